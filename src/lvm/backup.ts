@@ -13,12 +13,12 @@ export interface MetadataBackup {
 }
 
 /**
- * The newest metadata of a group, from the file that lvm has written after its last change. RefusedError when it has
- * none, or one of an older state: `vgcfgbackup` makes it anew.
+ * The newest metadata of a group, from the file that lvm wrote after its last change. RefusedError
+ * if the file is missing or older than the group: `vgcfgbackup` writes it again.
  */
 export async function metadataBackup(host: ReadHost, name: string): Promise<MetadataBackup> {
   checkVgName(name);
-  // vgs leaves out a group that cannot be read, and exits 0.
+  // vgs omits a group that it cannot read, and exits 0.
   await reported(host, pvs());
   const [vg, ...more] = (await host.run(vgs())).filter((one) => one.name === name);
   if (vg === undefined || more.length > 0)

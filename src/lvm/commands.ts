@@ -16,7 +16,7 @@ export function lvmVersion(): ReadCommand<string> {
   };
 }
 
-/** From so many percent on lvm makes thin pools larger by itself (dmeventd); 100: it does not. */
+/** Usage in percent at which lvm extends thin pools automatically (dmeventd); 100: never. */
 export function autoextendThreshold(): ReadCommand<number> {
   return {
     tool: 'lvm',
@@ -31,14 +31,14 @@ export function autoextendThreshold(): ReadCommand<number> {
   };
 }
 
-/** Is a udevd there to answer lvm? Without one lvm would wait for it for ever. */
+/** Whether a udevd runs that answers lvm. Without one lvm would wait forever. */
 export interface Udev {
   readonly udev: 'running' | 'absent';
 }
 
 /**
- * Why an lvm program failed. Its exit code 5 means nearly everything, so its text in the C locale must tell
- * (fixtures in test/fixtures/lvm).
+ * Why an lvm program failed. Exit code 5 means nearly everything, so the text in the C locale
+ * decides (fixtures in test/fixtures/lvm).
  */
 export function classifyLvm(answer: Answer): Reason {
   const stderr = answer.stderr + loggedIn(answer.stdout);
@@ -56,14 +56,15 @@ export function classifyLvm(answer: Answer): Reason {
   return 'unknown';
 }
 
-// Beside a report in JSON, 2.03.31 says there what went wrong, and nothing on stderr (lvs-missing-vg@2.03.31.json).
+// With a JSON report, 2.03.31 writes errors into the JSON and nothing to stderr
+// (lvs-missing-vg@2.03.31.json).
 function loggedIn(stdout: string): string {
   return [...stdout.matchAll(/"log_message":"(?:[^"\\]|\\.)*"/g)].map(([message]) => `\n${message}`).join('');
 }
 
 type LvmTool = Extract<Tool, `${'lv' | 'pv' | 'vg'}${string}`>;
 
-/** A program of lvm that changes something, and does not wait for a udevd that is not there. */
+/** An lvm program that changes something. Does not wait for udevd if none runs. */
 export function change(
   tool: LvmTool,
   argv: readonly string[],

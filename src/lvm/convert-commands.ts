@@ -1,7 +1,10 @@
 import type { Command } from '../command/index.ts';
 import { change, type Udev } from './commands.ts';
 
-/** A volume, and the devices that a copy of it gets or loses. lvconvert takes no `--select`: compare the uuid before and after. */
+/**
+ * A volume, and the devices on which it gets or loses a copy. lvconvert takes no `--select`:
+ * compare the uuid before and after.
+ */
 export interface Converted extends Udev {
   readonly vg: string;
   readonly name: string;
@@ -9,9 +12,9 @@ export interface Converted extends Udev {
 }
 
 /**
- * Makes a linear volume a raid1 of two copies, the second one on these devices; it returns at once, and the kernel fills the new
- * copy. The volume may be in use, and keeps its name, uuid and extents. `--yes` answers its one question, whether that is meant
- * (2.03.16).
+ * Converts a linear volume to a raid1 of two copies, the second on these devices. Returns at once;
+ * the kernel fills the new copy. The volume may be in use, and keeps its name, uuid and extents.
+ * `--yes` answers the only question, a confirmation (2.03.16).
  */
 export function addCopy(of: Converted): Command<void, 'change'> {
   const argv = ['--type', 'raid1', '--mirrors', '1', '--yes', `${of.vg}/${of.name}`, ...of.devices];
@@ -19,8 +22,8 @@ export function addCopy(of: Converted): Command<void, 'change'> {
 }
 
 /**
- * Makes a raid1 of two copies linear, without the copy on these devices, which it loses. `--yes` answers its one question, whether
- * that is meant. Of a linear one it does nothing, exit 0 (2.03.16).
+ * Converts a raid1 of two copies to linear by removing the copy on these devices. `--yes` answers
+ * the only question, a confirmation. Does nothing to a linear volume, exit 0 (2.03.16).
  */
 export function dropCopy(of: Converted): Command<void, 'destroy'> {
   const argv = ['--mirrors', '0', '--yes', `${of.vg}/${of.name}`, ...of.devices];

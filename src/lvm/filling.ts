@@ -1,17 +1,18 @@
 import { RefusedError } from '../core/errors.ts';
 import type { LogicalVolume } from './objects.ts';
 
-/** From so many percent on a pool or a snapshot is named in listings. */
+/** Listings warn about a pool or snapshot at or above this usage, in percent. */
 export const nearLimit = 80;
-/** From so many percent on nothing more is put into it. */
+/** At or above this usage, in percent, bofh writes nothing more to a pool or snapshot. */
 export const fullLimit = 95;
 
-/** How near a pool or a snapshot is to the end of its room; undefined of a volume that has no such end. */
+/** How full a pool or a snapshot is; undefined for a volume that cannot fill up. */
 export type Filling = 'ok' | 'near' | 'full' | 'untold';
 
 /**
- * Of a thin pool and of a classic snapshot: the fuller of data and metadata. `untold`: it is not active, or the kernel does
- * not count any more. A pool that is full fails the writes of all its volumes, a snapshot that is full is lost.
+ * Usage of a thin pool or classic snapshot: the fuller of data and metadata. `untold`: it is not
+ * active, or the kernel no longer counts. A full pool fails the writes of all its volumes; a full
+ * snapshot is lost.
  */
 export function fillingOf(lv: LogicalVolume, near: number = nearLimit): Filling | undefined {
   const isPool = isThinPool(lv);
@@ -35,25 +36,27 @@ export function isThinPool({ layout }: LogicalVolume): boolean {
   return layout.includes('thin') && layout.includes('pool');
 }
 
-/** A copy-on-write snapshot, with room of its own for what changes. */
+/** A copy-on-write snapshot with its own space for changes. */
 export function isClassicSnapshot({ role }: LogicalVolume): boolean {
   return role.includes('thicksnapshot');
 }
 
-/** A volume that lies in a thin pool, a snapshot or not. */
+/** A volume in a thin pool, snapshot or not. */
 export function isThin(
   lv: LogicalVolume,
 ): lv is LogicalVolume & { readonly pool: NonNullable<LogicalVolume['pool']> } {
   return lv.layout.includes('thin') && lv.pool !== undefined;
 }
 
-/** Why nothing more may be written to something. */
+/** Why bofh must not write more to a pool or snapshot. */
 export interface Full {
   readonly why: string;
   readonly remedy: string;
 }
 
-/** Why nothing may be put into a thin pool: it is full, or nobody can tell. Undefined: it may. */
+/**
+ * Why nothing may be added to a thin pool: it is full, or its usage is unknown. Undefined: it may.
+ */
 export function whyFullPool(pool: LogicalVolume): Full | undefined {
   const filling = fillingOf(pool);
   if (filling === 'untold')
@@ -74,12 +77,15 @@ export function whyFullPool(pool: LogicalVolume): Full | undefined {
   };
 }
 
-/** RefusedError when nothing may be put into a thin pool. `what` is not done. */
+/** RefusedError if a thin pool is full or its usage is unknown. `what` names the refused action. */
 export function refuseFullPool(pool: LogicalVolume, what: string): void {
   refuseFull(whyFullPool(pool), what);
 }
 
-/** Why nothing may be written to a classic snapshot or to its origin: it has no room left, and the next writes lose it. */
+/**
+ * Why nothing may be written to a classic snapshot or its origin: the snapshot is full, and the
+ * next writes would lose it.
+ */
 export function whyFullSnapshot(lv: LogicalVolume): Full | undefined {
   if (fillingOf(lv) !== 'full') return undefined;
   return {
@@ -88,12 +94,12 @@ export function whyFullSnapshot(lv: LogicalVolume): Full | undefined {
   };
 }
 
-/** RefusedError when a classic snapshot has no room left. `what` is not done. */
+/** RefusedError if a classic snapshot is full. `what` names the refused action. */
 export function refuseFullSnapshot(lv: LogicalVolume, what: string): void {
   refuseFull(whyFullSnapshot(lv), what);
 }
 
-/** RefusedError when there is a reason. `what` is not done. */
+/** RefusedError if there is a reason. `what` names the refused action. */
 export function refuseFull(full: Full | undefined, what: string): void {
   if (full !== undefined)
     throw new RefusedError(`${full.why}: ${what} is not begun`, { remedy: full.remedy });

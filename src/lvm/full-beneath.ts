@@ -19,9 +19,10 @@ import type { Bytes } from '../core/units.ts';
 import type { LogicalVolume } from './objects.ts';
 
 /**
- * RefusedError when a device lies on a thin pool or a classic snapshot that is full, at whatever depth, or when its next writes
- * lose a snapshot that is nearly full; with `bytes` also when so many, written to different places, have no room in a pool. `what`
- * is not done. lvm is asked only where the kernel shows one of them beneath.
+ * RefusedError if a thin pool or classic snapshot at any depth beneath a device is full, or if the
+ * next writes would lose a nearly full snapshot. With `bytes`, also if that many, written to
+ * different places, do not fit into a pool. `what` names the refused action. lvm is asked only if
+ * the kernel shows a pool or snapshot beneath.
  */
 export async function refuseFullBeneath(
   host: ReadHost,
@@ -44,29 +45,31 @@ export async function refuseFullBeneath(
   }
 }
 
-/** A device of lvm's own beneath a volume, known by the volume's identity. */
+/** An lvm layer beneath a device, identified by the uuid of its volume. */
 export interface Layer {
   readonly identity: string;
   readonly sort: 'pool' | 'snapshot' | 'origin';
-  /** Of a pool: the volume in it that alone has all that is written to the device. */
+  /** For a pool: the thin volume in it that receives all writes to the device. */
   readonly thin?: string;
 }
 
-// dev_manager.c and build_dm_uuid of lvm2 2.03.16: the uuid of the volume, then which layer of it this is.
+// dev_manager.c and build_dm_uuid of lvm2 2.03.16: the uuid of the volume, then its layer.
 const layerUuid = /^(?<identity>LVM-[A-Za-z0-9]{64})-(?<layer>tpool|cow|real)$/;
 
-/** Does a device lie on a thin pool or a classic snapshot, so that writing to it may come to an end of its room? */
+/**
+ * Whether a device is on a thin pool or a classic snapshot, so that writes can run out of space.
+ */
 export async function hasLimitedRoom(host: ReadHost, device: string): Promise<boolean> {
   return (await layersOf(host, device)).length > 0;
 }
 
-/** The pools and the classic snapshots beneath a device, as the kernel has them. */
+/** The pools and classic snapshots beneath a device, as the kernel shows them. */
 export async function layersOf(host: ReadHost, device: string): Promise<readonly Layer[]> {
   const { number } = await deviceNode(host, device);
   return layersBeneath(host, number);
 }
 
-/** Only slaves are followed: whether a file behind a loop device has its blocks already nobody can tell. */
+/** Follows slaves only: whether a file behind a loop device already has its blocks is unknown. */
 async function layersBeneath(
   host: ReadHost,
   number: string,
@@ -87,7 +90,9 @@ async function layersBeneath(
   return found;
 }
 
-/** What is written to a snapshot goes into its room; what is written to the origin itself, into the rooms of all its snapshots. */
+/**
+ * Writes to a snapshot use its own space; writes to the origin use the space of all its snapshots.
+ */
 function layerOf(uuid: string, above: string | undefined): readonly Layer[] {
   const { identity, layer } = layerUuid.exec(uuid)?.groups ?? {};
   if (identity === undefined) return [];
@@ -106,7 +111,7 @@ async function wholeDevice(host: ReadHost, sys: string): Promise<string> {
   return posix.dirname(posix.resolve(posix.dirname(sys), await host.readLink(sys)));
 }
 
-/** Why nothing may be written to what lies on a layer. Undefined: it may. */
+/** Why nothing may be written above a layer. Undefined: it may. */
 export function whyFullLayer(volumes: readonly LogicalVolume[], { identity, sort }: Layer): Full | undefined {
   const lv = volumes.find((each) => identityOfVolume(each) === identity);
   if (lv === undefined)
@@ -116,7 +121,7 @@ export function whyFullLayer(volumes: readonly LogicalVolume[], { identity, sort
     };
   if (sort === 'pool') return whyFullPool(lv);
   if (sort === 'snapshot') return whyFilled(lv);
-  // One that is full to the brim is lost already.
+  // A completely full snapshot is already lost.
   return volumes
     .filter((each) => each.origin?.uuid === lv.uuid && isClassicSnapshot(each) && (each.data ?? 0) < 100)
     .map(whyFullSnapshot)

@@ -21,7 +21,7 @@ export { watchingRoom } from './watching.ts';
 export { usableVg } from './reads.ts';
 export type { LogicalVolume, PhysicalVolume, VolumeGroup } from './objects.ts';
 
-/** Every logical volume, hidden parts of others included; or those of one volume group (missing: `not-found`). */
+/** Every logical volume, including hidden ones, or those of one group (missing: `not-found`). */
 export async function lvs(
   host: ReadHost,
   scope: reports.ReportScope = {},
@@ -30,7 +30,7 @@ export async function lvs(
   return host.run(reports.lvs(scope));
 }
 
-/** Every volume group; or one (missing: CommandError `not-found`). */
+/** Every volume group, or one (missing: CommandError `not-found`). */
 export async function vgs(host: ReadHost, scope: reports.ReportScope = {}): Promise<readonly VolumeGroup[]> {
   await refuseUnreadableGroups(host);
   return host.run(reports.vgs(scope));
@@ -41,12 +41,12 @@ export async function pvs(host: ReadHost): Promise<readonly PhysicalVolume[]> {
   return reported(host, reports.pvs());
 }
 
-/** lvs and vgs leave out a group that cannot be read, and exit 0; pvs shows its devices. */
+/** lvs and vgs omit a group that they cannot read, and exit 0; pvs shows its devices. */
 async function refuseUnreadableGroups(host: ReadHost): Promise<void> {
   await pvs(host);
 }
 
-/** The volume of a name when it has that size already, rounded up to whole extents: then there is nothing to do. */
+/** The volume if it already has that size, rounded up to whole extents: nothing to do then. */
 export async function ofThatSize(
   host: ReadHost,
   asked: {

@@ -7,19 +7,21 @@ import { isThin, whyFullPool } from './filling.ts';
 import { roomFor, spreadAmong, unitOf, whyNotSmaller, whyNotSynced } from './spread.ts';
 import type { LogicalVolume, PhysicalVolume } from './objects.ts';
 
-/** All that lvm knows, asked once for all layers of a look. */
+/** The full layout, read once for all layers. */
 export async function layoutOf({ host, once }: Pick<LayerAt, 'host' | 'once'>): Promise<Layout> {
   return once('lvm fullreport', () => host.run(layout()));
 }
 
-/** The part of `tx` that resizes a physical volume; its size there begins at the start of the device. */
+/**
+ * The part of `tx` that resizes a physical volume. The size counts from the start of the device.
+ */
 interface ResizingPv {
   readonly lvm: {
     readonly resizePv: (args: { readonly device: string; readonly size: Bytes }) => Promise<unknown>;
   };
 }
 
-/** What lies on a device that is a physical volume, whether in a group or in none. What lies on that is not resized with it. */
+/** A physical volume on a device, in a group or not. The volumes on it are not resized with it. */
 export const physicalVolume: Layer<ResizingPv> = {
   name: 'lvm-pv',
   of: 'content',
@@ -65,14 +67,14 @@ export const physicalVolume: Layer<ResizingPv> = {
   },
 };
 
-/** Where its first extent begins. */
+/** Offset of the first extent. */
 async function startOf({ host, once }: Pick<LayerAt, 'host' | 'once'>, uuid: string): Promise<Bytes> {
   const start = (await once('pvs pe_start', () => host.run(pvStarts()))).get(uuid);
   if (start === undefined) throw new ParseError(`lvm does not say where the extents of ${uuid} begin`);
   return start;
 }
 
-/** Where the last extent ends that a volume has; lvm lists the runs of a device in their order. */
+/** End of the last extent that a volume uses. lvm lists the runs of a device in order. */
 function usedEnd({ runs, extentSize }: LaidOutGroup, pvUuid: string): Bytes {
   let [end, used] = [0, 0];
   for (const run of runs) {
@@ -102,7 +104,7 @@ interface Resizing {
   };
 }
 
-/** A logical volume that is in the kernel. */
+/** An active logical volume. */
 export const logicalVolume: Layer<Resizing> = {
   name: 'lvm-lv',
   of: 'device',
@@ -113,7 +115,8 @@ export const logicalVolume: Layer<Resizing> = {
     const found = findVolume(await layoutOf(at), at.device.uuid);
     return found === undefined ? fixed(at.device.size, 'lvm does not know it') : limitsOf(found);
   },
-  // What lies on it is smaller by then; that nothing reaches beyond the new size, the step sees for itself.
+  // The layer above is already smaller. The step itself checks that nothing reaches beyond the new
+  // size.
   resize: async (tx, at, { size, direction }) => {
     const found = findVolume(await layoutOf(at), at.device.uuid);
     if (found === undefined)
@@ -147,8 +150,9 @@ function limitsOf({ lv, group }: { readonly lv: LogicalVolume; readonly group: L
 }
 
 /**
- * A thin volume has the size that it is told, whatever its pool has: so it has no largest one. Growing is refused as lvm's own
- * growing is, where the pool is full; that all volumes together are more than the pool is told.
+ * Limits of a thin volume. It has the size it is given, whatever its pool has, so it has no
+ * maximum. As in lvm, growing is refused if the pool is full, but not if the volumes together
+ * exceed the pool.
  */
 function limitsOfThin(
   lv: LogicalVolume & { readonly pool: NonNullable<LogicalVolume['pool']> },
@@ -176,7 +180,7 @@ function limitsOfThin(
   };
 }
 
-/** What has copies, parts or dependents is resized by lvm's own tools. */
+/** Refuses volumes with copies, parts or dependents: use lvm's own tools for those. */
 function mayResize(lv: LogicalVolume, group: LaidOutGroup): May {
   const ofGroup = mayChange(group);
   if (!ofGroup.may) return ofGroup;
@@ -218,7 +222,7 @@ function tellVolume(known: Layout, dmUuid: string | undefined): Told {
   };
 }
 
-/** By device-mapper's uuid of it: `LVM-` and both uuids without their hyphens. */
+/** Finds a volume by its device-mapper uuid: `LVM-` and both uuids without hyphens. */
 export function findVolume(
   { groups }: Layout,
   dmUuid: string | undefined,
@@ -241,11 +245,14 @@ function findPv(
   return { group: undefined, pv: alone.find((device) => device.uuid === uuid) };
 }
 
-/** Volumes without a device in the kernel, each with the uuids of the physical volumes that have extents of it. */
+/**
+ * Volumes without a device in the kernel, with the uuids of the physical volumes that hold their
+ * extents.
+ */
 export function inactiveVolumes({ groups }: Layout): readonly {
   readonly lv: LogicalVolume;
   readonly group: LaidOutGroup;
-  /** Empty: it has none of its own (a thin volume, a raid whose legs have them). */
+  /** Empty if it has no extents itself (a thin volume, or a raid whose legs have them). */
   readonly on: readonly string[];
 }[] {
   return groups.flatMap((group) =>

@@ -4,11 +4,11 @@ import { classifyLvm } from './commands.ts';
 import { type LogicalVolume, type PhysicalVolume, toLv, toPv, toVg, type VolumeGroup } from './objects.ts';
 import { lvRow, pvRow, vgRow } from './schema.ts';
 
-/** Where the extents of a physical volume are: one run of them. */
+/** A run of extents on a physical volume. */
 export interface Run {
   readonly pvUuid: string;
   readonly extents: number;
-  /** Undefined: they are free. */
+  /** Undefined if the extents are free. */
   readonly lvUuid: string | undefined;
 }
 
@@ -20,7 +20,7 @@ export interface Segment {
   readonly stripes: number;
 }
 
-/** A volume group with its volumes, its devices and which lies where. */
+/** A volume group with its volumes, devices and the place of each extent. */
 export interface LaidOutGroup extends VolumeGroup {
   readonly volumes: readonly LogicalVolume[];
   readonly devices: readonly PhysicalVolume[];
@@ -28,7 +28,7 @@ export interface LaidOutGroup extends VolumeGroup {
   readonly segments: readonly Segment[];
 }
 
-/** All that lvm knows of where what lies; `alone`: physical volumes in no group. */
+/** The layout of all volume groups; `alone`: physical volumes in no group. */
 export interface Layout {
   readonly groups: readonly LaidOutGroup[];
   readonly alone: readonly PhysicalVolume[];
@@ -41,7 +41,7 @@ const number = z.pipe(
 const pvsegRow = z.object({ pv_uuid: z.string(), pvseg_size: number, lv_uuid: z.string() });
 const segRow = z.object({ lv_uuid: z.string(), segtype: z.string().check(z.minLength(1)), stripes: number });
 
-// lvm names no volume group in the part of those that are in none, and has no "vg", "lv" and "seg" there.
+// For physical volumes in no group, lvm reports no "vg", "lv" and "seg".
 const layoutReport = z.object({
   report: z.array(
     z.union([
@@ -57,7 +57,7 @@ const layoutReport = z.object({
   ),
 });
 
-/** Every volume group with what is in it and where, each of one moment. */
+/** Every volume group with its content and layout, all read at the same moment. */
 export function layout(): ReadCommand<Layout> {
   const columns = {
     vg: Object.keys(vgRow.shape),

@@ -2,15 +2,16 @@ import type { Command } from '../command/index.ts';
 import type { Bytes } from '../core/units.ts';
 import { change, type Udev } from './commands.ts';
 
-/** How a volume that is not linear lies on its devices. */
+/** The layout of a volume that is not linear. */
 export type LvLayout =
   | { readonly type: 'striped'; readonly stripes: number; readonly stripeSize?: Bytes }
   | { readonly type: 'raid1'; readonly mirrors: number };
 
 /**
- * Makes a linear volume, or one of another layout; a raid1 is in use while its copies are still made. An old signature in its extents must neither stop nor prompt, and must not show through:
- * they were free, so it is wiped (`--wipesignatures y`) without a question, which is all that `--yes` answers here
- * (lvcreate 2.03.16 without it: "[y/n]: [n]", exit 5).
+ * Creates a linear volume, or one of another layout. A raid1 is usable while its copies are still
+ * being filled. Old signatures in the extents must not stop lvcreate, prompt, or show through. The
+ * extents were free, so they are wiped (`--wipesignatures y`) without a question, the only one that
+ * `--yes` answers here (lvcreate 2.03.16 without it: "[y/n]: [n]", exit 5).
  */
 export function lvcreate(
   make: Udev & {
@@ -36,19 +37,25 @@ function layoutWords(layout: LvLayout | undefined): readonly string[] {
   return ['--type', 'striped', '--stripes', String(stripes), ...size];
 }
 
-/** One logical volume: by its name, and guarded by its uuid in the very command. */
+/** A logical volume by name, with its uuid checked by the command itself. */
 export interface Guarded extends Udev {
   readonly vg: string;
   readonly name: string;
   readonly uuid: string;
 }
 
-/** Takes a volume out of the kernel; refused while it is open. With another uuid it exits 0 and does nothing. */
+/**
+ * Deactivates a volume; lvm refuses an open one. If the uuid does not match, does nothing and exits
+ * 0.
+ */
 export function deactivate(lv: Guarded): Command<void, 'change'> {
   return change('lvchange', ['--activate', 'n', '--select', `lv_uuid=${lv.uuid}`, fullName(lv)], lv);
 }
 
-/** Puts a volume into the kernel. Of one that is skipped nothing happens, exit 0, unless `skipped` says that it is meant. */
+/**
+ * Activates a volume. Does nothing, exit 0, if its activation-skip flag is set, unless `skipped`
+ * overrides that.
+ */
 export function activate(lv: Guarded & { readonly skipped?: boolean }): Command<void, 'change'> {
   const meant = lv.skipped === true ? ['--ignoreactivationskip'] : [];
   return change(
@@ -58,13 +65,16 @@ export function activate(lv: Guarded & { readonly skipped?: boolean }): Command<
   );
 }
 
-/** Shall the volume be activated at boot? (lvm2 2.03.12 and newer) */
+/** Sets whether the volume is activated at boot (lvm2 2.03.12 and newer). */
 export function setAutoactivation(lv: Guarded & { readonly value: 'y' | 'n' }): Command<void, 'change'> {
   const select = ['--select', `lv_uuid=${lv.uuid}`];
   return change('lvchange', ['--setautoactivation', lv.value, ...select, fullName(lv)], lv);
 }
 
-/** Puts tags on a volume, or takes them off. One that it has already, or has not, is no failure (2.03.16). */
+/**
+ * Adds or removes tags of a volume. Adding an existing tag or removing a missing one succeeds
+ * (2.03.16).
+ */
 export function changeTags(
   lv: Guarded & { readonly add?: readonly string[]; readonly remove?: readonly string[] },
 ): Command<void, 'change'> {
@@ -73,14 +83,20 @@ export function changeTags(
   return change('lvchange', [...add, ...remove, '--select', `lv_uuid=${lv.uuid}`, fullName(lv)], lv);
 }
 
-/** A volume and the extents that it is to have. Neither program takes `--select`: compare the uuid before and after. */
+/**
+ * A volume and its new number of extents. Neither program takes `--select`: compare the uuid before
+ * and after.
+ */
 export interface Resized extends Udev {
   readonly vg: string;
   readonly name: string;
   readonly extents: number;
 }
 
-/** Makes a volume larger, on the very extents of one physical volume when they are said; refused when it would be smaller. */
+/**
+ * Extends a volume, on specific extents of one physical volume if given. lvm refuses a smaller
+ * size.
+ */
 export function lvextend(
   lv: Resized & { readonly onto?: { readonly path: string; readonly start: number; readonly count: number } },
 ): Command<void, 'change'> {
@@ -90,10 +106,10 @@ export function lvextend(
 }
 
 /**
- * Makes a volume smaller; refused when it would be larger. `--yes` answers the question about an active one, and there is
- * no other. What was in the extents must stay in them, so they are not discarded, whatever lvm.conf says: going back
- * takes them again. From 2.03.17 on lvm looks for a filesystem itself, in the kernel's words, and refuses an inactive
- * volume: `fs: 'ignore'` has it not look.
+ * Reduces a volume; lvm refuses a larger size. `--yes` answers the question about an active volume,
+ * the only one. The extents must keep their content, so they are not discarded, whatever lvm.conf
+ * says: undo takes the same extents back. From 2.03.17 on lvm checks for a filesystem itself, with
+ * the kernel's help, and refuses an inactive volume: `fs: 'ignore'` disables that.
  */
 export function lvreduce(
   lv: Resized & { readonly fs: 'ignore' | 'unknown to it' },
@@ -103,15 +119,16 @@ export function lvreduce(
   return { ...change('lvreduce', argv, lv, 'devices{issue_discards=0}'), access: 'destroy' };
 }
 
-/** Gives a volume another name. lvrename takes no `--select`: compare the uuid before and after. */
+/** Renames a volume. lvrename takes no `--select`: compare the uuid before and after. */
 export function lvrename(lv: Omit<Guarded, 'uuid'> & { readonly to: string }): Command<void, 'change'> {
   return change('lvrename', [lv.vg, lv.name, lv.to], lv);
 }
 
 /**
- * Removes an inactive volume if it still is the one meant, and nobody has a snapshot of it; else it exits 0 and removes
- * nothing. The second part is lvm's own look under its lock: an *inactive* origin's snapshots are taken along without
- * a question, `--yes` or not (2.03.16, test/fixtures/lvm/lvremove-inactive-origin@2.03.16.json).
+ * Removes an inactive volume if the uuid matches and it has no snapshots; else removes nothing and
+ * exits 0. lvm checks for snapshots itself, under its lock: it would remove the snapshots of an
+ * *inactive* origin without a question, with or without `--yes` (2.03.16,
+ * test/fixtures/lvm/lvremove-inactive-origin@2.03.16.json).
  */
 export function lvremove(lv: Guarded & { readonly tag?: string }): Command<void, 'destroy'> {
   const tag = lv.tag === undefined ? '' : ` && lv_tags={${lv.tag}}`;

@@ -1,7 +1,7 @@
 import type { Way } from '../atomic/operation.ts';
 import type { ManualRecovery } from '../core/errors.ts';
 
-/** What a person can do about a volume group that was made: by the tag, and only while it has no volume. */
+/** Manual recovery of a created volume group: remove it by its tag, only while it has no volume. */
 export function groupMadeRecovery({
   undo: { name, tag },
   result,
@@ -18,7 +18,9 @@ export function groupMadeRecovery({
   };
 }
 
-/** What a person can do about devices that were put into a group, or taken out of it: the opposite, once they are looked at. */
+/**
+ * Manual recovery of devices added to or removed from a group: look at them, then do the opposite.
+ */
 export function devicesRecovery({
   vg,
   vgUuid,
@@ -41,7 +43,7 @@ export function devicesRecovery({
   };
 }
 
-/** What a person can do about a group that was renamed: give it back its name, by its uuid. */
+/** Manual recovery of a renamed group: restore its name, by its uuid. */
 export function groupRenamedRecovery({
   undo: { vg, vgUuid, to },
 }: {
@@ -54,7 +56,7 @@ export function groupRenamedRecovery({
   };
 }
 
-/** What a person can do about a group on its way to be removed: give it back its name, or remove it for good. */
+/** Manual recovery of a group whose removal has begun: restore its name, or remove it for good. */
 export function groupRemovedRecovery({
   undo: { vg, vgUuid, gone },
   way,

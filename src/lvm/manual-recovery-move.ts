@@ -1,7 +1,7 @@
 import type { ManualRecovery } from '../core/errors.ts';
 import type { Piece } from './operations/moves.ts';
 
-/** What a person can do about extents that were moved: move the very extents back, the last ones first. */
+/** Manual recovery of moved extents: move the same extents back, last ones first. */
 export function movedRecovery({
   vg,
   vgUuid,

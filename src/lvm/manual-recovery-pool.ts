@@ -1,7 +1,7 @@
 import type { ManualRecovery } from '../core/errors.ts';
 import { show } from './manual-recovery.ts';
 
-/** What a person can do about a pool that is to be made larger: do it, or leave it as it is. */
+/** Manual recovery of a pool that will be extended: extend it, or leave it as it is. */
 export function poolGrownRecovery({
   undo: { vg, name, lvUuid, from, to },
 }: {

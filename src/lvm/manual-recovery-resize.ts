@@ -3,7 +3,9 @@ import type { ManualRecovery } from '../core/errors.ts';
 import type { Bytes } from '../core/units.ts';
 import { show } from './manual-recovery.ts';
 
-/** What a person can do about a physical volume that was resized: give it back its size. lvm asks, and names both sizes. */
+/**
+ * Manual recovery of a resized physical volume: restore its size. lvm asks, and shows both sizes.
+ */
 export function resizedRecovery({
   undo: { pv, vg, start, extentSize, was, now },
 }: {
@@ -26,7 +28,7 @@ export function resizedRecovery({
   };
 }
 
-/** What a person can do about a volume that got another size. Neither program takes a selection: look first. */
+/** Manual recovery of a resized volume. Neither program takes a selection: look first. */
 export function volumeResizedRecovery({
   undo: { vg, lvUuid, name, from, to, cut, pool, tag, origin, when },
   way,

@@ -1,7 +1,7 @@
 import type { ManualRecovery } from '../core/errors.ts';
 import { madeRecovery, show, snapshotRemoval } from './manual-recovery.ts';
 
-/** What a person can do about a snapshot that was made: remove it, by the tag, and never its origin. */
+/** Manual recovery of a created snapshot: remove it by its tag, and never its origin. */
 export function snapshotRecovery(of: {
   readonly undo: {
     readonly vg: string;
@@ -22,7 +22,7 @@ export function snapshotRecovery(of: {
   };
 }
 
-/** What a person can do about a snapshot that is to be merged: do it, or leave it as it is. */
+/** Manual recovery of a snapshot that will be merged: merge it, or leave it as it is. */
 export function mergedRecovery({
   undo: { vg, name, lvUuid, origin },
 }: {
@@ -40,7 +40,7 @@ export function mergedRecovery({
   };
 }
 
-/** What a person can do about a volume that was put into the kernel or taken out of it: the opposite. */
+/** Manual recovery of a volume that was activated or deactivated: do the opposite. */
 export function activationRecovery({
   undo: { vg, name, lvUuid, to },
 }: {

@@ -3,7 +3,7 @@ import type { ManualRecovery } from '../core/errors.ts';
 
 type Argv = readonly string[];
 
-/** What a person can do about a volume that was made. By the tag, for names are anybody's. */
+/** Manual recovery of a created volume: by its tag, because any volume can have its name. */
 export function madeRecovery({
   undo: { vg, name, tag },
   result,
@@ -20,7 +20,7 @@ export function madeRecovery({
   };
 }
 
-/** What a person can do about a volume on its way to be removed: give it back its name, or remove it for good. */
+/** Manual recovery of a volume whose removal has begun: restore its name, or remove it for good. */
 export function removedRecovery({
   undo: { vg, lvUuid, name, gone, wasActive, autoactivation, sort },
   way,
@@ -50,7 +50,7 @@ export function removedRecovery({
   };
 }
 
-/** What a person can do about a volume that was renamed: give it back its name. lvrename takes no selection. */
+/** Manual recovery of a renamed volume: restore its name. lvrename takes no selection. */
 export function renamedRecovery({
   undo: { vg, lvUuid, name, to },
 }: {
@@ -68,7 +68,7 @@ export function renamedRecovery({
   };
 }
 
-/** What a person can do about a volume whose tags were changed. */
+/** Manual recovery of a volume whose tags were changed. */
 export function taggedRecovery({
   undo: { vg, lvUuid, name, add, remove },
 }: {
@@ -90,14 +90,18 @@ export function taggedRecovery({
   };
 }
 
-/** What to do about a name that is taken: whoever finds a volume of an interrupted sequence there is to hear of that. */
+/**
+ * Remedy for a name that is in use. Names the interrupted sequence if the volume belongs to one.
+ */
 export function takenRemedy(tags: readonly string[]): string {
   const [id] = tags.flatMap((tag) => /^bofh\.(?<id>[0-9a-z]+)\.\d+$/.exec(tag)?.groups?.id ?? []);
   if (id === undefined) return 'choose another name';
   return `choose another name; or, if the sequence ${id} that made it is unfinished (bofh journal show ${id}): bofh recover ${id}`;
 }
 
-/** Commands that show and remove one volume, by its uuid: nothing else goes along, whatever has its name by then. */
+/**
+ * Commands that show and remove one volume by its uuid, and nothing else, whatever its name is now.
+ */
 export function removeRecovery({
   vg,
   uuid,
@@ -115,14 +119,15 @@ export function removeRecovery({
   return { look: [show(itself)], clear: clear(vg, itself) };
 }
 
-/** The volumes that a selection takes. */
+/** Shows the volumes of a selection. */
 export function show(select: string): Argv {
   const columns = 'vg_name,lv_name,lv_uuid,lv_active,lv_device_open,lv_autoactivation,origin,lv_tags';
   return ['lvs', '--all', '--options', columns, '--select', select];
 }
 
-// The group is named and not the volume, so that a volume that others put in its place is never meant. An inactive
-// origin's snapshots would go along unasked (2.03.16): then nothing is selected.
+// Names the group and not the volume, so that another volume of the same name is never removed. lvm
+// would remove the snapshots of an inactive origin without asking (2.03.16): the selection is empty
+// then.
 function removal(vg: string, select: string): readonly Argv[] {
   const alone = '!(lv_role={thickorigin} || lv_role={extorigin})';
   return [
@@ -131,7 +136,10 @@ function removal(vg: string, select: string): readonly Argv[] {
   ];
 }
 
-/** Of a classic snapshot: lvchange would deactivate its origin with it. It asks, because it is active. */
+/**
+ * For a classic snapshot: lvchange would also deactivate its origin. lvremove asks, because the
+ * snapshot is active.
+ */
 export function snapshotRemoval(vg: string, select: string): readonly Argv[] {
   return [['lvremove', '--select', `${select} && lv_role={thicksnapshot}`, vg]];
 }

@@ -7,13 +7,13 @@ export interface Merged extends Omit<Guarded, 'uuid'> {
   readonly sort: 'classic' | 'thin';
 }
 
-// By itself and to its end: lvmpolld would go on in the background when lvconvert is killed.
+// In the foreground: lvmpolld would continue in the background if lvconvert is killed.
 const inForeground = 'global{use_lvmpolld=0}';
 
 /**
- * Puts the content of a snapshot back into its origin, and removes it; its origin keeps its name, uuid and tags. It takes as
- * long as there is to copy. While one of both is open lvm only notes it, exit 0, and does it at the next activation
- * (_lvconvert_merge_old_snapshot of 2.03.16): look afterwards.
+ * Merges a snapshot into its origin and removes it; the origin keeps its name, uuid and tags. Takes
+ * as long as the copying. While either volume is open, lvm only schedules the merge for the next
+ * activation and exits 0 (_lvconvert_merge_old_snapshot of 2.03.16): check afterwards.
  */
 export function lvmerge(of: Merged): Command<void, 'destroy'> {
   const how = of.sort === 'classic' ? ['--mergesnapshot', '--interval', '1'] : ['--mergethin'];
@@ -21,13 +21,18 @@ export function lvmerge(of: Merged): Command<void, 'destroy'> {
   return { ...command, access: 'destroy', progress: partMerged };
 }
 
-/** Begins in the kernel what was noted, or was interrupted; of an origin that is being merged into already nothing changes. */
+/**
+ * Starts a scheduled or interrupted merge in the kernel. Changes nothing if the merge already runs.
+ */
 export function refresh(lv: Guarded): Command<void, 'change'> {
   const argv = ['--refresh', '--poll', 'n', '--select', `lv_uuid=${lv.uuid}`, `${lv.vg}/${lv.name}`];
   return change('lvchange', argv, lv);
 }
 
-/** Waits for the end of a classic merge into that origin, and then removes the snapshot. Exit 0 too when it is not active. */
+/**
+ * Waits until a classic merge into that origin ends, then removes the snapshot. Also exits 0 if the
+ * origin is not active.
+ */
 export function waitMerged(origin: Omit<Guarded, 'uuid'>): Command<void, 'change'> {
   const argv = ['--polloperation', 'merge', '--interval', '1', `${origin.vg}/${origin.name}`];
   const { argv: whole, ...command } = change('lvm', argv, origin);

@@ -1,18 +1,18 @@
 import { UsageError } from '../core/errors.ts';
 
-// lvm(8) VALID NAMES and lib/misc/lvm-string.c of lvm2 2.03.16; each was tried on it.
+// lvm(8) VALID NAMES and lib/misc/lvm-string.c of lvm2 2.03.16; each was tried with it.
 const reservedPrefixes = ['snapshot', 'pvmove'];
 const reservedParts = [
   ...['_cdata', '_cmeta', '_corig', '_cvol', '_wcorig', '_mimage', '_mlog', '_pmspare', '_rimage', '_rmeta'],
   ...['_tdata', '_tmeta', '_vdata', '_vorigin', '_imeta', '_iorig'],
 ];
 
-/** The name that device-mapper has a logical volume by: hyphens doubled (libdm dm_build_dm_name). */
+/** The device-mapper name of a logical volume: hyphens doubled (libdm dm_build_dm_name). */
 export function dmName(vg: string, lv: string): string {
   return `${vg.replaceAll('-', '--')}-${lv.replaceAll('-', '--')}`;
 }
 
-/** UsageError for a name that lvm would not give a new logical volume. */
+/** UsageError for a name that lvm refuses for a new logical volume. */
 export function checkLvName(vg: string, name: string): void {
   checkVgName(vg);
   const not = (why: string): UsageError =>
@@ -22,24 +22,28 @@ export function checkLvName(vg: string, name: string): void {
   if (prefix !== undefined) throw not(`names that begin with "${prefix}" are reserved by lvm`);
   const part = reservedParts.find((word) => name.includes(word));
   if (part !== undefined) throw not(`names with "${part}" in them are reserved by lvm`);
-  // lvm: "length 128 is not supported" from VG + LV = 125 on; device-mapper has room for 127, hyphens doubled.
+  // lvm: "length 128 is not supported" from VG + LV = 125 on; device-mapper allows 127, with
+  // hyphens doubled.
   if (vg.length + name.length > 124 || dmName(vg, name).length > 127) {
     throw not(`with the volume group's name it is too long for device-mapper`);
   }
 }
 
-/** UsageError for what is no volume group's name. */
+/** UsageError for an invalid volume group name. */
 export function checkVgName(vg: string): void {
   checkCharacters(vg, (why) => new UsageError(`"${vg}" cannot be a volume group's name: ${why}`));
 }
 
-/** UsageError for a name that lvm would not give a new volume group: "Name length exceeds maximum limit of 127" (2.03.16). */
+/**
+ * UsageError for a name that lvm refuses for a new volume group: "Name length exceeds maximum limit
+ * of 127" (2.03.16).
+ */
 export function checkNewVgName(vg: string): void {
   checkVgName(vg);
   if (vg.length > 127) throw new UsageError(`"${vg}" cannot be a volume group's name: it is longer than 127`);
 }
 
-/** UsageError for a tag that lvm would not take, or that is taken for one of bofh's own marks. */
+/** UsageError for a tag that lvm refuses, or that looks like one of bofh's own. */
 export function checkTag(tag: string): void {
   const not = (why: string): UsageError => new UsageError(`"${tag}" cannot be a tag: ${why}`);
   if (!/^[A-Za-z0-9_+.][A-Za-z0-9_+.\-/=!:&#]{0,1023}$/.test(tag)) {

@@ -3,7 +3,7 @@ import { ParseError } from '../core/errors.ts';
 import type { Bytes } from '../core/units.ts';
 import type { lvRow, pvRow, pvSegmentRow, vgRow } from './schema.ts';
 
-/** A logical volume, hidden ones (parts of others) included. */
+/** A logical volume, possibly hidden (part of another). */
 export interface LogicalVolume {
   readonly uuid: string;
   readonly vgUuid: string;
@@ -13,36 +13,36 @@ export interface LogicalVolume {
   readonly fullName: string;
   /** `/dev/VG/LV`; undefined for a hidden one. */
   readonly path: string | undefined;
-  /** Below /dev/mapper; also hidden ones have it. */
+  /** Path below /dev/mapper; hidden volumes have one too. */
   readonly dmPath: string;
   readonly size: Bytes;
   readonly tags: readonly string[];
-  /** `unknown` where there is no device-mapper to ask. */
+  /** `unknown` if device-mapper is not available. */
   readonly active: boolean | 'unknown';
-  /** Somebody has the device open; `unknown` too when it is not active. */
+  /** Whether the device is open; also `unknown` if the volume is not active. */
   readonly open: boolean | 'unknown';
   readonly autoactivation: boolean;
   readonly layout: readonly string[];
   readonly role: readonly string[];
-  /** What it is a snapshot of. */
+  /** The origin of a snapshot. */
   readonly origin: { readonly name: string; readonly uuid: string } | undefined;
-  /** The thin or cache pool that it lies in. */
+  /** Its thin or cache pool. */
   readonly pool: { readonly name: string; readonly uuid: string } | undefined;
   /**
-   * How full it is, in percent: a snapshot of its room for changes (100 when it is invalid), a pool of its data and of its
-   * metadata, a thin volume of its virtual size. Undefined of what is not active, and where there is nothing to count.
+   * Usage in percent: a snapshot's space for changes (100 if invalid), a pool's data and metadata,
+   * a thin volume's virtual size. Undefined if not active or not applicable.
    */
   readonly data: number | undefined;
   readonly metadata: number | undefined;
-  /** How large the list of a pool is that says what lies where. */
+  /** Size of a pool's metadata. */
   readonly metadataSize: Bytes | undefined;
-  /** How much of its copies agrees, in percent: of a raid, and while extents are moved. */
+  /** How much of the copies is in sync, in percent: for a raid, and while extents are moved. */
   readonly synced: number | undefined;
-  /** What lvm finds wrong with it, in lvm's word. */
+  /** What lvm finds wrong with it, in lvm's term. */
   readonly health: string | undefined;
-  /** Its snapshot is being merged into it, or it is that snapshot. */
+  /** True for an origin that is being merged into, and for the snapshot being merged. */
   readonly merging: boolean;
-  /** Nothing activates it that does not say so, as lvm makes thin snapshots: at boot it stays inactive. */
+  /** Activation-skip flag, which lvm sets on thin snapshots: stays inactive at boot. */
   readonly skipped: boolean;
 }
 
@@ -56,23 +56,23 @@ export interface VolumeGroup {
   readonly freeExtents: number;
   readonly writable: boolean;
   readonly exported: boolean;
-  /** A device of it is missing. */
+  /** Whether a device is missing. */
   readonly partial: boolean;
-  /** Counts the commits of its metadata. */
+  /** Counts the commits of the metadata. */
   readonly seqno: number;
   readonly tags: readonly string[];
 }
 
-/** A volume group and what is in it. */
+/** A volume group with its volumes and devices. */
 export interface WholeGroup extends VolumeGroup {
   readonly volumes: readonly LogicalVolume[];
 }
 
 export interface PhysicalVolume {
   readonly uuid: string;
-  /** Undefined when its device is missing. */
+  /** Undefined if its device is missing. */
   readonly path: string | undefined;
-  /** Undefined while it is in none. */
+  /** Undefined if it is in no group. */
   readonly vg: { readonly name: string; readonly uuid: string } | undefined;
   readonly deviceSize: Bytes;
   readonly size: Bytes;
@@ -81,7 +81,7 @@ export interface PhysicalVolume {
   readonly tags: readonly string[];
 }
 
-/** A row of lvs as what it says. */
+/** Parses a row of lvs. */
 export function toLv(row: z.infer<typeof lvRow>): LogicalVolume {
   return {
     uuid: row.lv_uuid,
@@ -110,7 +110,7 @@ export function toLv(row: z.infer<typeof lvRow>): LogicalVolume {
   };
 }
 
-/** A row of vgs as what it says. */
+/** Parses a row of vgs. */
 export function toVg(row: z.infer<typeof vgRow>): VolumeGroup {
   return {
     uuid: row.vg_uuid,
@@ -128,7 +128,7 @@ export function toVg(row: z.infer<typeof vgRow>): VolumeGroup {
   };
 }
 
-/** One group of a full report. */
+/** Parses one group of a full report. */
 export function toWholeGroup(one: {
   readonly vg: readonly [z.infer<typeof vgRow>];
   readonly lv: readonly z.infer<typeof lvRow>[];
@@ -140,7 +140,7 @@ export function toWholeGroup(one: {
   return { ...group, volumes };
 }
 
-/** A row of pvs as what it says. */
+/** Parses a row of pvs. */
 export function toPv(row: z.infer<typeof pvRow>): PhysicalVolume {
   return {
     uuid: row.pv_uuid,
@@ -158,18 +158,21 @@ function named(text: string, id: string): { readonly name: string; readonly uuid
   return text === '' ? undefined : { name: text, uuid: id };
 }
 
-/** A run of extents of a physical volume: in the group of `vgUuid`, of that volume from its `lvStart`-th extent on. */
+/**
+ * A run of extents of a physical volume in the group `vgUuid`, used by a volume from its extent
+ * `lvStart` on.
+ */
 export interface PvSegment {
   readonly pvUuid: string;
   readonly start: number;
   readonly extents: number;
-  /** Undefined: they are free. Of a raid or a pool it is the hidden volume that has the extents. */
+  /** Undefined if free. For a raid or a pool, the hidden volume that has the extents. */
   readonly of: { readonly lvUuid: string; readonly lvStart: number } | undefined;
 }
 
-/** A row of `pvs --segments` as what it says; nothing of one that is in no group. */
+/** Parses a row of `pvs --segments`; empty for a physical volume in no group. */
 export function toPvSegment(row: z.infer<typeof pvSegmentRow>): readonly PvSegment[] {
-  // The space of one that is in no group.
+  // The space of a physical volume in no group.
   if (row.vg_uuid === '') return [];
   const of = row.lv_uuid === '' ? undefined : { lvUuid: row.lv_uuid, lvStart: row.seg_start_pe };
   return [{ pvUuid: row.pv_uuid, start: row.pvseg_start, extents: row.pvseg_size, of }];

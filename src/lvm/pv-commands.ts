@@ -4,9 +4,10 @@ import type { Bytes } from '../core/units.ts';
 import { change, classifyLvm, type Udev } from './commands.ts';
 
 /**
- * Makes a device a physical volume of a uuid that was chosen before. It asks before it wipes a signature, which with stdin
- * closed is a no (exit 5); but over another free physical volume it writes without a question, exit 0 (2.03.16,
- * test/fixtures/lvm/pvcreate-over-free-pv@2.03.16.json), so look first. Never with `--force` or `--yes`.
+ * Creates a physical volume with a chosen uuid. pvcreate asks before it wipes a signature, and
+ * closed stdin means no (exit 5). But it overwrites another free physical volume without a
+ * question, exit 0 (2.03.16, test/fixtures/lvm/pvcreate-over-free-pv@2.03.16.json), so check first.
+ * Never with `--force` or `--yes`.
  */
 export function pvcreate(
   make: Udev & { readonly device: string; readonly uuid: string },
@@ -14,12 +15,14 @@ export function pvcreate(
   return change('pvcreate', ['--uuid', make.uuid, '--norestorefile', make.device], make);
 }
 
-/** Takes the label off a physical volume; lvm refuses one that is in a volume group. It takes no `--select`. */
+/**
+ * Removes the label of a physical volume; lvm refuses one in a volume group. Takes no `--select`.
+ */
 export function pvremove(pv: Udev & { readonly device: string }): Command<void, 'destroy'> {
   return { ...change('pvremove', [pv.device], pv), access: 'destroy' };
 }
 
-/** Gives a physical volume of a group tags, and says whether extents may be given out on it. */
+/** Sets tags and the allocatable flag of a physical volume in a group. */
 export function pvchange(
   pv: Udev & { readonly device: string; readonly tags: readonly string[]; readonly allocatable: boolean },
 ): Command<void, 'change'> {
@@ -28,9 +31,9 @@ export function pvchange(
 }
 
 /**
- * Makes a physical volume of a group so large. `--yes` answers the question that it asks of every size but the device's
- * own; extents that a volume has it cuts off with no answer (2.03.16: "as later ones are allocated", exit 5). A size
- * beyond the device it takes with a mere warning, exit 0: look first.
+ * Resizes a physical volume of a group. `--yes` answers the question asked for every size but the
+ * device's own. pvresize never cuts off used extents (2.03.16: "as later ones are allocated", exit
+ * 5). It accepts a size beyond the device with only a warning, exit 0: check first.
  */
 export function pvresize(
   pv: Udev & { readonly device: string; readonly size: Bytes },
@@ -46,7 +49,7 @@ const starts = z.object({
   ]),
 });
 
-/** Where the first extent of each physical volume begins, in bytes, by its uuid. */
+/** Offset of the first extent of each physical volume, in bytes, by uuid. */
 export function pvStarts(): ReadCommand<ReadonlyMap<string, Bytes>> {
   return {
     tool: 'pvs',

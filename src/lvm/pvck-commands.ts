@@ -2,7 +2,7 @@ import type { ReadCommand } from '../command/index.ts';
 import { ParseError } from '../core/errors.ts';
 import { classifyLvm } from './commands.ts';
 
-/** A copy of a group's metadata within the metadata area of a device. */
+/** A copy of a group's metadata in the metadata area of a device. */
 export interface MetadataCopy {
   readonly offset: number;
   readonly vg: string;
@@ -11,8 +11,8 @@ export interface MetadataCopy {
 }
 
 /**
- * Where the header of a physical volume says its metadata is, when lvm cannot read that; undefined when header and metadata are
- * whole. `--dump` writes nothing.
+ * Where the header of a physical volume locates its metadata, if lvm cannot read it; undefined if
+ * header and metadata are intact. `--dump` writes nothing.
  */
 export function damagedMetadata(device: string): ReadCommand<readonly number[] | undefined> {
   return {
@@ -32,7 +32,9 @@ export function damagedMetadata(device: string): ReadCommand<readonly number[] |
   };
 }
 
-/** Every whole copy of metadata that a physical volume still has: lvm writes each change behind the one before. */
+/**
+ * Every intact metadata copy on a physical volume: lvm writes each change after the previous one.
+ */
 export function metadataCopies(device: string): ReadCommand<readonly MetadataCopy[]> {
   return {
     tool: 'pvck',

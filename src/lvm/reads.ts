@@ -10,12 +10,14 @@ import { isClassicSnapshot } from './filling.ts';
 import type { LogicalVolume, PhysicalVolume, WholeGroup } from './objects.ts';
 import { syncBackup } from './backup-files.ts';
 
-/** Does udevd answer lvm here? libudev asks the same question (`/run/udev/control`). */
+/** Whether udevd answers lvm. libudev checks the same (`/run/udev/control`). */
 export async function udevOf(host: ReadHost): Promise<Udev> {
   return { udev: (await host.stat('/run/udev/control')) === undefined ? 'absent' : 'running' };
 }
 
-/** A volume group that can be changed, by its name. RefusedError when it cannot be, or when two have the name. */
+/**
+ * A volume group that can be changed, by name. RefusedError if it cannot, or if two have the name.
+ */
 export async function usableVg(host: ReadHost, name: string): Promise<WholeGroup> {
   const all = await reported(host, fullreport());
   const [vg, ...more] = all.filter((one) => one.name === name);
@@ -42,8 +44,9 @@ export async function usableVg(host: ReadHost, name: string): Promise<WholeGroup
 }
 
 /**
- * The logical volumes of the volume group with this uuid, whatever both are called by now; undefined when there is no
- * such group. RefusedError while it is exported: it is on its way to another host, and nothing in it can be looked at.
+ * The logical volumes of the volume group with this uuid, whatever its name is now; undefined if
+ * the group does not exist. RefusedError while it is exported: it is moving to another host, and
+ * nothing in it can be checked.
  */
 export async function volumesOf(
   host: ReadHost,
@@ -57,8 +60,8 @@ export async function volumesOf(
 }
 
 /**
- * RefusedError when such a volume is in another group by now: vgsplit and vgmerge move it with its uuid and tags. Without this look
- * it would seem to be gone.
+ * RefusedError if such a volume is now in another group: vgsplit and vgmerge move it with its uuid
+ * and tags. Without this check it would seem to be removed.
  */
 export async function refuseMoved(host: ReadHost, fits: (lv: LogicalVolume) => boolean): Promise<void> {
   const moved = (await reported(host, fullreport())).flatMap(({ volumes }) => volumes).find(fits);
@@ -72,8 +75,8 @@ export async function refuseMoved(host: ReadHost, fits: (lv: LogicalVolume) => b
 }
 
 /**
- * What would be lost with a volume: its snapshots, and what lies on it when it is a pool or an external origin. Thin
- * snapshots of a thin volume stand on their own.
+ * What would be lost with a volume: its snapshots, and the volumes in a pool or on an external
+ * origin. Thin snapshots of a thin volume are independent of it.
  */
 export function dependents(lv: LogicalVolume, all: readonly LogicalVolume[]): readonly LogicalVolume[] {
   return all.filter((other) => {
@@ -83,13 +86,13 @@ export function dependents(lv: LogicalVolume, all: readonly LogicalVolume[]): re
   });
 }
 
-/** A volume among all of its group. */
+/** A volume and all volumes of its group. */
 export interface VolumeAmong {
   readonly lv: LogicalVolume;
   readonly all: readonly LogicalVolume[];
 }
 
-/** The same as holders of the volume. */
+/** The dependents as holders of the volume. */
 export function dependentHolders({ lv, all }: VolumeAmong): readonly Holder[] {
   return dependents(lv, all).map(({ fullName }) => ({
     kind: 'volume',
@@ -99,14 +102,14 @@ export function dependentHolders({ lv, all }: VolumeAmong): readonly Holder[] {
   }));
 }
 
-/** Who uses a volume, as far as that can be seen at a glance. */
+/** Holders of a volume that a quick check finds. */
 export async function holdersOf(host: ReadHost, of: VolumeAmong): Promise<readonly Holder[]> {
   const { lv } = of;
   const known = lv.active === false ? [] : await deviceHolders(host, lv.dmPath);
   return [...dependentHolders(of), ...(lv.open === true && known.length === 0 ? [opened(lv)] : known)];
 }
 
-/** Everybody who uses a volume, for when it could not be taken away. */
+/** All holders of a volume, for the error when it cannot be deactivated. */
 export async function everyHolderOf(host: ReadHost, of: VolumeAmong): Promise<readonly Holder[]> {
   const { lv } = of;
   const found = lv.active === false ? [] : await everyHolder(host, lv.dmPath);
@@ -114,7 +117,7 @@ export async function everyHolderOf(host: ReadHost, of: VolumeAmong): Promise<re
   return [...dependentHolders(of), ...found, ...(nobody ? [opened(lv)] : [])];
 }
 
-/** The refusal of a volume that somebody has. */
+/** The error for a volume in use. */
 export function inUse({ fullName }: LogicalVolume, holders: readonly Holder[]): RefusedError {
   return new RefusedError(`${fullName} is in use: ${inWords(holders)}`, {
     remedy: remedyFor(holders),
@@ -122,7 +125,7 @@ export function inUse({ fullName }: LogicalVolume, holders: readonly Holder[]): 
   });
 }
 
-/** RefusedError when lvm cannot tell whether a volume is active: then nobody can tell who has it. */
+/** RefusedError if lvm does not know whether a volume is active: its holders are unknown then. */
 export function refuseUntold({ active, fullName }: LogicalVolume): void {
   if (active === 'unknown')
     throw new RefusedError(`lvm cannot tell whether ${fullName} is active`, {
@@ -135,8 +138,8 @@ function opened({ dmPath }: LogicalVolume): Holder {
 }
 
 /**
- * Takes a volume out of the kernel, which refuses one that is open: then the error names everybody who has it. lvm
- * itself tries 25 times in 5 s while it is merely open (activation/retry_deactivation, 2.03.16).
+ * Deactivates a volume. If it is open, the kernel refuses, and the error names all holders. lvm
+ * itself tries 25 times in 5 s while it is only open (activation/retry_deactivation, 2.03.16).
  */
 export async function deactivateOrTell(host: ChangeHost, of: VolumeAmong): Promise<void> {
   if (of.lv.active === false) return;
@@ -150,8 +153,9 @@ export async function deactivateOrTell(host: ChangeHost, of: VolumeAmong): Promi
 }
 
 /**
- * Removes a volume that has no dependents, by its uuid, and by a tag as well where one is said: out of the kernel first, but
- * for a classic snapshot, which lvm deactivates together with its origin only. Who has it is named.
+ * Removes a volume without dependents by its uuid, and also by a tag if given. Deactivates it
+ * first, except a classic snapshot, which lvm deactivates only together with its origin. The error
+ * names the holders.
  */
 export async function removeOrTell(host: ChangeHost, of: VolumeAmong, tag?: string): Promise<void> {
   const { vg, name, uuid } = of.lv;
@@ -169,7 +173,10 @@ export async function removeOrTell(host: ChangeHost, of: VolumeAmong, tag?: stri
   }
 }
 
-/** Makes the metadata of a volume group durable: lvm writes past the page cache, but not past the disks' own. */
+/**
+ * Makes the metadata of a volume group durable: lvm bypasses the page cache, but not the disk
+ * cache.
+ */
 export async function syncGroup(host: ChangeHost, vgUuid: string): Promise<void> {
   await syncMembers(
     host,
@@ -177,7 +184,7 @@ export async function syncGroup(host: ChangeHost, vgUuid: string): Promise<void>
   );
 }
 
-/** The same of these physical volumes, and of lvm's own backup of the group that they are in. */
+/** Makes the metadata on these physical volumes durable, and lvm's own backup of their group. */
 export async function syncMembers(host: ChangeHost, members: readonly PhysicalVolume[]): Promise<void> {
   for (const { path } of members) if (path !== undefined) await host.sync(path);
   for (const name of new Set(members.flatMap(({ vg }) => vg?.name ?? []))) await syncBackup(host, name);

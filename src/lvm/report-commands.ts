@@ -17,12 +17,12 @@ import {
 import { refuseUnreadable } from './unreadable.ts';
 import { fullReport, lvRow, pvRow, pvSegmentRow, vgRow } from './schema.ts';
 
-/** Which volume group to report; all of them when it is left out. */
+/** Which volume group to report (default: all). */
 export interface ReportScope {
   readonly vg?: string;
 }
 
-/** Every logical volume, hidden ones too, in one listing. A missing volume group: exit 5, `not-found`. */
+/** Every logical volume, including hidden ones. A missing volume group: exit 5, `not-found`. */
 export function lvs(scope: ReportScope = {}): ReadCommand<readonly LogicalVolume[]> {
   return report({ tool: 'lvs', item: 'lv', row: lvRow, convert: toLv, flags: ['--all'], scope });
 }
@@ -33,14 +33,15 @@ export function vgs(scope: ReportScope = {}): ReadCommand<readonly VolumeGroup[]
 }
 
 /**
- * Every volume group with all its logical volumes, of one moment: lvm reads each group once, under its lock. Of an
- * exported one it shows the volumes too, which `lvs` does not (test/fixtures/lvm/fullreport-exported@2.03.16.json).
+ * Every volume group with all its logical volumes, read at one moment: lvm reads each group once,
+ * under its lock. Unlike `lvs` it also shows the volumes of an exported group
+ * (test/fixtures/lvm/fullreport-exported@2.03.16.json).
  */
 export function fullreport(): ReadCommand<readonly WholeGroup[]> {
   const columns = {
     vg: Object.keys(vgRow.shape),
     lv: Object.keys(lvRow.shape),
-    // The other reports cannot be left out; left to themselves they have columns that nobody reads.
+    // lvm always prints the other reports; by default they have columns that bofh does not use.
     ...{ pv: ['pv_uuid', 'pv_name', 'vg_name'], pvseg: ['pv_uuid'], seg: ['lv_uuid'] },
   };
   const options = Object.entries(columns).flatMap(([report, names]) => [
@@ -61,7 +62,7 @@ export function fullreport(): ReadCommand<readonly WholeGroup[]> {
   };
 }
 
-/** Every physical volume, also those in no volume group. */
+/** Every physical volume, including those in no volume group. */
 export function pvs(): ReadCommand<readonly PhysicalVolume[]> {
   const command = report({
     tool: 'pvs',
@@ -81,7 +82,7 @@ export function pvs(): ReadCommand<readonly PhysicalVolume[]> {
   };
 }
 
-/** Every run of extents of every physical volume that is in a group: whose it is, or that it is free. */
+/** Every run of extents of every physical volume in a group: used by which volume, or free. */
 export function pvSegments(): ReadCommand<readonly PvSegment[]> {
   const columns = Object.keys(pvSegmentRow.shape).join(',');
   return {
@@ -115,14 +116,15 @@ function report<Row extends z.ZodMiniObject, T>(of: {
 }
 
 /**
- * When lvm cannot read metadata it reads all of it again, and says so amid the JSON (2.03.16). Only where the report then shows what
- * could not be read either, that is no reason to refuse all of it.
+ * If lvm cannot read metadata, it reads it all again and says so within the JSON (2.03.16). If the
+ * report then shows what could not be read, the rest can be used.
  */
 function withoutNotice(stdout: string): string {
   return stdout.replace(/^ *Retrying metadata scan\.\n/gm, '');
 }
 
-// One report, because no report is repeated (--configreport): a second one would be an answer to something else.
+// One report only, because none is repeated (--configreport): a second one would answer something
+// else.
 function rows<Row extends z.ZodMiniObject>(stdout: string, item: string, row: Row): z.infer<Row>[] {
   const whole = z.object({ report: z.array(z.record(z.string(), z.array(row))) });
   const [only, ...more] = whole.parse(JSON.parse(stdout)).report;

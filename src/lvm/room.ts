@@ -5,12 +5,13 @@ import { autoextendThreshold } from './commands.ts';
 import { fullLimit } from './filling.ts';
 import type { LogicalVolume, VolumeGroup } from './objects.ts';
 
-/** lvs rounds to two digits: so much may be what it shows as nothing. */
+/** lvs rounds to two digits: up to this much may show as 0. */
 const rounding = 0.01;
 
 /**
- * RefusedError when a pool has no room for so many bytes in one of its volumes. What that has in the pool already is taken for
- * room: of blocks that it shares with a snapshot lvm does not tell, so what is refused here would not have gone in any case.
+ * RefusedError if a pool has no room for that many bytes in one of its volumes. Blocks that the
+ * volume already has count as room, because lvm does not report which of them are shared with a
+ * snapshot. So a refused write would have failed in any case.
  */
 export async function refuseNoRoom(
   host: ReadHost,
@@ -27,7 +28,7 @@ export async function refuseNoRoom(
   const needed = Math.floor(bytes - (thin.size * Math.min(100, thin.data + rounding)) / 100);
   const room = Math.ceil((pool.size * (fullLimit - pool.data + rounding)) / 100);
   if (needed <= room) return;
-  // A pool that lvm makes larger by itself has what is free in its group as well.
+  // A pool that lvm extends automatically can also use the free space of its group.
   if (needed <= room + group.free && (await host.run(autoextendThreshold())) < 100) return;
   throw new RefusedError(
     `the pool ${pool.fullName} has room for ${formatSize(room)} until it is ${fullLimit} % full (data ${pool.data} %), and ${what} needs at least ${formatSize(needed)} more in it: it is not begun`,

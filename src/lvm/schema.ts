@@ -1,10 +1,10 @@
 import * as z from 'zod/mini';
 
-// lvm's plain JSON report has every value as a string; "" is also how it says "none" and "no".
+// In lvm's plain JSON report every value is a string; "" also means "none" and "no".
 const uuid = z.string().check(z.regex(/^[A-Za-z0-9]{6}(?:-[A-Za-z0-9]{4}){5}-[A-Za-z0-9]{6}$/));
 const uuidOrNone = z.union([uuid, z.literal('')]);
 const name = z.string().check(z.regex(/^[A-Za-z0-9+_.-]+$/));
-/** What lvm calls the group of a device that is in use by one which it does not find. */
+/** lvm's name for the group of a device that is in use by a group it cannot find. */
 export const unknownGroup = '[unknown]';
 const nameOrNone = z.union([name, z.literal(''), z.literal(unknownGroup)]);
 const number = z.pipe(
@@ -18,31 +18,31 @@ const list = z.pipe(
   z.string(),
   z.transform((text): readonly string[] => (text === '' ? [] : text.split(','))),
 );
-/** A flag that lvm shows as its own name or as nothing. */
+/** A flag that lvm shows as its own name or as an empty string. */
 const flag = (word: string) =>
   z.pipe(
     z.enum([word, '']),
     z.transform((text) => text === word),
   );
-/** A flag that needs the kernel's answer: `unknown` without device-mapper, and of what is not active. */
+/** A flag that the kernel reports: `unknown` without device-mapper, and for an inactive volume. */
 const kernelFlag = (word: string) =>
   z.pipe(
     z.enum([word, '', 'unknown']),
     z.transform((text): boolean | 'unknown' => (text === 'unknown' ? text : text === word)),
   );
-/** Two digits after the point; nothing of what is not active, or is not counted (libdm dm_report_field_percent). */
+/** Two decimals; empty if not active or not counted (libdm dm_report_field_percent). */
 const percent = z.pipe(
   z.string().check(z.regex(/^(?:\d{1,3}\.\d{2})?$/)),
   z.transform((text: string) => (text === '' ? undefined : Number(text))),
 );
-/** Names of hidden volumes stand in brackets (report/mark_hidden_devices). */
+/** Names of hidden volumes are in brackets (report/mark_hidden_devices). */
 const bracketed = (pattern: RegExp) =>
   z.pipe(
     z.string().check(z.regex(pattern)),
     z.transform((text) => text.replace(/[[\]]/g, '')),
   );
 
-/** One row of `lvs`. Its keys are the columns that are asked for. */
+/** One row of `lvs`. Its keys are the requested columns. */
 export const lvRow = z.object({
   lv_uuid: uuid,
   vg_uuid: uuid,
@@ -69,7 +69,7 @@ export const lvRow = z.object({
   lv_health_status: z.string().check(z.regex(/^[a-z_ ]*$/)),
   lv_merging: flag('merging'),
   lv_skip_activation: flag('skip activation'),
-  /** Of a pool; nothing of all others. */
+  /** For a pool; empty for all others. */
   lv_metadata_size: z.union([
     number,
     z.pipe(
@@ -101,7 +101,10 @@ export const pvRow = z.object({
   /** `[unknown]` when the device of a volume group is missing. */
   pv_name: z.string().check(z.regex(/^(?:\/.*|\[unknown\])$/)),
   vg_uuid: uuidOrNone,
-  /** `[unknown]`, without a uuid: the label says that it is in a group, and no metadata of one can be read. */
+  /**
+   * `[unknown]`, without a uuid: the label says the device is in a group, but its metadata cannot
+   * be read.
+   */
   vg_name: z.union([nameOrNone, z.literal('[unknown]')]),
   dev_size: number,
   pv_size: number,
@@ -111,7 +114,10 @@ export const pvRow = z.object({
   pv_tags: list,
 });
 
-/** One row of `pvs --segments`: a run of extents. `lv_uuid` is empty of a free one, and `seg_start_pe` says 0. */
+/**
+ * One row of `pvs --segments`: a run of extents. If it is free, `lv_uuid` is empty and
+ * `seg_start_pe` is 0.
+ */
 export const pvSegmentRow = z.object({
   pv_uuid: uuid,
   vg_uuid: uuidOrNone,
@@ -121,7 +127,7 @@ export const pvSegmentRow = z.object({
   seg_start_pe: number,
 });
 
-/** One volume group in `lvm fullreport`, or (the second) the physical volumes that are in none. */
+/** One volume group in `lvm fullreport`, or (the second) the physical volumes in no group. */
 export const fullReport = z.object({
   report: z.array(
     z.union([

@@ -3,9 +3,10 @@ import { change, type Udev } from './commands.ts';
 import { fullName, type Guarded } from './lv-commands.ts';
 
 /**
- * Makes a snapshot of a volume: with `extents` a classic one, which has so many for what changes (lvm cuts them to what it
- * can need), without them a thin one of a thin volume. A thin one is not activated, now or at boot, which is lvm's own
- * default said aloud. lvcreate takes no `--select`: compare the uuid of the origin afterwards.
+ * Creates a snapshot: with `extents` a classic one with that much space for changes (lvm caps it at
+ * the maximum it can use), without them a thin one of a thin volume. A thin one is not activated,
+ * now or at boot, which is also lvm's default. lvcreate takes no `--select`: compare the uuid of
+ * the origin afterwards.
  */
 export function lvsnapshot(
   make: Udev & {
@@ -27,9 +28,10 @@ export function lvsnapshot(
 }
 
 /**
- * Removes a classic snapshot if it still is the one meant; else it exits 0 and removes nothing. It stays active as long as
- * its origin is, so `--yes` answers the only question, whether an active volume is to go: no volume has a snapshot as its
- * origin, and one that is open is refused all the same (_lv_remove_check_in_use of 2.03.16).
+ * Removes a classic snapshot if the uuid matches; else removes nothing and exits 0. It stays active
+ * as long as its origin, so `--yes` answers the only question, whether to remove an active volume:
+ * a snapshot is never the origin of another volume, and lvm still refuses an open one
+ * (_lv_remove_check_in_use of 2.03.16).
  */
 export function removeSnapshot(lv: Guarded & { readonly tag?: string }): Command<void, 'destroy'> {
   const tag = lv.tag === undefined ? '' : ` && lv_tags={${lv.tag}}`;

@@ -4,20 +4,22 @@ import type { Bytes } from '../core/units.ts';
 import { type LaidOutGroup, layout } from './layout.ts';
 import type { LogicalVolume } from './objects.ts';
 
-/** How a volume lies that has several devices at each place of it. */
+/** The layout of a volume on several devices: striped or raid1. */
 export interface Spread {
   readonly type: 'striped' | 'raid1';
-  /** How many: stripes, or copies with the first one. */
+  /** Number of stripes, or of copies including the first. */
   readonly areas: number;
 }
 
-/** What kind of spread it has; undefined: it is linear, or of a sort that bofh does not resize. */
+/** The type of spread; undefined if it is linear or of a type that bofh does not resize. */
 export function spreadType({ layout: words }: LogicalVolume): Spread['type'] | undefined {
   if (words.join() === 'striped') return 'striped';
   return words.join() === 'raid,raid1' ? 'raid1' : undefined;
 }
 
-/** Undefined when it is not the same all along: lvm would make it larger as its last part is. */
+/**
+ * Undefined if segments differ: lvm would extend the volume with the layout of its last segment.
+ */
 export function spreadAmong(
   { segments }: Pick<LaidOutGroup, 'segments'>,
   lv: LogicalVolume,
@@ -30,7 +32,9 @@ export function spreadAmong(
   return own.every((segment) => segment.type === type) ? { type, areas: only } : undefined;
 }
 
-/** The spread of a volume, asked from lvm; undefined: it is not spread. RefusedError when it is not the same all along. */
+/**
+ * The spread of a volume, read from lvm; undefined if linear. RefusedError if its segments differ.
+ */
 export async function spreadOf(host: ReadHost, lv: LogicalVolume): Promise<Spread | undefined> {
   if (spreadType(lv) === undefined) return undefined;
   const group = (await host.run(layout())).groups.find(({ uuid }) => uuid === lv.vgUuid);
@@ -41,22 +45,22 @@ export async function spreadOf(host: ReadHost, lv: LogicalVolume): Promise<Sprea
   });
 }
 
-/** Its size is a multiple of this: stripes are whole. */
+/** Its size is a multiple of this: stripes are complete. */
 export function unitOf(spread: Spread | undefined, extentSize: Bytes): Bytes {
   return spread?.type === 'striped' ? extentSize * spread.areas : extentSize;
 }
 
-/** What it takes of its group for so much of its own. */
+/** Bytes of the group that a volume uses for that much of its own. */
 export function takenFor(spread: Spread | undefined, bytes: Bytes): Bytes {
   return spread?.type === 'raid1' ? bytes * spread.areas : bytes;
 }
 
-/** How much larger it may become at most, when each of its areas is to lie on devices that no other has at that place. */
+/** The most that it can grow if each of its areas must be on separate devices. */
 export function roomFor(spread: Spread | undefined, free: readonly Bytes[], unit: Bytes): Bytes {
   const areas = spread?.areas ?? 1;
   const own = spread?.type === 'striped' ? areas : 1;
   const step = unit / own;
-  // So much of each area at most: what one device has beyond it is of no use to the others.
+  // The most of each area: what one device has beyond that is useless to the others.
   const fits = (each: Bytes): boolean =>
     free.reduce((sum, one) => sum + Math.min(one, each), 0) >= areas * each;
   let [low, high] = [0, Math.floor(free.reduce((sum, one) => sum + one, 0) / areas / step)];
@@ -68,7 +72,10 @@ export function roomFor(spread: Spread | undefined, free: readonly Bytes[], unit
   return low * step * own;
 }
 
-/** Why a spread volume is not made smaller: its undo could not put the same extents into the same place of it. */
+/**
+ * Why a striped or raid1 volume cannot shrink: undo could not restore the same extents to the same
+ * place.
+ */
 export function whyNotSmaller({ fullName }: LogicalVolume, type: Spread['type']) {
   return {
     why: `it is ${type === 'raid1' ? 'a raid1' : 'striped'}, which bofh makes larger only: its very extents could not be given back`,
@@ -76,7 +83,7 @@ export function whyNotSmaller({ fullName }: LogicalVolume, type: Spread['type'])
   };
 }
 
-/** Why a raid1 does not get larger: a copy is missing, or is still being made. Undefined: it may. */
+/** Why a raid1 cannot grow: a copy is missing or still being filled. Undefined: it can. */
 export function whyNotSynced({ fullName, active, synced, health }: LogicalVolume) {
   if (health === undefined && synced === 100) return undefined;
   if (health === undefined && active !== true)

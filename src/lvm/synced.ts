@@ -5,8 +5,8 @@ import { volumeNamed } from './operations/known.ts';
 import { usableVg } from './reads.ts';
 
 /**
- * Waits until all copies of a raid agree. `tell` is called with the part that does, from 0 to 1. RefusedError when the volume is not
- * in order, or is none any more.
+ * Waits until all copies of a raid are in sync. Calls `tell` with the fraction in sync, from 0 to
+ * 1. RefusedError if the volume is degraded or no longer a raid.
  */
 export async function waitSynced(
   host: ReadHost,

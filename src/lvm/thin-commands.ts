@@ -3,8 +3,9 @@ import type { Bytes } from '../core/units.ts';
 import { change, type Udev } from './commands.ts';
 
 /**
- * Makes a thin pool of data and metadata, which zeroes what it gives out. Without a spare for its metadata: lvcreate would
- * make that first, of no tag, and a kill would leave it behind (2.03.16, lib/metadata/pool_manip.c).
+ * Creates a thin pool, with zeroing of new blocks. Without a spare for its metadata: lvcreate would
+ * create that first, without a tag, and a kill would leave it behind (2.03.16,
+ * lib/metadata/pool_manip.c).
  */
 export function lvcreatePool(
   make: Udev & {
@@ -25,7 +26,7 @@ export function lvcreatePool(
   return change('lvcreate', argv, make);
 }
 
-/** Makes a volume of a virtual size in a thin pool: it takes room as it is written to. */
+/** Creates a thin volume in a pool: it uses space as it is written. */
 export function lvcreateThin(
   make: Udev & {
     readonly vg: string;
@@ -44,8 +45,8 @@ export function lvcreateThin(
 }
 
 /**
- * Makes a thin pool larger: its data, its metadata, or first the one and then the other, each in a commit of its own. Neither
- * can be made smaller again. Its metadata grow with the spare of the group, which is made where there is none (2.03.16,
+ * Extends a thin pool: its data, its metadata, or both, in a metadata commit each. Neither can
+ * shrink again. Metadata grows with the spare of the group, which lvm creates if missing (2.03.16,
  * _lvresize_volume). lvextend takes no `--select`: compare the uuid before and after.
  */
 export function lvextendPool(

@@ -4,7 +4,7 @@ import { filesOf } from './backup-files.ts';
 import { unknownGroup } from './schema.ts';
 import { damagedMetadata, metadataCopies } from './pvck-commands.ts';
 
-/** A physical volume that a group uses which lvm does not find. */
+/** A physical volume in use by a group that lvm cannot find. */
 interface Lost {
   readonly pv_uuid: string;
   readonly pv_name: string;
@@ -19,15 +19,19 @@ class UnreadableGroup extends ParseError {
 }
 
 /**
- * ParseError when a group cannot be read: the reports leave it out and exit 0 (2.03.16), which is not "there is no such group". lvm
- * writes new metadata and the header that names them without a flush in between, so a power cut can leave that.
+ * ParseError if a group cannot be read: the reports omit it and exit 0 (2.03.16), which does not
+ * mean that it does not exist. lvm writes new metadata and the header that points to it without a
+ * flush in between, so a power cut can cause this.
  */
 export function refuseUnreadable(rows: readonly (Lost & { readonly vg_name: string })[]): void {
   const lost = rows.filter(({ vg_name }) => vg_name === unknownGroup);
   if (lost.length > 0) throw new UnreadableGroup(lost);
 }
 
-/** The answer of a report. When a group cannot be read, the error has the commands that write its metadata again. */
+/**
+ * The answer of a report. If a group cannot be read, the error has the commands that restore its
+ * metadata.
+ */
 export async function reported<T>(host: ReadHost, command: ReadCommand<T>): Promise<T> {
   try {
     return await host.run(command);
@@ -47,7 +51,9 @@ export async function reported<T>(host: ReadHost, command: ReadCommand<T>): Prom
   }
 }
 
-/** Which copy of the metadata is the newest whole one: on the device itself, or a file that lvm made of it. */
+/**
+ * Finds the newest intact copy of the metadata: on the device itself, or in a backup file of lvm.
+ */
 async function repairOf(host: ReadHost, { pv_name: device, pv_uuid: uuid }: Lost) {
   const whyOf = (group: string): string => `the metadata of ${group} on ${device} cannot be read`;
   const why = whyOf('the volume group');

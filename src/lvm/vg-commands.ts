@@ -3,9 +3,9 @@ import type { Bytes } from '../core/units.ts';
 import { change, type Udev } from './commands.ts';
 
 /**
- * Makes a volume group of physical volumes that are there, with its mark in the same metadata commit. Of a device that is
- * none it would make one by itself, and a group of no size when an extent is larger than its devices, exit 0 (2.03.16):
- * look at both first.
+ * Creates a volume group of existing physical volumes, with its tag in the same metadata commit.
+ * vgcreate would initialize a device that is not a physical volume, and create a group of size 0 if
+ * an extent is larger than its devices, exit 0 (2.03.16): check both first.
  */
 export function vgcreate(
   make: Udev & {
@@ -21,8 +21,9 @@ export function vgcreate(
 }
 
 /**
- * Removes a volume group that has no volume, if it still is the one meant; else it exits 0 and removes nothing. Its
- * physical volumes stay, free. Never with `--force` or `--yes`: of a group with volumes it asks, and they would go along.
+ * Removes a volume group without volumes if the uuid matches; else does nothing and exits 0. Its
+ * physical volumes become free. Never with `--force` or `--yes`: it would then also remove volumes,
+ * about which it asks.
  */
 export function vgremove(
   vg: Udev & { readonly name: string; readonly uuid: string; readonly tag?: string },
@@ -32,23 +33,26 @@ export function vgremove(
   return { ...change('vgremove', argv, vg), access: 'destroy' };
 }
 
-/** Which devices of a group it is about. */
+/** A group and some of its devices. */
 export interface OfGroup extends Udev {
   readonly name: string;
   readonly devices: readonly string[];
 }
 
-/** Puts free physical volumes into a group. Of a device that is none it would make one by itself: look first. */
+/**
+ * Adds free physical volumes to a group. vgextend would initialize a device that is none: check
+ * first.
+ */
 export function vgextend(of: OfGroup): Command<void, 'change'> {
   return change('vgextend', [of.name, ...of.devices], of);
 }
 
-/** Takes physical volumes out of a group; lvm refuses one on which extents are in use, and the last. */
+/** Removes physical volumes from a group; lvm refuses one with used extents, and the last one. */
 export function vgreduce(of: OfGroup): Command<void, 'change'> {
   return change('vgreduce', [of.name, ...of.devices], of);
 }
 
-/** Gives a group another name, by its uuid; active volumes get new names in the kernel, also those in use. */
+/** Renames a group, by its uuid; active volumes get new names in the kernel, even those in use. */
 export function vgrename(of: Udev & { readonly uuid: string; readonly to: string }): Command<void, 'change'> {
   return change('vgrename', [of.uuid, of.to], of);
 }

@@ -9,17 +9,20 @@ import { type Layer, layersOf, whyFullLayer } from './full-beneath.ts';
 import { identityOfVolume } from './operations/taken.ts';
 import type { WholeGroup } from './objects.ts';
 
-/** How long somebody else may fill it unseen. */
+/** How long another process may fill a pool unnoticed. */
 const everyMs = 2000;
-/** In so many looks in a row a pool may be full that lvm extends by itself (man lvmthin): it does so within seconds. */
+/**
+ * How many checks in a row may find a pool full that lvm extends automatically (man lvmthin): it
+ * does so within seconds.
+ */
 const looksToExtend = 15;
-/** So many looks in a row may fail: a host that writes all it can is slow to answer. */
+/** How many checks in a row may fail: a host that writes at full speed answers slowly. */
 const looksToFail = 3;
 
 /**
- * Does what writes to devices for a long time, and looks until its end at the thin pools and the classic snapshots beneath:
- * when one is full, or nobody can tell any more, `signal` ends the writing. RefusedError then. A pool that is to be made larger by
- * lvm itself has half a minute for it.
+ * Runs a long write to devices and checks the thin pools and classic snapshots beneath until it
+ * ends. If one is full or its usage is unknown, `signal` stops the writing with RefusedError. A
+ * pool that lvm extends automatically gets half a minute.
  */
 export async function watchingRoom<T>(
   host: ReadHost,
@@ -48,7 +51,7 @@ export async function watchingRoom<T>(
   }
 }
 
-/** Resolves when something is full, or at `ended`. */
+/** Resolves when a pool or snapshot is full, or at `ended`. */
 async function watch(
   host: ReadHost,
   layers: readonly Layer[],
@@ -82,7 +85,7 @@ async function next(ended: AbortSignal): Promise<boolean> {
   return !ended.aborted;
 }
 
-/** What is full, and whether lvm is about to give it more room. */
+/** What is full, and whether lvm will soon extend it. */
 async function look(
   host: ReadHost,
   layers: readonly Layer[],

@@ -5,7 +5,10 @@ import { ParseError, RefusedError } from '../core/errors.ts';
 import type { Bytes } from '../core/units.ts';
 import type { LogicalVolume } from './objects.ts';
 
-/** Writes what a volume has just been given with zeros, from there on. The device may do so by itself, and at once (blkdiscard(8)). */
+/**
+ * Fills a new or extended part of a volume with zeros. The device may do so itself, and at once
+ * (blkdiscard(8)).
+ */
 export async function writeZeros(
   host: ChangeHost,
   { fullName, dmPath, size }: Pick<LogicalVolume, 'fullName' | 'dmPath' | 'size'>,
@@ -19,7 +22,7 @@ export async function writeZeros(
   await namingHolders(host, path, () => host.run(zeros(path, { from, size })));
 }
 
-/** Its own words tell how much it has done, and only all of it is enough. */
+/** The output says how much is done; only all of it is enough. */
 function zeros(
   device: string,
   { from, size }: { readonly from: Bytes; readonly size: Bytes },

@@ -21,15 +21,15 @@ import { deviceKeys } from './device-keys.ts';
 import { askedVolume, findKnown, known, type KnownVolume, knownVolume, volumeNamed } from './known.ts';
 
 const undo = z.extend(knownVolume, {
-  /** What the step makes of it. */
+  /** The state after the step. */
   to: z.enum(['active', 'inactive']),
-  /** The classic snapshots that come and go with it. */
+  /** The classic snapshots that are activated or deactivated with it. */
   snapshots: z.array(z.string()),
 });
 
 type Undo = z.infer<typeof undo>;
 
-/** What both have in common: each is the other's inverse, of the volume of a uuid. */
+/** What both operations share: each is the inverse of the other, for the volume with a uuid. */
 const common = (to: Undo['to']) =>
   ({
     version: 1,
@@ -75,8 +75,9 @@ const common = (to: Undo['to']) =>
   >;
 
 /**
- * Puts a logical volume into the kernel, with its classic snapshots; also one that is skipped at boot, as lvm makes thin
- * snapshots. It lives until the next boot, which does what the volume's autoactivation says. One that is active is refused.
+ * Activates a logical volume with its classic snapshots, even if its activation-skip flag is set,
+ * as on thin snapshots. Lasts until the next boot, which follows the volume's autoactivation. An
+ * active volume is refused.
  */
 export const activateLv = operation({
   ...common('active'),
@@ -89,8 +90,8 @@ export const activateLv = operation({
 });
 
 /**
- * Takes a logical volume that nobody has out of the kernel, with its classic snapshots. It lives until the next boot, which
- * does what the volume's autoactivation says. One that is not active is refused.
+ * Deactivates an unused logical volume with its classic snapshots. Lasts until the next boot, which
+ * follows the volume's autoactivation. An inactive volume is refused.
  */
 export const deactivateLv = operation({
   ...common('inactive'),
@@ -105,7 +106,7 @@ export const deactivateLv = operation({
   },
 });
 
-/** The volume, when it is in that state already: then there is nothing to do. */
+/** The volume if it is already in that state: nothing to do then. */
 export async function alreadyIn(
   host: ReadHost,
   of: z.infer<typeof askedVolume>,
@@ -175,7 +176,7 @@ async function refuseUsed(host: ReadHost, found: VolumeAmong): Promise<void> {
   if ((await usersOf(host, found)).length > 0) throw inUse(found.lv, await everyUserOf(host, found));
 }
 
-/** Of it and of its classic snapshots, but not that they are its snapshots. */
+/** Holders of the volume and of its classic snapshots, except that they are its snapshots. */
 async function usersOf(host: ReadHost, found: VolumeAmong): Promise<readonly Holder[]> {
   const all = [found.lv, ...snapshotsOf(found)];
   return (await Promise.all(all.map((lv) => holdersOf(host, { lv, all: [] })))).flat();

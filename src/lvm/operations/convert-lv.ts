@@ -14,13 +14,16 @@ import { askedVolume, findKnown, known, knownVolume, volumeNamed } from './known
 
 const args = z.extend(askedVolume, {
   to: z.enum(['raid1', 'linear']),
-  /** On which the second copy is to lie, or that is to lose its copy. Left out: the first with room; the last copy. */
+  /**
+   * The device for the second copy, or the one that loses its copy (default: the first with room;
+   * the last copy).
+   */
   device: z.exactOptional(z.string().check(z.minLength(1))),
 });
 
 const undo = z.extend(knownVolume, {
   to: z.enum(['raid1', 'linear']),
-  /** The physical volumes that the copy in question lies on, or will. `device` is for people. */
+  /** The physical volumes of the copy to add or remove. `device` is only shown. */
   on: z
     .array(z.strictObject({ uuid: z.string(), device: z.string(), identity: z.string() }))
     .check(z.minLength(1)),
@@ -29,9 +32,10 @@ const undo = z.extend(knownVolume, {
 export type ConvertUndo = z.infer<typeof undo>;
 
 /**
- * Gives a linear volume a second copy on another device (raid1), or takes one of the two copies of a raid1 away. The volume may be
- * in use. Undo takes the very copy away that was added; a copy is lost for good, so it goes only after the commit. The kernel
- * fills a new copy by itself: `waitSynced` waits for that.
+ * Adds a second copy of a linear volume on another device (raid1), or removes one of the two copies
+ * of a raid1. The volume may be in use. Undo removes exactly the added copy. A removed copy is
+ * lost, so the removal runs after the commit. The kernel fills a new copy on its own: `waitSynced`
+ * waits for that.
  */
 export const convertLv = operation({
   kind: 'lvm.lv.convert',
@@ -105,7 +109,7 @@ async function look(host: ReadHost, of: ConvertUndo): Promise<Look> {
   const { lv } = now;
   const moved = lv.vg === of.vg && lv.name === of.name ? {} : { movedTo: `lv:${lv.fullName}` };
   if (isLinear(lv)) {
-    // lvconvert was killed before it was done, when it had made the parts of a raid: nobody else can give them these names.
+    // lvconvert was killed after it created the parts of a raid: only lvm can use these names.
     const isTorn = of.to === 'raid1' && partsOf(now).length > 0;
     return isTorn ? { state: 'ours', ...moved } : { state: 'gone' };
   }
@@ -116,7 +120,7 @@ async function look(host: ReadHost, of: ConvertUndo): Promise<Look> {
   };
 }
 
-/** Of two copies the one that lies where ours does, and nowhere else. */
+/** The copy that is on exactly the devices of the step. */
 async function ourCopy(host: ReadHost, { on }: ConvertUndo, of: VolumeAmong) {
   const copies = await copiesOf(host, of);
   const own = new Set(on.map(({ uuid }) => uuid));
@@ -130,7 +134,8 @@ async function drop(host: ChangeHost, of: ConvertUndo, now: VolumeAmong): Promis
     throw new RefusedError(`${lv.fullName} has no copy on ${namesOf(of)} alone: none is taken away`, {
       remedy: `look where they are: lvs -a -o +devices ${lv.vg}; man lvmraid`,
     });
-  // The other copy is to be whole: while a new one is filled it is, and lvm would not tell of a failure otherwise.
+  // The other copy must be intact, even while the new one is filled: lvm would not report a failure
+  // otherwise.
   if (lv.health !== undefined) refuseUnsynced(lv, 'none of them is taken away');
   const devices = await pathsOf(host, of);
   await host.run(dropCopy({ vg: lv.vg, name: lv.name, devices, ...(await udevOf(host)) }));
@@ -141,7 +146,7 @@ async function drop(host: ChangeHost, of: ConvertUndo, now: VolumeAmong): Promis
   });
 }
 
-/** As lvm lists them. */
+/** The paths as lvm lists them. */
 async function pathsOf(host: ReadHost, { on }: ConvertUndo): Promise<readonly string[]> {
   const all = await reported(host, pvs());
   return on.map(({ uuid, device }) => {
@@ -157,14 +162,14 @@ function namesOf({ on }: ConvertUndo): string {
   return on.map(({ device }) => device).join(' and ');
 }
 
-/** What a person can do about a copy that a volume got, or is to lose: take that very copy away. */
+/** Manual recovery of a copy that was added or will be removed: remove exactly that copy. */
 function convertedRecovery({ vg, name, lvUuid, to, on }: ConvertUndo, way: Way): ManualRecovery {
   const devices = on.map(({ device }) => device);
   const does = to === 'raid1' ? 'which got a copy on' : 'which is to lose its copy on';
   return {
     what: `the logical volume of uuid ${lvUuid}: ${vg}/${name}, ${does} ${devices.join(' and ')} (uuid ${on.map(({ uuid }) => uuid).join(' and ')})`,
     look: [['lvs', '--all', '--options', 'lv_name,lv_uuid,lv_layout,copy_percent,devices', vg]],
-    // A copy that is to go is still there before the commit.
+    // A copy to remove still exists before the commit.
     clear:
       to === 'linear' && way === 'back' ? [] : [['lvconvert', '--mirrors', '0', `${vg}/${name}`, ...devices]],
   };

@@ -5,20 +5,23 @@ import { reported } from '../unreadable.ts';
 import { refuseUntold, type VolumeAmong } from '../reads.ts';
 import type { LogicalVolume } from '../objects.ts';
 
-/** One copy of a raid1, and the physical volumes that it lies on. */
+/** One copy of a raid1, and its physical volumes. */
 export interface Copy {
   readonly image: LogicalVolume;
   readonly pvUuids: readonly string[];
 }
 
-/** The hidden parts of a volume that is, or was to become, a raid: lvm reserves these names (lvm(8), "Valid names"). */
+/**
+ * The hidden parts of a volume that is, or was becoming, a raid: lvm reserves these names (lvm(8),
+ * "Valid names").
+ */
 export function partsOf({ lv, all }: VolumeAmong): readonly LogicalVolume[] {
   return all.filter(
     ({ name }) => name.startsWith(`${lv.name}_`) && /^_r(?:image|meta)_\d+$/.test(name.slice(lv.name.length)),
   );
 }
 
-/** The copies of a raid1, the first one first. */
+/** The copies of a raid1, in order. */
 export async function copiesOf(host: ReadHost, of: VolumeAmong): Promise<readonly Copy[]> {
   const images = partsOf(of).filter(({ name }) => /_rimage_\d+$/.test(name));
   const runs = await reported(host, pvSegments());
@@ -30,7 +33,7 @@ export async function copiesOf(host: ReadHost, of: VolumeAmong): Promise<readonl
     });
 }
 
-/** The physical volumes that a plain volume lies on. */
+/** The physical volumes of a linear volume. */
 export async function placesOf(host: ReadHost, { uuid }: LogicalVolume): Promise<readonly string[]> {
   const own = (await reported(host, pvSegments())).filter((run) => run.of?.lvUuid === uuid);
   return [...new Set(own.map(({ pvUuid }) => pvUuid))];
@@ -44,7 +47,7 @@ export function isRaid1({ layout }: LogicalVolume): boolean {
   return layout.includes('raid1');
 }
 
-/** RefusedError for what lvm converts in another way, or not at all. */
+/** RefusedError for a volume that lvm converts differently, or not at all. */
 export function refuseUnconvertible({ lv, all }: VolumeAmong): void {
   refuseUntold(lv);
   const isPlain = (isLinear(lv) || isRaid1(lv)) && lv.role.join() === 'public';
@@ -59,7 +62,7 @@ export function refuseUnconvertible({ lv, all }: VolumeAmong): void {
     });
 }
 
-/** RefusedError unless each copy of a raid1 may be the only one: filled, and in order. */
+/** RefusedError unless each copy of a raid1 could serve alone: in sync and healthy. */
 export function refuseUnsynced({ fullName, synced, health }: LogicalVolume, what: string): void {
   if (health !== undefined)
     throw new RefusedError(`${fullName} is not in order (${health}): ${what}`, {

@@ -8,7 +8,7 @@ import { membersOf } from './groups.ts';
 import { type KnownPv, type PresentPv, toKnown } from './known-pvs.ts';
 import { pvOn } from './physical.ts';
 
-/** The device that a second copy is to lie on: the one that is named, or the first with room. */
+/** The device for a second copy: the named one, or the first with room. */
 export async function placeForCopy(
   host: ReadHost,
   { lv }: VolumeAmong,
@@ -28,7 +28,7 @@ export async function placeForCopy(
         remedy: 'name another device of the group',
       },
     );
-  // A copy has a list of an extent, which says what of it agrees.
+  // Each copy also needs one extent that records what is in sync.
   const fits = ({ uuid, free, allocatable }: PhysicalVolume): boolean =>
     allocatable && free > lv.size && !own.includes(uuid);
   const found = named === undefined ? members.find(fits) : [named].find(fits);
@@ -40,7 +40,7 @@ export async function placeForCopy(
   return toKnown(host, [device ?? found.path], [found]);
 }
 
-/** The devices of the copy that is to go: of the one that lies on what is named, or of the last one. */
+/** The devices of the copy to remove: the one on the named device, or the last one. */
 export async function copyToDrop(
   host: ReadHost,
   of: VolumeAmong,

@@ -21,12 +21,18 @@ const args = z.strictObject({
   name: z.string(),
   /** Rounded up to whole extents; or `extents` instead. */
   size: z.exactOptional(z.union([z.string(), z.number()])),
-  /** So many, or a share of what is free or of the whole group, rounded down: `50%FREE`, `10%VG`. */
+  /**
+   * A count, or a share of the free extents or of the whole group, rounded down: `50%FREE`,
+   * `10%VG`.
+   */
   extents: z.exactOptional(z.union([z.string(), z.number()])),
-  /** The thin pool that it is to lie in: then its size is virtual, and may be more than there is. */
+  /** The thin pool to use: the size is virtual then, and may exceed the available space. */
   pool: z.exactOptional(z.string()),
   ...askedLayout,
-  /** All of it is written with zeros: lvcreate by itself zeroes the first 4 KiB alone. Not of a thin one, which begins empty. */
+  /**
+   * Fills all of it with zeros: lvcreate itself zeroes only the first 4 KiB. Not for a thin volume,
+   * which starts empty.
+   */
   content: z.exactOptional(z.literal('zeros')),
   tags: z.exactOptional(z.array(z.string())),
 });
@@ -40,15 +46,16 @@ const undo = z.extend(madeVolume, {
       name: z.string(),
       uuid: z.string(),
       size: z.number(),
-      /** The virtual sizes of all that lies in it, this one too. */
+      /** The virtual sizes of all volumes in it, including this one. */
       promised: z.number(),
     }),
   ),
 });
 
 /**
- * Makes a linear logical volume, or a striped or mirrored one, or a thin one in a pool, which bears a tag of its own step from its first moment. Undo removes the volume that
- * bears the tag, also when an administrator has renamed it; one whose tag was taken away is left alone.
+ * Creates a linear, striped or mirrored logical volume, or a thin one in a pool. It has the tag of
+ * its step from the first moment. Undo removes the volume with the tag, even if an administrator
+ * has renamed it; a volume whose tag was removed is left untouched.
  */
 export const createLv = operation({
   kind: 'lvm.lv.create',
@@ -134,7 +141,8 @@ export const createLv = operation({
     changed: async ({ undo: of, result, witness, touched, filled, host }) => {
       const path = await readablePath(host, of, result?.uuid);
       if (path === undefined || filled === 'now') return undefined;
-      // What the sequence made there and undid leaves bytes behind, but no signature; it may have had another name then.
+      // What the sequence created there and undid leaves bytes, but no signature. The volume may
+      // have had another name then.
       const isNew = filled === 'never' && !touched;
       const changed = await blankChanged(host, path, isNew ? 'new' : 'used by the sequence');
       if (changed !== undefined || witness === undefined || !isNew) return changed;

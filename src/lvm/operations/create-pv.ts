@@ -26,30 +26,30 @@ import { pvOf, pvUuidIn } from './physical.ts';
 
 const args = z.strictObject({
   device: z.string().check(z.minLength(1)),
-  /** Exactly what is there and may be lost: its uuid, or, when it has none, its type. */
+  /** UUID, or else type, of the content to overwrite. */
   overwrite: z.exactOptional(overwriteSchema),
 });
 
 const undo = z.strictObject({
   device: z.string(),
-  /** Which device it was, whatever bears its path later. */
+  /** Identity of the device, whichever device has its path later. */
   identity: z.string(),
-  /** What it was called. */
+  /** Name of the device at that time. */
   key: z.string(),
-  /** Key of that whose destruction takes the label along. */
+  /** Key of the device whose removal also removes the label. */
   container: z.string(),
-  /** Our mark: chosen before the act. */
+  /** Proves which step created it: chosen before the act. */
   uuid: z.string(),
-  /** What it held; null: it was blank. */
+  /** Previous content; null if it was blank. */
   before: z.nullable(signatureSchema),
 });
 
 type Undo = z.infer<typeof undo>;
 
 /**
- * Makes a device a physical volume, with a uuid that is chosen before. A device that is in use, has a partition table, or
- * holds anything that `overwrite` does not name, is refused. Its undo leaves the device blank, also where something was
- * overwritten; it is refused while the physical volume is in a group.
+ * Creates a physical volume on a device, with a uuid chosen before. Refuses a device that is in
+ * use, has a partition table, or has content that `overwrite` does not name. Undo leaves the device
+ * blank, even if something was overwritten, and is refused while the physical volume is in a group.
  */
 export const createPv = operation({
   kind: 'lvm.pv.create',
@@ -95,16 +95,17 @@ export const createPv = operation({
   }),
 });
 
-// lvm writes the label last: a device without one, or with what it held before, has no effect of ours.
+// lvm writes the label last: a device without one, or with its previous content, is unchanged by
+// the step.
 async function find(host: ReadHost, of: Undo): Promise<{ readonly path?: string; readonly look: Look }> {
   const path = await locate(host, { path: of.device, identity: of.identity });
   if (path === undefined) return { look: { state: 'gone' } };
   const now = await probe(host, path);
   if (now === undefined) return { path, look: { state: 'gone' } };
   if (pvUuidIn(now) === of.uuid) {
-    // A device may have another number after a reboot, and is still called the same.
+    // A device may have another number after a reboot, but keeps its name.
     const { key } = await keysOf(host, path);
-    // Nobody is hurt by its undo: while the physical volume is in a group, that is refused.
+    // Undo harms no other data: it is refused while the physical volume is in a group.
     return { path, look: { state: 'ours', ...(key === of.key ? {} : { movedTo: key }) } };
   }
   if (sameContent(now, of.before ?? undefined)) return { path, look: { state: 'gone' } };

@@ -18,14 +18,17 @@ import { volumeChanged, volumeWitness } from './volume-content.ts';
 
 const args = z.strictObject({
   vg: z.string(),
-  /** The volume that it is to be of. */
+  /** The volume to snapshot. */
   origin: z.string(),
-  /** Refused when the origin of that name is another volume by now. */
+  /** Refused if the origin's name now names another volume. */
   originUuid: z.exactOptional(z.string()),
   name: z.string(),
-  /** The room of a classic snapshot for what changes; or `extents`. Neither: a thin snapshot of a thin volume. */
+  /**
+   * Space of a classic snapshot for changes; or `extents`. Neither: a thin snapshot of a thin
+   * volume.
+   */
   size: z.exactOptional(z.union([z.string(), z.number()])),
-  /** As `createLv` takes them; or a share of the origin, rounded up: `20%ORIGIN`. */
+  /** As for `createLv`; or a share of the origin, rounded up: `20%ORIGIN`. */
   extents: z.exactOptional(z.union([z.string(), z.number()])),
   tags: z.exactOptional(z.array(z.string())),
 });
@@ -33,18 +36,18 @@ const args = z.strictObject({
 const undo = z.extend(madeVolume, {
   origin: z.strictObject({ name: z.string(), uuid: z.string() }),
   sort: z.enum(['classic', 'thin']),
-  /** Of a classic one: asked for; lvm gives no more than it can need. */
+  /** For a classic snapshot: as requested; lvm gives no more than it can use. */
   extents: z.exactOptional(z.number().check(z.int(), z.positive())),
-  /** Of a thin one. */
+  /** For a thin snapshot. */
   pool: z.exactOptional(z.string()),
 });
 
 type Undo = z.infer<typeof undo>;
 
 /**
- * Makes a snapshot of a logical volume: a classic one, with room of its own for what changes, or a thin one of a thin
- * volume. It bears the tag of its step from its first moment, and undo removes the volume that bears it and nothing else. A
- * thin one is not activated, now or at boot.
+ * Creates a snapshot of a logical volume: a classic one with its own space for changes, or a thin
+ * one of a thin volume. It has the tag of its step from the first moment, and undo removes only the
+ * volume with that tag. A thin one is not activated, now or at boot.
  */
 export const createSnapshot = operation({
   kind: 'lvm.snapshot.create',
@@ -111,7 +114,7 @@ export const createSnapshot = operation({
     changed: async ({ undo: of, result, witness, filled, host }) => {
       const { lv, all } = await findMade(host, of, result?.uuid);
       if (lv === undefined || filled === 'now') return undefined;
-      // Of one that was cut short it is known what it is made of, as long as nobody writes to that.
+      // The content of an interrupted snapshot is known as long as the origin is not written to.
       const origin = all.find(({ uuid }) => uuid === of.origin.uuid);
       const was = witness ?? (origin === undefined ? undefined : await volumeWitness(host, origin));
       return volumeChanged(host, lv, was);
@@ -121,7 +124,10 @@ export const createSnapshot = operation({
   describe: snapshotRecovery,
 });
 
-/** The room of a classic snapshot in extents, of a group and an origin that are known only later; undefined: a thin one is meant. */
+/**
+ * The size of a classic snapshot in extents, once group and origin are known; undefined: a thin
+ * one.
+ */
 function roomOf(
   what: string,
   {
@@ -139,7 +145,7 @@ function roomOf(
   };
 }
 
-/** RefusedError for what lvm makes no snapshot of. */
+/** RefusedError for a volume of which lvm creates no snapshot. */
 function refuseOrigin(lv: LogicalVolume): void {
   if (lv.role.includes('private'))
     throw new RefusedError(`${lv.fullName} is part of another volume, or a pool (${lv.layout.join(', ')})`, {

@@ -19,12 +19,12 @@ const bytes = z.number().check(z.int(), z.positive());
 const args = z.strictObject({
   vg: z.string(),
   name: z.string(),
-  /** Of its data, rounded up to whole extents; or `extents`, as `createLv` takes them. */
+  /** Size of its data, rounded up to whole extents; or `extents`, as for `createLv`. */
   size: z.exactOptional(size),
   extents: z.exactOptional(size),
-  /** Room for the list of what lies where; what is left out is what lvm reckons with: 64 bytes for each chunk. */
+  /** Size of its metadata (default: chosen by LVM, 64 bytes for each chunk). */
   metadataSize: z.exactOptional(size),
-  /** What is given out at a time: a multiple of 64 KiB. Left out: 64 KiB, or more in a large pool. */
+  /** Allocation unit: a multiple of 64 KiB (default: 64 KiB, or more in a large pool). */
   chunkSize: z.exactOptional(size),
   tags: z.exactOptional(z.array(z.string())),
 });
@@ -32,8 +32,8 @@ const args = z.strictObject({
 const undo = z.extend(madeVolume, { extents: bytes, size: bytes, metadataSize: bytes, chunkSize: bytes });
 
 /**
- * Makes a thin pool, which bears the tag of its step from its first moment. Undo removes the pool that bears it, and never
- * while a volume lies in it. It has no spare for its metadata.
+ * Creates a thin pool with the tag of its step from the first moment. Undo removes the pool with
+ * that tag, but not while it contains a volume. It has no spare for its metadata.
  */
 export const createThinPool = operation({
   kind: 'lvm.thinpool.create',
@@ -94,7 +94,9 @@ const kib = 1024;
 const chunks = { least: 64 * kib, most: 1024 ** 3 } as const;
 const usualMetadata = 256 * 1024 ** 2;
 
-/** As lvm chooses it: doubled until its list is of a reasonable size (update_thin_pool_params). */
+/**
+ * As lvm chooses it: doubled until the metadata has a reasonable size (update_thin_pool_params).
+ */
 function usualChunk(data: Bytes): Bytes {
   let chunk: Bytes = chunks.least;
   while ((data / chunk) * 64 > usualMetadata && chunk < chunks.most) chunk *= 2;

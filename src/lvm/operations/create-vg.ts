@@ -22,16 +22,16 @@ import {
 
 const args = z.strictObject({
   name: z.string(),
-  /** Physical volumes that are in no group: `createPv` makes them. */
+  /** Physical volumes in no group: `createPv` creates them. */
   devices: z.array(z.string().check(z.minLength(1))).check(z.minLength(1)),
-  /** Default: 4 MiB, as vgcreate has it. */
+  /** (default: 4 MiB, as for vgcreate) */
   extentSize: z.exactOptional(z.union([z.string(), z.number()])),
   tags: z.exactOptional(z.array(z.string())),
 });
 
 const undo = z.strictObject({
   name: z.string(),
-  /** Our mark: given in the metadata commit that makes the group. */
+  /** Tag of the step: set in the metadata commit that creates the group. */
   tag: z.string(),
   extentSize: z.number().check(z.int(), z.positive()),
   pvs: z.array(knownPv),
@@ -40,9 +40,9 @@ const undo = z.strictObject({
 type Undo = z.infer<typeof undo>;
 
 /**
- * Makes a volume group of free physical volumes, which bears a tag of its own step from its first moment. Undo removes the
- * group that bears the tag, also when an administrator has renamed it, but only while it has no volume and no device of
- * others; its physical volumes are free again then.
+ * Creates a volume group of free physical volumes, with the tag of its step from the first moment.
+ * Undo removes the group with the tag, even if an administrator has renamed it, but only while it
+ * has no volume and no added device; its physical volumes are free again then.
  */
 export const createVg = operation({
   kind: 'lvm.vg.create',
@@ -90,7 +90,8 @@ interface Found {
   readonly vg?: WholeGroup;
 }
 
-// By the tag: names are anybody's. With a result the uuid must agree as well, for a tag can be copied.
+// By the tag, because any group can have the name. With a result the uuid must match too, because a
+// tag can be copied.
 async function find(host: ReadHost, { name, tag, pvs }: Undo, uuid: string | undefined): Promise<Found> {
   const vg = await groupWhere(
     host,
@@ -98,7 +99,7 @@ async function find(host: ReadHost, { name, tag, pvs }: Undo, uuid: string | und
   );
   if (vg !== undefined) {
     const moved = vg.name === name ? {} : { movedTo: `vg:${vg.name}` };
-    // Nobody is hurt by its undo: while it has a volume, or a device of others, that is refused.
+    // Undo harms no other data: it is refused while the group has a volume or an added device.
     return { look: { state: 'ours', ...moved }, vg };
   }
   await accountedFor(host, { what: `the volume group ${name}`, pvs });

@@ -30,7 +30,7 @@ import {
 } from './known-pvs.ts';
 
 const args = z.extend(askedGroup, {
-  /** Physical volumes that are in no group: `createPv` makes them. */
+  /** Physical volumes in no group: `createPv` creates them. */
   devices: z.array(z.string().check(z.minLength(1))).check(z.minLength(1)),
 });
 
@@ -38,7 +38,10 @@ const undo = z.extend(knownGroup, { pvs: z.array(knownPv) });
 
 type Undo = z.infer<typeof undo>;
 
-/** Puts free physical volumes into a volume group. Undo takes them out again, but only while no volume lies on them. */
+/**
+ * Adds free physical volumes to a volume group. Undo removes them again, but only while no volume
+ * has extents on them.
+ */
 export const extendVg = operation({
   kind: 'lvm.vg.extend',
   version: 1,
@@ -82,7 +85,7 @@ export const extendVg = operation({
 interface Found {
   readonly look: Look;
   readonly vg?: WholeGroup;
-  /** Those that are in the group. */
+  /** Those in the group. */
   readonly members: readonly PhysicalVolume[];
 }
 
@@ -93,7 +96,7 @@ async function find(host: ReadHost, of: Undo): Promise<Found> {
   const members = own.filter((pv) => pv.vg?.uuid === of.vgUuid);
   if (vg !== undefined && members.length > 0) {
     const moved = vg.name === of.vg ? {} : { movedTo: `vg:${vg.name}` };
-    // Nobody is hurt by its undo: while a volume lies on one of them, that is refused.
+    // Undo harms no other data: it is refused while a volume has extents on one of them.
     return { look: { state: 'ours', ...moved }, vg, members };
   }
   const elsewhere = own.find((pv) => pv.vg !== undefined);

@@ -2,7 +2,7 @@ import { RefusedError, UsageError } from '../../core/errors.ts';
 import { formatSize, parseSize } from '../../core/units.ts';
 import type { VolumeGroup } from '../objects.ts';
 
-/** How many extents are asked for, of a group that is known only later. UsageError for what is no count. */
+/** The requested number of extents, once the group is known. UsageError if it is not a count. */
 export function wantedExtents(
   what: string,
   {
@@ -29,7 +29,7 @@ export function wantedExtents(
   };
 }
 
-/** RefusedError when a group has not that many extents free. */
+/** RefusedError if a group has too few free extents. */
 export function refuseFull(vg: VolumeGroup, { name, extents }: { name: string; extents: number }): void {
   if (extents <= vg.freeExtents) return;
   const count = (number: number): string => `${formatSize(number * vg.extentSize)} (${number} extents)`;

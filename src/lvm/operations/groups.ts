@@ -5,14 +5,14 @@ import { fullreport, pvs } from '../report-commands.ts';
 import { reported } from '../unreadable.ts';
 import type { PhysicalVolume, WholeGroup } from '../objects.ts';
 
-/** The physical volumes of a group, also those whose device is missing. */
+/** The physical volumes of a group, including missing ones. */
 export async function membersOf(host: ReadHost, vgUuid: string): Promise<readonly PhysicalVolume[]> {
   return (await reported(host, pvs())).filter(({ vg }) => vg?.uuid === vgUuid);
 }
 
 /**
- * The group that fits, whatever it is called by now; undefined when none does. RefusedError while it is exported: it is on
- * its way to another host, and nobody can tell what is in it.
+ * The matching group, whatever its name is now; undefined if there is none. RefusedError while it
+ * is exported: it is moving to another host, and its content is unknown.
  */
 export async function groupWhere(
   host: ReadHost,
@@ -31,7 +31,9 @@ export async function groupWhere(
   });
 }
 
-/** RefusedError when somebody has the name of a new group: another group, or a file or directory below /dev. */
+/**
+ * RefusedError if the name of a new group is taken: by a group, or by a file or directory in /dev.
+ */
 export async function refuseGroupName(host: ReadHost, name: string): Promise<void> {
   const there = (await reported(host, fullreport())).find((vg) => vg.name === name);
   if (there !== undefined)
@@ -46,7 +48,7 @@ export async function refuseGroupName(host: ReadHost, name: string): Promise<voi
   });
 }
 
-/** RefusedError when a group has volumes: they would go along with it. */
+/** RefusedError if a group has volumes: they would be removed with it. */
 export function refuseVolumes({ name, volumes }: WholeGroup): void {
   const names = volumes.map(({ fullName }) => fullName);
   if (names.length === 0) return;
@@ -59,7 +61,7 @@ export function refuseVolumes({ name, volumes }: WholeGroup): void {
   });
 }
 
-/** RefusedError when a group has got a device that is not among its own: it is somebody else's. */
+/** RefusedError if a group has a device that the sequence did not add. */
 export async function refuseStrangers(
   host: ReadHost,
   { vg, own }: { readonly vg: WholeGroup; readonly own: readonly string[] },
@@ -72,7 +74,10 @@ export async function refuseStrangers(
   });
 }
 
-/** RefusedError when no extent has room: lvm would take it all the same, for nothing, exit 0. The first MiB is lvm's own. */
+/**
+ * RefusedError if not even one extent fits: lvm would accept the device, uselessly, with exit 0.
+ * The first MiB is for lvm itself.
+ */
 export function refuseTooSmall(
   { path, deviceSize }: { readonly path: string; readonly deviceSize: Bytes },
   extentSize: Bytes,
@@ -84,13 +89,13 @@ export function refuseTooSmall(
   );
 }
 
-/** The first words of the names under which what a sequence removes waits for its commit. */
+/** Prefix of the names that objects have between their removal by a sequence and its commit. */
 export function tombstonePrefix(mark: string): string {
   const id = /^bofh\.(?<id>[0-9a-z]+)\./.exec(mark)?.groups?.id ?? mark;
   return `bofh_gone_${id}_`;
 }
 
-/** The name under which what this step removes waits for the commit. */
+/** The name of an object that this step removes, until the commit. */
 export function tombstone(mark: string): string {
   return `${tombstonePrefix(mark)}${mark.split('.').at(-1) ?? ''}`;
 }

@@ -8,19 +8,22 @@ import { groupWhere, membersOf } from './groups.ts';
 import { pvOn } from './physical.ts';
 import { type KnownPv, type PresentPv, toKnown } from './known-pvs.ts';
 
-/** A volume group that is there, as a caller names it. */
+/** An existing volume group, as a caller names it. */
 export const askedGroup = z.strictObject({
   vg: z.string(),
-  /** Refused when the group of that name is another one by now. */
+  /** Refused if the name now names another group. */
   uuid: z.exactOptional(z.string()),
 });
 
-/** A group as it was when it was journalled: its uuid tells it, the name is for people. */
+/** A group as journalled: the uuid identifies it, the name is only shown. */
 export const knownGroup = z.strictObject({ vg: z.string(), vgUuid: z.string() });
 
 export type KnownGroup = z.infer<typeof knownGroup>;
 
-/** A group that can be changed, with its uuid when that was said. RefusedError when there is none, or another one. */
+/**
+ * A group that can be changed, checked by uuid if given. RefusedError if it is missing or another
+ * one.
+ */
 export async function groupNamed(
   host: ReadHost,
   { vg: name, uuid }: z.infer<typeof askedGroup>,
@@ -32,7 +35,7 @@ export async function groupNamed(
   });
 }
 
-/** The same group right before the act, under the name that it had. */
+/** The same group, checked right before the act, under its previous name. */
 export async function sameGroup(host: ReadHost, { vg: name, vgUuid }: KnownGroup): Promise<WholeGroup> {
   const vg = await usableVg(host, name);
   if (vg.uuid === vgUuid) return vg;
@@ -41,12 +44,12 @@ export async function sameGroup(host: ReadHost, { vg: name, vgUuid }: KnownGroup
   });
 }
 
-/** The group of that uuid, whatever it is called by now; undefined when it is not there. */
+/** The group with that uuid, whatever its name is now; undefined if it does not exist. */
 export async function findGroup(host: ReadHost, { vgUuid }: KnownGroup): Promise<WholeGroup | undefined> {
   return groupWhere(host, ({ uuid }) => uuid === vgUuid);
 }
 
-/** The physical volumes on these devices, which must be in this group and hold nothing of its volumes. */
+/** The physical volumes on these devices. They must be in this group and have no used extents. */
 export async function idleMembersOn(
   host: ReadHost,
   { vg, devices }: { readonly vg: WholeGroup; readonly devices: readonly string[] },
@@ -68,7 +71,7 @@ export async function idleMembersOn(
   return found;
 }
 
-/** RefusedError when volumes have extents on one of these; they are named. */
+/** RefusedError, naming the volumes, if volumes have extents on one of these. */
 export async function refuseUsed(
   host: ReadHost,
   { uuid: vgUuid }: WholeGroup,
@@ -99,7 +102,7 @@ export async function refuseUsed(
   );
 }
 
-/** RefusedError when nothing would be left of the group: lvm takes its last device out of no group. */
+/** RefusedError if no device would remain: lvm refuses to remove the last device of a group. */
 export async function refuseAll(
   host: ReadHost,
   { vg, leaving }: { readonly vg: WholeGroup; readonly leaving: readonly string[] },
@@ -111,7 +114,7 @@ export async function refuseAll(
   });
 }
 
-/** What a step keeps of the devices of a group, as far as they are there. */
+/** What a step records about the available devices of a group. */
 export async function presentMembers(host: ReadHost, { uuid }: WholeGroup): Promise<KnownPv[]> {
   const present = (await membersOf(host, uuid)).flatMap(({ path, ...pv }) =>
     path === undefined ? [] : [{ ...pv, path }],

@@ -9,20 +9,20 @@ import type { PhysicalVolume } from '../objects.ts';
 import { syncMembers } from '../reads.ts';
 import { pvOn, pvUuidIn } from './physical.ts';
 
-/** A physical volume whose device is there. */
+/** A physical volume whose device is present. */
 export type PresentPv = PhysicalVolume & { readonly path: string };
 
-/** A physical volume as it was when it was journalled: its uuid tells it, the path is for people. */
+/** A physical volume as journalled: the uuid identifies it, the path is only shown. */
 export const knownPv = z.strictObject({
   device: z.string(),
-  /** Which device it was, whatever bears its path later. */
+  /** Identity of the device, whichever device has its path later. */
   identity: z.string(),
   uuid: z.string(),
 });
 
 export type KnownPv = z.infer<typeof knownPv>;
 
-/** What a step keeps of the physical volumes on these devices. */
+/** What a step records about the physical volumes on these devices. */
 export async function toKnown(
   host: ReadHost,
   devices: readonly string[],
@@ -36,7 +36,7 @@ export async function toKnown(
   return known;
 }
 
-/** What a step claims that takes physical volumes into a group, or out of it. */
+/** The claims of a step that adds physical volumes to a group, or removes them from it. */
 export async function claimsOn(
   known: readonly KnownPv[],
   on: (path: string) => Promise<DeviceKeys>,
@@ -54,7 +54,10 @@ export async function claimsOn(
   };
 }
 
-/** The physical volumes on these devices, which must be in no group. UsageError when one is named twice. */
+/**
+ * The physical volumes on these devices, which must be in no group. UsageError if one is named
+ * twice.
+ */
 export async function freePvsOn(host: ReadHost, devices: readonly string[]): Promise<readonly PresentPv[]> {
   const found: PresentPv[] = [];
   for (const device of devices) {
@@ -70,7 +73,10 @@ export async function freePvsOn(host: ReadHost, devices: readonly string[]): Pro
   return found;
 }
 
-/** Are they still free, each on the device that was named? The last look before lvm takes them by these names. */
+/**
+ * Checks that each is still free and on the named device: the last check before lvm uses these
+ * names.
+ */
 export async function stillFree(host: ReadHost, known: readonly KnownPv[]): Promise<void> {
   const now = await freePvsOn(
     host,
@@ -84,7 +90,7 @@ export async function stillFree(host: ReadHost, known: readonly KnownPv[]): Prom
       );
 }
 
-/** The paths that lvm is told: without symbolic links, as it lists them itself. */
+/** The paths for lvm: without symbolic links, as it lists them itself. */
 export async function nodesOf(host: ReadHost, known: readonly KnownPv[]): Promise<readonly string[]> {
   const paths: string[] = [];
   for (const { device } of known) paths.push((await deviceNode(host, device)).path);
@@ -92,8 +98,9 @@ export async function nodesOf(host: ReadHost, known: readonly KnownPv[]): Promis
 }
 
 /**
- * RefusedError unless it can be told what is on these devices: a group of which no device is there may be back tomorrow.
- * One that lvm sees is enough, for the metadata of a group is on each; one whose label is gone is in no group any more.
+ * RefusedError unless the content of these devices is known: a group whose devices are all missing
+ * may return tomorrow. One device that lvm sees is enough, because each has the metadata of the
+ * group. A device without a label is in no group.
  */
 export async function accountedFor(
   host: ReadHost,
@@ -113,7 +120,10 @@ export async function accountedFor(
   }
 }
 
-/** Makes the metadata on these durable, as far as they are there: lvm writes past the page cache, but not past the disks' own. */
+/**
+ * Makes the metadata on the available devices durable: lvm bypasses the page cache, but not the
+ * disk cache.
+ */
 export async function syncPvs(host: ChangeHost, known: readonly KnownPv[]): Promise<void> {
   const all = await reported(host, pvs());
   await syncMembers(

@@ -5,15 +5,15 @@ import { lvrename } from '../lv-commands.ts';
 import { refuseMoved, udevOf, type VolumeAmong, volumesOf } from '../reads.ts';
 import type { LogicalVolume, WholeGroup } from '../objects.ts';
 
-/** A volume that is there, as a caller names it. */
+/** An existing volume, as a caller names it. */
 export const askedVolume = z.strictObject({
   vg: z.string(),
   name: z.string(),
-  /** Refused when the volume of that name is another one by now. */
+  /** Refused if the name now names another volume. */
   uuid: z.exactOptional(z.string()),
 });
 
-/** A volume as it was when it was journalled. Both uuids tell it; the names are for people. */
+/** A volume as journalled. Both uuids identify it; the names are only shown. */
 export const knownVolume = z.strictObject({
   vg: z.string(),
   vgUuid: z.string(),
@@ -23,7 +23,10 @@ export const knownVolume = z.strictObject({
 
 export type KnownVolume = z.infer<typeof knownVolume>;
 
-/** The volume of a name in a group, with its uuid when that was said. RefusedError when there is none, or another one. */
+/**
+ * The volume of that name in a group, checked by uuid if given. RefusedError if it is missing or
+ * another one.
+ */
 export function volumeNamed(
   { name: group, volumes }: WholeGroup,
   { name, uuid }: { readonly name: string; readonly uuid?: string },
@@ -41,8 +44,9 @@ export function volumeNamed(
 }
 
 /**
- * Where that volume is now, under whatever name; undefined when it is gone. Without the volume group nobody can tell
- * what became of it (RefusedError): its disks may be back tomorrow, with the renamed volume on them.
+ * Where that volume is now, under any name; undefined if it is gone. If the volume group is
+ * missing, its state is unknown (RefusedError): the disks may return tomorrow, with the renamed
+ * volume on them.
  */
 export async function findKnown(
   host: ReadHost,
@@ -61,7 +65,7 @@ export async function findKnown(
   return undefined;
 }
 
-/** The same of a volume that must be there. */
+/** The same for a volume that must exist. */
 export async function known(host: ReadHost, of: KnownVolume): Promise<VolumeAmong> {
   const found = await findKnown(host, of);
   if (found === undefined)
@@ -71,7 +75,10 @@ export async function known(host: ReadHost, of: KnownVolume): Promise<VolumeAmon
   return found;
 }
 
-/** Gives it a name that is free. lvrename takes no --select: the uuid is compared just before and just after. */
+/**
+ * Renames it to a free name. lvrename takes no --select: compares the uuid just before and just
+ * after.
+ */
 export async function rename(host: ChangeHost, of: KnownVolume, to: string): Promise<void> {
   const { lv, all } = await known(host, of);
   if (lv.name === to) return;

@@ -6,19 +6,19 @@ import type { LvLayout } from '../lv-commands.ts';
 import type { WholeGroup } from '../objects.ts';
 import { membersOf } from './groups.ts';
 
-/** How a new volume is to lie on its devices, as a caller says it. */
+/** The layout of a new volume, as a caller requests it. */
 export const askedLayout = {
-  /** `linear` when it is left out. */
+  /** (default: linear) */
   type: z.exactOptional(z.enum(['linear', 'striped', 'raid1'])),
-  /** Of a striped one: over how many devices. 2 when it is left out. */
+  /** For a striped volume: the number of devices (default: 2). */
   stripes: z.exactOptional(z.number().check(z.int(), z.minimum(2), z.maximum(128))),
-  /** Of a striped one: a power of 2 from 4 KiB on. What lvm.conf says when it is left out. */
+  /** For a striped volume: a power of 2 from 4 KiB on (default: from lvm.conf). */
   stripeSize: z.exactOptional(z.union([z.string(), z.number()])),
-  /** Of a raid1: how many copies beside the first. 1 when it is left out. */
+  /** For a raid1: the number of copies besides the first (default: 1). */
   mirrors: z.exactOptional(z.number().check(z.int(), z.minimum(1), z.maximum(9))),
 };
 
-/** The same as it is journalled. */
+/** The layout as journalled. */
 export const knownLayout = z.union([
   z.strictObject({
     type: z.literal('striped'),
@@ -28,7 +28,7 @@ export const knownLayout = z.union([
   z.strictObject({ type: z.literal('raid1'), mirrors: z.number() }),
 ]);
 
-/** What was asked for; undefined: linear. UsageError for words that do not go together. */
+/** The requested layout; undefined: linear. UsageError for options that do not fit together. */
 export function layoutOf(
   what: string,
   asked: {
@@ -58,8 +58,9 @@ export function layoutOf(
 }
 
 /**
- * Extents of its own that a volume has when so many were asked for: whole stripes; of a share (`50%FREE`) what is left when
- * the copies and their lists, of an extent each, are taken off. RefusedError when nothing is left.
+ * The extents that a volume itself gets for a requested count: complete stripes; for a share
+ * (`50%FREE`), what remains after the copies and the one extent of metadata of each. RefusedError
+ * if nothing remains.
  */
 export function ownExtents(layout: LvLayout | undefined, asked: number, by: 'count' | 'share'): number {
   if (layout === undefined) return asked;
@@ -76,12 +77,15 @@ export function ownExtents(layout: LvLayout | undefined, asked: number, by: 'cou
   });
 }
 
-/** Extents of the group that it takes in all. */
+/** The extents that it uses of the group in total. */
 export function takenExtents(layout: LvLayout | undefined, own: number): number {
   return layout?.type === 'raid1' ? (layout.mirrors + 1) * (own + 1) : own;
 }
 
-/** RefusedError when the group has too few devices with free extents: each copy and each stripe lies on one of its own. */
+/**
+ * RefusedError if too few devices of the group have free extents: each copy and each stripe needs a
+ * separate one.
+ */
 export async function refuseFewDevices(
   host: ReadHost,
   { name, uuid }: Pick<WholeGroup, 'name' | 'uuid'>,

@@ -14,18 +14,18 @@ import {
 } from '../reads.ts';
 import type { LogicalVolume, WholeGroup } from '../objects.ts';
 
-/** What is journalled of a volume that a step makes. */
+/** What is journalled about a volume that a step creates. */
 export const madeVolume = z.strictObject({
   vg: z.string(),
   vgUuid: z.string(),
   name: z.string(),
-  /** Our mark: given in the metadata commit that makes the volume. */
+  /** Tag of the step: set in the metadata commit that creates the volume. */
   tag: z.string(),
 });
 
 export type MadeVolume = z.infer<typeof madeVolume>;
 
-/** RefusedError when the group of that name is another one by now. */
+/** RefusedError if the name now names another group. */
 export async function refuseOtherGroup(
   host: ReadHost,
   { vg, vgUuid }: Pick<MadeVolume, 'vg' | 'vgUuid'>,
@@ -44,8 +44,9 @@ interface Found {
 }
 
 /**
- * The volume that a step made: by the tag, in the volume group of the uuid, for names are anybody's. With a result the uuid
- * must agree as well, for a tag can be copied; without one, two volumes with the tag cannot be told apart (RefusedError).
+ * The volume that a step created: by its tag, in the volume group with the uuid, because any volume
+ * can have the name. With a result the uuid must match too, because a tag can be copied; without
+ * one, two volumes with the tag are ambiguous (RefusedError).
  */
 export async function findMade(
   host: ReadHost,
@@ -53,7 +54,7 @@ export async function findMade(
   uuid: string | undefined,
 ): Promise<Found> {
   const all = await volumesOf(host, vgUuid);
-  // Its disks may be back tomorrow, with our volume on them.
+  // Its disks may return tomorrow, with the volume on them.
   if (all === undefined) {
     throw new RefusedError(
       `the volume group "${vg}" (uuid ${vgUuid}) is not there: what is in it cannot be told`,
@@ -84,8 +85,8 @@ export async function findMade(
 }
 
 /**
- * The path of the volume, which can be read then: one that is not active, since a reboot or by hand, is activated, because
- * its undo must know what is on it. Undefined when there is no such volume.
+ * A readable path of the volume. Activates it if it is inactive, after a reboot or by an
+ * administrator, because undo must know its content. Undefined if the volume does not exist.
  */
 export async function readablePath(
   host: ChangeHost,
@@ -98,7 +99,7 @@ export async function readablePath(
   return `/dev/${lv.vg}/${lv.name}`;
 }
 
-/** Removes the volume that bears the tag; RefusedError when others would go along. */
+/** Removes the volume with the tag; RefusedError if other volumes would be removed with it. */
 export async function removeMade(host: ChangeHost, of: MadeVolume, uuid: string | undefined): Promise<void> {
   const { lv, all } = await findMade(host, of, uuid);
   if (lv === undefined) return;

@@ -21,9 +21,9 @@ const undo = z.extend(knownVolume, {
 type Undo = z.infer<typeof undo>;
 
 /**
- * Puts the content of a snapshot back into its origin, after the commit, and waits for the end: what was written to the origin
- * since is lost, and so is the snapshot. The origin keeps its name, uuid and tags. Refused while one of both is in use: lvm
- * would only note it and merge at the next activation.
+ * Merges a snapshot into its origin after the commit, and waits for the end: later changes of the
+ * origin are lost, and so is the snapshot. The origin keeps its name, uuid and tags. Refused while
+ * either is in use: lvm would only schedule the merge for the next activation.
  */
 export const mergeSnapshot = deferred({
   kind: 'lvm.snapshot.merge',
@@ -83,7 +83,7 @@ export const mergeSnapshot = deferred({
     await host.run(lvmerge({ vg, name, sort: of.sort, ...(await udevOf(host)) }));
     await refuseUndone(host, of);
   },
-  // What is written to the origin after the order was given is not meant to be lost.
+  // Writes to the origin after the request must not be lost.
   content: {
     lost: 'finished',
     of: 'device',
@@ -110,7 +110,10 @@ export const mergeSnapshot = deferred({
 const witnesses = z.strictObject({
   origin: z.string(),
   lv: z.string(),
-  /** How full a classic snapshot is, in percent: each first write to a part of the origin, or to it, fills it. */
+  /**
+   * Usage of a classic snapshot in percent: the first write to each part of the origin, or to the
+   * snapshot, fills it.
+   */
   data: z.optional(z.number()),
 });
 
@@ -134,12 +137,12 @@ interface Pair {
   readonly lv: LogicalVolume;
   readonly origin: LogicalVolume;
   readonly sort: Undo['sort'];
-  /** Other classic snapshots of the origin: what is merged into it is a change to them. */
+  /** Other classic snapshots of the origin: a merge is a change for them too. */
   readonly others: readonly LogicalVolume[];
   readonly pool: LogicalVolume | undefined;
 }
 
-/** A snapshot and its origin. UsageError for what is no snapshot. */
+/** A snapshot and its origin. UsageError if it is not a snapshot. */
 function pairOf(lv: LogicalVolume, all: readonly LogicalVolume[]): Pair {
   const origin = all.find(({ uuid }) => uuid === lv.origin?.uuid);
   const isThinOne = isThin(lv) && origin?.pool?.uuid === lv.pool.uuid;
@@ -188,12 +191,12 @@ async function refuseUsed(host: ReadHost, { lv, origin }: Pick<Pair, 'lv' | 'ori
   }
 }
 
-/** Not that the one is a snapshot of the other. */
+/** Holders, except the snapshot as a holder of its origin. */
 async function usersOf(host: ReadHost, volumes: readonly LogicalVolume[]): Promise<readonly Holder[]> {
   return (await Promise.all(volumes.map((lv) => holdersOf(host, { lv, all: [] })))).flat();
 }
 
-/** lvm has noted it: it was interrupted, or postponed because somebody had one of both open. */
+/** Continues a merge that lvm has scheduled: it was interrupted, or one of both was open. */
 async function goOn(host: ChangeHost, of: Undo, all: readonly LogicalVolume[]): Promise<void> {
   const origin = all.find(({ uuid }) => uuid === of.origin.uuid);
   if (origin?.active !== true || of.sort === 'thin') throw postponed(of);

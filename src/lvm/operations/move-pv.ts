@@ -12,14 +12,14 @@ import { plannedMove } from './planned-move.ts';
 
 const args = z.strictObject({
   device: z.string().check(z.minLength(1)),
-  /** The devices that get the extents, in the order in which they are filled. Left out: all others of the group. */
+  /** The devices to fill, in this order (default: all others of the group). */
   to: z.exactOptional(z.array(z.string().check(z.minLength(1))).check(z.minLength(1))),
-  /** Of this volume alone, which is in the group of that name. */
+  /** Moves only this volume, of the group of that name. */
   volume: z.exactOptional(z.strictObject({ vg: z.string(), name: z.string() })),
 });
 
 const undo = z.extend(knownGroup, {
-  /** That the extents leave, and those that get them. */
+  /** The source, and the targets. */
   pvs: z.array(knownPv).check(z.minLength(2)),
   pieces: z.array(piece).check(z.minLength(1)),
 });
@@ -27,9 +27,9 @@ const undo = z.extend(knownGroup, {
 type Undo = z.infer<typeof undo>;
 
 /**
- * Moves the extents of all volumes, or of one, off a physical volume to others of its group; the volumes may be in use. Where each
- * goes is chosen before, so undo moves the very extents back to where they were: it takes as long again. Interrupted, it takes back
- * what lvm was about to move.
+ * Moves the extents of all volumes, or of one, from a physical volume to others of its group; the
+ * volumes may be in use. Targets are chosen before, so undo moves the same extents back, which
+ * takes as long again. If interrupted, it aborts the current move of lvm.
  */
 export const movePv = operation({
   kind: 'lvm.pv.move',
@@ -79,7 +79,7 @@ export const movePv = operation({
 
 type Now = Extents & { readonly vg: string };
 
-/** Undefined: the group is gone, for good. */
+/** Undefined if the group was removed. */
 async function extentsNow(host: ReadHost, of: Undo): Promise<Now | undefined> {
   const vg = await findGroup(host, of);
   if (vg !== undefined) return { ...(await extentsOf(host, vg)), vg: vg.name };
@@ -87,7 +87,7 @@ async function extentsNow(host: ReadHost, of: Undo): Promise<Now | undefined> {
   return undefined;
 }
 
-/** One piece, there or back, if it is not where it is to be. What lvm has not finished it takes back first. */
+/** Moves one piece there or back, unless it is in place. First aborts what lvm has not finished. */
 async function move(
   host: ChangeHost,
   of: Undo,
@@ -98,7 +98,7 @@ async function move(
   const place = placeOf(before, each);
   if (place === 'moving') {
     await host.run(abortMove({ path: pathOf(before, each.from.pvUuid), ...(await udevOf(host)) }));
-    // It may have come to its end meanwhile.
+    // The move may have ended meanwhile.
     return move(host, of, { piece: each, way });
   }
   const [from, to] = way === 'forth' ? [each.from, each.to] : [each.to, each.from];

@@ -8,10 +8,10 @@ import type { LogicalVolume, PhysicalVolume, PvSegment, WholeGroup } from '../ob
 
 const start = z.int().check(z.nonnegative());
 
-/** A run of extents of one volume, where it was and where it is to be: within one segment of the volume. */
+/** A run of extents of one volume with its old and new place: within one segment of the volume. */
 export const piece = z.strictObject({
   lvUuid: z.string(),
-  /** The volume that has the extents, as it was called: of a thin pool a hidden one. For people. */
+  /** The name of the volume with the extents at that time: hidden for a thin pool. Only shown. */
   name: z.string(),
   from: z.strictObject({ pvUuid: z.string(), start }),
   to: z.strictObject({ pvUuid: z.string(), start }),
@@ -20,14 +20,14 @@ export const piece = z.strictObject({
 
 export type Piece = z.infer<typeof piece>;
 
-/** Where the extents of a group are, of one moment, and which volumes and devices it has. */
+/** The extents of a group with its volumes and devices, read at one moment. */
 export interface Extents {
   readonly runs: readonly PvSegment[];
   readonly volumes: readonly LogicalVolume[];
   readonly devices: readonly PhysicalVolume[];
 }
 
-/** All of it, of a group. */
+/** Reads the extents of a group. */
 export async function extentsOf(
   host: ReadHost,
   { uuid, volumes }: Pick<WholeGroup, 'uuid' | 'volumes'>,
@@ -38,12 +38,15 @@ export async function extentsOf(
   return { runs: runs.toSorted((a, b) => a.start - b.start), volumes, devices };
 }
 
-/** The volume that a hidden part belongs to, by its name: lvm reserves the ends of these (lvm(8), "Valid names"). */
+/**
+ * The name of the volume that a hidden part belongs to: lvm reserves these suffixes (lvm(8), "Valid
+ * names").
+ */
 export function topName(name: string): string {
   return name.replace(/_(?:tdata|tmeta|(?:rimage|rmeta)_\d+)$/, '');
 }
 
-/** The extents on a physical volume that are to go: of all volumes, or of one. */
+/** The extents to move off a physical volume: of all volumes, or of one. */
 export function leavingRuns(
   { runs, volumes }: Extents,
   { pvUuid, only }: { readonly pvUuid: string; readonly only: LogicalVolume | undefined },
@@ -60,8 +63,9 @@ export function leavingRuns(
 }
 
 /**
- * Where each run goes: to the first free extents that have room for the whole of it, else in parts. A stripe or a copy goes to no
- * device that has another one of the same volume. RefusedError when there is no room.
+ * Chooses the target of each run: the first free extents with room for all of it, else several. A
+ * stripe or copy goes to no device with another one of the same volume. RefusedError if there is no
+ * room.
  */
 export function planMoves(
   extents: Extents,
@@ -71,7 +75,7 @@ export function planMoves(
     extentSize,
   }: {
     readonly leaving: ReturnType<typeof leavingRuns>;
-    /** The physical volumes, in the order in which they are filled. */
+    /** The physical volumes, in the order to fill them. */
     readonly onto: readonly PhysicalVolume[];
     readonly extentSize: number;
   },
@@ -104,7 +108,10 @@ export function planMoves(
   return pieces;
 }
 
-/** Devices on which the loss of one would take two: other stripes of it, other copies of the raid that it is a part of. */
+/**
+ * Devices that must not get the run, because one failure would take two parts: other stripes of the
+ * volume, or other copies of its raid.
+ */
 function barredFor({ runs, volumes }: Extents, lv: LogicalVolume): readonly string[] {
   const copy = copyOf(lv.name);
   const others = volumes.filter((other) =>
@@ -115,7 +122,7 @@ function barredFor({ runs, volumes }: Extents, lv: LogicalVolume): readonly stri
   return runs.flatMap(({ pvUuid, of }) => (others.some(({ uuid }) => uuid === of?.lvUuid) ? [pvUuid] : []));
 }
 
-/** Of a part of a raid, which one of its copies. */
+/** The number of the copy that a raid part belongs to. */
 function copyOf(name: string): string | undefined {
   return /_r(?:image|meta)_(?<copy>\d+)$/.exec(name)?.groups?.copy;
 }
@@ -127,7 +134,10 @@ function noRoom({ fullName }: LogicalVolume, missing: number): RefusedError {
   );
 }
 
-/** `here`: at the old place; `there`: at the new one; `moving`: lvm copies it, or has stopped half-way; `lost`: at neither. */
+/**
+ * `here`: at the old place; `there`: at the new one; `moving`: lvm is copying it or stopped midway;
+ * `lost`: at neither.
+ */
 export type At = 'here' | 'there' | 'moving' | 'lost';
 
 /** Where a piece is now. */
@@ -149,7 +159,7 @@ export function placeOf({ runs, volumes }: Extents, { lvUuid, from, to, count }:
   return mirror === undefined ? 'lost' : 'moving';
 }
 
-/** The volume by which lvm moves extents, while it does. */
+/** Whether this is the temporary volume by which lvm moves extents. */
 export function isMove({ role }: LogicalVolume): boolean {
   return role.includes('pvmove');
 }

@@ -13,7 +13,10 @@ import { type Bytes, formatSize } from '../../core/units.ts';
 // lvm.conf devices/pv_min_size: 2048 KiB (2.03.16).
 const smallest: Bytes = 2 * 1024 ** 2;
 
-/** Refuses a device that cannot become a physical volume, has a partition table, or is not replaceable. Answers what it holds. */
+/**
+ * Refuses a device that cannot become a physical volume, has a partition table, or has content that
+ * may not be overwritten. Returns its content.
+ */
 export async function checkNewPv(
   host: ReadHost,
   asked: {

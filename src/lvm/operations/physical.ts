@@ -5,22 +5,22 @@ import { pvs } from '../report-commands.ts';
 import { reported } from '../unreadable.ts';
 import type { PhysicalVolume } from '../objects.ts';
 
-/** What blkid calls a physical volume. */
+/** blkid's type of a physical volume. */
 const label = 'LVM2_member';
 
-/** The uuid of the physical volume that a signature is of. */
+/** The uuid of a physical volume, from its signature. */
 export function pvUuidIn(found: Signature | undefined): string | undefined {
   return found?.type === label ? found.uuid : undefined;
 }
 
-/** The physical volume of a uuid, as lvm sees it; undefined when lvm sees none. */
+/** The physical volume with a uuid, as lvm sees it; undefined if lvm sees none. */
 export async function pvOf(host: ReadHost, uuid: string): Promise<PhysicalVolume | undefined> {
   return (await reported(host, pvs())).find((pv) => pv.uuid === uuid);
 }
 
 /**
- * The physical volume on a device. RefusedError when it holds something else, when lvm does not see it there (a filter,
- * a devices file), or sees it on another device of the same content.
+ * The physical volume on a device. RefusedError if the device has other content, if lvm does not
+ * see it there (a filter, a devices file), or sees it on another device with the same content.
  */
 export async function pvOn(
   host: ReadHost,

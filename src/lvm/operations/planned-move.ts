@@ -8,14 +8,14 @@ import { type PresentPv, toKnown } from './known-pvs.ts';
 import { type Extents, extentsOf, isMove, leavingRuns, planMoves, topName } from './moves.ts';
 import { pvOn } from './physical.ts';
 
-/** What is to be moved off which device, and where it may go. */
+/** What to move off which device, and the allowed targets. */
 export interface AskedMove {
   readonly device: string;
   readonly to?: readonly string[];
   readonly volume?: { readonly vg: string; readonly name: string };
 }
 
-/** Everything that can be refused is refused here, and where each extent goes is chosen. */
+/** Checks everything that can be refused, and chooses the target of each extent. */
 export async function plannedMove(host: ReadHost, asked: AskedMove) {
   const { pv, vg, extents, only } = await found(host, asked);
   const leaving = leavingRuns(extents, { pvUuid: pv.uuid, only });
@@ -31,7 +31,7 @@ export async function plannedMove(host: ReadHost, asked: AskedMove) {
   return { vg: vg.name, vgUuid: vg.uuid, pvs: await toKnown(host, devices, [pv, ...used]), pieces };
 }
 
-/** What there is to tell of a device on which nothing lies that is to be moved; undefined when something does. */
+/** The answer for a device without extents to move; undefined if it has some. */
 export async function alreadyMoved(
   host: ReadHost,
   asked: AskedMove,
@@ -58,7 +58,10 @@ async function found(host: ReadHost, { device, volume }: AskedMove) {
   return { pv, vg, extents, only: volumeNamed(vg, volume) };
 }
 
-/** Also of others: lvm leaves out what is being moved already, and an interrupted move is to be ended first. */
+/**
+ * Also for moves of others: lvm skips what is already moving, and an interrupted move must be ended
+ * first.
+ */
 function refuseMoving(vg: WholeGroup, { volumes }: Extents): void {
   const move = volumes.find(isMove);
   if (move === undefined) return;
@@ -69,7 +72,7 @@ function refuseMoving(vg: WholeGroup, { volumes }: Extents): void {
 
 const parts = /_(?:tdata|tmeta|(?:rimage|rmeta)_\d+)$/;
 
-/** What lvm would move only after it has put it into the kernel stays; so does what bofh knows no way back for. */
+/** Refuses what lvm moves only after activation, and what bofh cannot undo. */
 function refuseUnmovable(lv: LogicalVolume): void {
   refuseUntold(lv);
   if (lv.role.includes('spare'))

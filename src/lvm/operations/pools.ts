@@ -4,7 +4,9 @@ import { isThinPool } from '../filling.ts';
 import type { LogicalVolume, WholeGroup } from '../objects.ts';
 import { volumeNamed } from './known.ts';
 
-/** The thin pool of a name in a group, with its uuid when that was said. RefusedError when there is none. */
+/**
+ * The thin pool of that name in a group, checked by uuid if given. RefusedError if there is none.
+ */
 export function poolNamed(
   vg: WholeGroup,
   of: { readonly name: string; readonly uuid?: string },
@@ -16,10 +18,10 @@ export function poolNamed(
   });
 }
 
-/** Room for the list of what lies where in a pool: libdevmapper.h of 2.03.16. */
+/** Limits of pool metadata: libdevmapper.h of 2.03.16. */
 export const metadatas = { least: 2 * 1024 ** 2, most: 255 * (16384 - 64) * 4 * 1024 } as const;
 
-/** UsageError for what can be no size of a pool's metadata. */
+/** UsageError for an invalid metadata size of a pool. */
 export function checkMetadata(size: Bytes): Bytes {
   if (size >= metadatas.least && size <= metadatas.most) return size;
   throw new UsageError(`metadata of ${formatSize(size)} is not possible`, {

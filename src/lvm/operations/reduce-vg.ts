@@ -24,20 +24,20 @@ const args = z.extend(askedGroup, {
   devices: z.array(z.string().check(z.minLength(1))).check(z.minLength(1)),
 });
 
-/** The group keeps these, and forgets them with the device. */
+/** The group stores these, and loses them when the device is removed. */
 const leavingPv = z.extend(knownPv, { tags: z.array(z.string()), allocatable: z.boolean() });
 
 const undo = z.extend(knownGroup, {
   pvs: z.array(leavingPv),
-  /** Those that stay in the group: by them it can be told whether it is there. */
+  /** Those that stay in the group: they show whether the group is present. */
   rest: z.array(knownPv),
 });
 
 type Undo = z.infer<typeof undo>;
 
 /**
- * Takes physical volumes on which no volume lies out of a volume group; they are free then. Undo puts them in again, with
- * their tags and whether extents may be given out on them.
+ * Removes physical volumes without used extents from a volume group; they are free then. Undo adds
+ * them again, with their tags and allocatable flag.
  */
 export const reduceVg = operation({
   kind: 'lvm.vg.reduce',
@@ -86,7 +86,7 @@ export const reduceVg = operation({
 interface Found {
   readonly look: Look;
   readonly vg?: WholeGroup;
-  /** Those that are in no group now. */
+  /** Those that are now in no group. */
   readonly free: readonly PhysicalVolume[];
 }
 
@@ -114,13 +114,13 @@ async function find(host: ReadHost, of: Undo): Promise<Found> {
   return { look: { state: 'ours', ...moved }, vg, free };
 }
 
-/** As vgextend puts it in, and not as it was: what an undo leaves that was cut short. */
+/** Whether it is as vgextend adds it and not as before: left by an interrupted undo. */
 function isForgotten({ tags, allocatable }: Undo['pvs'][number], now: PhysicalVolume): boolean {
   const isFresh = now.tags.length === 0 && now.allocatable;
   return isFresh && (tags.length > 0 || !allocatable);
 }
 
-/** Gives those that are in the group again what it has forgotten of them. */
+/** Restores tags and allocatable flags of those that are back in the group. */
 async function remember(host: ChangeHost, of: Undo): Promise<void> {
   const all = await reported(host, pvs());
   for (const was of of.pvs) {

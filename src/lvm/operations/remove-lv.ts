@@ -29,19 +29,22 @@ const undo = z.extend(knownVolume, {
   gone: z.string(),
   wasActive: z.boolean(),
   autoactivation: z.boolean(),
-  /** The boot in which it was active or not: another boot has decided that anew. */
+  /** The boot of the recorded active state: another boot may have activated the volume or not. */
   boot: z.string(),
-  /** A classic snapshot is active as its origin is, so it keeps that, and its flag, until it is removed. */
+  /**
+   * A classic snapshot is active together with its origin, so it keeps its state and flag until it
+   * is removed.
+   */
   sort: z.exactOptional(z.enum(['classic snapshot', 'thin pool'])),
 });
 
 type Undo = z.infer<typeof undo>;
 
 /**
- * Removes a logical volume: before the commit it is only taken out of the kernel, kept from coming back at boot, and
- * renamed; after the commit it is removed. Its space comes back then. A classic snapshot is only renamed until then: lvm
- * deactivates it with its origin alone. A thin pool is refused while a volume lies in it, but for those that the same
- * sequence has removed before.
+ * Removes a logical volume. Before the commit it is only deactivated, excluded from autoactivation,
+ * and renamed; after the commit it is removed and its space is free. A classic snapshot is only
+ * renamed before the commit: lvm deactivates it only with its origin. A thin pool is refused while
+ * it contains a volume, except volumes that the same sequence removed before.
  */
 export const removeLv = operation({
   kind: 'lvm.lv.remove',
@@ -72,7 +75,7 @@ export const removeLv = operation({
     const keys = [`lv:${vg}/${name}`];
     const makes = [`lv:${vg}/${gone}`];
     if (!wasActive) return { makes, changes: keys, needs: [`vg:${vg}`] };
-    // A pool need not have a link of its own there (lib/metadata/lv.c lv_path_dup of 2.03.16).
+    // A pool may have no link of its own there (lib/metadata/lv.c lv_path_dup of 2.03.16).
     const { key, beneath } = await on(
       sort === 'thin pool' ? `/dev/mapper/${dmName(vg, name)}` : `/dev/${vg}/${name}`,
     );
@@ -90,7 +93,8 @@ export const removeLv = operation({
   },
   value: () => undefined,
   look: async ({ undo: of, host }) => lookAt(host, of, await findKnown(host, of)),
-  // The name first: the flag for the boot is the evidence that something is left to do, and goes last.
+  // The name first: the autoactivation flag shows that something is left to do, and is restored
+  // last.
   revert: async ({ undo: of, host }) => {
     const found = await findKnown(host, of);
     if (found === undefined || (await lookAt(host, of, found)).state !== 'ours') return;
@@ -100,7 +104,8 @@ export const removeLv = operation({
     if (lv.active !== true && (await shallBeActive(host, of, lv))) {
       const { vg, name, uuid, skipped } = lv;
       await host.run(activate({ vg, name, uuid, skipped, ...(await udevOf(host)) }));
-      // After another boot `look` does not ask whether it is active, so this is the moment to see that it is not.
+      // After another boot `look` does not check whether it is active, so check here that it is
+      // not.
       if ((await known(host, of)).lv.active !== true)
         throw new RefusedError(`lvchange did not activate ${lv.fullName} (uuid ${lv.uuid})`, {
           remedy: `lvchange -ay ${lv.fullName} says why; then bofh recover`,
@@ -156,12 +161,15 @@ async function sameBoot(host: ReadHost, { boot }: Undo): Promise<boolean> {
   return (await host.facts()).boot === boot;
 }
 
-// After another boot: as that boot would have left it, had nothing been begun.
+// Whether it must be active. After another boot: as that boot would have left it without this step.
 async function shallBeActive(host: ReadHost, of: Undo, { skipped }: LogicalVolume): Promise<boolean> {
   return (await sameBoot(host, of)) ? of.wasActive : of.autoactivation && !skipped;
 }
 
-/** Why a volume cannot be removed, as RefusedError. `ending`: the domain that will be gone by then. */
+/**
+ * RefusedError with the reason why a volume cannot be removed. `ending`: the domain that will be
+ * destroyed before.
+ */
 export async function refuseRemoval(
   host: ReadHost,
   { lv, all }: VolumeAmong,
@@ -195,7 +203,10 @@ function refuseDependents(lv: LogicalVolume, all: readonly LogicalVolume[]): voi
   });
 }
 
-/** Without what lies in a pool and is removed by the same sequence: after the commit it goes first, or the pool stays. */
+/**
+ * Ignores volumes in the pool that the same sequence removes: after the commit they go first, or
+ * the pool stays.
+ */
 function staying(
   lv: LogicalVolume,
   all: readonly LogicalVolume[],

@@ -11,13 +11,14 @@ import { pvOf, pvOn, pvUuidIn } from './physical.ts';
 
 const args = z.strictObject({
   device: z.string().check(z.minLength(1)),
-  /** Refused when the physical volume there is another one by now. */
+  /** Refused if another physical volume is there now. */
   uuid: z.exactOptional(z.string()),
 });
 
 /**
- * Takes the label off a physical volume that is in no group, after the commit: where its areas were, and their sizes, lvm
- * does not give back exactly. One whose group the same sequence removes may be named, too.
+ * Removes the label of a physical volume in no group, after the commit: lvm cannot restore the
+ * exact place and size of its areas. A physical volume whose group the same sequence removes is
+ * allowed too.
  */
 export const removePv = deferred({
   kind: 'lvm.pv.remove',

@@ -14,15 +14,15 @@ import { accountedFor, claimsOn, knownPv, syncPvs } from './known-pvs.ts';
 const undo = z.extend(knownGroup, {
   /** Its name until the commit. */
   gone: z.string(),
-  /** Its devices: they are free once it is removed, and by them it can be told whether it is there. */
+  /** Its devices: free once it is removed; they show whether the group is present. */
   pvs: z.array(knownPv),
 });
 
 type Undo = z.infer<typeof undo>;
 
 /**
- * Removes a volume group that has no volume: before the commit it is only renamed, after the commit it is removed. Its
- * physical volumes stay, and are free then.
+ * Removes a volume group without volumes: before the commit it is only renamed, after the commit it
+ * is removed. Its physical volumes become free.
  */
 export const removeVg = operation({
   kind: 'lvm.vg.remove',
@@ -81,7 +81,7 @@ async function find(host: ReadHost, of: Undo): Promise<WholeGroup | undefined> {
 
 function lookAt(of: Undo, vg: WholeGroup | undefined): Look {
   if (vg === undefined || vg.name === of.vg) return { state: 'gone' };
-  // Nobody is hurt by its undo, and while it has a volume it is not removed.
+  // Undo harms no other data, and a group with a volume is not removed.
   if (vg.name === of.gone) return { state: 'ours' };
   return { state: 'not-ours', found: `it was renamed to ${vg.name} (uuid ${vg.uuid})` };
 }

@@ -18,8 +18,8 @@ const undo = z.extend(knownVolume, { to: z.string() });
 type Undo = z.infer<typeof undo>;
 
 /**
- * Gives a logical volume another name, which nobody has. One that is in use is refused, there and back: lvm would do it,
- * and what uses it would be left with a path that is gone. Its snapshots are no hindrance.
+ * Renames a logical volume to a free name. Refuses a volume in use, for undo too: lvm would rename
+ * it, and its users would keep a path that no longer exists. Its snapshots do not matter.
  */
 export const renameLv = operation({
   kind: 'lvm.lv.rename',
@@ -43,7 +43,7 @@ export const renameLv = operation({
   },
   claims: async ({ undo: { vg, name, to }, on }) => {
     const old = `lv:${vg}/${name}`;
-    // That an active one has a device, `prepare` has seen: it asked the kernel who uses it.
+    // `prepare` has checked that an active one has a device: it asked the kernel for holders.
     const device = await deviceKeys(on, `/dev/${vg}/${name}`);
     return {
       makes: [`lv:${vg}/${to}`],
@@ -79,7 +79,7 @@ export const renameLv = operation({
   describe: renamedRecovery,
 });
 
-/** There or back; whoever has the volume, or the name that it is to have, is named. */
+/** Renames it, forward or back; errors name the holder of the volume, or of the new name. */
 async function change(
   host: ChangeHost,
   of: Undo,
@@ -98,10 +98,10 @@ function refusePart(lv: LogicalVolume): void {
   );
 }
 
-// lvrename 2.03.16 does it to a volume in use, exit 0, and everybody keeps the device; but a guest that reboots is made
-// again from the path that it was started with, and is gone; `umount` knows the new path not; and systemd unmounts what
-// /etc/fstab names by a path that goes away (systemd issue 29543). A process that merely has it open has nothing to lose,
-// and udev does after every mkfs.
+// lvrename 2.03.16 renames a volume in use, exit 0, and all holders keep the device. But a guest
+// that reboots is started again from its old path and fails; `umount` does not know the new path;
+// and systemd unmounts what /etc/fstab names by a path that disappears (systemd issue 29543). A
+// process that only has it open loses nothing, and udev opens it after every mkfs.
 async function refuseUsed(host: ReadHost, lv: LogicalVolume): Promise<void> {
   refuseUntold(lv);
   const users = await usersOf(host, lv);
@@ -112,8 +112,10 @@ async function usersOf(host: ReadHost, lv: LogicalVolume): Promise<readonly Hold
   return lv.active === false ? [] : await holders(host, await deviceOf(host, lv));
 }
 
-// By its uuid: when the new name is another's in the kernel, lvrename fails with its metadata written, and the device
-// keeps the old name (test/fixtures/lvm/lvrename-dm-name-taken@2.03.16.json). What lvs then calls its path is the other's.
+// By its uuid: if another device has the new name in the kernel, lvrename fails with its metadata
+// written, and the device keeps the old name
+// (test/fixtures/lvm/lvrename-dm-name-taken@2.03.16.json). The path that lvs shows then belongs to
+// the other device.
 async function deviceOf(host: ReadHost, lv: LogicalVolume): Promise<string> {
   return (await locate(host, { path: lv.dmPath, identity: identityOfVolume(lv) })) ?? lv.dmPath;
 }

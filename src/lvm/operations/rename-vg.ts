@@ -17,15 +17,16 @@ const args = z.extend(askedGroup, { to: z.string() });
 
 const undo = z.extend(knownGroup, {
   to: z.string(),
-  /** What is in it: their keys have the group's name in them. */
+  /** Its volumes: their keys contain the group's name. */
   volumes: z.array(z.string()),
-  /** Its devices: by them it can be told whether it is there. */
+  /** Its devices: they show whether the group is present. */
   pvs: z.array(knownPv),
 });
 
 /**
- * Gives a volume group another name, which nobody has. Its volumes stay active under their new paths; while one of them is
- * in use it is refused, there and back: lvm would do it, and what uses the volume would be left with a path that is gone.
+ * Renames a volume group to a free name. Its volumes stay active under their new paths. Refused
+ * while one of them is in use, for undo too: lvm would rename it, and the users of the volume would
+ * keep a path that no longer exists.
  */
 export const renameVg = operation({
   kind: 'lvm.vg.rename',
@@ -69,7 +70,7 @@ export const renameVg = operation({
   describe: groupRenamedRecovery,
 });
 
-/** There or back; whoever uses a volume of it, or has the name that it is to have, is named. */
+/** Renames it, forward or back; errors name the holder of a volume, or of the new name. */
 async function rename(
   host: ChangeHost,
   { vg, to }: { readonly vg: WholeGroup; readonly to: string },
@@ -93,7 +94,8 @@ async function refuseRename(host: ReadHost, vg: WholeGroup, to: string): Promise
   }
 }
 
-// When a rename was cut short, the metadata have the new name and devices the old one: that name is nobody else's then.
+// After an interrupted rename the metadata has the new name and devices have the old one: the old
+// name is still in use by this group.
 async function keptName(host: ReadHost, { volumes }: WholeGroup, to: string): Promise<boolean> {
   for (const lv of volumes) if (await leadsTo(host, pathIn(to, lv), identityOfVolume(lv))) return true;
   return false;
@@ -103,7 +105,7 @@ function pathIn(vg: string, { name }: LogicalVolume): string {
   return `/dev/mapper/${dmName(vg, name)}`;
 }
 
-/** By its uuid: what lvm calls its path may not be there yet, or be another's. */
+/** By its uuid: the path that lvm shows may not exist yet, or belong to another device. */
 async function deviceOf(host: ReadHost, lv: LogicalVolume): Promise<string> {
   return (await locate(host, { path: lv.dmPath, identity: identityOfVolume(lv) })) ?? lv.dmPath;
 }
@@ -117,7 +119,8 @@ async function usersIn(host: ReadHost, vg: WholeGroup, names: readonly string[])
   return found;
 }
 
-// A part of another volume, and what snapshots and pools are built of, is renamed along with the group.
+// Ignores parts of other volumes and the parts of snapshots and pools: they are renamed with the
+// group.
 async function usersOf(
   host: ReadHost,
   names: readonly string[],
@@ -131,7 +134,10 @@ async function usersOf(
   return (await holders(host, await deviceOf(host, lv))).filter((holder) => !isOwn(holder));
 }
 
-/** Is this the device-mapper name of a volume of the group? A doubled hyphen belongs to a longer name. */
+/**
+ * Whether this device-mapper name is of a volume of the group. A doubled hyphen belongs to a longer
+ * name.
+ */
 function isIn(vg: string, mapping: string): boolean {
   const own = `${vg.replaceAll('-', '--')}-`;
   return mapping.startsWith(own) && mapping.charAt(own.length) !== '-';

@@ -29,20 +29,21 @@ import { refuseRoom } from './snapshot-room.ts';
 import { spreadOf, takenFor, unitOf, whyNotSmaller, whyNotSynced } from '../spread.ts';
 
 const args = z.extend(askedVolume, {
-  /** What it is to have, rounded up to whole extents; as `createLv` takes it. */
+  /** The new size, rounded up to whole extents; as for `createLv`. */
   size: z.union([z.string(), z.number()]),
-  /** Without these words nothing is made smaller. */
+  /** Required to make a volume smaller. */
   shrink: z.exactOptional(z.literal('lose what lies beyond')),
-  /** What it gets is written with zeros: else it has the bytes of whoever had these extents before. */
+  /** Fills the new part with zeros: otherwise old data of these extents remains readable. */
   added: z.exactOptional(z.literal('zeros')),
 });
 
 /**
- * Gives a linear or thin logical volume another size, or makes a striped one or a raid1 larger. Its undo makes it smaller again, but never while what lies on it reaches
- * beyond the old size; or gives it the very extents back that it had, with what nobody has written to them since: it is
- * stuck, and names who has them, when they were taken. A volume that has the size already keeps it, and bears the
- * step's tag from then on. One that DRBD stores on grows after the commit: it could not be made smaller again under it. So
- * does the room of a classic snapshot.
+ * Resizes a linear or thin logical volume, or extends a striped one or a raid1. Undo shrinks it
+ * again, but never while its content reaches beyond the old size. Undo of a shrink restores the
+ * same extents, with their content if unwritten since; if another volume has taken them, it is
+ * stuck and names that volume. A volume that already has the size keeps it, and gets the step's
+ * tag. A volume under DRBD grows after the commit, because it could not shrink again. So does the
+ * space of a classic snapshot.
  */
 export const resizeLv = operation({
   kind: 'lvm.lv.resize',
@@ -96,7 +97,7 @@ export const resizeLv = operation({
       needs: [...new Set([`vg:${vg}`, ...(device?.beneath ?? [])])],
     };
   },
-  // What was made in the same sequence goes as a whole, and with it what lies on it, to its new end.
+  // What the same sequence created is removed as a whole, with the content up to its new end.
   within: ({ undo: { vg, name } }) => `lv:${vg}/${name}`,
   defers: ({ undo: { when } }) => when !== undefined,
   run: async ({ args: { added }, undo: of, host }) => {
@@ -126,7 +127,7 @@ export const resizeLv = operation({
     const moved = lv.vg === of.vg && lv.name === of.name ? {} : { movedTo: `lv:${lv.fullName}` };
     if (of.to === of.from) return lv.tags.includes(of.tag) ? { state: 'ours', ...moved } : { state: 'gone' };
     if (of.when !== undefined && lv.size >= of.to) return { state: 'gone' };
-    // dmeventd may have given a snapshot a part of it.
+    // dmeventd may have extended a snapshot by a part of it.
     if (lv.size === of.from || isRoomMissing(lv, of))
       return { state: of.when === undefined ? 'gone' : 'ours', ...moved };
     if (!between(of).includes(lv.size))
@@ -143,7 +144,7 @@ export const resizeLv = operation({
     else if (of.to < of.from) await growBack(host, of);
     else if (found.lv.size === of.to) await shrink(host, of, of.from, 'back');
   },
-  // Of what reaches into the new part and is known, `look` tells; of bytes that nobody knows these do.
+  // `look` reports known content in the new part; this reports bytes of unknown origin.
   content: {
     lost: 'undone',
     of: 'device',
@@ -155,7 +156,7 @@ export const resizeLv = operation({
     },
     changed: async ({ undo: of, witness, touched, host }) => {
       const lv = (await findKnown(host, of))?.lv;
-      // What the sequence made smaller again leaves bytes behind.
+      // What the sequence shrank again leaves bytes behind.
       if (lv?.active !== true || lv.size < of.to || witness === undefined || touched) return undefined;
       return (await growthWitness(host, lv, of)) === witness
         ? undefined
@@ -171,12 +172,15 @@ export const resizeLv = operation({
   describe: volumeResizedRecovery,
 });
 
-/** A classic snapshot that has less room than it is to have. */
+/** Whether a classic snapshot has less space than requested. */
 function isRoomMissing({ size }: LogicalVolume, { origin, to }: ResizeUndo): boolean {
   return origin !== undefined && size < to;
 }
 
-/** The sizes that a run or its undo leaves: the new one, and each at which growing back may have stopped. */
+/**
+ * The sizes that an interrupted run or undo can leave: the new one, and each at which growing back
+ * may stop.
+ */
 function between({ to, cut, extentSize }: ResizeUndo): readonly number[] {
   let size = to;
   return [to, ...cut.slice(0, -1).map(({ count }) => (size += count * extentSize))];
@@ -186,7 +190,7 @@ function refuseFor(what: string, not: { readonly why: string; readonly remedy: s
   if (not !== undefined) throw new RefusedError(`${what}: ${not.why}`, { remedy: not.remedy });
 }
 
-/** To be written, what it gets has to be seen, and before anybody has it. */
+/** Zeroing needs an active and still unused volume. */
 function refuseUnseen({ active, fullName }: LogicalVolume, isReplica: boolean): void {
   if (isReplica) throw new UsageError(`${fullName} grows after the commit, beneath DRBD: leave out added`);
   if (active !== true)

@@ -16,13 +16,13 @@ const extents = z.number().check(z.int(), z.positive());
 
 const args = z.strictObject({
   device: z.string().check(z.minLength(1)),
-  /** Default: all of the device. Rounded down to whole extents. */
+  /** (default: the whole device) Rounded down to whole extents. */
   size: z.exactOptional(z.union([z.string(), z.number()])),
 });
 
 const undo = z.extend(knownGroup, {
   pv: knownPv,
-  /** Where its first extent begins, in bytes. */
+  /** Offset of the first extent, in bytes. */
   start: z.number().check(z.int(), z.nonnegative()),
   extentSize: z.number().check(z.int(), z.positive()),
   was: extents,
@@ -32,8 +32,8 @@ const undo = z.extend(knownGroup, {
 type Undo = z.infer<typeof undo>;
 
 /**
- * Makes a physical volume of a group as large as its device, which has grown, or smaller, before the device shrinks. Undo
- * gives it its old size. Neither way takes away extents that a volume has.
+ * Extends a physical volume of a group to its grown device, or shrinks it before the device
+ * shrinks. Undo restores the old size. Neither removes used extents.
  */
 export const resizePv = operation({
   kind: 'lvm.pv.resize',
@@ -83,7 +83,9 @@ export const resizePv = operation({
   describe: resizedRecovery,
 });
 
-/** What there is to tell of a physical volume that has the size already that is asked for; undefined when it has another. */
+/**
+ * The answer for a physical volume that already has the requested size; undefined if it does not.
+ */
 export async function alreadySized(
   host: ReadHost,
   asked: z.infer<typeof args>,
@@ -112,7 +114,7 @@ async function find(host: ReadHost, of: Undo): Promise<Look> {
   const pv = await pvOf(host, of.pv.uuid);
   if (vg === undefined || pv === undefined)
     await accountedFor(host, { what: `the volume group ${of.vg}`, pvs: [of.pv] });
-  // Out of its group it has no extents: whoever put it in has taken it out again.
+  // Outside its group it has no extents: an administrator has removed it from the group.
   if (pv?.vg === undefined) return { state: 'gone' };
   if (pv.vg.uuid !== of.vgUuid)
     return { state: 'not-ours', found: `${of.pv.device} is in the volume group ${pv.vg.name}` };
@@ -122,7 +124,10 @@ async function find(host: ReadHost, of: Undo): Promise<Look> {
   return { state: 'not-ours', found: `${of.pv.device} has ${formatSize(pv.size)} by now` };
 }
 
-/** There or back, never under a volume, and never beyond the device: lvm would believe it, with `--yes`. */
+/**
+ * Resizes it, forward or back, never below used extents, and never beyond the device: lvm would
+ * accept that with `--yes`.
+ */
 async function resize(host: ChangeHost, of: Undo, to: number): Promise<void> {
   const pv = await pvOf(host, of.pv.uuid);
   const device = pv?.path ?? of.pv.device;
@@ -145,7 +150,10 @@ async function startOf(host: ReadHost, uuid: string): Promise<Bytes> {
   });
 }
 
-/** RefusedError when a volume has extents behind those that are kept. lvm lists the runs of a device in their order. */
+/**
+ * RefusedError if a volume has extents beyond the kept ones. lvm lists the runs of a device in
+ * order.
+ */
 async function refuseLost(
   host: ReadHost,
   { uuid, device, keeps }: { readonly uuid: string; readonly device: string; readonly keeps: number },

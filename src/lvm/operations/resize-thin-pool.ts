@@ -15,7 +15,7 @@ import { checkMetadata, poolNamed } from './pools.ts';
 const size = z.exactOptional(z.union([z.string(), z.number()]));
 
 const args = z.extend(askedVolume, {
-  /** What its data are to have, rounded up to whole extents; or its metadata; or both. */
+  /** New size of its data, rounded up to whole extents; or of its metadata; or both. */
   size,
   metadataSize: size,
 });
@@ -29,8 +29,8 @@ type Undo = z.infer<typeof undo>;
 type Sizes = z.infer<typeof sizes>;
 
 /**
- * Makes a thin pool larger, its data or its metadata, after the commit: lvm makes neither smaller again. In use by the
- * volumes in it or not; a pool that is full may be resized, and is the one that needs it most.
+ * Extends a thin pool, its data or its metadata, after the commit: lvm can shrink neither again.
+ * Its volumes may be in use. A full pool may be extended, and needs it most.
  */
 export const resizeThinPool = deferred({
   kind: 'lvm.thinpool.resize',
@@ -83,7 +83,10 @@ function sizesOf({ size: data, metadataSize: metadata, fullName }: LogicalVolume
   });
 }
 
-/** Bytes of the group that it still takes. Others, dmeventd among them, may have made it larger yet: then there is nothing left to do. */
+/**
+ * Bytes of the group that are still needed. Others, such as dmeventd, may have extended it further:
+ * then nothing is left to do.
+ */
 function missing(now: Sizes, to: Sizes): Bytes {
   return Math.max(0, to.data - now.data) + Math.max(0, to.metadata - now.metadata);
 }

@@ -15,34 +15,39 @@ import { spreadType } from '../spread.ts';
 
 const bytes = z.number().check(z.int(), z.positive());
 
-/** What is journalled of a volume that gets another size. */
+/** What is journalled about a volume that is resized. */
 export const resizeUndo = z.extend(knownVolume, {
   from: bytes,
   to: bytes,
   extentSize: bytes,
-  /** Of one that is made smaller: where its end lies now, in its own order. Going back takes these very extents. */
+  /** For a shrink: the extents of the current end, in order. Undo takes exactly these. */
   cut: z.array(
     z.strictObject({
       pvUuid: z.string(),
-      /** As it was called then: for people. */
+      /** Its name at that time: only shown. */
       device: z.string(),
       start: z.int(),
       count: z.int(),
     }),
   ),
-  /** The thin pool that it lies in: it has no extents of its own, and keeps its blocks when it is made smaller. */
+  /** Its thin pool: the volume has no extents of its own, and keeps its blocks when it shrinks. */
   pool: z.exactOptional(z.strictObject({ name: z.string(), uuid: z.string() })),
-  /** The volume of which it is a classic snapshot: its size is the room for what changes, and lvm may have filled what it got. */
+  /**
+   * The origin of a classic snapshot: the size is its space for changes, and lvm may have filled
+   * the new part.
+   */
   origin: z.exactOptional(z.string()),
-  /** DRBD stores on it, or it is a snapshot: once it were larger it could not be made smaller again, so it grows after the commit. */
+  /**
+   * DRBD is on it, or it is a snapshot: it could not shrink again, so it grows after the commit.
+   */
   when: z.exactOptional(z.literal('after the commit')),
-  /** Put on a volume that has the size already: then nothing else tells that the step was taken. */
+  /** Set on a volume that already has the size: nothing else shows that the step ran. */
   tag: z.string(),
 });
 
 export type ResizeUndo = z.infer<typeof resizeUndo>;
 
-/** RefusedError for a volume whose size is more than a count of its own extents, or which others depend on. */
+/** RefusedError for a volume with dependents, or whose size is not just its own extents. */
 export function refuseKind(of: VolumeAmong): void {
   const { lv } = of;
   const isWhole = lv.layout.join() === 'linear' || spreadType(lv) !== undefined;
@@ -61,14 +66,16 @@ export function refuseKind(of: VolumeAmong): void {
   refuseDependents(of);
 }
 
-/** One whose blocks lie in its pool alone: what its origin lies outside of the pool with reaches as far as that does. */
+/**
+ * Whether all blocks are in its pool: an external origin, if any, is as large as the volume itself.
+ */
 function isPlainThin(lv: LogicalVolume, all: readonly LogicalVolume[]): boolean {
   if (!isThin(lv)) return false;
   const origin = all.find(({ uuid }) => uuid === lv.origin?.uuid);
   return lv.origin === undefined || origin?.pool?.uuid === lv.pool.uuid;
 }
 
-// lvm2 2.03.16 refuses an active origin, and of an inactive one its snapshots would be of another size.
+// lvm2 2.03.16 refuses an active origin; the snapshots of an inactive one would have another size.
 function refuseDependents(of: VolumeAmong): void {
   const holders = dependentHolders(of);
   if (holders.length === 0) return;
@@ -78,11 +85,11 @@ function refuseDependents(of: VolumeAmong): void {
   });
 }
 
-/** RefusedError when somebody has the volume who is not known to stay below that size. */
+/** RefusedError if a holder of the volume may use space beyond that size. */
 export async function refuseHeldBeyond(host: ReadHost, of: VolumeAmong, size: Bytes): Promise<void> {
   const held = await holdersOf(host, of);
   if (held.length === 0) return;
-  // Open, but by nobody whom the kernel lists: a process that reads or writes the device itself.
+  // Open, but with no holder in the kernel: a process that reads or writes the device itself.
   const beyondIt = held.every(({ kind }) => kind === 'unknown') ? held : await beyond(host, of.lv, size);
   if (beyondIt.length === 0) return;
   const listed = new Set(held.map(({ words }) => words));
@@ -90,12 +97,12 @@ export async function refuseHeldBeyond(host: ReadHost, of: VolumeAmong, size: By
   throw cutUnder(of.lv.fullName, size, [...content, ...(await everyHolderOf(host, of))]);
 }
 
-/** Who may use what lies beyond a size of it; of one that is not in the kernel nobody does. */
+/** Holders that may use space beyond a size; an inactive volume has none. */
 export async function beyond(host: ReadHost, lv: LogicalVolume, size: Bytes): Promise<readonly Holder[]> {
   return lv.active === false ? [] : usersBeyond(host, lv.dmPath, size);
 }
 
-/** Where a volume's end lies, from that byte on and in its own order. RefusedError when that cannot be told. */
+/** The extents from that byte to the end of a volume, in order. RefusedError if unknown. */
 export async function tailOf(
   host: ReadHost,
   lv: LogicalVolume,
@@ -118,7 +125,7 @@ export async function tailOf(
   return cut;
 }
 
-/** Makes it larger. */
+/** Extends it. */
 export async function grow(
   host: ChangeHost,
   of: ResizeUndo,
@@ -132,7 +139,7 @@ export async function grow(
   await expectSize(host, of, to);
 }
 
-/** Makes it smaller; on the way `back` only if nobody may have begun to use what it had got. */
+/** Shrinks it; on the way `back` only if the added part is unused. */
 export async function shrink(
   host: ChangeHost,
   of: ResizeUndo,
@@ -153,8 +160,9 @@ export async function shrink(
 }
 
 /**
- * Gives the very extents back, one run of them after the other: more at once lvm puts into an order of its own. A thin volume
- * has its blocks still, whatever `issue_discards` says (2.03.16: "maps 64.00 MiB while the size is only 32.00 MiB").
+ * Restores the same extents, one run after the other: lvm would reorder several at once. A thin
+ * volume still has its blocks, whatever `issue_discards` says (2.03.16: "maps 64.00 MiB while the
+ * size is only 32.00 MiB").
  */
 export async function growBack(host: ChangeHost, of: ResizeUndo): Promise<void> {
   if (of.pool !== undefined) {
@@ -194,7 +202,7 @@ async function refuseTakenExtents(
   );
 }
 
-/** For a volume that has its size already: that the step was taken. */
+/** Records on a volume that already has its size that the step ran. */
 export async function mark(host: ChangeHost, of: ResizeUndo): Promise<void> {
   const { lv } = await known(host, of);
   await host.run(
@@ -202,7 +210,7 @@ export async function mark(host: ChangeHost, of: ResizeUndo): Promise<void> {
   );
 }
 
-/** Takes the tag off again. */
+/** Removes the tag again. */
 export async function unmark(host: ChangeHost, of: ResizeUndo): Promise<void> {
   const { lv } = await known(host, of);
   if (!lv.tags.includes(of.tag)) return;
@@ -211,7 +219,7 @@ export async function unmark(host: ChangeHost, of: ResizeUndo): Promise<void> {
   );
 }
 
-// lvresize takes no --select: so the uuid is looked for afterwards, too.
+// lvresize takes no --select, so the uuid is checked afterwards, too.
 async function expectSize(host: ReadHost, of: ResizeUndo, size: Bytes): Promise<void> {
   const { lv } = await known(host, of);
   if (lv.size === size) return;
@@ -220,7 +228,7 @@ async function expectSize(host: ReadHost, of: ResizeUndo, size: Bytes): Promise<
   });
 }
 
-/** `--fs` came with 2.03.17 (WHATS_NEW); before, lvreduce looked for no filesystem. */
+/** `--fs` is new in 2.03.17 (WHATS_NEW); older lvreduce does not check for a filesystem. */
 async function fsOption(host: ReadHost): Promise<'ignore' | 'unknown to it'> {
   const [major = 0, minor = 0, patch = 0] = (await host.run(lvmVersion())).split('.').map(Number);
   const isNew = major > 2 || (major === 2 && (minor > 3 || (minor === 3 && patch >= 17)));

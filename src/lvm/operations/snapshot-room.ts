@@ -5,16 +5,16 @@ import type { LogicalVolume, WholeGroup } from '../objects.ts';
 import { refuseFull } from './extents.ts';
 
 /**
- * The room that a classic snapshot can ever use: all of its origin can change, and what changed is listed, 16 bytes for each
- * chunk of 4 KiB, and some chunks more.
+ * The most space that a classic snapshot can use: its whole origin can change, and each change is
+ * recorded, 16 bytes for each chunk of 4 KiB, plus some chunks.
  */
 export function wholeRoom(origin: Bytes): Bytes {
   return origin + origin / 256 + 64 * 1024;
 }
 
 /**
- * That the room of a classic snapshot can grow to a size, in bytes: RefusedError if not. lvm gives it no more than it can use,
- * and says so with exit 0 ("Reached maximum COW size", lvresize).
+ * RefusedError if the space of a classic snapshot cannot grow to a size, in bytes. lvm gives it no
+ * more than it can use, and says so with exit 0 ("Reached maximum COW size", lvresize).
  */
 export function refuseRoom(vg: WholeGroup, lv: LogicalVolume, to: Bytes): { readonly origin: string } {
   const { fullName, size: from } = lv;
@@ -41,7 +41,7 @@ export function refuseRoom(vg: WholeGroup, lv: LogicalVolume, to: Bytes): { read
   return { origin: origin.name };
 }
 
-/** The kernel counts no more for one that is lost, or says that it is full: room does not bring it back. */
+/** For a lost snapshot the kernel reports no usage, or full: more space does not bring it back. */
 function refuseLost(lv: LogicalVolume): void {
   if (lv.active !== true || (lv.data !== undefined && lv.data < 100)) return;
   throw new RefusedError(

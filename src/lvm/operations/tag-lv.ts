@@ -16,18 +16,18 @@ const args = z.extend(askedVolume, {
 });
 
 const undo = z.extend(knownVolume, {
-  /** Of those that were asked for, the ones that it did not have. */
+  /** The requested tags that it did not have. */
   add: z.array(z.string()),
-  /** The ones that it had. */
+  /** The tags to remove that it had. */
   remove: z.array(z.string()),
 });
 
 type Undo = z.infer<typeof undo>;
 
 /**
- * Puts tags on a logical volume and takes others off, in one change of its group. What it has already, or has not, is no
- * failure and stays as it is; when that is so of all of them, it bears the step's tag from then on. Tags that begin with
- * "bofh." are refused: they are marks.
+ * Adds and removes tags of a logical volume in one metadata commit. Adding an existing tag or
+ * removing a missing one succeeds and changes nothing; if no tag changes, the volume gets the
+ * step's tag. Refuses tags that begin with "bofh.": they prove what created an object.
  */
 export const tagLv = operation({
   kind: 'lvm.lv.tag',
@@ -94,7 +94,7 @@ export const tagLv = operation({
   describe: taggedRecovery,
 });
 
-/** Of the tags that the step changes; the others are other people's. */
+/** State of the tags that the step changes; other tags do not matter. */
 function stateOf({ add, remove }: Undo, { tags }: LogicalVolume): 'before' | 'after' | 'mixed' {
   const changed = [...add.map((tag) => tags.includes(tag)), ...remove.map((tag) => !tags.includes(tag))];
   if (changed.every((is) => is)) return 'after';

@@ -8,8 +8,8 @@ import { volumesOf } from '../reads.ts';
 import type { LogicalVolume, WholeGroup } from '../objects.ts';
 
 /**
- * RefusedError when a volume of the group has the name, or something lies where its nodes go. `own`: the volume that is
- * to have it, whose device may have kept that name when it was renamed half-way.
+ * RefusedError if a volume of the group has the name, or something is at the path of its nodes.
+ * `own`: the volume that gets the name; its device may have kept it after an interrupted rename.
  */
 export async function refuseTaken(
   host: ReadHost,
@@ -17,12 +17,13 @@ export async function refuseTaken(
   { name, own }: { readonly name: string; readonly own?: LogicalVolume },
 ): Promise<void> {
   refuseExisting(vg.volumes, name);
-  // What lies in the way of the node: lvcreate 2.03.16 fails on the one and *replaces* the other; lvrename stops half-way
-  // for the one, the device suspended, and makes no node for the other, exit 0.
+  // If the path of the node is in use: lvcreate 2.03.16 fails for the first and *replaces* the
+  // second; lvrename stops midway for the first, with the device suspended, and creates no node for
+  // the second, exit 0.
   for (const path of [`/dev/mapper/${dmName(vg.name, name)}`, `/dev/${vg.name}/${name}`]) {
     if ((await host.stat(path)) === undefined) continue;
     if (own !== undefined && (await leadsTo(host, path, identityOfVolume(own)))) continue;
-    // Somebody may have made the volume since the group was listed: then nothing is astray.
+    // Another process may have created the volume after the group was listed: that is no leftover.
     refuseExisting((await volumesOf(host, vg.uuid)) ?? [], name);
     throw new RefusedError(`${path} is there, though lvm has no ${vg.name}/${name}`, {
       remedy: `see what it is (dmsetup info, ls -l) and remove it`,
@@ -30,12 +31,15 @@ export async function refuseTaken(
   }
 }
 
-/** What the kernel knows a volume by, whatever it is called there (dm uuid: `LVM-`, both uuids without their hyphens). */
+/**
+ * The identity of a volume in the kernel, whatever its name (dm uuid: `LVM-`, both uuids without
+ * hyphens).
+ */
 export function identityOfVolume({ vgUuid, uuid }: LogicalVolume): string {
   return `LVM-${vgUuid}${uuid}`.replaceAll('-', '').replace(/^LVM/, 'LVM-');
 }
 
-/** Does a path lead to the very device of this identity? */
+/** Whether a path leads to the device with this identity. */
 export async function leadsTo(host: ReadHost, path: string, identity: string): Promise<boolean> {
   try {
     return (await identityOf(host, path)).identity === identity;

@@ -4,18 +4,18 @@ import type { ReadHost } from '../../command/index.ts';
 import type { Bytes } from '../../core/units.ts';
 import type { LogicalVolume } from '../objects.ts';
 
-/** The witness of a volume that nobody can write to: it is not active. */
+/** The witness of an inactive volume, which cannot be written to. */
 const inactive = 'inactive';
 
-/** A witness of what is on a volume. */
+/** A witness of the content of a volume. */
 export async function volumeWitness(host: ReadHost, lv: LogicalVolume): Promise<string> {
   if (lv.active !== true) return inactive;
   return deviceWitness(host, `/dev/${lv.vg}/${lv.name}`);
 }
 
 /**
- * A witness of what a volume has got beyond a size. Nobody is known to use it: a filesystem, a mapping or swap that reaches
- * beyond that size is a user of the volume, and told as such.
+ * A witness of the part of a volume beyond a size. That part has no known user: a filesystem,
+ * mapping or swap that reaches beyond the size is reported as a holder of the volume.
  */
 export async function growthWitness(
   host: ReadHost,
@@ -25,7 +25,10 @@ export async function growthWitness(
   return lv.active === true ? partWitness(host, `/dev/${lv.vg}/${lv.name}`, part) : inactive;
 }
 
-/** What others have done to a volume since that witness was taken, as long as it can be read; without one only who mounted it. */
+/**
+ * What others changed on a volume since that witness, as long as it is readable; without a witness
+ * only who mounted it.
+ */
 export async function volumeChanged(
   host: ReadHost,
   lv: LogicalVolume,
