@@ -3,22 +3,22 @@ import type { ReadHost } from '../command/index.ts';
 import { RefusedError } from '../core/errors.ts';
 import { type Checkable, checkOf } from './commands/check.ts';
 
-/** What a check that changes nothing has found. */
+/** The result of a read-only check. */
 export interface FilesystemCheck {
   /** Its device node. */
   readonly device: string;
   readonly type: Checkable;
   readonly uuid: string | null;
   readonly state: 'clean' | 'errors';
-  /** What the checker wrote, line by line. */
+  /** Output of the checker, line by line. */
   readonly said: readonly string[];
 }
 
 const checkable = ['ext2', 'ext3', 'ext4', 'xfs', 'btrfs', 'vfat'] as const;
 
 /**
- * Reads a filesystem through and changes nothing. RefusedError when it is mounted or in use, or when its journal holds what
- * such a check cannot see: an answer could be wrong then.
+ * Checks a filesystem without changing it. RefusedError if it is mounted or in use, or if its
+ * journal holds changes that such a check cannot see: the result could be wrong.
  */
 export async function check(host: ReadHost, device: string): Promise<FilesystemCheck> {
   const { path } = await deviceNode(host, device);

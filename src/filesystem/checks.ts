@@ -5,7 +5,7 @@ import { formatSize } from '../core/units.ts';
 import type { CreateArgs } from './schema.ts';
 import { checkLabel, checkOptions, checkUuid, rules } from './types.ts';
 
-/** What can be refused without looking at the host. */
+/** Checks that need no look at the host. */
 export function checkArgs(args: CreateArgs): void {
   if (args.label !== undefined) checkLabel(args.type, args.label);
   if (args.uuid !== undefined) checkUuid(args.type, args.uuid);
@@ -17,7 +17,10 @@ export function checkArgs(args: CreateArgs): void {
   }
 }
 
-/** Refuses a device that is held, too small, or not replaceable. Answers what it holds. */
+/**
+ * Refuses a device that is in use, too small, or has content that may not be overwritten. Returns
+ * its content.
+ */
 export async function checkDevice(
   host: ReadHost,
   {

@@ -3,26 +3,26 @@ import { type Answer, type Command, nothing, type Tool } from '../command/index.
 import type { Reason } from '../core/errors.ts';
 import type { Bytes } from '../core/units.ts';
 
-/** What every mkfs is given. */
+/** Arguments of every mkfs. */
 export interface NewFilesystem {
   readonly device: string;
   readonly uuid: string;
   readonly label?: string;
 }
 
-/** What can be chosen beside: each belongs to some types only. */
+/** Further options: each exists for some types only. */
 export interface MkfsOptions {
-  /** Of ext2/3/4 and xfs, in bytes. */
+  /** For ext2/3/4 and xfs, in bytes. */
   readonly blockSize?: Bytes;
-  /** Of ext2/3/4: one inode for so many bytes. */
+  /** For ext2/3/4: one inode per this many bytes. */
   readonly bytesPerInode?: Bytes;
-  /** Of ext2/3/4: blocks that only root may fill, in hundredths. */
+  /** For ext2/3/4: blocks reserved for root, in percent. */
   readonly reservedPercent?: number;
-  /** Of btrfs, in bytes. */
+  /** For btrfs, in bytes. */
   readonly nodeSize?: Bytes;
-  /** Of btrfs. */
+  /** For btrfs. */
   readonly checksum?: 'crc32c' | 'xxhash' | 'sha256' | 'blake2';
-  /** Of vfat. */
+  /** For vfat. */
   readonly fatBits?: 12 | 16 | 32;
 }
 
@@ -30,14 +30,15 @@ type Made = NewFilesystem & { readonly options?: MkfsOptions | undefined };
 type Mkfs = Command<void, 'change'>;
 
 /**
- * Makes an ext4 filesystem. It overwrites whatever there is and asks only on a terminal (mkfs.ext4 1.47), so probe
- * first. Without `-F`, so that it refuses a device that is in use. Not `-q`: what it prints is its progress.
+ * Creates an ext4 filesystem. mkfs.ext4 overwrites any content and asks only on a terminal (1.47),
+ * so probe first. Without `-F`, so that it refuses a device in use. Not `-q`: its output is the
+ * progress.
  */
 export function mkfsExt4(make: Made): Mkfs {
   return mkfsExt('mkfs.ext4', make);
 }
 
-/** The same of ext2, ext3 and ext4: one program by three names. */
+/** Creates ext2, ext3 or ext4: one program with three names. */
 function mkfsExt(tool: 'mkfs.ext2' | 'mkfs.ext3' | 'mkfs.ext4', { options = {}, ...make }: Made): Mkfs {
   const { blockSize, bytesPerInode, reservedPercent } = options;
   const words = [
@@ -50,12 +51,15 @@ function mkfsExt(tool: 'mkfs.ext2' | 'mkfs.ext3' | 'mkfs.ext4', { options = {}, 
   return { ...command(tool, [...words, make.device], classifyDevice), progress: inodeTables };
 }
 
-/** Makes a swap area. It overwrites a filesystem with a warning (mkswap 2.38), so probe first. Never with `-f`. */
+/**
+ * Creates a swap area. mkswap overwrites a filesystem with only a warning (2.38), so probe first.
+ * Never with `-f`.
+ */
 export function mkswap(make: NewFilesystem): Mkfs {
   return command('mkswap', ['-U', make.uuid, ...given('-L', make.label), make.device], classifyDevice);
 }
 
-/** Makes an xfs. Without `-f` it refuses a device on which it sees anything (6.1). */
+/** Creates an xfs. Without `-f` mkfs.xfs refuses a device with any known content (6.1). */
 export function mkfsXfs({ options = {}, ...make }: Made): Mkfs {
   const { blockSize } = options;
   const words = [
@@ -67,8 +71,9 @@ export function mkfsXfs({ options = {}, ...make }: Made): Mkfs {
 }
 
 /**
- * Makes a btrfs on one device. Without `-f` it refuses a device on which it sees anything; a UUID that any device bears 6.2
- * refuses as well, whatever is said, and 6.14 takes it (test/fixtures/mkfs.btrfs/non-unique@6.14.json).
+ * Creates a btrfs on one device. Without `-f` mkfs.btrfs refuses a device with any known content.
+ * Version 6.2 always refuses a UUID that another device has; 6.14 accepts it
+ * (test/fixtures/mkfs.btrfs/non-unique@6.14.json).
  */
 export function mkfsBtrfs({ options = {}, ...make }: Made): Mkfs {
   const { nodeSize, checksum } = options;
@@ -81,7 +86,10 @@ export function mkfsBtrfs({ options = {}, ...make }: Made): Mkfs {
   return command('mkfs.btrfs', [...words, make.device], classifyMade);
 }
 
-/** Makes a FAT filesystem; `uuid` is its volume number as blkid shows it, `ABCD-1234`. It overwrites anything (4.2). */
+/**
+ * Creates a FAT filesystem; `uuid` is its volume id as blkid shows it, `ABCD-1234`. Overwrites
+ * anything (4.2).
+ */
 export function mkfsVfat({ options = {}, ...make }: Made): Mkfs {
   const words = [
     ...given('-F', options.fatBits),
@@ -91,7 +99,7 @@ export function mkfsVfat({ options = {}, ...make }: Made): Mkfs {
   return command('mkfs.vfat', [...words, make.device], classifyMade);
 }
 
-/** The program for each type. */
+/** The mkfs command for each type. */
 export const mkfs: Readonly<
   Record<'ext2' | 'ext3' | 'ext4' | 'xfs' | 'btrfs' | 'vfat' | 'swap', (make: Made) => Mkfs>
 > = {
@@ -120,7 +128,7 @@ function classifyMade(answer: Answer): Reason {
   return classifyDevice(answer);
 }
 
-// "Writing inode tables:  3/16\b\b\b\b\b", then "done": the one part that takes long on a large device.
+// "Writing inode tables:  3/16\b\b\b\b\b", then "done": the only slow part on a large device.
 function inodeTables(output: string): number | undefined {
   const tables = /Writing inode tables:(?<counts>[^a-z\n]*)(?<done>done)?/.exec(output)?.groups;
   if (tables?.done !== undefined) return 1;

@@ -15,15 +15,20 @@ import { CommandError, type Holder, ParseError } from '../core/errors.ts';
 import { mountsOf, visible } from './mounted.ts';
 import { debugfsFeatures, debugfsRoot, type Files, listFiles, listUnmounted } from './commands/files.ts';
 
-/** A filesystem by its UUID, and the device that holds it. */
+/** A filesystem by its UUID, and its device. */
 export interface Filesystem {
   readonly device: string;
-  /** From `identityOf`: the device may have another path by now, and its path another device. */
+  /**
+   * From `identityOf`: the device may have another path now, and its path may name another device.
+   */
   readonly identity: string;
   readonly filesystem: string;
 }
 
-/** The node of that very device; undefined when it is gone for good. RefusedError while it is only away. */
+/**
+ * The node of that device; undefined if the device was removed. RefusedError while it is only
+ * missing.
+ */
 export async function nodeOf(
   host: ReadHost,
   { device, identity }: Pick<Filesystem, 'device' | 'identity'>,
@@ -32,7 +37,7 @@ export async function nodeOf(
   return path === undefined ? undefined : unlessGone(deviceNode(host, path));
 }
 
-/** The device while it still holds that filesystem; undefined when the one or the other is gone. */
+/** The device while it still has that filesystem; undefined if either is gone. */
 export async function holding(
   host: ReadHost,
   { filesystem, ...of }: Filesystem,
@@ -51,7 +56,10 @@ async function unlessGone<T>(work: Promise<T>): Promise<T | undefined> {
   }
 }
 
-/** Where the whole filesystem of a device can be seen: mounted from its root, and not hidden by another mount. */
+/**
+ * Where the whole filesystem of a device is visible: mounted from its root, and not hidden by
+ * another mount.
+ */
 export async function visibleAt(host: ReadHost, number: string): Promise<readonly MountEntry[]> {
   const visible: MountEntry[] = [];
   for (const entry of await mountEntries(host)) {
@@ -62,8 +70,8 @@ export async function visibleAt(host: ReadHost, number: string): Promise<readonl
 }
 
 /**
- * A witness of the files of a mounted filesystem, for `filesChanged`; undefined when it is not mounted where its whole tree
- * can be seen.
+ * A witness of the files of a mounted filesystem, for `filesChanged`; undefined if it is not
+ * mounted where its whole tree is visible.
  */
 export async function filesWitness(host: ReadHost, of: Filesystem): Promise<string | undefined> {
   const node = await nodeOf(host, of);
@@ -80,15 +88,16 @@ async function wholeAt(host: ReadHost, { path }: DeviceNode): Promise<MountEntry
   );
 }
 
-/** The filesystem of a `Filesystem`, with the files that it has now. */
+/** A filesystem with its current files. */
 export interface Listed {
   readonly node: DeviceNode;
   readonly files: Files;
 }
 
 /**
- * The files of a filesystem, mounted or not. Undefined: the device is gone, or holds another one. `Changed` when somebody
- * uses it in a way that lets nobody else look: a guest, a device on top of it, a mount that another one hides.
+ * The files of a filesystem, mounted or not. Undefined: the device is gone, or has another
+ * filesystem. `Changed` if it is in use in a way that prevents reading: by a guest, by a device on
+ * top of it, or by a mount that another one hides.
  */
 export async function filesOf(
   host: ChangeHost,
@@ -112,8 +121,8 @@ export async function filesOf(
 }
 
 /**
- * What others have changed in a filesystem since its witness was taken; without one since it was empty. Names the newest
- * files.
+ * What others changed in a filesystem since its witness; without a witness, since it was empty.
+ * Names the newest files.
  */
 export async function filesChanged(
   host: ChangeHost,
@@ -127,12 +136,12 @@ export async function filesChanged(
   return found === undefined ? undefined : { found, holders: await whoHas(host, node) };
 }
 
-/** A witness of the files beneath a directory, for `directoryChanged`. */
+/** A witness of the files below a directory, for `directoryChanged`. */
 export async function directoryWitness(host: ReadHost, path: string): Promise<string> {
   return witnessOf(await host.run(listFiles(path)));
 }
 
-/** What others have changed beneath a directory since its witness was taken; its newest files. */
+/** What others changed below a directory since its witness, with the newest files. */
 export async function directoryChanged(
   host: ReadHost,
   path: string,
@@ -141,12 +150,12 @@ export async function directoryChanged(
   return differenceOf(await host.run(listFiles(path)), witness);
 }
 
-/** In words; undefined when nothing of others can be among these files. */
+/** Describes the difference; undefined if others can have changed none of these files. */
 function differenceOf(files: Files, before: string): string | undefined {
   if (witnessOf(files) === before) return undefined;
   const [count = '', newest = ''] = before.split(' ');
   const areFewer = files.entries.length < Number(count);
-  // An undo that was cut short has removed files, which changes the time of their directory.
+  // An interrupted undo has removed files, which changes the time of their directory.
   const later = files.entries.filter(
     ({ type, changed }) => Number(changed) > Number(newest) && !(areFewer && type === 'd'),
   );
@@ -156,7 +165,10 @@ function differenceOf(files: Files, before: string): string | undefined {
     : `its files are not the same: ${String(files.entries.length)} now, ${count} before`;
 }
 
-/** Files with the time of their last change, the newest first: three of them, and how many more there are. */
+/**
+ * Files with the time of their last change, newest first: three of them, and the number of the
+ * others.
+ */
 export function named(entries: Files['entries']): string {
   const newest = entries.toSorted((one, other) => Number(other.changed) - Number(one.changed));
   const words = newest.slice(0, 3).map(({ path, changed }) => `${nameOf(path)} (${timeOf(changed)})`);
@@ -164,7 +176,7 @@ export function named(entries: Files['entries']): string {
   return `others wrote ${words.join(', ')}${more > 0 ? ` and ${String(more)} more` : ''}`;
 }
 
-/** Who has files open in a mounted filesystem. */
+/** Processes that have files open in a mounted filesystem. */
 export async function whoHas(host: ReadHost, node: DeviceNode): Promise<readonly Holder[]> {
   return (await everyHolder(host, node.path)).filter(({ kind }) => kind !== 'mount' && kind !== 'btrfs');
 }
@@ -184,7 +196,7 @@ function timeOf(seconds: string): string {
   return `${new Date(Number(seconds) * 1000).toISOString().slice(0, 19).replace('T', ' ')} UTC`;
 }
 
-/** Nothing, of a type that this kernel cannot mount: then nobody here has written a file. */
+/** No files if this kernel cannot mount the type: nothing on this host can have written one. */
 async function unmountedFiles(
   host: ChangeHost,
   { path, type }: DeviceNode & { readonly type: string },
@@ -197,17 +209,20 @@ async function unmountedFiles(
   }
 }
 
-/** The quick answer for the usual case, which needs no mount: an ext2, ext3 or ext4 that was unmounted with nothing in it. */
+/**
+ * Fast answer for the usual case, without a mount: an empty, cleanly unmounted ext2, ext3 or ext4.
+ */
 async function nothingIn(
   host: ReadHost,
   { path, type }: DeviceNode & { readonly type: string },
 ): Promise<Files | undefined> {
   if (!/^ext[234]$/.test(type)) return undefined;
-  // After a power cut the files may stand in the journal alone, and debugfs does not read that.
+  // After a power cut files may be in the journal only, which debugfs does not read.
   if ((await host.run(debugfsFeatures(path))).includes('needs_recovery')) return undefined;
   const namesIn = (directory: '/' | '/lost+found'): Promise<readonly string[]> =>
     host.run(debugfsRoot(path, directory)).catch((error: unknown) => {
-      // A name that is not UTF-8 makes the listing unreadable; only an empty root would have been readable for sure.
+      // A name that is not UTF-8 makes the listing unreadable; only an empty root is certain to be
+      // readable.
       if (error instanceof ParseError) return ['?'];
       throw error;
     });

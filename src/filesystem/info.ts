@@ -3,26 +3,32 @@ import type { ReadHost } from '../command/index.ts';
 import type { Bytes } from '../core/units.ts';
 import { type Measurable, measureFound, minimumOf } from './measure.ts';
 
-/** A filesystem, or swap area, as it is now. Sizes are in bytes; null: it cannot be told. */
+/** The current state of a filesystem or swap area. Sizes are in bytes; null: unknown. */
 export interface FilesystemDetails {
   /** Its device node. */
   readonly device: string;
   readonly type: Measurable;
   readonly uuid: string;
   readonly label: string | null;
-  /** Of the filesystem; its device may be larger. */
+  /** Size of the filesystem; its device may be larger. */
   readonly size: Bytes;
-  /** Its own tables too. */
+  /** Including its own metadata. */
   readonly used: Bytes | null;
   readonly free: Bytes | null;
-  /** What it can be made as small as: for one that cannot be shrunk its size. Of a btrfs it is told while it is mounted. */
+  /**
+   * The smallest size it can shrink to; its current size if it cannot shrink. Known for a btrfs
+   * only while it is mounted.
+   */
   readonly minimumSize: Bytes | null;
   readonly blockSize: Bytes;
-  /** Paths, of our mount namespace. */
+  /** Paths in bofh's mount namespace. */
   readonly mountedOn: readonly string[];
 }
 
-/** What is to be known of the filesystem on a device. RefusedError when it holds none, or one of another type. */
+/**
+ * Details of the filesystem on a device. RefusedError if there is none, or one of an unsupported
+ * type.
+ */
 export async function info(host: ReadHost, device: string): Promise<FilesystemDetails> {
   const { path } = await deviceNode(host, device);
   const found = await measureFound(host, path, await probe(host, path));

@@ -17,7 +17,7 @@ interface Resizing {
   };
 }
 
-/** A filesystem: the end of a stack. */
+/** A filesystem: the top layer of a stack. */
 export const filesystem: Layer<Resizing> = {
   name: 'filesystem',
   of: 'content',
@@ -42,7 +42,7 @@ export const filesystem: Layer<Resizing> = {
   },
 };
 
-/** A swap area: it has no content to keep, so it is made anew and not resized. */
+/** A swap area: it has no content to keep, so it is created again instead of resized. */
 export const swap: Layer = {
   name: 'swap',
   of: 'content',
@@ -56,7 +56,7 @@ export const swap: Layer = {
     const uuid = content?.uuid;
     const why = 'a swap area has no content to keep, and is made anew in another size';
     const no: May = { may: false, why, remedy: swapAnew({ device: path, uuid, kind }) };
-    // One without a uuid is not measured: its device is what it has.
+    // Without a uuid it is not measured: the size of its device counts.
     const found = uuid === undefined ? undefined : await measureFound(host, path, content);
     const size = found === undefined ? device.size : found.blocks * found.blockSize;
     const granularity = found?.blockSize ?? 512;

@@ -8,33 +8,36 @@ import { fatGeometry, freeAt, swapLastPage } from './commands/other.ts';
 import { xfsGeometry, xfsSuperblock } from './commands/xfs.ts';
 import { mountsOf, visible } from './mounted.ts';
 
-/** The types whose size bofh can tell. */
+/** The types whose size bofh can read. */
 export type Measurable = 'ext2' | 'ext3' | 'ext4' | 'xfs' | 'btrfs' | 'vfat' | 'swap';
 
-/** A filesystem as it is now; counts are in its own blocks. */
+/** The current state of a filesystem; counts are in its own blocks. */
 export interface Measured {
   readonly type: Measurable;
   readonly uuid: string;
   readonly label: string | undefined;
   readonly blockSize: Bytes;
   readonly blocks: number;
-  /** Undefined: it cannot be told. */
+  /** Undefined: unknown. */
   readonly used: Bytes | undefined;
   readonly mounts: readonly MountEntry[];
   readonly ext?: ExtSuperblock;
   readonly btrfs?: { readonly devid: number; readonly devices: number };
-  /** Of an xfs. */
+  /** For xfs. */
   readonly groupBlocks?: number;
 }
 
 const measurable: ReadonlySet<string> = new Set(['ext2', 'ext3', 'ext4', 'xfs', 'btrfs', 'vfat', 'swap']);
 
-/** Measures what a device holds. RefusedError when that is no filesystem, or one whose size bofh cannot tell. */
+/**
+ * Measures the filesystem on a device. RefusedError if there is none, or one whose size bofh cannot
+ * read.
+ */
 export async function measure(host: ReadHost, device: string): Promise<Measured> {
   return measureFound(host, device, await recognise(host, device));
 }
 
-/** The same, where it is known what the device holds. */
+/** Measures a filesystem whose type is known. */
 export async function measureFound(
   host: ReadHost,
   device: string,
@@ -56,7 +59,7 @@ function isMeasurable(type: string): type is Measurable {
 
 interface At {
   readonly device: string;
-  /** Where it is mounted, and can be reached. */
+  /** An accessible mount point. */
   readonly path: string | undefined;
   readonly isMounted: boolean;
 }
@@ -83,7 +86,7 @@ async function sizesOf(host: ReadHost, type: Measurable, at: At): Promise<Sizes>
 async function extSizes(host: ReadHost, { device, path }: At): Promise<Sizes> {
   const ext = await host.run(dumpe2fs(device));
   const { blockSize, blocks } = ext;
-  // What the kernel has not written back yet stands in no superblock.
+  // The superblock lacks what the kernel has not written back yet.
   const free = path === undefined ? ext.free * blockSize : await host.run(freeAt(path));
   return { blockSize, blocks, used: blocks * blockSize - free, ext };
 }
@@ -116,7 +119,7 @@ async function fatSizes(host: ReadHost, { device, path }: At): Promise<Sizes> {
   return { blockSize: sectorSize, blocks: sectors, used: sectors * sectorSize - free };
 }
 
-// mkswap writes for the page size of the host that it runs on; 4 KiB on every one that has Xen.
+// mkswap uses the page size of the host that it runs on; 4 KiB on every host with Xen.
 const pageSize = 4096;
 
 async function swapSizes(host: ReadHost, { device }: At): Promise<Sizes> {
@@ -125,8 +128,8 @@ async function swapSizes(host: ReadHost, { device }: At): Promise<Sizes> {
 }
 
 /**
- * Is a filesystem whole as it is on its device? Not one that is used elsewhere, or was when the power failed: its journal
- * holds changes. resize2fs measures none that is not.
+ * Whether the filesystem on its device is complete. Not if it is in use elsewhere, or was in use at
+ * a power cut: its journal holds changes, and resize2fs does not measure it then.
  */
 export function isSettled({
   ext,
@@ -139,12 +142,12 @@ export function isSettled({
   return ext.state === 'clean' && !ext.features.includes('needs_recovery');
 }
 
-/** Who uses the device, but for those who have its filesystem mounted here. */
+/** Holders of the device, except mounts of its filesystem on this host. */
 export async function theirs(host: ReadHost, device: string): Promise<readonly Holder[]> {
   return (await holders(host, device)).filter(({ kind }) => kind !== 'mount' && kind !== 'btrfs');
 }
 
-/** The fewest blocks that it can be made of now; undefined: that cannot be told as it is. */
+/** The smallest number of blocks it can shrink to now; undefined: unknown in its current state. */
 export async function minimumOf(
   host: ReadHost,
   device: string,
@@ -154,7 +157,7 @@ export async function minimumOf(
     case 'ext2':
     case 'ext3':
     case 'ext4':
-      // Who uses it is asked first: resize2fs advises e2fsck, which must not touch a device in use.
+      // Holders first: resize2fs advises e2fsck, which must not touch a device in use.
       if (!isSettled({ ext, mounts }) || (await theirs(host, device)).length > 0) return undefined;
       return Math.min(blocks, await host.run(extMinimum(device)));
     case 'btrfs': {
@@ -171,18 +174,19 @@ export async function minimumOf(
   }
 }
 
-/** What a filesystem has to have at least, in its own blocks, and for people why. */
+/** The minimum size of a filesystem, in its own blocks, with the reason. */
 export interface Least {
   readonly blocks: number;
-  /** Behind `it needs 1 GiB, `. */
+  /** Printed after `it needs 1 GiB, `. */
   readonly why: string;
-  /** Whatever is removed from it. */
+  /** Applies even if files are removed. */
   readonly always: boolean;
 }
 
 /**
- * The fewest blocks that it is told to become: of a btrfs that is not mounted by what its superblock counts, and then the
- * kernel has the last word, because only a mounted one tells how its chunks lie.
+ * The smallest number of blocks allowed as a target. For an unmounted btrfs it comes from the
+ * superblock and the kernel decides finally, because only a mounted one shows the layout of its
+ * chunks.
  */
 export async function leastOf(host: ReadHost, device: string, found: Measured): Promise<Least> {
   const { type, blocks, blockSize, used = 0 } = found;

@@ -4,7 +4,7 @@ import type { ChangeHost, ReadHost } from '../command/index.ts';
 import { CommandError, RefusedError } from '../core/errors.ts';
 import { mountPrivately, umountPrivate } from './commands/other.ts';
 
-/** Where the filesystem of a device is mounted, in our mount namespace. */
+/** Where the filesystem of a device is mounted, in bofh's mount namespace. */
 export async function mountsOf(host: ReadHost, device: string): Promise<readonly MountEntry[]> {
   const { number } = await deviceNode(host, device);
   const found: MountEntry[] = [];
@@ -14,19 +14,19 @@ export async function mountsOf(host: ReadHost, device: string): Promise<readonly
   return found;
 }
 
-/** btrfs shows a number of its own in mountinfo; the source is the device that it was mounted by. */
+/** btrfs shows its own device number in mountinfo; the source is the device named when mounting. */
 async function isOn(host: ReadHost, { source }: MountEntry, number: string): Promise<boolean> {
   try {
     return (await deviceNode(host, source)).number === number;
   } catch (error) {
-    // The name that it was mounted by may be gone.
+    // The device name used for mounting may be gone.
     if (error instanceof RefusedError) return false;
     if (error instanceof CommandError && error.reason === 'not-found') return false;
     throw error;
   }
 }
 
-/** One of them that its path leads to: no other mount lies over it, or over a directory above it. */
+/** A mount that its path leads to: no other mount covers it, or a directory above it. */
 export async function visible(
   host: ReadHost,
   mounts: readonly MountEntry[],
@@ -38,7 +38,7 @@ export async function visible(
   });
 }
 
-/** A mount, and those that it lies in. */
+/** A mount and its parent mounts. */
 function ancestors(all: readonly MountEntry[], mount: MountEntry): ReadonlySet<number> {
   const parents = new Map(all.map(({ id, parent }) => [id, parent]));
   const found = new Set<number>();
@@ -51,13 +51,13 @@ function isBelow(path: string, top: string): boolean {
   return path === top || path.startsWith(top === '/' ? '/' : `${top}/`);
 }
 
-/** Is one of these mounts for writing? */
+/** Whether one of these mounts is writable. */
 export function isWritable({ options, superOptions }: MountEntry): boolean {
   const has = (words: string): boolean => words.split(',').includes('rw');
   return has(options) && has(superOptions);
 }
 
-/** Where bofh mounts what only it needs: 0700, on a filesystem that a reboot empties. */
+/** For bofh's own temporary mounts: 0700, on a filesystem that a reboot empties. */
 const privateMounts = '/run/bofh/mnt';
 
 /** The private directory of a step. */
@@ -65,7 +65,7 @@ export function privatePath(mark: string): string {
   return posix.join(privateMounts, mark);
 }
 
-/** A mounted filesystem of these types, and the step in whose name it is mounted where it is not. */
+/** A filesystem to mount, and the step that mounts it if it is not mounted. */
 interface Reached {
   readonly device: string;
   readonly type: 'xfs' | 'btrfs';
@@ -73,8 +73,9 @@ interface Reached {
 }
 
 /**
- * Does what only a mounted filesystem lets one do: where it is mounted already, else on a private directory, which is gone
- * afterwards, however it ends. One that a killed run has left there is used, and cleared away.
+ * Does work that needs a mounted filesystem: at its mount point, or else on a private directory
+ * that is removed afterwards in any case. Uses, and then removes, a mount that a killed run has
+ * left there.
  */
 export async function whereMounted(
   host: ChangeHost,
@@ -98,7 +99,7 @@ export async function whereMounted(
   }
 }
 
-/** Nothing can be done with one that is mounted, but nowhere for writing. */
+/** Refuses a filesystem that is mounted, but only read-only. */
 export function readOnly(device: string, mounts: readonly MountEntry[]): RefusedError {
   const path = mounts[0]?.path ?? '';
   return new RefusedError(`${device} is mounted read-only, or where another mount hides it (${path})`, {
@@ -122,12 +123,12 @@ async function makeDirectory(host: ChangeHost, path: string, mode: number): Prom
   try {
     await host.makeDir(path, { mode });
   } catch (error) {
-    // Another bofh was quicker.
+    // Another bofh process created it first.
     if (!(error instanceof CommandError && error.reason === 'exists')) throw error;
   }
 }
 
-/** What a step has mounted for itself goes, and the directory with it. */
+/** Removes the private mount of a step and its directory. */
 export async function clearPrivate(host: ChangeHost, mark: string): Promise<void> {
   const path = privatePath(mark);
   if ((await host.stat(path)) === undefined) return;
@@ -135,7 +136,7 @@ export async function clearPrivate(host: ChangeHost, mark: string): Promise<void
   await host.removeDir(path);
 }
 
-/** Is anything left of it? */
+/** Whether the private mount or its directory still exists. */
 export async function hasPrivate(host: ReadHost, mark: string): Promise<boolean> {
   return (await host.stat(privatePath(mark))) !== undefined;
 }

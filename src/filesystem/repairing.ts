@@ -5,10 +5,10 @@ import { checkOf } from './commands/check.ts';
 import { dumpe2fs } from './commands/ext.ts';
 import { asks, type Repairable, repairOf } from './commands/repair.ts';
 
-/** A filesystem that is to be repaired. */
+/** A filesystem to repair. */
 export interface ToRepair {
   readonly type: Repairable;
-  /** May what a person would be asked about be answered with yes? */
+  /** Whether to answer the questions of the repair with yes. */
   readonly files: 'are kept' | 'may be lost';
 }
 
@@ -17,20 +17,21 @@ interface Examined {
   readonly said: readonly string[];
 }
 
-/** Reads one that nobody uses through, and changes nothing. */
+/** Checks an unused filesystem without changing it. */
 export async function examine(host: ReadHost, path: string, type: Repairable): Promise<Examined> {
   const { state, said } = await host.run(checkOf(type, path));
   if (state === 'not checked')
     throw new RefusedError(`${path} was not checked: ${said.at(-1) ?? ''}`, {
       remedy: `see who uses it: lsblk ${path}`,
     });
-  // e2fsck -n passes over what the superblock says of itself: the kernel has met an error, or nobody has unmounted it (1.47).
+  // e2fsck -n ignores the state in the superblock: the kernel has met an error, or it was not
+  // unmounted cleanly (1.47).
   if (state === 'clean' && asks(type) && (await host.run(dumpe2fs(path))).state !== 'clean')
     return { state: 'errors', said };
   return { state, said };
 }
 
-/** RefusedError for one that is clean, and for an xfs whose log xfs_repair would not play back. */
+/** RefusedError for a clean filesystem, and for an xfs whose log xfs_repair would not replay. */
 export async function refuseSound(host: ReadHost, path: string, type: Repairable): Promise<void> {
   const { state } = await examine(host, path, type);
   if (state === 'clean')
@@ -40,7 +41,10 @@ export async function refuseSound(host: ReadHost, path: string, type: Repairable
   if (state === 'unplayed' && type === 'xfs') throw unplayed(path);
 }
 
-/** Repairs it once; whether it is clean then another look tells. RefusedError that says what is left. */
+/**
+ * Repairs it once; another check shows whether it is clean then. The RefusedError names what is
+ * left.
+ */
 export async function mend(host: ChangeHost, path: string, { type, files }: ToRepair): Promise<void> {
   await refuseHeld(host, path, await holders(host, path));
   const run = (answers: 'safe' | 'yes') =>
@@ -70,7 +74,7 @@ function unplayed(path: string): RefusedError {
   );
 }
 
-/** The last that it has found; e2fsck ends with two lines that are always the same. */
+/** The last finding; e2fsck ends with two lines that are always the same. */
 function finding(said: readonly string[]): string {
   const found = said.filter((line) => !/UNEXPECTED INCONSISTENCY|without -a or -p options/.test(line));
   return (found.at(-1) ?? said.at(-1) ?? '').trim();

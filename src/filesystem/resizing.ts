@@ -15,12 +15,12 @@ import { isSettled, leastOf, type Measured, measure, theirs } from './measure.ts
 import { isWritable, readOnly, visible } from './mounted.ts';
 import { swapAnew } from './swap-anew.ts';
 
-/** The types whose size can be changed. */
+/** The types that bofh can resize. */
 export const resizable = ['ext2', 'ext3', 'ext4', 'xfs', 'btrfs'] as const;
 
 type Resizable = (typeof resizable)[number];
 
-/** What is to be done to which filesystem, and when. */
+/** The resize of a filesystem, and when it runs. */
 export interface ResizePlan {
   readonly device: string;
   readonly type: Resizable;
@@ -31,12 +31,12 @@ export interface ResizePlan {
   readonly when: 'now' | 'after the commit';
 }
 
-/** Everything that can be refused is refused here, before anything is done. */
+/** Refuses impossible requests before anything changes. */
 export async function planResize(
   host: ReadHost,
   { path, size }: { readonly path: string; readonly size: Bytes | 'max' },
 ): Promise<ResizePlan> {
-  // A name of its own outlasts a reboot, the kernel's may not.
+  // A device's own name survives a reboot; the kernel's may not.
   const device = path.startsWith('/') ? path : (await deviceNode(host, path)).path;
   const found = await measure(host, device);
   const type = resizableType(device, found);
@@ -70,7 +70,7 @@ interface Wanted {
   readonly size: Bytes | 'max';
 }
 
-/** In blocks, as many as the tool would really make of it, so that the result is known before. */
+/** In blocks, exactly as many as the tool will make, so that the result is known before. */
 async function targetOf(host: ReadHost, device: string, { found, size }: Wanted): Promise<number> {
   const room = await deviceSize(host, device);
   const { blockSize, blocks } = found;
@@ -89,13 +89,13 @@ async function targetOf(host: ReadHost, device: string, { found, size }: Wanted)
       { remedy: 'give the device the size back that it had' },
     );
   const rounded = found.ext === undefined ? wholeGroup(found, asked) : lastGroup(found.ext, asked);
-  // Too little to be worth a group of its own.
+  // Too small for another group.
   return asked >= blocks ? Math.max(rounded, blocks) : rounded;
 }
 
 /**
- * resize2fs leaves out a last group that has no room for its tables and 50 blocks more (adjust_fs_info in resize2fs.c):
- * ours leaves it out wherever it might.
+ * resize2fs drops a last group without room for its tables and 50 more blocks (adjust_fs_info in
+ * resize2fs.c): this drops it wherever resize2fs might.
  */
 export function lastGroup(of: ExtSuperblock, blocks: number): number {
   const { firstBlock, blocksPerGroup, inodeBlocksPerGroup, reservedGdt, descriptorSize, blockSize } = of;
@@ -106,7 +106,7 @@ export function lastGroup(of: ExtSuperblock, blocks: number): number {
   return groups > 1 && rest < tables + 50 ? blocks - rest : blocks;
 }
 
-/** xfs makes no allocation group of fewer than 64 blocks (XFS_MIN_AG_BLOCKS). */
+/** xfs creates no allocation group of fewer than 64 blocks (XFS_MIN_AG_BLOCKS). */
 function wholeGroup({ groupBlocks }: Measured, blocks: number): number {
   const rest = groupBlocks === undefined ? 0 : blocks % groupBlocks;
   return rest < 64 ? blocks - rest : blocks;
@@ -135,12 +135,12 @@ async function refuseUnmade(
     });
 }
 
-/** Why one that is not settled cannot be shrunk. */
+/** Why a filesystem with an unclean journal cannot shrink. */
 export function unsettled(type: string): string {
   return `its ${type} was not unmounted, so how small it can be cannot be told`;
 }
 
-/** What settles it, where nobody uses it. */
+/** The command that replays the journal of an unused filesystem. */
 export function toSettle(device: string): string {
   return `bofh filesystem check ${device} --repair, which also plays its journal back`;
 }

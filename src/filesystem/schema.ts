@@ -13,15 +13,15 @@ const uuid = z
 const power = z
   .int()
   .check(z.refine((value) => value > 0 && Number.isInteger(Math.log2(value)), 'a power of two'));
-// Control characters would only ever be a mistake, and blkid shows them in caret notation.
+// Control characters can only be a mistake, and blkid shows them in caret notation.
 const label = z.string().check(z.minLength(1), z.regex(/^\P{Cc}+$/u, 'a label without control characters'));
 
-/** What `create` is asked. */
+/** Arguments of `create`. */
 export const createArgs = z.strictObject({
   device: z.string().check(z.minLength(1)),
   type: z.enum(makeable),
   label: z.exactOptional(label),
-  /** What this type lets one choose. */
+  /** Options of the type. */
   options: z.exactOptional(
     z.strictObject({
       blockSize: z.exactOptional(power),
@@ -32,7 +32,7 @@ export const createArgs = z.strictObject({
       fatBits: z.exactOptional(z.union([z.literal(12), z.literal(16), z.literal(32)])),
     }),
   ),
-  /** Chosen by bofh when it is left out. */
+  /** (default: random) */
   uuid: z.exactOptional(uuid),
   overwrite: z.exactOptional(overwriteSchema),
 });
@@ -42,17 +42,17 @@ export type CreateArgs = z.infer<typeof createArgs>;
 /** What undo of `create` needs. */
 export const createUndo = z.strictObject({
   device: z.string(),
-  /** Which device it was, whatever bears its path later. */
+  /** Identity of the device, whichever device has its path later. */
   identity: z.string(),
-  /** What it was called. */
+  /** Name of the device at that time. */
   key: z.string(),
-  /** Key of that whose destruction takes the filesystem along. */
+  /** Key of the device whose removal also removes the filesystem. */
   container: z.string(),
   type: z.enum(makeable),
   uuid,
-  /** Of vfat, whose number of 32 bits is too short to be a mark alone; missing: it has none. */
+  /** For vfat, whose 32-bit volume id is too short to prove the origin alone; missing: no label. */
   label: z.exactOptional(z.string()),
-  /** What it held; null: it was blank. */
+  /** Previous content; null: it was blank. */
   before: z.nullable(signatureSchema),
 });
 

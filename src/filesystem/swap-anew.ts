@@ -1,6 +1,6 @@
 /**
- * How a swap area gets another size, as a remedy: it has no content to keep, so its device is made blank, resized by itself,
- * and given a swap area of the same uuid, by which fstab finds it again.
+ * Remedy that resizes a swap area. It has no content to keep: wipe its device, resize that, and
+ * create a swap area with the same uuid, by which fstab finds it.
  */
 export function swapAnew({
   device,
@@ -9,7 +9,7 @@ export function swapAnew({
 }: {
   readonly device: string;
   readonly uuid?: string | undefined;
-  /** `crypt`: it lies in a container. */
+  /** `crypt`: it is in a LUKS container. */
   readonly kind?: string;
 }): string {
   if (kind === 'crypt')

@@ -2,7 +2,7 @@ import { UsageError } from '../core/errors.ts';
 import { type Bytes, formatSize } from '../core/units.ts';
 import type { MkfsOptions } from './commands.ts';
 
-/** The types that bofh makes. */
+/** The types that bofh creates. */
 export const makeable = ['ext2', 'ext3', 'ext4', 'xfs', 'btrfs', 'vfat', 'swap'] as const;
 
 export type Makeable = (typeof makeable)[number];
@@ -12,9 +12,9 @@ interface TypeRules {
   readonly why: string;
   /** In UTF-8. */
   readonly labelBytes: number;
-  /** What a label must fit beside, and that in words. */
+  /** The allowed form of a label, and its description. */
   readonly label?: { readonly fits: RegExp; readonly words: string };
-  /** Options that it has. */
+  /** Options of the type. */
   readonly options: readonly (keyof MkfsOptions)[];
 }
 
@@ -23,8 +23,8 @@ const ext = { labelBytes: 16, options: ['blockSize', 'bytesPerInode', 'reservedP
 const noJournal = `below ${formatSize(2 * mebibyte)} it has no journal`;
 
 /**
- * Limits of each, from what the tools do at them (e2fsprogs 1.47, xfsprogs 6.1, btrfs-progs 6.2, dosfstools 4.2, util-linux
- * 2.38).
+ * Limits of each type, as tried with the tools (e2fsprogs 1.47, xfsprogs 6.1, btrfs-progs 6.2,
+ * dosfstools 4.2, util-linux 2.38).
  */
 export const rules: Readonly<Record<Makeable, TypeRules>> = {
   ext2: { ...ext, smallest: 128 * 1024, why: 'its own tables need so much' },
@@ -34,14 +34,14 @@ export const rules: Readonly<Record<Makeable, TypeRules>> = {
     smallest: 300 * mebibyte,
     why: 'mkfs.xfs makes none that is smaller',
     labelBytes: 12,
-    // Its programs take the label within a command of their own.
+    // xfs_db takes the label within a command string.
     label: { fits: /^[\w.+@=][\w.+:@%=,/-]*$/, words: 'letters, digits and . + @ = _ : % , / - of ASCII' },
     options: ['blockSize'],
   },
   btrfs: {
     smallest: 114_294_784,
     why: 'mkfs.btrfs makes none that is smaller',
-    // mkfs.btrfs takes 255, and keeps 254.
+    // mkfs.btrfs accepts 255 bytes and keeps 254.
     labelBytes: 254,
     options: ['nodeSize', 'checksum'],
   },
@@ -49,7 +49,7 @@ export const rules: Readonly<Record<Makeable, TypeRules>> = {
     smallest: 64 * 1024,
     why: 'mkfs.vfat makes none that is smaller',
     labelBytes: 11,
-    // Small letters are not shown by every system, and "NO NAME" is what stands there without a label.
+    // Some systems do not show lower case, and "NO NAME" means no label.
     label: {
       fits: /^(?!NO NAME$)(?! )[\x20-\x29\x2d\x30-\x39\x40-\x5a\x5e-\x60\x7b\x7d\x7e]+(?<! )$/,
       words: 'capitals, digits and some signs of ASCII, not NO NAME',
@@ -62,7 +62,7 @@ export const rules: Readonly<Record<Makeable, TypeRules>> = {
 const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const volumeNumber = /^[0-9A-F]{4}-[0-9A-F]{4}$/;
 
-/** UsageError for a label that this type cannot have. */
+/** UsageError for an invalid label of this type. */
 export function checkLabel(type: Makeable, label: string): void {
   const { labelBytes, label: beside } = rules[type];
   if (Buffer.byteLength(label) > labelBytes)
@@ -71,7 +71,7 @@ export function checkLabel(type: Makeable, label: string): void {
     throw new UsageError(`the label "${label}" is none for ${type}: it takes ${beside.words}`);
 }
 
-/** UsageError for a uuid of another form than this type's. */
+/** UsageError for a uuid in the wrong format for this type. */
 export function checkUuid(type: Makeable, text: string): void {
   const fits = type === 'vfat' ? volumeNumber : uuid;
   if (fits.test(text)) return;

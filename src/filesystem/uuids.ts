@@ -14,21 +14,26 @@ import {
 } from './commands/uuid.ts';
 import type { Makeable } from './types.ts';
 
-/** A filesystem that is to have another uuid, or has it. */
+/** A filesystem whose uuid will be changed, or has been. */
 export interface Renumbered {
   readonly type: Makeable;
   readonly from: string;
   readonly to: string;
-  /** Of an ext4: the feature by which its checksums are kept, which it has not yet. */
+  /** For ext4: whether to add the missing feature that keeps its checksums. */
   readonly seed: 'added' | 'as it is';
 }
 
-/** Can the old uuid be set back, wherever the program is killed? Of the others it can be set anew only (ADR 15). */
+/**
+ * Whether the old uuid can be restored, whenever the program is killed. For the other types one can
+ * only roll forward (ADR 15).
+ */
 export function hasWayBack(type: Makeable): boolean {
   return type !== 'xfs' && type !== 'btrfs';
 }
 
-/** RefusedError for one whose uuid could not be changed, or only so that an interruption would harm it. */
+/**
+ * RefusedError if the uuid cannot be changed, or only in a way that an interruption would damage.
+ */
 export async function refuseFixed(
   host: ReadHost,
   {
@@ -99,10 +104,10 @@ async function refuseBtrfs(host: ReadHost, device: string): Promise<void> {
     });
 }
 
-/** `old`, `new`, `between`: neither quite, by our doing; or what else stands there. */
+/** `old`, `new`, `between`: an interrupted change; or the other content found. */
 export type Numbered = 'old' | 'new' | 'between' | { readonly found: string };
 
-/** Which of both it has. */
+/** Which of the two uuids it has. */
 export async function numbered(
   host: ReadHost,
   device: string,
@@ -118,7 +123,9 @@ export async function numbered(
   return is;
 }
 
-/** Sets the new one, or the old one back. The same again does no harm, and brings to its end what was interrupted. */
+/**
+ * Sets the new uuid, or the old one again. Can be repeated, and completes an interrupted change.
+ */
 export async function renumber(
   host: ChangeHost,
   device: string,
@@ -141,9 +148,9 @@ export async function renumber(
 }
 
 /**
- * xfs_db clears the log first, sector by sector. Killed there it leaves one without a head, or without a beginning, which neither
- * it nor the kernel takes; there was nothing in it, for it was clean when the step was prepared (6.1). Of the repair of that the
- * filesystem itself remembers that it was not ended.
+ * xfs_db clears the log first, sector by sector. If killed, the log has no head or no beginning,
+ * and neither xfs_db nor the kernel accepts it. The log was empty, because it was clean when the
+ * step was prepared (6.1). The filesystem itself records that its repair did not finish.
  */
 async function mendLog(host: ChangeHost, device: string): Promise<void> {
   const log = await host.run(xfsLog(device));

@@ -2,22 +2,25 @@ import { type Answer, type Command, nothing, type ReadCommand } from '../../comm
 import { ParseError, type Reason } from '../../core/errors.ts';
 import type { Bytes } from '../../core/units.ts';
 
-/** What the superblock on one device of a btrfs tells. */
+/** The superblock on one device of a btrfs. */
 export interface BtrfsSuperblock {
   readonly uuid: string;
   readonly sectorSize: Bytes;
-  /** Devices of the whole filesystem. */
+  /** Number of devices of the filesystem. */
   readonly devices: number;
-  /** Of this device. Another one may get its number once it is gone, never its UUID. */
+  /** Of this device. Another device may get its devid later, but never its UUID. */
   readonly devid: number;
   readonly deviceUuid: string;
-  /** What the filesystem has of this device. */
+  /** How much of this device the filesystem uses. */
   readonly size: Bytes;
-  /** By data and metadata, each counted once. */
+  /** Used by data and metadata, each counted once. */
   readonly used: Bytes;
 }
 
-/** The superblock on a device, as of the last commit; a resize ends with one, so it is right at once (6.2, Linux 6.18). */
+/**
+ * The superblock on a device, as of the last commit; a resize ends with a commit, so it is current
+ * at once (6.2, Linux 6.18).
+ */
 export function btrfsSuperblock(device: string): ReadCommand<BtrfsSuperblock> {
   return {
     tool: 'btrfs',
@@ -28,7 +31,10 @@ export function btrfsSuperblock(device: string): ReadCommand<BtrfsSuperblock> {
   };
 }
 
-/** A mounted btrfs, by the path that it is mounted on: its UUID, so that no other one is changed by that path. */
+/**
+ * The UUID of a mounted btrfs, by its mount point: so the path cannot lead to another one
+ * unnoticed.
+ */
 export function btrfsAt(path: string): ReadCommand<string> {
   return {
     tool: 'btrfs',
@@ -45,7 +51,10 @@ export function btrfsAt(path: string): ReadCommand<string> {
   };
 }
 
-/** The least size of a device of a mounted btrfs without its data being moved; the kernel takes no less than 256 MiB. */
+/**
+ * The smallest size of a device of a mounted btrfs without moving data; the kernel accepts no less
+ * than 256 MiB.
+ */
 export function btrfsMinimum({
   path,
   devid,
@@ -66,10 +75,13 @@ export function btrfsMinimum({
   };
 }
 
-/** Below this the kernel answers EINVAL (btrfs_ioctl_resize, SZ_256M). */
+/** Below this the kernel returns EINVAL (btrfs_ioctl_resize, SZ_256M). */
 export const btrfsSmallest: Bytes = 256 * 1024 ** 2;
 
-/** Sets what a mounted btrfs has of one of its devices, in bytes; it may be less or more. The same again exits 0 (6.2). */
+/**
+ * Sets how many bytes of one of its devices a mounted btrfs uses, more or less. Can be repeated,
+ * exit 0 (6.2).
+ */
 export function btrfsResize({
   path,
   devid,
@@ -98,7 +110,8 @@ export function classify({ stderr }: Answer): Reason {
 }
 
 const field = /^(?<key>[a-z_.]+)(?: \(deprecated\))?\t+(?<value>.*)$/;
-// The head, its rule, and the names of flags, which go on below their field: "\t\t\t( WRITTEN )".
+// The head, its rule, and the names of flags, which continue below their field: "\t\t\t( WRITTEN
+// )".
 const other = /^(?:superblock: bytenr=\d+, device=.*|-+|\t+(?:\( | {2})[A-Z0-9_]+ (?:\||\)))$/;
 
 function parseSuperblock(text: string): BtrfsSuperblock {

@@ -2,11 +2,14 @@ import { classifyDevice } from '../../blockdevice/index.ts';
 import type { ReadCommand, Tool } from '../../command/index.ts';
 import { ParseError } from '../../core/errors.ts';
 
-/** What a check has found. */
+/** The result of a check. */
 interface Checked {
-  /** `unplayed`: its journal holds changes, and it may be wrong in either direction. `not checked`: something else failed. */
+  /**
+   * `unplayed`: the journal holds changes, so the result may be wrong in either direction. `not
+   * checked`: something else failed.
+   */
   readonly state: 'clean' | 'errors' | 'unplayed' | 'not checked';
-  /** What the checker wrote, line by line. */
+  /** Output of the checker, line by line. */
   readonly said: readonly string[];
 }
 
@@ -16,13 +19,13 @@ export type Checkable = 'ext2' | 'ext3' | 'ext4' | 'xfs' | 'btrfs' | 'vfat';
 interface Checker {
   readonly tool: Tool;
   readonly words: readonly string[];
-  /** The exit code of one that has errors. 4 of e2fsck, with 8 where it could not read on; 1 of the others. */
+  /** Exit codes that mean errors. e2fsck: 4, with 8 if it could not continue; the others: 1. */
   readonly errors: readonly number[];
-  /** A line of what it prints when it has come to its end; exit 0 without it is not understood. */
+  /** A line that shows the check completed; exit 0 without it could not be parsed. */
   readonly ended: RegExp;
-  /** Words of an answer with such a code that is no finding: it has not checked at all. */
+  /** Text with such a code that is no finding: nothing was checked. */
   readonly failed: RegExp;
-  /** It did not look at what stands in the journal, and so may be wrong in either direction. */
+  /** The check ignored the journal, so it may be wrong in either direction. */
   readonly unplayed: RegExp;
 }
 
@@ -42,7 +45,7 @@ const checkers: Readonly<Record<Checkable, Checker>> = {
   ext4: e2fsck,
   xfs: {
     ...{ tool: 'xfs_repair', words: ['-n'], errors: [1] },
-    // Phase 5 on stdout; the last line, after two more phases, on stderr.
+    // Phase 5 is on stdout; the last line, two phases later, on stderr.
     ended:
       /^No modify flag set, skipping phase 5$[^]*^No modify flag set, skipping filesystem flush and exiting\.$/m,
     failed: /fatal error|contains a mounted/,
@@ -62,7 +65,7 @@ const checkers: Readonly<Record<Checkable, Checker>> = {
   },
 };
 
-/** Reads a filesystem that is not mounted through, and changes nothing. A large one takes hours. */
+/** Checks an unmounted filesystem, read-only. A large one takes hours. */
 export function checkOf(type: Checkable, device: string): ReadCommand<Checked> {
   const { tool, words, errors, ended, failed, unplayed } = checkers[type];
   return {

@@ -3,7 +3,7 @@ import { type Command, nothing, type ReadCommand } from '../../command/index.ts'
 import { ParseError } from '../../core/errors.ts';
 import type { Bytes } from '../../core/units.ts';
 
-/** What the superblock of an ext2, ext3 or ext4 tells; counts are in its own blocks. */
+/** The superblock of an ext2, ext3 or ext4; counts are in its own blocks. */
 export interface ExtSuperblock {
   readonly blockSize: Bytes;
   readonly blocks: number;
@@ -11,15 +11,15 @@ export interface ExtSuperblock {
   readonly firstBlock: number;
   readonly blocksPerGroup: number;
   readonly inodeBlocksPerGroup: number;
-  /** Blocks that are kept for the group descriptors of a larger filesystem. */
+  /** Blocks reserved for the group descriptors of a larger filesystem. */
   readonly reservedGdt: number;
   readonly descriptorSize: Bytes;
   readonly features: readonly string[];
-  /** `errors`: the kernel has met one, or resize2fs was killed half-way: e2fsck has to look at all of it. */
+  /** `errors`: the kernel has met one, or resize2fs was killed midway: a full e2fsck is needed. */
   readonly state: 'clean' | 'not clean' | 'errors';
 }
 
-/** The superblock of a device, also of one that is mounted; its free blocks are then those of the last write-back. */
+/** The superblock of a device, mounted or not; free blocks are as of the last write-back. */
 export function dumpe2fs(device: string): ReadCommand<ExtSuperblock> {
   return {
     tool: 'dumpe2fs',
@@ -31,15 +31,15 @@ export function dumpe2fs(device: string): ReadCommand<ExtSuperblock> {
 }
 
 /**
- * The fewest blocks that resize2fs would make of it (an estimate of its own, which it keeps to). Of one that is mounted it
- * knows only what was written back.
+ * The smallest number of blocks for resize2fs (its own estimate, which it enforces). For a mounted
+ * one, as of the last write-back.
  */
 export function extMinimum(device: string): ReadCommand<number> {
   return {
     tool: 'resize2fs',
     argv: ['-P', device],
     access: 'read',
-    // It reads the bitmaps of the whole filesystem.
+    // Reads the bitmaps of the whole filesystem.
     timeoutMs: 600_000,
     parse: ({ stdout }) => {
       const blocks = /^Estimated minimum size of the filesystem: (?<blocks>\d+)\n$/.exec(stdout)?.groups
@@ -52,8 +52,9 @@ export function extMinimum(device: string): ReadCommand<number> {
 }
 
 /**
- * Checks all of an unmounted filesystem and mends what can be mended without a question; resize2fs wants it before.
- * Exit 1 says that something was mended (e2fsck(8)): no failure. 4: a person has to decide.
+ * Checks all of an unmounted filesystem and repairs what is safe without a question; resize2fs
+ * requires it. Exit 1 means repaired (e2fsck(8)), which is no failure. 4: an administrator must
+ * decide.
  */
 export function e2fsckPreen(device: string): Command<void, 'change'> {
   return {
@@ -67,8 +68,8 @@ export function e2fsckPreen(device: string): Command<void, 'change'> {
 }
 
 /**
- * Sets the size in its own blocks; one that is mounted it can only enlarge. Never with `-f`. For the size that it has,
- * it says "Nothing to do" and exits 0 (e2fsprogs 1.47).
+ * Sets the size in the filesystem's blocks; a mounted one can only grow. Never with `-f`. For the
+ * current size it prints "Nothing to do" and exits 0 (e2fsprogs 1.47).
  */
 export function resize2fs(device: string, blocks: number): Command<void, 'change'> {
   return {
@@ -76,7 +77,7 @@ export function resize2fs(device: string, blocks: number): Command<void, 'change
     argv: [device, String(blocks)],
     access: 'change',
     parse: nothing,
-    // It says of each mounted one that it is, also where that is not what keeps it from its work.
+    // It prints that a filesystem is mounted even if that is not the cause of the failure.
     classify: (answer) => (/Permission denied/.test(answer.stderr) ? 'denied' : classifyDevice(answer)),
   };
 }
@@ -107,7 +108,7 @@ function parseSuperblock(text: string): ExtSuperblock {
     firstBlock: count('First block'),
     blocksPerGroup: count('Blocks per group'),
     inodeBlocksPerGroup: count('Inode blocks per group'),
-    // Neither is told where there is none, or where it is as it always was.
+    // dumpe2fs omits each if there is none, or if it has its original value.
     reservedGdt: count('Reserved GDT blocks', 0),
     descriptorSize: count('Group descriptor size', 32),
     features: word('Filesystem features').split(/\s+/),

@@ -3,27 +3,30 @@ import type { Answer, Command, ReadCommand } from '../../command/index.ts';
 import { ParseError, type Reason } from '../../core/errors.ts';
 import type { Bytes } from '../../core/units.ts';
 
-/** One name in a filesystem, as find(1) tells it. */
+/** A file in a filesystem, as find(1) reports it. */
 export interface FileEntry {
-  /** As find(1) shows it: `f` is a file, `d` a directory. */
+  /** As in find(1): `f` is a file, `d` a directory. */
   readonly type: string;
-  /** Below the root of the filesystem, a character for each byte. */
+  /** Relative to the root of the filesystem, one character per byte. */
   readonly path: string;
   readonly size: Bytes;
-  /** Seconds since 1970 with ten digits of a fraction: when content, name or attributes were last changed. */
+  /** Seconds since 1970 with ten decimals: the last change of content, name or attributes. */
   readonly changed: string;
 }
 
-/** All files of a filesystem, in short. */
+/** All files of a filesystem, summarized. */
 export interface Files {
   readonly entries: readonly FileEntry[];
-  /** SHA-256 over type, size, time of change and name of each; of a directory over its name alone. */
+  /** SHA-256 over type, size, change time and name of each; for a directory over its name only. */
   readonly digest: string;
 }
 
 const format = String.raw`%y %s %C@ %P\0`;
 
-/** Every name below the root of a mounted filesystem but `lost+found` itself, without other filesystems in it. */
+/**
+ * Lists every name in a mounted filesystem except `lost+found` itself, without other filesystems in
+ * it.
+ */
 export function listFiles(root: string): ReadCommand<Files> {
   return {
     tool: 'find',
@@ -36,14 +39,15 @@ export function listFiles(root: string): ReadCommand<Files> {
   };
 }
 
-// In a mount namespace of its own, which ends with the shell: nobody else sees the mount, and a killed bofh leaves none behind.
-// Over /run, which every host has. The kernel replays the journal of an ext4 or xfs that was not unmounted.
+// In a separate mount namespace that ends with the shell: no other process sees the mount, and a
+// killed bofh leaves none behind. Over /run, which every host has. The kernel replays the journal
+// of an ext4 or xfs that was not unmounted.
 const peek = `set -e
 mount --types "$1" --options ro,nosuid,nodev,noexec --source "$2" --target /run
 find /run -xdev -mindepth 1 -printf '${format}'
 umount --no-mtab /run`;
 
-/** The same of a filesystem that is not mounted. It is mounted read-only for that, where nobody else sees it. */
+/** Lists the files of an unmounted filesystem. Mounts it read-only and privately for that. */
 export function listUnmounted(device: string, type: string): Command<Files, 'change'> {
   return {
     tool: 'unshare',
@@ -67,7 +71,7 @@ function parseFiles(stdout: string): Files {
     const { type, size, changed, path } = entry.exec(stdout)?.groups ?? {};
     if (type === undefined || changed === undefined || path === undefined)
       throw new ParseError(`find: cannot read ${JSON.stringify(stdout.slice(from, from + 100))}`);
-    // What a check of the filesystem has put into it counts.
+    // Files that a filesystem check put into it count.
     if (path === 'lost+found') continue;
     entries.push({ type, path, size: Number(size), changed });
     lines.push(type === 'd' ? `d ${path}` : `${type} ${size ?? ''} ${changed} ${path}`);
@@ -84,10 +88,12 @@ function classifyFind({ stderr }: Answer): Reason {
 }
 
 // After a power cut the bitmaps may be in the journal only, and debugfs then refuses to open the
-// filesystem. No request here needs them: -c (catastrophic mode) does not read them.
+// filesystem. No request here needs them: -c (catastrophic mode) skips them.
 const debugfs = (request: string, device: string): readonly string[] => ['-c', '-R', request, device];
 
-/** Names in the root directory, or in `lost+found`, of an ext2, ext3 or ext4 filesystem that is not mounted. */
+/**
+ * Names in the root directory, or in `lost+found`, of an unmounted ext2, ext3 or ext4 filesystem.
+ */
 export function debugfsRoot(
   device: string,
   directory: '/' | '/lost+found' = '/',
@@ -100,7 +106,10 @@ export function debugfsRoot(
   };
 }
 
-/** Features of an ext4 filesystem. With `needs_recovery` its journal holds what debugfs does not see. */
+/**
+ * Features of an ext4 filesystem. With `needs_recovery` its journal has content that debugfs does
+ * not see.
+ */
 export function debugfsFeatures(device: string): ReadCommand<readonly string[]> {
   return {
     tool: 'debugfs',
@@ -114,7 +123,7 @@ export function debugfsFeatures(device: string): ReadCommand<readonly string[]> 
   };
 }
 
-// A name holds neither / nor NUL but may hold a newline, so entries and not lines are read.
+// A name contains neither / nor NUL but may contain a newline, so this reads entries and not lines.
 const debugfsEntry = /\/\d+\/[0-7]{6}\/\d+\/\d+\/(?<name>[^/]+)\/\d*\/\n/y;
 
 function parseDebugfs(stdout: string, stderr: string): readonly string[] {
@@ -126,7 +135,7 @@ function parseDebugfs(stdout: string, stderr: string): readonly string[] {
     if (name === undefined) throw new ParseError(`debugfs: cannot read the listing: ${stderr.trim()}`);
     names.push(name);
   }
-  // debugfs exits 0 whatever happens; a directory that was read has these two.
+  // debugfs always exits 0; a directory that was read has these two.
   if (!names.includes('.') || !names.includes('..')) throw new ParseError(`debugfs: ${stderr.trim()}`);
   return names.filter((name) => name !== '.' && name !== '..');
 }

@@ -5,14 +5,17 @@ import type { Makeable } from '../types.ts';
 import { classify as classifyBtrfs } from './btrfs.ts';
 import { classify as classifyXfs } from './xfs.ts';
 
-/** Where a label is: on a device, which may be mounted; by `path` it is reached while it is. */
+/** Where to read or set a label: on a device, or at `path` while it is mounted. */
 export interface LabelAt {
   readonly type: Makeable;
   readonly device: string;
   readonly path: string | undefined;
 }
 
-/** The label that a filesystem or swap area has, exactly (blkid shows what is not ASCII in caret notation); null: none. */
+/**
+ * The exact label of a filesystem or swap area (blkid shows non-ASCII in caret notation); null:
+ * none.
+ */
 export function labelOf({ type, device, path }: LabelAt): ReadCommand<string | null> {
   switch (type) {
     case 'ext2':
@@ -26,14 +29,14 @@ export function labelOf({ type, device, path }: LabelAt): ReadCommand<string | n
     case 'btrfs':
       return reading('btrfs', ['filesystem', 'label', path ?? device], line, classifyBtrfs);
     case 'vfat':
-      // Without one it says nothing at all (4.2).
+      // Without a label fatlabel prints nothing (4.2).
       return reading('fatlabel', [device], lineOrNone, classifyDevice);
     case 'swap':
       return reading('swaplabel', [device], ofSwap, classifyDevice);
   }
 }
 
-/** Gives it another label, or none. An xfs or btrfs that is mounted takes it by its mount point only. */
+/** Sets another label, or none. A mounted xfs or btrfs takes it only by its mount point. */
 export function relabel({ type, device, path }: LabelAt, label: string | null): Command<void, 'change'> {
   switch (type) {
     case 'ext2':
@@ -41,7 +44,7 @@ export function relabel({ type, device, path }: LabelAt, label: string | null): 
     case 'ext4':
       return changing('e2label', [device, label ?? ''], classifyDevice);
     case 'xfs':
-      // As xfs_admin does it, which is a script and would have a shell read the path. `--` is its word for none.
+      // As in xfs_admin, a script whose shell would parse the path. `--` means no label.
       if (path === undefined)
         return changing('xfs_db', ['-x', '-c', `label ${label ?? '--'}`, device], classifyXfs);
       return changing('xfs_io', ['-c', label === null ? 'label -c' : `label -s ${label}`, path], classifyXfs);
@@ -67,7 +70,7 @@ function reading(
 ): ReadCommand<string | null> {
   const parse = ({ stdout }: Answer): string | null => {
     const found = pattern.exec(stdout);
-    // What is not UTF-8 cannot be put back.
+    // A label that is not UTF-8 could not be restored.
     if (found === null || stdout.includes('\ufffd'))
       throw new ParseError(`no label in ${JSON.stringify(stdout)}`);
     return found.groups?.label || null;
@@ -75,7 +78,7 @@ function reading(
   return { tool, argv, access: 'read', parse, classify };
 }
 
-/** A change whose answer is only that it worked. */
+/** A change that answers only success. */
 export function changing(
   tool: Tool,
   argv: readonly string[],

@@ -3,7 +3,7 @@ import { type Command, nothing, type ReadCommand } from '../../command/index.ts'
 import { ParseError } from '../../core/errors.ts';
 import type { Bytes } from '../../core/units.ts';
 
-/** What is free of a mounted filesystem, as statfs(2) tells it. */
+/** Free bytes of a mounted filesystem, from statfs(2). */
 export function freeAt(path: string): ReadCommand<Bytes> {
   return {
     tool: 'stat',
@@ -28,7 +28,10 @@ export interface FatGeometry {
   readonly clusters: number;
 }
 
-/** Reads a FAT filesystem without changing it. Exit 1 tells that it found something to mend (fsck.fat(8)). */
+/**
+ * Reads a FAT filesystem without changing it. Exit 1 means that something needs repair
+ * (fsck.fat(8)).
+ */
 export function fatGeometry(device: string): ReadCommand<FatGeometry> {
   return {
     tool: 'fsck.vfat',
@@ -54,7 +57,10 @@ export function fatGeometry(device: string): ReadCommand<FatGeometry> {
   };
 }
 
-/** The last page of a swap area, from its header: after the 1024 bytes of a boot block and the version (linux/swap.h). */
+/**
+ * The last page of a swap area, from its header: after a boot block of 1024 bytes and the version
+ * (linux/swap.h).
+ */
 export function swapLastPage(device: string): ReadCommand<number> {
   return {
     tool: 'od',
@@ -70,8 +76,8 @@ export function swapLastPage(device: string): ReadCommand<number> {
 }
 
 /**
- * Mounts a filesystem where nobody else looks, for what its tools do to a mounted one only. The options keep what lies on
- * it from being of any effect.
+ * Mounts a filesystem privately, for tools that need it mounted. The options disable devices,
+ * setuid and programs on it.
  */
 export function mountPrivately({
   device,
@@ -82,7 +88,7 @@ export function mountPrivately({
   readonly path: string;
   readonly type: 'xfs' | 'btrfs';
 }): Command<void, 'change'> {
-  // Its default subvolume may be gone; the top level is always there.
+  // Its default subvolume may be gone; the top level always exists.
   const options = ['rw', 'nosuid', 'nodev', 'noexec', ...(type === 'btrfs' ? ['subvolid=5'] : [])];
   return {
     tool: 'mount',
@@ -93,7 +99,7 @@ export function mountPrivately({
   };
 }
 
-/** Ends such a mount. */
+/** Unmounts a private mount. */
 export function umountPrivate(path: string): Command<void, 'change'> {
   return {
     tool: 'umount',

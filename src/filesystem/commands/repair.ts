@@ -6,25 +6,29 @@ export const repairable = ['ext2', 'ext3', 'ext4', 'xfs', 'vfat'] as const;
 
 export type Repairable = (typeof repairable)[number];
 
-/** Does a program of its own that mends the rest, which a person is asked about by the first, belong to this type? */
+/**
+ * Whether the repair program of this type asks questions, so that safe repairs and answers of yes
+ * are separate.
+ */
 export function asks(type: Repairable): boolean {
   return type !== 'xfs' && type !== 'vfat';
 }
 
-/** What a repair says of itself; only another check tells whether the filesystem is clean. */
+/** The result of a repair; only another check shows whether the filesystem is clean. */
 interface Repaired {
   /**
-   * `left`: it stopped before what a person is to decide. `unplayed`: it does nothing as long as changes stand in the log.
-   * `mounted`: it was mounted meanwhile.
+   * `left`: stopped where an administrator must decide. `unplayed`: does nothing while the log has
+   * changes. `mounted`: was mounted meanwhile.
    */
   readonly state: 'ended' | 'left' | 'unplayed' | 'mounted';
-  /** What it wrote, line by line. */
+  /** Output, line by line. */
   readonly said: readonly string[];
 }
 
 /**
- * Mends a filesystem that is not mounted. `safe` is what e2fsck does without a question; `yes` answers each of them so, and files
- * may be lost; so they may by the programs of the others, which ask nothing. Killed at any of its writes, each goes on from there when it is started again (ADR 18).
+ * Repairs an unmounted filesystem. `safe`: what e2fsck repairs without a question. `yes`: answers
+ * each question with yes, and files may be lost; the programs of the other types ask nothing and
+ * may lose files too. If killed at any write, each continues from there when run again (ADR 18).
  */
 export function repairOf(
   type: Repairable,
@@ -37,21 +41,22 @@ export function repairOf(
     case 'ext2':
     case 'ext3':
     case 'ext4':
-      // The sum of what holds (e2fsck(8)): 1 mended, 2 reboot, 4 errors are left. From 8 on it could not do its work.
+      // A sum of flags (e2fsck(8)): 1 repaired, 2 reboot, 4 errors are left. From 8 on it could not
+      // work.
       return {
         ...{ ...base, tool: 'e2fsck', argv: ['-f', answers === 'yes' ? '-y' : '-p', device] },
         accepts: [0, 1, 2, 3, 4, 5, 6, 7],
         parse: (answer) => ({ state: ofExt(answer.exitCode), said: linesOf(answer) }),
       };
     case 'xfs':
-      // 2: the log is dirty; 1: it could not go on (xfs_repair(8)).
+      // 2: the log is dirty; 1: it could not continue (xfs_repair(8)).
       return {
         ...{ ...base, tool: 'xfs_repair', argv: [device] },
         accepts: [0, 2],
         parse: (answer) => ({ state: answer.exitCode === 2 ? 'unplayed' : 'ended', said: linesOf(answer) }),
       };
     case 'vfat':
-      // 1: it has found something, and mended it (fsck.fat(8)). What it cannot open ends with 6 (4.2).
+      // 1: found and repaired something (fsck.fat(8)). 6: could not open the device (4.2).
       return {
         ...{ ...base, tool: 'fsck.vfat', argv: ['-a', device] },
         accepts: [0, 1],
@@ -62,7 +67,7 @@ export function repairOf(
 
 function ofExt(exitCode: number): Repaired['state'] {
   if ((exitCode & 4) !== 0) return 'left';
-  // FSCK_REBOOT is set for one that is mounted, and for no other (e2fsck/unix.c, 1.47).
+  // FSCK_REBOOT is set for a mounted filesystem only (e2fsck/unix.c, 1.47).
   return (exitCode & 2) === 0 ? 'ended' : 'mounted';
 }
 

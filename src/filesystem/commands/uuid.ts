@@ -7,9 +7,10 @@ import { changing } from './label.ts';
 import { classify as classifyXfs } from './xfs.ts';
 
 /**
- * Gives a filesystem or swap area that nobody uses another uuid, in the form of blkid. For the one that it has it does nothing, or
- * the same once more. xfs_db ends with 0 also where it did not: look afterwards. btrfstune writes all trees anew; `-f` answers
- * its one question, whether the device may be without a filesystem that can be mounted for as long (6.2).
+ * Sets another uuid of an unused filesystem or swap area, in blkid's format. For the current uuid
+ * it does nothing, or the same again. xfs_db exits 0 even on failure: check afterwards. btrfstune
+ * rewrites all trees; `-f` answers its only question, whether the filesystem may be unmountable
+ * meanwhile (6.2).
  */
 export function setUuid(of: {
   readonly type: Makeable;
@@ -23,7 +24,7 @@ export function setUuid(of: {
     case 'ext4':
       return changing('tune2fs', ['-U', uuid, device], classifyDevice);
     case 'xfs':
-      // As xfs_admin does it, which is a script and would have a shell read the path.
+      // As in xfs_admin, a script whose shell would parse the path.
       return changing('xfs_db', ['-x', '-c', `uuid ${uuid}`, device], classifyXfs);
     case 'btrfs':
       return changing('btrfstune', ['-f', '-U', uuid, device], classifyBtrfs);
@@ -35,22 +36,23 @@ export function setUuid(of: {
 }
 
 /**
- * Keeps the number from which an ext4 reckons its checksums, so that another uuid leaves these as they are; or has it reckon from
- * its uuid again, which is quick as long as both agree. Either writes superblocks alone (tune2fs(8), 1.47).
+ * Keeps the checksum seed of an ext4, so that its checksums stay valid under another uuid; or uses
+ * the uuid as the seed again, which is quick while both agree. Both write only superblocks
+ * (tune2fs(8), 1.47).
  */
 export function keepSeed(device: string, way: 'keep' | 'drop'): Command<void, 'change'> {
   const feature = way === 'keep' ? 'metadata_csum_seed' : '^metadata_csum_seed';
   return changing('tune2fs', ['-O', feature, device], classifyDevice);
 }
 
-/** Throws the log of an xfs away, whatever is in it, and writes an empty one. */
+/** Discards the log of an xfs, whatever its content, and writes an empty one. */
 export function dropLog(device: string): Command<void, 'destroy'> {
   return { ...changing('xfs_repair', ['-L', device], classifyXfs), access: 'destroy' };
 }
 
 /**
- * Do all superblocks of an xfs have the uuid of the first one ("warning: UUID in AG 1 differs to the primary SB"), and was an
- * `xfs_repair` of it interrupted? (xfs_db 6.1)
+ * Whether all superblocks of an xfs have the uuid of the first ("warning: UUID in AG 1 differs to
+ * the primary SB"), and whether an `xfs_repair` of it was interrupted (xfs_db 6.1).
  */
 export function xfsState(
   device: string,
@@ -74,7 +76,10 @@ export function xfsState(
   };
 }
 
-/** The log of an xfs: where it begins on the device, and whether changes stand in it alone; `unreadable` when it has no head. */
+/**
+ * The log of an xfs: its offset on the device, and whether it has unwritten changes; `unreadable`
+ * if it has no head.
+ */
 export function xfsLog(
   device: string,
 ): ReadCommand<{ readonly start: number; readonly state: 'clean' | 'dirty' } | 'unreadable'> {
@@ -83,7 +88,7 @@ export function xfsLog(
     argv: ['-t', device],
     access: 'read',
     accepts: [0, 1],
-    // A dirty one is printed in full.
+    // A dirty log is printed in full.
     timeoutMs: 600_000,
     parse: ({ exitCode, stdout, stderr }) => {
       if (exitCode === 1 && /failed to find head and tail/.test(stdout + stderr)) return 'unreadable';
@@ -97,7 +102,10 @@ export function xfsLog(
   };
 }
 
-/** Does the log of an xfs begin as one does? xfs_db clears it from its start, and writes that first (6.1). */
+/**
+ * Whether the log of an xfs has a valid beginning. xfs_db clears it from its start, and writes that
+ * first (6.1).
+ */
 export function xfsLogBegins(device: string, start: number): ReadCommand<boolean> {
   return {
     tool: 'xfs_db',
@@ -113,7 +121,10 @@ export function xfsLogBegins(device: string, start: number): ReadCommand<boolean
   };
 }
 
-/** Is the uuid of a btrfs being changed, or was that interrupted? (BTRFS_SUPER_FLAG_CHANGING_FSID, and its _V2) */
+/**
+ * Whether a change of a btrfs uuid is running or was interrupted (BTRFS_SUPER_FLAG_CHANGING_FSID,
+ * and its _V2).
+ */
 export function btrfsChanging(device: string): ReadCommand<boolean> {
   return {
     tool: 'btrfs',

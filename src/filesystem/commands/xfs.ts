@@ -6,13 +6,14 @@ import type { Bytes } from '../../core/units.ts';
 export interface XfsGeometry {
   readonly blockSize: Bytes;
   readonly blocks: number;
-  /** Of each allocation group but the last. */
+  /** Of each allocation group except the last. */
   readonly groupBlocks: number;
 }
 
 /**
- * What stands in the superblock of an xfs that is not mounted. Of a mounted one it is out of date: xfs does not write
- * through the device's page cache (xfsprogs 6.1, Linux 6.18: 76,800 blocks after xfs_growfs to 80,000).
+ * The superblock of an unmounted xfs. For a mounted one it is out of date: xfs does not write
+ * through the device's page cache (xfsprogs 6.1, Linux 6.18: 76,800 blocks after xfs_growfs to
+ * 80,000).
  */
 export function xfsSuperblock(device: string): ReadCommand<XfsGeometry & { readonly free: number }> {
   return {
@@ -36,7 +37,7 @@ export function xfsSuperblock(device: string): ReadCommand<XfsGeometry & { reado
 const superblock =
   /^blocksize = (?<size>\d+)\ndblocks = (?<blocks>\d+)\nagblocks = (?<group>\d+)\nfdblocks = (?<free>\d+)\n$/;
 
-/** The same of one that is mounted, from the kernel, by its mount point. */
+/** The sizes of a mounted xfs, from the kernel, by its mount point. */
 export function xfsGeometry(path: string): ReadCommand<XfsGeometry> {
   return {
     tool: 'xfs_growfs',
@@ -56,8 +57,8 @@ export function xfsGeometry(path: string): ReadCommand<XfsGeometry> {
 }
 
 /**
- * Enlarges a mounted xfs to so many of its blocks. For the size that it has it says "unchanged, skipping", exit 0. It
- * would also try to shrink one, "[EXPERIMENTAL]" (6.1): ask only for more than it has.
+ * Grows a mounted xfs to a number of its blocks. For the current size it prints "unchanged,
+ * skipping", exit 0. It would also try to shrink one, "[EXPERIMENTAL]" (6.1): request only growth.
  */
 export function xfsGrow({
   path,

@@ -24,9 +24,9 @@ import { filesChanged, type Filesystem, filesWitness } from '../files.ts';
 import { type CreateUndo, createArgs, createUndo } from '../schema.ts';
 
 /**
- * Makes a filesystem or swap on a device, with a uuid that is chosen before. A device that is in use, or holds
- * anything that `overwrite` does not name, is refused. Its undo leaves the device blank, also where something was
- * overwritten: `restores: 'existence'`.
+ * Creates a filesystem or swap area on a device, with a uuid chosen before. Refuses a device that
+ * is in use, or has content that `overwrite` does not name. Undo leaves the device blank, even if
+ * something was overwritten: `restores: 'existence'`.
  */
 export const create = operation({
   kind: 'filesystem.create',
@@ -44,7 +44,7 @@ export const create = operation({
     await refuseFullBeneath(host, device, `${type} on ${device}`);
     const { identity, container, key } = await identityOf(host, device);
     const uuid = chosen?.uuid ?? args.uuid ?? newUuid(type);
-    // The number of a vfat is too short to be a mark by itself.
+    // The volume id of a vfat is too short to prove the origin alone.
     const more = type === 'vfat' && args.label !== undefined ? { label: args.label } : {};
     return { device, identity, key, container, type, uuid, ...more, before: before ?? null };
   },
@@ -79,7 +79,7 @@ export const create = operation({
     of: 'files',
     witness: async ({ undo: made, host }) =>
       isSwap(made) ? undefined : filesWitness(host, asFilesystem(made)),
-    // Where there is no witness nothing was mounted: it must be as empty as mkfs leaves it.
+    // Without a witness it was not mounted: it must be as empty as mkfs leaves it.
     changed: async ({ undo: made, witness, host }) =>
       isSwap(made) ? undefined : filesChanged(host, asFilesystem(made), witness),
   },
@@ -94,7 +94,7 @@ export const create = operation({
   }),
 });
 
-/** Nobody keeps anything in swap. */
+/** Swap has no content to keep. */
 function isSwap({ type }: CreateUndo): boolean {
   return type === 'swap';
 }
@@ -109,14 +109,15 @@ function newUuid(type: CreateUndo['type']): string {
   return randomUUID().slice(0, 8).toUpperCase().replace(/^.{4}/, '$&-');
 }
 
-// A killed mkfs leaves no signature, which comes last, or its own uuid (xfs): so a blank device is one without our effect, and
-// one that still holds what it did is too. What lies on another device is never asked for its uuid.
+// A killed mkfs leaves no signature, which is written last, or its own uuid (xfs). So a blank
+// device, and one with its previous content, are unchanged by the step. Content of another device
+// is never compared by uuid.
 async function find(host: ReadHost, undo: CreateUndo): Promise<{ path?: string; look: Look }> {
   const path = await locate(host, known(undo));
   if (path === undefined) return { look: { state: 'gone' } };
   const now = await probe(host, path);
   if (now !== undefined && isOurs(now, undo)) {
-    // A device may have another number after a reboot, and is still called the same.
+    // A device may have another number after a reboot, but keeps its name.
     const { key } = await keysOf(host, path);
     const moved = key === undo.key ? {} : { movedTo: key };
     return { path, look: { state: 'ours', holders: await holders(host, path), ...moved } };
@@ -131,7 +132,7 @@ async function find(host: ReadHost, undo: CreateUndo): Promise<{ path?: string; 
   return { path, look: { state: 'not-ours', found: `${path} holds ${contentInWords(now)}` } };
 }
 
-/** The number of a vfat has 32 bits: it is ours with our label only. */
+/** The volume id of a vfat has only 32 bits: the label must match too. */
 function isOurs(now: Signature, { uuid, type, label }: CreateUndo): boolean {
   return now.uuid === uuid && now.type === type && (type !== 'vfat' || now.label === label);
 }

@@ -34,10 +34,10 @@ const args = z.strictObject({
 
 const undo = z.strictObject({
   device: z.string(),
-  /** Which device it was, whatever bears its path later. */
+  /** Identity of the device, whichever device has its path later. */
   identity: z.string(),
   key: z.string(),
-  /** Key of that whose destruction takes the filesystem along. */
+  /** Key of the device whose removal also removes the filesystem. */
   container: z.string(),
   type: z.enum(makeable),
   uuid: z.string(),
@@ -48,8 +48,8 @@ const undo = z.strictObject({
 export type LabelUndo = z.infer<typeof undo>;
 
 /**
- * Gives a filesystem or swap area another label, or none: of ext2/3/4, xfs and btrfs also while it is mounted. The one that
- * it has already is no change.
+ * Sets another label of a filesystem or swap area, or none: for ext2/3/4, xfs and btrfs also while
+ * mounted. The current label is no change.
  */
 export const label = operation({
   kind: 'filesystem.label',
@@ -74,7 +74,7 @@ export const label = operation({
     return { changes: [`fs:${uuid}`, key], needs: beneath };
   },
   within: ({ undo: { container } }) => container,
-  // There is nothing to do for it, in its turn or later.
+  // Nothing to do, neither now nor later.
   defers: ({ undo: { from, to } }) => from === to,
   run: async ({ undo: of, host }) => {
     const { look, at } = await find(host, of);
@@ -121,7 +121,7 @@ async function change(host: ChangeHost, at: LabelAt, to: string | null): Promise
   await host.run(relabel(at, to));
 }
 
-// The kernel has the superblock of a mounted vfat, and the header of swap in use, in memory.
+// The kernel keeps the superblock of a mounted vfat, and the header of swap in use, in memory.
 async function hurt(
   host: ReadHost,
   { type, device }: Pick<LabelAt, 'type' | 'device'>,
@@ -141,7 +141,7 @@ async function find(host: ReadHost, of: LabelUndo): Promise<{ readonly look: Loo
   if (device === undefined) return { look: { state: 'gone' } };
   const found = await recognise(host, device);
   if (found === undefined) {
-    // Also what gives nothing but I/O errors looks blank.
+    // A device with only I/O errors looks blank too.
     await probe(host, device);
     return { look: { state: 'gone' } };
   }
@@ -157,7 +157,7 @@ async function find(host: ReadHost, of: LabelUndo): Promise<{ readonly look: Loo
   return { at, look: { state: 'ours', holders: await hurt(host, at), ...moved } };
 }
 
-/** How a person sees, and sets back, a label. */
+/** Manual recovery: show the label, and restore it. */
 function relabelledRecovery({ device, type, uuid, from, to }: LabelUndo): ManualRecovery {
   const what = `the label of the ${type} of UUID ${uuid} on ${device}: ${JSON.stringify(to)}, which was ${JSON.stringify(from)}`;
   const at = { type, device, path: undefined };

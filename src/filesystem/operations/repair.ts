@@ -19,17 +19,20 @@ import { examine, mend, refuseSound } from '../repairing.ts';
 
 const args = z.strictObject({
   device: z.string().check(z.minLength(1)),
-  /** Of an ext2/3/4: also what its program would ask a person about is mended. The programs of xfs and vfat ask nobody: they are refused without it. */
+  /**
+   * For ext2/3/4: also repairs what e2fsck would ask about. The programs for xfs and vfat never
+   * ask: they are refused without this.
+   */
   files: z.exactOptional(z.literal('may be lost')),
 });
 
 const undo = z.strictObject({
   device: z.string(),
-  /** Which device it was, whatever bears its path later. */
+  /** Identity of the device, whichever device has its path later. */
   identity: z.string(),
   key: z.string(),
   type: z.enum(repairable),
-  /** null: it has none. */
+  /** null: it has no uuid. */
   uuid: z.nullable(z.string()),
   files: z.enum(['are kept', 'may be lost']),
 });
@@ -37,8 +40,9 @@ const undo = z.strictObject({
 export type RepairUndo = z.infer<typeof undo>;
 
 /**
- * Repairs a filesystem that nobody uses and that has errors, after the commit: nobody can set back what a repair has mended. The
- * journal is closed once a check finds it clean, and until then says what is left. An interrupted repair is begun again.
+ * Repairs an unused filesystem with errors, after the commit, because a repair cannot be undone.
+ * The journal is closed once a check finds it clean; until then it says what is left. An
+ * interrupted repair is run again.
  */
 export const repair = deferred({
   kind: 'filesystem.repair',
@@ -51,7 +55,7 @@ export const repair = deferred({
     const { type, uuid } = repairableIn(device, await probe(host, device));
     await refuseHeld(host, device, await holders(host, device));
     await refuseUsers(host, device);
-    // It takes long: what counts is the look before the act.
+    // A check takes long: the one before the act counts.
     if (chosen === undefined) await refuseSound(host, device, type);
     if (kept === 'are kept' && !asks(type))
       throw new RefusedError(
@@ -99,12 +103,12 @@ function repairableIn(
   });
 }
 
-/** Is it still to do? Of one that is in use nobody can tell, and the act says by whom. */
+/** Whether it must still be repaired. Unknown while it is in use: the act then names the holder. */
 async function look(host: ReadHost, of: RepairUndo): Promise<Look> {
   const path = await locate(host, { path: of.device, identity: of.identity });
   if (path === undefined) return { state: 'not-ours', found: `${of.device} is gone` };
   const found = await recognise(host, path);
-  // Also what gives nothing but I/O errors looks blank.
+  // A device with only I/O errors looks blank too.
   if (found === undefined) await probe(host, path);
   if (found?.type !== of.type || (found.uuid ?? null) !== of.uuid)
     return { state: 'not-ours', found: `${path} holds ${contentInWords(found)}` };
@@ -113,13 +117,13 @@ async function look(host: ReadHost, of: RepairUndo): Promise<Look> {
   return { state: (await examine(host, path, of.type)).state === 'clean' ? 'gone' : 'ours' };
 }
 
-/** How a person sees what is wrong with a filesystem, and repairs it. */
+/** Manual recovery: show what is wrong with a filesystem, and repair it. */
 function repairedRecovery({ device, type, uuid, files }: RepairUndo, way: Way): ManualRecovery {
   const by = commandWords(repairOf(type, device, files === 'may be lost' ? 'yes' : 'safe'));
   return {
     what: `the ${type} of UUID ${uuid ?? '(none)'} on ${device}, which is to be repaired`,
     look: [commandWords(checkOf(type, device))],
-    // Nothing was done to it before the commit.
+    // Nothing was changed before the commit.
     clear: way === 'back' ? [] : [by],
   };
 }

@@ -23,19 +23,19 @@ import { planResize, resizable } from '../resizing.ts';
 const args = z.strictObject({
   /** A device, a link to one, or `UUID=…`. */
   device: z.string().check(z.minLength(1)),
-  /** In bytes; `max`: all of the device. It is rounded down to what the filesystem can have. */
+  /** In bytes; `max`: the whole device. Rounded down to a size that the filesystem supports. */
   size: z.union([z.int().check(z.minimum(1)), z.literal('max')]),
 });
 
 const count = z.int().check(z.minimum(1));
 
 const undo = z.strictObject({
-  /** Its node. */
+  /** Its device node. */
   device: z.string(),
-  /** Which device it was, whatever bears its path later. */
+  /** Identity of the device, whichever device has its path later. */
   identity: z.string(),
   key: z.string(),
-  /** Key of that whose destruction takes the filesystem along. */
+  /** Key of the device whose removal also removes the filesystem. */
   container: z.string(),
   type: z.enum(resizable),
   uuid: z.string(),
@@ -43,17 +43,17 @@ const undo = z.strictObject({
   /** In its own blocks. */
   from: count,
   to: count,
-  /** Whether it has an inverse: if not, it is done after the commit. */
+  /** A resize without an inverse runs after the commit. */
   when: z.enum(['now', 'after the commit']),
-  /** In whose name it is mounted for a while, where it has to be. */
+  /** The step that mounts it temporarily, if needed. */
   mark: z.string(),
 });
 
 export type ResizeUndo = z.infer<typeof undo>;
 
 /**
- * Sets the size of a filesystem. What cannot be undone (an xfs never shrinks, and an ext4 not while it is mounted) is done
- * after the commit: `when` tells. `size` is what it has then.
+ * Resizes a filesystem. A resize that cannot be undone (an xfs never shrinks, an ext4 not while
+ * mounted) runs after the commit: `when` tells. `size` is the resulting size.
  */
 export const resize = operation({
   kind: 'filesystem.resize',
@@ -103,7 +103,10 @@ export const resize = operation({
   describe: ({ undo: of, way }) => resizedRecovery(of, way),
 });
 
-/** The very filesystem, on the very device, and nobody has come to use it who would be hurt. */
+/**
+ * Checks that it is still the same filesystem on the same device, without a new holder that the
+ * resize would harm.
+ */
 async function expectSame(host: ReadHost, of: ResizeUndo): Promise<Measured> {
   const { identity } = await identityOf(host, of.device);
   const found = await measure(host, of.device);
@@ -116,7 +119,9 @@ async function expectSame(host: ReadHost, of: ResizeUndo): Promise<Measured> {
   );
 }
 
-/** While its journal is open bofh refuses to check the filesystem, so the tool itself is the remedy. */
+/**
+ * While its journal is open bofh refuses to check the filesystem, so the remedy is the tool itself.
+ */
 async function withToolRemedy(path: string, work: () => Promise<void>): Promise<void> {
   try {
     await work();
@@ -129,7 +134,7 @@ async function withToolRemedy(path: string, work: () => Promise<void>): Promise<
   }
 }
 
-/** What a person has to mend was there before: it is no trace of ours. */
+/** Errors for an administrator to repair existed before: they are not from this step. */
 async function preen(host: ChangeHost, device: string): Promise<void> {
   try {
     await namingHolders(host, device, () => host.run(e2fsckPreen(device)));
@@ -144,13 +149,16 @@ async function preen(host: ChangeHost, device: string): Promise<void> {
 }
 
 interface Change {
-  /** Where its device is now. */
+  /** The current path of its device. */
   readonly path: string;
   readonly blocks: number;
   readonly found: Measured;
 }
 
-/** There, back, and after the commit. Whoever else has the device is named, and nothing is done to them. */
+/**
+ * Resizes it: forward, back, or after the commit. Names other holders of the device, and does
+ * nothing to them.
+ */
 async function change(host: ChangeHost, of: ResizeUndo, { path, blocks, found }: Change): Promise<void> {
   await refuseHeld(host, path, await theirs(host, path));
   const { type, mark } = of;
@@ -158,7 +166,7 @@ async function change(host: ChangeHost, of: ResizeUndo, { path, blocks, found }:
     await changeExt(host, { path, blocks, found });
     return;
   }
-  // A growth may stand in the log of an xfs alone until it is mounted: it is asked again there.
+  // Growth may be only in the log of an xfs until it is mounted: its size is read again there.
   await whereMounted(host, { device: path, type, mark }, async (at) => {
     const now = await measure(host, path);
     if (now.blocks === blocks) return;
@@ -189,13 +197,13 @@ interface Found {
   readonly look: Look;
 }
 
-/** What there is of the change, by the filesystem's UUID and its size in its own blocks. */
+/** The state of the change, by the filesystem's UUID and its size in its own blocks. */
 async function find(host: ReadHost, of: ResizeUndo): Promise<Found> {
   const path = await locate(host, { path: of.device, identity: of.identity });
   if (path === undefined) return { look: { state: 'gone' } };
   const signature = await recognise(host, path);
   if (signature === undefined) {
-    // Also what gives nothing but I/O errors looks blank.
+    // A device with only I/O errors looks blank too.
     await probe(host, path);
     return { path, look: { state: 'gone' } };
   }
@@ -215,9 +223,9 @@ async function find(host: ReadHost, of: ResizeUndo): Promise<Found> {
 }
 
 /**
- * Of a step that is done in its turn: has it been done, whole or in part? Of one that waits for the commit: is it still to
- * do? resize2fs marks a filesystem as one with errors while it works on it, so a killed one shows (1.47); an ext4 that
- * grows while it is mounted grows group by group.
+ * For a step that runs before the commit: whether it ran, fully or in part. For one after the
+ * commit: whether it is still to do. resize2fs marks a filesystem as having errors while it works,
+ * so a killed run shows (1.47); an ext4 that grows while mounted grows group by group.
  */
 function stateOf(of: ResizeUndo, found: Measured, isMountedByUs: boolean): Look['state'] {
   const { from, to, when } = of;
@@ -232,12 +240,15 @@ function stateOf(of: ResizeUndo, found: Measured, isMountedByUs: boolean): Look[
   return ext !== undefined && from < blocks && blocks < to ? 'ours' : 'not-ours';
 }
 
-/** Who stands in the way of the undo: of an ext4 everybody, of what is changed while it is mounted only who has the device. */
+/**
+ * Who blocks the undo: for an ext4 every holder, for a resize while mounted only holders of the
+ * device.
+ */
 async function hurt(host: ReadHost, of: ResizeUndo, path: string): Promise<readonly Holder[]> {
   return of.type === 'btrfs' || of.when !== 'now' ? theirs(host, path) : holders(host, path);
 }
 
-/** How a person sees, and brings to its end, what a resize has left. */
+/** Manual recovery: show what a resize has left, and complete it. */
 function resizedRecovery(of: ResizeUndo, way: Way): ManualRecovery {
   const { device, type, uuid, blockSize, from, to, when } = of;
   const isBack = way === 'back';
@@ -245,7 +256,7 @@ function resizedRecovery(of: ResizeUndo, way: Way): ManualRecovery {
   const bytes = String(blocks * blockSize);
   const still = when === 'now' ? '' : ', which is done after the commit';
   const what = `the ${type} of UUID ${uuid} on ${device}: from ${String(from)} to ${String(to)} blocks of ${String(blockSize)} bytes${still}`;
-  // Nothing was done to it before the commit.
+  // Nothing was changed before the commit.
   const nothing = isBack && when !== 'now';
   switch (type) {
     case 'xfs':

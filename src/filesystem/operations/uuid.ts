@@ -19,20 +19,20 @@ import { keepSeed, setUuid } from '../commands/uuid.ts';
 import { hasWayBack, numbered, type Numbered, refuseFixed, renumber } from '../uuids.ts';
 
 const args = z.strictObject({
-  /** A device: of two with the same uuid it says which one is meant. */
+  /** A device: of two with the same uuid it selects one. */
   device: z.string().check(z.startsWith('/')),
-  /** As blkid shows it. Left out: a new one. */
+  /** As blkid shows it (default: a new one). */
   uuid: z.exactOptional(z.string()),
-  /** An ext4 may get the feature that it needs for it (metadata_csum_seed), which an old GRUB cannot read. */
+  /** An ext4 may get the required feature (metadata_csum_seed), which an old GRUB cannot read. */
   seed: z.exactOptional(z.literal('may be added')),
 });
 
 const undo = z.strictObject({
   device: z.string(),
-  /** Which device it was, whatever bears its path later. */
+  /** Identity of the device, whichever device has its path later. */
   identity: z.string(),
   key: z.string(),
-  /** Key of that whose destruction takes the filesystem along. */
+  /** Key of the device whose removal also removes the filesystem. */
   container: z.string(),
   type: z.enum(makeable),
   from: z.string(),
@@ -43,9 +43,10 @@ const undo = z.strictObject({
 export type UuidUndo = z.infer<typeof undo>;
 
 /**
- * Gives a filesystem or swap area that nobody uses another uuid: a clone, so that both can be mounted. Undo sets the old one back.
- * Of an xfs and a btrfs that cannot be done safely wherever the program is killed, but going on can: so it is done after the commit,
- * and an interrupted one is brought to its end.
+ * Sets another uuid of an unused filesystem or swap area, for example of a clone, so that both can
+ * be mounted. Undo restores the old one. An xfs or btrfs cannot be rolled back safely after every
+ * kill, but can be rolled forward: so it runs after the commit, and an interrupted change is
+ * completed.
  */
 export const uuid = operation({
   kind: 'filesystem.uuid',
@@ -130,7 +131,7 @@ async function numberedOn(
   });
 }
 
-/** RefusedError when another device has it, as far as udev knows. */
+/** RefusedError if another device has it, as far as udev knows. */
 async function refuseTaken(host: ReadHost, device: string, to: string): Promise<void> {
   const link = `/dev/disk/by-uuid/${to}`;
   if ((await host.stat(link)) === undefined) return;
@@ -153,7 +154,7 @@ async function find(
   if (path === undefined) return {};
   const found = await recognise(host, path);
   if (found === undefined) {
-    // Also what gives nothing but I/O errors looks blank.
+    // A device with only I/O errors looks blank too.
     await probe(host, path);
     return { path };
   }
@@ -161,12 +162,15 @@ async function find(
   return { path, now: await numbered(host, path, found.uuid, of) };
 }
 
-/** How a person sees a uuid, and sets the old one back, or the new one where that is to come. */
+/**
+ * Manual recovery: show a uuid, and restore the old one, or set the new one if the step rolls
+ * forward.
+ */
 function renumberedRecovery({ device, type, from, to, seed }: UuidUndo, way: Way): ManualRecovery {
   const isBack = way === 'back';
   const set = setUuid({ type, device, uuid: isBack ? from : to });
   const kept = seed === 'added' ? [commandWords(keepSeed(device, isBack ? 'drop' : 'keep'))] : [];
-  // Nothing was done to it before the commit.
+  // Nothing was changed before the commit.
   const nothing = isBack && !hasWayBack(type);
   return {
     what: `the uuid of the ${type} on ${device}: ${to}, which was ${from}`,
