@@ -2,8 +2,8 @@ import { type Answer, type Command, nothing, type ReadCommand } from '../command
 import { ParseError, type Reason } from '../core/errors.ts';
 
 /**
- * `btrfs inspect-internal rootid`: the id of the subvolume that a directory is in. A number and nothing else. A file is opened for
- * writing, and so refused in a read-only one (6.2).
+ * `btrfs inspect-internal rootid`: the id of the subvolume of a directory, as a plain number. A
+ * file would be opened for writing, and so refused in a read-only subvolume (6.2).
  */
 export function rootId(path: string): ReadCommand<number> {
   return {
@@ -19,7 +19,7 @@ export function rootId(path: string): ReadCommand<number> {
   };
 }
 
-/** `btrfs subvolume get-default`: the id of the subvolume that is mounted when none is named. */
+/** `btrfs subvolume get-default`: the id of the subvolume that is mounted by default. */
 export function getDefault(path: string): ReadCommand<number> {
   return {
     tool: 'btrfs',
@@ -35,14 +35,14 @@ export function getDefault(path: string): ReadCommand<number> {
   };
 }
 
-/** `btrfs subvolume create`. It refuses a name that is taken. */
+/** `btrfs subvolume create`. Refuses an existing name. */
 export function subvolumeCreate(path: string): Command<void, 'change'> {
   return change(['subvolume', 'create', path]);
 }
 
 /**
- * `btrfs subvolume snapshot`. Where `path` is a directory that exists already the snapshot is made *in* it, under the name of
- * the source (6.2), so the path must be free.
+ * `btrfs subvolume snapshot`. If `path` is an existing directory, btrfs creates the snapshot *in*
+ * it, under the name of the source (6.2), so the path must be free.
  */
 export function subvolumeSnapshot(make: {
   readonly source: string;
@@ -53,9 +53,10 @@ export function subvolumeSnapshot(make: {
 }
 
 /**
- * `btrfs subvolume delete` by its id, which is never given twice: whatever has its name by now stays. `root` is the root of
- * any subvolume of the filesystem (6.2 and 6.14 refuse a directory). `--commit-each` waits until it is on the disk. The
- * kernel refuses the default one and one with others in it, but not one that is mounted.
+ * `btrfs subvolume delete` by id, because ids are never reused and names are. `root` is the root of
+ * any subvolume of the filesystem (6.2 and 6.14 refuse a directory). `--commit-each` waits until it
+ * is on disk. The kernel refuses the default subvolume and one that contains others, but not a
+ * mounted one.
  */
 export function subvolumeDelete(of: {
   readonly root: string;
@@ -72,19 +73,22 @@ export function setDefault(of: { readonly id: number; readonly path: string }): 
   return change(['subvolume', 'set-default', String(of.id), of.path]);
 }
 
-/** `btrfs property set ro`. Without `-f` it refuses to make a received subvolume writable. */
+/** `btrfs property set ro`. Without `-f` btrfs refuses to make a received subvolume writable. */
 export function setReadOnly(path: string, mode: 'ro' | 'rw'): Command<void, 'change'> {
   return change(['property', 'set', '-t', 'subvol', path, 'ro', mode === 'ro' ? 'true' : 'false']);
 }
 
-/** `btrfs filesystem sync`: all that was done so far is on the disk (BTRFS_IOC_SYNC waits for the transaction). */
+/**
+ * `btrfs filesystem sync`: all earlier changes are on disk (BTRFS_IOC_SYNC waits for the
+ * transaction).
+ */
 export function filesystemSync(path: string): Command<void, 'change'> {
   return { ...change(['filesystem', 'sync', path]), repeatable: true };
 }
 
 /**
- * A rename that replaces nothing (renameat2 with RENAME_NOREPLACE). It exits 0 when the new name is taken (coreutils 9.1):
- * look afterwards.
+ * A rename that replaces nothing (renameat2 with RENAME_NOREPLACE). Exits 0 if the new name exists
+ * (coreutils 9.1): check afterwards.
  */
 export function moveNew(from: string, to: string): Command<void, 'change'> {
   return {
@@ -97,8 +101,8 @@ export function moveNew(from: string, to: string): Command<void, 'change'> {
 }
 
 /**
- * `find -delete` of everything beneath a directory. It works from open directories, so it follows no link, and stays in one
- * subvolume.
+ * `find -delete` of everything below a directory. Works from open directories, so it follows no
+ * link, and stays in one subvolume.
  */
 export function emptyDirectory(path: string): Command<void, 'destroy'> {
   return {
@@ -112,8 +116,8 @@ export function emptyDirectory(path: string): Command<void, 'destroy'> {
 }
 
 /**
- * Why btrfs failed, of its words in the C locale (6.2, 6.14; fixtures in test/fixtures/btrfs): it exits 1 for everything.
- * "Not a subvolume" and "no btrfs" are said of what is there and is something else.
+ * Why btrfs failed, from its text in the C locale (6.2, 6.14; fixtures in test/fixtures/btrfs): it
+ * exits 1 for everything. "Not a subvolume" and "no btrfs" mean that something else exists there.
  */
 export function classify({ stderr }: Answer): Reason {
   if (
@@ -128,7 +132,7 @@ export function classify({ stderr }: Answer): Reason {
   return 'unknown';
 }
 
-/** Is this the answer of a path that is there and is no subvolume? */
+/** Whether the answer means that the path exists and is no subvolume. */
 export function isNoSubvolume({ stderr }: Pick<Answer, 'stderr'>): boolean {
   return /^ERROR: (?:Not a Btrfs (?:subvolume|filesystem)|not a btrfs filesystem)\b/im.test(stderr);
 }

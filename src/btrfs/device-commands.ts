@@ -5,8 +5,9 @@ import type { Device } from './schema.ts';
 import { digits, printedPath } from './text.ts';
 
 /**
- * `btrfs filesystem show` of a mounted btrfs: its devices, as the kernel has them. One that is missing has no path, and no
- * size either (6.2: "size 0 used 0 path  MISSING"). The size of one that is being removed is 0 until the end.
+ * `btrfs filesystem show` of a mounted btrfs: its devices, as the kernel has them. A missing one
+ * has neither path nor size (6.2: "size 0 used 0 path  MISSING"). A device being removed has size 0
+ * until the end.
  */
 export function filesystemDevices(path: string): ReadCommand<readonly Device[]> {
   return {
@@ -19,7 +20,7 @@ export function filesystemDevices(path: string): ReadCommand<readonly Device[]> 
   };
 }
 
-// The label may hold anything but a newline, and the devices begin after the line that counts them.
+// The label may contain anything but a newline; the devices begin after the line with their number.
 const head = /^Label: .*  uuid: [0-9a-f-]{36}\n\tTotal devices (?<all>\d+) FS bytes used \d+\n/;
 const line =
   /^\tdevid +(?<devid>\d+) size (?<size>\d+) used (?<used>\d+) path (?<path>.*?)(?<missing> MISSING)?$/;
@@ -29,7 +30,7 @@ function parseDevices(stdout: string): readonly Device[] {
   if (groups === undefined || !stdout.endsWith('\n\n'))
     throw new ParseError('btrfs: the devices of the filesystem do not begin or end as they should');
   const found = stdout.slice(begin.length, -2).split('\n').map(deviceIn);
-  // The target of a replacement, which has the number 0, is counted (Linux 6.18).
+  // The target of a replacement, with devid 0, is counted (Linux 6.18).
   if (found.length !== digits(groups.all, 'how many devices there are'))
     throw new ParseError(
       `btrfs: it tells of ${found.length} devices, and that there are ${groups.all ?? ''}`,
@@ -49,17 +50,19 @@ function deviceIn(text: string): Device {
 }
 
 /**
- * `btrfs device add`. It discards the whole device, and refuses one on which it sees anything: bofh gives it no `-f`. The
- * kernel chooses number and UUID, and commits (fs/btrfs/volumes.c, btrfs_init_new_device).
+ * `btrfs device add`. Discards the whole device, and refuses one with any known content: bofh never
+ * passes `-f`. The kernel chooses devid and UUID, and commits (fs/btrfs/volumes.c,
+ * btrfs_init_new_device).
  */
 export function deviceAdd(of: { readonly device: string; readonly path: string }): Command<void, 'destroy'> {
   return { ...change(['device', 'add', of.device, of.path]), access: 'destroy' };
 }
 
 /**
- * `btrfs device remove`: moves what lies on the device to the others, and wipes its superblocks. The kernel finds it by what
- * its superblock says, not by its name. A signal, or `btrfs device remove cancel`, ends it half-way: the device stays then,
- * and what was moved is as good where it is (Linux 6.18: "chunk relocation canceled during operation", in 0.2 s).
+ * `btrfs device remove`: moves the data of a device to the others, and wipes its superblocks. The
+ * kernel finds it by its superblock, not by its name. A signal, or `btrfs device remove cancel`,
+ * stops it midway: the device stays, and moved data may stay where it is (Linux 6.18: "chunk
+ * relocation canceled during operation", in 0.2 s).
  */
 export function deviceRemove(of: {
   readonly device: string;
@@ -73,9 +76,10 @@ function change(argv: readonly string[]): Command<void, 'change'> {
 }
 
 /**
- * `btrfs replace start`, to its end. The target must be blank and as large as what the filesystem has of the device. The kernel
- * gives it the number and UUID of the one that goes, whose superblocks it wipes. It ends as it would have when the program is
- * killed (Linux 6.18: SIGTERM waits for the end), and after a power cut the kernel goes on at the next mount.
+ * `btrfs replace start`, until its end. The target must be blank and at least as large as the
+ * filesystem's part of the old device. The kernel gives it the devid and UUID of the old device,
+ * whose superblocks it wipes. A kill does not stop it (Linux 6.18: SIGTERM waits for the end), and
+ * after a power cut the kernel continues at the next mount.
  */
 export function replaceStart(of: {
   readonly devid: number;
@@ -88,7 +92,10 @@ export function replaceStart(of: {
   };
 }
 
-/** `btrfs replace status` without `-1`: waits for the end, and tells each second how far it is. Ended by a signal it changes nothing. */
+/**
+ * `btrfs replace status` without `-1`: waits for the end, and reports progress each second. A
+ * signal stops only the waiting.
+ */
 export function replaceWait(path: string): Command<void, 'change'> {
   return {
     ...change(['replace', 'status', path]),

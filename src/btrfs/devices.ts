@@ -8,12 +8,12 @@ import { formatSize } from '../core/units.ts';
 import { anyRoot } from './place.ts';
 import { filesystemUsage } from './usage-commands.ts';
 
-/** A device of a filesystem, and what its superblock says of it. */
+/** A device of a filesystem, with its superblock. */
 export interface Member extends BtrfsSuperblock {
   readonly path: string;
 }
 
-/** The devices that the kernel has for a mounted filesystem. RefusedError when it is not mounted. */
+/** The devices of a mounted filesystem, from the kernel. RefusedError if it is not mounted. */
 export async function membersOf(host: ReadHost, fs: string): Promise<readonly Member[]> {
   const members: Member[] = [];
   for (const name of await kernelMembers(host, fs)) {
@@ -23,18 +23,22 @@ export async function membersOf(host: ReadHost, fs: string): Promise<readonly Me
   return members;
 }
 
-/** RefusedError when one of them lies on a thin pool or a snapshot that is full: the kernel may write to each. */
+/**
+ * RefusedError if a device is on a full thin pool or snapshot: the kernel may write to each device.
+ */
 export async function refuseFullMembers(
   host: ReadHost,
   fs: string,
   what: string,
-  /** It is to go: nothing is written to it any more. */
+  /** This device will be removed: nothing is written to it any longer. */
   { except }: { readonly except?: string } = {},
 ): Promise<void> {
   for (const path of await memberPaths(host, fs, except)) await refuseFullBeneath(host, path, what);
 }
 
-/** Does what writes to a filesystem for a long time, and ends it when the room beneath one of its devices runs out. */
+/**
+ * Runs a long write to a filesystem, and stops it if the space beneath one of its devices runs out.
+ */
 export async function watchingMembers<T>(
   host: ReadHost,
   { fs, what, except }: { readonly fs: string; readonly what: string; readonly except?: string },
@@ -51,7 +55,7 @@ async function memberPaths(host: ReadHost, fs: string, except?: string): Promise
   return others;
 }
 
-/** Is a device one of them? By the kernel's own name, whatever path leads to it. */
+/** Whether a device belongs to it, compared by the kernel's own name, whatever path leads to it. */
 export async function isMember(
   host: ReadHost,
   { fs, device }: { readonly fs: string; readonly device: string },
@@ -66,13 +70,16 @@ async function kernelMembers(host: ReadHost, fs: string): Promise<readonly strin
   return host.readDir(`/sys/fs/btrfs/${fs}/devices`);
 }
 
-/** What the kernel does with the whole filesystem excludes all else of that sort. A paused balance lets devices be added alone. */
+/**
+ * Refuses while another exclusive operation of the filesystem runs. During a paused balance, only
+ * devices can be added.
+ */
 export async function refuseExclusive(
   host: ReadHost,
   { fs, mounted }: { readonly fs: string; readonly mounted: string },
   except: readonly string[] = [],
 ): Promise<void> {
-  // Since Linux 5.10; before, the kernel refuses by itself.
+  // Since Linux 5.10; an older kernel refuses by itself.
   const now = await kernelText(host, `/sys/fs/btrfs/${fs}/exclusive_operation`);
   if (now === undefined || now === 'none' || except.includes(now)) return;
   throw new RefusedError(`something else goes on with the whole of ${mounted}: ${now}`, {
@@ -80,7 +87,7 @@ export async function refuseExclusive(
   });
 }
 
-/** Nothing is changed on a filesystem that is mounted read-only. */
+/** Refuses changes on a filesystem that is mounted read-only. */
 export function refuseReadOnly(mount: MountEntry): void {
   if (!mount.superOptions.split(',').includes('ro')) return;
   throw new RefusedError(`the btrfs on ${mount.path} is mounted read-only`, {
@@ -88,7 +95,10 @@ export function refuseReadOnly(mount: MountEntry): void {
   });
 }
 
-/** A copy would look like ours before anything was done, and btrfs cannot tell it from one of its own devices either. */
+/**
+ * Refuses a copy: it would look like the new device before anything was done, and btrfs cannot tell
+ * it from one of its own devices either.
+ */
 export function refuseCopy(
   device: string,
   { fs, before }: { readonly fs: string; readonly before: Signature | undefined },
@@ -99,14 +109,17 @@ export function refuseCopy(
   });
 }
 
-/** By profile: how many devices it needs. btrfs_raid_array of fs/btrfs/volumes.c, since Linux 5.15. */
+/**
+ * The minimum number of devices for each profile. btrfs_raid_array of fs/btrfs/volumes.c, since
+ * Linux 5.15.
+ */
 const fewest: Readonly<Record<string, number>> = {
   ...{ single: 1, DUP: 1, RAID0: 1, RAID1: 2, RAID10: 2, RAID1C3: 3, RAID1C4: 4, RAID5: 2, RAID6: 3 },
 };
 
 /**
- * Refuses that a device leaves a filesystem that cannot do without it. Whether there is room enough for what lies on it the
- * kernel tells in the end: it is refused here when all of it is more than the other devices have.
+ * Refuses to remove a device that the filesystem needs. Only the kernel knows exactly whether its
+ * data fits elsewhere: this refuses if the data exceeds the free space of the other devices.
  */
 export async function refuseNeeded(
   host: ReadHost,

@@ -14,8 +14,8 @@ export type { Quota } from './quota.ts';
 export { errorsIn } from './operations/scrub.ts';
 
 /**
- * Every subvolume of the filesystem of a path, but its top level. Paths are whole, from there; that of one whose name is no
- * UTF-8 is missing, and `shown` has it for people.
+ * Every subvolume of the filesystem of a path, except its top level. Paths start there; a path that
+ * is not UTF-8 is missing, and `shown` has it for display.
  */
 export async function subvolumes(host: ReadHost, path: string): Promise<readonly SubvolumeRow[]> {
   return reads.subvolumes(host, (await placeOf(host, path)).path);
@@ -30,7 +30,7 @@ export async function nestedSubvolumes(host: ReadHost, path: string): Promise<re
     : (await reads.nestedIn(host, { fs, subvolume })).map(({ shown }) => shown);
 }
 
-/** The subvolume at a path. RefusedError when what is there is none. */
+/** The subvolume at a path. RefusedError if something else is there. */
 export async function subvolume(host: ReadHost, path: string): Promise<Subvolume> {
   const place = await placeOf(host, path);
   const found = await reads.subvolumeAt(host, place.path);
@@ -40,12 +40,15 @@ export async function subvolume(host: ReadHost, path: string): Promise<Subvolume
   });
 }
 
-/** The id of the subvolume that is mounted when none is named. */
+/** The id of the subvolume that is mounted by default. */
 export async function defaultSubvolume(host: ReadHost, path: string): Promise<number> {
   return reads.defaultOf(host, (await placeOf(host, path)).fs);
 }
 
-/** Subvolumes of any mounted btrfs whose names are bofh's own, by the root of a subvolume of the same filesystem. */
+/**
+ * Subvolumes with bofh's private names in any mounted btrfs, by the root of a subvolume of the same
+ * filesystem.
+ */
 export async function privateSubvolumes(
   host: ReadHost,
 ): Promise<readonly { readonly root: string; readonly name: string; readonly row: SubvolumeRow }[]> {
@@ -60,33 +63,33 @@ export async function privateSubvolumes(
   return found;
 }
 
-/** The space of the filesystem of a path. */
+/** Space usage of the filesystem of a path. */
 export async function usage(host: ReadHost, path: string): Promise<Usage> {
   return host.run(filesystemUsage((await placeOf(host, path)).path));
 }
 
-/** The devices of the filesystem of a path, by their numbers; one that is missing has no path. */
+/** The devices of the filesystem of a path, by devid; a missing one has no path. */
 export async function devices(host: ReadHost, path: string): Promise<readonly Device[]> {
   const found = await host.run(filesystemDevices((await placeOf(host, path)).mount.path));
   return found.toSorted((one, other) => one.devid - other.devid);
 }
 
-/** The last scrub of the filesystem of a path, or the one that runs. */
+/** The last or running scrub of the filesystem of a path. */
 export async function scrub(host: ReadHost, path: string): Promise<Scrub> {
   return host.run(scrubStatus((await placeOf(host, path)).mount.path));
 }
 
-/** The balance that runs on the filesystem of a path, or waits. */
+/** The running or paused balance of the filesystem of a path. */
 export async function balance(host: ReadHost, path: string): Promise<Balance> {
   return host.run(balanceStatus((await placeOf(host, path)).mount.path));
 }
 
-/** Whether the filesystem of a path counts what its subvolumes take, and its quota groups. */
+/** Whether quotas are enabled on the filesystem of a path, and its quota groups. */
 export async function quota(host: ReadHost, path: string): Promise<Quota> {
   return quotaOf(host, (await placeOf(host, path)).path);
 }
 
-/** Its quota groups; CommandError while quotas are off. What their numbers are worth, `quota` tells. */
+/** Its quota groups; CommandError while quotas are off. `quota` tells how exact the numbers are. */
 export async function qgroups(host: ReadHost, path: string): Promise<readonly Qgroup[]> {
   return (await qgroupsOf(host, (await placeOf(host, path)).path)).groups;
 }

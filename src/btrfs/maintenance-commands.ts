@@ -5,9 +5,9 @@ import type { Balance, Balanced, Scrub } from './schema.ts';
 import { digits } from './text.ts';
 
 /**
- * `btrfs scrub start`, to its end; 6.14 says before which devices it begins with. It exits 3 when errors are left that it
- * cannot correct (6.2). Ended by SIGTERM it leaves nothing undone: it only reads, and writes again what a good copy is
- * there of.
+ * `btrfs scrub start`, until its end; 6.14 first prints the devices. Exits 3 if uncorrectable
+ * errors are left (6.2). SIGTERM is safe: a scrub only reads, and rewrites bad copies from good
+ * ones.
  */
 export function scrubStart(path: string): Command<Scrub> {
   return {
@@ -27,7 +27,7 @@ export function scrubStart(path: string): Command<Scrub> {
   };
 }
 
-/** `btrfs scrub status`: of the last scrub, or the one that runs. What is known is in /var/lib/btrfs. */
+/** `btrfs scrub status` of the last or running scrub. The data is in /var/lib/btrfs. */
 export function scrubStatus(path: string): ReadCommand<Scrub> {
   return {
     tool: 'btrfs',
@@ -101,8 +101,8 @@ function parseScrub(text: string): Scrub {
 }
 
 /**
- * `btrfs balance start` with filters: block groups that are at most so full are written anew. Ended by a signal it is
- * cancelled (Linux 6.18: "balance: canceled"), and nothing is undone: what was moved is as good where it is.
+ * `btrfs balance start` with filters: rewrites block groups with at most this usage. A signal
+ * cancels it (Linux 6.18: "balance: canceled"); moved data stays where it is.
  */
 export function balanceStart(of: {
   readonly path: string;
@@ -127,7 +127,7 @@ export function balanceStart(of: {
   };
 }
 
-/** `btrfs balance status`, which exits 1 while there is one (6.2). */
+/** `btrfs balance status`, which exits 1 while one exists (6.2). */
 export function balanceStatus(path: string): ReadCommand<Balance> {
   return {
     tool: 'btrfs',
@@ -153,7 +153,7 @@ export function balanceStatus(path: string): ReadCommand<Balance> {
 const balancing =
   /^Balance on '.*' is (?<state>running|running, cancel requested|running, pause requested|paused)\n(?<done>\d+) out of about (?<all>\d+) chunks balanced \(\d+ considered\), +(?<left>\d+)% left\n$/s;
 
-/** Why something failed that goes on beside nothing else of its kind. */
+/** Why an exclusive operation failed. */
 export function classifyMaintenance(answer: Answer): ReturnType<typeof classify> {
   return /in progress|already (?:running|started)|is running/.test(answer.stderr) ? 'busy' : classify(answer);
 }

@@ -4,23 +4,23 @@ import type { ReadHost } from '../command/index.ts';
 import { ParseError, RefusedError } from '../core/errors.ts';
 import { realPath } from '../mount/index.ts';
 
-/** Where something is: in which filesystem, and by which path from its top level, whatever is mounted where. */
+/** A place: its filesystem, and its path from the top level, independent of mounts. */
 export interface Place {
   /** The UUID of the filesystem. */
   readonly fs: string;
-  /** From the top level: `/` is that itself. */
+  /** From the top level: `/` is the top level itself. */
   readonly inside: string;
-  /** As this host sees it now. */
+  /** The current path on this host. */
   readonly path: string;
   readonly mount: MountEntry;
 }
 
-/** Key of a subvolume, or of the name that one is to have. */
+/** Key of a subvolume, existing or new. */
 export function subvolumeKey({ fs, inside }: Pick<Place, 'fs' | 'inside'>): string {
   return `subvol:${fs}${inside}`;
 }
 
-/** Keys of the filesystem and of all that a place lies in. */
+/** Keys of the filesystem and of all subvolumes and directories around a place. */
 export function keysAround({ fs, inside }: Pick<Place, 'fs' | 'inside'>): readonly string[] {
   const keys = [`fs:${fs}`];
   for (let at = posix.dirname(inside); at !== '/'; at = posix.dirname(at))
@@ -29,8 +29,8 @@ export function keysAround({ fs, inside }: Pick<Place, 'fs' | 'inside'>): readon
 }
 
 /**
- * The place of something that is there. Symbolic links are followed. CommandError `not-found` when it is missing,
- * RefusedError when it is on another kind of filesystem.
+ * The place of an existing path. Follows symbolic links. CommandError `not-found` if it is missing,
+ * RefusedError if it is on another kind of filesystem.
  */
 export async function placeOf(host: ReadHost, path: string): Promise<Place> {
   const real = await realPath(host, path);
@@ -42,7 +42,7 @@ export async function placeOf(host: ReadHost, path: string): Promise<Place> {
   return { fs: await filesystemOf(host, mount), inside: within(mount, real), path: real, mount };
 }
 
-/** The place of a name that may be free: its directory must be there. */
+/** The place of a name that may be free: its directory must exist. */
 export async function placeFor(host: ReadHost, path: string): Promise<Place> {
   const name = posix.basename(path);
   const directory = await placeOf(host, posix.dirname(path));
@@ -52,14 +52,14 @@ export async function placeFor(host: ReadHost, path: string): Promise<Place> {
       remedy: 'name the directory itself',
     });
   const real = posix.join(directory.path, name);
-  // What is mounted at the very name is in the way of it.
+  // A mount at exactly this name hides it.
   const mount = mountOver(await mountEntries(host), real);
   if (mount.id !== directory.mount.id)
     throw new RefusedError(`${real} is a mount point (${mount.source})`, { remedy: `umount ${real}` });
   return { ...directory, inside: posix.join(directory.inside, name), path: real };
 }
 
-/** The mounts of a filesystem in our mount namespace. */
+/** The mounts of a filesystem in bofh's mount namespace. */
 export async function mountsOf(host: ReadHost, fs: string): Promise<readonly MountEntry[]> {
   const found: MountEntry[] = [];
   const known = new Map<string, string>();
@@ -72,7 +72,7 @@ export async function mountsOf(host: ReadHost, fs: string): Promise<readonly Mou
   return found;
 }
 
-/** Where a path from the top level is seen on this host now; undefined when no mount shows it. */
+/** Where a path from the top level is visible on this host now; undefined if no mount shows it. */
 export async function seenAt(
   host: ReadHost,
   { fs, inside }: Pick<Place, 'fs' | 'inside'>,
@@ -88,17 +88,20 @@ export async function seenAt(
   return undefined;
 }
 
-/** The same of what must be seen. RefusedError: what is there cannot be told, and it says what to mount. */
+/** The same for a path that must be visible. The RefusedError says what to mount. */
 export async function reach(host: ReadHost, place: Pick<Place, 'fs' | 'inside'>): Promise<string> {
   const path = await seenAt(host, place);
   if (path !== undefined) return path;
   throw notMounted(place.fs, place.inside);
 }
 
-/** The root of some mounted subvolume of a filesystem: what btrfs takes for a question about all of it. */
+/**
+ * The root of any mounted subvolume of a filesystem: btrfs accepts it for questions about the whole
+ * filesystem.
+ */
 export async function anyRoot(host: ReadHost, fs: string): Promise<string> {
   const entries = await mountEntries(host);
-  // Of a directory that is mounted by itself (a bind mount) the two differ.
+  // The two differ for a directory that is mounted by itself (a bind mount).
   const whole = (await mountsOf(host, fs)).find(
     (mount) => subvolumeOf(mount)?.path === mount.root && mountOver(entries, mount.path).id === mount.id,
   );
@@ -106,7 +109,10 @@ export async function anyRoot(host: ReadHost, fs: string): Promise<string> {
   return whole.path;
 }
 
-/** Every mounted btrfs by its UUID, with the root of a subvolume of it; those of which only a directory is mounted have none. */
+/**
+ * Every mounted btrfs by its UUID, with the root of one of its subvolumes; without a root if only a
+ * directory is mounted.
+ */
 export async function mountedFilesystems(host: ReadHost): Promise<ReadonlyMap<string, string | undefined>> {
   const entries = await mountEntries(host);
   const found = new Map<string, string | undefined>();
@@ -118,7 +124,7 @@ export async function mountedFilesystems(host: ReadHost): Promise<ReadonlyMap<st
   return found;
 }
 
-/** The subvolume that a mount shows, or part of which it shows (`subvolid=256,subvol=/a b`). */
+/** The subvolume that a mount shows, fully or in part (`subvolid=256,subvol=/a b`). */
 export function subvolumeOf({
   superOptions,
 }: MountEntry): { readonly id: number; readonly path?: string } | undefined {
@@ -137,7 +143,7 @@ function notMounted(fs: string, inside: string): RefusedError {
   );
 }
 
-/** The mount that a path is seen through: that of the longest path, and of several there the last one. */
+/** The mount of a path: the one with the longest path, and of several there the last one. */
 function mountOver(entries: readonly MountEntry[], path: string): MountEntry {
   let best: MountEntry | undefined;
   for (const entry of entries) {
@@ -155,7 +161,10 @@ function within({ root, path }: MountEntry, real: string): string {
 
 const uuidName = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
-/** The UUID of a mounted btrfs: the kernel lists its devices in sysfs, and what is mounted is one of them. */
+/**
+ * The UUID of a mounted btrfs: the kernel lists its devices in sysfs, and the mounted device is one
+ * of them.
+ */
 async function filesystemOf(host: ReadHost, { source, path }: MountEntry): Promise<string> {
   const { number } = await deviceNode(host, source);
   const name = posix.basename(await host.readLink(`/sys/dev/block/${number}`));

@@ -4,16 +4,19 @@ import { classify } from './commands.ts';
 import type { Qgroup, QuotaState } from './schema.ts';
 import { digits, notRead } from './text.ts';
 
-/** The table of quota groups as it was printed: a name may hold a newline, so that its lines are read with the names at hand. */
+/**
+ * The printed table of quota groups: a name may contain a newline, so its lines are parsed together
+ * with the names.
+ */
 export interface QgroupTable {
   readonly state: QuotaState;
-  /** A character for each byte. */
+  /** One character per byte. */
   readonly lines: readonly string[];
 }
 
 /**
- * `btrfs qgroup show`, as text: asked for JSON, 6.2 aborts as soon as a group has a limit or a parent. `qgroupsIn` reads
- * its lines; quotas that are off are CommandError `unknown`.
+ * `btrfs qgroup show`, as text: for JSON, 6.2 aborts if a group has a limit or a parent.
+ * `qgroupsIn` parses its lines; if quotas are off, CommandError `unknown`.
  */
 export function qgroupShow(path: string): ReadCommand<QgroupTable> {
   return {
@@ -50,8 +53,9 @@ function parseQgroups({ stdout, stderr }: Answer): QgroupTable {
 }
 
 /**
- * The quota groups of a table. `tails` has, for each subvolume by its id whose path holds newlines, the lines after the
- * first: they follow that of its group, and could be like a line of any group. Every other line is one of a group.
+ * Parses the quota groups of a table. `tails` has, by subvolume id, the further lines of each path
+ * that contains newlines: they follow the line of its group, and may look like the line of any
+ * group. Every other line is a group.
  */
 export function qgroupsIn(
   lines: readonly string[],

@@ -6,7 +6,7 @@ import { qgroupShow, qgroupsIn } from './quota-commands.ts';
 import { rawSubvolumes } from './reads.ts';
 import type { Qgroup, QuotaState } from './schema.ts';
 
-/** Whether a filesystem counts what its subvolumes take, and what it counts. */
+/** Whether quotas of a filesystem are enabled, and what they count. */
 export type Quota =
   | { readonly mode: 'off' }
   | { readonly mode: 'on'; readonly state: QuotaState; readonly groups: readonly Qgroup[] };
@@ -21,7 +21,10 @@ export async function quotaOf(host: ReadHost, path: string): Promise<Quota> {
   }
 }
 
-/** The quota groups of the filesystem of a path, and what their numbers are worth. CommandError while quotas are off. */
+/**
+ * The quota groups of the filesystem of a path, and how exact their numbers are. CommandError while
+ * quotas are off.
+ */
 export async function qgroupsOf(
   host: ReadHost,
   path: string,
@@ -38,12 +41,15 @@ function isOff({ exitCode, stderr }: CommandError): boolean {
   return exitCode === 1 && stderr === "ERROR: can't list qgroups: quotas not enabled\n";
 }
 
-/** `btrfs quota enable` or `disable`: exit 0 also when it is so already. To disable forgets every limit and every group. */
+/**
+ * `btrfs quota enable` or `disable`: also exits 0 without a change. Disabling removes every limit
+ * and group.
+ */
 export function quotaSet(path: string, mode: 'on' | 'off'): Command<void, 'change'> {
   return change(['quota', mode === 'on' ? 'enable' : 'disable', path]);
 }
 
-/** `btrfs qgroup limit` of the group of a subvolume; null takes the limit away. */
+/** `btrfs qgroup limit` for the group of a subvolume; null removes the limit. */
 export function qgroupLimit(of: {
   readonly path: string;
   readonly id: number;

@@ -6,13 +6,16 @@ import { digits, printedPath, uuidOr } from './text.ts';
 
 const uuidText = '(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|-)';
 
-/** One record of a listing, with the path still as it was printed. */
+/** One record of a listing, with its path as printed. */
 export interface RawRow {
-  /** The whole record, as it stands. */
+  /** The whole record, unparsed. */
   readonly text: string;
   readonly id: number;
   readonly fields: Readonly<Record<string, string>>;
-  /** A character for each byte; lines that begin no record belong to it, for a name may hold a newline. */
+  /**
+   * One character per byte; lines that begin no record belong to it, because a name may contain a
+   * newline.
+   */
   path: string;
 }
 
@@ -78,8 +81,8 @@ export function subvolumeShow(
 }
 
 const time = String.raw`(?:\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [+-]\d{4}|-)`;
-// btrfs-progs before 5.14.2 (Debian 11 has 5.10) show nothing of sending and receiving; 6.2 ends after the snapshots unless
-// quotas are on; 6.14 always has the line of the quota group.
+// btrfs-progs before 5.14.2 (Debian 11 has 5.10) print nothing about send and receive; 6.2 ends
+// after the snapshots unless quotas are on; 6.14 always prints the quota group.
 const lines: readonly (readonly [string, string])[] = [
   ['Name', String.raw`\tName: \t\t\t(?<name>.+)`],
   ['UUID', `\tUUID: \t\t\t(?<uuid>${uuidText})`],
@@ -105,7 +108,7 @@ const rest =
 const patterns = (of: typeof lines): string => of.map(([, pattern]) => pattern).join('\n');
 const shown = new RegExp(String.raw`^(?<path>.+)\n${patterns(lines)}\n(?:${patterns(sent)}\n)?${rest}`, 's');
 
-/** The first line that is missing, or is not as btrfs-progs writes it. */
+/** The first line that is missing, or not in the format of btrfs-progs. */
 function missingIn(stdout: string): string {
   const [name] =
     [...lines, ...(/^\t(?:Send|Receive) /m.test(stdout) ? sent : [])].find(
@@ -116,8 +119,8 @@ function missingIn(stdout: string): string {
     : `no line "${name}"`;
 }
 
-// Greedy from the front: what a name of several lines pretends to be comes before what btrfs says of it. Identity is not
-// taken from here alone: `subvolumeAt` asks the kernel for the id.
+// Greedy from the front: fake fields in a name of several lines come before the fields of btrfs.
+// Identity does not come from here alone: `subvolumeAt` asks the kernel for the id.
 function parseShow(stdout: string, asked: string): Subvolume {
   const fields = shown.exec(stdout)?.groups;
   const { path = '', name = '', snapshots = '' } = fields ?? {};

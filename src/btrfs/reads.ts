@@ -9,17 +9,19 @@ import { type Subvolume, type SubvolumeRow, topLevelId } from './schema.ts';
 import { digits, printedPath, uuidOr } from './text.ts';
 
 /**
- * Every subvolume of the filesystem of a path but its top level, by their whole paths from there. The list is asked for in
- * two forms, and what is not in both is none: a name may hold a newline and then all the words of a line.
+ * Every subvolume of the filesystem of a path except its top level, by path from there. Reads the
+ * list in two forms and accepts only what is in both: a name may contain a newline followed by a
+ * fake line.
  */
 export async function subvolumes(host: ReadHost, path: string): Promise<readonly SubvolumeRow[]> {
   const own = await host.run(rootId(path));
   return (await rawSubvolumes(host, path)).map((row) => toRow(row, own));
 }
 
-/** The same, with the paths as they were printed: a character for each byte. */
+/** The same, with the paths as printed: one character per byte. */
 export async function rawSubvolumes(host: ReadHost, path: string): Promise<readonly RawRow[]> {
-  // They are two moments: what was made or removed in between is asked for again.
+  // The two forms are read one after the other: retries if a subvolume was created or removed in
+  // between.
   for (let tries = 3; ; tries -= 1) {
     const plain = await host.run(subvolumeList(path, 'plain'));
     const withCgen = await host.run(subvolumeList(path, 'with cgen'));
@@ -30,7 +32,7 @@ export async function rawSubvolumes(host: ReadHost, path: string): Promise<reado
   }
 }
 
-/** Undefined when they do not agree. */
+/** Undefined if they disagree. */
 function inBoth(plain: readonly RawRow[], withCgen: readonly RawRow[]): readonly RawRow[] | undefined {
   const [one, other] = [genuine(plain, withCgen), genuine(withCgen, plain)];
   const agree =
@@ -39,7 +41,7 @@ function inBoth(plain: readonly RawRow[], withCgen: readonly RawRow[]): readonly
   return agree && isAscending(other) ? other : undefined;
 }
 
-/** What the other form has no record of is the end of the name before it. */
+/** A record that the other form lacks is the end of the name before it. */
 function genuine(all: readonly RawRow[], among: readonly RawRow[]): readonly RawRow[] {
   const ids = new Set(among.map(({ id }) => id));
   const kept: RawRow[] = [];
@@ -72,7 +74,10 @@ function toRow({ id, fields, path }: RawRow, own: number): SubvolumeRow {
   };
 }
 
-/** The subvolume at a path; undefined when there is nothing, or something else. Its id comes from the kernel itself. */
+/**
+ * The subvolume at a path; undefined if there is nothing, or something else. The kernel supplies
+ * its id.
+ */
 export async function subvolumeAt(host: ReadHost, path: string): Promise<Subvolume | undefined> {
   if ((await host.stat(path))?.kind !== 'directory') return undefined;
   const found = await orUndefined(host.run(subvolumeShow(path)), isNoSubvolume);
@@ -84,7 +89,9 @@ export async function subvolumeAt(host: ReadHost, path: string): Promise<Subvolu
   );
 }
 
-/** The subvolume of an id in a filesystem, wherever it is by now; undefined when it is gone. Ids are never given twice. */
+/**
+ * The subvolume with an id, wherever it is now; undefined if it was deleted. Ids are never reused.
+ */
 export async function subvolumeById(
   host: ReadHost,
   { fs, id }: { readonly fs: string; readonly id: number },
@@ -114,7 +121,7 @@ export async function defaultOf(host: ReadHost, fs: string): Promise<number> {
   return host.run(getDefault(await anyRoot(host, fs)));
 }
 
-/** What to call a subvolume in a sentence. */
+/** Name of a subvolume in messages. */
 export function called({ shown, id, uuid }: Pick<Subvolume, 'shown' | 'id' | 'uuid'>): string {
   return `the subvolume ${shown} (id ${id}, uuid ${uuid ?? 'none'})`;
 }
@@ -126,7 +133,8 @@ export async function nestedIn(
 ): Promise<readonly SubvolumeRow[]> {
   const all = await subvolumes(host, await anyRoot(host, fs));
   const inner = new Set([subvolume.id]);
-  // A subvolume can only be made in one that is there, but moved into one that is newer than itself.
+  // A subvolume can only be created in an existing one, but can be moved into one newer than
+  // itself.
   for (let before = 0; before !== inner.size; ) {
     before = inner.size;
     for (const { id, parentId } of all) if (inner.has(parentId)) inner.add(id);
@@ -134,7 +142,10 @@ export async function nestedIn(
   return all.filter(({ id }) => inner.has(id) && id !== subvolume.id);
 }
 
-/** Who would be hurt if a subvolume went: what lies in it, and where our mount namespace has it mounted. */
+/**
+ * Holders that a removal of the subvolume would harm: subvolumes in it, and its mounts in bofh's
+ * mount namespace.
+ */
 export async function holdersOf(
   host: ReadHost,
   { fs, subvolume }: { readonly fs: string; readonly subvolume: Subvolume },
@@ -154,8 +165,8 @@ export async function holdersOf(
 }
 
 /**
- * The same, with the mounts that only other mount namespaces have: the kernel deletes a mounted subvolume without a word, and
- * all that is open in it is lost (6.18).
+ * The same, with mounts in other mount namespaces: the kernel deletes a mounted subvolume without a
+ * warning, and everything open in it is lost (6.18).
  */
 export async function everyHolderOf(
   host: ReadHost,
@@ -176,12 +187,12 @@ export async function everyHolderOf(
         }),
       ),
   );
-  // The mounts that such a namespace shares with ours are the same again.
+  // Mounts that such a namespace shares with bofh's appear again.
   const shared = new Set(here.map(({ words }) => words));
   return [...here, ...there.filter(({ words }) => !shared.has(words)), ...unseen];
 }
 
-/** RefusedError for the top level, which is no subvolume that could go or move. */
+/** RefusedError for the top level, which cannot be deleted or moved. */
 export function refuseTopLevel({ id }: Subvolume, path: string): void {
   if (id !== topLevelId) return;
   throw new RefusedError(`${path} is the top level of its filesystem`, {
@@ -189,7 +200,10 @@ export function refuseTopLevel({ id }: Subvolume, path: string): void {
   });
 }
 
-/** A name of ours beside another one. It begins with a dot and ends in a number: nothing that reads `*.x` takes it. */
+/**
+ * A private name of bofh beside another one. It begins with a dot and ends in a number, so no
+ * pattern like `*.x` matches it.
+ */
 export function beside(inside: string, word: string): string {
   return posix.join(posix.dirname(inside), `.bofh-${word}`);
 }

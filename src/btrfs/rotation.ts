@@ -5,21 +5,21 @@ import { anyRoot, type Place, placeOf } from './place.ts';
 import { called, defaultOf, everyHolderOf, subvolumeAt, subvolumeById, subvolumes } from './reads.ts';
 import type { Subvolume } from './schema.ts';
 
-/** How many snapshots of a label are kept when nothing is said. */
+/** How many snapshots of a label to keep by default. */
 export const retention: Readonly<Record<string, number>> = { daily: 21, weekly: 12, monthly: 36, yearly: 10 };
 
-/** What a rotation is asked. */
+/** Arguments of a rotation. */
 export interface RotationRequest {
-  /** The subvolume that snapshots are taken of. */
+  /** The subvolume to snapshot. */
   readonly source: string;
-  /** The directory that they are in, on the same filesystem. */
+  /** The directory for the snapshots, on the same filesystem. */
   readonly target: string;
   readonly label: string;
-  /** How many of the label are left afterwards, the new one with them. */
+  /** How many of the label remain afterwards, including the new one. */
   readonly keep: number;
 }
 
-/** A snapshot that a rotation of this label and source has made. */
+/** A snapshot that a rotation of this label and source created. */
 export interface RotatedSnapshot {
   readonly path: string;
   readonly id: number;
@@ -27,18 +27,18 @@ export interface RotatedSnapshot {
   readonly made: string;
 }
 
-/** What a rotation is to do. */
+/** What a rotation will do. */
 export interface Rotation {
   readonly source: { readonly path: string; readonly uuid: string };
-  /** The path of the new one. */
+  /** The path of the new snapshot. */
   readonly path: string;
-  /** Those beyond what is kept, the oldest first. */
+  /** Those to remove, the oldest first. */
   readonly surplus: readonly RotatedSnapshot[];
-  /** What is called like one and is none, or is one and cannot go now: it stays. */
+  /** Kept: not a snapshot of this rotation despite its name, or not removable now. */
   readonly stays: readonly { readonly path: string; readonly why: string }[];
 }
 
-/** The checked words of a request. UsageError for a label or number that cannot be. */
+/** Validates a request. UsageError for an invalid label or number. */
 export function rotationRequest(asked: {
   readonly source: string;
   readonly target: string;
@@ -63,7 +63,7 @@ export function keptOf(label: string, asked: number | undefined): number {
   return keep;
 }
 
-/** `daily.20261120T185749Z`, in UTC: in the order of the alphabet they are in that of time. */
+/** `daily.20261120T185749Z`, in UTC: alphabetical order is chronological order. */
 export function snapshotName(label: string, at: Date): string {
   return `${label}.${at.toISOString().replaceAll(/[-:]|\.\d+(?=Z)/g, '')}`;
 }
@@ -71,9 +71,10 @@ export function snapshotName(label: string, at: Date): string {
 const named = /^(?<label>[A-Za-z0-9][A-Za-z0-9_-]{0,63})\.(?<date>\d{8})T(?<time>\d{6})Z$/;
 
 /**
- * Which snapshots a rotation has made, and which of them go. A name proves nothing: it must be exactly of this label, bear the
- * very time at which the kernel says that it was made, be read-only, not received, and a snapshot of this very source, by its
- * uuid. What is called so and is not all that stays, and is told.
+ * Finds the snapshots that a rotation created, and those to remove. A name proves nothing: the
+ * snapshot must have exactly this label, the creation time that the kernel reports, be read-only,
+ * not received, and a snapshot of this source by uuid. Anything else with such a name stays, and is
+ * reported.
  */
 export async function rotationOf(
   host: ReadHost,
@@ -166,7 +167,7 @@ interface Labelled {
   readonly subvolume: Subvolume;
 }
 
-/** The subvolumes right in that directory whose names are of the label. */
+/** The subvolumes directly in that directory with names of the label. */
 async function labelled(host: ReadHost, into: Place, label: string): Promise<readonly Labelled[]> {
   const found: Labelled[] = [];
   for (const row of await subvolumes(host, await anyRoot(host, into.fs))) {
@@ -187,7 +188,7 @@ function whyNot({ name, subvolume }: Labelled, sourceUuid: string): string | und
   if (mode !== 'ro') return 'it is writable: somebody works on it';
   const { date = '', time = '' } = named.exec(name)?.groups ?? {};
   const said = Date.parse(`${date}T${time}Z`.replace(/^(....)(..)(..)T(..)(..)(..)Z$/, '$1-$2-$3T$4:$5:$6Z'));
-  // The name is chosen first; a busy host may take its time.
+  // The name is chosen before the snapshot is created; a busy host may be slow.
   const later = made === undefined ? Number.NaN : Date.parse(made) - said;
   return later >= -1_000 && later <= 600_000 ? undefined : 'it was made at another time than its name says';
 }

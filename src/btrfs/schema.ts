@@ -2,29 +2,31 @@ import * as z from 'zod/mini';
 import type { Bytes } from '../core/units.ts';
 import type { PrintedPath } from './text.ts';
 
-/** The root of the whole filesystem is a subvolume too, and can be neither snapshotted away nor deleted. */
+/** The root of the whole filesystem is a subvolume too, and cannot be deleted. */
 export const topLevelId = 5;
 
-/** A subvolume as `btrfs subvolume list` has it. */
+/** A subvolume in `btrfs subvolume list`. */
 export interface SubvolumeRow extends PrintedPath {
   readonly id: number;
   readonly generation: number;
-  /** The generation in which it was made. */
+  /** The generation in which it was created. */
   readonly madeIn: number;
-  /** Id of the subvolume that it lies in. */
+  /** Id of the subvolume that contains it. */
   readonly parentId: number;
-  /** What it is a snapshot of, if that is known. */
+  /** The uuid of its origin if it is a snapshot, if known. */
   readonly parentUuid: string | undefined;
-  /** What it was received from. */
+  /** The uuid of the subvolume that it was received from. */
   readonly receivedUuid: string | undefined;
-  /** Missing of a subvolume that a kernel before 3.6 has made. */
+  /** Missing if a kernel before 3.6 created it. */
   readonly uuid: string | undefined;
 }
 
-/** A subvolume as `btrfs subvolume show` has it. */
+/** A subvolume in `btrfs subvolume show`. */
 export interface Subvolume extends SubvolumeRow {
   readonly name: PrintedPath;
-  /** When it was made, ISO 8601 in UTC; by this host's clock, or for a received one when it was received. */
+  /**
+   * Creation time, ISO 8601 in UTC, by this host's clock; for a received one the time of receiving.
+   */
   readonly made: string | undefined;
   readonly mode: 'ro' | 'rw';
   /** Paths of its snapshots within the filesystem. */
@@ -40,21 +42,21 @@ export interface SpaceOf {
   readonly devices: readonly DeviceShare[];
 }
 
-/** How much of a device a kind has, or nobody. */
+/** How much of a device each kind uses, or that it is unallocated. */
 export interface DeviceShare {
   readonly device: string;
   readonly bytes: Bytes;
 }
 
-/** The space of a filesystem, as `btrfs filesystem usage` tells it. */
+/** The space of a filesystem, from `btrfs filesystem usage`. */
 export interface Usage {
   readonly size: Bytes;
   readonly allocated: Bytes;
   readonly unallocated: Bytes;
-  /** Of devices that are not there. */
+  /** Size of missing devices. */
   readonly missing: Bytes;
   readonly used: Bytes;
-  /** What can still be written, at best and at worst. */
+  /** How much can still be written, at best and at worst. */
   readonly free: Bytes;
   readonly freeAtLeast: Bytes;
   readonly spaces: readonly SpaceOf[];
@@ -62,12 +64,12 @@ export interface Usage {
 }
 
 /**
- * How far the numbers of quota groups can be believed: as they are; while they are being counted, too low; after a crash or a
- * change of the groups, anything until somebody counts anew; and of quotas that are off, as they were then.
+ * How exact the numbers of quota groups are: exact; too low while counting; inconsistent after a
+ * crash or a change of the groups, until a rescan; or of the time when quotas were disabled.
  */
 export type QuotaState = 'exact' | 'counting' | 'inconsistent' | 'stale';
 
-/** A quota group; `0/ID` is that of the subvolume of this id. Undefined limits: none. */
+/** A quota group; `0/ID` is that of the subvolume with this id. Undefined limits: none. */
 export interface Qgroup {
   readonly id: string;
   readonly referenced: Bytes;
@@ -78,45 +80,45 @@ export interface Qgroup {
   readonly children: readonly string[];
 }
 
-/** A filesystem, or subvolume, by its UUID as btrfs-progs writes one. */
+/** UUID of a filesystem or subvolume in the format of btrfs-progs. */
 export const uuid = z
   .string()
   .check(z.regex(/^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/, 'a UUID in lower case'));
 
 /** What a scrub has read and found. */
 export interface ScrubCounts {
-  /** Read, every copy of it. */
+  /** Bytes read, all copies included. */
   readonly dataBytes: Bytes;
   readonly metadataBytes: Bytes;
   readonly readErrors: number;
   readonly checksumErrors: number;
-  /** Of metadata, whose header is not what it should be. */
+  /** Metadata with a wrong header. */
   readonly headerErrors: number;
   readonly superblockErrors: number;
-  /** The kernel had no memory to look. */
+  /** The kernel had too little memory to check. */
   readonly memoryErrors: number;
   readonly uncorrectable: number;
-  /** A second look found them well. */
+  /** Correct when read again. */
   readonly unverified: number;
-  /** Written anew from a good copy. */
+  /** Rewritten from a good copy. */
   readonly corrected: number;
 }
 
-/** The last scrub of a filesystem, or the one that runs. */
+/** The last or running scrub of a filesystem. */
 export interface Scrub extends ScrubCounts {
   readonly state: 'never' | 'running' | 'finished' | 'aborted' | 'interrupted';
   /** As btrfs prints it, in this host's time. */
   readonly started: string | undefined;
 }
 
-/** What a balance did. */
+/** The result of a balance. */
 export interface Balanced {
-  /** Block groups that were written anew, of those that there were. */
+  /** Block groups rewritten, and their total number. */
   readonly relocated: number;
   readonly chunks: number;
 }
 
-/** The balance that runs or waits. */
+/** The running or paused balance. */
 export type Balance =
   | { readonly state: 'none' }
   | {
@@ -126,14 +128,14 @@ export type Balance =
       readonly leftPercent: number;
     };
 
-/** A device of a mounted filesystem, as `btrfs filesystem show` has it. */
+/** A device of a mounted filesystem, from `btrfs filesystem show`. */
 export interface Device {
-  /** 0: what another one is being replaced with. */
+  /** 0: the target of a running replacement. */
   readonly devid: number;
   /** Undefined: it is missing. */
   readonly path: string | undefined;
-  /** What the filesystem has of it. */
+  /** How much of it the filesystem uses. */
   readonly size: Bytes;
-  /** Of it in block groups. */
+  /** How much is allocated to block groups. */
   readonly allocated: Bytes;
 }

@@ -4,9 +4,9 @@ import type { Bytes } from '../core/units.ts';
 import { classify } from './commands.ts';
 
 /**
- * `btrfs send` of a read-only subvolume, to its standard output, or into a file, which it truncates. With a parent only what
- * differs from that. It changes nothing of the filesystem; ended half-way it leaves a stream without its end, which
- * `btrfs receive` refuses (6.2: "unexpected EOF in stream").
+ * `btrfs send` of a read-only subvolume, to stdout, or into a file, which it truncates. With a
+ * parent, only the differences. Does not change the filesystem. If interrupted, the stream has no
+ * end, and `btrfs receive` refuses it (6.2: "unexpected EOF in stream").
  */
 export function send(of: {
   readonly source: string;
@@ -26,8 +26,8 @@ export function send(of: {
 }
 
 /**
- * Standard input onto a device from its first byte on, and no more than so many bytes: what comes then is left in the pipe, and dd
- * ends with 0. `btrfs send -f` would write up to the last byte.
+ * Copies stdin to a device from its first byte, up to a number of bytes: the rest is left in the
+ * pipe, and dd exits 0. `btrfs send -f` would write to the last byte of the device.
  */
 export function ontoDevice(device: string, most: Bytes): Command<void, 'change'> {
   const how = ['bs=1M', 'iflag=fullblock,count_bytes', `count=${most}`];
@@ -42,13 +42,16 @@ export function ontoDevice(device: string, most: Bytes): Command<void, 'change'>
 }
 
 /**
- * `btrfs receive` into a directory, from its standard input or a file. It makes the subvolume there under the name that the
- * stream has, writable until all of it is there; ended half-way it leaves that.
+ * `btrfs receive` into a directory, from stdin or a file. Creates the subvolume under the name in
+ * the stream, writable until it is complete; if interrupted, the incomplete one remains.
  */
 export function receive(into: {
   readonly directory: string;
   readonly file?: string;
-  /** A device goes on behind the stream: then it ends with its own last command, and what follows is not read. */
+  /**
+   * A device continues after the stream: btrfs then stops at the stream's own end command, and
+   * reads no further.
+   */
   readonly from?: 'device';
 }): Command<void, 'change'> {
   const file = into.file === undefined ? [] : ['-f', into.file];

@@ -3,29 +3,29 @@ import type { ReadHost } from '../command/index.ts';
 import { ParseError, RefusedError } from '../core/errors.ts';
 import { printedPath } from './text.ts';
 
-/** What the first command of a send stream says: the subvolume that was sent. */
+/** The first command of a send stream: the subvolume that was sent. */
 export interface StreamHead {
-  /** Under which it is received. */
+  /** The name under which it is received. */
   readonly name: string;
-  /** What its received UUID will be: that of its source, or what this was itself received from. */
+  /** Its future received UUID: the UUID of its source, or the received UUID of that. */
   readonly uuid: string;
-  /** Of an incremental stream: the received UUID, or UUID, of the subvolume that must be there already. */
+  /** For an incremental stream: the received UUID, or UUID, of the subvolume that it requires. */
   readonly parentUuid: string | undefined;
 }
 
-/** Before a version of four bytes. */
+/** Followed by a version of four bytes. */
 const magic = streamMagic;
-/** The command that ends a stream, with its checksum: without data it is always the same. */
+/** The command that ends a stream, with its checksum: it has no data, so it is always the same. */
 const end = [0, 0, 0, 0, 21, 0, 0x50, 0x6c, 0xc9, 0x9d];
-/** More than the first command can take: a name of 255 bytes, two UUIDs, two generations. */
+/** More than the first command can need: a name of 255 bytes, two UUIDs, two generations. */
 const headBytes = 512;
 
 const firstCommand = { subvolume: 1, snapshot: 2 };
 const attribute = { uuid: 1, path: 15, cloneUuid: 20 };
 
 /**
- * The first command of a stream in a file, read without the rest. RefusedError when the file is no stream, or does not end as
- * one does: `btrfs send` was killed, or still writes it.
+ * The first command of a stream in a file, without reading the rest. RefusedError if the file is no
+ * stream or has no end: `btrfs send` was killed, or still writes it.
  */
 export async function streamIn(
   host: ReadHost,
@@ -43,12 +43,18 @@ export async function streamIn(
   return found;
 }
 
-/** The same of a stream on a device. Where it ends nobody can tell: `btrfs receive` finds out whether it is whole. */
+/**
+ * The same for a stream on a device. Its end is unknown: `btrfs receive` finds out whether it is
+ * complete.
+ */
 export async function streamOn(host: ReadHost, device: string): Promise<StreamHead | undefined> {
   return streamHead(await host.run(bytesAt(device, { from: 0, count: headBytes })));
 }
 
-/** Undefined for what does not begin as a stream. ParseError for one whose first command is none that can be first. */
+/**
+ * Undefined if the bytes do not begin a stream. ParseError if the first command is not allowed
+ * there.
+ */
 export function streamHead(bytes: DataView): StreamHead | undefined {
   const text = (from: number, length: number): string =>
     Buffer.from(bytes.buffer, bytes.byteOffset + from, length).toString('latin1');

@@ -8,22 +8,23 @@ import { type Place, placeOf } from './place.ts';
 import { called, subvolumes } from './reads.ts';
 import { refuseUsed } from './top-level.ts';
 
-/** Where the base structure is to be. */
+/** Where to create the base structure. */
 export interface Structure {
   readonly filesystem: string;
-  /** For what is mounted and worked with. */
+  /** For subvolumes that are mounted and used. */
   readonly subvolumes: string;
-  /** For snapshots of that. */
+  /** For their snapshots. */
   readonly snapshots: string;
-  /** The subvolume that gets what lies in the top level now. */
+  /** The subvolume that receives the current content of the top level. */
   readonly data: string;
-  /** Lines of /etc/fstab that show both directories afterwards, and not the data. */
+  /** Lines of /etc/fstab that will show both directories afterwards instead of the data. */
   readonly fstab: readonly Pick<FstabLine, 'number' | 'source' | 'target'>[];
 }
 
 /**
- * What a base structure of a filesystem would be. `path` is where its top level is mounted. UsageError for a name that cannot be;
- * RefusedError when the structure, or any other subvolume, is there already, or somebody uses what lies there.
+ * Plans a base structure of a filesystem. `path` is where its top level is mounted. UsageError for
+ * an invalid name; RefusedError if the structure, or any other subvolume, already exists, or the
+ * content is in use.
  */
 export async function structureOf(
   host: ReadHost,
@@ -56,14 +57,17 @@ export async function structureOf(
   };
 }
 
-/** Of a line without a word about it the default one is mounted (btrfs(5)). */
+/** A line without such an option mounts the default subvolume (btrfs(5)). */
 function showsTop(options: readonly string[], which: 'kept' | 'set'): boolean {
   const said = options.filter((word) => /^subvol(?:id)?=/.test(word));
   if (said.length === 0) return which === 'kept';
   return said.every((word) => /^(?:subvol=\/?|subvolid=[05])$/.test(word));
 }
 
-/** The lines of /etc/fstab that mount a filesystem: by its uuid, its label, a device of it, or where it is mounted now. */
+/**
+ * The lines of /etc/fstab that mount a filesystem: by its uuid, its label, a device, or its current
+ * mount point.
+ */
 async function linesOf(host: ReadHost, { fs, mount }: Place): Promise<readonly FstabLine[]> {
   const { label } = (await recognise(host, mount.source)) ?? {};
   const words = [`UUID=${fs}`, ...(label === undefined ? [] : [`LABEL=${label}`])];

@@ -9,13 +9,16 @@ import { anyRoot, mountsOf, reach } from './place.ts';
 import { called, everyHolderOf, subvolumeById, subvolumes } from './reads.ts';
 import { type Subvolume, topLevelId } from './schema.ts';
 
-/** Where what lay in the top level of a filesystem is kept, by its path from there. It bears the step's random name. */
+/**
+ * The private directory, by path from the top level, that keeps the previous content of the top
+ * level. Its name contains the step's random mark.
+ */
 export interface Aside {
   readonly fs: string;
   readonly gone: string;
 }
 
-/** The top level, with its uuid, which a snapshot of it has as its parent's. */
+/** The top level, with its uuid, which is the parent uuid of its snapshots. */
 export async function topLevelOf(
   host: ReadHost,
   fs: string,
@@ -29,8 +32,8 @@ export async function topLevelOf(
 }
 
 /**
- * Names in the top level but those of subvolumes, and of what bofh itself has there. RefusedError for a name that is no UTF-8:
- * it could not be named again.
+ * Names in the top level except subvolumes and bofh's own. RefusedError for a name that is not
+ * UTF-8: bofh could not pass it to a program.
  */
 export async function contentOf(host: ReadHost, fs: string): Promise<readonly string[]> {
   const top = await reach(host, { fs, inside: '/' });
@@ -46,8 +49,9 @@ export async function contentOf(host: ReadHost, fs: string): Promise<readonly st
 }
 
 /**
- * RefusedError when what lies in the top level cannot go from there: somebody uses it, also in another mount namespace; it is
- * mounted a second time, or something is mounted in it; or a subvolume lies deeper in it, which no snapshot takes along.
+ * RefusedError if the content of the top level cannot move: it is in use, also in another mount
+ * namespace; it is mounted twice, or something is mounted in it; or it contains a deeper subvolume,
+ * which a snapshot would not include.
  */
 export async function refuseUsed(host: ReadHost, fs: string): Promise<void> {
   const top = await topLevelOf(host, fs);
@@ -66,8 +70,8 @@ export async function refuseUsed(host: ReadHost, fs: string): Promise<void> {
     throw new RefusedError(`the top level of ${fs} is not mounted by itself`, {
       remedy: `mount -o subvolid=${topLevelId} UUID=${fs} /mnt`,
     });
-  // That very mount, also as each service with a mount namespace of its own has it, shows what there will be. Any other one, of
-  // a directory in it or for a container, would show what nobody expects there.
+  // The same mount, also in the mount namespaces of services, will show the new content. Any other
+  // mount, of a directory in it or for a container, would show something unexpected.
   const others = (await everyHolderOf(host, { fs, subvolume: top })).filter(
     (holder) => holder.kind !== 'btrfs' && !(holder.kind === 'mount' && holder.path === shown.path),
   );
@@ -80,22 +84,28 @@ export async function refuseUsed(host: ReadHost, fs: string): Promise<void> {
     });
 }
 
-/** All that lies in the top level goes into the private directory, by renames: nobody finds it by its name any more. */
+/**
+ * Renames all content of the top level into the private directory, so that nothing finds it by its
+ * name.
+ */
 export async function setAside(host: ChangeHost, of: Aside): Promise<void> {
   const [top, gone] = await pathsOf(host, of);
   await host.makeDir(gone, { mode: 0o700 });
-  // The directory is new and ours: there is nothing in it that could be replaced.
+  // The directory is new and was created by this sequence: nothing in it can be replaced.
   for (const name of await contentOf(host, of.fs))
     await host.rename(posix.join(top, name), posix.join(gone, name));
 }
 
-/** In the snapshot of the top level all lies where it lay, and nothing of bofh's own. The snapshot is still ours alone. */
+/**
+ * In the snapshot of the top level, moves everything back to its place and removes bofh's own
+ * objects. The snapshot is still private.
+ */
 export async function straighten(host: ChangeHost, copy: string, { gone }: Aside): Promise<void> {
   const inner = posix.join(copy, posix.basename(gone));
   for (const name of await host.readDir(copy)) {
     const at = posix.join(copy, name);
     if (at === inner) continue;
-    // What is a subvolume in the top level is an empty directory in its snapshot.
+    // A subvolume in the top level is an empty directory in its snapshot.
     if ((await host.stat(at))?.kind === 'directory') await host.removeDir(at);
     else await host.removeFile(at);
   }
@@ -104,7 +114,10 @@ export async function straighten(host: ChangeHost, copy: string, { gone }: Aside
   await host.removeDir(inner);
 }
 
-/** Where it lay before, unless somebody has taken the name. The directory is what there is of us: it goes last. */
+/**
+ * Moves everything back to its place, unless the name is in use. The directory proves the step, so
+ * it goes last.
+ */
 export async function bringBack(host: ChangeHost, of: Aside): Promise<void> {
   const [top, gone] = await pathsOf(host, of);
   if ((await host.stat(gone)) === undefined) return;
@@ -119,7 +132,7 @@ export async function bringBack(host: ChangeHost, of: Aside): Promise<void> {
   await host.removeDir(gone);
 }
 
-/** For good. */
+/** Removes it for good. */
 export async function discard(host: ChangeHost, of: Aside): Promise<void> {
   const [, gone] = await pathsOf(host, of);
   if ((await host.stat(gone)) === undefined) return;
@@ -127,7 +140,7 @@ export async function discard(host: ChangeHost, of: Aside): Promise<void> {
   await host.removeDir(gone);
 }
 
-/** Whether something is kept aside; a sentence for what is no directory. */
+/** Whether something is kept aside; a description if it is not a directory. */
 export async function lookAside(
   host: ReadHost,
   of: Aside,
@@ -138,13 +151,13 @@ export async function lookAside(
   return kind === 'directory' ? 'there' : { found: `${gone} is a ${kind}` };
 }
 
-/** A witness of the files that are kept aside; undefined when there are none. */
+/** A witness of the files that are kept aside; undefined if there are none. */
 export async function asideWitness(host: ReadHost, of: Aside): Promise<string | undefined> {
   const [, gone] = await pathsOf(host, of);
   return (await lookAside(host, of)) === 'there' ? directoryWitness(host, gone) : undefined;
 }
 
-/** What others have changed in the private directory since its witness was taken. */
+/** What others changed in the private directory since its witness. */
 export async function asideChanged(host: ReadHost, of: Aside, witness: string): Promise<Changed | undefined> {
   const [, gone] = await pathsOf(host, of);
   if ((await lookAside(host, of)) !== 'there') return undefined;

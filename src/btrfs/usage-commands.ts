@@ -4,7 +4,7 @@ import { classify } from './commands.ts';
 import type { DeviceShare, SpaceOf, Usage } from './schema.ts';
 import { digits, notRead } from './text.ts';
 
-/** `btrfs filesystem usage`, in bytes. Without root it leaves the devices out. */
+/** `btrfs filesystem usage`, in bytes. Without root it omits the devices. */
 export function filesystemUsage(path: string): ReadCommand<Usage> {
   return {
     tool: 'btrfs',

@@ -28,7 +28,7 @@ import { deviceClaims, knownDevice, removeMember, syncDevice } from './member.ts
 import { raced } from './raced.ts';
 
 const undo = z.extend(knownDevice, {
-  /** What it held; null: it was blank. */
+  /** Previous content; null: it was blank. */
   before: z.nullable(signatureSchema),
 });
 
@@ -37,15 +37,16 @@ type Undo = z.infer<typeof undo>;
 const result = z.strictObject({ devid: z.int(), uuid });
 
 /**
- * `tx.btrfs.addDevice`: a device more for a mounted btrfs. One that is in use, is too small, or holds anything that `overwrite`
- * does not name, is refused. Its undo moves what was written to it since to the other devices, and leaves it blank: also where
- * something was overwritten, and btrfs discards it in any case (`restores: 'existence'`).
+ * `tx.btrfs.addDevice`: adds a device to a mounted btrfs. Refuses a device that is in use, too
+ * small, or has content that `overwrite` does not name. Undo moves its data to the other devices
+ * and leaves it blank, even if something was overwritten, because btrfs always discards the device
+ * (`restores: 'existence'`).
  */
 export const addDevice = operation({
   kind: 'btrfs.device.add',
   version: 1,
   args: z.strictObject({
-    /** Somewhere on the filesystem. */
+    /** Any path on the filesystem. */
     path: z.string(),
     device: z.string().check(z.minLength(1)),
     overwrite: z.exactOptional(overwriteSchema),
@@ -71,7 +72,8 @@ export const addDevice = operation({
     const { identity, key } = await identityOf(host, device);
     return { fs, source: mount.source, mounted: mount.path, device, identity, key, before: before ?? null };
   },
-  // Nothing that it lies in may be destroyed under it, so it is within nothing: it is taken out first.
+  // It is within nothing, because nothing around it may be removed while it is in use: it is
+  // removed from the filesystem first.
   claims: ({ undo: of, on }) => deviceClaims(of, on),
   run: async ({ undo: of, host }) => {
     await recheck(host, of);
@@ -98,7 +100,8 @@ export const addDevice = operation({
   }),
 });
 
-// Between the check and the act somebody else may have been quicker: this is the last look before data is lost.
+// Another process may have changed the device since the first check: this is the last check before
+// data is lost.
 async function recheck(host: ChangeHost, of: Undo): Promise<void> {
   if ((await identityOf(host, of.device)).identity !== of.identity)
     throw raced(`${of.device} is another device`);
@@ -108,13 +111,14 @@ async function recheck(host: ChangeHost, of: Undo): Promise<void> {
   if (!sameContent(now, of.before ?? undefined)) throw raced(`${of.device} holds ${contentInWords(now)}`);
 }
 
-// The device uuid is no part of the mark: whoever undoes a removal of ours, the sequence itself too, gives it another one. The
-// kernel writes the superblock with the transaction that takes the device in: after a power cut it may be there without that.
+// The device uuid does not prove the step: an undo of a later removal gives the device another one.
+// The kernel writes the superblock with the transaction that adds the device: after a power cut it
+// may exist without that.
 async function find(host: ReadHost, of: Undo): Promise<{ readonly path?: string; readonly look: Look }> {
   const path = await locate(host, { path: of.device, identity: of.identity });
   if (path === undefined) return { look: { state: 'gone' } };
   const isIn = await isMember(host, { fs: of.fs, device: path });
-  // One that the kernel has is ours also when it gives nothing but I/O errors.
+  // A device of the filesystem still belongs to the step if it returns only I/O errors.
   const now = await (isIn ? recognise : probe)(host, path);
   if (isIn || (now?.type === 'btrfs' && now.uuid === of.fs)) {
     const { key } = await keysOf(host, path);

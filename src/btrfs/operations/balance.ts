@@ -15,9 +15,10 @@ import {
 const percent = z.exactOptional(z.int().check(z.minimum(0), z.maximum(100)));
 
 /**
- * `tx.btrfs.balance`: writes anew the block groups that are at most so full, in percent, so that what they do not need is free
- * for others; without a filter it is refused. It waits for the end. There is nothing to undo: an interrupted one is
- * cancelled, and what it has moved stays where it is. After a power cut the kernel goes on with it at the next mount.
+ * `tx.btrfs.balance`: rewrites the block groups with at most this usage, in percent, to free the
+ * space that they do not need; refused without a filter. Waits for the end. There is nothing to
+ * undo: an interrupted balance is cancelled, and moved data stays where it is. After a power cut
+ * the kernel continues it at the next mount.
  */
 export const balance = operation({
   kind: 'btrfs.balance',

@@ -15,9 +15,10 @@ import { askedSource, planSent, sentNeeds, sentPaths, sentUndo } from './sent.ts
 const undo = z.extend(receivedUndo, sentUndo);
 
 /**
- * `tx.btrfs.copySubvolume`: sends a read-only subvolume into a directory of this or another btrfs (`btrfs send | btrfs
- * receive`), whole or, with a parent that was received there before, only what differs from that. It appears in its place
- * complete and read-only, or not at all. Undo deletes it by its id, and what came of it so far.
+ * `tx.btrfs.copySubvolume`: sends a read-only subvolume into a directory of this or another btrfs
+ * (`btrfs send | btrfs receive`), fully or, with a parent that was received there before, only the
+ * differences. It appears complete and read-only, or not at all. Undo deletes it by its id, and any
+ * incomplete copy.
  */
 export const copySubvolume = operation({
   kind: 'btrfs.subvolume.copy',
@@ -26,7 +27,7 @@ export const copySubvolume = operation({
     ...askedSource,
     /** A directory. */
     into: z.string(),
-    /** Its name there; that of the source unless said otherwise. */
+    /** Its name there (default: the name of the source). */
     name: z.exactOptional(z.string()),
   }),
   undo,

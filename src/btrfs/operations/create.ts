@@ -18,8 +18,9 @@ import {
 } from './planted.ts';
 
 /**
- * `tx.btrfs.createSubvolume`: a new, empty subvolume. It appears in its place whole or not at all, and replaces nothing.
- * Undo deletes it by its id, with what was put into it; never with a subvolume in it, or while it is mounted.
+ * `tx.btrfs.createSubvolume`: creates an empty subvolume. It appears complete or not at all, and
+ * replaces nothing. Undo deletes it by its id, with its content, but never with a subvolume in it,
+ * or while it is mounted.
  */
 export const createSubvolume = operation({
   kind: 'btrfs.subvolume.create',

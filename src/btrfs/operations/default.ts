@@ -14,18 +14,18 @@ const undo = z.strictObject({
   fs: uuid,
   device: z.string(),
   mounted: z.string(),
-  /** The one that is to be the default: its place and its id. */
+  /** The new default: its path and id. */
   inside: z.string(),
   id: z.int(),
-  /** The one that was. */
+  /** The previous default. */
   was: z.int(),
 });
 
 type Undo = z.infer<typeof undo>;
 
 /**
- * `tx.btrfs.setDefault`: which subvolume is mounted when none is named. The top level is given by its own path. What is mounted
- * stays; the next mount is another one.
+ * `tx.btrfs.setDefault`: sets the subvolume to mount by default. The top level is given by its own
+ * path. Existing mounts do not change; the next mount does.
  */
 export const setDefaultSubvolume = operation({
   kind: 'btrfs.default.set',
@@ -89,7 +89,8 @@ async function set(host: ChangeHost, { fs }: Undo, id: number): Promise<void> {
   await refuseGone(host, fs, id);
   const root = await anyRoot(host, fs);
   await host.run(setDefault({ id, path: root }));
-  // The kernel commits at once what makes a subvolume or its flags, but not this (fs/btrfs/ioctl.c).
+  // The kernel commits at once when it creates a subvolume or sets its flags, but not here
+  // (fs/btrfs/ioctl.c).
   await host.run(filesystemSync(root));
   const now = await defaultOf(host, fs);
   if (now !== id)

@@ -7,8 +7,8 @@ import type { Bytes } from '../../core/units.ts';
 const kib: Bytes = 1024;
 
 /**
- * The first and the last 128 KiB of a device without the superblock of btrfs at 64 KiB, of which the kernel wipes the magic. What
- * is left of the first part btrfs never allocates (BTRFS_DEVICE_RANGE_RESERVED).
+ * The first and the last 128 KiB of a device without the superblock at 64 KiB, whose magic the
+ * kernel wipes. btrfs never allocates the rest of the first part (BTRFS_DEVICE_RANGE_RESERVED).
  */
 function edgesOf(bytes: Bytes): readonly { readonly from: Bytes; readonly to: Bytes }[] {
   return [
@@ -26,8 +26,9 @@ export async function edgesWitness(host: ReadHost, device: string): Promise<stri
 }
 
 /**
- * What others wrote to the ends of a device since its witness was taken. Zeros are nothing of others: an interrupted act of btrfs
- * leaves them. `wiped`: bofh wiped signatures at its start meanwhile, so that only its end is compared.
+ * What others wrote to the ends of a device since its witness. Zeros do not count: an interrupted
+ * act of btrfs leaves them. `wiped`: bofh wiped signatures at its start meanwhile, so only its end
+ * is compared.
  */
 export async function edgesChanged(
   host: ReadHost,
@@ -44,7 +45,7 @@ export async function edgesChanged(
   return { found: `others wrote to the ${differs === 2 ? 'end' : 'start'} of ${device}` };
 }
 
-/** The witness of a part that is all zeros. */
+/** The witness of a range of zeros. */
 function zeros(count: Bytes): string {
   const sum = createHash('sha256').update(new Uint8Array(count)).digest('hex');
   return `${sum}-${sum}`;

@@ -6,14 +6,14 @@ import { keysAround, type Place, placeOf, subvolumeKey } from '../place.ts';
 import { called, refuseTopLevel, subvolumeAt, subvolumeById } from '../reads.ts';
 import { type Subvolume, uuid } from '../schema.ts';
 
-/** A subvolume that is there, as a caller names it. */
+/** An existing subvolume, as a caller names it. */
 export const askedSubvolume = z.strictObject({
   path: z.string(),
-  /** Refused when the subvolume at that path is another one by now. */
+  /** Refused if another subvolume is at that path now. */
   uuid: z.exactOptional(uuid),
 });
 
-/** A subvolume as it was when it was journalled: by its filesystem and id, which no other one ever has, and its uuid. */
+/** A subvolume as journalled: by its filesystem and id, which is never reused, and its uuid. */
 export const knownSubvolume = z.strictObject({
   fs: uuid,
   /** A device of the filesystem, as it is mounted. */
@@ -22,14 +22,17 @@ export const knownSubvolume = z.strictObject({
   uuid,
   /** From the top level. */
   inside: z.string(),
-  /** Where the host saw it, and a mount of the filesystem. For people. */
+  /** Its path on the host, and a mount of the filesystem. Only shown. */
   path: z.string(),
   mounted: z.string(),
 });
 
 export type KnownSubvolume = z.infer<typeof knownSubvolume>;
 
-/** The subvolume at a path, with its uuid when that was said. RefusedError when there is none, another one, or the top level. */
+/**
+ * The subvolume at a path, checked by uuid if given. RefusedError if it is missing, another one, or
+ * the top level.
+ */
 export async function subvolumeNamed(
   host: ReadHost,
   { path, uuid: expected }: z.infer<typeof askedSubvolume>,
@@ -55,13 +58,16 @@ export async function subvolumeNamed(
   return { place, subvolume, known: { ...known, path: place.path, mounted: mount.path } };
 }
 
-/** That subvolume, wherever it is now; undefined when it is gone. After a power cut another one may have got its id. */
+/**
+ * That subvolume, wherever it is now; undefined if it is gone. After a power cut another one may
+ * have its id.
+ */
 export async function findKnown(host: ReadHost, of: KnownSubvolume): Promise<Subvolume | undefined> {
   const found = await subvolumeById(host, of);
   return found?.uuid === of.uuid ? found : undefined;
 }
 
-/** The same of one that must be there. */
+/** The same for one that must exist. */
 export async function stillKnown(host: ReadHost, of: KnownSubvolume): Promise<Subvolume> {
   const found = await findKnown(host, of);
   if (found !== undefined) return found;
@@ -70,7 +76,7 @@ export async function stillKnown(host: ReadHost, of: KnownSubvolume): Promise<Su
   });
 }
 
-/** It changes the subvolume, and needs all that this lies in. */
+/** Claims: changes the subvolume, and needs everything around it. */
 export async function knownClaims(
   of: KnownSubvolume,
   on: (path: string) => Promise<DeviceKeys>,

@@ -19,8 +19,8 @@ const undo = z.extend(knownSubvolume, { what, limit, was: limit });
 type Undo = z.infer<typeof undo>;
 
 /**
- * `tx.btrfs.limitSubvolume`: how many bytes a subvolume may refer to, or have for itself alone; null takes the limit away.
- * Its undo sets the old one.
+ * `tx.btrfs.limitSubvolume`: limits how many bytes a subvolume may refer to, or use exclusively;
+ * null removes the limit. Undo restores the old one.
  */
 export const limitSubvolume = operation({
   kind: 'btrfs.qgroup.limit',
@@ -67,7 +67,7 @@ export const limitSubvolume = operation({
   }),
 });
 
-/** Undefined when the subvolume is gone, or the quotas are off. */
+/** Undefined if the subvolume is gone, or quotas are off. */
 async function limitNow(host: ReadHost, of: Undo): Promise<number | null | undefined> {
   return (await findKnown(host, of)) === undefined ? undefined : limitOf(host, of);
 }

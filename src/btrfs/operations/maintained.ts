@@ -6,14 +6,14 @@ import { anyRoot, placeOf } from '../place.ts';
 import { uuid } from '../schema.ts';
 
 /**
- * Undo of what goes over a whole filesystem and changes nothing that anybody could set back: a file on /run is all that we
- * make. It says that the step has begun.
+ * Undo of maintenance of a whole filesystem, which has no inverse: it only creates a file on /run,
+ * which shows that the step has begun.
  */
 export const maintainedUndo = z.strictObject({
   fs: uuid,
   /** A device of the filesystem, as it is mounted. */
   device: z.string(),
-  /** A mount of it. For people. */
+  /** A mount of it. Only shown. */
   mounted: z.string(),
   note: z.string(),
 });
@@ -25,7 +25,10 @@ export async function planMaintained(host: ReadHost, path: string, mark: string)
   return { fs, device: mount.source, mounted: mount.path, note: noteOf(mark) };
 }
 
-/** Two of a sort at one filesystem exclude each other; it must stay, and so must what it lies on. */
+/**
+ * Two of a kind on one filesystem exclude each other; the filesystem and everything beneath must
+ * stay.
+ */
 export async function maintainedClaims(
   sort: 'scrub' | 'balance',
   of: MaintainedUndo,

@@ -10,23 +10,26 @@ import { anyRoot } from '../place.ts';
 import { uuid } from '../schema.ts';
 import { syncPlanted } from './planted.ts';
 
-/** A device that comes to a filesystem or leaves it. */
+/** A device that is added to a filesystem or removed from it. */
 export const knownDevice = z.strictObject({
   fs: uuid,
   /** A device of the filesystem, as it is mounted. */
   source: z.string(),
-  /** A mount of it. For people. */
+  /** A mount of it. Only shown. */
   mounted: z.string(),
   device: z.string(),
-  /** Which device it was, whatever bears its path later. */
+  /** Identity of the device, whichever device has its path later. */
   identity: z.string(),
-  /** What it was called. */
+  /** Name of the device at that time. */
   key: z.string(),
 });
 
 type KnownDevice = z.infer<typeof knownDevice>;
 
-/** It changes the device and the list of them; the filesystem must stay, and so must what it lies on. */
+/**
+ * Claims: changes the device and the device list; the filesystem and everything around it must
+ * stay.
+ */
 export async function deviceClaims(
   of: KnownDevice,
   on: (path: string) => Promise<DeviceKeys>,
@@ -38,14 +41,17 @@ export async function deviceClaims(
   return { changes, needs: [...needs].filter((key) => !changes.includes(key)) };
 }
 
-/** What was done to the device itself, and to the filesystem. */
+/** Makes changes of the device and of the filesystem durable. */
 export async function syncDevice(host: ChangeHost, of: KnownDevice): Promise<void> {
   const path = await locate(host, { path: of.device, identity: of.identity });
   if (path !== undefined) await host.sync(path);
   await syncPlanted(host, of);
 }
 
-/** Takes a device out of its filesystem and leaves it blank, if it is in it; and what a power cut has left of that. */
+/**
+ * Removes a device from its filesystem, if it is in it, and leaves it blank; also removes what a
+ * power cut left.
+ */
 export async function removeMember(
   host: ChangeHost,
   of: KnownDevice,

@@ -36,10 +36,10 @@ import {
 } from './planted.ts';
 
 const undo = z.extend(plantedUndo, {
-  /** Where the top level is seen, and its uuid. */
+  /** Path of the top level on the host, and its uuid. */
   top: z.string(),
   topUuid: uuid,
-  /** The directory in which its content is until the commit, from the top level: the mark of what was moved. */
+  /** The directory with its content until the commit, from the top level: proves the step. */
   gone: z.string(),
 });
 
@@ -49,9 +49,10 @@ type Undo = z.infer<typeof undo>;
 const separator = '; aside ';
 
 /**
- * `tx.btrfs.moveTopLevel`: what lies in the top level of a filesystem moves into a new subvolume, all at once: nobody may use it
- * meanwhile. Subvolumes that lie in the top level stay there. It is renamed into a directory of ours, where nobody finds it, and
- * the new subvolume is a snapshot; what was renamed goes for good after the commit. Undo renames it back.
+ * `tx.btrfs.moveTopLevel`: moves the content of a filesystem's top level into a new subvolume, at
+ * once; it must be unused meanwhile. Subvolumes in the top level stay there. The content is renamed
+ * into a private directory, and the new subvolume is a snapshot; the renamed content is removed
+ * after the commit. Undo renames it back.
  */
 export const moveTopLevel = operation({
   kind: 'btrfs.toplevel.move',
@@ -95,7 +96,7 @@ export const moveTopLevel = operation({
     if (aside === 'there') return { ...copy, state: 'ours' } satisfies Look;
     return { state: 'not-ours', found: aside.found };
   },
-  // The files first: they are what people miss.
+  // The files first: users need them most.
   revert: async ({ undo: of, host }) => {
     await bringBack(host, of);
     await uproot(host, of);
@@ -113,7 +114,7 @@ export const moveTopLevel = operation({
       const [made, aside] = witness?.split(separator) ?? [];
       if (of.way === 'forward')
         return aside === undefined ? undefined : asideChanged(of.host, of.undo, aside);
-      // Until it has its rights, which are given after its files, it is no place where anybody would write.
+      // Before it has its final permissions, which are set after its files, nothing writes there.
       return made === undefined ? undefined : plantedContent.changed({ ...of, witness: made });
     },
   },
@@ -146,7 +147,10 @@ export const moveTopLevel = operation({
   },
 });
 
-/** Only what nobody has open, and nobody can find any more, is the same in the copy as where it lay. */
+/**
+ * Only content that is not open, and can no longer be found, is the same in the copy as in its
+ * place.
+ */
 async function copyAside(host: ChangeHost, of: Undo, path: string): Promise<void> {
   await refuseUsed(host, of.fs);
   await setAside(host, of);
@@ -161,7 +165,7 @@ async function copyAside(host: ChangeHost, of: Undo, path: string): Promise<void
   await straighten(host, path, of);
 }
 
-/** Without the copy, what was set aside is all that there is of it. */
+/** Without the copy, the content that was set aside is the only one. */
 async function refuseLost(host: ReadHost, of: Undo, result: PlantedResult | undefined): Promise<void> {
   const found = result === undefined ? undefined : await subvolumeById(host, { fs: of.fs, id: result.id });
   if (found !== undefined && found.uuid === result?.uuid) return;

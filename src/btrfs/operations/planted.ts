@@ -10,36 +10,36 @@ import { beside, holdersOf, subvolumeAt, subvolumeById } from '../reads.ts';
 import { type Subvolume, uuid } from '../schema.ts';
 import { deleteById } from './remove-subvolume.ts';
 
-/** Undo of what puts a new subvolume into a filesystem. */
+/** Undo of an operation that creates a subvolume. */
 export const plantedUndo = z.strictObject({
   fs: uuid,
   /** A device of the filesystem, as it is mounted. */
   device: z.string(),
-  /** Paths from the top level of the filesystem: that of the new subvolume … */
+  /** Paths from the top level of the filesystem: of the new subvolume … */
   inside: z.string(),
-  /** … the name under which it is made … */
+  /** … its private name until it is complete … */
   private: z.string(),
-  /** … and the file that says which subvolume that was, until the commit: the mark. */
+  /** … and of the file that records which subvolume that was, until the commit: proves the step. */
   record: z.string(),
-  /** Where the host saw it, and a mount of the filesystem. For people. */
+  /** Its path on the host, and a mount of the filesystem. Only shown. */
   path: z.string(),
   mounted: z.string(),
 });
 
 export type PlantedUndo = z.infer<typeof plantedUndo>;
 
-/** What only the act tells: the kernel chooses both. */
+/** Known only after the act: the kernel chooses both. */
 export const plantedResult = z.strictObject({ id: z.int(), uuid });
 
 export type PlantedResult = z.infer<typeof plantedResult>;
 
-/** What the caller of such an operation gets. */
+/** The result of such an operation for the caller. */
 export interface NewSubvolume extends PlantedResult {
   readonly path: string;
   readonly filesystem: string;
 }
 
-/** Names that are free, for a new subvolume at this path. */
+/** Free names for a new subvolume at this path. */
 export async function planFor(host: ReadHost, path: string, mark: string): Promise<PlantedUndo> {
   refuseName(path);
   const { fs, inside, mount, path: real } = await placeFor(host, path);
@@ -67,7 +67,7 @@ function refuseName(path: string): void {
   if (name.startsWith('.bofh-')) throw new UsageError(`names that begin with .bofh- are bofh's own`);
 }
 
-/** It makes the name, and needs all that this lies in. `on` gives the keys of the device. */
+/** Claims: creates the name, and needs everything around it. `on` gives the keys of the device. */
 export async function plantedClaims(
   undo: PlantedUndo,
   on: (path: string) => Promise<DeviceKeys>,
@@ -78,8 +78,9 @@ export async function plantedClaims(
 }
 
 /**
- * Makes a subvolume and puts it into its place: it is made under the private name, recorded (for the kernel chooses its
- * uuid), and renamed, over nothing. `make` gets the path to make it at; `check` says what is wrong with what it made.
+ * Creates a subvolume at its place: under the private name first, then recorded (the kernel chooses
+ * its uuid), and then renamed, replacing nothing. `make` gets the path to create it at; `check`
+ * describes what is wrong with the result.
  */
 export async function plant(
   host: ChangeHost,
@@ -115,17 +116,17 @@ async function pathsOf(
 }
 
 interface Survey {
-  /** Our subvolume, wherever it is. */
+  /** The subvolume that the step created, wherever it is. */
   readonly own: Subvolume | undefined;
-  /** The record is there. */
+  /** Content of the record, if it exists. */
   readonly recorded: string | undefined;
-  /** What is in the place of one of our names and is none of ours. */
+  /** Another object at one of the private names. */
   readonly found: string | undefined;
 }
 
 /**
- * The private name and the record are what there is of us. Once it is recorded the subvolume is known by id and uuid, and
- * found wherever somebody has moved it; the two names only lead to it as long as nobody has.
+ * Finds what the step left: the private name and the record prove it. A recorded subvolume is
+ * identified by id and uuid, wherever it was moved; before that, only by the two names.
  */
 async function survey(host: ReadHost, wanted: PlantedUndo): Promise<Survey> {
   const [path, own, record] = await pathsOf(host, wanted);
@@ -139,7 +140,8 @@ async function survey(host: ReadHost, wanted: PlantedUndo): Promise<Survey> {
     return { own: made, recorded: undefined, found: foreign ? `${own} is no subvolume` : undefined };
   }
   const known = recordOf(await host.readFile(record), record);
-  // A record that a power cut has emptied names nothing: what it was to name then still has the private name.
+  // A record that a power cut emptied identifies nothing: its subvolume then still has the private
+  // name.
   const made =
     known === undefined
       ? await subvolumeAt(host, own)
@@ -172,7 +174,10 @@ export async function lookPlanted(host: ReadHost, wanted: PlantedUndo): Promise<
   return { state: 'ours', holders, ...(found === undefined ? {} : { found }), ...moved };
 }
 
-/** Notices what others wrote into the subvolume: btrfs counts a generation further with each commit that changed it. */
+/**
+ * Detects writes into the subvolume: btrfs increments its generation with each commit that changed
+ * it.
+ */
 export const plantedContent: ContentSpec<PlantedUndo, PlantedResult> = {
   lost: 'undone',
   of: 'files',
@@ -181,11 +186,11 @@ export const plantedContent: ContentSpec<PlantedUndo, PlantedResult> = {
     return own === undefined ? undefined : `${String(own.generation)} ${own.mode}`;
   },
   changed: async ({ undo, witness, host }) => {
-    // What was written is counted when it is committed to the disk.
+    // Writes are counted when they are committed to disk.
     await syncPlanted(host, undo);
     const { own } = await survey(host, undo);
     if (own === undefined) return undefined;
-    // Of one that was cut short it is known in which generation it was made.
+    // For an interrupted step the generation of creation is known.
     const was = witness ?? `${String(own.madeIn)} ${own.mode}`;
     if (`${String(own.generation)} ${own.mode}` === was) return undefined;
     return {
@@ -195,27 +200,30 @@ export const plantedContent: ContentSpec<PlantedUndo, PlantedResult> = {
   },
 };
 
-/** The subvolume by its id, and the record last: it is the evidence. */
+/** Deletes the subvolume by its id; removes the record last, because it proves the step. */
 export async function uproot(host: ChangeHost, wanted: PlantedUndo): Promise<void> {
   const { own, recorded } = await survey(host, wanted);
   if (own !== undefined) await deleteById(host, { fs: wanted.fs, subvolume: own });
   if (recorded !== undefined) await host.removeFile(recorded);
 }
 
-/** After the commit the record goes. */
+/** Removes the record after the commit. */
 export async function forget(host: ChangeHost, wanted: PlantedUndo): Promise<void> {
   const record = await reach(host, { ...wanted, inside: wanted.record });
   if ((await host.stat(record))?.kind === 'file') await host.removeFile(record);
   await host.sync(posix.dirname(record));
 }
 
-/** All of the filesystem, for a new subvolume is in no file; nothing where it is not mounted, for that has written it. */
+/**
+ * Syncs the whole filesystem, because a new subvolume is in no file; nothing to do if it is not
+ * mounted, because unmounting has written it.
+ */
 export async function syncPlanted(host: ChangeHost, { fs }: { readonly fs: string }): Promise<void> {
   const [mount] = await mountsOf(host, fs);
   if (mount !== undefined) await host.run(filesystemSync(await anyRoot(host, fs)));
 }
 
-/** For a person: by id and uuid where they are known. */
+/** Manual recovery: by id and uuid if they are known. */
 export function plantedRecovery(
   what: string,
   { undo, result }: { readonly undo: PlantedUndo; readonly result?: PlantedResult },

@@ -24,8 +24,9 @@ const undo = z.extend(knownSubvolume, { was: mode, mode });
 type Undo = z.infer<typeof undo>;
 
 /**
- * `tx.btrfs.setProperty`: makes a subvolume read-only or writable. A received one is never made writable: it would lose the uuid
- * by which the next incremental stream finds it. Its undo sets the old value back.
+ * `tx.btrfs.setProperty`: makes a subvolume read-only or writable. Never makes a received one
+ * writable: it would lose the uuid by which the next incremental stream finds it. Undo restores the
+ * old value.
  */
 export const setProperty = operation({
   kind: 'btrfs.property.set',
@@ -79,7 +80,9 @@ function refuseReceived(subvolume: Subvolume, wanted: 'ro' | 'rw'): void {
   );
 }
 
-/** The property has no selection by id: what is at the path is looked at just before and just after. */
+/**
+ * The property cannot be set by id: checks the subvolume at the path just before and just after.
+ */
 async function set(host: ChangeHost, of: Undo, wanted: 'ro' | 'rw'): Promise<void> {
   const now = await stillKnown(host, of);
   if (now.mode === wanted) return;

@@ -15,14 +15,15 @@ const undo = z.strictObject({
   fs: uuid,
   /** A device of the filesystem, as it is mounted. */
   device: z.string(),
-  /** A mount of it. For people. */
+  /** A mount of it. Only shown. */
   mounted: z.string(),
   mode,
 });
 
 /**
- * `tx.btrfs.setQuota`: turns the counting of what subvolumes take on or off. To turn it off is refused while there are limits,
- * or groups that somebody made: btrfs forgets them. Its undo turns it back, and the kernel counts anew.
+ * `tx.btrfs.setQuota`: enables or disables quotas. Disabling is refused while there are limits, or
+ * groups that an administrator created, because btrfs would lose them. Undo restores the old state;
+ * the kernel then counts again.
  */
 export const setQuota = operation({
   kind: 'btrfs.quota.set',

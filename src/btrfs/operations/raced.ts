@@ -1,6 +1,6 @@
 import { RefusedError } from '../../core/errors.ts';
 
-/** It was changed since it was looked at. `now`: "the quotas of /srv/pool are on". */
+/** The error for a concurrent change. `now`: "the quotas of /srv/pool are on". */
 export function raced(now: string): RefusedError {
   return new RefusedError(`${now} by now, by the doing of somebody else; nothing was done`, {
     remedy: 'find out who else works on it, then give the command again',

@@ -17,16 +17,17 @@ import {
 
 const undo = z.extend(receivedUndo, {
   file: z.string(),
-  /** Which file that was; of a device, which device. */
+  /** Identity of the file or device. */
   inode: z.string(),
-  /** Of a device 0: it goes on behind the stream. */
+  /** 0 for a device: it continues after the stream. */
   size: z.int(),
   from: z.exactOptional(z.literal('device')),
 });
 
 /**
- * `tx.btrfs.receiveSubvolume`: receives the one stream of a file or a device, that `btrfs send` has written, into a directory of a btrfs.
- * It appears in its place complete and read-only, or not at all. Undo deletes it by its id, and what came of it so far.
+ * `tx.btrfs.receiveSubvolume`: receives a stream of `btrfs send` from a file or a device into a
+ * directory of a btrfs. The subvolume appears complete and read-only, or not at all. Undo deletes
+ * it by its id, and any incomplete copy.
  */
 export const receiveSubvolume = operation({
   kind: 'btrfs.subvolume.receive',
@@ -36,7 +37,7 @@ export const receiveSubvolume = operation({
     file: z.string(),
     /** A directory. */
     into: z.string(),
-    /** Its name there; what the stream calls it unless said otherwise. */
+    /** Its name there (default: the name in the stream). */
     name: z.exactOptional(z.string()),
   }),
   undo,
@@ -73,7 +74,7 @@ interface Source {
   readonly stream: StreamHead;
 }
 
-/** The stream in a file, or at the beginning of a device. */
+/** The stream in a file, or at the start of a device. */
 async function sourceAt(host: ReadHost, asked: string): Promise<Source> {
   const file = await realPath(host, asked);
   const stat = await host.stat(file);
@@ -89,6 +90,6 @@ async function sourceAt(host: ReadHost, asked: string): Promise<Source> {
   const stream = await streamOn(host, file);
   if (stream === undefined) throw noStream(asked);
   const { identity } = await identityOf(host, file);
-  // By the path that was named: the kernel's own may be another device's after a reboot.
+  // By the given path: after a reboot the kernel's name may belong to another device.
   return { file: asked, inode: identity, size: 0, from: 'device', stream };
 }

@@ -28,25 +28,28 @@ import { deleteById } from './remove-subvolume.ts';
 
 /** Undo of what receives a subvolume. */
 export const receivedUndo = z.extend(plantedUndo, {
-  /** The directory in which it is received, from the top level: all that lies in it is ours. */
+  /**
+   * The private directory to receive into, from the top level: everything in it belongs to the
+   * step.
+   */
   inbox: z.string(),
-  /** What the stream calls it. */
+  /** Its name in the stream. */
   name: z.string(),
-  /** What its received UUID is to be. */
+  /** Its future received UUID. */
   streamUuid: uuid,
-  /** From the top level: the subvolume that an incremental stream builds upon. */
+  /** From the top level: the subvolume that an incremental stream is based on. */
   base: z.nullable(z.string()),
 });
 
 type ReceivedUndo = z.infer<typeof receivedUndo>;
 
-/** What the caller gets. */
+/** The result for the caller. */
 interface Received extends NewSubvolume {
-  /** By this the next incremental stream finds it. */
+  /** The next incremental stream finds it by this. */
   readonly receivedUuid: string;
 }
 
-/** The parts of an operation that are the same wherever the stream comes from. */
+/** The parts of an operation that do not depend on the source of the stream. */
 export const receives = {
   result: plantedResult,
   lives: 'disk',
@@ -64,7 +67,7 @@ export const receives = {
   afterCommit: ({ undo, host }) => forget(host, undo),
 } satisfies Partial<OperationSpec<unknown, ReceivedUndo, PlantedResult, Received>>;
 
-/** Where a stream is to go: names that are free, and what it builds upon, which must be there. */
+/** Plans where to receive a stream: free names, and its base, which must exist. */
 export async function planReceived(
   host: ReadHost,
   asked: { readonly into: string; readonly as: string | undefined; readonly mark: string },
@@ -85,7 +88,7 @@ export async function planReceived(
   return { ...planned, inbox, name, streamUuid, base };
 }
 
-/** The subvolume that an incremental stream builds upon: btrfs looks for it by this UUID, too. */
+/** The base of an incremental stream: btrfs also looks for it by this UUID. */
 async function baseFor(host: ReadHost, into: string, parentUuid: string): Promise<string> {
   const { path } = await placeOf(host, into);
   const rows = await subvolumes(host, path);
@@ -103,7 +106,7 @@ async function baseFor(host: ReadHost, into: string, parentUuid: string): Promis
   });
 }
 
-/** Claims of a new subvolume, and of what it builds upon. */
+/** Claims of a new subvolume, and of its base. */
 export async function receivedClaims(
   undo: ReceivedUndo,
   on: (path: string) => Promise<DeviceKeys>,
@@ -114,8 +117,9 @@ export async function receivedClaims(
 }
 
 /**
- * Receives into a directory of its own, sees that what came is whole, and puts a read-only snapshot of it into its place:
- * that keeps the received UUID, and a read-only subvolume cannot be moved out of the directory (EROFS).
+ * Receives into a private directory, checks that the subvolume is complete, and creates a read-only
+ * snapshot of it at its place: that keeps the received UUID, and a read-only subvolume cannot be
+ * moved out of the directory (EROFS).
  */
 export async function receiveInto(
   host: ChangeHost,
@@ -142,7 +146,7 @@ export async function receiveInto(
   return made;
 }
 
-/** btrfs makes it read-only and gives it the received UUID as the last thing of all. */
+/** btrfs makes it read-only and sets the received UUID as the very last action. */
 async function expectWhole(host: ReadHost, inbox: string, wanted: ReceivedUndo): Promise<void> {
   const names = await host.readDir(inbox);
   const found =
@@ -165,7 +169,7 @@ async function lookReceived(host: ReadHost, wanted: ReceivedUndo): Promise<Look>
   return { state: 'not-ours', found: `${wanted.inbox} is a ${inbox.kind}` };
 }
 
-/** What was received goes first: the place and its record are the evidence. */
+/** Removes the received subvolume first: its place and record prove the step. */
 async function revertReceived(host: ChangeHost, wanted: ReceivedUndo): Promise<void> {
   await clearInbox(host, wanted);
   await uproot(host, wanted);
@@ -191,7 +195,7 @@ async function inboxOf(host: ReadHost, { fs, inside, inbox }: ReceivedUndo): Pro
   return posix.join(directory, posix.basename(inbox));
 }
 
-/** For a person: what was received so far goes as well. */
+/** Manual recovery: also removes an incomplete copy. */
 export function receivedRecovery(
   what: string,
   of: { readonly undo: ReceivedUndo; readonly result?: PlantedResult },

@@ -28,25 +28,26 @@ import { deviceClaims, knownDevice, removeMember, syncDevice } from './member.ts
 import { raced } from './raced.ts';
 
 const undo = z.extend(knownDevice, {
-  /** Its number, and what tells it from another one that gets it later. */
+  /** Its devid, and the uuid that differs if another device gets the devid later. */
   devid: z.int(),
   uuid,
-  /** A witness of its ends before the act. Missing: an older bofh did not take it. */
+  /** A witness of its ends before the act. Missing in journals of older versions. */
   edges: z.exactOptional(z.string()),
 });
 
 type Undo = z.infer<typeof undo>;
 
 /**
- * `tx.btrfs.removeDevice`: moves what lies on a device to the others of its filesystem, and leaves it blank. Refused when the
- * others cannot do without it, or have not the room. Ended half-way nothing is changed but where things lie. Its undo puts the
- * device in again, as a new one: what was moved away stays where it is (`restores: 'existence'`).
+ * `tx.btrfs.removeDevice`: moves the data of a device to the others of its filesystem, and leaves
+ * it blank. Refused if the filesystem needs it, or the others have too little space. If
+ * interrupted, only the place of data has changed. Undo adds the device again, as a new one: moved
+ * data stays where it is (`restores: 'existence'`).
  */
 export const removeDevice = operation({
   kind: 'btrfs.device.remove',
   version: 1,
   args: z.strictObject({
-    /** Somewhere on the filesystem. */
+    /** Any path on the filesystem. */
     path: z.string(),
     device: z.string().check(z.minLength(1)),
   }),
@@ -93,7 +94,7 @@ export const removeDevice = operation({
     const { path: device } = await deviceNode(host, path);
     await host.run(deviceAdd({ device, path: await anyRoot(host, of.fs) }));
   },
-  // btrfs discards the whole device when it takes it in again.
+  // btrfs discards the whole device when it is added again.
   content: {
     lost: 'undone',
     of: 'device',
@@ -103,7 +104,7 @@ export const removeDevice = operation({
     },
     changed: async ({ undo: of, witness = of.edges, touched, host }) => {
       const { path } = await find(host, of);
-      // What the sequence itself made there and undid leaves bytes behind, but no signature.
+      // What the sequence created there and undid leaves bytes behind, but no signature.
       if (path === undefined || touched || witness === undefined) return undefined;
       return edgesChanged(host, path, { witness });
     },
@@ -119,7 +120,8 @@ export const removeDevice = operation({
   }),
 });
 
-// The kernel commits first and wipes the superblocks then: after a power cut one may be left on a device that is out.
+// The kernel commits first and then wipes the superblocks: after a power cut a removed device may
+// still have one.
 async function find(
   host: ReadHost,
   of: Undo,

@@ -12,8 +12,8 @@ interface Of {
 }
 
 /**
- * RefusedError when a subvolume cannot go: something lies in it, it is mounted anywhere (which btrfs does not mind: 6.2
- * deletes it under its users), or it is what is mounted by default.
+ * RefusedError if a subvolume cannot be removed: it contains another one, it is mounted anywhere
+ * (btrfs 6.2 would delete it despite that), or it is the default.
  */
 export async function refuseHeld(host: ReadHost, of: Of): Promise<void> {
   const who = await everyHolderOf(host, of);
@@ -31,7 +31,7 @@ export async function refuseHeld(host: ReadHost, of: Of): Promise<void> {
     );
 }
 
-/** Deletes a subvolume by its id, and sees that it is gone. */
+/** Deletes a subvolume by its id, and checks that it is gone. */
 export async function deleteById(host: ChangeHost, of: Of): Promise<void> {
   await refuseHeld(host, of);
   const { fs, subvolume } = of;

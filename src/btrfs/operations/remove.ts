@@ -19,15 +19,19 @@ import { syncPlanted } from './planted.ts';
 import { deleteById, refuseHeld } from './remove-subvolume.ts';
 
 const undo = z.extend(knownSubvolume, {
-  /** Its path from the top level until the commit. In the same directory: a read-only one cannot be moved to another. */
+  /**
+   * Its path from the top level until the commit. In the same directory: a read-only one cannot be
+   * moved to another.
+   */
   gone: z.string(),
 });
 
 type Undo = z.infer<typeof undo>;
 
 /**
- * `tx.btrfs.removeSubvolume`: a subvolume leaves its name at once, and goes for good after the commit, by its id. Refused while
- * another one lies in it, while it is mounted in any mount namespace, and of the default one.
+ * `tx.btrfs.removeSubvolume`: renames a subvolume at once, and deletes it by its id after the
+ * commit. Refused while it contains another one, while it is mounted in any mount namespace, and
+ * for the default one.
  */
 export const removeSubvolume = operation({
   kind: 'btrfs.subvolume.remove',
@@ -84,7 +88,7 @@ export const removeSubvolume = operation({
       return found === undefined ? undefined : String(found.generation);
     },
     changed: async ({ undo: of, witness, host }) => {
-      // What was written is counted when it is committed to the disk.
+      // Writes are counted when they are committed to disk.
       await syncPlanted(host, of);
       const found = await findKnown(host, of);
       if (found === undefined || witness === undefined || String(found.generation) === witness)
@@ -120,7 +124,10 @@ async function lookAt(host: ReadHost, of: Undo, subvolume: Subvolume | undefined
   return { state: 'ours', holders: await holdersOf(host, { fs: of.fs, subvolume }) };
 }
 
-/** There or back. mv exits 0 when it refuses, so it is looked at; whatever it is that was moved, it is known by its id. */
+/**
+ * Renames it, forward or back. mv exits 0 even if it refuses, so checks by id which subvolume was
+ * moved.
+ */
 async function move(host: ChangeHost, of: Undo, to: string): Promise<void> {
   const from = to === of.gone ? of.inside : of.gone;
   const [old, wanted] = [

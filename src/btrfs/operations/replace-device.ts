@@ -28,33 +28,33 @@ import { edgesChanged, edgesWitness } from './device-edges.ts';
 import { deviceClaims, knownDevice, syncDevice } from './member.ts';
 
 const undo = z.extend(knownDevice, {
-  /** The number of the device that is to go. */
+  /** The devid of the old device. */
   devid: z.int(),
-  /** What tells it from another one that gets the number; null: it is missing. */
+  /** Its uuid, which differs if another device gets the devid; null: it is missing. */
   uuid: z.nullable(z.string()),
   /** Its path and key; null: it is missing. */
   old: z.nullable(z.strictObject({ path: z.string(), key: z.string() })),
-  /** What the new one held; null: it was blank. */
+  /** Previous content of the new device; null: it was blank. */
   before: z.nullable(signatureSchema),
 });
 
 type Undo = z.infer<typeof undo>;
 
 /**
- * `tx.btrfs.replaceDevice`: another device in the place of one that is failing, or missing (then it is named by its number). It
- * is done after the commit: the way back would write everything once more, onto a device that somebody wants to be rid of.
- * The kernel copies by itself, also after a power cut: recovery waits for its end.
+ * `tx.btrfs.replaceDevice`: replaces a device that is failing, or missing (then named by devid).
+ * Runs after the commit, because an undo would copy everything again, onto a device that should be
+ * removed. The kernel copies by itself, also after a power cut: recovery waits for its end.
  */
 export const replaceDevice = deferred({
   kind: 'btrfs.device.replace',
   version: 1,
   args: z.strictObject({
-    /** Somewhere on the filesystem. */
+    /** Any path on the filesystem. */
     path: z.string(),
-    /** The path of the device, or its number. */
+    /** The path of the device, or its devid. */
     device: z.union([z.string().check(z.minLength(1)), z.int().check(z.positive())]),
     by: z.string().check(z.minLength(1)),
-    /** What `by` holds and may be lost. */
+    /** UUID, or type, of the content of `by` to overwrite. */
     overwrite: z.exactOptional(overwriteSchema),
   }),
   undo,
@@ -120,7 +120,7 @@ export const replaceDevice = deferred({
 });
 
 interface Old extends Pick<Undo, 'devid' | 'uuid' | 'old'> {
-  /** What the filesystem has of it. */
+  /** How much of it the filesystem uses. */
   readonly bytes: number;
 }
 
@@ -141,7 +141,7 @@ async function theOld(
   const known = await host.run(filesystemDevices(root));
   const missing = known.find(({ devid, path }) => devid === device && path === undefined);
   if (missing === undefined) throw noDevice(String(device), mounted);
-  // btrfs does not tell the size of one that is missing: it is no more than that of all that are.
+  // btrfs does not report the size of a missing device: it is at most the size of all others.
   return {
     devid: missing.devid,
     uuid: null,
@@ -156,7 +156,7 @@ function noDevice(device: string, mounted: string): RefusedError {
   });
 }
 
-// While the kernel copies, the new device is there with the number 0; at the end it has that of the old one.
+// While the kernel copies, the new device has devid 0; at the end it has the devid of the old one.
 async function look(host: ReadHost, of: Undo): Promise<Look> {
   const path = await locate(host, { path: of.device, identity: of.identity });
   if (path === undefined) return { state: 'not-ours', found: `${of.device} is gone` };
@@ -188,7 +188,7 @@ async function replace(
     await host.run(replaceStart({ devid: of.devid, target, path: root }));
   } catch (error) {
     if (!(error instanceof CommandError) || error.reason !== 'no-space') throw error;
-    // Each block group is closed while it is copied: what is written meanwhile needs another one.
+    // Each block group is read-only while it is copied: writes meanwhile need another one.
     throw new RefusedError(`the btrfs on ${of.mounted} is too full to have a device replaced`, {
       cause: error,
       remedy: `delete what is not needed any more, or bofh btrfs balance start ${of.mounted} --data-usage 50; then bofh recover`,

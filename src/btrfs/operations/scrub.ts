@@ -15,9 +15,9 @@ import {
 const count = z.int();
 
 /**
- * `tx.btrfs.scrub`: reads every copy of everything in a filesystem, and writes anew what has a good copy. It waits for the end.
- * Any error that was found fails the step, with the numbers: also when all were corrected, for the device is ailing then.
- * There is nothing to undo.
+ * `tx.btrfs.scrub`: reads every copy of all data in a filesystem, and repairs bad copies from good
+ * ones. Waits for the end. Any error fails the step, with the counts, even if all were corrected,
+ * because the device is failing. There is nothing to undo.
  */
 export const scrub = operation({
   kind: 'btrfs.scrub',
@@ -54,7 +54,7 @@ export const scrub = operation({
   }),
 });
 
-/** What is wrong, in the words of a person; nothing when all is well. */
+/** Describes the errors; empty if there are none. */
 export function errorsIn(found: ScrubCounts): readonly string[] {
   const sorts = [
     ['read errors', found.readErrors],

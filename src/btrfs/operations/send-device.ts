@@ -43,19 +43,19 @@ import { askedSource, planSent, sentNeeds, sentPaths, sentUndo } from './sent.ts
 const undo = z.strictObject({
   ...sentUndo,
   device: z.string(),
-  /** Which device it was, whatever bears its path later. */
+  /** Identity of the device, whichever device has its path later. */
   identity: z.string(),
-  /** What it was called. */
+  /** Name of the device at that time. */
   key: z.string(),
-  /** Key of that whose destruction takes the stream along. */
+  /** Key of the device whose removal also removes the stream. */
   container: z.string(),
   /** Bytes. */
   size: z.int(),
-  /** What stands in its last block until the commit. */
+  /** Text in its last block until the commit. */
   mark: z.string(),
-  /** By which whoever receives it will know it. */
+  /** The UUID by which a receiver knows it. */
   streamUuid: uuid,
-  /** What the device held, and the stream that was on it; null: none. */
+  /** Previous content of the device, and its previous stream; null: none. */
   before: z.nullable(signatureSchema),
   streamBefore: z.nullable(uuid),
 });
@@ -63,9 +63,10 @@ const undo = z.strictObject({
 type Undo = z.infer<typeof undo>;
 
 /**
- * `tx.btrfs.sendToDevice`: writes the stream of a read-only subvolume onto a block device that nobody uses, from its first byte on.
- * One that holds anything that `overwrite` does not name, another stream too, is refused. The mark in its last block says
- * whose it is until the commit. Undo leaves it blank, also where something was overwritten: `restores: 'existence'`.
+ * `tx.btrfs.sendToDevice`: writes the stream of a read-only subvolume onto an unused block device,
+ * from its first byte on. Refuses content that `overwrite` does not name, including another stream.
+ * A marker in the last block proves the step until the commit. Undo leaves the device blank, even
+ * if something was overwritten: `restores: 'existence'`.
  */
 export const sendToDevice = operation({
   kind: 'btrfs.send.device',
@@ -104,7 +105,8 @@ export const sendToDevice = operation({
     const path = await recheck(host, of);
     const sent = await sentPaths(host, of);
     await wipe(host, path, of);
-    // Durable before anything of the stream is there. An older stream of the same subvolume must not be taken for this one.
+    // Durable before any of the stream is. An older stream of the same subvolume must not be
+    // mistaken for this one.
     const marks = Buffer.concat([markBytes(of), markBytes(of)]);
     await host.run(writeBytes(path, { offset: guardOffset(of), bytes: marks }));
     if (!(await hasMark(host, path, of)) || !(await hasGuard(host, path, of)))
@@ -118,7 +120,7 @@ export const sendToDevice = operation({
         ),
       );
     } catch (error) {
-      // btrfs dies of SIGPIPE when dd has no room for more.
+      // btrfs is killed by SIGPIPE when dd stops at its limit.
       if (!(error instanceof CommandError) || (await hasGuard(host, path, of))) throw error;
       throw tooSmall(of, error);
     }
@@ -137,7 +139,8 @@ export const sendToDevice = operation({
     );
   },
   sync: ({ undo: of, host }) => syncDevice(host, of),
-  // Nobody but us reads the mark; on a device that holds something else by now its place is not ours any more.
+  // Only this step reads the marker; on a device with other content now, its place no longer
+  // belongs to the step.
   afterCommit: async ({ undo: of, host }) => {
     const { path, look } = await find(host, of);
     if (look.state !== 'ours' || path === undefined) return;
@@ -146,7 +149,7 @@ export const sendToDevice = operation({
   describe: ({ undo: of, way }) => sentRecovery(of, way),
 });
 
-/** The last look before data is lost. */
+/** The last check before data is lost. */
 async function recheck(host: ReadHost, of: Undo): Promise<string> {
   const { path } = await deviceNode(host, of.device);
   const { identity } = await identityOf(host, path);
@@ -160,7 +163,10 @@ async function recheck(host: ReadHost, of: Undo): Promise<string> {
   });
 }
 
-/** btrfs may have ended without having done it; a stream may also reach over the mark, or look like something else. */
+/**
+ * btrfs may have exited without doing it; a stream may also overwrite the marker, or look like
+ * something else.
+ */
 async function expectSent(host: ChangeHost, path: string, of: Undo): Promise<void> {
   const sent = (await streamOn(host, path))?.uuid;
   if (sent !== of.streamUuid)
@@ -181,34 +187,35 @@ function tooSmall({ device }: Undo, cause?: unknown): RefusedError {
   return new RefusedError(`${device} is too small for the stream`, { cause, remedy: 'take a larger one' });
 }
 
-/** The mark goes last: it is the evidence. */
+/** Removes the marker last, because it proves the step. */
 async function erase(host: ChangeHost, path: string, of: Undo, stream: Stream): Promise<void> {
   await host.run(writeBytes(path, { offset: 0, bytes: new Uint8Array(block) }));
   if ((await streamOn(host, path)) !== undefined) throw unmarked(of, 'has left the stream on it, and its');
   await unmark(host, path, of, stream);
 }
 
-/** A stream that was cut short may have run over the first of the two marks. */
+/** An interrupted stream may have overwritten the first of the two markers. */
 type Stream = 'whole' | 'cut short';
 
 async function unmark(host: ChangeHost, path: string, of: Undo, stream: Stream): Promise<void> {
   const clear = (offset: number): Promise<unknown> =>
     host.run(writeBytes(path, { offset, bytes: new Uint8Array(block) }));
-  // What others have written over it since is theirs. The one by which the device is known goes last.
+  // What others wrote over it since is left untouched. The marker that identifies the device goes
+  // last.
   if (stream === 'cut short' || (await hasGuard(host, path, of))) await clear(guardOffset(of));
   const isLeft = await hasGuard(host, path, of);
   if (!isLeft) await clear(markOffset(of));
   if (isLeft || (await hasMark(host, path, of))) throw unmarked(of, 'has left its');
 }
 
-/** What dd was to do and has not, exit 0. */
+/** The error if dd exited 0 without writing. */
 function unmarked(of: Undo, how: string): RefusedError {
   return new RefusedError(`dd has ended, and ${how} mark on ${of.device}`, {
     remedy: `look at its end: od --format=c --skip-bytes=${guardOffset(of)} ${of.device}`,
   });
 }
 
-/** Nothing is written to what is still there: a mark would spoil it. */
+/** Writes nothing to content that still exists: a marker would damage it. */
 async function wipe(host: ChangeHost, path: string, { before, device }: Undo): Promise<void> {
   if (before === null) return;
   await host.run(wipeSignatures(path));

@@ -11,18 +11,19 @@ import { askedSource, planSent, sentNeeds, sentPaths, sentUndo } from './sent.ts
 const undo = z.strictObject({
   ...sentUndo,
   file: absolutePath,
-  /** A second name of the new file, until the commit: the mark. */
+  /** A hard link to the new file until the commit: proves the step. */
   private: absolutePath,
-  /** By which whoever receives it will know it. */
+  /** The UUID by which a receiver knows it. */
   streamUuid: z.string(),
 });
 
 type Undo = z.infer<typeof undo>;
 
 /**
- * `tx.btrfs.sendToFile`: writes the stream of a read-only subvolume into a new file. It appears with all of the stream or not
- * at all, and never in the place of another one. As with an image, what stands at the path is ours while it is the inode of
- * the private name, which stays until the commit.
+ * `tx.btrfs.sendToFile`: writes the stream of a read-only subvolume into a new file. The file
+ * appears with the complete stream or not at all, and never replaces another one. As with an image,
+ * the file at the path belongs to the step while it is the inode of the private name, which stays
+ * until the commit.
  */
 export const sendToFile = operation({
   kind: 'btrfs.send',
@@ -82,7 +83,7 @@ export const sendToFile = operation({
     of: 'device',
     changed: async ({ undo: of, result, host }) => {
       const own = await host.stat(of.private);
-      // Before it has its name nobody was told of the file.
+      // Before it has its name, the file is unknown to others.
       if (own?.kind !== 'file' || !sameFile(own, await host.stat(of.file))) return undefined;
       const isWhole = result === undefined || own.size === result.size;
       return isWhole && (await holdsStream(host, of, own.size))
@@ -101,7 +102,7 @@ export const sendToFile = operation({
   describe: ({ undo: of, way }) => ({
     what: `the stream ${of.file} of the subvolume ${of.source.path} (uuid ${of.source.uuid}), whose second name is ${of.private}`,
     look: [['ls', '-li', of.file, of.private]],
-    // Before the commit both names of our inode go, and no other file that has the name by now.
+    // Before the commit removes both names of the inode, but no other file at that name.
     clear: [
       way === 'back'
         ? ['find', posix.dirname(of.file), '-maxdepth', '1', '-samefile', of.private, '-delete']

@@ -3,22 +3,28 @@ import type { ReadHost } from '../../command/index.ts';
 import { type ManualRecovery, RefusedError } from '../../core/errors.ts';
 import { type Bytes, formatSize } from '../../core/units.ts';
 
-/** Of the mark, and of the head without which a stream is none. */
+/** Size of the marker, and of the head that every stream has. */
 export const block: Bytes = 4096;
 
-/** What the mark of a stream is on. */
+/** The device of a marker. */
 interface Marked {
   readonly device: string;
   readonly size: Bytes;
   readonly mark: string;
 }
 
-/** The last whole block, to which nothing of a stream is written: that begins at the other end, and what lies behind it is not read. */
+/**
+ * The last whole block, which the stream never uses: it begins at the start, and nothing after its
+ * end is read.
+ */
 export function markOffset({ size }: Pick<Marked, 'size'>): Bytes {
   return Math.floor(size / block) * block - block;
 }
 
-/** The mark stands in the block before as well: a stream that has reached it may be longer than its device. */
+/**
+ * The marker is also in the block before: a stream that has overwritten it may be longer than its
+ * device.
+ */
 export function guardOffset(of: Pick<Marked, 'size'>): Bytes {
   return markOffset(of) - block;
 }
@@ -29,12 +35,12 @@ export function markBytes({ mark }: Pick<Marked, 'mark'>): Uint8Array {
   return bytes;
 }
 
-/** The device is ours. */
+/** Whether the device has the marker of the step. */
 export async function hasMark(host: ReadHost, path: string, of: Marked): Promise<boolean> {
   return isMarkAt(host, path, { ...of, from: markOffset(of) });
 }
 
-/** The stream ends before the room does. */
+/** Whether the stream ends before the limit. */
 export async function hasGuard(host: ReadHost, path: string, of: Marked): Promise<boolean> {
   return isMarkAt(host, path, { ...of, from: guardOffset(of) });
 }
@@ -48,7 +54,7 @@ async function isMarkAt(
   return Buffer.from(buffer).equals(markBytes({ mark }));
 }
 
-/** RefusedError where not even a head and a mark have room. */
+/** RefusedError if the device is too small for a head and a marker. */
 export function refuseSmall(device: string, size: Bytes): void {
   if (size >= 4 * block) return;
   throw new RefusedError(`${device} has ${formatSize(size)}: no stream has room on it`, {
@@ -56,7 +62,10 @@ export function refuseSmall(device: string, size: Bytes): void {
   });
 }
 
-/** blkid knows no streams, so a device with one looks blank: RefusedError unless it was named. What else is to be named is nothing. */
+/**
+ * RefusedError for an unnamed stream: blkid does not know streams, so a device with one looks
+ * blank. Any other name to overwrite is an error then.
+ */
 export function refuseStream(
   device: string,
   {

@@ -8,17 +8,17 @@ import { type Subvolume, uuid } from '../schema.ts';
 import type { StreamHead } from '../stream.ts';
 import { type KnownSubvolume, knownSubvolume, subvolumeNamed } from './known.ts';
 
-/** What is sent, as a caller names it. */
+/** The subvolume to send, as a caller names it. */
 export const askedSource = {
   /** A read-only subvolume. */
   source: z.string(),
-  /** Refused when the source is another subvolume by now. */
+  /** Refused if another subvolume is at the path now. */
   uuid: z.exactOptional(uuid),
-  /** A read-only subvolume of the same filesystem, which the receiver has already. */
+  /** A read-only subvolume of the same filesystem that the receiver already has. */
   parent: z.exactOptional(z.string()),
 };
 
-/** The same as it is journalled. */
+/** The same as journalled. */
 export const sentUndo = { source: knownSubvolume, parent: z.nullable(knownSubvolume) };
 
 interface Sent {
@@ -26,7 +26,7 @@ interface Sent {
   readonly parent: KnownSubvolume | null;
 }
 
-/** What is to be sent, and what the stream will say of it. */
+/** What will be sent, and what the stream will contain about it. */
 export async function planSent(
   host: ReadHost,
   asked: {
@@ -55,7 +55,7 @@ export async function planSent(
   return { source, parent: base.known, stream: { name, uuid: own, parentUuid } };
 }
 
-/** Where both are seen now; they must still be what they were. */
+/** The current paths of both; they must be unchanged. */
 export async function sentPaths(
   host: ReadHost,
   { source, parent }: Sent,
@@ -77,7 +77,7 @@ async function pathOf(host: ReadHost, known: KnownSubvolume): Promise<string> {
   return path;
 }
 
-/** Keys of what is read; nobody may delete it meanwhile. */
+/** Keys of what is read: it must not be deleted meanwhile. */
 export async function sentNeeds(
   { source, parent }: Sent,
   on: (path: string) => Promise<DeviceKeys>,

@@ -25,12 +25,12 @@ const args = z.strictObject({
   source: z.string(),
   path: z.string(),
   mode: z.enum(['ro', 'rw']),
-  /** Refused when the source is another subvolume by now. */
+  /** Refused if another subvolume is at the source's path now. */
   uuid: z.exactOptional(uuid),
 });
 
 const undo = z.extend(plantedUndo, {
-  /** The source: where it was, and which it was. */
+  /** The source: its path and identity. */
   source: z.string(),
   sourceId: z.int(),
   sourceUuid: uuid,
@@ -38,8 +38,9 @@ const undo = z.extend(plantedUndo, {
 });
 
 /**
- * `tx.btrfs.snapshot`: a snapshot of a subvolume in the same filesystem, read-only or writable. What lies in the source as a
- * subvolume of its own is an empty directory in it. Undo deletes it by its id.
+ * `tx.btrfs.snapshot`: creates a read-only or writable snapshot of a subvolume in the same
+ * filesystem. A subvolume inside of the source is an empty directory in it. Undo deletes it by its
+ * id.
  */
 export const snapshot = operation({
   kind: 'btrfs.snapshot',
