@@ -180,7 +180,7 @@ function limitsOfThin(
   };
 }
 
-/** Refuses volumes with copies, parts or dependents: use lvm's own tools for those. */
+/** Whether bofh may resize a volume. For copies, parts or dependents: only lvm's own tools. */
 function mayResize(lv: LogicalVolume, group: LaidOutGroup): May {
   const ofGroup = mayChange(group);
   if (!ofGroup.may) return ofGroup;

@@ -66,9 +66,7 @@ export function refuseKind(of: VolumeAmong): void {
   refuseDependents(of);
 }
 
-/**
- * Whether all blocks are in its pool: an external origin, if any, is as large as the volume itself.
- */
+/** Whether all blocks of a thin volume are in its pool, and none in an external origin. */
 function isPlainThin(lv: LogicalVolume, all: readonly LogicalVolume[]): boolean {
   if (!isThin(lv)) return false;
   const origin = all.find(({ uuid }) => uuid === lv.origin?.uuid);
