@@ -20,11 +20,11 @@ export interface RawRow {
 }
 
 /**
- * `btrfs subvolume list` with or without the column of the generation in which each was made. Every path is whole, and
- * begins with `<FS_TREE>/` where the subvolume's own top level is not the subvolume of `path`.
+ * `btrfs subvolume list`, with or without the column of the creation generation. Paths are
+ * complete, and begin with `<FS_TREE>/` unless they are below the subvolume of `path`.
  *
- * It asks twice, in two forms (see `subvolumes`): a name with a newline and the words of a line in it cannot look like a
- * record in both.
+ * bofh lists twice, in two forms (see `subvolumes`): a name with a newline and a fake line cannot
+ * look like a record in both.
  */
 export function subvolumeList(path: string, form: 'plain' | 'with cgen'): ReadCommand<readonly RawRow[]> {
   const cgen = form === 'plain' ? [] : ['-c'];
