@@ -1,7 +1,7 @@
 import { type Answer, type Command, nothing } from '../command/index.ts';
 import type { Reason } from '../core/errors.ts';
 
-/** What is mounted where, and how. */
+/** A device, where to mount it, and how. */
 export interface MountRequest {
   /** A device node. */
   readonly device: string;
@@ -11,7 +11,10 @@ export interface MountRequest {
   readonly options?: readonly string[] | undefined;
 }
 
-/** `mount`: with both source and target fstab is not asked. A device that is write-protected is mounted read-only, exit 0. */
+/**
+ * `mount`: with both source and target it ignores fstab. A write-protected device is mounted
+ * read-only, exit 0.
+ */
 export function mount({ device, path, mode, type, options }: MountRequest): Command<void, 'change'> {
   return {
     tool: 'mount',
@@ -31,8 +34,8 @@ export function mount({ device, path, mode, type, options }: MountRequest): Comm
 }
 
 /**
- * `mount --bind` of a directory, read-only too: libmount binds it and then takes away the right to write, which is a second
- * call (mount(8)). The filesystem's own options stay as they are.
+ * `mount --bind` of a directory, also read-only: libmount binds it and then makes it read-only in a
+ * second call (mount(8)). The options of the filesystem do not change.
  */
 export function bindMount({
   source,
@@ -44,8 +47,8 @@ export function bindMount({
 }
 
 /**
- * `umount` of the topmost mount at a path. Never lazy: a filesystem that is only hidden keeps its device busy. The path
- * is the kernel's own, so that a symbolic link put there meanwhile leads nowhere else.
+ * `umount` of the topmost mount at a path. Never lazy: a filesystem that is only hidden keeps its
+ * device busy. The path is canonical, so that a symbolic link created meanwhile is not followed.
  */
 export function umount(path: string): Command<void, 'change'> {
   return {
@@ -58,7 +61,10 @@ export function umount(path: string): Command<void, 'change'> {
   };
 }
 
-/** Both exit 32 for nearly everything (util-linux 2.38), so this is a word for people and for "try again" alone. */
+/**
+ * Both exit 32 for nearly everything (util-linux 2.38), so this reason is only for messages and for
+ * "try again".
+ */
 export function classify({ stderr }: Answer): Reason {
   if (/target is busy|already mounted|Device or resource busy/.test(stderr)) return 'busy';
   if (

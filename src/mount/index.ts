@@ -20,13 +20,16 @@ export { isWithin } from './table.ts';
 export { inOrder, mountsOfRoot, type RootTree, type TreeMount } from './tree.ts';
 export { unmount } from './unmount.ts';
 
-/** The lines of /etc/fstab, or of another; none when it is not there. What is not understood is in `unread`. */
+/**
+ * The lines of /etc/fstab, or of another file; empty if it does not exist. Lines that could not be
+ * parsed are in `unread`.
+ */
 export async function fstab(host: ReadHost, path: string = tables.fstab.path): Promise<Table<FstabLine>> {
   const { content = '' } = await readTable(host, path);
   return parseFstab(content);
 }
 
-/** The same of /etc/crypttab. */
+/** The same for /etc/crypttab. */
 export async function crypttab(
   host: ReadHost,
   path: string = tables.crypttab.path,
@@ -35,12 +38,15 @@ export async function crypttab(
   return parseCrypttab(content);
 }
 
-/** Every mount that the host's processes see by default, as the kernel tells it. */
+/** Every mount in the host's default mount namespace, from the kernel. */
 export async function mounts(host: ReadHost): Promise<readonly MountEntry[]> {
   return mountEntries(host);
 }
 
-/** Is something mounted on this directory? Symbolic links are followed; CommandError `not-found` when it is missing. */
+/**
+ * Whether this directory is a mount point. Follows symbolic links; CommandError `not-found` if it
+ * is missing.
+ */
 export async function isMountpoint(host: ReadHost, path: string): Promise<boolean> {
   return mountsAt(await mountEntries(host), await realPath(host, path)).length > 0;
 }

@@ -1,7 +1,7 @@
 import type { ManualRecovery } from '../core/errors.ts';
 import type { Made } from './ours.ts';
 
-/** A mount of ours for a person: what it is, how to see it, how to take it away. */
+/** Manual recovery of a mount: how to see it, and how to unmount it. */
 export function mountedRecovery({
   undo: { path, device, private: own },
   result: known,

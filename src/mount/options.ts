@@ -2,28 +2,32 @@ import * as z from 'zod/mini';
 import { UsageError } from '../core/errors.ts';
 
 /**
- * Options of a mount, in either form: `['nodev', 'commit=5']`, one option each, or `{ nodev: true, commit: 5 }`. What
- * mount(8) takes between two commas; read-only or not is said by `mode`.
+ * Options of a mount, in either form: `['nodev', 'commit=5']`, one option each, or `{ nodev: true,
+ * commit: 5 }`. Each as mount(8) takes it between two commas; `mode` sets read-only.
  */
 export type MountOptions = readonly string[] | Readonly<Record<string, true | string | number>>;
 
-// These are no options of a filesystem: they make another thing of the mount than the one that is undone.
+// These change what the mount is, so that the undo would not match it.
 const refused =
   /^(?:ro|rw|remount|r?bind|move|loop|offset|sizelimit|r?(?:shared|slave|private|unbindable)|[xX]-.*)(?:=.*)?$/s;
 
-// mount.cifs(8), mount.ceph(8), mount.ecryptfs(8), mount.davfs(8): what names a file is no secret.
+// mount.cifs(8), mount.ceph(8), mount.ecryptfs(8), mount.davfs(8): an option that names a file is
+// no secret.
 const secret = /^(?:[\w.-]*(?:pass|pwd|secret)[\w.-]*|key)=(?!\s*$)/i;
 const secretFile = /^[\w.-]*(?:file|_fd|fnek_sig|credentials)[\w.-]*=/i;
 const userWithPassword = /^user(?:name)?=.*%/is;
 
 const oneOption = /^[^\s,"\\]+$/;
 
-/** Does this option hold a password? It would stand in the journal, in /proc/PID/cmdline and in the system log. */
+/**
+ * Whether an option contains a password. It would appear in the journal, in /proc/PID/cmdline and
+ * in the system log.
+ */
 export function holdsSecret(option: string): boolean {
   return (secret.test(option) && !secretFile.test(option)) || userWithPassword.test(option);
 }
 
-/** What to do instead: without the option itself, which is the secret. */
+/** The remedy. Does not contain the option itself, which is the secret. */
 export const secretRemedy =
   'write the password into a file that only root may read, and name that: credentials=FILE (cifs), secretfile=FILE (ceph)';
 
@@ -42,12 +46,12 @@ const named = z
     ),
   );
 
-/** The options of a mount of ours, in the form in which they were given. */
+/** The mount options of a step, in the form in which they were given. */
 export const mountOptions = z
   .union([z.readonly(z.array(option)), z.readonly(named)])
   .check(z.refine((options) => repeated(wordsOf(options)) === undefined, 'an option is given twice'));
 
-/** The words that mount(8) takes, in their order. */
+/** The options for mount(8), in order. */
 export function wordsOf(options: MountOptions | undefined): readonly string[] {
   if (options === undefined) return [];
   if (isList(options)) return options;
@@ -55,8 +59,8 @@ export function wordsOf(options: MountOptions | undefined): readonly string[] {
 }
 
 /**
- * Refuses what holds a password before anything is done with it: a verb is written to the system log with its arguments,
- * and to the journal. UsageError, without the option.
+ * Refuses passwords before anything else happens: the system log and the journal get a verb with
+ * its arguments. UsageError, without the option.
  */
 export function refuseSecrets(options: readonly string[]): void {
   for (const [index, word] of options.entries())
@@ -71,7 +75,9 @@ function isList(options: MountOptions): options is readonly string[] {
   return Array.isArray(options);
 }
 
-/** An option that is there twice, its value aside: mount(8) takes the last, and nobody can say which was meant. */
+/**
+ * An option given twice, ignoring its value: mount(8) takes the last, and the intent is unknown.
+ */
 function repeated(words: readonly string[]): string | undefined {
   const names = words.map((word) => word.replace(/=.*$/s, ''));
   return names.find((name, index) => names.indexOf(name) !== index);

@@ -7,18 +7,20 @@ import { emptyDirectory, makePrivateMounts, privateMounts, realPath } from './pa
 import { describe, markOption, mountsAt, mountsOn, userEntries } from './table.ts';
 import { unmount } from './unmount.ts';
 
-/** A mount of ours, as it was journalled before it was made. */
+/** A mount of a step, as journalled before it was mounted. */
 export interface Made {
-  /** As the kernel names it. */
+  /** Canonical path. */
   readonly path: string;
-  /** The directory is ours too; its name bears the mark. */
+  /** The step also created the directory; its name contains the mark. */
   readonly private: boolean;
-  /** What is mounted: a device, or a directory. */
+  /** The mounted device or directory. */
   readonly device: string;
-  /** `major:minor` of the device: of no meaning after a reboot, but neither is the mount. */
+  /** `major:minor` of the device: meaningless after a reboot, but the mount is gone then too. */
   readonly number: string;
   readonly mark: string;
-  /** The directory of the filesystem that is mounted; undefined: its top, or what btrfs takes for it. */
+  /**
+   * The mounted directory of the filesystem; undefined: its top, or the default subvolume of btrfs.
+   */
   readonly root?: string | undefined;
 }
 
@@ -31,7 +33,7 @@ interface Survey {
   readonly mine: MountEntry | undefined;
 }
 
-/** Where a mount of ours is to be: an empty directory of the administrator's, or a private one that is not there yet. */
+/** Where to mount: an empty directory of the administrator, or a new private one. */
 export async function chooseDirectory(
   host: ReadHost,
   path: string | undefined,
@@ -46,7 +48,10 @@ export async function chooseDirectory(
   return { path: own, private: true };
 }
 
-/** Makes the private directory, does the act, and gives the mount that it made: an exit code of 0 is not believed. */
+/**
+ * Creates the private directory, mounts, and returns the resulting mount: exit code 0 is not
+ * trusted.
+ */
 export async function makeMount(
   host: ChangeHost,
   wanted: Made,
@@ -61,11 +66,11 @@ export async function makeMount(
   return confirm(host, wanted, before);
 }
 
-/** Of all mounts the one that is ours, if it is there. RefusedError when it cannot be told from others. */
+/** Finds the mount of the step among all mounts. RefusedError if it cannot be told from others. */
 async function survey(host: ReadHost, made: Made, known: Known | undefined): Promise<Survey> {
   const entries = await mountEntries(host);
   const there = await candidatesOf(host, entries, made);
-  // A newer step that unmounted it, and was undone, has mounted it again.
+  // A later step that unmounted it, and was undone, has mounted it again.
   const again = there.some(({ id }) => id === known?.mountId) ? undefined : await mountedAgain(host, made);
   const candidates = there.filter(
     ({ id }) => known === undefined || id === known.mountId || again !== undefined,
@@ -91,7 +96,7 @@ async function candidatesOf(
 ): Promise<readonly MountEntry[]> {
   const found: MountEntry[] = [];
   for (const entry of mountsAt(entries, path)) {
-    // btrfs mounts its default subvolume, whichever that is, or the one that its options name.
+    // btrfs mounts its default subvolume, or the one in its options.
     const isRoot = root === undefined ? entry.root === '/' || entry.type === 'btrfs' : entry.root === root;
     if (isRoot && (await isOf(host, entry, number))) found.push(entry);
   }
@@ -99,8 +104,8 @@ async function candidatesOf(
 }
 
 /**
- * Is this a mount of the device of that number? btrfs gives its filesystem a number of its own (0:45), and shows one
- * of its devices as the source, not always the one that was given.
+ * Whether a mount is of the device with that number. A btrfs has a device number of its own (0:45),
+ * and shows one of its devices as the source, not always the given one.
  */
 export async function isOf(host: ReadHost, entry: MountEntry, number: string): Promise<boolean> {
   if (entry.device === number) return true;
@@ -118,7 +123,7 @@ export async function isOf(host: ReadHost, entry: MountEntry, number: string): P
   return false;
 }
 
-/** `major:minor` of a device node; undefined when there is none of that name (any more). */
+/** `major:minor` of a device node; undefined if it does not exist. */
 export async function numberOf(host: ReadHost, device: string): Promise<string | undefined> {
   try {
     return (await deviceNode(host, device)).number;
@@ -150,7 +155,7 @@ async function mountedAgain(host: ReadHost, { path, mark }: Made): Promise<true 
   return found ? true : undefined;
 }
 
-/** What there is of a mount of ours. */
+/** The current state of the step's mount. */
 export async function lookForMount(host: ReadHost, made: Made, known: Known | undefined): Promise<Look> {
   const { entries, mine } = await survey(host, made, known);
   if (mine !== undefined) return { state: 'ours', holders: mountsOn(entries, mine).map(carried) };
@@ -160,11 +165,12 @@ export async function lookForMount(host: ReadHost, made: Made, known: Known | un
   return { state: left ? 'ours' : 'gone' };
 }
 
-/** Unmounts what is ours, and removes its directory where that is ours too. */
+/** Unmounts the step's mount, and removes its directory if the step created it. */
 export async function takeAway(host: ChangeHost, made: Made, known: Known | undefined): Promise<void> {
   const { mine } = await survey(host, made, known);
   if (mine !== undefined) await unmount(host, mine);
-  // Removed last, because its name is the mark. rmdir fails, as it should, when something else lies in it.
+  // Removed last, because its name is the mark. rmdir fails, as it should, if the directory is not
+  // empty.
   if (made.private && (await host.stat(made.path)) !== undefined) await host.removeDir(made.path);
 }
 
@@ -172,7 +178,7 @@ function carried(entry: MountEntry): Holder {
   return { ...describeMount(entry), words: describe(entry) };
 }
 
-/** The new mount must be in the kernel's table, with the device, and marked. */
+/** The new mount must be in the kernel's table, with the device and the mark. */
 async function confirm(host: ChangeHost, wanted: Made, before: ReadonlySet<number>): Promise<MountEntry> {
   const isNew = ({ id }: MountEntry): boolean => !before.has(id);
   const entries = await mountEntries(host);
@@ -180,7 +186,8 @@ async function confirm(host: ChangeHost, wanted: Made, before: ReadonlySet<numbe
   const candidates = await candidatesOf(host, entries, wanted);
   const found = made !== undefined && others.length === 0 && candidates.includes(made);
   if (found && (wanted.private || (await isMarked(host, wanted)))) return made;
-  // The undo would not know it again, so it is taken back here, where we know that it is ours.
+  // The undo would not recognize it, so it is unmounted here, where it is known to belong to the
+  // step.
   if (made !== undefined && others.length === 0) await unmount(host, made);
   const argv = [wanted.device, wanted.path];
   const what = 'reported success, but the mount is not there, or not with our mark';

@@ -2,12 +2,12 @@ import { posix } from 'node:path';
 import { type ChangeHost, type FileStat, type ReadHost, refuseExposed } from '../command/index.ts';
 import { CommandError, RefusedError, UsageError } from '../core/errors.ts';
 
-/** Where bofh mounts what only it needs: 0700, on a filesystem that a reboot empties. */
+/** For bofh's own temporary mounts: 0700, on a filesystem that a reboot empties. */
 export const privateMounts = '/run/bofh/mnt';
 
 /**
- * The path as the kernel's mount table has it: every symbolic link followed. CommandError `not-found` when a part of
- * it is missing, UsageError when it does not begin at the root.
+ * The canonical path, as in the kernel's mount table. CommandError `not-found` if a part of it is
+ * missing, UsageError if it is not absolute.
  */
 export async function realPath(host: ReadHost, path: string): Promise<string> {
   if (!path.startsWith('/') || path.includes('\0'))
@@ -39,8 +39,8 @@ export async function realPath(host: ReadHost, path: string): Promise<string> {
 }
 
 /**
- * A directory in a tree that is not this host's: every part of the path must be a real directory, because a symbolic link
- * of the tree would lead out of it, into this host. RefusedError for anything else.
+ * A directory in a tree of another system: every part of the path must be a real directory, because
+ * a symbolic link in the tree would lead out of it, into this host. RefusedError for anything else.
  */
 export async function directoryBeneath(host: ReadHost, root: string, path: string): Promise<string> {
   let at = root;
@@ -58,7 +58,10 @@ export async function directoryBeneath(host: ReadHost, root: string, path: strin
   return at;
 }
 
-/** Node gives a name that is no UTF-8 with U+FFFD in the place of its bytes, so that it leads nowhere, or to another file. */
+/**
+ * Node replaces bytes of a name that are not UTF-8 by U+FFFD, so that the path leads nowhere, or to
+ * another file.
+ */
 function refuseOddBytes(path: string): void {
   if (!path.includes('\ufffd')) return;
   throw new UsageError(`"${path}" holds bytes that are not UTF-8, and bofh cannot name such a path`, {
@@ -66,7 +69,10 @@ function refuseOddBytes(path: string): void {
   });
 }
 
-/** An existing empty directory, by its real path; RefusedError for anything else, and where another user could replace it. */
+/**
+ * An existing empty directory, by canonical path; RefusedError for anything else, and if another
+ * user could replace it.
+ */
 export async function emptyDirectory(host: ReadHost, path: string): Promise<string> {
   const real = await realPath(host, path);
   const stat = await host.stat(real);
@@ -85,7 +91,7 @@ export async function emptyDirectory(host: ReadHost, path: string): Promise<stri
   );
 }
 
-/** Makes /run/bofh and, in it, the directory for private mounts. */
+/** Creates /run/bofh and, in it, the directory for private mounts. */
 export async function makePrivateMounts(host: ChangeHost): Promise<void> {
   await ensureDirectory(host, posix.dirname(privateMounts), 0o711);
   await ensureDirectory(host, privateMounts, 0o700);
@@ -96,7 +102,7 @@ async function ensureDirectory(host: ChangeHost, path: string, mode: number): Pr
     try {
       await host.makeDir(path, { mode });
     } catch (error) {
-      // Another bofh was quicker.
+      // Another bofh process created it first.
       if (!(error instanceof CommandError && error.reason === 'exists')) throw error;
     }
   }

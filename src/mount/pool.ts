@@ -3,32 +3,32 @@ import type { MountRequest } from './commands.ts';
 import type { MountOptions } from './options.ts';
 import { type HeldMount, untilReleased } from './scoped.ts';
 
-/** What is to be mounted; the pool chooses where. */
+/** A mount request without a directory, which the pool chooses. */
 export type PoolRequest = Pick<MountRequest, 'device' | 'type'> & {
   readonly mode?: MountRequest['mode'];
   readonly options?: MountOptions | undefined;
 };
 
-/** The same, with the place and the mode. */
+/** The same, with the directory and the mode. */
 export type PlacedRequest = PoolRequest & Pick<MountRequest, 'path' | 'mode'>;
 
-/** What a pool needs of the world; `bofh.ts` binds both to the ambient host. */
+/** The host functions that a pool needs; `bofh.ts` binds both to the ambient host. */
 export interface Mounter {
   /**
-   * Mounts, calls the body with the path, and unmounts at its end, whatever that is: a sequence of its own with a
-   * temporary mount, so that a crash in between is recovered.
+   * Mounts, calls the body with the path, and unmounts when it ends in any way: a separate sequence
+   * with a temporary mount, so that a crash in between is recovered.
    */
   readonly run: <T>(request: PlacedRequest, body: (path: string) => Promise<T>) => Promise<T>;
   readonly isMountpoint: (path: string) => Promise<boolean>;
 }
 
-/** Directories to mount on, each handed out to one user at a time. */
+/** Mount points, each used by one caller at a time. */
 export class MountPool {
   readonly #paths: readonly string[];
   readonly #taken = new Set<string>();
   readonly #mounter: Mounter;
 
-  /** UsageError for an empty pool, a path twice, or one that does not begin at the root. */
+  /** UsageError for an empty pool, a duplicate path, or one that is not absolute. */
   constructor(paths: readonly string[], mounter: Mounter) {
     const bad = paths.find((path, at) => !path.startsWith('/') || paths.indexOf(path) !== at);
     if (bad !== undefined)
@@ -38,7 +38,10 @@ export class MountPool {
     this.#mounter = mounter;
   }
 
-  /** Mounts a device read-write, or as asked, for as long as the body runs. RefusedError when no directory is free. */
+  /**
+   * Mounts a device, read-write by default, while the body runs. RefusedError if no directory is
+   * free.
+   */
   async with<T>(request: string | PoolRequest, body: (path: string) => Promise<T>): Promise<T> {
     const path = await this.#take();
     try {
@@ -56,7 +59,7 @@ export class MountPool {
   async #take(): Promise<string> {
     const busy: string[] = [];
     for (const path of this.#paths) {
-      // Taken before the question is asked: two that ask at once must not get the same one.
+      // Reserved before the await: two concurrent callers must not get the same directory.
       if (this.#taken.has(path)) {
         busy.push(`${path} (handed out)`);
         continue;

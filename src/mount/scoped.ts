@@ -1,11 +1,11 @@
 /** A mount that lasts until it is released, or until the end of an `await using` block. */
 export interface HeldMount extends AsyncDisposable {
   readonly path: string;
-  /** Unmounts; calling it again waits for the same end. */
+  /** Unmounts; another call waits for the same end. */
   readonly release: () => Promise<void>;
 }
 
-/** Makes of a mount that lasts as long as a body one that lasts until it is released. */
+/** Turns a mount that lasts while a body runs into one that lasts until it is released. */
 export async function untilReleased(
   during: (body: (path: string) => Promise<void>) => Promise<void>,
 ): Promise<HeldMount> {
@@ -17,7 +17,7 @@ export async function untilReleased(
       opened(at);
       await released;
     });
-    // Before it is open a failure is this call's; afterwards it belongs to whoever releases.
+    // Before it is mounted, a failure belongs to this call; afterwards to the caller of release.
     ended.catch(failed);
   });
   const release = async (): Promise<void> => {

@@ -5,27 +5,27 @@ import { isOf, numberOf } from './ours.ts';
 import { isWithin, mountOver } from './table.ts';
 
 /**
- * The device by which this very mount could be made again; undefined when it has none: a directory of a filesystem, or
- * one that is no device's (tmpfs, NFS, FUSE).
+ * The device from which exactly this mount could be mounted again; undefined if there is none: a
+ * directory of a filesystem, or one without a device (tmpfs, NFS, FUSE).
  */
 export async function deviceBehind(host: ReadHost, entry: MountEntry): Promise<string | undefined> {
   if (entry.type.startsWith('fuse') || entry.root !== rootOfDevice(entry)) return undefined;
   const named = entry.source.startsWith('/') ? await numberOf(host, entry.source) : undefined;
   if (named !== undefined && (await isOf(host, entry, named))) return entry.source;
-  // The source is free text: the kernel calls the first root /dev/root, which is no node.
+  // The source is free text: the kernel calls the first root /dev/root, which is no device node.
   const link = `/sys/dev/block/${entry.device}`;
   if ((await host.stat(link)) === undefined) return undefined;
   const node = `/dev/${posix.basename(await host.readLink(link))}`;
   return (await numberOf(host, node)) === entry.device ? node : undefined;
 }
 
-/** What a mount of the device shows: the subvolume that btrfs names among the options, else the top. */
+/** What mounting the device shows: the subvolume that btrfs names in the options, else the top. */
 function rootOfDevice({ type, superOptions }: MountEntry): string {
   if (type !== 'btrfs') return '/';
   return /(?:^|,)subvol=(?<path>[^,]+)/.exec(superOptions)?.groups?.path ?? '/';
 }
 
-/** The directory in which a mount that is not hidden shows this directory of a filesystem. */
+/** The directory through which a mount that is not hidden shows this directory of a filesystem. */
 export function shownBy(
   entries: readonly MountEntry[],
   { number, root }: { readonly number: string; readonly root: string },

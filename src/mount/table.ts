@@ -2,12 +2,18 @@ import { type MountEntry, unescapeOctal } from '../blockdevice/mountinfo.ts';
 import type { ReadHost } from '../command/index.ts';
 import { ParseError } from '../core/errors.ts';
 
-/** The option that bears a step's mark. libmount keeps `x-…` options in its own table and never gives them to the kernel (mount(8)). */
+/**
+ * The option with a step's mark. libmount keeps `x-…` options in its own table and never passes
+ * them to the kernel (mount(8)).
+ */
 export function markOption(mark: string): string {
   return `x-bofh.mark=${mark}`;
 }
 
-/** The option that says that bofh has mounted it again, when it undid an unmount: its number is a new one then. */
+/**
+ * The option that says that bofh mounted it again when it undid an unmount: its mount id is new
+ * then.
+ */
 export function againOption(mark: string): string {
   return `x-bofh.again=${mark}`;
 }
@@ -21,32 +27,39 @@ export interface UserEntry {
 const utab = '/run/mount/utab';
 const line = /^(?:[A-Z_]+=[^ ]*)(?: [A-Z_]+=[^ ]*)*$/s;
 
-/** Parses /run/mount/utab (libmount 2.38 to 2.41). Throws ParseError for a line that it does not understand. */
+/**
+ * Parses /run/mount/utab (libmount 2.38 to 2.41). Throws ParseError for a line that it does not
+ * understand.
+ */
 export function parseUtab(text: string): readonly UserEntry[] {
   if (text === '') return [];
   if (!text.endsWith('\n')) throw new ParseError(`${utab} is cut off`);
   return text.slice(0, -1).split('\n').map(parseLine);
 }
 
-/** libmount's table; empty when there is none, because nothing has needed it since the boot. */
+/** libmount's table; empty if nothing has needed it since the boot. */
 export async function userEntries(host: ReadHost): Promise<readonly UserEntry[]> {
   if ((await host.stat(utab)) === undefined) return [];
   return parseUtab(new TextDecoder().decode(await host.readFile(utab)));
 }
 
-/** What is mounted at a path, the lowest first. */
+/** The mounts at a path, the lowest first. */
 export function mountsAt(entries: readonly MountEntry[], path: string): readonly MountEntry[] {
   return entries.filter((entry) => entry.path === path);
 }
 
-/** What stands on a mount: in directories of it, or over it at the same path. While it does, the mount is busy. */
+/**
+ * The mounts on top of a mount: in directories of it, or over it at the same path. They keep it
+ * busy.
+ */
 export function mountsOn(entries: readonly MountEntry[], below: MountEntry): readonly MountEntry[] {
   return entries.filter((entry) => entry.parent === below.id && entry.id !== below.id);
 }
 
 /**
- * The mount that a path leads into: from the root down, by who stands on whom, so that what another mount hides is not
- * taken for it. A mount that stands beside a longer path on the same one came later and hides that.
+ * The mount that a path leads into. Follows parents from the root down, so that a hidden mount does
+ * not count. Of two mounts on the same parent, the later one with the shorter path hides the one
+ * with the longer path.
  */
 export function mountOver(entries: readonly MountEntry[], path: string): MountEntry | undefined {
   const ids = new Set(entries.map(({ id }) => id));
@@ -63,12 +76,12 @@ export function mountOver(entries: readonly MountEntry[], path: string): MountEn
   }
 }
 
-/** Is this path that directory, or something in it? */
+/** Whether a path is that directory, or inside of it. */
 export function isWithin(path: string, directory: string): boolean {
   return path === directory || path.startsWith(directory === '/' ? '/' : `${directory}/`);
 }
 
-/** A mount in words. */
+/** Describes a mount. */
 export function describe({ source, path, id }: MountEntry): string {
   return `${source} mounted on ${path} (mount ${id})`;
 }

@@ -12,26 +12,29 @@ export interface TreeMount {
   /** A device, a link to one, or `UUID=…`. */
   readonly device: string;
   readonly path: string;
-  /** For writing unless said otherwise. */
+  /** (default: rw) */
   readonly mode?: 'ro' | 'rw';
   readonly type?: string;
   readonly options?: MountOptions;
 }
 
-/** A root filesystem whose own fstab says what belongs to it. */
+/** A root filesystem whose own fstab lists its other mounts. */
 export interface RootTree {
   readonly device: string;
-  /** Where its root is mounted; without it a private directory is made. */
+  /** Where to mount its root (default: a new private directory). */
   readonly path?: string;
-  /** All of it is mounted for writing unless said otherwise; a line that says `ro` is read-only either way. */
+  /** Mode of all mounts (default: rw); a line with `ro` is always read-only. */
   readonly mode?: 'ro' | 'rw';
-  /** In the tree; /etc/fstab unless said otherwise. */
+  /** Path in the tree (default: /etc/fstab). */
   readonly fstab?: string;
-  /** What a device that the fstab names is called on this host: `{ '/dev/xvda2': '/dev/vg0/web1-home' }`. */
+  /** Names on this host of the devices in the fstab: `{ '/dev/xvda2': '/dev/vg0/web1-home' }`. */
   readonly devices?: Readonly<Record<string, string>>;
 }
 
-/** The order to mount in: what is deeper comes later. UsageError for two at one place, none, or a path that is not whole. */
+/**
+ * Sorts mounts, deeper ones later. UsageError for two at one place, none, or a path that is not
+ * absolute.
+ */
 export function inOrder(mounts: readonly TreeMount[]): readonly TreeMount[] {
   if (mounts.length === 0) throw new UsageError('a tree of mounts needs at least one');
   const whole = mounts.map((mount) => ({ ...mount, path: normal(mount.path) }));
@@ -41,8 +44,8 @@ export function inOrder(mounts: readonly TreeMount[]): readonly TreeMount[] {
 }
 
 /**
- * What the fstab of a mounted root says belongs to it, in order: filesystems on devices, but not those that are not
- * mounted by themselves (`noauto`), nor shares and the kernel's own, nor what is missing and may be (`nofail`).
+ * The mounts in the fstab of a mounted root, in order: filesystems on devices, but not `noauto`
+ * ones, shares, kernel filesystems, and missing ones with `nofail`.
  */
 export async function mountsOfRoot(
   host: ReadHost,
@@ -62,7 +65,7 @@ export async function mountsOfRoot(
   const content = Buffer.from(await host.readFile(file)).toString('latin1');
   const found: TreeMount[] = [];
   const { lines, unread } = parseFstab(content);
-  // A line that is left out would be a mount that is missing.
+  // Ignoring a line would mean a missing mount.
   if (unread[0] !== undefined) throw unreadLine(file, unread[0]);
   for (const line of lines) {
     if (!isOfTree(line)) continue;
@@ -83,7 +86,7 @@ export async function mountsOfRoot(
 
 const reference = /^(?:\/dev\/|UUID=|LABEL=|PARTUUID=|PARTLABEL=|ID=)/;
 
-/** The root itself is mounted already, by whoever knows what it is called here. */
+/** The caller, who knows its name on this host, has already mounted the root. */
 function isOfTree({ source, target, type, options }: FstabLine): boolean {
   return (
     target.startsWith('/') &&
@@ -94,7 +97,7 @@ function isOfTree({ source, target, type, options }: FstabLine): boolean {
   );
 }
 
-/** Found out as the mount itself will: what cannot be told is no missing device. */
+/** Resolved as the mount itself will do it: an unknown device is not the same as a missing one. */
 async function isThere(host: ReadHost, source: string): Promise<boolean> {
   try {
     await deviceNode(host, source);
@@ -105,7 +108,7 @@ async function isThere(host: ReadHost, source: string): Promise<boolean> {
   }
 }
 
-// For libmount, systemd and mount(8) itself; read-only or not is said apart.
+// For libmount, systemd and mount(8) itself; read-only is separate.
 const forUserSpace =
   /^(?:defaults|auto|noauto|nofail|user|nouser|users|owner|group|_netdev|rw|ro|comment=.*|[xX]-.*)$/;
 

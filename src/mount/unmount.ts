@@ -11,14 +11,15 @@ import { umount } from './commands.ts';
 import { describe, mountOver, mountsAt, mountsOn } from './table.ts';
 
 /**
- * Unmounts exactly this mount, or finds it gone. umount(2) takes a path and hits whatever is topmost there, so it is
- * asked only while that is the one meant. CommandError `busy`, after all its tries, names everybody who keeps it.
+ * Unmounts exactly this mount, or finds it gone. umount(2) takes a path and unmounts the topmost
+ * mount there, so it is only called while that is the right one. CommandError `busy`, after all
+ * retries, names all holders.
  */
 export async function unmount(host: ChangeHost, mount: MountEntry): Promise<void> {
   const before = await mountEntries(host);
   if (!before.some(is(mount))) return;
   if (mountsOn(before, mount).length > 0) throw await busy(host, mount);
-  // By the table: the numbers that stat(2) gives for a subvolume of btrfs are in no table.
+  // Uses the table: the numbers that stat(2) returns for a btrfs subvolume are in no table.
   if (mountOver(before, mount.path)?.id !== mount.id)
     throw busyWith(failed(mount), { what: describe(mount), holders: hiding(before, mount) });
   let failure: unknown;
@@ -47,7 +48,7 @@ function failed(mount: MountEntry, cause?: unknown): CommandError {
   return new CommandError({ tool, argv, reason: 'busy', cause });
 }
 
-/** What lies over a mount: at its path, or at a directory above it. */
+/** The mounts that hide a mount: at its path, or at a directory above it. */
 function hiding(entries: readonly MountEntry[], mount: MountEntry): readonly Holder[] {
   const over = mountsAt(entries, mount.path).filter((entry) => !is(mount)(entry));
   const top = over.at(-1);

@@ -12,9 +12,9 @@ import { realPath } from '../paths.ts';
 import { isWithin, markOption, mountOver } from '../table.ts';
 
 const args = z.strictObject({
-  /** An existing directory; what is mounted below it is not taken along. */
+  /** An existing directory; mounts below it are not included. */
   source: z.string(),
-  /** An existing empty directory; without it a private one is made, and removed by the undo. */
+  /** An existing empty directory (default: a private one, which the undo removes). */
   path: z.exactOptional(z.string()),
   options: z.exactOptional(mountOptions),
   mode: z.enum(['ro', 'rw']),
@@ -23,23 +23,24 @@ const args = z.strictObject({
 const undo = z.strictObject({
   path: z.string(),
   private: z.boolean(),
-  /** The directory, by its real path. */
+  /** The directory, by canonical path. */
   device: z.string(),
-  /** `major:minor` of its filesystem, as the table of mounts has it. */
+  /** `major:minor` of its filesystem, from the mount table. */
   number: z.string(),
   /** Its path within that filesystem. */
   root: z.string(),
   mark: z.string(),
-  /** Where that filesystem is mounted, and the device that it is on, where it is on one. */
+  /** Where that filesystem is mounted, and its device, if any. */
   over: z.string(),
   on: z.exactOptional(z.string()),
-  /** How that mount is restricted, which the new one is too unless something else was asked for. */
+  /** Restrictions of that mount, which the new one gets too unless requested otherwise. */
   inherits: z.readonly(z.array(z.string())),
 });
 
 /**
- * `tx.mount.bind`: shows a directory at another place too, read-only if asked. The mark is that of `tx.mount.mount`. Of the
- * filesystem nothing is changed, so its own mount and its device are needed, not claimed.
+ * `tx.mount.bind`: mounts a directory at another place too, read-only if requested. The mark is
+ * that of `tx.mount.mount`. Nothing on the filesystem changes, so its own mount and its device are
+ * needed, not claimed.
  */
 export const bind = operation({
   kind: 'mount.bind',
@@ -85,7 +86,7 @@ export const bind = operation({
   describe: mountedRecovery,
 });
 
-/** A directory, and what it is to the kernel: a filesystem, and a path in it. */
+/** A directory as the kernel sees it: a filesystem, and a path in it. */
 async function directoryOf(host: ReadHost, source: string) {
   const device = await realPath(host, source);
   await refuseExposed(host, device, 'there');
@@ -116,7 +117,8 @@ const opposites = [
   /^(?:no)?diratime$/,
 ];
 
-// libmount 2.38 binds, and then sets the flags that it was given: without nodev among them that of the source is gone.
+// libmount 2.38 binds, and then sets the given flags: without nodev among them the nodev of the
+// source is lost.
 function inherited(flags: readonly string[], asked: readonly string[]): readonly string[] {
   const kept = flags.filter(
     (flag) => !opposites.some((pair) => pair.test(flag) && asked.some((word) => pair.test(word))),

@@ -15,7 +15,7 @@ const word = z.string().check(
 const fields = {
   /** A device, or `UUID=…`. */
   device: word,
-  /** A file with the key, or `none`: it is asked for. */
+  /** A key file, or `none`: asks for a passphrase. */
   key: z.string().check(z.regex(/^(?:none$|\/)/, 'a file, or none: the key itself stands in no table')),
   options: z.readonly(
     z.array(z.string().check(z.regex(/^[^,\0\ufffd]+$/, 'one option each, without commas'))),
@@ -23,10 +23,10 @@ const fields = {
 };
 
 const name = word.check(z.regex(/^[^\s/#][^\s/]*$/, 'a name of a mapping, without blanks and slashes'));
-/** /etc/crypttab unless said otherwise. */
+/** (default: /etc/crypttab) */
 const file = z.exactOptional(absolutePath);
 
-/** Adds a line to /etc/crypttab, at its end; the file is made if there is none. */
+/** Appends a line to /etc/crypttab; creates the file if it does not exist. */
 export const addCrypttab = tableOperation({
   kind: 'mount.crypttab.add',
   table: 'crypttab',
@@ -39,7 +39,7 @@ export const addCrypttab = tableOperation({
   },
 });
 
-/** Takes the line of a mapping out of /etc/crypttab. */
+/** Removes the line of a mapping from /etc/crypttab. */
 export const removeCrypttab = tableOperation({
   kind: 'mount.crypttab.remove',
   table: 'crypttab',
@@ -79,7 +79,7 @@ export const changeCrypttab = tableOperation({
   },
 });
 
-/** The text of a line, which must say what the entry says. */
+/** The text of a line, which must parse to the same entry. */
 function textOf(entry: CrypttabEntry, bytes: string): string {
   const text = lineText(bytes);
   const [read] = parseCrypttab(bytes).lines;
@@ -93,10 +93,10 @@ function textOf(entry: CrypttabEntry, bytes: string): string {
   return text;
 }
 
-/** There is no validator for a crypttab: what would stop the boot is looked at here. */
+/** There is no validator for a crypttab: this checks for what would stop the boot. */
 async function check(host: ReadHost, { device, key, options }: CrypttabEntry): Promise<void> {
   if (!options.some((each) => ['nofail', 'noauto'].includes(each))) await refuseMissing(host, device);
-  // `/key:UUID=…` is a file on another device, and /dev/urandom makes a new key at each boot.
+  // `/key:UUID=…` is a file on another device, and /dev/urandom means a new key at each boot.
   if (key === 'none' || key.includes(':') || key.startsWith('/dev/')) return;
   const stat = await host.stat(key);
   if (stat === undefined)

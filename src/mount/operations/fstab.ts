@@ -33,7 +33,7 @@ const option = z.string().check(
 const fields = {
   /** A device, `UUID=…`, a share, a word such as `tmpfs`. */
   source: word,
-  /** Where: a whole path, or `none` for swap. */
+  /** The mount point, an absolute path, or `none` for swap. */
   target: word.check(z.regex(/^(?:\/|none$|swap$)/, 'a whole path from /, or none')),
   type: word.check(z.regex(/^[^\s,]+$/, 'the name of a filesystem')),
   options: z.readonly(z.array(option)),
@@ -44,9 +44,12 @@ const fields = {
 };
 
 const common = {
-  /** /etc/fstab unless said otherwise. */
+  /** (default: /etc/fstab) */
   file: z.exactOptional(absolutePath),
-  /** `host`, unless said otherwise: places and devices must be there. `syntax`: for the fstab of another system. */
+  /**
+   * (default: host) `host`: places and devices must exist. `syntax`: for the fstab of another
+   * system.
+   */
   verify: z.exactOptional(z.enum(['host', 'syntax'])),
 };
 
@@ -55,7 +58,7 @@ interface Common {
   readonly verify?: 'host' | 'syntax';
 }
 
-/** Adds a line to /etc/fstab, at its end. */
+/** Appends a line to /etc/fstab. */
 export const addFstab = tableOperation({
   kind: 'mount.fstab.add',
   table: 'fstab',
@@ -76,7 +79,7 @@ export const addFstab = tableOperation({
   validate: verify,
 });
 
-/** Takes the line of a place (of swap: of a device) out of /etc/fstab. */
+/** Removes the line of a mount point (for swap: of a device) from /etc/fstab. */
 export const removeFstab = tableOperation({
   kind: 'mount.fstab.remove',
   table: 'fstab',
@@ -92,7 +95,7 @@ export const removeFstab = tableOperation({
   validate: verify,
 });
 
-/** Changes fields of the line of a place (of swap: of a device) in /etc/fstab. */
+/** Changes fields of the line of a mount point (for swap: of a device) in /etc/fstab. */
 export const changeFstab = tableOperation({
   kind: 'mount.fstab.change',
   table: 'fstab',
@@ -120,7 +123,7 @@ export const changeFstab = tableOperation({
   validate: verify,
 });
 
-/** mount(8) goes through the lines in their order: what is to be mounted in the new place comes after it. */
+/** mount(8) processes the lines in order: mounts inside of the new one must come after it. */
 function placeFor(lines: readonly FstabLine[], key: string): { readonly index?: number } {
   const inside = lines.find(({ target }) => key !== target && key.startsWith('/') && isWithin(target, key));
   return inside === undefined ? {} : { index: inside.number - 1 };
@@ -144,7 +147,7 @@ function changed(
   };
 }
 
-/** The text of a line, which must say what the entry says. */
+/** The text of a line, which must parse to the same entry. */
 function textOf(entry: FstabEntry, bytes: string): string {
   const text = lineText(bytes);
   const [read] = parseFstab(bytes).lines;
@@ -161,7 +164,7 @@ function textOf(entry: FstabEntry, bytes: string): string {
   return text;
 }
 
-/** What findmnt has against the new table, of which nothing is put in place then. */
+/** Refuses the new table, before it is installed, if findmnt complains about it. */
 async function verify(
   {
     args: { verify: how = 'host' },

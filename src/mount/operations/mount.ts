@@ -11,7 +11,7 @@ import { markOption } from '../table.ts';
 const args = z.strictObject({
   /** A device, a link to one, or `UUID=…`. */
   device: z.string(),
-  /** An existing empty directory; without it a private one is made, and removed by the undo. */
+  /** An existing empty directory (default: a private one, which the undo removes). */
   path: z.exactOptional(z.string()),
   type: z.exactOptional(z.string().check(z.regex(/^[a-z0-9][a-z0-9_-]*$/))),
   options: z.exactOptional(mountOptions),
@@ -27,11 +27,13 @@ const undo = z.strictObject({
 });
 
 /**
- * `tx.mount.mount`: mounts a filesystem on a private directory, or on an empty one of the administrator's.
+ * `tx.mount.mount`: mounts a filesystem on a private directory, or on an empty one of the
+ * administrator.
  *
- * The mark: a private directory bears it in its name. On another's directory device, path and (once known) mount id
- * prove nothing, as anybody can mount that device there; so the mount carries `x-bofh.mark=MARK`, which libmount
- * keeps beside the kernel's table and drops at the umount.
+ * The mark: a private directory has it in its name. On a directory of the administrator, device,
+ * path and (once known) mount id prove nothing, because anybody can mount that device there. So the
+ * mount has the option `x-bofh.mark=MARK`, which libmount keeps beside the kernel's table and drops
+ * at the umount.
  */
 export const mount = operation({
   kind: 'mount.mount',

@@ -12,13 +12,13 @@ import { readTable } from '../tab/table-file.ts';
 import { lookAtEdit } from '../tab/table-look.ts';
 import { refuseUnread, type TableLine, tables } from '../tab/tables.ts';
 
-/** A line that is to be edited, in its table. */
+/** A line to edit, in its table. */
 export interface Row {
   readonly number: number;
   readonly text: string;
 }
 
-/** The table as it was, if there was one, and as it is to be. */
+/** The table before, if it existed, and after the edit. */
 export interface TableFiles {
   readonly old: string | undefined;
   readonly made: string;
@@ -28,7 +28,10 @@ interface Spec<A extends { readonly file?: string }> {
   readonly kind: string;
   readonly table: keyof typeof tables;
   readonly args: Schema<A>;
-  /** Checks, and says what becomes of which line; each text as it stands in the file. Undefined: a new one, or none any more. */
+  /**
+   * Checks, and plans the change of a line; each text as it is in the file. Undefined: a new line,
+   * or a removed one.
+   */
   readonly plan: (input: {
     readonly args: A;
     readonly host: ReadHost;
@@ -40,7 +43,7 @@ interface Spec<A extends { readonly file?: string }> {
     readonly was?: Row;
     readonly becomes?: string;
     readonly key: string;
-    /** Where a new line comes, from 0; at the end when it is left out. */
+    /** Where to insert a new line, from 0 (default: at the end). */
     readonly index?: number;
   }>;
   readonly validate?: (
@@ -50,9 +53,9 @@ interface Spec<A extends { readonly file?: string }> {
 }
 
 /**
- * An edit of one line of a table. The mark is the state: our line is there as we wrote it, or is not where we took it
- * out; a line that others have edited since is theirs. Their edits of other lines survive the undo, which is byte for byte
- * when there are none.
+ * An edit of one line of a table. The state itself proves it: the line is there as the step wrote
+ * it, or missing where the step removed it; a line that others have edited since is left untouched.
+ * Their edits of other lines survive the undo, which is exact to the byte if there are none.
  */
 export function tableOperation<A extends { readonly file?: string }>(
   spec: Spec<A>,
@@ -106,7 +109,7 @@ export function tableOperation<A extends { readonly file?: string }>(
   });
 }
 
-/** What a line is looked for by, and where. */
+/** What identifies a line, and where to look for it. */
 interface About {
   readonly file: string;
   readonly known: Table<TableLine>;
@@ -114,13 +117,16 @@ interface About {
   readonly table: keyof typeof tables;
 }
 
-/** Of another system's tables bofh has no list to show. */
+/** bofh has no verb that lists the tables of another system. */
 const lists: Readonly<Record<string, string>> = {
   '/etc/fstab': 'bofh mount fstab list',
   '/etc/crypttab': 'bofh mount crypttab list',
 };
 
-/** The one line that is about something. RefusedError when there is none, or more than one, or it cannot be journalled. */
+/**
+ * The only line about something. RefusedError if there is none, or more than one, or it cannot be
+ * journalled.
+ */
 function rowOf({ file, known, key, table }: About): Row {
   refuseUnread(table, { file, unread: known.unread, key });
   const [line, ...more] = known.lines.filter((each) => each.key === key);

@@ -19,42 +19,43 @@ import { againOption, describe, mountOver, mountsAt, userEntries } from '../tabl
 import { unmount as unmountIt } from '../unmount.ts';
 
 const args = z.strictObject({
-  /** Where it is mounted; of several at one place the topmost. */
+  /** The mount point; of several mounts there, the topmost. */
   path: z.string(),
-  /** Refused when it is another one, as /proc/self/mountinfo numbers them. */
+  /** Refused if it is another mount; ids as in /proc/self/mountinfo. */
   mountId: z.exactOptional(z.int()),
 });
 
 const undo = z.strictObject({
   path: z.string(),
   mountId: z.int(),
-  /** The boot: mounts and their numbers mean nothing in another one. */
+  /** The boot: mounts and their ids mean nothing in another one. */
   boot: z.string(),
   mark: z.string(),
-  /** `major:minor` of the filesystem, and the directory of it that was mounted. */
+  /** `major:minor` of the filesystem, and its mounted directory. */
   number: z.string(),
   root: z.string(),
-  /** The mount that it stood on. */
+  /** The parent mount. */
   parent: z.int(),
   type: z.string(),
   source: z.string(),
   mode: z.enum(['ro', 'rw']),
-  /** What mount(8) takes to mount it so again. */
+  /** The options for mount(8) to mount it again in the same way. */
   options: z.readonly(z.array(z.string())),
-  /** The device that it is mounted from; undefined: another mount of the filesystem shows it. */
+  /** The mounted device; undefined: another mount of the filesystem shows it. */
   device: z.exactOptional(z.strictObject({ path: z.string(), identity: z.string() })),
-  /** Where that other mount showed it. */
+  /** The path in that other mount. */
   shown: z.exactOptional(z.string()),
 });
 
 type Undo = z.infer<typeof undo>;
 
 /**
- * `tx.mount.unmount`: takes one mount away, never lazily, and only what can be mounted again: a filesystem on a device, or a
- * directory of one that is mounted elsewhere too.
+ * `tx.mount.unmount`: unmounts one mount, never lazily, and only if it can be mounted again: a
+ * filesystem on a device, or a directory of one that is also mounted elsewhere.
  *
- * The mark is the state: the mount of that number is gone and nothing is in its place. Its undo mounts the same source, root and
- * options there; the number is a new one, so a mount of ours says `x-bofh.again` then, by which an older step knows it.
+ * The state itself proves the step: the mount with that id is gone and nothing is in its place.
+ * Undo mounts the same source, root and options there. The mount id is new, so a mount of bofh gets
+ * the option `x-bofh.again`, by which an older step recognizes it.
  */
 export const unmount = operation({
   kind: 'mount.unmount',
@@ -104,7 +105,7 @@ export const unmount = operation({
 
 async function topmost(host: ReadHost, entries: readonly MountEntry[], path: string): Promise<MountEntry> {
   const real = await realPath(host, path);
-  // Before anything is looked for: in a chroot nothing is mounted on it.
+  // Before any other check: in a chroot nothing is mounted on it.
   refuseSystem(real);
   const there = mountsAt(entries, real);
   const over = mountOver(entries, real);
@@ -116,14 +117,16 @@ async function topmost(host: ReadHost, entries: readonly MountEntry[], path: str
   );
 }
 
-/** What every program of this host looks into is not unmounted. */
+/** Refuses to unmount what every program of this host uses. */
 function refuseSystem(path: string): void {
   if (!['/', '/usr', '/proc', '/sys', '/dev', '/run'].includes(path)) return;
   const what = path === '/' ? 'the root of this host' : `${path} of this host`;
   throw new RefusedError(`${what} cannot be unmounted`, { remedy: 'name another mount: bofh mount list' });
 }
 
-/** Whoever uses it is named before anything is done; what nobody could look into is left to umount(2) itself. */
+/**
+ * Names the holders before anything is done; what could not be checked is left to umount(2) itself.
+ */
 async function refuseHeld(host: ReadHost, entry: MountEntry): Promise<void> {
   const held = (await mountHolders(host, entry)).filter(({ kind }) => kind !== 'unknown');
   if (held.length > 0)
@@ -133,7 +136,7 @@ async function refuseHeld(host: ReadHost, entry: MountEntry): Promise<void> {
     });
 }
 
-/** All that mounting it again needs. RefusedError when it could not be. */
+/** Everything needed to mount it again. RefusedError if that is impossible. */
 async function wayBack(
   host: ReadHost,
   entries: readonly MountEntry[],
@@ -150,7 +153,7 @@ async function wayBack(
   if (device !== undefined && isReadOnly === entry.superOptions.split(',').includes('ro')) {
     await refuseLeaving(host, entry);
     const { identity } = await identityOf(host, device);
-    // SELinux shows this word and does not take it.
+    // SELinux shows this option and does not accept it.
     const ofFilesystem = entry.superOptions
       .split(',')
       .filter((word) => !['ro', 'rw', 'seclabel'].includes(word) && !flags.includes(word));
@@ -166,7 +169,7 @@ async function wayBack(
   return { ...known, options: [...flags, ...user], shown };
 }
 
-/** A loop device that mount(8) made goes with its mount. */
+/** A loop device that mount(8) created is removed with its mount. */
 async function refuseLeaving(host: ReadHost, { device, source, path }: MountEntry): Promise<void> {
   const file = `/sys/dev/block/${device}/loop/autoclear`;
   if ((await host.stat(file)) === undefined) return;
@@ -181,12 +184,15 @@ function isIt({ id, path, device, root }: MountEntry, of: Undo): boolean {
   return id === of.mountId && path === of.path && device === of.number && root === of.root;
 }
 
-/** What is mounted there: itself, or the same again, whoever mounted it; something else; or nothing, which is our doing. */
+/**
+ * What is mounted there: the mount itself, or the same again, whoever mounted it; something else;
+ * or nothing, which the step did.
+ */
 async function look(host: ReadHost, of: Undo): Promise<Look> {
   if ((await host.facts()).boot !== of.boot) return { state: 'gone' };
   const entries = await mountEntries(host);
   const there = entries.find((entry) => isIt(entry, of)) ?? mountsAt(entries, of.path).at(-1);
-  // What it stood on, where it was the second at its place, was there before.
+  // If it was the second mount at its place, its parent was there before.
   if (there === undefined || there.id === of.parent) return { state: 'ours' };
   if (!isIt(there, of) && !(await isSameAgain(host, there, of)))
     return { state: 'not-ours', found: `${describe(there)} is in its place` };
@@ -197,7 +203,7 @@ async function look(host: ReadHost, of: Undo): Promise<Look> {
 async function isSameAgain(host: ReadHost, there: MountEntry, of: Undo): Promise<boolean> {
   if (there.root !== of.root) return false;
   if (there.device === of.number) return true;
-  // A filesystem of btrfs has another number each time.
+  // A btrfs gets another device number each time.
   const device = of.device === undefined ? undefined : await locate(host, of.device);
   const number = device === undefined ? undefined : await numberOf(host, device);
   return number !== undefined && isOf(host, there, number);
@@ -206,7 +212,7 @@ async function isSameAgain(host: ReadHost, there: MountEntry, of: Undo): Promise
 async function mountAgain(host: ChangeHost, of: Undo): Promise<void> {
   if ((await look(host, of)).state !== 'ours') return;
   const { path, mode, type } = of;
-  // The number of the mount is another now, by which an older step of ours would know it.
+  // The mount id, by which an older step would recognize it, has changed.
   const isOurs = of.options.some((option) => option.startsWith('x-bofh.mark='));
   const options = [...of.options, ...(isOurs ? [againOption(of.mark)] : [])];
   if (of.device !== undefined) {

@@ -1,22 +1,22 @@
 import { type Answer, type Command, nothing, stderrAlone } from '../../command/index.ts';
 import { ParseError } from '../../core/errors.ts';
 
-/** What findmnt finds wrong with a line, by where that is to be mounted. */
+/** What findmnt finds wrong with a line, by its mount point. */
 export interface Complaint {
   readonly target: string;
-  /** A warning is no hindrance. */
+  /** A warning does not refuse the table. */
   readonly level: 'error' | 'warning';
   readonly says: string;
 }
 
-/** What findmnt says of a table. */
+/** The result of findmnt for a table. */
 export interface Verified {
   readonly complaints: readonly Complaint[];
-  /** Lines that it cannot read, and leaves out. */
+  /** Number of lines that it cannot read and skips. */
   readonly unreadable: number;
 }
 
-/** `findmnt --verify` of a table in a file. Exit 1 is an answer: something is wrong with a line, ours or another's. */
+/** `findmnt --verify` of a table in a file. Exit 1 is an answer: some line has a problem. */
 export function findmntVerify(file: string): Command<Verified, 'read'> {
   return {
     tool: 'findmnt',
@@ -33,8 +33,8 @@ const summary = /^(?<unreadable>\d+) parse errors?, +(?<errors>\d+) errors?, +(?
 const success = 'Success, no errors or warnings detected\n';
 
 /**
- * util-linux 2.38 to 2.41: each place on a line of its own (two, if there is a newline in it), beneath it what is wrong
- * with its line; how many there are of each comes last, on stderr, and must agree.
+ * util-linux 2.38 to 2.41: each mount point on a line (two, if it contains a newline), below it the
+ * problems of its line. The counts come last, on stderr, and must match.
  */
 function parseVerified({ exitCode, stdout, stderr }: Answer): Verified {
   if (exitCode === 0 && stdout === success) return { complaints: [], unreadable: 0 };
@@ -69,17 +69,18 @@ function parseVerified({ exitCode, stdout, stderr }: Answer): Verified {
   return { complaints, unreadable: Number(said.unreadable) };
 }
 
-/** The one complaint with a place in its middle, which may hold a newline. */
+/** The only complaint with a mount point in its middle, which may contain a newline. */
 function isHalf({ says }: Complaint): boolean {
   return says.startsWith('wrong order: ') && !says.includes(' specified before ');
 }
 
-// Warnings that stop a boot: it waits for the device, or fails to mount it. The second is an error in 2.38 and a warning in 2.41.
+// Warnings that stop a boot: it waits for the device, or fails to mount it. The second is an error
+// in 2.38 and a warning in 2.41.
 const stopsTheBoot = /^unreachable source|^\S+ does not match with on-disk /;
 
 /**
- * What speaks against a new table and did not against the old one; lines of others may be wrong since long. That a device may be
- * missing with `nofail`, findmnt does not know.
+ * Complaints about a new table that the old one did not have; lines of others may have been wrong
+ * for long. findmnt does not know that `nofail` allows a missing device.
  */
 export function hindrances(
   before: Verified,
@@ -97,8 +98,8 @@ export function hindrances(
 }
 
 /**
- * `cp --attributes-only`: gives a file mode, owner and extended attributes (access lists and SELinux labels are such) of
- * another, but not its content nor its times.
+ * `cp --attributes-only`: copies mode, owner and extended attributes (including ACLs and SELinux
+ * labels) to a file, but not content nor times.
  */
 export function copyAttributes(from: string, to: string): Command<void, 'change'> {
   return {

@@ -6,12 +6,12 @@ export interface CrypttabEntry {
   readonly name: string;
   /** A device, or `UUID=…`. */
   readonly device: string;
-  /** A file with the key; `none`: it is asked for. Never the key itself. */
+  /** A key file; `none`: asks for a passphrase. Never the key itself. */
   readonly key: string;
   readonly options: readonly string[];
 }
 
-/** A line that says something. */
+/** A parsed line. */
 export interface CrypttabLine extends CrypttabEntry {
   readonly number: number;
   readonly bytes: string;
@@ -19,7 +19,7 @@ export interface CrypttabLine extends CrypttabEntry {
   readonly secret: false;
 }
 
-/** `-` and `none` in the third and fourth field say nothing (systemd-cryptsetup). */
+/** `-` and `none` in the third and fourth field mean nothing (systemd-cryptsetup). */
 function said(text: string | undefined): string {
   return text === undefined || text === '-' || text === 'none' ? '' : text;
 }
@@ -29,7 +29,7 @@ export function parseCrypttab(content: string): Table<CrypttabLine> {
   return readLines(content, ({ number, bytes, fields }) => {
     const [name, device, key, options, more] = fields;
     if (name === undefined || device === undefined) return 'it has fewer than two fields (name and device)';
-    // systemd leaves out what comes after them, Debian's own scripts take it for options.
+    // systemd ignores what follows; Debian's own scripts treat it as options.
     if (more !== undefined)
       return `it has more than four fields${fields.some(({ text }) => text.startsWith('#')) ? ': a comment needs a line of its own' : ''}`;
     return {
@@ -45,17 +45,17 @@ export function parseCrypttab(content: string): Table<CrypttabLine> {
   });
 }
 
-/** The line with other values in some of its fields, and every other byte as it was. */
+/** The line with some fields changed, and every other byte unchanged. */
 export function changedCrypttab(
   bytes: string,
   { name, device, key, options }: { readonly [K in keyof CrypttabEntry]?: CrypttabEntry[K] | undefined },
 ): string {
-  // An empty list of options is none where the field is there.
+  // An empty list of options is written as `none` if the field exists.
   const words = options?.length === 0 ? (fieldsIn(bytes).length < 4 ? undefined : '-') : options?.join(',');
   return withFields(bytes, [name, device, key, words], ['', '', 'none', '']);
 }
 
-/** A line, one character a byte, as an administrator would write it. */
+/** Formats a line, one character per byte, as an administrator would write it. */
 export function formatCrypttab({ name, device, key, options }: CrypttabEntry): string {
   const fields = [name, device, key, ...(options.length === 0 ? [] : [options.join(',')])];
   return fields.map(encodeField).join(' ');

@@ -1,21 +1,21 @@
 import * as z from 'zod/mini';
 import { sha256, sha256Hex } from '../../file/path.ts';
 
-/** What becomes of one line of a table: its text now and afterwards, and where it stands. */
+/** The change of one line of a table: its text before and after, and its position. */
 export const lineEdit = z.strictObject({
-  /** From 0: of the line, or where it comes to stand. */
+  /** From 0: of the line, or where to insert it. */
   index: z.int().check(z.minimum(0)),
-  /** The line that is there before; null: it is new. */
+  /** The line before; null: it is new. */
   before: z.nullable(z.string()),
-  /** The line that is there afterwards; null: it is taken out. */
+  /** The line afterwards; null: it is removed. */
   after: z.nullable(z.string()),
-  /** Hashes of its neighbours, which may hold what no journal should: null where there is none. */
+  /** Hashes of its neighbours, whose text may be unfit for the journal: null if there is none. */
   above: z.nullable(sha256Hex),
   below: z.nullable(sha256Hex),
 });
 export type LineEdit = z.infer<typeof lineEdit>;
 
-/** The edit of a content, one character a byte, that puts `after` in the place of `before` at an index. */
+/** The edit that replaces `before` by `after` at an index of a content, one character per byte. */
 export function editAt(
   content: string,
   { index, before, after }: Pick<LineEdit, 'index' | 'before' | 'after'>,
@@ -26,7 +26,7 @@ export function editAt(
   return { index, before, after, above: hash(lines[index - 1]), below: hash(lines[next]) };
 }
 
-/** The content with the edit made, every other line as it was. The line at its index must be the one that it names. */
+/** Applies the edit, every other line unchanged. The line at its index must match. */
 export function applyEdit(content: string, { index, before, after }: LineEdit): string {
   const lines = split(content);
   const old = before === null ? undefined : bytesOf(before);
@@ -35,7 +35,10 @@ export function applyEdit(content: string, { index, before, after }: LineEdit): 
   return put(lines, { index, taken: old === undefined ? 0 : 1, line: after });
 }
 
-/** Is the edit made in a content that others may have edited since? `neither`: the line is there in neither form. */
+/**
+ * Whether the edit is applied in a content that others may have edited since. `neither`: the line
+ * exists in neither form.
+ */
 export function stateOf(content: string, edit: LineEdit): 'made' | 'not made' | 'neither' {
   const has = (line: string | null): boolean =>
     line !== null && find(split(content), bytesOf(line)).length > 0;
@@ -46,8 +49,8 @@ export function stateOf(content: string, edit: LineEdit): 'made' | 'not made' | 
 }
 
 /**
- * The content with the edit taken back: only our own line is taken out or put back, what others have done to the rest
- * stays. A line that was taken out comes beneath its old neighbour, else above the other one, else where it was by number.
+ * Reverts the edit: removes or restores only its own line, and keeps changes of others. A removed
+ * line returns below its old neighbour, else above the other one, else at its old index.
  */
 export function revertEdit(content: string, edit: LineEdit): string {
   const lines = split(content);
@@ -74,7 +77,10 @@ function find(lines: readonly string[], wanted: string): readonly number[] {
   return lines.flatMap((line, index) => (body(line) === wanted ? [index] : []));
 }
 
-/** Lines with their ends. A line that comes after one without an end gives it one; a last one without keeps it so. */
+/**
+ * Lines with their line ends. A line inserted after one without an end adds it; a last line without
+ * an end keeps it so.
+ */
 function put(
   lines: readonly string[],
   { index, taken, line }: { readonly index: number; readonly taken: 0 | 1; readonly line: string | null },
@@ -82,7 +88,7 @@ function put(
   const above = lines.slice(0, index);
   const last = above.at(-1);
   if (line !== null && last !== undefined) above[above.length - 1] = `${body(last)}\n`;
-  // What had no end has none afterwards where it only changed.
+  // A changed line without an end stays without one.
   const end = taken === 1 && lines[index]?.endsWith('\n') === false ? '' : '\n';
   return [...above, ...(line === null ? [] : [`${bytesOf(line)}${end}`]), ...lines.slice(index + taken)].join(
     '',

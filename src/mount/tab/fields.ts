@@ -1,9 +1,12 @@
 import { ParseError } from '../../core/errors.ts';
 
-// A table such as /etc/fstab is bytes: whatever stands in others' lines must come out as it went in. So a line is kept as
-// one character for each byte (latin1), and only the fields of a line that is asked for become text.
+// A table such as /etc/fstab is bytes: lines of others must stay exactly the same. So a line is
+// kept with one character per byte (latin1), and only requested fields become text.
 
-/** The text of a field: octal escapes and UTF-8 are undone. `odd`: it has bytes that are not UTF-8, which stand as `\377`. */
+/**
+ * The text of a field: decodes octal escapes and UTF-8. `odd`: it has bytes that are not UTF-8,
+ * shown as `\377`.
+ */
 export function decodeField(field: string): { readonly text: string; readonly odd: boolean } {
   const bytes = Buffer.from(
     field.replace(/\\(?<code>[0-3][0-7]{2})/g, (_, code: string) =>
@@ -26,30 +29,33 @@ function shown(bytes: Buffer): string {
     .join('');
 }
 
-/** A text as a field: what would end it, or begin something else, is written in octal (fstab(5)). */
+/**
+ * Encodes a text as a field: characters that would end it, or begin something else, become octal
+ * (fstab(5)).
+ */
 export function encodeField(text: string): string {
   const escaped = text.replace(/[\s\\]|^#/g, (char) => octal(char));
   return Buffer.from(escaped, 'utf8').toString('latin1');
 }
 
-// Only what is ASCII is written so: the other white space that \s knows stands as UTF-8, and is no end of a field.
+// Only ASCII is escaped: other white space in \s stays UTF-8, and does not end a field.
 function octal(char: string): string {
   const code = char.charCodeAt(0);
   return code > 0x7f ? char : `\\${code.toString(8).padStart(3, '0')}`;
 }
 
-/** A line as text; undefined when it is not UTF-8, and so could not be kept in the journal as it is. */
+/** A line as text; undefined if it is not UTF-8, and so cannot be journalled. */
 export function lineText(bytes: string): string | undefined {
   const { text, odd } = decodeField(bytes.replaceAll('\\', '\\134'));
   return odd ? undefined : text;
 }
 
-/** The same back: one character for each byte. */
+/** The reverse: one character per byte. */
 export function lineBytes(text: string): string {
   return Buffer.from(text, 'utf8').toString('latin1');
 }
 
-/** A field of a line, and where its bytes are. */
+/** A field of a line, and the position of its bytes. */
 export interface Field {
   readonly text: string;
   readonly odd: boolean;
@@ -57,7 +63,10 @@ export interface Field {
   readonly to: number;
 }
 
-/** The fields of a line, between blanks and tabs. A carriage return at its end belongs to none, as libmount has it. */
+/**
+ * The fields of a line, separated by blanks and tabs. A carriage return at its end belongs to none,
+ * as in libmount.
+ */
 export function fieldsIn(bytes: string): readonly Field[] {
   return [...bytes.replace(/\r$/, '').matchAll(/[^ \t]+/g)].map(({ 0: field, index }) => ({
     ...decodeField(field),
@@ -65,7 +74,10 @@ export function fieldsIn(bytes: string): readonly Field[] {
   }));
 }
 
-/** The line with other texts in some of its fields (undefined: as it is), and every other byte as it was. */
+/**
+ * The line with other texts in some of its fields (undefined: unchanged), and every other byte
+ * unchanged.
+ */
 export function withFields(
   bytes: string,
   texts: readonly (string | undefined)[],
@@ -86,23 +98,26 @@ export function withFields(
   return line;
 }
 
-/** A line that is not understood: libmount and systemd leave it out, or disagree about it. It is never edited. */
+/**
+ * A line that could not be parsed: libmount and systemd skip it, or disagree about it. Never
+ * edited.
+ */
 export interface UnreadLine {
   /** From 1. */
   readonly number: number;
-  /** Without the words of the line, which may be a password. */
+  /** Without the text of the line, which may be a password. */
   readonly why: string;
   /** The texts of its fields. */
   readonly words: readonly string[];
 }
 
-/** What a table says, and the lines of it that are not understood. */
+/** The parsed lines of a table, and those that could not be parsed. */
 export interface Table<Line> {
   readonly lines: readonly Line[];
   readonly unread: readonly UnreadLine[];
 }
 
-/** Reads every line but comments and empty ones; `read` says why it does not understand one. */
+/** Parses every line except comments and empty ones; `read` says why it cannot parse one. */
 export function readLines<Line>(
   content: string,
   read: (line: {
@@ -132,7 +147,7 @@ export function linesOf(content: string): readonly string[] {
   return lines.at(-1) === '' ? lines.slice(0, -1) : lines;
 }
 
-/** For what needs every line of a table. */
+/** The error for callers that need every line of a table. */
 export function unreadLine(file: string, { number, why }: UnreadLine): ParseError {
   return new ParseError(`${file}: line ${String(number)} is not understood: ${why}`, {
     remedy: `correct it in an editor; it is: sed -n ${String(number)}p ${file}`,

@@ -5,7 +5,7 @@ import { encodeField, readLines, type Table, withFields } from './fields.ts';
 export interface FstabEntry {
   /** A device, `UUID=…`, a share, a word such as `tmpfs`. */
   readonly source: string;
-  /** Where it is mounted; `none` for swap. */
+  /** Its mount point; `none` for swap. */
   readonly target: string;
   readonly type: string;
   readonly options: readonly string[];
@@ -13,24 +13,29 @@ export interface FstabEntry {
   readonly pass: number;
 }
 
-/** A line that says something. */
+/** A parsed line. */
 export interface FstabLine extends FstabEntry {
-  /** From 1, comments and empty lines counted. */
+  /** From 1, including comments and empty lines. */
   readonly number: number;
-  /** The line as it stands, one character a byte, without its end. */
+  /** The original line, one character per byte, without its end. */
   readonly bytes: string;
-  /** It holds bytes that are not UTF-8: they stand as `\377` in what is said of it. */
+  /** Contains bytes that are not UTF-8: shown as `\377`. */
   readonly odd: boolean;
-  /** One of its options holds a password. */
+  /** One of its options contains a password. */
   readonly secret: boolean;
 }
 
-/** The options between two commas; a comma within double quotes separates nothing (libmount, `context="…:c127,c456"`). */
+/**
+ * The options between commas; a comma within double quotes does not separate (libmount,
+ * `context="…:c127,c456"`).
+ */
 export function optionsIn(text: string): readonly string[] {
   return (text.match(/(?:"[^"]*"|[^,"]|")+/g) ?? []).filter((word) => word !== '');
 }
 
-/** Every line of an fstab that is neither empty nor a comment, as libmount (2.36 to 2.41) reads it. */
+/**
+ * Every line of an fstab that is neither empty nor a comment, as libmount (2.36 to 2.41) reads it.
+ */
 export function parseFstab(content: string): Table<FstabLine> {
   return readLines(content, ({ number, bytes, fields }) => {
     const [source, target, type, options, dump, pass, more] = fields;
@@ -52,7 +57,7 @@ export function parseFstab(content: string): Table<FstabLine> {
   });
 }
 
-/** The line with other values in some of its fields, and every other byte as it was. */
+/** The line with some fields changed, and every other byte unchanged. */
 export function changedFstab(
   bytes: string,
   to: { readonly [K in keyof FstabEntry]?: FstabEntry[K] | undefined },
@@ -63,7 +68,7 @@ export function changedFstab(
   return withFields(bytes, texts, ['', '', '', 'defaults', '0', '0']);
 }
 
-/** A line, one character a byte, as an administrator would write it. */
+/** Formats a line, one character per byte, as an administrator would write it. */
 export function formatFstab({ source, target, type, options, dump, pass }: FstabEntry): string {
   const words = options.length === 0 ? 'defaults' : options.join(',');
   const fields = [source, target, type, words].map(encodeField);

@@ -1,7 +1,7 @@
 import type { ManualRecovery } from '../../core/errors.ts';
 import type { TableUndo } from './table-undo.ts';
 
-/** For a person: the line, as sed(1) takes it out or puts it back. */
+/** Manual recovery: removes or restores the line with sed(1). */
 export function editRecovery({ file, edit, about, private: own, back }: TableUndo): ManualRecovery {
   const pattern = (line: string): string => line.replace(/[\\.*[\]^$/]/g, String.raw`\$&`);
   const inPlace = (script: string): readonly string[] => [

@@ -9,7 +9,7 @@ import { lineState } from './table-look.ts';
 import type { TableUndo } from './table-undo.ts';
 import { tables } from './tables.ts';
 
-/** Writes the new table beside the old one, has it looked at, and puts it in its place. */
+/** Writes the new table beside the old one, verifies it, and renames it into place. */
 export async function makeEdit(
   host: ChangeHost,
   of: TableUndo,
@@ -39,7 +39,10 @@ export async function makeEdit(
   await host.sync(posix.dirname(of.file));
 }
 
-/** A comment in place of each line that is not understood: findmnt 2.41 gives up at the first of them, or dies of SIGSEGV. */
+/**
+ * Replaces each line that could not be parsed by a comment: findmnt 2.41 stops at the first of
+ * them, or crashes with SIGSEGV.
+ */
 function withoutUnread(content: string, { table }: TableUndo): string {
   const unread = new Set(tables[table].parse(content).unread.map(({ number }) => number));
   if (unread.size === 0) return content;
@@ -69,7 +72,7 @@ async function write(
   await host.sync(path);
 }
 
-/** An exit code of 0 is not believed. */
+/** Exit code 0 is not trusted. */
 async function expectAlike(host: ReadHost, like: string, path: string): Promise<void> {
   const [wanted, made] = [await host.stat(like), await host.stat(path)];
   if (wanted?.mode === made?.mode && wanted?.uid === made?.uid && wanted?.gid === made?.gid) return;
@@ -78,7 +81,7 @@ async function expectAlike(host: ReadHost, like: string, path: string): Promise<
   throw new CommandError({ tool, argv, reason: 'unknown', what });
 }
 
-/** Takes the edit back. Where nobody else has edited the file it is then as it was, byte for byte. */
+/** Reverts the edit. If nobody else has edited the file, it is then exactly the same as before. */
 export async function revertTable(host: ChangeHost, of: TableUndo): Promise<void> {
   const [own, there] = [await host.stat(of.private), await host.stat(of.file)];
   if ((await host.stat(of.back)) !== undefined) await host.removeFile(of.back);
@@ -102,7 +105,7 @@ async function putBack(host: ChangeHost, of: TableUndo): Promise<void> {
   await host.rename(of.back, of.file);
 }
 
-/** With its last line without an end, if that is how it was. */
+/** Removes the end of the last line again if it had none. */
 function exactly(content: string, { edit, before, file }: TableUndo): string {
   const back = revertEdit(content, edit);
   const restored = [back, back.replace(/\n$/, ''), `${back}\n`].find((each) => hashOf(each) === before);

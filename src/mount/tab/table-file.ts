@@ -4,13 +4,16 @@ import { RefusedError, UsageError } from '../../core/errors.ts';
 import { sha256 } from '../../file/path.ts';
 import { realPath } from '../paths.ts';
 
-/** A table as it is: every byte a character. Undefined content: there is no such file. */
+/** A table, one character per byte. Undefined content: the file does not exist. */
 export interface TableFile {
   readonly file: string;
   readonly content: string | undefined;
 }
 
-/** The file that a path leads to. A link that leads nowhere, a directory, or a file with a second name is refused. */
+/**
+ * The file that a path leads to. Refuses a dangling link, a directory, or a file with a second hard
+ * link.
+ */
 export async function readTable(host: ReadHost, path: string): Promise<TableFile> {
   const file = await fileBehind(host, path);
   const stat = await host.stat(file);
@@ -33,12 +36,12 @@ async function fileBehind(host: ReadHost, path: string): Promise<string> {
   return (await host.stat(file))?.kind === 'symlink' ? realPath(host, file) : file;
 }
 
-/** A character for each byte. */
+/** One character per byte. */
 export async function contentOf(host: ReadHost, file: string): Promise<string> {
   return Buffer.from(await host.readFile(file)).toString('latin1');
 }
 
-/** Of the bytes, not of the text that stands for them. */
+/** Of the bytes, not of the text that represents them. */
 export function hashOf(content: string): string {
   return sha256(Buffer.from(content, 'latin1'));
 }

@@ -7,7 +7,10 @@ import type { TableUndo } from './table-undo.ts';
 import { contentOf, hashOf } from './table-file.ts';
 import { tables } from './tables.ts';
 
-/** What there is of an edit. A private file is ours in any case, and what others made of the line is told beside it. */
+/**
+ * The state of an edit. A private file always belongs to the step, and changes of others to the
+ * line are reported beside it.
+ */
 export async function lookAtEdit(host: ReadHost, of: TableUndo): Promise<Look> {
   const [own, back, there] = [
     await host.stat(of.private),
@@ -23,13 +26,13 @@ export async function lookAtEdit(host: ReadHost, of: TableUndo): Promise<Look> {
     : { state: 'not-ours', found: foreign };
 }
 
-/** Words of what was found, when the line is there in neither form. */
+/** Describes what was found if the line exists in neither form. */
 export async function lineState(
   host: ReadHost,
   of: TableUndo,
   { own, there }: { readonly own: FileStat | undefined; readonly there: FileStat | undefined },
 ): Promise<string> {
-  // The new file has not come to its place.
+  // The new file was not renamed into place.
   if (own !== undefined && !sameFile(own, there)) return 'gone';
   if (there === undefined) return of.before === null ? 'gone' : `${of.file} is not there any more`;
   if (there.kind !== 'file') return `${of.file} is a ${there.kind} by now`;
@@ -42,7 +45,10 @@ export async function lineState(
   return state === 'made' ? 'ours' : 'gone';
 }
 
-/** Where our line was taken out, or is missing: is there another one of the same thing? Others wrote it. */
+/**
+ * Whether another line about the same thing exists where the step's line was removed or is missing:
+ * others wrote it.
+ */
 function hasRival(content: string, { table, edit }: TableUndo, state: 'made' | 'not made'): boolean {
   const line =
     state === 'made' && edit.after === null ? edit.before : edit.before === null ? edit.after : null;

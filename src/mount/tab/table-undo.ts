@@ -5,16 +5,19 @@ import { absolutePath, besideWith, sha256Hex } from '../../file/path.ts';
 import { applyEdit, editAt, type LineEdit, lineEdit } from './edit.ts';
 import { hashOf, type TableFile } from './table-file.ts';
 
-/** What taking the edit of a table back needs. */
+/** What the undo of an edit needs. */
 export const tableUndo = z.strictObject({
   table: z.enum(['fstab', 'crypttab']),
   /** The file itself: no symbolic link. */
   file: absolutePath,
-  /** The new file before it has its name, and the one that the undo makes. Their names bear the mark. */
+  /**
+   * The new file before the rename, and the one that the undo creates. Their names contain the
+   * mark.
+   */
   private: absolutePath,
   back: absolutePath,
   edit: lineEdit,
-  /** Of the whole file before and after; null: there was none. */
+  /** Hash of the whole file before and after; null: it did not exist. */
   before: z.nullable(sha256Hex),
   after: sha256Hex,
   /** What the line is about: "/srv of /etc/fstab". */
@@ -22,7 +25,7 @@ export const tableUndo = z.strictObject({
 });
 export type TableUndo = z.infer<typeof tableUndo>;
 
-/** All that is journalled before a line of a table is edited. */
+/** What is journalled before a line of a table is edited. */
 export function planEdit(
   { file, content }: TableFile,
   {
@@ -46,7 +49,7 @@ export function planEdit(
   };
 }
 
-/** Nobody made it meanwhile: a private name bears our mark. */
+/** The private name, which contains the step's mark, must still be free. */
 export async function refusePrivate(host: ReadHost, { private: own, back }: TableUndo): Promise<void> {
   for (const path of [own, back])
     if ((await host.stat(path)) !== undefined)

@@ -2,20 +2,20 @@ import { parseCrypttab } from './crypttab.ts';
 import { type Table, unreadLine, type UnreadLine } from './fields.ts';
 import { parseFstab } from './fstab.ts';
 
-/** What every line of a table has. */
+/** The fields common to the lines of all tables. */
 export interface TableLine {
   readonly number: number;
   readonly bytes: string;
   readonly odd: boolean;
   readonly secret: boolean;
-  /** What the line is about: no two lines of a table should be about the same. */
+  /** Identifies the line: no two lines of a table should have the same key. */
   readonly key: string;
 }
 
 interface BootTable {
   readonly path: string;
   readonly parse: (content: string) => Table<TableLine>;
-  /** Can a line that is not understood be about this? */
+  /** Whether a line that could not be parsed may be about this. */
   readonly mayBeAbout: (line: UnreadLine, key: string) => boolean;
 }
 
@@ -23,7 +23,7 @@ interface BootTable {
 export const tables = {
   fstab: {
     path: '/etc/fstab',
-    // Swap has no place, and so is known by what it is on.
+    // Swap has no mount point, so its device identifies it.
     parse: (content) => withKeys(parseFstab(content), keyOfFstab),
     mayBeAbout: ({ words }, key) =>
       words.slice(0, 2).some((word) => keyOfFstab({ source: word, target: word }) === key),
@@ -42,7 +42,7 @@ function withKeys<Line extends Omit<TableLine, 'key'>>(
   return { lines: lines.map((line) => ({ ...line, key: keyOf(line) })), unread };
 }
 
-/** ParseError for a line that is not understood and may be about this. */
+/** ParseError if a line that could not be parsed may be about this. */
 export function refuseUnread(
   table: keyof typeof tables,
   of: { readonly file: string; readonly unread: readonly UnreadLine[]; readonly key: string },
@@ -51,7 +51,7 @@ export function refuseUnread(
   if (line !== undefined) throw unreadLine(of.file, line);
 }
 
-/** The place, as mount(8) compares it: without a slash at its end. */
+/** The mount point as mount(8) compares it: without a trailing slash. */
 export function keyOfFstab({ source, target }: { readonly source: string; readonly target: string }): string {
   return target.startsWith('/') ? target.replace(/(?<=.)\/+$/, '') : source;
 }
