@@ -7,7 +7,10 @@ import { block, plantedNow } from './planted.ts';
 import type { Destroyed } from './state.ts';
 
 const mebibyte = 1024 ** 2;
-/** On a thin pool so much is written before its room is looked at again: a pool refuses nothing until it is full. */
+/**
+ * How much is written to a thin pool between checks of its space: a pool refuses nothing until it
+ * is full.
+ */
 const atOnce = 1024 * mebibyte;
 
 interface Part {
@@ -15,7 +18,10 @@ interface Part {
   readonly length: Bytes;
 }
 
-/** The head, in which its first signature lies, or its mark, goes last: a device without it is one that is done. */
+/**
+ * The head, with the first signature or the marker, goes last: a device without it is completely
+ * erased.
+ */
 export async function act(
   host: ChangeHost,
   { how, of, path }: { readonly how: 'discard' | 'zero'; readonly of: Destroyed; readonly path: string },
@@ -27,7 +33,7 @@ export async function act(
       if (isWatched) await refuseFullBeneath(host, path, `the rest of the zeros on ${of.device}`);
       await host.run(blkdiscard(path, how, { ...piece, size }));
     }
-  // What is discarded need not read as zeros.
+  // Discarded blocks need not read as zeros.
   if (how === 'zero') return;
   if (of.blank === undefined) await host.run(wipeSignatures(path));
   else if ((await plantedNow(host, { path, size, of: of.blank })).state !== 'erased')
@@ -37,7 +43,7 @@ export async function act(
 function partsOf(how: 'discard' | 'zero', of: Destroyed): readonly Part[] {
   const { size } = of;
   const end = Math.min(size, headOf(of));
-  // The block with the mark by itself: one that is cut off in the head is seen to be so.
+  // The block with the marker separately: an act interrupted within the head is detected.
   const own = of.blank !== undefined && how === 'zero' ? Math.min(block, end) : end;
   const parts = [
     { offset: end, length: size - end },
@@ -54,7 +60,7 @@ function piecesOf({ offset, length }: Part): readonly Part[] {
   }));
 }
 
-/** Whole MiB, with the whole of the first signature. */
+/** Whole MiB, with the complete first signature. */
 function headOf({ magics }: Destroyed): number {
   const [first] = magics;
   const end = first === undefined ? 0 : first.offset + first.bytes.length / 2;

@@ -24,8 +24,8 @@ import { block, markBytes, planPlant } from './planted.ts';
 import { changedAt, takeWitness } from './witness.ts';
 
 /**
- * Destroys all that is on a device that nobody uses, after the commit. What has a signature is known by it until then; what has
- * none gets a mark at once, and the undo puts back what was in its place.
+ * Destroys all content of an unused device, after the commit. Until then its signature identifies
+ * it; a device without one gets a marker at once, and the undo restores the overwritten bytes.
  */
 function destroying(how: 'discard' | 'zero') {
   return operation({
@@ -93,15 +93,18 @@ function destroying(how: 'discard' | 'zero') {
   });
 }
 
-/** Tells a device that it needs none of its content any more: of a thin volume, an SSD or a file the room comes back. */
+/** Discards a whole device: a thin volume, an SSD or a sparse file gets the space back. */
 export const discard = destroying('discard');
 
-/** Fills a device with zeros, so that nothing of its content is left; the device may do so by itself, and at once. */
+/**
+ * Fills a device with zeros, so that none of its content is left; the device may do so by itself,
+ * and at once.
+ */
 export const zero = destroying('zero');
 
 interface Found {
   readonly path: string;
-  /** Its node: a link by uuid goes with the signature. */
+  /** Its node: a link by uuid disappears with the signature. */
   readonly node: string;
   readonly state: State;
 }
@@ -118,8 +121,9 @@ async function find(host: ReadHost, of: Destroyed): Promise<Found | undefined> {
 }
 
 /**
- * The signature, and what is around it, are alike on every copy of a template, and a name or a number may be another device's
- * by now: the data tell. What comes after the commit may come much later, after a boot, with nobody watching.
+ * The signature, and the data around it, are the same on every copy of a template, and a name or
+ * number may now belong to another device: so the data decides. An act after the commit may run
+ * much later, after a boot, unattended.
  */
 async function refuseOtherData(host: ReadHost, of: Destroyed, path: string): Promise<void> {
   if (of.witness === undefined) return;
@@ -134,7 +138,10 @@ async function refuseOtherData(host: ReadHost, of: Destroyed, path: string): Pro
   );
 }
 
-/** RefusedError when the name may be another disk's since a boot, and the data on it does not tell which one was meant. */
+/**
+ * RefusedError if the name may belong to another disk since a boot, and the data does not show
+ * which one was meant.
+ */
 async function refuseTwin(host: ReadHost, of: Destroyed, path: string): Promise<void> {
   const { boot, witness, size } = of;
   if (boot === undefined || witness === undefined || boot === (await host.facts()).boot) return;

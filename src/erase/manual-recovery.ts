@@ -3,7 +3,7 @@ import { writeBytesWords } from '../blockdevice/wipe/write-bytes.ts';
 import type { Way } from '../atomic/contract.ts';
 import type { Destroyed } from './state.ts';
 
-/** How a person brings it to its end, or takes the mark off again. */
+/** Manual recovery: complete the erase, or remove the marker again. */
 export function destroyedRecovery(
   { device, blank }: Destroyed,
   { how, way }: { readonly how: 'discard' | 'zero'; readonly way: Way },

@@ -6,18 +6,18 @@ import type { ReadHost } from '../command/index.ts';
 import { RefusedError } from '../core/errors.ts';
 import type { Bytes } from '../core/units.ts';
 
-/** The block that has the mark, at the very start; it is destroyed last of all. */
+/** The first block, which has the marker and is destroyed last. */
 export const block: Bytes = 4096;
-/** The part of a device that goes last, with the block in it. Whoever makes something there writes to it. */
+/** The part of a device that is erased last, including the block. Any new content writes to it. */
 export const head: Bytes = 1024 ** 2;
 
 const digest = z.string().check(z.regex(/^[0-9a-f]{64}$/));
 
-/** What is journalled of a device without a signature, which is marked so that it is known again. */
+/** What is journalled about a device without a signature, which gets a marker for recognition. */
 export const planted = z.strictObject({
-  /** Stands at the first byte from the step to the end of its act: text. */
+  /** Text at the first byte from the step to the end of its act. */
   mark: z.string().check(z.minLength(1), z.maxLength(512)),
-  /** What was there, as many bytes. */
+  /** The bytes that it replaces. */
   bytes: z.string().check(z.regex(/^(?:[0-9a-f]{2})+$/)),
   /** SHA-256 of the rest of the first block, and of the rest of the head. */
   around: digest,
@@ -26,12 +26,15 @@ export const planted = z.strictObject({
 
 export type Planted = z.infer<typeof planted>;
 
-/** The bytes of a mark. */
+/** The bytes of a marker. */
 export function markBytes({ mark }: Pick<Planted, 'mark'>): Buffer {
   return Buffer.from(`${mark}\n`, 'latin1');
 }
 
-/** Reads what the mark is to replace, and what tells later that nobody has written there since. */
+/**
+ * Reads the bytes that the marker will replace, and hashes that later show whether others have
+ * written there.
+ */
 export async function planPlant(
   host: ReadHost,
   { path, size, mark }: { readonly path: string; readonly size: Bytes; readonly mark: string },
@@ -49,8 +52,9 @@ export async function planPlant(
 }
 
 /**
- * `planted`: the mark is there, nobody has written around it, and nothing is there by which anything would be known.
- * `as it was`: the mark is not there, or not any more. `erased`: zeros are in its place. All else is `others`.
+ * `planted`: the marker is there, the bytes around it are unchanged, and there is no known content.
+ * `as it was`: the marker is not there. `erased`: zeros are in its place. Anything else is
+ * `others`.
  */
 export async function plantedNow(
   host: ReadHost,
@@ -62,14 +66,14 @@ export async function plantedNow(
   const mark = markBytes(of);
   const now = await read(host, { path, size, length: mark.length });
   const type = await typeOn(host, path);
-  // A new filesystem need not write to where the mark was, or leaves zeros there.
+  // A new filesystem may not write to the place of the marker, or leaves zeros there.
   if (type !== undefined) return { state: 'others', found: `${path} holds ${type} by now` };
   if (!now.first.equals(mark)) {
     if (now.first.toString('hex') === of.bytes) return { state: 'as it was' };
     if (now.first.every((byte) => byte === 0)) return { state: 'erased' };
     return { state: 'others', found: `${path} was written to since: its mark is not there any more` };
   }
-  // The rest of the head is zeros when the act was cut off just before its end.
+  // The rest of the head is zeros if the act was interrupted just before its end.
   if (now.around !== of.around || (now.rest !== of.rest && !now.isRestZero))
     return { state: 'others', found: `${path} was written to since` };
   return { state: 'planted' };

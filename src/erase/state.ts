@@ -6,19 +6,22 @@ import type { Bytes } from '../core/units.ts';
 import { planted, plantedNow } from './planted.ts';
 import { witness } from './witness.ts';
 
-/** What is journalled of a device that is to be destroyed. As long as the first of its magics is there, or its mark, that is to be done. */
+/**
+ * What is journalled about a device to erase. While its first magic or the marker is there, the act
+ * is still to do.
+ */
 export const destroyed = z
   .extend(erased, {
     magics: z.array(savedMagic),
-    /** What its content was; a journal of an older version does not have it. */
+    /** Witness of its content; missing in journals of older versions. */
     witness: z.exactOptional(witness),
-    /** When it is known by the name alone that the kernel gave it in that boot. */
+    /** Set if it is only known by a kernel name of that boot. */
     boot: z.exactOptional(z.string()),
-    /** Of one without a signature. */
+    /** For a device without a signature. */
     blank: z.exactOptional(
       z.extend(planted, {
         key: z.string(),
-        /** Key of that whose destruction takes all of it along. */
+        /** Key of the device whose removal also removes its content. */
         container: z.string(),
       }),
     ),
@@ -29,12 +32,15 @@ export const destroyed = z
 
 export type Destroyed = z.infer<typeof destroyed>;
 
-/** How far a device is; `as it was`: there is no mark on it (yet, or any more). */
+/** Progress on a device; `as it was`: there is no marker on it (yet, or any longer). */
 export type State =
   | { readonly is: 'to do' | 'done' | 'as it was' }
   | { readonly is: 'others'; readonly found: string };
 
-/** By what tells that nobody has made anything there since: nothing is destroyed that was not agreed to. */
+/**
+ * The state, decided by data that shows whether others created something there since: only
+ * confirmed content is destroyed.
+ */
 export async function stateOf(
   host: ReadHost,
   of: Destroyed,

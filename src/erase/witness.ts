@@ -4,15 +4,18 @@ import { bytesAt } from '../blockdevice/index.ts';
 import type { ReadHost } from '../command/index.ts';
 import type { Bytes } from '../core/units.ts';
 
-/** A sample is compared block by block: an act that was cut off has destroyed some of them and not others. */
+/** A sample is compared by blocks: an interrupted act has destroyed only some of them. */
 const block: Bytes = 4096;
 
-/** The head, where filesystems and LVM count their changes, and as many samples over the rest, the last at the end. */
+/**
+ * The head, where filesystems and LVM count their changes, and as many samples over the rest, the
+ * last at the end.
+ */
 const headLength: Bytes = 64 * 1024;
 const sampleLength: Bytes = 16 * 1024;
 const samples = 15;
 
-/** A digest of each block that was sampled, in the order of `rangesOf`; empty for one that is all zeros. */
+/** A digest of each sampled block, in the order of `rangesOf`; empty for a block of zeros. */
 export const witness = z.array(z.string().check(z.regex(/^(?:[0-9a-f]{16})?$/)));
 
 export type Witness = z.infer<typeof witness>;
@@ -22,7 +25,7 @@ interface Range {
   readonly count: Bytes;
 }
 
-/** What a device of this size is sampled at: always the same, and never twice. */
+/** The ranges sampled on a device of this size: always the same, without overlap. */
 export function rangesOf(size: Bytes): readonly Range[] {
   const head = { from: 0, count: Math.min(size, headLength) };
   const rest = size - head.count;
@@ -37,14 +40,15 @@ export function rangesOf(size: Bytes): readonly Range[] {
   return [head, ...ranges];
 }
 
-/** Reads what is compared later. */
+/** Reads the witness to compare later. */
 export async function takeWitness(host: ReadHost, path: string, size: Bytes): Promise<Witness> {
   return (await blocksOf(host, path, size)).map(({ digest }) => digest);
 }
 
 /**
- * The first byte at which a device holds other data than when the witness was taken; undefined when there is none. A block that is
- * all zeros now is no such thing: an act that was cut off leaves them. `from`: blocks before it are not compared.
+ * The first byte at which a device differs from its witness; undefined if it does not. A block of
+ * zeros is no difference: an interrupted act leaves them. `from`: blocks before it are not
+ * compared.
  */
 export async function changedAt(
   host: ReadHost,
