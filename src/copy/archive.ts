@@ -2,19 +2,23 @@ import { UsageError } from '../core/errors.ts';
 import type { Bytes } from '../core/units.ts';
 import type { Member } from './commands.ts';
 
-/** What a name in the new root would be, as far as it matters for where the next member goes. */
+/** What a name in the new root would be, as far as it matters for the place of the next member. */
 type Planned = { readonly is: 'directory' | 'other' } | { readonly is: 'link'; readonly target: string };
 
 /**
- * Refuses the archive (UsageError, one sentence) when a member is absolute or has `..`, is nothing that belongs in a
- * filesystem, or would be written, or be a hard link to something, through a symbolic link that leads out of the root.
- * Links that lead out are fine as such: /etc/mtab is one. The members are followed in their order, as tar does.
+ * Refuses the archive (UsageError, one sentence) if a member is absolute or has `..`, does not
+ * belong in a filesystem, or would be written, or hard-linked, through a symbolic link that leads
+ * out of the root. Links that lead out are allowed by themselves: /etc/mtab is one. Members are
+ * processed in order, as tar does.
  */
 export function checkMembers(members: readonly Member[]): void {
   placesOf(members);
 }
 
-/** Where each member of such an archive comes to be, in C quoting, with its size; that of a hard link is not known. */
+/**
+ * The resulting path of each member of such an archive, in C quoting, with its size; the size of a
+ * hard link is unknown.
+ */
 export function placesOf(members: readonly Member[]): ReadonlyMap<string, Bytes> {
   const root = new Map<string, Planned>();
   const sizes = new Map<string, Bytes>();
@@ -58,7 +62,7 @@ function planned(root: ReadonlyMap<string, Planned>, member: Member, path: strin
   }
 }
 
-/** A hard link is what its target is: also a symbolic link, for link(2) does not follow one. */
+/** A hard link is what its target is, even a symbolic link, because link(2) does not follow one. */
 function hardLink(root: ReadonlyMap<string, Planned>, member: Member, path: string): Planned {
   const what = `the hard link "${path}" to "${member.target ?? ''}"`;
   const place = resolve(root, segments(member.target ?? '', what), `${what} would be made`);
@@ -75,7 +79,7 @@ function segments(name: string, what: string): readonly string[] {
   return parts;
 }
 
-/** The place that a name comes to lie at: links on the way are followed, the last part is not. */
+/** The resulting path of a name: links on the way are followed, the last part is not. */
 function resolve(root: ReadonlyMap<string, Planned>, path: readonly string[], what: string): string {
   let left = [...path];
   let done: string[] = [];

@@ -2,23 +2,26 @@ import { type Answer, type Command, nothing, type ReadCommand } from '../command
 import { ParseError, type Reason } from '../core/errors.ts';
 import type { Bytes } from '../core/units.ts';
 
-/** One member of an archive, as it stands in it. */
+/** One member of an archive, as listed. */
 export interface Member {
   /** As `ls` prints it: `-`, `d`, `l`, `h` (a hard link), `c`, `b`, `p`, and tar's own `C`, `V`, `M`, `N`, `D`, `?`. */
   readonly type: string;
-  /** In C quoting, without the quotes: pure ASCII, one way only to write each name, `/` never quoted. */
+  /**
+   * In C quoting, without the quotes: pure ASCII, exactly one way to write each name, `/` never
+   * quoted.
+   */
   readonly name: string;
-  /** Of a link, quoted likewise. */
+  /** Target of a link, quoted likewise. */
   readonly target?: string;
   readonly bytes: Bytes;
 }
 
-/** All that a tar archive says that it holds. */
+/** The listing of a tar archive. */
 export interface Listing {
   readonly members: readonly Member[];
-  /** Size of the archive when it is not compressed. */
+  /** Uncompressed size of the archive. */
   readonly archiveBytes: Bytes;
-  /** It ends with the blocks of zeros that end an archive, and not just somewhere. */
+  /** Whether it ends with the zero blocks that end an archive. */
   readonly complete: boolean;
 }
 
@@ -27,9 +30,10 @@ const block = 512;
 const record = 20 * block;
 
 /**
- * `tar --list`. GNU tar recognises gzip, xz and zstd by itself. `--absolute-names` shows names as they stand in the
- * archive; `--force-local` because a colon in a path would make tar call another machine; `--block-number` because
- * tar exits 0 for an archive that was cut between two members, and only this tells how it ended (tar 1.34).
+ * `tar --list`. GNU tar recognises gzip, xz and zstd by itself. `--absolute-names` shows names as
+ * they are in the archive; `--force-local` because tar takes a colon in a path for a remote host;
+ * `--block-number` because tar exits 0 for an archive truncated between two members, and only this
+ * shows how it ended (tar 1.34).
  */
 export function tarList(source: string): ReadCommand<Listing> {
   return {
@@ -46,7 +50,7 @@ export function tarList(source: string): ReadCommand<Listing> {
       `--file=${source}`,
     ],
     access: 'read',
-    // The whole archive is read, and unpacked to be thrown away.
+    // Reads and decompresses the whole archive.
     timeoutMs: 30 * 60_000,
     parse: ({ stdout }) => parseListing(stdout),
     classify,
@@ -54,13 +58,14 @@ export function tarList(source: string): ReadCommand<Listing> {
 }
 
 /**
- * `tar --extract` into a directory. What keeps it inside is tar's own: without `--absolute-names` it strips a leading
- * `/`, refuses `..`, and makes a link that is absolute or climbs an empty file until everything else is there.
+ * `tar --extract` into a directory. tar itself keeps it inside: without `--absolute-names` it
+ * strips a leading `/`, refuses `..`, and creates a link that is absolute or climbs as an empty
+ * file until everything else exists.
  */
 export function tarExtract(options: {
   readonly source: string;
   readonly directory: string;
-  /** From the listing; it is what progress is measured by. */
+  /** From the listing; progress is relative to it. */
   readonly archiveBytes: Bytes;
 }): Command<void, 'change'> {
   const records = Math.max(1, Math.ceil(options.archiveBytes / record));
@@ -94,7 +99,10 @@ export function tarExtract(options: {
   };
 }
 
-/** `sync --file-system`: all that was written to the filesystem of this path is durable afterwards (syncfs(2)). */
+/**
+ * `sync --file-system`: everything written to the filesystem of this path is durable afterwards
+ * (syncfs(2)).
+ */
 export function syncFilesystem(path: string): Command<void, 'change'> {
   return {
     tool: 'sync',
@@ -107,8 +115,9 @@ export function syncFilesystem(path: string): Command<void, 'change'> {
 }
 
 /**
- * `find -delete` of everything beneath a directory but `lost+found`. It works from open directories, so it follows no
- * link, and stays on one filesystem. The path must hold none of `*?[\`, which `-path` would read as a pattern.
+ * `find -delete` of everything below a directory except `lost+found`. Works from open directories,
+ * so it follows no link, and stays on one filesystem. The path must contain none of `*?[\`, which
+ * `-path` would read as a pattern.
  */
 export function emptyDirectory(path: string): Command<void, 'destroy'> {
   const kept = `${path}/lost+found`;
@@ -122,7 +131,10 @@ export function emptyDirectory(path: string): Command<void, 'destroy'> {
   };
 }
 
-/** What tar said, without checkpoints and without its last sentence, which is the same for every failure. */
+/**
+ * The error output of tar without checkpoints and without its last sentence, which is the same for
+ * every failure.
+ */
 export function complaints(stderr: string): string {
   const lines = stderr.split('\n').filter((line) => line !== '');
   return lines
@@ -177,14 +189,17 @@ const escapes: Readonly<Record<string, string>> = {
   v: '\v',
 };
 
-/** A name that was in C quoting, with a character for each byte. */
+/** Decodes a name in C quoting, one character per byte. */
 export function unquoted(name: string): string {
   return name.replaceAll(/\\(?<code>[0-7]{3}|.)/g, (_, code: string) =>
     code.length === 3 ? String.fromCharCode(Number.parseInt(code, 8)) : (escapes[code] ?? code),
   );
 }
 
-/** Why tar, sync or find failed, in the C locale. tar says "Wrote only 2560 of 10240 bytes" of a full filesystem. */
+/**
+ * Why tar, sync or find failed, in the C locale. For a full filesystem tar prints "Wrote only 2560
+ * of 10240 bytes".
+ */
 function classify({ stderr }: Answer): Reason {
   if (/No space left on device|Disk quota exceeded|Wrote only \d+ of \d+ bytes/.test(stderr))
     return 'no-space';

@@ -16,7 +16,7 @@ export const insidePath = z
     ),
   );
 
-/** A file to be written into a root. */
+/** A file to write into a root. */
 export interface InsideFile {
   readonly path: string;
   readonly content: string;
@@ -24,9 +24,10 @@ export interface InsideFile {
 }
 
 /**
- * Writes files into a root and never out of it: each directory on the way is a real one or is made, and a link in the
- * place of the file is replaced, not followed. `mark` makes the private name that the content is written under first.
- * RefusedError when a link, or anything else that is no directory, lies on the way.
+ * Writes files into a root and never out of it: each directory on the way is a real one or is
+ * created, and a link in the place of the file is replaced, not followed. `mark` gives the private
+ * name for the content before the rename. RefusedError if a link, or anything else that is not a
+ * directory, is on the way.
  */
 export async function writeInside(
   host: ChangeHost,

@@ -33,7 +33,7 @@ const args = z.strictObject({
   device: z.string(),
   /** UUID of the filesystem, which must be empty. */
   filesystem: z.string().check(z.minLength(1)),
-  /** Written after the archive, over what it has of these names. */
+  /** Written after the archive, replacing its files of the same names. */
   files: z.readonly(
     z.array(
       z.strictObject({
@@ -51,15 +51,15 @@ const undo = z.strictObject({
   device: z.string(),
   /** From `identityOf`. */
   identity: z.string(),
-  /** What the device was called when it was filled. */
+  /** Name of the device when it was filled. */
   key: z.string(),
   filesystem: z.string(),
-  /** The mount in which it is filled, and the boot that the number is of. */
+  /** The mount in which it is filled, and the boot of that mount id. */
   mounted: z.strictObject({ id: z.int(), boot: z.string() }),
-  /** Where the undo mounts the filesystem, whatever has become of the root's own mount. */
+  /** Where the undo mounts the filesystem, whatever happened to the original mount. */
   path: z.string(),
   source: z.strictObject({ inode: z.string(), size: count, path: z.exactOptional(z.string()) }),
-  /** What is written beside the archive. */
+  /** Files written besides the archive. */
   files: z.exactOptional(z.readonly(z.array(z.string()))),
   summary: z.strictObject({ members: count, bytes: count, archiveBytes: count }),
 });
@@ -67,10 +67,11 @@ const undo = z.strictObject({
 type Undo = z.infer<typeof undo>;
 
 /**
- * `tx.copy.unpack`: fills the empty root of a filesystem from a tar archive, then writes some files of ours into it.
+ * `tx.copy.unpack`: fills the empty root of a filesystem from a tar archive, then writes further
+ * files into it.
  *
- * The mark is the filesystem's UUID together with the fact that its root was empty: all that is in it now came in
- * since. So the undo empties it again, `lost+found` aside, and only on that filesystem.
+ * The mark is the UUID of the filesystem, together with the fact that its root was empty: all its
+ * content is newer. So the undo empties it again, except `lost+found`, and only that filesystem.
  */
 export const unpack = operation({
   kind: 'copy.unpack',
@@ -92,7 +93,8 @@ export const unpack = operation({
     const { id, type } = await checkRoot(host, { ...asked, root, identity });
     await refuseFullBeneath(host, asked.device, `the unpacking into ${root}`);
     const { boot } = await host.facts();
-    // To read the archive takes as long as to unpack it, so the same file is not read again under the locks.
+    // Listing the archive takes as long as unpacking it, so the same file is not listed again under
+    // the locks.
     const known = chosen?.source.inode === inode && chosen.source.size === size ? chosen.summary : undefined;
     const summary = known ?? { ...(await checkTar({ host, source: asked.source })) };
     // A btrfs may write less than it is given.
@@ -151,18 +153,18 @@ export const unpack = operation({
       witness === undefined ? besideArchive(host, made) : filesChanged(host, made, witness),
   },
   sync: async ({ undo: made, host }) => {
-    // Whatever it holds by now: to sync what is somebody else's harms nothing.
+    // Whatever its content is now: a sync of other data does no harm.
     const node = await nodeOf(host, made);
     if (node === undefined) return;
     const [mounted] = await visibleAt(host, node.number);
     if (mounted !== undefined) await host.run(syncFilesystem(mounted.path));
-    // An unmount has handed everything to the device; this brings it from there to the disk.
+    // An unmount has written everything to the device; this flushes the device to disk.
     await host.sync(node.path);
   },
   describe: ({ undo: of }) => unpackedRecovery(of),
 });
 
-/** Of an unpacking that was cut short: what neither the archive nor the sequence can have written. */
+/** For an interrupted step: what neither the archive nor the sequence can have written. */
 async function besideArchive(host: ChangeHost, made: Undo): Promise<Changed | undefined> {
   const listed = await filesOf(host, made);
   if (listed === undefined || 'changed' in listed) return listed?.changed;
@@ -177,7 +179,7 @@ async function besideArchive(host: ChangeHost, made: Undo): Promise<Changed | un
   return others.length === 0 ? undefined : { found: named(others), holders: await whoHas(host, node) };
 }
 
-/** The size of each file that the archive holds. RefusedError when it is not there any more as it was. */
+/** The size of each file in the archive. RefusedError if the archive is missing or changed. */
 async function sizesIn(host: ReadHost, { source, root }: Undo): Promise<ReadonlyMap<string, Bytes>> {
   const path = source.path ?? '';
   const { stat } = await follow(host, path);
@@ -190,7 +192,7 @@ async function sizesIn(host: ReadHost, { source, root }: Undo): Promise<Readonly
   return new Map([...placesOf(members)].map(([name, size]) => [unquoted(name), size]));
 }
 
-/** The files that are written beside the archive, and the private names that they are written under first. */
+/** The files written besides the archive, with their private names before the rename. */
 function ownSizes({ files = [], mark }: Undo): readonly (readonly [string, Bytes])[] {
   return files.flatMap((path) => {
     const name = Buffer.from(path).toString('latin1');
@@ -199,18 +201,23 @@ function ownSizes({ files = [], mark }: Undo): readonly (readonly [string, Bytes
   });
 }
 
-/** The directories that a path lies in. */
+/** The parent directories of a path. */
 function above(path: string): readonly string[] {
   const parts = path.split('/');
   return parts.slice(1).map((_, at) => parts.slice(0, at + 1).join('/'));
 }
 
-/** What unpacking writes at least: the holes of sparse files are not in the archive, and beside each member its headers are. */
+/**
+ * The least that unpacking writes: holes of sparse files are not in the archive, and each member
+ * has headers.
+ */
 function leastBytes({ members, bytes, archiveBytes }: Undo['summary']): Bytes {
   return Math.max(0, Math.min(bytes, archiveBytes - members * 2048));
 }
 
-/** tar's first complaint is the cause, and not its last one, so that is what the error ends with. */
+/**
+ * The first complaint of tar is the cause, and not its last one, so the error ends with the first.
+ */
 async function extract(
   host: ChangeHost,
   { device, root }: Undo,
@@ -228,7 +235,7 @@ async function extract(
   }
 }
 
-/** tar exits 0 without effect, too; afterwards our own files would hide that. */
+/** tar may also exit 0 without effect; bofh's own files would hide that afterwards. */
 async function expectUnpacked(host: ReadHost, source: string, { root, summary }: Undo): Promise<void> {
   if (summary.bytes === 0 || (await entriesOf(host, root)).length > 0) return;
   throw new RefusedError(`tar reported success, but nothing of ${source} is in ${root}`, {
@@ -236,7 +243,7 @@ async function expectUnpacked(host: ReadHost, source: string, { root, summary }:
   });
 }
 
-/** The root is where this filesystem is mounted, read-write, and nothing is in it yet. */
+/** The filesystem must be mounted at the root, read-write and empty. */
 async function checkRoot(
   host: ReadHost,
   { root, device, identity, filesystem }: Pick<Undo, 'root' | 'device' | 'identity' | 'filesystem'>,
@@ -263,7 +270,7 @@ async function checkRoot(
   return mounted;
 }
 
-/** By the UUID and through a mount of its own: a path could by now lead to somebody's files. */
+/** By the UUID and through a separate mount: a path could now lead to other files. */
 function unpackedRecovery({ filesystem, device, path }: Undo): ManualRecovery {
   const { tool, argv } = emptyDirectory(path);
   return {

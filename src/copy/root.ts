@@ -15,12 +15,15 @@ import { debugfsFeatures, debugfsRoot, type Filesystem, holding, visibleAt } fro
 import { makePrivateMounts, mountCommand, unmount } from '../mount/index.ts';
 import { emptyDirectory } from './commands.ts';
 
-/** What lies in the root directory of a mounted filesystem, `lost+found` aside. */
+/** The content of the root directory of a mounted filesystem, except `lost+found`. */
 export async function entriesOf(host: ReadHost, path: string): Promise<readonly string[]> {
   return (await host.readDir(path)).filter((name) => name !== 'lost+found');
 }
 
-/** Is there anything in the root of the filesystem on this device but `lost+found`? It need not be mounted. */
+/**
+ * Whether the root of the filesystem on this device contains anything but `lost+found`. It need not
+ * be mounted.
+ */
 export async function isFilled(
   host: ReadHost,
   node: DeviceNode & { readonly type: string },
@@ -34,18 +37,22 @@ export async function isFilled(
         remedy: `mount ${node.path}, then bofh recover`,
       },
     );
-  // After a power cut the files may stand in the journal alone, and debugfs does not read that.
+  // After a power cut files may be in the journal only, which debugfs does not read.
   if ((await host.run(debugfsFeatures(node.path))).includes('needs_recovery')) return true;
   try {
     return (await host.run(debugfsRoot(node.path))).some((name) => name !== 'lost+found');
   } catch (error) {
-    // A name that is not UTF-8 makes the listing unreadable; only an empty root would have been readable for sure.
+    // A name that is not UTF-8 makes the listing unreadable; only an empty root is certain to be
+    // readable.
     if (error instanceof ParseError) return true;
     throw error;
   }
 }
 
-/** Who else uses the device: the mount that it was filled in, and that of an undo, are the sequence's own. */
+/**
+ * Other holders of the device: the mount in which it was filled, and the mount of an undo, belong
+ * to the sequence.
+ */
 export async function othersOn(
   host: ReadHost,
   node: DeviceNode,
@@ -58,7 +65,8 @@ export async function othersOn(
   return (await holders(host, node.path)).filter((each) => !isOwn(each));
 }
 
-// xen-blkback claims nothing, so the kernel would mount what a guest writes to, and both would ruin it.
+// xen-blkback claims nothing, so the kernel would mount a device that a guest writes to, and both
+// would damage it.
 async function refuseUsed(host: ReadHost, { path }: DeviceNode): Promise<void> {
   if ((await holders(host, path)).every(({ kind }) => kind === 'mount')) return;
   const all = await everyHolder(host, path);
@@ -68,7 +76,10 @@ async function refuseUsed(host: ReadHost, { path }: DeviceNode): Promise<void> {
   });
 }
 
-/** Removes everything from the filesystem but `lost+found`, through a private mount, and makes that durable by the unmount. */
+/**
+ * Removes everything from the filesystem except `lost+found`, through a private mount, and makes
+ * that durable by the unmount.
+ */
 export async function empty(host: ChangeHost, wanted: Filesystem & { readonly path: string }): Promise<void> {
   const node = await holding(host, wanted);
   if (node !== undefined) {
@@ -79,7 +90,7 @@ export async function empty(host: ChangeHost, wanted: Filesystem & { readonly pa
   await removePrivateMount(host, wanted.path);
 }
 
-/** Where a directory is a mount point the kernel does not remove it, through whichever mount it is asked. */
+/** The kernel refuses to remove a directory that is a mount point, through any mount. */
 async function emptied(
   host: ChangeHost,
   { node, path }: { readonly node: DeviceNode; readonly path: string },

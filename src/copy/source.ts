@@ -4,19 +4,20 @@ import type { Bytes } from '../core/units.ts';
 import { checkMembers } from './archive.ts';
 import { tarList } from './commands.ts';
 
-/** What a tar archive would put into a new root. */
+/** The content of a tar archive for a new root. */
 export interface TarSummary {
   readonly members: number;
   /** Content of all files. */
   readonly bytes: Bytes;
-  /** Size of the archive when it is not compressed. */
+  /** Uncompressed size of the archive. */
   readonly archiveBytes: Bytes;
 }
 
 /**
- * Reads the whole archive, gzip, xz and zstd too, and tells what is in it. UsageError for what is no archive that can
- * fill a root: missing, a directory, not a tar, cut off, empty, or with a member that would be written outside;
- * ToolError when the program that decompresses it is missing. Lists up to 64 MiB (about half a million members) are read.
+ * Reads the whole archive, also gzip, xz and zstd, and summarizes it. UsageError for an archive
+ * that cannot fill a root: missing, a directory, not a tar, truncated, empty, or with a member
+ * outside of the root; ToolError if the program that decompresses it is missing. Reads lists of up
+ * to 64 MiB (about half a million members).
  */
 export async function checkTar(options: {
   readonly host: ReadHost;
@@ -36,8 +37,8 @@ export async function checkTar(options: {
 }
 
 /**
- * The regular file that a source leads to; UsageError when it is missing or something else, RefusedError for
- * links in a circle, and for a path that another user could make lead elsewhere.
+ * The regular file of a source; UsageError if it is missing or something else, RefusedError for a
+ * loop of links, and for a path that another user could redirect.
  */
 export async function sourceFile(host: ReadHost, source: string): Promise<FileStat> {
   if (!source.startsWith('/')) throw new UsageError(`"${source}" is not a whole path from /`);
@@ -57,7 +58,10 @@ const decompressors: Readonly<Record<string, string>> = {
   zstd: 'zstd',
 };
 
-/** All failures of tar are exit 2; which one it was stands in its words alone (tar 1.34, gzip 1.12, xz 5.4, zstd 1.5). */
+/**
+ * All failures of tar are exit 2; only the text tells which (tar 1.34, gzip 1.12, xz 5.4, zstd
+ * 1.5).
+ */
 function explained(source: string, error: CommandError): Error {
   const missing = /\(child\): (?<program>\w+): Cannot exec/.exec(error.stderr)?.groups?.program;
   if (missing !== undefined) {
