@@ -10,7 +10,7 @@ const args = z.strictObject({ path: absolutePath, content: z.string(), mode: fil
 
 const undo = z.strictObject({
   path: absolutePath,
-  /** A second name of the new file, until the commit: the mark. */
+  /** A hard link to the new file until the commit: proves the step. */
   private: absolutePath,
   sha256: sha256Hex,
   mode: fileMode,
@@ -21,20 +21,21 @@ type Args = z.infer<typeof args>;
 type Undo = z.infer<typeof undo>;
 
 /**
- * A new file of the host, by itself or as the part of a driver's operation. It appears whole or not at all, and never in the
- * place of another one.
+ * Creates a file on the host, alone or within a driver's operation. It appears complete or not at
+ * all, and never replaces another one.
  *
- * It is written under a private name and linked to its own, and the private name stays until the commit. That name is
- * the mark: it bears the step's random one and prepare found it free. What stands at the path is judged apart: it is
- * ours to remove only while it is the inode of the private name with the journalled content. A file that an
- * administrator has edited in place, or put there by rename, stays byte for byte; only the private name goes.
+ * It is written under a private name and linked to its own, and the private name stays until the
+ * commit. That name is the mark: it contains the random mark of the step, and prepare found it
+ * free. The file at the path is removed only while it is the inode of the private name with the
+ * journalled content. A file that an administrator has edited in place, or renamed to the path,
+ * stays exactly as it is; only the private name is removed.
  */
 export const creation = {
   kind: 'file.create',
   version: 1,
   args,
   undo,
-  // A config file may hold a password, and the journal outlives the file.
+  // A config file may contain a password, and the journal outlives the file.
   journalled: ({ content, ...rest }) => ({ ...rest, bytes: Buffer.byteLength(content) }),
   result: z.null(),
   lives: 'disk',
@@ -87,7 +88,7 @@ export const creation = {
       ['ls', '-li', made.path, made.private],
       ['sha256sum', made.path],
     ],
-    // Before the commit both names of our inode go, and no other file that has the name by now.
+    // Before the commit removes both names of the inode, but no other file at that name.
     clear: [
       way === 'back'
         ? ['find', posix.dirname(made.path), '-maxdepth', '1', '-samefile', made.private, '-delete']
@@ -114,8 +115,8 @@ async function survey(host: ReadHost, made: Undo): Promise<Survey> {
 }
 
 /**
- * The private name is what there is of us: without it nothing is. `found` beside `ours` tells of a file at the path
- * that is not ours any more, and that revert leaves alone.
+ * The private name proves the step: without it nothing is left. `found` beside `ours` names a file
+ * at the path that no longer belongs to the step, and that revert leaves untouched.
  */
 async function look(host: ReadHost, made: Undo): Promise<Look> {
   const { own, atPath } = await survey(host, made);

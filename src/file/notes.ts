@@ -1,9 +1,14 @@
 import type { ChangeHost } from '../command/index.ts';
 
-/** Not `/run/bofh` itself, where a file of a sequence that has ended is a leftover: these stay until the next boot. */
+/**
+ * Not `/run/bofh` itself, where a file of a finished sequence counts as a leftover: these stay
+ * until the next boot.
+ */
 const directory = '/run/bofh/notes';
 
-/** A file that stands for a change where there was none to make: nobody else makes one of this name. */
+/**
+ * A file that represents a change without an effect on the host: only the step creates this name.
+ */
 export function noteOf(mark: string): string {
   return `${directory}/${mark}`;
 }

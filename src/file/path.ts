@@ -12,15 +12,15 @@ export const fileMode = z.int().check(z.minimum(0), z.maximum(0o7777));
 /** An inode number, in decimal digits. */
 export const inodeNumber = z.string().check(z.regex(/^[0-9]+$/));
 
-/** When the inode was made; journals of older versions do not have it, and some filesystems do not keep it. */
+/** Creation time of the inode; missing in journals of older versions, and on some filesystems. */
 export const birth = z.exactOptional(z.string().check(z.regex(/^[0-9]+$/)));
 
-/** For what is journalled of a file. */
+/** Creation time, for the journal. */
 export function birthOf({ birth: born }: FileStat): { readonly birth?: string } {
   return born === undefined ? {} : { birth: born };
 }
 
-/** Is it the file that was journalled, and no other that has got its inode number since? */
+/** Whether it is the journalled file, and no other that reuses its inode number. */
 export function isFile(
   stat: FileStat | undefined,
   known: { readonly inode: string; readonly birth?: string },
@@ -37,14 +37,14 @@ export function sha256(content: Uint8Array | string): string {
 }
 
 /**
- * A name of ours beside a path. It begins with a dot and ends in a number, so that nothing that reads `*.cfg`,
- * `*.conf` or `*.res` of a directory takes it for one of its files.
+ * A private name of bofh beside a path. It begins with a dot and ends in a number, so that no
+ * pattern such as `*.cfg`, `*.conf` or `*.res` matches it.
  */
 export function besideWith(path: string, word: string): string {
   return posix.join(posix.dirname(path), `.bofh-${word}`);
 }
 
-/** Both are names of one inode. */
+/** Whether both are names of one inode. */
 export function sameFile(one: FileStat | undefined, other: FileStat | undefined): boolean {
   return (
     one !== undefined &&
@@ -56,8 +56,8 @@ export function sameFile(one: FileStat | undefined, other: FileStat | undefined)
 }
 
 /**
- * The directory of a path. RefusedError when it is missing or is something else, a symbolic link for example, and when
- * another user could make it lead elsewhere.
+ * The directory of a path. RefusedError if it is missing or something else, such as a symbolic
+ * link, or if another user could redirect it.
  */
 export async function realParent(host: ReadHost, path: string): Promise<string> {
   const parent = posix.dirname(path);

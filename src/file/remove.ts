@@ -19,7 +19,7 @@ import { unlink } from './unlink.ts';
 
 const args = z.strictObject({
   path: absolutePath,
-  /** Refused when the file holds anything else than what the caller has seen. */
+  /** Refused if the content differs from what the caller has seen. */
   sha256: z.exactOptional(sha256Hex),
 });
 
@@ -28,8 +28,8 @@ const undo = z.strictObject({
   tombstone: absolutePath,
   sha256: sha256Hex,
   /**
-   * Without the device number: the tombstone lies in the same directory, and a number such as 253:3 may be another
-   * one after a reboot, when recovery asks.
+   * Without the device number: the renamed file is in the same directory, and a number such as
+   * 253:3 may change with a reboot before recovery.
    */
   inode: inodeNumber,
   birth,
@@ -39,8 +39,9 @@ type Args = z.infer<typeof args>;
 type Undo = z.infer<typeof undo>;
 
 /**
- * How a regular file goes, by itself or as the part of a driver's operation: it leaves its name at once and goes for good after the commit. Until then it lies
- * beside its place as `.bofh-gone-MARK`; the undo links it back, and is stuck when the name was taken meanwhile.
+ * Removes a regular file, alone or within a driver's operation: renames it at once and deletes it
+ * after the commit. Until then it is beside its place as `.bofh-gone-MARK`. The undo links it back,
+ * and is stuck if the name is in use again.
  */
 export const removal = {
   kind: 'file.remove',
@@ -69,7 +70,7 @@ export const removal = {
     const [there, moved] = [await host.stat(wanted.path), await host.stat(wanted.tombstone)];
     const unchanged = sameFile(there, moved) && (await isOurs(host, wanted));
     if (!unchanged || (await hashOf(host, wanted)) !== wanted.sha256) {
-      // Whatever it is that we have linked: without our link it stands as others left it.
+      // Whatever the new link is: without it the file is as others left it.
       await host.removeFile(wanted.tombstone);
       throw changed(wanted);
     }
@@ -113,7 +114,9 @@ export const removal = {
 /** `tx.file.remove` */
 export const remove = operation(removal);
 
-/** A regular file in a real directory, which is all that `file.remove` takes. RefusedError for anything else. */
+/**
+ * A regular file in a real directory, as `file.remove` requires. RefusedError for anything else.
+ */
 export async function checkRemovable(host: ReadHost, path: string): Promise<FileStat> {
   await realParent(host, path);
   const stat = await host.stat(path);

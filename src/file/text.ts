@@ -2,7 +2,7 @@ import type { ReadHost } from '../command/index.ts';
 import { RefusedError } from '../core/errors.ts';
 import { sha256 } from './path.ts';
 
-/** A file that is to be written anew, here or on another host, from its text. */
+/** A file as text, to write it again here or on another host. */
 interface TextFile {
   readonly content: string;
   /** Of its bytes, in hexadecimal. */
@@ -11,7 +11,7 @@ interface TextFile {
   readonly mode: number;
 }
 
-/** Reads one. RefusedError where its bytes are not UTF-8, and would not be the same again. */
+/** Reads a file. RefusedError if its bytes are not UTF-8 and so cannot be restored exactly. */
 export async function textFile(host: ReadHost, path: string): Promise<TextFile> {
   const [bytes, stat] = [await host.readFile(path), await host.stat(path)];
   const content = Buffer.from(bytes).toString('utf8');

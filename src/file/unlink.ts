@@ -2,7 +2,10 @@ import { busyWith, fileHolders } from '../blockdevice/index.ts';
 import type { ChangeHost } from '../command/index.ts';
 import { CommandError } from '../core/errors.ts';
 
-/** Removes a name; when the kernel refuses because something is mounted on the file, or it is swap, the error names that. */
+/**
+ * Removes a name; if the kernel refuses because the file is a mount point or swap, the error says
+ * so.
+ */
 export async function unlink(host: ChangeHost, path: string): Promise<void> {
   try {
     await host.removeFile(path);
