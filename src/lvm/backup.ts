@@ -29,7 +29,7 @@ export async function metadataBackup(host: ReadHost, name: string): Promise<Meta
       { remedy: 'bofh lvm vg list shows every volume group' },
     );
   const path = `${backupDirectory}/${name}`;
-  const renew = { remedy: `vgcfgbackup ${name} writes it anew; then give the command again` };
+  const renew = { remedy: `vgcfgbackup ${name} writes it again; then repeat the command` };
   if ((await host.stat(path)) === undefined)
     throw new RefusedError(`lvm has no backup of "${name}" in ${backupDirectory}`, renew);
   const text = new TextDecoder('utf-8', { fatal: true }).decode(await host.readFile(path));

@@ -34,7 +34,7 @@ export function mergedRecovery({
   };
 }): ManualRecovery {
   return {
-    what: `the snapshot of uuid ${lvUuid}, ${vg}/${name}, which is to be merged into ${vg}/${origin.name} (uuid ${origin.uuid})`,
+    what: `the snapshot of uuid ${lvUuid}, ${vg}/${name}, which will be merged into ${vg}/${origin.name} (uuid ${origin.uuid})`,
     look: [show(`lv_uuid=${lvUuid} || lv_uuid=${origin.uuid}`)],
     clear: [['lvconvert', '--merge', `${vg}/${name}`]],
   };

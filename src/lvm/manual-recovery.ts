@@ -14,7 +14,7 @@ export function madeRecovery({
   const marked = `lv_tags={${tag}}`;
   const uuid = result === undefined ? '' : ` (uuid ${result.uuid})`;
   return {
-    what: `the logical volume in ${vg} that bears the tag ${tag}: made as ${vg}/${name}${uuid}`,
+    what: `the logical volume in ${vg} with the tag ${tag}: made as ${vg}/${name}${uuid}`,
     look: [show(marked)],
     clear: removal(vg, marked),
   };

@@ -67,7 +67,7 @@ export async function refuseMoved(host: ReadHost, fits: (lv: LogicalVolume) => b
   const moved = (await reported(host, fullreport())).flatMap(({ volumes }) => volumes).find(fits);
   if (moved === undefined) return;
   throw new RefusedError(
-    `the volume is in another volume group by now: ${moved.fullName} (uuid ${moved.uuid})`,
+    `the volume is in another volume group now: ${moved.fullName} (uuid ${moved.uuid})`,
     {
       remedy: `move it back (vgsplit, vgmerge), then bofh recover; or look at it (lvs -o +lv_uuid,lv_tags ${moved.fullName}) and abandon the journal`,
     },

@@ -40,7 +40,7 @@ export async function spreadOf(host: ReadHost, lv: LogicalVolume): Promise<Sprea
   const group = (await host.run(layout())).groups.find(({ uuid }) => uuid === lv.vgUuid);
   const spread = group === undefined ? undefined : spreadAmong(group, lv);
   if (spread !== undefined) return spread;
-  throw new RefusedError(`${lv.fullName} does not lie alike on its devices from end to end`, {
+  throw new RefusedError(`${lv.fullName} has segments with different layouts`, {
     remedy: `look at it: lvs --segments -o +devices ${lv.fullName}; lvresize knows how: man lvresize`,
   });
 }

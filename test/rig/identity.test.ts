@@ -137,7 +137,7 @@ describe.skipIf(!can.ok && !required)('between a crash and the recovery', () => 
     await machine.run('lvchange -an vg1/own && vgsplit vg1 vg2 /dev/vdc && udevadm settle');
     expect(await text('lvs --noheadings -o vg_name,lv_name -S lv_name=own')).toBe('vg2 own');
 
-    expect(await bofh('recover --yes', 3)).toContain('in another volume group by now: vg2/own');
+    expect(await bofh('recover --yes', 3)).toContain('in another volume group now: vg2/own');
     await machine.run('vgmerge -q vg1 vg2');
     await bofh('recover --yes', 0);
 

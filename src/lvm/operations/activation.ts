@@ -50,7 +50,7 @@ const common = (to: Undo['to']) =>
       const found = await known(host, of);
       if (found.lv.name !== of.name || isActive(found.lv) === (to === 'active'))
         throw new RefusedError(
-          `${of.vg}/${of.name} (uuid ${of.lvUuid}) is called ${found.lv.fullName} and is ${stateOf(found.lv)} by now; nothing was done`,
+          `${of.vg}/${of.name} (uuid ${of.lvUuid}) is called ${found.lv.fullName} and is ${stateOf(found.lv)} now; nothing was done`,
           { remedy: 'find out who else works on it, then give the command again' },
         );
       await make(host, of, to);

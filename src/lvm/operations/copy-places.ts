@@ -56,7 +56,7 @@ export async function copyToDrop(
   const named = device === undefined ? undefined : (await pvOn(host, device)).uuid;
   const copy = named === undefined ? copies.at(-1) : copies.find(({ pvUuids }) => pvUuids.includes(named));
   if (copy === undefined)
-    throw new RefusedError(`no copy of ${lv.fullName} lies on ${device ?? ''}`, {
+    throw new RefusedError(`no copy of ${lv.fullName} is on ${device ?? ''}`, {
       remedy: `see where they are: lvs -a -o +devices ${lv.vg}`,
     });
   const members = present(await membersOf(host, lv.vgUuid));

@@ -110,7 +110,7 @@ export const createLv = operation({
     }
     const made = (await host.run(lvs())).find((lv) => lv.vgUuid === vgUuid && lv.tags.includes(tag));
     if (made?.name !== name)
-      throw new RefusedError(`lvcreate made no ${vg}/${name} that bears our mark`, {
+      throw new RefusedError(`lvcreate made no ${vg}/${name} with the tag of this step`, {
         remedy: `look what is there: lvs -o lv_name,lv_uuid,lv_tags ${vg}`,
       });
     if (made.size !== size)

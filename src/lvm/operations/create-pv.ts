@@ -119,7 +119,7 @@ async function refuseMember(host: ReadHost, { uuid }: Undo, path: string): Promi
       remedy: `see what lvm leaves out, and why: pvs --all; lvmconfig devices`,
     });
   if (pv.vg === undefined) return refuseHeld(host, path, await holders(host, path));
-  throw new RefusedError(`${path} (uuid ${uuid}) is in the volume group ${pv.vg.name} by now`, {
+  throw new RefusedError(`${path} (uuid ${uuid}) is in the volume group ${pv.vg.name} now`, {
     remedy: `take it out (vgreduce ${pv.vg.name} ${path}; vgremove ${pv.vg.name} when it is its last), then bofh recover`,
   });
 }

@@ -91,7 +91,7 @@ export const createSnapshot = operation({
     await host.run(lvsnapshot({ ...asked, ...(await udevOf(host)) }));
     const made = (await host.run(lvs())).find((lv) => lv.vgUuid === vgUuid && lv.tags.includes(tag));
     if (made?.name !== name)
-      throw new RefusedError(`lvcreate made no ${vg}/${name} that bears our mark`, {
+      throw new RefusedError(`lvcreate made no ${vg}/${name} with the tag of this step`, {
         remedy: `look what is there: lvs -o lv_name,lv_uuid,lv_tags ${vg}`,
       });
     if (made.origin?.uuid !== origin.uuid)
@@ -177,7 +177,7 @@ async function refuseOther(host: ReadHost, { vg, vgUuid, origin, pool, name }: U
   const now = await usableVg(host, vg);
   const lv = now.volumes.find((one) => one.name === origin.name);
   if (now.uuid !== vgUuid || lv?.uuid !== origin.uuid)
-    throw new RefusedError(`${vg}/${origin.name} is another volume by now; nothing was made`, {
+    throw new RefusedError(`${vg}/${origin.name} is another volume now; nothing was made`, {
       remedy: 'look at it (bofh lvm list), then give the command again',
     });
   if (pool !== undefined) refuseFullPool(poolOf(now, lv), `the snapshot ${vg}/${name}`);

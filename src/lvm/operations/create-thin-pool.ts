@@ -73,7 +73,7 @@ export const createThinPool = operation({
     const made = (await host.run(lvs())).find((lv) => lv.vgUuid === vgUuid && lv.tags.includes(tag));
     if (made?.name !== name || !isThinPool(made) || made.size !== data)
       throw new RefusedError(
-        `lvcreate made no thin pool ${vg}/${name} of ${data} bytes that bears our mark`,
+        `lvcreate made no thin pool ${vg}/${name} of ${data} bytes with the tag of this step`,
         {
           remedy: `look what is there: lvs -a --units b -o lv_name,lv_uuid,lv_layout,lv_size,lv_tags ${vg}`,
         },

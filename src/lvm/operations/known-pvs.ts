@@ -85,7 +85,7 @@ export async function stillFree(host: ReadHost, known: readonly KnownPv[]): Prom
   for (const [index, { device, uuid }] of known.entries())
     if (now[index]?.uuid !== uuid)
       throw new RefusedError(
-        `${device} is another physical volume by now (${now[index]?.uuid ?? 'none'}, not ${uuid}); nothing was done`,
+        `${device} is another physical volume now (${now[index]?.uuid ?? 'none'}, not ${uuid}); nothing was done`,
         { remedy: 'look what it is (bofh lvm pv list), then give the command again' },
       );
 }

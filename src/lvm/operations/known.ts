@@ -37,7 +37,7 @@ export function volumeNamed(
       remedy: 'bofh lvm list shows every logical volume',
     });
   if (uuid !== undefined && lv.uuid !== uuid)
-    throw new RefusedError(`${group}/${name} is another volume by now: its uuid is ${lv.uuid}, not ${uuid}`, {
+    throw new RefusedError(`${group}/${name} is another volume now: its uuid is ${lv.uuid}, not ${uuid}`, {
       remedy: 'look at it (bofh lvm list), and name the volume that is meant',
     });
   return lv;
@@ -70,7 +70,7 @@ export async function known(host: ReadHost, of: KnownVolume): Promise<VolumeAmon
   const found = await findKnown(host, of);
   if (found === undefined)
     throw new RefusedError(`${of.vg}/${of.name} (uuid ${of.lvUuid}) is gone`, {
-      remedy: 'somebody else removed or replaced it: bofh lvm list',
+      remedy: 'another process removed or replaced it: bofh lvm list',
     });
   return found;
 }

@@ -73,7 +73,7 @@ export const mergeSnapshot = deferred({
     const pair = pairOf(found.lv, found.all);
     if (pair.origin.uuid !== of.origin.uuid)
       throw new RefusedError(
-        `${found.lv.fullName} is a snapshot of ${pair.origin.fullName} by now: it is not merged`,
+        `${found.lv.fullName} is a snapshot of ${pair.origin.fullName} now: it is not merged`,
         {
           remedy: `if it is to be merged: bofh lvm snapshot merge ${found.lv.fullName}; give this one up: bofh recover --abandon`,
         },

@@ -68,7 +68,7 @@ export const movePv = operation({
       ({ lvUuid }, at) => places[at] === 'lost' && now.volumes.some(({ uuid }) => uuid === lvUuid),
     );
     if (lost === undefined) return { state: 'gone' };
-    return { state: 'not-ours', found: `${of.vg}/${lost.name} (uuid ${lost.lvUuid}) lies elsewhere by now` };
+    return { state: 'not-ours', found: `${of.vg}/${lost.name} (uuid ${lost.lvUuid}) lies elsewhere now` };
   },
   revert: async ({ undo: of, host }) => {
     for (const each of of.pieces.toReversed()) await move(host, of, { piece: each, way: 'back' });
@@ -104,7 +104,7 @@ async function move(
   const [from, to] = way === 'forth' ? [each.from, each.to] : [each.to, each.from];
   if (place !== (way === 'forth' ? 'here' : 'there')) {
     if (way === 'back') return;
-    throw new RefusedError(`${of.vg}/${each.name} does not lie any more where it was to be moved from`, {
+    throw new RefusedError(`${of.vg}/${each.name} is no longer at its old place`, {
       remedy:
         'find out who else works on the group (pvs --segments -o +lv_name), then give the command again',
     });
@@ -152,7 +152,7 @@ function refuseTaken(
   if (takers.length === 0) return;
   const names = takers.map((taker) => volumes.find(({ uuid }) => uuid === taker)?.fullName ?? taker);
   throw new RefusedError(
-    `the extents ${to.start} to ${end - 1} of the physical volume ${to.pvUuid}, where ${vg}/${name} is to be, belong to ${[...new Set(names)].join(' and ')} by now`,
+    `the extents ${to.start} to ${end - 1} of the physical volume ${to.pvUuid}, where ${vg}/${name} is to be, belong to ${[...new Set(names)].join(' and ')} now`,
     { remedy: 'move them out of the way (pvmove), or remove that volume; then bofh recover' },
   );
 }

@@ -21,7 +21,7 @@ export async function plannedMove(host: ReadHost, asked: AskedMove) {
   const leaving = leavingRuns(extents, { pvUuid: pv.uuid, only });
   if (leaving.length === 0)
     throw new RefusedError(`nothing lies on ${asked.device} that is to be moved`, {
-      remedy: 'see what lies where: pvs --segments -o +lv_name',
+      remedy: 'see the extents: pvs --segments -o +lv_name',
     });
   for (const { lv } of leaving) refuseUnmovable(lv);
   const onto = await targets(host, asked, { pv, vg, extents });
@@ -128,7 +128,7 @@ function refuseTarget(
   },
 ): void {
   const { target, source, vg, named } = of;
-  if (target.uuid === source.uuid) throw new UsageError(`${device} is the device that is to be left`);
+  if (target.uuid === source.uuid) throw new UsageError(`${device} is the device to empty`);
   if (named.some(({ uuid }) => uuid === target.uuid))
     throw new UsageError(`${device} is named twice: it is the physical volume ${target.uuid}`);
   if (target.vg?.uuid !== vg.uuid)

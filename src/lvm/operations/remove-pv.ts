@@ -29,7 +29,7 @@ export const removePv = deferred({
     const pv = await pvOn(host, device);
     if (uuid !== undefined && pv.uuid !== uuid)
       throw new RefusedError(
-        `${device} is another physical volume by now: its uuid is ${pv.uuid}, not ${uuid}`,
+        `${device} is another physical volume now: its uuid is ${pv.uuid}, not ${uuid}`,
         {
           remedy: 'look at it (bofh lvm pv list), and name the one that is meant',
         },

@@ -55,7 +55,7 @@ export const renameLv = operation({
     const found = await known(host, of);
     if (found.lv.name !== of.name)
       throw new RefusedError(
-        `${of.vg}/${of.name} (uuid ${of.lvUuid}) is called ${found.lv.fullName} by now; nothing was done`,
+        `${of.vg}/${of.name} (uuid ${of.lvUuid}) is called ${found.lv.fullName} now; nothing was done`,
         { remedy: 'find out who else works on it, then give the command again' },
       );
     await change(host, of, { found, to: of.to });

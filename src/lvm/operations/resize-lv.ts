@@ -104,7 +104,7 @@ export const resizeLv = operation({
     const { lv, all } = await known(host, of);
     if (lv.name !== of.name || lv.size !== of.from)
       throw new RefusedError(
-        `${of.vg}/${of.name} (uuid ${of.lvUuid}) is called ${lv.fullName} and has ${lv.size} bytes by now, not ${of.from}; nothing was done`,
+        `${of.vg}/${of.name} (uuid ${of.lvUuid}) is called ${lv.fullName} and has ${lv.size} bytes now, not ${of.from}; nothing was done`,
         { remedy: 'find out who else works on it, then give the command again' },
       );
     if (of.to === of.from) await mark(host, of);

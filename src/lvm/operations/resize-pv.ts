@@ -62,7 +62,7 @@ export const resizePv = operation({
     const look = await find(host, of);
     if (look.state !== 'gone' || (await pvOf(host, of.pv.uuid))?.vg?.uuid !== of.vgUuid)
       throw new RefusedError(
-        `${of.pv.device} is another physical volume, or of another size, by now; nothing was done`,
+        `${of.pv.device} is another physical volume, or of another size, now; nothing was done`,
         {
           remedy: 'look at it (bofh lvm pv list), then give the command again',
         },
@@ -121,7 +121,7 @@ async function find(host: ReadHost, of: Undo): Promise<Look> {
   const extentsNow = pv.size / of.extentSize;
   if (extentsNow === of.was) return { state: 'gone' };
   if (extentsNow === of.now) return { state: 'ours' };
-  return { state: 'not-ours', found: `${of.pv.device} has ${formatSize(pv.size)} by now` };
+  return { state: 'not-ours', found: `${of.pv.device} has ${formatSize(pv.size)} now` };
 }
 
 /**
@@ -135,7 +135,7 @@ async function resize(host: ChangeHost, of: Undo, to: number): Promise<void> {
   const size = of.start + to * of.extentSize;
   const bytes = await deviceSize(host, device);
   if (bytes < size)
-    throw new RefusedError(`${device} has ${formatSize(bytes)} by now, and ${formatSize(size)} are needed`, {
+    throw new RefusedError(`${device} has ${formatSize(bytes)} now, and ${formatSize(size)} are needed`, {
       remedy: `make the device larger again, then bofh recover`,
     });
   const [node = device] = await nodesOf(host, [{ ...of.pv, device }]);

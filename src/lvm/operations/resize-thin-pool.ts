@@ -106,7 +106,7 @@ function refuseSmaller(
 async function sameGroup(host: ReadHost, { vgUuid }: Undo, { vg: name }: LogicalVolume): Promise<WholeGroup> {
   const vg = await usableVg(host, name);
   if (vg.uuid === vgUuid) return vg;
-  throw new RefusedError(`"${name}" is another volume group by now`, {
+  throw new RefusedError(`"${name}" is another volume group now`, {
     remedy: 'look at it (vgs -o vg_name,vg_uuid), then bofh recover',
   });
 }

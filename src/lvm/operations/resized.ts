@@ -117,7 +117,7 @@ export async function tailOf(
     return skipped >= extents ? [] : [{ pvUuid, device, start: start + skipped, count: extents - skipped }];
   });
   if (cut.reduce((sum, { count }) => sum + count, 0) * extentSize !== lv.size - from)
-    throw new RefusedError(`where the end of ${lv.fullName} lies cannot be told`, {
+    throw new RefusedError(`where the end of ${lv.fullName} is cannot be told`, {
       remedy: `look at it: pvs --segments -o +lv_name,seg_start_pe; then give the command again`,
     });
   return cut;
@@ -195,7 +195,7 @@ async function refuseTakenExtents(
   const takers = (await reported(host, pvSegments())).filter(inside).flatMap(({ of }) => of?.lvUuid ?? []);
   if (takers.length === 0) return;
   throw new RefusedError(
-    `the extents ${start} to ${start + count - 1} of the physical volume ${pvUuid}, where ${vg}/${name} ended, belong to the volume of uuid ${takers.join(' and ')} by now`,
+    `the extents ${start} to ${start + count - 1} of the physical volume ${pvUuid}, where ${vg}/${name} ended, belong to the volume of uuid ${takers.join(' and ')} now`,
     { remedy: 'move them out of the way (pvmove), or remove that volume; then bofh recover' },
   );
 }

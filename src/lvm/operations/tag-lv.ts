@@ -45,7 +45,7 @@ export const tagLv = operation({
     if (both !== undefined)
       throw new UsageError(`${group}/${name}: the tag ${both} can be put on or taken off, not both`);
     if (add.length + remove.length === 0)
-      throw new UsageError(`${group}/${name}: name the tags that are to be put on or taken off`);
+      throw new UsageError(`${group}/${name}: name the tags to add or remove`);
     const vg = await usableVg(host, group);
     const lv = volumeNamed(vg, { name, ...(uuid === undefined ? {} : { uuid }) });
     const missing = [...new Set(add)].filter((tag) => !lv.tags.includes(tag));
@@ -66,7 +66,7 @@ export const tagLv = operation({
     const { lv } = await known(host, of);
     if (lv.name !== of.name || stateOf(of, lv) !== 'before')
       throw new RefusedError(
-        `${of.vg}/${of.name} (uuid ${of.lvUuid}) is called ${lv.fullName} and has the tags ${lv.tags.join(', ') || 'none'} by now; nothing was done`,
+        `${of.vg}/${of.name} (uuid ${of.lvUuid}) is called ${lv.fullName} and has the tags ${lv.tags.join(', ') || 'none'} now; nothing was done`,
         { remedy: 'find out who else works on it, then give the command again' },
       );
     await change(host, of, of);

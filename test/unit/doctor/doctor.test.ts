@@ -154,7 +154,7 @@ describe('bofh doctor', () => {
       { level: 'problem', run: [`bofh journal show ${id}`, `bofh recover ${id}`] },
     ]);
     expect(of('leftover').map(({ level, says }) => [level, says.split(':')[0]])).toEqual([
-      ['problem', `the logical volume in vg0 that bears the tag bofh.${id}.1`],
+      ['problem', `the logical volume in vg0 with the tag bofh.${id}.1`],
       ['problem', expect.stringContaining('the file /etc/xen/web1.cfg (sha256')],
     ]);
   });

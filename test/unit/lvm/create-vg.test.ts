@@ -184,7 +184,7 @@ test('somebody makes one of the devices another physical volume meanwhile: nothi
   const error = await failureOf(createVg.run({ args, undo, host: change }));
 
   expect(error).toBeInstanceOf(RefusedError);
-  expect(String(error)).toContain(`/dev/vdx is another physical volume by now (${uuid}`);
+  expect(String(error)).toContain(`/dev/vdx is another physical volume now (${uuid}`);
   expect(groups()).toEqual(['vg0']);
 });
 

@@ -207,7 +207,7 @@ describe('is refused, and nothing is changed', () => {
   });
 
   test.each([
-    [{ to: ['/dev/vdx'] }, 'is the device that is to be left'],
+    [{ to: ['/dev/vdx'] }, 'is the device to empty'],
     [{ to: ['/dev/vdy', '/dev/vdy'] }, 'is named twice'],
     [{ volume: { vg: 'vg0', name: 'a' } }, 'in another one'],
   ])('%o', async (more, words) => {

@@ -73,7 +73,7 @@ test.each([
     const error = await rejectionOf(recover(id, { engine, yes: true }));
 
     expect(error).toBeInstanceOf(StuckError);
-    expect(JSON.stringify(error)).toContain('in another volume group by now: vg9/');
+    expect(JSON.stringify(error)).toContain('in another volume group now: vg9/');
     const back = later.restart();
     merge(back);
     await recover(id, { engine: simulatedBofh({ host: back }).engine, yes: true });

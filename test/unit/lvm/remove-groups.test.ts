@@ -159,7 +159,7 @@ describe('taking the label off a physical volume', () => {
     expect(await refused(does((tx) => remove(tx, one)))).toContain('is in the volume group vg1');
     expect(await refused(does((tx) => remove(tx, '/dev/vdy')))).toContain('is no physical volume');
     expect(await refused(does((tx) => tx.lvm.removePv({ device: two, uuid: label(one) })))).toContain(
-      'is another physical volume by now',
+      'is another physical volume now',
     );
   });
 

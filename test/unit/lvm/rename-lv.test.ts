@@ -122,7 +122,7 @@ describe('renameLv is refused, and runs nothing,', () => {
     const act = () => renameLv.run({ args, undo, host });
 
     web1.name = 'mine';
-    await expect(act()).rejects.toThrow(/is called vg0\/mine by now; nothing was done/);
+    await expect(act()).rejects.toThrow(/is called vg0\/mine now; nothing was done/);
     web1.name = 'web1';
     const other = lvm.add({ name: 'web2' });
     await expect(act()).rejects.toThrow(`uuid ${other.uuid}`);

@@ -43,7 +43,7 @@ describe('vm remove', () => {
     const failed = on(() => atomic('vm remove', (tx) => removeVm(tx, agreed)));
 
     await expect(failed).rejects.toThrow(RolledBackError);
-    await expect(failed).rejects.toThrow(/is another volume by now/);
+    await expect(failed).rejects.toThrow(/is another volume now/);
     expect(await names()).toEqual(['web1-root']);
     expect(host.admin.readFile('/etc/xen/web1.cfg')).toContain('web1');
   });
