@@ -60,7 +60,7 @@ function destroying(how: 'discard' | 'zero') {
       const found = await find(host, of);
       if (of.blank === undefined) return null;
       if (found?.path !== of.device || found.state.is !== 'as it was')
-        throw new RefusedError(`${of.device} is not as it was by now; nothing was written to it`, {
+        throw new RefusedError(`${of.device} has changed; nothing was written to it`, {
           remedy: `look what it holds (wipefs ${of.device}), then give the command again`,
         });
       await refuseHeld(host, found.node, await holders(host, found.node));

@@ -15,10 +15,10 @@ export function destroyedRecovery(
     ['lsblk', device],
   ];
   if (blank === undefined)
-    return { what: `all that is on ${device}, which is to be ${done}`, look, clear: [destroying] };
+    return { what: `all that is on ${device}, which will be ${done}`, look, clear: [destroying] };
   const mark = `the mark ${blank.mark} at the start of ${device}`;
   return {
-    what: way === 'back' ? mark : `all that is on ${device}, which is to be ${done}, with ${mark}`,
+    what: way === 'back' ? mark : `all that is on ${device}, which will be ${done}, with ${mark}`,
     look: [...look, ['od', '--format=c', '--read-bytes=512', device]],
     clear: [way === 'back' ? writeBytesWords(device, 0, Buffer.from(blank.bytes, 'hex')) : destroying],
   };

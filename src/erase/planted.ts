@@ -67,7 +67,7 @@ export async function plantedNow(
   const now = await read(host, { path, size, length: mark.length });
   const type = await typeOn(host, path);
   // A new filesystem may not write to the place of the marker, or leaves zeros there.
-  if (type !== undefined) return { state: 'others', found: `${path} holds ${type} by now` };
+  if (type !== undefined) return { state: 'others', found: `${path} holds ${type} now` };
   if (!now.first.equals(mark)) {
     if (now.first.toString('hex') === of.bytes) return { state: 'as it was' };
     if (now.first.every((byte) => byte === 0)) return { state: 'erased' };

@@ -46,7 +46,7 @@ export async function stateOf(
   of: Destroyed,
   { path, size }: { readonly path: string; readonly size: Bytes },
 ): Promise<State> {
-  const resized = { is: 'others', found: `${path} has another size by now` } as const;
+  const resized = { is: 'others', found: `${path} has another size now` } as const;
   if (of.blank !== undefined) {
     const now = await plantedNow(host, { path, size, of: of.blank });
     if (now.state === 'others') return { is: 'others', found: now.found };
@@ -58,5 +58,5 @@ export async function stateOf(
   const [first] = await magicsNow(host, { device: path, size, saved: of.magics });
   if (first?.state === 'erased') return { is: 'done' };
   if (first?.state === 'as it was' && first.around === 'as it was') return { is: 'to do' };
-  return { is: 'others', found: `${path} holds something else by now` };
+  return { is: 'others', found: `${path} holds something else now` };
 }

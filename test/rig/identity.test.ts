@@ -99,7 +99,7 @@ describe.skipIf(!can.ok && !required)('between a crash and the recovery', () => 
     const theirs = await hash('/dev/vdd');
     await rebootSwapped();
 
-    expect(await bofh('recover --boot < /dev/null', 0)).toContain('/dev/vdc holds something else by now');
+    expect(await bofh('recover --boot < /dev/null', 0)).toContain('/dev/vdc holds something else now');
 
     expect(await hash('/dev/vdc')).toBe(theirs);
     expect(await text('blkid -p -o value -s UUID /dev/vdd')).toBe(uuid);

@@ -112,7 +112,7 @@ describe.each(['discard', 'zero'] as const)('block.%s', (how) => {
       }),
     );
     expect(acts()).toEqual([]);
-    expect(notices).toEqual([expect.stringContaining(`${device} holds something else by now`)]);
+    expect(notices).toEqual([expect.stringContaining(`${device} holds something else now`)]);
   });
 
   test('on the command line asks first, and answers what was lost', async () => {
