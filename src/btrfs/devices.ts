@@ -140,7 +140,7 @@ export async function refuseNeeded(
     const needs = fewest[profile];
     if (needs === undefined || others.length < needs)
       throw new RefusedError(
-        `${kind} of ${mounted} is ${profile}, which needs ${needs ?? 'nobody knows how many'} devices; ${others.length} would be left`,
+        `${kind} of ${mounted} is ${profile}, which needs ${needs ?? 'an unknown number of'} devices; ${others.length} would be left`,
         { remedy: 'add another device first, or convert it: btrfs balance start -dconvert=, -mconvert=' },
       );
   }
@@ -148,6 +148,6 @@ export async function refuseNeeded(
   if (used > left)
     throw new RefusedError(
       `${mounted} holds ${formatSize(used)}, and its other devices have ${formatSize(left)}`,
-      { remedy: 'delete what is not needed any more, or add another device first' },
+      { remedy: 'delete data that is no longer needed, or add another device first' },
     );
 }

@@ -185,7 +185,7 @@ function whyNot({ name, subvolume }: Labelled, sourceUuid: string): string | und
   const { parentUuid, receivedUuid, mode, made } = subvolume;
   if (parentUuid !== sourceUuid) return 'it is no snapshot of this source';
   if (receivedUuid !== undefined) return 'it was received';
-  if (mode !== 'ro') return 'it is writable: somebody works on it';
+  if (mode !== 'ro') return 'it is writable: it may be in use';
   const { date = '', time = '' } = named.exec(name)?.groups ?? {};
   const said = Date.parse(`${date}T${time}Z`.replace(/^(....)(..)(..)T(..)(..)(..)Z$/, '$1-$2-$3T$4:$5:$6Z'));
   // The name is chosen before the snapshot is created; a busy host may be slow.

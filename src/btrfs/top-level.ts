@@ -59,12 +59,9 @@ export async function refuseUsed(host: ReadHost, fs: string): Promise<void> {
     ({ parentId, path }) => parentId === topLevelId && path?.includes('/') !== false,
   );
   if (deeper !== undefined)
-    throw new RefusedError(
-      `${called(deeper)} lies in a directory of the top level: no snapshot takes it along`,
-      {
-        remedy: `move it into ${top.at} itself, or delete it: bofh btrfs remove`,
-      },
-    );
+    throw new RefusedError(`${called(deeper)} is in a directory of the top level: no snapshot includes it`, {
+      remedy: `move it into ${top.at} itself, or delete it: bofh btrfs remove`,
+    });
   const shown = (await mountsOf(host, fs)).findLast(({ path }) => path === top.at);
   if (shown?.root !== '/')
     throw new RefusedError(`the top level of ${fs} is not mounted by itself`, {
@@ -78,7 +75,7 @@ export async function refuseUsed(host: ReadHost, fs: string): Promise<void> {
   const users = await mountHolders(host, shown);
   const who = [...users, ...others.filter(({ words }) => !users.some((user) => user.words === words))];
   if (who.length > 0)
-    throw new RefusedError(`what lies in the top level ${top.at} is in use: ${inWords(who)}`, {
+    throw new RefusedError(`the content of the top level ${top.at} is in use: ${inWords(who)}`, {
       remedy: remedyFor(who) ?? 'let root look into every process of this host, then give the command again',
       holders: who,
     });

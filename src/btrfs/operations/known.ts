@@ -50,7 +50,7 @@ export async function subvolumeNamed(
     });
   if (expected !== undefined && subvolume.uuid !== expected)
     throw new RefusedError(
-      `${path} is another subvolume by now: its uuid is ${subvolume.uuid}, not ${expected}`,
+      `${path} is another subvolume now: its uuid is ${subvolume.uuid}, not ${expected}`,
       { remedy: 'look at it (bofh btrfs show), and name the one that is meant' },
     );
   const { fs, inside, mount } = place;
@@ -72,7 +72,7 @@ export async function stillKnown(host: ReadHost, of: KnownSubvolume): Promise<Su
   const found = await findKnown(host, of);
   if (found !== undefined) return found;
   throw new RefusedError(`the subvolume ${of.path} (id ${of.id}, uuid ${of.uuid}) is gone`, {
-    remedy: `somebody else deleted it: bofh btrfs list ${of.mounted}`,
+    remedy: `another process deleted it: bofh btrfs list ${of.mounted}`,
   });
 }
 

@@ -159,7 +159,7 @@ async function copyAside(host: ChangeHost, of: Undo, path: string): Promise<void
   await host.run(subvolumeSnapshot({ source, path, mode: 'rw' }));
   const [late] = await contentOf(host, of.fs);
   if (late !== undefined)
-    throw new RefusedError(`somebody has made ${posix.join(source, late)} meanwhile`, {
+    throw new RefusedError(`another process created ${posix.join(source, late)} meanwhile`, {
       remedy: 'find out who works there, then give the command again',
     });
   await straighten(host, path, of);

@@ -88,7 +88,7 @@ async function set(host: ChangeHost, of: Undo, wanted: 'ro' | 'rw'): Promise<voi
   if (now.mode === wanted) return;
   const path = await reach(host, { fs: of.fs, inside: `/${now.path ?? ''}` });
   if ((await subvolumeAt(host, path))?.id !== of.id)
-    throw new RefusedError(`${path} is another subvolume by now; nothing was done`, {
+    throw new RefusedError(`${path} is another subvolume now; nothing was done`, {
       remedy: 'find out who else works on it, then give the command again',
     });
   await host.run(setReadOnly(path, wanted));

@@ -19,7 +19,7 @@ export async function refuseHeld(host: ReadHost, of: Of): Promise<void> {
   const who = await everyHolderOf(host, of);
   if (who.length > 0)
     throw new RefusedError(`${called(of.subvolume)} is in use: ${inWords(who)}`, {
-      remedy: remedyFor(who) ?? 'delete what lies in it first',
+      remedy: remedyFor(who) ?? 'delete its content first',
       holders: who,
     });
   if ((await defaultOf(host, of.fs)) === of.subvolume.id)

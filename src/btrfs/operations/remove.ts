@@ -138,7 +138,7 @@ async function move(host: ChangeHost, of: Undo, to: string): Promise<void> {
   const after = await stillKnown(host, of);
   if (at(after) === to) return;
   throw new RefusedError(
-    `${called(after)} cannot be called ${wanted}: that name was taken meanwhile, or ${old} is something else by now`,
+    `${called(after)} cannot be called ${wanted}: that name was taken meanwhile, or ${old} is something else now`,
     { remedy: `look at both (ls -ld ${old} ${wanted}), move one of them away, then bofh recover` },
   );
 }

@@ -158,7 +158,7 @@ async function recheck(host: ReadHost, of: Undo): Promise<string> {
   const stream = (await streamOn(host, path))?.uuid ?? null;
   if (identity === of.identity && sameContent(now, of.before ?? undefined) && stream === of.streamBefore)
     return path;
-  throw new RefusedError(`${of.device} is not as it was by now; nothing was written`, {
+  throw new RefusedError(`${of.device} has changed; nothing was written`, {
     remedy: `look what it holds (blkid -p ${of.device}), then give the command again`,
   });
 }

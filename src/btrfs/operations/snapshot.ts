@@ -102,11 +102,8 @@ async function theSource(
       remedy: 'take a snapshot of it by hand and go on with that',
     });
   if (expected !== undefined && found.uuid !== expected)
-    throw new RefusedError(
-      `${path} is another subvolume by now: its uuid is ${found.uuid}, not ${expected}`,
-      {
-        remedy: 'look at it (bofh btrfs show), and name the one that is meant',
-      },
-    );
+    throw new RefusedError(`${path} is another subvolume now: its uuid is ${found.uuid}, not ${expected}`, {
+      remedy: 'look at it (bofh btrfs show), and name the one that is meant',
+    });
   return { ...found, uuid: found.uuid };
 }

@@ -151,7 +151,7 @@ describe('on a host', () => {
     test('who add the device just before the act keep it', async () => {
       justBefore(() => host.admin.btrfs('device', 'add', spare, path));
       const error = await failureOf(does((tx) => add(tx)));
-      expect(String(error)).toMatch(/is a device of \/srv\/pool by now, by the doing of somebody else/);
+      expect(String(error)).toMatch(/is a device of \/srv\/pool now: changed concurrently/);
       expect((error as RolledBackError).cause).toBeInstanceOf(RefusedError);
       expect(host.snapshot()).toContain('device 2');
     });
@@ -166,7 +166,7 @@ describe('on a host', () => {
 
     test('who write on the device just before the act keep what they wrote', async () => {
       justBefore(() => host.admin.format(spare, { type: 'ext4', usage: 'filesystem', uuid: 'theirs' }));
-      expect(String(await failureOf(does((tx) => add(tx))))).toMatch(/holds ext4, uuid theirs by now/);
+      expect(String(await failureOf(does((tx) => add(tx))))).toMatch(/holds ext4, uuid theirs now/);
       expect(host.snapshot()).toContain('ext4 theirs');
     });
 
@@ -177,7 +177,7 @@ describe('on a host', () => {
         host.admin.btrfs('device', 'add', '/dev/vg0/more', path);
       });
       expect(String(await failureOf(does((tx) => remove(tx, '/dev/vg0/more'))))).toMatch(
-        /is another device by now/,
+        /is another device now/,
       );
       expect(host.snapshot()).toContain('device 2');
     });
@@ -348,7 +348,7 @@ describe('on a host', () => {
           state({ metadataProfile: 'RAID9' });
         },
         (tx) => remove(tx, first),
-        /needs nobody knows how many/,
+        /needs an unknown number of/,
       ],
       [
         'removing one whose content has no room',

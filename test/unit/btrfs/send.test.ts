@@ -116,7 +116,11 @@ describe('what is refused before anything is done', () => {
     ['a writable source', (tx) => copy(tx, { source: '/srv/pool/home' }), /is writable/],
     ['a writable parent', (tx) => copy(tx, { parent: '/srv/pool/home' }), /is writable/],
     ['itself as the parent', (tx) => copy(tx, { parent: snap }), /the very subvolume/],
-    ['another one than meant', (tx) => copy(tx, { uuid: '0c0ffee0-0000-4000-8000-000000000001' }), /by now/],
+    [
+      'another one than meant',
+      (tx) => copy(tx, { uuid: '0c0ffee0-0000-4000-8000-000000000001' }),
+      /is another subvolume now/,
+    ],
     ['a place that is no btrfs', (tx) => copy(tx, { into: '/srv' }), /not on btrfs/],
     ['a name that is taken', (tx) => copy(tx, { name: 'web10' }), /exists already/],
     ['a name with a slash', (tx) => copy(tx, { name: '../x' }), /cannot be the name/],
