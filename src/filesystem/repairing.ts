@@ -54,7 +54,7 @@ export async function mend(host: ChangeHost, path: string, { type, files }: ToRe
   if (state === 'unplayed') throw unplayed(path);
   if (state === 'mounted')
     throw new RefusedError(`${path} was mounted while it was repaired: what the kernel knows of it is old`, {
-      remedy: 'boot this host anew; then bofh recover',
+      remedy: 'reboot this host; then bofh recover',
     });
   if (state === 'left')
     throw new RefusedError(

@@ -80,7 +80,7 @@ export const label = operation({
     const { look, at } = await find(host, of);
     if (look.state !== 'gone' || at === undefined)
       throw new RefusedError(
-        `${of.device} holds another filesystem, or it has another label by now; nothing was done`,
+        `${of.device} holds another filesystem, or it has another label now; nothing was done`,
         { remedy: 'find out who else works on it, then give the command again' },
       );
     await change(host, at, of.to);

@@ -96,7 +96,7 @@ function repairableIn(
     );
   if (found?.type === 'swap')
     throw new RefusedError(`${device} holds a swap area, in which there is nothing to repair`, {
-      remedy: `make it anew: bofh filesystem create ${device} --type swap --overwrite ${found.uuid ?? 'swap'}`,
+      remedy: `create it again: bofh filesystem create ${device} --type swap --overwrite ${found.uuid ?? 'swap'}`,
     });
   throw new RefusedError(`${device} holds ${contentInWords(found)}: nothing that bofh can repair`, {
     remedy: `see what it is: blkid -p ${device}; lsblk ${device}`,
@@ -121,7 +121,7 @@ async function look(host: ReadHost, of: RepairUndo): Promise<Look> {
 function repairedRecovery({ device, type, uuid, files }: RepairUndo, way: Way): ManualRecovery {
   const by = commandWords(repairOf(type, device, files === 'may be lost' ? 'yes' : 'safe'));
   return {
-    what: `the ${type} of UUID ${uuid ?? '(none)'} on ${device}, which is to be repaired`,
+    what: `the ${type} of UUID ${uuid ?? '(none)'} on ${device}, which will be repaired`,
     look: [commandWords(checkOf(type, device))],
     // Nothing was changed before the commit.
     clear: way === 'back' ? [] : [by],

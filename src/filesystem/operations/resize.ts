@@ -78,7 +78,7 @@ export const resize = operation({
   run: async ({ undo: of, host }) => {
     const found = await expectSame(host, of);
     if (found.blocks !== of.from)
-      throw new RefusedError(`${of.device} has another size by now; nothing was done`, {
+      throw new RefusedError(`${of.device} has another size now; nothing was done`, {
         remedy: 'find out who else works on it, then give the command again',
       });
     await change(host, of, { path: of.device, blocks: of.to, found });
@@ -112,7 +112,7 @@ async function expectSame(host: ReadHost, of: ResizeUndo): Promise<Measured> {
   const found = await measure(host, of.device);
   if (identity === of.identity && found.uuid === of.uuid && found.type === of.type) return found;
   throw new RefusedError(
-    `${of.device} is another device, or holds another filesystem by now; nothing was done`,
+    `${of.device} is another device, or holds another filesystem now; nothing was done`,
     {
       remedy: `look what it is (lsblk --fs ${of.device}), then give the command again`,
     },
@@ -185,7 +185,7 @@ async function changeExt(host: ChangeHost, { path, blocks, found }: Change): Pro
 async function changeBtrfs(host: ChangeHost, of: ResizeUndo, { path, blocks, found }: Change): Promise<void> {
   const uuid = await host.run(btrfsAt(path));
   if (uuid !== of.uuid || found.btrfs === undefined)
-    throw new RefusedError(`${path} is the btrfs ${uuid} by now; nothing was done`, {
+    throw new RefusedError(`${path} is the btrfs ${uuid} now; nothing was done`, {
       remedy: 'find out who else works on it, then give the command again',
     });
   await host.run(btrfsResize({ path, devid: found.btrfs.devid, size: blocks * of.blockSize }));

@@ -78,7 +78,7 @@ export const uuid = operation({
   run: async ({ undo: of, host }) => {
     const { path, now } = await find(host, of);
     if (path === undefined || now !== 'old')
-      throw new RefusedError(`${of.device} holds another filesystem by now; nothing was done`, {
+      throw new RefusedError(`${of.device} holds another filesystem now; nothing was done`, {
         remedy: 'find out who else works on it, then give the command again',
       });
     await change(host, path, of, 'forth');
