@@ -33,7 +33,7 @@ export const secretRemedy =
 
 const option = z.string().check(
   z.regex(oneOption, 'one option each, without commas, quotes or spaces'),
-  z.refine((text) => !refused.test(text), 'not an option that a mount of ours may have'),
+  z.refine((text) => !refused.test(text), 'not an option that bofh allows for a mount'),
   z.refine((text) => !holdsSecret(text), `it holds a password; ${secretRemedy}`),
 );
 
@@ -42,7 +42,7 @@ const named = z
   .check(
     z.refine(
       (options) => wordsOf(options).every((word) => option.safeParse(word).success),
-      `each must be an option that a mount of ours may have, without commas, quotes, spaces or a password; ${secretRemedy}`,
+      `each must be an option that bofh allows for a mount, without commas, quotes, spaces or a password; ${secretRemedy}`,
     ),
   );
 

@@ -67,7 +67,7 @@ export class MountPool {
       this.#taken.add(path);
       if (!(await this.#isMountpoint(path))) return path;
       this.#taken.delete(path);
-      busy.push(`${path} (somebody else mounted something there)`);
+      busy.push(`${path} (another process mounted something there)`);
     }
     throw new RefusedError(`no directory of the mount pool is free: ${busy.join(', ')}`, {
       remedy: 'release one, or give the pool more directories',

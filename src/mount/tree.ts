@@ -116,7 +116,7 @@ function isForKernel(option: string): boolean {
   if (forUserSpace.test(option)) return false;
   const { success } = mountOptions.safeParse([option]);
   if (!success)
-    throw new RefusedError('the fstab of the tree has an option that a mount of ours may not have', {
+    throw new RefusedError('the fstab of the tree has an option that bofh does not allow for a mount', {
       remedy: 'list the mounts of the tree yourself',
     });
   return true;

@@ -154,7 +154,7 @@ describe('an unmount', () => {
     await expect(at('/')).rejects.toThrow('the root of this host');
     await expect(at('mnt')).rejects.toThrow(UsageError);
     sh('mount', disk.ext4('a.img').device, path);
-    await expect(at(path, 1)).rejects.toThrow(`${path} has another mount by now`);
+    await expect(at(path, 1)).rejects.toThrow(`${path} has another mount now`);
   });
 
   it('is refused of what could not be mounted again', async () => {

@@ -69,7 +69,7 @@ export const unmount = operation({
     const entries = await mountEntries(host);
     const entry = await topmost(host, entries, path);
     if (mountId !== undefined && mountId !== entry.id)
-      throw new RefusedError(`${path} has another mount by now: ${describe(entry)}, not mount ${mountId}`, {
+      throw new RefusedError(`${path} has another mount now: ${describe(entry)}, not mount ${mountId}`, {
         remedy: `see what is mounted there: findmnt ${path}`,
       });
     await refuseHeld(host, entry);

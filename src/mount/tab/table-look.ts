@@ -35,7 +35,7 @@ export async function lineState(
   // The new file was not renamed into place.
   if (own !== undefined && !sameFile(own, there)) return 'gone';
   if (there === undefined) return of.before === null ? 'gone' : `${of.file} is not there any more`;
-  if (there.kind !== 'file') return `${of.file} is a ${there.kind} by now`;
+  if (there.kind !== 'file') return `${of.file} is a ${there.kind} now`;
   const content = await contentOf(host, of.file);
   if (hashOf(content) === of.after) return 'ours';
   if (hashOf(content) === of.before) return 'gone';
