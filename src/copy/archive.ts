@@ -35,7 +35,7 @@ function checkMember(root: Map<string, Planned>, member: Member): string {
   if (path.length === 0 && member.type !== 'd')
     throw refused(`member "${member.name}" would replace the root itself`);
   if (path[0] === 'lost+found' && !(path.length === 1 && member.type === 'd'))
-    throw refused(`member "${member.name}" lies in lost+found, which belongs to the filesystem check`);
+    throw refused(`member "${member.name}" is in lost+found, which belongs to the filesystem check`);
   const place = resolve(root, path, `member "${member.name}" would be written`);
   if (path.length > 0) root.set(place, planned(root, member, whole));
   return place;
