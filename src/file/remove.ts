@@ -98,14 +98,14 @@ export const removal = {
   afterCommit: async ({ undo: gone, host }) => {
     if (!(await isOurs(host, gone))) return;
     if ((await hashOf(host, gone)) !== gone.sha256) {
-      throw new RefusedError(`${gone.path} was removed, but somebody has written to it since`, {
-        remedy: `it lies at ${gone.tombstone}: keep what you need, delete it, then bofh recover`,
+      throw new RefusedError(`${gone.path} was removed, but another process has written to it since`, {
+        remedy: `it is at ${gone.tombstone}: keep what you need, delete it, then bofh recover`,
       });
     }
     await unlink(host, gone.tombstone);
   },
   describe: ({ undo: { path, tombstone, inode }, way }) => ({
-    what: `the file ${path} (inode ${inode}), which lies at ${tombstone} until it is removed`,
+    what: `the file ${path} (inode ${inode}), kept at ${tombstone} until it is removed`,
     look: [['ls', '-li', path, tombstone]],
     clear: [way === 'back' ? ['mv', '--no-clobber', tombstone, path] : ['rm', tombstone]],
   }),
@@ -152,7 +152,7 @@ async function linkBack(host: ChangeHost, { path, tombstone }: Undo): Promise<vo
   } catch (error) {
     if (!(error instanceof CommandError && error.reason === 'exists')) throw error;
     throw new RefusedError(
-      `${path} cannot be put back: the name was taken meanwhile; it lies at ${tombstone}`,
+      `${path} cannot be put back: the name was taken meanwhile; it is at ${tombstone}`,
       {
         cause: error,
         remedy: `move one of ${path} and ${tombstone} away, then bofh recover`,

@@ -119,7 +119,9 @@ describe('a removed file', () => {
     const step = await take(remove, { path }, host);
     await step.run();
     writeFileSync(tombstone, 'new');
-    await expect(step.finish()).rejects.toThrow(`${path} was removed, but somebody has written to it since`);
+    await expect(step.finish()).rejects.toThrow(
+      `${path} was removed, but another process has written to it since`,
+    );
     expect(readFileSync(tombstone, 'utf8')).toBe('new');
   });
 });
