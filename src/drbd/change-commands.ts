@@ -2,8 +2,8 @@ import { type Command, nothing } from '../command/index.ts';
 import { classifyDrbd, withoutDrbdSecrets } from './commands.ts';
 
 /**
- * Makes a configured resource, attaches its disks and connects it. It is not whole or nothing: without metadata, exit 1, the
- * resource stays, diskless and StandAlone (9.22).
+ * Creates a configured resource, attaches its disks and connects it. Not atomic: without metadata
+ * it exits 1 and leaves the resource Diskless and StandAlone (9.22).
  */
 export function drbdUp(name: string): Command<void, 'change'> {
   return change(['up', name]);

@@ -15,7 +15,10 @@ export function drbdEvents(): ReadCommand<readonly ResourceState[]> {
   };
 }
 
-/** Every resource of the configuration, those of other hosts too; of a file that is none yet, only those in it. */
+/**
+ * Every resource in the configuration, also of other hosts; with a file that is not installed yet,
+ * only its resources.
+ */
 export function drbdConfig(file?: string): ReadCommand<readonly Configured[]> {
   return {
     tool: 'drbdadm',
@@ -50,13 +53,16 @@ export function drbdConfigWith(text: string): ReadCommand<readonly Configured[]>
   return { ...drbdConfig(), argv: ['--config-to-test', '/dev/stdin', 'dump-xml'], stdin: text };
 }
 
-/** Words of a configuration that drbdadm may name: those that it asks for itself. */
+/**
+ * Words of a configuration that may appear in an error of drbdadm: those that it expects itself.
+ */
 const keyword =
   /^'(?:node-id|disk|device|address|meta-disk|volume|on|net|options|connection|floating|\}|\{|;)'$/;
 
 /**
- * What drbdadm writes to stderr, without values of its configuration: it quotes the word that it could not parse, and the
- * whole command that failed, with `--shared-secret=…` in it (drbdadm_parser.c, drbdadm_main.c of drbd-utils 9.22).
+ * What drbdadm writes to stderr, without values of the configuration: it quotes the word that it
+ * could not parse, and the whole command that failed, with `--shared-secret=…` in it
+ * (drbdadm_parser.c, drbdadm_main.c of drbd-utils 9.22).
  */
 export function withoutDrbdSecrets(stderr: string): string {
   return stderr

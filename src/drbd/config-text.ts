@@ -10,7 +10,7 @@ export function configText(
   nodeIds: NodeIds,
 ): string {
   const { net = {}, ...others } = options;
-  // Without an algorithm nobody can compare the hosts later; every kernel has this one.
+  // Without an algorithm the hosts cannot be compared (drbdadm verify); every kernel has this one.
   const whole = { protocol, 'verify-alg': 'crc32c', ...net };
   const sections = Object.entries({ net: whole, ...others }).filter(([, all]) => Object.keys(all).length > 0);
   return [

@@ -11,9 +11,12 @@ export interface ConfiguredVolume {
   readonly minor: number;
   /** `/dev/drbd0`, or as the configuration names it. */
   readonly device: string;
-  /** The device beneath; undefined: this host has none (`none`). */
+  /** The backing device; undefined: this host has none (`none`). */
   readonly disk?: string;
-  /** `internal`: at the end of the disk. `index`: one of several on it, of 128 MiB each; without it, it has it whole. */
+  /**
+   * `internal`: at the end of the disk. `index`: one of several areas of 128 MiB on the device;
+   * without it, the metadata has the whole device.
+   */
   readonly metadata: 'internal' | { readonly device: string; readonly index?: number };
 }
 
@@ -27,9 +30,12 @@ export interface Address {
 
 /** A host of a resource. */
 export interface ConfiguredHost {
-  /** Empty: it is known by its address alone (`floating`). */
+  /** Empty: the host is identified by its address alone (`floating`). */
   readonly names: readonly string[];
-  /** Its own, or the one that it has to every peer; undefined: it has another one to each, or none. */
+  /**
+   * The address of the host, or the one for every peer; undefined: it differs by peer, or there is
+   * none.
+   */
   readonly address?: Address;
   /** Those that it has to single peers beside that one, as DRBD 9 can have them. */
   readonly peerAddresses?: readonly Address[];
@@ -42,9 +48,9 @@ export interface Configured {
   /** Where it begins. */
   readonly file: string;
   readonly line: number;
-  /** None: its file is not whole. */
+  /** Empty: its file is incomplete. */
   readonly hosts: readonly ConfiguredHost[];
-  /** Its own, without those of `common` and of its connections. */
+  /** Options of the resource itself, without those of `common` and of its connections. */
   readonly options: Options;
   readonly connections: readonly ConfiguredConnection[];
 }
@@ -52,17 +58,20 @@ export interface Configured {
 /** A connection between hosts of a resource. Without one in the file all hosts are in it. */
 export interface ConfiguredConnection {
   readonly hosts: readonly string[];
-  /** Net options as drbdadm resolves them: those of the connection, then of the resource, then of `common`. */
+  /** Net options as drbdadm resolves them: connection first, then resource, then `common`. */
   readonly net: Readonly<Record<string, string>>;
 }
 
-/** Its value stays in the file: nobody here needs it. */
+/** The value stays in the file: nothing here needs it. */
 const secret = 'shared-secret';
 
 const number = z.pipe(z.string().check(z.regex(/^\d{1,10}$/)), z.transform(Number));
 const text = z.string().check(z.minLength(1));
 
-/** How drbdadm of 9 says that a host has no address of its own: printf's words for none (drbdadm_dump.c of drbd-utils 9). */
+/**
+ * How drbdadm 9 prints that a host has no address: printf's words for a null string (drbdadm_dump.c
+ * of drbd-utils 9).
+ */
 const none = '(null)';
 
 const attributes = {
@@ -81,8 +90,10 @@ const attributes = {
 };
 
 /**
- * Every resource of the configuration, from `drbdadm dump-xml`: of an 8.4 module (drbdadm-84), and of 9, which adds
- * `connection`, where a host may have its address (as LINSTOR writes it). What is at the top beside the resources is of all of them (`common`, which is in each, and `global`).
+ * Every resource of the configuration, from `drbdadm dump-xml`: for an 8.4 module (drbdadm-84), and
+ * for 9, which adds `connection`, where a host may have its address (as LINSTOR writes it). The
+ * top-level elements beside the resources apply to all of them (`common`, which is merged into
+ * each, and `global`).
  */
 export function parseConfig(xml: string): readonly Configured[] {
   const top = parseXml(xml).root;
@@ -115,7 +126,7 @@ function resource(element: XmlElement, common: Net): Configured {
   };
 }
 
-/** The connections of a host: all of them for one that has no name. */
+/** The connections of a host: all of them if the host has no name. */
 export function connectionsOf(
   { connections }: Pick<Configured, 'connections'>,
   { names }: Pick<ConfiguredHost, 'names'>,
@@ -167,7 +178,7 @@ function hostOf(ends: readonly End[]): (element: XmlElement) => ConfiguredHost {
   };
 }
 
-/** Undefined: it is said to have none. */
+/** Undefined: the configuration says `none`. */
 function addressOf(element: XmlElement): Address | undefined {
   const { family, port } = attributes.address.parse(element.attributes);
   const address = textIn(element);
@@ -220,7 +231,7 @@ interface Parts {
   readonly one: (name: string) => XmlElement;
 }
 
-/** The elements in an element; text beside them, or one that is not known, is an error. */
+/** The child elements of an element; text beside them, or an unknown element, is an error. */
 function partsOf(element: XmlElement, known: readonly string[]): Parts {
   const inner = element.children.flatMap((child) => {
     if (child instanceof XmlElement && known.includes(child.name)) return [child];
@@ -241,7 +252,7 @@ function partsOf(element: XmlElement, known: readonly string[]): Parts {
   };
 }
 
-/** A volume without a name of its own for its device has an empty one. */
+/** A volume whose device has no name of its own has an empty one. */
 function deviceIn(element: XmlElement, minor: number): string {
   return element.isEmpty ? `/dev/drbd${String(minor)}` : textIn(element);
 }

@@ -9,8 +9,9 @@ const parting = /^\S+ (?:disconnect|del-peer|del-path) /;
 const attaching = /^\S+ attach /;
 
 /**
- * What the kernel runs otherwise than the configuration says, as the commands that `drbdadm adjust` would run; none of a resource
- * that is down or in no file. That a disk or a peer is missing is not told here: `findings` says so.
+ * Where the kernel differs from the configuration, as the commands that `drbdadm adjust` would run;
+ * empty for a resource that is down or not configured. A missing disk or peer is not included:
+ * `findings` reports it.
  */
 export async function differences(
   host: ReadHost,

@@ -12,8 +12,8 @@ const line = /^exists (?<object>resource|device|connection|peer-device|path)(?<f
 const fact = / (?<key>[\w-]+):(?<value>\S*)/g;
 
 /**
- * What the kernel has of every resource, from `drbdsetup events2 --now --statistics`. An object of no resource, or one of
- * which the same is said twice, is an error, and so is an answer without its last line: it was cut off.
+ * The kernel's state of every resource, from `drbdsetup events2 --now --statistics`. An object
+ * without a resource, a duplicate, and output without its last line (it was cut off) are errors.
  */
 export function parseEvents(text: string): readonly ResourceState[] {
   const { resource, device, connection, 'peer-device': peerDevice, path } = objectsIn(text);
@@ -67,7 +67,7 @@ function objectsIn(text: string): Objects {
   };
 }
 
-/** The objects of a kind; a value that is not known is said with its line. */
+/** The objects of a kind; an unknown value is an error that shows its line. */
 function readAs<K extends keyof Objects>(kind: K, said: readonly Said[]): Objects[K] {
   const read = said.flatMap(({ object, facts, text }) => {
     if (object !== kind) return [];
@@ -99,7 +99,7 @@ function factsIn(text: string): Said {
   return { text, object, facts: known };
 }
 
-/** Everything that was said must have found its place, once, and each connection has every volume. */
+/** Every object must have been used exactly once, and each connection must have every volume. */
 function refuseStrays(said: readonly (readonly unknown[])[], found: readonly ResourceState[]): void {
   const count = said.reduce((sum, { length }) => sum + length, 0);
   const placed = found.flatMap(({ volumes, connections }) => [

@@ -6,12 +6,13 @@ import { type ResourceState, unnamedPeer } from './state.ts';
 import { drbdGenerations } from './volume-commands.ts';
 
 /**
- * Which data an order was about that discards some, as far as this host can tell. The module of 8.4 keeps the generation of the peer
- * to itself; what this host knows of it is the bitmap UUID (the generation that the two had in common) and, while they are connected
- * and up to date, that it is the same as its own.
+ * Identifies the data that an order to discard was given for, as far as this host knows. Module 8.4
+ * does not show the generation of the peer; this host knows the bitmap UUID (the generation that
+ * the two had in common) and, while they are connected and up to date, that it is the same as its
+ * own.
  */
 export const dataState = z.strictObject({
-  /** Counters begin again with a boot, so what was written before it cannot be told. */
+  /** Counters restart at boot, so writes before it cannot be seen. */
   boot: z.string(),
   role,
   /** One for each peer. */
@@ -25,8 +26,9 @@ export const dataState = z.strictObject({
       /** Current and bitmap UUID, a pair for each peer. */
       generations: z.array(z.string()),
       /**
-       * Bytes, while it is connected to nobody: a host whose data have parted already begins no new generation when it is made
-       * primary and written to again (drbd_set_role of drbd_nl.c, 8.4).
+       * Bytes written while there is no connection: a host whose data has already diverged starts
+       * no new generation when it is made primary and written to again (drbd_set_role of drbd_nl.c,
+       * 8.4).
        */
       written: z.exactOptional(z.int()),
     }),
@@ -66,7 +68,7 @@ function inShort(state: ConnectionState): DataState['connections'][number]['stat
   return state === 'StandAlone' || state === 'Connected' ? state : 'looking';
 }
 
-/** What has changed between two states, in words; nothing: they are the same data. */
+/** Describes what changed between two states; empty: the data is the same. */
 export function changesOf(was: DataState, is: DataState): readonly string[] {
   const changed = (what: string, before: string, after: string): readonly string[] =>
     before === after ? [] : [`${what} was ${before} and is ${after}`];
@@ -105,8 +107,8 @@ export function dataInWords({ volumes }: DataState): string {
 }
 
 /**
- * RefusedError when the data are not those that the order was about, with both generations: nothing is discarded then without
- * another order. `was` is missing in a journal of an older bofh.
+ * RefusedError, with both generations, if the data changed since the order: discarding it needs a
+ * new order. `was` is missing in a journal of an older bofh.
  */
 export function refuseOtherData(
   name: string,

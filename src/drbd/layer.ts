@@ -34,7 +34,7 @@ export const drbdDevice: Layer = {
   limits: async ({ device }) => fixed(device.size, why),
 };
 
-/** What DRBD stores a volume on, with its metadata at the end. */
+/** The backing device of a DRBD volume, with the metadata at its end. */
 export const drbdBacking: Layer = {
   name: 'drbd-backing',
   of: 'content',
@@ -62,7 +62,7 @@ export const drbdBacking: Layer = {
   limits: async ({ device }) => fixed(device.size, why),
 };
 
-/** Which resource a device of DRBD is a volume of; undefined: of none that is up. */
+/** The resource that a DRBD device is a volume of; undefined: no resource that is up has it. */
 export async function resourceAt(
   { host, once }: Pick<LayerAt, 'host' | 'once'>,
   { number }: GraphDevice,

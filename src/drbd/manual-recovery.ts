@@ -9,7 +9,7 @@ const words = {
 
 const inverse = { up: 'down', down: 'up', primary: 'secondary', secondary: 'primary' } as const;
 
-/** Of every operation on a resource as a whole. */
+/** Manual recovery common to all operations on a whole resource. */
 export function stateRecovery({
   undo: { name, minors, to },
 }: {

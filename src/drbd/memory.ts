@@ -6,23 +6,27 @@ import type { Bytes } from '../core/units.ts';
 /** DRBD_LIB_DIR of drbd-utils 9.22. */
 const directory = '/var/lib/drbd';
 
-/** Where drbdmeta keeps how large a disk was, and what the metadata at its end are called (lk_bdev_path of shared_tool.c, 9.22). */
+/**
+ * Where drbdmeta stores the size of a disk and the UUID of the metadata at its end (lk_bdev_path of
+ * shared_tool.c, 9.22).
+ */
 export function memoryOf(minor: number): string {
   return `${directory}/drbd-minor-${String(minor)}.lkbd`;
 }
 
-/** What drbdmeta remembers of the disk of a volume, and what it should. */
+/** What drbdmeta remembers of the disk of a volume, and what it should remember. */
 export interface Memory {
   readonly path: string;
-  /** What it is to hold. */
+  /** The correct content. */
   readonly content: string;
   readonly now: 'right' | 'wrong' | 'missing';
 }
 
 /**
- * By this alone `drbdadm up` finds internal metadata on a disk that has grown since (v08_check_for_resize of drbdmeta.c). The tools
- * bring it up to date where they are told to resize, and not on the peer, where it says what was before; and there the superblock
- * of a peer may lie by now, as data that were sent. So a disk is not to grow before it is right.
+ * `drbdadm up` finds internal metadata on a disk that has grown only through this file
+ * (v08_check_for_resize of drbdmeta.c). The tools update it on the host where a resize is ordered,
+ * but not on the peer, where it keeps the old size; there replicated data may have overwritten the
+ * old superblock. So a disk must not grow before this file is correct.
  */
 export async function memoryFor(
   host: ReadHost,
@@ -36,8 +40,8 @@ export async function memoryFor(
       },
     );
   const path = memoryOf(minor);
-  // It may also say what the metadata are called, and need not (lk_bdev_load): of a disk that is in use that cannot be read, for
-  // the module writes past the page cache.
+  // The file may also contain the UUID of the metadata, but need not (lk_bdev_load): while the disk
+  // is in use the UUID cannot be read, because the module writes past the page cache.
   const content = `${String(size)}\t${disk}\n`;
   const now = await kernelText(host, path);
   if (now === undefined) return { path, content, now: 'missing' };

@@ -7,7 +7,7 @@ import { classifyDrbd } from './commands.ts';
 /** The format of metadata: module 8.4 reads v08, module 9 v09, and neither the other's. */
 export type MetadataFormat = 'v08' | 'v09';
 
-/** Internal metadata of a volume, as drbdmeta is told of them. */
+/** The internal metadata of a volume, as arguments of drbdmeta. */
 export interface MetadataAt {
   readonly minor: number;
   readonly format: MetadataFormat;
@@ -15,10 +15,10 @@ export interface MetadataAt {
 }
 
 /**
- * Writes new metadata at the end of a device. Where it finds something at the start of the device, or metadata, it asks, and
- * without a terminal takes that for a no, exit 1; `told` answers yes. Over an ext2/3/4, xfs, jfs or reiserfs that reaches into
- * the metadata it refuses all the same, exit 40, and over a volume that is up, exit 20 (drbdmeta.c of 9.22).
- * `peers`: of v09 alone.
+ * Writes new metadata at the end of a device. If drbdmeta finds content at the start of the device,
+ * or metadata, it asks, and without a terminal takes that for a no, exit 1; `told` answers yes. It
+ * always refuses an ext2/3/4, xfs, jfs or reiserfs that reaches into the metadata, exit 40, and a
+ * volume that is up, exit 20 (drbdmeta.c of 9.22). `peers`: only for v09.
  */
 export function createMd(
   at: MetadataAt,
@@ -34,9 +34,10 @@ export function writeDeviceUuid(at: MetadataAt, uuid: string): Command<void, 'ch
 }
 
 /**
- * Says which data a device has: those of a generation, whole and up to date. Hosts that have the same one send each other nothing,
- * and one that has none yet fetches all of it. Without `--force` drbdmeta asks, and where nobody answers it writes nothing, exit 0
- * (9.22). `peer`: in v09, of whom it is said.
+ * Sets the generation of a device's data, marked consistent and up to date. Hosts with the same
+ * generation do not resync; a host without one fetches all data. Without `--force` drbdmeta asks,
+ * and without an answer it writes nothing, exit 0 (9.22). `peer`: for v09, the peer that it applies
+ * to.
  */
 export function setGeneration(
   at: MetadataAt,
@@ -56,10 +57,13 @@ function drbdmeta({ minor, format, device }: MetadataAt, words: readonly string[
   } as const;
 }
 
-/** A block of a device, as metadata are made of them. */
+/** The block size of a device that metadata uses. */
 export const blockSize: Bytes = 4096;
 
-/** The blocks of a range of a device that are not all zeros, by their offset. Offset and count are whole blocks. */
+/**
+ * The blocks in a range of a device that are not all zeros, by offset. Offset and count are in
+ * whole blocks.
+ */
 export function blocksAt(
   device: string,
   { from, count }: { readonly from: Bytes; readonly count: Bytes },
@@ -75,7 +79,10 @@ export function blocksAt(
   };
 }
 
-/** A line for each block, `*` for those that are like the one before, and the end by itself (od(1)). */
+/**
+ * One line for each block, `*` for repetitions of the line before, and the end offset on its own
+ * line (od(1)).
+ */
 function blocksIn(text: string, end: Bytes): ReadonlyMap<Bytes, Uint8Array> {
   const found = new Map<Bytes, Uint8Array>();
   let last: { readonly at: Bytes; readonly block: Uint8Array } | undefined;

@@ -7,13 +7,16 @@ import { type Bytes, formatSize } from '../core/units.ts';
 import { blocksAt, blockSize } from './metadata-commands.ts';
 import { internalMetadata, type MetadataShape } from './size.ts';
 
-/** Where internal metadata lie on a device. */
+/** Where the internal metadata of a device is. */
 export interface Area {
   readonly from: Bytes;
   readonly length: Bytes;
 }
 
-/** Up to the last whole block, which is the superblock's (v07_style_md_get_byte_offset of drbdmeta.c 9.22). */
+/**
+ * Up to the last whole block, which is the superblock (v07_style_md_get_byte_offset of drbdmeta.c
+ * 9.22).
+ */
 export function areaOf(size: Bytes, shape: MetadataShape): Area {
   const length = internalMetadata(size, shape);
   return { from: Math.floor(size / blockSize) * blockSize - length, length };
@@ -23,16 +26,21 @@ export function superblockOf({ from, length }: Area): Bytes {
   return from + length - blockSize;
 }
 
-/** Blocks one after the other that are not zeros, as the journal keeps them: deflated, in base64. */
+/** Consecutive blocks that are not zeros, as in the journal: deflated, in base64. */
 export const savedRun = z.strictObject({ at: z.int().check(z.nonnegative()), bytes: z.string() });
 
 export type SavedRun = z.infer<typeof savedRun>;
 
-/** What a journal is made to hold of one device; a new volume that was used before has as much of this per 32 GiB. */
+/**
+ * The limit of what a journal stores of one device; a volume that was used before has as much of
+ * this per 32 GiB.
+ */
 const most: Bytes = 1024 ** 2;
 const chunk: Bytes = 4 * 1024 ** 2;
 
-/** Everything in an area that is not zeros; RefusedError when that is more than is kept in a journal. */
+/**
+ * All data in an area that is not zeros; RefusedError when that is more than a journal may store.
+ */
 export async function saveArea(host: ReadHost, device: string, area: Area): Promise<readonly SavedRun[]> {
   const runs: { readonly at: Bytes; readonly blocks: Uint8Array[] }[] = [];
   let total = 0;
@@ -63,7 +71,7 @@ function tooMuch(device: string, { from, length }: Area): RefusedError {
   );
 }
 
-/** One block, as the journal keeps it. */
+/** One block, as in the journal. */
 export function savedBlock(at: Bytes, block: Uint8Array): SavedRun {
   return { at, bytes: deflateRawSync(block).toString('base64') };
 }
@@ -73,7 +81,9 @@ export function bytesOf({ bytes }: SavedRun): Buffer {
   return inflateRawSync(Buffer.from(bytes, 'base64'));
 }
 
-/** What there is in the area now. `begun`: create-md has begun, or its metadata have no name yet. */
+/**
+ * The current content of the area. `begun`: create-md has started, or its metadata has no UUID yet.
+ */
 export type AreaNow = 'as it was' | 'ours' | 'begun' | 'something else';
 
 /** DRBD_MD_MAGIC_07 to _09 (drbdmeta.c of 9.22). */
@@ -83,7 +93,7 @@ const logMagic = 0x69cb65a2;
 /** As create-md leaves it: drbdadm's own gives it a random one at once. */
 const unnamed = '0000000000000000';
 
-/** Compares an area with what was saved of it, and with the metadata of a uuid of ours. */
+/** Compares an area with its saved content, and with the metadata UUID of this sequence. */
 export async function areaNow(
   host: ReadHost,
   {
@@ -135,7 +145,10 @@ function blocksIn(saved: readonly SavedRun[]): ReadonlyMap<Bytes, Buffer> {
 /** MDF_CONSISTENT and MDF_WAS_UP_TO_DATE (drbd.h of 8.4 and 9). */
 const good = 0x11;
 
-/** What a superblock says of the data of its device: their generation, while they are up to date, and how many bytes they are. */
+/**
+ * What a superblock says about the data of its device: the generation, while it is up to date, and
+ * the size in bytes.
+ */
 export async function dataAt(
   host: ReadHost,
   { device, area }: { readonly device: string; readonly area: Area },
@@ -154,14 +167,17 @@ export async function dataAt(
 }
 
 /**
- * Where the bits lie that say what differs from the peer: before the activity log, which create-md makes of 32 KiB, and the
- * superblock.
+ * Where the bitmap of differences from the peer starts: before the activity log, which create-md
+ * creates with 32 KiB, and the superblock.
  */
 export function bitmapOf({ from, length }: Area): { readonly offset: Bytes; readonly length: Bytes } {
   return { offset: from, length: length - blockSize - 32 * 1024 };
 }
 
-/** A superblock that says how large the data are: la_size_sect of v08, effective_size of v09 (drbdmeta.c of 9.22). */
+/**
+ * A superblock that contains the size of the data: la_size_sect of v08, effective_size of v09
+ * (drbdmeta.c of 9.22).
+ */
 export function withSize(block: Uint8Array, size: Bytes): Uint8Array {
   const sized = Uint8Array.from(block);
   new DataView(sized.buffer).setBigUint64(0, BigInt(size / 512));

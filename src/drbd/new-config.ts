@@ -16,14 +16,17 @@ const optionName = z.string().check(
 const section = z.exactOptional(z.record(optionName, z.union([z.literal(''), quotable])));
 
 const host = z.strictObject({
-  /** As `uname -n` says it there. */
+  /** The output of `uname -n` on that host. */
   name: z.string().check(z.regex(/^[A-Za-z0-9][\w.-]{0,63}$/, 'a host, as uname -n names it')),
   /** IPv4, or IPv6 without brackets. */
   address: z.string().check(z.refine((text) => isIP(text) !== 0, 'an address of IPv4 or IPv6')),
   port: z.int().check(z.minimum(1), z.maximum(65535)),
   /** Of DRBD 9; left out of the file where drbdadm is that of 8.4, which does not know it. */
   nodeId: z.exactOptional(z.int().check(z.minimum(0), z.maximum(31))),
-  /** Volume 0, 1 … in their order; a device has 20 bits for its minor (linux/kdev_t.h). Their metadata are internal. */
+  /**
+   * Volume 0, 1 … in this order; a minor number has 20 bits (linux/kdev_t.h). The metadata is
+   * internal.
+   */
   volumes: z
     .array(
       z.strictObject({
@@ -36,13 +39,16 @@ const host = z.strictObject({
 
 /** A new resource, on all its hosts. */
 export const newConfig = z.strictObject({
-  /** drbdadm takes `all` for every resource and `minor-3` for a device; the rest is what it reads without quotes. */
+  /**
+   * drbdadm reads `all` as every resource and `minor-3` as a device; the rest are the characters
+   * that need no quotes.
+   */
   name: z.string().check(
     z.regex(/^[A-Za-z0-9_][\w.-]{0,63}$/, 'letters, digits and _ . -, beginning with one of the first three'),
     z.refine((name) => name !== 'all' && !/^minor-\d+$/.test(name), 'neither "all" nor "minor-NUMBER"'),
   ),
   hosts: z.array(host).check(z.minLength(2)),
-  /** C unless it says otherwise. */
+  /** Protocol (default: C). */
   protocol: z.exactOptional(z.enum(['A', 'B', 'C'])),
   /** As drbd.conf(5) has them; '' is one without a value. */
   options: z.exactOptional(z.strictObject({ net: section, disk: section, options: section })),

@@ -9,19 +9,22 @@ const ports = { from: 7788, to: 65535 } as const;
 /** A device has 20 bits for its minor number (linux/kdev_t.h). */
 const minors = { from: 0, to: 2 ** 20 - 1 } as const;
 
-/** What a new resource can be given. */
+/** Free port and minor numbers for a new resource. */
 export interface Next {
   readonly port: number;
   readonly minor: number;
 }
 
-/** What is taken on a host: in its configuration (also what that says of other hosts), in the kernel, by other programs. */
+/**
+ * What is in use on a host: in its configuration (also for other hosts), in the kernel, by other
+ * programs.
+ */
 export interface Taken {
   readonly ports: ReadonlySet<number>;
   readonly minors: ReadonlySet<number>;
 }
 
-/** Every port and minor that is taken on a host. */
+/** Every port and minor number that is in use on a host. */
 export async function taken(host: ReadHost): Promise<Taken> {
   const inFiles = (await configured(host)).flatMap(({ hosts }) => hosts);
   const up = await states(host);
@@ -61,7 +64,7 @@ function portIn(address: string): number {
 // proc(5): the local address is hexadecimal, and so are its port and the state of the socket.
 const socket =
   /^ *\d+: [0-9A-F]{8}(?:[0-9A-F]{24})?:(?<port>[0-9A-F]{4}) [0-9A-F]+:[0-9A-F]{4} (?<state>[0-9A-F]{2}) /;
-/** TCP_TIME_WAIT (net/tcp_states.h): what is left of a connection that nobody has any more. */
+/** TCP_TIME_WAIT (net/tcp_states.h): the rest of a closed connection, which no process has. */
 const closed = '06';
 
 /** Ports of TCP that a socket of this host has. */

@@ -8,12 +8,12 @@ interface End {
   readonly port: number;
 }
 
-/** What is to be in the file of a resource, in the place of one of its two hosts. */
+/** The new entry in the file of a resource, in place of one of its two hosts. */
 export interface OtherPeer {
   readonly name: string;
   /** The host that stays, with the address that it has from now on. */
   readonly own: End;
-  /** The one that goes. */
+  /** The host that is replaced. */
   readonly from: string;
   readonly to: End & { readonly disk: { readonly was: string; readonly is: string } };
 }

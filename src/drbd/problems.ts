@@ -1,15 +1,15 @@
 import type { Resource } from './reads.ts';
 import type { Connection, PeerVolume, ResourceState, VolumeState } from './state.ts';
 
-/** What is to be known of a resource, and what helps. */
+/** A problem of a resource, and its remedy. */
 export interface Finding {
-  /** `problem`: data are at risk, or nobody can write. `note`: it is not as it should stay. */
+  /** `problem`: data is at risk, or nothing can write. `note`: a state that should not stay. */
   readonly level: 'problem' | 'note';
   readonly words: string;
   readonly remedy: string;
 }
 
-/** Everything of a resource that is not as it should be; empty: it is up, whole and connected. */
+/** Every problem of a resource; empty: it is up, complete and connected. */
 export function findings({ name, configured, state }: Resource): readonly Finding[] {
   if (state === undefined)
     return [{ level: 'note', words: 'it is not up', remedy: `bring it up: bofh drbd up ${name}` }];
@@ -21,7 +21,10 @@ export function findings({ name, configured, state }: Resource): readonly Findin
   ];
 }
 
-/** The same of a device of which the kernel alone has told, on a host without drbd-utils: what it is called is not known. */
+/**
+ * The same for a device that only the kernel reports, on a host without drbd-utils: its name is
+ * unknown.
+ */
 export function kernelFindings({ state }: Pick<Resource, 'state'>): readonly Finding[] {
   const untold = note(
     'only the kernel was asked: drbd-utils is not installed, which tells what it is called and where it is configured',
@@ -81,7 +84,7 @@ function ofVolume(name: string, { volume, disk }: VolumeState): readonly Finding
   }
 }
 
-/** Whose data are lost is for a person to say, and there are two ways to say it. */
+/** An administrator decides which data is discarded, and there are two ways to do it. */
 export function splitBrainChoices(name: string): string {
   const lose = `bofh drbd secondary ${name}; bofh drbd connect --discard-my-data ${name}`;
   return `If it is a split brain, choose whose data are to be lost. Those of this host: ${lose}; and on the other host, if it is StandAlone: bofh drbd connect ${name}. Those of the other host: there the same, and here, if it is StandAlone: bofh drbd connect ${name}`;

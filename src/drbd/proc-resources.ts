@@ -37,8 +37,8 @@ function connectionOf({
 }
 
 /**
- * A state of a connection of 8.4, which is one word, in the two of 9: those behind Connected are states of the replication (enum
- * drbd_conns of linux/drbd.h, 8.4).
+ * Maps the connection state of 8.4, one word, to the two of 9: those after Connected are states of
+ * the replication (enum drbd_conns of linux/drbd.h, 8.4).
  */
 function inNine(words: string): {
   readonly state: Connection['state'];

@@ -37,12 +37,15 @@ const configured = z.object({
   done: z.exactOptional(z.pipe(z.string(), z.transform(Number))),
 });
 
-/** A device of an 8.4 module; one without a resource is `Unconfigured`, and no more is known of it. */
+/**
+ * A device of an 8.4 module; without a resource it is `Unconfigured`, and nothing else is known of
+ * it.
+ */
 export type ProcDevice =
   | z.infer<typeof configured>
   | { readonly minor: number; readonly state: 'Unconfigured' };
 
-/** What /proc/drbd tells of the module. */
+/** The module's state in /proc/drbd. */
 export interface ProcStatus {
   /** `8.4.11` */
   readonly version: string;

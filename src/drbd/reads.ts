@@ -32,7 +32,10 @@ export async function states(host: ReadHost): Promise<readonly ResourceState[]> 
   return (await moduleVersion(host)) === undefined ? [] : host.run(drbdEvents());
 }
 
-/** What the kernel tells without a program: for a host where drbd-utils is not installed. Undefined: no module is loaded. */
+/**
+ * The kernel's state, read without a program: for a host without drbd-utils. Undefined: the module
+ * is not loaded.
+ */
 export async function procStatus(host: ReadHost): Promise<ProcStatus | undefined> {
   const text = await kernelText(host, '/proc/drbd');
   return text === undefined ? undefined : parseProc(`${text}\n`);
@@ -49,8 +52,9 @@ const configFiles = [
 ];
 
 /**
- * Every resource of the configuration, also of other hosts; none where there is no configuration. RefusedError when one is not
- * whole: drbdadm-84 of 9.22 takes the end of a file for the end of a resource, and exits 0.
+ * Every resource of the configuration, also of other hosts; none without a configuration.
+ * RefusedError if a file is incomplete: drbdadm-84 of 9.22 takes the end of a file for the end of a
+ * resource, and exits 0.
  */
 export async function configured(host: ReadHost): Promise<readonly Configured[]> {
   for (const path of configFiles)
@@ -83,7 +87,7 @@ export async function resources(host: ReadHost): Promise<readonly Resource[]> {
   });
 }
 
-/** One by its name. RefusedError, which names those that are there. */
+/** One resource by name. RefusedError, which lists the existing ones. */
 export async function resourceNamed(host: ReadHost, name: string): Promise<Resource> {
   const all = await resources(host);
   const found = all.find((each) => each.name === name);

@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 
-// The words are those of drbd-utils 9.22 (user/v84/drbd_strings.c, drbd-headers/drbd_strings.c): an 8.4 module is shown by
-// drbdsetup in the words of 9, where there are any.
+// The words are those of drbd-utils 9.22 (user/v84/drbd_strings.c, drbd-headers/drbd_strings.c):
+// drbdsetup shows an 8.4 module in the words of 9, where they exist.
 
 export const role = z.enum(['Primary', 'Secondary', 'Unknown']);
 
@@ -37,7 +37,7 @@ const kibibytes = z.pipe(
 );
 const name = z.string().check(z.minLength(1));
 
-/** What `drbdsetup events2 --now --statistics` says of each object: the keys that we use. */
+/** The keys of `drbdsetup events2 --now --statistics` that bofh uses. */
 export const eventSchemas = {
   resource: z.object({ name, role, suspended }),
   device: z.object({
@@ -49,7 +49,7 @@ export const eventSchemas = {
     size: z.exactOptional(kibibytes),
     /** KiB that were written to its disk since it was attached. */
     written: z.exactOptional(kibibytes),
-    /** Of 9 alone: the device beneath, or `none`. */
+    /** Only in 9: the backing device, or `none`. */
     backing_dev: z.exactOptional(z.string()),
   }),
   connection: z.object({

@@ -19,16 +19,16 @@ export interface VolumeState {
   readonly disk: DiskState;
   /** Of the device that it offers; undefined: it has none, being without a disk and without a peer. */
   readonly size?: Bytes;
-  /** What was written to its disk since it was attached. */
+  /** Bytes written to its disk since it was attached. */
   readonly written?: Bytes;
-  /** The device beneath, which module 9 alone tells. */
+  /** The backing device, which only module 9 reports. */
   readonly backing?: string;
 }
 
-/** What the peer of 8.4 is called, whose kernel knows no names. */
+/** The name of the peer; the kernel of 8.4 knows no names. */
 export const unnamedPeer = 'peer';
 
-/** What a resource has to one peer. */
+/** The connection of a resource to one peer. */
 export interface Connection {
   readonly peer: string;
   readonly nodeId: number;
@@ -44,8 +44,8 @@ export interface PeerVolume {
   readonly volume: number;
   readonly replication: ReplicationState;
   readonly disk: DiskState;
-  /** Why no resync goes on (user, peer, dependency); empty: nothing holds it up. */
+  /** Why the resync is paused (user, peer, dependency); empty: it is not paused. */
   readonly paused: readonly string[];
-  /** What is known to differ. */
+  /** The amount known to be out of sync. */
   readonly outOfSync?: Bytes;
 }

@@ -1,11 +1,11 @@
-/** A statement of drbd.conf(5), and where it lies in its file. */
+/** A statement of drbd.conf(5), and its position in its file. */
 export interface Statement {
   readonly words: readonly Word[];
-  /** What stands in its braces. */
+  /** The statements in its braces. */
   readonly inner: readonly Statement[];
 }
 
-/** A word, without its quotes; `from` and `to` are where it lies with them. */
+/** A word, without its quotes; `from` and `to` include them. */
 export interface Word {
   readonly text: string;
   readonly from: number;

@@ -18,7 +18,9 @@ export function drbdDetach(of: VolumeOf): Command<void, 'change'> {
   return { ...change('detach', [wordOf(of)]), repeatable: true };
 }
 
-/** Holds up the resync of a volume, also one that is yet to begin; an error where it is held up. */
+/**
+ * Pauses the resync of a volume, also one that has not started; an error if it is already paused.
+ */
 export function drbdPauseSync(of: VolumeOf): Command<void, 'change'> {
   return change('pause-sync', [wordOf(of)]);
 }
@@ -46,10 +48,12 @@ export function drbdAdjust(name: string): Command<void, 'change'> {
   return change('adjust', [name]);
 }
 
-/** It runs these programs and no others (drbdadm_main.c of drbd-utils 9.22), by their names or whole paths. */
+/** drbdadm runs only these programs (drbdadm_main.c of drbd-utils 9.22), by name or full path. */
 const adjustment = /^(?:\/\S*\/)?drbd(?:setup|meta|adm)(?:-8[34])? /;
 
-/** What `adjust` would run, a line each; none: the state is as the configuration says. */
+/**
+ * The commands that `adjust` would run, one per line; none: the state matches the configuration.
+ */
 export function drbdAdjustments(name: string): ReadCommand<readonly string[]> {
   return {
     tool: 'drbdadm',
@@ -94,17 +98,23 @@ export function drbdGenerations(of: VolumeOf): ReadCommand<readonly string[]> {
   };
 }
 
-/** Has a volume grow to its disk, once those of all hosts are larger: metadata are moved to the new end. */
+/**
+ * Grows a volume to its disk, once those of all hosts are larger: moves the metadata to the new
+ * end.
+ */
 export function drbdResize(of: VolumeOf): Command<void, 'change'> {
   return change('resize', [wordOf(of)]);
 }
 
-/** Declares the volume, just made and connected, to be alike on both hosts: no first resync. The module refuses any other. */
+/**
+ * Declares a volume that was just created and connected identical on both hosts: no first resync.
+ * The module refuses any other.
+ */
 export function drbdSkipInitialSync(of: VolumeOf): Command<void, 'destroy'> {
   return { ...change('new-current-uuid', ['--clear-bitmap', wordOf(of)]), access: 'destroy' };
 }
 
-/** The data of this host are taken for bad, and all of them fetched from the peer. */
+/** Discards the data of this host, and resyncs all of it from the peer. */
 export function drbdInvalidate(of: VolumeOf): Command<void, 'destroy'> {
   return { ...change('invalidate', [wordOf(of)]), access: 'destroy' };
 }
@@ -114,7 +124,7 @@ export function drbdInvalidateRemote(of: VolumeOf): Command<void, 'destroy'> {
   return { ...change('invalidate-remote', [wordOf(of)]), access: 'destroy' };
 }
 
-/** Begins to compare a volume with its peer, block by block; it goes on by itself. */
+/** Starts to compare a volume with its peer, block by block, in the background. */
 export function drbdVerify(of: VolumeOf): Command<void, 'change'> {
   return change('verify', [wordOf(of)]);
 }

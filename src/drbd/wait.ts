@@ -7,7 +7,10 @@ import { splitBrainChoices } from './problems.ts';
 import type { DiskState, ReplicationState } from './schema.ts';
 import type { Connection, ResourceState } from './state.ts';
 
-/** `connection`: to every peer. `sync`: and up to date on every side. `verify`: no comparison goes on any more. */
+/**
+ * `connection`: connected to every peer. `sync`: also up to date on every side. `verify`: no
+ * comparison is running.
+ */
 export type WaitFor = 'connection' | 'sync' | 'verify';
 
 /** How a volume stands towards a peer. */
@@ -18,7 +21,7 @@ export interface Towards {
   readonly replication: ReplicationState;
   readonly disk: DiskState;
   readonly peerDisk: DiskState;
-  /** The part that is done of what goes on, 0 to 1; undefined: nothing does, or it does not tell. */
+  /** Progress from 0 to 1; undefined: nothing is running, or it is unknown. */
   readonly done: number | undefined;
   readonly outOfSync: Bytes | undefined;
 }
@@ -63,8 +66,8 @@ function isSynced({ connection, replication, disk, peerDisk }: Towards): boolean
 }
 
 /**
- * Waits until it is so, and tells each look. RefusedError when the time is over, when the resource is down, and at once when it
- * cannot become so by itself: it is StandAlone, or its resync is held up.
+ * Waits for the state, and reports each poll. RefusedError on timeout, if the resource is down, and
+ * at once if the state cannot be reached without help: it is StandAlone, or its resync is paused.
  */
 export async function waitUntil(
   host: ReadHost,
@@ -78,7 +81,7 @@ export async function waitUntil(
     readonly name: string;
     readonly what: WaitFor;
     readonly limitMs: number;
-    /** Ends the wait: what is thrown then is its reason. */
+    /** Ends the wait: the error that it throws is the reason. */
     readonly signal?: AbortSignal;
     readonly onLook?: (state: ResourceState) => void;
   },

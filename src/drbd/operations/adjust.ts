@@ -9,15 +9,16 @@ import { args, askedUp, claimsOf, holdersOf, minorsOf, now } from './known.ts';
 const undo = z.strictObject({
   name: z.string(),
   minors: z.array(z.int()),
-  /** What was to be done when it was asked for: no more than that is done later. */
+  /** The changes that were needed when the order was given: only these are made later. */
   changes: z.array(z.string()),
 });
 
 type Undo = z.infer<typeof undo>;
 
 /**
- * Has the state of a resource that is up follow its configuration, after the commit: nobody knows the options that it had before.
- * Refused where that would take a disk, a device or a connection away from somebody who works with it.
+ * Makes a resource that is up follow its configuration, after the commit, because the previous
+ * options are unknown. Refused if that would take a disk, a device or a connection away while it is
+ * in use.
  */
 export const adjust = deferred({
   kind: 'drbd.adjust',
@@ -54,7 +55,7 @@ export const adjust = deferred({
   }),
 });
 
-/** What the file has come to say since is another order. */
+/** Later changes of the file need a new order. */
 function refuseMore({ name, changes }: Undo, now: readonly string[]): void {
   const more = now.filter((line) => !changes.includes(line));
   if (more.length > 0)
@@ -64,7 +65,7 @@ function refuseMore({ name, changes }: Undo, now: readonly string[]): void {
     );
 }
 
-/** `drbdsetup-84 detach 3`: what takes something away. */
+/** For example `drbdsetup-84 detach 3`: a command that takes something away. */
 const taking = /^\S+ (?<verb>detach|del-minor|disconnect|del-peer|del-path|down) /;
 
 async function refuseTaking(

@@ -20,8 +20,9 @@ export const attach = volumeChange({
 });
 
 /**
- * Takes the disks of a resource away from it, which goes on with those of its peers; data are not lost. Refused where nobody else
- * has the data that this host works with. Undone by attaching them, after which the peer sends what has changed.
+ * Detaches the disks of a resource, which continues with those of its peers; no data is lost.
+ * Refused if no peer has the data that this host works with. The undo attaches the disks, and the
+ * peer resyncs what has changed.
  */
 export const detach = volumeChange({
   kind: 'drbd.detach',

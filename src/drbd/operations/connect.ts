@@ -30,11 +30,14 @@ const undo = z.strictObject({
   minors: z.array(z.int()),
   to: z.enum(['connected', 'disconnected']),
   mine: z.enum(['kept', 'discarded']),
-  /** Where its own data are discarded: a file, until the next boot, that says of a resource that looks for its peers that it does so. */
+  /**
+   * If local data is discarded: a file, until the next boot, that marks a resource that is already
+   * connecting.
+   */
   note: z.exactOptional(z.string()),
   /** It looked for its peers when its data were given up: it is disconnected first, which an older journal never has. */
   was: z.exactOptional(z.literal('looking')),
-  /** Where its own data are discarded: which they are; an older journal does not say. */
+  /** If local data is discarded: its generation; missing in an older journal. */
   ordered: z.exactOptional(dataState),
 });
 
@@ -43,16 +46,18 @@ type Undo = z.infer<typeof undo>;
 const common = { version: 1, undo, result: z.null(), lives: 'boot', restores: 'state' } as const;
 
 /**
- * Has a resource that is StandAlone look for its peers again. With `discardMyData`, after a split brain, what was written on this
- * host since is lost: that is done after the commit, for there is no way back, and also to one that looks for its peers: of two that
- * have parted, 8.4 leaves one StandAlone, and the other one may have been too slow to see why. Undone by disconnecting it.
+ * Connects a StandAlone resource to its peers again. With `discardMyData`, after a split brain,
+ * what was written on this host since is lost. That step runs after the commit, because it is
+ * irreversible, and also for a resource that is already connecting: after a split brain 8.4 leaves
+ * only one host StandAlone, and the other one may have been too slow to notice. The undo
+ * disconnects it.
  */
 export const connect = operation({
   ...common,
   kind: 'drbd.connect',
   args: z.strictObject({
     name: resourceName,
-    /** This host is the one whose data are lost where the two differ. */
+    /** This host discards its data where the two differ. */
     discardMyData: z.exactOptional(z.literal(true)),
   }),
   prepare: async ({ args: { name, discardMyData }, mark, host }): Promise<Undo> => {
@@ -84,7 +89,7 @@ export const connect = operation({
     const state = await now(host, of);
     if (state === 'other') return another(of);
     if (state === 'absent' || isStandAlone(state)) return { state: 'gone' };
-    // Whoever works with it has a replica of it now.
+    // Its users now have a replica.
     return { state: 'ours', holders: isReplicated(state) ? await holdersOf(host, of.minors) : [] };
   },
   revert: async ({ undo: of, host }) => {
@@ -99,7 +104,8 @@ export const connect = operation({
     if (!isAlone && isMet(state)) return;
     await checkData(host, state, of);
     await checkDiscard(host, state, of);
-    // To one that looks for its peers already drbdsetup 9.22 says "(102) Local address(port) already in use".
+    // If the resource is connecting already, drbdsetup 9.22 fails with "(102) Local address(port)
+    // already in use".
     if (!isAlone) await host.run(drbdDisconnect(of.name));
     if (of.note !== undefined && (await host.stat(of.note)) === undefined) await writeNote(host, of.note);
     await host.run(drbdConnect(of.name, 'discarded'));
@@ -108,8 +114,9 @@ export const connect = operation({
 });
 
 /**
- * Ends the connections of a resource, which goes on without its peers. Refused where a peer, or this host, works with the data
- * of the other. Undone by connecting it, after which what was written meanwhile is resynced.
+ * Disconnects a resource, which continues without its peers. Refused while a peer, or this host,
+ * works with the data of the other. The undo connects it, and a resync transfers what was written
+ * meanwhile.
  */
 export const disconnect = operation({
   ...common,
@@ -136,7 +143,8 @@ export const disconnect = operation({
     const state = await now(host, of);
     if (state === 'other') return another(of);
     if (state === 'absent') return { state: 'not-ours', found: `${of.name} is down by now` };
-    // By which addresses it does so shows in the kernel alone: it is not undone while these are not those of its file.
+    // The addresses of the connection show only in the kernel: no undo while they differ from those
+    // in the file.
     return { state: isStandAlone(state) || (await otherAddresses(host, state)).length > 0 ? 'ours' : 'gone' };
   },
   revert: async ({ undo: of, host }) => {
@@ -148,7 +156,10 @@ export const disconnect = operation({
   describe: manualRecovery,
 });
 
-/** Ours as long as it is to be done. One that was brought up since looks for its peer by itself, and has discarded nothing. */
+/**
+ * Belongs to this sequence until it is done. A resource that was brought up since is connecting by
+ * itself, and has discarded nothing.
+ */
 async function lookLater(host: ReadHost, of: Undo): Promise<Look> {
   const found = await leftOf(host, of);
   if (found.is === 'another') return found.look;
@@ -171,7 +182,7 @@ function undoOf(state: ResourceState, how: Pick<Undo, 'to' | 'mine'>): Undo {
   return { name: state.name, minors: [...minorsOf(state)], ...how };
 }
 
-/** Of one that is not StandAlone; its data are given up only where it is connected to nobody. */
+/** For a resource that is not StandAlone; its data is discarded only while it has no connection. */
 function refuseLooking({ name, connections }: ResourceState, mine: Undo['mine']): void {
   const met = connections.find(({ state }) => state === 'Connected');
   if (met !== undefined)
@@ -184,7 +195,7 @@ function refuseLooking({ name, connections }: ResourceState, mine: Undo['mine'])
   });
 }
 
-/** Going back would connect those too that were not. */
+/** The undo would also connect peers that were not connected before. */
 function refuseMixed({ name, connections }: ResourceState): void {
   const alone = connections.find(({ state }) => state === 'StandAlone');
   if (alone !== undefined)
@@ -193,7 +204,7 @@ function refuseMixed({ name, connections }: ResourceState): void {
     });
 }
 
-/** Whoever is primary keeps the data that it works with. */
+/** A primary keeps the data that it works with. */
 function refuseNeeded({ name, role, volumes, connections }: ResourceState): void {
   const bad = volumes.find(({ disk }) => disk !== 'UpToDate');
   if (role === 'Primary' && bad !== undefined)
@@ -210,7 +221,7 @@ function refuseNeeded({ name, role, volumes, connections }: ResourceState): void
         );
 }
 
-/** Nobody's data are thrown away while somebody works with them. */
+/** Data in use is never discarded. */
 async function checkDiscard(host: ReadHost, state: ResourceState, { mine, ...of }: Undo): Promise<void> {
   if (mine === 'kept') return;
   await refuseUsed(host, of);
@@ -221,8 +232,9 @@ async function checkDiscard(host: ReadHost, state: ResourceState, { mine, ...of 
 }
 
 /**
- * Only the data that the order was about are discarded. One that looked for its peer may be StandAlone now: the first half of this
- * act, or the peer that has refused it again, and the data are the same.
+ * Only the data that the order was given for is discarded. A resource that was connecting may be
+ * StandAlone now, because of the first half of this step or because the peer refused it again; the
+ * data is the same.
  */
 async function checkData(host: ReadHost, state: ResourceState, of: Undo): Promise<void> {
   const is = await dataNow(host, state, volumesOf(state));

@@ -13,7 +13,10 @@ import { configKey, deviceOf, isStandAlone, now, whileUp } from './known.ts';
 import { refuseTaken } from './taken.ts';
 
 const args = z.extend(newConfig, {
-  /** What the file is to hold, where that is more than bofh would write: it has to say the same of the hosts. */
+  /**
+   * The expected content of the file, if bofh did not generate it: it must say the same about the
+   * hosts.
+   */
   text: z.exactOptional(z.string().check(z.minLength(1))),
   /** Permission bits of the file; 0644. */
   mode: z.exactOptional(fileMode),
@@ -28,13 +31,14 @@ const undo = z.extend(creation.undo, {
   minors: z.array(z.int()),
   ports: z.array(z.int()),
   nodeIds: z.enum(['told', 'not told']),
-  /** What the resource was before, of one that is to be up: without it, it was down. */
+  /** The previous state of a resource that must be up; missing: it was down. */
   was: z.exactOptional(z.enum(['StandAlone', 'connecting'])),
 });
 
 /**
- * Writes the file of a new resource, /etc/drbd.d/NAME.res, which drbdadm has read beforehand, together with all others: it
- * appears whole or not at all, and never in the place of another one. Every host of the resource is given the same.
+ * Creates the file of a new resource, /etc/drbd.d/NAME.res, after drbdadm has checked it together
+ * with all other files. The file appears complete or not at all, and never replaces another one.
+ * Every host of the resource gets the same file.
  */
 export const createConfig = operation({
   ...creation,
@@ -95,8 +99,9 @@ async function connectionOf(
 }
 
 /**
- * The kernel runs what the file says: after a boot, say, that came before the undo. One that was connected all the while has the
- * addresses of the file before, which comes back; one that was StandAlone has to be that again.
+ * The kernel runs the configuration of this file: for example after a boot before the undo. A
+ * resource that stayed connected has the addresses of the previous file, which comes back; one that
+ * was StandAlone must become StandAlone again.
  */
 async function refuseRunning(host: ReadHost, { was, ...made }: z.infer<typeof undo>): Promise<void> {
   const { name, path } = made;
@@ -123,7 +128,10 @@ function contentOf({ text, mode: _mode, whileUp: _, ...config }: Args, nodeIds: 
   return text ?? configText(config, nodeIds);
 }
 
-/** Has drbdadm read it, as if it were there already; RefusedError with its words where it does not take it. */
+/**
+ * Checks the file with drbdadm as if it were installed; RefusedError with drbdadm's message if it
+ * is invalid.
+ */
 async function tried(host: ReadHost, asked: Args): Promise<NodeIds> {
   try {
     if (asked.hosts.every(({ nodeId }) => nodeId !== undefined)) {

@@ -38,17 +38,22 @@ const count = z.int().check(z.nonnegative());
 
 const args = z.strictObject({
   name: resourceName,
-  /** Which of its volumes; it may be left out of a resource with one. */
+  /** The volume number; optional for a resource with one volume. */
   volume: z.exactOptional(z.int().check(z.nonnegative())),
-  /** What is on the device and goes: the uuid of metadata of DRBD, or `data` for bytes that nobody knows. */
+  /**
+   * The content of the device to overwrite: the uuid of DRBD metadata, or `data` for unknown bytes.
+   */
   overwrite: z.exactOptional(z.array(z.string().check(z.minLength(1)))),
-  /** What is on the device and becomes the content of the volume: the uuid of a filesystem that leaves room for metadata. */
+  /**
+   * The content of the device that becomes the content of the volume: the uuid of a filesystem that
+   * leaves room for metadata.
+   */
   keep: z.exactOptional(z.array(z.string().check(z.minLength(1)))),
   /** So many bytes from the beginning are data that stay, whatever they are: the metadata have to begin behind them. */
   keepBytes: z.exactOptional(z.int().check(z.positive())),
   /**
-   * The data of the device are whole, and those of this generation: hosts that are given the same one are alike, and send each
-   * other nothing; one that is given none fetches all of it. Missing: it has no data yet that anybody could want.
+   * The data of the device is complete and has this generation: hosts with the same generation do
+   * not resync; a host without one fetches all data. Missing: the device has no valuable data yet.
    */
   generation: z.exactOptional(
     z.strictObject({
@@ -80,21 +85,21 @@ const undo = z.strictObject({
   /** Of the new metadata, chosen before. */
   uuid: z.string().check(z.regex(/^[0-9a-f]{16}$/)),
   area: z.strictObject({ from: count, length: count }),
-  /** What was there, without zeros. */
+  /** The previous content, without zeros. */
   saved: z.array(savedRun),
   /** Metadata of before, and what else had to be named. */
   replaces: z.enum(['nothing', 'metadata']),
   content: z.enum(['blank', 'told']),
-  /** What drbdmeta remembers of the device was there before. */
+  /** What drbdmeta remembered of the device before. */
   remembered: z.boolean(),
 });
 
 export type MetadataUndo = z.infer<typeof undo>;
 
 /**
- * Writes new metadata at the end of the device of a volume, in the format that the loaded module reads. The bytes that lay
- * there are journalled, and back after an undo. Refused over data, unless they are named and leave room; over metadata,
- * unless they are named; and over whatever is in use.
+ * Writes new metadata at the end of the device of a volume, in the format that the loaded module
+ * reads. The previous content is journalled, and an undo restores it. Refused over data, unless it
+ * is named and leaves room; over metadata, unless it is named; and over a device in use.
  */
 export const createMetadata = operation({
   kind: 'drbd.metadata.create',
@@ -149,7 +154,7 @@ export const createMetadata = operation({
       });
     const { path: device } = await deviceNode(host, of.device);
     await refuseHeld(host, device, await holders(host, device));
-    // What create-md finds it would convert, if it is of the other format.
+    // create-md would convert existing metadata of the other format.
     if (of.replaces === 'metadata')
       await host.run(writeBytes(device, { offset: superblockOf(of.area), bytes: new Uint8Array(blockSize) }));
     const at = { minor: of.minor, format: of.format, device };
@@ -180,7 +185,8 @@ export const createMetadata = operation({
     await refuseHeld(host, found.path, await holders(host, found.path));
     await putBack(host, (await deviceNode(host, found.path)).path, of);
   },
-  // Older metadata, put back over data of a newer generation, would tell the peer that nothing has changed.
+  // Restoring older metadata over data of a newer generation would tell the peer that nothing has
+  // changed.
   content: {
     lost: 'undone',
     of: 'device',
@@ -211,7 +217,8 @@ async function writeGeneration(
   await host.run(blkdiscard(device, 'zero', { ...bitmapOf(area), size: area.length }));
   for (const peer of of.format === 'v09' ? peers : [undefined])
     await host.run(setGeneration({ minor: of.minor, format: of.format, device }, { uuid, peer }));
-  // Without a size the module takes all of them for new, and every bit for out of sync, when it attaches (drbd_nl.c of 8.4).
+  // Without a size the module treats all blocks as new, and every bit as out of sync, when it
+  // attaches (drbd_nl.c of 8.4).
   const made = await dataAt(host, { device, area });
   if (made?.generation === uuid)
     await host.run(
@@ -244,7 +251,7 @@ async function find(
   return { path, now: await areaNow(host, { ...of, device }) };
 }
 
-/** The superblock last, by which the metadata are known to be ours. */
+/** The superblock last, because it identifies the metadata as created by this sequence. */
 async function putBack(host: ChangeHost, device: string, of: MetadataUndo): Promise<void> {
   const last = superblockOf(of.area);
   const length = last - of.area.from;
@@ -261,7 +268,10 @@ async function putBack(host: ChangeHost, device: string, of: MetadataUndo): Prom
   await host.run(writeBytes(device, { offset: last, bytes: superblock }));
 }
 
-/** Of new metadata. The bytes that lay there are in the journal alone: by hand the metadata are taken off. */
+/**
+ * For new metadata. Only the journal has the overwritten bytes: manual recovery removes the
+ * metadata.
+ */
 function metadataRecovery({ undo }: { readonly undo: MetadataUndo }): ManualRecovery {
   const { device, minor, format, uuid, area, saved } = undo;
   const what = `the metadata of DRBD ${uuid} at the end of ${device}`;

@@ -3,7 +3,7 @@ import { refuseHeld } from '../../blockdevice/in-use.ts';
 import type { ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../core/errors.ts';
 
-/** drbdadm would move the metadata of a device that has grown, and there is no way back from that. */
+/** drbdadm would move the metadata of a device that has grown, and that is irreversible. */
 export async function checkDisk(
   host: ReadHost,
   { name, disk, metadata }: { readonly name: string; readonly disk: string; readonly metadata: unknown },

@@ -2,7 +2,7 @@ import { RefusedError } from '../../core/errors.ts';
 import type { ResourceState } from '../state.ts';
 import { type Here, isStandAlone, minorsOf, undoOf } from './known.ts';
 
-/** A primary is demoted first; and nobody's only good data are taken away. */
+/** A primary must be demoted first, and the only good copy of the data must stay up. */
 export function refuseNeeded({ name, role, connections }: ResourceState): void {
   if (role === 'Primary')
     throw new RefusedError(`${name} is primary on this host`, {
@@ -17,7 +17,10 @@ export function refuseNeeded({ name, role, connections }: ResourceState): void {
         );
 }
 
-/** What going back would not bring back as it is, is not taken down: `up` attaches every disk, and connects to every peer. */
+/**
+ * Refuses a state that the undo could not restore exactly: `up` attaches every disk, and connects
+ * to every peer.
+ */
 export function refuseUnlikeConfigured(of: Here & { readonly state: ResourceState }): void {
   const { name, state } = of;
   if (minorsOf(state).join() !== undoOf(of, 'down').minors.join())

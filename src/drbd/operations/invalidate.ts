@@ -4,7 +4,10 @@ import type { PeerVolume, ResourceState } from '../state.ts';
 import { drbdInvalidate, drbdInvalidateRemote } from '../volume-commands.ts';
 import { laterChange } from './later.ts';
 
-/** Takes the data of this host for bad, after the commit: all of them are fetched from the peer, which has to have them. */
+/**
+ * Discards the data of this host and resyncs all of it from the peer, which must have it, after the
+ * commit.
+ */
 export const invalidate = laterChange({
   kind: 'drbd.invalidate',
   words: 'is to be fetched whole from the peer, and what this host has of it is lost',

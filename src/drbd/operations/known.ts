@@ -9,7 +9,7 @@ import { otherAddresses } from '../differences.ts';
 import { configured, type Resource, resourceNamed, states } from '../reads.ts';
 import type { ResourceState } from '../state.ts';
 
-/** drbdadm takes `all` for every resource, and NAME/0 for a volume. */
+/** drbdadm reads `all` as every resource, and NAME/0 as a volume. */
 export const resourceName = z.string().check(
   z.regex(/^[A-Za-z0-9_][\w.+-]*$/),
   z.refine((name) => name !== 'all'),
@@ -17,19 +17,22 @@ export const resourceName = z.string().check(
 
 export const args = z.strictObject({ name: resourceName });
 
-/** The resource is up and goes on as it is: only what the next command reads of it changes. */
+/**
+ * The resource is up and stays as it is: only the configuration that the next command reads
+ * changes.
+ */
 export const whileUp = z.exactOptional(z.literal(true));
 
 export const undo = z.strictObject({
   name: z.string(),
   /** Of its volumes, in their order: what tells it from another one of its name. */
   minors: z.array(z.int()),
-  /** The devices beneath, as the configuration names them. */
+  /** The backing devices, as the configuration names them. */
   disks: z.array(z.string()),
   to: z.enum(['up', 'down', 'primary', 'secondary']),
-  /** Of a role: the hosts of the resource, in the order of their names. */
+  /** For a role: the hosts of the resource, ordered by name. */
   hosts: z.exactOptional(z.array(z.string())),
-  /** Of one that is up: its peer was that before. */
+  /** For a resource that is up: its previous peer. */
   peerStays: z.exactOptional(z.literal(true)),
 });
 
@@ -49,7 +52,7 @@ export async function askedHere(host: ReadHost, name: string): Promise<Here> {
   });
 }
 
-/** The same of one that is up. */
+/** The same for a resource that is up. */
 export async function askedUp(
   host: ReadHost,
   name: string,
@@ -67,7 +70,10 @@ export function undoOf({ name, here: { volumes } }: Here, to: Undo['to']): Undo 
   };
 }
 
-/** What the kernel has under the name now. `other`: one with other devices, of somebody else. */
+/**
+ * What the kernel has under the name now. `other`: a resource with other devices, not created by
+ * this sequence.
+ */
 export async function now(
   host: ReadHost,
   { name, minors }: Pick<Undo, 'name' | 'minors'>,
@@ -77,7 +83,7 @@ export async function now(
   return minorsOf(found).join() === minors.join() ? found : 'other';
 }
 
-/** What is left to do with it after the commit, as far as the kernel and the configuration tell. */
+/** What is left to do after the commit, as far as the kernel and the configuration show. */
 export type Left =
   | { readonly is: 'up'; readonly state: ResourceState }
   /** Nothing can be done, or seen to be done, until it is up again. */
@@ -85,8 +91,9 @@ export type Left =
   | { readonly is: 'another'; readonly look: Look };
 
 /**
- * The resource that a deferred act is to change. After a boot it is down until somebody brings it up: what is left to do is
- * left until then, and only a resource that is configured here no more has nothing left.
+ * The resource that an irreversible step changes. After a boot it is down until an administrator
+ * brings it up, and the rest of the work waits until then; only a resource that is no longer
+ * configured here has nothing left to do.
  */
 export async function leftOf(host: ReadHost, of: Pick<Undo, 'name' | 'minors'>): Promise<Left> {
   const state = await now(host, of);
@@ -103,7 +110,9 @@ export async function leftOf(host: ReadHost, of: Pick<Undo, 'name' | 'minors'>):
   };
 }
 
-/** The state of one that a deferred act is about to change. RefusedError without one. */
+/**
+ * The state of a resource that an irreversible step is about to change. RefusedError without one.
+ */
 export async function upAgain(host: ReadHost, of: Pick<Undo, 'name' | 'minors'>): Promise<ResourceState> {
   const found = await leftOf(host, of);
   if (found.is === 'up') return found.state;
@@ -150,7 +159,9 @@ export async function holdersOf(host: ReadHost, minors: readonly number[]): Prom
   return (await Promise.all(minors.map((minor) => holders(host, deviceOf(minor))))).flat();
 }
 
-/** RefusedError that names everybody who uses one of its devices, once somebody is known to. `ending`: a domain that will be gone. */
+/**
+ * RefusedError that names every known holder of its devices. `ending`: a domain that will be gone.
+ */
 export async function refuseUsed(
   host: ReadHost,
   { name, minors }: Pick<Undo, 'name' | 'minors'>,
@@ -166,12 +177,12 @@ export function deviceOf(minor: number): string {
   return `/dev/drbd${String(minor)}`;
 }
 
-/** The key of its configuration, which drbdadm reads whenever it is asked for something. */
+/** The key of the configuration, which drbdadm reads at every call. */
 export function configKey(name: string): Key {
   return `drbd-config:${name}`;
 }
 
-/** The keys of the resource and its devices, which are changed, and of what lies beneath. */
+/** The keys of the resource and its devices, which change, and of the backing devices. */
 export async function claimsOf(
   { name, minors }: Pick<Undo, 'name' | 'minors'>,
   on: (path: string) => Promise<DeviceKeys>,

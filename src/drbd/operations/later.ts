@@ -13,7 +13,10 @@ const undo = z.strictObject({
   name: z.string(),
   minors: z.array(z.int()),
   volumes: z.array(z.int()).check(z.minLength(1)),
-  /** Begins the name of a file for each volume, until the next boot, once its change was asked for. */
+  /**
+   * Prefix of the name of a file for each volume, kept until the next boot, once its change was
+   * requested.
+   */
   note: z.string(),
   /** Which data it was ordered for; an older journal does not say. */
   ordered: z.exactOptional(dataState),
@@ -27,21 +30,25 @@ interface LaterChange {
   /** `web1/0 is to be …` */
   readonly words: string;
   readonly act: (of: VolumeOf) => Command<void>;
-  /** RefusedError for what it must not be done to; asked before the commit, and once more right before the act. */
+  /**
+   * RefusedError if the change is not allowed; checked before the commit, and again right before
+   * the step.
+   */
   readonly check: (state: ResourceState, volume: number) => void;
   /**
-   * `passes`: a resync that is over leaves no trace, so a file tells that it was asked for. A boot takes that along: what was not
-   * known to be done by then is asked for again, once the resource is up.
+   * `passes`: a finished resync leaves no trace, so a file records that it was requested. A boot
+   * removes the file: what was not known to be done by then is requested again, once the resource
+   * is up.
    */
   readonly shows: 'stays' | 'passes';
-  /** Does the state show that it is done? */
+  /** Does the state show that the change is done? */
   readonly isDone: (state: ResourceState, volume: number) => boolean;
   readonly prepare?: (host: ReadHost, found: Here) => Promise<void>;
   /** By which a person orders it: `bofh drbd invalidate`. */
   readonly verb: string;
 }
 
-/** The deferred act of such a change. */
+/** The irreversible step of such a change. */
 export function laterChange(change: LaterChange): Operation<z.infer<typeof volumeArgs>, void> {
   return deferred({
     ...{ kind: change.kind, version: 1, args: volumeArgs, undo },
@@ -100,7 +107,7 @@ async function checkData(
       : {
           ...of.ordered,
           volumes: of.ordered.volumes.filter((each) => each.volume === volume),
-          // What stays visible is not asked for twice after a boot.
+          // A change that stays visible is not requested twice after a boot.
           ...(change.shows === 'stays' ? { boot: is.boot } : {}),
         };
   const order = `${change.verb} ${of.name}`;

@@ -4,8 +4,9 @@ import { drbdSkipInitialSync } from '../volume-commands.ts';
 import { laterChange } from './later.ts';
 
 /**
- * Skips the first resync of a resource whose metadata were just made on both hosts, after the commit: its volumes are taken to be
- * alike, as two that are both all zeros are. There is no way back, and the module refuses any that was in use before.
+ * Skips the first resync of a resource whose metadata was just created on both hosts, after the
+ * commit: its volumes are treated as identical, for example two that are all zeros. It is
+ * irreversible, and the module refuses a resource that was in use before.
  */
 export const newCurrentUuid = laterChange({
   kind: 'drbd.uuid.create',

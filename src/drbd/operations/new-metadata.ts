@@ -8,7 +8,10 @@ import { blocksAt, type MetadataFormat } from '../metadata-commands.ts';
 import { moduleVersion } from '../reads.ts';
 import type { Here } from './known.ts';
 
-/** The volume of a number, or the only one; RefusedError for one that has no disk or no internal metadata here. */
+/**
+ * The volume with a number, or the only one; RefusedError if it has no disk or no internal metadata
+ * here.
+ */
 export function volumeOf(
   { name, here: { volumes } }: Here,
   asked: number | undefined,
@@ -34,7 +37,7 @@ export function volumeOf(
   return { ...found, disk };
 }
 
-/** The format that the loaded module reads: drbdadm without one would take that of 9. */
+/** The format that the loaded module reads: drbdadm without one would use that of 9. */
 export async function formatFor(host: ReadHost): Promise<MetadataFormat> {
   const version = await moduleVersion(host);
   if (version === undefined)
@@ -52,10 +55,13 @@ export async function formatFor(host: ReadHost): Promise<MetadataFormat> {
   return major === '9' ? 'v09' : 'v08';
 }
 
-/** What drbdmeta reads to see whether there are data (SO_MUCH of drbdmeta.c 9.22), in whole blocks. */
+/** How much drbdmeta reads to look for data (SO_MUCH of drbdmeta.c 9.22), in whole blocks. */
 const head: Bytes = 68 * 1024;
 
-/** What is on a device must be named, all of it and nothing else; what is to stay must end before the metadata. */
+/**
+ * All content of a device must be named, and nothing else; content that stays must end before the
+ * metadata.
+ */
 export async function checkContent(
   host: ReadHost,
   {
@@ -78,7 +84,7 @@ export async function checkContent(
       `${device} has ${formatSize(keepBytes)} of data, and the metadata would begin at ${formatSize(from)}; nothing was written`,
       { remedy: 'make the device larger first' },
     );
-  // What lies in data that stay needs no name.
+  // Content inside the data that stays need not be named.
   const magics = (await host.run(magicsOn(path))).filter(
     ({ offset, length }) => offset + length > (keepBytes ?? 0),
   );

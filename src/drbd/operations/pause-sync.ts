@@ -18,7 +18,7 @@ export const resumeSync = volumeChange({
   ...{ act: drbdResumeSync, back: drbdPauseSync, whenDown: 'not-ours' },
 });
 
-/** `user`: by somebody on this host; `peer` and `dependency` are not ours to end. */
+/** `user`: paused on this host; `peer` and `dependency` cannot be ended here. */
 function isPaused({ connections }: ResourceState, volume: number): boolean {
   return connections.some(({ volumes }) =>
     volumes.some((each) => each.volume === volume && each.paused.includes('user')),

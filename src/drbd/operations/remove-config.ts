@@ -12,8 +12,9 @@ import { args, configKey, refuseOtherAddresses, whileUp } from './known.ts';
 const undo = z.extend(removal.undo, { name: z.string(), whileUp });
 
 /**
- * Removes the file of a resource that is not up, or, `whileUp`, has another one in its place in a moment: it leaves its name at once,
- * and goes for good after the commit. What is stored in the resource, and its metadata, stay where they are.
+ * Removes the file of a resource that is not up, or, with `whileUp`, one that is about to be
+ * replaced. The file is renamed at once, and deleted after the commit. The data of the resource and
+ * its metadata stay.
  */
 export const removeConfig = operation({
   ...removal,

@@ -34,7 +34,7 @@ const undo = z.strictObject({
   container: z.string(),
   size: count,
   uuid,
-  /** Their superblock, without which nobody takes the rest for metadata. */
+  /** The superblock, without which the rest is not recognised as metadata. */
   superblock: savedRun,
 });
 
@@ -43,15 +43,16 @@ export type RemovedMetadataUndo = z.infer<typeof undo>;
 type Now = 'there' | 'gone' | 'something else';
 
 /**
- * Takes the metadata of a volume off its device: their superblock is zeroed, and the data before them are what the device holds
- * from then on. The superblock is journalled, and back after an undo. Refused while the volume is up, or somebody has the device.
+ * Removes the metadata of a volume from its device: zeroes the superblock, after which the data
+ * before it is the content of the device. The superblock is journalled, and an undo restores it.
+ * Refused while the volume is up or the device is in use.
  */
 export const removeMetadata = operation({
   kind: 'drbd.metadata.remove',
   version: 1,
   args: z.strictObject({
     name: resourceName,
-    /** Which of its volumes; it may be left out of a resource with one. */
+    /** The volume number; optional for a resource with one volume. */
     volume: z.exactOptional(count),
     /** Of the metadata, as blkid shows it. */
     uuid,
@@ -108,7 +109,7 @@ export const removeMetadata = operation({
     const found = await find(host, of);
     if (found?.now === 'gone') await write(host, { ...of, device: found.path }, bytesOf(of.superblock));
   },
-  // What others made larger since, up to the end of the device, would get the metadata written into it.
+  // Content that grew since, up to the end of the device, would be overwritten by the metadata.
   content: {
     lost: 'undone',
     of: 'device',
@@ -134,7 +135,7 @@ async function blockAt(host: ReadHost, device: string, at: Bytes): Promise<Uint8
   return (await host.run(blocksAt(device, { from: at, count: blockSize }))).get(at);
 }
 
-/** Never under somebody who has the device. */
+/** Never while the device is in use. */
 async function write(
   host: ChangeHost,
   { device, superblock }: Pick<RemovedMetadataUndo, 'device' | 'superblock'>,
@@ -144,7 +145,7 @@ async function write(
   await host.run(writeBytes((await deviceNode(host, device)).path, { offset: superblock.at, bytes }));
 }
 
-/** What is on the device, and how far it reaches. */
+/** The content of the device, and where it ends. */
 async function reachWitness(host: ReadHost, of: RemovedMetadataUndo): Promise<string | undefined> {
   const path = await locate(host, { path: of.device, identity: of.identity });
   if (path === undefined) return undefined;
@@ -164,7 +165,7 @@ async function find(
   return { path, now: bytesOf(of.superblock).equals(block) ? 'there' : 'something else' };
 }
 
-/** Of metadata that were taken off. What followed their last byte was zero, and is. */
+/** For removed metadata. The bytes after the metadata were zero, and still are. */
 function removedMetadataRecovery({ undo }: { readonly undo: RemovedMetadataUndo }): ManualRecovery {
   const { device, uuid, superblock } = undo;
   const bytes = bytesOf(superblock);

@@ -20,14 +20,18 @@ const undo = z.strictObject({
 });
 
 /**
- * Has a volume grow to its disk, after the commit: DRBD makes none smaller, and moves the metadata. The disks of all hosts are to
- * be larger by then; where that of a peer is not, nothing happens, and the journal stays open with these words.
+ * Grows a volume to its disk, after the commit: DRBD does not shrink volumes, and moves the
+ * metadata. The disks of all hosts must be larger by then; if that of a peer is not, nothing
+ * happens, and the journal stays open with this message.
  */
 export const resize = deferred({
   kind: 'drbd.resize',
   version: 1,
   args: z.extend(volumeArgs, {
-    /** What its disk has by then, in bytes, where that grows after the commit as well; missing: what it has now. */
+    /**
+     * The size of its disk at that time, in bytes, if it also grows after the commit; missing: the
+     * current size.
+     */
     diskSize: z.exactOptional(z.int().check(z.positive())),
   }),
   undo,

@@ -32,7 +32,7 @@ const common = (to: 'primary' | 'secondary') => {
     ...{ version: 1, args, undo, result: z.null(), lives: 'boot', restores: 'state' },
     claims: async ({ undo: of, on }) => {
       const { changes, needs } = await claimsOf(of, on);
-      // That a host is secondary is not undone as long as another one may be primary in its place.
+      // The demotion of a host is not undone as long as another one may be primary in its place.
       const both = of.hosts === undefined ? [] : [commonKey(`drbd:${of.name} on ${of.hosts.join(',')}`)];
       return to === 'secondary'
         ? { changes: [...changes, ...both], needs }
@@ -88,7 +88,10 @@ export const primary = operation({
   },
 });
 
-/** Makes this host a secondary of a resource whose devices nobody uses. It lives until the next boot, which makes it that as well. */
+/**
+ * Makes this host secondary for a resource whose devices are unused. It lasts until the next boot,
+ * which makes it secondary as well.
+ */
 export const secondary = operation({
   ...common('secondary'),
   kind: 'drbd.secondary',

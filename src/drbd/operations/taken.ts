@@ -19,7 +19,7 @@ export async function refuseTaken(
   }: {
     readonly name: string;
     readonly here: Here;
-    /** `itself`: it is up with these very devices, and its own file has just gone. */
+    /** `itself`: the resource is up with these very devices, and its own file was just removed. */
     readonly up?: 'nothing' | 'itself';
   },
 ): Promise<void> {
@@ -59,7 +59,10 @@ function hasMinor({ here, state }: Resource, minor: number): boolean {
   );
 }
 
-/** Of whatever address: that DRBD could share a port between two addresses is a trap for who comes next. */
+/**
+ * Whatever the address: DRBD can share a port between two addresses, but that would be a trap for
+ * the next administrator.
+ */
 function refusePort(all: readonly Resource[], { port }: Here, used: readonly number[]): void {
   const other = all.find(
     ({ here }) => here !== undefined && addressesOf(here).some((each) => each.port === port),

@@ -32,21 +32,25 @@ import {
 const common = { version: 1, args, result: z.null(), lives: 'boot', restores: 'state' } as const;
 
 const undoDown = z.extend(undo, {
-  /** It was StandAlone: a file, until the next boot, that says of one that is up again that it is to be so. */
+  /**
+   * It was StandAlone: a file, until the next boot, that marks a resource that must be StandAlone
+   * once it is up again.
+   */
   alone: z.exactOptional(z.string()),
 });
 
 type UndoDown = z.infer<typeof undoDown>;
 
 /**
- * Brings a configured resource up: its disks attached, as a secondary that looks for its peers. It lives until the next boot,
- * and loads the module where that is not loaded. Undone by taking it down, never while somebody uses it or it is primary.
+ * Brings a configured resource up: attaches its disks, and connects as secondary. It lasts until
+ * the next boot, and loads the module if necessary. The undo takes it down, but never while it is
+ * in use or primary.
  */
 export const up = operation({
   ...common,
   kind: 'drbd.up',
   args: z.extend(args, {
-    /** Its peer is up, and stays so: it is not taken down again before the peer has ended their connection. */
+    /** The peer is up and stays up: the undo waits until the peer has ended their connection. */
     peerStays: z.exactOptional(z.literal(true)),
   }),
   undo,
@@ -90,9 +94,9 @@ export const up = operation({
 });
 
 /**
- * Takes down a resource that is secondary, whole, and used by nobody: no peer either. Undone by bringing it up again as its
- * configuration says, and disconnecting one that was StandAlone. For that moment it looks for its peer, as it would after a boot: hosts
- * that were written to apart part again.
+ * Takes down a resource that is secondary, complete and unused, also by a peer. The undo brings it
+ * up as configured, and disconnects a resource that was StandAlone. For that moment it connects to
+ * its peer, as it would after a boot: hosts in split brain separate again.
  */
 export const down = operation({
   ...common,
@@ -143,7 +147,10 @@ export const down = operation({
   },
 });
 
-/** The peer goes on with it after a boot of its own, say, and may work with it as its only replica. */
+/**
+ * The peer may bring it up again, for example after a boot of its own, and may work with it as its
+ * only replica.
+ */
 function refuseReplica({ name, connections }: ResourceState): void {
   const peer = connections.find(({ state }) => state === 'Connected');
   if (peer !== undefined)

@@ -18,8 +18,9 @@ const undo = z.strictObject({
 });
 
 /**
- * Begins to compare the volumes of a resource with those of its peer, block by block; it goes on by itself, and changes nothing:
- * what differs is known to be out of sync afterwards, and is resynced when the two are connected anew. There is nothing to undo.
+ * Starts to compare the volumes of a resource with those of its peer, block by block. The
+ * comparison runs in the background and changes nothing: differences are marked out of sync, and
+ * resynced at the next connect. There is nothing to undo.
  */
 export const verify = operation({
   kind: 'drbd.verify',

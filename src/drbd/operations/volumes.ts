@@ -24,7 +24,7 @@ const undo = z.strictObject({
 
 export type VolumesUndo = z.infer<typeof undo>;
 
-/** A change of volumes of a resource that is up, until the next boot, and how it is taken back. */
+/** A change of volumes of a resource that is up, valid until the next boot, and its undo. */
 interface VolumeChange {
   readonly kind: string;
   /** `web1/0 is attached` */
@@ -32,21 +32,24 @@ interface VolumeChange {
   readonly isSo: (state: ResourceState, volume: number) => boolean;
   readonly act: (of: VolumeOf) => Command<void, 'change'>;
   readonly back: (of: VolumeOf) => Command<void, 'change'>;
-  /** What a resource that is down by now is: without the change, or without what the way back would set. */
+  /**
+   * The state of a resource that is down now: without the change, or without what the undo would
+   * set.
+   */
   readonly whenDown: 'gone' | 'not-ours';
-  /** Before the act. */
+  /** Checks before the step. */
   readonly check?: (
     host: ReadHost,
     found: Here & { readonly state: ResourceState },
     volumes: readonly number[],
   ) => Promise<void> | void;
-  /** Before the way back. */
+  /** Checks before the undo. */
   readonly checkBack?: (state: ResourceState, volumes: readonly number[]) => void;
-  /** Whom the way back would hurt. */
+  /** The holders that the undo would disturb. */
   readonly holders?: (host: ReadHost, of: VolumesUndo) => Promise<readonly Holder[]>;
 }
 
-/** The operation of such a change; its value: the devices of the volumes that were changed. */
+/** The operation of such a change; its value: the devices of the changed volumes. */
 export function volumeChange(
   change: VolumeChange,
 ): Operation<z.infer<typeof volumeArgs>, { readonly name: string; readonly devices: readonly string[] }> {
