@@ -7,7 +7,7 @@ import { refuseTaken } from '../lvm/operations/taken.ts';
 import type { WholeGroup } from '../lvm/objects.ts';
 import type { Bytes } from '../core/units.ts';
 
-/** What there is on a host for a new resource. */
+/** The state of a host, as far as a new resource needs it. */
 export interface Ground {
   /** Of the module: `8.4`, `9`. */
   readonly series: string;
@@ -44,7 +44,9 @@ export async function checkGroup(
   return vg;
 }
 
-/** What is taken on each host: a port and a minor number that were asked for are free on all of them. */
+/**
+ * The ports and minor numbers in use on a host; RefusedError if a requested one is among them.
+ */
 export async function checkNumbers(
   host: ReadHost,
   { port, minor }: { readonly port: number | undefined; readonly minor: number | undefined },
@@ -61,7 +63,10 @@ export async function checkNumbers(
   return all;
 }
 
-/** The size of a volume of at least so many bytes that is whole extents of every group, and fits into each. */
+/**
+ * The size of a volume: at least so many bytes, in whole extents of every group. It must fit into
+ * each.
+ */
 export function sizeFor(groups: readonly { readonly extentSize: Bytes }[], least: Bytes): Bytes {
   const step = groups.reduce((all, { extentSize }) => commonMultiple(all, extentSize), 1);
   return Math.ceil(least / step) * step;

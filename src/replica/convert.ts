@@ -16,7 +16,7 @@ import { type Members, membersAt, type Reachable, stepsOn } from './hosts.ts';
 import { checkNames, configFor, deviceOf, joinHosts, type JoinPlan, newGeneration, pairOf } from './join.ts';
 import type { CheckedConvert } from './request.ts';
 
-/** A logical volume with its data that is to be on another host as well. */
+/** A logical volume with data that will be replicated to another host. */
 export interface ConvertPlan extends JoinPlan {
   readonly source: {
     readonly place: string;
@@ -32,10 +32,10 @@ export interface ConvertPlan extends JoinPlan {
   readonly size: Bytes;
 }
 
-/** A resource whose data one host had before, and the other one fetches. */
+/** A resource with the data of one host, which the other one fetches. */
 export interface ConvertedReplica {
   readonly name: string;
-  /** What is to be used from now on, and what was. */
+  /** The device to use from now on, and the previous one. */
   readonly device: string;
   readonly was: string;
   /** Of the device, in bytes. */
@@ -118,8 +118,9 @@ export async function planConvert(options: {
 }
 
 /**
- * The recipe: the volume gets what metadata need, behind its data, the other host one of that size, and both become one device, whose
- * data are those of this host: the other one fetches all of them.
+ * The recipe: extends the volume behind its data by the size of the metadata, creates a volume of
+ * that size on the other host, and makes one DRBD device of both. It has the data of this host; the
+ * other one fetches all of it.
  */
 export async function convertReplica(tx: Tx, hosts: Reachable, plan: ConvertPlan): Promise<ConvertedReplica> {
   const { source, target, lvSize, config } = plan;
@@ -137,7 +138,7 @@ export async function convertReplica(tx: Tx, hosts: Reachable, plan: ConvertPlan
   };
 }
 
-/** The volume, which nobody uses, and whose end is not DRBD's yet. */
+/** The volume, which must be unused and must not end with DRBD metadata. */
 async function sourceOf(
   host: ReadHost,
   { vg, lv: name }: { readonly vg: string; readonly lv: string },

@@ -29,7 +29,7 @@ export interface CreatePlan extends JoinPlan {
   readonly primary: string | undefined;
 }
 
-/** A resource that has been made on its hosts. */
+/** A resource that was created on its hosts. */
 export interface CreatedReplica {
   readonly name: string;
   readonly device: string;
@@ -49,7 +49,7 @@ export async function planCreate(options: {
   readonly members: Members;
   readonly site: Site;
   readonly request: CheckedCreate;
-  /** Others that are made before it, in the same sequence. */
+  /** Other resources that the same sequence creates before it. */
   readonly beside?: readonly CreatePlan[];
 }): Promise<CreatePlan> {
   const { members, site, request, beside = [] } = options;
@@ -103,7 +103,10 @@ export async function planCreate(options: {
   return { config, vg, lvSize, size: dataSize(lvSize), generation, primary, connectMs, members };
 }
 
-/** The recipe: on each host, in the order of their names, a volume full of zeros, of which DRBD makes one device. */
+/**
+ * The recipe: creates a zeroed volume on each host, in the order of their names, and one DRBD
+ * device of both.
+ */
 export async function createReplica(tx: Tx, hosts: Reachable, plan: CreatePlan): Promise<CreatedReplica> {
   const { config, vg, members } = plan;
   const { name } = config;

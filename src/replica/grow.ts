@@ -11,7 +11,7 @@ import { sizeFor } from './checks.ts';
 import { type Member, type Members, type Reachable, stepsOn } from './hosts.ts';
 import { type UpPart, upPartsOf, volumeAt } from './known.ts';
 
-/** A resource that is to become larger. */
+/** A resource that will grow. */
 export interface GrowPlan {
   readonly name: string;
   readonly volume: number;
@@ -19,7 +19,7 @@ export interface GrowPlan {
   readonly from: Bytes;
   readonly to: Bytes;
   readonly lvSize: Bytes;
-  /** Both volumes are whole multiples of it. */
+  /** The sizes of both volumes are multiples of it. */
   readonly step: Bytes;
   readonly hosts: readonly (Member & {
     readonly vg: string;
@@ -28,7 +28,7 @@ export interface GrowPlan {
     readonly now: Bytes;
     readonly memory: Memory | undefined;
   })[];
-  /** Where it is told to grow: DRBD does so where somebody is primary. */
+  /** Where the resize is ordered: DRBD resizes on a primary. */
   readonly primary: Member;
 }
 
@@ -75,8 +75,9 @@ export async function planGrow(options: {
 }
 
 /**
- * The recipe: the volumes first, in the order of the hosts, then DRBD. None of that has a way back: it is done after the commit.
- * Before it every host knows where its metadata are, for one that is booted in between has them in the middle of its disk.
+ * The recipe: the volumes first, in the order of the hosts, then DRBD. All of it is irreversible
+ * and runs after the commit. Before that every host records where its metadata is, because a host
+ * that boots in between has it in the middle of its disk.
  */
 export async function growReplica(tx: Tx, hosts: Reachable, plan: GrowPlan): Promise<void> {
   const { name, volume, lvSize, primary } = plan;
@@ -158,7 +159,7 @@ function refuseUnsynced({ resource: { name, state } }: UpPart): void {
   });
 }
 
-/** The logical volume beneath, which can be made larger. */
+/** The logical volume below, which must be resizable. */
 async function groundOf(
   { host, resource: { name, here } }: UpPart,
   { volume, from }: { readonly volume: number; readonly from: Bytes },
@@ -173,7 +174,7 @@ async function groundOf(
   const { lv } = found;
   refuseKind(found);
   const { extentSize, free } = await usableVg(host, lv.vg);
-  // Of one that has grown already it is not known where they are.
+  // If it has grown already, the position of the metadata is unknown.
   const isWhole = dataSize(lv.size) === from;
   const memory = isWhole
     ? await memoryFor(host, { minor: disk.minor, disk: path, size: lv.size })

@@ -11,8 +11,9 @@ interface Asked {
 }
 
 /**
- * The primary is about to become secondary, so that another host is primary in its place: only while they are connected and the data of
- * both are up to date. What is written from then on without a connection, that one would never get.
+ * The primary will become secondary, so that another host can become primary: only while they are
+ * connected and the data of both is up to date. That host would never get later writes that were
+ * made without a connection.
  */
 export async function refuseApart(
   { name }: Pick<Asked, 'name'>,
@@ -30,8 +31,9 @@ export async function refuseApart(
 }
 
 /**
- * Waits until a host that is to become primary sees its peer as a secondary to which it is connected: all that was written there came
- * over the same connection before that word. RefusedError when it loses the connection, or has not heard of it after 10 seconds.
+ * Waits until a host that will become primary sees its peer as a connected secondary: all writes of
+ * the peer came over the same connection before that message. RefusedError if it loses the
+ * connection, or has not received it after 10 seconds.
  */
 export async function handedOver(
   to: Member,
@@ -61,7 +63,10 @@ export function isMet({ volumes, connections }: ResourceState): boolean {
   );
 }
 
-/** Why one of two is not made primary: whether the other one has newer data it cannot tell. */
+/**
+ * Why one of two hosts does not become primary: it does not know whether the other one has newer
+ * data.
+ */
 export function apart(at: Member, other: Member | undefined, state: ResourceState): RefusedError {
   const { name } = state;
   const how = towards(state).map(inWords).join('; ');

@@ -8,11 +8,11 @@ export type Reachable = Pick<Engine, 'host' | 'place'>;
 
 /** A host of a replica. */
 export interface Member {
-  /** As it was asked for. */
+  /** The name that was passed. */
   readonly asked: string;
   /** By which a sequence reaches it. */
   readonly place: string;
-  /** What the configuration of DRBD calls it: `uname -n` there. */
+  /** The name in the DRBD configuration: `uname -n` on that host. */
   readonly name: string;
   readonly host: ReadHost;
 }
@@ -20,7 +20,10 @@ export interface Member {
 /** Both hosts of a replica, in the order of their names. */
 export type Members = readonly [Member, Member];
 
-/** The host that a name leads to; this very one by whatever name. ConnectionError, which says which host, when it cannot be reached. */
+/**
+ * The host with a name; every name of this host leads to itself. ConnectionError, which names the
+ * host, if it is unreachable.
+ */
 export async function memberAt(hosts: Reachable, asked: string): Promise<Member> {
   const { host } = hosts;
   const own = { ...(await host.facts()), place: host.name, host };
@@ -69,7 +72,7 @@ export async function ownAnd(hosts: Reachable, other: string): Promise<Members> 
   throw new RefusedError(`"${other}" is this very host (${own.name})`, { remedy: 'name the other one' });
 }
 
-/** The same hosts, as another set of them is reached: those of a plan. */
+/** The hosts of a plan, as members of another set of connections. */
 export function rebound<M extends readonly Member[]>(members: M, hosts: Reachable): M {
   const again = (member: Member): Member => {
     const host = member.place === hosts.host.name ? hosts.host : hosts.place?.(member.place)?.host;

@@ -12,9 +12,9 @@ import { addressesOf, checkAddress, commonPair } from './network.ts';
 /** Two hosts with a volume each, which are to have one device. */
 export interface JoinPlan {
   readonly config: NewConfig;
-  /** Which hosts begin with the data of this generation; one that does not fetches all of it. */
+  /** The hosts that start with the data of this generation; any other fetches all of it. */
   readonly generation: { readonly uuid: string; readonly on: readonly string[] };
-  /** What a host has of data before, which stay where they are. */
+  /** The existing data of a host, which stays. */
   readonly data?: { readonly on: string; readonly bytes: Bytes };
   readonly connectMs: number;
   readonly members: Members;
@@ -78,7 +78,7 @@ export async function pairOf(
 export function configFor(
   members: readonly Member[],
   of: {
-    /** What was asked for, in the words of an error. */
+    /** What was requested, as text for an error. */
     readonly asked: string;
     readonly name: string;
     readonly protocol: NewConfig['protocol'] | undefined;

@@ -23,9 +23,10 @@ export interface Asked {
 }
 
 /**
- * A secondary that has lost its peer stays UpToDate, whatever the peer writes from then on (8.4, without fencing); and that a host is
- * primary does not say that the other one was not primary as well meanwhile. So of two that are not connected, the data of the peer, `of`,
- * are not removed: `keep` is the option by which they stay.
+ * A secondary that has lost its peer stays UpToDate, whatever the peer writes from then on (8.4,
+ * without fencing); and although a host is primary, the other one may have been primary as well
+ * meanwhile. So while the two are not connected, the data of the peer, `of`, is not removed: `keep`
+ * is the option that keeps it.
  */
 export function refuseOlder(
   { resource: { name, state } }: Part,

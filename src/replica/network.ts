@@ -27,7 +27,10 @@ function networkOf(address: string, prefix: number): string {
   return `${String(Math.floor(bits / size) * size)}/${String(prefix)}`;
 }
 
-/** The one pair of addresses of two hosts that lie in one network. RefusedError when there is none, or more than one. */
+/**
+ * The one pair of addresses of two hosts in a common network. RefusedError if there is none, or
+ * more than one.
+ */
 export function commonPair(
   [a, b]: readonly [readonly Place[], readonly Place[]],
   names: readonly [string, string],
@@ -48,7 +51,10 @@ export function commonPair(
   );
 }
 
-/** An address that was named for a host. UsageError for none, RefusedError for one that the host has not. */
+/**
+ * The address that was passed for a host. UsageError if there is none, RefusedError if the host
+ * does not have it.
+ */
 export async function checkAddress(host: ReadHost, address: string): Promise<string> {
   if (!isIPv4(address)) throw new UsageError(`"${address}" is no address of IPv4`);
   const all = (await interfaces(host)).flatMap((each) => each.addresses);

@@ -8,16 +8,16 @@ import { on, refusals } from '../core/refusals.ts';
 import { type Member, type Reachable, reserveOn, stepsOn } from './hosts.ts';
 import { type Part, partsOf, refuseOlder, volumeAt } from './known.ts';
 
-/** A resource as it will be taken apart, on each of these hosts. */
+/** How a resource will be removed, on each of these hosts. */
 export interface RemovePlan {
   readonly name: string;
   readonly hosts: readonly {
     readonly place: string;
     readonly name: string;
     readonly state: 'up' | 'down';
-    /** Primary until then: it is made secondary first. */
+    /** Primary until then: it is demoted first. */
     readonly role: 'Primary' | 'Secondary';
-    /** Metadata that are taken off: what lies before them is all that its disk holds then. */
+    /** The metadata is removed: the data before it is then the content of the disk. */
     readonly wiped: readonly { readonly volume: number; readonly uuid: string; readonly disk: string }[];
     readonly volumes: readonly { readonly vg: string; readonly name: string; readonly uuid: string }[];
     /** Its disks that stay: they are to, or are no logical volumes. */
@@ -32,7 +32,9 @@ export async function planRemove(options: {
   readonly volumes: 'removed' | 'kept';
   /** The host on which its data live on in plain volumes; as it was named, or as it is called. */
   readonly keepOn?: string;
-  /** A host that may be primary, for a domain that will be gone by then; undefined: there is none. */
+  /**
+   * A host that may be primary, for a domain that will be gone by then; undefined: there is none.
+   */
   readonly ending?: { readonly place: string; readonly domid: number | undefined };
 }): Promise<RemovePlan> {
   const { members, name, keepOn, ending } = options;
@@ -92,7 +94,7 @@ async function refuseInUse(
     });
 }
 
-/** What the step that takes it down would refuse; that a peer is primary matters where that peer stays. */
+/** The refusals of the step that takes it down; a primary peer matters if the peer stays. */
 function refuseDown({ resource }: Part, peer: 'stays' | 'goes too'): void {
   const { state } = resource;
   if (state === undefined) return;

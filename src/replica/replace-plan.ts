@@ -13,7 +13,7 @@ import { planRemove, type RemovePlan } from './remove.ts';
 import { targetOf } from './replace-target.ts';
 import type { CheckedReplace } from './request.ts';
 
-/** This host, the peer that it gets, and the one that it has, while that is not lost. */
+/** This host, the new peer, and the current one unless it is lost. */
 export type ReplaceMembers = readonly [own: Member, to: Member, ...from: Member[]];
 
 /** A resource of this host that gets another peer. */
@@ -23,11 +23,14 @@ export interface ReplacePlan {
   readonly text: string;
   /** Of that file, as it has it. */
   readonly mode: number;
-  /** The hash of the one that it has, of which that was made. */
+  /** The hash of its current file, which the new one is based on. */
   readonly seen: string;
   readonly own: Member;
   readonly to: Member & { readonly vg: string; readonly lv: string; readonly size: Bytes };
-  /** What the configuration calls the peer that goes, where it stores, and what is removed there; undefined: it is lost. */
+  /**
+   * The replaced peer: its name in the configuration, its disk, and what is removed there;
+   * undefined: it is lost.
+   */
   readonly from: {
     readonly name: string;
     readonly disk: string;
@@ -40,7 +43,7 @@ export interface ReplacePlan {
   readonly connectMs: number;
 }
 
-/** This host, the new one, and the old one by the name that the configuration has for it. */
+/** This host, the new peer, and the old one by its name in the configuration. */
 export async function membersOfReplacement(
   hosts: Reachable,
   { name, to, from, old }: CheckedReplace,
@@ -121,7 +124,7 @@ function diskOf({ resource: { configured } }: UpPart, host: string): string {
   return configured?.hosts.find(({ names }) => names[0] === host)?.volumes[0]?.disk ?? '';
 }
 
-/** The file of the resource, as it is to be on both hosts. */
+/** The new file of the resource on both hosts. */
 function textWith(
   text: string,
   { up, from, config }: { readonly up: UpPart; readonly from: string; readonly config: NewConfig },
@@ -133,7 +136,7 @@ function textWith(
   return withOtherPeer(text, { name: config.name, own, from, to: { ...to, disk } });
 }
 
-/** The part of this host: up, with one volume, whose data are the good ones. */
+/** The part of this host: up, with one volume, which has the good data. */
 function goodPart(part: Part): UpPart {
   const { name, here, state } = part.resource;
   if (state === undefined)
@@ -161,7 +164,7 @@ function fromOf({ name: own, resource: { configured } }: UpPart): string {
   });
 }
 
-/** Nobody works with the data of the peer, and one that is lost is not there. */
+/** The data of the peer must be unused; a lost peer must not be connected. */
 function refuseNeeded({ resource: { name, state } }: UpPart, { old }: CheckedReplace): void {
   for (const { state: connection, role } of state.connections)
     if (connection === 'Connected' && (old === 'lost' || role === 'Primary'))
@@ -178,7 +181,7 @@ function refuseNeeded({ resource: { name, state } }: UpPart, { old }: CheckedRep
       );
 }
 
-/** The logical volume here, which DRBD uses whole, and the file of the resource. */
+/** The logical volume here, which DRBD uses completely, and the file of the resource. */
 async function sourceOf({ host, resource }: UpPart): Promise<{
   readonly lv: LogicalVolume;
   readonly size: Bytes;
@@ -195,7 +198,8 @@ async function sourceOf({ host, resource }: UpPart): Promise<{
       remedy: 'replace its peer by hand: drbdadm disconnect, the file, create-md there, adjust',
     });
   const { lv } = found;
-  // Two that meet agree on what both have room for, and a device does not become smaller again (receive_sizes, 8.4).
+  // Connected peers agree on the size that both can store, and a device does not shrink again
+  // (receive_sizes, 8.4).
   if (dataSize(lv.size) !== size)
     throw new RefusedError(
       `${lv.fullName} has room for more than ${name} has: with a new peer it would grow`,

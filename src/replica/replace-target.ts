@@ -12,7 +12,7 @@ import { checkNames, configFor, pairOf } from './join.ts';
 import type { UpPart } from './known.ts';
 import type { CheckedReplace } from './request.ts';
 
-/** What the new peer of a resource is to have. */
+/** The settings of the resource on its new peer. */
 export interface Target {
   readonly vg: string;
   readonly lv: string;
@@ -25,7 +25,7 @@ interface Wanted {
   /** The host with the data. */
   readonly up: UpPart;
   readonly to: Member;
-  /** What the configuration calls the peer that goes. */
+  /** The name of the replaced peer in the configuration. */
   readonly from: string;
   readonly request: CheckedReplace;
   /** The volume here; undefined: it was refused already. */
@@ -62,8 +62,8 @@ export async function targetOf(wanted: Wanted): Promise<Target> {
 }
 
 /**
- * Of one series, and not of 9: there a peer has a number, and a connection of that number, which `connect` takes no other address to
- * (adm_connect of v9/drbdadm_main.c, 9.22).
+ * Both hosts must have the same series, and not 9: there a peer has a number, and its connection
+ * too, for which `connect` accepts no other address (adm_connect of v9/drbdadm_main.c, 9.22).
  */
 async function checkModules(up: UpPart, to: Member): Promise<void> {
   const found = refusals();
@@ -99,9 +99,9 @@ async function placeOn(
 }
 
 /**
- * The port that it has, while the old peer is taken down and the port is free there too. Of a peer that is lost nobody knows whether it
- * comes back and looks for this host: module 8.4 takes whoever calls at its port for its peer (drbd_wait_for_connect, drbd_receiver.c),
- * so it gets another one.
+ * The current port, if the old peer is taken down and the port is free there too. A lost peer may
+ * come back and connect to this host: module 8.4 accepts whatever host connects to its port
+ * (drbd_wait_for_connect, drbd_receiver.c), so then the resource gets another port.
  */
 async function portFor({ up, to, request }: Wanted): Promise<number> {
   const [own, its] = [await on(up.name, () => taken(up.host)), await on(to.name, () => taken(to.host))];
@@ -124,7 +124,7 @@ function checkPort(port: number, isFree: boolean): number {
   });
 }
 
-/** Node ids are not asked for: what the file says of them stays. */
+/** Node ids are not considered: those in the file stay. */
 function inFileOrder({ hosts, ...rest }: NewConfig, { up, from, to }: Wanted): NewConfig {
   const names = (up.resource.configured?.hosts ?? []).map(({ names: [name] }) =>
     name === from ? to.name : name,

@@ -7,7 +7,7 @@ import { refuseOlder } from './known.ts';
 import { removeReplica } from './remove.ts';
 import type { ReplacePlan } from './replace-plan.ts';
 
-/** A resource whose peer is another host now, which fetches all its data. */
+/** A resource whose new peer fetches all its data. */
 export interface ReplacedPeer {
   readonly name: string;
   readonly device: string;
@@ -16,12 +16,12 @@ export interface ReplacedPeer {
   /** The peer that it had. */
   readonly from: {
     readonly name: string;
-    /** `lost`: what it had of the resource is there still, should it come back. */
+    /** `lost`: its part of the resource still exists there, should it come back. */
     readonly end: 'removed' | 'lost';
     /** Logical volumes that went, and disks that stay. */
     readonly volumes: readonly string[];
     readonly kept: readonly string[];
-    /** What removes it from there; undefined: nothing is left. */
+    /** The command that removes it there; undefined: nothing is left. */
     readonly clear: string | undefined;
   };
   readonly to: string;
@@ -34,9 +34,10 @@ export interface ReplacedPeer {
 }
 
 /**
- * The recipe. What takes long, on the new host, comes first; then this one leaves its peer, which is taken down, and is connected to the
- * new one, whose metadata say that it has no data yet. The device of this host is in use all the while. Whichever step fails, the two
- * are what they were to each other. What the old one has goes last.
+ * The recipe. The slow steps, on the new host, come first. Then this host disconnects from its
+ * peer, which is taken down, and connects to the new one, whose metadata says that it has no data
+ * yet. The device of this host stays in use all the time. If a step fails, the two are peers again
+ * as before. The part of the old peer is removed last.
  */
 export async function replacePeer(tx: Tx, hosts: Reachable, plan: ReplacePlan): Promise<ReplacedPeer> {
   const { config, text, mode, own, to, from, connection, seen } = plan;
@@ -46,7 +47,7 @@ export async function replacePeer(tx: Tx, hosts: Reachable, plan: ReplacePlan): 
   await there.lvm.createLv({ vg: to.vg, name: to.lv, size: to.size, content: 'zeros' });
   await there.drbd.createConfig({ ...config, text, mode });
   await there.drbd.createMetadata({ name });
-  // To make a large volume takes its time, in which the two may have been parted.
+  // Creating a large volume takes time, in which the two may have lost their connection.
   if (from.removal?.hosts.some(({ volumes }) => volumes.length > 0) === true)
     refuseOlder(
       { ...own, resource: await askedHere(own.host, name) },

@@ -10,7 +10,7 @@ const createSchema = z.strictObject({
   name: text,
   /** The two hosts: as ssh, the site file or they themselves name them. */
   on: z.tuple([text, text]),
-  /** What the device is to have at least. Bytes, or text: `10g`. */
+  /** The minimum size of the device. Bytes, or text: `10g`. */
   size: z.union([z.string(), z.number()]),
   vg: z.exactOptional(text),
   /** By the names of the hosts, as in `on`. Missing: the one network that both are in. */
@@ -19,13 +19,13 @@ const createSchema = z.strictObject({
   minor: z.exactOptional(z.int()),
   protocol: z.exactOptional(z.enum(['A', 'B', 'C'])),
   /**
-   * `skip`: the volumes of both are full of zeros, and taken for alike. `full`: all of it is sent all the same,
-   * from the primary, or else from the first by name.
+   * `skip`: both volumes are full of zeros, and treated as identical. `full`: all of it is sent
+   * nevertheless, from the primary, or else from the first host by name.
    */
   initialSync: z._default(z.enum(['skip', 'full']), 'skip'),
   /** Which of the two is the primary in the end; missing: none. */
   primary: z.exactOptional(text),
-  /** How long the two may take to find each other. */
+  /** Timeout for the two to connect. */
   connectMs: z._default(z.int().check(z.positive()), 30_000),
 });
 
@@ -39,12 +39,15 @@ const convertSchema = z.strictObject({
   name: z.exactOptional(text),
   /** The group on the other host; missing: the same. */
   peerVg: z.exactOptional(text),
-  /** By the names of the hosts: that of this one as `uname -n` says it. Missing: the one network that both are in. */
+  /**
+   * By host name, for this host the output of `uname -n`. Missing: the one network that both are
+   * in.
+   */
   addresses: z.exactOptional(z.record(text, text)),
   port: z.exactOptional(z.int()),
   minor: z.exactOptional(z.int()),
   protocol: z.exactOptional(z.enum(['A', 'B', 'C'])),
-  /** How long the two may take to find each other. */
+  /** Timeout for the two to connect. */
   connectMs: z._default(z.int().check(z.positive()), 30_000),
 });
 
@@ -67,7 +70,7 @@ const promoteSchema = z.strictObject({
   ...known,
   /** Missing: this one. */
   to: z.exactOptional(text),
-  /** How long a resync may take that it has to wait for. */
+  /** Timeout for a resync that it must wait for. */
   limitMs: z._default(z.int().check(z.positive()), 300_000),
 });
 
@@ -75,7 +78,10 @@ const demoteSchema = z.strictObject(known);
 
 const growSchema = z.strictObject({
   ...known,
-  /** What the device is to have at least; `+5g`: so much more than it has; `max`: all that both hosts have room for. */
+  /**
+   * The minimum size of the device; `+5g`: relative to the current size; `max`: all the space of
+   * both hosts.
+   */
   size: z.union([z.string(), z.number()]),
 });
 
@@ -85,16 +91,19 @@ const replaceSchema = z.strictObject({
   to: text,
   /** The peer that it has, where its configuration does not name it as it is reached. */
   from: z.exactOptional(text),
-  /** `lost`: it is not asked, nothing is done there, and it may be `to`, installed anew. */
+  /** `lost`: the peer is not contacted and not changed, and it may be `to`, reinstalled. */
   old: z._default(z.enum(['removed', 'lost']), 'removed'),
-  /** What becomes of its logical volume. */
+  /** What happens to its logical volume. */
   volumes: z._default(z.enum(['removed', 'kept']), 'removed'),
   /** The group on the new host; missing: the one of the volume here. */
   vg: z.exactOptional(text),
-  /** By the names of the two hosts: that of this one as `uname -n` says it. Missing: the one network that both are in. */
+  /**
+   * By the names of the two hosts, for this host the output of `uname -n`. Missing: the one network
+   * that both are in.
+   */
   addresses: z.exactOptional(z.record(text, text)),
   port: z.exactOptional(z.int()),
-  /** How long the two may take to find each other. */
+  /** Timeout for the two to connect. */
   connectMs: z._default(z.int().check(z.positive()), 30_000),
 });
 
@@ -102,7 +111,7 @@ export type ReplaceRequest = z.input<typeof replaceSchema>;
 /** The same, checked. */
 export type CheckedReplace = z.output<typeof replaceSchema>;
 
-/** What of a peer that is lost goes is nobody's choice here. */
+/** A lost peer cannot be cleaned up, so the options for that are invalid. */
 export function checkReplace(request: unknown): CheckedReplace {
   const asked = parsed('drbd.replacePeer', replaceSchema, request);
   if (asked.old === 'removed') return asked;
@@ -131,7 +140,7 @@ export const checkDemote = (request: unknown): z.output<typeof demoteSchema> =>
 export const checkGrow = (request: unknown): z.output<typeof growSchema> =>
   parsed('drbd.grow', growSchema, request);
 
-/** What a replica is to be. */
+/** The settings of a new replica. */
 export type CreateRequest = z.input<typeof createSchema>;
 
 /** The same with its size in bytes. */

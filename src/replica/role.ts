@@ -7,20 +7,23 @@ import { apart, handedOver, refuseApart } from './handover.ts';
 import { type Member, type Members, type Reachable, reserveOn, stepsOn } from './hosts.ts';
 import { type Asked, membersOf, type UpPart, upPartsOf } from './known.ts';
 
-/** Who is to be the primary of a resource, and who is it now. */
+/** The host that will be primary for a resource, and the current one. */
 export interface RolePlan {
   readonly name: string;
-  /** Undefined: nobody is to be. */
+  /** Undefined: no host will be primary. */
   readonly to: Member | undefined;
   readonly from: Member | undefined;
-  /** The one that is not to be. */
+  /** The host that must not be primary. */
   readonly other: Member | undefined;
   /** The data of the new one are on their way to it. */
   readonly sync: 'over' | 'under way';
   readonly limitMs: number;
 }
 
-/** The two hosts of a resource that one of them is to be primary of. ConnectionError, with what can be done without the other one. */
+/**
+ * The two hosts of a resource that will be primary on one of them. ConnectionError, with what is
+ * possible without the other one.
+ */
 export async function membersToPromote(hosts: Reachable, asked: Asked): Promise<Members> {
   try {
     return await membersOf(hosts, asked);
@@ -34,13 +37,16 @@ export async function membersToPromote(hosts: Reachable, asked: Asked): Promise<
   }
 }
 
-/** That a host becomes the primary, and the other one ceases to be: refused while somebody uses it there, who is named. */
+/**
+ * Makes one host primary instead of the other: refused while the device is in use there, with the
+ * holders.
+ */
 export async function planPromote(options: {
   readonly members: Members;
   readonly name: string;
   /** As it was named, or as it is called. */
   readonly to: string;
-  /** How long a resync may take that it has to wait for. */
+  /** Timeout for a resync that it must wait for. */
   readonly limitMs: number;
 }): Promise<RolePlan> {
   const { members, name, limitMs } = options;
@@ -68,7 +74,7 @@ export async function planPromote(options: {
   return { name, to, other, from, sync: isGood ? 'over' : 'under way', limitMs };
 }
 
-/** That the primary ceases to be one. */
+/** Demotes the primary. */
 export async function planDemote(options: {
   readonly members: Members;
   readonly name: string;

@@ -10,15 +10,20 @@ import { AsLarge, type GrowPlan, planGrow } from './grow.ts';
 import type { Member, Members, Reachable } from './hosts.ts';
 import { type Asked, membersOf, ownMember, partsOf, volumeAt } from './known.ts';
 
-/** How the replicated disk of a stack becomes larger, on both its hosts. */
+/** How the replicated disk of a stack grows, on both its hosts. */
 export interface ReplicatedPlan extends Replicated {
-  /** Undefined: it is large enough already, as after a resize that ended between the disk and what lies on it. */
+  /**
+   * Undefined: it is large enough already, for example after a resize that was interrupted above
+   * the disk.
+   */
   readonly grow: GrowPlan | undefined;
   /** Where among its hosts this one is. */
   readonly own: number;
-  /** What the volumes beneath are multiples of, where it was rounded for them. */
+  /** The volumes below are multiples of it, if the size was rounded for them. */
   readonly step: Bytes | undefined;
-  /** On which all layers are that follow it: itself, when what is named lies beneath. */
+  /**
+   * The device that all following layers are on: the disk itself, if the named device is below it.
+   */
   readonly device: string;
 }
 
@@ -45,7 +50,10 @@ async function membersOfFound(
   );
 }
 
-/** Undefined: nothing in the stack is replicated. All that can be refused of it is refused here, also of what lies on the disk. */
+/**
+ * Undefined: nothing in the stack is replicated. Makes all checks, also those of the layers above
+ * the disk.
+ */
 export async function planReplicated(
   hosts: Reachable,
   request: Request,
@@ -72,8 +80,9 @@ export async function planReplicated(
 type Rounded = Replicated & { readonly wanted: Bytes };
 
 /**
- * The extents that a disk was rounded up to which is larger than what is wanted by no more than that; undefined: it is larger for
- * another reason. The other host is asked only where those of this one do not explain it.
+ * The extents that explain why a disk is larger than requested: it was rounded up to them;
+ * undefined: it is larger for another reason. The other host is asked only if the extents of this
+ * one do not explain it.
  */
 async function roundedTo(hosts: Reachable, found: Rounded, request: Request): Promise<Bytes | undefined> {
   const { resource: name, path } = found;
@@ -97,7 +106,7 @@ async function stepOf(
   return dataSize(sizeFor(groups, deviceSizeFor(wanted))) === from ? sizeFor(groups, 1) : undefined;
 }
 
-/** What has become of all layers: of the disk beneath on both hosts, and of what lies on it here. */
+/** The result for all layers: of the disk below on both hosts, and of the layers on it here. */
 export function withReplica(
   { grow, path, own, step, ...plan }: ReplicatedPlan,
   made: StackResized,
