@@ -12,7 +12,10 @@ export interface VifBridge {
 // tools/hotplug/Linux/vif-openvswitch of Xen 4.14 to 4.20.
 const openvswitch = /^(?<name>[^.:]+)(?:\.\d+)?(?::\d+)*$/;
 
-/** Undefined: none is named. Of Open vSwitch a tag and trunks come behind the name: `ovsbr0.42`, `ovsbr0:42:43`. */
+/**
+ * Undefined: none is named. For Open vSwitch a VLAN tag and trunks follow the name: `ovsbr0.42`,
+ * `ovsbr0:42:43`.
+ */
 export async function bridgeOf(host: ReadHost, { bridge, script }: Vif): Promise<VifBridge | undefined> {
   if (bridge === undefined) return undefined;
   const used = posix.basename(script ?? (await xlConf(host, 'vif.default.script')) ?? 'vif-bridge');

@@ -20,7 +20,10 @@ export function xlInfo(): ReadCommand<XenInfo> {
   return { ...xl(['info'], ({ stdout }) => parseInfo(stdout)), access: 'read' };
 }
 
-/** What xl makes of a config file, without creating anything. It does not look for the kernel or the disks. */
+/**
+ * How xl parses a config file, without creating a domain. It does not check the kernel or the
+ * disks.
+ */
 export function xlCheck(guest: {
   readonly config: string;
   readonly uuid?: string;
@@ -36,8 +39,9 @@ export function xlCheck(guest: {
 }
 
 /**
- * Starts a guest under a uuid of ours; `uuid=` on the command line overrides the file's. It ends when the guest's
- * first instruction runs and leaves a monitor process, which restarts and cleans up the guest (xl(1)).
+ * Starts a guest with a uuid that bofh chose; `uuid=` on the command line overrides the file's. It
+ * ends when the guest's first instruction runs, and leaves a monitor process, which restarts and
+ * cleans up the guest (xl(1)).
  */
 export function xlCreate(guest: {
   readonly config: string;
@@ -58,15 +62,15 @@ function withoutConfigWords(stderr: string): string {
   return stderr.replaceAll(/(?<=config parsing error near )[^\n]*(?=: [^:\n]*$)/gm, '…');
 }
 
-/** Ends a domain at once, as pulling the plug does. By id: a guest may be named "7". */
+/** Destroys a domain at once, without a shutdown. By id: a guest may be named "7". */
 export function xlDestroy(domain: { readonly id: number }): Command<void, 'destroy'> {
   return { ...xl(['destroy', String(domain.id)], nothing), access: 'destroy' };
 }
 
 /**
- * Asks a guest to shut down and waits until it has: gone, or off and about to be cleaned up by its monitor (twice `-w`
- * would wait for that, and for ever under on_poweroff="preserve"). The waiting may be cut, by a signal or after `timeoutMs`: the guest
- * goes on shutting down.
+ * Asks a guest to shut down and waits until it has: gone, or off and about to be cleaned up by its
+ * monitor (`-w` twice would wait for the cleanup, and with on_poweroff="preserve" forever). A
+ * signal or `timeoutMs` may end the wait: the guest continues to shut down.
  */
 export function xlShutdown(domain: {
   readonly id: number;
@@ -99,8 +103,8 @@ export function classifyXl({ stderr }: Answer): Reason {
 }
 
 /**
- * Why `xl create` failed. Its first complaint counts: the later ones are about its own cleaning up ("Non-existant
- * domain" of the domain that it never made).
+ * Why `xl create` failed. Its first error counts: later ones are about its own cleanup
+ * ("Non-existant domain" for the domain that it never created).
  */
 export function classifyCreate({ stderr }: Answer): Reason {
   if (/Domain with name ".*" already exists/.test(stderr)) return 'exists';
@@ -154,7 +158,10 @@ function parseRow(line: string): ListedDomain {
   };
 }
 
-/** Columns of 40 and 5: blanks at the end of a name can be told from those of the column only where it is longer than that. */
+/**
+ * Columns of 40 and 5: trailing blanks of a name can be distinguished from padding only if the name
+ * is longer than the column.
+ */
 function nameInColumn(before: string, id: string): string {
   const column = before.slice(0, before.length - Math.max(0, 5 - id.length));
   return Buffer.byteLength(column) > 40 ? column : column.replace(/ +$/, '');

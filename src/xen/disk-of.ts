@@ -33,7 +33,8 @@ export async function guestsWithDisk(
   for (const { file } of problems) {
     if ((await follow(host, file)).stat?.kind !== 'file') continue;
     const text = Buffer.from(await host.readFile(file)).toString('latin1');
-    // Of a file that xl does not accept either, the path of a disk stands between quotes, commas or colons.
+    // In a file that xl does not accept either, the path of a disk is between quotes, commas or
+    // colons.
     const words = new Set(text.split(/[\s"',:=]+/));
     if (paths.some((path) => words.has(path) || words.has(path.replace(/^\/dev\//, ''))))
       found.push({ guest: file, file });

@@ -4,9 +4,10 @@ import { xlList, xlListLong } from './commands.ts';
 import type { ListedDomain } from './schema.ts';
 
 /**
- * What a domain does, by `xl list -v`. `running` is also one that waits (`b`) or is scheduled out (no flag). `building`: it is
- * paused, and has no name, or no configuration that xl tells. An `xl create` is at work on it, or died over it; but xl
- * also leaves out the configuration of complete HVM and stub domains, so one that has a name may be complete.
+ * The state of a domain, from `xl list -v`. `running` includes one that waits (`b`) or is scheduled
+ * out (no flag). `building`: it is paused, and has no name, or xl shows no configuration. An `xl
+ * create` is in progress, or was killed; but xl also omits the configuration of complete HVM and
+ * stub domains, so one that has a name may be complete.
  */
 export type DomainState = 'running' | 'paused' | 'shutdown' | 'crashed' | 'dying' | 'building';
 
@@ -23,7 +24,7 @@ export async function domains(
   return (await survey(host, wanted)).domains;
 }
 
-/** All that is listed, and the state of those that are `wanted`. */
+/** All listed domains, and the state of those that are `wanted`. */
 export async function survey(
   host: ReadHost,
   wanted: (domain: ListedDomain) => boolean,
@@ -48,7 +49,7 @@ export async function survey(
   if (paused.length === 0) return answer(listed, []);
   const known = await configured(host);
   const missing = paused.filter(({ id }) => !known.has(id));
-  // What ended between the two listings is no half-built domain: look again.
+  // A domain that ended between the two listings is not half-built: list again.
   return answer(missing.length === 0 ? listed : await host.run(xlList()), missing);
 }
 

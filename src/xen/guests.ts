@@ -5,7 +5,10 @@ import { type GuestConfig, guestConfig } from './config/guest.ts';
 import { parseConfig } from './config/parse.ts';
 import { guestDomains } from './domains.ts';
 
-/** Where Debian keeps guest configs. Its own files there (xl.conf, xlexample.*, oxenstored.conf) do not end in .cfg. */
+/**
+ * Debian's directory for guest configs. Xen's own files there (xl.conf, xlexample.*,
+ * oxenstored.conf) do not end in .cfg.
+ */
 export const defaultConfigDirs: readonly string[] = ['/etc/xen'];
 
 /** A config file or directory that could not be understood. */
@@ -34,8 +37,8 @@ export async function readGuestConfig(host: ReadHost, file: string): Promise<Gue
 }
 
 /**
- * Every `*.cfg` of the directories, by name; links (as in /etc/xen/auto) count once. What cannot be read is not
- * skipped: it is a problem, and so is a second file for the same guest.
+ * Every `*.cfg` of the directories, by name; links (as in /etc/xen/auto) count once. An unreadable
+ * file is not skipped: it is a problem, and so is a second file for the same guest.
  */
 export async function guestConfigs(
   host: ReadHost,

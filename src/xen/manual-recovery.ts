@@ -9,7 +9,7 @@ interface Guest {
   readonly initially: 'running' | 'paused';
 }
 
-/** What a person can do about a guest that was started. */
+/** Manual recovery for a guest that was started. */
 export function startedRecovery({
   undo: { name, uuid },
   result,
@@ -25,7 +25,7 @@ export function startedRecovery({
   };
 }
 
-/** What a person can do about a guest that was, or was to be, shut down. */
+/** Manual recovery for a guest whose shutdown was started, or planned. */
 export function stoppedRecovery({
   undo,
 }: {

@@ -4,9 +4,10 @@ import type { GuestConfig } from './config/guest.ts';
 import { xlConf } from './xl-conf.ts';
 
 /**
- * What libxl needs for a guest, in MiB: its memory, 1 MiB more for a PV and 2 for a PVH or HVM guest, and for these
- * 1 MiB of page tables per vcpu and 8 KiB per MiB, rounded up to 2 MiB (libxl_mem.c, libxl__domain_need_memory_calculate;
- * libxl_utils.c, libxl_get_required_shadow_memory).
+ * The memory that libxl needs for a guest, in MiB: its memory, 1 MiB more for a PV and 2 for a PVH
+ * or HVM guest, and for these 1 MiB of page tables per vcpu and 8 KiB per MiB, rounded up to 2 MiB
+ * (libxl_mem.c, libxl__domain_need_memory_calculate; libxl_utils.c,
+ * libxl_get_required_shadow_memory).
  */
 export function neededMiB({
   memoryMiB,
@@ -17,7 +18,10 @@ export function neededMiB({
   return Math.ceil((memoryMiB + extra) / 2) * 2;
 }
 
-/** The refusal when there is too little memory for a guest; undefined when there is enough, or xl may take it from dom0. */
+/**
+ * The error if there is too little memory for a guest; undefined if there is enough, or if xl may
+ * take it from dom0.
+ */
 export async function memoryRefusal(
   host: ReadHost,
   guest: Pick<GuestConfig, 'name' | 'memoryMiB' | 'vcpus' | 'type'>,

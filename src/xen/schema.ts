@@ -25,7 +25,7 @@ export const infoKeys = z.object({
   xen_commandline: z.string(),
 });
 
-/** What the hypervisor says of itself. */
+/** The hypervisor's properties. */
 export interface XenInfo {
   readonly freeMemoryMiB: number;
   readonly totalMemoryMiB: number;

@@ -1,6 +1,6 @@
 import { describe, type Domain, type DomainState } from './domains.ts';
 
-/** What is to be done with one configured guest. */
+/** The action for one configured guest. */
 export interface StartRow {
   readonly name: string;
   readonly was: DomainState | 'off' | 'unknown';
@@ -10,8 +10,9 @@ export interface StartRow {
 }
 
 /**
- * What `start-all` does: every configured guest that has no domain is started, those in `order` first, the rest by
- * name. A domain that is there but does not run is never touched: it is a row that says so.
+ * The plan of `start-all`: starts every configured guest that has no domain, those in `order`
+ * first, the rest by name. A domain that exists but does not run is never touched: it is reported
+ * as a row.
  */
 export function startAllPlan(given: {
   readonly guests: readonly { readonly name: string; readonly uuid?: string }[];
@@ -63,7 +64,7 @@ function rowOf(
   return row('refuse', `${describe(domain)}: ${remedyFor(domain)}`);
 }
 
-/** What a person does about a domain that holds a guest's name and does not run. */
+/** The remedy for a domain that has a guest's name and does not run. */
 export function remedyFor({ id, state, name }: Domain): string {
   switch (state) {
     case 'running':

@@ -4,7 +4,7 @@ export interface Disk {
   readonly target: string;
   /** The device or image on this host, absolute. Missing for an empty drive, and where a script, another domain or a network serves it. */
   readonly path?: string;
-  /** What serves it in place of the kernel: `block-drbd` of `drbd:NAME`, whose target is a resource. */
+  /** The hotplug script: `block-drbd` for `drbd:NAME`, whose target is a resource. */
   readonly script?: string;
   readonly format: 'raw' | 'qcow' | 'qcow2' | 'vhd' | 'qed' | 'empty';
   readonly vdev: string;
@@ -49,7 +49,7 @@ const keyed = /^(?<key>[a-z][-a-z0-9_]*)=(?<value>[^,]*),?/;
 const prefix = /^(?:(?<format>raw|qcow2?|vhd)|(?<script>iscsi|e?nbd|drbd)|tapdisk|tap2?|aio|ioemu|file|phy):/;
 const positional = /^(?:[^=,]*,|[^=,]+)/;
 
-/** Takes one parameter off the front: its length, or what is wrong with it. */
+/** Parses the first parameter: returns its length, or what is wrong with it. */
 function one(draft: Draft, rest: string): Step {
   const blank = /^[ \t\n]+/.exec(rest)?.[0];
   if (blank !== undefined) return blank.length;
@@ -58,7 +58,7 @@ function one(draft: Draft, rest: string): Step {
     if (flag.groups?.cdrom !== undefined) draft.cdrom = true;
     return flag[0].length;
   }
-  // It takes the rest of the text, but for one comma at its end.
+  // The rest of the text, except for one comma at its end.
   if (rest.startsWith('target='))
     return target(draft, rest.slice('target='.length).replace(/,$/, '')) ?? rest.length;
   const pair = keyed.exec(rest);
@@ -160,7 +160,8 @@ function vdev(draft: Draft, text: string): string | undefined {
 function access(draft: Draft, text: string): string | undefined {
   if (text === 'r' || text === 'ro') draft.access = 'ro';
   else if (text === 'w' || text === 'rw' || text === '') draft.access = 'rw';
-  // "!" would make the block script skip its check for other users; xl knows it no more, and we never did.
+  // "!" would make the block script skip its check for other users; xl no longer accepts it, and
+  // bofh never did.
   else return `unknown access ${text}: expected r, ro, w or rw`;
   return undefined;
 }
@@ -174,7 +175,7 @@ function finish(draft: Draft): Disk | string {
   const served = path !== '' && !draft.script && !draft.backend && !/^[^/]*:/.test(path);
   return {
     target: path,
-    // libxl prepends /dev to what is no absolute path (xl-disk-configuration(5)).
+    // libxl prepends /dev to a path that is not absolute (xl-disk-configuration(5)).
     ...(served ? { path: path.startsWith('/') ? path : `/dev/${path}` } : {}),
     ...(draft.script ? { script: draft.script } : {}),
     format: path === '' ? 'empty' : (draft.format ?? 'raw'),

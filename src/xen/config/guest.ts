@@ -12,7 +12,7 @@ export interface GuestConfig {
   readonly type: 'pv' | 'pvh' | 'hvm';
   readonly memoryMiB: number;
   readonly vcpus: number;
-  /** Files of this host; missing where a bootloader takes them out of the guest. */
+  /** Files of this host; missing if a bootloader reads them from the guest. */
   readonly kernel?: string;
   readonly ramdisk?: string;
   readonly disks: readonly Disk[];

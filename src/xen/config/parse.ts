@@ -1,7 +1,10 @@
 import { UsageError } from '../../core/errors.ts';
 import { lex, type Token } from './lexer.ts';
 
-/** A value of xl.cfg with its line. `text` of a number is as it was written (`0x10`); xl itself keeps only the text. */
+/**
+ * A value of xl.cfg with its line. `text` of a number is as it was written (`0x10`); xl itself
+ * stores only the text.
+ */
 export type ConfigValue =
   | { readonly kind: 'string'; readonly text: string; readonly line: number }
   | { readonly kind: 'number'; readonly text: string; readonly value: number; readonly line: number }
@@ -13,7 +16,7 @@ export interface ParsedConfig {
   readonly settings: ReadonlyMap<string, ConfigValue>;
 }
 
-/** How deep lists may nest, here and in what is written. xl.cfg(5) needs two levels. */
+/** The maximum depth of nested lists, here and in what is written. xl.cfg(5) needs two levels. */
 export const deepest = 16;
 
 /**
@@ -91,7 +94,10 @@ function readValue(reader: Reader, depth: number): ConfigValue {
   }
 }
 
-/** strtol with base 0, as xlu_cfg_get_long reads it: `010` is 8. What is no number (`12ab`) is a string to xl. */
+/**
+ * strtol with base 0, as xlu_cfg_get_long reads it: `010` is 8. Text that is not a number (`12ab`)
+ * is a string for xl.
+ */
 function atomOf({ text, line }: Token): ConfigValue {
   const octal = /^0[0-7]+$/.test(text);
   const value = octal

@@ -2,7 +2,7 @@
 export interface Vif {
   /** Lower case, with colons. */
   readonly mac?: string;
-  /** As written: vif-openvswitch takes a tag and trunks behind the name of the bridge. */
+  /** As written: vif-openvswitch accepts a VLAN tag and trunks after the name of the bridge. */
   readonly bridge?: string;
   readonly script?: string;
 }
@@ -44,7 +44,10 @@ const most = 2 ** 32 - 1;
 const bytesPer: Readonly<Record<string, bigint>> = { '': 1n, K: 1000n, M: 1000n ** 2n, G: 1000n ** 3n };
 const microsecondsPer: Readonly<Record<string, number>> = { us: 1, u: 1, ms: 1000, m: 1000, s: 1e6, '': 1e6 };
 
-/** `NUMBER[KMG](b|B)/s[@NUMBER[us|ms|s]]`, of which neither number, nor the interval, is 0 or more than 32 bits. */
+/**
+ * `NUMBER[KMG](b|B)/s[@NUMBER[us|ms|s]]`. Neither number, nor the interval, may be 0 or exceed 32
+ * bits.
+ */
 function isRate(text: string): boolean {
   const pattern = /^(?<count>\d+)(?<factor>[GMK]?)[bB]\/s(?:@(?<every>\d+)(?<unit>[mu]s?|s?))?$/;
   const {

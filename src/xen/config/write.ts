@@ -1,10 +1,10 @@
 import { UsageError } from '../../core/errors.ts';
 import { type ConfigValue, deepest, type ParsedConfig } from './parse.ts';
 
-/** A value to be written. Numbers are whole and not negative: xl's lexer knows no sign. */
+/** A value to write. Numbers are integers and not negative: xl's lexer knows no sign. */
 export type Setting = string | number | readonly Setting[];
 
-/** What an xl.cfg file says, without positions. */
+/** The content of an xl.cfg file, without positions. */
 export type Settings = Readonly<Record<string, Setting>>;
 
 /**

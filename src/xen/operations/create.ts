@@ -46,7 +46,7 @@ export const create = operation({
     await refuseExposed(host, config, 'there');
     const uuid = read.uuid ?? chosen?.uuid ?? randomUUID();
     const disks = await disksOf(host, read);
-    // The first time tells what is to be locked; what speaks against it is asked when it is locked.
+    // The first call determines the locks; it is checked again under them.
     if (chosen !== undefined) await refuse(host, { read, uuid, disks });
     const macs = read.vifs.flatMap(({ mac }) => (mac === undefined ? [] : [mac]));
     return { name, uuid, config, initially: initially ?? 'running', disks, macs };

@@ -9,10 +9,13 @@ import { describe, type Domain, survey } from '../domains.ts';
 import { readGuestConfig } from '../guests.ts';
 import { backends, until } from '../wait.ts';
 
-/** What is journalled of a guest: enough to find, end and start it. */
+/** The guest as in the journal: enough to find, end and start it. */
 export const guestSchema = z.strictObject({
   name: z.string(),
-  /** Chosen before the act. With the name it is the mark: alone it is none, xl starts two domains with one uuid. */
+  /**
+   * Chosen before the step. Together with the name it is the tag: alone it is not, because xl
+   * starts two domains with one uuid.
+   */
   uuid: z.string(),
   config: z.string(),
   initially: z.enum(['running', 'paused']),
@@ -28,7 +31,10 @@ export const guestSchema = z.strictObject({
 
 export type JournalledGuest = z.infer<typeof guestSchema>;
 
-/** The longest that a destroyed domain, or its backends, may take to go away. libxl gives a device 10 s (LIBXL_DESTROY_TIMEOUT). */
+/**
+ * Timeout for a destroyed domain, or its backends, to disappear. libxl gives a device 10 s
+ * (LIBXL_DESTROY_TIMEOUT).
+ */
 const goneMs = 120_000;
 
 /** A config file, and the guest that it must be of. */
@@ -61,7 +67,10 @@ export async function checkConfig(host: ReadHost, wanted: WantedConfig): Promise
   }
 }
 
-/** The disks of a config as they are to be journalled: a path, links not followed, and what is there now. */
+/**
+ * The disks of a config as they are journalled: the path with links not followed, and its current
+ * target.
+ */
 export async function disksOf(host: ReadHost, guest: GuestConfig): Promise<JournalledGuest['disks']> {
   const disks: JournalledGuest['disks'] = [];
   for (const { path, access } of guest.disks) {
@@ -90,13 +99,16 @@ export async function guestClaims(
   return { self, disks: { changes, needs: [...new Set(needs)].filter((key) => !exclusive.has(key)) } };
 }
 
-/** What there is of a guest on the host. */
+/** The domains and backends of a guest on the host. */
 export interface FoundGuest {
-  /** Its domains: uuid and name are ours, or the uuid is and there is no name (yet, or any more). Rarely two, over a restart. */
+  /**
+   * Its domains: uuid and name match, or the uuid does and there is no name (yet, or it was
+   * removed). Rarely two, during a restart.
+   */
   readonly ours: readonly Domain[];
   /** A domain that has its name under another uuid, or its uuid under another name. */
   readonly stranger?: Domain;
-  /** Names of backends that hold its disks for a domain which is gone. */
+  /** Names of backends that hold its disks for a domain that is gone. */
   readonly leftovers: readonly string[];
 }
 
@@ -168,7 +180,7 @@ export async function endGuest(
 export function domainHolder(domain: Domain): Holder {
   const { id, name } = domain;
   const words = `the guest ${name ?? '(without a name)'} is ${describe(domain)}`;
-  // A dying domain has been destroyed already: it goes when nobody maps its memory any more.
+  // A dying domain has been destroyed already: it disappears when its memory is no longer mapped.
   const free = domain.state === 'dying' ? {} : { free: ['xl', 'destroy', String(id)] };
   return { kind: 'guest', domid: id, words, ...(name === undefined ? {} : { name }), ...free };
 }
@@ -177,11 +189,12 @@ function backendHolder(backend: string): Holder {
   return { kind: 'unknown', words: `the backend ${backend} is left over from a domain that is gone` };
 }
 
-/** Starts a guest and reads back that it is there: its domain. */
+/** Starts a guest and verifies that it exists: its domain. */
 export async function startGuest(host: ChangeHost, guest: JournalledGuest): Promise<Domain> {
   await createOf(host, guest);
   const { ours } = await findGuest(host, { guest, ids: [] });
-  // xl has exited 0, so one that is paused as it was asked to be is complete, whether xl tells its configuration or not.
+  // xl has exited 0, so a domain that was requested paused is complete, whether xl shows its
+  // configuration or not.
   const domain = ours.find(
     ({ state, name }) =>
       state === 'running' ||
@@ -212,8 +225,9 @@ async function createOf(host: ChangeHost, guest: JournalledGuest): Promise<void>
   }
 }
 
-// Whoever starts it from its config file gives it the same uuid and name, so by them nobody can tell it from ours. xl has
-// taken its own, which never had a name, away again; when it has not, that has to be undone.
+// A start from its config file by somebody else gives the same uuid and name, so these do not
+// distinguish the domains. xl has removed its own one, which never had a name; if it has not, the
+// undo must.
 async function startedByOthers(
   host: ReadHost,
   guest: JournalledGuest,
@@ -230,7 +244,7 @@ async function startedByOthers(
   });
 }
 
-/** xl has found a disk in use: it tells which, but not by whom. */
+/** xl found a disk in use: it names the disk, but not the holder. */
 async function busyDisks(
   host: ReadHost,
   { name, disks }: JournalledGuest,
@@ -249,7 +263,7 @@ async function failureOf(work: Promise<unknown>): Promise<unknown> {
     await work;
     return undefined;
   } catch (error) {
-    // It may have gone by itself: the next look decides.
+    // It may have ended by itself: the next look decides.
     if (error instanceof CommandError) return error;
     throw error;
   }

@@ -21,23 +21,23 @@ import {
 const args = z.strictObject({
   name: z.string().check(z.minLength(1)),
   uuid: z.string().check(z.minLength(1)),
-  /** Absolute path of the config file that it is started again from. */
+  /** Absolute path of the config file that the undo starts it from. */
   config: z.string().check(z.regex(/^\//)),
   /** Ask the guest, or end it at once. */
   how: z.enum(['shutdown', 'destroy']),
-  /** How long a guest may take to shut down: 5 minutes unless said otherwise. */
+  /** Timeout for the shutdown of the guest (default: 5 minutes). */
   timeoutMs: z.exactOptional(z.int().check(z.positive())),
 });
 
 const undoSchema = z.extend(guestSchema, {
   how: z.enum(['shutdown', 'destroy']),
   timeoutMs: z.int(),
-  /** The domain that ran at prepare. Another one later is a guest that was started anew. */
+  /** The domain that ran at prepare. A later one is a guest that was started again. */
   domid: z.int(),
   /**
-   * A file on /run which stands from before the request until the guest is gone. A guest that was asked and still
-   * runs bears no trace of that (it takes the request out of xenstore), so without it a killed bofh would leave a
-   * guest that goes down later.
+   * A file in /run that exists from before the request until the guest is gone. A guest that was
+   * asked and still runs shows no trace of it (it removes the request from xenstore), so without
+   * this file a killed bofh would leave a guest that shuts down later.
    */
   marker: z.string(),
 });
@@ -61,7 +61,7 @@ export const shutdown = operation({
     const { name, uuid, config, how, timeoutMs = 300_000 } = asked;
     const domain = await runningDomain(host, { name, uuid, how });
     const read = await configOf(host, { config, name, uuid });
-    // The undo starts the guest from this file: asked once, when it is locked.
+    // The undo starts the guest from this file: checked once, under the lock.
     if (chosen !== undefined) await checkConfig(host, { config, name, uuid });
     const disks = await disksOf(host, read);
     const macs = read.vifs.flatMap(({ mac }) => (mac === undefined ? [] : [mac]));
@@ -84,7 +84,8 @@ export const shutdown = operation({
   look: async ({ undo, host }) => {
     const { ours } = await findGuest(host, { guest: undo, ids: [] });
     if (await marked(host, undo)) return { state: 'ours' };
-    // Also when another guest has its name by now: then it cannot be started again, and that must not pass for undone.
+    // Also if another guest has its name now: then it cannot be started again, and that must not
+    // count as undone.
     return { state: ours.some(isThere) ? 'gone' : 'ours' };
   },
   revert: async ({ undo, host }) => {
@@ -152,7 +153,7 @@ async function runningDomain(
   });
 }
 
-/** Ends the guest and waits for that: only the listing decides, whatever xl exited with. */
+/** Ends the guest and waits for that: only the listing decides, not the exit code of xl. */
 async function end(host: ChangeHost, undo: Undo): Promise<void> {
   const { domid, timeoutMs } = undo;
   const isIt = ({ id }: { readonly id: number }): boolean => id === domid;
@@ -170,11 +171,11 @@ async function end(host: ChangeHost, undo: Undo): Promise<void> {
     if (failure?.reason === 'timeout') await host.rename(undo.marker, late(undo));
     throw failure?.reason === 'timeout' ? tooSlow(undo, failure) : (failure ?? tooSlow(undo, failure));
   }
-  // A guest that was started anew meanwhile has another domid, and is not ours to end.
+  // A guest that was started again meanwhile has another domid, and must not be ended.
   await endDomain(host, undo);
 }
 
-/** What is left is off, or dying: nothing of the guest's is lost by destroying it. */
+/** The remaining domain is off, or dying: the guest loses nothing if it is destroyed. */
 async function endDomain(host: ChangeHost, undo: Undo): Promise<void> {
   const restarted = (await findGuest(host, { guest: undo, ids: [] })).ours.some(
     ({ id }) => id !== undo.domid,
@@ -198,8 +199,9 @@ function tooSlow({ name, domid, timeoutMs }: Undo, cause: CommandError | undefin
 }
 
 /**
- * Is the guest as it was, so that there is nothing to start? One that was asked to shut down is given the time to do
- * so first; one that then runs on has not followed the request. A paused one that ran is half-destroyed.
+ * Is the guest unchanged, so that it need not be started? A guest that was asked to shut down gets
+ * time to do so first; if it then still runs, it has ignored the request. A paused one that ran is
+ * half-destroyed.
  */
 async function intact(host: ReadHost, undo: Undo): Promise<boolean> {
   const asked = undo.how === 'shutdown' && (await host.stat(undo.marker)) !== undefined;
