@@ -7,7 +7,7 @@ import type { Tx } from '../operations.ts';
 import { probed } from './content.ts';
 import { memory, nameOf } from './tree.ts';
 
-/** One layer of a chain, where it lies and within what limits it can be resized. */
+/** One layer of a chain, with its position and its size limits. */
 export interface Link {
   readonly layer: Layer<Tx>;
   readonly at: LayerAt;
@@ -16,23 +16,26 @@ export interface Link {
   readonly limits: Limits;
 }
 
-/** A device with all that lies on it, from the lowest layer that has a size of its own. */
+/** A device with all layers on it, from the lowest one that has a size of its own. */
 export interface Chain {
   readonly links: readonly Link[];
   /** Which of them the device is that was named. */
   readonly asked: number;
-  /** What must be opened before it can be told what is above; missing: the chain is whole. */
+  /** What must be opened to see the layers above; missing: the chain is complete. */
   readonly closed?: { readonly device: GraphDevice; readonly layer: string; readonly remedy: string };
 }
 
-/** What is looked at. `bare`: the device alone, whatever lies on it. */
+/** The device to look at. `bare`: the device alone, whatever its content. */
 export interface ChainRequest {
   readonly host: ReadHost;
   readonly device: string;
   readonly bare: boolean;
 }
 
-/** Finds the chain of a device: a disk, partition, array or volume beneath, containers, and what is in the innermost. */
+/**
+ * Finds the chain of a device: a disk, partition, array or volume at the bottom, containers, and
+ * the content of the innermost.
+ */
 export async function chainOf({ host, device, bare }: ChainRequest): Promise<Chain> {
   const graph = await deviceGraph(host);
   const name = await graphName(host, device);
@@ -75,7 +78,7 @@ function deviceNamed({ graph }: Look, name: string): GraphDevice {
   return device;
 }
 
-/** Down through what merely opens the device beneath: that has no size of its own. */
+/** Goes down through layers that only open the device below: these have no size of their own. */
 function bottomOf(look: Look, device: GraphDevice): GraphDevice {
   if (device.kind !== 'crypt') return device;
   const [beneath, ...more] = device.below;
@@ -147,7 +150,7 @@ async function contentLink(
     throw new RefusedError(`${device.path} holds ${title}, which bofh cannot resize with it`, {
       remedy: 'to resize the device alone, and see to what lies on it yourself: --bare',
     });
-  // Of what is closed nothing above can be told yet.
+  // The layers above a closed one are unknown.
   const limits = offers === 'closed' ? noLimits : await limitsOf(layer, at);
   const link = { layer, at, title: `the ${title} on ${device.path}`, limits };
   return offers === undefined ? { link } : { link, offers };

@@ -8,13 +8,16 @@ import { layerFor } from '../layers.ts';
 import type { Tx } from '../operations.ts';
 import type { StackContent } from './schema.ts';
 
-/** What a device holds, or why that cannot be told. */
+/** The content of a device, or why it is unknown. */
 export type Probed =
   | { readonly state: 'probed'; readonly content: Signature | undefined }
   | { readonly state: 'part' }
   | { readonly state: 'untold'; readonly why: string };
 
-/** Looks at a device without changing it. What lies on a part of a volume is never asked: it is a piece of a whole. */
+/**
+ * Looks at a device without changing it. The content of a part of a volume is never read: it means
+ * nothing by itself.
+ */
 export async function probed(host: ReadHost, device: GraphDevice): Promise<Probed> {
   if (device.kind === 'volume-part') return { state: 'part' };
   if (device.size === 0) return { state: 'untold', why: 'it has no size' };
@@ -26,7 +29,7 @@ export async function probed(host: ReadHost, device: GraphDevice): Promise<Probe
   }
 }
 
-/** What a layer tells; a layer that fails has told nothing, and that is said. */
+/** What a layer reports; the failure of a layer is reported too. */
 export async function toldBy(layer: Layer<Tx> | undefined, at: LayerAt): Promise<Told> {
   if (layer === undefined) return {};
   try {
@@ -36,7 +39,7 @@ export async function toldBy(layer: Layer<Tx> | undefined, at: LayerAt): Promise
   }
 }
 
-/** The content of a device for the tree, and what could not be told of it. */
+/** The content of a device for the tree, and what is unknown of it. */
 export async function contentOf(
   layers: readonly Layer<Tx>[],
   at: LayerAt,

@@ -9,42 +9,42 @@ export interface ChainLayer {
   readonly limits: Limits;
 }
 
-/** What is asked. */
+/** The request. */
 export interface ResizeRequest {
-  /** From the lowest layer up; each lies in the one before it. */
+  /** From the lowest layer up; each is in the one before it. */
   readonly chain: readonly ChainLayer[];
   /** Which of them is to have the size. */
   readonly asked: number;
   readonly to: { readonly size: Bytes } | { readonly by: Bytes } | 'min' | 'max';
-  /** So much smaller than its place the uppermost layer is made for the time in which that is cut. */
+  /** While the layer below is cut, the uppermost layer is shrunk by so much more than needed. */
   readonly margin: Bytes;
 }
 
-/** One layer becomes another size. */
+/** The resize of one layer. */
 export interface ResizeStep {
   readonly layer: number;
   readonly from: Bytes;
   readonly to: Bytes;
   readonly direction: 'grow' | 'shrink';
-  /** It takes all that it can of the layer beneath. */
+  /** It fills the layer below. */
   readonly fill: boolean;
 }
 
-/** What is to be done, in this order. */
+/** The steps, in this order. */
 export interface ResizePlan {
   readonly steps: readonly ResizeStep[];
   /** Size of each layer at the end. */
   readonly sizes: readonly Bytes[];
   /** Sizes of the lowest layer are multiples of it, so that all layers can follow. */
   readonly granularity: Bytes;
-  /** The size that was asked for, when what comes out is another one. */
+  /** The requested size, if the result differs. */
   readonly roundedFrom?: Bytes;
 }
 
 /**
- * The steps that bring a chain of layers to a size: growing from the lowest layer up, shrinking from the uppermost down
- * and then filling up again, so that after each step every layer fits in the one beneath, on the way back too. Pure.
- * RefusedError, with every reason there is, when it cannot be done.
+ * The steps that bring a chain of layers to a size: growing from the lowest layer up, shrinking
+ * from the uppermost down and then filling up again, so that after each step every layer fits in
+ * the one below, in the undo too. Pure. RefusedError, with every reason, if it is impossible.
  */
 export function planResize(request: ResizeRequest): ResizePlan {
   const { chain, asked } = request;
@@ -53,7 +53,7 @@ export function planResize(request: ResizeRequest): ResizePlan {
   const lowest = lowestSize(request, granularity);
   const now = chain.map(({ limits }) => limits.size);
   const sizes = finalSizes(chain, lowest).map((size, at) =>
-    // What does not fill its place is not made larger by it either.
+    // `min` does not grow a layer that does not fill the one below.
     request.to === 'min' ? Math.min(size, now[at] ?? size) : size,
   );
   const empty = sizes.findIndex((size) => size <= 0);
@@ -71,7 +71,7 @@ export function planResize(request: ResizeRequest): ResizePlan {
   };
 }
 
-/** What the lowest layer of a chain would come to have, whether it may or not. */
+/** The size that the lowest layer of a chain would get, whether it is allowed or not. */
 export function lowestFor(request: ResizeRequest): Bytes {
   refuseMisfits(request.chain);
   return lowestSize(request, granularityOf(request.chain));
@@ -81,7 +81,7 @@ function granularityOf(chain: readonly ChainLayer[]): Bytes {
   return chain.reduce((all, { limits }) => leastCommonMultiple(all, limits.granularity), 1);
 }
 
-/** What the chain needs at its bottom for the layer that is asked about to have its size. */
+/** The size that the chain needs at its bottom for the requested layer to have its size. */
 function lowestSize({ chain, asked, to, margin }: ResizeRequest, granularity: Bytes): Bytes {
   const bottom = chain[0]?.limits;
   if (bottom === undefined)
@@ -97,11 +97,12 @@ function lowestSize({ chain, asked, to, margin }: ResizeRequest, granularity: By
         roundUp(limits.smallest.size, limits.granularity) + roundUp(top, limits.granularity),
       );
     });
-    // What is smaller already is not made larger by it.
+    // `min` does not grow a chain that is smaller already.
     return Math.min(roundUp(Math.max(...needs), granularity), bottom.size);
   }
   const size = 'size' in to ? to.size : (chain[asked]?.limits.size ?? 0) + to.by;
-  // As large as it is already needs no rounding, whatever the size of the disk beneath is a multiple of.
+  // If the size is unchanged, no rounding is needed, whatever the size of the disk below is a
+  // multiple of.
   if (finalSizes(chain, bottom.size)[asked] === size) return bottom.size;
   return roundUp(bottomFor(chain, asked, size), granularity);
 }
@@ -138,7 +139,8 @@ function finalSizes(chain: readonly ChainLayer[], lowest: Bytes): readonly Bytes
     const room = beneath === undefined ? lowest : beneath - limits.overhead;
     const fitting =
       beneath === undefined ? lowest : Math.floor(room / limits.granularity) * limits.granularity;
-    // One whose size is no multiple, made by somebody else, is not cut when all the others grow.
+    // A layer whose size is not a multiple, because another program created it, is not cut when all
+    // others grow.
     sizes.push(grows ? Math.max(fitting, limits.size) : fitting);
   }
   return sizes;
@@ -167,7 +169,7 @@ function shrinking({ chain, margin }: ResizeRequest, sizes: readonly Bytes[]): r
   return [...steps, ...growing(now, sizes).filter(({ layer }) => chain[layer]?.limits.grow.may === true)];
 }
 
-/** Never below what the layer needs; none for one that could not fill up again. */
+/** Never below what the layer needs; no margin for a layer that could not grow again. */
 function withMargin({ grow, smallest, granularity, size }: Limits, target: Bytes, margin: Bytes): Bytes {
   if (!grow.may || target >= size) return target;
   const wanted = target - roundUp(margin, granularity);
@@ -221,7 +223,8 @@ function leastCommonMultiple(one: Bytes, other: Bytes): Bytes {
   let [a, b] = [one, other];
   while (b > 0) [a, b] = [b, a % b];
   const all = (one / a) * other;
-  // Sizes that have next to nothing in common: what is above is rounded down at its own layer anyway.
+  // If the granularities have a huge common multiple, round to the larger one only: layers above
+  // are rounded down anyway.
   return Number.isSafeInteger(all) ? all : Math.max(one, other);
 }
 
@@ -229,7 +232,10 @@ function roundUp(size: Bytes, granularity: Bytes): Bytes {
   return Math.ceil(size / granularity) * granularity;
 }
 
-/** To a multiple, but never below what is there already: what cannot follow says so at its own step. */
+/**
+ * Rounds down to a multiple, but never below the current size: a layer that cannot follow is reported
+ * at its own step.
+ */
 function roundDown(size: Bytes, granularity: Bytes, now: Bytes): Bytes {
   return Math.max(size - (size % granularity), now);
 }

@@ -8,26 +8,32 @@ import { type Chain, chainOf, type Link } from './chain.ts';
 import { lowestFor, planResize, type ResizeRequest } from './plan.ts';
 import { margin, refuseClosed, refuseKeyless, type StackResize } from './resize.ts';
 
-/** A disk in a stack that another host has as well: it becomes larger on both before anything that lies on it does. */
+/** A replicated disk in a stack: it grows on both hosts before any layer on it does. */
 export interface Replicated {
   readonly resource: string;
   /** `/dev/drbd0` */
   readonly path: string;
-  /** What it lies on here, from the lowest layer up. */
+  /** The layers below it on this host, from the lowest up. */
   readonly beneath: readonly { readonly title: string; readonly path: string; readonly size: Bytes }[];
   /** Which of all layers is to have the size. */
   readonly asked: number;
   readonly volume: number;
   readonly from: Bytes;
-  /** What it has to have for what was asked, also when that is less; `max`: as much as both hosts have. */
+  /**
+   * The size that it needs for the request, even if it is larger already; `max`: all the space of
+   * both hosts.
+   */
   readonly wanted: Bytes | 'max';
-  /** Throws RefusedError when what lies on it could not follow it to this size. */
+  /** Throws RefusedError if the layers on it could not follow it to this size. */
   readonly refuse: (to: Bytes) => void;
 }
 
 type StackAsk = StackResize & { readonly to: ResizeRequest['to'] };
 
-/** The resource of the replicated disk in a stack, also where what lies on it is closed; undefined as for `replicatedIn`. */
+/**
+ * The resource of the replicated disk in a stack, also while the content of the disk is closed;
+ * undefined as for `replicatedIn`.
+ */
 export async function resourceIn(
   request: StackAsk,
 ): Promise<{ readonly name: string; readonly path: string } | undefined> {
@@ -35,7 +41,10 @@ export async function resourceIn(
   return found && { name: found.resource.name, path: found.replica.path };
 }
 
-/** The replicated disk in a stack, and how large it has to be; undefined: there is none, or it is not what is resized. */
+/**
+ * The replicated disk in a stack, and the size that it needs; undefined: there is none, or it is
+ * not resized.
+ */
 export async function replicatedIn(request: StackAsk): Promise<Replicated | undefined> {
   const seen = await replicaIn(request);
   if (seen === undefined) return undefined;
@@ -75,13 +84,13 @@ async function replicaIn({ host, device, what }: StackAsk) {
   return { chain, at, own, replica, resource, volume: volume.volume };
 }
 
-/** Seen from its device, or from what that lies on. */
+/** Seen from its own device, or from the device below it. */
 function replicaOf({ layer, at }: Link): GraphDevice | undefined {
   if (layer.name === 'drbd') return at.device;
   return layer.name === 'drbd-backing' ? at.above.find(({ kind }) => kind === 'drbd') : undefined;
 }
 
-/** Of the volume beneath it is known what it leaves to the replica: the rest are metadata. */
+/** The volume below shows what it leaves to the replica: the rest is metadata. */
 function wantedOf({ to }: Pick<StackAsk, 'to'>, { links, asked }: Chain, at: number): ResizeRequest['to'] {
   if (asked >= at || typeof to === 'string') return to;
   const now = links[asked]?.limits.size ?? 0;
@@ -90,7 +99,7 @@ function wantedOf({ to }: Pick<StackAsk, 'to'>, { links, asked }: Chain, at: num
 
 const why = 'DRBD makes no disk smaller that two hosts have';
 
-/** Why a replicated disk does not become smaller. */
+/** Why a replicated disk does not shrink. */
 export function smaller(resource: string): RefusedError {
   return new RefusedError(why, {
     remedy: `take DRBD off (bofh drbd remove ${resource} --keep-on HOST), and resize it as a plain one`,

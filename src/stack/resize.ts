@@ -7,25 +7,28 @@ import { type Chain, chainOf, type Link } from './chain.ts';
 import { probed } from './content.ts';
 import { planResize, type ResizePlan, type ResizeRequest, type ResizeStep } from './plan.ts';
 
-/** What a resize is asked. */
+/** The request for a resize. */
 export interface StackResize {
   readonly host: ReadHost;
-  /** Any device of the stack; it is the one that has the size afterwards. */
+  /** Any device of the stack; the one that has the size afterwards. */
   readonly device: string;
-  /** `fill`: every layer is to take what the lowest one has by now. */
+  /** `fill`: every layer fills the current size of the lowest one. */
   readonly to: ResizeRequest['to'] | 'fill';
-  /** `device`: it alone, whatever lies on it. */
+  /** `device`: the device alone, whatever its content. */
   readonly what: 'stack' | 'device';
   /** Of the containers in it, which may want to be shown it. */
   readonly key?: KeyRef;
 }
 
-/** What has become of each layer, from the lowest up. */
+/** The result for each layer, from the lowest up. */
 export interface StackResized {
   readonly granularity: Bytes;
   readonly roundedFrom?: Bytes;
   readonly asked: number;
-  /** What may become of it later, in sentences: a thin volume is larger than what its pool has for it. */
+  /**
+   * Warnings, in sentences: for example a thin volume that is larger than the free space of its
+   * pool.
+   */
   readonly warnings: readonly string[];
   readonly layers: readonly {
     readonly title: string;
@@ -37,12 +40,15 @@ export interface StackResized {
   }[];
 }
 
-/** What the uppermost layer is made smaller than its place, while that is cut: more than any tool rounds. */
+/**
+ * How much smaller than needed the uppermost layer is made while the layer below is cut: more than
+ * any tool rounds.
+ */
 export const margin = 4 * 1024 ** 2;
 
 /**
- * Brings a stack to a size, as steps of a sequence: all that can be refused is refused before the first, each layer is
- * looked at after its step, and when one fails all of it goes back.
+ * Brings a stack to a size, as steps of a sequence: all checks come before the first step, each
+ * layer is verified after its step, and if one fails all of them are undone.
  */
 export async function resizeStack(tx: Tx, request: StackResize): Promise<StackResized> {
   const { device, what } = request;
@@ -79,15 +85,15 @@ function warningsOf(links: readonly Link[], { steps, sizes }: ResizePlan): reado
 }
 
 /**
- * The container in a stack that has to be opened before more can be told, if there is one. Not a part of the sequence: what
- * is done in it has to be within reach until all of that is committed, or undone.
+ * The container in a stack that must be opened to see the layers above, if there is one. Not part
+ * of the sequence: its content must be reachable until the whole sequence is committed or undone.
  */
 export async function closedIn({ host, device, what }: StackResize): Promise<string | undefined> {
   const { closed } = await chainOf({ host, device, bare: what === 'device' });
   return closed?.layer === 'luks' ? closed.device.path : undefined;
 }
 
-/** Nothing is resized of which it cannot be told what it is. */
+/** Unknown content is never resized. */
 export function refuseClosed({ closed }: Pick<Chain, 'closed'>): void {
   if (closed === undefined) return;
   throw new RefusedError(
@@ -96,7 +102,7 @@ export function refuseClosed({ closed }: Pick<Chain, 'closed'>): void {
   );
 }
 
-/** Which layers want to be shown a key is known before the first step. */
+/** The layers that need a key are known before the first step. */
 export function refuseKeyless(
   { key }: StackResize,
   links: readonly Link[],
@@ -111,7 +117,7 @@ export function refuseKeyless(
   });
 }
 
-/** A device alone is never cut where it is known that something lies on it. */
+/** A device alone is never cut if it is known to have content. */
 async function refuseLoss(request: StackResize, links: readonly Link[], plan: ResizePlan): Promise<void> {
   const cuts = plan.steps.some(({ direction }) => direction === 'shrink');
   if (request.what === 'stack' || !cuts) return;
@@ -153,19 +159,23 @@ async function act(
     const { direction, fill, to: size } = step;
     const known = key === undefined ? {} : { key };
     const after = await link.layer.resize(tx, link.at, { direction, fill, size, ...known });
-    // A later step of the same layer fills it up again; whether it ends now or after the commit, that one says.
+    // A later step of the same layer fills it up again, and reports whether it ends now or after
+    // the commit.
     done.set(step.layer, after);
     verify(link, step, after);
   }
   return done;
 }
 
-/** Containers and devices have the very size; a filesystem may leave out a rest that is too small for it. */
+/**
+ * Containers and devices have exactly this size; a filesystem may leave out a rest that is too
+ * small for it.
+ */
 function verify({ layer, title }: Link, { to }: ResizeStep, { size }: Done): void {
   const exact = layer.of === 'device' || layer.offers !== undefined;
   if (exact ? size === to : size <= to) return;
   throw new WrongSize(`${title} has ${formatSize(size)} after its step (${size} bytes), and not ${to} bytes`);
 }
 
-/** A tool has ended well, and made another size than it was told. */
+/** The error for a tool that exited 0 but set another size. */
 class WrongSize extends BofhError {}

@@ -12,22 +12,26 @@ export const stackUse = z.discriminatedUnion('kind', [
     path: text,
     mountId: z.int(),
     type: text,
-    /** Which directory of the filesystem is mounted: a subvolume, a bind mount; `/` is the whole. */
+    /**
+     * Which directory of the filesystem is mounted: a subvolume, a bind mount; `/` is the whole
+     * filesystem.
+     */
     root: text,
     mode: z.enum(['ro', 'rw']),
   }),
   z.strictObject({ kind: z.literal('swap') }),
-  /** A domain has it as a disk; null: its name could not be told. */
+  /** A domain that has it as a disk; null: its name is unknown. */
   z.strictObject({ kind: z.literal('guest'), domid: z.int(), name: z.nullable(text) }),
   /** The configuration of a guest, running or not, names it. */
   z.strictObject({ kind: z.literal('configured-guest'), name: text, file: text }),
 ]);
 
-/** What lies on a device. */
+/** The content of a device. */
 export const stackContent = z.strictObject({
   /**
-   * `known`: a layer of bofh knows it. `unknown`: recognised by blkid, and nobody knows more. `blank`: it was looked at.
-   * `part`: it belongs to the volume over it and means nothing by itself. `untold`: it could not be looked at.
+   * `known`: bofh has a layer for it. `unknown`: only blkid recognises it. `blank`: it was read and
+   * has no content. `part`: it belongs to the volume above and means nothing by itself. `untold`:
+   * it could not be read.
    */
   state: z.enum(['known', 'unknown', 'blank', 'part', 'untold']),
   layer: z.nullable(text),
@@ -35,13 +39,13 @@ export const stackContent = z.strictObject({
   type: z.exactOptional(text),
   uuid: z.exactOptional(text),
   label: z.exactOptional(text),
-  /** Its own size, and how much of the device is not for what lies in it. */
+  /** Its own size, and how much of the device its content cannot use. */
   size: z.exactOptional(bytes),
   overhead: z.exactOptional(z.int()),
   facts,
 });
 
-/** One device with what lies on it. */
+/** One device with its content. */
 export const stackDevice = z.strictObject({
   /** The kernel's name (`dm-3`), or the key of what has no device now. It names the node in `above`, `below` and `roots`. */
   id: text,
@@ -62,18 +66,21 @@ export const stackDevice = z.strictObject({
   uses: z.readonly(z.array(stackUse)),
   below: list,
   above: list,
-  /** What could not be told of it, and why. */
+  /** What is unknown of it, and why. */
   untold: list,
 });
 
-/** `bofh block tree [DEVICE]`; sizes in bytes. A device stands in it once, however many others it lies on. */
+/**
+ * `bofh block tree [DEVICE]`; sizes in bytes. Each device appears once, however many others it is
+ * on.
+ */
 export const stackTree = z.strictObject({
-  /** The ids of those that lie on nothing. */
+  /** The ids of the devices at the bottom. */
   roots: list,
-  /** The id of the device that was asked for; null: all. */
+  /** The id of the requested device; null: all. */
   asked: z.nullable(text),
   devices: z.readonly(z.array(stackDevice)),
-  /** What could not be told of the host as a whole. */
+  /** What is unknown of the whole host. */
   untold: list,
 });
 

@@ -12,10 +12,10 @@ import { whyUntold } from '../blockdevice/untold.ts';
 import { contentOf, named, probed, toldBy } from './content.ts';
 import type { StackDevice, StackTree, StackUse } from './schema.ts';
 
-/** What to look at. */
+/** The request. */
 export interface TreeRequest {
   readonly host: ReadHost;
-  /** Everything that it lies on and that lies on it; missing: all of the host. */
+  /** Only the layers below and above this device; missing: all of the host. */
   readonly device?: string;
   /** Where guests are configured. */
   readonly configDirs?: readonly string[];
@@ -24,7 +24,10 @@ export interface TreeRequest {
 /** So many devices are looked into at a time: each starts a program or two. */
 const atOnce = 8;
 
-/** What lies on what, from the disks up, as it is now. Nothing is opened, activated or changed by it. */
+/**
+ * Shows all block devices with their layers, from the disks up, as they are now. It opens,
+ * activates and changes nothing.
+ */
 export async function tree({ host, device, configDirs = [] }: TreeRequest): Promise<StackTree> {
   const graph = await deviceGraph(host);
   const asked = device === undefined ? undefined : await graphName(host, device);
@@ -52,7 +55,7 @@ function rootsOf(devices: readonly StackDevice[]): readonly string[] {
   return devices.filter(({ below }) => below.length === 0).map(({ id }) => id);
 }
 
-/** As they are drawn: each after the first that it lies on. */
+/** In drawing order: each after the first device below it. */
 function inOrder(devices: readonly StackDevice[]): readonly StackDevice[] {
   const byId = new Map(devices.map((one) => [one.id, one]));
   const found = new Set<StackDevice>();
@@ -84,7 +87,7 @@ export function memory(): LayerAt['once'] {
   };
 }
 
-/** A device, all that it lies on and all that lies on it. */
+/** A device, with all devices below and above it. */
 export function around(
   graph: ReadonlyMap<string, GraphDevice>,
   name: string,
@@ -216,7 +219,7 @@ async function inactive(
     return known.flatMap(({ lv, group, on }) => {
       const uuids = on.length === 0 ? group.devices.map(({ uuid }) => uuid) : on;
       const below = pvs.filter(({ content }) => uuids.includes(content.uuid ?? '')).map(({ id }) => id);
-      // Of one device its neighbours on the disks beneath are not asked for.
+      // For one device its neighbours on the disks below are not considered.
       const wanted = below.length > 0 && (asked === undefined || onto(shown, asked, below));
       const facts = [
         { name: 'uuid', value: lv.uuid },
@@ -234,7 +237,7 @@ async function inactive(
   }
 }
 
-/** Does one of these devices lie on the one that was asked for, or is it that itself? */
+/** Is one of these devices on the requested one, or is it that itself? */
 function onto(shown: readonly StackDevice[], asked: string, below: readonly string[]): boolean {
   const byId = new Map(shown.map((one) => [one.id, one]));
   const lies = (id: string): boolean => id === asked || (byId.get(id)?.below ?? []).some(lies);
