@@ -12,7 +12,7 @@ interface Address {
   readonly state: 'usable' | 'tentative' | 'duplicate';
 }
 
-/** What has gone through an interface since it is there. */
+/** The traffic of an interface since it was created. */
 interface Counters {
   readonly bytes: number;
   readonly packets: number;
@@ -38,9 +38,9 @@ export interface Interface {
   readonly sent: Counters;
   /** The bridge (or bond) that it hangs on. */
   readonly master: string | undefined;
-  /** Of a port of a bridge: disabled, listening, learning, forwarding, blocking. */
+  /** State of a bridge port: disabled, listening, learning, forwarding, blocking. */
   readonly portState: string | undefined;
-  /** Of a bridge: what hangs on it. */
+  /** The ports of a bridge. */
   readonly ports: readonly string[];
 }
 

@@ -9,7 +9,10 @@ export async function interfaces(host: ReadHost): Promise<readonly Interface[]> 
   return host.run(ipAddresses());
 }
 
-/** One by its name, or another name of it. CommandError `not-found`, which names those that are there. */
+/**
+ * One interface by its name, or an alternative name. CommandError `not-found`, which lists the
+ * existing ones.
+ */
 export async function interfaceNamed(host: ReadHost, name: string): Promise<Interface> {
   const all = await interfaces(host);
   const found =

@@ -7,7 +7,10 @@ import type { Site } from '../site.ts';
 import { type Bytes, formatSize } from '../core/units.ts';
 import { bridgeOf, domains, guestConfigs, memoryRefusal, type GuestConfig, type Vif } from '../xen/index.ts';
 
-/** Kernel and ramdisk of the guest: as asked, as the site says, else those that this host runs. */
+/**
+ * Kernel and ramdisk of the guest: as requested, else from the site file, else those that this host
+ * runs.
+ */
 export async function checkKernel(options: {
   readonly host: ReadHost;
   readonly site: Site;
@@ -35,8 +38,8 @@ export async function checkKernel(options: {
 }
 
 /**
- * Room in the volume group for all the volumes together, in extents, and none of their names taken. Thin volumes need a pool that
- * is not full: their size is virtual.
+ * Checks that the volume group has enough free extents for all volumes together, and that their
+ * names are free. Thin volumes need a pool that is not full: their size is virtual.
  */
 export async function checkSpace(options: {
   readonly host: ReadHost;
@@ -138,7 +141,7 @@ export async function checkClashes(options: {
     });
 }
 
-/** A configuration that cannot be read may be of any guest. `what` cannot be told without it. */
+/** An unreadable configuration may belong to any guest, so `what` is unknown. */
 export function refuseUnread(problems: readonly { readonly message: string }[], what: string): void {
   if (problems.length === 0) return;
   throw new RefusedError(`${problems.map(({ message }) => message).join('; ')}: ${what} cannot be told`, {
@@ -146,7 +149,7 @@ export function refuseUnread(problems: readonly { readonly message: string }[], 
   });
 }
 
-/** A bridge is a network interface that the kernel says is one. */
+/** A bridge is a network interface that the kernel reports as one. */
 export async function checkBridge(host: ReadHost, bridge: string | undefined): Promise<void> {
   if (bridge === undefined) return;
   // IFNAMSIZ of linux/if.h is 16, with the ending NUL.
@@ -160,7 +163,10 @@ export async function checkBridge(host: ReadHost, bridge: string | undefined): P
   );
 }
 
-/** What the guest's network interface is connected to; what a script other than Xen's does is not known. */
+/**
+ * What the guest's network interface is connected to; what a script other than Xen's does is
+ * unknown.
+ */
 export async function checkVif(host: ReadHost, vif: Vif): Promise<void> {
   const found = await bridgeOf(host, vif);
   if (found?.kind === 'linux') await checkBridge(host, found.bridge);
@@ -180,7 +186,7 @@ export async function checkFreeMemory(
     throw new RefusedError(refusal, { remedy: 'give it less with --memory, or end a guest' });
 }
 
-/** What a path leads to, links followed. */
+/** The target of a path, with links followed. */
 async function kindOf(host: ReadHost, path: string): Promise<FileStat['kind'] | undefined> {
   try {
     return (await host.stat(await realPath(host, path)))?.kind;

@@ -34,13 +34,13 @@ export interface CreatePlan {
   readonly start: boolean;
 }
 
-/** A guest that has been made. */
+/** A guest that was created. */
 export interface CreatedVm {
   readonly name: string;
   readonly config: string;
   readonly root: string;
   readonly swap: string | undefined;
-  /** The other host that has its disks, as `uname -n` says there. */
+  /** The other host that has its disks, by its `uname -n`. */
   readonly peer: string | undefined;
   readonly domid: number | undefined;
 }
@@ -58,7 +58,7 @@ export async function planCreate(options: {
 }): Promise<CreatePlan> {
   const { host, site, request, disksOn } = options;
   const { name } = request;
-  // Nothing else can be asked about a name that is none.
+  // With an invalid name no other check makes sense.
   checkGuestName(name);
   const names = diskNames(site, name);
   const vg = request.vg ?? site.volumeGroup;

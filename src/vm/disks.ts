@@ -23,7 +23,7 @@ export interface DiskPlan {
   readonly replica: ReplicaPlan | undefined;
 }
 
-/** Checks what stands in the way of logical volumes of these names and sizes on this host. */
+/** Checks whether this host can create logical volumes of these names and sizes. */
 export async function planVolumes(options: {
   readonly host: Members[number]['host'];
   readonly vg: string | undefined;

@@ -5,7 +5,10 @@ import { checkRemovable } from '../file/index.ts';
 import { realPath } from '../mount/index.ts';
 import type { Disk, GuestConfig } from '../xen/index.ts';
 
-/** The config file's path without links in it. A link for a file is refused: who made it has more than this guest in mind. */
+/**
+ * The config file's path without links in it. A link to a file is refused: it may serve more than
+ * this guest.
+ */
 export async function removableConfig(host: ReadHost, file: string): Promise<string> {
   const path = posix.join(await realPath(host, posix.dirname(file)), posix.basename(file));
   if ((await host.stat(path))?.kind === 'symlink')
@@ -19,7 +22,7 @@ export async function removableConfig(host: ReadHost, file: string): Promise<str
   return path;
 }
 
-/** What its disks are, by their paths. */
+/** The disks of the guest, by path. */
 export function pathsOf(guest: GuestConfig): readonly string[] {
   return guest.disks.flatMap(({ path }) => path ?? []);
 }
@@ -29,7 +32,10 @@ export function resourceNameOf({ script, target }: Disk): string | undefined {
   return script !== undefined && /(?:^|\/)block-drbd$/.test(script) ? target : undefined;
 }
 
-/** What a disk is by, for one that reads it: its path, or what its script or the domain that serves it is told. */
+/**
+ * A disk as text for a reader: its path, or the argument of its script or of the domain that serves
+ * it.
+ */
 export function wordsOf(disk: Disk): string {
   const resource = resourceNameOf(disk);
   return resource === undefined ? (disk.path ?? disk.target) : `drbd:${resource}`;

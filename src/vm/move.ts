@@ -30,7 +30,7 @@ export interface MovePlan {
     readonly sha256: string;
     readonly content: string;
     readonly mode: number;
-    /** `same`: the other host has it as well, for the day that this one fails, and both keep it. */
+    /** `same`: the other host also has the configuration, as a standby, and both keep it. */
     readonly there: 'none' | 'same';
   };
   /** Undefined: it does not run, and will not. */
@@ -40,7 +40,7 @@ export interface MovePlan {
   readonly timeoutMs: number;
 }
 
-/** A guest that has gone to another host. */
+/** A guest that was moved to another host. */
 export interface MovedVm {
   readonly name: string;
   readonly from: string;
@@ -51,8 +51,8 @@ export interface MovedVm {
 }
 
 /**
- * Checks on both hosts all that can be refused, before anything is done. Every disk of the guest is a DRBD device whose data are up to
- * date on both.
+ * Makes all checks on both hosts before anything changes. Every disk of the guest must be a DRBD
+ * device with data that is up to date on both.
  */
 export async function planMove(options: {
   readonly members: Members;
@@ -93,8 +93,8 @@ export async function planMove(options: {
 }
 
 /**
- * The recipe: shut down here, its disks handed over, its configuration there and no more here (unless both had it), started there.
- * Whichever step fails, it runs here again.
+ * The recipe: shuts the guest down here, hands over its disks, moves its configuration (or keeps
+ * both, if both hosts had it), and starts it there. If a step fails, it runs here again.
  */
 export async function moveVm(tx: Tx, hosts: Reachable, plan: MovePlan): Promise<MovedVm> {
   const { name, config, domain } = plan;
@@ -139,7 +139,7 @@ function macsOf({ vifs }: GuestConfig): readonly (string | undefined)[] {
   return macs.length === 0 ? [undefined] : macs;
 }
 
-/** The resources of a guest's disks. A disk that is none would not come along. */
+/** The resources of a guest's disks. A disk that is not replicated could not be moved. */
 async function replicated(
   { host, name: at }: Member,
   { guest, guests }: { readonly guest: GuestConfig; readonly guests: readonly GuestConfig[] },
@@ -174,7 +174,7 @@ async function replicated(
   return [...found.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-/** The other host has all of it, under the same devices, and nobody uses it there. */
+/** The other host must have all of it, under the same devices, and unused. */
 async function checkPeer({ name, here, state }: Resource, to: Member): Promise<void> {
   const see = { remedy: `see how it stands: bofh drbd status ${name}` };
   const [peer, ...others] = state?.connections ?? [];

@@ -26,7 +26,7 @@ export function diskNames(site: Site, name: string): { readonly root: string; re
   };
 }
 
-/** Where a new guest's configuration goes. */
+/** The path of a new guest's configuration. */
 export function configPath(site: Site, name: string): string {
   return posix.join(site.guestConfigDirs[0] ?? '/etc/xen', `${name}.cfg`);
 }

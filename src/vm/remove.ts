@@ -22,10 +22,10 @@ import { pathsOf, removableConfig, wordsOf } from './guest-file.ts';
 import { isReplicated, planReplicas, type ReplicasPlan } from './replicas.ts';
 import type { RemoveRequest } from './request.ts';
 
-/** What becomes of a domain that runs. */
+/** What happens to a running domain. */
 export type Running = RemoveRequest['running'];
 
-/** A guest as it will be taken apart. */
+/** How a guest will be removed. */
 export interface RemovePlan {
   readonly name: string;
   readonly config: string;
@@ -33,7 +33,9 @@ export interface RemovePlan {
   readonly sha256: string;
   readonly domain: { readonly uuid: string; readonly how: 'shutdown' | 'destroy' } | undefined;
   readonly volumes: readonly { readonly vg: string; readonly name: string; readonly uuid: string }[];
-  /** What is replicated, and goes on both hosts; undefined: nothing, or it stays. */
+  /**
+   * The replicated disks that are removed on both hosts; undefined: there are none, or they stay.
+   */
   readonly replicas: ReplicasPlan | undefined;
   /** Disks that are not logical volumes: they are left as they are. */
   readonly kept: readonly string[];
@@ -46,7 +48,7 @@ export async function planRemove(options: {
   readonly site: Site;
   readonly name: string;
   readonly running: Running;
-  /** How long a shutdown may take. */
+  /** Timeout for a shutdown. */
   readonly timeoutMs?: number;
   /** The hosts of its replicated disks, which go with it; missing: they stay. */
   readonly members?: Members | undefined;
@@ -59,7 +61,7 @@ export async function planRemove(options: {
   const there = await found.try(() => domains(host, (each) => each.name === name));
   const domain = await found.try(() => domainOf(there?.[0], { guest, running }));
   const disks = await found.try(() => disksOf(host, { guest, guests, problems }));
-  // What stands in the way of a volume must be known before the domain is ended for it.
+  // Whether a volume can be removed must be known before its domain is ended.
   for (const { lv, all } of disks?.found ?? [])
     await found.try(() => refuseRemoval(host, { lv, all }, there?.[0]?.id));
   const replicas =
@@ -147,7 +149,8 @@ export function domainOf(
       { remedy: 'see which one it is (xl list -v); its own configuration lies elsewhere' },
     );
   const ends = running === 'destroy' ? ['running', 'paused'] : ['running'];
-  // A domain that has crashed or is half there cannot be brought back as it was, so nothing may fail after its end.
+  // A domain that has crashed or is half-built cannot be restored, so nothing may fail after its
+  // end.
   if (running !== 'refuse' && !ends.includes(domain.state))
     throw new RefusedError(`the domain ${guest.name} (id ${domain.id}) is ${domain.state}`, {
       remedy: domain.state === 'paused' ? '--force-off pulls the plug' : remedyFor(domain),
@@ -210,7 +213,10 @@ async function disksOf(
   return { volumes, kept, found };
 }
 
-/** Undefined for what is no logical volume. One that is not active has no device: then its path is the one lvm gives it. */
+/**
+ * Undefined if it is not a logical volume. An inactive one has no device: its path is the one that
+ * lvm reports.
+ */
 async function volumeOf(
   host: ReadHost,
   known: readonly LogicalVolume[],

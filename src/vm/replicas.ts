@@ -66,7 +66,9 @@ async function theirHosts(
   return members;
 }
 
-/** What is to be removed on both hosts. Throws one error that names every refusal, and on which host. */
+/**
+ * Plans the removal on both hosts. Throws one error that lists every refusal, and on which host.
+ */
 export async function planReplicas(options: {
   readonly members: Members;
   /** The host of the guest. */
@@ -74,7 +76,7 @@ export async function planReplicas(options: {
   readonly site: Site;
   readonly guest: GuestConfig;
   readonly guests: readonly GuestConfig[];
-  /** Of its domain, which will be gone by then; undefined: there is none. */
+  /** The id of its domain, which will be gone by then; undefined: there is none. */
   readonly domid: number | undefined;
 }): Promise<ReplicasPlan> {
   const { members, host, site, guest, guests, domid } = options;
@@ -125,7 +127,7 @@ export function isReplicated(words: string): boolean {
   return words.startsWith('/dev/drbd') || words.startsWith('drbd:');
 }
 
-/** A resource goes with all its volumes: none of them is anything else than a disk of the guest. */
+/** A resource is removed with all its volumes: each of them must be a disk of the guest. */
 async function refuseMore(
   host: ReadHost,
   guest: GuestConfig,
@@ -169,7 +171,10 @@ function alsoOf(disk: string, { name }: GuestConfig): RefusedError {
   });
 }
 
-/** The same guest may be configured there, for the day that this host fails. It does not run, and no other one has its disks. */
+/**
+ * The same guest may be configured there as a standby. It must not run, and no other guest may have
+ * its disks.
+ */
 async function configThere(
   { host, place, name: at }: Member,
   {

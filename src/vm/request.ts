@@ -31,11 +31,11 @@ const createSchema = z.strictObject({
 
 const removeSchema = z.strictObject({
   name: z.string(),
-  /** What becomes of a domain that runs. */
+  /** What happens to a running domain. */
   running: z.enum(['refuse', 'shutdown', 'destroy']),
-  /** How long a shutdown may take. */
+  /** Timeout for a shutdown. */
   timeoutMs: z.exactOptional(z.number().check(z.int(), z.positive())),
-  /** What becomes of disks that another host has as well: on both. */
+  /** What happens to disks that are replicated to another host: on both. */
   replicas: z._default(z.enum(['removed', 'kept']), 'removed'),
   /** The two hosts of these, where their configuration does not name them as they are reached. */
   on: z.exactOptional(z.tuple([text, text])),
@@ -43,13 +43,13 @@ const removeSchema = z.strictObject({
 
 const moveSchema = z.strictObject({
   name: z.string(),
-  /** The host that it goes to: as ssh, the site file or it itself names it. */
+  /** The target host: the name for ssh, from the site file or its own. */
   to: text,
-  /** How long its shutdown may take; 5 minutes unless it is said. */
+  /** Timeout for its shutdown (default: 5 minutes). */
   timeoutMs: z.exactOptional(z.number().check(z.int(), z.positive())),
 });
 
-/** What a guest is to be. */
+/** The settings of a new guest. */
 export type CreateRequest = z.input<typeof createSchema>;
 
 /** Which guest is to go, and how. */
@@ -85,12 +85,12 @@ export function checkCreate(request: unknown): CheckedCreate {
   };
 }
 
-/** The same of what is to be taken apart. */
+/** The settings of a removal. */
 export function checkRemove(request: unknown): z.output<typeof removeSchema> {
   return parsed('vm.remove', removeSchema, request);
 }
 
-/** The same of what is to go to another host. */
+/** The settings of a move to another host. */
 export function checkMove(request: unknown): CheckedMove {
   return parsed('vm.move', moveSchema, request);
 }

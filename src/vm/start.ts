@@ -6,7 +6,10 @@ import { realPath } from '../mount/index.ts';
 import type { Tx } from '../operations.ts';
 import { readGuestConfig } from '../xen/index.ts';
 
-/** The resource that a path leads to a device of; undefined: to none that is up, or to nothing. */
+/**
+ * The DRBD resource whose device a path leads to; undefined: the path leads to none that is up, or
+ * to nothing.
+ */
 export async function resourceAt(
   host: ReadHost,
   all: readonly Resource[],
@@ -22,17 +25,21 @@ export async function minorAt(host: ReadHost, path: string): Promise<number | un
   return minor === undefined ? undefined : Number(minor);
 }
 
-/** What is known of the other host of a replicated disk when a guest is started. */
+/** What is known of the other host of a replicated disk when a guest starts. */
 export interface StartOptions {
-  /** How long to wait until the two are connected, as after a boot; 30 seconds unless it is said. */
+  /** Timeout for the two to connect, for example after a boot (default: 30 seconds). */
   readonly connectMs?: number;
-  /** The other host is gone for good, or is known to have none of the guest's newer data: it is not waited for. */
+  /**
+   * The other host is gone for good, or is known to have none of the guest's newer data: do not
+   * wait for it.
+   */
   readonly alone?: boolean;
 }
 
 /**
- * Starts a guest from its configuration. A replicated disk of it that no host is primary of becomes so here, as after a boot: only while
- * the two hosts are connected, for the other one may be primary otherwise, or have been.
+ * Starts a guest from its configuration. A replicated disk that is primary on no host, for example
+ * after a boot, is promoted here: only while the two hosts are connected, because otherwise the
+ * other one may be primary, or may have been.
  */
 export async function startVm(
   tx: Tx,
@@ -47,7 +54,10 @@ export async function startVm(
   return await tx.xen.create({ config, name });
 }
 
-/** RefusedError while what the other host has done with a resource is not known; at once when this one does not look for it. */
+/**
+ * RefusedError while it is unknown what the other host did with a resource; at once if this host is
+ * not connecting to it.
+ */
 async function refuseUnmet(
   host: ReadHost,
   asked: {
