@@ -5,7 +5,8 @@ import type { Reason } from '../core/errors.ts';
 export function classifyCryptsetup({ exitCode, stderr, stdout }: Answer): Reason {
   const said = stderr + stdout;
   if (exitCode === 2) return 'denied';
-  // Without device-mapper it goes on, and says that the name "is invalid or still in use".
+  // Without device-mapper cryptsetup continues, and reports that the name "is invalid or still in
+  // use".
   if (/Cannot initialize device-mapper/.test(said)) return 'unknown';
   if (/^Key slot \d+ is full/m.test(said)) return 'exists';
   if (exitCode === 5) return /already exists/.test(said) ? 'exists' : 'busy';

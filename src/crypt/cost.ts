@@ -4,13 +4,13 @@ import { ParseError, RefusedError, UsageError } from '../core/errors.ts';
 import { type Bytes, formatSize, parseSize } from '../core/units.ts';
 import type { Pbkdf } from './key-commands.ts';
 
-/** How hard it is to be made to guess a key. */
+/** How expensive guessing a key must be. */
 export const costArgs = {
   /** LUKS1 has pbkdf2 alone; the default of LUKS2 is argon2id. */
   pbkdf: z.exactOptional(z.enum(['pbkdf2', 'argon2id'])),
-  /** What argon2id may take; without it as much as a small host can spare, 1 GiB at most. */
+  /** Memory for argon2id; missing: as much as a small host can spare, 1 GiB at most. */
   pbkdfMemory: z.exactOptional(z.union([z.string(), z.number()])),
-  /** How long opening may take on this host: 2 s unless said otherwise. */
+  /** The time that opening may take on this host (default: 2s). */
   pbkdfTimeMs: z.exactOptional(z.int().check(z.minimum(10))),
 };
 
@@ -19,7 +19,7 @@ interface CostArgs {
   readonly pbkdfMemory?: string | number;
 }
 
-/** Which function a key is to be derived by. UsageError when that one is not to be had so. */
+/** The key derivation function of a key slot. UsageError if it does not support the request. */
 export function kdfFor(version: 1 | 2, { pbkdf, pbkdfMemory: memory }: CostArgs): Pbkdf['kdf'] {
   const kdf = pbkdf ?? (version === 1 ? 'pbkdf2' : 'argon2id');
   if (version === 1 && kdf !== 'pbkdf2') throw new UsageError('LUKS1 knows pbkdf2 alone: leave pbkdf out');
@@ -28,7 +28,7 @@ export function kdfFor(version: 1 | 2, { pbkdf, pbkdfMemory: memory }: CostArgs)
   return kdf;
 }
 
-/** Bytes that opening it may take; null: pbkdf2 takes none. */
+/** Bytes of memory needed to open it; null: pbkdf2 needs none. */
 export async function memoryFor(
   host: ReadHost,
   kdf: Pbkdf['kdf'],
@@ -39,14 +39,15 @@ export async function memoryFor(
 }
 
 const mib = 1024 ** 2;
-/** What cryptsetup 2.6 takes by itself, whatever the host that is to open the device later can spare. */
+/** The default of cryptsetup 2.6, whatever memory the host that opens the device later has. */
 const usual = 1024 * mib;
-/** cryptsetup takes no less (lib/utils_pbkdf.c, `MIN_MEMORY_COST`). */
+/** The minimum of cryptsetup (lib/utils_pbkdf.c, `MIN_MEMORY_COST`). */
 const least = 32 * 1024;
 
 /**
- * How much memory opening a key slot may take: what was asked, if this host has it; else so much that a small dom0 can
- * open it as well, a quarter of this host's memory and half of what is free, 1 GiB at most.
+ * The memory that opening a key slot may need: the requested amount, if this host has it; otherwise
+ * an amount that a small dom0 can spare too: a quarter of this host's memory and half of the free
+ * memory, 1 GiB at most.
  */
 async function pbkdfMemory(host: ReadHost, asked: Bytes | undefined): Promise<Bytes> {
   const { total, available } = await memoryOf(host);

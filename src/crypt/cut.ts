@@ -4,13 +4,18 @@ import { type Holder, UsageError } from '../core/errors.ts';
 import { type Bytes, formatSize } from '../core/units.ts';
 import type { Mapping } from './schema.ts';
 
-/** RefusedError when what lies in an open device, or who uses it, is not known to stay below a size. */
+/**
+ * RefusedError if the content of an open device, or a holder, is not known to stay below a size.
+ */
 export async function refuseCut(host: ReadHost, { path }: Mapping, to: Bytes): Promise<void> {
   const users = await usersBeyond(host, path, to);
   if (users.length > 0) throw cutUnder(path, to, users);
 }
 
-/** The same, and UsageError when it does not say itself that it ends before and nobody has said that the rest may be lost. */
+/**
+ * The same, and UsageError if the content does not report its end and losing the rest was not
+ * confirmed.
+ */
 export async function refuseLoss(
   host: ReadHost,
   mapping: Mapping,
@@ -36,7 +41,10 @@ export async function refuseLoss(
   if (inUse) await refuseOpened(host, path, to);
 }
 
-/** Open, but by nobody whom the kernel lists: a process that reads or writes the device itself. */
+/**
+ * Open, but without a holder in the kernel's lists: a process that reads or writes the device
+ * itself.
+ */
 async function refuseOpened(host: ReadHost, path: string, to: Bytes): Promise<void> {
   if ((await holders(host, path)).length > 0) return;
   const found = await everyHolder(host, path);

@@ -4,7 +4,7 @@ import { classifyCryptsetup } from './classify.ts';
 import { type Pbkdf, pbkdfOptions } from './key-commands.ts';
 import { headerOption } from './open-commands.ts';
 
-/** What a new encrypted device is given. */
+/** The parameters of a new encrypted device. */
 export interface NewLuks {
   readonly device: string;
   readonly version: 1 | 2;
@@ -17,8 +17,9 @@ export interface NewLuks {
 }
 
 /**
- * Writes the header. Without a terminal it overwrites anything (2.6), so probe first. `--batch-mode` alone keeps it from
- * asking on one. A device too small for data it formats all the same, exit 0.
+ * Writes the header. Without a terminal it overwrites any content (2.6), so probe first.
+ * `--batch-mode` alone prevents the question on a terminal. It formats even a device that is too
+ * small for data, exit 0.
  */
 export function luksFormat({
   device,

@@ -13,8 +13,9 @@ export function luksHeaderBackup(device: string, file: string): Command<void, 'c
 }
 
 /**
- * Writes the header of a file over that of a device. It asks nobody who uses the device: of a mounted one too, exit 0; and it
- * takes a header of the other version, or of another device (2.6.1). So look before.
+ * Writes the header from a file to a device. It ignores holders of the device: it also overwrites
+ * that of a mounted one, exit 0, and accepts a header of the other version, or of another device
+ * (2.6.1). So check before.
  */
 export function luksHeaderRestore(device: string, file: string): Command<void, 'destroy'> {
   return {

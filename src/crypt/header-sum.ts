@@ -28,7 +28,10 @@ export function sumOf({ version, uuid, label, keySlots }: LuksHeader): string {
   return sha256(JSON.stringify([version, uuid, label ?? null, slots]));
 }
 
-/** What a device holds: the sum of its header; or `none`, `unreadable`, or `other` of what is no header. */
+/**
+ * The content of a device: the checksum of its header; or `none`, `unreadable`, or `other` if it is
+ * not a header.
+ */
 export async function sumOn(host: ReadHost, path: string): Promise<string> {
   const found = await recognise(host, path);
   if (found === undefined) return 'none';
@@ -51,7 +54,7 @@ export async function fileSum(host: ReadHost, file: string): Promise<string> {
   }
 }
 
-/** Of LUKS1 cryptsetup says so. */
+/** For LUKS1 cryptsetup reports it. */
 function isUnreadable(error: unknown): boolean {
   return error instanceof DamagedHeader || (error instanceof CommandError && error.reason === 'unknown');
 }

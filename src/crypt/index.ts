@@ -21,7 +21,7 @@ export interface OpenDevice extends Mapping {
   readonly status: MappingStatus;
 }
 
-/** What is open under a name, or a path below /dev/mapper. RefusedError when nothing of cryptsetup's is. */
+/** The mapping with a name, or a path below /dev/mapper. RefusedError if cryptsetup has none. */
 export async function openDevice(host: ReadHost, name: string): Promise<OpenDevice> {
   const mapping = await mappingNamed(host, name);
   const status = mapping === undefined ? undefined : await statusNow(host, mapping);

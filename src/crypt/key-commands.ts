@@ -2,17 +2,17 @@ import { type Command, type KeyInput, nothing, secondKeyPath } from '../command/
 import type { Bytes } from '../core/units.ts';
 import { classifyCryptsetup } from './classify.ts';
 
-/** How hard it is made to guess a key. */
+/** The key derivation cost of a key slot. */
 export interface Pbkdf {
   /** LUKS1 knows pbkdf2 alone. */
   readonly kdf: 'pbkdf2' | 'argon2id';
-  /** No more than this is used, whatever the benchmark would take. For argon2id alone. */
+  /** The maximum, whatever the benchmark would choose. Only for argon2id. */
   readonly memory?: Bytes | undefined;
-  /** How long opening it may take on this host: 2 s unless said otherwise. */
+  /** The time that opening it may take on this host (default: 2s). */
   readonly timeMs?: number | undefined;
 }
 
-/** How cryptsetup is told of it. */
+/** The cost as options of cryptsetup. */
 export function pbkdfOptions({ kdf, memory, timeMs }: Pbkdf): readonly string[] {
   return [
     ...['--pbkdf', kdf],
@@ -45,7 +45,10 @@ export function luksAddKey(add: {
   };
 }
 
-/** Destroys a key slot, also the last one: without a key on stdin nothing is asked (cryptsetup-luksKillSlot(8), NOTE). */
+/**
+ * Destroys a key slot, also the last one: without a key on stdin cryptsetup does not ask
+ * (cryptsetup-luksKillSlot(8), NOTE).
+ */
 export function luksKillSlot(device: string, slot: number): Command<void, 'destroy'> {
   return {
     tool: 'cryptsetup',

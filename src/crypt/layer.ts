@@ -48,7 +48,7 @@ export const luks: Layer<Resizing> = {
   resize: async (tx, { host, above }, { size, key, direction }) => {
     const inner = innerOf(above);
     if (inner?.mapping === undefined) throw new ParseError('a closed container cannot be resized');
-    // What lies in it was made smaller by its own step; an LVM physical volume does not say how far it reaches.
+    // Its content was shrunk by its own step; an LVM physical volume does not report where it ends.
     const consent = direction === 'shrink' ? ({ shrink: 'lose what lies beyond' } as const) : {};
     const shown = key === undefined ? {} : { key };
     await tx.crypt.resize({ name: inner.mapping, size, ...shown, ...consent });
@@ -69,7 +69,8 @@ async function limitsOf({ host, device }: LayerAt, inner: GraphDevice): Promise<
     ...{ size: inner.size, granularity: Math.max(512, sectorSize), overhead: dataOffset },
     smallest: { size: Math.max(512, sectorSize), why: 'which is one sector' },
     ...{ grow: may, shrink: may },
-    // LUKS2 keeps the volume's key where nobody can read it, not even cryptsetup.
+    // LUKS2 keeps the volume key in the kernel keyring, where nothing can read it, not even
+    // cryptsetup.
     needsKey: status.type === 'LUKS2' && status.keyLocation === 'keyring',
   };
 }

@@ -17,8 +17,9 @@ const magics = { first: 'LUKS\xba\xbe', second: 'SKUL\xba\xbe' } as const;
 const smallest = 16 * 1024;
 
 /**
- * The metadata of a LUKS2 header, on a device or in a file; `other`: it is no LUKS2; `damaged`: neither copy is whole. It is read
- * here and not by cryptsetup, which rewrites a damaged copy as soon as it looks at a device, with `isLuks` already (2.6.1).
+ * The metadata of a LUKS2 header, on a device or in a file; `other`: it is not LUKS2; `damaged`:
+ * neither copy is valid. bofh parses it, because cryptsetup rewrites a damaged copy as soon as it
+ * looks at a device, even with `isLuks` (2.6.1).
  */
 export async function luks2MetadataAt(
   host: ReadHost,
@@ -49,7 +50,10 @@ interface Copy {
 
 type Read = (from: number, count: number) => Promise<Buffer>;
 
-/** Both copies of the usual size come with one read. A file may end before them: what is behind its end is zeros. */
+/**
+ * One read covers both copies of the usual size. A file may end before them: bytes behind its end
+ * count as zeros.
+ */
 async function readerOf(host: ReadHost, path: string): Promise<Read> {
   const stat = await host.stat(path);
   const size = stat?.kind === 'file' ? stat.size : undefined;
@@ -69,7 +73,7 @@ function buffer({ buffer: bytes, byteOffset, byteLength }: DataView): Buffer {
   return Buffer.from(bytes as ArrayBuffer, byteOffset, byteLength);
 }
 
-/** A copy that is whole; undefined: its checksum, or its JSON, is wrong, or there is none. */
+/** A valid copy; undefined: its checksum, or its JSON, is wrong, or there is none. */
 async function copyAt(read: Read, offset: number, which: keyof typeof magics): Promise<Copy | undefined> {
   const head = await read(offset, smallest);
   const size = Number(head.readBigUInt64BE(8));

@@ -14,7 +14,8 @@ export function toReencryptRecovery({
   return {
     what: `the data of ${device} (LUKS ${luksUuid}), which are to be encrypted anew to their end`,
     look: [['cryptsetup', 'luksDump', device]],
-    // The first one does nothing where no part is torn, and the second one goes on with what was begun.
+    // The first command does nothing if no part is torn, and the second one resumes the
+    // reencryption.
     clear: [
       ['cryptsetup', 'repair', device],
       [

@@ -122,7 +122,7 @@ export function addedRecovery({
   readonly way: Way;
 }): ManualRecovery {
   const { device, luksUuid, slot, old } = undo;
-  // After the commit it is the old key that goes.
+  // After the commit the old key is removed.
   const going = way === 'forward' && old !== undefined ? old.slot : slot;
   return {
     what: `the key in slot ${going} of ${device} (LUKS ${luksUuid})`,
@@ -177,7 +177,8 @@ export function savedRecovery({
       ['ls', '-li', file, own],
       ['cryptsetup', 'luksDump', own],
     ],
-    // Before the commit both names of our inode go, and no other file that has the name by now.
+    // Before the commit both names of the created inode are removed, but no other file that has the
+    // name now.
     clear: [
       way === 'back'
         ? ['find', posix.dirname(file), '-maxdepth', '1', '-samefile', own, '-delete']

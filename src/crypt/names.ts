@@ -8,7 +8,7 @@ import { IdentityTaken, RefusedError, UsageError } from '../core/errors.ts';
 const plain = /^[\w#+.:=@][\w#+.:=@-]*$/;
 /** DM_NAME_LEN is 128 with the NUL at its end (linux/dm-ioctl.h). */
 const longest = 127;
-/** Names that a device may get by itself when the first one is taken: `-2` to `-9`. */
+/** Suffixes for the default name if it is taken: `-2` to `-9`. */
 const choices = ['', '-2', '-3', '-4', '-5', '-6', '-7', '-8', '-9'] as const;
 
 /** Throws UsageError for what cannot be the name of an open device. */
@@ -24,8 +24,9 @@ export function checkName(name: string): void {
 }
 
 /**
- * A name for an open device that nobody has: device-mapper's own name of the device with `-luks` behind it, or of what is
- * no device of device-mapper `luks-` and its uuid, for the kernel's names change from boot to boot.
+ * A free name for an open device: the device-mapper name of the device with `-luks` appended, or,
+ * if it is not a device-mapper device, `luks-` and its uuid, because kernel names change from boot
+ * to boot.
  */
 export async function freeName(
   host: ReadHost,
@@ -62,7 +63,7 @@ export function openedAs(dmUuid: string): string {
   });
 }
 
-/** RefusedError when somebody has the name, or IdentityTaken when we had chosen it ourselves. */
+/** RefusedError if the name is taken, or IdentityTaken if bofh chose it. */
 export async function refuseTaken(
   host: ReadHost,
   { name, chosenBy }: { readonly name: string; readonly chosenBy: 'caller' | 'us' },
@@ -74,7 +75,7 @@ export async function refuseTaken(
   throw new RefusedError(message, { remedy: 'give it another name' });
 }
 
-/** Also a file that lies where the node would be: neither udev nor device-mapper would replace it. */
+/** Also a file at the path of the node: neither udev nor device-mapper would replace it. */
 async function whoHas(host: ReadHost, name: string): Promise<string | undefined> {
   for (const block of await kernelNames(host, '/sys/block')) {
     if ((await kernelText(host, `/sys/block/${block}/dm/name`)) !== name) continue;

@@ -10,10 +10,13 @@ const mib = 1024 ** 2;
 /** Where cryptsetup 2.6 lets the data begin, on a device of this size or a larger one. */
 /** Where the data of a new device begin, by the defaults of cryptsetup (2.1 and later). */
 export const dataOffsets: Readonly<Record<'luks1' | 'luks2', Bytes>> = { luks1: 2 * mib, luks2: 16 * mib };
-/** Less data than this is no device, but a mistake in its size: luksFormat itself formats without any room for data. */
+/**
+ * A smaller data area is a mistake in the size: luksFormat formats even a device without any room
+ * for data.
+ */
 const leastData = mib;
 
-/** What a new encrypted device is asked for. */
+/** The request for a new encrypted device. */
 export const newLuksArgs = z.strictObject({
   device: z.string().check(z.minLength(1)),
   key: keyRef,
@@ -23,14 +26,14 @@ export const newLuksArgs = z.strictObject({
   uuid: z.exactOptional(luksUuid),
   /** LUKS2 alone has one; 47 bytes at most (LUKS2 on-disk format, `label[48]`). */
   label: z.exactOptional(z.string().check(z.regex(/^\P{Cc}+$/u, 'a label without control characters'))),
-  /** Exactly what is there and may be lost: its uuid, or, when it has none, its type. */
+  /** The content to overwrite: its uuid, or, if it has none, its type. */
   overwrite: z.exactOptional(overwriteSchema),
   ...costArgs,
 });
 
 export type NewLuksArgs = z.infer<typeof newLuksArgs>;
 
-/** What can be refused without looking at the host. */
+/** The checks that do not need the host. */
 export function checkArgs({ type = 'luks2', label, uuid, overwrite, ...cost }: NewLuksArgs) {
   const kdf = kdfFor(type === 'luks1' ? 1 : 2, cost);
   if (type === 'luks1' && label !== undefined)
@@ -52,7 +55,7 @@ export function refuseSmall(device: string, type: 'luks1' | 'luks2', bytes: Byte
   );
 }
 
-/** The same of a device whose header lies elsewhere. */
+/** The same for a device with a detached header. */
 export function refuseSmallData(device: string, bytes: Bytes): void {
   if (bytes >= leastData) return;
   throw new RefusedError(`${device} has ${formatSize(bytes)}: that is no room for data`, {

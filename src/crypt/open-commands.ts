@@ -3,18 +3,18 @@ import type { Reason } from '../core/errors.ts';
 import type { Bytes } from '../core/units.ts';
 import { classifyCryptsetup } from './classify.ts';
 
-/** What a device is opened as. */
+/** The parameters of an open device. */
 export interface Opening {
   readonly device: string;
   readonly name: string;
   readonly mode: 'ro' | 'rw';
   readonly key: KeyInput;
   readonly flags?: readonly ActivationFlag[];
-  /** The file that its header lies in. */
+  /** The file with the detached header. */
   readonly header?: string | undefined;
 }
 
-/** What a device can be opened with that `cryptsetup status` tells of afterwards. */
+/** The flags that a device can be opened with and that `cryptsetup status` shows afterwards. */
 export const activationFlags = [
   'discards',
   'same_cpu_crypt',
@@ -30,7 +30,10 @@ export function isActivationFlag(text: string): text is ActivationFlag {
   return activationFlags.some((flag) => flag === text);
 }
 
-/** Opens a device. The kernel refuses a name that is taken, and cryptsetup a device that is open already: both exit 5. */
+/**
+ * Opens a device. The kernel refuses a name that is taken, and cryptsetup a device that is open
+ * already: both exit 5.
+ */
 export function luksOpen({ device, name, mode, key, flags = [], header }: Opening): Command<void, 'change'> {
   return {
     tool: 'cryptsetup',
@@ -48,17 +51,19 @@ export function luksOpen({ device, name, mode, key, flags = [], header }: Openin
   };
 }
 
-/** How cryptsetup is told of a header that lies in a file. */
+/** The option for a detached header. */
 export function headerOption(header: string | undefined): readonly string[] {
   return header === undefined ? [] : ['--header', header];
 }
 
-/** Makes an open device smaller or larger. LUKS2 keeps its key where cryptsetup cannot read it, and asks for one. */
+/**
+ * Resizes an open device. LUKS2 keeps its key where cryptsetup cannot read it, and asks for one.
+ */
 export function luksResize(resize: {
   readonly name: string;
   readonly size: Bytes;
   readonly key?: KeyInput | undefined;
-  /** The file that its header lies in. */
+  /** The file with the detached header. */
   readonly header?: string | undefined;
 }): Command<void, 'change'> {
   const { name, size, key, header } = resize;
@@ -88,7 +93,7 @@ export function luksClose(name: string): Command<void, 'change'> {
   };
 }
 
-/** Gives a mapping another name, which nobody has: the kernel refuses one that is taken. Its dm uuid stays. */
+/** Renames a mapping: the kernel refuses a name that is taken. The dm uuid stays. */
 export function renameMapping(from: string, to: string): Command<void, 'change'> {
   return {
     tool: 'dmsetup',
@@ -102,7 +107,7 @@ export function renameMapping(from: string, to: string): Command<void, 'change'>
 /** Why dmsetup failed: it exits 1 whatever it was, and the kernel's word stands at the end. */
 export function classifyDmsetup({ stderr }: Answer): Reason {
   if (/No such device or address/.test(stderr)) return 'not-found';
-  // Also what a taken name is refused with.
+  // Also the exit code for a name that is taken.
   if (/Device or resource busy/.test(stderr)) return 'exists';
   return 'unknown';
 }

@@ -7,7 +7,10 @@ import { fileSum, sumOn } from './header-sum.ts';
 import { dataOffsets } from './new-luks.ts';
 import { headerOf } from './reads.ts';
 
-/** What lay where the encrypted data are to begin: cryptsetup does not write there when it makes a header. */
+/**
+ * What was on the device where the encrypted data starts: cryptsetup does not write there when it
+ * creates a header.
+ */
 export const payloadBefore = z.strictObject({ at: z.int().check(z.nonnegative()), witness: z.string() });
 
 type PayloadBefore = z.infer<typeof payloadBefore>;
@@ -18,7 +21,7 @@ interface Place {
   readonly header: string;
 }
 
-/** Of a device that is to be encrypted; with a detached header its data begin at once. */
+/** For a device that will be encrypted; with a detached header its data starts at offset 0. */
 export async function payloadOf(
   host: ReadHost,
   device: string,
@@ -35,8 +38,9 @@ export async function luksWitness(host: ReadHost, place: Place): Promise<string>
 }
 
 /**
- * What others have done to it since. Without a witness it was cut short: then it has one key at most, and its data are those
- * of before. `touched`: the sequence changed its keys itself.
+ * What other programs have changed since. Without a witness the step was interrupted: then the
+ * device has one key at most, and its previous data. `touched`: the sequence itself changed its
+ * keys.
  */
 export async function luksChanged(
   host: ReadHost,
@@ -48,7 +52,7 @@ export async function luksChanged(
   },
 ): Promise<Changed | undefined> {
   const keysNow = await sumIn(host, place);
-  // Cut short, it may be none that anybody could open.
+  // An interrupted format may leave a device that cannot be opened.
   if (['none', 'unreadable', 'other'].includes(keysNow))
     return since.witness === undefined
       ? undefined
@@ -63,7 +67,7 @@ export async function luksChanged(
   return hasSameKeys ? undefined : { found: `others changed the keys in ${place.header}` };
 }
 
-/** A detached header says where the data would begin if it lay before them. */
+/** A detached header contains the offset that the data would have behind it. */
 function offsetIn({ device, header }: Place, dataOffset: Bytes): Bytes {
   return device === header ? dataOffset : 0;
 }

@@ -3,13 +3,16 @@ import type { ChangeHost, ReadHost } from '../command/index.ts';
 import { CommandError, RefusedError } from '../core/errors.ts';
 import { besideWith, realParent } from '../file/path.ts';
 
-/** A new file with the private second name that it bears until the commit. */
+/** A new file with the private second name that it has until the commit. */
 interface NewFile {
   readonly file: string;
   readonly private: string;
 }
 
-/** The private name beside a file that is to be made. RefusedError when either name is taken, or there is no directory. */
+/**
+ * The private name for a file that will be created. RefusedError if either name is taken, or the
+ * directory is missing.
+ */
 export async function freeNames(host: ReadHost, file: string, mark: string): Promise<string> {
   await realParent(host, file);
   const own = besideWith(file, mark);
@@ -17,7 +20,9 @@ export async function freeNames(host: ReadHost, file: string, mark: string): Pro
   return own;
 }
 
-/** Gives what is under the private name its own name, durably, and never in the place of another file. */
+/**
+ * Links the file with the private name to its final name, durably, and never replaces another file.
+ */
 export async function linkNew(host: ChangeHost, { file, private: own }: NewFile): Promise<void> {
   try {
     await host.link(own, file);
@@ -28,7 +33,7 @@ export async function linkNew(host: ChangeHost, { file, private: own }: NewFile)
   await host.sync(posix.dirname(file));
 }
 
-/** Takes the file away, where it is ours, and then its private name. */
+/** Removes the file, if this sequence created it, and then its private name. */
 export async function removeNames(
   host: ChangeHost,
   { file, private: own }: NewFile,
@@ -41,7 +46,7 @@ export async function removeNames(
   await host.removeFile(own);
 }
 
-/** Makes the names of the directory durable that a file lies in. */
+/** Makes the names in the directory of a file durable. */
 export async function syncDirectoryOf(host: ChangeHost, file: string): Promise<void> {
   const directory = posix.dirname(file);
   if ((await host.stat(directory))?.kind === 'directory') await host.sync(directory);

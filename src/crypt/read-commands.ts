@@ -19,7 +19,7 @@ export function luksDump1(device: string): ReadCommand<HeaderPart> {
   };
 }
 
-/** What the metadata of a LUKS2 device say. The uuid and the label are not in them. */
+/** The metadata of a LUKS2 device. The uuid and the label are not in it. */
 export function luks2Header(json: string): HeaderPart {
   const metadata = luks2Metadata.parse(JSON.parse(json));
   const { keyslots, tokens, config } = metadata;
@@ -75,7 +75,7 @@ export function testKey(ask: {
     access: 'read',
     accepts: [0, 2],
     stdin: ask.key,
-    // argon2 takes its time, and its memory.
+    // argon2 needs time and memory.
     timeoutMs: 120_000,
     parse: ({ exitCode }) => exitCode === 0,
     classify: classifyCryptsetup,
@@ -83,8 +83,8 @@ export function testKey(ask: {
 }
 
 /**
- * What the kernel and the header say of an open device; undefined: there is no mapping of this name. It repairs a damaged
- * copy of the LUKS2 header beneath, so ask `statusNow`.
+ * The status of an open device, from the kernel and the header; undefined: there is no mapping of
+ * this name. The command repairs a damaged copy of the LUKS2 header below, so call `statusNow`.
  */
 export function cryptStatus(name: string): ReadCommand<MappingStatus | undefined> {
   return {

@@ -13,22 +13,22 @@ import type { HeaderPart, LuksHeader, Mapping, MappingStatus } from './schema.ts
 export interface LuksDevice {
   /** `/dev/dm-3`, `/dev/sdb1` */
   readonly device: string;
-  /** What everybody calls it: `lv:vg0/web1`. */
+  /** Its name in bofh: `lv:vg0/web1`. */
   readonly key: string;
   readonly uuid: string;
   readonly label?: string;
-  /** The mapping that it is open as. */
+  /** The mapping, if it is open. */
   readonly mapping?: Mapping;
 }
 
-/** A device of which nobody can tell whether it is encrypted: reading it fails. */
+/** A device that may be encrypted: reading it fails. */
 export interface UnreadableDevice {
   readonly device: string;
   /** In words. */
   readonly why: string;
 }
 
-/** What was found out of every device of a host. */
+/** The result for every device of a host. */
 export interface LuksScan {
   readonly devices: readonly LuksDevice[];
   readonly unreadable: readonly UnreadableDevice[];
@@ -68,7 +68,7 @@ export async function headerOf(host: ReadHost, device: string): Promise<LuksHead
   return { ...header, uuid, ...(label === undefined ? {} : { label }) };
 }
 
-/** A header of which no copy is whole. */
+/** A header without a valid copy. */
 export class DamagedHeader extends RefusedError {}
 
 function luks2Header(device: string, { text, damagedCopy }: Luks2Metadata): HeaderPart {
@@ -83,8 +83,9 @@ function luks2Header(device: string, { text, damagedCopy }: Luks2Metadata): Head
 }
 
 /**
- * RefusedError for a LUKS2 header with a damaged copy: cryptsetup repairs it as soon as it looks at the device, whatever it
- * was asked. So this stands before every use of cryptsetup that is not meant to repair it.
+ * RefusedError for a LUKS2 header with a damaged copy: cryptsetup repairs it as soon as it looks at
+ * the device, whatever the command. So this check precedes every use of cryptsetup that is not
+ * meant to repair it.
  */
 export async function refuseDamaged(host: ReadHost, device: string): Promise<void> {
   const { found, path } = await contentOf(host, device);
@@ -103,7 +104,7 @@ export function damagedCopy(device: string, copy: 'first' | 'second'): RefusedEr
   );
 }
 
-/** What a device holds, or a file: blkid looks at both alike. */
+/** The content of a device, or a file: blkid probes both in the same way. */
 export async function contentOf(
   host: ReadHost,
   path: string,
@@ -165,7 +166,10 @@ async function mappingAt(host: ReadHost, sys: string, dmUuid: string): Promise<M
   };
 }
 
-/** The mapping that this very device is open as: by the kernel's list of what lies on it, not by a uuid, which a copy has too. */
+/**
+ * The mapping of this very device: from the kernel's list of holders, not from a uuid, which a copy
+ * has too.
+ */
 export async function mappingOn(host: ReadHost, device: string): Promise<Mapping | undefined> {
   const { number } = await deviceNode(host, device);
   const name = posix.basename(await host.readLink(`/sys/dev/block/${number}`));
@@ -174,7 +178,7 @@ export async function mappingOn(host: ReadHost, device: string): Promise<Mapping
   );
 }
 
-/** The one device beneath a mapping: by a path that a person knows it by, and by the kernel's name. */
+/** The one device below a mapping: its well-known path, and its kernel name. */
 export async function lowerPath(
   host: ReadHost,
   { path, beneath }: Mapping,
@@ -195,8 +199,8 @@ export async function keyOpens(host: ReadHost, ask: Parameters<typeof testKey>[0
 }
 
 /**
- * What cryptsetup says of a mapping; undefined: it is gone. RefusedError where the header beneath has a damaged copy. One
- * that lies elsewhere cryptsetup does not look for.
+ * The status of a mapping from cryptsetup; undefined: it is gone. RefusedError if the header below
+ * has a damaged copy. cryptsetup does not look for a detached header.
  */
 export async function statusNow(
   host: ReadHost,
@@ -215,8 +219,8 @@ function devicePath(block: string): string {
 const atOnce = 8;
 
 /**
- * Every encrypted device of this host, and every device that cannot be read, which may be one. Each device is probed, for no
- * cache knows them all.
+ * Every encrypted device of this host, and every unreadable device, which may be one. Each device
+ * is probed, because no cache knows them all.
  */
 export async function scanForLuks(host: ReadHost): Promise<LuksScan> {
   const [open, blocks] = await Promise.all([mappings(host), blockNames(host)]);
@@ -261,7 +265,7 @@ async function luksDeviceAt(host: ReadHost, block: string, open: readonly Mappin
   try {
     return await lookedAt(host, { block, device, open });
   } catch (error) {
-    // What the device does; that the program is missing, or was ended, says nothing of it.
+    // An error of the device; a missing or killed program says nothing about it.
     const isItsOwn =
       error instanceof ParseError || (error instanceof CommandError && error.reason !== 'killed');
     if (!isItsOwn) throw error;

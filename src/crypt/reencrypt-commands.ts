@@ -5,19 +5,20 @@ import { classifyCryptsetup } from './classify.ts';
 
 const progress = ['--progress-json', '--progress-frequency', '1'] as const;
 
-/** How the data are to be encrypted from now on. */
+/** The new encryption of the data. */
 export interface NewCipher {
   /** Without it as now. */
   readonly cipher?: string | undefined;
   /** Bits; without it as now. */
   readonly keySize?: number | undefined;
-  /** How the part at work is kept safe from a crash. Never `none`. */
+  /** The protection of the part in progress against a crash. Never `none`. */
   readonly resilience: 'checksum' | 'journal';
 }
 
 /**
- * Encrypts all data of a closed device anew, by a new volume key in a key slot of its own; the old slot goes. It takes the one
- * key of a device with one key alone (2.6.1). Its header says how far it is, so that `luksResume` can go on with it.
+ * Reencrypts all data of a closed device with a new volume key in a new key slot, and removes the
+ * old slot. It accepts one key only for a device with one key (2.6.1). The header records the
+ * progress, so that `luksResume` can resume it.
  */
 export function luksReencrypt(
   of: NewCipher & { readonly device: string; readonly key: KeyInput },
@@ -31,7 +32,7 @@ export function luksReencrypt(
   ]);
 }
 
-/** Goes on with one that was begun. Of one with a part that was torn it says to repair it first. */
+/** Resumes a reencryption. If a part was torn, the command fails and asks to repair it first. */
 export function resumeReencrypt(of: {
   readonly device: string;
   readonly key: KeyInput;
@@ -72,7 +73,7 @@ export function repairTorn({
   };
 }
 
-/** Where a reencryption has begun, a key that does not fit is exit 1 without a word (2.6.1). */
+/** While a reencryption is in progress, a wrong key is exit 1 without a message (2.6.1). */
 function classifyReencrypt(answer: Answer): Reason {
   if (answer.exitCode === 1 && answer.stdout + answer.stderr === '') return 'denied';
   return classifyCryptsetup(answer);

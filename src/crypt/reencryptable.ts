@@ -3,13 +3,13 @@ import { type Bytes, formatSize } from '../core/units.ts';
 import type { LuksHeader } from './schema.ts';
 import { isHeaderFile, type KnownDevice } from './slots.ts';
 
-/** What is looked at. */
+/** The state of the device. */
 interface Found {
   readonly known: KnownDevice;
   readonly header: LuksHeader;
 }
 
-/** What is asked for. */
+/** The request. */
 interface Asked extends Found {
   readonly cipher: string | undefined;
   /** Bits. */
@@ -46,7 +46,10 @@ export function checkWords(asked: {
     throw new UsageError(`${cipher} needs the size of its key too: ${sizesOf(cipher)}`);
 }
 
-/** UsageError for a size that keys of the cipher do not have. Of a cipher that was made by others we do not know. */
+/**
+ * UsageError for a key size that the cipher does not have. Sizes of unknown ciphers are not
+ * checked.
+ */
 function checkKeySize(cipher: string, keySize: number | undefined): void {
   if (keySize === undefined || ciphers[cipher]?.includes(keySize) !== false) return;
   throw new UsageError(`${cipher} has keys of ${sizesOf(cipher)}, not of ${keySize}`);
@@ -56,7 +59,7 @@ function sizesOf(cipher: string): string {
   return `${ciphers[cipher]?.join(' or ') ?? ''} bits`;
 }
 
-/** RefusedError for a device that cannot be encrypted anew from its beginning. */
+/** RefusedError for a device that cannot be reencrypted from its start. */
 export function refuseUnready({ known: { device, identity }, header, cipher, keySize }: Asked): void {
   if (isHeaderFile({ identity }))
     throw refusal(`${device} is a file with a header: only a device that has its own is encrypted anew`, {
@@ -98,7 +101,10 @@ function refuseKeys(device: string, { keySlots }: LuksHeader): void {
   );
 }
 
-/** A key lies in 4000 stripes, in blocks of 4 KiB; the work needs 8 KiB beside it (lib/luks2; seen with 2.6.1). */
+/**
+ * A key takes 4000 stripes, in blocks of 4 KiB; the reencryption needs 8 KiB more (lib/luks2; seen
+ * with 2.6.1).
+ */
 function refuseNoRoom(device: string, { slotRoom }: LuksHeader, keySize: number | undefined): void {
   if (slotRoom === undefined) return;
   const { all, taken } = slotRoom;
@@ -111,7 +117,7 @@ function refuseNoRoom(device: string, { slotRoom }: LuksHeader, keySize: number 
   );
 }
 
-/** RefusedError for a device on which nothing was begun that can be gone on with. */
+/** RefusedError for a device without a reencryption that can be resumed. */
 export function refuseUnresumable({ known: { device, identity }, header: { reencryption } }: Found): void {
   if (reencryption === undefined)
     throw refusal(`${device} is not being encrypted anew: there is nothing to go on with`, {

@@ -4,17 +4,21 @@ import type { luks2Metadata, Reencryption } from './schema.ts';
 
 type Metadata = z.infer<typeof luks2Metadata>;
 
-/** Until its end a device requires this of whoever opens it, with a version behind it (lib/luks2/luks2_json_metadata.c). */
+/**
+ * During a reencryption the device requires this flag, followed by a version
+ * (lib/luks2/luks2_json_metadata.c).
+ */
 const requirement = 'online-reencrypt';
 
-/** Does the header require that a reencryption is known? */
+/** Does the header require support for an unfinished reencryption? */
 export function isReencryption(name: string): boolean {
   return name.startsWith(requirement);
 }
 
 /**
- * How far a reencryption is. The segments with a flag `backup-` say what the device was and will be, one with
- * `in-reencryption` is the part at work; of all others those of the new key are done (LUKS2 on-disk format, 3.3 and 5).
+ * The progress of a reencryption. The segments with a flag `backup-` describe the device before and
+ * after, the one with `in-reencryption` is the part in progress; of all others those with the new
+ * key are done (LUKS2 on-disk format, 3.3 and 5).
  */
 export function reencryptionIn(metadata: Metadata): Reencryption | undefined {
   if (metadata.config.requirements?.mandatory?.some(isReencryption) !== true) return undefined;
@@ -34,14 +38,17 @@ export function reencryptionIn(metadata: Metadata): Reencryption | undefined {
   };
 }
 
-/** The segment that tells how the data are encrypted: of a device that is not encrypted whole one that is, or will be. */
+/**
+ * The segment that shows the encryption of the data: for a device that is only partly encrypted, an
+ * encrypted segment from before or after.
+ */
 export function segmentOf(metadata: Metadata): Metadata['segments'][string] | undefined {
   const first = metadata.segments['0'];
   if (first?.encryption !== undefined || reencryptionIn(metadata) === undefined) return first;
   return Object.values(metadata.segments).find(({ encryption }) => encryption !== undefined);
 }
 
-/** By which the keys of those segments are known that are not there for the record alone. */
+/** The digests of the keys of the segments that hold data, without the backup segments. */
 export function digestsNow(metadata: Metadata): string {
   const now = Object.entries(metadata.segments)
     .filter(([, { flags }]) => !isBackup(flags))
@@ -62,7 +69,7 @@ function flagged({ segments }: Metadata, flag: string) {
   return { index: found[0], segment: found[1] };
 }
 
-/** A part of another key than before, whose end is known. */
+/** A part with another key than before, whose end is known. */
 function isOf(
   { digests }: Metadata,
   part: { readonly index: string; readonly segment: Metadata['segments'][string]; readonly fresh: string },

@@ -5,7 +5,10 @@ import { type Bytes, formatSize } from '../core/units.ts';
 import { contentOf, headerOf, isLuksSignature, mappingNamed, mappingOn, statusNow } from './reads.ts';
 import type { LuksHeader, Mapping, MappingStatus } from './schema.ts';
 
-/** What is open, by its name or by the device beneath. RefusedError when nothing of LUKS is, UsageError for both or none. */
+/**
+ * An open device, by its name or its backing device. RefusedError if there is no LUKS mapping,
+ * UsageError for both or none.
+ */
 export async function openLuks(
   host: ReadHost,
   { name, device }: { readonly name?: string; readonly device?: string },
@@ -23,7 +26,9 @@ export async function openLuks(
   });
 }
 
-/** The header that it was opened by. RefusedError for any other: it may be of another volume key. */
+/**
+ * The header that it was opened with. RefusedError for any other: it may have another volume key.
+ */
 export async function headerFor(
   host: ReadHost,
   {
@@ -56,7 +61,10 @@ export async function headerFor(
   );
 }
 
-/** The size that is asked for, or all that there is room for. RefusedError for more, UsageError for what are no whole sectors. */
+/**
+ * The requested size, or all the space. RefusedError if it is too large, UsageError if it is not in
+ * whole sectors.
+ */
 export async function roomFor(
   host: ReadHost,
   {
@@ -94,7 +102,7 @@ export async function roomFor(
   );
 }
 
-/** What cryptsetup says of what is open. */
+/** The status of the open device from cryptsetup. */
 export async function statusOf(host: ReadHost, mapping: Mapping): Promise<MappingStatus> {
   const status = await statusNow(host, mapping);
   if (status !== undefined) return status;

@@ -9,8 +9,9 @@ import { findKnown, type KnownDevice } from './slots.ts';
 const mode = 0o600;
 
 /**
- * Writes the header of that very device into a new file, and makes it durable. The file holds key material: whoever has it and
- * one of the keys that it was made with can read the device, also once that key was removed from it.
+ * Writes the header of this very device into a new file, and makes it durable. The file holds key
+ * material: with it and one of the keys from that time the device can be read, even after that key
+ * was removed.
  */
 export async function saveHeader(host: ChangeHost, known: KnownDevice, file: string): Promise<void> {
   const { device, luksUuid: uuid } = known;
@@ -46,7 +47,10 @@ function setMode(file: string): Command<void, 'change'> {
   return { tool: 'chmod', argv: [`0${mode.toString(8)}`, file], access: 'change', parse: nothing };
 }
 
-/** Headers that a sequence has saved for itself lie here: it is on a disk, and outlasts a power cut. */
+/**
+ * The directory of headers that a sequence saved for its undo: it is on disk, and survives a power
+ * cut.
+ */
 export const savedHeaders = '/var/lib/bofh/headers';
 
 /** Makes that directory, for its owner alone, and its names durable. */

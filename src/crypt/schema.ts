@@ -32,7 +32,7 @@ export const luks2Metadata = z.object({
         area: z.object({ size: bytes }),
         kdf,
       }),
-      // Of a reencryption that is under way.
+      // Only during a reencryption.
       z.object({
         type: z.literal('reencrypt'),
         mode: z.enum(['reencrypt', 'encrypt', 'decrypt']),
@@ -68,33 +68,41 @@ export const luks2Metadata = z.object({
   }),
 });
 
-/** A slot in which the volume's key lies, locked by one key of a person's. */
+/** A key slot: it holds the volume key, encrypted with one passphrase or key file. */
 export interface KeySlot {
   readonly slot: number;
   readonly kdf: 'pbkdf2' | 'argon2i' | 'argon2id';
-  /** Memory that it takes to open it; pbkdf2 takes none. */
+  /** Memory needed to open it; pbkdf2 needs none. */
   readonly memory?: Bytes;
   /** Rounds: iterations of pbkdf2, passes of argon2. */
   readonly rounds: number;
-  /** Drawn anew whenever a slot is written, so it tells one content of a slot from another. Base64 or hex. */
+  /**
+   * Generated whenever a slot is written, so it identifies the content of a slot. Base64 or hex.
+   */
   readonly salt: string;
-  /** `nothing`: the key in it is not that of the data, as that of a reencryption which has not begun. */
+  /**
+   * `nothing`: its key is not that of the data, for example for a reencryption that has not
+   * started.
+   */
   readonly opens: 'data' | 'nothing';
 }
 
-/** What is encrypted anew and is not at its end: part of the data by the old key still, part by the new one. */
+/** An unfinished reencryption: part of the data has the old key, part the new one. */
 export interface Reencryption {
-  /** `encrypt`, `decrypt`: a plain device becomes an encrypted one, or the other way round. */
+  /** `encrypt`, `decrypt`: a plain device becomes an encrypted one, or the reverse. */
   readonly mode: 'reencrypt' | 'encrypt' | 'decrypt';
   /** The cipher that all of it will have; null: none. */
   readonly cipher: string | null;
-  /** By which the old volume key is known, as `volumeKeyDigest`; '': there was none. */
+  /** Digest of the old volume key, as `volumeKeyDigest`; '': there was none. */
   readonly oldKeyDigest: string;
-  /** What protects the part that is being written: `checksum`, `journal`, `datashift` … or `none`. */
+  /** The protection of the part in progress: `checksum`, `journal`, `datashift` … or `none`. */
   readonly resilience: string;
   /** Bytes that have been done. */
   readonly done: Bytes;
-  /** A part was begun and not ended: somebody is at it now, or was killed, and it must be repaired. */
+  /**
+   * A part was started and not finished: it is in progress, or was interrupted and must be
+   * repaired.
+   */
   readonly torn: boolean;
 }
 
@@ -108,18 +116,27 @@ export interface LuksHeader {
   readonly sectorSize: Bytes;
   /** Where the encrypted data begins. */
   readonly dataOffset: Bytes;
-  /** By which the volume's key is known: another one is of another key. Base64 or hex; no key can be told from it. */
+  /**
+   * Digest of the volume key: another one is of another key. Base64 or hex; it does not reveal the
+   * key.
+   */
   readonly volumeKeyDigest: string;
   readonly keySlots: readonly KeySlot[];
-  /** What else may open it: `systemd-tpm2`, `clevis`. */
+  /** Tokens that can open it: `systemd-tpm2`, `clevis`. */
   readonly tokens: readonly { readonly type: string; readonly slots: readonly number[] }[];
-  /** What a program must know before it may open it, as `online-reencrypt`: there is more to it than stands here. */
+  /**
+   * Features that a program must support to open it, as `online-reencrypt`: they are not shown
+   * here.
+   */
   readonly requirements: readonly string[];
-  /** It is being encrypted anew, or was when that was interrupted. */
+  /** A reencryption that is running, or was interrupted. */
   readonly reencryption?: Reencryption;
-  /** The data have checksums beside them, which dm-integrity keeps. */
+  /** The data has checksums, which dm-integrity stores. */
   readonly integrity: boolean;
-  /** Where the keys of LUKS2 lie: all of it, and what is taken. LUKS1 has a place for each slot. */
+  /**
+   * The keyslots area of LUKS2: its size, and how much is used. LUKS1 has a fixed place for each
+   * slot.
+   */
   readonly slotRoom?: { readonly all: Bytes; readonly taken: Bytes };
   /** LUKS2 has its metadata twice: the copy that is damaged, or older. This is read from the other one. */
   readonly damagedCopy?: 'first' | 'second';
@@ -135,7 +152,10 @@ export interface Mapping {
   readonly path: string;
   /** `major:minor` */
   readonly number: string;
-  /** What cryptsetup has set when it opened it: `CRYPT-LUKS2-<uuid without hyphens>-<the name then>`. */
+  /**
+   * Set by cryptsetup when it opened the device: `CRYPT-LUKS2-<uuid without hyphens>-<the name
+   * then>`.
+   */
   readonly dmUuid: string;
   /** `LUKS1`, `LUKS2`, `PLAIN`, `VERITY` … */
   readonly type: string;
@@ -143,11 +163,11 @@ export interface Mapping {
   readonly luksUuid?: string;
   readonly size: Bytes;
   readonly mode: 'ro' | 'rw';
-  /** Kernel names of the devices beneath, as `dm-3`. */
+  /** Kernel names of the devices below, as `dm-3`. */
   readonly beneath: readonly string[];
 }
 
-/** What `cryptsetup status` says of a mapping. */
+/** The output of `cryptsetup status` for a mapping. */
 export interface MappingStatus {
   readonly inUse: boolean;
   readonly type: string;
@@ -158,7 +178,7 @@ export interface MappingStatus {
   readonly offset?: Bytes;
   readonly size: Bytes;
   readonly mode: 'ro' | 'rw';
-  /** Its data are being encrypted anew, or that was interrupted. */
+  /** A reencryption of its data is running, or was interrupted. */
   readonly isReencrypted: boolean;
   readonly flags: readonly string[];
 }

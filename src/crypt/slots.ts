@@ -15,21 +15,21 @@ import { testKey } from './read-commands.ts';
 import { contentOf, damagedCopy, headerOf, isLuksSignature } from './reads.ts';
 import { type KeySlot, luksUuid, type LuksHeader } from './schema.ts';
 
-/** A LUKS device, or the file that its header lies in, as it was when it was journalled. */
+/** A LUKS device, or the file with its detached header, as it was when it was journalled. */
 export const knownDevice = z.strictObject({
   device: z.string(),
-  /** Which device it was, whatever bears its path later; of a file its inode. */
+  /** Identifies the device, whatever has its path later; for a file its inode. */
   identity: z.string(),
   luksUuid,
 });
 
 export type KnownDevice = z.infer<typeof knownDevice>;
 
-/** A slot that a key is put into. */
+/** A slot for a new key. */
 export const newSlot = z.extend(knownDevice, {
   slot: z.int().check(z.minimum(0)),
   kdf: z.enum(['pbkdf2', 'argon2id']),
-  /** Bytes; null: pbkdf2 takes none. */
+  /** Bytes; null: pbkdf2 needs none. */
   memory: z.nullable(z.int()),
 });
 
@@ -56,7 +56,7 @@ export async function luksDevice(
   return { known: await knownAs(host, device, header), header };
 }
 
-/** What is journalled of a device, or of the file that its header lies in. */
+/** The journal entry of a device, or of the file with its detached header. */
 export async function knownAs(host: ReadHost, device: string, { uuid }: LuksHeader): Promise<KnownDevice> {
   const file = await headerFileAt(host, device);
   if (file !== undefined) await refuseExposed(host, device, 'there');
@@ -64,19 +64,19 @@ export async function knownAs(host: ReadHost, device: string, { uuid }: LuksHead
   return { device, identity, luksUuid: uuid };
 }
 
-/** The identity of a file that a header lies in; undefined of anything else. */
+/** The identity of a file with a detached header; undefined for anything else. */
 export async function headerFileAt(host: ReadHost, path: string): Promise<string | undefined> {
   const stat = path.startsWith('/') ? await host.stat(path) : undefined;
   if (stat?.kind !== 'file') return undefined;
   return `file:${stat.inode}${stat.birth === undefined ? '' : `+${stat.birth}`}`;
 }
 
-/** Is it a file that a header lies in, and no device? */
+/** Is it a file with a detached header, and not a device? */
 export function isHeaderFile({ identity }: Pick<KnownDevice, 'identity'>): boolean {
   return identity.startsWith('file:');
 }
 
-/** Where it is now and its header; undefined when the device is gone, blank, or another one. */
+/** Its current place and header; undefined if the device is gone, blank, or another one. */
 export async function findKnown(
   host: ReadHost,
   { device, identity, luksUuid: uuid }: KnownDevice,
@@ -98,7 +98,7 @@ async function sameFileAt(
   return now !== undefined && isIdentity(now, identity) ? device : undefined;
 }
 
-/** What a change of its keys claims. */
+/** The claims of a key change. */
 export async function claimsOnKeys(
   { device, identity, luksUuid: uuid }: KnownDevice,
   on: (path: string) => Promise<DeviceKeys>,
@@ -108,7 +108,7 @@ export async function claimsOnKeys(
   return { changes: [`luks:${uuid}`], needs: [key, ...beneath] };
 }
 
-/** The lowest slot that no key lies in, or the one that was asked for. */
+/** The lowest free slot, or the requested one. */
 export function freeSlot({ version, keySlots, uuid }: LuksHeader, asked: number | undefined): number {
   const taken = new Set(keySlots.map(({ slot }) => slot));
   const all = Array.from({ length: slots[version] }, (_, slot) => slot);
@@ -122,7 +122,7 @@ export function freeSlot({ version, keySlots, uuid }: LuksHeader, asked: number 
   );
 }
 
-/** How a person is asked for a key of the device. */
+/** The prompt for a key of the device. */
 export function keyOf(
   key: KeyRef,
   { device, luksUuid: uuid }: KnownDevice,
@@ -157,8 +157,8 @@ export async function fillSlot(
 }
 
 /**
- * What lies in the slot: our key by its salt, or, when the step did not come so far as to know it, by the key itself,
- * which nobody else has put there.
+ * Whether the slot has the key of this sequence: recognised by its salt, or, if the step did not
+ * get far enough to read the salt, by the key itself, which only this sequence adds there.
  */
 export async function whoseSlot(
   host: ReadHost,
@@ -187,7 +187,7 @@ export async function emptySlot(
   await host.run(luksKillSlot(found.path, of.slot));
 }
 
-/** RefusedError when there is one key alone that opens the data. */
+/** RefusedError if only one key opens the data. */
 export function refuseLast(device: string, keySlots: readonly KeySlot[]): void {
   if (keySlots.filter(({ opens }) => opens === 'data').length > 1) return;
   throw new RefusedError(`that is the last key of ${device}: nothing would ever open it again`, {

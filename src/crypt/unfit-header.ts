@@ -8,7 +8,7 @@ export function refuseUnfit(of: {
   readonly header: LuksHeader;
   readonly file: string;
   readonly backup: LuksHeader;
-  /** The uuid of the header that may be lost. */
+  /** The uuid of the header to overwrite. */
   readonly overwrite: string | undefined;
 }): void {
   const { device, header, file, backup, overwrite } = of;

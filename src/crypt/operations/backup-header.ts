@@ -11,7 +11,7 @@ import { isHeaderFile, knownDevice, luksDevice } from '../slots.ts';
 
 const args = z.strictObject({
   device: z.string().check(z.minLength(1)),
-  /** Where the backup is to be: nothing is there yet. */
+  /** The path of the backup, which must not exist. */
   file: absolutePath,
 });
 
@@ -28,11 +28,12 @@ const result = z.strictObject({ sha256: sha256Hex, size: z.int().check(z.positiv
 type Result = z.infer<typeof result>;
 
 /**
- * Saves the header of an encrypted device, with its key slots, in a new file that its owner alone may read. It appears whole or
- * not at all, and never in the place of another one.
+ * Saves the header of an encrypted device, with its key slots, in a new file that only its owner
+ * can read. The file appears complete or not at all, and never replaces another one.
  *
- * As with `tx.file.create` the mark is a private second name, which stays until the commit; what stands at the path is ours
- * while it is the inode of the private name, and holds what was written to it.
+ * As with `tx.file.create` the tag is a private second name, which stays until the commit; the file
+ * at the path belongs to this sequence while it is the inode of the private name, and holds what
+ * was written to it.
  */
 export const backupHeader = operation({
   kind: 'crypt.header.backup',
@@ -78,7 +79,7 @@ async function survey(host: ReadHost, made: Undo, known: Result | undefined) {
   const [own, there] = [await host.stat(made.private), await host.stat(made.file)];
   if (there === undefined) return { own, atPath: 'absent' } as const;
   if (!sameFile(own, there)) return { own, atPath: 'another' } as const;
-  // Cut short, it is known by nothing but its being a header.
+  // An incomplete file is only recognised as a header.
   const unchanged =
     known === undefined
       ? (await fileSum(host, made.private)) !== 'unreadable'
@@ -86,7 +87,10 @@ async function survey(host: ReadHost, made: Undo, known: Result | undefined) {
   return { own, atPath: unchanged ? 'ours' : 'edited' } as const;
 }
 
-/** The private name is what there is of us. `found` beside `ours` tells of what is at the path and not ours any more. */
+/**
+ * The private name proves that this sequence created the file. `found` beside `ours` describes a
+ * file at the path that it did not create.
+ */
 async function look(host: ReadHost, made: Undo, known: Result | undefined): Promise<Look> {
   const { own, atPath } = await survey(host, made, known);
   if (own === undefined) return { state: 'gone' };

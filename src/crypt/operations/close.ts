@@ -36,22 +36,23 @@ const undo = z.strictObject({
   /** It tells the mapping from any other of its name; the name that it was opened under is its last part. */
   dmUuid: z.string(),
   luksUuid,
-  /** Where it lies: what to open again. */
+  /** The backing device: what the undo opens. */
   device: z.string(),
   identity: z.string(),
   lower: z.string(),
   mode: z.enum(['ro', 'rw']),
   size: z.int(),
   flags: z.array(z.enum(activationFlags)),
-  /** Where the key comes from that opens it again. */
+  /** The source of the key for the undo. */
   key: keyRef,
 });
 
 type Undo = z.infer<typeof undo>;
 
 /**
- * Closes an encrypted device that nobody uses. Undone by opening it again, as it was: its name, its size, its flags, and the
- * name that stands in device-mapper's uuid of it. That takes a key; without one, `closeAfterCommit`.
+ * Closes an unused encrypted device. The undo opens it again with the same name, size and flags,
+ * and with the same name in its device-mapper uuid. That needs a key; without one, use
+ * `closeAfterCommit`.
  */
 export const close = operation({
   kind: 'crypt.close',
@@ -100,7 +101,7 @@ export const close = operation({
 const laterUndo = z.strictObject({
   name: z.string(),
   dmUuid: z.string(),
-  /** After a reboot there is nothing to close: what is open then, the boot has opened. */
+  /** After a reboot there is nothing to close: what is open then was opened by the boot. */
   boot: z.string(),
 });
 
@@ -171,7 +172,10 @@ async function flagsOf(host: ReadHost, mapping: Mapping): Promise<Undo['flags']>
   });
 }
 
-/** The kernel refuses while it is in use, which is the one check without a race; whoever has it is named. */
+/**
+ * The kernel refuses while it is in use, which is the only check without a race; the error names
+ * the holders.
+ */
 async function closeNow(
   host: ChangeHost,
   of: { readonly name: string; readonly dmUuid: string },

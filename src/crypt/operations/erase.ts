@@ -25,21 +25,22 @@ import {
 } from '../slots.ts';
 
 const args = z.strictObject({
-  /** Or the file that its header lies in. */
+  /** Or the file with its detached header. */
   device: z.string().check(z.minLength(1)),
-  /** Of the device that is meant: its data are lost for ever. */
+  /** The uuid of the device to erase: its data is lost for ever. */
   uuid: z.string(),
 });
 
 /**
- * Destroys every key of an encrypted device that nobody has open, after the commit: what is on it can never be read again,
- * not by its keys either, unless somebody has kept its header. The header stays, without a key slot.
+ * Destroys every key of a closed encrypted device, after the commit: its data can never be read
+ * again, not with its keys either, unless a backup of its header exists. The header stays, without
+ * a key slot.
  */
 export const erase = deferred({
   kind: 'crypt.erase',
   version: 1,
   args,
-  // `boot`: it is known by the name alone that the kernel gave it in that boot.
+  // `boot`: it is identified only by the kernel name of that boot.
   undo: z.extend(knownDevice, { boot: z.exactOptional(z.string()) }),
   prepare: async ({ args: { device, uuid }, host }) => {
     const { known, header } = await luksDevice(host, device);
@@ -69,7 +70,7 @@ export const erase = deferred({
   afterCommit: async ({ undo, host }) => {
     const found = await findKnown(host, undo);
     if (found === undefined) return;
-    // It would go on working until it is closed, and nobody would notice.
+    // An open device would keep working until it is closed, and the loss would go unnoticed.
     await refuseUsed(host, undo, found.path);
     if (undo.boot !== undefined && undo.boot !== (await host.facts()).boot)
       await refuseTwin(host, undo, found.path);
@@ -89,7 +90,7 @@ export const erase = deferred({
       if (found === undefined || witness === undefined) return undefined;
       const [salts = '', data] = witness.split('|');
       const before = new Set(salts.split(' '));
-      // A key that was added, or replaced, after the order says that somebody wants to read the device.
+      // A key that was added, or replaced, after the order shows that the device is needed.
       if (!saltsIn(found).every((salt) => before.has(salt)))
         return { found: `others added a key to ${found.path}` };
       return (await dataWitness(host, undo, found)) === data
@@ -104,7 +105,9 @@ export const erase = deferred({
   describe: toEraseRecovery,
 });
 
-/** RefusedError when another device is a clone: without a serial number neither tells that it is the one that was meant. */
+/**
+ * RefusedError if another device is a clone: without a serial number they cannot be distinguished.
+ */
 async function refuseTwin(host: ReadHost, { device, luksUuid }: KnownDevice, path: string): Promise<void> {
   const twin = await twinOf(host, { path, size: await size(host, path) }, async (other) => {
     const { found } = await contentOf(host, other);
@@ -119,7 +122,7 @@ async function refuseTwin(host: ReadHost, { device, luksUuid }: KnownDevice, pat
   );
 }
 
-/** Nothing of a device whose header lies in a file: there the data can be anywhere. */
+/** Empty for a detached header: the data may be on any device. */
 async function dataWitness(
   host: ReadHost,
   undo: KnownDevice,
@@ -132,7 +135,10 @@ function saltsIn({ header }: NonNullable<Awaited<ReturnType<typeof findKnown>>>)
   return header.keySlots.map(({ salt }) => salt.replaceAll(' ', ''));
 }
 
-/** Who has the device; of a header in a file, what is open by it: the kernel knows that by its uuid. */
+/**
+ * The holders of the device; for a detached header the mappings opened with it, which the kernel
+ * identifies by its uuid.
+ */
 async function usersOf(host: ReadHost, of: KnownDevice, path: string): Promise<readonly Holder[]> {
   if (!isHeaderFile(of)) return holders(host, path);
   return (await mappings(host))

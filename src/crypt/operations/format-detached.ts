@@ -26,13 +26,13 @@ import { headerOf } from '../reads.ts';
 import { luksUuid } from '../schema.ts';
 
 const args = z.extend(newLuksArgs, {
-  /** The file that the header is to lie in: nothing is there yet. */
+  /** The file for the header, which must not exist. */
   header: absolutePath,
 });
 
 const undo = z.strictObject({
   device: z.string(),
-  /** Which device it was, whatever bears its path later. */
+  /** Identifies the device, whatever has its path later. */
   identity: z.string(),
   header: absolutePath,
   /** A second name of that file, until the commit: the mark. */
@@ -40,9 +40,9 @@ const undo = z.strictObject({
   type: z.enum(['luks1', 'luks2']),
   uuid: luksUuid,
   kdf: z.enum(['pbkdf2', 'argon2id']),
-  /** Bytes; null: pbkdf2 takes none. */
+  /** Bytes; null: pbkdf2 needs none. */
   memory: z.nullable(z.int()),
-  /** What the device held; null: it was blank. */
+  /** The previous content of the device; null: it was blank. */
   before: z.nullable(signatureSchema),
   payload: z.exactOptional(payloadBefore),
 });
@@ -50,9 +50,10 @@ const undo = z.strictObject({
 type Undo = z.infer<typeof undo>;
 
 /**
- * Makes an encrypted device whose header lies in a file of its own: nothing at all is written to the device, and all of it is
- * for data. The file appears whole or not at all, and never in the place of another one; the undo takes it away. What is on the
- * device is lost once the opened device is written to, so `overwrite` must name it as it must for `format`.
+ * Creates an encrypted device with a detached header: nothing is written to the device, and all of
+ * it is for data. The file appears complete or not at all, and never replaces another one; the undo
+ * removes it. The content of the device is lost once the opened device is written to, so
+ * `overwrite` must name it as for `format`.
  */
 export const formatDetached = operation({
   kind: 'crypt.format.detached',
@@ -111,7 +112,7 @@ export const formatDetached = operation({
     if (path !== undefined) await refuseHeld(host, path, await holders(host, path));
     await removeNames(host, { file: made.header, private: made.private }, sameFile(own, there));
   },
-  // Without the header nobody can read what lies on the device.
+  // Without the header the content of the device is unreadable.
   content: {
     lost: 'undone',
     of: 'device',
@@ -122,7 +123,7 @@ export const formatDetached = operation({
     changed: async ({ undo: made, witness, touched, filled, host }) => {
       const place = await placeOf(host, made);
       if (place === undefined) return undefined;
-      // While it is open, what lies in it tells more than its bytes.
+      // While it is open, its content says more than its raw bytes.
       if (filled === 'now' && (await holders(host, place.device)).length > 0) return undefined;
       return luksChanged(host, place, { witness, before: made.payload, touched });
     },
@@ -155,7 +156,7 @@ async function placeOf(
   return device === undefined || !isThere ? undefined : { device, header: made.private };
 }
 
-/** What is in the file by now may have been written by later steps, and goes with it. */
+/** Later steps may have written to the file; that is removed with it. */
 async function look(host: ReadHost, made: Undo): Promise<Look> {
   const own = await host.stat(made.private);
   if (own === undefined) return { state: 'gone' };

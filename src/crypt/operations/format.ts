@@ -33,18 +33,18 @@ import { luksUuid } from '../schema.ts';
 
 const undo = z.strictObject({
   device: z.string(),
-  /** Which device it was, whatever bears its path later. */
+  /** Identifies the device, whatever has its path later. */
   identity: z.string(),
-  /** What it was called. */
+  /** The path of the device at that time. */
   key: z.string(),
-  /** Key of that whose destruction takes the header along. */
+  /** Key of the object whose destruction removes the header. */
   container: z.string(),
   type: z.enum(['luks1', 'luks2']),
   uuid: luksUuid,
   kdf: z.enum(['pbkdf2', 'argon2id']),
-  /** Bytes; null: pbkdf2 takes none. */
+  /** Bytes; null: pbkdf2 needs none. */
   memory: z.nullable(z.int()),
-  /** What the device held; null: it was blank. */
+  /** The previous content of the device; null: it was blank. */
   before: z.nullable(signatureSchema),
   payload: z.exactOptional(payloadBefore),
 });
@@ -52,9 +52,10 @@ const undo = z.strictObject({
 type Undo = z.infer<typeof undo>;
 
 /**
- * Makes an encrypted device, with a uuid that is chosen before: that is the mark, and it stands there as soon as anything
- * does. A killed luksFormat leaves a header with no key slot, or one that cryptsetup itself cannot read. A device that is
- * in use, or holds anything that `overwrite` does not name, is refused. Undo leaves it blank (`restores: 'existence'`).
+ * Creates an encrypted device, with a uuid that is chosen before: it is the tag, and part of the
+ * first write. A killed luksFormat leaves a header with no key slot, or one that cryptsetup itself
+ * cannot read. Refused if the device is in use, or has content that `overwrite` does not name. The
+ * undo leaves it blank (`restores: 'existence'`).
  */
 export const format = operation({
   kind: 'crypt.format',
@@ -122,7 +123,8 @@ export const format = operation({
     await refuseHeld(host, path, look.holders ?? []);
     await namingHolders(host, path, () => host.run(wipeLuks(path)));
   },
-  // Whoever opens it writes there; what lies in the open device is looked at by the steps that made that.
+  // Opening it means writing to it; the content of the open device is checked by the steps that
+  // created it.
   content: {
     lost: 'undone',
     of: 'device',
@@ -133,7 +135,7 @@ export const format = operation({
     changed: async ({ undo: made, witness, touched, filled, host }) => {
       const { path, look } = await find(host, made);
       if (path === undefined) return undefined;
-      // While it is open, what lies in it tells more than its bytes.
+      // While it is open, its content says more than its raw bytes.
       if (filled === 'now' && (look.holders ?? []).length > 0) return undefined;
       const place = { device: path, header: path };
       return luksChanged(host, place, { witness, before: made.payload, touched });
@@ -147,7 +149,8 @@ function newKey({ key }: NewLuksArgs, { device, uuid }: Undo): KeyInput {
   return { key, use: 'new', of: `${device} (LUKS ${uuid})` };
 }
 
-// By what blkid sees, which finds either of the two headers of LUKS2, and one that luksFormat was killed over.
+// Uses blkid, which finds either of the two headers of LUKS2, and one that a killed luksFormat
+// left.
 async function find(host: ReadHost, made: Undo): Promise<{ path?: string; look: Look }> {
   const path = await locate(host, { path: made.device, identity: made.identity });
   if (path === undefined) return { look: { state: 'gone' } };

@@ -24,7 +24,7 @@ import {
 
 const slotNumber = z.int().check(z.minimum(0));
 const addArgs = z.strictObject({
-  /** Or the file that its header lies in. */
+  /** Or the file with its detached header. */
   device: z.string().check(z.minLength(1)),
   /** One that opens the device now. */
   key: keyRef,
@@ -39,8 +39,8 @@ const result = z.strictObject({ salt: z.string() });
 type AddUndo = z.infer<typeof addUndo>;
 
 /**
- * Adds a key in a slot that is free. The slot is ours by the salt that was drawn when it was written, or by our key, which
- * opens it; undo destroys the slot, but never the last one.
+ * Adds a key in a free slot. The slot is identified by the salt that was generated when it was
+ * written, or by the new key, which opens it; the undo destroys the slot, but never the last one.
  */
 export const addKey = operation({
   kind: 'crypt.key.add',
@@ -74,8 +74,8 @@ const changeUndo = z.extend(addUndo, {
 type ChangeUndo = z.infer<typeof changeUndo>;
 
 /**
- * Replaces a key: the new one gets a slot of its own in its turn, and the slot of the old one is destroyed after the commit.
- * Until then both open the device, so that going back loses nothing.
+ * Replaces a key: adds the new one in a free slot, and destroys the slot of the old one after the
+ * commit. Until then both open the device, so that an undo loses nothing.
  */
 export const changeKey = operation({
   kind: 'crypt.key.change',
@@ -93,7 +93,7 @@ export const changeKey = operation({
   within: ({ undo: { luksUuid } }) => `luks:${luksUuid}`,
   run: async ({ args, undo, host }) => ({ salt: (await fillSlot(host, undo, args)).salt }),
   value: ({ undo: { slot } }) => ({ slot }),
-  // Once the old key is gone there is nothing left to do, and nothing to go back to: the new one is the only one then.
+  // Once the old key is gone nothing is left to do or to undo: the new key is then the only one.
   look: async ({ undo, result: known, host }): Promise<Look> => {
     const found = await findKnown(host, undo);
     if (found === undefined) return { state: 'gone' };
@@ -110,7 +110,10 @@ export const changeKey = operation({
 
 const removeUndo = z.extend(knownDevice, { slot: slotNumber, salt: z.string() });
 
-/** Destroys a key, after the commit: what lay in the slot cannot be brought back. The last key is never removed. */
+/**
+ * Destroys a key, after the commit: the content of the slot cannot be restored. The last key is
+ * never removed.
+ */
 export const removeKey = deferred({
   kind: 'crypt.key.remove',
   version: 1,
@@ -137,7 +140,7 @@ export const removeKey = deferred({
   describe: toRemoveRecovery,
 });
 
-/** What both of them look at first: the keys, the device, and a slot for the new one. */
+/** The checks of both operations: the keys, the device, and a slot for the new key. */
 async function prepareSlot(
   host: ReadHost,
   { device, key, newKey, slot: asked, ...cost }: z.infer<typeof addArgs>,
@@ -167,7 +170,10 @@ async function costOf(
   return { kdf, memory: await memoryFor(host, kdf, asked) };
 }
 
-/** Which slot a key opens. A person who must type it, or a program that prints it, is asked once. */
+/**
+ * The slot that a key opens. The key is requested once, because a person may type it, or a program
+ * may print it.
+ */
 async function slotOf(
   host: ReadHost,
   { known, header, key }: { readonly known: KnownDevice; readonly header: LuksHeader; readonly key: KeyRef },

@@ -27,7 +27,7 @@ const args = z.strictObject({
   name: z.exactOptional(z.string()),
   /** Default: rw. */
   mode: z.exactOptional(z.enum(['ro', 'rw'])),
-  /** The file that its header lies in, when that is not on the device. */
+  /** The file with the detached header, if there is one. */
   header: z.exactOptional(absolutePath),
 });
 
@@ -35,12 +35,15 @@ type Args = z.infer<typeof args>;
 
 const undo = z.strictObject({
   device: z.string(),
-  /** Which device it is, whatever bears its path later. */
+  /** Identifies the device, whatever has its path later. */
   identity: z.string(),
   luksUuid,
   name: z.string(),
   mode: z.enum(['ro', 'rw']),
-  /** The name that it is opened under at first: cryptsetup makes it part of the mapping's uuid, which no rename changes. */
+  /**
+   * The first name of the mapping: cryptsetup makes it part of the mapping's uuid, which a rename
+   * does not change.
+   */
   mark: z.string(),
   /** It was open already: the uuid of that mapping. A file on /run is then all that we make. */
   adopted: z.nullable(z.string()),
@@ -50,10 +53,12 @@ const undo = z.strictObject({
 type Undo = z.infer<typeof undo>;
 
 /**
- * Opens an encrypted device; one that is open already is adopted, and not closed by the undo (value: `adopted`).
+ * Opens an encrypted device; one that is open already is adopted, and the undo does not close it
+ * (value: `adopted`).
  *
- * The mark: anybody who opens the device under a name gives the mapping the same uuid, CRYPT-LUKS2-UUID-NAME. So it is opened
- * under the mark for a name, and renamed: the kernel keeps the uuid with the mark in it, and refuses a name that is taken.
+ * The tag: every mapping with the same name and device has the same uuid, CRYPT-LUKS2-UUID-NAME. So
+ * the device is opened with the tag as its name, and renamed: the kernel keeps the uuid with the
+ * tag in it, and refuses a name that is taken.
  */
 export const open = operation({
   kind: 'crypt.open',
@@ -123,7 +128,7 @@ async function uuidOn(
   });
 }
 
-/** The name of what is open already, if it is what was asked for. */
+/** The name of the existing mapping, if it is the requested one. */
 function adopt({ name, mode = 'rw', device }: Args, there: Mapping, uuid: string): string {
   const refuse = (why: string): RefusedError =>
     new RefusedError(`${device} is open already as ${there.path}, ${why}`, {
@@ -179,7 +184,7 @@ async function openAs(host: ChangeHost, wanted: Undo, { key, name: asked }: Args
     );
 }
 
-/** The mapping that bears our mark, under whatever name. */
+/** The mapping that has the tag of this sequence, whatever its name. */
 async function marked(host: ReadHost, { luksUuid: uuid, mark }: Undo): Promise<Mapping | undefined> {
   const all = await mappings(host);
   return all.find((mapping) => mapping.luksUuid === uuid && mapping.dmUuid.endsWith(`-${mark}`));
@@ -189,7 +194,7 @@ async function look(host: ReadHost, made: Undo): Promise<Look> {
   if (made.adopted !== null) return lookAdopted(host, made);
   const mapping = await marked(host, made);
   if (mapping !== undefined) {
-    // Under the mark for a name it is half-way: nobody was told of it yet.
+    // While its name is the tag it is half-done: the name was not returned yet.
     const moved = [made.name, made.mark].includes(mapping.name) ? {} : { movedTo: `map:${mapping.name}` };
     return { state: 'ours', holders: await holders(host, mapping.path), ...moved };
   }

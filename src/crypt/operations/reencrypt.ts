@@ -23,9 +23,11 @@ const args = z.strictObject({
   cipher: z.exactOptional(z.string()),
   /** Of the volume key, in bits; without it that of now. */
   keySize: z.exactOptional(bits),
-  /** How the part at work is kept safe from a crash: by checksums, or, slower, by a copy of it. */
+  /**
+   * The protection of the part in progress against a crash: checksums, or, slower, a copy of it.
+   */
   resilience: z.exactOptional(z.enum(['checksum', 'journal'])),
-  /** Only go on with what was begun before, by anybody. */
+  /** Only resume a reencryption that was started before, by whatever program. */
   resume: z.exactOptional(z.literal(true)),
 });
 
@@ -34,7 +36,10 @@ const undo = z.extend(knownDevice, {
   cipher: z.nullable(z.string()),
   keySize: z.nullable(bits),
   resilience: z.enum(['checksum', 'journal']),
-  /** By which the old volume key is known: while it is that of the data, or of a part of them, there is work to do. */
+  /**
+   * Identifies the old volume key: while the data, or a part of it, uses this key, there is work to
+   * do.
+   */
   oldKeyDigest: z.string(),
   /** The key slots before. One that came since, is not of the data, and is opened by the key is of an attempt that was killed. */
   slots: z.array(z.strictObject({ slot: z.int(), salt: z.string() })),
@@ -45,9 +50,10 @@ type Undo = z.infer<typeof undo>;
 type Found = NonNullable<Awaited<ReturnType<typeof findKnown>>>;
 
 /**
- * Encrypts all data of a closed LUKS2 device anew, by a new volume key, after the commit. It may take hours; killed at any
- * moment, by a power cut too, it is gone on with, for the header itself says how far it is. The uuid, the label, the key and the
- * tokens stay; every backup of the header that was made before is useless afterwards.
+ * Reencrypts all data of a closed LUKS2 device with a new volume key, after the commit. It may take
+ * hours. It can be resumed after a kill or a power cut at any moment, because the header records
+ * the progress. The uuid, the label, the key and the tokens stay; every older backup of the header
+ * becomes useless.
  */
 export const reencrypt = deferred({
   kind: 'crypt.reencrypt',
@@ -65,10 +71,10 @@ export const reencrypt = deferred({
     if (header.damagedCopy !== undefined && asked.resume !== true)
       throw damagedCopy(device, header.damagedCopy);
     await refuseHeld(host, device, await holders(host, device));
-    // All data are written anew.
+    // All data is rewritten.
     const bytes = Math.max(0, (await size(host, device)) - header.dataOffset);
     await refuseFullBeneath(host, device, `the encryption of ${device}`, { bytes });
-    // What a person types is asked for once, when it is needed.
+    // A typed key is requested once, when it is needed.
     const isTested = asked.resume === true || key.from === 'ask' || chosen !== undefined;
     if (!isTested && !(await keyOpens(host, { device, key: keyOf(key, known) })))
       throw new RefusedError(`the key does not open ${device}`, {
@@ -107,7 +113,7 @@ export const reencrypt = deferred({
   describe: toReencryptRecovery,
 });
 
-/** Another reencryption, which somebody has begun since, leaves nothing of the old key either. */
+/** Another reencryption, started since by another program, also removes the old key. */
 function stateOf({ reencryption, volumeKeyDigest }: LuksHeader, { oldKeyDigest }: Undo): 'to do' | 'done' {
   return (reencryption?.oldKeyDigest ?? volumeKeyDigest) === oldKeyDigest ? 'to do' : 'done';
 }

@@ -15,16 +15,20 @@ import { headerFor, openLuks, roomFor, statusOf } from '../resizable.ts';
 import { luksUuid, type Mapping, type MappingStatus } from '../schema.ts';
 
 const args = z.strictObject({
-  /** NAME, or /dev/mapper/NAME; or the device beneath. */
+  /** NAME, or /dev/mapper/NAME; or the backing device. */
   name: z.exactOptional(z.string()),
   device: z.exactOptional(z.string()),
-  /** Bytes, a multiple of 512. Without it: as much as the device beneath has room for. */
+  /** Bytes, a multiple of 512. Missing: all the space of the backing device. */
   size: z.exactOptional(z.int().check(z.positive())),
-  /** LUKS2 keeps the volume's key in the kernel, where nobody can read it: resizing takes a key then. */
+  /**
+   * LUKS2 keeps the volume key in the kernel, where nothing can read it: so a resize needs a key.
+   */
   key: z.exactOptional(keyRef),
-  /** The file that its header lies in, when that is not on the device. */
+  /** The file with the detached header, if there is one. */
   header: z.exactOptional(absolutePath),
-  /** Without these words it is made smaller only where what lies in it says that it ends before. */
+  /**
+   * Without this confirmation the device shrinks only if its content reports that it ends before.
+   */
   shrink: z.exactOptional(z.literal('lose what lies beyond')),
 });
 
@@ -48,10 +52,10 @@ const undo = z.strictObject({
 type Undo = z.infer<typeof undo>;
 
 /**
- * Makes an open encrypted device smaller or larger; what is on it is not touched, and must fit, there and on the way back. It
- * lasts until it is closed: the next opening takes all of the device beneath. A boot may have opened it while that was cut, so
- * it gets its old size back after a boot too, before what lies in it does. A device that has the size already is left as
- * it is, and that is success.
+ * Resizes an open encrypted device; its content is not touched, and must fit, in the undo too. It
+ * lasts until the device is closed: the next opening uses the whole backing device. A boot may have
+ * opened it while it was shrunk, so the undo restores its old size after a boot too, before that of
+ * its content. A device that has the size already is left unchanged, and that is success.
  */
 export const resize = operation({
   kind: 'crypt.resize',
@@ -80,7 +84,8 @@ export const resize = operation({
     const { key, beneath } = await on(`/dev/mapper/${name}`);
     return { changes: [key], needs: [...beneath, ...(header === undefined ? [] : [`file:${header}`])] };
   },
-  // Of what was formatted in the same sequence all goes, and what was made in it since has no need of the old size.
+  // A device that was formatted in the same sequence is removed with all its content, which does
+  // not need the old size.
   within: ({ undo: { luksUuid: uuid, note } }) => (note === null ? `luks:${uuid}` : undefined),
   run: async ({ undo: of, host }) => {
     const now = await same(host, of);
@@ -113,7 +118,7 @@ export const resize = operation({
     },
     changed: async ({ undo: of, witness, touched, host }) => {
       const now = await same(host, of);
-      // What the sequence made smaller again leaves bytes behind.
+      // A layer that the sequence shrank again leaves bytes behind.
       if (now?.size !== of.to || witness === undefined || touched) return undefined;
       return (await partWitness(host, now.path, of)) === witness
         ? undefined
@@ -171,7 +176,7 @@ async function look(host: ReadHost, of: Undo): Promise<Look> {
       found: `${now.path} has ${now.size} bytes by now, which somebody else gave it`,
     };
   const moved = now.name === of.name ? {} : { movedTo: `map:${now.name}` };
-  // Going back to a smaller size can hurt whoever reaches beyond it; to a larger one nobody.
+  // The undo can hurt a holder only if it shrinks the device.
   const users = of.from < of.to ? await usersBeyond(host, now.path, of.from) : [];
   return { state: 'ours', holders: users, ...moved };
 }

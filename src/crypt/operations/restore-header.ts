@@ -17,20 +17,22 @@ const args = z.strictObject({
   device: z.string().check(z.minLength(1)),
   /** A backup of a header. */
   file: absolutePath,
-  /** The uuid of the header that is there now, and may be replaced by one of another uuid, or of another volume key. */
+  /**
+   * The uuid of the existing header to overwrite, if it has another uuid, or another volume key.
+   */
   overwrite: z.exactOptional(luksUuid),
 });
 
 const undo = z.extend(knownDevice, {
-  /** The header that is there before, as a checksum of what cryptsetup says of it. */
+  /** The previous header, as a checksum of what cryptsetup reports of it. */
   before: sha256Hex,
   /** The uuid of the backup, and the same of its header. */
   uuid: luksUuid,
   after: sha256Hex,
   file: absolutePath,
-  /** Of the whole file. */
+  /** Checksum of the whole file. */
   sha256: sha256Hex,
-  /** Where the header from before is kept until the commit: the mark. */
+  /** The backup of the previous header until the commit: the tag. */
   saved: absolutePath,
   /** The same while it is being written. */
   part: absolutePath,
@@ -39,10 +41,12 @@ const undo = z.extend(knownDevice, {
 type Undo = z.infer<typeof undo>;
 
 /**
- * Replaces the header of a closed encrypted device, with all its key slots, by that of a backup. The one that is there is saved
- * first, in a file for its owner alone which goes after the commit; the undo writes that back.
+ * Replaces the header of a closed encrypted device, with all its key slots, by that of a backup.
+ * The existing header is first saved in a file that only its owner can read and that is deleted
+ * after the commit; the undo writes it back.
  *
- * cryptsetup itself would replace any header by any other, and asks nobody who uses the device: so all of that is refused here.
+ * cryptsetup itself would replace any header by any other, and ignores holders of the device: so
+ * this operation makes all these checks.
  */
 export const restoreHeader = operation({
   kind: 'crypt.header.restore',
@@ -102,7 +106,7 @@ export const restoreHeader = operation({
   describe: restoredRecovery,
 });
 
-// cryptsetup asks nobody: this is the last look before the header is lost.
+// cryptsetup makes no checks: this is the last one before the header is lost.
 async function recheck(host: ChangeHost, wanted: Undo): Promise<string> {
   const { device, file } = wanted;
   const again = { remedy: 'look at both (bofh crypt show), then give the command again' };
@@ -134,12 +138,12 @@ async function look(host: ReadHost, made: Undo): Promise<Look> {
 }
 
 /**
- * Also where the header seems to be the one from before: a kill in the midst of writing it back leaves the first part of it. A
- * header that somebody has changed since, or another content, stays as it is.
+ * Also if the header seems to be the previous one: a kill while it is written back leaves the first
+ * part of it. A header that was changed concurrently, or other content, stays as it is.
  */
 async function putBack(host: ChangeHost, made: Undo): Promise<void> {
   const path = await locate(host, { path: made.device, identity: made.identity });
-  // A volume that was removed has no header to put back.
+  // A volume that was removed has no header to restore.
   if (path === undefined) return;
   const now = await sumOn(host, path);
   if (![made.before, made.after, 'none', 'unreadable'].includes(now)) {
@@ -152,7 +156,7 @@ async function putBack(host: ChangeHost, made: Undo): Promise<void> {
   }
   await refuseHeld(host, path, await holders(host, path));
   await replace(host, { path, file: made.saved, expected: made.before });
-  // Its file goes next.
+  // Its file is deleted next.
   await host.sync(path);
 }
 
