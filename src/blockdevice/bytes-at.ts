@@ -2,7 +2,10 @@ import { type ReadCommand, stderrAlone } from '../command/index.ts';
 import { ParseError } from '../core/errors.ts';
 import { classifyDevice } from './commands.ts';
 
-/** Bytes of a device, or of a file that has them: through the page cache, in which the kernel's filesystems keep their superblocks. */
+/**
+ * Bytes of a device, or of a file: read through the page cache, where the kernel's filesystems keep
+ * their superblocks.
+ */
 export function bytesAt(
   device: string,
   { from, count }: { readonly from: number; readonly count: number },
@@ -47,7 +50,7 @@ function hexBytes(stdout: string, count: number): Uint8Array<ArrayBuffer> {
   return bytes;
 }
 
-/** O_DIRECT needs whole logical sectors; 4 KiB is the largest that there is. */
+/** O_DIRECT needs whole logical sectors; the largest ones have 4 KiB. */
 const directBlock = 4096;
 
 /**

@@ -11,8 +11,9 @@ import {
 } from './schema.ts';
 
 /**
- * `blkid -p`: the device itself, never blkid's cache. Undefined: nothing recognised, which blkid also says (exit 2)
- * of a device that is missing, empty (0 bytes) or unreadable, so ask only of one that is none of these.
+ * `blkid -p`: probes the device itself, never blkid's cache. Undefined: nothing recognised. blkid
+ * reports the same (exit 2) for a device that is missing, empty (0 bytes) or unreadable, so exclude
+ * these first.
  */
 export function blkidProbe(device: string): ReadCommand<Signature | undefined> {
   return {
@@ -26,8 +27,9 @@ export function blkidProbe(device: string): ReadCommand<Signature | undefined> {
 }
 
 /**
- * The label itself. In every other form of output blkid writes a byte above 0x7f as `M-x` and a control character as `^x`,
- * and leaves an `M-` or a `^` of the label as it is, so that those cannot be told apart.
+ * The label itself. In every other output format blkid writes a byte above 0x7f as `M-x` and a
+ * control character as `^x`, but does not escape an `M-` or a `^` in the label, so that they are
+ * ambiguous.
  */
 export function blkidLabel(device: string): ReadCommand<string | undefined> {
   return {
@@ -50,9 +52,9 @@ export function blkidLabel(device: string): ReadCommand<string | undefined> {
 }
 
 /**
- * Has the kernel forget what it has cached of a device, so that the next read is of the device itself: blkid, wipefs and
- * debugfs cannot read with O_DIRECT. It changes nothing (posix_fadvise(2), POSIX_FADV_DONTNEED) and keeps what is not
- * written yet.
+ * Drops the kernel's cache of a device, so that the next read is from the device itself: blkid,
+ * wipefs and debugfs cannot read with O_DIRECT. It changes nothing (posix_fadvise(2),
+ * POSIX_FADV_DONTNEED) and keeps unwritten data.
  */
 export function dropCache(device: string): ReadCommand<void> {
   return {
@@ -70,23 +72,23 @@ export interface Tag {
   readonly value: string;
 }
 
-/** A device that bears a tag. */
+/** A device with a tag. */
 export interface Tagged {
   readonly path: string;
   readonly type?: string;
   readonly uuid?: string;
-  /** The uuid of this one device of a filesystem that lies on several (`UUID_SUB`). */
+  /** The uuid of this one device of a filesystem on several devices (`UUID_SUB`). */
   readonly member?: string;
 }
 
 /**
- * Every device that bears a tag, each looked at now and none taken from blkid's cache (blkid(8): `-c /dev/null`). A user
- * who may read no device is told of none.
+ * Every device with a tag, probed now and not from blkid's cache (blkid(8): `-c /dev/null`). A user
+ * who may read no device gets an empty list.
  */
 export function blkidTagged({ name, value }: Tag): ReadCommand<readonly Tagged[]> {
   return {
     tool: 'blkid',
-    // In quotes, for libblkid takes off those that a value begins with (blkid_parse_tag_string).
+    // In quotes, because libblkid removes quotes at the start of a value (blkid_parse_tag_string).
     argv: ['-c', '/dev/null', '-o', 'export', '-t', `${name}="${value}"`],
     access: 'read',
     accepts: [0, 2],
@@ -95,10 +97,11 @@ export function blkidTagged({ name, value }: Tag): ReadCommand<readonly Tagged[]
 }
 
 /**
- * Can the start of a device be read? blkid and wipefs call a device that gives nothing but I/O errors blank
- * (test/fixtures/blkid/io-error@2.38.1.json), while debugfs, which opens it read-only, tells "Bad magic number" from
- * "Input/output error", and a damaged ext4 from nothing. It exits 0 in every case. Ask only of what blkid calls blank.
- * Without -c, which ignores damage of a superblock: here the error says what is damaged.
+ * Can the start of a device be read? blkid and wipefs call a device with nothing but I/O errors
+ * blank (test/fixtures/blkid/io-error@2.38.1.json), while debugfs, which opens it read-only,
+ * distinguishes "Bad magic number" from "Input/output error", and a damaged ext4 from no
+ * filesystem. It exits 0 in every case. Call it only for a device that blkid calls blank. Without
+ * -c, which ignores damage of a superblock: here the error says what is damaged.
  */
 export function readsAsBlank(device: string): ReadCommand<void> {
   return {
@@ -117,7 +120,7 @@ export function readsAsBlank(device: string): ReadCommand<void> {
 export interface KnownGroup {
   readonly uuid: string;
   readonly name: string;
-  /** lvm shows nothing of what is in it. */
+  /** lvm does not show its content. */
   readonly exported: boolean;
 }
 
@@ -153,7 +156,10 @@ export function groupsOfPvs(): ReadCommand<ReadonlyMap<string, string>> {
   };
 }
 
-/** Uuids of every logical volume that lvm knows, active or not; those of exported groups it leaves out (2.03.16). */
+/**
+ * Uuids of every logical volume that lvm knows, active or not; it omits those of exported groups
+ * (2.03.16).
+ */
 export function knownVolumes(): ReadCommand<readonly string[]> {
   return {
     tool: 'lvs',
@@ -193,7 +199,7 @@ export function wipeSignatures(device: string): Command<void, 'destroy'> {
   };
 }
 
-/** Why a util-linux or e2fsprogs program failed on a device, from what it said in the C locale. */
+/** Why a util-linux or e2fsprogs program failed on a device, from its message in the C locale. */
 export function classifyDevice({ stderr, stdout }: Answer): Reason {
   const said = stderr + stdout;
   if (/No such (?:file or directory|device)|does not exist|Can't lookup blockdev/i.test(said))
@@ -208,7 +214,8 @@ const exportLine = /^(?<key>[A-Z0-9_]+)=(?<value>.*)$/;
 
 function parseBlkid({ exitCode, stdout, stderr }: Answer): Signature | undefined {
   if (exitCode === 8) return { type: 'ambivalent', usage: 'ambivalent' };
-  // With nothing found blkid says nothing; what it does say is why it could not look ("Permission denied").
+  // If blkid finds nothing it prints nothing; a message says why it could not look ("Permission
+  // denied").
   if (exitCode === 2 && (stdout !== '' || stderr !== ''))
     throw new ParseError(`blkid: ${stderr.trim() || stdout}`);
   if (exitCode === 2) return undefined;

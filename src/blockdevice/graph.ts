@@ -12,7 +12,10 @@ import type { MountEntry } from './mountinfo.ts';
 import { deviceNode, kernelNames, kernelText, sizeOf } from './node.ts';
 import { whyUntold } from './untold.ts';
 
-/** What made a device, as the kernel has it. `volume-part`: a leg, pool or copy that lvm made for one of its volumes. */
+/**
+ * The kernel's type of a device. `volume-part`: a leg, pool or copy that lvm created for one of its
+ * volumes.
+ */
 export type DeviceKind =
   | 'disk'
   | 'partition'
@@ -25,7 +28,7 @@ export type DeviceKind =
   | 'multipath'
   | 'mapping';
 
-/** A block device, what it is made of and what is made of it. */
+/** A block device, with the devices below and above it. */
 export interface GraphDevice {
   /** The kernel's name: `vda2`, `dm-3`. Unique on the host, until it is gone. */
   readonly name: string;
@@ -44,7 +47,7 @@ export interface GraphDevice {
   readonly volume?: { readonly vg: string; readonly lv: string };
   readonly array?: ArrayFacts;
   readonly file?: string;
-  /** Names of the devices that it is made of, or whose filesystem its file lies in. */
+  /** Names of the devices directly below it, or below the filesystem with its file. */
   readonly below: readonly string[];
   readonly above: readonly string[];
   readonly mounts: readonly MountEntry[];
@@ -52,7 +55,7 @@ export interface GraphDevice {
   readonly swap: boolean;
   /** Domains that have it as a disk. */
   readonly guests: readonly number[];
-  /** What could not be told of it, in words. */
+  /** What is unknown of it, as text. */
   readonly untold: readonly string[];
 }
 
@@ -64,13 +67,14 @@ export interface ArrayFacts {
   readonly state: string;
   /** Members that are missing; null: the level has no such thing. */
   readonly degraded: number | null;
-  /** What each member gives; the rest of it is the array's own. */
+  /** What each member contributes; the rest of it is for the array itself. */
   readonly componentSize: Bytes;
 }
 
 /**
- * Every block device that has a size or is made of others, with what lies on what, from the kernel's facts alone. All of them are
- * looked at at once: what is asked at the same time of a host over ssh goes there in one piece.
+ * Every block device that has a size or is built on others, with the layers above and below, only
+ * from the kernel's data. All of them are read concurrently: concurrent reads go to a host over ssh
+ * as one request.
  */
 export async function deviceGraph(host: ReadHost): Promise<ReadonlyMap<string, GraphDevice>> {
   const facts = factsOf(host);
@@ -115,7 +119,10 @@ async function byName(host: ReadHost, name: string): Promise<Device> {
   return deviceByNumber(host, number);
 }
 
-/** Each device before what lies on it first, as the kernel lists them, whichever answered first. */
+/**
+ * Each device before the first device on it, in the kernel's order, whatever the order of the
+ * answers.
+ */
 async function inOrder(
   devices: readonly Pick<Device, 'name'>[],
   met: ReadonlyMap<string, Promise<Found>>,
@@ -155,7 +162,10 @@ async function describe(facts: Facts, device: Device): Promise<Omit<Found, 'moun
   };
 }
 
-/** Who may not open a loop device is not told which file's it is; then the kernel's name must do. */
+/**
+ * The backing file is unknown without permission to open the loop device; then the kernel's name is
+ * used.
+ */
 async function keyOf(host: ReadHost, { name, number }: Device, untold: string[]): Promise<Key> {
   try {
     return (await identityOfNumber(host, number)).key;

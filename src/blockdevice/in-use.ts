@@ -2,15 +2,16 @@ import type { ReadHost } from '../command/index.ts';
 import { type Holder, RefusedError } from '../core/errors.ts';
 import { everyHolder, inWords, remedyFor } from './holders/index.ts';
 
-/** RefusedError that names everybody who uses the device, once somebody is known to. */
+/** RefusedError that names every known holder of the device, if there is one. */
 export async function refuseHeld(host: ReadHost, device: string, who: readonly Holder[]): Promise<void> {
   if (who.length === 0) return;
   throw inUse(device, await everyHolder(host, device));
 }
 
 /**
- * RefusedError that names everybody who has the device, processes and guests too. It stands before every advice to repair
- * what is on a device: who follows that while a guest uses it writes beneath a mounted filesystem.
+ * RefusedError that names every holder of the device, processes and guests too. It precedes every
+ * advice to repair the content of a device: a repair while a guest uses it would write below a
+ * mounted filesystem.
  */
 export async function refuseUsers(host: ReadHost, device: string): Promise<void> {
   const who = (await everyHolder(host, device)).filter(({ kind }) => kind !== 'unknown');

@@ -5,17 +5,21 @@ import type { ReadHost } from '../command/index.ts';
 import { loopBacking } from './commands.ts';
 import { deviceNode, kernelNames, kernelText } from './node.ts';
 
-/** A device's keys, and what tells it apart from another that bears its name later. */
+/** A device's keys, and what distinguishes it from another one that gets its name later. */
 export interface DeviceIdentity extends DeviceKeys {
   /** LVM's or cryptsetup's uuid, a loop's inode and offset, else the key. */
   readonly identity: string;
-  /** That whose destruction takes the device's content along: the LV, the LUKS header, the file behind a loop. */
+  /**
+   * The object whose destruction destroys the device's content: the LV, the LUKS header, the file
+   * behind a loop device.
+   */
   readonly container: Key;
 }
 
 /**
- * The key of the device that a path, link or `UUID=…` leads to, and the keys of every device beneath it, all from
- * the kernel's own facts: /dev/vg0/web1, /dev/mapper/vg0-web1 and /dev/dm-3 are one `lv:vg0/web1`.
+ * The key of the device that a path, link or `UUID=…` leads to, and the keys of every device below
+ * it, all from the kernel's data: /dev/vg0/web1, /dev/mapper/vg0-web1 and /dev/dm-3 are one
+ * `lv:vg0/web1`.
  */
 export async function keysOf(host: ReadHost, path: string): Promise<DeviceKeys> {
   const { key, beneath } = await identityOf(host, path);
@@ -44,7 +48,10 @@ export async function identityOfNumber(host: ReadHost, number: string): Promise<
   return over(host, { key, identity: key, container: key, also: [], numbers: await slaves(host, sys) });
 }
 
-/** Is it what was journalled, also by a version that did not ask when a file was made? */
+/**
+ * Is it the journalled device? Also for a journal of a version that did not record when a file was
+ * created.
+ */
 export function isIdentity(now: string, journalled: string): boolean {
   return (
     now === journalled ||
@@ -56,9 +63,9 @@ interface Described {
   readonly key: Key;
   readonly identity: string;
   readonly container: Key;
-  /** Keys beneath that are no devices: the volume group, the LUKS header, the file. */
+  /** Keys below that are not devices: the volume group, the LUKS header, the file. */
   readonly also: readonly Key[];
-  /** The devices directly beneath. */
+  /** The devices directly below. */
   readonly numbers: readonly string[];
 }
 
@@ -101,13 +108,13 @@ export function splitLvmName(name: string): { readonly vg: string; readonly lv: 
   return { vg: groups.vg.replaceAll('--', '-'), lv: groups.lv.replaceAll('--', '-') };
 }
 
-// The inode comes from the kernel, because the path in sysfs can be another file's by now.
+// The inode comes from the kernel, because the path in sysfs may lead to another file now.
 async function loop(host: ReadHost, at: { sys: string; file: string }): Promise<DeviceIdentity> {
   const name = posix.basename(await host.readLink(at.sys));
   const key = `dev:loop:${await host.run(loopBacking(`/dev/${name}`))}`;
   const offset = (await kernelText(host, `${at.sys}/loop/offset`)) ?? '0';
   const backing = at.file.endsWith(' (deleted)') ? undefined : await host.stat(at.file);
-  // A file that has the number of one that was removed is another file.
+  // A file that reuses the inode number of a removed one is another file.
   const isSame = backing !== undefined && key === `dev:loop:${backing.device}:${backing.inode}`;
   const born = isSame && backing.birth !== undefined ? `+${backing.birth}` : '';
   const identity = `${key}@${offset}${born}`;
@@ -130,8 +137,9 @@ async function partitionOf(host: ReadHost, at: { sys: string; partition: string 
   };
 }
 
-// What the drivers show (nvme, scsi, virtio): stable across reboots, as /dev/sdX is not. A SCSI disk without
-// such a page has the file, but reading it fails; then, as without the file, the name is all there is.
+// The serial number that the drivers show (nvme, scsi, virtio): stable across reboots, unlike
+// /dev/sdX. A SCSI disk without such a page has the file, but reading it fails; then, as without
+// the file, only the name is known.
 async function diskId(host: ReadHost, sys: string): Promise<string | undefined> {
   for (const file of ['wwid', 'device/wwid', 'serial', 'device/serial', 'device/cid']) {
     const text = await kernelText(host, `${sys}/${file}`).catch((error: unknown) => {

@@ -3,23 +3,28 @@ import type { Bytes } from '../core/units.ts';
 import type { GraphDevice } from './graph.ts';
 import type { Signature } from './schema.ts';
 
-/** What a layer is asked about: a device, and what lies on it. Asking changes and opens nothing. */
+/**
+ * The arguments of a layer's functions: a device, and its content. They change and open nothing.
+ */
 export interface LayerAt {
   readonly host: ReadHost;
   readonly device: GraphDevice;
-  /** What blkid recognises on the device; undefined: it is blank, or was not asked for. */
+  /** The content that blkid recognises; undefined: the device is blank, or was not probed. */
   readonly content: Signature | undefined;
   /** The devices directly over it. */
   readonly above: readonly GraphDevice[];
-  /** Asks something of the whole host (a report of lvm) once, however many layers want to know it. */
+  /** Reads something of the whole host (a report of lvm) once, however many layers need it. */
   readonly once: <T>(what: string, ask: () => Promise<T>) => Promise<T>;
 }
 
-/** What a layer tells of itself. */
+/** The sizes of a layer. */
 export interface Told {
-  /** Its own size: of a filesystem, of what a container has room for. Undefined: it cannot be told, and `untold` says why. */
+  /**
+   * Its own size: of a filesystem, of the space in a container. Undefined: unknown, and `untold`
+   * says why.
+   */
   readonly size?: Bytes;
-  /** Bytes of the device beneath that it keeps for itself, or leaves unused. */
+  /** Bytes of the device below that it uses itself, or leaves unused. */
   readonly overhead?: Bytes;
   /** For people, and in this order: `['free', '1 GiB']`. */
   readonly facts?: readonly (readonly [name: string, value: string])[];
@@ -36,12 +41,12 @@ export interface Limits {
   readonly size: Bytes;
   /** Its sizes are multiples of it. */
   readonly granularity: Bytes;
-  /** It has at least so much less than the device beneath; 0 for a layer that lies on none. */
+  /** Its minimal difference in size from the device below; 0 for a layer that is on none. */
   readonly overhead: Bytes;
   readonly smallest: { readonly size: Bytes; readonly why: string };
-  /** Undefined: as large as the device beneath allows. */
+  /** Undefined: as large as the device below allows. */
   readonly largest?: { readonly size: Bytes; readonly why: string };
-  /** Beyond this size it has no room of its own for sure: it may be made larger, and that is told. */
+  /** Beyond this size its space is not guaranteed: it may grow, with a warning. */
   readonly backed?: { readonly size: Bytes; readonly why: string };
   readonly grow: May;
   readonly shrink: May;
@@ -49,27 +54,28 @@ export interface Limits {
   readonly needsKey?: boolean;
 }
 
-/** What a layer is told to become. */
+/** The target of a resize. */
 export interface ResizeTo {
   readonly size: Bytes;
   readonly direction: 'grow' | 'shrink';
-  /** It is to take all that the device beneath it has; `size` is what that comes to. */
+  /** Fill the device below; `size` is the resulting size. */
   readonly fill: boolean;
-  /** Of a container, where it is known. */
+  /** Only for a container, if it is known. */
   readonly key?: KeyRef;
 }
 
-/** What has become of it. */
+/** The result of a resize. */
 export interface Resized {
-  /** Looked up again afterwards; of what is still to be done, what it will be. */
+  /** Read again afterwards; for a step that runs after the commit, the expected size. */
   readonly size: Bytes;
-  /** What has no inverse is done after the commit. */
+  /** Irreversible steps run after the commit. */
   readonly when: 'now' | 'after the commit';
 }
 
 /**
- * One sort of layer. `device`: how a device was made (a logical volume, a partition). `content`: what lies on a device,
- * and may offer another one (LUKS) or be the end (a filesystem). `Tx` is the part of `tx` that its resizing uses.
+ * One type of layer. `device`: a device by its origin (a logical volume, a partition). `content`:
+ * the content of a device, which may offer another device (LUKS) or be the end (a filesystem). `Tx`
+ * is the part of `tx` that its resizing uses.
  */
 export interface Layer<Tx = unknown> {
   /** Unique among all layers: `luks`. */
@@ -80,11 +86,16 @@ export interface Layer<Tx = unknown> {
   /** In two or three words for this one: `LUKS2`, `LVM physical volume`. */
   readonly title?: (at: Pick<LayerAt, 'device' | 'content'>) => string;
   readonly tell: (at: LayerAt) => Promise<Told>;
-  /** The one device that it offers, on which the stack goes on; `closed`: it has to be opened first. */
+  /**
+   * The one device that it offers, on which the stack continues; `closed`: it must be opened first.
+   */
   readonly offers?: (at: LayerAt) => GraphDevice | 'closed';
-  /** What to do about one that is closed, as a sentence without its full stop: `open it: bofh crypt open /dev/sda2`. */
+  /**
+   * How to open a closed one, as a sentence without its full stop: `open it: bofh crypt open
+   * /dev/sda2`.
+   */
   readonly toOpen?: (at: LayerAt) => string | Promise<string>;
-  /** Missing: bofh cannot resize it. Throws RefusedError when that cannot be told. */
+  /** Missing: bofh cannot resize it. Throws RefusedError if the limits are unknown. */
   readonly limits?: (at: LayerAt) => Promise<Limits>;
   /** One step of a sequence, undone with it. */
   readonly resize?: (tx: Tx, at: LayerAt, to: ResizeTo) => Promise<Resized>;

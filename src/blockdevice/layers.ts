@@ -2,7 +2,7 @@ import { fixed, type Layer } from './layer.ts';
 
 export { partition } from './partitions/layer.ts';
 
-/** A disk, whole. */
+/** A whole disk. */
 export const disk: Layer = {
   name: 'disk',
   of: 'device',
@@ -21,7 +21,7 @@ export const loop: Layer = {
   limits: async ({ device }) => fixed(device.size, 'bofh changes no file behind a loop device here'),
 };
 
-/** An md array; what its members keep for themselves is told of each of them. */
+/** An md array; the overhead of its members is reported for each of them. */
 export const array: Layer = {
   name: 'md',
   of: 'device',
@@ -47,7 +47,7 @@ export const array: Layer = {
   },
 };
 
-/** What lies on a device that belongs to an md array. */
+/** The content of a device that belongs to an md array. */
 export const arrayMember: Layer = {
   name: 'md-member',
   of: 'content',

@@ -13,9 +13,10 @@ export interface KnownDevice {
 }
 
 /**
- * Where that very device is now: at its path, or elsewhere when the path leads to another one by now. Undefined when
- * it is gone for good, which lvm can tell of the volumes of a group that is there. Of all others a missing device may
- * come back, with everything that is on it, so RefusedError: it cannot be told.
+ * The current place of this very device: its path, or another one if the path leads to a different
+ * device now. Undefined if it is gone for good, which only lvm can report, for the volumes of an
+ * existing group. Any other missing device may come back, with all its content: RefusedError,
+ * because its content is unknown.
  */
 export async function locate(host: ReadHost, device: KnownDevice): Promise<string | undefined> {
   const there = await identityAt(host, device.path);
@@ -42,7 +43,10 @@ export async function locate(host: ReadHost, device: KnownDevice): Promise<strin
   });
 }
 
-/** What was written to that very device goes to its disk; of one that is gone for good there is nothing to write. */
+/**
+ * Flushes the writes to this very device to its disk; for one that is gone for good there is
+ * nothing to flush.
+ */
 export async function syncDevice(
   host: ChangeHost,
   { device, identity }: { readonly device: string; readonly identity: string },
@@ -99,8 +103,8 @@ export async function twinOf(
 }
 
 /**
- * RefusedError when what a step made on a disk without a serial number is on another one now: a reboot gives the names of such
- * disks anew. `path` is what has its name.
+ * RefusedError if the object that a step created on a disk without a serial number is on another
+ * disk now: a reboot may rename such disks. `path` is the device with its name.
  */
 export async function refuseElsewhere(
   host: ReadHost,

@@ -6,20 +6,23 @@ export interface MountEntry {
   /** Unique among the mounts there are now; a number is used again after an unmount. */
   readonly id: number;
   readonly parent: number;
-  /** `major:minor` of the filesystem; btrfs and overlays have one of their own, which is no device's. */
+  /**
+   * `major:minor` of the filesystem; btrfs and overlays have their own, which belongs to no device.
+   */
   readonly device: string;
   /** The directory of the filesystem that is the root of this mount. */
   readonly root: string;
   readonly path: string;
   readonly options: string;
   readonly type: string;
-  /** What was given to mount(2): mostly a device node. Free text, may be empty. */
+  /** The source given to mount(2): mostly a device node. Free text, may be empty. */
   readonly source: string;
   readonly superOptions: string;
 }
 
-// The kernel escapes space, tab, newline and backslash (and # in the source) as octal, so a field never contains a
-// space; other white space stands as it is, hence [^ ] and not \S. Optional fields are to be ignored, says proc(5).
+// The kernel escapes space, tab, newline and backslash (and # in the source) as octal, so a field
+// never contains a space; other white space is not escaped, hence [^ ] and not \S. proc(5) says to
+// ignore optional fields.
 const line = new RegExp(
   '^(?<id>\\d+) (?<parent>\\d+) (?<device>\\d+:\\d+) (?<root>[^ ]+) (?<path>[^ ]+) (?<options>[^ ]+)' +
     '(?: (?!- )[^ ]+)* - (?<type>[^ ]+) (?<source>[^ ]*) (?<superOptions>[^ ]+)$',

@@ -46,7 +46,9 @@ async function exists(host: ReadHost, path: string): Promise<boolean> {
   return (await host.stat(path)) !== undefined;
 }
 
-/** Text of a kernel file without the newline at its end; undefined when this device has no such file. */
+/**
+ * Text of a kernel file without the newline at its end; undefined if this device has no such file.
+ */
 export async function kernelText(host: ReadHost, path: string): Promise<string | undefined> {
   if (!(await exists(host, path))) return undefined;
   return nameOf(await host.readFile(path)).replace(/\n$/, '');

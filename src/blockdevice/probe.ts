@@ -8,8 +8,9 @@ import { type DeviceNode, deviceNode, sizeOf } from './node.ts';
 import type { Signature } from './schema.ts';
 
 /**
- * What a device holds: a filesystem, swap, a partition table, a member of a volume group or an array. Undefined: it
- * was looked at and is blank. CommandError `not-found` when there is no such device.
+ * The content of a device: a filesystem, swap, a partition table, a member of a volume group or an
+ * array. Undefined: it was probed and is blank. CommandError `not-found` if there is no such
+ * device.
  */
 export async function probe(host: ReadHost, device: string): Promise<Signature | undefined> {
   const found = await recognise(host, device);
@@ -18,8 +19,8 @@ export async function probe(host: ReadHost, device: string): Promise<Signature |
 }
 
 /**
- * The same, but undefined also of a device that gives nothing but I/O errors: for a second look at one that `probe`
- * has found readable, or with `readsAsBlank` after it.
+ * The same, but undefined also for a device with nothing but I/O errors: for a second look at one
+ * that `probe` found readable, or with `readsAsBlank` after it.
  */
 export async function recognise(host: ReadHost, device: string): Promise<Signature | undefined> {
   const node = await deviceNode(host, device);

@@ -10,7 +10,7 @@ import { holders, inWords, remedyFor } from './holders/index.ts';
 import { deviceNode } from './node.ts';
 import { probe } from './probe.ts';
 
-/** Where a sort of content says how large it is: so many bytes of it, and how to read them. */
+/** Where a type of content stores its size: the range to read, and how to decode it. */
 interface SuperblockPlace {
   readonly from: number;
   readonly count: number;
@@ -40,15 +40,15 @@ const places: Readonly<Record<string, SuperblockPlace>> = {
   swap: { from: 1024, count: 16, size: (bytes) => (bytes.getUint32(4, true) + 1) * 4096 },
 };
 
-/** What is on a device, and to which byte from its start it reaches; `unknown`: it does not say. */
+/** The content of a device, and the byte that it extends to; `unknown`: it does not say. */
 interface Reach {
   readonly type: string;
   readonly bytes: Bytes | 'unknown';
 }
 
 /**
- * How far what lies on a device reaches, by its own words; undefined: it was read, and is blank. A device in the kernel only.
- * ParseError when it cannot be read.
+ * The content of a device and its extent, from its own superblock; undefined: the device was read,
+ * and is blank. Only for an active device. ParseError if it cannot be read.
  */
 export async function reachOf(host: ReadHost, device: string): Promise<Reach | undefined> {
   const found = await probe(host, device);
@@ -60,7 +60,7 @@ export async function reachOf(host: ReadHost, device: string): Promise<Reach | u
   return { type: found.type, bytes: await reachAs(host, device, found.type) };
 }
 
-/** The same of what is known to be there: a device may hold something else beside it. */
+/** The extent of known content: a device may hold something else beside it. */
 export async function reachAs(host: ReadHost, device: string, type: string): Promise<Reach['bytes']> {
   const place = Object.hasOwn(places, type) ? places[type] : undefined;
   if (place === undefined) return 'unknown';
@@ -71,7 +71,10 @@ export async function reachAs(host: ReadHost, device: string, type: string): Pro
   return bytes;
 }
 
-/** What users of a device are there, of whom it is not known that they stay below `size`; its content too, if that goes beyond. */
+/**
+ * The holders of a device that are not known to stay below `size`; also its content, if that
+ * extends beyond it.
+ */
 export async function usersBeyond(host: ReadHost, device: string, size: Bytes): Promise<readonly Holder[]> {
   const reach = await reachOf(host, device);
   const fits = reach !== undefined && reach.bytes !== 'unknown' && reach.bytes <= size;
@@ -91,7 +94,10 @@ export async function usersBeyond(host: ReadHost, device: string, size: Bytes): 
   return found;
 }
 
-/** The refusal of a size that is less than those users reach to. Nobody's end of use helps content that goes beyond it by itself. */
+/**
+ * The error for a size below the reach of these users. If the content itself extends beyond the
+ * size, ending its users does not help.
+ */
 export function cutUnder(what: string, size: Bytes, users: readonly Holder[]): RefusedError {
   const toEnd = users.some(({ kind, free }) => kind === 'unknown' && free === undefined)
     ? undefined
@@ -112,7 +118,10 @@ async function mappedTo(host: ReadHost, name: string, number: string): Promise<B
 
 const tableLine = /^(?<start>\d+) (?<length>\d+) (?<target>\S+)(?: (?<rest>.*))?$/;
 
-/** Where each part of a mapping that lies on the device of that number ends on it, in bytes: sectors in the table (dmsetup(8)). */
+/**
+ * Where each part of a mapping on the device of that number ends, in bytes: sectors in the table
+ * (dmsetup(8)).
+ */
 export function mappingEnds(name: string, number: string): ReadCommand<readonly Bytes[]> {
   return {
     tool: 'dmsetup',

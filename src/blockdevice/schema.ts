@@ -8,7 +8,7 @@ export const signatureSchema = z.strictObject({
   uuid: z.exactOptional(z.string()),
   /** For people: control characters are in caret notation, and bytes that are not UTF-8 in octal. */
   label: z.exactOptional(z.string()),
-  /** Type of a partition table that lies beside the signature. */
+  /** Type of a partition table beside the signature. */
   ptType: z.exactOptional(z.string()),
 });
 

@@ -4,7 +4,10 @@ import { blkidProbe, blkidTagged, type Tag, type Tagged } from './commands.ts';
 
 const pattern = /^(?<name>UUID|LABEL|PARTUUID|PARTLABEL|ID)=(?<value>.+)$/s;
 
-/** A tag of fstab(5) that stands for a device, its quotes taken off as mount(8) does; undefined: it is none. */
+/**
+ * A tag of fstab(5) that names a device, without quotes, as in mount(8); undefined: it is not a
+ * tag.
+ */
 export function tagIn(text: string): Tag | undefined {
   const { name, value } = pattern.exec(text)?.groups ?? {};
   if (name === undefined || value === undefined) return undefined;
@@ -15,8 +18,8 @@ export function tagIn(text: string): Tag | undefined {
 }
 
 /**
- * The link that udev makes for a tag: every character but these, and what is not ASCII, stands as \x20
- * (blkid_encode_string of util-linux, encode_devnode_name of systemd).
+ * The link that udev creates for a tag: every character but these, and what is not ASCII, is
+ * written as \x20 (blkid_encode_string of util-linux, encode_devnode_name of systemd).
  */
 export function linkOf({ name, value }: Tag): string {
   const encoded = value.replace(
@@ -27,8 +30,9 @@ export function linkOf({ name, value }: Tag): string {
 }
 
 /**
- * A path to the device that bears a tag: udev's link, also one that is not there when udev runs. Without udev every device
- * is looked at, as mount(8) does; then undefined says that none bears it. RefusedError when several do.
+ * A path to the device with a tag: udev's link, even if it is missing while udev runs. Without udev
+ * every device is probed, as mount(8) does; then undefined means that none has the tag.
+ * RefusedError if several have it.
  */
 export async function pathOfTag(host: ReadHost, tag: Tag): Promise<string | undefined> {
   const link = linkOf(tag);
@@ -49,7 +53,7 @@ export async function pathOfTag(host: ReadHost, tag: Tag): Promise<string | unde
   });
 }
 
-/** Two devices of one btrfs: by each of them the kernel finds the whole. */
+/** Two devices of one btrfs: the kernel finds the whole filesystem through either of them. */
 function isSameBtrfs(one: Tagged, other: Tagged): boolean {
   return (
     one.type === 'btrfs' &&
@@ -61,7 +65,10 @@ function isSameBtrfs(one: Tagged, other: Tagged): boolean {
   );
 }
 
-/** To a user who may read no device, blkid says of every tag that it found none; of a device itself it says that it may not. */
+/**
+ * If the user may read no device, blkid reports that no device has the tag; for a device itself it
+ * reports that access is denied.
+ */
 async function refuseBlind(host: ReadHost): Promise<void> {
   const blocks = (await host.stat('/sys/block')) === undefined ? [] : await host.readDir('/sys/block');
   for (const block of blocks) {

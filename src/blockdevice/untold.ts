@@ -1,6 +1,6 @@
 import { BofhError, CommandError, ParseError } from '../core/errors.ts';
 
-/** Why something could not be told, in a few words. What is no failure of ours to understand is thrown on. */
+/** Why something is unknown, in a few words. Errors that are defects of bofh are thrown again. */
 export function whyUntold(error: unknown): string {
   if (!(error instanceof BofhError)) throw error;
   if (error instanceof CommandError) {
@@ -9,7 +9,7 @@ export function whyUntold(error: unknown): string {
   }
   if (/permission denied/i.test(error.message)) return 'needs root';
   const { cause } = error;
-  // That of a schema is a whole list, as JSON.
+  // The message of a schema error is a whole list, as JSON.
   if (error instanceof ParseError && cause instanceof Error)
     return /^\s*\[/.test(cause.message) ? 'the answer was not understood' : lastLine(cause.message);
   return error.message.split('\n')[0] ?? '';

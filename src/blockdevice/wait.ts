@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 
-/** Looks again and again until `check` says yes, or the time is over: then the answer is false. */
+/** Polls until `check` returns true; false on timeout. */
 export async function until(wait: {
   readonly check: () => Promise<boolean>;
   readonly limitMs: number;

@@ -9,7 +9,10 @@ import { deviceNode, size } from '../node.ts';
 import { probe } from '../probe.ts';
 import { contentInWords } from './words.ts';
 
-/** Whoever makes something on a device, or mounts what is there for writing, writes to this part of it. */
+/**
+ * Every program that formats a device, or mounts its filesystem for writing, writes to this part of
+ * it.
+ */
 const head = 128 * 1024;
 /** lvcreate fills so much with zeros (lvm.conf(5), `wipe_signatures_when_zeroing_new_lvs` and `--zero`). */
 const zeroed = 4096;
@@ -46,8 +49,8 @@ export async function partWitness(
 }
 
 /**
- * What others have made on a device that was blank, and began with zeros, when it was new. What the sequence itself made there
- * and undid leaves bytes behind, but no signature.
+ * What other programs created since on a device that was new, blank and started with zeros. Content
+ * that the sequence itself created there and undid leaves bytes behind, but no signature.
  */
 export async function blankChanged(
   host: ReadHost,

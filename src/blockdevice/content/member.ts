@@ -2,19 +2,25 @@ import type { ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../core/errors.ts';
 import { groupsOfPvs } from '../commands.ts';
 
-/** What blkid and wipefs call a physical volume. */
+/** The type of a physical volume in blkid and wipefs. */
 export const pvType = 'LVM2_member';
 
-/** RefusedError for a physical volume of a group, whatever may be lost: a group that loses a device loses what is on it. */
+/**
+ * RefusedError for a physical volume of a group, whatever `overwrite` names: a group that loses a
+ * device loses the data on it.
+ */
 export async function refuseMember(
   host: ReadHost,
   of: {
     readonly device: string;
     /** Of the physical volume. */
     readonly uuid: string;
-    /** What becomes of one that lvm does not see (a filter, a devices file, the disk of a guest). */
+    /**
+     * The next step for a physical volume that lvm does not see (a filter, a devices file, the disk
+     * of a guest).
+     */
     readonly unseen: 'refused' | 'by name';
-    /** What it would have been. */
+    /** The new content that it would have got. */
     readonly nothing: 'written' | 'erased';
   },
 ): Promise<void> {

@@ -3,7 +3,7 @@ import { RefusedError, UsageError } from '../../core/errors.ts';
 import type { Signature } from '../schema.ts';
 import { contentInWords } from './words.ts';
 
-/** What is there and may be lost: its UUID, or its type, or both. */
+/** The content to overwrite: its UUID, or its type, or both. */
 export const overwriteSchema = z.strictObject({
   uuid: z.exactOptional(z.string()),
   type: z.exactOptional(z.string()),
@@ -11,7 +11,7 @@ export const overwriteSchema = z.strictObject({
 
 export type Overwrite = z.infer<typeof overwriteSchema>;
 
-/** UsageError for one that names nothing. */
+/** UsageError if it names nothing. */
 export function checkOverwrite(overwrite: Overwrite | undefined): void {
   if (overwrite !== undefined && overwrite.uuid === undefined && overwrite.type === undefined)
     throw new UsageError('overwrite must name what may be lost, by its UUID or its type');
@@ -23,7 +23,7 @@ export function refuseOther(
   asked: {
     readonly found: Signature | undefined;
     readonly overwrite: Overwrite | undefined;
-    /** What becomes of a partition table without partitions. */
+    /** What happens to a partition table without partitions. */
     readonly emptyTable: 'by name' | 'refused';
   },
 ): void {

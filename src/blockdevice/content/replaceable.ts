@@ -16,9 +16,10 @@ import { refuseUnseen } from './unseen.ts';
 import { contentInWords, sameContent } from './words.ts';
 
 /**
- * What a device holds that nobody uses and that may become something else: nothing, or exactly what `overwrite` names. Everything
- * else is a RefusedError, and so are partitions and a device of a volume group, whatever is named. What has a signature
- * is wiped before it is written to. Every operation that makes something of a whole device asks this.
+ * The content of an unused device that may be replaced: none, or exactly what `overwrite` names.
+ * Any other content is a RefusedError, and so are partitions and a device of a volume group,
+ * whatever is named. A device with a signature is wiped before it is written to. Every operation
+ * that formats a whole device calls this.
  */
 export async function replaceable(
   host: ReadHost,
@@ -27,11 +28,20 @@ export async function replaceable(
     readonly overwrite: Overwrite | undefined;
     /** At the look that counts a blank one is read as well: blkid calls blank what gives nothing but I/O errors. */
     readonly when: 'before the locks' | 'under the locks';
-    /** What becomes of a partition table without partitions. Default: it may be overwritten by its name. */
+    /**
+     * What happens to a partition table without partitions. Default: it may be overwritten by its
+     * name.
+     */
     readonly emptyTable?: 'by name' | 'refused';
-    /** A stream of btrfs, which blkid does not see. Default: refused; `known` to a caller that has looked for one itself. */
+    /**
+     * A stream of btrfs, which blkid does not see. Default: refused; `known` for a caller that has
+     * looked for one itself.
+     */
     readonly stream?: 'refused' | 'known';
-    /** What else speaks against the device, as RefusedError; asked before its content, which need not be named for nothing. */
+    /**
+     * Further reasons against the device, as RefusedError; checked before its content, so that the
+     * user does not name that in vain.
+     */
     readonly unfit?: () => Promise<void>;
   },
 ): Promise<Signature | undefined> {
@@ -53,8 +63,8 @@ export async function replaceable(
 }
 
 /**
- * The last look before data is lost: between the check and the act somebody else may have been quicker. That the device can
- * be read was seen under the locks.
+ * The last check before data is lost: another process may have written since the first one. That
+ * the device is readable was checked under the locks.
  */
 export async function refuseChanged(
   host: ReadHost,

@@ -15,7 +15,7 @@ export async function hasStream(host: ReadHost, device: string): Promise<boolean
   return Buffer.from(buffer, 0, streamMagic.length).toString('latin1') === streamMagic;
 }
 
-/** RefusedError for a device with a stream: it may be somebody's only backup. */
+/** RefusedError for a device with a stream: it may be the only backup. */
 export async function refuseStream(host: ReadHost, device: string): Promise<void> {
   if (!(await hasStream(host, device))) return;
   throw new RefusedError(`${device} holds a stream of btrfs send; nothing was written`, {

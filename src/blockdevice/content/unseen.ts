@@ -4,13 +4,14 @@ import { bytesAt } from '../bytes-at.ts';
 import { deviceNode, sizeOf } from '../node.ts';
 import type { Signature } from '../schema.ts';
 
-// What the blkid of a host is too old for, or none of them looks for. `wipefs --all` erases none of it.
+// Content that the blkid of a host is too old for, or that no blkid looks for. `wipefs --all`
+// erases none of it.
 const magics: readonly { readonly type: string; readonly at: number; readonly bytes: string }[] = [
   // libblkid knows it from 2.40 on, Debian 11 and 12 have an older one.
   { type: 'bcachefs', at: 4120, bytes: '\xc6\x85\x73\xf6\x66\xce\x90\xa9\xd9\x6a\x60\xcf\x80\x3d\xf7\xef' },
   // From 2.39 on.
   { type: 'scoutfs', at: 65_540, bytes: '\x8b\x42\x3c\x10' },
-  // Disk images, which some put on a volume as they are, and Oracle's own volumes.
+  // Disk images, which some write directly to a volume, and Oracle's own volumes.
   { type: 'qcow2', at: 0, bytes: 'QFI\xfb' },
   { type: 'qed', at: 0, bytes: 'QED\0' },
   { type: 'vmdk', at: 0, bytes: 'KDMV' },
@@ -21,8 +22,9 @@ const magics: readonly { readonly type: string; readonly at: number; readonly by
 ];
 
 /**
- * What is on a device that blkid calls blank, by the magics that it does not know. Undefined: none of them. Other bytes tell
- * nothing: what was wiped, the part of a group where something else was before, and a fresh LUKS mapping are full of them.
+ * The content of a device that blkid calls blank, found by magics that blkid does not know.
+ * Undefined: none of them. Other bytes prove nothing: a wiped device, the part of a group that was
+ * used before, and a fresh LUKS mapping are full of them.
  */
 export async function unseen(host: ReadHost, device: string): Promise<Signature | undefined> {
   const node = await deviceNode(host, device);
@@ -51,7 +53,7 @@ async function textAt(
     const { buffer } = await host.run(bytesAt(path, range));
     return Buffer.from(buffer).toString('latin1');
   } catch (error) {
-    // Whether the device can be read at all is asked elsewhere.
+    // The callers check whether the device can be read at all.
     if (error instanceof CommandError && error.stderr.includes('Input/output error')) return '';
     throw error;
   }

@@ -1,6 +1,6 @@
 import type { Signature } from '../schema.ts';
 
-/** What a device holds, in words: `ext4 "root", uuid 1234…`. */
+/** The content of a device as text: `ext4 "root", uuid 1234…`. */
 export function contentInWords(found: Signature | undefined): string {
   if (found === undefined) return 'nothing';
   if (found.usage === 'ambivalent') return 'several signatures, and blkid cannot tell which one counts';

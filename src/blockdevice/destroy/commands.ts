@@ -2,7 +2,7 @@ import { type Command, nothing } from '../../command/index.ts';
 import type { Bytes } from '../../core/units.ts';
 import { classifyDevice } from '../commands.ts';
 
-/** A part of a device, of which `size` bytes are to be destroyed in all. */
+/** A part of a device; `size` is the number of bytes to destroy in all. */
 interface Part {
   readonly offset: Bytes;
   readonly length: Bytes;
@@ -10,8 +10,9 @@ interface Part {
 }
 
 /**
- * Discards a part of a device, or fills it with zeros. Never with `--force`: the device is opened exclusively, and the
- * kernel refuses one that is in use. A signature on it is but a warning, where nobody can be asked (2.38).
+ * Discards a part of a device, or fills it with zeros. Never with `--force`: the device is opened
+ * exclusively, and the kernel refuses one that is in use. Without a terminal, a signature on it
+ * causes only a warning (2.38).
  */
 export function blkdiscard(
   device: string,

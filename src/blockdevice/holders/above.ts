@@ -5,16 +5,19 @@ import { kernelNames, kernelText } from '../node.ts';
 import { type Device, deviceByNumber } from './device.ts';
 import type { Facts } from './facts.ts';
 
-/** A device that lies on another one. */
+/** A device on top of another one. */
 export interface Upper {
   readonly holder: Holder;
   /** It, to ask who holds it in turn. */
   readonly device: () => Promise<Device>;
-  /** Of a loop device: the path of its file. */
+  /** For a loop device: the path of its file. */
   readonly file?: string;
 }
 
-/** What the kernel itself lists as built on a device: device-mapper, md and others that claim what they use. */
+/**
+ * What the kernel itself lists as built on a device: device-mapper, md and others that claim their
+ * devices.
+ */
 export async function built(facts: Facts, { sys }: Device): Promise<readonly Upper[]> {
   const { host } = facts;
   const found: Upper[] = [];

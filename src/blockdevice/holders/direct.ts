@@ -19,7 +19,7 @@ export async function directly(
   };
 }
 
-// btrfs shows a number of its own in mountinfo; its devices stand in sysfs as long as it is mounted.
+// btrfs shows its own number in mountinfo; its devices are in sysfs as long as it is mounted.
 async function mounts(facts: Facts, { number, name }: Device): Promise<readonly Holder[]> {
   const here = (await facts.mounts()).filter(({ device }) => device === number);
   const found: Holder[] = here.map((entry) => describeMount(entry));
@@ -32,7 +32,7 @@ async function mounts(facts: Facts, { number, name }: Device): Promise<readonly 
 async function swaps(facts: Facts, { number, name }: Device): Promise<readonly Holder[]> {
   return (await facts.swaps())
     .filter(({ type, path, stat }) => {
-      // Where the node that was used is gone, its name is all that is left.
+      // If the node in use is gone, only its name is left.
       const same = stat?.node === undefined ? path.split('/').at(-1) === name : stat.node === number;
       return type === 'partition' && same;
     })

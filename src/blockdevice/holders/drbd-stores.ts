@@ -8,7 +8,7 @@ interface Backing {
   readonly path: string;
 }
 
-/** What DRBD stores where, as its own tool tells; `failure`: it could not be asked. */
+/** The backing devices of DRBD, as its own tool reports; `failure`: the tool failed. */
 export interface DrbdStores {
   readonly backings: readonly Backing[];
   readonly failure?: string;

@@ -4,8 +4,9 @@ import { type Device, deviceByNumber } from './device.ts';
 import type { Facts } from './facts.ts';
 
 /**
- * The DRBD devices over a device, with their resources. The kernel lists such a device among the holders (seen on Linux
- * 6.1), but what can be taken down is a resource, whose name only DRBD's own tool tells.
+ * The DRBD devices over a device, with their resources. The kernel lists such a device among the
+ * holders (seen on Linux 6.1), but only a resource can be taken down, and only DRBD's own tool
+ * knows its name.
  */
 export async function drbdOver(facts: Facts, { number }: Device): Promise<readonly Upper[]> {
   const { host } = facts;

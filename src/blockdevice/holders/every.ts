@@ -15,9 +15,10 @@ import { allNumbers, type Node, numbersOf, treeOver, within } from './tree.ts';
 import { withUnit } from './units.ts';
 
 /**
- * Everybody who keeps a device from being taken away, in the order in which they are to be ended: what lies on it and
- * who uses that, processes, mounts also of other mount namespaces, swap, guests by name; and what could not be looked
- * into. It looks at every process, so it is for the moment when something could not be done, and not for each look.
+ * Every holder that prevents the removal of a device, in the order in which to end them: the
+ * devices on it and their users, processes, mounts also of other mount namespaces, swap, guests by
+ * name; and what could not be examined. It looks at every process, so call it after a failure, and
+ * not for each look.
  */
 export async function holdersEverywhere(host: ReadHost, device: string): Promise<readonly Holder[]> {
   const facts = factsOf(host);
@@ -26,7 +27,10 @@ export async function holdersEverywhere(host: ReadHost, device: string): Promise
   return distinct([...(await assemble(view, tree)), ...view.unseen]);
 }
 
-/** Everybody who keeps one mount from being unmounted: what is mounted in it, and who uses its files. */
+/**
+ * Every holder that prevents the unmount of one mount: the mounts in it, and the users of its
+ * files.
+ */
 export async function mountHoldersEverywhere(host: ReadHost, mount: MountEntry): Promise<readonly Holder[]> {
   const facts = factsOf(host);
   const numbers = await numbersOf(facts, [], [mount]);
@@ -51,7 +55,7 @@ export async function mountHoldersEverywhere(host: ReadHost, mount: MountEntry):
   return distinct([...found, ...view.unseen]);
 }
 
-/** What is found in two ways, such as a mount in a mount, is ended once. */
+/** A holder that is found in two ways, such as a mount in a mount, is ended once. */
 function distinct(holders: readonly Holder[]): readonly Holder[] {
   const keyOf = (holder: Holder): string =>
     [holder.kind, ...('mountId' in holder ? [holder.mountId] : []), ...(holder.free ?? [holder.words])].join(
@@ -81,7 +85,7 @@ function through({ others }: View, { id, device, root, path }: MountEntry): Thro
   };
 }
 
-/** All that is known of the processes. */
+/** All known facts about the processes. */
 interface View {
   readonly facts: Facts;
   readonly scan: Scan;
@@ -115,7 +119,10 @@ async function assemble(view: View, node: Node): Promise<readonly Holder[]> {
   return [...found, ...(await ownOf(view, device, mounts))];
 }
 
-/** What uses the device and is neither a process nor a device: mounts, here and elsewhere, swap and guests. */
+/**
+ * Holders of the device other than processes and devices: mounts, in all namespaces, swap and
+ * guests.
+ */
 async function ownOf(view: View, device: Device, mounts: readonly MountEntry[]): Promise<readonly Holder[]> {
   const { facts, others, ourPeers } = view;
   const direct = await directly(facts, device);
@@ -139,7 +146,8 @@ async function named(host: ReadHost, holder: Holder): Promise<Holder> {
     return { ...holder, name, words: `a disk of the guest ${name} (domid ${domid})` };
   } catch (error) {
     if (!(error instanceof CommandError || error instanceof ToolError)) throw error;
-    // xl fails alike of one without a name, of one that is gone, and without xenstored: nothing speaks for destroying it.
+    // xl fails in the same way for a domain without a name, for one that is gone, and without
+    // xenstored: no reason to destroy it.
     return { ...holder, words: `a disk of the guest with domid ${domid}, whose name xl does not tell` };
   }
 }

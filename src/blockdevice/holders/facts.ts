@@ -4,12 +4,12 @@ import { type MountEntry, mountEntries, unescapeOctal } from '../mountinfo.ts';
 import { kernelNames, kernelText } from '../node.ts';
 import { type DrbdStores, drbdStores } from './drbd-stores.ts';
 
-/** A loop device and what it was made of. */
+/** A loop device and its backing file. */
 export interface LoopDevice {
   readonly name: string;
-  /** The path of what is behind it, when it was attached. */
+  /** The path of the backing file, when it was attached. */
   readonly file: string;
-  /** What is at that path now. */
+  /** The file at that path now. */
   readonly stat: FileStat | undefined;
 }
 
@@ -27,7 +27,7 @@ export interface GuestDisk {
   readonly device: string;
 }
 
-/** What the kernel tells of all devices at once; each list is read at most once, and only when it is asked for. */
+/** The kernel's data on all devices; each list is read at most once, and only when needed. */
 export interface Facts {
   readonly host: ReadHost;
   readonly mounts: () => Promise<readonly MountEntry[]>;
@@ -98,7 +98,8 @@ async function loops(host: ReadHost): Promise<readonly LoopDevice[]> {
 const backend = /^vbd-(?<domid>\d+)-\d+$/;
 const hexNumber = /^(?<major>[0-9a-f]+):(?<minor>[0-9a-f]+)$/;
 
-// xen-blkback opens a device without claiming it, so it stands in no `holders`; physical_device is hex, fd:3.
+// xen-blkback opens a device without claiming it, so it is not in `holders`; physical_device is
+// hex, fd:3.
 async function guestDisks(host: ReadHost): Promise<readonly GuestDisk[]> {
   const devices = '/sys/bus/xen-backend/devices';
   const found: GuestDisk[] = [];
@@ -127,7 +128,7 @@ async function sockets(
   if (head?.startsWith('Num ') !== true) throw new ParseError('/proc/net/unix does not begin as it should');
   const found: { readonly inode: number; readonly path: string }[] = [];
   for (const line of lines) {
-    // A path with a newline in it goes on in the next line, which is none of its own.
+    // A path with a newline in it continues in the next line, which is not a separate entry.
     const { inode, path } = socketLine.exec(line)?.groups ?? {};
     if (inode !== undefined && path?.startsWith('/') === true) found.push({ inode: Number(inode), path });
   }

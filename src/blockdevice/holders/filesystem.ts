@@ -10,13 +10,13 @@ import type { Scan, Use } from './scan.ts';
 interface OnFilesystem {
   readonly numbers: ReadonlySet<string>;
   readonly mounts: readonly MountEntry[];
-  /** The device itself, for whoever has that open. */
+  /** The device itself, for processes that have it open. */
   readonly node?: string;
   /** Only what is reached through this mount. */
   readonly only?: Through | undefined;
 }
 
-/** One mount of a filesystem that is mounted elsewhere too. */
+/** One mount of a filesystem that has other mounts too. */
 export interface Through {
   readonly path: string;
   /** Its mount id, and those of its copies in other mount namespaces. */
@@ -61,7 +61,7 @@ async function reached(
   const found: Use[] = [];
   for (const use of uses) {
     if (only.strangers.has(namespaces.get(use.pid) ?? -1)) continue;
-    // What is mapped, and sockets, were looked for by their path.
+    // Mapped files and sockets were searched by their path.
     const isFound = use.how === 'map' || use.kind === 'socket' || (await isThrough(host, use, only));
     if (isFound) found.push(use);
   }
@@ -78,7 +78,7 @@ async function isThrough(host: ReadHost, use: Use, { path, ids }: Through): Prom
   return id === undefined || ids.has(id);
 }
 
-/** Undefined: it cannot be told, or was closed meanwhile. */
+/** Undefined: unknown, or closed meanwhile. */
 async function mountIdOf(host: ReadHost, path: string): Promise<number | undefined> {
   try {
     const id = /^mnt_id:\t(?<id>\d+)$/m.exec((await kernelText(host, path)) ?? '')?.groups?.id;
@@ -102,7 +102,7 @@ export function isBelow(path: string, top: string): boolean {
   return path === top || path.startsWith(top === '/' ? '/' : `${top}/`);
 }
 
-/** A bound socket keeps the filesystem of its name, and shows another one in /proc. */
+/** A bound socket keeps the filesystem of its name in use, but shows another one in /proc. */
 function socketsBelow(
   sockets: Awaited<ReturnType<Facts['sockets']>>,
   { uses }: Scan,

@@ -16,15 +16,16 @@ export { describeMount } from './mounts.ts';
 export { inWords, remedyFor } from './words.ts';
 
 /**
- * Who uses a device now. The kernel's facts only, and cheap: mounts (of our mount namespace), swap, devices on top of
- * it, loop devices over it, guests that have it, and all that for its partitions too. An empty list does not
- * prove that nobody has it open: `everyHolder` looks at processes and other mount namespaces, too.
+ * The current holders of a device. Only from the kernel's data, and cheap: mounts (of bofh's mount
+ * namespace), swap, devices on top of it, loop devices over it, guests that have it, and the same
+ * for its partitions. An empty list does not prove that the device is unused: `everyHolder` also
+ * looks at processes and other mount namespaces.
  */
 export async function holders(host: ReadHost, device: string): Promise<readonly Holder[]> {
   return holdersOf(factsOf(host), await deviceByNumber(host, (await deviceNode(host, device)).number));
 }
 
-/** Who uses a disk as a whole: its partitions are left aside. */
+/** The holders of a disk as a whole, without its partitions. */
 export async function holdersOfWhole(host: ReadHost, device: string): Promise<readonly Holder[]> {
   return wholeOf(factsOf(host), await deviceByNumber(host, (await deviceNode(host, device)).number));
 }
@@ -44,9 +45,10 @@ async function holdersOf(facts: Facts, device: Device): Promise<readonly Holder[
 }
 
 /**
- * Everybody who keeps a device from being taken away, with the command that ends each, in the order in which they are
- * to be ended. It looks at every process and mount namespace, so it is for the moment when something could not be done.
- * What it could not look at is one of them, in words: it never fails itself, or the failure at hand would be lost.
+ * Every holder that prevents the removal of a device, with the command that ends each, in the order
+ * in which to end them. It looks at every process and mount namespace, so call it after a failure.
+ * What it could not examine is an entry too, as text: it never fails itself, because that would
+ * hide the original failure.
  */
 export async function everyHolder(host: ReadHost, device: string): Promise<readonly Holder[]> {
   return await orWhatIsKnown(
@@ -55,7 +57,7 @@ export async function everyHolder(host: ReadHost, device: string): Promise<reado
   );
 }
 
-/** The same of one mount: what keeps it from being unmounted. */
+/** The same for one mount: what prevents its unmount. */
 export async function mountHolders(host: ReadHost, mount: MountEntry): Promise<readonly Holder[]> {
   return await orWhatIsKnown(
     () => mountHoldersEverywhere(host, mount),
@@ -66,12 +68,17 @@ export async function mountHolders(host: ReadHost, mount: MountEntry): Promise<r
   );
 }
 
-/** The mounts of every other mount namespace that a process is in, those that it shares with ours included. */
+/**
+ * The mounts of every other mount namespace of a process, including those shared with bofh's own.
+ */
 export async function mountsElsewhere(host: ReadHost): Promise<OtherMounts> {
   return otherNamespaces(host, await host.run(processUses([])));
 }
 
-/** What keeps a file's name from being removed: mounts on it, and swap, whose files the kernel lets nobody remove. */
+/**
+ * What prevents the removal of a file's name: mounts on it, and swap, whose files the kernel
+ * protects.
+ */
 export async function fileHolders(host: ReadHost, path: string): Promise<readonly Holder[]> {
   const facts = factsOf(host);
   const mounts = (await facts.mounts()).filter((entry) => entry.path === path).toReversed();
@@ -110,7 +117,9 @@ function short(error: BofhError): string {
   return error.message.slice(0, 200);
 }
 
-/** The same failure, once its tries are over, with everybody who is behind it: in its words, its remedy and as data. */
+/**
+ * The same failure, after its retries, with every holder: in its message, its remedy and as data.
+ */
 export function busyWith(
   error: CommandError,
   of: { readonly what: string; readonly holders: readonly Holder[] },
@@ -126,7 +135,10 @@ export function busyWith(
   });
 }
 
-/** Does this teardown of a device; when it is busy after all its tries, the error names everybody who has the device. */
+/**
+ * Runs this teardown of a device; if it is still busy after all retries, the error names every
+ * holder.
+ */
 export async function namingHolders<T>(host: ReadHost, device: string, act: () => Promise<T>): Promise<T> {
   try {
     return await act();

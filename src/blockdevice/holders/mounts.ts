@@ -3,7 +3,10 @@ import type { MountEntry } from '../mountinfo.ts';
 
 export type MountHolder = Extract<Holder, { readonly kind: 'mount' }>;
 
-/** A mount of our mount namespace as a holder of its device. That of the root nothing ends but the end of the host. */
+/**
+ * A mount of bofh's mount namespace as a holder of its device. That of the root filesystem ends
+ * only with the host.
+ */
 export function describeMount({ path, id }: MountEntry): MountHolder {
   return {
     kind: 'mount',

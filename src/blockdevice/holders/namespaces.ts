@@ -24,7 +24,7 @@ export interface OtherMounts {
   readonly unseen: readonly Holder[];
 }
 
-/** Every mount namespace but ours that a process of the scan is in. */
+/** Every mount namespace, except bofh's own, with a process of the scan in it. */
 export async function otherNamespaces(host: ReadHost, { uses }: Scan): Promise<OtherMounts> {
   const own = /^mnt:\[(?<inode>\d+)\]$/.exec(await host.readLink('/proc/self/ns/mnt'))?.groups?.inode;
   const byNamespace = new Map<number, number[]>();
@@ -45,7 +45,7 @@ export async function otherNamespaces(host: ReadHost, { uses }: Scan): Promise<O
   return { namespaces, unseen };
 }
 
-/** `gone`: all of its processes have ended, and it with them. */
+/** `gone`: all of its processes have ended, and so has the namespace. */
 async function lookInto(
   host: ReadHost,
   pids: readonly number[],
@@ -56,7 +56,7 @@ async function lookInto(
     if (command === undefined) continue;
     try {
       const text = nameOf(await host.readFile(`/proc/${pid}/mountinfo`));
-      // A zombie is in no namespace any more: its file is empty.
+      // A zombie is not in a namespace: its file is empty.
       if (text !== '') return { pid, command, mounts: parseMountinfo(text), peers: peersOf(text) };
     } catch (error) {
       if (!(error instanceof CommandError)) throw error;
@@ -85,8 +85,8 @@ export function peersOf(text: string): Peers {
 }
 
 /**
- * Mounts of a filesystem in the other namespaces, but for those that follow one of ours: an unmount here takes them
- * along (mount_namespaces(7)). Newest first.
+ * Mounts of a filesystem in the other namespaces, except those that follow one of bofh's own: an
+ * unmount here unmounts them too (mount_namespaces(7)). Newest first.
  */
 export function mountsElsewhere(
   { namespaces }: OtherMounts,

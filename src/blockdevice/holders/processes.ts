@@ -20,7 +20,7 @@ export async function usersOf(host: ReadHost, uses: readonly Use[]): Promise<rea
   return found;
 }
 
-/** What could not be looked into, and so may hold anything. */
+/** What could not be examined, and so may hold anything. */
 export function unseenOf({ unseen, hidden }: Scan): readonly Holder[] {
   const words: string[] = [];
   if (unseen.size > 0) {
@@ -37,8 +37,9 @@ export function unseenOf({ unseen, hidden }: Scan): readonly Holder[] {
 const interpreters = /^(?:(?:ba|da|z|k)?sh|python[\d.]*|perl[\d.]*|ruby[\d.]*|node|php[\d.]*|java)$/;
 
 /**
- * What a process runs: its program, and the script of an interpreter; undefined when it has ended. Never more of its
- * command line: that may hold a password, and an error is kept in the journal and the system log.
+ * The program of a process, and the script of an interpreter; undefined if it has ended. Never more
+ * of its command line: that may contain a password, and an error is written to the journal and the
+ * system log.
  */
 export async function commandOf(host: ReadHost, pid: number): Promise<string | undefined> {
   const line = await textOf(host, `/proc/${pid}/cmdline`);
@@ -56,7 +57,7 @@ interface Found {
   readonly pid: number;
   readonly command: string;
   readonly uses: readonly Use[];
-  /** Our own process, and those that it was started from. */
+  /** The own process, and its ancestors. */
   readonly own: readonly number[];
 }
 
@@ -90,7 +91,7 @@ const verbs: Readonly<Record<string, string>> = {
 };
 
 async function doing(host: ReadHost, { pid, uses }: Found): Promise<readonly string[]> {
-  // What it runs and has open is mostly mapped as well.
+  // Its program and open files are mostly mapped as well.
   const distinct = uses.some(({ how }) => how !== 'map')
     ? uses.filter(({ how }) => how !== 'map')
     : uses.slice(0, 1);
@@ -108,8 +109,8 @@ async function doing(host: ReadHost, { pid, uses }: Found): Promise<readonly str
 }
 
 /**
- * What ends a process for good: its service, else a signal that it does not ignore. Nothing ends a thread of the kernel,
- * and nobody wants to end the first process.
+ * What ends a process for good: stopping its service, or else a signal that it does not ignore.
+ * Nothing ends a kernel thread, and the first process must not be ended.
  */
 async function ending(host: ReadHost, pid: number): Promise<readonly string[] | undefined> {
   if (pid === 1 || (await familyOf(host, pid))?.isKernel === true) return undefined;
@@ -118,7 +119,7 @@ async function ending(host: ReadHost, pid: number): Promise<readonly string[] | 
   const status = (await textOf(host, `/proc/${pid}/status`)) ?? '';
   const ignored = BigInt(`0x${/^SigIgn:\t(?<mask>[0-9a-f]+)$/m.exec(status)?.groups?.mask ?? '0'}`);
   const ignores = (signal: bigint): boolean => (ignored & (1n << (signal - 1n))) !== 0n;
-  // An interactive shell ignores SIGTERM and goes at SIGHUP.
+  // An interactive shell ignores SIGTERM but ends on SIGHUP.
   if (!ignores(15n)) return ['kill', String(pid)];
   return ['kill', ignores(1n) ? '-KILL' : '-HUP', String(pid)];
 }
@@ -135,13 +136,14 @@ async function ownFamily(host: ReadHost): Promise<readonly number[]> {
   return found;
 }
 
-/** What runs other people's programs: it is not to be stopped for one of them. */
+/** Runs programs of other users: it must not be stopped for one of them. */
 const hosts =
   /^(?:sshd?|sshd?@.*|cron|crond|atd|anacron|getty@.*|serial-getty@.*|console-getty|user@.*|dbus.*|systemd-.*)\.service$/;
 
 /**
- * The service of the system that a process belongs to, and not merely was started from: killed, it may be started again
- * by systemd. A login or a job has a session of its own (setsid), a worker has that of its service's first process.
+ * The system service that a process belongs to, and not merely was started from: if it is killed,
+ * systemd may start it again. A login or a job has its own session (setsid), a worker has that of
+ * its service's first process.
  */
 async function serviceOf(host: ReadHost, pid: number): Promise<string | undefined> {
   if ((await host.stat('/run/systemd/system')) === undefined) return undefined;
@@ -184,7 +186,8 @@ async function unlessGone<T>(ask: () => Promise<T>): Promise<T | undefined> {
   try {
     return await ask();
   } catch (error) {
-    // A process that ends between its file's opening and reading gives ESRCH, which has no reason of its own.
+    // A process that ends between opening and reading its file gives ESRCH, which has no reason
+    // text.
     if (error instanceof CommandError) return undefined;
     throw error;
   }

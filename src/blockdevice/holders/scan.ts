@@ -2,16 +2,16 @@ import type { Answer, ReadCommand } from '../../command/index.ts';
 import { ParseError } from '../../core/errors.ts';
 
 /**
- * How a process uses something: `fd 3`, `cwd`, `root`, `exe`, `map`, `socket PATH`; `ns/mnt` is the mount namespace that
- * it is in.
+ * How a process uses something: `fd 3`, `cwd`, `root`, `exe`, `map`, `socket PATH`; `ns/mnt` is the
+ * mount namespace that it is in.
  */
 export interface Use {
   readonly pid: number;
   readonly how: string;
-  /** `major:minor` of the filesystem that what is used lies in. */
+  /** `major:minor` of the filesystem of the used file. */
   readonly device: string;
   readonly inode: number;
-  /** Of a block device: its own `major:minor`. */
+  /** For a block device: its own `major:minor`. */
   readonly node?: string;
   readonly kind: 'block' | 'socket' | 'other';
 }
@@ -19,7 +19,7 @@ export interface Use {
 /** Every process in one pass. */
 export interface Scan {
   readonly uses: readonly Use[];
-  /** Processes of which something could not be looked at. */
+  /** Processes that could not be examined completely. */
   readonly unseen: ReadonlySet<number>;
   /** /proc does not even list the processes of others (hidepid). */
   readonly hidden: boolean;
@@ -32,10 +32,11 @@ const looked = ['cwd', 'root', 'exe', 'fd/*', 'ns/mnt'].flatMap((name, index) =>
 ]);
 
 /**
- * What every process works in, has open, runs and maps of these devices: one program for all, since each access costs
- * a round trip where the host is another one. `--cached=always` (coreutils 8.32) asks no server, which may be dead,
- * and nothing leads through names: a file that was deleted, or lies in another mount namespace, is found too. Of the
- * devices in `below` only files below its path count as mapped, by the names that the kernel has for them.
+ * The directories, open files, programs and mappings of all processes on these devices: one program
+ * for all, because on a remote host each access costs a round trip. `--cached=always` (coreutils
+ * 8.32) does not contact a file server, which may be dead, and no names are resolved: a file that
+ * was deleted, or is in another mount namespace, is found too. For the devices in `below` only
+ * files below its path count as mapped, by the names that the kernel shows.
  */
 export function processUses(
   numbers: readonly string[],

@@ -5,12 +5,14 @@ import { drbdOver } from './drbd.ts';
 import type { Device } from './device.ts';
 import type { Facts } from './facts.ts';
 
-/** A device with everything that lies on it. */
+/** A device with everything on it. */
 export interface Node {
   readonly device: Device;
   /** Its mounts in our mount namespace. */
   readonly mounts: readonly MountEntry[];
-  /** Its number, and those that its mounted filesystem shows instead (btrfs has some of its own). */
+  /**
+   * Its number, and those that its mounted filesystem shows instead (btrfs has its own numbers).
+   */
   readonly numbers: ReadonlySet<string>;
   readonly above: readonly {
     /** Undefined for a partition, which is a part and no user. */
@@ -20,14 +22,17 @@ export interface Node {
   }[];
 }
 
-/** A device that lies on another one, as `uppersOf` finds it. */
+/** A device on top of another one, as `uppersOf` finds it. */
 export interface Over {
   /** Undefined for a partition, which is a part and no user. */
   readonly holder: Holder | undefined;
   readonly device: Device;
 }
 
-/** What lies directly on a device: its mounts, and the devices over it, through filesystems that carry loop files too. */
+/**
+ * The direct users of a device: its mounts, and the devices over it, also through filesystems with
+ * backing files of loop devices.
+ */
 export async function uppersOf(
   facts: Facts,
   device: Device,
@@ -54,7 +59,8 @@ export async function treeOver(
   const below = new Set([...seen, device.number]);
   const above: Node['above'][number][] = [];
   for (const { holder, device: upper } of over) {
-    // A loop device over a file of what lies on it cannot be, but a wrong answer must not go round for ever.
+    // A loop device over a file on itself is impossible, but a wrong answer must not cause an
+    // endless loop.
     if (below.has(upper.number)) continue;
     const label = holder === undefined ? `its partition ${upper.name}` : labelOf(holder, upper);
     above.push({ holder, label, node: await treeOver(facts, upper, below) });
@@ -74,7 +80,10 @@ export function allNumbers({ numbers, above }: Node): readonly string[] {
   return [...new Set([...numbers, ...above.flatMap(({ node }) => allNumbers(node))])];
 }
 
-/** What the files of these mounts show as their device: a subvolume of btrfs has a number that mountinfo does not. */
+/**
+ * The device numbers of the files in these mounts: a subvolume of btrfs has a number that is not in
+ * mountinfo.
+ */
 export async function numbersOf(
   { host }: Facts,
   numbers: readonly string[],

@@ -2,7 +2,7 @@ import type { ReadHost } from '../../command/index.ts';
 import type { MountEntry } from '../mountinfo.ts';
 import type { MountHolder } from './mounts.ts';
 
-/** Where systemd reads units from (systemd.unit(5)), and what a unit there is made of. */
+/** The directories of systemd units (systemd.unit(5)), and the source of a unit there. */
 const folders = [
   '/etc/systemd/system',
   '/run/systemd/system',

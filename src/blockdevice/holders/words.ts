@@ -15,7 +15,7 @@ export function inWords(holders: readonly Holder[]): string {
   return [...said, ...(more > 0 ? [`and ${more} more`] : [])].join('; ');
 }
 
-/** What to run, in this order; undefined where no command would help. */
+/** The commands to run, in this order; undefined if no command would help. */
 export function remedyFor(holders: readonly Holder[]): string | undefined {
   if (systemMount(holders) !== undefined) return 'name another device: bofh block tree';
   const lines = [...new Set(holders.flatMap(({ free }) => (free === undefined ? [] : [freeing(free)])))];
@@ -24,7 +24,7 @@ export function remedyFor(holders: readonly Holder[]): string | undefined {
   return `end that use first: ${lines.slice(0, most).join('; ')}${more}`;
 }
 
-/** What this host runs from is not taken from under it: to end its users is to end the host. */
+/** The device that this host runs from cannot be freed: to end its users is to end the host. */
 function systemMount(holders: readonly Holder[]): string | undefined {
   const mounts = holders.flatMap((holder) =>
     holder.kind === 'mount' && holder.namespaceOf === undefined ? [holder.path] : [],

@@ -2,7 +2,7 @@ import { type Command, nothing } from '../../command/index.ts';
 import type { Bytes } from '../../core/units.ts';
 import { classifyDevice } from '../commands.ts';
 
-/** Sets the size of a file: what is added is a hole, and takes no room until it is written to. */
+/** Sets the size of a file: the added part is a hole, and uses no space until it is written to. */
 export function truncate(file: string, size: Bytes): Command<void, 'change'> {
   return {
     tool: 'truncate',

@@ -13,9 +13,9 @@ import { fallocate, truncate } from './commands.ts';
 const args = z.strictObject({
   file: absolutePath,
   size: z.union([z.string(), z.number()]),
-  /** `sparse` unless said otherwise: it takes room as it is written to. `allocated`: all of it at once. */
+  /** `sparse` (the default): it uses space as it is written to. `allocated`: all of it at once. */
   room: z.exactOptional(z.enum(['sparse', 'allocated'])),
-  /** Permission bits; 0600 unless said otherwise. */
+  /** Permission bits (default: 0600). */
   mode: z.exactOptional(z.int().check(z.minimum(0), z.maximum(0o7777))),
 });
 
@@ -29,11 +29,12 @@ const undo = z.strictObject({
 type Undo = z.infer<typeof undo>;
 
 /**
- * `tx.block.createImage`: a new file of a size, to make a block device of. It appears at its full size or not at all, and
- * never in the place of another one.
+ * `tx.block.createImage`: creates a file of a size, as the backing file of a block device. It
+ * appears at its full size or not at all, and never replaces another file.
  *
- * As with `tx.file.create` the mark is a private second name, which stays until the commit; but what is in it by then was
- * written by later steps, and goes with it. So what stands at the path is ours while it is the inode of the private name.
+ * As with `tx.file.create` the tag is a private second name, which stays until the commit; later
+ * steps may write to the file, and the undo removes their content with it. So the file at the path
+ * belongs to this sequence while it is the inode of the private name.
  */
 export const createImage = operation({
   kind: 'block.image.create',
@@ -87,7 +88,7 @@ export const createImage = operation({
     of: 'device',
     changed: async ({ undo: made, filled, host }) => {
       const size = (await host.stat(made.private))?.size;
-      // What was undone in it leaves bytes behind.
+      // Undone content leaves bytes behind.
       if (filled !== 'never' || size === undefined || (await isZero(host, made.private, size)))
         return undefined;
       return { found: `others wrote to the start of ${made.file}`, fromBytes: true };
@@ -107,7 +108,8 @@ export const createImage = operation({
       ['ls', '-li', made.file, made.private],
       ['losetup', '--list', '--associated', made.private],
     ],
-    // Before the commit both names of our inode go, and no other file that has the name by now.
+    // Before the commit both names of the created inode are removed, but no other file that has the
+    // name now.
     clear: [
       way === 'back'
         ? ['find', posix.dirname(made.file), '-maxdepth', '1', '-samefile', made.private, '-delete']

@@ -16,7 +16,7 @@ const size = z.union([z.string(), z.number()]);
 const args = z.strictObject({
   /** A regular file; a symbolic link to one is refused. */
   file: absolutePath,
-  /** `rw` unless said otherwise. */
+  /** Access mode (default: `rw`). */
   mode: z.exactOptional(z.enum(['ro', 'rw'])),
   /** Where in the file it begins. */
   offset: z.exactOptional(size),
@@ -24,7 +24,7 @@ const args = z.strictObject({
   size: z.exactOptional(size),
   /** `scanned`: its partitions become devices, `/dev/loop3p1`. */
   partitions: z.exactOptional(z.enum(['scanned', 'ignored'])),
-  /** Size of its sectors, in bytes; 512 unless said otherwise. */
+  /** Size of its sectors, in bytes (default: 512). */
   sectorSize: z.exactOptional(z.union([z.literal(512), z.literal(1024), z.literal(2048), z.literal(4096)])),
 });
 
@@ -35,12 +35,13 @@ type Args = z.infer<typeof args>;
 type Result = z.infer<typeof result>;
 
 /**
- * `tx.block.attachLoop`: makes a block device of a file, or of a part of it. Its number is chosen before, and is another
- * one when somebody takes it meanwhile. A file that is attached already, with something of the same part, is refused,
- * unless both are for reading only: who wants to use that device asks for it with `loopDevices`, and has nothing to undo.
+ * `tx.block.attachLoop`: creates a loop device for a file, or for a part of it. Its number is
+ * chosen before, and another one is chosen if it is taken meanwhile. Refused if the file is already
+ * attached with an overlapping part, unless both are read-only: a caller that wants to use that
+ * device finds it with `loopDevices`, and has nothing to undo.
  *
- * The mark: number, inode and offset, and once it has acted the kernel's own count of attachments, which tells it from a
- * later one of the same file at the same number.
+ * The tag: number, inode and offset, and after the step the kernel's count of attachments, which
+ * distinguishes it from a later one of the same file at the same number.
  */
 export const attachLoop = operation({
   kind: 'block.loop.attach',
@@ -133,7 +134,8 @@ async function partOf(host: ReadHost, asked: Args): Promise<Omit<Attachment, 'nu
   };
 }
 
-// Two devices over the same bytes have a page cache each: what is written by one the other never sees.
+// Two devices over the same bytes have separate page caches: writes through one are invisible to
+// the other.
 function refuseAttached(loops: readonly LoopDevice[], wanted: Omit<Attachment, 'number'>): void {
   const other = loops.find(
     (loop) =>
@@ -170,7 +172,10 @@ function lowestFree(taken: ReadonlySet<number>): number {
   return number;
 }
 
-/** The kernel gave the number to somebody else first. Theirs over the same file would look like ours. */
+/**
+ * Another process got the number from the kernel first. Its device over the same file would look
+ * like that of this sequence.
+ */
 async function refuseTaken(host: ChangeHost, wanted: Attachment, cause: unknown): Promise<never> {
   const there = await loopNumbered(host, wanted.number);
   if (there === undefined || !showsSame(there, wanted))

@@ -4,8 +4,8 @@ import { classifyDevice } from '../commands.ts';
 import { type Attachment, loopColumns, type LoopDevice, loopListSchema } from './schema.ts';
 
 /**
- * Every loop device that has a file behind it. Never `--list DEVICE`: of a detached one it prints a row as well. The
- * inode comes from the kernel by an ioctl, for which one must be root.
+ * Every loop device with a backing file. Never `--list DEVICE`: for a detached one it prints a row
+ * as well. The inode comes from the kernel by an ioctl, which only root may call.
  */
 export function attachedLoops(): ReadCommand<readonly LoopDevice[]> {
   return {
@@ -17,7 +17,10 @@ export function attachedLoops(): ReadCommand<readonly LoopDevice[]> {
   };
 }
 
-/** Attaches a file at a number that is free: one that is not fails as `busy`. Makes the node where there is none. */
+/**
+ * Attaches a file at a free number; a number in use fails as `busy`. Creates the node if it is
+ * missing.
+ */
 export function attach(make: Attachment): Command<void, 'change'> {
   return {
     tool: 'losetup',
@@ -37,7 +40,10 @@ export function attach(make: Attachment): Command<void, 'change'> {
   };
 }
 
-/** Detaches. Of a busy device it exits 0 and has only set `autoclear`, which no program takes back: look, and wait. */
+/**
+ * Detaches. For a busy device it exits 0 and has only set `autoclear`, which no program can reset:
+ * check, and wait.
+ */
 export function detach(device: string): Command<void, 'change'> {
   return {
     tool: 'losetup',

@@ -15,18 +15,19 @@ const args = z.strictObject({
   device: z.string().check(z.minLength(1)),
 });
 
-/** How it was attached, and in which boot: after another one nobody misses it. */
+/** How it was attached, and in which boot: after another boot it need not be restored. */
 const undo = z.extend(attachment, {
   boot: z.string(),
-  /** When the file was made: another one may get its inode number. */
+  /** When the file was created: another one may get its inode number. */
   birth: z.exactOptional(z.string()),
 });
 
 type Undo = z.infer<typeof undo>;
 
 /**
- * `tx.block.detachLoop`: takes the file away from a loop device that nobody uses. Its undo attaches the same file again
- * at the same number. Refused where that could not be done: the file has no name any more, or another one has its name.
+ * `tx.block.detachLoop`: detaches an unused loop device from its file. The undo attaches the same
+ * file again at the same number. Refused if that would be impossible: the file was deleted, or
+ * another file has its name.
  */
 export const detachLoop = operation({
   kind: 'block.loop.detach',
@@ -68,7 +69,8 @@ export const detachLoop = operation({
     const here = await loopNumbered(host, was.number);
     if (here !== undefined && showsSame(here, was)) {
       if (!here.autoclear) return;
-      // Half-way: that it is to go nobody can take back, so it goes and comes again.
+      // Half-way: a pending detach cannot be cancelled, so it is completed, and the file attached
+      // again.
       await detachAndWait(host, here);
     } else if (here !== undefined) throw taken(was, here);
     await refuseLost(host, was);
@@ -98,8 +100,9 @@ async function loopAt(host: ReadHost, device: string): Promise<LoopDevice> {
   });
 }
 
-// Also of one that a process merely has open: losetup would say nothing, and it could not be taken back. That some
-// process could not be looked into (there are always some) proves no use; what comes of it the kernel tells afterwards.
+// Also refused if a process merely has it open: losetup would not report that, and it could not be
+// undone. That some process could not be examined (there are always some) proves no use; afterwards
+// the kernel shows the result.
 async function refuseUsed(host: ReadHost, device: string): Promise<void> {
   const who = await everyHolder(host, device);
   if (who.some(({ kind }) => kind !== 'unknown')) throw inUse(device, who);

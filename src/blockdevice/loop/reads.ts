@@ -35,16 +35,16 @@ export function showsSame(loop: LoopDevice, of: Omit<Attachment, 'number'>): boo
 }
 
 /**
- * What tells one attachment from the next at the same number (Linux 5.15 and newer count every one of the boot);
- * null where the kernel does not count.
+ * Distinguishes one attachment from the next at the same number (Linux 5.15 and newer count them
+ * per boot); null if the kernel does not count.
  */
 export async function diskSequence(host: ReadHost, number: number): Promise<string | null> {
   return (await kernelText(host, `/sys/block/loop${number}/diskseq`)) ?? null;
 }
 
 /**
- * Detaches and waits until it is so: of a device that somebody has open, losetup 2.38 has only said that it is to go
- * with the last one, and the kernel does that by itself. RefusedError with whoever has it open.
+ * Detaches, and waits for the kernel to do so: if the device is open, losetup 2.38 only requests
+ * it, and the kernel detaches at the last close. RefusedError with the holders.
  */
 export async function detachAndWait(host: ChangeHost, loop: LoopDevice): Promise<void> {
   const { device, number } = loop;

@@ -18,7 +18,9 @@ export const loopColumns = [
   'LOG-SEC',
 ] as const;
 
-/** `losetup --json --list`. Of a device that was detached meanwhile all that is behind it is null. */
+/**
+ * `losetup --json --list`. For a device that was detached meanwhile all facts on its file are null.
+ */
 export const loopListSchema = z.object({
   loopdevices: z.array(
     z.object({
@@ -41,10 +43,10 @@ export const loopListSchema = z.object({
 export const attachment = z.strictObject({
   /** Of `/dev/loop3`: 3. */
   number: count,
-  /** Its path; what it leads to is told by the inode. */
+  /** Its path; the inode identifies the file. */
   file: absolutePath,
   inode: z.string().check(z.regex(/^[0-9]+$/)),
-  /** `major:minor` of the filesystem that the file lies in. */
+  /** `major:minor` of the filesystem of the file. */
   filesystem: z.string().check(z.regex(/^[0-9]+:[0-9]+$/)),
   offset: count,
   /** How much of the file it shows at most; 0: all of it. */
@@ -62,8 +64,11 @@ export type Attachment = z.infer<typeof attachment>;
 export interface LoopDevice extends Omit<Attachment, 'file'> {
   /** `/dev/loop3` */
   readonly device: string;
-  /** As the kernel shows it: ends in ` (deleted)` when the file has no name any more, and is cut off at 4096 bytes. */
+  /**
+   * As the kernel shows it: ends in ` (deleted)` if the file was deleted, and is cut off at 4096
+   * bytes.
+   */
   readonly file: string;
-  /** It goes by itself when nobody has it open any more. */
+  /** It is detached by itself at the last close. */
   readonly autoclear: boolean;
 }

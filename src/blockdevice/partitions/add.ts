@@ -40,7 +40,7 @@ const args = z.strictObject({
   ),
 });
 
-/** Adds a partition to a disk, and tells the kernel of it; others of the disk may be in use. */
+/** Adds a partition to a disk and to the kernel; other partitions of the disk may be in use. */
 export const addPartition = operation({
   ...tableChange,
   kind: 'block.partition.add',
@@ -104,7 +104,7 @@ export const addPartition = operation({
     lost: 'undone',
     of: 'device',
     changed: async ({ undo: of, filled, host }) =>
-      // What was undone in it leaves bytes behind.
+      // Undone content leaves bytes behind.
       filled === 'never' ? partChanged(host, of, 0) : undefined,
   },
   revert: async ({ undo: of, host }) => {
@@ -117,13 +117,13 @@ export const addPartition = operation({
       await namingHolders(host, part, () => host.run(forgetPartition(path, of.number ?? 0)));
       await untilKernelHas(host, found.node, of, undefined);
     }
-    // What others have changed since stays.
+    // Changes by other programs since stay.
     if (found.table === 'beside others') await host.run(deletePartition(path, of.number ?? 0));
     else if (found.table !== 'without') await restoreRegions(host, path, of.saved);
   },
 });
 
-/** sfdisk takes the lowest one that nobody has. */
+/** sfdisk uses the lowest free number. */
 function freeNumber(device: string, { type, partitions }: PartitionTable): number {
   const taken = partitions.map(({ number }) => number);
   const most = type === 'gpt' ? 128 : 4;

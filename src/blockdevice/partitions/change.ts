@@ -16,27 +16,27 @@ import { isSameTable, type Partition, type PartitionTable, tableSchema } from '.
 /** What the undo of every change of a table needs. */
 export const changeUndo = z.strictObject({
   device: z.string(),
-  /** Which device it was, whatever bears its path later. */
+  /** Identifies the device, whatever has its path later. */
   identity: z.string(),
   key: z.string(),
-  /** Key of that whose destruction takes all of it along. */
+  /** Key of the object whose destruction destroys all of it. */
   container: z.string(),
   size: z.int().check(z.positive()),
   /** The table that it had; null: it was blank. */
   old: z.nullable(tableSchema),
-  /** The one that it gets: all of it is chosen before. */
+  /** The new entry: all of it is chosen before. */
   table: tableSchema,
   /** The number of the partition that is added or grown. */
   number: z.nullable(z.int().check(z.positive())),
-  /** A witness of what lay where the partition is to be, or where it is to grow to. */
+  /** A witness of the content where the partition will be, or where it will grow to. */
   before: z.exactOptional(z.string()),
-  /** The bytes of the old table, and of where the new one goes. */
+  /** The bytes of the old table, and those at the place of the new one. */
   saved: z.array(savedRegion).check(z.minLength(1)),
 });
 
 export type ChangeUndo = z.infer<typeof changeUndo>;
 
-/** What every change of a table has in common. */
+/** What all changes of a table have in common. */
 export const tableChange = {
   version: 1,
   undo: changeUndo,
@@ -57,7 +57,7 @@ export async function undoOf(
     readonly old: PartitionTable | null;
     readonly table: PartitionTable;
     readonly number: number | null;
-    /** What the partition gets, in bytes of the device. */
+    /** The range of the partition, in bytes of the device. */
     readonly gets?: { readonly from: Bytes; readonly to: Bytes };
   },
 ): Promise<ChangeUndo> {
@@ -72,13 +72,14 @@ export async function undoOf(
   return { device, identity, key, container, size, old, table, number, ...before, saved: [...saved] };
 }
 
-/** What there is of a change. */
+/** The current state of a change. */
 export interface Found {
   readonly node: DeviceNode;
   readonly bytes: 'as they were' | 'others';
   /**
-   * `begun`: it can be read, but is not yet, or not any more, the one copy and the other. `beside others`: our entry is as
-   * it is to be, in a table that has been changed elsewhere since; `without`: such a one has our entry as it was before.
+   * `begun`: the table can be read, but its two copies differ for now. `beside others`: the new
+   * entry is in a table that other programs have changed since; `without`: such a table has the
+   * entry as it was before.
    */
   readonly table: 'new' | 'begun' | 'beside others' | 'without' | 'not ours';
   readonly kernel: readonly KernelPartition[];
@@ -95,7 +96,8 @@ export async function findChange(host: ReadHost, of: ChangeUndo): Promise<Found 
   const bytes = regions.every(({ now, was }) => now.equals(was)) ? 'as they were' : 'others';
   const now = await host.run(readTable(node.path));
   if (isSameTable(now, of.table)) return { node, kernel, bytes, table: 'new' };
-  // One copy is written after the other. Of a new table the first can be told by the id that only we could know.
+  // One copy is written after the other. The first one of a new table is recognised by its id,
+  // which only this sequence knows.
   const isBegun =
     of.old === null
       ? now === undefined && regions.some((each) => each.now.includes(guidBytes(of.table.id)))
@@ -115,7 +117,10 @@ function besideOthers(now: PartitionTable | undefined, of: ChangeUndo): Found['t
   return isAs(of.old) ? 'without' : 'not ours';
 }
 
-/** What others have written to the partition behind so many bytes of it, as long as the kernel has it. */
+/**
+ * Writes of other programs to the partition behind so many bytes of it, as long as the kernel has
+ * it.
+ */
 export async function partChanged(host: ReadHost, of: ChangeUndo, from: Bytes): Promise<Changed | undefined> {
   const [found, entry] = [await findChange(host, of), entryOf(of.table, of.number)];
   if (of.before === undefined || found === undefined || entry === undefined) return undefined;
@@ -126,7 +131,7 @@ export async function partChanged(host: ReadHost, of: ChangeUndo, from: Bytes): 
   return { found: `others wrote to ${part}${behind}` };
 }
 
-/** The entry of the partition that is changed, as it was and as it is to be. */
+/** The entry of the changed partition, before and after. */
 export function entryOf(table: PartitionTable | null, number: number | null): Partition | undefined {
   return table?.partitions.find((each) => each.number === number);
 }
@@ -146,7 +151,7 @@ export function kernelHas(
   return isSameView(now, entry === undefined ? [] : [entry]);
 }
 
-/** `hurt`: whom the way back would take something from. */
+/** `hurt`: the holders that the undo would disturb. */
 export async function lookAt(
   host: ReadHost,
   of: ChangeUndo,
@@ -161,7 +166,10 @@ export async function lookAt(
   return { state: 'ours', holders: await hurt(), ...(key === of.key ? {} : { movedTo: key }) };
 }
 
-/** Waits until the kernel has it so, with its node: both come at once, udev later. RefusedError when it does not come to that. */
+/**
+ * Waits until the kernel shows it, with its node: both change at once, udev follows. RefusedError
+ * on timeout.
+ */
 export async function untilKernelHas(
   host: ChangeHost,
   node: DeviceNode,

@@ -65,8 +65,8 @@ function numberOf(device: string, node: string): number {
   return Number(number);
 }
 
-// Only the table is written: what the kernel is to know of it partx tells it, one partition at a time, which it takes also
-// while others are in use. Nothing is wiped.
+// Only writes the table: partx updates the kernel, one partition at a time, which works also while
+// others are in use. Nothing is wiped.
 const write = ['--quiet', '--no-reread', '--no-tell-kernel', '--wipe', 'never', '--wipe-partitions', 'never'];
 
 /** Writes an empty table. */
@@ -114,7 +114,10 @@ export function tellKernel(device: string, number: number): Command<void> {
   return partx(['--update', '--nr', String(number), device]);
 }
 
-/** Has the kernel forget a partition; it refuses one that is in use, and has none of that number exit 0 (2.38). */
+/**
+ * Removes a partition from the kernel; refuses one that is in use, and exits 0 if there is none of
+ * that number (2.38).
+ */
 export function forgetPartition(device: string, number: number): Command<void> {
   return { ...partx(['--delete', '--nr', String(number), device]), repeatable: true };
 }

@@ -27,7 +27,7 @@ export async function refusePartless(host: ReadHost, { path, number }: DeviceNod
     throw new RefusedError(`${path} ${why}`, { remedy: 'name a whole disk; lsblk lists them' });
 }
 
-/** The table of a disk, as long as it can be changed; the kernel must know what is written there. */
+/** The table of a disk, if it can be changed; the kernel's partitions must match it. */
 export async function partitioned(host: ReadHost, device: string): Promise<Partitioned> {
   const node = await deviceNode(host, device);
   await refusePartless(host, node);

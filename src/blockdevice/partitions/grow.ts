@@ -33,7 +33,7 @@ const args = z.strictObject({
   size: z.union([z.int().check(z.positive()), z.literal('max')]),
 });
 
-/** Makes a partition larger where it is, also while it is in use. What lies on it keeps its size. */
+/** Grows a partition in place, also while it is in use. Its content keeps its size. */
 export const growPartition = operation({
   ...tableChange,
   kind: 'block.partition.grow',
@@ -95,7 +95,7 @@ export const growPartition = operation({
     lost: 'undone',
     of: 'device',
     changed: async ({ undo: of, touched, host }) =>
-      // What the sequence made smaller again leaves bytes behind.
+      // A layer that the sequence shrank again leaves bytes behind.
       touched ? undefined : partChanged(host, of, entriesOf(of)[0].size),
   },
   revert: async ({ undo: of, host }) => {
@@ -106,7 +106,7 @@ export const growPartition = operation({
     if (who.length > 0) throw inUse(part, who);
     const { path } = found.node;
     const [old] = entriesOf(of);
-    // What others have changed since stays.
+    // Changes by other programs since stay.
     if (found.table === 'beside others') await host.run(setPartitionSize(path, of.table.sectorSize, old));
     else if (found.table !== 'without') await restoreRegions(host, path, of.saved);
     if (!kernelHas(found.kernel, of, old)) await host.run(tellKernel(found.node.path, old.number));
@@ -114,7 +114,7 @@ export const growPartition = operation({
   },
 });
 
-/** Who uses what the way back takes away; nobody, as long as the kernel has it as it was. */
+/** The holders of the space that the undo removes; none, as long as the kernel has the old size. */
 async function beyond(host: ReadHost, { kernel, node }: Found, of: ChangeUndo): Promise<readonly Holder[]> {
   const [old] = entriesOf(of);
   const now = kernel.find(({ number }) => number === of.number);

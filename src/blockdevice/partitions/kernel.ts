@@ -11,7 +11,7 @@ export interface KernelPartition {
   readonly size: Bytes;
 }
 
-/** The partitions of a disk that the kernel has made devices of, by their number; sysfs counts in 512 bytes. */
+/** The kernel's partition devices of a disk, by their number; sysfs counts in 512 bytes. */
 export async function kernelPartitions(
   host: ReadHost,
   { number: node }: DeviceNode,

@@ -29,7 +29,7 @@ export const partition: Layer<Resizing> = {
     try {
       return await limitsOf(host, device);
     } catch (error) {
-      // Its table is none of those that bofh changes: what lies on it can be resized within it.
+      // bofh cannot change this type of table: the content can be resized within the partition.
       if (!(error instanceof RefusedError || error instanceof ToolError)) throw error;
       return fixedFor(device, error.message, error.remedy);
     }

@@ -2,7 +2,7 @@ import { RefusedError } from '../../core/errors.ts';
 import { type Bytes, formatSize } from '../../core/units.ts';
 import type { PartitionTable } from './commands.ts';
 
-/** Where partitions begin and end: what every tool does by now, and every disk is fast with. */
+/** Alignment of partitions: the default of every current tool, and fast on every disk. */
 export const grain: Bytes = 1024 ** 2;
 
 interface Room {
@@ -10,7 +10,10 @@ interface Room {
   readonly to: Bytes;
 }
 
-/** What a table of a device of this size has for partitions; of gpt also where the device has grown since. */
+/**
+ * The space for partitions in a table of a device of this size; for gpt also if the device has
+ * grown since.
+ */
 function usable({ type, sectorSize }: PartitionTable, size: Bytes): Room {
   const behind = type === 'gpt' ? 128 * 128 + sectorSize : 0;
   // A dos table counts sectors with 32 bits.
@@ -32,7 +35,10 @@ export function freeRooms(table: PartitionTable, size: Bytes): readonly Room[] {
   return rooms;
 }
 
-/** Where a new partition goes: where it was told to, else into the first room that is large enough; `max`: the largest. */
+/**
+ * The place of a new partition: the requested one, else the first run that is large enough; `max`:
+ * the largest.
+ */
 export function placeFor(
   table: PartitionTable,
   of: { readonly device: string; readonly room: Bytes; readonly size: Bytes | 'max' },
@@ -49,7 +55,7 @@ export function placeFor(
   );
 }
 
-/** How large a partition may become where it is. */
+/** The maximum size of a partition in its place. */
 export function mostOf(table: PartitionTable, number: number, size: Bytes): Bytes {
   const { to } = usable(table, size);
   const own = table.partitions.find((each) => each.number === number);

@@ -14,8 +14,8 @@ export function hasTable(found: Signature | undefined): boolean {
 }
 
 /**
- * The partition table on a device; undefined where blkid has found none: sfdisk takes the start of a vfat for an empty one
- * (2.38).
+ * The partition table on a device; undefined if blkid finds none: sfdisk takes the start of a vfat
+ * for an empty one (2.38).
  */
 export async function tableOf(
   host: ReadHost,
@@ -32,13 +32,13 @@ export interface PartitionsOf extends Omit<PartitionTable, 'partitions' | 'usabl
     /** `other`: with another start or size. */
     readonly kernel: 'same' | 'other' | 'missing';
   })[];
-  /** Numbers of those that the kernel has and the table has not. */
+  /** Numbers of partitions that the kernel has and the table has not. */
   readonly stale: readonly number[];
-  /** Runs of whole MiB that no partition has; null for a type that bofh does not change. */
+  /** Free runs of whole MiB; null for a type that bofh does not change. */
   readonly free: readonly { readonly start: Bytes; readonly size: Bytes }[] | null;
 }
 
-/** What is written on a device, and what the kernel has of it. RefusedError when it has no table. */
+/** The table on a device, and the kernel's partitions. RefusedError if it has no table. */
 export async function partitionsOf(host: ReadHost, device: string): Promise<PartitionsOf> {
   const node = await deviceNode(host, device);
   const found = await probe(host, device);
@@ -74,7 +74,10 @@ export function tableInWords({ type, partitions }: PartitionTable): string {
   return `${type}, with the partitions ${each.slice(0, -1).join(', ')} and ${last}`;
 }
 
-/** RefusedError for a device whose table has partitions, with them: whatever may be overwritten, they are not. */
+/**
+ * RefusedError that lists the partitions of a device, if it has any: they cannot be overwritten,
+ * whatever is named.
+ */
 export async function refusePartitioned(
   host: ReadHost,
   { device, found }: { readonly device: string; readonly found: Signature | undefined },

@@ -8,7 +8,7 @@ import type { PartitionTable } from './commands.ts';
 
 const count = z.int().check(z.nonnegative());
 
-/** A part of a device where a partition table lies, as it was. */
+/** A part of a device with a partition table, and its previous content. */
 export const savedRegion = z.strictObject({
   offset: count,
   length: z.int().check(z.positive()),
@@ -22,8 +22,9 @@ export type SavedRegion = z.infer<typeof savedRegion>;
 const entries: Bytes = 128 * 128;
 
 /**
- * Where a table of that type has its bytes, its second copy first: as long as one copy is whole, the table can be read. Of
- * a gpt on a device that has grown since, the second copy lies elsewhere than the new one will.
+ * The regions of a table of that type, its second copy first: as long as one copy is complete, the
+ * table can be read. For a gpt on a device that has grown since, the second copy is not where the
+ * new one will be.
  */
 export function regionsOf(of: {
   readonly type: 'gpt' | 'dos';
@@ -40,7 +41,7 @@ export function regionsOf(of: {
   return [...moved, last, { offset: 0, length: 2 * sectorSize + entries }];
 }
 
-/** Reads them, to be put back. */
+/** Reads them, for the undo. */
 export async function saveRegions(
   host: ReadHost,
   device: string,
@@ -52,7 +53,7 @@ export async function saveRegions(
   return saved;
 }
 
-/** What they hold now. */
+/** Their current content. */
 export async function readRegions(
   host: ReadHost,
   device: string,
@@ -63,7 +64,7 @@ export async function readRegions(
   return found;
 }
 
-/** Puts those back that are not as they were, one after the other, each durable before the next. */
+/** Restores those that have changed, one after the other, each durable before the next. */
 export async function restoreRegions(
   host: ChangeHost,
   device: string,

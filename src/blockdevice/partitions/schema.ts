@@ -32,7 +32,7 @@ export const sfdiskSchema = z.object({
 /** An entry of a partition table; offsets and sizes in bytes. */
 export const partitionSchema = z.strictObject({
   number: z.int().check(z.positive()),
-  /** `/dev/vda1`; whether the kernel has such a device is another matter. */
+  /** `/dev/vda1`; the kernel may or may not have such a device. */
   path: z.string(),
   start: count,
   size: count,
@@ -57,7 +57,9 @@ export const tableSchema = z.strictObject({
   /** Of gpt a UUID in lower case, of dos `0x` and eight digits. */
   id: z.string(),
   sectorSize: z.int().check(z.positive()),
-  /** What gpt has for partitions, from its first byte to the one after its last; null: it does not say. */
+  /**
+   * The space of gpt for partitions, from its first byte to the one after its last; null: unknown.
+   */
   usable: z.nullable(z.strictObject({ from: count, to: count })),
   partitions: z.array(partitionSchema),
 });

@@ -26,8 +26,9 @@ const listSchema = z.object({
 });
 
 /**
- * What `wipefs --all` would erase, by the same search (wipefs.c, read_offsets). Unlike `--no-act --all`, which opens the
- * device exclusively and has the kernel read its partition table again (2.38), it only reads.
+ * What `wipefs --all` would erase, by the same search (wipefs.c, read_offsets). Unlike `--no-act
+ * --all`, which opens the device exclusively and makes the kernel read its partition table again
+ * (2.38), it only reads.
  */
 export function magicsOn(device: string): ReadCommand<readonly Magic[]> {
   return {
@@ -43,7 +44,10 @@ export function magicsOn(device: string): ReadCommand<readonly Magic[]> {
   };
 }
 
-/** Writes bytes into a device, and nothing beside them. It says nothing, and is durable when it ends. */
+/**
+ * Writes bytes to a device, and changes no others. It prints nothing, and the data is durable when
+ * it ends.
+ */
 export function writeBytes(
   device: string,
   { offset, bytes }: { readonly offset: Bytes; readonly bytes: Uint8Array },

@@ -6,7 +6,7 @@ import { hasTable, refusePartitioned } from '../partitions/reads.ts';
 import type { Signature } from '../schema.ts';
 import type { Magic } from './commands.ts';
 
-/** Its key, as those claim it who made it. */
+/** Its key, as claimed by the step that created it. */
 export function contentKey({ type, usage, uuid }: Magic): Key | undefined {
   if (uuid === null) return undefined;
   if (type === 'crypto_LUKS') return `luks:${uuid}`;
@@ -14,7 +14,10 @@ export function contentKey({ type, usage, uuid }: Magic): Key | undefined {
   return usage === 'filesystem' || usage === 'other' ? `fs:${uuid}` : undefined;
 }
 
-/** What must be named before it is erased, a UUID or the type of what has none, each with its type. */
+/**
+ * What must be named before it is erased: a UUID, or the type of content without one, each with its
+ * type.
+ */
 export function namesOf(found: Signature | undefined, magics: readonly Magic[]): ReadonlyMap<string, string> {
   return new Map(
     magics.map(({ type, usage, uuid }) => {
@@ -28,7 +31,7 @@ export function namesOf(found: Signature | undefined, magics: readonly Magic[]):
   );
 }
 
-/** By this word one agrees to lose what is on a device without a signature: whatever it is, nobody can name it. */
+/** This word confirms that content without a signature is lost: such content cannot be named. */
 export const blankConsent = 'blank';
 
 /** RefusedError unless `overwrite` names all that is there, by UUIDs or types, and nothing else. */
@@ -86,8 +89,9 @@ function refuseBlank(
 }
 
 /**
- * RefusedError for a table with partitions, and for a physical volume of a group; also where blkid shows something else, for all
- * of it goes: it tells nothing of a table beside signatures of which it can choose none, and of an array what lies in it.
+ * RefusedError for a table with partitions, and for a physical volume of a group; also if blkid
+ * shows something else, because all content is erased: blkid does not report a table beside
+ * ambiguous signatures, nor the content of an array.
  */
 export async function refuseNeeded(
   host: ReadHost,
@@ -109,7 +113,9 @@ export async function refuseNeeded(
     await refuseMember(host, { device, uuid, unseen: 'by name', nothing: 'erased' });
 }
 
-/** RefusedError for a table that wipefs leaves alone: one inside of what is no whole disk. */
+/**
+ * RefusedError for a table that wipefs does not erase: one on a device that is not a whole disk.
+ */
 export function refuseLeft(
   device: string,
   { found, magics }: { readonly found: Signature | undefined; readonly magics: readonly Magic[] },

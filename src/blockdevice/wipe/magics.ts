@@ -8,20 +8,20 @@ import type { Magic } from './commands.ts';
 const hex = z.string().check(z.regex(/^(?:[0-9a-f]{2})+$/));
 const count = z.int().check(z.nonnegative());
 
-/** A run of bytes that is erased, and what tells later that nobody has written there since. */
+/** An erased run of bytes, and the proof that nothing was written there since. */
 export const savedMagic = z.strictObject({
   offset: count,
-  /** What was there. */
+  /** The previous bytes. */
   bytes: hex,
   type: z.string(),
   uuid: z.nullable(z.string()),
-  /** SHA-256 of the blocks of 4 KiB that it lies in, with every such run taken as zeros. */
+  /** SHA-256 of the blocks of 4 KiB around it, with every such run read as zeros. */
   around: z.string().check(z.regex(/^[0-9a-f]{64}$/)),
 });
 
 export type SavedMagic = z.infer<typeof savedMagic>;
 
-/** What a device has where a saved run was. */
+/** The current bytes of a device at a saved run. */
 export interface MagicNow {
   readonly state: 'as it was' | 'erased' | 'something else';
   /** Of the blocks around it. */
@@ -36,7 +36,7 @@ interface Run {
   readonly length: Bytes;
 }
 
-/** Reads what is to be erased, and around it. */
+/** Reads the bytes that will be erased, and around them. */
 export async function saveMagics(
   host: ReadHost,
   {

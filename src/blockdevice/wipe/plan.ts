@@ -14,25 +14,25 @@ import { savedMagic, saveMagics } from './magics.ts';
 export const eraseArgs = z.strictObject({
   device: z.string().check(z.minLength(1)),
   /**
-   * All that is there and may go: the uuid of each content, or the type of one that has none. Where a device without any
-   * signature may be destroyed: `blank` alone.
+   * All content that may be erased: the uuid of each, or the type of content without one. For a
+   * device without any signature: only `blank`.
    */
   overwrite: z.array(z.string().check(z.minLength(1))),
 });
 
-/** What is journalled of a device whose contents go. */
+/** The journal entry of a device whose contents are erased. */
 export const erased = z.strictObject({
   device: z.string(),
-  /** Which device it was, whatever bears its path later. */
+  /** Identifies the device, whatever has its path later. */
   identity: z.string(),
   size: z.int().check(z.positive()),
   /** Keys of what cannot be found afterwards: filesystems, encrypted devices, physical volumes. */
   contents: z.array(z.string()),
-  /** The bytes by which its contents are known. */
+  /** The bytes that identify its contents. */
   magics: z.array(savedMagic).check(z.minLength(1)),
 });
 
-/** What is on a device that nobody uses and that is named whole; RefusedError for all others. */
+/** The content of an unused device, if all of it is named; otherwise RefusedError. */
 export async function planErase(
   host: ReadHost,
   {
@@ -41,7 +41,7 @@ export async function planErase(
     again,
     blank,
   }: z.infer<typeof eraseArgs> & {
-    /** What becomes of a device without a signature. */
+    /** What happens to a device without a signature. */
     readonly blank: 'refused' | 'named';
     /** Asked for the second time, under the locks. */
     readonly again: boolean;

@@ -17,15 +17,16 @@ import { eraseArgs, erased, planErase } from './plan.ts';
 
 const undo = z.extend(erased, {
   key: z.string(),
-  /** Key of that whose destruction takes all of it along. */
+  /** Key of the object whose destruction destroys all of it. */
   container: z.string(),
 });
 
 export type WipeUndo = z.infer<typeof undo>;
 
 /**
- * Erases every signature on a device that nobody uses, as wipefs does: by so few bytes that nothing else is lost. They are
- * journalled before, and put back by its undo as long as nobody has written around them since.
+ * Erases every signature on an unused device, as wipefs does: only these few bytes, so that nothing
+ * else is lost. They are journalled before; the undo restores them if nothing was written around
+ * them since.
  */
 export const wipe = operation({
   kind: 'block.wipe',
@@ -51,7 +52,7 @@ export const wipe = operation({
   within: ({ undo: { container } }) => container,
   run: async ({ undo: of, host }) => {
     const found = await find(host, of);
-    // A link by uuid goes with the signature.
+    // A link by uuid disappears with the signature.
     const path = found === undefined ? of.device : (await deviceNode(host, found.path)).path;
     const offsets = found === undefined ? [] : (await host.run(magicsOn(path))).map(({ offset }) => offset);
     const isSame = offsets.join() === of.magics.map(({ offset }) => offset).join();
@@ -120,7 +121,7 @@ async function lookOf(host: ReadHost, of: WipeUndo, { path, now }: Found): Promi
   return { state: 'ours', holders: who, ...(key === of.key ? {} : { movedTo: key }) };
 }
 
-/** How a person sees what was erased, and puts it back: in octal, which every printf takes. */
+/** The commands that show and restore the erased bytes: in octal, which every printf accepts. */
 function wipedRecovery({ device, magics }: WipeUndo): ManualRecovery {
   const what = magics.map(({ type, uuid }) => (uuid === null ? type : `${type}, uuid ${uuid}`));
   return {
