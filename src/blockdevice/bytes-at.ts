@@ -26,7 +26,10 @@ const digits = Uint8Array.from({ length: 256 }, (_, code) =>
   Math.max(0, '0123456789abcdef'.indexOf(String.fromCharCode(code)) + 1),
 );
 
-/** Reads ` 0f 1e …` lines. A megabyte is read at a time, for which regular expressions and joined strings took 20 times as long. */
+/**
+ * Reads ` 0f 1e …` lines. A megabyte is read at a time; regular expressions and joined strings took
+ * 20 times as long.
+ */
 function hexBytes(stdout: string, count: number): Uint8Array<ArrayBuffer> {
   const text = Buffer.from(stdout, 'latin1');
   const bytes = new Uint8Array(count);
@@ -54,9 +57,10 @@ function hexBytes(stdout: string, count: number): Uint8Array<ArrayBuffer> {
 const directBlock = 4096;
 
 /**
- * Bytes of a device past its page cache (O_DIRECT). The cache of a device shows what was read or written through its own
- * node: what a DRBD volume, a mapping or a guest on it has written since is missing there. Pages of the node that are
- * dirty are written first (block/fops.c), so this is never older than what `bytesAt` reads.
+ * Bytes of a device past its page cache (O_DIRECT). The cache of a device has only what was read or
+ * written through its own node, and not what a DRBD volume, a mapping or a guest on it has written
+ * since. Dirty pages of the node are written first (block/fops.c), so this is never older than what
+ * `bytesAt` reads.
  */
 export function directBytesAt(
   device: string,

@@ -66,7 +66,7 @@ export function dropCache(device: string): ReadCommand<void> {
   };
 }
 
-/** A name by which fstab(5) can call a device. */
+/** A tag of fstab(5) that names a device. */
 export interface Tag {
   readonly name: 'UUID' | 'LABEL' | 'PARTUUID' | 'PARTLABEL' | 'ID';
   readonly value: string;
@@ -141,7 +141,7 @@ export function knownGroups(): ReadCommand<readonly KnownGroup[]> {
   };
 }
 
-/** The volume group of each physical volume, by the latter's uuid; empty: it is in none. */
+/** The volume group of each physical volume, by the latter's uuid; empty: it has none. */
 export function groupsOfPvs(): ReadCommand<ReadonlyMap<string, string>> {
   return {
     tool: 'pvs',
@@ -261,7 +261,7 @@ function valuesIn(record: string): ReadonlyMap<string, string> {
 function toSignature(values: ReadonlyMap<string, string>): Signature | undefined {
   const [type, ptType] = [values.get('TYPE'), values.get('PTTYPE')];
   if (type === undefined && ptType === undefined) {
-    // A blank partition: blkid tells of its entry in the table alone.
+    // A blank partition: blkid reports only its entry in the table.
     if ([...values.keys()].every((key) => key === 'DEVNAME' || key.startsWith('PART_ENTRY_')))
       return undefined;
     throw new ParseError('blkid found something but names no type');

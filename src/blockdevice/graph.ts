@@ -34,7 +34,7 @@ export interface GraphDevice {
   readonly name: string;
   /** `major:minor` */
   readonly number: string;
-  /** Below /dev, by the name that people know: `/dev/mapper/vg0-web1`. */
+  /** Its usual name below /dev: `/dev/mapper/vg0-web1`. */
   readonly path: string;
   readonly key: Key;
   readonly kind: DeviceKind;
@@ -42,7 +42,7 @@ export interface GraphDevice {
   readonly readOnly: boolean;
   /** Of device-mapper: its name there. */
   readonly mapping?: string;
-  /** Of device-mapper: by this its users know theirs. */
+  /** Of device-mapper: the uuid by which its users recognise their devices. */
   readonly uuid?: string;
   readonly volume?: { readonly vg: string; readonly lv: string };
   readonly array?: ArrayFacts;
@@ -65,7 +65,7 @@ export interface ArrayFacts {
   readonly members: number;
   /** `clean`, `active`, `readonly` … */
   readonly state: string;
-  /** Members that are missing; null: the level has no such thing. */
+  /** Missing members; null: the level has no such count. */
   readonly degraded: number | null;
   /** What each member contributes; the rest of it is for the array itself. */
   readonly componentSize: Bytes;
@@ -87,7 +87,7 @@ export async function deviceGraph(host: ReadHost): Promise<ReadonlyMap<string, G
       above: [...new Set(over.map(({ device: upper }) => upper.name))],
     }));
     met.set(device.name, found);
-    // Partitions stand below their disk alone, and not in /sys/block.
+    // Partitions are below their disk only, and not in /sys/block.
     await Promise.all([
       found,
       looked.then(({ over }) => Promise.all(over.map(({ device: upper }) => meet(upper)))),
@@ -203,7 +203,7 @@ function mapped(mapping: string, uuid: string): Pick<GraphDevice, 'kind' | 'mapp
 async function arrayFacts(host: ReadHost, sys: string, level: string): Promise<ArrayFacts> {
   const number = async (file: string): Promise<number> => {
     const text = await kernelText(host, `${sys}/md/${file}`);
-    // While it is reshaped the old number stands behind the new one, in parentheses.
+    // During a reshape the old number follows the new one, in parentheses.
     const count = /^(?<now>\d+)(?: \(\d+\))?$/.exec(text ?? '')?.groups?.now;
     if (count === undefined)
       throw new ParseError(`${posix.join(sys, 'md', file)}: no number in ${JSON.stringify(text)}`);

@@ -18,7 +18,7 @@ export async function refuseUsers(host: ReadHost, device: string): Promise<void>
   if (who.length > 0) throw inUse(device, who);
 }
 
-/** RefusedError that names these. */
+/** RefusedError that names these holders. */
 export function inUse(device: string, who: readonly Holder[]): RefusedError {
   return new RefusedError(`${device} is in use: ${inWords(who)}`, {
     remedy: remedyFor(who) ?? 'end that use first, then give the command again',

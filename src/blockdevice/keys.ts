@@ -7,7 +7,7 @@ import { deviceNode, kernelNames, kernelText } from './node.ts';
 
 /** A device's keys, and what distinguishes it from another one that gets its name later. */
 export interface DeviceIdentity extends DeviceKeys {
-  /** LVM's or cryptsetup's uuid, a loop's inode and offset, else the key. */
+  /** LVM's or cryptsetup's uuid, a loop device's inode and offset, else the key. */
   readonly identity: string;
   /**
    * The object whose destruction destroys the device's content: the LV, the LUKS header, the file
@@ -26,12 +26,14 @@ export async function keysOf(host: ReadHost, path: string): Promise<DeviceKeys> 
   return { key, beneath };
 }
 
-/** The same, with the identity. CommandError `not-found`, RefusedError when it is no block device. */
+/**
+ * The same, with the identity. CommandError `not-found`, RefusedError if it is not a block device.
+ */
 export async function identityOf(host: ReadHost, path: string): Promise<DeviceIdentity> {
   return identityOfNumber(host, (await deviceNode(host, path)).number);
 }
 
-/** The same of a device number, `253:3`. */
+/** The same for a device number, `253:3`. */
 export async function identityOfNumber(host: ReadHost, number: string): Promise<DeviceIdentity> {
   const sys = `/sys/dev/block/${number}`;
   if ((await host.stat(sys)) === undefined) throw noDevice(number);
@@ -97,8 +99,9 @@ function mapped(name: string, uuid: string): Omit<Described, 'numbers'> {
 }
 
 /**
- * VG and LV of a device-mapper name of LVM: hyphens in either are doubled, a single one divides them (and the layer
- * that may follow). No LV's name begins with a hyphen, so it can be read in one way only (libdm dm_split_lvm_name).
+ * VG and LV of a device-mapper name of LVM: hyphens in either are doubled, a single one separates
+ * them (and the layer that may follow). No LV's name begins with a hyphen, so parsing is
+ * unambiguous (libdm dm_split_lvm_name).
  */
 export function splitLvmName(name: string): { readonly vg: string; readonly lv: string } {
   const groups = /^(?<vg>(?:[^-]|--)+)-(?!-)(?<lv>(?:[^-]|--)+)(?:-(?<layer>[^-]+))?$/.exec(name)?.groups;

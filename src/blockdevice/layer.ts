@@ -26,17 +26,17 @@ export interface Told {
   readonly size?: Bytes;
   /** Bytes of the device below that it uses itself, or leaves unused. */
   readonly overhead?: Bytes;
-  /** For people, and in this order: `['free', '1 GiB']`. */
+  /** Facts for people, in this order: `['free', '1 GiB']`. */
   readonly facts?: readonly (readonly [name: string, value: string])[];
   readonly untold?: readonly string[];
 }
 
-/** May it be done, and if not, why not and what helps. */
+/** Is it possible, and if not, why, and what helps? */
 export type May =
   | { readonly may: true }
   | { readonly may: false; readonly why: string; readonly remedy?: string };
 
-/** Within what limits a layer can be resized, as things are now. */
+/** The limits within which a layer can be resized now. */
 export interface Limits {
   readonly size: Bytes;
   /** Its sizes are multiples of it. */
@@ -50,7 +50,7 @@ export interface Limits {
   readonly backed?: { readonly size: Bytes; readonly why: string };
   readonly grow: May;
   readonly shrink: May;
-  /** Its tool wants to be shown a key. */
+  /** Its tool needs a key. */
   readonly needsKey?: boolean;
 }
 
@@ -83,7 +83,7 @@ export interface Layer<Tx = unknown> {
   readonly of: 'device' | 'content';
   /** By kind and type, exactly; never by a part of a text. */
   readonly recognises: (at: Pick<LayerAt, 'device' | 'content'>) => boolean;
-  /** In two or three words for this one: `LUKS2`, `LVM physical volume`. */
+  /** The name of this one in two or three words: `LUKS2`, `LVM physical volume`. */
   readonly title?: (at: Pick<LayerAt, 'device' | 'content'>) => string;
   readonly tell: (at: LayerAt) => Promise<Told>;
   /**
@@ -101,7 +101,7 @@ export interface Layer<Tx = unknown> {
   readonly resize?: (tx: Tx, at: LayerAt, to: ResizeTo) => Promise<Resized>;
 }
 
-/** The limits of what stays as large as it is, whatever happens to the layers over it. */
+/** The limits of a layer that keeps its size, whatever happens to the layers over it. */
 export function fixed(size: Bytes, why: string): Limits {
   const no: May = { may: false, why };
   return {

@@ -61,7 +61,9 @@ export const arrayMember: Layer = {
   },
 };
 
-/** A table of partitions; what no partition has is its overhead, gaps and free space included. */
+/**
+ * A partition table; its overhead is all space without a partition, including gaps and free space.
+ */
 export const partitionTable: Layer = {
   name: 'partition-table',
   of: 'content',

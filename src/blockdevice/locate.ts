@@ -77,13 +77,16 @@ async function search(host: ReadHost, identity: string): Promise<string | undefi
   return undefined;
 }
 
-/** The boot that a device's identity holds for: that of a disk without a serial number is the name that the kernel gave it then. */
+/**
+ * The boot in which a device's identity is valid: without a serial number the identity of a disk is
+ * its kernel name in that boot.
+ */
 export async function bootOfName(host: ReadHost, identity: string): Promise<string | undefined> {
   const disk = identity.replace(/^dev:/, '').replace(/-part\d+$/, '');
   return (await kernelNames(host, '/sys/block')).includes(disk) ? (await host.facts()).boot : undefined;
 }
 
-/** Another device, of that size if one is given, which fits as well as the one at `path`. */
+/** Another device, of that size if one is given, that fits as well as the one at `path`. */
 export async function twinOf(
   host: ReadHost,
   { path, size }: { readonly path: string; readonly size?: Bytes },
@@ -95,7 +98,7 @@ export async function twinOf(
       const other = `/dev/${name.split('/').at(-2) ?? ''}`;
       if (number === undefined || other === path) continue;
       const bytes = await sizeOf(host, { number, path: other });
-      // A loop device without a file, or a drive without a medium, has no size and holds nothing.
+      // A loop device without a file, or a drive without a medium, has no size and no content.
       if (bytes === 0 || (size !== undefined && bytes !== size)) continue;
       if (await fits(other)) return other;
     }

@@ -1,9 +1,9 @@
 import { nameOf, type ReadHost } from '../command/index.ts';
 import { ParseError } from '../core/errors.ts';
 
-/** One mount of our mount namespace, as the kernel tells it in /proc/self/mountinfo (proc(5)). */
+/** One mount of bofh's mount namespace, from /proc/self/mountinfo (proc(5)). */
 export interface MountEntry {
-  /** Unique among the mounts there are now; a number is used again after an unmount. */
+  /** Unique among the current mounts; the kernel reuses numbers after an unmount. */
   readonly id: number;
   readonly parent: number;
   /**
@@ -29,7 +29,9 @@ const line = new RegExp(
   's',
 );
 
-/** Every mount in the text of a mountinfo file. Throws ParseError for a line that it does not understand. */
+/**
+ * Every mount in the text of a mountinfo file. Throws ParseError for a line that it cannot parse.
+ */
 export function parseMountinfo(text: string): readonly MountEntry[] {
   if (!text.endsWith('\n')) throw new ParseError('/proc/self/mountinfo is empty or cut off');
   return text.slice(0, -1).split('\n').map(parseLine);

@@ -11,8 +11,9 @@ export interface DeviceNode {
 }
 
 /**
- * The node that a path, a link or a tag (`UUID=…`, by udev's links, without udev by what the devices hold) leads to. CommandError `not-found` when there is
- * none, RefusedError when it is something else than a block device.
+ * The node that a path, a link or a tag (`UUID=…`, by udev's links, without udev by probing the
+ * devices) leads to. CommandError `not-found` if there is none, RefusedError if it is not a block
+ * device.
  */
 export async function deviceNode(host: ReadHost, device: string): Promise<DeviceNode> {
   const tag = tagIn(device);
@@ -27,7 +28,10 @@ export async function deviceNode(host: ReadHost, device: string): Promise<Device
   });
 }
 
-/** Size of a device, as the kernel has it now: in units of 512 bytes, whatever its own sectors are (linux/types.h, sector_t). */
+/**
+ * The current size of a device in the kernel: in units of 512 bytes, whatever its own sectors are
+ * (linux/types.h, sector_t).
+ */
 export async function sizeOf(host: ReadHost, { number }: DeviceNode): Promise<Bytes> {
   const file = `/sys/dev/block/${number}/size`;
   const text = new TextDecoder().decode(await host.readFile(file));
@@ -36,12 +40,12 @@ export async function sizeOf(host: ReadHost, { number }: DeviceNode): Promise<By
   return bytes;
 }
 
-/** The same of a path. */
+/** The same for a path. */
 export async function size(host: ReadHost, device: string): Promise<Bytes> {
   return sizeOf(host, await deviceNode(host, device));
 }
 
-/** Is there anything at this path? Never guessed from the failure of another program. */
+/** Does this path exist? Never guessed from the failure of another program. */
 async function exists(host: ReadHost, path: string): Promise<boolean> {
   return (await host.stat(path)) !== undefined;
 }
@@ -54,7 +58,7 @@ export async function kernelText(host: ReadHost, path: string): Promise<string |
   return nameOf(await host.readFile(path)).replace(/\n$/, '');
 }
 
-/** Names in a kernel directory; none when this device, or this kernel, has no such directory. */
+/** Names in a kernel directory; none if this device, or this kernel, has no such directory. */
 export async function kernelNames(host: ReadHost, path: string): Promise<readonly string[]> {
   return (await exists(host, path)) ? host.readDir(path) : [];
 }

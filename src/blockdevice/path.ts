@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import * as z from 'zod/mini';
 
-/** A path from the root, written in one way only: no `.`, `..`, double or trailing slash, no NUL. */
+/** An absolute path in normal form: no `.`, `..`, double or trailing slash, no NUL. */
 export const absolutePath = z
   .string()
   .check(

@@ -35,8 +35,9 @@ export async function recognise(host: ReadHost, device: string): Promise<Signatu
 }
 
 /**
- * Does DRBD, a mapping, an array, a loop device or a guest use it? They write past its page cache, which stays for as long as
- * they have it open: what was read of it before they wrote would be read again.
+ * Does DRBD, a mapping, an array, a loop device or a guest use it? They write past its page cache,
+ * which exists as long as they have it open: a second read would return data from before they
+ * wrote.
  */
 async function isUsedBeneath(host: ReadHost, { number }: DeviceNode): Promise<boolean> {
   const facts = factsOf(host);

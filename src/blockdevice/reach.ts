@@ -111,7 +111,10 @@ export function cutUnder(what: string, size: Bytes, users: readonly Holder[]): R
   );
 }
 
-/** To which byte of the device of that number a mapping reaches; infinite when its kind does not tell. */
+/**
+ * The last byte of the device of that number that a mapping uses; infinite if its target type does
+ * not show it.
+ */
 async function mappedTo(host: ReadHost, name: string, number: string): Promise<Bytes> {
   return Math.max(...(await host.run(mappingEnds(name, number))));
 }

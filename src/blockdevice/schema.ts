@@ -6,7 +6,9 @@ export const signatureSchema = z.strictObject({
   type: z.string().check(z.minLength(1)),
   usage: z.enum(['filesystem', 'raid', 'crypto', 'other', 'partition-table', 'ambivalent']),
   uuid: z.exactOptional(z.string()),
-  /** For people: control characters are in caret notation, and bytes that are not UTF-8 in octal. */
+  /**
+   * For display: control characters are in caret notation, and bytes that are not UTF-8 in octal.
+   */
   label: z.exactOptional(z.string()),
   /** Type of a partition table beside the signature. */
   ptType: z.exactOptional(z.string()),
@@ -16,7 +18,10 @@ export type Signature = z.infer<typeof signatureSchema>;
 
 const count = z.number().check(z.int(), z.nonnegative());
 
-/** `losetup --json`: the file behind a loop device by inode, as the kernel holds it (util-linux 2.38 and newer). */
+/**
+ * `losetup --json`: the backing file of a loop device by inode, from the kernel (util-linux 2.38
+ * and newer).
+ */
 export const losetupSchema = z.object({
   loopdevices: z.array(
     z.object({
@@ -27,12 +32,12 @@ export const losetupSchema = z.object({
   ),
 });
 
-/** `lvs` with uuids alone. */
+/** `lvs` with uuids only. */
 export const volumesSchema = z.object({
   report: z.array(z.object({ lv: z.array(z.object({ vg_uuid: z.string(), lv_uuid: z.string() })) })),
 });
 
-/** `vgs` with what tells whether its volumes can be looked at. */
+/** `vgs`, to see whether a group's volumes can be examined. */
 export const groupsSchema = z.object({
   report: z.array(
     z.object({

@@ -1,7 +1,10 @@
 import type { Answer } from '../command/index.ts';
 import type { Reason } from '../core/errors.ts';
 
-/** Why cryptsetup failed. Its codes (cryptsetup(8), RETURN CODES): 2 no key fits, 3 memory, 4 no device, 5 exists or busy. */
+/**
+ * Why cryptsetup failed. Its codes (cryptsetup(8), RETURN CODES): 2 no key fits, 3 memory, 4 no
+ * device, 5 exists or busy.
+ */
 export function classifyCryptsetup({ exitCode, stderr, stdout }: Answer): Reason {
   const said = stderr + stdout;
   if (exitCode === 2) return 'denied';

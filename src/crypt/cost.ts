@@ -6,7 +6,7 @@ import type { Pbkdf } from './key-commands.ts';
 
 /** How expensive guessing a key must be. */
 export const costArgs = {
-  /** LUKS1 has pbkdf2 alone; the default of LUKS2 is argon2id. */
+  /** LUKS1 supports only pbkdf2; the default of LUKS2 is argon2id. */
   pbkdf: z.exactOptional(z.enum(['pbkdf2', 'argon2id'])),
   /** Memory for argon2id; missing: as much as a small host can spare, 1 GiB at most. */
   pbkdfMemory: z.exactOptional(z.union([z.string(), z.number()])),

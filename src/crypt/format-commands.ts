@@ -12,7 +12,10 @@ export interface NewLuks {
   readonly label?: string | undefined;
   readonly key: KeyInput;
   readonly pbkdf: Pbkdf;
-  /** A new file for the header; nothing is written to the device then. One that is there would be overwritten. */
+  /**
+   * A new file for the header; then nothing is written to the device. An existing file would be
+   * overwritten.
+   */
   readonly header?: string | undefined;
 }
 

@@ -1,7 +1,10 @@
 import { type Command, nothing } from '../command/index.ts';
 import { classifyCryptsetup } from './classify.ts';
 
-/** Writes a device's header and its key slots into a new file, mode 0400. A file that is there is refused (exit 1). */
+/**
+ * Writes a device's header and its key slots into a new file, mode 0400. An existing file is
+ * refused (exit 1).
+ */
 export function luksHeaderBackup(device: string, file: string): Command<void, 'change'> {
   return {
     tool: 'cryptsetup',

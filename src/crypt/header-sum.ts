@@ -5,7 +5,7 @@ import { sha256 } from '../file/path.ts';
 import { DamagedHeader, headerOf } from './reads.ts';
 import type { LuksHeader } from './schema.ts';
 
-/** The header in a file. RefusedError where there is none, or a part of one. */
+/** The header in a file. RefusedError if there is none, or a part of one. */
 export async function backupIn(host: ReadHost, file: string): Promise<LuksHeader> {
   if ((await host.stat(file))?.kind !== 'file')
     throw new RefusedError(`${file} is no file with a backup of a header`, {
@@ -22,7 +22,7 @@ export async function backupIn(host: ReadHost, file: string): Promise<LuksHeader
   }
 }
 
-/** Every slot that is written gets a new salt: so the slots tell one content of a header from another. */
+/** A slot gets a new salt at each write: so the salts identify the content of a header. */
 export function sumOf({ version, uuid, label, keySlots }: LuksHeader): string {
   const slots = keySlots.map(({ slot, salt }) => [slot, salt]);
   return sha256(JSON.stringify([version, uuid, label ?? null, slots]));
@@ -44,7 +44,7 @@ export async function sumOn(host: ReadHost, path: string): Promise<string> {
   }
 }
 
-/** The same of a file: the sum of the header in it, or `unreadable`. */
+/** The same for a file: the sum of the header in it, or `unreadable`. */
 export async function fileSum(host: ReadHost, file: string): Promise<string> {
   try {
     return sumOf(await headerOf(host, file));

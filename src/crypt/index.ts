@@ -16,7 +16,7 @@ export {
 } from './reads.ts';
 export type { LuksHeader, Mapping, MappingStatus, Reencryption } from './schema.ts';
 
-/** An open device: the kernel's facts, and what cryptsetup makes of them. */
+/** An open device: the kernel's data, and that of cryptsetup. */
 export interface OpenDevice extends Mapping {
   readonly status: MappingStatus;
 }

@@ -4,7 +4,7 @@ import { classifyCryptsetup } from './classify.ts';
 
 /** The key derivation cost of a key slot. */
 export interface Pbkdf {
-  /** LUKS1 knows pbkdf2 alone. */
+  /** LUKS1 supports only pbkdf2. */
   readonly kdf: 'pbkdf2' | 'argon2id';
   /** The maximum, whatever the benchmark would choose. Only for argon2id. */
   readonly memory?: Bytes | undefined;
@@ -21,7 +21,7 @@ export function pbkdfOptions({ kdf, memory, timeMs }: Pbkdf): readonly string[] 
   ];
 }
 
-/** Puts a second key into a slot that is free: a slot that is not is refused. `key` opens the device already. */
+/** Adds a second key in a free slot: a used slot is refused. `key` opens the device already. */
 export function luksAddKey(add: {
   readonly device: string;
   readonly slot: number;
@@ -59,7 +59,7 @@ export function luksKillSlot(device: string, slot: number): Command<void, 'destr
   };
 }
 
-/** Destroys every key slot. The header stays, and is still one of LUKS. */
+/** Destroys every key slot. The LUKS header stays. */
 export function luksErase(device: string): Command<void, 'destroy'> {
   return {
     tool: 'cryptsetup',

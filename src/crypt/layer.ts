@@ -18,7 +18,7 @@ interface Resizing {
   };
 }
 
-/** A LUKS container; the device that it offers while it is open is the next layer. */
+/** A LUKS container; while it is open, its device is the next layer. */
 export const luks: Layer<Resizing> = {
   name: 'luks',
   of: 'content',
@@ -79,7 +79,7 @@ function innerOf(above: LayerAt['above']): GraphDevice | undefined {
   return above.find(({ kind }) => kind === 'crypt');
 }
 
-/** The open side of one. */
+/** The mapping of an open one. */
 export const luksMapping: Layer = {
   name: 'luks-mapping',
   of: 'device',

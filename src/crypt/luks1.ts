@@ -57,7 +57,7 @@ export function luks1Header(text: string): HeaderPart & { readonly uuid: string 
   };
 }
 
-/** Takes a line for each pattern off the front; every one must fit. */
+/** Removes a line for each pattern from the front; every one must match. */
 function take(lines: string[], patterns: readonly RegExp[]): Record<string, string> {
   return Object.assign(
     {},

@@ -2,7 +2,7 @@ import { createHash, getHashes } from 'node:crypto';
 import { bytesAt, directBytesAt } from '../blockdevice/bytes-at.ts';
 import type { ReadHost } from '../command/index.ts';
 
-/** The metadata of a LUKS2 header, which the device has twice. */
+/** The metadata of a LUKS2 header, which the device stores twice. */
 export interface Luks2Metadata {
   /** JSON */
   readonly text: string;
@@ -29,7 +29,7 @@ export async function luks2MetadataAt(
   const head = await read(0, 2 * smallest);
   if (latin1(head, 0, 6) === magics.first && head.readUInt16BE(6) === 1) return 'other';
   const first = await copyAt(read, 0, 'first');
-  // Where the first one does not say how long it is, the second one can be at any of these.
+  // If the first copy does not say how long it is, the second one can be at any of these offsets.
   let second: Copy | undefined;
   for (const offset of first === undefined ? sizes : [first.size])
     second ??= await copyAt(read, offset, 'second');

@@ -1,6 +1,6 @@
 import type { ManualRecovery } from '../core/errors.ts';
 
-/** Of `crypt.reencrypt`. */
+/** Manual recovery of `crypt.reencrypt`. */
 export function toReencryptRecovery({
   undo: { device, luksUuid, cipher, keySize },
 }: {

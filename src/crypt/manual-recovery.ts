@@ -4,7 +4,7 @@ import type { ManualRecovery } from '../core/errors.ts';
 import { noteOf } from '../file/notes.ts';
 import { headerOption } from './open-commands.ts';
 
-/** Of `crypt.format`. */
+/** Manual recovery of `crypt.format`. */
 export function formattedRecovery({
   undo: { device, uuid, type },
 }: {
@@ -20,7 +20,7 @@ export function formattedRecovery({
   };
 }
 
-/** Of `crypt.open`. */
+/** Manual recovery of `crypt.open`. */
 export function openedRecovery({
   undo: { device, name, mark, luksUuid, adopted },
 }: {
@@ -50,7 +50,7 @@ export function openedRecovery({
   };
 }
 
-/** Of `crypt.close`. */
+/** Manual recovery of `crypt.close`. */
 export function closedRecovery({
   undo: { name, device, luksUuid },
 }: {
@@ -63,7 +63,7 @@ export function closedRecovery({
   };
 }
 
-/** Of `crypt.close.deferred`. */
+/** Manual recovery of `crypt.close.deferred`. */
 export function toCloseRecovery({
   undo: { name, dmUuid },
 }: {
@@ -79,7 +79,7 @@ export function toCloseRecovery({
   };
 }
 
-/** Of `crypt.resize`. */
+/** Manual recovery of `crypt.resize`. */
 export function resizedRecovery({
   undo: { name, dmUuid, from, to, note, header },
 }: {
@@ -108,7 +108,7 @@ export function resizedRecovery({
   };
 }
 
-/** Of `crypt.key.add` and `crypt.key.change`. */
+/** Manual recovery of `crypt.key.add` and `crypt.key.change`. */
 export function addedRecovery({
   undo,
   way,
@@ -131,7 +131,7 @@ export function addedRecovery({
   };
 }
 
-/** Of `crypt.key.remove`. */
+/** Manual recovery of `crypt.key.remove`. */
 export function toRemoveRecovery({
   undo: { device, luksUuid, slot },
 }: {
@@ -144,7 +144,7 @@ export function toRemoveRecovery({
   };
 }
 
-/** Of `crypt.erase`. */
+/** Manual recovery of `crypt.erase`. */
 export function toEraseRecovery({
   undo: { device, luksUuid },
 }: {
@@ -157,7 +157,7 @@ export function toEraseRecovery({
   };
 }
 
-/** Of `crypt.header.backup`. */
+/** Manual recovery of `crypt.header.backup`. */
 export function savedRecovery({
   undo,
   way,
@@ -187,7 +187,7 @@ export function savedRecovery({
   };
 }
 
-/** Of `crypt.header.restore`. */
+/** Manual recovery of `crypt.header.restore`. */
 export function restoredRecovery({
   undo: { device, luksUuid, saved },
   way,
@@ -209,7 +209,7 @@ export function restoredRecovery({
   };
 }
 
-/** Of `crypt.format.detached`. */
+/** Manual recovery of `crypt.format.detached`. */
 export function detachedRecovery({
   undo: { device, uuid, header, private: own },
   way,

@@ -4,14 +4,17 @@ import { kernelNames, kernelText } from '../blockdevice/node.ts';
 import type { ReadHost } from '../command/index.ts';
 import { IdentityTaken, RefusedError, UsageError } from '../core/errors.ts';
 
-/** Letters that udev and device-mapper leave as they are in a name (libdevmapper.h, DM_STRING_MANGLING_AUTO). */
+/**
+ * Characters that udev and device-mapper do not escape in a name (libdevmapper.h,
+ * DM_STRING_MANGLING_AUTO).
+ */
 const plain = /^[\w#+.:=@][\w#+.:=@-]*$/;
 /** DM_NAME_LEN is 128 with the NUL at its end (linux/dm-ioctl.h). */
 const longest = 127;
 /** Suffixes for the default name if it is taken: `-2` to `-9`. */
 const choices = ['', '-2', '-3', '-4', '-5', '-6', '-7', '-8', '-9'] as const;
 
-/** Throws UsageError for what cannot be the name of an open device. */
+/** Throws UsageError for an invalid name of an open device. */
 export function checkName(name: string): void {
   const why = plain.test(name)
     ? name.length > longest
@@ -44,7 +47,10 @@ export async function freeName(
   });
 }
 
-/** The name that a site's pattern (`{name}-crypt`) gives to a device of device-mapper; undefined of any other device. */
+/**
+ * The name that a site's pattern (`{name}-crypt`) gives to a device-mapper device; undefined for
+ * any other device.
+ */
 export async function patternName(
   host: ReadHost,
   { device, pattern }: { readonly device: string; readonly pattern: string },

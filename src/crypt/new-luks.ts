@@ -8,7 +8,7 @@ import { luksUuid } from './schema.ts';
 
 const mib = 1024 ** 2;
 /** Where cryptsetup 2.6 lets the data begin, on a device of this size or a larger one. */
-/** Where the data of a new device begin, by the defaults of cryptsetup (2.1 and later). */
+/** The data offset of a new device, by the defaults of cryptsetup (2.1 and later). */
 export const dataOffsets: Readonly<Record<'luks1' | 'luks2', Bytes>> = { luks1: 2 * mib, luks2: 16 * mib };
 /**
  * A smaller data area is a mistake in the size: luksFormat formats even a device without any room
@@ -22,9 +22,9 @@ export const newLuksArgs = z.strictObject({
   key: keyRef,
   /** Default: luks2. */
   type: z.exactOptional(z.enum(['luks1', 'luks2'])),
-  /** Chosen by bofh when it is left out. */
+  /** UUID (default: chosen by bofh). */
   uuid: z.exactOptional(luksUuid),
-  /** LUKS2 alone has one; 47 bytes at most (LUKS2 on-disk format, `label[48]`). */
+  /** Only for LUKS2; 47 bytes at most (LUKS2 on-disk format, `label[48]`). */
   label: z.exactOptional(z.string().check(z.regex(/^\P{Cc}+$/u, 'a label without control characters'))),
   /** The content to overwrite: its uuid, or, if it has none, its type. */
   overwrite: z.exactOptional(overwriteSchema),
@@ -45,7 +45,7 @@ export function checkArgs({ type = 'luks2', label, uuid, overwrite, ...cost }: N
   return { type, kdf };
 }
 
-/** RefusedError where there would be no room for data. */
+/** RefusedError if there would be no room for data. */
 export function refuseSmall(device: string, type: 'luks1' | 'luks2', bytes: Bytes): void {
   const least = dataOffsets[type] + leastData;
   if (bytes >= least) return;

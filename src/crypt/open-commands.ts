@@ -25,7 +25,7 @@ export const activationFlags = [
 
 type ActivationFlag = (typeof activationFlags)[number];
 
-/** Is it a flag that a device can be opened with? */
+/** Is it a flag for opening a device? */
 export function isActivationFlag(text: string): text is ActivationFlag {
   return activationFlags.some((flag) => flag === text);
 }
@@ -82,7 +82,7 @@ export function luksResize(resize: {
   };
 }
 
-/** Closes one. While it is in use the kernel refuses; cryptsetup then tries for 5 s by itself. */
+/** Closes a device. While it is in use the kernel refuses; cryptsetup then retries for 5 s. */
 export function luksClose(name: string): Command<void, 'change'> {
   return {
     tool: 'cryptsetup',
@@ -104,7 +104,7 @@ export function renameMapping(from: string, to: string): Command<void, 'change'>
   };
 }
 
-/** Why dmsetup failed: it exits 1 whatever it was, and the kernel's word stands at the end. */
+/** Why dmsetup failed: it always exits 1, and the kernel's message is at the end. */
 export function classifyDmsetup({ stderr }: Answer): Reason {
   if (/No such device or address/.test(stderr)) return 'not-found';
   // Also the exit code for a name that is taken.

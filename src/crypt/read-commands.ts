@@ -7,7 +7,10 @@ import { digestsNow, reencryptionIn, segmentOf } from './reencryption.ts';
 import { type KeySlot, luks2Metadata, type HeaderPart, type MappingStatus } from './schema.ts';
 import { parseStatus } from './status.ts';
 
-/** The header of a LUKS1 device, which is text. Unlike one of LUKS2, cryptsetup does not repair it by itself. */
+/**
+ * The header of a LUKS1 device, as text. Unlike one of LUKS2, cryptsetup does not repair it by
+ * itself.
+ */
 export function luksDump1(device: string): ReadCommand<HeaderPart> {
   return {
     tool: 'cryptsetup',
@@ -60,8 +63,8 @@ function keySlotsIn({ keyslots, digests }: z.infer<typeof luks2Metadata>): reado
 }
 
 /**
- * Does the key open the device, or one slot of it? False: no such key. It needs no device-mapper. It repairs a damaged copy
- * of a LUKS2 header, so ask `keyOpens`.
+ * Does the key open the device, or one slot of it? False: no such key. It needs no device-mapper.
+ * It repairs a damaged copy of a LUKS2 header, so call `keyOpens`.
  */
 export function testKey(ask: {
   readonly device: string;

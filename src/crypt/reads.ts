@@ -24,7 +24,7 @@ export interface LuksDevice {
 /** A device that may be encrypted: reading it fails. */
 export interface UnreadableDevice {
   readonly device: string;
-  /** In words. */
+  /** Why it is unreadable, as text. */
   readonly why: string;
 }
 
@@ -42,8 +42,8 @@ export function isLuksSignature(
 }
 
 /**
- * The header of an encrypted device, or of a file that holds one. RefusedError when there is none, CommandError `not-found`
- * when there is no device.
+ * The header of an encrypted device, or of a file with one. RefusedError if there is none,
+ * CommandError `not-found` if there is no device.
  */
 export async function headerOf(host: ReadHost, device: string): Promise<LuksHeader> {
   const { path, found } = await contentOf(host, device);
@@ -94,7 +94,7 @@ export async function refuseDamaged(host: ReadHost, device: string): Promise<voi
   if (damaged !== undefined) throw damagedCopy(device, damaged);
 }
 
-/** The refusal of a header with a damaged copy. */
+/** The error for a header with a damaged copy. */
 export function damagedCopy(device: string, copy: 'first' | 'second'): RefusedError {
   return new RefusedError(
     `the ${copy} copy of the LUKS2 header of ${device} is damaged, and cryptsetup would overwrite it; nothing was written`,
@@ -115,7 +115,10 @@ export async function contentOf(
   return { path: (await deviceNode(host, path)).path, found };
 }
 
-/** Every open encrypted device, and what else cryptsetup has opened, by name: the kernel's facts alone. */
+/**
+ * Every open encrypted device, and every other mapping of cryptsetup, by name: only from the
+ * kernel's data.
+ */
 export async function mappings(host: ReadHost): Promise<readonly Mapping[]> {
   const blocks = await kernelNames(host, '/sys/block');
   const all = await Promise.all(
@@ -215,7 +218,7 @@ function devicePath(block: string): string {
   return `/dev/${block.replaceAll('!', '/')}`;
 }
 
-/** So many devices are looked at at a time: each starts a program. */
+/** The number of devices that are examined concurrently: each starts a program. */
 const atOnce = 8;
 
 /**
@@ -228,7 +231,7 @@ export async function scanForLuks(host: ReadHost): Promise<LuksScan> {
   const found = await Promise.all(blocks.map((block) => take(() => luksDeviceAt(host, block, open))));
   const failures = found.flatMap((each) => ('failure' in each ? [each] : []));
   const [first] = failures;
-  // Not even one could be read: it is not the devices, but who asks.
+  // If not a single one was readable, the reason is a missing permission, and not the devices.
   if (
     first !== undefined &&
     found.every((each) => 'failure' in each || ('holds' in each && each.holds === 'no medium'))
@@ -240,7 +243,7 @@ export async function scanForLuks(host: ReadHost): Promise<LuksScan> {
   };
 }
 
-/** Every encrypted device of this host. ParseError when there are devices that cannot be read. */
+/** Every encrypted device of this host. ParseError if there are unreadable devices. */
 export async function luksDevices(host: ReadHost): Promise<readonly LuksDevice[]> {
   const { devices, unreadable } = await scanForLuks(host);
   const [first] = unreadable;
@@ -254,7 +257,7 @@ export async function luksDevices(host: ReadHost): Promise<readonly LuksDevice[]
   );
 }
 
-/** A drive without a medium, or a loop device without a file, has no size and holds nothing. */
+/** A drive without a medium, or a loop device without a file, has no size and no content. */
 type Looked =
   | { readonly device: string; readonly failure: ParseError | CommandError }
   | { readonly holds: 'no medium' | 'something else' }

@@ -7,9 +7,9 @@ const progress = ['--progress-json', '--progress-frequency', '1'] as const;
 
 /** The new encryption of the data. */
 export interface NewCipher {
-  /** Without it as now. */
+  /** Missing: as now. */
   readonly cipher?: string | undefined;
-  /** Bits; without it as now. */
+  /** Bits; missing: as now. */
   readonly keySize?: number | undefined;
   /** The protection of the part in progress against a crash. Never `none`. */
   readonly resilience: 'checksum' | 'journal';
@@ -55,7 +55,7 @@ function reencrypt(
   };
 }
 
-/** Brings the part that was torn by a crash to an end. Of any other device it does nothing, exit 0. */
+/** Repairs the part that was torn by a crash. For any other device it does nothing, exit 0. */
 export function repairTorn({
   device,
   key,

@@ -16,7 +16,10 @@ interface Asked extends Found {
   readonly keySize: number | undefined;
 }
 
-/** Ciphers that cryptsetup and the kernel have had for long, with the sizes of their volume keys in bits (cryptsetup benchmark). */
+/**
+ * Ciphers that cryptsetup and the kernel have supported for long, with the sizes of their volume
+ * keys in bits (cryptsetup benchmark).
+ */
 const ciphers: Readonly<Record<string, readonly number[]>> = {
   'aes-xts-plain64': [256, 512],
   'serpent-xts-plain64': [256, 512],
@@ -27,7 +30,10 @@ const ciphers: Readonly<Record<string, readonly number[]>> = {
   'xchacha20,aes-adiantum-plain64': [256],
 };
 
-/** UsageError for words that do not fit together: cryptsetup would find out after the commit. */
+/**
+ * UsageError for options that contradict each other: cryptsetup would report that only after the
+ * commit.
+ */
 export function checkWords(asked: {
   readonly cipher?: string;
   readonly keySize?: number;

@@ -5,7 +5,7 @@ import { headerOf } from './reads.ts';
 import { luksHeaderBackup } from './header-commands.ts';
 import { findKnown, type KnownDevice } from './slots.ts';
 
-/** Only its owner may read it, and write to it. */
+/** Only its owner may read and write it. */
 const mode = 0o600;
 
 /**
@@ -53,7 +53,7 @@ function setMode(file: string): Command<void, 'change'> {
  */
 export const savedHeaders = '/var/lib/bofh/headers';
 
-/** Makes that directory, for its owner alone, and its names durable. */
+/** Creates that directory, for its owner only, and makes its names durable. */
 export async function makeSavedHeaders(host: ChangeHost): Promise<void> {
   await host.makeDir(savedHeaders, { mode: 0o700, parents: true });
   for (let path: string = savedHeaders; path !== '/'; path = posix.dirname(path)) await host.sync(path);

@@ -21,7 +21,10 @@ const kdf = z.discriminatedUnion('type', [
 ]);
 const slotNumber = z.string().check(z.regex(/^\d+$/));
 
-/** `cryptsetup luksDump --dump-json-metadata`, as far as we use it (LUKS2 on-disk format specification). */
+/**
+ * `cryptsetup luksDump --dump-json-metadata`, the keys that bofh uses (LUKS2 on-disk format
+ * specification).
+ */
 export const luks2Metadata = z.object({
   keyslots: z.record(
     slotNumber,
@@ -91,13 +94,13 @@ export interface KeySlot {
 export interface Reencryption {
   /** `encrypt`, `decrypt`: a plain device becomes an encrypted one, or the reverse. */
   readonly mode: 'reencrypt' | 'encrypt' | 'decrypt';
-  /** The cipher that all of it will have; null: none. */
+  /** The cipher of the result; null: none. */
   readonly cipher: string | null;
   /** Digest of the old volume key, as `volumeKeyDigest`; '': there was none. */
   readonly oldKeyDigest: string;
   /** The protection of the part in progress: `checksum`, `journal`, `datashift` … or `none`. */
   readonly resilience: string;
-  /** Bytes that have been done. */
+  /** Finished bytes. */
   readonly done: Bytes;
   /**
    * A part was started and not finished: it is in progress, or was interrupted and must be
@@ -106,7 +109,7 @@ export interface Reencryption {
   readonly torn: boolean;
 }
 
-/** The header of an encrypted device. No key is in it that opens anything. */
+/** The header of an encrypted device. It contains no key that opens anything. */
 export interface LuksHeader {
   readonly version: 1 | 2;
   readonly uuid: string;
@@ -114,7 +117,7 @@ export interface LuksHeader {
   /** `aes-xts-plain64` */
   readonly cipher: string;
   readonly sectorSize: Bytes;
-  /** Where the encrypted data begins. */
+  /** Offset of the encrypted data. */
   readonly dataOffset: Bytes;
   /**
    * Digest of the volume key: another one is of another key. Base64 or hex; it does not reveal the
@@ -138,14 +141,17 @@ export interface LuksHeader {
    * slot.
    */
   readonly slotRoom?: { readonly all: Bytes; readonly taken: Bytes };
-  /** LUKS2 has its metadata twice: the copy that is damaged, or older. This is read from the other one. */
+  /**
+   * LUKS2 stores its metadata twice: the copy that is damaged, or older. All values come from the
+   * other one.
+   */
   readonly damagedCopy?: 'first' | 'second';
 }
 
-/** A header without what only a probe of the device tells. */
+/** A header without the values that only a probe of the device provides. */
 export type HeaderPart = Omit<LuksHeader, 'uuid' | 'label'> & { readonly uuid?: string };
 
-/** An open device, from the kernel's own facts. */
+/** An open device, from the kernel's data. */
 export interface Mapping {
   readonly name: string;
   /** `/dev/mapper/NAME` */
@@ -159,7 +165,7 @@ export interface Mapping {
   readonly dmUuid: string;
   /** `LUKS1`, `LUKS2`, `PLAIN`, `VERITY` … */
   readonly type: string;
-  /** Of the header that it was opened by; undefined of what has none. */
+  /** UUID of the header that it was opened with; undefined for a type without one. */
   readonly luksUuid?: string;
   readonly size: Bytes;
   readonly mode: 'ro' | 'rw';

@@ -33,10 +33,10 @@ export const newSlot = z.extend(knownDevice, {
   memory: z.nullable(z.int()),
 });
 
-/** Slots that a header has room for (LUKS1 and LUKS2 on-disk formats). */
+/** The number of slots in a header (LUKS1 and LUKS2 on-disk formats). */
 const slots = { 1: 8, 2: 32 } as const;
 
-/** The device and its header. RefusedError when there is more to it than bofh knows. */
+/** The device and its header. RefusedError if the header needs features that bofh does not know. */
 export async function luksDevice(
   host: ReadHost,
   device: string,
@@ -131,7 +131,7 @@ export function keyOf(
   return { key, use, of: `${device} (LUKS ${uuid})` };
 }
 
-/** Puts the new key into the slot that was chosen, and answers what the slot holds then. */
+/** Adds the new key in the chosen slot, and returns the slot's content. */
 export async function fillSlot(
   host: ChangeHost,
   of: KnownDevice & {
@@ -168,12 +168,15 @@ export async function whoseSlot(
   const there = header.keySlots.find(({ slot }) => slot === of.slot);
   if (there === undefined) return 'empty';
   if (of.salt !== undefined) return there.salt === of.salt ? 'ours' : 'other';
-  // Where our own writing of the header was cut off, cryptsetup may repair it.
+  // If an own write of the header was interrupted, cryptsetup may repair it.
   const opens = await host.run(testKey({ device: path, slot: of.slot, key: keyOf(of.newKey, of) }));
   return opens ? 'ours' : 'other';
 }
 
-/** Destroys a slot of that very content, never the last one: nothing would open the device then. */
+/**
+ * Destroys a slot with exactly that content, but never the last one: nothing would open the device
+ * then.
+ */
 export async function emptySlot(
   host: ChangeHost,
   of: KnownDevice & { readonly slot: number; readonly salt: string },

@@ -2,7 +2,7 @@ import { RefusedError } from '../core/errors.ts';
 import { formatSize } from '../core/units.ts';
 import type { LuksHeader } from './schema.ts';
 
-/** RefusedError where a header of a backup must not, or cannot, replace that of a device. */
+/** RefusedError if the header of a backup must not, or cannot, replace that of a device. */
 export function refuseUnfit(of: {
   readonly device: string;
   readonly header: LuksHeader;

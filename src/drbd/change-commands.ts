@@ -14,12 +14,18 @@ export function drbdDown(name: string): Command<void, 'change'> {
   return { ...change(['down', name]), tool: 'drbdsetup', repeatable: true };
 }
 
-/** Makes this host its primary: exit 17 without data that are up to date, 11 while another host is. */
+/**
+ * Makes this host primary: exit 17 without data that is up to date, 11 while another host is
+ * primary.
+ */
 export function drbdPrimary(name: string): Command<void, 'change'> {
   return change(['primary', name]);
 }
 
-/** Makes this host its secondary: exit 11 while a device of it is open, udev for a moment too. */
+/**
+ * Makes this host secondary: exit 11 while a device of the resource is open, for a moment also by
+ * udev.
+ */
 export function drbdSecondary(name: string): Command<void, 'change'> {
   return { ...change(['secondary', name]), repeatable: true };
 }

@@ -4,7 +4,10 @@ import { type Configured, parseConfig } from './config.ts';
 import { parseEvents } from './events.ts';
 import type { ResourceState } from './state.ts';
 
-/** Every resource that the kernel has, with its volumes and connections. It loads the module where that is not loaded. */
+/**
+ * Every resource in the kernel, with its volumes and connections. It loads the module if that is
+ * not loaded.
+ */
 export function drbdEvents(): ReadCommand<readonly ResourceState[]> {
   return {
     tool: 'drbdsetup',
@@ -46,8 +49,9 @@ export function drbdVersion(): ReadCommand<string> {
 }
 
 /**
- * The same as if there were another file, which is read from standard input: drbdadm refuses a name, a minor or an address
- * that two resources have, as well as what it does not understand. Nothing is written (drbdadm(8), --config-to-test).
+ * Checks the configuration together with another file, which is read from standard input: drbdadm
+ * refuses a name, a minor or an address that two resources have, as well as invalid text. Nothing
+ * is written (drbdadm(8), --config-to-test).
  */
 export function drbdConfigWith(text: string): ReadCommand<readonly Configured[]> {
   return { ...drbdConfig(), argv: ['--config-to-test', '/dev/stdin', 'dump-xml'], stdin: text };
@@ -72,7 +76,10 @@ export function withoutDrbdSecrets(stderr: string): string {
     .replaceAll(/shared-secret\s+[^\n]*/g, 'shared-secret …');
 }
 
-/** Why drbdadm or drbdsetup failed. Their codes say little: 10 is whatever the kernel refused (shared_main.h of 9.22). */
+/**
+ * Why drbdadm or drbdsetup failed. Their exit codes say little: 10 is any refusal of the kernel
+ * (shared_main.h of 9.22).
+ */
 export function classifyDrbd({ stdout, stderr }: Answer): Reason {
   const said = stderr + stdout;
   if (/not defined in your config|unknown minor|unknown resource|No such resource/i.test(said))

@@ -4,7 +4,7 @@ import type { NewConfig } from './new-config.ts';
 /** Does a text say which node of DRBD 9 each host is? drbdadm of 8.4 does not know the word, and refuses the file (9.22). */
 export type NodeIds = 'told' | 'not told';
 
-/** A file of one resource, as drbd.conf(5) has it. */
+/** The file of one resource, in the format of drbd.conf(5). */
 export function configText(
   { name, hosts, protocol = 'C', options = {} }: NewConfig,
   nodeIds: NodeIds,
@@ -46,7 +46,10 @@ function hostText(
   ];
 }
 
-/** A word of drbdadm's scanner, in quotes where it is none by itself (user/v84/drbdadm_scanner.fl of 9.22, STRING and DQSTRING). */
+/**
+ * A word for drbdadm's scanner, in quotes if necessary (user/v84/drbdadm_scanner.fl of 9.22, STRING
+ * and DQSTRING).
+ */
 function word(text: string): string {
   return /^[\w/.-]{1,128}$/.test(text) ? text : `"${text}"`;
 }

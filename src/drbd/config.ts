@@ -5,7 +5,7 @@ import { ParseError } from '../core/errors.ts';
 /** Options by section (`net`, `disk`) and name; one without a value is a switch: ''. */
 export type Options = Readonly<Record<string, Readonly<Record<string, string>>>>;
 
-/** A volume, as the configuration has it for a host. */
+/** A volume in the configuration of a host. */
 export interface ConfiguredVolume {
   readonly volume: number;
   readonly minor: number;
@@ -37,7 +37,7 @@ export interface ConfiguredHost {
    * none.
    */
   readonly address?: Address;
-  /** Those that it has to single peers beside that one, as DRBD 9 can have them. */
+  /** Its addresses for single peers, as DRBD 9 can have them, beside `address`. */
   readonly peerAddresses?: readonly Address[];
   readonly volumes: readonly ConfiguredVolume[];
 }
@@ -136,13 +136,13 @@ export function connectionsOf(
 
 const connectionParts = ['host', 'path', 'section', 'volume'];
 
-/** A host as a connection names it, with the address that it has there. */
+/** A host as a connection names it, with its address in that connection. */
 interface End {
   readonly name: string;
   readonly address: Address | undefined;
 }
 
-/** Of its one path, or of each. */
+/** The address of its one path, or of each path. */
 function endsOf(connection: XmlElement): readonly End[] {
   const { many } = partsOf(connection, connectionParts);
   const paths = many('path').map((path) => partsOf(path, ['host']));
@@ -191,7 +191,7 @@ function wordsOf({ family, address, port }: Address): string {
   return `${family} ${address} ${String(port)}`;
 }
 
-/** Every address that a host of a resource has. */
+/** Every address of a host of a resource. */
 export function addressesOf({
   address,
   peerAddresses = [],
@@ -257,7 +257,7 @@ function deviceIn(element: XmlElement, minor: number): string {
   return element.isEmpty ? `/dev/drbd${String(minor)}` : textIn(element);
 }
 
-/** The text of an element that has nothing else in it. */
+/** The text of an element without child elements. */
 function textIn({ name, children }: XmlElement): string {
   const text = children.map((child) => (child instanceof XmlText ? child.text : undefined));
   const whole = text.join('').trim();

@@ -3,7 +3,7 @@ import type { Resource } from './reads.ts';
 import type { ResourceState } from './state.ts';
 import { drbdAdjustments } from './volume-commands.ts';
 
-/** `drbdsetup-84 connect web1 …`: what joins it to its peers, or parts it from them. */
+/** `drbdsetup-84 connect web1 …`: commands that connect it to its peers, or disconnect it. */
 const connecting = /^\S+ (?:connect|disconnect|(?:new|del)-(?:peer|path)) /;
 const parting = /^\S+ (?:disconnect|del-peer|del-path) /;
 const attaching = /^\S+ attach /;
@@ -25,7 +25,10 @@ export async function differences(
   );
 }
 
-/** The same of its connections alone, by a resource that looks for a peer, or has one: it does so by other addresses. */
+/**
+ * The differences of its connections only, for a resource that is connecting or connected: their
+ * addresses.
+ */
 export async function otherAddresses(
   host: ReadHost,
   { name, connections }: ResourceState,

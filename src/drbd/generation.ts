@@ -39,7 +39,7 @@ export type DataState = z.infer<typeof dataState>;
 
 const withoutDisk: ReadonlySet<string> = new Set(['Diskless', 'Attaching', 'Detaching', 'Failed']);
 
-/** The data of some volumes of a resource that is up, as they are now. */
+/** The generations of some volumes of a resource that is up. */
 export async function dataNow(
   host: ReadHost,
   { name, role: own, connections, volumes }: ResourceState,
@@ -63,7 +63,7 @@ export async function dataNow(
   };
 }
 
-/** States on the way to a connection change by themselves. */
+/** Intermediate states of a connection change by themselves. */
 function inShort(state: ConnectionState): DataState['connections'][number]['state'] {
   return state === 'StandAlone' || state === 'Connected' ? state : 'looking';
 }
@@ -101,7 +101,7 @@ function connectionsOf({ connections }: DataState): string {
   return connections.map(({ peer, state }) => `${state} (${peer})`).join(', ');
 }
 
-/** The generations of an order, for people. */
+/** The generations of an order, as text for people. */
 export function dataInWords({ volumes }: DataState): string {
   return volumes.map((each) => `volume ${String(each.volume)}: ${generationOf(each)}`).join('; ');
 }
@@ -120,9 +120,9 @@ export function refuseOtherData(
   }: {
     readonly was: DataState | undefined;
     readonly is: DataState;
-    /** Of the step: `bofh.ID.N` is in it. */
+    /** Tag of the step: it contains `bofh.ID.N`. */
     readonly mark: string;
-    /** The command line that gives the order again. */
+    /** The command line that repeats the order. */
     readonly order: string;
   },
 ): void {

@@ -9,7 +9,7 @@ import type { Connection, VolumeState } from './state.ts';
 
 const why = 'it has the size that what it lies on has on both hosts (bofh drbd grow)';
 
-/** A volume of DRBD: its device, which the resource offers while it is up. */
+/** A volume of DRBD: its device, which the resource provides while it is up. */
 export const drbdDevice: Layer = {
   name: 'drbd',
   of: 'device',
@@ -74,7 +74,7 @@ export async function resourceAt(
   return undefined;
 }
 
-/** Which resource is configured to store a volume with internal metadata on this very device. */
+/** The resource that is configured to store a volume with internal metadata on this very device. */
 async function configuredOn({ host, once, device }: LayerAt): Promise<string | undefined> {
   for (const { name, here } of await once('drbd resources', () => resources(host)))
     for (const { volume, disk, metadata } of here?.volumes ?? [])
@@ -83,7 +83,7 @@ async function configuredOn({ host, once, device }: LayerAt): Promise<string | u
   return undefined;
 }
 
-/** Undefined where there is no such device now. */
+/** Undefined if there is no such device now. */
 async function numberAt(host: ReadHost, path: string): Promise<string | undefined> {
   try {
     return (await deviceNode(host, path)).number;

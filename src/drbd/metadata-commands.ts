@@ -4,7 +4,7 @@ import { ParseError } from '../core/errors.ts';
 import type { Bytes } from '../core/units.ts';
 import { classifyDrbd } from './commands.ts';
 
-/** The format of metadata: module 8.4 reads v08, module 9 v09, and neither the other's. */
+/** The format of metadata: module 8.4 reads only v08, module 9 only v09. */
 export type MetadataFormat = 'v08' | 'v09';
 
 /** The internal metadata of a volume, as arguments of drbdmeta. */
@@ -28,7 +28,10 @@ export function createMd(
   return { ...bare, argv: [...(content === 'told' ? ['--force'] : []), ...bare.argv], access: 'destroy' };
 }
 
-/** Names metadata, by 16 hexadecimal digits: create-md leaves zeros, and blkid shows it as the uuid. */
+/**
+ * Sets the UUID of metadata, 16 hexadecimal digits: create-md leaves zeros, and blkid shows it as
+ * the uuid.
+ */
 export function writeDeviceUuid(at: MetadataAt, uuid: string): Command<void, 'change'> {
   return { ...drbdmeta(at, ['write-dev-uuid', uuid]), access: 'change' };
 }

@@ -88,9 +88,9 @@ export type AreaNow = 'as it was' | 'ours' | 'begun' | 'something else';
 
 /** DRBD_MD_MAGIC_07 to _09 (drbdmeta.c of 9.22). */
 const magics: ReadonlySet<number> = new Set([0x8374026a, 0x8374026b, 0x8374026c, 0x8374026d]);
-/** With which create-md fills the activity log (drbd.h). */
+/** The pattern that create-md fills the activity log with (drbd.h). */
 const logMagic = 0x69cb65a2;
-/** As create-md leaves it: drbdadm's own gives it a random one at once. */
+/** As create-md leaves it: drbdadm sets a random one at once. */
 const unnamed = '0000000000000000';
 
 /** Compares an area with its saved content, and with the metadata UUID of this sequence. */
@@ -184,7 +184,10 @@ export function withSize(block: Uint8Array, size: Bytes): Uint8Array {
   return sized;
 }
 
-/** The device uuid of a superblock; undefined: it is none (struct md_on_disk_08, meta_data_on_disk_9). */
+/**
+ * The device uuid of a superblock; undefined: it has none (struct md_on_disk_08,
+ * meta_data_on_disk_9).
+ */
 export function deviceUuidIn(block: Uint8Array, format: 'v08' | 'v09'): string | undefined {
   const view = new DataView(block.buffer, block.byteOffset, block.byteLength);
   if (!magics.has(view.getUint32(60))) return undefined;

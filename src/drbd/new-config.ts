@@ -3,7 +3,10 @@ import * as z from 'zod/mini';
 import { absolutePath } from '../blockdevice/path.ts';
 import { UsageError } from '../core/errors.ts';
 
-/** Nothing that would end drbdadm's quotes, or its line; 255 characters at most (drbdadm_scanner.fl of 9.22, DQSTRING). */
+/**
+ * No characters that would end drbdadm's quotes, or its line; 255 characters at most
+ * (drbdadm_scanner.fl of 9.22, DQSTRING).
+ */
 const quotable = z
   .string()
   .check(z.regex(/^[^"\\\p{Cc}]{1,255}$/u, 'no quotes, backslashes or control characters'));
@@ -21,7 +24,7 @@ const host = z.strictObject({
   /** IPv4, or IPv6 without brackets. */
   address: z.string().check(z.refine((text) => isIP(text) !== 0, 'an address of IPv4 or IPv6')),
   port: z.int().check(z.minimum(1), z.maximum(65535)),
-  /** Of DRBD 9; left out of the file where drbdadm is that of 8.4, which does not know it. */
+  /** Only for DRBD 9; omitted from the file if drbdadm is that of 8.4, which does not know it. */
   nodeId: z.exactOptional(z.int().check(z.minimum(0), z.maximum(31))),
   /**
    * Volume 0, 1 … in this order; a minor number has 20 bits (linux/kdev_t.h). The metadata is
@@ -50,7 +53,7 @@ export const newConfig = z.strictObject({
   hosts: z.array(host).check(z.minLength(2)),
   /** Protocol (default: C). */
   protocol: z.exactOptional(z.enum(['A', 'B', 'C'])),
-  /** As drbd.conf(5) has them; '' is one without a value. */
+  /** As in drbd.conf(5); '' is an option without a value. */
   options: z.exactOptional(z.strictObject({ net: section, disk: section, options: section })),
 });
 

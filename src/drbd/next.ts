@@ -4,9 +4,9 @@ import { ParseError, RefusedError } from '../core/errors.ts';
 import { addressesOf } from './config.ts';
 import { configured, states } from './reads.ts';
 
-/** The first port that DRBD's own examples use, and the last that there is. */
+/** The first port that DRBD's own examples use, and the highest possible one. */
 const ports = { from: 7788, to: 65535 } as const;
-/** A device has 20 bits for its minor number (linux/kdev_t.h). */
+/** A minor number has 20 bits (linux/kdev_t.h). */
 const minors = { from: 0, to: 2 ** 20 - 1 } as const;
 
 /** Free port and minor numbers for a new resource. */
@@ -67,7 +67,7 @@ const socket =
 /** TCP_TIME_WAIT (net/tcp_states.h): the rest of a closed connection, which no process has. */
 const closed = '06';
 
-/** Ports of TCP that a socket of this host has. */
+/** TCP ports with a socket on this host. */
 export async function usedPorts(host: ReadHost): Promise<readonly number[]> {
   const found: number[] = [];
   for (const file of ['/proc/net/tcp', '/proc/net/tcp6']) {

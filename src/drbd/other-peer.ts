@@ -1,7 +1,7 @@
 import { RefusedError } from '../core/errors.ts';
 import { type Statement, statementsIn, type Word } from './statements.ts';
 
-/** Where a host is reached: an address of IPv4. */
+/** The IPv4 address of a host. */
 interface End {
   readonly name: string;
   readonly address: string;
@@ -11,7 +11,7 @@ interface End {
 /** The new entry in the file of a resource, in place of one of its two hosts. */
 export interface OtherPeer {
   readonly name: string;
-  /** The host that stays, with the address that it has from now on. */
+  /** The host that stays, with its new address. */
   readonly own: End;
   /** The host that is replaced. */
   readonly from: string;
@@ -25,8 +25,9 @@ interface Edit {
 }
 
 /**
- * The file of one resource with another host in it, and every other byte as it was: options, handlers and remarks stay. RefusedError
- * where bofh cannot tell what would have to be changed, and for a file with a secret, which it copies nowhere.
+ * The file of one resource with another host in it, and every other byte unchanged: options,
+ * handlers and comments stay. RefusedError if bofh cannot determine what to change, and for a file
+ * with a secret, which bofh never copies.
  */
 export function withOtherPeer(text: string, peer: OtherPeer): string {
   const { name, own, from, to } = peer;
@@ -81,7 +82,10 @@ function addressIn({ inner }: Statement, { name, address, port }: End, peer: Oth
   return { from: first.from, to: last.to, text: `ipv4 ${address}:${String(port)}` };
 }
 
-/** `disk /dev/vg0/web1;`, in the host or in its one volume. A path that is the same there may stand anywhere. */
+/**
+ * `disk /dev/vg0/web1;`, in the host or in its one volume. A path that is the same on both hosts
+ * may be at another level.
+ */
 function diskIn(host: Statement, peer: OtherPeer): readonly Edit[] {
   const { was, is } = peer.to.disk;
   if (was === is) return [];

@@ -5,8 +5,8 @@ import { connectionState, replicationState } from './schema.ts';
 import type { Connection, PeerVolume } from './state.ts';
 
 /**
- * Each device of an 8.4 module as a resource of one volume, called by its device: /proc/drbd has no names, and does not say which volumes
- * are of one resource.
+ * Each device of an 8.4 module as a resource with one volume, named after its device: /proc/drbd
+ * has no names, and does not show which volumes belong to one resource.
  */
 export function resourcesIn({ devices }: ProcStatus): readonly Resource[] {
   return devices.map((device) => {

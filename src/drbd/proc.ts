@@ -18,22 +18,22 @@ const configured = z.object({
   peerDisk: diskState,
   /** A, B or C; undefined: it has no network. */
   protocol: z.exactOptional(z.enum(['A', 'B', 'C'])),
-  /** Bytes, since it is up. */
+  /** Bytes since it went up. */
   sent: kibibytes,
   received: kibibytes,
   written: kibibytes,
   read: kibibytes,
-  /** Writes of the activity log, and of the bitmap. */
+  /** Writes to the activity log, and to the bitmap. */
   logWrites: count,
   bitmapWrites: count,
-  /** Requests under way: to the disk, to the peer, not yet answered to it, of applications. */
+  /** Pending requests: to the disk, to the peer, from the peer, from applications. */
   localCount: count,
   pending: count,
   unacknowledged: count,
   applicationPending: count,
   epochs: count,
   outOfSync: kibibytes,
-  /** Percent, of a resync or a verification that is under way. */
+  /** Percentage of a running resync or verification. */
   done: z.exactOptional(z.pipe(z.string(), z.transform(Number))),
 });
 
@@ -49,15 +49,15 @@ export type ProcDevice =
 export interface ProcStatus {
   /** `8.4.11` */
   readonly version: string;
-  /** Empty of module 9, which tells its devices to drbdsetup alone. */
+  /** Empty for module 9, which reports its devices only to drbdsetup. */
   readonly devices: readonly ProcDevice[];
 }
 
 const head =
   /^version: (?<version>\d+\.\d+\.\d+\S*) \(api:\S+\/proto:\S+\)\n(?:(?:GIT-hash|srcversion|built-in|Transports).*\n)*/;
 
-// drbd_proc.c of Linux 6.1: the line of states, that of counters, and while it resyncs or
-// verifies how far it is. An empty line stands where minors are left out.
+// drbd_proc.c of Linux 6.1: the line of states, that of counters, and the progress during a resync
+// or verification. Omitted minors leave an empty line.
 const states = [
   String.raw`(?<state>\w+) ro:(?<role>\w+)/(?<peerRole>\w+) ds:(?<disk>\w+)/(?<peerDisk>\w+) `,
   String.raw`(?:(?<protocol>[ABC])| ) [rs][a-][p-][u-][a-z-][s-]\n`,

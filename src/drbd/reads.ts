@@ -9,25 +9,28 @@ import { type ResourceState, unnamedPeer } from './state.ts';
 /** A resource that is configured, up, or both. */
 export interface Resource {
   readonly name: string;
-  /** Undefined: the kernel has it, and no file of the configuration does. */
+  /** Undefined: the kernel has it, but the configuration does not. */
   readonly configured?: Configured;
-  /** This host's part of the configuration; undefined too when it has none of that resource. */
+  /** This host's part of the configuration; undefined if this host has none. */
   readonly here?: ConfiguredHost;
   /** Undefined: it is not up. */
   readonly state?: ResourceState;
 }
 
-/** Version of the module that is loaded; undefined: none is. Asking drbdsetup or drbdadm would load it. */
+/**
+ * Version of the loaded module; undefined: it is not loaded. Calling drbdsetup or drbdadm would
+ * load it.
+ */
 export async function moduleVersion(host: ReadHost): Promise<string | undefined> {
   return kernelText(host, '/sys/module/drbd/version');
 }
 
-/** Version of drbd-utils; undefined: no module is loaded, and to ask would load it. */
+/** Version of drbd-utils; undefined: the module is not loaded, and calling them would load it. */
 export async function utilsVersion(host: ReadHost): Promise<string | undefined> {
   return (await moduleVersion(host)) === undefined ? undefined : host.run(drbdVersion());
 }
 
-/** Every resource that is up. None is without the module. */
+/** Every resource that is up. Without the module there is none. */
 export async function states(host: ReadHost): Promise<readonly ResourceState[]> {
   return (await moduleVersion(host)) === undefined ? [] : host.run(drbdEvents());
 }
@@ -41,7 +44,7 @@ export async function procStatus(host: ReadHost): Promise<ProcStatus | undefined
   return text === undefined ? undefined : parseProc(`${text}\n`);
 }
 
-/** Where drbdadm looks, and in this order (v9/drbdadm_linux.c of 9.22, conf_file). */
+/** The paths that drbdadm tries, in this order (v9/drbdadm_linux.c of 9.22, conf_file). */
 const configFiles = [
   '/etc/drbd-90.conf',
   '/etc/drbd-84.conf',
@@ -99,7 +102,10 @@ export async function resourceNamed(host: ReadHost, name: string): Promise<Resou
   throw new RefusedError(`there is no DRBD resource ${name}`, { remedy: there });
 }
 
-/** The same with the name of its peer, which 8.4 does not tell: that of the only other host in the configuration. */
+/**
+ * The same with the name of its peer, which 8.4 does not report: that of the only other host in the
+ * configuration.
+ */
 export function withPeerName(resource: Resource): Resource {
   const { configured: file, here, state } = resource;
   const others = here === undefined ? [] : (file?.hosts ?? []).filter((host) => host !== here);

@@ -69,6 +69,6 @@ export const eventSchemas = {
     'resync-suspended': suspended,
     'out-of-sync': z.exactOptional(kibibytes),
   }),
-  /** Of 9 alone. */
+  /** Only in 9. */
   path: z.object({ name, 'peer-node-id': number, local: z.string(), peer: z.string() }),
 } as const;

@@ -5,7 +5,7 @@ const block = 4096;
 
 /** The layout of a volume's metadata: the number of peers in its bitmap, and its activity log. */
 export interface MetadataShape {
-  /** With module 8.4 there is one. */
+  /** Always 1 with module 8.4. */
   readonly peers?: number;
   /** 1, and 32 KiB, unless create-md was called with other values. */
   readonly logStripes?: number;
@@ -44,7 +44,7 @@ export function dataSize(device: Bytes, shape: MetadataShape = {}): Bytes {
   });
 }
 
-/** How large a device must be at least for a volume of this size with internal metadata. Bytes. */
+/** The minimum size of a device for a volume of this size with internal metadata. Bytes. */
 export function deviceSizeFor(data: Bytes, shape: MetadataShape = {}): Bytes {
   const whole = Math.ceil(data / block) * block;
   let device = whole + internalMetadata(whole, shape);

@@ -1,11 +1,11 @@
 import type { Bytes } from '../core/units.ts';
 import type { ConnectionState, DiskState, ReplicationState, Role } from './schema.ts';
 
-/** A resource that the kernel has, as `drbdsetup events2` tells of it. */
+/** A resource in the kernel, as `drbdsetup events2` reports it. */
 export interface ResourceState {
   readonly name: string;
   readonly role: Role;
-  /** Why its I/O stands still (user, no-data, fencing, quorum); empty: it does not. */
+  /** Why its I/O is suspended (user, no-data, fencing, quorum); empty: it is not. */
   readonly suspended: readonly string[];
   /** By number. */
   readonly volumes: readonly VolumeState[];
@@ -17,7 +17,7 @@ export interface VolumeState {
   readonly volume: number;
   readonly minor: number;
   readonly disk: DiskState;
-  /** Of the device that it offers; undefined: it has none, being without a disk and without a peer. */
+  /** Size of its device; undefined: it has none, because it has neither a disk nor a peer. */
   readonly size?: Bytes;
   /** Bytes written to its disk since it was attached. */
   readonly written?: Bytes;
@@ -34,7 +34,7 @@ export interface Connection {
   readonly nodeId: number;
   readonly state: ConnectionState;
   readonly role: Role;
-  /** Which addresses it joins, which module 9 alone tells: `ipv4:10.1.1.1:7788`. */
+  /** The two addresses, which only module 9 reports: `ipv4:10.1.1.1:7788`. */
   readonly paths: readonly { readonly local: string; readonly peer: string }[];
   readonly volumes: readonly PeerVolume[];
 }

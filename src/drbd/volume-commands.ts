@@ -8,12 +8,12 @@ export interface VolumeOf {
   readonly volume: number;
 }
 
-/** Attaches the disk of a volume; an error where it has one (9.22). */
+/** Attaches the disk of a volume; an error if it is attached (9.22). */
 export function drbdAttach(of: VolumeOf): Command<void, 'change'> {
   return change('attach', [wordOf(of)]);
 }
 
-/** Takes the disk of a volume away, without data being lost; exit 0 when it has none. */
+/** Detaches the disk of a volume without loss of data; exit 0 if it has none. */
 export function drbdDetach(of: VolumeOf): Command<void, 'change'> {
   return { ...change('detach', [wordOf(of)]), repeatable: true };
 }
@@ -25,25 +25,25 @@ export function drbdPauseSync(of: VolumeOf): Command<void, 'change'> {
   return change('pause-sync', [wordOf(of)]);
 }
 
-/** Lets it go on, as far as it was held up on this host. */
+/** Resumes the resync, as far as it was paused on this host. */
 export function drbdResumeSync(of: VolumeOf): Command<void, 'change'> {
   return change('resume-sync', [wordOf(of)]);
 }
 
 /**
- * Has a resource look for its peers; an error where it does so already. `discard`: where the two were written to apart, what was
- * written on this host is lost.
+ * Connects a resource to its peers; an error if it is connecting already. `discard`: in a split
+ * brain, discard what was written on this host.
  */
 export function drbdConnect(name: string, mine: 'kept' | 'discarded'): Command<void, 'change'> {
   return change('connect', [...(mine === 'discarded' ? ['--discard-my-data'] : []), name]);
 }
 
-/** Ends the connection to every peer, until it is connected again: StandAlone. */
+/** Disconnects every peer, until the next connect: StandAlone. */
 export function drbdDisconnect(name: string): Command<void, 'change'> {
   return change('disconnect', [name]);
 }
 
-/** Has the kernel's state follow the configuration. */
+/** Makes the kernel's state follow the configuration. */
 export function drbdAdjust(name: string): Command<void, 'change'> {
   return change('adjust', [name]);
 }
@@ -59,7 +59,7 @@ export function drbdAdjustments(name: string): ReadCommand<readonly string[]> {
     tool: 'drbdadm',
     argv: ['--dry-run', 'adjust', name],
     access: 'read',
-    // The lines are journalled and shown: they name the secret of the connection.
+    // The lines are journalled and shown: they may contain the secret of the connection.
     parse: ({ stdout }) =>
       stdout
         .split('\n')
@@ -77,8 +77,8 @@ export function drbdAdjustments(name: string): ReadCommand<readonly string[]> {
 const identifiers = /^(?<data>[0-9A-F]{16}:[0-9A-F]{16})(?::[0-9A-F]{16}){2}(?::[01]){7,12}$/i;
 
 /**
- * Which generation of data a volume has: its current and its bitmap UUID, for each peer (dt_print_uuids of shared_tool.c and
- * dt_print_v9_uuids of drbdtool_common.c, 9.22). An error where it has no disk.
+ * The generation of a volume's data: its current and its bitmap UUID, for each peer (dt_print_uuids
+ * of shared_tool.c and dt_print_v9_uuids of drbdtool_common.c, 9.22). An error if it has no disk.
  */
 export function drbdGenerations(of: VolumeOf): ReadCommand<readonly string[]> {
   return {
@@ -119,7 +119,7 @@ export function drbdInvalidate(of: VolumeOf): Command<void, 'destroy'> {
   return { ...change('invalidate', [wordOf(of)]), access: 'destroy' };
 }
 
-/** Those of the peer are, and all of them sent to it. */
+/** Discards the data of the peer, and resyncs all of it from this host. */
 export function drbdInvalidateRemote(of: VolumeOf): Command<void, 'destroy'> {
   return { ...change('invalidate-remote', [wordOf(of)]), access: 'destroy' };
 }

@@ -13,7 +13,7 @@ import type { Connection, ResourceState } from './state.ts';
  */
 export type WaitFor = 'connection' | 'sync' | 'verify';
 
-/** How a volume stands towards a peer. */
+/** The state of a volume towards a peer. */
 export interface Towards {
   readonly volume: number;
   readonly peer: string;
@@ -26,7 +26,7 @@ export interface Towards {
   readonly outOfSync: Bytes | undefined;
 }
 
-/** Every volume towards every peer, in their order. */
+/** Every volume with every peer, in their order. */
 export function towards({ volumes, connections }: ResourceState): readonly Towards[] {
   return connections.flatMap(({ peer, state, volumes: theirs }) =>
     theirs.map(({ volume, replication, disk: peerDisk, outOfSync }) => {
@@ -43,7 +43,7 @@ export function towards({ volumes, connections }: ResourceState): readonly Towar
   );
 }
 
-/** Is it so? */
+/** Is the state reached? */
 export function isReached(state: ResourceState, what: WaitFor): boolean {
   const all = towards(state);
   switch (what) {

@@ -5,10 +5,12 @@ import { addressSchema } from './schema.ts';
 interface Address {
   readonly family: string;
   readonly address: string;
-  /** Bits of its network. */
+  /** Length of the network prefix. */
   readonly prefix: number;
   readonly scope: string;
-  /** `tentative`: the kernel still looks whether another host has it; `duplicate`: one has. */
+  /**
+   * `tentative`: duplicate address detection is running; `duplicate`: another host has the address.
+   */
   readonly state: 'usable' | 'tentative' | 'duplicate';
 }
 
@@ -25,7 +27,7 @@ export interface Interface {
   readonly name: string;
   readonly alternativeNames: readonly string[];
   readonly index: number;
-  /** `hardware`, `loopback`, or what the kernel calls it: bridge, veth, vlan, bond, tun, vif … */
+  /** `hardware`, `loopback`, or the kernel's word: bridge, veth, vlan, bond, tun, vif … */
   readonly kind: string;
   /** Has the administrator switched it on? */
   readonly up: boolean;
@@ -36,7 +38,7 @@ export interface Interface {
   readonly addresses: readonly Address[];
   readonly received: Counters;
   readonly sent: Counters;
-  /** The bridge (or bond) that it hangs on. */
+  /** The bridge (or bond) that it belongs to. */
   readonly master: string | undefined;
   /** State of a bridge port: disabled, listening, learning, forwarding, blocking. */
   readonly portState: string | undefined;
@@ -44,7 +46,7 @@ export interface Interface {
   readonly ports: readonly string[];
 }
 
-/** Every interface with its addresses and counters: `ip -details` has what hangs on a bridge as well. */
+/** Every interface with its addresses and counters: `ip -details` also shows the bridge ports. */
 export function ipAddresses(): ReadCommand<readonly Interface[]> {
   return {
     tool: 'ip',

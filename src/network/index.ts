@@ -4,7 +4,7 @@ import { type Interface, ipAddresses } from './commands.ts';
 
 export type { Interface } from './commands.ts';
 
-/** Every network interface of the namespace that bofh is in. */
+/** Every network interface of the network namespace of bofh. */
 export async function interfaces(host: ReadHost): Promise<readonly Interface[]> {
   return host.run(ipAddresses());
 }
@@ -27,7 +27,10 @@ export async function interfaceNamed(host: ReadHost, name: string): Promise<Inte
   });
 }
 
-/** The domain whose back end an interface is, by the name that Xen's scripts give it: vif3.0, and vif3.0-emu for an emulated one. */
+/**
+ * The domain whose back end an interface is, from the name that Xen's scripts give it: vif3.0, and
+ * vif3.0-emu for an emulated one.
+ */
 export function domidOf(name: string): number | undefined {
   const { domid } = /^vif(?<domid>\d+)\.\d+(?:-emu)?$/.exec(name)?.groups ?? {};
   return domid === undefined ? undefined : Number(domid);

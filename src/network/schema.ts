@@ -2,7 +2,8 @@ import * as z from 'zod/mini';
 
 const count = z.number().check(z.minimum(0));
 
-// Counters are 64 bits wide: of a busy router they pass what a number holds exactly, and are nearly right then.
+// Counters have 64 bits: on a busy router they exceed the range of exact numbers, and are then
+// approximate.
 const counters = z.object({ bytes: count, packets: count, errors: count, dropped: count });
 
 /** `ip -json -statistics -details address show` (iproute2 6.1): the keys that we use. */
@@ -15,7 +16,7 @@ export const addressSchema = z.array(
     mtu: z.int(),
     operstate: z.string(),
     link_type: z.string(),
-    /** Missing where there is none: a tunnel of IP packets. */
+    /** Missing for an interface without one: an IP tunnel. */
     address: z.optional(z.string()),
     /** The bridge, bond or VRF that it is a part of. */
     master: z.optional(z.string()),
@@ -33,7 +34,7 @@ export const addressSchema = z.array(
         local: z.string(),
         prefixlen: z.int(),
         scope: z.string(),
-        /** Duplicate address detection is not over, or found another one. */
+        /** Duplicate address detection is running, or found another host with it. */
         tentative: z.optional(z.boolean()),
         dadfailed: z.optional(z.boolean()),
       }),

@@ -19,13 +19,13 @@ import { type Members, type Reachable, stepsOn } from './hosts.ts';
 import { configFor, deviceOf, joinHosts, type JoinPlan, newGeneration, pairOf } from './join.ts';
 import type { CheckedCreate } from './request.ts';
 
-/** A request that has been checked, with all that it left open decided; the hosts in the order of their names. */
+/** A checked request, with defaults filled in; the hosts in the order of their names. */
 export interface CreatePlan extends JoinPlan {
   readonly vg: string;
   readonly lvSize: Bytes;
-  /** Of the device. */
+  /** Size of the device. */
   readonly size: Bytes;
-  /** Its name; undefined: none is the primary. */
+  /** The name of the primary; undefined: none. */
   readonly primary: string | undefined;
 }
 
@@ -33,7 +33,7 @@ export interface CreatePlan extends JoinPlan {
 export interface CreatedReplica {
   readonly name: string;
   readonly device: string;
-  /** Of the device, in bytes. */
+  /** Size of the device, in bytes. */
   readonly size: Bytes;
   readonly primary: string | undefined;
   readonly hosts: readonly {
@@ -44,7 +44,10 @@ export interface CreatedReplica {
   }[];
 }
 
-/** Reads both hosts and decides what the request left open. Throws one error that names every refusal, and on which host. */
+/**
+ * Reads both hosts and fills in defaults. Throws one error that lists every refusal, and on which
+ * host.
+ */
 export async function planCreate(options: {
   readonly members: Members;
   readonly site: Site;
@@ -131,7 +134,7 @@ function takenBy({ config: { hosts } }: CreatePlan): Taken {
   };
 }
 
-/** The group with the room that these leave in it. */
+/** The group with its free space after these allocations. */
 function without(vg: WholeGroup, beside: readonly CreatePlan[]): WholeGroup {
   const used = beside.filter((each) => each.vg === vg.name).reduce((sum, { lvSize }) => sum + lvSize, 0);
   return { ...vg, free: vg.free - used, freeExtents: vg.freeExtents - used / vg.extentSize };

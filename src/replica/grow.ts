@@ -15,7 +15,7 @@ import { type UpPart, upPartsOf, volumeAt } from './known.ts';
 export interface GrowPlan {
   readonly name: string;
   readonly volume: number;
-  /** Of the device. */
+  /** Sizes of the device. */
   readonly from: Bytes;
   readonly to: Bytes;
   readonly lvSize: Bytes;
@@ -32,7 +32,10 @@ export interface GrowPlan {
   readonly primary: Member;
 }
 
-/** `20g`, `+5g` more than it has, or `max`: all that both groups have free. Throws one error that names every refusal. */
+/**
+ * `20g`, `+5g` relative to the current size, or `max`: all the free space of both groups. Throws
+ * one error that lists every refusal.
+ */
 export async function planGrow(options: {
   readonly members: Members;
   readonly name: string;
@@ -97,12 +100,12 @@ async function remember({ file }: Tx, memory: Memory | undefined): Promise<void>
   await file.create({ path, content, mode: 0o644 });
 }
 
-/** There is no room for more. */
+/** No free space to grow. */
 export class AsLarge extends RefusedError {}
 
 interface Room {
   readonly extentSize: Bytes;
-  /** Of its group. */
+  /** Free space of its group. */
   readonly free: Bytes;
 }
 

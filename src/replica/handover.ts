@@ -4,7 +4,7 @@ import { RefusedError } from '../core/errors.ts';
 import { on } from '../core/refusals.ts';
 import type { Member } from './hosts.ts';
 
-/** Which resource, and until when it is waited. */
+/** The resource, and the time limit. */
 interface Asked {
   readonly name: string;
   readonly signal: AbortSignal;
@@ -25,7 +25,8 @@ export async function refuseApart(
       connection !== 'Connected' || disk !== 'UpToDate' || peerDisk !== 'UpToDate',
   );
   if (state.connections.length === 0 || bad.length > 0) throw apart(from, to, state);
-  // As the other one sees it: that it sees the secondary afterwards proves something only if it has seen the primary before.
+  // As the other host sees it: only if that has seen the primary before, its view of the secondary
+  // afterwards proves something.
   const there = await stateOn(to, name);
   if (!isMet(there) || there.connections.some(({ role }) => role !== 'Primary')) throw apart(to, from, there);
 }
@@ -54,7 +55,7 @@ export async function handedOver(
   );
 }
 
-/** Connected, and what this host has is up to date. */
+/** Connected, and the data of this host is up to date. */
 export function isMet({ volumes, connections }: ResourceState): boolean {
   return (
     connections.length > 0 &&

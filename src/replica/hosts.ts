@@ -3,14 +3,14 @@ import type { ReadHost } from '../command/index.ts';
 import { RefusedError, UsageError } from '../core/errors.ts';
 import type { Tx } from '../operations.ts';
 
-/** The hosts that bofh reaches from here. */
+/** The hosts that bofh can reach from here. */
 export type Reachable = Pick<Engine, 'host' | 'place'>;
 
 /** A host of a replica. */
 export interface Member {
   /** The name that was passed. */
   readonly asked: string;
-  /** By which a sequence reaches it. */
+  /** The place that a sequence uses to reach it. */
   readonly place: string;
   /** The name in the DRBD configuration: `uname -n` on that host. */
   readonly name: string;
@@ -37,7 +37,8 @@ export async function memberAt(hosts: Reachable, asked: string): Promise<Member>
       remedy: 'name it as ssh does, or as hosts of the site file has it',
     });
   const facts = await found.host.facts();
-  // However it was reached. Machines that go on from one snapshot of a memory have one boot id, until they are booted.
+  // Independent of how it was reached. Machines that resume from one memory snapshot share a boot
+  // id, until they are booted.
   const same = near.find(({ boot, hostname }) => boot === facts.boot && hostname === facts.hostname);
   const { place, host: at } = same ?? { place: asked, host: found.host };
   return { asked, place, name: facts.hostname, host: at };
@@ -49,7 +50,7 @@ async function localHost({ host, place }: Reachable) {
   return local === undefined ? undefined : { ...(await local.facts()), place: '', host: local };
 }
 
-/** Both hosts, by their names. RefusedError when the two are one. */
+/** Both hosts, by their names. RefusedError if they are the same. */
 export async function membersAt(hosts: Reachable, asked: readonly [string, string]): Promise<Members> {
   const [a, b] = [await memberAt(hosts, asked[0]), await memberAt(hosts, asked[1])];
   if (a.place === b.place || a.name === b.name)
@@ -62,7 +63,7 @@ export async function membersAt(hosts: Reachable, asked: readonly [string, strin
   return a.name < b.name ? [a, b] : [b, a];
 }
 
-/** The host that is worked on, and another one. RefusedError when the two are one. */
+/** The current host, and another one. RefusedError if they are the same. */
 export async function ownAnd(hosts: Reachable, other: string): Promise<Members> {
   const [own, peer] = [
     await memberAt(hosts, (await hosts.host.facts()).hostname),
@@ -83,8 +84,8 @@ export function rebound<M extends readonly Member[]>(members: M, hosts: Reachabl
 }
 
 /**
- * Has objects on each of some hosts for a sequence, before anything is done on any of them: in the order of their names, so that of
- * two that meet one is refused at once.
+ * Locks objects on several hosts for a sequence, before anything is done on any of them: in the
+ * order of their names, so that of two concurrent sequences one is refused at once.
  */
 export async function reserveOn(
   tx: Tx,

@@ -9,7 +9,7 @@ import type { Bytes } from '../core/units.ts';
 import { type Member, type Members, type Reachable, stepsOn } from './hosts.ts';
 import { addressesOf, checkAddress, commonPair } from './network.ts';
 
-/** Two hosts with a volume each, which are to have one device. */
+/** Two hosts with a volume each, which will become one device. */
 export interface JoinPlan {
   readonly config: NewConfig;
   /** The hosts that start with the data of this generation; any other fetches all of it. */
@@ -21,8 +21,9 @@ export interface JoinPlan {
 }
 
 /**
- * On each host the file, metadata, and up; then the two have to find each other. Whose data there are they know from their metadata,
- * which are undone with the rest: to tell them later, by new-current-uuid, would have no inverse.
+ * On each host creates the file and the metadata, and brings the resource up; then the two must
+ * connect. Their metadata says which data is current, and is undone with the rest: setting that
+ * later, by new-current-uuid, would be irreversible.
  */
 export async function joinHosts(tx: Tx, hosts: Reachable, plan: JoinPlan): Promise<void> {
   const { config, members, generation, data } = plan;
@@ -46,7 +47,7 @@ export function deviceOf({ config }: Pick<JoinPlan, 'config'>): string {
   return `/dev/drbd${String(config.hosts[0]?.volumes[0]?.minor ?? 0)}`;
 }
 
-/** Addresses are of both hosts or of none. Throws UsageError. */
+/** Addresses are given for both hosts or for none. Throws UsageError. */
 export function checkNames(
   members: Members,
   { addresses }: { readonly addresses?: Readonly<Record<string, string>> | undefined },
@@ -60,7 +61,7 @@ export function checkNames(
   );
 }
 
-/** By the order of the members. */
+/** In the order of the members. */
 export async function pairOf(
   members: Members,
   addresses: Readonly<Record<string, string>> | undefined,
@@ -74,7 +75,7 @@ export async function pairOf(
   return commonPair([await addressesOf(a.host), await addressesOf(b.host)], [a.name, b.name]);
 }
 
-/** By the order of the members, whose disks are these. */
+/** In the order of the members, whose disks these are. */
 export function configFor(
   members: readonly Member[],
   of: {
@@ -101,7 +102,7 @@ export function configFor(
   return config;
 }
 
-/** Even, and none of the small numbers that mean something (drbd.h of 8.4). */
+/** Even, and none of the small numbers with a special meaning (drbd.h of 8.4). */
 export function newGeneration(): string {
   const bytes = randomBytes(8);
   return `${bytes.toString('hex', 0, 7)}${(((bytes[7] ?? 0) & 0xfe) | 0x10).toString(16)}`;

@@ -13,10 +13,10 @@ export interface Part extends Member {
   readonly resource: Here;
 }
 
-/** The same, while it is up there. */
+/** The same, if it is up there. */
 export type UpPart = Part & { readonly resource: Here & { readonly state: ResourceState } };
 
-/** Which resource, and its two hosts where its configuration does not name them as they are reached. */
+/** The resource, and its two hosts if their names differ from those in its configuration. */
 export interface Asked {
   readonly name: string;
   readonly on?: readonly [string, string];
@@ -44,17 +44,20 @@ export function refuseOlder(
   });
 }
 
-/** The two hosts of a resource that is there: as they were named, else as the configuration of this one names them. */
+/**
+ * The two hosts of an existing resource: as requested, else as the configuration of this host names
+ * them.
+ */
 export async function membersOf(hosts: Reachable, { name, on: asked }: Asked): Promise<Members> {
   return membersAt(hosts, asked ?? (await namesIn(hosts.host, name)));
 }
 
-/** The host that bofh works on, alone. */
+/** Only the current host. */
 export async function ownMember(hosts: Reachable): Promise<readonly [Member]> {
   return [await memberAt(hosts, (await hosts.host.facts()).hostname)];
 }
 
-/** How the configuration of a host names the two of a resource. */
+/** The two hosts of a resource by their names in the configuration. */
 export async function namesIn(host: ReadHost, name: string): Promise<readonly [string, string]> {
   const { configured } = await resourceNamed(host, name);
   const names = (configured?.hosts ?? []).map((each) => each.names);
@@ -68,7 +71,7 @@ export async function namesIn(host: ReadHost, name: string): Promise<readonly [s
   );
 }
 
-/** Their parts of a resource. Throws one error for all hosts that have none, or another one. */
+/** Their parts of a resource. Throws one error for all hosts that have none, or a different one. */
 export async function partsOf(members: readonly Member[], name: string): Promise<readonly Part[]> {
   const found = refusals();
   const parts: Part[] = [];
@@ -86,7 +89,7 @@ export async function partsOf(members: readonly Member[], name: string): Promise
   return parts;
 }
 
-/** Those of a resource that is up on each. */
+/** The parts of a resource that is up on each host. */
 export async function upPartsOf(members: Members, name: string): Promise<readonly [UpPart, UpPart]> {
   const parts = await partsOf(members, name);
   const up = parts.flatMap((part) => {
@@ -101,7 +104,7 @@ export async function upPartsOf(members: Members, name: string): Promise<readonl
   });
 }
 
-/** The logical volume that a path leads to, active or not; undefined: it is none. */
+/** The logical volume that a path leads to, active or not; undefined: it is not one. */
 export async function volumeAt(
   host: ReadHost,
   path: string,
@@ -115,7 +118,7 @@ export async function volumeAt(
   return lv && { lv, all: all.filter(({ vgUuid }) => vgUuid === lv.vgUuid) };
 }
 
-/** Undefined where there is no such device now. */
+/** Undefined if there is no such device now. */
 async function keyAt(host: ReadHost, path: string): Promise<string | undefined> {
   try {
     return (await keysOf(host, path)).key;

@@ -3,14 +3,14 @@ import type { ReadHost } from '../command/index.ts';
 import { RefusedError, UsageError } from '../core/errors.ts';
 import { type Interface, interfaces } from '../network/index.ts';
 
-/** An address of IPv4 in its network. */
+/** An IPv4 address with its network. */
 interface Place {
   readonly address: string;
   readonly prefix: number;
   readonly network: string;
 }
 
-/** The addresses that other hosts may reach a host by. */
+/** The addresses under which other hosts may reach a host. */
 export async function addressesOf(host: ReadHost): Promise<readonly Place[]> {
   return (await interfaces(host)).filter(({ up, kind }) => up && kind !== 'loopback').flatMap(usable);
 }

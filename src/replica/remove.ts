@@ -20,17 +20,17 @@ export interface RemovePlan {
     /** The metadata is removed: the data before it is then the content of the disk. */
     readonly wiped: readonly { readonly volume: number; readonly uuid: string; readonly disk: string }[];
     readonly volumes: readonly { readonly vg: string; readonly name: string; readonly uuid: string }[];
-    /** Its disks that stay: they are to, or are no logical volumes. */
+    /** Its disks that stay: on request, or because they are not logical volumes. */
     readonly kept: readonly string[];
   }[];
 }
 
-/** Checks on every host what can be refused; every refusal is named at once. */
+/** Makes all checks on every host; lists every refusal at once. */
 export async function planRemove(options: {
   readonly members: readonly Member[];
   readonly name: string;
   readonly volumes: 'removed' | 'kept';
-  /** The host on which its data live on in plain volumes; as it was named, or as it is called. */
+  /** The host that keeps the data in plain volumes; by its requested name, or its own. */
   readonly keepOn?: string;
   /**
    * A host that may be primary, for a domain that will be gone by then; undefined: there is none.
@@ -67,7 +67,7 @@ export async function planRemove(options: {
   return { name, hosts };
 }
 
-/** The recipe: down and renamed on all hosts until the commit, and removed after it. */
+/** The recipe: takes down and renames on all hosts until the commit, and removes after it. */
 export async function removeReplica(tx: Tx, hosts: Reachable, plan: RemovePlan): Promise<void> {
   const { name } = plan;
   await reserveOn(tx, hosts, plan.hosts, [`drbd:${name}`]);
@@ -102,7 +102,7 @@ function refuseDown({ resource }: Part, peer: 'stays' | 'goes too'): void {
   if (peer === 'stays' && state.role !== 'Primary') refuseNeeded(state);
 }
 
-/** Of every volume, whose data here have to be the good ones. */
+/** For every volume: its data here must be the good ones. */
 async function metadataOf({
   host,
   resource: { name, here, state },

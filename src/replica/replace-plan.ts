@@ -16,12 +16,12 @@ import type { CheckedReplace } from './request.ts';
 /** This host, the new peer, and the current one unless it is lost. */
 export type ReplaceMembers = readonly [own: Member, to: Member, ...from: Member[]];
 
-/** A resource of this host that gets another peer. */
+/** The plan to replace the peer of a resource of this host. */
 export interface ReplacePlan {
   readonly config: NewConfig;
-  /** Of its file, on both hosts. */
+  /** Content of its file, on both hosts. */
   readonly text: string;
-  /** Of that file, as it has it. */
+  /** Permission bits of that file. */
   readonly mode: number;
   /** The hash of its current file, which the new one is based on. */
   readonly seen: string;
@@ -36,9 +36,9 @@ export interface ReplacePlan {
     readonly disk: string;
     readonly removal: RemovePlan | undefined;
   };
-  /** Does it look for its peer now? */
+  /** Is it connecting to its peer now? */
   readonly connection: 'sought' | 'StandAlone';
-  /** Of the device. */
+  /** Size of the device. */
   readonly size: Bytes;
   readonly connectMs: number;
 }
@@ -78,7 +78,10 @@ async function reachable(hosts: Reachable, asked: string): Promise<Member> {
   }
 }
 
-/** Reads all hosts and decides what the request left open. Throws one error that names every refusal, and on which host. */
+/**
+ * Reads all hosts and fills in defaults. Throws one error that lists every refusal, and on which
+ * host.
+ */
 export async function planReplace(options: {
   readonly members: ReplaceMembers;
   readonly request: CheckedReplace;

@@ -17,7 +17,7 @@ export interface Target {
   readonly vg: string;
   readonly lv: string;
   readonly size: Bytes;
-  /** Of both hosts, in the order of the file. */
+  /** The addresses of both hosts, in the order of the file. */
   readonly config: NewConfig;
 }
 
@@ -32,7 +32,10 @@ interface Wanted {
   readonly source: LogicalVolume | undefined;
 }
 
-/** Checks the new host: its module, a volume of the same name and size, and numbers that are free. Throws all refusals at once. */
+/**
+ * Checks the new host: its module, a volume of the same name and size, and free numbers. Throws all
+ * refusals at once.
+ */
 export async function targetOf(wanted: Wanted): Promise<Target> {
   const { up, to, request, source } = wanted;
   const found = refusals();

@@ -11,14 +11,14 @@ import type { ReplacePlan } from './replace-plan.ts';
 export interface ReplacedPeer {
   readonly name: string;
   readonly device: string;
-  /** Of the device, in bytes. */
+  /** Size of the device, in bytes. */
   readonly size: Bytes;
-  /** The peer that it had. */
+  /** The previous peer. */
   readonly from: {
     readonly name: string;
     /** `lost`: its part of the resource still exists there, should it come back. */
     readonly end: 'removed' | 'lost';
-    /** Logical volumes that went, and disks that stay. */
+    /** Removed logical volumes, and disks that stay. */
     readonly volumes: readonly string[];
     readonly kept: readonly string[];
     /** The command that removes it there; undefined: nothing is left. */

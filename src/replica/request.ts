@@ -6,14 +6,14 @@ import type { Bytes } from '../core/units.ts';
 const text = z.string().check(z.minLength(1));
 
 const createSchema = z.strictObject({
-  /** Of the resource, and of the logical volume on each host. */
+  /** The name of the resource, and of the logical volume on each host. */
   name: text,
-  /** The two hosts: as ssh, the site file or they themselves name them. */
+  /** The two hosts: by the name for ssh, from the site file or their own. */
   on: z.tuple([text, text]),
   /** The minimum size of the device. Bytes, or text: `10g`. */
   size: z.union([z.string(), z.number()]),
   vg: z.exactOptional(text),
-  /** By the names of the hosts, as in `on`. Missing: the one network that both are in. */
+  /** By host name, as in `on`. Missing: the one network that both are in. */
   addresses: z.exactOptional(z.record(text, text)),
   port: z.exactOptional(z.int()),
   minor: z.exactOptional(z.int()),
@@ -23,19 +23,19 @@ const createSchema = z.strictObject({
    * nevertheless, from the primary, or else from the first host by name.
    */
   initialSync: z._default(z.enum(['skip', 'full']), 'skip'),
-  /** Which of the two is the primary in the end; missing: none. */
+  /** The host that is primary in the end; missing: none. */
   primary: z.exactOptional(text),
   /** Timeout for the two to connect. */
   connectMs: z._default(z.int().check(z.positive()), 30_000),
 });
 
 const convertSchema = z.strictObject({
-  /** The group and the logical volume that are there, on this host. */
+  /** The existing group and logical volume on this host. */
   vg: text,
   lv: text,
-  /** The other host: as ssh, the site file or it itself names it. */
+  /** The other host: by the name for ssh, from the site file or its own. */
   to: text,
-  /** Of the resource; missing: that of the volume. */
+  /** The name of the resource; missing: that of the volume. */
   name: z.exactOptional(text),
   /** The group on the other host; missing: the same. */
   peerVg: z.exactOptional(text),
@@ -53,16 +53,16 @@ const convertSchema = z.strictObject({
 
 const known = {
   name: text,
-  /** Its two hosts, where they are not reached by the names that its configuration has. */
+  /** Its two hosts, if they cannot be reached by their names in its configuration. */
   on: z.exactOptional(z.tuple([text, text])),
 };
 
 const removeSchema = z.strictObject({
   ...known,
-  /** `both`: on both hosts. `this`: what this one has of it alone. */
+  /** `both`: on both hosts. `this`: only the part of this host. */
   hosts: z._default(z.enum(['both', 'this']), 'both'),
   volumes: z._default(z.enum(['removed', 'kept']), 'removed'),
-  /** The host on which its data live on, in a plain volume without metadata. */
+  /** The host that keeps the data, in a plain volume without metadata. */
   keepOn: z.exactOptional(text),
 });
 
@@ -87,9 +87,9 @@ const growSchema = z.strictObject({
 
 const replaceSchema = z.strictObject({
   name: text,
-  /** The host that is its peer from now on: as ssh, the site file or it itself names it. */
+  /** The new peer: by the name for ssh, from the site file or its own. */
   to: text,
-  /** The peer that it has, where its configuration does not name it as it is reached. */
+  /** The current peer, if it cannot be reached by its name in the configuration. */
   from: z.exactOptional(text),
   /** `lost`: the peer is not contacted and not changed, and it may be `to`, reinstalled. */
   old: z._default(z.enum(['removed', 'lost']), 'removed'),
@@ -146,7 +146,7 @@ export type CreateRequest = z.input<typeof createSchema>;
 /** The same with its size in bytes. */
 export type CheckedCreate = Omit<z.output<typeof createSchema>, 'size'> & { readonly size: Bytes };
 
-/** Scripts are not type-checked: what a request does not say as it should is refused. Throws UsageError. */
+/** Scripts are not type-checked: an invalid request is refused. Throws UsageError. */
 export function checkCreate(request: unknown): CheckedCreate {
   const { size, ...rest } = parsed('drbd.create', createSchema, request);
   const { on, addresses, primary } = rest;

@@ -15,7 +15,7 @@ export interface RolePlan {
   readonly from: Member | undefined;
   /** The host that must not be primary. */
   readonly other: Member | undefined;
-  /** The data of the new one are on their way to it. */
+  /** Whether the resync to the new primary is running. */
   readonly sync: 'over' | 'under way';
   readonly limitMs: number;
 }
@@ -44,7 +44,7 @@ export async function membersToPromote(hosts: Reachable, asked: Asked): Promise<
 export async function planPromote(options: {
   readonly members: Members;
   readonly name: string;
-  /** As it was named, or as it is called. */
+  /** By its requested name, or its own. */
   readonly to: string;
   /** Timeout for a resync that it must wait for. */
   readonly limitMs: number;
@@ -64,7 +64,8 @@ export async function planPromote(options: {
   if (from !== undefined) await found.try(() => refuseBusy(from));
   const isGood = state.volumes.every(({ disk }) => disk === 'UpToDate');
   const other = parts.find((each) => each !== to);
-  // A secondary that has lost its peer stays UpToDate: of two that are apart the other one may have the newer data.
+  // A secondary that has lost its peer stays UpToDate: of two disconnected hosts the other one may
+  // have the newer data.
   const isApart = state.connections.every((each) => each.state !== 'Connected');
   if (isApart)
     await found.try(() => {
@@ -92,7 +93,7 @@ export async function planDemote(options: {
   return { name, to: undefined, other: undefined, from, sync: 'over', limitMs: 0 };
 }
 
-/** The recipe. Whichever step fails, who was the primary is it again: it has all that was written. */
+/** The recipe. If a step fails, the previous primary is primary again: it has all writes. */
 export async function changeRole(tx: Tx, hosts: Reachable, plan: RolePlan): Promise<void> {
   const { name, to, from, other, sync, limitMs } = plan;
   const { signal } = tx;

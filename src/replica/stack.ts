@@ -17,7 +17,7 @@ export interface ReplicatedPlan extends Replicated {
    * the disk.
    */
   readonly grow: GrowPlan | undefined;
-  /** Where among its hosts this one is. */
+  /** The index of this host among its hosts. */
   readonly own: number;
   /** The volumes below are multiples of it, if the size was rounded for them. */
   readonly step: Bytes | undefined;
@@ -29,13 +29,16 @@ export interface ReplicatedPlan extends Replicated {
 
 type Request = Parameters<typeof replicatedIn>[0] & Pick<Asked, 'on'>;
 
-/** The two hosts that a resize changes; undefined: nothing in the stack is replicated, and it is this one alone. */
+/**
+ * The two hosts that a resize changes; undefined: nothing in the stack is replicated, and only this
+ * host changes.
+ */
 export async function membersOfStack(hosts: Reachable, request: Request): Promise<Members | undefined> {
   const found = await resourceIn(request);
   return found && membersOfFound(hosts, found, request);
 }
 
-/** RefusedError when this one is none of them: the disk is another one of the same name then. */
+/** RefusedError if this host is none of them: then the disk is another one of the same name. */
 async function membersOfFound(
   hosts: Reachable,
   { name, path }: { readonly name: string; readonly path: string },

@@ -19,7 +19,7 @@ export interface Link {
 /** A device with all layers on it, from the lowest one that has a size of its own. */
 export interface Chain {
   readonly links: readonly Link[];
-  /** Which of them the device is that was named. */
+  /** The index of the named device. */
   readonly asked: number;
   /** What must be opened to see the layers above; missing: the chain is complete. */
   readonly closed?: { readonly device: GraphDevice; readonly layer: string; readonly remedy: string };
@@ -105,7 +105,7 @@ async function deviceLink(look: Look, device: GraphDevice): Promise<Link> {
   return { layer, at, title: `the ${title} ${nameOf(device)}`, limits: await limitsOf(layer, at) };
 }
 
-/** Nobody is promised what no code does: a layer that cannot be resized stays as large as it is. */
+/** Makes no promise without code for it: a layer that cannot be resized keeps its size. */
 async function limitsOf({ limits, resize }: Layer<Tx>, at: LayerAt): Promise<Limits> {
   const found = await limits?.(at);
   if (found === undefined) return fixed(at.device.size, 'bofh does not know its limits');

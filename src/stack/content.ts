@@ -48,7 +48,7 @@ export async function contentOf(
   const none = { layer: null, facts: [] };
   if (found.state === 'part') return { content: { state: 'part', title: '', ...none }, untold: [] };
   if (found.state === 'untold') {
-    // Who may not read the device still sees what the kernel has mounted it as.
+    // Without permission to read the device, the kernel's mounts still show its type.
     const [mount] = at.device.mounts;
     const type = mount === undefined ? {} : { type: mount.type };
     const content = { state: 'untold', title: mount?.type ?? '', ...none, ...type } as const;
@@ -75,7 +75,7 @@ export async function contentOf(
   };
 }
 
-/** Facts as objects, which is how JSON has them. */
+/** Facts as objects, for JSON. */
 export function named(facts: NonNullable<Told['facts']>): StackContent['facts'] {
   return facts.map(([name, value]) => ({ name, value }));
 }

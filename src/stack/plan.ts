@@ -13,7 +13,7 @@ export interface ChainLayer {
 export interface ResizeRequest {
   /** From the lowest layer up; each is in the one before it. */
   readonly chain: readonly ChainLayer[];
-  /** Which of them is to have the size. */
+  /** The index of the layer that gets the size. */
   readonly asked: number;
   readonly to: { readonly size: Bytes } | { readonly by: Bytes } | 'min' | 'max';
   /** While the layer below is cut, the uppermost layer is shrunk by so much more than needed. */
@@ -116,7 +116,10 @@ function largestBottoms(chain: readonly ChainLayer[]): readonly Bytes[] {
   return known;
 }
 
-/** The size of the lowest layer with which that layer has at least this size, whatever is lost to rounding in between. */
+/**
+ * The size of the lowest layer at which that layer has at least this size, including all losses to
+ * rounding.
+ */
 function bottomFor(chain: readonly ChainLayer[], at: number, size: Bytes): Bytes {
   let needed = size;
   for (let layer = at; layer >= 0; layer -= 1) {
@@ -176,7 +179,7 @@ function withMargin({ grow, smallest, granularity, size }: Limits, target: Bytes
   return Math.min(target, Math.max(wanted, roundUp(smallest.size, granularity)));
 }
 
-/** A chain whose layers do not agree already is not touched. */
+/** A chain with inconsistent sizes is not touched. */
 function refuseMisfits(chain: readonly ChainLayer[]): void {
   const wrong = chain.flatMap(({ title, limits: { size, overhead } }, at) => {
     const beneath = chain[at - 1];

@@ -15,7 +15,7 @@ export interface Replicated {
   readonly path: string;
   /** The layers below it on this host, from the lowest up. */
   readonly beneath: readonly { readonly title: string; readonly path: string; readonly size: Bytes }[];
-  /** Which of all layers is to have the size. */
+  /** The index, among all layers, of the one that gets the size. */
   readonly asked: number;
   readonly volume: number;
   readonly from: Bytes;
@@ -68,7 +68,7 @@ export async function replicatedIn(request: StackAsk): Promise<Replicated | unde
 }
 
 async function replicaIn({ host, device, what }: StackAsk) {
-  // A stack is not looked through twice where there can be none.
+  // Avoids a second search where there can be none.
   if (what === 'device' || (await moduleVersion(host)) === undefined) return undefined;
   const chain = await chainOf({ host, device, bare: false });
   const at = chain.links.findIndex((link) => replicaOf(link) !== undefined);

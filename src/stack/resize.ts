@@ -16,7 +16,7 @@ export interface StackResize {
   readonly to: ResizeRequest['to'] | 'fill';
   /** `device`: the device alone, whatever its content. */
   readonly what: 'stack' | 'device';
-  /** Of the containers in it, which may want to be shown it. */
+  /** The keys of its containers, which may need them. */
   readonly key?: KeyRef;
 }
 
@@ -35,7 +35,7 @@ export interface StackResized {
     readonly path: string;
     readonly from: Bytes;
     readonly to: Bytes;
-    /** `after the commit`: it has no inverse, so it is the last thing that is done. */
+    /** `after the commit`: it is irreversible, so it runs last. */
     readonly when: 'unchanged' | 'now' | 'after the commit';
   }[];
 }

@@ -5,7 +5,7 @@ const bytes = z.int().check(z.minimum(0));
 const list = z.readonly(z.array(text));
 const facts = z.readonly(z.array(z.strictObject({ name: text, value: text })));
 
-/** Who uses a device, beside the devices over it. */
+/** A holder of a device, other than the devices over it. */
 export const stackUse = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('mount'),
@@ -22,7 +22,7 @@ export const stackUse = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('swap') }),
   /** A domain that has it as a disk; null: its name is unknown. */
   z.strictObject({ kind: z.literal('guest'), domid: z.int(), name: z.nullable(text) }),
-  /** The configuration of a guest, running or not, names it. */
+  /** A guest, running or not, whose configuration names it. */
   z.strictObject({ kind: z.literal('configured-guest'), name: text, file: text }),
 ]);
 
@@ -47,17 +47,20 @@ export const stackContent = z.strictObject({
 
 /** One device with its content. */
 export const stackDevice = z.strictObject({
-  /** The kernel's name (`dm-3`), or the key of what has no device now. It names the node in `above`, `below` and `roots`. */
+  /**
+   * The kernel's name (`dm-3`), or the key of an object without a device now. It names the node in
+   * `above`, `below` and `roots`.
+   */
   id: text,
   key: text,
-  /** As people call it: `vda2`, `vg0/web1`. */
+  /** Its usual name: `vda2`, `vg0/web1`. */
   name: text,
   kind: z.enum([
     ...['disk', 'partition', 'loop', 'array', 'volume', 'volume-part', 'crypt', 'drbd', 'multipath'],
     'mapping',
   ] as const),
   title: text,
-  /** null: it is not active, so that it has no device. */
+  /** null: it is inactive, so that it has no device. */
   path: z.nullable(text),
   size: bytes,
   readOnly: z.boolean(),

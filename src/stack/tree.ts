@@ -17,11 +17,11 @@ export interface TreeRequest {
   readonly host: ReadHost;
   /** Only the layers below and above this device; missing: all of the host. */
   readonly device?: string;
-  /** Where guests are configured. */
+  /** The directories with guest configurations. */
   readonly configDirs?: readonly string[];
 }
 
-/** So many devices are looked into at a time: each starts a program or two. */
+/** The number of devices that are examined concurrently: each starts a program or two. */
 const atOnce = 8;
 
 /**
@@ -77,7 +77,7 @@ interface Look {
   readonly configured: ReadonlyMap<string, readonly StackUse[]>;
 }
 
-/** Remembers answers, failures too. */
+/** Caches answers, failures too. */
 export function memory(): LayerAt['once'] {
   const answers = new Map<string, Promise<unknown>>();
   return <T>(what: string, ask: () => Promise<T>): Promise<T> => {
@@ -133,7 +133,7 @@ async function describe(look: Look, device: GraphDevice): Promise<StackDevice> {
   };
 }
 
-/** As people call it. */
+/** Its usual name. */
 export function nameOf({ name, mapping, volume, kind }: GraphDevice): string {
   if (kind === 'volume' && volume !== undefined) return `${volume.vg}/${volume.lv}`;
   return mapping ?? name;
@@ -173,7 +173,7 @@ async function nameOfDomain(host: ReadHost, domid: number): Promise<string | und
   }
 }
 
-/** Which guests' configurations name a device, by the device that the path in them leads to. */
+/** The guests whose configurations name a device, by the device that the path in them leads to. */
 async function configured(
   host: ReadHost,
   configDirs: readonly string[],
@@ -181,7 +181,7 @@ async function configured(
 ): Promise<ReadonlyMap<string, readonly StackUse[]>> {
   const found = new Map<string, readonly StackUse[]>();
   const dirs: string[] = [];
-  // A host without guests lacks the directory.
+  // A host without guests does not have the directory.
   for (const dir of configDirs) if ((await host.stat(dir)) !== undefined) dirs.push(dir);
   const { guests, problems } = await guestConfigs(host, dirs);
   untold.push(...problems.map(({ message }) => `which disks a guest has: ${message}`));
@@ -205,7 +205,10 @@ async function whereTo(host: ReadHost, path: string): Promise<string | undefined
   return graphName(host, path);
 }
 
-/** Volumes that are not active have no device; what lvm knows of them is shown over the devices that have their extents. */
+/**
+ * Inactive volumes have no device; lvm's data on them is shown over the devices that have their
+ * extents.
+ */
 async function inactive(
   { host, once }: Look,
   shown: readonly StackDevice[],

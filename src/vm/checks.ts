@@ -90,7 +90,10 @@ export async function checkPoolRoom(
   );
 }
 
-/** The configuration's directory is there, and nothing has its name. Gives its path without links. */
+/**
+ * Checks that the directory of configurations exists, and the name is free in it. Returns its path
+ * without links.
+ */
 export async function checkConfigPath(host: ReadHost, configured: string): Promise<string> {
   const directory = posix.dirname(configured);
   const kind = await kindOf(host, directory);
@@ -110,13 +113,16 @@ export async function checkConfigPath(host: ReadHost, configured: string): Promi
   return path;
 }
 
-/** No other guest, configured or running, has the name or the address. A config that cannot be read could: refused. */
+/**
+ * No other guest, configured or running, may have the name or the address. An unreadable config
+ * might, so it is refused.
+ */
 export async function checkClashes(options: {
   readonly host: ReadHost;
   readonly site: Site;
   readonly name: string;
   readonly mac: string | undefined;
-  /** A file that is the guest's own. */
+  /** A regular file of the guest. */
   readonly own?: string | undefined;
 }): Promise<void> {
   const { host, site, name, mac, own } = options;
@@ -196,7 +202,7 @@ async function kindOf(host: ReadHost, path: string): Promise<FileStat['kind'] | 
   }
 }
 
-/** The regular file that a path leads to, links followed. RefusedError when they lead in a circle. */
+/** The regular file that a path leads to, links followed. RefusedError for a circle of links. */
 export async function followed(host: ReadHost, path: string): Promise<string | undefined> {
   const { path: at, stat } = await follow(host, path);
   return stat?.kind === 'file' ? at : undefined;

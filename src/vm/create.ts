@@ -21,7 +21,7 @@ import {
 import { createDisk, type DiskPlan, planReplicas, planVolumes } from './disks.ts';
 import { checkGuestName, configPath, diskNames } from './names.ts';
 
-/** A request that has been checked, with all that it left open decided. */
+/** A checked request, with defaults filled in. */
 export interface CreatePlan {
   readonly name: string;
   readonly source: string;
@@ -46,14 +46,14 @@ export interface CreatedVm {
 }
 
 /**
- * Checks all that can be refused, before anything is done, and decides what the request left open. Throws one error
- * that names every refusal.
+ * Makes all checks before anything is done, and fills in defaults. Throws one error that lists
+ * every refusal.
  */
 export async function planCreate(options: {
   readonly host: ReadHost;
   readonly site: Site;
   readonly request: CheckedCreate;
-  /** Of disks that another host is to have as well. */
+  /** For disks that are replicated to another host. */
   readonly disksOn?: Members | undefined;
 }): Promise<CreatePlan> {
   const { host, site, request, disksOn } = options;
@@ -148,7 +148,7 @@ function checkNumbers({ vcpus, memory, size }: CheckedCreate): void {
     throw new UsageError(`--vcpus ${vcpus}: a whole number from 1 to 512`);
   if (memory < 16 * 1024 ** 2)
     throw new UsageError(`--memory ${formatSize(memory)}: a guest needs at least 16 MiB`);
-  // mkfs.ext4 makes a journal from 8 MiB on (mke2fs(8)); below that the root would have none.
+  // mkfs.ext4 creates a journal on 8 MiB or more (mke2fs(8)); below that the root would have none.
   if (size < 16 * 1024 ** 2) throw new UsageError(`--size ${formatSize(size)}: a root needs at least 16 MiB`);
 }
 

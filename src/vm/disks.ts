@@ -13,12 +13,12 @@ import type { CheckedCreate } from './request.ts';
 
 /** A disk of a new guest. */
 export interface DiskPlan {
-  /** Of the logical volume and, where it is replicated, of the resource. */
+  /** The name of the logical volume and, if it is replicated, of the resource. */
   readonly name: string;
   readonly size: Bytes;
   /** The thin pool that it is in. */
   readonly pool?: string;
-  /** The device that the guest is configured with. */
+  /** The device in the guest's configuration. */
   readonly path: string;
   readonly replica: ReplicaPlan | undefined;
 }
@@ -39,7 +39,10 @@ export async function planVolumes(options: {
   }));
 }
 
-/** The same of replicated disks, on both hosts; and the other host has no guest of that name. */
+/**
+ * The same for replicated disks, on both hosts; and the other host must not have a guest of that
+ * name.
+ */
 export async function planReplicas(
   [own, peer]: Members,
   options: {
@@ -76,7 +79,7 @@ export async function planReplicas(
   return planned;
 }
 
-/** Makes one, and gives its device. */
+/** Creates a disk, and returns its device. */
 export async function createDisk(
   tx: Tx,
   {

@@ -27,7 +27,10 @@ export function pathsOf(guest: GuestConfig): readonly string[] {
   return guest.disks.flatMap(({ path }) => path ?? []);
 }
 
-/** The resource of a disk that Xen's script of DRBD serves by its name: drbd:web1 (xl-disk-configuration(5)). */
+/**
+ * The resource of a disk that DRBD's script for Xen attaches by name: drbd:web1
+ * (xl-disk-configuration(5)).
+ */
 export function resourceNameOf({ script, target }: Disk): string | undefined {
   return script !== undefined && /(?:^|\/)block-drbd$/.test(script) ? target : undefined;
 }

@@ -21,7 +21,7 @@ import { pathsOf, removableConfig } from './guest-file.ts';
 import type { CheckedMove } from './request.ts';
 import { resourceAt } from './start.ts';
 
-/** A guest as it will go to another host. */
+/** The plan to move a guest to another host. */
 export interface MovePlan {
   readonly name: string;
   readonly members: Members;
@@ -33,9 +33,9 @@ export interface MovePlan {
     /** `same`: the other host also has the configuration, as a standby, and both keep it. */
     readonly there: 'none' | 'same';
   };
-  /** Undefined: it does not run, and will not. */
+  /** Undefined: it does not run, and will not be started. */
   readonly domain: RemovePlan['domain'];
-  /** Of its disks, in the order of their names. */
+  /** The resources of its disks, in the order of their names. */
   readonly resources: readonly { readonly name: string; readonly isPrimary: boolean }[];
   readonly timeoutMs: number;
 }
@@ -127,7 +127,7 @@ export async function moveVm(tx: Tx, hosts: Reachable, plan: MovePlan): Promise<
   };
 }
 
-/** Has the other host the very file already? */
+/** Does the other host have the same file already? */
 async function isSameThere([from, to]: Members, path: string): Promise<boolean> {
   if ((await to.host.stat(path))?.kind !== 'file') return false;
   const [own, its] = [await from.host.readFile(path), await to.host.readFile(path)];

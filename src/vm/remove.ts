@@ -29,7 +29,7 @@ export type Running = RemoveRequest['running'];
 export interface RemovePlan {
   readonly name: string;
   readonly config: string;
-  /** Content of the config file that was looked at. */
+  /** Content of the config file as it was checked. */
   readonly sha256: string;
   readonly domain: { readonly uuid: string; readonly how: 'shutdown' | 'destroy' } | undefined;
   readonly volumes: readonly { readonly vg: string; readonly name: string; readonly uuid: string }[];
@@ -37,12 +37,12 @@ export interface RemovePlan {
    * The replicated disks that are removed on both hosts; undefined: there are none, or they stay.
    */
   readonly replicas: ReplicasPlan | undefined;
-  /** Disks that are not logical volumes: they are left as they are. */
+  /** Disks that are not logical volumes: they are left untouched. */
   readonly kept: readonly string[];
   readonly timeoutMs: number;
 }
 
-/** Checks all that can be refused before anything is done; every refusal is named at once. */
+/** Makes all checks before anything is done; lists every refusal at once. */
 export async function planRemove(options: {
   readonly host: ReadHost;
   readonly site: Site;
@@ -50,7 +50,7 @@ export async function planRemove(options: {
   readonly running: Running;
   /** Timeout for a shutdown. */
   readonly timeoutMs?: number;
-  /** The hosts of its replicated disks, which go with it; missing: they stay. */
+  /** The hosts of its replicated disks, which are removed too; missing: they stay. */
   readonly members?: Members | undefined;
 }): Promise<RemovePlan> {
   const { host, site, name, running, timeoutMs = 120_000, members } = options;
@@ -83,7 +83,7 @@ export async function planRemove(options: {
   };
 }
 
-/** The recipe: everything is only stopped and renamed until the commit, and removed after it. */
+/** The recipe: only stops and renames until the commit, and removes after it. */
 export async function removeVm(tx: Tx, plan: RemovePlan, hosts?: Reachable): Promise<void> {
   const { name, config, domain, replicas } = plan;
   if (replicas !== undefined) await reserveReplicas(tx, replicas, hosts);
@@ -94,7 +94,7 @@ export async function removeVm(tx: Tx, plan: RemovePlan, hosts?: Reachable): Pro
   for (const volume of plan.volumes) await tx.lvm.removeLv(volume);
 }
 
-/** Before the guest is stopped for them. */
+/** Locks the replicated disks before the guest is stopped for them. */
 async function reserveReplicas(
   tx: Tx,
   { removals }: ReplicasPlan,
@@ -137,7 +137,10 @@ export async function unknown(
   );
 }
 
-/** The domain that has to be ended, and how; null: none. RefusedError when it is another guest, or cannot be brought back. */
+/**
+ * The domain to end, and how; null: none. RefusedError if it is another guest, or cannot be
+ * restored.
+ */
 export function domainOf(
   domain: Domain | undefined,
   { guest, running }: { readonly guest: GuestConfig; readonly running: Running },
@@ -165,7 +168,10 @@ function inUse({ name, id, state }: Domain): RefusedError {
   });
 }
 
-/** The logical volumes among the guest's disks, active or not. One that another guest is configured with is refused. */
+/**
+ * The logical volumes among the guest's disks, active or not. One in the configuration of another
+ * guest is refused.
+ */
 async function disksOf(
   host: ReadHost,
   options: {
@@ -176,7 +182,7 @@ async function disksOf(
 ): Promise<{
   readonly volumes: RemovePlan['volumes'];
   readonly kept: readonly string[];
-  /** The volumes themselves, each with all of its group. */
+  /** The volumes themselves, each with its group. */
   readonly found: readonly { readonly lv: LogicalVolume; readonly all: readonly LogicalVolume[] }[];
 }> {
   const { guest, guests, problems } = options;
@@ -204,7 +210,7 @@ async function disksOf(
         remedy: 'take the disk out of one of the two configurations',
       });
     if (volume === undefined) kept.push(path);
-    // One volume by two of its paths is one disk to remove.
+    // One volume with two paths is one disk to remove.
     else if (!volumes.some(({ uuid }) => uuid === volume.uuid)) {
       volumes.push({ vg: volume.vg, name: volume.name, uuid: volume.uuid });
       found.push({ lv: volume, all: known.filter(({ vgUuid }) => vgUuid === volume.vgUuid) });

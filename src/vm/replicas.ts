@@ -13,7 +13,10 @@ import { refuseUnread } from './checks.ts';
 import { pathsOf, removableConfig, resourceNameOf, wordsOf } from './guest-file.ts';
 import { minorAt, resourceAt } from './start.ts';
 
-/** Resources that go with a guest, and what the other host of them has configured of it. */
+/**
+ * The resources that are removed with a guest, and the configuration of the guest on their other
+ * host.
+ */
 export interface ReplicasPlan {
   readonly removals: readonly RemovePlan[];
   readonly peer:
@@ -21,7 +24,10 @@ export interface ReplicasPlan {
     | undefined;
 }
 
-/** The hosts of the replicated disks of a guest of this one; undefined: it has none, or is not configured. */
+/**
+ * The hosts of the replicated disks of a guest of this host; undefined: it has none, or is not
+ * configured.
+ */
 export async function membersOfGuest(
   hosts: Reachable,
   {
@@ -102,7 +108,7 @@ export async function planReplicas(options: {
   return { removals, peer: config };
 }
 
-/** The resources of its disks. RefusedError for a device of DRBD that is none's. */
+/** The resources of its disks. RefusedError for a DRBD device without a resource. */
 async function replicasOf(host: ReadHost, guest: GuestConfig): Promise<readonly Resource[]> {
   const disks = guest.disks.filter((disk) => isReplicated(wordsOf(disk)));
   const all = disks.length === 0 ? [] : await resources(host);
@@ -122,7 +128,7 @@ async function replicasOf(host: ReadHost, guest: GuestConfig): Promise<readonly 
   return [...found.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-/** By whatever link of udev, or by the name of its resource. */
+/** Through any link of udev, or by the name of its resource. */
 export function isReplicated(words: string): boolean {
   return words.startsWith('/dev/drbd') || words.startsWith('drbd:');
 }
@@ -136,7 +142,7 @@ async function refuseMore(
   const own = new Set<number | undefined>();
   for (const path of pathsOf(guest).filter(isReplicated)) own.add(await minorAt(host, path));
   const volumes = [...(here?.volumes ?? []), ...(state?.volumes ?? [])];
-  // By its name a guest has the first volume of a resource.
+  // By the name of a resource a guest gets its first volume.
   if (guest.disks.some((disk) => resourceNameOf(disk) === name)) own.add(volumes[0]?.minor);
   const more = volumes.find(({ minor }) => !own.has(minor));
   if (more !== undefined)
@@ -159,7 +165,7 @@ async function refuseShared(
       const shared = await resourceAt(host, all, path);
       if (shared !== undefined && names.includes(shared.name)) throw alsoOf(path, other);
     }
-    // Whatever script it is that is given the resource by its name.
+    // Whatever the script that gets the resource by its name.
     const byName = other.disks.find(({ path, target }) => path === undefined && names.includes(target));
     if (byName !== undefined) throw alsoOf(wordsOf(byName), other);
   }

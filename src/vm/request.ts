@@ -9,7 +9,7 @@ const size = z.union([z.string(), z.number()]);
 const createSchema = z.strictObject({
   name: z.string(),
   source: z.strictObject({ type: z.literal('tar'), path: text }),
-  /** Of the root. Sizes are bytes, or text: `2g`. */
+  /** Size of the root disk. Sizes are bytes, or text: `2g`. */
   size,
   /** Missing or 0: no swap. */
   swap: z.exactOptional(size),
@@ -22,9 +22,12 @@ const createSchema = z.strictObject({
   mac: z.exactOptional(text),
   kernel: z.exactOptional(text),
   ramdisk: z.exactOptional(text),
-  /** Another host, which has its disks as well: as ssh, the site file or it itself names it. Missing: they are of this one alone. */
+  /**
+   * Another host, which also has its disks: by the name for ssh, from the site file or its own.
+   * Missing: they are only on this host.
+   */
   drbd: z.exactOptional(text),
-  /** Where the two reach one another, by their names; missing: the one network that both are in. */
+  /** The addresses of the connection, by host name; missing: the one network that both are in. */
   addresses: z.exactOptional(z.record(text, text)),
   start: z._default(z.boolean(), false),
 });
@@ -37,7 +40,7 @@ const removeSchema = z.strictObject({
   timeoutMs: z.exactOptional(z.number().check(z.int(), z.positive())),
   /** What happens to disks that are replicated to another host: on both. */
   replicas: z._default(z.enum(['removed', 'kept']), 'removed'),
-  /** The two hosts of these, where their configuration does not name them as they are reached. */
+  /** The two hosts of these, if they cannot be reached by their names in the configuration. */
   on: z.exactOptional(z.tuple([text, text])),
 });
 
@@ -52,10 +55,10 @@ const moveSchema = z.strictObject({
 /** The settings of a new guest. */
 export type CreateRequest = z.input<typeof createSchema>;
 
-/** Which guest is to go, and how. */
+/** The guest to remove, and how. */
 export type RemoveRequest = z.input<typeof removeSchema>;
 
-/** Which guest is to go to which host. */
+/** The guest to move, and the target host. */
 export type MoveRequest = z.input<typeof moveSchema>;
 
 /** The same, checked. */
@@ -68,7 +71,10 @@ export type CheckedCreate = Omit<z.output<typeof createSchema>, 'size' | 'swap' 
   readonly memory: Bytes;
 };
 
-/** Scripts are not type-checked: what a request does not say as it should is refused, and never guessed. Throws UsageError. */
+/**
+ * Scripts are not type-checked: an invalid request is refused, and nothing is guessed. Throws
+ * UsageError.
+ */
 export function checkCreate(request: unknown): CheckedCreate {
   const { swap = 0, ...rest } = parsed('vm.create', createSchema, request);
   if (rest.addresses !== undefined && rest.drbd === undefined)

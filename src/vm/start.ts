@@ -19,7 +19,7 @@ export async function resourceAt(
   return all.find(({ state }) => state?.volumes.some((each) => each.minor === minor));
 }
 
-/** The number of the device of DRBD that a path leads to; undefined: to none. */
+/** The minor number of the DRBD device that a path leads to; undefined: it leads to none. */
 export async function minorAt(host: ReadHost, path: string): Promise<number | undefined> {
   const minor = /^\/dev\/drbd(?<minor>\d+)$/.exec(await leadsTo(host, path))?.groups?.minor;
   return minor === undefined ? undefined : Number(minor);
@@ -85,7 +85,7 @@ async function refuseUnmet(
   );
 }
 
-/** Resources of its disks that this host is secondary of. */
+/** The resources of its disks that are secondary on this host. */
 async function secondaries(host: ReadHost, config: string): Promise<readonly string[]> {
   const { disks } = await readGuestConfig(host, config);
   const paths = disks.flatMap(({ path }) => (path?.startsWith('/dev/drbd') === true ? [path] : []));

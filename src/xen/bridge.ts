@@ -3,7 +3,7 @@ import type { ReadHost } from '../command/index.ts';
 import type { Vif } from './config/vif.ts';
 import { xlConf } from './xl-conf.ts';
 
-/** The bridge of a network interface, and by which kind of script the guest is connected to it. */
+/** The bridge of a network interface, and the type of script that connects the guest to it. */
 export interface VifBridge {
   readonly bridge: string;
   readonly kind: 'linux' | 'openvswitch' | 'other';

@@ -3,12 +3,15 @@ import { ParseError, type Reason } from '../core/errors.ts';
 import { quoted } from './config/write.ts';
 import { dryRun, infoKeys, type ListedDomain, longList, type XenInfo } from './schema.ts';
 
-/** Every domain of the host, Domain-0 and half-built ones too. */
+/** Every domain of the host, including Domain-0 and half-built ones. */
 export function xlList(): ReadCommand<readonly ListedDomain[]> {
   return { ...xl(['list', '-v'], ({ stdout }) => parseList(stdout)), access: 'read' };
 }
 
-/** The ids of the domains whose configuration xl has: it silently skips half-built ones (xl_info.c, list_domains_details). */
+/**
+ * The ids of the domains with a configuration in xl: it silently skips half-built ones (xl_info.c,
+ * list_domains_details).
+ */
 export function xlListLong(): ReadCommand<readonly number[]> {
   const parse = ({ stdout }: Answer): readonly number[] =>
     longList.parse(JSON.parse(stdout)).map(({ domid }) => domid);
@@ -89,8 +92,8 @@ function uuidArgument({ uuid }: { readonly uuid?: string }): readonly string[] {
 }
 
 /**
- * Why xl failed on a domain. It exits with 1, or with the negated error of libxl (3: any failure), so its text must
- * tell (fixtures in test/fixtures/xl).
+ * Why xl failed on a domain. It exits with 1, or with the negated error of libxl (3: any failure),
+ * so only its message says more (fixtures in test/fixtures/xl).
  */
 export function classifyXl({ stderr }: Answer): Reason {
   // The last one is 4.20's.
@@ -118,7 +121,10 @@ export function classifyCreate({ stderr }: Answer): Reason {
   return 'unknown';
 }
 
-/** The complaint in the stderr of an `xl create` that tells most: a hotplug script's own words, else the first. */
+/**
+ * The most informative message in the stderr of an `xl create`: the text of a hotplug script, else
+ * the first one.
+ */
 export function createComplaint(stderr: string): string | undefined {
   const script = /: script: (?<words>[^:]*?)\n(?=[a-z]+: error:|$)/.exec(stderr)?.groups?.words;
   const first = /(?:^|\n)(?:libxl|xc): error: (?:panic: )?[\w.]+:\d+:(?:\w+:)? ?(?<words>.*)/.exec(stderr)
@@ -126,9 +132,10 @@ export function createComplaint(stderr: string): string | undefined {
   return (script ?? first)?.replaceAll('\n', ' ').trim();
 }
 
-// printf of list_domains in xl_info.c (4.17): "%-40s %5d %5lu %5d     %c%c%c%c%c%c  %8.1f", then " UUID",
-// " %8s" (the reason of a shutdown) and " %16s" (the security label). A name may hold anything, so it is what
-// stands before the columns; a newline in it breaks the row, which is then an error.
+// printf of list_domains in xl_info.c (4.17): "%-40s %5d %5lu %5d %c%c%c%c%c%c %8.1f", then "
+// UUID", " %8s" (the reason of a shutdown) and " %16s" (the security label). A name may contain
+// anything, so it is all text before the columns; a newline in it breaks the row, which is then an
+// error.
 const header = /^Name {40}ID {3}Mem VCPUs\tState\tTime\(s\) {3}UUID {28}Reason-Code\tSecurity Label$/;
 const row =
   /^(?<name>.*) (?<id>\d+) +(?<memory>\d+) +(?<vcpus>\d+) {5}(?<flags>[r-][b-][p-][s-][-rscwS?][d-]) +(?<seconds>\d+\.\d) (?<uuid>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}) +(?<reason>-|[0-9a-f]+) +(?<label>\S+)$/;
@@ -137,7 +144,7 @@ function parseList(stdout: string): readonly ListedDomain[] {
   const [first, ...rows] = stdout.replace(/\n$/, '').split('\n');
   if (!header.test(first ?? '')) throw new ParseError(`xl list -v: unknown columns: ${first ?? ''}`);
   const domains = rows.map(parseRow);
-  // xl lists the domain that it runs in: without it the list was cut short.
+  // xl lists the domain that it runs in: without it the list was truncated.
   if (!domains.some(({ id }) => id === 0)) throw new ParseError('xl list -v does not show Domain-0');
   return domains;
 }

@@ -3,12 +3,12 @@ import { guestConfigs } from './guests.ts';
 
 /** A guest whose configuration names a device as its disk. */
 export interface DiskOf {
-  /** Its name, or the path of a configuration that could not be read and has the path of the device in it. */
+  /** Its name, or the path of an unreadable configuration that contains the path of the device. */
   readonly guest: string;
   readonly file: string;
 }
 
-/** The guests, running or not, whose configuration names the device that all these paths lead to. */
+/** The guests, running or not, whose configuration names the device of all these paths. */
 export async function guestsWithDisk(
   host: ReadHost,
   dirs: readonly string[],

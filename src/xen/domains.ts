@@ -44,7 +44,7 @@ export async function survey(
         ),
       ),
   });
-  // A domain is paused for as long as it is built: of all others the long listing tells nothing more.
+  // A domain is paused while it is built: for all others the long listing has nothing to add.
   const paused = found.filter((domain) => domain.id !== 0 && isPaused(domain));
   if (paused.length === 0) return answer(listed, []);
   const known = await configured(host);
@@ -53,7 +53,10 @@ export async function survey(
   return answer(missing.length === 0 ? listed : await host.run(xlList()), missing);
 }
 
-/** The domains whose configuration xl tells; none when that listing fails, as it does over a single guest (4.17). */
+/**
+ * The domains whose configuration xl shows; none if that listing fails, as it does if a single
+ * guest fails (4.17).
+ */
 async function configured(host: ReadHost): Promise<ReadonlySet<number>> {
   try {
     return new Set(await host.run(xlListLong()));
@@ -67,7 +70,7 @@ function isPaused({ flags }: ListedDomain): boolean {
   return flags[2] === 'p';
 }
 
-/** The guests among them: all but Domain-0. */
+/** The guests: all domains except Domain-0. */
 export async function guestDomains(
   host: ReadHost,
   wanted: (domain: ListedDomain) => boolean = () => true,
@@ -91,7 +94,8 @@ export const stateWords: Readonly<Record<DomainState, string>> = {
   building: 'half-built',
 };
 
-// The order matters: a domain that was shut down is often shown as paused too (--ps--, 4.17), a dying one as all of it.
+// The order matters: a domain that was shut down is often shown as paused too (--ps--, 4.17), a
+// dying one with all flags.
 function withState(domain: ListedDomain, config: 'complete' | 'unknown to xl'): Domain {
   return { ...domain, state: stateOf(domain, config) };
 }
@@ -100,7 +104,7 @@ function stateOf(domain: ListedDomain, config: 'complete' | 'unknown to xl'): Do
   const { flags, name } = domain;
   const [, , , shutdown, reason, dying] = flags;
   if (dying === 'd') return 'dying';
-  // c: crashed, w: its watchdog fired; the other reasons are wanted ones (libxl_shutdown_reason).
+  // c: crashed, w: its watchdog fired; the other reasons are orderly ones (libxl_shutdown_reason).
   if (shutdown === 's') return reason === 'c' || reason === 'w' ? 'crashed' : 'shutdown';
   if (!isPaused(domain)) return 'running';
   return name === undefined || config === 'unknown to xl' ? 'building' : 'paused';

@@ -11,7 +11,7 @@ import { guestDomains } from './domains.ts';
  */
 export const defaultConfigDirs: readonly string[] = ['/etc/xen'];
 
-/** A config file or directory that could not be understood. */
+/** A config file or directory that could not be parsed. */
 export interface ConfigProblem {
   readonly file: string;
   /** "FILE:LINE: what was expected". */
@@ -76,7 +76,9 @@ export async function guestConfigs(
   return { guests: [...guests.values()].sort((a, b) => (a.name < b.name ? -1 : 1)), problems };
 }
 
-/** Every configured guest, by name. Throws UsageError that names each file, with its line, that is no guest config. */
+/**
+ * Every configured guest, by name. Throws UsageError that lists each invalid file, with its line.
+ */
 export async function allDomus({
   host,
   configDirs,
@@ -100,7 +102,10 @@ export async function allDomus({
   }));
 }
 
-/** Does a domain of that guest's name run? One that is paused, half-built, crashed or ending does not. */
+/**
+ * Does a domain with that guest's name run? One that is paused, half-built, crashed or ending does
+ * not.
+ */
 export async function isRunning({
   host,
   domu,

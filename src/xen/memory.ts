@@ -33,8 +33,8 @@ export async function memoryRefusal(
   return `${guest.name} needs ${needed} MiB of memory, and ${freeMemoryMiB} MiB are free`;
 }
 
-// auto_autoballoon in tools/xl/xl.c (4.17, with the fractions of 4.16): "auto", the default, shrinks dom0 for a new
-// guest unless the hypervisor was started with dom0_mem=.
+// auto_autoballoon in tools/xl/xl.c (4.17, with the fractions of 4.16): "auto", the default,
+// shrinks dom0 for a new guest unless the hypervisor was started with dom0_mem=.
 const dom0Mem =
   /(?:^| )dom0_mem=(?:(?:|min:|max:)(?:-?\d+[bBkKmMgGtT]?|(?:-?\d+[bBkKmMgGtT]?\+)?\d{1,2}%),?)+(?:$| )/;
 

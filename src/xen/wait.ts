@@ -5,7 +5,7 @@ export { until } from '../blockdevice/index.ts';
 const devices = '/sys/bus/xen-backend/devices';
 const backend = /^(?:vbd|vif)-(?<domid>\d+)-\d+$/;
 
-/** A disk or network backend in this kernel. While it is there, the device under it is in use. */
+/** A disk or network backend in this kernel. While it exists, the device under it is in use. */
 export interface Backend {
   readonly name: string;
   readonly domid: number;
@@ -28,7 +28,8 @@ export async function backends(host: ReadHost): Promise<readonly Backend[]> {
   return found;
 }
 
-// xen-blkback prints the numbers in hex: fd:3 is 253:3. The backend may go away between the listing and the reading.
+// xen-blkback prints the numbers in hex: fd:3 is 253:3. The backend may disappear between the
+// listing and the reading.
 async function deviceOf(host: ReadHost, path: string): Promise<string | undefined> {
   if ((await host.stat(path)) === undefined) return undefined;
   const text = new TextDecoder().decode(await host.readFile(path)).trim();

@@ -14,10 +14,10 @@ import { contentInWords } from './words.ts';
  * it.
  */
 const head = 128 * 1024;
-/** lvcreate fills so much with zeros (lvm.conf(5), `wipe_signatures_when_zeroing_new_lvs` and `--zero`). */
+/** lvcreate zeroes this much (lvm.conf(5), `wipe_signatures_when_zeroing_new_lvs` and `--zero`). */
 const zeroed = 4096;
 
-/** A witness of what a device holds, or holds from an offset on. */
+/** A witness of the content of a device, optionally from an offset on. */
 export async function deviceWitness(host: ReadHost, device: string, from = 0): Promise<string> {
   return partWitness(host, device, { from, to: await size(host, device) });
 }
@@ -39,7 +39,7 @@ export async function partWitness(
         .update(new Uint8Array(buffer, byteOffset, byteLength))
         .digest('hex');
     } catch (error) {
-      // A snapshot that is lost, or a broken disk: that has to be removable too.
+      // A device with an invalid snapshot, or a broken disk: it must be removable too.
       if (error instanceof CommandError && error.stderr.includes('Input/output error')) return 'unreadable';
       throw error;
     }
@@ -65,7 +65,7 @@ export async function blankChanged(
 }
 
 /**
- * Is it mounted for writing? Then what was written need not be on the device yet, and its bytes tell nothing.
+ * Is it mounted for writing? Then writes may not be on the device yet, and its bytes prove nothing.
  */
 export async function isMountedForWriting(host: ReadHost, device: string): Promise<boolean> {
   const { number } = await deviceNode(host, device);
@@ -74,7 +74,7 @@ export async function isMountedForWriting(host: ReadHost, device: string): Promi
   );
 }
 
-/** Are the first bytes of a device or a file zeros: as many as there are, at most 128 KiB? */
+/** Are the first bytes of a device or a file zeros: as many as it has, at most 128 KiB? */
 export async function isZero(host: ReadHost, path: string, size: Bytes): Promise<boolean> {
   const { buffer } = await host.run(bytesAt(path, { from: 0, count: Math.min(head, size) }));
   return new Uint8Array(buffer).every((byte) => byte === 0);

@@ -17,7 +17,7 @@ export function checkOverwrite(overwrite: Overwrite | undefined): void {
     throw new UsageError('overwrite must name what may be lost, by its UUID or its type');
 }
 
-/** RefusedError unless what a device holds is what `overwrite` names, or neither is anything. */
+/** RefusedError unless `overwrite` names exactly the content of a device, or both are empty. */
 export function refuseOther(
   device: string,
   asked: {

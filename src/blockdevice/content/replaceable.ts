@@ -26,7 +26,10 @@ export async function replaceable(
   asked: {
     readonly device: string;
     readonly overwrite: Overwrite | undefined;
-    /** At the look that counts a blank one is read as well: blkid calls blank what gives nothing but I/O errors. */
+    /**
+     * At the decisive look a blank device is read as well: blkid calls a device with nothing but
+     * I/O errors blank.
+     */
     readonly when: 'before the locks' | 'under the locks';
     /**
      * What happens to a partition table without partitions. Default: it may be overwritten by its

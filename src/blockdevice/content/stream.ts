@@ -3,12 +3,12 @@ import { RefusedError } from '../../core/errors.ts';
 import { bytesAt } from '../bytes-at.ts';
 import { deviceNode } from '../node.ts';
 
-/** `btrfs-stream` and a NUL (fs/btrfs/send.h): with this a stream of `btrfs send` begins. */
+/** `btrfs-stream` and a NUL (fs/btrfs/send.h): the start of a stream of `btrfs send`. */
 export const streamMagic = 'btrfs-stream\0';
 
 const sector = 512;
 
-/** Has a device that looks blank a stream on it? blkid knows none. */
+/** Has a device that looks blank a btrfs stream on it? blkid recognises none. */
 export async function hasStream(host: ReadHost, device: string): Promise<boolean> {
   const { path } = await deviceNode(host, device);
   const { buffer } = await host.run(bytesAt(path, { from: 0, count: sector }));

@@ -31,11 +31,14 @@ export function blkdiscard(
   };
 }
 
-/** "/dev/vdb: Zero-filled 67108864 bytes from the offset 1048576", once a second: what it has done since the last. */
+/**
+ * "/dev/vdb: Zero-filled 67108864 bytes from the offset 1048576", once a second: the bytes since
+ * the last line.
+ */
 function done(output: string, { offset, size }: Omit<Part, 'length'>): number | undefined {
   const last = [...output.matchAll(/ (?<bytes>\d+) bytes from the offset (?<from>\d+)$/gm)].at(-1)?.groups;
   if (last === undefined) return undefined;
-  // The head, which is the last part, is done at the end of all.
+  // The head, which is the last part, is destroyed at the very end.
   const fraction = offset === 0 ? 1 : (Number(last.bytes) + Number(last.from)) / size;
   return fraction >= 0 && fraction <= 1 ? fraction : undefined;
 }

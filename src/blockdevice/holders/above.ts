@@ -8,7 +8,7 @@ import type { Facts } from './facts.ts';
 /** A device on top of another one. */
 export interface Upper {
   readonly holder: Holder;
-  /** It, to ask who holds it in turn. */
+  /** Its kernel name, to find its holders in turn. */
   readonly device: () => Promise<Device>;
   /** For a loop device: the path of its file. */
   readonly file?: string;
@@ -52,7 +52,7 @@ function other(name: string): Holder {
 export const partOfVolume =
   /_(?:tdata|tmeta|cdata|cmeta|cvol|corig|wcorig|vdata|mlog|mimage_\d+|rimage_\d+|rmeta_\d+)$/;
 
-/** A device-mapper device, by whose uuid device-mapper's own users know theirs. */
+/** A device-mapper device, which its users recognise by its uuid. */
 export function mapped({ name, uuid }: { readonly name: string; readonly uuid: string }): Holder {
   const words = `beneath /dev/mapper/${name}`;
   const holder = (free: readonly string[]): Holder => ({ kind: 'mapping', name, words, free });
@@ -65,7 +65,7 @@ export function mapped({ name, uuid }: { readonly name: string; readonly uuid: s
   return holder(['dmsetup', 'remove', name]);
 }
 
-/** Loop devices over the very device. */
+/** Loop devices over the device itself. */
 export async function loopsOver(facts: Facts, { number }: Device): Promise<readonly Upper[]> {
   const found = (await facts.loops()).filter(({ stat }) => stat?.node === number);
   return found.map(({ name }) => loop(facts, name, `behind the loop device /dev/${name}`));

@@ -1,7 +1,7 @@
 import type { ReadCommand } from '../../command/index.ts';
 import { ParseError } from '../../core/errors.ts';
 
-/** The name of a domain. xl exits 1 when there is none of that id, or it has no name. */
+/** The name of a domain. xl exits 1 if there is none with that id, or it has no name. */
 export function domainName(domid: number): ReadCommand<string> {
   return {
     tool: 'xl',

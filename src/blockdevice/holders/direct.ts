@@ -3,7 +3,7 @@ import { describeMount } from './mounts.ts';
 import type { Device } from './device.ts';
 import type { Facts } from './facts.ts';
 
-/** Mounts of our mount namespace, swap and guests: what uses the device itself, and is no device. */
+/** Mounts of bofh's mount namespace, swap and guests: direct users that are not devices. */
 export async function directly(
   facts: Facts,
   device: Device,

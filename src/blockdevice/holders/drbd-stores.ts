@@ -1,7 +1,7 @@
 import { type ReadCommand, type ReadHost, stderrAlone } from '../../command/index.ts';
 import { BofhError, ParseError } from '../../core/errors.ts';
 
-/** A device that DRBD stores a volume of a resource on, or its metadata. */
+/** A backing device of DRBD for a volume of a resource, or for its metadata. */
 interface Backing {
   readonly resource: string;
   readonly minor: number;
@@ -14,7 +14,7 @@ export interface DrbdStores {
   readonly failure?: string;
 }
 
-/** Asked only where the module is loaded. */
+/** Called only if the module is loaded. */
 export async function drbdStores(host: ReadHost): Promise<DrbdStores> {
   if ((await host.stat('/sys/module/drbd')) === undefined) return { backings: [] };
   try {

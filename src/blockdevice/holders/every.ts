@@ -66,7 +66,7 @@ function distinct(holders: readonly Holder[]): readonly Holder[] {
   return [...byKey.values()];
 }
 
-/** Is the filesystem mounted but once, so that all who use it use this mount? */
+/** Has the filesystem only one mount, so that all its users use this mount? */
 async function isMountedOnce(facts: Facts, { device, id }: MountEntry): Promise<boolean> {
   return !(await facts.mounts()).some((entry) => entry.device === device && entry.id !== id);
 }
@@ -137,7 +137,7 @@ async function ownOf(view: View, device: Device, mounts: readonly MountEntry[]):
   return [...elsewhere, ...here, ...incomplete, ...direct.swaps, ...guests];
 }
 
-/** A guest's disk, with the guest's name, where xl can tell it. */
+/** A guest's disk, with the guest's name, if xl knows it. */
 async function named(host: ReadHost, holder: Holder): Promise<Holder> {
   if (holder.kind !== 'guest') return holder;
   const { domid } = holder;

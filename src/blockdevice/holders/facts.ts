@@ -20,7 +20,7 @@ export interface SwapArea {
   readonly stat: FileStat | undefined;
 }
 
-/** A disk of a guest, as xen-blkback has it. */
+/** A disk of a guest, from xen-blkback. */
 export interface GuestDisk {
   readonly domid: number;
   /** `major:minor` */
@@ -37,11 +37,11 @@ export interface Facts {
   readonly loops: () => Promise<readonly LoopDevice[]>;
   readonly guestDisks: () => Promise<readonly GuestDisk[]>;
   readonly drbd: () => Promise<DrbdStores>;
-  /** Sockets with a path, of our network namespace. */
+  /** Sockets with a path, of bofh's network namespace. */
   readonly sockets: () => Promise<readonly { readonly inode: number; readonly path: string }[]>;
 }
 
-/** The facts of a host, as they are from now on. */
+/** Reads the facts of a host, as they are from now on. */
 export function factsOf(host: ReadHost): Facts {
   return {
     host,

@@ -21,11 +21,14 @@ export interface Through {
   readonly path: string;
   /** Its mount id, and those of its copies in other mount namespaces. */
   readonly ids: ReadonlySet<number>;
-  /** Mount namespaces that have no copy of it: the same path leads somewhere else there. */
+  /** Mount namespaces that have no copy of it: the same path leads to something else there. */
   readonly strangers: ReadonlySet<number>;
 }
 
-/** Processes, swap files, overlays and mounts in it: what uses the files of a filesystem, or has the device open. */
+/**
+ * Processes, swap files, overlays and mounts in it: the users of the files of a filesystem, or of
+ * the open device.
+ */
 export async function onFilesystem(
   { facts, scan }: { readonly facts: Facts; readonly scan: Scan },
   of: OnFilesystem,
@@ -68,7 +71,10 @@ async function reached(
   return found;
 }
 
-/** The kernel tells the mount of a descriptor (proc(5), fdinfo); of a directory that a process works in it tells the path. */
+/**
+ * The kernel shows the mount of a descriptor (proc(5), fdinfo); for a working directory it shows
+ * only the path.
+ */
 async function isThrough(host: ReadHost, use: Use, { path, ids }: Through): Promise<boolean> {
   const link = await linkOf(host, use);
   if (link === undefined || !isBelow(link, path)) return false;
@@ -119,7 +125,7 @@ function socketsBelow(
   });
 }
 
-/** By its source too: what holds a mount is another device. */
+/** Shows its source too, because the mount below it is from another one. */
 function stackedMount(entry: MountEntry): Holder {
   const holder = describeMount(entry);
   return { ...holder, words: `${entry.source} ${holder.words}` };

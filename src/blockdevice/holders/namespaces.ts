@@ -5,9 +5,9 @@ import type { MountHolder } from './mounts.ts';
 import { commandOf } from './processes.ts';
 import type { Scan } from './scan.ts';
 
-/** The mounts that the processes of another mount namespace see, by one of them. */
+/** The mounts in another mount namespace, as one of its processes sees them. */
 export interface OtherNamespace {
-  /** Of /proc/PID/ns/mnt. */
+  /** The inode of /proc/PID/ns/mnt. */
   readonly inode: number;
   readonly pid: number;
   readonly command: string;
@@ -15,12 +15,12 @@ export interface OtherNamespace {
   readonly peers: Peers;
 }
 
-/** Of each mount the peer groups that it shares in or follows (proc(5): shared:X, master:X). */
+/** The peer groups of each mount: those that it shares or follows (proc(5): shared:X, master:X). */
 type Peers = ReadonlyMap<number, { readonly shared?: string; readonly master?: string }>;
 
 export interface OtherMounts {
   readonly namespaces: readonly OtherNamespace[];
-  /** Namespaces that could not be looked into. */
+  /** Namespaces that could not be examined. */
   readonly unseen: readonly Holder[];
 }
 

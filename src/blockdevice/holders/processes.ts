@@ -6,7 +6,10 @@ import type { Scan, Use } from './scan.ts';
 
 type ProcessHolder = Extract<Holder, { readonly kind: 'process' | 'guest' }>;
 
-/** Each process among these uses, with what it does there and how to end that. One that has ended meanwhile is none. */
+/**
+ * Each process among these uses, with its use and how to end it. A process that has ended meanwhile
+ * is left out.
+ */
 export async function usersOf(host: ReadHost, uses: readonly Use[]): Promise<readonly ProcessHolder[]> {
   const byPid = new Map<number, Use[]>();
   if (uses.length === 0) return [];
@@ -44,7 +47,8 @@ const interpreters = /^(?:(?:ba|da|z|k)?sh|python[\d.]*|perl[\d.]*|ruby[\d.]*|no
 export async function commandOf(host: ReadHost, pid: number): Promise<string | undefined> {
   const line = await textOf(host, `/proc/${pid}/cmdline`);
   const [first, second = ''] = line?.split('\0').filter((word) => word !== '') ?? [];
-  // A process that overwrites its own command line, or a zombie, has none; its name it has always.
+  // A process that overwrites its own command line, or a zombie, has none; a process always has a
+  // name.
   if (first === undefined) return textOf(host, `/proc/${pid}/comm`);
   // "postgres: web db [local] idle" is one word that the process has written itself.
   const program = posix.basename(first.split(' ')[0] ?? '').replace(/:$/, '');
@@ -124,7 +128,10 @@ async function ending(host: ReadHost, pid: number): Promise<readonly string[] | 
   return ['kill', ignores(1n) ? '-KILL' : '-HUP', String(pid)];
 }
 
-/** Our process first, then its parents: of a dry run the bofh that started it, a shell, a login. */
+/**
+ * The bofh process first, then its ancestors: for a dry run the bofh that started it, a shell, a
+ * login.
+ */
 async function ownFamily(host: ReadHost): Promise<readonly number[]> {
   const self = await host.stat('/proc/self');
   if (self?.kind !== 'symlink') return [];
@@ -173,7 +180,7 @@ async function familyOf(
   return { parent: Number(parent), session: Number(session), isKernel };
 }
 
-/** Undefined: the process has ended, or does not let us see. */
+/** Undefined: the process has ended, or access is denied. */
 async function textOf(host: ReadHost, path: string): Promise<string | undefined> {
   return unlessGone(() => kernelText(host, path));
 }

@@ -21,7 +21,7 @@ export interface Scan {
   readonly uses: readonly Use[];
   /** Processes that could not be examined completely. */
   readonly unseen: ReadonlySet<number>;
-  /** /proc does not even list the processes of others (hidepid). */
+  /** /proc does not even list the processes of other users (hidepid). */
   readonly hidden: boolean;
 }
 
@@ -67,7 +67,7 @@ export function processUses(
     tool: 'find',
     argv: [
       ...['/proc', '-mindepth', '1', '-maxdepth', '3'],
-      // Nothing else is entered: each directory of each process costs.
+      // No other directories are read: each directory of each process costs time.
       ...['-type', 'd', '!', '-path', '/proc/[0-9]*', '-prune', '-o'],
       ...['-type', 'd', '-path', '/proc/*/*', '!', '-name', 'fd', '!', '-name', 'ns', '-prune', '-o'],
       ...['(', '(', ...looked, ')', ...stat, ')'],
@@ -93,11 +93,12 @@ function parseScan({ stdout, stderr }: Answer): Scan {
   for (const line of linesOf(stderr)) {
     const { pid, why } = complaint.exec(line)?.groups ?? {};
     if (pid === undefined) throw new ParseError(`cannot read ${JSON.stringify(line)}`);
-    // It ended while we looked, has closed that descriptor, or is a kernel thread, which runs no file.
+    // It ended during the scan, has closed that descriptor, or is a kernel thread, which runs no
+    // file.
     if (why === 'No such file or directory' || why === 'No such process') continue;
     unseen.add(Number(pid));
   }
-  // Process 1 is always there: when it is not even denied, it is hidden.
+  // Process 1 always exists: if it is not even denied, it is hidden.
   const hidden = !unseen.has(1) && !uses.some(({ pid }) => pid === 1);
   return { uses, unseen, hidden };
 }
@@ -149,7 +150,7 @@ function asInMaps(number: string): string {
     .join(':');
 }
 
-/** A path as /proc/PID/maps has it, as a regular expression. */
+/** A path in the format of /proc/PID/maps, as a regular expression. */
 function nameInMaps(path: string): string {
   return path.replaceAll('\n', '\\012').replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
 }

@@ -8,14 +8,14 @@ import type { Facts } from './facts.ts';
 /** A device with everything on it. */
 export interface Node {
   readonly device: Device;
-  /** Its mounts in our mount namespace. */
+  /** Its mounts in bofh's mount namespace. */
   readonly mounts: readonly MountEntry[];
   /**
    * Its number, and those that its mounted filesystem shows instead (btrfs has its own numbers).
    */
   readonly numbers: ReadonlySet<string>;
   readonly above: readonly {
-    /** Undefined for a partition, which is a part and no user. */
+    /** Undefined for a partition, which is a part and not a user. */
     readonly holder: Holder | undefined;
     readonly label: string;
     readonly node: Node;
@@ -24,7 +24,7 @@ export interface Node {
 
 /** A device on top of another one, as `uppersOf` finds it. */
 export interface Over {
-  /** Undefined for a partition, which is a part and no user. */
+  /** Undefined for a partition, which is a part and not a user. */
   readonly holder: Holder | undefined;
   readonly device: Device;
 }
@@ -71,7 +71,7 @@ export async function treeOver(
 async function builtWithResources(facts: Facts, device: Device): Promise<readonly Upper[]> {
   const all = await built(facts, device);
   const resources = await drbdOver(facts, device);
-  // Without its tool the kernel's word must do.
+  // Without its tool only the kernel's name is known.
   return resources.length === 0 ? all : [...all.filter(({ holder }) => holder.kind !== 'drbd'), ...resources];
 }
 

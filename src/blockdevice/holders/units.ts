@@ -2,7 +2,7 @@ import type { ReadHost } from '../../command/index.ts';
 import type { MountEntry } from '../mountinfo.ts';
 import type { MountHolder } from './mounts.ts';
 
-/** The directories of systemd units (systemd.unit(5)), and the source of a unit there. */
+/** The directories of systemd units (systemd.unit(5)). */
 const folders = [
   '/etc/systemd/system',
   '/run/systemd/system',
@@ -12,8 +12,8 @@ const folders = [
 ] as const;
 
 /**
- * A mount with the unit by which systemd mounts it, if there is one: a plain umount does not hold then, because systemd
- * mounts it again at the next access (automount) or when something needs it.
+ * A mount with its systemd unit, if there is one: a plain umount does not last then, because
+ * systemd mounts it again at the next access (automount) or when a unit needs it.
  */
 export async function withUnit(
   host: ReadHost,

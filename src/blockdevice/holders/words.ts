@@ -1,10 +1,10 @@
 import { commandLine } from '../../command/index.ts';
 import type { Holder } from '../../core/errors.ts';
 
-/** More are data for programs, and no words for people. */
+/** A longer list is for programs, not for people. */
 const most = 5;
 
-/** Who holds it, and how to end that: `mounted on /mnt (mount 41) [umount /mnt]; …`. */
+/** The holders, and how to end each: `mounted on /mnt (mount 41) [umount /mnt]; …`. */
 export function inWords(holders: readonly Holder[]): string {
   const system = systemMount(holders);
   if (system !== undefined) return `it holds ${system === '/' ? 'the root filesystem' : system} of this host`;

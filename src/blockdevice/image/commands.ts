@@ -13,7 +13,10 @@ export function truncate(file: string, size: Bytes): Command<void, 'change'> {
   };
 }
 
-/** Gives a file its room on the disk at once. Fails where the filesystem cannot: it writes no zeros instead. Makes a file that is missing. */
+/**
+ * Allocates the space of a file at once. Fails if the filesystem cannot: it does not write zeros
+ * instead. Creates a missing file.
+ */
 export function fallocate(file: string, size: Bytes): Command<void, 'change'> {
   return {
     tool: 'fallocate',

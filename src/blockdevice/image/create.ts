@@ -21,7 +21,7 @@ const args = z.strictObject({
 
 const undo = z.strictObject({
   file: absolutePath,
-  /** A second name of the new file, until the commit: the mark. */
+  /** A second name of the new file, until the commit: the tag. */
   private: absolutePath,
   size: z.int().check(z.positive()),
 });

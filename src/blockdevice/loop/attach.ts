@@ -18,9 +18,9 @@ const args = z.strictObject({
   file: absolutePath,
   /** Access mode (default: `rw`). */
   mode: z.exactOptional(z.enum(['ro', 'rw'])),
-  /** Where in the file it begins. */
+  /** The offset in the file. */
   offset: z.exactOptional(size),
-  /** How much of the file it shows; without it all up to the end. */
+  /** How much of the file is attached; missing: all up to the end. */
   size: z.exactOptional(size),
   /** `scanned`: its partitions become devices, `/dev/loop3p1`. */
   partitions: z.exactOptional(z.enum(['scanned', 'ignored'])),
@@ -71,7 +71,7 @@ export const attachLoop = operation({
       await refuseTaken(host, wanted, error);
     }
     const made = await loopNumbered(host, wanted.number);
-    // losetup falls back to reading only where the file may not be written to, exit 0.
+    // losetup falls back to read-only if the file is not writable, exit 0.
     if (made !== undefined && made.mode !== wanted.mode)
       throw new RefusedError(`${wanted.file} could be attached for reading only`, {
         remedy: `ask for that (mode ro), or see why it cannot be written to: lsattr ${wanted.file}`,

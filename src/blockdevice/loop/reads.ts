@@ -6,17 +6,20 @@ import { until } from '../wait.ts';
 import { attachedLoops, detach } from './commands.ts';
 import type { Attachment, LoopDevice } from './schema.ts';
 
-/** Every loop device that has a file behind it, by number. CommandError or ParseError for who is not root. */
+/** Every loop device with a backing file, by number. CommandError or ParseError without root. */
 export async function loopDevices(host: ReadHost): Promise<readonly LoopDevice[]> {
   return [...(await host.run(attachedLoops()))].sort((one, other) => one.number - other.number);
 }
 
-/** The device of that number, when a file is behind it. */
+/** The device of that number, if it has a backing file. */
 export async function loopNumbered(host: ReadHost, number: number): Promise<LoopDevice | undefined> {
   return (await loopDevices(host)).find((loop) => loop.number === number);
 }
 
-/** The loop device that shows this part of a file in just this way, and is not about to go. */
+/**
+ * The loop device with exactly this part of a file and these settings, unless it is about to be
+ * detached.
+ */
 export async function loopShowing(
   host: ReadHost,
   { file, ...how }: Pick<LoopDevice, 'file' | 'offset' | 'limit' | 'mode' | 'partitions'>,
@@ -28,7 +31,7 @@ export async function loopShowing(
   return (await loopDevices(host)).find((loop) => keys.every((key) => loop[key] === asked[key]));
 }
 
-/** Does it show this very part of this very file? How it shows it (for reading only, its sectors) is left aside. */
+/** Is this part of this file attached to it? Its settings (read-only, sector size) are ignored. */
 export function showsSame(loop: LoopDevice, of: Omit<Attachment, 'number'>): boolean {
   const keys = ['inode', 'filesystem', 'offset', 'limit'] as const;
   return keys.every((key) => loop[key] === of[key]);

@@ -39,7 +39,7 @@ export const loopListSchema = z.object({
   ),
 });
 
-/** How a loop device is attached, and to what. Plain JSON, so that it can be journalled. */
+/** How a loop device is attached, and to which file. Plain JSON, so that it can be journalled. */
 export const attachment = z.strictObject({
   /** Of `/dev/loop3`: 3. */
   number: count,
@@ -49,18 +49,18 @@ export const attachment = z.strictObject({
   /** `major:minor` of the filesystem of the file. */
   filesystem: z.string().check(z.regex(/^[0-9]+:[0-9]+$/)),
   offset: count,
-  /** How much of the file it shows at most; 0: all of it. */
+  /** The maximum part of the file; 0: all of it. */
   limit: count,
   mode: z.enum(['ro', 'rw']),
   partitions: z.enum(['scanned', 'ignored']),
   sectorSize: count,
-  /** Past the page cache of the file. */
+  /** Direct I/O: past the page cache of the file. */
   direct: z.boolean(),
 });
 
 export type Attachment = z.infer<typeof attachment>;
 
-/** A loop device with a file behind it, as the kernel has it. */
+/** A loop device with a backing file, as the kernel shows it. */
 export interface LoopDevice extends Omit<Attachment, 'file'> {
   /** `/dev/loop3` */
   readonly device: string;

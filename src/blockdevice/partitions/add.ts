@@ -28,13 +28,15 @@ const args = z.strictObject({
   device: z.string().check(z.minLength(1)),
   /** In bytes, rounded up to whole MiB; `max`: the largest free run. */
   size: z.union([z.int().check(z.positive()), z.literal('max')]),
-  /** `linux` (when it is left out), `swap`, `lvm`, `raid`, `esp`, `bios-boot`, a GUID, or of dos a number. */
+  /**
+   * `linux` (the default), `swap`, `lvm`, `raid`, `esp`, `bios-boot`, a GUID, or for dos a number.
+   */
   type: z.exactOptional(z.string()),
-  /** Of gpt. */
+  /** Only for gpt. */
   name: z.exactOptional(
     z.string().check(z.regex(/^[\w .+:@=-]{1,36}$/, 'a name of letters, digits and . + : @ = _ -, up to 36')),
   ),
-  /** Of gpt, in lower case; chosen by bofh when it is left out. */
+  /** Only for gpt, in lower case (default: chosen by bofh). */
   uuid: z.exactOptional(
     z.string().check(z.regex(/^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/, 'a UUID in lower case')),
   ),
@@ -137,7 +139,7 @@ function freeNumber(device: string, { type, partitions }: PartitionTable): numbe
   );
 }
 
-/** As `keysOf` calls it. */
+/** Its key, as in `keysOf`. */
 function partKey(disk: string, number: number | null): string {
   return `${disk}-part${String(number)}`;
 }

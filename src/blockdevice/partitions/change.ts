@@ -22,7 +22,7 @@ export const changeUndo = z.strictObject({
   /** Key of the object whose destruction destroys all of it. */
   container: z.string(),
   size: z.int().check(z.positive()),
-  /** The table that it had; null: it was blank. */
+  /** The previous table; null: the disk was blank. */
   old: z.nullable(tableSchema),
   /** The new entry: all of it is chosen before. */
   table: tableSchema,
@@ -136,12 +136,14 @@ export function entryOf(table: PartitionTable | null, number: number | null): Pa
   return table?.partitions.find((each) => each.number === number);
 }
 
-/** As the kernel calls it: with a `p` where the disk's own name ends in a digit. */
+/** The kernel's name: with a `p` if the disk's own name ends in a digit. */
 export function pathOf(disk: string, number: number): string {
   return `${disk}${/\d$/.test(disk) ? 'p' : ''}${String(number)}`;
 }
 
-/** Has the kernel that very partition, or, when there is none, none of that number? */
+/**
+ * Does the kernel have exactly that partition, or, if there is none, no partition with that number?
+ */
 export function kernelHas(
   kernel: readonly KernelPartition[],
   of: ChangeUndo,
@@ -189,7 +191,10 @@ export async function untilKernelHas(
   );
 }
 
-/** How a person sees what was changed of a partition table, and puts the old one back: byte for byte, from the journal. */
+/**
+ * The commands that show the changes to a partition table and restore the old one: byte for byte,
+ * from the journal.
+ */
 function changedRecovery({ device, old, table, number, saved }: ChangeUndo): ManualRecovery {
   const part = table.partitions.find((each) => each.number === number);
   const before = old?.partitions.find((each) => each.number === number);

@@ -6,7 +6,7 @@ import { type Partition, type PartitionTable, sfdiskSchema } from './schema.ts';
 
 export type { Partition, PartitionTable } from './schema.ts';
 
-/** The table on a device. Of one without a table sfdisk exits 1, as for every other failure. */
+/** The table on a device. Without a table sfdisk exits 1, as for every other failure. */
 export function readTable(device: string): ReadCommand<PartitionTable | undefined> {
   return {
     tool: 'sfdisk',
@@ -57,7 +57,9 @@ function toTable({
   };
 }
 
-/** The kernel, and so sfdisk, puts a `p` before the number where the disk's own name ends in a digit. */
+/**
+ * The kernel, and so sfdisk, puts a `p` before the number if the disk's own name ends in a digit.
+ */
 function numberOf(device: string, node: string): number {
   const rest = node.startsWith(device) ? node.slice(device.length) : '';
   const number = /^(?:p|-part)?(?<number>\d+)$/.exec(rest)?.groups?.number;
@@ -77,7 +79,7 @@ export function createTable(
   return sfdisk([...write, device], `label: ${type}\nlabel-id: ${id}\n`);
 }
 
-/** Adds an entry, with the lowest number that is free. */
+/** Adds an entry, with the lowest free number. */
 export function appendPartition(
   device: string,
   sectorSize: Bytes,
@@ -91,7 +93,7 @@ export function appendPartition(
   return sfdisk([...write, '--append', device], `${words.join(', ')}\n`);
 }
 
-/** Changes the size of an entry alone. */
+/** Changes only the size of an entry. */
 export function setPartitionSize(
   device: string,
   sectorSize: Bytes,
@@ -100,7 +102,7 @@ export function setPartitionSize(
   return sfdisk([...write, '--partno', String(number), device], `size=${size / sectorSize}\n`);
 }
 
-/** Takes an entry out. */
+/** Deletes an entry. */
 export function deletePartition(device: string, number: number): Command<void> {
   return sfdisk([...write, '--delete', device, String(number)], '');
 }
@@ -109,7 +111,7 @@ function sfdisk(argv: readonly string[], stdin: string): Command<void> {
   return { tool: 'sfdisk', argv, access: 'change', stdin, parse: nothing, classify: classifyDevice };
 }
 
-/** Tells the kernel of a partition that is new in the table, or has another size there. */
+/** Adds a new partition of the table to the kernel, or updates its size there. */
 export function tellKernel(device: string, number: number): Command<void> {
   return partx(['--update', '--nr', String(number), device]);
 }

@@ -22,9 +22,9 @@ import { restoreRegions } from './regions.ts';
 
 const args = z.strictObject({
   device: z.string().check(z.minLength(1)),
-  /** Left out: gpt. */
+  /** Type of the table (default: gpt). */
   type: z.exactOptional(z.enum(['gpt', 'dos'])),
-  /** Of gpt a UUID in lower case, of dos `0x` and eight digits; chosen by bofh when it is left out. */
+  /** For gpt a UUID in lower case, for dos `0x` and eight digits (default: chosen by bofh). */
   id: z.exactOptional(z.string()),
 });
 
@@ -35,7 +35,10 @@ const forms = {
 
 const smallest = 4 * 1024 ** 2;
 
-/** Writes an empty partition table on a blank disk. Its undo puts back every byte that it has written. */
+/**
+ * Writes an empty partition table on a blank disk. The undo restores every byte that it has
+ * written.
+ */
 export const createPartitionTable = operation({
   ...tableChange,
   kind: 'block.partition.table.create',

@@ -6,7 +6,7 @@ import { isSameView, kernelPartitions } from './kernel.ts';
 import type { PartitionTable } from './schema.ts';
 import { isExtended } from './types.ts';
 
-/** A disk with a table that bofh changes; the kernel has the same partitions. */
+/** A disk with a table that bofh can change; the kernel has the same partitions. */
 export interface Partitioned {
   readonly node: DeviceNode;
   readonly size: number;
@@ -14,7 +14,7 @@ export interface Partitioned {
   readonly table: PartitionTable;
 }
 
-/** RefusedError for a device that the kernel makes no partitions on. */
+/** RefusedError for a device that cannot have partitions in the kernel. */
 export async function refusePartless(host: ReadHost, { path, number }: DeviceNode): Promise<void> {
   const sys = `/sys/dev/block/${number}`;
   const why =

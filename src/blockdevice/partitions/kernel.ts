@@ -4,7 +4,7 @@ import type { Bytes } from '../../core/units.ts';
 import { kernelNames, kernelText, type DeviceNode } from '../node.ts';
 import type { Partition } from './commands.ts';
 
-/** A partition as the kernel has it. */
+/** A partition in the kernel. */
 export interface KernelPartition {
   readonly number: number;
   readonly start: Bytes;
@@ -30,7 +30,7 @@ export async function kernelPartitions(
   return found.toSorted((one, other) => one.number - other.number);
 }
 
-/** Has the kernel just the partitions that the table has? */
+/** Does the kernel have exactly the partitions of the table? */
 export function isSameView(kernel: readonly KernelPartition[], table: readonly Partition[]): boolean {
   const line = ({ number, start, size }: KernelPartition): string => `${number} ${start} ${size}`;
   return kernel.map(line).sort().join() === table.map(line).sort().join();

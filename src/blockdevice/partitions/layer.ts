@@ -19,7 +19,7 @@ interface Resizing {
   };
 }
 
-/** A partition, whatever the kind of its table; of gpt and dos it grows where it is. */
+/** A partition, whatever the type of its table; with gpt and dos it can grow in place. */
 export const partition: Layer<Resizing> = {
   name: 'partition',
   of: 'device',
@@ -67,7 +67,7 @@ function fixedFor(device: GraphDevice, why: string, remedy: string | undefined):
   return { ...fixed(device.size, why), grow, shrink: { may: false, why: neverSmaller } };
 }
 
-/** Its disk and its number there, by the kernel. */
+/** Its disk and its number there, from the kernel. */
 async function placeOf(
   host: ReadHost,
   { name, number, below }: GraphDevice,

@@ -8,7 +8,7 @@ import { type Partition, type PartitionTable, readTable } from './commands.ts';
 import { isSameView, kernelPartitions } from './kernel.ts';
 import { freeRooms } from './layout.ts';
 
-/** Does blkid see a partition table there, alone or beside a filesystem? */
+/** Does blkid see a partition table on it, alone or beside a filesystem? */
 export function hasTable(found: Signature | undefined): boolean {
   return found !== undefined && (found.usage === 'partition-table' || found.ptType !== undefined);
 }
@@ -25,7 +25,7 @@ export async function tableOf(
   return host.run(readTable((await deviceNode(host, device)).path));
 }
 
-/** A table, and for each of its partitions whether the kernel has it just so. */
+/** A table, and for each of its partitions whether the kernel has the same one. */
 export interface PartitionsOf extends Omit<PartitionTable, 'partitions' | 'usable'> {
   readonly device: string;
   readonly partitions: readonly (Partition & {
@@ -65,7 +65,7 @@ export async function partitionsOf(host: ReadHost, device: string): Promise<Part
   };
 }
 
-/** In words: `gpt, with the partitions /dev/vdb1 (16 MiB) and /dev/vdb2 (8 MiB)`. */
+/** As text: `gpt, with the partitions /dev/vdb1 (16 MiB) and /dev/vdb2 (8 MiB)`. */
 export function tableInWords({ type, partitions }: PartitionTable): string {
   if (partitions.length === 0) return `${type}, without a partition`;
   const each = partitions.map(({ path, size }) => `${path} (${formatSize(size)})`);

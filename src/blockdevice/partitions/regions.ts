@@ -18,7 +18,7 @@ export const savedRegion = z.strictObject({
 
 export type SavedRegion = z.infer<typeof savedRegion>;
 
-/** 128 entries of 128 bytes each, as every tool makes them (UEFI 2.10, 5.3.1). */
+/** 128 entries of 128 bytes each, as every tool creates them (UEFI 2.10, 5.3.1). */
 const entries: Bytes = 128 * 128;
 
 /**
@@ -90,7 +90,7 @@ async function read(
   return Buffer.from(view.buffer, view.byteOffset, view.byteLength);
 }
 
-/** A GUID as gpt has it on disk: its first three parts little-endian (UEFI 2.10, appendix A). */
+/** A GUID in gpt's format on disk: its first three parts little-endian (UEFI 2.10, appendix A). */
 export function guidBytes(uuid: string): Buffer {
   const bytes = Buffer.from(uuid.replaceAll('-', ''), 'hex');
   bytes.subarray(0, 4).reverse();

@@ -36,25 +36,25 @@ export const partitionSchema = z.strictObject({
   path: z.string(),
   start: count,
   size: count,
-  /** Of gpt a GUID in capitals; of dos a number in hexadecimal digits. */
+  /** For gpt a GUID in capitals; for dos a number in hexadecimal digits. */
   type: z.string(),
-  /** Of gpt, in lower case, as udev's links have it. */
+  /** Only for gpt, in lower case, as in udev's links. */
   uuid: z.nullable(z.string()),
-  /** Of gpt. */
+  /** Only for gpt. */
   name: z.nullable(z.string()),
-  /** Of dos: the flag `bootable`. */
+  /** Only for dos: the flag `bootable`. */
   bootable: z.boolean(),
-  /** Of gpt, as sfdisk writes them. */
+  /** Only for gpt, as sfdisk writes them. */
   attributes: z.nullable(z.string()),
 });
 
 export type Partition = z.infer<typeof partitionSchema>;
 
-/** A partition table, as it is written on a device. Plain JSON, so that it can be journalled. */
+/** A partition table, as it is on disk. Plain JSON, so that it can be journalled. */
 export const tableSchema = z.strictObject({
   /** `gpt`, `dos`, or another one that sfdisk knows. */
   type: z.string(),
-  /** Of gpt a UUID in lower case, of dos `0x` and eight digits. */
+  /** For gpt a UUID in lower case, for dos `0x` and eight digits. */
   id: z.string(),
   sectorSize: z.int().check(z.positive()),
   /**
@@ -66,7 +66,9 @@ export const tableSchema = z.strictObject({
 
 export type PartitionTable = z.infer<typeof tableSchema>;
 
-/** Is it the same table? Where gpt begins and ends its room is left aside: sfdisk corrects it as it writes. */
+/**
+ * Is it the same table? The bounds of gpt's space are ignored: sfdisk corrects them when it writes.
+ */
 export function isSameTable(one: PartitionTable | undefined, other: PartitionTable | null): boolean {
   if (one === undefined || other === null) return false;
   const line = ({ number, start, size, type, uuid, name, bootable, attributes }: Partition): string =>

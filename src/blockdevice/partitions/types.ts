@@ -1,6 +1,9 @@
 import { UsageError } from '../../core/errors.ts';
 
-/** Names for the types that are wanted most: of gpt (Discoverable Partitions Specification, UEFI 2.10), of dos. */
+/**
+ * Names for the most common types: of gpt (Discoverable Partitions Specification, UEFI 2.10), of
+ * dos.
+ */
 const named: Readonly<Record<string, { readonly gpt: string; readonly dos?: string }>> = {
   linux: { gpt: '0FC63DAF-8483-4772-8E79-3D69D8477DE4', dos: '83' },
   swap: { gpt: '0657FD6D-A4AB-43C4-84E5-0933C84B4F4F', dos: '82' },
@@ -10,7 +13,10 @@ const named: Readonly<Record<string, { readonly gpt: string; readonly dos?: stri
   'bios-boot': { gpt: '21686148-6449-6E6F-744E-656564454649' },
 };
 
-/** A type of partition as the table has it: from a name, a GUID, or of dos a number in hexadecimal digits. */
+/**
+ * The type of a partition in the table: from a name, a GUID, or for dos a number in hexadecimal
+ * digits.
+ */
 export function typeIn(table: 'gpt' | 'dos', text: string): string {
   const known = Object.hasOwn(named, text) ? named[text] : undefined;
   const found = known?.[table] ?? (known === undefined ? given(table, text) : undefined);
@@ -27,7 +33,7 @@ function given(table: 'gpt' | 'dos', text: string): string | undefined {
   return number === undefined || number === '0' || isExtended(number) ? undefined : number;
 }
 
-/** Of dos: a partition that has others in it. */
+/** Only for dos: an extended partition. */
 export function isExtended(type: string): boolean {
   return ['5', 'f', '85'].includes(type.toLowerCase());
 }

@@ -3,7 +3,10 @@ import { type Command, nothing, type ReadCommand } from '../../command/index.ts'
 import type { Bytes } from '../../core/units.ts';
 import { classifyDevice } from '../commands.ts';
 
-/** A run of bytes by which blkid knows a content; one content may have several, and a device several contents. */
+/**
+ * A run of bytes by which blkid recognises a content; one content may have several, and a device
+ * several contents.
+ */
 export interface Magic {
   readonly offset: Bytes;
   readonly length: Bytes;

@@ -34,15 +34,15 @@ export function namesOf(found: Signature | undefined, magics: readonly Magic[]):
 /** This word confirms that content without a signature is lost: such content cannot be named. */
 export const blankConsent = 'blank';
 
-/** RefusedError unless `overwrite` names all that is there, by UUIDs or types, and nothing else. */
+/** RefusedError unless `overwrite` names all contents, by UUIDs or types, and nothing else. */
 export function refuseUnnamed(
   device: string,
   asked: {
-    /** Each with its type, which names it as well where no other is of that type. */
+    /** Each with its type, which is enough if no other content has it. */
     readonly names: ReadonlyMap<string, string>;
     readonly overwrite: readonly string[];
     readonly found: Signature | undefined;
-    /** May what has no signature go, by its own word? */
+    /** May content without a signature be erased, by its own word? */
     readonly blank: 'refused' | 'named';
   },
 ): void {

@@ -24,11 +24,11 @@ export type SavedMagic = z.infer<typeof savedMagic>;
 /** The current bytes of a device at a saved run. */
 export interface MagicNow {
   readonly state: 'as it was' | 'erased' | 'something else';
-  /** Of the blocks around it. */
+  /** Checksum of the blocks around it. */
   readonly around: 'as it was' | 'written to';
 }
 
-/** A superblock is at least as near to its magic: a new content in its place is seen by it. */
+/** A superblock is at most this far from its magic: so new content in its place is noticed. */
 const block: Bytes = 4096;
 
 interface Run {

@@ -26,7 +26,10 @@ export const erased = z.strictObject({
   /** Identifies the device, whatever has its path later. */
   identity: z.string(),
   size: z.int().check(z.positive()),
-  /** Keys of what cannot be found afterwards: filesystems, encrypted devices, physical volumes. */
+  /**
+   * Keys of objects that cannot be found afterwards: filesystems, encrypted devices, physical
+   * volumes.
+   */
   contents: z.array(z.string()),
   /** The bytes that identify its contents. */
   magics: z.array(savedMagic).check(z.minLength(1)),
@@ -43,7 +46,7 @@ export async function planErase(
   }: z.infer<typeof eraseArgs> & {
     /** What happens to a device without a signature. */
     readonly blank: 'refused' | 'named';
-    /** Asked for the second time, under the locks. */
+    /** The second check, under the locks. */
     readonly again: boolean;
   },
 ): Promise<{
@@ -55,7 +58,7 @@ export async function planErase(
 }> {
   const { key, container, identity } = await identityOf(host, device);
   await refuseHeld(host, device, await holders(host, device));
-  // Also what gives nothing but I/O errors looks blank.
+  // A device with nothing but I/O errors looks blank too.
   const found = await (again ? probe : recognise)(host, device);
   const node = await deviceNode(host, device);
   const magics = await host.run(magicsOn(node.path));

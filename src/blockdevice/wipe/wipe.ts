@@ -94,7 +94,7 @@ export const wipe = operation({
 
 interface Found {
   readonly path: string;
-  /** Of each run, in the order of the undo. */
+  /** The state of each run, in the order of the undo. */
   readonly now: readonly MagicNow[];
 }
 

@@ -17,7 +17,7 @@ const args = z.strictObject({
 
 const undo = z.extend(knownDevice, {
   file: absolutePath,
-  /** A second name of the new file, until the commit: the mark. */
+  /** A second name of the new file, until the commit: the tag. */
   private: absolutePath,
 });
 

@@ -33,7 +33,7 @@ const args = z.strictObject({ ...named, key: keyRef });
 
 const undo = z.strictObject({
   name: z.string(),
-  /** It tells the mapping from any other of its name; the name that it was opened under is its last part. */
+  /** Distinguishes the mapping from any other of its name; the last part is its first name. */
   dmUuid: z.string(),
   luksUuid,
   /** The backing device: what the undo opens. */
@@ -105,7 +105,9 @@ const laterUndo = z.strictObject({
   boot: z.string(),
 });
 
-/** Closes what cryptsetup has open once the sequence is committed: without its key it could not be opened again. */
+/**
+ * Closes a mapping of cryptsetup after the commit: without its key it could not be opened again.
+ */
 export const closeAfterCommit = deferred({
   kind: 'crypt.close.deferred',
   version: 1,
@@ -207,7 +209,7 @@ async function look(host: ReadHost, of: Undo): Promise<Look> {
   return { state: 'not-ours', found: `${other.path} was opened by somebody else (${other.dmUuid})` };
 }
 
-/** Opened again under its first name, but not yet of its old size, or not yet renamed. */
+/** Opened again with its first name, but not yet resized, or not yet renamed. */
 function isHalfOpen({ dmUuid, name, size }: Undo, there: Mapping): boolean {
   const first = openedAs(dmUuid);
   return there.name === first && (first !== name || there.size !== size);

@@ -35,7 +35,7 @@ const undo = z.strictObject({
   /** Identifies the device, whatever has its path later. */
   identity: z.string(),
   header: absolutePath,
-  /** A second name of that file, until the commit: the mark. */
+  /** A second name of that file, until the commit: the tag. */
   private: absolutePath,
   type: z.enum(['luks1', 'luks2']),
   uuid: luksUuid,

@@ -156,7 +156,7 @@ async function find(host: ReadHost, made: Undo): Promise<{ path?: string; look: 
   if (path === undefined) return { look: { state: 'gone' } };
   const now = await probe(host, path);
   if (now?.uuid === made.uuid && now.type === 'crypto_LUKS') {
-    // A device may have another number after a reboot, and is still called the same.
+    // A device may have another number after a reboot, but keeps its name.
     const { key } = await keysOf(host, path);
     const moved = key === made.key ? {} : { movedTo: key };
     return { path, look: { state: 'ours', holders: await holders(host, path), ...moved } };

@@ -26,10 +26,10 @@ const slotNumber = z.int().check(z.minimum(0));
 const addArgs = z.strictObject({
   /** Or the file with its detached header. */
   device: z.string().check(z.minLength(1)),
-  /** One that opens the device now. */
+  /** A key that opens the device now. */
   key: keyRef,
   newKey: keyRef,
-  /** Without it the lowest that is free. */
+  /** Missing: the lowest free slot. */
   slot: z.exactOptional(slotNumber),
   ...costArgs,
 });
@@ -196,7 +196,7 @@ async function saltIn(host: ReadHost, undo: AddUndo): Promise<string | undefined
   return found.header.keySlots.find(({ slot }) => slot === undo.slot)?.salt;
 }
 
-/** Destroys the new key's slot: by its salt, or, where that was not learnt, by the key. */
+/** Destroys the new key's slot: found by its salt, or, if that is unknown, by the key. */
 async function takeOut(host: ChangeHost, undo: AddUndo, known: string | undefined): Promise<void> {
   const salt = known ?? (await saltIn(host, undo));
   if (salt !== undefined) await emptySlot(host, { ...undo, salt });

@@ -23,9 +23,9 @@ import { luksUuid, type Mapping } from '../schema.ts';
 const args = z.strictObject({
   device: z.string().check(z.minLength(1)),
   key: keyRef,
-  /** Below /dev/mapper. Without it the name that lvm has for the device, and `-luks`. */
+  /** Below /dev/mapper. Missing: the device-mapper name of the device, with `-luks` appended. */
   name: z.exactOptional(z.string()),
-  /** Default: rw. */
+  /** Access mode (default: rw). */
   mode: z.exactOptional(z.enum(['ro', 'rw'])),
   /** The file with the detached header, if there is one. */
   header: z.exactOptional(absolutePath),
@@ -45,7 +45,7 @@ const undo = z.strictObject({
    * does not change.
    */
   mark: z.string(),
-  /** It was open already: the uuid of that mapping. A file on /run is then all that we make. */
+  /** It was open already: the uuid of that mapping. Then this step only creates a file in /run. */
   adopted: z.nullable(z.string()),
   header: z.exactOptional(absolutePath),
 });

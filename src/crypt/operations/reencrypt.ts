@@ -19,9 +19,9 @@ const args = z.strictObject({
   device: z.string().check(z.minLength(1)),
   /** It opens the device now, and will open it afterwards. */
   key: keyRef,
-  /** `aes-xts-plain64`; without it that of now. */
+  /** `aes-xts-plain64`; missing: the current one. */
   cipher: z.exactOptional(z.string()),
-  /** Of the volume key, in bits; without it that of now. */
+  /** Size of the volume key, in bits; missing: the current one. */
   keySize: z.exactOptional(bits),
   /**
    * The protection of the part in progress against a crash: checksums, or, slower, a copy of it.
@@ -41,7 +41,10 @@ const undo = z.extend(knownDevice, {
    * do.
    */
   oldKeyDigest: z.string(),
-  /** The key slots before. One that came since, is not of the data, and is opened by the key is of an attempt that was killed. */
+  /**
+   * The previous key slots. A later one that is not for the data, and that the key opens, is from
+   * an attempt that was killed.
+   */
   slots: z.array(z.strictObject({ slot: z.int(), salt: z.string() })),
 });
 
@@ -126,7 +129,10 @@ async function goOn(host: ChangeHost, of: Undo, { path, header }: Found): Promis
   if (now?.header.reencryption !== undefined) await host.run(resumeReencrypt({ device: now.path, key }));
 }
 
-/** Killed before the header knows of it, cryptsetup leaves the slot of a new key that is the key of nothing (2.6.1). */
+/**
+ * If it is killed before the header records it, cryptsetup leaves a slot with a new key that
+ * encrypts nothing (2.6.1).
+ */
 async function clearAttempt(host: ChangeHost, of: Undo, { path, header }: Found): Promise<void> {
   for (const { slot, salt, opens } of header.keySlots) {
     const wasThere = of.slots.some((each) => each.slot === slot && each.salt === salt);

@@ -36,15 +36,15 @@ type Args = z.infer<typeof args>;
 
 const undo = z.strictObject({
   name: z.string(),
-  /** It tells the mapping from any other of its name. */
+  /** Distinguishes the mapping from any other of its name. */
   dmUuid: z.string(),
   luksUuid,
   device: z.string(),
   from: z.int(),
   to: z.int(),
-  /** null: it is resized without one. */
+  /** null: it is resized without a key. */
   key: z.nullable(keyRef),
-  /** It has that size already: a file on /run is then all that we make. */
+  /** It has that size already: then this step only creates a file in /run. */
   note: z.nullable(z.string()),
   header: z.exactOptional(absolutePath),
 });
@@ -168,7 +168,7 @@ async function same(host: ReadHost, { dmUuid }: Pick<Undo, 'dmUuid'>): Promise<M
 async function look(host: ReadHost, of: Undo): Promise<Look> {
   if (of.note !== null) return { state: (await host.stat(of.note)) === undefined ? 'gone' : 'ours' };
   const now = await same(host, of);
-  // Closed, it has no size; open again, it has all of the device.
+  // A closed device has no size; opened again, it has the whole backing device.
   if (now === undefined || now.size === of.from) return { state: 'gone' };
   if (now.size !== of.to)
     return {

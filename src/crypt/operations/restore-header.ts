@@ -26,7 +26,7 @@ const args = z.strictObject({
 const undo = z.extend(knownDevice, {
   /** The previous header, as a checksum of what cryptsetup reports of it. */
   before: sha256Hex,
-  /** The uuid of the backup, and the same of its header. */
+  /** The uuid of the backup, and the checksum of its header. */
   uuid: luksUuid,
   after: sha256Hex,
   file: absolutePath,
@@ -34,7 +34,7 @@ const undo = z.extend(knownDevice, {
   sha256: sha256Hex,
   /** The backup of the previous header until the commit: the tag. */
   saved: absolutePath,
-  /** The same while it is being written. */
+  /** The name of that file while it is being written. */
   part: absolutePath,
 });
 

@@ -5,7 +5,7 @@ import { checkDisk } from './disk.ts';
 import { holdersOf } from './known.ts';
 import { volumeChange } from './volumes.ts';
 
-/** Attaches the configured disks of a resource that is up. It lives until the next boot. */
+/** Attaches the configured disks of a resource that is up. It lasts until the next boot. */
 export const attach = volumeChange({
   kind: 'drbd.attach',
   words: 'has its disk',

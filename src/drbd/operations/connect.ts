@@ -35,7 +35,10 @@ const undo = z.strictObject({
    * connecting.
    */
   note: z.exactOptional(z.string()),
-  /** It looked for its peers when its data were given up: it is disconnected first, which an older journal never has. */
+  /**
+   * It was connecting when the order to discard its data was given: it is disconnected first. Never
+   * set in an older journal.
+   */
   was: z.exactOptional(z.literal('looking')),
   /** If local data is discarded: its generation; missing in an older journal. */
   ordered: z.exactOptional(dataState),
@@ -250,7 +253,7 @@ function volumesOf({ volumes }: ResourceState): readonly number[] {
   return volumes.map(({ volume }) => volume);
 }
 
-/** A moment: a peer that is there answers within it, and then a split brain is seen. */
+/** A moment: a reachable peer answers within it, which also shows a split brain. */
 async function refuseSplit(host: ChangeHost, of: Undo): Promise<void> {
   const seen = { alone: false };
   await until({

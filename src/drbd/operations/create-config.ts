@@ -18,7 +18,7 @@ const args = z.extend(newConfig, {
    * hosts.
    */
   text: z.exactOptional(z.string().check(z.minLength(1))),
-  /** Permission bits of the file; 0644. */
+  /** Permission bits of the file (default: 0644). */
   mode: z.exactOptional(fileMode),
   whileUp,
 });
@@ -27,7 +27,7 @@ type Args = z.infer<typeof args>;
 
 const undo = z.extend(creation.undo, {
   name: z.string(),
-  /** On this host. */
+  /** Numbers on this host. */
   minors: z.array(z.int()),
   ports: z.array(z.int()),
   nodeIds: z.enum(['told', 'not told']),
@@ -46,7 +46,7 @@ export const createConfig = operation({
   version: 1,
   args,
   undo,
-  // As of any new file, what it holds stays out of the journal.
+  // As for any new file, its content is not journalled.
   journalled: ({ text, ...rest }: Args) =>
     text === undefined ? rest : { ...rest, bytes: Buffer.byteLength(text) },
   prepare: async ({ args: asked, mark, host }) => {

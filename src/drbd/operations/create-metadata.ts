@@ -49,7 +49,10 @@ const args = z.strictObject({
    * leaves room for metadata.
    */
   keep: z.exactOptional(z.array(z.string().check(z.minLength(1)))),
-  /** So many bytes from the beginning are data that stay, whatever they are: the metadata have to begin behind them. */
+  /**
+   * The number of bytes at the start that are data and stay, whatever their content: the metadata
+   * must start behind them.
+   */
   keepBytes: z.exactOptional(z.int().check(z.positive())),
   /**
    * The data of the device is complete and has this generation: hosts with the same generation do
@@ -61,11 +64,11 @@ const args = z.strictObject({
       uuid: z
         .string()
         .check(z.regex(/^[0-9a-f]{14}[1-9a-f][02468ace]$/, '16 hexadecimal digits, an even number')),
-      /** The node ids of the other hosts, as module 9 has them. */
+      /** The node ids of the other hosts, for module 9. */
       peers: z.array(count).check(z.minLength(1)),
     }),
   ),
-  /** Of the new metadata, as blkid shows it: 16 hexadecimal digits. */
+  /** The UUID of the new metadata, as blkid shows it: 16 hexadecimal digits. */
   uuid: z.exactOptional(
     z.string().check(z.regex(/^(?!0{16}$)[0-9a-f]{16}$/, '16 hexadecimal digits, not all 0')),
   ),
@@ -82,12 +85,12 @@ const undo = z.strictObject({
   size: count,
   format: z.enum(['v08', 'v09']),
   peers: count,
-  /** Of the new metadata, chosen before. */
+  /** The UUID of the new metadata, chosen before. */
   uuid: z.string().check(z.regex(/^[0-9a-f]{16}$/)),
   area: z.strictObject({ from: count, length: count }),
   /** The previous content, without zeros. */
   saved: z.array(savedRun),
-  /** Metadata of before, and what else had to be named. */
+  /** Whether metadata is replaced, and other content had to be named. */
   replaces: z.enum(['nothing', 'metadata']),
   content: z.enum(['blank', 'told']),
   /** What drbdmeta remembered of the device before. */

@@ -26,7 +26,7 @@ export const invalidate = laterChange({
   },
 });
 
-/** Takes the data of the peer for bad, after the commit: all of them are sent to it. */
+/** Discards the data of the peer and resyncs all of it from this host, after the commit. */
 export const invalidateRemote = laterChange({
   kind: 'drbd.invalidate.remote',
   words: 'is to be sent whole to the peer, and what that has of it is lost',
@@ -50,7 +50,7 @@ export const invalidateRemote = laterChange({
   },
 });
 
-/** As the peers that are connected have it. */
+/** The state that the connected peers have. */
 function theirsOf({ connections }: ResourceState, volume: number): readonly PeerVolume[] {
   return connections
     .filter(({ state }) => state === 'Connected')

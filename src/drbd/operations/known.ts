@@ -25,7 +25,10 @@ export const whileUp = z.exactOptional(z.literal(true));
 
 export const undo = z.strictObject({
   name: z.string(),
-  /** Of its volumes, in their order: what tells it from another one of its name. */
+  /**
+   * The minor numbers of its volumes, in their order: they distinguish it from another resource of
+   * its name.
+   */
   minors: z.array(z.int()),
   /** The backing devices, as the configuration names them. */
   disks: z.array(z.string()),
@@ -41,7 +44,10 @@ export type Undo = z.infer<typeof undo>;
 /** A resource that this host has a part of. */
 export type Here = Resource & { readonly here: ConfiguredHost };
 
-/** The resource of a name, with this host's part of its configuration. RefusedError without one. */
+/**
+ * The resource with a name, with this host's part of its configuration. RefusedError if there is
+ * none.
+ */
 export async function askedHere(host: ReadHost, name: string): Promise<Here> {
   const found = await resourceNamed(host, name);
   const { here } = found;
@@ -86,7 +92,7 @@ export async function now(
 /** What is left to do after the commit, as far as the kernel and the configuration show. */
 export type Left =
   | { readonly is: 'up'; readonly state: ResourceState }
-  /** Nothing can be done, or seen to be done, until it is up again. */
+  /** Nothing can be done or checked until it is up again. */
   | { readonly is: 'down' }
   | { readonly is: 'another'; readonly look: Look };
 
@@ -122,7 +128,7 @@ export async function upAgain(host: ReadHost, of: Pick<Undo, 'name' | 'minors'>)
   );
 }
 
-/** RefusedError when it is connected, or looks for its peer, by other addresses than its file has. */
+/** RefusedError if it is connected, or connecting, with other addresses than its file has. */
 export async function refuseOtherAddresses(host: ReadHost, state: ResourceState): Promise<void> {
   const lines = await otherAddresses(host, state);
   if (lines.length > 0)
@@ -136,7 +142,7 @@ export function another({ name }: Pick<Undo, 'name'>): Look {
   return { state: 'not-ours', found: `${name} is up with other devices` };
 }
 
-/** It looks for none of its peers. */
+/** It is not connecting to any peer. */
 export function isStandAlone({ connections }: ResourceState): boolean {
   return connections.length > 0 && connections.every(({ state }) => state === 'StandAlone');
 }
@@ -154,7 +160,7 @@ export function minorOf({ name, volumes }: ResourceState, volume: number): numbe
   });
 }
 
-/** Who uses its devices, as far as the kernel tells at a glance. */
+/** The holders of its devices, as far as the kernel lists them. */
 export async function holdersOf(host: ReadHost, minors: readonly number[]): Promise<readonly Holder[]> {
   return (await Promise.all(minors.map((minor) => holders(host, deviceOf(minor))))).flat();
 }

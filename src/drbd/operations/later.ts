@@ -18,13 +18,13 @@ const undo = z.strictObject({
    * requested.
    */
   note: z.string(),
-  /** Which data it was ordered for; an older journal does not say. */
+  /** The data that it was ordered for; missing in an older journal. */
   ordered: z.exactOptional(dataState),
 });
 
 type Undo = z.infer<typeof undo>;
 
-/** A change of volumes that has no inverse. */
+/** An irreversible change of volumes. */
 interface LaterChange {
   readonly kind: string;
   /** `web1/0 is to be …` */
@@ -44,7 +44,7 @@ interface LaterChange {
   /** Does the state show that the change is done? */
   readonly isDone: (state: ResourceState, volume: number) => boolean;
   readonly prepare?: (host: ReadHost, found: Here) => Promise<void>;
-  /** By which a person orders it: `bofh drbd invalidate`. */
+  /** The command that orders it: `bofh drbd invalidate`. */
   readonly verb: string;
 }
 
@@ -94,7 +94,10 @@ export function laterChange(change: LaterChange): Operation<z.infer<typeof volum
   });
 }
 
-/** Only what it was ordered for is discarded: each volume by itself, because its change alters the data of that one. */
+/**
+ * Only the data that it was ordered for is discarded: each volume is checked alone, because the
+ * change alters its data.
+ */
 async function checkData(
   change: LaterChange,
   host: ReadHost,

@@ -2,7 +2,10 @@ import type { ResourceState } from '../state.ts';
 import { drbdPauseSync, drbdResumeSync } from '../volume-commands.ts';
 import { volumeChange } from './volumes.ts';
 
-/** Holds up the resync of a resource from this host, now or as soon as one begins. It lives until the next boot. */
+/**
+ * Pauses the resync of a resource from this host, now or as soon as one starts. It lasts until the
+ * next boot.
+ */
 export const pauseSync = volumeChange({
   kind: 'drbd.sync.pause',
   words: 'does not resync',
@@ -10,7 +13,7 @@ export const pauseSync = volumeChange({
   ...{ act: drbdPauseSync, back: drbdResumeSync, whenDown: 'gone' },
 });
 
-/** Lets it go on, as far as this host has held it up. */
+/** Resumes it, as far as this host has paused it. */
 export const resumeSync = volumeChange({
   kind: 'drbd.sync.resume',
   words: 'is free to resync',

@@ -22,7 +22,7 @@ export const removeConfig = operation({
   version: 1,
   args: z.extend(args, {
     whileUp,
-    /** Refused when the file holds anything else than what the caller has seen. */
+    /** Refused if the content of the file is not the one that the caller has seen. */
     sha256: removal.args.shape.sha256,
   }),
   undo,
@@ -56,7 +56,10 @@ export const removeConfig = operation({
   },
 });
 
-/** It is in its place again, and the kernel runs something else: then its removal is not undone. */
+/**
+ * It is in its place again, and the kernel runs another configuration: then its removal is not
+ * undone.
+ */
 async function otherState(
   host: ReadHost,
   { name, path, inode, whileUp: wasUp }: z.infer<typeof undo>,
@@ -74,7 +77,7 @@ function refuseUp(name: string, isUp: boolean): void {
     });
 }
 
-/** The file of a resource, which has nothing else in it. */
+/** The file of a resource, which must contain nothing else. */
 export async function removableFile(host: ReadHost, found: Resource): Promise<string> {
   const path = await fileOf(host, found);
   await refuseOthers(host, found.name, path);
@@ -97,7 +100,7 @@ async function fileOf(host: ReadHost, { name, configured: found }: Resource): Pr
   return found.file;
 }
 
-/** Defaults for all resources, or files that are included, would go with it. */
+/** Defaults for all resources, or included files, would be removed with it. */
 async function refuseOthers(host: ReadHost, name: string, path: string): Promise<void> {
   const others = statementsIn(Buffer.from(await host.readFile(path)).toString('utf8'))
     .map(({ words: [first] }) => first?.text ?? '{')

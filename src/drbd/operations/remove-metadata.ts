@@ -54,7 +54,7 @@ export const removeMetadata = operation({
     name: resourceName,
     /** The volume number; optional for a resource with one volume. */
     volume: z.exactOptional(count),
-    /** Of the metadata, as blkid shows it. */
+    /** UUID of the metadata, as blkid shows it. */
     uuid,
   }),
   undo,

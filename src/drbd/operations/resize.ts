@@ -14,7 +14,7 @@ const undo = z.strictObject({
   name: z.string(),
   minors: z.array(z.int()),
   volume: z.int(),
-  /** Bytes that it has, and is to have. */
+  /** The current and the new size in bytes. */
   from: z.int(),
   to: z.int(),
 });
@@ -54,7 +54,8 @@ export const resize = deferred({
   look: async ({ undo: of, host }): Promise<Look> => {
     const found = await leftOf(host, of);
     if (found.is === 'another') return found.look;
-    // `drbdadm up` has moved the metadata of a disk that had grown, and the peers have agreed on a size when they met.
+    // `drbdadm up` has moved the metadata of a disk that had grown, and the peers agreed on a size
+    // when they connected.
     return { state: found.is === 'up' && isGrown(found.state, of) ? 'gone' : 'ours' };
   },
   afterCommit: async ({ undo: of, host }) => {
@@ -85,7 +86,7 @@ function isGrown(
   return volumes.some((each) => each.volume === volume && (each.size ?? 0) >= to);
 }
 
-/** The module does nothing without a peer, exit 0, and wants one side to be primary (8.4.11). */
+/** Without a peer the module does nothing, exit 0; and one side must be primary (8.4.11). */
 function refuseAlone({ name, role, volumes, connections }: ResourceState, volume: number): void {
   const away = connections.find(({ state }) => state !== 'Connected');
   if (connections.length === 0 || away !== undefined)

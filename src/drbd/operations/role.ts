@@ -66,8 +66,9 @@ const common = (to: 'primary' | 'secondary') => {
 };
 
 /**
- * Makes this host the primary of a resource, so that its devices can be used. Refused while another host is primary, unless the
- * resource allows two, and without data here that are up to date. It lives until the next boot.
+ * Makes this host primary for a resource, so that its devices can be used. Refused while another
+ * host is primary, unless the resource allows two, and if the data here is not up to date. It lasts
+ * until the next boot.
  */
 export const primary = operation({
   ...common('primary'),
@@ -127,7 +128,7 @@ function refuseTwo({ configured, here }: Here, { name, connections }: ResourceSt
   if (other === undefined) return;
   const own = configured === undefined ? [] : connectionsOf(configured, here);
   const named = own.filter(({ hosts }) => hosts.includes(other.peer));
-  // 8.4 does not tell the name of the peer: there is one connection then.
+  // 8.4 does not report the name of the peer: it has only one connection.
   const between = named.length > 0 ? named : own;
   if (
     between.length > 0 &&

@@ -9,7 +9,9 @@ import { deviceOf, minorsOf } from './known.ts';
 
 type Here = NewConfig['hosts'][number];
 
-/** RefusedError for a name, a port, a minor or a disk that another resource of this host, or a program on it, has. */
+/**
+ * RefusedError if another resource of this host, or a program, uses the name, port, minor or disk.
+ */
 export async function refuseTaken(
   host: ReadHost,
   {
@@ -92,7 +94,7 @@ async function refuseDisks(host: ReadHost, all: readonly Resource[], { volumes }
   }
 }
 
-/** A volume need not be there yet, nor be active. */
+/** A volume need not exist yet, nor be active. */
 async function numberAt(host: ReadHost, path: string): Promise<string | undefined> {
   try {
     return (await deviceNode(host, path)).number;

@@ -162,7 +162,7 @@ function refuseReplica({ name, connections }: ResourceState): void {
     );
 }
 
-/** Up again, and not yet StandAlone as it was. */
+/** Up again, but not yet StandAlone as before. */
 async function isHalfBack(host: ReadHost, { alone }: UndoDown): Promise<boolean> {
   return alone !== undefined && (await host.stat(alone)) !== undefined;
 }

@@ -13,7 +13,7 @@ const undo = z.strictObject({
   name: z.string(),
   minors: z.array(z.int()),
   volumes: z.array(z.int()).check(z.minLength(1)),
-  /** A file on /run is all that we make. */
+  /** This step only creates a file in /run. */
   note: z.string(),
 });
 
@@ -82,7 +82,7 @@ async function isVerified(
   );
 }
 
-/** It needs a peer that is at rest. */
+/** It needs a connected peer without a running resync. */
 function refuseBusy({ name, connections }: ResourceState, volume: number): void {
   for (const { peer, state, volumes } of connections) {
     const its = volumes.find((each) => each.volume === volume);

@@ -8,17 +8,19 @@ import { askedUp, claimsOf, deviceOf, type Here, minorOf, minorsOf, now, resourc
 
 export const volumeArgs = z.strictObject({
   name: resourceName,
-  /** One of its volumes; without it all of them. */
+  /** One of its volumes; missing: all of them. */
   volume: z.exactOptional(z.int().check(z.nonnegative())),
 });
 
 const undo = z.strictObject({
   name: z.string(),
-  /** Of all its volumes: what tells it from another one of its name. */
+  /**
+   * The minor numbers of all its volumes: they distinguish it from another resource of its name.
+   */
   minors: z.array(z.int()),
   /** The volumes that are changed. */
   volumes: z.array(z.int()).check(z.minLength(1)),
-  /** Of these, in their order. */
+  /** The devices of these volumes, in their order. */
   devices: z.array(z.string()),
 });
 

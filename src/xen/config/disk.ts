@@ -2,7 +2,10 @@
 export interface Disk {
   /** As written: a path, or what `script` understands. Empty for an empty CD drive. */
   readonly target: string;
-  /** The device or image on this host, absolute. Missing for an empty drive, and where a script, another domain or a network serves it. */
+  /**
+   * The device or image on this host, absolute. Missing for an empty drive, and if a script,
+   * another domain or a network provides it.
+   */
   readonly path?: string;
   /** The hotplug script: `block-drbd` for `drbd:NAME`, whose target is a resource. */
   readonly script?: string;
@@ -25,9 +28,9 @@ interface Draft {
 }
 
 /**
- * Parses a disk specification as libxlu_disk_l.l does (xen.git tools/libs/util, Xen 4.17; xl-disk-configuration(5)):
- * `target,format,vdev,access` by position, `key=value` anywhere, and the old `phy:/dev/vg/lv,xvda,w`.
- * Returns the fault as text where xl rejects it.
+ * Parses a disk specification as libxlu_disk_l.l does (xen.git tools/libs/util, Xen 4.17;
+ * xl-disk-configuration(5)): `target,format,vdev,access` by position, `key=value` anywhere, and the
+ * old `phy:/dev/vg/lv,xvda,w`. Returns the fault as text if xl rejects it.
  */
 export function parseDisk(spec: string): Disk | string {
   const draft: Draft = {};
@@ -147,7 +150,7 @@ function named(draft: Draft, vdev: string): string | undefined {
   return undefined;
 }
 
-/** By position a vdev may bring its devtype: `hdc:cdrom`. */
+/** A vdev by position may include its devtype: `hdc:cdrom`. */
 function vdev(draft: Draft, text: string): string | undefined {
   const colon = text.lastIndexOf(':');
   if (colon < 0) return named(draft, text);
@@ -171,7 +174,7 @@ function finish(draft: Draft): Disk | string {
   const path = draft.target ?? '';
   if (path === '' && !cdrom) return 'it has no target';
   if (draft.vdev === undefined || draft.vdev === '') return 'it has no vdev';
-  // PROTOCOL:… is for qemu (rbd:pool/image, nbd:host:port): nothing of this host.
+  // PROTOCOL:… is for qemu (rbd:pool/image, nbd:host:port): not a path of this host.
   const served = path !== '' && !draft.script && !draft.backend && !/^[^/]*:/.test(path);
   return {
     target: path,

@@ -7,7 +7,7 @@ import { parseVif, type Vif } from './vif.ts';
 export interface GuestConfig {
   readonly file: string;
   readonly name: string;
-  /** Lower case. Without one xl makes one up at each start. */
+  /** Lower case. Without one xl generates one at each start. */
   readonly uuid?: string;
   readonly type: 'pv' | 'pvh' | 'hvm';
   readonly memoryMiB: number;
@@ -20,8 +20,9 @@ export interface GuestConfig {
 }
 
 /**
- * The typed view of a parsed file (xl.cfg(5)). Throws UsageError "FILE:LINE: …": stricter than xl, which ignores a
- * memory that is no number with a warning and starts the guest with its default (xl 4.17: test/fixtures/xl/check-bad-memory).
+ * The typed view of a parsed file (xl.cfg(5)). Throws UsageError "FILE:LINE: …": stricter than xl,
+ * which warns about a memory that is not a number, ignores it, and starts the guest with its
+ * default (xl 4.17: test/fixtures/xl/check-bad-memory).
  */
 export function guestConfig(config: ParsedConfig): GuestConfig {
   const read: Access = accessTo(config);
@@ -31,7 +32,7 @@ export function guestConfig(config: ParsedConfig): GuestConfig {
   if (uuid !== undefined && !isUuid(uuid)) read.fail('uuid', `"${uuid}" is no UUID`);
   if (/^ | $/.test(name))
     read.fail('name', 'expected a name without a blank at its start or end: xl list does not show it');
-  // Without `memory` the guest starts with all of `maxmem`.
+  // Without `memory` the guest starts with its `maxmem`.
   const memoryMiB = read.number('memory') ?? read.number('maxmem');
   if (memoryMiB === undefined) read.fail('memory', 'expected memory = … (MiB), or maxmem');
   const bootloader = read.text('bootloader');

@@ -1,6 +1,6 @@
 import { UsageError } from '../../core/errors.ts';
 
-/** One token of an xl.cfg file. `text` of a string is what its quotes and escapes stand for. */
+/** One token of an xl.cfg file. `text` of a string is its value, without quotes and escapes. */
 export interface Token {
   readonly kind: 'ident' | 'number' | 'string' | 'newline' | 'end' | '=' | '+=' | '[' | ']' | ',' | ';';
   readonly text: string;
@@ -23,7 +23,7 @@ const rules =
 export function lex({ text, file }: { readonly text: Uint8Array | string; readonly file: string }): Token[] {
   const bytes = typeof text === 'string' ? Buffer.from(text, 'utf8') : Buffer.from(text);
   if (bytes.length > largest) throw new UsageError(`${file}: is larger than any guest config (1 MiB)`);
-  // xl works on bytes: a comment in an old encoding is no fault, so only strings are decoded.
+  // xl works on bytes: a comment in an old encoding is valid, so only strings are decoded.
   const source = bytes.toString('latin1');
   const tokens: Token[] = [];
   let line = 1;

@@ -10,7 +10,7 @@ export type ConfigValue =
   | { readonly kind: 'number'; readonly text: string; readonly value: number; readonly line: number }
   | { readonly kind: 'list'; readonly items: readonly ConfigValue[]; readonly line: number };
 
-/** An xl.cfg file: of a key that is set twice the last value stands, as in xl. */
+/** An xl.cfg file: if a key is set twice the last value wins, as in xl. */
 export interface ParsedConfig {
   readonly file: string;
   readonly settings: ReadonlyMap<string, ConfigValue>;
@@ -109,7 +109,10 @@ function atomOf({ text, line }: Token): ConfigValue {
   return { kind: 'string', text, line };
 }
 
-/** `+=`: xl appends strings to strings and lists to lists (Xen 4.8 and newer), and refuses the rest when it is read. */
+/**
+ * `+=`: xl appends strings to strings and lists to lists (Xen 4.8 and newer), and refuses other
+ * combinations.
+ */
 function joined(
   before: ConfigValue,
   more: ConfigValue,

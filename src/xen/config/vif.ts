@@ -1,4 +1,4 @@
-/** One network interface of a guest. Without a MAC address libxl makes one up at each start. */
+/** One network interface of a guest. Without a MAC address libxl generates one at each start. */
 export interface Vif {
   /** Lower case, with colons. */
   readonly mac?: string;

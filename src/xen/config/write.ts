@@ -8,9 +8,9 @@ export type Setting = string | number | readonly Setting[];
 export type Settings = Readonly<Record<string, Setting>>;
 
 /**
- * The text of an xl.cfg file, in the order of the settings.
- * Throws UsageError for what cannot be quoted so that every reader of these files reads it back: both kinds of
- * quotes in one string, control characters (newlines too), broken Unicode.
+ * The text of an xl.cfg file, in the order of the settings. Throws UsageError for values that
+ * cannot be quoted for every reader of these files: both kinds of quotes in one string, control
+ * characters (newlines too), broken Unicode.
  */
 export function writeConfig(settings: Settings): string {
   return Object.entries(settings)
@@ -23,7 +23,7 @@ export function settingsOf(config: ParsedConfig): Settings {
   return Object.fromEntries([...config.settings].map(([key, value]) => [key, settingOf(value)]));
 }
 
-/** `text` in the quotes of xl.cfg. Throws UsageError where that is not possible; `what` names it. */
+/** `text` in the quotes of xl.cfg. Throws UsageError if that is impossible; `what` names it. */
 export function quoted({ text, what }: { readonly text: string; readonly what: string }): string {
   const bad = /[\p{Cc}\p{Cs}]/u.exec(text)?.[0];
   if (bad !== undefined)

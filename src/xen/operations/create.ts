@@ -31,7 +31,7 @@ const args = z.strictObject({
 });
 const result = z.strictObject({ domid: z.int().check(z.positive()) });
 
-/** Starts a guest from its config file, under a uuid chosen before. Undone by destroying it. */
+/** Starts a guest from its config file, with a uuid chosen before. The undo destroys it. */
 export const create = operation({
   kind: 'xen.domain.create',
   version: 1,
@@ -94,7 +94,7 @@ async function refuse(host: ReadHost, guest: Wanted): Promise<void> {
     });
 }
 
-/** Everything that speaks against starting the guest, at once. */
+/** All reasons against starting the guest, in one error. */
 async function refusalsOf(
   host: ReadHost,
   guest: Wanted,

@@ -37,14 +37,14 @@ export type JournalledGuest = z.infer<typeof guestSchema>;
  */
 const goneMs = 120_000;
 
-/** A config file, and the guest that it must be of. */
+/** A config file, and the expected guest. */
 interface WantedConfig {
   readonly config: string;
   readonly name: string;
   readonly uuid?: string;
 }
 
-/** Reads a guest's config. Throws UsageError when it cannot be read, or is another guest's. */
+/** Reads a guest's config. Throws UsageError if it is unreadable, or another guest's. */
 export async function configOf(host: ReadHost, wanted: WantedConfig): Promise<GuestConfig> {
   const guest = await readGuestConfig(host, wanted.config);
   if (guest.name !== wanted.name)
@@ -56,7 +56,7 @@ export async function configOf(host: ReadHost, wanted: WantedConfig): Promise<Gu
   return guest;
 }
 
-/** Has xl check a config file. Throws UsageError when it does not accept it. */
+/** Checks a config file with xl. Throws UsageError if xl rejects it. */
 export async function checkConfig(host: ReadHost, wanted: WantedConfig): Promise<void> {
   try {
     await host.run(xlCheck(wanted));
@@ -82,7 +82,7 @@ export async function disksOf(host: ReadHost, guest: GuestConfig): Promise<Journ
   return disks;
 }
 
-/** A guest writes to its disks: they are changed; shared only where they are read-only. */
+/** A guest writes to its disks: they count as changed, and as shared only if they are read-only. */
 export async function guestClaims(
   guest: JournalledGuest,
   on: (path: string) => Promise<DeviceKeys>,
@@ -106,13 +106,13 @@ export interface FoundGuest {
    * removed). Rarely two, during a restart.
    */
   readonly ours: readonly Domain[];
-  /** A domain that has its name under another uuid, or its uuid under another name. */
+  /** A domain that has its name with another uuid, or its uuid with another name. */
   readonly stranger?: Domain;
   /** Names of backends that hold its disks for a domain that is gone. */
   readonly leftovers: readonly string[];
 }
 
-/** Looks for a guest by uuid and name. `ids` are domains that were its own before. */
+/** Looks for a guest by uuid and name. `ids` are its previous domains. */
 export async function findGuest(
   host: ReadHost,
   { guest, ids }: { readonly guest: JournalledGuest; readonly ids: readonly number[] },
@@ -210,7 +210,7 @@ export async function startGuest(host: ChangeHost, guest: JournalledGuest): Prom
   });
 }
 
-// xl ends a failed creation with complaints about its own cleaning up, so the last line tells nothing.
+// A failed xl create ends with messages about its own cleanup, so the last line says nothing.
 async function createOf(host: ChangeHost, guest: JournalledGuest): Promise<void> {
   try {
     await host.run(xlCreate(guest));

@@ -23,7 +23,7 @@ const args = z.strictObject({
   uuid: z.string().check(z.minLength(1)),
   /** Absolute path of the config file that the undo starts it from. */
   config: z.string().check(z.regex(/^\//)),
-  /** Ask the guest, or end it at once. */
+  /** Ask the guest, or destroy it at once. */
   how: z.enum(['shutdown', 'destroy']),
   /** Timeout for the shutdown of the guest (default: 5 minutes). */
   timeoutMs: z.exactOptional(z.int().check(z.positive())),
@@ -43,12 +43,15 @@ const undoSchema = z.extend(guestSchema, {
 });
 type Undo = z.infer<typeof undoSchema>;
 
-/** A shut down guest that its monitor (xl) does not clean up within this time has none, or on_poweroff="preserve". */
+/**
+ * If its monitor (xl) does not clean up a shut down guest within this time, it has none, or
+ * on_poweroff="preserve".
+ */
 const monitorMs = 10_000;
-/** A guest that had all its time and runs on is not waited for again. */
+/** A guest that used all its time and still runs is not waited for again. */
 const lateMs = 5_000;
 
-/** Ends a running guest. Undone by starting it again from its config, under the same uuid. */
+/** Ends a running guest. The undo starts it again from its config, with the same uuid. */
 export const shutdown = operation({
   kind: 'xen.domain.shutdown',
   version: 1,
@@ -111,10 +114,14 @@ async function refuseStranger(host: ChangeHost, undo: Undo): Promise<void> {
     );
 }
 
-/** How often a guest is started again whose hotplug scripts were too slow: libxl gives them 40 s (LIBXL_HOTPLUG_TIMEOUT). */
+/**
+ * The number of retries for a guest whose hotplug scripts were too slow: libxl gives them 40 s
+ * (LIBXL_HOTPLUG_TIMEOUT).
+ */
 const attempts = 3;
 
-// On a busy host that limit is met (4.17, seen under load 10), and a failed undo needs a person.
+// A busy host reaches that limit (4.17, seen under load 10), and a failed undo needs manual
+// recovery.
 async function startAgain(host: ChangeHost, undo: Undo): Promise<void> {
   for (let attempt = 1; ; attempt += 1) {
     const failure = await failureOf(startGuest(host, undo));
@@ -147,7 +154,7 @@ async function runningDomain(
       remedy: 'bofh xen list shows what runs',
     });
   if (domain.state === 'running' || (domain.state === 'paused' && how === 'destroy')) return domain;
-  // Neither can be brought back into that state, so this would have no undo.
+  // Neither state can be restored, so this would have no undo.
   throw new RefusedError(`${name} is not running: ${describe(domain)}`, {
     remedy: remedyFor(domain),
   });
