@@ -29,16 +29,19 @@ import { defaultSite, overrideSite, type Site, type SiteSettings } from './site.
 import { siteSettings, type SiteSetting } from './site-settings.ts';
 import { version } from './core/version.ts';
 
-/** What every call of the public API works with: a host, its site's policy, and where its journals are. */
+/**
+ * The context of every call of the public API: a host, the policy of its site, and the place of its
+ * journals.
+ */
 export interface Bofh {
   readonly host: Host;
   readonly site: Site;
-  /** /var/lib/bofh unless told otherwise. */
+  /** (default: /var/lib/bofh) */
   readonly stateDir: string;
   readonly engine: Engine;
-  /** Undefined: a sequence watches the signals of this process itself. */
+  /** If undefined, each sequence watches the signals of this process. */
   readonly signals?: Signals;
-  /** True in a dry run: nothing is done, only planned. */
+  /** True in a dry run: steps are planned and not run. */
   readonly planning: boolean;
 }
 
@@ -46,8 +49,9 @@ const ambient = new AsyncLocalStorage<Bofh>();
 const sequences = new AsyncLocalStorage<AtomicOperationSequence>();
 
 /**
- * Makes a `Bofh`; what is not named has its default. A `host` by its name is another one, over ssh: one of `hosts` in the
- * site's policy, or any that ssh knows. Whatever is done there, its journal is on the host that bofh runs on.
+ * Creates a `Bofh`. A `host` given by name is reached over ssh: one of `hosts` in the site file, or
+ * any that ssh knows. The journal of a remote change stays on the host that bofh runs on. `waitMs`
+ * limits the wait for locks, in milliseconds.
  */
 export function connect(
   options: {
@@ -58,7 +62,10 @@ export function connect(
     readonly argv?: readonly string[];
     readonly waitMs?: number;
     readonly onProgress?: Engine['onProgress'];
-    /** Missing: a warning of the process (`process.on('warning', …)`). */
+    /**
+     * Called for each object left untouched (default: emits a process warning,
+     * `process.on('warning', …)`).
+     */
     readonly onLeftAlone?: Engine['onLeftAlone'];
   } = {},
 ): Bofh {
@@ -88,7 +95,7 @@ export function connect(
   };
 }
 
-/** The host of a name: as the site's policy says that ssh reaches it, else as ssh itself knows it. */
+/** Returns the host of a name, reached as the site file says, or else as ssh is configured. */
 export function hostNamed(
   name: string,
   site: Site,
@@ -98,12 +105,15 @@ export function hostNamed(
   return sshHost({ ...known, ...more, name, siteKeys: () => site.keys });
 }
 
-/** A host as a journal, which nobody but root can have written, says that it was reached. */
+/** Returns a host with the ssh destination of a journal, which only root can write. */
 function hostAgain(name: string, reach: unknown, site: Site): SshHost {
   return sshHost({ ...(reach as SshDestination), name, siteKeys: () => site.keys });
 }
 
-/** The host that was asked for, and every other one by its name: each is connected to once, when it is needed. */
+/**
+ * Returns the requested host, and a function for any other: each is connected once, when it is
+ * needed.
+ */
 function placesOf(
   asked: LocalHost | SshHost | string | undefined,
   site: Site,
@@ -127,37 +137,44 @@ function placeOn(host: Host | SshHost): Place {
 }
 
 function warn(found: string): void {
-  process.emitWarning(`left alone, for it is not ours: ${found}`, 'BofhWarning');
+  process.emitWarning(`left untouched, not created by this sequence: ${found}`, 'BofhWarning');
 }
 
 let local: Bofh | undefined;
 
-/** The ambient `Bofh`: that of `withBofh`, else this host with all defaults. */
+/**
+ * Returns the ambient `Bofh`: that of the enclosing `withBofh`, or else this host with all
+ * defaults.
+ */
 export function currentBofh(): Bofh {
   return ambient.getStore() ?? (local ??= guarded(connect()));
 }
 
-/** Runs a body with another ambient `Bofh`. */
+/** Runs a body with another ambient `Bofh`. Returns what the body returns. */
 export function withBofh<T>(bofh: Bofh, body: () => T): T {
   return ambient.run(guarded(bofh), body);
 }
 
 /**
- * Runs a body with some settings of the site replaced, each as a whole: `await withSite({ volumeGroup: 'vg1' }, async () =>
- * …)`. It may stand in another one, and inside `atomic()`; what runs beside it keeps its own, and when the body has
- * ended, in whatever way, all is as before. Throws UsageError for what is no setting, before the body runs.
+ * Runs a body with some site settings replaced, each as a whole: `await withSite({ volumeGroup:
+ * 'vg1' }, async () => …)`. It can be nested, also inside `atomic()`. Concurrent code keeps its own
+ * settings, and the old ones apply again when the body ends or fails. Throws UsageError for an
+ * unknown setting, before the body runs.
  */
 export function withSite<T>(overrides: SiteSettings, body: () => T): T {
   const bofh = currentBofh();
   return ambient.run({ ...bofh, site: overrideSite(bofh.site, overrides) }, body);
 }
 
-/** Every setting of the site as it is here, with its description and who has said what it is. */
+/** Returns every site setting: its value, its description and where it was set. */
 export function settings(): readonly SiteSetting[] {
   return siteSettings(currentBofh().site);
 }
 
-/** Its engine begins no sequence inside an open one: `new AtomicOperationSequence({ engine })` asks it for locks. */
+/**
+ * Guards the engine too: `new AtomicOperationSequence({ engine })` opens its locks, which is
+ * refused inside an open sequence.
+ */
 function guarded(bofh: Bofh): Bofh {
   const { locks } = bofh.engine;
   const open: Engine['locks']['open'] = () => {
@@ -168,10 +185,12 @@ function guarded(bofh: Bofh): Bofh {
 }
 
 /**
- * Runs a sequence: resolves to the body's value when all of it is committed. Throws RolledBackError when it failed
- * and everything is undone, newest first, StuckError when something is left, and the error itself when it failed
- * before anything was done. Inside another one that is open: UsageError. `reverse` is what undoes a function that
- * `tx.call` calls and that has no inverse of its own.
+ * Runs a sequence and returns the value of its body after the commit.
+ *
+ * Throws RolledBackError if it failed and everything was undone, newest first; StuckError if
+ * something is left; the original error if it failed before the first change; UsageError inside
+ * another open sequence. `reverse` is the inverse of functions without their own that `tx.call`
+ * calls.
  */
 export async function atomic<T>(
   name: string,
@@ -208,13 +227,16 @@ export async function atomic<T>(
   }
 }
 
-/** A single change: a sequence of one. Inside an open sequence it would commit alone and never be undone: refused. */
+/**
+ * Runs a single change in a sequence of its own. Throws UsageError inside an open sequence, where
+ * it would commit alone and never be undone.
+ */
 export async function single<T>(name: string, body: (tx: Tx) => Promise<T>): Promise<T> {
   refuseInside(name);
   return atomic(name, body, { writes: 'steps' });
 }
 
-/** One operation of `tx` as a function that runs it in a sequence of its own, named after it. */
+/** Returns a function that runs one operation of `tx` in a sequence of its own, named after it. */
 export function once<N extends keyof OperationMethods, M extends keyof OperationMethods[N] & string>(
   driver: N,
   method: M,
@@ -225,7 +247,7 @@ export function once<N extends keyof OperationMethods, M extends keyof Operation
   return run as OperationMethods[N][M];
 }
 
-/** A change that would commit alone is refused while a sequence is open. */
+/** Throws UsageError if a sequence is open: the change would commit alone. */
 export function refuseInside(name: string): void {
   if (sequences.getStore()?.open === true)
     throw new UsageError(
@@ -233,30 +255,38 @@ export function refuseInside(name: string): void {
     );
 }
 
-/** A sequence that begins inside another one would commit alone: what it did would stay when the outer one is undone. */
+/**
+ * Throws UsageError if a sequence is open: a nested one would commit alone, and stay when the outer
+ * one is undone.
+ */
 function refuseNested(what: string): void {
   if (sequences.getStore()?.open === true)
     throw new UsageError(
-      `${what} was begun inside atomic(): it would commit alone, and stay when the outer one is undone`,
-      { remedy: 'await tx.scope(name, async (tx) => …) is a part that is undone with the whole' },
+      `${what} was started inside atomic(): it would commit alone, and stay when the outer one is undone`,
+      { remedy: 'for a part that is undone with the whole, use await tx.scope(name, async (tx) => …)' },
     );
 }
 
-/** Tells the open sequence around this call, if there is one, that what is on its filesystems now is its own. */
+/**
+ * Records the current content of its filesystems in the enclosing open sequence, if there is one.
+ */
 export async function renewWitnesses(): Promise<void> {
   const around = sequences.getStore();
   if (around?.open === true) await around.renewWitnesses();
 }
 
 /**
- * Runs a body outside of every sequence: for one that leaves nothing behind, however it ends, and so need not be undone
- * with what is around it.
+ * Runs a body outside every sequence. For a sequence that always leaves nothing behind, and so need
+ * not be undone with the enclosing one.
  */
 export function apart<T>(body: () => T): T {
   return sequences.exit(body);
 }
 
-/** Gives a function that runs a body as if called from here: outside a sequence that is begun in between. */
+/**
+ * Returns a function that runs a body in the sequence of this caller, and so outside one that was
+ * started in between.
+ */
 export function outsideSequence(): <T>(body: () => T) => T {
   const outer = sequences.getStore();
   return (body) => (outer === undefined ? sequences.exit(body) : sequences.run(outer, body));

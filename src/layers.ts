@@ -2,7 +2,7 @@ import type { Layer, LayerAt } from './blockdevice/layer.ts';
 import { UsageError } from './core/errors.ts';
 import type { Tx } from './operations.ts';
 
-/** Every driver's layers, the special before the general. The list is open: `registerLayer`. */
+/** Returns every driver's layers, the specific before the general. `registerLayer` adds more. */
 async function builtIn(): Promise<readonly Layer<Tx>[]> {
   const [lvm, crypt, drbd, block, filesystem] = await Promise.all([
     import('./lvm/layer.ts'),
@@ -22,12 +22,13 @@ async function builtIn(): Promise<readonly Layer<Tx>[]> {
 const registered: Layer<Tx>[] = [];
 
 /**
- * Teaches bofh a new sort of layer, for as long as this process lives. It is asked before the built-in ones, the newest
- * first, so that it may also take over what one of them recognises. Returns a function that takes it out again.
+ * Registers a layer type for the life of this process. It is asked before the built-in ones, the
+ * newest first, so it can override one of them. Returns a function that removes it again. Throws
+ * UsageError if the name is registered already.
  */
 export function registerLayer(layer: Layer<Tx>): () => void {
   if (registered.some(({ name }) => name === layer.name))
-    throw new UsageError(`there is a registered layer "${layer.name}" already`);
+    throw new UsageError(`a layer "${layer.name}" is already registered`);
   registered.unshift(layer);
   return () => {
     const at = registered.indexOf(layer);
@@ -35,12 +36,12 @@ export function registerLayer(layer: Layer<Tx>): () => void {
   };
 }
 
-/** Every layer, in the order in which they are asked. */
+/** Returns every layer, in the order in which they are asked. */
 export async function allLayers(): Promise<readonly Layer<Tx>[]> {
   return [...registered, ...(await builtIn())];
 }
 
-/** The first layer of these that knows what is there. */
+/** Returns the first layer that recognises the device or content. */
 export function layerFor(
   layers: readonly Layer<Tx>[],
   of: 'device' | 'content',

@@ -1,8 +1,11 @@
 import type { AnyOperation, Operation, Steps, Temporary } from './atomic/index.ts';
 
-/** Every driver's operations, loaded when the first sequence begins. The name of a driver begins its kinds. */
+/**
+ * Every driver's operations, loaded when the first sequence starts. Each kind starts with the name
+ * of its driver.
+ */
 const drivers = {
-  // What fills a device asks lvm whether there is room beneath it, and so has a room of its own.
+  // Filling a device asks lvm for the free space beneath it, so it is in a module of its own.
   block: async () => ({
     ...(await import('./blockdevice/operations.ts')),
     ...(await import('./erase/operations.ts')),
@@ -30,7 +33,7 @@ export type Methods<M> = {
 /** Every operation as a method of its driver. */
 export type OperationMethods = { readonly [D in keyof Drivers]: Methods<Drivers[D]> };
 
-/** The same, each for a while: the value can be released. */
+/** Every operation as a temporary step, whose value can be released. */
 export type TemporaryMethods<T> = {
   readonly [D in keyof Drivers]: {
     readonly [K in keyof Methods<Drivers[D]>]: Methods<Drivers[D]>[K] extends (
@@ -41,22 +44,32 @@ export type TemporaryMethods<T> = {
   };
 };
 
-/** What the body of `atomic()` works with: every operation of every driver, and what the engine offers. */
+/**
+ * The handle of an open sequence, passed to the body of `atomic()`: every operation of every
+ * driver, and the functions of the engine.
+ */
 export interface Tx extends OperationMethods {
   readonly signal: AbortSignal;
   readonly planning: boolean;
-  /** Things needed for a while only: released at the end at the latest. */
+  /** Temporary steps: undone at the end of the sequence at the latest. */
   readonly temporary: TemporaryMethods<Temporary>;
   readonly effect: Steps['effect'];
-  /** Calls a function whose inverse is known before. */
+  /** Calls a function whose inverse is known in advance. */
   readonly call: Steps['call'];
-  /** Has objects for the sequence from now on, before any step works on them: `tx.reserve({ changes: ['drbd:web1'] })`. */
+  /**
+   * Locks objects for the sequence before any step works on them: `tx.reserve({ changes:
+   * ['drbd:web1'] })`.
+   */
   readonly reserve: Steps['reserve'];
-  /** A savepoint: its failure undoes its own steps and is thrown; its success joins the sequence. */
+  /**
+   * Runs a savepoint: if it fails, its own steps are undone and its error is thrown; if it
+   * succeeds, its steps join the sequence.
+   */
   scope<T>(name: string, body: (tx: Tx) => T | Promise<T>): Promise<T>;
   /**
-   * The same on another host: one of `hosts` in the site file, or any that ssh knows; empty: the one that bofh runs on. All of it
-   * is one sequence: what is done on either host is undone with the rest.
+   * Returns the handle for another host: one of `hosts` in the site file, or any that ssh knows; an
+   * empty name is the host that bofh runs on. The steps on all hosts are one sequence and are
+   * undone together.
    */
   on(host: string): Tx;
 }
@@ -68,7 +81,10 @@ export async function loadOperations(): Promise<Drivers> {
   return Object.fromEntries(loaded) as unknown as Drivers;
 }
 
-/** Methods that hand each operation of each driver to `step`, or to `temporary`. The one place where types are bound by hand. */
+/**
+ * Returns methods that pass each operation of each driver to `step` or `temporary`. The only place
+ * with types bound by hand.
+ */
 export function bindOperations(
   loaded: Drivers,
   call: {
@@ -90,7 +106,7 @@ export function bindOperations(
   return { ...bind(call.step), temporary: bind(call.temporary) } as OperationMethods & Pick<Tx, 'temporary'>;
 }
 
-/** The code of a journalled kind and version: what recovery looks up. */
+/** Returns the operation of a journalled kind and version, for recovery; undefined if unknown. */
 export async function findOperation(kind: string, version: number): Promise<AnyOperation | undefined> {
   const driver = kind.split('.')[0] ?? '';
   if (!isDriver(driver)) return undefined;
@@ -100,7 +116,7 @@ export async function findOperation(kind: string, version: number): Promise<AnyO
     .find((code) => code.kind === kind && code.version === version);
 }
 
-/** Every kind that there is. */
+/** Returns every operation of every driver. */
 export async function allOperations(): Promise<readonly AnyOperation[]> {
   return Object.values(await loadOperations()).flatMap((module) => Object.values(module).filter(isOperation));
 }

@@ -1,31 +1,30 @@
 import { type Origin, originOf, type Site } from './site.ts';
 
-/** One setting of a site: what it is, and who has said so. */
+/** One setting of a site: its value and where it was set. */
 export interface SiteSetting {
   readonly name: keyof Site;
   readonly description: string;
-  /** Undefined: it has no default, and nobody has set it. */
+  /** Undefined if it has no default and is not set. */
   readonly value: unknown;
   readonly origin: Origin;
 }
 
 // A setting without a description does not compile.
 const descriptions: { readonly [K in keyof Required<Site>]: string } = {
-  volumeGroup: 'the volume group in which guests get their disks, when the command does not name one',
+  volumeGroup: 'volume group for guest disks (default: none, the command must name one)',
   guestConfigDirs: 'directories whose *.cfg files are guests; new ones are written to the first',
-  diskNaming: 'how the logical volumes of a guest are named',
+  diskNaming: 'names of the logical volumes of a guest',
   startOrder: 'guests that start-all starts first, in this order; the others follow by name',
-  guestKernel: 'kernel of a paravirtualized guest, when the command does not name one',
-  guestRamdisk: 'ramdisk of a paravirtualized guest, when the command does not name one',
-  bridge:
-    "bridge of a guest's network interface, when the command does not name one; without it a guest has none",
+  guestKernel: 'default kernel of paravirtualized guests',
+  guestRamdisk: 'default ramdisk of paravirtualized guests',
+  bridge: "default bridge of a guest's network interface; without it a guest has none",
   luksNaming:
-    "how an opened encrypted device is named, after device-mapper's own name of the device; without it {name}-luks",
-  keys: "where the keys of encrypted devices come from, by a name of the site's own: never a key itself",
-  hosts: "other hosts: how ssh reaches each, by a name of the site's own",
+    "name of an opened encrypted device; {name} is device-mapper's name of the device (default: {name}-luks)",
+  keys: 'sources of the keys of encrypted devices, by a name that the site chooses; never a key itself',
+  hosts: 'other hosts: how ssh reaches each, by a name that the site chooses',
 };
 
-/** Every setting of a site's policy, in the order of the site file. */
+/** Returns every setting of a site's policy, in the order of the site file. */
 export function siteSettings(site: Site): readonly SiteSetting[] {
   return Object.keys(descriptions)
     .filter(isName)

@@ -4,35 +4,43 @@ import * as z from 'zod/mini';
 import { type ExposedPart, exposedOn, keyRef, type ReadHost } from './command/index.ts';
 import { UsageError } from './core/errors.ts';
 
-// Without words of a language every issue reads "Invalid input". Here, because every part that asks a person for a value
-// comes after the site's policy.
+// Without a locale every zod issue reads "Invalid input". It is set here because every module that
+// validates user input loads after this one.
 z.config(en());
 
 const directory = z.string().check(z.regex(/^\//, 'must be an absolute path'));
 const lvPattern = z.string().check(z.regex(/^[^{}/]*\{name\}[^{}/]*$/, 'must hold {name} once and no "/"'));
 
 const siteSchema = z.strictObject({
-  /** The volume group in which guests get their disks, when the command does not name one. */
+  /** The volume group for guest disks (default: none, the command must name one). */
   volumeGroup: z.exactOptional(z.string().check(z.minLength(1))),
   /** Directories whose `*.cfg` files are guests; new ones are written to the first. */
   guestConfigDirs: z._default(z.array(directory).check(z.minLength(1)), ['/etc/xen']),
-  /** How the logical volumes of a guest are named. */
+  /** Names of the logical volumes of a guest. */
   diskNaming: z._default(z.strictObject({ root: lvPattern, swap: lvPattern }), {
     root: '{name}-root',
     swap: '{name}-swap',
   }),
   /** Guests that `start-all` starts first, in this order; the others follow by name. */
   startOrder: z._default(z.array(z.string()), []),
-  /** Kernel and ramdisk of a paravirtualized guest, when the command does not name one. */
+  /** Default kernel and ramdisk of paravirtualized guests. */
   guestKernel: z.exactOptional(directory),
   guestRamdisk: z.exactOptional(directory),
-  /** Bridge of a guest's network interface, when the command does not name one; without it a guest has none. */
+  /** Default bridge of a guest's network interface; without it a guest has none. */
   bridge: z.exactOptional(z.string().check(z.minLength(1))),
-  /** How an opened encrypted device is named, after device-mapper's own name of the device: without it `{name}-luks`. */
+  /**
+   * Name of an opened encrypted device; `{name}` is device-mapper's name of the device (default:
+   * `{name}-luks`).
+   */
   luksNaming: z.exactOptional(lvPattern),
-  /** Where the keys of encrypted devices come from, by a name of the site's own: never a key itself. */
+  /**
+   * Sources of the keys of encrypted devices, by a name that the site chooses; never a key itself.
+   */
   keys: z._default(z.record(z.string().check(z.regex(/^[\w.:@-]+$/)), keyRef), {}),
-  /** Other hosts: how ssh reaches each, by a name of the site's own. A host that ssh knows by itself need not be here. */
+  /**
+   * Other hosts: how ssh reaches each, by a name that the site chooses. A host that ssh knows need
+   * not be listed.
+   */
   hosts: z._default(
     z.record(
       z.string().check(z.regex(/^[\w][\w.-]*$/, 'a name of letters, digits and . _ -')),
@@ -41,7 +49,7 @@ const siteSchema = z.strictObject({
         configFile: z.exactOptional(directory),
         options: z.exactOptional(z.record(z.string(), z.string())),
         become: z.exactOptional(z.enum(['root', 'login'])),
-        /** Where the bofh of that host has its journals, when not in /var/lib/bofh. */
+        /** Journal directory of bofh on that host (default: /var/lib/bofh). */
         stateDir: z.exactOptional(directory),
       }),
     ),
@@ -49,18 +57,24 @@ const siteSchema = z.strictObject({
   ),
 });
 
-/** A site's policy, every default filled in. */
+/** The policy of a site, with all defaults filled in. */
 export type Site = z.output<typeof siteSchema>;
 
-/** What a site file says: any part of it. */
+/** The content of a site file: any part of the policy. */
 export type SiteSettings = z.input<typeof siteSchema>;
 
-/** For a site file: `export default defineSite({ volumeGroup: 'vg0' })`. It only gives the types. */
+/**
+ * Types the settings of a site file: `export default defineSite({ volumeGroup: 'vg0' })`. Returns
+ * them unchanged.
+ */
 export function defineSite(settings: SiteSettings): SiteSettings {
   return settings;
 }
 
-/** The settings with their defaults. Throws UsageError that names each bad key, and the nearest known one. */
+/**
+ * Returns the settings with their defaults. Throws UsageError that names each unknown key and the
+ * nearest known one.
+ */
 export function parseSite(value: unknown, source: string): Site {
   const parsed = siteSchema.safeParse(value);
   if (parsed.success) return known(parsed.data, fromAll(value, { by: 'site file', where: source }));
@@ -72,26 +86,27 @@ export function parseSite(value: unknown, source: string): Site {
   throw new UsageError(`${source}: ${issues.join('; ')}`);
 }
 
-/** Who has said what a setting is. */
+/** Where a setting was set. */
 export interface Origin {
   readonly by: 'default' | 'site file' | 'override' | 'program';
-  /** The file. */
+  /** The path of the site file. */
   readonly where?: string;
 }
 
 type Origins = ReadonlyMap<string, Origin>;
 
-// Beside the policy, which is plain data that people make and compare; a copy of it is one that a program has made.
+// Kept beside the policy, which is plain data that programs create and compare; a copied policy has
+// the origin `program`.
 const origins = new WeakMap<Site, Origins>();
 
-/** Who has said what this setting of a policy is. */
+/** Returns where a setting of a policy was set. */
 export function originOf(site: Site, setting: keyof Site): Origin {
   return origins.get(site)?.get(setting) ?? { by: origins.has(site) ? 'default' : 'program' };
 }
 
 /**
- * A policy with some of its settings replaced, each as a whole. It is another value: neither can be changed. Throws
- * UsageError, as for a site file.
+ * Returns a copy of a policy with some settings replaced, each as a whole. Both are immutable.
+ * Throws UsageError as for a site file.
  */
 export function overrideSite(site: Site, overrides: SiteSettings): Site {
   const own = fromAll(overrides, { by: 'override' });
@@ -121,16 +136,16 @@ function deeplyFrozen<T>(value: T): T {
   return Object.freeze(value);
 }
 
-/** The policy of a site that says nothing. */
+/** The policy without a site file. */
 export const defaultSite: Site = parseSite({}, 'the defaults');
 
 function unknownKey(key: string): string {
   const names = [...Object.keys(siteSchema.shape), ...Object.keys(defaultSite.diskNaming)];
   const nearest = names.toSorted((a, b) => distance(key, a) - distance(key, b))[0] ?? '';
-  return `"${key}" is no setting; did you mean "${nearest}"?`;
+  return `unknown setting "${key}"; did you mean "${nearest}"?`;
 }
 
-/** Levenshtein's distance. */
+/** Returns the Levenshtein distance. */
 function distance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, index) => index);
   for (const [i, letter] of Array.from(a).entries()) {
@@ -144,7 +159,7 @@ function distance(a: string, b: string): number {
   return row[b.length] ?? 0;
 }
 
-/** Where a site file is looked for when nobody names one. */
+/** Default paths of the site file, in search order. */
 export const sitePaths = [
   '/etc/bofh/site-specific.ts',
   '/etc/bofh/site-specific.js',
@@ -152,8 +167,9 @@ export const sitePaths = [
 ] as const;
 
 /**
- * The site file to load: the named one, else the first of `sitePaths` that is there, else undefined. It is code
- * that root runs, so it is refused (UsageError) when it, or a folder above it, can be written by anyone else.
+ * Returns the path of the site file to load: the named one, or else the first existing one of
+ * `sitePaths`, or else undefined. It is code that root runs: throws UsageError if another user can
+ * write it or a directory above it.
  */
 export async function findSite(
   host: Pick<ReadHost, 'name' | 'stat' | 'readLink'>,
@@ -164,7 +180,7 @@ export async function findSite(
     const path = posix.resolve('/', named);
     if ((await host.stat(path)) === undefined)
       throw new UsageError(`there is no site file ${path}`, {
-        remedy: 'name one that is there: --site FILE, or BOFH_SITE',
+        remedy: 'name an existing file: --site FILE, or BOFH_SITE',
       });
     await refuseUnsafe(host, path, uid);
     return path;
@@ -186,7 +202,7 @@ async function refuseUnsafe(
   if (found !== undefined) throw unsafeSite(path, found);
 }
 
-/** The error for a site file, or for a file that it loads. */
+/** Returns the error for a site file, or a file that it imports, that another user can write. */
 export function unsafeSite(path: string, { at, why, repair }: ExposedPart): UsageError {
   return new UsageError(
     `the site file ${path} is refused: it is code that bofh runs as you, and ${at} ${why}`,

@@ -29,36 +29,46 @@ export { registerLayer } from '../layers.ts';
 export type { StackContent, StackDevice, StackResized, StackTree, StackUse } from '../stack/index.ts';
 
 /**
- * What lies on what on this host, from the disks to the mounts and guests, or of one device what it lies on and what
- * lies on it. Nothing is opened, activated or changed; what cannot be told is said in `untold`.
+ * Returns the storage stack of this host, from the disks to the mounts and guests; with `device`,
+ * only what that device is on and its holders. Read-only: opens and activates nothing. What cannot
+ * be read is listed in `untold`.
  */
 export async function tree(of: { readonly device?: string } = {}): Promise<stack.StackTree> {
   const { host, site } = currentBofh();
   return stack.tree({ host, configDirs: site.guestConfigDirs, ...of });
 }
 
-/** What `resize` is asked. */
+/** Arguments of `resize`. */
 export interface ResizeRequest {
-  /** Any device of the stack: it is the one that has the size afterwards. */
+  /** Any device of the stack. It is the one that gets the size. */
   readonly device: string;
-  /** In bytes, or in words: `10g`, and of `by` also `+5g` and `-1g`. */
+  /** Bytes, or a size string such as `10g`; `by` also takes `+5g` and `-1g`. */
   readonly to: { readonly size: Bytes | string } | { readonly by: Bytes | string } | 'min' | 'max';
-  /** `device`: it alone, whatever lies on it. Left out: all that lies on it too. */
+  /** `device`: only this device, whatever it contains (default: `stack`, everything on it too). */
   readonly what?: 'stack' | 'device';
-  /** Of an encrypted device in it: one that is closed is opened with it, and closed again. */
+  /** Opens an encrypted device of the stack if it is closed; it is closed again afterwards. */
   readonly key?: KeyRef;
-  /** The two hosts of a replicated disk in it, where they are not reached by the names that its configuration has. */
+  /**
+   * The two hosts of a replicated disk in the stack (default: the host names in its DRBD config).
+   */
   readonly on?: readonly [string, string];
 }
 
 /**
- * Resizes a device with all that lies on it: growing from the lowest layer up, shrinking from the filesystem down. What
- * cannot be is refused before anything is done; when a step fails all of it goes back. A container that is closed is
- * opened before, when its key is named, under the name that the site file (`luksNaming`) has for it, and closed when all that
- * is over. What is done in it has to be within reach until all of it is committed or undone, so opening and closing are
- * sequences of their own: a process that is killed leaves it open, and no open journal names it; `crypt.mappings` does.
- * A disk that DRBD replicates grows first, on both hosts, in a sequence of its own: it cannot be made smaller again, so
- * when what lies on it fails, that goes back alone.
+ * Resizes a device with everything on it: grows from the lowest layer up, shrinks from the
+ * filesystem down. Impossible requests are refused before anything changes; if a step fails, all of
+ * it is rolled back. Sizes are in bytes, or strings such as `10g`.
+ *
+ * With `key`, a closed LUKS device is opened first, under the name that the site file
+ * (`luksNaming`) gives it, and closed at the end. It must stay open until the resize is committed
+ * or undone, so opening and closing are sequences of their own: a killed process leaves it open,
+ * and no open journal names it; `crypt.mappings` lists it.
+ *
+ * A disk replicated by DRBD grows first, on both hosts, in a sequence of its own. It cannot shrink
+ * again: if a layer above it fails, only that layer is rolled back.
+ *
+ * Returns the sizes before and after. Throws RefusedError for an impossible request and UsageError
+ * inside `atomic()`.
  */
 export async function resize({ what = 'stack', to, ...request }: ResizeRequest): Promise<stack.StackResized> {
   refuseInside('block.resize');
@@ -71,7 +81,7 @@ export async function resize({ what = 'stack', to, ...request }: ResizeRequest):
     await closeAll(bofh, asked, opened.splice(0));
     return made;
   } finally {
-    // What has failed is what is told; that a container is open yet, too, everybody sees.
+    // The first error is thrown. A container that stays open is visible anyway.
     await closeAll(bofh, asked, opened).catch((error: unknown) => {
       if (!(error instanceof BofhError)) throw error;
     });
@@ -97,7 +107,7 @@ async function resized(bofh: Bofh, asked: Asked): Promise<stack.StackResized> {
 }
 
 async function closeAll(bofh: Bofh, { key }: Asked, opened: readonly string[]): Promise<void> {
-  // The first signal has ended what was done in them; it must not keep them open.
+  // The first signal ended the work inside the containers; it must not keep them open.
   const { stop, abandon } = bofh.signals ?? {};
   const isWatched = stop !== undefined && abandon !== undefined;
   const patient = isWatched ? { ...bofh, signals: { stop: abandon, abandon } } : bofh;
@@ -114,8 +124,8 @@ async function openAll(bofh: Bofh, asked: Asked, opened: string[]): Promise<void
     const device = await stack.closedIn(asked);
     if (device === undefined || key === undefined) return;
     if (bofh.planning)
-      throw new RefusedError(`${device} is closed, and a plan opens nothing`, {
-        remedy: `bofh crypt open ${device}; then ask for the plan again`,
+      throw new RefusedError(`${device} is closed, and a dry run does not open it`, {
+        remedy: `bofh crypt open ${device}; then repeat the dry run`,
       });
     const name = await nameBySite(device);
     const as = name === undefined ? {} : { name };
@@ -124,14 +134,15 @@ async function openAll(bofh: Bofh, asked: Asked, opened: string[]): Promise<void
   }
 }
 
-/** Every loop device that has a file behind it; only root is told. */
+/** Returns every loop device that has a backing file. Needs root. */
 export async function loops(): Promise<readonly LoopDevice[]> {
   return loopDevices(currentBofh().host);
 }
 
 /**
- * The loop device that shows this part of a file in just this way already, and is not about to go. Who uses it has
- * nothing to undo: it is whoever has attached it that detaches it.
+ * Returns the loop device that already maps this part of a file in this way and is not about to be
+ * detached; undefined if there is none. Its user has nothing to undo: whoever attached it detaches
+ * it. `offset` and `limit` are in bytes.
  */
 export async function loopOver(
   of: Pick<LoopDevice, 'file' | 'offset' | 'limit' | 'mode' | 'partitions'>,
@@ -139,38 +150,59 @@ export async function loopOver(
   return loopShowing(currentBofh().host, of);
 }
 
-/** Makes a new file of a size, to make a block device of: a sequence of one. */
+/**
+ * Creates an image file of the given size (bytes or `10g`) in a sequence of its own. Never
+ * overwrites a file.
+ */
 export const createImage = once('block', 'createImage');
 
-/** Makes a block device of a file, until it is detached or the host boots: a sequence of one. */
+/**
+ * Attaches a file to a loop device in a sequence of its own. It stays until it is detached or the
+ * host reboots. Offset, size and sector size are in bytes. Returns the device.
+ */
 export const attachLoop = once('block', 'attachLoop');
 
-/** Takes the file away from a loop device that nobody uses: a sequence of one. */
+/** Detaches an unused loop device in a sequence of its own. */
 export const detachLoop = once('block', 'detachLoop');
 
-/** Erases every signature on a device that nobody uses, all of them named: a sequence of one. */
+/**
+ * Erases every signature of an unused device in a sequence of its own. The request must name all of
+ * them.
+ */
 export const wipe = once('block', 'wipe');
 
-/** The partition table of a device as it is written there, and which of its partitions the kernel has; RefusedError without one. */
+/**
+ * Returns the partition table on the disk, and which of its partitions the kernel knows. Throws
+ * RefusedError if there is no partition table.
+ */
 export async function partitions(device: string): Promise<PartitionsOf> {
   return partitionsOf(currentBofh().host, device);
 }
 
-/** Writes an empty partition table on a blank disk: a sequence of one. */
+/** Creates an empty partition table on a blank disk in a sequence of its own (default: gpt). */
 export const createPartitionTable = once('block', 'createPartitionTable');
 
-/** Adds a partition to a disk: a sequence of one. */
+/**
+ * Adds a partition to a disk in a sequence of its own. The size is in bytes, rounded up to whole
+ * MiB, or `max`. Returns the partition.
+ */
 export const addPartition = once('block', 'addPartition');
 
-/** Makes a partition larger where it is: a sequence of one. */
+/**
+ * Grows a partition in place in a sequence of its own. The size is in bytes, rounded up to whole
+ * MiB, or `max`.
+ */
 export const growPartition = once('block', 'growPartition');
 
-/** Discards all that is on a device, once the sequence is committed: a sequence of one. */
+/** Discards all data of a device in a sequence of its own, after the commit. Irreversible. */
 export async function discard(args: Parameters<Tx['block']['discard']>[0]): Promise<void> {
   await single('block.discard', (tx) => tx.block.discard(args));
 }
 
-/** Fills a device with zeros, once the sequence is committed: a sequence of one; a large one takes hours. */
+/**
+ * Overwrites a device with zeros in a sequence of its own, after the commit. Irreversible; takes
+ * hours on a large device.
+ */
 export async function zero(args: Parameters<Tx['block']['zero']>[0]): Promise<void> {
   await single('block.zero', (tx) => tx.block.zero(args));
 }

@@ -3,7 +3,7 @@ import { keptOf, prunable, type Rotation, rotationOf, rotationRequest } from '..
 import type { NewSubvolume } from '../btrfs/operations/planted.ts';
 import { RefusedError } from '../core/errors.ts';
 
-/** What a rotation has done. */
+/** Result of `rotateSnapshots`. */
 export interface Rotated {
   readonly made: NewSubvolume;
   readonly deleted: Rotation['surplus'];
@@ -11,10 +11,14 @@ export interface Rotated {
 }
 
 /**
- * Takes a read-only snapshot of a subvolume, `TARGET/LABEL.TIME`, and deletes the oldest of that label beyond `keep`: one
- * sequence, the new one first, and the old ones for good only after the commit. Only what a rotation of this label and this
- * very source has made is ever deleted, by more than its name. `keep` may be left out for daily (21), weekly (12),
- * monthly (36) and yearly (10). With `agreed`, the uuids of snapshots that may go, RefusedError when another one would.
+ * Creates a read-only snapshot of a subvolume, `TARGET/LABEL.TIME`, and deletes the oldest
+ * snapshots of that label beyond `keep`, all in one sequence. The new snapshot comes first; old
+ * ones are deleted for good only after the commit.
+ *
+ * Deletes only snapshots that a rotation of this label and this very source created, and checks
+ * more than their names. `keep` is a count with a default for daily (21), weekly (12), monthly (36)
+ * and yearly (10). `agreed` lists the UUIDs of snapshots that may be deleted: throws RefusedError
+ * if another one would be deleted.
  */
 export async function rotateSnapshots(args: {
   readonly source: string;
@@ -58,7 +62,7 @@ function refuseOthers(surplus: Rotation['surplus'], agreed: readonly string[] | 
   const others = agreed === undefined ? [] : surplus.filter(({ uuid }) => !agreed.includes(uuid));
   if (others.length === 0) return;
   throw new RefusedError(
-    `by now ${others.map(({ path }) => path).join(', ')} would be deleted, too, which was not agreed to`,
-    { remedy: 'another rotation of the label was at work: give the command again' },
+    `${others.map(({ path }) => path).join(', ')} would be deleted too, but you did not agree to that`,
+    { remedy: 'another rotation of this label ran meanwhile: run the command again' },
   );
 }

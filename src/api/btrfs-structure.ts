@@ -2,18 +2,19 @@ import { currentBofh, single } from '../bofh.ts';
 import type { NewSubvolume } from '../btrfs/operations/planted.ts';
 import { type Structure, structureOf } from '../btrfs/structure.ts';
 
-/** What was made of a filesystem. */
+/** Result of `createBaseStructure`. */
 export interface BaseStructure extends Structure {
-  /** The subvolume that has what lay in the top level. */
+  /** The subvolume that now contains the former content of the top level. */
   readonly made: NewSubvolume;
-  /** The default subvolume that was; undefined where it stays. */
+  /** Id of the former default subvolume; undefined if it did not change. */
   readonly defaultWas?: number;
 }
 
 /**
- * Makes the structure `subvolumes/` and `snapshots/` of a filesystem whose data lie in its top level, all of it or nothing: the data
- * become the subvolume `subvolumes/NAME`, and what lay in the top level is deleted after the commit. `path` is where the top level
- * is mounted; nobody may use what lies there meanwhile. `default: 'set'` makes the subvolume what is mounted when none is named.
+ * Creates `subvolumes/` and `snapshots/` in a filesystem that has its data in the top level, in a
+ * sequence of its own: the data become the subvolume `subvolumes/NAME`, and the originals in the
+ * top level are deleted after the commit. `path` is the mount point of the top level, whose content
+ * must be unused meanwhile. `default: 'set'` makes the new subvolume the default subvolume.
  */
 export async function createBaseStructure(args: {
   readonly path: string;

@@ -12,100 +12,129 @@ export type {
   Usage,
 } from '../btrfs/index.ts';
 
-/** Every subvolume of the filesystem of a path, but its top level; paths are whole, from there. Needs root. */
+/**
+ * Returns every subvolume of the filesystem at a path, except the top level. Paths start at the top
+ * level. Needs root.
+ */
 export async function subvolumes(path: string): Promise<readonly driver.SubvolumeRow[]> {
   return driver.subvolumes(currentBofh().host, path);
 }
 
-/** The subvolume at a path; RefusedError when what is there is none. */
+/** Returns the subvolume at a path. Throws RefusedError if the path is not a subvolume. */
 export async function subvolume(path: string): Promise<driver.Subvolume> {
   return driver.subvolume(currentBofh().host, path);
 }
 
-/** The id of the subvolume that is mounted when none is named; 5 is the top level. */
+/**
+ * Returns the id of the default subvolume, which is mounted if none is named; 5 is the top level.
+ */
 export async function defaultSubvolume(path: string): Promise<number> {
   return driver.defaultSubvolume(currentBofh().host, path);
 }
 
-/** The space of the filesystem of a path. */
+/** Returns the space usage of the filesystem at a path, in bytes. */
 export async function usage(path: string): Promise<driver.Usage> {
   return driver.usage(currentBofh().host, path);
 }
 
-/** The devices of the filesystem of a path, with what is allocated on each; bytes. Needs root. */
+/**
+ * Returns the devices of the filesystem at a path, with the bytes allocated on each. Needs root.
+ */
 export async function devices(path: string): Promise<readonly driver.Device[]> {
   return driver.devices(currentBofh().host, path);
 }
 
-/** Puts a device more into a filesystem: a sequence of one. */
+/** Adds a device to a filesystem in a sequence of its own. */
 export const addDevice = once('btrfs', 'addDevice');
 
-/** Moves what lies on a device to the others, and takes it out of its filesystem: a sequence of one. */
+/**
+ * Moves the data of a device to the other devices and removes it from the filesystem, in a sequence
+ * of its own.
+ */
 export const removeDevice = once('btrfs', 'removeDevice');
 
-/** Puts another device in the place of one: a sequence of one, which waits for the end of the copy. */
+/**
+ * Replaces a device of a filesystem in a sequence of its own, and waits until the copy has
+ * finished.
+ */
 export const replaceDevice = once('btrfs', 'replaceDevice');
 
-/** The last scrub of the filesystem of a path, or the one that runs. Needs root. */
+/** Returns the last or running scrub of the filesystem at a path. Needs root. */
 export async function scrubStatus(path: string): Promise<driver.Scrub> {
   return driver.scrub(currentBofh().host, path);
 }
 
-/** The balance that runs on the filesystem of a path, or waits. Needs root. */
+/** Returns the running or paused balance of the filesystem at a path. Needs root. */
 export async function balanceStatus(path: string): Promise<driver.Balance> {
   return driver.balance(currentBofh().host, path);
 }
 
-/** Reads all of a filesystem, and waits for the end: a sequence of one. It fails with the numbers when it finds errors. */
+/**
+ * Scrubs a filesystem in a sequence of its own, and waits for the end. If it finds errors it fails
+ * and reports their number.
+ */
 export const scrub = once('btrfs', 'scrub');
 
-/** Writes block groups anew, and waits for the end: a sequence of one. */
+/**
+ * Balances a filesystem (rewrites its block groups) in a sequence of its own, and waits for the
+ * end.
+ */
 export const balance = once('btrfs', 'balance');
 
-/** Whether the filesystem of a path counts what its subvolumes take, and its quota groups; bytes. Needs root. */
+/**
+ * Returns whether quotas are enabled on the filesystem at a path, and its quota groups, in bytes.
+ * Needs root.
+ */
 export async function quota(path: string): Promise<driver.Quota> {
   return driver.quota(currentBofh().host, path);
 }
 
-/** Turns quotas on or off: a sequence of one. */
+/** Enables or disables quotas in a sequence of its own. */
 export const setQuota = once('btrfs', 'setQuota');
 
-/** Sets the limit of a subvolume, in bytes, or takes it away: a sequence of one. */
+/** Sets the limit of a subvolume, in bytes, or removes it, in a sequence of its own. */
 export const limitSubvolume = once('btrfs', 'limitSubvolume');
 
-/** Its quota groups; CommandError while quotas are off. What their numbers are worth, `quota` tells. */
+/**
+ * Returns the quota groups of the filesystem at a path. Throws CommandError while quotas are
+ * disabled. Whether their numbers are consistent, `quota` shows.
+ */
 export async function qgroups(path: string): Promise<readonly driver.Qgroup[]> {
   return driver.qgroups(currentBofh().host, path);
 }
 
-/** Makes an empty subvolume: a sequence of one. */
+/** Creates an empty subvolume in a sequence of its own. */
 export const createSubvolume = once('btrfs', 'createSubvolume');
 
-/** Takes a snapshot: a sequence of one. */
+/** Creates a snapshot of a subvolume in a sequence of its own. */
 export const snapshot = once('btrfs', 'snapshot');
 
-/** Sends a read-only subvolume into a directory of this or another btrfs: a sequence of one. */
+/**
+ * Sends a read-only subvolume into a directory of this or another btrfs in a sequence of its own.
+ */
 export const copySubvolume = once('btrfs', 'copySubvolume');
 
-/** Writes the stream of a read-only subvolume into a new file: a sequence of one. */
+/** Writes the send stream of a read-only subvolume to a new file in a sequence of its own. */
 export const sendToFile = once('btrfs', 'sendToFile');
 
-/** Writes the stream of a read-only subvolume onto a device: a sequence of one. */
+/** Writes the send stream of a read-only subvolume to a device in a sequence of its own. */
 export const sendToDevice = once('btrfs', 'sendToDevice');
 
-/** Receives the stream in a file, or on a device, into a directory of a btrfs: a sequence of one. */
+/** Receives a send stream from a file or device into a btrfs directory in a sequence of its own. */
 export const receiveSubvolume = once('btrfs', 'receiveSubvolume');
 
-/** Deletes a subvolume: a sequence of one. */
+/** Deletes a subvolume in a sequence of its own. */
 export const removeSubvolume = once('btrfs', 'removeSubvolume');
 
-/** Chooses the subvolume that is mounted when none is named: a sequence of one. */
+/** Sets the default subvolume, which is mounted if none is named, in a sequence of its own. */
 export const setDefaultSubvolume = once('btrfs', 'setDefaultSubvolume');
 
-/** Makes a subvolume read-only or writable: a sequence of one. */
+/** Makes a subvolume read-only or writable in a sequence of its own. */
 export const setProperty = once('btrfs', 'setProperty');
 
-/** Moves what lies in the top level of a filesystem into a new subvolume: a sequence of one. */
+/**
+ * Moves the content of the top level of a filesystem into a new subvolume in a sequence of its own.
+ */
 export const moveTopLevel = once('btrfs', 'moveTopLevel');
 
 export { pruneSnapshots, rotateSnapshots, type Rotated } from './btrfs-rotation.ts';

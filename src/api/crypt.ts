@@ -12,46 +12,62 @@ export type {
   Reencryption,
 } from '../crypt/index.ts';
 
-/** Every encrypted (LUKS) device, open or not. ParseError when there are devices that cannot be read: `scan` has the others. */
+/**
+ * Returns every LUKS device, open or closed. Throws ParseError if a device cannot be read; `scan`
+ * returns the others even then.
+ */
 export async function devices(): Promise<readonly driver.LuksDevice[]> {
   return driver.luksDevices(currentBofh().host);
 }
 
-/** Every encrypted (LUKS) device, open or not, and apart from them every device that cannot be read, which may be one. */
+/**
+ * Returns every LUKS device, open or closed, and separately every device that cannot be read and
+ * may be one.
+ */
 export async function scan(): Promise<driver.LuksScan> {
   return driver.scanForLuks(currentBofh().host);
 }
 
-/** Everything that cryptsetup has open. */
+/** Returns every mapping that cryptsetup has open. */
 export async function mappings(): Promise<readonly driver.Mapping[]> {
   return driver.mappings(currentBofh().host);
 }
 
-/** The header of an encrypted device, or of a file that holds one. RefusedError when there is none. */
+/** Returns the LUKS header of a device or header file. Throws RefusedError if there is none. */
 export async function show(device: string): Promise<driver.LuksHeader> {
   return driver.headerOf(currentBofh().host, device);
 }
 
-/** What is open under a name, or a path below /dev/mapper. RefusedError when nothing is. */
+/**
+ * Returns the open mapping of a name, or of a path below /dev/mapper. Throws RefusedError if it is
+ * not open.
+ */
 export async function status(name: string): Promise<driver.OpenDevice> {
   return driver.openDevice(currentBofh().host, name);
 }
 
-/** Makes an encrypted device: a sequence of one. */
+/** Formats a device with LUKS in a sequence of its own. */
 export const format = once('crypt', 'format');
 
-/** Makes an encrypted device whose header lies in a new file, and writes nothing to the device: a sequence of one. */
+/**
+ * Formats a device with a detached LUKS header in a new file in a sequence of its own. Writes
+ * nothing to the device.
+ */
 export const formatDetached = once('crypt', 'formatDetached');
 
-/** Opens an encrypted device, to stay: a sequence of one. Without a name it gets the one that the site file says. */
+/**
+ * Opens a LUKS device in a sequence of its own. It stays open until it is closed or the host
+ * reboots. Without `name`, the site file (`luksNaming`) names it. Returns the path of the mapping.
+ */
 export async function open(args: Parameters<Tx['crypt']['open']>[0]): ReturnType<Tx['crypt']['open']> {
   const name = args.name ?? (await nameBySite(args.device));
   return single('crypt.open', (tx) => tx.crypt.open({ ...args, ...(name === undefined ? {} : { name }) }));
 }
 
 /**
- * The name that the site file (`luksNaming`) has for a device once it is open, to be handed to `tx.crypt.open`. Undefined:
- * it says nothing of it, and bofh chooses. What is open already keeps its name.
+ * Returns the mapping name that the site file (`luksNaming`) gives a device, to be passed to
+ * `tx.crypt.open`. Undefined if the site file sets none and bofh chooses, or if the device is open
+ * already and keeps its name.
  */
 export async function nameBySite(device: string): Promise<string | undefined> {
   const { host, site } = currentBofh();
@@ -61,8 +77,8 @@ export async function nameBySite(device: string): Promise<string | undefined> {
 }
 
 /**
- * Closes what is open: a sequence of one. With a key it can be undone by itself; without one it is done after everything that
- * can fail, and nobody else's failure can take it back.
+ * Closes a mapping in a sequence of its own. With `key`, the close can be undone. Without one, it
+ * runs after the commit and cannot be undone.
  */
 export async function close(args: {
   readonly name: string;
@@ -75,28 +91,35 @@ export async function close(args: {
   });
 }
 
-/** Makes what is open smaller or larger: a sequence of one. Bytes; without a size all of the device beneath. */
+/**
+ * Resizes an open mapping in a sequence of its own. The size is in bytes (default: the whole
+ * underlying device).
+ */
 export const resize = once('crypt', 'resize');
 
-/** Adds a key: a sequence of one. */
+/** Adds a key in a sequence of its own. */
 export const addKey = once('crypt', 'addKey');
 
-/** Replaces a key: a sequence of one. Until its end both open the device. */
+/** Replaces a key in a sequence of its own. Until the commit both keys open the device. */
 export const changeKey = once('crypt', 'changeKey');
 
-/** Destroys a key, never the last one: a sequence of one. */
+/** Removes a key, never the last one, in a sequence of its own. Irreversible. */
 export async function removeKey(args: Parameters<Tx['crypt']['removeKey']>[0]): Promise<void> {
   await single('crypt.removeKey', (tx) => tx.crypt.removeKey(args));
 }
 
-/** Destroys every key of a device, so that nobody can ever read what is on it: a sequence of one. */
+/**
+ * Erases every key of a device in a sequence of its own. Irreversible: its data can never be read
+ * again.
+ */
 export async function erase(args: Parameters<Tx['crypt']['erase']>[0]): Promise<void> {
   await single('crypt.erase', (tx) => tx.crypt.erase(args));
 }
 
 /**
- * Encrypts all data of a closed LUKS2 device anew, by a new volume key, and tells its header of afterwards: a sequence of one. It
- * may take hours; interrupted, `bofh recover` goes on with it. A backup of its header from before is useless then.
+ * Re-encrypts all data of a closed LUKS2 device with a new volume key in a sequence of its own. May
+ * take hours; `bofh recover` continues an interrupted re-encryption. Earlier header backups become
+ * useless. Returns the new header.
  */
 export async function reencrypt(args: Parameters<Tx['crypt']['reencrypt']>[0]): Promise<driver.LuksHeader> {
   await single('crypt.reencrypt', (tx) => tx.crypt.reencrypt(args));
@@ -104,13 +127,13 @@ export async function reencrypt(args: Parameters<Tx['crypt']['reencrypt']>[0]): 
 }
 
 /**
- * Saves the header of a device in a new file: a sequence of one. The file holds key material: with it, every key of today opens
- * the device for ever, also one that is removed from it later.
+ * Saves the LUKS header of a device to a new file in a sequence of its own. The file contains key
+ * material: with it, every current key opens the device for ever, even after the key is removed.
  */
 export const backupHeader = once('crypt', 'backupHeader');
 
 /**
- * Replaces the header of a closed device by that of a backup: a sequence of one. Keys that were added since the backup open it
- * no more, and those that were removed do again.
+ * Restores the LUKS header of a closed device from a backup in a sequence of its own. Keys added
+ * since the backup no longer open the device, and keys removed since then do again.
  */
 export const restoreHeader = once('crypt', 'restoreHeader');

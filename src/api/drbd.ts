@@ -11,37 +11,46 @@ export { dataSize, deviceSizeFor, externalMetadata, internalMetadata } from '../
 
 export { convert, create, demote, grow, promote, remove, replacePeer } from './replica.ts';
 
-/** Every DRBD resource of this host: those that are configured, and those that are up. */
+/** Returns every DRBD resource of this host that is configured or up. */
 export async function resources(): Promise<readonly driver.Resource[]> {
   return (await driver.resources(currentBofh().host)).map(driver.withPeerName);
 }
 
-/** One by its name. RefusedError when there is none, which names those that are there. */
+/**
+ * Returns the resource of a name. Throws RefusedError, which lists the existing resources, if there
+ * is none.
+ */
 export async function resource(name: string): Promise<driver.Resource> {
   return driver.withPeerName(await driver.resourceNamed(currentBofh().host, name));
 }
 
-/** Everything of a resource that is not as it should be, with what helps. */
+/** Returns every problem of a resource, with its remedy. */
 export function findings(of: driver.Resource): readonly driver.Finding[] {
   return driver.findings(of);
 }
 
-/** What the kernel runs otherwise than the configuration says: the commands that would have it follow; none of a resource that is down. */
+/**
+ * Returns the commands that `drbdadm adjust` would run to make the kernel follow the configuration;
+ * none if the resource is down.
+ */
 export async function differences(of: driver.Resource): Promise<readonly string[]> {
   return driver.differences(currentBofh().host, of);
 }
 
-/** What /proc/drbd tells, without any program: of module 8.4 its devices too. Undefined: no module is loaded. */
+/**
+ * Returns the content of /proc/drbd, parsed without any program; for module 8.4 with its devices.
+ * Undefined if the module is not loaded.
+ */
 export async function procStatus(): Promise<driver.ProcStatus | undefined> {
   return driver.procStatus(currentBofh().host);
 }
 
-/** The lowest port and the lowest minor number that a new resource can have: on this host, or on every one of those that are named. */
+/** Returns the lowest port and minor number that are free on this host, or on all hosts in `on`. */
 export async function next(asked: { readonly on?: readonly string[] } = {}): Promise<driver.Next> {
   const { host, engine } = currentBofh();
   if (asked.on === undefined) return driver.nextFree([await driver.taken(host)]);
   if (asked.on.length === 0)
-    throw new UsageError('drbd.next: name the hosts that it is to be free on, or none');
+    throw new UsageError('drbd.next: name the hosts in `on`, or omit it for this host');
   const members: Member[] = [];
   for (const name of asked.on) members.push(await memberAt(engine, name));
   const all: driver.Taken[] = [];
@@ -49,87 +58,94 @@ export async function next(asked: { readonly on?: readonly string[] } = {}): Pro
   return driver.nextFree(all);
 }
 
-/** Waits until a resource is connected, in sync, or no more compared with its peers; RefusedError when the time is over. */
+/**
+ * Waits until a resource is connected, in sync, or has finished its online verification. Throws
+ * RefusedError on timeout.
+ */
 export async function waitUntil(
   asked: Parameters<typeof driver.waitUntil>[1],
 ): ReturnType<typeof driver.waitUntil> {
   return driver.waitUntil(currentBofh().host, asked);
 }
 
-/** Brings a configured resource up: a sequence of one. */
+/** Brings up a configured resource in a sequence of its own. */
 export const up = once('drbd', 'up');
 
-/** Takes a resource down that is secondary and whole: a sequence of one. */
+/** Takes down a resource that is secondary and has complete data, in a sequence of its own. */
 export async function down(args: Parameters<Tx['drbd']['down']>[0]): Promise<void> {
   await single('drbd.down', (tx) => tx.drbd.down(args));
 }
 
-/** Makes this host the primary of a resource: a sequence of one. */
+/** Makes this host the primary of a resource in a sequence of its own. */
 export const primary = once('drbd', 'primary');
 
-/** Makes this host a secondary of a resource that nobody uses: a sequence of one. */
+/** Makes this host a secondary of an unused resource in a sequence of its own. */
 export const secondary = once('drbd', 'secondary');
 
-/** Writes the file of a new resource: a sequence of one. */
+/** Creates the configuration file of a new resource in a sequence of its own. */
 export const createConfig = once('drbd', 'createConfig');
 
-/** Removes the file of a resource that is not up: a sequence of one. */
+/** Removes the configuration file of a resource that is down, in a sequence of its own. */
 export async function removeConfig(args: Parameters<Tx['drbd']['removeConfig']>[0]): Promise<void> {
   await single('drbd.removeConfig', (tx) => tx.drbd.removeConfig(args));
 }
 
-/** Makes metadata at the end of the device of a volume: a sequence of one. */
+/** Creates metadata at the end of the device of a volume in a sequence of its own. */
 export const createMetadata = once('drbd', 'createMetadata');
 
-/** Takes the metadata of a volume off its device, which holds its data alone from then on: a sequence of one. */
+/**
+ * Removes the metadata of a volume from its device, which keeps the data, in a sequence of its own.
+ */
 export const removeMetadata = once('drbd', 'removeMetadata');
 
-/** Attaches the disks of a resource that is up: a sequence of one. */
+/** Attaches the disks of a resource that is up, in a sequence of its own. */
 export const attach = once('drbd', 'attach');
 
-/** Takes the disks of a resource away from it, without data being lost: a sequence of one. */
+/** Detaches the disks of a resource without data loss in a sequence of its own. */
 export const detach = once('drbd', 'detach');
 
-/** Has a resource that is StandAlone look for its peers: a sequence of one. */
+/** Connects a StandAlone resource to its peers in a sequence of its own. */
 export async function connect(args: Parameters<Tx['drbd']['connect']>[0]): Promise<void> {
   await single('drbd.connect', (tx) => tx.drbd.connect(args));
 }
 
-/** Ends the connections of a resource: a sequence of one. */
+/** Disconnects a resource from its peers in a sequence of its own. */
 export async function disconnect(args: Parameters<Tx['drbd']['disconnect']>[0]): Promise<void> {
   await single('drbd.disconnect', (tx) => tx.drbd.disconnect(args));
 }
 
-/** Holds up the resync of a resource: a sequence of one. */
+/** Pauses the resync of a resource in a sequence of its own. */
 export const pauseSync = once('drbd', 'pauseSync');
 
-/** Lets it go on: a sequence of one. */
+/** Resumes the resync of a resource in a sequence of its own. */
 export const resumeSync = once('drbd', 'resumeSync');
 
-/** Has a resource follow its configuration: a sequence of one. */
+/** Adjusts a resource to its configuration in a sequence of its own. */
 export async function adjust(args: Parameters<Tx['drbd']['adjust']>[0]): Promise<void> {
   await single('drbd.adjust', (tx) => tx.drbd.adjust(args));
 }
 
-/** Has a volume grow to its disk: a sequence of one. */
+/** Grows a volume to the size of its disk in a sequence of its own. */
 export async function resize(args: Parameters<Tx['drbd']['resize']>[0]): Promise<void> {
   await single('drbd.resize', (tx) => tx.drbd.resize(args));
 }
 
-/** Skips the first resync of a resource that is new on both hosts: a sequence of one. */
+/** Skips the initial resync of a resource that is new on both hosts, in a sequence of its own. */
 export async function newCurrentUuid(args: Parameters<Tx['drbd']['newCurrentUuid']>[0]): Promise<void> {
   await single('drbd.newCurrentUuid', (tx) => tx.drbd.newCurrentUuid(args));
 }
 
-/** Fetches all data of a resource from its peer: a sequence of one. */
+/** Discards the local data of a resource and resyncs from the peer in a sequence of its own. */
 export async function invalidate(args: Parameters<Tx['drbd']['invalidate']>[0]): Promise<void> {
   await single('drbd.invalidate', (tx) => tx.drbd.invalidate(args));
 }
 
-/** Sends all data of a resource to its peer: a sequence of one. */
+/**
+ * Discards the peer's data of a resource and resyncs it from this host in a sequence of its own.
+ */
 export async function invalidateRemote(args: Parameters<Tx['drbd']['invalidateRemote']>[0]): Promise<void> {
   await single('drbd.invalidateRemote', (tx) => tx.drbd.invalidateRemote(args));
 }
 
-/** Begins to compare a resource with its peer: a sequence of one. */
+/** Starts an online verification of a resource against its peer in a sequence of its own. */
 export const verify = once('drbd', 'verify');

@@ -4,58 +4,81 @@ import type { Tx } from '../operations.ts';
 
 export type { LogicalVolume, MetadataBackup, PhysicalVolume, VolumeGroup } from '../lvm/index.ts';
 
-/** Every logical volume; of one volume group (missing: CommandError `not-found`) when it is named. */
+/**
+ * Returns every logical volume, or those of `vg`. Throws CommandError `not-found` if that volume
+ * group does not exist.
+ */
 export async function lvs(scope?: { readonly vg?: string }): Promise<readonly driver.LogicalVolume[]> {
   return driver.lvs(currentBofh().host, scope);
 }
 
-/** Every volume group. */
+/** Returns every volume group. */
 export async function vgs(): Promise<readonly driver.VolumeGroup[]> {
   return driver.vgs(currentBofh().host);
 }
 
-/** Every physical volume. */
+/** Returns every physical volume. */
 export async function pvs(): Promise<readonly driver.PhysicalVolume[]> {
   return driver.pvs(currentBofh().host);
 }
 
-/** Makes a logical volume: a sequence of one. */
+/**
+ * Creates a logical volume in a sequence of its own. Sizes are bytes or strings such as `10g`,
+ * rounded up to whole extents.
+ */
 export const createLv = once('lvm', 'createLv');
 
-/** Makes a thin pool: a sequence of one. */
+/**
+ * Creates a thin pool in a sequence of its own. Sizes are bytes or strings such as `10g`, rounded
+ * up to whole extents.
+ */
 export const createThinPool = once('lvm', 'createThinPool');
 
-/** Makes a thin pool larger, its data or its metadata: a sequence of one. Neither can be made smaller again. */
+/**
+ * Grows the data or metadata of a thin pool in a sequence of its own. Irreversible: neither can
+ * shrink again. Sizes are bytes or strings such as `10g`.
+ */
 export const resizeThinPool = once('lvm', 'resizeThinPool');
 
-/** Makes a snapshot of a logical volume: a sequence of one. */
+/**
+ * Creates a snapshot of a logical volume in a sequence of its own; without a size, a thin snapshot
+ * of a thin volume.
+ */
 export const createSnapshot = once('lvm', 'createSnapshot');
 
-/** Puts the content of a snapshot back into its origin, and waits for the end: a sequence of one. */
+/**
+ * Merges a snapshot into its origin in a sequence of its own, and waits for the end. Irreversible.
+ */
 export const mergeSnapshot = once('lvm', 'mergeSnapshot');
 
-/** Removes a logical volume: a sequence of one. */
+/** Removes a logical volume in a sequence of its own. */
 export const removeLv = once('lvm', 'removeLv');
 
-/** Gives a logical volume another name: a sequence of one. */
+/** Renames a logical volume in a sequence of its own. */
 export const renameLv = once('lvm', 'renameLv');
 
-/** Makes a device a physical volume: a sequence of one. */
+/**
+ * Creates a physical volume on a device in a sequence of its own. A device that is not blank needs
+ * `overwrite`.
+ */
 export const createPv = once('lvm', 'createPv');
 
-/** Makes a volume group of physical volumes: a sequence of one. */
+/** Creates a volume group from physical volumes in a sequence of its own. */
 export const createVg = once('lvm', 'createVg');
 
-/** Puts free physical volumes into a volume group: a sequence of one. */
+/** Adds unused physical volumes to a volume group in a sequence of its own. */
 export const extendVg = once('lvm', 'extendVg');
 
-/** Takes physical volumes out of a volume group: a sequence of one. */
+/** Removes physical volumes from a volume group in a sequence of its own. */
 export const reduceVg = once('lvm', 'reduceVg');
 
-/** Gives a volume group another name: a sequence of one. */
+/** Renames a volume group in a sequence of its own. */
 export const renameVg = once('lvm', 'renameVg');
 
-/** Makes a physical volume as large as its device, or as it is told: a sequence of one; of none when it has that size. */
+/**
+ * Resizes a physical volume to the size of its device, or to `size` (bytes or `10g`), in a sequence
+ * of its own. Runs no sequence if it has that size already.
+ */
 export async function resizePv(
   args: Parameters<Tx['lvm']['resizePv']>[0],
 ): ReturnType<Tx['lvm']['resizePv']> {
@@ -63,36 +86,55 @@ export async function resizePv(
   return same ?? single('lvm.resizePv', (tx) => tx.lvm.resizePv(args));
 }
 
-/** Moves extents off a physical volume to others of its group: a sequence of one; of none when there is nothing on it. */
+/**
+ * Moves extents from a physical volume to others of its group in a sequence of its own. Runs no
+ * sequence if it has none. Throws UsageError inside `atomic()`.
+ */
 export async function movePv(args: Parameters<Tx['lvm']['movePv']>[0]): ReturnType<Tx['lvm']['movePv']> {
   refuseInside('lvm.movePv');
   const there = await driver.alreadyMoved(currentBofh().host, args);
   return there ?? (await single('lvm.movePv', (tx) => tx.lvm.movePv(args)));
 }
 
-/** Removes a volume group that has no volume: a sequence of one. */
+/** Removes a volume group that has no volumes, in a sequence of its own. */
 export const removeVg = once('lvm', 'removeVg');
 
-/** Takes the label off a physical volume that is in no group: a sequence of one. */
+/**
+ * Removes the LVM label from a physical volume that is in no group, in a sequence of its own.
+ * Irreversible.
+ */
 export const removePv = once('lvm', 'removePv');
 
-/** The newest metadata of a volume group, as `vgcfgrestore --file` takes it; RefusedError where lvm keeps none, or an older one. */
+/**
+ * Returns the newest metadata of a volume group, for `vgcfgrestore --file`. Throws RefusedError if
+ * LVM keeps none, or only an older one.
+ */
 export async function metadataBackup(vg: string): Promise<driver.MetadataBackup> {
   return driver.metadataBackup(currentBofh().host, vg);
 }
 
-/** Changes the tags of a logical volume: a sequence of one. */
+/** Adds and removes tags of a logical volume in a sequence of its own. */
 export const tagLv = once('lvm', 'tagLv');
 
-/** Gives a linear volume a second copy, or takes one of two away: a sequence of one. A new copy is filled afterwards. */
+/**
+ * Adds a second copy (raid1) to a linear volume, or removes one of two, in a sequence of its own. A
+ * new copy is filled in the background.
+ */
 export const convertLv = once('lvm', 'convertLv');
 
-/** Waits until all copies of a raid agree; `tell` hears which part does, from 0 to 1. RefusedError when they never will. */
+/**
+ * Waits until all copies of a raid volume are in sync; `tell` receives the progress from 0 to 1.
+ * Throws RefusedError if they never will be.
+ */
 export async function waitSynced(of: Parameters<typeof driver.waitSynced>[1]): Promise<void> {
   await driver.waitSynced(currentBofh().host, of);
 }
 
-/** Gives a logical volume another size: a sequence of one, and none at all when it has that size already. */
+/**
+ * Resizes a logical volume in a sequence of its own. The size is bytes or a string such as `10g`,
+ * rounded up to whole extents. Runs no sequence if it has that size already. Throws UsageError
+ * inside `atomic()`.
+ */
 export async function resizeLv(
   args: Parameters<Tx['lvm']['resizeLv']>[0],
 ): ReturnType<Tx['lvm']['resizeLv']> {
@@ -101,7 +143,10 @@ export async function resizeLv(
   return there ?? (await single('lvm.resizeLv', (tx) => tx.lvm.resizeLv(args)));
 }
 
-/** Puts a logical volume into the kernel: a sequence of one, and none at all when it is there. */
+/**
+ * Activates a logical volume in a sequence of its own. Runs no sequence if it is active already.
+ * Throws UsageError inside `atomic()`.
+ */
 export async function activateLv(
   args: Parameters<Tx['lvm']['activateLv']>[0],
 ): ReturnType<Tx['lvm']['activateLv']> {
@@ -110,7 +155,10 @@ export async function activateLv(
   return there ?? (await single('lvm.activateLv', (tx) => tx.lvm.activateLv(args)));
 }
 
-/** Takes a logical volume out of the kernel: a sequence of one, and none at all when it is not there. */
+/**
+ * Deactivates a logical volume in a sequence of its own. Runs no sequence if it is inactive
+ * already. Throws UsageError inside `atomic()`.
+ */
 export async function deactivateLv(
   args: Parameters<Tx['lvm']['deactivateLv']>[0],
 ): ReturnType<Tx['lvm']['deactivateLv']> {

@@ -7,54 +7,63 @@ import { mountedFor } from './mounted-for.ts';
 export type { MountEntry } from '../blockdevice/index.ts';
 export type { CrypttabLine, FstabLine, Table, UnreadLine } from '../mount/index.ts';
 
-/** Every mount of this host. */
+/** Returns every mount of this host. */
 export async function mounts(): Promise<readonly MountEntry[]> {
   return driver.mounts(currentBofh().host);
 }
 
-/** Is something mounted on this directory? */
+/** Returns whether a directory is a mount point. */
 export async function isMountpoint(path: string): Promise<boolean> {
   return driver.isMountpoint(currentBofh().host, path);
 }
 
-/** Mounts a filesystem, to stay: a sequence of one. */
+/**
+ * Mounts a filesystem in a sequence of its own. It stays mounted until it is unmounted or the host
+ * reboots.
+ */
 export const mount = once('mount', 'mount');
 
-/** Shows a directory at another place too, to stay: a sequence of one. */
+/**
+ * Bind-mounts a directory in a sequence of its own. It stays mounted until it is unmounted or the
+ * host reboots.
+ */
 export const bind = once('mount', 'bind');
 
-/** Takes a mount away that nobody uses, never lazily: a sequence of one. */
+/** Unmounts an unused mount, never lazily, in a sequence of its own. */
 export const unmount = once('mount', 'unmount');
 
-/** The lines of /etc/fstab, or of the one of another system. */
+/** Returns the lines of /etc/fstab, or of the fstab file at `path`. */
 export async function fstab(path?: string): Promise<driver.Table<driver.FstabLine>> {
   return driver.fstab(currentBofh().host, path);
 }
 
-/** The lines of /etc/crypttab, or of the one of another system; none when it is not there. */
+/**
+ * Returns the lines of /etc/crypttab, or of the crypttab file at `path`; none if the file does not
+ * exist.
+ */
 export async function crypttab(path?: string): Promise<driver.Table<driver.CrypttabLine>> {
   return driver.crypttab(currentBofh().host, path);
 }
 
-/** Adds a line to /etc/fstab: a sequence of one. */
+/** Adds a line to /etc/fstab in a sequence of its own. */
 export const addFstab = once('mount', 'addFstab');
 
-/** Changes the line of a place in /etc/fstab: a sequence of one. */
+/** Changes the line of a mount point in /etc/fstab in a sequence of its own. */
 export const changeFstab = once('mount', 'changeFstab');
 
-/** Takes the line of a place out of /etc/fstab: a sequence of one. */
+/** Removes the line of a mount point from /etc/fstab in a sequence of its own. */
 export const removeFstab = once('mount', 'removeFstab');
 
-/** Adds a line to /etc/crypttab: a sequence of one. */
+/** Adds a line to /etc/crypttab in a sequence of its own. */
 export const addCrypttab = once('mount', 'addCrypttab');
 
-/** Changes the line of a mapping in /etc/crypttab: a sequence of one. */
+/** Changes the line of a mapping in /etc/crypttab in a sequence of its own. */
 export const changeCrypttab = once('mount', 'changeCrypttab');
 
-/** Takes the line of a mapping out of /etc/crypttab: a sequence of one. */
+/** Removes the line of a mapping from /etc/crypttab in a sequence of its own. */
 export const removeCrypttab = once('mount', 'removeCrypttab');
 
-/** What is mounted for a while: a filesystem, or a directory that is shown at another place; for writing unless said otherwise. */
+/** A temporary mount: a filesystem, or a bind mount of a directory (default mode: rw). */
 export type MountedRequest =
   | (Omit<Parameters<Tx['mount']['mount']>[0], 'mode'> & { readonly mode?: 'ro' | 'rw' })
   | {
@@ -65,60 +74,63 @@ export type MountedRequest =
     };
 
 /**
- * One mount, for a while: `await new Mounted('/dev/sda1').with(async (path) => …)`, or `await using m = await new
- * Mounted({ device, path }).mount()`. It is a sequence of its own, so that a crash in between is recovered; what is done
- * with it meanwhile is not part of it.
+ * A scoped mount: `await new Mounted('/dev/sda1').with(async (path) => …)`, or `await using m =
+ * await new Mounted({ device, path }).mount()`. It is a sequence of its own, so recovery unmounts
+ * it after a crash. What the body does is not part of that sequence.
  */
 export class Mounted {
   readonly #request: MountedRequest;
 
-  /** A device by itself is mounted read-write on a private directory. */
+  /** Takes the mount; a device alone is mounted read-write on a private directory. */
   constructor(request: string | MountedRequest) {
     this.#request = typeof request === 'string' ? { device: request } : request;
   }
 
-  /** Mounts it for as long as the body runs, and unmounts it at its end, whatever that is. */
+  /**
+   * Mounts while the body runs and unmounts when it ends, even if it fails. Returns what the body
+   * returns.
+   */
   async with<T>(body: (path: string) => Promise<T>): Promise<T> {
     const request = this.#request;
     const what = 'bind' in request ? request.bind : request.device;
     return mountedFor(`mount ${what}`, (tx) => openOne(tx, request), body);
   }
 
-  /** The same, until `release()`. */
+  /** Mounts until `release()` is called, or the `await using` block ends. */
   async mount(): Promise<driver.HeldMount> {
     return driver.untilReleased((body) => this.with(body));
   }
 }
 
 /**
- * A tree of mounts, for a while: a list of devices and places, or a root whose fstab says what belongs to it. What is
- * less deep is mounted first. When one fails, those before it are taken away again and its error is thrown: the body never
- * sees half a tree.
+ * A tree of scoped mounts: a list of devices and mount points, or a root whose fstab lists them.
+ * Parents are mounted first. If one fails, those before it are unmounted and its error is thrown:
+ * the body never sees a partial tree.
  */
 export class NestedMounted {
   readonly #tree: readonly driver.TreeMount[] | driver.RootTree;
 
-  /** UsageError for an empty list, or two mounts at one place. */
+  /** Takes the tree. Throws UsageError for an empty list or two mounts on one path. */
   constructor(tree: readonly driver.TreeMount[] | driver.RootTree) {
     this.#tree = isList(tree) ? driver.inOrder(tree) : tree;
   }
 
-  /** Mounts all of it for as long as the body runs, which gets the path of the first: the root. */
+  /** Mounts the tree while the body runs. The body gets the path of the first mount, the root. */
   async with<T>(body: (root: string) => Promise<T>): Promise<T> {
     const tree = this.#tree;
     const what = isList(tree) ? (tree[0]?.path ?? '') : tree.device;
     return mountedFor(`mount the tree of ${what}`, (tx) => openTree(tx, tree), body);
   }
 
-  /** The same, until `release()`. */
+  /** Mounts until `release()` is called, or the `await using` block ends. */
   async mount(): Promise<driver.HeldMount> {
     return driver.untilReleased((body) => this.with(body));
   }
 }
 
 /**
- * Directories to mount on, each handed out to one user at a time. Every mount is a sequence of its own, so that a
- * crash in between is recovered; what the body does is not part of it.
+ * A pool of mount points, each used by one caller at a time. Every mount is a sequence of its own,
+ * so recovery unmounts it after a crash; what the body does is not part of it.
  */
 export class MountPool extends driver.MountPool {
   constructor(paths: readonly string[]) {
@@ -156,7 +168,10 @@ async function openTree(tx: Tx, tree: readonly driver.TreeMount[] | driver.RootT
   return root;
 }
 
-/** What lies within a mount of the same tree is looked for there, where a symbolic link may not lead out of it. */
+/**
+ * Resolves a path below another mount of the same tree inside that mount, so that no symbolic link
+ * leads out of it.
+ */
 async function openList(tx: Tx, tree: readonly driver.TreeMount[]): Promise<string> {
   const { host } = currentBofh();
   const opened = new Map<string, string>();

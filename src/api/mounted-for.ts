@@ -4,11 +4,12 @@ import { processSignals } from '../host/process.ts';
 import type { Tx } from '../operations.ts';
 
 /**
- * Opens something for as long as a body runs: a sequence of its own, of temporary steps alone, which is undone at its end
- * whatever that is.
+ * Opens something while a body runs, in a sequence of temporary steps that is always undone at the
+ * end.
  *
- * The body's own failure is thrown as it is: it is no failure of the mount, which is undone either way. The first signal
- * waits for the body, which would go on writing into the bare directory if the mount were taken from under it.
+ * An error of the body is thrown as it is: the mount did not fail and is undone either way. The
+ * first signal waits for the body, because without the mount it would write into the bare
+ * directory.
  */
 export async function mountedFor<T>(
   name: string,
@@ -27,7 +28,7 @@ export async function mountedFor<T>(
         failed = { error };
         throw error;
       })
-      // What the body wrote is the outer sequence's own.
+      // What the body wrote belongs to the outer sequence.
       .finally(() => outside(renewWitnesses));
   try {
     const value = await apart(() =>

@@ -3,17 +3,22 @@ import * as driver from '../network/index.ts';
 
 export type { Interface } from '../network/index.ts';
 
-/** Every network interface of this host: addresses, MTU, MAC, counters, and of a bridge what hangs on it. */
+/**
+ * Returns every network interface of this host: addresses, MTU, MAC, counters and, for a bridge,
+ * its ports.
+ */
 export async function interfaces(): Promise<readonly driver.Interface[]> {
   return driver.interfaces(currentBofh().host);
 }
 
-/** One by its name. CommandError `not-found`, which names those that are there. */
+/**
+ * Returns the interface of a name. Throws CommandError `not-found`, which lists the existing ones.
+ */
 export async function interfaceNamed(name: string): Promise<driver.Interface> {
   return driver.interfaceNamed(currentBofh().host, name);
 }
 
-/** Every bridge. */
+/** Returns every bridge. */
 export async function bridges(): Promise<readonly driver.Interface[]> {
   return (await interfaces()).filter(({ kind }) => kind === 'bridge');
 }

@@ -30,7 +30,10 @@ import {
 } from '../replica/request.ts';
 import { changeRole, membersToPromote, planDemote, planPromote } from '../replica/role.ts';
 
-/** Makes a resource on two hosts: all of it or nothing. Everything that can be refused is refused before the first step. */
+/**
+ * Creates a replicated resource on two hosts in a sequence of its own. Impossible requests are
+ * refused before anything changes. Sizes are bytes or strings such as `10g`.
+ */
 export async function create(request: CreateRequest): Promise<CreatedReplica> {
   refuseInside('drbd.create');
   const { engine, site } = currentBofh();
@@ -39,7 +42,10 @@ export async function create(request: CreateRequest): Promise<CreatedReplica> {
   return single(`drbd create ${asked.name}`, (tx) => createReplica(tx, engine, plan));
 }
 
-/** Has another host replicate a logical volume of this one with all that is on it, which nobody uses meanwhile: all of it or nothing. */
+/**
+ * Converts an unused logical volume of this host, with its content, to a resource replicated to
+ * another host, in a sequence of its own.
+ */
 export async function convert(request: ConvertRequest): Promise<ConvertedReplica> {
   refuseInside('drbd.convert');
   const { engine } = currentBofh();
@@ -49,7 +55,10 @@ export async function convert(request: ConvertRequest): Promise<ConvertedReplica
   return single(`drbd convert ${asked.vg}/${asked.lv}`, (tx) => convertReplica(tx, engine, plan));
 }
 
-/** Takes a resource apart on both its hosts: down, its configuration, its logical volumes, which are only renamed until the commit. */
+/**
+ * Removes a resource from both hosts in a sequence of its own: takes it down and removes its
+ * configuration and logical volumes. Until the commit the volumes are only renamed.
+ */
 export async function remove(request: RemoveRequest): Promise<Pick<RemovePlan, 'name' | 'hosts'>> {
   refuseInside('drbd.remove');
   const { engine } = currentBofh();
@@ -60,7 +69,10 @@ export async function remove(request: RemoveRequest): Promise<Pick<RemovePlan, '
   return plan;
 }
 
-/** Makes one of its two hosts the primary of a resource, and the other one a secondary. */
+/**
+ * Makes one of the two hosts primary and the other secondary in a sequence of its own (default:
+ * this host).
+ */
 export async function promote(request: PromoteRequest): Promise<void> {
   refuseInside('drbd.promote');
   const { engine } = currentBofh();
@@ -70,7 +82,7 @@ export async function promote(request: PromoteRequest): Promise<void> {
   await single(`drbd promote ${asked.name}`, (tx) => changeRole(tx, engine, plan));
 }
 
-/** Makes a resource secondary on whichever of its hosts it is primary. */
+/** Makes a resource secondary on every host where it is primary in a sequence of its own. */
 export async function demote(request: DemoteRequest): Promise<void> {
   refuseInside('drbd.demote');
   const { engine } = currentBofh();
@@ -79,7 +91,9 @@ export async function demote(request: DemoteRequest): Promise<void> {
   await single(`drbd demote ${asked.name}`, (tx) => changeRole(tx, engine, plan));
 }
 
-/** Gives a resource a larger size, on both its hosts. Bytes that it had, and has. */
+/**
+ * Grows a resource on both hosts in a sequence of its own. Returns its old and new size in bytes.
+ */
 export async function grow(request: GrowRequest): Promise<Pick<GrowPlan, 'from' | 'to'>> {
   refuseInside('drbd.grow');
   const { engine } = currentBofh();
@@ -90,8 +104,9 @@ export async function grow(request: GrowRequest): Promise<Pick<GrowPlan, 'from' 
 }
 
 /**
- * Gives a resource of this host, whose data are up to date and may be in use, another host for its peer, which fetches all of them. What
- * the old peer has is removed, unless that is lost. All of it or nothing: whatever fails, the two are connected as they were.
+ * Replaces the peer of a resource by another host, which resyncs from this one, in a sequence of
+ * its own. The resource must be up to date on this host and may be in use. The old peer's replica
+ * is removed, unless that host is lost. If a step fails, the two hosts are connected as before.
  */
 export async function replacePeer(request: ReplaceRequest): Promise<ReplacedPeer> {
   refuseInside('drbd.replacePeer');

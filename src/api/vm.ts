@@ -18,7 +18,10 @@ export type { RemovePlan } from '../vm/remove.ts';
 export type { MovedVm } from '../vm/move.ts';
 export type { CreateRequest, RemoveRequest, MoveRequest } from '../vm/request.ts';
 
-/** Makes a guest: all of it or nothing. Everything that can be refused is refused before the first step. */
+/**
+ * Creates a guest in a sequence of its own. Impossible requests are refused before anything
+ * changes.
+ */
 export async function create(request: CreateRequest): Promise<CreatedVm> {
   refuseInside('vm.create');
   const { host, site, engine } = currentBofh();
@@ -28,7 +31,10 @@ export async function create(request: CreateRequest): Promise<CreatedVm> {
   return single(`vm create ${plan.name}`, (tx) => createVm(tx, plan, engine));
 }
 
-/** Takes a guest apart: its domain, its configuration, its logical volumes, and what another host has of its disks. */
+/**
+ * Removes a guest in a sequence of its own: its domain, configuration, logical volumes and the
+ * replicas of its disks on another host.
+ */
 export async function remove(request: RemoveRequest): Promise<RemovePlan> {
   refuseInside('vm.remove');
   const { host, site, engine } = currentBofh();
@@ -41,8 +47,9 @@ export async function remove(request: RemoveRequest): Promise<RemovePlan> {
 }
 
 /**
- * Has a guest whose disks are replicated go to the other host: shut down here, its disks and its configuration handed over, started
- * there. All of it or nothing: whatever fails, it runs here again.
+ * Moves a guest with replicated disks to the other host in a sequence of its own: shuts it down
+ * here, promotes its disks and moves its configuration, and starts it there. If a step fails, it
+ * runs here again.
  */
 export async function move(request: MoveRequest): Promise<MovedVm> {
   refuseInside('vm.move');

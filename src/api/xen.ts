@@ -7,13 +7,15 @@ import * as driver from '../xen/index.ts';
 
 /** A configured guest. */
 export interface Domu extends driver.Domu {
-  /** Does its domain run? One that is paused, half-built, crashed or ending does not. */
+  /**
+   * Returns whether its domain runs; false if it is paused, half-built, crashed or shutting down.
+   */
   isRunning(): Promise<boolean>;
-  /** Starts it: a sequence of one. */
+  /** Starts it in a sequence of its own. */
   start(options?: StartOptions): Promise<{ readonly domid: number }>;
 }
 
-/** A guest, configured or there as a domain or both. */
+/** A guest that has a configuration, a domain, or both. */
 export interface GuestRow {
   readonly name: string;
   readonly state: driver.DomainState | 'off';
@@ -21,22 +23,25 @@ export interface GuestRow {
   readonly uuid?: string;
   readonly memoryMiB: number;
   readonly vcpus: number;
-  /** Undefined: no config file is known. */
+  /** Undefined if no config file is known. */
   readonly config?: string;
 }
 
-/** What `startAll` did with one guest. */
+/** Result of `startAll` for one guest. */
 export interface StartedRow {
   readonly name: string;
   readonly was: driver.StartRow['was'];
   readonly now: driver.StartRow['was'];
   readonly seconds: number;
   readonly error?: string;
-  /** When it could not be undone, or its cleaning up is not finished: what is left. */
+  /** Set if the undo is stuck or the cleanup is unfinished: names what is left. */
   readonly stuck?: StuckError;
 }
 
-/** Every configured guest, by name. Throws UsageError that names each file that is no guest config. */
+/**
+ * Returns every configured guest, by name. Throws UsageError that names each file that is not a
+ * guest config.
+ */
 export async function allDomus(): Promise<readonly Domu[]> {
   const { host, site } = currentBofh();
   const domus = await driver.allDomus({ host, configDirs: site.guestConfigDirs });
@@ -47,7 +52,7 @@ export async function allDomus(): Promise<readonly Domu[]> {
   }));
 }
 
-/** Every guest, and what could not be read among the config files. */
+/** Returns every guest, and the config files that cannot be read. */
 export async function list(): Promise<{
   readonly guests: readonly GuestRow[];
   readonly problems: readonly driver.ConfigProblem[];
@@ -84,8 +89,9 @@ export async function list(): Promise<{
 }
 
 /**
- * Starts one configured guest; one that runs already stays as it is. RefusedError when it is paused, crashed or ending, and when a replicated disk of it is not
- * connected to the other host, unless it may start alone.
+ * Starts a configured guest in a sequence of its own. Does nothing if it runs already. Throws
+ * RefusedError if it is paused, crashed or shutting down, or if a replicated disk is not connected
+ * to the peer and `alone` is not set. Throws UsageError if no guest of that name is configured.
  */
 export async function start(name: string, options: StartOptions = {}): Promise<{ readonly domid: number }> {
   const domu = (await allDomus()).find((each) => each.name === name);
@@ -97,9 +103,10 @@ export async function start(name: string, options: StartOptions = {}): Promise<{
 }
 
 /**
- * Starts every configured guest that is not running, from one listing. One that fails does not stop the others. After a
- * signal the rest is not started, and its rows say so. A guest whose undo is stuck is a row too, with `stuck`. For the other hosts of
- * replicated disks all of them together wait no longer than `connectMs`.
+ * Starts every configured guest that is not running, one after the other. One that fails does not
+ * stop the others. After a signal no further guest is started, and their rows say so. A guest whose
+ * undo is stuck has a row with `stuck`. `connectMs` limits, in milliseconds, the total wait for the
+ * peers of all replicated disks (default: 30000).
  */
 export async function startAll(
   options: StartOptions & { readonly onRow?: (row: StartedRow) => void } = {},
@@ -126,7 +133,8 @@ export async function startAll(
   for (const row of plan) {
     const guest = guests.find(({ name }) => name === row.name);
     const starting = row.action === 'start' && guest !== undefined;
-    const why = starting && signals?.stop?.aborted === true ? 'not started: a signal came' : row.why;
+    const why =
+      starting && signals?.stop?.aborted === true ? 'not started: interrupted by a signal' : row.why;
     if (starting && why === undefined) tell(await startRow(row, guest.file, { connectMs: left(), alone }));
     else
       tell({
@@ -150,15 +158,15 @@ async function startRow(row: driver.StartRow, config: string, options: StartOpti
     return { name: row.name, was: row.was, now: 'running', seconds: seconds() };
   } catch (error) {
     if (!(error instanceof BofhError)) throw error;
-    const failed = { name: row.name, was: row.was, seconds: seconds(), error: inWords(error) };
+    const failed = { name: row.name, was: row.was, seconds: seconds(), error: rowText(error) };
     if (!(error instanceof StuckError)) return { ...failed, now: row.was };
-    // Not undone: whether it runs only a look can tell, unless it was committed.
+    // Not undone: its state is unknown, unless the sequence committed.
     return { ...failed, now: error.committed ? 'running' : 'unknown', stuck: error };
   }
 }
 
-/** A row has no place for a remedy of its own, and without one nobody knows how to start the guest. */
-function inWords({ message, remedy }: BofhError): string {
+/** A row has no field for the remedy, and without it the user would not know about --alone. */
+function rowText({ message, remedy }: BofhError): string {
   return remedy === undefined || !remedy.includes('--alone') ? message : `${message}; ${remedy}`;
 }
 
@@ -168,7 +176,7 @@ async function startDomu(
 ): Promise<{ readonly domid: number }> {
   const own = await driver.guestDomains(currentBofh().host, (each) => each.name === name);
   const running = own.find((each) => each.state === 'running' && (uuid === undefined || each.uuid === uuid));
-  // A guest of an unfinished sequence may still be taken away: the sequence says so.
+  // An unfinished sequence may still remove a guest that it created: the sequence reports that.
   if (running !== undefined && own.length === 1 && !(await heldGuests()).has(name))
     return { domid: running.id };
   return single(`xen start ${name}`, (tx) =>
@@ -176,7 +184,7 @@ async function startDomu(
   );
 }
 
-/** Guests of unfinished sequences: half-made, or half-removed. */
+/** Returns the guests of unfinished sequences: partly created or partly removed. */
 async function heldGuests(): Promise<ReadonlySet<string>> {
   const held = new Set<string>();
   for (const { state, owner } of await openJournals(currentBofh().engine)) {

@@ -135,7 +135,7 @@ describe('atomic()', () => {
       }),
     );
 
-    await expect(failed).rejects.toThrow(/begun inside atomic\(\)/);
+    await expect(failed).rejects.toThrow(/started inside atomic\(\)/);
   });
 
   it('lets another one begin once it has ended, also from what it left running', async () => {

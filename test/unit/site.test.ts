@@ -13,7 +13,7 @@ describe('a site file', () => {
 
   it('names the nearest known key for an unknown one', () => {
     expect(() => parseSite({ volumeGruop: 'vg0' }, '/etc/bofh/site-specific.json')).toThrow(
-      /site-specific\.json: "volumeGruop" is no setting; did you mean "volumeGroup"\?/,
+      /site-specific\.json: unknown setting "volumeGruop"; did you mean "volumeGroup"\?/,
     );
   });
 

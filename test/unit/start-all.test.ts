@@ -25,7 +25,7 @@ it('a signal between two guests leaves the first running, and the table says wha
 
   expect(rows).toMatchObject([
     { name: 'a', was: 'off', now: 'running' },
-    { name: 'b', was: 'off', now: 'off', error: 'not started: a signal came' },
+    { name: 'b', was: 'off', now: 'off', error: 'not started: interrupted by a signal' },
   ]);
 });
 

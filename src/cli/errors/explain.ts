@@ -136,7 +136,9 @@ function rolledBack(
 ): Explanation {
   const { cause } = error;
   const why = known(cause, circumstances, around);
-  const left = error.leftAlone.map((each) => `left alone, for it is not ours: ${printable(each)}`);
+  const left = error.leftAlone.map(
+    (each) => `left untouched, not created by this sequence: ${printable(each)}`,
+  );
   return {
     class: error.name,
     failed: oneLine(error.message),

@@ -55,7 +55,8 @@ export async function openSession(
     signals: runtime.signals,
     argv: runtime.recorded,
     waitMs: settings.waitMs,
-    onLeftAlone: (found) => runtime.terminal.line(`left alone, for it is not ours: ${printable(found)}`),
+    onLeftAlone: (found) =>
+      runtime.terminal.line(`left untouched, not created by this sequence: ${printable(found)}`),
     ...(settings.answer === 'json' && !runtime.terminal.live ? {} : { onProgress: progress.onProgress }),
   });
   const engine = counted(bofh.engine, runtime);

@@ -120,7 +120,7 @@ describe('a rotation', () => {
       ({ uuid }) => uuid,
     );
 
-    await expect(rotated([second])).rejects.toThrow(`by now ${oldest ?? ''} would be deleted, too`);
+    await expect(rotated([second])).rejects.toThrow(`${oldest ?? ''} would be deleted too`);
     expect(host.snapshot()).toBe(before);
     expect((await rotated([first, second, 'gone since'])).deleted.map(({ path }) => path)).toEqual([
       oldest,

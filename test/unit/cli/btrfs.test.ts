@@ -131,7 +131,7 @@ describe('bofh btrfs', () => {
       host.admin.btrfs('subvolume', 'snapshot', '-r', '/srv/pool/home', `/srv/pool/snapshots/${second}`);
       return 'y';
     };
-    await expect(runVerb(at({}, [meanwhile]).runtime, rotate)).rejects.toThrow(/would be deleted, too/);
+    await expect(runVerb(at({}, [meanwhile]).runtime, rotate)).rejects.toThrow(/would be deleted too/);
     expect(await daily()).toEqual([second]);
   });
 

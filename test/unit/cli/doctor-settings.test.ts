@@ -47,6 +47,6 @@ it('bofh doctor --settings prints a table', async () => {
   const { runtime, stdout } = testRuntime(simulatedBofh({ site }));
   await runVerb(runtime, 'doctor --settings');
   expect(stdout()).toMatch(/^SETTING +VALUE +FROM +WHAT IT IS\n/);
-  expect(stdout()).toMatch(/^volumeGroup +vg0 +\/etc\/bofh\/site-specific\.json +the volume group/m);
-  expect(stdout()).toMatch(/^bridge +- +default +bridge of/m);
+  expect(stdout()).toMatch(/^volumeGroup +vg0 +\/etc\/bofh\/site-specific\.json +volume group for/m);
+  expect(stdout()).toMatch(/^bridge +- +default +default bridge of/m);
 });

@@ -153,7 +153,9 @@ describe('an explanation', () => {
       root,
     );
 
-    expect(details).toEqual(['left alone, for it is not ours: lvm.lv.create (lv:vg0/a): another uuid']);
+    expect(details).toEqual([
+      'left untouched, not created by this sequence: lvm.lv.create (lv:vg0/a): another uuid',
+    ]);
     expect(next).toBe('vgextend');
     expect(host).toContain('others');
   });

@@ -100,7 +100,7 @@ it('the plan of a resize opens no container on a replicated disk, and says so', 
   admin.luksClose('web1');
   const { runtime } = at(hosts.here, { dryRun: true });
   const planned = runVerb(runtime, `block resize /dev/drbd0 +64m ${on} --key file:/etc/key`);
-  await expect(planned).rejects.toThrow('/dev/drbd0 is closed, and a plan opens nothing');
+  await expect(planned).rejects.toThrow('/dev/drbd0 is closed, and a dry run does not open it');
 });
 
 describe.each(recipes)('the plan of bofh drbd %s', (_, stage, words) => {

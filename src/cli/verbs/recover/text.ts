@@ -42,7 +42,8 @@ export const endWords: Readonly<Record<Row['end'], string>> = {
 /** The answer of `bofh recover`. */
 export function tell(runtime: Runtime, rows: readonly Row[]): void {
   for (const { leftAlone } of rows)
-    for (const each of leftAlone) runtime.terminal.line(`left alone, for it is not ours: ${printable(each)}`);
+    for (const each of leftAlone)
+      runtime.terminal.line(`left untouched, not created by this sequence: ${printable(each)}`);
   give(runtime, {
     data: rows,
     head: ['ID', 'END', 'NAME', 'BECAUSE'],
