@@ -7,7 +7,7 @@ export const asTheScriptLeftIt =
   'as the script left it; whatever it began in atomic() is committed or undone';
 export const scriptNext = 'bofh journal list shows whether anything is unfinished';
 
-/** What the user's own code threw. */
+/** Explains an error thrown by the user's script. */
 export function scriptFailed(error: unknown, script: string): Explanation {
   const text =
     error instanceof Error ? `${textOf(error.name)}: ${messageOf(error)}` : `it threw ${textOf(error)}`;
@@ -22,8 +22,8 @@ export function scriptFailed(error: unknown, script: string): Explanation {
 }
 
 /**
- * Where in the user's own files it happened: the innermost error tells it best. Without the columns, which are those of
- * what the transpiler made of a line.
+ * Returns where in the user's files it happened, the innermost error first. Without columns: those
+ * are of the transpiled code.
  */
 export function scriptLines(error: unknown, script: string): readonly string[] {
   const found = chainOf(error).map((each) =>
@@ -42,17 +42,20 @@ export function scriptLines(error: unknown, script: string): readonly string[] {
 const frame =
   /^\s*(?<head>at (?:.*\()?(?:async )?)(?:file:\/\/)?(?<path>\/.*):(?<number>\d+):\d+(?<tail>\)?)$/;
 
-/** All of `src/cli/`, or of `dist/`, where all code is in one folder. */
-const ours = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? '../' : './', import.meta.url));
+/** All of `src/cli/`; in `dist/` all code is in one folder. */
+const ownCode = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? '../' : './', import.meta.url));
 
-/** A script has the files of its directory, and of those below; one in the root directory has not the whole host. */
+/**
+ * Files in and below the directory of the script are its own, except for a script in the root
+ * directory.
+ */
 function isOwn(path: string, script: string): boolean {
   const folder = posix.dirname(script);
   const isNear = folder === '/' ? posix.dirname(path) === '/' : path.startsWith(`${folder}/`);
-  return isNear && !path.startsWith(ours) && !path.includes('/node_modules/');
+  return isNear && !path.startsWith(ownCode) && !path.includes('/node_modules/');
 }
 
-/** An error, what caused it, and so on; a script may have made a ring of them. */
+/** Returns an error and its causes. A script may have linked them in a cycle. */
 function chainOf(error: unknown): readonly Error[] {
   const chain = new Set<Error>();
   for (let each = error; each instanceof Error && !chain.has(each); each = each.cause) chain.add(each);

@@ -4,7 +4,7 @@ import type { Explanation } from './explanation.ts';
 import { stepInWords } from '../plan/text.ts';
 import { messageOf, oneLine, printable } from '../output/text.ts';
 
-/** What is done, what is undone, and all that a person needs about each step that is left. */
+/** Explains a stuck sequence: what is done, what is undone, and how to clear each leftover step. */
 export function stuck(error: StuckError): Explanation {
   const done = error.committed
     ? `changed: the work itself is done and stays, but its cleaning up is not finished${where(error)}`
@@ -28,7 +28,7 @@ export function stuck(error: StuckError): Explanation {
   };
 }
 
-/** The hosts on which something is left, when these are not this one alone. */
+/** Returns the hosts with leftovers, if other hosts are among them. */
 function where({ blocked, remaining }: StuckError): string {
   const hosts = [...new Set([...blocked, ...remaining].map(({ host }) => host ?? 'this host'))];
   if (hosts.every((host) => host === 'this host')) return '';
@@ -40,7 +40,10 @@ function stepLine(word: string, step: StuckStep): string {
   return printable(`${word}: step ${String(n)} ${stepInWords(step)}${why === undefined ? '' : `: ${why}`}`);
 }
 
-/** What is left, in the order in which a person would clear it: the newest first, after the commit the oldest. */
+/**
+ * Returns the leftovers in the order of manual recovery: newest first, after the commit oldest
+ * first.
+ */
 function inOrder({ blocked, remaining, committed }: StuckError) {
   const left = [
     ...blocked.map((step) => ({ word: 'blocked', step })),
@@ -49,7 +52,10 @@ function inOrder({ blocked, remaining, committed }: StuckError) {
   return committed ? left : left.toReversed();
 }
 
-/** What a person needs about a step that is left: who holds it, what it is, how to see it and how to clear it. */
+/**
+ * Returns the lines about a leftover step: its holders, what it is, how to see it and how to clear
+ * it.
+ */
 function manualRecoveryLines(step: StuckStep): readonly string[] {
   const on = step.host === undefined ? [] : [`on:    ${printable(step.host)}`];
   const lines = [

@@ -30,7 +30,10 @@ export function explain(error: unknown, circumstances: Circumstances): Explanati
   return circumstances.on === undefined ? whole : { ...whole, host: `${circumstances.on}: ${whole.host}` };
 }
 
-/** `around`: the errors that this one was found in. One that is its own cause is told as if it had none. */
+/**
+ * `around`: the errors that have this one as their cause. An error that is its own cause is
+ * explained without a cause.
+ */
 function known(
   error: unknown,
   circumstances: Circumstances,
@@ -63,7 +66,7 @@ function known(
   return unexpected(error, circumstances);
 }
 
-/** What fails within a script has changed nothing, but the script may have, before it came to that. */
+/** The failed call changed nothing, but the script may have changed something before it. */
 function ofScript(error: unknown, plain: Explanation, { script }: Circumstances): Explanation {
   if (script === undefined) return plain;
   const told = { ...plain, details: [...plain.details, ...scriptLines(error, script)] };
@@ -72,7 +75,7 @@ function ofScript(error: unknown, plain: Explanation, { script }: Circumstances)
   return { ...told, host: asTheScriptLeftIt, next: plain.next ?? scriptNext, exitCode };
 }
 
-/** No failure ends without a word on what to do; of several reasons each has its own. */
+/** Every failure names the next command; each of several reasons has its own. */
 function withNext(error: unknown, told: Explanation, circumstances: Circumstances): Explanation {
   if (told.next !== undefined || severalIn(error)) return told;
   const cause = error instanceof RolledBackError ? error.cause : error;
@@ -105,7 +108,7 @@ function say(
   };
 }
 
-/** A check that found several faults has them all in its cause. */
+/** A check that found several faults has all of them in its cause. */
 function refusals(cause: unknown): readonly string[] {
   if (!(cause instanceof AggregateError) || cause.errors.length < 2) return [];
   return cause.errors.map((each: unknown) => `- ${oneLine(messageOf(each))}${remedyOf(each)}`);
@@ -117,7 +120,7 @@ function several(
   around: ReadonlySet<unknown>,
 ): Explanation {
   const all = error.errors.map((each: unknown) => known(each, circumstances, around));
-  // What is left half-done outweighs everything, whatever its number.
+  // A leftover outweighs every other end, whatever its exit code.
   const weight = ({ exitCode }: Explanation): number => (exitCode === 3 ? 1000 : exitCode);
   const worst = all.reduce((a, b) => (weight(b) > weight(a) ? b : a));
   if (all.length === 1) return worst;
@@ -154,7 +157,7 @@ function rolledBack(
   };
 }
 
-/** Nobody can take that order back. */
+/** A shutdown that xl has requested cannot be cancelled. */
 function isShuttingDown(cause: unknown): boolean {
   return (
     cause instanceof CommandError &&

@@ -1,25 +1,25 @@
-/** A sequence that this process began, as its journal tells it. */
+/** A sequence that this process started, as its journal describes it. */
 export interface Begun {
   readonly id: string;
   readonly name: string;
-  /** `open`: the journal stays, for something is left to undo, or to finish after the commit. */
+  /** `open`: the journal stays, because something must still be undone or finished. */
   readonly end: 'committed' | 'undone' | 'open';
-  /** What is left, a line each. */
+  /** What is left, one line each. */
   readonly left: readonly string[];
 }
 
-/** An error for people: what failed, what state the host is in, what to do next. */
+/** An error for users: what failed, the state of the host, the next command. */
 export interface Explanation {
   readonly class: string;
   readonly failed: string;
   readonly host: string;
   readonly next: string | undefined;
-  /** One a line: refusals, steps, what was left alone. */
+  /** One line each: refusals, steps, objects left untouched. */
   readonly details: readonly string[];
   readonly exitCode: number;
 }
 
-/** An error that another process of ours has explained already. */
+/** An error that the child process has explained already. */
 export class Explained extends Error {
   readonly explanation: Explanation;
 
@@ -29,20 +29,20 @@ export class Explained extends Error {
   }
 }
 
-/** What the one who explains knows besides the error. */
+/** Context of an error, for its explanation. */
 export interface Circumstances {
   /** The user script that threw it. */
   readonly script?: string | undefined;
   readonly root: boolean;
-  /** Noun and verb of what failed, where there is a verb. */
+  /** Noun and verb that failed, if any. */
   readonly verb?: string | undefined;
-  /** The host that was named (`--host`): what is said of the host is said of it. */
+  /** The host of `--host`: statements about the host mean this one. */
   readonly on?: string | undefined;
-  /** What this process has begun. */
+  /** The sequences that this process started. */
   readonly sequences?: { readonly begun: () => readonly Begun[] };
 }
 
-/** The explanation as it stands on stderr. */
+/** Returns the explanation as printed on stderr. */
 export function asText({ failed, details, host, next }: Explanation): string {
   return [
     `bofh: ${failed}`,

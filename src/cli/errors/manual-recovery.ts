@@ -1,7 +1,7 @@
 import type { ManualRecovery, StuckStep } from '../../core/errors.ts';
 import { printable, typed } from '../output/text.ts';
 
-/** What a person can do about a step by hand, one line each: what it is, how to see it, how to clear it. */
+/** Returns the lines of a manual recovery: what it is, how to see it, how to clear it. */
 export function manualRecoveryText({ what, look, clear }: ManualRecovery): readonly string[] {
   return [
     `it is: ${printable(what)}`,
@@ -10,7 +10,7 @@ export function manualRecoveryText({ what, look, clear }: ManualRecovery): reado
   ];
 }
 
-/** Who keeps a step from being undone, and what would free it. */
+/** Returns the lines about the holders that prevent the undo of a step, and how to free it. */
 export function holdersInWords({
   holders = [],
   remedy,
@@ -24,7 +24,7 @@ export function holdersInWords({
   ];
 }
 
-/** `manualRecovery` for a JSON answer: command lines as a person would type them. */
+/** Returns `manualRecovery` for a JSON answer: command lines as typed in a shell. */
 export function manualRecoveryData({ what, look, clear }: ManualRecovery): {
   readonly what: string;
   readonly look: readonly string[];

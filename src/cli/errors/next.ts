@@ -10,7 +10,7 @@ import type { Circumstances } from './explanation.ts';
 
 export const bugReport = 'report it to the authors of bofh; --log-level debug shows the details';
 
-/** What to do next after an error that does not say so itself. */
+/** Returns the next command for an error without a remedy of its own. */
 export function nextOf(error: unknown, { verb }: Circumstances): string {
   if (error instanceof UsageError)
     return `${['bofh', ...(verb === undefined ? [] : [verb])].join(' ')} --help`;
@@ -26,7 +26,7 @@ function afterCommand({ reason, tool, argv }: CommandError): string {
   const path = argv.at(-1) ?? '';
   if (reason === 'not-found' && tool === 'file') {
     if (path.startsWith('/dev/')) return 'bofh block tree shows the devices that are there';
-    return 'name what is there, then give the command again';
+    return 'name the existing content, then run the command again';
   }
   if (reason === 'busy') return 'end that use, then give the command again';
   if (reason === 'no-space') return 'make room, then give the command again';

@@ -6,13 +6,13 @@ import { RolledBackError, StuckError } from '../../core/errors.ts';
 import type { Begun, Explanation } from './explanation.ts';
 import { messageOf, oneLine, printable } from '../output/text.ts';
 
-/** What has become of a sequence; undefined when it left no journal, and so changed nothing. */
+/** Returns the state of a sequence; undefined if it has no journal, and so changed nothing. */
 export function begunIn(store: Store, id: string): Begun | undefined {
   try {
     const state = stateIn(store, id);
     return state === undefined ? undefined : toldBy(state);
   } catch (error) {
-    // What cannot be told is not told as good.
+    // Unknown is reported as open.
     return { id, name: '?', end: 'open', left: [`its journal cannot be read: ${oneLine(messageOf(error))}`] };
   }
 }
@@ -40,8 +40,8 @@ function toldBy(state: State): Begun {
 }
 
 /**
- * An error's explanation, corrected by what this process has done before it: a script may begin many sequences. What
- * is left half-done outweighs every other end.
+ * Returns an explanation that also covers what this process did before the error: a script can
+ * start many sequences. A leftover outweighs every other end.
  */
 export function withBegun(explanation: Explanation, error: unknown, begun: readonly Begun[]): Explanation {
   const told = toldOf(error);
@@ -71,7 +71,9 @@ export function withBegun(explanation: Explanation, error: unknown, begun: reado
   };
 }
 
-/** Sequences whose end the error itself tells: undone but for a line of the journal, or stuck with its steps. */
+/**
+ * Returns the sequences that the error itself reports: undone except for a journal line, or stuck.
+ */
 function toldOf(error: unknown): ReadonlySet<string | undefined> {
   if (error instanceof RolledBackError) return new Set([error.id]);
   if (error instanceof StuckError && error.blocked.length + error.remaining.length > 0)
@@ -79,7 +81,7 @@ function toldOf(error: unknown): ReadonlySet<string | undefined> {
   return new Set();
 }
 
-/** Up to three by name; the lines below name the rest. */
+/** Names up to three; the lines below name the rest. */
 export function inWords(sequences: readonly Begun[]): string {
   if (sequences.length > 3) return `${String(sequences.length)} sequences`;
   return sequences.map(({ id, name }) => printable(`"${name}" (${id})`)).join(', ');
@@ -90,7 +92,7 @@ const stay = ({ length }: readonly unknown[]): string => (length === 1 ? 'stays'
 
 const most = 20;
 
-/** One that stands in the sentence already needs no line. */
+/** A sequence that the sentence already names needs no line. */
 function lines(sequences: readonly Begun[], word: string): readonly string[] {
   if (sequences.length <= 3) return [];
   const more = sequences.length - most;

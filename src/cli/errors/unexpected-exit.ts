@@ -3,19 +3,19 @@ import type { Runtime } from '../runtime/runtime.ts';
 import type { Terminal } from '../runtime/terminal.ts';
 import { messageOf, oneLine, printable } from '../output/text.ts';
 
-/** Everything of a run that the one who explains its end needs. */
+/** State of a run, for the report of its end. */
 export interface Run {
   readonly args: readonly string[];
   readonly terminal: Terminal;
   readonly sequences: Runtime['sequences'];
-  /** The verb may change the host, and is meant to. */
+  /** The verb changes the host. */
   changes: boolean;
   runtime: Runtime | undefined;
-  /** Its end is told, or is about to be. */
+  /** Its end is being reported, or was reported. */
   told: boolean;
 }
 
-/** The words for an error that cannot be explained (`why`), made of nothing that is still to be loaded. */
+/** Explains an error that cannot be explained otherwise (`why`), without loading another module. */
 export function plainly(error: unknown, why: unknown, begun: readonly Begun[]): Explanation {
   const open = begun.some(({ end }) => end === 'open');
   return {
@@ -32,8 +32,8 @@ export function plainly(error: unknown, why: unknown, begun: readonly Begun[]): 
 }
 
 /**
- * Whatever ends this process before its end is told: nothing is left to wait for, or somebody else's code has called
- * process.exit(). That is no success, whatever its exit code. A script may end its process; `run` looks after that.
+ * Reports an exit of the process before its end was reported: an empty event loop, or a foreign
+ * process.exit(). It is a failure, whatever its exit code. A script may exit; `run` handles that.
  */
 export function watchExit(run: Run): void {
   process.on('exit', () => {

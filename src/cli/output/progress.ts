@@ -5,10 +5,10 @@ import type { Terminal } from '../runtime/terminal.ts';
 
 type OnProgress = NonNullable<Engine['onProgress']>;
 
-/** Tells the steps of a sequence as they run. */
+/** Reports the steps of a running sequence. */
 export interface ProgressReport {
   readonly onProgress: OnProgress;
-  /** Takes the live line away. */
+  /** Removes the live line. */
   readonly end: () => void;
 }
 
@@ -16,8 +16,8 @@ const redrawMs = 1000;
 const plainMs = 10_000;
 
 /**
- * On a terminal one line that is drawn again: the step, the program that it runs, the part done, the seconds. Elsewhere
- * a plain line for each program, and one every ten seconds while it tells how far it is; `silent`: none of these.
+ * On a terminal, one live line: the step, its program, the progress, the seconds. Elsewhere a plain
+ * line for each program, and one every ten seconds with its progress; `silent`: none.
  */
 export function reportProgress(
   terminal: Terminal,

@@ -19,7 +19,7 @@ const none = {
   middle: '  ',
 };
 
-/** A table in plain text, without colours and lines, as `column -t` would make it. */
+/** Returns a plain text table, like `column -t`. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const drawn = new Table({
     head: [...head],

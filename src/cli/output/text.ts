@@ -4,7 +4,7 @@ import { messageOf } from '../../core/errors.ts';
 
 export { messageOf };
 
-/** The text of anything, also of what has none: `Object.create(null)` throws when a text is made of it. */
+/** Returns the text of any value; `Object.create(null)` throws when it is converted. */
 export function textOf(value: unknown): string {
   try {
     return String(value);
@@ -13,7 +13,10 @@ export function textOf(value: unknown): string {
   }
 }
 
-/** The stack of an error. Even to look at it can throw: V8 makes it at the first look, of a name and a message that may have no text. */
+/**
+ * Returns the stack of an error. Reading it can throw: V8 creates it then, from a name and message
+ * that may not convert to text.
+ */
 export function stackTextOf(error: Error): string {
   try {
     return textOf(error.stack ?? error.message);
@@ -22,7 +25,10 @@ export function stackTextOf(error: Error): string {
   }
 }
 
-/** A name from the host must not move the cursor of the one who reads it. A damaged journal may have anything in its place. */
+/**
+ * Escapes control characters: a name on the host must not move the reader's cursor. A damaged
+ * journal may contain anything.
+ */
 export function printable(text: unknown): string {
   return shownName(textOf(text)).replaceAll(
     /[\u0000-\u001f\u007f-\u009f]/g,
@@ -30,7 +36,7 @@ export function printable(text: unknown): string {
   );
 }
 
-/** Text of several lines as one: an answer of a tool may be long, a sentence is not. */
+/** Joins lines: the output of a tool may be long, a sentence is not. */
 export function oneLine(text: unknown): string {
   return textOf(text)
     .split('\n')
@@ -39,10 +45,10 @@ export function oneLine(text: unknown): string {
     .join('; ');
 }
 
-/** Words as a person would type them, quoted for a shell. */
+/** Returns a command line quoted for a shell. */
 export function typed([tool = '', ...argv]: readonly string[]): string {
   return commandLine({ tool, argv });
 }
 
-/** Said of a script, in a run and in a dry run. */
+/** Used in a run and in a dry run of a script. */
 export const neverOver = 'the script waits, at its top level, for something that can never come';

@@ -5,7 +5,9 @@ import type { DryAsked, DryQuestion, DryReply } from './protocol.ts';
 
 type Ask = (on: string, asked: DryAsked) => Promise<DryReply>;
 
-/** Hosts as the process sees them in which a script is planned: it asks the one that started it. */
+/**
+ * Returns hosts for the child process that plans a script: every query goes to the parent process.
+ */
 export function askingHosts(): (name: string) => Host {
   const ask = asker();
   const local = api.localHost();
@@ -16,7 +18,7 @@ export function askingHosts(): (name: string) => Host {
       const how = { ...limit, ...(encoding === undefined ? {} : { encoding }) };
       return answered(name, command, await ask(name, { what: 'run', tool, argv, ...how }));
     };
-    // Files of this host it may read by itself.
+    // The child can read files of this host itself.
     if (name === '') return { ...local, run };
     return { ...local, name, run, ...readsOf(name, ask) };
   };
@@ -28,7 +30,7 @@ function asker(): Ask {
   let number = 0;
   return (on, asked) => {
     const own = (number += 1);
-    // Only a question that is open keeps the channel's process alive.
+    // Only an open query keeps the process alive.
     process.channel?.ref();
     return new Promise((resolve) => {
       waiting.set(own, (reply) => {

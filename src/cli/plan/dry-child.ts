@@ -13,12 +13,12 @@ import { explain } from '../errors/explain.ts';
 import { planOf } from './plan.ts';
 import { neverOver } from '../output/text.ts';
 
-/** The process in which a script is planned: `bofh run SCRIPT --dry-run` starts it with the right to read, and no other. */
+/** The child process of `bofh run SCRIPT --dry-run`, which plans the script. It can only read. */
 process.once('message', (message) => {
   void plan(message as DryTask).then((end) => process.send?.(end));
 });
 
-// Without the one who asked nobody would see the plan.
+// Without the parent there is no one to show the plan to.
 process.once('disconnect', () => process.exit(1));
 
 async function plan(task: DryTask): Promise<DryEnd> {
@@ -64,7 +64,7 @@ async function plan(task: DryTask): Promise<DryEnd> {
   }
 }
 
-/** What the plan looks at. Its hosts are reached by the process that started this one. */
+/** Returns the real hosts of the plan, reached through the parent process. */
 function realOf({ site, stateDir, host: name }: DryTask) {
   const asking = askingHosts();
   const { engine } = api.connect({ site, stateDir, ...(name === '' ? {} : { host: name }) });
@@ -77,7 +77,10 @@ function realOf({ site, stateDir, host: name }: DryTask) {
   return { host: asking(name), site, stateDir, engine: { ...engine, place } };
 }
 
-/** Also when the script caught the error: what it would have done after that write nobody can tell. */
+/**
+ * Returns the error for a denied write, even if the script caught it: what it would do after that
+ * write is unknown.
+ */
 function tried(attempts: readonly Attempt[], script: string): RefusedError {
   const distinct = [...new Map(attempts.map((each) => [each.call, each])).values()];
   const all = distinct.map(({ what, call }) => {
@@ -89,7 +92,7 @@ function tried(attempts: readonly Attempt[], script: string): RefusedError {
   return new RefusedError(`the dry run was stopped: ${all[0] ?? ''}${more}`, { remedy });
 }
 
-/** What the script left running belongs to it. Only a question that is open keeps the channel's process alive. */
+/** Waits for what the script left running. Only an open query keeps the process alive. */
 function drained(): Promise<void> {
   process.channel?.unref();
   return new Promise((resolve) => process.once('beforeExit', () => resolve()));

@@ -6,10 +6,13 @@ const changes = [
   ...(['pipe', 'writeNew', 'link', 'rename', 'removeFile', 'makeDir', 'removeDir', 'sync'] as const),
 ] as const satisfies readonly (keyof ChangeHost)[];
 
-/** A host that is still to come: a script names the hosts of its steps only when it comes to them. */
+/**
+ * Returns a host that is connected later: a script names the hosts of its steps only when it
+ * reaches them.
+ */
 export function comingHost(name: string, made: Promise<Host>): Host {
   const forwarding = <H extends ReadHost>(coming: Promise<H>, verbs: readonly (keyof H)[]): H => {
-    // Who never asks it anything need not know that it cannot be reached.
+    // If it is never used, a failed connection does not matter.
     coming.catch(() => undefined);
     const forwarded = verbs.map((verb) => [
       verb,

@@ -10,7 +10,10 @@ import { comingHost } from './host-to-come.ts';
 import type { SimulatedHost } from '../../simulator/host.ts';
 import { simulate } from '../../simulator/real-host/simulate.ts';
 
-/** The reservations of another host in a plan: it is asked what others have there, and nothing is written. */
+/**
+ * Returns the reservations of another host for a plan: reads those of other sequences and writes
+ * nothing.
+ */
 export function plannedReservations(real: ReadHost, { journals, reach }: Reservations): Reservations {
   const directory = `${dirname(journals ?? '')}/reservations`;
   const own = new Set<string>();
@@ -36,7 +39,7 @@ export function plannedReservations(real: ReadHost, { journals, reach }: Reserva
     },
     fence: async ({ id }) =>
       own.has(id) || (await real.stat(`${directory}/${id}`)) !== undefined ? 'fenced' : 'missing',
-    // Where it cannot be reached it stays reserved.
+    // On an unreachable host it stays reserved.
     release: async () => {
       await real.facts();
     },
@@ -48,7 +51,7 @@ async function reservedOn(real: ReadHost, directory: string) {
   const ids = (await real.readDir(directory)).filter((name) => /^[0-9a-f]+$/.test(name));
   const read = ids.map(async (id) => {
     const bytes = await real.readFile(`${directory}/${id}`).catch((error: unknown) => {
-      // It has ended while we looked.
+      // It ended meanwhile.
       if (error instanceof CommandError && error.reason === 'not-found') return undefined;
       throw error;
     });
@@ -57,7 +60,10 @@ async function reservedOn(real: ReadHost, directory: string) {
   return (await Promise.all(read)).flat();
 }
 
-/** Another host in a plan: one that steps are left on is simulated, as far as it can be reached. */
+/**
+ * Returns another host of a plan. If it has leftover steps it is simulated, provided it can be
+ * reached.
+ */
 export async function plannedPlace(
   { host: real, reservations }: Place,
   left: 'something' | 'nothing',
@@ -67,7 +73,7 @@ export async function plannedPlace(
   return placeOn(host, { host: real, reservations });
 }
 
-/** One that nobody knew of before: a script names the hosts of its steps only when it comes to them. */
+/** Returns a host that a script names only when it reaches its steps. */
 export function comingPlace(
   name: string,
   { host: real, reservations }: Place,

@@ -8,8 +8,9 @@ import type { Runtime } from '../runtime/runtime.ts';
 import { textOf } from '../output/text.ts';
 
 /**
- * `bofh recover --dry-run`: the very recovery, of copies of the journals on a simulated host. The exit code is that of
- * the run: 3 when something would stay open, 4 when a journal cannot be read or taken.
+ * `bofh recover --dry-run`: runs the recovery on copies of the journals on a simulated host.
+ * Returns the exit code of a real run: 3 if something would stay open, 4 if a journal cannot be
+ * read or claimed.
  */
 export async function planRecovery(
   runtime: Runtime,
@@ -27,7 +28,10 @@ export async function planRecovery(
   return [3, 4].find((code) => codes.has(code)) ?? 0;
 }
 
-/** The other hosts of the journals; on one that cannot be reached nothing can be planned, and its steps are told as blocked. */
+/**
+ * Returns the other hosts of the journals. An unreachable host cannot be planned: its steps are
+ * shown as blocked.
+ */
 async function reachedBy({ engine }: Bofh, journals: readonly ReadJournal[]): Promise<Reached> {
   const states = journals.flatMap((journal) => (journal.is === 'open' ? [journal.open.state] : []));
   const reached = new Map<string, { readonly place: Place; readonly left: 'something' | 'nothing' }>();
@@ -42,7 +46,7 @@ async function reachedBy({ engine }: Bofh, journals: readonly ReadJournal[]): Pr
   return reached;
 }
 
-/** What `--abandon` and `--cut-last-line` would do: nothing on the host. */
+/** Shows what `--abandon` and `--cut-last-line` would do; they change nothing else on the host. */
 export function showTending(
   runtime: Runtime,
   journal: Findings['journals'][number],
@@ -71,7 +75,7 @@ async function recoverOne(
   const name = textOf((journal.is === 'open' ? journal.open : journal).state.begin.name);
   const holders = journal.is === 'open' ? journal.open.holders : [];
   const waitsFor = holders.map(({ pid, command }) => `process ${String(pid)}: ${command}`);
-  // Who has it on the real host the simulated one cannot tell.
+  // The simulated host cannot know the owner on the real host.
   if (journal.is === 'open' && journal.open.owner === 'running') {
     found.journals.push({ id, name, end: 'running', waitsFor: [] });
     return 0;

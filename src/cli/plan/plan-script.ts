@@ -9,7 +9,10 @@ import type { Runtime } from '../runtime/runtime.ts';
 import { untilInterrupted } from '../runtime/session.ts';
 import { messageOf } from '../output/text.ts';
 
-/** `bofh run SCRIPT --dry-run`: the script itself runs, on a simulated host and without the right to write or start. */
+/**
+ * `bofh run SCRIPT --dry-run`: runs the script on a simulated host, in a process that cannot write
+ * or start programs.
+ */
 export async function dryRunScript(
   runtime: Runtime,
   bofh: Bofh,
@@ -42,7 +45,7 @@ export async function dryRunScript(
 
 const anyExit = Array.from({ length: 256 }, (_, code) => code);
 
-/** The child has the parser; it is given what the program said, whatever it exited with. */
+/** Answers a query of the child: it parses, so it gets the raw output, whatever the exit code. */
 async function answerTo({ host: own, engine }: Bofh, question: DryQuestion): Promise<DryReply> {
   const to = question.ask;
   try {

@@ -18,15 +18,15 @@ import { planInWords } from './text.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import { messageOf, oneLine } from '../output/text.ts';
 
-/** What a dry run finds besides the steps; its body adds to it. */
+/** What a dry run finds besides the steps. */
 export type Findings = Pick<Plan, 'refused' | 'journals'>;
 
-/** A plan, but for the question that it answers. */
+/** A plan without its verb. */
 export type Planned = Pick<Plan, 'steps' | 'refused' | 'journals'>;
 
 /**
- * The dry run of a verb: the same code on a simulated host that looks at the real one. Nothing is started there but
- * reads, and nothing is written. What would be refused is thrown as it would be.
+ * Runs a verb on a simulated host that reads from the real one. Starts only programs that read, and
+ * writes nothing. A refusal is thrown as in a real run.
  */
 export async function dryRun(
   runtime: Runtime,
@@ -39,7 +39,7 @@ export async function dryRun(
   return exitCode(planned);
 }
 
-/** The answer of a dry run; `head`: what is said before the steps. */
+/** Prints the plan; `head` comes before the steps. */
 export function showPlan(
   runtime: Runtime,
   planned: Planned,
@@ -55,16 +55,16 @@ export function showPlan(
   give(runtime, { data, lines: [...first, ...head, ...planInWords(planned, head.length > 0)] });
 }
 
-/** An unfinished sequence of the real host: what it holds is refused in a plan too. */
+/** An unfinished sequence of the real host: objects that it holds are refused in a plan too. */
 export interface CopiedJournal {
   readonly name: string;
   readonly bytes: Uint8Array;
 }
 
-/** Another host that a plan reaches, and whether something is left to do there. */
+/** The other hosts of a plan, and whether each has leftovers. */
 export type Reached = ReadonlyMap<string, { readonly place: Place; readonly left: 'something' | 'nothing' }>;
 
-/** What a body would do; `reached`: with which other hosts. */
+/** Returns what a body would do, on this host and on those in `reached`. */
 export async function planOf(
   real: Pick<Bofh, 'host' | 'site' | 'stateDir'> & {
     readonly engine?: Pick<Engine, 'reservations' | 'reserved' | 'place'>;
@@ -137,7 +137,7 @@ function refuseUnplanned(name: string): never {
   });
 }
 
-/** Tells of each sequence that begins: a journal gets its name once it is whole. */
+/** Records each new sequence: its journal gets its name once it is complete. */
 function hearing(store: Store, born: string[]): Store {
   return {
     ...store,
@@ -149,7 +149,7 @@ function hearing(store: Store, born: string[]): Store {
   };
 }
 
-/** A host tells what is changed, and the engine, asked through the step, which step it is. */
+/** Records every change of a host, with the step that makes it. */
 function recording() {
   const changes: PlannedChange[] = [];
   let told: (Told & { readonly id: string }) | undefined;
@@ -170,7 +170,9 @@ function recording() {
   return { named, marked, onProgress, changes };
 }
 
-/** The unfinished sequences of a host. Throws RefusedError when this user may not read them. */
+/**
+ * Returns the unfinished sequences of a host. Throws RefusedError if this user cannot read them.
+ */
 export function readJournals(store: Store): readonly CopiedJournal[] {
   try {
     return store

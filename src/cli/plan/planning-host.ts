@@ -8,26 +8,26 @@ import {
 } from '../../command/index.ts';
 import { typed } from '../output/text.ts';
 
-/** When a change is made. `release`: the undo of what is needed only for a while. */
+/** When a change is made. `release`: undo of a temporary step. */
 export type When = 'in turn' | 'release' | 'before the commit' | 'after the commit';
 
-/** A change that is about to be made. */
+/** A change that would be made now. */
 export interface Told {
-  /** As a person would type it. */
+  /** As typed in a shell. */
   readonly line: string;
-  /** The programs that would be started; none: bofh makes the access itself. */
+  /** The programs it would start; none: bofh accesses the file itself. */
   readonly commands: readonly (readonly string[])[];
   readonly when: When;
 }
 
-/** Tells each change before it is made, to the one whose step it is. */
+/** Reports each change, with its step, before it is made. */
 export interface Telling {
   readonly host: Host;
-  /** The same code, whose acts say when they are done. */
+  /** The same operation, which also reports the phase of its changes. */
   readonly marked: (code: AnyOperation) => AnyOperation;
 }
 
-/** A host, and operations, that tell what they are about to do. */
+/** Returns a host and operations that report each change before they make it. */
 export function telling(host: Host, tell: (step: StepContext, told: Told) => void): Telling {
   const marks = new WeakMap<object, { when: When }>();
   const mark = (of: ReadHost, when: When): void => {

@@ -6,14 +6,14 @@ import {
 } from '../../atomic/index.ts';
 import * as api from '../../index.ts';
 
-/** What a script's own function is while it is planned; `reverse` is asked about the function itself. */
+/** Maps stand-ins of a script's functions to the originals; `reverse` is asked for the original. */
 const originals = new WeakMap<Callable, Callable>();
 
-/** `atomic` for a plan: the code of a bare pair is the script's own, so it is told and not called. */
+/** `atomic` for a plan: reports a bare pair of functions of the script, and does not call it. */
 export const planningAtomic: typeof api.atomic = (name, body, options) =>
   api.atomic(name, (tx) => body(withoutCode(tx)), ofOriginals(options ?? {}));
 
-/** The same for a sequence that a script opens itself. */
+/** A sequence for a plan that the script opens itself. */
 export class PlanningSequence extends AtomicOperationSequence {
   constructor(options: SequenceOptions) {
     super(ofOriginals(options));
@@ -38,19 +38,19 @@ function withoutCode<T extends Calling<T>>(tx: T): T {
   return {
     ...tx,
     effect: uncalled(tx),
-    // What has no inverse is refused in a plan too: that is asked before the call.
+    // A function without an inverse is refused in a plan too, before the call.
     call: (f, ...args) => tx.call(standIn(f), ...args),
     scope: (title, body) => tx.scope(title, (inner) => body(withoutCode(inner))),
   };
 }
 
-// What it would give nobody knows: `tx.planning` tells a script that it gets nothing.
+// The result is unknown: `tx.planning` tells a script that it gets none.
 function uncalled(tx: Pick<Steps, 'effect'>): Steps['effect'] {
   const nothing = (): never => undefined as never;
   return (name, _forward, _inverse, options) => tx.effect(name, nothing, nothing, options);
 }
 
-/** With the name of the function and, if it has one, its own inverse. */
+/** Returns a stand-in with the name of the function and, if it has one, its inverse. */
 function standIn<A extends readonly unknown[], T>(f: (...args: A) => T): (...args: A) => T {
   const stand = Object.assign((): never => undefined as never, f);
   Object.defineProperty(stand, 'name', { value: f.name });

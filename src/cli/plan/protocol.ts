@@ -4,19 +4,22 @@ import type { Site } from '../../site.ts';
 import type { Explanation } from '../errors/explanation.ts';
 import type { CopiedJournal, Planned } from './plan.ts';
 
-/** What the process that plans a script is told. */
+/** The task of the child process that plans a script. */
 export interface DryTask {
   readonly script: string;
   readonly args: readonly string[];
   readonly site: Site;
   readonly stateDir: string;
   readonly root: boolean;
-  /** The host that the script works on, by its name; empty: this one. */
+  /** Name of the host that the script works on; empty: this one. */
   readonly host: string;
   readonly journals: readonly CopiedJournal[];
 }
 
-/** It may start no program itself, so it asks for the answers of those that read, and of another host for all that is to be read. */
+/**
+ * A query of the child, which cannot start programs: the output of a reading program, or anything
+ * on another host.
+ */
 export type DryQuestion = { readonly ask: number; readonly on: string } & (
   | {
       readonly what: 'run';
@@ -44,7 +47,7 @@ export type DryReply = { readonly to: number } & (
   | { readonly failed: string; readonly reason: Reason }
 );
 
-/** How it ended; the exit code is the script's own. */
+/** How the child ended; the exit code is that of the script. */
 export type DryEnd =
   | { readonly plan: Planned; readonly exitCode: number }
   | { readonly explanation: Explanation };

@@ -2,12 +2,12 @@ import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs
 import { join } from 'node:path';
 import type { Store, StoreFile } from '../../atomic/journal/store.ts';
 
-/** The journals of a store on the disk, opened for reading alone: a dry run opens nothing that it could write to. */
+/** Returns the journals of a store on disk, opened read-only for a dry run. */
 export function readOnlyStore(store: Store): Store {
   return {
     ...store,
     open: (name) => {
-      // Asked for the names, the store looks whether others could have put a journal there.
+      // Listing the names checks whether other users could have written a journal there.
       store.names('.');
       return readOnlyFile(join(store.directory, name));
     },

@@ -8,21 +8,21 @@ import type { Told } from './planning-host.ts';
 
 type Steps = Plan['steps'];
 
-/** A change that a dry run came to. */
+/** A change found by a dry run. */
 export interface PlannedChange extends Told {
-  /** Of the sequence's journal. */
+  /** Id of the journal of its sequence. */
   readonly id: string;
   readonly n: number;
   readonly kind: string;
 }
 
-/** A step of the plan, and the journal that it is in: names of sequences need not differ. */
+/** A step of the plan with its journal, because names of sequences are not unique. */
 interface Placed {
   readonly id: string;
   readonly step: Steps[number];
 }
 
-/** The steps of a plan in the order in which they would be made. `born`: its sequences in the order of their beginning. */
+/** Returns the steps of a plan in execution order. `born`: its sequences in start order. */
 export async function stepsOf(
   store: Store,
   changes: readonly PlannedChange[],
@@ -31,7 +31,7 @@ export async function stepsOf(
   return withPairs(store, await grouped(store, changes, born), born).map(({ step }) => step);
 }
 
-/** The changes of one step together. What was not born in the plan is of a sequence that is being recovered. */
+/** Groups the changes by step. A sequence that is not in `born` is being recovered. */
 async function grouped(
   store: Store,
   changes: readonly PlannedChange[],
@@ -54,7 +54,7 @@ function asData({ line, commands }: PlannedChange): Steps[number]['changes'][num
   return { line, commands: commands.map((words) => [...words]) };
 }
 
-/** The script's own pairs of functions, which are not called, in their places among the steps. */
+/** Inserts the script's own pairs of functions, which are not called, in their places. */
 function withPairs(store: Store, steps: readonly Placed[], born: readonly string[]): readonly Placed[] {
   const all = [...steps];
   for (const id of born) {
@@ -77,7 +77,10 @@ function withPairs(store: Store, steps: readonly Placed[], born: readonly string
   return all;
 }
 
-/** After the older steps of its sequence, else before all of them, else after the sequences that began before it. */
+/**
+ * After the older steps of its sequence, or else before all of them, or else after the sequences
+ * that started before it.
+ */
 function placeOf(
   all: readonly Placed[],
   { id, n }: { readonly id: string; readonly n: number },
@@ -103,9 +106,9 @@ function pairName(args: unknown): string {
 async function stepOf(store: Store, change: PlannedChange, old: boolean): Promise<Steps[number]> {
   const { id, n, kind } = change;
   const { begin, steps, committed, closed } = stateOf(store, id);
-  // All that is done in a sequence that was interrupted is going back, or forward once it was committed.
+  // Every change of an interrupted sequence is an undo, or after its commit a roll forward.
   const going: Steps[number]['when'] = committed ? 'after the commit' : 'undo';
-  // One that fails on the way, which the script knows how to go on from, is undone in the plan as in the run.
+  // A sequence that fails, and whose error the script catches, is undone in the plan as in the run.
   const isBack = closed === 'rolled-back' && change.when === 'release';
   const when = old ? going : isBack ? 'undo' : change.when;
   const step = steps.find((each) => each.n === n);
@@ -130,7 +133,7 @@ function stateOf(store: Store, id: string) {
   }
 }
 
-/** How a step is taken back, in words. */
+/** Returns a sentence: how a step is undone. */
 async function undoOf({ intent }: Step): Promise<string> {
   const code = await findOperation(intent.kind, intent.version);
   const inWords = (keys: readonly string[] = []) => keys.map((key) => keyInWords(intent.host, key));

@@ -9,7 +9,7 @@ const parts = [
   { head: 'after the commit, and not undoable:', has: ['after the commit'] },
 ];
 
-/** A plan for people; `headed`: something stands before it already. */
+/** Returns a plan as text; `headed`: there is a line before it already. */
 export function planInWords(
   { steps, refused }: Pick<Plan, 'steps' | 'refused'>,
   headed: boolean,
@@ -26,7 +26,7 @@ export function planInWords(
   return headed ? [] : ['dry run: there is nothing to do'];
 }
 
-/** A step: what it does with which objects, on which host. */
+/** Returns a step as text: its operation, its objects and its host. */
 export function stepInWords({
   kind,
   host = '',

@@ -1,7 +1,7 @@
 import { InterruptedError, RefusedError } from '../../core/errors.ts';
 import type { Terminal } from './terminal.ts';
 
-/** What a person types on a terminal, as far as it is needed to read a key. */
+/** The part of a terminal that is needed to read a key. */
 export type KeyInputStream = Pick<
   NodeJS.ReadStream,
   'isTTY' | 'setRawMode' | 'on' | 'off' | 'resume' | 'pause' | 'readableEnded' | 'destroyed'
@@ -10,8 +10,8 @@ export type KeyInputStream = Pick<
 const [interrupt, endOfInput, backspace, deleteBack] = [0x03, 0x04, 0x08, 0x7f];
 
 /**
- * Asks for a key, whose letters are not shown. Throws InterruptedError at Ctrl-C, which in this mode is a letter like any
- * other, at `stop`, and when the terminal goes away; RefusedError where there is no terminal.
+ * Asks for a key without echo. Throws InterruptedError at Ctrl-C (an ordinary character in raw
+ * mode), at `stop`, and when the terminal closes; RefusedError without a terminal.
  */
 export async function askKey(
   { interactive, draw, line }: Pick<Terminal, 'interactive' | 'draw' | 'line'>,
@@ -68,14 +68,14 @@ async function typedKey(input: KeyInputStream, stop: AbortSignal): Promise<strin
   }
 }
 
-/** A session that is cut ends its terminal in one of these ways: nothing will be typed any more. */
+/** A closed session ends its terminal with one of these events. */
 const goneEvents = ['end', 'close', 'error'] as const;
 
 function interruption(): InterruptedError {
   return new InterruptedError('the question for a key was interrupted');
 }
 
-/** Without the last letter, which in UTF-8 is one byte or several. */
+/** Removes the last character, which in UTF-8 is one or more bytes. */
 function withoutLast(bytes: readonly number[]): number[] {
   return [...Buffer.from(Array.from(Buffer.from(bytes).toString('utf8')).slice(0, -1).join(''))];
 }

@@ -5,26 +5,30 @@ import type { Runtime } from './runtime.ts';
 import { openSession, untilInterrupted } from './session.ts';
 import { logged } from './system-log.ts';
 
-/** What a verb does to a host. */
+/** The change that a verb makes. */
 export interface Change<T> {
-  /** What is lost by it, and asked about before; nothing of an empty list. */
+  /** What it destroys, confirmed before; an empty list needs no confirmation. */
   readonly destroys?: readonly string[];
-  /** The question may have stood for long: throws RefusedError when what is destroyed is no more what was agreed to. */
+  /**
+   * Checks again after the confirmation, which may take long: throws RefusedError if something else
+   * would be destroyed than was confirmed.
+   */
   readonly again?: () => Promise<void>;
-  /** All of the change: a dry run is one of it. */
+  /** The whole change; a dry run runs it on a simulated host. */
   readonly act: () => Promise<T>;
   readonly answer: (made: T, bofh: Bofh) => Told | Promise<Told>;
 }
 
-/** `exitCode`: 0, where none is. */
+/** (default exit code: 0) */
 type Told = Answer<unknown> & { readonly exitCode?: number };
 
-/** A change; or there is none to make as others are, and how the verb ends instead. */
+/** A change, or how the verb ends instead. */
 type Found<T> = Change<T> | (() => number | Promise<number>);
 
 /**
- * The course of a verb that changes a host: looked at by a function, then planned, or asked about, done with a line in the
- * system log, and answered. With `site: 'unused'` it works also while the site file is broken.
+ * Runs a verb that changes a host: checks, then plans or confirms, runs it with a line in the
+ * system log, and prints the answer. With `site: 'unused'` it works even if the site file is
+ * broken.
  */
 export async function change<T>(
   runtime: Runtime,
@@ -45,7 +49,7 @@ export async function change<T>(
   return told.exitCode ?? 0;
 }
 
-/** The simulated host is loaded for a dry run alone. `notes`: said on stderr after it. */
+/** Loads the simulator only for a dry run. `notes` are printed on stderr after it. */
 export async function plan(
   runtime: Runtime,
   bofh: Bofh,

@@ -3,8 +3,8 @@ import type { Runtime } from './runtime.ts';
 import { printable, typed } from '../output/text.ts';
 
 /**
- * Asks before something is destroyed: on a terminal; elsewhere `--yes` must have been said. Throws RefusedError when
- * the answer is not yes.
+ * Asks for confirmation of a destructive change on a terminal; elsewhere `--yes` is required.
+ * Throws RefusedError unless the answer is yes.
  */
 export async function confirm(runtime: Runtime, what: readonly string[]): Promise<void> {
   const { settings, terminal, verb, commandLine } = runtime;

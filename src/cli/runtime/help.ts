@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
 
 /**
- * `bofh help lvm create`, and `bofh lvm help create`: shows the help of what all the words name, and throws as --help
- * does. The library reads but the first of them, and takes a word that is no command for none at all.
+ * Handles `bofh help lvm create` and `bofh lvm help create`: shows the help of the command and
+ * throws as --help does. commander itself reads only the first word and ignores unknown ones.
  */
 export function answerHelp(root: Command, args: readonly string[]): void {
   let at = root;

@@ -5,25 +5,28 @@ import { messageOf, printable } from '../output/text.ts';
 
 type Facts = Readonly<Record<string, unknown>>;
 
-/** The log on stderr: a constant sentence and its facts. */
+/** The log on stderr: a constant message and its fields. */
 export interface Log {
   debug(message: string, facts?: Facts): void;
   info(message: string, facts?: Facts): void;
   warn(message: string, facts?: Facts): void;
   error(message: string, facts?: Facts): void;
-  /** Resolves when everything that was logged is written. */
+  /** Resolves when all log lines are written. */
   flush(): Promise<void>;
 }
 
 const order: readonly LogLevel[] = ['debug', 'info', 'warn', 'error', 'silent'];
 
-/** The log of this process. pino is loaded by the first line that is written: most commands log nothing. */
+/**
+ * Opens the log of this process. pino is loaded with the first line, because most commands log
+ * nothing.
+ */
 export function openLog(level: LogLevel, terminal: Terminal): Log {
   let logger: Logger | undefined;
   let loading: Promise<void> = Promise.resolve();
   let failed = false;
   const load = async (): Promise<Logger> => (logger ??= await openPino(level, terminal));
-  // A log that cannot be loaded must not end what it would tell of.
+  // A log that cannot be loaded must not end the command.
   const lost = (error: unknown): void => {
     if (!failed) terminal.line(printable(`bofh: the log cannot be written: ${messageOf(error)}`));
     failed = true;
@@ -45,7 +48,7 @@ export function openLog(level: LogLevel, terminal: Terminal): Log {
   };
 }
 
-/** JSON lines where a program reads them; on a terminal a line for people, above the live one. */
+/** Writes JSON lines for programs; on a terminal a text line above the live line. */
 async function openPino(level: LogLevel, terminal: Terminal): Promise<Logger> {
   const { pino, destination } = await import('pino');
   const options = { level, base: null, timestamp: () => `,"time":"${new Date().toISOString()}"` };

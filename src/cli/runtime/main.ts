@@ -26,22 +26,23 @@ export async function main(args: readonly string[]): Promise<void> {
   try {
     exitCode = await Promise.race([parse(run), crash()]);
   } catch (error) {
-    // An error that nobody waited for must not cut off a sequence that runs beside it, nor hide that it is stuck.
+    // An unhandled error must not cut off a running sequence, nor hide that it is stuck.
     await run.sequences.unwind();
     exitCode = tell(run, error, await explained(run, error));
     run.told = true;
   }
-  // What ends before its answer is written is no success.
+  // A process that ends before its answer is written has failed.
   process.exitCode = exitCode === 0 ? 70 : exitCode;
   terminal.draw(undefined);
   await run.runtime?.log.flush();
   exitCode = await checkAnswer(run, exitCode);
   run.told = true;
-  // A tool that runs on after a second signal, or a timer of a script, does not keep us.
+  // A tool that still runs after a second signal, or a timer of a script, must not keep the process
+  // alive.
   process.exit(exitCode);
 }
 
-/** The exit code. Throws what the command throws. */
+/** Returns the exit code. Throws what the command throws. */
 async function parse(run: Run): Promise<number> {
   let exitCode = 0;
   refuseOtherBytes(run.args);
@@ -52,7 +53,7 @@ async function parse(run: Run): Promise<number> {
     answerHelp(commands, run.args);
     await commands.parseAsync([...run.args], { from: 'user' });
   } catch (error) {
-    // Help and version are no failures, and commander has written them.
+    // Help and version are not failures; commander has printed them.
     if (error instanceof CommanderError && error.exitCode === 0) return 0;
     throw error;
   }
@@ -62,7 +63,7 @@ async function parse(run: Run): Promise<number> {
 async function invoke(run: Run, { verb, changes, options, scriptArgs, action }: Invocation): Promise<number> {
   const settings = settingsOf(options, process.env);
   const { processSignals } = await import('../../host/process.ts');
-  // A read has nothing to undo: a signal simply ends it.
+  // A read has nothing to undo: a signal ends it.
   const heard = changes ? processSignals().signals : idleSignals();
   const runtime: Runtime = {
     terminal: run.terminal,
@@ -79,12 +80,13 @@ async function invoke(run: Run, { verb, changes, options, scriptArgs, action }: 
   run.runtime = runtime;
   await checkSite(run, runtime);
   run.changes = changes && settings.mode === 'act';
-  // Before anything is changed: an upgrade may take away what has not been loaded by the time when it fails.
+  // Loaded before the first change: an upgrade during the run may remove files that are not loaded
+  // yet.
   if (run.changes) await import('../errors/explain.ts');
   return await action(runtime);
 }
 
-/** Loaded only where a site file is named: a session is much to load, for `--version` too. */
+/** Loaded only if a site file is named: a session is expensive to load, also for `--version`. */
 async function checkSite({ args }: Run, { settings, verb, log }: Runtime): Promise<void> {
   if (settings.site === undefined) return;
   const { checkNamedSite } = await import('./session.ts');
@@ -104,7 +106,7 @@ function idleSignals() {
   return { stop: new AbortController().signal, abandon: new AbortController().signal };
 }
 
-/** No error is so odd that it ends without a word, and no upgrade beneath us so far on. */
+/** Always explains the error, even an odd one, or after an upgrade during the run. */
 async function explained({ runtime, sequences }: Run, error: unknown): Promise<Explanation> {
   try {
     const { explain } = await import('../errors/explain.ts');
@@ -129,7 +131,7 @@ function tell({ args, runtime, terminal }: Run, error: unknown, explanation: Exp
   return explanation.exitCode;
 }
 
-/** The stacks of an error and of everything that it was caused by. */
+/** Returns the stacks of an error and all its causes. */
 function stackOf(error: unknown, seen = new Set<unknown>()): string {
   if (!(error instanceof Error)) return textOf(error);
   seen.add(error);
@@ -140,7 +142,7 @@ function stackOf(error: unknown, seen = new Set<unknown>()): string {
   return [stackTextOf(error), ...causes.map((each) => `caused by ${stackOf(each, seen)}`)].join('\n');
 }
 
-/** Rejects at the first error that nobody waits for. */
+/** Rejects at the first unhandled error. */
 function crash(): Promise<never> {
   return new Promise((_resolve, reject) => {
     process.on('unhandledRejection', reject);
@@ -152,8 +154,8 @@ function crash(): Promise<never> {
 const answerLost = 74;
 
 /**
- * An answer that could not be written (a full disk behind stdout) is no success, and no failure of the change either. A
- * reader that went away is neither: `| head` has had enough.
+ * An answer that cannot be written (stdout on a full disk) is not a success, but the change did not
+ * fail either. A closed pipe is neither: `| head` has read enough.
  */
 async function checkAnswer(run: Run, exitCode: number): Promise<number> {
   const { terminal, runtime, sequences } = run;

@@ -7,7 +7,7 @@ import { printable } from '../output/text.ts';
 
 type Overwrite = NonNullable<Parameters<Tx['filesystem']['create']>[0]['overwrite']>;
 
-/** A verb with a device of which something may be lost, once that is named and confirmed. */
+/** Runs a verb that may overwrite content of a device, which must be named and confirmed. */
 export async function overwriting<T>(
   runtime: Runtime,
   { device, overwrite: named }: { readonly device: string; readonly overwrite: string | undefined },
@@ -21,7 +21,10 @@ export async function overwriting<T>(
   });
 }
 
-/** By its UUID if it is that of what is there, else by its type. Of a stream of btrfs, which blkid does not know, by that. */
+/**
+ * Returns the content to overwrite: its UUID if `text` is that, or else its type. blkid does not
+ * know a btrfs stream, so that has its own type.
+ */
 export async function overwriteOf(device: string, text: string): Promise<Overwrite> {
   const found = await filesystem.probe(device);
   const isStream = found === undefined && /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(text);

@@ -5,13 +5,13 @@ import type { Runtime } from './runtime.ts';
 import { addWords, type Noun, typedIn, type Verb } from './verb.ts';
 import type { GlobalOptions } from './settings.ts';
 
-/** A verb that was typed: what it takes from the options of every verb, and what it does. */
+/** A typed verb: the global options it uses, and what it does. */
 export interface Invocation {
   readonly verb: string;
-  /** It may change the host, so signals unwind it. */
+  /** It may change the host, so a signal rolls it back. */
   readonly changes: boolean;
   readonly options: GlobalOptions;
-  /** How many of the last words are a script's own arguments. */
+  /** Number of trailing words that are arguments of a script. */
   readonly scriptArgs: number;
   readonly action: (runtime: Runtime) => Promise<number>;
 }
@@ -34,8 +34,8 @@ Exit codes:
 What a script committed before it failed stays, and is listed.`;
 
 /**
- * The command line. Only the verbs that `words` can mean are loaded: of the others it knows name and summary, which is enough
- * for the help of a noun. `all`: every verb with its arguments and options.
+ * Returns the command line. Loads only the verbs that `words` can mean; the others have name and
+ * summary, enough for the help of a noun. `all`: every verb with its arguments and options.
  */
 export async function program(words: readonly string[] | 'all', invoke: Invoke): Promise<Command> {
   const root = new Command('bofh')
@@ -90,7 +90,7 @@ function bind(command: Command, verb: Verb, invoke: Invoke): void {
   });
 }
 
-/** The options of every verb; they are taken before and after noun and verb. */
+/** Adds the options of every verb, accepted before and after noun and verb. */
 function addGlobals(command: Command, help: 'shown' | 'hidden'): void {
   const options = [
     new Option('--json', 'print one JSON value instead of tables'),
@@ -111,7 +111,7 @@ function addGlobals(command: Command, help: 'shown' | 'hidden'): void {
   for (const option of options) command.addOption(help === 'hidden' ? option.hideHelp() : option);
 }
 
-/** So that `bofh xen list --json` says the same as `bofh --json xen list`; and an error says at which command it was. */
+/** Makes `bofh xen list --json` the same as `bofh --json xen list`; an error names its command. */
 function addGlobalsBelow(command: Command): void {
   for (const inner of command.commands) {
     addGlobals(inner, 'hidden');
@@ -123,7 +123,7 @@ function addGlobalsBelow(command: Command): void {
   }
 }
 
-/** Words that other tools have for what bofh calls by one of the second. */
+/** Words of other tools, and the verbs of bofh for them. */
 const usualWords: readonly (readonly [RegExp, readonly string[]])[] = [
   [/^(?:delete|del|rm|destroy|unmount|umount)$/, ['remove']],
   [/^(?:info|dump|get|inspect)$/, ['show', 'status']],
@@ -135,7 +135,9 @@ const usualWords: readonly (readonly [RegExp, readonly string[]])[] = [
   [/^fsck$/, ['check']],
 ];
 
-/** For a command that does not exist: the one that was probably meant, in place of the message and the help that it leads to. */
+/**
+ * Returns an error with the probably intended command, instead of the standard message and help.
+ */
 function meantBy(
   command: Command,
   { message }: Error,

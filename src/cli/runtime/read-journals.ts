@@ -7,20 +7,20 @@ import { fold, type State } from '../../atomic/journal/state.ts';
 import { JournalError, RefusedError } from '../../core/errors.ts';
 import { messageOf } from '../output/text.ts';
 
-/** A journal that was read, or why it could not be. */
+/** A journal, or why it cannot be read. */
 export type ReadJournal = { readonly id: string; readonly at: string } & (
   | { readonly is: 'open'; readonly open: OpenJournal }
   | { readonly is: 'closed'; readonly lines: readonly Line[]; readonly state: State }
   | { readonly is: 'unreadable'; readonly error: JournalError }
 );
 
-/** What another host has reserved on this one, under the id of its sequence. */
+/** A reservation of another host on this one, under the id of its sequence. */
 export interface ReadReservation extends Pick<SeenReservation, 'id' | 'found'> {
   readonly is: 'reserved';
   readonly at: string;
 }
 
-/** All of them; one that is damaged hides no other. */
+/** Returns all reservations, even if one is damaged. */
 export function readReservations(engine: Engine): readonly ReadReservation[] {
   const seen = accessing(engine, () => engine.reserved?.seen() ?? []);
   return seen.map(({ id, changedMs, found }) => ({
@@ -29,20 +29,23 @@ export function readReservations(engine: Engine): readonly ReadReservation[] {
   }));
 }
 
-/** The journals that are not closed; one that is damaged hides no other. */
+/** Returns the unfinished journals, even if one is damaged. */
 export async function readOpen(engine: Engine): Promise<readonly ReadJournal[]> {
   const ids = journalIds(accessing(engine, () => engine.store.names('.')));
   return await readThese(engine, ids);
 }
 
-/** The journals of the history, the newest last. */
+/** Returns the journals of the history, the newest last. */
 export function readHistory(engine: Engine): readonly ReadJournal[] {
   const ids = journalIds(accessing(engine, () => engine.store.names('history')));
   const found = ids.flatMap((id) => readClosed(engine, id) ?? []);
   return found.toSorted((a, b) => (a.at < b.at ? -1 : 1));
 }
 
-/** The journal of an id, or of the beginning of one. RefusedError when there is none, or more than one. */
+/**
+ * Returns the journal of an id or a prefix of one. Throws RefusedError if there is none, or more
+ * than one.
+ */
 export async function readById(engine: Engine, id: string): Promise<ReadJournal> {
   const found = await readAnyById(engine, id);
   if (found.is !== 'reserved') return found;
@@ -52,7 +55,10 @@ export async function readById(engine: Engine, id: string): Promise<ReadJournal>
   });
 }
 
-/** The same for what another host has reserved here. A sequence that reaches this very host by a name has an open journal first. */
+/**
+ * As `readById`, also for reservations of other hosts. A sequence that reaches this host by a name
+ * has its open journal here, which comes first.
+ */
 export async function readAnyById(engine: Engine, id: string): Promise<ReadJournal | ReadReservation> {
   const open = journalIds(accessing(engine, () => engine.store.names('.')));
   const closed = journalIds(accessing(engine, () => engine.store.names('history')));
@@ -76,7 +82,7 @@ export async function readAnyById(engine: Engine, id: string): Promise<ReadJourn
   return found;
 }
 
-/** The lines of a journal as they lie on the disk, for one that cannot be read. */
+/** Returns the raw lines of a journal that cannot be read. */
 export function rawLines(engine: Engine, id: string): readonly string[] {
   return rawBytes(engine, id)
     .toString('utf8')
@@ -84,7 +90,7 @@ export function rawLines(engine: Engine, id: string): readonly string[] {
     .filter((line) => line !== '');
 }
 
-/** A journal as it is on the disk; nothing for one that is not there. */
+/** Returns the raw bytes of a journal; empty if it does not exist. */
 export function rawBytes(engine: Engine, id: string): Buffer {
   const file = engine.store.open(`${id}.journal`) ?? engine.store.open(`history/${id}.journal`);
   try {
@@ -94,7 +100,7 @@ export function rawBytes(engine: Engine, id: string): Buffer {
   }
 }
 
-/** `openJournals` throws for all of them when one is damaged. */
+/** `openJournals` throws for all journals if one is damaged. */
 async function readThese(engine: Engine, ids: readonly string[]): Promise<readonly ReadJournal[]> {
   const read = ids.map((id) => {
     const at = changedAt(engine, `${id}.journal`);
@@ -117,7 +123,10 @@ async function readThese(engine: Engine, ids: readonly string[]): Promise<readon
   });
 }
 
-/** Lines that are whole and yet make no sense are of this journal alone; what the system says of the directory is not. */
+/**
+ * Complete but invalid lines concern only this journal; an error of the operating system concerns
+ * the directory.
+ */
 function unreadable(error: unknown, id: string): JournalError {
   if (error instanceof JournalError) return error;
   if (error instanceof Error && 'code' in error) throw error;
@@ -142,7 +151,10 @@ function readClosed(engine: Engine, id: string): ReadJournal | undefined {
   }
 }
 
-/** Journals have no times of their own: order never depends on a clock. For people the file's is good enough. */
+/**
+ * Returns the mtime of a journal, for display. Journals have no timestamps, because their order
+ * never depends on a clock.
+ */
 export function changedAt(engine: Engine, name: string): string {
   const changed = engine.store.changedMs(name);
   return changed === undefined ? '' : new Date(changed).toISOString();

@@ -5,53 +5,56 @@ import type { Log } from './log.ts';
 import type { Settings } from './settings.ts';
 import type { Terminal } from './terminal.ts';
 
-/** Node and bofh, by absolute paths without links, as systemd units start them. */
+/** Node.js and bofh, by absolute paths without symbolic links, as systemd units start them. */
 export type Program = readonly [node: string, bofh: string];
 
-/** What every verb works with. It is made before any driver is loaded. */
+/** Context of every verb. It is created before any driver is loaded. */
 export interface Runtime {
   readonly terminal: Terminal;
   readonly log: Log;
   readonly settings: Settings;
-  /** As the user typed it: `bofh vm create …`. */
+  /** As typed: `bofh vm create …`. */
   readonly commandLine: readonly string[];
-  /** The same as the journal and the system log keep it: a script's own arguments may be secrets. */
+  /**
+   * The command line for the journal and the system log, without arguments of a script, which may
+   * be secrets.
+   */
   readonly recorded: readonly string[];
-  /** Noun and verb, for sentences. */
+  /** Noun and verb. */
   readonly verb: string;
   readonly root: boolean;
   readonly signals: Required<Signals>;
   readonly sequences: Sequences;
-  /** What is worked with in place of this host: a simulated one, in tests. */
+  /** Replaces this host by a simulated one, in tests. */
   readonly bofh?: Bofh;
-  /** The program that units start, in place of this one: in tests. */
+  /** Replaces the program that units start, in tests. */
   readonly program?: Program;
-  /** Where transpiled scripts are kept; /var/cache/bofh unless told otherwise. */
+  /** Cache of transpiled scripts (default: /var/cache/bofh). */
   readonly cacheDirectory?: string;
-  /** The user's script, from the moment when it is given control: what fails then is first of all its failure. */
+  /** The user's script, once it runs: a failure is then reported as its failure. */
   script: string | undefined;
-  /** The site file, while it has control. */
+  /** The site file, while it runs. */
   site?: string | undefined;
 }
 
-/** The sequences of this process: those that are open, by their locks, and those that it began, by their journals. */
+/** The sequences of this process: open ones by their locks, started ones by their journals. */
 export interface Sequences {
   opened(): void;
   released(): void;
-  /** A journal is made; `look` tells what has become of it. */
+  /** Registers a new journal; `look` returns its state. */
   born(id: string, look: () => Begun | undefined): void;
   readonly count: () => number;
-  /** Resolves when none is open. */
+  /** Resolves when no sequence is open. */
   idle(): Promise<void>;
-  /** What has become of each that left a journal, in the order of their beginning. Right when none is open. */
+  /** Returns each sequence that left a journal, in start order. Valid only when none is open. */
   begun(): readonly Begun[];
-  /** Undoes whatever is open; resolves when none is. */
+  /** Rolls back all open sequences; resolves when none is left. */
   unwind(): Promise<void>;
   /** Aborted by `unwind`. */
   readonly stop: AbortSignal;
 }
 
-/** No sequence yet. */
+/** Returns an empty list of sequences. */
 export function openSequences(): Sequences {
   let count = 0;
   const waiting: (() => void)[] = [];

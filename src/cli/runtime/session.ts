@@ -16,15 +16,15 @@ import { reportProgress, type ProgressReport } from '../output/progress.ts';
 import type { Runtime } from './runtime.ts';
 import type { Settings } from './settings.ts';
 
-/** A verb at work on a host. */
+/** A verb running on a host. */
 export interface Session {
   readonly bofh: Bofh;
   readonly progress: ProgressReport;
 }
 
 /**
- * Opens this host for a verb. `site: 'unused'` is for what must also work while the site file is broken. Throws
- * RefusedError when a change is asked by somebody who is not root, UsageError for a bad site file.
+ * Opens this host for a verb. `site: 'unused'` is for verbs that must work with a broken site file.
+ * Throws RefusedError for a change without root, UsageError for a bad site file.
  */
 export async function openSession(
   runtime: Runtime,
@@ -44,7 +44,7 @@ export async function openSession(
   };
   const local = localHost({ ...options, siteKeys: () => site.keys });
   const name = settings.host;
-  // The site file, which may say how another host is reached, is always that of this one.
+  // The site file is always that of this host; it may say how to reach another one.
   if (needs.site === 'used' || name !== undefined) site = await siteOf(runtime, local);
   const ask = runtime.terminal.interactive ? 'terminal' : 'never';
   const host = name === undefined ? local : hostNamed(name, site, { ...options, ask });
@@ -65,26 +65,28 @@ export async function openSession(
 }
 
 /**
- * A site file that is named must be there, and only root can write it, whatever the verb: UsageError. But recovery at boot, which
- * needs no site file, is not kept from its work by that.
+ * Throws UsageError unless a named site file exists and only root can write it, whatever the verb.
+ * Recovery at boot needs no site file and runs anyway.
  */
 export async function checkNamedSite(settings: Pick<Settings, 'site'>): Promise<void> {
   if (settings.site === undefined) return;
   await findSite({ name: '', ...fileReads }, resolve(settings.site), process.getuid?.() ?? 0);
 }
 
-/** Refuses `--host` for a verb that is about what bofh itself keeps where it runs. Throws UsageError. */
+/** Throws UsageError for `--host` with a verb about bofh's own files. */
 export function refuseOtherHost({ settings, verb }: Runtime, what: string): void {
   const { host } = settings;
   if (host === undefined) return;
-  throw new UsageError(`"${verb}" is about ${what}, which lie on the host that bofh runs on`, {
+  throw new UsageError(`"${verb}" is about ${what}, which are on the host that bofh runs on`, {
     remedy: `leave --host out; or give it on ${host} itself`,
   });
 }
 
-/** The absolute path of what was typed. On another host there is no current directory: UsageError. */
+/**
+ * Returns the absolute path. Another host has no current directory: UsageError for a relative path.
+ */
 export function pathOn(runtime: Pick<Runtime, 'settings'>, path: string): string;
-/** Undefined for an option that was not typed. */
+/** Undefined for an omitted option. */
 export function pathOn(runtime: Pick<Runtime, 'settings'>, path: string | undefined): string | undefined;
 export function pathOn(
   { settings: { host } }: Pick<Runtime, 'settings'>,
@@ -97,7 +99,7 @@ export function pathOn(
   });
 }
 
-/** What a verb does before its sequence begins ends at the first signal: there is nothing to undo. */
+/** Ends the work before a sequence at the first signal: there is nothing to undo. */
 export async function untilInterrupted<T>(runtime: Runtime, work: Promise<T>): Promise<T> {
   const { stop } = runtime.signals;
   let hear = (): void => undefined;
@@ -133,7 +135,7 @@ async function siteOf(runtime: Runtime, host: Host): Promise<Site> {
   return await siteGiven(runtime, path, load);
 }
 
-/** The site file has control until it has given what it exports: it is code, and may wait for what never comes. */
+/** Waits for the exports of the site file: it is code, and may wait for ever. */
 export async function siteGiven(runtime: Runtime, path: string, load: Promise<Site>): Promise<Site> {
   let drained = (): void => undefined;
   const never = new Promise<never>((_resolve, reject) => {
@@ -152,7 +154,7 @@ export async function siteGiven(runtime: Runtime, path: string, load: Promise<Si
   }
 }
 
-/** Tells the runtime of every sequence that opens and closes, and of its journal. */
+/** Reports every sequence that opens or closes, and its journal, to the runtime. */
 function counted(engine: Engine, { sequences }: Runtime): Engine {
   const open: Engine['locks']['open'] = () => {
     const locks = engine.locks.open();

@@ -3,29 +3,29 @@ import { UsageError } from '../../core/errors.ts';
 const logLevels = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 export type LogLevel = (typeof logLevels)[number];
 
-/** What the options that every verb takes come to. */
+/** The values of the global options. */
 export interface Settings {
-  /** `json`: one JSON value on stdout in place of tables. */
+  /** `json`: one JSON value on stdout instead of tables. */
   readonly answer: 'text' | 'json';
-  /** `plan`: show what would be done, and do nothing. */
+  /** `plan`: a dry run. */
   readonly mode: 'act' | 'plan';
-  /** `given`: do not ask before something is destroyed. */
+  /** `given`: no confirmation before something is destroyed. */
   readonly consent: 'given' | 'ask';
-  /** How long to try again for objects that another bofh has; 0: it is refused at once. */
+  /** How long to wait for objects locked by another bofh, in milliseconds; 0: refuse at once. */
   readonly waitMs: number;
   readonly site: string | undefined;
-  /** The host that is asked, over ssh; undefined: this one. */
+  /** The host to reach over ssh; undefined: this one. */
   readonly host: string | undefined;
   readonly stateDir: string;
-  /** `default`: neither an option nor the environment named the state directory. */
+  /** `default`: neither an option nor the environment names the state directory. */
   readonly stateDirBy: 'named' | 'default';
   readonly logLevel: LogLevel;
 }
 
-/** Where journals are unless something else is said. */
+/** Default directory of the journals. */
 export const defaultStateDir = '/var/lib/bofh';
 
-/** The options as commander gives them; one that was not said is not there. */
+/** The options as commander returns them; omitted ones are missing. */
 export interface GlobalOptions {
   readonly json?: boolean;
   readonly dryRun?: boolean;
@@ -37,7 +37,10 @@ export interface GlobalOptions {
   readonly logLevel?: string;
 }
 
-/** The settings of a command; BOFH_SITE and BOFH_STATE_DIR stand in for `--site` and `--state-dir`. Throws UsageError. */
+/**
+ * Returns the settings of a command. Without `--site` and `--state-dir`, BOFH_SITE and
+ * BOFH_STATE_DIR apply. Throws UsageError.
+ */
 export function settingsOf(
   options: GlobalOptions,
   env: Readonly<Record<string, string | undefined>>,
@@ -62,15 +65,15 @@ export function settingsOf(
 const factors: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 
 /**
- * Milliseconds of a duration as a person writes it: `500ms`, `60s`, `5m`, `1h`; a bare number is seconds. Throws UsageError;
- * `name` is the option for its message.
+ * Returns a duration in milliseconds: `500ms`, `60s`, `5m`, `1h`; a bare number is seconds. Throws
+ * UsageError; `name` is the option in its message.
  */
 export function parseDuration(text: string, name = 'duration'): number {
   const groups = /^(?<number>\d+(?:\.\d+)?)(?<unit>ms|s|m|h)?$/.exec(text.trim())?.groups;
   const ms = Number(groups?.number) * (factors[groups?.unit ?? 's'] ?? Number.NaN);
   if (groups === undefined || !Number.isFinite(ms))
     throw new UsageError(`${name} ${text}: must be a duration, for example 30s, 5m or 1h`);
-  // Longer than this a timer of Node fires at once (setTimeout takes 31 bits).
+  // A longer timer of Node.js fires at once (setTimeout takes 31 bits).
   if (ms > 2 ** 31 - 1) throw new UsageError(`${name} ${text}: must be at most 24 days`);
   return Math.round(ms);
 }
@@ -82,7 +85,7 @@ function parseLogLevel(text: string): LogLevel {
   return level;
 }
 
-/** A variable that is set to nothing says nothing. */
+/** An empty variable counts as unset. */
 function named(value: string | undefined): string | undefined {
   return value === '' ? undefined : value;
 }

@@ -1,7 +1,7 @@
 import { UsageError } from '../../core/errors.ts';
 import { type Bytes, parseSize } from '../../core/units.ts';
 
-/** The bytes of a size that was typed. UsageError that names every form which the verb takes there. */
+/** Parses a size to bytes. Throws UsageError that names every form the verb accepts. */
 export function sizeAmong(text: string, forms: string): Bytes {
   try {
     return parseSize(text);
@@ -12,7 +12,7 @@ export function sizeAmong(text: string, forms: string): Bytes {
   }
 }
 
-/** A size such as `20g`, or `max`. UsageError for anything else. */
+/** Parses a size such as `20g`, or `max`. Throws UsageError for anything else. */
 export function sizeOrMax(text: string): Bytes | 'max' {
   return text === 'max' ? text : sizeAmong(text, '20g or max');
 }

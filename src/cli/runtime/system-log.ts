@@ -6,8 +6,8 @@ import type { Runtime } from './runtime.ts';
 import { oneLine, textOf, typed } from '../output/text.ts';
 
 /**
- * Runs a change and leaves one line in the system log: who did what, and how it ended. A log that cannot be written
- * is a warning and never an error: the change is done.
+ * Runs a change and writes one line to the system log: who did what, and how it ended. A failure to
+ * write the log is only a warning: the change is done.
  */
 export async function logged<T>(
   runtime: Runtime,
@@ -17,15 +17,15 @@ export async function logged<T>(
 ): Promise<T> {
   try {
     const value = await change();
-    // Here is the journal; those who look after the other host learn of it there.
+    // The journal is on this host; administrators of the other host read its own log.
     for (const each of host.name === '' ? [host] : [localHost(), host])
       await tell(runtime, each, outcome(value));
     return value;
   } catch (error) {
-    // What the failure leaves open is undone before it is told how it ended.
+    // Open sequences are rolled back before the result is logged.
     await runtime.sequences.unwind();
     const { class: name, failed, exitCode } = explain(error, runtime);
-    // The other host may be away, which is why.
+    // The other host may be unreachable, and that may be the cause.
     await tell(
       runtime,
       host.name === '' ? host : localHost(),
@@ -45,8 +45,8 @@ async function tell({ recorded, log }: Runtime, host: Host, outcome: string): Pr
 }
 
 /**
- * A line in the system log (logger(1), which cuts at 1 KiB). It comes by standard input: everybody on the host can see the
- * arguments of a program. A read to the engine: nothing of the host's state changes.
+ * Returns the logger(1) command, which cuts at 1 KiB. The line goes to stdin, because every user
+ * can see the arguments of a program. For the engine it is a read: it changes no state of the host.
  */
 function logger(message: string): Command<void, 'read'> {
   return {

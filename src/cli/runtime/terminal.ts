@@ -1,20 +1,23 @@
-/** The three streams of a command: stdout is the answer, stderr is for people. */
+/** The three streams of a command: answers go to stdout, messages for users to stderr. */
 export interface Terminal {
-  /** Somebody sits there and can answer. */
+  /** A user can answer questions. */
   readonly interactive: boolean;
-  /** stderr is a terminal, so a line on it can be drawn again. */
+  /** stderr is a terminal, so a line on it can be redrawn. */
   readonly live: boolean;
   readonly columns: number;
   /** Writes a part of the answer. */
   answer(text: string): void;
-  /** A line on stderr; a live line is drawn again below it. */
+  /** Writes a line to stderr; a live line is redrawn below it. */
   line(text: string): void;
-  /** The line that is drawn again and again; undefined takes it away. */
+  /** Draws the live line; undefined removes it. */
   draw(text: string | undefined): void;
   ask(question: string): Promise<string>;
-  /** False: who read the answer has gone away. */
+  /** False if the reader of the answer has closed the pipe. */
   heard(): boolean;
-  /** Waits until the answer is written; why it could not be. A reader that went away (`| head`) is no reason. */
+  /**
+   * Waits until the answer is written; returns the error if that failed. A closed pipe (`| head`)
+   * is not an error.
+   */
   flush(): Promise<Error | undefined>;
 }
 
@@ -36,7 +39,7 @@ export function openTerminal(
     interactive: stdin.isTTY && live,
     live,
     columns: live ? stderr.columns : 80,
-    // On a terminal both streams are one screen: the answer must not go on after a live line.
+    // On a terminal both streams share the screen: the answer must not follow a live line.
     answer: (text) => {
       clear();
       drawn = undefined;
@@ -63,7 +66,7 @@ export function openTerminal(
   };
 }
 
-/** An end of input (Ctrl-D) is the empty answer. */
+/** End of input (Ctrl-D) is the empty answer. */
 async function asked(input: NodeJS.ReadStream, output: Out, question: string): Promise<string> {
   const { createInterface } = await import('node:readline/promises');
   const lines = createInterface({ input, output });
@@ -75,7 +78,7 @@ async function asked(input: NodeJS.ReadStream, output: Out, question: string): P
   }
 }
 
-/** After EPIPE a stream is silent: a reader that went away must not stop the work. */
+/** Ignores writes after EPIPE: a closed pipe must not stop the work. */
 function silencing(stream: Out): {
   readonly write: (text: string) => void;
   readonly heard: () => boolean;

@@ -77,7 +77,7 @@ export function wholeNumber(text: string, name: string): number {
   throw new UsageError(`${name} ${text}: must be a whole number`);
 }
 
-/** For `read`: what `parse` makes of the text. Its UsageError gets the name of the option in front. */
+/** For `read`: the result of `parse`. Prefixes its UsageError with the name of the option. */
 export function named<T>(parse: (text: string) => T): ReadText<T> {
   return (text, name) => {
     try {

@@ -67,7 +67,7 @@ describe('bofh lvm resize', () => {
   it('asks before it loses something, and takes no for an answer', async () => {
     const { runtime, stderr } = at({}, ['n']);
     await expect(resize(runtime, 'vg0/a', '-8m')).rejects.toBeInstanceOf(RefusedError);
-    expect(stderr()).toContain('vg0/a is cut from 32 MiB to 24 MiB: what lies beyond is lost');
+    expect(stderr()).toContain('vg0/a shrinks from 32 MiB to 24 MiB: data beyond its new end are lost');
     expect(volumes()).toEqual([['a', 8]]);
 
     await resize(at({}, ['y']).runtime, 'vg0/a', '-8m');
@@ -97,9 +97,9 @@ describe('bofh lvm resize', () => {
     expect(volumes()).toEqual([['a', 8]]);
   });
 
-  it('does not make one smaller of which nobody can tell what is on it', async () => {
+  it('does not shrink a volume with unknown content', async () => {
     host.world.active.clear();
-    await expect(resize(at({ yes: true }).runtime, 'vg0/a', '16m')).rejects.toThrow(/cannot be told/);
+    await expect(resize(at({ yes: true }).runtime, 'vg0/a', '16m')).rejects.toThrow(/its content is unknown/);
   });
 
   it('does not cut one that cannot be read', async () => {

@@ -4,15 +4,15 @@ import { count, text } from './parts.ts';
 /** `bofh block resize DEVICE SIZE`; sizes in bytes. */
 export const blockResize = z.strictObject({
   device: text,
-  /** Sizes of the lowest layer are multiples of it. */
+  /** Sizes of the lowest layer are multiples of this. */
   granularity: count,
-  /** What was asked for, where the layers could not have that very size. */
+  /** The requested size, if the layers cannot have exactly that size. */
   roundedFrom: z.exactOptional(count),
-  /** Place of the device that was named among the layers. */
+  /** Index of the named device among the layers. */
   asked: count,
-  /** In sentences: a thin volume is larger than what its pool has for it. */
+  /** Sentences, for example: a thin volume is larger than the free space of its pool. */
   warnings: z.array(text),
-  /** From the lowest up. `after the commit`: it could not have been undone, so it was done last. */
+  /** From the lowest up. `after the commit`: irreversible, so it ran last. */
   layers: z.array(
     z.strictObject({
       title: text,
@@ -35,15 +35,15 @@ export const blockImageCreate = z.strictObject({
 export const blockLoopList = z.array(
   z.strictObject({
     device: text,
-    /** As the kernel has it: ends in ` (deleted)` when the file has no name any more. */
+    /** As the kernel reports it; ends in ` (deleted)` if the file was removed. */
     file: text,
     inode: text,
     offset: count,
-    /** How much of the file it shows at most; null: all up to the end. */
+    /** Limit of the mapped part of the file; null: up to its end. */
     size: z.nullable(count),
     mode: z.enum(['ro', 'rw']),
     partitions: z.enum(['scanned', 'ignored']),
-    /** It goes by itself when nobody has it open any more. */
+    /** The kernel detaches it when it is no longer in use. */
     autoclear: z.boolean(),
   }),
 );
@@ -52,7 +52,7 @@ export const blockLoopList = z.array(
 export const blockLoopAttach = z.strictObject({
   device: text,
   file: text,
-  /** `adopted`: it was there already, and nothing was done. */
+  /** `adopted`: it was attached already; nothing was changed. */
   was: z.enum(['attached', 'adopted']),
 });
 
@@ -88,9 +88,9 @@ export const blockPartitions = z.strictObject({
       }),
     ),
   ),
-  /** Numbers of those that the kernel has and the table has not. */
+  /** Partition numbers that the kernel has and the table does not. */
   stale: z.readonly(z.array(count)),
-  /** Runs of whole MiB that no partition has; null: of such a table bofh cannot tell. */
+  /** Free space in runs of whole MiB; null: unknown for this type of table. */
   free: z.nullable(z.readonly(z.array(z.strictObject({ start: count, size: count })))),
 });
 

@@ -6,7 +6,10 @@ export const bootUnits = z.array(
   z.strictObject({
     unit: text,
     file: text,
-    /** `outdated`: made by `bofh boot install`, for another bofh. `foreign`: edited, or made by somebody else. */
+    /**
+     * `outdated`: created by `bofh boot install` of another bofh. `foreign`: edited, or not created
+     * by bofh.
+     */
     state: z.enum(['absent', 'installed', 'outdated', 'foreign']),
     /** `on-failure`: started when recovery fails, and never enabled. */
     atBoot: z.enum(['enabled', 'disabled', 'on-failure']),

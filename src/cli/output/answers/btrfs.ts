@@ -3,14 +3,14 @@ import { count, text } from './parts.ts';
 
 const subvolume = {
   id: count,
-  /** From the top level of the filesystem; null when it is no UTF-8. */
+  /** From the top level of the filesystem; null if it is not UTF-8. */
   path: z.nullable(text),
-  /** For people. */
+  /** Printable path. */
   shown: text,
   uuid: z.nullable(text),
-  /** What it is a snapshot of. */
+  /** The subvolume that it is a snapshot of. */
   parentUuid: z.nullable(text),
-  /** What it was received from. */
+  /** The subvolume that it was received from. */
   receivedUuid: z.nullable(text),
 };
 
@@ -47,19 +47,25 @@ export const btrfsUsage = z.strictObject({
 /** `bofh btrfs create`, `bofh btrfs snapshot create` */
 export const btrfsMade = z.strictObject({ path: text, id: count, uuid: text });
 
-/** `bofh btrfs send --to`, `bofh btrfs receive`: by its received UUID the next increment finds it. */
+/**
+ * `bofh btrfs send --to`, `bofh btrfs receive`. The next incremental send finds it by its received
+ * UUID.
+ */
 export const btrfsReceived = z.strictObject({ path: text, id: count, uuid: text, receivedUuid: text });
 
-/** `bofh btrfs send --to-file`: the UUID is that by which the stream's receiver will know it; bytes. */
+/**
+ * `bofh btrfs send --to-file`: the UUID is the received UUID of every subvolume received from this
+ * stream; bytes.
+ */
 export const btrfsSentToFile = z.strictObject({ file: text, uuid: text, size: count });
 
 /** `bofh btrfs send --to-device`: the same UUID. */
 export const btrfsSentToDevice = z.strictObject({ device: text, uuid: text });
 
-/** `bofh btrfs scrub start`: bytes that were read, without any error. */
+/** `bofh btrfs scrub start`: bytes read without errors. */
 export const btrfsScrubbed = z.strictObject({ filesystem: text, dataBytes: count, metadataBytes: count });
 
-/** `bofh btrfs scrub status`: bytes, and numbers of errors. */
+/** `bofh btrfs scrub status`: bytes, and error counts. */
 export const btrfsScrub = z.strictObject({
   state: z.enum(['never', 'running', 'finished', 'aborted', 'interrupted']),
   /** As btrfs prints it. */
@@ -93,7 +99,10 @@ export const btrfsBalance = z.union([
 /** `bofh btrfs quota show`: bytes; null: no limit. `0/ID` is the group of the subvolume of that id. */
 export const btrfsQuota = z.strictObject({
   mode: z.enum(['on', 'off']),
-  /** Of the numbers: `counting`, `inconsistent` and `stale` ones are not to be trusted; null: quotas are off. */
+  /**
+   * State of the numbers: `counting`, `inconsistent` and `stale` ones are unreliable; null: quotas
+   * are disabled.
+   */
   state: z.nullable(z.enum(['exact', 'counting', 'inconsistent', 'stale'])),
   groups: z.array(
     z.strictObject({
@@ -106,7 +115,10 @@ export const btrfsQuota = z.strictObject({
   ),
 });
 
-/** `bofh btrfs device list`: bytes; the number 0 is what another device is being replaced with, a path of null is missing. */
+/**
+ * `bofh btrfs device list`: bytes. devid 0 is the target of a running replace; a missing device has
+ * the path null.
+ */
 export const btrfsDevices = z.array(
   z.strictObject({ devid: count, path: z.nullable(text), size: count, allocated: count }),
 );
@@ -133,7 +145,7 @@ export const btrfsRotated = z.strictObject({
   made: btrfsMade,
   /** The oldest first. */
   deleted: z.array(btrfsMade),
-  /** What is called like one of them and is none, or cannot go now. */
+  /** Snapshots with a matching name that the rotation did not create, or cannot delete now. */
   stays: z.array(z.strictObject({ path: text, why: text })),
 });
 
@@ -145,11 +157,11 @@ export const btrfsStructure = z.strictObject({
   filesystem: text,
   subvolumes: text,
   snapshots: text,
-  /** It has what lay in the top level. */
+  /** Contains the former content of the top level. */
   made: btrfsMade,
-  /** The id of the default subvolume that was; null: it is still that. */
+  /** Id of the former default subvolume; null: unchanged. */
   defaultWas: z.nullable(count),
-  /** Lines that show both directories from now on, and not the data; numbers from 1. */
+  /** Lines that now mount the two directories and not the data; line numbers start at 1. */
   fstab: z.array(z.strictObject({ line: count, source: text, target: text })),
 });
 
@@ -158,7 +170,7 @@ export const btrfsRotations = z.array(
   z.strictObject({
     timer: text,
     enabled: z.boolean(),
-    /** null: its units were edited, or are not both there. */
+    /** null: its units were edited, or one is missing. */
     rotation: z.nullable(
       z.strictObject({ label: text, source: text, target: text, keep: count, calendar: text }),
     ),

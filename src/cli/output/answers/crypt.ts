@@ -5,19 +5,27 @@ import { count, text } from './parts.ts';
 
 const mode = z.enum(['ro', 'rw']);
 
-/** `bofh crypt list`: encrypted devices, what else cryptsetup has open, and what cannot be read; sizes in bytes. */
+/**
+ * `bofh crypt list`: encrypted devices, other open cryptsetup mappings, and devices that cannot be
+ * read; sizes in bytes.
+ */
 export const cryptList = z.array(
   z.strictObject({
-    /** null: it is open, and no header of its own lies beneath (plain, or a header elsewhere). */
+    /**
+     * null: it is open and has no header on the underlying device (plain, or a detached header).
+     */
     device: z.nullable(text),
     /** Of the header. */
     uuid: z.nullable(text),
     label: z.nullable(text),
-    /** Where it is open: `/dev/mapper/NAME`; null: it is closed. */
+    /** `/dev/mapper/NAME` if it is open; null: closed. */
     open: z.nullable(text),
     size: z.nullable(count),
     mode: z.nullable(mode),
-    /** Why the device cannot be read: nobody can tell whether it is encrypted, and all else but its name is null. */
+    /**
+     * Why the device cannot be read: whether it is encrypted is unknown, and everything but its
+     * name is null.
+     */
     unreadable: z.nullable(text),
   }),
 );
@@ -36,35 +44,35 @@ export const cryptShow = z.strictObject({
       z.strictObject({
         slot: count,
         kdf: text,
-        /** Bytes; null: opening it takes none worth the word. */
+        /** Bytes; null: the memory needed to open it is negligible. */
         memory: z.nullable(count),
         rounds: count,
-        /** `nothing`: the key in it is not that of the data. */
+        /** `nothing`: the key in this slot is not the volume key. */
         opens: z.enum(['data', 'nothing']),
       }),
     ),
   ),
   tokens: z.readonly(z.array(z.strictObject({ type: text, slots: z.readonly(z.array(count)) }))),
-  /** What a program must know before it may open it. */
+  /** Features that a program must support to open it. */
   requirements: z.readonly(z.array(text)),
-  /** It is being encrypted anew, or that was interrupted; null: neither. */
+  /** A running or interrupted re-encryption; null: none. */
   reencryption: z.nullable(
     z.strictObject({
       mode: z.enum(['reencrypt', 'encrypt', 'decrypt']),
-      /** That all of it will have; null: none. */
+      /** The new cipher; null: none. */
       cipher: z.nullable(text),
       resilience: text,
-      /** Bytes that are done. */
+      /** Re-encrypted bytes. */
       done: count,
-      /** A part is being written now, or was torn by a crash. */
+      /** A segment is being written now, or was torn by a crash. */
       torn: z.boolean(),
     }),
   ),
-  /** LUKS2 has its metadata twice: the copy that is damaged, or older; null: neither. */
+  /** LUKS2 has two copies of its metadata: the one that is damaged or older; null: neither. */
   damagedCopy: z.nullable(z.enum(['first', 'second'])),
 });
 
-/** `bofh crypt status NAME`: what is open under a name; sizes in bytes. */
+/** `bofh crypt status NAME`: the open mapping of a name; sizes in bytes. */
 export const cryptStatus = z.strictObject({
   name: text,
   path: text,
@@ -77,7 +85,7 @@ export const cryptStatus = z.strictObject({
   size: count,
   mode,
   inUse: z.boolean(),
-  /** Its data are being encrypted anew, or that was interrupted. */
+  /** A re-encryption is running or was interrupted. */
   isReencrypted: z.boolean(),
   flags: z.readonly(z.array(text)),
 });
@@ -88,9 +96,9 @@ export const cryptFormat = z.strictObject({
   type: z.enum(['luks1', 'luks2']),
   uuid: text,
   pbkdf: text,
-  /** Bytes that opening it may take; null: pbkdf2 takes none. */
+  /** Bytes of memory needed to open it; null: pbkdf2 needs none. */
   pbkdfMemory: z.nullable(count),
-  /** The file that its header lies in; null: on the device. */
+  /** The file with its detached header; null: the header is on the device. */
   header: z.nullable(text),
 });
 
@@ -115,19 +123,22 @@ export const cryptKey = z.strictObject({ device: text, slot: count });
 /** `bofh crypt erase DEVICE UUID` */
 export const cryptErase = z.strictObject({ device: text, uuid: text });
 
-/** `bofh crypt reencrypt DEVICE`: what it is now. */
+/** `bofh crypt reencrypt DEVICE`: its state afterwards. */
 export const cryptReencrypt = z.strictObject({
   device: text,
   uuid: text,
   cipher: text,
-  /** In which its key lies by now. */
+  /** The key slot afterwards. */
   slot: count,
 });
 
 /** `bofh crypt header backup DEVICE FILE`; the size of the file in bytes. */
 export const cryptHeaderBackup = z.strictObject({ device: text, file: text, uuid: text, size: count });
 
-/** `bofh crypt header restore DEVICE FILE`: the uuid of the header that the device has now, and that of the one before. */
+/**
+ * `bofh crypt header restore DEVICE FILE`: the UUID of the restored header, and that of the one
+ * before.
+ */
 export const cryptHeaderRestore = z.strictObject({ device: text, file: text, uuid: text, was: text });
 
 export type CryptList = z.infer<typeof cryptList>;

@@ -4,12 +4,12 @@ import { text } from './parts.ts';
 /** `bofh doctor` */
 export const doctor = z.array(
   z.strictObject({
-    /** What was looked at: `journal`, `leftover`, `programs` … */
+    /** The area: `journal`, `leftover`, `programs` … */
     check: text,
     level: z.enum(['ok', 'warning', 'problem']),
     /** One sentence. */
     says: text,
-    /** The commands that show or mend it, in their order. */
+    /** Commands that show or fix it, in order. */
     run: z.readonly(z.array(text)),
   }),
 );
@@ -18,9 +18,9 @@ export const doctor = z.array(
 export const doctorSettings = z.array(
   z.strictObject({
     name: text,
-    /** null: nobody has set it, and it has no default. */
+    /** null: not set, and without a default. */
     value: z.unknown(),
-    /** `override` is withSite() in a script, `program` a value that a program has made itself. */
+    /** `override` is withSite() in a script; `program` is a value set by a program. */
     from: z.enum(['default', 'site file', 'environment', 'option', 'override', 'program']),
     /** The file, the variable or the option. */
     where: z.nullable(text),

@@ -4,10 +4,10 @@ import { count, text } from './parts.ts';
 
 /** The JSON answers of `bofh drbd`; sizes in bytes. */
 
-/** `bofh drbd list`: a volume of a resource each. */
+/** `bofh drbd list`: one row for each volume of a resource. */
 export const drbdList = z.array(
   z.strictObject({
-    /** null: drbd-utils is not installed, and the kernel alone tells no names. */
+    /** null: drbd-utils is not installed, and the kernel alone reports no names. */
     resource: z.nullable(text),
     volume: z.nullable(count),
     minor: count,
@@ -17,7 +17,7 @@ export const drbdList = z.array(
     role: z.nullable(role),
     disk: z.nullable(diskState),
     size: z.nullable(count),
-    /** The device beneath. */
+    /** The backing device. */
     backing: z.nullable(text),
     peers: z.readonly(
       z.array(
@@ -34,7 +34,7 @@ export const drbdList = z.array(
   }),
 );
 
-/** `bofh drbd status`: of each resource what is not as it should be. */
+/** `bofh drbd status`: the problems of each resource. */
 export const drbdStatus = z.array(
   z.strictObject({
     resource: text,
@@ -49,39 +49,39 @@ const volumeShown = z.strictObject({
   volume: count,
   minor: count,
   device: text,
-  /** null: that host has none. */
+  /** null: diskless on that host. */
   disk: z.nullable(text),
-  /** `internal`, or the device that holds it; index: one of several on it. */
+  /** `internal`, or the device with the external metadata; index: its place on that device. */
   metadata: text,
   metadataIndex: z.nullable(count),
 });
 
 /** `bofh drbd show RESOURCE` */
 export const drbdShow = z.strictObject({
-  /** What the kernel runs otherwise than the file says: the commands that would have it follow. */
+  /** Commands that make the running resource follow its configuration. */
   differences: z.array(text),
   resource: text,
-  /** Where it is configured; null: it is up, and no file has it. */
+  /** The configuration file; null: it is up without one. */
   file: z.nullable(text),
   line: z.nullable(count),
   hosts: z.readonly(
     z.array(
       z.strictObject({
-        /** Empty: it is known by its address alone. */
+        /** Empty: only its address is known. */
         names: z.readonly(z.array(text)),
         here: z.boolean(),
-        /** null, as the two after it: it has another address to each peer, or none. */
+        /** null, as the next two: it has a separate address for each peer, or none. */
         family: z.nullable(text),
         address: z.nullable(text),
         port: z.nullable(count),
-        /** Those that it has to single peers. */
+        /** Its addresses for single peers. */
         peerAddresses: z.readonly(z.array(z.strictObject({ family: text, address: text, port: count }))),
         volumes: z.readonly(z.array(volumeShown)),
       }),
     ),
   ),
   options: z.record(text, z.record(text, text)),
-  /** null: it is not up. */
+  /** null: it is down. */
   state: z.nullable(
     z.strictObject({
       role,
@@ -124,7 +124,7 @@ export const drbdShow = z.strictObject({
 /** `bofh drbd next` */
 export const drbdNext = z.strictObject({ port: count, minor: count });
 
-/** `bofh drbd up`, `down`, `primary` and `secondary RESOURCE`: what it is now. */
+/** `bofh drbd up`, `down`, `primary` and `secondary RESOURCE`: its state afterwards. */
 export const drbdChange = z.strictObject({
   resource: text,
   /** null: it is down. */
@@ -136,7 +136,7 @@ export const drbdChange = z.strictObject({
 export const drbdConfigCreate = z.strictObject({
   resource: text,
   file: text,
-  /** Of this host. */
+  /** Devices of this host. */
   devices: z.readonly(z.array(text)),
 });
 
@@ -148,17 +148,17 @@ export const drbdMetadata = z.strictObject({
   resource: text,
   volume: count,
   device: text,
-  /** As blkid shows it. */
+  /** As blkid reports it. */
   uuid: text,
   format: z.enum(['v08', 'v09']),
-  /** What is left for data, in bytes. */
+  /** Bytes available for data. */
   dataSize: count,
 });
 
-/** `bofh drbd wipe-md RESOURCE`: the metadata that are gone, and the device that holds the data alone now. */
+/** `bofh drbd wipe-md RESOURCE`: the removed metadata, and the device that now holds only data. */
 export const drbdWiped = z.strictObject({ resource: text, volume: count, device: text, uuid: text });
 
-/** `bofh drbd wait-connect` and `wait-sync RESOURCE`: each volume towards each peer. */
+/** `bofh drbd wait-connect` and `wait-sync RESOURCE`: the state of each volume for each peer. */
 export const drbdWaited = z.strictObject({
   resource: text,
   volumes: z.array(
@@ -174,7 +174,10 @@ export const drbdWaited = z.strictObject({
   ),
 });
 
-/** A line of `bofh drbd status [RESOURCE] --watch --json`: how a resource stands from then on. */
+/**
+ * One line of `bofh drbd status [RESOURCE] --watch --json`: the state of a resource from that time
+ * on.
+ */
 export const drbdWatched = z.strictObject({
   /** ISO 8601. */
   at: text,
@@ -193,7 +196,7 @@ export const drbdCreate = z.strictObject({
   device: text,
   /** Of the device. */
   size: count,
-  /** null: it is primary nowhere. */
+  /** null: primary on no host. */
   primary: z.nullable(text),
   hosts: z.array(z.strictObject({ name: text, lv: text, address: text, port: count })),
 });
@@ -201,21 +204,24 @@ export const drbdCreate = z.strictObject({
 /** `bofh drbd convert VG/LV` */
 export const drbdConvert = z.strictObject({
   resource: text,
-  /** What is to be used from now on, and what was. */
+  /** The device to use from now on, and the previous one. */
   device: text,
   was: text,
   /** Of the device. */
   size: count,
-  /** Which host has the data; the other one fetches them. */
+  /** The host that has the data; the peer resyncs from it. */
   from: text,
   hosts: z.array(z.strictObject({ name: text, lv: text, address: text, port: count })),
-  /** Files that still name the volume, and may have to be edited; `guest`: whose configuration it is. */
+  /**
+   * Files that still name the volume and may need editing; `guest`: the guest that is configured
+   * there.
+   */
   namedIn: z.readonly(z.array(z.strictObject({ file: text, path: text, guest: z.nullable(text) }))),
-  /** Guest configurations that could not be read: whether they name it is not known. */
+  /** Guest configurations that could not be read: whether they name the volume is unknown. */
   unread: z.readonly(z.array(text)),
 });
 
-/** `bofh drbd remove RESOURCE`: what went, and what stays, on each host. */
+/** `bofh drbd remove RESOURCE`: what was removed and what was kept, on each host. */
 export const drbdRemove = z.strictObject({
   resource: text,
   hosts: z.array(
@@ -223,7 +229,7 @@ export const drbdRemove = z.strictObject({
       name: text,
       volumes: z.array(text),
       kept: z.array(text),
-      /** Those of them that hold their data alone, without metadata. */
+      /** Kept volumes that now hold only data, without metadata. */
       plain: z.array(text),
     }),
   ),
@@ -235,7 +241,10 @@ export const drbdReplacePeer = z.strictObject({
   device: text,
   /** Of the device. */
   size: count,
-  /** The peer that it had. `lost`: nothing was done there; `clear`: what removes it from there, should it come back. */
+  /**
+   * The old peer. `lost`: nothing was changed there; `clear`: the commands that remove the resource
+   * there if that host returns.
+   */
   from: z.strictObject({
     name: text,
     end: z.enum(['removed', 'lost']),
@@ -243,19 +252,19 @@ export const drbdReplacePeer = z.strictObject({
     kept: z.array(text),
     clear: z.nullable(text),
   }),
-  /** The peer that it has, which fetches all the data. */
+  /** The new peer, which resyncs all data. */
   to: text,
   hosts: z.array(z.strictObject({ name: text, disk: text, address: text, port: count })),
 });
 
-/** `bofh drbd promote` and `demote RESOURCE`: which host is the primary now, and which was it before; null: none. */
+/** `bofh drbd promote` and `demote RESOURCE`: the primary host now and before; null: none. */
 export const drbdRoles = z.strictObject({
   resource: text,
   primary: z.nullable(text),
   before: z.nullable(text),
 });
 
-/** `bofh drbd grow RESOURCE SIZE`: what its device had and has. */
+/** `bofh drbd grow RESOURCE SIZE`: old and new size of its device. */
 export const drbdGrow = z.strictObject({ resource: text, from: count, to: count });
 
 export type DrbdList = z.infer<typeof drbdList>;

@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import { text } from './parts.ts';
 
-/** What stands in place of every answer when a command fails; the exit code is that of the process. */
+/** The JSON answer of every failed command; the exit code is that of the process. */
 export const failure = z.strictObject({
   error: z.strictObject({
     class: text,

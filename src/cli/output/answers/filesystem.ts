@@ -3,7 +3,7 @@ import { count, text } from './parts.ts';
 
 const filesystemType = z.enum(['ext2', 'ext3', 'ext4', 'xfs', 'btrfs', 'vfat', 'swap']);
 
-/** `bofh filesystem show DEVICE`; sizes in bytes, null: it cannot be told. */
+/** `bofh filesystem show DEVICE`; sizes in bytes, null: unknown. */
 export const filesystemShow = z.strictObject({
   device: text,
   type: filesystemType,
@@ -13,7 +13,7 @@ export const filesystemShow = z.strictObject({
   size: count,
   used: z.nullable(count),
   free: z.nullable(count),
-  /** What it can be made as small as; its size, where it cannot be shrunk. */
+  /** The smallest size it can shrink to; its size if it cannot shrink. */
   minimumSize: z.nullable(count),
   blockSize: count,
   mountedOn: z.readonly(z.array(text)),
@@ -25,14 +25,14 @@ export const filesystemCheck = z.strictObject({
   type: filesystemType,
   uuid: z.nullable(text),
   state: z.enum(['clean', 'errors']),
-  /** What the checker wrote. */
+  /** Output of the checker. */
   said: z.readonly(z.array(text)),
 });
 
 /** `bofh filesystem check DEVICE --repair` */
 export const filesystemRepair = z.strictObject({
   device: text,
-  /** As blkid tells it. */
+  /** As blkid reports it. */
   type: text,
   uuid: z.nullable(text),
 });

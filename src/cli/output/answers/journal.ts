@@ -4,25 +4,28 @@ import { count, text } from './parts.ts';
 const step = z.strictObject({
   n: count,
   kind: text,
-  /** The host that it acts on; missing: this one. */
+  /** The host of the step (default: this host). */
   host: z.exactOptional(text),
   /** Keys of the objects that it makes or changes, as that host has them: `lv:vg0/web1-root`. */
   objects: z.readonly(z.array(text)),
-  /** `started`: begun, and whether it was done is not known. */
+  /** `started`: whether it was done is unknown. */
   state: z.enum(['started', 'done', 'undone', 'blocked', 'finished']),
-  /** Why it is blocked, with which step it was undone, or what was found in its place. */
+  /** Why it is blocked, the step that undid it, or what was found in its place. */
   note: z.exactOptional(text),
-  /** Who kept it from being undone, and the command that frees it. */
+  /** What prevents the undo, and the command that frees it. */
   heldBy: z.exactOptional(z.readonly(z.array(z.strictObject({ who: text, free: z.exactOptional(text) })))),
-  /** What to do about what kept it from being undone. */
+  /** How to remove the cause that prevents the undo. */
   remedy: z.exactOptional(text),
-  /** Of a step that is left while nobody works on it: what it is, and the commands to see it and to clear it by hand. */
+  /**
+   * For a leftover step without a running owner: what it is, and the commands to see it and to
+   * clear it manually.
+   */
   manualRecovery: z.exactOptional(
     z.strictObject({ what: text, look: z.readonly(z.array(text)), clear: z.readonly(z.array(text)) }),
   ),
 });
 
-/** Another host that the steps of a journal act on. `away`: why what is left there cannot be told now. */
+/** Another host with steps of a journal. `away`: why its state is unknown now. */
 const reached = z.readonly(z.array(z.strictObject({ name: text, away: z.exactOptional(text) })));
 
 /** `bofh journal list` */
@@ -65,7 +68,7 @@ export const journalShow = z.strictObject({
   because: z.exactOptional(text),
   hosts: z.exactOptional(reached),
   steps: z.readonly(z.array(step)),
-  /** What bofh recover would do, in its order. */
+  /** What bofh recover would do, in order. */
   recovery: z.readonly(
     z.array(
       z.strictObject({
@@ -74,27 +77,27 @@ export const journalShow = z.strictObject({
         kind: text,
         host: z.exactOptional(text),
         objects: z.readonly(z.array(text)),
-        /** Steps that go with it. */
+        /** Steps that are handled together with it. */
         with: z.readonly(z.array(count)),
       }),
     ),
   ),
 });
 
-/** `bofh journal show ID` of what another host has reserved on this one. */
+/** `bofh journal show ID` for a sequence of another host that reserves objects of this one. */
 export const journalReserved = z.strictObject({
   id: text,
   name: text,
   state: z.literal('reserved'),
-  /** The host whose bofh has its journal. */
+  /** The host that has its journal. */
   coordinator: text,
   /** When something was last reserved, ISO 8601. */
   at: text,
   /** Keys of what it makes or changes here. */
   objects: z.readonly(z.array(text)),
-  /** Keys of what is to stay as it is meanwhile. */
+  /** Keys of objects that must not change meanwhile. */
   needs: z.readonly(z.array(text)),
-  /** Of it, running on this host now. */
+  /** Its programs that run on this host now. */
   programs: z.readonly(z.array(z.strictObject({ pid: count, command: text }))),
 });
 

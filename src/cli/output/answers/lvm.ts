@@ -11,20 +11,20 @@ export const lvmList = z.array(
     active: z.union([z.boolean(), z.literal('unknown')]),
     open: z.union([z.boolean(), z.literal('unknown')]),
     layout: z.readonly(z.array(text)),
-    /** What it is a snapshot of. */
+    /** The origin of a snapshot. */
     origin: z.nullable(text),
-    /** The thin or cache pool that it lies in. */
+    /** Its thin or cache pool. */
     pool: z.nullable(text),
-    /** Of a snapshot, a pool and a thin volume; null: it is not active, or there is nothing to count. */
+    /** For snapshots, pools and thin volumes; null: inactive, or nothing to count. */
     dataPercent: z.nullable(z.number()),
     metadataPercent: z.nullable(z.number()),
-    /** Of a raid: how much of its copies agrees. */
+    /** For raid: the part of the copies that is in sync. */
     syncPercent: z.nullable(z.number()),
-    /** Of a thin pool and a classic snapshot: how near it is to its limit; null of all others. */
+    /** For thin pools and classic snapshots: how close to full; null for all others. */
     filling: z.nullable(z.enum(['ok', 'near', 'full', 'untold'])),
-    /** What lvm finds wrong with it, in lvm's word. */
+    /** The health status that lvm reports. */
     health: z.nullable(text),
-    /** Its snapshot is being merged into it, or it is that snapshot. */
+    /** A snapshot is being merged into it, or it is that snapshot. */
     merging: z.boolean(),
     tags: z.readonly(z.array(text)),
   }),
@@ -61,18 +61,18 @@ export const lvmPvList = z.array(
 /** `bofh lvm pv create DEVICE` */
 export const lvmPvCreate = z.strictObject({ device: text, uuid: text });
 
-/** `bofh lvm pv resize DEVICE`; the size in bytes is that of its extents. */
+/** `bofh lvm pv resize DEVICE`; the size in bytes counts its extents. */
 export const lvmPvResize = z.strictObject({ device: text, uuid: text, size: count });
 
-/** `bofh lvm pv move DEVICE`; the volumes that had the extents are of its group. */
+/** `bofh lvm pv move DEVICE`; the volumes whose extents were moved. */
 export const lvmPvMove = z.strictObject({ device: text, uuid: text, extents: count, volumes: z.array(text) });
 
-/** `bofh lvm convert VG/NAME raid1|linear`; `synced`: all copies agree. */
+/** `bofh lvm convert VG/NAME raid1|linear`; `synced`: all copies are in sync. */
 export const lvmConvert = z.strictObject({
   volume: text,
   path: text,
   type: z.enum(['raid1', 'linear']),
-  /** On which the new copy lies, or that have lost theirs. */
+  /** Devices that got the new copy, or lost theirs. */
   devices: z.array(text),
   synced: z.boolean(),
 });
@@ -96,7 +96,7 @@ export const lvmPvRemove = z.strictObject({ device: text });
 export const lvmVgBackup = z.strictObject({
   group: text,
   uuid: text,
-  /** How many changes of the metadata there were before. */
+  /** Number of earlier metadata changes. */
   seqno: count,
   file: text,
 });
@@ -119,7 +119,7 @@ export const lvmVgList = z.array(
     extentSize: count,
     writable: z.boolean(),
     exported: z.boolean(),
-    /** A device of it is missing. */
+    /** A device of the group is missing. */
     partial: z.boolean(),
     tags: z.readonly(z.array(text)),
   }),
@@ -147,7 +147,7 @@ export const lvmCreate = z.strictObject({
   uuid: text,
   path: text,
   size: count,
-  /** Of a thin volume: the pool that it lies in, and the virtual sizes of all that lies there. */
+  /** For a thin volume: its pool, and the sum of the virtual sizes in that pool. */
   pool: z.nullable(z.strictObject({ name: text, size: count, promised: count })),
 });
 
@@ -169,7 +169,10 @@ export const lvmPoolResize = z.strictObject({
   was: z.strictObject({ size: count, metadataSize: count }),
 });
 
-/** `bofh lvm snapshot create VG/ORIGIN NAME`; size in bytes: of a classic one its room for what changes. */
+/**
+ * `bofh lvm snapshot create VG/ORIGIN NAME`; size in bytes: for a classic snapshot, the space for
+ * changes.
+ */
 export const lvmSnapshotCreate = z.strictObject({
   volume: text,
   uuid: text,
@@ -180,7 +183,7 @@ export const lvmSnapshotCreate = z.strictObject({
   active: z.boolean(),
 });
 
-/** `bofh lvm snapshot merge VG/NAME`; the volume that has the content of the snapshot now. */
+/** `bofh lvm snapshot merge VG/NAME`: the origin, which now has the content of the snapshot. */
 export const lvmSnapshotMerge = z.strictObject({ volume: text, uuid: text, path: text, merged: text });
 
 /** `bofh lvm activate VG/NAME` and `deactivate` */
@@ -188,14 +191,14 @@ export const lvmActivation = z.strictObject({
   volume: text,
   uuid: text,
   active: z.boolean(),
-  /** Will the next boot activate it? */
+  /** Whether the next boot activates it. */
   atBoot: z.boolean(),
 });
 
 /** `bofh lvm resize VG/NAME SIZE`; sizes in bytes. */
 export const lvmResize = z.strictObject({ volume: text, uuid: text, path: text, size: count, was: count });
 
-/** `bofh lvm tag VG/NAME`; the tags that it has now. */
+/** `bofh lvm tag VG/NAME`: its tags now. */
 export const lvmTag = z.strictObject({ volume: text, uuid: text, tags: z.readonly(z.array(text)) });
 
 /** `bofh lvm remove VG/NAME`; size in bytes. */

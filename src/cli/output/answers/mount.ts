@@ -1,14 +1,14 @@
 import * as z from 'zod/mini';
 import { count, text } from './parts.ts';
 
-/** `bofh mount list`: mounts of the namespace that bofh is in, in the kernel's order. */
+/** `bofh mount list`: mounts of the mount namespace of bofh, in kernel order. */
 export const mountList = z.array(
   z.strictObject({
     id: count,
     path: text,
-    /** A device, a share, or a word. */
+    /** A device, a network share, or a word such as `tmpfs`. */
     source: text,
-    /** The directory of the filesystem that is shown. */
+    /** The directory of the filesystem that is mounted. */
     root: text,
     type: text,
     options: z.readonly(z.array(text)),
@@ -22,10 +22,10 @@ export const mountAdd = z.strictObject({ source: text, path: text });
 /** `bofh mount remove PATH` */
 export const mountRemove = z.strictObject({ source: text, path: text });
 
-/** Why the line is not understood: nothing but its number is known then. */
+/** Why the line cannot be parsed; only its number is known then. */
 const unreadable = z.nullable(text);
 
-/** `bofh mount fstab list`; of a line that holds a password no option shows its value. */
+/** `bofh mount fstab list`; hides option values in a line with a password. */
 export const fstabList = z.array(
   z.strictObject({
     line: count,
@@ -54,9 +54,9 @@ export const crypttabList = z.array(
 /** `bofh mount fstab` and `crypttab`, `add`, `change` and `remove` */
 export const tableEdit = z.strictObject({
   file: text,
-  /** As it stands there now; null: it is taken out. */
+  /** The line now; null: removed. */
   line: z.nullable(text),
-  /** What makes systemd read it before the next boot. */
+  /** The command that makes systemd read the file before the next boot. */
   next: text,
 });
 

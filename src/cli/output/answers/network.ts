@@ -10,7 +10,7 @@ export const networkShow = z.strictObject({
   alternativeNames: z.readonly(z.array(text)),
   index: count,
   kind: text,
-  /** Whether it is switched on; `state` is whether it works. */
+  /** Whether it is set up (`ip link set up`); `state` is its operational state. */
   up: z.boolean(),
   state: text,
   mac: z.nullable(text),
@@ -26,14 +26,14 @@ export const networkShow = z.strictObject({
       }),
     ),
   ),
-  /** The bridge or bond that it hangs on. */
+  /** Its bridge or bond. */
   master: z.nullable(text),
   portState: z.nullable(text),
-  /** What hangs on it. */
+  /** Its ports. */
   ports: z.readonly(z.array(text)),
   received: counters,
   sent: counters,
-  /** The guest whose back end it is; its name is null where Xen could not be asked. */
+  /** The guest of this backend interface; its name is null if Xen could not be queried. */
   domid: z.nullable(count),
   guest: z.nullable(text),
 });

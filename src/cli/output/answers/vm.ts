@@ -5,10 +5,10 @@ import { count, text } from './parts.ts';
 export const vmCreate = z.strictObject({
   name: text,
   config: text,
-  /** Device of its root filesystem. */
+  /** Device of the root filesystem. */
   root: text,
   swap: z.nullable(text),
-  /** The other host that has its disks; null: they are of this one alone. */
+  /** The other host of its replicated disks; null: they are local. */
   peer: z.nullable(text),
   /** null: it was not started. */
   domid: z.nullable(count),
@@ -18,9 +18,12 @@ export const vmCreate = z.strictObject({
 export const vmRemove = z.strictObject({
   name: text,
   config: text,
-  /** Volumes that were removed: `VG/LV`. */
+  /** Removed volumes: `VG/LV`. */
   volumes: z.readonly(z.array(text)),
-  /** DRBD resources that were removed, and on each host their volumes; `kept`: disks of them that are none, and stay. */
+  /**
+   * Removed DRBD resources and their volumes on each host; `kept`: disks that are not logical
+   * volumes and stay.
+   */
   replicas: z.readonly(
     z.array(
       z.strictObject({
@@ -29,7 +32,7 @@ export const vmRemove = z.strictObject({
       }),
     ),
   ),
-  /** What the other host had configured of it, and was removed. */
+  /** The removed configuration of the guest on the other host. */
   peer: z.nullable(z.strictObject({ name: text, config: text })),
   /** Disks that are no logical volumes: they are as they were. */
   kept: z.readonly(z.array(text)),
@@ -42,7 +45,7 @@ export const vmMove = z.strictObject({
   from: text,
   to: text,
   config: text,
-  /** Resources of DRBD that its disks are of. */
+  /** DRBD resources of its disks. */
   resources: z.readonly(z.array(text)),
   /** On the other host; null: it did not run, and does not. */
   domid: z.nullable(count),

@@ -5,13 +5,13 @@ import { count, text } from './parts.ts';
 export const xenList = z.array(
   z.strictObject({
     name: text,
-    /** Of its domain; `off`: it is configured and has none. */
+    /** State of its domain; `off`: configured, without a domain. */
     state: text,
     domid: z.nullable(count),
     uuid: z.nullable(text),
     memoryMiB: count,
     vcpus: count,
-    /** null: no configuration of it is known. */
+    /** null: no configuration is known. */
     config: z.nullable(text),
   }),
 );
@@ -27,7 +27,7 @@ export const xenStartAll = z.array(
     now: text,
     seconds: z.number(),
     error: z.exactOptional(text),
-    /** Its id, when it stays open: the undo, or the cleaning up, is not finished. */
+    /** Id of its journal, if it stays open because the undo or cleanup is unfinished. */
     journal: z.exactOptional(text),
   }),
 );

@@ -88,7 +88,7 @@ function nextInWords({ id, state }: JournalShow): readonly string[] {
   if (state === 'unknown')
     return [
       '',
-      'next: somebody holds the lock of this journal whom /proc does not show here: see with bofh journal list in the other',
+      'next: a process that /proc does not show here holds the lock of this journal: see with bofh journal list in the other',
       '      container, PID namespace or host that uses this state directory',
     ];
   if (state !== 'interrupted') return [];

@@ -64,7 +64,7 @@ function stateOf(lv: LogicalVolume, near: number): string {
   const words = [
     ...(filling === 'full' ? [`full: ${filledInWords(lv)}`] : []),
     ...(filling === 'near' ? [`near its limit: ${filledInWords(lv)}`] : []),
-    ...(filling === 'untold' && lv.active === true ? ['how full it is cannot be told'] : []),
+    ...(filling === 'untold' && lv.active === true ? ['usage unknown'] : []),
     ...(lv.merging ? ['merging'] : []),
     ...(lv.health === undefined ? [] : [lv.health]),
     ...(lv.synced === undefined || lv.synced >= 100 ? [] : ['not in sync yet']),

@@ -40,6 +40,6 @@ export function namingInWords({ namedIn, unread }: Naming, now: (path: string) =
         ? `${file} names ${path}: the next boot does not find it, unless ${now(path)} is written there`
         : `the guest ${guest} does not start until ${printable(file)}, which names ${path}, names ${now(path)}`,
     ),
-    ...unread.map((message) => `${printable(message)}: whether it names the volume cannot be told`),
+    ...unread.map((message) => `${printable(message)}: unknown whether it names the volume`),
   ];
 }

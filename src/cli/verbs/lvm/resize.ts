@@ -24,7 +24,7 @@ export default verb({
     return change<{ readonly path: string; readonly size: Bytes }>(runtime, async ({ host }) => {
       const { uuid, from, to } = await plan(host, { vg, name }, by);
       const consent = to < from ? ({ shrink: 'lose what lies beyond' } as const) : {};
-      const loss = `${volume} is cut from ${formatSize(from)} to ${formatSize(to)}: what lies beyond is lost`;
+      const loss = `${volume} shrinks from ${formatSize(from)} to ${formatSize(to)}: data beyond its new end are lost`;
       return {
         destroys: to < from ? [loss] : [],
         act: () => lvm.resizeLv({ vg, name, uuid, size: to, ...consent }),
@@ -61,7 +61,7 @@ async function plan(
   const to = Math.ceil(wanted / vg.extentSize) * vg.extentSize;
   if (to >= from) return { uuid: lv.uuid, from, to };
   if (lv.active !== true)
-    throw new RefusedError(`${group}/${name} is not active: what lies on it cannot be told`, {
+    throw new RefusedError(`${group}/${name} is not active: its content is unknown`, {
       remedy: `lvchange -ay ${group}/${name}; then give the command again`,
     });
   const on = await reachOf(host, lv.dmPath);

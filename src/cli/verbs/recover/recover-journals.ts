@@ -143,7 +143,7 @@ async function withPlan(bofh: Bofh, journal: ReadJournal) {
     return { journal, plan: await planOf(bofh, journal) };
   } catch (cause) {
     const { id, at } = journal;
-    const why = `what would be done with journal ${id} cannot be told: ${oneLine(messageOf(cause))}`;
+    const why = `no plan for journal ${id}: ${oneLine(messageOf(cause))}`;
     const error = new JournalError(`${why}; it is left alone`, { cause });
     return { journal: { id, at, is: 'unreadable', error } as const, plan: [`${id}: ${error.message}`] };
   }

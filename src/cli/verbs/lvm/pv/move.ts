@@ -24,10 +24,7 @@ export default verb({
       act: () => lvm.movePv(asked),
       answer: (data): Answer<LvmPvMove> => {
         const what = `${String(data.extents)} extents of ${data.volumes.join(', ')}`;
-        const line =
-          data.extents === 0
-            ? `nothing lay on ${device} that was to be moved`
-            : `moved ${what} off ${device}`;
+        const line = data.extents === 0 ? `${device} has no extents to move` : `moved ${what} off ${device}`;
         return { data, lines: [line] };
       },
     });
