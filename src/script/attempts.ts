@@ -5,7 +5,7 @@ import { syncBuiltinESMExports } from 'node:module';
 import { promisify } from 'node:util';
 import workerThreads from 'node:worker_threads';
 
-/** What a script tried under Node's permission model, and was not let. */
+/** A call of a script that Node.js's permission model denied. */
 export interface Attempt {
   /** `write /etc/motd (fs.writeFile)`. */
   readonly what: string;
@@ -14,8 +14,8 @@ export interface Attempt {
 }
 
 /**
- * Tells each denied attempt from now on, whether or not the script catches the error. Node 20's error does not name
- * the program that was to be started, and one that is caught would leave a plan with a hole that nobody sees.
+ * Reports each denied call from now on, even if the script catches the error. The error of Node.js
+ * 20 does not name the program, and a caught one would leave an invisible gap in the plan.
  */
 export function watchAttempts(tell: (attempt: Attempt) => void): void {
   const watch = watcher(tell);
@@ -36,7 +36,7 @@ export function watchAttempts(tell: (attempt: Attempt) => void): void {
   syncBuiltinESMExports();
 }
 
-/** What a call wanted, in words. */
+/** Describes a call. */
 type Describe = (argv: readonly unknown[], error: object) => string;
 type Callable = (...argv: unknown[]) => unknown;
 
@@ -52,14 +52,14 @@ const starting =
     return `start a program: ${[file, ...argv].map(String).join(' ')} (child_process.${name})`;
   };
 
-/** A watched call that is under way. */
+/** A watched call in progress. */
 interface Watched {
   readonly describe: Describe;
   readonly argv: readonly unknown[];
   readonly at: Error;
 }
 
-/** Node's own functions call one another: what is told is the call that the script made. */
+/** Functions of Node.js call each other: the call of the script is reported. */
 const outer = new AsyncLocalStorage<Watched>();
 
 function watcher(tell: (attempt: Attempt) => void) {
@@ -81,7 +81,8 @@ function watcher(tell: (attempt: Attempt) => void) {
         throw error;
       }
     };
-    // Not a proxy of the function itself: one must give its fixed properties as they are, and promisify's is one.
+    // Not a proxy of the function itself: a proxy must return the target's fixed properties
+    // unchanged, and promisify's is one.
     return new Proxy(stand, {
       apply: (_stand, self, argv: unknown[]) => calling(argv, (given) => Reflect.apply(of, self, given)),
       construct: (_stand, argv: unknown[]) =>
@@ -108,7 +109,7 @@ function calledHere(): Error {
   return at;
 }
 
-/** Was it Node itself that called? The frames before that one are the watcher's. */
+/** Returns whether Node.js itself made the call. The frames above are the watcher's. */
 function isInternal({ stack = '' }: Error): boolean {
   const frames = stack.split('\n').slice(1);
   const proxied = frames.findIndex(
@@ -117,7 +118,10 @@ function isInternal({ stack = '' }: Error): boolean {
   return /[( ]node:/.test(frames[proxied + 1] ?? '');
 }
 
-/** What the script does in its own callback is its call again; Node's callback goes on with what it was called for. */
+/**
+ * Calls made in the script's own callback are calls of the script; a callback of Node.js continues
+ * the original call.
+ */
 function heard(callback: Callable, noted: (error: unknown) => void, own: boolean): Callable {
   return function (this: unknown, ...argv) {
     noted(argv[0]);
@@ -126,7 +130,7 @@ function heard(callback: Callable, noted: (error: unknown) => void, own: boolean
   };
 }
 
-/** ERR_DLOPEN_DISABLED: how Node says it of native code. */
+/** Node.js reports denied native code as ERR_DLOPEN_DISABLED. */
 function isDenied(error: unknown): error is Error {
   return (
     error instanceof Error &&
@@ -139,7 +143,7 @@ function isCallable(value: unknown): value is Callable {
   return typeof value === 'function';
 }
 
-/** Functions alone: classes begin with a capital, and open their files by these functions. */
+/** Only functions: classes start with a capital, and open their files through these functions. */
 function namesOf(module: object): readonly string[] {
   return Object.keys(module).filter((name) => /^[a-z]/.test(name));
 }

@@ -16,21 +16,22 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 
-/** Transpiled scripts, found by a hash of all that they were made from. */
+/** Transpiled scripts, found by a hash of all their inputs. */
 export interface ScriptCache {
   get(key: string): string | undefined;
   set(key: string, code: string): void;
 }
 
-/** Where root's transpiled scripts lie. What lies there is executed, so nobody else may write it. */
+/** Cache of root's transpiled scripts. Its content is executed, so only root may write it. */
 export const cacheDirectory = '/var/cache/bofh';
 
-/** A cache of this many scripts is small, and nobody edits more of them at a time. */
+/** This many scripts take little space, and are more than an administrator edits at a time. */
 const kept = 200;
 
 /**
- * The cache in a directory that is ours alone (0700); it is made when it is missing. Undefined, and a warning, when it
- * belongs to somebody else or can be written by others: it is then neither read nor written.
+ * Opens the cache in a directory that only this user can access (0700), and creates it if it is
+ * missing. Returns undefined, with a warning, if another user owns it or can write it: it is then
+ * neither read nor written.
  */
 export function openCache(
   directory: string,
@@ -38,7 +39,7 @@ export function openCache(
   use: 'used' | 'read' = 'used',
 ): ScriptCache | undefined {
   try {
-    // A dry run may read what is there, and make nothing.
+    // A dry run may read the cache, and creates nothing.
     if (!existsSync(directory)) {
       if (use === 'read') return undefined;
       mkdirSync(directory, { mode: 0o700 });
@@ -58,14 +59,14 @@ export function openCache(
       try {
         write(directory, nameOf(key), code);
       } catch (error) {
-        // Without a cache the next run takes longer; nothing else is lost.
+        // Without a cache the next run only takes longer.
         warn('the cache of scripts cannot be written', { directory, because: String(error) });
       }
     },
   };
 }
 
-/** Why a directory is not ours alone. */
+/** Returns why other users can access a directory; undefined if they cannot. */
 function faultOf(directory: string): string | undefined {
   const stat = lstatSync(directory);
   if (!stat.isDirectory()) return 'it is no directory';
@@ -74,7 +75,7 @@ function faultOf(directory: string): string | undefined {
   return undefined;
 }
 
-/** The code, if the file is ours and whole: its first line is the checksum of the rest. */
+/** Returns the code if this user owns the file and its first line is the checksum of the rest. */
 function read(path: string): string | undefined {
   let fd: number | undefined;
   try {
@@ -100,7 +101,7 @@ function write(directory: string, name: string, code: string): void {
   prune(directory);
 }
 
-/** Forgets the oldest. */
+/** Removes the oldest entries. */
 function prune(directory: string): void {
   const names = readdirSync(directory);
   if (names.length <= kept) return;
@@ -117,7 +118,7 @@ function sum(text: string): string {
   return createHash('sha256').update(text).digest('hex');
 }
 
-/** Set for the failures of system calls alone. */
+/** Only errors of system calls have a code. */
 function codeOf(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error ? String(error.code) : undefined;
 }

@@ -3,18 +3,19 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { RefusedError, UsageError } from '../core/errors.ts';
 
-/** Node's permission model under its present name, else under that of Node 20. */
+/** The option of the permission model, which has another name in Node.js 20. */
 const permission = process.allowedNodeEnvironmentFlags.has('--permission')
   ? '--permission'
   : '--experimental-permission';
 
-/** Node 25 takes the network too unless it is given: a plan lets it pass on every Node. */
+/** Node.js 25 also blocks the network unless it is allowed: a plan allows it on every version. */
 const network = process.allowedNodeEnvironmentFlags.has('--allow-net') ? ['--allow-net'] : [];
 
 /**
- * Runs a file of `dist/` in a process that may read files and do nothing else: no writing, no starting of programs.
- * A net against accidents, not a jail: sockets and signals pass. It is sent `task`; what it sends is given to
- * `onMessage` until that resolves to something other than undefined, which is the answer. Its output goes to stderr.
+ * Runs a file of `dist/` in a process that can read files, but cannot write or start programs. It
+ * protects against accidents, not attacks: sockets and signals are allowed. The child gets `task`;
+ * its messages go to `onMessage` until that resolves to something other than undefined, which is
+ * the result. Its output goes to stderr.
  */
 export function inReadOnlyChild<T>(
   name: string,
@@ -42,7 +43,7 @@ export function inReadOnlyChild<T>(
         child.kill();
       }, fail);
     });
-    // After an answer this comes too, and changes nothing.
+    // After an answer this event has no effect.
     child.on('close', (code, signal) =>
       fail(
         new RefusedError(

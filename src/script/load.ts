@@ -7,25 +7,29 @@ import { cacheDirectory, openCache } from './cache.ts';
 import { loader } from './transpile.ts';
 
 export interface LoadOptions {
-  /** `unused` when not root. `read`: what is there is used and nothing is added, as in a dry run. */
+  /** `unused`: not root. `read`: existing entries are used and none is added, for a dry run. */
   readonly cache: 'used' | 'read' | 'unused';
   readonly warn: (message: string, facts: object) => void;
-  /** Called before the first of the user's code runs: what fails until then has changed nothing. */
+  /** Called before the user's code runs: a failure before that has changed nothing. */
   readonly started?: () => void;
-  /** /var/cache/bofh unless told otherwise. */
+  /** (default: /var/cache/bofh) */
   readonly cacheDirectory?: string;
-  /** Throws for a file that must not be run: asked for each file before any of its code is. */
+  /** Throws for a file that must not run: called for each file before its code runs. */
   readonly allowed?: (file: string) => void;
-  /** What the code finds as `bofh`, `bofh/atomic` and `bofh/testing`, in place of this instance. */
+  /**
+   * The modules that the code imports as `bofh`, `bofh/atomic` and `bofh/testing`, instead of this
+   * instance.
+   */
   readonly modules?: Readonly<Record<string, unknown>>;
 }
 
 const extensions = ['.ts', '.mts', '.js', '.mjs'];
-const nameIt = 'name a file that is there and can be read';
+const nameIt = 'name an existing, readable file';
 
 /**
- * Runs a user's file as a module and resolves to what it exports, when its top level has ended. Throws UsageError when
- * it cannot be read or understood, naming its line; what the code itself throws is thrown as it is.
+ * Runs a user's file as a module and returns its exports when its top level has ended. Throws
+ * UsageError, with the line, if it cannot be read or parsed; errors of the code itself are thrown
+ * unchanged.
  */
 export async function loadScript(path: string, options: LoadOptions): Promise<unknown> {
   const file = resolve(path);
@@ -45,8 +49,9 @@ export async function loadScript(path: string, options: LoadOptions): Promise<un
 }
 
 /**
- * What root runs may load only what root alone can write. A script that another user can write is run all the same: whoever
- * names it to root knows where it is. But then no import is held to more.
+ * A script that root runs may import only files that only root can write. If other users can write
+ * the script itself, it runs anyway, because root named it; its imports are then not checked
+ * either.
  */
 function alikeTo(script: string): LoadOptions['allowed'] {
   if (process.geteuid?.() !== 0 || exposedHere(script, 'content') !== undefined) return undefined;
@@ -59,7 +64,7 @@ function alikeTo(script: string): LoadOptions['allowed'] {
   };
 }
 
-/** The running bofh, for the imports of user code. */
+/** Returns the running bofh, for imports of user code. */
 async function modules(): Promise<Record<string, unknown>> {
   const [bofh, atomic, testing] = await Promise.all([
     import('../index.ts'),
@@ -72,8 +77,8 @@ async function modules(): Promise<Record<string, unknown>> {
 async function read(file: string): Promise<string> {
   if (!extensions.includes(extname(file)))
     throw new UsageError(
-      `${file} is no script that bofh can run: its name must end in ${extensions.join(', ')}`,
-      { remedy: `give it such a name, for example ${file}.ts` },
+      `${file} is not a script that bofh can run: its name must end in ${extensions.join(', ')}`,
+      { remedy: `rename it, for example to ${file}.ts` },
     );
   try {
     if (!(await stat(file)).isFile()) throw new UsageError(`${file} is not a file`, { remedy: nameIt });
@@ -86,24 +91,27 @@ async function read(file: string): Promise<string> {
   }
 }
 
-/** What jiti says of a file that it could not parse or find, as wrong input; everything else is the code's own error. */
+/**
+ * Turns jiti's errors about a file that it cannot parse or find into UsageError; every other error
+ * is that of the code.
+ */
 function understood(error: unknown, file: string): unknown {
   if (!(error instanceof Error)) return error;
   const syntax = /^(?<code>\w+): (?<what>[^]*?)\s*\n\s*(?<where>\/.*:\d+:\d+)$/.exec(error.message)?.groups;
   if (syntax !== undefined)
     return new UsageError(`${String(syntax.where)}: ${String(syntax.what)}`, {
       cause: error,
-      remedy: 'mend that line, then run it again',
+      remedy: 'correct that line, then run it again',
     });
   if ('code' in error && (error.code === 'MODULE_NOT_FOUND' || error.code === 'ERR_MODULE_NOT_FOUND'))
     return new UsageError(`${file}: ${error.message.split('\n')[0] ?? ''}`, {
       cause: error,
-      remedy: 'install what it imports, or mend the name',
+      remedy: 'install the imported package, or correct its name',
     });
   return error;
 }
 
-/** `FILE:LINE` where an error was thrown in a file, else the file. */
+/** Returns `FILE:LINE` of an error in a file, or the file. */
 export function placeOf(error: unknown, file: string): string {
   const stack = error instanceof Error ? (error.stack ?? '') : '';
   for (const name of [file, pathToFileURL(file).href]) {

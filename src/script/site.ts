@@ -6,9 +6,10 @@ import { parseSite, type Site, unsafeSite } from '../site.ts';
 import { type LoadOptions, loadScript, placeOf } from './load.ts';
 
 /**
- * The policy in a site file: the default export of a `.ts` or `.js`, the value in a `.json`. Throws UsageError, naming
- * file and line, for a file that throws, cannot be understood or says what is no setting. The caller has checked
- * that nobody else can write the file; the same holds for every file that it imports, before any of its code runs.
+ * Returns the policy of a site file: the default export of a `.ts` or `.js`, the value of a
+ * `.json`. Throws UsageError, with file and line, for a file that throws, cannot be parsed or has
+ * an unknown setting. The caller has checked that other users cannot write the file; every file
+ * that it imports is checked here before its code runs.
  */
 export async function loadSite(path: string, options: LoadOptions): Promise<Site> {
   return parseSite(extname(path) === '.json' ? await fromJson(path) : await fromScript(path, options), path);
@@ -33,7 +34,7 @@ async function fromScript(path: string, options: LoadOptions): Promise<unknown> 
   };
   try {
     exported = await loadScript(path, { ...options, allowed });
-    // It may have caught that.
+    // The site file may have caught that error.
     if (refused !== undefined) throw refused;
   } catch (error) {
     if (refused !== undefined) throw refused;

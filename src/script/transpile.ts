@@ -18,24 +18,24 @@ type Make = (
 
 interface Loading {
   readonly cache: ScriptCache | undefined;
-  /** A file is understood, and about to be run. */
+  /** Called when a file is parsed and will run now. */
   readonly started: (() => void) | undefined;
-  /** Throws for a file that must not be run. */
+  /** Throws for a file that must not run. */
   readonly allowed: ((file: string) => void) | undefined;
 }
 
 const load = createRequire(import.meta.url);
 
-/** jiti's two files: beside this one in `dist/`, in their package elsewhere. */
+/** Returns the path of a file of jiti: in `dist/` beside this one, otherwise in jiti's package. */
 function fileOf(name: 'jiti.cjs' | 'babel.cjs'): string {
   const beside = join(dirname(fileURLToPath(import.meta.url)), name);
   return existsSync(beside) ? beside : join(dirname(load.resolve('jiti/package.json')), 'dist', name);
 }
 
 /**
- * A loader of user code: TypeScript, ESM, `using` and top-level await on every Node, with right line numbers; `bofh` in
- * it is the running instance, wherever the code lies. jiti's own cache is off: it lies in a directory that anybody
- * can write, and what is in it is executed.
+ * Returns a loader for user code: TypeScript, ESM, `using` and top-level await on every Node.js,
+ * with correct line numbers; `bofh` in it is the running instance, wherever the code is. jiti's own
+ * cache is off: it is in a directory that every user can write, and its content is executed.
  */
 export function loader(
   from: string,
@@ -46,7 +46,7 @@ export function loader(
   return createJiti(
     from,
     {
-      // Each that has a JITI_… variable is said here, so that the environment decides nothing.
+      // Every option with a JITI_… variable is set, so that the environment decides nothing.
       fsCache: false,
       interopDefault: false,
       moduleCache: false,
@@ -80,8 +80,8 @@ export function loader(
 }
 
 /**
- * jiti tries Node's own import first and transpiles when that fails: a script that throws would run twice. Of the
- * user's own files Node imports none; packages it does.
+ * jiti tries the import of Node.js first and transpiles if that fails, so a script that throws
+ * would run twice. Node.js therefore imports only packages, not the user's own files.
  */
 async function nativeImport(id: string): Promise<unknown> {
   const own = /^(?:file:|\/|data:)/.test(id) && !id.includes('/node_modules/');
@@ -89,13 +89,13 @@ async function nativeImport(id: string): Promise<unknown> {
   return (await import(id)) as unknown;
 }
 
-/** The file that an import names; undefined for a module of Node, and for code that is no file. */
+/** Returns the file of an import; undefined for a module of Node.js or code without a file. */
 function fileIn(id: string): string | undefined {
   if (id.startsWith('file:')) return fileURLToPath(id);
   return id.startsWith('/') ? id : undefined;
 }
 
-/** For what jiti loads by Node's own `require`: JSON, addons, some packages. */
+/** Checks what jiti loads with `require`: JSON, addons, some packages. */
 function guarded(require: NodeJS.Require, allowed: Loading['allowed']): NodeJS.Require {
   if (allowed === undefined) return require;
   return new Proxy(require, {
@@ -111,7 +111,7 @@ function onError(error: unknown): never {
   throw error;
 }
 
-/** The transpiler (1.5 MB) is loaded for what is not in the cache alone. */
+/** Loads the transpiler (1.5 MB) only for code that is not in the cache. */
 function transform(options: TransformOptions, cache: ScriptCache | undefined): TransformResult {
   const key = JSON.stringify([version, process.version, options]);
   const cached = cache?.get(key);
