@@ -11,7 +11,7 @@ const places = [
 interface Unit {
   readonly name: string;
   readonly for: string;
-  /** When it is not enabled: whoever has xendomains or libvirt needs no `start-all`. */
+  /** Level if it is not enabled: with xendomains or libvirt, `start-all` is not needed. */
   readonly level: 'ok' | 'warning';
   readonly otherwise: string;
 }
@@ -19,16 +19,16 @@ interface Unit {
 const units: readonly Unit[] = [
   {
     name: 'bofh-recover.service',
-    for: 'recovers what a power cut interrupted, at boot',
+    for: 'recovers interrupted sequences at boot',
     level: 'warning',
-    otherwise: 'after a power cut nothing is undone until somebody runs bofh recover',
+    otherwise: 'after a power cut nothing is undone until an administrator runs bofh recover',
   },
   {
     name: 'bofh-recover-hosts.service',
-    for: 'recovers what reaches other hosts, at boot after the network',
+    for: 'recovers interrupted sequences with other hosts, at boot after the network',
     level: 'warning',
     otherwise:
-      'what a power cut interrupted on this and other hosts is not undone until somebody runs bofh recover',
+      'after a power cut, sequences with other hosts are not undone until an administrator runs bofh recover',
   },
   {
     name: 'bofh-start-all.service',
@@ -38,7 +38,10 @@ const units: readonly Unit[] = [
   },
 ];
 
-/** The systemd units: are they there, and enabled? By their files and links, so that systemd need not run. */
+/**
+ * Checks whether the systemd units are installed and enabled, by their files and links, so systemd
+ * need not run.
+ */
 export async function bootUnits(host: ReadHost): Promise<readonly Finding[]> {
   if ((await host.stat('/run/systemd/system')) === undefined) {
     const says = 'this host is not run by systemd: see that bofh recover and bofh xen start-all run at boot';

@@ -2,10 +2,10 @@ import type { ReadHost } from '../command/index.ts';
 import { differences, moduleVersion, resources } from '../drbd/index.ts';
 import { type Finding, finding, looking } from './finding.ts';
 
-/** Resources that the kernel runs otherwise than their files say. */
+/** Reports resources whose running state differs from their configuration. */
 export async function drbd(host: ReadHost, root: boolean): Promise<readonly Finding[]> {
   return looking({ check: 'drbd', what: 'the resources of DRBD', root }, async () => {
-    // Asking drbdadm would load the module.
+    // drbdadm would load the module.
     if ((await moduleVersion(host)) === undefined) return [];
     const found: Finding[] = [];
     for (const resource of await resources(host)) {

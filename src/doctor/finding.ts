@@ -1,20 +1,20 @@
 import { commandLine } from '../command/index.ts';
 import { BofhError, CommandError, ToolError } from '../core/errors.ts';
 
-/** What the doctor says of one thing that it looked at. */
+/** A finding of the doctor. */
 export interface Finding {
-  /** The sort of thing: `journal`, `leftover`, `programs`. */
+  /** The area: `journal`, `leftover`, `programs`. */
   readonly check: string;
   readonly level: 'ok' | 'warning' | 'problem';
   /** One sentence. */
   readonly says: string;
-  /** Command lines that show or mend it, in their order. */
+  /** Commands that show or fix it, in order. */
   readonly run: readonly string[];
 }
 
 type Argv = readonly string[];
 
-/** A finding. `run` are programs with their arguments. */
+/** Returns a finding. `run` are programs with their arguments. */
 export function finding(
   check: string,
   level: Finding['level'],
@@ -25,8 +25,8 @@ export function finding(
 }
 
 /**
- * What a look comes to. One that fails says so: "could not tell" is not "nothing there". Without root many do, and
- * that is no fault of the host.
+ * Runs a check. A failed check is a finding too: "unknown" is not "nothing found". Without root
+ * many checks fail, which is not a fault of the host.
  */
 export async function looking(
   at: { readonly check: string; readonly what: string; readonly root: boolean },
@@ -35,7 +35,7 @@ export async function looking(
   try {
     return await look();
   } catch (error) {
-    // The state directory is read without a host: its errors are the operating system's own.
+    // The state directory is read without a host, so its errors are those of the operating system.
     if (!(error instanceof BofhError || (error instanceof Error && 'code' in error))) throw error;
     if (!at.root) return [finding(at.check, 'warning', `needs root for ${at.what}`)];
     const level = error instanceof ToolError ? 'warning' : 'problem';
@@ -46,7 +46,7 @@ export async function looking(
   }
 }
 
-/** A file's text; undefined when there is no such file. */
+/** Returns the text of a file; undefined if the file does not exist. */
 export async function textOf(
   host: { readFile(path: string): Promise<Uint8Array> },
   path: string,
@@ -59,7 +59,7 @@ export async function textOf(
   }
 }
 
-/** Names in a directory; none when there is no such directory. */
+/** Returns the names in a directory; none if it does not exist. */
 export async function namesIn(
   host: { readDir(path: string): Promise<readonly string[]> },
   path: string,

@@ -2,7 +2,7 @@ import type { ReadHost } from '../command/index.ts';
 import { filledInWords, fillingOf, isThinPool, type LogicalVolume, lvs } from '../lvm/index.ts';
 import { type Finding, finding, looking } from './finding.ts';
 
-/** Classic snapshots and thin pools that are full. */
+/** Reports full classic snapshots and thin pools. */
 export async function fullVolumes(host: ReadHost, root: boolean): Promise<readonly Finding[]> {
   return looking({ check: 'lvm', what: 'snapshots and thin pools', root }, async () =>
     (await lvs(host)).filter((lv) => fillingOf(lv) === 'full').map(findingOf),
@@ -16,7 +16,7 @@ function findingOf(lv: LogicalVolume): Finding {
     return finding('lvm', 'problem', says, [enlarge]);
   }
   const name = `the snapshot ${lv.fullName} of ${lv.vg}/${lv.origin?.name ?? '?'}`;
-  // lvm shows 100 % for one that the kernel has given up (lv_attr I), and no extension brings it back.
+  // lvm shows 100 % for an invalid snapshot (lv_attr I), and extending it does not bring it back.
   return (lv.data ?? 0) >= 100
     ? finding('lvm', 'problem', `${name} ran full and is lost: it can only be removed`, [
         ['bofh', 'lvm', 'remove', lv.fullName],

@@ -15,12 +15,12 @@ export { reservations } from './reservations.ts';
 export { siteFile } from './site.ts';
 
 type Scene = Omit<KnownScene, 'journals'> & {
-  /** Undefined: they cannot be read, which the caller says. */
+  /** Undefined if they cannot be read; the caller reports that. */
   readonly journals: readonly KnownJournal[] | undefined;
   readonly store: Pick<Store, 'directory' | 'names' | 'freeBytes'>;
 };
 
-/** Everything that the doctor looks at on a host, the journals first. It reads, and changes nothing. */
+/** Runs every check on a host, the journals first. Read-only. */
 export async function examine(scene: Scene): Promise<readonly Finding[]> {
   const { host, store, root } = scene;
   const found = await Promise.all([
@@ -37,7 +37,7 @@ export async function examine(scene: Scene): Promise<readonly Finding[]> {
 
 async function ofSequences({ journals: known, ...scene }: Scene): Promise<readonly Finding[]> {
   if (known === undefined)
-    return [finding('leftover', 'warning', 'what sequences have left cannot be told without their journals')];
+    return [finding('leftover', 'warning', 'leftovers of sequences are unknown without their journals')];
   const at = { check: 'journal', what: 'the journals', root: scene.root };
   const found = await looking(at, async () => journals(scene.store, known));
   return [...found, ...(await leftovers({ ...scene, journals: known }))];

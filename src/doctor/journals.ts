@@ -3,7 +3,7 @@ import type { State } from '../atomic/journal/state.ts';
 import type { Store } from '../atomic/journal/store.ts';
 import { type Finding, finding } from './finding.ts';
 
-/** A journal as the doctor is told of it. */
+/** A journal and its state, as input of the doctor. */
 export interface KnownJournal {
   readonly id: string;
   readonly is:
@@ -15,21 +15,21 @@ export interface KnownJournal {
     | 'rolled-back'
     | 'abandoned'
     | 'unreadable';
-  /** Undefined for one that is unreadable. */
+  /** Undefined if the journal is unreadable. */
   readonly state?: State;
   /** Why it is unreadable, or was abandoned. */
   readonly because?: string;
-  /** It is unreadable by its last line alone, which can be cut off. */
+  /** Only its last line is unreadable, and can be cut off. */
   readonly lastLine?: boolean;
 }
 
-/** The reason in the last line of a journal that was abandoned. */
+/** Returns the reason in the last line of an abandoned journal. */
 export function reasonOf(lines: readonly Line[]): string | undefined {
   const last = lines.at(-1);
   return last?.t === 'closed' ? last.because : undefined;
 }
 
-/** Sequences that have not ended, and what lies about in the state directory. */
+/** Reports unfinished sequences, and leftover files in the state directory. */
 export function journals(store: Pick<Store, 'names'>, all: readonly KnownJournal[]): readonly Finding[] {
   const found = [...all.flatMap(unfinished), ...litter(store)];
   if (found.length > 0) return found;
@@ -47,7 +47,7 @@ function unfinished({ id, is, state, because, lastLine }: KnownJournal): readonl
       return [];
     case 'running':
       return [
-        finding('journal', 'ok', `the sequence ${name} is at work (process ${String(state?.owner.pid)})`),
+        finding('journal', 'ok', `the sequence ${name} is running (process ${String(state?.owner.pid)})`),
       ];
     case 'orphan':
       return [
@@ -63,7 +63,7 @@ function unfinished({ id, is, state, because, lastLine }: KnownJournal): readonl
         finding(
           'journal',
           'warning',
-          `it cannot be told from here whether the sequence ${name} is at work: a process that /proc does not show holds its lock`,
+          `unknown whether the sequence ${name} is running: a process that /proc does not show here holds its lock`,
           [show],
         ),
       ];
@@ -88,7 +88,7 @@ function unfinished({ id, is, state, because, lastLine }: KnownJournal): readonl
   }
 }
 
-/** What a birth, or a move to the history, that was cut short left behind. */
+/** Reports leftovers of an interrupted journal creation or archiving. */
 function litter(store: Pick<Store, 'names'>): readonly Finding[] {
   const names = store.names('.');
   const open = new Set(names.flatMap((name) => /^(?<id>.+)\.(?:journal|new)$/.exec(name)?.groups?.id ?? []));
@@ -98,6 +98,6 @@ function litter(store: Pick<Store, 'names'>): readonly Finding[] {
     return groups.part === 'new' || !open.has(groups.id);
   });
   if (left.length === 0) return [];
-  const says = `a crash left ${left.join(', ')} in the state directory, which nobody needs`;
+  const says = `a crash left ${left.join(', ')} in the state directory, unused`;
   return [finding('journal', 'warning', says, [['bofh', 'recover']])];
 }

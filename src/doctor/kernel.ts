@@ -7,7 +7,9 @@ interface Module {
   readonly name: string;
   readonly for: string;
   readonly level: 'warning' | 'problem';
-  /** There too where it is part of the kernel itself, and so stands in no list of modules. */
+  /**
+   * This path also exists if the module is built into the kernel, and so is in no list of modules.
+   */
   readonly sign?: string;
 }
 
@@ -20,7 +22,7 @@ const modules: readonly Module[] = [
 
 const backend: Module = { name: 'xen_blkback', for: 'block devices as disks of guests', level: 'problem' };
 
-/** Modules of the kernel, udev, and Xen. */
+/** Checks kernel modules, udev and Xen. */
 export async function kernel(host: ReadHost, root: boolean): Promise<readonly Finding[]> {
   const dom0 = (await textOf(host, '/proc/xen/capabilities'))?.includes('control_d') === true;
   const groups = await Promise.all([
@@ -35,7 +37,7 @@ export async function kernel(host: ReadHost, root: boolean): Promise<readonly Fi
 
 async function modulesOf(host: ReadHost, wanted: readonly Module[]): Promise<readonly Finding[]> {
   const release = (await textOf(host, '/proc/sys/kernel/osrelease'))?.trim() ?? '';
-  if (release === '') throw new ParseError('the kernel does not tell its release');
+  if (release === '') throw new ParseError('the kernel does not report its release');
   const known = await available(host, `/lib/modules/${release}`);
   const found: Finding[] = [];
   for (const module of wanted) {
@@ -47,7 +49,7 @@ async function modulesOf(host: ReadHost, wanted: readonly Module[]): Promise<rea
     }
     const says =
       known === undefined
-        ? `${name} (${use}) is not loaded, and without /lib/modules/${release} nobody can tell whether it can be`
+        ? `${name} (${use}) is not loaded, and without /lib/modules/${release} it is unknown whether it can be loaded`
         : `the kernel ${release} has no ${name}, which is for ${use}`;
     found.push(finding('kernel', level, says, [['modprobe', name]]));
   }
@@ -59,7 +61,7 @@ async function isLoaded(host: ReadHost, { name, sign }: Module): Promise<boolean
   return sign !== undefined && (await host.stat(sign)) !== undefined;
 }
 
-// modprobe takes - and _ for the same; the files have whichever their author liked. Undefined when there are none.
+// modprobe treats - and _ alike; file names have either. Undefined if there are no lists.
 async function available(host: ReadHost, directory: string): Promise<ReadonlySet<string> | undefined> {
   const names = new Set<string>();
   const lists = [
@@ -74,7 +76,7 @@ async function available(host: ReadHost, directory: string): Promise<ReadonlySet
   return names;
 }
 
-/** The cookies of device-mapper: a program waits for each until udev has answered. */
+/** Returns the cookies of device-mapper: for each, a program waits until udev has answered. */
 export function udevCookies(): ReadCommand<readonly string[]> {
   return {
     tool: 'dmsetup',
@@ -104,7 +106,7 @@ async function udev(host: ReadHost): Promise<readonly Finding[]> {
   const cookies = await host.run(udevCookies());
   if (cookies.length === 0) return [found];
   const waits = `device-mapper waits for udev (${cookies.join(', ')})`;
-  // With a udevd it may be on its way at this moment.
+  // With a udevd it may complete at any moment.
   if (runs) return [found, finding('udev', 'warning', `${waits}: see whether it still does in a minute`)];
   const says = `${waits}, which does not run: programs of lvm hang`;
   return [found, finding('udev', 'problem', says, [['dmsetup', 'udevcomplete_all']])];

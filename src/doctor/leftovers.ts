@@ -18,19 +18,20 @@ import {
 
 type Find = Pick<Engine, 'find'>;
 
-/** What the doctor needs to know what is left over. */
+/** What the search for leftovers needs. */
 export interface Scene {
   readonly host: ReadHost;
   readonly find: Engine['find'];
   readonly journals: readonly KnownJournal[];
-  /** Where guests are configured. */
+  /** Directories of guest configurations. */
   readonly configDirs: readonly string[];
   readonly root: boolean;
 }
 
 /**
- * What sequences have left on the host. By two ways: what their journals say is not undone is looked at, each step by
- * the code that would undo it; and the host is searched for our marks, whatever the journals say.
+ * Reports leftovers of sequences on the host, in two ways: each step that its journal does not show
+ * as undone is checked by its operation; and the host is searched for tags of bofh, whatever the
+ * journals say.
  */
 export async function leftovers(scene: Scene): Promise<readonly Finding[]> {
   const { host, root } = scene;
@@ -62,13 +63,16 @@ export async function leftovers(scene: Scene): Promise<readonly Finding[]> {
 
 async function hidden(host: ReadHost): Promise<readonly Finding[]> {
   return (await hiddenGroups(host)).map((name) =>
-    finding('leftover', 'warning', `the volume group ${name} is exported: what is in it cannot be told`, [
+    finding('leftover', 'warning', `the volume group ${name} is exported: its content is unknown`, [
       ['vgimport', name],
     ]),
   );
 }
 
-/** Guest configs, and every directory in which a sequence that is known made or removed a file. */
+/**
+ * Returns the directories of guest configs, and those in which a known sequence created or removed
+ * a file.
+ */
 function directoriesOf({ journals, configDirs }: Scene): readonly string[] {
   const files = journals
     .flatMap(({ state }) => state?.steps ?? [])
@@ -82,7 +86,10 @@ interface Told {
   readonly said: Finding;
 }
 
-/** The steps of an interrupted or abandoned sequence whose effect is there, by the look of the code that knows it. */
+/**
+ * Returns the steps of an interrupted or abandoned sequence whose effect still exists, as their
+ * operations report it.
+ */
 async function stillThere(scene: Scene, journal: KnownJournal): Promise<readonly Told[]> {
   const { state, is } = journal;
   if (state === undefined || (is !== 'interrupted' && is !== 'abandoned')) return [];
@@ -100,11 +107,11 @@ async function lookAt(scene: Scene, journal: KnownJournal, step: Step): Promise<
     { key, said: finding('leftover', level, says, run) },
   ];
   if (intent.kind === 'bare' || intent.host !== host.name)
-    return say('warning', `whether anything of ${named} is left cannot be told`, [show(journal.id)]);
+    return say('warning', `unknown whether ${named} left anything`, [show(journal.id)]);
   try {
     const code = await scene.find(intent.kind, intent.version);
     if (code === undefined) return say('warning', `this bofh does not know ${named}`, [show(journal.id)]);
-    // Its effect went with an earlier boot; what looks like it now was brought up by somebody else.
+    // Its effect ended with an earlier boot; a similar object now was created by others.
     if (endedWithBoot(step, (await host.facts()).boot)) return [];
     const result = done === undefined ? {} : { result: done.result };
     const { state: is } = await code.look({ undo: intent.undo, host, ...result });
@@ -113,7 +120,7 @@ async function lookAt(scene: Scene, journal: KnownJournal, step: Step): Promise<
   } catch (error) {
     if (!(error instanceof BofhError)) throw error;
     if (!root) return say('warning', `needs root for what is left of ${named}`);
-    // Whoever abandoned it may have taken away what it lay in.
+    // The administrator who abandoned it may have removed the object that contained it.
     const level = journal.is === 'abandoned' ? 'warning' : 'problem';
     return say(level, `what is left of ${named} could not be looked at: ${error.message}`, [
       show(journal.id),
@@ -133,7 +140,7 @@ async function left(scene: Find, journal: KnownJournal, step: Step): Promise<Fin
   return finding('leftover', 'warning', `${says}, which was abandoned${why}`, run);
 }
 
-/** What marks on the host mean, by what became of their sequences. */
+/** Judges the tags found on the host by the state of their sequences. */
 export function judge(
   marked: readonly Marked[],
   journals: readonly KnownJournal[],
@@ -162,7 +169,7 @@ function ofKnown(marked: Marked, journal: KnownJournal): readonly Finding[] {
   const { what, kind, look, clear, id } = marked;
   const { is, state } = journal;
   if (is === 'running' || is === 'orphan' || is === 'unknown') return [];
-  // After its commit a mark is nothing but a mark.
+  // After the commit the tag has no further meaning.
   if (kind === 'stays' && (is === 'committed' || state?.committed === true)) return [];
   const by = `${what}: left by ${sequence(journal)}`;
   if (is === 'interrupted' || is === 'unreadable')

@@ -5,12 +5,15 @@ import type { ReadHost } from '../command/index.ts';
 import { lvs, removeRecovery, vgs } from '../lvm/index.ts';
 import { namesIn } from './finding.ts';
 
-/** Something on the host that bears the mark of a step. */
+/** An object on the host with the tag of a step. */
 export interface Marked {
   readonly id: string;
   readonly n: number;
   readonly what: string;
-  /** `stays`: a mark that is there after the commit, too. `passing`: it ought to go with the end of its sequence. */
+  /**
+   * `stays`: the tag remains after the commit. `passing`: it must be gone when its sequence has
+   * ended.
+   */
   readonly kind: 'stays' | 'passing';
   readonly look: readonly (readonly string[])[];
   readonly clear: readonly (readonly string[])[];
@@ -18,7 +21,10 @@ export interface Marked {
 
 const mark = /bofh\.(?<id>[0-9a-z]+)\.(?<n>\d+)/;
 
-/** Logical volumes that bear a step's tag, or the name under which one waits to be removed. */
+/**
+ * Returns logical volumes with the tag of a step, or with the private name of a volume that waits
+ * for its removal.
+ */
 export async function markedVolumes(host: ReadHost): Promise<readonly Marked[]> {
   return (await lvs(host)).flatMap((lv) => {
     const manualRecovery = removeRecovery(lv);
@@ -41,7 +47,10 @@ export async function markedVolumes(host: ReadHost): Promise<readonly Marked[]> 
   });
 }
 
-/** Volume groups that bear a step's tag, or the name under which one waits to be removed. */
+/**
+ * Returns volume groups with the tag of a step, or with the private name of a group that waits for
+ * its removal.
+ */
 export async function markedGroups(host: ReadHost): Promise<readonly Marked[]> {
   return (await vgs(host)).flatMap(({ name, uuid, tags }) => {
     const itself = `vg_uuid=${uuid}`;
@@ -68,12 +77,15 @@ export async function markedGroups(host: ReadHost): Promise<readonly Marked[]> {
   });
 }
 
-/** Volume groups whose volumes lvm does not show: what is in them nobody can tell. */
+/** Returns volume groups whose volumes lvm does not show: their content is unknown. */
 export async function hiddenGroups(host: ReadHost): Promise<readonly string[]> {
   return (await vgs(host)).filter(({ exported }) => exported).map(({ name }) => name);
 }
 
-/** Private names of files: second names of new ones, and removed ones that can still be put back. */
+/**
+ * Returns private names of files: second names of new files, and removed files that can still be
+ * restored.
+ */
 export async function markedFiles(
   host: ReadHost,
   directories: readonly string[],
@@ -94,7 +106,10 @@ export async function markedFiles(
   return found;
 }
 
-/** Private names of btrfs subvolumes: new ones that have not got their own yet, and deleted ones that can still be put back. */
+/**
+ * Returns private names of btrfs subvolumes: new ones without their final name, and deleted ones
+ * that can still be restored.
+ */
 export async function markedSubvolumes(host: ReadHost): Promise<readonly Marked[]> {
   return (await privateSubvolumes(host)).flatMap(({ root, name, row }) => {
     const groups = mark.exec(name)?.groups;
@@ -115,7 +130,7 @@ export async function markedSubvolumes(host: ReadHost): Promise<readonly Marked[
   });
 }
 
-/** What stands on /run: private mounts, and the markers of guests that are being shut down. */
+/** Returns private mounts and the markers of guests that are shutting down, both on /run. */
 export async function markedOnRun(host: ReadHost): Promise<readonly Marked[]> {
   const mounted = new Set((await mountEntries(host)).map(({ path }) => path));
   const found: Marked[] = [];

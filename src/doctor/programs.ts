@@ -5,17 +5,17 @@ import { type Finding, finding, looking } from './finding.ts';
 interface Known {
   readonly tool: Tool;
   readonly argv: readonly string[];
-  /** The version in its answer. */
+  /** Matches the version in its output. */
   readonly line: RegExp;
-  /** The oldest that bofh is tested with: that of Debian 12. */
+  /** The oldest version that bofh is tested with: that of Debian 12. */
   readonly tested: string;
-  /** Older than this it lacks something. */
+  /** Older versions lack a feature. */
   readonly needed?: { readonly version: string; readonly lacks: string };
 }
 
 const utilLinux = / from util-linux (?<version>\d+(?:\.\d+)+)/;
 
-/** How a package's version is asked. The others have no version of their own that would tell anything. */
+/** How to ask a package for its version. The others have no version that matters. */
 const known: Readonly<Partial<Record<string, Known>>> = {
   lvm2: {
     tool: 'lvs',
@@ -54,7 +54,7 @@ const known: Readonly<Partial<Record<string, Known>>> = {
   udev: { tool: 'udevadm', argv: ['--version'], line: /^(?<version>\d+)\b/, tested: '252' },
 };
 
-/** Without these nothing works; the others are for one driver each. */
+/** Every driver needs these; the others are for one driver each. */
 const always: ReadonlySet<string> = new Set([
   'coreutils',
   'e2fsprogs',
@@ -65,7 +65,10 @@ const always: ReadonlySet<string> = new Set([
   'util-linux',
 ]);
 
-/** Is every program there that bofh may start, and new enough? One finding for each Debian package. */
+/**
+ * Checks that every program that bofh may start exists and is new enough. One finding for each
+ * Debian package.
+ */
 export async function programs(host: ReadHost, root: boolean): Promise<readonly Finding[]> {
   const found = [...packages()]
     .toSorted()
@@ -120,13 +123,13 @@ async function packageOf(host: ReadHost, name: string, needed: readonly Tool[]):
 async function isThere(host: ReadHost, tool: string): Promise<boolean> {
   for (const directory of toolDirectories) {
     const stat = await host.stat(`${directory}/${tool}`);
-    // A link has all its permission bits set; lvm2's programs are links.
+    // A symbolic link has all its permission bits set; the programs of lvm2 are links.
     if (stat !== undefined && stat.kind !== 'directory' && (stat.mode & 0o111) !== 0) return true;
   }
   return false;
 }
 
-/** Asks a program for its version. Some tell it on stderr. */
+/** Returns the command that asks a program for its version. Some print it to stderr. */
 export function versionOf({ tool, argv, line }: Known): ReadCommand<string> {
   return {
     tool,

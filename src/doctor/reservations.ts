@@ -1,7 +1,10 @@
 import type { SeenReservation } from '../atomic/locks/reservations.ts';
 import { type Finding, finding } from './finding.ts';
 
-/** What other hosts have reserved on this one. Whether their sequences live nobody here can tell: how old each is may say it. */
+/**
+ * Reports reservations of other hosts on this one. Whether their sequences still run is unknown
+ * here; their age is a hint.
+ */
 export function reservations(seen: readonly SeenReservation[], nowMs: number): readonly Finding[] {
   return seen.map(({ id, changedMs, found }) => {
     if (found instanceof Error)
@@ -32,7 +35,9 @@ const units = [
   ['minutes', 60_000],
 ] as const;
 
-/** In the largest unit of which there are two; a clock that was set back makes nothing older. */
+/**
+ * Returns an age in the largest unit with at least two; a clock that was set back does not matter.
+ */
 function age(ms: number): string {
   const [name, length] = units.find(([, each]) => ms >= 2 * each) ?? ['seconds', 1000];
   return `${String(Math.max(0, Math.floor(ms / length)))} ${name}`;

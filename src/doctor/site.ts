@@ -3,7 +3,10 @@ import { UsageError } from '../core/errors.ts';
 import { findSite } from '../site.ts';
 import { type Finding, finding } from './finding.ts';
 
-/** The site file: may only those write it who may run code as us? It gives the path where it may be loaded. */
+/**
+ * Checks that only users who may run code as this user can write the site file. Returns its path if
+ * it may be loaded.
+ */
 export async function siteFile(
   host: ReadHost,
   named: string | undefined,

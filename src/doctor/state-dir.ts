@@ -6,15 +6,20 @@ import { formatSize } from '../core/units.ts';
 import { type Finding, finding, looking } from './finding.ts';
 
 const mib = 1024 * 1024;
-/** A sequence takes 64 KiB for the journal's own emergency, and some for its lines and the outputs of programs. */
+/**
+ * A sequence needs 64 KiB as an emergency reserve of its journal, and some for its lines and the
+ * output of programs.
+ */
 const least = mib;
 const comfortable = 64 * mib;
 
 const volatile: ReadonlySet<string> = new Set(['tmpfs', 'ramfs', 'rootfs']);
-/** flock(2) and fdatasync(2) mean something else there, or nothing. */
+/** flock(2) and fdatasync(2) work differently there, or not at all. */
 const remote: ReadonlySet<string> = new Set(['nfs', 'nfs4', 'cifs', 'smb3', '9p', 'ceph', 'fuse.sshfs']);
 
-/** The directory of the journals: whose it is, and whether a journal can be written there that outlives a power cut. */
+/**
+ * Checks the owner of the journal directory, and that a journal written there survives a power cut.
+ */
 export async function stateDirectory(
   host: ReadHost,
   store: Pick<Store, 'directory' | 'freeBytes'>,
@@ -90,7 +95,10 @@ async function filesystem(
   return found.length > 0 ? found : [finding('state directory', 'ok', `${on}${room}`)];
 }
 
-/** The deepest mount above a path; of several at one place the last, which hides the others. */
+/**
+ * Returns the deepest mount above a path; of several on one mount point the last, which hides the
+ * others.
+ */
 export function mountOf(entries: readonly MountEntry[], path: string): MountEntry | undefined {
   const above = entries.filter(
     (entry) => entry.path === '/' || path === entry.path || path.startsWith(`${entry.path}/`),
@@ -101,7 +109,7 @@ export function mountOf(entries: readonly MountEntry[], path: string): MountEntr
   );
 }
 
-/** The path with symbolic links followed, as far as it is there. */
+/** Returns the path with symbolic links resolved, as far as it exists. */
 async function resolved(host: ReadHost, path: string, links = 0): Promise<string> {
   if (path === '/') return path;
   const parent = await resolved(host, posix.dirname(path), links);

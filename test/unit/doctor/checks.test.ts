@@ -85,7 +85,7 @@ describe('the kernel', () => {
     const found = await kernel(at({ files }), true);
 
     expect(found).toContainEqual(expect.objectContaining({ says: 'loop is loaded (disk images in files)' }));
-    expect(wrong(found)[0]?.says).toContain('nobody can tell');
+    expect(wrong(found)[0]?.says).toContain('it is unknown whether it can be loaded');
   });
 
   it('needs no backend for guests where it is no dom0', async () => {

@@ -46,7 +46,7 @@ describe('bofh doctor as a command', () => {
     });
     expect(found.find(({ check }) => check === 'leftover')).toMatchObject({
       level: 'warning',
-      says: 'whether anything of step 1 bare of the sequence aa11 "by hand" is left cannot be told',
+      says: 'unknown whether step 1 bare of the sequence aa11 "by hand" left anything',
     });
   });
 
@@ -65,7 +65,7 @@ describe('bofh doctor as a command', () => {
         { check: 'journal', level: 'warning', says: 'needs root for the journals', run: [] },
         {
           ...{ check: 'leftover', level: 'warning', run: [] },
-          says: 'what sequences have left cannot be told without their journals',
+          says: 'leftovers of sequences are unknown without their journals',
         },
       ]);
       expect(found.some(({ check, says }) => check === 'programs' && /^tar \d/.test(says))).toBe(true);
