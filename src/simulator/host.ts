@@ -18,7 +18,7 @@ export interface SimulatedHost extends LocalHost {
   readonly changes: readonly Change[];
   /** Every change and write to the journal so far: where a process can be killed. */
   readonly points: readonly Access[];
-  /** What somebody else does to this host. */
+  /** Acts of an administrator on this host. */
   readonly admin: Admin;
   fault(fault: Fault): void;
   clearFaults(): void;
@@ -38,7 +38,7 @@ export interface SimulatedHost extends LocalHost {
   powerCut(options: { readonly keep: Keep }): SimulatedHost;
 }
 
-/** A Xen host with a volume group `vg0` of 8 GiB on a disk of its own, unless told otherwise. */
+/** Returns a simulated Xen host (default: a volume group `vg0` of 8 GiB on its own disk). */
 export function simulatedHost(options: WorldOptions = {}): SimulatedHost {
   return hostOf({ world: demoWorld(options), faults: newFaults(), changes: [] });
 }

@@ -67,7 +67,7 @@ function sayNothing(call: ToolCall, known: boolean): Answer {
   return ok();
 }
 
-/** A process of a simulated host, and what it is told to suffer. */
+/** A process of a simulated host, and its faults. */
 export interface Running {
   readonly world: World;
   readonly process: SimulatedProcess;

@@ -10,8 +10,8 @@ import { addInode, directory, file, inodeOf, removeEntry } from './world/tree.ts
 let descriptors = 1_000_000;
 
 /**
- * The state directory in memory: it lies on the disk of a simulated host, so what was not synced is lost in its power
- * cut, and its descriptors can be locked by that host's `flock`.
+ * The state directory in memory: it is on the disk of a simulated host, so unsynced data are lost
+ * in a power cut, and its descriptors can be locked by that host's `flock`.
  */
 export function memoryStore(
   options: { readonly host?: SimulatedHost; readonly directory?: string } = {},

@@ -2,10 +2,10 @@ import { devices, dropReleased } from '../world/devices.ts';
 import { resolve } from '../world/resolve.ts';
 import type { World } from '../world/world.ts';
 
-/** Makes an act of somebody else one that the host takes note of. */
+/** Wraps an act of an administrator, so that the host notices it. */
 export type Does = <A extends readonly unknown[], R>(act: (...args: A) => R) => (...args: A) => R;
 
-/** What is done to a host is known to it at once: what nobody holds any more is gone, and it has another revision. */
+/** The host notices every act at once: unused objects are released, and its revision changes. */
 export function doesOn(world: World): Does {
   return (act) =>
     (...args) => {

@@ -2,7 +2,7 @@ import { btrfsTools } from '../tools/btrfs/btrfs.ts';
 import { settle, type World } from '../world/world.ts';
 import { type Does, must } from './act.ts';
 
-/** What somebody else does with btrfs. */
+/** Acts of an administrator on btrfs. */
 export interface BtrfsAdmin {
   /** A btrfs command, as the model knows it. */
   btrfs(...argv: readonly string[]): void;

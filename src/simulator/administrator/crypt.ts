@@ -7,14 +7,14 @@ import { deviceOf, type Does } from './act.ts';
 import { format } from './devices.ts';
 import { put, write } from './files.ts';
 
-/** What somebody else does with LUKS. */
+/** Acts of an administrator on LUKS. */
 export interface CryptAdmin {
   /** A LUKS device with one key, which is text. */
   luksFormat(make: {
     readonly device: string;
     readonly uuid: string;
     readonly key: string;
-    /** By slot; the first one lies in slot 0. */
+    /** By slot; the first one is in slot 0. */
     readonly moreKeys?: Readonly<Record<number, string>>;
     readonly version?: 1 | 2;
     readonly label?: string;
@@ -23,7 +23,7 @@ export interface CryptAdmin {
     readonly integrity?: true;
     readonly slotRoom?: number;
   }): void;
-  /** Begins to encrypt one anew, and stops when so much is done, or before the header knows of it. */
+  /** Starts a re-encryption, and stops after this amount, or before the header records it. */
   luksReencrypt(begin: {
     readonly device: string;
     readonly key: string;

@@ -7,7 +7,7 @@ import { emptyTree } from '../world/tree.ts';
 import { settle, type World } from '../world/world.ts';
 import { deviceOf, type Does } from './act.ts';
 
-/** What somebody else does with devices and loop devices. */
+/** Acts of an administrator on devices and loop devices. */
 export interface DeviceAdmin {
   /** Overwrites a device: with nothing, to make it blank. A filesystem is an empty one. */
   format(device: string, superblock: Superblock | undefined): void;
@@ -15,7 +15,7 @@ export interface DeviceAdmin {
   partition(device: string, table: Table): void;
   /** Bytes on a device, where nothing is that the model knows. */
   writeBytes(device: string, offset: number, bytes: Uint8Array): void;
-  /** At the lowest free number, unless it is told; the device. */
+  /** Attaches at the lowest free number (default); returns the device. */
   losetup(path: string, how?: LoopOptions): string;
   detachLoop(device: string): void;
 }

@@ -3,7 +3,7 @@ import { addDomain } from '../tools/xen/domains.ts';
 import type { World } from '../world/world.ts';
 import { type Does, must } from './act.ts';
 
-/** What somebody else does with domains. */
+/** Acts of an administrator on domains. */
 export interface DomainAdmin {
   startDomain(
     make: Pick<Domain, 'name'> &

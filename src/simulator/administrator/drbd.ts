@@ -5,7 +5,7 @@ import { drbdTools } from '../tools/drbd/drbdadm.ts';
 import { settle, type World } from '../world/world.ts';
 import { deviceOf, type Does, must } from './act.ts';
 
-/** What somebody else does with DRBD, or the other host. */
+/** Acts of an administrator, or of the peer, on DRBD. */
 export interface DrbdAdmin {
   /** Metadata of DRBD on a device; `replica`: what they say of the data. */
   drbdMetadata(device: string, uuid: string, replica: 'Inconsistent' | 'UpToDate'): void;

@@ -6,7 +6,7 @@ import { addInode, file, inodeOf, type Inode, symlink } from '../world/tree.ts';
 import { settle, type World } from '../world/world.ts';
 import type { Does } from './act.ts';
 
-/** What somebody else does with files. */
+/** Acts of an administrator on files. */
 export interface FileAdmin {
   writeFile(path: string, content: Uint8Array | string, mode?: number): void;
   symlink(path: string, target: string): void;
@@ -39,7 +39,7 @@ export function fileActs(world: World, does: Does): FileAdmin {
   };
 }
 
-/** What is done to a file is at once on the disk of the directory that it is in. */
+/** Changes of a file are durable at once. */
 export function put(world: World, path: string, act: () => void): void {
   act();
   written(world, path);

@@ -4,7 +4,7 @@ import type { World } from '../world/world.ts';
 import { deviceOf, type Does, must } from './act.ts';
 import { put, write } from './files.ts';
 
-/** What somebody else does with volume groups. */
+/** Acts of an administrator on volume groups. */
 export interface GroupAdmin {
   /** A group of devices that hold free physical volumes, with extents of 4 MiB. */
   vgcreate(name: string, devices: readonly string[]): void;

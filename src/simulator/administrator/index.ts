@@ -10,7 +10,7 @@ import { type GroupAdmin, groupActs } from './groups.ts';
 import { type MountAdmin, mountActs } from './mounts.ts';
 import { type VolumeAdmin, volumeActs } from './volumes.ts';
 
-/** What somebody else does on the host, at once and without bofh. All of it is durable. */
+/** Acts of an administrator on the host, without bofh. All of them are immediate and durable. */
 export interface Admin
   extends VolumeAdmin,
     GroupAdmin,

@@ -3,7 +3,7 @@ import { addMount, removeMount } from '../tools/mount/mounts.ts';
 import { change, type World } from '../world/world.ts';
 import { deviceOf, type Does, must } from './act.ts';
 
-/** What somebody else mounts, or keeps in use. */
+/** Mounts and open files of an administrator. */
 export interface MountAdmin {
   mount(device: string, path: string): Mount;
   umount(path: string): void;

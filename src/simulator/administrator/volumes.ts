@@ -7,7 +7,7 @@ import type { World } from '../world/world.ts';
 import { type Does, must } from './act.ts';
 import { groupOf } from './groups.ts';
 
-/** What somebody else does with logical volumes. */
+/** Acts of an administrator on logical volumes. */
 export interface VolumeAdmin {
   lvcreate(make: {
     readonly vg: string;

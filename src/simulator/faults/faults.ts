@@ -56,7 +56,7 @@ export interface Faults {
   readonly clear: () => void;
   /** Asks this at each access that no laid fault is meant by. */
   readonly decide: (decider: (access: Access) => Fault | undefined) => void;
-  /** Counts the access for each fault; the first that it is meant by. */
+  /** Counts the access for each fault; returns the first fault that applies. */
   readonly at: (access: Access) => Fault | undefined;
   /** Every change so far, in order. */
   readonly points: readonly Access[];

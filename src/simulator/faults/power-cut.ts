@@ -5,7 +5,10 @@ import type { Content } from '../world/parts.ts';
 import type { Inode, Tree } from '../world/tree.ts';
 import { copyContent, settle, type World } from '../world/world.ts';
 
-/** What becomes of writes that nobody synced: the kernel may have written all of them, none, or any part of them, drawn by a seed. */
+/**
+ * Unsynced writes after a power cut: the kernel has written all, none, or a random part (by seed)
+ * of them.
+ */
 export type Keep = 'none' | 'all' | { readonly seed: number };
 
 /** A clean reboot: everything is unmounted and written first. */

@@ -14,11 +14,11 @@ export type LinkFault =
   | 'cut before'
   /** It is done there, and the answer does not come back. */
   | 'cut after'
-  /** The program there goes on, and ends when somebody waits for it. */
+  /** The program there continues, and ends when a caller waits for it. */
   | 'cut while it runs'
   /** Nothing of DRBD goes over from here on, and all else does. */
   | 'replication cut'
-  /** The other host was booted meanwhile, and nobody here has seen it away. */
+  /** The other host rebooted meanwhile, unnoticed here. */
   | 'booted there'
   /** The power of the other host fails. */
   | 'power cut there before'
@@ -96,7 +96,7 @@ export async function cross<T>(
   }
 }
 
-/** Whether it succeeds there, nobody is told. */
+/** Whether it succeeds there stays unknown. */
 async function settled(act: () => Promise<unknown>): Promise<void> {
   await act().catch(() => undefined);
 }

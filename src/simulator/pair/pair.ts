@@ -15,10 +15,10 @@ export interface Peer {
   /** At the `n`-th crossing from now on, counted from 1. */
   readonly fault: (n: number, fault: LinkFault, keep?: Keep) => void;
   readonly cut: () => void;
-  /** Of DRBD alone, as when each has a cable of its own. */
+  /** Only of DRBD, as with a separate cable for replication. */
   readonly cutReplication: () => void;
   readonly mend: () => void;
-  /** Ids of the sequences that it is reserved for. */
+  /** Ids of the sequences with reservations on it. */
   readonly reserved: () => readonly string[];
 }
 

@@ -35,7 +35,7 @@ export async function prepareBtrfs(overlay: Overlay, world: World, command: Comm
   }
 }
 
-/** On which devices it is, which nobody asks of the model before one comes or goes. */
+/** Reads its devices, which the model needs only when one is added or removed. */
 async function knowMembers({ real, btrfs }: Overlay, world: World, mount: Mount): Promise<void> {
   const state = btrfs.get(mount.device);
   if (state === undefined || state.members !== undefined) return;

@@ -11,7 +11,10 @@ import { resolve } from '../world/resolve.ts';
 import type { Overlay, World } from '../world/world.ts';
 
 /** Makes ready what cryptsetup is asked about, or told to do. */
-/** Headers are read on the real host. What is to be opened or changed becomes the model's, which is asked for no key. */
+/**
+ * Reads headers on the real host. A device that will be opened or changed is copied to the model,
+ * which needs no key.
+ */
 export async function prepareCrypt<T>(
   overlay: Overlay,
   world: World,

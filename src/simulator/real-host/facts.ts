@@ -122,7 +122,7 @@ function startOf(starts: ReadonlyMap<string, number>, uuid: string): Pick<Physic
   return start === undefined ? {} : { start };
 }
 
-/** Where a volume lies, in its own order. */
+/** The extents of a volume, in its own order. */
 function runsOf(segments: readonly PvSegment[], lvUuid: string): readonly ExtentRun[] {
   return segments
     .flatMap(({ of, ...run }) => (of?.lvUuid === lvUuid ? [{ ...run, lvStart: of.lvStart }] : []))
@@ -217,7 +217,10 @@ export async function mountsOf(real: ReadHost): Promise<readonly Mount[]> {
   }));
 }
 
-/** After chroot(2) to a directory that is no mount point, mountinfo has no line for the root (proc(5)): what the others lie in. */
+/**
+ * After chroot(2) to a directory that is no mount point, mountinfo has no line for the root
+ * (proc(5)): the mount that contains the others.
+ */
 async function unseenRoot(real: ReadHost, seen: readonly MountEntry[]): Promise<MountEntry> {
   const device = (await real.stat('/'))?.device;
   if (device === undefined) throw new ParseError('there is no root directory');
@@ -261,7 +264,10 @@ export async function loopsOf(real: ReadHost): Promise<readonly Loop[]> {
   return found;
 }
 
-/** Undefined when the programs are not installed, or fail: then whoever needs them is told so by the real host. */
+/**
+ * Undefined if the programs are missing or fail: a caller that needs them gets the error from the
+ * real host.
+ */
 async function unlessMissing<T>(work: () => Promise<T>): Promise<T | undefined> {
   try {
     return await work();

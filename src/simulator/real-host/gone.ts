@@ -4,7 +4,7 @@ import type { Overlay, World } from '../world/world.ts';
 /** Does the model not have any more what stands at this path on the real host? */
 export function isGone(overlay: Overlay, world: World): (path: string) => boolean {
   const paths = new Set(gone(overlay, world));
-  // What a closed device lay on is listed there as held by it.
+  // The real host still lists the closed device as holder of its underlying device.
   const held = [...overlay.mappings.keys()]
     .filter((number) => !world.mappings.some((mapping) => mapping.number === number))
     .map((number) => `/holders/dm-${number.split(':')[1] ?? ''}`);

@@ -75,7 +75,10 @@ export async function importMagics(overlay: Overlay, world: World, path: string)
   if (magics.length > 0) world.live.set(device.storage, { real: { magics, blocks } });
 }
 
-/** Takes over the filesystem of a real device, with its size but without its files: nobody can tell what is in it. */
+/**
+ * Imports the filesystem of a real device, with its size but without its files: its content is
+ * unknown.
+ */
 export async function importDevice(overlay: Overlay, world: World, device: Device): Promise<void> {
   if (world.live.has(device.storage)) return;
   const node = `/dev/${device.name}`;

@@ -23,7 +23,7 @@ export async function knowTagged(overlay: Overlay, world: World, tag: Tag): Prom
 /** What libmount has written so far: a mount with options for itself adds to it. */
 export const userTable = '/run/mount/utab';
 
-/** What is told and changed by the path of a device, or by that of a mount. */
+/** Prepares programs that take the path of a device or of a mount. */
 export async function prepareMounted<T>(
   overlay: Overlay,
   world: World,

@@ -112,7 +112,7 @@ export function uncover(world: World, path: string): void {
   world.revision += 1;
 }
 
-/** What bofh itself makes to mount on is empty; what is under any other mount nobody can see. */
+/** A mount point created by bofh is empty; what is under any other mount is unknown. */
 function isUncovered({ uncovered }: Overlay, path: string): boolean {
   const at = [...uncovered].find((each) => path.startsWith(`${each}/`));
   if (at === undefined) return false;

@@ -61,7 +61,7 @@ export async function simulate(real: ReadHost): Promise<SimulatedHost> {
   world.swaps = [...(await swapsOf(real))];
   world.domains = [...guests];
   world.nextDomid = Math.max(0, ...guests.map(({ domid }) => domid)) + 1;
-  // The journal of a plan lies in memory, in directories that are the real ones as far as they are there.
+  // The journal of a plan is in memory, in the real directories as far as they exist.
   await pageIn(world, '/var/lib/bofh/journal/history', 'stat');
   return hostOf({ world, faults: newFaults(), changes: [] });
 }

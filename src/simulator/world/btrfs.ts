@@ -45,7 +45,7 @@ export interface Btrfs {
   readonly fs?: string;
   /** Errors that a scrub finds, and cannot correct. */
   readonly errors?: number;
-  /** Of a balance that somebody else runs. */
+  /** A balance started by an administrator. */
   readonly balance?: 'running' | 'paused';
   /** The last scrub. */
   readonly scrubbed?: 'finished' | 'running';
@@ -111,7 +111,7 @@ export function putState(world: World, mount: Mount, state: Btrfs): void {
   }
 }
 
-/** The subvolume of which a path is the root. */
+/** The subvolume whose root is this path. */
 export function rootAt({ state, inside }: OnBtrfs): ModelSubvolume | undefined {
   return state.subvolumes.find((each) => each.inside === inside);
 }
@@ -125,7 +125,7 @@ export function around({ state, inside }: Pick<OnBtrfs, 'state' | 'inside'>): Mo
   return nearest;
 }
 
-/** The one that a subvolume lies in. */
+/** The parent of a subvolume. */
 export function parentOf(state: Btrfs, { id, inside }: ModelSubvolume): number {
   return id === 5 ? 0 : around({ state, inside: posix.dirname(inside) }).id;
 }
@@ -137,7 +137,7 @@ export function seenBy({ root, path }: Mount, inside: string): string | undefine
   return inside.startsWith(`${root}/`) ? posix.join(path, inside.slice(root.length)) : undefined;
 }
 
-/** A directory was renamed: what lies in it has other paths now. */
+/** Updates the paths in a renamed directory. */
 export function movedInside(world: World, from: string, to: string): void {
   const [at, there] = [onBtrfs(world, from), onBtrfs(world, to)];
   if (at === undefined || there === undefined) return;
@@ -148,7 +148,7 @@ export function movedInside(world: World, from: string, to: string): void {
   putState(world, at.mount, { ...at.state, subvolumes });
 }
 
-/** Lines for the text of a host's state: what is not as mkfs left it. */
+/** Lines for the text of a host's state: differences from a new filesystem. */
 export function describeBtrfs({ defaultId, subvolumes, limits }: Btrfs): readonly string[] {
   const made = subvolumes.filter(({ id }) => id !== 5);
   const chosen = made.find(({ id }) => id === defaultId);

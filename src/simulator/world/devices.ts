@@ -105,7 +105,7 @@ function devicesNow(world: World): readonly Device[] {
   return [...whole.filter(({ number }) => !own.has(number)), ...parts];
 }
 
-/** Who keeps a device from being taken away, in words; empty when nobody does. */
+/** Returns the holders of a device as text; empty if it is unused. */
 export function openers(world: World, number: string): readonly string[] {
   const mounts = world.mounts
     .filter(({ device }) => device === number)
@@ -135,7 +135,7 @@ export function loopOf(world: World, number: string): Loop | undefined {
   return [...world.loops.values()].find(({ minor }) => `${loopMajor}:${minor}` === number);
 }
 
-/** What the kernel does by itself when nobody has a loop device open any more that is to go then. */
+/** Detaches unused loop devices with autoclear, as the kernel does. */
 export function dropReleased(world: World): void {
   for (const { minor, autoclear } of world.loops.values())
     if (autoclear && openers(world, `${loopMajor}:${minor}`).length === 0) world.loops.delete(minor);
@@ -158,7 +158,7 @@ export function freeExtents(vg: VolumeGroup): number {
   return all - vg.otherExtents - vg.lvs.reduce((sum, lv) => sum + ownExtents(lv), 0);
 }
 
-/** Extents of the group that a volume takes: what lies in a pool takes none. */
+/** Returns the extents of the group that a volume takes; a volume in a pool takes none. */
 export function ownExtents({
   extents,
   pool,
@@ -187,7 +187,7 @@ export function freePvs(world: World): readonly PhysicalVolume[] {
   });
 }
 
-/** The lowest minor number of device-mapper that nobody has. */
+/** Returns the lowest free minor number of device-mapper. */
 export function freeMinor(world: World): number {
   const taken = new Set([
     ...world.takenMinors,

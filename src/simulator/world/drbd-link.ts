@@ -150,7 +150,7 @@ function become(world: World, volume: DrbdVolume, generation: string | undefined
   remember(world, volume, generation);
 }
 
-/** Both have the same data from now on: nothing was to be sent, or all of it was, at once. */
+/** Makes the data of both identical: nothing had to be sent, or all of it was sent at once. */
 export function alike(world: World, own: DrbdResource): void {
   const peer = peerOf(world, own);
   if (peer === undefined) return;

@@ -52,7 +52,7 @@ export interface Drbd {
   config?: readonly SimulatedConfig[];
 }
 
-/** UUID_JUST_CREATED (drbd.h of 8.4): the generation of data that nobody has named yet. */
+/** UUID_JUST_CREATED (drbd.h of 8.4): the generation of data without a UUID yet. */
 export const justCreated = '0000000000000004';
 
 /** DRBD's major number (linux/major.h has none: it is registered, devices.txt). */

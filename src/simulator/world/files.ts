@@ -138,7 +138,7 @@ export function syncInode(world: World, storage: string, ino: number): void {
     if (disk.inodes.has(child)) continue;
     disk.inodes.set(child, hollow(inodeOf(treeOf(world, storage), child)));
   }
-  // What loop devices wrote into files of which the last name is gone.
+  // What loop devices wrote into files whose last name was removed.
   const prefix = `file:${storage}:`;
   for (const key of world.durable.keys())
     if (
@@ -179,7 +179,7 @@ function numberOf(world: World, storage: string): string {
   return mount?.device ?? '0:5';
 }
 
-/** Where a new name is to be: its directory is there, and it is not. */
+/** Checks the path of a new name: its directory exists, and the name does not. */
 function free(
   world: World,
   verb: string,
@@ -222,6 +222,6 @@ function unlink(world: World, there: Found): void {
   const isLeft =
     parent.tree.inodes.has(there.ino) || [...world.loops.values()].some(({ storage }) => storage === written);
   if (!isLeft) world.live.delete(written);
-  // What lies on a real host must not show through again.
+  // The file of the real host must not become visible again.
   world.overlay?.absent.add(there.path);
 }

@@ -13,7 +13,7 @@ const end = '\n';
 /** A real one is larger. What reads it by bytes gets those of a real header. */
 const fileSize = 64 * 1024;
 
-/** The content of a file that holds a header: a backup, or a header that lies apart from its data. */
+/** Encodes a header file: a backup, or a detached header. */
 export function encodeHeader(header: Header): Uint8Array {
   const { superblock } = header;
   const text = `${magic}${JSON.stringify({ superblock, ...partsOf(header) })}`;
@@ -44,7 +44,7 @@ export function headerInFile(world: World, path: string): Header | { readonly to
   const there = resolve(world, path, 'follow');
   if (!there.found || there.inode.kind !== 'file') return undefined;
   const text = new TextDecoder().decode(there.inode.content);
-  // What lies in a file of a real host was read there.
+  // The content of a file of a real host was read there.
   if (!text.startsWith(magic)) return world.overlay?.headers.get(there.path);
   if (!text.endsWith(end)) return torn(text);
   return JSON.parse(text.slice(magic.length)) as Header;

@@ -13,11 +13,11 @@ export interface Layer {
   readonly name: string;
   readonly dmUuid: string;
   readonly size: number;
-  /** Ids of layers beneath; none: it lies on the group's devices. */
+  /** Ids of the layers below; none: it is on the devices of the group. */
   readonly lower: readonly string[];
 }
 
-/** Minor numbers that no volume gets: what a test is told of its volumes does not depend on their layers. */
+/** Minor numbers that no volume gets: so the numbers that a test sees do not depend on layers. */
 export const firstLayerMinor = 2 ** 19;
 
 /** The layers of all volumes in the kernel. A plan's host shows those of its real volumes itself. */
@@ -28,7 +28,7 @@ export function layersOf(world: World): readonly Layer[] {
     );
     const wanted = new Set(here.flatMap((lv) => lowerOf(vg, lv)));
     if (wanted.size === 0) return [];
-    // An origin may lie in a pool.
+    // An origin may be in a pool.
     const all = new Set([
       ...wanted,
       ...vg.lvs.flatMap((lv) => (wanted.has(`${lv.uuid}-real`) ? inPool(lv) : [])),
@@ -37,7 +37,7 @@ export function layersOf(world: World): readonly Layer[] {
   });
 }
 
-/** Ids of the layers that a volume lies on. */
+/** Ids of the layers below a volume. */
 export function lowerOf(vg: VolumeGroup, lv: LogicalVolume): readonly string[] {
   if (isPool(lv)) return [`${lv.uuid}-tpool`];
   if (isClassic(lv)) return [`${lv.origin ?? ''}-real`, `${lv.uuid}-cow`];
@@ -76,7 +76,7 @@ function ownerId(id: string): string {
   return id.replace(/-t(?:meta|data)$/, '-tpool');
 }
 
-/** Both are volumes with uuids of their own, of which the model knows nothing else. */
+/** Both are volumes with their own UUIDs, which is all the model knows about them. */
 function innerUuid(uuid: string, suffix: string): string {
   return `${suffix}${uuid.slice(suffix.length)}`;
 }

@@ -27,7 +27,7 @@ export interface Superblock {
 /** A key slot of a LUKS header. */
 export interface LuksSlot {
   readonly slot: number;
-  /** Drawn anew whenever the slot is written. */
+  /** Changes whenever the slot is written. */
   readonly salt: string;
   /** Fingerprint of the key that opens it. */
   readonly key: string;
@@ -47,7 +47,7 @@ export interface LuksParts {
   readonly integrity?: true;
   /** Bytes for key slots. */
   readonly slotRoom?: number;
-  /** The data are being encrypted anew, by the key of a slot that opens nothing yet. */
+  /** A re-encryption is running, with the key of a slot that opens nothing yet. */
   readonly reencryption?: {
     readonly volumeKey: string;
     readonly cipher?: string;
@@ -84,27 +84,33 @@ export interface Content {
   readonly payload?: Content;
   /** Of DRBD's metadata: what its flags say of the data. */
   readonly replica?: 'Inconsistent' | 'UpToDate';
-  /** The generation of the data, as metadata of DRBD name it; missing: nobody has asked for one. */
+  /** The generation UUID of the data in the DRBD metadata; missing: none was set. */
   readonly generation?: string;
   /** The generation that it had in common with its peer when it was first written to without it; missing: it was not. */
   readonly bitmap?: string;
   /** How many sectors they are, as these metadata have it; missing: 0. */
   readonly agreed?: number;
-  /** Where the superblock of DRBD's metadata lies, and what the device held, or would hold, without them. */
+  /**
+   * Offset of the superblock of the DRBD metadata, and the content of the device without the
+   * metadata.
+   */
   readonly metadata?: { readonly at: number; readonly beneath: Content };
   /** Of a btrfs; missing: as mkfs left it. */
   readonly btrfs?: Btrfs;
   /** Mounted for writing, or was when the power failed: its journal holds what only a mount brings out. */
   readonly needsRecovery?: boolean;
-  /** How often somebody else has mounted it for writing or written to it: each time its first blocks change. */
+  /**
+   * How often an administrator mounted it read-write or wrote to it: each time its first blocks
+   * change.
+   */
   readonly changes?: number;
-  /** A filesystem of a real host, which a plan does not mount: nobody can tell what is in it. */
+  /** A filesystem of a real host, which a plan does not mount: its content is unknown. */
   readonly unread?: boolean;
   /** What it was before some of the bytes by which it is known, at these offsets, were erased. */
   readonly erased?: { readonly content: Content; readonly offsets: readonly number[] };
   /** What was written beside all that, by sectors of 512 bytes: partition tables. */
   readonly sectors?: ReadonlyMap<number, Uint8Array>;
-  /** Of a real device: its signatures, and the blocks of 4 KiB that they lie in, by offset. */
+  /** Of a real device: its signatures, and their 4 KiB blocks, by offset. */
   readonly real?: {
     readonly magics: readonly Magic[];
     readonly blocks: ReadonlyMap<number, Uint8Array>;
@@ -168,7 +174,7 @@ export interface LogicalVolume {
   readonly uuid: string;
   name: string;
   extents: number;
-  /** Where they lie, in its own order. */
+  /** Its runs of extents, in its own order. */
   runs?: readonly ExtentRun[];
   tags: readonly string[];
   autoactivation: boolean;
@@ -177,7 +183,7 @@ export interface LogicalVolume {
   /** Of a volume that is not plain: as lvs says it. */
   layout?: string;
   readonly role?: string;
-  /** The uuid of the thin pool that it lies in: it has no extents of the group. */
+  /** The UUID of its thin pool; it then has no extents of the group. */
   readonly pool?: string;
   /** Extents beside its own: of a thin pool's metadata, of a raid's other copies and their lists. */
   moreExtents?: number;
@@ -185,9 +191,11 @@ export interface LogicalVolume {
   areas?: number;
   /** Activated only by who says so. */
   readonly skipped?: boolean;
-  /** Its content is to be put back into its origin; lvm has noted it, and does it at the next activation. */
+  /**
+   * It will be merged into its origin; lvm has recorded that, and merges at the next activation.
+   */
   merging?: boolean;
-  /** How full it is while it is active, in percent; of a snapshot or a thin volume that nobody has filled, 0. */
+  /** How full it is while it is active, in percent; 0 for an empty snapshot or thin volume. */
   data?: number;
   metadata?: number;
   synced?: number;

@@ -12,12 +12,13 @@ import type { World } from './world.ts';
 const own =
   /^\/(?:var\/lib\/bofh(?!\/headers\/.)|run\/bofh\/locks)(?:\/|$)|^\/run\/(?:bofh|bofh\/mnt|bofh\/notes|mount)$/;
 
-/** What a file is taken to hold: without what is drawn at random, for one who compares two runs. */
+/** Replaces random parts of the content of a file, so that two runs can be compared. */
 export type Rewrite = (content: Uint8Array) => Uint8Array;
 
 /**
- * The state of the host as text, one object a line, in an order of its own: what is there now, and how it would be
- * after a power cut where that differs. Numbers that mean nothing to a person (inodes, domids, minors) are left out.
+ * Returns the state of the host as text, one object a line, in a fixed order: its present state
+ * and, where that differs, its state after a power cut. Numbers without a meaning for people
+ * (inodes, domids, minors) are left out.
  */
 export function snapshot(world: World, rewrite: Rewrite = (content) => content): string {
   look(world);
@@ -172,7 +173,7 @@ function describe(tree: Tree, ino: number, rewrite: Rewrite): string {
   return `${inode.kind} ${mode} links=${linksOf(tree, ino)} ${inode.length ?? content.length} ${hash}`;
 }
 
-/** What lay in a partition that the kernel does not have any more. */
+/** Content of a partition that the kernel no longer has. */
 function isNoPartition(world: World, storage: string): boolean {
   return storage.startsWith('part:') && !devices(world).some((device) => device.storage === storage);
 }
@@ -184,7 +185,7 @@ function isUnreachable(all: ReadonlyMap<string, Content>, storage: string): bool
   return all.get(lower)?.superblock?.uuid !== uuid || all.get(storage)?.superblock === undefined;
 }
 
-/** The hidden volumes that it is made of, and where they are. */
+/** Returns the hidden logical volumes of a volume, and their devices. */
 function partsOf(vg: VolumeGroup, { name: top }: LogicalVolume): readonly string[] {
   const own = (vg.hidden ?? []).filter(({ name }) => name.startsWith(`${top}_r`));
   return own.map(({ name, runs = [] }) => {
@@ -199,7 +200,7 @@ function elsewhere({ pvs }: VolumeGroup, uuid: string): string {
   return at > 0 ? `${pvs[at]?.path ?? ''}:` : '';
 }
 
-/** A volume by its names, so that two runs can be compared; what nobody has a name for stands by its storage. */
+/** Names a volume, so that two runs can be compared; without a name, by its storage. */
 function nameOf(world: World, storage: string): string {
   for (const vg of world.lvm)
     for (const lv of vg.lvs) if (storage === `lv:${lv.uuid}`) return `${vg.name}/${lv.name}`;

@@ -9,7 +9,7 @@ import { bareWorld, settle, tmpfs, type World, type WorldOptions } from './world
 
 const gib = 1024 ** 3;
 
-/** A dom0 with its system on /dev/vda and each volume group on a disk of its own. */
+/** Returns a dom0 with its system on /dev/vda and each volume group on its own disk. */
 export function demoWorld(options: WorldOptions): World {
   const groups = options.volumeGroups ?? [{ name: 'vg0', size: 8 * gib }];
   const sizes = [{ size: 4 * gib }, ...groups];

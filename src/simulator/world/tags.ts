@@ -5,7 +5,7 @@ import { type Device, deviceByNumber, devices } from './devices.ts';
 import { tableIn } from '../tools/blockdevice/sectors.ts';
 import type { World } from './world.ts';
 
-/** The tags that a device bears, as udev makes links of them and blkid finds it by them. */
+/** The tags of a device, for links of udev and searches of blkid. */
 export function tagsOf(world: World, { storage, part }: Device): ReadonlyMap<string, string> {
   const { uuid, label } = world.live.get(storage)?.superblock ?? {};
   const disk = part === undefined ? undefined : deviceByNumber(world, part.disk);

@@ -8,7 +8,7 @@ export interface Inode {
   readonly gid: number;
   /** Of a file. */
   readonly content?: Uint8Array;
-  /** Of a file that is longer than what was written to it: with a hole, or with room that nobody has used. */
+  /** Length of a file that is longer than its written data: sparse, or preallocated. */
   readonly length?: number;
   /** Of a symbolic link. */
   readonly target?: string;
@@ -127,7 +127,10 @@ export function plant(tree: Tree, path: string, inode: Inode): number {
   return at;
 }
 
-/** A tree of these paths, of which later ones stand above earlier ones: as `plant` for each, without copying what grows. */
+/**
+ * Returns a tree of these paths, where later ones override earlier ones: as `plant` for each,
+ * without copying what grows.
+ */
 export function treeOfPaths(paths: Iterable<readonly [string, Inode]>): Tree {
   const tree = emptyTree();
   const directories = new Map([['', tree.root]]);

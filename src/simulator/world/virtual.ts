@@ -101,7 +101,7 @@ function* sys(world: World): Generator<readonly [string, Inode]> {
     }
 }
 
-/** What a real host shows of its own devices is asked there; the name is the one thing that the model may change. */
+/** The real host is asked about its own devices; the model can only change their names. */
 function* renamed(world: World, device: Device): Generator<readonly [string, Inode]> {
   const { name, number, size, lv, mapping, part, drbd } = device;
   const known = world.overlay?.mappings.get(number);
@@ -196,7 +196,7 @@ function slavesOf(world: World, { lv, layer, mapping, drbd }: Device): readonly 
   return ((lv ?? layer)?.vg.pvs ?? []).flatMap(({ number }) => deviceByNumber(world, number) ?? []);
 }
 
-/** Who stands on a device, by its number. */
+/** Returns the holders of each device, by its number. */
 function uppersOf(world: World): ReadonlyMap<string, readonly Device[]> {
   const uppers = new Map<string, Device[]>();
   for (const upper of devices(world))
@@ -259,7 +259,7 @@ function swaps(world: World): string {
 
 /** xen/interface/io/blkif.h and libxl__device_disk_dev_number: xvda is 202 << 8, sixteen minors a disk. */
 function vdevNumber(vdev: string): number {
-  // A guest of a real host is known by its back end, which bears the number.
+  // A guest of a real host is known by its backend, which has the number.
   if (/^\d+$/.test(vdev)) return Number(vdev);
   const { letter, part } = /^xvd(?<letter>[a-p])(?<part>\d+)?$/.exec(vdev)?.groups ?? {};
   if (letter === undefined) throw new TypeError(`the simulated host knows no virtual disk "${vdev}"`);

@@ -71,7 +71,7 @@ export interface World {
   /** Replaced at each change, never changed. */
   mounts: readonly Mount[];
   nextMount: number;
-  /** Directories in which somebody works, files and devices that somebody has open, each with the process. */
+  /** Working directories, open files and open devices, each with its process. */
   held: Map<string, { readonly pid: number; readonly command: string }>;
   /** Device numbers. */
   swaps: string[];
@@ -81,7 +81,7 @@ export interface World {
   readonly bridges: readonly string[];
   /** Of its network card, eth0: `10.0.0.1/24`. */
   readonly addresses: readonly string[];
-  /** Counts changes: what is derived from the rest is made anew. */
+  /** Counts changes: derived data are computed again. */
   revision: number;
   readonly processes: SimulatedProcess[];
   nextPid: number;
@@ -100,15 +100,18 @@ export interface Overlay {
   readonly real: ReadHost;
   /** What was found below /dev, /proc and /sys, by path. */
   readonly imported: Map<string, Inode>;
-  /** Paths of which it is known that there is nothing, or that the model removed. */
+  /** Paths known not to exist, or removed by the model. */
   readonly absent: Set<string>;
   /** Directories whose names are all known. */
   readonly listed: Set<string>;
-  /** Where the model unmounted what the real host has mounted: what lies there is under that mount. */
+  /**
+   * Mount points that the real host has mounted and the model unmounted: their content is below
+   * that mount.
+   */
   readonly uncovered: Set<string>;
   /** What is known of each mounted btrfs of the real host, by the number in its mounts. */
   readonly btrfs: Map<string, Btrfs>;
-  /** LUKS headers in files of the real host, by path, as far as they are to be written to a device. */
+  /** LUKS headers in files of the real host, by path, which will be written to a device. */
   readonly headers: Map<string, Header>;
   /** Listings of the real host's archives, by path. */
   readonly listings: Map<string, string>;

@@ -32,14 +32,17 @@ export function heldBy(world: World, path: string, types: RegExp): Held | undefi
   return { superblock, blockSize, blocks, room: Math.floor(size / blockSize), storage, mounts };
 }
 
-/** By the directory that it is mounted on. */
+/** Finds the filesystem by its mount point. */
 export function mountedAt(world: World, path: string, types: RegExp): Held | undefined {
   const mount = world.mounts.findLast((each) => each.path === path);
   const name = mount === undefined ? undefined : mountedDevice(world, mount)?.name;
   return name === undefined ? undefined : heldBy(world, `/dev/${name}`, types);
 }
 
-/** The device of a mount; a real btrfs shows a number of its own, and is found by its source. */
+/**
+ * Returns the device of a mount; a real btrfs has an anonymous device number, and is found by its
+ * source.
+ */
 export function mountedDevice(world: World, { device, type, source }: Mount): Device | undefined {
   return type === 'btrfs' ? deviceAt(world, source) : deviceByNumber(world, device);
 }

@@ -152,7 +152,7 @@ function list(call: ToolCall, magics: readonly Magic[], output: string): ReturnT
   return ok(`{\n   "signatures": [\n${rows.join(',')}\n   ]\n}\n`);
 }
 
-/** It stays in the page cache until somebody syncs it. */
+/** The write stays in the page cache until a sync. */
 function erase({ world }: ToolCall, { storage }: Device, content: Content, magics: readonly Magic[]): void {
   if (content.sectors !== undefined) {
     const zeros = ({ bytes }: Magic): Uint8Array => new Uint8Array(bytes.length / 2);
@@ -241,7 +241,9 @@ function onto(call: ToolCall, device: Device, words: ReadonlyMap<string, string>
   return ok();
 }
 
-/** What DRBD has written to a volume since its metadata were made lies beneath them. */
+/**
+ * What DRBD wrote to a volume since its metadata were created is below the metadata in the model.
+ */
 function current({ live }: World, { storage }: Device, content: Content): Content {
   const { metadata, superblock } = content;
   const written = live.get(placeFor(storage, superblock?.uuid ?? ''));
@@ -249,7 +251,7 @@ function current({ live }: World, { storage }: Device, content: Content): Conten
   return { ...content, metadata: { ...metadata, beneath: copyContent(written) } };
 }
 
-/** What lies behind the head is files, which nobody reads once that is gone. It is written past the page cache. */
+/** Only files follow the head, and they are unreadable without it. Bypasses the page cache. */
 function blkdiscard(call: ToolCall): ReturnType<ToolModel> {
   const { world } = call;
   const options = readOptions(call, {
@@ -277,7 +279,7 @@ function zero({ live, durable }: ToolCall['world'], { storage }: Device, from: n
   }
 }
 
-/** Whole blocks of a device. What lies in an encrypted one shows there as other bytes. */
+/** Whole blocks of a device. The content of an encrypted one appears there as other bytes. */
 export function bytesOn(
   { live }: World,
   { storage }: Pick<Device, 'storage'>,

@@ -14,7 +14,7 @@ export function memberOf({ member, uuid = '' }: Superblock): {
   return member ?? { devid: 1, uuid: uuid.replace(/^.{8}/, '00000001') };
 }
 
-/** How many devices the filesystem has of which this is one. */
+/** Returns the number of devices of the filesystem on this device. */
 export function devicesOf(world: World, storage: string): number {
   const states = [
     ...[...world.live.values()].map(({ btrfs }) => btrfs),

@@ -11,7 +11,10 @@ import { failed, ok, type ToolCall, type ToolModel } from '../answer.ts';
 import { deviceAt } from '../blockdevice/device-at.ts';
 import { withBytes } from '../blockdevice/sectors.ts';
 
-/** What the model sends of a file: its streams have the real beginning and end, and between them one command of its own. */
+/**
+ * The modelled stream of a file: real first and last commands, and one invented command between
+ * them.
+ */
 interface Sent {
   readonly kind: Inode['kind'];
   readonly mode: number;
@@ -189,7 +192,7 @@ function firstOf(all: Buffer): Buffer {
   return all;
 }
 
-/** What lies between the first command and the last; of a real stream that is not known. */
+/** Returns what is between the first and the last command; unknown for a real stream. */
 function contentOf(stream: Buffer): Sent {
   for (let at = 17; at + 10 <= stream.length; ) {
     const [length, type] = [stream.readUInt32LE(at), stream.readUInt16LE(at + 4)];

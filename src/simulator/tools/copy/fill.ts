@@ -170,7 +170,7 @@ function unshare(call: ToolCall): ReturnType<ToolModel> {
     throw unmodelled(call, 'it lists the files of a device that is not mounted');
   const device = deviceAt(call.world, path);
   const content = device === undefined ? undefined : call.world.live.get(device.storage);
-  // What is on the disks of a real host nobody can read without a mount.
+  // The content of a real disk cannot be read without a mount.
   if (call.world.overlay !== undefined) return ok();
   if (content?.tree === undefined || content.superblock?.type !== type)
     return failed(32, `mount: /run: wrong fs type, bad option, bad superblock on ${path}.`);

@@ -13,7 +13,7 @@ const mib = 1024 ** 2;
 /** Where the data of a LUKS device begins: what cryptsetup 2.6 takes by itself. */
 export const luksOffset = { 1: 2 * mib, 2: 16 * mib } as const;
 
-/** A LUKS header, and where it lies. */
+/** A LUKS header, and its location. */
 export interface Luks extends Header {
   readonly version: 1 | 2;
   readonly uuid: string;
@@ -74,7 +74,7 @@ export function isKdf(kdf: string | undefined): kdf is LuksSlot['kdf'] {
   return kdf === 'pbkdf2' || kdf === 'argon2id';
 }
 
-/** A slot of a header, with a salt of its own. */
+/** Returns a new slot of a header, with a new salt. */
 export function newSlot(world: World, make: Omit<LuksSlot, 'salt'>): LuksSlot {
   const salt = Buffer.from(world.ids.uuid().replaceAll('-', '').repeat(2), 'hex').toString('base64');
   return { ...make, key: fingerprintOf(make.key), salt };

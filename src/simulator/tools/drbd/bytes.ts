@@ -7,7 +7,10 @@ const magic = 0x8374026b;
 /** MDF_CONSISTENT and MDF_WAS_UP_TO_DATE */
 const good = 0x11;
 
-/** A device with metadata at its end, v08; what it held before lies beneath, and is what the volume begins with. */
+/**
+ * A device with v08 metadata at its end; its earlier content is below, and becomes the initial
+ * content of the volume.
+ */
 export function withMetadata(
   { size }: Pick<Device, 'size'>,
   before: Content,

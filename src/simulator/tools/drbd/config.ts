@@ -53,7 +53,7 @@ export function configOf(
     throw new ConfigError(`Can not open '${main}': No such file or directory`);
   const files = only !== undefined ? [only] : known === undefined ? resFiles(world) : newFiles(world);
   const found = [
-    // A file that the plan has put in the place of one is read anew.
+    // A file that the plan replaced is read again.
     ...(known ?? []).filter(({ file }) => statPath(world, file) !== undefined && !files.includes(file)),
     ...files.flatMap((file) => resourcesIn(new TextDecoder().decode(readFile(world, file)), file)),
     ...(more === undefined ? [] : resourcesIn(more, '/dev/stdin')),

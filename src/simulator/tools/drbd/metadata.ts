@@ -61,7 +61,7 @@ export function createMd(
   );
 }
 
-/** Of a filesystem that lies there now, by itself or beneath metadata. */
+/** Whether a filesystem, alone or below metadata, reaches this far. */
 function reachesInto(world: World, storage: string, from: number): boolean {
   const content = world.live.get(storage);
   const superblock = content?.metadata?.beneath.superblock ?? content?.superblock;

@@ -3,7 +3,7 @@ import { resolve } from '../../world/resolve.ts';
 import { failed, ok, type ToolCall, type ToolModel } from '../answer.ts';
 
 /**
- * truncate (coreutils 9.1) and fallocate (util-linux 2.38): the size of a file, whose bytes nobody has written. chmod, with
+ * truncate (coreutils 9.1) and fallocate (util-linux 2.38): the size of a file, without written bytes. chmod, with
  * permission bits in octal.
  */
 export const imageTools: Readonly<Record<string, ToolModel>> = {

@@ -12,7 +12,7 @@ export const fsckTools: Readonly<Record<string, ToolModel>> = {
   'fsck.vfat': fsckVfat,
 };
 
-/** It stands in the page cache of the device, until somebody syncs it. */
+/** The write stays in the page cache of the device until a sync. */
 function mended(world: World, { storage, superblock }: Held): void {
   const content = world.live.get(storage);
   const { errors: _, ...rest } = superblock;

@@ -12,7 +12,10 @@ export const labelTools: Readonly<Record<string, ToolModel>> = {
   xfs_io: xfsIo,
 };
 
-/** A mounted filesystem writes it by itself, to an unmounted one it stays in the page cache until somebody syncs. */
+/**
+ * A mounted filesystem writes it itself; on an unmounted one it stays in the page cache until a
+ * sync.
+ */
 function setLabel(world: World, { storage, mounts }: Held, label: string): void {
   for (const contents of mounts.length > 0 ? [world.live, world.durable] : [world.live]) {
     const content = contents.get(storage);

@@ -164,7 +164,7 @@ function targetOf(call: ToolCall, words: readonly string[]) {
     : failed(1, `mke2fs 1.47.0 (5-Feb-2023)\nThe file ${path} does not exist and no size was specified.`);
 }
 
-/** What is written to a device stays in the page cache until somebody syncs it. */
+/** A write to a device stays in the page cache until a sync. */
 function write(world: World, device: Device, content: Parameters<World['live']['set']>[1]): void {
   world.live.set(device.storage, content);
 }

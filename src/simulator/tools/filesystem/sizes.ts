@@ -20,7 +20,10 @@ export const sizeTools: Readonly<Record<string, ToolModel>> = {
   od,
 };
 
-/** What a superblock has stands in the page cache of the device, until somebody syncs it; a mounted one writes by itself. */
+/**
+ * A superblock stays in the page cache of the device until a sync; a mounted filesystem writes it
+ * itself.
+ */
 function setBlocks(world: World, { storage, mounts }: Held, blocks: number): void {
   for (const contents of mounts.length > 0 ? [world.live, world.durable] : [world.live]) {
     const content = contents.get(storage);

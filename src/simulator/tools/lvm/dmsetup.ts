@@ -9,7 +9,10 @@ export function dmNames(world: World): readonly string[] {
   );
 }
 
-/** Where an open device lies; its key is in the kernel's keyring (cryptsetup 2.6 with LUKS2). */
+/**
+ * The underlying device of an open mapping; its key is in the kernel's keyring (cryptsetup 2.6 with
+ * LUKS2).
+ */
 export function dmsetupTable(world: World, name: string): ReturnType<ToolModel> {
   const mapping = world.mappings.find((each) => each.name === name);
   if (mapping === undefined) return failed(1, `Device ${name} not found\nCommand failed.`);

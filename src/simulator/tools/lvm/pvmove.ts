@@ -78,7 +78,7 @@ function isWithin(runs: readonly ExtentRun[], { pv, start, count }: ExtentRun): 
   return runs.some((run) => run.pv === pv && run.start <= start && start + count <= run.start + run.count);
 }
 
-/** The part of a volume's runs that lies there lies elsewhere now. */
+/** Returns the runs of a volume with `from` replaced by `to`. */
 function replaced(runs: readonly ExtentRun[], from: ExtentRun, to: ExtentRun): readonly ExtentRun[] {
   return runs.flatMap((run) => {
     if (!isWithin([run], from)) return [run];

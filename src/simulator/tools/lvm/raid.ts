@@ -124,7 +124,7 @@ function put(vg: VolumeGroup, image: LogicalVolume, now: Pick<LogicalVolume, 'ru
   vg.hidden = (vg.hidden ?? []).map((each) => (each === image ? { ...each, ...now } : each));
 }
 
-/** All of the device that a copy lies on. */
+/** The whole device of a copy. */
 function onOwn(vg: VolumeGroup, { runs = [] }: LogicalVolume): ExtentRun | undefined {
   const pv = vg.pvs.find(({ uuid }) => uuid === runs[0]?.pv);
   return pv === undefined ? undefined : { pv: pv.uuid, start: 0, count: pv.extents };

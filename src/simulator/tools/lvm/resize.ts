@@ -23,7 +23,7 @@ export function lvextend(call: ToolCall): ReturnType<ToolModel> {
   const refused = resizeRefusal(call, vg, lv, extents) ?? tooSmall(lv, extents);
   if (refused !== undefined) return refused;
   if (lv.areas !== undefined) return extendSpread(call, vg, lv, extents);
-  // What lies in a pool takes no extents of the group.
+  // A volume in a pool takes no extents of the group.
   const wanted = lv.pool === undefined ? extents - lv.extents : 0;
   const found = allocate(vg, wanted, onto);
   const free = found.reduce((sum, { count }) => sum + count, 0);

@@ -53,7 +53,7 @@ export function lvRow(world: World, vg: VolumeGroup, lv: LogicalVolume): Row {
     ['lv_size', String(lv.extents * vg.extentSize)],
     ['lv_tags', lv.tags.join(',')],
     ['lv_active', minor === undefined ? '' : 'active'],
-    // Of what is not active lvm cannot tell (seen on 2.03.16).
+    // For an inactive volume lvm reports unknown (seen on 2.03.16).
     ['lv_device_open', minor === undefined ? 'unknown' : isOpen ? 'open' : ''],
     ['lv_autoactivation', lv.autoactivation ? 'enabled' : ''],
     ['lv_layout', lv.layout ?? (lv.pool === undefined ? 'linear' : 'thin,sparse')],

@@ -7,7 +7,7 @@ import { failed, ok, type ToolCall, type ToolModel } from '../answer.ts';
 import { badName } from './names.ts';
 import { createLv, isClassicSnapshot, isMounted, isOpen, removeLv } from './volumes.ts';
 
-/** `lvcreate --snapshot`: classic with room of its own, thin without (lvm2 2.03.16). */
+/** `lvcreate --snapshot`: classic with a size, thin without (lvm2 2.03.16). */
 export function lvsnapshot(call: ToolCall): ReturnType<ToolModel> {
   const { world } = call;
   const options = readOptions(call, {

@@ -55,7 +55,7 @@ export function lvcreateThin(call: ToolCall): Answer {
   return ok(`  Logical volume "${name}" created.\n`);
 }
 
-/** `lvextend` of a thin pool: its metadata, then its data, each in a commit of its own (2.03.16). */
+/** `lvextend` of a thin pool: its metadata, then its data, in separate commits (2.03.16). */
 export function lvextendPool(call: ToolCall, vg: VolumeGroup, pool: LogicalVolume): Answer {
   const options = readOptions(call, { values: ['--extents', '--poolmetadatasize', '--config'] });
   const asked = { data: one(options, '--extents'), metadata: one(options, '--poolmetadatasize') };
@@ -125,7 +125,7 @@ function isSpare({ role }: LogicalVolume): boolean {
   return role === 'private,pool,spare';
 }
 
-/** What `lvremove` says of a pool in which something lies; undefined: it may go. */
+/** The error of `lvremove` for a pool with volumes; undefined: it can be removed. */
 export function poolKept(vg: VolumeGroup, pool: LogicalVolume): Answer | undefined {
   const inside = vg.lvs.filter((lv) => lv.pool === pool.uuid).length;
   if (inside === 0) return undefined;

@@ -53,7 +53,7 @@ export function allocate(vg: VolumeGroup, count: number, onto?: ExtentRun): read
   return found;
 }
 
-/** Runs of extents that nobody has. */
+/** Returns the runs of free extents. */
 export function freeRuns(vg: VolumeGroup): readonly ExtentRun[] {
   return vg.pvs.flatMap((pv) => {
     const found: ExtentRun[] = [];
@@ -109,7 +109,7 @@ export function joined(runs: readonly ExtentRun[]): readonly ExtentRun[] {
   return all;
 }
 
-/** A place as lvm is told it: `/dev/vdb:10-12`. */
+/** Parses a physical extent range as typed for lvm: `/dev/vdb:10-12`. */
 export function placeOf(vg: VolumeGroup, place: string): ExtentRun | undefined {
   const { path, first, last } = /^(?<path>[^:]+):(?<first>\d+)-(?<last>\d+)$/.exec(place)?.groups ?? {};
   const pv = vg.pvs.find((each) => each.path === path);

@@ -174,7 +174,7 @@ function freeId(world: World): number {
   return id;
 }
 
-/** The mount that the path lay in until now. */
+/** The mount that contained the path until now. */
 function parentOf(world: World, path: string): number {
   const around = world.mounts.filter(
     (each) => each.path === path || each.path === '/' || path.startsWith(`${each.path}/`),
