@@ -101,7 +101,7 @@ describe('bofh lvm rename', () => {
     const said = [
       /web1 does not start until \/etc\/xen\/web1\.cfg, which names \/dev\/vg0\/web-1, names \/dev\/vg0\/web2$/m,
       /\/etc\/fstab names/,
-      /web2\.cfg.*cannot be told/,
+      /web2\.cfg.*unknown whether it names the volume/,
     ];
 
     const planned = await typed(host, ['--dry-run', 'lvm', 'rename', 'vg0/web-1', 'web2']);

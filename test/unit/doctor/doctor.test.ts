@@ -278,7 +278,7 @@ describe('bofh doctor', () => {
 
     expect(seen).toMatchObject([
       0,
-      { check: 'journal', level: 'ok', says: expect.stringContaining('"at work" is at work') as unknown },
+      { check: 'journal', level: 'ok', says: expect.stringContaining('"at work" is running') as unknown },
       { check: 'leftover', level: 'ok' },
     ]);
   });
