@@ -19,48 +19,66 @@ export interface DeviceKeys {
 }
 
 /**
- * What there is of a step's effect now. `ours`: it is there and bears our mark (for a deferred act: still to do).
- * `gone`: no trace of it. `not-ours`: something else is in its place, which will not be touched.
+ * The effect of a step on the host now. `ours`: it is there and has the tag of the step (for a
+ * deferred act: the act is still to do). `gone`: no trace of it. `not-ours`: something else is in
+ * its place and will not be touched.
  */
 export interface Look {
   readonly state: 'ours' | 'gone' | 'not-ours';
-  /** Who uses the object now, as far as the kernel tells at a glance. */
+  /**
+   * Who uses the object now, as far as the kernel shows without a search. Undo would harm them:
+   * recovery leaves it alone.
+   */
   readonly holders?: readonly Holder[];
-  /** What was found, for `not-ours`; with `ours`, what stands in its place beside it and is of others. */
+  /**
+   * For `not-ours`: what was found. For `ours`: an object of others that is now at its place,
+   * besides it.
+   */
   readonly found?: string;
   /**
-   * The key that it has now, for `ours` that was renamed or moved: no step may reach for it by its old name. When a newer
-   * step of the sequence made that key, it is the sequence itself that has moved it.
+   * The present key of an `ours` that was renamed or moved: no step may use its old name. If a
+   * newer step of the sequence makes that key, the sequence itself moved it.
    */
   readonly movedTo?: Key;
 }
 
-/** What others have done to an object since the sequence left it: its undo would destroy that. */
+/** What others changed in an object since the sequence wrote it. Its undo would destroy that. */
 export interface Changed {
   /** For people: `accounts/ledger.txt, written 2026-11-22 16:40:01 UTC`. */
   readonly found: string;
   readonly holders?: readonly Holder[];
-  /** Only its bytes are others: a step that was cut off, or a power cut that lost what was not synced, leaves the same. */
+  /**
+   * Only bytes differ. An interrupted step, or a power cut that lost unsynced data, looks the same.
+   */
   readonly fromBytes?: true;
 }
 
-/** Whose way it is that a person is to go by hand: `back` before the commit, `forward` after it. */
+/** Direction of a manual recovery: `back` (undo) before the commit, `forward` (finish) after it. */
 export type Way = 'back' | 'forward';
 
-/** What every kind of step says of itself. */
+/** What every kind of step defines. */
 export interface Common<A, U> {
   /** Dotted: `lvm.lv.create`. Its first part is the driver. */
   readonly kind: string;
+  /**
+   * A released version keeps its `revert` for a major release, because open journals name it. To
+   * change it, add an operation with a new version and leave the old one exported.
+   */
   readonly version: number;
-  /** What is asked. */
+  /** What the caller asks for. */
   readonly args: Schema<A>;
-  /** What undo needs: all of it known before the act, and plain JSON. */
+  /** What undo needs, as plain JSON, all known before the act. */
   readonly undo: Schema<U>;
-  /** What the journal keeps of the args, for people alone. Missing: all. Contents and secrets do not belong there. */
+  /**
+   * What the journal keeps of the args, for people only. Missing: all. No contents of files and no
+   * secrets.
+   */
   readonly journalled?: (args: A) => unknown;
   /**
-   * Reads only: checks, captures the old state, chooses identities. `mark` (`bofh.<id>.<n>`) is unique to the step.
-   * Called again under the locks with `chosen`, the first answer, whose identities it keeps.
+   * Reads only: checks, refuses, captures the old state, chooses identities. `mark`
+   * (`bofh.<id>.<n>`) is unique to the step. Wrong input is a UsageError, a wrong state of the host
+   * a RefusedError with holder and remedy. Called again under the locks with `chosen`, the first
+   * answer, whose identities it keeps.
    */
   readonly prepare: (input: {
     readonly args: A;
@@ -68,7 +86,12 @@ export interface Common<A, U> {
     readonly host: ReadHost;
     readonly chosen?: U;
   }) => Promise<U>;
-  /** `on(path)` gives a device's key and those beneath it: never write a device's key by hand. */
+  /**
+   * Which objects the step makes, changes and needs. `on(path)` gives the key of a device and those
+   * below it, and fails with `not-found` without a device (an inactive volume): never write the key
+   * of a device by hand. A new name belongs to `makes`: only then `look` is called before a later
+   * step of the sequence uses that name.
+   */
   readonly claims: (input: {
     readonly args: A;
     readonly undo: U;
@@ -76,129 +99,169 @@ export interface Common<A, U> {
   }) => Claims | Promise<Claims>;
 }
 
-/** How an operation notices that others have written to what it is to destroy. */
+/** How an operation notices that others wrote to the content that it will destroy. */
 export interface ContentSpec<U, R> {
   /**
-   * `undone`: the undo of the step destroys it. `finished`: what is done after the commit does. `either`: the undo destroys one
-   * content and the act after the commit another: the witness, taken when the step is done, is of both, and `changed` is told which is meant.
+   * When the content is destroyed. `undone`: by the undo. `finished`: by the act after the commit.
+   * `either`: the undo destroys one content and the act after the commit another. Then the witness,
+   * taken when the step is done, covers both, and `changed` gets the `way`.
    */
   readonly lost: 'undone' | 'finished' | 'either';
   /**
-   * `files`: what a filesystem shows; every file counts, whichever step of the sequence wrote it. `device`: the bytes of a
-   * device, which also change when it is mounted.
+   * `files`: the files of a filesystem; all count, whichever step of the sequence wrote them.
+   * `device`: the bytes of a device, which a mount changes too.
    */
   readonly of: 'files' | 'device';
   /**
-   * A short text that changes with the content. Taken when the step is done, and again when the sequence itself may have
-   * written there; of what is lost when the step is finished: right before the commit. Undefined while it cannot be taken;
-   * missing when `changed` needs none.
+   * A short text that changes with the content. Taken when the step is done, and again when the
+   * sequence itself may have written there; for content that is lost after the commit, right before
+   * the commit. Undefined while it cannot be taken; missing if `changed` needs none.
    */
   readonly witness?: (input: {
     readonly undo: U;
     readonly result?: R;
     readonly host: ReadHost;
   }) => Promise<string | undefined>;
-  /** It is taken when the step is done, and not again: `changed` knows what the sequence may do there. */
+  /**
+   * The witness is taken only when the step is done: `changed` knows what the sequence may do there
+   * later.
+   */
   readonly once?: true;
   /**
-   * Whether others have written there. Asked before `revert` of this step, of a step that takes it along, and of a newer
-   * one that lives until the reboot only and was the way to it (a mount, an open device, a guest); or, by a recovery,
-   * before `afterCommit`. Throws when it cannot tell: then nothing is destroyed.
+   * Whether others wrote there. Called before `revert` of this step, of a step whose undo destroys
+   * it too, and of a newer step with `lives: 'boot'` that gives access to it (a mount, an open
+   * device, a guest). Recovery also calls it before `afterCommit`. Throws if the answer is unknown:
+   * then nothing is destroyed.
    */
   readonly changed: (input: {
     readonly undo: U;
     readonly result?: R;
-    /** The newest one; undefined when none was taken. */
+    /** The newest witness; undefined if none was taken. */
     readonly witness?: string;
-    /** `back`: the undo is about to destroy it. `forward`: the act after the commit is. */
+    /** `back`: the undo will destroy it. `forward`: the act after the commit will. */
     readonly way: Way;
-    /** A newer step of the sequence may have written to the object or to what it stands on, whether or not it is undone. */
+    /**
+     * A newer step of the sequence, undone or not, may have written to the object or to what is
+     * below it.
+     */
     readonly touched: boolean;
-    /** Whether something that the sequence made lies in it: that is asked itself. `before`: it is undone. */
+    /**
+     * Whether it contains an object of the sequence, which is checked by itself. `before`: it did,
+     * and that is undone.
+     */
     readonly filled: 'now' | 'before' | 'never';
     readonly host: ChangeHost;
   }) => Promise<Changed | undefined>;
 }
 
-/** An operation that acts in its turn and has an inverse. */
+/**
+ * An operation that acts in its turn and has an inverse: only what changes a host. One `operation({
+ * … })` each, exported from the driver's `operations.ts`; the name of the export is the method on
+ * `tx`. Code that two operations share has a file of its own beside them.
+ *
+ * Choose the tag first: what will prove later that this step created the object? An LVM tag, a UUID
+ * chosen before, a second name of the same inode; for a change of an existing object, its identity
+ * with the old and the new value. If you find none, there must be no such operation: a name is no
+ * proof. Then write `args` and `undo`, `prepare`, `claims`, `run`, `look`, `revert`, `sync` and
+ * `describe`, in this order. docs/journal.md has the reasons.
+ */
 export interface OperationSpec<A, U, R, V> extends Common<A, U> {
-  /** What only the act tells. */
+  /** What is known only after the act; `z.null()` if nothing. */
   readonly result: Schema<R>;
-  /** Does its effect outlast a reboot? */
+  /** `disk`: the effect outlasts a reboot. `boot`: it does not. */
   readonly lives: 'disk' | 'boot';
   /**
-   * Beside `lives: 'boot'`: the boot brings the object back as the other steps left what is beneath it (an open device has the
-   * size of its volume), and older steps need it as it was. So it is undone after a boot too, and not only looked at.
+   * Only with `lives: 'boot'`: the boot recreates the object from what is below it (an open device
+   * gets the size of its volume), and older steps need its former state. So it is undone after a
+   * boot too, and not only looked at.
    */
   readonly recurs?: true;
   /**
-   * The devices that it claims cannot be reached afterwards. So what older steps wrote there is synced before it, and
-   * is not asked of the device at the commit.
+   * The devices that it claims cannot be reached afterwards. So data of older steps is synced
+   * before it, and not at the commit.
    */
   readonly endsAccess?: true;
   /**
-   * It changes a name, a tag or whether a volume is active, and writes no byte to what it claims: what is there afterwards and
-   * was not there before, others wrote.
+   * It changes a name, a tag or an activation and writes no byte to the objects that it claims: new
+   * content there was written by others.
    */
   readonly keepsContent?: true;
-  /** Does undo bring back the very state, or only the thing (a restarted guest, a blanked device)? */
+  /** Undo restores the exact state, or only the object (a restarted guest, a blank device). */
   readonly restores: 'state' | 'existence';
-  /** The key of that whose whole content `revert` destroys. */
+  /** The key of the object whose whole content `revert` destroys. A rename destroys none. */
   readonly contains?: (input: { readonly args: A; readonly undo: U }) => Key;
-  /** The key of the container whose destruction takes this along. */
+  /** The key of the container whose destruction destroys this object too. */
   readonly within?: (input: { readonly args: A; readonly undo: U }) => Key | undefined;
   /**
-   * On this host the act has no inverse, so it is done after the commit, by `afterCommit`: `run` and `revert` are not
-   * called, `result` is null, and `look` means what it means for a deferred act. Missing: never. Where it is there, a step
-   * that does not defer has nothing to do after the commit, unless `after` says that it has.
+   * True if the act has no inverse on this host (docs/adr/0009-a-step-may-defer-its-act.md). Then
+   * `afterCommit` does it: `run` and `revert` are not called, `result` is null, and `look` works as
+   * for a deferred act. Missing: never. With `defers`, a step that does not defer has no part after
+   * the commit, unless `after` returns true.
    */
   readonly defers?: (input: { readonly undo: U }) => boolean;
-  /** Beside `defers`: a step that does not defer has a part after the commit all the same. */
+  /** Only with `defers`: a step that does not defer has a part after the commit too. */
   readonly after?: (input: { readonly undo: U }) => boolean;
   /**
-   * The act. When it throws before it has begun to change anything on `host` it has done nothing, and is not undone:
-   * whatever is there then, somebody else has made.
+   * The act: one changing command if possible, after the same look that `revert` takes, because the
+   * object may have been renamed since `prepare`. If it throws before it began to change anything
+   * on `host`, it is not undone: another process created whatever is there.
    */
   readonly run: (input: { readonly args: A; readonly undo: U; readonly host: ChangeHost }) => Promise<R>;
   /** What the caller gets. */
   readonly value: (input: { readonly args: A; readonly undo: U; readonly result: R }) => V;
+  /**
+   * Finds every trace that a complete or partial run can leave, with and without `result`. Also
+   * called before each later step on the object, so it must stay true while the sequence goes on.
+   */
   readonly look: (input: { readonly undo: U; readonly result?: R; readonly host: ReadHost }) => Promise<Look>;
-  /** Idempotent; called only where `look` said `ours`, and checks the mark itself in the very act where the tool can. */
+  /**
+   * Idempotent; called only if `look` returned `ours`. The tool checks the tag in the same command
+   * if it can. Removes its evidence last. What `prepare` refuses for the sake of others (in use,
+   * name taken) it refuses too: the step is stuck then.
+   */
   readonly revert: (input: {
     readonly undo: U;
     readonly result?: R;
     readonly host: ChangeHost;
   }) => Promise<void>;
   /**
-   * What the step starts writes by itself to what it uses (a guest to its disks). A recovery that may undo what is in use takes
-   * what was written there for its work.
+   * The step starts something that writes to what it uses (a guest to its disks). A recovery that
+   * may undo objects in use treats such writes as work of the sequence.
    */
   readonly starts?: 'a writer';
-  /** The content that `revert` destroys, as far as others can write to it. */
+  /** The content that `revert` destroys, if others can write to it. */
   readonly content?: ContentSpec<U, R>;
-  /** Makes durable what run, revert or afterCommit did. */
+  /** Writes to disk what run, revert or afterCommit left in the page cache. */
   readonly sync?: (input: {
     readonly undo: U;
     readonly result?: R;
     readonly host: ChangeHost;
   }) => Promise<void>;
-  /** The irreversible part, idempotent. Afterwards `look` says `gone`. */
+  /**
+   * The irreversible part, idempotent; until the commit rename instead. Afterwards `look` returns
+   * `gone`.
+   */
   readonly afterCommit?: (input: {
     readonly undo: U;
     readonly result?: R;
     readonly host: ChangeHost;
   }) => Promise<void>;
-  /** For a person before a stuck journal: what it is and how to see and clear it by hand. Pure: it asks nobody. */
+  /**
+   * For an administrator with a stuck journal: the object with its identity, and the commands, as
+   * argv, to see it and to clear it by hand. Pure: from `undo`, and `result` if there is one. The
+   * commands are typed days later, so they select by the tag or identity if the tool can (`lvremove
+   * --select`, `find -samefile`, `mount UUID=…`). `way` is `forward` only with `afterCommit`.
+   */
   readonly describe?: (input: { readonly undo: U; readonly result?: R; readonly way: Way }) => ManualRecovery;
 }
 
-/** An act that has no inverse: it is checked in its turn and done after the commit. */
+/** An act without an inverse: it is checked in its turn and done after the commit. */
 export interface DeferredSpec<A, U> extends Common<A, U> {
   readonly look: (input: { readonly undo: U; readonly host: ReadHost }) => Promise<Look>;
   readonly afterCommit: (input: { readonly undo: U; readonly host: ChangeHost }) => Promise<void>;
-  /** What the act destroys, as far as others can write to it. */
+  /** What the act destroys, if others can write to it. */
   readonly content?: ContentSpec<U, null>;
   readonly sync?: (input: { readonly undo: U; readonly host: ChangeHost }) => Promise<void>;
-  /** As that of an operation; its `way` is `back` while the act must not be done any more. */
+  /** As for an operation; `way` is `back` if the act must not be done any more. */
   readonly describe?: (input: { readonly undo: U; readonly way: Way }) => ManualRecovery;
 }
