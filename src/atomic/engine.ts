@@ -9,23 +9,29 @@ import type { Processes } from './locks/processes.ts';
 import type { ReservedHere } from './locks/reservations.ts';
 import { outputsOf, type Store } from './journal/store.ts';
 
-/** What the engine works with. It knows no tool: operations are found by kind and version. `host` is that of a step which names none. */
+/**
+ * The parts that the engine works with. It knows no tool: operations are found by kind and version.
+ * `host` is the host of steps that name none.
+ */
 export interface Engine extends Places {
   readonly store: Store;
   /** Of the host that the store is on. */
   readonly flock: LocalHost['flock'];
   readonly locks: LockTable;
-  /** What other hosts have reserved on the one that the store is on. */
+  /** Reservations by other hosts on the host of the store. */
   readonly reserved?: ReservedHere;
   readonly processes: Processes;
-  /** Who does this: the user, the command line without secrets, and the version of bofh. */
+  /** Who makes the change: the user, the command line without secrets, and the version of bofh. */
   readonly who: { readonly user: string; readonly argv: readonly string[]; readonly bofh: string };
   /** The code of a journalled step; undefined for an unknown kind or version. */
   readonly find: (kind: string, version: number) => Promise<AnyOperation | undefined>;
   readonly onProgress?: (step: { readonly n: number; readonly kind: string }, progress: Progress) => void;
-  /** Told at a good end what was no longer ours when the work after the commit, or the undo of a scope, came to it. */
+  /**
+   * Called after a success with objects that the work after the commit, or the undo of a scope,
+   * left untouched because they changed.
+   */
   readonly onLeftAlone?: (found: string) => void;
-  /** How long a step tries again for objects that another sequence has; 0: it is refused at once. */
+  /** How long a step retries for objects that another sequence has locked; 0: refused at once. */
   readonly waitMs?: number;
 }
 
@@ -35,12 +41,12 @@ export interface Signals {
   readonly abandon?: AbortSignal;
 }
 
-/** What the journal says of the process that works on it. */
+/** The journal's record of the process that works on it. */
 export function ownerLine(engine: Engine): Owner {
   return { ...engine.processes.self, user: engine.who.user, bofh: engine.who.bofh };
 }
 
-/** The host of a step, as the step may change it; another one than ours only while it is in this boot. */
+/** The host of a step, as the step may change it; another host only while it is in this boot. */
 export function changing(
   engine: Engine,
   journal: Journal,
@@ -57,7 +63,7 @@ export function changing(
   });
 }
 
-/** The code of a step, or JournalError: an unknown kind is touched by nobody. */
+/** The code of a step. JournalError for an unknown kind, which must stay untouched. */
 export async function codeOf(
   engine: Engine,
   step: { readonly kind: string; readonly version: number },

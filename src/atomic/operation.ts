@@ -28,9 +28,9 @@ export interface Operation<A = never, V = unknown> {
   readonly endsAccess: boolean;
   readonly keepsContent: boolean;
   readonly restores: 'state' | 'existence';
-  /** No step of this kind is done in its turn: all wait for the commit. */
+  /** No step of this kind acts in its turn: all wait for the commit. */
   readonly deferred: boolean;
-  /** Does this step? */
+  /** Whether this step waits for the commit. */
   readonly defers: (undo: unknown) => boolean;
   /** This step has work to do after the commit. */
   readonly after: (undo: unknown) => boolean;
@@ -62,7 +62,7 @@ export interface Operation<A = never, V = unknown> {
   readonly look: (input: Journalled<ReadHost>) => Promise<Look>;
   readonly revert: (input: Journalled<ChangeHost>) => Promise<void>;
   readonly starts?: 'a writer';
-  /** Undefined when its undo destroys no content that others could have changed. */
+  /** Undefined if its undo destroys no content that others could have changed. */
   readonly content?: {
     readonly lost: 'undone' | 'finished' | 'either';
     readonly of: 'files' | 'device';
@@ -79,7 +79,7 @@ export interface Operation<A = never, V = unknown> {
   };
   readonly sync: (input: Journalled<ChangeHost>) => Promise<void>;
   readonly afterCommit: (input: Journalled<ChangeHost>) => Promise<void>;
-  /** Undefined for a kind that cannot tell; every kind of bofh's own can. */
+  /** Undefined if the kind has no description; every kind of bofh itself has one. */
   readonly describe?: (input: {
     readonly undo: unknown;
     readonly result?: unknown;
@@ -89,15 +89,18 @@ export interface Operation<A = never, V = unknown> {
 
 interface Journalled<H> {
   readonly undo: unknown;
-  /** Undefined when the journal has no `done` line. */
+  /** Undefined if the journal has no `done` line. */
   readonly result?: unknown;
   readonly host: H;
 }
 
-/** Any operation, whatever it takes and gives. */
+/** Any operation, whatever its arguments and value. */
 export type AnyOperation = Operation;
 
-/** Makes an operation of its spec. All that it is given is checked by the spec's schemas, also what a journal holds. */
+/**
+ * Builds an operation from its spec. All its input is checked by the spec's schemas, also data from
+ * a journal.
+ */
 export function operation<A, U, R, V>(spec: OperationSpec<A, U, R, V>): Operation<A, V> {
   const parse = parsers(spec);
   const result = (value: unknown): R =>
@@ -134,7 +137,7 @@ export function operation<A, U, R, V>(spec: OperationSpec<A, U, R, V>): Operatio
   };
 }
 
-/** Makes a deferred act of its spec. Going back from it is a line in the journal and no act. */
+/** Builds a deferred act from its spec. Its undo is only a line in the journal. */
 export function deferred<A, U>(spec: DeferredSpec<A, U>): Operation<A, void> {
   const parse = parsers(spec);
   const undoOf = <H>(input: Journalled<H>): { undo: U; host: H } => ({
@@ -187,7 +190,10 @@ function contentOf<U, R>(
   };
 }
 
-/** What a value is after the journal: a value that would not survive it fails here, at once. */
+/**
+ * A value after a round trip through the journal: a value that would not survive fails here, at
+ * once.
+ */
 export function json(value: unknown): unknown {
   const text = JSON.stringify(value) as string | undefined;
   if (text === undefined) throw new TypeError('undo data and results must be JSON values');

@@ -7,15 +7,18 @@ export interface Place {
   readonly host: Host;
   /** Keys of a device path there. */
   readonly on: (path: string) => Promise<DeviceKeys>;
-  /** Missing: the journal is on this very host, and with the locks beside it is all that keeps others away. */
+  /**
+   * Missing: the journal is on this host, so it and the locks beside it are enough to keep others
+   * away.
+   */
   readonly reservations?: Reservations;
 }
 
 /** The hosts of an engine. */
 export interface Places extends Place {
   /**
-   * A host other than `host`, by the name that journals have for it; empty: the one that bofh runs on. `reach`: what a journal
-   * says of how it is reached, which holds from then on.
+   * A host other than `host`, by its name in journals; empty: the one that bofh runs on. `reach`:
+   * how a journal says that it is reached, which is used from then on.
    */
   readonly place?: (name: string, reach?: unknown) => Place | undefined;
 }
@@ -30,17 +33,17 @@ export function placeOf(places: Places, name: string): Place {
   });
 }
 
-/** The hosts as they are met before a sequence goes back or forward. */
+/** The hosts before a sequence is rolled back or forward. */
 export interface Met {
   /** Host → its present boot id; without those that cannot be reached. */
   readonly boots: Readonly<Record<string, string>>;
-  /** Why one cannot be reached. */
+  /** Why a host cannot be reached. */
   readonly away: ReadonlyMap<string, Error>;
 }
 
 /**
- * Asks each host of some steps for its boot. Before, none of the sequence's own programs may run there any more: one goes on
- * when the connection to it is lost.
+ * Asks each host of some steps for its boot. No program of the sequence may run there any more
+ * before that: a program goes on when the connection to it is lost.
  */
 export async function meet(
   places: Places,

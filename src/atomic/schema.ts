@@ -20,7 +20,7 @@ interface SchemaIssue {
   readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
 }
 
-/** The value, or an error made by `fail` from one line that names each bad key. */
+/** The value, or the error that `fail` creates from one line that names each bad key. */
 export function check<T>(schema: Schema<T>, value: unknown, fail: (issues: string) => Error): T {
   const result = schema['~standard'].validate(value);
   if (result instanceof Promise) throw new TypeError('a schema of an operation must not be asynchronous');

@@ -7,8 +7,8 @@ import { lock } from './scan.ts';
 import type { StoreFile } from './store.ts';
 
 /**
- * Makes the journal of a sequence, with its first lines: it is durable when this returns. `lines` is asked once
- * nothing more is waited for, and may throw. What fails here leaves no journal.
+ * Creates the journal of a sequence with its first lines: it is durable when this returns. `lines`
+ * is called last, after all waiting, and may throw. A failure here leaves no journal.
  */
 export async function birth(
   engine: Engine,
@@ -34,7 +34,10 @@ export async function birth(
 
 const tries = 50;
 
-/** `ID.new`, locked by us and still the file of that name: recovery removes one that it can lock first. */
+/**
+ * `ID.new`, locked by this process and still the file of that name: recovery removes one that it
+ * can lock first.
+ */
 async function lockedFile(engine: Engine, id: string): Promise<StoreFile> {
   const name = `${id}.new`;
   for (let attempt = 0; attempt < tries; attempt += 1) {
@@ -61,14 +64,14 @@ function discard(engine: Engine, id: string, file: StoreFile): void {
     try {
       engine.store.remove(name);
     } catch {
-      // The error that is on its way says more; recovery removes what is left.
+      // The first error is more useful; recovery removes what is left.
     }
   }
   file.close();
 }
 
 function unwritable({ store }: Engine, error: unknown): unknown {
-  // One of ours says what it means already.
+  // An error of bofh already explains itself.
   if (error instanceof Error && !('code' in error)) return error;
   return new JournalError(`the state directory ${store.directory} cannot be written: ${messageOf(error)}`, {
     cause: error,

@@ -15,12 +15,15 @@ export class AppendError extends JournalError {
   }
 }
 
-/** An open journal whose lock is held: the file, and what its lines add up to. */
+/** An open journal whose lock is held: the file, and the state from its lines. */
 export interface Journal {
   readonly id: string;
   readonly store: Store;
   readonly file: StoreFile;
-  /** Of this process's work on it: to other hosts, what another process began on it is of the past. */
+  /**
+   * Identifies this process's work on it to other hosts, so that commands of an earlier process are
+   * outdated.
+   */
   readonly token: string;
   state: State;
   /** Where the next line goes: the end of the last good one. */
@@ -28,20 +31,26 @@ export interface Journal {
   crc: number;
   /** Lines that may wait for the next durable write (`done`, `scope`). */
   pending: readonly Line[];
-  /** A line of the unwinding could not be written: the journal stays open. */
+  /** A line of an unwinding could not be written: the journal stays open. */
   incomplete: AppendError | undefined;
-  /** A failed sync, a torn write that could not be cut off, a line of an unwinding that is missing: no more is written. */
+  /**
+   * After a failed sync, a torn write that could not be cut off, or a missing line of an unwinding:
+   * no more is written.
+   */
   dead: AppendError | undefined;
 }
 
-/** The journal's sequence, as other hosts are told. */
+/** The journal's sequence, as reported to other hosts. */
 export function reservingOf({ id, token, state }: Journal): Reserving {
   return { id, name: state.begin.name, token };
 }
 
 const ballast = Buffer.alloc(64 * 1024, 1);
 
-/** The journal of a new sequence; `file` is `ID.new`, locked. The begin line and `lines` are durable, and it has its name, when this returns. */
+/**
+ * Creates the journal of a new sequence; `file` is `ID.new`, locked. When this returns, the begin
+ * line and `lines` are durable, and the file has its final name.
+ */
 export function bear(store: Store, file: StoreFile, begin: BeginLine, lines: readonly Line[]): Journal {
   const { id } = begin;
   const journal = openAt(store, file, id, advance(undefined, begin));
@@ -55,16 +64,17 @@ export function bear(store: Store, file: StoreFile, begin: BeginLine, lines: rea
 }
 
 /**
- * The journal of a sequence whose owner is gone; its lock is held. Makes what was read durable first: the bytes are
- * overwritten in place, because after a failed fdatasync Linux calls the pages clean, and a sync alone would lie.
+ * Opens the journal of a sequence whose owner is gone; its lock is held. First makes the lines
+ * durable: the bytes are overwritten in place, because after a failed fdatasync Linux marks the
+ * pages clean, and a sync alone would report a false success.
  */
 export function adopt(store: Store, file: StoreFile, id: string, token: string): Journal {
   return adoptBytes(store, file, { id, token, bytes: file.read() });
 }
 
 /**
- * The same for another recovery: an earlier one that has only found out what stands in its way counts for nothing any more, and
- * goes, with the outputs of its programs. So a journal does not grow, however often it is tried again.
+ * The same for another recovery. The lines of an earlier recovery that only found obstacles are
+ * removed, with the output of its programs. So a journal does not grow with each attempt.
  */
 export function adoptAgain(store: Store, file: StoreFile, id: string, token: string): Journal {
   const bytes = file.read();
@@ -120,10 +130,10 @@ export function append(journal: Journal, lines: readonly Line[], mode: 'durable'
 }
 
 /**
- * Appends lines of an unwinding. One that cannot be written does not stop it, because undo is idempotent: the state
- * goes on in memory and the journal stays open. But no later line is written either: with `undone 2` and without the
- * `undone 3` before it, recovery would undo 3 alone, and set back a value to one that 2 has undone already.
- * A failed sync does stop it.
+ * Appends lines of an unwinding. A line that cannot be written does not stop the unwinding, because
+ * undo is idempotent: the state goes on in memory and the journal stays open. But no later line is
+ * written either: with `undone 2` and without the `undone 3` before it, recovery would undo only 3,
+ * and restore a value that the undo of 2 has already replaced. A failed sync does stop it.
  */
 export function note(journal: Journal, lines: readonly Line[]): void {
   try {
@@ -143,16 +153,19 @@ export function close(journal: Journal, line: Line & { readonly t: 'closed' }): 
     retire(journal.store, journal.id);
     limitHistory(journal.store, journal.id);
   } catch {
-    // It is closed, which is all that matters to its sequence: the next recovery moves it.
+    // The journal is closed, which is enough for its sequence: the next recovery moves it.
   }
 }
 
-/** Moves a closed journal to the history without what may hold key material; whatever of that is done already. */
+/**
+ * Moves a closed journal to the history, without files that may contain key material. Skips parts
+ * that are done already.
+ */
 export function retire(store: Store, id: string): void {
   store.remove(`${id}.ballast`);
   store.remove(`${id}.d`);
   store.rename(`${id}.journal`, `history/${id}.journal`);
-  // Where a power cut can leave both names, rename(2) finds one file under them and does nothing.
+  // If a power cut left both names, rename(2) finds one file under both and does nothing.
   store.remove(`${id}.journal`);
   store.syncDir('history');
   store.syncDir('.');
@@ -189,8 +202,9 @@ function writeWithoutBallast(journal: Journal, bytes: Buffer, lines: readonly Li
 }
 
 /**
- * A torn line must not stand before a later one. Of a `committed` that cannot be cut off nobody knows whether it is torn, as
- * after a failed sync: recovery may find it whole, so the steps must not be undone by then.
+ * A torn line must not precede a later one. A `committed` that cannot be cut off may be complete or
+ * torn, as after a failed sync. Recovery may find it complete, so the steps must not be undone
+ * before.
  */
 function cutBack(journal: Journal, cause: unknown, lines: readonly Line[]): void {
   try {
@@ -210,7 +224,7 @@ function isNoSpace(error: unknown): boolean {
   return error instanceof Error && 'code' in error && (error.code === 'ENOSPC' || error.code === 'EDQUOT');
 }
 
-/** Room that is given back when the disk is full, so that the way back can still be written down. */
+/** Space that is freed when the disk is full, so that the undo can still be journalled. */
 function writeBallast(store: Store, id: string): void {
   store.remove(`${id}.ballast`);
   const file = store.create(`${id}.ballast`);

@@ -8,7 +8,9 @@ export interface Owner {
   readonly pid: number;
   readonly started: number;
   readonly boot: string;
-  /** The PID namespace that the pid is of, as readlink(2) of /proc/PID/ns/pid has it; missing: not known. */
+  /**
+   * The PID namespace of the pid, as readlink(2) of /proc/PID/ns/pid shows it; missing: unknown.
+   */
   readonly namespace?: string;
   readonly user: string;
   readonly bofh: string;
@@ -31,14 +33,14 @@ export interface IntentLine {
   readonly args: unknown;
   readonly undo: unknown;
   readonly host: string;
-  /** null: a bare pair that names no objects, so it conflicts with every older step. */
+  /** null: a pair of functions without claims, so it conflicts with every older step. */
   readonly claims: Claims | null;
   readonly contains?: Key;
   readonly within?: Key;
   readonly lives: 'disk' | 'boot';
-  /** Of one that lives until the reboot: it is undone after it all the same. */
+  /** For a step that lives until the reboot: it is undone after a reboot too. */
   readonly recurs?: true;
-  /** It writes no byte to what it claims. */
+  /** It writes no byte to the objects that it claims. */
   readonly keepsContent?: true;
   readonly after: boolean;
   readonly scope?: number;
@@ -51,7 +53,7 @@ export type BlockedWhy = 'failed' | 'bare' | 'away' | { readonly by: number };
 /** Why a step could not be undone, or finished, in one attempt. */
 export interface Blocked {
   readonly why: BlockedWhy;
-  /** For people, as the next two: what failed, who keeps it, what to do about it. */
+  /** For people, as the next two: what failed, who holds it, what would free it. */
   readonly message?: string;
   readonly holders?: readonly Holder[];
   readonly remedy?: string;
@@ -60,12 +62,12 @@ export interface Blocked {
 /** The lines of a journal. `docs/journal.md` has the table. */
 export type Line =
   | BeginLine
-  /** From now on it may be reserved there, and have to be released. */
+  /** From now on objects may be reserved on that host, and must be released. */
   | { readonly t: 'host'; readonly host: string; readonly reach: unknown }
   | { readonly t: 'scope'; readonly s: number; readonly name: string; readonly parent?: number }
   | IntentLine
   | { readonly t: 'done'; readonly n: number; readonly result: unknown; readonly witness?: string }
-  /** A newer witness of what the step made: the sequence itself has written there since. */
+  /** A newer witness of the step's object, because the sequence itself wrote there. */
   | { readonly t: 'witness'; readonly n: number; readonly witness: string }
   | { readonly t: 'undone'; readonly n: number; readonly by?: number; readonly notOurs?: string }
   | ({ readonly t: 'blocked'; readonly n: number } & Blocked)
@@ -99,8 +101,9 @@ const known: ReadonlySet<string> = new Set<Line['t']>([
 ]);
 
 /**
- * The bytes of one append, whose checksums go on from `crc`, that of the line before them on disk (0 at the start). A `+` marks
- * each line after its first. An append is synced before the next is written, so only the last one can have holes.
+ * The bytes of one append, whose checksums continue from `crc`, that of the line before them on
+ * disk (0 at the start). A `+` marks each line after its first. An append is synced before the next
+ * is written, so only the last one can have holes.
  */
 export function encode(
   lines: readonly Line[],
@@ -127,12 +130,15 @@ function hex(crc: number): string {
 
 export interface Decoded {
   readonly lines: readonly Line[];
-  /** Length of the part that holds whole lines; what follows is a torn write. */
+  /** Length of the part with complete lines; the rest is a torn write. */
   readonly length: number;
   readonly crc: number;
 }
 
-/** Reads a journal's bytes. Throws JournalError, naming the line, for any whole line that is not as it was written. */
+/**
+ * Reads a journal's bytes. Throws JournalError, naming the line, for any complete line that is
+ * damaged.
+ */
 export function decode(bytes: Buffer, name: string): Decoded {
   const length = bytes.lastIndexOf(0x0a) + 1;
   const lines: Line[] = [];
@@ -155,7 +161,7 @@ function parseLine(body: string, at: Place): Line {
   const line = jsonOf(body);
   if (line === undefined) throw damaged(at, 'it is whole, but no line of a journal');
   if (!known.has(line.t)) throw refused(at, `"${line.t}" is no line that this bofh knows`, { remedy: newer });
-  // Whoever reads the number may one day read a newer format than this code was written for.
+  // The number may one day belong to a newer format than this code knows.
   if (line.t === 'begin' && (line.format as number) !== 1)
     throw refused(at, `format ${line.format as number} is newer than this bofh`, { remedy: newer });
   return line;
@@ -177,14 +183,20 @@ interface Place {
   readonly inLastAppend: () => boolean;
 }
 
-/** True when no line after this one begins another append. Where a hole covers the mark of a line, there is a NUL. */
+/**
+ * True if no line after this one begins another append. If a hole covers the mark of a line, there
+ * is a NUL.
+ */
 function isLastAppend(texts: readonly string[], index: number): boolean {
   return index > 0 && texts.slice(index + 1).every((text) => text[8] === '+' || text[8] === '\0');
 }
 
 const newer = 'recover it with the version of bofh that wrote it';
 
-/** Recovery needs every line that was synced. What the last append said was not acted on before it was synced, so it may be cut off. */
+/**
+ * Recovery needs every line that was synced. Nothing acts on the last append before it is synced,
+ * so it may be cut off.
+ */
 function damaged(at: Place, what: string): JournalError {
   const id = at.name.replace(/^.*\//, '').replace(/\.journal$/, '');
   const lastLine = at.inLastAppend();

@@ -1,13 +1,19 @@
 import type { Store } from './store.ts';
 
-/** How much of the history is kept: nothing older than this but so many of the newest, and no more than so many in all. */
+/**
+ * How much of the history is kept: journals up to this age, always this many of the newest, and at
+ * most so many in all.
+ */
 export interface Keep {
   readonly days: number;
   readonly newest: number;
   readonly count: number;
 }
 
-/** What is kept by itself: a clock that jumps must not take the whole history along. */
+/**
+ * The default limits. The newest are always kept, so that a clock that jumps does not remove the
+ * whole history.
+ */
 export const usualKeep: Keep = { days: 400, newest: 100, count: 5000 };
 
 const dayMs = 86_400_000;
@@ -23,7 +29,10 @@ export function surplus(store: Store, keep: Keep): readonly string[] {
     .map(({ id }) => id);
 }
 
-/** Removes closed journals, with all that is kept beside them. What bears their marks is of an unknown sequence then. */
+/**
+ * Removes closed journals and the files beside them. Their marks then belong to an unknown
+ * sequence.
+ */
 export function removeClosed(store: Store, ids: readonly string[]): void {
   const gone = new Set(ids);
   for (const name of store.names('history'))
@@ -32,8 +41,8 @@ export function removeClosed(store: Store, ids: readonly string[]): void {
 }
 
 /**
- * Keeps the history within its limits. Called for each journal that moves there; it looks now and then, which ids,
- * being random, decide as well as anything, and at once when there are far too many.
+ * Keeps the history within its limits. Called for each journal that moves there. It checks at
+ * random, by the ids, which are random, and at once if there are far too many.
  */
 export function limitHistory(store: Store, id: string): void {
   const { length } = store.names('history');

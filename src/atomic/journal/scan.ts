@@ -6,7 +6,7 @@ import { isSameView, type LockHolder } from '../locks/processes.ts';
 import { fold, type State } from './state.ts';
 import { outputsOf, type StoreFile } from './store.ts';
 
-/** A journal as it lies on the disk, whoever works on it. */
+/** A journal on the disk, whether or not a process works on it. */
 export interface Seen {
   readonly id: string;
   readonly inode: string;
@@ -14,7 +14,10 @@ export interface Seen {
   readonly state: State;
 }
 
-/** Every journal that has not moved to the history, but `own`. One that cannot be read is an error: rule zero. */
+/**
+ * Every journal that is not in the history, except `own`. Throws for one that cannot be read (rule
+ * zero).
+ */
 export function journals(engine: Engine, own?: string): readonly Seen[] {
   return engine.store.names('.').flatMap((name) => {
     const id = /^(?<id>.+)\.journal$/.exec(name)?.groups?.id;
@@ -22,7 +25,7 @@ export function journals(engine: Engine, own?: string): readonly Seen[] {
   });
 }
 
-/** Those of the bofh of another host; none where it never had any. */
+/** The journals of the bofh of another host; none if it never had any. */
 export async function journalsOn(
   host: ReadHost,
   directory: string,
@@ -31,7 +34,7 @@ export async function journalsOn(
   const names = (await host.readDir(directory)).filter((name) => name.endsWith('.journal'));
   const seen = names.map(async (name) => {
     const bytes = await host.readFile(`${directory}/${name}`).catch((error: unknown) => {
-      // It has ended while we looked.
+      // It ended in the meantime.
       if (error instanceof CommandError && error.reason === 'not-found') return undefined;
       throw error;
     });
@@ -42,7 +45,7 @@ export async function journalsOn(
   return (await Promise.all(seen)).flat();
 }
 
-/** Undefined when there is none of this id that has not moved. */
+/** Undefined if there is no journal of this id outside the history. */
 export function journalOf(engine: Engine, id: string): Seen | undefined {
   const file = engine.store.open(`${id}.journal`);
   if (file === undefined) return undefined;
@@ -58,13 +61,15 @@ export function see(id: string, file: StoreFile): Seen {
   return { id, inode: file.inode, lines, state: fold(lines) };
 }
 
-/** Is the process that works on it alive? Never asked while we have the file open ourselves. */
+/**
+ * Whether the process that works on it is alive. Never called while this process has the file open.
+ */
 export function isOwned(engine: Engine, { state, inode }: Seen): boolean {
-  // In another PID namespace its number is that of somebody else.
+  // In another PID namespace this number belongs to another process.
   return isSameView(state.owner, engine.processes.self) && engine.processes.alive(state.owner, inode);
 }
 
-/** Who works on a journal. `unknown`: somebody holds its lock whom this process cannot see. */
+/** Who works on a journal. `unknown`: a process that is invisible from here holds its lock. */
 export interface Worked {
   readonly owner: 'running' | 'orphan' | 'dead' | 'unknown';
   /** The programs of a dead owner that still run. */
@@ -89,7 +94,7 @@ export async function workedOn(engine: Engine, journals: readonly Seen[]): Promi
 /** A process has 1,024 descriptors by default. */
 const probed = 100;
 
-/** Those whose lock somebody holds. */
+/** The journals whose lock is held. */
 async function heldAmong(engine: Engine, journals: readonly Seen[]): Promise<ReadonlySet<Seen>> {
   const held = new Set<Seen>();
   for (let begin = 0; begin < journals.length; begin += probed) {
@@ -112,7 +117,7 @@ async function heldAmong(engine: Engine, journals: readonly Seen[]): Promise<Rea
   return held;
 }
 
-/** Why nothing is done with a journal on which somebody works whom this process cannot see. */
+/** Why a journal is left untouched while an invisible process works on it. */
 export function cannotTell(id: string, object?: string): JournalError {
   const what =
     object === undefined
@@ -124,7 +129,10 @@ export function cannotTell(id: string, object?: string): JournalError {
   });
 }
 
-/** A file with its lock; `held` by somebody else; or undefined when there is none (any more). */
+/**
+ * A file with its lock; `held` if another process has the lock; undefined if there is no such file
+ * (any more).
+ */
 export async function openLocked(engine: Engine, name: string): Promise<StoreFile | 'held' | undefined> {
   const file = engine.store.open(name);
   if (file === undefined) return undefined;
@@ -134,7 +142,7 @@ export async function openLocked(engine: Engine, name: string): Promise<StoreFil
   return kept === 'held' ? 'held' : openLocked(engine, name);
 }
 
-/** Locks a file, and makes sure that it still is what has this name. Closes it when it cannot be told. */
+/** Locks a file, and checks that it still has this name. Closes it if that is unknown. */
 export async function lock(
   engine: Engine,
   file: StoreFile,
@@ -148,7 +156,7 @@ export async function lock(
   return engine.store.inode(name) === file.inode ? 'locked' : 'moved';
 }
 
-/** The journal of a sequence that nobody works on, locked. Throws JournalError when somebody does. */
+/** The journal of a sequence that no process works on, locked. Throws JournalError if one does. */
 export async function takeDead(engine: Engine, id: string): Promise<StoreFile> {
   const file = await openLocked(engine, `${id}.journal`);
   if (file === undefined) throw new JournalError(`there is no open journal ${id}`);

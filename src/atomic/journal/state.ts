@@ -16,14 +16,14 @@ export type { Step } from './step.ts';
 
 export { exclusive } from './step-index.ts';
 
-/** What a journal's lines add up to. */
+/** The state that a journal's lines describe. */
 export interface State {
   readonly begin: BeginLine;
   /** The newest of `begin` and `recovery`. */
   readonly owner: Owner;
   /** In the order of the intent lines. */
   readonly steps: readonly Step[];
-  /** Hosts other than that of the journal on which it has, or had, objects reserved. */
+  /** Hosts, other than that of the journal, on which the sequence has, or had, objects reserved. */
   readonly hosts: readonly { readonly name: string; readonly reach: unknown }[];
   /** scope → the scope around it. */
   readonly scopes: ReadonlyMap<number, number | undefined>;
@@ -32,14 +32,16 @@ export interface State {
   readonly because: string | undefined;
   readonly committed: boolean;
   readonly closed: (Line & { readonly t: 'closed' })['outcome'] | undefined;
-  /** What `next` looks up, so that no step costs more the more there are. */
+  /** Indexes for `next`, so that the cost of a step does not grow with the number of steps. */
   readonly index: Index;
 }
 
-/** A state as it grows, with what it grows in. */
+/** A state that grows with each line, and its index. */
 type Growing = { -readonly [K in keyof State]: State[K] };
 
-/** The state after one more line. It grows in place: the state before is no more (`copyOf` keeps it). */
+/**
+ * The state after one more line. It grows in place: the former state is lost (`copyOf` keeps it).
+ */
 export function advance(state: State | undefined, line: Line): State {
   if (state === undefined) {
     if (line.t !== 'begin') throw new TypeError('a journal starts with `begin`');
@@ -113,7 +115,7 @@ export function fold(lines: readonly Line[]): State {
   return state;
 }
 
-/** One that can grow by itself. */
+/** A copy that can grow separately. */
 export function copyOf(state: State): State {
   const index = copyIndex(state.index);
   return { ...state, index, steps: index.steps, scopes: index.scopes };
@@ -141,7 +143,7 @@ export function stepOf({ steps, index }: State, n: number): Step | undefined {
   return place === undefined ? undefined : steps[place];
 }
 
-/** Does scope `inner` lie in scope `outer` (undefined: the whole sequence)? */
+/** Whether scope `inner` is inside scope `outer` (undefined: the whole sequence). */
 export function inScope(state: State, inner: number | undefined, outer: number | undefined): boolean {
   for (let scope = inner; ; scope = state.scopes.get(scope)) {
     if (scope === outer) return true;
@@ -156,23 +158,29 @@ export function conflicting(a: Claims, b: Claims): Key | undefined {
   return exclusive(a).find((key) => all.has(key)) ?? (a.needs ?? []).find((key) => exclusiveB.has(key));
 }
 
-/** Is there still something to do for this step: before the commit to undo it, after it to finish it? */
+/** Whether this step still has work: before the commit its undo, after it its irreversible part. */
 export function isLeft(state: State, step: Step): boolean {
   return step.undone === undefined && (!state.committed || (step.intent.after && !step.finished));
 }
 
-/** Did the effect of a step end with the boot that it was done in, so that there is nothing to undo? */
+/** Whether the effect of a step ended with its boot, so that there is nothing to undo. */
 export function endedWithBoot({ intent }: Step, boot: string | undefined): boolean {
   return intent.lives === 'boot' && intent.recurs !== true && intent.boot !== boot;
 }
 
-/** Does the older step conflict with the newer one? A bare pair without claims conflicts with every older step. */
+/**
+ * Whether the older step conflicts with the newer one. A pair of functions without claims conflicts
+ * with every older step.
+ */
 export function blocks(newer: Pick<IntentLine, 'claims'>, older: Pick<IntentLine, 'claims'>): boolean {
   if (newer.claims === null) return true;
   return older.claims !== null && conflicting(newer.claims, older.claims) !== undefined;
 }
 
-/** Other steps that are not undone and conflict with this one, oldest first; of a bare pair without claims none. */
+/**
+ * Other steps that are not undone and conflict with this one, oldest first; none for a pair of
+ * functions without claims.
+ */
 export function conflictsOf({ index }: State, { n, intent }: Step): readonly Step[] {
   const places = new Set<number>();
   const add = (list: readonly number[] | undefined): void => list?.forEach((place) => places.add(place));
@@ -185,7 +193,10 @@ export function conflictsOf({ index }: State, { n, intent }: Step): readonly Ste
   return steps.filter((step) => step.n !== n);
 }
 
-/** May a newer step, undone or not, have written to the object of this one, or to what that stands on? */
+/**
+ * Whether a newer step, undone or not, may have written to the object of this one, or to what is
+ * below it.
+ */
 export function isTouched({ index }: State, { n, intent }: Step): boolean {
   const place = index.places.get(n) ?? 0;
   const later = (newest: number | undefined): boolean => newest !== undefined && newest > place;
@@ -195,14 +206,14 @@ export function isTouched({ index }: State, { n, intent }: Step): boolean {
   );
 }
 
-/** Whether something that the sequence made lies in the object of a step. */
+/** Whether the object of a step contains an object of the sequence. */
 export function isFilled({ index }: State, { intent: { contains } }: Step): 'now' | 'before' | 'never' {
   if (contains === undefined || !index.everFilled.has(contains)) return 'never';
   const inside = (index.inside.get(contains) ?? []).flatMap((place) => index.steps[place] ?? []);
   return inside.some(({ intent }) => makesContent(intent)) ? 'now' : 'before';
 }
 
-/** A step that a scope is undoing now, and that the new one would stand in the way of. */
+/** A step that a scope is undoing now, and that the new step would block. */
 export function beingUndone(state: State, intent: IntentLine): Step | undefined {
   if (state.unwinding.length === 0) return undefined;
   return state.steps.find(

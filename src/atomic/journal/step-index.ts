@@ -3,8 +3,8 @@ import type { Claims, Key } from '../operation.ts';
 import type { Step } from './step.ts';
 
 /**
- * The steps of a journal, and where to find those that a question is about. It grows with the lines, so that neither folding them
- * nor the next decision looks through all of them. A place is the position of a step among all.
+ * The steps of a journal, with indexes. They grow with the lines, so that neither folding a line
+ * nor the next decision looks through all steps. A place is the position of a step among all.
  */
 export interface Index {
   readonly steps: Step[];
@@ -18,26 +18,32 @@ export interface Index {
   readonly blocked: Set<number>;
   /** Neither undone nor finished, with something to do after the commit. */
   readonly unfinished: Chain;
-  /** Not undone, by key: those that make it or contain it, and those that have it for themselves, oldest first. */
+  /**
+   * Not undone, by key: the steps that make or contain it, and those that have it exclusively,
+   * oldest first.
+   */
   readonly makers: Map<Key, number[]>;
   readonly holders: Map<Key, number[]>;
-  /** Not undone, by the key of what they lie in. */
+  /** Not undone, by the key of their container. */
   readonly inside: Map<Key, number[]>;
-  /** Keys that something lies in, or lay in and is undone. */
+  /** Keys of containers, also of those whose content is undone. */
   readonly everFilled: Set<Key>;
-  /** Not undone, by key: those that need it. */
+  /** Not undone, by key: the steps that need it. */
   readonly needers: Map<Key, number[]>;
-  /** Other keys that an object has had in the sequence, by a key that a step has renamed it to. */
+  /** Other keys of an object in the sequence, by a key that a step renamed it to. */
   readonly formerKeys: Map<Key, readonly Key[]>;
   /**
-   * By key, undone or not: the newest step that has it for itself, and the newest that has or needs it. Without those that write
-   * nothing to it.
+   * By key, undone or not: the newest step that has it exclusively, and the newest that has or
+   * needs it. Without steps that write nothing to it.
    */
   readonly newestHolder: Map<Key, number>;
   readonly newestUser: Map<Key, number>;
 }
 
-/** Places in their order, of which any can go: each knows the one before and the one after it, or -1. Undefined: it is not in it. */
+/**
+ * An ordered list of places that allows removal: each entry knows the one before and the one after
+ * it, or -1. Undefined: not in the list.
+ */
 interface Chain {
   before: (number | undefined)[];
   after: (number | undefined)[];
@@ -113,12 +119,12 @@ function addUse(index: Index, place: number, { claims, keepsContent }: IntentLin
   for (const key of allKeys(claims?.needs)) index.newestUser.set(key, place);
 }
 
-/** A step that lies in an object need not put anything into it: it may only name, tag or activate that. */
+/** A step inside an object need not write to it: it may only name, tag or activate it. */
 export function makesContent({ claims }: Pick<IntentLine, 'claims'>): boolean {
   return (claims?.makes ?? []).length > 0;
 }
 
-/** Of one that is not known nothing happens. */
+/** Ignores an unknown place. */
 export function changeStep(
   index: Index,
   n: number,
@@ -144,14 +150,14 @@ function forget(index: Index, place: number, intent: IntentLine): void {
   index.blocked.delete(place);
   for (const [lists, key] of listsOf(index, intent)) {
     const list = lists.get(key) ?? [];
-    // The newest goes first, as a rule.
+    // Usually the newest is removed first.
     const at = list.lastIndexOf(place);
     if (at >= 0) list.splice(at, 1);
     if (list.length === 0) lists.delete(key);
   }
 }
 
-/** `blocked` counts for one attempt, or stuck would stay stuck after the repair. */
+/** `blocked` is valid for one attempt, or stuck would stay stuck after the repair. */
 export function unblock(index: Index): void {
   if (index.blocked.size === 0) return;
   for (const place of index.blocked) {
@@ -199,12 +205,12 @@ function unlink(chain: Chain, place: number): void {
   chain.after[place] = undefined;
 }
 
-/** The keys that a step must have for itself. */
+/** The keys that a step needs exclusively. */
 export function exclusive(claims: Claims): readonly Key[] {
   return [...(claims.makes ?? []), ...(claims.changes ?? [])];
 }
 
-/** Those lists that a step stands in, with its keys. */
+/** The lists that contain a step, with its keys. */
 function listsOf(
   index: Index,
   { claims, contains, within }: IntentLine,

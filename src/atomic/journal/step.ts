@@ -1,11 +1,11 @@
 import type { Blocked, IntentLine } from './lines.ts';
 
-/** A step as the journal tells it. */
+/** A step as recorded in the journal. */
 export interface Step {
   readonly n: number;
   readonly intent: IntentLine;
   readonly done?: { readonly result: unknown };
-  /** The newest one of the content that its undo destroys. */
+  /** The newest witness of the content that its undo destroys. */
   readonly witness?: string;
   readonly undone?: { readonly by?: number; readonly notOurs?: string };
   readonly finished: boolean;

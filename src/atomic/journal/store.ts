@@ -22,7 +22,7 @@ import { exposedHere } from '../../command/index.ts';
 
 /** An open file of the state directory. Synchronous throughout: the order of its calls is the engine's contract. */
 export interface StoreFile {
-  /** -1 where there is no real descriptor. */
+  /** -1 if there is no real descriptor. */
   readonly fd: number;
   /** `device:inode`. */
   readonly inode: string;
@@ -37,30 +37,31 @@ export interface StoreFile {
 /** The state directory, real or in memory. Names are relative to it. */
 export interface Store {
   readonly directory: string;
-  /** Names in a folder, sorted; empty when the folder is not there yet. */
+  /** Names in a directory, sorted; empty if the directory does not exist yet. */
   names(folder: '.' | 'history'): readonly string[];
-  /** O_EXCL; makes the state directory when it is missing. */
+  /** O_EXCL; creates the state directory if it is missing. */
   create(name: string): StoreFile;
   /** Undefined when there is none. */
   open(name: string): StoreFile | undefined;
-  /** `device:inode` of what has this name now. */
+  /** `device:inode` of the file that now has this name. */
   inode(name: string): string | undefined;
   makeDir(name: string): void;
   rename(from: string, to: string): void;
-  /** A file or a whole folder; one that is not there is removed already. */
+  /** Removes a file or a whole directory; a missing one counts as removed. */
   remove(name: string): void;
   /**
-   * When a file was last written to, in milliseconds since 1970; undefined when there is none. By a clock that may have
-   * been wrong: for people, and for the age of the history, never for an order that matters.
+   * When a file was last written, in milliseconds since 1970; undefined if there is none. The clock
+   * may have been wrong: only for people and for the age of the history, never for an order that
+   * matters.
    */
   changedMs(name: string): number | undefined;
-  /** Bytes that can still be written here; undefined where nothing but memory limits that. */
+  /** Bytes that can still be written here; undefined if only memory limits that. */
   freeBytes(): number | undefined;
   /** Makes names durable. */
   syncDir(folder: '.' | 'history'): void;
 }
 
-/** The store on this host's disk; every file is 0600, every folder 0700. */
+/** The store on this host's disk; every file is 0600, every directory 0700. */
 export function diskStore(directory: string): Store {
   let trusted: true | undefined;
   const path = (name: string): string => {
@@ -94,11 +95,11 @@ export function diskStore(directory: string): Store {
   };
 }
 
-/** A journal says what recovery does as this user, so nobody else may be able to put one there. */
+/** A journal tells recovery what to do as this user, so no other user may be able to create one. */
 export function refuseUntrusted(directory: string): true | undefined {
   for (const place of [directory, dirname(directory)]) {
     const stat = absent(() => lstatSync(place));
-    // What is not there yet will be made by us; then it is looked at again.
+    // A missing directory will be created by bofh, and is then checked again.
     if (stat === undefined) return undefined;
     const uid = process.geteuid?.() ?? 0;
     const sticky = place !== directory && (stat.mode & 0o1000) !== 0;
@@ -110,7 +111,7 @@ export function refuseUntrusted(directory: string): true | undefined {
         },
       );
   }
-  // Whoever can rename a folder above it can put another directory in its place.
+  // Anyone who can rename a directory above it can replace it.
   const found = exposedHere(directory, 'content');
   if (found === undefined) return true;
   throw new JournalError(`${directory} is no place for journals: ${found.at} ${found.why}`, {
@@ -118,7 +119,7 @@ export function refuseUntrusted(directory: string): true | undefined {
   });
 }
 
-/** For reading alone where the disk is read-only: what is written there can still be told. */
+/** Opens for reading only on a read-only disk: the journals can still be shown. */
 function openWhole(path: string): number {
   try {
     return openSync(path, constants.O_RDWR | constants.O_NOFOLLOW);
@@ -128,11 +129,11 @@ function openWhole(path: string): number {
   }
 }
 
-/** Of the filesystem on which the directory is, or will be made. */
+/** The filesystem of the directory, or of its future place. */
 function freeBytes(directory: string): number {
   const there = absent(() => statfsSync(directory));
   if (there === undefined) return freeBytes(dirname(directory));
-  // Root may also write what is kept back for it.
+  // Root may also use the reserved blocks.
   return (process.geteuid?.() === 0 ? there.bfree : there.bavail) * there.bsize;
 }
 
@@ -155,8 +156,8 @@ function readWhole(fd: number): Buffer {
 }
 
 /**
- * Makes a folder whose name, and those of the new folders above it, are on the disk when this returns. One by one:
- * node's `recursive` says ENOENT where the disk is read-only (20.20).
+ * Creates a directory. Its name, and those of new directories above it, are on disk when this
+ * returns. One by one, because node's `recursive` reports ENOENT on a read-only disk (20.20).
  */
 export function makeDurable(directory: string, above: 'there' | 'unknown' = 'unknown'): void {
   try {
@@ -164,7 +165,8 @@ export function makeDurable(directory: string, above: 'there' | 'unknown' = 'unk
   } catch (error) {
     if (!(error instanceof Error && 'code' in error)) throw error;
     if (error.code === 'EEXIST') return;
-    // With a folder above it that is there, ENOENT says something else: nothing can be made in /proc, nor below a link to nowhere.
+    // If the directory above exists, ENOENT has another cause: nothing can be created in /proc, nor
+    // below a dangling link.
     if (error.code !== 'ENOENT' || above === 'there') throw error;
     makeDurable(dirname(directory));
     makeDurable(directory, 'there');
@@ -182,7 +184,7 @@ function syncDirectory(path: string): void {
   }
 }
 
-/** Undefined when there is no such file; every other failure is one. */
+/** Undefined if there is no such file; throws for every other failure. */
 export function absent<T>(access: () => T): T | undefined {
   try {
     return access();

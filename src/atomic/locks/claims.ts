@@ -10,7 +10,7 @@ import { describe } from '../undo/report.ts';
 import { cannotTell, journals, journalsOn, type Seen, workedOn } from '../journal/scan.ts';
 import { conflicting, exclusive, isLeft, type Step } from '../journal/state.ts';
 
-/** What the claims of a step are held against. */
+/** What the claims of a step are compared with. */
 export interface Claiming {
   readonly engine: Engine;
   readonly id: string;
@@ -18,13 +18,13 @@ export interface Claiming {
   /** Claims of the steps that run now. */
   readonly running: Map<number, { readonly kind: string; readonly claims: Claims }>;
   readonly stop: AbortSignal;
-  /** Makes the journal say that objects may be reserved on the host, before any is. */
+  /** Journals that objects may be reserved on the host, before any is. */
   readonly enter: () => Promise<Journal>;
 }
 
 /**
- * Takes the objects of a step: against the steps beside it, the sequences that live, and those that died; on another host also
- * against those that run or have died there.
+ * Claims the objects of a step. Checks parallel steps, running sequences, and dead ones; on another
+ * host also those that run or died there.
  */
 export async function claim(at: Claiming, kind: string, n: number, own: Claims): Promise<void> {
   const claims = withHost(at.engine, own);
@@ -35,7 +35,10 @@ export async function claim(at: Claiming, kind: string, n: number, own: Claims):
   await reserveObjects(at, own);
 }
 
-/** What another host is changing here is not to be touched, whether that lives or not. */
+/**
+ * Objects that another host is changing here must stay untouched, whether its sequence is alive or
+ * not.
+ */
 function refuseReserved({ engine, id: own }: Claiming, claims: Claims): void {
   for (const { id, name, coordinator, exclusive: makes, shared: needs } of engine.reserved?.list() ?? []) {
     const key = id === own ? undefined : conflicting({ makes, needs }, claims);
@@ -54,7 +57,7 @@ async function reserveObjects({ engine, enter }: Claiming, claims: Claims): Prom
   if (taken !== undefined)
     throw new JournalError(`${said(engine, taken.key)} is in use by ${taken.by}`, { remedy: taken.remedy });
   if (reservations.journals === undefined) return;
-  // After it is reserved: from now on no bofh there begins on it.
+  // After the reservation: from now on no bofh there starts to change it.
   for (const { id, state } of await journalsOn(host, reservations.journals))
     for (const { intent } of state.steps.filter((step) => isLeft(state, step) && step.intent.host === '')) {
       const key = conflicting(intent.claims ?? {}, claims);
@@ -77,7 +80,7 @@ function said({ host }: Pick<Place, 'host'>, key: Key): string {
   return keyInWords(host.name, key);
 }
 
-/** Two steps of one sequence that run side by side must not touch one object. */
+/** Two parallel steps of one sequence must not use the same object. */
 function refuseParallel(at: Claiming, kind: string, n: number, claims: Claims): void {
   for (const running of at.running.values()) {
     const key = conflicting(running.claims, claims);
@@ -89,7 +92,7 @@ function refuseParallel(at: Claiming, kind: string, n: number, claims: Claims): 
   at.running.set(n, { kind, claims });
 }
 
-/** All locks in one go; refused at once, or tried again until the time given is over. */
+/** Takes all locks at once; refused at once, or retried until the time limit. */
 async function lockObjects(at: Claiming, claims: Claims): Promise<void> {
   const { engine, id, locks } = at;
   await untilFree(at, async () => {
@@ -98,7 +101,7 @@ async function lockObjects(at: Claiming, claims: Claims): Promise<void> {
   });
 }
 
-/** Asks what is in the way until nothing is, or the time given is over. */
+/** Repeats the check until there is no obstacle, or until the time limit. */
 async function untilFree(
   { engine, stop }: Claiming,
   inTheWay: () => Promise<string | undefined>,
@@ -114,8 +117,8 @@ async function untilFree(
 }
 
 /**
- * Asked when the intent is on the disk: from then on another sequence sees it in the journal. Before that only the lock keeps others
- * away, and its file may have been removed.
+ * Called when the intent is on disk: from then on another sequence sees it in the journal. Before
+ * that only the lock protects the object, and its file may have been removed.
  */
 export function refuseLostLock({ engine, locks }: Pick<Claiming, 'engine' | 'locks'>, claims: Claims): void {
   const key = locks.lost(claims);
@@ -129,7 +132,7 @@ export function refuseLostLock({ engine, locks }: Pick<Claiming, 'engine' | 'loc
     );
 }
 
-/** The sequence that claims a key, as its journal tells it. */
+/** The sequence that claims a key, according to its journal. */
 function whoHas(engine: Engine, own: string, key: Key): string {
   const has = ({ intent: { claims } }: Step): boolean =>
     claims !== null && [...exclusive(claims), ...(claims.needs ?? [])].includes(key);
@@ -147,13 +150,14 @@ export function refuseDamaged(engine: Engine): void {
 }
 
 /**
- * An open journal blocks the objects that it makes or changes, and nothing else: that of a dead sequence until it is recovered,
- * that of a living one until it ends. The living one has locked them as well, but somebody may have removed the file of its lock.
+ * An open journal blocks the objects that it makes or changes, and nothing else: that of a dead
+ * sequence until it is recovered, that of a running one until it ends. A running sequence also
+ * holds the locks, but their files may have been removed.
  */
 async function refuseClaimed(at: Claiming, claims: Claims): Promise<void> {
   const { engine, id: own } = at;
   await untilFree(at, async () => {
-    // Its own it knows, and to read that again for each step would cost more with each.
+    // A sequence knows its own claims; reading them again for each step would cost more with each.
     for (const seen of journals(engine, own)) {
       const { id, state } = seen;
       if (state.closed !== undefined) continue;

@@ -4,12 +4,17 @@ import { exclusive } from '../journal/state.ts';
 
 const common = 'hosts:';
 
-/** The key of what is one and the same on several hosts: all of them call it so, and a step on one conflicts with a step on another. */
+/**
+ * The key of an object that is the same on several hosts: all of them use this name, and a step on
+ * one conflicts with a step on another.
+ */
 export function commonKey(of: string): Key {
   return `${common}${of}`;
 }
 
-/** The key of a host's object as journals and locks have it: that of another host bears its name. */
+/**
+ * The key of a host's object in journals and locks: that of another host contains the host's name.
+ */
 export function hostKey({ host }: Pick<Place, 'host'>, key: Key): Key {
   return key.startsWith(common) ? key : `${prefixOf(host.name)}${key}`;
 }

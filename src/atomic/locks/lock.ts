@@ -11,9 +11,15 @@ type Mode = 'shared' | 'exclusive';
 
 /** The object locks of one sequence: held until it closes. */
 export interface ObjectLocks {
-  /** Takes all keys of a step in one go, never waiting; the first key that somebody else holds, or undefined. */
+  /**
+   * Takes all keys of a step at once, never waiting; returns the first key that another process
+   * holds, or undefined.
+   */
   take(claims: Claims): Promise<Key | undefined>;
-  /** A key whose lock file was removed since it was taken: another sequence may have locked a new file of that name. */
+  /**
+   * A key whose lock file was removed after locking: another sequence may have locked a new file of
+   * that name.
+   */
   lost(claims: Claims): Key | undefined;
   release(): void;
 }
@@ -21,14 +27,14 @@ export interface ObjectLocks {
 /** Where sequences get their object locks. */
 export interface LockTable {
   open(): ObjectLocks;
-  /** Removes the files of locks that nobody holds. */
+  /** Removes lock files that are not held. */
   sweep?(): Promise<void>;
 }
 
 /**
- * flock(2) on files, released by the kernel when the process ends, however it ends. Each object has a file in every one of the
- * directories: beside the journals, because whoever shares these shares the locks too, and in /run, for a bofh with another
- * state directory.
+ * flock(2) on files, released by the kernel when the process ends, in whatever way. Each object has
+ * a file in each of the directories: beside the journals, because everyone who shares the journals
+ * shares the locks too, and in /run, for a bofh with another state directory.
  */
 export function lockTable(directories: readonly string[], host: Flock): LockTable {
   return {
@@ -41,7 +47,7 @@ export function lockTable(directories: readonly string[], host: Flock): LockTabl
 
 type Flock = Pick<LocalHost, 'flock'>;
 
-/** An open file, and the name that it has, or had. */
+/** An open file, and its present or former name. */
 interface LockFile {
   readonly fd: number;
   readonly path: string;
@@ -54,7 +60,7 @@ interface Held {
 
 function objectLocks(directories: readonly string[], host: Flock): ObjectLocks {
   const held = new Map<Key, Held>();
-  // One at a time: two steps side by side that share an object would open its lock twice and lose one.
+  // One at a time: two parallel steps that share an object would open its lock twice and lose one.
   let turn: Promise<unknown> = Promise.resolve();
   return {
     take: (claims) => {
@@ -70,7 +76,10 @@ function objectLocks(directories: readonly string[], host: Flock): ObjectLocks {
   };
 }
 
-/** A file that is removed under its exclusive lock has no other holder, and who opens it meanwhile sees that its name is gone. */
+/**
+ * A file that is removed under its exclusive lock has no other holder, and a process that opens it
+ * meanwhile sees that its name is gone.
+ */
 function releaseFile(file: LockFile, mode: Mode): void {
   if (mode === 'exclusive') removeFile(file);
   closeSync(file.fd);
@@ -84,16 +93,22 @@ function removeFile(file: LockFile): void {
   }
 }
 
-/** A lock is worth something only while its file is what has the name: another process locks what it finds there. */
+/**
+ * A lock is valid only while its file has the name: another process locks the file that it finds
+ * there.
+ */
 function isNamed({ fd, path }: LockFile): boolean {
   const there = absent(() => statSync(path, { bigint: true }));
   const ours = fstatSync(fd, { bigint: true });
   return there !== undefined && there.ino === ours.ino && there.dev === ours.dev;
 }
 
-/** Files come and go only between the steps of others, so that hardly a second attempt is needed. */
+/**
+ * Files are created and removed only between the steps of others, so a second attempt is rarely
+ * needed.
+ */
 const attempts = 100;
-/** A sweep, and the bofh of another host that looks who has an object, hold its lock for a moment. */
+/** A sweep, and another host's bofh that checks who has an object, hold its lock for a moment. */
 const triesWhenRefused = 3;
 
 async function takeAll(
@@ -120,7 +135,7 @@ async function takeAll(
   throw noLock(directories.join(', '), new Error('its files are removed as fast as they are made'));
 }
 
-/** `removed`: by the time that a file was locked, its name was gone. */
+/** `removed`: the name was gone when the file was locked. */
 async function tryAll(
   directories: readonly string[],
   host: Flock,
@@ -154,11 +169,14 @@ async function tryAll(
 interface Opened extends LockFile {
   readonly key: Key;
   readonly mode: Mode;
-  /** What we had it in before. */
+  /** The former mode of this lock. */
   readonly from?: Mode;
 }
 
-/** A file of ours that somebody has removed is opened again under its name: there another sequence may have locked it. */
+/**
+ * A removed lock file of this sequence is opened again by name: another sequence may have locked
+ * the new one.
+ */
 function openAll(
   directories: readonly string[],
   had: Held | undefined,
@@ -190,7 +208,7 @@ function stronger(had: Held | undefined, mode: Mode): Mode {
 /** Locks for one call of flock: a process has 1,024 descriptors by default. */
 const sweptAtOnce = 100;
 
-/** What many share is removed by none of them. */
+/** A file that many share is not removed by any of them. */
 async function sweep(directory: string, host: Flock): Promise<void> {
   const names = absent(() => readdirSync(directory)) ?? [];
   for (let begin = 0; begin < names.length; begin += sweptAtOnce) {
@@ -214,7 +232,7 @@ async function sweep(directory: string, host: Flock): Promise<void> {
   }
 }
 
-/** Each key of a step with the stronger of its modes, in one order for everybody. */
+/** Each key of a step with the stronger of its modes, in one order for all processes. */
 function modes(claims: Claims): ReadonlyMap<Key, Mode> {
   const all = new Map<Key, Mode>();
   for (const key of claims.needs ?? []) all.set(key, 'shared');

@@ -26,22 +26,22 @@ export interface LockHolder {
 export interface Processes {
   /** This process, and the boot of the machine that it runs on. */
   readonly self: Pick<Owner, 'pid' | 'started' | 'boot' | 'namespace'>;
-  /** Does the owner live, and still have this file open? */
+  /** Whether the owner lives, and still has this file open. */
   alive(owner: Owner, inode: string): boolean;
   /**
-   * Looks at all processes once, for any number of journals. Of each it tells the programs, other than this process, for which
-   * the lock of its file is held, and those of the sessions recorded in its directory of outputs: they may outlive the shell
-   * that held the lock for them.
+   * Looks at all processes once, for any number of journals. Returns for each the programs, other
+   * than this process, that hold the lock of its file, and those of the sessions recorded in its
+   * output directory: they may outlive the shell that held the lock for them.
    */
   holders(): (inode: string, outputs: string) => readonly LockHolder[];
-  /** SIGTERM to the process group that a change was started as. */
+  /** Sends SIGTERM to the process group of a change. */
   end(pid: number): void;
 }
 
 /** The processes of this host, from /proc. */
 export function hostProcesses(): Processes {
   const boot = bootId();
-  // By the numbers of the namespace that /proc shows, which need not be our own.
+  // Numbers of the namespace that /proc shows, which may differ from that of this process.
   const pid = Number(readlinkSync('/proc/self'));
   const self = { pid, started: processStat(pid)?.started ?? 0, boot, ...namespaceOfProc() };
   return {
@@ -72,7 +72,10 @@ export function hostProcesses(): Processes {
   };
 }
 
-/** Do the pids of the owner mean the same to us? A journal of an older bofh does not say. */
+/**
+ * Whether the owner's pids are valid in this PID namespace. A journal of an older bofh does not
+ * record it.
+ */
 export function isSameView(owner: Owner, self: Processes['self']): boolean {
   return owner.boot === self.boot && (owner.namespace ?? self.namespace) === self.namespace;
 }
@@ -99,7 +102,7 @@ function wordsOf(pid: number): readonly string[] {
   return (content(`/proc/${pid}/cmdline`) ?? '').split('\0').filter((word) => word !== '');
 }
 
-/** For a shell around programs these, else the process itself: it is another bofh. */
+/** For a shell around programs: these; else the process itself, which is another bofh. */
 function toolsOf(holder: ProcessStat, all: readonly ProcessStat[]): readonly LockHolder[] {
   const words = wordsOf(holder.pid);
   const name = shellName(words);
@@ -107,11 +110,14 @@ function toolsOf(holder: ProcessStat, all: readonly ProcessStat[]): readonly Loc
   const safe = words[name] === 'bofh-safe';
   const leader = all.find(({ pid }) => pid === holder.session) ?? { pid: holder.session, started: 0 };
   const tools = toolsIn({ ...leader, safe }, all);
-  // Its program has not begun yet, or has just ended; the first word after the name is the file of its session.
+  // Its program has not started yet, or just ended; the first word after the name is the file of
+  // its session.
   return tools.length > 0 ? tools : [{ pid: holder.pid, command: words.slice(name + 2).join(' '), safe }];
 }
 
-/** The programs of a session: what the shells in it have started, or what is left of that when they are gone. */
+/**
+ * The programs of a session: those that its shells started, or those left when the shells are gone.
+ */
 function toolsIn(
   session: Pick<ProcessStat, 'pid' | 'started'> & { readonly safe: boolean },
   all: readonly ProcessStat[],
@@ -129,7 +135,9 @@ interface Session extends Pick<ProcessStat, 'pid' | 'started'> {
   readonly safe: boolean;
 }
 
-/** The sessions whose shell has not said that its program has ended (`record` in src/host/shell.ts). */
+/**
+ * The sessions whose shell has not recorded the end of its program (`record` in src/host/shell.ts).
+ */
 function sessionsIn(outputs: string): readonly Session[] {
   return listed(outputs).flatMap((name) => {
     const text = /(?:^|\/)session(?:\.\d+)?$/.test(name) ? content(join(outputs, name)) : undefined;
@@ -169,7 +177,10 @@ function hasOpen(pid: number, inode: string): boolean {
   return descriptorsOn(pid, inode).length > 0;
 }
 
-/** Who only reads the file holds nothing: proc_pid_fdinfo(5) lists the locks of a descriptor. */
+/**
+ * A process that only reads the file holds no lock: proc_pid_fdinfo(5) lists the locks of a
+ * descriptor.
+ */
 function hasLocked(pid: number, inode: string): boolean {
   return descriptorsOn(pid, inode).some((fd) =>
     /^lock:.* FLOCK /m.test(content(`/proc/${pid}/fdinfo/${fd}`) ?? ''),
@@ -185,7 +196,7 @@ function inodeOf(path: string): string | undefined {
     const stat = statSync(path, { bigint: true });
     return `${stat.dev}:${stat.ino}`;
   } catch {
-    // Descriptors come and go while we look; one that is gone holds no lock.
+    // Descriptors appear and disappear meanwhile; a closed one holds no lock.
     return undefined;
   }
 }

@@ -14,17 +14,20 @@ import type { LocalHost } from '../../command/index.ts';
 import { JournalError } from '../../core/errors.ts';
 import type { Key } from '../operation.ts';
 
-/** What the bofh of another host has reserved on this one: for everybody here somebody else's open journal. */
+/**
+ * Objects that the bofh of another host reserved on this one: they count like an open journal of
+ * another process.
+ */
 export interface Reserved {
   readonly id: string;
   readonly name: string;
-  /** Its host name, as it has told. */
+  /** The name that the other host reported. */
   readonly coordinator: string;
   readonly exclusive: readonly Key[];
   readonly shared: readonly Key[];
 }
 
-/** A reservation as it lies on the disk. */
+/** A reservation on the disk. */
 export interface SeenReservation {
   readonly id: string;
   readonly changedMs: number;
@@ -34,20 +37,27 @@ export interface SeenReservation {
 
 /** The reservations on a host. */
 export interface ReservedHere {
-  /** JournalError for one that cannot be read: it may be of anything. */
+  /** JournalError for one that cannot be read: it may claim any object. */
   list(): readonly Reserved[];
-  /** The same for people: one that cannot be read hides no other. */
+  /** The same for people: an unreadable one does not hide the others. */
   seen(): readonly SeenReservation[];
   /**
-   * Where the programs of a reservation are seen: `device:inode` of the lock that the shell around each holds, and the directory
-   * of the records of their sessions. Undefined: none ever ran in this boot.
+   * How to find the programs of a reservation: `device:inode` of the lock that the shell around
+   * each holds, and the directory with the records of their sessions. Undefined: none ran in this
+   * boot.
    */
   programsAt(id: string): { readonly lock: string; readonly outputs: string } | undefined;
-  /** Ends one that its coordinator will never end; why is kept with it. JournalError while a program of it runs. */
+  /**
+   * Ends a reservation that its coordinator will never end, and records the reason. JournalError
+   * while a program of it runs.
+   */
   abandon(id: string, because: string): Promise<void>;
 }
 
-/** Those in `reservations` of a state directory; none when it is not there. Its programs share a lock each below `runDir`. */
+/**
+ * The reservations in a state directory; none if it does not exist. Its programs share a lock each
+ * below `runDir`.
+ */
 export function reservedIn(
   stateDir: string,
   runDir: string,
@@ -75,7 +85,10 @@ export function reservedIn(
   };
 }
 
-/** While no program of it runs, none can begin, and no coordinator writes a reservation anew. */
+/**
+ * With this lock no program of it runs or can start, and no coordinator can replace the
+ * reservation.
+ */
 async function alone(
   at: { readonly lock: string; readonly all: string; readonly id: string } & Pick<LocalHost, 'flock'>,
   act: () => void,
@@ -95,7 +108,7 @@ async function alone(
   }
 }
 
-/** Why a reservation is not abandoned now. */
+/** Why a reservation cannot be abandoned now. */
 export function atWork(id: string): JournalError {
   return new JournalError(`a program of sequence ${id} still runs on this host`, {
     remedy: `wait until it has ended (bofh journal show ${id} names it), then give the command again`,
@@ -128,7 +141,7 @@ function reservedOf(path: string, id: string): Reserved | undefined {
 const lines =
   /^bofh reservation 1\ncoordinator (?<coordinator>\S+)\nsequence (?<id>\S+) (?<name>".*")\nowner \S+\n(?<keys>(?:[xs] ".*"\n)*)$/;
 
-/** Reads one. JournalError for what is not one whole reservation. */
+/** Reads one. JournalError for an incomplete or damaged reservation. */
 export function parseReserved(text: string, id: string): Reserved {
   const groups = lines.exec(text)?.groups;
   const name = jsonString(groups?.name);

@@ -5,8 +5,9 @@ import { newId, decode } from '../journal/lines.ts';
 import { openLocked, takeDead } from '../journal/scan.ts';
 
 /**
- * Closes a journal without touching the objects; the reason is written into it. Resolves to the hosts that could not be reached:
- * there it stays reserved. JournalError, with the journal as it was, while a program of it runs on one of them.
+ * Closes a journal without touching the objects, and records the reason. Resolves to the hosts that
+ * could not be reached: their objects stay reserved. JournalError, with the journal unchanged,
+ * while a program of it runs on one of them.
  */
 export async function abandon(engine: Engine, id: string, because: string): Promise<readonly string[]> {
   const file = await takeDead(engine, id);
@@ -28,7 +29,10 @@ export async function abandon(engine: Engine, id: string, because: string): Prom
   }
 }
 
-/** Cuts off the damaged end of a journal: the line that is damaged and what was appended with it. Returns the text. */
+/**
+ * Cuts off the damaged end of a journal: the damaged line and all lines appended with it. Returns
+ * the text.
+ */
 export async function cutLastLine(engine: Engine, id: string): Promise<string> {
   const file = await takeDead(engine, id);
   try {
@@ -42,8 +46,9 @@ export async function cutLastLine(engine: Engine, id: string): Promise<string> {
 }
 
 /**
- * Where the damaged end of a journal begins, and its text. JournalError when every line is whole, and when the damage is not in the
- * last append alone: an earlier line was relied on, and recovery without it would go wrong.
+ * The start and the text of a journal's damaged end. JournalError if every line is complete, or if
+ * the damage is before the last append: an earlier line was relied on, and recovery without it
+ * would go wrong.
  */
 export function damagedEnd(bytes: Buffer, id: string): { readonly from: number; readonly text: string } {
   const damage = damageOf(bytes, id);
@@ -55,7 +60,7 @@ export function damagedEnd(bytes: Buffer, id: string): { readonly from: number; 
   let from = bytes.lastIndexOf(0x0a) + 1;
   do {
     from = bytes.subarray(0, Math.max(0, from - 1)).lastIndexOf(0x0a) + 1;
-    // Nothing before the damage can be read either, so it is no journal.
+    // No line before the damage can be read either, so this is no journal.
     if (from === 0) throw damage;
   } while (damageOf(bytes.subarray(0, from), id) !== undefined);
   return { from, text: bytes.subarray(from).toString('utf8').trimEnd() };
@@ -71,7 +76,10 @@ function damageOf(bytes: Buffer, id: string): JournalError | undefined {
   }
 }
 
-/** Removes what a birth, or a move to the history, that was cut short left behind, and lock files that nobody holds. */
+/**
+ * Removes leftovers of an interrupted journal creation or archiving, and lock files that are not
+ * held.
+ */
 export async function sweepUnborn(engine: Engine): Promise<void> {
   const { store } = engine;
   await engine.locks.sweep?.();
@@ -84,7 +92,7 @@ export async function sweepUnborn(engine: Engine): Promise<void> {
   }
   for (const name of store.names('.')) {
     const id = /^(?<id>.+)\.(?:ballast|d)$/.exec(name)?.groups?.id;
-    // In this order: a birth that is renamed in between is seen under its second name.
+    // In this order: a new journal that is renamed in between is then found under its final name.
     if (id === undefined || store.inode(`${id}.new`) !== undefined) continue;
     if (store.inode(`${id}.journal`) === undefined) store.remove(name);
   }

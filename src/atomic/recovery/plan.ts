@@ -5,18 +5,18 @@ import { type Met, placeOf } from '../place.ts';
 import { advance, copyOf, type State, type Step } from '../journal/state.ts';
 import { hostsLeft } from '../undo/unwind.ts';
 
-/** What recovery would do with one step. `look`: its effect went with an earlier boot. */
+/** What recovery would do with one step. `look`: its effect ended with an earlier boot. */
 export interface PlannedStep {
   readonly do: 'undo' | 'look' | 'finish' | 'blocked';
   readonly step: Step;
-  /** Steps that go with it. */
+  /** Steps whose objects are removed with it. */
   readonly riders: readonly Step[];
 }
 
-/** What recovery would do, in its order, when nothing fails. */
+/** What recovery would do, in order, if nothing fails. */
 export function plan(state: State, boots: Readonly<Record<string, string>>): readonly PlannedStep[] {
   const steps: PlannedStep[] = [];
-  // A copy of its own, which grows.
+  // A separate copy, which grows.
   let now = advance(copyOf(state), { ...state.owner, t: 'recovery' });
   for (;;) {
     const decision = next(now, { boots, owner: 'me', inverses: new Set() });
@@ -35,8 +35,8 @@ export function plan(state: State, boots: Readonly<Record<string, string>>): rea
 }
 
 /**
- * The hosts on which something is left to do, all asked side by side: one that is away takes no longer than its connection may.
- * Waits for no program.
+ * The hosts on which work is left, asked in parallel: an unreachable one costs at most its
+ * connection timeout. Waits for no program.
  */
 export async function bootsOf(engine: Engine, state: State): Promise<Met> {
   for (const { name, reach } of state.hosts) engine.place?.(name, reach);
@@ -46,7 +46,7 @@ export async function bootsOf(engine: Engine, state: State): Promise<Met> {
     try {
       boots[name] = (await placeOf(engine, name).host.facts()).boot;
     } catch (error) {
-      // What is told of a journal is told of its other hosts all the same.
+      // One unreachable host does not hide what is known of the others.
       if (!(error instanceof BofhError) || error instanceof JournalError) throw error;
       away.set(name, error);
     }

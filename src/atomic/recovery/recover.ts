@@ -30,14 +30,14 @@ import { containerOf, reachedByWriters } from '../undo/witness.ts';
 export { bootsOf, plan, type PlannedStep } from './plan.ts';
 export { abandon, cutLastLine, damagedEnd, sweepUnborn } from './close-journal.ts';
 
-/** A journal that has not moved to the history, as it lies on the disk. */
+/** A journal on the disk that is not in the history. */
 export interface OpenJournal {
   readonly id: string;
   readonly lines: readonly Line[];
   readonly state: State;
   /**
-   * `running`: its owner lives. `orphan`: a tool of its dead owner still runs. `unknown`: somebody holds its lock whom this
-   * process cannot see.
+   * `running`: its owner lives. `orphan`: a tool of its dead owner still runs. `unknown`: a process
+   * that is invisible from here holds its lock.
    */
   readonly owner: Worked['owner'];
   readonly holders: readonly LockHolder[];
@@ -45,18 +45,19 @@ export interface OpenJournal {
 
 export interface RecoverOptions extends Signals {
   readonly engine: Engine;
-  /** Also undo what is in use by now. */
+  /** Also undo objects that are in use now. */
   readonly yes: boolean;
   /**
-   * Objects (`fs:UUID`, `lv:vg0/web1`) that may be destroyed with what others wrote there since. `all`: this is a plan, which
-   * destroys nothing and cannot know what is on the disks of the real host.
+   * Objects (`fs:UUID`, `lv:vg0/web1`) that may be destroyed together with what others wrote there.
+   * `all`: this is a plan, which destroys nothing and cannot know the content of the real host's
+   * disks.
    */
   readonly discard?: readonly Key[] | 'all';
-  /** Told when recovery waits for a tool of the dead process. */
+  /** Called when recovery waits for a tool of the dead process. */
   readonly onWait?: (id: string, holder: LockHolder) => void;
 }
 
-/** What became of one journal. */
+/** The result for one journal. */
 export interface Recovered {
   readonly id: string;
   readonly name: string;
@@ -65,8 +66,8 @@ export interface Recovered {
 }
 
 /**
- * All journals that have not moved to the history; one that is closed was caught by a crash before it could. Throws
- * JournalError for one that cannot be read: nothing is touched then.
+ * All journals that are not in the history; a closed one was interrupted by a crash before it
+ * moved. Throws JournalError for one that cannot be read: nothing is touched then.
  */
 export async function openJournals(engine: Engine): Promise<readonly OpenJournal[]> {
   return await withOwners(engine, journals(engine));
@@ -82,9 +83,9 @@ export async function withOwners(engine: Engine, seen: readonly Seen[]): Promise
 }
 
 /**
- * Brings one journal to its end: back when it has no `committed`, forward when it has. Waits for a tool that still
- * runs. Throws RefusedError when something it made is in use and `yes` was not said, StuckError when something is
- * left, JournalError when the journal cannot be read or taken.
+ * Recovers one journal: rolls back without `committed`, forward with it. Waits for a tool that
+ * still runs. Throws RefusedError if one of its objects is in use and `yes` was not given,
+ * StuckError if something is left, JournalError if the journal cannot be read or locked.
  */
 export async function recover(id: string, options: RecoverOptions): Promise<Recovered> {
   const file = await takeJournal(id, options);
@@ -138,14 +139,18 @@ async function bringToEnd(
     close(journal, { t: 'closed', outcome: end });
     return { id: journal.id, name: journal.state.begin.name, end, leftAlone };
   } catch (error) {
-    // By now the host may have been changed: a line that cannot be written is no mere trouble with the journal.
+    // The host may already be changed: a line that cannot be written is more than a problem of the
+    // journal.
     throw error instanceof AppendError || error instanceof ConnectionError
       ? await stuck({ engine, journal }, { cause: error })
       : error;
   }
 }
 
-/** The journal, locked; waits for an orphan tool, ends one that may be ended, and leaves a living owner alone. */
+/**
+ * The locked journal. Waits for an orphan tool, ends one that may be ended, and does not touch a
+ * journal with a living owner.
+ */
 async function takeJournal(id: string, options: RecoverOptions): Promise<StoreFile | 'running' | undefined> {
   const { engine } = options;
   const told = new Set<number>();
@@ -155,7 +160,7 @@ async function takeJournal(id: string, options: RecoverOptions): Promise<StoreFi
     const file = await openLocked(engine, `${id}.journal`);
     if (file === undefined) return undefined;
     const free = file === 'held' ? undefined : file;
-    // The lock is free as well when somebody has killed the shell that held it for a tool.
+    // The lock is also free if only the shell that held it for a tool was killed.
     const left =
       free === undefined ? [] : engine.processes.holders()(free.inode, outputsOf(engine.store, id));
     if (free !== undefined && left.length === 0) return free;
@@ -166,7 +171,7 @@ async function takeJournal(id: string, options: RecoverOptions): Promise<StoreFi
     const holders = free === undefined ? holdersOf(engine, seen) : left;
     unseen = holders.length === 0 ? unseen + 1 : 0;
     if (unseen > unseenLimit) throw cannotTell(id);
-    // Before a program is ended, too: that is an act.
+    // Before a program is ended too, because that is an act.
     if (!isKnown) await codesOf(engine, id, seen.state);
     isKnown = true;
     if (options.stop?.aborted === true)
@@ -181,16 +186,18 @@ async function takeJournal(id: string, options: RecoverOptions): Promise<StoreFi
   }
 }
 
-/** Somebody who looks holds the lock for a moment, and nobody is seen who has just ended. */
+/** A reader may hold the lock for a moment, and a process that just ended is invisible. */
 const unseenLimit = 20;
 
-/** None when the owner may live in another PID namespace: its programs are not ours to end. */
+/**
+ * None if the owner may live in another PID namespace: its programs must not be ended from here.
+ */
 function holdersOf(engine: Engine, { id, inode, state }: Seen): readonly LockHolder[] {
   if (!isSameView(state.owner, engine.processes.self)) return [];
   return engine.processes.holders()(inode, outputsOf(engine.store, id));
 }
 
-/** All that can be refused is refused before anything is touched. */
+/** Makes every possible refusal before anything is touched. */
 async function check(
   id: string,
   state: State,
@@ -215,7 +222,10 @@ async function check(
   if (!yes && !state.committed) await refuseInUse(engine, { id, state, boots }, codes);
 }
 
-/** The code of each step that is not undone. JournalError when one is unknown, or its host is. */
+/**
+ * The code of each step that is not undone. JournalError if the code of one is unknown, or its host
+ * is.
+ */
 async function codesOf(engine: Engine, id: string, state: State): Promise<ReadonlyMap<number, AnyOperation>> {
   const codes = new Map<number, AnyOperation>();
   for (const { name, reach } of state.hosts) engine.place?.(name, reach);
@@ -247,9 +257,9 @@ async function lockObjects(locks: ObjectLocks, state: State): Promise<void> {
 }
 
 /**
- * A kill between "domain started" and `committed` must not cost a guest that has worked for days, nor a volume that
- * somebody has put aside under another name. What our own mount or guest uses, a newer step of this boot, is not in use by
- * others; that one is asked itself.
+ * A kill between "domain started" and `committed` must not cost a guest that has worked for days,
+ * nor a volume that an administrator moved to another name. Use by the sequence's own mount or
+ * guest, a newer step of this boot, does not count; that step is checked itself.
  */
 async function refuseInUse(
   engine: Engine,
@@ -260,7 +270,7 @@ async function refuseInUse(
   }: { readonly id: string; readonly state: State; readonly boots: Readonly<Record<string, string>> },
   codes: ReadonlyMap<number, AnyOperation>,
 ): Promise<void> {
-  // What is on a host that cannot be reached is not touched either.
+  // Objects on an unreachable host are not touched either.
   const there = state.steps.filter((step) => {
     const boot = boots[step.intent.host];
     return boot !== undefined && isLeft(state, step) && !endedWithBoot(step, boot);
@@ -291,7 +301,7 @@ async function refuseInUse(
   });
 }
 
-/** Undefined when it cannot be told, of what is away: nobody uses that, and its undo will ask again. */
+/** Undefined if unknown because the host is away: its undo will check again. */
 async function lookUnlessAway(
   code: AnyOperation,
   input: Parameters<AnyOperation['look']>[0],

@@ -7,16 +7,19 @@ import type { IntentLine, Line } from '../journal/lines.ts';
 import { describe } from '../undo/report.ts';
 import { beingUndone } from '../journal/state.ts';
 
-/** A line before which nothing is done. */
+/** A line that must be written before the action that it announces. */
 type Announced = IntentLine | (Line & { readonly t: 'host' });
 
-/** What a sequence says in its journal before it does it; the first of these lines bears the journal. */
+/**
+ * Lines that a sequence writes to its journal before it acts; the first of them creates the
+ * journal.
+ */
 export class Announcements {
   journal: Journal | undefined;
   readonly #engine: Engine;
   readonly #of: { readonly id: string; readonly name: string; readonly stop: AbortSignal };
   #birth: Promise<Journal> | undefined;
-  /** Lines that are written with the next intent: without one they say nothing. */
+  /** Lines that are written with the next intent: without one they mean nothing. */
   readonly #queued: Line[] = [];
   /** Hosts on which objects may be reserved. */
   readonly #entered = new Map<string, Promise<Journal>>();
@@ -38,7 +41,7 @@ export class Announcements {
     const entered =
       this.#entered.get(host) ??
       this.announce(own, { t: 'host', host, reach }).catch((error: unknown) => {
-        // It may be that of a scope, and the next one asks for itself.
+        // It may be the signal of one scope; the next call checks its own.
         this.#entered.delete(host);
         throw error;
       });
@@ -46,10 +49,13 @@ export class Announcements {
     return entered;
   }
 
-  /** Durable when this resolves. Throws when the frame has failed, or works on what is just being undone. */
+  /**
+   * Durable when this resolves. Throws if the frame has failed, or needs an object that is being
+   * undone.
+   */
   async announce(own: Frame, intent: Announced): Promise<Journal> {
     if (this.#birth === undefined) {
-      // When this fails there is no journal, and the sequence is over.
+      // If this fails there is no journal, and the sequence ends.
       const lines = (): readonly Line[] => {
         const all = this.#allow(own, intent);
         this.#queued.length = 0;
@@ -63,12 +69,12 @@ export class Announcements {
     const journal = await this.#birth;
     const lines = this.#allow(own, intent);
     append(journal, lines);
-    // Only now: with an intent that could not be written the scopes around it would be lost.
+    // Only now: if an intent could not be written, the scopes around it would be lost.
     this.#queued.splice(0, lines.length - 1);
     return journal;
   }
 
-  /** The lines of an intent; the last moment to say no to it is in the same breath as the writing. */
+  /** The lines of an intent. The last check happens in the same synchronous call as the write. */
   #allow(own: Frame, intent: Announced): readonly Line[] {
     const refused = refusal(own, this.#of.stop);
     if (refused !== undefined) throw refused;

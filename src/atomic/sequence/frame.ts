@@ -2,7 +2,7 @@ import { InterruptedError, SequenceEnded, UsageError } from '../../core/errors.t
 import type { Signals } from '../engine.ts';
 import { unless } from './signal.ts';
 
-/** The sequence itself, or a scope of it: what may run in it, and how it fares. */
+/** The sequence itself, or a scope of it, and its state. */
 export interface Frame {
   readonly name: string;
   readonly scope: number | undefined;
@@ -21,8 +21,8 @@ export type Outcome<T> =
   | { readonly ok: false; readonly error: unknown };
 
 /**
- * Runs a body to its end and waits for all that it started, unless a second signal says not to. A body that left
- * something running has failed.
+ * Runs a body to its end and waits for everything that it started, unless there is a second signal.
+ * A body that left something running has failed.
  */
 export async function settle<T>(
   own: Frame,
@@ -45,7 +45,9 @@ export async function settle<T>(
   return value === undefined ? { ok: false, error: interrupted(own) } : { ok: true, value: value.value };
 }
 
-/** Counts a call as running until just before its promise settles. A step's failure is that of its frame. */
+/**
+ * Counts a call as running until just before its promise settles. A step's failure fails its frame.
+ */
 export function track<T>(
   own: Frame,
   call: { readonly name: string; readonly what: 'step' | 'scope'; readonly stop: AbortSignal },
@@ -56,18 +58,21 @@ export function track<T>(
   const settled: Promise<T> = Promise.resolve()
     .then(work)
     .catch((error: unknown) => {
-      // What a scope throws is undone already: its parent decides whether to go on.
+      // A scope that throws is undone already: its parent decides whether to go on.
       if (call.what === 'step') own.failed ??= { error: call.stop.aborted ? interrupted(own, error) : error };
       throw error;
     })
     .finally(() => own.running.delete(settled));
   own.running.set(settled, call.name);
-  // A step's failure is kept in its frame. That of a scope which nobody awaits must not get lost.
+  // A step's failure is kept in its frame. The failure of a scope that is not awaited must not get
+  // lost.
   if (call.what === 'step') settled.catch(() => undefined);
   return settled;
 }
 
-/** Why nothing more can be done in a frame: it, or one around it, has failed or ended, or a signal came. */
+/**
+ * Why no more can be done in a frame: it, or one around it, has failed or ended, or a signal came.
+ */
 export function refusal(own: Frame, stop: AbortSignal): SequenceEnded | undefined {
   for (let each: Frame | undefined = own; each !== undefined; each = each.parent) {
     if (each.failed !== undefined)

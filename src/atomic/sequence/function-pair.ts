@@ -3,7 +3,10 @@ import type { Claims } from '../operation.ts';
 import { inverseOf, nameOf, type Reverse } from './reverse.ts';
 import { takePair, type StepHome } from './run-step.ts';
 
-/** What undoes each pair of functions, by the number of its step; it gives in words what it left alone. */
+/**
+ * The inverse of each pair of functions, by the number of its step; it returns a text of what it
+ * left untouched.
+ */
 type Inverses = Map<number, () => Promise<string | undefined>>;
 
 /** `tx.effect`: the inverse is also called, without a result, when `forward` failed. */
@@ -19,7 +22,10 @@ export async function takeEffect<T>(
   });
 }
 
-/** `tx.call`: the inverse is known before the function runs, and called only when that has come to its end. */
+/**
+ * `tx.call`: the inverse is known before the function runs, and called only if the function
+ * completed.
+ */
 export async function takeCall<A extends readonly unknown[], T>(
   at: StepHome & { readonly inverses: Inverses },
   f: (...args: A) => T | Promise<T>,
@@ -29,7 +35,7 @@ export async function takeCall<A extends readonly unknown[], T>(
   const inverse = await inverseOf(f, args, reverse);
   const name = nameOf(f);
   const back = async (done: object | undefined): Promise<string | undefined> => {
-    // It may have failed because what it makes is there already, and is of others.
+    // It may have failed because its object exists already and belongs to others.
     if (done === undefined) return `${name} failed, and its inverse was not called`;
     await inverse();
     return undefined;

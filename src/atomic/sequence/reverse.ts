@@ -1,11 +1,12 @@
 import { messageOf, UsageError } from '../../core/errors.ts';
 
-/** Any function, for `reverse` to compare with those that it knows. */
+/** Any function, so that `reverse` can compare it with those that it knows. */
 export type Callable = (...args: never) => unknown;
 
 /**
- * Gives what undoes a call, made of its function and arguments before the function runs; undefined where there is
- * nothing that would, and the call is refused then. It may look at the host first, to keep what is there.
+ * Returns the inverse of a call, from its function and arguments, before the function runs.
+ * Undefined if there is none: the call is refused then. It may look at the host first, to save the
+ * present state.
  */
 export type Reverse = (
   f: Callable,
@@ -20,12 +21,15 @@ export interface Reversible<A extends readonly unknown[], R> {
   readonly [ownInverse]: (args: A) => () => unknown;
 }
 
-/** A function that, called by `tx.call`, is undone by `g` with the same arguments. Called on its own it is just `f`. */
+/**
+ * A function that, called by `tx.call`, is undone by `g` with the same arguments. Called directly
+ * it is just `f`.
+ */
 export function withReverse<A extends readonly unknown[], R>(
   f: (...args: A) => R,
   g: (...args: A) => unknown,
 ): Reversible<A, R>;
-/** The same, with the arguments that `argsOf` makes of those of the call, before the call. */
+/** The same, with the arguments that `argsOf` computes from those of the call, before the call. */
 export function withReverse<A extends readonly unknown[], R, B extends readonly unknown[] | []>(
   f: (...args: A) => R,
   g: (...args: B) => unknown,
@@ -45,12 +49,15 @@ export function withReverse(
   return Object.assign(called, { [ownInverse]: inverse });
 }
 
-/** What a call is named in the journal and in errors. */
+/** The name of a call in the journal and in errors. */
 export function nameOf(f: { readonly name: string }): string {
   return f.name === '' ? 'a function without a name' : f.name;
 }
 
-/** The inverse of a call: the function's own, else what the sequence makes of it. UsageError when there is none. */
+/**
+ * The inverse of a call: the function's own, else the one that the sequence provides. UsageError if
+ * there is none.
+ */
 export async function inverseOf<A extends readonly unknown[]>(
   f: ((...args: A) => unknown) & { readonly [ownInverse]?: (args: A) => () => unknown },
   args: A,

@@ -14,11 +14,14 @@ import { stepOf } from '../journal/state.ts';
 
 /** What a step needs of its sequence. */
 export interface StepHome extends Claiming {
-  /** Of the host that the sequence began on. */
+  /** The boot of the host that the sequence began on. */
   readonly boot: string;
   readonly scope: number | undefined;
   readonly takeNumber: () => number;
-  /** Writes an intent, durable; the first one bears the journal. Throws when the sequence has failed meanwhile. */
+  /**
+   * Writes an intent, durable; the first intent creates the journal. Throws if the sequence failed
+   * meanwhile.
+   */
   readonly announce: (intent: IntentLine) => Promise<Journal>;
 }
 
@@ -29,10 +32,13 @@ export interface StepDone {
 
 const identityTries = 5;
 
-/** One step, from its checks to its `done` line. An identity that somebody took is chosen again. */
+/**
+ * Runs one step, from its checks to its `done` line. An identity that another process took is
+ * chosen again.
+ */
 export async function takeStep(from: StepHome, code: AnyOperation, input: unknown): Promise<StepDone> {
   const args = code.parseArgs(input);
-  // Another host may be booted in the middle.
+  // Another host may reboot in the middle.
   const { host, reservations } = from.engine;
   const home = reservations === undefined ? from : { ...from, boot: (await host.facts()).boot };
   for (let attempt = 1; ; attempt += 1) {
@@ -76,7 +82,7 @@ export async function takePair<T>(
   }
 }
 
-/** Nothing of the step is done yet when its lock is found to be lost. */
+/** Called before the step does anything: its lock was lost. */
 function keepLocked(home: StepHome, journal: Journal, n: number, claims: Claims): void {
   try {
     refuseLostLock(home, claims);
@@ -166,19 +172,20 @@ async function act(
     }
   } catch (error) {
     if (error instanceof NotDone) append(journal, [{ t: 'undone', n, notOurs: error.found }]);
-    // What is there is of somebody who was quicker, however much it looks like what we wanted.
+    // Another process created it first, however similar it is to the object of this step.
     else if (!acting.begun) append(journal, [{ t: 'undone', n }]);
     else if (error instanceof IdentityTaken) await giveBack(home, journal, n);
     throw error;
   }
-  // Without its witness a recovery could not tell what others wrote: it is on the disk before the body goes on.
+  // Without its witness a recovery could not detect writes by others: it is on disk before the body
+  // goes on.
   if (witness === undefined) append(journal, [{ t: 'done', n, result }], 'wait');
   else append(journal, [{ t: 'done', n, result, witness }]);
   await renewBeneath(home, code, journal, n);
   return { n, value: code.value({ args, undo: undoData, result }) };
 }
 
-/** The step has written to what older steps made: their witnesses are of the past. */
+/** The step wrote to objects of older steps: their witnesses are outdated. */
 async function renewBeneath(
   { engine }: StepHome,
   { content }: AnyOperation,
@@ -188,7 +195,7 @@ async function renewBeneath(
   const way = journal.state.steps.find((step) => step.n === n);
   if (way === undefined) return;
   const lines = [...(await renewedWitnesses({ engine, journal }, { of: 'device', way }))];
-  // A step that has listed the files of its container itself stands for it.
+  // A step that itself listed the files of its container replaces the container's witness.
   const container =
     content?.of === 'files' && way.intent.contains === undefined ? undefined : way.intent.within;
   if (container !== undefined)

@@ -24,18 +24,19 @@ export type { Steps, Temporary };
 export interface SequenceOptions extends Signals {
   readonly engine: Engine;
   readonly name: string;
-  /** What undoes a function that `tx.call` calls and that has no inverse of its own. */
+  /** The inverse of a function that `tx.call` calls and that has none itself. */
   readonly reverse?: Reverse;
   /**
-   * `steps`: the body writes only through its steps. Anything else in what they made was written by others, and is kept when
-   * the sequence fails. `script` (the default): the body may write there with any program, so the undo removes everything.
+   * `steps`: the body writes only through its steps. Any other content of their objects was written
+   * by others, and is kept if the sequence fails. `script` (the default): the body may write there
+   * with any program, so the undo removes everything.
    */
   readonly writes?: 'script' | 'steps';
 }
 
 /**
- * Steps that all hold or are all undone, newest first, through crashes and power cuts too. It knows no tool.
- * `run` may be called once.
+ * Steps that are all kept or all undone, newest first, also after a crash or a power cut. It knows
+ * no tool. `run` may be called once.
  */
 export class AtomicOperationSequence {
   readonly id = newId();
@@ -50,9 +51,13 @@ export class AtomicOperationSequence {
   readonly #inverses = new Map<number, () => Promise<string | undefined>>();
   readonly #temporaries: number[] = [];
   readonly #claims: StepHome['running'] = new Map();
-  /** Acts that a second signal left to themselves: until they end, journal and locks are theirs. */
+  /**
+   * Acts that still run after a second signal: until they end they need the journal and the locks.
+   */
   readonly #adrift: Promise<unknown>[] = [];
-  /** What scopes that were undone had to leave alone: what they throw is the error of their body. */
+  /**
+   * Objects that undone scopes left untouched: the scopes themselves throw the error of their body.
+   */
   readonly #leftAlone: string[] = [];
   readonly #lines: Announcements;
   #boot = '';
@@ -78,8 +83,9 @@ export class AtomicOperationSequence {
   }
 
   /**
-   * Runs the body. Resolves to its value when everything is committed. Throws the error itself when nothing had been
-   * done yet, RolledBackError or InterruptedError when all is undone, StuckError when something is left.
+   * Runs the body. Resolves to its value when everything is committed. Throws the error itself if
+   * nothing was done yet, RolledBackError or InterruptedError if all is undone, StuckError if
+   * something is left.
    */
   async run<T>(body: (tx: Steps) => T | Promise<T>): Promise<T> {
     if (this.#begun) throw new UsageError(`the sequence "${this.#name}" has been run already`);
@@ -173,7 +179,7 @@ export class AtomicOperationSequence {
   ): Promise<V & Temporary> {
     const { n, value } = await takeStep(this.#home(own, place), code, args);
     this.#temporaries.push(n);
-    // The scope that took it may have ended well: then it is for the one around it to release it.
+    // The scope that created it may have succeeded: then the scope around it releases it.
     const release = (): Promise<void> => {
       let still = own;
       while (still.ended && still.parent !== undefined) still = still.parent;
@@ -195,8 +201,8 @@ export class AtomicOperationSequence {
   }
 
   /**
-   * Takes new witnesses of everything that the sequence made so far. To be called when the body may have written to it by
-   * other means than a step: through a mount that is about to end.
+   * Takes new witnesses of all objects of the sequence so far. Call it when the body may have
+   * written to them other than by a step: through a mount that is about to end.
    */
   async renewWitnesses(): Promise<void> {
     if (this.#journal !== undefined) await this.#renew(this.#journal, { of: 'files' });
@@ -225,7 +231,7 @@ export class AtomicOperationSequence {
     throw outcome.error;
   }
 
-  /** A scope whose undo is blocked, fails, or cannot be written down dooms the sequence. */
+  /** A scope whose undo is blocked, fails, or cannot be journalled makes the sequence fail. */
   async #undoScope(journal: Journal, s: number, error: unknown): Promise<void> {
     try {
       append(journal, [{ t: 'rollback', scope: s, because: messageOf(error) }]);

@@ -1,4 +1,4 @@
-/** Settles when the signal comes; `forget` takes its listener off. */
+/** Settles when the signal comes; `forget` removes its listener. */
 function aborted(signal: AbortSignal): {
   readonly promise: Promise<undefined>;
   readonly forget: () => void;
@@ -13,7 +13,10 @@ function aborted(signal: AbortSignal): {
   return { promise, forget };
 }
 
-/** What the work gives, or undefined when the signal comes first: the work then goes on without us. */
+/**
+ * The result of the work, or undefined if the signal comes first: the work then goes on in the
+ * background.
+ */
 export async function unless<T>(signal: AbortSignal | undefined, work: Promise<T>): Promise<T | undefined> {
   if (signal === undefined) return work;
   const { promise, forget } = aborted(signal);

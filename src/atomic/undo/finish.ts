@@ -14,21 +14,26 @@ import { unless } from '../sequence/signal.ts';
 import { unwind, type Unwinding, type Unwound } from './unwind.ts';
 import { finalWitnesses } from './witness.ts';
 
-/** What the end of a sequence needs of it. */
+/** The parts of a sequence that its end needs. */
 export interface Ending {
   readonly unwinding: Unwinding;
-  /** What its scopes have left alone. */
+  /** Objects that its scopes left untouched. */
   readonly leftAlone: readonly string[];
   readonly stop: AbortSignal;
   /** Steps into whose objects the sequence itself may have written. */
   readonly trusted: () => NonNullable<Unwinding['trusted']>;
   /** Releases what is temporary, newest first. */
   readonly release: () => Promise<void>;
-  /** An act that a second signal left to itself: until it ends, journal and locks are its own. */
+  /**
+   * An act that still runs after a second signal: until it ends it needs the journal and the locks.
+   */
   readonly leave: (acting: Promise<unknown>) => void;
 }
 
-/** Ends a sequence whose body succeeded: its value, once everything is committed and finished. */
+/**
+ * Ends a sequence whose body succeeded: returns its value after everything is committed and
+ * finished.
+ */
 export async function commit<T>(ending: Ending, value: T): Promise<T> {
   const { unwinding, stop } = ending;
   const { journal, abandon, engine } = unwinding;
@@ -66,7 +71,7 @@ export async function commit<T>(ending: Ending, value: T): Promise<T> {
   return value;
 }
 
-/** What the steps wrote goes to the disk before `committed` says so. */
+/** Syncs what the steps wrote, before `committed` is written. */
 async function makeReady({ unwinding, release }: Ending): Promise<'ready'> {
   const { engine, journal } = unwinding;
   await release();
@@ -78,7 +83,7 @@ async function makeReady({ unwinding, release }: Ending): Promise<'ready'> {
   return 'ready';
 }
 
-/** With the boot of another host went what was not yet written there, which a sync afterwards does not tell. */
+/** A reboot of another host loses unwritten data, and a later sync does not detect that. */
 async function refuseBooted(engine: Engine, { state }: Journal): Promise<void> {
   for (const { name } of state.hosts) {
     const { boot } = await placeOf(engine, name).host.facts();
@@ -95,12 +100,15 @@ async function refuseBooted(engine: Engine, { state }: Journal): Promise<void> {
   }
 }
 
-/** Takes its reservations away, so that others may have the objects: before the journal is closed, for nobody would later. */
+/**
+ * Removes its reservations, so that others may use the objects. Before the journal is closed,
+ * because nothing would do it later.
+ */
 export async function releaseHosts(engine: Engine, { id, state }: Journal): Promise<void> {
   for (const { name } of state.hosts) await placeOf(engine, name).reservations?.release(id);
 }
 
-/** Ends a sequence that failed: the error that tells what became of it. */
+/** Ends a sequence that failed: returns the error that describes the result. */
 export async function rollBack(ending: Ending, cause: unknown): Promise<unknown> {
   const { unwinding } = ending;
   const { journal, abandon } = unwinding;

@@ -8,9 +8,9 @@ export type Decision =
   | {
       readonly do: 'undo';
       readonly step: Step;
-      /** `other`: its effect went with an earlier boot; look only. */
+      /** `other`: its effect ended with an earlier boot; look only. */
       readonly boot: 'same' | 'other';
-      /** Steps inside what this undo destroys, newest first. */
+      /** Steps inside the object that this undo destroys, newest first. */
       readonly riders: readonly Step[];
     }
   | { readonly do: 'block'; readonly step: Step; readonly why: Exclude<BlockedWhy, 'failed'> }
@@ -23,17 +23,20 @@ export type Decision =
 export interface View {
   /** Host → its present boot id; without those that cannot be reached. */
   readonly boots: Readonly<Record<string, string>>;
-  /** `me`: we are at work on it. `other`: a living process is. `orphan`: its owner is dead, a tool of it runs. */
+  /**
+   * `me`: this process works on it. `other`: another living process does. `orphan`: its owner is
+   * dead, a tool of it runs.
+   */
   readonly owner: 'me' | 'other' | 'orphan';
-  /** Steps whose inverse is code that this process has: bare pairs of the living sequence. */
+  /** Steps whose inverse is code of this process: pairs of functions of the running sequence. */
   readonly inverses: ReadonlySet<number>;
-  /** Only what this scope did. */
+  /** Only the steps of this scope. */
   readonly scope?: number | undefined;
 }
 
 /**
- * The whole policy of going back and of going forward, pure. The live unwind, scopes, recovery and `journal show`
- * all ask it; there is no second rollback.
+ * The whole policy of rolling back and forward, as a pure function. The running sequence, scopes,
+ * recovery and `journal show` all call it; there is no second rollback.
  */
 export function next(state: State, view: View): Decision {
   if (view.owner === 'other') return { do: 'refuse' };
@@ -63,12 +66,14 @@ function back(state: State, view: View): Decision {
   return [...index.blocked].some(isIn) ? { do: 'stuck' } : { do: 'close', outcome: 'rolled-back' };
 }
 
-/** A bare pair is code of this process, wherever it acts. */
+/** A pair of functions is code of this process, on whatever host it acts. */
 function isAway({ intent }: Step, { boots }: View): boolean {
   return intent.kind !== 'bare' && boots[intent.host] === undefined;
 }
 
-/** The older step of this unwinding, not yet undone, whose undo destroys what this one lies in. */
+/**
+ * The older step, not yet undone in this unwinding, whose undo destroys the container of this one.
+ */
 function containerOf(state: State, place: number, scope: number | undefined): Step | undefined {
   const at = containerAt(state, place, scope);
   return at === undefined ? undefined : state.steps[at];
@@ -79,7 +84,8 @@ function containerAt(state: State, place: number, scope: number | undefined): nu
   const key = steps[place]?.intent.within;
   if (key === undefined) return undefined;
   const makers = index.makers.get(key) ?? [];
-  // A name belongs to the newest step that made it: what was renamed to it since is another object than the container.
+  // A name belongs to the newest step that made it: an object renamed to it later is not the
+  // container.
   for (let at = olderThan(makers, place); at >= 0; at -= 1) {
     const maker = makers[at] ?? -1;
     const intent = steps[maker]?.intent;
@@ -89,7 +95,7 @@ function containerAt(state: State, place: number, scope: number | undefined): nu
   return undefined;
 }
 
-/** Where in an ascending list the last place before this one is; -1: there is none. */
+/** The index of the last place before this one in an ascending list; -1: none. */
 function olderThan(list: readonly number[], place: number): number {
   let [low, high] = [0, list.length];
   while (low < high) {
@@ -100,7 +106,7 @@ function olderThan(list: readonly number[], place: number): number {
   return low - 1;
 }
 
-/** What lies in this step's object, through any number of levels, newest first. */
+/** The steps inside this step's object, on all levels, newest first. */
 export function ridersOf(state: State, { n }: Step): readonly Step[] {
   const place = state.index.places.get(n);
   return place === undefined ? [] : ridersAt(state, place, undefined);
@@ -109,7 +115,7 @@ export function ridersOf(state: State, { n }: Step): readonly Step[] {
 function ridersAt(state: State, place: number, scope: number | undefined): readonly Step[] {
   const { steps, index } = state;
   const found: number[] = [];
-  // It grows while it is walked through.
+  // The list grows while it is walked.
   const containers = [place];
   for (const container of containers) {
     const key = steps[container]?.intent.contains;
@@ -125,7 +131,7 @@ function ridersAt(state: State, place: number, scope: number | undefined): reado
   return found.sort((a, b) => b - a).flatMap((each) => steps[each] ?? []);
 }
 
-/** A newer step that stands in the way: blocked itself, or outside the scope that is undone. */
+/** A newer step that prevents this undo: blocked itself, or outside the scope that is undone. */
 function blockerOf(state: State, place: number, view: View): Step | undefined {
   const { steps, index } = state;
   const older = steps[place];
@@ -156,7 +162,7 @@ function forward(state: State, view: View): Decision {
   return { do: 'close', outcome: 'committed' };
 }
 
-/** The same with blocked steps on the way, which takes a look at all. */
+/** The same with blocked steps among them, which needs a look at all. */
 function forwardPast(state: State, view: View): Decision {
   const blocked: Step[] = [];
   for (const step of state.steps) {
@@ -170,7 +176,7 @@ function forwardPast(state: State, view: View): Decision {
       (other) => blocks(step.intent, other.intent) || blocks(other.intent, step.intent),
     );
     if (!step.intent.after) {
-      // It has nothing to finish, but what conflicts with it must not overtake the blocked one.
+      // It has nothing to finish, but conflicting steps must not overtake the blocked one.
       if (blocker !== undefined) blocked.push(step);
       continue;
     }

@@ -12,14 +12,14 @@ export async function syncStep(engine: Engine, journal: Journal, { intent, done 
   await code.sync({ undo: intent.undo, result: json(done?.result ?? null), host });
 }
 
-/** Before a step puts its devices out of reach: makes durable what older steps did there. */
+/** Before a step ends access to its devices: makes durable what older steps did there. */
 export async function syncOlder(engine: Engine, journal: Journal, step: Step): Promise<void> {
   for (const older of conflictsOf(journal.state, step))
     if (older.n < step.n && older.intent.kind !== 'bare')
       await unlessOutOfReach(engine, journal, { step: older, work: () => syncStep(engine, journal, older) });
 }
 
-/** What cannot be read of a step because the sequence itself has put the device out of reach since: undefined. */
+/** Undefined for a step whose device became inaccessible through the sequence itself. */
 export async function unlessOutOfReach<T>(
   engine: Engine,
   journal: Pick<Journal, 'id' | 'state'>,

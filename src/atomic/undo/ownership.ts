@@ -15,9 +15,9 @@ interface Reaching {
 }
 
 /**
- * A step reaches by name for what older steps of its sequence made. Somebody may have put a thing of their own under
- * that name since, and locks of ours do not bind them: so each such object is looked at again, right before the act.
- * Throws RefusedError, with which nothing has been done.
+ * A step uses objects of older steps by name. Others may have put a different object under that
+ * name, and they do not respect bofh's locks. So each such object is checked again, right before
+ * the act. Throws RefusedError before anything is done.
  */
 export async function expectStillOurs(
   engine: Engine,
@@ -49,9 +49,9 @@ export async function expectStillOurs(
 }
 
 /**
- * Of each object that older steps made and this one uses or changes: the newest step that made or changed it. What lives
- * until a reboot only (a guest that ran on it, a mount) is asked last: it may have ended by itself, and tells nothing of
- * the object then.
+ * For each object that older steps made and this one uses or changes: the newest step that made or
+ * changed it. A step that lives only until a reboot (a guest that ran on it, a mount) is asked
+ * last: it may have ended by itself, and then says nothing about the object.
  */
 function leanedOn(state: State, n: number, claims: Claims): ReadonlyMap<Step, Key> {
   const { makers, holders } = state.index;
@@ -68,13 +68,13 @@ function leanedOn(state: State, n: number, claims: Claims): ReadonlyMap<Step, Ke
     if (last(makers.get(key), makes) === undefined) continue;
     const newest =
       last(holders.get(key), ({ intent }) => intent.lives === 'disk') ?? last(holders.get(key), () => true);
-    // The code of a bare pair cannot look.
+    // A pair of functions has no `look`.
     if (newest !== undefined && newest.intent.kind !== 'bare') leaned.set(newest, key);
   }
   return leaned;
 }
 
-/** Older steps than the newest one that made or changed an object, from the newest to the one that made it. */
+/** Older steps that changed an object, before the newest one, back to the step that made it. */
 function olderOn(
   state: State,
   n: number,
@@ -90,7 +90,7 @@ function standing(state: State, n: number): readonly Step[] {
   return state.steps.filter((step) => stands(state, n, step));
 }
 
-/** Without what a failed scope is undoing at this moment, which the sequence itself refuses. */
+/** Without the steps that a failed scope is undoing now, which the sequence itself refuses. */
 function stands(state: State, n: number, { n: other, undone, intent }: Step): boolean {
   return (
     other !== n &&
@@ -100,7 +100,10 @@ function stands(state: State, n: number, { n: other, undone, intent }: Step): bo
   );
 }
 
-/** The key that an object has now, if it was moved, and not by a newer step of the sequence, which then made that key. */
+/**
+ * The present key of an object that others moved. A newer step of the sequence that moved it made
+ * that key itself.
+ */
 export async function movedByOthers(
   engine: Engine,
   all: () => readonly Step[],

@@ -4,7 +4,7 @@ import { keyInWords, objectsOf } from '../locks/host-key.ts';
 import type { Journal } from '../journal/journal-writer.ts';
 import { exclusive, isLeft, type State, type Step } from '../journal/state.ts';
 
-/** A step in words: what it is and which objects it made or changed. */
+/** A step as text: what it is and which objects it made or changed. */
 export function describe({ intent }: Step, found?: string): string {
   const objects = exclusive(intent.claims ?? {}).map((key) => keyInWords(intent.host, key));
   const what = `${intent.kind}${objects.length === 0 ? onHost(intent) : ` (${objects.join(', ')})`}`;
@@ -15,7 +15,7 @@ function onHost({ host }: Step['intent']): string {
   return host === '' ? '' : ` on ${host}`;
 }
 
-/** The steps of a journal as the error and `journal show` tell them. */
+/** The steps of a journal for the error and for `journal show`. */
 async function stuckSteps(engine: Engine, state: State): Promise<Required<Steps>> {
   const left = state.steps.filter((step) => isLeft(state, step));
   const remaining = await Promise.all(
@@ -31,7 +31,7 @@ async function stuckSteps(engine: Engine, state: State): Promise<Required<Steps>
     remaining.filter(({ step }) => is(step)).map(({ said }) => said);
   return {
     done: state.committed ? state.steps.filter((step) => stays(state, step)).map(inWords) : [],
-    // What was found to be of others is not undone: it is left alone, and said so.
+    // An object of others is not undone: it is left untouched, and reported.
     undone: state.steps
       .filter(({ undone }) => undone !== undefined && undone.notOurs === undefined)
       .map(inWords),
@@ -47,8 +47,8 @@ function stays(state: State, step: Step): boolean {
 }
 
 /**
- * What a person can do about a step that is left. Undefined for one whose kind cannot tell, or that this bofh does not
- * know: words for people must not stand in the way of the error that they are for.
+ * The manual recovery of a step that is left. Undefined if its kind has none, or this bofh does not
+ * know the kind: text for people must not hide the error that it explains.
  */
 export async function manualRecoveryOf(
   engine: Pick<Engine, 'find'>,
@@ -85,7 +85,7 @@ export function reason({ why, message }: NonNullable<Step['blocked']>): string {
   return `step ${why.by} stands in the way`;
 }
 
-/** The error of a sequence that could not be brought to an end. */
+/** The error of a sequence that could not be finished. */
 export async function stuck(
   { engine, journal }: { readonly engine: Engine; readonly journal: Journal },
   details: {
@@ -96,7 +96,7 @@ export async function stuck(
   },
 ): Promise<StuckError> {
   const { state, id } = journal;
-  // What only stands behind another step is not why.
+  // A step that only waits for another one is not the cause.
   const root = state.steps.find(({ blocked }) => typeof blocked?.why === 'string');
   const why = root?.blocked === undefined ? '' : `: ${describe(root, reason(root.blocked))}`;
   return new StuckError(`"${state.begin.name}" ${outcome(journal)}${why}`, {
@@ -112,7 +112,7 @@ export async function stuck(
 
 function outcome({ state, dead }: Journal): string {
   if (state.committed) return 'is committed, but work after the commit is left';
-  // Whether the last line is on the disk, and it may have been `committed`, only recovery finds out.
+  // Only recovery finds out whether the last line, perhaps `committed`, is on disk.
   if (dead?.at === 'sync')
     return `was left as it is, because its journal cannot be made durable (${dead.message})`;
   return 'could not be undone';

@@ -11,7 +11,10 @@ import { unless } from '../sequence/signal.ts';
 import { inScope, isLeft, type State, type Step } from '../journal/state.ts';
 import { refuseChanged, refuseOvertaken, renewedWitnesses } from './witness.ts';
 
-/** The inverses of bare pairs, which only this process has; each gives in words what it left alone. */
+/**
+ * The inverses of pairs of functions, which only this process has; each returns a text of what it
+ * left untouched.
+ */
 export type Inverses = ReadonlyMap<number, () => Promise<string | undefined>>;
 
 export interface Unwinding {
@@ -19,24 +22,33 @@ export interface Unwinding {
   readonly journal: Journal;
   readonly inverses: Inverses;
   readonly scope?: number;
-  /** Objects that may be destroyed with what others wrote there: the administrator named them. `all`: nothing is, it is a plan. */
+  /**
+   * Objects that may be destroyed with what others wrote there, because the administrator named
+   * them. `all`: a plan, which destroys nothing.
+   */
   readonly discard?: ReadonlySet<Key> | 'all' | undefined;
-  /** Steps into whose objects the living sequence itself may have written; `all` of them while it goes on. */
+  /**
+   * Steps into whose objects the running sequence itself may have written; `all` while its body
+   * runs.
+   */
   readonly trusted?: ReadonlySet<number> | 'all' | undefined;
-  /** A second signal: stop between two acts, or leave the running one to itself. */
+  /** A second signal: stop between two acts, or stop waiting for the running one. */
   readonly abandon?: AbortSignal | undefined;
 }
 
 export interface Unwound {
   readonly end: 'rolled-back' | 'committed' | 'stuck';
-  /** What was found in the place of our objects and not touched. */
+  /** Objects found in the place of those of the sequence, and not touched. */
   readonly leftAlone: readonly string[];
   readonly errors: readonly unknown[];
-  /** The act that was left to itself. */
+  /** The act that still runs and is not waited for. */
   readonly adrift?: Promise<unknown>;
 }
 
-/** Asks `next` and does what it says until there is nothing left to do: back before the commit, forward after it. */
+/**
+ * Calls `next` and executes its answer until nothing is left: back before the commit, forward after
+ * it.
+ */
 export async function unwind(unwinding: Unwinding): Promise<Unwound> {
   const { engine, journal, inverses, scope, abandon } = unwinding;
   const leftAlone: string[] = [];
@@ -76,7 +88,7 @@ export async function unwind(unwinding: Unwinding): Promise<Unwound> {
   }
 }
 
-/** The hosts on which there is something left to do. */
+/** The hosts on which work is left. */
 export function hostsLeft(state: State, scope?: number): readonly string[] {
   return state.steps
     .filter((step) => isLeft(state, step) && inScope(state, step.intent.scope, scope))
@@ -111,8 +123,9 @@ async function act(
 }
 
 /**
- * What was done on another host and synced there counts only when it was not booted in between: with the boot went what was
- * not yet written, and the sync afterwards does not tell. Going on in the middle would be wrong, too.
+ * An act and its sync on another host count only if it did not reboot in between: the reboot loses
+ * unwritten data, and a later sync does not detect that. Going on in the middle would be wrong,
+ * too.
  */
 async function inOneBoot(
   { engine }: Pick<Unwinding, 'engine'>,
@@ -128,13 +141,16 @@ async function inOneBoot(
     const done = await work(boot);
     return (await isSame()) ? done : 'booted';
   } catch (error) {
-    // Nothing is begun there in another boot, which is what it may have failed by.
+    // Nothing is started there in another boot, and that may be why it failed.
     if (!(error instanceof ConnectionError) && !(await isSame())) return 'booted';
     throw error;
   }
 }
 
-/** Undoes one step now. JournalError when its host was booted meanwhile: then it is not known to be undone. */
+/**
+ * Undoes one step now. JournalError if its host rebooted meanwhile: then it is unknown whether it
+ * is undone.
+ */
 export async function undoNow(
   unwinding: Omit<Unwinding, 'scope' | 'abandon'>,
   step: Step,
@@ -145,14 +161,17 @@ export async function undoNow(
   throw new JournalError(`${step.intent.host} was booted while ${describe(step)} was being undone there`);
 }
 
-/** What an error of ours says beyond its message. */
+/** The additional text of an error of bofh. */
 function known(error: unknown): Pick<Blocked, 'holders' | 'remedy'> {
   if (!(error instanceof BofhError)) return {};
   const { holders, remedy } = error;
   return { ...(holders.length === 0 ? {} : { holders }), ...(remedy === undefined ? {} : { remedy }) };
 }
 
-/** Undoes one step, and with it what lies in its object: looks, reverts what is ours, looks again, makes it durable. */
+/**
+ * Undoes one step, and with it the steps inside its object: looks, reverts if `ours`, looks again,
+ * syncs.
+ */
 async function undo(
   unwinding: Omit<Unwinding, 'scope' | 'abandon'>,
   step: Step,
@@ -187,10 +206,10 @@ async function undo(
       step,
     );
   }
-  // Also what was found done already: it may be so in the page cache alone.
+  // Also if it was found undone: that may be only in the page cache.
   await code.sync(journalled);
   if (before.state === 'not-ours') return leave(step, 'undone', before);
-  // Its undo has changed what is beneath it, and nobody else had: that was asked before.
+  // Its own undo changed what is below it, and others had not: that was checked before.
   if (step.intent.lives === 'boot')
     lines.push(
       ...(await renewedWitnesses(
@@ -198,13 +217,16 @@ async function undo(
         { of: 'device', way: step },
       )),
     );
-  // Beside what was ours there was something that is not, and it stays.
+  // Besides the object of the step there was one of others, which stays.
   const leftAlone =
     before.state === 'ours' && before.found !== undefined ? [describe(step, before.found)] : [];
   return { ...acted(lines), leftAlone };
 }
 
-/** What brought the same identity up again after a reboot is named, and never touched. */
+/**
+ * An object with the same identity that was activated again after a reboot is reported, and never
+ * touched.
+ */
 async function lookOnly(unwinding: Unwinding, step: Step): Promise<Acted> {
   const { code, journalled } = await at(unwinding, step);
   const look = await code.look(journalled);

@@ -12,25 +12,28 @@ import { unlessOutOfReach } from './out-of-reach.ts';
 interface Asking {
   readonly engine: Engine;
   readonly journal: Journal;
-  /** Objects that may be destroyed with what others wrote there: the administrator named them. `all`: nothing is, it is a plan. */
+  /**
+   * Objects that may be destroyed with what others wrote there, because the administrator named
+   * them. `all`: a plan, which destroys nothing.
+   */
   readonly discard?: ReadonlySet<Key> | 'all' | undefined;
-  /** Steps into whose objects the living sequence itself may have written. */
+  /** Steps into whose objects the running sequence itself may have written. */
   readonly trusted?: ReadonlySet<number> | undefined;
 }
 
-/** A step, and the steps that lie in its object and are destroyed with it. */
+/** A step, and the steps inside its object that are destroyed with it. */
 interface Undoing {
   readonly step: Step;
   readonly riders: readonly Step[];
-  /** Who uses the step's object, as its `look` told. */
+  /** The users of the step's object, from its `look`. */
   readonly holders?: readonly Holder[] | undefined;
-  /** Of the other host that the step is on. */
+  /** The other host of the step. */
   readonly boot?: string | undefined;
 }
 
 /**
- * Throws RefusedError when the undo of a step would destroy what others have written since: into its object, into what
- * lies in that, or, for a mount or an open device, into what older steps made beneath it.
+ * Throws RefusedError if the undo of a step would destroy data that others wrote: into its object,
+ * into objects inside it, or, for a mount or an open device, into what older steps made below it.
  */
 export async function refuseChanged(asking: Asking, undoing: Undoing): Promise<void> {
   const { engine, journal, trusted } = asking;
@@ -55,8 +58,8 @@ export async function refuseChanged(asking: Asking, undoing: Undoing): Promise<v
 }
 
 /**
- * Throws RefusedError when others have changed, since the commit, what the act after the commit would destroy: the order
- * was about something else.
+ * Throws RefusedError if others changed, since the commit, the content that the act after the
+ * commit would destroy: the order was about different content.
  */
 export async function refuseOvertaken(
   asking: Asking,
@@ -75,7 +78,7 @@ export async function refuseOvertaken(
     throw refused(asking.journal, [{ step, ...changed }]);
 }
 
-/** Witnesses of what is to be destroyed after the commit, taken right before it. */
+/** Witnesses of content that will be destroyed after the commit, taken right before it. */
 export async function finalWitnesses(engine: Engine, journal: Journal): Promise<readonly Line[]> {
   const { id, state } = journal;
   const lines: Line[] = [];
@@ -93,9 +96,9 @@ export async function finalWitnesses(engine: Engine, journal: Journal): Promise<
 }
 
 /**
- * New witnesses of what the sequence made, because it may have written there itself: of the files beneath a mount that
- * is about to end (`way`), or of the devices beneath what has just changed. Without `way`: of all files; with `container`:
- * of that alone.
+ * New witnesses of objects of the sequence, because it may have written there itself: of the files
+ * below a mount that is about to end (`way`), or of the devices below what just changed. Without
+ * `way`: of all files; with `container`: only of that.
  */
 export async function renewedWitnesses(
   { engine, journal }: Pick<Asking, 'engine' | 'journal'>,
@@ -124,16 +127,19 @@ export async function renewedWitnesses(
   return lines;
 }
 
-/** Steps into whose objects the body of the sequence can write now: through a mount, an open device or a guest of its own. */
+/**
+ * Steps into whose objects the body of the sequence can write now: through its mount, open device
+ * or guest.
+ */
 export function reachedByBody({ state }: Journal): ReadonlySet<number> {
   const left = state.steps.filter(({ undone }) => undone === undefined);
-  // What a pair of functions without claims works on nobody knows.
+  // The objects of a pair of functions without claims are unknown.
   if (left.some(({ intent }) => intent.claims === null)) return new Set(left.map(({ n }) => n));
   const ways = left.filter(({ intent }) => intent.lives === 'boot' || intent.kind === 'bare');
   return new Set(ways.flatMap((way) => conflictsOf(state, way).map(({ n }) => n)));
 }
 
-/** Steps into whose objects something that the sequence started writes by itself. */
+/** Steps into whose objects a program started by the sequence writes by itself. */
 export async function reachedByWriters(engine: Engine, { id, state }: Journal): Promise<ReadonlySet<number>> {
   const reached = new Set<number>();
   for (const step of state.steps) {
@@ -150,8 +156,8 @@ interface Guard {
 }
 
 /**
- * Those of the steps whose undo destroys content. Of those that list the files of a container the newest one, which knows all
- * of them; each of the others stands for a part of a device.
+ * The steps whose undo destroys content. Of several that list the files of one container only the
+ * newest, which knows all of them; each of the others covers a part of a device.
  */
 async function guards({ engine, journal }: Asking, steps: readonly Step[]): Promise<readonly Guard[]> {
   const newest = new Map<Key | number, Guard>();
@@ -164,18 +170,23 @@ async function guards({ engine, journal }: Asking, steps: readonly Step[]): Prom
   return [...newest.values()];
 }
 
-/** The object whose content is meant: by this name a refusal calls it, and an administrator discards it. */
+/** The object whose content is meant: its name in a refusal, and for `--discard`. */
 export function containerOf({ intent, n }: Step): Key {
   const { claims, contains, within } = intent;
   return contains ?? within ?? claims?.changes?.[0] ?? claims?.makes?.[0] ?? String(n);
 }
 
-/** Steps that are still done, in whose objects others can have written through what this one opened. */
+/**
+ * Steps that are not undone, into whose objects others can have written through what this one
+ * opened.
+ */
 function beneath({ state }: Journal, step: Step): readonly Step[] {
   return step.intent.lives === 'boot' ? conflictsOf(state, step) : [];
 }
 
-/** What lies in the object of a step goes along without an undo of its own: something else may stand in its place. */
+/**
+ * Objects inside that of a step are removed without a separate undo: others may have replaced them.
+ */
 async function replacedBy({ engine, journal }: Asking, step: Step): Promise<Changed | undefined> {
   if (step.intent.lives !== 'disk' || step.intent.kind === 'bare') return undefined;
   const code = await codeOf(engine, step.intent, journal.id);
@@ -210,7 +221,7 @@ function isDiscarded({ discard }: Asking, step: Step): boolean {
   return discard !== undefined && discard !== 'all' && discard.has(containerOf(step));
 }
 
-/** What else than others may have left such bytes. */
+/** Other possible causes of such bytes. */
 function otherCause({ intent, done }: Step, boot: string): string | undefined {
   if (done === undefined) return `${intent.kind} was cut off before it was finished`;
   return intent.boot === boot ? undefined : 'the host went down before its data were on the disk';
