@@ -1,18 +1,20 @@
-/** Everything that bofh throws. Each class is one answer to "what state is the host in now?". */
+/**
+ * Everything that bofh throws. Each class is one answer to "what is the state of the host now?".
+ */
 
 interface Held {
   /** "mounted on /mnt (mount 41)" */
   readonly words: string;
-  /** The command that would end it, as a program and its arguments; undefined where there is none. */
+  /** The command that would end it, as a program and its arguments; undefined if there is none. */
   readonly free?: readonly string[];
 }
 
-/** Who keeps an object from being taken away. Plain JSON. */
+/** A user of an object, because of which it cannot be removed. Plain JSON. */
 export type Holder =
   | (Held & { readonly kind: 'mount'; readonly path: string; readonly mountId: number } & {
-      /** A process of the other mount namespace that it is in. */
+      /** A process of the other mount namespace that has the mount. */
       readonly namespaceOf?: { readonly pid: number; readonly command: string };
-      /** The unit by which systemd mounts it, also again. */
+      /** The systemd unit that mounts it, perhaps again. */
       readonly unit?: string;
     })
   | (Held & { readonly kind: 'process'; readonly pid: number; readonly command: string })
@@ -23,13 +25,16 @@ export type Holder =
   | (Held & { readonly kind: 'volume'; readonly volume: string })
   | (Held & { readonly kind: 'btrfs'; readonly filesystem: string })
   | (Held & { readonly kind: 'guest'; readonly domid: number; readonly name?: string })
-  /** It is held, but by nobody that was found; or what could not be looked into, and may hold it. */
+  /** It is held, but no holder was found; or something that could not be examined may hold it. */
   | (Held & { readonly kind: 'unknown' });
 
 /** The common base: an error that bofh can explain. `remedy` is one sentence on what to do next. */
 export class BofhError extends Error {
   readonly remedy: string | undefined;
-  /** Who holds what could not be changed, in the order in which they are to be ended; those of the cause, too. */
+  /**
+   * The holders of the object that could not be changed, in the order in which to end them; also
+   * those of the cause.
+   */
   readonly holders: readonly Holder[];
 
   constructor(
@@ -50,10 +55,10 @@ export class BofhError extends Error {
 /** Input rejected before anything ran, the site file and guest configs included. The host is untouched. */
 export class UsageError extends BofhError {}
 
-/** A guard said no: in use, not ours, holds data, not root. The host is untouched. */
+/** A check refused: in use, not created by bofh, holds data, not root. The host is untouched. */
 export class RefusedError extends BofhError {}
 
-/** What a failed program meant, as far as its driver understands it. */
+/** Why a program failed, as far as its driver understands it. */
 export type Reason =
   | 'not-found'
   | 'exists'
@@ -103,12 +108,12 @@ export class CommandError extends BofhError {
 }
 
 /**
- * Another host could not be reached, or the connection was lost while something ran there: how that ended is not known,
- * and only a look at the host can tell.
+ * Another host could not be reached, or the connection was lost while something ran there: its
+ * result is unknown until the host is checked.
  */
 export class ConnectionError extends BofhError {
   readonly host: string;
-  /** `lost` says nothing about what ran; with `none` nothing was started. */
+  /** `lost` says nothing about the program that ran; with `none` nothing was started. */
   readonly connection: 'none' | 'lost';
 
   constructor(
@@ -129,13 +134,13 @@ export class ConnectionError extends BofhError {
 /** A program is missing or too old. The host is untouched. */
 export class ToolError extends BofhError {}
 
-/** An answer was not understood: rule zero. */
+/** Output could not be parsed: rule zero. */
 export class ParseError extends BofhError {}
 
 /** The sequence failed and all of it is undone; `cause` is why. */
 export class RolledBackError extends BofhError {
   readonly id: string | undefined;
-  /** Objects that were no longer ours when the undo came to them; they were not touched. */
+  /** Objects that were changed by others before their undo; they were not touched. */
   readonly leftAlone: readonly string[];
 
   constructor(
@@ -148,15 +153,19 @@ export class RolledBackError extends BofhError {
   }
 }
 
-/** Thrown by an operation whose chosen identity (a UUID, a loop number) somebody else took: the engine prepares it again. */
+/**
+ * Thrown by an operation if another process took its chosen identity (a UUID, a loop number): the
+ * engine prepares it again.
+ */
 export class IdentityTaken extends BofhError {}
 
 /**
- * Thrown by an operation's `run` that has begun to act and knows that it has done nothing, though what it was to make is
- * there, mark and all: somebody else was quicker. The engine does not undo the step.
+ * Thrown by an operation's `run` that began to act and knows that it did nothing, although its
+ * object exists, with the mark: another process created it first. The engine does not undo the
+ * step.
  */
 export class NotDone extends RefusedError {
-  /** What is there and is left alone. */
+  /** The existing object, which is left untouched. */
   readonly found: string;
 
   constructor(
@@ -171,29 +180,31 @@ export class NotDone extends RefusedError {
 /** A call on a `tx` whose sequence has failed or ended. */
 export class SequenceEnded extends BofhError {}
 
-/** What a person can do about one step by hand. Each command is a program and its arguments. */
+/** Manual recovery of one step. Each command is a program and its arguments. */
 export interface ManualRecovery {
-  /** The thing with its identity: "the logical volume vg0/web1 that bears the tag bofh.5e1f.1". */
+  /**
+   * The object with its identity, for example the logical volume vg0/web1 with the tag bofh.5e1f.1.
+   */
   readonly what: string;
-  /** These show it, and change nothing. */
+  /** Commands that show it, and change nothing. */
   readonly look: readonly (readonly string[])[];
-  /** These bring it to where bofh would have: back, or after the commit to its end. */
+  /** Commands that do what bofh would have done: undo it, or after the commit finish it. */
   readonly clear: readonly (readonly string[])[];
 }
 
-/** One step as it stands in a stuck journal. */
+/** The state of one step in a stuck journal. */
 export interface StuckStep {
   readonly n: number;
   readonly kind: string;
   /** Missing: the host that the journal is on. */
   readonly host?: string;
-  /** Keys of the objects that the step makes or changes, as that host has them. */
+  /** Keys of the objects that the step makes or changes, as on that host. */
   readonly objects: readonly string[];
   readonly why?: string;
-  /** Who kept it from being undone. */
+  /** The holders that prevented its undo. */
   readonly holders?: readonly Holder[];
   readonly remedy?: string;
-  /** Of a step that is left, where its kind can tell. */
+  /** For a step that is left, if its kind describes one. */
   readonly manualRecovery?: ManualRecovery;
 }
 
@@ -201,14 +212,17 @@ export interface StuckStep {
 export class StuckError extends BofhError {
   readonly id: string | undefined;
   readonly committed: boolean;
-  /** What the sequence returned, when it was committed. */
+  /** The value of the sequence, if it was committed. */
   readonly value: unknown;
-  /** Steps that are committed and have nothing left to do. */
+  /** Steps that are committed and finished. */
   readonly done: readonly StuckStep[];
   readonly undone: readonly StuckStep[];
   readonly blocked: readonly StuckStep[];
   readonly remaining: readonly StuckStep[];
-  /** Objects that were no longer ours when the undo, or the work after the commit, came to them; they were not touched. */
+  /**
+   * Objects that were changed by others before the undo, or the work after the commit; they were
+   * not touched.
+   */
   readonly leftAlone: readonly string[];
 
   constructor(
@@ -223,7 +237,7 @@ export class StuckError extends BofhError {
       readonly remaining?: readonly StuckStep[];
       readonly leftAlone?: readonly string[];
       readonly cause?: unknown;
-      /** Left out: to look at the journal and to recover. */
+      /** Missing: show the journal and recover. */
       readonly remedy?: string | undefined;
     },
   ) {
@@ -242,7 +256,7 @@ export class StuckError extends BofhError {
 
 /** A journal is unreadable, not writable or locked, or an object belongs to an unfinished sequence. The host is untouched. */
 export class JournalError extends BofhError {
-  /** It is the last line that is damaged: the only one that may be cut off. */
+  /** Only the last line is damaged: it may be cut off. */
   readonly lastLine: boolean;
 
   constructor(
@@ -257,11 +271,11 @@ export class JournalError extends BofhError {
 /** A signal ended the work; all of it is undone. */
 export class InterruptedError extends BofhError {}
 
-/** Also in an error of several, such as that of a sequence whose undo failed. */
+/** Also inside an error with several causes, such as that of a sequence whose undo failed. */
 function holdersIn(cause: unknown): readonly Holder[] {
   if (cause instanceof BofhError) return cause.holders;
   if (!(cause instanceof AggregateError)) return [];
-  // What stopped the act often stops its undo as well.
+  // The cause that stopped the act often stops its undo too.
   const all = new Map(cause.errors.flatMap(holdersIn).map((holder) => [JSON.stringify(holder), holder]));
   return [...all.values()];
 }

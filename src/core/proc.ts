@@ -10,7 +10,7 @@ export interface ProcessStat {
   readonly started: number;
 }
 
-/** Every process of this host; without zombies, which hold nothing open and which nobody may ever fetch. */
+/** Every process of this host, without zombies, which hold nothing open and may never be reaped. */
 export function processes(): readonly ProcessStat[] {
   return names('/proc').flatMap((name) => (/^\d+$/.test(name) ? (processStat(Number(name)) ?? []) : []));
 }
@@ -21,7 +21,7 @@ export function processStat(pid: number): ProcessStat | undefined {
   return text === undefined ? undefined : parseStat(text);
 }
 
-/** Parses proc_pid_stat(5). The name in parentheses may have spaces and parentheses in it. */
+/** Parses proc_pid_stat(5). The name in parentheses may contain spaces and parentheses. */
 export function parseStat(text: string): ProcessStat | undefined {
   const pid = Number(/^\d+/.exec(text)?.[0]);
   const [state, ...numbers] = text.slice(text.lastIndexOf(')') + 2).split(' ');
@@ -32,8 +32,9 @@ export function parseStat(text: string): ProcessStat | undefined {
 }
 
 /**
- * The living processes of a session. Its number is not given away while one of them lives, so a process that now has it,
- * and began at another time than the leader, says that all of them have ended.
+ * The living processes of a session. The kernel does not reuse its number while one of them lives.
+ * So if a process has that number now but a different start time than the leader, all of them have
+ * ended.
  */
 export function membersOf(
   leader: Pick<ProcessStat, 'pid' | 'started'>,
@@ -65,7 +66,7 @@ export function content(path: string): string | undefined {
   }
 }
 
-/** A process that ended while we looked. */
+/** A process that ended in the meantime. */
 export function isGone(error: unknown): boolean {
   return error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ESRCH');
 }

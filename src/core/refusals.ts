@@ -9,7 +9,7 @@ import {
   UsageError,
 } from './errors.ts';
 
-/** A check of one host of several: what it refuses, and what is not understood there, says where. */
+/** A check of one of several hosts: its refusals and parse errors name the host. */
 export async function on<T>(host: string, check: () => T | Promise<T>): Promise<T> {
   try {
     return await check();
@@ -27,13 +27,13 @@ export async function on<T>(host: string, check: () => T | Promise<T>): Promise<
   }
 }
 
-/** Collects what a request is refused for, so that all of it is said at once. */
+/** Collects all refusals of a request, so that they are reported at once. */
 export function refusals() {
   const found: BofhError[] = [];
   return {
     /**
-     * The check's answer; undefined when it refused. What is no refusal is thrown at once: a missing program, an answer that
-     * was not understood, a journal that is not readable, a bug.
+     * The check's answer; undefined if it refused. Other errors are thrown at once: a missing
+     * program, output that could not be parsed, an unreadable journal, a bug.
      */
     try: async <T>(check: () => T | Promise<T>): Promise<T | undefined> => {
       try {

@@ -2,7 +2,7 @@ import type * as z from 'zod/mini';
 import { UsageError } from './errors.ts';
 import { type Bytes, parseSize } from './units.ts';
 
-/** What a recipe was asked, read by its schema. Throws UsageError, which names each key that is not as it should be. */
+/** The request of a recipe, read by its schema. Throws UsageError, which names each wrong key. */
 export function parsed<S extends z.ZodMiniType>(what: string, schema: S, value: unknown): z.output<S> {
   const result = schema.safeParse(value);
   if (result.success) return result.data;

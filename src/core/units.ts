@@ -15,9 +15,10 @@ const factors: Readonly<Record<string, number>> = {
 const sizePattern = /^(?<number>\d+(?:\.\d+)?)(?:(?<unit>[kmgtp])(?:i?b)?|b)$/i;
 
 /**
- * Bytes of a size as an administrator writes it: `10g`, `10G`, `10gb`, `10GiB`, always 1024-based as lvcreate reads
- * them (util-linux reads 10GB as 10^10: bofh never does). As text it needs a unit, because a bare number is bytes to some
- * tools and MiB to others; a number in code is bytes. Throws UsageError for anything else, and for zero.
+ * Bytes of a size as an administrator writes it: `10g`, `10G`, `10gb`, `10GiB`, always 1024-based
+ * as in lvcreate (util-linux reads 10GB as 10^10: bofh never does). Text needs a unit, because a
+ * bare number means bytes in some tools and MiB in others; a number in code is bytes. Throws
+ * UsageError for anything else, and for zero.
  */
 export function parseSize(text: string | number): Bytes {
   const match = sizePattern.exec(typeof text === 'number' ? `${text}b` : text.trim());
@@ -35,7 +36,9 @@ export function parseSize(text: string | number): Bytes {
   return Math.ceil(bytes);
 }
 
-/** Bytes for people: exact where a unit divides them, else one decimal: `2 GiB`, `1.5 GiB`, `700 B`. */
+/**
+ * Bytes for people: exact if a unit divides them, else one decimal: `2 GiB`, `1.5 GiB`, `700 B`.
+ */
 export function formatSize(bytes: Bytes): string {
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'];
   let value = bytes;
