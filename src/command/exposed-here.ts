@@ -1,7 +1,10 @@
 import { lstatSync, readlinkSync } from 'node:fs';
 import { type AtName, type ExposedPart, exposedPart, type LastName } from './exposed-path.ts';
 
-/** `exposedOn` of the machine that bofh runs on, at once: for a loader and a journal, which cannot wait. */
+/**
+ * `exposedOn` for the machine that bofh runs on, synchronously: for a loader and a journal, which
+ * cannot wait.
+ */
 export function exposedHere(path: string, last: LastName): ExposedPart | undefined {
   const walk = exposedPart(path, { last, owner: process.geteuid?.() ?? 0 });
   let step = walk.next();

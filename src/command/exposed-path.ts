@@ -2,36 +2,36 @@ import { posix } from 'node:path';
 import { RefusedError } from '../core/errors.ts';
 import type { FileStat, ReadHost } from './host.ts';
 
-/** A part of a path by which a user other than root can make the path lead elsewhere. */
+/** A part of a path through which a user other than root can redirect the path. */
 export interface ExposedPart {
   readonly at: string;
   /** The rest of a sentence that begins with `at`. */
   readonly why: string;
-  /** A shell command that puts it right. */
+  /** A shell command that fixes it. */
   readonly repair: string;
 }
 
 /**
- * What is asked of the last name of a path. `new`: it is created, so only the directories above it matter. `there`: nobody
- * else can put another file in its place. `content`: nobody else can write to it either.
+ * The requirement for the last name of a path. `new`: it is created, so only the directories above
+ * it matter. `there`: no other user can replace the file. `content`: no other user can write to it
+ * either.
  */
 export type LastName = 'new' | 'there' | 'content';
 
-/** What a walk asks for at each name on its way: lstat, and of a symbolic link also where it leads. */
+/** The questions of a walk at each name: lstat, and the target of a symbolic link. */
 export interface AtName {
   readonly stat: Pick<FileStat, 'kind' | 'uid' | 'mode'> | undefined;
   readonly target?: string;
 }
 
-/** As many as the kernel follows (path_resolution(7)). */
+/** The kernel's limit (path_resolution(7)). */
 const mostLinks = 40;
 
 /**
- * Walks a path from the root down, symbolic links included, and gives the first part that a user other than root, or
- * `owner`, controls: undefined when there is none, also when the path ends early because a name is missing.
- *
- * A sticky directory such as /tmp is no such part: nobody else can rename or remove what belongs to root in it. But
- * what is in it and belongs to another user can be replaced at any time.
+ * Walks a path from the root down, including symbolic links, and returns the first part that a user
+ * other than root, or `owner`, controls: undefined if there is none, also if the path ends early
+ * because a name is missing. A sticky directory such as /tmp is safe for root's files: no other
+ * user can rename or remove them. But a file of another user in it can be replaced at any time.
  */
 export function* exposedPart(
   path: string,
@@ -45,7 +45,7 @@ export function* exposedPart(
     const isLast = left.length === 0;
     if (stat === undefined || (isLast && last === 'new')) return undefined;
     const foreign = stat.uid !== 0 && stat.uid !== owner;
-    // In a directory of root alone the owner of a file can write to it, but cannot make its name lead elsewhere.
+    // In a directory of root the owner of a file can write to it, but cannot redirect its name.
     const replaceable = parentShared || stat.kind === 'directory' || last === 'content';
     if (foreign && replaceable && !(isLast && last === 'there' && !parentShared))
       return { at, why: `belongs to user ${stat.uid}`, repair: `chown root ${at}` };
@@ -74,7 +74,10 @@ export function* exposedPart(
   }
 }
 
-/** The same on a host. Of this one the user who runs bofh is trusted as root is (default: the user of this process). */
+/**
+ * The same on a host. On this host the user who runs bofh is trusted like root (default: the user
+ * of this process).
+ */
 export async function exposedOn(
   host: Pick<ReadHost, 'name' | 'stat' | 'readLink'>,
   path: string,
@@ -93,8 +96,8 @@ export async function exposedOn(
 }
 
 /**
- * The one rule for every path that a program, or bofh itself, opens as root: RefusedError when another user could put
- * something else in its place meanwhile.
+ * The rule for every path that a program, or bofh itself, opens as root: RefusedError if another
+ * user could replace the file meanwhile.
  */
 export async function refuseExposed(
   host: Pick<ReadHost, 'name' | 'stat' | 'readLink'>,
@@ -106,7 +109,7 @@ export async function refuseExposed(
   throw new RefusedError(
     `${path} is refused, because another user could replace it: ${found.at} ${found.why}`,
     {
-      // Somebody's home is not to be taken from them for the sake of one file in it.
+      // Do not take a home directory from its user because of one file in it.
       remedy:
         last === 'content'
           ? `use a directory that only root can write, or: ${found.repair}`

@@ -1,21 +1,21 @@
 import type { Command, Pipeline, ReadCommand } from './command.ts';
 
-/** What lstat says of a path. */
+/** The result of lstat for a path. */
 export interface FileStat {
   readonly kind: 'file' | 'directory' | 'symlink' | 'block' | 'character' | 'other';
   /**
-   * Of a file: when its inode was made, in nanoseconds. A number that has become free is given to the next file; with this
-   * the two can be told apart. Missing where the filesystem does not keep it.
+   * Of a file: when its inode was created, in nanoseconds. The next file may get the same inode
+   * number; the time distinguishes the two. Missing if the filesystem does not record it.
    */
   readonly birth?: string;
-  /** Decimal digits: overlayfs with `xino=on` has numbers that a JavaScript number would round. */
+  /** Decimal digits: with `xino=on`, overlayfs has numbers that a JavaScript number would round. */
   readonly inode: string;
   /** `major:minor` of the filesystem that holds it. */
   readonly device: string;
   /** `major:minor` of a device node. */
   readonly node?: string;
   readonly size: number;
-  /** Permission bits alone. */
+  /** Only the permission bits. */
   readonly mode: number;
   readonly uid: number;
   readonly gid: number;
@@ -23,36 +23,38 @@ export interface FileStat {
 }
 
 export interface HostFacts {
-  /** /proc/sys/kernel/random/boot_id: another one means that the host was booted since. */
+  /** /proc/sys/kernel/random/boot_id: a different one means that the host rebooted. */
   readonly boot: string;
   readonly hostname: string;
 }
 
-/** How a running change is told to the one who waits. */
+/** Progress of a running change. */
 export interface Progress {
   readonly command: { readonly tool: string; readonly argv: readonly string[] };
-  /** 0 to 1, where the tool tells. */
+  /** 0 to 1, if the tool reports it. */
   readonly fraction?: number;
 }
 
 /**
- * A Linux host, to look at. Prepare and look get no more than this, so that they cannot change anything.
+ * A Linux host, read-only. Prepare and look get only this, so that they cannot change anything.
  * File accesses that fail throw CommandError with tool `file`.
  */
 export interface ReadHost {
-  /** Empty for the host that bofh runs on; else its name, which prefixes the keys of its objects. */
+  /**
+   * Empty for the host that bofh runs on; else its name, which is part of the keys of its objects.
+   */
   readonly name: string;
   run<T>(command: ReadCommand<T>): Promise<T>;
   readFile(path: string): Promise<Uint8Array>;
   /** Names in a directory, sorted. */
   readDir(path: string): Promise<readonly string[]>;
   readLink(path: string): Promise<string>;
-  /** lstat; undefined when there is no such path, an error when that cannot be told. */
+  /** lstat; undefined if the path does not exist, an error if that is unknown. */
   stat(path: string): Promise<FileStat | undefined>;
   facts(): Promise<HostFacts>;
 }
 
-/** A host within a step of a sequence: what it starts outlives us. */
+/** A host within a step of a sequence: programs started here outlive this process. */
 export interface ChangeHost extends ReadHost {
   run<T>(command: Command<T>): Promise<T>;
   pipe<T>(pipeline: Pipeline<T>): Promise<T>;
@@ -60,7 +62,7 @@ export interface ChangeHost extends ReadHost {
   writeNew(path: string, content: Uint8Array | string, options: { readonly mode: number }): Promise<FileStat>;
   /** link(2): reason `exists` when the new name is taken. */
   link(existing: string, path: string): Promise<void>;
-  /** rename(2): replaces, so only ever onto a name that is ours. */
+  /** rename(2): it replaces, so use it only onto a name that belongs to the step. */
   rename(from: string, to: string): Promise<void>;
   removeFile(path: string): Promise<void>;
   makeDir(path: string, options: { readonly mode: number; readonly parents?: boolean }): Promise<void>;
@@ -69,21 +71,24 @@ export interface ChangeHost extends ReadHost {
   sync(path: string): Promise<void>;
 }
 
-/** What the changes of a step need from its sequence. */
+/** The parts of a sequence that the changes of a step need. */
 export interface StepContext {
-  /** Directory for the outputs of changes, 0700; it exists. */
+  /** Directory for the output of changes, 0700; it exists. */
   readonly outputs: string;
   /** The journal's descriptor: the shell around a change holds its lock for as long as the tool runs. */
   readonly lock: number;
-  /** Whose reservation a change of another host stands under, and in which boot of it; only such a host asks for it. */
+  /**
+   * The reservation for a change of another host, and the boot of that host; only such a host uses
+   * it.
+   */
   readonly sequence?: { readonly id: string; readonly token: string; readonly boot: string };
-  /** Ends a `stop: 'safe'` change; others are let finish. */
+  /** Ends a `stop: 'safe'` change; others run to their end. */
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: Progress) => void;
 }
 
 export interface Host extends ReadHost {
-  /** The same host, able to change things in the name of a step. */
+  /** The same host, able to make changes for a step. */
   during(step: StepContext): ChangeHost;
 }
 

@@ -1,15 +1,18 @@
 import * as z from 'zod/mini';
 import { UsageError } from '../core/errors.ts';
 
-/** Where a key comes from; this, and never the key, is journalled. */
+/** The source of a key; the journal contains this, and never the key. */
 export type KeyRef =
   /** Named in the site file. */
   | { readonly from: 'site'; readonly name: string }
-  /** Every byte of a file, as cryptsetup's own `--key-file` and crypttab(5) take it. */
+  /** Every byte of a file, as with cryptsetup's own `--key-file` and crypttab(5). */
   | { readonly from: 'file'; readonly path: string }
-  /** What a program prints, without one newline at its end. */
+  /** The output of a program, without one newline at its end. */
   | { readonly from: 'command'; readonly argv: readonly string[] }
-  /** Every byte of a credential that systemd has handed to this service (systemd.exec(5), `LoadCredential=`). */
+  /**
+   * Every byte of a credential that systemd passed to this service (systemd.exec(5),
+   * `LoadCredential=`).
+   */
   | { readonly from: 'credential'; readonly name: string }
   /** What a person types, without the newline. */
   | { readonly from: 'ask' };
@@ -31,12 +34,12 @@ export const keyRef = z.discriminatedUnion('from', [
   z.strictObject({ from: z.literal('ask') }),
 ]);
 
-/** A key that a program is to be given: the host fetches it when the program starts, and nobody else ever has it. */
+/** A key for a program: the host fetches it when the program starts, and passes it to no other. */
 export interface KeyInput {
   readonly key: KeyRef;
-  /** `new`: asked for twice, because nobody could tell that it was mistyped. */
+  /** `new`: asked twice, because a typing mistake could not be detected. */
   readonly use: 'present' | 'new';
-  /** What it is the key of, for the one who is asked. */
+  /** What the key opens, for the question. */
   readonly of: string;
 }
 
@@ -53,7 +56,7 @@ export function parseKeyRef(text: string, name = 'key'): KeyRef {
   );
 }
 
-/** The same in words: `the file /root/key`. */
+/** The same as text: `the file /root/key`. */
 export function keyInWords(key: KeyRef): string {
   switch (key.from) {
     case 'site':

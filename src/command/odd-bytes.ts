@@ -1,15 +1,17 @@
 import { RefusedError } from '../core/errors.ts';
 
-// A name on Linux is bytes, and a string of JavaScript cannot hold each of them. Node replaces what is not UTF-8 by U+FFFD, and
-// the name becomes that of another file. Here such a byte becomes half of a surrogate pair instead (0xff: U+DCFF), which no
-// decoded text has: it is kept apart, shown as `\377`, and refused where it would reach a program or a file.
+// A name on Linux is bytes, and a JavaScript string cannot hold all of them. Node replaces bytes
+// that are not UTF-8 by U+FFFD, and the name becomes that of another file. Here such a byte becomes
+// half of a surrogate pair instead (0xff: U+DCFF), which no decoded text contains: it is preserved,
+// shown as `\377`, and refused where it would reach a program or a file.
 
-// RFC 3629, section 4; each alternative but the last is whole UTF-8, in characters of one byte each.
+// RFC 3629, section 4; each alternative but the last is complete UTF-8, one character for each
+// byte.
 const sequences =
   /[\x00-\x7f]+|[\xc2-\xdf][\x80-\xbf]|\xe0[\xa0-\xbf][\x80-\xbf]|[\xe1-\xec\xee\xef][\x80-\xbf]{2}|\xed[\x80-\x9f][\x80-\xbf]|\xf0[\x90-\xbf][\x80-\xbf]{2}|[\xf1-\xf3][\x80-\xbf]{3}|\xf4[\x80-\x8f][\x80-\xbf]{2}|[\x80-\xff]/g;
 const odd = /(?<![\ud800-\udbff])[\udc80-\udcff]/;
 
-/** A name as the kernel has it, each byte that is not UTF-8 in it as half of a surrogate pair. */
+/** A name from the kernel; each byte that is not UTF-8 becomes half of a surrogate pair. */
 export function nameOf(bytes: Uint8Array): string {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const text = buffer.toString('utf8');
@@ -23,17 +25,17 @@ export function nameOf(bytes: Uint8Array): string {
     );
 }
 
-/** Has it a byte that is not UTF-8? */
+/** Whether it contains a byte that is not UTF-8. */
 export function isOdd(text: string): boolean {
   return odd.test(text);
 }
 
-/** For people: such a byte in octal, as fstab(5) and a shell have it. */
+/** For people: such a byte in octal, as in fstab(5) and a shell. */
 export function shownName(text: string): string {
   return text.replaceAll(new RegExp(odd, 'g'), (half) => `\\${(half.charCodeAt(0) - 0xdc00).toString(8)}`);
 }
 
-/** Why neither a program nor a file access is given such a name. */
+/** Why such a name is not passed to a program or a file access. */
 export function notUtf8(text: string): RefusedError {
   return new RefusedError(`the name ${shownName(text)} is not UTF-8: bofh cannot give it to a program`, {
     remedy: 'give it another name first (mv, with Tab to complete the old one)',

@@ -1,15 +1,18 @@
-/** Whose a reservation is, as the host that it is on is told. */
+/** The owner of a reservation, as reported to the reserved host. */
 export interface Reserving {
   readonly id: string;
   readonly name: string;
-  /** Which process works on the sequence: recovery has another one, and nothing that an older one sent begins from then on. */
+  /**
+   * The process that works on the sequence. Recovery uses another one, and no command of an older
+   * one starts from then on.
+   */
   readonly token: string;
 }
 
-/** Who has an object that was asked for. */
+/** The holder of a requested object. */
 export interface Taken {
   readonly key: string;
-  /** In words, with what can be done about it. */
+  /** As text, with what can be done about it. */
   readonly by: string;
   readonly remedy: string;
 }
@@ -19,27 +22,35 @@ export interface StillRunning {
   readonly host: string;
   readonly pid: number;
   readonly command: string;
-  /** It may be ended half-way, and is. */
+  /** It may be ended half-way, and will be. */
   readonly safe: boolean;
 }
 
 /**
- * What makes a host that the journal is not on know of a sequence: a file there, durable before the first act, that names the
- * coordinator and the objects. The keys are those of that host itself. Unreachable: ConnectionError.
+ * Tells a host without the journal about a sequence: a file there, durable before the first act,
+ * names the coordinator and the objects. The keys are those of that host itself. Unreachable:
+ * ConnectionError.
  */
 export interface Reservations {
-  /** Where the bofh of that host has its journals, which are held against what is reserved. Missing: `reserve` has done so. */
+  /**
+   * The journal directory of that host's bofh, which is compared with the reservations. Missing:
+   * `reserve` already did so.
+   */
   readonly journals?: string;
   /** How the host is reached, as JSON: what recovery needs to find it again. */
   readonly reach: unknown;
-  /** Takes objects in addition to those that the sequence has there. Undefined: they are taken. */
+  /**
+   * Reserves objects in addition to those that the sequence has there. Undefined: they are
+   * reserved.
+   */
   readonly reserve: (
     of: Reserving,
     keys: { readonly exclusive: readonly string[]; readonly shared: readonly string[] },
   ) => Promise<Taken | undefined>;
   /**
-   * Waits until no program of the sequence runs there, ends those that may be ended, and lets only those of `token` begin from
-   * now on. `missing`: there is no reservation of it, so that nothing may be done there. `given-up`: at the signal.
+   * Waits until no program of the sequence runs there, ends those that may be ended, and lets only
+   * those of `token` start from now on. `missing`: it has no reservation, so nothing may be done
+   * there. `given-up`: at the signal.
    */
   readonly fence: (
     of: Reserving,
@@ -48,6 +59,9 @@ export interface Reservations {
       readonly onWait?: (holder: StillRunning) => void;
     },
   ) => Promise<'fenced' | 'missing' | 'given-up'>;
-  /** Takes it away; one that is not there is gone already. JournalError while a program of the sequence runs there. */
+  /**
+   * Removes it; a missing one counts as removed. JournalError while a program of the sequence runs
+   * there.
+   */
   readonly release: (id: string) => Promise<void>;
 }

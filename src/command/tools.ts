@@ -79,5 +79,8 @@ export const tools = {
 
 export type Tool = keyof typeof tools;
 
-/** Where programs are looked for, in this order. Never PATH: a wrapper earlier in it must change nothing. */
+/**
+ * The directories searched for programs, in this order. Never PATH: a wrapper earlier in it must
+ * change nothing.
+ */
 export const toolDirectories = ['/usr/sbin', '/usr/bin', '/sbin', '/bin'] as const;
