@@ -4,30 +4,33 @@ import { type End, installing, type Program } from './program.ts';
 import type { Setting } from './setting.ts';
 import { tooLong } from './start.ts';
 
-/** A program that was run. Its output is fetched as needed: it may be long. */
+/** A finished program. Its output is fetched as needed: it may be long. */
 export interface Ran {
   readonly program: Program;
   readonly end: End;
   readonly stdout: Output;
   readonly stderr: Output;
-  /** We ended it. Whatever it exited with then is no answer. */
+  /** bofh ended it. Its exit code is no answer then. */
   readonly stopped?: { readonly reason: 'killed' | 'timeout'; readonly what: string } | undefined;
 }
 
 export interface Output {
-  /** Undefined when it is longer than any answer may be. */
+  /** Undefined if it is longer than an answer may be. */
   readonly whole: () => Uint8Array | undefined;
   readonly tail: () => Uint8Array;
 }
 
 type Question<T> = Pick<Command<T>, 'accepts' | 'parse' | 'classify' | 'encoding' | 'shownOf'>;
 
-/** Did it end with an exit code that is an answer? */
+/** Whether it ended with an exit code that is an answer. */
 export function isAnswer(ran: Ran, { accepts }: Pick<Command<unknown>, 'accepts'>): boolean {
   return ran.stopped === undefined && ran.end.how === 'exit' && (accepts ?? [0]).includes(ran.end.exitCode);
 }
 
-/** The parsed answer; CommandError or ToolError when it failed, ParseError when it was not understood. */
+/**
+ * The parsed answer; CommandError or ToolError if it failed, ParseError if the output could not be
+ * parsed.
+ */
 export async function answerOf<T>(
   ran: Ran,
   question: Question<T>,
@@ -35,7 +38,7 @@ export async function answerOf<T>(
 ): Promise<T> {
   if (!isAnswer(ran, question) || ran.end.how !== 'exit') throw failureOf(ran, question);
   const { exitCode } = ran.end;
-  // Nobody reads the output of a command whose answer is only "it worked": it may be long, and in any encoding.
+  // The output of a command without an answer is not read: it may be long, and in any encoding.
   const parse: unknown = question.parse;
   if (parse === nothing) return question.parse({ exitCode, stdout: '', stderr: '' });
   const stdout = ran.stdout.whole();
@@ -69,7 +72,8 @@ export function failureOf(
   try {
     reason = classify?.({ exitCode: end.exitCode, ...output }) ?? reason;
   } catch {
-    // The reason is for people and for retries; a fault in finding it must not hide the failure.
+    // The reason is for people and for retries; an error while finding it must not hide the
+    // failure.
   }
   return new CommandError({ ...said, reason, exitCode: end.exitCode });
 }
@@ -82,7 +86,7 @@ function notStarted(program: Program, why: string, stderr: string): ToolError {
   });
 }
 
-/** A fault in choosing what may be shown must not show it all. */
+/** An error while choosing what to show must not show everything. */
 function shown(stderr: string, shownOf: (stderr: string) => string): string {
   try {
     return shownOf(stderr);
@@ -91,7 +95,10 @@ function shown(stderr: string, shownOf: (stderr: string) => string): string {
   }
 }
 
-/** Undefined stdout: it can hold a secret, and so can the words and the cause of the parser's complaint. */
+/**
+ * Undefined stdout: it can contain a secret, and so can the text and the cause of the parser's
+ * error.
+ */
 async function misunderstood(
   ran: Ran,
   stdout: string | undefined,
@@ -114,11 +121,11 @@ async function misunderstood(
 }
 
 function strictText(bytes: Uint8Array): string {
-  // A replacement character in a name would make it another name.
+  // A replacement character would turn a name into another name.
   return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
 }
 
-/** Text for people and for guesses: what is not UTF-8 is replaced. */
+/** Text for people and for guesses: bytes that are not UTF-8 are replaced. */
 export function text(bytes: Uint8Array): string {
   return new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes);
 }

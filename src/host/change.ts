@@ -12,9 +12,10 @@ import { filledDescriptor } from './stdin.ts';
 import { following, signalsOf, stopping, type Stopped } from './watch.ts';
 
 /**
- * Runs a change: one command, or several joined by pipes. It outlives this process, and holds the step's lock until
- * its end. `parse` gets the last one's answer, once all of them have succeeded. Only where all are `stop: 'safe'` it
- * can be ended half-way, and has the smallest of their time limits; no other change has one.
+ * Runs a change: one command, or several joined by pipes. It outlives this process, and holds the
+ * step's lock until its end. `parse` gets the output of the last one, after all have succeeded. It
+ * can be ended half-way only if all are `stop: 'safe'`, and then has the smallest of their time
+ * limits; no other change has one.
  */
 export async function runChange<T>(
   stages: Stages,
@@ -31,7 +32,7 @@ export async function runChange<T>(
         throwFailure(stages, rans);
         return await answerOf(rans.at(-1) ?? rans[0], { ...last.command, parse }, setting);
       } finally {
-        // Beside the journal they would be kept until it is closed.
+        // Beside the journal the files would be kept until it is closed.
         if (stages.some(({ command }) => command.shownOf !== undefined)) remove();
         close();
       }
@@ -44,7 +45,7 @@ export async function runChange<T>(
   );
 }
 
-/** The programs that ran, one for each stage, and what closes the files that their output is in. */
+/** The finished programs, one for each stage, and a function that closes their output files. */
 interface Attempt {
   readonly rans: readonly [Ran, ...Ran[]];
   readonly close: () => void;

@@ -4,18 +4,19 @@ import { findProgram } from './program.ts';
 import { collect } from './start.ts';
 
 /**
- * No core dump of this process, and of no program that it starts from then on, contains a key. A limit of 1 byte and not of 0:
- * the kernel hands a dump to a program (core_pattern `|…`, as systemd-coredump has it) whatever the limit is, unless
- * it is 1 (core(5); do_coredump in fs/coredump.c); and to a file it writes none that is smaller than a page.
+ * No core dump of this process, and of programs that it starts afterwards, contains a key. The
+ * limit is 1 byte and not 0, because the kernel passes a dump to a program (core_pattern `|…`, as
+ * with systemd-coredump) with any limit except 1 (core(5); do_coredump in fs/coredump.c). It writes
+ * no dump file smaller than a page.
  */
 const limit = '--core=1:1';
 
-/** The same for a shell on another host, and what it starts. */
+/** The same for a shell on another host, and its programs. */
 export const noCoreDumps = `prlimit ${limit} --pid $$ 2>/dev/null || ulimit -c 0`;
 
 let done: Promise<void> | undefined;
 
-/** Sets it for this process, once. RefusedError where that does not work: no key is fetched then. */
+/** Sets it for this process, once. RefusedError if that fails: no key is fetched then. */
 export function withoutCoreDumps(env: Readonly<Record<string, string>>): Promise<void> {
   done ??= set(env).catch((error: unknown) => {
     done = undefined;

@@ -16,7 +16,7 @@ export const fileReads = {
     try {
       return statOf(await fs.lstat(path, { bigint: true }));
     } catch (error) {
-      // These two alone mean "no such path". EACCES, ELOOP or EIO mean that it could not be told.
+      // Only these two mean "no such path". With EACCES, ELOOP or EIO the answer is unknown.
       if (hasCode(error, 'ENOENT') || hasCode(error, 'ENOTDIR')) return undefined;
       throw fileError('stat', path, error);
     }
@@ -98,7 +98,7 @@ async function opened<T>(
   }
 }
 
-/** Also right for /proc and /sys, whose files say that they have 0 or 4096 bytes. */
+/** Also correct for /proc and /sys, whose files report a size of 0 or 4096 bytes. */
 async function contentOf(file: fs.FileHandle): Promise<Uint8Array> {
   const kind = statOf(await file.stat({ bigint: true })).kind;
   // A FIFO without a writer would read as empty, a device without end.
@@ -111,7 +111,7 @@ async function writeNew(path: string, content: Uint8Array | string, mode: number
   const write = async (file: fs.FileHandle): Promise<FileStat> => {
     try {
       await file.writeFile(content);
-      // Open with 0600 until all is in it; and chmod, unlike open, does not heed the umask.
+      // Mode 0600 until the content is complete; and chmod, unlike open, ignores the umask.
       await file.chmod(mode);
       await file.sync();
       return statOf(await file.stat({ bigint: true }));
@@ -123,13 +123,13 @@ async function writeNew(path: string, content: Uint8Array | string, mode: number
   return await opened(path, flags, write, 0o600);
 }
 
-/** Takes a half-written file away again, unless another one has its name by now. */
+/** Removes a half-written file, unless another file has its name now. */
 async function removeOwn(path: string, file: fs.FileHandle): Promise<void> {
   try {
     const [mine, there] = await Promise.all([file.stat({ bigint: true }), fs.lstat(path, { bigint: true })]);
     if (mine.ino === there.ino && mine.dev === there.dev) await fs.unlink(path);
   } catch {
-    // The first failure is the one to be told; whatever is left, the step's look sees it.
+    // Report the first failure; the step's look finds whatever is left.
   }
 }
 

@@ -11,10 +11,11 @@ type Mode = 'shared' | 'exclusive';
 const numbers = { shared: 1, exclusive: 2, none: 8 } as const;
 
 /**
- * Node has no flock(2). A perl, Essential on Debian, locks any number of our descriptors in about 2 ms: the lock
- * belongs to the open file that we share with it, and so stays when it ends. Its arguments are `WANTED:BEFORE` for 3,
- * 4 and so on. When one is refused, it sets back what it changed, that one included: Linux drops a lock that it
- * fails to convert (flock(2), "Converting a lock").
+ * Node has no flock(2). A perl, Essential on Debian, locks any number of bofh's descriptors in
+ * about 2 ms: the lock belongs to the open file that both share, and so stays when perl ends. Its
+ * arguments are `WANTED:BEFORE` for 3, 4 and so on. If one is refused, it restores the former
+ * locks, also that one: Linux drops a lock that it fails to convert (flock(2), "Converting a
+ * lock").
  */
 const script = `
 use strict;

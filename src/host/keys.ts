@@ -7,27 +7,35 @@ import { endInWords } from './program.ts';
 import { collect } from './start.ts';
 import { turns } from './turns.ts';
 
-/** Where the local host gets keys from that are neither in a file nor a program's answer. */
+/** Sources of the local host for keys that are neither in a file nor printed by a program. */
 export interface KeyOptions {
   /** The keys that the site file names. */
   readonly siteKeys?: () => Readonly<Record<string, KeyRef>>;
-  /** Asks a person, without an echo. Missing: there is nobody to ask, and such a key is refused. */
+  /** Asks at the terminal, without an echo. Missing: such a key is refused. */
   readonly askKey?: (question: string) => Promise<string>;
 }
 
-/** Gives the bytes that a program is to read: a key is fetched, everything else is given back. */
+/**
+ * Returns the bytes that a program will read: a key is fetched, everything else is returned as it
+ * is.
+ */
 export type FetchInput = <T extends Secret | Uint8Array | string>(input: T | KeyInput) => Promise<T | Secret>;
 
-/** cryptsetup reads no more of a key (`cryptsetup --help`: "Maximum keyfile size: 8192kB"). */
+/**
+ * The most that cryptsetup reads of a key (`cryptsetup --help`: "Maximum keyfile size: 8192kB").
+ */
 const longest = 8 * 1024 * 1024;
 /** Keys are fetched here, also those for a program of another host. */
 const thisHost = { name: '', ...fileReads };
 const commandLimitMs = 120_000;
 
-/** A process has one terminal: what is typed there answers one question, whose repetition follows it at once. */
+/**
+ * A process has one terminal: each typed line answers one question, and the repetition follows at
+ * once.
+ */
 const questions = turns(1);
 
-/** A key that a person has typed is asked for once in the life of a host; all others are fetched again each time. */
+/** A typed key is asked for once in the life of a host; all others are fetched again each time. */
 export function keyFetcher(options: KeyOptions, env: Readonly<Record<string, string>>): FetchInput {
   const typed = new Map<string, Promise<Secret>>();
   const fetch = async (input: KeyInput, key: KeyRef = input.key, depth = 0): Promise<Secret> => {
@@ -36,7 +44,7 @@ export function keyFetcher(options: KeyOptions, env: Readonly<Record<string, str
       case 'site':
         return fetch(input, siteKey(options, key.name, depth), depth + 1);
       case 'file':
-        // Whoever can write it, or put another in its place, chooses what the device is encrypted with.
+        // Anyone who can write or replace the file chooses the key of the device.
         await refuseExposed(thisHost, key.path, 'content');
         return checked(await fileReads.readFile(key.path), key);
       case 'credential':
@@ -53,7 +61,7 @@ export function keyFetcher(options: KeyOptions, env: Readonly<Record<string, str
         try {
           return await asked;
         } catch (error) {
-          // What was mistyped may be asked for again.
+          // A mistyped key may be asked for again.
           typed.delete(label);
           throw error;
         }
@@ -103,7 +111,7 @@ function checked(bytes: Uint8Array, key: KeyRef): Secret {
   return new Secret(bytes);
 }
 
-/** What it prints must never get into an error, so a failure is told without it. */
+/** The program's output must never get into an error, so the error is without it. */
 async function printed(
   [file = '', ...argv]: readonly string[],
   env: Readonly<Record<string, string>>,

@@ -13,18 +13,19 @@ import type { Stage } from './stages.ts';
 import { collect } from './start.ts';
 
 /**
- * Options of the local host. `tools`, `env` and `lvmConfig` are the seam for tests on loop devices, which without
- * their own LVM_SYSTEM_DIR and `--driverloaded n` would run LVM on the developer's real disks.
+ * Options of the local host. `tools`, `env` and `lvmConfig` are for tests on loop devices, which
+ * without their own LVM_SYSTEM_DIR and `--driverloaded n` would run LVM on the developer's real
+ * disks.
  */
 export interface LocalHostOptions extends ProgramOptions, KeyOptions {
-  /** What programs find in their environment beyond LC_ALL, PATH, HOME and LVM_SUPPRESS_FD_WARNINGS. */
+  /** Environment of programs, in addition to LC_ALL, PATH, HOME and LVM_SUPPRESS_FD_WARNINGS. */
   readonly env?: Readonly<Record<string, string>>;
   readonly log?: (event: HostEvent) => void;
 }
 
 /**
- * The machine that bofh runs on. Reads run at once; changes only through `during(step)`, on its own session with
- * their output in files, so that they end as they would have when bofh is killed.
+ * The machine that bofh runs on. Reads run at once. Changes run only through `during(step)`, in a
+ * separate session with their output in files, so that they end normally if bofh is killed.
  */
 export function localHost(options: LocalHostOptions = {}): LocalHost {
   const programFor = programs(options);
@@ -95,6 +96,6 @@ async function settle(
     const program = await programFor({ tool: 'udevadm', argv: ['settle', '--timeout=5'] });
     await collect(program, { env, timeoutMs: 10_000 });
   } catch {
-    // Whether the condition has come is for the next try to find out.
+    // The next attempt finds out whether the condition is met.
   }
 }

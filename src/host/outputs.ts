@@ -5,8 +5,9 @@ import type { OutputFiles } from './setting.ts';
 import { outputLimit } from './start.ts';
 
 /**
- * Gives the function that opens the files a change writes to: `out.N` and `err.N` (0600), for a pipeline also
- * `err.N-2`… and `status.N`; the shell makes `session.N`. Whoever creates `out.N` has N: several processes (a recovery) may use one directory.
+ * Returns the function that opens the output files of a change: `out.N` and `err.N` (0600), for a
+ * pipeline also `err.N-2`… and `status.N`; the shell creates `session.N`. The creator of `out.N`
+ * owns N: several processes (a recovery) may use one directory.
  */
 export function outputOpener(): (directory: string, stages: number) => OutputFiles {
   let last = 0;
@@ -33,13 +34,16 @@ export function outputOpener(): (directory: string, stages: number) => OutputFil
   };
 }
 
-/** The end of a file, `limit` bytes of it at most. It reads by position: the program's own position stays. */
+/**
+ * The end of a file, at most `limit` bytes. It reads by position: the program's own position is
+ * unchanged.
+ */
 export function tail(file: number, limit: number): Uint8Array {
   const { size } = fstatSync(file);
   return readAt(file, Math.max(0, size - limit), Math.min(size, limit));
 }
 
-/** All of a file, or undefined when it is longer than any answer may be. */
+/** The complete file, or undefined if it is longer than an answer may be. */
 export function whole(file: number): Uint8Array | undefined {
   const { size } = fstatSync(file);
   return size > outputLimit ? undefined : readAt(file, 0, size);
@@ -50,7 +54,7 @@ function names(n: number, stages: number): readonly [string, ...string[]] {
   return [`out.${n}`, ...errs, ...(stages > 1 ? [`status.${n}`] : [])];
 }
 
-/** Undefined when one of the names is taken: none of them is left then. */
+/** Undefined if one of the names is taken: none of the files remains then. */
 function openAll(
   directory: string,
   files: readonly [string, ...string[]],
@@ -59,7 +63,7 @@ function openAll(
   const open = (name: string): number => {
     const path = join(directory, name);
     try {
-      // Readable as well, so that following it needs no second look at the name.
+      // Also readable, so that following it does not need the name again.
       const file = openSync(path, 'wx+', 0o600);
       made.push({ path, file });
       return file;

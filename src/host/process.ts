@@ -1,13 +1,13 @@
 import { userInfo } from 'node:os';
 import type { Signals } from '../atomic/engine.ts';
 
-/** Who runs this process, through sudo too, and its command line. */
+/** The user of this process, also through sudo, and its command line. */
 export function thisUser(): { readonly user: string; readonly argv: readonly string[] } {
   const sudo = process.env.SUDO_USER;
   const name = userName();
   return {
     user: sudo === undefined || sudo === name ? name : `${name} (sudo by ${sudo})`,
-    // The program alone: what was said to it may be secret, and the journal keeps it.
+    // Only the program: its arguments may be secret, and the journal keeps them.
     argv: process.argv.slice(1, 2),
   };
 }
@@ -24,8 +24,8 @@ function userName(): string {
 const watched = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /**
- * Watches the signals that end a process: the first one unwinds, a second one leaves the journal open. `release`
- * gives them back; `received` is the first that came.
+ * Watches the signals that end a process: the first one unwinds, a second one leaves the journal
+ * open. `release` removes the handlers; `received` is the first signal.
  */
 export function processSignals(): {
   readonly signals: Required<Signals>;

@@ -4,30 +4,36 @@ import { isAbsolute, join } from 'node:path';
 import { type Tool, toolDirectories, tools, isOdd, notUtf8 } from '../command/index.ts';
 import { ToolError, UsageError } from '../core/errors.ts';
 
-/** A command made ready to start: its file by absolute path, its arguments with this host's own ones in front. */
+/**
+ * A command ready to start: its file by absolute path, its arguments with this host's own ones in
+ * front.
+ */
 export interface Program {
   readonly tool: string;
   readonly file: string;
   readonly argv: readonly string[];
 }
 
-/** How a program ended, as far as that can be told. */
+/** How a program ended, if known. */
 export type End =
   | { readonly how: 'exit'; readonly exitCode: number }
   | { readonly how: 'signal'; readonly signal: string }
   | { readonly how: 'not-started'; readonly why: string }
-  /** It was started, and nobody could tell how it ended. */
+  /** It was started, and its end is unknown. */
   | { readonly how: 'unknown'; readonly why: string };
 
-/** Options of the local host that bear on what is started. */
+/** Options of the local host for the programs that it starts. */
 export interface ProgramOptions {
-  /** Absolute paths in place of those of the tool table. */
+  /** Absolute paths instead of those of the tool table. */
   readonly tools?: Partial<Readonly<Record<Tool, string>>>;
   /** Put in front of the arguments of every lvm2 tool. */
   readonly lvmConfig?: readonly string[];
 }
 
-/** Gives the function that makes programs of commands. It throws ToolError for a program that is not there. */
+/**
+ * Returns the function that resolves commands to programs. It throws ToolError for a missing
+ * program.
+ */
 export function programs(
   options: ProgramOptions,
 ): (command: { readonly tool: Tool; readonly argv: readonly string[] }) => Promise<Program> {
@@ -101,7 +107,7 @@ async function executable(path: string): Promise<boolean> {
     await access(path, constants.X_OK);
     return (await stat(path)).isFile();
   } catch {
-    // Why it cannot be had makes no difference: it is named as missing, with every path that was tried.
+    // Any reason counts as missing; the error names every path that was tried.
     return false;
   }
 }

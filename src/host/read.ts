@@ -5,7 +5,7 @@ import { retryingBusy } from './retry.ts';
 import type { HostEvent, Setting } from './setting.ts';
 import type { Collected, CollectOptions } from './start.ts';
 
-/** How a host runs what changes nothing. */
+/** How a host runs commands that change nothing. */
 export interface Reading extends Pick<Setting, 'log' | 'fetchInput' | 'version'> {
   /** Runs a program to its end, here or elsewhere. */
   readonly collect: Collect;
@@ -18,7 +18,7 @@ export type Collect = (
 
 const readLimitMs = 30_000;
 
-/** Runs a read: again while it fails as busy, and within a time limit. */
+/** Runs a read: retries while it fails as busy, within a time limit. */
 export async function runRead<T>(program: Program, command: Command<T>, reading: Reading): Promise<T> {
   const { tool, argv } = program;
   const { log, version } = reading;
@@ -44,7 +44,10 @@ function held(output: Uint8Array) {
   return { whole: () => output, tail: () => output.subarray(-1024 * 1024) };
 }
 
-/** The first line of `TOOL --version`, asked once for each file. Not every tool has it: it is for error texts alone. */
+/**
+ * The first line of `TOOL --version`, asked once for each file. Not every tool has it: only for
+ * error texts.
+ */
 export function versions(collect: Collect): Setting['version'] {
   const known = new Map<string, Promise<string | undefined>>();
   const ask = async ({ tool, file }: Program): Promise<string | undefined> => {
@@ -63,13 +66,13 @@ export function versions(collect: Collect): Setting['version'] {
   };
 }
 
-/** Whoever listens must not make us lose sight of what runs. */
+/** A listener that throws must not make bofh lose track of the program. */
 export function telling(log: ((event: HostEvent) => void) | undefined): Setting['log'] {
   return (event) => {
     try {
       log?.(event);
     } catch {
-      // It is the listener's own fault, and nothing that happened here.
+      // The error belongs to the listener, not to the program.
     }
   };
 }

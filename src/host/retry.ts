@@ -2,8 +2,8 @@ import pRetry from 'p-retry';
 import { CommandError } from '../core/errors.ts';
 
 /**
- * Tries again, five times in all within about 1.5 s, what fails as `busy`, and only that: any other failure means
- * something. `between` waits for the condition that may have changed.
+ * Retries what fails as `busy`, five times in all within about 1.5 s, and only that: any other
+ * failure is final. `between` waits for the condition that may have changed.
  */
 export async function retryingBusy<T>(
   attempt: () => Promise<T>,

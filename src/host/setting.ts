@@ -1,7 +1,7 @@
 import type { FetchInput } from './keys.ts';
 import type { Program } from './program.ts';
 
-/** What the local host tells its log about programs: a constant sentence and its facts. */
+/** Log events of the local host about programs: a constant sentence and its facts. */
 export interface HostEvent {
   readonly event:
     | 'program started'
@@ -16,13 +16,13 @@ export interface HostEvent {
   readonly ending?: string;
 }
 
-/** What everything that starts programs on the local host shares. */
+/** Shared by everything that starts programs on the local host. */
 export interface Setting {
   readonly env: Readonly<Record<string, string>>;
   readonly log: (event: HostEvent) => void;
   /** Keys are fetched here, and nowhere else. */
   readonly fetchInput: FetchInput;
-  /** First line of `TOOL --version`, where it has that; asked once. */
+  /** First line of `TOOL --version`, if the tool has it; asked once. */
   readonly version: (program: Program) => Promise<string | undefined>;
   /** Opens the files that a change writes its output to. */
   readonly openOutputs: (directory: string, stages: number) => OutputFiles;
@@ -35,14 +35,14 @@ export interface OutputFiles {
   readonly out: number;
   readonly errs: readonly number[];
   readonly status: number | undefined;
-  /** Where the shell around the programs says its session. */
+  /** The file in which the shell around the programs records its session. */
   readonly session: string;
   readonly close: () => void;
-  /** Takes their names away. */
+  /** Removes their names. */
   readonly remove: () => void;
 }
 
-/** All that a tool finds in its environment; the allow-list of `localHost({ env })` comes on top. */
+/** The complete environment of a tool, without the allow-list of `localHost({ env })`. */
 export const baseEnvironment: Readonly<Record<string, string>> = {
   HOME: '/root',
   LC_ALL: 'C',
