@@ -16,7 +16,7 @@ export interface Stage {
 /** The commands of a change: one, or several joined by pipes. */
 export type Stages = readonly [Stage, ...Stage[]];
 
-/** Of each output of a program that failed, this much is kept in the error. */
+/** This much of each output of a failed program is kept in the error. */
 const kept = 1024 * 1024;
 
 /** Throws UsageError for a pipeline that cannot be started. */
@@ -47,7 +47,10 @@ export function ransOf(
   return [ran(first, 0), ...rest.map((stage, i) => ran(stage, i + 1))];
 }
 
-/** Of several failures the first one is the cause; but a stage that died of SIGPIPE lost its reader, a later one. */
+/**
+ * Of several failures the first one is the cause; but a stage that died of SIGPIPE lost its reader,
+ * which is a later stage.
+ */
 export function throwFailure(stages: Stages, rans: readonly Ran[]): void {
   const failed = stages.flatMap(({ command }, i) => {
     const ran = rans[i];
@@ -61,7 +64,7 @@ function endsOf(
   stages: Stages,
   { files, shell }: { readonly files: OutputFiles; readonly shell: End },
 ): readonly End[] {
-  // Whoever killed the shell told nothing about the tools in it.
+  // If the shell was killed, the result of its tools is unknown.
   if (shell.how !== 'exit') return stages.map(() => shell);
   if (files.status === undefined) return [endInShell(shell.exitCode)];
   const lost: End = { how: 'unknown', why: 'how it ended could not be told (is the state directory full?)' };

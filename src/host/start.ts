@@ -17,28 +17,34 @@ export interface Collected {
   readonly stderr: Uint8Array;
 }
 
-/** How a program that changes nothing is run. */
+/** Options for a program that changes nothing. */
 export interface CollectOptions {
   readonly env: Readonly<Record<string, string>>;
   readonly timeoutMs: number;
   readonly stdin?: Secret | Uint8Array | string | undefined;
-  /** Handed over as 3, 4 and so on. */
+  /** Passed as descriptors 3, 4 and so on. */
   readonly descriptors?: readonly number[];
   readonly started?: (pid: number | undefined) => void;
-  /** What is started in its place, and runs it elsewhere: the errors are about the program itself. */
+  /** The program that is started instead and runs it elsewhere: errors name the program itself. */
   readonly through?: Pick<Program, 'file' | 'argv'>;
-  /** `ours`: it may ask on the terminal of this process, and Ctrl-C is for it too. Default: a session of its own. */
+  /**
+   * `ours`: it may ask on the terminal of this process, and gets Ctrl-C too. Default: a separate
+   * session.
+   */
   readonly terminal?: 'ours';
 }
 
 /**
- * A started shell: `ended` settles at its exit, whoever still has its files open. When somebody kills the shell alone, it
- * settles once no process of its session lives: its tool may still be changing the host.
+ * A started shell: `ended` settles at its exit, even if other processes still have its files open.
+ * If only the shell is killed, it settles when no process of its session lives: its tool may still
+ * be changing the host.
  */
 export interface Started {
   readonly pid: number;
   readonly ended: Promise<End>;
-  /** Signals its whole process group; nothing once it has ended, for its number may be another's by then. */
+  /**
+   * Signals its whole process group; does nothing after its end, because the number may be reused.
+   */
   readonly signal: (name: 'SIGTERM' | 'SIGKILL') => void;
 }
 
@@ -49,8 +55,9 @@ const starter = async () => (await import('execa')).execa;
 const descriptorsForOne = 12;
 
 /**
- * Without a descriptor left, child_process gives a child that has no `stdio`, execa falls over that, and the child emits an
- * error that nobody can hear any more, which ends the process (node 20.20, execa 9.6.1). So there must be room before.
+ * Without a free descriptor, child_process returns a child without `stdio`, execa fails on that,
+ * and the child emits an error without a listener, which ends the process (node 20.20, execa
+ * 9.6.1). So there must be free descriptors before.
  */
 function refuseExhausted({ tool, argv }: Pick<Program, 'tool' | 'argv'>): void {
   const room: number[] = [];
@@ -72,9 +79,9 @@ function refuseExhausted({ tool, argv }: Pick<Program, 'tool' | 'argv'>): void {
   }
 }
 
-// Its own session: a terminal's Ctrl-C is for us to judge. `/`: nothing that outlives us keeps a mount busy.
-// No buffer: execa would write all output into its error's message, and on one of 64 MiB of binary it brings V8 down
-// (execa 9.6.1, node 20.20: "Fatal JavaScript invalid size error").
+// Separate session: bofh decides what a terminal's Ctrl-C means. `/`: no surviving program keeps a
+// mount busy. No buffer: execa would write all output into its error's message, and with 64 MiB of
+// binary output V8 aborts (execa 9.6.1, node 20.20: "Fatal JavaScript invalid size error").
 const always = {
   detached: true,
   cleanup: false,
@@ -85,8 +92,9 @@ const always = {
 } as const;
 
 /**
- * Runs a program to its end and collects its output through pipes. For what changes nothing: it dies of SIGPIPE when
- * we die. After `timeoutMs` its process group is killed and a CommandError with reason `timeout` thrown.
+ * Runs a program to its end and collects its output through pipes. For programs that change
+ * nothing: it dies of SIGPIPE if this process dies. After `timeoutMs` its process group is killed
+ * and a CommandError with reason `timeout` thrown.
  */
 export async function collect(program: Program, options: CollectOptions): Promise<Collected> {
   const execa = await starter();
@@ -119,7 +127,8 @@ async function outputOf(
     const fail = (error: Error): void => {
       clearTimeout(timer);
       signalGroup(child, 'SIGKILL', terminal === 'ours' ? 'alone' : 'group');
-      // A daemon that the program left may hold the pipes for ever, and one in an uninterruptible wait does not die.
+      // A daemon that the program left may hold the pipes forever, and a process in an
+      // uninterruptible wait does not die.
       child.stdout.destroy();
       child.stderr.destroy();
       child.unref();
@@ -136,8 +145,9 @@ async function outputOf(
 }
 
 /**
- * Starts `/bin/sh -c SCRIPT NAME WORD…` with the given descriptors as 0, 1, 2 and so on, in a session of its own.
- * Nothing of it runs through this process, so it goes on when this process is killed.
+ * Starts `/bin/sh -c SCRIPT NAME WORD…` with the given descriptors as 0, 1, 2 and so on, in a
+ * separate session. None of its data passes through this process, so it goes on if this process is
+ * killed.
  */
 export async function launch(shell: {
   readonly script: string;
@@ -149,7 +159,6 @@ export async function launch(shell: {
 }): Promise<Started> {
   const execa = await starter();
   const [stdin, stdout, stderr, ...rest] = shell.stdio;
-  // The first word is the file of the session (shell.ts).
   // The first word is the file of its session (shell.ts).
   const [, tool = 'sh', ...argv] = shell.words;
   refuseExhausted({ tool, argv });
@@ -163,7 +172,7 @@ export async function launch(shell: {
     throw new ToolError(`/bin/sh could not be started: ${why}`, { remedy: 'see whether /bin/sh works' });
   }
   const { pid } = child;
-  // A zombie by now has no entry of its own, and its session may have.
+  // A zombie has no entry any more, but its session may have.
   const leader = processStat(pid) ?? { pid, started: 0 };
   let isOver = false;
   const ended = child.then(async (result) => {
@@ -185,14 +194,14 @@ async function untilEnded(leader: Parameters<typeof membersOf>[0]): Promise<void
   while (membersOf(leader).length > 0) await delay(100);
 }
 
-/** A program that is fed and heard through pipes, in a session of its own. */
+/** A program connected by pipes, in a separate session. */
 export interface Piped {
   readonly pid: number | undefined;
   readonly stdin: Writable;
   readonly stdout: Readable;
   readonly stderr: Readable;
   readonly ended: Promise<End>;
-  /** Whether it, or what comes of it, keeps this process from ending. */
+  /** Whether it, or its result, keeps this process from ending. */
   readonly hold: (how: 'ref' | 'unref') => void;
   readonly kill: () => void;
 }
@@ -273,7 +282,7 @@ function notStarted(result: Result): End & { readonly how: 'not-started' } {
   return { how: 'not-started', why: result.originalMessage ?? result.code ?? 'for a reason not known' };
 }
 
-/** Collects what a stream brings. `full` is called, perhaps several times, once that is too much. */
+/** Collects the data of a stream. `full` is called, perhaps several times, if it is too much. */
 function gather(stream: Readable, full: () => void): readonly Uint8Array[] {
   const chunks: Uint8Array[] = [];
   let size = 0;
@@ -294,6 +303,6 @@ function killGroup(pid: number, signal: 'SIGTERM' | 'SIGKILL'): void {
   try {
     process.kill(-pid, signal);
   } catch {
-    // ESRCH: the last of it has just ended, which is what was wanted.
+    // ESRCH: its last process just ended, as wanted.
   }
 }

@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import type { FileStat } from '../command/index.ts';
 
-/** Of the answer of lstat(2) what bofh wants to know; Node's BigIntStats are such. */
+/** The fields of lstat(2) that bofh needs; Node's BigIntStats have them. */
 export interface StatNumbers {
   readonly mode: bigint;
   readonly ino: bigint;
@@ -15,7 +15,7 @@ export interface StatNumbers {
   readonly birthtimeNs: bigint;
 }
 
-/** The same in words. */
+/** The same as text. */
 export function statOf(stats: StatNumbers): FileStat {
   const kind = kindOf(stats.mode);
   return {
@@ -40,7 +40,7 @@ const kinds = new Map<number, FileStat['kind']>([
   [constants.S_IFCHR, 'character'],
 ]);
 
-/** What sort of thing has this mode, of which the high bits tell it. */
+/** The type of a file, from the high bits of its mode. */
 export function kindOf(mode: bigint): FileStat['kind'] {
   return kinds.get(Number(mode) & constants.S_IFMT) ?? 'other';
 }

@@ -6,10 +6,10 @@ import { Secret } from '../command/index.ts';
 import { fileError } from './files.ts';
 
 /**
- * A descriptor, open for reading, from which a program gets all of `content`: it is completely written before the
- * program starts, for luksFormat accepts a truncated key. Its file is on /run (memory), or for another user than root
- * in the temporary directory, and has lost its name before the first byte is in it, so that no crash leaves a key
- * behind. The caller closes it.
+ * A readable descriptor from which a program gets all of `content`: it is completely written before
+ * the program starts, because luksFormat accepts a truncated key. Its file is in /run (memory), or,
+ * without root, in the temporary directory. Its name is removed before the first byte is written,
+ * so that no crash leaves a key behind. The caller closes it.
  */
 export function filledDescriptor(content: Secret | Uint8Array | string): number {
   const file = nameless();
@@ -34,7 +34,8 @@ function nameless(): number {
       unlinkSync(path);
       return file;
     } catch (error) {
-      // Only who may not write to /run goes on to the temporary directory, which may be a disk.
+      // Only without write permission on /run is the temporary directory used, which may be on a
+      // disk.
       if (!isDenied(error)) throw fileError('create', path, error);
       denied = fileError('create', path, error);
     }

@@ -1,19 +1,20 @@
 import type { End } from './program.ts';
 import { startPiped } from './start.ts';
 
-/** Whether what was heard is all of an answer; `too much`: nobody wants more of it. */
+/** Whether the output so far is a complete answer; `too much`: it exceeds the limit. */
 type Heard = (chunk: Uint8Array) => boolean | 'too much';
 
 /**
- * A program that is told something, answers, and waits for more. For what changes nothing: it is to end when its input does. While
- * it waits it keeps nobody from ending.
+ * A program that gets a request, answers, and waits for the next. For programs that change nothing:
+ * it must end when its input does. While it waits it does not keep this process from ending.
  */
 export interface Talk {
   readonly pid: number | undefined;
   /** Undefined while it runs. */
   readonly ended: () => End | undefined;
   /**
-   * One at a time. `late` and `too much`: it has been killed. `gone`: it ended in the middle, and all that it wrote was heard.
+   * One request at a time. `late` and `too much`: it was killed. `gone`: it ended in the middle,
+   * and all its output was read.
    */
   readonly say: (
     line: string,
@@ -32,7 +33,7 @@ export async function talk(program: Parameters<typeof startPiped>[0]): Promise<T
   const closed = child.ended.then((ended) => {
     end = ended;
   });
-  // That it has ended is heard of anyway.
+  // Its end is reported elsewhere.
   stdin.on('error', () => undefined);
   let listening: Readonly<Record<'stdout' | 'stderr', (chunk: Uint8Array) => void>> | undefined;
   stdout.on('data', (chunk: Uint8Array) => listening?.stdout(chunk));

@@ -1,8 +1,11 @@
-/** Lets so many of something run at a time. */
+/** Limits how many functions run at a time. */
 export interface Turns {
-  /** Runs it when there is room. */
+  /** Runs it when a place is free. */
   readonly take: <T>(act: () => Promise<T>) => Promise<T>;
-  /** Called by one that runs, and for which there was no room: from now on, one less. False when it was the only one. */
+  /**
+   * Called by a running function that the server had no place for: lowers the limit by one. False
+   * if it was the only one.
+   */
   readonly fewer: () => boolean;
 }
 

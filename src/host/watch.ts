@@ -5,19 +5,19 @@ import type { Program } from './program.ts';
 import type { HostEvent, OutputFiles } from './setting.ts';
 import type { Started } from './start.ts';
 
-/** Why we ended a program, in the words of its error. */
+/** Why bofh ended a program, as the text of its error. */
 export interface Stopped {
   readonly reason: 'killed' | 'timeout';
   readonly what: string;
 }
 
-/** A program that was asked to end has this long to clean up. */
+/** A program has this long to clean up after SIGTERM. */
 const defaultGraceMs = 10_000;
 const pollMs = 75;
 /** Progress is at the end of what was written. */
 const recent = 64 * 1024;
 
-/** What ends a change that may be ended half-way. */
+/** The conditions that end a change that may be ended half-way. */
 export function signalsOf(
   stages: readonly { readonly command: Command<unknown> }[],
   step: Pick<StepContext, 'signal'>,
@@ -25,7 +25,10 @@ export function signalsOf(
   return [step.signal, ...stages.map(({ command }) => command.signal)].filter((one) => one !== undefined);
 }
 
-/** Ends a program at the abort of one of `signals` or after `timeoutMs`: by SIGTERM to its group, at last by SIGKILL. */
+/**
+ * Ends a program when one of `signals` aborts or after `timeoutMs`: by SIGTERM to its group,
+ * finally by SIGKILL.
+ */
 export function stopping(
   shell: Pick<Started, 'signal'>,
   options: {
@@ -47,7 +50,7 @@ export function stopping(
   const interrupt = (): void => stop({ reason: 'killed', what: 'stopped, for the work was interrupted' });
   const { signals, timeoutMs } = options;
   for (const signal of signals) signal.addEventListener('abort', interrupt, { once: true });
-  // It may have been aborted while the program was being started.
+  // It may have been aborted while the program was starting.
   if (signals.some(({ aborted }) => aborted)) interrupt();
   const limit =
     timeoutMs === undefined
@@ -70,7 +73,9 @@ export function stopping(
   };
 }
 
-/** Tells the step that its commands run, and how far they are, by following the files that they write to. */
+/**
+ * Reports to the step that its commands run, and their progress, by following their output files.
+ */
 export function following(
   stages: readonly { readonly command: Command<unknown>; readonly program: Program }[],
   files: OutputFiles,
@@ -96,7 +101,10 @@ export function following(
   };
 }
 
-/** Tells each fraction once. A fault in the telling must not touch the change that runs: it ends the telling. */
+/**
+ * Reports each fraction once. An error of the listener must not affect the running change: it ends
+ * the reports.
+ */
 function telling(
   step: StepContext,
   command: { readonly tool: string; readonly argv: readonly string[] },

@@ -1,6 +1,6 @@
 import { text } from '../answer.ts';
 
-/** Where bofh keeps what it keeps on another host: the same directories as on its own. */
+/** The directories of bofh on another host: the same as on its own. */
 export interface AwayPlace {
   /** /var/lib/bofh there. */
   readonly stateDir: string;
@@ -10,9 +10,9 @@ export interface AwayPlace {
 
 /** Of one sequence. */
 export interface AwayFiles {
-  /** Whose its objects are, durable. */
+  /** The owner and the objects of the reservation, durable. */
   readonly reservation: string;
-  /** Emptied by a boot, as are its programs. */
+  /** Emptied by a boot, which also ends the programs. */
   readonly work: string;
   /** Shared by the shell around each of its programs for as long as it runs. */
   readonly lock: string;
@@ -23,7 +23,10 @@ export function awayFiles({ stateDir, runDir }: AwayPlace, id: string): AwayFile
   return { reservation: `${stateDir}/reservations/${id}`, work, lock: `${work}/lock` };
 }
 
-/** What a script of ours says: a word, and what follows it on the line. Undefined when it was not understood. */
+/**
+ * An answer of one of bofh's scripts: a word, and the rest of the line. Undefined if it could not
+ * be parsed.
+ */
 export function said(
   stdout: Uint8Array,
   mark: string,
@@ -36,10 +39,11 @@ export function said(
 }
 
 /**
- * `members FILE` says who lives of the session that is recorded in a file (src/host/shell.ts), and leaves its name, leader and
- * whether it may be ended in `leader` and `safe`; it fails when nobody does. A number is not given away while a process of the
- * session lives: a process that has it now and began at another time says that all of them have ended. The name of a process,
- * in parentheses, may have spaces and newlines in it.
+ * `members FILE` lists the living processes of the session recorded in a file (src/host/shell.ts),
+ * and leaves its name, leader and whether it may be ended in `leader` and `safe`; it fails if none
+ * lives. The kernel does not reuse a number while a process of the session lives: if a process has
+ * it now with a different start time, all of them have ended. The name of a process, in
+ * parentheses, may contain spaces and newlines.
  */
 export const members = `fields() {
   t=

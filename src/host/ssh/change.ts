@@ -10,7 +10,7 @@ import { checkStages, type Stages, throwFailure } from '../stages.ts';
 import { signalsOf, stopping } from '../watch.ts';
 import { type ErrandThere, type RanThere, runThere, type There } from './run-there.ts';
 
-/** What the changes of another host share. */
+/** Shared by the changes of another host. */
 export interface Changing extends There {
   readonly fetchInput: FetchInput;
   readonly version: Setting['version'];
@@ -18,7 +18,10 @@ export interface Changing extends There {
   readonly settle: () => Promise<void>;
 }
 
-/** Runs a command, or several joined by pipes, as `runChange` does on the own host; how far it is nobody is told. */
+/**
+ * Runs a command, or several joined by pipes, like `runChange` on the own host, but without
+ * progress.
+ */
 export async function changeThere<T>(
   at: Changing,
   stages: Stages,

@@ -1,25 +1,28 @@
 import { UsageError } from '../../core/errors.ts';
 
-/** How ssh reaches a host. What is not said here, ssh has from its own configuration. */
+/** How ssh reaches a host. Missing values come from ssh's own configuration. */
 export interface SshDestination {
-  /** What `ssh` takes: a name of its configuration, `host`, `user@host` or `ssh://user@host:port`. */
+  /**
+   * The destination for `ssh`: a name of its configuration, `host`, `user@host` or
+   * `ssh://user@host:port`.
+   */
   readonly destination: string;
-  /** In place of ~/.ssh/config and /etc/ssh/ssh_config (`ssh -F`). */
+  /** Replaces ~/.ssh/config and /etc/ssh/ssh_config (`ssh -F`). */
   readonly configFile?: string | undefined;
-  /** More options, as ssh_config(5) names them. */
+  /** More options, with the names of ssh_config(5). */
   readonly options?: Readonly<Record<string, string>> | undefined;
-  /** `login`: nobody becomes root there. Default: with `sudo -n`, where the login is not root. */
+  /** `login`: no sudo there. Default: `sudo -n`, if the login is not root. */
   readonly become?: 'root' | 'login' | undefined;
 }
 
 /** What decides whose key is trusted stays in ssh's own files, where an administrator looks for it. */
 const ofHostKeys =
   /^(?:stricthostkeychecking|userknownhostsfile|globalknownhostsfile|nohostauthenticationforlocalhost|knownhostscommand|verifyhostkeydns|hostkeyalias|checkhostip|updatehostkeys)$/i;
-/** What the shared connection stands on. */
+/** Options that the shared connection depends on. */
 const ours =
   /^(?:control(?:master|path|persist)|batchmode|remotecommand|sessiontype|forkafterauthentication)$/i;
 
-/** Throws UsageError for what ssh would take for something else than a destination and its options. */
+/** Throws UsageError for anything that ssh would not read as a destination and its options. */
 export function checkDestination(to: SshDestination): SshDestination {
   const { destination, options = {} } = to;
   if (!/^[^\s\0-][^\s\0]*$/.test(destination))
@@ -41,7 +44,7 @@ export function checkDestination(to: SshDestination): SshDestination {
   return to;
 }
 
-/** The words that stand for it on every command line of ssh. */
+/** The words for it on every ssh command line. */
 export function wordsOf({ configFile, options = {} }: SshDestination): readonly string[] {
   return [
     ...(configFile === undefined ? [] : ['-F', configFile]),

@@ -1,6 +1,9 @@
 import { ConnectionError } from '../../core/errors.ts';
 
-/** Why there is no connection: what ssh says (OpenSSH 8.4 to 9.9: sshconnect.c, sshconnect2.c, packet.c), and what that means. */
+/**
+ * Why there is no connection: the messages of ssh (OpenSSH 8.4 to 9.9: sshconnect.c, sshconnect2.c,
+ * packet.c), and their meaning.
+ */
 interface Meaning {
   readonly says: RegExp;
   readonly means: (host: string, said: string) => string;
@@ -9,7 +12,7 @@ interface Meaning {
 
 const manualRecovery = (destination: string): string => `ssh ${destination} shows more`;
 
-// In this order: a changed key is also one that was not verified.
+// In this order: a changed key also counts as not verified.
 const meanings: readonly Meaning[] = [
   {
     says: /REMOTE HOST IDENTIFICATION HAS CHANGED/,
@@ -47,7 +50,7 @@ const meanings: readonly Meaning[] = [
   },
 ];
 
-/** The error for a connection that could not be made; `said` is what ssh wrote. */
+/** The error for a connection that could not be established; `said` is the output of ssh. */
 export function notConnected(host: string, destination: string, said: string): ConnectionError {
   for (const { says, means, remedy } of meanings) {
     if (!says.test(said)) continue;

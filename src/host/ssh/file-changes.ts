@@ -10,7 +10,10 @@ import { runThere } from './run-there.ts';
 type FileChanges = Omit<ChangeHost, 'name' | 'run' | 'pipe' | 'facts' | keyof FileReads>;
 type FileReads = Pick<ChangeHost, 'readFile' | 'readDir' | 'readLink' | 'stat'>;
 
-/** O_EXCL is dd's own (coreutils). One that cannot be written whole is taken away again; one that was there is not ours. */
+/**
+ * O_EXCL is dd's own (coreutils). A file that cannot be written completely is removed; an existing
+ * one stays.
+ */
 const create = `set -e
 umask 077
 if ! said=$(dd of="$1" conv=excl,fsync bs=1M iflag=fullblock status=none 2>&1); then
@@ -21,7 +24,7 @@ fi
 chmod "$2" -- "$1"
 sync -- "$1"`;
 
-/** mv would copy to another filesystem, where rename(2) says EXDEV. */
+/** mv would copy to another filesystem, where rename(2) fails with EXDEV. */
 const rename = `a=$(stat -c %d -- "$1") && b=$(stat -Lc %d -- "$3") || exit 1
 [ "$a" = "$b" ] || { echo 'mv: cannot move: Invalid cross-device link' >&2; exit 1; }
 exec mv -fT -- "$1" "$2"`;
@@ -36,7 +39,7 @@ const scripts = {
   sync: { script: 'exec sync -- "$1"', syscall: 'fsync' },
 } as const;
 
-/** The file changes of another host, each with no other program than those of coreutils. */
+/** The file changes of another host, using only programs of coreutils. */
 export function remoteFileChanges(at: Changing, reads: FileReads, step: StepContext): FileChanges {
   const act = async (
     verb: keyof typeof scripts,

@@ -1,7 +1,7 @@
 import { constants } from 'node:os';
 import { getSystemErrorMap } from 'node:util';
 
-/** What glibc's strerror(3) says, by the name of the error. */
+/** The texts of glibc's strerror(3), by the name of the error. */
 const said = {
   'Argument list too long': 'E2BIG',
   'Bad file descriptor': 'EBADF',
@@ -32,13 +32,16 @@ const said = {
   'Transport endpoint is not connected': 'ENOTCONN',
 } as const satisfies Readonly<Record<string, keyof typeof constants.errno>>;
 
-/** The error that Node would have thrown for what a program of coreutils or findutils says in English. */
+/**
+ * The error that Node would have thrown, from the English message of a program of coreutils or
+ * findutils.
+ */
 export function asNodeError(message: string, syscall: string, path: string): Error {
   const reason = /: (?<reason>[^:]+)$/.exec(message.trimEnd())?.groups?.reason ?? '';
   const code = Object.entries(said).find(([text]) => text === reason)?.[1];
   if (code === undefined)
     return new Error(message.trim() === '' ? 'it failed without a word' : message.trim());
-  // Node opens a directory, and cannot read it then.
+  // Node opens a directory, and then cannot read it.
   if (code === 'EISDIR') return nodeError(code, 'EISDIR: illegal operation on a directory, read');
   const words = getSystemErrorMap().get(-constants.errno[code])?.[1] ?? reason;
   return nodeError(code, `${code}: ${words}, ${syscall} '${path}'`);

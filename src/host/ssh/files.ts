@@ -11,9 +11,9 @@ import type { Link } from './link.ts';
 type Verb = 'read' | 'list' | 'link' | 'stat';
 
 /**
- * Pairs of a verb and a path, done one after the other. Before and after each answer stands the mark, which comes by
- * stdin: in the arguments it would also stand in /proc/PID/cmdline, which may be one of the files. Like Node, `read`
- * opens neither a FIFO nor a device, and `list` follows a link.
+ * Pairs of a verb and a path, executed one after the other. The mark before and after each answer
+ * comes by stdin: as an argument it would also be in /proc/PID/cmdline, which may be one of the
+ * files. Like Node, `read` opens neither a FIFO nor a device, and `list` follows a link.
  */
 const script = `IFS= read -r mark
 exec 3>&1 </dev/null
@@ -45,17 +45,17 @@ interface Answer {
 }
 
 const limitMs = 30_000;
-/** A command line may have 128 KiB (MAX_ARG_STRLEN, binfmts.h), and quoting may make a path longer. */
+/** A command line may have 128 KiB (MAX_ARG_STRLEN, binfmts.h), and quoting may lengthen a path. */
 const batchBytes = 16 * 1024;
 const batchCount = 200;
 
 /**
- * So many batches are under way at a time; what is asked for meanwhile waits for the next. Whoever asks for one thing after the
- * other never waits, and many who do so side by side keep travelling together. One that hangs holds back half of the others.
+ * The number of batches that run at a time; new requests wait for the next one. Sequential requests
+ * never wait, and many parallel ones share batches. One that hangs delays half of the others.
  */
 const flights = 2;
 
-/** File accesses over a link. Those that are asked for at the same time travel together. */
+/** File accesses over a link. Simultaneous requests share a batch. */
 export function remoteFiles(link: Link): Pick<ReadHost, 'readFile' | 'readDir' | 'readLink' | 'stat'> {
   const ask = batching((wanted) => answer(link, wanted));
   return {
@@ -84,7 +84,7 @@ export function remoteFiles(link: Link): Pick<ReadHost, 'readFile' | 'readDir' |
   };
 }
 
-/** `send` resolves when its batch has come back, with whatever. */
+/** `send` resolves when its batch has returned, with any result. */
 function batching(
   send: (wanted: readonly Wanted[]) => Promise<void>,
 ): (verb: Verb, path: string) => Promise<Answer> {
@@ -100,7 +100,7 @@ function batching(
       });
     }
   };
-  // Who was answered may ask again at once, and is waited for.
+  // The caller may make its next request at once, so wait for it.
   const plan = (): void => {
     if (!planned && waiting.length > 0) setImmediate(flush);
     planned ||= waiting.length > 0;
@@ -128,7 +128,7 @@ function answer(link: Link, wanted: readonly Wanted[]): Promise<void> {
   return fetch(link, wanted).then(
     (answers) => answers.forEach((each, i) => wanted[i]?.tell(each)),
     (error: unknown) => {
-      // One that hangs or is too long is no reason to fail the others.
+      // One that hangs or is too long must not fail the others.
       const alone = wanted.length === 1 || !(error instanceof CommandError);
       for (const each of wanted) {
         if (alone) each.fail(error);

@@ -22,11 +22,11 @@ import { sshReservations } from './reservations.ts';
 
 /** Another host, and how ssh reaches it. */
 export interface SshHostOptions extends Partial<SshDestination>, KeyOptions, Pick<ProgramOptions, 'tools'> {
-  /** What it is called here. Without a `destination` it is also the name that ssh knows it by. */
+  /** Its name here. Without a `destination` it is also its name for ssh. */
   readonly name: string;
-  /** `terminal`: ssh may ask the person who sits there, once. Default: it asks nobody. */
+  /** `terminal`: ssh may ask the user at the terminal, once. Default: it cannot ask. */
   readonly ask?: 'terminal' | 'never';
-  /** Where the bofh of that host has its journals, with --state-dir. Default: /var/lib/bofh. */
+  /** The journal directory of that host's bofh (its --state-dir). Default: /var/lib/bofh. */
   readonly stateDir?: string;
   /** Default: /run/bofh. */
   readonly runDir?: string;
@@ -36,14 +36,14 @@ export interface SshHostOptions extends Partial<SshDestination>, KeyOptions, Pic
 /** A host over ssh. */
 export interface SshHost extends Host {
   readonly reservations: Reservations;
-  /** Ends the connection; without it, it ends with this process, or when it was not used for a minute. */
+  /** Ends the connection; else it ends with this process, or after a minute without use. */
   close(): Promise<void>;
 }
 
 /**
- * A host that OpenSSH reaches: with its own configuration, keys, agent, jump hosts and known_hosts, over one connection for
- * all commands, which is made at the first one. There it needs a POSIX shell, util-linux, coreutils, findutils and the
- * tools. What cannot be reached is a ConnectionError.
+ * A host reached by OpenSSH, with its own configuration, keys, agent, jump hosts and known_hosts,
+ * over one connection for all commands, opened at the first one. The host needs a POSIX shell,
+ * util-linux, coreutils, findutils and the tools. Unreachable: ConnectionError.
  */
 export function sshHost(options: SshHostOptions): SshHost {
   const {
@@ -118,7 +118,7 @@ function readingOver(link: Link, options: SshHostOptions): Reading {
   };
 }
 
-/** Whether the condition has come is for the next try to find out. */
+/** The next attempt finds out whether the condition is met. */
 async function settle(
   files: Pick<Host, 'stat'>,
   programFor: (of: Pick<Command<unknown>, 'tool' | 'argv'>) => Promise<Program>,

@@ -9,21 +9,24 @@ import { type Readers, readers } from './readers.ts';
 import { type Answered, type Errand, type Outcome, runOnce } from './session.ts';
 import { turns } from '../turns.ts';
 
-/** What an errand came to, in a shell's words: 128 and more is a signal. */
+/** The result of a remote script, as an exit code of a shell: 128 and more is a signal. */
 export type Ended = Outcome & { readonly how: 'ended' };
 
-/** The way to a host. It connects when it is first needed, and again when the connection has ended in between. */
+/**
+ * The connection to a host. It connects when first needed, and again if the connection ended in
+ * between.
+ */
 export interface Link {
-  /** Runs a read: one of which nothing has come back is sent again. */
+  /** Runs a read: it is sent again if nothing came back. */
   read(errand: Errand): Promise<Ended>;
-  /** Runs what changes something, once. ConnectionError `lost`: it may have begun, and may be at work yet. */
+  /** Runs a change, once. ConnectionError `lost`: it may have started, and may still run. */
   change(errand: Errand): Promise<Ended>;
-  /** Where a tool is over there; undefined when it is not. */
+  /** The path of a tool there; undefined if it is missing. */
   find(tool: Tool): Promise<string | undefined>;
   close(): Promise<void>;
 }
 
-/** sshd's MaxSessions is 10 unless somebody has set it (sshd_config(5)). */
+/** sshd's MaxSessions is 10 by default (sshd_config(5)). */
 const [sessions, reading] = [4, 4];
 const helloLimitMs = 30_000;
 
@@ -68,14 +71,15 @@ export function sshLink(host: string, to: SshDestination, ask: 'terminal' | 'nev
     const broken = outcome.how === 'lost' || outcome.exitCode === 255 || outcome.exitCode === undefined;
     if (!broken) throw notRun(host, errand, outcome.said);
     forget(made, with_);
-    // Whatever of it ran has changed nothing, so it may run twice.
+    // Whatever ran has changed nothing, so it may run twice.
     if (outcome.how === 'not-begun' && again === 'again') return read(errand, 'once');
     throw lost(host, errand.program.tool);
   };
   const change = async (errand: Errand): Promise<Ended> => {
     const with_ = connected();
     const made = await with_;
-    // One that was not used for a while has ended. To find that out by sending would leave open whether it was sent.
+    // An unused connection has ended. Finding that out by sending would leave open whether the
+    // command was sent.
     if (!made.readers.connected() && !(await made.master.stands())) {
       forget(made, with_);
       return change(errand);
@@ -92,7 +96,7 @@ export function sshLink(host: string, to: SshDestination, ask: 'terminal' | 'nev
     change,
     find: async (tool) => {
       const known = (await connected()).files.get(tool);
-      // One that was not there may have been installed since.
+      // A missing tool may have been installed since.
       return known ?? found(await read(lookFor([tool]))).get(tool);
     },
     close: async () => {
@@ -110,7 +114,7 @@ function noSession(host: string, program: Program): CommandError {
   return new CommandError({ ...program, reason: 'busy', what });
 }
 
-/** Says hello as the login, and where that is not root once more with sudo. */
+/** Tests the connection as the login, and, if that is not root, once more with sudo. */
 async function connect(host: string, to: SshDestination, ask: 'terminal' | 'never'): Promise<Connected> {
   const master = await openMaster(host, to, ask);
   try {
@@ -124,7 +128,7 @@ async function connect(host: string, to: SshDestination, ask: 'terminal' | 'neve
   }
 }
 
-/** Every character that a shell could take for something else. */
+/** Every character that a shell could interpret. */
 const torture = ' a"b\'c\\d\\\\e$HOME`id`*?[x]~!#&;|<>(){}\n\té-';
 
 async function hello(host: string, to: SshDestination, master: Master, as: 'login' | 'sudo') {
@@ -151,7 +155,7 @@ async function hello(host: string, to: SshDestination, master: Master, as: 'logi
   );
 }
 
-/** Who we are there, a word as it came over, and the tools that are there. No program but id is started for it. */
+/** The user there, a word as it arrived, and the available tools. It starts no program but id. */
 const look = `printf '%s\\0' "$(id -u)" "$1"
 shift
 for t do for d in ${toolDirectories.join(' ')}; do
@@ -174,7 +178,7 @@ function found({ stdout }: Ended): ReadonlyMap<string, string> {
   return new Map(pairs);
 }
 
-/** The login shell or sudo gave up before it came to the errand. */
+/** The login shell or sudo failed before the script ran. */
 function notRun(host: string, { program }: Errand, said: string): CommandError {
   return new CommandError({
     ...program,

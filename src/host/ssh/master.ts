@@ -12,24 +12,24 @@ export interface Master {
   /** The program, and the words in front of a command line for the other side. */
   readonly ssh: string;
   readonly client: readonly string[];
-  /** Does it still stand? */
+  /** Whether it is still connected. */
   readonly stands: () => Promise<boolean>;
   /** Ends the connection. */
   readonly close: () => Promise<void>;
-  /** It is broken already: what is left here of it is taken away. */
+  /** The connection is broken already: removes its local files. */
   readonly forget: () => void;
 }
 
-/** How long an unused connection stays: longer than any pause between two commands, and no longer than that. */
+/** How long an unused connection stays: longer than any pause between two commands. */
 const idleSeconds = 60;
 const connectLimitMs = 60_000;
-/** With a person at the terminal, who may have to find a password. */
+/** With a user at the terminal, who may have to look up a password. */
 const askLimitMs = 600_000;
 
-/** What ssh itself is given of our environment: where its agent is, and whose files it reads. */
+/** The environment variables passed to ssh: the place of its agent, and whose files it reads. */
 const passed = ['HOME', 'USER', 'LOGNAME', 'SSH_AUTH_SOCK', 'KRB5CCNAME', 'XDG_RUNTIME_DIR', 'TERM'] as const;
 
-/** The environment of ssh. English, because what it says is understood here. */
+/** The environment of ssh. English, because bofh parses its messages. */
 export function sshEnvironment(): Readonly<Record<string, string>> {
   const given = passed.flatMap((name) => {
     const value = process.env[name];
@@ -38,13 +38,13 @@ export function sshEnvironment(): Readonly<Record<string, string>> {
   return { ...Object.fromEntries(given), LC_ALL: 'C', PATH: '/usr/bin:/bin:/usr/sbin:/sbin' };
 }
 
-/** Connects. Throws ConnectionError with what is in the way, ToolError when there is no ssh. */
+/** Connects. Throws ConnectionError with the obstacle, ToolError if there is no ssh. */
 export async function openMaster(
   host: string,
   to: SshDestination,
   ask: 'terminal' | 'never',
 ): Promise<Master> {
-  // Every key for a program there passes through its memory.
+  // Every key for a program there passes through the memory of ssh.
   await withoutCoreDumps(sshEnvironment());
   const file = await findProgram('ssh', 'openssh-client');
   const place = makePlace();
@@ -70,7 +70,8 @@ export async function openMaster(
 }
 
 function opened(ssh: string, place: Place): Master {
-  // No configuration: it is the master that has one. Without a master the client would connect by itself, and ask.
+  // Without configuration, which only the master needs. Without a master the client would connect
+  // by itself, and ask.
   const common = ['-F', 'none', '-S', place.socket, '-o', 'ControlMaster=no', '-o', 'ProxyCommand=false'];
   const ask = (what: 'check' | 'exit') => [...common, '-O', what, '--', 'bofh'];
   const stay = atExit(() => {
@@ -101,7 +102,10 @@ async function tell(ssh: string, argv: readonly string[]): Promise<Collected | u
   return collect(program, { env: sshEnvironment(), timeoutMs: 5000 }).catch(() => undefined);
 }
 
-/** What is said of a host comes first: of two values for an option, ssh takes the first (ssh_config(5)). */
+/**
+ * The options of the host come first: of two values for an option, ssh uses the first
+ * (ssh_config(5)).
+ */
 function masterWords(place: Place, to: SshDestination, ask: 'terminal' | 'never'): readonly string[] {
   const options = {
     ControlMaster: 'yes',

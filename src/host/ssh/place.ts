@@ -4,16 +4,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { RefusedError } from '../../core/errors.ts';
 
-/** A folder of our own with the socket of the shared connection in it. */
+/** A private directory with the socket of the shared connection. */
 export interface Place {
   readonly socket: string;
-  /** Takes the folder away, and whatever is in it. */
+  /** Removes the directory and its content. */
   readonly remove: () => void;
 }
 
 /**
- * On /run, which a boot empties: for root below /run/bofh, for others below their own runtime directory. The path is
- * short, because a socket's may have 107 bytes, of which ssh takes 17 for a name to rename from (mux.c).
+ * In /run, which a boot empties: for root below /run/bofh, for others below their own runtime
+ * directory. The path is short, because a socket's may have 107 bytes, and ssh uses 17 of them for
+ * a temporary name (mux.c).
  */
 export function makePlace(above: string = parent()): Place {
   sweep(above);
@@ -24,7 +25,10 @@ export function makePlace(above: string = parent()): Place {
   };
 }
 
-/** Those of processes that were killed: empty by now, for ssh takes its socket away itself. Another one stays. */
+/**
+ * Removes directories of killed processes: they are empty, because ssh removes its socket itself.
+ * Others stay.
+ */
 function sweep(above: string): void {
   for (const name of readdirSync(above)) {
     const pid = /^bofh-ssh-(?<pid>\d+)-/.exec(name)?.groups?.['pid'];
@@ -32,7 +36,7 @@ function sweep(above: string): void {
     try {
       rmdirSync(join(above, name));
     } catch {
-      // It has a socket, or another bofh was quicker.
+      // It has a socket, or another bofh removed it first.
     }
   }
 }
@@ -51,7 +55,10 @@ function parent(): string {
 
 const acts = new Set<() => void>();
 
-/** Runs something when this process ends by itself: gives back what takes it off again. One listener for all. */
+/**
+ * Runs a function when this process ends by itself; returns a function that cancels it. One
+ * listener for all.
+ */
 export function atExit(act: () => void): () => void {
   if (acts.size === 0) process.once('exit', runAll);
   acts.add(act);
@@ -65,7 +72,7 @@ function runAll(): void {
   for (const act of acts) act();
 }
 
-/** Ends the connection when there is no time left to wait for anything: ssh answers within milliseconds. */
+/** Ends the connection when there is no time to wait: ssh answers within milliseconds. */
 export function closeNow(ssh: string, argv: readonly string[]): void {
   spawnSync(ssh, argv, { stdio: 'ignore', timeout: 5000 });
 }

@@ -5,9 +5,9 @@ import { talk, type Talk } from '../talk.ts';
 import { type Master, sshEnvironment } from './master.ts';
 import { type Errand, laterThan, type Outcome, remoteShell } from './session.ts';
 
-/** A shell on the other side that does one read after the other, in one session. */
+/** A shell on the other host that does one read after the other, in one session. */
 export interface Reader {
-  /** Undefined: nothing came of it, and it may be sent in another way. */
+  /** Undefined: it failed, and may be sent in another way. */
   readonly run: (errand: Errand) => Promise<Outcome | undefined>;
   readonly alive: () => boolean;
   /** Ends it, and resolves when it has ended. */
@@ -15,8 +15,9 @@ export interface Reader {
 }
 
 /**
- * Each line of its input is an errand, whose mark stands before and after what it writes, on stdout and on stderr. That comes by
- * stdin: in the arguments it would also stand in /proc/PID/cmdline, which may be what is read.
+ * Each line of its input is a script, with a mark before and after its output, on stdout and on
+ * stderr. The mark comes by stdin: as an argument it would also be in /proc/PID/cmdline, which may
+ * be what is read.
  */
 export const loop = `cd /
 exec 4>&2 2>/dev/null
@@ -35,10 +36,10 @@ while IFS= read -r line; do
 done
 exit 0`;
 
-/** A shell reads its input byte by byte, so what is longer is better off in a session of its own. */
+/** A shell reads its input byte by byte, so longer input is faster in a separate session. */
 const longestLine = 64 * 1024;
 
-/** The line that the loop understands. Undefined: this errand is none for it. */
+/** The line for the loop. Undefined: the loop cannot run this script. */
 export function requestLine(
   mark: string,
   { script, words, stdin, timeoutMs }: Pick<Errand, 'script' | 'words' | 'stdin' | 'timeoutMs'>,
@@ -53,7 +54,10 @@ export function requestLine(
   return line.length > longestLine ? undefined : `${line}\n`;
 }
 
-/** A word of a shell, of printable ASCII only: a line has no newline, and what `read` makes of other bytes differs. */
+/**
+ * A word of a shell, of printable ASCII only: a line has no newline, and `read` treats other bytes
+ * differently in each shell.
+ */
 function oneLine(word: string): string {
   if (/^[ -~]*$/.test(word)) return shellWords([word]);
   const [, text = '', newlines = ''] = /^([^]*?)(\n*)$/.exec(word) ?? [];
@@ -62,7 +66,7 @@ function oneLine(word: string): string {
       ? String.fromCharCode(byte)
       : `\\0${byte.toString(8).padStart(3, '0')}`,
   );
-  // $() takes the newlines at the end away.
+  // $() removes the newlines at the end.
   return `"$(printf %b '${octal.join('')}')${'$nl'.repeat(newlines.length)}"`;
 }
 
@@ -99,11 +103,11 @@ async function ask(talking: Talk, errand: Errand): Promise<Outcome | undefined> 
 function whyGone(talking: Talk, begun: boolean, said: string): Outcome | undefined {
   if (/Session open refused by peer/.test(said)) return { how: 'full' };
   const end = talking.ended();
-  // 255 is that of ssh: the connection is lost, and the program may be at work.
+  // 255 comes from ssh: the connection is lost, and the program may still run.
   return begun && end?.how === 'exit' && end.exitCode === 255 ? { how: 'lost' } : undefined;
 }
 
-/** What one errand writes on one of both, between its marks. */
+/** The output of one script on stdout or stderr, between its marks. */
 export function framed(mark: string) {
   const chunks: Uint8Array[] = [];
   const end = new RegExp(`\n${mark} (?<code>\\d+)\n$`);

@@ -5,15 +5,15 @@ import { turns } from '../turns.ts';
 
 /** The shells that read on a host. */
 export interface Readers {
-  /** Undefined: it needs a session of its own. */
+  /** Undefined: it needs a separate session. */
   readonly run: (errand: Errand) => Promise<Answered | undefined>;
   /** Whether one of them is connected at this moment. */
   readonly connected: () => boolean;
-  /** Gives their sessions back, once they have done what they are at; from then on there are none. False: there were none. */
+  /** Ends their sessions after their current work; no new ones start. False: there were none. */
   readonly retire: () => Promise<boolean>;
 }
 
-/** Opens one when all that are there are at work, `most` at a time. */
+/** Opens a shell if all present ones are busy, `most` at a time. */
 export function readers(master: Master, as: 'login' | 'sudo', most: number): Readers {
   const room = turns(most);
   const idle: Reader[] = [];

@@ -9,8 +9,9 @@ import type { SshDestination } from './destination.ts';
 import type { Link } from './link.ts';
 
 /**
- * A reservation is a small file: who it is, then a line for each object, `x KEY` or (shared) `s KEY`, the keys as JSON strings so
- * that each is one line. It is replaced as a whole, so that it is never half written, and one coordinator at a time may do so.
+ * A reservation is a small file: the owner, then a line for each object, `x KEY` or (shared) `s
+ * KEY`, the keys as JSON strings so that each is one line. It is replaced atomically, so that it is
+ * never half written, and by one coordinator at a time.
  */
 const begin = `mark=$1 state=$2 run=$3 id=$4
 shift 4
@@ -24,9 +25,10 @@ set -e
 `;
 
 /**
- * Made known first, then each object's lock is tried: a bofh of that host that has it now is seen so, and one that takes it later
- * finds it reserved. `called` is the name by which the coordinator reaches the host: by a second name the same objects would look
- * like those of another host.
+ * The reservation is written first, then each object's lock is tried. So a bofh of that host that
+ * has it now is detected, and one that wants it later finds it reserved.
+ * `called` is the name by which the coordinator reaches the host: under a second name the same objects
+ * would look like those of another host.
  */
 const reserve = `${begin}token=$1 head=$2 called=$3
 mkdir -p "$dir" "$work"
@@ -64,8 +66,8 @@ rm "$work/asked"
 say taken`;
 
 /**
- * The lock is free when the last program of the sequence has ended: the shell around each holds it. When somebody has killed that
- * shell alone, its program is still there by its session.
+ * The lock is free when the last program of the sequence has ended: the shell around each holds it.
+ * If only that shell was killed, its program is found by its session.
  */
 const atWork = `${members}at_work() {
   for f in "$work"/*/session; do members "$f" >/dev/null && return 0; done
@@ -100,7 +102,9 @@ for f in "$work"/*/session; do
 done
 exit 0`;
 
-/** Not while a program of the sequence runs: the host would be free beneath it. */
+/**
+ * Not while a program of the sequence runs: others could then change the objects that it changes.
+ */
 const release = `${begin}${atWork}[ -d "$dir" ] || say released
 mkdir -p "$work"
 exec 3>>"$work/lock"
@@ -122,7 +126,7 @@ export function sshReservations(
   const tell = async (what: string, script: string, id: string, words: readonly string[], stdin = '') => {
     const mark = randomBytes(12).toString('hex');
     const program = { tool: 'sh', file: '/bin/sh', argv: ['-c', what] };
-    // Each may be sent again: it says what is to be, and not what is to change.
+    // Each may be sent again: it sets a state, and is not relative.
     const ended = await link.read({
       program,
       script,

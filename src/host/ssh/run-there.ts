@@ -8,7 +8,7 @@ import { outputLimit } from '../start.ts';
 import { awayFiles, type AwayPlace, members, said } from './away.ts';
 import type { Link } from './link.ts';
 
-/** Where something is run. */
+/** The host and the paths for a remote program. */
 export interface There {
   readonly host: string;
   readonly link: Link;
@@ -25,10 +25,11 @@ export interface RanThere {
 }
 
 /**
- * The program gets a session of its own and writes to files, so that it goes on when the connection is lost, and the shell around
- * it, alone, has a share of the sequence's lock: what waits for a frozen link has none. When somebody kills that shell, its program
- * is still waited for, and fenced. It begins only while the reservation is
- * that of our process, and in the boot that we know. Its input is whole, in a file without a name, before it begins: half a key must not be taken for a key.
+ * The program gets a separate session and writes to files, so that it goes on if the connection is
+ * lost. Only the shell around it shares the sequence's lock: a process that waits for a frozen link
+ * does not. If that shell is killed, its program is still waited for, and fenced. The program
+ * starts only while the reservation belongs to this process, and in the known boot. Its input is
+ * complete, in a file without a name, before it starts: half a key must not be used as a key.
  */
 const begin = `${members}mark=$1 file=$2 dir=$3 token=$4 work=$3/$5 name=$6 in=$7 key=$8 count=$9
 shift 9
@@ -73,11 +74,11 @@ printf %s "$mark"
 rm -rf "$work"
 exit 0`;
 
-/** Only this very session: its number may be another's by now. */
+/** Only exactly this session: another one may have its number now. */
 const stop = `${members}members "$1/session" >/dev/null && kill -s "$2" -- "-$leader"
 exit 0`;
 
-/** What is run in the name of a step. */
+/** A script that runs for a step. */
 export interface ErrandThere {
   readonly program: Program;
   /** `bofh-safe`: recovery may end it. */
@@ -87,11 +88,11 @@ export interface ErrandThere {
   readonly stages: number;
   readonly stdin?: Secret | Uint8Array | string | undefined;
   readonly secondKey?: Secret | Uint8Array | string | undefined;
-  /** Called with what ends it, before it begins. */
+  /** Called before it starts, with a function that ends it. */
   readonly begins?: (signal: (name: 'SIGTERM' | 'SIGKILL') => void) => void;
 }
 
-/** Runs something in the name of a step. Throws ConnectionError when the connection is lost in the middle. */
+/** Runs a script for a step. Throws ConnectionError if the connection is lost in the middle. */
 export async function runThere(at: There, step: StepContext, errand: ErrandThere): Promise<RanThere> {
   const { host, link, place } = at;
   if (step.sequence === undefined)
@@ -134,7 +135,7 @@ function bytesOf(input: ErrandThere['stdin']): Uint8Array | undefined {
 function partsOf(rest: Uint8Array, mark: string, numbers: string, stages: number): RanThere {
   const [code, size] = numbers.split(' ').map(Number);
   const parts: Buffer[] = [];
-  // From the end: of the output everything may be in it, but not what we have made up for this one.
+  // Search from the end: the output may contain anything, but not the random mark of this call.
   let left = Buffer.from(rest);
   for (let i = 0; i <= stages; i += 1) {
     const from = left.lastIndexOf(mark);

@@ -7,19 +7,19 @@ import { baseEnvironment } from '../setting.ts';
 import { collect, type Collected } from '../start.ts';
 import { type Master, sshEnvironment } from './master.ts';
 
-/** Something to run over there: a text for `sh -c`, and its words. */
+/** A script for the other host: a text for `sh -c`, and its words. */
 export interface Errand {
-  /** What it is for, for the errors. */
+  /** Its purpose, for errors. */
   readonly program: Program;
   readonly script: string;
   readonly words: readonly string[];
   readonly stdin?: Secret | Uint8Array | string | undefined;
-  /** `none`: it has changed something when it is ended, so nobody ends it. */
+  /** `none`: it would have changed something when ended, so it is never ended. */
   readonly timeoutMs: number | 'none';
   readonly started?: (pid: number | undefined) => void;
 }
 
-/** What has become of it. */
+/** The result of a session. */
 export type Outcome =
   | {
       readonly how: 'ended';
@@ -27,20 +27,21 @@ export type Outcome =
       readonly stdout: Uint8Array;
       readonly stderr: Uint8Array;
     }
-  /** The server has no room for one more session: it was not started. */
+  /** The server allows no further session: it was not started. */
   | { readonly how: 'full' }
-  /** Nothing came back of it. `said` is by ssh, or by the shell of the login. */
+  /** No output came back. `said` is from ssh, or from the login shell. */
   | { readonly how: 'not-begun'; readonly said: string; readonly exitCode: number | undefined }
   | { readonly how: 'lost' };
 
-/** The server had room for it. */
+/** The server accepted the session. */
 export type Answered = Exclude<Outcome, { readonly how: 'full' }>;
 
 /**
- * The shell on the other side. It begins stdout and stderr with a mark, because a login shell may have written
- * something before (`~/.bashrc`), and ends stderr with the exit code. It ends with 0 itself: so ssh exits 0 exactly when
- * all of both has come over, and 255 is never that of a program. What it says itself ("Killed") nobody reads; dash
- * would say it with the redirections of the command, but for the subshell.
+ * The shell on the other host. It begins stdout and stderr with a mark, because a login shell may
+ * have written something before (`~/.bashrc`), and ends stderr with the exit code. It always exits
+ * 0: so ssh exits 0 exactly if all output has arrived, and 255 is never the code of a program. The
+ * shell's own messages ("Killed") are dropped; without the subshell, dash would write them to the
+ * redirections of the command.
  */
 const frame = `printf '%s\\n' "$0"; printf '%s\\n' "$0" >&2
 cd /
@@ -52,13 +53,19 @@ else (exec timeout -s KILL "$limit" /bin/sh -c "$script" bofh "$@" 2>&4 4>&-); f
 printf '\\n%s %s\\n' "$0" "$?" >&4
 exit 0`;
 
-/** The other side gives up a little later than we do: that ends what nobody waits for any more. */
+/**
+ * The other host's time limit is a little longer than this one: it ends sessions that are no longer
+ * waited for.
+ */
 const laterSeconds = 2;
 
-/** The longest that a timer of Node can wait, 24 days. A link that is frozen ends it before (ServerAliveInterval). */
+/** The longest timer of Node, 24 days. A frozen link ends it before (ServerAliveInterval). */
 const longestMs = 2 ** 31 - 1;
 
-/** One command line: the login shell reads it, and hands these very words on. Throws UsageError for a NUL byte. */
+/**
+ * One command line: the login shell reads it, and passes exactly these words on. Throws UsageError
+ * for a NUL byte.
+ */
 export function remoteLine(
   mark: string,
   { script, words, timeoutMs }: Pick<Errand, 'script' | 'words' | 'timeoutMs'>,
@@ -70,11 +77,11 @@ export function remoteLine(
   return remoteShell(as, [frame, mark, limit, script, ...words]);
 }
 
-/** A shell with the environment that every program of ours has: its text, `$0`, and its words. */
+/** A shell with the environment that all of bofh's programs have: its text, `$0`, and its words. */
 export function remoteShell(as: 'login' | 'sudo', words: readonly string[]): string {
   const environment = Object.entries(baseEnvironment).map(([name, value]) => `${name}=${value}`);
   const sudo = as === 'sudo' ? ['/usr/bin/sudo', '-n', '--'] : [];
-  // A shell that is not bash has no way to write such a byte.
+  // Only bash can write such a byte.
   const odd = words.find(isOdd);
   if (odd !== undefined) throw notUtf8(odd);
   return shellWords(['exec', ...sudo, '/usr/bin/env', '-i', ...environment, '/bin/sh', '-c', ...words]);
@@ -85,7 +92,7 @@ export function laterThan(timeoutMs: number): string {
   return `${String(Math.ceil(timeoutMs / 1000) + laterSeconds)}s`;
 }
 
-/** Runs it over there once. Throws CommandError when there is no answer in time. */
+/** Runs it there once. Throws CommandError if there is no answer in time. */
 export async function runOnce(master: Master, errand: Errand, as: 'login' | 'sudo'): Promise<Outcome> {
   const mark = `bofh-${randomBytes(12).toString('hex')}`;
   const line = remoteLine(mark, errand, as);
