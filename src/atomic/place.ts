@@ -70,7 +70,7 @@ export async function meet(
 
 function unreserved(name: string): JournalError {
   return new JournalError(
-    `${name} knows nothing of this sequence: it was abandoned there, or it is another host by now`,
+    `${name} knows nothing of this sequence: it was abandoned there, or a different host has this name now`,
     {
       remedy: `see whether ${name} is the host that it was; what is left there is cleared by hand: bofh recover --abandon`,
     },

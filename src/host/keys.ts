@@ -103,7 +103,7 @@ function checked(bytes: Uint8Array, key: KeyRef): Secret {
     throw new RefusedError(`the key from ${from} is empty`, { remedy: 'see what should have been there' });
   if (bytes.length > longest)
     throw new RefusedError(
-      `the key from ${from} has more than 8 MiB, of which cryptsetup would read a part`,
+      `the key from ${from} has more than 8 MiB, and cryptsetup would read only a part of it`,
       {
         remedy: 'take a shorter key',
       },
@@ -129,7 +129,7 @@ async function printed(
 async function ask(input: KeyInput, askKey: KeyOptions['askKey']): Promise<Secret> {
   const question = labelOf(input);
   if (askKey === undefined)
-    throw new RefusedError(`${question} is to be asked for, and there is nobody to ask`, {
+    throw new RefusedError(`${question} must be typed, but this process cannot ask for it`, {
       remedy: 'give the command on a terminal, or say where the key comes from (file:/PATH)',
     });
   const text = await askKey(`${question}: `);

@@ -17,7 +17,7 @@ const meanings: readonly Meaning[] = [
   {
     says: /REMOTE HOST IDENTIFICATION HAS CHANGED/,
     means: (host, said) =>
-      `the key of ${host} is not the one in ${/^Offending \S+ key in (?<where>.+)$/m.exec(said)?.groups?.where ?? 'known_hosts'}: it was installed anew, or somebody is in between`,
+      `the key of ${host} is not the one in ${/^Offending \S+ key in (?<where>.+)$/m.exec(said)?.groups?.where ?? 'known_hosts'}: the host was reinstalled, or another machine answers in its place`,
     remedy: () =>
       'compare its key on its own console; only when that is right, remove the old one (ssh-keygen -R)',
   },
@@ -33,13 +33,13 @@ const meanings: readonly Meaning[] = [
   },
   {
     says: /Permission denied \((?<methods>[^)]*(?:password|keyboard-interactive)[^)]*)\)/,
-    means: (host) => `${host} takes no key of yours, and asks for a password that nobody was there to type`,
+    means: (host) => `${host} accepts none of your keys, and asks for a password that could not be typed`,
     remedy: (destination) =>
       `give it a key (ssh-copy-id ${destination}), or load yours into the agent (ssh-add)`,
   },
   {
     says: /Permission denied|Too many authentication failures/,
-    means: (host) => `${host} takes no key of yours`,
+    means: (host) => `${host} accepts none of your keys`,
     remedy: (destination) =>
       `see that yours is in its authorized_keys, and loaded (ssh-add -l): ssh -v ${destination}`,
   },
