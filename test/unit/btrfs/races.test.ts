@@ -89,5 +89,5 @@ test.each<readonly [string, Race]>([
 
   expect(host.snapshot()).toBe(theirs);
   expect(error).toBeInstanceOf(RolledBackError);
-  expect(String(error)).toMatch(/by the doing of somebody else/);
+  expect(String(error)).toMatch(/changed concurrently/);
 });
