@@ -1,5 +1,5 @@
 import type { ReadHost } from '../command/index.ts';
-import { filledInWords, fillingOf, isThinPool, type LogicalVolume, lvs } from '../lvm/index.ts';
+import { filledInWords, fillingOf, fullLimit, isThinPool, type LogicalVolume, lvs } from '../lvm/index.ts';
 import { type Finding, finding, looking } from './finding.ts';
 
 /** Reports full classic snapshots and thin pools. */
@@ -10,11 +10,12 @@ export async function fullVolumes(host: ReadHost, root: boolean): Promise<readon
 }
 
 function findingOf(lv: LogicalVolume): Finding {
-  const enlarge = ['bofh', 'lvm', 'resize', lv.fullName, '+1g'];
   if (isThinPool(lv)) {
     const says = `the thin pool ${lv.fullName} is full (${filledInWords(lv)}): writes to its volumes fail`;
-    return finding('lvm', 'problem', says, [enlarge]);
+    const part = (lv.data ?? 0) >= fullLimit ? ['--size', '+10g'] : ['--metadata-size', '+128m'];
+    return finding('lvm', 'problem', says, [['bofh', 'lvm', 'pool', 'resize', lv.fullName, ...part]]);
   }
+  const enlarge = ['bofh', 'lvm', 'resize', lv.fullName, '+1g'];
   const name = `the snapshot ${lv.fullName} of ${lv.vg}/${lv.origin?.name ?? '?'}`;
   // lvm shows 100 % for an invalid snapshot (lv_attr I), and extending it does not bring it back.
   return (lv.data ?? 0) >= 100

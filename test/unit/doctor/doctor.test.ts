@@ -43,6 +43,24 @@ it.each([
   expect(exitCode).toBe(says === undefined ? 0 : 6);
 });
 
+it.each([
+  ['data', { data: 96 }, '--size +10g'],
+  ['metadata', { data: 10, metadata: 96 }, '--metadata-size +128m'],
+])('a thin pool that is full of %s has a remedy that can be typed', async (_, filled, words) => {
+  host.admin.thinPool({ vg: 'vg0', name: 'pool', extents: 16 });
+  host.admin.fill('vg0', 'pool', filled);
+
+  const [found] = (await examined(host)).of('lvm');
+  const remedy = found?.run[0] ?? '';
+
+  expect(found).toMatchObject({ level: 'problem', says: containing('the thin pool vg0/pool is full') });
+  expect(remedy).toBe(`bofh lvm pool resize vg0/pool ${words}`);
+  const { runtime } = testRuntime(bofhOf(host), {});
+  expect(
+    await runVerb(runtime, remedy.split(' ').slice(1)).catch((error: unknown) => String(error)),
+  ).toSatisfy((end: unknown) => end === 0 || String(end).includes('free'));
+});
+
 /** What `bofh doctor --json` says, and how it ends. */
 async function examined(at: SimulatedHost, ailing: Ailing = {}, root = true) {
   const { runtime, stdout } = testRuntime(bofhOf(at, ailing), { json: true });

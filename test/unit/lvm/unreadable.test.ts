@@ -131,6 +131,7 @@ describe('a volume group whose metadata a power cut has torn', () => {
     const found = answer.parse(JSON.parse(stdout()));
     expect(found.filter(({ run }) => run.includes(fromDevice(before(host))))).toMatchObject([
       { check: 'leftover', level: 'problem' },
+      { check: 'lvm', level: 'problem' },
     ]);
   });
 });
