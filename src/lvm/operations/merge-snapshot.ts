@@ -2,12 +2,21 @@ import * as z from 'zod/mini';
 import { deferred, type Look } from '../../atomic/operation.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
 import { inWords, remedyFor } from '../../blockdevice/index.ts';
+import { directBytesAt } from '../../blockdevice/bytes-at.ts';
 import { type Holder, RefusedError, UsageError } from '../../core/errors.ts';
 import { mergedRecovery } from '../manual-recovery-snapshot.ts';
 import { isClassicSnapshot, isThin, refuseFullPool, refuseFullSnapshot } from '../filling.ts';
 import { lvmerge, refresh, waitMerged } from '../merge-commands.ts';
 import { checkVgName } from '../names.ts';
-import { everyHolderOf, holdersOf, refuseUntold, syncGroup, udevOf, usableVg } from '../reads.ts';
+import {
+  everyHolderOf,
+  holdersOf,
+  refuseUntold,
+  removeOrTell,
+  syncGroup,
+  udevOf,
+  usableVg,
+} from '../reads.ts';
 import type { LogicalVolume } from '../objects.ts';
 import { deviceKeys } from './device-keys.ts';
 import { askedVolume, findKnown, knownVolume, volumeNamed } from './known.ts';
@@ -58,6 +67,8 @@ export const mergeSnapshot = deferred({
     if (found === undefined) return { state: 'gone' };
     const { lv, all } = found;
     const origin = all.find(({ uuid }) => uuid === of.origin.uuid);
+    if (origin !== undefined && (await isMerged(host, lv)))
+      return { state: 'ours', holders: await usersOf(host, [lv]) };
     if (origin === undefined || (lv.origin?.uuid !== origin.uuid && !lv.merging))
       return {
         state: 'not-ours',
@@ -70,6 +81,7 @@ export const mergeSnapshot = deferred({
     const found = await findKnown(host, of);
     if (found === undefined) return;
     if (found.lv.merging) return goOn(host, of, found.all);
+    if (await isMerged(host, found.lv)) return removeOrTell(host, found);
     const pair = pairOf(found.lv, found.all);
     if (pair.origin.uuid !== of.origin.uuid)
       throw new RefusedError(
@@ -117,11 +129,33 @@ const witnesses = z.strictObject({
   data: z.optional(z.number()),
 });
 
+/** `disk_header` and `disk_exception` of the kernel's drivers/md/dm-snap-persistent.c. */
+const cow = { magic: 0x70416e53, sectors: 12, newChunk: 8 } as const;
+
+/**
+ * At the end of a merge lvm turns the snapshot into a plain volume in one metadata commit, and
+ * removes it in the next. A power cut between the two leaves the volume with a snapshot header whose
+ * exceptions the kernel has cleared one by one as it merged them. A volume that `lvconvert
+ * --splitsnapshot` left has some, unless it never differed from its origin.
+ */
+async function isMerged(host: ReadHost, lv: LogicalVolume): Promise<boolean> {
+  if (lv.origin !== undefined || lv.merging || lv.active !== true) return false;
+  const header = await host.run(directBytesAt(lv.dmPath, { from: 0, count: 16 }));
+  const [magic, valid] = [header.getUint32(0, true), header.getUint32(4, true)];
+  const chunk = header.getUint32(cow.sectors, true) * 512;
+  if (magic !== cow.magic || valid !== 1 || chunk < 4096 || chunk + 16 > lv.size) return false;
+  const exception = await host.run(directBytesAt(lv.dmPath, { from: chunk, count: 16 }));
+  return exception.getBigUint64(cow.newChunk, true) === 0n;
+}
+
 /** Undefined once the merge has begun: it writes to both. */
 async function bothOf(host: ReadHost, of: Undo): Promise<Pick<Pair, 'lv' | 'origin'> | undefined> {
   const found = await findKnown(host, of);
   const origin = found?.all.find(({ uuid }) => uuid === of.origin.uuid);
-  return found === undefined || origin === undefined || found.lv.merging
+  return found === undefined ||
+    origin === undefined ||
+    found.lv.origin?.uuid !== origin.uuid ||
+    found.lv.merging
     ? undefined
     : { lv: found.lv, origin };
 }

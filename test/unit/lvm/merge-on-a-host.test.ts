@@ -173,6 +173,31 @@ describe('mergeSnapshot', () => {
     );
   });
 
+  test.each([
+    ['removes what lvm left of a finished merge, whose last act a power cut took', 0n, undefined],
+    ['leaves alone a volume that was split off and has data of its own', 7n, 'monday'],
+  ])('%s', async (_, firstChunk, left) => {
+    host.faults.watch(({ tool }) => {
+      const lv = volume('monday');
+      if (tool !== 'lvconvert' || lv?.origin === undefined) return;
+      Object.assign(lv, { origin: undefined });
+      // dm-snap-persistent.c: magic, valid, version and chunk size; then the exceptions.
+      const bytes = new DataView(new ArrayBuffer(8192));
+      for (const [at, word] of [0x70416e53, 1, 1, 8].entries()) bytes.setUint32(at * 4, word, true);
+      bytes.setBigUint64(4096 + 8, firstChunk, true);
+      host.admin.format('/dev/vg0/monday', undefined);
+      host.admin.writeBytes('/dev/vg0/monday', 0, new Uint8Array(bytes.buffer));
+    });
+    host.fault({ tool: 'lvconvert', mode: 'fails before' });
+    await failureOf(does((tx) => merged(tx)));
+    host.clearFaults();
+
+    await recoverAll(host);
+
+    expect(volume('monday')?.name).toBe(left);
+    expect(volume('a')).toBeDefined();
+  });
+
   test('is not believed when lvm has postponed it, exit 0', async () => {
     const isNoted = (): boolean => volume('monday')?.merging === true;
     host.faults.watch(({ tool }) => {
