@@ -105,7 +105,7 @@ export function cutUnder(what: string, size: Bytes, users: readonly Holder[]): R
   return new RefusedError(
     `${what} would be cut to ${formatSize(size)} under what uses it: ${inWords(users)}`,
     {
-      remedy: toEnd ?? 'make what lies on it smaller first: bofh block resize does all of it, in its order',
+      remedy: toEnd ?? 'shrink its content first: bofh block resize does both, in order',
       holders: users,
     },
   );

@@ -29,9 +29,9 @@ export async function refuseMember(
   if (group === '' || (group === undefined && unseen === 'by name')) return;
   if (group === undefined)
     throw new RefusedError(
-      `${device} has the label of the physical volume ${uuid}, which lvm does not see: whether it is in a group cannot be told`,
+      `${device} has the label of the physical volume ${uuid}, which lvm does not see: whether it is in a group is unknown`,
       {
-        remedy: `see what lvm leaves out, and why: pvs --all; lvmconfig devices; if nobody needs it: bofh block wipe ${device} --overwrite ${uuid}`,
+        remedy: `see what lvm omits, and why: pvs --all; lvmconfig devices; if it is not needed: bofh block wipe ${device} --overwrite ${uuid}`,
       },
     );
   throw new RefusedError(

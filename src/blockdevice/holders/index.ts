@@ -126,7 +126,7 @@ export function busyWith(
 ): CommandError {
   const { tool, argv, exitCode, stdout, stderr } = error;
   const { holders: who } = of;
-  const why = who.length === 0 ? 'by nobody that could be found' : inWords(who);
+  const why = who.length === 0 ? 'by a holder that could not be found' : inWords(who);
   const what = `${of.what} is in use: ${why}`;
   const remedy = remedyFor(who);
   return new CommandError({

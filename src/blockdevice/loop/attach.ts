@@ -100,7 +100,7 @@ async function find(
 ): Promise<{ readonly loop?: LoopDevice; readonly look: Look }> {
   const loop = await loopNumbered(host, made.number);
   if (loop === undefined) return { look: { state: 'gone' } };
-  const found = `${loop.device} is attached to ${loop.file} (inode ${loop.inode}) by somebody else`;
+  const found = `${loop.device} is attached to ${loop.file} (inode ${loop.inode}) by another process`;
   if (!showsSame(loop, made)) return { look: { state: 'not-ours', found } };
   const now = await diskSequence(host, made.number);
   if (known !== undefined && known.diskSequence !== now) return { look: { state: 'not-ours', found } };
@@ -180,8 +180,8 @@ async function refuseTaken(host: ChangeHost, wanted: Attachment, cause: unknown)
   const there = await loopNumbered(host, wanted.number);
   if (there === undefined || !showsSame(there, wanted))
     throw new IdentityTaken(`/dev/loop${wanted.number} was taken meanwhile`, { cause });
-  const found = `${there.device}, which somebody else has attached to ${wanted.file}`;
-  throw new NotDone(`${wanted.file} was attached by somebody else at the same moment, as ${there.device}`, {
+  const found = `${there.device}, which another process attached to ${wanted.file}`;
+  throw new NotDone(`${wanted.file} was attached by another process at the same time, as ${there.device}`, {
     ...{ found, cause },
     remedy: `use ${there.device}, or detach it first`,
   });

@@ -60,7 +60,7 @@ function toLoop(row: Row): readonly LoopDevice[] {
   const { name, offset, sizelimit, 'back-file': file, 'back-ino': inode, 'back-maj:min': filesystem } = row;
   if (file === null && inode === null && filesystem === null) return [];
   if (file === null || inode === null || filesystem === null || offset === null || sizelimit === null)
-    throw new ParseError(`${name}: what is behind it cannot be told (only root is told the inode)`);
+    throw new ParseError(`${name}: its backing file is unknown (only root can read the inode)`);
   return [
     {
       device: name,

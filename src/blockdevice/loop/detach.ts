@@ -43,7 +43,7 @@ export const detachLoop = operation({
     const { autoclear, device: path, ...was } = loop;
     await refuseUsed(host, path);
     if (autoclear)
-      throw new RefusedError(`${path} is being detached already: it goes when nobody uses it any more`, {
+      throw new RefusedError(`${path} is being detached already: the kernel completes it at the last close`, {
         remedy: `see who has it open: fuser --verbose ${path}`,
       });
     const { birth } = await refuseLost(host, loop);
@@ -56,7 +56,7 @@ export const detachLoop = operation({
   run: async ({ undo: was, host }) => {
     const loop = await loopNumbered(host, was.number);
     if (loop === undefined || !showsSame(loop, was))
-      throw new RefusedError(`/dev/loop${was.number} is not attached to ${was.file} any more`, {
+      throw new RefusedError(`/dev/loop${was.number} is no longer attached to ${was.file}`, {
         remedy: 'see who else works on it (losetup --list), then give the command again',
       });
     await refuseUsed(host, loop.device);
@@ -87,7 +87,7 @@ async function look(host: ReadHost, was: Undo): Promise<Look> {
     return here.autoclear ? { state: 'ours', holders: await holders(host, here.device) } : { state: 'gone' };
   const elsewhere = loops.find((loop) => showsSame(loop, was));
   if (elsewhere !== undefined)
-    return { state: 'not-ours', found: `${was.file} is attached as ${elsewhere.device} by now` };
+    return { state: 'not-ours', found: `${was.file} is now attached as ${elsewhere.device}` };
   return { state: 'ours' };
 }
 
@@ -121,7 +121,7 @@ async function refuseLost(
   const stat = await host.stat(file);
   const isSame = stat?.kind === 'file' && stat.inode === inode && stat.device === filesystem;
   if (isSame && (birth === undefined || stat.birth === birth)) return stat;
-  const what = stat === undefined ? 'has no such name any more' : 'is another one by now';
+  const what = stat === undefined ? 'no longer has that name' : 'is another one by now';
   throw new RefusedError(`/dev/loop${number}: the file ${file} ${what}, and could not be attached again`, {
     remedy: `if nothing in it is needed: losetup --detach /dev/loop${number}`,
   });
@@ -129,7 +129,7 @@ async function refuseLost(
 
 function taken({ number, file }: Undo, here: LoopDevice): RefusedError {
   return new RefusedError(
-    `${here.device} is attached to ${here.file} by now: ${file} cannot be attached there again`,
+    `${here.device} is now attached to ${here.file}: ${file} cannot be attached there again`,
     { remedy: `detach it (losetup --detach /dev/loop${number}), then bofh recover` },
   );
 }

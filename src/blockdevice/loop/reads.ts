@@ -58,8 +58,8 @@ export async function detachAndWait(host: ChangeHost, loop: LoopDevice): Promise
   if (!loop.autoclear) await host.run(detach(device));
   if (await until({ check: isGone, limitMs: 5_000 })) return;
   const who = await everyHolder(host, device);
-  const why = who.length === 0 ? 'somebody that could not be found has it open' : inWords(who);
-  throw new RefusedError(`${device} is to be detached, and the kernel does so when nobody uses it: ${why}`, {
+  const why = who.length === 0 ? 'a process that could not be found has it open' : inWords(who);
+  throw new RefusedError(`${device} will be detached by the kernel at the last close: ${why}`, {
     remedy: remedyFor(who),
     holders: who,
   });

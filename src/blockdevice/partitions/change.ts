@@ -163,7 +163,7 @@ export async function lookAt(
   const isBack = bytes === 'as they were' || table === 'without';
   if (isBack && kernelHas(kernel, of, entryOf(of.old, of.number))) return { state: 'gone' };
   if (bytes !== 'as they were' && table === 'not ours')
-    return { state: 'not-ours', found: `${node.path} has another partition table by now` };
+    return { state: 'not-ours', found: `${node.path} now has another partition table` };
   const { key } = await keysOf(host, node.path);
   return { state: 'ours', holders: await hurt(), ...(key === of.key ? {} : { movedTo: key }) };
 }

@@ -75,6 +75,6 @@ async function placeOf(
   const [disk, ...more] = below;
   const own = (await kernelText(host, `/sys/dev/block/${number}/partition`)) ?? '';
   if (disk === undefined || more.length > 0 || !/^[1-9]\d*$/.test(own))
-    throw new ParseError(`the kernel does not tell which partition of which disk ${name} is`);
+    throw new ParseError(`the kernel does not show the disk and the number of the partition ${name}`);
   return { device: `/dev/${disk.replaceAll('!', '/')}`, number: Number(own) };
 }

@@ -72,7 +72,7 @@ function refuseBlank(
 ): void {
   if (found !== undefined)
     throw new RefusedError(
-      `${device} holds something (${found.type}) of which wipefs shows nothing; nothing was erased`,
+      `${device} has content (${found.type}) that wipefs does not show; nothing was erased`,
       {
         remedy: `see what it is: blkid -p ${device}`,
       },
