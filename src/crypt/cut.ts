@@ -35,7 +35,7 @@ export async function refuseLoss(
   if (reach !== undefined && reach.bytes !== 'unknown' && reach.bytes <= to) return;
   if (shrink === undefined)
     throw new UsageError(
-      `${path} has ${formatSize(size)}, and what lies beyond ${formatSize(to)} would be lost`,
+      `${path} has ${formatSize(size)}, and its content beyond ${formatSize(to)} would be lost`,
       { remedy: `make what is on it smaller first; then resize({ …, shrink: 'lose what lies beyond' })` },
     );
   if (inUse) await refuseOpened(host, path, to);

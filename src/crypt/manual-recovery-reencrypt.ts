@@ -12,7 +12,7 @@ export function toReencryptRecovery({
   };
 }): ManualRecovery {
   return {
-    what: `the data of ${device} (LUKS ${luksUuid}), which are to be encrypted anew to their end`,
+    what: `the data of ${device} (LUKS ${luksUuid}), whose reencryption must be completed`,
     look: [['cryptsetup', 'luksDump', device]],
     // The first command does nothing if no part is torn, and the second one resumes the
     // reencryption.

@@ -57,7 +57,7 @@ export function closedRecovery({
   readonly undo: { readonly name: string; readonly device: string; readonly luksUuid: string };
 }): ManualRecovery {
   return {
-    what: `that ${device} (LUKS ${luksUuid}) is not open as /dev/mapper/${name} any more`,
+    what: `that ${device} (LUKS ${luksUuid}) is no longer open as /dev/mapper/${name}`,
     look: [['dmsetup', 'info', '-c', '-o', 'name,uuid,open']],
     clear: [['cryptsetup', 'open', device, name]],
   };
@@ -196,7 +196,7 @@ export function restoredRecovery({
   readonly way: Way;
 }): ManualRecovery {
   return {
-    what: `the header that ${device} (LUKS ${luksUuid}) had before, which lies in ${saved}`,
+    what: `the header that ${device} (LUKS ${luksUuid}) had before, which is saved in ${saved}`,
     look: [
       ['ls', '-l', posix.dirname(saved)],
       ['cryptsetup', 'luksDump', saved],

@@ -52,8 +52,7 @@ export async function headerOf(host: ReadHost, device: string): Promise<LuksHead
     throw new RefusedError(
       `${device} is no LUKS device: ${found === undefined ? 'nothing is on it' : `it holds ${found.type}`}`,
       {
-        remedy:
-          'bofh crypt list shows the encrypted devices; of one whose header lies in a file, name the file',
+        remedy: 'bofh crypt list shows the encrypted devices; for a detached header, name its file',
       },
     );
   const metadata = await luks2MetadataAt(host, path);
@@ -188,7 +187,7 @@ export async function lowerPath(
 ): Promise<{ readonly device: string; readonly lower: string }> {
   const [lower, ...more] = beneath;
   if (lower === undefined || more.length > 0)
-    throw new RefusedError(`${path} lies on ${beneath.length} devices: bofh knows those that lie on one`, {
+    throw new RefusedError(`${path} is on ${beneath.length} devices: bofh only supports one`, {
       remedy: `look at it: dmsetup table ${path}`,
     });
   const name = await kernelText(host, `/sys/block/${lower}/dm/name`);

@@ -68,7 +68,7 @@ function sizesOf(cipher: string): string {
 /** RefusedError for a device that cannot be reencrypted from its start. */
 export function refuseUnready({ known: { device, identity }, header, cipher, keySize }: Asked): void {
   if (isHeaderFile({ identity }))
-    throw refusal(`${device} is a file with a header: only a device that has its own is encrypted anew`, {
+    throw refusal(`${device} is a file with a header: only a device with its own header can be reencrypted`, {
       remedy: `cryptsetup reencrypt --header ${device} DEVICE; keep a copy of the file until it is done`,
     });
   if (header.version === 1)
@@ -84,7 +84,7 @@ export function refuseUnready({ known: { device, identity }, header, cipher, key
       remedy: 'let that come to its end first',
     });
   if (header.integrity)
-    throw refusal(`${device} has checksums of its data (dm-integrity): cryptsetup does not encrypt it anew`, {
+    throw refusal(`${device} has checksums of its data (dm-integrity): cryptsetup cannot reencrypt it`, {
       remedy: 'make a new device, and copy the data',
     });
   checkKeySize(cipher ?? header.cipher, keySize);
@@ -126,7 +126,7 @@ function refuseNoRoom(device: string, { slotRoom }: LuksHeader, keySize: number 
 /** RefusedError for a device without a reencryption that can be resumed. */
 export function refuseUnresumable({ known: { device, identity }, header: { reencryption } }: Found): void {
   if (reencryption === undefined)
-    throw refusal(`${device} is not being encrypted anew: there is nothing to go on with`, {
+    throw refusal(`${device} has no unfinished reencryption: there is nothing to resume`, {
       remedy: `begin with it: bofh crypt reencrypt ${device}`,
     });
   if (isHeaderFile({ identity }))

@@ -14,9 +14,7 @@ export async function openLuks(
   { name, device }: { readonly name?: string; readonly device?: string },
 ): Promise<Mapping & { readonly luksUuid: string }> {
   if ((name === undefined) === (device === undefined))
-    throw new UsageError(
-      'say which device is to be resized: by its name, or by the device beneath, not by both',
-    );
+    throw new UsageError('name the device to resize: by its name, or by its backing device, not by both');
   const mapping = name === undefined ? await mappingOn(host, device ?? '') : await mappingNamed(host, name);
   const { luksUuid: uuid } = mapping ?? {};
   if (mapping !== undefined && uuid !== undefined) return { ...mapping, luksUuid: uuid };
@@ -43,11 +41,11 @@ export async function headerFor(
     throw new RefusedError(
       `${path} cannot be resized: the header that it was opened by is not on ${device}`,
       {
-        remedy: 'name the file that it lies in: --header FILE',
+        remedy: 'name its file: --header FILE',
       },
     );
   if (file !== undefined && isOnDevice)
-    throw new RefusedError(`the header of ${path} lies on ${device}, and not in ${file}`, {
+    throw new RefusedError(`the header of ${path} is on ${device}, and not in ${file}`, {
       remedy: 'leave --header out',
     });
   if (file !== undefined) await refuseExposed(host, file, 'there');
@@ -97,7 +95,7 @@ export async function roomFor(
   throw new RefusedError(
     `${mapping.path} cannot have ${formatSize(to)}: ${device} has room for ${formatSize(room)}`,
     {
-      remedy: 'make the device beneath larger first, or ask for less',
+      remedy: 'grow the backing device first, or name a smaller size',
     },
   );
 }

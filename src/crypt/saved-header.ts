@@ -17,7 +17,7 @@ export async function saveHeader(host: ChangeHost, known: KnownDevice, file: str
   const { device, luksUuid: uuid } = known;
   const found = await findKnown(host, known);
   if (found === undefined)
-    throw new RefusedError(`${device} is not the LUKS device ${uuid} any more; nothing was saved`, {
+    throw new RefusedError(`${device} is no longer the LUKS device ${uuid}; nothing was saved`, {
       remedy: 'look what it is: bofh crypt list',
     });
   await host.run(luksHeaderBackup(found.path, file));

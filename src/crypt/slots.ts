@@ -199,7 +199,7 @@ export function refuseLast(device: string, keySlots: readonly KeySlot[]): void {
 }
 
 function changed({ device, luksUuid: uuid }: KnownDevice): RefusedError {
-  return new RefusedError(`${device} is not the LUKS device ${uuid} any more; nothing was done`, {
+  return new RefusedError(`${device} is no longer the LUKS device ${uuid}; nothing was done`, {
     remedy: 'look what it is: bofh crypt list',
   });
 }

@@ -185,7 +185,7 @@ async function closeNow(
   const mapping = await same(host, of);
   if (mapping?.name !== of.name)
     throw new RefusedError(
-      `what was open as ${of.name} is ${mapping === undefined ? 'closed' : `open as ${mapping.name}`} by now`,
+      `what was open as ${of.name} is ${mapping === undefined ? 'closed' : `open as ${mapping.name}`} now`,
       {
         remedy: 'look at it (bofh crypt list), then give the command again',
       },
@@ -206,7 +206,7 @@ async function look(host: ReadHost, of: Undo): Promise<Look> {
       name === of.name || (uuid === of.luksUuid && beneath.includes(of.lower)),
   );
   if (other === undefined) return { state: 'ours' };
-  return { state: 'not-ours', found: `${other.path} was opened by somebody else (${other.dmUuid})` };
+  return { state: 'not-ours', found: `${other.path} was opened by another process (${other.dmUuid})` };
 }
 
 /** Opened again with its first name, but not yet resized, or not yet renamed. */
@@ -221,7 +221,7 @@ async function reopen(host: ChangeHost, of: Undo): Promise<void> {
   if ((await same(host, of)) === undefined) {
     const device = await locate(host, { path: of.device, identity: of.identity });
     if (device === undefined)
-      throw new RefusedError(`${of.device} is gone: what lay on it cannot be opened again`, {
+      throw new RefusedError(`${of.device} is gone: it cannot be opened again`, {
         remedy: 'find out who removed it',
       });
     await refuseTaken(host, { name: of.name, chosenBy: 'caller' });

@@ -115,7 +115,7 @@ async function refuseTwin(host: ReadHost, { device, luksUuid }: KnownDevice, pat
   });
   if (twin === undefined) return;
   throw new RefusedError(
-    `${path} and ${twin} are both the LUKS device ${luksUuid}, and ${device} has no serial number: which of them was meant before the reboot cannot be told; nothing was erased`,
+    `${path} and ${twin} are both the LUKS device ${luksUuid}, and ${device} has no serial number: which of them was meant before the reboot is unknown; nothing was erased`,
     {
       remedy: `look at both (lsblk -o NAME,SIZE,UUID,SERIAL ${path} ${twin}), close the journal (bofh recover --abandon), and give the command again for the one that is meant`,
     },

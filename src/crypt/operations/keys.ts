@@ -219,6 +219,6 @@ async function lookIn(
   if (whose !== 'other') return { state: whose === 'empty' ? 'gone' : 'ours' };
   return {
     state: 'not-ours',
-    found: `key slot ${of.slot} of ${of.device} holds a key that somebody else has put there`,
+    found: `key slot ${of.slot} of ${of.device} has a key that was not added by this sequence`,
   };
 }

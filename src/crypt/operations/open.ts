@@ -149,7 +149,7 @@ async function recheck(host: ChangeHost, wanted: Undo): Promise<void> {
   const there = await mappingOn(host, device);
   if (there?.dmUuid === adopted || (there === undefined && adopted === null)) return;
   const now = there === undefined ? 'closed' : `open as ${there.path}`;
-  throw new RefusedError(`${device} is ${now} by now; nothing was done`, again);
+  throw new RefusedError(`${device} is now ${now}; nothing was done`, again);
 }
 
 async function openAs(host: ChangeHost, wanted: Undo, { key, name: asked }: Args): Promise<void> {
@@ -200,7 +200,7 @@ async function look(host: ReadHost, made: Undo): Promise<Look> {
   }
   const other = (await mappings(host)).find(({ name }) => name === made.name);
   if (other === undefined) return { state: 'gone' };
-  return { state: 'not-ours', found: `${other.path} was opened by somebody else (${other.dmUuid})` };
+  return { state: 'not-ours', found: `${other.path} was opened by another process (${other.dmUuid})` };
 }
 
 async function lookAdopted(host: ReadHost, made: Undo): Promise<Look> {

@@ -173,7 +173,7 @@ async function look(host: ReadHost, of: Undo): Promise<Look> {
   if (now.size !== of.to)
     return {
       state: 'not-ours',
-      found: `${now.path} has ${now.size} bytes by now, which somebody else gave it`,
+      found: `${now.path} now has ${now.size} bytes, set by another process`,
     };
   const moved = now.name === of.name ? {} : { movedTo: `map:${now.name}` };
   // The undo can hurt a holder only if it shrinks the device.

@@ -112,7 +112,7 @@ async function recheck(host: ChangeHost, wanted: Undo): Promise<string> {
   const again = { remedy: 'look at both (bofh crypt show), then give the command again' };
   const path = await locate(host, { path: device, identity: wanted.identity });
   if (path === undefined || (await sumOn(host, path)) !== wanted.before)
-    throw new RefusedError(`${device} has another header by now; nothing was written`, again);
+    throw new RefusedError(`${device} now has another header; nothing was written`, again);
   if (sha256(await host.readFile(file)) !== wanted.sha256)
     throw new RefusedError(`${file} has changed meanwhile; nothing was written`, again);
   await refuseHeld(host, path, await holders(host, path));
@@ -150,7 +150,7 @@ async function putBack(host: ChangeHost, made: Undo): Promise<void> {
     const found = await recognise(host, path);
     const holds = now === 'other' ? `holds ${contentInWords(found)}` : 'has a header with other keys';
     throw new RefusedError(
-      `${path} ${holds} by now, which somebody else has written; the header from before lies in ${made.saved}`,
+      `${path} ${holds} now, written by another process; the previous header is saved in ${made.saved}`,
       { remedy: `if it is not needed: rm ${made.saved}; then bofh recover` },
     );
   }

@@ -252,7 +252,7 @@ describe('what is not done with a header in a file', () => {
       (tx: Tx) => tx.crypt.backupHeader({ device: header, file }),
     ],
     ['putting it back', 'on a device alone', (tx: Tx) => tx.crypt.restoreHeader({ device: header, file })],
-    ['reencrypting', 'is encrypted anew', (tx: Tx) => tx.crypt.reencrypt({ device: header, key })],
+    ['reencrypting', 'can be reencrypted', (tx: Tx) => tx.crypt.reencrypt({ device: header, key })],
   ] as const)('%s: it is said, with what to do', async (_, words, act) => {
     const host = detached();
     host.admin.writeFile(file + (words.startsWith('a copy') ? '.there' : ''), host.admin.readFile(header));
@@ -271,7 +271,7 @@ describe('what is not done with a header in a file', () => {
       on(detached(), (tx) => tx.crypt.backupHeader({ device, file: '/srv/copy' })),
     );
 
-    expect((error as RefusedError).remedy).toContain('of one whose header lies in a file, name the file');
+    expect((error as RefusedError).remedy).toContain('for a detached header, name its file');
   });
 
   it('block resize says how each layer is resized by itself', async () => {

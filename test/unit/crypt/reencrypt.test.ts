@@ -129,7 +129,7 @@ describe('crypt.reencrypt', () => {
     await start(host, { resume: true });
 
     expect((await headerOf(host, device)).reencryption).toBeUndefined();
-    expect(await refused(encrypted(), { resume: true })).toContain('nothing to go on with');
+    expect(await refused(encrypted(), { resume: true })).toContain('nothing to resume');
   });
 
   it('does not go on with a device that is encrypted for the first time, or decrypted', async () => {

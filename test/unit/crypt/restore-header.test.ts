@@ -96,7 +96,7 @@ describe('crypt.header.restore', () => {
     );
 
     expect(error).toBeInstanceOf(StuckError);
-    expect(String(error)).toContain('has a header with other keys by now');
+    expect(String(error)).toContain('has a header with other keys now');
     expect(await saved(host)).toHaveLength(1);
   });
 
