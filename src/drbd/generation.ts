@@ -86,7 +86,7 @@ export function changesOf(was: DataState, is: DataState): readonly string[] {
     ];
   };
   return [
-    ...(was.boot === is.boot ? [] : ['the host was booted, and what was written before that cannot be told']),
+    ...(was.boot === is.boot ? [] : ['the host was booted, so what was written before is unknown']),
     ...changed('its role', was.role, is.role),
     ...changed('its connection', connectionsOf(was), connectionsOf(is)),
     ...[...new Set([...was.volumes, ...is.volumes].map((each) => each.volume))].flatMap(volume),

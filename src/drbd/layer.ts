@@ -7,7 +7,7 @@ import { type Resource, resources } from './reads.ts';
 import { internalMetadata } from './size.ts';
 import type { Connection, VolumeState } from './state.ts';
 
-const why = 'it has the size that what it lies on has on both hosts (bofh drbd grow)';
+const why = 'its size is that of its backing devices on both hosts (bofh drbd grow)';
 
 /** A volume of DRBD: its device, which the resource provides while it is up. */
 export const drbdDevice: Layer = {
@@ -56,7 +56,7 @@ export const drbdBacking: Layer = {
     const overhead = internalMetadata(device.size);
     return {
       ...{ size: device.size - overhead, overhead, facts: [['resource', name]] },
-      untold: [`${name} is not up: what lies in it cannot be told`],
+      untold: [`${name} is not up: its content is unknown`],
     };
   },
   limits: async ({ device }) => fixed(device.size, why),

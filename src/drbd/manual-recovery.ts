@@ -2,9 +2,9 @@ import type { ManualRecovery } from '../core/errors.ts';
 
 const words = {
   up: 'is up',
-  down: 'is not up any more',
+  down: 'is no longer up',
   primary: 'is primary on this host',
-  secondary: 'is not primary on this host any more',
+  secondary: 'is no longer primary on this host',
 } as const;
 
 const inverse = { up: 'down', down: 'up', primary: 'secondary', secondary: 'primary' } as const;

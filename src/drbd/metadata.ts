@@ -64,7 +64,7 @@ async function* blocksOf(host: ReadHost, device: string, { from, length }: Area)
 
 function tooMuch(device: string, { from, length }: Area): RefusedError {
   return new RefusedError(
-    `the last ${formatSize(length)} of ${device}, where the metadata are to be, hold more than ${formatSize(most)} that is not zeros: bofh does not keep so much for going back`,
+    `the last ${formatSize(length)} of ${device}, where the metadata will be, hold more than ${formatSize(most)} of data: too much for the journal of an undo`,
     {
       remedy: `if nothing of it is needed, zero it: blkdiscard --zeroout --offset ${String(from)} --length ${String(length)} ${device}`,
     },

@@ -48,7 +48,7 @@ export function nextFree(hosts: readonly Taken[]): Next {
     for (let each: number = from; each <= to; each += 1)
       if (!hosts.some((host) => host[what].has(each))) return each;
     throw new RefusedError(`all ${what} of DRBD up to ${String(to)} are taken`, {
-      remedy: 'remove resources that are not needed any more: bofh drbd list',
+      remedy: 'remove resources that are no longer needed: bofh drbd list',
     });
   };
   return { port: lowest('ports', ports), minor: lowest('minors', minors) };

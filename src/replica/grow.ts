@@ -136,7 +136,7 @@ function onlyVolume([{ resource }]: readonly [UpPart, UpPart]): {
   const [only, ...more] = resource.state.volumes;
   if (only?.size !== undefined && more.length === 0) return { volume: only.volume, size: only.size };
   throw new RefusedError(
-    `${resource.name} has ${only === undefined || more.length === 0 ? 'no size now' : `${String(more.length + 1)} volumes, and which one is to grow cannot be told`}`,
+    `${resource.name} has ${only === undefined || more.length === 0 ? 'no size now' : `${String(more.length + 1)} volumes: bofh cannot choose the one to grow`}`,
     { remedy: 'on each host: bofh lvm resize; then on one: bofh drbd resize' },
   );
 }
@@ -145,7 +145,7 @@ function primaryOf(parts: readonly UpPart[]): Member {
   const found = parts.find(({ resource }) => resource.state.role === 'Primary');
   if (found !== undefined) return found;
   const name = parts[0]?.resource.name ?? '';
-  throw new RefusedError(`${name} is primary nowhere: DRBD grows it only where somebody is`, {
+  throw new RefusedError(`${name} is primary nowhere: DRBD grows it only on a primary`, {
     remedy: `make it primary on one host: bofh drbd promote ${name}`,
   });
 }
@@ -171,7 +171,7 @@ async function groundOf(
   const path = disk?.metadata === 'internal' ? disk.disk : undefined;
   const found = path === undefined ? undefined : await volumeAt(host, path);
   if (disk === undefined || path === undefined || found === undefined)
-    throw new RefusedError(`${name} does not lie on a logical volume with its metadata at the end`, {
+    throw new RefusedError(`${name} is not on a logical volume with its metadata at the end`, {
       remedy: `make its disk larger by hand, then: bofh drbd resize ${name}`,
     });
   const { lv } = found;

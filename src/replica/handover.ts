@@ -50,7 +50,7 @@ export async function handedOver(
   };
   if (await until({ limitMs, check })) return;
   throw new RefusedError(
-    `${to.name} has not heard within ${String(limitMs / 1000)} s that ${peer?.name ?? 'its peer'} is secondary of ${name} by now`,
+    `${to.name} has not heard within ${String(limitMs / 1000)} s that ${peer?.name ?? 'its peer'} is secondary of ${name} now`,
     { remedy: `see how it stands on both: bofh drbd status ${name}` },
   );
 }
@@ -83,6 +83,6 @@ async function stateOn({ name: at, host }: Member, name: string): Promise<Resour
   return on(at, async () => {
     const { state } = await resourceNamed(host, name);
     if (state !== undefined) return state;
-    throw new RefusedError(`${name} is not up any more`, { remedy: `bring it up: bofh drbd up ${name}` });
+    throw new RefusedError(`${name} is no longer up`, { remedy: `bring it up: bofh drbd up ${name}` });
   });
 }

@@ -90,7 +90,7 @@ async function refuseInUse(
   await refuseUsed(host, { name, minors: [...minorsOf(state)] }, ending?.domid);
   if (state.role === 'Primary' && ending === undefined)
     throw new RefusedError(`${name} is primary here`, {
-      remedy: `see that nobody needs it, then: bofh drbd demote ${name}`,
+      remedy: `make sure that it is unused, then: bofh drbd demote ${name}`,
     });
 }
 

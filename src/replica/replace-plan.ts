@@ -57,11 +57,10 @@ export async function membersOfReplacement(
   if (old === 'lost') return [own, peer];
   const named = (await namesIn(hosts.host, name)).find((each) => each !== own.name) ?? '';
   const gone = await reachable(hosts, from ?? named);
-  if (gone.place === own.place)
-    throw new UsageError(`"${from ?? named}" is this very host, whose data are to stay`);
+  if (gone.place === own.place) throw new UsageError(`"${from ?? named}" is this host, whose data must stay`);
   if (gone.place === peer.place || gone.name === peer.name)
     throw new RefusedError(`${peer.name} is the peer of ${name} already`, {
-      remedy: 'if it was installed anew, and has nothing of it any more: --lost',
+      remedy: 'if it was reinstalled, and has lost the resource: --lost',
     });
   return [own, peer, gone];
 }
@@ -197,7 +196,7 @@ async function sourceOf({ host, resource }: UpPart): Promise<{
   const found = disk === undefined || metadata !== 'internal' ? undefined : await volumeAt(host, disk);
   const size = state.volumes[0]?.size;
   if (found === undefined || size === undefined)
-    throw new RefusedError(`${name} does not lie on a logical volume with its metadata at the end`, {
+    throw new RefusedError(`${name} is not on a logical volume with its metadata at the end`, {
       remedy: 'replace its peer by hand: drbdadm disconnect, the file, create-md there, adjust',
     });
   const { lv } = found;

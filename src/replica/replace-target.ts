@@ -47,7 +47,7 @@ export async function targetOf(wanted: Wanted): Promise<Target> {
   const place = source === undefined ? undefined : await found.try(() => placeOn(to, { request, source }));
   if (addresses === undefined || port === undefined || place === undefined) {
     found.throwAll();
-    throw new RefusedError(`where ${to.name} is to have it cannot be told`, {
+    throw new RefusedError(`the place for the disk on ${to.name} is unknown`, {
       remedy: 'see what else is refused',
     });
   }

@@ -32,7 +32,7 @@ export async function membersToPromote(hosts: Reachable, asked: Asked): Promise<
     const { host, connection } = error;
     throw new ConnectionError(error.message, {
       ...{ host, connection, cause: error },
-      remedy: `only when ${host} is dead, so that nobody writes there any more, the host that lives is made primary without it, there: bofh drbd primary ${asked.name}`,
+      remedy: `only if ${host} is down and cannot write, make this host primary without it, on the host that is up: bofh drbd primary ${asked.name}`,
     });
   }
 }

@@ -172,7 +172,7 @@ describe.skipIf(!can.ok && !required)('a DRBD resource over two machines', () =>
     await powerCut(two, 'a', 'b');
     await bofh.ended;
 
-    expect(await runOnA(two, 'bofh recover --yes', 3)).toMatch(/web1 is down by now[^]*bofh drbd up web1/);
+    expect(await runOnA(two, 'bofh recover --yes', 3)).toMatch(/web1 is down now[^]*bofh drbd up web1/);
     await bothRun(two.pair, 'modprobe drbd && drbdadm up web1');
     await b.run('drbdadm wait-connect web1 && drbdadm primary web1');
     await runOnA(two, 'bofh drbd wait-sync web1', 0);
@@ -323,7 +323,7 @@ describe.skipIf(!can.ok && !required)('a DRBD resource over two machines', () =>
     for (const at of ['--host b ', '']) await runOnA(two, `bofh ${at}--yes drbd connect web1`, 0, 1, 5);
     await parted();
     expect(await runOnA(two, 'bofh --yes drbd connect --discard-my-data web1', 1)).toContain(
-      'its data are not discarded',
+      'its data is not discarded',
     );
     expect([await beneath(a), await beneath(b)]).toEqual([wins, loses]);
 

@@ -145,7 +145,7 @@ export const disconnect = operation({
   look: async ({ undo: of, host }): Promise<Look> => {
     const state = await now(host, of);
     if (state === 'other') return another(of);
-    if (state === 'absent') return { state: 'not-ours', found: `${of.name} is down by now` };
+    if (state === 'absent') return { state: 'not-ours', found: `${of.name} is down now` };
     // The addresses of the connection show only in the kernel: no undo while they differ from those
     // in the file.
     return { state: isStandAlone(state) || (await otherAddresses(host, state)).length > 0 ? 'ours' : 'gone' };
@@ -229,7 +229,7 @@ async function checkDiscard(host: ReadHost, state: ResourceState, { mine, ...of 
   if (mine === 'kept') return;
   await refuseUsed(host, of);
   if (state.role === 'Primary')
-    throw new RefusedError(`${of.name} is primary on this host: its data are not discarded`, {
+    throw new RefusedError(`${of.name} is primary on this host: its data is not discarded`, {
       remedy: `make it secondary first: bofh drbd secondary ${of.name}`,
     });
 }
@@ -277,7 +277,7 @@ async function refuseSplit(host: ChangeHost, of: Undo): Promise<void> {
 
 function notDone({ name }: Undo): NotDone {
   return new NotDone(`${name} is not as it was by now; nothing was done`, {
-    found: `the DRBD resource ${name}, which somebody else works on`,
+    found: `the DRBD resource ${name}, changed by another process`,
     remedy: `see what it is: bofh drbd status ${name}`,
   });
 }

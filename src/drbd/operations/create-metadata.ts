@@ -198,7 +198,7 @@ export const createMetadata = operation({
       const now = touched || witness === undefined ? undefined : await generationOf(host, of);
       if (now === undefined || now === witness) return undefined;
       return {
-        found: `${of.device} has data of the generation ${now} by now, and had those of ${String(witness)}`,
+        found: `${of.device} now has data of the generation ${now}, and had that of ${String(witness)}`,
       };
     },
   },

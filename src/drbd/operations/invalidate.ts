@@ -18,7 +18,7 @@ export const invalidate = laterChange({
   check: (state, volume) => {
     const { name, role } = state;
     if (role === 'Primary')
-      throw new RefusedError(`${name} is primary on this host: its data are not taken for bad`, {
+      throw new RefusedError(`${name} is primary on this host: its data is not discarded`, {
         remedy: `make it secondary first: bofh drbd secondary ${name}`,
       });
     if (!theirsOf(state, volume).some(({ disk }) => disk === 'UpToDate'))
@@ -38,13 +38,13 @@ export const invalidateRemote = laterChange({
     const { name, connections, volumes } = state;
     const busy = connections.find(({ role }) => role === 'Primary');
     if (busy !== undefined)
-      throw new RefusedError(`${busy.peer} is primary of ${name}: its data are not taken for bad`, {
+      throw new RefusedError(`${busy.peer} is primary of ${name}: its data is not discarded`, {
         remedy: `make it secondary there first: bofh drbd secondary ${name}`,
       });
     if (!volumes.some((each) => each.volume === volume && each.disk === 'UpToDate'))
       throw lastCopy(state, volume, 'the peer');
     if (theirsOf(state, volume).length === 0)
-      throw new RefusedError(`${name} is connected to no peer: there is none whose data could be sent anew`, {
+      throw new RefusedError(`${name} is connected to no peer: there is no data to resync from`, {
         remedy: `see why: bofh drbd status ${name}`,
       });
   },
@@ -63,7 +63,7 @@ function isIn(state: ResourceState, volume: number, states: readonly Replication
 
 function lastCopy({ name }: ResourceState, volume: number, whose: string): RefusedError {
   return new RefusedError(
-    `nobody else has volume ${String(volume)} of ${name} up to date: the data of ${whose} are the last good ones`,
+    `no other host has volume ${String(volume)} of ${name} up to date: the data of ${whose} is the last good copy`,
     { remedy: `see where they are: bofh drbd status ${name}` },
   );
 }

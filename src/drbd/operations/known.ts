@@ -112,7 +112,7 @@ export async function leftOf(host: ReadHost, of: Pick<Undo, 'name' | 'minors'>):
   if (isHere) return { is: 'down' };
   return {
     is: 'another',
-    look: { state: 'not-ours', found: `${of.name} is not up, and not configured here any more` },
+    look: { state: 'not-ours', found: `${of.name} is not up, and no longer configured here` },
   };
 }
 
@@ -123,7 +123,7 @@ export async function upAgain(host: ReadHost, of: Pick<Undo, 'name' | 'minors'>)
   const found = await leftOf(host, of);
   if (found.is === 'up') return found.state;
   throw new RefusedError(
-    `${of.name} is ${found.is === 'down' ? 'down' : 'another one'} by now, and there is something to do with it still`,
+    `${of.name} is ${found.is === 'down' ? 'down' : 'another one'} now, and a step for it is still pending`,
     { remedy: `bring it up on every host (bofh drbd up ${of.name}), then: bofh recover` },
   );
 }

@@ -41,12 +41,9 @@ export function volumeOf(
 export async function formatFor(host: ReadHost): Promise<MetadataFormat> {
   const version = await moduleVersion(host);
   if (version === undefined)
-    throw new RefusedError(
-      'the module of DRBD is not loaded, and which format of metadata it reads cannot be told',
-      {
-        remedy: 'load it: modprobe drbd',
-      },
-    );
+    throw new RefusedError('the module of DRBD is not loaded, so the format of its metadata is unknown', {
+      remedy: 'load it: modprobe drbd',
+    });
   const major = /^(?<major>8\.4|9)\./.exec(version)?.groups?.major;
   if (major === undefined)
     throw new RefusedError(`bofh does not know which metadata module ${version} reads`, {
@@ -99,7 +96,7 @@ export async function checkContent(
     if (reach !== 'unknown' && reach <= from) continue;
     const how =
       reach === 'unknown'
-        ? `${type}, of which bofh cannot tell how far it reaches`
+        ? `${type}, whose size is unknown to bofh`
         : `${type} that reaches to ${formatSize(reach)}`;
     throw new RefusedError(
       `${device} holds ${how}; the metadata would begin at ${formatSize(from)}; nothing was written`,

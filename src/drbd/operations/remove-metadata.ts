@@ -92,7 +92,7 @@ export const removeMetadata = operation({
       });
     await write(host, of, new Uint8Array(blockSize));
     if ((await find(host, of))?.now !== 'gone')
-      throw new ParseError(`dd says that it has written to ${of.device}, and the metadata are there still`);
+      throw new ParseError(`dd says that it has written to ${of.device}, but the metadata is still there`);
     return null;
   },
   value: ({ undo: { volume, device, uuid: gone } }) => ({ volume, device, uuid: gone }),
@@ -117,7 +117,7 @@ export const removeMetadata = operation({
     changed: async ({ undo: of, witness, host }) => {
       const now = await reachWitness(host, of);
       if (witness === undefined || now === undefined || now === witness) return undefined;
-      return { found: `${of.device} holds ${now} by now, and held ${witness}` };
+      return { found: `${of.device} now has ${now}, and had ${witness}` };
     },
   },
   sync: ({ undo: of, host }) => syncDevice(host, of),

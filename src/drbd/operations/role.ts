@@ -41,8 +41,8 @@ const common = (to: 'primary' | 'secondary') => {
     run: async ({ undo: of, host }) => {
       const found = await now(host, of);
       if (isIt(found))
-        throw new NotDone(`${of.name} is ${to} by now; nothing was done`, {
-          found: `the DRBD resource ${of.name}, which somebody else has made ${to}`,
+        throw new NotDone(`${of.name} is ${to} now; nothing was done`, {
+          found: `the DRBD resource ${of.name}, made ${to} by another process`,
           remedy: 'find out who else works on it',
         });
       await make(host, of, to);
@@ -55,7 +55,7 @@ const common = (to: 'primary' | 'secondary') => {
       if (typeof found === 'object' || to === 'primary') return { state: 'gone' };
       return {
         state: 'not-ours',
-        found: `${of.name} is ${found === 'absent' ? 'down' : 'another one'} by now`,
+        found: `${of.name} is ${found === 'absent' ? 'down' : 'another one'} now`,
       };
     },
     revert: async ({ undo: of, host }) => {
@@ -82,7 +82,7 @@ export const primary = operation({
       throw new RefusedError(
         `volume ${String(bad.volume)} of ${name} is ${bad.disk} on this host, not UpToDate`,
         {
-          remedy: `see what it lacks: bofh drbd status ${name}; who knows that these data are the good ones: drbdadm primary --force ${name}`,
+          remedy: `see what it lacks: bofh drbd status ${name}; if this data is known to be the good one: drbdadm primary --force ${name}`,
         },
       );
     return { ...undoOf(found, 'primary'), ...hostsOf(found) };

@@ -116,7 +116,7 @@ export const down = operation({
     const found = await now(host, of);
     if (found === 'absent') throw notDone(of, 'down');
     if (found === 'other')
-      throw new RefusedError(`${of.name} is another resource by now; nothing was done`, {
+      throw new RefusedError(`${of.name} is another resource now; nothing was done`, {
         remedy: `look at it: bofh drbd show ${of.name}`,
       });
     await takeDown(host, of, found);
@@ -186,8 +186,8 @@ async function refuseTakenMinors(host: ReadHost, { name, here }: Here): Promise<
 }
 
 function notDone({ name }: Undo, state: string): NotDone {
-  return new NotDone(`${name} is ${state} by now; nothing was done`, {
-    found: `the DRBD resource ${name}, which somebody else has brought ${state}`,
+  return new NotDone(`${name} is ${state} now; nothing was done`, {
+    found: `the DRBD resource ${name}, brought ${state} by another process`,
     remedy: 'find out who else works on it',
   });
 }

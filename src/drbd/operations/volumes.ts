@@ -75,7 +75,7 @@ export function volumeChange(
       const state = await found(host, of);
       if (typeof state === 'string' || of.volumes.some((volume) => change.isSo(state, volume)))
         throw new NotDone(`${of.name} is not as it was by now; nothing was done`, {
-          found: `the DRBD resource ${of.name}, which somebody else works on`,
+          found: `the DRBD resource ${of.name}, changed by another process`,
           remedy: `see what it is: bofh drbd status ${of.name}`,
         });
       for (const volume of of.volumes) await host.run(change.act({ name: of.name, volume }));
@@ -92,7 +92,7 @@ export function volumeChange(
       if (state === 'absent')
         return change.whenDown === 'gone'
           ? { state: 'gone' }
-          : { state: 'not-ours', found: `${of.name} is down by now` };
+          : { state: 'not-ours', found: `${of.name} is down now` };
       if (!of.volumes.some((volume) => change.isSo(state, volume))) return { state: 'gone' };
       return { state: 'ours', holders: (await change.holders?.(host, of)) ?? [] };
     },

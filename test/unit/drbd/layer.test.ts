@@ -50,7 +50,7 @@ describe('DRBD in the stack', () => {
       ...{ layer: 'drbd-backing', size: 67_067_904, overhead: 40_960 },
       facts: [{ name: 'resource', value: 'web1/0' }],
     });
-    expect(backing.untold).toContain('web1/0 is not up: what lies in it cannot be told');
+    expect(backing.untold).toContain('web1/0 is not up: its content is unknown');
   });
 
   it('that nobody has configured has no size that could be told', async () => {

@@ -159,7 +159,7 @@ describe('tx.drbd.createMetadata', () => {
     const host = blank();
     host.admin.format(device, { type: 'LVM2_member', usage: 'raid', uuid: 'abc' });
     expect((await refused(host, create({ keep: ['abc'] }))).message).toContain(
-      'cannot tell how far it reaches',
+      'whose size is unknown to bofh',
     );
   });
 
@@ -297,7 +297,7 @@ describe('tx.drbd.removeMetadata', () => {
     const before = host.snapshot();
     host.fault({ tool: 'dd', mode: 'no effect, exit 0' });
     const error: unknown = await on(host, wipe()).catch((each: unknown) => each);
-    expect(String((error as Error).cause)).toContain('the metadata are there still');
+    expect(String((error as Error).cause)).toContain('the metadata is still there');
     expect(host.snapshot()).toBe(before);
     const failed = on(host, async (tx) => {
       await wipe()(tx);

@@ -168,7 +168,7 @@ describe('the pairs of verbs', () => {
     primary.admin.drbdadm('disconnect', name);
     expect(
       (await refused(primary, (tx) => tx.drbd.connect({ name, discardMyData: true }))).message,
-    ).toContain('its data are not discarded');
+    ).toContain('its data is not discarded');
   });
 
   it('connect discards its own data as well where it still looks for a peer that has refused it', async () => {
@@ -267,14 +267,14 @@ describe('what has no inverse', () => {
     expect((await state(other))?.connections[0]?.volumes[0]?.replication).toBe('SyncSource');
 
     const mine = (tx: Tx) => tx.drbd.invalidate({ name });
-    expect((await refused(up(), mine)).message).toContain('the last good ones');
+    expect((await refused(up(), mine)).message).toContain('the last good copy');
     expect((await refused(connected('Secondary', { disk: 'Inconsistent' }), mine)).message).toContain(
-      'the last good ones',
+      'the last good copy',
     );
     expect((await refused(connected('Primary'), mine)).message).toContain('is primary on this host');
     const theirs = (tx: Tx) => tx.drbd.invalidateRemote({ name });
     expect((await refused(connected('Secondary', {}, 'Inconsistent'), theirs)).message).toContain(
-      'the last good ones',
+      'the last good copy',
     );
     expect((await refused(connected('Secondary', { role: 'Primary' }), theirs)).message).toContain(
       'peer is primary of web1',
@@ -371,7 +371,7 @@ describe('what has no inverse', () => {
       const stuck: unknown = await recovered(host);
       expect(stuck).toBeInstanceOf(StuckError);
       expect((stuck as StuckError).blocked[0]).toMatchObject({
-        why: expect.stringContaining('web1 is down by now') as unknown,
+        why: expect.stringContaining('web1 is down now') as unknown,
         remedy: 'bring it up on every host (bofh drbd up web1), then: bofh recover',
       });
       host.admin.drbdadm('up', name);
@@ -390,7 +390,7 @@ describe('what has no inverse', () => {
   it('a resource that somebody has removed since the boot has nothing left to do, and that is said', async () => {
     const host = await bootedBefore(connected(), (tx) => tx.drbd.invalidate({ name }));
     host.admin.removeFile('/etc/drbd.d/web1.res');
-    expect(await recovered(host)).toBe('committed, web1 is not up, and not configured here any more');
+    expect(await recovered(host)).toBe('committed, web1 is not up, and no longer configured here');
   });
 
   it('verify needs a peer at rest, and something to compare by', async () => {
