@@ -236,7 +236,7 @@ async function startedByOthers(
   const { ours } = await findGuest(host, { guest, ids: [] });
   const [theirs, ...more] = ours;
   if (theirs?.name === undefined || more.length > 0) return error;
-  const found = `the guest ${theirs.name} was started by somebody else meanwhile: ${describe(theirs)}`;
+  const found = `the guest ${theirs.name} was started by another process meanwhile: ${describe(theirs)}`;
   return new NotDone(`${error.message}; ${found}, and is left alone`, {
     found,
     cause: error,

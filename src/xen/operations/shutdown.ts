@@ -188,7 +188,7 @@ async function endDomain(host: ChangeHost, undo: Undo): Promise<void> {
     ({ id }) => id !== undo.domid,
   );
   if (restarted)
-    throw new RefusedError(`${undo.name} was started anew while it was shut down`, {
+    throw new RefusedError(`${undo.name} was started again while it was shut down`, {
       remedy: 'look at it: xl list -v; then give the command again',
     });
   await endGuest(host, { guest: undo, ids: [undo.domid] });

@@ -170,7 +170,7 @@ describe('a guest that was half made', () => {
       run((tx) => tx.xen.create({ config: '/etc/xen/web1.cfg', name: 'web1' })),
     );
 
-    expect(String(error)).toMatch(/^RolledBackError.*already exists.*started by somebody else/);
+    expect(String(error)).toMatch(/^RolledBackError.*already exists.*started by another process/);
     expect(host.world.domains.filter(({ name }) => name === 'web1')).toMatchObject([{ uuid }]);
   });
 });
