@@ -149,7 +149,7 @@ async function refuseMore(
     throw new RefusedError(
       `the DRBD resource ${name} has ${deviceOf(more.minor)} as well, which is no disk of the guest ${guest.name}`,
       {
-        remedy: `leave what is replicated (--keep-replicas), and when nobody needs any of it: bofh drbd remove ${name}`,
+        remedy: `leave what is replicated (--keep-replicas), and if none of it is needed: bofh drbd remove ${name}`,
       },
     );
 }

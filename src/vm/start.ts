@@ -78,7 +78,7 @@ async function refuseUnmet(
   await until({ limitMs, check });
   if (at === undefined) return;
   throw new RefusedError(
-    `${guest} is not started: its disk ${name} is ${at.state} here, and whether ${at.peer} has newer data, or runs it, cannot be told`,
+    `${guest} is not started: its disk ${name} is ${at.state} here, and whether ${at.peer} has newer data, or runs it, is unknown`,
     {
       remedy: `connect the two (bofh drbd status ${name} says what is wrong), and start it then; only when the other host is dead, and the guest runs nowhere: bofh xen start ${guest} --alone`,
     },
