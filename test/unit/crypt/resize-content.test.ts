@@ -67,7 +67,7 @@ describe('crypt.resize to less', () => {
     expect(error.message).toMatch(
       /mine would be cut to 16 MiB under what uses it: its ext4 reaches to 40 MiB/,
     );
-    expect(error.remedy).toMatch(/make what lies on it smaller first/);
+    expect(error.remedy).toMatch(/shrink its content first/);
   });
 
   it('takes what lies beyond the end of a filesystem, and asks nobody for that', async () => {
