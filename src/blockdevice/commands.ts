@@ -99,7 +99,7 @@ export function blkidTagged({ name, value }: Tag): ReadCommand<readonly Tagged[]
 /**
  * Can the start of a device be read? blkid and wipefs call a device with nothing but I/O errors
  * blank (test/fixtures/blkid/io-error@2.38.1.json), while debugfs, which opens it read-only,
- * distinguishes "Bad magic number" from "Input/output error", and a damaged ext4 from no
+ * tells "Bad magic number" and "Input/output error" apart, and a damaged ext4 from no
  * filesystem. It exits 0 in every case. Call it only for a device that blkid calls blank. Without
  * -c, which ignores damage of a superblock: here the error says what is damaged.
  */

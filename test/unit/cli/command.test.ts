@@ -143,7 +143,7 @@ describe('wrong input', () => {
       ['run', '/none/x.ts'],
       /\/none\/x.ts cannot be read: there is no such file/,
     ],
-    ['a script of another kind', ['run', '/etc/passwd'], /no script/],
+    ['a script of another kind', ['run', '/etc/passwd'], /is not a script/],
     ['--because alone', ['recover', '--because', 'x'], /--because belongs to --abandon/],
     ['two things to recover', ['recover', 'a', '--cut-last-line', 'b'], /not both/],
   ])('%s: exit 2, one sentence, and the host untouched', async (_what, args, sentence) => {

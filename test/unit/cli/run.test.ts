@@ -168,7 +168,7 @@ describe('a script', () => {
     const { exitCode, stderr } = await run(['/nowhere.ts']);
 
     expect(exitCode).toBe(2);
-    expect(stderr).toMatch(/host: unchanged\n {2}next: name a file/);
+    expect(stderr).toMatch(/host: unchanged\n {2}next: name an existing, readable file/);
     expect(stderr).not.toContain(' at ');
   });
 
