@@ -148,7 +148,7 @@ describe('bofh --host', () => {
     const { exitCode, stderr } = await bofh(said(verb, words, ['--host', 'there']));
 
     expect(exitCode).toBe(2);
-    expect(stderr).toMatch(/lie on the host that bofh runs on/);
+    expect(stderr).toMatch(/are on the host that bofh runs on/);
   });
 
   test('has every verb of the command line in one of these lists', async () => {
