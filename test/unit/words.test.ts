@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { expect, test } from 'vitest';
 import { program } from '../../src/cli/runtime/program.ts';
@@ -38,4 +38,33 @@ test('no help has a phrase that docs/style.md replaces', async () => {
 
   expect(texts.length).toBeGreaterThan(300);
   expect(texts.filter((text) => forbidden.test(text))).toEqual([]);
+});
+
+const source = new URL('../../src/', import.meta.url);
+
+/** Lines of a room that have such a phrase, in comments, names or messages. */
+function forbiddenIn(room: string): readonly string[] {
+  const folder = new URL(`${room}/`, source);
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts'))
+    .flatMap((name) =>
+      readFileSync(new URL(name, folder), 'utf8')
+        .split('\n')
+        .filter((line) => forbidden.test(line))
+        .map((line) => `${room}/${name}: ${line.trim()}`),
+    );
+}
+
+// A room is added here once it has no such phrase.
+const cleanRooms = ['api', 'command', 'core', 'network', 'script'];
+
+test.each(cleanRooms)('src/%s has no phrase that docs/style.md replaces', (room) => {
+  expect(forbiddenIn(room)).toEqual([]);
+});
+
+test('no other room gets more of them', () => {
+  const rooms = readdirSync(source, { withFileTypes: true }).flatMap((entry) =>
+    entry.isDirectory() ? [entry.name] : [],
+  );
+  expect(rooms.flatMap(forbiddenIn).length).toBeLessThanOrEqual(113);
 });
