@@ -40,7 +40,7 @@ const warm: readonly Trial[] = [
   ...concurrency,
   ...removeFaults,
   ...afterCommit,
-  ...range(removeLines).map((n) => killAt('destroy', n)),
+  ...range(removeLines).map((n) => killAt('remove', n)),
   ...foreignTrials,
 ];
 const cold: readonly Trial[] = [...[1, 3, 5, 7, 9, 11, 13].map((n) => powerCutAt(n)), powerCutAfterSuccess];

@@ -110,11 +110,11 @@ export const afterCommit: readonly Trial[] = modes.map((mode) => ({
 }));
 
 /** SIGKILL at the n-th durable line of a command. Past the last line it simply succeeds: `as after`. */
-export function killAt(verb: 'create' | 'destroy', n: number): Trial {
+export function killAt(verb: 'create' | 'remove', n: number): Trial {
   return {
     group: `vm ${verb}, SIGKILL at a line, then recover`,
     name: `line ${n}`,
-    ...(verb === 'destroy' ? { from: 'guest' } : {}),
+    ...(verb === 'remove' ? { from: 'guest' } : {}),
     run: async (stage) => {
       const command = verb === 'create' ? createCommand : removeCommand;
       await run(stage, injected(command, `signal=SIGKILL:when=${n}`), 137, 0);
