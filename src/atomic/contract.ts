@@ -182,10 +182,11 @@ export interface OperationSpec<A, U, R, V> extends Common<A, U> {
    */
   readonly endsAccess?: true;
   /**
-   * It changes a name, a tag or an activation and writes no byte to the objects that it claims: new
-   * content there was written by others.
+   * The claimed objects to which it writes no byte (`true`: all), because it changes a name, a tag,
+   * an activation or a place: new content there was written by others. A key that it makes is the
+   * new name of the kept object that `changes` has at the same position.
    */
-  readonly keepsContent?: true;
+  readonly keepsContent?: true | ((of: { readonly undo: U }) => readonly Key[]);
   /** Undo restores the exact state, or only the object (a restarted guest, a blank device). */
   readonly restores: 'state' | 'existence';
   /** The key of the object whose whole content `revert` destroys. A rename destroys none. */

@@ -26,7 +26,8 @@ export interface Operation<A = never, V = unknown> {
   readonly lives: 'disk' | 'boot';
   readonly recurs: boolean;
   readonly endsAccess: boolean;
-  readonly keepsContent: boolean;
+  /** The keys of objects to which it writes no byte; true: all that it claims. */
+  readonly keepsContent: (undo: unknown) => true | readonly Key[];
   readonly restores: 'state' | 'existence';
   /** No step of this kind acts in its turn: all wait for the commit. */
   readonly deferred: boolean;
@@ -110,7 +111,7 @@ export function operation<A, U, R, V>(spec: OperationSpec<A, U, R, V>): Operatio
     ...(input.result === undefined ? {} : { result: result(input.result) }),
   });
   const journalled = <H>(input: Journalled<H>) => ({ ...known(input), host: input.host });
-  const { content, defers, describe } = spec;
+  const { content, defers, describe, keepsContent } = spec;
   const doesDefer = (undo: unknown): boolean => defers?.({ undo: parse.undo(undo) }) ?? false;
   const after = (undo: unknown): boolean =>
     spec.afterCommit !== undefined &&
@@ -119,7 +120,12 @@ export function operation<A, U, R, V>(spec: OperationSpec<A, U, R, V>): Operatio
     ...head(spec, spec.lives, spec.restores),
     recurs: spec.recurs === true,
     endsAccess: spec.endsAccess === true,
-    keepsContent: spec.keepsContent === true,
+    keepsContent: (undo) => {
+      if (doesDefer(undo)) return true;
+      return typeof keepsContent === 'function'
+        ? keepsContent({ undo: parse.undo(undo) })
+        : (keepsContent ?? []);
+    },
     deferred: false,
     defers: doesDefer,
     after,
@@ -149,7 +155,7 @@ export function deferred<A, U>(spec: DeferredSpec<A, U>): Operation<A, void> {
     ...head(spec, 'disk', 'state'),
     recurs: false,
     endsAccess: false,
-    keepsContent: false,
+    keepsContent: () => true,
     deferred: true,
     defers: () => true,
     after: () => true,

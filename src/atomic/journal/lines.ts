@@ -40,8 +40,8 @@ export interface IntentLine {
   readonly lives: 'disk' | 'boot';
   /** For a step that lives until the reboot: it is undone after a reboot too. */
   readonly recurs?: true;
-  /** It writes no byte to the objects that it claims. */
-  readonly keepsContent?: true;
+  /** The keys of objects to which it writes no byte; true: all that it claims. */
+  readonly keepsContent?: true | readonly Key[];
   readonly after: boolean;
   readonly scope?: number;
   readonly boot: string;

@@ -7,6 +7,7 @@ import {
   emptyIndex,
   exclusive,
   type Index,
+  isUsedLater,
   makesContent,
   unblock,
 } from './step-index.ts';
@@ -197,13 +198,9 @@ export function conflictsOf({ index }: State, { n, intent }: Step): readonly Ste
  * Whether a newer step, undone or not, may have written to the object of this one, or to what is
  * below it.
  */
-export function isTouched({ index }: State, { n, intent }: Step): boolean {
-  const place = index.places.get(n) ?? 0;
-  const later = (newest: number | undefined): boolean => newest !== undefined && newest > place;
-  return (
-    exclusive(intent.claims ?? {}).some((key) => later(index.newestUser.get(key))) ||
-    (intent.claims?.needs ?? []).some((key) => later(index.newestHolder.get(key)))
-  );
+export function isTouched({ index }: State, { n }: Step): boolean {
+  const place = index.places.get(n);
+  return place !== undefined && isUsedLater(index, place);
 }
 
 /** Whether the object of a step contains an object of the sequence. */

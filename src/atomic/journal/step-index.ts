@@ -30,14 +30,24 @@ export interface Index {
   readonly everFilled: Set<Key>;
   /** Not undone, by key: the steps that need it. */
   readonly needers: Map<Key, number[]>;
-  /** Other keys of an object in the sequence, by a key that a step renamed it to. */
-  readonly formerKeys: Map<Key, readonly Key[]>;
+  /** The object that a key names now. A rename gives it another key. */
+  readonly objects: Map<Key, number>;
+  /** By place. */
+  readonly uses: Use[];
   /**
-   * By key, undone or not: the newest step that has it exclusively, and the newest that has or
-   * needs it. Without steps that write nothing to it.
+   * By object: the newest step, undone or not, that has it exclusively, and the newest that has or
+   * needs it; -1 if there is none. Without steps that write nothing to it.
    */
-  readonly newestHolder: Map<Key, number>;
-  readonly newestUser: Map<Key, number>;
+  readonly newestHolder: number[];
+  readonly newestUser: number[];
+}
+
+/** The objects behind the keys of a step. */
+interface Use {
+  readonly exclusive: readonly number[];
+  readonly needed: readonly number[];
+  /** The objects that the keys it makes named before. */
+  readonly before: readonly (readonly [Key, number | undefined])[];
 }
 
 /**
@@ -64,9 +74,10 @@ export function emptyIndex(): Index {
     inside: new Map(),
     everFilled: new Set(),
     needers: new Map(),
-    formerKeys: new Map(),
-    newestHolder: new Map(),
-    newestUser: new Map(),
+    objects: new Map(),
+    uses: [],
+    newestHolder: [],
+    newestUser: [],
   };
 }
 
@@ -84,9 +95,10 @@ export function copyIndex(index: Index): Index {
     inside: lists(index.inside),
     everFilled: new Set(index.everFilled),
     needers: lists(index.needers),
-    formerKeys: new Map(index.formerKeys),
-    newestHolder: new Map(index.newestHolder),
-    newestUser: new Map(index.newestUser),
+    objects: new Map(index.objects),
+    uses: [...index.uses],
+    newestHolder: [...index.newestHolder],
+    newestUser: [...index.newestUser],
   };
 }
 
@@ -105,18 +117,41 @@ export function addStep(index: Index, step: Step): void {
   if (intent.within !== undefined && makesContent(intent)) index.everFilled.add(intent.within);
 }
 
-function addUse(index: Index, place: number, { claims, keepsContent }: IntentLine): void {
-  const allKeys = (keys: readonly Key[] = []): readonly Key[] =>
-    keys.flatMap((key) => [key, ...(index.formerKeys.get(key) ?? [])]);
-  if (keepsContent === true) {
-    for (const key of claims?.makes ?? []) index.formerKeys.set(key, allKeys(claims?.changes));
-    return;
-  }
-  for (const key of allKeys(exclusive(claims ?? {}))) {
-    index.newestHolder.set(key, place);
-    index.newestUser.set(key, place);
-  }
-  for (const key of allKeys(claims?.needs)) index.newestUser.set(key, place);
+/** What a step makes is a new object, unless it renames one. */
+function addUse(index: Index, place: number, { claims, keepsContent = [] }: IntentLine): void {
+  const { makes = [], changes = [], needs = [] } = claims ?? {};
+  const isWritten = (key: Key): boolean => keepsContent !== true && !keepsContent.includes(key);
+  const of = (keys: readonly Key[]): readonly number[] => keys.map((key) => objectOf(index, key));
+  const before = makes.map((key) => [key, index.objects.get(key)] as const);
+  const isNew = (_key: Key, at: number): boolean => changes[at] === undefined || isWritten(changes[at]);
+  for (const [at, key] of makes.entries())
+    index.objects.set(key, isNew(key, at) ? newObject(index) : objectOf(index, changes[at] ?? key));
+  index.uses.push({ exclusive: of([...makes, ...changes]), needed: of(needs), before });
+  const written = of([...makes.filter(isNew), ...changes.filter(isWritten)]);
+  for (const object of written) index.newestHolder[object] = place;
+  for (const object of [...written, ...of(needs.filter(isWritten))]) index.newestUser[object] = place;
+}
+
+function objectOf(index: Index, key: Key): number {
+  const known = index.objects.get(key);
+  if (known !== undefined) return known;
+  const object = newObject(index);
+  index.objects.set(key, object);
+  return object;
+}
+
+function newObject({ newestHolder, newestUser }: Index): number {
+  newestUser.push(-1);
+  return newestHolder.push(-1) - 1;
+}
+
+/** Whether a newer step, undone or not, may have written to an object of this one or below it. */
+export function isUsedLater({ uses, newestHolder, newestUser }: Index, place: number): boolean {
+  const { exclusive: own = [], needed = [] } = uses[place] ?? {};
+  return (
+    own.some((object) => (newestUser[object] ?? -1) > place) ||
+    needed.some((object) => (newestHolder[object] ?? -1) > place)
+  );
 }
 
 /** A step inside an object need not write to it: it may only name, tag or activate it. */
@@ -148,6 +183,10 @@ function forget(index: Index, place: number, intent: IntentLine): void {
   unlink(index.open, place);
   unlink(index.unfinished, place);
   index.blocked.delete(place);
+  for (const [key, object] of index.uses[place]?.before ?? []) {
+    if (object === undefined) index.objects.delete(key);
+    else index.objects.set(key, object);
+  }
   for (const [lists, key] of listsOf(index, intent)) {
     const list = lists.get(key) ?? [];
     // Usually the newest is removed first.

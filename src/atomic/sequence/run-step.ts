@@ -119,6 +119,7 @@ interface Prepared {
 function intentOf(home: StepHome, code: AnyOperation, { n, args, undoData, claims }: Prepared): IntentLine {
   const contains = code.contains({ args, undo: undoData });
   const within = code.within({ args, undo: undoData });
+  const kept = code.keepsContent(undoData);
   return {
     ...head(home, n),
     kind: code.kind,
@@ -130,7 +131,10 @@ function intentOf(home: StepHome, code: AnyOperation, { n, args, undoData, claim
     ...(within === undefined ? {} : { within: hostKey(home.engine, within) }),
     lives: code.lives,
     ...(code.recurs ? { recurs: true } : {}),
-    ...(code.keepsContent ? { keepsContent: true } : {}),
+    ...(kept === true ? { keepsContent: true } : {}),
+    ...(kept === true || kept.length === 0
+      ? {}
+      : { keepsContent: kept.map((key) => hostKey(home.engine, key)) }),
     after: code.after(undoData),
   };
 }

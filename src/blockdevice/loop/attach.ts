@@ -50,6 +50,7 @@ export const attachLoop = operation({
   undo: attachment,
   result,
   lives: 'boot',
+  keepsContent: true,
   restores: 'state',
   prepare: async ({ args: asked, host, chosen }) => {
     const wanted = await partOf(host, asked);

@@ -37,6 +37,7 @@ export const detachLoop = operation({
   undo,
   result: z.null(),
   lives: 'boot',
+  keepsContent: true,
   restores: 'state',
   prepare: async ({ args: { device }, host }) => {
     const loop = await loopAt(host, device);

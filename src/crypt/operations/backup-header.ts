@@ -42,6 +42,7 @@ export const backupHeader = operation({
   undo,
   result,
   lives: 'disk',
+  keepsContent: true,
   restores: 'state',
   prepare: async ({ args: { device, file }, mark, host }): Promise<Undo> => {
     const { known } = await luksDevice(host, device);

@@ -62,6 +62,7 @@ export const close = operation({
   undo,
   result: z.null(),
   lives: 'boot',
+  keepsContent: true,
   restores: 'state',
   prepare: async ({ args: { name, key }, host }): Promise<Undo> => {
     const mapping = await openLuks(host, name);

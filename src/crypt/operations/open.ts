@@ -67,6 +67,7 @@ export const open = operation({
   undo,
   result: z.null(),
   lives: 'boot',
+  keepsContent: true,
   restores: 'state',
   prepare: async ({ args: asked, mark, host, chosen }): Promise<Undo> => {
     if (asked.name !== undefined) checkName(asked.name);

@@ -44,6 +44,7 @@ export const convertLv = operation({
   undo,
   result: z.null(),
   lives: 'disk',
+  keepsContent: ({ undo: { vg, name } }) => [`lv:${vg}/${name}`],
   restores: 'state',
   prepare: async ({ args: { vg: group, name, uuid, to, device }, host }) => {
     checkVgName(group);

@@ -1,7 +1,9 @@
 import * as z from 'zod/mini';
 import { operation } from '../../atomic/operation.ts';
-import { blankChanged, deviceWitness } from '../../blockdevice/index.ts';
+import { blankChanged, partWitness, size } from '../../blockdevice/index.ts';
+import type { ReadHost } from '../../command/index.ts';
 import { RefusedError, UsageError } from '../../core/errors.ts';
+import type { Bytes } from '../../core/units.ts';
 import { madeRecovery } from '../manual-recovery.ts';
 import { lvcreate } from '../lv-commands.ts';
 import { lvs } from '../report-commands.ts';
@@ -134,9 +136,9 @@ export const createLv = operation({
     lost: 'undone',
     of: 'device',
     once: true,
-    witness: async ({ undo: { vg, name }, host }) => {
-      const path = `/dev/${vg}/${name}`;
-      return (await host.stat(path)) === undefined ? undefined : deviceWitness(host, path);
+    witness: async ({ undo: of, host }) => {
+      const path = `/dev/${of.vg}/${of.name}`;
+      return (await host.stat(path)) === undefined ? undefined : firstPart(host, path, of.size);
     },
     changed: async ({ undo: of, result, witness, touched, filled, host }) => {
       const path = await readablePath(host, of, result?.uuid);
@@ -146,7 +148,7 @@ export const createLv = operation({
       const isNew = filled === 'never' && !touched;
       const changed = await blankChanged(host, path, isNew ? 'new' : 'used by the sequence');
       if (changed !== undefined || witness === undefined || !isNew) return changed;
-      return (await deviceWitness(host, path)) === witness
+      return (await isAsCreated(host, path, { created: of.size, witness }))
         ? undefined
         : { found: `others wrote to ${path}`, fromBytes: true };
     },
@@ -154,3 +156,19 @@ export const createLv = operation({
   sync: ({ undo: { vgUuid }, host }) => syncGroup(host, vgUuid),
   describe: madeRecovery,
 });
+
+/** The part that it was created with: the sequence may have resized it since. */
+async function firstPart(host: ReadHost, path: string, size: Bytes): Promise<string> {
+  return partWitness(host, path, { from: 0, to: size });
+}
+
+async function isAsCreated(
+  host: ReadHost,
+  path: string,
+  { created, witness }: { readonly created: Bytes; readonly witness: string },
+): Promise<boolean> {
+  const now = await size(host, path);
+  if (now >= created) return (await firstPart(host, path, created)) === witness;
+  const [start] = (await firstPart(host, path, now)).split('-');
+  return start === witness.split('-')[0];
+}

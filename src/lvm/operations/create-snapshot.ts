@@ -56,6 +56,7 @@ export const createSnapshot = operation({
   undo,
   result: z.strictObject({ uuid: z.string(), size: z.number(), active: z.boolean() }),
   lives: 'disk',
+  keepsContent: true,
   restores: 'state',
   prepare: async ({
     args: { vg: group, origin, originUuid, name, size, extents, tags = [] },

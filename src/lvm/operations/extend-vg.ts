@@ -49,6 +49,7 @@ export const extendVg = operation({
   undo,
   result: z.null(),
   lives: 'disk',
+  keepsContent: ({ undo: { vg } }) => [`vg:${vg}`],
   restores: 'state',
   prepare: async ({ args: { devices, ...asked }, host }) => {
     checkVgName(asked.vg);

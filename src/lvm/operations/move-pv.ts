@@ -38,12 +38,12 @@ export const movePv = operation({
   undo,
   result: z.null(),
   lives: 'disk',
+  keepsContent: ({ undo: { vg, pieces } }) => volumesOf(vg, pieces),
   restores: 'state',
   prepare: async ({ args: asked, host }) => plannedMove(host, asked),
   claims: async ({ undo: { vg, pvs, pieces }, on }) => {
     const { changes, needs } = await claimsOn(pvs, on);
-    const volumes = new Set(pieces.map(({ name }) => `lv:${vg}/${topName(name)}`));
-    return { changes: [...changes, ...volumes], needs: [`vg:${vg}`, ...needs] };
+    return { changes: [...changes, ...volumesOf(vg, pieces)], needs: [`vg:${vg}`, ...needs] };
   },
   run: async ({ undo: of, host }) => {
     await sameGroup(host, of);
@@ -155,4 +155,8 @@ function refuseTaken(
     `the extents ${to.start} to ${end - 1} of the physical volume ${to.pvUuid}, where ${vg}/${name} is to be, belong to ${[...new Set(names)].join(' and ')} now`,
     { remedy: 'move them out of the way (pvmove), or remove that volume; then bofh recover' },
   );
+}
+
+function volumesOf(vg: string, pieces: Undo['pieces']): readonly string[] {
+  return [...new Set(pieces.map(({ name }) => `lv:${vg}/${topName(name)}`))];
 }

@@ -46,6 +46,7 @@ export const reduceVg = operation({
   undo,
   result: z.null(),
   lives: 'disk',
+  keepsContent: ({ undo: { vg } }) => [`vg:${vg}`],
   restores: 'state',
   prepare: async ({ args: { devices, ...asked }, host }) => {
     checkVgName(asked.vg);

@@ -31,6 +31,7 @@ export const removeVg = operation({
   undo,
   result: z.null(),
   lives: 'disk',
+  keepsContent: ({ undo: { vg } }) => [`vg:${vg}`],
   restores: 'state',
   prepare: async ({ args: asked, mark, host }) => {
     checkVgName(asked.vg);

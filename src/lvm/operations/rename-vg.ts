@@ -35,6 +35,7 @@ export const renameVg = operation({
   undo,
   result: z.null(),
   lives: 'disk',
+  keepsContent: true,
   restores: 'state',
   prepare: async ({ args: { to, ...asked }, host }) => {
     checkVgName(asked.vg);

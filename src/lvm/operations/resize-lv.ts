@@ -52,6 +52,7 @@ export const resizeLv = operation({
   undo: resizeUndo,
   result: z.null(),
   lives: 'disk',
+  keepsContent: ({ undo: { vg, name } }) => [`lv:${vg}/${name}`],
   restores: 'state',
   prepare: async ({ args: { vg: group, name, uuid, size, shrink: words, added }, mark: tag, host }) => {
     checkVgName(group);

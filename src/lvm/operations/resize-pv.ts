@@ -42,6 +42,7 @@ export const resizePv = operation({
   undo,
   result: z.null(),
   lives: 'disk',
+  keepsContent: ({ undo: { vg } }) => [`vg:${vg}`],
   restores: 'state',
   prepare: async ({ args: asked, host }) => {
     const { device } = asked;

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { openJournals } from '../../../src/atomic/recovery/recover.ts';
+import { RolledBackError } from '../../../src/core/errors.ts';
 import type { KeyRef } from '../../../src/command/index.ts';
 import type { Tx } from '../../../src/operations.ts';
 import type { SimulatedHost } from '../../../src/simulator/index.ts';
@@ -7,10 +8,12 @@ import { replicatedVolumes } from '../../support/undo/specimens/drbd.ts';
 import { neighbourhood } from '../../support/undo/stage.ts';
 import { bofhOn } from '../simulator/support.ts';
 import { on } from '../crypt/support.ts';
+import { rejectionOf } from '../../support/rejection.ts';
 
 const own = { vg: 'vg0', name: 'own' } as const;
 const device = '/dev/vg0/own';
 const filesystem = '5e1f0000-0000-4000-8000-0000000000f5';
+const luks = '5e1f0000-0000-4000-8000-0000000000f6';
 const image = '/srv/own.img';
 const key: KeyRef = { from: 'file', path: '/etc/key' };
 
@@ -110,4 +113,25 @@ describe('a filesystem whose device the same sequence puts out of reach', () => 
       expect(kept ? found.length : volumes.length).toBe(kept ? 1 : 0);
     },
   );
+});
+
+// After the commit nothing could tell what others wrote there by the time the device is back.
+it('an act after the commit whose device the same sequence puts out of reach is refused before it', async () => {
+  const host = neighbourhood();
+  writeKey(host);
+  await on(host, async (tx) => {
+    await volume(tx);
+    await tx.crypt.format({ device, key, uuid: luks });
+  });
+  const before = host.snapshot();
+
+  const error = await rejectionOf(
+    on(host, async (tx) => {
+      await tx.crypt.erase({ device, uuid: luks });
+      await tx.lvm.deactivateLv(own);
+    }),
+  );
+
+  expect(error).toBeInstanceOf(RolledBackError);
+  expect(host.snapshot()).toBe(before);
 });

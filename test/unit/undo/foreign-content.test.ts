@@ -5,7 +5,7 @@ import { RolledBackError, StuckError } from '../../../src/core/errors.ts';
 import type { Tool } from '../../../src/command/tools.ts';
 import { atomic, single, withBofh } from '../../../src/bofh.ts';
 import type { Tx } from '../../../src/operations.ts';
-import { simulatedBofh, type SimulatedHost } from '../../../src/simulator/index.ts';
+import { simulatedBofh, type SimulatedHost, simulatedHost } from '../../../src/simulator/index.ts';
 import { rejectionOf } from '../../support/rejection.ts';
 import { deviceOf } from '../../../src/simulator/administrator/act.ts';
 import { specimens } from '../../support/undo/specimens.ts';
@@ -318,9 +318,48 @@ describe('bytes that others wrote into a new volume to which the sequence itself
     ],
     ['renamed', (tx) => tx.lvm.renameLv({ ...own, to: 'other' })],
     ['renamed and back', (tx) => undoneIn(tx, (inner) => inner.lvm.renameLv({ ...own, to: 'other' }))],
+    [
+      'renamed and back, and another volume got the name and was filled',
+      async (tx) => {
+        await undoneIn(tx, (inner) => inner.lvm.renameLv({ ...own, to: 'other' }));
+        await tx.lvm.createLv({ ...own, name: 'other', size: '64m' });
+        await tx.filesystem.create({ device: '/dev/vg0/other', type: 'ext4' });
+      },
+    ],
+    ['renamed with its group', (tx) => tx.lvm.renameVg({ vg: 'vg0', to: 'vg1' })],
+    [
+      'renamed with its group, and back',
+      (tx) => undoneIn(tx, (inner) => inner.lvm.renameVg({ vg: 'vg0', to: 'vg1' })),
+    ],
+    [
+      'in a group that got another disk',
+      async (tx) => {
+        await tx.lvm.createPv({ device: '/dev/vdw' });
+        await tx.lvm.extendVg({ vg: 'vg0', devices: ['/dev/vdw'] });
+      },
+    ],
+    [
+      'moved to another disk',
+      async (tx) => {
+        await tx.lvm.createPv({ device: '/dev/vdw' });
+        await tx.lvm.extendVg({ vg: 'vg0', devices: ['/dev/vdw'] });
+        await tx.lvm.movePv({ device: '/dev/vdb', to: ['/dev/vdw'], volume: own });
+      },
+    ],
+    ['made larger', (tx) => tx.lvm.resizeLv({ ...own, size: '96m' })],
+    ['made larger and undone', (tx) => undoneIn(tx, (inner) => inner.lvm.resizeLv({ ...own, size: '96m' }))],
+    [
+      'copied by a snapshot',
+      (tx) => tx.lvm.createSnapshot({ vg: 'vg0', origin: 'own', name: 'before', extents: 4 }),
+    ],
     ['tagged', (tx) => tx.lvm.tagLv({ ...own, add: ['mine'] })],
     ['deactivated', (tx) => undoneIn(tx, (inner) => inner.lvm.deactivateLv(own))],
   ];
+  const disks = [{ name: 'vdw', size: 256 * 1024 ** 2 }];
+  const places: Readonly<Record<string, string>> = {
+    renamed: '/dev/vg0/other',
+    'renamed with its group': '/dev/vg1/own',
+  };
   const undoneIn = async (tx: Tx, work: (inner: Tx) => Promise<unknown>): Promise<void> => {
     const scope = tx.scope('undone', async (inner) => {
       await work(inner);
@@ -337,10 +376,11 @@ describe('bytes that others wrote into a new volume to which the sequence itself
           await makeVolume(tx);
           await more(tx);
         };
-        const killed = neighbourhood();
+        // A group with volumes in use cannot be renamed.
+        const killed = /group|disk/.test(how) ? simulatedHost({ disks }) : neighbourhood();
         await run({ host: killed, act }, { ends: 'well', onBodyEnds: () => killed.kill() });
         const host = next(killed, then);
-        host.admin.writeBytes(how === 'renamed' ? '/dev/vg0/other' : device, 0, bytes);
+        host.admin.writeBytes(places[how] ?? device, 0, bytes);
 
         const error = await rejectionOf(recoverOne(host));
 
@@ -367,6 +407,32 @@ describe('bytes that others wrote into a new volume to which the sequence itself
 
     expect(namesOf(host)).not.toContain('own');
   });
+});
+
+test('a key that others added to a new LUKS device which the sequence also opened is kept', async () => {
+  const killed = neighbourhood();
+  killed.admin.lvcreate({ vg: 'vg0', name: 'own', extents: 16 });
+  killed.admin.writeFile('/etc/key', 'a passphrase');
+  const key = { from: 'file', path: '/etc/key' } as const;
+  const act = async (tx: Tx): Promise<void> => {
+    await tx.crypt.format({ device, key, uuid });
+    await tx.crypt.open({ device, key, name: 'own' });
+  };
+  await run({ host: killed, act }, { ends: 'well', onBodyEnds: () => killed.kill() });
+  const host = killed.restart();
+  for (const [storage, content] of host.world.live) {
+    if (content.luks === undefined) continue;
+    const theirs = content.luks.slots.map((slot) => ({ ...slot, slot: 3, key: 'theirs' }));
+    const luks = { ...content.luks, slots: [...content.luks.slots, ...theirs] };
+    host.world.live.set(storage, { ...content, luks });
+  }
+
+  const error = await rejectionOf(recoverOne(host));
+
+  expect(String(error)).toContain('others changed the keys in /dev/vg0/own');
+  const again = host.restart();
+  await recoverOne(again, discardsIn(error));
+  expect(await openJournals(simulatedBofh({ host: again }).engine)).toEqual([]);
 });
 
 test('a snapshot that gives nothing but I/O errors, for its room is full, can be made and undone', async () => {
