@@ -99,6 +99,8 @@ export async function runMatrix(options: {
   };
   const [now, later] = [mine(trials.warm), mine(trials.cold)];
   const [plain, last] = [mine(trials.plain), mine(trials.volatile)];
+  if ([now, later, plain, last].every((chosen) => chosen.length === 0))
+    throw new TypeError(`no trial of this shard is named like ${String(only)}`);
   if (plain.length > 0)
     await withStage({ suite, hypervisor: 'none', cpus: 1 }, async (stage) => {
       for (const trial of plain) await each(stage, trial);
