@@ -5,7 +5,6 @@ import { simulatedBofh, type SimulatedHost } from '../../../src/simulator/index.
 import type { Cell, Titled } from './cells.ts';
 import type { FaultName } from './fault-names.ts';
 import { deedsOf } from './others/deeds.ts';
-import { knownLosses } from './others/known-losses.ts';
 import { movesOf } from './others/moves.ts';
 import { replacementsOf } from './others/replacements.ts';
 import { type Deed, laterFile } from './others/theirs.ts';
@@ -17,8 +16,8 @@ type Others = Extract<FaultName, 'foreign content' | 'identity reused' | 'the wo
 
 /** What others do between a crash and its recovery. */
 export const othersCells: Readonly<Record<Others, Cell>> = {
-  'foreign content': (subject) => killed(subject, 'foreign content', deedsOf),
-  'identity reused': (subject) => killed(subject, 'identity reused', replacementsOf),
+  'foreign content': (subject) => killed(subject, deedsOf),
+  'identity reused': (subject) => killed(subject, replacementsOf),
   'the world moved on': movedOn,
 };
 
@@ -36,7 +35,6 @@ type Killed = 'before the next line' | 'in a later step';
 /** After its act: before another line of the journal is written, or when a later step has begun; then also after a boot. */
 async function* killed(
   subject: Subject,
-  fault: Others,
   deeds: (before: SimulatedHost, now: SimulatedHost) => readonly Deed[],
 ): AsyncIterable<Titled> {
   const all: {
@@ -60,7 +58,7 @@ async function* killed(
     }
   }
   for (const { at, then, host, deed } of chosen(all, subject))
-    yield* judged(subject, { fault, at, title: `killed ${at}, ${then}: ${deed.title}`, deed, host });
+    yield { title: `killed ${at}, ${then}: ${deed.title}`, tried: await tryDeed(host, deed) };
 }
 
 /** Of one kind: what others do then is tried on copies, the run before it once. */
@@ -89,7 +87,6 @@ async function killNow(subject: Subject, at: Killed): Promise<SimulatedHost> {
 
 /** Killed right after the commit: what is to be destroyed then is used, given another name, or replaced. */
 async function* movedOn(subject: Subject): AsyncIterable<Titled> {
-  const fault = 'the world moved on';
   const points = await pointsOf(subject, 'well');
   const committed = points.find(
     ({ when, what, verb }) => when === 'ending' && what === 'journal' && verb === 'datasync',
@@ -113,34 +110,7 @@ async function* movedOn(subject: Subject): AsyncIterable<Titled> {
     );
   }
   for (const { then, host, deed } of chosen(all, subject))
-    yield* judged(subject, { fault, title: `committed, ${then}: ${deed.title}`, deed, host });
-}
-
-async function* judged(
-  { kind, specimen }: Subject,
-  on: {
-    readonly fault: Others;
-    readonly title: string;
-    readonly deed: Deed;
-    readonly host: SimulatedHost;
-    readonly at?: Killed;
-  },
-): AsyncIterable<Titled> {
-  const { fault, title, deed, host, at } = on;
-  const tried = await tryDeed(host, deed);
-  const isKnown = knownLosses.some(
-    (loss) =>
-      loss.fault === fault &&
-      loss.kind === kind &&
-      loss.deed.test(deed.title) &&
-      loss.of?.test(specimen.title ?? '') !== false &&
-      (loss.killed === undefined || loss.killed === at),
-  );
-  const isLost = tried.ended === 'neither' && tried.why.startsWith('LOST');
-  if (isKnown && isLost) yield { title, tried: { ...tried, ended: 'known' } };
-  else if (isKnown)
-    yield { title, tried: { ...tried, ended: 'neither', why: 'it is kept now: take it off knownLosses' } };
-  else yield { title, tried };
+    yield { title: `committed, ${then}: ${deed.title}`, tried: await tryDeed(host, deed) };
 }
 
 /**

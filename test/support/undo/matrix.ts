@@ -16,8 +16,6 @@ export interface Counts {
   /** Of these: stuck on the way, and brought to the end by recovery once the cause was away. */
   readonly stuck: number;
   readonly neither: readonly string[];
-  /** What others wrote and bofh is known to destroy. */
-  readonly known: number;
   /** Why the cell makes no sense. */
   readonly notApplicable?: string;
 }
@@ -65,7 +63,7 @@ function subjectsOf({ subjects }: Row, fault: FaultName): readonly Subject[] {
 
 /** One cell of the matrix. A cell that is said to make no sense must have no trial. */
 export async function fill(row: Row, fault: FaultName): Promise<Counts> {
-  const counts = { trials: 0, before: 0, after: 0, known: 0, stuck: 0 };
+  const counts = { trials: 0, before: 0, after: 0, stuck: 0 };
   const neither: string[] = [];
   for (const subject of subjectsOf(row, fault)) {
     const title = subject.specimen.title === undefined ? '' : `${subject.specimen.title}: `;

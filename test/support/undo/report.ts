@@ -31,7 +31,7 @@ function head({ date, node, counts }: MatrixRun): string {
 
 function perFault(counts: readonly Counts[]): readonly string[] {
   const row = (title: string, of: readonly Counts[]): string => {
-    const neither = of.reduce((all, each) => all + each.neither.length + each.known, 0);
+    const neither = of.reduce((all, each) => all + each.neither.length, 0);
     const stuck = sum(of, 'stuck');
     return `| ${title} | ${sum(of, 'trials')} | ${sum(of, 'before')} | ${sum(of, 'after')} | ${stuck} | ${neither} |`;
   };
@@ -55,7 +55,6 @@ function perKind(counts: readonly Counts[]): readonly string[] {
   const cell = (kind: string, fault: string): string => {
     const found = counts.find((each) => each.kind === kind && each.fault === fault);
     if (found === undefined) return '?';
-    if (found.known > 0) return `**${found.known} of ${found.trials} lost**`;
     if (found.neither.length > 0) return `**${found.neither.length} of ${found.trials} wrong**`;
     if (found.notApplicable === undefined) return String(found.trials);
     if (!reasons.includes(found.notApplicable)) reasons.push(found.notApplicable);

@@ -26,8 +26,7 @@ export type Then = 'restart' | 'reboot' | 'power cut, none' | 'power cut, all' |
 
 /** How one trial ended. `stuck`: on the way there a journal was stuck, and named what was left. */
 export interface Tried {
-  /** `known`: what others wrote is lost, as `knownLosses` says. */
-  readonly ended: 'before' | 'after' | 'neither' | 'known';
+  readonly ended: 'before' | 'after' | 'neither';
   readonly stuck: boolean;
   readonly why: string;
 }

@@ -3,6 +3,7 @@ import { reached } from '../../../../src/simulator/world/files.ts';
 import type { SimulatedHost } from '../../../../src/simulator/index.ts';
 import type { LogicalVolume, VolumeGroup } from '../../../../src/simulator/world/parts.ts';
 import { withBytes } from '../../../../src/simulator/tools/blockdevice/sectors.ts';
+import { isPool } from '../../../../src/simulator/tools/lvm/thin.ts';
 import { createLv, removeLv } from '../../../../src/simulator/tools/lvm/volumes.ts';
 import { file } from '../../../../src/simulator/world/tree.ts';
 import { copyContent, settle } from '../../../../src/simulator/world/world.ts';
@@ -28,7 +29,10 @@ export function replacementsOf(before: SimulatedHost, now: SimulatedHost): reado
   ];
 }
 
-/** Another volume of its name, tags, size and content; behind its head it holds what the old one did not. */
+/**
+ * Another volume of its name, tags, size and content; behind its head it holds what the old one did not. Nobody can write to a
+ * thin pool itself: there it is a thin volume in the new pool.
+ */
 function anotherVolume({ world }: SimulatedHost, { lv: at, number, size }: Device): readonly Deed[] {
   if (at === undefined || openers(world, number).length > 0) return [];
   if (at.lv.areas !== undefined || at.vg.lvs.some(({ pool, origin }) => [pool, origin].includes(at.lv.uuid)))
@@ -42,8 +46,11 @@ function anotherVolume({ world }: SimulatedHost, { lv: at, number, size }: Devic
         const content = copyContent(host.world.live.get(`lv:${lv.uuid}`) ?? {});
         removeLv(host.world, vg, lv);
         const { uuid: _, ...same } = lv;
-        const made = createLv(host.world, vg, same);
-        const storage = `lv:${made.uuid}`;
+        const replaced = createLv(host.world, vg, same);
+        const thin = { vg: vg.name, pool: replaced.name, name: 'theirs', extents: 4 };
+        if (isPool(replaced)) host.admin.thinVolume(thin);
+        const made = isPool(replaced) ? vg.lvs.find(({ name }) => name === thin.name) : replaced;
+        const storage = `lv:${made?.uuid ?? ''}`;
         host.world.live.set(storage, withBytes(content, offset, bytes));
         settle(host.world, storage);
         host.world.revision += 1;

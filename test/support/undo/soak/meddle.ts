@@ -3,7 +3,6 @@ import { fork } from '../../../../src/simulator/fork.ts';
 import { simulatedBofh, type SimulatedHost } from '../../../../src/simulator/index.ts';
 import type { Taken } from '../../crash/program.ts';
 import { deedsOf } from '../others/deeds.ts';
-import { knownLosses } from '../others/known-losses.ts';
 import { movesOf } from '../others/moves.ts';
 import { replacementsOf } from '../others/replacements.ts';
 import { tryDeed } from '../others/trial.ts';
@@ -47,11 +46,7 @@ export async function meddle(
       ? deedsOf(other, host)
       : replacementsOf(other, host);
   const isInUse = await hasVolumeInUse(host);
-  const deeds = all.filter(
-    ({ title }) =>
-      !knownLosses.some((loss) => loss.fault === fault && loss.deed.test(title)) &&
-      !(isInUse && title.startsWith('raw data at the ')),
-  );
+  const deeds = all.filter(({ title }) => !(isInUse && title.startsWith('raw data at the ')));
   const deed = deeds[which % Math.max(1, deeds.length)];
   if (deed === undefined) return [];
   const hasGuest = of.taken.some(({ leaf }) => guestLeaves.has(leaf.do));
