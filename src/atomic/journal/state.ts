@@ -1,17 +1,8 @@
 import type { BeginLine, IntentLine, Line, Owner } from './lines.ts';
 import type { Claims, Key } from '../operation.ts';
-import {
-  addStep,
-  changeStep,
-  copyIndex,
-  emptyIndex,
-  exclusive,
-  type Index,
-  isUsedLater,
-  makesContent,
-  unblock,
-} from './step-index.ts';
+import { addStep, changeStep, copyIndex, emptyIndex, exclusive, type Index, unblock } from './step-index.ts';
 import type { Step } from './step.ts';
+import { isFilledAt, isUsedLater } from './uses.ts';
 
 export type { Step } from './step.ts';
 
@@ -200,14 +191,12 @@ export function conflictsOf({ index }: State, { n, intent }: Step): readonly Ste
  */
 export function isTouched({ index }: State, { n }: Step): boolean {
   const place = index.places.get(n);
-  return place !== undefined && isUsedLater(index, place);
+  return place !== undefined && isUsedLater(index.uses, place);
 }
 
 /** Whether the object of a step contains an object of the sequence. */
-export function isFilled({ index }: State, { intent: { contains } }: Step): 'now' | 'before' | 'never' {
-  if (contains === undefined || !index.everFilled.has(contains)) return 'never';
-  const inside = (index.inside.get(contains) ?? []).flatMap((place) => index.steps[place] ?? []);
-  return inside.some(({ intent }) => makesContent(intent)) ? 'now' : 'before';
+export function isFilled({ index }: State, { n }: Step): 'now' | 'before' | 'never' {
+  return isFilledAt(index.uses, index.places.get(n) ?? -1);
 }
 
 /** A step that a scope is undoing now, and that the new step would block. */

@@ -1,6 +1,7 @@
 import type { IntentLine } from './lines.ts';
 import type { Claims, Key } from '../operation.ts';
 import type { Step } from './step.ts';
+import { addUse, copyUses, emptyUses, undoUse, type Uses } from './uses.ts';
 
 /**
  * The steps of a journal, with indexes. They grow with the lines, so that neither folding a line
@@ -26,28 +27,9 @@ export interface Index {
   readonly holders: Map<Key, number[]>;
   /** Not undone, by the key of their container. */
   readonly inside: Map<Key, number[]>;
-  /** Keys of containers, also of those whose content is undone. */
-  readonly everFilled: Set<Key>;
   /** Not undone, by key: the steps that need it. */
   readonly needers: Map<Key, number[]>;
-  /** The object that a key names now. A rename gives it another key. */
-  readonly objects: Map<Key, number>;
-  /** By place. */
-  readonly uses: Use[];
-  /**
-   * By object: the newest step, undone or not, that has it exclusively, and the newest that has or
-   * needs it; -1 if there is none. Without steps that write nothing to it.
-   */
-  readonly newestHolder: number[];
-  readonly newestUser: number[];
-}
-
-/** The objects behind the keys of a step. */
-interface Use {
-  readonly exclusive: readonly number[];
-  readonly needed: readonly number[];
-  /** The objects that the keys it makes named before. */
-  readonly before: readonly (readonly [Key, number | undefined])[];
+  readonly uses: Uses;
 }
 
 /**
@@ -72,12 +54,8 @@ export function emptyIndex(): Index {
     makers: new Map(),
     holders: new Map(),
     inside: new Map(),
-    everFilled: new Set(),
     needers: new Map(),
-    objects: new Map(),
-    uses: [],
-    newestHolder: [],
-    newestUser: [],
+    uses: emptyUses(),
   };
 }
 
@@ -93,12 +71,8 @@ export function copyIndex(index: Index): Index {
     makers: lists(index.makers),
     holders: lists(index.holders),
     inside: lists(index.inside),
-    everFilled: new Set(index.everFilled),
     needers: lists(index.needers),
-    objects: new Map(index.objects),
-    uses: [...index.uses],
-    newestHolder: [...index.newestHolder],
-    newestUser: [...index.newestUser],
+    uses: copyUses(index.uses),
   };
 }
 
@@ -113,50 +87,7 @@ export function addStep(index: Index, step: Step): void {
     if (list === undefined) lists.set(key, [place]);
     else list.push(place);
   }
-  addUse(index, place, intent);
-  if (intent.within !== undefined && makesContent(intent)) index.everFilled.add(intent.within);
-}
-
-/** What a step makes is a new object, unless it renames one. */
-function addUse(index: Index, place: number, { claims, keepsContent = [] }: IntentLine): void {
-  const { makes = [], changes = [], needs = [] } = claims ?? {};
-  const isWritten = (key: Key): boolean => keepsContent !== true && !keepsContent.includes(key);
-  const of = (keys: readonly Key[]): readonly number[] => keys.map((key) => objectOf(index, key));
-  const before = makes.map((key) => [key, index.objects.get(key)] as const);
-  const isNew = (_key: Key, at: number): boolean => changes[at] === undefined || isWritten(changes[at]);
-  for (const [at, key] of makes.entries())
-    index.objects.set(key, isNew(key, at) ? newObject(index) : objectOf(index, changes[at] ?? key));
-  index.uses.push({ exclusive: of([...makes, ...changes]), needed: of(needs), before });
-  const written = of([...makes.filter(isNew), ...changes.filter(isWritten)]);
-  for (const object of written) index.newestHolder[object] = place;
-  for (const object of [...written, ...of(needs.filter(isWritten))]) index.newestUser[object] = place;
-}
-
-function objectOf(index: Index, key: Key): number {
-  const known = index.objects.get(key);
-  if (known !== undefined) return known;
-  const object = newObject(index);
-  index.objects.set(key, object);
-  return object;
-}
-
-function newObject({ newestHolder, newestUser }: Index): number {
-  newestUser.push(-1);
-  return newestHolder.push(-1) - 1;
-}
-
-/** Whether a newer step, undone or not, may have written to an object of this one or below it. */
-export function isUsedLater({ uses, newestHolder, newestUser }: Index, place: number): boolean {
-  const { exclusive: own = [], needed = [] } = uses[place] ?? {};
-  return (
-    own.some((object) => (newestUser[object] ?? -1) > place) ||
-    needed.some((object) => (newestHolder[object] ?? -1) > place)
-  );
-}
-
-/** A step inside an object need not write to it: it may only name, tag or activate it. */
-export function makesContent({ claims }: Pick<IntentLine, 'claims'>): boolean {
-  return (claims?.makes ?? []).length > 0;
+  addUse(index.uses, intent);
 }
 
 /** Ignores an unknown place. */
@@ -183,10 +114,7 @@ function forget(index: Index, place: number, intent: IntentLine): void {
   unlink(index.open, place);
   unlink(index.unfinished, place);
   index.blocked.delete(place);
-  for (const [key, object] of index.uses[place]?.before ?? []) {
-    if (object === undefined) index.objects.delete(key);
-    else index.objects.set(key, object);
-  }
+  undoUse(index.uses, place);
   for (const [lists, key] of listsOf(index, intent)) {
     const list = lists.get(key) ?? [];
     // Usually the newest is removed first.

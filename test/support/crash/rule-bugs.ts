@@ -161,6 +161,25 @@ export const ruleBugs: readonly ProductBug[] = [
     old: "discard !== undefined && discard !== 'all' && discard.has(containerOf(step))",
     now: "discard !== undefined && discard !== 'all'",
   }),
+  bug('a rename, a growth or a snapshot counts as a use', 'unit/undo/foreign-content.test.ts', {
+    file: 'atomic/journal/uses.ts',
+    old: 'keepsContent !== true && !keepsContent.includes(key);',
+    now: "keepsContent === true || key !== '';",
+  }),
+  bug('a name that came back means the object that it named before', 'unit/undo/foreign-content.test.ts', {
+    file: 'atomic/journal/uses.ts',
+    old: 'isNew(key, at) ? newObject(uses) : objectOf(',
+    now: 'isNew(key, at) ? objectOf(uses, key) : objectOf(',
+  }),
+  bug(
+    'an act after the commit runs without a witness of what it destroys',
+    'unit/filesystem/committed-without-its-device.test.ts',
+    {
+      file: 'atomic/undo/witness.ts',
+      old: 'const witness = await content.witness({ ...journalled(step), host });\n    if (witness',
+      now: 'const witness = await content.witness({ ...journalled(step), host }).catch(() => undefined);\n    if (witness',
+    },
+  ),
 ];
 
 interface Patched {

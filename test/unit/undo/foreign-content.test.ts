@@ -326,6 +326,13 @@ describe('bytes that others wrote into a new volume to which the sequence itself
         await tx.filesystem.create({ device: '/dev/vg0/other', type: 'ext4' });
       },
     ],
+    [
+      'renamed, and another volume got its name and was filled',
+      async (tx) => {
+        await tx.lvm.renameLv({ ...own, to: 'other' });
+        await makeFilesystem(tx);
+      },
+    ],
     ['renamed with its group', (tx) => tx.lvm.renameVg({ vg: 'vg0', to: 'vg1' })],
     [
       'renamed with its group, and back',
@@ -358,6 +365,7 @@ describe('bytes that others wrote into a new volume to which the sequence itself
   const disks = [{ name: 'vdw', size: 256 * 1024 ** 2 }];
   const places: Readonly<Record<string, string>> = {
     renamed: '/dev/vg0/other',
+    'renamed, and another volume got its name and was filled': '/dev/vg0/other',
     'renamed with its group': '/dev/vg1/own',
   };
   const undoneIn = async (tx: Tx, work: (inner: Tx) => Promise<unknown>): Promise<void> => {
