@@ -130,13 +130,11 @@ export const sendToDevice = operation({
   },
   value: ({ undo: { device, streamUuid } }) => ({ device, uuid: streamUuid }),
   look: async ({ undo: of, host }) => (await find(host, of)).look,
-  revert: async ({ undo: of, result, host }) => {
+  revert: async ({ undo: of, host }) => {
     const { path, look } = await find(host, of);
     if (look.state !== 'ours' || path === undefined) return;
     await refuseHeld(host, path, look.holders ?? []);
-    await namingHolders(host, path, () =>
-      erase(host, path, of, result === undefined ? 'cut short' : 'whole'),
-    );
+    await namingHolders(host, path, () => erase(host, path, of));
   },
   sync: ({ undo: of, host }) => syncDevice(host, of),
   // Only this step reads the marker; on a device with other content now, its place no longer
@@ -144,7 +142,7 @@ export const sendToDevice = operation({
   afterCommit: async ({ undo: of, host }) => {
     const { path, look } = await find(host, of);
     if (look.state !== 'ours' || path === undefined) return;
-    await unmark(host, path, of, 'whole');
+    await unmark(host, path, of);
   },
   describe: ({ undo: of, way }) => sentRecovery(of, way),
 });
@@ -177,7 +175,7 @@ async function expectSent(host: ChangeHost, path: string, of: Undo): Promise<voi
   const found = await recognise(host, path);
   if (found === undefined) return;
   await host.run(wipeSignatures(path));
-  await erase(host, path, of, 'cut short');
+  await erase(host, path, of);
   throw new RefusedError(`with this stream ${of.device} would be taken for ${contentInWords(found)}`, {
     remedy: 'send it into a file: --to-file',
   });
@@ -188,21 +186,18 @@ function tooSmall({ device }: Undo, cause?: unknown): RefusedError {
 }
 
 /** Removes the marker last, because it proves the step. */
-async function erase(host: ChangeHost, path: string, of: Undo, stream: Stream): Promise<void> {
+async function erase(host: ChangeHost, path: string, of: Undo): Promise<void> {
   await host.run(writeBytes(path, { offset: 0, bytes: new Uint8Array(block) }));
   if ((await streamOn(host, path)) !== undefined) throw unmarked(of, 'has left the stream on it, and its');
-  await unmark(host, path, of, stream);
+  await unmark(host, path, of);
 }
 
-/** An interrupted stream may have overwritten the first of the two markers. */
-type Stream = 'whole' | 'cut short';
-
-async function unmark(host: ChangeHost, path: string, of: Undo, stream: Stream): Promise<void> {
+async function unmark(host: ChangeHost, path: string, of: Undo): Promise<void> {
   const clear = (offset: number): Promise<unknown> =>
     host.run(writeBytes(path, { offset, bytes: new Uint8Array(block) }));
-  // What others wrote over it since is left untouched. The marker that identifies the device goes
-  // last.
-  if (stream === 'cut short' || (await hasGuard(host, path, of))) await clear(guardOffset(of));
+  // What others, or a stream that was too long, wrote over it is left untouched. The marker that
+  // identifies the device goes last.
+  if (await hasGuard(host, path, of)) await clear(guardOffset(of));
   const isLeft = await hasGuard(host, path, of);
   if (!isLeft) await clear(markOffset(of));
   if (isLeft || (await hasMark(host, path, of))) throw unmarked(of, 'has left its');
