@@ -23,6 +23,7 @@ import {
 } from '../../blockdevice/index.ts';
 import { type ChangeHost, nothing, type ReadHost } from '../../command/index.ts';
 import { CommandError, RefusedError } from '../../core/errors.ts';
+import type { Bytes } from '../../core/units.ts';
 import { refuseFullBeneath, watchingRoom } from '../../lvm/index.ts';
 import { uuid } from '../schema.ts';
 import { ontoDevice, send } from '../send-commands.ts';
@@ -111,7 +112,7 @@ export const sendToDevice = operation({
     await host.run(writeBytes(path, { offset: guardOffset(of), bytes: marks }));
     if (!(await hasMark(host, path, of)) || !(await hasGuard(host, path, of)))
       throw unmarked(of, 'has written no');
-    await host.run(writeBytes(path, { offset: 0, bytes: new Uint8Array(block) }));
+    await clear(host, path, 0);
     const onto = ontoDevice(path, markOffset(of));
     try {
       await namingHolders(host, path, () =>
@@ -122,7 +123,7 @@ export const sendToDevice = operation({
     } catch (error) {
       // btrfs is killed by SIGPIPE when dd stops at its limit.
       if (!(error instanceof CommandError) || (await hasGuard(host, path, of))) throw error;
-      throw tooSmall(of, error);
+      throw await tooSmall(host, path, of, error);
     }
     await expectSent(host, path, of);
     await host.sync(path);
@@ -171,7 +172,7 @@ async function expectSent(host: ChangeHost, path: string, of: Undo): Promise<voi
     throw new RefusedError(`btrfs has sent ${sent ?? 'nothing'}, not the subvolume ${of.streamUuid}`, {
       remedy: 'look at what is at that path (bofh btrfs show), then give the command again',
     });
-  if (!(await hasGuard(host, path, of))) throw tooSmall(of);
+  if (!(await hasGuard(host, path, of))) throw await tooSmall(host, path, of);
   const found = await recognise(host, path);
   if (found === undefined) return;
   await host.run(wipeSignatures(path));
@@ -181,26 +182,30 @@ async function expectSent(host: ChangeHost, path: string, of: Undo): Promise<voi
   });
 }
 
-function tooSmall({ device }: Undo, cause?: unknown): RefusedError {
+/** The stream itself has overwritten the first of the two markers: after a crash others may have. */
+async function tooSmall(host: ChangeHost, path: string, of: Undo, cause?: unknown): Promise<RefusedError> {
+  await clear(host, path, guardOffset(of));
+  const { device } = of;
   return new RefusedError(`${device} is too small for the stream`, { cause, remedy: 'take a larger one' });
 }
 
 /** Removes the marker last, because it proves the step. */
 async function erase(host: ChangeHost, path: string, of: Undo): Promise<void> {
-  await host.run(writeBytes(path, { offset: 0, bytes: new Uint8Array(block) }));
+  await clear(host, path, 0);
   if ((await streamOn(host, path)) !== undefined) throw unmarked(of, 'has left the stream on it, and its');
   await unmark(host, path, of);
 }
 
 async function unmark(host: ChangeHost, path: string, of: Undo): Promise<void> {
-  const clear = (offset: number): Promise<unknown> =>
-    host.run(writeBytes(path, { offset, bytes: new Uint8Array(block) }));
-  // What others, or a stream that was too long, wrote over it is left untouched. The marker that
-  // identifies the device goes last.
-  if (await hasGuard(host, path, of)) await clear(guardOffset(of));
+  // What others wrote over it is left untouched. The marker that identifies the device goes last.
+  if (await hasGuard(host, path, of)) await clear(host, path, guardOffset(of));
   const isLeft = await hasGuard(host, path, of);
-  if (!isLeft) await clear(markOffset(of));
+  if (!isLeft) await clear(host, path, markOffset(of));
   if (isLeft || (await hasMark(host, path, of))) throw unmarked(of, 'has left its');
+}
+
+async function clear(host: ChangeHost, path: string, offset: Bytes): Promise<void> {
+  await host.run(writeBytes(path, { offset, bytes: new Uint8Array(block) }));
 }
 
 /** The error if dd exited 0 without writing. */
