@@ -67,6 +67,11 @@ export function connect(
      * `process.on('warning', …)`).
      */
     readonly onLeftAlone?: Engine['onLeftAlone'];
+    /**
+     * Called when a signal has to wait for the function of a sequence, or no longer waits for it
+     * (default: emits a process warning).
+     */
+    readonly onWaiting?: Engine['onWaiting'];
   } = {},
 ): Bofh {
   const { site = defaultSite } = options;
@@ -88,7 +93,10 @@ export function connect(
       processes: hostProcesses(),
       who: { user: self.user, argv: options.argv ?? self.argv, bofh: version },
       find: findOperation,
-      onLeftAlone: options.onLeftAlone ?? warn,
+      onLeftAlone:
+        options.onLeftAlone ??
+        ((found) => warn(`left untouched, not created by this sequence: ${found}`)),
+      onWaiting: options.onWaiting ?? warn,
       ...(options.waitMs === undefined ? {} : { waitMs: options.waitMs }),
       ...(options.onProgress === undefined ? {} : { onProgress: options.onProgress }),
     },
@@ -136,8 +144,8 @@ function placeOn(host: Host | SshHost): Place {
   return { host, on: (path) => keysOf(host, path), ...away };
 }
 
-function warn(found: string): void {
-  process.emitWarning(`left untouched, not created by this sequence: ${found}`, 'BofhWarning');
+function warn(notice: string): void {
+  process.emitWarning(notice, 'BofhWarning');
 }
 
 let local: Bofh | undefined;

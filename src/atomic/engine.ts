@@ -31,14 +31,23 @@ export interface Engine extends Places {
    * left untouched because they changed.
    */
   readonly onLeftAlone?: (found: string) => void;
+  /** Called when a signal has to wait for the body of a sequence, or no longer waits for it. */
+  readonly onWaiting?: (notice: string) => void;
   /** How long a step retries for objects that another sequence has locked; 0: refused at once. */
   readonly waitMs?: number;
 }
 
-/** Two signals: `stop` unwinds, `abandon` leaves the journal open. */
+/**
+ * `stop` undoes the sequence when its body has ended; `abandon` leaves the journal open. With
+ * `again`, the third and the fourth signal of a person, `abandon` is the second: while the body
+ * runs code of its own it only says so, the next one undoes beneath that code, and the one after
+ * that leaves the journal open. `beneath` ends the wait for the body, not for its steps.
+ */
 export interface Signals {
   readonly stop?: AbortSignal;
   readonly abandon?: AbortSignal;
+  readonly again?: readonly AbortSignal[];
+  readonly beneath?: AbortSignal;
 }
 
 /** The journal's record of the process that works on it. */

@@ -23,26 +23,15 @@ function userName(): string {
 
 const watched = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
-/**
- * Watches the signals that end a process: the first one unwinds, a second one leaves the journal
- * open. `release` removes the handlers; `received` is the first signal.
- */
-export function processSignals(): {
-  readonly signals: Required<Signals>;
-  readonly received: () => NodeJS.Signals | undefined;
-  readonly release: () => void;
-} {
-  const [stop, abandon] = [new AbortController(), new AbortController()];
-  let first: NodeJS.Signals | undefined;
-  const heard = (signal: NodeJS.Signals): void => {
-    if (stop.signal.aborted) abandon.abort();
-    first ??= signal;
-    stop.abort();
-  };
+/** Watches the signals that end a process. `release` removes the handlers. */
+export function processSignals(): { readonly signals: Required<Omit<Signals, 'beneath'>>; readonly release: () => void } {
+  const each = Array.from({ length: 4 }, () => new AbortController());
+  const [stop, abandon, ...again] = each.map(({ signal }) => signal);
+  if (stop === undefined || abandon === undefined) throw new TypeError('there are four of them');
+  const heard = (): void => each.find(({ signal }) => !signal.aborted)?.abort();
   for (const signal of watched) process.on(signal, heard);
   return {
-    signals: { stop: stop.signal, abandon: abandon.signal },
-    received: () => first,
+    signals: { stop, abandon, again },
     release: () => {
       for (const signal of watched) process.off(signal, heard);
     },

@@ -1,5 +1,5 @@
 import { InterruptedError, SequenceEnded, UsageError } from '../../core/errors.ts';
-import type { Signals } from '../engine.ts';
+import type { Patience } from './patience.ts';
 import { unless } from './signal.ts';
 
 /** The sequence itself, or a scope of it, and its state. */
@@ -8,12 +8,14 @@ export interface Frame {
   readonly scope: number | undefined;
   readonly parent: Frame | undefined;
   readonly running: Map<Promise<unknown>, string>;
+  /** Its body has not returned, thrown, or been given up. */
+  body: boolean;
   failed: { readonly error: unknown } | undefined;
   ended: boolean;
 }
 
 export function frame(name: string, scope?: number, parent?: Frame): Frame {
-  return { name, scope, parent, running: new Map(), failed: undefined, ended: false };
+  return { name, scope, parent, running: new Map(), body: false, failed: undefined, ended: false };
 }
 
 export type Outcome<T> =
@@ -21,24 +23,27 @@ export type Outcome<T> =
   | { readonly ok: false; readonly error: unknown };
 
 /**
- * Runs a body to its end and waits for everything that it started, unless there is a second signal.
- * A body that left something running has failed.
+ * Runs a body to its end and waits for everything that it started. A signal only makes its calls
+ * fail: what is undone while the body still runs would be undone beneath its hands, and it would
+ * write into the bare mount point. A body that left something running has failed.
  */
 export async function settle<T>(
   own: Frame,
-  signals: Signals,
+  signals: Omit<Patience, 'forget'>,
   body: () => T | Promise<T>,
 ): Promise<Outcome<T>> {
   let value: { readonly value: T } | undefined;
+  own.body = true;
   try {
-    value = await unless(signals.stop, (async () => ({ value: await body() }))());
+    value = await unless(signals.givenUp, (async () => ({ value: await body() }))());
   } catch (error) {
-    own.failed ??= { error };
+    own.failed ??= { error: signals.stop.aborted ? interrupted(own, error) : error };
   }
-  if (signals.stop?.aborted === true) own.failed ??= { error: interrupted(own) };
+  own.body = false;
+  if (signals.stop.aborted) own.failed ??= { error: interrupted(own) };
   if (own.running.size > 0 && value !== undefined)
     own.failed ??= { error: forgotten([...own.running.values()]) };
-  while (own.running.size > 0 && signals.abandon?.aborted !== true)
+  while (own.running.size > 0 && !signals.abandon.aborted)
     await unless(signals.abandon, Promise.allSettled(own.running.keys()));
   own.ended = true;
   if (own.failed !== undefined) return { ok: false, error: own.failed.error };

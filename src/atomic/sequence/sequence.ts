@@ -3,6 +3,7 @@ import { Announcements } from './announcement.ts';
 import { claim } from '../locks/claims.ts';
 import { commit, rollBack, type Ending } from '../undo/finish.ts';
 import { type Engine, type Signals } from '../engine.ts';
+import { patienceOf, type Patience } from './patience.ts';
 import { frame, settle, track, type Frame } from './frame.ts';
 import { append, type Journal } from '../journal/journal-writer.ts';
 import type { ObjectLocks } from '../locks/lock.ts';
@@ -42,8 +43,7 @@ export class AtomicOperationSequence {
   readonly id = newId();
   readonly #engine: Engine;
   readonly #name: string;
-  readonly #stop: AbortSignal;
-  readonly #abandon: AbortSignal;
+  readonly #patience: Patience;
   readonly #root: Frame;
   readonly #locks: ObjectLocks;
   readonly #reverse: Reverse | undefined;
@@ -60,6 +60,9 @@ export class AtomicOperationSequence {
    */
   readonly #leftAlone: string[] = [];
   readonly #lines: Announcements;
+  /** Calls that run now: of operations, and of functions of the body. */
+  readonly #calls = { step: 0, call: 0 };
+  #last: string | undefined;
   #boot = '';
   #numbers = 0;
   #scopes = 0;
@@ -71,10 +74,13 @@ export class AtomicOperationSequence {
     this.#reverse = options.reverse;
     this.#writes = options.writes ?? 'script';
     this.#root = frame(options.name);
-    this.#stop = options.stop ?? new AbortController().signal;
-    this.#abandon = options.abandon ?? new AbortController().signal;
+    this.#patience = patienceOf(
+      options,
+      { name: this.#name, now: () => this.#now(), last: () => this.#last },
+      options.engine.onWaiting,
+    );
     this.#locks = options.engine.locks.open();
-    this.#lines = new Announcements(options.engine, { id: this.id, name: this.#name, stop: this.#stop });
+    this.#lines = new Announcements(options.engine, { id: this.id, name: this.#name, stop: this.#patience.stop });
   }
 
   /** Whether steps can still be added. */
@@ -92,11 +98,12 @@ export class AtomicOperationSequence {
     this.#begun = true;
     try {
       this.#boot = (await this.#engine.host.facts()).boot;
-      const outcome = await settle(this.#root, this.#signals, () => body(this.#steps(this.#root)));
+      const outcome = await settle(this.#root, this.#patience, () => body(this.#steps(this.#root)));
       if (outcome.ok) return await this.#commit(outcome.value);
       throw await this.#rollBack(outcome.error);
     } finally {
       this.#root.ended = true;
+      this.#patience.forget();
       this.#letGo();
     }
   }
@@ -105,8 +112,10 @@ export class AtomicOperationSequence {
     return this.#lines.journal;
   }
 
-  get #signals() {
-    return { stop: this.#stop, abandon: this.#abandon };
+  #now(): 'body' | 'call' | 'step' | 'nothing' {
+    if (!this.#root.body) return 'nothing';
+    if (this.#calls.step > 0) return 'step';
+    return this.#calls.call > 0 ? 'call' : 'body';
   }
 
   #letGo(): void {
@@ -120,11 +129,19 @@ export class AtomicOperationSequence {
   }
 
   #steps(own: Frame, place: Place = this.#engine): Steps {
-    const tracked = <T>(name: string, work: () => Promise<T>, what: 'step' | 'scope' = 'step'): Promise<T> =>
-      track(own, { name, what, stop: this.#stop }, work);
+    const tracked = <T>(
+      name: string,
+      work: () => Promise<T>,
+      what: 'step' | 'scope' | 'call' = 'step',
+    ): Promise<T> =>
+      track(
+        own,
+        { name, what: what === 'scope' ? 'scope' : 'step', stop: this.#patience.stop },
+        what === 'scope' ? work : () => this.#called(name, what, work),
+      );
     const home = () => ({ ...this.#home(own, place), inverses: this.#inverses });
     return {
-      signal: this.#stop,
+      signal: this.#patience.stop,
       step: (code, args) =>
         tracked(code.kind, async () => (await takeStep(this.#home(own, place), code, args)).value as never),
       temporary: (code, args) => tracked(code.kind, () => this.#temporary(own, place, code, args)),
@@ -136,13 +153,25 @@ export class AtomicOperationSequence {
             forward,
             inverse,
           ),
+          'call',
         ),
-      call: (f, ...args) => tracked(nameOf(f), () => takeCall(home(), f, args, this.#reverse)),
+      call: (f, ...args) => tracked(nameOf(f), () => takeCall(home(), f, args, this.#reverse), 'call'),
       reserve: (claims) => tracked('reserve', () => this.#reserve(own, place, claims)),
       scope: (name, body) =>
         tracked(`scope "${textOf(name)}"`, () => this.#scope(own, place, name, body), 'scope'),
       on: (host) => this.#steps(own, placeOf(this.#engine, host)),
     };
+  }
+
+  /** Remembers a call, to tell where a body is that a signal waits for. */
+  async #called<T>(name: string, what: 'step' | 'call', work: () => Promise<T>): Promise<T> {
+    this.#last = name;
+    this.#calls[what] += 1;
+    try {
+      return await work();
+    } finally {
+      this.#calls[what] -= 1;
+    }
   }
 
   #home(own: Frame, { host, on, reservations }: Place): StepHome {
@@ -155,7 +184,7 @@ export class AtomicOperationSequence {
       scope: own.scope,
       locks: this.#locks,
       running: this.#claims,
-      stop: this.#stop,
+      stop: this.#patience.stop,
       takeNumber: () => (this.#numbers += 1),
       announce: (intent) => this.#lines.announce(own, intent),
     };
@@ -183,7 +212,7 @@ export class AtomicOperationSequence {
     const release = (): Promise<void> => {
       let still = own;
       while (still.ended && still.parent !== undefined) still = still.parent;
-      const call = { name: `release of ${code.kind}`, what: 'step', stop: this.#stop } as const;
+      const call = { name: `release of ${code.kind}`, what: 'step', stop: this.#patience.stop } as const;
       return track(still, call, () => this.#release(n));
     };
     return { ...(value as V), release };
@@ -224,9 +253,9 @@ export class AtomicOperationSequence {
     const own = frame(this.#name, s, parent);
     const around = parent.scope === undefined ? {} : { parent: parent.scope };
     this.#lines.queue({ t: 'scope', s, name, ...around });
-    const outcome = await settle(own, this.#signals, () => body(this.#steps(own, place)));
+    const outcome = await settle(own, this.#patience, () => body(this.#steps(own, place)));
     if (outcome.ok) return outcome.value;
-    if (this.#abandon.aborted) this.#adrift.push(...own.running.keys());
+    if (this.#patience.abandon.aborted) this.#adrift.push(...own.running.keys());
     else if (this.#journal !== undefined) await this.#undoScope(this.#journal, s, outcome.error);
     throw outcome.error;
   }
@@ -265,7 +294,7 @@ export class AtomicOperationSequence {
     return {
       unwinding: this.#unwinding(journal),
       leftAlone: this.#leftAlone,
-      stop: this.#stop,
+      stop: this.#patience.stop,
       trusted: () => this.#trusted(journal),
       release: async () => {
         for (const n of this.#temporaries.toReversed()) await this.#release(n);
@@ -279,7 +308,7 @@ export class AtomicOperationSequence {
       engine: this.#engine,
       journal,
       inverses: this.#inverses,
-      abandon: this.#abandon,
+      abandon: this.#patience.abandon,
     };
   }
 }

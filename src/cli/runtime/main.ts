@@ -73,7 +73,11 @@ async function invoke(run: Run, { verb, changes, options, scriptArgs, action }: 
     recorded: ['bofh', ...withoutLast(run.args, scriptArgs)],
     verb,
     root: process.getuid?.() === 0,
-    signals: { ...heard, stop: AbortSignal.any([heard.stop, run.sequences.stop]) },
+    signals: {
+      ...heard,
+      stop: AbortSignal.any([heard.stop, run.sequences.stop]),
+      beneath: run.sequences.beneath,
+    },
     sequences: run.sequences,
     script: undefined,
   };

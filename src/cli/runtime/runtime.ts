@@ -23,7 +23,7 @@ export interface Runtime {
   /** Noun and verb. */
   readonly verb: string;
   readonly root: boolean;
-  readonly signals: Required<Signals>;
+  readonly signals: Signals & Required<Pick<Signals, 'stop' | 'abandon'>>;
   readonly sequences: Sequences;
   /** Replaces this host by a simulated one, in tests. */
   readonly bofh?: Bofh;
@@ -48,10 +48,15 @@ export interface Sequences {
   idle(): Promise<void>;
   /** Returns each sequence that left a journal, in start order. Valid only when none is open. */
   begun(): readonly Begun[];
-  /** Rolls back all open sequences; resolves when none is left. */
+  /**
+   * Rolls back all open sequences; resolves when none is left. After an unhandled error a body may
+   * wait for what never comes, so it gets two seconds to end.
+   */
   unwind(): Promise<void>;
   /** Aborted by `unwind`. */
   readonly stop: AbortSignal;
+  /** Aborted by `unwind`, two seconds later. */
+  readonly beneath: AbortSignal;
 }
 
 /** Returns an empty list of sequences. */
@@ -59,7 +64,7 @@ export function openSequences(): Sequences {
   let count = 0;
   const waiting: (() => void)[] = [];
   const journals = new Map<string, () => Begun | undefined>();
-  const stop = new AbortController();
+  const [stop, beneath] = [new AbortController(), new AbortController()];
   const idle = (): Promise<void> =>
     count === 0 ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve));
   return {
@@ -76,8 +81,10 @@ export function openSequences(): Sequences {
     begun: () => [...journals.values()].flatMap((look) => look() ?? []),
     unwind: () => {
       stop.abort();
+      if (count > 0) setTimeout(() => beneath.abort(), 2000);
       return idle();
     },
     stop: stop.signal,
+    beneath: beneath.signal,
   };
 }

@@ -57,6 +57,7 @@ export async function openSession(
     waitMs: settings.waitMs,
     onLeftAlone: (found) =>
       runtime.terminal.line(`left untouched, not created by this sequence: ${printable(found)}`),
+    onWaiting: (notice) => runtime.terminal.line(`bofh: ${printable(notice)}`),
     ...(settings.answer === 'json' && !runtime.terminal.live ? {} : { onProgress: progress.onProgress }),
   });
   const engine = counted(bofh.engine, runtime);

@@ -329,9 +329,39 @@ describe.skipIf(!root)('a script with a sequence', () => {
   });
 
   it.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)('is undone at %s: exit 130', async (signal) => {
+    const { child, ended } = await waiting('{ signal: tx.signal }');
+
+    child.kill(signal);
+
+    expect(await ended).toMatchObject({
+      exitCode: 130,
+      stderr: containing('was interrupted'),
+    });
+    expect(existsSync(join(work, 'made'))).toBe(false);
+  });
+
+  it('that does not end at a signal is named at the second, and undone beneath at the third', async () => {
+    const { child, ended, told } = await waiting('{}');
+
+    child.kill('SIGINT');
+    child.kill('SIGTERM');
+    await told('is not undone yet: its function still runs, after file.create');
+    expect(existsSync(join(work, 'made'))).toBe(true);
+    child.kill('SIGINT');
+
+    expect(await ended).toMatchObject({
+      exitCode: 130,
+      stderr: containing('is being undone beneath its function'),
+    });
+    expect(existsSync(join(work, 'made'))).toBe(false);
+  });
+
+  /** A script that waits for a minute inside its sequence. */
+  async function waiting(options: string) {
     const script = write(
       'a.ts',
-      making(`console.log('waiting'); await new Promise((r) => setTimeout(r, 60_000));`),
+      `import { setTimeout as delay } from 'node:timers/promises';
+       ${making(`console.log('waiting'); await delay(60_000, undefined, ${options});`)}`,
     );
     const argv = ['run', '--state-dir', join(work, 'state'), '--site', write('site.json', '{}'), script];
     const child = spawn(process.execPath, [await builtCommand(), ...argv], {
@@ -339,15 +369,18 @@ describe.skipIf(!root)('a script with a sequence', () => {
     });
     let stderr = '';
     child.stderr.on('data', (text: Buffer) => (stderr += text.toString()));
+    const ended = new Promise<object>((end) => {
+      child.once('close', (exitCode) => end({ exitCode, stderr }));
+    });
     await new Promise((started) => child.stdout.once('data', started));
-
-    child.kill(signal);
-    const exitCode = await new Promise((ended) => child.once('close', ended));
-
-    expect(stderr).toContain('was interrupted');
-    expect(exitCode).toBe(130);
-    expect(existsSync(join(work, 'made'))).toBe(false);
-  });
+    const told = async (text: string): Promise<void> => {
+      for (let tries = 0; !stderr.includes(text); tries += 1) {
+        if (tries === 500) throw new Error(stderr);
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    };
+    return { child, ended, told };
+  }
 });
 
 describe('a site file', () => {

@@ -169,7 +169,7 @@ async function troubled(
   host: SimulatedHost,
   trouble: Trouble,
   figures: Figures,
-  work: (signals: Required<Signals>) => Promise<Ending>,
+  work: (signals: Required<Pick<Signals, 'stop' | 'abandon'>>) => Promise<Ending>,
   meanwhile: (n: number) => void = () => undefined,
 ): Promise<Ending> {
   const [stop, abandon] = [new AbortController(), new AbortController()];

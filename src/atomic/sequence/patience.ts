@@ -1,0 +1,83 @@
+import type { Engine, Signals } from '../engine.ts';
+
+/** How long a sequence waits after a signal. */
+export interface Patience {
+  /** Aborted at the first signal: calls fail, and the undo begins when the body has ended. */
+  readonly stop: AbortSignal;
+  /** Aborted when the body is no longer waited for. */
+  readonly givenUp: AbortSignal;
+  /** Aborted when nothing is waited for: the journal stays open. */
+  readonly abandon: AbortSignal;
+  /** Ends the watch. */
+  readonly forget: () => void;
+}
+
+/** What a sequence does when a signal comes. */
+interface Doing {
+  readonly name: string;
+  /** `body`: code of the body, and no call. `call`: functions of the body. `step`: a program. */
+  readonly now: () => 'body' | 'call' | 'step' | 'nothing';
+  /** The last step or call. */
+  readonly last: () => string | undefined;
+}
+
+/**
+ * Decides what each signal after the first one does. Without `again` the second leaves the journal
+ * open, whatever runs. A person who presses Ctrl-C again is told first what is waited for.
+ */
+export function patienceOf(
+  { stop = never(), abandon: second, again, beneath }: Signals,
+  doing: Doing,
+  tell: Engine['onWaiting'],
+): Patience {
+  const [givenUp, abandon] = [new AbortController(), new AbortController()];
+  let told = false;
+  const leave = (): void => {
+    abandon.abort();
+    givenUp.abort();
+  };
+  const heard = (): void => {
+    const now = again === undefined ? 'nothing' : doing.now();
+    if (now === 'nothing' || now === 'step' || givenUp.signal.aborted) leave();
+    else if (!told) {
+      told = true;
+      tell?.(
+        `"${doing.name}" is not undone yet: its function still runs, ${where(doing)}; it is undone when that ends, or beneath it at the next signal`,
+      );
+    } else if (now === 'call') leave();
+    else giveUp();
+  };
+  const giveUp = (): void => {
+    if (doing.now() !== 'nothing')
+      tell?.(
+        `"${doing.name}" is being undone beneath its function, which still runs, ${where(doing)}: what that writes from now on stays`,
+      );
+    givenUp.abort();
+  };
+  const watched = [
+    ...[second, ...(again ?? [])].map((signal) => ({ signal, act: heard })),
+    { signal: beneath, act: giveUp },
+  ];
+  for (const { signal, act } of watched) {
+    if (signal?.aborted === true) act();
+    else signal?.addEventListener('abort', act, { once: true });
+  }
+  return {
+    stop,
+    givenUp: givenUp.signal,
+    abandon: abandon.signal,
+    forget: () => {
+      for (const { signal, act } of watched) signal?.removeEventListener('abort', act);
+    },
+  };
+}
+
+function where({ now, last }: Doing): string {
+  const name = last();
+  if (name === undefined) return 'before its first step';
+  return now() === 'call' ? `in ${name}` : `after ${name}`;
+}
+
+function never(): AbortSignal {
+  return new AbortController().signal;
+}
