@@ -94,8 +94,7 @@ export function connect(
       who: { user: self.user, argv: options.argv ?? self.argv, bofh: version },
       find: findOperation,
       onLeftAlone:
-        options.onLeftAlone ??
-        ((found) => warn(`left untouched, not created by this sequence: ${found}`)),
+        options.onLeftAlone ?? ((found) => warn(`left untouched, not created by this sequence: ${found}`)),
       onWaiting: options.onWaiting ?? warn,
       ...(options.waitMs === undefined ? {} : { waitMs: options.waitMs }),
       ...(options.onProgress === undefined ? {} : { onProgress: options.onProgress }),
@@ -230,6 +229,22 @@ export async function atomic<T>(
   });
   try {
     return await sequences.run(sequence, () => sequence.run((steps) => body(typed(steps))));
+  } finally {
+    watched?.release();
+  }
+}
+
+/**
+ * Runs a body whose sequences also begin after a first signal, which stops no new work: they close
+ * what an earlier one opened. A second signal stops them.
+ */
+export async function afterSignal<T>(body: () => Promise<T>): Promise<T> {
+  const bofh = currentBofh();
+  const watched = bofh.signals === undefined ? processSignals() : undefined;
+  const { abandon } = bofh.signals ?? watched?.signals ?? {};
+  const signals = abandon === undefined ? {} : { stop: abandon, abandon };
+  try {
+    return await ambient.run({ ...bofh, signals }, body);
   } finally {
     watched?.release();
   }

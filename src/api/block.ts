@@ -1,4 +1,4 @@
-import { atomic, type Bofh, currentBofh, once, refuseInside, single, withBofh } from '../bofh.ts';
+import { afterSignal, atomic, type Bofh, currentBofh, once, refuseInside, single } from '../bofh.ts';
 import type { KeyRef } from '../command/index.ts';
 import { BofhError, RefusedError } from '../core/errors.ts';
 import {
@@ -78,11 +78,11 @@ export async function resize({ what = 'stack', to, ...request }: ResizeRequest):
   try {
     await openAll(bofh, asked, opened);
     const made = await resized(bofh, asked);
-    await closeAll(bofh, asked, opened.splice(0));
+    await closeAll(asked, opened.splice(0));
     return made;
   } finally {
     // The first error is thrown. A container that stays open is visible anyway.
-    await closeAll(bofh, asked, opened).catch((error: unknown) => {
+    await closeAll(asked, opened).catch((error: unknown) => {
       if (!(error instanceof BofhError)) throw error;
     });
   }
@@ -106,14 +106,12 @@ async function resized(bofh: Bofh, asked: Asked): Promise<stack.StackResized> {
   return withReplica(replica, await steps({ ...asked, device, to: 'fill' }), asked.to);
 }
 
-async function closeAll(bofh: Bofh, { key }: Asked, opened: readonly string[]): Promise<void> {
+async function closeAll({ key }: Asked, opened: readonly string[]): Promise<void> {
   // The first signal ended the work inside the containers; it must not keep them open.
-  const { stop, abandon } = bofh.signals ?? {};
-  const isWatched = stop !== undefined && abandon !== undefined;
-  const patient = isWatched ? { ...bofh, signals: { stop: abandon, abandon } } : bofh;
-  for (const name of opened.toReversed())
-    if (key !== undefined)
-      await withBofh(patient, () => atomic('crypt.close', (tx) => tx.crypt.close({ name, key })));
+  await afterSignal(async () => {
+    for (const name of opened.toReversed())
+      if (key !== undefined) await atomic('crypt.close', (tx) => tx.crypt.close({ name, key }));
+  });
 }
 
 type Asked = Parameters<typeof planReplicated>[1];

@@ -1,4 +1,4 @@
-import { userInfo } from 'node:os';
+import { constants, userInfo } from 'node:os';
 import type { Signals } from '../atomic/engine.ts';
 
 /** The user of this process, also through sudo, and its command line. */
@@ -23,17 +23,44 @@ function userName(): string {
 
 const watched = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
-/** Watches the signals that end a process. `release` removes the handlers. */
-export function processSignals(): { readonly signals: Required<Omit<Signals, 'beneath'>>; readonly release: () => void } {
+/** The signals that came, of all sequences of this process. */
+interface Watch {
+  readonly signals: Required<Omit<Signals, 'beneath'>>;
+  readonly hear: (signal: NodeJS.Signals) => void;
+  users: number;
+}
+
+let watch: Watch | undefined;
+
+/**
+ * Watches the signals that end a process, with one handler for all that watch. `release` ends it:
+ * without a watcher a signal does what it would do without bofh. A signal that came is remembered,
+ * so that a program that catches the error of one sequence does not begin the next one.
+ */
+export function processSignals(): { readonly signals: Watch['signals']; readonly release: () => void } {
+  const own = (watch ??= newWatch());
+  if (own.users === 0) for (const signal of watched) process.on(signal, own.hear);
+  own.users += 1;
+  let released = false;
+  return {
+    signals: own.signals,
+    release: () => {
+      if (released) return;
+      released = true;
+      own.users -= 1;
+      if (own.users === 0) for (const signal of watched) process.off(signal, own.hear);
+    },
+  };
+}
+
+function newWatch(): Watch {
   const each = Array.from({ length: 4 }, () => new AbortController());
   const [stop, abandon, ...again] = each.map(({ signal }) => signal);
   if (stop === undefined || abandon === undefined) throw new TypeError('there are four of them');
-  const heard = (): void => each.find(({ signal }) => !signal.aborted)?.abort();
-  for (const signal of watched) process.on(signal, heard);
-  return {
-    signals: { stop, abandon, again },
-    release: () => {
-      for (const signal of watched) process.off(signal, heard);
-    },
+  const hear = (signal: NodeJS.Signals): void => {
+    // As without a handler, unless the program handles it too, or chose its own exit code.
+    if (process.listenerCount(signal) === 1) process.exitCode ??= 128 + constants.signals[signal];
+    each.find((one) => !one.signal.aborted)?.abort();
   };
+  return { signals: { stop, abandon, again }, hear, users: 0 };
 }

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { Engine, Signals } from '../engine.ts';
 
 /** How long a sequence waits after a signal. */
@@ -58,6 +59,8 @@ export function patienceOf(
     ...[second, ...(again ?? [])].map((signal) => ({ signal, act: heard })),
     { signal: beneath, act: giveUp },
   ];
+  // Many sequences and steps at once listen to them, which is no leak.
+  setMaxListeners(0, stop, givenUp.signal, abandon.signal, ...watched.flatMap(({ signal }) => signal ?? []));
   for (const { signal, act } of watched) {
     if (signal?.aborted === true) act();
     else signal?.addEventListener('abort', act, { once: true });

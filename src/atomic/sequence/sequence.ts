@@ -1,4 +1,4 @@
-import { messageOf, JournalError, UsageError } from '../../core/errors.ts';
+import { InterruptedError, messageOf, JournalError, UsageError } from '../../core/errors.ts';
 import { Announcements } from './announcement.ts';
 import { claim } from '../locks/claims.ts';
 import { commit, rollBack, type Ending } from '../undo/finish.ts';
@@ -80,7 +80,11 @@ export class AtomicOperationSequence {
       options.engine.onWaiting,
     );
     this.#locks = options.engine.locks.open();
-    this.#lines = new Announcements(options.engine, { id: this.id, name: this.#name, stop: this.#patience.stop });
+    this.#lines = new Announcements(options.engine, {
+      id: this.id,
+      name: this.#name,
+      stop: this.#patience.stop,
+    });
   }
 
   /** Whether steps can still be added. */
@@ -97,6 +101,10 @@ export class AtomicOperationSequence {
     if (this.#begun) throw new UsageError(`the sequence "${this.#name}" has been run already`);
     this.#begun = true;
     try {
+      if (this.#patience.stop.aborted)
+        throw new InterruptedError(`"${this.#name}" was not begun, because a signal came before it`, {
+          remedy: 'a program that handles signals itself says so: withBofh(connect({ signals: {} }), …)',
+        });
       this.#boot = (await this.#engine.host.facts()).boot;
       const outcome = await settle(this.#root, this.#patience, () => body(this.#steps(this.#root)));
       if (outcome.ok) return await this.#commit(outcome.value);
@@ -146,13 +154,15 @@ export class AtomicOperationSequence {
         tracked(code.kind, async () => (await takeStep(this.#home(own, place), code, args)).value as never),
       temporary: (code, args) => tracked(code.kind, () => this.#temporary(own, place, code, args)),
       effect: (name, forward, inverse, options) =>
-        tracked(textOf(name), () =>
-          takeEffect(
-            home(),
-            { name: checkName('a pair of functions', name), claims: options?.claims },
-            forward,
-            inverse,
-          ),
+        tracked(
+          textOf(name),
+          () =>
+            takeEffect(
+              home(),
+              { name: checkName('a pair of functions', name), claims: options?.claims },
+              forward,
+              inverse,
+            ),
           'call',
         ),
       call: (f, ...args) => tracked(nameOf(f), () => takeCall(home(), f, args, this.#reverse), 'call'),

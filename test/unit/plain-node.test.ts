@@ -1,0 +1,124 @@
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { builtCommand } from './cli/support/built.ts';
+
+let work = '';
+beforeEach(() => {
+  work = mkdtempSync(join(tmpdir(), 'bofh-plain-'));
+});
+afterEach(() => rmSync(work, { recursive: true, force: true }));
+
+interface Ended {
+  readonly exitCode: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly lines: readonly string[];
+  readonly stderr: string;
+}
+
+/**
+ * A program of plain Node.js that imports the library as it is published, on a simulated host whose sequences watch the signals of
+ * their process. It gets `signals` when it prints "ready", one for each time.
+ */
+async function plainNode(text: string, signals: readonly NodeJS.Signals[] = []): Promise<Ended> {
+  const dist = dirname(await builtCommand());
+  const script = join(work, 'script.mjs');
+  writeFileSync(
+    script,
+    `import { setTimeout as delay } from 'node:timers/promises';
+     import * as bofh from ${JSON.stringify(join(dist, 'index.js'))};
+     import { simulatedBofh, simulatedHost } from ${JSON.stringify(join(dist, 'testing.js'))};
+     const { atomic, BofhError, InterruptedError, withBofh } = bofh;
+     const host = simulatedHost();
+     const { signals, ...simulated } = simulatedBofh({ host });
+     const make = (name) => withBofh(simulated, () => atomic(name, async (tx) => {
+       await tx.lvm.createLv({ vg: 'vg0', name, size: '4m' });
+       console.log('made', name);
+       return tx;
+     }));
+     ${text}`,
+  );
+  const child = spawn(process.execPath, [script], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const left = [...signals];
+  let [stdout, stderr] = ['', ''];
+  child.stderr.on('data', (part: Buffer) => (stderr += part.toString()));
+  child.stdout.on('data', (part: Buffer) => {
+    stdout += part.toString();
+    if (part.toString().includes('ready')) child.kill(left.shift() ?? 0);
+  });
+  return await new Promise((resolve) => {
+    child.once('close', (exitCode, signal) =>
+      resolve({ exitCode, signal, lines: stdout.trimEnd().split('\n'), stderr }),
+    );
+  });
+}
+
+describe('in plain Node.js', () => {
+  const loop = `
+    for (const name of ['a', 'b', 'c', 'd']) {
+      try {
+        await withBofh(simulated, () => atomic(name, async (tx) => {
+          await tx.lvm.createLv({ vg: 'vg0', name, size: '4m' });
+          console.log('made', name);
+          if (name !== 'b') return;
+          console.log('ready');
+          await delay(5000, undefined, { signal: tx.signal });
+        }));
+      } catch (error) {
+        if (!(error instanceof BofhError)) throw error;
+        console.log(error.name, name);
+      }
+    }`;
+
+  it('no sequence begins after a signal, whatever the program catches: exit 130', async () => {
+    const { exitCode, lines } = await plainNode(loop, ['SIGINT']);
+
+    expect(lines).toEqual([
+      ...['made a', 'made b', 'ready', 'InterruptedError b'],
+      ...['InterruptedError c', 'InterruptedError d'],
+    ]);
+    expect(exitCode).toBe(130);
+  });
+
+  it('a second signal ends a program that goes on without a sequence', async () => {
+    const { signal, lines } = await plainNode(`${loop}\nconsole.log('ready');\nawait delay(20_000);`, [
+      'SIGTERM',
+      'SIGTERM',
+    ]);
+
+    expect(lines.at(-1)).toBe('ready');
+    expect(signal).toBe('SIGTERM');
+  });
+
+  it('a program that says that it handles signals itself goes on', async () => {
+    const { exitCode, lines } = await plainNode(
+      `process.on('SIGHUP', () => console.log('reload'));
+       await withBofh({ ...simulated, signals: {} }, () => atomic('a', async (tx) => {
+         await tx.lvm.createLv({ vg: 'vg0', name: 'a', size: '4m' });
+         console.log('ready');
+         await delay(300);
+       }));
+       await make('b');`,
+      ['SIGHUP'],
+    );
+
+    expect(lines).toEqual(['ready', 'reload', 'made b']);
+    expect(exitCode).toBe(0);
+  });
+
+  it('many sequences at once need one handler of each signal, and none is left', async () => {
+    const { lines, stderr } = await plainNode(
+      `const names = Array.from({ length: 12 }, (_, i) => 'v' + i);
+       await Promise.all(names.map((name) => withBofh(simulated, () => atomic(name, async (tx) => {
+         await tx.file.create({ path: '/root/' + name, content: '', mode: 0o600 });
+         await delay(100);
+       }))));
+       console.log('handlers', process.listenerCount('SIGINT'));`,
+    );
+
+    expect(stderr).toBe('');
+    expect(lines).toEqual(['handlers 0']);
+  });
+});
