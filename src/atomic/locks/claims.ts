@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { JournalError, UsageError } from '../../core/errors.ts';
+import { atWorkOn, isVerdict } from './at-work.ts';
 import type { Engine } from '../engine.ts';
 import { hostKey, keyInWords } from './host-key.ts';
 import { type Journal, reservingOf } from '../journal/journal-writer.ts';
@@ -103,17 +104,52 @@ async function lockObjects(at: Claiming, claims: Claims): Promise<void> {
 
 /** Repeats the check until there is no obstacle, or until the time limit. */
 async function untilFree(
-  { engine, stop }: Claiming,
+  { engine, stop }: Pick<Claiming, 'engine' | 'stop'>,
   inTheWay: () => Promise<string | undefined>,
+  cause?: () => unknown,
 ): Promise<void> {
   const deadline = performance.now() + (engine.waitMs ?? 0);
   for (;;) {
     const what = await inTheWay();
     if (what === undefined) return;
     if (performance.now() >= deadline || stop.aborted)
-      throw new JournalError(what, { remedy: 'try again when it has ended, or with --wait 60s' });
+      throw new JournalError(what, {
+        remedy: 'try again when it has ended, or with --wait 60s',
+        cause: cause?.(),
+      });
     await delay(200);
   }
+}
+
+/**
+ * Judges the host for a step. A verdict about an object that a living sequence works on is none: it
+ * is judged again when that has ended, or the sequence is named, never how to destroy what it has.
+ */
+export async function judge<T>(
+  at: Pick<Claiming, 'engine' | 'id' | 'stop'>,
+  step: { readonly kind: string; readonly args: unknown },
+  check: () => Promise<T>,
+): Promise<T> {
+  let verdict: unknown;
+  let value: { readonly of: T } | undefined;
+  const inTheWay = async (): Promise<string | undefined> => {
+    try {
+      value = { of: await check() };
+      return undefined;
+    } catch (error) {
+      if (!isVerdict(error)) throw error;
+      verdict = error;
+    }
+    const other = await atWorkOn(at.engine, at.id, step);
+    if (other !== undefined)
+      return `${said(at.engine, other.key)} is in use by ${sequenceInWords(other.seen)}`;
+    // One may have ended since the check.
+    value = { of: await check() };
+    return undefined;
+  };
+  await untilFree(at, inTheWay, () => verdict);
+  if (value === undefined) throw new TypeError('it was not judged');
+  return value.of;
 }
 
 /**

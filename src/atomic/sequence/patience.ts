@@ -24,7 +24,7 @@ interface Doing {
 
 /**
  * Decides what each signal after the first one does. Without `again` the second leaves the journal
- * open, whatever runs. A person who presses Ctrl-C again is told first what is waited for.
+ * open, whatever runs. A person who presses Ctrl-C again first reads what is waited for.
  */
 export function patienceOf(
   { stop = never(), abandon: second, again, beneath }: Signals,

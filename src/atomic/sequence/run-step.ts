@@ -1,5 +1,5 @@
 import { IdentityTaken, NotDone, RefusedError } from '../../core/errors.ts';
-import { claim, refuseDamaged, refuseLostLock, withHost, type Claiming } from '../locks/claims.ts';
+import { claim, judge, refuseDamaged, refuseLostLock, withHost, type Claiming } from '../locks/claims.ts';
 import { changing } from '../engine.ts';
 import { hostKey } from '../locks/host-key.ts';
 import { append, type Journal } from '../journal/journal-writer.ts';
@@ -98,7 +98,9 @@ async function prepare(home: StepHome, code: AnyOperation, args: unknown, n: num
   const mark = `bofh.${home.id}.${n}`;
   const claimsOf = async (undoData: unknown): Promise<Claims> =>
     code.claims({ args, undo: undoData, on: engine.on });
-  const chosen = await code.prepare({ args, mark, host: engine.host });
+  const chosen = await judge(home, { kind: code.kind, args }, () =>
+    code.prepare({ args, mark, host: engine.host }),
+  );
   const claims = await claimsOf(chosen);
   await claim(home, code.kind, n, claims);
   const undoData = await code.prepare({ args, mark, host: engine.host, chosen });

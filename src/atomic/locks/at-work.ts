@@ -1,0 +1,90 @@
+import { BofhError, CommandError, RefusedError, UsageError } from '../../core/errors.ts';
+import type { Engine } from '../engine.ts';
+import { journals, workedOn, type Seen } from '../journal/scan.ts';
+import { exclusive, isLeft, type Step } from '../journal/state.ts';
+import type { Key } from '../operation.ts';
+import { hostKey, ownKey } from './host-key.ts';
+
+/** A living sequence that works on an object that the arguments of a step name. */
+export interface AtWork {
+  readonly key: Key;
+  readonly seen: Seen;
+}
+
+/** Whether an error is a verdict about the host, which a living sequence may be changing. */
+export function isVerdict(error: unknown): boolean {
+  if (error instanceof CommandError)
+    return ['exists', 'not-found', 'busy', 'no-space'].includes(error.reason);
+  return error instanceof RefusedError || error instanceof UsageError;
+}
+
+/**
+ * Finds the living sequence whose objects a step names: what its check found there may be gone, or
+ * be there, in a moment. The claims of a step are known only after its check, so its arguments are
+ * compared: paths as the devices that they lead to, names with those of steps of the same driver.
+ */
+export async function atWorkOn(
+  engine: Engine,
+  own: string,
+  step: { readonly kind: string; readonly args: unknown },
+): Promise<AtWork | undefined> {
+  const living = await livingJournals(engine, own);
+  if (living.length === 0) return undefined;
+  const texts = textsIn(step.args);
+  const devices = await Promise.all(
+    texts.filter((text) => text.startsWith('/')).map((path) => keysAt(engine, path)),
+  );
+  const named = new Set(devices.flatMap(({ keys }) => keys));
+  const beneath = new Set(devices.flatMap((each) => each.beneath));
+  const names = texts.filter((text) => !text.startsWith('/'));
+  const pairs = new Set(names.flatMap((a) => names.map((b) => `${a}/${b}`)));
+  const isNamed = (other: Step, key: Key, mode: 'exclusive' | 'shared'): boolean => {
+    if (named.has(key) || (mode === 'exclusive' && beneath.has(key))) return true;
+    if (driverOf(other.intent.kind) !== driverOf(step.kind)) return false;
+    const name = nameIn(ownKey(engine.host.name, key));
+    return pairs.has(name) || (mode === 'exclusive' && names.includes(name));
+  };
+  for (const seen of living)
+    for (const other of seen.state.steps.filter((each) => isLeft(seen.state, each))) {
+      const { claims, host } = other.intent;
+      if (claims === null || host !== engine.host.name) continue;
+      const key =
+        exclusive(claims).find((each) => isNamed(other, each, 'exclusive')) ??
+        (claims.needs ?? []).find((each) => isNamed(other, each, 'shared'));
+      if (key !== undefined) return { key, seen };
+    }
+  return undefined;
+}
+
+async function livingJournals(engine: Engine, own: string): Promise<readonly Seen[]> {
+  const open = journals(engine, own).filter(({ state }) => state.closed === undefined);
+  const worked = open.length === 0 ? [] : await workedOn(engine, open);
+  return open.filter((_, i) => worked[i]?.owner === 'running');
+}
+
+async function keysAt(engine: Engine, path: string) {
+  const all = (keys: readonly Key[]) => keys.map((key) => hostKey(engine, key));
+  const plain = [`file:${path}`, `mnt:${path}`];
+  try {
+    const { key, beneath } = await engine.on(path);
+    return { keys: all([...plain, key]), beneath: all(beneath) };
+  } catch (error) {
+    // It is no device, or there is none now.
+    if (!(error instanceof BofhError)) throw error;
+    return { keys: all(plain), beneath: [] };
+  }
+}
+
+function textsIn(value: unknown): readonly string[] {
+  if (typeof value === 'string') return [value];
+  return typeof value === 'object' && value !== null ? Object.values(value).flatMap(textsIn) : [];
+}
+
+function driverOf(kind: string): string | undefined {
+  return kind.split('.')[0];
+}
+
+/** `vg0/web1` of `lv:vg0/web1`. */
+function nameIn(key: Key): string {
+  return key.slice(key.indexOf(':') + 1);
+}

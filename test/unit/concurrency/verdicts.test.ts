@@ -1,0 +1,134 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { describe, expect, it } from 'vitest';
+import { atomic, type Bofh, withBofh } from '../../../src/bofh.ts';
+import { BofhError, JournalError, RefusedError } from '../../../src/core/errors.ts';
+import type { Tx } from '../../../src/operations.ts';
+import { simulatedBofh, simulatedHost } from '../../../src/simulator/index.ts';
+import { rejectionOf } from '../../support/rejection.ts';
+
+type Act = (tx: Tx) => Promise<unknown>;
+
+const image: Act = (tx) => tx.block.createImage({ file: '/srv/x.img', size: '8m' });
+const volume: Act = (tx) => tx.lvm.createLv({ vg: 'vg0', name: 'a', size: '8m' });
+const format: Act = (tx) => tx.filesystem.create({ device: '/dev/vg0/a', type: 'ext4' });
+const attached: Act = async (tx) => {
+  await image(tx);
+  await tx.block.attachLoop({ file: '/srv/x.img' });
+};
+const formatted: Act = async (tx) => {
+  await attached(tx);
+  await tx.filesystem.create({ device: '/dev/loop0', type: 'ext4' });
+};
+
+/** A host with an empty volume vg0/old. */
+async function start(waitMs = 0) {
+  const host = simulatedHost();
+  host.admin.mkdir('/srv');
+  host.admin.mkdir('/mnt/a');
+  const plain = simulatedBofh({ host });
+  const bofh: Bofh = { ...plain, engine: { ...plain.engine, waitMs } };
+  const on = <T>(name: string, body: (tx: Tx) => Promise<T>) => withBofh(bofh, () => atomic(name, body));
+  await on('old', (tx) => tx.lvm.createLv({ vg: 'vg0', name: 'old', size: '8m' }));
+  return { host, on };
+}
+
+/** What the second sequence is told while the first one has done `first` and is not over. */
+async function meanwhile(first: Act, second: Act, waitMs = 0, end: 'commits' | 'fails' = 'commits') {
+  const { on } = await start(waitMs);
+  let begin = (): void => undefined;
+  const begun = new Promise<void>((resolve) => (begin = resolve));
+  let over = (): void => undefined;
+  const held = new Promise<void>((resolve) => (over = resolve));
+  const a = on('first', async (tx) => {
+    await first(tx);
+    begin();
+    await held;
+    if (end === 'fails') throw new Error('on purpose');
+  }).catch(() => undefined);
+  await Promise.race([begun, a]);
+  const b = on('second', second).then(
+    () => 'done' as const,
+    (error: unknown) => error,
+  );
+  if (waitMs > 0) await delay(300);
+  else await b;
+  over();
+  await a;
+  return await b;
+}
+
+describe('while another sequence is at work on the object', () => {
+  it.each<readonly [string, Act, Act, string]>([
+    ['a file that it created', image, image, 'file:/srv/x.img'],
+    ['a file that it attached', attached, (tx) => tx.block.attachLoop({ file: '/srv/x.img' }), 'x.img'],
+    [
+      'a device that it formatted',
+      formatted,
+      (tx) => tx.filesystem.create({ device: '/dev/loop0', type: 'ext4' }),
+      'x.img',
+    ],
+    ['a volume that it created', volume, volume, 'lv:vg0/a'],
+    [
+      'a volume that it renamed',
+      (tx) => tx.lvm.renameLv({ vg: 'vg0', name: 'old', to: 'new' }),
+      (tx) => tx.lvm.removeLv({ vg: 'vg0', name: 'old' }),
+      'lv:vg0/old',
+    ],
+    [
+      'a volume that it formatted and mounted',
+      async (tx) => {
+        await volume(tx);
+        await format(tx);
+        await tx.mount.mount({ device: '/dev/vg0/a', mode: 'rw', path: '/mnt/a' });
+      },
+      (tx) => tx.lvm.removeLv({ vg: 'vg0', name: 'a' }),
+      'lv:vg0/a',
+    ],
+  ])('%s: names that sequence, not how to destroy what it has', async (_what, first, second, key) => {
+    const error = await meanwhile(first, second);
+
+    expect(error).toBeInstanceOf(JournalError);
+    const { message, remedy } = error as BofhError;
+    expect(message).toContain(key);
+    expect(message).toMatch(/is in use by sequence \S+ "first" \(pid \d+: .*bofh/);
+    expect(remedy).toBe('try again when it has ended, or with --wait 60s');
+  });
+
+  it('waits as long as it may, and judges what is there then', async () => {
+    const [committed, failed] = await Promise.all([
+      meanwhile(image, image, 5000),
+      meanwhile(image, image, 5000, 'fails'),
+    ]);
+
+    expect(committed).toBeInstanceOf(RefusedError);
+    expect((committed as BofhError).message).toContain('exists');
+    expect(failed).toBe('done');
+  });
+
+  it('a verdict about another object is given at once', async () => {
+    const error = await meanwhile(image, (tx) => tx.lvm.createLv({ vg: 'vg0', name: 'old', size: '8m' }));
+
+    expect(error).toBeInstanceOf(RefusedError);
+    expect((error as BofhError).message).toContain('vg0/old');
+  });
+
+  it('one in the same volume group that is too large is told that the group is full', async () => {
+    const error = await meanwhile(volume, (tx) => tx.lvm.createLv({ vg: 'vg0', name: 'b', size: '1t' }));
+
+    expect(error).toBeInstanceOf(RefusedError);
+  });
+
+  it('its own objects are judged as ever', async () => {
+    const { on } = await start();
+
+    const error = await rejectionOf(
+      on('one', async (tx) => {
+        await volume(tx);
+        await volume(tx);
+      }),
+    );
+
+    expect((error as Error).message).toContain('vg0/a');
+    expect((error as Error).message).not.toContain('in use by sequence');
+  });
+});
