@@ -55,7 +55,21 @@ async function exists(host: ReadHost, path: string): Promise<boolean> {
  */
 export async function kernelText(host: ReadHost, path: string): Promise<string | undefined> {
   if (!(await exists(host, path))) return undefined;
-  return nameOf(await host.readFile(path)).replace(/\n$/, '');
+  const bytes = await host.readFile(path).catch((error: unknown) => {
+    if (isGone(error)) return undefined;
+    throw error;
+  });
+  return bytes === undefined ? undefined : nameOf(bytes).replace(/\n$/, '');
+}
+
+/**
+ * The kernel removed the file, or is removing it, since it was listed: another process detached the
+ * device.
+ */
+function isGone(error: unknown): boolean {
+  if (!(error instanceof CommandError)) return false;
+  const { reason, cause } = error;
+  return reason === 'not-found' || (cause instanceof Error && 'code' in cause && cause.code === 'ENODEV');
 }
 
 /** Names in a kernel directory; none if this device, or this kernel, has no such directory. */

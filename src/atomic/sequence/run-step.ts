@@ -30,7 +30,8 @@ export interface StepDone {
   readonly value: unknown;
 }
 
-const identityTries = 5;
+/** With many at once each may have to step aside for all others. */
+const identityTries = 100;
 
 /**
  * Runs one step, from its checks to its `done` line. An identity that another process took is

@@ -68,7 +68,8 @@ export const attachLoop = operation({
     try {
       await host.run(attach(wanted));
     } catch (error) {
-      if (!(error instanceof CommandError) || error.reason !== 'busy') throw error;
+      // While another losetup creates the same number, its node is missing for a moment.
+      if (!(error instanceof CommandError) || !['busy', 'not-found'].includes(error.reason)) throw error;
       await refuseTaken(host, wanted, error);
     }
     const made = await loopNumbered(host, wanted.number);
