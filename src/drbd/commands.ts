@@ -20,12 +20,13 @@ export function drbdEvents(): ReadCommand<readonly ResourceState[]> {
 
 /**
  * Every resource in the configuration, also of other hosts; with a file that is not installed yet,
- * only its resources.
+ * only its resources. A dry run, because otherwise drbdadm reads nothing while this host lacks the
+ * address of one of them, as when a link is down (verify_ips of drbdadm_main.c, 9.22).
  */
 export function drbdConfig(file?: string): ReadCommand<readonly Configured[]> {
   return {
     tool: 'drbdadm',
-    argv: [...(file === undefined ? [] : ['-c', file]), 'dump-xml'],
+    argv: [...(file === undefined ? [] : ['-c', file]), '--dry-run', 'dump-xml'],
     access: 'read',
     parse: ({ stdout }) => parseConfig(stdout),
     classify: classifyDrbd,

@@ -50,7 +50,7 @@ export interface Configured {
   readonly line: number;
   /** Empty: its file is incomplete. */
   readonly hosts: readonly ConfiguredHost[];
-  /** Options of the resource itself, without those of `common` and of its connections. */
+  /** Options of the resource with those of `common`, without those of its connections. */
   readonly options: Options;
   readonly connections: readonly ConfiguredConnection[];
 }
@@ -90,7 +90,7 @@ const attributes = {
 };
 
 /**
- * Every resource of the configuration, from `drbdadm dump-xml`: for an 8.4 module (drbdadm-84), and
+ * Every resource of the configuration, from `drbdadm --dry-run dump-xml`: for an 8.4 module (drbdadm-84), and
  * for 9, which adds `connection`, where a host may have its address (as LINSTOR writes it). The
  * top-level elements beside the resources apply to all of them (`common`, which is merged into
  * each, and `global`).
@@ -201,12 +201,16 @@ export function addressesOf({
 
 function volumeOf(element: XmlElement): ConfiguredVolume {
   const { vnr } = attributes.volume.parse(element.attributes);
-  const { one } = partsOf(element, ['device', 'disk', 'meta-disk', 'section']);
-  const { index } = attributes.metaDisk.parse(one('meta-disk').attributes);
+  const { many, one } = partsOf(element, ['device', 'disk', 'meta-disk', 'section']);
   const { minor } = attributes.device.parse(one('device').attributes);
+  const its = { volume: vnr, minor, device: deviceIn(one('device'), minor) };
+  // A dry run of drbdadm 9 shows `none` like this, without the metadata (9.22).
+  if (one('disk').children.length === 0 && many('meta-disk').length === 0)
+    return { ...its, metadata: 'internal' };
+  const { index } = attributes.metaDisk.parse(one('meta-disk').attributes);
   const [path, where] = [textIn(one('disk')), textIn(one('meta-disk'))];
   return {
-    ...{ volume: vnr, minor, device: deviceIn(one('device'), minor) },
+    ...its,
     ...(path === 'none' ? {} : { disk: path }),
     metadata: where === 'internal' ? where : { device: where, ...(index === undefined ? {} : { index }) },
   };

@@ -8,6 +8,7 @@ import { type DrbdAdmin, drbdActs } from './drbd.ts';
 import { type FileAdmin, fileActs } from './files.ts';
 import { type GroupAdmin, groupActs } from './groups.ts';
 import { type MountAdmin, mountActs } from './mounts.ts';
+import { type NetworkAdmin, networkActs } from './network.ts';
 import { type VolumeAdmin, volumeActs } from './volumes.ts';
 
 /** Acts of an administrator on the host, without bofh. All of them are immediate and durable. */
@@ -20,6 +21,7 @@ export interface Admin
     MountAdmin,
     DomainAdmin,
     DrbdAdmin,
+    NetworkAdmin,
     BtrfsAdmin {}
 
 /** Somebody else, on a host in memory. */
@@ -34,6 +36,7 @@ export function admin(world: World): Admin {
     ...mountActs(world, does),
     ...domainActs(world, does),
     ...drbdActs(world, does),
+    ...networkActs(world, does),
     ...btrfsActs(world, does),
   };
 }

@@ -80,7 +80,7 @@ export interface World {
   readonly memoryMiB: number;
   readonly bridges: readonly string[];
   /** Of its network card, eth0: `10.0.0.1/24`. */
-  readonly addresses: readonly string[];
+  addresses: readonly string[];
   /** Counts changes: derived data are computed again. */
   revision: number;
   readonly processes: SimulatedProcess[];
@@ -154,7 +154,7 @@ export interface WorldOptions {
   readonly memoryMiB?: number;
   /** Default: `xenbr0`. */
   readonly bridges?: readonly string[];
-  /** Of a network card, eth0: `10.0.0.1/24`. Default: there is none. */
+  /** Of a network card, eth0 (default: `10.0.0.1/24`); with none it has no card. */
   readonly addresses?: readonly string[];
 }
 
@@ -194,7 +194,7 @@ export function bareWorld(
     nextDomid: 1,
     memoryMiB: options.memoryMiB ?? 4096,
     bridges: options.bridges ?? ['xenbr0'],
-    addresses: options.addresses ?? [],
+    addresses: options.addresses ?? ['10.0.0.1/24'],
     revision: 0,
     processes: [],
     nextPid: 1000,

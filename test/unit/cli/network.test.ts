@@ -5,7 +5,7 @@ import { runVerb } from './support/run-verb.ts';
 import { testRuntime } from './support/runtime.ts';
 
 function stage() {
-  const host = simulatedHost();
+  const host = simulatedHost({ addresses: [] });
   const { domid } = host.admin.startDomain({ name: 'web1' });
   const at = (said: Parameters<typeof testRuntime>[1] = {}) => testRuntime(simulatedBofh({ host }), said);
   return { host, at, vif: `vif${String(domid)}.0`, domid };

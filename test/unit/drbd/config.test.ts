@@ -9,8 +9,8 @@ const dump = (name: string) => recorded(`drbdadm/dump-xml-${name}`).stdout;
 
 describe('drbdadm dump-xml', () => {
   it('is asked of the configuration, or of a file that is none yet', () => {
-    expect(drbdConfig()).toMatchObject({ tool: 'drbdadm', argv: ['dump-xml'], access: 'read' });
-    expect(drbdConfig('/etc/x.res').argv).toEqual(['-c', '/etc/x.res', 'dump-xml']);
+    expect(drbdConfig()).toMatchObject({ tool: 'drbdadm', argv: ['--dry-run', 'dump-xml'], access: 'read' });
+    expect(drbdConfig('/etc/x.res').argv).toEqual(['-c', '/etc/x.res', '--dry-run', 'dump-xml']);
   });
 
   it('of a host without resources is empty', () => {
@@ -19,6 +19,19 @@ describe('drbdadm dump-xml', () => {
 
   it('has a resource on no host of a file that ends behind its first line', () => {
     expect(parse(dump(`cut-short@${rig}`))).toMatchObject([{ name: 'broken', hosts: [] }]);
+  });
+
+  it.each(['84', '9'])('shows hosts and the options of common in a dry run of drbdadm %s', (series) => {
+    const [web1, web2] = parse(dump(`dry-run@9.22.0-drbdadm-${series}`));
+    expect(web1).toMatchObject({
+      hosts: [
+        { address: { address: '10.9.9.1' }, volumes: [{ disk: '/dev/vg0/web1' }] },
+        { names: ['host2'] },
+      ],
+      options: { net: { protocol: 'C', 'verify-alg': 'crc32c' } },
+      connections: [{ net: { protocol: 'C', 'ping-timeout': '10', 'verify-alg': 'crc32c' } }],
+    });
+    expect(web2?.hosts[0]?.volumes.map(({ disk }) => disk)).toEqual(['/dev/vg0/web2', undefined]);
   });
 
   it('tells each resource with its hosts, volumes and addresses', () => {

@@ -198,6 +198,13 @@ const rows: readonly Row<string>[] = [
     ),
     /<volume> has not one <meta-disk>/,
   ),
+  at(
+    'no disk, as a dry run of drbdadm 9 shows it',
+    resource(
+      host('alpha', `<volume vnr="0"><device minor="1">/dev/drbd1</device><disk></disk></volume>${address}`),
+    ),
+    ['r | alpha ipv4:10.0.0.1:7789 0:1:/dev/drbd1:none:internal'],
+  ),
   at('an empty disk', resource(host('alpha', `${volume({ disk: '' })}${address}`)), /<disk> is no mere text/),
   at(
     'an option without a name',

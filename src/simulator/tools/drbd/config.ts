@@ -105,6 +105,32 @@ function refuseTwice(all: readonly SimulatedConfig[]): void {
   }
 }
 
+/** Every address of this host must be on an interface that is up (verify_ips of v84/drbdadm_main.c, 9.22). */
+export function verifyAddresses(world: World, all: readonly SimulatedConfig[]): void {
+  // The addresses of a real host, under a plan, are not the model's.
+  if (world.overlay !== undefined) return;
+  const own = ['127.0.0.1', ...world.addresses.map((each) => each.split('/')[0])];
+  const missing = all.flatMap(({ name, file, hosts }) =>
+    hosts
+      .filter((each) => each.name === world.hostname && /^ipv[46]$/.test(each.family))
+      .filter(({ address }) => !own.includes(address))
+      .map(
+        ({ address }) =>
+          `${file}: in resource ${name}, on ${world.hostname}:\n\tIP ${address} not found on this host.`,
+      ),
+  );
+  if (missing.length > 0) throw new ConfigError(missing.join('\n'));
+}
+
+/** With the options of `common`, as a dry run shows a resource (expand_common of v84/drbdadm_parser.c, 9.22). */
+export function expanded(config: SimulatedConfig, common: SimulatedConfig['options']): SimulatedConfig {
+  const sections = [...new Set([...common.keys(), ...config.options.keys()])];
+  const optionsIn = (section: string) => [
+    ...new Map([...(common.get(section) ?? []), ...(config.options.get(section) ?? [])]),
+  ];
+  return { ...config, options: new Map(sections.map((section) => [section, optionsIn(section)])) };
+}
+
 const token = /#[^\n]*|"(?<quoted>[^"\n]*)"|(?<mark>[{};])|(?<word>[^\s{};"#]+)|(?<newline>\n)|[ \t]+/y;
 
 function parse(text: string, file: string): readonly Statement[] {

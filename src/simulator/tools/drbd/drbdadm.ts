@@ -7,7 +7,16 @@ import type { World } from '../../world/world.ts';
 import { createMd, drbdmeta, nameMetadata } from './metadata.ts';
 import { addressesIn, attached, notAllocated, resourceNamed, volumeVerbs } from './volumes.ts';
 import { failed, ok, type ToolCall, type ToolModel } from '../answer.ts';
-import { ConfigError, configFile, configOf, dumpXml, type SimulatedConfig, commonOf } from './config.ts';
+import {
+  commonOf,
+  ConfigError,
+  configFile,
+  configOf,
+  dumpXml,
+  expanded,
+  type SimulatedConfig,
+  verifyAddresses,
+} from './config.ts';
 
 /** drbd-utils 9.22 over module 8.4.11, of a host whose peers are never there, unless it is linked to one (`linkDrbd`). */
 export const drbdTools: Readonly<Record<string, ToolModel>> = { drbdadm, drbdmeta, drbdsetup };
@@ -88,13 +97,19 @@ function version({ drbd }: World): Answer {
   );
 }
 
+/** Verbs that fail without the address of this host, unless they only show what they would do (cmds of v84/drbdadm_main.c). */
+const verifying: ReadonlySet<string> = new Set([
+  ...['adjust', 'connect', 'invalidate-remote', 'pause-sync', 'resize', 'resume-sync', 'up', 'verify'],
+]);
+
 function drbdadm(call: ToolCall): Answer {
   const { world, argv } = call;
   if (argv.join(' ') === '--version') return version(world);
   const file = argv[0] === '-c' ? argv[1] : undefined;
   const isTest = argv[0] === '--config-to-test' && argv[1] === '/dev/stdin';
   const words = file !== undefined || isTest ? argv.slice(2) : argv;
-  const isDump = words.join(' ') === 'dump-xml';
+  const isDump = ['dump-xml', '--dry-run dump-xml'].includes(words.join(' '));
+  const isDry = words[0] === '--dry-run';
   const target = words.at(-1) ?? '';
   const act = verbs[words.slice(0, -1).join(' ')];
   if (!isDump && (act === undefined || target.startsWith('-')))
@@ -102,12 +117,16 @@ function drbdadm(call: ToolCall): Answer {
   look(world);
   try {
     const all = configOf(world, { only: file, more: isTest ? call.stdin : undefined });
-    if (isDump || act === undefined) return ok(dumpXml(all, file ?? configFile, commonOf(world)));
+    if (isDump || act === undefined) {
+      if (!isDry) verifyAddresses(world, all);
+      const common = commonOf(world);
+      return ok(dumpXml(isDry ? all.map((each) => expanded(each, common)) : all, file ?? configFile, common));
+    }
     const [name, volume] = target.split('/');
     const config = all.find((each) => each.name === name);
-    return config === undefined
-      ? failed(1, `'${target}' not defined in your config (for this host).`)
-      : act(world, config, volume === undefined ? undefined : Number(volume));
+    if (config === undefined) return failed(1, `'${target}' not defined in your config (for this host).`);
+    if (!isDry && verifying.has(words[0] ?? '')) verifyAddresses(world, [config]);
+    return act(world, config, volume === undefined ? undefined : Number(volume));
   } catch (error) {
     if (error instanceof ConfigError) return failed(10, error.message);
     throw error;
