@@ -1,16 +1,35 @@
 import type { ReadHost } from '../command/index.ts';
-import { differences, moduleVersion, resources } from '../drbd/index.ts';
+import {
+  differences,
+  findings,
+  missingAddresses,
+  moduleVersion,
+  resources,
+  withPeerName,
+} from '../drbd/index.ts';
+import { interfaces } from '../network/index.ts';
 import { type Finding, finding, looking } from './finding.ts';
 
-/** Reports resources whose running state differs from their configuration. */
+/** Reports the problems of every resource, and where its running state differs from its configuration. */
 export async function drbd(host: ReadHost, root: boolean): Promise<readonly Finding[]> {
   return looking({ check: 'drbd', what: 'the resources of DRBD', root }, async () => {
     // drbdadm would load the module.
     if ((await moduleVersion(host)) === undefined) return [];
+    const all = (await resources(host)).filter(({ here, state }) => (here ?? state) !== undefined);
+    const own = all.length === 0 ? [] : await interfaces(host);
     const found: Finding[] = [];
-    for (const resource of await resources(host)) {
-      const other = await differences(host, resource);
+    for (const resource of all) {
       const { name, configured } = resource;
+      for (const { level, words } of [
+        ...missingAddresses(resource, own),
+        ...findings(withPeerName(resource)),
+      ])
+        found.push(
+          finding('drbd', level === 'problem' ? level : 'warning', `${name}: ${words}`, [
+            ['bofh', 'drbd', 'status', name],
+          ]),
+        );
+      const other = await differences(host, resource);
       if (other.length === 0) continue;
       const says = `the kernel runs ${name} otherwise than ${configured?.file ?? ''} says; to follow the file needs: ${other.join('; ')}`;
       found.push(

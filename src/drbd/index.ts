@@ -2,7 +2,7 @@ export type { ConfiguredVolume } from './config.ts';
 export { differences } from './differences.ts';
 export { type Memory, memoryFor } from './memory.ts';
 export { type Next, nextFree, type Taken, taken } from './next.ts';
-export { type Finding, findings, kernelFindings } from './problems.ts';
+export { type Finding, findings, kernelFindings, missingAddresses } from './problems.ts';
 export type { ProcDevice, ProcStatus } from './proc.ts';
 export { resourcesIn } from './proc-resources.ts';
 export {

@@ -1,3 +1,4 @@
+import { addressesOf } from './config.ts';
 import type { Resource } from './reads.ts';
 import type { Connection, PeerVolume, ResourceState, VolumeState } from './state.ts';
 
@@ -10,7 +11,9 @@ export interface Finding {
 }
 
 /** Every problem of a resource; empty: it is up, complete and connected. */
-export function findings({ name, configured, state }: Resource): readonly Finding[] {
+export function findings({ name, configured, here, state }: Resource): readonly Finding[] {
+  if (state === undefined && here === undefined)
+    return [note('its configuration has no part for this host', `see whose it is: bofh drbd show ${name}`)];
   if (state === undefined)
     return [{ level: 'note', words: 'it is not up', remedy: `bring it up: bofh drbd up ${name}` }];
   return [
@@ -19,6 +22,30 @@ export function findings({ name, configured, state }: Resource): readonly Findin
       : []),
     ...ofState(name, state),
   ];
+}
+
+/**
+ * An address of this host in the configuration that no interface has. The configuration can still
+ * be read, and the resource made primary.
+ */
+export function missingAddresses(
+  { here }: Pick<Resource, 'here'>,
+  interfaces: readonly {
+    readonly up: boolean;
+    readonly addresses: readonly { readonly address: string }[];
+  }[],
+): readonly Finding[] {
+  const own = interfaces.filter(({ up }) => up).flatMap(({ addresses }) => addresses);
+  return (here === undefined ? [] : addressesOf(here))
+    .filter(
+      ({ family, address }) => /^ipv[46]$/.test(family) && !own.some((each) => each.address === address),
+    )
+    .map(({ address }) =>
+      problem(
+        `no interface of this host that is up has its address ${address}: it reaches no peer, and cannot be connected`,
+        `bring the interface with it up, or give it one: ip address add ${address}/PREFIX dev INTERFACE; see: bofh network list`,
+      ),
+    );
 }
 
 /**

@@ -137,6 +137,7 @@ describe('bofh doctor', () => {
 
   it('finds a DRBD resource that the kernel runs otherwise than its file says, and none that is whole', async () => {
     const replica = up();
+    replica.admin.setDrbd('web1', { connection: 'Connected', peer: { role: 'Secondary', disk: 'UpToDate' } });
     expect((await examined(replica)).of('drbd')).toEqual([]);
     replica.admin.removeFile('/etc/drbd.d/web1.res');
     replica.admin.writeFile('/etc/drbd.d/web1.res', resourceText('web1', { port: 7799 }));
@@ -149,6 +150,31 @@ describe('bofh doctor', () => {
       },
     ]);
     expect(exitCode).toBe(6);
+  });
+
+  it.each<[what: string, act: (host: SimulatedHost) => unknown, level: string, says: string]>([
+    ['its own address is gone', ({ admin }) => admin.setAddresses(), 'problem', 'has its address 10.0.0.1'],
+    [
+      'it is StandAlone, as after a split brain',
+      ({ admin }) => admin.setDrbd('web1', { connection: 'StandAlone' }),
+      'problem',
+      'web1: it is StandAlone',
+    ],
+    ['it waits for its peer', () => undefined, 'warning', 'web1: it has no connection to peer (Connecting)'],
+    ['it is down', ({ world }) => (world.drbd.resources = []), 'warning', 'web1: it is not up'],
+    [
+      'its disk is lost',
+      ({ admin }) => admin.drbdadm('detach', 'web1'),
+      'problem',
+      'web1: volume 0 has no disk here',
+    ],
+  ])('finds a DRBD resource of which %s, with the next command', async (_, act, level, says) => {
+    const replica = up();
+    act(replica);
+    const { of } = await examined(replica);
+    expect(of('drbd')).toContainEqual({
+      ...{ check: 'drbd', level, says: containing(says), run: ['bofh drbd status web1'] },
+    });
   });
 
   it('says in words what is wrong, and below it the command to run', async () => {

@@ -51,6 +51,14 @@ describe('without the address of this host', () => {
     expect(await runVerb(runtime, words)).toBe(0);
   });
 
+  it('bofh drbd status says so, and how to get it back', async () => {
+    const { runtime, stdout } = testRuntime(simulatedBofh({ host: cutOff() }));
+    await runVerb(runtime, 'drbd status web1');
+    expect(stdout()).toMatch(
+      /^web1: no interface of this host that is up has its address 10\.0\.0\.1: .*\n {2}bring .* ip address add 10\.0\.0\.1\/PREFIX/m,
+    );
+  });
+
   it('bofh drbd primary makes this host primary', async () => {
     const host = cutOff();
     const { runtime } = testRuntime(simulatedBofh({ host }));

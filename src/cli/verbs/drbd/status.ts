@@ -1,8 +1,16 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import * as drbd from '../../../api/drbd.ts';
+import * as network from '../../../api/network.ts';
 import { withBofh } from '../../../bofh.ts';
 import { UsageError } from '../../../core/errors.ts';
-import { inWords, kernelFindings, type Resource, resourcesIn, towards } from '../../../drbd/index.ts';
+import {
+  inWords,
+  kernelFindings,
+  missingAddresses,
+  type Resource,
+  resourcesIn,
+  towards,
+} from '../../../drbd/index.ts';
 import { give } from '../../output/answer.ts';
 import type { DrbdStatus, DrbdWatched } from '../../output/answers/index.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
@@ -31,8 +39,15 @@ export default verb({
       async (): Promise<KnownResources> =>
         name === undefined ? knownResources() : { by: 'programs', resources: [await drbd.resource(name)] },
     );
-    const findingsOf = known.by === 'programs' ? drbd.findings : kernelFindings;
     const all = known.by === 'programs' ? known.resources : resourcesIn(known.status);
+    const own =
+      known.by === 'programs' && all.some(({ here }) => here !== undefined)
+        ? await withBofh(bofh, () => network.interfaces())
+        : [];
+    const findingsOf = (each: Resource) =>
+      known.by === 'programs'
+        ? [...missingAddresses(each, own), ...drbd.findings(each)]
+        : kernelFindings(each);
     const data: DrbdStatus = all.map((each) => ({
       resource: each.name,
       up: each.state !== undefined,
