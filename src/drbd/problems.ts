@@ -12,7 +12,7 @@ export interface Finding {
 
 /** Every problem of a resource; empty: it is up, complete and connected. */
 export function findings({ name, configured, here, state }: Resource): readonly Finding[] {
-  if (state === undefined && here === undefined)
+  if (state === undefined && configured !== undefined && here === undefined)
     return [note('its configuration has no part for this host', `see whose it is: bofh drbd show ${name}`)];
   if (state === undefined)
     return [{ level: 'note', words: 'it is not up', remedy: `bring it up: bofh drbd up ${name}` }];
@@ -111,25 +111,32 @@ function ofVolume(name: string, { volume, disk }: VolumeState): readonly Finding
   }
 }
 
-/** An administrator decides which data is discarded, and there are two ways to do it. */
-export function splitBrainChoices(name: string): string {
+/** Why DRBD refuses to join two hosts: it shows only in the kernel log of either. */
+export const partings =
+  'both sides were written to apart (split brain), or their data have nothing in common (unrelated data)';
+
+/** An administrator decides which data is discarded, and on which host. */
+export function partingChoices(name: string): string {
   const lose = `bofh drbd secondary ${name}; bofh drbd connect --discard-my-data ${name}`;
-  return `If it is a split brain, choose whose data are to be lost. Those of this host: ${lose}; and on the other host, if it is StandAlone: bofh drbd connect ${name}. Those of the other host: there the same, and here, if it is StandAlone: bofh drbd connect ${name}`;
+  const fetch = `bofh drbd down ${name}; bofh drbd create-md ${name} (it says what has to be named); bofh drbd up ${name}`;
+  return `If it is a split brain ("Split-Brain detected"), choose whose data are to be lost. Those of this host: ${lose}; and on the other host, if it is StandAlone: bofh drbd connect ${name}. Those of the other host: there the same, and here, if it is StandAlone: bofh drbd connect ${name}. If the data are unrelated ("Unrelated data, aborting"), --discard-my-data does not join them: the host whose data are to be lost needs new metadata, and fetches all: ${fetch}; and on the other one, if it is StandAlone: bofh drbd connect ${name}`;
 }
+
+const log = 'see what the kernel said: dmesg | grep drbd';
 
 function ofConnection(name: string, { peer, state, volumes }: Connection): readonly Finding[] {
   if (state === 'StandAlone')
     return [
       problem(
-        `it is StandAlone: it does not look for ${peer}. Either somebody has disconnected it, or both sides were written to apart (split brain) and DRBD has refused to join them`,
-        `see what the kernel said: dmesg | grep drbd. If it was disconnected: bofh drbd connect ${name}. ${splitBrainChoices(name)}`,
+        `it is StandAlone: it does not look for ${peer}. Either somebody has disconnected it, or DRBD has refused to join them: ${partings}`,
+        `${log}. If it was disconnected: bofh drbd connect ${name}. ${partingChoices(name)}`,
       ),
     ];
   if (state !== 'Connected')
     return [
       note(
         `it has no connection to ${peer} (${state})`,
-        `see whether the peer is up and can be reached by the address of the resource, and what it says itself: bofh drbd status ${name}, there. If it is StandAlone there, either somebody has disconnected it, and there: bofh drbd connect ${name}; or both sides were written to apart (split brain), which one of them may not have seen. ${splitBrainChoices(name)}`,
+        `see whether the peer is up and can be reached by the address of the resource, and what it says itself: bofh drbd status ${name}, there. If it is StandAlone there, either somebody has disconnected it, and there: bofh drbd connect ${name}; or DRBD has refused to join them, which one of them may not have seen: ${partings}; ${log}. ${partingChoices(name)}`,
       ),
     ];
   return volumes.flatMap((volume) => ofPeer(name, peer, volume));

@@ -3,7 +3,7 @@ import type { ReadHost } from '../command/index.ts';
 import { RefusedError } from '../core/errors.ts';
 import type { Bytes } from '../core/units.ts';
 import { resourceNamed } from './reads.ts';
-import { splitBrainChoices } from './problems.ts';
+import { partingChoices } from './problems.ts';
 import type { DiskState, ReplicationState } from './schema.ts';
 import type { Connection, ResourceState } from './state.ts';
 
@@ -112,7 +112,7 @@ function refuseHopeless(state: ResourceState, what: WaitFor): void {
   const alone = connections.find((each) => each.state === 'StandAlone');
   if (alone !== undefined)
     throw new RefusedError(`${name} is StandAlone: it does not look for ${alone.peer}`, {
-      remedy: `if it was disconnected: bofh drbd connect ${name}. ${splitBrainChoices(name)}`,
+      remedy: `if it was disconnected: bofh drbd connect ${name}. If not, see what the kernel said: dmesg | grep drbd. ${partingChoices(name)}`,
     });
   const paused = connections.flatMap(({ volumes }) => volumes).find((each) => each.paused.includes('user'));
   if (what === 'sync' && paused !== undefined)

@@ -6,7 +6,7 @@ import { NotDone, RefusedError } from '../../core/errors.ts';
 import { noteOf, writeNote } from '../../file/notes.ts';
 import { otherAddresses } from '../differences.ts';
 import { dataInWords, dataNow, dataState, refuseOtherData } from '../generation.ts';
-import { splitBrainChoices } from '../problems.ts';
+import { partingChoices, partings } from '../problems.ts';
 import type { ResourceState } from '../state.ts';
 import { drbdConnect, drbdDisconnect } from '../volume-commands.ts';
 import {
@@ -112,6 +112,7 @@ export const connect = operation({
     if (!isAlone) await host.run(drbdDisconnect(of.name));
     if (of.note !== undefined && (await host.stat(of.note)) === undefined) await writeNote(host, of.note);
     await host.run(drbdConnect(of.name, 'discarded'));
+    await refuseSplit(host, of);
   },
   describe: manualRecovery,
 });
@@ -268,10 +269,14 @@ async function refuseSplit(host: ChangeHost, of: Undo): Promise<void> {
       );
     },
   });
+  const ends =
+    of.mine === 'kept'
+      ? ''
+      : 'This order stays open until it is ended: bofh recover --abandon ID --because "…", whose id bofh journal list shows. ';
   if (seen.alone)
     throw new RefusedError(
-      `${of.name} was refused by its peer, or has refused it, and is StandAlone again: most likely both were written to apart (split brain)`,
-      { remedy: splitBrainChoices(of.name) },
+      `${of.name} was refused by its peer, or has refused it, and is StandAlone again: ${partings}`,
+      { remedy: `${ends}See which of the two: dmesg | grep drbd. ${partingChoices(of.name)}` },
     );
 }
 

@@ -107,11 +107,18 @@ function fetching(own: Side, peer: Side): 'own' | 'peer' | undefined {
   const [ours, theirs] = [contentOf(own.at, own.volume), contentOf(peer.at, peer.volume)];
   if (own.volume.disk !== 'UpToDate' || peer.volume.disk !== 'UpToDate') return undefined;
   const [mine = justCreated, its = justCreated] = [ours?.generation, theirs?.generation];
-  if (mine === its) return undefined;
+  if (mine === its || !areRelated(ours, theirs)) return undefined;
   if (own.of.discards === true || (theirs?.bitmap === mine && ours?.bitmap === undefined)) return 'own';
   return peer.of.discards === true || (ours?.bitmap === its && theirs?.bitmap === undefined)
     ? 'peer'
     : undefined;
+}
+
+/** Any generation of one in the metadata of the other; else it is "Unrelated data, aborting!" (drbd_sync_handshake, 8.4). */
+function areRelated(...[ours, theirs]: readonly (Content | undefined)[]): boolean {
+  const known = (of: Content | undefined) =>
+    [of?.generation, of?.bitmap, ...(of?.history ?? [])].filter((each) => each !== undefined);
+  return known(ours).some((each) => known(theirs).includes(each));
 }
 
 function contentOf(world: World, { lower: number }: DrbdVolume): Content | undefined {
@@ -167,8 +174,12 @@ export function remember(world: World, { lower: number }: DrbdVolume, generation
   const lower = deviceByNumber(world, number);
   if (lower === undefined) return;
   const said = generation === undefined ? {} : { generation };
-  const { bitmap: _, ...content } = world.live.get(lower.storage) ?? {};
-  world.live.set(lower.storage, { ...content, replica: 'UpToDate', ...said });
+  const { bitmap, history = [], ...content } = world.live.get(lower.storage) ?? {};
+  const past = bitmap === undefined ? history : [bitmap, ...history].slice(0, 2);
+  world.live.set(lower.storage, {
+    ...{ ...content, replica: 'UpToDate', ...said },
+    ...(past.length === 0 ? {} : { history: past }),
+  });
   settle(world, lower.storage);
 }
 

@@ -88,6 +88,8 @@ export interface Content {
   readonly generation?: string;
   /** The generation that it had in common with its peer when it was first written to without it; missing: it was not. */
   readonly bitmap?: string;
+  /** The two generations that were in common before; missing: none. */
+  readonly history?: readonly string[];
   /** How many sectors they are, as these metadata have it; missing: 0. */
   readonly agreed?: number;
   /**
