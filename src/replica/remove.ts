@@ -22,6 +22,8 @@ export interface RemovePlan {
     readonly volumes: readonly { readonly vg: string; readonly name: string; readonly uuid: string }[];
     /** Its disks that stay: on request, or because they are not logical volumes. */
     readonly kept: readonly string[];
+    /** Its disks that do not exist. */
+    readonly missing: readonly string[];
   }[];
 }
 
@@ -135,13 +137,21 @@ async function metadataOf({
 async function disksOf(
   { host, resource: { here } }: Part,
   how: 'removed' | 'kept',
-): Promise<Pick<RemovePlan['hosts'][number], 'volumes' | 'kept'>> {
+): Promise<Pick<RemovePlan['hosts'][number], 'volumes' | 'kept' | 'missing'>> {
   const paths = here.volumes.flatMap(({ disk }) => disk ?? []);
-  if (how === 'kept') return { volumes: [], kept: paths };
   const volumes: { vg: string; name: string; uuid: string }[] = [];
   const kept: string[] = [];
+  const missing: string[] = [];
   for (const path of paths) {
     const found = await volumeAt(host, path);
+    if (found === undefined && (await host.stat(path)) === undefined) {
+      missing.push(path);
+      continue;
+    }
+    if (how === 'kept') {
+      kept.push(path);
+      continue;
+    }
     const holders = found === undefined ? [] : dependentHolders(found);
     if (holders.length > 0)
       throw new RefusedError(`${path} has snapshots: ${holders.map(({ words }) => words).join('; ')}`, {
@@ -151,5 +161,5 @@ async function disksOf(
     if (found === undefined) kept.push(path);
     else volumes.push({ vg: found.lv.vg, name: found.lv.name, uuid: found.lv.uuid });
   }
-  return { volumes, kept };
+  return { volumes, kept, missing };
 }

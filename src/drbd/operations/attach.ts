@@ -13,7 +13,8 @@ export const attach = volumeChange({
   ...{ act: drbdAttach, back: drbdDetach, whenDown: 'gone' },
   check: async (host, { name, here }, volumes) => {
     for (const { volume, disk, metadata } of here.volumes)
-      if (volumes.includes(volume) && disk !== undefined) await checkDisk(host, { name, disk, metadata });
+      if (volumes.includes(volume) && disk !== undefined)
+        await checkDisk(host, { name, disk, metadata, then: `bofh drbd attach ${name}` });
   },
   checkBack: refuseNeeded,
   holders: (host, { minors }) => holdersOf(host, minors),

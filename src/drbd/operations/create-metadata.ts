@@ -31,6 +31,7 @@ import {
 } from '../metadata.ts';
 import { blockSize, createMd, setGeneration, writeDeviceUuid } from '../metadata-commands.ts';
 import { dataSize } from '../size.ts';
+import { refuseLost } from './disk.ts';
 import { askedHere, configKey, resourceName } from './known.ts';
 import { checkContent, formatFor, volumeOf } from './new-metadata.ts';
 
@@ -115,6 +116,8 @@ export const createMetadata = operation({
   prepare: async ({ args: asked, host, chosen }): Promise<MetadataUndo> => {
     const found = await askedHere(host, asked.name);
     const { volume, minor, disk: device } = volumeOf(found, asked.volume);
+    const then = `bofh drbd ${found.state === undefined ? 'up' : 'attach'} ${asked.name}`;
+    await refuseLost(host, { name: asked.name, disk: device, then });
     const format = await formatFor(host);
     const { key, container, identity } = await identityOf(host, device);
     await refuseHeld(host, device, await holders(host, device));

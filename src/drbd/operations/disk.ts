@@ -3,11 +3,36 @@ import { refuseHeld } from '../../blockdevice/in-use.ts';
 import type { ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../core/errors.ts';
 
+/** RefusedError for a disk that is lost, or whose volume is only inactive, with the way to a new one. */
+export async function refuseLost(
+  host: ReadHost,
+  { name, disk, then }: { readonly name: string; readonly disk: string; readonly then: string },
+): Promise<void> {
+  if ((await host.stat(disk)) !== undefined) return;
+  const { vg, lv } = /^\/dev\/(?<vg>[^/]+)\/(?<lv>[^/]+)$/.exec(disk)?.groups ?? {};
+  const make = vg === undefined ? 'make one' : `bofh lvm create ${vg}/${String(lv)} --size SIZE`;
+  throw new RefusedError(`there is no ${disk}, which is to be the disk of ${name} on this host`, {
+    remedy: `if its volume is only inactive, activate it${vg === undefined ? '' : `: bofh lvm activate ${vg}/${String(lv)}`}. If it is lost: ${make}, as large as on the peer; bofh drbd create-md ${name}; ${then}; what the peer has up to date is then fetched from there. To give up the part of this host: drbdadm down ${name}; bofh drbd remove --here ${name}`,
+  });
+}
+
 /** drbdadm would move the metadata of a device that has grown, and that is irreversible. */
 export async function checkDisk(
   host: ReadHost,
-  { name, disk, metadata }: { readonly name: string; readonly disk: string; readonly metadata: unknown },
+  {
+    name,
+    disk,
+    metadata,
+    then,
+  }: {
+    readonly name: string;
+    readonly disk: string;
+    readonly metadata: unknown;
+    /** The command that needs the disk. */
+    readonly then: string;
+  },
 ): Promise<void> {
+  await refuseLost(host, { name, disk, then });
   await refuseHeld(host, disk, await holders(host, disk));
   if (metadata !== 'internal') return;
   const found = await recognise(host, disk);

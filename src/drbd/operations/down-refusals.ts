@@ -33,7 +33,9 @@ export function refuseUnlikeConfigured(of: Here & { readonly state: ResourceStat
   if (bare !== undefined)
     throw new RefusedError(
       `volume ${String(bare.volume)} of ${name} is ${bare.disk}, and would not be after going back`,
-      { remedy: `attach it first (bofh drbd attach ${name}), or take it down by hand: drbdadm down ${name}` },
+      {
+        remedy: `attach it first (bofh drbd attach ${name}); if its disk is lost, take it down by hand, then give the command again: drbdadm down ${name}`,
+      },
     );
   const alone = state.connections.find((each) => each.state === 'StandAlone');
   if (alone !== undefined && !isStandAlone(state))

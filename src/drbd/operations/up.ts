@@ -62,7 +62,7 @@ export const up = operation({
       });
     await refuseTakenMinors(host, found);
     for (const { disk, metadata } of found.here.volumes)
-      if (disk !== undefined) await checkDisk(host, { name, disk, metadata });
+      if (disk !== undefined) await checkDisk(host, { name, disk, metadata, then: `bofh drbd up ${name}` });
     return { ...undoOf(found, 'up'), ...(peerStays === undefined ? {} : { peerStays }) };
   },
   claims: async ({ undo: { name, minors, disks }, on }) => {

@@ -161,7 +161,7 @@ describe('bofh doctor', () => {
       'web1: it is StandAlone',
     ],
     ['it waits for its peer', () => undefined, 'warning', 'web1: it has no connection to peer (Connecting)'],
-    ['it is down', ({ world }) => (world.drbd.resources = []), 'warning', 'web1: it is not up'],
+    ['it is down', ({ admin }) => admin.drbdadm('down', 'web1'), 'warning', 'web1: it is not up'],
     [
       'its disk is lost',
       ({ admin }) => admin.drbdadm('detach', 'web1'),

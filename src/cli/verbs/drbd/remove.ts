@@ -38,6 +38,7 @@ export default verb({
 });
 
 function answer({ name, hosts: all }: RemovePlan): Answer<DrbdRemove> {
+  const missing = all.map((each) => each.missing.map((path) => `there was no ${printable(path)}`));
   const hosts = all.map((each) => ({
     name: each.name,
     volumes: each.volumes.map((lv) => `${lv.vg}/${lv.name}`),
@@ -45,8 +46,8 @@ function answer({ name, hosts: all }: RemovePlan): Answer<DrbdRemove> {
     plain: each.wiped.map(({ disk }) => disk),
   }));
   const lines = hosts.map(
-    ({ name: at, volumes, kept, plain }) =>
-      `  ${at}: ${[...volumes, ...kept.map((path) => stays(path, plain))].join(', ')}`,
+    ({ name: at, volumes, kept, plain }, index) =>
+      `  ${at}: ${[...volumes, ...kept.map((path) => stays(path, plain)), ...(missing[index] ?? [])].join(', ')}`,
   );
   return { data: { resource: name, hosts }, lines: [`${name} is removed`, ...lines] };
 }
@@ -60,11 +61,12 @@ function stays(path: string, plain: readonly string[]): string {
 function inQuestion({ name, hosts }: RemovePlan): readonly string[] {
   return [
     `The DRBD resource ${name} is removed, and this cannot be undone once it is done:`,
-    ...hosts.flatMap(({ name: at, volumes, kept, wiped }) => [
+    ...hosts.flatMap(({ name: at, volumes, kept, missing, wiped }) => [
       `  its configuration on ${at}`,
       ...wiped.map(({ disk }) => `  its metadata on ${printable(disk)} on ${at}; the data stays`),
       ...volumes.map((lv) => `  the logical volume ${lv.vg}/${lv.name} on ${at} and all that is on it`),
       ...kept.map((path) => `  (left untouched on ${at}: ${printable(path)})`),
+      ...missing.map((path) => `  (there is no ${printable(path)} on ${at})`),
     ]),
   ];
 }

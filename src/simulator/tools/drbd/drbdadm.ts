@@ -83,6 +83,7 @@ type Verb = (world: World, config: SimulatedConfig, volume: number | undefined) 
 const verbs: Readonly<Record<string, Verb>> = {
   'create-md --force': forceMetadata,
   up,
+  down,
   primary,
   'primary --force': force,
   secondary,

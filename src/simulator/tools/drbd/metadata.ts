@@ -16,7 +16,9 @@ export function drbdmeta(call: ToolCall): Answer {
   if (format !== 'v08' || where !== 'internal' || more.length > 0)
     throw unmodelled(call, 'it knows internal metadata of module 8.4');
   const { world } = call;
-  if (world.drbd.resources.some(({ volumes }) => volumes.some((each) => String(each.minor) === minor)))
+  // One without a disk is not in its way (is_attached of drbdmeta.c, 9.22).
+  const there = world.drbd.resources.flatMap(({ volumes }) => volumes);
+  if (there.some((each) => String(each.minor) === minor && each.disk !== 'Diskless'))
     return failed(20, `Device '${minor}' is configured!`);
   if (verb === 'create-md' && uuid === undefined) return createMd(world, { disk, force });
   if (verb === 'set-gi' && force && uuid !== undefined) return setGeneration(world, disk, uuid);
