@@ -1,5 +1,6 @@
 import { waitUntil } from '../drbd/index.ts';
 import { minorsOf, refuseUsed } from '../drbd/operations/known.ts';
+import { primaryOnBoth } from '../drbd/operations/role.ts';
 import { ConnectionError, RefusedError, UsageError } from '../core/errors.ts';
 import type { Tx } from '../operations.ts';
 import { on, refusals } from '../core/refusals.ts';
@@ -57,9 +58,10 @@ export async function planPromote(options: {
       remedy: `it is on ${parts.map((each) => each.name).join(' and ')}`,
     });
   const { state } = to.resource;
+  const from = parts.find((each) => each !== to && each.resource.state.role === 'Primary');
+  if (state.role === 'Primary' && from !== undefined) throw primaryOnBoth(name, [to.name, from.name]);
   if (state.role === 'Primary')
     throw new RefusedError(`${name} is primary on ${to.name} already`, { remedy: 'there is nothing to do' });
-  const from = parts.find((each) => each !== to && each.resource.state.role === 'Primary');
   const found = refusals();
   if (from !== undefined) await found.try(() => refuseBusy(from));
   const isGood = state.volumes.every(({ disk }) => disk === 'UpToDate');
@@ -86,9 +88,10 @@ export async function planDemote(options: {
   if (from === undefined)
     throw new RefusedError(`${name} is primary nowhere`, { remedy: 'there is nothing to do' });
   if (more.length > 0)
-    throw new RefusedError(`${name} is primary on ${parts.map((each) => each.name).join(' and ')}`, {
-      remedy: `on the host where it is not to be: bofh drbd secondary ${name}`,
-    });
+    throw primaryOnBoth(
+      name,
+      parts.map((each) => each.name),
+    );
   await refuseBusy(from);
   return { name, to: undefined, other: undefined, from, sync: 'over', limitMs: 0 };
 }

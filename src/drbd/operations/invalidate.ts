@@ -21,8 +21,7 @@ export const invalidate = laterChange({
       throw new RefusedError(`${name} is primary on this host: its data is not discarded`, {
         remedy: `make it secondary first: bofh drbd secondary ${name}`,
       });
-    if (!theirsOf(state, volume).some(({ disk }) => disk === 'UpToDate'))
-      throw lastCopy(state, volume, 'this host');
+    if (!theirsOf(state, volume).some(({ disk }) => disk === 'UpToDate')) throw nothingToFetch(state, volume);
   },
 });
 
@@ -41,12 +40,16 @@ export const invalidateRemote = laterChange({
       throw new RefusedError(`${busy.peer} is primary of ${name}: its data is not discarded`, {
         remedy: `make it secondary there first: bofh drbd secondary ${name}`,
       });
-    if (!volumes.some((each) => each.volume === volume && each.disk === 'UpToDate'))
-      throw lastCopy(state, volume, 'the peer');
     if (theirsOf(state, volume).length === 0)
-      throw new RefusedError(`${name} is connected to no peer: there is no data to resync from`, {
+      throw new RefusedError(`${name} is connected to no peer: there is no peer to send data to`, {
         remedy: `see why: bofh drbd status ${name}`,
       });
+    const own = volumes.find((each) => each.volume === volume)?.disk ?? 'Diskless';
+    if (own !== 'UpToDate')
+      throw new RefusedError(
+        `volume ${String(volume)} of ${name} is ${own} on this host: there are no good data to send`,
+        { remedy: `see where they are: bofh drbd status ${name}` },
+      );
   },
 });
 
@@ -61,9 +64,19 @@ function isIn(state: ResourceState, volume: number, states: readonly Replication
   return theirsOf(state, volume).some(({ replication }) => states.includes(replication));
 }
 
-function lastCopy({ name }: ResourceState, volume: number, whose: string): RefusedError {
+/** Only what is seen of a peer counts: without a connection its state is unknown. */
+function nothingToFetch(state: ResourceState, volume: number): RefusedError {
+  const { name, volumes } = state;
+  const own = volumes.find((each) => each.volume === volume)?.disk ?? 'Diskless';
+  const theirs = theirsOf(state, volume).map(({ disk }) => disk);
+  const peer =
+    theirs.length === 0
+      ? 'its peer is not connected, so the state there is unknown'
+      : `it is ${theirs.join(', ')} on its peer`;
+  const here =
+    own === 'UpToDate' ? 'UpToDate on this host, which may be the last good copy' : `${own} on this host`;
   return new RefusedError(
-    `no other host has volume ${String(volume)} of ${name} up to date: the data of ${whose} is the last good copy`,
+    `volume ${String(volume)} of ${name} is ${here}, and ${peer}: there are no good data to fetch`,
     { remedy: `see where they are: bofh drbd status ${name}` },
   );
 }

@@ -7,6 +7,7 @@ import { NotDone, RefusedError } from '../../core/errors.ts';
 import { stateRecovery } from '../manual-recovery.ts';
 import { connectionsOf } from '../config.ts';
 import { drbdPrimary, drbdSecondary } from '../change-commands.ts';
+import { withPeerName } from '../reads.ts';
 import type { Role } from '../schema.ts';
 import type { ResourceState } from '../state.ts';
 import {
@@ -75,7 +76,7 @@ export const primary = operation({
   kind: 'drbd.primary',
   prepare: async ({ args: { name }, host }) => {
     const found = await askedUp(host, name);
-    refuseAlready(found.state, 'Primary');
+    refuseAlready(withPeerName(found).state ?? found.state, 'Primary');
     refuseTwo(found, found.state);
     const bad = found.state.volumes.find(({ disk }) => disk !== 'UpToDate');
     if (bad !== undefined)
@@ -116,11 +117,20 @@ async function make(host: ChangeHost, of: Undo, to: 'primary' | 'secondary'): Pr
   await namingHolders(host, deviceOf(of.minors[0] ?? 0), () => host.run(drbdSecondary(of.name)));
 }
 
-function refuseAlready({ name, role }: ResourceState, wanted: Role): void {
-  if (role === wanted)
-    throw new RefusedError(`${name} is ${wanted.toLowerCase()} on this host already`, {
-      remedy: 'there is nothing to do',
-    });
+function refuseAlready({ name, role, connections }: ResourceState, wanted: Role): void {
+  if (role !== wanted) return;
+  const others = connections.filter((each) => wanted === 'Primary' && each.role === wanted);
+  if (others.length > 0) throw primaryOnBoth(name, ['this host', ...others.map(({ peer }) => peer)]);
+  throw new RefusedError(`${name} is ${wanted.toLowerCase()} on this host already`, {
+    remedy: 'there is nothing to do',
+  });
+}
+
+/** Seen on each of them. */
+export function primaryOnBoth(name: string, hosts: readonly string[]): RefusedError {
+  return new RefusedError(`${name} is primary on ${hosts.join(' and ')}`, {
+    remedy: `only a filesystem of a cluster bears that; else, on the host where it is not to be: bofh drbd secondary ${name}`,
+  });
 }
 
 function refuseTwo({ configured, here }: Here, { name, connections }: ResourceState): void {

@@ -234,6 +234,11 @@ describe('tx.drbd.primary and secondary', () => {
   it('refuse what is so already, and what is not up', async () => {
     expect((await refused(primary(), (tx) => tx.drbd.primary({ name }))).message).toContain('already');
     expect((await refused(up(), (tx) => tx.drbd.secondary({ name }))).message).toContain('already');
+    const two = primary();
+    two.admin.setDrbd(name, { connection: 'Connected', peer: { role: 'Primary', disk: 'UpToDate' } });
+    expect((await refused(two, (tx) => tx.drbd.primary({ name }))).message).toBe(
+      'web1 is primary on this host and peer',
+    );
     expect((await refused(replicated(), (tx) => tx.drbd.primary({ name }))).message).toBe('web1 is not up');
   });
 

@@ -233,6 +233,13 @@ async function recovered(host: SimulatedHost): Promise<unknown> {
   );
 }
 
+/** Its data are known to be older than those of its peer, which is away. */
+function outdated(): SimulatedHost {
+  const host = up();
+  for (const volume of host.world.drbd.resources[0]?.volumes ?? []) volume.disk = 'Outdated';
+  return host;
+}
+
 describe('what has no inverse', () => {
   const later = async (host: SimulatedHost, act: (tx: Tx) => Promise<unknown>): Promise<void> => {
     const before = host.snapshot();
@@ -267,14 +274,16 @@ describe('what has no inverse', () => {
     expect((await state(other))?.connections[0]?.volumes[0]?.replication).toBe('SyncSource');
 
     const mine = (tx: Tx) => tx.drbd.invalidate({ name });
-    expect((await refused(up(), mine)).message).toContain('the last good copy');
-    expect((await refused(connected('Secondary', { disk: 'Inconsistent' }), mine)).message).toContain(
-      'the last good copy',
-    );
+    for (const [host, is] of [
+      [up(), 'UpToDate on this host, which may be the last good copy, and its peer is not connected'],
+      [connected('Secondary', { disk: 'Inconsistent' }), 'may be the last good copy, and it is Inconsistent'],
+      [outdated(), 'Outdated on this host, and its peer is not connected, so the state there is unknown'],
+    ] as const)
+      expect((await refused(host, mine)).message).toContain(is);
     expect((await refused(connected('Primary'), mine)).message).toContain('is primary on this host');
     const theirs = (tx: Tx) => tx.drbd.invalidateRemote({ name });
-    expect((await refused(connected('Secondary', {}, 'Inconsistent'), theirs)).message).toContain(
-      'the last good copy',
+    expect((await refused(connected('Secondary', {}, 'Inconsistent'), theirs)).message).toBe(
+      'volume 0 of web1 is Inconsistent on this host: there are no good data to send',
     );
     expect((await refused(connected('Secondary', { role: 'Primary' }), theirs)).message).toContain(
       'peer is primary of web1',

@@ -148,6 +148,17 @@ describe('drbd.promote and demote', () => {
       'alpha',
       'is primary on alpha already',
     ],
+    [
+      'two that are it, as after a split brain',
+      async () => {
+        const hosts = await made({ primary: 'alpha' });
+        hosts.there.cutReplication();
+        hosts.there.host().admin.drbdadm('primary', 'web1');
+        return hosts;
+      },
+      'alpha',
+      'web1 is primary on alpha and beta',
+    ],
     ['a host that has none of it', async () => made(), 'gamma', 'has no part for the host "gamma"'],
     [
       'while the old one is not connected',
