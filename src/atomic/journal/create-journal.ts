@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf, JournalError } from '../../core/errors.ts';
 import { ownerLine, type Engine } from '../engine.ts';
-import { bear, type Journal } from './journal-writer.ts';
+import { openNew, type Journal } from './journal-writer.ts';
 import type { BeginLine, Line } from './lines.ts';
 import { lock } from './scan.ts';
 import type { StoreFile } from './store.ts';
@@ -10,7 +10,7 @@ import type { StoreFile } from './store.ts';
  * Creates the journal of a sequence with its first lines: it is durable when this returns. `lines`
  * is called last, after all waiting, and may throw. A failure here leaves no journal.
  */
-export async function birth(
+export async function createJournal(
   engine: Engine,
   sequence: { readonly id: string; readonly name: string },
   lines: () => readonly Line[],
@@ -25,7 +25,7 @@ export async function birth(
   };
   const file = await lockedFile(engine, sequence.id);
   try {
-    return bear(engine.store, file, begin, lines());
+    return openNew(engine.store, file, begin, lines());
   } catch (error) {
     discard(engine, sequence.id, file);
     throw unwritable(engine, error);

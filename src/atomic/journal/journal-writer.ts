@@ -51,7 +51,7 @@ const ballast = Buffer.alloc(64 * 1024, 1);
  * Creates the journal of a new sequence; `file` is `ID.new`, locked. When this returns, the begin
  * line and `lines` are durable, and the file has its final name.
  */
-export function bear(store: Store, file: StoreFile, begin: BeginLine, lines: readonly Line[]): Journal {
+export function openNew(store: Store, file: StoreFile, begin: BeginLine, lines: readonly Line[]): Journal {
   const { id } = begin;
   const journal = openAt(store, file, id, advance(undefined, begin));
   writeBallast(store, id);

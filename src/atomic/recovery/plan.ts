@@ -10,7 +10,7 @@ export interface PlannedStep {
   readonly do: 'undo' | 'look' | 'finish' | 'blocked';
   readonly step: Step;
   /** Steps whose objects are removed with it. */
-  readonly riders: readonly Step[];
+  readonly inside: readonly Step[];
 }
 
 /** What recovery would do, in order, if nothing fails. */
@@ -21,14 +21,14 @@ export function plan(state: State, boots: Readonly<Record<string, string>>): rea
   for (;;) {
     const decision = next(now, { boots, owner: 'me', inverses: new Set() });
     if (decision.do === 'undo') {
-      const { step, riders, boot } = decision;
-      steps.push({ do: boot === 'same' ? 'undo' : 'look', step, riders });
-      for (const { n } of [...riders, step]) now = advance(now, { t: 'undone', n });
+      const { step, inside, boot } = decision;
+      steps.push({ do: boot === 'same' ? 'undo' : 'look', step, inside });
+      for (const { n } of [...inside, step]) now = advance(now, { t: 'undone', n });
     } else if (decision.do === 'finish') {
-      steps.push({ do: 'finish', step: decision.step, riders: [] });
+      steps.push({ do: 'finish', step: decision.step, inside: [] });
       now = advance(now, { t: 'finished', n: decision.step.n });
     } else if (decision.do === 'block') {
-      steps.push({ do: 'blocked', step: decision.step, riders: [] });
+      steps.push({ do: 'blocked', step: decision.step, inside: [] });
       now = advance(now, { t: 'blocked', n: decision.step.n, why: decision.why });
     } else return steps;
   }

@@ -92,7 +92,7 @@ export async function recover(id: string, options: RecoverOptions): Promise<Reco
   if (file === 'running' || file === undefined)
     return { id, name: '', end: file ?? 'nothing-to-do', leftAlone: [] };
   const locks = options.engine.locks.open();
-  let adrift: Promise<unknown> | undefined;
+  let stillRunning: Promise<unknown> | undefined;
   try {
     const { state } = see(id, file);
     const token = newId();
@@ -100,7 +100,7 @@ export async function recover(id: string, options: RecoverOptions): Promise<Reco
     const journal = adoptAgain(options.engine.store, file, id, token);
     if (state.closed === undefined)
       return await bringToEnd(journal, options, (acting) => {
-        adrift = acting;
+        stillRunning = acting;
       });
     retire(options.engine.store, id);
     return { id, name: state.begin.name, end: 'nothing-to-do', leftAlone: [] };
@@ -109,8 +109,8 @@ export async function recover(id: string, options: RecoverOptions): Promise<Reco
       locks.release();
       file.close();
     };
-    if (adrift === undefined) over();
-    else void adrift.finally(over);
+    if (stillRunning === undefined) over();
+    else void stillRunning.finally(over);
   }
 }
 
@@ -126,8 +126,8 @@ async function bringToEnd(
       discard: discard === 'all' ? discard : new Set(discard),
       trusted: yes ? await reachedByWriters(engine, journal) : undefined,
     });
-    const { end, leftAlone, errors, adrift } = unwound;
-    if (adrift !== undefined) leave(adrift);
+    const { end, leftAlone, errors, stillRunning } = unwound;
+    if (stillRunning !== undefined) leave(stillRunning);
     if (end === 'stuck' || journal.incomplete !== undefined)
       throw await stuck(
         { engine, journal },

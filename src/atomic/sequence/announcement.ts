@@ -1,5 +1,5 @@
 import { UsageError } from '../../core/errors.ts';
-import { birth } from '../journal/create-journal.ts';
+import { createJournal } from '../journal/create-journal.ts';
 import type { Engine } from '../engine.ts';
 import { refusal, type Frame } from './frame.ts';
 import { append, type Journal } from '../journal/journal-writer.ts';
@@ -18,7 +18,7 @@ export class Announcements {
   journal: Journal | undefined;
   readonly #engine: Engine;
   readonly #of: { readonly id: string; readonly name: string; readonly stop: AbortSignal };
-  #birth: Promise<Journal> | undefined;
+  #creation: Promise<Journal> | undefined;
   /** Lines that are written with the next intent: without one they mean nothing. */
   readonly #queued: Line[] = [];
   /** Hosts on which objects may be reserved. */
@@ -54,7 +54,7 @@ export class Announcements {
    * undone.
    */
   async announce(own: Frame, intent: Announced): Promise<Journal> {
-    if (this.#birth === undefined) {
+    if (this.#creation === undefined) {
       // If this fails there is no journal, and the sequence ends.
       const lines = (): readonly Line[] => {
         const all = this.#allow(own, intent);
@@ -62,11 +62,11 @@ export class Announcements {
         return all;
       };
       const { id, name } = this.#of;
-      this.#birth = birth(this.#engine, { id, name }, lines);
-      this.journal = await this.#birth;
+      this.#creation = createJournal(this.#engine, { id, name }, lines);
+      this.journal = await this.#creation;
       return this.journal;
     }
-    const journal = await this.#birth;
+    const journal = await this.#creation;
     const lines = this.#allow(own, intent);
     append(journal, lines);
     // Only now: if an intent could not be written, the scopes around it would be lost.

@@ -8,7 +8,7 @@ import { frame, settle, track, type Frame } from './frame.ts';
 import { append, type Journal } from '../journal/journal-writer.ts';
 import type { ObjectLocks } from '../locks/lock.ts';
 import type { Claims, Operation } from '../operation.ts';
-import { ridersOf } from '../undo/next.ts';
+import { stepsInside } from '../undo/next.ts';
 import { checkName, textOf } from './name.ts';
 import { takeCall, takeEffect } from './function-pair.ts';
 import { type Place, placeOf } from '../place.ts';
@@ -54,7 +54,7 @@ export class AtomicOperationSequence {
   /**
    * Acts that still run after a second signal: until they end they need the journal and the locks.
    */
-  readonly #adrift: Promise<unknown>[] = [];
+  readonly #stillRunning: Promise<unknown>[] = [];
   /**
    * Objects that undone scopes left untouched: the scopes themselves throw the error of their body.
    */
@@ -131,7 +131,7 @@ export class AtomicOperationSequence {
       this.#locks.release();
       this.#journal?.file.close();
     };
-    const left = [...this.#adrift, ...this.#root.running.keys()];
+    const left = [...this.#stillRunning, ...this.#root.running.keys()];
     if (left.length === 0) over();
     else void Promise.allSettled(left).then(over);
   }
@@ -234,7 +234,7 @@ export class AtomicOperationSequence {
     if (journal === undefined || step === undefined || step.undone !== undefined) return;
     await this.#renew(journal, { of: 'files', way: step });
     const unwinding = { ...this.#unwinding(journal), trusted: 'all' } as const;
-    const { lines, leftAlone } = await undoNow(unwinding, step, ridersOf(journal.state, step));
+    const { lines, leftAlone } = await undoNow(unwinding, step, stepsInside(journal.state, step));
     append(journal, lines);
     if (leftAlone.length > 0) throw new JournalError(`${leftAlone.join('; ')}: it was not released`);
   }
@@ -265,7 +265,7 @@ export class AtomicOperationSequence {
     this.#lines.queue({ t: 'scope', s, name, ...around });
     const outcome = await settle(own, this.#patience, () => body(this.#steps(own, place)));
     if (outcome.ok) return outcome.value;
-    if (this.#patience.abandon.aborted) this.#adrift.push(...own.running.keys());
+    if (this.#patience.abandon.aborted) this.#stillRunning.push(...own.running.keys());
     else if (this.#journal !== undefined) await this.#undoScope(this.#journal, s, outcome.error);
     throw outcome.error;
   }
@@ -274,13 +274,13 @@ export class AtomicOperationSequence {
   async #undoScope(journal: Journal, s: number, error: unknown): Promise<void> {
     try {
       append(journal, [{ t: 'rollback', scope: s, because: messageOf(error) }]);
-      const { end, adrift, leftAlone } = await unwind({
+      const { end, stillRunning, leftAlone } = await unwind({
         ...this.#unwinding(journal),
         trusted: this.#trusted(journal),
         scope: s,
       });
       this.#leftAlone.push(...leftAlone);
-      if (adrift !== undefined) this.#adrift.push(adrift);
+      if (stillRunning !== undefined) this.#stillRunning.push(stillRunning);
       if (end === 'stuck' || journal.incomplete !== undefined) this.#root.failed ??= { error };
       append(journal, [{ t: 'scope-end', s }]);
     } catch (failure) {
@@ -309,7 +309,7 @@ export class AtomicOperationSequence {
       release: async () => {
         for (const n of this.#temporaries.toReversed()) await this.#release(n);
       },
-      leave: (acting) => this.#adrift.push(acting),
+      leave: (acting) => this.#stillRunning.push(acting),
     };
   }
 

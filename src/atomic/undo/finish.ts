@@ -48,9 +48,9 @@ export async function commit<T>(ending: Ending, value: T): Promise<T> {
     throw await rollBack(ending, error);
   }
   try {
-    const { end, errors, adrift, ...unwound } = await unwind({ ...unwinding, trusted: 'all' });
+    const { end, errors, stillRunning, ...unwound } = await unwind({ ...unwinding, trusted: 'all' });
     leftAlone.push(...unwound.leftAlone);
-    if (adrift !== undefined) ending.leave(adrift);
+    if (stillRunning !== undefined) ending.leave(stillRunning);
     if (end === 'stuck' || journal.incomplete !== undefined)
       throw await stuck(unwinding, {
         cause: errors[0] ?? journal.incomplete,
@@ -121,7 +121,7 @@ export async function rollBack(ending: Ending, cause: unknown): Promise<unknown>
   } catch (error) {
     return await stuck(unwinding, { cause, errors: [error], leftAlone: ending.leftAlone });
   }
-  if (unwound.adrift !== undefined) ending.leave(unwound.adrift);
+  if (unwound.stillRunning !== undefined) ending.leave(unwound.stillRunning);
   const leftAlone = [...ending.leftAlone, ...unwound.leftAlone];
   if (unwound.end === 'stuck') return await stuck(unwinding, { cause, errors: unwound.errors, leftAlone });
   return await rolledBack(unwinding, cause, leftAlone);

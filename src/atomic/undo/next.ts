@@ -11,7 +11,7 @@ export type Decision =
       /** `other`: its effect ended with an earlier boot; look only. */
       readonly boot: 'same' | 'other';
       /** Steps inside the object that this undo destroys, newest first. */
-      readonly riders: readonly Step[];
+      readonly inside: readonly Step[];
     }
   | { readonly do: 'block'; readonly step: Step; readonly why: Exclude<BlockedWhy, 'failed'> }
   | { readonly do: 'finish'; readonly step: Step }
@@ -55,13 +55,13 @@ function back(state: State, view: View): Decision {
     if (step.intent.kind === 'bare' && !view.inverses.has(step.n)) return { do: 'block', step, why: 'bare' };
     if (isAway(step, view)) return { do: 'block', step, why: 'away' };
     if (endedWithBoot(step, view.boots[step.intent.host]))
-      return { do: 'undo', step, boot: 'other', riders: [] };
+      return { do: 'undo', step, boot: 'other', inside: [] };
     const container = containerOf(state, place, view.scope);
     if (container?.blocked !== undefined) return { do: 'block', step, why: { by: container.n } };
     if (container !== undefined) continue;
     const blocker = blockerOf(state, place, view);
     if (blocker !== undefined) return { do: 'block', step, why: { by: blocker.n } };
-    return { do: 'undo', step, boot: 'same', riders: ridersAt(state, place, view.scope) };
+    return { do: 'undo', step, boot: 'same', inside: stepsInsideAt(state, place, view.scope) };
   }
   return [...index.blocked].some(isIn) ? { do: 'stuck' } : { do: 'close', outcome: 'rolled-back' };
 }
@@ -107,12 +107,12 @@ function olderThan(list: readonly number[], place: number): number {
 }
 
 /** The steps inside this step's object, on all levels, newest first. */
-export function ridersOf(state: State, { n }: Step): readonly Step[] {
+export function stepsInside(state: State, { n }: Step): readonly Step[] {
   const place = state.index.places.get(n);
-  return place === undefined ? [] : ridersAt(state, place, undefined);
+  return place === undefined ? [] : stepsInsideAt(state, place, undefined);
 }
 
-function ridersAt(state: State, place: number, scope: number | undefined): readonly Step[] {
+function stepsInsideAt(state: State, place: number, scope: number | undefined): readonly Step[] {
   const { steps, index } = state;
   const found: number[] = [];
   // The list grows while it is walked.
@@ -121,11 +121,11 @@ function ridersAt(state: State, place: number, scope: number | undefined): reado
     const key = steps[container]?.intent.contains;
     const inside = key === undefined ? [] : (index.inside.get(key) ?? []);
     for (let at = olderThan(inside, container + 1) + 1; at < inside.length; at += 1) {
-      const rider = inside[at] ?? -1;
-      if (!inScope(state, steps[rider]?.intent.scope, scope)) continue;
-      if (containerAt(state, rider, scope) !== container) continue;
-      found.push(rider);
-      containers.push(rider);
+      const member = inside[at] ?? -1;
+      if (!inScope(state, steps[member]?.intent.scope, scope)) continue;
+      if (containerAt(state, member, scope) !== container) continue;
+      found.push(member);
+      containers.push(member);
     }
   }
   return found.sort((a, b) => b - a).flatMap((each) => steps[each] ?? []);

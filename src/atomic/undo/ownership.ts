@@ -32,7 +32,7 @@ export async function expectStillOurs(
   };
   const lookUnlessOut = (step: Step): Promise<Look | undefined> =>
     unlessOutOfReach(engine, { id, state }, { step, work: () => lookAt(step) });
-  for (const [newest, key] of leanedOn(state, n, claims)) {
+  for (const [newest, key] of dependenciesOf(state, n, claims)) {
     let [step, look]: readonly [Step, Look | undefined] = [newest, await lookUnlessOut(newest)];
     for (const older of look === undefined ? olderOn(state, n, { newest, key }) : [])
       if (look === undefined) [step, look] = [older, await lookUnlessOut(older)];
@@ -53,7 +53,7 @@ export async function expectStillOurs(
  * changed it. A step that lives only until a reboot (a guest that ran on it, a mount) is asked
  * last: it may have ended by itself, and then says nothing about the object.
  */
-function leanedOn(state: State, n: number, claims: Claims): ReadonlyMap<Step, Key> {
+function dependenciesOf(state: State, n: number, claims: Claims): ReadonlyMap<Step, Key> {
   const { makers, holders } = state.index;
   const leaned = new Map<Step, Key>();
   const last = (places: readonly number[] = [], is: (step: Step) => boolean): Step | undefined => {

@@ -42,7 +42,7 @@ export interface Unwound {
   readonly leftAlone: readonly string[];
   readonly errors: readonly unknown[];
   /** The act that still runs and is not waited for. */
-  readonly adrift?: Promise<unknown>;
+  readonly stillRunning?: Promise<unknown>;
 }
 
 /**
@@ -70,7 +70,7 @@ export async function unwind(unwinding: Unwinding): Promise<Unwound> {
       case 'finish': {
         const acting = act(unwinding, decision);
         const done = await unless(abandon, acting);
-        if (done === undefined) return { end: 'stuck', leftAlone, errors, adrift: acting };
+        if (done === undefined) return { end: 'stuck', leftAlone, errors, stillRunning: acting };
         if (done === 'booted') {
           ({ boots, away } = await met());
           break;
@@ -115,7 +115,7 @@ async function act(
     if (decision.do === 'finish')
       return await inOneBoot(unwinding, step, (boot) => finish(unwinding, step, boot));
     if (decision.boot === 'other') return await lookOnly(unwinding, step);
-    return await inOneBoot(unwinding, step, (boot) => undo(unwinding, step, decision.riders, boot));
+    return await inOneBoot(unwinding, step, (boot) => undo(unwinding, step, decision.inside, boot));
   } catch (error) {
     const line: Line = { t: 'blocked', n: step.n, why: 'failed', message: messageOf(error), ...known(error) };
     return { lines: [line], leftAlone: [], errors: [error] };
@@ -154,9 +154,9 @@ async function inOneBoot(
 export async function undoNow(
   unwinding: Omit<Unwinding, 'scope' | 'abandon'>,
   step: Step,
-  riders: readonly Step[],
+  inside: readonly Step[],
 ): Promise<Acted> {
-  const done = await inOneBoot(unwinding, step, (boot) => undo(unwinding, step, riders, boot));
+  const done = await inOneBoot(unwinding, step, (boot) => undo(unwinding, step, inside, boot));
   if (done !== 'booted') return done;
   throw new JournalError(`${step.intent.host} was booted while ${describe(step)} was being undone there`);
 }
@@ -175,11 +175,11 @@ function known(error: unknown): Pick<Blocked, 'holders' | 'remedy'> {
 async function undo(
   unwinding: Omit<Unwinding, 'scope' | 'abandon'>,
   step: Step,
-  riders: readonly Step[],
+  inside: readonly Step[],
   boot: string | undefined,
 ): Promise<Acted> {
   const lines: Line[] = [
-    ...riders.map((rider): Line => ({ t: 'undone', n: rider.n, by: step.n })),
+    ...inside.map((member): Line => ({ t: 'undone', n: member.n, by: step.n })),
     { t: 'undone', n: step.n },
   ];
   const inverse = unwinding.inverses.get(step.n);
@@ -196,7 +196,7 @@ async function undo(
       await refuseChanged(
         { engine, journal, discard, trusted },
         {
-          ...{ step, riders, boot },
+          ...{ step, inside, boot },
           holders: before.holders,
         },
       );

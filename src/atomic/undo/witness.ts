@@ -24,7 +24,7 @@ interface Asking {
 /** A step, and the steps inside its object that are destroyed with it. */
 interface Undoing {
   readonly step: Step;
-  readonly riders: readonly Step[];
+  readonly inside: readonly Step[];
   /** The users of the step's object, from its `look`. */
   readonly holders?: readonly Holder[] | undefined;
   /** The other host of the step. */
@@ -37,9 +37,9 @@ interface Undoing {
  */
 export async function refuseChanged(asking: Asking, undoing: Undoing): Promise<void> {
   const { engine, journal, trusted } = asking;
-  const { step: own, riders, boot, holders } = undoing;
+  const { step: own, inside, boot, holders } = undoing;
   const found: Found[] = [];
-  for (const { step, content } of await guards(asking, [...beneath(journal, own), own, ...riders])) {
+  for (const { step, content } of await guards(asking, [...beneath(journal, own), own, ...inside])) {
     if (content.lost === 'finished') continue;
     if (trusted?.has(step.n) === true || isDiscarded(asking, step)) continue;
     const host = changing(engine, journal, { ...step.intent, ...(boot === undefined ? {} : { boot }) });
@@ -49,10 +49,10 @@ export async function refuseChanged(asking: Asking, undoing: Undoing): Promise<v
     const held = step === own && holders !== undefined ? { holders } : {};
     found.push({ step, ...held, ...changed, ...(or === undefined ? {} : { or }) });
   }
-  for (const rider of riders) {
-    if (isDiscarded(asking, rider) || found.some(({ step }) => step === rider)) continue;
-    const replaced = await replacedBy(asking, rider);
-    if (replaced !== undefined && asking.discard !== 'all') found.push({ step: rider, ...replaced });
+  for (const member of inside) {
+    if (isDiscarded(asking, member) || found.some(({ step }) => step === member)) continue;
+    const replaced = await replacedBy(asking, member);
+    if (replaced !== undefined && asking.discard !== 'all') found.push({ step: member, ...replaced });
   }
   if (found.length > 0) throw refused(journal, found);
 }

@@ -120,9 +120,13 @@ type ArgValue<S> =
 export type Typed<
   A extends Readonly<Record<string, ArgSpec>>,
   O extends Readonly<Record<string, OptionSpec<unknown>>>,
-> = { readonly [K in keyof A]: ArgValue<A[K]> } & {
-  readonly [K in keyof O]: O[K] extends OptionSpec<infer T> ? T : never;
-};
+> = Args<A> & Options<O>;
+
+// Without arguments, or options, `A` or `O` is the constraint itself, which has every name.
+type Args<A> = string extends keyof A ? unknown : { readonly [K in keyof A]: ArgValue<A[K]> };
+type Options<O> = string extends keyof O
+  ? unknown
+  : { readonly [K in keyof O]: O[K] extends OptionSpec<infer T> ? T : never };
 
 /** A verb of the command line: its words, from which parsing and help come, and what it does. */
 export interface Verb {
@@ -140,10 +144,6 @@ export interface Verb {
   readonly run: (runtime: Runtime, typed: never) => Promise<number>;
 }
 
-// A verb without arguments, or without options, has none of their names.
-// eslint-disable-next-line @typescript-eslint/no-generated-empty-object-type
-type NoKeys = Readonly<Record<never, never>>;
-
 /**
  * Defines a verb. Options get the name of their key: `stripeSize` is `--stripe-size`.
  *
@@ -156,8 +156,8 @@ type NoKeys = Readonly<Record<never, never>>;
  * });
  */
 export function verb<
-  const A extends Readonly<Record<string, ArgSpec>> = NoKeys,
-  O extends Readonly<Record<string, OptionSpec<unknown>>> = NoKeys,
+  const A extends Readonly<Record<string, ArgSpec>> = Readonly<Record<string, ArgSpec>>,
+  O extends Readonly<Record<string, OptionSpec<unknown>>> = Readonly<Record<string, OptionSpec<unknown>>>,
 >(of: {
   readonly changes: boolean | ((typed: Typed<A, O>) => boolean);
   readonly args?: A;

@@ -112,7 +112,7 @@ export const bugs: readonly Bug[] = [
     patches: [journal('journal.file.truncate(journal.position);', '')],
   },
   {
-    name: 'no directory fsync at the birth of a journal',
+    name: 'no directory fsync when a journal is created',
     patches: [
       journal(
         "store.rename(`${id}.new`, `${id}.journal`);\n  store.syncDir('.');",

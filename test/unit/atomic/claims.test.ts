@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { claim, withHost, type Claiming } from '../../../src/atomic/locks/claims.ts';
 import { ownerLine, type Engine } from '../../../src/atomic/engine.ts';
 import type { Line } from '../../../src/atomic/journal/lines.ts';
-import { bear } from '../../../src/atomic/journal/journal-writer.ts';
+import { openNew } from '../../../src/atomic/journal/journal-writer.ts';
 import type { Claims } from '../../../src/atomic/operation.ts';
 import { messageOf, JournalError, UsageError } from '../../../src/core/errors.ts';
 import type { StoreFile } from '../../../src/atomic/journal/store.ts';
@@ -38,7 +38,7 @@ function journal(
   const argv = ['bofh', 'vm', 'create', id];
   const first = { ...begin, ...ownerLine(engine), ...gone, id, name: `about ${id}`, argv };
   const file = engine.store.create(`${id}.new`);
-  bear(engine.store, file, first, [
+  openNew(engine.store, file, first, [
     ...claims.map((each, index) => intent(index + 1, { claims: each })),
     ...more,
   ]);

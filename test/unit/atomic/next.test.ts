@@ -19,8 +19,8 @@ function decide(lines: readonly Line[], view: Partial<View> = {}): string {
 function inWords(decision: Decision): string {
   switch (decision.do) {
     case 'undo': {
-      const riders = decision.riders.map(({ n }) => ` +${n}`).join('');
-      return `undo ${decision.step.n}${riders}${decision.boot === 'other' ? ' (other boot)' : ''}`;
+      const inside = decision.inside.map(({ n }) => ` +${n}`).join('');
+      return `undo ${decision.step.n}${inside}${decision.boot === 'other' ? ' (other boot)' : ''}`;
     }
     case 'block':
       return `block ${decision.step.n}: ${JSON.stringify(decision.why)}`;

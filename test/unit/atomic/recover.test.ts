@@ -11,7 +11,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { adopt, append, bear, close } from '../../../src/atomic/journal/journal-writer.ts';
+import { adopt, append, openNew, close } from '../../../src/atomic/journal/journal-writer.ts';
 import { ownerLine, type Engine } from '../../../src/atomic/engine.ts';
 import type { Line } from '../../../src/atomic/journal/lines.ts';
 import {
@@ -39,7 +39,7 @@ function place(below = ''): { readonly engine: Engine; readonly journals: string
 function left(engine: Engine, id: string, lines: readonly Line[]): void {
   const file = engine.store.create(`${id}.new`);
   const owner = { ...ownerLine(engine), pid: 1, started: 1 };
-  bear(engine.store, file, { t: 'begin', format: 1, id, name: id, argv: [], host: '', ...owner }, lines);
+  openNew(engine.store, file, { t: 'begin', format: 1, id, name: id, argv: [], host: '', ...owner }, lines);
   file.close();
 }
 
@@ -205,7 +205,7 @@ test('the plan tells what recovery would do, in its order', () => {
 
   const steps = plan(state, { '': 'b' });
 
-  expect(steps.map(({ do: what, step, riders }) => [what, step.n, riders.map(({ n }) => n)])).toEqual([
+  expect(steps.map(({ do: what, step, inside }) => [what, step.n, inside.map(({ n }) => n)])).toEqual([
     ['blocked', 4, []],
     ['look', 3, []],
     ['undo', 1, [2]],

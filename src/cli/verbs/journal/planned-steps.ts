@@ -17,8 +17,8 @@ export async function planned(
 }
 
 /** A planned step for the answers of `journal show` and `recover --dry-run`. */
-export function plannedOf({ do: what, step, riders }: PlannedStep): JournalShow['recovery'][number] {
-  return { do: what, n: step.n, ...whatOf(step), with: riders.map((rider) => rider.n) };
+export function plannedOf({ do: what, step, inside }: PlannedStep): JournalShow['recovery'][number] {
+  return { do: what, n: step.n, ...whatOf(step), with: inside.map((member) => member.n) };
 }
 
 /** Kind, host and objects of a step. */
