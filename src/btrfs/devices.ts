@@ -105,7 +105,7 @@ export function refuseCopy(
 ): void {
   if (before?.type !== 'btrfs' || before.uuid !== fs) return;
   throw new RefusedError(`${device} holds a copy of that very filesystem, or was a device of it`, {
-    remedy: `if nobody needs it, take its signature off first: bofh block wipe ${device} --overwrite ${fs}`,
+    remedy: `if it is unused, take its signature off first: bofh block wipe ${device} --overwrite ${fs}`,
   });
 }
 

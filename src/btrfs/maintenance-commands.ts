@@ -142,7 +142,7 @@ export function balanceStatus(path: string): ReadCommand<Balance> {
       return {
         state: state === 'paused' ? 'paused' : state === 'running' ? 'running' : 'cancelling',
         relocated: digits(done, 'what was moved'),
-        expected: digits(all, 'what is to be moved'),
+        expected: digits(all, 'what it moves'),
         leftPercent: digits(left, 'what is left'),
       };
     },

@@ -158,7 +158,7 @@ export async function holdersOf(
       ({ shown, id }): Holder => ({
         kind: 'btrfs',
         filesystem: fs,
-        words: `the subvolume ${shown} (id ${id}) lies in it`,
+        words: `the subvolume ${shown} (id ${id}) is in it`,
       }),
     ),
   ];

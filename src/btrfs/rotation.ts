@@ -55,7 +55,7 @@ export function keptOf(label: string, asked: number | undefined): number {
     throw new UsageError(`"${label}" is no label: letters, digits, _ and -, at most 64 of them`);
   const keep = asked ?? (Object.hasOwn(retention, label) ? retention[label] : undefined);
   if (keep === undefined)
-    throw new UsageError(`how many snapshots of the label "${label}" are to be kept? --keep says it`, {
+    throw new UsageError(`no number of snapshots to keep for the label "${label}": pass --keep`, {
       remedy: `only ${Object.keys(retention).join(', ')} have a number of their own`,
     });
   if (!Number.isSafeInteger(keep) || keep < 1)

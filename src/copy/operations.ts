@@ -274,7 +274,7 @@ async function checkRoot(
 function unpackedRecovery({ filesystem, device, path }: Undo): ManualRecovery {
   const { tool, argv } = emptyDirectory(path);
   return {
-    what: `what lies in the filesystem of UUID ${filesystem} on ${device}, which was empty before`,
+    what: `the content of the filesystem of UUID ${filesystem} on ${device}, which was empty before`,
     look: [
       ['blkid', '--probe', device],
       ['findmnt', '--source', `UUID=${filesystem}`],

@@ -70,7 +70,7 @@ export function toCloseRecovery({
   readonly undo: { readonly name: string; readonly dmUuid: string };
 }): ManualRecovery {
   return {
-    what: `/dev/mapper/${name} (device-mapper's uuid ${dmUuid}), which is to be closed`,
+    what: `/dev/mapper/${name} (device-mapper's uuid ${dmUuid}), which will be closed`,
     look: [
       ['dmsetup', 'info', '-c', '-o', 'name,uuid,open'],
       ['fuser', '--verbose', `/dev/mapper/${name}`],
@@ -138,7 +138,7 @@ export function toRemoveRecovery({
   readonly undo: { readonly device: string; readonly luksUuid: string; readonly slot: number };
 }): ManualRecovery {
   return {
-    what: `the key in slot ${slot} of ${device} (LUKS ${luksUuid}), which is to be removed`,
+    what: `the key in slot ${slot} of ${device} (LUKS ${luksUuid}), which will be removed`,
     look: [['cryptsetup', 'luksDump', device]],
     clear: [['cryptsetup', 'luksKillSlot', device, String(slot)]],
   };
@@ -151,7 +151,7 @@ export function toEraseRecovery({
   readonly undo: { readonly device: string; readonly luksUuid: string };
 }): ManualRecovery {
   return {
-    what: `every key of ${device} (LUKS ${luksUuid}), which are to be destroyed`,
+    what: `every key of ${device} (LUKS ${luksUuid}), which will be destroyed`,
     look: [['cryptsetup', 'luksDump', device]],
     clear: [['cryptsetup', 'luksErase', device]],
   };

@@ -76,7 +76,7 @@ export function refuseUnready({ known: { device, identity }, header, cipher, key
       remedy: `save its header (bofh crypt header backup ${device} FILE), then: cryptsetup convert --type luks2 ${device}`,
     });
   if (header.reencryption !== undefined)
-    throw refusal(`${device} is being encrypted anew, or that was interrupted`, {
+    throw refusal(`${device} is being reencrypted, or a reencryption was interrupted`, {
       remedy: `go on with it: bofh crypt reencrypt ${device} --resume`,
     });
   if (header.requirements.length > 0)

@@ -194,7 +194,7 @@ export async function emptySlot(
 export function refuseLast(device: string, keySlots: readonly KeySlot[]): void {
   if (keySlots.filter(({ opens }) => opens === 'data').length > 1) return;
   throw new RefusedError(`that is the last key of ${device}: nothing would ever open it again`, {
-    remedy: 'add another key first; or, if all of it is to be lost, cryptsetup luksErase',
+    remedy: 'add another key first; or, to lose all of it, cryptsetup luksErase',
   });
 }
 

@@ -8,7 +8,7 @@ interface Module {
   readonly for: string;
   readonly level: 'warning' | 'problem';
   /**
-   * This path also exists if the module is built into the kernel, and so is in no list of modules.
+   * This path also exists if the module is built in, and so is in no list of modules.
    */
   readonly sign?: string;
 }

@@ -133,7 +133,7 @@ async function refuseOtherData(host: ReadHost, of: Destroyed, path: string): Pro
   throw new RefusedError(
     `${path} holds other data than before the commit (at byte ${String(at)}): it was written to since, or is another device; nothing was destroyed`,
     {
-      remedy: `look what it is (lsblk ${path}); if its data are to be kept: bofh recover --abandon`,
+      remedy: `look what it is (lsblk ${path}); to keep its data: bofh recover --abandon`,
     },
   );
 }

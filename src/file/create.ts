@@ -58,7 +58,7 @@ export const creation = {
     await host.sync(posix.dirname(wanted.path));
     const { atPath } = await survey(host, wanted);
     if (atPath !== 'ours')
-      throw new RefusedError(`${wanted.path} was changed by somebody else meanwhile`, {
+      throw new RefusedError(`${wanted.path} was changed concurrently`, {
         remedy: 'look at it, move it away, and give the command again',
       });
     return null;

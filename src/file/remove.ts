@@ -162,7 +162,7 @@ async function linkBack(host: ChangeHost, { path, tombstone }: Undo): Promise<vo
 }
 
 function changed({ path }: Undo): RefusedError {
-  return new RefusedError(`${path} was changed by somebody else meanwhile, and stays as it is`, {
+  return new RefusedError(`${path} was changed concurrently, and stays as it is`, {
     remedy: 'look at it, then give the command again',
   });
 }

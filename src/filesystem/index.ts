@@ -2,7 +2,7 @@ export { check, type FilesystemCheck } from './check.ts';
 export { checkDevice } from './checks.ts';
 export { type BtrfsSuperblock, btrfsSuperblock } from './commands/btrfs.ts';
 export { info, type FilesystemDetails } from './info.ts';
-export { swapAnew } from './swap-anew.ts';
+export { newSwap } from './new-swap.ts';
 export { debugfsFeatures, debugfsRoot } from './commands/files.ts';
 export {
   directoryChanged,

@@ -5,7 +5,7 @@ import { formatSize } from '../core/units.ts';
 import { isSettled, leastOf, type Measured, measureFound, theirs } from './measure.ts';
 import { isWritable, visible } from './mounted.ts';
 import { resizable, toSettle, unsettled } from './resizing.ts';
-import { swapAnew } from './swap-anew.ts';
+import { newSwap } from './new-swap.ts';
 
 /** The part of `tx` that resizes a filesystem. */
 interface Resizing {
@@ -54,8 +54,8 @@ export const swap: Layer = {
   limits: async ({ host, device, content }) => {
     const { path, kind } = device;
     const uuid = content?.uuid;
-    const why = 'a swap area has no content to keep, and is made anew in another size';
-    const no: May = { may: false, why, remedy: swapAnew({ device: path, uuid, kind }) };
+    const why = 'a swap area has no content to keep: create it again with the other size';
+    const no: May = { may: false, why, remedy: newSwap({ device: path, uuid, kind }) };
     // Without a uuid it is not measured: the size of its device counts.
     const found = uuid === undefined ? undefined : await measureFound(host, path, content);
     const size = found === undefined ? device.size : found.blocks * found.blockSize;

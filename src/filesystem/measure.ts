@@ -202,7 +202,7 @@ export async function leastOf(host: ReadHost, device: string, found: Measured): 
     return { blocks: Math.min(blocks, needed), why: 'and the kernel makes no btrfs smaller', always: true };
   const why =
     told === undefined
-      ? 'for what it is known to hold; how it lies there is told only while it is mounted, and may take more'
-      : 'for what is on it as it lies there';
+      ? 'for its known content; its layout is known only while it is mounted, and may take more'
+      : 'for its content in the present layout';
   return { blocks: Math.min(blocks, needed), why, always: false };
 }

@@ -57,12 +57,9 @@ export async function mend(host: ChangeHost, path: string, { type, files }: ToRe
       remedy: 'reboot this host; then bofh recover',
     });
   if (state === 'left')
-    throw new RefusedError(
-      `${path} has errors that are not mended without somebody who decides: ${finding(said)}`,
-      {
-        remedy: `e2fsck -f ${path} asks about each of them (with -y it asks nobody, and files may be lost); then bofh recover`,
-      },
-    );
+    throw new RefusedError(`${path} has errors that need decisions: ${finding(said)}`, {
+      remedy: `e2fsck -f ${path} asks about each of them (with -y it does not ask, and files may be lost); then bofh recover`,
+    });
 }
 
 function unplayed(path: string): RefusedError {

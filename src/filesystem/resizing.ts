@@ -13,7 +13,7 @@ import { type Bytes, formatSize } from '../core/units.ts';
 import type { ExtSuperblock } from './commands/ext.ts';
 import { isSettled, leastOf, type Measured, measure, theirs } from './measure.ts';
 import { isWritable, readOnly, visible } from './mounted.ts';
-import { swapAnew } from './swap-anew.ts';
+import { newSwap } from './new-swap.ts';
 
 /** The types that bofh can resize. */
 export const resizable = ['ext2', 'ext3', 'ext4', 'xfs', 'btrfs'] as const;
@@ -54,7 +54,7 @@ function resizableType(device: string, { type, uuid, btrfs }: Measured): Resizab
     throw new RefusedError(`${device} holds ${type}: bofh cannot change its size`, {
       remedy:
         type === 'swap'
-          ? `a swap area has no content to keep: ${swapAnew({ device, uuid })}`
+          ? `a swap area has no content to keep: ${newSwap({ device, uuid })}`
           : 'make a new filesystem of the right size, and copy the files',
     });
   if (btrfs !== undefined && btrfs.devices !== 1)

@@ -114,7 +114,8 @@ export async function numbered(
   uuid: string | undefined,
   { type, from, to, seed }: Renumbered,
 ): Promise<Numbered> {
-  if (uuid !== from && uuid !== to) return { found: `${device} has the uuid ${uuid ?? 'of nobody'}` };
+  if (uuid !== from && uuid !== to)
+    return { found: `${device} ${uuid === undefined ? 'has no uuid' : `has the uuid ${uuid}`}` };
   const is = uuid === to ? 'new' : 'old';
   if (type === 'btrfs') return (await host.run(btrfsChanging(device))) ? 'between' : is;
   if (type === 'xfs') return is === 'new' && !(await host.run(xfsState(device))).agrees ? 'between' : is;
@@ -139,12 +140,15 @@ export async function renumber(
   if (seed === 'added' && way === 'back') await host.run(keepSeed(device, 'drop'));
   const now = (await recognise(host, device))?.uuid;
   if (now === uuid) return;
-  throw new RefusedError(`${device} has the uuid ${now ?? 'of nobody'}, not ${uuid}`, {
-    remedy:
-      type === 'xfs'
-        ? `if its log holds changes: mount -o nouuid ${device} /mnt; umount /mnt; then bofh recover`
-        : `look at it: blkid -p ${device}; then bofh recover`,
-  });
+  throw new RefusedError(
+    `${device} ${now === undefined ? 'has no uuid' : `has the uuid ${now}`}, not ${uuid}`,
+    {
+      remedy:
+        type === 'xfs'
+          ? `if its log holds changes: mount -o nouuid ${device} /mnt; umount /mnt; then bofh recover`
+          : `look at it: blkid -p ${device}; then bofh recover`,
+    },
+  );
 }
 
 /**

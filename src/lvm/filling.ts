@@ -72,7 +72,7 @@ export function whyFullPool(pool: LogicalVolume): Full | undefined {
     why: `the pool ${pool.fullName} is full (${filledInWords(pool)})`,
     remedy:
       (pool.data ?? 0) >= fullLimit
-        ? `give it room: bofh lvm pool resize ${pool.fullName} --size +10g; or remove what lies in it`
+        ? `give it room: bofh lvm pool resize ${pool.fullName} --size +10g; or remove volumes from it`
         : `give it room: bofh lvm pool resize ${pool.fullName} --metadata-size +1g`,
   };
 }

@@ -58,13 +58,13 @@ export function volumeResizedRecovery({
     };
   if (to === from)
     return {
-      what: `${itself}, which had its ${from} bytes already and bears the tag ${tag}`,
+      what: `${itself}, which had its ${from} bytes already and has the tag ${tag}`,
       look,
       clear: [['lvchange', '--deltag', tag, '--select', `lv_uuid=${lvUuid}`, vg]],
     };
   if (to > from)
     return {
-      what: `${itself}, grown from ${from} to ${to} bytes; what lies on it must not reach beyond the old size`,
+      what: `${itself}, grown from ${from} to ${to} bytes; its content must not reach beyond the old size`,
       look,
       clear: [['lvreduce', '--size', `${from}b`, full]],
     };

@@ -113,8 +113,8 @@ export async function holdersOf(host: ReadHost, of: VolumeAmong): Promise<readon
 export async function everyHolderOf(host: ReadHost, of: VolumeAmong): Promise<readonly Holder[]> {
   const { lv } = of;
   const found = lv.active === false ? [] : await everyHolder(host, lv.dmPath);
-  const nobody = lv.open === true && found.every(({ kind }) => kind === 'unknown');
-  return [...dependentHolders(of), ...found, ...(nobody ? [opened(lv)] : [])];
+  const isUnknown = lv.open === true && found.every(({ kind }) => kind === 'unknown');
+  return [...dependentHolders(of), ...found, ...(isUnknown ? [opened(lv)] : [])];
 }
 
 /** The error for a volume in use. */

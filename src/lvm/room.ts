@@ -33,7 +33,7 @@ export async function refuseNoRoom(
   throw new RefusedError(
     `the pool ${pool.fullName} has room for ${formatSize(room)} until it is ${fullLimit} % full (data ${pool.data} %), and ${what} needs at least ${formatSize(needed)} more in it: it is not begun`,
     {
-      remedy: `give it room: bofh lvm pool resize ${pool.fullName} --size +${Math.ceil((needed - room) / mebibyte)}m; or remove what lies in it`,
+      remedy: `give it room: bofh lvm pool resize ${pool.fullName} --size +${Math.ceil((needed - room) / mebibyte)}m; or remove volumes from it`,
     },
   );
 }

@@ -92,7 +92,7 @@ export function whyNotSynced({ fullName, active, synced, health }: LogicalVolume
       remedy: `bofh lvm activate ${fullName}; then give the command again`,
     };
   return {
-    why: `the copies of ${fullName} are not alike (${health ?? `${synced ?? 'nobody knows how much'} % in sync`})`,
+    why: `the copies of ${fullName} are not alike (${health ?? `${synced ?? 'an unknown share'} % in sync`})`,
     remedy: `see how far they are: bofh lvm list ${fullName.split('/')[0] ?? ''}; then give the command again`,
   };
 }

@@ -39,7 +39,7 @@ export function inOrder(mounts: readonly TreeMount[]): readonly TreeMount[] {
   if (mounts.length === 0) throw new UsageError('a tree of mounts needs at least one');
   const whole = mounts.map((mount) => ({ ...mount, path: normal(mount.path) }));
   const twice = whole.find(({ path }, at) => whole.findIndex((other) => other.path === path) !== at);
-  if (twice !== undefined) throw new UsageError(`two mounts of the tree are to be on ${twice.path}`);
+  if (twice !== undefined) throw new UsageError(`two mounts of the tree have the mount point ${twice.path}`);
   return whole.toSorted((one, other) => depth(one.path) - depth(other.path));
 }
 

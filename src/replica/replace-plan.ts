@@ -52,7 +52,7 @@ export async function membersOfReplacement(
   const peer = await memberAt(hosts, to);
   if (peer.place === own.place || peer.name === own.name)
     throw new RefusedError(`"${to}" is this very host, or is called as it is (${own.name})`, {
-      remedy: 'name the host that is to be its peer',
+      remedy: 'name its new peer',
     });
   if (old === 'lost') return [own, peer];
   const named = (await namesIn(hosts.host, name)).find((each) => each !== own.name) ?? '';

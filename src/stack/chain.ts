@@ -42,7 +42,7 @@ export async function chainOf({ host, device, bare }: ChainRequest): Promise<Cha
   const look: Look = { host, graph, layers: await allLayers(), once: memory() };
   const lowest = bottomOf(look, deviceNamed(look, name));
   if (bare && lowest.name !== name)
-    throw new RefusedError(`${device} lies in ${lowest.path}: its size is what that gives it`, {
+    throw new RefusedError(`${device} is inside ${lowest.path}, which gives it its size`, {
       remedy: `resize ${lowest.path}, or leave bare out`,
     });
   const links = [await deviceLink(look, lowest)];
@@ -52,7 +52,7 @@ export async function chainOf({ host, device, bare }: ChainRequest): Promise<Cha
   for (;;) {
     const { link, offers } = await contentLink(look, current);
     if (offers === 'closed') {
-      const remedy = (await link.layer.toOpen?.(link.at)) ?? 'bring what lies in it within reach first';
+      const remedy = (await link.layer.toOpen?.(link.at)) ?? 'open what is in it first';
       return { links, asked, closed: { device: current, layer: link.layer.name, remedy } };
     }
     links.push(link);
@@ -83,7 +83,7 @@ function bottomOf(look: Look, device: GraphDevice): GraphDevice {
   if (device.kind !== 'crypt') return device;
   const [beneath, ...more] = device.below;
   if (beneath === undefined || more.length > 0)
-    throw new RefusedError(`${device.path} does not lie on one device`, {
+    throw new RefusedError(`${device.path} is not on one device`, {
       remedy: `see what it is made of: bofh block tree ${device.path}`,
     });
   return bottomOf(look, deviceNamed(look, beneath));
@@ -100,7 +100,7 @@ async function deviceLink(look: Look, device: GraphDevice): Promise<Link> {
   const title = layer?.title?.(at) ?? layer?.name ?? device.kind;
   if (layer?.limits === undefined)
     throw new RefusedError(`${device.path} is a ${title}: bofh cannot change its size`, {
-      remedy: 'change it by its own program; bofh block resize then makes what lies on it fit',
+      remedy: 'change it by its own program; bofh block resize then fits its content',
     });
   return { layer, at, title: `the ${title} ${nameOf(device)}`, limits: await limitsOf(layer, at) };
 }
@@ -123,18 +123,15 @@ async function contentLink(
     throw new RefusedError(
       found.state === 'part'
         ? `${device.path} is a part of another volume`
-        : `what lies on ${device.path} could not be told: ${found.why}`,
+        : `the content of ${device.path} is unknown: ${found.why}`,
       { remedy: `see what it is: bofh block tree ${device.path}` },
     );
   const { content } = found;
   if (content === undefined) refuseOpenWithoutHeader(atOf(look, device, content));
   if (content === undefined)
-    throw new RefusedError(
-      `nothing that is known lies on ${device.path}, and whether it matters nobody can tell`,
-      {
-        remedy: 'to resize the device alone: --bare',
-      },
-    );
+    throw new RefusedError(`the content of ${device.path} is unknown, so it may matter`, {
+      remedy: 'to resize the device alone: --bare',
+    });
   const at = atOf(look, device, content);
   const layer = layerFor(look.layers, 'content', at);
   const title = layer?.title?.(at) ?? layer?.name ?? content.type;
@@ -148,7 +145,7 @@ async function contentLink(
     );
   if (layer?.limits === undefined)
     throw new RefusedError(`${device.path} holds ${title}, which bofh cannot resize with it`, {
-      remedy: 'to resize the device alone, and see to what lies on it yourself: --bare',
+      remedy: 'to resize only the device, and its content yourself: --bare',
     });
   // The layers above a closed one are unknown.
   const limits = offers === 'closed' ? noLimits : await limitsOf(layer, at);
@@ -160,7 +157,7 @@ function refuseOpenWithoutHeader({ device, above }: LayerAt): void {
   const open = above.find(({ kind }) => kind === 'crypt');
   if (open === undefined) return;
   throw new RefusedError(
-    `${device.path} is open as ${open.path}, by a header that is not on it: bofh does not resize it with what lies in it`,
+    `${device.path} is open as ${open.path}, by a header that is not on it: bofh does not resize it with its content`,
     {
       remedy: `resize one after the other, from the top down to shrink: bofh filesystem resize ${open.path} SIZE; bofh crypt resize ${open.path} SIZE --header FILE; then ${device.path} itself`,
     },

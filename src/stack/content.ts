@@ -52,7 +52,7 @@ export async function contentOf(
     const [mount] = at.device.mounts;
     const type = mount === undefined ? {} : { type: mount.type };
     const content = { state: 'untold', title: mount?.type ?? '', ...none, ...type } as const;
-    return { content, untold: [`what lies on it: ${found.why}`] };
+    return { content, untold: [`its content: ${found.why}`] };
   }
   const { content } = found;
   if (content === undefined) return { content: { state: 'blank', title: 'blank', ...none }, untold: [] };

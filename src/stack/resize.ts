@@ -1,6 +1,6 @@
 import type { KeyRef, ReadHost } from '../command/index.ts';
 import { BofhError, RefusedError } from '../core/errors.ts';
-import { swapAnew } from '../filesystem/index.ts';
+import { newSwap } from '../filesystem/index.ts';
 import type { Tx } from '../operations.ts';
 import { type Bytes, formatSize } from '../core/units.ts';
 import { type Chain, chainOf, type Link } from './chain.ts';
@@ -96,10 +96,9 @@ export async function closedIn({ host, device, what }: StackResize): Promise<str
 /** Unknown content is never resized. */
 export function refuseClosed({ closed }: Pick<Chain, 'closed'>): void {
   if (closed === undefined) return;
-  throw new RefusedError(
-    `${closed.device.path} is closed: what lies in it cannot be told, and not be resized`,
-    { remedy: closed.remedy },
-  );
+  throw new RefusedError(`${closed.device.path} is closed: its content is unknown and cannot be resized`, {
+    remedy: closed.remedy,
+  });
 }
 
 /** The layers that need a key are known before the first step. */
@@ -134,8 +133,8 @@ async function refuseLoss(request: StackResize, links: readonly Link[], plan: Re
     {
       remedy:
         type === 'swap'
-          ? swapAnew({ device, uuid: found.state === 'probed' ? found.content?.uuid : undefined })
-          : 'leave --bare out; or wipe what lies on it first',
+          ? newSwap({ device, uuid: found.state === 'probed' ? found.content?.uuid : undefined })
+          : 'leave --bare out; or wipe its content first',
     },
   );
 }

@@ -229,8 +229,8 @@ async function inactive(
         ...(lv.active === 'unknown' ? [{ name: 'active', value: 'unknown' }] : []),
       ];
       const untoldOfIt = [
-        'what lies on it: it is not active',
-        ...(on.length === 0 ? [`which devices of ${group.name} it lies on`] : []),
+        'its content: it is not active',
+        ...(on.length === 0 ? [`which devices of ${group.name} it is on`] : []),
       ];
       return wanted ? [idleVolume({ ...lv, below, facts, untold: untoldOfIt })] : [];
     });

@@ -90,7 +90,7 @@ export async function planReplicas(options: {
   const names = theirs.map((each) => each.name);
   const peer = members.find(({ place }) => place !== host.name);
   if (peer === undefined || members.every(({ place }) => place !== host.name))
-    throw new RefusedError(`the disks of ${guest.name} are to be on this host and another one`, {
+    throw new RefusedError(`the disks of ${guest.name} are replicated to another host`, {
       remedy: `name the two: --on HOST,HOST`,
     });
   const found = refusals();

@@ -292,11 +292,11 @@ async function refuseInUse(
     if (look?.state !== 'ours') continue;
     const movedTo = await movedByOthers(engine, () => there, { step, look, lookAt });
     const holders = isUsedByOurs(step) ? [] : (look.holders ?? []).map(({ words }) => words);
-    const found = [...(movedTo === undefined ? [] : [`it is ${movedTo} by now`]), ...holders];
+    const found = [...(movedTo === undefined ? [] : [`it is ${movedTo} now`]), ...holders];
     if (found.length > 0) used.push(`${describe(step)}: ${found.join(', ')}`);
   }
   if (used.length === 0) return;
-  throw new RefusedError(`journal ${id} is left open: what it made is in use by now: ${used.join('; ')}`, {
+  throw new RefusedError(`journal ${id} is left open: what it made is in use now: ${used.join('; ')}`, {
     remedy: `bofh recover --yes undoes it all the same; bofh journal show ${id} shows what that is`,
   });
 }

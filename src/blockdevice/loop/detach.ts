@@ -122,7 +122,7 @@ async function refuseLost(
   const stat = await host.stat(file);
   const isSame = stat?.kind === 'file' && stat.inode === inode && stat.device === filesystem;
   if (isSame && (birth === undefined || stat.birth === birth)) return stat;
-  const what = stat === undefined ? 'no longer has that name' : 'is another one by now';
+  const what = stat === undefined ? 'no longer has that name' : 'now names a different file';
   throw new RefusedError(`/dev/loop${number}: the file ${file} ${what}, and could not be attached again`, {
     remedy: `if nothing in it is needed: losetup --detach /dev/loop${number}`,
   });

@@ -84,7 +84,7 @@ export const addPartition = operation({
   run: async ({ undo: of, host }) => {
     const [found, entry] = [await findChange(host, of), entryOf(of.table, of.number)];
     if (found?.bytes !== 'as they were' || entry === undefined || !kernelHas(found.kernel, of, undefined))
-      throw new RefusedError(`${of.device} is not as it was by now; nothing was written`, {
+      throw new RefusedError(`${of.device} has changed; nothing was written`, {
         remedy: `look what it has (bofh block partitions ${of.device}), then give the command again`,
       });
     const { path } = found.node;

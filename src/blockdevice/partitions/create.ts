@@ -80,7 +80,7 @@ export const createPartitionTable = operation({
   run: async ({ undo: of, host }) => {
     const found = await findChange(host, of);
     if (found?.bytes !== 'as they were')
-      throw new RefusedError(`${of.device} is not as it was by now; nothing was written`, {
+      throw new RefusedError(`${of.device} has changed; nothing was written`, {
         remedy: `look what it holds (wipefs ${of.device}), then give the command again`,
       });
     const { path } = found.node;

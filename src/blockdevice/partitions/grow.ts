@@ -73,7 +73,7 @@ export const growPartition = operation({
   run: async ({ undo: of, host }) => {
     const [found, [old, entry]] = [await findChange(host, of), entriesOf(of)];
     if (found?.bytes !== 'as they were' || !kernelHas(found.kernel, of, old))
-      throw new RefusedError(`${of.device} is not as it was by now; nothing was written`, {
+      throw new RefusedError(`${of.device} has changed; nothing was written`, {
         remedy: `look what it has (bofh block partitions ${of.device}), then give the command again`,
       });
     const { path } = found.node;

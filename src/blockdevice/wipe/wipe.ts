@@ -57,7 +57,7 @@ export const wipe = operation({
     const offsets = found === undefined ? [] : (await host.run(magicsOn(path))).map(({ offset }) => offset);
     const isSame = offsets.join() === of.magics.map(({ offset }) => offset).join();
     if (found?.path !== of.device || !isSame || !isUntouched(found.now))
-      throw new RefusedError(`${of.device} is not as it was by now; nothing was erased`, {
+      throw new RefusedError(`${of.device} has changed; nothing was erased`, {
         remedy: `look what it holds (wipefs ${of.device}), then give the command again`,
       });
     await refuseHeld(host, path, await holders(host, path));

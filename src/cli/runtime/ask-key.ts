@@ -19,12 +19,9 @@ export async function askKey(
   { input = process.stdin, stop }: { readonly input?: KeyInputStream; readonly stop: AbortSignal },
 ): Promise<string> {
   if (!interactive)
-    throw new RefusedError(
-      `${question.replace(/: $/, '')} is to be asked for, and here is no terminal to ask on`,
-      {
-        remedy: 'say where the key comes from: --key file:/PATH',
-      },
-    );
+    throw new RefusedError(`${question.replace(/: $/, '')} must be typed, and there is no terminal`, {
+      remedy: 'say where the key comes from: --key file:/PATH',
+    });
   if (stop.aborted) throw interruption();
   draw(undefined);
   line(question.trimEnd());

@@ -184,7 +184,7 @@ async function slotOf(
     if (chosen === slot || (await keyOpens(host, { device: known.device, slot, key: keyOf(key, known) })))
       return { slot, salt };
   }
-  throw new RefusedError(`the key that is to be replaced opens no slot of ${known.device}`, {
+  throw new RefusedError(`the key to replace opens no slot of ${known.device}`, {
     remedy: 'say where the right one comes from',
   });
 }

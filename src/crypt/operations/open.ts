@@ -146,7 +146,7 @@ async function recheck(host: ChangeHost, wanted: Undo): Promise<void> {
   const again = { remedy: 'look at it (bofh crypt list), then give the command again' };
   const same =
     (await identityOf(host, device)).identity === identity && (await uuidOn(host, wanted)) === uuid;
-  if (!same) throw new RefusedError(`${device} is another device by now; nothing was done`, again);
+  if (!same) throw new RefusedError(`${device} now names a different device; nothing was done`, again);
   const there = await mappingOn(host, device);
   if (there?.dmUuid === adopted || (there === undefined && adopted === null)) return;
   const now = there === undefined ? 'closed' : `open as ${there.path}`;

@@ -281,7 +281,7 @@ async function refuseSplit(host: ChangeHost, of: Undo): Promise<void> {
 }
 
 function notDone({ name }: Undo): NotDone {
-  return new NotDone(`${name} is not as it was by now; nothing was done`, {
+  return new NotDone(`${name} has changed; nothing was done`, {
     found: `the DRBD resource ${name}, changed by another process`,
     remedy: `see what it is: bofh drbd status ${name}`,
   });

@@ -155,7 +155,7 @@ export const createMetadata = operation({
   run: async ({ args: { generation }, undo: of, host }) => {
     const found = await find(host, of);
     if (found?.path !== of.device || found.now !== 'as it was')
-      throw new RefusedError(`${of.device} is not as it was by now; nothing was written`, {
+      throw new RefusedError(`${of.device} has changed; nothing was written`, {
         remedy: `look what it holds (wipefs ${of.device}), then give the command again`,
       });
     const { path: device } = await deviceNode(host, of.device);

@@ -87,7 +87,7 @@ export const removeMetadata = operation({
   run: async ({ undo: of, host }) => {
     const found = await find(host, of);
     if (found?.path !== of.device || found.now !== 'there')
-      throw new RefusedError(`${of.device} is not as it was by now; nothing was written`, {
+      throw new RefusedError(`${of.device} has changed; nothing was written`, {
         remedy: `look what it holds (wipefs ${of.device}), then give the command again`,
       });
     await write(host, of, new Uint8Array(blockSize));

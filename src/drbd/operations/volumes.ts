@@ -74,7 +74,7 @@ export function volumeChange(
     run: async ({ undo: of, host }) => {
       const state = await found(host, of);
       if (typeof state === 'string' || of.volumes.some((volume) => change.isSo(state, volume)))
-        throw new NotDone(`${of.name} is not as it was by now; nothing was done`, {
+        throw new NotDone(`${of.name} has changed; nothing was done`, {
           found: `the DRBD resource ${of.name}, changed by another process`,
           remedy: `see what it is: bofh drbd status ${of.name}`,
         });

@@ -47,7 +47,7 @@ function parent(): string {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const { uid, mode } = lstatSync(directory);
   if (uid !== 0 || (mode & 0o022) !== 0)
-    throw new RefusedError(`others can write to ${directory}, in which the connection is to be kept`, {
+    throw new RefusedError(`others can write to ${directory}, the directory for the connection`, {
       remedy: `chown root ${directory}; chmod 700 ${directory}`,
     });
   return directory;

@@ -22,12 +22,9 @@ export async function placeForCopy(
       remedy: `put it in first: bofh lvm vg extend ${lv.vg} ${named.path}`,
     });
   if (named !== undefined && own.includes(named.uuid))
-    throw new RefusedError(
-      `${lv.fullName} lies on ${named.path} itself: a copy there would be lost with it`,
-      {
-        remedy: 'name another device of the group',
-      },
-    );
+    throw new RefusedError(`${lv.fullName} is on ${named.path} itself: a copy there would be lost with it`, {
+      remedy: 'name another device of the group',
+    });
   // Each copy also needs one extent that records what is in sync.
   const fits = ({ uuid, free, allocatable }: PhysicalVolume): boolean =>
     allocatable && free > lv.size && !own.includes(uuid);

@@ -150,7 +150,7 @@ function roomOf(
 function refuseOrigin(lv: LogicalVolume): void {
   if (lv.role.includes('private'))
     throw new RefusedError(`${lv.fullName} is part of another volume, or a pool (${lv.layout.join(', ')})`, {
-      remedy: 'name the volume that it is part of, or one that lies in the pool: bofh lvm list',
+      remedy: 'name the volume that it is part of, or one in the pool: bofh lvm list',
     });
   if (isClassicSnapshot(lv))
     throw new RefusedError(`${lv.fullName} is a classic snapshot: lvm makes no snapshot of one`, {

@@ -106,7 +106,10 @@ async function find(host: ReadHost, { name, tag, pvs }: Undo, uuid: string | und
   const foreign = await groupWhere(host, (one) => one.name === name || one.uuid === uuid);
   if (foreign === undefined) return { look: { state: 'gone' } };
   return {
-    look: { state: 'not-ours', found: `${foreign.name} (uuid ${foreign.uuid}) does not bear our mark` },
+    look: {
+      state: 'not-ours',
+      found: `${foreign.name} (uuid ${foreign.uuid}) does not have the tag of this step`,
+    },
   };
 }
 

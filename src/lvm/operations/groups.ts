@@ -69,7 +69,7 @@ export async function refuseStrangers(
   const strangers = (await membersOf(host, vg.uuid)).filter(({ uuid }) => !own.includes(uuid));
   if (strangers.length === 0) return;
   const devices = strangers.map(({ path, uuid }) => path ?? uuid);
-  throw new RefusedError(`somebody has added ${devices.join(' and ')} to the volume group ${vg.name}`, {
+  throw new RefusedError(`others have added ${devices.join(' and ')} to the volume group ${vg.name}`, {
     remedy: `if it is to go: vgreduce ${vg.name} ${devices.join(' ')}`,
   });
 }

@@ -41,7 +41,7 @@ export function layoutOf(
 ): LvLayout | undefined {
   const { type = 'linear', stripes, stripeSize, mirrors, pool } = asked;
   if (pool !== undefined && type !== 'linear')
-    throw new UsageError(`${what}: what lies in a pool lies as its pool does: say its size alone`);
+    throw new UsageError(`${what}: a volume in a pool has the layout of the pool: give only its size`);
   if (type !== 'striped' && (stripes !== undefined || stripeSize !== undefined))
     throw new UsageError(`${what}: only a volume of the type striped has stripes`);
   if (type !== 'raid1' && mirrors !== undefined)

@@ -67,7 +67,7 @@ export async function findMade(
   const [lv, ...more] = marked;
   if (more.length > 0) {
     throw new RefusedError(
-      `${marked.map(({ fullName }) => fullName).join(' and ')} both bear the tag ${tag}`,
+      `${marked.map(({ fullName }) => fullName).join(' and ')} both have the tag ${tag}`,
       {
         remedy: `take the tag off the one that is not ours: lvchange --deltag ${tag} VG/LV; then bofh recover`,
       },
@@ -80,7 +80,7 @@ export async function findMade(
   await refuseMoved(host, fits);
   const foreign = all.find((other) => other.uuid === uuid || other.name === name);
   if (foreign === undefined) return { look: { state: 'gone' }, all };
-  const found = `${foreign.fullName} (uuid ${foreign.uuid}) does not bear our mark`;
+  const found = `${foreign.fullName} (uuid ${foreign.uuid}) does not have the tag of this step`;
   return { look: { state: 'not-ours', found }, all };
 }
 

@@ -87,7 +87,7 @@ export const mergeSnapshot = deferred({
       throw new RefusedError(
         `${found.lv.fullName} is a snapshot of ${pair.origin.fullName} now: it is not merged`,
         {
-          remedy: `if it is to be merged: bofh lvm snapshot merge ${found.lv.fullName}; give this one up: bofh recover --abandon`,
+          remedy: `to merge it: bofh lvm snapshot merge ${found.lv.fullName}; give this one up: bofh recover --abandon`,
         },
       );
     await refuseUnmergeable(host, pair);
@@ -247,7 +247,7 @@ async function refuseUndone(host: ReadHost, of: Undo): Promise<void> {
 
 function postponed({ vg, name, origin }: Undo): RefusedError {
   return new RefusedError(
-    `lvm has postponed the merge of ${vg}/${name} into ${vg}/${origin.name} to the next activation: somebody had one of both open, or it is not active`,
+    `lvm has postponed the merge of ${vg}/${name} into ${vg}/${origin.name} to the next activation: one of both was open, or is not active`,
     {
       remedy: `free it, then: lvchange -an ${vg}/${origin.name}; lvchange -ay ${vg}/${origin.name}; bofh recover`,
     },

@@ -152,7 +152,7 @@ function refuseTaken(
   if (takers.length === 0) return;
   const names = takers.map((taker) => volumes.find(({ uuid }) => uuid === taker)?.fullName ?? taker);
   throw new RefusedError(
-    `the extents ${to.start} to ${end - 1} of the physical volume ${to.pvUuid}, where ${vg}/${name} is to be, belong to ${[...new Set(names)].join(' and ')} now`,
+    `the extents ${to.start} to ${end - 1} of the physical volume ${to.pvUuid}, the place for ${vg}/${name}, belong to ${[...new Set(names)].join(' and ')} now`,
     { remedy: 'move them out of the way (pvmove), or remove that volume; then bofh recover' },
   );
 }

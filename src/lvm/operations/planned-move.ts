@@ -20,7 +20,7 @@ export async function plannedMove(host: ReadHost, asked: AskedMove) {
   const { pv, vg, extents, only } = await found(host, asked);
   const leaving = leavingRuns(extents, { pvUuid: pv.uuid, only });
   if (leaving.length === 0)
-    throw new RefusedError(`nothing lies on ${asked.device} that is to be moved`, {
+    throw new RefusedError(`${asked.device} has no extents to move`, {
       remedy: 'see the extents: pvs --segments -o +lv_name',
     });
   for (const { lv } of leaving) refuseUnmovable(lv);
@@ -44,7 +44,7 @@ export async function alreadyMoved(
 async function found(host: ReadHost, { device, volume }: AskedMove) {
   const pv = await pvOn(host, device);
   if (pv.vg === undefined)
-    throw new RefusedError(`${device} is in no volume group: nothing lies on it`, {
+    throw new RefusedError(`${device} is in no volume group, so it has no extents`, {
       remedy: 'bofh lvm pv list shows which device is in which group',
     });
   const vg = await usableVg(host, pv.vg.name);
@@ -77,7 +77,7 @@ function refuseUnmovable(lv: LogicalVolume): void {
   refuseUntold(lv);
   if (lv.role.includes('spare'))
     throw new RefusedError(
-      `${lv.fullName}, the room that lvm keeps for the repair of pools, lies there: bofh does not move it`,
+      `${lv.fullName}, the spare metadata volume of lvm, is there: bofh does not move it`,
       {
         remedy: `remove it: lvremove ${lv.fullName}; lvm makes another one, elsewhere, with the next pool`,
       },
@@ -89,7 +89,7 @@ function refuseUnmovable(lv: LogicalVolume): void {
       { remedy: 'pvmove knows how: man pvmove' },
     );
   if (lv.active !== true)
-    throw new RefusedError(`${lv.fullName} is not active: lvm would put it into the kernel to move it`, {
+    throw new RefusedError(`${lv.fullName} is not active: lvm would activate it to move it`, {
       remedy: `bofh lvm activate ${lv.vg}/${topName(lv.name)}; then give the command again`,
     });
 }

@@ -99,7 +99,7 @@ function refuseSmaller(
     if (to[part] < from[part])
       throw new RefusedError(
         `${fullName} has ${part} of ${formatSize(from[part])}: lvm makes no thin pool smaller`,
-        { remedy: 'make a smaller pool, and copy what lies in this one' },
+        { remedy: 'make a smaller pool, and copy the volumes of this one' },
       );
 }
 

@@ -35,7 +35,7 @@ export async function volumeChanged(
   witness: string | undefined,
 ): Promise<Changed | undefined> {
   if (lv.active === true && (await isMountedForWriting(host, `/dev/${lv.vg}/${lv.name}`)))
-    return { found: `${lv.fullName} is mounted for writing, so nobody can tell whether others wrote to it` };
+    return { found: `${lv.fullName} is mounted for writing, so it is unknown whether others wrote to it` };
   if (witness === undefined) return undefined;
   const now = await volumeWitness(host, lv);
   if (now === witness || now === inactive) return undefined;

@@ -54,7 +54,7 @@ function withoutUnread(content: string, { table }: TableUndo): string {
 async function expectBefore(host: ReadHost, of: TableUndo): Promise<string | undefined> {
   const { content } = await readTable(host, of.file);
   if ((content === undefined ? null : hashOf(content)) === of.before) return content;
-  throw new RefusedError(`${of.file} was edited by somebody else meanwhile; nothing was done to it`, {
+  throw new RefusedError(`${of.file} was edited concurrently and is left untouched`, {
     remedy: 'look at it, then give the command again',
   });
 }
@@ -81,7 +81,7 @@ async function expectAlike(host: ReadHost, like: string, path: string): Promise<
   throw new CommandError({ tool, argv, reason: 'unknown', what });
 }
 
-/** Reverts the edit. If nobody else has edited the file, it is then exactly the same as before. */
+/** Reverts the edit. If the file was not edited concurrently, it is then exactly the same as before. */
 export async function revertTable(host: ChangeHost, of: TableUndo): Promise<void> {
   const [own, there] = [await host.stat(of.private), await host.stat(of.file)];
   if ((await host.stat(of.back)) !== undefined) await host.removeFile(of.back);
@@ -98,7 +98,7 @@ async function putBack(host: ChangeHost, of: TableUndo): Promise<void> {
   await write(host, of.back, { content: restored, like: of.file });
   if (hashOf(await contentOf(host, of.file)) !== hashOf(content)) {
     await host.removeFile(of.back);
-    throw new RefusedError(`${of.file} is being edited by somebody else`, {
+    throw new RefusedError(`${of.file} is being edited by another process`, {
       remedy: 'let them come to their end, then bofh recover',
     });
   }

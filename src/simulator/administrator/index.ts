@@ -24,7 +24,7 @@ export interface Admin
     NetworkAdmin,
     BtrfsAdmin {}
 
-/** Somebody else, on a host in memory. */
+/** Others, on a host in memory. */
 export function admin(world: World): Admin {
   const does = doesOn(world);
   return {

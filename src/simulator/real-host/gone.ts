@@ -17,7 +17,7 @@ export function isGone(overlay: Overlay, world: World): (path: string) => boolea
   return (path) => paths.has(path) || [...held, ...freed].some((end) => path.endsWith(end));
 }
 
-/** What the real host still has and the model has not: guests that it ended, volumes that it removed, took out of the kernel or renamed. */
+/** What the real host still has and the model has not: guests that it ended, volumes that it removed, deactivated or renamed. */
 function gone({ volumes, backends, mappings }: Overlay, world: World): readonly string[] {
   const ended = [...backends].filter(([, id]) => !world.domains.some(({ domid }) => domid === id));
   const removed = [...volumes].flatMap(([uuid, { number, vg, name }]) => {

@@ -12,7 +12,7 @@ import { tagOrNone } from '../world/tags.ts';
 import { mountedDevice } from '../tools/blockdevice/held.ts';
 import type { Overlay, World } from '../world/world.ts';
 
-/** Which devices of the real host bear a tag; of those that the model has written it says so itself. */
+/** Which devices of the real host have a tag; of those that the model has written it says so itself. */
 export async function knowTagged(overlay: Overlay, world: World, tag: Tag): Promise<void> {
   const key = `${tag.name}=${tag.value}`;
   const found = overlay.tagged.get(key) ?? (await overlay.real.run(blkidTagged(tag)));

@@ -126,7 +126,7 @@ function contentOf(world: World, { lower: number }: DrbdVolume): Content | undef
   return lower === undefined ? undefined : world.live.get(lower.storage);
 }
 
-/** Somebody writes to a resource: without its peer that begins a new generation, once (drbd_uuid_new_current, 8.4). */
+/** Others write to a resource: without its peer that begins a new generation, once (drbd_uuid_new_current, 8.4). */
 export function write(world: World, own: DrbdResource): void {
   for (const volume of own.volumes) {
     volume.written = (volume.written ?? 0) + 4096;

@@ -148,7 +148,7 @@ function describeLuks({ slots, volumeKey, cipher, reencryption }: LuksParts): re
     ),
     ...(volumeKey === undefined ? [] : [`volume key ${volumeKey}`]),
     ...(cipher === undefined ? [] : [`cipher ${cipher}`]),
-    ...(reencryption === undefined ? [] : [`is encrypted anew ${JSON.stringify(reencryption)}`]),
+    ...(reencryption === undefined ? [] : [`is being reencrypted ${JSON.stringify(reencryption)}`]),
   ];
 }
 

@@ -33,7 +33,7 @@ export function tagOrNone(text: string): Tag | undefined {
 }
 
 /**
- * The devices that bear a tag and are searched for it. libblkid leaves out what lvm keeps for itself (sysfs_devno_is_dm_private),
+ * The devices that have a tag and are searched for it. libblkid leaves out what lvm keeps for itself (sysfs_devno_is_dm_private),
  * and a whole disk that has partitions.
  */
 export function taggedDevices(world: World, { name, value }: Tag): readonly Device[] {

@@ -115,7 +115,7 @@ export interface Overlay {
   readonly headers: Map<string, Header>;
   /** Listings of the real host's archives, by path. */
   readonly listings: Map<string, string>;
-  /** Its devices that bear a tag, by `NAME=value`, as far as it was asked: where no udev makes links of them. */
+  /** Its devices that have a tag, by `NAME=value`, as far as it was asked: where no udev makes links of them. */
   readonly tagged: Map<string, readonly Tagged[]>;
   /** The first bytes of streams of btrfs that the real host has, by path. */
   readonly streams: Map<string, Uint8Array>;
@@ -212,7 +212,7 @@ export function settle(world: World, storage: string): void {
   else world.durable.set(storage, copyContent(content));
 }
 
-/** Somebody else mounts a filesystem for writing, or writes to it. */
+/** Others mount a filesystem for writing, or write to it. */
 export function change(world: World, storage: string): void {
   const content = world.live.get(storage);
   if (content?.superblock === undefined) return;

@@ -225,7 +225,7 @@ async function createOf(host: ChangeHost, guest: JournalledGuest): Promise<void>
   }
 }
 
-// A start from its config file by somebody else gives the same uuid and name, so these do not
+// A start from its config file by others gives the same uuid and name, so these do not
 // distinguish the domains. xl has removed its own one, which never had a name; if it has not, the
 // undo must.
 async function startedByOthers(

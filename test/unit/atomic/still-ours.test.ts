@@ -58,7 +58,7 @@ function toy(plan: Plan = {}) {
   return { ran, looked, looks, run, step, recovered };
 }
 
-const foreign: Look = { state: 'not-ours', found: 'vg0/a (uuid F) does not bear our mark' };
+const foreign: Look = { state: 'not-ours', found: 'vg0/a (uuid F) does not have the tag of this step' };
 
 describe('a step that works on what an older step of its sequence made', () => {
   test.each([{ changes: ['lv:a'] }, { needs: ['lv:a'] }])(
@@ -74,7 +74,7 @@ describe('a step that works on what an older step of its sequence made', () => {
       );
       expect(String(error)).toMatch(/^RolledBackError/);
       expect(String(error)).toContain('toy.step works on lv:a, which is not as this sequence has left it');
-      expect(String(error)).toContain('vg0/a (uuid F) does not bear our mark');
+      expect(String(error)).toContain('vg0/a (uuid F) does not have the tag of this step');
       expect(ran).toEqual(['make']);
     },
   );

@@ -58,7 +58,7 @@ test('a device with a copy of that very filesystem is refused with a remedy that
   const error = await failureOf(does((tx) => replace(tx, { overwrite: { uuid } })));
   expect(error).toHaveProperty(
     'remedy',
-    `if nobody needs it, take its signature off first: bofh block wipe ${spare} --overwrite ${uuid}`,
+    `if it is unused, take its signature off first: bofh block wipe ${spare} --overwrite ${uuid}`,
   );
 
   await does((tx) => tx.block.wipe({ device: spare, overwrite: [uuid] }));

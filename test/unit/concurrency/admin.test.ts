@@ -57,7 +57,7 @@ const withCreate: readonly Meddling[] = [
     },
     theirs: /^(?:lv|now|durable) vg0\/web1-root(?! holds UUID)/,
     spoils: true,
-    says: /vg0\/web1-root \(uuid \S+\) does not bear our mark/,
+    says: /vg0\/web1-root \(uuid \S+\) does not have the tag of this step/,
   },
   {
     // Its mark is what makes it ours, and the name is not: it is undone under whatever name.

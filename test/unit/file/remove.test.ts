@@ -187,7 +187,7 @@ describe('the file of somebody else', () => {
         writeFileSync(path, 'foreign');
       },
     };
-    await expect(step.run(meddled)).rejects.toThrow('changed by somebody else');
+    await expect(step.run(meddled)).rejects.toThrow('changed concurrently');
     await step.goBack('without result');
     expect(names()).toEqual(['web1.cfg']);
     expect(readFileSync(path, 'utf8')).toBe('foreign');

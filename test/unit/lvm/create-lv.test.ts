@@ -100,7 +100,7 @@ describe('createLv', () => {
     await expect(prepare()).rejects.toThrow('vg0/web1 exists already');
   });
 
-  test('makes nothing in a group of that name that is another one by now', async () => {
+  test('makes nothing in a group of that name that now names a different file', async () => {
     const undo = await prepare();
     Object.assign(lvm.vg, { uuid: 'zzzzzz-aaaa-bbbb-cccc-dddd-eeee-ffffff' });
     await expect(createLv.run({ args, undo, host })).rejects.toThrow(/another volume group/);
@@ -153,7 +153,7 @@ describe('look of createLv', () => {
   test('does not choose between two volumes with the mark, but knows its own by the uuid', async () => {
     const { undo, result } = await made();
     lvm.add({ name: 'copy', tags: [mark] });
-    await expect(createLv.look({ undo, host })).rejects.toThrow(/both bear the tag/);
+    await expect(createLv.look({ undo, host })).rejects.toThrow(/both have the tag/);
     await createLv.revert({ undo, result, host });
     expect(lvm.names()).toEqual(['copy']);
   });

@@ -199,6 +199,6 @@ test('somebody else is quicker between the check and the act: nothing of theirs 
     createPv.run({ args, undo, host: host.during({ outputs: '/nowhere', lock: -1 }) }),
   );
 
-  expect(String(error)).toContain('by now; nothing was written');
+  expect(String(error)).toContain('; nothing was written');
   expect(holds()?.uuid).toBe(foreignPv);
 });

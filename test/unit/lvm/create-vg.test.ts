@@ -157,7 +157,7 @@ describe('undone', () => {
       );
     });
 
-    expect((error as RolledBackError).leftAlone.join()).toContain('does not bear our mark');
+    expect((error as RolledBackError).leftAlone.join()).toContain('does not have the tag of this step');
     expect(groups()).toEqual(['vg0', 'vg1']);
   });
 });

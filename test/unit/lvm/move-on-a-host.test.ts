@@ -203,7 +203,7 @@ describe('is refused, and nothing is changed', () => {
   });
 
   test('of what lies on a device of which nothing lies', async () => {
-    expect(String(await refused(moves({ device: '/dev/vdz' })))).toContain('nothing lies on /dev/vdz');
+    expect(String(await refused(moves({ device: '/dev/vdz' })))).toContain('/dev/vdz has no extents to move');
   });
 
   test.each([

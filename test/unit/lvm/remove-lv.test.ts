@@ -86,7 +86,7 @@ describe('removeLv', () => {
     expect(await removeLv.look({ undo, host })).toEqual({ state: 'gone' });
   });
 
-  test('does not touch a volume of the name that is another one by now', async () => {
+  test('does not touch a volume of the name that now names a different file', async () => {
     const undo = await prepare();
     web1.uuid = '000077-aaaa-bbbb-cccc-dddd-eeee-ffffff';
     await expect(removeLv.run({ args, undo, host })).rejects.toThrow(/is gone/);

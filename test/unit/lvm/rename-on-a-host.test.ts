@@ -192,7 +192,7 @@ describe('a volume that was there before', () => {
     const [open] = await openJournals(engine);
 
     const refused = await failureOf(recover(open?.id ?? '', { engine, yes: false }));
-    expect(String(refused)).toContain('it is lv:vg9/b by now');
+    expect(String(refused)).toContain('it is lv:vg9/b now');
 
     await recoverAll(next);
     expect(volumes(next)).toEqual(['a']);

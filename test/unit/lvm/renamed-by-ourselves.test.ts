@@ -69,7 +69,7 @@ describe('recovery without --yes', () => {
     const { error, snapshot } = await recoveredAfter(body, ({ admin }) => admin.lvrename('vg0', name, 'c'));
 
     expect(error).toBeInstanceOf(RefusedError);
-    expect(String(error)).toContain('it is lv:vg0/c by now');
+    expect(String(error)).toContain('it is lv:vg0/c now');
     expect(snapshot).toContain('lv vg0/c ');
   });
 });

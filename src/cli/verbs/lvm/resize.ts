@@ -2,7 +2,7 @@ import * as lvm from '../../../api/lvm.ts';
 import { reachOf, recognise } from '../../../blockdevice/index.ts';
 import type { ReadHost } from '../../../command/index.ts';
 import { RefusedError, UsageError } from '../../../core/errors.ts';
-import { swapAnew } from '../../../filesystem/index.ts';
+import { newSwap } from '../../../filesystem/index.ts';
 import { usableVg, volumeNamed } from '../../../lvm/index.ts';
 import { type Bytes, formatSize } from '../../../core/units.ts';
 import type { Answer } from '../../output/answer.ts';
@@ -72,7 +72,7 @@ async function plan(
     throw new RefusedError(`there is ${on.type} on ${group}/${name}, which does not become smaller by this`, {
       remedy:
         on.type === 'swap'
-          ? swapAnew({ device: `/dev/${group}/${name}`, uuid: (await recognise(host, lv.dmPath))?.uuid })
+          ? newSwap({ device: `/dev/${group}/${name}`, uuid: (await recognise(host, lv.dmPath))?.uuid })
           : `bofh block resize /dev/${group}/${name} ${to} makes all layers smaller, in their order`,
     });
   return { uuid: lv.uuid, from, to };

@@ -60,7 +60,7 @@ export default verb({
   },
 });
 
-/** Never asks, because nobody can answer at boot. */
+/** Never asks, because no one can answer at boot. */
 async function recoverAtBoot(
   runtime: Runtime,
   id: string | undefined,

@@ -9,7 +9,7 @@ import { ok, type ToolCall, type ToolModel } from '../answer.ts';
 import { deviceAt } from './device-at.ts';
 import { tableIn } from './sectors.ts';
 
-/** blkid (util-linux 2.38): what is on a device, and which devices bear a tag. */
+/** blkid (util-linux 2.38): what is on a device, and which devices have a tag. */
 export const blkidTools: Readonly<Record<string, ToolModel>> = { blkid };
 
 function blkid(call: ToolCall): ReturnType<ToolModel> {

@@ -219,7 +219,7 @@ function membersOf(world: World, { mount, state }: OnBtrfs): readonly ModelMembe
   const { storage } = mount;
   const superblock = storage === undefined ? undefined : world.live.get(storage)?.superblock;
   if (storage === undefined || superblock === undefined)
-    throw new TypeError(`nobody has looked on which devices ${mount.path} is`);
+    throw new TypeError(`the devices of ${mount.path} were not read`);
   return [{ ...memberOf(superblock), storage }];
 }
 

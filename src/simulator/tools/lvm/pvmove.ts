@@ -32,7 +32,7 @@ function pvmove(call: ToolCall): ReturnType<ToolModel> {
       5,
       `  Insufficient suitable allocatable extents for logical volume : ${to.count} more required`,
     );
-  // lvm puts it into the kernel for it, and leaves it there.
+  // lvm activates it for this, and leaves it active.
   activateLv(world, lv);
   lv.runs = joined(replaced(lv.runs ?? [], from, to));
   commit(vg);

@@ -117,7 +117,7 @@ export function placeOf(vg: VolumeGroup, place: string): ExtentRun | undefined {
   return { pv: pv.uuid, start: Number(first), count: Number(last) - Number(first) + 1 };
 }
 
-/** Into the kernel, with the lowest free minor number. */
+/** Activates it, with the lowest free minor number. */
 export function activateLv(world: World, lv: LogicalVolume): void {
   if (world.active.has(lv.uuid)) return;
   world.active.set(lv.uuid, freeMinor(world));
@@ -172,7 +172,7 @@ export function isMounted(world: World, { uuid }: LogicalVolume): boolean {
   return world.mounts.some(({ storage }) => storage === `lv:${uuid}`);
 }
 
-/** Somebody has its device. */
+/** Its device is open. */
 export function isOpen(world: World, lv: LogicalVolume): boolean {
   const minor = world.active.get(lv.uuid);
   return minor !== undefined && openers(world, `${world.dmMajor}:${minor}`).length > 0;

@@ -2,7 +2,7 @@
  * Remedy that resizes a swap area. It has no content to keep: wipe its device, resize that, and
  * create a swap area with the same uuid, by which fstab finds it.
  */
-export function swapAnew({
+export function newSwap({
   device,
   uuid,
   kind,
@@ -13,7 +13,7 @@ export function swapAnew({
   readonly kind?: string;
 }): string {
   if (kind === 'crypt')
-    return `swapoff ${device}; then make the encrypted device beneath it anew in the new size, and a swap area in that`;
+    return `swapoff ${device}; then create the encrypted device below it again with the new size, and a swap area in that`;
   const same = uuid === undefined ? '' : ` --uuid ${uuid}`;
   return [
     `swapoff ${device}`,
