@@ -119,7 +119,7 @@ export const partings =
 export function partingChoices(name: string): string {
   const lose = `bofh drbd secondary ${name}; bofh drbd connect --discard-my-data ${name}`;
   const fetch = `bofh drbd down ${name}; bofh drbd create-md ${name} (it says what has to be named); bofh drbd up ${name}`;
-  return `If it is a split brain ("Split-Brain detected"), choose whose data are to be lost. Those of this host: ${lose}; and on the other host, if it is StandAlone: bofh drbd connect ${name}. Those of the other host: there the same, and here, if it is StandAlone: bofh drbd connect ${name}. If the data are unrelated ("Unrelated data, aborting"), --discard-my-data does not join them: the host whose data are to be lost needs new metadata, and fetches all: ${fetch}; and on the other one, if it is StandAlone: bofh drbd connect ${name}`;
+  return `If it is a split brain ("Split-Brain detected"), choose whose data are to be lost. Those of this host: ${lose}; and on the other host, if it is StandAlone: bofh drbd connect ${name}. Those of the other host: there the same, and here, if it is StandAlone: bofh drbd connect ${name}. If the data are unrelated ("Unrelated data, aborting"), --discard-my-data does not join them: the host that gives up its data needs new metadata, and fetches all: ${fetch}; and on the other one, if it is StandAlone: bofh drbd connect ${name}`;
 }
 
 const log = 'see what the kernel said: dmesg | grep drbd';

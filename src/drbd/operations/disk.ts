@@ -11,9 +11,12 @@ export async function refuseLost(
   if ((await host.stat(disk)) !== undefined) return;
   const { vg, lv } = /^\/dev\/(?<vg>[^/]+)\/(?<lv>[^/]+)$/.exec(disk)?.groups ?? {};
   const make = vg === undefined ? 'make one' : `bofh lvm create ${vg}/${String(lv)} --size SIZE`;
-  throw new RefusedError(`there is no ${disk}, which is to be the disk of ${name} on this host`, {
-    remedy: `if its volume is only inactive, activate it${vg === undefined ? '' : `: bofh lvm activate ${vg}/${String(lv)}`}. If it is lost: ${make}, as large as on the peer; bofh drbd create-md ${name}; ${then}; what the peer has up to date is then fetched from there. To give up the part of this host: drbdadm down ${name}; bofh drbd remove --here ${name}`,
-  });
+  throw new RefusedError(
+    `there is no ${disk}, the disk that the configuration of ${name} names on this host`,
+    {
+      remedy: `if its volume is only inactive, activate it${vg === undefined ? '' : `: bofh lvm activate ${vg}/${String(lv)}`}. If it is lost: ${make}, as large as on the peer; bofh drbd create-md ${name}; ${then}; what the peer has up to date is then fetched from there. To give up the part of this host: drbdadm down ${name}; bofh drbd remove --here ${name}`,
+    },
+  );
 }
 
 /** drbdadm would move the metadata of a device that has grown, and that is irreversible. */

@@ -65,10 +65,13 @@ export const resize = deferred({
     await host.run(drbdResize(of));
     const after = await now(host, of);
     if (typeof after === 'string' || isGrown(after, of)) return;
+    // The peer went away meanwhile, so nothing is known about its disk.
+    refuseAlone(after, of.volume);
     throw new RefusedError(
-      `volume ${String(of.volume)} of ${of.name} has not grown: the disk of its peer is smaller`,
+      `volume ${String(of.volume)} of ${of.name} has not grown although it is connected: the disk of its peer, whose size is not seen from here, must be smaller than ${formatSize(of.to)} with its metadata`,
       {
-        remedy: 'make it larger there as well, then: bofh recover',
+        remedy:
+          'see its size there: bofh block tree; make it larger there if it is smaller; then here: bofh recover',
       },
     );
   },
@@ -91,7 +94,7 @@ function refuseAlone({ name, role, volumes, connections }: ResourceState, volume
   const away = connections.find(({ state }) => state !== 'Connected');
   if (connections.length === 0 || away !== undefined)
     throw new RefusedError(`${name} is not connected to every peer, and grows on all hosts or on none`, {
-      remedy: `wait for it: bofh drbd wait-connect ${name}`,
+      remedy: `wait for it (bofh drbd wait-connect ${name}), then give the command again; for one that was committed: bofh recover`,
     });
   const disks = [
     ...volumes.filter((each) => each.volume === volume),

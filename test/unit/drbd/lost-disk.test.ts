@@ -39,7 +39,9 @@ describe('a host that has lost the disk of a resource', () => {
     async (verb) => {
       const { alpha } = await lost();
       const said = await typed(alpha, `bofh drbd ${verb}`);
-      expect(said).toContain('there is no /dev/vg0/web1, which is to be the disk of web1 on this host');
+      expect(said).toContain(
+        'there is no /dev/vg0/web1, the disk that the configuration of web1 names on this host',
+      );
       const way = waysIn(said, 'If it is lost: ', '; what the peer has');
       for (const each of way) await typed(alpha, each.replace('SIZE', '68m'));
       await states(alpha);

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { Command } from '../../../src/command/index.ts';
 import { openJournals, recover } from '../../../src/atomic/recovery/recover.ts';
 import { states, waitUntil } from '../../../src/drbd/index.ts';
 import { RefusedError, RolledBackError, StuckError } from '../../../src/core/errors.ts';
@@ -346,6 +347,31 @@ describe('what has no inverse', () => {
     for (const volume of host.world.drbd.resources[0]?.volumes ?? []) volume.size -= 4 * 1024 ** 2;
     return host;
   };
+  it.each([
+    [
+      'is smaller there',
+      { connection: 'Connected' },
+      'although it is connected: the disk of its peer, whose size',
+    ],
+    ['has gone away', { connection: 'Connecting', peer: undefined }, 'is not connected to every peer'],
+  ] as const)(
+    'resize that did nothing because the peer %s says no more than was seen',
+    async (_, to, words) => {
+      const host = small();
+      const during: SimulatedHost['during'] = (step) => {
+        const change = host.during(step);
+        const run = async <T>(command: Command<T>): Promise<T> => {
+          if (command.argv[0] !== 'resize') return change.run(command);
+          host.admin.setDrbd(name, to);
+          return command.parse({ exitCode: 0, stdout: '', stderr: '' });
+        };
+        return { ...change, run };
+      };
+      const failed = on({ ...host, during }, (tx) => tx.drbd.resize({ name }));
+      await expect(failed).rejects.toThrow(words);
+    },
+  );
+
   const waiting = [
     {
       what: 'resize',
