@@ -102,7 +102,12 @@ async function resized(bofh: Bofh, asked: Asked): Promise<stack.StackResized> {
   const replica = await planReplicated(bofh.engine, asked);
   if (replica === undefined) return steps(asked);
   const { grow, device } = replica;
-  if (grow !== undefined) await atomic(`drbd grow ${grow.name}`, (tx) => growReplica(tx, bofh.engine, grow));
+  // Recovery finishes only this sequence, and shows its name: it says what is left then.
+  if (grow !== undefined)
+    await atomic(
+      `drbd grow ${grow.name} (what is on it grows next; if interrupted: bofh block resize ${replica.path} ${String(grow.to)}b)`,
+      (tx) => growReplica(tx, bofh.engine, grow),
+    );
   return withReplica(replica, await steps({ ...asked, device, to: 'fill' }), asked.to);
 }
 

@@ -7,7 +7,7 @@ import { messageOf, oneLine, printable } from '../output/text.ts';
 /** Explains a stuck sequence: what is done, what is undone, and how to clear each leftover step. */
 export function stuck(error: StuckError): Explanation {
   const done = error.committed
-    ? `changed: the work itself is done and stays, but its cleaning up is not finished${where(error)}`
+    ? `changed: it is committed and is not undone, but the steps after the commit are not all finished${where(error)}`
     : error.blocked.length > 0
       ? `changed: a part of the work could not be undone${where(error)}`
       : // No step failed, but the journal: its last line may be on the disk, or not.

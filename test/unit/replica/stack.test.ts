@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import * as block from '../../../src/api/block.ts';
 import { withBofh } from '../../../src/bofh.ts';
 import { states } from '../../../src/drbd/index.ts';
-import { RefusedError, RolledBackError } from '../../../src/core/errors.ts';
+import { openJournals, recover } from '../../../src/atomic/recovery/recover.ts';
+import { RefusedError, RolledBackError, StuckError } from '../../../src/core/errors.ts';
 import { vgs } from '../../../src/lvm/index.ts';
 import { linkDrbd } from '../../../src/simulator/world/drbd-link.ts';
 import { simulatedPair } from '../../../src/simulator/index.ts';
@@ -70,6 +71,24 @@ describe('block resize of a stack with a replicated disk', () => {
     expect((await states(hosts.alpha))[0]?.volumes[0]?.size).toBe(disk?.to);
     expect(container?.to).toBe((disk?.to ?? 0) - 16 * mib);
     expect(await sizeOn(hosts, '/dev/mapper/web1')).toBe(filesystem?.to);
+  });
+
+  it('that is cut short below the upper layers is finished by the command that its journal names', async () => {
+    const hosts = await encrypted();
+    const { alpha } = hosts;
+    alpha.fault({ tool: 'drbdadm', access: 'change', mode: 'fails before' });
+    const stuck: unknown = await resize(hosts, { key }).catch((error: unknown) => error);
+    expect(stuck).toBeInstanceOf(StuckError);
+    alpha.clearFaults();
+
+    const [journal] = await openJournals(hosts.here.engine);
+    const { end } = await recover(journal?.id ?? '', { engine: hosts.here.engine, yes: true });
+    expect(end).toBe('committed');
+    const [, device = '', size = ''] = /bofh block resize (\S+) (\d+b)/.exec(String(stuck)) ?? [];
+    expect(
+      (await resize(hosts, { device, to: { size }, key })).layers.map(({ from, to }) => to > from),
+    ).toEqual([false, true, true]);
+    expect(await sizeOn(hosts, '/dev/mapper/web1')).toBeGreaterThan(48 * mib);
   });
 
   it('gives the volume beneath the size, when that is the device that is named', async () => {
