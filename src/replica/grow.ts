@@ -129,15 +129,29 @@ function wanted(size: string | number, from: Bytes): Bytes {
   return more === undefined ? sizeOf('size', size) : from + sizeOf('size', more);
 }
 
-function onlyVolume([{ resource }]: readonly [UpPart, UpPart]): {
+function onlyVolume(parts: readonly [UpPart, UpPart]): {
   readonly volume: number;
   readonly size: Bytes;
 } {
-  const [only, ...more] = resource.state.volumes;
+  const [only, ...more] = parts[0].resource.state.volumes;
+  const { name } = parts[0].resource;
   if (only?.size !== undefined && more.length === 0) return { volume: only.volume, size: only.size };
+  if (only === undefined || more.length === 0)
+    throw new RefusedError(`${name} has no size now: it has neither a disk nor a peer`, {
+      remedy: `see why: bofh drbd status ${name}`,
+    });
+  const volumes = parts.map(({ name: at, resource: { here } }) => {
+    const each = here.volumes.map(
+      ({ volume, disk = 'VG/LV' }) =>
+        `bofh lvm resize ${disk.replace(/^\/dev\//, '')} +SIZE for volume ${String(volume)}`,
+    );
+    return `on ${at}: ${each.join(', or ')}`;
+  });
   throw new RefusedError(
-    `${resource.name} has ${only === undefined || more.length === 0 ? 'no size now' : `${String(more.length + 1)} volumes: bofh cannot choose the one to grow`}`,
-    { remedy: 'on each host: bofh lvm resize; then on one: bofh drbd resize' },
+    `${name} has ${String(more.length + 1)} volumes: bofh cannot choose the one to grow`,
+    {
+      remedy: `grow one by hand, by as much on each host; ${volumes.join('; ')}; then on the primary: bofh drbd resize ${name} --volume NUMBER`,
+    },
   );
 }
 
