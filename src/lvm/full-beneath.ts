@@ -2,7 +2,7 @@ import { posix } from 'node:path';
 import { deviceNode, kernelText } from '../blockdevice/index.ts';
 import { kernelNames } from '../blockdevice/node.ts';
 import type { ReadHost } from '../command/index.ts';
-import { ParseError } from '../core/errors.ts';
+import { ParseError, RefusedError } from '../core/errors.ts';
 import { fullreport } from './report-commands.ts';
 import { reported } from './unreadable.ts';
 import {
@@ -42,6 +42,30 @@ export async function refuseFullBeneath(
     const group = groups.find(({ uuid }) => uuid === pool?.vgUuid);
     if (bytes !== undefined && pool !== undefined && thin !== undefined && group !== undefined)
       await refuseNoRoom(host, { pool, thin, group, bytes, what });
+  }
+}
+
+/**
+ * Runs an act of an undo on a device. If it fails while a thin pool or classic snapshot beneath is
+ * full, that is the cause, and the remedy is to give it room.
+ */
+export async function namingFull<T>(
+  host: ReadHost,
+  { device, what }: { readonly device: string; readonly what: string },
+  act: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await act();
+  } catch (error) {
+    const layers = await layersOf(host, device);
+    const volumes =
+      layers.length === 0 ? [] : (await reported(host, fullreport())).flatMap((vg) => vg.volumes);
+    const full = layers.map((layer) => whyFullLayer(volumes, layer)).find((each) => each !== undefined);
+    if (full === undefined) throw error;
+    throw new RefusedError(`${full.why}: ${what} failed`, {
+      remedy: `${full.remedy}; then: bofh recover`,
+      cause: error,
+    });
   }
 }
 

@@ -2,7 +2,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { atomic, withBofh } from '../../../src/bofh.ts';
 import type { ReadHost } from '../../../src/command/index.ts';
-import { CommandError, RefusedError, RolledBackError } from '../../../src/core/errors.ts';
+import { CommandError, RefusedError, RolledBackError, StuckError } from '../../../src/core/errors.ts';
 import { vgs, watchingRoom } from '../../../src/lvm/index.ts';
 import type { Tx } from '../../../src/operations.ts';
 import { type Fault, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
@@ -89,6 +89,29 @@ describe('a thin pool that others fill while it is written to', () => {
     const error = await whileItHangs(fault, () => does(body), fill(95));
     expect(error).toBeInstanceOf(RolledBackError);
     expect(String(error)).toContain(words);
+  });
+
+  test('is named with the command that gives it room, when the undo of a sent stream fails on it', async () => {
+    pool(host);
+    host.admin.thinVolume({ vg: 'vg0', name: 'other', pool: 'pool', extents: 64 });
+    const send = (tx: Tx) =>
+      tx.btrfs.sendToDevice({ source: '/srv/pool/snapshots/home.foreign', device: '/dev/vg0/other' });
+    const error = await whileItHangs(
+      { tool: 'btrfs', argvIncludes: 'send' },
+      () => does(send),
+      () => {
+        fill(96)();
+        host.fault({ tool: 'dd', access: 'change', mode: 'fails before', times: 9 });
+      },
+    );
+    expect(error).toBeInstanceOf(StuckError);
+    const [left] = (error as StuckError).blocked;
+    expect(left?.why).toContain(
+      'the pool vg0/pool is full (data 96 %, metadata 1 %): the undo of sending to',
+    );
+    expect(left?.remedy).toMatch(
+      /^give it room: bofh lvm pool resize vg0\/pool --size \+10g; .*; then: bofh recover$/,
+    );
   });
 });
 
