@@ -13,6 +13,7 @@ import {
   type MoveRequest,
 } from '../vm/request.ts';
 
+export { list, restart, show, start, stop } from './xen.ts';
 export type { CreatedVm } from '../vm/create.ts';
 export type { RemovePlan } from '../vm/remove.ts';
 export type { MovedVm } from '../vm/move.ts';

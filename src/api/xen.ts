@@ -1,19 +1,10 @@
-import { openJournals } from '../atomic/recovery/recover.ts';
-import { exclusive, type Step } from '../atomic/journal/state.ts';
-import { atomic, currentBofh, refuseInside, single } from '../bofh.ts';
-import { BofhError, StuckError, UsageError } from '../core/errors.ts';
+import { atomic, currentBofh, refuseInside } from '../bofh.ts';
 import { type StartOptions, startVm } from '../vm/start.ts';
 import * as driver from '../xen/index.ts';
+import { domainOf, guestNamed, heldGuests, type StartedRow, timedRow } from './guests.ts';
 
-/** A configured guest. */
-export interface Domu extends driver.Domu {
-  /**
-   * Returns whether its domain runs; false if it is paused, half-built, crashed or shutting down.
-   */
-  isRunning(): Promise<boolean>;
-  /** Starts it in a sequence of its own. */
-  start(options?: StartOptions): Promise<{ readonly domid: number }>;
-}
+export { restart, stop, stopAll, type StopOptions } from './guest-power.ts';
+export { allDomus, type Domu, type StartedRow } from './guests.ts';
 
 /** A guest that has a configuration, a domain, or both. */
 export interface GuestRow {
@@ -25,31 +16,6 @@ export interface GuestRow {
   readonly vcpus: number;
   /** Undefined if no config file is known. */
   readonly config?: string;
-}
-
-/** Result of `startAll` for one guest. */
-export interface StartedRow {
-  readonly name: string;
-  readonly was: driver.StartRow['was'];
-  readonly now: driver.StartRow['was'];
-  readonly seconds: number;
-  readonly error?: string;
-  /** Set if the undo is stuck or the cleanup is unfinished: names what is left. */
-  readonly stuck?: StuckError;
-}
-
-/**
- * Returns every configured guest, by name. Throws UsageError that names each file that is not a
- * guest config.
- */
-export async function allDomus(): Promise<readonly Domu[]> {
-  const { host, site } = currentBofh();
-  const domus = await driver.allDomus({ host, configDirs: site.guestConfigDirs });
-  return domus.map((domu) => ({
-    ...domu,
-    isRunning: () => driver.isRunning({ host: currentBofh().host, domu }),
-    start: (options) => startDomu(domu, options),
-  }));
 }
 
 /** Returns every guest, and the config files that cannot be read. */
@@ -94,13 +60,27 @@ export async function list(): Promise<{
  * to the peer and `alone` is not set. Throws UsageError if no guest of that name is configured.
  */
 export async function start(name: string, options: StartOptions = {}): Promise<{ readonly domid: number }> {
-  const domu = (await allDomus()).find((each) => each.name === name);
-  if (domu === undefined)
-    throw new UsageError(
-      `no guest ${name} is configured in ${currentBofh().site.guestConfigDirs.join(', ')}`,
-    );
-  return domu.start(options);
+  return (await guestNamed(name)).start(options);
 }
+
+/** Returns a configured guest with its disks, network interfaces and domain. Throws UsageError as `start` does. */
+export async function show(name: string): Promise<GuestDetails> {
+  const domu = await guestNamed(name);
+  const { disks, vifs, type, uuid } = await driver.readGuestConfig(currentBofh().host, domu.config);
+  const domain = await domainOf(domu);
+  const known = domain?.uuid ?? uuid;
+  return {
+    ...{ name, type, config: domu.config, disks, vifs, state: domain?.state ?? 'off' },
+    ...(domain === undefined ? {} : { domid: domain.id }),
+    ...(known === undefined ? {} : { uuid: known }),
+    memoryMiB: domain?.memoryMiB ?? domu.memoryMiB,
+    vcpus: domain?.vcpus ?? domu.vcpus,
+  };
+}
+
+/** A configured guest with what its configuration gives it. */
+export type GuestDetails = GuestRow &
+  Pick<driver.GuestConfig, 'type' | 'disks' | 'vifs'> & { readonly config: string };
 
 /**
  * Starts every configured guest that is not running, one after the other. One that fails does not
@@ -149,54 +129,9 @@ export async function startAll(
 }
 
 async function startRow(row: driver.StartRow, config: string, options: StartOptions): Promise<StartedRow> {
-  const begun = performance.now();
-  const seconds = (): number => Math.round((performance.now() - begun) / 100) / 10;
-  try {
-    await atomic(`xen start ${row.name}`, (tx) =>
+  return timedRow(row, 'running', () =>
+    atomic(`xen start ${row.name}`, (tx) =>
       startVm(tx, { ...options, host: currentBofh().host, config, name: row.name }),
-    );
-    return { name: row.name, was: row.was, now: 'running', seconds: seconds() };
-  } catch (error) {
-    if (!(error instanceof BofhError)) throw error;
-    const failed = { name: row.name, was: row.was, seconds: seconds(), error: rowText(error) };
-    if (!(error instanceof StuckError)) return { ...failed, now: row.was };
-    // Not undone: its state is unknown, unless the sequence committed.
-    return { ...failed, now: error.committed ? 'running' : 'unknown', stuck: error };
-  }
-}
-
-/** A row has no field for the remedy, and without it the user would not know about --alone. */
-function rowText({ message, remedy }: BofhError): string {
-  return remedy === undefined || !remedy.includes('--alone') ? message : `${message}; ${remedy}`;
-}
-
-async function startDomu(
-  { name, config, uuid }: driver.Domu,
-  options: StartOptions = {},
-): Promise<{ readonly domid: number }> {
-  const own = await driver.guestDomains(currentBofh().host, (each) => each.name === name);
-  const running = own.find((each) => each.state === 'running' && (uuid === undefined || each.uuid === uuid));
-  // An unfinished sequence may still remove a guest that it created: the sequence reports that.
-  if (running !== undefined && own.length === 1 && !(await heldGuests()).has(name))
-    return { domid: running.id };
-  return single(`xen start ${name}`, (tx) =>
-    startVm(tx, { ...options, host: currentBofh().host, config, name }),
-  );
-}
-
-/** Returns the guests of unfinished sequences: partly created or partly removed. */
-async function heldGuests(): Promise<ReadonlySet<string>> {
-  const held = new Set<string>();
-  for (const { state, owner } of await openJournals(currentBofh().engine)) {
-    if (owner === 'running' || state.closed !== undefined) continue;
-    for (const step of state.steps) for (const name of guestsOf(step)) held.add(name);
-  }
-  return held;
-}
-
-function guestsOf({ intent, undone }: Step): readonly string[] {
-  if (undone !== undefined) return [];
-  return exclusive(intent.claims ?? {}).flatMap(
-    (key) => /^(?:dom|vm):(?<name>.+)$/.exec(key)?.groups?.name ?? [],
+    ),
   );
 }

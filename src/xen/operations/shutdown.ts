@@ -18,19 +18,23 @@ import {
   startGuest,
 } from './guest.ts';
 
+/**
+ * Ask the guest to shut down, destroy it at once, or destroy it if it has not shut down in time.
+ */
+const ending = z.enum(['shutdown', 'destroy', 'shutdown or destroy']);
+
 const args = z.strictObject({
   name: z.string().check(z.minLength(1)),
   uuid: z.string().check(z.minLength(1)),
   /** Absolute path of the config file that the undo starts it from. */
   config: z.string().check(z.regex(/^\//)),
-  /** Ask the guest, or destroy it at once. */
-  how: z.enum(['shutdown', 'destroy']),
+  how: ending,
   /** Timeout for the shutdown of the guest (default: 5 minutes). */
   timeoutMs: z.exactOptional(z.int().check(z.positive())),
 });
 
 const undoSchema = z.extend(guestSchema, {
-  how: z.enum(['shutdown', 'destroy']),
+  how: ending,
   timeoutMs: z.int(),
   /** The domain that ran at prepare. A later one is a guest that was started again. */
   domid: z.int(),
@@ -145,7 +149,7 @@ async function marked(host: ReadHost, undo: Undo): Promise<boolean> {
 
 async function runningDomain(
   host: ReadHost,
-  wanted: { readonly name: string; readonly uuid: string; readonly how: 'shutdown' | 'destroy' },
+  wanted: { readonly name: string; readonly uuid: string; readonly how: Undo['how'] },
 ): Promise<Domain> {
   const { name, uuid, how } = wanted;
   const [domain] = await guestDomains(host, (each) => each.uuid === uuid && each.name === name);
@@ -164,11 +168,12 @@ async function runningDomain(
 async function end(host: ChangeHost, undo: Undo): Promise<void> {
   const { domid, timeoutMs } = undo;
   const isIt = ({ id }: { readonly id: number }): boolean => id === domid;
-  const failure = await failureOf(
-    undo.how === 'destroy'
-      ? host.run(xlDestroy({ id: domid }))
-      : host.run(xlShutdown({ id: domid, timeoutMs })),
-  );
+  const destroy = (): Promise<CommandError | undefined> => failureOf(host.run(xlDestroy({ id: domid })));
+  const asked =
+    undo.how === 'destroy' ? undefined : await failureOf(host.run(xlShutdown({ id: domid, timeoutMs })));
+  const isRefused = asked?.reason === 'timeout' || asked?.reason === 'unknown';
+  const isForced = undo.how === 'destroy' || (undo.how === 'shutdown or destroy' && isRefused);
+  const failure = isForced ? await destroy() : asked;
   const stopped = await until({
     limitMs: failure === undefined ? monitorMs : 0,
     check: async () => (await guestDomains(host, isIt)).length === 0,
@@ -200,7 +205,7 @@ function tooSlow({ name, domid, timeoutMs }: Undo, cause: CommandError | undefin
     argv: ['shutdown', String(domid)],
     reason: 'timeout',
     what: `${name} did not shut down within ${timeoutMs / 1000} s: it was asked to, and may still be shutting down`,
-    remedy: 'see whether it still runs (bofh xen list), then give the command again with a longer --time',
+    remedy: `see whether it still runs (bofh vm list), then give the command again with a longer --time, or power it off hard: bofh vm stop ${name} --force-off`,
     cause,
   });
 }
@@ -211,7 +216,7 @@ function tooSlow({ name, domid, timeoutMs }: Undo, cause: CommandError | undefin
  * half-destroyed.
  */
 async function intact(host: ReadHost, undo: Undo): Promise<boolean> {
-  const asked = undo.how === 'shutdown' && (await host.stat(undo.marker)) !== undefined;
+  const asked = undo.how !== 'destroy' && (await host.stat(undo.marker)) !== undefined;
   const limitMs = asked ? undo.timeoutMs : (await marked(host, undo)) ? lateMs : 0;
   let runs = false;
   await until({

@@ -269,6 +269,15 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
     { line: 'vm remove web1 --force-off', on: () => withGuest(true) },
   ],
   'xen start': [{ line: 'xen start web1', on: () => withGuest(false) }],
+  'vm start': [{ line: 'vm start web1', on: () => withGuest(false) }],
+  'xen stop': [{ line: 'xen stop web1', on: () => withGuest(true) }],
+  'vm stop': [
+    { line: 'vm stop web1', on: () => withGuest(true) },
+    { line: 'vm stop web1 --force', on: () => withGuest(true) },
+    { line: 'vm stop web1 --force-off', on: () => withGuest(true) },
+  ],
+  'vm restart': [{ line: 'vm restart web1', on: () => withGuest(true) }],
+  'xen stop-all': [{ line: 'xen stop-all', on: () => withGuest(true) }],
   'xen start-all': [
     { line: 'xen start-all', on: () => withGuest(false) },
     {

@@ -19,7 +19,33 @@ export const xenList = z.array(
 /** `bofh xen start NAME` */
 export const xenStart = z.strictObject({ name: text, domid: count });
 
-/** `bofh xen start-all` */
+/** `bofh vm stop NAME`; `changed`: false if it was off. */
+export const vmStop = z.strictObject({ name: text, changed: z.boolean() });
+
+/** `bofh vm show NAME` */
+export const vmShow = z.strictObject({
+  name: text,
+  /** State of its domain; `off`: there is none. */
+  state: text,
+  domid: z.nullable(count),
+  uuid: z.nullable(text),
+  type: text,
+  memoryMiB: count,
+  vcpus: count,
+  config: text,
+  disks: z.array(
+    z.strictObject({
+      /** Name in the guest: `xvda1`. */
+      device: text,
+      /** Device or file of this host; null: it is on the network. */
+      path: z.nullable(text),
+      access: z.enum(['ro', 'rw']),
+    }),
+  ),
+  interfaces: z.array(z.strictObject({ mac: z.nullable(text), bridge: z.nullable(text) })),
+});
+
+/** `bofh xen start-all`, `bofh xen stop-all` */
 export const xenStartAll = z.array(
   z.strictObject({
     guest: text,
@@ -33,5 +59,7 @@ export const xenStartAll = z.array(
 );
 
 export type XenList = z.infer<typeof xenList>;
+export type VmStop = z.infer<typeof vmStop>;
+export type VmShow = z.infer<typeof vmShow>;
 export type XenStart = z.infer<typeof xenStart>;
 export type XenStartAll = z.infer<typeof xenStartAll>;

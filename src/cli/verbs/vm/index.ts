@@ -1,8 +1,17 @@
 import type { Noun } from '../../runtime/verb.ts';
+import { under } from './shared.ts';
 
 export const vm: Noun = {
   summary: 'guests with their disks and configuration',
   verbs: {
+    list: [
+      'list configured and running guests with their state',
+      under('vm', () => import('../xen/list.ts')),
+    ],
+    show: ['show a guest with its disks and network interfaces', () => import('./show.ts')],
+    start: ['start a configured guest', under('vm', () => import('../xen/start.ts'))],
+    stop: ['shut down a running guest', () => import('./stop.ts')],
+    restart: ['shut down a guest and start it again', () => import('./restart.ts')],
     create: ['create a guest, completely or not at all', () => import('./create.ts')],
     remove: [
       'remove a guest: its configuration and its disks, including disks replicated to a peer',

@@ -1,11 +1,11 @@
 import * as xen from '../../../api/xen.ts';
 import { withBofh } from '../../../bofh.ts';
-import { stateWords } from '../../../xen/index.ts';
 import { give } from '../../output/answer.ts';
 import type { XenList } from '../../output/answers/index.ts';
 import { printable } from '../../output/text.ts';
 import { openSession } from '../../runtime/session.ts';
 import { verb } from '../../runtime/verb.ts';
+import { stateInWords } from './state.ts';
 
 /** Exit 6 if a configuration file could not be read, because a guest may be missing then. */
 export default verb({
@@ -28,7 +28,7 @@ export default verb({
       head: ['GUEST', 'STATE', 'DOMAIN', 'MEMORY', 'VCPUS', 'CONFIGURATION'],
       rows: data.map((row, index) => [
         row.name,
-        inWords(guests[index]?.state ?? 'off'),
+        stateInWords(guests[index]?.state ?? 'off'),
         row.domid === null ? '-' : String(row.domid),
         `${String(row.memoryMiB)} MiB`,
         String(row.vcpus),
@@ -40,7 +40,3 @@ export default verb({
     return problems.length === 0 ? 0 : 6;
   },
 });
-
-function inWords(state: xen.GuestRow['state']): string {
-  return state === 'off' ? state : stateWords[state];
-}

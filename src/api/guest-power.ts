@@ -1,0 +1,90 @@
+import { currentBofh, refuseInside, single } from '../bofh.ts';
+import { type StartOptions, startVm } from '../vm/start.ts';
+import * as driver from '../xen/index.ts';
+import { domainOf, type Domu, guestNamed, type StartedRow, timedRow } from './guests.ts';
+
+/** How a guest is stopped. */
+export interface StopOptions {
+  /** How long it may take to shut down, in milliseconds (default: 300000). */
+  readonly timeoutMs?: number;
+  /**
+   * `late`: power it off hard if it has not shut down in time; `at once`: do not ask it (default:
+   * `never`).
+   */
+  readonly forceOff?: 'never' | 'late' | 'at once';
+}
+
+const endings = { never: 'shutdown', late: 'shutdown or destroy', 'at once': 'destroy' } as const;
+
+/**
+ * Shuts down a configured guest in a sequence of its own. Does nothing if it is off. Throws
+ * RefusedError if it is paused or crashed, CommandError with the reason `timeout` if it has not shut
+ * down in time. Throws UsageError if no guest of that name is configured.
+ *
+ * @returns `changed`: false if it was off.
+ */
+export async function stop(name: string, options: StopOptions = {}): Promise<{ readonly changed: boolean }> {
+  const domu = await guestNamed(name);
+  const domain = await domainOf(domu);
+  if (domain === undefined) return { changed: false };
+  await single(`vm stop ${name}`, (tx) => tx.xen.shutdown(ending(domu, domain, options)));
+  return { changed: true };
+}
+
+/**
+ * Shuts down a configured guest and starts it again, in one sequence; a guest that is off is
+ * started. If it cannot be started, the sequence tries again with the configuration that it ran
+ * with. Throws as `stop` and `start` do.
+ */
+export async function restart(
+  name: string,
+  options: StopOptions & StartOptions = {},
+): Promise<{ readonly domid: number }> {
+  const domu = await guestNamed(name);
+  const domain = await domainOf(domu);
+  if (domain === undefined) return domu.start(options);
+  return single(`vm restart ${name}`, async (tx) => {
+    await tx.xen.shutdown(ending(domu, domain, options));
+    return startVm(tx, { ...options, host: currentBofh().host, config: domu.config, name });
+  });
+}
+
+/**
+ * Shuts down every configured guest that runs, one after the other, in the reverse order of
+ * `startAll`. One that fails does not stop the others. After a signal no further guest is stopped,
+ * and their rows say so.
+ */
+export async function stopAll(
+  options: StopOptions & { readonly onRow?: (row: StartedRow) => void } = {},
+): Promise<readonly StartedRow[]> {
+  refuseInside('xen.stopAll');
+  const { host, site, signals } = currentBofh();
+  const { guests, problems } = await driver.guestConfigs(host, site.guestConfigDirs);
+  const order = {
+    guests,
+    domains: await driver.domains(host),
+    order: site.startOrder,
+    held: new Set<string>(),
+  };
+  const rows: StartedRow[] = [];
+  const tell = (row: StartedRow): void => {
+    rows.push(row);
+    options.onRow?.(row);
+  };
+  for (const { file, message } of problems)
+    tell({ name: file, was: 'unknown', now: 'unknown', seconds: 0, error: message });
+  for (const { name, was } of driver.startAllPlan(order).toReversed()) {
+    if (was === 'off' || was === 'unknown') tell({ name, was, now: was, seconds: 0 });
+    else if (signals?.stop?.aborted === true)
+      tell({ name, was, now: was, seconds: 0, error: 'not stopped: interrupted by a signal' });
+    else tell(await timedRow({ name, was }, 'off', () => stop(name, options)));
+  }
+  return rows;
+}
+
+function ending(domu: Domu, domain: driver.Domain, { timeoutMs, forceOff = 'never' }: StopOptions) {
+  return {
+    ...{ name: domu.name, uuid: domain.uuid, config: domu.config, how: endings[forceOff] },
+    ...(timeoutMs === undefined ? {} : { timeoutMs }),
+  };
+}

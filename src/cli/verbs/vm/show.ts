@@ -1,0 +1,47 @@
+import * as xen from '../../../api/xen.ts';
+import { withBofh } from '../../../bofh.ts';
+import { give } from '../../output/answer.ts';
+import type { VmShow } from '../../output/answers/index.ts';
+import { printable } from '../../output/text.ts';
+import { openSession } from '../../runtime/session.ts';
+import { verb } from '../../runtime/verb.ts';
+import { stateInWords } from '../xen/state.ts';
+
+export default verb({
+  changes: false,
+  args: { name: '<name>' },
+  examples: ['vm show web1', '--json vm show web1'],
+  run: async (runtime, { name }) => {
+    const { bofh } = await openSession(runtime, { site: 'used', root: 'not-needed' });
+    const found = await withBofh(bofh, () => xen.show(name));
+    const { disks, vifs, uuid = null, domid = null, ...rest } = found;
+    const data: VmShow = {
+      ...{ ...rest, uuid, domid },
+      disks: disks.map(({ vdev, path = null, access }) => ({ device: vdev, path, access })),
+      interfaces: vifs.map(({ mac = null, bridge = null }) => ({ mac, bridge })),
+    };
+    give(runtime, { data, lines: inWords(data, stateInWords(found.state)) });
+    return 0;
+  },
+});
+
+function inWords(of: VmShow, state: string): readonly string[] {
+  const rows: readonly (readonly [string, string])[] = [
+    ['guest', printable(of.name)],
+    ['state', of.domid === null ? state : `${state}, domain ${String(of.domid)}`],
+    ['uuid', of.uuid ?? 'a new one at each start'],
+    ['type', of.type],
+    ['memory', `${String(of.memoryMiB)} MiB`],
+    ['vcpus', String(of.vcpus)],
+    ['config', printable(of.config)],
+    ...of.disks.map(({ device, path, access }): readonly [string, string] => [
+      'disk',
+      `${device} ${path === null ? 'not a device of this host' : printable(path)}${access === 'ro' ? ', read-only' : ''}`,
+    ]),
+    ...of.interfaces.map(({ mac, bridge }): readonly [string, string] => [
+      'network',
+      `${mac ?? 'a new MAC address at each start'}, bridge ${bridge ?? 'of xl.conf'}`,
+    ]),
+  ];
+  return rows.map(([name, value]) => `${name.padEnd(8)} ${value}`);
+}

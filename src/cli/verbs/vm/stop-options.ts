@@ -1,0 +1,27 @@
+import { present } from '../../../core/present.ts';
+import type { StopOptions } from '../../../api/xen.ts';
+import { parseDuration } from '../../runtime/settings.ts';
+import { flag, value } from '../../runtime/verb.ts';
+
+/** Options of the verbs that stop guests. */
+export const stopOptions = {
+  time: value('<DURATION>', 'longest time for its shutdown (default: 5m)', { read: parseDuration }),
+  force: flag('power it off hard if it has not shut down in time'),
+  forceOff: flag('power it off hard at once', { conflicts: ['time', 'force'] }),
+};
+
+/** As the library has them. */
+export function stopHow({
+  time,
+  force,
+  forceOff,
+}: {
+  readonly time: number | undefined;
+  readonly force: boolean;
+  readonly forceOff: boolean;
+}): StopOptions {
+  return {
+    ...present({ timeoutMs: time }),
+    forceOff: forceOff ? 'at once' : force ? 'late' : 'never',
+  };
+}
