@@ -18,6 +18,7 @@ export { type Host, parseKeyRef, Secret, type KeyRef } from './command/index.ts'
 export { atomic, type Bofh, connect, currentBofh, settings, withBofh, withSite } from './bofh.ts';
 export type { SiteSetting } from './site-settings.ts';
 export * from './core/errors.ts';
+export { explain } from './core/explain.ts';
 export { localHost } from './host/local.ts';
 export { sshHost, type SshHost } from './host/ssh/host.ts';
 export type { Tx } from './operations.ts';

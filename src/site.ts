@@ -180,6 +180,7 @@ export async function findSite(
     const path = posix.resolve('/', named);
     if ((await host.stat(path)) === undefined)
       throw new UsageError(`there is no site file ${path}`, {
+        code: 'not-found',
         remedy: 'name an existing file: --site FILE, or BOFH_SITE',
       });
     await refuseUnsafe(host, path, uid);

@@ -48,8 +48,9 @@ export async function guestNamed(name: string): Promise<Domu> {
   throw new UsageError(
     `no guest ${name} is configured in ${site.guestConfigDirs.join(', ')}`,
     domain === undefined
-      ? { remedy: 'bofh vm list shows the guests' }
+      ? { code: 'not-found', remedy: 'bofh vm list shows the guests' }
       : {
+          code: 'not-found',
           remedy: `it runs without a configuration, as domain ${String(domain.id)}: xl shutdown -w ${String(domain.id)}`,
         },
   );

@@ -25,6 +25,7 @@ export async function locate(host: ReadHost, device: KnownDevice): Promise<strin
   if (elsewhere !== undefined) return elsewhere;
   if (!device.identity.startsWith('LVM-')) {
     throw new RefusedError(`${device.path} is not there now: what it holds cannot be told`, {
+      code: 'not-found',
       remedy: `attach ${device.path} again and repeat`,
     });
   }

@@ -105,6 +105,7 @@ export function refuseCopy(
 ): void {
   if (before?.type !== 'btrfs' || before.uuid !== fs) return;
   throw new RefusedError(`${device} holds a copy of that very filesystem, or was a device of it`, {
+    code: 'has-data',
     remedy: `if it is unused, take its signature off first: bofh block wipe ${device} --overwrite ${fs}`,
   });
 }
@@ -148,6 +149,6 @@ export async function refuseNeeded(
   if (used > left)
     throw new RefusedError(
       `${mounted} holds ${formatSize(used)}, and its other devices have ${formatSize(left)}`,
-      { remedy: 'delete data that is no longer needed, or add another device first' },
+      { code: 'no-space', remedy: 'delete data that is no longer needed, or add another device first' },
     );
 }

@@ -41,12 +41,18 @@ export async function structureOf(
   if (first !== undefined)
     throw new RefusedError(
       `${path} holds subvolumes already: ${called(first)}${more.length === 0 ? '' : `, and ${more.length} more`}`,
-      { remedy: 'the structure is made of a filesystem without any; see them: bofh btrfs list' },
+      {
+        code: 'has-data',
+        remedy: 'the structure is made of a filesystem without any; see them: bofh btrfs list',
+      },
     );
   const [own, snapshots] = ['subvolumes', 'snapshots'].map((each) => posix.join(place.path, each));
   for (const each of [own, snapshots])
     if (each !== undefined && (await host.stat(each)) !== undefined)
-      throw new RefusedError(`${each} exists already`, { remedy: 'rename it, then give the command again' });
+      throw new RefusedError(`${each} exists already`, {
+        code: 'exists',
+        remedy: 'rename it, then give the command again',
+      });
   await refuseUsed(host, place.fs);
   return {
     filesystem: place.fs,

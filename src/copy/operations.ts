@@ -186,7 +186,7 @@ async function sizesIn(host: ReadHost, { source, root }: Undo): Promise<Readonly
   if (stat?.inode !== source.inode || stat.size !== source.size)
     throw new RefusedError(
       `${path === '' ? 'the archive' : path} is not there as it was, so the files that were unpacked into ${root} cannot be told from others`,
-      { remedy: 'put it back, or look at the files and name them: bofh recover --discard' },
+      { code: 'differs', remedy: 'put it back, or look at the files and name them: bofh recover --discard' },
     );
   const { members } = await host.run(tarList(path));
   return new Map([...placesOf(members)].map(([name, size]) => [unquoted(name), size]));
@@ -265,7 +265,7 @@ async function checkRoot(
   if (names.length > 0)
     throw new RefusedError(
       `${root} is not empty (${names.slice(0, 3).join(', ')}): only a new filesystem is filled`,
-      { remedy: 'make a new filesystem, or fill an empty one' },
+      { code: 'has-data', remedy: 'make a new filesystem, or fill an empty one' },
     );
   return mounted;
 }

@@ -43,7 +43,7 @@ export async function checkTar(options: {
 export async function sourceFile(host: ReadHost, source: string): Promise<FileStat> {
   if (!source.startsWith('/')) throw new UsageError(`"${source}" is not a whole path from /`);
   const { stat } = await follow(host, source);
-  if (stat === undefined) throw new UsageError(`there is no file ${source}`);
+  if (stat === undefined) throw new UsageError(`there is no file ${source}`, { code: 'not-found' });
   if (stat.kind !== 'file') throw new UsageError(`${source} is not a file but a ${stat.kind}`);
   await refuseExposed(host, source, 'there');
   return stat;

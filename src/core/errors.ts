@@ -28,8 +28,51 @@ export type Holder =
   /** It is held, but no holder was found; or something that could not be examined may hold it. */
   | (Held & { readonly kind: 'unknown' });
 
+/** Every code of an error. */
+export const errorCodes = [
+  'busy',
+  'denied',
+  'differs',
+  'ended',
+  'exists',
+  'has-data',
+  'in-use',
+  'interrupted',
+  'invalid',
+  'journal',
+  'no-space',
+  'not-found',
+  'not-understood',
+  'refused',
+  'rolled-back',
+  'stuck',
+  'timeout',
+  'tool-failed',
+  'tool-missing',
+  'unfinished',
+  'unreachable',
+] as const;
+
+/** The reason of an error, for programs: it stays when messages change. docs/library.md has the table. */
+export type ErrorCode = (typeof errorCodes)[number];
+
+/** An error as plain JSON. */
+export interface ErrorAsJson {
+  readonly class: string;
+  readonly code?: ErrorCode;
+  readonly message: string;
+  /** The state of the host. */
+  readonly host?: string;
+  readonly remedy?: string;
+  readonly id?: string;
+  readonly cause?: ErrorAsJson;
+  /** Several causes. */
+  readonly errors?: readonly ErrorAsJson[];
+}
+
 /** The common base: an error that bofh can explain. `remedy` is one sentence on what to do next. */
 export class BofhError extends Error {
+  readonly code: ErrorCode;
   readonly remedy: string | undefined;
   /**
    * The holders of the object that could not be changed, in the order in which to end them; also
@@ -43,17 +86,57 @@ export class BofhError extends Error {
       readonly cause?: unknown;
       readonly remedy?: string | undefined;
       readonly holders?: readonly Holder[] | undefined;
+      /** Missing: that of the class, of the holders or of the cause. */
+      readonly code?: ErrorCode | undefined;
     } = {},
   ) {
     super(message, options.cause === undefined ? {} : { cause: options.cause });
     this.name = new.target.name;
     this.remedy = options.remedy;
     this.holders = options.holders ?? holdersIn(options.cause);
+    this.code = options.code ?? this.usualCode();
+  }
+
+  /** The code of an error whose reason is not known more closely. */
+  protected usualCode(): ErrorCode {
+    if (this.holders.length > 0) return 'in-use';
+    return this.cause instanceof BofhError ? this.cause.code : 'refused';
+  }
+
+  /** The state of the host, in words. */
+  hostState(): string {
+    return 'unchanged';
+  }
+
+  toJSON(): ErrorAsJson {
+    return asJson(this, new Set());
   }
 }
 
+/** Anything thrown as JSON; an error that is among its own causes ends the chain. */
+function asJson(error: unknown, around: ReadonlySet<unknown>): ErrorAsJson {
+  if (!(error instanceof Error)) return { class: typeof error, message: messageOf(error) };
+  const within = new Set([...around, error]);
+  const { cause } = error;
+  const own = error instanceof BofhError ? error : undefined;
+  return {
+    class: error.name,
+    ...(own === undefined ? {} : { code: own.code }),
+    message: messageOf(error),
+    ...(own === undefined ? {} : { host: own.hostState() }),
+    ...(own?.remedy === undefined ? {} : { remedy: own.remedy }),
+    ...('id' in error && typeof error.id === 'string' ? { id: error.id } : {}),
+    ...(cause === undefined || within.has(cause) ? {} : { cause: asJson(cause, within) }),
+    ...(error instanceof AggregateError ? { errors: error.errors.map((each) => asJson(each, within)) } : {}),
+  };
+}
+
 /** Input rejected before anything ran, the site file and guest configs included. The host is untouched. */
-export class UsageError extends BofhError {}
+export class UsageError extends BofhError {
+  protected override usualCode(): ErrorCode {
+    return 'invalid';
+  }
+}
 
 /** A check refused: in use, not created by bofh, holds data, not root. The host is untouched. */
 export class RefusedError extends BofhError {}
@@ -97,6 +180,7 @@ export class CommandError extends BofhError {
       cause: failure.cause,
       remedy: failure.remedy,
       holders: failure.holders,
+      code: codeOf(failure.reason, failure.holders ?? []),
     });
     this.tool = failure.tool;
     this.argv = failure.argv;
@@ -104,6 +188,10 @@ export class CommandError extends BofhError {
     this.exitCode = failure.exitCode;
     this.stdout = failure.stdout ?? '';
     this.stderr = failure.stderr ?? '';
+  }
+
+  protected override usualCode(): ErrorCode {
+    return codeOf(this.reason, this.holders);
   }
 }
 
@@ -129,27 +217,66 @@ export class ConnectionError extends BofhError {
     this.host = details.host;
     this.connection = details.connection;
   }
+
+  protected override usualCode(): ErrorCode {
+    return 'unreachable';
+  }
+
+  override hostState(): string {
+    return this.connection === 'none' ? 'unchanged' : 'unknown: see what runs there';
+  }
 }
 
 /** A program is missing or too old. The host is untouched. */
-export class ToolError extends BofhError {}
+export class ToolError extends BofhError {
+  protected override usualCode(): ErrorCode {
+    return 'tool-missing';
+  }
+}
 
 /** Output could not be parsed: rule zero. */
-export class ParseError extends BofhError {}
+export class ParseError extends BofhError {
+  protected override usualCode(): ErrorCode {
+    return 'not-understood';
+  }
+}
+
+/** What an undone sequence leaves to say. */
+interface Undone {
+  readonly id?: string | undefined;
+  readonly failed?: string | undefined;
+  readonly undone?: readonly string[];
+  readonly leftAlone?: readonly string[];
+}
 
 /** The sequence failed and all of it is undone; `cause` is why. */
 export class RolledBackError extends BofhError {
   readonly id: string | undefined;
+  /** The code of the cause; undefined if that is no error of bofh. */
+  readonly causeCode: ErrorCode | undefined;
+  /** The kind of the step, or the name of the call, that failed; undefined: none of them did. */
+  readonly failed: string | undefined;
+  /** The steps that were undone, newest first. */
+  readonly undone: readonly string[];
   /** Objects that were changed by others before their undo; they were not touched. */
   readonly leftAlone: readonly string[];
 
-  constructor(
-    message: string,
-    details: { readonly cause: unknown; readonly id?: string; readonly leftAlone?: readonly string[] },
-  ) {
-    super(message, { cause: details.cause });
+  constructor(message: string, details: { readonly cause: unknown } & Undone) {
+    const { cause } = details;
+    super(message, { cause, remedy: cause instanceof BofhError ? cause.remedy : undefined });
     this.id = details.id;
+    this.causeCode = cause instanceof BofhError ? cause.code : undefined;
+    this.failed = details.failed;
+    this.undone = details.undone ?? [];
     this.leftAlone = details.leftAlone ?? [];
+  }
+
+  protected override usualCode(): ErrorCode {
+    return 'rolled-back';
+  }
+
+  override hostState(): string {
+    return this.leftAlone.length === 0 ? 'restored' : 'restored, except objects that others replaced';
   }
 }
 
@@ -157,7 +284,11 @@ export class RolledBackError extends BofhError {
  * Thrown by an operation if another process took its chosen identity (a UUID, a loop number): the
  * engine prepares it again.
  */
-export class IdentityTaken extends BofhError {}
+export class IdentityTaken extends BofhError {
+  protected override usualCode(): ErrorCode {
+    return 'busy';
+  }
+}
 
 /**
  * Thrown by an operation's `run` that began to act and knows that it did nothing, although its
@@ -175,10 +306,22 @@ export class NotDone extends RefusedError {
     super(message, { cause: details.cause, remedy: details.remedy });
     this.found = details.found;
   }
+
+  protected override usualCode(): ErrorCode {
+    return 'exists';
+  }
 }
 
 /** A call on a `tx` whose sequence has failed or ended. */
-export class SequenceEnded extends BofhError {}
+export class SequenceEnded extends BofhError {
+  protected override usualCode(): ErrorCode {
+    return 'ended';
+  }
+
+  override hostState(): string {
+    return 'as its sequence says';
+  }
+}
 
 /** Manual recovery of one step. Each command is a program and its arguments. */
 export interface ManualRecovery {
@@ -252,6 +395,14 @@ export class StuckError extends BofhError {
     this.remaining = details.remaining ?? [];
     this.leftAlone = details.leftAlone ?? [];
   }
+
+  protected override usualCode(): ErrorCode {
+    return 'stuck';
+  }
+
+  override hostState(): string {
+    return this.committed ? 'changed: done, but not cleaned up' : 'changed: something is left';
+  }
 }
 
 /** A journal is unreadable, not writable or locked, or an object belongs to an unfinished sequence. The host is untouched. */
@@ -266,10 +417,48 @@ export class JournalError extends BofhError {
     super(message, options);
     this.lastLine = options.lastLine ?? false;
   }
+
+  protected override usualCode(): ErrorCode {
+    return this.cause instanceof BofhError ? super.usualCode() : 'journal';
+  }
 }
 
 /** A signal ended the work; all of it is undone. */
-export class InterruptedError extends BofhError {}
+export class InterruptedError extends BofhError {
+  /** The sequence; undefined if none had begun. */
+  readonly id: string | undefined;
+  /** The signal, for example SIGINT; or the reason that the program gave to `abort()`. */
+  readonly reason: unknown;
+  /** The steps that were undone, newest first. */
+  readonly undone: readonly string[];
+
+  constructor(
+    message: string,
+    details: {
+      readonly cause?: unknown;
+      readonly remedy?: string;
+      readonly reason?: unknown;
+    } & Pick<Undone, 'id' | 'undone'> = {},
+  ) {
+    super(message, details);
+    this.id = details.id;
+    this.reason = details.reason;
+    this.undone = details.undone ?? [];
+  }
+
+  protected override usualCode(): ErrorCode {
+    return 'interrupted';
+  }
+
+  override hostState(): string {
+    return 'restored';
+  }
+}
+
+function codeOf(reason: Reason, holders: readonly Holder[]): ErrorCode {
+  if (reason === 'busy') return holders.length > 0 ? 'in-use' : 'busy';
+  return reason === 'killed' || reason === 'unknown' ? 'tool-failed' : reason;
+}
 
 /** Also inside an error with several causes, such as that of a sequence whose undo failed. */
 function holdersIn(cause: unknown): readonly Holder[] {

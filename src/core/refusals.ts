@@ -15,7 +15,8 @@ export async function on<T>(host: string, check: () => T | Promise<T>): Promise<
     return await check();
   } catch (error) {
     if (!(error instanceof BofhError)) throw error;
-    const options = { cause: error, remedy: error.remedy, holders: error.holders };
+    const { remedy, holders, code } = error;
+    const options = { cause: error, remedy, holders, code };
     const message = `on ${host}: ${error.message}`;
     if (error instanceof UsageError) throw new UsageError(message, options);
     if (error instanceof ToolError) throw new ToolError(message, options);
@@ -53,6 +54,7 @@ export function refusals() {
       const options = {
         cause: new AggregateError(found, message),
         ...(remedies === '' ? {} : { remedy: remedies }),
+        code: found.every(({ code }) => code === first.code) ? first.code : undefined,
       };
       if (found.every((error) => error instanceof UsageError)) throw new UsageError(message, options);
       throw new RefusedError(message, options);

@@ -59,6 +59,7 @@ export function refuseSmall(device: string, type: 'luks1' | 'luks2', bytes: Byte
 export function refuseSmallData(device: string, bytes: Bytes): void {
   if (bytes >= leastData) return;
   throw new RefusedError(`${device} has ${formatSize(bytes)}: that is no room for data`, {
+    code: 'no-space',
     remedy: `take a device of ${formatSize(leastData)} at least`,
   });
 }

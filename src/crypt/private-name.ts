@@ -54,6 +54,7 @@ export async function syncDirectoryOf(host: ChangeHost, file: string): Promise<v
 
 function taken(path: string, cause?: unknown): RefusedError {
   return new RefusedError(`${path} exists already: a header never replaces a file`, {
+    code: 'exists',
     cause,
     remedy: 'move it away, or choose another name',
   });

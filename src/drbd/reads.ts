@@ -99,7 +99,7 @@ export async function resourceNamed(host: ReadHost, name: string): Promise<Resou
     all.length === 0
       ? 'there is none: bofh drbd create makes one'
       : `there are ${all.map((each) => each.name).join(', ')}`;
-  throw new RefusedError(`there is no DRBD resource ${name}`, { remedy: there });
+  throw new RefusedError(`there is no DRBD resource ${name}`, { code: 'not-found', remedy: there });
 }
 
 /**

@@ -133,6 +133,7 @@ async function refuseOtherData(host: ReadHost, of: Destroyed, path: string): Pro
   throw new RefusedError(
     `${path} holds other data than before the commit (at byte ${String(at)}): it was written to since, or is another device; nothing was destroyed`,
     {
+      code: 'differs',
       remedy: `look what it is (lsblk ${path}); to keep its data: bofh recover --abandon`,
     },
   );

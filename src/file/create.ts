@@ -134,6 +134,7 @@ async function refuseTaken(host: ReadHost, path: string): Promise<void> {
 
 function taken(path: string, how: string, cause?: unknown): RefusedError {
   return new RefusedError(`${path} exists already: ${how}`, {
+    code: 'exists',
     cause,
     remedy: 'move it away, or choose another name',
   });

@@ -64,6 +64,7 @@ export async function realParent(host: ReadHost, path: string): Promise<string> 
   const stat = await host.stat(parent);
   if (stat === undefined) {
     throw new RefusedError(`there is no directory ${parent} for ${posix.basename(path)}`, {
+      code: 'not-found',
       remedy: `create ${parent}, or choose another place`,
     });
   }

@@ -61,7 +61,10 @@ export const removal = {
     }
     const tombstone = besideWith(path, `gone-${mark}`);
     if ((await host.stat(tombstone)) !== undefined)
-      throw new RefusedError(`${tombstone} exists already`, { remedy: 'see what it is, and move it away' });
+      throw new RefusedError(`${tombstone} exists already`, {
+        code: 'exists',
+        remedy: 'see what it is, and move it away',
+      });
     return { path, tombstone, sha256: hash, inode: stat.inode, ...birthOf(stat) };
   },
   claims: ({ undo: { path } }) => ({ changes: [`file:${path}`] }),
@@ -122,6 +125,7 @@ export async function checkRemovable(host: ReadHost, path: string): Promise<File
   const stat = await host.stat(path);
   if (stat === undefined)
     throw new RefusedError(`there is no file ${path}`, {
+      code: 'not-found',
       remedy: `look for it: ls -l ${posix.dirname(path)}`,
     });
   if (stat.kind === 'file') {

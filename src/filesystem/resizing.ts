@@ -124,9 +124,7 @@ async function refuseUnmade(
   if (ext?.state === 'errors')
     throw new RefusedError(
       `${device} holds an ${type} with errors: its size is not changed before it is mended`,
-      {
-        remedy: `unmount it, then: e2fsck -f ${device}`,
-      },
+      { remedy: `unmount it, then: e2fsck -f ${device}` },
     );
   if (to < blocks) await refuseShrink(host, device, { found, to });
   else if (ext !== undefined && to >= 2 ** 32 && !ext.features.includes('64bit'))

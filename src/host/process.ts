@@ -1,4 +1,5 @@
 import { constants, userInfo } from 'node:os';
+import { InterruptedError } from '../core/errors.ts';
 import type { Signals } from '../atomic/engine.ts';
 
 /** The user of this process, also through sudo, and its command line. */
@@ -60,7 +61,9 @@ function newWatch(): Watch {
   const hear = (signal: NodeJS.Signals): void => {
     // As without a handler, unless the program handles it too, or chose its own exit code.
     if (process.listenerCount(signal) === 1) process.exitCode ??= 128 + constants.signals[signal];
-    each.find((one) => !one.signal.aborted)?.abort();
+    each
+      .find((one) => !one.signal.aborted)
+      ?.abort(new InterruptedError(`${signal} came`, { reason: signal }));
   };
   return { signals: { stop, abandon, again }, hear, users: 0 };
 }

@@ -24,6 +24,7 @@ export async function usableVg(host: ReadHost, name: string): Promise<WholeGroup
   if (vg === undefined) {
     const there = all.map((one) => one.name).join(', ');
     throw new RefusedError(`there is no volume group "${name}"`, {
+      code: 'not-found',
       remedy: there === '' ? 'there is none: bofh lvm vg create makes one' : `there are: ${there}`,
     });
   }

@@ -43,6 +43,7 @@ export async function chooseDirectory(
   const own = posix.join(privateMounts, mark);
   if ((await host.stat(own)) !== undefined)
     throw new RefusedError(`${own} exists already`, {
+      code: 'exists',
       remedy: `see what is mounted there (findmnt ${own}), and remove it`,
     });
   return { path: own, private: true };
@@ -199,6 +200,7 @@ async function freeDirectory(host: ReadHost, path: string): Promise<string> {
   const there = mountsAt(await mountEntries(host), real).at(-1);
   if (there === undefined) return emptyDirectory(host, real);
   throw new RefusedError(`${path} is in use: ${describe(there)}`, {
+    code: 'in-use',
     remedy: 'unmount it, or choose another place',
   });
 }

@@ -85,9 +85,7 @@ export async function emptyDirectory(host: ReadHost, path: string): Promise<stri
   if (names.length === 0) return real;
   throw new RefusedError(
     `${path} is not empty (${names.slice(0, 3).join(', ')}): a mount would hide what it holds`,
-    {
-      remedy: 'mount on an empty directory',
-    },
+    { code: 'has-data', remedy: 'mount on an empty directory' },
   );
 }
 

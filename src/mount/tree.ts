@@ -126,9 +126,7 @@ function refuseOdd({ odd, number }: FstabLine, file: string): void {
   if (odd)
     throw new RefusedError(
       `${file}: line ${String(number)} holds bytes that are not UTF-8, and bofh cannot name such a path`,
-      {
-        remedy: 'list the mounts of the tree yourself',
-      },
+      { remedy: 'list the mounts of the tree yourself' },
     );
 }
 

@@ -34,6 +34,7 @@ export async function memberAt(hosts: Reachable, asked: string): Promise<Member>
   const found = hosts.place?.(asked);
   if (found === undefined)
     throw new UsageError(`there is no host "${asked}"`, {
+      code: 'not-found',
       remedy: 'name it as ssh does, or as hosts of the site file has it',
     });
   const facts = await found.host.facts();

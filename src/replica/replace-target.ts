@@ -123,6 +123,7 @@ function portsOf(host: ConfiguredHost): readonly number[] {
 function checkPort(port: number, isFree: boolean): number {
   if (isFree) return port;
   throw new RefusedError(`port ${String(port)} is taken`, {
+    code: 'exists',
     remedy: 'choose another one, or name none: the lowest that is free on both hosts is taken',
   });
 }

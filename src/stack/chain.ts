@@ -139,9 +139,7 @@ async function contentLink(
   if (content.ptType !== undefined)
     throw new RefusedError(
       `${device.path} holds ${title} and a partition table (${content.ptType}) beside it`,
-      {
-        remedy: `look which of them counts: wipefs ${device.path}`,
-      },
+      { remedy: `look which of them counts: wipefs ${device.path}` },
     );
   if (layer?.limits === undefined)
     throw new RefusedError(`${device.path} holds ${title}, which bofh cannot resize with it`, {

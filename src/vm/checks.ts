@@ -33,7 +33,10 @@ export async function checkKernel(options: {
   const ramdisk = options.ramdisk ?? site.guestRamdisk ?? `/boot/initrd.img-${release}`;
   for (const path of [kernel, ramdisk])
     if ((await followed(host, path)) === undefined)
-      throw new UsageError(`there is no file ${path}`, { remedy: 'name them with --kernel and --ramdisk' });
+      throw new UsageError(`there is no file ${path}`, {
+        code: 'not-found',
+        remedy: 'name them with --kernel and --ramdisk',
+      });
   return { kernel, ramdisk };
 }
 
@@ -71,7 +74,7 @@ export async function checkSpace(options: {
   if (extents <= vg.freeExtents) return;
   throw new RefusedError(
     `the volume group ${name} has ${formatSize(vg.free)} free (${vg.freeExtents} extents), and ${formatSize(extents * vg.extentSize)} (${extents} extents) are needed`,
-    { remedy: 'ask for less, add a device with vgextend, or name another group with --vg' },
+    { code: 'no-space', remedy: 'ask for less, add a device with vgextend, or name another group with --vg' },
   );
 }
 
@@ -86,7 +89,7 @@ export async function checkPoolRoom(
   const mebibytes = Math.ceil(bytes / 1024 ** 2);
   throw new RefusedError(
     `the pool ${lv.fullName} has ${formatSize(free)} free, and the archive unpacks to ${formatSize(bytes)}`,
-    { remedy: `bofh lvm pool resize ${lv.fullName} --size +${mebibytes}m` },
+    { code: 'no-space', remedy: `bofh lvm pool resize ${lv.fullName} --size +${mebibytes}m` },
   );
 }
 
@@ -108,6 +111,7 @@ export async function checkConfigPath(host: ReadHost, configured: string): Promi
   const there = await host.stat(path);
   if (there !== undefined)
     throw new RefusedError(`${path} exists already: there is a ${there.kind} of that name`, {
+      code: 'exists',
       remedy: 'choose another name, or move it away',
     });
   return path;
@@ -178,6 +182,7 @@ export async function checkVif(host: ReadHost, vif: Vif): Promise<void> {
   if (found?.kind === 'linux') await checkBridge(host, found.bridge);
   if (found?.kind === 'openvswitch' && (await host.stat(`/sys/class/net/${found.bridge}`)) === undefined)
     throw new RefusedError(`there is no bridge ${found.bridge}`, {
+      code: 'not-found',
       remedy: 'name one that is there: ovs-vsctl list-br',
     });
 }

@@ -209,6 +209,7 @@ async function checkFiles(host: ReadHost, { kernel, ramdisk, file }: GuestConfig
   for (const path of [kernel, ramdisk])
     if (path !== undefined && (await followed(host, path)) === undefined)
       throw new RefusedError(`there is no ${path}, which ${file} starts it with`, {
+        code: 'not-found',
         remedy: 'put the same kernel and ramdisk there',
       });
 }

@@ -32,7 +32,7 @@ export interface Domu {
 /** Reads one config file. Throws UsageError "FILE:LINE: …". */
 export async function readGuestConfig(host: ReadHost, file: string): Promise<GuestConfig> {
   if ((await follow(host, file)).stat === undefined)
-    throw new UsageError(`${file}: there is no such config file`);
+    throw new UsageError(`${file}: there is no such config file`, { code: 'not-found' });
   return guestConfig(parseConfig({ text: await host.readFile(file), file }));
 }
 
@@ -123,6 +123,7 @@ async function namesIn(host: ReadHost, dir: string): Promise<readonly string[]> 
   } catch (error) {
     if (!(error instanceof CommandError) || error.reason !== 'not-found') throw error;
     throw new UsageError(`the directory ${dir} is not there`, {
+      code: 'not-found',
       cause: error,
       remedy: 'say guestConfigDirs in the site file, or install xen-utils-common',
     });

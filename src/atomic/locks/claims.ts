@@ -45,6 +45,7 @@ function refuseReserved({ engine, id: own }: Claiming, claims: Claims): void {
     const key = id === own ? undefined : conflicting({ makes, needs }, claims);
     if (key !== undefined)
       throw new JournalError(`${key} is reserved by sequence ${id} "${name}" of the bofh on ${coordinator}`, {
+        code: 'busy',
         remedy: `see that it ends there (bofh recover); only if ${coordinator} will never come back: bofh recover --abandon ${id} --because '…'`,
       });
   }
@@ -56,7 +57,10 @@ async function reserveObjects({ engine, enter }: Claiming, claims: Claims): Prom
   const keys = { exclusive: exclusive(claims), shared: claims.needs ?? [] };
   const taken = await reservations.reserve(reservingOf(await enter()), keys);
   if (taken !== undefined)
-    throw new JournalError(`${said(engine, taken.key)} is in use by ${taken.by}`, { remedy: taken.remedy });
+    throw new JournalError(`${said(engine, taken.key)} is in use by ${taken.by}`, {
+      code: 'busy',
+      remedy: taken.remedy,
+    });
   if (reservations.journals === undefined) return;
   // After the reservation: from now on no bofh there starts to change it.
   for (const { id, state } of await journalsOn(host, reservations.journals))
@@ -114,6 +118,7 @@ async function untilFree(
     if (what === undefined) return;
     if (performance.now() >= deadline || stop.aborted)
       throw new JournalError(what, {
+        code: 'busy',
         remedy: 'try again when it has ended, or with --wait 60s',
         cause: cause?.(),
       });
@@ -206,7 +211,10 @@ async function refuseClaimed(at: Claiming, claims: Claims): Promise<void> {
         if (worked?.owner === 'unknown') throw cannotTell(id, said(engine, key));
         throw new JournalError(
           `${said(engine, key)} belongs to the unfinished sequence ${id} "${state.begin.name}", step ${describe(step)}`,
-          { remedy: `bofh recover, or look first with: bofh journal show ${id}` },
+          {
+            code: 'unfinished',
+            remedy: `bofh recover, or look first with: bofh journal show ${id}`,
+          },
         );
       }
     }

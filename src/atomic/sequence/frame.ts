@@ -1,6 +1,6 @@
 import { InterruptedError, SequenceEnded, UsageError } from '../../core/errors.ts';
 import type { Patience } from './patience.ts';
-import { unless } from './signal.ts';
+import { reasonOf, unless } from './signal.ts';
 
 /** The sequence itself, or a scope of it, and its state. */
 export interface Frame {
@@ -37,17 +37,19 @@ export async function settle<T>(
   try {
     value = await unless(signals.givenUp, (async () => ({ value: await body() }))());
   } catch (error) {
-    own.failed ??= { error: signals.stop.aborted ? interrupted(own, error) : error };
+    own.failed ??= { error: signals.stop.aborted ? interrupted(own, signals.stop, error) : error };
   }
   own.body = false;
-  if (signals.stop.aborted) own.failed ??= { error: interrupted(own) };
+  if (signals.stop.aborted) own.failed ??= { error: interrupted(own, signals.stop) };
   if (own.running.size > 0 && value !== undefined)
     own.failed ??= { error: forgotten([...own.running.values()]) };
   while (own.running.size > 0 && !signals.abandon.aborted)
     await unless(signals.abandon, Promise.allSettled(own.running.keys()));
   own.ended = true;
   if (own.failed !== undefined) return { ok: false, error: own.failed.error };
-  return value === undefined ? { ok: false, error: interrupted(own) } : { ok: true, value: value.value };
+  return value === undefined
+    ? { ok: false, error: interrupted(own, signals.stop) }
+    : { ok: true, value: value.value };
 }
 
 /**
@@ -64,7 +66,8 @@ export function track<T>(
     .then(work)
     .catch((error: unknown) => {
       // A scope that throws is undone already: its parent decides whether to go on.
-      if (call.what === 'step') own.failed ??= { error: call.stop.aborted ? interrupted(own, error) : error };
+      if (call.what === 'step')
+        own.failed ??= { error: call.stop.aborted ? interrupted(own, call.stop, error) : error };
       throw error;
     })
     .finally(() => own.running.delete(settled));
@@ -89,8 +92,12 @@ export function refusal(own: Frame, stop: AbortSignal): SequenceEnded | undefine
   return stop.aborted ? new SequenceEnded(`the sequence "${own.name}" was interrupted`) : undefined;
 }
 
-function interrupted(own: Frame, cause?: unknown): InterruptedError {
-  return new InterruptedError(`"${own.name}" was interrupted`, cause === undefined ? {} : { cause });
+function interrupted(own: Frame, stop: AbortSignal, cause?: unknown): InterruptedError {
+  return new InterruptedError(`"${own.name}" was interrupted`, {
+    reason: reasonOf(stop),
+    // What the signal itself threw says nothing more.
+    ...(cause === undefined || cause === stop.reason ? {} : { cause }),
+  });
 }
 
 function forgotten(names: readonly string[]): UsageError {

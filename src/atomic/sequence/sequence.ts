@@ -15,6 +15,7 @@ import { type Place, placeOf } from '../place.ts';
 import { nameOf, type Reverse } from './reverse.ts';
 import { takeStep, type StepHome } from './run-step.ts';
 import { stepOf } from '../journal/state.ts';
+import { reasonOf } from './signal.ts';
 import type { Steps, Temporary } from './steps.ts';
 import { undoNow, unwind, type Unwinding } from '../undo/unwind.ts';
 import { reachedByBody, renewedWitnesses } from '../undo/witness.ts';
@@ -63,6 +64,8 @@ export class AtomicOperationSequence {
   /** Calls that run now: of operations, and of functions of the body. */
   readonly #calls = { step: 0, call: 0 };
   #last: string | undefined;
+  /** The call that threw each error. */
+  readonly #thrownBy = new WeakMap<object, string>();
   #boot = '';
   #numbers = 0;
   #scopes = 0;
@@ -103,6 +106,7 @@ export class AtomicOperationSequence {
     try {
       if (this.#patience.stop.aborted)
         throw new InterruptedError(`"${this.#name}" was not begun, because a signal came before it`, {
+          reason: reasonOf(this.#patience.stop),
           remedy: 'a program that handles signals itself says so: withBofh(connect({ signals: {} }), …)',
         });
       this.#boot = (await this.#engine.host.facts()).boot;
@@ -179,6 +183,9 @@ export class AtomicOperationSequence {
     this.#calls[what] += 1;
     try {
       return await work();
+    } catch (error) {
+      if (typeof error === 'object' && error !== null) this.#thrownBy.set(error, name);
+      throw error;
     } finally {
       this.#calls[what] -= 1;
     }
@@ -310,6 +317,8 @@ export class AtomicOperationSequence {
         for (const n of this.#temporaries.toReversed()) await this.#release(n);
       },
       leave: (acting) => this.#stillRunning.push(acting),
+      thrownBy: (error) =>
+        typeof error === 'object' && error !== null ? this.#thrownBy.get(error) : undefined,
     };
   }
 

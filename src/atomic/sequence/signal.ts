@@ -1,3 +1,5 @@
+import { InterruptedError } from '../../core/errors.ts';
+
 /** Settles when the signal comes; `forget` removes its listener. */
 function aborted(signal: AbortSignal): {
   readonly promise: Promise<undefined>;
@@ -25,4 +27,10 @@ export async function unless<T>(signal: AbortSignal | undefined, work: Promise<T
   } finally {
     forget();
   }
+}
+
+/** Why a signal was aborted: the name of the process's signal, or what the program gave. */
+export function reasonOf({ reason }: AbortSignal): unknown {
+  const given: unknown = reason;
+  return given instanceof InterruptedError ? given.reason : given;
 }

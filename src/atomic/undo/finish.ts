@@ -9,8 +9,8 @@ import type { Engine } from '../engine.ts';
 import { append, AppendError, close, type Journal, note } from '../journal/journal-writer.ts';
 import { placeOf } from '../place.ts';
 import { syncStep, unlessOutOfReach } from './out-of-reach.ts';
-import { stuck } from './report.ts';
-import { unless } from '../sequence/signal.ts';
+import { describe, stuck } from './report.ts';
+import { reasonOf, unless } from '../sequence/signal.ts';
 import { unwind, type Unwinding, type Unwound } from './unwind.ts';
 import { finalWitnesses } from './witness.ts';
 
@@ -28,6 +28,8 @@ export interface Ending {
    * An act that still runs after a second signal: until it ends it needs the journal and the locks.
    */
   readonly leave: (acting: Promise<unknown>) => void;
+  /** The step or call that threw an error. */
+  readonly thrownBy: (error: unknown) => string | undefined;
 }
 
 /**
@@ -42,7 +44,9 @@ export async function commit<T>(ending: Ending, value: T): Promise<T> {
     const preparing = makeReady(ending);
     if ((await unless(abandon, preparing)) === undefined) ending.leave(preparing);
     if (stop.aborted || abandon?.aborted === true)
-      throw new InterruptedError(`"${journal.state.begin.name}" was interrupted`);
+      throw new InterruptedError(`"${journal.state.begin.name}" was interrupted`, {
+        reason: reasonOf(stop),
+      });
     append(journal, [...(await finalWitnesses(engine, journal)), { t: 'committed' }]);
   } catch (error) {
     throw await rollBack(ending, error);
@@ -124,11 +128,11 @@ export async function rollBack(ending: Ending, cause: unknown): Promise<unknown>
   if (unwound.stillRunning !== undefined) ending.leave(unwound.stillRunning);
   const leftAlone = [...ending.leftAlone, ...unwound.leftAlone];
   if (unwound.end === 'stuck') return await stuck(unwinding, { cause, errors: unwound.errors, leftAlone });
-  return await rolledBack(unwinding, cause, leftAlone);
+  return await rolledBack(ending, cause, leftAlone);
 }
 
 async function rolledBack(
-  { engine, journal }: Unwinding,
+  { unwinding: { engine, journal }, thrownBy }: Ending,
   cause: unknown,
   leftAlone: readonly string[],
 ): Promise<Error> {
@@ -140,12 +144,16 @@ async function rolledBack(
   } catch (error) {
     left = `; its journal stays open until "bofh recover" (${messageOf(error)})`;
   }
-  if (cause instanceof InterruptedError && leftAlone.length === 0 && left === '') return cause;
   const { id, state } = journal;
+  const undone = state.steps
+    .filter((step) => step.undone !== undefined)
+    .toReversed()
+    .map((step) => describe(step));
+  if (cause instanceof InterruptedError && leftAlone.length === 0 && left === '')
+    return new InterruptedError(cause.message, { cause: cause.cause, reason: cause.reason, id, undone });
   if (state.steps.length === 0 && left === '' && cause instanceof Error) return cause;
   return new RolledBackError(`"${state.begin.name}" failed and is undone${left}: ${messageOf(cause)}`, {
-    cause,
-    id,
-    leftAlone,
+    ...{ cause, id, undone, leftAlone },
+    failed: thrownBy(cause),
   });
 }

@@ -35,15 +35,17 @@ export function refuseOther(
     });
   }
   const holds = `${device} holds ${contentInWords(found)}; nothing was written`;
+  const code = 'has-data';
   if (found.usage === 'ambivalent' || found.ptType !== undefined)
-    throw new RefusedError(holds, { remedy: `look at it with wipefs ${device}, and wipe it yourself` });
+    throw new RefusedError(holds, { code, remedy: `look at it with wipefs ${device}, and wipe it yourself` });
   if (found.usage === 'partition-table' && emptyTable === 'refused')
     throw new RefusedError(holds, {
+      code,
       remedy: `erase it first: bofh block wipe ${device} --overwrite ${found.uuid ?? found.type}`,
     });
   const remedy = `to overwrite it, name it: --overwrite ${found.uuid ?? found.type}`;
-  if (overwrite === undefined) throw new RefusedError(holds, { remedy });
+  if (overwrite === undefined) throw new RefusedError(holds, { code, remedy });
   const right =
     (overwrite.uuid ?? found.uuid) === found.uuid && (overwrite.type ?? found.type) === found.type;
-  if (!right) throw new RefusedError(`${holds}, because overwrite names something else`, { remedy });
+  if (!right) throw new RefusedError(`${holds}, because overwrite names something else`, { code, remedy });
 }

@@ -82,6 +82,7 @@ export async function refuseChanged(
   const now = await recognise(host, device);
   if (!sameContent(now, before ?? undefined))
     throw new RefusedError(`${device} now holds ${contentInWords(now)}; nothing was written`, {
+      code: 'has-data',
       remedy: `look what it is (blkid -p ${device}), then give the command again`,
     });
 }

@@ -69,6 +69,6 @@ export async function refuseUnseen(
   if (found === undefined) return;
   throw new RefusedError(
     `${device} holds ${found.type}, which the blkid of this host does not know; nothing was ${nothing}`,
-    { remedy: `to lose it: bofh block zero ${device} --overwrite ${found.type}` },
+    { code: 'has-data', remedy: `to lose it: bofh block zero ${device} --overwrite ${found.type}` },
   );
 }

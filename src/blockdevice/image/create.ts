@@ -153,6 +153,7 @@ async function refuseWithoutParent(host: ReadHost, file: string): Promise<void> 
   const parent = posix.dirname(file);
   if ((await host.stat(parent))?.kind === 'directory') return refuseExposed(host, file, 'new');
   throw new RefusedError(`there is no directory ${parent} for ${posix.basename(file)}`, {
+    code: 'not-found',
     remedy: `create ${parent}, or name another place; a symbolic link is not followed`,
   });
 }
@@ -163,6 +164,7 @@ function isSame(own: FileStat, other: FileStat | undefined): boolean {
 
 function taken(path: string, cause?: unknown): RefusedError {
   return new RefusedError(`${path} exists already`, {
+    code: 'exists',
     cause,
     remedy: 'move it away, or choose another name',
   });

@@ -113,7 +113,10 @@ async function partOf(host: ReadHost, asked: Args): Promise<Omit<Attachment, 'nu
   const { file } = asked;
   const stat = await host.stat(file);
   if (stat === undefined)
-    throw new RefusedError(`there is no file ${file}`, { remedy: 'make it: bofh block image create' });
+    throw new RefusedError(`there is no file ${file}`, {
+      code: 'not-found',
+      remedy: 'make it: bofh block image create',
+    });
   if (stat.kind !== 'file')
     throw new RefusedError(`${file} is not a regular file but a ${stat.kind}`, {
       remedy: stat.kind === 'symlink' ? `name the file that it leads to: readlink -f ${file}` : undefined,
@@ -148,6 +151,7 @@ function refuseAttached(loops: readonly LoopDevice[], wanted: Omit<Attachment, '
   );
   if (other === undefined) return;
   throw new RefusedError(`${wanted.file} is attached already, as ${other.device} (${other.mode})`, {
+    code: 'exists',
     remedy: `use ${other.device}, or detach it first: bofh block loop detach ${other.device}`,
   });
 }

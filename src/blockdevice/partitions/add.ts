@@ -133,9 +133,7 @@ function freeNumber(device: string, { type, partitions }: PartitionTable): numbe
   if (free !== undefined) return free;
   throw new RefusedError(
     `${device} has ${String(most)} partitions, and a ${type} table has no room for more`,
-    {
-      remedy: 'enlarge one of them, or take another disk',
-    },
+    { code: 'no-space', remedy: 'enlarge one of them, or take another disk' },
   );
 }
 

@@ -114,6 +114,7 @@ async function notBlank(
   const names = [...namesOf(found, await host.run(magicsOn(path))).keys()];
   const all = names.length === 0 ? [found.uuid ?? found.type] : names;
   return new RefusedError(`${device} is not blank: it holds ${what}${uuid}`, {
+    code: 'has-data',
     remedy: `to lose it: bofh block wipe ${device} --overwrite ${all.join(',')}`,
   });
 }

@@ -53,7 +53,7 @@ export const growPartition = operation({
         asked === 'max'
           ? `there is no free space behind ${old.path}: it has ${formatSize(old.size)}`
           : `${old.path} has ${formatSize(old.size)} already: bofh makes a partition larger, never smaller`,
-        { remedy: `see what is free: sfdisk --list-free ${device}` },
+        { code: 'no-space', remedy: `see what is free: sfdisk --list-free ${device}` },
       );
     if (size > most)
       throw new RefusedError(

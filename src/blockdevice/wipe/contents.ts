@@ -62,6 +62,7 @@ export function refuseUnnamed(
   const why =
     missing.length > 0 ? `${missing.join(' and ')} was not named` : `${wrong.join(' and ')} is not there`;
   throw new RefusedError(`${device} holds ${names.join(' and ')}, and ${why}; nothing was erased`, {
+    code: 'has-data',
     remedy: `to erase it, name all of it: --overwrite ${names.join(',')}`,
   });
 }

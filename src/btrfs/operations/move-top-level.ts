@@ -69,6 +69,7 @@ export const moveTopLevel = operation({
     const taken = (await host.stat(posix.join(top, gone)))?.kind;
     if (taken !== undefined)
       throw new RefusedError(`${posix.join(top, gone)} exists already`, {
+        code: 'exists',
         remedy: 'see what it is, and move it away',
       });
     await refuseUsed(host, wanted.fs);

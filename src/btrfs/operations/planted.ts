@@ -250,6 +250,7 @@ export function plantedRecovery(
 
 function taken(path: string, how: string): RefusedError {
   return new RefusedError(`${path} exists already: ${how}`, {
+    code: 'exists',
     remedy: 'move it away, or choose another name',
   });
 }

@@ -81,7 +81,10 @@ export async function planReceived(
   const inbox = beside(planned.inside, `in-${asked.mark}`);
   const at = posix.join(posix.dirname(planned.path), posix.basename(inbox));
   if ((await host.stat(at)) !== undefined)
-    throw new RefusedError(`${at} exists already`, { remedy: 'see what it is, and move it away' });
+    throw new RefusedError(`${at} exists already`, {
+      code: 'exists',
+      remedy: 'see what it is, and move it away',
+    });
   const { name, uuid: streamUuid, parentUuid } = stream;
   await refuseFullMembers(host, planned.fs, `receiving ${planned.path}`);
   const base = parentUuid === undefined ? null : await baseFor(host, asked.into, parentUuid);

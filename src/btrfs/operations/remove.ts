@@ -47,7 +47,10 @@ export const removeSubvolume = operation({
     const gone = beside(place.inside, `gone-${mark}`);
     const at = posix.join(posix.dirname(place.path), posix.basename(gone));
     if ((await host.stat(at)) !== undefined)
-      throw new RefusedError(`${at} exists already`, { remedy: 'see what it is, and move it away' });
+      throw new RefusedError(`${at} exists already`, {
+        code: 'exists',
+        remedy: 'see what it is, and move it away',
+      });
     return { ...known, gone };
   },
   claims: async ({ undo: of, on }) => ({

@@ -188,7 +188,11 @@ async function expectSent(host: ChangeHost, path: string, of: Undo): Promise<voi
 async function tooSmall(host: ChangeHost, path: string, of: Undo, cause?: unknown): Promise<RefusedError> {
   await clear(host, path, guardOffset(of));
   const { device } = of;
-  return new RefusedError(`${device} is too small for the stream`, { cause, remedy: 'take a larger one' });
+  return new RefusedError(`${device} is too small for the stream`, {
+    code: 'no-space',
+    cause,
+    remedy: 'take a larger one',
+  });
 }
 
 /** Removes the marker last, because it proves the step. */

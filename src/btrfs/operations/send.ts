@@ -131,6 +131,7 @@ async function look(host: ReadHost, of: Undo): Promise<Look> {
 
 function taken(path: string, how: string, cause?: unknown): RefusedError {
   return new RefusedError(`${path} exists already: ${how}`, {
+    code: 'exists',
     cause,
     remedy: 'move it away, or choose another name',
   });

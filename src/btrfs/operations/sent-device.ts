@@ -78,6 +78,7 @@ export function refuseStream(
 ): void {
   if (overwrite?.uuid === uuid && (overwrite.type ?? 'btrfs-stream') === 'btrfs-stream') return;
   throw new RefusedError(`${device} holds the stream of the subvolume ${uuid}; nothing was written`, {
+    code: 'has-data',
     remedy: `to overwrite it, name it: --overwrite ${uuid}`,
   });
 }

@@ -151,7 +151,7 @@ function rolledBack(
           ? 'everything was rolled back, but the guest was asked to shut down and may still be shutting down'
           : 'restored: everything was rolled back'
         : 'restored, except objects that others replaced',
-    next: why.exitCode === 70 ? bugReport : (error.remedy ?? why.next),
+    next: why.exitCode === 70 ? bugReport : severalIn(error) ? why.next : (error.remedy ?? why.next),
     details: [...(why.exitCode === 70 ? [] : why.details), ...left],
     exitCode: 5,
   };

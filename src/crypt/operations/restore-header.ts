@@ -151,7 +151,7 @@ async function putBack(host: ChangeHost, made: Undo): Promise<void> {
     const holds = now === 'other' ? `holds ${contentInWords(found)}` : 'has a header with other keys';
     throw new RefusedError(
       `${path} ${holds} now, written by another process; the previous header is saved in ${made.saved}`,
-      { remedy: `if it is not needed: rm ${made.saved}; then bofh recover` },
+      { code: 'has-data', remedy: `if it is not needed: rm ${made.saved}; then bofh recover` },
     );
   }
   await refuseHeld(host, path, await holders(host, path));

@@ -101,6 +101,7 @@ export async function checkContent(
     throw new RefusedError(
       `${device} holds ${how}; the metadata would begin at ${formatSize(from)}; nothing was written`,
       {
+        code: 'has-data',
         remedy:
           'make the device larger, or what it holds smaller (bofh block resize), or take another device',
       },
@@ -140,6 +141,6 @@ function refuseUnnamed(
   if (missing.length > 0)
     throw new RefusedError(
       `${device} holds ${missing.join(' and ')}, which ${what} when it gets metadata of DRBD, and was not named; nothing was written`,
-      { remedy: `to have it so, name it: ${option} ${names.join(',')}` },
+      { code: 'has-data', remedy: `to have it so, name it: ${option} ${names.join(',')}` },
     );
 }

@@ -79,6 +79,7 @@ export const uuid = operation({
     const { path, now } = await find(host, of);
     if (path === undefined || now !== 'old')
       throw new RefusedError(`${of.device} holds another filesystem now; nothing was done`, {
+        code: 'differs',
         remedy: 'find out who else works on it, then give the command again',
       });
     await change(host, path, of, 'forth');

@@ -170,6 +170,7 @@ async function refuseUsed(host: ReadHost, found: VolumeAmong): Promise<void> {
     throw new RefusedError(
       `${found.lv.fullName} is in use: ${inside.map(({ fullName }) => fullName).join(', ')} in it, and active`,
       {
+        code: 'in-use',
         remedy: `deactivate them first: ${inside.map(({ fullName }) => `bofh lvm deactivate ${fullName}`).join('; ')}`,
       },
     );

@@ -32,7 +32,10 @@ export async function placeForCopy(
   if (found === undefined)
     throw new RefusedError(
       `${named?.path ?? `no other device of ${lv.vg}`} has no room for a copy of ${lv.fullName}: ${formatSize(lv.size)} and an extent more, on one device`,
-      { remedy: `add a device: bofh lvm vg extend ${lv.vg} DEVICE; or make room: bofh lvm pv move` },
+      {
+        code: 'no-space',
+        remedy: `add a device: bofh lvm vg extend ${lv.vg} DEVICE; or make room: bofh lvm pv move`,
+      },
     );
   return toKnown(host, [device ?? found.path], [found]);
 }

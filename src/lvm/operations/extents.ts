@@ -35,6 +35,6 @@ export function refuseFull(vg: VolumeGroup, { name, extents }: { name: string; e
   const count = (number: number): string => `${formatSize(number * vg.extentSize)} (${number} extents)`;
   throw new RefusedError(
     `${vg.name}/${name} needs ${count(extents)}; ${vg.name} has ${count(vg.freeExtents)} free`,
-    { remedy: 'ask for less, or add a device with vgextend' },
+    { code: 'no-space', remedy: 'ask for less, or add a device with vgextend' },
   );
 }

@@ -34,6 +34,7 @@ export function volumeNamed(
   const lv = volumes.find((one) => one.name === name);
   if (lv === undefined)
     throw new RefusedError(`there is no logical volume ${group}/${name}`, {
+      code: 'not-found',
       remedy: 'bofh lvm list shows every logical volume',
     });
   if (uuid !== undefined && lv.uuid !== uuid)

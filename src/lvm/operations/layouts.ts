@@ -73,6 +73,7 @@ export function ownExtents(layout: LvLayout | undefined, asked: number, by: 'cou
         : asked;
   if (own > 0) return own;
   throw new RefusedError('that share of the group has no room for a volume of so many devices', {
+    code: 'no-space',
     remedy: 'ask for more, or add a device with vgextend',
   });
 }
@@ -99,6 +100,6 @@ export async function refuseFewDevices(
   if (usable.length >= needed) return;
   throw new RefusedError(
     `a ${layout.type} volume of that shape needs ${needed} devices; ${name} has ${usable.length} with free extents`,
-    { remedy: 'ask for fewer, or add a device with vgextend' },
+    { code: 'no-space', remedy: 'ask for fewer, or add a device with vgextend' },
   );
 }

@@ -189,12 +189,13 @@ function refuseSize(of: {
   if (wanted > bytes)
     throw new RefusedError(
       `${device} has ${formatSize(bytes)}: a physical volume of ${formatSize(wanted)} has no room`,
-      {
-        remedy: 'ask for less, or make the device larger first',
-      },
+      { code: 'no-space', remedy: 'ask for less, or make the device larger first' },
     );
   if (now < 1)
-    throw new RefusedError(`${formatSize(wanted)} have no room for one extent`, { remedy: 'ask for more' });
+    throw new RefusedError(`${formatSize(wanted)} have no room for one extent`, {
+      code: 'no-space',
+      remedy: 'ask for more',
+    });
   if (now === was)
     throw new RefusedError(`${device} has that size already: ${String(was)} extents`, {
       remedy: 'there is nothing to do',

@@ -54,5 +54,8 @@ function refuseExisting(volumes: readonly LogicalVolume[], name: string): void {
   const there = volumes.find((lv) => lv.name === name);
   if (there === undefined) return;
   const what = `uuid ${there.uuid}, ${formatSize(there.size)}`;
-  throw new RefusedError(`${there.fullName} exists already (${what})`, { remedy: takenRemedy(there.tags) });
+  throw new RefusedError(`${there.fullName} exists already (${what})`, {
+    code: 'exists',
+    remedy: takenRemedy(there.tags),
+  });
 }

@@ -53,5 +53,8 @@ export function planEdit(
 export async function refusePrivate(host: ReadHost, { private: own, back }: TableUndo): Promise<void> {
   for (const path of [own, back])
     if ((await host.stat(path)) !== undefined)
-      throw new RefusedError(`${path} exists already`, { remedy: 'see what it is, and move it away' });
+      throw new RefusedError(`${path} exists already`, {
+        code: 'exists',
+        remedy: 'see what it is, and move it away',
+      });
 }

@@ -1,0 +1,18 @@
+import { BofhError, messageOf } from './errors.ts';
+
+/**
+ * Returns the lines that the command line prints for an error: what failed, the state of the host,
+ * and, if it is known, what to do next.
+ */
+export function explain(error: unknown): string {
+  const isOurs = error instanceof BofhError;
+  return [
+    `bofh: ${oneLine(messageOf(error))}`,
+    `  host: ${isOurs ? error.hostState() : 'not known: this is no error of bofh'}`,
+    ...(isOurs && error.remedy !== undefined ? [`  next: ${oneLine(error.remedy)}`] : []),
+  ].join('\n');
+}
+
+function oneLine(text: string): string {
+  return text.trim().replaceAll(/\s*\n\s*/g, '; ');
+}

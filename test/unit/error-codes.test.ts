@@ -1,0 +1,179 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { explain as onConsole } from '../../src/cli/errors/explain.ts';
+import * as bofh from '../../src/index.ts';
+import { atomic, block, errorCodes, explain, filesystem, lvm, withBofh, xen } from '../../src/index.ts';
+import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../src/simulator/index.ts';
+import { rejectionOf } from '../support/rejection.ts';
+
+type Act = (host: SimulatedHost) => Promise<unknown>;
+
+const volume = { vg: 'vg0', name: 'a', size: '8m' };
+const root = '/dev/vg0/a';
+
+/** A host with the volume vg0/a, an ext4 in it, and that mounted. */
+async function start() {
+  const host = simulatedHost();
+  host.admin.mkdir('/mnt/a');
+  host.admin.mkdir('/srv');
+  const simulated = simulatedBofh({ host });
+  const on = <T>(body: () => Promise<T>): Promise<T> => withBofh(simulated, body);
+  await on(async () => {
+    await lvm.createLv(volume);
+    await filesystem.create({ device: root, type: 'ext4' });
+    await block.createImage({ file: '/srv/x.img', size: '8m' });
+    await lvm.createLv({ ...volume, name: 'data' });
+    await filesystem.create({ device: '/dev/vg0/data', type: 'ext4' });
+    await atomic('mount', (tx) => tx.mount.mount({ device: root, mode: 'rw', path: '/mnt/a' }));
+  });
+  return { host, on, simulated };
+}
+
+describe('the code of the usual refusals', () => {
+  it.each<readonly [string, string, Act]>([
+    ['a volume that exists', 'exists', () => lvm.createLv(volume)],
+    ['an image that exists', 'exists', () => block.createImage({ file: '/srv/x.img', size: '8m' })],
+    ['no such volume', 'not-found', () => lvm.removeLv({ vg: 'vg0', name: 'none' })],
+    ['no such volume group', 'not-found', () => lvm.createLv({ ...volume, vg: 'none' })],
+    ['no such device', 'not-found', () => filesystem.create({ device: '/dev/none', type: 'ext4' })],
+    ['no such image', 'not-found', () => block.attachLoop({ file: '/srv/none.img' })],
+    ['a volume in use', 'in-use', () => lvm.removeLv({ vg: 'vg0', name: 'a' })],
+    ['a device in use', 'in-use', () => filesystem.create({ device: root, type: 'ext4' })],
+    ['a device with data', 'has-data', () => filesystem.create({ device: '/dev/vg0/data', type: 'ext4' })],
+    ['a full group', 'no-space', () => lvm.createLv({ ...volume, name: 'b', size: '1t' })],
+    ['a name that cannot be', 'invalid', () => lvm.createLv({ ...volume, name: 'a/b' })],
+    ['no such guest', 'not-found', () => xen.start('none')],
+  ])('%s: %s', async (_what, code, act) => {
+    const { host, on } = await start();
+
+    const error = await rejectionOf(on(() => act(host)));
+
+    expect(error).toBeInstanceOf(bofh.BofhError);
+    expect([(error as bofh.BofhError).code, (error as Error).message]).toEqual([code, expect.anything()]);
+  });
+
+  it('a lock that is held: busy', async () => {
+    const { on } = await start();
+    let over = (): void => undefined;
+    const held = new Promise<void>((resolve) => (over = resolve));
+    let begin = (): void => undefined;
+    const begun = new Promise<void>((resolve) => (begin = resolve));
+    const first = on(() =>
+      atomic('first', async (tx) => {
+        await tx.lvm.createLv({ ...volume, name: 'b' });
+        begin();
+        await held;
+      }),
+    );
+    await begun;
+
+    const error = await rejectionOf(on(() => lvm.removeLv({ vg: 'vg0', name: 'b' })));
+    over();
+    await first;
+
+    expect(error).toMatchObject({ code: 'busy' });
+  });
+});
+
+describe('an error', () => {
+  it('of an undone sequence names the step, the code of its cause, what was undone, the id and the remedy', async () => {
+    const { on } = await start();
+
+    const error = await rejectionOf(
+      on(() =>
+        atomic('disk', async (tx) => {
+          await tx.lvm.createLv({ ...volume, name: 'b' });
+          await tx.lvm.createLv(volume);
+        }),
+      ),
+    );
+
+    expect(error).toMatchObject({
+      code: 'rolled-back',
+      causeCode: 'exists',
+      failed: 'lvm.lv.create',
+      undone: ['lvm.lv.create (lv:vg0/b)'],
+      id: expect.stringMatching(/^[0-9a-f]{12}$/) as unknown,
+      remedy: expect.stringContaining('choose another name') as unknown,
+    });
+    const json = JSON.parse(JSON.stringify(error)) as bofh.ErrorAsJson;
+    expect(json).toMatchObject({
+      ...{
+        class: 'RolledBackError',
+        code: 'rolled-back',
+        host: 'restored',
+        id: (error as { id: string }).id,
+      },
+      cause: { class: 'RefusedError', code: 'exists', host: 'unchanged' },
+    });
+  });
+
+  it('of a signal names the signal, the sequence and what was undone', async () => {
+    const { simulated } = await start();
+    const stop = new AbortController();
+
+    const error = await rejectionOf(
+      withBofh({ ...simulated, signals: { stop: stop.signal } }, () =>
+        atomic('disk', async (tx) => {
+          await tx.lvm.createLv({ ...volume, name: 'b' });
+          stop.abort('no more time');
+        }),
+      ),
+    );
+
+    expect(error).toMatchObject({
+      ...{ code: 'interrupted', reason: 'no more time', undone: ['lvm.lv.create (lv:vg0/b)'] },
+      id: expect.stringMatching(/^[0-9a-f]{12}$/) as unknown,
+    });
+  });
+
+  it('is explained to a program as on the console', async () => {
+    const { on } = await start();
+    const error = await rejectionOf(on(() => lvm.createLv(volume)));
+    const { failed, host, next } = onConsole(error, { root: true });
+
+    expect(explain(error)).toBe(`bofh: ${failed}\n  host: ${host}\n  next: ${String(next)}`);
+  });
+
+  it('that is its own cause, or has several, is JSON too', () => {
+    const odd = new bofh.RefusedError('odd');
+    Object.assign(odd, { cause: odd });
+    const several = new bofh.RefusedError('both', { cause: new AggregateError([odd, 'text'], 'two') });
+
+    expect(JSON.parse(JSON.stringify(several))).toMatchObject({
+      cause: { errors: [{ message: 'odd' }, { class: 'string', message: 'text' }] },
+    });
+  });
+});
+
+describe('docs/library.md', () => {
+  const page = readFileSync(new URL('../../docs/library.md', import.meta.url), 'utf8');
+  const rows = [...page.matchAll(/^\| `(?<code>[a-z-]+)` \| (?<classes>[^|]+) \| (?<exit>[^|]+) \|/gm)].map(
+    ({ groups }) => groups ?? {},
+  );
+
+  it('has every code, once', () => {
+    expect(rows.map(({ code }) => code)).toEqual([...errorCodes]);
+  });
+
+  it.each(
+    [
+      new bofh.UsageError('x'),
+      new bofh.RefusedError('x'),
+      new bofh.ToolError('x'),
+      new bofh.ParseError('x'),
+      new bofh.JournalError('x'),
+      new bofh.SequenceEnded('x'),
+      new bofh.InterruptedError('x'),
+      new bofh.StuckError('x', { committed: false }),
+      new bofh.RolledBackError('x', { cause: new Error('y') }),
+      new bofh.ConnectionError('x', { host: 'web2', connection: 'none' }),
+      new bofh.CommandError({ tool: 'lvs', argv: [], reason: 'unknown' }),
+    ].map((error) => [error.name, error] as const),
+  )('says the code and the exit code of %s', (name, error) => {
+    const row = rows.find(({ code }) => code === error.code);
+
+    expect(row?.classes).toContain(`\`${name}\``);
+    expect(row?.exit).toContain(String(onConsole(error, { root: true }).exitCode));
+  });
+});
