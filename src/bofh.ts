@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { isAbsolute, resolve } from 'node:path';
 import { diskStore } from './atomic/journal/store.ts';
 import { hostProcesses } from './atomic/locks/processes.ts';
 import { lockTable } from './atomic/locks/lock.ts';
@@ -78,6 +79,10 @@ export function connect(
   const places = placesOf(options.host, site);
   const { host } = places;
   const stateDir = options.stateDir ?? '/var/lib/bofh';
+  if (!isAbsolute(stateDir))
+    throw new UsageError(`the state directory must be an absolute path, not "${stateDir}"`, {
+      remedy: `name it from /, for example ${resolve(stateDir)}`,
+    });
   const self = thisUser();
   return {
     host,
@@ -270,12 +275,19 @@ export function once<N extends keyof OperationMethods, M extends keyof Operation
   return run as OperationMethods[N][M];
 }
 
-/** Throws UsageError if a sequence is open: the change would commit alone. */
-export function refuseInside(name: string): void {
-  if (sequences.getStore()?.open === true)
+/**
+ * Throws UsageError if a sequence is open: the change would commit alone. A `recipe` has no method
+ * of `tx`.
+ */
+export function refuseInside(name: string, what: 'operation' | 'recipe' = 'operation'): void {
+  if (sequences.getStore()?.open !== true) return;
+  if (what === 'operation')
     throw new UsageError(
       `${name} was called on the module inside atomic(): call it on tx, or it would never be undone`,
     );
+  throw new UsageError(`${name} was called inside atomic(), and it is a sequence of its own`, {
+    remedy: 'call it before or after atomic()',
+  });
 }
 
 /**

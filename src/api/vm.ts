@@ -24,7 +24,7 @@ export type { CreateRequest, RemoveRequest, MoveRequest } from '../vm/request.ts
  * changes.
  */
 export async function create(request: CreateRequest): Promise<CreatedVm> {
-  refuseInside('vm.create');
+  refuseInside('vm.create', 'recipe');
   const { host, site, engine } = currentBofh();
   const asked = checkCreate(request);
   const disksOn = asked.drbd === undefined ? undefined : await ownAnd(engine, asked.drbd);
@@ -37,7 +37,7 @@ export async function create(request: CreateRequest): Promise<CreatedVm> {
  * replicas of its disks on another host.
  */
 export async function remove(request: RemoveRequest): Promise<RemovePlan> {
-  refuseInside('vm.remove');
+  refuseInside('vm.remove', 'recipe');
   const { host, site, engine } = currentBofh();
   const { replicas, on, ...asked } = checkRemove(request);
   const which = { name: asked.name, site, ...(on === undefined ? {} : { on }) };
@@ -53,7 +53,7 @@ export async function remove(request: RemoveRequest): Promise<RemovePlan> {
  * runs here again.
  */
 export async function move(request: MoveRequest): Promise<MovedVm> {
-  refuseInside('vm.move');
+  refuseInside('vm.move', 'recipe');
   const { engine, site } = currentBofh();
   const asked = checkMove(request);
   const plan = await planMove({ members: await ownAnd(engine, asked.to), site, request: asked });

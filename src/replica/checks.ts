@@ -91,7 +91,9 @@ export function checkSeries(
 export function groupNamed(asked: string | undefined, site: { readonly volumeGroup?: string }): string {
   const vg = asked ?? site.volumeGroup;
   if (vg !== undefined) return vg;
-  throw new UsageError('in which volume group? Name it with --vg, or as volumeGroup in the site file');
+  throw new UsageError(
+    'in which volume group? Name it (vg, on the command line --vg), or as volumeGroup in the site file',
+  );
 }
 
 function commonMultiple(a: number, b: number): number {

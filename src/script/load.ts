@@ -78,7 +78,7 @@ async function read(file: string): Promise<string> {
   if (!extensions.includes(extname(file)))
     throw new UsageError(
       `${file} is not a script that bofh can run: its name must end in ${extensions.join(', ')}`,
-      { remedy: `rename it, for example to ${file}.ts` },
+      { remedy: `rename it, for example to ${file.slice(0, file.length - extname(file).length)}.ts` },
     );
   try {
     if (!(await stat(file)).isFile()) throw new UsageError(`${file} is not a file`, { remedy: nameIt });

@@ -52,7 +52,9 @@ export async function checkSpace(options: {
 }): Promise<void> {
   const { host, vg: name, wanted, pool } = options;
   if (name === undefined)
-    throw new UsageError('in which volume group? Name it with --vg, or as volumeGroup in the site file');
+    throw new UsageError(
+      'in which volume group? Name it (vg, on the command line --vg), or as volumeGroup in the site file',
+    );
   checkVgName(name);
   const vg = await usableVg(host, name);
   const taken = vg.volumes.filter((lv) => wanted.some((each) => each.name === lv.name));

@@ -12,12 +12,13 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  type Stats,
   statfsSync,
   statSync,
   writeSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { JournalError } from '../../core/errors.ts';
+import { JournalError, messageOf } from '../../core/errors.ts';
 import { exposedHere } from '../../command/index.ts';
 
 /** An open file of the state directory. Synchronous throughout: the order of its calls is the engine's contract. */
@@ -98,7 +99,7 @@ export function diskStore(directory: string): Store {
 /** A journal tells recovery what to do as this user, so no other user may be able to create one. */
 export function refuseUntrusted(directory: string): true | undefined {
   for (const place of [directory, dirname(directory)]) {
-    const stat = absent(() => lstatSync(place));
+    const stat = statOf(place);
     // A missing directory will be created by bofh, and is then checked again.
     if (stat === undefined) return undefined;
     const uid = process.geteuid?.() ?? 0;
@@ -117,6 +118,17 @@ export function refuseUntrusted(directory: string): true | undefined {
   throw new JournalError(`${directory} is no place for journals: ${found.at} ${found.why}`, {
     remedy: `${found.repair}; or choose another directory with --state-dir`,
   });
+}
+
+function statOf(place: string): Stats | undefined {
+  try {
+    return absent(() => lstatSync(place));
+  } catch (error) {
+    throw new JournalError(`the state directory ${place} cannot be reached: ${messageOf(error)}`, {
+      cause: error,
+      remedy: 'name a directory below directories: stateDir, or --state-dir',
+    });
+  }
 }
 
 /** Opens for reading only on a read-only disk: the journals can still be shown. */

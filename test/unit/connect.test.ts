@@ -1,0 +1,54 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { atomic, type Bofh, connect, drbd, vm, withBofh, xen } from '../../src/index.ts';
+import { BofhError, JournalError, UsageError } from '../../src/core/errors.ts';
+import { loadScript } from '../../src/script/load.ts';
+import { simulatedBofh } from '../../src/simulator/index.ts';
+import { rejectionOf } from '../support/rejection.ts';
+
+let work = '';
+beforeEach(() => {
+  work = mkdtempSync(join(tmpdir(), 'bofh-connect-'));
+});
+afterEach(() => rmSync(work, { recursive: true, force: true }));
+
+describe('a state directory', () => {
+  it('that is relative is refused', () => {
+    expect(() => connect({ stateDir: 'state' })).toThrow(UsageError);
+  });
+
+  it('below a file is an error of bofh that names it', async () => {
+    const file = join(work, 'file');
+    writeFileSync(file, '');
+    const bofh: Bofh = { ...connect({ stateDir: join(file, 'state') }), signals: {} };
+
+    const error = await rejectionOf(
+      withBofh(bofh, () =>
+        atomic('x', (tx) => tx.file.create({ path: join(work, 'made'), content: '', mode: 0o600 })),
+      ),
+    );
+
+    expect(error).toBeInstanceOf(JournalError);
+    expect((error as Error).message).toContain(file);
+  });
+});
+
+it.each<readonly [string, () => Promise<unknown>]>([
+  ['vm.create', () => vm.create({ name: 'web1' } as never)],
+  ['drbd.remove', () => drbd.remove({ name: 'home' } as never)],
+  ['xen.startAll', () => xen.startAll()],
+])('%s inside atomic() does not point at a method of tx that is not there', async (name, call) => {
+  const error = await rejectionOf(withBofh(simulatedBofh(), () => atomic('x', call)));
+
+  expect(error).toBeInstanceOf(UsageError);
+  expect((error as Error).message).toContain(`${name} was called inside atomic()`);
+  expect((error as BofhError).remedy).toBe('call it before or after atomic()');
+});
+
+it('a script with another extension gets a name that can be run', async () => {
+  const error = await rejectionOf(loadScript('/srv/x.cjs', { cache: 'unused', warn: () => undefined }));
+
+  expect((error as BofhError).remedy).toBe('rename it, for example to /srv/x.ts');
+});
