@@ -14,7 +14,7 @@ import {
 } from './atomic/index.ts';
 import { keysOf } from './blockdevice/index.ts';
 import type { Host, LocalHost } from './command/index.ts';
-import { UsageError } from './core/errors.ts';
+import { RefusedError, UsageError } from './core/errors.ts';
 import { localHost } from './host/local.ts';
 import type { SshDestination } from './host/ssh/destination.ts';
 import { sshHost, type SshHost, type SshHostOptions } from './host/ssh/host.ts';
@@ -50,7 +50,8 @@ const ambient = new AsyncLocalStorage<Bofh>();
 const sequences = new AsyncLocalStorage<AtomicOperationSequence>();
 
 /**
- * Creates a `Bofh`. A `host` given by name is reached over ssh: one of `hosts` in the site file, or
+ * Creates a `Bofh`. What is not named is as in the context around it, that of `bofh run` for
+ * example; without one BOFH_STATE_DIR applies. A `host` given by name is reached over ssh: one of `hosts` in the site file, or
  * any that ssh knows. The journal of a remote change stays on the host that bofh runs on. `waitMs`
  * limits the wait for locks, in milliseconds.
  */
@@ -75,36 +76,78 @@ export function connect(
     readonly onWaiting?: Engine['onWaiting'];
   } = {},
 ): Bofh {
-  const { site = defaultSite } = options;
-  const places = placesOf(options.host, site);
-  const { host } = places;
-  const stateDir = options.stateDir ?? '/var/lib/bofh';
+  const around = ambient.getStore();
+  const { site = around?.site ?? defaultSite, signals = around?.signals } = options;
+  const named = process.env.BOFH_STATE_DIR;
+  const usual = named === undefined || named === '' ? '/var/lib/bofh' : named;
+  const stateDir = options.stateDir ?? around?.stateDir ?? usual;
   if (!isAbsolute(stateDir))
     throw new UsageError(`the state directory must be an absolute path, not "${stateDir}"`, {
       remedy: `name it from /, for example ${resolve(stateDir)}`,
     });
+  const places =
+    around === undefined ? placesOf(options.host, site) : placesWithin({ ...around, site }, options.host);
+  const { waitMs, onProgress } = { ...around?.engine, ...options };
   const self = thisUser();
-  return {
-    host,
-    site,
-    stateDir,
-    planning: false,
-    ...(options.signals === undefined ? {} : { signals: options.signals }),
-    engine: {
-      ...places,
-      store: diskStore(`${stateDir}/journal`),
-      locks: lockTable([`${stateDir}/journal/locks`, '/run/bofh/locks'], places),
-      reserved: reservedIn(stateDir, '/run/bofh', places),
-      processes: hostProcesses(),
-      who: { user: self.user, argv: options.argv ?? self.argv, bofh: version },
-      find: findOperation,
-      onLeftAlone:
-        options.onLeftAlone ?? ((found) => warn(`left untouched, not created by this sequence: ${found}`)),
-      onWaiting: options.onWaiting ?? warn,
-      ...(options.waitMs === undefined ? {} : { waitMs: options.waitMs }),
-      ...(options.onProgress === undefined ? {} : { onProgress: options.onProgress }),
-    },
+  const engine: Engine = {
+    who: { ...self, bofh: version },
+    find: findOperation,
+    onLeftAlone: (found) => warn(`left untouched, not created by this sequence: ${found}`),
+    onWaiting: warn,
+    ...around?.engine,
+    // A plan has journals of its own, in which nothing is written.
+    ...(around !== undefined && (around.planning || stateDir === around.stateDir)
+      ? filesOf(around)
+      : filesIn(stateDir, places)),
+    ...(options.argv === undefined ? {} : { who: { user: self.user, argv: options.argv, bofh: version } }),
+    ...places,
+    ...(options.onLeftAlone === undefined ? {} : { onLeftAlone: options.onLeftAlone }),
+    ...(options.onWaiting === undefined ? {} : { onWaiting: options.onWaiting }),
+    ...(waitMs === undefined ? {} : { waitMs }),
+    ...(onProgress === undefined ? {} : { onProgress }),
   };
+  return {
+    ...{ host: around !== undefined && options.host === undefined ? around.host : places.host },
+    ...{ site, stateDir, engine, planning: around?.planning ?? false },
+    ...(signals === undefined ? {} : { signals }),
+  };
+}
+
+type PlacesOf = ReturnType<typeof placesOf>;
+
+/** The hosts of a context; a plan knows every host only as that plan does. */
+function placesWithin({ engine, planning, site }: Bofh, asked: Parameters<typeof placesOf>[0]): PlacesOf {
+  if (asked === undefined) {
+    const { host, on, flock, place, reservations } = engine;
+    return {
+      host,
+      on,
+      flock,
+      ...(place === undefined ? {} : { place }),
+      ...(reservations === undefined ? {} : { reservations }),
+    };
+  }
+  if (!planning) return placesOf(asked, site);
+  const name = typeof asked === 'string' ? asked : asked.name;
+  const there = engine.place?.(name);
+  if (there === undefined)
+    throw new RefusedError(`a dry run cannot reach ${name}`, { remedy: 'leave host out of connect()' });
+  return { ...there, flock: engine.flock, ...(engine.place === undefined ? {} : { place: engine.place }) };
+}
+
+type Files = Pick<Engine, 'store' | 'locks' | 'processes' | 'reserved'>;
+
+function filesIn(stateDir: string, places: Pick<Engine, 'flock'>): Files {
+  return {
+    store: diskStore(`${stateDir}/journal`),
+    locks: lockTable([`${stateDir}/journal/locks`, '/run/bofh/locks'], places),
+    reserved: reservedIn(stateDir, '/run/bofh', places),
+    processes: hostProcesses(),
+  };
+}
+
+function filesOf({ engine: { store, locks, processes, reserved } }: Bofh): Files {
+  return { store, locks, processes, ...(reserved === undefined ? {} : { reserved }) };
 }
 
 /** Returns the host of a name, reached as the site file says, or else as ssh is configured. */

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { atomic, type Bofh, connect, drbd, vm, withBofh, xen } from '../../src/index.ts';
+import { atomic, type Bofh, connect, currentBofh, drbd, vm, withBofh, xen } from '../../src/index.ts';
 import { BofhError, JournalError, UsageError } from '../../src/core/errors.ts';
 import { loadScript } from '../../src/script/load.ts';
 import { simulatedBofh } from '../../src/simulator/index.ts';
@@ -51,4 +51,31 @@ it('a script with another extension gets a name that can be run', async () => {
   const error = await rejectionOf(loadScript('/srv/x.cjs', { cache: 'unused', warn: () => undefined }));
 
   expect((error as BofhError).remedy).toBe('rename it, for example to /srv/x.ts');
+});
+
+describe('connect()', () => {
+  const simulated = {
+    ...simulatedBofh({ site: { ...currentBofh().site, volumeGroup: 'vg7' } }),
+    planning: true,
+  };
+
+  it('within a context keeps its host, site and dry run, and overrides key by key', () => {
+    const stop = AbortSignal.abort();
+    const inner = withBofh(simulated, () => connect({ signals: { stop }, waitMs: 5 }));
+
+    expect(inner).toMatchObject({ planning: true, site: { volumeGroup: 'vg7' }, signals: { stop } });
+    expect(inner.host).toBe(simulated.host);
+    expect(inner.engine.store).toBe(simulated.engine.store);
+    expect(inner.engine.waitMs).toBe(5);
+  });
+
+  it('keeps the journals in BOFH_STATE_DIR, as the command does', () => {
+    process.env['BOFH_STATE_DIR'] = '/srv/bofh';
+    try {
+      expect(connect().stateDir).toBe('/srv/bofh');
+      expect(connect({ stateDir: '/srv/other' }).stateDir).toBe('/srv/other');
+    } finally {
+      delete process.env['BOFH_STATE_DIR'];
+    }
+  });
 });
