@@ -37,7 +37,7 @@ describe('a state directory', () => {
 
 it.each<readonly [string, () => Promise<unknown>]>([
   ['vm.create', () => vm.create({ name: 'web1' } as never)],
-  ['drbd.remove', () => drbd.remove({ name: 'home' } as never)],
+  ['drbd.remove', () => drbd.remove({ name: 'home' })],
   ['xen.startAll', () => xen.startAll()],
 ])('%s inside atomic() does not point at a method of tx that is not there', async (name, call) => {
   const error = await rejectionOf(withBofh(simulatedBofh(), () => atomic('x', call)));
