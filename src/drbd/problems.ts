@@ -107,7 +107,7 @@ function ofVolume(name: string, { volume, disk }: VolumeState): readonly Finding
         ),
       ];
     default:
-      return [problem(`${at} is ${disk} here`, 'look into the kernel log: dmesg | grep drbd')];
+      return [problem(`${at} is ${disk} here`, 'read the kernel log: dmesg | grep drbd')];
   }
 }
 
@@ -119,7 +119,7 @@ export const partings =
 export function partingChoices(name: string): string {
   const lose = `bofh drbd secondary ${name}; bofh drbd connect --discard-my-data ${name}`;
   const fetch = `bofh drbd down ${name}; bofh drbd create-md ${name} (it says what has to be named); bofh drbd up ${name}`;
-  return `If it is a split brain ("Split-Brain detected"), choose whose data are to be lost. Those of this host: ${lose}; and on the other host, if it is StandAlone: bofh drbd connect ${name}. Those of the other host: there the same, and here, if it is StandAlone: bofh drbd connect ${name}. If the data are unrelated ("Unrelated data, aborting"), --discard-my-data does not join them: the host that gives up its data needs new metadata, and fetches all: ${fetch}; and on the other one, if it is StandAlone: bofh drbd connect ${name}`;
+  return `If it is a split brain ("Split-Brain detected"), choose whose data to lose. Those of this host: ${lose}; and on the other host, if it is StandAlone: bofh drbd connect ${name}. Those of the other host: there the same, and here, if it is StandAlone: bofh drbd connect ${name}. If the data are unrelated ("Unrelated data, aborting"), --discard-my-data does not join them: the host that gives up its data needs new metadata, and fetches all: ${fetch}; and on the other one, if it is StandAlone: bofh drbd connect ${name}`;
 }
 
 const log = 'see what the kernel said: dmesg | grep drbd';
@@ -128,7 +128,7 @@ function ofConnection(name: string, { peer, state, volumes }: Connection): reado
   if (state === 'StandAlone')
     return [
       problem(
-        `it is StandAlone: it does not look for ${peer}. Either somebody has disconnected it, or DRBD has refused to join them: ${partings}`,
+        `it is StandAlone: it does not look for ${peer}. Either it was disconnected by hand, or DRBD has refused to join them: ${partings}`,
         `${log}. If it was disconnected: bofh drbd connect ${name}. ${partingChoices(name)}`,
       ),
     ];
@@ -136,7 +136,7 @@ function ofConnection(name: string, { peer, state, volumes }: Connection): reado
     return [
       note(
         `it has no connection to ${peer} (${state})`,
-        `see whether the peer is up and can be reached by the address of the resource, and what it says itself: bofh drbd status ${name}, there. If it is StandAlone there, either somebody has disconnected it, and there: bofh drbd connect ${name}; or DRBD has refused to join them, which one of them may not have seen: ${partings}; ${log}. ${partingChoices(name)}`,
+        `see whether the peer is up and can be reached by the address of the resource, and what it says itself: bofh drbd status ${name}, there. If it is StandAlone there, either it was disconnected by hand, and there: bofh drbd connect ${name}; or DRBD has refused to join them, which one of them may not have seen: ${partings}; ${log}. ${partingChoices(name)}`,
       ),
     ];
   return volumes.flatMap((volume) => ofPeer(name, peer, volume));

@@ -195,7 +195,7 @@ function refuseLooking({ name, connections }: ResourceState, mine: Undo['mine'])
     });
   if (mine === 'discarded' && connections.length > 0) return;
   throw new RefusedError(`${name} looks for its peers already`, {
-    remedy: `see: bofh drbd status ${name}. If its peer is StandAlone, there: bofh drbd connect ${name}. After a split brain, and where the data of this host are to be lost, first here: bofh drbd connect --discard-my-data ${name}`,
+    remedy: `see: bofh drbd status ${name}. If its peer is StandAlone, there: bofh drbd connect ${name}. After a split brain, and to lose the data of this host, first here: bofh drbd connect --discard-my-data ${name}`,
   });
 }
 
@@ -298,7 +298,7 @@ function manualRecovery({
   const lost =
     mine === 'kept'
       ? ''
-      : `, and what was written on this host since the two parted is to be lost${ordered === undefined ? '' : ` (ordered for ${dataInWords(ordered)})`}`;
+      : `, and what was written on this host since the two parted will be lost${ordered === undefined ? '' : ` (ordered for ${dataInWords(ordered)})`}`;
   const connects = (to === 'connected') === (way === 'forward');
   return {
     what: `that the DRBD resource ${name} is ${to === 'connected' ? 'to look for its peers' : 'StandAlone'}${lost}`,

@@ -10,7 +10,7 @@ import { laterChange } from './later.ts';
  */
 export const invalidate = laterChange({
   kind: 'drbd.invalidate',
-  words: 'is to be fetched whole from the peer, and what this host has of it is lost',
+  words: 'will be fetched whole from the peer, and the data of this host is lost',
   verb: 'bofh drbd invalidate',
   act: drbdInvalidate,
   shows: 'passes',
@@ -28,7 +28,7 @@ export const invalidate = laterChange({
 /** Discards the data of the peer and resyncs all of it from this host, after the commit. */
 export const invalidateRemote = laterChange({
   kind: 'drbd.invalidate.remote',
-  words: 'is to be sent whole to the peer, and what that has of it is lost',
+  words: 'will be sent whole to the peer, and the data there is lost',
   verb: 'bofh drbd invalidate-remote',
   act: drbdInvalidateRemote,
   shows: 'passes',

@@ -123,7 +123,7 @@ export async function upAgain(host: ReadHost, of: Pick<Undo, 'name' | 'minors'>)
   const found = await leftOf(host, of);
   if (found.is === 'up') return found.state;
   throw new RefusedError(
-    `${of.name} is ${found.is === 'down' ? 'down' : 'another one'} now, and a step for it is still pending`,
+    `${of.name} is ${found.is === 'down' ? 'down' : 'another one'} now, and a step of it is still pending`,
     { remedy: `bring it up on every host (bofh drbd up ${of.name}), then: bofh recover` },
   );
 }

@@ -27,7 +27,7 @@ type Undo = z.infer<typeof undo>;
 /** An irreversible change of volumes. */
 interface LaterChange {
   readonly kind: string;
-  /** `web1/0 is to be …` */
+  /** `web1/0 will be …` */
   readonly words: string;
   readonly act: (of: VolumeOf) => Command<void>;
   /**

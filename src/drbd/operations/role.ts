@@ -145,7 +145,7 @@ function refuseTwo({ configured, here }: Here, { name, connections }: ResourceSt
     between.every(({ net: { 'allow-two-primaries': allowed } }) => allowed === '' || allowed === 'yes')
   )
     return;
-  throw new RefusedError(`${other.peer} is primary of ${name}, and there is to be one`, {
+  throw new RefusedError(`${other.peer} is primary of ${name}, and only one host can be`, {
     remedy: `make it secondary there first: bofh drbd secondary ${name}`,
   });
 }

@@ -196,7 +196,7 @@ function behindPrimary(disk: 'UpToDate' | 'Diskless'): SimulatedHost {
 describe('with a peer that is primary', () => {
   it('there is no second one, unless the resource allows two', async () => {
     const { message } = await refused(behindPrimary('UpToDate'), (tx) => tx.drbd.primary({ name }));
-    expect(message).toBe('peer is primary of web1, and there is to be one');
+    expect(message).toBe('peer is primary of web1, and only one host can be');
     const host = behindPrimary('UpToDate');
     const text = resourceText(name).replace('protocol C;', 'allow-two-primaries yes;');
     host.admin.writeFile('/etc/drbd.d/web1.res', text);

@@ -105,7 +105,7 @@ describe('the start of a guest with a replicated disk', () => {
     const { there, on } = await afterBoot();
     there.host().admin.drbdadm('primary', 'web1');
 
-    await expect(on(() => xen.start('web1'))).rejects.toThrow(/is primary of web1, and there is to be one/);
+    await expect(on(() => xen.start('web1'))).rejects.toThrow(/is primary of web1, and only one host can be/);
     expect(await on(() => xen.startAll())).toMatchObject([
       { name: 'web1', now: 'off', error: expect.stringContaining('is primary of web1') as string },
     ]);
