@@ -201,7 +201,7 @@ describe('data that were to be discarded', () => {
       /what was written on this host since the two parted will be lost \(ordered for volume 0: [0-9A-F]{16}:[0-9A-F]{16}\)$/,
     );
     const [other] = await openSteps(await ordered(connected(), (tx) => tx.drbd.invalidate({ name })));
-    expect(other?.what).toMatch(/what this host has of it is lost \(ordered for volume 0: /);
+    expect(other?.what).toMatch(/the data of this host is lost \(ordered for volume 0: /);
   });
 });
 

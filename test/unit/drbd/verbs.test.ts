@@ -444,7 +444,10 @@ describe('what has no inverse', () => {
     const host = withAlgorithm(connected());
     expect(await on(host, act)).toEqual({ name, volumes: [0] });
     expect(host.changes.at(-1)).toMatchObject({ what: 'command', command: { argv: ['verify', 'web1/0'] } });
-    for (const volume of host.world.drbd.resources[0]?.volumes ?? []) volume.replication = 'VerifyS';
+    // It takes longer than both looks of the refusal.
+    host.faults.watch(() => {
+      for (const volume of host.world.drbd.resources[0]?.volumes ?? []) volume.replication = 'VerifyS';
+    });
     expect(await on(host, act).catch((error: unknown) => error)).toMatchObject({
       message: expect.stringContaining('is VerifyS towards peer') as unknown,
     });
