@@ -154,6 +154,19 @@ export interface ContentSpec<U, R> {
   }) => Promise<Changed | undefined>;
 }
 
+/** What the journal has of a step, and its host. */
+interface Left<U, R, H> {
+  readonly undo: U;
+  /** Missing if the journal has no `done` line. */
+  readonly result?: R;
+  /**
+   * The undo of a newer step may have created the object again, so that an identity in `result` is
+   * stale.
+   */
+  readonly restored?: true;
+  readonly host: H;
+}
+
 /**
  * An operation that acts in its turn and has an inverse: only what changes a host. One `operation({
  * … })` each, exported from the driver's `operations.ts`; the name of the export is the method on
@@ -214,17 +227,13 @@ export interface OperationSpec<A, U, R, V> extends Common<A, U> {
    * Finds every trace that a complete or partial run can leave, with and without `result`. Also
    * called before each later step on the object, so it must stay true while the sequence goes on.
    */
-  readonly look: (input: { readonly undo: U; readonly result?: R; readonly host: ReadHost }) => Promise<Look>;
+  readonly look: (input: Left<U, R, ReadHost>) => Promise<Look>;
   /**
    * Idempotent; called only if `look` returned `ours`. The tool checks the tag in the same command
    * if it can. Removes its evidence last. What `prepare` refuses for the sake of others (in use,
    * name taken) it refuses too: the step is stuck then.
    */
-  readonly revert: (input: {
-    readonly undo: U;
-    readonly result?: R;
-    readonly host: ChangeHost;
-  }) => Promise<void>;
+  readonly revert: (input: Left<U, R, ChangeHost>) => Promise<void>;
   /**
    * The step starts something that writes to what it uses (a guest to its disks). A recovery that
    * may undo objects in use treats such writes as work of the sequence.

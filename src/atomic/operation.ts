@@ -92,6 +92,8 @@ interface Journalled<H> {
   readonly undo: unknown;
   /** Undefined if the journal has no `done` line. */
   readonly result?: unknown;
+  /** The undo of a newer step may have created the object again. */
+  readonly restored?: true;
   readonly host: H;
 }
 
@@ -110,7 +112,11 @@ export function operation<A, U, R, V>(spec: OperationSpec<A, U, R, V>): Operatio
     undo: parse.undo(input.undo),
     ...(input.result === undefined ? {} : { result: result(input.result) }),
   });
-  const journalled = <H>(input: Journalled<H>) => ({ ...known(input), host: input.host });
+  const journalled = <H>(input: Journalled<H>) => ({
+    ...known(input),
+    ...(input.restored === true ? { restored: true as const } : {}),
+    host: input.host,
+  });
   const { content, defers, describe, keepsContent } = spec;
   const doesDefer = (undo: unknown): boolean => defers?.({ undo: parse.undo(undo) }) ?? false;
   const after = (undo: unknown): boolean =>

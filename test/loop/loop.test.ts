@@ -128,6 +128,16 @@ describe('detachLoop', () => {
     expect(after).toEqual(before);
   });
 
+  test('of a device that the same sequence attached leaves nothing when a later step fails', async () => {
+    const error = await failed(async (tx) => {
+      const { device } = await tx.step(attachLoop, { file });
+      await tx.step(detachLoop, { device });
+    });
+
+    expect(error).toBeInstanceOf(RolledBackError);
+    expect(await mine()).toEqual([]);
+  });
+
   test('is refused while a process has it open, and while the file has no name', async () => {
     const device = sh('losetup', '--find', '--show', file).trim();
     const open = openSync(device, 'r');

@@ -2,7 +2,7 @@ import type { BeginLine, IntentLine, Line, Owner } from './lines.ts';
 import type { Claims, Key } from '../operation.ts';
 import { addStep, changeStep, copyIndex, emptyIndex, exclusive, type Index, unblock } from './step-index.ts';
 import type { Step } from './step.ts';
-import { isFilledAt, isUsedLater } from './uses.ts';
+import { isFilledAt, isRestoredLater, isUsedLater } from './uses.ts';
 
 export type { Step } from './step.ts';
 
@@ -192,6 +192,16 @@ export function conflictsOf({ index }: State, { n, intent }: Step): readonly Ste
 export function isTouched({ index }: State, { n }: Step): boolean {
   const place = index.places.get(n);
   return place !== undefined && isUsedLater(index.uses, place);
+}
+
+/** What an operation gets of its step. */
+export function journalled({ index }: State, { n, intent, done }: Step) {
+  const place = index.places.get(n);
+  return {
+    undo: intent.undo,
+    ...(done === undefined ? {} : { result: done.result }),
+    ...(place !== undefined && isRestoredLater(index.uses, place) ? ({ restored: true } as const) : {}),
+  };
 }
 
 /** Whether the object of a step contains an object of the sequence. */

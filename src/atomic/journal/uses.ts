@@ -18,6 +18,8 @@ export interface Uses {
   readonly newestUser: number[];
   /** By object: the steps inside it that made something and are not undone; 0 if all are undone. */
   readonly filled: Map<number, number>;
+  /** By object: the newest step that had it exclusively and is undone; -1 if there is none. */
+  readonly restored: number[];
 }
 
 /** The objects behind the keys of a step. */
@@ -32,7 +34,7 @@ interface Use {
 }
 
 export function emptyUses(): Uses {
-  return { objects: new Map(), steps: [], newestHolder: [], newestUser: [], filled: new Map() };
+  return { objects: new Map(), steps: [], newestHolder: [], newestUser: [], filled: new Map(), restored: [] };
 }
 
 export function copyUses(uses: Uses): Uses {
@@ -42,6 +44,7 @@ export function copyUses(uses: Uses): Uses {
     newestHolder: [...uses.newestHolder],
     newestUser: [...uses.newestUser],
     filled: new Map(uses.filled),
+    restored: [...uses.restored],
   };
 }
 
@@ -86,8 +89,9 @@ function newObject({ newestHolder, newestUser }: Uses): number {
 }
 
 /** The step at this place is undone: its keys name what they named before it. */
-export function undoUse({ objects, steps, filled }: Uses, place: number): void {
-  const { before = [], fills } = steps[place] ?? {};
+export function undoUse({ objects, steps, filled, restored }: Uses, place: number): void {
+  const { before = [], fills, exclusive = [] } = steps[place] ?? {};
+  for (const object of exclusive) restored[object] = Math.max(place, restored[object] ?? -1);
   if (fills !== undefined) filled.set(fills, (filled.get(fills) ?? 0) - 1);
   for (const [key, object] of before) {
     if (object === undefined) objects.delete(key);
@@ -102,6 +106,11 @@ export function isUsedLater({ steps, newestHolder, newestUser }: Uses, place: nu
     exclusive.some((object) => (newestUser[object] ?? -1) > place) ||
     needed.some((object) => (newestHolder[object] ?? -1) > place)
   );
+}
+
+/** Whether the undo of a newer step may have created an object of this one again. */
+export function isRestoredLater({ steps, restored }: Uses, place: number): boolean {
+  return (steps[place]?.exclusive ?? []).some((object) => (restored[object] ?? -1) > place);
 }
 
 /** Whether the object of a step contains an object of the sequence. */

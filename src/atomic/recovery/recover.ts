@@ -21,7 +21,15 @@ import {
   workedOn,
   type Worked,
 } from '../journal/scan.ts';
-import { blocks, endedWithBoot, exclusive, isLeft, type State, type Step } from '../journal/state.ts';
+import {
+  blocks,
+  endedWithBoot,
+  exclusive,
+  isLeft,
+  journalled,
+  type State,
+  type Step,
+} from '../journal/state.ts';
 import { movedByOthers } from '../undo/ownership.ts';
 import { outputsOf, type StoreFile } from '../journal/store.ts';
 import { hostsLeft, unwind } from '../undo/unwind.ts';
@@ -282,9 +290,8 @@ async function refuseInUse(
   const lookAt = async (step: Step): Promise<Look | undefined> => {
     const code = codes.get(step.n);
     if (code === undefined || code.defers(step.intent.undo)) return undefined;
-    const result = step.done === undefined ? {} : { result: step.done.result };
     const { host } = placeOf(engine, step.intent.host);
-    return lookUnlessAway(code, { undo: step.intent.undo, host, ...result });
+    return lookUnlessAway(code, { ...journalled(state, step), host });
   };
   const used: string[] = [];
   for (const step of there) {

@@ -6,7 +6,7 @@ import type { Claims, Key, Look } from '../operation.ts';
 import { placeOf } from '../place.ts';
 import { unlessOutOfReach } from './out-of-reach.ts';
 import { describe } from './report.ts';
-import { inScope, type State, type Step } from '../journal/state.ts';
+import { inScope, journalled, type State, type Step } from '../journal/state.ts';
 
 interface Reaching {
   readonly n: number;
@@ -26,9 +26,8 @@ export async function expectStillOurs(
 ): Promise<void> {
   const lookAt = async (step: Step): Promise<Look> => {
     const code = await codeOf(engine, step.intent, id);
-    const result = step.done === undefined ? {} : { result: step.done.result };
     const { host } = placeOf(engine, step.intent.host);
-    return code.look({ undo: step.intent.undo, host, ...result });
+    return code.look({ ...journalled(state, step), host });
   };
   const lookUnlessOut = (step: Step): Promise<Look | undefined> =>
     unlessOutOfReach(engine, { id, state }, { step, work: () => lookAt(step) });

@@ -8,7 +8,7 @@ import type { Key, Look } from '../operation.ts';
 import { meet, placeOf } from '../place.ts';
 import { describe } from './report.ts';
 import { unless } from '../sequence/signal.ts';
-import { inScope, isLeft, type State, type Step } from '../journal/state.ts';
+import { inScope, isLeft, journalled, type State, type Step } from '../journal/state.ts';
 import { refuseChanged, refuseOvertaken, renewedWitnesses } from './witness.ts';
 
 /**
@@ -275,8 +275,7 @@ async function at(unwinding: Pick<Unwinding, 'engine' | 'journal'>, step: Step, 
     ...step.intent,
     ...(boot === undefined ? {} : { boot }),
   });
-  const result = step.done === undefined ? {} : { result: step.done.result };
-  return { code, journalled: { undo: step.intent.undo, host, ...result } };
+  return { code, journalled: { ...journalled(journal.state, step), host } };
 }
 
 function acted(lines: readonly Line[]): Acted {

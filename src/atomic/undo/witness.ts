@@ -6,7 +6,7 @@ import type { Journal } from '../journal/journal-writer.ts';
 import type { Line } from '../journal/lines.ts';
 import type { AnyOperation, Changed, Key } from '../operation.ts';
 import { placeOf } from '../place.ts';
-import { conflictsOf, isFilled, isTouched, type Step } from '../journal/state.ts';
+import { conflictsOf, isFilled, isTouched, journalled, type Step } from '../journal/state.ts';
 import { unlessOutOfReach } from './out-of-reach.ts';
 
 interface Asking {
@@ -88,7 +88,7 @@ export async function finalWitnesses(engine: Engine, journal: Journal): Promise<
     const { content } = await codeOf(engine, intent, id);
     if (content?.lost !== 'finished') continue;
     const { host } = placeOf(engine, intent.host);
-    const witness = await content.witness({ ...journalled(step), host });
+    const witness = await content.witness({ ...journalled(journal.state, step), host });
     if (witness !== undefined) lines.push({ t: 'witness', n, witness });
   }
   return lines;
@@ -119,7 +119,7 @@ export async function renewedWitnesses(
     )
       continue;
     const { host } = placeOf(engine, step.intent.host);
-    const work = () => content.witness({ ...journalled(step), host });
+    const work = () => content.witness({ ...journalled(journal.state, step), host });
     const witness = await unlessOutOfReach(engine, journal, { step, work });
     if (witness !== undefined && witness !== step.witness) lines.push({ t: 'witness', n: step.n, witness });
   }
@@ -196,7 +196,7 @@ async function replacedBy({ engine, journal }: Asking, step: Step): Promise<Chan
     found = 'another object is in its place',
     holders = [],
   } = await code.look({
-    ...journalled(step),
+    ...journalled(journal.state, step),
     host,
   });
   return state === 'not-ours' ? { found, holders } : undefined;
@@ -204,16 +204,12 @@ async function replacedBy({ engine, journal }: Asking, step: Step): Promise<Chan
 
 function asked({ state }: Journal, step: Step, host: ChangeHost) {
   return {
-    ...journalled(step),
+    ...journalled(state, step),
     host,
     ...(step.witness === undefined ? {} : { witness: step.witness }),
     touched: isTouched(state, step),
     filled: isFilled(state, step),
   };
-}
-
-function journalled({ intent, done }: Step) {
-  return { undo: intent.undo, ...(done === undefined ? {} : { result: done.result }) };
 }
 
 function isDiscarded({ discard }: Asking, step: Step): boolean {

@@ -81,9 +81,10 @@ export const attachLoop = operation({
     return { diskSequence: await diskSequence(host, wanted.number) };
   },
   value: ({ undo: { number } }) => ({ device: `/dev/loop${number}`, number }),
-  look: async ({ undo: made, result: known, host }) => (await find(host, made, known)).look,
-  revert: async ({ undo: made, result: known, host }) => {
-    const { loop, look } = await find(host, made, known);
+  look: async ({ undo: made, result: known, restored, host }) =>
+    (await find(host, made, restored ? undefined : known)).look,
+  revert: async ({ undo: made, result: known, restored, host }) => {
+    const { loop, look } = await find(host, made, restored ? undefined : known);
     if (loop === undefined) return;
     await refuseHeld(host, loop.device, look.holders ?? []);
     await detachAndWait(host, loop);
