@@ -33,13 +33,20 @@ describe('a guest on a real Xen host', () => {
     await expectAsBefore(stage);
   });
 
-  it('is created in a thin pool, runs, and leaves nothing when it is removed', async () => {
+  it('is created in a thin pool, restarts, stops, starts, and leaves nothing when it is removed', async () => {
     await run(stage, 'lvcreate -q -y --type thin-pool -L 32M -n pool vg0', 0);
     await afterFailure(async () => {
       await run(stage, `${createCommand} --thin pool`, 0);
       expect(await run(stage, 'lvs --noheadings -o lv_name,pool_lv,segtype vg0', 0)).toMatch(
         /web1-root +pool +thin\s/,
       );
+      expect(await run(stage, 'bofh vm show web1', 0)).toMatch(/state +running, domain \d+\n/);
+      await run(stage, 'bofh vm restart web1', 0);
+      expect(await run(stage, 'xl list', 0)).toContain('web1');
+      await run(stage, 'bofh xen stop-all', 0);
+      expect(await run(stage, 'xl list', 0)).not.toContain('web1');
+      expect(await run(stage, 'bofh vm stop web1', 0)).toContain('web1 is off already: nothing to do');
+      await run(stage, 'bofh vm start web1', 0);
       expect(await run(stage, 'xl list', 0)).toContain('web1');
       await run(stage, removeCommand, 0);
       await run(stage, 'lvremove -q -y vg0/pool', 0);
