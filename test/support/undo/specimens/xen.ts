@@ -19,6 +19,14 @@ export const xen: Specimens['xen'] = {
       },
     },
     {
+      title: 'asked, or ended when the time is over',
+      stage: (host) => {
+        const { config, uuid } = runningGuest(host);
+        const how = 'shutdown or destroy';
+        return (tx) => tx.xen.shutdown({ name: 'web1', uuid, config, how, timeoutMs: 5_000 });
+      },
+    },
+    {
       title: 'ended at once, paused',
       stage: (host) => {
         const { config, uuid } = runningGuest(host, 'paused');
