@@ -69,7 +69,7 @@ export async function planCreate(options: {
   await found.try(() => checkNumbers(request));
   await found.try(() => checkMac(mac, request.mac !== undefined && bridge === undefined));
   for (const each of request.swap > 0 ? [names.root, names.swap] : [names.root])
-    await found.try(() => checkLvName(vg ?? '', each));
+    if (vg !== undefined) await found.try(() => checkLvName(vg, each));
   const wanted = lvs(names, request);
   const disks = await found.try(() =>
     disksOn === undefined

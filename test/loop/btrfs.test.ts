@@ -137,7 +137,7 @@ describe('deleting a subvolume of a real btrfs', () => {
     await expect(attempt()).rejects.toThrow(/mounted on .*other/);
     sh('umount', other);
     sh('btrfs', 'subvolume', 'create', at('home/inner'));
-    await expect(attempt()).rejects.toThrow(/home\/inner \(id \d+\) lies in it/);
+    await expect(attempt()).rejects.toThrow(/home\/inner \(id \d+\) is in it/);
     sh('btrfs', 'subvolume', 'delete', at('home/inner'));
     await sequence(engine(), (tx) => tx.step(setDefaultSubvolume, { path: at('home') }));
     await expect(attempt()).rejects.toThrow(/is the default/);

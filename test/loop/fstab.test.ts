@@ -129,7 +129,7 @@ describe('a line that is added', () => {
   it('is not written over what others have written meanwhile', async () => {
     const taken = await take(addFstab, line(), step.host);
     writeFileSync(file, '# another\n');
-    await expect(taken.run()).rejects.toThrow('edited by somebody else meanwhile');
+    await expect(taken.run()).rejects.toThrow('edited concurrently');
     expect(now()).toBe('# another\n');
     expect(await taken.look('without result')).toEqual({ state: 'gone' });
   });
@@ -145,7 +145,7 @@ describe('a line that is added', () => {
         return answer;
       },
     };
-    await expect(taken.run(during)).rejects.toThrow('edited by somebody else meanwhile');
+    await expect(taken.run(during)).rejects.toThrow('edited concurrently');
     expect(now()).toBe('# another\n');
     await taken.goBack('without result');
     expect(now()).toBe('# another\n');
@@ -304,7 +304,7 @@ describe('a crypttab', () => {
     const table = disk.path('crypttab');
     const taken = await take(addCrypttab, { file: table, name: 'web1', device, key: 'none' }, step.host);
     writeFileSync(table, '# of others\n');
-    await expect(taken.run()).rejects.toThrow('edited by somebody else');
+    await expect(taken.run()).rejects.toThrow(/edited (?:concurrently|by another process)/);
     await taken.goBack('without result');
     expect(readFileSync(table, 'utf8')).toBe('# of others\n');
   });

@@ -51,6 +51,8 @@ const none: Words = () => [];
 
 /** Every verb that changes nothing, with what it is asked here. */
 const reads: readonly (readonly [string, Words])[] = [
+  ['vm list', none],
+  ['vm show', () => ['web1']],
   ['xen list', none],
   ['lvm list', none],
   ['lvm vg list', none],
@@ -132,7 +134,7 @@ describe('bofh --host', () => {
 
       expect(there).toEqual(here);
       // Xen, DRBD and device-mapper are not everywhere: there the complaints are the same.
-      if (!/^(?:xen|lvm|drbd|crypt (?:list|status))/.test(verb)) expect(here?.exitCode).toBe(0);
+      if (!/^(?:xen|vm |lvm|drbd|crypt (?:list|status))/.test(verb)) expect(here?.exitCode).toBe(0);
       expect(here?.stdout).not.toBe('');
     },
     180_000,

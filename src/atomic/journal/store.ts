@@ -124,6 +124,8 @@ function statOf(place: string): Stats | undefined {
   try {
     return absent(() => lstatSync(place));
   } catch (error) {
+    // Without permission the caller says who may read it.
+    if (!(error instanceof Error) || !('code' in error) || error.code !== 'ENOTDIR') throw error;
     throw new JournalError(`the state directory ${place} cannot be reached: ${messageOf(error)}`, {
       cause: error,
       remedy: 'name a directory below directories: stateDir, or --state-dir',

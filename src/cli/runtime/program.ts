@@ -133,6 +133,8 @@ const usualWords: readonly (readonly [RegExp, readonly string[]])[] = [
   [/^(?:grow|extend|shrink|reduce)$/, ['resize']],
   [/^(?:mv|migrate)$/, ['rename', 'move']],
   [/^fsck$/, ['check']],
+  [/^(?:shutdown|halt|poweroff)$/, ['stop']],
+  [/^reboot$/, ['restart']],
 ];
 
 /**

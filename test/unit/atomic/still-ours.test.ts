@@ -90,14 +90,14 @@ describe('a step that works on what an older step of its sequence made', () => {
     expect(ran).toEqual(['make']);
   });
 
-  test('is refused when it is ours, but under another name by now', async () => {
+  test('is refused when it is ours, but under another name now', async () => {
     const { run, step, looks, ran } = toy();
     const work = run(async (tx) => {
       await step(tx, 'make', { makes: ['lv:a'] });
       looks.set('make', { state: 'ours', movedTo: 'lv:vg0/b' });
       await step(tx, 'use', { needs: ['lv:a'] });
     });
-    await expect(work).rejects.toThrow(/it is lv:vg0\/b by now/);
+    await expect(work).rejects.toThrow(/it is lv:vg0\/b now/);
     expect(ran).toEqual(['make']);
   });
 
@@ -158,7 +158,7 @@ describe('recovery, when somebody has put what we made aside under another name'
 
   test('leaves the journal open and says so', async () => {
     const { looks, recovered } = await killed();
-    await expect(recovered({ yes: false })).rejects.toThrow(/lv:a\): it is lv:vg0\/keep by now/);
+    await expect(recovered({ yes: false })).rejects.toThrow(/lv:a\): it is lv:vg0\/keep now/);
     expect(looks.get('make')).toMatchObject({ state: 'ours' });
   });
 

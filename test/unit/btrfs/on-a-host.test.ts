@@ -205,7 +205,7 @@ describe('what is refused before anything is done', () => {
       (tx) => tx.btrfs.snapshot({ source: at('home'), path: '/srv/new', mode: 'ro' }),
       /not on btrfs/,
     ],
-    ['deleting one with others in it', (tx) => remove(tx, 'home'), /lies in it/],
+    ['deleting one with others in it', (tx) => remove(tx, 'home'), /is in it/],
     ['deleting the top level', (tx) => tx.btrfs.removeSubvolume({ path: '/srv/pool' }), /top level/],
     ['a mode that it has', (tx) => tx.btrfs.setProperty({ path: at('home'), mode: 'rw' }), /rw already/],
     ['the default that it is', (tx) => tx.btrfs.setDefaultSubvolume({ path: '/srv/pool' }), /already/],

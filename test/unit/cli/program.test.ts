@@ -213,6 +213,8 @@ describe('a command of another tool', () => {
     ['mount umount /mnt', 'remove', 'mount remove'],
     ['mount fstab change /srv', 'set', 'mount fstab set'],
     ['lvm grow vg0/a', 'resize', 'lvm resize'],
+    ['vm shutdown web1', 'stop', 'vm stop'],
+    ['vm reboot web1', 'restart', 'vm restart'],
   ])('%s is refused with the one that bofh has: %s', async (line, word, at) => {
     await expect(parsed(...line.split(' '))).rejects.toMatchObject({
       message: containing(`did you mean ${word}?`),

@@ -125,7 +125,7 @@ describe('crypt.reencrypt', () => {
     const mid = await headerOf(host, device);
 
     expect(mid.reencryption).toMatchObject({ mode: 'reencrypt', done: 1024 ** 2, torn: false });
-    expect(await refused(host)).toContain('is being encrypted anew');
+    expect(await refused(host)).toContain('is being reencrypted');
     await start(host, { resume: true });
 
     expect((await headerOf(host, device)).reencryption).toBeUndefined();

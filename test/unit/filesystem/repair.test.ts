@@ -132,7 +132,7 @@ describe('filesystem.repair', () => {
     expect(error).toBeInstanceOf(StuckError);
     const { cause, committed } = error as StuckError;
     expect(committed).toBe(true);
-    expect(String(cause)).toMatch(/without somebody who decides: .*incorrect filetype/);
+    expect(String(cause)).toMatch(/has errors that need decisions: .*incorrect filetype/);
     expect((cause as RefusedError).remedy).toContain(`e2fsck -f ${device}`);
     expect(await check(host, device)).toMatchObject({ state: 'errors' });
     // Somebody has done it by hand.

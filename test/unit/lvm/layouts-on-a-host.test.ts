@@ -78,7 +78,7 @@ describe('createLv of a type', () => {
     ],
     ['odd stripes', { size: '8m', type: 'striped', stripeSize: '100k' }, UsageError, /not possible/],
     ['one stripe', { size: '8m', type: 'striped', stripes: 1 }, UsageError, /stripes/],
-    ['a raid1 in a pool', { size: '8m', type: 'raid1', pool: 'p' }, UsageError, /as its pool does/],
+    ['a raid1 in a pool', { size: '8m', type: 'raid1', pool: 'p' }, UsageError, /the layout of the pool/],
     [
       'more copies than devices',
       { size: '8m', type: 'raid1', mirrors: 2 },

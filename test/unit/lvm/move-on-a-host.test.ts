@@ -220,7 +220,7 @@ describe('is refused, and nothing is changed', () => {
 
   test.each([
     ['cache', { layout: 'cache' }, 'of a kind'],
-    ['the spare of the pools', { role: 'private,pool,spare' }, 'room that lvm keeps'],
+    ['the spare of the pools', { role: 'private,pool,spare' }, 'spare metadata volume of lvm'],
   ])('%s', async (_, more, words) => {
     Object.assign(volume('b') ?? {}, more);
     expect(String(await refused(moves()))).toContain(words);

@@ -224,7 +224,7 @@ describe('the other things of a request', () => {
           start: false,
         },
       }),
-    ).rejects.toThrow(/Name it with --vg, or as volumeGroup in the site file/);
+    ).rejects.toThrow(/^in which volume group\? Name it \(vg, on the command line --vg\), or as volumeGroup in the site file/);
   });
 });
 
