@@ -323,7 +323,11 @@ describe('run and look of create', () => {
       () => (tree = { ...tree, '/proc/self/mountinfo': '9 1 253:1 / /m rw - xfs x rw\n' }),
       /in use/,
     ],
-    ['another device has its name', () => (tree = { ...quiet, ...volume('two') }), /names a different device/],
+    [
+      'another device has its name',
+      () => (tree = { ...quiet, ...volume('two') }),
+      /names a different device/,
+    ],
   ])('nothing is written when, after the check, %s', async (_, change, message) => {
     const undo = await prepare();
     change();

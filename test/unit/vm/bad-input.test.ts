@@ -224,7 +224,9 @@ describe('the other things of a request', () => {
           start: false,
         },
       }),
-    ).rejects.toThrow(/^in which volume group\? Name it \(vg, on the command line --vg\), or as volumeGroup in the site file/);
+    ).rejects.toThrow(
+      /^in which volume group\? Name it \(vg, on the command line --vg\), or as volumeGroup in the site file/,
+    );
   });
 });
 
