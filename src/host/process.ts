@@ -54,6 +54,12 @@ export function processSignals(): { readonly signals: Watch['signals']; readonly
   };
 }
 
+/** Forgets the signals that came: sequences begin again. Only when none runs. */
+export function forgetSignals(): void {
+  if (watch !== undefined && watch.users > 0) throw new TypeError('a sequence still watches for signals');
+  watch = undefined;
+}
+
 function newWatch(): Watch {
   const each = Array.from({ length: 4 }, () => new AbortController());
   const [stop, abandon, ...again] = each.map(({ signal }) => signal);

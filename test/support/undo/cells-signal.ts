@@ -1,4 +1,4 @@
-import { processSignals } from '../../../src/host/process.ts';
+import { forgetSignals, processSignals } from '../../../src/host/process.ts';
 import type { Cell, Titled } from './cells.ts';
 import { type Point, pointsOf } from './points.ts';
 import { conclude, type Ending, run, type Subject } from './trial.ts';
@@ -44,13 +44,19 @@ async function* signalled(
 async function alone(signal: Signal, work: (deliver: () => void) => Promise<Ending>): Promise<Ending> {
   const others = process.rawListeners(signal) as NodeJS.SignalsListener[];
   for (const other of others) process.off(signal, other);
-  // The product's own watcher is added by the sequence; this one only shows that it takes itself off again.
+  // The product's own watcher is added by the sequence; this one only shows that it takes itself off again. The signal of the
+  // last trial would keep this one from beginning.
   processSignals().release();
+  forgetSignals();
+  const { exitCode } = process;
   try {
     const ending = await work(() => process.emit(signal, signal));
+    if (ending.how === 'thrown' && String(ending.error).includes('was not begun'))
+      throw new Error(`${signal} came before the trial`);
     if (process.listenerCount(signal) > 0) throw new Error(`somebody still listens to ${signal}`);
     return ending;
   } finally {
+    process.exitCode = exitCode;
     for (const other of others) process.on(signal, other);
   }
 }

@@ -72,7 +72,7 @@ describe('bofh btrfs', () => {
   });
 
   it.each([
-    ['/srv/pool/home', /home\/inner \(id \d+\) lies in it/],
+    ['/srv/pool/home', /home\/inner \(id \d+\) is in it/],
     ['/srv/pool', /is the top level/],
     ['/srv/pool/snapshots', /is no subvolume/],
   ])('does not delete %s', async (path, why) => {
