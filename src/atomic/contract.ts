@@ -155,7 +155,7 @@ export interface ContentSpec<U, R> {
 }
 
 /** What the journal has of a step, and its host. */
-interface Left<U, R, H> {
+export interface Left<U, R, H> {
   readonly undo: U;
   /** Missing if the journal has no `done` line. */
   readonly result?: R;
