@@ -176,8 +176,8 @@ export const ruleBugs: readonly ProductBug[] = [
     'unit/filesystem/committed-without-its-device.test.ts',
     {
       file: 'atomic/undo/witness.ts',
-      old: 'const witness = await content.witness({ ...journalled(step), host });\n    if (witness',
-      now: 'const witness = await content.witness({ ...journalled(step), host }).catch(() => undefined);\n    if (witness',
+      old: 'const witness = await content.witness({ ...journalled(journal.state, step), host });\n    if (witness',
+      now: 'const witness = await content.witness({ ...journalled(journal.state, step), host }).catch(() => undefined);\n    if (witness',
     },
   ),
 ];
