@@ -40,8 +40,8 @@ export interface Engine extends Places {
 /**
  * `stop` undoes the sequence when its body has ended; `abandon` leaves the journal open. With
  * `again`, the third and the fourth signal of a person, `abandon` is the second: while the body
- * runs code of its own it only says so, the next one undoes beneath that code, and the one after
- * that leaves the journal open. `beneath` ends the wait for the body, not for its steps.
+ * runs code of its own it only says so, the next one starts the undo while that code runs, and the
+ * one after that leaves the journal open. `beneath` ends the wait for the body, not for its steps.
  */
 export interface Signals {
   readonly stop?: AbortSignal;

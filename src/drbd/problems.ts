@@ -75,7 +75,7 @@ function ofState(name: string, state: ResourceState): readonly Finding[] {
       ? [
           note(
             `it is primary here and on ${primaries.map(({ peer }) => peer).join(', ')}`,
-            'only a filesystem of a cluster bears that',
+            'only a cluster filesystem allows that',
           ),
         ]
       : []),

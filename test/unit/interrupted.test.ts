@@ -127,7 +127,7 @@ describe('a signal while the body of a sequence runs', () => {
     signal();
 
     expect(await ended).toBeInstanceOf(InterruptedError);
-    expect(notices[1]).toMatch(/"copy" is being undone beneath its function.*after mount\.mount/);
+    expect(notices[1]).toMatch(/"copy" is undone now although its function still runs.*after mount\.mount/);
     expect(host.snapshot()).toBe(before);
     held.open();
   });

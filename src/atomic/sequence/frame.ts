@@ -24,8 +24,8 @@ export type Outcome<T> =
 
 /**
  * Runs a body to its end and waits for everything that it started. A signal only makes its calls
- * fail: what is undone while the body still runs would be undone beneath its hands, and it would
- * write into the bare mount point. A body that left something running has failed.
+ * fail: if the undo started while the body still runs, the body would write into the bare mount
+ * point. A body that left something running has failed.
  */
 export async function settle<T>(
   own: Frame,

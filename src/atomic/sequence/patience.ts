@@ -43,7 +43,7 @@ export function patienceOf(
     else if (!told) {
       told = true;
       tell?.(
-        `"${doing.name}" is not undone yet: its function still runs, ${where(doing)}; it is undone when that ends, or beneath it at the next signal`,
+        `"${doing.name}" is not undone yet: its function still runs, ${where(doing)}. The undo starts when it ends, or at the next signal`,
       );
     } else if (now === 'call') leave();
     else giveUp();
@@ -51,7 +51,7 @@ export function patienceOf(
   const giveUp = (): void => {
     if (doing.now() !== 'nothing')
       tell?.(
-        `"${doing.name}" is being undone beneath its function, which still runs, ${where(doing)}: what that writes from now on stays`,
+        `"${doing.name}" is undone now although its function still runs, ${where(doing)}: what the function writes from now on stays`,
       );
     givenUp.abort();
   };

@@ -129,7 +129,7 @@ function refuseAlready({ name, role, connections }: ResourceState, wanted: Role)
 /** Seen on each of them. */
 export function primaryOnBoth(name: string, hosts: readonly string[]): RefusedError {
   return new RefusedError(`${name} is primary on ${hosts.join(' and ')}`, {
-    remedy: `only a filesystem of a cluster bears that; else, on the host where it is not to be: bofh drbd secondary ${name}`,
+    remedy: `only a cluster filesystem allows that; otherwise, on the host that must not write: bofh drbd secondary ${name}`,
   });
 }
 

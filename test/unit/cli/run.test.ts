@@ -351,7 +351,7 @@ describe.skipIf(!root)('a script with a sequence', () => {
 
     expect(await ended).toMatchObject({
       exitCode: 130,
-      stderr: containing('is being undone beneath its function'),
+      stderr: containing('is undone now although its function still runs'),
     });
     expect(existsSync(join(work, 'made'))).toBe(false);
   });
