@@ -1,7 +1,7 @@
 import { currentBofh, refuseInside, single } from '../bofh.ts';
 import { type StartOptions, startVm } from '../vm/start.ts';
 import * as driver from '../xen/index.ts';
-import { domainOf, type Domu, guestNamed, type StartedRow, timedRow } from './guests.ts';
+import { domainOf, type Domu, guestNamed, rowsAfter, type StartedRow, timedRow } from './guests.ts';
 
 /** How a guest is stopped. */
 export interface StopOptions {
@@ -57,7 +57,7 @@ export async function restart(
 export async function stopAll(
   options: StopOptions & { readonly onRow?: (row: StartedRow) => void } = {},
 ): Promise<readonly StartedRow[]> {
-  refuseInside('xen.stopAll');
+  refuseInside('xen.stopAll', 'recipe');
   const { host, site, signals } = currentBofh();
   const { guests, problems } = await driver.guestConfigs(host, site.guestConfigDirs);
   const order = {
@@ -66,15 +66,11 @@ export async function stopAll(
     order: site.startOrder,
     held: new Set<string>(),
   };
-  const rows: StartedRow[] = [];
-  const tell = (row: StartedRow): void => {
-    rows.push(row);
-    options.onRow?.(row);
-  };
-  for (const { file, message } of problems)
-    tell({ name: file, was: 'unknown', now: 'unknown', seconds: 0, error: message });
-  for (const { name, was } of driver.startAllPlan(order).toReversed()) {
-    if (was === 'off' || was === 'unknown') tell({ name, was, now: was, seconds: 0 });
+  const { rows, tell } = rowsAfter(problems, options.onRow);
+  for (const { name, was, why } of driver.startAllPlan(order).toReversed()) {
+    if (was === 'off') tell({ name, was, now: was, seconds: 0 });
+    else if (was === 'unknown')
+      tell({ name, was, now: was, seconds: 0, ...(why === undefined ? {} : { error: why }) });
     else if (signals?.stop?.aborted === true)
       tell({ name, was, now: was, seconds: 0, error: 'not stopped: interrupted by a signal' });
     else tell(await timedRow({ name, was }, 'off', () => stop(name, options)));

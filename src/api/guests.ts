@@ -61,6 +61,21 @@ export async function domainOf({ name, uuid }: Domu): Promise<driver.Domain | un
   return found.find((each) => uuid === undefined || each.uuid === uuid) ?? found[0];
 }
 
+/** The rows of all guests, from those of unreadable config files on. */
+export function rowsAfter(
+  problems: readonly driver.ConfigProblem[],
+  onRow: ((row: StartedRow) => void) | undefined,
+): { readonly rows: readonly StartedRow[]; readonly tell: (row: StartedRow) => void } {
+  const rows: StartedRow[] = [];
+  const tell = (row: StartedRow): void => {
+    rows.push(row);
+    onRow?.(row);
+  };
+  for (const { file, message } of problems)
+    tell({ name: file, was: 'unknown', now: 'unknown', seconds: 0, error: message });
+  return { rows, tell };
+}
+
 export async function timedRow(
   { name, was }: Pick<StartedRow, 'name' | 'was'>,
   then: 'running' | 'off',

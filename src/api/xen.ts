@@ -1,7 +1,7 @@
 import { atomic, currentBofh, refuseInside } from '../bofh.ts';
 import { type StartOptions, startVm } from '../vm/start.ts';
 import * as driver from '../xen/index.ts';
-import { domainOf, guestNamed, heldGuests, type StartedRow, timedRow } from './guests.ts';
+import { domainOf, guestNamed, heldGuests, rowsAfter, type StartedRow, timedRow } from './guests.ts';
 
 export { restart, stop, stopAll, type StopOptions } from './guest-power.ts';
 export { allDomus, type Domu, type StartedRow } from './guests.ts';
@@ -103,13 +103,7 @@ export async function startAll(
     order: site.startOrder,
     held: await heldGuests(),
   });
-  const rows: StartedRow[] = [];
-  const tell = (row: StartedRow): void => {
-    rows.push(row);
-    options.onRow?.(row);
-  };
-  for (const { file, message } of problems)
-    tell({ name: file, was: 'unknown', now: 'unknown', seconds: 0, error: message });
+  const { rows, tell } = rowsAfter(problems, options.onRow);
   for (const row of plan) {
     const guest = guests.find(({ name }) => name === row.name);
     const starting = row.action === 'start' && guest !== undefined;

@@ -2,6 +2,7 @@ import { beforeEach, expect, test } from 'vitest';
 import * as answers from '../../../src/cli/output/answers/index.ts';
 import { CommandError, RolledBackError, UsageError } from '../../../src/core/errors.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
+import { defaultSite } from '../../../src/site.ts';
 import { rejectionOf } from '../../support/rejection.ts';
 import { runVerb } from './support/run-verb.ts';
 import { testRuntime } from './support/runtime.ts';
@@ -113,4 +114,18 @@ test('a guest without a configuration is refused, with the command that shuts it
 
   expect(error).toBeInstanceOf(UsageError);
   expect((error as UsageError).remedy).toMatch(/as domain \d+: xl shutdown -w \d+$/);
+});
+
+test('xen stop-all reports a guest of the start order that has no configuration, as start-all does', async () => {
+  const { runtime, stdout } = testRuntime(
+    simulatedBofh({ host, site: { ...defaultSite, startOrder: ['gone'] } }),
+    {
+      json: true,
+    },
+  );
+
+  expect(await runVerb(runtime, 'xen stop-all')).toBe(6);
+  expect(JSON.parse(stdout())).toContainEqual(
+    expect.objectContaining({ guest: 'gone', error: 'it is in the order but has no config file' }),
+  );
 });
