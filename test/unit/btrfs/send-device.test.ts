@@ -6,6 +6,8 @@ import { RefusedError, RolledBackError } from '../../../src/core/errors.ts';
 import type { Tx } from '../../../src/operations.ts';
 import { simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { largeVolume, pool, secondPool } from '../../support/undo/specimens/btrfs.ts';
+import { deviceOf } from '../../../src/simulator/administrator/act.ts';
+import { hasBytes } from '../../support/undo/others/kept.ts';
 import { failureOf } from '../concurrency/support.ts';
 import { bofhOn, recoverAll } from '../simulator/support.ts';
 import { unnamed } from '../simulator/sweep.ts';
@@ -79,6 +81,26 @@ describe('a stream on a device', () => {
         expect([before, after]).toContain(unnamed(next.snapshot()));
         expect(await openJournals(bofhOn(next).engine)).toEqual([]);
       }
+  });
+
+  test('leaves what others wrote over its first mark, wherever it was killed', async () => {
+    const bytes = Buffer.from('tables of a database');
+    let undone = 0;
+    for (let nth = 1; nth <= 8; nth += 1) {
+      const victim = withDevice();
+      victim.fault({ nth, mode: 'acts then crash' });
+      await failureOf(does((tx) => send(tx), victim));
+      victim.clearFaults();
+      const later = victim.restart();
+      const { size, storage } = deviceOf(later.world, device);
+      later.admin.writeBytes(device, size - 8192, bytes);
+
+      const ended = await failureOf(recoverAll(later));
+
+      if (ended === undefined) undone += 1;
+      expect(hasBytes(later, { storage, offset: size - 8192, bytes })).toBe(true);
+    }
+    expect(undone).toBeGreaterThan(2);
   });
 
   test('over which somebody has put a filesystem meanwhile is left alone', async () => {
