@@ -47,8 +47,8 @@ export const invalidateRemote = laterChange({
     const own = volumes.find((each) => each.volume === volume)?.disk ?? 'Diskless';
     if (own !== 'UpToDate')
       throw new RefusedError(
-        `volume ${String(volume)} of ${name} is ${own} on this host: there are no good data to send`,
-        { remedy: `see where they are: bofh drbd status ${name}` },
+        `volume ${String(volume)} of ${name} is ${own} on this host: there is no up-to-date data to send`,
+        { remedy: `see where it is: bofh drbd status ${name}` },
       );
   },
 });
@@ -76,7 +76,7 @@ function nothingToFetch(state: ResourceState, volume: number): RefusedError {
   const here =
     own === 'UpToDate' ? 'UpToDate on this host, which may be the last good copy' : `${own} on this host`;
   return new RefusedError(
-    `volume ${String(volume)} of ${name} is ${here}, and ${peer}: there are no good data to fetch`,
-    { remedy: `see where they are: bofh drbd status ${name}` },
+    `volume ${String(volume)} of ${name} is ${here}, and ${peer}: there is no up-to-date data to fetch`,
+    { remedy: `see where it is: bofh drbd status ${name}` },
   );
 }

@@ -284,7 +284,7 @@ describe('what has no inverse', () => {
     expect((await refused(connected('Primary'), mine)).message).toContain('is primary on this host');
     const theirs = (tx: Tx) => tx.drbd.invalidateRemote({ name });
     expect((await refused(connected('Secondary', {}, 'Inconsistent'), theirs)).message).toBe(
-      'volume 0 of web1 is Inconsistent on this host: there are no good data to send',
+      'volume 0 of web1 is Inconsistent on this host: there is no up-to-date data to send',
     );
     expect((await refused(connected('Secondary', { role: 'Primary' }), theirs)).message).toContain(
       'peer is primary of web1',
