@@ -45,6 +45,12 @@ export async function refuseFullBeneath(
   }
 }
 
+async function fullBeneath(host: ReadHost, device: string) {
+  const layers = await layersOf(host, device);
+  const volumes = layers.length === 0 ? [] : (await reported(host, fullreport())).flatMap((vg) => vg.volumes);
+  return layers.map((layer) => whyFullLayer(volumes, layer)).find((each) => each !== undefined);
+}
+
 /**
  * Runs an act of an undo on a device. If it fails while a thin pool or classic snapshot beneath is
  * full, that is the cause, and the remedy is to give it room.
@@ -57,10 +63,8 @@ export async function namingFull<T>(
   try {
     return await act();
   } catch (error) {
-    const layers = await layersOf(host, device);
-    const volumes =
-      layers.length === 0 ? [] : (await reported(host, fullreport())).flatMap((vg) => vg.volumes);
-    const full = layers.map((layer) => whyFullLayer(volumes, layer)).find((each) => each !== undefined);
+    // If the cause cannot be found, the error of the act says more than that of the search.
+    const full = await fullBeneath(host, device).catch(() => undefined);
     if (full === undefined) throw error;
     throw new RefusedError(`${full.why}: ${what} failed`, {
       remedy: `${full.remedy}; then: bofh recover`,

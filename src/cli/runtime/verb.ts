@@ -108,6 +108,9 @@ export function commaList(text: string): string[] {
 /** `<name>`, `[name]`, `<name...>` or `[name...]`, alone or with what the help says about it. */
 type ArgSpec = string | readonly [words: string, help: string];
 
+type ArgSpecs = Readonly<Record<string, ArgSpec>>;
+type OptionSpecs = Readonly<Record<string, OptionSpec<unknown>>>;
+
 type WordsOf<S> = S extends readonly [infer W, string] ? W : S;
 type ArgValue<S> =
   WordsOf<S> extends `${string}...${string}`
@@ -117,10 +120,7 @@ type ArgValue<S> =
       : string | undefined;
 
 /** What `run` gets: every argument and option by its name. */
-export type Typed<
-  A extends Readonly<Record<string, ArgSpec>>,
-  O extends Readonly<Record<string, OptionSpec<unknown>>>,
-> = Args<A> & Options<O>;
+export type Typed<A extends ArgSpecs, O extends OptionSpecs> = Args<A> & Options<O>;
 
 // Without arguments, or options, `A` or `O` is the constraint itself, which has every name.
 type Args<A> = string extends keyof A ? unknown : { readonly [K in keyof A]: ArgValue<A[K]> };
@@ -130,8 +130,8 @@ type Options<O> = string extends keyof O
 
 /** A verb of the command line: its words, from which parsing and help come, and what it does. */
 export interface Verb {
-  readonly args: Readonly<Record<string, ArgSpec>>;
-  readonly options: Readonly<Record<string, OptionSpec<unknown>>>;
+  readonly args: ArgSpecs;
+  readonly options: OptionSpecs;
   /** Complete command lines without the leading `bofh`. */
   readonly examples: readonly string[];
   /** Whether it may change the host: a signal then rolls the change back. A function decides by what was typed. */
@@ -155,10 +155,7 @@ export interface Verb {
  *   run: (runtime, { volume, to }) => …,
  * });
  */
-export function verb<
-  const A extends Readonly<Record<string, ArgSpec>> = Readonly<Record<string, ArgSpec>>,
-  O extends Readonly<Record<string, OptionSpec<unknown>>> = Readonly<Record<string, OptionSpec<unknown>>>,
->(of: {
+export function verb<const A extends ArgSpecs = ArgSpecs, O extends OptionSpecs = OptionSpecs>(of: {
   readonly changes: boolean | ((typed: Typed<A, O>) => boolean);
   readonly args?: A;
   readonly options?: O;
