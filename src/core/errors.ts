@@ -1,3 +1,7 @@
+import { codeOf, type ErrorCode, type Reason } from './error-codes.ts';
+
+export { type ErrorCode, errorCodes, type Reason } from './error-codes.ts';
+
 /**
  * Everything that bofh throws. Each class is one answer to "what is the state of the host now?".
  */
@@ -27,34 +31,6 @@ export type Holder =
   | (Held & { readonly kind: 'guest'; readonly domid: number; readonly name?: string })
   /** It is held, but no holder was found; or something that could not be examined may hold it. */
   | (Held & { readonly kind: 'unknown' });
-
-/** Every code of an error. */
-export const errorCodes = [
-  'busy',
-  'denied',
-  'differs',
-  'ended',
-  'exists',
-  'has-data',
-  'in-use',
-  'interrupted',
-  'invalid',
-  'journal',
-  'no-space',
-  'not-found',
-  'not-understood',
-  'refused',
-  'rolled-back',
-  'stuck',
-  'timeout',
-  'tool-failed',
-  'tool-missing',
-  'unfinished',
-  'unreachable',
-] as const;
-
-/** The reason of an error, for programs: it stays when messages change. docs/library.md has the table. */
-export type ErrorCode = (typeof errorCodes)[number];
 
 /** An error as plain JSON. */
 export interface ErrorAsJson {
@@ -141,17 +117,6 @@ export class UsageError extends BofhError {
 /** A check refused: in use, not created by bofh, holds data, not root. The host is untouched. */
 export class RefusedError extends BofhError {}
 
-/** Why a program failed, as far as its driver understands it. */
-export type Reason =
-  | 'not-found'
-  | 'exists'
-  | 'busy'
-  | 'no-space'
-  | 'denied'
-  | 'killed'
-  | 'timeout'
-  | 'unknown';
-
 /** A program, or an access to a file, failed. `reason` is for people and for retries; success is never guessed from it. */
 export class CommandError extends BofhError {
   readonly tool: string;
@@ -180,7 +145,7 @@ export class CommandError extends BofhError {
       cause: failure.cause,
       remedy: failure.remedy,
       holders: failure.holders,
-      code: codeOf(failure.reason, failure.holders ?? []),
+      code: codeOf(failure.reason, (failure.holders ?? []).length > 0),
     });
     this.tool = failure.tool;
     this.argv = failure.argv;
@@ -191,7 +156,7 @@ export class CommandError extends BofhError {
   }
 
   protected override usualCode(): ErrorCode {
-    return codeOf(this.reason, this.holders);
+    return codeOf(this.reason, this.holders.length > 0);
   }
 }
 
@@ -453,11 +418,6 @@ export class InterruptedError extends BofhError {
   override hostState(): string {
     return 'restored';
   }
-}
-
-function codeOf(reason: Reason, holders: readonly Holder[]): ErrorCode {
-  if (reason === 'busy') return holders.length > 0 ? 'in-use' : 'busy';
-  return reason === 'killed' || reason === 'unknown' ? 'tool-failed' : reason;
 }
 
 /** Also inside an error with several causes, such as that of a sequence whose undo failed. */
