@@ -14,16 +14,20 @@ import { count, type Figures } from './figures.ts';
 const guestLeaves = new Set<Leaf['do']>(['start', 'vm create']);
 
 /**
- * Of a volume whose creation was cut short, or on which the sequence has worked, bytes without a signature are not compared: a tool
- * of the sequence that was cut short, such as mkfs, leaves such bytes too.
+ * What a recovery cannot see, as the journal's page says: of a volume whose creation was cut short, and of one on which the
+ * sequence has worked, bytes without a signature are not compared, because a tool that was cut short leaves such bytes too. A
+ * volume whose creation was cut short is known by its tag alone, so another one with that tag is taken for it.
  */
-async function hasVolumeInUse(host: SimulatedHost): Promise<boolean> {
+async function cannotBeSeen(host: SimulatedHost): Promise<(title: string) => boolean> {
   const { engine } = simulatedBofh({ host: fork(host) });
   const steps = (await openJournals(engine)).flatMap(({ state }) => state.steps);
-  return steps.some(
-    ({ intent: { kind, within }, done }) =>
-      within?.startsWith('lv:') === true || (kind === 'lvm.lv.create' && done === undefined),
+  const isCutShort = steps.some(
+    ({ intent: { kind }, done }) => kind === 'lvm.lv.create' && done === undefined,
   );
+  const isInUse = steps.some(({ intent: { within } }) => within?.startsWith('lv:') === true);
+  return (title) =>
+    ((isInUse || isCutShort) && title.startsWith('raw data at the ')) ||
+    (isCutShort && title.startsWith('another volume '));
 }
 
 /** On a copy of a host that waits for its recovery somebody else does one thing. What they wrote must be kept. */
@@ -45,8 +49,8 @@ export async function meddle(
     : asked === 'foreign content'
       ? deedsOf(other, host)
       : replacementsOf(other, host);
-  const isInUse = await hasVolumeInUse(host);
-  const deeds = all.filter(({ title }) => !(isInUse && title.startsWith('raw data at the ')));
+  const isUnseen = await cannotBeSeen(host);
+  const deeds = all.filter(({ title }) => !isUnseen(title));
   const deed = deeds[which % Math.max(1, deeds.length)];
   if (deed === undefined) return [];
   const hasGuest = of.taken.some(({ leaf }) => guestLeaves.has(leaf.do));
