@@ -184,7 +184,7 @@ describe.skipIf(!can.ok && !required)('a fault of the rig', () => {
         ended = true;
       });
 
-      while ((await laid.hits()) === 0);
+      while (!(await laid.held()));
       expect(ended).toBe(false);
       await laid.release();
 

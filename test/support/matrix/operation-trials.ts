@@ -166,26 +166,27 @@ async function killedAtTool(stage: Stage, specimen: RigSpecimen, act: ToolCall):
   }
 }
 
-/** Runs it until its program has been called; with `act-then-hang` it has then soon acted. */
+/** Runs it until its program has acted and hangs. */
 export async function heldAfterAct(
   stage: Stage,
   specimen: RigSpecimen,
   fault: Awaited<ReturnType<typeof layFault>>,
 ): ReturnType<typeof background> {
   const victim = await background(stage, commandOf(specimen));
+  let early: string | undefined;
+  void victim.ended.then(({ exitCode, output }) => {
+    early = `it ended with ${exitCode} before its program was held:\n${output}`;
+  });
   await until({
     what: 'its program has acted',
     timeoutMs: 120_000,
     everyMs: 300,
-    probe: async () => ((await fault.hits()) >= 1 && (await hangs(stage)) ? true : undefined),
+    probe: async () => {
+      if (early !== undefined) throw new Error(early);
+      return (await fault.held()) ? true : undefined;
+    },
   });
   return victim;
-}
-
-/** A covered program that hangs does so in busybox, again and again. */
-async function hangs({ machine }: Stage): Promise<boolean> {
-  const { exitCode } = await machine.run("pgrep -f '[b]usybox usleep' >/dev/null", { check: 'return' });
-  return exitCode === 0;
 }
 
 // strace counts by thread, so one thread for all file accesses always counts alike; and only where the act is, or the first

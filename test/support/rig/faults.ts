@@ -42,6 +42,8 @@ export type FaultOptions = {
 export type Fault = {
   /** How many calls matched so far, hit or not. */
   readonly hits: () => Promise<number>;
+  /** Has a call begun to hang? With `act-then-hang` it has then done its work. */
+  readonly held: () => Promise<boolean>;
   /** Lets calls that hang go on, those under way and later ones. */
   readonly release: () => Promise<void>;
   readonly remove: () => Promise<void>;
@@ -71,6 +73,7 @@ export async function layFault(machine: Machine, options: FaultOptions): Promise
   ]);
   return {
     hits: async () => Number(await act(machine, ['hits', id])),
+    held: async () => (await act(machine, ['held', id])) === 'yes',
     release: async () => {
       await act(machine, ['release', id]);
     },

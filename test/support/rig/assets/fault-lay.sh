@@ -1,6 +1,7 @@
 # Covers a tool and adds a rule, or takes a rule off. Read by `sh -s` in the machine, with these arguments:
 #   lay ID TOOL MODE EXIT-CODE STDERR NTH TIMES [PATTERN…]
 #   remove ID        remove-all        release ID        hits ID (prints a number)
+#   held ID (prints yes or no)
 set -eu
 base=/run/rig-fault
 box=/usr/local/bin/busybox
@@ -83,5 +84,6 @@ case "$action" in
     ;;
   release) : > "$base/rules/$1/release" ;;
   hits) "$box" ls "$base/rules/$1/hits" | "$box" wc -l ;;
+  held) if [ -e "$base/rules/$1/held" ]; then echo yes; else echo no; fi ;;
   *) echo "rig-fault: unknown action $action" >&2; exit 2 ;;
 esac

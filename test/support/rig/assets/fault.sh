@@ -1,6 +1,7 @@
 # The rest of the script that covers a tool; two lines come before it: `#!/bin/bash` and `file=`, the tool itself, copied aside.
 # It decides, call by call, whether the tool does what it should. Only bash and busybox are used: no fault can hit the fault.
-# /run/rig-fault/rules/<id>/ holds tool, mode, exit-code, stderr, words (a pattern a line), nth, times; hits/<n> counts the matches.
+# /run/rig-fault/rules/<id>/ holds tool, mode, exit-code, stderr, words (a pattern a line), nth, times; hits/<n> counts the matches, held is there once
+# a call hangs.
 # $0 is the path that was called, so a file with many names (lvm, mke2fs) knows here which one was meant.
 
 base=/run/rig-fault
@@ -44,6 +45,7 @@ fail() {
 # Until it is released or the rule is gone; 120 s at most.
 hang() {
   local tries=0
+  : > "$1/held"
   until [ -e "$1/release" ] || [ ! -d "$1" ]; do
     tries=$((tries + 1))
     if [ "$tries" -gt 1200 ]; then
