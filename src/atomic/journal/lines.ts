@@ -12,6 +12,8 @@ export interface Owner {
    * The PID namespace of the pid, as readlink(2) of /proc/PID/ns/pid shows it; missing: unknown.
    */
   readonly namespace?: string;
+  /** Derived from the host's machine-id(5); missing: unknown. */
+  readonly machine?: string;
   readonly user: string;
   readonly bofh: string;
 }

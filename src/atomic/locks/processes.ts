@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import {
@@ -25,7 +26,7 @@ export interface LockHolder {
 /** What the engine asks about processes. */
 export interface Processes {
   /** This process, and the boot of the machine that it runs on. */
-  readonly self: Pick<Owner, 'pid' | 'started' | 'boot' | 'namespace'>;
+  readonly self: Pick<Owner, 'pid' | 'started' | 'boot' | 'namespace' | 'machine'>;
   /** Whether the owner lives, and still has this file open. */
   alive(owner: Owner, inode: string): boolean;
   /**
@@ -43,7 +44,13 @@ export function hostProcesses(): Processes {
   const boot = bootId();
   // Numbers of the namespace that /proc shows, which may differ from that of this process.
   const pid = Number(readlinkSync('/proc/self'));
-  const self = { pid, started: processStat(pid)?.started ?? 0, boot, ...namespaceOfProc() };
+  const self = {
+    pid,
+    started: processStat(pid)?.started ?? 0,
+    boot,
+    ...namespaceOfProc(),
+    ...machineOf('/etc/machine-id'),
+  };
   return {
     self,
     alive: (owner, inode) =>
@@ -91,6 +98,22 @@ function namespaceOfProc(): Pick<Owner, 'namespace'> {
   } catch {
     return {};
   }
+}
+
+/**
+ * Whether a journal was written by another host that uses this state directory, or by this disk
+ * before it was cloned. Not told by machine-id(5) alone: a container has its own.
+ */
+export function isOtherMachine(owner: Owner, self: Processes['self']): boolean {
+  const [theirs, ours] = [owner.machine, self.machine];
+  return owner.boot !== self.boot && theirs !== undefined && ours !== undefined && theirs !== ours;
+}
+
+/** machine-id(5) asks programs to record a hash of it, not the id itself. */
+function machineOf(path: string): Pick<Owner, 'machine'> {
+  const id = content(path)?.trim() ?? '';
+  if (!/^[0-9a-f]{32}$/.test(id)) return {};
+  return { machine: createHash('sha256').update(`bofh ${id}`).digest('hex').slice(0, 16) };
 }
 
 /** The shell around a change says by its own name whether it may be ended (src/host). */

@@ -8,7 +8,7 @@ import { newId, type Line } from '../journal/lines.ts';
 import type { ObjectLocks } from '../locks/lock.ts';
 import type { AnyOperation, Key, Look } from '../operation.ts';
 import { meet, placeOf } from '../place.ts';
-import { isSameView, type LockHolder } from '../locks/processes.ts';
+import { isOtherMachine, isSameView, type LockHolder } from '../locks/processes.ts';
 import { describe, stuck } from '../undo/report.ts';
 import {
   cannotTell,
@@ -61,6 +61,8 @@ export interface RecoverOptions extends Signals {
    * disks.
    */
   readonly discard?: readonly Key[] | 'all';
+  /** Recover also what was begun under another machine-id: this host got a new one. */
+  readonly ignoreMachineId?: boolean;
   /** Called when recovery waits for a tool of the dead process. */
   readonly onWait?: (id: string, holder: LockHolder) => void;
 }
@@ -210,8 +212,9 @@ async function check(
   id: string,
   state: State,
   { locks, token }: { readonly locks: ObjectLocks; readonly token: string },
-  { engine, yes, stop, onWait, discard = [] }: RecoverOptions,
+  { engine, yes, stop, onWait, discard = [], ignoreMachineId = false }: RecoverOptions,
 ): Promise<void> {
+  if (!ignoreMachineId) refuseOtherMachine(engine, id, state);
   const codes = await codesOf(engine, id, state);
   await lockObjects(locks, state);
   const of = { id, name: state.begin.name, token };
@@ -228,6 +231,17 @@ async function check(
       remedy: `bofh recover ${id} names those that others have changed`,
     });
   if (!yes && !state.committed) await refuseInUse(engine, { id, state, boots }, codes);
+}
+
+/**
+ * What another host made is not here. Taken for gone, it would be left behind there, in a closed
+ * journal.
+ */
+export function refuseOtherMachine({ processes }: Engine, id: string, { owner }: Pick<State, 'owner'>): void {
+  if (!isOtherMachine(owner, processes.self)) return;
+  throw new JournalError(`journal ${id} was written under another machine-id: by another host, it seems`, {
+    remedy: `recover it on that host; if it is this one, with a new machine-id: bofh recover ${id} --ignore-machine-id`,
+  });
 }
 
 /**

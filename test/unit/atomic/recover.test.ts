@@ -25,6 +25,7 @@ import {
 import { fold } from '../../../src/atomic/journal/state.ts';
 import type { Reservations } from '../../../src/command/index.ts';
 import { ConnectionError, JournalError, StuckError } from '../../../src/core/errors.ts';
+import type { Owner } from '../../../src/atomic/journal/lines.ts';
 import { intent } from '../../support/crash/lines.ts';
 import { realEngine } from '../../support/crash/real/engine.ts';
 
@@ -64,6 +65,28 @@ test('a closed journal that was not moved yet is moved', async () => {
 
   expect(recovered.end).toBe('nothing-to-do');
   expect(readdirSync(journals)).toEqual(['history']);
+});
+
+const taken = { end: 'rolled-back' };
+test.each([
+  ['another machine-id', { machine: 'theirs' }, {}, /^journal one was written under another machine-id/],
+  ['another machine-id, to be ignored', { machine: 'theirs' }, { ignoreMachineId: true }, taken],
+  ['another machine-id, of a container in this boot', { machine: 'theirs', boot: 'now' }, {}, taken],
+  ['the same machine-id', { machine: 'ours' }, {}, taken],
+  ['no machine-id', {}, {}, taken],
+] as const)('recovery of an earlier boot: %s', async (_, of, options, expected) => {
+  const { engine } = place();
+  const { pid, started } = engine.processes.self;
+  const as = (self: Partial<Owner>): Engine => ({
+    ...engine,
+    processes: { ...engine.processes, self: { pid, started, boot: 'before', ...self } },
+  });
+  left(as(of), 'one', [scope]);
+
+  const recovering = recover('one', { engine: as({ boot: 'now', machine: 'ours' }), yes: true, ...options });
+
+  if (expected instanceof RegExp) await expect(recovering).rejects.toThrow(expected);
+  else expect(await recovering).toMatchObject(expected);
 });
 
 test('a journal with a step on a host that nobody knows is left alone', async () => {

@@ -1,4 +1,8 @@
-import { recover as recoverJournal, sweepUnborn } from '../../../atomic/recovery/recover.ts';
+import {
+  recover as recoverJournal,
+  refuseOtherMachine,
+  sweepUnborn,
+} from '../../../atomic/recovery/recover.ts';
 import type { Bofh } from '../../../bofh.ts';
 import { InterruptedError, JournalError, RefusedError, StuckError } from '../../../core/errors.ts';
 import { explain } from '../../errors/explain.ts';
@@ -19,7 +23,7 @@ export async function recoverAll(
   how: How = {},
 ): Promise<number> {
   const { engine } = bofh;
-  const told = await Promise.all(found.map((journal) => withPlan(bofh, journal)));
+  const told = await Promise.all(found.map((journal) => withPlan(bofh, journal, how)));
   const journals = told.map(({ journal }) => journal);
   const plans = told.map(({ plan }) => plan);
   if (runtime.settings.mode === 'plan') {
@@ -51,6 +55,7 @@ interface How {
   readonly limit?: BootLimit | undefined;
   /** Objects that may be destroyed with the content that others wrote to them. */
   readonly discard?: readonly string[] | undefined;
+  readonly ignoreMachineId?: boolean;
 }
 
 type Ended = readonly [Row, number];
@@ -77,7 +82,7 @@ async function recoverOne(
   runtime: Runtime,
   bofh: Bofh,
   journal: ReadJournal,
-  { guard, limit, discard }: How,
+  { guard, limit, discard, ignoreMachineId = false }: How,
 ): Promise<Ended> {
   const { id } = journal;
   const name = journal.is === 'open' ? textOf(journal.open.state.begin.name) : '';
@@ -86,7 +91,7 @@ async function recoverOne(
     const refused = guard?.(journal);
     if (refused !== undefined) throw refused;
     const { end, leftAlone } = await withinLimit(bofh.engine, id, limit, (over) =>
-      recoverAsking(runtime, bofh, id, { over, discard }),
+      recoverAsking(runtime, bofh, id, { over, discard, ignoreMachineId }),
     );
     return [{ id, name, end, leftAlone: [...leftAlone] }, 0];
   } catch (error) {
@@ -111,13 +116,18 @@ async function recoverAsking(
   runtime: Runtime,
   bofh: Bofh,
   id: string,
-  { over, discard = [] }: Pick<How, 'discard'> & { readonly over: AbortSignal | undefined },
+  {
+    over,
+    discard = [],
+    ignoreMachineId = false,
+  }: Pick<How, 'discard' | 'ignoreMachineId'> & { readonly over: AbortSignal | undefined },
 ) {
   const { settings, terminal, signals } = runtime;
   const or = (signal: AbortSignal) => (over === undefined ? signal : AbortSignal.any([signal, over]));
   const options = {
     engine: bofh.engine,
     discard,
+    ignoreMachineId,
     stop: or(signals.stop),
     abandon: or(signals.abandon),
     onWait: (
@@ -138,8 +148,10 @@ async function recoverAsking(
 }
 
 /** A journal without a plan is treated like an unreadable one: left open, while the others are recovered. */
-async function withPlan(bofh: Bofh, journal: ReadJournal) {
+async function withPlan(bofh: Bofh, journal: ReadJournal, { ignoreMachineId = false }: How) {
   try {
+    if (journal.is === 'open' && !ignoreMachineId)
+      refuseOtherMachine(bofh.engine, journal.id, journal.open.state);
     return { journal, plan: await planOf(bofh, journal) };
   } catch (cause) {
     const { id, at } = journal;

@@ -27,6 +27,9 @@ export default verb({
       'also undo these objects, as the refusal names them (fs:UUID, lv:vg0/web1), and lose what others wrote to them',
       { read: (text) => commaList(text).filter((each) => each !== '') },
     ),
+    ignoreMachineId: flag(
+      'recover ID also if it was begun under another machine-id: this host got a new one',
+    ),
     limit: value(
       '<TIME>',
       'with --boot: longest time for one journal; it stays open if that is not enough (default: 5m)',
@@ -39,7 +42,10 @@ export default verb({
     cutLastLine: value('<ID>', 'show the damaged end of this journal and cut it off'),
   },
   examples: ['--dry-run recover', 'recover', "recover --abandon 3f0c1a4e --because 'the disk is gone'"],
-  run: async (runtime, { id, abandon, cutLastLine, because, boot, network, discard = [], limit, total }) => {
+  run: async (
+    runtime,
+    { id, abandon, cutLastLine, because, boot, network, discard = [], limit, total, ignoreMachineId },
+  ) => {
     if ((abandon !== undefined || cutLastLine !== undefined) && id !== undefined)
       throw new UsageError(`either recover ${id}, or --abandon or --cut-last-line with an id: not both`);
     if (because !== undefined && abandon === undefined)
@@ -47,6 +53,8 @@ export default verb({
     refuseOtherHost(runtime, 'the journals, whatever hosts they reach');
     if (discard.length > 0 && (id === undefined || boot))
       throw new UsageError('--discard belongs to one journal: bofh recover ID --discard OBJECT');
+    if (ignoreMachineId && (id === undefined || boot))
+      throw new UsageError('--ignore-machine-id belongs to one journal: bofh recover ID --ignore-machine-id');
     if (!boot && (limit !== undefined || total !== undefined))
       throw new UsageError('--limit and --total belong to --boot');
     if (!boot && network) throw new UsageError('--network belongs to --boot');
@@ -56,7 +64,7 @@ export default verb({
     if (abandon !== undefined) return await abandonOne(runtime, bofh, abandon, because);
     if (cutLastLine !== undefined) return await cutOne(runtime, bofh, cutLastLine);
     const journals = id === undefined ? await readOpen(bofh.engine) : [await readById(bofh.engine, id)];
-    return await recoverAll(runtime, bofh, journals, { discard });
+    return await recoverAll(runtime, bofh, journals, { discard, ignoreMachineId });
   },
 });
 
