@@ -239,7 +239,7 @@ async function check(
  */
 export function refuseOtherMachine({ processes }: Engine, id: string, { owner }: Pick<State, 'owner'>): void {
   if (!isOtherMachine(owner, processes.self)) return;
-  throw new JournalError(`journal ${id} was written under another machine-id: by another host, it seems`, {
+  throw new JournalError(`journal ${id} was begun under another machine-id, probably by another host`, {
     remedy: `recover it on that host; if it is this one, with a new machine-id: bofh recover ${id} --ignore-machine-id`,
   });
 }

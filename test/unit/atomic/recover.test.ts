@@ -69,7 +69,7 @@ test('a closed journal that was not moved yet is moved', async () => {
 
 const taken = { end: 'rolled-back' };
 test.each([
-  ['another machine-id', { machine: 'theirs' }, {}, /^journal one was written under another machine-id/],
+  ['another machine-id', { machine: 'theirs' }, {}, /^journal one was begun under another machine-id/],
   ['another machine-id, to be ignored', { machine: 'theirs' }, { ignoreMachineId: true }, taken],
   ['another machine-id, of a container in this boot', { machine: 'theirs', boot: 'now' }, {}, taken],
   ['the same machine-id', { machine: 'ours' }, {}, taken],

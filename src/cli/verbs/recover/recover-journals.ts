@@ -155,8 +155,8 @@ async function withPlan(bofh: Bofh, journal: ReadJournal, { ignoreMachineId = fa
     return { journal, plan: await planOf(bofh, journal) };
   } catch (cause) {
     const { id, at } = journal;
-    const why = `no plan for journal ${id}: ${oneLine(messageOf(cause))}`;
-    const error = new JournalError(`${why}; it is left alone`, { cause });
+    const why = `no plan for journal ${id}: ${oneLine(messageOf(cause))}; it is left alone`;
+    const error = cause instanceof JournalError ? cause : new JournalError(why, { cause });
     return { journal: { id, at, is: 'unreadable', error } as const, plan: [`${id}: ${error.message}`] };
   }
 }
