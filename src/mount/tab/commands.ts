@@ -1,4 +1,4 @@
-import { type Answer, type Command, nothing, stderrAlone } from '../../command/index.ts';
+import { type Answer, type Command, stderrAlone } from '../../command/index.ts';
 import { ParseError } from '../../core/errors.ts';
 
 /** What findmnt finds wrong with a line, by its mount point. */
@@ -95,18 +95,4 @@ export function hindrances(
     if (known.has(asText(each))) return false;
     return !(mayBeMissing && each.target === own.target && each.says.startsWith('unreachable '));
   });
-}
-
-/**
- * `cp --attributes-only`: copies mode, owner and extended attributes (including ACLs and SELinux
- * labels) to a file, but not content nor times.
- */
-export function copyAttributes(from: string, to: string): Command<void, 'change'> {
-  return {
-    tool: 'cp',
-    argv: ['--attributes-only', '--preserve=mode,ownership,xattr', '--no-target-directory', '--', from, to],
-    access: 'change',
-    parse: nothing,
-    classify: ({ stderr }) => (/No such file/.test(stderr) ? 'not-found' : 'unknown'),
-  };
 }

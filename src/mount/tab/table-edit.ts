@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
-import { CommandError, RefusedError } from '../../core/errors.ts';
-import { copyAttributes } from './commands.ts';
+import { RefusedError } from '../../core/errors.ts';
+import { writeLike } from '../../file/attributes.ts';
 import { applyEdit, revertEdit } from './edit.ts';
 import { contentOf, hashOf, readTable } from './table-file.ts';
 import { linesOf } from './fields.ts';
@@ -64,21 +64,10 @@ async function write(
   path: string,
   { content, like }: { readonly content: string; readonly like: string | undefined },
 ): Promise<void> {
-  await host.writeNew(path, Buffer.from(content, 'latin1'), { mode: like === undefined ? 0o644 : 0o600 });
-  if (like !== undefined) {
-    await host.run(copyAttributes(like, path));
-    await expectAlike(host, like, path);
-  }
+  const bytes = Buffer.from(content, 'latin1');
+  if (like !== undefined) return writeLike(host, { like, path, content: bytes });
+  await host.writeNew(path, bytes, { mode: 0o644 });
   await host.sync(path);
-}
-
-/** Exit code 0 is not trusted. */
-async function expectAlike(host: ReadHost, like: string, path: string): Promise<void> {
-  const [wanted, made] = [await host.stat(like), await host.stat(path)];
-  if (wanted?.mode === made?.mode && wanted?.uid === made?.uid && wanted?.gid === made?.gid) return;
-  const { tool, argv } = copyAttributes(like, path);
-  const what = 'reported success, but mode and owner are not those of the file';
-  throw new CommandError({ tool, argv, reason: 'unknown', what });
 }
 
 /** Reverts the edit. If the file was not edited concurrently, it is then exactly the same as before. */

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ParseError } from '../../../../src/core/errors.ts';
-import { copyAttributes, findmntVerify, hindrances } from '../../../../src/mount/tab/commands.ts';
+import { copyAttributes } from '../../../../src/file/attributes.ts';
+import { findmntVerify, hindrances } from '../../../../src/mount/tab/commands.ts';
 import { formatCrypttab, parseCrypttab } from '../../../../src/mount/tab/crypttab.ts';
 import { formatFstab, parseFstab } from '../../../../src/mount/tab/fstab.ts';
 import { keyOfFstab } from '../../../../src/mount/tab/tables.ts';
