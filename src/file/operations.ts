@@ -1,2 +1,3 @@
+export { change } from './change.ts';
 export { create } from './create.ts';
 export { remove } from './remove.ts';

@@ -3,6 +3,13 @@ import type { RigSpecimens } from '../operations.ts';
 import { config } from './shell.ts';
 
 export const file: RigSpecimens['file'] = {
+  change: {
+    setUp: `echo 'name = "${guest}"' > ${config}`,
+    call: `tx.file.change({ path: '${config}', content: 'name = "${guest}"\\nmemory = 96\\n' })`,
+    act: { tool: 'cp', words: ['--attributes-only'] },
+    content: `cat ${config}`,
+    clear: `rm -f ${config}`,
+  },
   create: {
     setUp: 'true',
     call: `tx.file.create({ path: '${config}', content: 'name = "${guest}"\\n', mode: 0o644 })`,

@@ -2,6 +2,15 @@ import type { Specimens } from '../specimens.ts';
 import { noProgram } from './no-program.ts';
 
 export const file: Specimens['file'] = {
+  change: [
+    {
+      stage: (host) => {
+        host.admin.writeFile('/etc/xen/web1.cfg', 'name = "web1"\nmemory = 128\n');
+        const content = 'name = "web1"\nmemory = 256\n';
+        return (tx) => tx.file.change({ path: '/etc/xen/web1.cfg', content });
+      },
+    },
+  ],
   create: [
     {
       stage: () => (tx) =>

@@ -1,0 +1,164 @@
+import { posix } from 'node:path';
+import * as z from 'zod/mini';
+import { type Look, operation } from '../atomic/operation.ts';
+import type { ChangeHost, FileStat, ReadHost } from '../command/index.ts';
+import { RefusedError } from '../core/errors.ts';
+import { writeLike } from './attributes.ts';
+import {
+  absolutePath,
+  besideWith,
+  birth,
+  birthOf,
+  inodeNumber,
+  isFile,
+  sameFile,
+  sha256,
+  sha256Hex,
+} from './path.ts';
+import { checkRemovable } from './remove.ts';
+import { unlink } from './unlink.ts';
+
+const args = z.strictObject({
+  path: absolutePath,
+  /** All that the file contains afterwards. */
+  content: z.union([z.string(), z.instanceof(Uint8Array)]),
+  /** Refused if the content differs from what the caller has seen. */
+  sha256: z.exactOptional(sha256Hex),
+});
+
+const undo = z.strictObject({
+  path: absolutePath,
+  /** The new file before it gets its place. */
+  private: absolutePath,
+  /** A second name of the old file until the commit. */
+  back: absolutePath,
+  before: sha256Hex,
+  after: sha256Hex,
+  /** Of the old file, as for `file.remove`. */
+  inode: inodeNumber,
+  birth,
+});
+
+type Undo = z.infer<typeof undo>;
+
+/**
+ * Replaces the content of a regular file; mode, owner and extended attributes stay. At each moment
+ * the path has the old file or the new one, complete. Until the commit the old file is beside it as
+ * `.bofh-gone-MARK`, and the undo renames that back: the very file as it was. A file that others
+ * edit after the step stays as they left it.
+ */
+export const change = operation({
+  kind: 'file.change',
+  version: 1,
+  args,
+  undo,
+  // A config file may contain a password, and the journal outlives the file.
+  journalled: ({ content, ...rest }) => ({ ...rest, bytes: Buffer.byteLength(content) }),
+  result: z.null(),
+  lives: 'disk',
+  restores: 'state',
+  prepare: async ({ args: { path, content, sha256: expected }, mark, host }): Promise<Undo> => {
+    const stat = await checkRemovable(host, path);
+    if (stat.links > 1)
+      throw new RefusedError(`${path} has another name, which would keep the old content`, {
+        remedy: `find the other: find / -xdev -samefile ${path}`,
+      });
+    const before = sha256(await host.readFile(path));
+    if (expected !== undefined && before !== expected) throw edited(path);
+    const names = { private: besideWith(path, mark), back: besideWith(path, `gone-${mark}`) };
+    for (const name of Object.values(names))
+      if ((await host.stat(name)) !== undefined)
+        throw new RefusedError(`${name} exists already`, {
+          code: 'exists',
+          remedy: 'see what it is, and move it away',
+        });
+    return { path, ...names, before, after: sha256(content), inode: stat.inode, ...birthOf(stat) };
+  },
+  claims: ({ undo: { path } }) => ({ changes: [`file:${path}`] }),
+  run: async ({ args: { content }, undo: of, host }) => {
+    await expectOld(host, of, of.path);
+    await writeLike(host, { like: of.path, path: of.private, content: Buffer.from(content) });
+    await host.link(of.path, of.back);
+    await expectOld(host, of, of.back);
+    await expectOld(host, of, of.path);
+    await host.rename(of.private, of.path);
+    await host.sync(posix.dirname(of.path));
+    return null;
+  },
+  value: ({ undo: { path } }) => ({ path }),
+  look: ({ undo: of, host }) => look(host, of),
+  revert: async ({ undo: of, host }) => {
+    const { own, back, atPath } = await survey(host, of);
+    // The rename removes the second name in the same act.
+    if (back !== undefined && atPath === 'new') await host.rename(of.back, of.path);
+    else if (back !== undefined) await unlink(host, of.back);
+    if (own !== undefined) await unlink(host, of.private);
+    await host.sync(posix.dirname(of.path));
+  },
+  sync: async ({ undo: of, host }) => {
+    if ((await host.stat(of.path))?.kind === 'file') await host.sync(of.path);
+    const directory = posix.dirname(of.path);
+    if ((await host.stat(directory))?.kind === 'directory') await host.sync(directory);
+  },
+  afterCommit: async ({ undo: of, host }) => {
+    if (!isFile(await host.stat(of.back), of)) return;
+    if (sha256(await host.readFile(of.back)) !== of.before)
+      throw new RefusedError(
+        `${of.path} was replaced, but another process has written to the old file since`,
+        {
+          remedy: `that one is at ${of.back}: keep what you need, delete it, then bofh recover`,
+        },
+      );
+    await unlink(host, of.back);
+  },
+  describe: ({ undo: { path, private: own, back, before }, way }) => ({
+    what: `the file ${path}, whose old content (sha256 ${before}) is at ${back} until the change is finished`,
+    look: [
+      ['ls', '-li', path, own, back],
+      ['sha256sum', path, back],
+    ],
+    clear: [...(way === 'back' ? [['mv', back, path]] : [['rm', back]]), ['rm', '--force', own]],
+  }),
+});
+
+interface Survey {
+  readonly own: FileStat | undefined;
+  readonly back: FileStat | undefined;
+  readonly atPath: 'absent' | 'old' | 'new' | 'edited';
+}
+
+async function survey(host: ReadHost, of: Undo): Promise<Survey> {
+  const [own, back, there] = [
+    await host.stat(of.private),
+    await host.stat(of.back),
+    await host.stat(of.path),
+  ];
+  if (there === undefined) return { own, back, atPath: 'absent' };
+  if (isFile(there, of) && (back === undefined || sameFile(back, there))) return { own, back, atPath: 'old' };
+  const isNew = there.kind === 'file' && sha256(await host.readFile(of.path)) === of.after;
+  return { own, back, atPath: isNew ? 'new' : 'edited' };
+}
+
+/** Both private names contain the mark of the step: without them nothing is left. */
+async function look(host: ReadHost, of: Undo): Promise<Look> {
+  const { own, back, atPath } = await survey(host, of);
+  if (own === undefined && back === undefined) return { state: 'gone' };
+  if (back !== undefined && !isFile(back, of))
+    return { state: 'not-ours', found: `${of.back} is another file than the one that was replaced` };
+  if (back === undefined || atPath === 'old' || atPath === 'new') return { state: 'ours' };
+  return {
+    state: 'ours',
+    found: atPath === 'absent' ? `${of.path} was removed since` : `${of.path} was edited since and stays`,
+  };
+}
+
+async function expectOld(host: ChangeHost, of: Undo, path: string): Promise<void> {
+  if (isFile(await host.stat(path), of) && sha256(await host.readFile(path)) === of.before) return;
+  throw edited(of.path);
+}
+
+function edited(path: string): RefusedError {
+  return new RefusedError(`${path} was edited concurrently and is left untouched`, {
+    remedy: 'look at it, then give the command again',
+  });
+}
