@@ -6,6 +6,9 @@ export interface Token {
   readonly text: string;
   /** Counted from 1. */
   readonly line: number;
+  /** The offsets in the file of its first byte, and of the byte after it. */
+  readonly from: number;
+  readonly to: number;
 }
 
 /** Larger than any guest's config; refuses a wrong file (a disk image) early. */
@@ -31,28 +34,28 @@ export function lex({ text, file }: { readonly text: Uint8Array | string; readon
     rules.lastIndex = at;
     const found = rules.exec(source);
     if (found?.groups === undefined) throw new UsageError(`${file}:${line}: ${complain(source.slice(at))}`);
-    const token = tokenOf(found.groups, { file, line });
+    const token = tokenOf(found.groups, { file, line, from: at, to: rules.lastIndex });
     if (token !== undefined) tokens.push(token);
     if (token?.kind === 'newline') line += 1;
   }
-  tokens.push({ kind: 'end', text: '', line });
+  tokens.push({ kind: 'end', text: '', line, from: source.length, to: source.length });
   return tokens;
 }
 
-interface Place {
+interface Place extends Pick<Token, 'line' | 'from' | 'to'> {
   readonly file: string;
-  readonly line: number;
 }
 
 function tokenOf(groups: Record<string, string | undefined>, place: Place): Token | undefined {
   const { ident, number, newline, string, mark } = groups;
-  const { line } = place;
-  if (ident !== undefined) return { kind: 'ident', text: ident, line };
-  if (number !== undefined) return { kind: 'number', text: number, line };
-  if (newline !== undefined) return { kind: 'newline', text: '', line };
-  if (string !== undefined) return { kind: 'string', text: unquote(string, place), line };
+  const { line, from, to } = place;
+  const at = { line, from, to };
+  if (ident !== undefined) return { kind: 'ident', text: ident, ...at };
+  if (number !== undefined) return { kind: 'number', text: number, ...at };
+  if (newline !== undefined) return { kind: 'newline', text: '', ...at };
+  if (string !== undefined) return { kind: 'string', text: unquote(string, place), ...at };
   if (mark === '=' || mark === '+=' || mark === '[' || mark === ']' || mark === ',' || mark === ';')
-    return { kind: mark, text: mark, line };
+    return { kind: mark, text: mark, ...at };
   return undefined;
 }
 

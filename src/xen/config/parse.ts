@@ -59,7 +59,7 @@ const inWords: Readonly<Partial<Record<Token['kind'], string>>> = {
 
 function readerOf(tokens: readonly Token[], file: string): Reader {
   let next = 0;
-  const now = (): Token => tokens[next] ?? { kind: 'end', text: '', line: 1 };
+  const now = (): Token => tokens[next] ?? { kind: 'end', text: '', line: 1, from: 0, to: 0 };
   return {
     take: (kind) => {
       const token = now();

@@ -1,0 +1,105 @@
+import { UsageError } from '../../core/errors.ts';
+import { lex, type Token } from './lexer.ts';
+import { quoted } from './write.ts';
+
+/** A config file as it is on the host. */
+interface ConfigFile {
+  readonly text: Uint8Array;
+  readonly file: string;
+}
+
+/** Bytes of a file, as text of one character per byte, that are replaced. */
+interface Replacement {
+  readonly from: number;
+  readonly to: number;
+  readonly by: string;
+}
+
+/**
+ * The file with some settings changed and every other byte as it was. A setting keeps its place and
+ * its quotes; one that is missing comes last. If a key is set twice the last one is changed, which
+ * is the one that xl reads. Throws UsageError "FILE:LINE: …" for a value that is a list or a sum.
+ */
+export function withSettings(config: ConfigFile, to: Readonly<Record<string, string | number>>): Uint8Array {
+  const tokens = lex(config);
+  const added: string[] = [];
+  const replaced = Object.entries(to).flatMap(([key, value]): readonly Replacement[] => {
+    const text = quoted({ text: String(value), what: key });
+    const plain = typeof value === 'number' ? String(value) : text;
+    const token = valueOf(tokens, { key, file: config.file });
+    if (token === undefined) {
+      added.push(`${key} = ${plain}\n`);
+      return [];
+    }
+    const mark = rawOf(config, token).charAt(0);
+    const keeps = token.kind === 'string' && !text.slice(1, -1).includes(mark);
+    const by = keeps ? mark + text.slice(1, -1) + mark : plain;
+    return [{ from: token.from, to: token.to, by: utf8(by) }];
+  });
+  const changed = replace(config, replaced);
+  const gap = added.length === 0 || changed.length === 0 || changed.at(-1) === 0x0a ? '' : '\n';
+  return Buffer.concat([changed, Buffer.from(gap + added.join(''))]);
+}
+
+/**
+ * The file with each string of a list that `change` answers replaced, and every other byte as it
+ * was. Throws UsageError if a string is not written plainly, with escapes.
+ */
+export function withItems(
+  config: ConfigFile,
+  key: string,
+  change: (item: string) => { readonly from: string; readonly to: string } | undefined,
+): Uint8Array {
+  const items = itemsOf(lex(config), key);
+  const replaced = items.flatMap((token): readonly Replacement[] => {
+    const wanted = change(token.text);
+    if (wanted === undefined) return [];
+    const raw = rawOf(config, token);
+    const [before, after, ...more] = raw.split(utf8(wanted.from));
+    if (before === undefined || after === undefined || more.length > 0)
+      throw new UsageError(
+        `${config.file}:${token.line}: ${wanted.from} is not written there plainly, and once`,
+        { remedy: `write it so in the file, then give the command again` },
+      );
+    return [{ from: token.from, to: token.to, by: `${before}${utf8(wanted.to)}${after}` }];
+  });
+  return replace(config, replaced);
+}
+
+/** The token of a value that is one string or number; undefined if the key is not set. */
+function valueOf(
+  tokens: readonly Token[],
+  { key, file }: { readonly key: string; readonly file: string },
+): Token | undefined {
+  const at = tokens.findLastIndex(({ kind, text }) => kind === 'ident' && text === key);
+  if (at < 0) return undefined;
+  const [name, mark, value] = tokens.slice(at, at + 3);
+  if (mark?.kind === '=' && (value?.kind === 'string' || value?.kind === 'number')) return value;
+  throw new UsageError(`${file}:${name?.line ?? 1}: expected one value for ${key}: ${key} = …`);
+}
+
+/** The strings of a list, in all its parts: `disk = [ … ]` and `disk += [ … ]`. */
+function itemsOf(tokens: readonly Token[], key: string): readonly Token[] {
+  let own = false;
+  return tokens.filter(({ kind, text }) => {
+    // An identifier is only ever the name of a setting.
+    if (kind === 'ident') own = text === key;
+    return own && kind === 'string';
+  });
+}
+
+function replace({ text }: ConfigFile, replacements: readonly Replacement[]): Uint8Array {
+  let source = Buffer.from(text).toString('latin1');
+  for (const { from, to, by } of replacements.toSorted((a, b) => b.from - a.from))
+    source = source.slice(0, from) + by + source.slice(to);
+  return Buffer.from(source, 'latin1');
+}
+
+function rawOf({ text }: ConfigFile, { from, to }: Token): string {
+  return Buffer.from(text.subarray(from, to)).toString('latin1');
+}
+
+/** One character per byte. */
+function utf8(text: string): string {
+  return Buffer.from(text, 'utf8').toString('latin1');
+}

@@ -1,0 +1,72 @@
+import { describe, expect, test } from 'vitest';
+import { withItems, withSettings } from '../../../../src/xen/config/edit.ts';
+import { parseConfig } from '../../../../src/xen/config/parse.ts';
+
+const file = '/etc/xen/web1.cfg';
+const text = `# web1: 512 MiB were enough in 2019
+name    = 'web1' # memory = 1
+memory=512	# MiB
+vcpus = "2"; maxvcpus = 4
+disk = [
+  'phy:/dev/vg0/web1-root,xvda,w', # web1-root
+  "phy:/dev/vg0/web1-data,xvdb,w",
+]
+`;
+const edited = (source: string | Uint8Array, to: Parameters<typeof withSettings>[1]) =>
+  Buffer.from(withSettings({ text: Buffer.from(source), file }, to)).toString('latin1');
+
+describe('changed settings', () => {
+  test('keep their place, their quotes, the comments and every other byte', () => {
+    expect(edited(text, { memory: 1024, vcpus: 3, name: 'web2' })).toBe(
+      text.replace("'web1' #", "'web2' #").replace('memory=512\t', 'memory=1024\t').replace('"2";', '"3";'),
+    );
+  });
+
+  test('that are missing come last, also after a last line without its end', () => {
+    expect(edited("name = 'web1'", { cpus: '2-3', cpu_weight: 512 })).toBe(
+      'name = \'web1\'\ncpus = "2-3"\ncpu_weight = 512\n',
+    );
+  });
+
+  test('are the last ones of their key, which xl reads', () => {
+    expect(edited('memory = 1\nmemory = 2\n', { memory: 3 })).toBe('memory = 1\nmemory = 3\n');
+  });
+
+  test('keep a comment in an old encoding', () => {
+    const latin1 = Buffer.from('# gro\xdf\nmemory = 1\n', 'latin1');
+    expect(edited(latin1, { memory: 3 })).toBe('# gro\xdf\nmemory = 3\n');
+  });
+
+  test.each(["'", '"'])('may contain the quotes %s', (mark) => {
+    const made = edited(text, { name: `a${mark}b` });
+    expect(parseConfig({ text: made, file }).settings.get('name')).toMatchObject({ text: `a${mark}b` });
+  });
+
+  test('that are lists or sums are refused with their line', () => {
+    expect(() => edited(text, { disk: 'x' })).toThrow(`${file}:5: expected one value for disk`);
+    expect(() => edited("cpus = '1'\ncpus += ',2'\n", { cpus: '3' })).toThrow(`${file}:2:`);
+  });
+});
+
+describe('changed items of a list', () => {
+  const items = (source: string) =>
+    Buffer.from(
+      withItems({ text: Buffer.from(source), file }, 'disk', (item) =>
+        item.includes('web1-root') ? { from: '/dev/vg0/web1-root', to: '/dev/vg0/web2-root' } : undefined,
+      ),
+    ).toString();
+
+  test('leave every other byte, also in lists that are added', () => {
+    expect(items(text)).toBe(text.replace('/dev/vg0/web1-root', '/dev/vg0/web2-root'));
+    const added =
+      "disk = []\ndisk += ['phy:/dev/vg0/web1-root,xvda,w']\nvif = ['script=/dev/vg0/web1-root']\n";
+    expect(items(added)).toBe(added.replace('web1-root', 'web2-root'));
+  });
+
+  test('that are written with escapes are refused with their line', () => {
+    expect(() => items('disk = [ "phy:\\"/dev/vg0/web1-root" ]\n')).not.toThrow();
+    expect(() =>
+      withItems({ text: Buffer.from("disk = ['a\\\\b']\n"), file }, 'disk', (from) => ({ from, to: 'c' })),
+    ).toThrow(`${file}:1:`);
+  });
+});
