@@ -1,7 +1,16 @@
+import type * as z from 'zod/mini';
 import { type Answer, type Command, nothing, type ReadCommand } from '../command/index.ts';
 import { ParseError, type Reason } from '../core/errors.ts';
 import { quoted } from './config/write.ts';
-import { dryRun, infoKeys, type ListedDomain, longList, type XenInfo } from './schema.ts';
+import {
+  dryRun,
+  type GivenResources,
+  infoKeys,
+  type ListedDomain,
+  longList,
+  longSettings,
+  type XenInfo,
+} from './schema.ts';
 
 /** Every domain of the host, including Domain-0 and half-built ones. */
 export function xlList(): ReadCommand<readonly ListedDomain[]> {
@@ -16,6 +25,40 @@ export function xlListLong(): ReadCommand<readonly number[]> {
   const parse = ({ stdout }: Answer): readonly number[] =>
     longList.parse(JSON.parse(stdout)).map(({ domid }) => domid);
   return { ...xl(['list', '-l'], parse), access: 'read', shownOf: withoutConfigWords };
+}
+
+/**
+ * Memory, virtual CPUs and weight of the guests that xl shows a configuration of; the others, as
+ * `xlListLong`, are missing.
+ */
+export function xlResources(): ReadCommand<readonly GivenResources[]> {
+  const parse = ({ stdout }: Answer): readonly GivenResources[] =>
+    longSettings
+      .parse(JSON.parse(stdout))
+      .filter(({ domid }) => domid !== 0)
+      .map(({ domid, config: { b_info: given } }) => resourcesOf(domid, given));
+  return { ...xl(['list', '-l'], parse), access: 'read', shownOf: withoutConfigWords };
+}
+
+function resourcesOf(
+  domid: number,
+  given: z.infer<typeof longSettings>[number]['config']['b_info'],
+): GivenResources {
+  const { max_vcpus, avail_vcpus, max_memkb, target_memkb, sched_params = {} } = given;
+  if (
+    max_vcpus === undefined ||
+    avail_vcpus === undefined ||
+    max_memkb === undefined ||
+    target_memkb === undefined
+  )
+    throw new ParseError(`xl list -l: domain ${String(domid)} has no memory or no virtual CPUs`);
+  const { sched, weight } = sched_params;
+  const known = sched === 'credit' || sched === 'credit2' ? sched : undefined;
+  return {
+    ...{ domid, memoryKiB: target_memkb, maxMemoryKiB: max_memkb },
+    ...{ vcpus: avail_vcpus.length, maxVcpus: max_vcpus },
+    ...(known === undefined || weight === undefined ? {} : { scheduler: known, weight }),
+  };
 }
 
 /** The hypervisor's version and memory. */
@@ -83,6 +126,43 @@ export function xlShutdown(domain: {
   return { ...command, access: 'change', stop: 'safe', timeoutMs: domain.timeoutMs };
 }
 
+/**
+ * Sets what the guest's balloon driver shall give it. xl writes the target and ends at once; the
+ * guest follows, or not. It refuses more than the guest's maxmem.
+ */
+export function xlMemSet(domain: { readonly id: number; readonly kib: number }): Command<void, 'change'> {
+  return { ...xl(['mem-set', String(domain.id), `${domain.kib}k`], nothing), access: 'change' };
+}
+
+/**
+ * Sets how many virtual CPUs the guest may use; its kernel follows, or not. Without `--ignore-host`
+ * xl refuses more than the host has, which `xl create` allows, and which an undo may need.
+ */
+export function xlVcpuSet(domain: { readonly id: number; readonly vcpus: number }): Command<void, 'change'> {
+  const argv = ['vcpu-set', '--ignore-host', String(domain.id), String(domain.vcpus)];
+  return { ...xl(argv, nothing), access: 'change' };
+}
+
+/** Sets the guest's share of the processors: 256 is the usual weight. */
+export function xlWeight(domain: {
+  readonly id: number;
+  readonly scheduler: 'credit' | 'credit2';
+  readonly weight: number;
+}): Command<void, 'change'> {
+  const argv = [`sched-${domain.scheduler}`, '-d', String(domain.id), '-w', String(domain.weight)];
+  return { ...xl(argv, nothing), access: 'change' };
+}
+
+/** Pauses a guest. Exits with 0 also if there is no such domain (4.17). */
+export function xlPause(domain: { readonly id: number }): Command<void, 'change'> {
+  return { ...xl(['pause', String(domain.id)], nothing), access: 'change' };
+}
+
+/** Ends one pause of a guest. Exits with 0 also if there is no such domain (4.17). */
+export function xlUnpause(domain: { readonly id: number }): Command<void, 'change'> {
+  return { ...xl(['unpause', String(domain.id)], nothing), access: 'change' };
+}
+
 function xl<T>(argv: readonly string[], parse: (answer: Answer) => T) {
   return { tool: 'xl', argv, parse, classify: classifyXl } as const;
 }
@@ -98,7 +178,7 @@ function uuidArgument({ uuid }: { readonly uuid?: string }): readonly string[] {
 export function classifyXl({ stderr }: Answer): Reason {
   // The last one is 4.20's.
   const gone =
-    /does not exist|is an invalid domain identifier|Non-existant domain|unable to get (?:domain type|dominfo: No such process)/;
+    /does not exist|unable to find domain info|is an invalid domain identifier|Non-existant domain|unable to get (?:domain type|dominfo: No such process)/;
   if (gone.test(stderr)) return 'not-found';
   if (/Permission denied/.test(stderr)) return 'denied';
   if (/didn't acknowledge control request/.test(stderr)) return 'timeout';

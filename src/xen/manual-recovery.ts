@@ -40,3 +40,32 @@ export function stoppedRecovery({
     clear: [commandWords(xlCreate(undo)), ['rm', '--force', undo.marker, `${undo.marker}.late`]],
   };
 }
+
+/** Manual recovery for a setting of a running guest: the old value, by the name of the guest. */
+export function settingRecovery({
+  undo: { name, uuid, setting, from, scheduler = 'credit2' },
+}: {
+  readonly undo: {
+    readonly name: string;
+    readonly uuid: string;
+    readonly setting: 'memory' | 'vcpus' | 'weight' | 'paused';
+    readonly from: number;
+    readonly scheduler?: 'credit' | 'credit2';
+  };
+}): ManualRecovery {
+  const value = String(from);
+  const back = {
+    memory: ['xl', 'mem-set', name, `${value}k`],
+    vcpus: ['xl', 'vcpu-set', '--ignore-host', name, value],
+    weight: ['xl', `sched-${scheduler}`, '-d', name, '-w', value],
+    paused: ['xl', from === 1 ? 'pause' : 'unpause', name],
+  }[setting];
+  return {
+    what: `${setting} of the guest ${name} (uuid ${uuid}), which was ${value}${setting === 'memory' ? ' KiB' : ''}`,
+    look: [
+      ['xl', 'list', '-v'],
+      ['xl', 'list', '-l', name],
+    ],
+    clear: [back],
+  };
+}

@@ -1,4 +1,5 @@
 import type { ReadHost } from '../command/index.ts';
+import { RefusedError } from '../core/errors.ts';
 import { xlInfo } from './commands.ts';
 import type { GuestConfig } from './config/guest.ts';
 import { xlConf } from './xl-conf.ts';
@@ -31,6 +32,24 @@ export async function memoryRefusal(
   if (freeMemoryMiB >= needed) return undefined;
   if (await autoballoon(host, commandLine)) return undefined;
   return `${guest.name} needs ${needed} MiB of memory, and ${freeMemoryMiB} MiB are free`;
+}
+
+/**
+ * Throws RefusedError if the host has too little free memory for a running guest to get more. xl
+ * takes none from dom0 for that.
+ */
+export async function refuseMissingMemory(
+  host: ReadHost,
+  { name, hasMiB, toMiB }: { readonly name: string; readonly hasMiB: number; readonly toMiB: number },
+): Promise<void> {
+  if (toMiB <= hasMiB) return;
+  const { freeMemoryMiB } = await host.run(xlInfo());
+  const more = Math.ceil(toMiB - hasMiB);
+  if (freeMemoryMiB >= more) return;
+  throw new RefusedError(
+    `${name} has ${hasMiB} MiB of memory and needs ${more} MiB more, and ${freeMemoryMiB} MiB are free`,
+    { code: 'no-space', remedy: 'give it less, or end a guest' },
+  );
 }
 
 // auto_autoballoon in tools/xl/xl.c (4.17, with the fractions of 4.16): "auto", the default,

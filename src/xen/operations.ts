@@ -1,2 +1,3 @@
 export { create } from './operations/create.ts';
+export { set } from './operations/set.ts';
 export { shutdown } from './operations/shutdown.ts';

@@ -17,6 +17,43 @@ export interface ListedDomain {
 /** The keys of `xl list -l` that bofh uses. Half-built domains are not in it. */
 export const longList = z.array(z.object({ domid: z.int().check(z.nonnegative()) }));
 
+const count = z.int().check(z.nonnegative());
+
+/**
+ * The keys of `xl list -l` that say what a running guest was given; Domain-0 has not all of them.
+ * Memory is in KiB.
+ */
+export const longSettings = z.array(
+  z.object({
+    domid: count,
+    config: z.object({
+      b_info: z.object({
+        max_vcpus: z.exactOptional(count),
+        avail_vcpus: z.exactOptional(z.array(count)),
+        max_memkb: z.exactOptional(count),
+        target_memkb: z.exactOptional(count),
+        sched_params: z.exactOptional(
+          z.object({ sched: z.exactOptional(z.string()), weight: z.exactOptional(count) }),
+        ),
+      }),
+    }),
+  }),
+);
+
+/** What a running guest was given, and how far it can be changed. */
+export interface GivenResources {
+  readonly domid: number;
+  /** What its balloon driver was asked for: the guest may still have another amount. */
+  readonly memoryKiB: number;
+  readonly maxMemoryKiB: number;
+  /** The virtual CPUs that it may use: whether it does is for its kernel to decide. */
+  readonly vcpus: number;
+  readonly maxVcpus: number;
+  /** Undefined if its scheduler has no weights. */
+  readonly weight?: number;
+  readonly scheduler?: 'credit' | 'credit2';
+}
+
 /** The keys of `xl info` that bofh uses, as text. */
 export const infoKeys = z.object({
   free_memory: z.string().check(z.regex(/^\d+$/)),

@@ -10,7 +10,13 @@ import {
   xlInfo,
   xlList,
   xlListLong,
+  xlMemSet,
+  xlPause,
+  xlResources,
   xlShutdown,
+  xlUnpause,
+  xlVcpuSet,
+  xlWeight,
 } from '../../src/xen/commands.ts';
 import { writeConfig } from '../../src/xen/config/index.ts';
 import { until } from '../../src/xen/wait.ts';
@@ -91,6 +97,37 @@ export const xenScenarios: readonly Scenario[] = [
       false,
     );
   }),
+  guest(
+    'memory, weight and pauses of a guest change, within its limits',
+    async ({ host, change, config }) => {
+      await change.run(xlCreate({ config, uuid, initially: 'paused' }));
+      const domain = async () => (await host.run(xlList())).find(({ name }) => name === 'contract1');
+      const id = (await domain())?.id ?? -1;
+      const given = async () => (await host.run(xlResources())).find(({ domid }) => domid === id);
+      const before = await given();
+      assert.deepEqual(
+        [before?.memoryKiB, before?.maxMemoryKiB, before?.vcpus, before?.maxVcpus],
+        [131_072, 131_072, 1, 1],
+      );
+      await change.run(xlMemSet({ id, kib: 65_536 }));
+      assert.equal((await given())?.memoryKiB, 65_536);
+      await fails(change.run(xlMemSet({ id, kib: 262_144 })), 'unknown');
+      await change.run(xlMemSet({ id, kib: 131_072 }));
+      await fails(change.run(xlVcpuSet({ id, vcpus: 2 })), 'unknown');
+      await change.run(xlVcpuSet({ id, vcpus: 1 }));
+      await change.run(xlWeight({ id, scheduler: before?.scheduler ?? 'credit2', weight: 512 }));
+      assert.equal((await given())?.weight, 512);
+      assert.deepEqual({ ...(await given()), weight: 256 }, before);
+      // `xl create -p` counts as one pause.
+      await change.run(xlPause({ id }));
+      await change.run(xlUnpause({ id }));
+      assert.equal((await domain())?.flags[2], 'p');
+      await change.run(xlUnpause({ id }));
+      assert.notEqual((await domain())?.flags[2], 'p');
+      await change.run(xlPause({ id: 32_000 }));
+      await change.run(xlUnpause({ id: 32_000 }));
+    },
+  ),
   guest('a domain that is not there cannot be destroyed or shut down', async ({ change }) => {
     await fails(change.run(xlDestroy({ id: 32_000 })), 'not-found');
     await fails(change.run(xlShutdown({ id: 32_000, timeoutMs: 10_000 })), 'not-found');

@@ -7,7 +7,7 @@ import { type Does, must } from './act.ts';
 export interface DomainAdmin {
   startDomain(
     make: Pick<Domain, 'name'> &
-      Partial<Pick<Domain, 'uuid' | 'memoryMiB' | 'vcpus' | 'state' | 'built' | 'disks'>>,
+      Partial<Pick<Domain, 'uuid' | 'memoryMiB' | 'vcpus' | 'state' | 'built' | 'disks' | 'most'>>,
   ): Domain;
   destroyDomain(name: string): void;
   setDomain(name: string, state: Domain['state']): void;

@@ -10,7 +10,8 @@ import { pvStarts } from '../../lvm/pv-commands.ts';
 import type { LogicalVolume as RealVolume, PvSegment } from '../../lvm/objects.ts';
 import { lvs, pvs, pvSegments, vgs } from '../../lvm/report-commands.ts';
 import { spreadAmong, spreadType } from '../../lvm/spread.ts';
-import { xlInfo, xlList } from '../../xen/commands.ts';
+import { xlInfo, xlList, xlResources } from '../../xen/commands.ts';
+import type { GivenResources } from '../../xen/schema.ts';
 import { luksOffset } from '../tools/crypt/luks.ts';
 import type {
   CryptMapping,
@@ -130,6 +131,16 @@ function runsOf(segments: readonly PvSegment[], lvUuid: string): readonly Extent
     .map(({ pvUuid, start, extents }) => ({ pv: pvUuid, start, count: extents }));
 }
 
+/** None if that listing fails, as it does if a single guest fails (4.17). */
+async function resourcesOf(real: ReadHost): Promise<readonly GivenResources[]> {
+  try {
+    return await real.run(xlResources());
+  } catch (error) {
+    if (error instanceof CommandError || error instanceof ParseError) return [];
+    throw error;
+  }
+}
+
 export async function xenOf(
   real: ReadHost,
 ): Promise<{ readonly domains: readonly Domain[]; readonly freeMiB: number } | undefined> {
@@ -138,19 +149,24 @@ export async function xenOf(
     info: await real.run(xlInfo()),
   }));
   if (listed === undefined) return undefined;
+  const given = listed.rows.length > 1 ? await resourcesOf(real) : [];
   const domains: Domain[] = [];
   for (const { id, name = '', uuid, memoryMiB, vcpus, flags } of listed.rows) {
     if (id === 0) continue;
     const disks = await disksOf(real, id);
+    const its = given.find(({ domid }) => domid === id);
     domains.push({
       domid: id,
       name,
       uuid,
-      memoryMiB,
-      vcpus,
+      memoryMiB: (its?.memoryKiB ?? 0) / 1024 || memoryMiB,
+      vcpus: its?.vcpus ?? vcpus,
       state: stateOf(flags),
       disks,
       built: name === '' ? 'half-built' : 'whole',
+      most: { memoryMiB: (its?.maxMemoryKiB ?? 0) / 1024 || memoryMiB, vcpus: its?.maxVcpus ?? vcpus },
+      weight: its?.weight ?? 256,
+      pauses: 0,
     });
   }
   return { domains, freeMiB: listed.info.freeMemoryMiB };

@@ -275,8 +275,13 @@ export interface Domain {
   readonly domid: number;
   readonly name: string;
   readonly uuid: string;
-  readonly memoryMiB: number;
-  readonly vcpus: number;
+  memoryMiB: number;
+  vcpus: number;
+  /** What it can get while it runs. */
+  readonly most: { readonly memoryMiB: number; readonly vcpus: number };
+  weight: number;
+  /** xl counts pauses: each unpause ends one. */
+  pauses: number;
   state: 'running' | 'blocked' | 'paused' | 'shutdown' | 'crashed' | 'dying';
   readonly disks: readonly DomainDisk[];
   /** `half-built`: xl has no configuration of it. */

@@ -72,9 +72,9 @@ function told(world: World, rewrite: Rewrite): string {
           `drbd ${name}/${volume} minor=${minor} ${disk} on ${lower ?? 'nothing'} ${size} ${replication === 'VerifyS' ? '' : (replication ?? '')}${paused === true ? ' paused' : ''}`,
       ),
     ]),
-    ...world.domains.map(({ name, uuid, state, memoryMiB, disks }) => {
+    ...world.domains.map(({ name, uuid, state, memoryMiB, vcpus, weight, disks }) => {
       const paths = disks.map(({ vdev, path }) => `${vdev}=${path}`).join(',');
-      return `domain ${name} ${uuid} ${state === 'blocked' ? 'running' : state} ${memoryMiB}MiB ${paths}`;
+      return `domain ${name} ${uuid} ${state === 'blocked' ? 'running' : state} ${memoryMiB}MiB ${vcpus}vcpus weight=${weight} ${paths}`;
     }),
     ...contents(world, world.live, 'now', rewrite),
     ...contents(world, world.durable, 'durable', rewrite),

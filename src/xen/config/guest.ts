@@ -1,4 +1,5 @@
 import { UsageError } from '../../core/errors.ts';
+import { present } from '../../core/present.ts';
 import { type Disk, parseDisk } from './disk.ts';
 import type { ConfigValue, ParsedConfig } from './parse.ts';
 import { parseVif, type Vif } from './vif.ts';
@@ -12,6 +13,12 @@ export interface GuestConfig {
   readonly type: 'pv' | 'pvh' | 'hvm';
   readonly memoryMiB: number;
   readonly vcpus: number;
+  /** `maxmem`; missing: `memoryMiB`. */
+  readonly maxMemoryMiB?: number;
+  /** `maxvcpus`; missing: `vcpus`. */
+  readonly maxVcpus?: number;
+  /** `cpu_weight`; missing: 256. */
+  readonly weight?: number;
   /** Files of this host; missing if a bootloader reads them from the guest. */
   readonly kernel?: string;
   readonly ramdisk?: string;
@@ -45,6 +52,11 @@ export function guestConfig(config: ParsedConfig): GuestConfig {
     type: typeOf(read),
     memoryMiB,
     vcpus: read.number('vcpus') ?? 1,
+    ...present({
+      maxMemoryMiB: read.number('maxmem'),
+      maxVcpus: read.number('maxvcpus'),
+      weight: read.number('cpu_weight'),
+    }),
     ...(kernel === undefined ? {} : { kernel }),
     ...(ramdisk === undefined ? {} : { ramdisk }),
     disks: read.list('disk').map((item) => read.item('disk', item, parseDisk)),

@@ -20,7 +20,7 @@ describe('a guest made on the simulated host', { timeout: 120_000 }, () => {
     expect(
       made.map((line) => line.replace(/ [0-9a-zA-Z]{6}(?:-[0-9a-zA-Z]{4}){5}-[0-9a-zA-Z]{6}/, '')),
     ).toEqual([
-      'domain web1 UUID running 256MiB xvda=/dev/vg0/web1-root,xvdb=/dev/vg0/web1-swap',
+      'domain web1 UUID running 256MiB 1vcpus weight=256 xvda=/dev/vg0/web1-root,xvdb=/dev/vg0/web1-swap',
       'lv vg0/web1-root extents=16 tags=MARK.1 auto active',
       'lv vg0/web1-swap extents=4 tags=MARK.2 auto active',
       'now vda "/etc/xen/web1.cfg" file 0644 links=1 305 HASH',

@@ -10,7 +10,13 @@ import {
   xlInfo,
   xlList,
   xlListLong,
+  xlMemSet,
+  xlPause,
+  xlResources,
   xlShutdown,
+  xlUnpause,
+  xlVcpuSet,
+  xlWeight,
 } from '../../../src/xen/commands.ts';
 import { recorded, situations } from './fixture.ts';
 
@@ -30,6 +36,11 @@ describe('what is run', () => {
     [xlCreate({ config, uuid, initially: 'paused' }), ['create', config, '-p', `uuid="${uuid}"`], 'change'],
     [xlDestroy({ id: 7 }), ['destroy', '7'], 'destroy'],
     [xlShutdown({ id: 7, timeoutMs: 5 }), ['shutdown', '-w', '7'], 'change'],
+    [xlMemSet({ id: 7, kib: 65536 }), ['mem-set', '7', '65536k'], 'change'],
+    [xlVcpuSet({ id: 7, vcpus: 2 }), ['vcpu-set', '--ignore-host', '7', '2'], 'change'],
+    [xlWeight({ id: 7, scheduler: 'credit', weight: 9 }), ['sched-credit', '-d', '7', '-w', '9'], 'change'],
+    [xlPause({ id: 7 }), ['pause', '7'], 'change'],
+    [xlUnpause({ id: 7 }), ['unpause', '7'], 'change'],
   ])('%j', (command, argv, access) => {
     expect({ ...command }).toMatchObject({ tool: 'xl', argv, access });
   });
@@ -39,6 +50,32 @@ describe('what is run', () => {
     expect(create).not.toHaveProperty('stop');
     expect(create).not.toHaveProperty('timeoutMs');
   });
+});
+
+describe('xl list -l', () => {
+  const text = recorded('list-long-running').stdout;
+  const parse = (stdout: string) => xlResources().parse({ exitCode: 0, stdout, stderr: '' });
+
+  test('shows what each guest was given, without Domain-0', () => {
+    const domid = xlListLong().parse(recorded('list-long-running')).at(-1);
+    expect(parse(text)).toEqual([
+      {
+        ...{ domid, memoryKiB: 131072, maxMemoryKiB: 131072, vcpus: 1, maxVcpus: 1 },
+        ...{ scheduler: 'credit2', weight: 256 },
+      },
+    ]);
+  });
+
+  test('of another scheduler has no weight', () => {
+    expect(parse(text.replaceAll('credit2', 'null'))[0]).not.toHaveProperty('weight');
+  });
+
+  test.each(['max_vcpus', 'avail_vcpus', 'max_memkb', 'target_memkb', 'b_info'])(
+    'is an error without %s',
+    (key) => {
+      expect(() => parse(text.replaceAll(`"${key}"`, '"other"'))).toThrow();
+    },
+  );
 });
 
 describe('xl list -v', () => {

@@ -51,12 +51,25 @@ export function complaintOf(world: World, guest: GuestConfig, disks: DomainDisk[
 /** What xl create leaves in the hypervisor. Ids are not used again until the next boot. */
 export function addDomain(
   world: World,
-  make: Pick<Domain, 'name' | 'uuid' | 'memoryMiB' | 'vcpus' | 'disks' | 'state'> & {
-    readonly built?: Domain['built'];
-  },
+  make: Pick<Domain, 'name' | 'uuid' | 'memoryMiB' | 'vcpus' | 'disks' | 'state'> &
+    Partial<Pick<Domain, 'built' | 'most' | 'weight'>>,
 ): Domain {
-  const { name, uuid, memoryMiB, vcpus, disks, state, built = 'whole' } = make;
-  const domain: Domain = { domid: world.nextDomid, name, uuid, memoryMiB, vcpus, disks, state, built };
+  const { name, uuid, memoryMiB, vcpus, disks, state, built = 'whole', weight = 256 } = make;
+  const { most = { memoryMiB, vcpus } } = make;
+  const domid = world.nextDomid;
+  const domain: Domain = {
+    domid,
+    name,
+    uuid,
+    memoryMiB,
+    vcpus,
+    disks,
+    state,
+    built,
+    most,
+    weight,
+    pauses: state === 'paused' ? 1 : 0,
+  };
   world.nextDomid += 1;
   world.domains = [...world.domains, domain];
   return domain;

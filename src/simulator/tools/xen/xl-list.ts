@@ -28,6 +28,9 @@ export function xlList(world: World): string {
     state: 'running',
     disks: [],
     built: 'whole',
+    most: { memoryMiB: 1024, vcpus: 2 },
+    weight: 256,
+    pauses: 0,
   };
   return head + [zero, ...world.domains].map(line).join('');
 }
@@ -40,14 +43,23 @@ function line({ domid, name, uuid, memoryMiB, vcpus, state }: Domain): string {
 
 /** `xl list -l`: half-built domains are not in it. */
 export function xlLongList(world: World): string {
-  const zero = { domid: 0, config: { c_info: { type: 'pv', name: 'Domain-0' } } };
+  const zero = {
+    domid: 0,
+    config: { c_info: { type: 'pv', name: 'Domain-0' }, b_info: { max_memkb: 1024 ** 2 } },
+  };
   const guests = world.domains
     .filter(({ built }) => built === 'whole')
-    .map(({ domid, name, uuid, memoryMiB, vcpus, disks }) => ({
+    .map(({ domid, name, uuid, memoryMiB, vcpus, most, weight, disks }) => ({
       domid,
       config: {
         c_info: { type: 'pv', name, uuid },
-        b_info: { max_vcpus: vcpus, max_memkb: memoryMiB * 1024 },
+        b_info: {
+          max_vcpus: most.vcpus,
+          avail_vcpus: Array.from({ length: vcpus }, (_, index) => index),
+          max_memkb: most.memoryMiB * 1024,
+          target_memkb: memoryMiB * 1024,
+          sched_params: { sched: 'credit2', weight, cap: 0 },
+        },
         disks: disks.map(({ path, vdev }) => ({ pdev_path: path, vdev, readwrite: 1 })),
       },
     }));

@@ -1,4 +1,5 @@
 import { UsageError } from '../../../core/errors.ts';
+import { present } from '../../../core/present.ts';
 import { guestConfig, type GuestConfig, parseConfig } from '../../../xen/config/index.ts';
 import { unmodelled } from '../../options.ts';
 import { resolve } from '../../world/resolve.ts';
@@ -26,7 +27,12 @@ function xl(call: ToolCall): ReturnType<ToolModel> {
   if (verb === 'shutdown' && /^-w(?: -w)?$/.test(words.slice(0, -1).join(' ')))
     return shutdown(call, words.at(-1) ?? '');
   if (verb === 'domname') return domname(call, words);
-  if (verb === 'unpause') return unpause(call, words);
+  if (verb === 'pause') return pausing(call, words, 1);
+  if (verb === 'unpause') return pausing(call, words, -1);
+  if (verb === 'mem-set') return memSet(call, words);
+  if (verb === 'vcpu-set' && words[0] === '--ignore-host') return vcpuSet(call, words.slice(1));
+  if (verb === 'sched-credit2' && words[0] === '-d' && words[2] === '-w')
+    return weigh(call, words[1] ?? '', words.slice(3));
   throw unmodelled(call, 'the verb, or an option of it, is new to it');
 }
 
@@ -92,7 +98,11 @@ function create(call: ToolCall, words: readonly string[]): ReturnType<ToolModel>
   const disks: DomainDisk[] = [];
   const complaint = complaintOf(world, guest, disks);
   if (complaint !== undefined) return failed(3, `${said}${complaint}\n${giveUp(world)}`);
-  addDomain(world, { ...guest, uuid, disks, state: paused ? 'paused' : 'blocked' });
+  const { maxMemoryMiB = guest.memoryMiB, maxVcpus = guest.vcpus } = guest;
+  const most = { memoryMiB: maxMemoryMiB, vcpus: maxVcpus };
+  const { weight } = guest;
+  const state = paused ? 'paused' : 'blocked';
+  addDomain(world, { ...guest, uuid, disks, most, state, ...present({ weight }) });
   return ok('', said);
 }
 
@@ -133,11 +143,55 @@ function shutdown(call: ToolCall, id: string): ReturnType<ToolModel> {
   );
 }
 
-function unpause(call: ToolCall, [id = '', ...more]: readonly string[]): ReturnType<ToolModel> {
-  if (more.length > 0) throw unmodelled(call, 'it unpauses one domain');
+/** Counts, as Xen does: a domain that was paused twice is unpaused by the second unpause. */
+function pausing(call: ToolCall, [id = '', ...more]: readonly string[], by: 1 | -1): ReturnType<ToolModel> {
+  if (more.length > 0) throw unmodelled(call, 'it knows one domain');
   const domain = domainOf(call.world, id);
-  if (domain === undefined) return failed(1, `${id} is an invalid domain identifier (rc=-6)`);
-  if (domain.state === 'paused') domain.state = 'blocked';
+  if (domain === undefined && !/^\d+$/.test(id))
+    return failed(1, `${id} is an invalid domain identifier (rc=-6)`);
+  if (domain === undefined) return ok();
+  domain.pauses = Math.max(0, domain.pauses + by);
+  if (domain.pauses > 0 && (domain.state === 'running' || domain.state === 'blocked'))
+    domain.state = 'paused';
+  if (domain.pauses === 0 && domain.state === 'paused') domain.state = 'blocked';
+  return ok();
+}
+
+/** The balloon driver of its guests does at once what it is asked for. */
+function memSet(call: ToolCall, [id = '', size = '', ...more]: readonly string[]): ReturnType<ToolModel> {
+  const kib = /^(?<kib>\d+)k$/.exec(size)?.groups?.kib;
+  if (kib === undefined || more.length > 0) throw unmodelled(call, 'it knows NUMBERk');
+  const domain = domainOf(call.world, id);
+  const memoryMiB = Number(kib) / 1024;
+  const said = `cannot set domid ${id} dynamic max memory to : ${size}`;
+  if (domain === undefined)
+    return failed(
+      1,
+      `libxl: error: libxl_domain.c:416:libxl_domain_info: Domain ${id}:getting domain info: No such process\n${said}`,
+    );
+  if (memoryMiB > domain.most.memoryMiB)
+    return failed(
+      1,
+      `libxl: error: libxl_mem.c:279:libxl_set_memory_target: Domain ${id}:memory_dynamic_max must be less than or equal to memory_static_max\n\n${said}`,
+    );
+  domain.memoryMiB = memoryMiB;
+  return ok();
+}
+
+function vcpuSet(call: ToolCall, [id = '', count = '', ...more]: readonly string[]): ReturnType<ToolModel> {
+  if (!/^\d+$/.test(count) || more.length > 0) throw unmodelled(call, 'it knows a number of one domain');
+  const domain = domainOf(call.world, id);
+  const said = `libxl_set_vcpuonline failed domid=${id} max_vcpus=${count}, rc: -6`;
+  if (domain === undefined || Number(count) > domain.most.vcpus) return failed(1, said);
+  domain.vcpus = Number(count);
+  return ok();
+}
+
+function weigh(call: ToolCall, id: string, [weight = '', ...more]: readonly string[]): ReturnType<ToolModel> {
+  if (!/^\d+$/.test(weight) || more.length > 0) throw unmodelled(call, 'it knows one weight');
+  const domain = domainOf(call.world, id);
+  if (domain === undefined) return failed(1, 'libxl_domain_sched_params_get failed.');
+  domain.weight = Number(weight);
   return ok();
 }
 

@@ -9,6 +9,13 @@ export const xen: RigSpecimens['xen'] = {
     act: { tool: 'xl', words: ['create', config, '!-N'] },
     clear: `${removeVolume}; rm ${config}`,
   },
+  set: {
+    setUp: `${makeGuest} && xl create ${config}`,
+    call: `tx.xen.set({ name: '${guest}', uuid: '${domain}', setting: 'memory', to: 65536 })`,
+    act: { tool: 'xl', words: ['mem-set'] },
+    content: `xl list -l ${guest} | grep -E 'target_memkb'`,
+    clear: `xl destroy ${guest}; ${gone}; for n in $(seq 50); do ${removeVolume} && break; sleep 0.2; done; rm ${config}`,
+  },
   shutdown: {
     setUp: `${makeGuest} && xl create ${config}`,
     call: `tx.xen.shutdown({ name: '${guest}', uuid: '${domain}', config: '${config}', how: 'destroy' })`,

@@ -10,6 +10,29 @@ export const xen: Specimens['xen'] = {
       },
     },
   ],
+  set: [
+    {
+      title: 'memory',
+      stage: (host) => {
+        const { uuid } = runningGuest(host);
+        return (tx) => tx.xen.set({ name: 'web1', uuid, setting: 'memory', to: 64 * 1024 });
+      },
+    },
+    {
+      title: 'paused',
+      stage: (host) => {
+        const { uuid } = runningGuest(host);
+        return (tx) => tx.xen.set({ name: 'web1', uuid, setting: 'paused', to: 1 });
+      },
+    },
+    {
+      title: 'unpaused',
+      stage: (host) => {
+        const { uuid } = runningGuest(host, 'paused');
+        return (tx) => tx.xen.set({ name: 'web1', uuid, setting: 'paused', to: 0 });
+      },
+    },
+  ],
   shutdown: [
     {
       title: 'asked',
