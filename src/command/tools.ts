@@ -42,6 +42,7 @@ export const tools = {
   mkswap: { package: 'util-linux' },
   mount: { package: 'mount' },
   od: { package: 'coreutils' },
+  ln: { package: 'coreutils' },
   mv: { package: 'coreutils' },
   partx: { package: 'util-linux' },
   pvchange: { package: 'lvm2' },

@@ -149,7 +149,11 @@ async function hashOf(host: ReadHost, { tombstone }: Undo): Promise<string> {
   return sha256(await host.readFile(tombstone));
 }
 
-async function linkBack(host: ChangeHost, { path, tombstone }: Undo): Promise<void> {
+/** Gives a removed file its name back; does nothing if it has it. RefusedError if the name was taken. */
+export async function linkBack(
+  host: ChangeHost,
+  { path, tombstone }: Pick<Undo, 'path' | 'tombstone'>,
+): Promise<void> {
   if (sameFile(await host.stat(path), await host.stat(tombstone))) return;
   try {
     await host.link(tombstone, path);

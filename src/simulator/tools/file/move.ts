@@ -3,10 +3,11 @@ import { movedInside, onBtrfs, rootAt } from '../../world/btrfs.ts';
 import { renamePath } from '../../world/files.ts';
 import { readOptions, unmodelled } from '../../options.ts';
 import { resolve } from '../../world/resolve.ts';
+import { addInode, symlink } from '../../world/tree.ts';
 import { failed, ok, type ToolCall, type ToolModel } from '../answer.ts';
 
-/** mv (coreutils 9.1), as a rename within one filesystem that replaces nothing. */
-export const moveTools: Readonly<Record<string, ToolModel>> = { mv };
+/** mv and ln (coreutils 9.1): a rename within one filesystem, and a symbolic link; neither replaces anything. */
+export const moveTools: Readonly<Record<string, ToolModel>> = { ln, mv };
 
 function mv(call: ToolCall): ReturnType<ToolModel> {
   const { world } = call;
@@ -26,5 +27,19 @@ function mv(call: ToolCall): ReturnType<ToolModel> {
     return failed(1, `mv: cannot move '${from}' to '${to}': Read-only file system`);
   movedInside(world, from, to);
   renamePath(world, from, to);
+  return ok();
+}
+
+function ln(call: ToolCall): ReturnType<ToolModel> {
+  const { world, argv } = call;
+  const [first, second, dashes, target = '', path = '', ...more] = argv;
+  if ([first, second, dashes].join(' ') !== '--symbolic --no-target-directory --' || more.length > 0)
+    throw unmodelled(call, 'it makes one symbolic link');
+  if (resolve(world, path, 'keep').found)
+    return failed(1, `ln: failed to create symbolic link '${path}': File exists`);
+  const parent = resolve(world, posix.dirname(path), 'follow');
+  if (!parent.found)
+    return failed(1, `ln: failed to create symbolic link '${path}': No such file or directory`);
+  addInode(parent.tree, parent.ino, posix.basename(path), symlink(target));
   return ok();
 }

@@ -16,6 +16,12 @@ export const file: RigSpecimens['file'] = {
     act: { act: 'link', path: config },
     clear: `rm -f ${config}`,
   },
+  link: {
+    setUp: 'mkdir -p /etc/xen/auto',
+    call: `tx.file.link({ path: '/etc/xen/auto/${guest}.cfg', to: '../${guest}.cfg' })`,
+    act: { tool: 'ln', words: ['--symbolic'] },
+    clear: `rm -f /etc/xen/auto/${guest}.cfg; rmdir --ignore-fail-on-non-empty /etc/xen/auto`,
+  },
   remove: {
     setUp: `echo 'name = "${guest}"' > ${config}`,
     call: `tx.file.remove({ path: '${config}' })`,

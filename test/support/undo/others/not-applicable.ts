@@ -55,7 +55,7 @@ export const notApplicable: Partial<Readonly<Record<FaultName, NotApplicable>>> 
       block: 'image.create loop.attach loop.detach',
       lvm: 'pv.remove thinpool.resize lv.activate lv.deactivate snapshot.merge',
       filesystem: 'repair',
-      file: 'change create remove',
+      file: 'change create link remove',
       mount: 'mount bind unmount',
       crypt: 'header.backup format.detached open close close.deferred resize key.remove reencrypt erase',
       btrfs: 'device.replace send scrub balance',

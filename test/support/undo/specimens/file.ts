@@ -1,6 +1,12 @@
 import type { Specimens } from '../specimens.ts';
 import { noProgram } from './no-program.ts';
 
+/** test/unit/file/link.test.ts has what others do to it. */
+const noContent = {
+  'foreign content': 'a symbolic link has no content that others could write to',
+  'identity reused': 'a symbolic link has no content: another one at its place is told by its inode',
+} as const;
+
 export const file: Specimens['file'] = {
   change: [
     {
@@ -16,6 +22,21 @@ export const file: Specimens['file'] = {
       stage: () => (tx) =>
         tx.file.create({ path: '/etc/xen/web1.cfg', content: 'name = "web1"\n', mode: 0o644 }),
       notApplicable: noProgram,
+    },
+  ],
+  link: [
+    {
+      title: 'created',
+      stage: () => (tx) => tx.file.link({ path: '/etc/xen/auto/web1.cfg', to: '../web1.cfg' }),
+      notApplicable: noContent,
+    },
+    {
+      title: 'removed',
+      stage: (host) => {
+        host.admin.symlink('/etc/xen/auto/web1.cfg', '../web1.cfg');
+        return (tx) => tx.file.link({ path: '/etc/xen/auto/web1.cfg', to: null });
+      },
+      notApplicable: noContent,
     },
   ],
   remove: [

@@ -1,0 +1,108 @@
+import {
+  existsSync,
+  lstatSync,
+  readdirSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { ChangeHost } from '../../../src/command/index.ts';
+import { RefusedError } from '../../../src/core/errors.ts';
+import { link } from '../../../src/file/operations.ts';
+import { mark, scratch, take } from './support.ts';
+
+let dir: string;
+let host: ChangeHost;
+let clean: () => void;
+let path: string;
+
+beforeEach(() => {
+  ({ dir, host, remove: clean } = scratch());
+  path = join(dir, 'web1.cfg');
+});
+
+afterEach(() => clean());
+
+const names = () => readdirSync(dir).filter((name) => name !== '.outputs');
+
+describe('a new link', () => {
+  it('leads to its target, and the undo removes it', async () => {
+    const step = await take(link, { path, to: '../web1.cfg' }, host);
+    await step.run();
+    expect(readlinkSync(path)).toBe('../web1.cfg');
+    expect(names()).toEqual([`.bofh-${mark}`, 'web1.cfg']);
+
+    await step.goBack('without result');
+    expect(names()).toEqual([]);
+  });
+
+  it('has no other name after the commit', async () => {
+    const step = await take(link, { path, to: '../web1.cfg' }, host);
+    await step.run();
+    await step.finish();
+    expect(names()).toEqual(['web1.cfg']);
+    expect(lstatSync(path).nlink).toBe(1);
+  });
+
+  it('that others replaced stays', async () => {
+    const step = await take(link, { path, to: '../web1.cfg' }, host);
+    await step.run();
+    rmSync(path);
+    symlinkSync('theirs', path);
+
+    expect((await step.look()).found).toContain('is another one now and stays');
+    await step.goBack();
+    expect([readlinkSync(path), names()]).toEqual(['theirs', ['web1.cfg']]);
+  });
+
+  it('does not replace one that appeared meanwhile', async () => {
+    const step = await take(link, { path, to: '../web1.cfg' }, host);
+    symlinkSync('theirs', path);
+    await expect(step.run()).rejects.toThrow('exists already');
+    await step.goBack('without result');
+    expect([readlinkSync(path), names()]).toEqual(['theirs', ['web1.cfg']]);
+  });
+});
+
+describe('a removed link', () => {
+  beforeEach(() => symlinkSync('../web1.cfg', path));
+
+  it('is the same inode after the undo', async () => {
+    const before = lstatSync(path).ino;
+    const step = await take(link, { path, to: null }, host);
+    await step.run();
+    expect(existsSync(path)).toBe(false);
+    await step.goBack('without result');
+    expect([readlinkSync(path), lstatSync(path).ino, names()]).toEqual(['../web1.cfg', before, ['web1.cfg']]);
+  });
+
+  it('is gone after the commit', async () => {
+    const step = await take(link, { path, to: null }, host);
+    await step.run();
+    await step.finish();
+    expect(names()).toEqual([]);
+  });
+
+  it('that leads elsewhere meanwhile stays', async () => {
+    const step = await take(link, { path, to: null }, host);
+    rmSync(path);
+    symlinkSync('theirs', path);
+    await expect(step.run()).rejects.toThrow('changed concurrently');
+    await step.goBack('without result');
+    expect([readlinkSync(path), names()]).toEqual(['theirs', ['web1.cfg']]);
+  });
+});
+
+it.each([
+  ['a file at its place', () => writeFileSync(path, 'x'), '../web1.cfg', 'exists already: there is a file'],
+  ['a file instead of the link', () => writeFileSync(path, 'x'), null, 'is not a link but a file'],
+  ['no link to remove', () => undefined, null, 'there is no link'],
+] as const)('%s is refused', async (_, before, to, message) => {
+  before();
+  const error: unknown = await take(link, { path, to }, host).catch((reason: unknown) => reason);
+  expect(error).toBeInstanceOf(RefusedError);
+  expect((error as RefusedError).message).toContain(message);
+});
