@@ -1,4 +1,5 @@
 import { currentBofh, refuseInside, single } from '../bofh.ts';
+import { RefusedError } from '../core/errors.ts';
 import { type StartOptions, startVm } from '../vm/start.ts';
 import * as driver from '../xen/index.ts';
 import { domainOf, type Domu, guestNamed, rowsAfter, type StartedRow, timedRow } from './guests.ts';
@@ -47,6 +48,33 @@ export async function restart(
     await tx.xen.shutdown(ending(domu, domain, options));
     return startVm(tx, { ...options, host: currentBofh().host, config: domu.config, name });
   });
+}
+
+/**
+ * Stops the virtual CPUs of a configured guest, which keeps its memory, in a sequence of its own.
+ * Does nothing if it is paused. Throws RefusedError if it is not running, UsageError if no guest of
+ * that name is configured.
+ *
+ * @returns `changed`: false if it was paused.
+ */
+export async function pause(name: string): Promise<{ readonly changed: boolean }> {
+  return setPaused(name, 1);
+}
+
+/** Lets a paused guest run on, as `pause` stops it. Does nothing if it runs. */
+export async function resume(name: string): Promise<{ readonly changed: boolean }> {
+  return setPaused(name, 0);
+}
+
+async function setPaused(name: string, to: 0 | 1): Promise<{ readonly changed: boolean }> {
+  const domain = await domainOf(await guestNamed(name));
+  if (domain === undefined) throw new RefusedError(`${name} is off`, { remedy: `bofh vm start ${name}` });
+  if (domain.state === (to === 1 ? 'paused' : 'running')) return { changed: false };
+  const { uuid } = domain;
+  await single(`vm ${to === 1 ? 'pause' : 'resume'} ${name}`, (tx) =>
+    tx.xen.set({ name, uuid, setting: 'paused', to }),
+  );
+  return { changed: true };
 }
 
 /**

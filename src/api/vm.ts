@@ -4,20 +4,24 @@ import { type CreatedVm, createVm, planCreate } from '../vm/create.ts';
 import { type RemovePlan, removeVm, planRemove } from '../vm/remove.ts';
 import { type MovedVm, moveVm, planMove } from '../vm/move.ts';
 import { membersOfGuest } from '../vm/replicas.ts';
+import { planSet, type SetPlan, setVm } from '../vm/set.ts';
 import {
   checkCreate,
   checkRemove,
   checkMove,
+  checkSet,
   type CreateRequest,
   type RemoveRequest,
   type MoveRequest,
+  type SetRequest,
 } from '../vm/request.ts';
 
-export { list, restart, show, start, stop } from './xen.ts';
+export { list, pause, restart, resume, show, start, stop } from './xen.ts';
 export type { CreatedVm } from '../vm/create.ts';
 export type { RemovePlan } from '../vm/remove.ts';
 export type { MovedVm } from '../vm/move.ts';
-export type { CreateRequest, RemoveRequest, MoveRequest } from '../vm/request.ts';
+export type { SetRow } from '../vm/set.ts';
+export type { CreateRequest, RemoveRequest, MoveRequest, SetRequest } from '../vm/request.ts';
 
 /**
  * Creates a guest in a sequence of its own. Impossible requests are refused before anything
@@ -58,4 +62,24 @@ export async function move(request: MoveRequest): Promise<MovedVm> {
   const asked = checkMove(request);
   const plan = await planMove({ members: await ownAnd(engine, asked.to), site, request: asked });
   return single(`vm move ${plan.name}`, (tx) => moveVm(tx, engine, plan));
+}
+
+/**
+ * Changes the configuration of a guest and, where Xen can, the running guest, in a sequence of its
+ * own: both or neither. Comments and order of the file stay. `rows` says when each setting takes
+ * effect.
+ *
+ * @returns `changed`: false if all is as asked; a row may still wait for the next start.
+ */
+export async function set(
+  name: string,
+  settings: SetRequest,
+): Promise<Pick<SetPlan, 'name' | 'config' | 'rows'> & { readonly changed: boolean }> {
+  refuseInside('vm.set', 'recipe');
+  const { host, site } = currentBofh();
+  const plan = await planSet({ host, site, name, settings: checkSet(settings) });
+  const { config, rows, file, links, live } = plan;
+  const changed = file !== undefined || links.length > 0 || live.length > 0;
+  if (changed) await single(`vm set ${name}`, (tx) => setVm(tx, plan));
+  return { name, config, rows, changed };
 }

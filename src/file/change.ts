@@ -21,7 +21,9 @@ import { unlink } from './unlink.ts';
 const args = z.strictObject({
   path: absolutePath,
   /** All that the file contains afterwards. */
-  content: z.union([z.string(), z.instanceof(Uint8Array)]),
+  content: z.string(),
+  /** `latin1`: each character of `content` is a byte, for files that are not UTF-8 (default: utf8). */
+  encoding: z.exactOptional(z.enum(['utf8', 'latin1'])),
   /** Refused if the content differs from what the caller has seen. */
   sha256: z.exactOptional(sha256Hex),
 });
@@ -53,11 +55,11 @@ export const change = operation({
   args,
   undo,
   // A config file may contain a password, and the journal outlives the file.
-  journalled: ({ content, ...rest }) => ({ ...rest, bytes: Buffer.byteLength(content) }),
+  journalled: ({ content, ...rest }) => ({ ...rest, bytes: bytesOf({ content, ...rest }).length }),
   result: z.null(),
   lives: 'disk',
   restores: 'state',
-  prepare: async ({ args: { path, content, sha256: expected }, mark, host }): Promise<Undo> => {
+  prepare: async ({ args: { path, sha256: expected, ...rest }, mark, host }): Promise<Undo> => {
     const stat = await checkRemovable(host, path);
     if (stat.links > 1)
       throw new RefusedError(`${path} has another name, which would keep the old content`, {
@@ -72,12 +74,12 @@ export const change = operation({
           code: 'exists',
           remedy: 'see what it is, and move it away',
         });
-    return { path, ...names, before, after: sha256(content), inode: stat.inode, ...birthOf(stat) };
+    return { path, ...names, before, after: sha256(bytesOf(rest)), inode: stat.inode, ...birthOf(stat) };
   },
   claims: ({ undo: { path } }) => ({ changes: [`file:${path}`] }),
-  run: async ({ args: { content }, undo: of, host }) => {
+  run: async ({ args: asked, undo: of, host }) => {
     await expectOld(host, of, of.path);
-    await writeLike(host, { like: of.path, path: of.private, content: Buffer.from(content) });
+    await writeLike(host, { like: of.path, path: of.private, content: bytesOf(asked) });
     await host.link(of.path, of.back);
     await expectOld(host, of, of.back);
     await expectOld(host, of, of.path);
@@ -120,6 +122,10 @@ export const change = operation({
     clear: [...(way === 'back' ? [['mv', back, path]] : [['rm', back]]), ['rm', '--force', own]],
   }),
 });
+
+function bytesOf({ content, encoding }: Pick<z.output<typeof args>, 'content' | 'encoding'>): Buffer {
+  return Buffer.from(content, encoding ?? 'utf8');
+}
 
 interface Survey {
   readonly own: FileStat | undefined;

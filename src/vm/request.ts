@@ -52,6 +52,24 @@ const moveSchema = z.strictObject({
   timeoutMs: z.exactOptional(z.number().check(z.int(), z.positive())),
 });
 
+/** `cpus` of xl.cfg(5): `0-3,^1`, `node:0`, `all`. */
+const cpuList = /^(?:all|(?:\^?(?:nodes?:)?\d+(?:-\d+)?)(?:,\^?(?:nodes?:)?\d+(?:-\d+)?)*)$/;
+const cpuCount = z.number().check(z.int(), z.minimum(1), z.maximum(512));
+
+const setSchema = z.strictObject({
+  /** Sizes are bytes, or text: `1g`. A running guest gets at most its `maxmem`. */
+  memory: z.exactOptional(size),
+  maxmem: z.exactOptional(size),
+  vcpus: z.exactOptional(cpuCount),
+  maxvcpus: z.exactOptional(cpuCount),
+  /** The processors that its virtual CPUs may use, as in xl.cfg(5): `2-3`. */
+  cpus: z.exactOptional(z.string().check(z.regex(cpuList, 'must be all, or numbers such as 0-3,^1'))),
+  /** Its share of the processors (default of Xen: 256). */
+  cpuWeight: z.exactOptional(z.number().check(z.int(), z.minimum(1), z.maximum(65_535))),
+  /** xendomains starts it at boot: its configuration is linked in /etc/xen/auto. */
+  autostart: z.exactOptional(z.boolean()),
+});
+
 /** The settings of a new guest. */
 export type CreateRequest = z.input<typeof createSchema>;
 
@@ -63,6 +81,15 @@ export type MoveRequest = z.input<typeof moveSchema>;
 
 /** The same, checked. */
 export type CheckedMove = z.output<typeof moveSchema>;
+
+/** The new settings of a guest; a missing one stays as it is. */
+export type SetRequest = z.input<typeof setSchema>;
+
+/** The same, checked, with sizes in MiB. */
+export type CheckedSet = Omit<z.output<typeof setSchema>, 'memory' | 'maxmem'> & {
+  readonly memory?: number;
+  readonly maxmem?: number;
+};
 
 /** The same with every size in bytes. */
 export type CheckedCreate = Omit<z.output<typeof createSchema>, 'size' | 'swap' | 'memory'> & {
@@ -99,4 +126,22 @@ export function checkRemove(request: unknown): z.output<typeof removeSchema> {
 /** The settings of a move to another host. */
 export function checkMove(request: unknown): CheckedMove {
   return parsed('vm.move', moveSchema, request);
+}
+
+/** New settings of a guest. */
+export function checkSet(request: unknown): CheckedSet {
+  const { memory, maxmem, ...rest } = parsed('vm.set', setSchema, request);
+  const checked = {
+    ...rest,
+    ...(memory === undefined ? {} : { memory: mebibytesOf('memory', memory) }),
+    ...(maxmem === undefined ? {} : { maxmem: mebibytesOf('maxmem', maxmem) }),
+  };
+  if (Object.keys(checked).length > 0) return checked;
+  throw new UsageError('vm.set: no setting was given', { remedy: 'bofh vm set --help' });
+}
+
+function mebibytesOf(key: string, value: string | number): number {
+  const mebibytes = sizeOf(key, value) / 1024 ** 2;
+  if (Number.isInteger(mebibytes) && mebibytes >= 16) return mebibytes;
+  throw new UsageError(`${key} ${value}: must be whole MiB, 16 MiB at least`);
 }

@@ -10,5 +10,8 @@ export {
   isRunning,
   readGuestConfig,
 } from './guests.ts';
-export { memoryRefusal } from './memory.ts';
+export { memoryRefusal, refuseMissingMemory } from './memory.ts';
+export type { GuestSetting } from './operations/set.ts';
+export { givenTo } from './resources.ts';
+export type { GivenResources } from './schema.ts';
 export { remedyFor, type StartRow, startAllPlan } from './start-all.ts';

@@ -135,6 +135,8 @@ const usualWords: readonly (readonly [RegExp, readonly string[]])[] = [
   [/^fsck$/, ['check']],
   [/^(?:shutdown|halt|poweroff)$/, ['stop']],
   [/^reboot$/, ['restart']],
+  [/^suspend$/, ['pause']],
+  [/^unpause$/, ['resume']],
 ];
 
 /**

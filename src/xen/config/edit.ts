@@ -20,7 +20,7 @@ interface Replacement {
  * its quotes; one that is missing comes last. If a key is set twice the last one is changed, which
  * is the one that xl reads. Throws UsageError "FILE:LINE: …" for a value that is a list or a sum.
  */
-export function withSettings(config: ConfigFile, to: Readonly<Record<string, string | number>>): Uint8Array {
+export function withSettings(config: ConfigFile, to: Readonly<Record<string, string | number>>): Buffer {
   const tokens = lex(config);
   const added: string[] = [];
   const replaced = Object.entries(to).flatMap(([key, value]): readonly Replacement[] => {
@@ -49,7 +49,7 @@ export function withItems(
   config: ConfigFile,
   key: string,
   change: (item: string) => { readonly from: string; readonly to: string } | undefined,
-): Uint8Array {
+): Buffer {
   const items = itemsOf(lex(config), key);
   const replaced = items.flatMap((token): readonly Replacement[] => {
     const wanted = change(token.text);
@@ -88,7 +88,7 @@ function itemsOf(tokens: readonly Token[], key: string): readonly Token[] {
   });
 }
 
-function replace({ text }: ConfigFile, replacements: readonly Replacement[]): Uint8Array {
+function replace({ text }: ConfigFile, replacements: readonly Replacement[]): Buffer {
   let source = Buffer.from(text).toString('latin1');
   for (const { from, to, by } of replacements.toSorted((a, b) => b.from - a.from))
     source = source.slice(0, from) + by + source.slice(to);

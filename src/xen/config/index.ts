@@ -1,4 +1,5 @@
 export * from './disk.ts';
+export * from './edit.ts';
 export * from './guest.ts';
 export * from './parse.ts';
 export * from './vif.ts';

@@ -142,6 +142,9 @@ describe('reads and changes', () => {
     ['xen start-all', true],
     ['xen start-all --alone', true],
     ['vm create x --source tar:a --size 1g', true],
+    ['vm set x memory=1g cpus=0-1', true],
+    ['vm pause x', true],
+    ['vm resume x', true],
     ['vm remove x', true],
     ['vm remove x --keep-replicas', true],
     ['vm remove x --on a,b --force-off', true],
@@ -215,6 +218,7 @@ describe('a command of another tool', () => {
     ['lvm grow vg0/a', 'resize', 'lvm resize'],
     ['vm shutdown web1', 'stop', 'vm stop'],
     ['vm reboot web1', 'restart', 'vm restart'],
+    ['vm unpause web1', 'resume', 'vm resume'],
   ])('%s is refused with the one that bofh has: %s', async (line, word, at) => {
     await expect(parsed(...line.split(' '))).rejects.toMatchObject({
       message: containing(`did you mean ${word}?`),

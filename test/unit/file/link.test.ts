@@ -96,11 +96,13 @@ describe('a removed link', () => {
   });
 });
 
-it.each([
+const rows: readonly (readonly [string, () => void, string | null, string])[] = [
   ['a file at its place', () => writeFileSync(path, 'x'), '../web1.cfg', 'exists already: there is a file'],
   ['a file instead of the link', () => writeFileSync(path, 'x'), null, 'is not a link but a file'],
   ['no link to remove', () => undefined, null, 'there is no link'],
-] as const)('%s is refused', async (_, before, to, message) => {
+];
+
+it.each(rows)('%s is refused', async (_, before, to, message) => {
   before();
   const error: unknown = await take(link, { path, to }, host).catch((reason: unknown) => reason);
   expect(error).toBeInstanceOf(RefusedError);

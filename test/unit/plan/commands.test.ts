@@ -277,6 +277,32 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
     { line: 'vm stop web1 --force-off', on: () => withGuest(true) },
   ],
   'vm restart': [{ line: 'vm restart web1', on: () => withGuest(true) }],
+  'vm set': [
+    {
+      line: 'vm set web1 memory=64m cpu-weight=512 autostart=yes',
+      on: () => withGuest(true),
+    },
+    { line: 'vm set web1 memory=1g', on: () => withGuest(false) },
+    {
+      line: 'vm set web1 autostart=no',
+      on: async () => {
+        const host = await withGuest(false);
+        host.admin.symlink('/etc/xen/auto/web1.cfg', '../web1.cfg');
+        return host;
+      },
+    },
+  ],
+  'vm pause': [{ line: 'vm pause web1', on: () => withGuest(true) }],
+  'vm resume': [
+    {
+      line: 'vm resume web1',
+      on: async () => {
+        const host = await withGuest(true);
+        host.admin.setDomain('web1', 'paused');
+        return host;
+      },
+    },
+  ],
   'xen stop-all': [{ line: 'xen stop-all', on: () => withGuest(true) }],
   'xen start-all': [
     { line: 'xen start-all', on: () => withGuest(false) },

@@ -51,6 +51,29 @@ export const vmMove = z.strictObject({
   domid: z.nullable(count),
 });
 
+const plain = z.union([text, count, z.boolean()]);
+
+/** `bofh vm set NAME KEY=VALUE…` */
+export const vmSet = z.strictObject({
+  name: text,
+  config: text,
+  /** false: the host had all of it; a setting may still wait for the next start. */
+  changed: z.boolean(),
+  /** Settings that were changed, or have yet to take effect. */
+  settings: z.array(
+    z.strictObject({
+      setting: text,
+      /** In the configuration until now, memory in MiB; null: it was not set there. */
+      from: z.nullable(plain),
+      to: plain,
+      effective: z.enum(['now', 'next start']),
+      /** Why a running guest does not have it now. */
+      why: z.exactOptional(text),
+    }),
+  ),
+});
+
+export type VmSet = z.infer<typeof vmSet>;
 export type VmMove = z.infer<typeof vmMove>;
 export type VmCreate = z.infer<typeof vmCreate>;
 export type VmRemove = z.infer<typeof vmRemove>;

@@ -22,6 +22,9 @@ export const xenStart = z.strictObject({ name: text, domid: count });
 /** `bofh vm stop NAME`; `changed`: false if it was off. */
 export const vmStop = z.strictObject({ name: text, changed: z.boolean() });
 
+/** `bofh vm pause NAME`, `bofh vm resume NAME`; `changed`: false if it was so. */
+export const vmPause = z.strictObject({ name: text, changed: z.boolean() });
+
 /** `bofh vm show NAME` */
 export const vmShow = z.strictObject({
   name: text,
@@ -59,6 +62,7 @@ export const xenStartAll = z.array(
 );
 
 export type XenList = z.infer<typeof xenList>;
+export type VmPause = z.infer<typeof vmPause>;
 export type VmStop = z.infer<typeof vmStop>;
 export type VmShow = z.infer<typeof vmShow>;
 export type XenStart = z.infer<typeof xenStart>;

@@ -12,6 +12,12 @@ export const vm: Noun = {
     start: ['start a configured guest', under('vm', () => import('../xen/start.ts'))],
     stop: ['shut down a running guest', () => import('./stop.ts')],
     restart: ['shut down a guest and start it again', () => import('./restart.ts')],
+    pause: ['stop the processors of a running guest', () => import('./pause.ts')],
+    resume: ['let a paused guest run on', () => import('./resume.ts')],
+    set: [
+      'change memory, CPUs and the start at boot: the configuration and the running guest',
+      () => import('./set.ts'),
+    ],
     create: ['create a guest, completely or not at all', () => import('./create.ts')],
     remove: [
       'remove a guest: its configuration and its disks, including disks replicated to a peer',

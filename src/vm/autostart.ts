@@ -1,0 +1,42 @@
+import { posix } from 'node:path';
+import { follow, type ReadHost } from '../command/index.ts';
+import { CommandError, RefusedError } from '../core/errors.ts';
+
+/** xendomains starts at boot what is here (XENDOMAINS_AUTO of /etc/default/xendomains). */
+const directory = '/etc/xen/auto';
+
+/** The symbolic links by which xendomains starts the guest of a config file at boot. */
+export async function autostartLinks(host: ReadHost, config: string): Promise<readonly string[]> {
+  const found: string[] = [];
+  for (const name of (await namesIn(host)) ?? []) {
+    const path = posix.join(directory, name);
+    if ((await host.stat(path))?.kind === 'symlink' && (await follow(host, path)).path === config)
+      found.push(path);
+  }
+  return found;
+}
+
+/** The path of a guest's new link. RefusedError if it cannot be made. */
+export async function autostartPath(host: ReadHost, name: string): Promise<string> {
+  const path = posix.join(directory, `${name}.cfg`);
+  if ((await namesIn(host)) === undefined)
+    throw new RefusedError(`there is no directory ${directory}: xendomains starts no guest at boot`, {
+      code: 'not-found',
+      remedy: `apt-get install xen-utils-common; mkdir ${directory}`,
+    });
+  const there = await host.stat(path);
+  if (there === undefined) return path;
+  throw new RefusedError(`${path} exists already, and is no link to the configuration of ${name}`, {
+    code: 'exists',
+    remedy: `see what it is: ls -l ${path}`,
+  });
+}
+
+async function namesIn(host: ReadHost): Promise<readonly string[] | undefined> {
+  try {
+    return await host.readDir(directory);
+  } catch (error) {
+    if (error instanceof CommandError && error.reason === 'not-found') return undefined;
+    throw error;
+  }
+}
