@@ -1,3 +1,4 @@
+import { until } from '../blockdevice/index.ts';
 import { currentBofh, refuseInside, single } from '../bofh.ts';
 import { RefusedError } from '../core/errors.ts';
 import { type StartOptions, startVm } from '../vm/start.ts';
@@ -64,6 +65,33 @@ export async function pause(name: string): Promise<{ readonly changed: boolean }
 /** Lets a paused guest run on, as `pause` stops it. Does nothing if it runs. */
 export async function resume(name: string): Promise<{ readonly changed: boolean }> {
   return setPaused(name, 0);
+}
+
+/** What `wait` waits for. `stopped`: the domain is gone, so its disks are free soon. */
+export interface WaitOptions {
+  readonly for: 'running' | 'stopped';
+  /** How long to wait, in milliseconds (default: 300000). */
+  readonly timeoutMs?: number;
+}
+
+/**
+ * Waits until a configured guest runs, or until it has no domain. Throws RefusedError with the code
+ * `timeout` if it has not come so far in time, UsageError if no guest of that name is configured.
+ */
+export async function wait(name: string, options: WaitOptions): Promise<{ readonly domid?: number }> {
+  const { for: wanted, timeoutMs = 300_000 } = options;
+  const domu = await guestNamed(name);
+  let domain: driver.Domain | undefined;
+  const check = async (): Promise<boolean> => {
+    domain = await domainOf(domu);
+    return wanted === 'stopped' ? domain === undefined : domain?.state === 'running';
+  };
+  if (await until({ check, limitMs: timeoutMs })) return domain === undefined ? {} : { domid: domain.id };
+  const state = domain === undefined ? 'off' : driver.describe(domain);
+  throw new RefusedError(`${name} is not ${wanted} after ${timeoutMs / 1000} s: it is ${state}`, {
+    code: 'timeout',
+    remedy: `bofh vm show ${name}; or wait longer: --time`,
+  });
 }
 
 async function setPaused(name: string, to: 0 | 1): Promise<{ readonly changed: boolean }> {

@@ -16,7 +16,7 @@ import {
   type SetRequest,
 } from '../vm/request.ts';
 
-export { list, pause, restart, resume, show, start, stop } from './xen.ts';
+export { list, pause, restart, resume, show, start, stop, wait } from './xen.ts';
 export type { CreatedVm } from '../vm/create.ts';
 export type { RemovePlan } from '../vm/remove.ts';
 export type { MovedVm } from '../vm/move.ts';

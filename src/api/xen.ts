@@ -3,7 +3,16 @@ import { type StartOptions, startVm } from '../vm/start.ts';
 import * as driver from '../xen/index.ts';
 import { domainOf, guestNamed, heldGuests, rowsAfter, type StartedRow, timedRow } from './guests.ts';
 
-export { pause, restart, resume, stop, stopAll, type StopOptions } from './guest-power.ts';
+export {
+  pause,
+  restart,
+  resume,
+  stop,
+  stopAll,
+  type StopOptions,
+  wait,
+  type WaitOptions,
+} from './guest-power.ts';
 export { allDomus, type Domu, type StartedRow } from './guests.ts';
 
 /** A guest that has a configuration, a domain, or both. */

@@ -1,7 +1,7 @@
 export { bridgeOf } from './bridge.ts';
 export * from './config/index.ts';
 export { guestsWithDisk } from './disk-of.ts';
-export { type Domain, type DomainState, domains, guestDomains, stateWords } from './domains.ts';
+export { describe, type Domain, type DomainState, domains, guestDomains, stateWords } from './domains.ts';
 export {
   allDomus,
   type ConfigProblem,

@@ -144,6 +144,8 @@ describe('reads and changes', () => {
     ['vm create x --source tar:a --size 1g', true],
     ['vm set x memory=1g cpus=0-1', true],
     ['vm pause x', true],
+    ['vm wait x --for stopped', false],
+    ['vm console x', false],
     ['vm resume x', true],
     ['vm remove x', true],
     ['vm remove x --keep-replicas', true],

@@ -186,3 +186,38 @@ describe('vm pause and vm resume', () => {
     expect(((await rejectionOf(typed('vm resume web1'))) as RefusedError).remedy).toMatch(/xl destroy \d+/);
   });
 });
+
+describe('vm wait', () => {
+  test('answers at once if the guest is there, and waits until it is', async () => {
+    await running();
+    const domid = guest()?.domid;
+    expect((await typed('vm wait web1 --for running')).answer).toEqual({ name: 'web1', domid });
+
+    const waiting = typed('vm wait web1 --for stopped');
+    setTimeout(() => host.admin.destroyDomain('web1'), 50);
+
+    expect((await waiting).answer).toEqual({ name: 'web1', domid: null });
+  });
+
+  test('ends when its time is over, and says how the guest is', async () => {
+    await running();
+    await typed('vm pause web1');
+    const error = await rejectionOf(typed('vm wait web1 --for running --time 1s'));
+
+    expect(error).toBeInstanceOf(RefusedError);
+    expect((error as RefusedError).message).toMatch(
+      /^web1 is not running after 1 s: it is domain \d+, paused$/,
+    );
+  });
+});
+
+describe('vm console', () => {
+  test.each([
+    ['there is no terminal', {}, [], /needs a terminal, and here is none/],
+    ['the guest is off', {}, ['a terminal'], /web1 is off/],
+    ['it is on another host', { host: 'host2' }, ['a terminal'], /needs a terminal on the host/],
+  ])('is refused if %s', async (_, options, answered, message) => {
+    const { runtime } = testRuntime(simulatedBofh({ host }), options, answered);
+    expect(((await rejectionOf(runVerb(runtime, 'vm console web1'))) as Error).message).toMatch(message);
+  });
+});

@@ -25,6 +25,9 @@ export const vmStop = z.strictObject({ name: text, changed: z.boolean() });
 /** `bofh vm pause NAME`, `bofh vm resume NAME`; `changed`: false if it was so. */
 export const vmPause = z.strictObject({ name: text, changed: z.boolean() });
 
+/** `bofh vm wait NAME`; `domid` null: it is off. */
+export const vmWait = z.strictObject({ name: text, domid: z.nullable(count) });
+
 /** `bofh vm show NAME` */
 export const vmShow = z.strictObject({
   name: text,
@@ -62,6 +65,7 @@ export const xenStartAll = z.array(
 );
 
 export type XenList = z.infer<typeof xenList>;
+export type VmWait = z.infer<typeof vmWait>;
 export type VmPause = z.infer<typeof vmPause>;
 export type VmStop = z.infer<typeof vmStop>;
 export type VmShow = z.infer<typeof vmShow>;

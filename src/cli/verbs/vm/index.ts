@@ -14,6 +14,8 @@ export const vm: Noun = {
     restart: ['shut down a guest and start it again', () => import('./restart.ts')],
     pause: ['stop the processors of a running guest', () => import('./pause.ts')],
     resume: ['let a paused guest run on', () => import('./resume.ts')],
+    wait: ['wait until a guest runs, or is off', () => import('./wait.ts')],
+    console: ['connect this terminal to the console of a guest', () => import('./console.ts')],
     set: [
       'change memory, CPUs and the start at boot: the configuration and the running guest',
       () => import('./set.ts'),

@@ -1,0 +1,30 @@
+import { domainOf, guestNamed } from '../../../api/guests.ts';
+import { withBofh } from '../../../bofh.ts';
+import { RefusedError, UsageError } from '../../../core/errors.ts';
+import { inForeground } from '../../../host/foreground.ts';
+import { openSession } from '../../runtime/session.ts';
+import { verb } from '../../runtime/verb.ts';
+
+/** Leaves the terminal to xl until the administrator types Ctrl-]. */
+export default verb({
+  changes: false,
+  args: { name: '<name>' },
+  examples: ['vm console web1'],
+  run: async (runtime, { name }) => {
+    const { settings, terminal } = runtime;
+    if (settings.host !== undefined)
+      throw new UsageError('the console needs a terminal on the host of the guest', {
+        remedy: `ssh -t ${settings.host} bofh vm console ${name}`,
+      });
+    if (!terminal.interactive || settings.answer === 'json')
+      throw new RefusedError('the console needs a terminal, and here is none', {
+        remedy: `read what it has printed: less /var/log/xen/console/guest-${name}.log`,
+      });
+    const { bofh } = await openSession(runtime, { site: 'used', root: 'not-needed' });
+    const domain = await withBofh(bofh, async () => domainOf(await guestNamed(name)));
+    if (domain === undefined) throw new RefusedError(`${name} is off`, { remedy: `bofh vm start ${name}` });
+    terminal.line(`bofh: the console of ${name}; Ctrl-] leaves it`);
+    await inForeground({ tool: 'xl', argv: ['console', String(domain.id)] });
+    return 0;
+  },
+});
