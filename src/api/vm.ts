@@ -4,15 +4,18 @@ import { type CreatedVm, createVm, planCreate } from '../vm/create.ts';
 import { type RemovePlan, removeVm, planRemove } from '../vm/remove.ts';
 import { type MovedVm, moveVm, planMove } from '../vm/move.ts';
 import { membersOfGuest } from '../vm/replicas.ts';
+import { planRename, type RenamePlan, renameVm } from '../vm/rename.ts';
 import { planSet, type SetPlan, setVm } from '../vm/set.ts';
 import {
   checkCreate,
   checkRemove,
   checkMove,
+  checkRename,
   checkSet,
   type CreateRequest,
   type RemoveRequest,
   type MoveRequest,
+  type RenameOptions,
   type SetRequest,
 } from '../vm/request.ts';
 
@@ -21,7 +24,7 @@ export type { CreatedVm } from '../vm/create.ts';
 export type { RemovePlan } from '../vm/remove.ts';
 export type { MovedVm } from '../vm/move.ts';
 export type { SetRow } from '../vm/set.ts';
-export type { CreateRequest, RemoveRequest, MoveRequest, SetRequest } from '../vm/request.ts';
+export type { CreateRequest, RemoveRequest, MoveRequest, RenameOptions, SetRequest } from '../vm/request.ts';
 
 /**
  * Creates a guest in a sequence of its own. Impossible requests are refused before anything
@@ -82,4 +85,22 @@ export async function set(
   const changed = file !== undefined || links.length > 0 || live.length > 0;
   if (changed) await single(`vm set ${name}`, (tx) => setVm(tx, plan));
   return { name, config, rows, changed };
+}
+
+/**
+ * Renames a guest in a sequence of its own: its configuration and the name of its file, the links
+ * for the start at boot, and the volumes among its disks that are named after it. A running guest
+ * is refused, or with `restart` shut down and started again under its new name.
+ *
+ * @returns `domid`: of the guest that was started again.
+ */
+export async function rename(
+  name: string,
+  to: string,
+  options: RenameOptions = {},
+): Promise<RenamePlan & { readonly domid?: number }> {
+  refuseInside('vm.rename', 'recipe');
+  const { host, site } = currentBofh();
+  const plan = await planRename({ host, site, name, to, how: checkRename(options) });
+  return { ...plan, ...(await single(`vm rename ${name} ${to}`, (tx) => renameVm(tx, host, plan))) };
 }

@@ -10,7 +10,7 @@ export { type MetadataBackup, metadataBackup } from './backup.ts';
 export { removeRecovery } from './manual-recovery.ts';
 export { filledInWords, fillingOf, fullLimit, isThinPool, refuseFullPool } from './filling.ts';
 export { hasLimitedRoom, namingFull, refuseFullBeneath } from './full-beneath.ts';
-export { checkLvName, checkVgName } from './names.ts';
+export { checkLvName, checkVgName, dmName } from './names.ts';
 export { alreadyIn } from './operations/activation.ts';
 export { alreadyMoved } from './operations/planned-move.ts';
 export { alreadySized } from './operations/resize-pv.ts';

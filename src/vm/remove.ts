@@ -172,7 +172,7 @@ function inUse({ name, id, state }: Domain): RefusedError {
  * The logical volumes among the guest's disks, active or not. One in the configuration of another
  * guest is refused.
  */
-async function disksOf(
+export async function disksOf(
   host: ReadHost,
   options: {
     readonly guest: GuestConfig;

@@ -82,6 +82,21 @@ export type MoveRequest = z.input<typeof moveSchema>;
 /** The same, checked. */
 export type CheckedMove = z.output<typeof moveSchema>;
 
+const renameSchema = z.strictObject({
+  /** Shut a running guest down, and start it again under its new name; else it is refused. */
+  restart: z._default(z.boolean(), false),
+  /** Timeout for its shutdown (default: 5 minutes). */
+  timeoutMs: z.exactOptional(z.number().check(z.int(), z.positive())),
+  /** Power it off hard if it has not shut down in time. */
+  force: z._default(z.boolean(), false),
+});
+
+/** How a guest is renamed. */
+export type RenameOptions = z.input<typeof renameSchema>;
+
+/** The same, checked. */
+export type CheckedRename = z.output<typeof renameSchema>;
+
 /** The new settings of a guest; a missing one stays as it is. */
 export type SetRequest = z.input<typeof setSchema>;
 
@@ -144,4 +159,9 @@ function mebibytesOf(key: string, value: string | number): number {
   const mebibytes = sizeOf(key, value) / 1024 ** 2;
   if (Number.isInteger(mebibytes) && mebibytes >= 16) return mebibytes;
   throw new UsageError(`${key} ${value}: must be whole MiB, 16 MiB at least`);
+}
+
+/** How a guest is renamed. */
+export function checkRename(request: unknown): CheckedRename {
+  return parsed('vm.rename', renameSchema, request);
 }

@@ -143,6 +143,7 @@ describe('reads and changes', () => {
     ['xen start-all --alone', true],
     ['vm create x --source tar:a --size 1g', true],
     ['vm set x memory=1g cpus=0-1', true],
+    ['vm rename x y --restart --time 1m', true],
     ['vm pause x', true],
     ['vm wait x --for stopped', false],
     ['vm console x', false],

@@ -292,6 +292,17 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
       },
     },
   ],
+  'vm rename': [
+    {
+      line: 'vm rename web1 shop',
+      on: async () => {
+        const host = await withGuest(false);
+        host.admin.symlink('/etc/xen/auto/web1.cfg', '../web1.cfg');
+        return host;
+      },
+    },
+    { line: 'vm rename web1 shop --restart', on: () => withGuest(true) },
+  ],
   'vm pause': [{ line: 'vm pause web1', on: () => withGuest(true) }],
   'vm resume': [
     {

@@ -51,6 +51,20 @@ export const vmMove = z.strictObject({
   domid: z.nullable(count),
 });
 
+/** `bofh vm rename NAME TO` */
+export const vmRename = z.strictObject({
+  name: text,
+  was: text,
+  config: text,
+  volumes: z.array(z.strictObject({ was: text, volume: text })),
+  /** Disks that keep their names. */
+  kept: z.array(text),
+  /** null: it is off. */
+  domid: z.nullable(count),
+});
+
+export type VmRename = z.infer<typeof vmRename>;
+
 const plain = z.union([text, count, z.boolean()]);
 
 /** `bofh vm set NAME KEY=VALUE…` */

@@ -20,6 +20,7 @@ export const vm: Noun = {
       'change memory, CPUs and the start at boot: the configuration and the running guest',
       () => import('./set.ts'),
     ],
+    rename: ['rename a guest with its configuration and disks', () => import('./rename.ts')],
     create: ['create a guest, completely or not at all', () => import('./create.ts')],
     remove: [
       'remove a guest: its configuration and its disks, including disks replicated to a peer',

@@ -1,0 +1,215 @@
+import { posix } from 'node:path';
+import type { ReadHost } from '../command/index.ts';
+import { RefusedError, UsageError } from '../core/errors.ts';
+import { sha256 } from '../file/index.ts';
+import { checkLvName, dmName, type LogicalVolume } from '../lvm/index.ts';
+import type { Tx } from '../operations.ts';
+import type { Site } from '../site.ts';
+import { domains, guestConfigs, parseDisk, remedyFor, withItems, withSettings } from '../xen/index.ts';
+import { autostartLinks } from './autostart.ts';
+import { checkClashes } from './checks.ts';
+import { removableConfig, wordsOf } from './guest-file.ts';
+import { checkGuestName, diskNames } from './names.ts';
+import { disksOf, domainOf, unknown } from './remove.ts';
+import type { CheckedRename } from './request.ts';
+import { startVm } from './start.ts';
+
+/** How a guest will be renamed. */
+export interface RenamePlan {
+  readonly name: string;
+  readonly to: string;
+  /** The domain that is shut down and started again; undefined: the guest is off. */
+  readonly domain: { readonly uuid: string; readonly how: 'shutdown' | 'shutdown or destroy' } | undefined;
+  readonly timeoutMs: number;
+  /** The file is renamed too if it is named after the guest. */
+  readonly config: {
+    readonly from: string;
+    readonly to: string;
+    readonly sha256: string;
+    readonly mode: number;
+    /** One character per byte. */
+    readonly content: string;
+  };
+  readonly volumes: readonly {
+    readonly vg: string;
+    readonly name: string;
+    readonly to: string;
+    readonly uuid: string;
+  }[];
+  /** Disks that keep their names. */
+  readonly kept: readonly string[];
+  /** Links for the start at boot: `to` null removes one. */
+  readonly links: readonly { readonly path: string; readonly to: string | null }[];
+}
+
+/** Makes all checks before anything is done. */
+export async function planRename(options: {
+  readonly host: ReadHost;
+  readonly site: Site;
+  readonly name: string;
+  readonly to: string;
+  readonly how: CheckedRename;
+}): Promise<RenamePlan> {
+  const { host, site, name, to, how } = options;
+  checkGuestName(to);
+  if (to === name) throw new UsageError(`${name} has that name already`);
+  const { guests, problems } = await guestConfigs(host, site.guestConfigDirs);
+  const guest = guests.find((each) => each.name === name);
+  if (guest === undefined) throw await unknown(host, { name, site, problems });
+  await checkClashes({ host, site, name: to, mac: undefined });
+  const [running] = await domains(host, (each) => each.name === name);
+  if (running !== undefined && !how.restart)
+    throw new RefusedError(`${name} runs as domain ${running.id}, and its disks cannot be renamed under it`, {
+      remedy: `bofh vm rename ${name} ${to} --restart; or first: bofh vm stop ${name}`,
+    });
+  if (running !== undefined && running.state !== 'running')
+    throw new RefusedError(`the domain ${name} (id ${running.id}) is ${running.state}`, {
+      remedy: remedyFor(running),
+    });
+  const ends = domainOf(running, { guest, running: 'shutdown' }) ?? undefined;
+  const domain =
+    ends === undefined
+      ? undefined
+      : { uuid: ends.uuid, how: how.force ? ('shutdown or destroy' as const) : ('shutdown' as const) };
+  const { found } = await disksOf(host, { guest, guests, problems });
+  const volumes = found.flatMap(({ lv, all }) => renamed(lv, all, { name, to, site }));
+  const from = await removableConfig(host, guest.file);
+  const bytes = await host.readFile(from);
+  const stat = await host.stat(from);
+  const path = posix.join(
+    posix.dirname(from),
+    posix.basename(from) === `${name}.cfg` ? `${to}.cfg` : posix.basename(from),
+  );
+  if (path !== from) await checkNewFile(host, { from, path, bytes, owner: [stat?.uid, stat?.gid] });
+  const named = withSettings({ text: bytes, file: from }, { name: to });
+  const content = withItems({ text: named, file: from }, 'disk', (item) => newTarget(item, volumes));
+  const disks = guest.disks.map(({ path: disk }) => disk);
+  const odd = volumes.find((volume) => !pathsOf(volume, volume.name).some((each) => disks.includes(each)));
+  // A link such as /dev/disk/by-id/dm-name-… would lead nowhere afterwards.
+  if (odd !== undefined)
+    throw new RefusedError(`${from} names the volume ${odd.vg}/${odd.name} by another path`, {
+      remedy: `write ${pathsOf(odd, odd.name)[0]} there`,
+    });
+  const renames = new Set(volumes.flatMap((volume) => pathsOf(volume, volume.name)));
+  return {
+    ...{ name, to, domain, timeoutMs: how.timeoutMs ?? 300_000 },
+    config: {
+      ...{ from, to: path, sha256: sha256(bytes), mode: stat?.mode ?? 0o644 },
+      content: content.toString('latin1'),
+    },
+    volumes,
+    kept: guest.disks.filter((disk) => !renames.has(disk.path ?? '')).map(wordsOf),
+    links: path === from ? [] : await newLinks(host, { name, to, from, path }),
+  };
+}
+
+/** The recipe: its undo starts the guest again under its old name. */
+export async function renameVm(
+  tx: Tx,
+  host: ReadHost,
+  plan: RenamePlan,
+): Promise<{ readonly domid?: number }> {
+  const { name, to, domain, timeoutMs, config, volumes, links } = plan;
+  if (domain !== undefined) await tx.xen.shutdown({ name, ...domain, config: config.from, timeoutMs });
+  for (const volume of volumes) await tx.lvm.renameLv(volume);
+  const { content, mode, sha256: seen } = config;
+  if (config.to === config.from)
+    await tx.file.change({ path: config.from, content, encoding: 'latin1', sha256: seen });
+  else {
+    const text = Buffer.from(content, 'latin1').toString('utf8');
+    await tx.file.create({ path: config.to, content: text, mode });
+    await tx.file.remove({ path: config.from, sha256: seen });
+  }
+  for (const link of links) await tx.file.link(link);
+  return domain === undefined ? {} : await startVm(tx, { host, config: config.to, name: to });
+}
+
+/** A volume that is named after the guest, by the names that `vm create` gives, or as NAME-…. */
+function renamed(
+  { vg, name: lv, uuid }: LogicalVolume,
+  all: readonly LogicalVolume[],
+  { name, to, site }: { readonly name: string; readonly to: string; readonly site: Site },
+): RenamePlan['volumes'] {
+  const [old, fresh] = [diskNames(site, name), diskNames(site, to)];
+  const rest = lv.startsWith(name) ? lv.slice(name.length) : undefined;
+  const ends = rest === '' || /^[-_.+]/.test(rest ?? 'x');
+  const wanted =
+    lv === old.root ? fresh.root : lv === old.swap ? fresh.swap : ends ? to + (rest ?? '') : undefined;
+  if (wanted === undefined) return [];
+  checkLvName(vg, wanted);
+  const taken = all.find((each) => each.name === wanted);
+  if (taken !== undefined)
+    throw new RefusedError(`there is a logical volume ${taken.fullName} already (uuid ${taken.uuid})`, {
+      code: 'exists',
+      remedy: 'choose another name, or rename that one: bofh lvm rename',
+    });
+  return [{ vg, name: lv, to: wanted, uuid }];
+}
+
+/** Both paths of a volume. */
+function pathsOf({ vg }: { readonly vg: string }, name: string): readonly [string, string] {
+  return [`/dev/${vg}/${name}`, `/dev/mapper/${dmName(vg, name)}`];
+}
+
+function newTarget(
+  item: string,
+  volumes: RenamePlan['volumes'],
+): { readonly from: string; readonly to: string } | undefined {
+  const disk = parseDisk(item);
+  if (typeof disk === 'string' || disk.path === undefined) return undefined;
+  for (const volume of volumes) {
+    const at = pathsOf(volume, volume.name).indexOf(disk.path);
+    const to = pathsOf(volume, volume.to)[at];
+    // A target that is not absolute is below /dev.
+    if (to !== undefined)
+      return { from: disk.target, to: disk.target.startsWith('/') ? to : to.slice('/dev/'.length) };
+  }
+  return undefined;
+}
+
+async function checkNewFile(
+  host: ReadHost,
+  of: {
+    readonly from: string;
+    readonly path: string;
+    readonly bytes: Uint8Array;
+    readonly owner: readonly (number | undefined)[];
+  },
+): Promise<void> {
+  const { from, path, bytes, owner } = of;
+  if ((await host.stat(path)) !== undefined)
+    throw new RefusedError(`${path} exists already`, {
+      code: 'exists',
+      remedy: 'choose another name, or move it away',
+    });
+  if (!Buffer.from(Buffer.from(bytes).toString('utf8'), 'utf8').equals(bytes))
+    throw new RefusedError(`${from} is not UTF-8, and bofh would not write it again as it is`, {
+      remedy: `iconv -f latin1 -t utf8 ${from}`,
+    });
+  if (owner.some((id) => id !== 0))
+    throw new RefusedError(`${from} does not belong to root, and the renamed file would`, {
+      remedy: `chown root:root ${from}`,
+    });
+}
+
+async function newLinks(
+  host: ReadHost,
+  of: { readonly name: string; readonly to: string; readonly from: string; readonly path: string },
+): Promise<RenamePlan['links']> {
+  const { name, to, from, path } = of;
+  const links: RenamePlan['links'][number][] = [];
+  for (const link of await autostartLinks(host, from)) {
+    const own = posix.basename(link) === `${name}.cfg`;
+    const fresh = own ? posix.join(posix.dirname(link), `${to}.cfg`) : link;
+    const says = await host.readLink(link);
+    const direct = posix.resolve(posix.dirname(link), says) === from;
+    const target = direct ? posix.join(posix.dirname(says), posix.basename(path)) : path;
+    if (own && (await host.stat(fresh)) !== undefined)
+      throw new RefusedError(`${fresh} exists already`, {
+        code: 'exists',
+        remedy: `see what it is: ls -l ${fresh}`,
+      });
+    links.push({ path: link, to: null }, { path: fresh, to: target });
+  }
+  return links;
+}
