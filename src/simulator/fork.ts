@@ -38,6 +38,7 @@ function copyWorld(world: World): World {
     },
     partitions: new Map(world.partitions),
     loops: new Map(world.loops),
+    loopNodes: new Set(world.loopNodes),
     held: new Map(world.held),
     swaps: [...world.swaps],
     domains: world.domains.map((domain) => ({ ...domain })),

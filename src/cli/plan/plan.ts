@@ -9,6 +9,7 @@ import { simulatedBofh } from '../../simulator/bofh.ts';
 import type { SimulatedHost } from '../../simulator/host.ts';
 import { linkDrbd } from '../../simulator/world/drbd-link.ts';
 import { simulate } from '../../simulator/real-host/simulate.ts';
+import { unknownIn } from '../../simulator/real-host/unknown.ts';
 import { give } from '../output/answer.ts';
 import type { Plan } from '../output/answers/index.ts';
 import { type Telling, telling, type Told } from './planning-host.ts';
@@ -196,6 +197,8 @@ export function readJournals(store: Store): readonly CopiedJournal[] {
 
 /** A failure on the simulated host left nothing on the real one. */
 function wouldFail(error: unknown): unknown {
+  const unknown = unknownIn(error);
+  if (unknown !== undefined) return unknown;
   if (!(error instanceof RolledBackError || error instanceof StuckError)) return error;
   const cause = error.cause instanceof Error ? error.cause : error;
   const remedy = cause instanceof BofhError && cause.remedy !== undefined ? { remedy: cause.remedy } : {};

@@ -1,14 +1,60 @@
+import { recognise, type Signature } from '../../blockdevice/index.ts';
+import { blkidProbe } from '../../blockdevice/commands.ts';
 import type { Command } from '../../command/index.ts';
-import { deviceByNumber } from '../world/devices.ts';
+import { type Device, deviceByNumber, loopOf } from '../world/devices.ts';
 import { isModelled } from '../world/header-file.ts';
 import { unmodelled } from '../options.ts';
 import { resolve } from '../world/resolve.ts';
 import type { Overlay, World } from '../world/world.ts';
+import { UnknownInPlan } from './unknown.ts';
 
 /** A way to ask the real host itself. Its own reader takes the answer; only how the question is put may differ. */
 export function ask<T>({ real }: Overlay, command: Command<T>, argv = command.argv): () => Promise<T> {
   if (command.access !== 'read') throw unmodelled(command, 'a plan changes nothing');
   return () => real.run({ ...command, argv, access: 'read' });
+}
+
+/**
+ * Where the real host has the content of a device: by the number that it has there, or in the file
+ * that the plan attaches. Undefined: it exists only in the plan, or the plan has written it, and
+ * the model answers. Throws ParseError for content that the plan cannot know.
+ */
+export function realNode(overlay: Overlay, world: World, device: Device): string | undefined {
+  const { name, number, storage, size } = device;
+  if (size === 0) return undefined;
+  const known = world.live.get(storage);
+  if (known?.unread === true && known.superblock === undefined)
+    throw new UnknownInPlan(`cannot tell what is on /dev/${name}: ${whyUnread(device)}`, {
+      remedy: 'plan the part before it, run that, then plan the rest',
+    });
+  if (known !== undefined) return undefined;
+  const there = storage.startsWith('real:')
+    ? storage.slice('real:'.length)
+    : overlay.volumes.get(storage.slice('lv:'.length))?.number;
+  if (there === number) return `/dev/${name}`;
+  if (there !== undefined) {
+    const [major = '', minor = ''] = there.split(':');
+    return `/dev/${Number(major) === world.dmMajor ? 'dm-' : 'loop'}${minor}`;
+  }
+  const loop = loopOf(world, number);
+  if (loop === undefined || !loop.storage.startsWith('file:overlay@')) return undefined;
+  const file = resolve(world, loop.path, 'follow');
+  if (!file.found || file.inode.real === undefined) return undefined;
+  if (loop.offset > 0 || loop.limit > 0)
+    throw new UnknownInPlan(`cannot tell what is on /dev/${name}: it is a part of ${loop.path}`, {
+      remedy: 'attach it first, then plan the rest',
+    });
+  return file.inode.realPath ?? file.path;
+}
+
+/** What is there; blkid reads a device and an image alike. */
+export async function realContent({ real }: Overlay, node: string): Promise<Signature | undefined> {
+  return (await real.stat(node))?.kind === 'file' ? real.run(blkidProbe(node)) : recognise(real, node);
+}
+
+function whyUnread({ mapping, lv }: Device): string {
+  if (mapping !== undefined) return 'a plan does not open a LUKS device';
+  return lv === undefined ? 'a plan does not read it' : 'the volume is not active';
 }
 
 /** A device whose content the model has written is the model's; a renamed one is asked for by its number. */
@@ -22,10 +68,20 @@ export function askDevice<T>(
   if (!there.found) return undefined;
   if (isModelled(there.inode)) return undefined;
   const device = deviceByNumber(world, there.inode.node);
-  if (device !== undefined && world.live.has(device.storage)) return undefined;
-  const node = device === undefined ? there.path : `/dev/${device.name}`;
+  const node = device === undefined ? there.path : realNode(overlay, world, device);
+  if (node === undefined) return undefined;
   const words = [...command.argv.slice(0, -1), `${option}${node}`];
-  return ask(overlay, device === undefined ? command : grownBy(command, device.size), words);
+  if (device === undefined) return ask(overlay, command, words);
+  if (command.tool === 'dumpe2fs') refuseMounted(overlay, world, device);
+  return ask(overlay, grownBy(command, device.size), words);
+}
+
+/** The superblock of a mounted ext4 is not up to date: it says so, and how much is free only after it is unmounted. */
+function refuseMounted({ mounted }: Overlay, world: World, { name, number }: Device): void {
+  if (!mounted.has(number) || world.mounts.some(({ device }) => device === number)) return;
+  throw new UnknownInPlan(`cannot tell what is on /dev/${name}: a plan does not unmount it`, {
+    remedy: 'plan the part before it, run that, then plan the rest',
+  });
 }
 
 /** What the plan has enlarged the real host has not: behind the end of its device nothing has been written yet. */

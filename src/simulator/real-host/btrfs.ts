@@ -17,6 +17,7 @@ import {
   rootAt,
 } from '../world/btrfs.ts';
 import { deviceByNumber } from '../world/devices.ts';
+import { realNode } from './ask.ts';
 import { nameDevice, pageIn } from './overlay.ts';
 import type { Mount } from '../world/parts.ts';
 import { resolve } from '../world/resolve.ts';
@@ -145,9 +146,10 @@ export async function knowStream(overlay: Overlay, world: World, { argv }: Comma
   const there = resolve(world, path, 'follow');
   if (!argv.includes('-f') || !there.found || overlay.streams.has(path)) return;
   const device = deviceByNumber(world, there.inode.node);
-  if (device === undefined ? there.inode.real === undefined : world.live.has(device.storage)) return;
+  if (device === undefined && there.inode.real === undefined) return;
   const count = Math.min(device?.size ?? there.inode.real?.size ?? 0, 512);
-  const from = device === undefined ? path : `/dev/${device.name}`;
+  const from = device === undefined ? path : realNode(overlay, world, device);
+  if (from === undefined) return;
   const { buffer } = await overlay.real.run(bytesAt(from, { from: 0, count }));
   overlay.streams.set(path, new Uint8Array(buffer));
 }

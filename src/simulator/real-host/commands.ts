@@ -6,7 +6,7 @@ import { isOfSpace, isOfSubvolumes, knowStream, prepareBtrfs } from './btrfs.ts'
 import { prepareCrypt } from './crypt.ts';
 import { disksOf, isDrbdOfModel, knowDrbd } from './drbd.ts';
 import { loopsOf } from './facts.ts';
-import { importAt, importMagics, importTable } from './import.ts';
+import { importAt, importMagics, importOrigin, importTable } from './import.ts';
 import { knowTagged, prepareMount, prepareMounted, prepareTable, userTable } from './mount.ts';
 import { prepareTar } from './tar.ts';
 import { prepareXl } from './xl.ts';
@@ -110,6 +110,9 @@ export async function prepareReal<T>(
       // How lvm is set up no plan changes.
       if (command.argv[0] === 'config' || overlay.missing.has('lvm')) return ask(overlay, command);
       return undefined;
+    case 'lvcreate':
+      if (command.argv.includes('--snapshot')) await importOrigin(overlay, world, command.argv);
+      return undefined;
     case 'lvs':
     case 'vgs':
     case 'pvs':
@@ -136,7 +139,11 @@ export async function prepareReal<T>(
 /** Its loop devices, at the first word of one: from then on they are the model's to detach and to add to. */
 async function knowLoops(overlay: Overlay, world: World): Promise<void> {
   if (overlay.loopsAreKnown) return;
-  for (const loop of await loopsOf(overlay.real)) world.loops.set(loop.minor, loop);
+  overlay.loops = await loopsOf(overlay.real);
+  for (const loop of overlay.loops) {
+    world.loops.set(loop.minor, loop);
+    world.loopNodes.add(loop.minor);
+  }
   overlay.loopsAreKnown = true;
   world.revision += 1;
 }

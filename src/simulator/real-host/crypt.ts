@@ -1,12 +1,11 @@
-import { recognise } from '../../blockdevice/index.ts';
 import type { Command } from '../../command/index.ts';
 import { headerOf, isLuksSignature } from '../../crypt/reads.ts';
 import type { LuksHeader } from '../../crypt/schema.ts';
-import { deviceByNumber } from '../world/devices.ts';
+import { type Device, deviceByNumber } from '../world/devices.ts';
 import { type Header, partsOf } from '../world/header-file.ts';
 import { anyKey } from '../world/keys.ts';
 import type { LuksParts } from '../world/parts.ts';
-import { ask, askDevice } from './ask.ts';
+import { ask, askDevice, realContent, realNode } from './ask.ts';
 import { resolve } from '../world/resolve.ts';
 import type { Overlay, World } from '../world/world.ts';
 
@@ -29,12 +28,16 @@ export async function prepareCrypt<T>(
     for (const file of [headerFileOf(command), path]) await readHeader(overlay, world, file);
   const there = path === undefined ? undefined : resolve(world, path, 'follow');
   const device = there?.found === true ? deviceByNumber(world, there.inode.node) : undefined;
-  if (device === undefined || world.live.has(device.storage)) return undefined;
-  const node = `/dev/${device.name}`;
-  if (!isLuksSignature(await recognise(overlay.real, node))) return undefined;
+  if (device !== undefined) await importLuks(overlay, world, device);
+  return undefined;
+}
+
+/** Takes over the LUKS header of a real device, if it has one. */
+export async function importLuks(overlay: Overlay, world: World, device: Device): Promise<void> {
+  const node = realNode(overlay, world, device);
+  if (node === undefined || !isLuksSignature(await realContent(overlay, node))) return;
   const header = await realHeader(overlay, node);
   world.live.set(device.storage, { superblock: header.superblock, luks: partsOf(header) });
-  return undefined;
 }
 
 function headerFileOf({ argv }: Command<unknown>): string | undefined {

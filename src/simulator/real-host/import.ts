@@ -1,12 +1,14 @@
-import { bytesAt, recognise } from '../../blockdevice/index.ts';
+import { bytesAt } from '../../blockdevice/index.ts';
 import { kernelText } from '../../blockdevice/node.ts';
 import { readTable } from '../../blockdevice/partitions/commands.ts';
 import { kernelPartitions } from '../../blockdevice/partitions/kernel.ts';
 import { magicsOn } from '../../blockdevice/wipe/commands.ts';
 import { BofhError, ParseError } from '../../core/errors.ts';
 import { measure } from '../../filesystem/measure.ts';
-import { type Device, deviceByNumber } from '../world/devices.ts';
+import { type Device, deviceByNumber, findLv } from '../world/devices.ts';
 import type { Magic } from '../world/parts.ts';
+import { realContent, realNode } from './ask.ts';
+import { importLuks } from './crypt.ts';
 import { resolve } from '../world/resolve.ts';
 import { withMetadata } from '../tools/drbd/bytes.ts';
 import { withTable } from '../tools/blockdevice/sectors.ts';
@@ -20,12 +22,21 @@ export async function importAt(overlay: Overlay, world: World, path: string): Pr
   if (device !== undefined) await importDevice(overlay, world, device);
 }
 
+/** Takes over what a snapshot will show: the content of its origin. */
+export async function importOrigin(overlay: Overlay, world: World, argv: readonly string[]): Promise<void> {
+  const [vg = '', name = ''] = argv.at(-1)?.split('/') ?? [];
+  const number = world.active.get(findLv(world, vg, name)?.lv.uuid ?? '');
+  const device = number === undefined ? undefined : deviceByNumber(world, `${world.dmMajor}:${number}`);
+  if (device !== undefined) await importDevice(overlay, world, device);
+}
+
 /** Takes over the table of a real disk, and what the kernel has of it. */
 export async function importTable(overlay: Overlay, world: World, path: string): Promise<void> {
   const there = resolve(world, path, 'follow');
   const device = there.found ? deviceByNumber(world, there.inode.node) : undefined;
-  if (device === undefined || world.live.has(device.storage)) return;
-  const node = { path: `/dev/${device.name}`, number: device.number };
+  const real = device === undefined ? undefined : realNode(overlay, world, device);
+  if (device === undefined || real === undefined) return;
+  const node = { path: real, number: device.number };
   const table = await overlay.real.run(readTable(node.path));
   if (table !== undefined && table.type !== 'gpt' && table.type !== 'dos')
     throw new ParseError(`${path}: a plan knows no ${table.type} table`);
@@ -60,8 +71,8 @@ export async function importTable(overlay: Overlay, world: World, path: string):
 export async function importMagics(overlay: Overlay, world: World, path: string): Promise<void> {
   const there = resolve(world, path, 'follow');
   const device = there.found ? deviceByNumber(world, there.inode.node) : undefined;
-  if (device === undefined || world.live.has(device.storage)) return;
-  const node = `/dev/${device.name}`;
+  const node = device === undefined ? undefined : realNode(overlay, world, device);
+  if (device === undefined || node === undefined) return;
   const magics: Magic[] = [];
   const blocks = new Map<number, Uint8Array>();
   for (const { offset, length, ...rest } of await overlay.real.run(magicsOn(node))) {
@@ -80,11 +91,12 @@ export async function importMagics(overlay: Overlay, world: World, path: string)
  * unknown.
  */
 export async function importDevice(overlay: Overlay, world: World, device: Device): Promise<void> {
-  if (world.live.has(device.storage)) return;
-  const node = `/dev/${device.name}`;
-  const found = await recognise(overlay.real, node);
+  const node = realNode(overlay, world, device);
+  if (node === undefined) return;
+  const found = await realContent(overlay, node);
   if (found === undefined || found.usage === 'partition-table' || found.usage === 'ambivalent') return;
   const { type, usage, uuid, label } = found;
+  if (type === 'crypto_LUKS') return importLuks(overlay, world, device);
   if (type === 'drbd' && uuid !== undefined) {
     // What they say of the data a plan does not read.
     world.live.set(device.storage, withMetadata(device, {}, { uuid, replica: 'UpToDate' }));

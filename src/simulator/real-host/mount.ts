@@ -1,11 +1,10 @@
 import { blkidTagged, type Tag } from '../../blockdevice/commands.ts';
-import { recognise } from '../../blockdevice/index.ts';
 import { unescapeOctal } from '../../blockdevice/mountinfo.ts';
 import { linkOf } from '../../blockdevice/tag.ts';
 import type { Command } from '../../command/index.ts';
 import { deviceByNumber } from '../world/devices.ts';
 import { nameDevice, pageIn } from './overlay.ts';
-import { ask, askDevice } from './ask.ts';
+import { ask, askDevice, realContent, realNode } from './ask.ts';
 import { importDevice } from './import.ts';
 import { resolve } from '../world/resolve.ts';
 import { tagOrNone } from '../world/tags.ts';
@@ -34,7 +33,7 @@ export async function prepareMounted<T>(
   if (mount === undefined) return command.access === 'read' ? askDevice(overlay, world, command) : undefined;
   if (mount.storage === undefined) await nameDevice(world, mount.source);
   const device = mountedDevice(world, mount);
-  if (device !== undefined && world.live.has(device.storage)) return undefined;
+  if (device !== undefined && realNode(overlay, world, device) === undefined) return undefined;
   if (command.access === 'read') return ask(overlay, command);
   if (device !== undefined) await importDevice(overlay, world, device);
   return undefined;
@@ -45,8 +44,9 @@ export async function prepareMount(overlay: Overlay, world: World, command: Comm
   const source = command.argv[command.argv.indexOf('--source') + 1] ?? '';
   const there = resolve(world, source, 'follow');
   const device = there.found ? deviceByNumber(world, there.inode.node) : undefined;
-  if (device === undefined || world.live.has(device.storage)) return;
-  const found = await recognise(overlay.real, `/dev/${device.name}`);
+  const node = device === undefined ? undefined : realNode(overlay, world, device);
+  if (device === undefined || node === undefined) return;
+  const found = await realContent(overlay, node);
   if (found?.usage === 'filesystem') await importDevice(overlay, world, device);
 }
 

@@ -1,8 +1,8 @@
 import { posix } from 'node:path';
 import type { ReadHost } from '../../command/index.ts';
-import { ParseError } from '../../core/errors.ts';
-import { type Device, deviceByNumber } from '../world/devices.ts';
+import { type Device, deviceByNumber, isReal } from '../world/devices.ts';
 import { isGone } from './gone.ts';
+import { UnknownInPlan } from './unknown.ts';
 import { type Found, resolve } from '../world/resolve.ts';
 import { addInode, type Inode } from '../world/tree.ts';
 import type { Overlay, World } from '../world/world.ts';
@@ -33,12 +33,15 @@ export async function nameDevice(world: World, path: string): Promise<Device | u
   const there = resolve(world, path, 'follow');
   const number = there.found && there.inode.kind === 'block' ? there.inode.node : undefined;
   if (number === undefined) return undefined;
-  if (world.overlay === undefined || deviceByNumber(world, number) !== undefined)
-    return deviceByNumber(world, number);
+  const known = deviceByNumber(world, number);
+  if (world.overlay === undefined || (known !== undefined && !isReal(world, known))) return known;
+  const { real, devices, homes } = world.overlay;
   const sys = `/sys/dev/block/${number}`;
-  const sectors = new TextDecoder().decode(await world.overlay.real.readFile(`${sys}/size`));
-  const name = posix.basename(await world.overlay.real.readLink(sys));
-  world.overlay.devices.set(number, { name, size: Number(sectors) * 512 });
+  if (!homes.has(number) && (known === undefined || (await real.stat(sys)) !== undefined))
+    homes.set(number, posix.resolve('/dev/block', await real.readLink(sys)));
+  if (known !== undefined) return known;
+  const sectors = new TextDecoder().decode(await real.readFile(`${sys}/size`));
+  devices.set(number, { name: posix.basename(homes.get(number) ?? ''), size: Number(sectors) * 512 });
   world.revision += 1;
   return deviceByNumber(world, number);
 }
@@ -47,7 +50,7 @@ async function fetchNode(overlay: Overlay, world: World, parent: Found, name: st
   const path = posix.join(parent.path, name);
   if (isUncovered(overlay, path)) return false;
   if (world.live.get(parent.storage)?.unread === true)
-    throw new ParseError(`cannot tell what is at ${path}: a plan does not really mount that filesystem`);
+    throw new UnknownInPlan(`cannot tell what is at ${path}: a plan does not really mount that filesystem`);
   if (!isRealPath(parent.storage) || overlay.absent.has(path) || isGone(overlay, world)(path)) return false;
   const stat = await overlay.real.stat(path);
   if (stat === undefined) {
@@ -91,7 +94,7 @@ async function fetchContent({ real, imported }: Overlay, world: World, there: Fo
 async function fetchNames(overlay: Overlay, world: World, there: Found): Promise<void> {
   const { path, storage } = there;
   if (world.live.get(storage)?.unread === true)
-    throw new ParseError(`cannot tell what is in ${path}: a plan does not really mount that filesystem`);
+    throw new UnknownInPlan(`cannot tell what is in ${path}: a plan does not really mount that filesystem`);
   if (!isRealPath(storage) || there.inode.kind !== 'directory' || overlay.listed.has(path)) return;
   if (isUncovered(overlay, path) || overlay.uncovered.has(path)) return;
   overlay.listed.add(path);
@@ -117,7 +120,7 @@ function isUncovered({ uncovered }: Overlay, path: string): boolean {
   const at = [...uncovered].find((each) => path.startsWith(`${each}/`));
   if (at === undefined) return false;
   if (at.startsWith('/run/bofh/')) return true;
-  throw new ParseError(`cannot tell what is at ${path}: it is beneath what is mounted on ${at} now`);
+  throw new UnknownInPlan(`cannot tell what is at ${path}: it is beneath what is mounted on ${at} now`);
 }
 
 function isRealPath(storage: string): boolean {

@@ -16,6 +16,7 @@ export async function simulate(real: ReadHost): Promise<SimulatedHost> {
   const { boot, hostname } = await real.facts();
   const [lvm, xen] = [await lvmOf(real), await xenOf(real)];
   const open = await mappingsOf(real);
+  const mounts = await mountsOf(real);
   const missing = new Set<'lvm' | 'xen'>();
   if (lvm === undefined) missing.add('lvm');
   if (xen === undefined) missing.add('xen');
@@ -34,10 +35,11 @@ export async function simulate(real: ReadHost): Promise<SimulatedHost> {
     },
     btrfs: new Map(),
     uncovered: new Set(),
+    mounted: new Set(mounts.map(({ device }) => device)),
     volumes: lvm?.volumes ?? new Map<string, never>(),
     backends: await backendsOf(real),
-    mappings: new Map(open.map(({ number, name, size }) => [number, { name, size }])),
-    ...{ devices: new Map(), loopsAreKnown: false },
+    mappings: new Map(open.map(({ number, name, size, lower }) => [number, { name, size, lower }])),
+    ...{ devices: new Map(), homes: new Map(), loopsAreKnown: false, loops: [] },
   };
   const udev = (await real.stat('/run/udev/control')) === undefined ? 'absent' : 'running';
   const guests = xen?.domains ?? [];
@@ -56,8 +58,12 @@ export async function simulate(real: ReadHost): Promise<SimulatedHost> {
   for (const [uuid, { number }] of overlay.volumes) world.active.set(uuid, Number(number.split(':')[1]));
   world.mappings = [...open];
   for (const pv of lvm?.free ?? []) release(world, pv);
-  world.live.set('overlay', { tree: emptyTree() });
-  world.mounts = [...(await mountsOf(real))];
+  // A volume that is not active cannot be read.
+  for (const { uuid } of world.lvm.flatMap(({ lvs }) => lvs))
+    if (!overlay.volumes.has(uuid)) world.live.set(`lv:${uuid}`, { unread: true });
+  // A new file has an inode number that no file of the real host has.
+  world.live.set('overlay', { tree: { ...emptyTree(), next: 2 ** 48 } });
+  world.mounts = mounts;
   world.swaps = [...(await swapsOf(real))];
   world.domains = [...guests];
   world.nextDomid = Math.max(0, ...guests.map(({ domid }) => domid)) + 1;

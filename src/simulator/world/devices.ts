@@ -24,6 +24,9 @@ export interface Device {
 
 const loopMajor = 7;
 
+/** Of a loop device without a file. */
+const detachedStorage = 'none';
+
 interface Known {
   readonly all: readonly Device[];
   readonly byNumber: ReadonlyMap<string, Device>;
@@ -88,10 +91,28 @@ function devicesNow(world: World): readonly Device[] {
   });
   const replicated = drbdDevices(world);
   const known = new Set([...loops, ...replicated].map(({ number }) => number));
+  for (const minor of world.loopNodes) known.add(`${loopMajor}:${minor}`);
   const others = [...(world.overlay?.devices ?? [])]
     .filter(([number]) => !known.has(number))
     .map(([number, { name, size }]) => ({ ...{ number, name, size }, storage: `real:${number}` }));
-  const whole = [...disks, ...volumes, ...layers, ...loops, ...mappings, ...replicated, ...others];
+  const detached = [...world.loopNodes]
+    .filter((minor) => !world.loops.has(minor))
+    .map((minor) => ({
+      number: `${loopMajor}:${minor}`,
+      name: `loop${minor}`,
+      size: 0,
+      storage: detachedStorage,
+    }));
+  const whole = [
+    ...disks,
+    ...volumes,
+    ...layers,
+    ...loops,
+    ...mappings,
+    ...replicated,
+    ...others,
+    ...detached,
+  ];
   const parts = whole.flatMap(({ number: disk, name, storage }) =>
     (world.partitions.get(disk) ?? []).map((part) => ({
       number: part.node,
@@ -133,6 +154,18 @@ export function openers(world: World, number: string): readonly string[] {
 /** The loop device of that number, while a file is behind it. */
 export function loopOf(world: World, number: string): Loop | undefined {
   return [...world.loops.values()].find(({ minor }) => `${loopMajor}:${minor}` === number);
+}
+
+/** Does the real host have this device? The others exist only in the plan. */
+export function isReal(world: World, { lv, layer, mapping, drbd, number, part, storage }: Device): boolean {
+  const { overlay } = world;
+  if (overlay === undefined || layer !== undefined || storage === detachedStorage) return false;
+  if (part !== undefined) return part.real;
+  if (mapping !== undefined) return overlay.mappings.has(mapping.number);
+  if (drbd !== undefined) return drbd.real === true;
+  const loop = loopOf(world, number);
+  if (loop !== undefined) return loop.real === true;
+  return lv === undefined || overlay.volumes.has(lv.lv.uuid);
 }
 
 /** Detaches unused loop devices with autoclear, as the kernel does. */

@@ -174,6 +174,16 @@ function statOf(world: World, { tree, ino, inode, storage }: Found): FileStat {
   };
 }
 
+/**
+ * Where the model keeps what loop devices write into a file. Files of a real host are in one tree,
+ * from many filesystems.
+ */
+export function storageOf(world: World, there: Found): string {
+  const { real } = there.inode;
+  const { inode } = statOf(world, there);
+  return `file:${there.storage}${real === undefined ? '' : `@${real.device}`}:${inode}`;
+}
+
 function numberOf(world: World, storage: string): string {
   const mount = world.mounts.find((each) => each.storage === storage);
   return mount?.device ?? '0:5';
@@ -216,7 +226,7 @@ export function reached(world: World, verb: string, path: string, last: 'follow'
 
 function unlink(world: World, there: Found): void {
   const parent = reached(world, 'remove', posix.dirname(there.path));
-  const written = `file:${there.storage}:${statOf(world, there).inode}`;
+  const written = storageOf(world, there);
   removeEntry(parent.tree, parent.ino, posix.basename(there.path));
   // With its last name goes what loop devices wrote into the file, unless one is still attached.
   const isLeft =

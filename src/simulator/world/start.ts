@@ -35,6 +35,7 @@ export function boot(world: World): void {
   world.partitions = partitionsOf(world);
   world.mounts = [];
   world.loops = new Map();
+  world.loopNodes.clear();
   world.swaps = [];
   world.domains = [];
   world.nextDomid = 1;

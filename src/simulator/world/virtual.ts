@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import { isGone } from '../real-host/gone.ts';
 import { btrfsDevices } from './virtual-btrfs.ts';
-import { type Device, deviceByNumber, devices, dmName, dmUuid, loopOf, steadily } from './devices.ts';
+import { type Device, deviceByNumber, devices, dmName, dmUuid, isReal, loopOf, steadily } from './devices.ts';
 import { lowerOf } from './layers.ts';
 import { blockNode, directory, file, type Inode, symlink, type Tree, treeOfPaths } from './tree.ts';
 import type { Mount } from './parts.ts';
@@ -91,7 +91,7 @@ function* sys(world: World): Generator<readonly [string, Inode]> {
   if (module === 'loaded') yield ['/module/drbd/version', file(`${version}\n`, 0o444)];
   const uppers = uppersOf(world);
   for (const device of devices(world))
-    if (isReal(world, device)) yield* renamed(world, device);
+    if (isReal(world, device)) yield* changed(world, device, uppers.get(device.number) ?? []);
     else yield* block(world, device, uppers.get(device.number) ?? []);
   yield* btrfsDevices(world);
   for (const { domid, disks } of world.domains)
@@ -101,11 +101,18 @@ function* sys(world: World): Generator<readonly [string, Inode]> {
     }
 }
 
-/** The real host is asked about its own devices; the model can only change their names. */
-function* renamed(world: World, device: Device): Generator<readonly [string, Inode]> {
+/** The real host is asked about its own devices; the model can change their names, sizes and holders. */
+function* changed(
+  world: World,
+  device: Device,
+  uppers: readonly Device[],
+): Generator<readonly [string, Inode]> {
   const { name, number, size, lv, mapping, part, drbd } = device;
   const known = world.overlay?.mappings.get(number);
   const at = `/devices/virtual/block/${name}`;
+  const home = world.overlay?.homes.get(number) ?? at;
+  for (const upper of uppers)
+    if (!isReal(world, upper)) yield [`${home}/holders/${upper.name}`, link(world, `${home}/holders`, upper)];
   if (mapping !== undefined && known?.name !== mapping.name)
     yield [`${at}/dm/name`, file(`${mapping.name}\n`, 0o444)];
   if (mapping !== undefined && known?.size !== mapping.size)
@@ -118,17 +125,6 @@ function* renamed(world: World, device: Device): Generator<readonly [string, Ino
   if (volume !== undefined && volume.size !== size) yield [`${at}/size`, file(`${size / 512}\n`, 0o444)];
   if (lv === undefined || volume?.name === lv.lv.name) return;
   yield [`/devices/virtual/block/${name}/dm/name`, file(`${dmName(lv.vg.name, lv.lv.name)}\n`, 0o444)];
-}
-
-function isReal(world: World, { lv, layer, mapping, drbd, number, part }: Device): boolean {
-  const { overlay } = world;
-  if (overlay === undefined || layer !== undefined) return false;
-  if (part !== undefined) return part.real;
-  if (mapping !== undefined) return overlay.mappings.has(mapping.number);
-  if (drbd !== undefined) return drbd.real === true;
-  const loop = loopOf(world, number);
-  if (loop !== undefined) return loop.real === true;
-  return lv === undefined || overlay.volumes.has(lv.lv.uuid);
 }
 
 function* block(

@@ -67,6 +67,8 @@ export interface World {
   /** Those that the kernel knows, by the number of their disk. */
   partitions: Map<string, readonly KernelPart[]>;
   loops: Map<number, Loop>;
+  /** Minors of the loop devices whose nodes exist: a detached one stays, with no size. */
+  readonly loopNodes: Set<number>;
   nextSequence: number;
   /** Replaced at each change, never changed. */
   mounts: readonly Mount[];
@@ -109,6 +111,8 @@ export interface Overlay {
    * that mount.
    */
   readonly uncovered: Set<string>;
+  /** Numbers of the devices that the real host has mounted. */
+  readonly mounted: ReadonlySet<string>;
   /** What is known of each mounted btrfs of the real host, by the number in its mounts. */
   readonly btrfs: Map<string, Btrfs>;
   /** LUKS headers in files of the real host, by path, which will be written to a device. */
@@ -126,12 +130,19 @@ export interface Overlay {
   >;
   /** Its other block devices, by `major:minor`, as far as a command has named them. */
   readonly devices: Map<string, { readonly name: string; readonly size: number }>;
+  /** Where sysfs has its devices, by `major:minor`, as far as a command has named them. */
+  readonly homes: Map<string, string>;
   /** Its loop devices are in the model. */
   loopsAreKnown: boolean;
+  /** Its loop devices, as they were at first. */
+  loops: readonly Loop[];
   /** Back ends of the guests of the real host, by path, each with its domid. */
   readonly backends: ReadonlyMap<string, number>;
   /** What is open on the real host, by `major:minor`, as it was at first. */
-  readonly mappings: ReadonlyMap<string, { readonly name: string; readonly size: number }>;
+  readonly mappings: ReadonlyMap<
+    string,
+    { readonly name: string; readonly size: number; readonly lower: string }
+  >;
   /** Minors of DRBD that had a disk on the real host, once the model knows them. */
   readonly replicas: Set<number>;
   /** Programs that this host does not have. */
@@ -185,6 +196,7 @@ export function bareWorld(
     drbd: { module: 'absent', resources: [] },
     partitions: new Map(),
     loops: new Map(),
+    loopNodes: new Set(),
     nextSequence: 1,
     mounts: [],
     nextMount: 21,

@@ -1,5 +1,5 @@
 import { openers } from '../../world/devices.ts';
-import { reached, statPath } from '../../world/files.ts';
+import { reached, statPath, storageOf } from '../../world/files.ts';
 import { one, readOptions, unmodelled } from '../../options.ts';
 import { resolve } from '../../world/resolve.ts';
 import type { Loop } from '../../world/parts.ts';
@@ -16,7 +16,8 @@ export type LoopOptions = Partial<
 
 /** What LOOP_CONFIGURE does; also for an administrator. */
 export function attachLoop(world: World, path: string, how: LoopOptions): Loop {
-  const { storage, path: real, inode } = reached(world, 'open', path);
+  const there = reached(world, 'open', path);
+  const { path: real, inode } = there;
   const stat = statPath(world, real);
   if (stat === undefined) throw new TypeError(`the simulated host has no file ${path}`);
   const { offset = 0, limit = 0, minor = lowestFree(world) } = how;
@@ -27,12 +28,24 @@ export function attachLoop(world: World, path: string, how: LoopOptions): Loop {
     ...{ mode: 'rw', partitions: 'ignored', sectorSize: 512, direct: false, autoclear: false },
     ...how,
     ...{ minor, path: real, offset, limit, size, inode: stat.inode, filesystem: stat.device },
-    storage: `file:${storage}:${stat.inode}${part}`,
+    storage: attachedBefore(world, stat, offset)?.storage ?? `${storageOf(world, there)}${part}`,
     sequence: world.nextSequence,
   };
   world.nextSequence += 1;
   world.loops.set(minor, loop);
+  world.loopNodes.add(minor);
   return loop;
+}
+
+/** The loop device of the real host over the same part of a file: it still shows what is there. */
+function attachedBefore(
+  { overlay }: World,
+  { inode, device }: { readonly inode: string; readonly device: string },
+  offset: number,
+): Loop | undefined {
+  return overlay?.loops.find(
+    (loop) => loop.inode === inode && loop.filesystem === device && loop.offset === offset,
+  );
 }
 
 function losetup(call: ToolCall): ReturnType<ToolModel> {

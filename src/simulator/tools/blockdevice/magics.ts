@@ -223,6 +223,10 @@ function dd(call: ToolCall): ReturnType<ToolModel> {
     return ok();
   }
   const offsets = erased.offsets.filter((each) => each !== offset);
+  // All is back: in a plan the real host has that content, and more of it than the model.
+  const isReal = offsets.length === 0 && erased.content.real !== undefined;
+  if (isReal) for (const contents of [call.world.live, call.world.durable]) contents.delete(device.storage);
+  if (isReal) return ok();
   const content = offsets.length === 0 ? erased.content : { erased: { ...erased, offsets } };
   for (const contents of [call.world.live, call.world.durable]) contents.set(device.storage, content);
   return ok();

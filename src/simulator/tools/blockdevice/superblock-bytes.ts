@@ -1,5 +1,5 @@
 import type { Device } from '../../world/devices.ts';
-import { statPath } from '../../world/files.ts';
+import { storageOf } from '../../world/files.ts';
 import { one, readOptions, unmodelled } from '../../options.ts';
 import { resolve } from '../../world/resolve.ts';
 import { ok, type ToolCall, type ToolModel } from '../answer.ts';
@@ -34,9 +34,7 @@ export function superblockBytes(call: ToolCall): ReturnType<ToolModel> {
     const whole = new Uint8Array(Math.min(from + count, there.inode.length ?? content.length));
     whole.set(content.subarray(0, whole.length));
     // What was written through a loop device over all of it.
-    const stored = call.world.live.get(
-      `file:${there.storage}:${statPath(call.world, there.path)?.inode ?? ''}`,
-    );
+    const stored = call.world.live.get(storageOf(call.world, there));
     if (stored !== undefined && from + count <= whole.length)
       return ok(hexLines(blocksOf(stored, from, count)));
     return ok(hexLines(whole.subarray(from)));

@@ -1,5 +1,6 @@
 import { type Device, deviceByNumber, dmName, freeMinor, openers } from '../../world/devices.ts';
 import { one, readOptions, unmodelled } from '../../options.ts';
+import { anyKey } from '../../world/keys.ts';
 import type { CryptMapping } from '../../world/parts.ts';
 import type { World } from '../../world/world.ts';
 import { failed, ok, type ToolCall, type ToolModel } from '../answer.ts';
@@ -50,8 +51,9 @@ export function openMapping(
   }: Pick<Luks, 'uuid' | 'version'> & { readonly device: Device; readonly offset: number },
   { name, mode }: Pick<CryptMapping, 'name' | 'mode'>,
 ): CryptMapping {
-  const storage = `crypt:${uuid}:${device.storage}`;
-  if (!world.live.has(storage)) world.live.set(storage, {});
+  const storage = openBefore(world, device) ?? `crypt:${uuid}:${device.storage}`;
+  if (!storage.startsWith('real:') && !world.live.has(storage))
+    world.live.set(storage, isOfRealHost(world, device) ? { unread: true } : {});
   const made: CryptMapping = {
     ...{ number: `${world.dmMajor}:${freeMinor(world)}`, name, lower: device.number, offset, mode, storage },
     dmUuid: `CRYPT-LUKS${version}-${uuid.replaceAll('-', '')}-${name}`,
@@ -59,6 +61,19 @@ export function openMapping(
   };
   world.mappings = [...world.mappings, made];
   return made;
+}
+
+/** Where the real host shows its data, if it has opened that device. */
+function openBefore({ overlay }: World, { number, storage }: Device): string | undefined {
+  if (!storage.startsWith('real:') && overlay?.volumes.has(storage.slice('lv:'.length)) !== true)
+    return undefined;
+  const found = [...(overlay?.mappings ?? [])].find(([, { lower }]) => lower === number);
+  return found === undefined ? undefined : `real:${found[0]}`;
+}
+
+/** Is its header from a real host? Then a plan has no key, and cannot know the data. */
+function isOfRealHost({ live }: World, { storage }: Device): boolean {
+  return live.get(storage)?.luks?.slots.some(({ key }) => key === anyKey) === true;
 }
 
 /** `cryptsetup close` */

@@ -117,10 +117,11 @@ export function placeOf(vg: VolumeGroup, place: string): ExtentRun | undefined {
   return { pv: pv.uuid, start: Number(first), count: Number(last) - Number(first) + 1 };
 }
 
-/** Activates it, with the lowest free minor number. */
+/** Activates it, with the lowest free minor number; under a plan with that which the real host still has for it. */
 export function activateLv(world: World, lv: LogicalVolume): void {
   if (world.active.has(lv.uuid)) return;
-  world.active.set(lv.uuid, freeMinor(world));
+  const real = world.overlay?.volumes.get(lv.uuid)?.number.split(':')[1];
+  world.active.set(lv.uuid, real === undefined ? freeMinor(world) : Number(real));
 }
 
 /** With its room for what changes; a thin snapshot has none. */
