@@ -125,25 +125,15 @@ describe.skipIf(!root || !hasStrace)('a dry run, seen by the kernel', () => {
     expect(written.some((path) => path.includes('/state/journal/'))).toBe(true);
   });
 
-  it('has the programs of the run, argv for argv, on a real device', () => {
-    const image = join(work, 'image');
-    writeFileSync(image, '');
-    truncateSync(image, 64 * 1024 ** 2);
-    const device = spawnSync('losetup', ['--find', '--show', image], { encoding: 'utf8' }).stdout.trim();
-    const path = join(work, 'mkfs.ts');
-    writeFileSync(
-      path,
-      `import { atomic } from 'bofh';
-       await atomic('mkfs', async (tx) => {
-         await tx.filesystem.create({ device: '${device}', type: 'ext4' });
-         const at = await tx.temporary.mount.mount({ device: '${device}', type: 'ext4', mode: 'rw' });
-         await at.release();
-       });`,
-    );
-    try {
+  describe('has the programs of the run, argv for argv', () => {
+    /** The programs of the plan of a script, and those of its run. */
+    function both(body: string) {
+      const path = join(work, 'both.ts');
+      writeFileSync(path, `import { atomic } from 'bofh';\nawait atomic('both', async (tx) => {${body}});`);
       const answer = spawnSync(process.execPath, [command, '--json', '--dry-run', 'run', path], {
         encoding: 'utf8',
       });
+      expect(answer.status, answer.stdout).toBe(0);
       const { steps } = plan.parse(JSON.parse(answer.stdout));
       const planned = steps.flatMap(({ changes }) =>
         changes.flatMap(({ commands }) => commands.map(unnamed)),
@@ -151,13 +141,44 @@ describe.skipIf(!root || !hasStrace)('a dry run, seen by the kernel', () => {
 
       const { status, calls } = traced('run', path);
 
-      const real = changesIn(calls).map(([file = '', ...words]) => unnamed([named([file]), ...words]));
       expect(status).toBe(0);
-      expect(real.map((line) => line.split(' ')[0])).toEqual(['mkfs.ext4', 'mount', 'umount']);
+      const real = changesIn(calls).map(([file = '', ...words]) => unnamed([named([file]), ...words]));
       expect(withoutRetries(planned)).toEqual(withoutRetries(real));
-    } finally {
-      spawnSync('losetup', ['--detach', device]);
+      return real.map((line) => line.split(' ')[0]);
     }
+
+    it('on a real device', () => {
+      const image = join(work, 'image');
+      writeFileSync(image, '');
+      truncateSync(image, 64 * 1024 ** 2);
+      const device = spawnSync('losetup', ['--find', '--show', image], { encoding: 'utf8' }).stdout.trim();
+      try {
+        const real = both(`
+          await tx.filesystem.create({ device: '${device}', type: 'ext4' });
+          const at = await tx.temporary.mount.mount({ device: '${device}', type: 'ext4', mode: 'rw' });
+          await at.release();`);
+        expect(real).toEqual(['mkfs.ext4', 'mount', 'umount']);
+      } finally {
+        spawnSync('losetup', ['--detach', device]);
+      }
+    });
+
+    it('on an image and a loop device that the plan alone has', () => {
+      const file = join(work, 'new.img');
+      try {
+        const real = both(`
+          await tx.block.createImage({ file: '${file}', size: ${64 * 1024 ** 2} });
+          const { device } = await tx.block.attachLoop({ file: '${file}' });
+          await tx.filesystem.create({ device, type: 'ext4' });`);
+        expect(real).toEqual(['truncate', 'losetup', 'mkfs.ext4']);
+      } finally {
+        const attached = spawnSync('losetup', ['--noheadings', '--output', 'NAME', '--associated', file], {
+          encoding: 'utf8',
+        });
+        for (const device of attached.stdout.split('\n').filter((line) => line !== ''))
+          spawnSync('losetup', ['--detach', device.trim()]);
+      }
+    });
   });
 
   function killed(): string {
