@@ -51,8 +51,9 @@ const sequences = new AsyncLocalStorage<AtomicOperationSequence>();
 
 /**
  * Creates a `Bofh`. What is not named is as in the context around it, that of `bofh run` for
- * example; without one BOFH_STATE_DIR applies. A `host` given by name is reached over ssh: one of `hosts` in the site file, or
- * any that ssh knows. The journal of a remote change stays on the host that bofh runs on. `waitMs`
+ * example; without one as the command line would have it: the site file (BOFH_SITE, or that in
+ * /etc/bofh) and BOFH_STATE_DIR. A `host` given by name is reached over ssh: one of `hosts` in the
+ * site file, or any that ssh knows. The journal of a remote change stays on the host that bofh runs on. `waitMs`
  * limits the wait for locks, in milliseconds.
  */
 export function connect(
@@ -77,7 +78,7 @@ export function connect(
   } = {},
 ): Bofh {
   const around = ambient.getStore();
-  const { site = around?.site ?? defaultSite, signals = around?.signals } = options;
+  const { site = around?.site ?? usualSite(), signals = around?.signals } = options;
   const named = process.env.BOFH_STATE_DIR;
   const usual = named === undefined || named === '' ? '/var/lib/bofh' : named;
   const stateDir = options.stateDir ?? around?.stateDir ?? usual;
@@ -111,6 +112,13 @@ export function connect(
     ...{ site, stateDir, engine, planning: around?.planning ?? false },
     ...(signals === undefined ? {} : { signals }),
   };
+}
+
+let usualSite = (): Site => defaultSite;
+
+/** What loads files of users says here which policy holds where none is named. */
+export function provideSite(load: () => Site): void {
+  usualSite = load;
 }
 
 type PlacesOf = ReturnType<typeof placesOf>;
@@ -198,8 +206,8 @@ function warn(notice: string): void {
 let local: Bofh | undefined;
 
 /**
- * Returns the ambient `Bofh`: that of the enclosing `withBofh`, or else this host with all
- * defaults.
+ * Returns the ambient `Bofh`: that of the enclosing `withBofh`, or else `connect()`. Throws UsageError
+ * if the site file cannot be used.
  */
 export function currentBofh(): Bofh {
   return ambient.getStore() ?? (local ??= guarded(connect()));

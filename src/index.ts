@@ -1,4 +1,9 @@
-/** The public API: re-exports, nothing else. */
+/** The public API: re-exports, and their introduction to files of users. */
+import * as library from './index.ts';
+import { provideSite } from './bofh.ts';
+import { provideLibrary } from './script/load.ts';
+import { siteOfProcess } from './script/public.ts';
+
 export { AtomicOperationSequence } from './atomic/index.ts';
 export * as block from './api/block.ts';
 export * as crypt from './api/crypt.ts';
@@ -22,5 +27,9 @@ export { explain } from './core/explain.ts';
 export { localHost } from './host/local.ts';
 export { sshHost, type SshHost } from './host/ssh/host.ts';
 export type { Tx } from './operations.ts';
+export { loadSite, runScript } from './script/public.ts';
 export { defineSite, type Site, type SiteSettings } from './site.ts';
 export { type Bytes, formatSize, parseSize } from './core/units.ts';
+
+provideLibrary(library);
+provideSite(siteOfProcess);

@@ -1,7 +1,8 @@
-import { posix } from 'node:path';
+import { lstatSync } from 'node:fs';
+import { posix, resolve } from 'node:path';
 import en from 'zod/v4/locales/en.js';
 import * as z from 'zod/mini';
-import { type ExposedPart, exposedOn, keyRef, type ReadHost } from './command/index.ts';
+import { type ExposedPart, exposedHere, exposedOn, keyRef, type ReadHost } from './command/index.ts';
 import { UsageError } from './core/errors.ts';
 
 // Without a locale every zod issue reads "Invalid input". It is set here because every module that
@@ -178,11 +179,7 @@ export async function findSite(
 ): Promise<string | undefined> {
   if (named !== undefined) {
     const path = posix.resolve('/', named);
-    if ((await host.stat(path)) === undefined)
-      throw new UsageError(`there is no site file ${path}`, {
-        code: 'not-found',
-        remedy: 'name an existing file: --site FILE, or BOFH_SITE',
-      });
+    if ((await host.stat(path)) === undefined) throw noSite(path);
     await refuseUnsafe(host, path, uid);
     return path;
   }
@@ -201,6 +198,26 @@ async function refuseUnsafe(
 ): Promise<void> {
   const found = await exposedOn(host, path, 'content', uid);
   if (found !== undefined) throw unsafeSite(path, found);
+}
+
+/**
+ * The same on this machine, for a caller that cannot wait. A relative path is one from the current
+ * directory, and an empty one counts as none.
+ */
+export function siteFileHere(named: string | undefined): string | undefined {
+  const paths = named === undefined || named === '' ? sitePaths : [resolve(named)];
+  const path = paths.find((each) => lstatSync(each, { throwIfNoEntry: false }) !== undefined);
+  if (path === undefined && named !== undefined && named !== '') throw noSite(resolve(named));
+  const found = path === undefined ? undefined : exposedHere(path, 'content');
+  if (path !== undefined && found !== undefined) throw unsafeSite(path, found);
+  return path;
+}
+
+function noSite(path: string): UsageError {
+  return new UsageError(`there is no site file ${path}`, {
+    code: 'not-found',
+    remedy: 'name an existing file: --site FILE, or BOFH_SITE',
+  });
 }
 
 /** Returns the error for a site file, or a file that it imports, that another user can write. */

@@ -1,4 +1,4 @@
-import { readFile, stat } from 'node:fs/promises';
+import { readFileSync, statSync } from 'node:fs';
 import { extname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { UsageError } from '../core/errors.ts';
@@ -32,20 +32,38 @@ const nameIt = 'name an existing, readable file';
  * unchanged.
  */
 export async function loadScript(path: string, options: LoadOptions): Promise<unknown> {
-  const file = resolve(path);
-  const source = await read(file);
-  const directory = options.cacheDirectory ?? cacheDirectory;
-  const cache = options.cache === 'unused' ? undefined : openCache(directory, options.warn, options.cache);
-  const jiti = loader(
-    file,
-    { ...(options.modules ?? (await modules())) },
-    { cache, started: options.started, allowed: options.allowed ?? alikeTo(file) },
-  );
+  const { file, source, jiti } = opened(path, options, options.modules ?? (await modules()));
   try {
     return await jiti.evalModule(source, { filename: file, async: true, forceTranspile: true });
   } catch (error) {
     throw understood(error, file);
   }
+}
+
+/** The same at once, for a file without `await` at its top level, once the library has loaded. */
+export function loadScriptSync(path: string, options: LoadOptions): unknown {
+  const { file, source, jiti } = opened(path, options, { bofh: library });
+  try {
+    return jiti.evalModule(source, { filename: file, async: false, forceTranspile: true });
+  } catch (error) {
+    throw understood(error, file);
+  }
+}
+
+function opened(path: string, options: LoadOptions, known: Readonly<Record<string, unknown>>) {
+  const file = resolve(path);
+  const source = read(file);
+  const directory = options.cacheDirectory ?? cacheDirectory;
+  const cache = options.cache === 'unused' ? undefined : openCache(directory, options.warn, options.cache);
+  const { started, allowed = alikeTo(file) } = options;
+  return { file, source, jiti: loader(file, { ...known }, { cache, started, allowed }) };
+}
+
+let library: object | undefined;
+
+/** The public API gives itself here, for imports of user code that cannot wait. */
+export function provideLibrary(all: object): void {
+  library = all;
 }
 
 /**
@@ -74,15 +92,15 @@ async function modules(): Promise<Record<string, unknown>> {
   return { bofh, 'bofh/atomic': atomic, 'bofh/testing': testing };
 }
 
-async function read(file: string): Promise<string> {
+function read(file: string): string {
   if (!extensions.includes(extname(file)))
     throw new UsageError(
       `${file} is not a script that bofh can run: its name must end in ${extensions.join(', ')}`,
       { remedy: `rename it, for example to ${file.slice(0, file.length - extname(file).length)}.ts` },
     );
   try {
-    if (!(await stat(file)).isFile()) throw new UsageError(`${file} is not a file`, { remedy: nameIt });
-    return await readFile(file, 'utf8');
+    if (!statSync(file).isFile()) throw new UsageError(`${file} is not a file`, { remedy: nameIt });
+    return readFileSync(file, 'utf8');
   } catch (error) {
     if (error instanceof UsageError) throw error;
     const missing = error instanceof Error && 'code' in error && error.code === 'ENOENT';

@@ -1,9 +1,9 @@
-import { readFile } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
 import { extname } from 'node:path';
 import { messageOf, UsageError } from '../core/errors.ts';
 import { exposedHere } from '../command/index.ts';
 import { parseSite, type Site, unsafeSite } from '../site.ts';
-import { type LoadOptions, loadScript, placeOf } from './load.ts';
+import { type LoadOptions, loadScript, loadScriptSync, placeOf } from './load.ts';
 
 /**
  * Returns the policy of a site file: the default export of a `.ts` or `.js`, the value of a
@@ -11,41 +11,74 @@ import { type LoadOptions, loadScript, placeOf } from './load.ts';
  * an unknown setting. The caller has checked that other users cannot write the file; every file
  * that it imports is checked here before its code runs.
  */
-export async function loadSite(path: string, options: LoadOptions): Promise<Site> {
-  return parseSite(extname(path) === '.json' ? await fromJson(path) : await fromScript(path, options), path);
+export async function readSite(path: string, options: LoadOptions): Promise<Site> {
+  if (extname(path) === '.json') return fromJson(path);
+  const { allowed, failed, site } = fromScript(path);
+  let exported: unknown;
+  try {
+    exported = await loadScript(path, { ...options, allowed });
+  } catch (error) {
+    throw failed(error);
+  }
+  return site(exported);
 }
 
-async function fromJson(path: string): Promise<unknown> {
+/** The same for a caller that cannot wait. Throws UsageError for a file with a top-level `await`. */
+export function readSiteSync(path: string, options: LoadOptions): Site {
+  if (extname(path) === '.json') return fromJson(path);
+  const { allowed, failed, site } = fromScript(path);
+  let exported: unknown;
   try {
-    return JSON.parse(await readFile(path, 'utf8')) as unknown;
+    exported = loadScriptSync(path, { ...options, allowed });
+  } catch (error) {
+    if (error instanceof Error && error.message.startsWith('await is only valid'))
+      throw new UsageError(
+        `the site file ${path} has an await at its top level, which has to be waited for`,
+        {
+          cause: error,
+          remedy: 'await withBofh(connect({ site: await loadSite() }), async () => …)',
+        },
+      );
+    throw failed(error);
+  }
+  return site(exported);
+}
+
+function fromJson(path: string): Site {
+  let settings: unknown;
+  try {
+    settings = JSON.parse(readFileSync(path, 'utf8'));
   } catch (error) {
     throw new UsageError(`the site file ${path} is not JSON: ${messageOf(error)}`, { cause: error });
   }
+  return parseSite(settings, path);
 }
 
-async function fromScript(path: string, options: LoadOptions): Promise<unknown> {
-  let exported: unknown;
+function fromScript(path: string) {
   let refused: UsageError | undefined;
-  const allowed = (file: string): void => {
-    const found = exposedHere(file, 'content');
-    if (found === undefined) return;
-    refused = unsafeSite(path, found);
-    throw refused;
+  return {
+    allowed: (file: string): void => {
+      const found = exposedHere(file, 'content');
+      if (found === undefined) return;
+      refused = unsafeSite(path, found);
+      throw refused;
+    },
+    failed: (error: unknown): UsageError => {
+      if (refused !== undefined) return refused;
+      if (error instanceof UsageError && error.cause !== undefined)
+        return new UsageError(`the site file cannot be used: ${error.message}`, { cause: error });
+      return new UsageError(`the site file throws: ${placeOf(error, path)}: ${messageOf(error)}`, {
+        cause: error,
+      });
+    },
+    site: (exported: unknown): Site => {
+      // The site file may have caught that error.
+      if (refused !== undefined) throw refused;
+      if (typeof exported === 'object' && exported !== null && 'default' in exported)
+        return parseSite(exported.default, path);
+      throw new UsageError(`the site file ${path} has no default export`, {
+        remedy: 'export default defineSite({ … })',
+      });
+    },
   };
-  try {
-    exported = await loadScript(path, { ...options, allowed });
-    // The site file may have caught that error.
-    if (refused !== undefined) throw refused;
-  } catch (error) {
-    if (refused !== undefined) throw refused;
-    if (error instanceof UsageError && error.cause !== undefined)
-      throw new UsageError(`the site file cannot be used: ${error.message}`, { cause: error });
-    throw new UsageError(`the site file throws: ${placeOf(error, path)}: ${messageOf(error)}`, {
-      cause: error,
-    });
-  }
-  if (typeof exported === 'object' && exported !== null && 'default' in exported) return exported.default;
-  throw new UsageError(`the site file ${path} has no default export`, {
-    remedy: 'export default defineSite({ … })',
-  });
 }

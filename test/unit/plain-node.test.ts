@@ -22,7 +22,11 @@ interface Ended {
  * A program of plain Node.js that imports the library as it is published, on a simulated host whose sequences watch the signals of
  * their process. It gets `signals` when it prints "ready", one for each time.
  */
-async function plainNode(text: string, signals: readonly NodeJS.Signals[] = []): Promise<Ended> {
+async function plainNode(
+  text: string,
+  signals: readonly NodeJS.Signals[] = [],
+  env: Readonly<Record<string, string>> = {},
+): Promise<Ended> {
   const dist = dirname(await builtCommand());
   const script = join(work, 'script.mjs');
   writeFileSync(
@@ -40,7 +44,10 @@ async function plainNode(text: string, signals: readonly NodeJS.Signals[] = []):
      }));
      ${text}`,
   );
-  const child = spawn(process.execPath, [script], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [script], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...env },
+  });
   const left = [...signals];
   let [stdout, stderr] = ['', ''];
   child.stderr.on('data', (part: Buffer) => (stderr += part.toString()));
@@ -120,5 +127,63 @@ describe('in plain Node.js', () => {
 
     expect(stderr).toBe('');
     expect(lines).toEqual(['handlers 0']);
+  });
+});
+
+describe('the context of plain Node.js', () => {
+  const show = `
+    try {
+      const { site, stateDir, engine } = bofh.connect({ waitMs: 5 });
+      console.log(site.volumeGroup, stateDir, engine.waitMs);
+      console.log(bofh.currentBofh().site.volumeGroup, (await bofh.loadSite()).volumeGroup);
+      console.log(bofh.settings().find(({ name }) => name === 'volumeGroup').origin.by);
+    } catch (error) { console.log(error.code, error.message, '>', error.remedy); }`;
+
+  it.each([
+    [
+      'site.ts',
+      `import { defineSite } from 'bofh'; export default defineSite({ volumeGroup: 'vg7' as string });`,
+    ],
+    ['site.mjs', `import group from './group.mjs'; export default { volumeGroup: group };`],
+    ['site.json', '{ "volumeGroup": "vg7" }'],
+  ])('is the one of the command line: %s in BOFH_SITE, BOFH_STATE_DIR', async (name, text) => {
+    const site = join(work, name);
+    writeFileSync(site, text);
+    writeFileSync(join(work, 'group.mjs'), `export default 'vg7';`);
+
+    const { lines } = await plainNode(show, [], { BOFH_SITE: site, BOFH_STATE_DIR: '/srv/bofh' });
+
+    expect(lines).toEqual(['vg7 /srv/bofh 5', 'vg7 vg7', 'site file']);
+  });
+
+  it.each([
+    ['that is not there', undefined, /^not-found there is no site file .*none\.ts > /],
+    ['with an unknown setting', 'export default { volumeGruop: 1 };', /^invalid .*volumeGruop/],
+    ['with a top-level await', 'export default await Promise.resolve({});', /^invalid .* > .*loadSite\(\)/],
+  ])('refuses a site file %s', async (_, text, answer) => {
+    const site = join(work, text === undefined ? 'none.ts' : 'site.ts');
+    if (text !== undefined) writeFileSync(site, text);
+
+    const { lines } = await plainNode(show, [], { BOFH_SITE: site });
+
+    expect(lines.join()).toMatch(answer);
+  });
+
+  it('runs a script with this library and this context', async () => {
+    const inner = join(work, 'inner.ts');
+    writeFileSync(
+      inner,
+      `import { atomic, currentBofh, runScript } from 'bofh';
+       enum Size { small = 4 }
+       await atomic('inner', (tx) => tx.lvm.createLv({ vg: 'vg0', name: 'a', size: \`\${Size.small}m\` }));
+       export const host = currentBofh().host;`,
+    );
+
+    const { lines } = await plainNode(
+      `const ran = await withBofh({ ...simulated, signals: {} }, () => bofh.runScript(${JSON.stringify(inner)}));
+       console.log(ran.host === host, host.snapshot().includes('a'));`,
+    );
+
+    expect(lines).toEqual(['true true']);
   });
 });

@@ -24,8 +24,14 @@ process.once('disconnect', () => process.exit(1));
 async function plan(task: DryTask): Promise<DryEnd> {
   const { script, args, journals, root } = task;
   process.argv.splice(1, Number.POSITIVE_INFINITY, script, ...args);
-  const modules = {
-    bofh: { ...api, atomic: planningAtomic, AtomicOperationSequence: PlanningSequence },
+  const reading = { cache: root ? 'read' : 'unused', warn: () => undefined } as const;
+  const modules: Readonly<Record<string, unknown>> = {
+    bofh: {
+      ...api,
+      atomic: planningAtomic,
+      AtomicOperationSequence: PlanningSequence,
+      runScript: (file: string) => loadScript(file, { ...reading, modules }),
+    },
     'bofh/atomic': { ...engine, AtomicOperationSequence: PlanningSequence },
     'bofh/testing': testing,
   };
@@ -42,8 +48,7 @@ async function plan(task: DryTask): Promise<DryEnd> {
       withBofh(bofh, async () => {
         const over = drained().then(() => 'drained' as const);
         const loading = loadScript(script, {
-          cache: root ? 'read' : 'unused',
-          warn: () => undefined,
+          ...reading,
           started: () => {
             begun = script;
           },

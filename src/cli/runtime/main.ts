@@ -90,12 +90,15 @@ async function invoke(run: Run, { verb, changes, options, scriptArgs, action }: 
   return await action(runtime);
 }
 
-/** Loaded only if a site file is named: a session is expensive to load, also for `--version`. */
+/**
+ * Refuses a named site file that is missing or that others can write, whatever the verb. Recovery at
+ * boot needs no site file and runs anyway. Loaded only if one is named: `--version` needs to be fast.
+ */
 async function checkSite({ args }: Run, { settings, verb, log }: Runtime): Promise<void> {
   if (settings.site === undefined) return;
-  const { checkNamedSite } = await import('./session.ts');
+  const { siteFileHere } = await import('../../site.ts');
   try {
-    await checkNamedSite(settings);
+    siteFileHere(settings.site);
   } catch (error) {
     if (verb !== 'recover' || !args.includes('--boot')) throw error;
     log.error('the site file is not used', { because: textOf(error) });

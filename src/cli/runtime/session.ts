@@ -1,20 +1,17 @@
 import { isAbsolute, resolve } from 'node:path';
 import { connect, hostNamed, type Bofh } from '../../bofh.ts';
 import type { Engine } from '../../atomic/index.ts';
-import type { Host } from '../../command/index.ts';
 import { InterruptedError, RefusedError, UsageError } from '../../core/errors.ts';
-import { fileReads } from '../../host/files.ts';
 import { localHost } from '../../host/local.ts';
 import type { HostEvent } from '../../host/setting.ts';
-import { loadSite } from '../../script/site.ts';
-import { defaultSite, findSite, type Site } from '../../site.ts';
+import { readSite } from '../../script/site.ts';
+import { defaultSite, type Site, siteFileHere } from '../../site.ts';
 import { askKey } from './ask-key.ts';
 import { begunIn } from '../errors/sequences.ts';
 import { readOnlyStore } from '../plan/read-only-store.ts';
 import { printable, typed } from '../output/text.ts';
 import { reportProgress, type ProgressReport } from '../output/progress.ts';
 import type { Runtime } from './runtime.ts';
-import type { Settings } from './settings.ts';
 
 /** A verb running on a host. */
 export interface Session {
@@ -45,7 +42,7 @@ export async function openSession(
   const local = localHost({ ...options, siteKeys: () => site.keys });
   const name = settings.host;
   // The site file is always that of this host; it may say how to reach another one.
-  if (needs.site === 'used' || name !== undefined) site = await siteOf(runtime, local);
+  if (needs.site === 'used' || name !== undefined) site = await siteOf(runtime);
   const ask = runtime.terminal.interactive ? 'terminal' : 'never';
   const host = name === undefined ? local : hostNamed(name, site, { ...options, ask });
   const bofh = connect({
@@ -63,15 +60,6 @@ export async function openSession(
   const engine = counted(bofh.engine, runtime);
   if (settings.mode === 'act') return { bofh: { ...bofh, engine }, progress };
   return { bofh: { ...bofh, engine: { ...engine, store: readOnlyStore(engine.store) } }, progress };
-}
-
-/**
- * Throws UsageError unless a named site file exists and only root can write it, whatever the verb.
- * Recovery at boot needs no site file and runs anyway.
- */
-export async function checkNamedSite(settings: Pick<Settings, 'site'>): Promise<void> {
-  if (settings.site === undefined) return;
-  await findSite({ name: '', ...fileReads }, resolve(settings.site), process.getuid?.() ?? 0);
 }
 
 /** Throws UsageError for `--host` with a verb about bofh's own files. */
@@ -123,13 +111,12 @@ function refuseUnlessRoot({ root, verb, commandLine }: Runtime): void {
   });
 }
 
-async function siteOf(runtime: Runtime, host: Host): Promise<Site> {
+async function siteOf(runtime: Runtime): Promise<Site> {
   const { settings, root, log } = runtime;
-  const named = settings.site === undefined ? undefined : resolve(settings.site);
-  const path = await findSite(host, named, process.getuid?.() ?? 0);
+  const path = siteFileHere(settings.site);
   if (path === undefined) return defaultSite;
   log.debug('site file', { path });
-  const load = loadSite(path, {
+  const load = readSite(path, {
     cache: !root ? 'unused' : settings.mode === 'plan' ? 'read' : 'used',
     warn: (message, facts) => log.warn(message, { ...facts }),
   });

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { UsageError } from '../../../src/core/errors.ts';
 import { loadScript } from '../../../src/script/load.ts';
-import { loadSite } from '../../../src/script/site.ts';
+import { readSite } from '../../../src/script/site.ts';
 import { rejectionOf } from '../../support/rejection.ts';
 
 const options = { cache: 'unused', warn: () => undefined } as const;
@@ -33,7 +33,7 @@ const site = (from: string): string =>
 describe('what a site file imports', () => {
   it('is run where only root can write it', async () => {
     write('policy.ts', policy);
-    expect(await loadSite(site('./policy.ts'), options)).toMatchObject({ volumeGroup: 'vg0' });
+    expect(await readSite(site('./policy.ts'), options)).toMatchObject({ volumeGroup: 'vg0' });
     expect(ran.bofhTestRan).toBe('policy');
   });
 
@@ -55,7 +55,7 @@ describe('what a site file imports', () => {
     ],
   ])('is refused before it is run where others can write it: %s', async (_, from, name, text) => {
     const path = write(name, text, 0o646);
-    const error = await rejectionOf(loadSite(site(from), options));
+    const error = await rejectionOf(readSite(site(from), options));
     expect(error).toBeInstanceOf(UsageError);
     expect(String(error)).toContain(
       `site.ts is refused: it is code that bofh runs as you, and ${path} can be written by others`,
@@ -67,7 +67,7 @@ describe('what a site file imports', () => {
     write('open/inner.ts', policy);
     chmodSync(join(directory, 'open'), 0o777);
     write('policy.ts', `export { default } from './open/inner.ts';`);
-    const error = await rejectionOf(loadSite(site('./policy.ts'), options));
+    const error = await rejectionOf(readSite(site('./policy.ts'), options));
     expect(String(error)).toContain('open can be written by others (mode 777)');
     expect(ran.bofhTestRan).toBeUndefined();
   });
@@ -75,7 +75,7 @@ describe('what a site file imports', () => {
   it('is refused also by a site file that catches the failure', async () => {
     write('policy.ts', policy, 0o666);
     const text = `try { await import('./policy.ts') } catch {} export default {};`;
-    const error = await rejectionOf(loadSite(write('site.ts', text), options));
+    const error = await rejectionOf(readSite(write('site.ts', text), options));
     expect(String(error)).toContain('policy.ts can be written by others');
   });
 });

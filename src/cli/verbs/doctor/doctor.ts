@@ -10,7 +10,7 @@ import {
   reservations,
   siteFile,
 } from '../../../doctor/index.ts';
-import { loadSite } from '../../../script/site.ts';
+import { readSite } from '../../../script/site.ts';
 import { defaultSite, type Site } from '../../../site.ts';
 import type { Bofh } from '../../../bofh.ts';
 import { give } from '../../output/answer.ts';
@@ -86,7 +86,7 @@ async function siteOf(
   try {
     // The doctor writes nothing, not even to the cache of transpiled scripts.
     const cache = root ? 'read' : 'unused';
-    const load = loadSite(path, { cache, warn: () => undefined });
+    const load = readSite(path, { cache, warn: () => undefined });
     return { site: await siteGiven(runtime, path, load), found };
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
