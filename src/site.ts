@@ -4,6 +4,7 @@ import en from 'zod/v4/locales/en.js';
 import * as z from 'zod/mini';
 import { type ExposedPart, exposedHere, exposedOn, keyRef, type ReadHost } from './command/index.ts';
 import { UsageError } from './core/errors.ts';
+import { option } from './core/option.ts';
 
 // Without a locale every zod issue reads "Invalid input". It is set here because every module that
 // validates user input loads after this one.
@@ -216,7 +217,7 @@ export function siteFileHere(named: string | undefined): string | undefined {
 function noSite(path: string): UsageError {
   return new UsageError(`there is no site file ${path}`, {
     code: 'not-found',
-    remedy: 'name an existing file: --site FILE, or BOFH_SITE',
+    remedy: `name an existing file: ${option('--site FILE', 'loadSite(FILE)')}, or BOFH_SITE`,
   });
 }
 

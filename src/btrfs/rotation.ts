@@ -1,6 +1,7 @@
 import { posix } from 'node:path';
 import type { ReadHost } from '../command/index.ts';
 import { RefusedError, UsageError } from '../core/errors.ts';
+import { option } from '../core/option.ts';
 import { anyRoot, type Place, placeOf } from './place.ts';
 import { called, defaultOf, everyHolderOf, subvolumeAt, subvolumeById, subvolumes } from './reads.ts';
 import type { Subvolume } from './schema.ts';
@@ -55,9 +56,12 @@ export function keptOf(label: string, asked: number | undefined): number {
     throw new UsageError(`"${label}" is no label: letters, digits, _ and -, at most 64 of them`);
   const keep = asked ?? (Object.hasOwn(retention, label) ? retention[label] : undefined);
   if (keep === undefined)
-    throw new UsageError(`no number of snapshots to keep for the label "${label}": pass --keep`, {
-      remedy: `only ${Object.keys(retention).join(', ')} have a number of their own`,
-    });
+    throw new UsageError(
+      `no number of snapshots to keep for the label "${label}": pass ${option('--keep', 'keep')}`,
+      {
+        remedy: `only ${Object.keys(retention).join(', ')} have a number of their own`,
+      },
+    );
   if (!Number.isSafeInteger(keep) || keep < 1)
     throw new UsageError(`${keep} snapshots cannot be kept: the new one is one already`);
   return keep;

@@ -3,6 +3,7 @@ import { size as deviceSize } from '../blockdevice/index.ts';
 import { fixed, type Layer, type LayerAt, type Limits, type May } from '../blockdevice/layer.ts';
 import type { KeyRef } from '../command/index.ts';
 import { ParseError } from '../core/errors.ts';
+import { option } from '../core/option.ts';
 import type { Bytes } from '../core/units.ts';
 import { headerOf, openDevice } from './index.ts';
 
@@ -25,7 +26,7 @@ export const luks: Layer<Resizing> = {
   recognises: ({ content }) => content?.type === 'crypto_LUKS',
   title: () => 'LUKS',
   offers: ({ above }) => innerOf(above) ?? 'closed',
-  toOpen: () => 'open it (bofh crypt open), or name its key: --key',
+  toOpen: () => `open it (bofh crypt open), or name its key: ${option('--key', 'key')}`,
   tell: async ({ host, device, above }) => {
     const inner = innerOf(above);
     const { version, cipher, dataOffset } = await headerOf(host, device.path);

@@ -1,6 +1,7 @@
 import { size as sizeOfDevice } from '../blockdevice/index.ts';
 import { type ReadHost, refuseExposed } from '../command/index.ts';
 import { ParseError, RefusedError, UsageError } from '../core/errors.ts';
+import { option } from '../core/option.ts';
 import { type Bytes, formatSize } from '../core/units.ts';
 import { contentOf, headerOf, isLuksSignature, mappingNamed, mappingOn, statusNow } from './reads.ts';
 import type { LuksHeader, Mapping, MappingStatus } from './schema.ts';
@@ -41,12 +42,12 @@ export async function headerFor(
     throw new RefusedError(
       `${path} cannot be resized: the header that it was opened by is not on ${device}`,
       {
-        remedy: 'name its file: --header FILE',
+        remedy: `name its file: ${option('--header FILE', 'header')}`,
       },
     );
   if (file !== undefined && isOnDevice)
     throw new RefusedError(`the header of ${path} is on ${device}, and not in ${file}`, {
-      remedy: 'leave --header out',
+      remedy: `leave ${option('--header', 'header')} out`,
     });
   if (file !== undefined) await refuseExposed(host, file, 'there');
   const header = await headerOf(host, file ?? device);
@@ -54,7 +55,7 @@ export async function headerFor(
   throw new RefusedError(
     `${file ?? device} has the header ${header.uuid}, and ${path} was opened by another`,
     {
-      remedy: 'name the file that it was opened by: --header FILE',
+      remedy: `name the file that it was opened by: ${option('--header FILE', 'header')}`,
     },
   );
 }

@@ -1,4 +1,5 @@
 import { RefusedError } from '../core/errors.ts';
+import { option } from '../core/option.ts';
 import { formatSize } from '../core/units.ts';
 import type { LuksHeader } from './schema.ts';
 
@@ -30,7 +31,7 @@ export function refuseUnfit(of: {
   if (overwrite !== undefined && overwrite !== header.uuid)
     throw refuse(`${device} is the LUKS device ${header.uuid}, not ${overwrite}`, look);
   if (overwrite !== undefined) return;
-  const name = `to lose the header that is there, name it: --overwrite ${header.uuid}`;
+  const name = `to lose the header that is there, name it: ${option(`--overwrite ${header.uuid}`, `overwrite: '${header.uuid}'`)}`;
   if (backup.uuid !== header.uuid)
     throw refuse(`${file} is of the LUKS device ${backup.uuid}, and ${device} is ${header.uuid}`, name);
   if (backup.volumeKeyDigest !== header.volumeKeyDigest)

@@ -1,6 +1,7 @@
 import { until } from '../blockdevice/index.ts';
 import type { ReadHost } from '../command/index.ts';
 import { RefusedError } from '../core/errors.ts';
+import { option } from '../core/option.ts';
 import type { Bytes } from '../core/units.ts';
 import { resourceNamed } from './reads.ts';
 import { partingChoices } from './problems.ts';
@@ -102,7 +103,7 @@ export async function waitUntil(
   if (isSo && last !== undefined) return last;
   const now = last === undefined ? '' : towards(last).map(inWords).join('; ');
   throw new RefusedError(`${name} is not so far after ${String(Math.round(limitMs / 1000))} s: ${now}`, {
-    remedy: `give it more time (--time), or see why: bofh drbd status ${name}`,
+    remedy: `give it more time (${option('--time', 'limitMs')}), or see why: bofh drbd status ${name}`,
   });
 }
 

@@ -1,6 +1,7 @@
 import { recognise, refuseUsers } from '../blockdevice/index.ts';
 import type { ChangeHost, ReadHost } from '../command/index.ts';
 import { RefusedError } from '../core/errors.ts';
+import { option } from '../core/option.ts';
 import { btrfsSuperblock } from './commands/btrfs.ts';
 import { dumpe2fs } from './commands/ext.ts';
 import {
@@ -71,7 +72,7 @@ async function refuseExt(
   if (seed === 'may be added') return 'added';
   throw new RefusedError(
     `${device}: the checksums of this ext4 hang on its uuid; to keep them it needs the feature metadata_csum_seed, which GRUB before 2.12 and Linux before 4.4 cannot read`,
-    { remedy: 'if nothing boots from it that is as old: --add-seed' },
+    { remedy: `if nothing boots from it that is as old: ${option('--add-seed', "seed: 'may be added'")}` },
   );
 }
 

@@ -1,6 +1,7 @@
 import type { ReadHost } from '../command/index.ts';
 import { configured, moduleVersion, type Taken, taken } from '../drbd/index.ts';
 import { RefusedError, UsageError } from '../core/errors.ts';
+import { option } from '../core/option.ts';
 import { checkLvName, usableVg } from '../lvm/index.ts';
 import { refuseFull } from '../lvm/operations/extents.ts';
 import { refuseTaken } from '../lvm/operations/taken.ts';
@@ -92,7 +93,7 @@ export function groupNamed(asked: string | undefined, site: { readonly volumeGro
   const vg = asked ?? site.volumeGroup;
   if (vg !== undefined) return vg;
   throw new UsageError(
-    'in which volume group? Name it (vg, on the command line --vg), or as volumeGroup in the site file',
+    `in which volume group? Name it (${option('--vg', 'vg')}), or as volumeGroup in the site file`,
   );
 }
 

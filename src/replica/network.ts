@@ -1,6 +1,7 @@
 import { isIPv4 } from 'node:net';
 import type { ReadHost } from '../command/index.ts';
 import { RefusedError, UsageError } from '../core/errors.ts';
+import { option } from '../core/option.ts';
 import { type Interface, interfaces } from '../network/index.ts';
 
 /** An IPv4 address with its network. */
@@ -47,7 +48,12 @@ export function commonPair(
     only === undefined
       ? `${names.join(' and ')} have no network of IPv4 in common`
       : `${names.join(' and ')} have more than one network in common: ${all}`,
-    { remedy: `say which addresses are meant: --address ${names.map((each) => `${each}=IP`).join(',')}` },
+    {
+      remedy: `say which addresses are meant: ${option(
+        `--address ${names.map((each) => `${each}=IP`).join(',')}`,
+        `addresses: { ${names.map((each) => `'${each}': 'IP'`).join(', ')} }`,
+      )}`,
+    },
   );
 }
 

@@ -2,6 +2,7 @@ import { recognise } from '../blockdevice/index.ts';
 import { refuseNeeded, refuseUnlikeConfigured } from '../drbd/operations/down-refusals.ts';
 import { minorsOf, refuseUsed } from '../drbd/operations/known.ts';
 import { RefusedError, UsageError } from '../core/errors.ts';
+import { option } from '../core/option.ts';
 import { dependentHolders } from '../lvm/reads.ts';
 import type { Tx } from '../operations.ts';
 import { on, refusals } from '../core/refusals.ts';
@@ -127,7 +128,7 @@ async function metadataOf({
       content.uuid === undefined
     )
       throw new RefusedError(`volume ${String(volume)} of ${name} has no metadata at the end of its disk`, {
-        remedy: 'its disk holds its data alone already: keep it with --keep-volumes',
+        remedy: `its disk holds its data alone already: keep it with ${option('--keep-volumes', "volumes: 'kept'")}`,
       });
     found.push({ volume, uuid: content.uuid, disk });
   }
@@ -155,7 +156,7 @@ async function disksOf(
     const holders = found === undefined ? [] : dependentHolders(found);
     if (holders.length > 0)
       throw new RefusedError(`${path} has snapshots: ${holders.map(({ words }) => words).join('; ')}`, {
-        remedy: 'remove them first, or keep the volumes: --keep-volumes',
+        remedy: `remove them first, or keep the volumes: ${option('--keep-volumes', "volumes: 'kept'")}`,
         holders,
       });
     if (found === undefined) kept.push(path);

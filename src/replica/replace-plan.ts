@@ -3,6 +3,7 @@ import type { NewConfig } from '../drbd/new-config.ts';
 import { removableFile } from '../drbd/operations/remove-config.ts';
 import { withOtherPeer } from '../drbd/other-peer.ts';
 import { ConnectionError, RefusedError, UsageError } from '../core/errors.ts';
+import { option } from '../core/option.ts';
 import { textFile } from '../file/index.ts';
 import type { LogicalVolume } from '../lvm/index.ts';
 import { on, refusals } from '../core/refusals.ts';
@@ -60,7 +61,7 @@ export async function membersOfReplacement(
   if (gone.place === own.place) throw new UsageError(`"${from ?? named}" is this host, whose data must stay`);
   if (gone.place === peer.place || gone.name === peer.name)
     throw new RefusedError(`${peer.name} is the peer of ${name} already`, {
-      remedy: 'if it was reinstalled, and has lost the resource: --lost',
+      remedy: `if it was reinstalled, and has lost the resource: ${option('--lost', "old: 'lost'")}`,
     });
   return [own, peer, gone];
 }
@@ -72,7 +73,7 @@ async function reachable(hosts: Reachable, asked: string): Promise<Member> {
     if (!(error instanceof ConnectionError)) throw error;
     throw new ConnectionError(error.message, {
       ...{ host: error.host, connection: error.connection, cause: error },
-      remedy: 'name it as it is reached (--from HOST); or, if it is lost for ever: --lost',
+      remedy: `name it as it is reached (${option('--from HOST', 'from')}); or, if it is lost for ever: ${option('--lost', "old: 'lost'")}`,
     });
   }
 }
@@ -177,7 +178,7 @@ function refuseNeeded({ resource: { name, state } }: UpPart, { old }: CheckedRep
         {
           remedy:
             old === 'lost'
-              ? 'without --lost what it has of it is removed too'
+              ? `without ${option('--lost', "old: 'lost'")} what it has of it is removed too`
               : `have this host primary first: bofh drbd promote ${name}`,
         },
       );

@@ -1,5 +1,6 @@
 import { dataSize, deviceSizeFor } from '../drbd/index.ts';
 import { RefusedError } from '../core/errors.ts';
+import { option } from '../core/option.ts';
 import { usableVg } from '../lvm/index.ts';
 import type { Bytes } from '../core/units.ts';
 import { type Replicated, replicatedIn, resourceIn, smaller } from '../stack/replicated.ts';
@@ -49,7 +50,7 @@ async function membersOfFound(
   const [own] = await ownMember(hosts);
   throw new RefusedError(
     `${path} is a disk of ${own.name}, which is neither of ${members.map((each) => each.name).join(' and ')}`,
-    { remedy: 'name this host and its peer: --on HOST,HOST' },
+    { remedy: `name this host and its peer: ${option('--on HOST,HOST', "on: ['HOST', 'HOST']")}` },
   );
 }
 

@@ -16,6 +16,14 @@ type Make = (
   },
 ) => Jiti;
 
+/** What runs user code. */
+export interface Loader {
+  readonly evalModule: (
+    source: string,
+    how: { readonly filename: string; readonly async: boolean; readonly forceTranspile: true },
+  ) => unknown;
+}
+
 interface Loading {
   readonly cache: ScriptCache | undefined;
   /** Called when a file is parsed and will run now. */
@@ -41,7 +49,7 @@ export function loader(
   from: string,
   modules: Record<string, unknown>,
   { cache, started, allowed }: Loading,
-): Jiti {
+): Loader {
   const createJiti = load(fileOf('jiti.cjs')) as Make;
   return createJiti(
     from,

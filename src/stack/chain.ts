@@ -2,6 +2,7 @@ import { deviceGraph, type GraphDevice, graphName } from '../blockdevice/graph.t
 import { fixed, type Layer, type LayerAt, type Limits } from '../blockdevice/layer.ts';
 import type { ReadHost } from '../command/index.ts';
 import { RefusedError } from '../core/errors.ts';
+import { option } from '../core/option.ts';
 import { allLayers, layerFor } from '../layers.ts';
 import type { Tx } from '../operations.ts';
 import { probed } from './content.ts';
@@ -130,7 +131,7 @@ async function contentLink(
   if (content === undefined) refuseOpenWithoutHeader(atOf(look, device, content));
   if (content === undefined)
     throw new RefusedError(`the content of ${device.path} is unknown, so it may matter`, {
-      remedy: 'to resize the device alone: --bare',
+      remedy: `to resize the device alone: ${option('--bare', "what: 'device'")}`,
     });
   const at = atOf(look, device, content);
   const layer = layerFor(look.layers, 'content', at);
@@ -143,7 +144,7 @@ async function contentLink(
     );
   if (layer?.limits === undefined)
     throw new RefusedError(`${device.path} holds ${title}, which bofh cannot resize with it`, {
-      remedy: 'to resize only the device, and its content yourself: --bare',
+      remedy: `to resize only the device, and its content yourself: ${option('--bare', "what: 'device'")}`,
     });
   // The layers above a closed one are unknown.
   const limits = offers === 'closed' ? noLimits : await limitsOf(layer, at);

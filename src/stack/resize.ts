@@ -1,5 +1,6 @@
 import type { KeyRef, ReadHost } from '../command/index.ts';
 import { BofhError, RefusedError } from '../core/errors.ts';
+import { option } from '../core/option.ts';
 import { newSwap } from '../filesystem/index.ts';
 import type { Tx } from '../operations.ts';
 import { type Bytes, formatSize } from '../core/units.ts';
@@ -112,7 +113,7 @@ export function refuseKeyless(
   );
   if (key !== undefined || needy === undefined) return;
   throw new RefusedError(`${needy.title} can be resized only with its key`, {
-    remedy: 'say where its key comes from: --key file:/PATH',
+    remedy: `say where its key comes from: ${option('--key file:/PATH', "key: { from: 'file', path: '/PATH' }")}`,
   });
 }
 
@@ -134,7 +135,7 @@ async function refuseLoss(request: StackResize, links: readonly Link[], plan: Re
       remedy:
         type === 'swap'
           ? newSwap({ device, uuid: found.state === 'probed' ? found.content?.uuid : undefined })
-          : 'leave --bare out; or wipe its content first',
+          : `leave ${option('--bare', "what: 'device'")} out; or wipe its content first`,
     },
   );
 }

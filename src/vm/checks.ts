@@ -1,6 +1,7 @@
 import { posix } from 'node:path';
 import { type FileStat, follow, type ReadHost } from '../command/index.ts';
 import { CommandError, RefusedError, UsageError } from '../core/errors.ts';
+import { option } from '../core/option.ts';
 import { checkVgName, poolNamed, refuseFullPool, usableVg } from '../lvm/index.ts';
 import { realPath } from '../mount/index.ts';
 import type { Site } from '../site.ts';
@@ -20,7 +21,7 @@ export async function checkKernel(options: {
   const { host, site } = options;
   if ((options.kernel === undefined) !== (options.ramdisk === undefined))
     throw new UsageError(
-      '--kernel and --ramdisk belong together: a kernel needs the modules that were built with it',
+      `${option('--kernel', 'kernel')} and ${option('--ramdisk', 'ramdisk')} belong together: a kernel needs the modules that were built with it`,
     );
   if (options.kernel === undefined && (site.guestKernel === undefined) !== (site.guestRamdisk === undefined))
     throw new UsageError(
@@ -35,7 +36,7 @@ export async function checkKernel(options: {
     if ((await followed(host, path)) === undefined)
       throw new UsageError(`there is no file ${path}`, {
         code: 'not-found',
-        remedy: 'name them with --kernel and --ramdisk',
+        remedy: `name them with ${option('--kernel', 'kernel')} and ${option('--ramdisk', 'ramdisk')}`,
       });
   return { kernel, ramdisk };
 }
@@ -53,7 +54,7 @@ export async function checkSpace(options: {
   const { host, vg: name, wanted, pool } = options;
   if (name === undefined)
     throw new UsageError(
-      'in which volume group? Name it (vg, on the command line --vg), or as volumeGroup in the site file',
+      `in which volume group? Name it (${option('--vg', 'vg')}), or as volumeGroup in the site file`,
     );
   checkVgName(name);
   const vg = await usableVg(host, name);
@@ -76,7 +77,10 @@ export async function checkSpace(options: {
   if (extents <= vg.freeExtents) return;
   throw new RefusedError(
     `the volume group ${name} has ${formatSize(vg.free)} free (${vg.freeExtents} extents), and ${formatSize(extents * vg.extentSize)} (${extents} extents) are needed`,
-    { code: 'no-space', remedy: 'ask for less, add a device with vgextend, or name another group with --vg' },
+    {
+      code: 'no-space',
+      remedy: `ask for less, add a device with vgextend, or name another group with ${option('--vg', 'vg')}`,
+    },
   );
 }
 
@@ -149,7 +153,7 @@ export async function checkClashes(options: {
   const sameMac = guests.find((guest) => mac !== undefined && guest.vifs.some((vif) => vif.mac === mac));
   if (sameMac !== undefined)
     throw new RefusedError(`the address ${mac ?? ''} belongs to ${sameMac.name} (${sameMac.file})`, {
-      remedy: 'choose another address, or leave --mac out',
+      remedy: `choose another address, or leave ${option('--mac', 'mac')} out`,
     });
 }
 
@@ -196,7 +200,9 @@ export async function checkFreeMemory(
 ): Promise<void> {
   const refusal = await memoryRefusal(host, guest);
   if (refusal !== undefined)
-    throw new RefusedError(refusal, { remedy: 'give it less with --memory, or end a guest' });
+    throw new RefusedError(refusal, {
+      remedy: `give it less with ${option('--memory', 'memory')}, or end a guest`,
+    });
 }
 
 /** The target of a path, with links followed. */

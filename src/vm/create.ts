@@ -2,6 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { checkTar, fillOptions } from '../copy/index.ts';
 import type { ReadHost } from '../command/index.ts';
 import { UsageError } from '../core/errors.ts';
+import { option } from '../core/option.ts';
 import { checkLvName } from '../lvm/index.ts';
 import type { Tx } from '../operations.ts';
 import type { Members, Reachable } from '../replica/hosts.ts';
@@ -83,7 +84,7 @@ export async function planCreate(options: {
     const { bytes } = await checkTar({ host, source: request.source.path });
     if (bytes >= request.size)
       throw new UsageError(
-        `${request.source.path} unpacks to ${formatSize(bytes)}, more than --size ${formatSize(request.size)} holds`,
+        `${request.source.path} unpacks to ${formatSize(bytes)}, more than ${option('--size', 'size')} ${formatSize(request.size)} holds`,
       );
     if (vg !== undefined && request.thin !== undefined)
       await checkPoolRoom(host, { vg, pool: request.thin, bytes });
@@ -145,21 +146,30 @@ function lvs(names: { readonly root: string; readonly swap: string }, request: C
 
 function checkNumbers({ vcpus, memory, size }: CheckedCreate): void {
   if (!Number.isInteger(vcpus) || vcpus < 1 || vcpus > 512)
-    throw new UsageError(`--vcpus ${vcpus}: a whole number from 1 to 512`);
+    throw new UsageError(`${option('--vcpus', 'vcpus')} ${vcpus}: a whole number from 1 to 512`);
   if (memory < 16 * 1024 ** 2)
-    throw new UsageError(`--memory ${formatSize(memory)}: a guest needs at least 16 MiB`);
+    throw new UsageError(
+      `${option('--memory', 'memory')} ${formatSize(memory)}: a guest needs at least 16 MiB`,
+    );
   // mkfs.ext4 creates a journal on 8 MiB or more (mke2fs(8)); below that the root would have none.
-  if (size < 16 * 1024 ** 2) throw new UsageError(`--size ${formatSize(size)}: a root needs at least 16 MiB`);
+  if (size < 16 * 1024 ** 2)
+    throw new UsageError(`${option('--size', 'size')} ${formatSize(size)}: a root needs at least 16 MiB`);
 }
 
 function checkMac(mac: string, withoutBridge: boolean): void {
   if (withoutBridge)
-    throw new UsageError('--mac needs --bridge: without one the guest has no network interface');
+    throw new UsageError(
+      `${option('--mac', 'mac')} needs ${option('--bridge', 'bridge')}: without one the guest has no network interface`,
+    );
   const first = Number.parseInt(mac.slice(0, 2), 16);
   if (!/^[0-9a-f]{2}(?::[0-9a-f]{2}){5}$/.test(mac))
-    throw new UsageError(`--mac ${mac}: six pairs of hexadecimal digits, 00:16:3e:12:34:56`);
+    throw new UsageError(
+      `${option('--mac', 'mac')} ${mac}: six pairs of hexadecimal digits, 00:16:3e:12:34:56`,
+    );
   if ((first & 1) === 1)
-    throw new UsageError(`--mac ${mac} is a multicast address, which no interface can have`);
+    throw new UsageError(
+      `${option('--mac', 'mac')} ${mac} is a multicast address, which no interface can have`,
+    );
 }
 
 /** 00:16:3e is the prefix of the Xen project (xl-network-configuration(5)). */

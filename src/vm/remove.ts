@@ -1,6 +1,7 @@
 import { keysOf } from '../blockdevice/index.ts';
 import type { ReadHost } from '../command/index.ts';
 import { CommandError, RefusedError, UsageError } from '../core/errors.ts';
+import { option } from '../core/option.ts';
 import { sha256 } from '../file/index.ts';
 import { type LogicalVolume, lvs } from '../lvm/index.ts';
 import { refuseRemoval } from '../lvm/operations/remove-lv.ts';
@@ -156,7 +157,10 @@ export function domainOf(
   // end.
   if (running !== 'refuse' && !ends.includes(domain.state))
     throw new RefusedError(`the domain ${guest.name} (id ${domain.id}) is ${domain.state}`, {
-      remedy: domain.state === 'paused' ? '--force-off pulls the plug' : remedyFor(domain),
+      remedy:
+        domain.state === 'paused'
+          ? `${option('--force-off', "running: 'destroy'")} pulls the plug`
+          : remedyFor(domain),
     });
   if (running === 'refuse') throw inUse(domain);
   return { uuid: domain.uuid, how: running };
@@ -164,7 +168,7 @@ export function domainOf(
 
 function inUse({ name, id, state }: Domain): RefusedError {
   return new RefusedError(`the guest ${name ?? ''} is there as domain ${id} (${state})`, {
-    remedy: '--stop shuts it down first, --force-off pulls the plug',
+    remedy: `${option('--stop', "running: 'shutdown'")} shuts it down first, ${option('--force-off', "running: 'destroy'")} pulls the plug`,
   });
 }
 

@@ -2,6 +2,7 @@ import type { ReadHost } from '../command/index.ts';
 import { type Resource, resources } from '../drbd/index.ts';
 import { deviceOf } from '../drbd/operations/known.ts';
 import { ConnectionError, RefusedError } from '../core/errors.ts';
+import { option } from '../core/option.ts';
 import { sha256 } from '../file/index.ts';
 import { on, refusals } from '../core/refusals.ts';
 import { type Member, type Members, membersAt, type Reachable } from '../replica/hosts.ts';
@@ -42,7 +43,7 @@ export async function membersOfGuest(
     if (!(error instanceof ConnectionError)) throw error;
     throw new ConnectionError(error.message, {
       ...{ host: error.host, connection: error.connection, cause: error },
-      remedy: `disks of ${name} are there as well: name the two hosts as they are reached (--on HOST,HOST), or leave these disks: --keep-replicas`,
+      remedy: `disks of ${name} are there as well: name the two hosts as they are reached (${option('--on HOST,HOST', "on: ['HOST', 'HOST']")}), or leave these disks: ${option('--keep-replicas', "replicas: 'kept'")}`,
     });
   }
 }
@@ -66,7 +67,7 @@ async function theirHosts(
     const its = await membersOf(hosts, { name: other });
     if (its.some(({ place }, nth) => place !== members[nth]?.place))
       throw new RefusedError(`${first} and ${other}, disks of ${name}, are on different hosts`, {
-        remedy: 'leave them (--keep-replicas), and remove each by itself: bofh drbd remove',
+        remedy: `leave them (${option('--keep-replicas', "replicas: 'kept'")}), and remove each by itself: bofh drbd remove`,
       });
   }
   return members;
@@ -91,7 +92,7 @@ export async function planReplicas(options: {
   const peer = members.find(({ place }) => place !== host.name);
   if (peer === undefined || members.every(({ place }) => place !== host.name))
     throw new RefusedError(`the disks of ${guest.name} are replicated to another host`, {
-      remedy: `name the two: --on HOST,HOST`,
+      remedy: `name the two: ${option('--on HOST,HOST', "on: ['HOST', 'HOST']")}`,
     });
   const found = refusals();
   const others = guests.filter(({ file }) => file !== guest.file);
@@ -121,7 +122,7 @@ async function replicasOf(host: ReadHost, guest: GuestConfig): Promise<readonly 
         : all.find((each) => each.name === name && each.state !== undefined);
     if (resource === undefined)
       throw new RefusedError(`${wordsOf(disk)} is a device of no DRBD resource that is up here`, {
-        remedy: 'bring it up (bofh drbd list), or leave what is replicated: --keep-replicas',
+        remedy: `bring it up (bofh drbd list), or leave what is replicated: ${option('--keep-replicas', "replicas: 'kept'")}`,
       });
     found.set(resource.name, resource);
   }
@@ -149,7 +150,7 @@ async function refuseMore(
     throw new RefusedError(
       `the DRBD resource ${name} has ${deviceOf(more.minor)} as well, which is no disk of the guest ${guest.name}`,
       {
-        remedy: `leave what is replicated (--keep-replicas), and if none of it is needed: bofh drbd remove ${name}`,
+        remedy: `leave what is replicated (${option('--keep-replicas', "replicas: 'kept'")}), and if none of it is needed: bofh drbd remove ${name}`,
       },
     );
 }

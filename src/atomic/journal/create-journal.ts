@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf, JournalError } from '../../core/errors.ts';
+import { option } from '../../core/option.ts';
 import { ownerLine, type Engine } from '../engine.ts';
 import { openNew, type Journal } from './journal-writer.ts';
 import type { BeginLine, Line } from './lines.ts';
@@ -75,6 +76,6 @@ function unwritable({ store }: Engine, error: unknown): unknown {
   if (error instanceof Error && !('code' in error)) return error;
   return new JournalError(`the state directory ${store.directory} cannot be written: ${messageOf(error)}`, {
     cause: error,
-    remedy: 'make room in it or choose another with --state-dir; nothing was changed',
+    remedy: `make room in it or choose another with ${option('--state-dir', 'stateDir')}; nothing was changed`,
   });
 }

@@ -19,6 +19,7 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { JournalError, messageOf } from '../../core/errors.ts';
+import { option } from '../../core/option.ts';
 import { exposedHere } from '../../command/index.ts';
 
 /** An open file of the state directory. Synchronous throughout: the order of its calls is the engine's contract. */
@@ -108,7 +109,7 @@ export function refuseUntrusted(directory: string): true | undefined {
       throw new JournalError(
         `${place} is no place for journals: it is no directory of yours that only you can write`,
         {
-          remedy: `chown and chmod 700 it, or choose another with --state-dir`,
+          remedy: `chown and chmod 700 it, or choose another with ${option('--state-dir', 'stateDir')}`,
         },
       );
   }
@@ -116,7 +117,7 @@ export function refuseUntrusted(directory: string): true | undefined {
   const found = exposedHere(directory, 'content');
   if (found === undefined) return true;
   throw new JournalError(`${directory} is no place for journals: ${found.at} ${found.why}`, {
-    remedy: `${found.repair}; or choose another directory with --state-dir`,
+    remedy: `${found.repair}; or choose another directory with ${option('--state-dir', 'stateDir')}`,
   });
 }
 
@@ -128,7 +129,7 @@ function statOf(place: string): Stats | undefined {
     if (!(error instanceof Error) || !('code' in error) || error.code !== 'ENOTDIR') throw error;
     throw new JournalError(`the state directory ${place} cannot be reached: ${messageOf(error)}`, {
       cause: error,
-      remedy: 'name a directory below directories: stateDir, or --state-dir',
+      remedy: `name a directory below directories: ${option('--state-dir', 'stateDir')}`,
     });
   }
 }

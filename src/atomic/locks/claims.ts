@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { JournalError, UsageError } from '../../core/errors.ts';
+import { option } from '../../core/option.ts';
 import { atWorkOn, isVerdict } from './at-work.ts';
 import type { Engine } from '../engine.ts';
 import { hostKey, keyInWords } from './host-key.ts';
@@ -119,7 +120,7 @@ async function untilFree(
     if (performance.now() >= deadline || stop.aborted)
       throw new JournalError(what, {
         code: 'busy',
-        remedy: 'try again when it has ended, or with --wait 60s',
+        remedy: `try again when it has ended, or with ${option('--wait 60s', 'waitMs: 60_000')}`,
         cause: cause?.(),
       });
     await delay(200);

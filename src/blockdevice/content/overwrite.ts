@@ -1,5 +1,6 @@
 import * as z from 'zod/mini';
 import { RefusedError, UsageError } from '../../core/errors.ts';
+import { option } from '../../core/option.ts';
 import type { Signature } from '../schema.ts';
 import { contentInWords } from './words.ts';
 
@@ -43,7 +44,9 @@ export function refuseOther(
       code,
       remedy: `erase it first: bofh block wipe ${device} --overwrite ${found.uuid ?? found.type}`,
     });
-  const remedy = `to overwrite it, name it: --overwrite ${found.uuid ?? found.type}`;
+  const named = found.uuid === undefined ? `type: '${found.type}'` : `uuid: '${found.uuid}'`;
+  const words = option(`--overwrite ${found.uuid ?? found.type}`, `overwrite: { ${named} }`);
+  const remedy = `to overwrite it, name it: ${words}`;
   if (overwrite === undefined) throw new RefusedError(holds, { code, remedy });
   const right =
     (overwrite.uuid ?? found.uuid) === found.uuid && (overwrite.type ?? found.type) === found.type;

@@ -1,6 +1,7 @@
 import type { Key } from '../../atomic/operation.ts';
 import type { ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../core/errors.ts';
+import { option } from '../../core/option.ts';
 import { pvType, refuseMember } from '../content/member.ts';
 import { hasTable, refusePartitioned } from '../partitions/reads.ts';
 import type { Signature } from '../schema.ts';
@@ -63,8 +64,13 @@ export function refuseUnnamed(
     missing.length > 0 ? `${missing.join(' and ')} was not named` : `${wrong.join(' and ')} is not there`;
   throw new RefusedError(`${device} holds ${names.join(' and ')}, and ${why}; nothing was erased`, {
     code: 'has-data',
-    remedy: `to erase it, name all of it: --overwrite ${names.join(',')}`,
+    remedy: `to erase it, name all of it: ${overwriteOption(names)}`,
   });
+}
+
+function overwriteOption(names: readonly string[]): string {
+  const list = names.map((name) => `'${name}'`).join(', ');
+  return option(`--overwrite ${names.join(',')}`, `overwrite: [${list}]`);
 }
 
 function refuseBlank(
@@ -85,7 +91,7 @@ function refuseBlank(
   if (overwrite.length === 1 && overwrite[0] === blankConsent) return;
   throw new RefusedError(
     `${device} is blank, and that was not named: data without a signature may be on it all the same (of what was wiped, or is encrypted without a header); nothing was erased`,
-    { remedy: `if all of it may go: --overwrite ${blankConsent}` },
+    { remedy: `if all of it may go: ${overwriteOption([blankConsent])}` },
   );
 }
 

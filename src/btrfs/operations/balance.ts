@@ -1,6 +1,7 @@
 import * as z from 'zod/mini';
 import { operation } from '../../atomic/operation.ts';
 import { RefusedError, UsageError } from '../../core/errors.ts';
+import { option } from '../../core/option.ts';
 import { refuseFullMembers, watchingMembers } from '../devices.ts';
 import { balanceStart, balanceStatus } from '../maintenance-commands.ts';
 import {
@@ -31,7 +32,7 @@ export const balance = operation({
   prepare: async ({ args: { path, dataUsage, metadataUsage }, mark, host }) => {
     if (dataUsage === undefined && metadataUsage === undefined)
       throw new UsageError('a balance needs a filter: say how full a block group is at most', {
-        remedy: '--data-usage 50 is a good beginning; it takes the longer, the more you say',
+        remedy: `${option('--data-usage 50', 'dataUsage: 50')} is a good beginning; it takes the longer, the more you say`,
       });
     const planned = await planMaintained(host, path, mark);
     const { state } = await host.run(balanceStatus(planned.mounted));

@@ -3,6 +3,7 @@ import * as z from 'zod/mini';
 import type { Claims, DeviceKeys, Look, OperationSpec } from '../../atomic/operation.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
 import { type ManualRecovery, RefusedError, UsageError } from '../../core/errors.ts';
+import { option } from '../../core/option.ts';
 import { subvolumeSnapshot } from '../commands.ts';
 import { refuseFullMembers, watchingMembers } from '../devices.ts';
 import { placeOf, reach, subvolumeKey } from '../place.ts';
@@ -101,7 +102,7 @@ async function baseFor(host: ReadHost, into: string, parentUuid: string): Promis
   if (base === undefined)
     throw new RefusedError(
       `the parent of this incremental stream (uuid ${parentUuid}) was not received on the filesystem of ${into}`,
-      { remedy: 'send the parent there first, or send all of it: without --parent' },
+      { remedy: `send the parent there first, or send all of it: without ${option('--parent', 'parent')}` },
     );
   if (base.path !== undefined) return `/${base.path}`;
   throw new RefusedError(`${called(base)} is the parent of this stream, and its name is no UTF-8`, {

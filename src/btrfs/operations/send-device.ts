@@ -23,6 +23,7 @@ import {
 } from '../../blockdevice/index.ts';
 import { type ChangeHost, nothing, type ReadHost } from '../../command/index.ts';
 import { CommandError, RefusedError } from '../../core/errors.ts';
+import { option } from '../../core/option.ts';
 import type { Bytes } from '../../core/units.ts';
 import { namingFull, refuseFullBeneath, watchingRoom } from '../../lvm/index.ts';
 import { uuid } from '../schema.ts';
@@ -180,7 +181,7 @@ async function expectSent(host: ChangeHost, path: string, of: Undo): Promise<voi
   await host.run(wipeSignatures(path));
   await erase(host, path, of);
   throw new RefusedError(`with this stream ${of.device} would be taken for ${contentInWords(found)}`, {
-    remedy: 'send it into a file: --to-file',
+    remedy: `send it into a file: ${option('--to-file', 'btrfs.sendToFile')}`,
   });
 }
 

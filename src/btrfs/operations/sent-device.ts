@@ -1,6 +1,7 @@
 import { bytesAt, type Overwrite } from '../../blockdevice/index.ts';
 import type { ReadHost } from '../../command/index.ts';
 import { type ManualRecovery, RefusedError } from '../../core/errors.ts';
+import { option } from '../../core/option.ts';
 import { type Bytes, formatSize } from '../../core/units.ts';
 
 /** Size of the marker, and of the head that every stream has. */
@@ -79,7 +80,7 @@ export function refuseStream(
   if (overwrite?.uuid === uuid && (overwrite.type ?? 'btrfs-stream') === 'btrfs-stream') return;
   throw new RefusedError(`${device} holds the stream of the subvolume ${uuid}; nothing was written`, {
     code: 'has-data',
-    remedy: `to overwrite it, name it: --overwrite ${uuid}`,
+    remedy: `to overwrite it, name it: ${option(`--overwrite ${uuid}`, `overwrite: { uuid: '${uuid}' }`)}`,
   });
 }
 

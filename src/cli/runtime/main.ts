@@ -1,4 +1,5 @@
 import { CommanderError } from 'commander';
+import { atConsole } from '../../core/option.ts';
 import { refuseOtherBytes } from './argument-bytes.ts';
 import { asText, type Explanation } from '../errors/explanation.ts';
 import { answerHelp } from './help.ts';
@@ -98,7 +99,7 @@ async function checkSite({ args }: Run, { settings, verb, log }: Runtime): Promi
   if (settings.site === undefined) return;
   const { siteFileHere } = await import('../../site.ts');
   try {
-    siteFileHere(settings.site);
+    atConsole(() => siteFileHere(settings.site));
   } catch (error) {
     if (verb !== 'recover' || !args.includes('--boot')) throw error;
     log.error('the site file is not used', { because: textOf(error) });

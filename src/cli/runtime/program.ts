@@ -1,4 +1,5 @@
 import { Command, Option } from 'commander';
+import { atConsole } from '../../core/option.ts';
 import { version } from '../../core/version.ts';
 import { nouns } from '../verbs/index.ts';
 import type { Runtime } from './runtime.ts';
@@ -85,7 +86,7 @@ function bind(command: Command, verb: Verb, invoke: Invoke): void {
       changes: typeof changes === 'boolean' ? changes : changes(typedIn(command, verb)),
       options: command.optsWithGlobals(),
       scriptArgs: script ? Math.max(0, command.args.length - 1) : 0,
-      action: (runtime) => run(runtime, typedIn(command, verb)),
+      action: (runtime) => atConsole(() => run(runtime, typedIn(command, verb))),
     });
   });
 }

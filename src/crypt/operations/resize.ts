@@ -3,6 +3,7 @@ import { type Look, operation } from '../../atomic/operation.ts';
 import { partWitness, usersBeyond } from '../../blockdevice/index.ts';
 import { type ChangeHost, type KeyInput, keyRef, type ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../core/errors.ts';
+import { option } from '../../core/option.ts';
 import { absolutePath } from '../../file/path.ts';
 import { type Bytes, formatSize } from '../../core/units.ts';
 import { resizedRecovery } from '../manual-recovery.ts';
@@ -137,7 +138,7 @@ function givenKey({ key }: Args, { path }: Mapping): NonNullable<Undo['key']> {
   throw new RefusedError(
     `${path} can be resized only with a key: the kernel does not give the volume's key away`,
     {
-      remedy: 'say where its key comes from: --key file:/PATH',
+      remedy: `say where its key comes from: ${option('--key file:/PATH', "key: { from: 'file', path: '/PATH' }")}`,
     },
   );
 }

@@ -13,6 +13,7 @@ import {
 } from '../../blockdevice/index.ts';
 import { commandWords, type ReadHost } from '../../command/index.ts';
 import { type ManualRecovery, RefusedError } from '../../core/errors.ts';
+import { option } from '../../core/option.ts';
 import { asks, type Repairable, repairable, repairOf } from '../commands/repair.ts';
 import { checkOf } from '../commands/check.ts';
 import { examine, mend, refuseSound } from '../repairing.ts';
@@ -60,7 +61,7 @@ export const repair = deferred({
     if (kept === 'are kept' && !asks(type))
       throw new RefusedError(
         `the repair of a ${type} repairs all that it can, without questions: files on ${device} may be lost; nothing was done`,
-        { remedy: "say that they may be: --may-lose-files, files: 'may be lost'" },
+        { remedy: `say that they may be: ${option('--may-lose-files', "files: 'may be lost'")}` },
       );
     return { device, identity, key, type, uuid, files: kept };
   },

@@ -58,7 +58,7 @@ export async function findMade(
   if (all === undefined) {
     throw new RefusedError(
       `the volume group "${vg}" (uuid ${vgUuid}) is not there: what is in it cannot be told`,
-      { remedy: 'bofh recover when it is back, or --abandon the journal when it was removed on purpose' },
+      { remedy: 'bofh recover when it is back; if it was removed on purpose: bofh recover --abandon' },
     );
   }
   const fits = (lv: LogicalVolume): boolean =>

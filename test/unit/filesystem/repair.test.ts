@@ -251,7 +251,7 @@ describe('filesystem.repair', () => {
       make(type, { errors: true });
       const error = await refused(repairs());
       expect(String(error)).toContain(`files on ${device} may be lost`);
-      expect(error.remedy).toContain('--may-lose-files');
+      expect(error.remedy).toContain("files: 'may be lost'");
     });
   });
 

@@ -171,7 +171,7 @@ describe('what drbd.create refuses, it refuses with both hosts as they were', ()
     const apart = two(ground('alpha', '10.0.0.1'), ground('beta', '10.0.1.2'));
     const error = await refusing(apart);
     expect(error.message).toBe('alpha and beta have no network of IPv4 in common');
-    expect(error.remedy).toContain('--address alpha=IP,beta=IP');
+    expect(error.remedy).toContain("addresses: { 'alpha': 'IP', 'beta': 'IP' }");
     const twice = two(
       ground('alpha', '10.0.0.1', { addresses: ['10.0.0.1/24', '10.9.0.1/16'] }),
       ground('beta', '10.0.0.2', { addresses: ['10.0.0.2/24', '10.9.7.2/16'] }),

@@ -306,7 +306,7 @@ describe('drbd.replacePeer of a peer that is lost', () => {
     gamma.world.drbd.resources = [];
     gamma.admin.removeFile('/etc/drbd.d/web1.res');
     gamma.admin.lvremove('vg0', 'web1');
-    expect((await refused(hosts, { to: 'gamma' })).remedy).toContain('--lost');
+    expect((await refused(hosts, { to: 'gamma' })).remedy).toContain("old: 'lost'");
     const { from, to } = await replace(hosts, { to: 'gamma', old: 'lost' });
     expect(from).toEqual({ name: 'gamma', end: 'lost', volumes: [], kept: [], clear: undefined });
     expect(to).toBe('gamma');
@@ -317,7 +317,7 @@ describe('drbd.replacePeer of a peer that is lost', () => {
     expect((await refused(three(), { old: 'lost' })).message).toContain('is not lost, but connected');
     const { message, remedy } = await refused(lost(three()));
     expect(message).toContain('gamma cannot be reached');
-    expect(remedy).toContain('--lost');
+    expect(remedy).toContain("old: 'lost'");
   });
 });
 

@@ -101,7 +101,7 @@ describe('vm.remove of a guest with replicated disks', () => {
     const before = hosts.alpha.snapshot();
     await expect(destroying(hosts)).rejects.toMatchObject({
       message: 'there cannot be reached',
-      remedy: expect.stringContaining('--keep-replicas') as unknown,
+      remedy: expect.stringContaining("replicas: 'kept'") as unknown,
     });
     expect(hosts.alpha.snapshot()).toBe(before);
   });
@@ -135,7 +135,7 @@ describe('vm.remove of a guest with replicated disks', () => {
     expect(both(hosts)).toEqual(before);
     expect(error).toMatchObject({
       message: 'the DRBD resource web1 has /dev/drbd1 as well, which is no disk of the guest web1',
-      remedy: expect.stringContaining('--keep-replicas') as unknown,
+      remedy: expect.stringContaining("replicas: 'kept'") as unknown,
     });
   });
 

@@ -2,6 +2,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { resolve } from 'node:path';
 import { withBofh, type Bofh } from '../../../bofh.ts';
 import { InterruptedError, RefusedError, StuckError, UsageError } from '../../../core/errors.ts';
+import { inProgram } from '../../../core/option.ts';
 import { loadScript } from '../../../script/load.ts';
 import type { Begun } from '../../errors/explanation.ts';
 import { inWords } from '../../errors/sequences.ts';
@@ -33,14 +34,16 @@ async function runScript(runtime: Runtime, script: string, args: readonly string
     exitCode = await ownExitCode(() =>
       toItsEnd(runtime, async () => {
         await withBofh(changesNeedRoot(bofh, runtime), () =>
-          loadScript(path, {
-            cache: runtime.root ? 'used' : 'unused',
-            warn: (message, facts) => runtime.log.warn(message, { ...facts }),
-            started: () => {
-              runtime.script = path;
-            },
-            ...(runtime.cacheDirectory === undefined ? {} : { cacheDirectory: runtime.cacheDirectory }),
-          }),
+          inProgram(() =>
+            loadScript(path, {
+              cache: runtime.root ? 'used' : 'unused',
+              warn: (message, facts) => runtime.log.warn(message, { ...facts }),
+              started: () => {
+                runtime.script = path;
+              },
+              ...(runtime.cacheDirectory === undefined ? {} : { cacheDirectory: runtime.cacheDirectory }),
+            }),
+          ),
         );
       }),
     );

@@ -83,7 +83,7 @@ describe.each(takers)('%s', (_, act) => {
     host.admin.format(device, ext4);
 
     expect(await refused(act)).toContain(
-      `${device} holds ext4, uuid ${uuid}; nothing was written -> to overwrite it, name it: --overwrite ${uuid}`,
+      `${device} holds ext4, uuid ${uuid}; nothing was written -> to overwrite it, name it: overwrite: { uuid: '${uuid}' }`,
     );
     for (const other of [
       { uuid: 'other' },

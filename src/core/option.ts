@@ -1,0 +1,18 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+
+const readers = new AsyncLocalStorage<'console' | 'program'>();
+
+/** Runs a body whose messages are read at the console: they name options of the command line. */
+export function atConsole<T>(body: () => T): T {
+  return readers.run('console', body);
+}
+
+/** Runs a body whose messages a script gets: they name options of the library, as by default. */
+export function inProgram<T>(body: () => T): T {
+  return readers.run('program', body);
+}
+
+/** An option in a message: as typed at the console (`--wait 60s`), or as in code (`waitMs: 60_000`). */
+export function option(typed: string, code: string): string {
+  return readers.getStore() === 'console' ? typed : code;
+}
