@@ -24,6 +24,7 @@ export function wantedExtents(
     const extents = Math.floor(((of === 'FREE' ? vg.freeExtents : vg.extents) * Number(number)) / 100);
     if (extents > 0) return extents;
     throw new RefusedError(`${count} of ${vg.name} is less than one extent of ${formatSize(vg.extentSize)}`, {
+      code: of === 'FREE' && vg.freeExtents === 0 ? 'no-space' : 'invalid',
       remedy: 'ask for more, or add a device with vgextend',
     });
   };

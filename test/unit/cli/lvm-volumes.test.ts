@@ -155,11 +155,15 @@ describe('bofh lvm create', () => {
     expect(volumes()).toEqual([['a', 8]]);
   });
 
-  it('refuses a share that is no extent', async () => {
-    host.admin.lvcreate({ vg: 'vg0', name: 'rest', extents: 2047 - 8 });
-    await expect(create(at().runtime, 'vg0/b', { extents: '50%FREE' })).rejects.toThrow(
-      /less than one extent/,
-    );
+  it.each([
+    [0, 'no-space'],
+    [1, 'invalid'],
+  ])('refuses a share that is no extent, with %i free: %s', async (free, code) => {
+    host.admin.lvcreate({ vg: 'vg0', name: 'rest', extents: 2047 - 8 - free });
+    await expect(create(at().runtime, 'vg0/b', { extents: '50%FREE' })).rejects.toMatchObject({
+      code,
+      message: expect.stringContaining('less than one extent') as unknown,
+    });
   });
 });
 
