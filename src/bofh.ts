@@ -28,7 +28,10 @@ import {
 } from './operations.ts';
 import { defaultSite, overrideSite, type Site, type SiteSettings } from './site.ts';
 import { siteSettings, type SiteSetting } from './site-settings.ts';
+import { present } from './core/present.ts';
+import { parsed } from './core/request.ts';
 import { version } from './core/version.ts';
+import * as z from 'zod/mini';
 
 /**
  * The context of every call of the public API: a host, the policy of its site, and the place of its
@@ -247,6 +250,39 @@ function guarded(bofh: Bofh): Bofh {
   return { ...bofh, engine: { ...bofh.engine, locks: { open } } };
 }
 
+// A longer timer of Node.js fires at once (setTimeout takes 31 bits).
+const milliseconds = z.int().check(z.minimum(0), z.maximum(2 ** 31 - 1));
+
+const atomicOptions = z.strictObject({
+  signal: z.exactOptional(z.instanceof(AbortSignal)),
+  timeout: z.exactOptional(milliseconds.check(z.positive())),
+  wait: z.exactOptional(milliseconds),
+  host: z.exactOptional(z.string().check(z.minLength(1))),
+  reverse: z.exactOptional(
+    z.custom<NonNullable<AtomicOptions['reverse']>>((value) => typeof value === 'function'),
+  ),
+  writes: z.exactOptional(z.enum(['script', 'steps'])),
+});
+
+function checkAtomic(options: AtomicOptions) {
+  return parsed('atomic', atomicOptions, options);
+}
+
+/** How a sequence runs. */
+export interface AtomicOptions extends Pick<SequenceOptions, 'reverse' | 'writes'> {
+  /** When it is aborted, the sequence is undone: InterruptedError with its `reason`. */
+  readonly signal?: AbortSignal;
+  /** Undoes the sequence after this many milliseconds: InterruptedError with the code `timeout`. */
+  readonly timeout?: number;
+  /**
+   * How many milliseconds to wait for objects that another sequence works on (default: as in the
+   * context around it, otherwise 0).
+   */
+  readonly wait?: number;
+  /** The host to work on, by name (default: that of the context around it). */
+  readonly host?: string;
+}
+
 /**
  * Runs a sequence and returns the value of its body after the commit.
  *
@@ -258,17 +294,22 @@ function guarded(bofh: Bofh): Bofh {
 export async function atomic<T>(
   name: string,
   body: (tx: Tx) => T | Promise<T>,
-  options: Pick<SequenceOptions, 'reverse' | 'writes'> = {},
+  options: AtomicOptions = {},
 ): Promise<T> {
   refuseNested(`atomic('${name}')`);
-  const bofh = currentBofh();
+  const { signal, timeout, wait, host, reverse, writes } = checkAtomic(options);
+  const bofh = within({ host, waitMs: wait });
   const loaded = await loadOperations();
   const watched = bofh.signals === undefined ? processSignals() : undefined;
+  const limit = timeout === undefined ? undefined : after(timeout);
+  const signals = bofh.signals ?? watched?.signals ?? {};
+  const stops = [signals.stop, signal, limit?.signal].filter((each) => each !== undefined);
   const sequence = new AtomicOperationSequence({
     engine: bofh.engine,
     name,
-    ...options,
-    ...(bofh.signals ?? watched?.signals),
+    ...present({ reverse, writes }),
+    ...signals,
+    ...(stops.length === 0 ? {} : { stop: AbortSignal.any(stops) }),
   });
   const typed = (steps: Steps): Tx => ({
     ...bindOperations(loaded, {
@@ -286,8 +327,31 @@ export async function atomic<T>(
   try {
     return await sequences.run(sequence, () => sequence.run((steps) => body(typed(steps))));
   } finally {
+    limit?.clear();
     watched?.release();
   }
+}
+
+/** The context around, with the host and the patience of one sequence. */
+function within({
+  host,
+  waitMs,
+}: {
+  readonly host?: string | undefined;
+  readonly waitMs?: number | undefined;
+}): Bofh {
+  const bofh = currentBofh();
+  if (host === undefined && waitMs === undefined) return bofh;
+  return ambient.run(bofh, () => connect(present({ host, waitMs })));
+}
+
+function after(timeout: number): { readonly signal: AbortSignal; readonly clear: () => void } {
+  const over = new AbortController();
+  const timer = setTimeout(
+    () => over.abort(new DOMException(`more than ${String(timeout)} ms`, 'TimeoutError')),
+    timeout,
+  );
+  return { signal: over.signal, clear: () => clearTimeout(timer) };
 }
 
 /**

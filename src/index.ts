@@ -20,7 +20,16 @@ export * as xen from './api/xen.ts';
 export type { Engine } from './atomic/index.ts';
 export type { Signature } from './blockdevice/index.ts';
 export { type Host, parseKeyRef, Secret, type KeyRef } from './command/index.ts';
-export { atomic, type Bofh, connect, currentBofh, settings, withBofh, withSite } from './bofh.ts';
+export {
+  atomic,
+  type AtomicOptions,
+  type Bofh,
+  connect,
+  currentBofh,
+  settings,
+  withBofh,
+  withSite,
+} from './bofh.ts';
 export type { SiteSetting } from './site-settings.ts';
 export * from './core/errors.ts';
 export { explain } from './core/explain.ts';

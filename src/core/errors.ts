@@ -403,6 +403,8 @@ export class InterruptedError extends BofhError {
       readonly cause?: unknown;
       readonly remedy?: string;
       readonly reason?: unknown;
+      /** `timeout`: the sequence took too long. */
+      readonly code?: ErrorCode;
     } & Pick<Undone, 'id' | 'undone'> = {},
   ) {
     super(message, details);

@@ -1,6 +1,6 @@
-import { InterruptedError, SequenceEnded, UsageError } from '../../core/errors.ts';
+import { type InterruptedError, SequenceEnded, UsageError } from '../../core/errors.ts';
 import type { Patience } from './patience.ts';
-import { reasonOf, unless } from './signal.ts';
+import { interruption, unless } from './signal.ts';
 
 /** The sequence itself, or a scope of it, and its state. */
 export interface Frame {
@@ -93,11 +93,8 @@ export function refusal(own: Frame, stop: AbortSignal): SequenceEnded | undefine
 }
 
 function interrupted(own: Frame, stop: AbortSignal, cause?: unknown): InterruptedError {
-  return new InterruptedError(`"${own.name}" was interrupted`, {
-    reason: reasonOf(stop),
-    // What the signal itself threw says nothing more.
-    ...(cause === undefined || cause === stop.reason ? {} : { cause }),
-  });
+  // What the signal itself threw says nothing more.
+  return interruption(own.name, stop, cause === undefined || cause === stop.reason ? {} : { cause });
 }
 
 function forgotten(names: readonly string[]): UsageError {

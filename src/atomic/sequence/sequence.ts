@@ -1,4 +1,4 @@
-import { InterruptedError, messageOf, JournalError, UsageError } from '../../core/errors.ts';
+import { BofhError, type InterruptedError, messageOf, JournalError, UsageError } from '../../core/errors.ts';
 import { Announcements } from './announcement.ts';
 import { claim } from '../locks/claims.ts';
 import { commit, rollBack, type Ending } from '../undo/finish.ts';
@@ -15,7 +15,7 @@ import { type Place, placeOf } from '../place.ts';
 import { nameOf, type Reverse } from './reverse.ts';
 import { takeStep, type StepHome } from './run-step.ts';
 import { stepOf } from '../journal/state.ts';
-import { reasonOf } from './signal.ts';
+import { interruption } from './signal.ts';
 import type { Steps, Temporary } from './steps.ts';
 import { undoNow, unwind, type Unwinding } from '../undo/unwind.ts';
 import { reachedByBody, renewedWitnesses } from '../undo/witness.ts';
@@ -104,11 +104,7 @@ export class AtomicOperationSequence {
     if (this.#begun) throw new UsageError(`the sequence "${this.#name}" has been run already`);
     this.#begun = true;
     try {
-      if (this.#patience.stop.aborted)
-        throw new InterruptedError(`"${this.#name}" was not begun, because a signal came before it`, {
-          reason: reasonOf(this.#patience.stop),
-          remedy: 'a program that handles signals itself says so: withBofh(connect({ signals: {} }), …)',
-        });
+      if (this.#patience.stop.aborted) throw notBegun(this.#name, this.#patience.stop);
       this.#boot = (await this.#engine.host.facts()).boot;
       const outcome = await settle(this.#root, this.#patience, () => body(this.#steps(this.#root)));
       if (outcome.ok) return await this.#commit(outcome.value);
@@ -330,4 +326,14 @@ export class AtomicOperationSequence {
       abandon: this.#patience.abandon,
     };
   }
+}
+
+function notBegun(name: string, stop: AbortSignal): InterruptedError {
+  return interruption(name, stop, {
+    how: 'was not begun, because a signal came before it',
+    // That of the process, and not of the caller.
+    ...(stop.reason instanceof BofhError
+      ? { remedy: 'a program that handles signals itself says so: withBofh(connect({ signals: {} }), …)' }
+      : {}),
+  });
 }

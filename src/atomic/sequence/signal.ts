@@ -30,7 +30,23 @@ export async function unless<T>(signal: AbortSignal | undefined, work: Promise<T
 }
 
 /** Why a signal was aborted: the name of the process's signal, or what the program gave. */
-export function reasonOf({ reason }: AbortSignal): unknown {
+function reasonOf({ reason }: AbortSignal): unknown {
   const given: unknown = reason;
   return given instanceof InterruptedError ? given.reason : given;
+}
+
+/** The error of a sequence that a signal ended: a time-out has a code of its own. */
+export function interruption(
+  name: string,
+  stop: AbortSignal,
+  more: { readonly cause?: unknown; readonly remedy?: string; readonly how?: string } = {},
+): InterruptedError {
+  const { how = 'was interrupted', ...rest } = more;
+  const reason = reasonOf(stop);
+  if (!(reason instanceof Error && reason.name === 'TimeoutError'))
+    return new InterruptedError(`"${name}" ${how}`, { ...rest, reason });
+  return new InterruptedError(`"${name}" took too long: ${reason.message}`, {
+    ...{ ...rest, reason },
+    code: 'timeout',
+  });
 }

@@ -10,7 +10,7 @@ import { append, AppendError, close, type Journal, note } from '../journal/journ
 import { placeOf } from '../place.ts';
 import { syncStep, unlessOutOfReach } from './out-of-reach.ts';
 import { describe, stuck } from './report.ts';
-import { reasonOf, unless } from '../sequence/signal.ts';
+import { interruption, unless } from '../sequence/signal.ts';
 import { unwind, type Unwinding, type Unwound } from './unwind.ts';
 import { finalWitnesses } from './witness.ts';
 
@@ -43,10 +43,7 @@ export async function commit<T>(ending: Ending, value: T): Promise<T> {
   try {
     const preparing = makeReady(ending);
     if ((await unless(abandon, preparing)) === undefined) ending.leave(preparing);
-    if (stop.aborted || abandon?.aborted === true)
-      throw new InterruptedError(`"${journal.state.begin.name}" was interrupted`, {
-        reason: reasonOf(stop),
-      });
+    if (stop.aborted || abandon?.aborted === true) throw interruption(journal.state.begin.name, stop);
     append(journal, [...(await finalWitnesses(engine, journal)), { t: 'committed' }]);
   } catch (error) {
     throw await rollBack(ending, error);
@@ -150,7 +147,10 @@ async function rolledBack(
     .toReversed()
     .map((step) => describe(step));
   if (cause instanceof InterruptedError && leftAlone.length === 0 && left === '')
-    return new InterruptedError(cause.message, { cause: cause.cause, reason: cause.reason, id, undone });
+    return new InterruptedError(cause.message, {
+      ...{ cause: cause.cause, reason: cause.reason, code: cause.code },
+      ...{ id, undone },
+    });
   if (state.steps.length === 0 && left === '' && cause instanceof Error) return cause;
   return new RolledBackError(`"${state.begin.name}" failed and is undone${left}: ${messageOf(cause)}`, {
     ...{ cause, id, undone, leftAlone },

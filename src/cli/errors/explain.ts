@@ -44,7 +44,10 @@ function known(
   if (error instanceof StuckError) return stuck(error);
   if (error instanceof RolledBackError) return rolledBack(error, circumstances, within);
   if (error instanceof InterruptedError)
-    return say(error, { host: 'restored: everything was rolled back', exitCode: 130 });
+    return say(error, {
+      host: 'restored: everything was rolled back',
+      exitCode: error.code === 'timeout' ? 5 : 130,
+    });
   if (error instanceof UsageError) return say(error, { host: untouched, exitCode: 2 });
   if (error instanceof RefusedError) return say(error, { host: untouched, exitCode: 1 });
   if (error instanceof ToolError) return say(error, { host: untouched, exitCode: 69 });
