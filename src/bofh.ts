@@ -8,10 +8,12 @@ import {
   AtomicOperationSequence,
   type Engine,
   type Place,
+  type SequenceEvent,
   type SequenceOptions,
   type Signals,
   type Steps,
 } from './atomic/index.ts';
+import { type EventLog, logEvents } from './atomic/event-log.ts';
 import { keysOf } from './blockdevice/index.ts';
 import type { Host, LocalHost } from './command/index.ts';
 import { RefusedError, UsageError } from './core/errors.ts';
@@ -68,6 +70,10 @@ export function connect(
     readonly argv?: readonly string[];
     readonly waitMs?: number;
     readonly onProgress?: Engine['onProgress'];
+    /** Called for each event of each sequence. */
+    readonly onEvent?: Engine['onEvent'];
+    /** Gets each event of each sequence, with its text: a logger of pino (default: none). */
+    readonly log?: EventLog;
     /**
      * Called for each object left untouched (default: emits a process warning,
      * `process.on('warning', …)`).
@@ -109,11 +115,28 @@ export function connect(
     ...(options.onWaiting === undefined ? {} : { onWaiting: options.onWaiting }),
     ...(waitMs === undefined ? {} : { waitMs }),
     ...(onProgress === undefined ? {} : { onProgress }),
+    ...listening(around?.engine.onEvent, options),
   };
   return {
     ...{ host: around !== undefined && options.host === undefined ? around.host : places.host },
     ...{ site, stateDir, engine, planning: around?.planning ?? false },
     ...(signals === undefined ? {} : { signals }),
+  };
+}
+
+/** Listeners add up: that of a sequence does not silence that of the program. */
+function listening(
+  around: Engine['onEvent'],
+  { onEvent, log }: { readonly onEvent?: Engine['onEvent']; readonly log?: EventLog },
+): Pick<Engine, 'onEvent'> {
+  const all = [around, onEvent, log === undefined ? undefined : logEvents(log)].filter(
+    (each) => each !== undefined,
+  );
+  if (all.length === 0) return {};
+  return {
+    onEvent: (event) => {
+      for (const each of all) each(event);
+    },
   };
 }
 
@@ -253,14 +276,28 @@ function guarded(bofh: Bofh): Bofh {
 // A longer timer of Node.js fires at once (setTimeout takes 31 bits).
 const milliseconds = z.int().check(z.minimum(0), z.maximum(2 ** 31 - 1));
 
+function callable<F>() {
+  return z.custom<F>((value) => typeof value === 'function', 'must be a function');
+}
+
+function levelIn(log: unknown, level: string): unknown {
+  return typeof log === 'object' && log !== null ? Reflect.get(log, level) : undefined;
+}
+
 const atomicOptions = z.strictObject({
   signal: z.exactOptional(z.instanceof(AbortSignal)),
   timeout: z.exactOptional(milliseconds.check(z.positive())),
   wait: z.exactOptional(milliseconds),
   host: z.exactOptional(z.string().check(z.minLength(1))),
-  reverse: z.exactOptional(
-    z.custom<NonNullable<AtomicOptions['reverse']>>((value) => typeof value === 'function'),
+  onEvent: z.exactOptional(callable<NonNullable<AtomicOptions['onEvent']>>()),
+  log: z.exactOptional(
+    z.custom<EventLog>(
+      (value) =>
+        ['debug', 'info', 'warn', 'error'].every((level) => typeof levelIn(value, level) === 'function'),
+      'must have the methods debug, info, warn and error',
+    ),
   ),
+  reverse: z.exactOptional(callable<NonNullable<AtomicOptions['reverse']>>()),
   writes: z.exactOptional(z.enum(['script', 'steps'])),
 });
 
@@ -281,6 +318,10 @@ export interface AtomicOptions extends Pick<SequenceOptions, 'reverse' | 'writes
   readonly wait?: number;
   /** The host to work on, by name (default: that of the context around it). */
   readonly host?: string;
+  /** Called for each event of the sequence. */
+  readonly onEvent?: (event: SequenceEvent) => void;
+  /** Gets each event of the sequence, with its text: a logger of pino (default: none). */
+  readonly log?: EventLog;
 }
 
 /**
@@ -297,8 +338,8 @@ export async function atomic<T>(
   options: AtomicOptions = {},
 ): Promise<T> {
   refuseNested(`atomic('${name}')`);
-  const { signal, timeout, wait, host, reverse, writes } = checkAtomic(options);
-  const bofh = within({ host, waitMs: wait });
+  const { signal, timeout, wait, host, onEvent, log, reverse, writes } = checkAtomic(options);
+  const bofh = within(present({ host, waitMs: wait, onEvent, log }));
   const loaded = await loadOperations();
   const watched = bofh.signals === undefined ? processSignals() : undefined;
   const limit = timeout === undefined ? undefined : after(timeout);
@@ -332,17 +373,10 @@ export async function atomic<T>(
   }
 }
 
-/** The context around, with the host and the patience of one sequence. */
-function within({
-  host,
-  waitMs,
-}: {
-  readonly host?: string | undefined;
-  readonly waitMs?: number | undefined;
-}): Bofh {
+/** The context around, with what is said for one sequence. */
+function within(options: Parameters<typeof connect>[0] & object): Bofh {
   const bofh = currentBofh();
-  if (host === undefined && waitMs === undefined) return bofh;
-  return ambient.run(bofh, () => connect(present({ host, waitMs })));
+  return Object.keys(options).length === 0 ? bofh : ambient.run(bofh, () => connect(options));
 }
 
 function after(timeout: number): { readonly signal: AbortSignal; readonly clear: () => void } {

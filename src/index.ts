@@ -17,7 +17,9 @@ export * as network from './api/network.ts';
 export { parsePlan, type Plan } from './api/plan.ts';
 export * as vm from './api/vm.ts';
 export * as xen from './api/xen.ts';
-export type { Engine } from './atomic/index.ts';
+export type { Engine, EventStep, Happening, SequenceEvent } from './atomic/index.ts';
+export { type EventLog, eventText } from './atomic/event-log.ts';
+export { type EventStream, eventStream } from './atomic/event-stream.ts';
 export type { Signature } from './blockdevice/index.ts';
 export { type Host, parseKeyRef, Secret, type KeyRef } from './command/index.ts';
 export {

@@ -1,5 +1,7 @@
 import type { ChangeHost, LocalHost, Progress } from '../command/index.ts';
 import { JournalError } from '../core/errors.ts';
+import { present } from '../core/present.ts';
+import type { SequenceEvent, Teller } from './events.ts';
 import type { Journal } from './journal/journal-writer.ts';
 import type { IntentLine, Owner } from './journal/lines.ts';
 import type { LockTable } from './locks/lock.ts';
@@ -33,6 +35,10 @@ export interface Engine extends Places {
   readonly onLeftAlone?: (found: string) => void;
   /** Called when a signal has to wait for the body of a sequence, or no longer waits for it. */
   readonly onWaiting?: (notice: string) => void;
+  /** Called for each event of each sequence. */
+  readonly onEvent?: (event: SequenceEvent) => void;
+  /** Makes the events of one sequence; missing: it has no listener. */
+  readonly teller?: Teller;
   /** How long a step retries for objects that another sequence has locked; 0: refused at once. */
   readonly waitMs?: number;
 }
@@ -62,13 +68,19 @@ export function changing(
   { n, kind, host, boot }: Pick<IntentLine, 'n' | 'kind' | 'host' | 'boot'>,
   signal?: AbortSignal,
 ): ChangeHost {
-  const { onProgress } = engine;
+  const { onProgress, teller } = engine;
+  const tell = (progress: Progress): void => {
+    const { command, fraction } = progress;
+    const { tool, argv } = command;
+    teller?.tell({ type: 'progress', n, kind, command: { tool, argv }, ...present({ fraction }) });
+    onProgress?.({ n, kind }, progress);
+  };
   return placeOf(engine, host).host.during({
     outputs: outputsOf(journal.store, journal.id),
     lock: journal.file.fd,
     sequence: { id: journal.id, token: journal.token, boot },
     ...(signal === undefined ? {} : { signal }),
-    ...(onProgress === undefined ? {} : { onProgress: (progress) => onProgress({ n, kind }, progress) }),
+    ...(onProgress === undefined && teller === undefined ? {} : { onProgress: tell }),
   });
 }
 

@@ -26,7 +26,7 @@ export async function createJournal(
   };
   const file = await lockedFile(engine, sequence.id);
   try {
-    return openNew(engine.store, file, begin, lines());
+    return openNew(engine, file, begin, lines());
   } catch (error) {
     discard(engine, sequence.id, file);
     throw unwritable(engine, error);

@@ -4,6 +4,7 @@ import { newId, decode, type Decoded, encode, type BeginLine, type Line } from '
 import { limitHistory } from './prune.ts';
 import { advance, fold, type State } from './state.ts';
 import type { Store, StoreFile } from './store.ts';
+import type { Teller } from '../events.ts';
 
 /** A line did not reach the disk. After a failed `sync` nothing more may be done: what is on the disk is unknown. */
 export class AppendError extends JournalError {
@@ -38,6 +39,8 @@ export interface Journal {
    * no more is written.
    */
   dead: AppendError | undefined;
+  /** Makes the events of its lines; missing: they have no listener. */
+  readonly teller?: Teller | undefined;
 }
 
 /** The journal's sequence, as reported to other hosts. */
@@ -51,15 +54,20 @@ const ballast = Buffer.alloc(64 * 1024, 1);
  * Creates the journal of a new sequence; `file` is `ID.new`, locked. When this returns, the begin
  * line and `lines` are durable, and the file has its final name.
  */
-export function openNew(store: Store, file: StoreFile, begin: BeginLine, lines: readonly Line[]): Journal {
+export function openNew(
+  { store, teller }: { readonly store: Store; readonly teller?: Teller },
+  file: StoreFile,
+  begin: BeginLine,
+  lines: readonly Line[],
+): Journal {
   const { id } = begin;
-  const journal = openAt(store, file, id, advance(undefined, begin));
+  const journal = { ...openAt(store, file, id, advance(undefined, begin)), teller };
   writeBallast(store, id);
   store.makeDir(`${id}.d`);
   write(journal, [begin, ...lines]);
-  for (const line of lines) journal.state = advance(journal.state, line);
   store.rename(`${id}.new`, `${id}.journal`);
   store.syncDir('.');
+  for (const line of lines) advanceBy(journal, line);
   return journal;
 }
 
@@ -126,7 +134,12 @@ export function append(journal: Journal, lines: readonly Line[], mode: 'durable'
   if (mode === 'wait') journal.pending = [...journal.pending, ...lines];
   else write(journal, [...journal.pending, ...lines]);
   if (mode === 'durable') journal.pending = [];
-  for (const line of lines) journal.state = advance(journal.state, line);
+  for (const line of lines) advanceBy(journal, line);
+}
+
+function advanceBy(journal: Journal, line: Line): void {
+  journal.state = advance(journal.state, line);
+  journal.teller?.line(line, journal.state);
 }
 
 /**
@@ -142,7 +155,7 @@ export function note(journal: Journal, lines: readonly Line[]): void {
     if (!(error instanceof AppendError) || error.at === 'sync') throw error;
     journal.incomplete ??= error;
     journal.dead ??= error;
-    for (const line of lines) journal.state = advance(journal.state, line);
+    for (const line of lines) advanceBy(journal, line);
   }
 }
 

@@ -114,7 +114,7 @@ async function untilFree(
   cause?: () => unknown,
 ): Promise<void> {
   const deadline = performance.now() + (engine.waitMs ?? 0);
-  for (;;) {
+  for (let told = false; ; told = true) {
     const what = await inTheWay();
     if (what === undefined) return;
     if (performance.now() >= deadline || stop.aborted)
@@ -123,6 +123,7 @@ async function untilFree(
         remedy: `try again when it has ended, or with ${option('--wait 60s', 'waitMs: 60_000')}`,
         cause: cause?.(),
       });
+    if (!told) engine.teller?.tell({ type: 'waiting', for: what });
     await delay(200);
   }
 }

@@ -20,6 +20,7 @@ import type { Steps, Temporary } from './steps.ts';
 import { undoNow, unwind, type Unwinding } from '../undo/unwind.ts';
 import { reachedByBody, renewedWitnesses } from '../undo/witness.ts';
 import { newId } from '../journal/lines.ts';
+import { endOf, tellerOf } from './teller.ts';
 
 export type { Steps, Temporary };
 
@@ -72,8 +73,10 @@ export class AtomicOperationSequence {
   #begun = false;
 
   constructor(options: SequenceOptions) {
-    this.#engine = options.engine;
     this.#name = checkName('a sequence', options.name);
+    const { onEvent } = options.engine;
+    const teller = onEvent === undefined ? undefined : tellerOf(onEvent, { id: this.id, name: this.#name });
+    this.#engine = teller === undefined ? options.engine : { ...options.engine, teller };
     this.#reverse = options.reverse;
     this.#writes = options.writes ?? 'script';
     this.#root = frame(options.name);
@@ -83,7 +86,7 @@ export class AtomicOperationSequence {
       options.engine.onWaiting,
     );
     this.#locks = options.engine.locks.open();
-    this.#lines = new Announcements(options.engine, {
+    this.#lines = new Announcements(this.#engine, {
       id: this.id,
       name: this.#name,
       stop: this.#patience.stop,
@@ -103,6 +106,19 @@ export class AtomicOperationSequence {
   async run<T>(body: (tx: Steps) => T | Promise<T>): Promise<T> {
     if (this.#begun) throw new UsageError(`the sequence "${this.#name}" has been run already`);
     this.#begun = true;
+    const { teller } = this.#engine;
+    teller?.tell({ type: 'begun' });
+    try {
+      const value = await this.#run(body);
+      teller?.tell(endOf(this.#journal === undefined ? 'none' : 'some'));
+      return value;
+    } catch (error) {
+      teller?.tell(endOf(this.#journal === undefined ? 'none' : 'some', { error }));
+      throw error;
+    }
+  }
+
+  async #run<T>(body: (tx: Steps) => T | Promise<T>): Promise<T> {
     try {
       if (this.#patience.stop.aborted) throw notBegun(this.#name, this.#patience.stop);
       this.#boot = (await this.#engine.host.facts()).boot;

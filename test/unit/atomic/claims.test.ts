@@ -38,7 +38,7 @@ function journal(
   const argv = ['bofh', 'vm', 'create', id];
   const first = { ...begin, ...ownerLine(engine), ...gone, id, name: `about ${id}`, argv };
   const file = engine.store.create(`${id}.new`);
-  openNew(engine.store, file, first, [
+  openNew(engine, file, first, [
     ...claims.map((each, index) => intent(index + 1, { claims: each })),
     ...more,
   ]);

@@ -40,7 +40,7 @@ function place(below = ''): { readonly engine: Engine; readonly journals: string
 function left(engine: Engine, id: string, lines: readonly Line[]): void {
   const file = engine.store.create(`${id}.new`);
   const owner = { ...ownerLine(engine), pid: 1, started: 1 };
-  openNew(engine.store, file, { t: 'begin', format: 1, id, name: id, argv: [], host: '', ...owner }, lines);
+  openNew(engine, file, { t: 'begin', format: 1, id, name: id, argv: [], host: '', ...owner }, lines);
   file.close();
 }
 

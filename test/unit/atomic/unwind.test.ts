@@ -276,7 +276,7 @@ test('the progress of an undo is told with the step that it is of', async () => 
   const engine = engineOf(toy);
   const onProgress: Engine['onProgress'] = (step) => void told.push(step);
   const during: Engine['host']['during'] = (step) => {
-    step.onProgress?.({ done: 1, total: 2 } as never);
+    step.onProgress?.({ command: { tool: 'toy', argv: [] }, fraction: 0.5 });
     return engine.host.during(step);
   };
   const watched = { ...engine, onProgress, host: { ...engine.host, during } };

@@ -1,0 +1,71 @@
+import type { EventStep, SequenceEvent } from './events.ts';
+
+/** What a program hands over to log events: pino, or whatever takes the same arguments. */
+export interface EventLog {
+  readonly debug: (facts: object, text: string) => void;
+  readonly info: (facts: object, text: string) => void;
+  readonly warn: (facts: object, text: string) => void;
+  readonly error: (facts: object, text: string) => void;
+}
+
+/** Returns a listener that logs each event, with its text. */
+export function logEvents(log: EventLog): (event: SequenceEvent) => void {
+  return (event) => log[levelOf(event)]({ event }, eventText(event));
+}
+
+function levelOf(event: SequenceEvent): keyof EventLog {
+  if (event.type === 'progress') return 'debug';
+  if (event.type === 'stuck') return 'error';
+  if (event.type === 'ended') return event.outcome === 'stuck' ? 'error' : 'info';
+  return event.type === 'waiting' || event.type === 'undo-begun' ? 'warn' : 'info';
+}
+
+/** An event as a line of text. */
+export function eventText(event: SequenceEvent): string {
+  return `"${event.name}" (${event.id}): ${what(event)}`;
+}
+
+function what(event: SequenceEvent): string {
+  switch (event.type) {
+    case 'begun':
+      return 'begun';
+    case 'step-begun':
+      return `step ${inWords(event.step)}`;
+    case 'progress': {
+      const { command, fraction } = event;
+      const share = fraction === undefined ? '' : ` ${String(Math.floor(fraction * 100))} %`;
+      return `step ${String(event.n)} ${event.kind}: ${[command.tool, ...command.argv].join(' ')}${share}`;
+    }
+    case 'step-done':
+      return `step ${inWords(event.step)}: done`;
+    case 'waiting':
+      return `waits: ${event.for}`;
+    case 'undo-begun':
+      return `undo${scope(event)} begun, because ${event.because}`;
+    case 'step-undone':
+      return `step ${inWords(event.step)}: undone${untouched(event)}`;
+    case 'undo-done':
+      return `undo${scope(event)} done`;
+    case 'stuck':
+      return `step ${inWords(event.step)}: stuck, ${event.why}`;
+    case 'committed':
+      return 'committed';
+    case 'step-finished':
+      return `step ${inWords(event.step)}: finished${untouched(event)}`;
+    case 'ended':
+      return `ended: ${event.outcome}${event.message === undefined ? '' : `: ${event.message}`}`;
+  }
+}
+
+function inWords({ n, kind, host, objects }: EventStep): string {
+  const on = host === '' ? '' : ` on ${host}`;
+  return `${String(n)} ${kind}${on}${objects.length === 0 ? '' : ` (${objects.join(', ')})`}`;
+}
+
+function scope({ scope: name }: { readonly scope?: string }): string {
+  return name === undefined ? '' : ` of the scope "${name}"`;
+}
+
+function untouched({ notOurs }: { readonly notOurs?: string }): string {
+  return notOurs === undefined ? '' : `, left untouched: ${notOurs}`;
+}

@@ -1,0 +1,40 @@
+import type { SequenceEvent } from './events.ts';
+
+/** The events of one sequence as an async iterable; it ends with the sequence. */
+export interface EventStream extends AsyncIterable<SequenceEvent> {
+  /** For the option `onEvent`. */
+  readonly onEvent: (event: SequenceEvent) => void;
+}
+
+/**
+ * Returns a listener whose events can be iterated: `const events = eventStream(); const done =
+ * atomic('x', body, { onEvent: events.onEvent }); for await (const event of events) …; await done`.
+ * Events are kept until they are read. It throws nothing: how the sequence ended is its last event.
+ */
+export function eventStream(): EventStream {
+  const kept: SequenceEvent[] = [];
+  let over = false;
+  let wake = (): void => undefined;
+  return {
+    onEvent: (event) => {
+      if (over) return;
+      kept.push(event);
+      over = event.type === 'ended';
+      wake();
+    },
+    async *[Symbol.asyncIterator]() {
+      try {
+        for (;;) {
+          const event = kept.shift();
+          if (event !== undefined) yield event;
+          else if (over) return;
+          else await new Promise<void>((resolve) => (wake = resolve));
+        }
+      } finally {
+        // The loop was left: what comes is not kept.
+        over = true;
+        kept.length = 0;
+      }
+    },
+  };
+}

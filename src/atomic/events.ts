@@ -1,0 +1,72 @@
+import type { ErrorCode, Holder } from '../core/errors.ts';
+import type { Line } from './journal/lines.ts';
+import type { State } from './journal/state.ts';
+
+/** A step in an event. */
+export interface EventStep {
+  readonly n: number;
+  /** The kind of its operation; of `tx.effect` and `tx.call` the name. */
+  readonly kind: string;
+  /** Empty: the host that bofh runs on. */
+  readonly host: string;
+  /** Keys of the objects that it makes or changes, as on that host. */
+  readonly objects: readonly string[];
+}
+
+/** What can happen in a sequence. */
+export type Happening =
+  | { readonly type: 'begun' }
+  | { readonly type: 'step-begun'; readonly step: EventStep }
+  | {
+      readonly type: 'progress';
+      readonly n: number;
+      readonly kind: string;
+      readonly command: { readonly tool: string; readonly argv: readonly string[] };
+      /** 0 to 1, if the program reports it. */
+      readonly fraction?: number;
+    }
+  | { readonly type: 'step-done'; readonly step: EventStep }
+  /** It waits for another sequence. */
+  | { readonly type: 'waiting'; readonly for: string }
+  /** The undo begins, of the whole sequence or of a scope. */
+  | { readonly type: 'undo-begun'; readonly because: string; readonly scope?: string }
+  /** `notOurs`: an object of others is in its place, and was not touched. */
+  | { readonly type: 'step-undone'; readonly step: EventStep; readonly notOurs?: string }
+  | { readonly type: 'undo-done'; readonly scope?: string }
+  /** A step cannot be undone, or after the commit not be finished. */
+  | {
+      readonly type: 'stuck';
+      readonly step: EventStep;
+      readonly why: string;
+      readonly remedy?: string;
+      readonly holders?: readonly Holder[];
+    }
+  | { readonly type: 'committed' }
+  /** An irreversible step, which ran after the commit. */
+  | { readonly type: 'step-finished'; readonly step: EventStep; readonly notOurs?: string }
+  /** The last event. `unchanged`: it ended before its first step. */
+  | {
+      readonly type: 'ended';
+      readonly outcome: 'committed' | 'rolled-back' | 'stuck' | 'unchanged';
+      readonly code?: ErrorCode;
+      readonly message?: string;
+    };
+
+/** An event of a sequence, numbered from 1. */
+export type SequenceEvent = Happening & {
+  /** The id of the sequence, as in `bofh journal list`. */
+  readonly id: string;
+  readonly name: string;
+  readonly number: number;
+  /** Milliseconds since 1970. */
+  readonly at: number;
+  /** `back` while the sequence, or a scope of it, is undone. */
+  readonly direction: 'forward' | 'back';
+};
+
+/** Makes the events of one sequence. */
+export interface Teller {
+  readonly tell: (what: Happening) => void;
+  /** Of a new line of its journal; `state` is that after it. */
+  readonly line: (line: Line, state: State) => void;
+}

@@ -1,0 +1,96 @@
+import { BofhError, messageOf, StuckError } from '../../core/errors.ts';
+import { present } from '../../core/present.ts';
+import type { EventStep, Happening, SequenceEvent, Teller } from '../events.ts';
+import type { Line } from '../journal/lines.ts';
+import { type State, stepOf } from '../journal/state.ts';
+import { objectsOf } from '../locks/host-key.ts';
+import { reason } from '../undo/report.ts';
+
+/**
+ * Makes the events of a sequence. A listener that throws changes nothing in the sequence: it is
+ * reported as a warning of the process.
+ */
+export function tellerOf(
+  listen: (event: SequenceEvent) => void,
+  of: { readonly id: string; readonly name: string },
+): Teller {
+  let number = 0;
+  let direction: SequenceEvent['direction'] = 'forward';
+  const scopes = new Map<number, string>();
+  const tell = (what: Happening): void => {
+    if (what.type === 'undo-begun') direction = 'back';
+    const own = what.type === 'step-undone' ? 'back' : direction;
+    if (what.type === 'undo-done' && what.scope !== undefined) direction = 'forward';
+    number += 1;
+    try {
+      listen({ ...of, number, at: Date.now(), direction: own, ...what });
+    } catch (error) {
+      process.emitWarning(
+        `a listener of the events of "${of.name}" failed: ${messageOf(error)}`,
+        'BofhWarning',
+      );
+    }
+  };
+  return {
+    tell,
+    line: (line, state) => {
+      if (line.t === 'scope') scopes.set(line.s, line.name);
+      const what = happeningOf(line, state, scopes);
+      if (what !== undefined) tell(what);
+    },
+  };
+}
+
+function happeningOf(line: Line, state: State, scopes: ReadonlyMap<number, string>): Happening | undefined {
+  const scopeOf = (s: number | undefined): { readonly scope?: string } => {
+    const scope = s === undefined ? undefined : scopes.get(s);
+    return scope === undefined ? {} : { scope };
+  };
+  switch (line.t) {
+    case 'intent':
+      return { type: 'step-begun', step: eventStep(state, line.n) };
+    case 'done':
+      return { type: 'step-done', step: eventStep(state, line.n) };
+    case 'undone':
+      return { type: 'step-undone', step: eventStep(state, line.n), ...present({ notOurs: line.notOurs }) };
+    case 'finished':
+      return { type: 'step-finished', step: eventStep(state, line.n), ...present({ notOurs: line.notOurs }) };
+    case 'blocked': {
+      const { n, remedy, holders } = line;
+      return {
+        ...{ type: 'stuck', step: eventStep(state, n), why: reason(line) },
+        ...present({ remedy, holders }),
+      };
+    }
+    case 'rollback':
+      return { type: 'undo-begun', because: line.because, ...scopeOf(line.scope) };
+    case 'scope-end':
+      return { type: 'undo-done', ...scopeOf(line.s) };
+    case 'committed':
+      return { type: 'committed' };
+    case 'closed':
+      return line.outcome === 'rolled-back' ? { type: 'undo-done' } : undefined;
+    default:
+      return undefined;
+  }
+}
+
+/** How a sequence ended; `journal`: whether it had begun a step. */
+export function endOf(journal: 'some' | 'none', failure?: { readonly error: unknown }): Happening {
+  const unchanged = journal === 'none' ? ('unchanged' as const) : undefined;
+  if (failure === undefined) return { type: 'ended', outcome: unchanged ?? 'committed' };
+  const { error } = failure;
+  return {
+    type: 'ended',
+    outcome: error instanceof StuckError ? 'stuck' : (unchanged ?? 'rolled-back'),
+    ...(error instanceof BofhError ? { code: error.code } : {}),
+    message: messageOf(error),
+  };
+}
+
+function eventStep(state: State, n: number): EventStep {
+  const intent = stepOf(state, n)?.intent;
+  if (intent === undefined) throw new TypeError(`there is no step ${String(n)}`);
+  const bare = intent.kind === 'bare' ? (intent.args as { readonly name?: string }).name : undefined;
+  return { n, kind: bare ?? intent.kind, host: intent.host, objects: objectsOf(intent) };
+}
