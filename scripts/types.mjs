@@ -37,7 +37,7 @@ export function emitTypes(root, out) {
 }
 
 /** A file of ours in an import: the published one has the ending of what runs. */
-const relativeTs = /((?:from |import\()["']\.{1,2}\/[^"']*)\.ts(["'])/g;
+const relativeTs = /((?:from |import\(|import )["']\.{1,2}\/[^"']*)\.ts(["'])/g;
 
 function declarations(program) {
   const files = new Map();

@@ -1,4 +1,5 @@
 /** The public API: re-exports, and their introduction to files of users. */
+import './core/globals.ts';
 import * as library from './index.ts';
 import { provideSite } from './bofh.ts';
 import { provideLibrary } from './script/load.ts';

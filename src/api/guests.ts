@@ -2,11 +2,16 @@ import { openJournals } from '../atomic/recovery/recover.ts';
 import { exclusive, type Step } from '../atomic/journal/state.ts';
 import { currentBofh, single } from '../bofh.ts';
 import { BofhError, StuckError, UsageError } from '../core/errors.ts';
+import type { Bytes } from '../core/units.ts';
 import { type StartOptions, startVm } from '../vm/start.ts';
 import * as driver from '../xen/index.ts';
 
+/** xl counts in these. */
+export const mebibyte = 1024 ** 2;
+
 /** A configured guest. */
-export interface Domu extends driver.Domu {
+export interface Domu extends Omit<driver.Domu, 'memoryMiB'> {
+  readonly memory: Bytes;
   /**
    * Returns whether its domain runs; false if it is paused, half-built, crashed or shutting down.
    */
@@ -33,8 +38,9 @@ export interface StartedRow {
 export async function allDomus(): Promise<readonly Domu[]> {
   const { host, site } = currentBofh();
   const domus = await driver.allDomus({ host, configDirs: site.guestConfigDirs });
-  return domus.map((domu) => ({
+  return domus.map(({ memoryMiB, ...domu }) => ({
     ...domu,
+    memory: memoryMiB * mebibyte,
     isRunning: () => driver.isRunning({ host: currentBofh().host, domu }),
     start: (options) => startDomu(domu, options),
   }));
@@ -101,7 +107,7 @@ function rowText({ message, remedy }: BofhError): string {
 }
 
 async function startDomu(
-  { name, config, uuid }: driver.Domu,
+  { name, config, uuid }: Pick<driver.Domu, 'name' | 'config' | 'uuid'>,
   options: StartOptions = {},
 ): Promise<{ readonly domid: number }> {
   const own = await driver.guestDomains(currentBofh().host, (each) => each.name === name);

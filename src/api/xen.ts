@@ -1,7 +1,16 @@
 import { atomic, currentBofh, refuseInside } from '../bofh.ts';
+import type { Bytes } from '../core/units.ts';
 import { type StartOptions, startVm } from '../vm/start.ts';
 import * as driver from '../xen/index.ts';
-import { domainOf, guestNamed, heldGuests, rowsAfter, type StartedRow, timedRow } from './guests.ts';
+import {
+  domainOf,
+  guestNamed,
+  heldGuests,
+  mebibyte,
+  rowsAfter,
+  type StartedRow,
+  timedRow,
+} from './guests.ts';
 
 export {
   pause,
@@ -21,10 +30,12 @@ export interface GuestRow {
   readonly state: driver.DomainState | 'off';
   readonly domid?: number;
   readonly uuid?: string;
-  readonly memoryMiB: number;
+  readonly memory: Bytes;
   readonly vcpus: number;
   /** Undefined if no config file is known. */
   readonly config?: string;
+  /** Those of its configuration; undefined if no config file is known. */
+  readonly disks?: readonly driver.GuestConfig['disks'][number][];
 }
 
 /** Returns every guest, and the config files that cannot be read. */
@@ -43,9 +54,10 @@ export async function list(): Promise<{
       state: domain?.state ?? 'off',
       ...(domain === undefined ? {} : { domid: domain.id }),
       ...(uuid === undefined ? {} : { uuid }),
-      memoryMiB: domain?.memoryMiB ?? guest.memoryMiB,
+      memory: (domain?.memoryMiB ?? guest.memoryMiB) * mebibyte,
       vcpus: domain?.vcpus ?? guest.vcpus,
       config: guest.file,
+      disks: guest.disks,
     };
   });
   const others = domains
@@ -56,7 +68,7 @@ export async function list(): Promise<{
         state,
         domid: id,
         uuid,
-        memoryMiB,
+        memory: memoryMiB * mebibyte,
         vcpus,
       }),
     );
@@ -82,7 +94,7 @@ export async function show(name: string): Promise<GuestDetails> {
     ...{ name, type, config: domu.config, disks, vifs, state: domain?.state ?? 'off' },
     ...(domain === undefined ? {} : { domid: domain.id }),
     ...(known === undefined ? {} : { uuid: known }),
-    memoryMiB: domain?.memoryMiB ?? domu.memoryMiB,
+    memory: domain === undefined ? domu.memory : domain.memoryMiB * mebibyte,
     vcpus: domain?.vcpus ?? domu.vcpus,
   };
 }

@@ -1,4 +1,5 @@
 /** The engine alone, without a driver: published as `bofh/atomic`. */
+import '../core/globals.ts';
 export {
   AtomicOperationSequence,
   type SequenceOptions,

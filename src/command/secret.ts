@@ -1,4 +1,5 @@
-import { inspect } from 'node:util';
+/** `inspect.custom` of node:util, without its types. */
+const inspected: unique symbol = Symbol.for('nodejs.util.inspect.custom');
 
 /** Key material: it has no JSON and no string form, and reaches a program by stdin or a descriptor only. */
 export class Secret {
@@ -21,7 +22,7 @@ export class Secret {
     throw new TypeError('a Secret must not be written as JSON: journal a KeyRef instead');
   }
 
-  [inspect.custom](): string {
+  [inspected](): string {
     return '[secret]';
   }
 }

@@ -95,7 +95,7 @@ export function adoptAgain(store: Store, file: StoreFile, id: string, token: str
   return journal;
 }
 
-function withoutFruitless(bytes: Buffer, { lines, length }: Decoded): Buffer {
+function withoutFruitless(bytes: Uint8Array, { lines, length }: Decoded): Uint8Array {
   let kept = lines.length;
   for (;;) {
     const begin = lines.slice(0, kept).findLastIndex(({ t }) => t !== 'blocked');
@@ -110,7 +110,7 @@ function withoutFruitless(bytes: Buffer, { lines, length }: Decoded): Buffer {
 function adoptBytes(
   store: Store,
   file: StoreFile,
-  { id, token, bytes }: { readonly id: string; readonly token: string; readonly bytes: Buffer },
+  { id, token, bytes }: { readonly id: string; readonly token: string; readonly bytes: Uint8Array },
 ): Journal {
   const { lines, length, crc } = decode(bytes, `${id}.journal`);
   const journal = { ...openAt(store, file, id, fold(lines)), token, position: length, crc };
@@ -204,7 +204,7 @@ function write(journal: Journal, lines: readonly Line[]): void {
   journal.crc = crc;
 }
 
-function writeWithoutBallast(journal: Journal, bytes: Buffer, lines: readonly Line[]): void {
+function writeWithoutBallast(journal: Journal, bytes: Uint8Array, lines: readonly Line[]): void {
   try {
     journal.store.remove(`${journal.id}.ballast`);
     writeAll(journal.file, bytes, journal.position);

@@ -110,7 +110,7 @@ const known: ReadonlySet<string> = new Set<Line['t']>([
 export function encode(
   lines: readonly Line[],
   crc: number,
-): { readonly bytes: Buffer; readonly crc: number } {
+): { readonly bytes: Uint8Array; readonly crc: number } {
   const parts: string[] = [];
   let last = crc;
   for (const line of lines) {
@@ -141,11 +141,11 @@ export interface Decoded {
  * Reads a journal's bytes. Throws JournalError, naming the line, for any complete line that is
  * damaged.
  */
-export function decode(bytes: Buffer, name: string): Decoded {
+export function decode(bytes: Uint8Array, name: string): Decoded {
   const length = bytes.lastIndexOf(0x0a) + 1;
   const lines: Line[] = [];
   let crc = 0;
-  const texts = bytes.subarray(0, length).toString('utf8').split('\n').slice(0, -1);
+  const texts = Buffer.from(bytes.subarray(0, length)).toString('utf8').split('\n').slice(0, -1);
   for (const [index, text] of texts.entries()) {
     const at: Place = { name, number: index + 1, inLastAppend: () => isLastAppend(texts, index) };
     const mark = text[8] === '+' ? '+' : ' ';

@@ -28,7 +28,7 @@ export interface StoreFile {
   readonly fd: number;
   /** `device:inode`. */
   readonly inode: string;
-  read(): Buffer;
+  read(): Uint8Array;
   /** Bytes written, which may be fewer than asked. */
   write(bytes: Uint8Array, position: number): number;
   truncate(length: number): void;

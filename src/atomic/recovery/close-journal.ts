@@ -50,7 +50,7 @@ export async function cutLastLine(engine: Engine, id: string): Promise<string> {
  * the damage is before the last append: an earlier line was relied on, and recovery without it
  * would go wrong.
  */
-export function damagedEnd(bytes: Buffer, id: string): { readonly from: number; readonly text: string } {
+export function damagedEnd(bytes: Uint8Array, id: string): { readonly from: number; readonly text: string } {
   const damage = damageOf(bytes, id);
   if (damage === undefined)
     throw new JournalError(`every line of journal ${id} is whole: there is nothing to cut off`, {
@@ -63,10 +63,10 @@ export function damagedEnd(bytes: Buffer, id: string): { readonly from: number; 
     // No line before the damage can be read either, so this is no journal.
     if (from === 0) throw damage;
   } while (damageOf(bytes.subarray(0, from), id) !== undefined);
-  return { from, text: bytes.subarray(from).toString('utf8').trimEnd() };
+  return { from, text: Buffer.from(bytes.subarray(from)).toString('utf8').trimEnd() };
 }
 
-function damageOf(bytes: Buffer, id: string): JournalError | undefined {
+function damageOf(bytes: Uint8Array, id: string): JournalError | undefined {
   try {
     decode(bytes, `${id}.journal`);
     return undefined;

@@ -94,7 +94,7 @@ export function rawLines(engine: Engine, id: string): readonly string[] {
 export function rawBytes(engine: Engine, id: string): Buffer {
   const file = engine.store.open(`${id}.journal`) ?? engine.store.open(`history/${id}.journal`);
   try {
-    return file?.read() ?? Buffer.alloc(0);
+    return Buffer.from(file?.read() ?? []);
   } finally {
     file?.close();
   }

@@ -42,9 +42,9 @@ beforeAll(async () => {
 }, 180_000);
 afterAll(() => rmSync(project, { recursive: true, force: true }));
 
-async function compiled(code: string): Promise<string> {
+async function compiled(code: string, options: readonly string[] = []): Promise<string> {
   writeFileSync(join(project, 'main.ts'), code);
-  const { stdout } = await run(process.execPath, [tsc, '-p', project], { cwd: project });
+  const { stdout } = await run(process.execPath, [tsc, '-p', project, ...options], { cwd: project });
   // @types/node has faults of its own under exactOptionalPropertyTypes (20.19.9: https.d.ts).
   const ours = stdout.split('\n').filter((line) => /^(?:main\.ts|node_modules\/bofh)/.test(line));
   return ours.join('\n');
@@ -103,6 +103,25 @@ describe('the published types', () => {
     expect(await compiled(code)).toBe('');
   }, 60_000);
 
+  it.each([
+    ['nothing else', 'es2023,esnext.disposable'],
+    ['the DOM', 'es2023,esnext.disposable,dom'],
+  ])(
+    'need no @types/node: with %s',
+    async (_, lib) => {
+      const code = `
+      import { atomic } from 'bofh';
+      import { operation } from 'bofh/atomic';
+      import { simulatedBofh } from 'bofh/testing';
+      export const stopped = await atomic('x', (tx): boolean => tx.signal.aborted);
+      export { operation, simulatedBofh };
+    `;
+
+      expect(await compiled(code, ['--types', '', '--lib', lib])).toBe('');
+    },
+    60_000,
+  );
+
   it('name no library that a user would have to install', () => {
     const types = join(project, 'node_modules/bofh/dist/types');
     const files = readdirSync(types, { recursive: true, encoding: 'utf8' }).filter((name) =>
@@ -117,6 +136,7 @@ describe('the published types', () => {
     );
 
     expect(files.length).toBeGreaterThan(10);
+    // What a program imports leads to none of these: the test above compiles it.
     expect([...new Set(foreign)].filter((from) => !from.startsWith('node:'))).toEqual([]);
   });
 });

@@ -107,7 +107,11 @@ describe('bofh xen', () => {
     expect(guests.find(({ name }) => name === 'web1')).toMatchObject({
       state: 'off',
       domid: null,
-      memoryMiB: 128,
+      memory: 128 * 1024 ** 2,
+      disks: [
+        { device: 'xvda', path: '/dev/vg0/web1-root', access: 'rw' },
+        { device: 'xvdb', path: '/dev/vg0/web1-swap', access: 'rw' },
+      ],
     });
   });
 

@@ -87,7 +87,7 @@ test('vm show has the disks of the guest', async () => {
   expect(shown).toMatchObject({
     name: 'web1',
     state: 'running',
-    memoryMiB: 128,
+    memory: 128 * 1024 ** 2,
     config: '/etc/xen/web1.cfg',
   });
   expect(shown.disks).toEqual([{ device: 'xvda', path: '/dev/vg0/web1-root', access: 'rw' }]);

@@ -1,6 +1,14 @@
 import * as z from 'zod/mini';
 import { count, text } from './parts.ts';
 
+const disk = z.strictObject({
+  /** Name in the guest: `xvda1`. */
+  device: text,
+  /** Device or file of this host; null: it is on the network. */
+  path: z.nullable(text),
+  access: z.enum(['ro', 'rw']),
+});
+
 /** `bofh xen list` */
 export const xenList = z.array(
   z.strictObject({
@@ -9,10 +17,13 @@ export const xenList = z.array(
     state: text,
     domid: z.nullable(count),
     uuid: z.nullable(text),
-    memoryMiB: count,
+    /** In bytes. */
+    memory: count,
     vcpus: count,
     /** null: no configuration is known. */
     config: z.nullable(text),
+    /** null: no configuration is known. */
+    disks: z.nullable(z.array(disk)),
   }),
 );
 
@@ -36,18 +47,11 @@ export const vmShow = z.strictObject({
   domid: z.nullable(count),
   uuid: z.nullable(text),
   type: text,
-  memoryMiB: count,
+  /** In bytes. */
+  memory: count,
   vcpus: count,
   config: text,
-  disks: z.array(
-    z.strictObject({
-      /** Name in the guest: `xvda1`. */
-      device: text,
-      /** Device or file of this host; null: it is on the network. */
-      path: z.nullable(text),
-      access: z.enum(['ro', 'rw']),
-    }),
-  ),
+  disks: z.array(disk),
   interfaces: z.array(z.strictObject({ mac: z.nullable(text), bridge: z.nullable(text) })),
 });
 

@@ -1,3 +1,5 @@
+import { diskAnswer } from '../xen/disk.ts';
+import { formatSize } from '../../../core/units.ts';
 import * as xen from '../../../api/xen.ts';
 import { withBofh } from '../../../bofh.ts';
 import { give } from '../../output/answer.ts';
@@ -17,7 +19,7 @@ export default verb({
     const { disks, vifs, uuid = null, domid = null, ...rest } = found;
     const data: VmShow = {
       ...{ ...rest, uuid, domid },
-      disks: disks.map(({ vdev, path = null, access }) => ({ device: vdev, path, access })),
+      disks: disks.map(diskAnswer),
       interfaces: vifs.map(({ mac = null, bridge = null }) => ({ mac, bridge })),
     };
     give(runtime, { data, lines: inWords(data, stateInWords(found.state)) });
@@ -31,7 +33,7 @@ function inWords(of: VmShow, state: string): readonly string[] {
     ['state', of.domid === null ? state : `${state}, domain ${String(of.domid)}`],
     ['uuid', of.uuid ?? 'a new one at each start'],
     ['type', of.type],
-    ['memory', `${String(of.memoryMiB)} MiB`],
+    ['memory', formatSize(of.memory)],
     ['vcpus', String(of.vcpus)],
     ['config', printable(of.config)],
     ...of.disks.map(({ device, path, access }): readonly [string, string] => [

@@ -1,10 +1,12 @@
 import * as xen from '../../../api/xen.ts';
 import { withBofh } from '../../../bofh.ts';
+import { formatSize } from '../../../core/units.ts';
 import { give } from '../../output/answer.ts';
 import type { XenList } from '../../output/answers/index.ts';
 import { printable } from '../../output/text.ts';
 import { openSession } from '../../runtime/session.ts';
 import { verb } from '../../runtime/verb.ts';
+import { diskAnswer } from './disk.ts';
 import { stateInWords } from './state.ts';
 
 /** Exit 6 if a configuration file could not be read, because a guest may be missing then. */
@@ -19,9 +21,10 @@ export default verb({
       state: guest.state,
       domid: guest.domid ?? null,
       uuid: guest.uuid ?? null,
-      memoryMiB: guest.memoryMiB,
+      memory: guest.memory,
       vcpus: guest.vcpus,
       config: guest.config ?? null,
+      disks: guest.disks?.map(diskAnswer) ?? null,
     }));
     give(runtime, {
       data,
@@ -30,7 +33,7 @@ export default verb({
         row.name,
         stateInWords(guests[index]?.state ?? 'off'),
         row.domid === null ? '-' : String(row.domid),
-        `${String(row.memoryMiB)} MiB`,
+        formatSize(row.memory),
         String(row.vcpus),
         row.config ?? '-',
       ]),

@@ -112,7 +112,7 @@ async function mended(host: SimulatedHost, found: string[]): Promise<SimulatedHo
   return host;
 }
 
-function isReadable(bytes: Buffer, name: string): boolean {
+function isReadable(bytes: Uint8Array, name: string): boolean {
   try {
     decode(bytes, name);
     return true;

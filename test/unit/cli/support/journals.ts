@@ -17,7 +17,7 @@ export function bare(n: number): IntentLine {
 
 /** The bytes of lines that were appended one by one. */
 export function appendedApart(lines: readonly Line[]): Buffer {
-  const parts: Buffer[] = [];
+  const parts: Uint8Array[] = [];
   let crc = 0;
   for (const line of lines) {
     const next = encode([line], crc);
