@@ -16,6 +16,7 @@ export * as mount from './api/mount.ts';
 export { Mounted, MountPool, NestedMounted } from './api/mount.ts';
 export * as network from './api/network.ts';
 export { parsePlan, type Plan } from './api/plan.ts';
+export type * from './api/types.ts';
 export * as vm from './api/vm.ts';
 export * as xen from './api/xen.ts';
 export type { Engine, EventStep, Happening, SequenceEvent } from './atomic/index.ts';

@@ -2,7 +2,7 @@ import type { ReadCommand } from '../command/index.ts';
 import { addressSchema } from './schema.ts';
 
 /** An address of an interface. */
-interface Address {
+export interface Address {
   readonly family: string;
   readonly address: string;
   /** Length of the network prefix. */
@@ -15,7 +15,7 @@ interface Address {
 }
 
 /** The traffic of an interface since it was created. */
-interface Counters {
+export interface Counters {
   readonly bytes: number;
   readonly packets: number;
   readonly errors: number;

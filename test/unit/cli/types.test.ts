@@ -85,6 +85,10 @@ describe('the published types', () => {
     const code = `
       import { block, btrfs, crypt, drbd, filesystem, lvm, mount, network, vm } from 'bofh';
       import type { Engine, Host, Signature } from 'bofh';
+      import type { LogicalVolume, OperationArgs, OperationValue, VmCreateRequest } from 'bofh';
+      export const args: OperationArgs<'lvm', 'createLv'> = { vg: 'vg0', name: 'a', size: '1g' };
+      export const made = (lv: OperationValue<'lvm', 'createLv'>): string => lv.path;
+      export type More = [LogicalVolume, VmCreateRequest];
       export type All = [
         lvm.LogicalVolume, lvm.VolumeGroup, lvm.PhysicalVolume, vm.CreateRequest, vm.CreatedVm,
         vm.RemoveRequest, vm.RemovePlan, vm.MoveRequest, vm.MovedVm, filesystem.FilesystemDetails,
