@@ -8,7 +8,13 @@ import type { DrbdResource, DrbdVolume } from '../world/drbd.ts';
 import { isPeerChanged } from '../world/drbd-link.ts';
 import { statPath } from '../world/files.ts';
 import { pageIn } from './overlay.ts';
-import { configDirectory, configOf, newFiles, type SimulatedConfig } from '../tools/drbd/config.ts';
+import {
+  commonFile,
+  configDirectory,
+  configOf,
+  newFiles,
+  type SimulatedConfig,
+} from '../tools/drbd/config.ts';
 import type { Overlay, World } from '../world/world.ts';
 
 /** Resources and configuration of the real host, at the first word that changes one: from then on they are the model's. */
@@ -78,6 +84,7 @@ async function generationsAt(real: ReadHost, of: VolumeOf): Promise<readonly str
 /** Has the plan written or removed a file of the configuration? Then the model answers what drbdadm reads. */
 export async function hasChangedConfig(overlay: Overlay, world: World): Promise<boolean> {
   await pageIn(world, configDirectory, 'names');
+  await pageIn(world, commonFile, 'content');
   if (newFiles(world).length > 0) return true;
   for (const { file } of world.drbd.config ?? (await configured(overlay.real))) {
     await pageIn(world, file, 'stat');

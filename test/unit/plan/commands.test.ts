@@ -66,6 +66,12 @@ function withReplicated(state: Parameters<typeof replicatedVolumes>[1]): Simulat
   return host;
 }
 
+/** With the file that the packages of Debian and of LINBIT bring. */
+function withCommon(host: SimulatedHost): SimulatedHost {
+  host.admin.writeFile('/etc/drbd.d/global_common.conf', 'common {\n  net {\n    protocol C;\n  }\n}\n');
+  return host;
+}
+
 /** A resource of one volume, connected, and as this verb wants it. */
 function withPeer(
   verb: 'resize' | 'new-current-uuid' | 'invalidate' | 'invalidate-remote' | 'verify',
@@ -726,8 +732,15 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
       line: 'drbd config create web1 --hosts sim=10.0.0.1:7789,peer=10.0.0.2:7789 --volumes 3:/dev/vg0/web1-root',
       on: async () => withReplicated('not configured'),
     },
+    {
+      line: 'drbd config create web1 --hosts sim=10.0.0.1:7789,peer=10.0.0.2:7789 --volumes 3:/dev/vg0/web1-root',
+      on: async () => withCommon(withReplicated('not configured')),
+    },
   ],
-  'drbd config remove': [{ line: 'drbd config remove web1', on: async () => withReplicated('down') }],
+  'drbd config remove': [
+    { line: 'drbd config remove web1', on: async () => withReplicated('down') },
+    { line: 'drbd config remove web1', on: async () => withCommon(withReplicated('down')) },
+  ],
   'drbd create-md': [
     {
       line: 'drbd create-md web1 --volume 0',

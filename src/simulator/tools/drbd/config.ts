@@ -239,9 +239,12 @@ function sectionLines(options: SimulatedConfig['options']): readonly string[] {
   ]);
 }
 
-/** The sections of `common`, in the file that Debian has for it. */
+/** The file that Debian has for the section `common`. */
+export const commonFile = `${configDirectory}/global_common.conf`;
+
+/** The sections of `common`. */
 export function commonOf(world: World): SimulatedConfig['options'] {
-  const file = `${configDirectory}/global_common.conf`;
+  const file = commonFile;
   if (statPath(world, file) === undefined) return new Map();
   const found = parse(new TextDecoder().decode(readFile(world, file)), file);
   return optionsOf(found.filter(({ words }) => words[0] === 'common').flatMap(({ inner }) => inner));
