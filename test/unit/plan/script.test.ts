@@ -230,6 +230,25 @@ describe('a script in a dry run', { timeout: 60_000 }, () => {
     expect(exitCode).toBe(0);
   });
 
+  it('may run another script, whose functions are not called either', async () => {
+    const inner = join(work, 'inner.ts');
+    writeFileSync(
+      inner,
+      `import { writeFileSync } from 'node:fs';
+       import { atomic } from 'bofh';
+       await atomic('inner', (tx) => tx.effect('mark', () => writeFileSync('${oops}', 'x'), () => undefined));`,
+    );
+
+    const { stdout, exitCode } = await dry(
+      `import { runScript } from 'bofh'; await runScript('${inner}');`,
+      '--json',
+    );
+
+    expect(exitCode).toBe(0);
+    expect(plan.parse(JSON.parse(stdout)).steps).toMatchObject([{ sequence: 'inner', kind: 'bare' }]);
+    expect(existsSync(oops)).toBe(false);
+  });
+
   it('whose function has no inverse is refused, as the run would be', async () => {
     const { exitCode, stderr } = await dry(
       `import { AtomicOperationSequence, currentBofh } from 'bofh';
