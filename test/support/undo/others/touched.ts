@@ -38,8 +38,9 @@ export function touchedIn(before: SimulatedHost, now: SimulatedHost): Touched {
       old.size === device.size &&
       volumeKey(old) === volumeKey(device) &&
       keyOf(was) === keyOf(content);
-    if (device.layer !== undefined || device.storage === 'disk:vda' || (isSame && paths.length === 0))
-      return [];
+    // A detached loop device has no file: nothing can be written to it.
+    const isNone = device.layer !== undefined || device.size === 0;
+    if (isNone || device.storage === 'disk:vda' || (isSame && paths.length === 0)) return [];
     return [
       {
         ...{ device, content, isNew: old === undefined },
