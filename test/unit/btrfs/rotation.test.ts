@@ -190,7 +190,7 @@ describe('what is asked of a rotation', () => {
   });
 
   it.each([
-    [{ label: 'hourly' }, /--keep/],
+    [{ label: 'hourly' }, /: pass keep$/],
     [{ label: 'a.b', keep: 1 }, /no label/],
     [{ label: '', keep: 1 }, /no label/],
     [{ label: 'daily', keep: 0 }, /cannot be kept/],

@@ -72,7 +72,7 @@ describe('is refused, and nothing is changed', () => {
   test('for what holds anything that is not named', async () => {
     host.admin.format(disk, ext4);
 
-    expect(await refused(create())).toContain(`--overwrite ${ext4.uuid}`);
+    expect(await refused(create())).toContain(`overwrite: { uuid: '${ext4.uuid}' }`);
     expect(await refused(create({ overwrite: { uuid: 'other' } }))).toContain('names something else');
     expect(await refused(create({ overwrite: { uuid: ext4.uuid, type: 'xfs' } }))).toContain(
       'names something else',
