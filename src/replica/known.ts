@@ -80,13 +80,27 @@ export async function partsOf(members: readonly Member[], name: string): Promise
     if (resource !== undefined) parts.push({ ...member, resource });
   }
   found.throwAll();
-  const [first, second] = parts.map(({ resource }) => JSON.stringify(resource.configured?.hosts));
-  if (second !== undefined && first !== second)
+  const [first, second] = parts.map(({ resource }) => resource.configured?.hosts);
+  if (parts.length > 1 && JSON.stringify(first) !== JSON.stringify(second)) refuseUnlike(name, parts);
+  return parts;
+}
+
+function refuseUnlike(name: string, parts: readonly Part[]): never {
+  const compare = `compare them: bofh drbd show ${name}, on each`;
+  const namesOf = ({ resource }: Part) => (resource.configured?.hosts ?? []).flatMap(({ names }) => names);
+  // A peer that was replaced while it was off still has the configuration of that time.
+  const replaced = parts.filter((part) => !parts.every((each) => namesOf(each).includes(part.name)));
+  const [gone] = replaced;
+  if (gone === undefined || replaced.length > 1)
     throw new RefusedError(
       `the configuration of ${name} on ${parts.map((each) => each.name).join(' is not that on ')}`,
-      { remedy: `compare them: bofh drbd show ${name}, on each` },
+      { remedy: compare },
     );
-  return parts;
+  const forWhom = (part: Part) =>
+    `on ${part.name} ${part === parts[0] ? 'is ' : ''}for ${namesOf(part).join(' and ')}`;
+  throw new RefusedError(`the configuration of ${name} ${parts.map(forWhom).join(', and that ')}`, {
+    remedy: `if ${gone.name} was replaced, remove its part, there: bofh drbd remove ${name} --here; if not, ${compare}`,
+  });
 }
 
 /** The parts of a resource that is up on each host. */

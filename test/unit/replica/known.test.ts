@@ -118,6 +118,18 @@ describe('drbd.remove', () => {
       'the configuration of web1 on alpha is not that on beta',
     );
   });
+
+  it('names the host that was replaced, and how its part is removed', async () => {
+    const hosts = await made();
+    const file = '/etc/drbd.d/web1.res';
+    const { admin } = hosts.alpha;
+    admin.writeFile(file, admin.readFile(file).replace('on beta', 'on gamma'));
+    const refused = await refusal(hosts, () => drbd.remove(web1));
+    expect([refused.message, refused.remedy]).toEqual([
+      'the configuration of web1 on alpha is for alpha and gamma, and that on beta for alpha and beta',
+      'if beta was replaced, remove its part, there: bofh drbd remove web1 --here; if not, compare them: bofh drbd show web1, on each',
+    ]);
+  });
 });
 
 describe('drbd.promote and demote', () => {
