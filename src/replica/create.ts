@@ -15,13 +15,14 @@ import {
   groupNamed,
   sizeFor,
 } from './checks.ts';
-import { type Members, type Reachable, stepsOn } from './hosts.ts';
+import { type Member, type Members, type Reachable, stepsOn } from './hosts.ts';
 import { configFor, deviceOf, joinHosts, type JoinPlan, newGeneration, pairOf } from './join.ts';
 import type { CheckedCreate } from './request.ts';
 
 /** A checked request, with defaults filled in; the hosts in the order of their names. */
 export interface CreatePlan extends JoinPlan {
-  readonly vg: string;
+  /** The volume group of each host, by its name. */
+  readonly vgs: Readonly<Record<string, string>>;
   readonly lvSize: Bytes;
   /** Size of the device. */
   readonly size: Bytes;
@@ -58,11 +59,13 @@ export async function planCreate(options: {
   const { members, site, request, beside = [] } = options;
   const { name, minor, port } = request;
   const vg = groupNamed(request.vg, site);
+  const vgOf = ({ asked }: Member): string => (asked === request.on[1] ? (request.peerVg ?? vg) : vg);
   const found = refusals();
   const grounds: (Ground & { readonly name: string })[] = [];
-  for (const { host, name: at } of members) {
+  for (const member of members) {
+    const { host, name: at } = member;
     const drbd = await found.try(() => on(at, () => checkDrbd(host)));
-    const group = await found.try(() => on(at, () => checkGroup(host, { vg, lv: name })));
+    const group = await found.try(() => on(at, () => checkGroup(host, { vg: vgOf(member), lv: name })));
     const numbers =
       drbd === undefined
         ? undefined
@@ -83,12 +86,12 @@ export async function planCreate(options: {
   const lvSize = sizeFor(groups, deviceSizeFor(request.size));
   for (const ground of grounds)
     await found.try(() =>
-      on(ground.name, () => checkRoom(without(ground.vg, beside), { lv: name, size: lvSize })),
+      on(ground.name, () => checkRoom(without(ground, beside), { lv: name, size: lvSize })),
     );
   const config = await found.try(() =>
     configFor(members, {
       ...{ asked: 'drbd.create', name, protocol: request.protocol, addresses },
-      disks: members.map(() => `/dev/${vg}/${name}`),
+      disks: members.map((each) => `/dev/${vgOf(each)}/${name}`),
       ...{ port: port ?? free?.port ?? 0, minor: minor ?? free?.minor ?? 0 },
     }),
   );
@@ -103,7 +106,8 @@ export async function planCreate(options: {
   const sources =
     request.initialSync === 'skip' ? members.map((each) => each.name) : [primary ?? members[0].name];
   const generation = { uuid: newGeneration(), on: sources };
-  return { config, vg, lvSize, size: dataSize(lvSize), generation, primary, connectMs, members };
+  const vgs = Object.fromEntries(members.map((each) => [each.name, vgOf(each)]));
+  return { config, vgs, lvSize, size: dataSize(lvSize), generation, primary, connectMs, members };
 }
 
 /**
@@ -111,10 +115,12 @@ export async function planCreate(options: {
  * device of both.
  */
 export async function createReplica(tx: Tx, hosts: Reachable, plan: CreatePlan): Promise<CreatedReplica> {
-  const { config, vg, members } = plan;
+  const { config, vgs, members } = plan;
   const { name } = config;
   for (const each of members)
-    await stepsOn(tx, hosts, each).lvm.createLv({ vg, name, size: plan.lvSize, content: 'zeros' });
+    await stepsOn(tx, hosts, each).lvm.createLv({
+      ...{ vg: vgs[each.name] ?? '', name, size: plan.lvSize, content: 'zeros' },
+    });
   await joinHosts(tx, hosts, plan);
   const primary = members.find((each) => each.name === plan.primary);
   if (primary !== undefined) await stepsOn(tx, hosts, primary).drbd.primary({ name });
@@ -122,7 +128,7 @@ export async function createReplica(tx: Tx, hosts: Reachable, plan: CreatePlan):
     ...{ name, size: plan.size, primary: plan.primary },
     device: deviceOf(plan),
     hosts: config.hosts.map((each) => ({
-      ...{ name: each.name, lv: `${vg}/${name}`, address: each.address, port: each.port },
+      ...{ name: each.name, lv: `${vgs[each.name] ?? ''}/${name}`, address: each.address, port: each.port },
     })),
   };
 }
@@ -134,8 +140,13 @@ function takenBy({ config: { hosts } }: CreatePlan): Taken {
   };
 }
 
-/** The group with its free space after these allocations. */
-function without(vg: WholeGroup, beside: readonly CreatePlan[]): WholeGroup {
-  const used = beside.filter((each) => each.vg === vg.name).reduce((sum, { lvSize }) => sum + lvSize, 0);
+/** The group of a host with its free space after these allocations. */
+function without(
+  { name, vg }: { readonly name: string; readonly vg: WholeGroup },
+  beside: readonly CreatePlan[],
+): WholeGroup {
+  const used = beside
+    .filter((each) => each.vgs[name] === vg.name)
+    .reduce((sum, { lvSize }) => sum + lvSize, 0);
   return { ...vg, free: vg.free - used, freeExtents: vg.freeExtents - used / vg.extentSize };
 }

@@ -13,6 +13,8 @@ const createSchema = z.strictObject({
   /** The minimum size of the device. Bytes, or text: `10g`. */
   size: z.union([z.string(), z.number()]),
   vg: z.exactOptional(text),
+  /** The group on the second host of `on`; missing: the same. */
+  peerVg: z.exactOptional(text),
   /** By host name, as in `on`. Missing: the one network that both are in. */
   addresses: z.exactOptional(z.record(text, text)),
   port: z.exactOptional(z.int()),

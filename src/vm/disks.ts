@@ -53,7 +53,7 @@ export async function planReplicas(
   },
 ): Promise<readonly DiskPlan[] | undefined> {
   const { site, request, wanted, found } = options;
-  const { name: guest, vg, addresses } = request;
+  const { name: guest, vg, peerVg, addresses } = request;
   await found.try(() =>
     on(peer.name, () =>
       checkClashes({ host: peer.host, site, name: guest, mac: request.mac?.toLowerCase() }),
@@ -67,8 +67,7 @@ export async function planReplicas(
         site,
         request: checkReplica({
           ...{ name, size, on: [own.asked, peer.asked], primary: own.asked },
-          ...(vg === undefined ? {} : { vg }),
-          ...(addresses === undefined ? {} : { addresses }),
+          ...present({ vg, peerVg, addresses }),
         }),
         beside: planned.flatMap((each) => each.replica ?? []),
       }),

@@ -27,6 +27,8 @@ const createSchema = z.strictObject({
    * Missing: they are only on this host.
    */
   drbd: z.exactOptional(text),
+  /** The volume group on that host; missing: the same. */
+  peerVg: z.exactOptional(text),
   /** The addresses of the connection, by host name; missing: the one network that both are in. */
   addresses: z.exactOptional(z.record(text, text)),
   start: z._default(z.boolean(), false),
@@ -119,8 +121,9 @@ export type CheckedCreate = Omit<z.output<typeof createSchema>, 'size' | 'swap' 
  */
 export function checkCreate(request: unknown): CheckedCreate {
   const { swap = 0, ...rest } = parsed('vm.create', createSchema, request);
-  if (rest.addresses !== undefined && rest.drbd === undefined)
-    throw new UsageError('addresses are for disks that another host has as well, and none was named (drbd)');
+  for (const key of ['addresses', 'peerVg'] as const)
+    if (rest[key] !== undefined && rest.drbd === undefined)
+      throw new UsageError(`${key}: for disks that another host has as well, and none was named (drbd)`);
   if (rest.thin !== undefined && rest.drbd !== undefined)
     throw new UsageError('thin and drbd cannot be used together: bofh replicates linear volumes only', {
       remedy: 'leave out one of them',

@@ -76,12 +76,16 @@ describe('drbd.create', () => {
     expect((await create(hosts.here)).hosts.map(({ name }) => name)).toEqual(['alpha', 'beta']);
   });
 
-  it('makes volumes of one size, of whole extents of both groups', async () => {
+  it('makes volumes of one size, of whole extents of both groups, in groups of different names', async () => {
     const { here, alpha, there } = two(
       ground('alpha', '10.0.0.1', { volumeGroups: [{ name: 'vg0', size: 1024 * mib, extentSize: 8 * mib }] }),
-      ground('beta', '10.0.0.2', { volumeGroups: [{ name: 'vg0', size: 1024 * mib, extentSize: 4 * mib }] }),
+      ground('beta', '10.0.0.2', { volumeGroups: [{ name: 'data', size: 1024 * mib, extentSize: 4 * mib }] }),
     );
-    await create(here);
+    expect((await create(here, { peerVg: 'data' })).hosts.map(({ lv }) => lv)).toEqual([
+      'vg0/web1',
+      'data/web1',
+    ]);
+    expect(alpha.admin.readFile('/etc/drbd.d/web1.res')).toContain('disk /dev/data/web1;');
     const sizes = [alpha, there.host()].map(
       ({ world: { lvm } }) => (lvm[0]?.lvs[0]?.extents ?? 0) * (lvm[0]?.extentSize ?? 0),
     );

@@ -81,11 +81,26 @@ describe('vm create with disks on another host as well', () => {
     expect(await creating('60m')).toMatchObject({ root: '/dev/drbd0', swap: '/dev/drbd1' });
   });
 
-  it('needs addresses only with another host', async () => {
-    const { on } = hostsWithSource();
-    const { drbd: _, ...alone } = request;
-    await expect(on(() => vm.create({ ...alone, addresses: { alpha: '10.0.0.1' } }))).rejects.toThrow(
-      /none was named/,
+  it('takes a group of another name there', async () => {
+    const { alpha, here, there } = two(
+      ground('alpha', '10.0.0.1'),
+      ground('beta', '10.0.0.2', { volumeGroups: [{ name: 'data', size: 1024 ** 3 }] }),
     );
+    alpha.addTar('/srv/debian.tar', smallSystem);
+    // The second disk needs room beside the first, in the group of each host.
+    await withBofh(here, () => vm.create({ ...request, peerVg: 'data' }));
+    const volumes = [alpha, there.host()].map(({ world: { lvm } }) =>
+      lvm.map(({ name, lvs }) => [name, ...lvs.map((lv) => lv.name)]),
+    );
+    expect(volumes).toEqual([[['vg0', 'web1-root', 'web1-swap']], [['data', 'web1-root', 'web1-swap']]]);
   });
+
+  it.each([{ addresses: { alpha: '10.0.0.1' } }, { peerVg: 'data' }])(
+    'needs another host with %j',
+    async (more) => {
+      const { on } = hostsWithSource();
+      const { drbd: _, ...alone } = request;
+      await expect(on(() => vm.create({ ...alone, ...more }))).rejects.toThrow(/none was named/);
+    },
+  );
 });

@@ -26,6 +26,7 @@ export default verb({
       read: named(parseSize),
     }),
     vg: value('<NAME>', 'volume group on both hosts (default: volumeGroup of the site file)'),
+    peerVg: value('<NAME>', 'volume group on the second host (default: the same)'),
     address,
     port,
     minor,

@@ -35,6 +35,7 @@ export default verb({
     kernel: value('<FILE>', 'kernel; needs --ramdisk (default: guestKernel of the site file)'),
     ramdisk: value('<FILE>', 'ramdisk (default: guestRamdisk of the site file)'),
     drbd: value('<HOST>', 'replicate its disks to this host, so that the guest can move there'),
+    peerVg: value('<VG>', 'with --drbd: volume group on that host (default: the same as here)'),
     address: value(
       '<HOST=IP,…>',
       'with --drbd: addresses for the replication (default: the one network both hosts are in)',
