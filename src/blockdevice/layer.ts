@@ -1,3 +1,4 @@
+import { present } from '../core/present.ts';
 import type { KeyRef, ReadHost } from '../command/index.ts';
 import type { Bytes } from '../core/units.ts';
 import type { GraphDevice } from './graph.ts';
@@ -102,8 +103,8 @@ export interface Layer<Tx = unknown> {
 }
 
 /** The limits of a layer that keeps its size, whatever happens to the layers over it. */
-export function fixed(size: Bytes, why: string): Limits {
-  const no: May = { may: false, why };
+export function fixed(size: Bytes, why: string, remedy?: string): Limits {
+  const no: May = { may: false, why, ...present({ remedy }) };
   return {
     ...{ size, granularity: 512, overhead: 0 },
     smallest: { size, why },

@@ -4,7 +4,7 @@ import { fixed, type Layer, type LayerAt, type Limits, type May, type Told } fro
 import { type LaidOutGroup, type Layout, layout } from './layout.ts';
 import { pvStarts } from './pv-commands.ts';
 import { isThin, whyFullPool } from './filling.ts';
-import { roomFor, spreadAmong, unitOf, whyNotSmaller, whyNotSynced } from './spread.ts';
+import { byLvm, roomFor, spreadAmong, unitOf, whyNotSmaller, whyNotSynced } from './spread.ts';
 import type { LogicalVolume, PhysicalVolume } from './objects.ts';
 
 /** The full layout, read once for all layers. */
@@ -162,7 +162,7 @@ function limitsOfThin(
   if (pool === undefined) return fixed(lv.size, `lvm does not tell of its pool ${lv.pool.name}`);
   const origin = group.volumes.find(({ uuid }) => uuid === lv.origin?.uuid);
   if (lv.origin !== undefined && origin?.pool?.uuid !== pool.uuid)
-    return fixed(lv.size, `its origin ${lv.origin.name} lies outside of its pool`);
+    return fixed(lv.size, `its origin ${lv.origin.name} lies outside of its pool`, byLvm(lv));
   if (lv.merging) return fixed(lv.size, 'it is being merged');
   const others = group.volumes.filter((each) => each.pool?.uuid === pool.uuid && each.uuid !== lv.uuid);
   const promised = others.reduce((sum, { size }) => sum + size, 0);
@@ -200,6 +200,7 @@ function mayResize(lv: LogicalVolume, group: LaidOutGroup): May {
     return {
       may: false,
       why: `it is a ${lv.layout.join(' ')} volume, and bofh resizes linear and thin ones, and makes striped ones and raid1 larger`,
+      remedy: byLvm(lv),
     };
   return { may: true };
 }

@@ -41,8 +41,13 @@ export async function spreadOf(host: ReadHost, lv: LogicalVolume): Promise<Sprea
   const spread = group === undefined ? undefined : spreadAmong(group, lv);
   if (spread !== undefined) return spread;
   throw new RefusedError(`${lv.fullName} has segments with different layouts`, {
-    remedy: `look at it: lvs --segments -o +devices ${lv.fullName}; lvresize knows how: man lvresize`,
+    remedy: `look at it: lvs --segments -o +devices ${lv.fullName}; ${byLvm(lv)}`,
   });
+}
+
+/** The way for a volume that bofh does not resize. fsadm(8), which --resizefs calls, knows ext4, xfs and LUKS. */
+export function byLvm({ fullName }: Pick<LogicalVolume, 'fullName'>): string {
+  return `lvm itself can, without an undo: lvresize --size SIZE ${fullName} (with the filesystem on it: lvresize --resizefs --size SIZE ${fullName})`;
 }
 
 /** Its size is a multiple of this: stripes are complete. */

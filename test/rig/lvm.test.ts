@@ -117,4 +117,32 @@ describe.skipIf(!can.ok && !required)('what bofh knows of lvm, on the real one',
       );
     },
   );
+
+  it.each([
+    [
+      'is cached',
+      `lvcreate -qy -n slow -L 64m vg0; lvcreate -qy --type cache-pool -n fast -L 32m vg0; lvconvert -qy --type cache --cachepool vg0/fast vg0/slow`,
+      /it is a cache volume/,
+    ],
+    [
+      'has an origin outside of its pool',
+      `lvcreate -qy -n gold -L 64m vg0; lvchange -an -pr vg0/gold; lvcreate -qy -s -n slow --thinpool pool vg0/gold; lvchange -ay -K vg0/slow`,
+      /its origin gold lies outside of its pool/,
+    ],
+  ])('a volume that %s is resized by what the refusal prints', async (_, create, why) => {
+    await machine.run(`${create}; mkfs.ext4 -q /dev/vg0/slow; udevadm settle`);
+
+    const { exitCode, stdout } = await machine.run('bofh --yes block resize /dev/vg0/slow 128m 2>&1', {
+      check: 'return',
+    });
+    expect([exitCode, stdout]).toEqual([1, expect.stringMatching(why)]);
+    const typed = /\((?:.*): (lvresize .*)\)$/m.exec(stdout)?.[1]?.replace('SIZE', '128m') ?? stdout;
+    await machine.run(`${typed} -y`);
+
+    expect(await text('blockdev --getsize64 /dev/vg0/slow')).toBe(String(128 * 1024 ** 2));
+    expect(await text('e2fsck -fn /dev/vg0/slow >/dev/null && dumpe2fs -h /dev/vg0/slow 2>&1')).toMatch(
+      /Block count: +(32768|131072)$/m,
+    );
+    await machine.run('lvremove -qy vg0/slow vg0/gold; lvs vg0', { check: 'return' });
+  });
 });

@@ -11,7 +11,7 @@ import { isClassicSnapshot, isThin, isThinPool } from '../filling.ts';
 import { dependentHolders, everyHolderOf, holdersOf, udevOf, type VolumeAmong } from '../reads.ts';
 import type { LogicalVolume, PvSegment } from '../objects.ts';
 import { known, type KnownVolume, knownVolume } from './known.ts';
-import { spreadType } from '../spread.ts';
+import { byLvm, spreadType } from '../spread.ts';
 
 const bytes = z.number().check(z.int(), z.positive());
 
@@ -56,13 +56,15 @@ export function refuseKind(of: VolumeAmong): void {
     (!isPlain && !isPlainThin(lv, of.all) && !isClassicSnapshot(lv)) ||
     lv.role.includes('private') ||
     lv.merging
-  )
-    throw new RefusedError(
-      `${lv.fullName} is no plain volume, linear, striped, raid1 or thin, and no classic snapshot (${[...lv.layout, ...lv.role].join(', ')}): bofh does not resize it`,
-      {
-        remedy: isThinPool(lv) ? `bofh lvm pool resize ${lv.fullName}` : `lvresize knows how: man lvresize`,
-      },
-    );
+  ) {
+    const why =
+      isThin(lv) && lv.origin !== undefined && !lv.merging
+        ? `its origin ${lv.origin.name} lies outside of its pool`
+        : `it is no plain volume, linear, striped, raid1 or thin, and no classic snapshot (${[...lv.layout, ...lv.role].join(', ')})`;
+    throw new RefusedError(`bofh does not resize ${lv.fullName}: ${why}`, {
+      remedy: isThinPool(lv) ? `bofh lvm pool resize ${lv.fullName}` : byLvm(lv),
+    });
+  }
   refuseDependents(of);
 }
 
