@@ -114,7 +114,12 @@ export type {
   CreateRequest as VmCreateRequest,
   MoveRequest as VmMoveRequest,
   RemoveRequest as VmRemoveRequest,
+  RenameOptions as VmRenameOptions,
+  SetRequest as VmSetRequest,
 } from '../vm/request.ts';
+export type { WaitOptions as GuestWaitOptions } from './guest-power.ts';
+export type { RenamePlan as VmRenamePlan } from '../vm/rename.ts';
+export type { SetRow as VmSetRow } from '../vm/set.ts';
 export type { StartOptions as GuestStartOptions } from '../vm/start.ts';
 export type { Disk as GuestDisk } from '../xen/config/disk.ts';
 export type { GuestConfig } from '../xen/config/guest.ts';
