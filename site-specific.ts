@@ -21,6 +21,11 @@ export default defineSite({
   // Bridge of a guest's network interface; without it a guest has none.
   // bridge: 'xenbr0',
 
+  // Who may log in to new guests as root (--ssh-key), and the network of those with a static address (--ip).
+  // guestSshKeys: ['/root/.ssh/id_ed25519.pub'],
+  // guestGateway: ['192.0.2.1'],
+  // guestDns: ['192.0.2.53'],
+
   // Other hosts, for --host: how ssh reaches each. One that ssh knows by itself (~/.ssh/config) need not be here.
   // hosts: { web2: { destination: 'root@10.0.0.2', options: { Port: '2222' } } },
 });

@@ -18,6 +18,9 @@ const descriptions: { readonly [K in keyof Required<Site>]: string } = {
   guestKernel: 'default kernel of paravirtualized guests',
   guestRamdisk: 'default ramdisk of paravirtualized guests',
   bridge: "default bridge of a guest's network interface; without it a guest has none",
+  guestSshKeys: 'public keys that may log in to new guests as root: each as text, or a file with some',
+  guestGateway: 'gateway of new guests with a static address, one of each family',
+  guestDns: 'name servers of new guests with a static address',
   luksNaming:
     "name of an opened encrypted device; {name} is device-mapper's name of the device (default: {name}-luks)",
   keys: 'sources of the keys of encrypted devices, by a name that the site chooses; never a key itself',

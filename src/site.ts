@@ -30,6 +30,11 @@ const siteSchema = z.strictObject({
   guestRamdisk: z.exactOptional(directory),
   /** Default bridge of a guest's network interface; without it a guest has none. */
   bridge: z.exactOptional(z.string().check(z.minLength(1))),
+  /** Public keys that may log in to new guests as root: each as text, or a file with some. */
+  guestSshKeys: z._default(z.array(z.string().check(z.minLength(1))), []),
+  /** Gateway and name servers of new guests with a static address. */
+  guestGateway: z._default(z.array(z.string()), []),
+  guestDns: z._default(z.array(z.string()), []),
   /**
    * Name of an opened encrypted device; `{name}` is device-mapper's name of the device (default:
    * `{name}-luks`).

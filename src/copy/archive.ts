@@ -6,18 +6,11 @@ import type { Member } from './commands.ts';
 type Planned = { readonly is: 'directory' | 'other' } | { readonly is: 'link'; readonly target: string };
 
 /**
- * Refuses the archive (UsageError, one sentence) if a member is absolute or has `..`, does not
- * belong in a filesystem, or would be written, or hard-linked, through a symbolic link that leads
- * out of the root. Links that lead out are allowed by themselves: /etc/mtab is one. Members are
- * processed in order, as tar does.
- */
-export function checkMembers(members: readonly Member[]): void {
-  placesOf(members);
-}
-
-/**
- * The resulting path of each member of such an archive, in C quoting, with its size; the size of a
- * hard link is unknown.
+ * The resulting path of each member, in C quoting, with its size; the size of a hard link is
+ * unknown. Refuses the archive (UsageError, one sentence) if a member is absolute or has `..`, does
+ * not belong in a filesystem, or would be written, or hard-linked, through a symbolic link that
+ * leads out of the root. Links that lead out are allowed by themselves: /etc/mtab is one. Members
+ * are processed in order, as tar does.
  */
 export function placesOf(members: readonly Member[]): ReadonlyMap<string, Bytes> {
   const root = new Map<string, Planned>();

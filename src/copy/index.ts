@@ -1,4 +1,5 @@
-export { checkTar } from './source.ts';
+export type { UnpackedFile } from './inside.ts';
+export { checkTar, readTar } from './source.ts';
 
 /**
  * Mount options for a filesystem that is being filled. Device nodes, set-id bits and capabilities

@@ -2,6 +2,7 @@ import { posix } from 'node:path';
 import * as z from 'zod/mini';
 import type { ChangeHost } from '../command/index.ts';
 import { RefusedError } from '../core/errors.ts';
+import { symlink } from '../file/link.ts';
 
 /** A path inside a root: `etc/hostname`. */
 export const insidePath = z
@@ -16,12 +17,19 @@ export const insidePath = z
     ),
   );
 
-/** A file to write into a root. */
-export interface InsideFile {
-  readonly path: string;
-  readonly content: string;
-  readonly mode: number;
-}
+/** A file or a symbolic link to write into a root. */
+export const insideFile = z.union([
+  z.strictObject({
+    path: insidePath,
+    content: z.string(),
+    mode: z.int().check(z.minimum(0), z.maximum(0o7777)),
+  }),
+  /** Where it leads is not looked at: it is for the system that boots from the root. */
+  z.strictObject({ path: insidePath, link: z.string().check(z.minLength(1)) }),
+]);
+
+/** A file or a symbolic link to write into a root. */
+export type UnpackedFile = z.infer<typeof insideFile>;
 
 /**
  * Writes files into a root and never out of it: each directory on the way is a real one or is
@@ -31,20 +39,21 @@ export interface InsideFile {
  */
 export async function writeInside(
   host: ChangeHost,
-  options: { readonly root: string; readonly files: readonly InsideFile[]; readonly mark: string },
+  options: { readonly root: string; readonly files: readonly UnpackedFile[]; readonly mark: string },
 ): Promise<void> {
   for (const file of options.files) await writeOne(host, { ...options, file });
 }
 
 async function writeOne(
   host: ChangeHost,
-  { root, file, mark }: { readonly root: string; readonly file: InsideFile; readonly mark: string },
+  { root, file, mark }: { readonly root: string; readonly file: UnpackedFile; readonly mark: string },
 ): Promise<void> {
   const parts = file.path.split('/');
   let directory = root;
   for (const part of parts.slice(0, -1)) {
     directory = posix.join(directory, part);
-    await realDirectory(host, directory, file.path);
+    const secret = 'mode' in file && (file.mode & 0o077) === 0;
+    await realDirectory(host, directory, { wanted: file.path, mode: secret ? 0o700 : 0o755 });
   }
   const path = posix.join(root, file.path);
   if ((await host.stat(path))?.kind === 'directory')
@@ -52,13 +61,38 @@ async function writeOne(
       remedy: 'make the archive without that directory',
     });
   const own = posix.join(directory, `.bofh-${mark}`);
-  await host.writeNew(own, file.content, { mode: file.mode });
+  if ('link' in file) await host.run(symlink(file.link, own));
+  else await host.writeNew(own, file.content, { mode: file.mode });
   await host.rename(own, path);
 }
 
-async function realDirectory(host: ChangeHost, path: string, wanted: string): Promise<void> {
+/**
+ * Removes files from a root, never out of it: one that is not there, or lies beyond a link, is left
+ * alone, and so is a directory.
+ */
+export async function removeInside(
+  host: ChangeHost,
+  { root, paths }: { readonly root: string; readonly paths: readonly string[] },
+): Promise<void> {
+  for (const path of paths) {
+    let directory = root;
+    let real = true;
+    for (const part of path.split('/').slice(0, -1)) {
+      directory = posix.join(directory, part);
+      real &&= (await host.stat(directory))?.kind === 'directory';
+    }
+    const stat = real ? await host.stat(posix.join(root, path)) : undefined;
+    if (stat !== undefined && stat.kind !== 'directory') await host.removeFile(posix.join(root, path));
+  }
+}
+
+async function realDirectory(
+  host: ChangeHost,
+  path: string,
+  { wanted, mode }: { readonly wanted: string; readonly mode: number },
+): Promise<void> {
   const stat = await host.stat(path);
-  if (stat === undefined) return host.makeDir(path, { mode: 0o755 });
+  if (stat === undefined) return host.makeDir(path, { mode });
   if (stat.kind === 'directory') return;
   throw new RefusedError(
     `${wanted} cannot be written into the new root: ${path} is not a directory but a ${stat.kind}`,

@@ -19,7 +19,7 @@ import { realPath } from '../mount/index.ts';
 import type { Bytes } from '../core/units.ts';
 import { placesOf } from './archive.ts';
 import { complaints, emptyDirectory, syncFilesystem, tarExtract, tarList, unquoted } from './commands.ts';
-import { insidePath, writeInside } from './inside.ts';
+import { insideFile, insidePath, removeInside, writeInside } from './inside.ts';
 import { empty, entriesOf, isFilled, othersOn, undoPath } from './root.ts';
 import { checkTar, sourceFile } from './source.ts';
 
@@ -34,15 +34,9 @@ const args = z.strictObject({
   /** UUID of the filesystem, which must be empty. */
   filesystem: z.string().check(z.minLength(1)),
   /** Written after the archive, replacing its files of the same names. */
-  files: z.readonly(
-    z.array(
-      z.strictObject({
-        path: insidePath,
-        content: z.string(),
-        mode: z.int().check(z.minimum(0), z.maximum(0o7777)),
-      }),
-    ),
-  ),
+  files: z.readonly(z.array(insideFile)),
+  /** Files of the archive that are removed before these are written: keys and ids of the system that it was. */
+  remove: z.exactOptional(z.readonly(z.array(insidePath))),
 });
 
 const undo = z.strictObject({
@@ -80,7 +74,9 @@ export const unpack = operation({
   undo,
   journalled: ({ files, ...rest }) => ({
     ...rest,
-    files: files.map(({ path, mode, content }) => ({ path, mode, bytes: Buffer.byteLength(content) })),
+    files: files.map((file) =>
+      'link' in file ? file : { path: file.path, mode: file.mode, bytes: Buffer.byteLength(file.content) },
+    ),
   }),
   result: z.null(),
   lives: 'disk',
@@ -121,7 +117,7 @@ export const unpack = operation({
     return { changes: [`fs:${filesystem}`], needs: [`mnt:${root}`, key, ...beneath] };
   },
   within: ({ undo: { filesystem } }) => `fs:${filesystem}`,
-  run: async ({ args: { source, files }, undo: wanted, host }) => {
+  run: async ({ args: { source, files, remove = [] }, undo: wanted, host }) => {
     await checkRoot(host, wanted);
     const { inode, size } = await sourceFile(host, source);
     if (inode !== wanted.source.inode || size !== wanted.source.size)
@@ -131,6 +127,7 @@ export const unpack = operation({
     const { archiveBytes } = wanted.summary;
     await extract(host, wanted, { source, directory: wanted.root, archiveBytes });
     await expectUnpacked(host, source, wanted);
+    await removeInside(host, { root: wanted.root, paths: remove });
     await writeInside(host, { root: wanted.root, files, mark: wanted.mark });
     await host.run(syncFilesystem(wanted.root));
     return null;

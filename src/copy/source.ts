@@ -1,7 +1,7 @@
 import { type FileStat, follow, type ReadHost, refuseExposed } from '../command/index.ts';
 import { CommandError, ToolError, UsageError } from '../core/errors.ts';
 import type { Bytes } from '../core/units.ts';
-import { checkMembers } from './archive.ts';
+import { placesOf } from './archive.ts';
 import { tarList } from './commands.ts';
 
 /** The content of a tar archive for a new root. */
@@ -23,7 +23,17 @@ export async function checkTar(options: {
   readonly host: ReadHost;
   readonly source: string;
 }): Promise<TarSummary> {
-  const { host, source } = options;
+  return (await readTar(options)).summary;
+}
+
+/** The same, with the path of every member once it is unpacked, in C quoting. */
+export async function readTar({
+  host,
+  source,
+}: {
+  readonly host: ReadHost;
+  readonly source: string;
+}): Promise<{ readonly summary: TarSummary; readonly paths: ReadonlySet<string> }> {
   const { size } = await sourceFile(host, source);
   if (size === 0) throw new UsageError(`${source} is empty`);
   const listing = await host.run(tarList(source)).catch((error: unknown) => {
@@ -31,9 +41,10 @@ export async function checkTar(options: {
   });
   if (!listing.complete) throw truncated(source);
   if (listing.members.length === 0) throw new UsageError(`${source} is an archive with nothing in it`);
-  checkMembers(listing.members);
+  const places = placesOf(listing.members);
   const bytes = listing.members.reduce((sum, member) => sum + member.bytes, 0);
-  return { members: listing.members.length, bytes, archiveBytes: listing.archiveBytes };
+  const summary = { members: listing.members.length, bytes, archiveBytes: listing.archiveBytes };
+  return { summary, paths: new Set(places.keys()) };
 }
 
 /**

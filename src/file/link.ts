@@ -121,7 +121,8 @@ async function isAtPath(
   return sameFile(await host.stat(path), await host.stat(tombstone));
 }
 
-function symlink(target: string, path: string): Command<void, 'change'> {
+/** ln(1): it never replaces anything. */
+export function symlink(target: string, path: string): Command<void, 'change'> {
   return {
     tool: 'ln',
     argv: ['--symbolic', '--no-target-directory', '--', target, path],

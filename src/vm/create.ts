@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { checkTar, fillOptions } from '../copy/index.ts';
-import type { ReadHost } from '../command/index.ts';
+import { fillOptions, readTar } from '../copy/index.ts';
+import { follow, type ReadHost } from '../command/index.ts';
 import { UsageError } from '../core/errors.ts';
 import { option } from '../core/option.ts';
 import { checkLvName } from '../lvm/index.ts';
@@ -8,6 +8,15 @@ import type { Tx } from '../operations.ts';
 import type { Members, Reachable } from '../replica/hosts.ts';
 import type { Site } from '../site.ts';
 import { type Bytes, formatSize } from '../core/units.ts';
+import {
+  checkHostname,
+  checkNetwork,
+  type GuestNetwork,
+  identityFiles,
+  type IdentityFiles,
+  publicKeys,
+  refuseWithoutServer,
+} from './identity.ts';
 import { writeConfig } from '../xen/index.ts';
 import { refusals } from '../core/refusals.ts';
 import type { CheckedCreate } from './request.ts';
@@ -33,6 +42,10 @@ export interface CreatePlan {
   readonly peer: string | undefined;
   readonly config: { readonly path: string; readonly content: string };
   readonly start: boolean;
+  /** What is changed in the unpacked root. */
+  readonly inside: IdentityFiles;
+  /** How root logs in by SSH, `root@192.0.2.10`; undefined without a key or a static address. */
+  readonly ssh: string | undefined;
 }
 
 /** A guest that was created. */
@@ -44,6 +57,10 @@ export interface CreatedVm {
   /** The other host that has its disks, by its `uname -n`. */
   readonly peer: string | undefined;
   readonly domid: number | undefined;
+  /** How root logs in by SSH: `root@192.0.2.10`; undefined without a key or a static address. */
+  readonly ssh: string | undefined;
+  /** Fingerprint of its SSH host key; undefined if its root has no OpenSSH server. */
+  readonly hostKey: string | undefined;
 }
 
 /**
@@ -66,6 +83,9 @@ export async function planCreate(options: {
   const mac = request.mac?.toLowerCase() ?? randomMac();
   const bridge = request.bridge ?? site.bridge;
   const found = refusals();
+  const network = await found.try(() => networkOf({ request, site, mac, bridge }));
+  if (request.hostname !== undefined) await found.try(() => checkHostname(request.hostname ?? ''));
+  const sshKeys = await found.try(() => keysOf(host, request.sshKeys ?? site.guestSshKeys));
   const kernel = await found.try(() => checkKernel({ host, site, ...request }));
   await found.try(() => checkNumbers(request));
   await found.try(() => checkMac(mac, request.mac !== undefined && bridge === undefined));
@@ -80,14 +100,20 @@ export async function planCreate(options: {
   const path = await found.try(() => checkConfigPath(host, configPath(site, name)));
   await found.try(() => checkClashes({ host, site, name, mac: bridge === undefined ? undefined : mac }));
   await found.try(() => checkBridge(host, bridge));
-  await found.try(async () => {
-    const { bytes } = await checkTar({ host, source: request.source.path });
+  const inside = await found.try(async () => {
+    const {
+      summary: { bytes },
+      paths,
+    } = await readTar({ host, source: request.source.path });
     if (bytes >= request.size)
       throw new UsageError(
         `${request.source.path} unpacks to ${formatSize(bytes)}, more than ${option('--size', 'size')} ${formatSize(request.size)} holds`,
       );
     if (vg !== undefined && request.thin !== undefined)
       await checkPoolRoom(host, { vg, pool: request.thin, bytes });
+    if (request.sshKeys !== undefined) refuseWithoutServer(paths);
+    const { hostname = name, timezone } = request;
+    return identityFiles({ hostname, sshKeys: sshKeys ?? [], network, timezone }, paths);
   });
   if (request.start)
     await found.try(() =>
@@ -95,7 +121,13 @@ export async function planCreate(options: {
     );
   found.throwAll();
   const [root, swap] = disks ?? [];
-  if (root === undefined || vg === undefined || kernel === undefined || path === undefined)
+  if (
+    root === undefined ||
+    vg === undefined ||
+    kernel === undefined ||
+    path === undefined ||
+    inside === undefined
+  )
     throw new TypeError('a refused request was planned');
   return {
     name,
@@ -106,7 +138,49 @@ export async function planCreate(options: {
     peer: disksOn?.[1].name,
     config: { path, content: configText({ request, kernel, mac, bridge, disks: disks ?? [] }) },
     start: request.start,
+    inside,
+    ssh: sshOf(sshKeys ?? [], network),
   };
+}
+
+function networkOf({
+  request,
+  site,
+  mac,
+  bridge,
+}: {
+  readonly request: CheckedCreate;
+  readonly site: Site;
+  readonly mac: string;
+  readonly bridge: string | undefined;
+}): GuestNetwork | undefined {
+  const { ip } = request;
+  // Those of the site are for a static address.
+  const isStatic = ip !== undefined && [ip].flat().join() !== 'dhcp';
+  return checkNetwork({
+    ip,
+    mac,
+    bridge,
+    gateway: [request.gateway ?? (isStatic ? site.guestGateway : [])].flat(),
+    dns: [request.dns ?? (isStatic ? site.guestDns : [])].flat(),
+  });
+}
+
+/** The lines of these keys, each a key itself or a file of keys. */
+async function keysOf(host: ReadHost, keys: readonly string[]): Promise<readonly string[]> {
+  const lines: string[] = [];
+  for (const [at, key] of keys.entries())
+    if (key.startsWith('/')) {
+      if ((await follow(host, key)).stat?.kind !== 'file')
+        throw new UsageError(`there is no file ${key}`, { code: 'not-found' });
+      lines.push(...publicKeys(Buffer.from(await host.readFile(key)).toString('latin1'), key));
+    } else lines.push(...publicKeys(key, `${option('--ssh-key', 'sshKeys')} ${String(at + 1)}`));
+  return [...new Set(lines)];
+}
+
+function sshOf(keys: readonly string[], network: GuestNetwork | undefined): string | undefined {
+  if (keys.length === 0 || network === undefined || network.ip === 'dhcp') return undefined;
+  return `root@${network.ip[0]?.split('/')[0] ?? ''}`;
 }
 
 /** The recipe. Its leaves are operations: whichever step fails, all of them are undone, newest first. */
@@ -129,14 +203,17 @@ export async function createVm(tx: Tx, plan: CreatePlan, hosts?: Reachable): Pro
     device: root,
     filesystem: filesystem.uuid,
     files: [
-      { path: 'etc/hostname', content: `${name}\n`, mode: 0o644 },
+      ...plan.inside.files,
       { path: 'etc/fstab', content: fstab(filesystem.uuid, swapArea?.uuid), mode: 0o644 },
     ],
+    remove: plan.inside.remove,
   });
   await mounted.release();
   await tx.file.create({ path: plan.config.path, content: plan.config.content, mode: 0o644 });
   const domain = plan.start ? await tx.xen.create({ config: plan.config.path, name }) : undefined;
-  return { name, config: plan.config.path, root, swap, peer, domid: domain?.domid };
+  const { ssh, inside } = plan;
+  const reached = { domid: domain?.domid, ssh, hostKey: inside.hostKey };
+  return { name, config: plan.config.path, root, swap, peer, ...reached };
 }
 
 function lvs(names: { readonly root: string; readonly swap: string }, request: CheckedCreate) {

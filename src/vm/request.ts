@@ -5,6 +5,8 @@ import type { Bytes } from '../core/units.ts';
 
 const text = z.string().check(z.minLength(1));
 const size = z.union([z.string(), z.number()]);
+/** One, or several. */
+const list = z.union([text, z.array(text)]);
 
 const createSchema = z.strictObject({
   name: z.string(),
@@ -18,6 +20,19 @@ const createSchema = z.strictObject({
   vg: z.exactOptional(text),
   /** The thin pool for its disks. Missing: linear volumes. Not with `drbd`. */
   thin: z.exactOptional(text),
+  /** The host name inside; missing: its name. */
+  hostname: z.exactOptional(text),
+  /** Public keys that may log in as root by SSH: each as text, or the absolute path of a file with some. */
+  sshKeys: z.exactOptional(z.array(text)),
+  /** `dhcp`, or its address with the prefix length, one of each family: `192.0.2.10/24`. Needs a bridge. */
+  ip: z.exactOptional(list),
+  gateway: z.exactOptional(list),
+  /** Its name servers. */
+  dns: z.exactOptional(list),
+  /** As in /usr/share/zoneinfo: `Europe/Vienna`. */
+  timezone: z.exactOptional(
+    text.check(z.regex(/^[A-Za-z][\w+/-]*$/, 'must be a name such as Europe/Vienna')),
+  ),
   bridge: z.exactOptional(text),
   mac: z.exactOptional(text),
   kernel: z.exactOptional(text),

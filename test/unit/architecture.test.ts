@@ -40,7 +40,7 @@ const usedByDrivers = {
   // Is there room in the thin pool below, before and while much is written?
   lvm: ['btrfs', 'copy', 'crypt', 'erase', 'filesystem'],
   // Configuration files are written by its steps.
-  file: ['btrfs', 'crypt', 'drbd', 'mount'],
+  file: ['btrfs', 'copy', 'crypt', 'drbd', 'mount'],
   // What a filesystem is, and where it is mounted.
   filesystem: ['btrfs', 'copy'],
   mount: ['btrfs', 'copy'],

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { checkMembers } from '../../../src/copy/archive.ts';
+import { placesOf } from '../../../src/copy/archive.ts';
 import type { Member } from '../../../src/copy/commands.ts';
 import { UsageError } from '../../../src/core/errors.ts';
 
@@ -33,7 +33,7 @@ describe('an archive that stays in its root', () => {
     ['an own lost+found', [dir('./lost+found/')]],
     ['contiguous files', [odd('C')]],
   ])('is accepted: %s', (_, members) => {
-    expect(() => checkMembers(members)).not.toThrow();
+    expect(() => placesOf(members)).not.toThrow();
   });
 });
 
@@ -97,7 +97,7 @@ describe('an archive that leads out of its root', () => {
     ['a volume label', [odd('V')], /type "V"/],
     ['an unknown type', [odd('?')], /type "\?"/],
   ])('is refused: %s', (_, members, sentence) => {
-    const check = () => checkMembers(members);
+    const check = () => placesOf(members);
     expect(check).toThrow(UsageError);
     expect(check).toThrow(sentence);
   });

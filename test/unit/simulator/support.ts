@@ -47,6 +47,36 @@ function request(changes: Partial<CheckedCreate> = {}): CheckedCreate {
   };
 }
 
+/** What a source of a real system has besides: a server, and the ids and keys of the system that it was. */
+const server: readonly TarMember[] = [
+  { path: './etc/machine-id', content: 'a'.repeat(32) },
+  { path: './etc/ssh/', type: 'directory' },
+  { path: './etc/ssh/ssh_host_rsa_key', content: 'secret of another host\n', mode: 0o600 },
+  { path: './root/', type: 'directory', mode: 0o700 },
+  { path: './usr/', type: 'directory' },
+  { path: './usr/sbin/', type: 'directory' },
+  { path: './usr/sbin/sshd', content: 'x', mode: 0o755 },
+  { path: './usr/lib/', type: 'directory' },
+  { path: './usr/lib/systemd/', type: 'directory' },
+  { path: './usr/lib/systemd/systemd-networkd', content: 'x', mode: 0o755 },
+];
+
+/** Such a host, with a source that has an SSH server and systemd-networkd. */
+export function hostWithServer(more: readonly TarMember[] = []): SimulatedHost {
+  const host = hostWithSource();
+  host.addTar('/srv/debian.tar', [...members, ...server, ...more]);
+  return host;
+}
+
+/** A guest that can be reached. */
+export const reachable: Partial<CheckedCreate> = {
+  sshKeys: ['ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ0NUNRi3yPPq0GJGZDr7F9Tz4sIxS4mCmkbWv0kSxXv me'],
+  ip: '192.0.2.10/24',
+  gateway: '192.0.2.1',
+  mac: '00:16:3e:12:34:56',
+  bridge: 'xenbr0',
+};
+
 /** `bofh vm create` on a simulated host. */
 export async function vmCreate(bofh: Bofh, changes: Partial<CheckedCreate> = {}): Promise<void> {
   const plan = await planCreate({ host: bofh.host, site: bofh.site, request: request(changes) });

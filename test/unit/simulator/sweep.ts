@@ -114,7 +114,10 @@ export function unnamed(text: string): string {
   return text
     .replace(/bofh\.[0-9a-f]{12}/g, 'MARK')
     .replace(/(?<what>web1-(?:root|swap) holds \S+|domain web1) [0-9a-f-]{36}/g, '$<what> UUID')
-    .replace(/(?<what>"\/etc\/(?:fstab|xen\/web1\.cfg)" file .*) [0-9a-f]{16}$/gm, '$<what> HASH');
+    .replace(
+      /(?<what>"\/etc\/(?:fstab|xen\/web1\.cfg|ssh\/ssh_host_\w+(?:\.pub)?)" file .*) [0-9a-f]{16}$/gm,
+      '$<what> HASH',
+    );
 }
 
 async function failureOf(work: Promise<unknown>): Promise<unknown> {

@@ -1,11 +1,16 @@
 import { describe, expect, test } from 'vitest';
-import { bofhOn, hostWithSource, vmCreate } from './support.ts';
+import { RolledBackError } from '../../../src/core/errors.ts';
+import type { TarMember } from '../../../src/simulator/index.ts';
+import { bofhOn, hostWithServer, hostWithSource, reachable, vmCreate } from './support.ts';
 import { crashing, failing, type Trial, unnamed } from './sweep.ts';
 
-const trial: Trial = {
-  start: async () => hostWithSource(),
-  work: (host) => vmCreate(bofhOn(host)),
-};
+const trials: readonly (readonly [string, Trial])[] = [
+  ['a guest', { start: async () => hostWithSource(), work: (host) => vmCreate(bofhOn(host)) }],
+  [
+    'a guest that can be reached',
+    { start: async () => hostWithServer(), work: (host) => vmCreate(bofhOn(host), reachable) },
+  ],
+];
 
 describe('a guest made on the simulated host', { timeout: 120_000 }, () => {
   test('is there, running, with its files, and nothing else is left', async () => {
@@ -30,6 +35,7 @@ describe('a guest made on the simulated host', { timeout: 120_000 }, () => {
       'now vg0/web1-root "/etc" directory 0755',
       'now vg0/web1-root "/etc/fstab" file 0644 links=1 121 HASH',
       'now vg0/web1-root "/etc/hostname" file 0644 links=1 5 d61d5fc4ba3e3d84',
+      'now vg0/web1-root "/etc/hosts" file 0644 links=1 120 19c3a096b7c2739d',
       'now vg0/web1-root "/etc/mtab" link to /proc/mounts',
       'now vg0/web1-root "/etc/os-release" file 0644 links=1 12 4a29f99aeb5c3b56',
       'now vg0/web1-root "/lost+found" directory 0700',
@@ -38,6 +44,45 @@ describe('a guest made on the simulated host', { timeout: 120_000 }, () => {
       'now vg0/web1-swap holds swap UUID 4096x4096',
     ]);
     expect(host.admin.readFile('/etc/xen/web1.cfg')).toContain('name = "web1"');
+  });
+
+  test('has its own name, keys and address, and none of the keys of its source', async () => {
+    const host = hostWithServer();
+
+    await vmCreate(bofhOn(host), reachable);
+
+    const inRoot = unnamed(host.snapshot()).match(/(?<=^now vg0\/web1-root "\/(?:etc|root)\/).*$/gm) ?? [];
+    expect(inRoot.map((line) => line.replace(/ links=1| [0-9a-f]{16}$/g, ''))).toEqual([
+      'fstab" file 0644 121 HASH',
+      'hostname" file 0644 5',
+      'hosts" file 0644 120',
+      'machine-id" file 0444 0',
+      'mtab" link to /proc/mounts',
+      'os-release" file 0644 12',
+      'ssh" directory 0755',
+      'ssh/ssh_host_ed25519_key" file 0600 399 HASH',
+      'ssh/ssh_host_ed25519_key.pub" file 0644 91 HASH',
+      'systemd" directory 0755',
+      'systemd/network" directory 0755',
+      'systemd/network/10-bofh.network" file 0644 88',
+      'systemd/system" directory 0755',
+      'systemd/system/multi-user.target.wants" directory 0755',
+      'systemd/system/multi-user.target.wants/systemd-networkd.service" link to /lib/systemd/system/systemd-networkd.service',
+      '.ssh" directory 0700',
+      '.ssh/authorized_keys" file 0600 84',
+    ]);
+  });
+
+  test.each<readonly [string, readonly TarMember[]]>([
+    ['root/.ssh', [{ path: './root/.ssh', type: 'symlink', target: '/root' }]],
+    ['etc/systemd', [{ path: './etc/systemd', type: 'symlink', target: '/etc' }]],
+  ])('is not written through a link of its source: %s', async (_, hostile) => {
+    const host = hostWithServer(hostile);
+    const before = host.snapshot();
+
+    await expect(vmCreate(bofhOn(host), reachable)).rejects.toThrow(RolledBackError);
+
+    expect(host.snapshot()).toBe(before);
   });
 
   test('loses nothing to a power cut right after success was reported', async () => {
@@ -49,7 +94,9 @@ describe('a guest made on the simulated host', { timeout: 120_000 }, () => {
       unnamed(kept.powerCut({ keep: 'all' }).snapshot()),
     );
   });
+});
 
+describe.each(trials)('%s on the simulated host', { timeout: 120_000 }, (_, trial) => {
   for (const mode of ['fails before', 'acts then fails'] as const)
     test(`each change ${mode}: the host is as before, or what is left is done by recovery`, async () => {
       expect(await failing(trial, mode)).toEqual([]);

@@ -12,6 +12,10 @@ export const vmCreate = z.strictObject({
   peer: z.nullable(text),
   /** null: it was not started. */
   domid: z.nullable(count),
+  /** How root logs in by SSH: `root@192.0.2.10`; null without a key or a static address. */
+  ssh: z.nullable(text),
+  /** Fingerprint of its SSH host key; null if its root has no OpenSSH server. */
+  hostKey: z.nullable(text),
 });
 
 /** `bofh vm remove NAME` */

@@ -9,7 +9,7 @@ import type { Answer } from '../../output/answer.ts';
 import type { VmCreate } from '../../output/answers/index.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
 import { pathOn, untilInterrupted } from '../../runtime/session.ts';
-import { flag, named, value, verb, wholeNumber } from '../../runtime/verb.ts';
+import { commaList, flag, named, value, verb, wholeNumber } from '../../runtime/verb.ts';
 import { addressesIn } from '../drbd/options.ts';
 import { changeUnasked } from '../drbd/recipe.ts';
 import { warnOfVersions } from '../drbd/versions.ts';
@@ -30,6 +30,18 @@ export default verb({
     thin: value('<POOL>', 'create its disks as thin volumes in this pool of the group', {
       conflicts: ['drbd'],
     }),
+    hostname: value('<NAME>', 'host name inside (default: its name)'),
+    sshKey: value(
+      '<FILE,…>',
+      'public keys that may log in as root by SSH (default: guestSshKeys of the site file)',
+      { read: commaList },
+    ),
+    ip: value('<ADDRESS/PREFIX|dhcp>', "its address (default: the source's own network settings)", {
+      read: commaList,
+    }),
+    gateway: value('<ADDRESS>', 'its gateway (default: guestGateway of the site file)', { read: commaList }),
+    dns: value('<ADDRESS,…>', 'its name servers (default: guestDns of the site file)', { read: commaList }),
+    timezone: value('<ZONE>', 'its time zone, for example Europe/Vienna'),
     bridge: value('<BRIDGE>', 'bridge for its network interface (default: bridge of the site file)'),
     mac: value('<MAC>', 'MAC address of its network interface (default: random)'),
     kernel: value('<FILE>', 'kernel; needs --ramdisk (default: guestKernel of the site file)'),
@@ -46,13 +58,14 @@ export default verb({
   examples: [
     'vm create web1 --source tar:/srv/bookworm.tar --size 4g --memory 1g --start',
     '--dry-run vm create web1 --source tar:/srv/bookworm.tar --size 4g',
+    'vm create web1 --source tar:/srv/bookworm.tar --size 4g --ssh-key /root/.ssh/id_ed25519.pub --bridge br0 --ip 192.0.2.10/24 --gateway 192.0.2.1',
     'vm create web1 --source tar:/srv/bookworm.tar --size 4g --thin pool0',
     'vm create web1 --source tar:/srv/bookworm.tar --size 4g --drbd host2',
   ],
-  run: (runtime, { source, kernel, ramdisk, address: addresses, ...typed }) => {
+  run: (runtime, { source, kernel, ramdisk, address: addresses, sshKey, ...typed }) => {
     const request = checkCreate({
       source: { type: 'tar', path: pathOn(runtime, source) },
-      ...present({ ...typed, addresses }),
+      ...present({ ...typed, addresses, sshKeys: sshKey?.map((file) => pathOn(runtime, file)) }),
       ...present({ kernel: pathIfTyped(runtime, kernel), ramdisk: pathIfTyped(runtime, ramdisk) }),
     });
     return changeUnasked<Members | undefined, CreatedVm>(runtime, async ({ engine: here }) => {
@@ -66,8 +79,8 @@ export default verb({
           return await atomic(`vm create ${request.name}`, (tx) => createVm(tx, plan, engine));
         },
         answer: (vm): Answer<VmCreate> => {
-          const { swap = null, peer = null, domid = null } = vm;
-          const data = { ...vm, swap, peer, domid };
+          const { swap = null, peer = null, domid = null, ssh = null, hostKey = null } = vm;
+          const data = { ...vm, swap, peer, domid, ssh, hostKey };
           return { data, lines: inWords(data, request) };
         },
       };
@@ -96,5 +109,7 @@ function inWords(created: VmCreate, request: CheckedCreate): readonly string[] {
     created.domid === null
       ? `start it with: bofh xen start ${created.name}`
       : `${created.name} runs as domain ${String(created.domid)}`,
+    ...(created.ssh === null ? [] : [`log in with: ssh ${created.ssh}`]),
+    ...(created.hostKey === null ? [] : [`its SSH host key is ${created.hostKey} (ED25519)`]),
   ];
 }
