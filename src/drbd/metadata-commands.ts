@@ -82,8 +82,10 @@ export function blocksAt(
   };
 }
 
+const zeros = Buffer.alloc(blockSize);
+
 /**
- * One line for each block, `*` for repetitions of the line before, and the end offset on its own
+ * The blocks that are not zeros. One line for each block, `*` for repetitions of the line before, and the end offset on its own
  * line (od(1)).
  */
 function blocksIn(text: string, end: Bytes): ReadonlyMap<Bytes, Uint8Array> {
@@ -103,17 +105,13 @@ function blocksIn(text: string, end: Bytes): ReadonlyMap<Bytes, Uint8Array> {
     const block = Uint8Array.from(Buffer.from(bytes.replaceAll(' ', ''), 'hex'));
     if (digits === '' || (last !== undefined && (repeats ? at <= last.at : at !== last.at + blockSize)))
       throw new ParseError(`cannot read the line ${JSON.stringify(line.slice(0, 80))}`);
-    if (repeats && last !== undefined)
-      for (let same = last.at + blockSize; same < at; same += blockSize) keep(same, last.block);
+    if (repeats && last !== undefined && found.has(last.at))
+      for (let same = last.at + blockSize; same < at; same += blockSize) found.set(same, last.block);
     repeats = false;
     if (at === end && block.length === 0) return found;
     if (block.length !== blockSize) throw new ParseError(`a block of ${String(block.length)} bytes`);
-    keep(at, block);
+    if (!zeros.equals(block)) found.set(at, block);
     last = { at, block };
   }
   throw new ParseError(`it does not end at ${String(end)}`);
-
-  function keep(at: Bytes, block: Uint8Array): void {
-    if (block.some((byte) => byte !== 0)) found.set(at, block);
-  }
 }
