@@ -1,0 +1,81 @@
+import { join } from 'node:path';
+import { execa } from 'execa';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { installBofh } from '../support/dom0/install.ts';
+import { cachedFolder, cacheDir } from '../support/rig/cache.ts';
+import { available, bootMachine, type Machine, until } from '../support/rig/index.ts';
+
+const can = await available();
+const required = process.env['BOFH_REQUIRE_RIG'] === '1';
+const programs = 'systemd-sysv,udev,openssh-server,iproute2';
+
+/** A real root filesystem of Debian, with an SSH server and systemd-networkd; made once. */
+async function debianTar(suite: string): Promise<string> {
+  const folder = await cachedFolder({
+    path: join(cacheDir(), `root-${suite}-${programs}`),
+    build: async (partial) => {
+      const tar = join(partial, 'root.tar');
+      await execa('mmdebstrap', ['--variant=minbase', `--include=${programs}`, suite, tar]);
+      await execa('gzip', ['-1', tar]);
+    },
+  });
+  return join(folder, 'root.tar.gz');
+}
+
+describe.skipIf(!can.ok && !required)('a guest that can be reached, on a real Xen host', () => {
+  let machine: Machine;
+  const out = async (command: string): Promise<string> =>
+    (await machine.run(command, { timeoutMs: 300_000 })).stdout.trim();
+
+  beforeAll(async () => {
+    if (!can.ok) throw new Error(can.reason);
+    const tar = await debianTar('bookworm');
+    machine = await bootMachine({ hypervisor: 'xen', name: 'dom0' });
+    await installBofh(machine);
+    await machine.put(tar, '/srv/debian.tar.gz');
+    await out(
+      'ip link add xenbr0 type bridge && ip addr add 192.0.2.1/24 dev xenbr0 && ip link set xenbr0 up; ssh-keygen -q -t ed25519 -N "" -f /root/.ssh/id_try',
+    );
+  }, 900_000);
+  afterAll(async () => {
+    await machine.close();
+  });
+
+  it('is Debian with its own address, host name, keys and time zone', async () => {
+    const said = await out(
+      'bofh vm create web1 --source tar:/srv/debian.tar.gz --size 700m --memory 320m --bridge xenbr0 --ip 192.0.2.10/24 --ssh-key /root/.ssh/id_try.pub --timezone Europe/Vienna --start',
+    );
+    expect(said).toContain('log in with: ssh root@192.0.2.10');
+    const hostKey = /SSH host key is (?<print>SHA256:\S+)/.exec(said)?.groups?.['print'] ?? said;
+
+    const ssh =
+      'ssh -i /root/.ssh/id_try -o StrictHostKeyChecking=accept-new -o UserKnownHostsFile=/root/known -o ConnectTimeout=15 root@192.0.2.10';
+    const probe = async (): Promise<string | undefined> => {
+      const { exitCode, stdout } = await machine.run(
+        `timeout 30 ${ssh} 'systemctl is-system-running --wait'`,
+        {
+          check: 'return',
+          timeoutMs: 60_000,
+        },
+      );
+      return exitCode === 0 ? stdout.trim() : undefined;
+    };
+    expect(await until({ what: 'the guest answers', timeoutMs: 400_000, everyMs: 5_000, probe })).toBe(
+      'running',
+    );
+
+    expect(await out('ssh-keygen -l -f /root/known')).toContain(` ${hostKey} `);
+    const seen = await out(
+      `${ssh} 'hostname; date +%Z; ip -4 -br addr show scope global; findmnt -no SOURCE /; ls /etc/ssh | grep host_; wc -c < /etc/machine-id; stat -c %a /root/.ssh'`,
+    );
+    expect(seen.split('\n').map((line) => line.trim().replace(/ +/g, ' '))).toEqual([
+      ...['web1', expect.stringMatching(/^CES?T$/), expect.stringMatching(/ UP 192\.0\.2\.10\/24$/)],
+      ...['/dev/xvda', 'ssh_host_ed25519_key', 'ssh_host_ed25519_key.pub', '33', '700'],
+    ]);
+  });
+
+  it('is removed with all of it', async () => {
+    await out('bofh --yes vm remove web1 --stop');
+    expect(await out('lvs --noheadings vg0; ls /etc/xen/*.cfg 2>/dev/null')).toBe('');
+  });
+});
