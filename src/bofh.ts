@@ -13,6 +13,7 @@ import {
   type Signals,
   type Steps,
 } from './atomic/index.ts';
+import { placeOf } from './atomic/place.ts';
 import { type EventLog, logEvents } from './atomic/event-log.ts';
 import { keysOf } from './blockdevice/index.ts';
 import type { Host, LocalHost } from './command/index.ts';
@@ -22,8 +23,11 @@ import type { SshDestination } from './host/ssh/destination.ts';
 import { sshHost, type SshHost, type SshHostOptions } from './host/ssh/host.ts';
 import { processSignals, thisUser } from './host/process.ts';
 import {
+  bindEnsure,
   bindOperations,
+  type EnsureMethods,
   findOperation,
+  loadExisting,
   loadOperations,
   type OperationMethods,
   type Tx,
@@ -340,7 +344,7 @@ export async function atomic<T>(
   refuseNested(`atomic('${name}')`);
   const { signal, timeout, wait, host, onEvent, log, reverse, writes } = checkAtomic(options);
   const bofh = within(present({ host, waitMs: wait, onEvent, log }));
-  const loaded = await loadOperations();
+  const [loaded, existing] = await Promise.all([loadOperations(), loadExisting()]);
   const watched = bofh.signals === undefined ? processSignals() : undefined;
   const limit = timeout === undefined ? undefined : after(timeout);
   const signals = bofh.signals ?? watched?.signals ?? {};
@@ -352,21 +356,22 @@ export async function atomic<T>(
     ...signals,
     ...(stops.length === 0 ? {} : { stop: AbortSignal.any(stops) }),
   });
-  const typed = (steps: Steps): Tx => ({
+  const typed = (steps: Steps, place: Place): Tx => ({
     ...bindOperations(loaded, {
       step: (code, args) => steps.step(code, args),
       temporary: (code, args) => steps.temporary<never, object>(code as never, args),
     }),
+    ensure: bindEnsure(existing, steps, place.host),
     signal: steps.signal,
     planning: bofh.planning,
     effect: (title, forward, inverse, claims) => steps.effect(title, forward, inverse, claims),
     call: (f, ...args) => steps.call(f, ...args),
     reserve: (claims) => steps.reserve(claims),
-    scope: (title, inner) => steps.scope(title, (own) => inner(typed(own))),
-    on: (host) => typed(steps.on(host)),
+    scope: (title, inner) => steps.scope(title, (own) => inner(typed(own, place))),
+    on: (host) => typed(steps.on(host), placeOf(bofh.engine, host)),
   });
   try {
-    return await sequences.run(sequence, () => sequence.run((steps) => body(typed(steps))));
+    return await sequences.run(sequence, () => sequence.run((steps) => body(typed(steps, bofh.engine))));
   } finally {
     limit?.clear();
     watched?.release();
@@ -422,6 +427,17 @@ export function once<N extends keyof OperationMethods, M extends keyof Operation
   const run: Call = (args) =>
     single(`${driver}.${method}`, (tx) => ((tx as OperationMethods)[driver][method] as Call)(args));
   return run as OperationMethods[N][M];
+}
+
+/** Returns `ensure` of a create method in a sequence of its own. */
+export function onceEnsured<N extends keyof EnsureMethods, M extends keyof EnsureMethods[N] & string>(
+  driver: N,
+  method: M,
+): EnsureMethods[N][M] {
+  type Call = (args: unknown) => Promise<unknown>;
+  const run: Call = (args) =>
+    single(`ensure.${driver}.${method}`, (tx) => (tx.ensure[driver][method] as Call)(args));
+  return run as EnsureMethods[N][M];
 }
 
 /**

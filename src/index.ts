@@ -10,6 +10,7 @@ export * as block from './api/block.ts';
 export * as crypt from './api/crypt.ts';
 export * as drbd from './api/drbd.ts';
 export * as btrfs from './api/btrfs.ts';
+export { ensure } from './api/ensure.ts';
 export * as filesystem from './api/filesystem.ts';
 export * as lvm from './api/lvm.ts';
 export * as mount from './api/mount.ts';

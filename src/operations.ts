@@ -1,4 +1,6 @@
+import { ensure, type Ensurable, type EnsureArgs, type Ensured } from './atomic/ensure.ts';
 import type { AnyOperation, Operation, Steps, Temporary } from './atomic/index.ts';
+import type { ReadHost } from './command/index.ts';
 
 /**
  * Every driver's operations, loaded when the first sequence starts. Each kind starts with the name
@@ -20,6 +22,29 @@ const drivers = {
   drbd: () => import('./drbd/operations.ts'),
   xen: () => import('./xen/operations.ts'),
 } as const;
+
+/** The create methods that `tx.ensure` has: what each compares with an existing object. */
+const existing = {
+  block: () => import('./blockdevice/existing.ts'),
+  lvm: () => import('./lvm/existing.ts'),
+  filesystem: () => import('./filesystem/existing.ts'),
+  mount: () => import('./mount/existing.ts'),
+  crypt: () => import('./crypt/existing.ts'),
+  btrfs: () => import('./btrfs/existing.ts'),
+  drbd: () => import('./drbd/existing.ts'),
+  xen: () => import('./xen/existing.ts'),
+} as const;
+
+type Existing = { readonly [D in keyof typeof existing]: Awaited<ReturnType<(typeof existing)[D]>> };
+
+/** `ensure`: a create method that does nothing if the object is there exactly as asked. */
+export type EnsureMethods = {
+  readonly [D in keyof Existing]: {
+    readonly [K in keyof Existing[D]]: Existing[D][K] extends Ensurable<infer A, infer V>
+      ? (args: EnsureArgs<A>) => Promise<Ensured<V>>
+      : never;
+  };
+};
 
 type Drivers = { readonly [D in keyof typeof drivers]: Awaited<ReturnType<(typeof drivers)[D]>> };
 
@@ -53,6 +78,11 @@ export interface Tx extends OperationMethods {
   readonly planning: boolean;
   /** Temporary steps: undone at the end of the sequence at the latest. */
   readonly temporary: TemporaryMethods<Temporary>;
+  /**
+   * Create methods that do nothing if the object is there exactly as asked. If it is there and
+   * differs: DiffersError. Nothing is overwritten; undo removes only what this sequence created.
+   */
+  readonly ensure: EnsureMethods;
   readonly effect: Steps['effect'];
   /** Calls a function whose inverse is known in advance. */
   readonly call: Steps['call'];
@@ -76,9 +106,32 @@ export interface Tx extends OperationMethods {
 
 /** Loads every driver's operations. */
 export async function loadOperations(): Promise<Drivers> {
-  const names = Object.keys(drivers) as (keyof Drivers)[];
-  const loaded = await Promise.all(names.map(async (name) => [name, await drivers[name]()] as const));
-  return Object.fromEntries(loaded) as unknown as Drivers;
+  return loadAll(drivers);
+}
+
+/** Loads what `ensure` compares. */
+export async function loadExisting(): Promise<Existing> {
+  return loadAll(existing);
+}
+
+async function loadAll<T>(modules: { readonly [K in keyof T]: () => Promise<T[K]> }): Promise<T> {
+  const names = Object.keys(modules) as (keyof T)[];
+  const loaded = await Promise.all(names.map(async (name) => [name, await modules[name]()] as const));
+  return Object.fromEntries(loaded) as T;
+}
+
+/** Returns `ensure` of each create method, for a sequence and a host. */
+export function bindEnsure(loaded: Existing, steps: Steps, host: ReadHost): EnsureMethods {
+  const methods = Object.entries(loaded).map(([driver, module]) => [
+    driver,
+    Object.fromEntries(
+      Object.entries(module as Record<string, Ensurable<unknown, unknown>>).map(([name, each]) => [
+        name,
+        (args: unknown) => ensure(steps, host, each, args),
+      ]),
+    ),
+  ]);
+  return Object.fromEntries(methods) as EnsureMethods;
 }
 
 /**

@@ -1,5 +1,7 @@
 /** Every type that a function of the public API takes or gives, by one name at the top level. */
 import type { OperationMethods } from '../operations.ts';
+export type { Ensured } from '../atomic/ensure.ts';
+export type { EnsureMethods } from '../operations.ts';
 export type { ResizeRequest as BlockResizeRequest } from './block.ts';
 export type { Rotated as RotatedSnapshots } from './btrfs-rotation.ts';
 export type { BaseStructure } from './btrfs-structure.ts';

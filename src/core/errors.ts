@@ -44,6 +44,8 @@ export interface ErrorAsJson {
   readonly cause?: ErrorAsJson;
   /** Several causes. */
   readonly errors?: readonly ErrorAsJson[];
+  /** Of a DiffersError. */
+  readonly differences?: readonly Difference[];
 }
 
 /** The common base: an error that bofh can explain. `remedy` is one sentence on what to do next. */
@@ -103,6 +105,7 @@ function asJson(error: unknown, around: ReadonlySet<unknown>): ErrorAsJson {
     ...(own?.remedy === undefined ? {} : { remedy: own.remedy }),
     ...('id' in error && typeof error.id === 'string' ? { id: error.id } : {}),
     ...(cause === undefined || within.has(cause) ? {} : { cause: asJson(cause, within) }),
+    ...(error instanceof DiffersError ? { differences: error.differences } : {}),
     ...(error instanceof AggregateError ? { errors: error.errors.map((each) => asJson(each, within)) } : {}),
   };
 }
@@ -116,6 +119,41 @@ export class UsageError extends BofhError {
 
 /** A check refused: in use, not created by bofh, holds data, not root. The host is untouched. */
 export class RefusedError extends BofhError {}
+
+/** A property of an existing object that is not as asked. Sizes are in bytes. */
+export interface Difference {
+  readonly property: string;
+  readonly asked: unknown;
+  /** Null: it has none. */
+  readonly found: unknown;
+}
+
+/** `ensure` found the object, and it is not as asked. It was not touched. */
+export class DiffersError extends RefusedError {
+  readonly differences: readonly Difference[];
+
+  constructor(
+    what: string,
+    { differences, show }: { readonly differences: readonly Difference[]; readonly show: string },
+  ) {
+    const each = differences.map(
+      ({ property, asked, found }) => `${property} ${inWords(asked)} was asked for, ${inWords(found)} found`,
+    );
+    super(`${what} is there, but differs: ${each.join('; ')}`, {
+      remedy: `ask for what is there, or change it first; it is shown by: ${show}`,
+    });
+    this.differences = differences;
+  }
+
+  protected override usualCode(): ErrorCode {
+    return 'differs';
+  }
+}
+
+function inWords(value: unknown): string {
+  if (value === null) return 'none';
+  return typeof value === 'string' ? `"${value}"` : JSON.stringify(value);
+}
 
 /** A program, or an access to a file, failed. `reason` is for people and for retries; success is never guessed from it. */
 export class CommandError extends BofhError {

@@ -159,7 +159,8 @@ function refuseAttached(loops: readonly LoopDevice[], wanted: Omit<Attachment, '
 
 type Part = Pick<Attachment, 'offset' | 'limit'>;
 
-function overlap(one: Part, other: Part): boolean {
+/** Whether two parts of a file share bytes. */
+export function overlap(one: Part, other: Part): boolean {
   const end = ({ offset, limit }: Part): number => (limit === 0 ? Number.POSITIVE_INFINITY : offset + limit);
   return one.offset < end(other) && other.offset < end(one);
 }

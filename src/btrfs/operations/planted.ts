@@ -58,7 +58,8 @@ export async function planFor(host: ReadHost, path: string, mark: string): Promi
   return wanted;
 }
 
-function refuseName(path: string): void {
+/** UsageError for a path that cannot be that of a new subvolume. */
+export function refuseName(path: string): void {
   const name = posix.basename(path);
   if (!path.startsWith('/') || path.includes('\0'))
     throw new UsageError(`"${path}" is not a whole path from /`);

@@ -127,7 +127,7 @@ const lists: Readonly<Record<string, string>> = {
  * The only line about something. RefusedError if there is none, or more than one, or it cannot be
  * journalled.
  */
-function rowOf({ file, known, key, table }: About): Row {
+export function rowOf({ file, known, key, table }: About): Row {
   refuseUnread(table, { file, unread: known.unread, key });
   const [line, ...more] = known.lines.filter((each) => each.key === key);
   const look = lists[file] ?? `grep --line-number . ${file}`;

@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { count, text } from './parts.ts';
+import { count, ensured, text } from './parts.ts';
 
 /** `bofh block resize DEVICE SIZE`; sizes in bytes. */
 export const blockResize = z.strictObject({
@@ -26,6 +26,7 @@ export const blockResize = z.strictObject({
 
 /** `bofh block image create FILE SIZE`; the size in bytes. */
 export const blockImageCreate = z.strictObject({
+  ...ensured,
   file: text,
   size: count,
   room: z.enum(['sparse', 'allocated']),
@@ -50,6 +51,7 @@ export const blockLoopList = z.array(
 
 /** `bofh block loop attach FILE` */
 export const blockLoopAttach = z.strictObject({
+  ...ensured,
   device: text,
   file: text,
   /** `adopted`: it was attached already; nothing was changed. */

@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { count, text } from './parts.ts';
+import { count, ensured, text } from './parts.ts';
 
 const subvolume = {
   id: count,
@@ -45,7 +45,12 @@ export const btrfsUsage = z.strictObject({
 });
 
 /** `bofh btrfs create`, `bofh btrfs snapshot create` */
-export const btrfsMade = z.strictObject({ path: text, id: count, uuid: text });
+export const btrfsMade = z.strictObject({
+  ...ensured,
+  path: text,
+  id: count,
+  uuid: text,
+});
 
 /**
  * `bofh btrfs send --to`, `bofh btrfs receive`. The next incremental send finds it by its received

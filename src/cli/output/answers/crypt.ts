@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { count, text } from './parts.ts';
+import { count, ensured, text } from './parts.ts';
 
 /** The JSON answers of `bofh crypt`. No key is in any of them. */
 
@@ -92,6 +92,7 @@ export const cryptStatus = z.strictObject({
 
 /** `bofh crypt format DEVICE` */
 export const cryptFormat = z.strictObject({
+  ...ensured,
   device: text,
   type: z.enum(['luks1', 'luks2']),
   uuid: text,

@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import { connectionState, diskState, replicationState, role } from '../../../drbd/schema.ts';
-import { count, text } from './parts.ts';
+import { count, ensured, text } from './parts.ts';
 
 /** The JSON answers of `bofh drbd`; sizes in bytes. */
 
@@ -134,6 +134,7 @@ export const drbdChange = z.strictObject({
 
 /** `bofh drbd config create RESOURCE` */
 export const drbdConfigCreate = z.strictObject({
+  ...ensured,
   resource: text,
   file: text,
   /** Devices of this host. */

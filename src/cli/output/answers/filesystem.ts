@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { count, text } from './parts.ts';
+import { count, ensured, text } from './parts.ts';
 
 const filesystemType = z.enum(['ext2', 'ext3', 'ext4', 'xfs', 'btrfs', 'vfat', 'swap']);
 
@@ -39,6 +39,7 @@ export const filesystemRepair = z.strictObject({
 
 /** `bofh filesystem create DEVICE --type TYPE` */
 export const filesystemCreate = z.strictObject({
+  ...ensured,
   device: text,
   type: filesystemType,
   uuid: text,

@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { count, text } from './parts.ts';
+import { count, ensured, text } from './parts.ts';
 
 /** `bofh lvm list`; sizes in bytes. */
 export const lvmList = z.array(
@@ -143,6 +143,7 @@ export const lvmVgDevices = z.strictObject({
 
 /** `bofh lvm create VG/NAME`; sizes in bytes. */
 export const lvmCreate = z.strictObject({
+  ...ensured,
   volume: text,
   uuid: text,
   path: text,
@@ -153,11 +154,13 @@ export const lvmCreate = z.strictObject({
 
 /** `bofh lvm pool create VG/NAME`; sizes in bytes. */
 export const lvmPoolCreate = z.strictObject({
+  ...ensured,
   pool: text,
   uuid: text,
   size: count,
   metadataSize: count,
-  chunkSize: count,
+  /** null: with `--ensure` that of an existing pool is not read. */
+  chunkSize: z.nullable(count),
 });
 
 /** `bofh lvm pool resize VG/NAME`; sizes in bytes. */

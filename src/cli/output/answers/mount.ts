@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { count, text } from './parts.ts';
+import { count, ensured, text } from './parts.ts';
 
 /** `bofh mount list`: mounts of the mount namespace of bofh, in kernel order. */
 export const mountList = z.array(
@@ -17,7 +17,11 @@ export const mountList = z.array(
 );
 
 /** `bofh mount add DEVICE [PATH]` */
-export const mountAdd = z.strictObject({ source: text, path: text });
+export const mountAdd = z.strictObject({
+  ...ensured,
+  source: text,
+  path: text,
+});
 
 /** `bofh mount remove PATH` */
 export const mountRemove = z.strictObject({ source: text, path: text });
@@ -53,6 +57,7 @@ export const crypttabList = z.array(
 
 /** `bofh mount fstab` and `crypttab`, `add`, `change` and `remove` */
 export const tableEdit = z.strictObject({
+  ...ensured,
   file: text,
   /** The line now; null: removed. */
   line: z.nullable(text),

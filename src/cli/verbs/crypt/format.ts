@@ -1,10 +1,12 @@
 import * as crypt from '../../../api/crypt.ts';
+import { ensure } from '../../../api/ensure.ts';
 import { withBofh } from '../../../bofh.ts';
 import { present } from '../../../core/present.ts';
 import { formatSize } from '../../../core/units.ts';
 import type { Answer } from '../../output/answer.ts';
 import type { CryptFormat } from '../../output/answers/index.ts';
 import { change } from '../../runtime/change.ts';
+import { ensureFlag, unchanged } from '../../runtime/ensure.ts';
 import { overwriteOf } from '../../runtime/overwrite.ts';
 import { pathOn } from '../../runtime/session.ts';
 import { oneOf, value, verb } from '../../runtime/verb.ts';
@@ -20,6 +22,7 @@ export default verb({
     uuid: value('<UUID>', 'UUID (default: random)'),
     header: value('<FILE>', 'write the header to this new file and nothing to the device'),
     overwrite: value('<UUID|TYPE>', 'UUID, or type, of the content to overwrite'),
+    ensure: ensureFlag('overwrite', 'header', 'pbkdfTime', 'pbkdfMemory'),
     ...cost,
   },
   examples: ['crypt format /dev/vg0/data', 'crypt format /dev/vg0/data --key file:/root/data.key'],
@@ -35,13 +38,15 @@ export default verb({
         });
         return {
           destroys: named === undefined ? [] : [`${device} holds ${named}: all of it will be lost`],
-          act: async () =>
-            header === undefined
-              ? { ...(await crypt.format(asked)), header: null }
-              : crypt.formatDetached({ ...asked, header }),
+          act: async () => {
+            if (header !== undefined) return crypt.formatDetached({ ...asked, header });
+            if (!typed.ensure) return { ...(await crypt.format(asked)), header: null };
+            const { value: there, changed } = await ensure.crypt.format(asked);
+            return { ...there, header: null, changed };
+          },
           answer: (formatted): Answer<CryptFormat> => ({
             data: { device, ...formatted, pbkdfMemory: formatted.pbkdfMemory ?? null },
-            lines: inWords(device, formatted),
+            lines: [...(formatted.changed === false ? [unchanged] : []), ...inWords(device, formatted)],
           }),
         };
       },
@@ -50,7 +55,10 @@ export default verb({
   },
 });
 
-type Formatted = Awaited<ReturnType<typeof crypt.format>> & { readonly header: string | null };
+type Formatted = Awaited<ReturnType<typeof crypt.format>> & {
+  readonly header: string | null;
+  readonly changed?: boolean;
+};
 
 function inWords(device: string, { type, uuid, pbkdf, pbkdfMemory, header }: Formatted): readonly string[] {
   const memory =

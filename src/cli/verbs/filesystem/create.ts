@@ -1,9 +1,11 @@
+import { ensure } from '../../../api/ensure.ts';
 import * as filesystem from '../../../api/filesystem.ts';
 import { present } from '../../../core/present.ts';
 import { makeable } from '../../../filesystem/types.ts';
 import type { Answer } from '../../output/answer.ts';
 import type { FilesystemCreate } from '../../output/answers/index.ts';
 import { printable } from '../../output/text.ts';
+import { changeOrEnsure, ensureFlag } from '../../runtime/ensure.ts';
 import { overwriting } from '../../runtime/overwrite.ts';
 import { oneOf, type ReadText, value, verb, wholeNumber } from '../../runtime/verb.ts';
 
@@ -30,17 +32,25 @@ export default verb({
     checksum: value('<NAME>', 'crc32c, xxhash, sha256 or blake2; btrfs only', {
       read: oneOf('crc32c', 'xxhash', 'sha256', 'blake2'),
     }),
+    ensure: ensureFlag('overwrite'),
     fatBits: value('<BITS>', '12, 16 or 32; vfat only', { read: fatBits }),
   },
   examples: ['filesystem create /dev/vg0/web1 --type ext4 --label web1'],
-  run: (runtime, { device, type, label, uuid, overwrite, ...options }) => {
+  run: (runtime, { device, type, label, uuid, overwrite, ensure: isEnsured, ...options }) => {
     const asked = { device, type, options: present(options), ...present({ label, uuid }) };
+    const answer = (created: { readonly uuid: string }, changed = true): Answer<FilesystemCreate> => ({
+      data: { device, type, uuid: created.uuid, label: label ?? null },
+      lines: [`${changed ? 'created ' : ''}${type} on ${printable(device)}, uuid ${created.uuid}`],
+    });
+    if (isEnsured)
+      return changeOrEnsure(runtime, true, {
+        create: () => filesystem.create(asked),
+        ensure: () => ensure.filesystem.create(asked),
+        answer,
+      });
     return overwriting<{ readonly uuid: string }>(runtime, { device, overwrite }, (more) => ({
       act: () => filesystem.create({ ...asked, ...more }),
-      answer: (created): Answer<FilesystemCreate> => ({
-        data: { device, type, uuid: created.uuid, label: label ?? null },
-        lines: [`created ${type} on ${printable(device)}, uuid ${created.uuid}`],
-      }),
+      answer: (created) => answer(created),
     }));
   },
 });

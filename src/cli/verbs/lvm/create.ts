@@ -1,9 +1,10 @@
+import { ensure } from '../../../api/ensure.ts';
 import * as lvm from '../../../api/lvm.ts';
 import { present } from '../../../core/present.ts';
 import { formatSize } from '../../../core/units.ts';
 import type { Answer } from '../../output/answer.ts';
 import type { LvmCreate } from '../../output/answers/index.ts';
-import { change } from '../../runtime/change.ts';
+import { changeOrEnsure, ensureFlag } from '../../runtime/ensure.ts';
 import { flag, oneOf, value, verb, wholeNumber } from '../../runtime/verb.ts';
 import { extents, tags } from './options.ts';
 import { volumeOf } from './volume.ts';
@@ -25,17 +26,20 @@ export default verb({
     pool: value('<NAME>', 'create a thin volume in this pool; --size is then its virtual size'),
     zeros: flag('fill the volume with zeros; without it old data remains readable'),
     tag: tags,
+    ensure: ensureFlag('zeros'),
   },
   examples: [
     'lvm create vg0/web1 --size 10g',
+    'lvm create vg0/web1 --size 10g --ensure',
     'lvm create vg0/web1 --size 10g --pool pool0',
     'lvm create vg0/data --extents 50%FREE --type raid1',
   ],
-  run: (runtime, { volume, zeros, tag, ...typed }) => {
+  run: (runtime, { volume, zeros, tag, ensure: isEnsured, ...typed }) => {
     const content = zeros ? ('zeros' as const) : undefined;
     const asked = { ...volumeOf(volume), ...present({ ...typed, content, tags: tag }) };
-    return change(runtime, {
-      act: () => lvm.createLv(asked),
+    return changeOrEnsure(runtime, isEnsured, {
+      create: () => lvm.createLv(asked),
+      ensure: () => ensure.lvm.createLv(asked),
       answer: ({ path, size, uuid, pool }): Answer<LvmCreate> => ({
         data: { volume, uuid, path, size, pool: pool ?? null },
         lines: [`${path} is there, ${formatSize(size)}`, ...overcommitment(pool)],

@@ -1,9 +1,10 @@
+import { ensure } from '../../../api/ensure.ts';
 import * as mount from '../../../api/mount.ts';
 import { present } from '../../../core/present.ts';
 import { refuseSecrets } from '../../../mount/index.ts';
 import type { Answer } from '../../output/answer.ts';
 import type { MountAdd } from '../../output/answers/index.ts';
-import { change } from '../../runtime/change.ts';
+import { changeOrEnsure, ensureFlag } from '../../runtime/ensure.ts';
 import { pathOn } from '../../runtime/session.ts';
 import { commaList, flag, value, verb } from '../../runtime/verb.ts';
 
@@ -17,20 +18,20 @@ export default verb({
   options: {
     bind: flag('bind-mount a directory'),
     readOnly: flag('read-only'),
+    ensure: ensureFlag('bind'),
     type: value('<TYPE>', 'filesystem type (default: detected by mount)', { conflicts: ['bind'] }),
     options: value('<LIST>', 'mount options: nodev,noatime,subvol=@web', { short: 'o', read: optionList }),
   },
   examples: ['mount add /dev/vg0/web1 /mnt', 'mount add --bind /srv/www /var/www'],
-  run: (runtime, { device, path, bind, readOnly, type, options }) => {
+  run: (runtime, { device, path, bind, readOnly, type, options, ensure: isEnsured }) => {
     const common = {
       mode: readOnly ? ('ro' as const) : ('rw' as const),
       ...present({ path: path === undefined ? undefined : pathOn(runtime, path), options }),
     };
-    return change(runtime, {
-      act: () =>
-        bind
-          ? mount.bind({ source: pathOn(runtime, device), ...common })
-          : mount.mount({ device, ...present({ type }), ...common }),
+    const asked = { device, ...present({ type }), ...common };
+    return changeOrEnsure(runtime, isEnsured, {
+      create: () => (bind ? mount.bind({ source: pathOn(runtime, device), ...common }) : mount.mount(asked)),
+      ensure: () => ensure.mount.mount(asked),
       answer: (made): Answer<MountAdd> => ({
         data: { source: device, path: made.path },
         lines: [`${device} is mounted on ${made.path}`],

@@ -1,18 +1,26 @@
+import type { Ensured } from '../../../atomic/ensure.ts';
 import { UsageError } from '../../../core/errors.ts';
 import { optionsIn, refuseSecrets } from '../../../mount/index.ts';
 import type { Answer } from '../../output/answer.ts';
 import type { TableEdit } from '../../output/answers/index.ts';
-import { change } from '../../runtime/change.ts';
+import { changeOrEnsure } from '../../runtime/ensure.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
+
+interface Edited {
+  readonly file: string;
+  readonly line: string | null;
+}
 
 /** Edits one line of fstab or crypttab; the answer says when systemd reads it. */
 export async function editTable(
   runtime: Runtime,
-  act: () => Promise<{ readonly file: string; readonly line: string | null }>,
+  create: () => Promise<Edited>,
+  { ensure }: { readonly ensure?: (() => Promise<Ensured<Edited>>) | undefined } = {},
 ): Promise<number> {
   const next = 'systemctl daemon-reload';
-  return change(runtime, {
-    act,
+  return changeOrEnsure(runtime, ensure !== undefined, {
+    create,
+    ensure: ensure ?? (async () => ({ value: await create(), changed: true })),
     answer: ({ file, line }): Answer<TableEdit> => ({
       data: { file, line, next },
       lines: [

@@ -1,24 +1,27 @@
 import * as block from '../../../../api/block.ts';
+import { ensure } from '../../../../api/ensure.ts';
 import { formatSize } from '../../../../core/units.ts';
 import type { Answer } from '../../../output/answer.ts';
 import type { BlockImageCreate } from '../../../output/answers/index.ts';
 import { printable } from '../../../output/text.ts';
-import { change } from '../../../runtime/change.ts';
+import { changeOrEnsure, ensureFlag } from '../../../runtime/ensure.ts';
 import { pathOn } from '../../../runtime/session.ts';
 import { flag, verb } from '../../../runtime/verb.ts';
 
 export default verb({
   changes: true,
   args: { file: '<file>', size: '<size>' },
-  options: { allocate: flag('allocate all of its space now') },
+  options: { allocate: flag('allocate all of its space now'), ensure: ensureFlag('allocate') },
   examples: ['block image create /srv/disk.img 10g'],
-  run: (runtime, { file, size, allocate }) => {
+  run: (runtime, { file, size, allocate, ensure: isEnsured }) => {
     const room = allocate ? 'allocated' : 'sparse';
-    return change(runtime, {
-      act: () => block.createImage({ file: pathOn(runtime, file), size, room }),
-      answer: (made): Answer<BlockImageCreate> => ({
+    const asked = { file: pathOn(runtime, file), size };
+    return changeOrEnsure(runtime, isEnsured, {
+      create: () => block.createImage({ ...asked, room }),
+      ensure: () => ensure.block.createImage(asked),
+      answer: (made, changed): Answer<BlockImageCreate> => ({
         data: { ...made, room },
-        lines: [`created ${printable(made.file)}: ${formatSize(made.size)}, ${room}`],
+        lines: [`${changed ? 'created ' : ''}${printable(made.file)}: ${formatSize(made.size)}, ${room}`],
       }),
     });
   },

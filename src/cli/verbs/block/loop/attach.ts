@@ -1,4 +1,5 @@
 import * as block from '../../../../api/block.ts';
+import { ensure } from '../../../../api/ensure.ts';
 import { withBofh } from '../../../../bofh.ts';
 import { present } from '../../../../core/present.ts';
 import { parseSize } from '../../../../core/units.ts';
@@ -6,6 +7,7 @@ import { type Answer, give } from '../../../output/answer.ts';
 import type { BlockLoopAttach } from '../../../output/answers/index.ts';
 import { printable } from '../../../output/text.ts';
 import { change } from '../../../runtime/change.ts';
+import { changeOrEnsure, ensureFlag } from '../../../runtime/ensure.ts';
 import { pathOn } from '../../../runtime/session.ts';
 import { flag, value, verb } from '../../../runtime/verb.ts';
 
@@ -17,10 +19,11 @@ export default verb({
     offset: value('<SIZE>', 'start of the device in the file'),
     size: value('<SIZE>', 'size of the device (default: up to the end of the file)'),
     partitions: flag('create devices for its partitions too, such as /dev/loop3p1'),
+    ensure: ensureFlag('adopt'),
     adopt: flag('use a device that already has this part of the file attached in the same way'),
   },
   examples: ['block loop attach /srv/disk.img --partitions'],
-  run: (runtime, { readOnly, offset, size, partitions, adopt, ...typed }) => {
+  run: (runtime, { readOnly, offset, size, partitions, adopt, ensure: isEnsured, ...typed }) => {
     const file = pathOn(runtime, typed.file);
     const how = {
       file,
@@ -28,6 +31,14 @@ export default verb({
       partitions: partitions ? 'scanned' : 'ignored',
     } as const;
     const part = present({ offset: offset === '0' ? undefined : offset, size });
+    if (isEnsured) {
+      const { partitions: scanned, ...asked } = { ...how, ...part };
+      return changeOrEnsure(runtime, true, {
+        create: () => block.attachLoop(asked),
+        ensure: () => ensure.block.attachLoop({ ...asked, ...(partitions ? { partitions: scanned } : {}) }),
+        answer: ({ device }, changed) => answerOf({ device, file, was: changed ? 'attached' : 'adopted' }),
+      });
+    }
     return change<{ readonly device: string }>(runtime, async (bofh) => {
       const attached = adopt
         ? await withBofh(bofh, () => block.loopOver({ ...how, offset: bytes(offset), limit: bytes(size) }))

@@ -1,10 +1,11 @@
 import * as drbd from '../../../../api/drbd.ts';
+import { ensure } from '../../../../api/ensure.ts';
 import { UsageError } from '../../../../core/errors.ts';
 import { present } from '../../../../core/present.ts';
 import type { Tx } from '../../../../operations.ts';
 import type { Answer } from '../../../output/answer.ts';
 import type { DrbdConfigCreate } from '../../../output/answers/index.ts';
-import { change } from '../../../runtime/change.ts';
+import { changeOrEnsure, ensureFlag } from '../../../runtime/ensure.ts';
 import { value, verb } from '../../../runtime/verb.ts';
 import { protocol, wordsIn } from '../options.ts';
 
@@ -21,6 +22,7 @@ export default verb({
       read: (text: string, name: string) => wordsIn(text).map((each) => volumeIn(each, name)),
     }),
     protocol,
+    ensure: ensureFlag(),
     set: value('<SECTION.OPTION=VALUE,…>', 'options of the sections net, disk or options, see drbd.conf(5)', {
       read: sectionsIn,
     }),
@@ -28,14 +30,15 @@ export default verb({
   examples: [
     'drbd config create web1 --hosts host1=10.0.0.1:7788,host2=10.0.0.2:7788 --volumes 0:/dev/vg0/web1',
   ],
-  run: (runtime, { name, hosts, volumes, protocol, set: options }) => {
+  run: (runtime, { name, hosts, volumes, protocol, set: options, ensure: isEnsured }) => {
     const config = {
       name,
       hosts: hosts.map((host) => ({ ...host, volumes: volumesOf(host.name, volumes) })),
       ...present({ protocol, options }),
     };
-    return change(runtime, {
-      act: () => drbd.createConfig(config),
+    return changeOrEnsure(runtime, isEnsured, {
+      create: () => drbd.createConfig(config),
+      ensure: () => ensure.drbd.createConfig(config),
       answer: ({ name: resource, file, devices }): Answer<DrbdConfigCreate> => ({
         data: { resource, file, devices },
         lines: [

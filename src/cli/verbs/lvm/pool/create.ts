@@ -1,9 +1,10 @@
+import { ensure } from '../../../../api/ensure.ts';
 import * as lvm from '../../../../api/lvm.ts';
 import { present } from '../../../../core/present.ts';
 import { formatSize } from '../../../../core/units.ts';
 import type { Answer } from '../../../output/answer.ts';
 import type { LvmPoolCreate } from '../../../output/answers/index.ts';
-import { change } from '../../../runtime/change.ts';
+import { changeOrEnsure, ensureFlag } from '../../../runtime/ensure.ts';
 import { value, verb } from '../../../runtime/verb.ts';
 import { extents, tags } from '../options.ts';
 import { volumeOf } from '../volume.ts';
@@ -17,14 +18,16 @@ export default verb({
     metadataSize: value('<SIZE>', 'size of its metadata (default: chosen by LVM)'),
     chunkSize: value('<SIZE>', 'chunk size, a multiple of 64k'),
     tag: tags,
+    ensure: ensureFlag('chunkSize'),
   },
   examples: ['lvm pool create vg0/pool0 --size 100g'],
-  run: (runtime, { volume, tag, ...typed }) => {
+  run: (runtime, { volume, tag, ensure: isEnsured, ...typed }) => {
     const asked = { ...volumeOf(volume), ...present({ ...typed, tags: tag }) };
-    return change(runtime, {
-      act: () => lvm.createThinPool(asked),
-      answer: ({ size, metadataSize: metadata, chunkSize: chunk, uuid }): Answer<LvmPoolCreate> => {
-        const sizes = `${formatSize(size)}, metadata ${formatSize(metadata)}, chunks of ${formatSize(chunk)}`;
+    return changeOrEnsure<Pool, Pool>(runtime, isEnsured, {
+      create: () => lvm.createThinPool(asked),
+      ensure: () => ensure.lvm.createThinPool(asked),
+      answer: ({ size, metadataSize: metadata, chunkSize: chunk = null, uuid }): Answer<LvmPoolCreate> => {
+        const sizes = `${formatSize(size)}, metadata ${formatSize(metadata)}${chunk === null ? '' : `, chunks of ${formatSize(chunk)}`}`;
         return {
           data: { pool: volume, uuid, size, metadataSize: metadata, chunkSize: chunk },
           lines: [`the thin pool ${volume} is there: ${sizes}`],
@@ -33,3 +36,7 @@ export default verb({
     });
   },
 });
+
+type Made = Awaited<ReturnType<typeof lvm.createThinPool>>;
+/** The chunk size of an existing pool is not read. */
+type Pool = Omit<Made, 'chunkSize'> & Partial<Pick<Made, 'chunkSize'>>;

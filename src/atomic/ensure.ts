@@ -1,0 +1,109 @@
+import { isDeepStrictEqual } from 'node:util';
+import { type Difference, DiffersError, RefusedError, UsageError } from '../core/errors.ts';
+import type { ReadHost } from '../command/index.ts';
+import type { Key, Operation } from './operation.ts';
+import type { Steps } from './sequence/sequence.ts';
+
+/** An object that has the name of the one that was asked for. */
+export interface Found<V> {
+  /** For people: `the logical volume vg0/web1`. */
+  readonly what: string;
+  /** Shared while the sequence relies on it. */
+  readonly keys: readonly Key[];
+  /** Each property with the value that was asked for, if any, and the one that is there. */
+  readonly compared: Readonly<Record<string, readonly [asked: unknown, found: unknown]>>;
+  /** What the create method would return; only used if nothing differs. */
+  readonly value: V | undefined;
+  /** A command that shows the object. */
+  readonly show: string;
+}
+
+/** A create method, and how to find what it would create. */
+export interface Ensurable<A, V> {
+  readonly code: Operation<A, V>;
+  readonly find: (host: ReadHost, args: A) => Promise<Found<V> | undefined>;
+}
+
+/** What `ensure` returns. */
+export interface Ensured<V> {
+  readonly value: V;
+  /** False: it was there, exactly as asked. */
+  readonly changed: boolean;
+}
+
+/** These say what happens to existing content: `ensure` never touches any. */
+const never = ['overwrite', 'content'] as const;
+
+/** The arguments of a create method that `ensure` takes too. */
+export type EnsureArgs<A> = Omit<A, (typeof never)[number]>;
+
+/**
+ * Pairs a create method with the function that finds an existing object. `find` returns undefined
+ * only if nothing has that name, and throws if it cannot know.
+ */
+export function ensurable<A, V extends F, F>(
+  code: Operation<A, V>,
+  find: Ensurable<A, F>['find'],
+): Ensurable<A, F> {
+  return { code: code, find };
+}
+
+/** The error for an option whose value on an existing object cannot be read. */
+export function incomparable(option: string, why: string): UsageError {
+  return new UsageError(`ensure cannot compare ${option}: ${why}`, {
+    remedy: `leave ${option} out, or create the object without ensure`,
+  });
+}
+
+/** Several processes may create and remove it at the same time. */
+const tries = 5;
+
+/** Creates the object unless it is there exactly as asked. */
+export function ensure<A, V>(
+  steps: Steps,
+  host: ReadHost,
+  { code, find }: Ensurable<A, V>,
+  input: A,
+): Promise<Ensured<V>> {
+  return steps.scope(`ensure ${code.kind}`, async (tx) => {
+    const args = code.parseArgs(input) as A & object;
+    for (const option of never)
+      if (Object.hasOwn(args, option)) throw incomparable(option, 'it never changes existing content');
+    for (let attempt = 1; ; attempt += 1) {
+      const seen = await find(host, args);
+      if (seen !== undefined) {
+        const existing = await claimed(tx, seen, () => find(host, args));
+        if (existing !== undefined) return { value: existing, changed: false };
+      }
+      try {
+        const value = await tx.scope(code.kind, (own) => own.step(code, args));
+        return { value, changed: true };
+      } catch (error) {
+        // Another process may have created it meanwhile.
+        if (!(error instanceof RefusedError) || attempt === tries) throw error;
+        if ((await find(host, args)) === undefined) throw error;
+      }
+    }
+  });
+}
+
+/**
+ * The value of an object that is as asked, and belongs to no unfinished sequence; undefined if it
+ * is gone.
+ */
+async function claimed<V>(
+  tx: Steps,
+  seen: Found<V>,
+  find: () => Promise<Found<V> | undefined>,
+): Promise<V | undefined> {
+  await tx.reserve({ needs: seen.keys });
+  const found = await find();
+  if (found === undefined) return undefined;
+  const { what, compared, value, show } = found;
+  const differences = Object.entries(compared).flatMap(([property, [asked, there]]): Difference[] =>
+    asked === undefined || isDeepStrictEqual(asked, there) ? [] : [{ property, asked, found: there ?? null }],
+  );
+  if (differences.length > 0) throw new DiffersError(what, { differences, show });
+  if (value === undefined) throw new TypeError(`${what} differs in nothing, and has no value`);
+  return value;
+}

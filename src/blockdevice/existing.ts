@@ -1,0 +1,51 @@
+import { ensurable, incomparable } from '../atomic/ensure.ts';
+import { parseSize } from '../core/units.ts';
+import { overlap } from './loop/attach.ts';
+import { loopDevices } from './loop/reads.ts';
+import * as operations from './operations.ts';
+
+export const createImage = ensurable(operations.createImage, async (host, { file, size, mode, room }) => {
+  if (room !== undefined) throw incomparable('room', 'a file does not say how it was created');
+  const stat = await host.stat(file);
+  if (stat === undefined) return undefined;
+  const bytes = parseSize(size);
+  return {
+    what: `the ${stat.kind} ${file}`,
+    keys: [`file:${file}`],
+    compared: { kind: ['file', stat.kind], size: [bytes, stat.size], mode: [mode, stat.mode] },
+    value: { file, size: bytes },
+    show: `stat ${file}`,
+  };
+});
+
+export const attachLoop = ensurable(operations.attachLoop, async (host, args) => {
+  const { file, mode, partitions, sectorSize } = args;
+  const stat = await host.stat(file);
+  if (stat === undefined) return undefined;
+  const asked = {
+    offset: args.offset === undefined || args.offset === 0 ? 0 : parseSize(args.offset),
+    limit: args.size === undefined ? 0 : parseSize(args.size),
+  };
+  const over = (await loopDevices(host)).filter(
+    (loop) => loop.inode === stat.inode && loop.filesystem === stat.device,
+  );
+  // Several parts of a file may be attached: those that share no byte, or are read-only.
+  const loop =
+    over.find(({ offset, limit }) => offset === asked.offset && limit === asked.limit) ??
+    over.find((each) => overlap(each, asked) && (each.mode === 'rw' || mode !== 'ro'));
+  if (loop === undefined) return undefined;
+  return {
+    what: `${loop.device} of ${file}`,
+    keys: [`file:${file}`, `dev:loop:${stat.device}:${stat.inode}`],
+    compared: {
+      offset: [asked.offset, loop.offset],
+      size: [asked.limit, loop.limit],
+      mode: [mode, loop.mode],
+      partitions: [partitions, loop.partitions],
+      sectorSize: [sectorSize, loop.sectorSize],
+      detached: ['on request', loop.autoclear ? 'at the last close' : 'on request'],
+    },
+    value: { device: loop.device, number: loop.number },
+    show: 'losetup --list',
+  };
+});

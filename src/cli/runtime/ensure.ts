@@ -1,0 +1,39 @@
+import type { Ensured } from '../../atomic/ensure.ts';
+import type { Answer } from '../output/answer.ts';
+import { change } from './change.ts';
+import type { Runtime } from './runtime.ts';
+import { flag } from './verb.ts';
+
+/** `--ensure` of a verb that creates something. */
+export function ensureFlag(...conflicts: readonly string[]) {
+  return flag('do nothing if it is there exactly as asked; an error if it differs', { conflicts });
+}
+
+/** The first line of an answer that changed nothing. */
+export const unchanged = 'unchanged, it is as asked:';
+
+/** Runs a verb that creates something, also with `--ensure`; its answer then says `changed`. */
+export function changeOrEnsure<F extends object, T extends F>(
+  runtime: Runtime,
+  isEnsured: boolean,
+  {
+    create,
+    ensure,
+    answer,
+  }: {
+    readonly create: () => Promise<T>;
+    readonly ensure: () => Promise<Ensured<F>>;
+    readonly answer: (made: F, changed: boolean) => Answer<object>;
+  },
+): Promise<number> {
+  return change<Ensured<F>>(runtime, {
+    act: async () => (isEnsured ? ensure() : { value: await create(), changed: true }),
+    answer: ({ value, changed }) => {
+      const told = answer(value, changed);
+      if (!isEnsured) return told;
+      const data = { ...told.data, changed };
+      if (changed || !('lines' in told)) return { ...told, data };
+      return { data, lines: [unchanged, ...told.lines] };
+    },
+  });
+}

@@ -1,0 +1,30 @@
+import { ensurable, incomparable } from '../atomic/ensure.ts';
+import { keysOf, probe } from '../blockdevice/index.ts';
+import { checkArgs } from './checks.ts';
+import { info } from './info.ts';
+import * as operations from './operations.ts';
+
+export const create = ensurable(operations.create, async (host, args) => {
+  checkArgs(args);
+  const { device, type, label, uuid, options = {} } = args;
+  const { blockSize, ...others } = options;
+  for (const option of Object.keys(others))
+    throw incomparable(option, 'bofh does not read it of an existing filesystem');
+  const found = await probe(host, device);
+  if (found === undefined) return undefined;
+  const { key, beneath } = await keysOf(host, device);
+  const isSame = found.type === type && found.uuid !== undefined;
+  const size = isSame && blockSize !== undefined ? (await info(host, device)).blockSize : undefined;
+  return {
+    what: `${found.type} on ${device}`,
+    keys: [key, ...beneath],
+    compared: {
+      type: [type, found.type],
+      label: [label, found.label],
+      uuid: [uuid, found.uuid],
+      blockSize: [blockSize, size],
+    },
+    value: found.uuid === undefined ? undefined : { uuid: found.uuid },
+    show: `bofh filesystem show ${device}`,
+  };
+});
