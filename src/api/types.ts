@@ -6,7 +6,7 @@ export type { ResizeRequest as BlockResizeRequest } from './block.ts';
 export type { Rotated as RotatedSnapshots } from './btrfs-rotation.ts';
 export type { BaseStructure } from './btrfs-structure.ts';
 export type { ResizeRequest as FilesystemResizeRequest } from './filesystem.ts';
-export type { StopOptions as GuestStopOptions } from './guest-power.ts';
+export type { StopOptions as GuestStopOptions, WaitOptions as GuestWaitOptions } from './guest-power.ts';
 export type { Domu as ConfiguredGuest, StartedRow as StartedGuest } from './guests.ts';
 export type { MountedRequest } from './mount.ts';
 export type { GuestDetails, GuestRow } from './xen.ts';
@@ -111,6 +111,7 @@ export type { StackContent, StackDevice, StackTree, StackUse } from '../stack/sc
 export type { CreatedVm } from '../vm/create.ts';
 export type { MovedVm } from '../vm/move.ts';
 export type { RemovePlan as VmRemovePlan } from '../vm/remove.ts';
+export type { RenamePlan as VmRenamePlan } from '../vm/rename.ts';
 export type { ReplicasPlan as VmReplicasPlan } from '../vm/replicas.ts';
 export type {
   CreateRequest as VmCreateRequest,
@@ -119,8 +120,6 @@ export type {
   RenameOptions as VmRenameOptions,
   SetRequest as VmSetRequest,
 } from '../vm/request.ts';
-export type { WaitOptions as GuestWaitOptions } from './guest-power.ts';
-export type { RenamePlan as VmRenamePlan } from '../vm/rename.ts';
 export type { SetRow as VmSetRow } from '../vm/set.ts';
 export type { StartOptions as GuestStartOptions } from '../vm/start.ts';
 export type { Disk as GuestDisk } from '../xen/config/disk.ts';

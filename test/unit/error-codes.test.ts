@@ -148,9 +148,11 @@ describe('an error', () => {
 
 describe('docs/library.md', () => {
   const page = readFileSync(new URL('../../docs/library.md', import.meta.url), 'utf8');
-  const rows = [...page.matchAll(/^\| `(?<code>[a-z-]+)` \| (?<classes>[^|]+) \| (?<exit>[^|]+) \|/gm)].map(
-    ({ groups }) => groups ?? {},
-  );
+  // Tables of other sections have words in code too.
+  const [section = ''] = page.split('\n## Ensure');
+  const rows = [
+    ...section.matchAll(/^\| `(?<code>[a-z-]+)` \| (?<classes>[^|]+) \| (?<exit>[^|]+) \|/gm),
+  ].map(({ groups }) => groups ?? {});
 
   it('has every code, once', () => {
     expect(rows.map(({ code }) => code)).toEqual([...errorCodes]);
