@@ -29,7 +29,8 @@ export const blockImageCreate = z.strictObject({
   ...ensured,
   file: text,
   size: count,
-  room: z.enum(['sparse', 'allocated']),
+  /** null: with `--ensure` that of an existing image is not read. */
+  room: z.nullable(z.enum(['sparse', 'allocated'])),
 });
 
 /** `bofh block loop list`; sizes in bytes. */

@@ -20,8 +20,13 @@ export default verb({
       create: () => block.createImage({ ...asked, room }),
       ensure: () => ensure.block.createImage(asked),
       answer: (made, changed): Answer<BlockImageCreate> => ({
-        data: { ...made, room },
-        lines: [`${changed ? 'created ' : ''}${printable(made.file)}: ${formatSize(made.size)}, ${room}`],
+        // How much of an existing one is allocated is not read.
+        data: { ...made, room: changed ? room : null },
+        lines: [
+          changed
+            ? `created ${printable(made.file)}: ${formatSize(made.size)}, ${room}`
+            : `${printable(made.file)}: ${formatSize(made.size)}`,
+        ],
       }),
     });
   },
