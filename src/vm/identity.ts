@@ -309,8 +309,10 @@ export function checkNetwork(asked: {
     const [via, ...others] = ofFamily(family, gateway);
     if (more.length > 0 || others.length > 0)
       throw new UsageError(`${names.ip}, ${names.gateway}: one IPv4 and one IPv6 address at most`);
-    if (via !== undefined && (own === undefined || !within(own, via, family)))
-      throw new UsageError(`${names.gateway} ${via}: is not in the network of ${names.ip} ${ip.join(',')}`);
+    if (via !== undefined && (own === undefined || own.split('/')[0] === via || !within(own, via, family)))
+      throw new UsageError(
+        `${names.gateway} ${via}: is no other address of the network of ${names.ip} ${ip.join(',')}`,
+      );
   }
   for (const each of ip)
     if (!isOwnAddress(each))

@@ -217,12 +217,13 @@ DNS=192.0.2.53
     [
       'a gateway in another network',
       { ip: '192.0.2.10/24', gateway: ['198.51.100.1'] },
-      /is not in the network/,
+      /is no other address of the network/,
     ],
+    ['itself as the gateway', { ip: '192.0.2.10/24', gateway: ['192.0.2.10'] }, /is no other address/],
     [
       'a gateway of another family',
       { ip: '192.0.2.10/24', gateway: ['2001:db8::1'] },
-      /is not in the network/,
+      /is no other address of the network/,
     ],
     ['a gateway that is no address', { ip: '192.0.2.10/24', gateway: ['router'] }, /must be an IP address/],
     ['a gateway with dhcp', { ip: 'dhcp', gateway: ['192.0.2.1'] }, /the server names it/],
