@@ -5,6 +5,7 @@ import { hostProcesses } from './atomic/locks/processes.ts';
 import { lockTable } from './atomic/locks/lock.ts';
 import { reservedIn } from './atomic/locks/reservations.ts';
 import {
+  type AnyOperation,
   AtomicOperationSequence,
   type Engine,
   type Place,
@@ -26,7 +27,8 @@ import {
   bindEnsure,
   bindOperations,
   type EnsureMethods,
-  findOperation,
+  checkOwn,
+  findAmong,
   loadExisting,
   loadOperations,
   type OperationMethods,
@@ -105,10 +107,11 @@ export function connect(
   const self = thisUser();
   const engine: Engine = {
     who: { ...self, bofh: version },
-    find: findOperation,
+    find: findAmong(site.operations),
     onLeftAlone: (found) => warn(`left untouched, not created by this sequence: ${found}`),
     onWaiting: warn,
     ...around?.engine,
+    ...(options.site === undefined || around?.planning === true ? {} : { find: findAmong(site.operations) }),
     // A plan has journals of its own, in which nothing is written.
     ...(around !== undefined && (around.planning || stateDir === around.stateDir)
       ? filesOf(around)
@@ -349,8 +352,9 @@ export async function atomic<T>(
   const limit = timeout === undefined ? undefined : after(timeout);
   const signals = bofh.signals ?? watched?.signals ?? {};
   const stops = [signals.stop, signal, limit?.signal].filter((each) => each !== undefined);
+  const own: AnyOperation[] = [];
   const sequence = new AtomicOperationSequence({
-    engine: bofh.engine,
+    engine: { ...bofh.engine, find: (kind, version) => findAmong(own, bofh.engine.find)(kind, version) },
     name,
     ...present({ reverse, writes }),
     ...signals,
@@ -364,6 +368,13 @@ export async function atomic<T>(
     ensure: bindEnsure(existing, steps, place.host),
     signal: steps.signal,
     planning: bofh.planning,
+    step: async (code, args) => {
+      if (!own.includes(code)) {
+        checkOwn([...own, code]);
+        own.push(code);
+      }
+      return steps.step(code, args);
+    },
     effect: (title, forward, inverse, claims) => steps.effect(title, forward, inverse, claims),
     call: (f, ...args) => steps.call(f, ...args),
     reserve: (claims) => steps.reserve(claims),

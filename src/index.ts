@@ -5,7 +5,19 @@ import { provideSite } from './bofh.ts';
 import { provideLibrary } from './script/load.ts';
 import { siteOfProcess } from './script/public.ts';
 
-export { AtomicOperationSequence } from './atomic/index.ts';
+export {
+  AtomicOperationSequence,
+  type AnyOperation,
+  type Claims,
+  deferred,
+  type DeferredSpec,
+  type DeviceKeys,
+  type Key,
+  type Look,
+  operation,
+  type Operation,
+  type OperationSpec,
+} from './atomic/index.ts';
 export * as block from './api/block.ts';
 export * as crypt from './api/crypt.ts';
 export * as drbd from './api/drbd.ts';
@@ -18,13 +30,21 @@ export { Mounted, MountPool, NestedMounted } from './api/mount.ts';
 export * as network from './api/network.ts';
 export { parsePlan, type Plan } from './api/plan.ts';
 export type * from './api/types.ts';
+export { recover, type RecoverRequest } from './api/recover.ts';
 export * as vm from './api/vm.ts';
 export * as xen from './api/xen.ts';
 export type { Engine, EventStep, Happening, SequenceEvent } from './atomic/index.ts';
 export { type EventLog, eventText } from './atomic/event-log.ts';
 export { type EventStream, eventStream } from './atomic/event-stream.ts';
 export type { Signature } from './blockdevice/index.ts';
-export { type Host, parseKeyRef, Secret, type KeyRef } from './command/index.ts';
+export {
+  type ChangeHost,
+  type Host,
+  type ReadHost,
+  parseKeyRef,
+  Secret,
+  type KeyRef,
+} from './command/index.ts';
 export {
   atomic,
   type AtomicOptions,

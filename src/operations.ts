@@ -1,6 +1,7 @@
 import { ensure, type Ensurable, type EnsureArgs, type Ensured } from './atomic/ensure.ts';
 import type { AnyOperation, Operation, Steps, Temporary } from './atomic/index.ts';
 import type { ReadHost } from './command/index.ts';
+import { UsageError } from './core/errors.ts';
 
 /**
  * Every driver's operations, loaded when the first sequence starts. Each kind starts with the name
@@ -83,6 +84,11 @@ export interface Tx extends OperationMethods {
    * differs: DiffersError. Nothing is overwritten; undo removes only what this sequence created.
    */
   readonly ensure: EnsureMethods;
+  /**
+   * Runs an operation of your own. Register it in the site file (`defineSite({ operations })`), or
+   * a recovery after a crash does not know it.
+   */
+  readonly step: Steps['step'];
   readonly effect: Steps['effect'];
   /** Calls a function whose inverse is known in advance. */
   readonly call: Steps['call'];
@@ -167,6 +173,31 @@ export async function findOperation(kind: string, version: number): Promise<AnyO
   return Object.values(module)
     .filter(isOperation)
     .find((code) => code.kind === kind && code.version === version);
+}
+
+/** Returns a lookup of operations of users, after those of `around`. */
+export function findAmong(
+  own: readonly AnyOperation[],
+  around: typeof findOperation = findOperation,
+): typeof findOperation {
+  return async (kind, version) =>
+    (await around(kind, version)) ?? own.find((code) => code.kind === kind && code.version === version);
+}
+
+/** UsageError for operations of users that recovery could confuse with others. */
+export function checkOwn(own: readonly unknown[]): void {
+  const known = new Set<string>();
+  for (const code of own) {
+    if (!isOperation(code))
+      throw new UsageError('operations: each must be the result of operation() or deferred()');
+    const name = `${code.kind} version ${String(code.version)}`;
+    if (isDriver(code.kind.split('.')[0] ?? ''))
+      throw new UsageError(`the operation ${name} has the name of a driver of bofh`, {
+        remedy: `name its kind after your site: acme.${code.kind}`,
+      });
+    if (known.has(name)) throw new UsageError(`the operation ${name} is registered twice`);
+    known.add(name);
+  }
 }
 
 /** Returns every operation of every driver. */

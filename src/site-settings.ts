@@ -24,6 +24,7 @@ const descriptions: { readonly [K in keyof Required<Site>]: string } = {
   luksNaming:
     "name of an opened encrypted device; {name} is device-mapper's name of the device (default: {name}-luks)",
   keys: 'sources of the keys of encrypted devices, by a name that the site chooses; never a key itself',
+  operations: "operations of the site's own, with their versions: scripts run them with tx.step",
   hosts: 'other hosts: how ssh reaches each, by a name that the site chooses',
 };
 
@@ -34,7 +35,10 @@ export function siteSettings(site: Site): readonly SiteSetting[] {
     .map((name) => ({
       name,
       description: descriptions[name],
-      value: site[name],
+      value:
+        name === 'operations'
+          ? site.operations.map(({ kind, version }) => `${kind} ${String(version)}`)
+          : site[name],
       origin: originOf(site, name),
     }));
 }

@@ -3,8 +3,10 @@ import { posix, resolve } from 'node:path';
 import en from 'zod/v4/locales/en.js';
 import * as z from 'zod/mini';
 import { type ExposedPart, exposedHere, exposedOn, keyRef, type ReadHost } from './command/index.ts';
-import { UsageError } from './core/errors.ts';
+import type { AnyOperation } from './atomic/index.ts';
+import { BofhError, UsageError } from './core/errors.ts';
 import { option } from './core/option.ts';
+import { checkOwn } from './operations.ts';
 
 // Without a locale every zod issue reads "Invalid input". It is set here because every module that
 // validates user input loads after this one.
@@ -62,6 +64,8 @@ const siteSchema = z.strictObject({
     ),
     {},
   ),
+  /** Operations of the site's own (`operation()`), which scripts run with `tx.step`: recovery knows them. */
+  operations: z._default(z.readonly(z.array(z.custom<AnyOperation>())), []),
 });
 
 /** The policy of a site, with all defaults filled in. */
@@ -84,6 +88,7 @@ export function defineSite(settings: SiteSettings): SiteSettings {
  */
 export function parseSite(value: unknown, source: string): Site {
   const parsed = siteSchema.safeParse(value);
+  if (parsed.success) checkOwnIn(parsed.data.operations, source);
   if (parsed.success) return known(parsed.data, fromAll(value, { by: 'site file', where: source }));
   const issues = parsed.error.issues.map((issue) => {
     const path = issue.path.join('.');
@@ -91,6 +96,15 @@ export function parseSite(value: unknown, source: string): Site {
     return path === '' ? issue.message : `${path}: ${issue.message}`;
   });
   throw new UsageError(`${source}: ${issues.join('; ')}`);
+}
+
+function checkOwnIn(operations: readonly AnyOperation[], source: string): void {
+  try {
+    checkOwn(operations);
+  } catch (error) {
+    if (!(error instanceof BofhError)) throw error;
+    throw new UsageError(`${source}: ${error.message}`, { cause: error, remedy: error.remedy });
+  }
 }
 
 /** Where a setting was set. */

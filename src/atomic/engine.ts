@@ -94,6 +94,9 @@ export async function codeOf(
   if (found !== undefined) return found;
   throw new JournalError(
     `journal ${id} has a step "${step.kind}" version ${step.version} that this bofh does not know; nothing was touched`,
-    { remedy: 'recover it with the version of bofh that wrote it' },
+    {
+      remedy:
+        'if it is an operation of your own, register that version in the site file, defineSite({ operations: […] }), then bofh recover; else recover with the version of bofh that wrote it',
+    },
   );
 }

@@ -1,6 +1,6 @@
 import { keysOf } from '../blockdevice/index.ts';
 import type { Bofh } from '../bofh.ts';
-import { findOperation } from '../operations.ts';
+import { findAmong } from '../operations.ts';
 import { defaultSite, type Site } from '../site.ts';
 import { version } from '../core/version.ts';
 import { simulatedHost, type SimulatedHost } from './host.ts';
@@ -27,7 +27,7 @@ export function simulatedBofh(
       locks: memoryLocks(host),
       processes: memoryProcesses(host),
       who: { user: 'root', argv: ['bofh'], bofh: version },
-      find: findOperation,
+      find: findAmong(site.operations),
       on: (path) => keysOf(host, path),
     },
   };

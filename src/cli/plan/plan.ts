@@ -68,7 +68,7 @@ export type Reached = ReadonlyMap<string, { readonly place: Place; readonly left
 /** Returns what a body would do, on this host and on those in `reached`. */
 export async function planOf(
   real: Pick<Bofh, 'host' | 'site' | 'stateDir'> & {
-    readonly engine?: Pick<Engine, 'reservations' | 'reserved' | 'place'>;
+    readonly engine?: Pick<Engine, 'reservations' | 'reserved' | 'place'> & Partial<Pick<Engine, 'find'>>;
   },
   journals: readonly CopiedJournal[],
   body: (bofh: Bofh, found: Findings) => Promise<unknown>,
@@ -104,7 +104,7 @@ export async function planOf(
     return place;
   };
   const find: Engine['find'] = async (kind, version) => {
-    const code = await findOperation(kind, version);
+    const code = await (real.engine?.find ?? findOperation)(kind, version);
     return code === undefined ? undefined : marked(code);
   };
   const bofh: Bofh = {

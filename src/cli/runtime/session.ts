@@ -1,9 +1,10 @@
 import { isAbsolute, resolve } from 'node:path';
 import { connect, hostNamed, type Bofh } from '../../bofh.ts';
 import type { Engine } from '../../atomic/index.ts';
-import { InterruptedError, RefusedError, UsageError } from '../../core/errors.ts';
+import { BofhError, InterruptedError, RefusedError, UsageError } from '../../core/errors.ts';
 import { localHost } from '../../host/local.ts';
 import type { HostEvent } from '../../host/setting.ts';
+import { findAmong } from '../../operations.ts';
 import { readSite } from '../../script/site.ts';
 import { defaultSite, type Site, siteFileHere } from '../../site.ts';
 import { askKey } from './ask-key.ts';
@@ -57,7 +58,7 @@ export async function openSession(
     onWaiting: (notice) => runtime.terminal.line(`bofh: ${printable(notice)}`),
     ...(settings.answer === 'json' && !runtime.terminal.live ? {} : { onProgress: progress.onProgress }),
   });
-  const engine = counted(bofh.engine, runtime);
+  const engine = counted({ ...bofh.engine, find: findLater(runtime, site, bofh.engine.find) }, runtime);
   if (settings.mode === 'act') return { bofh: { ...bofh, engine }, progress };
   return { bofh: { ...bofh, engine: { ...engine, store: readOnlyStore(engine.store) } }, progress };
 }
@@ -121,6 +122,24 @@ async function siteOf(runtime: Runtime): Promise<Site> {
     warn: (message, facts) => log.warn(message, { ...facts }),
   });
   return await siteGiven(runtime, path, load);
+}
+
+/**
+ * A journal may need an operation of the site's own, also for a verb that reads no site file. One
+ * that cannot be used does not stop the recovery of all other journals.
+ */
+function findLater(runtime: Runtime, site: Site, find: Engine['find']): Engine['find'] {
+  let loaded: Promise<Site> | undefined;
+  return async (kind, version) => {
+    const known = await find(kind, version);
+    if (known !== undefined || site !== defaultSite) return known;
+    loaded ??= siteOf(runtime).catch((error: unknown) => {
+      if (!(error instanceof BofhError)) throw error;
+      runtime.log.warn(`the site file was not read: ${error.message}`, {});
+      return defaultSite;
+    });
+    return findAmong((await loaded).operations)(kind, version);
+  };
 }
 
 /** Waits for the exports of the site file: it is code, and may wait for ever. */

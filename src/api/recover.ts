@@ -1,0 +1,62 @@
+import {
+  openJournals,
+  recover as recoverJournal,
+  type Recovered,
+  sweepUnborn,
+} from '../atomic/recovery/recover.ts';
+import type { AnyOperation } from '../atomic/index.ts';
+import { currentBofh, refuseInside } from '../bofh.ts';
+import { BofhError, JournalError } from '../core/errors.ts';
+import { checkOwn, findAmong } from '../operations.ts';
+
+/** What `recover` takes. */
+export interface RecoverRequest {
+  /** Only this journal (default: all). */
+  readonly id?: string;
+  /** Operations of your own, besides those of the site file. */
+  readonly operations?: readonly AnyOperation[];
+  /** Also undoes objects that are in use now (default: false). */
+  readonly inUse?: boolean;
+}
+
+/**
+ * Recovers what interrupted sequences left, as `bofh recover` does: each is rolled back, or finished
+ * if it was committed. Journals of sequences that still run are left alone.
+ *
+ * Tries all of them, and then throws: the error of the journal that failed, StuckError if something
+ * is left; or JournalError with all of them as `cause`, if several failed.
+ */
+export async function recover({
+  id,
+  operations = [],
+  inUse = false,
+}: RecoverRequest = {}): Promise<readonly Recovered[]> {
+  refuseInside('recover', 'recipe');
+  checkOwn(operations);
+  const { engine: around, signals } = currentBofh();
+  const engine = { ...around, find: findAmong(operations, around.find) };
+  await sweepUnborn(engine);
+  const open = (await openJournals(engine)).filter((each) => each.owner !== 'running');
+  const wanted = open.filter((each) => id === undefined || each.id === id);
+  if (id !== undefined && wanted.length === 0)
+    throw new JournalError(`there is no unfinished journal ${id}`, {
+      code: 'not-found',
+      remedy: 'bofh journal list shows all of them',
+    });
+  const done: Recovered[] = [];
+  const failed: BofhError[] = [];
+  for (const journal of wanted)
+    try {
+      done.push(await recoverJournal(journal.id, { engine, yes: inUse, ...signals }));
+    } catch (error) {
+      if (!(error instanceof BofhError)) throw error;
+      failed.push(error);
+    }
+  const [only, ...more] = failed;
+  if (only === undefined) return done;
+  if (more.length === 0) throw only;
+  throw new JournalError(`${String(failed.length)} journals could not be recovered`, {
+    cause: new AggregateError(failed, failed.map(({ message }) => message).join('; ')),
+    remedy: 'bofh journal list; bofh recover',
+  });
+}

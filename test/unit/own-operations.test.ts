@@ -1,0 +1,145 @@
+import { describe, expect, it } from 'vitest';
+import * as z from 'zod/mini';
+import {
+  type AnyOperation,
+  atomic,
+  defineSite,
+  operation,
+  type OperationSpec,
+  recover,
+  RolledBackError,
+  type Site,
+  UsageError,
+  withBofh,
+} from '../../src/index.ts';
+import { parseSite } from '../../src/site.ts';
+import { siteSettings } from '../../src/site-settings.ts';
+import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../src/simulator/index.ts';
+
+const directory = '/srv/records';
+
+/** A record is a file, which has the mark of its step in it. */
+const spec: OperationSpec<{ name: string }, { path: string; mark: string }, null, { readonly path: string }> =
+  {
+    kind: 'acme.record',
+    version: 1,
+    args: z.strictObject({ name: z.string() }),
+    undo: z.strictObject({ path: z.string(), mark: z.string() }),
+    result: z.null(),
+    lives: 'disk',
+    restores: 'state',
+    prepare: async ({ args: { name }, mark, host }) => {
+      const path = `${directory}/${name}`;
+      if ((await host.stat(path)) !== undefined) throw new UsageError(`${path} exists`);
+      return { path, mark };
+    },
+    claims: ({ undo: { path } }) => ({ makes: [`file:${path}`] }),
+    run: async ({ undo: { path, mark }, host }) => {
+      await host.writeNew(path, mark, { mode: 0o600 });
+      return null;
+    },
+    value: ({ undo: { path } }) => ({ path }),
+    look: async ({ undo: { path, mark }, host }) => {
+      if ((await host.stat(path)) === undefined) return { state: 'gone' };
+      const text = new TextDecoder().decode(await host.readFile(path));
+      return text === mark ? { state: 'ours' } : { state: 'not-ours', found: `${path} of others` };
+    },
+    revert: async ({ undo: { path }, host }) => host.removeFile(path),
+    sync: async ({ host }) => host.sync(directory),
+  };
+const record = operation(spec);
+
+function newHost(): SimulatedHost {
+  const host = simulatedHost();
+  host.admin.mkdir(directory);
+  return host;
+}
+
+const site = (operations: readonly AnyOperation[]): Site =>
+  parseSite(defineSite({ operations }), '/etc/bofh/site-specific.ts');
+
+/** A host on which bofh was killed after the step, and what it was like before. */
+async function killed() {
+  const host = newHost();
+  const before = host.snapshot();
+  const gone = withBofh(simulatedBofh({ host }), () =>
+    atomic('records', async (tx) => {
+      await tx.step(record, { name: 'a' });
+      host.kill();
+      await tx.step(record, { name: 'b' });
+    }),
+  );
+  void gone.catch(() => undefined);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  expect(host.snapshot()).not.toBe(before);
+  return { host: host.restart(), before };
+}
+
+describe('an operation of your own', () => {
+  it('is a step like any other: done, and undone with the others', async () => {
+    const host = newHost();
+    const bofh = simulatedBofh({ host });
+    const before = host.snapshot();
+    const failed = withBofh(bofh, () =>
+      atomic('records', async (tx) => {
+        const made: { readonly path: string } = await tx.step(record, { name: 'a' });
+        expect(made.path).toBe(`${directory}/a`);
+        await tx.lvm.createLv({ vg: 'vg0', name: 'web1', size: '8m' });
+        throw new Error('later');
+      }),
+    );
+    await expect(failed).rejects.toBeInstanceOf(RolledBackError);
+    expect(host.snapshot()).toBe(before);
+
+    await withBofh(bofh, () => atomic('records', (tx) => tx.step(record, { name: 'a' })));
+    expect(host.snapshot()).toContain(`${directory}/a`);
+  });
+
+  it('is recovered when it is in the site file', async () => {
+    const { host, before } = await killed();
+    const done = await withBofh(simulatedBofh({ host, site: site([record]) }), () => recover());
+    expect(done).toMatchObject([{ name: 'records', end: 'rolled-back' }]);
+    expect(host.snapshot()).toBe(before);
+  });
+
+  it('is recovered when it is handed to recover()', async () => {
+    const { host, before } = await killed();
+    const done = await withBofh(simulatedBofh({ host }), () => recover({ operations: [record] }));
+    expect(done).toMatchObject([{ end: 'rolled-back' }]);
+    expect(host.snapshot()).toBe(before);
+    expect(await withBofh(simulatedBofh({ host }), () => recover())).toEqual([]);
+  });
+
+  it('that recovery does not know is named with its version, and stays untouched', async () => {
+    const { host } = await killed();
+    const after = host.snapshot();
+    const other = operation({ ...spec, version: 2 });
+    await expect(
+      withBofh(simulatedBofh({ host }), () => recover({ operations: [other] })),
+    ).rejects.toMatchObject({
+      message: expect.stringContaining('"acme.record" version 1') as string,
+      remedy: expect.stringContaining('defineSite({ operations') as string,
+    });
+    expect(host.snapshot()).toBe(after);
+  });
+
+  it.each([
+    ['lvm.record', 'has the name of a driver'],
+    ['acme.record', 'is registered twice'],
+  ])('of the kind %s is refused: it %s', (kind, why) => {
+    expect(() => site([record, operation({ ...spec, kind })])).toThrow(why);
+  });
+
+  it('is shown among the settings of the site', () => {
+    const shown = siteSettings(site([record])).find(({ name }) => name === 'operations');
+    expect(shown?.value).toEqual(['acme.record 1']);
+  });
+
+  it('must be one', async () => {
+    const odd = { kind: 'acme.x' } as never;
+    await expect(
+      withBofh(simulatedBofh(), () => atomic('x', (tx) => tx.step(odd, {} as never))),
+    ).rejects.toBeInstanceOf(UsageError);
+    expect(() => site([odd])).toThrow(UsageError);
+  });
+});
