@@ -69,8 +69,14 @@ describe.skipIf(!can.ok && !required)('a guest that can be reached, on a real Xe
       `${ssh} 'hostname; date +%Z; ip -4 -br addr show scope global; findmnt -no SOURCE /; ls /etc/ssh | grep host_; wc -c < /etc/machine-id; stat -c %a /root/.ssh'`,
     );
     expect(seen.split('\n').map((line) => line.trim().replace(/ +/g, ' '))).toEqual([
-      ...['web1', expect.stringMatching(/^CES?T$/), expect.stringMatching(/ UP 192\.0\.2\.10\/24$/)],
-      ...['/dev/xvda', 'ssh_host_ed25519_key', 'ssh_host_ed25519_key.pub', '33', '700'],
+      'web1',
+      expect.stringMatching(/^CES?T$/),
+      expect.stringMatching(/ UP 192\.0\.2\.10\/24$/),
+      '/dev/xvda',
+      'ssh_host_ed25519_key',
+      'ssh_host_ed25519_key.pub',
+      '33',
+      '700',
     ]);
   });
 
