@@ -10,7 +10,14 @@ export type { StopOptions as GuestStopOptions, WaitOptions as GuestWaitOptions }
 export type { Domu as ConfiguredGuest, StartedRow as StartedGuest } from './guests.ts';
 export type { MountedRequest } from './mount.ts';
 export type { GuestDetails, GuestRow } from './xen.ts';
+export type { Changed, ContentSpec, Left, Way } from '../atomic/contract.ts';
 export type { Signals } from '../atomic/engine.ts';
+export type { Journalled } from '../atomic/operation.ts';
+export type { Recovered } from '../atomic/recovery/recover.ts';
+export type { Schema, SchemaIssue, SchemaResult } from '../atomic/schema.ts';
+export type { Access, Answer, Command, Pipeline } from '../command/command.ts';
+export type { FileStat, HostFacts } from '../command/host.ts';
+export type { KeyInput } from '../command/key-ref.ts';
 export type { Callable, Reverse } from '../atomic/sequence/reverse.ts';
 export type { ArrayFacts, DeviceKind, GraphDevice } from '../blockdevice/graph.ts';
 export type {

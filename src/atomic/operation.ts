@@ -88,7 +88,7 @@ export interface Operation<A = never, V = unknown> {
   }) => ManualRecovery;
 }
 
-interface Journalled<H> {
+export interface Journalled<H> {
   readonly undo: unknown;
   /** Undefined if the journal has no `done` line. */
   readonly result?: unknown;
