@@ -1,9 +1,9 @@
 import { join } from 'node:path';
-import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { installBofh } from '../support/dom0/install.ts';
 import { cachedFolder, cacheDir } from '../support/rig/cache.ts';
 import { available, bootMachine, type Machine, until } from '../support/rig/index.ts';
+import { mustRun } from '../support/rig/process.ts';
 
 const can = await available();
 const required = process.env['BOFH_REQUIRE_RIG'] === '1';
@@ -15,8 +15,11 @@ async function debianTar(suite: string): Promise<string> {
     path: join(cacheDir(), `root-${suite}-${programs}`),
     build: async (partial) => {
       const tar = join(partial, 'root.tar');
-      await execa('mmdebstrap', ['--variant=minbase', `--include=${programs}`, suite, tar]);
-      await execa('gzip', ['-1', tar]);
+      for (const argv of [
+        ['mmdebstrap', '--variant=minbase', `--include=${programs}`, suite, tar],
+        ['gzip', '-1', tar],
+      ])
+        await mustRun({ argv, timeoutMs: 600_000 });
     },
   });
   return join(folder, 'root.tar.gz');
