@@ -117,7 +117,12 @@ export async function planCreate(options: {
   });
   if (request.start)
     await found.try(() =>
-      checkFreeMemory(host, { name, memoryMiB: mebibytes(request.memory), vcpus: request.vcpus, type: 'pv' }),
+      checkFreeMemory(host, {
+        name,
+        memoryMiB: mebibytes(request.memory),
+        vcpus: request.vcpus,
+        type: request.type,
+      }),
     );
   found.throwAll();
   const [root, swap] = disks ?? [];
@@ -272,7 +277,7 @@ function configText(options: {
   return writeConfig({
     name: request.name,
     uuid: randomUUID(),
-    type: 'pv',
+    type: request.type,
     kernel: kernel.kernel,
     ramdisk: kernel.ramdisk,
     root: '/dev/xvda rw',

@@ -17,6 +17,8 @@ const createSchema = z.strictObject({
   swap: z.exactOptional(size),
   memory: size,
   vcpus: z._default(z.number(), 1),
+  /** How Xen runs it: paravirtualized, or PVH, which needs a processor with virtualization. */
+  type: z._default(z.enum(['pv', 'pvh']), 'pv'),
   vg: z.exactOptional(text),
   /** The thin pool for its disks. Missing: linear volumes. Not with `drbd`. */
   thin: z.exactOptional(text),

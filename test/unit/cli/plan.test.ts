@@ -120,6 +120,7 @@ describe('a dry run', () => {
       ...{ name: 'web1', size: 256 * 1024 ** 2, swap: 64 * 1024 ** 2, memory: 128 * 1024 ** 2, vcpus: 1 },
       ...{ vg: 'vg0', kernel: '/boot/vmlinuz', ramdisk: '/boot/initrd', start: true },
       source: { type: 'tar', path: '/srv/root.tar' },
+      type: 'pv',
     } as const;
 
     const { steps } = await planOf(real, [], async (bofh) => {

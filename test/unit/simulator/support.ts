@@ -42,6 +42,7 @@ function request(changes: Partial<CheckedCreate> = {}): CheckedCreate {
     swap: 16 * mib,
     memory: 256 * mib,
     vcpus: 1,
+    type: 'pv',
     start: true,
     ...changes,
   };

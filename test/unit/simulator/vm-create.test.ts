@@ -73,6 +73,12 @@ describe('a guest made on the simulated host', { timeout: 120_000 }, () => {
     ]);
   });
 
+  test('is a PVH guest on request', async () => {
+    const host = hostWithSource();
+    await vmCreate(bofhOn(host), { type: 'pvh' });
+    expect(host.admin.readFile('/etc/xen/web1.cfg')).toMatch(/^type = "pvh"$/m);
+  });
+
   test.each<readonly [string, readonly TarMember[]]>([
     ['root/.ssh', [{ path: './root/.ssh', type: 'symlink', target: '/root' }]],
     ['etc/systemd', [{ path: './etc/systemd', type: 'symlink', target: '/etc' }]],

@@ -33,6 +33,7 @@ async function refusal(changes: Partial<CheckedCreate>): Promise<BofhError> {
       swap: 16 * mib,
       memory: 64 * mib,
       vcpus: 1,
+      type: 'pv',
       start: false,
       ...changes,
     },
@@ -87,7 +88,7 @@ describe('a name that cannot be a guest', () => {
       planCreate({
         host,
         site: reserving,
-        request: { ...request, memory: 64 * mib, vcpus: 1, start: false },
+        request: { ...request, memory: 64 * mib, vcpus: 1, type: 'pv', start: false },
       }),
     ).rejects.toThrow(/"_mlog" in them are reserved/);
   });
@@ -221,6 +222,7 @@ describe('the other things of a request', () => {
           swap: 0,
           memory: 64 * mib,
           vcpus: 1,
+          type: 'pv',
           start: false,
         },
       }),

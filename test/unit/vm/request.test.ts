@@ -21,6 +21,7 @@ describe('a request for a guest', () => {
       swap: 16 * 1024 ** 2,
       memory: 128 * 1024 ** 2,
       vcpus: 1,
+      type: 'pv',
       start: false,
     });
     expect(checkCreate(good).swap).toBe(0);

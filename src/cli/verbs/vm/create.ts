@@ -9,7 +9,7 @@ import type { Answer } from '../../output/answer.ts';
 import type { VmCreate } from '../../output/answers/index.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
 import { pathOn, untilInterrupted } from '../../runtime/session.ts';
-import { commaList, flag, named, value, verb, wholeNumber } from '../../runtime/verb.ts';
+import { commaList, flag, named, oneOf, value, verb, wholeNumber } from '../../runtime/verb.ts';
 import { addressesIn } from '../drbd/options.ts';
 import { changeUnasked } from '../drbd/recipe.ts';
 import { warnOfVersions } from '../drbd/versions.ts';
@@ -26,6 +26,7 @@ export default verb({
     swap: value('<SIZE>', 'size of its swap (default: no swap)', { read: named(parseSize) }),
     memory: value('<SIZE>', 'memory', { read: named(parseSize), default: '256m' }),
     vcpus: value('<NUMBER>', 'virtual CPUs', { read: wholeNumber, default: '1' }),
+    type: value('<TYPE>', 'pv or pvh', { read: oneOf('pv', 'pvh'), default: 'pv' }),
     vg: value('<VG>', 'volume group for its disks (default: volumeGroup of the site file)'),
     thin: value('<POOL>', 'create its disks as thin volumes in this pool of the group', {
       conflicts: ['drbd'],

@@ -137,6 +137,7 @@ async function makeGuest({ tx, host }: At, name: string): Promise<void> {
     swap: name === 'web1' ? 16 * mib : 0,
     memory: 64 * mib,
     vcpus: 1,
+    type: 'pv',
     mac: name === 'web1' ? '00:16:3e:00:00:09' : '00:16:3e:00:00:0a',
     bridge: 'xenbr0',
     start: true,
