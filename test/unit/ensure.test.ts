@@ -217,6 +217,22 @@ describe('ensure', () => {
       expect(bofh.host.world.lvm[0]?.lvs.map(({ name }) => name)).toEqual(['web1']);
     });
 
+  it('takes what another process creates after the first look, if it is as asked', async () => {
+    const bofh = simulatedBofh();
+    let looks = 0;
+    bofh.host.faults.watch(({ tool, argv }) => {
+      if (tool !== 'lvm' || argv[0] !== 'fullreport') return;
+      looks += 1;
+      if (looks === 2) bofh.host.admin.lvcreate({ vg: 'vg0', name: 'web1', extents: 2 });
+    });
+
+    const made = await withBofh(bofh, () => ensure.lvm.createLv(volume));
+
+    expect(looks).toBeGreaterThan(2);
+    expect(made.changed).toBe(false);
+    expect(bofh.host.changes.filter((change) => JSON.stringify(change).includes('lvcreate'))).toEqual([]);
+  });
+
   it('leaves the sequence usable when it refuses', async () => {
     const bofh = simulatedBofh();
     const made = await withBofh(bofh, () =>
