@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { installBofh } from '../support/dom0/install.ts';
 import { cachedFolder, cacheDir } from '../support/rig/cache.ts';
-import { available, bootMachine, type Machine, until } from '../support/rig/index.ts';
+import { available, bootMachine, guestUp, type Machine, until } from '../support/rig/index.ts';
 import { mustRun } from '../support/rig/process.ts';
 
 const can = await available();
@@ -86,5 +86,14 @@ describe.skipIf(!can.ok && !required)('a guest that can be reached, on a real Xe
   it('is removed with all of it', async () => {
     await out('bofh --yes vm remove web1 --stop');
     expect(await out('lvs --noheadings vg0; ls /etc/xen/*.cfg 2>/dev/null; true')).toBe('');
+  });
+
+  it('boots as PVH on request', async () => {
+    await out('bofh vm create web2 --source tar:/srv/guest.tar --size 64m --memory 128m --type pvh --start');
+
+    await guestUp(machine, { name: 'web2' });
+
+    expect(await out('xl list -l web2')).toMatch(/"c_info": \{\s*"type": "pvh"/);
+    await out('bofh --yes vm remove web2 --stop');
   });
 });
