@@ -16,6 +16,8 @@ export interface OptionSpec<T> {
   readonly conflicts: readonly string[];
   /** Not in the help: another spelling of an option. */
   readonly hidden: boolean;
+  /** May be typed several times: the values are joined with commas. */
+  readonly repeatable: boolean;
   /** Throws UsageError. `name` is the option as typed, for example `--size`. */
   readonly parse: (value: string | boolean | undefined, name: string) => T;
 }
@@ -24,6 +26,7 @@ interface More {
   readonly conflicts?: readonly string[];
   readonly short?: string;
   readonly hidden?: boolean;
+  readonly repeatable?: boolean;
 }
 
 /** An option without a value, such as `--zeros`. True when it was typed. */
@@ -32,7 +35,10 @@ export function flag(
   { conflicts = [], short, hidden = false }: More = {},
 ): OptionSpec<boolean> {
   const parse = (value: unknown): boolean => value === true;
-  return { placeholder: '', help, required: false, default: undefined, short, conflicts, hidden, parse };
+  return {
+    ...{ placeholder: '', help, required: false, default: undefined, short, conflicts, hidden },
+    ...{ repeatable: false, parse },
+  };
 }
 
 /** Reads the text of an option. Throws UsageError. `name` is the option as typed, for example `--size`. */
@@ -64,11 +70,11 @@ export function value(
     readonly default?: string;
   } = {},
 ): OptionSpec<unknown> {
-  const { conflicts = [], short, hidden = false, required = false } = more;
+  const { conflicts = [], short, hidden = false, required = false, repeatable = false } = more;
   const { read = (text: string): unknown => text } = more;
   const parse = (typed: string | boolean | undefined, name: string): unknown =>
     typeof typed === 'string' ? read(typed, name) : undefined;
-  return { placeholder, help, required, default: more.default, short, conflicts, hidden, parse };
+  return { placeholder, help, required, default: more.default, short, conflicts, hidden, repeatable, parse };
 }
 
 /** For `read`: a whole number. */
@@ -178,6 +184,10 @@ export function addWords(command: Command, { args, options, examples, dashes, sc
     const letter = spec.short === undefined ? '' : `-${spec.short}, `;
     const option = new Option(`${letter}${flagOf(key)} ${spec.placeholder}`.trim(), spec.help);
     if (spec.default !== undefined) option.default(spec.default);
+    if (spec.repeatable)
+      option.argParser((text: string, before?: string) =>
+        before === undefined ? text : `${before},${text}`,
+      );
     if (spec.conflicts.length > 0) option.conflicts([...spec.conflicts]);
     command.addOption(option.makeOptionMandatory(spec.required).hideHelp(spec.hidden));
   }
