@@ -33,15 +33,22 @@ export default verb({
     }),
     hostname: value('<NAME>', 'host name inside (default: its name)'),
     sshKey: value(
-      '<FILE,…>',
-      'public keys that may log in as root by SSH (default: guestSshKeys of the site file)',
-      { read: commaList },
+      '<FILE>',
+      'public keys that may log in as root by SSH (default: guestSshKeys of the site file); may be repeated',
+      { read: commaList, repeatable: true },
     ),
     ip: value('<ADDRESS/PREFIX|dhcp>', "its address (default: the source's own network settings)", {
       read: commaList,
+      repeatable: true,
     }),
-    gateway: value('<ADDRESS>', 'its gateway (default: guestGateway of the site file)', { read: commaList }),
-    dns: value('<ADDRESS,…>', 'its name servers (default: guestDns of the site file)', { read: commaList }),
+    gateway: value('<ADDRESS>', 'its gateway (default: guestGateway of the site file)', {
+      read: commaList,
+      repeatable: true,
+    }),
+    dns: value('<ADDRESS>', 'its name servers (default: guestDns of the site file); may be repeated', {
+      read: commaList,
+      repeatable: true,
+    }),
     timezone: value('<ZONE>', 'its time zone, for example Europe/Vienna'),
     bridge: value('<BRIDGE>', 'bridge for its network interface (default: bridge of the site file)'),
     mac: value('<MAC>', 'MAC address of its network interface (default: random)'),
