@@ -45,7 +45,8 @@ export function identityFiles(
   const remove: string[] = [];
   if (!has('etc/hosts')) files.push({ path: 'etc/hosts', content: hostsText(hostname), mode: 0o644 });
   // Empty: systemd fills it at boot. "uninitialized" would enable every unit as on a first boot (machine-id(5)).
-  if (has('etc/machine-id')) files.push({ path: 'etc/machine-id', content: '', mode: 0o444 });
+  if (has('etc/machine-id') || has('lib/systemd/systemd'))
+    files.push({ path: 'etc/machine-id', content: '', mode: 0o444 });
   if (has('var/lib/dbus/machine-id')) remove.push('var/lib/dbus/machine-id');
   if (sshKeys.length > 0)
     files.push({ path: 'root/.ssh/authorized_keys', content: `${sshKeys.join('\n')}\n`, mode: 0o600 });

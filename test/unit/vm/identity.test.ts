@@ -58,6 +58,8 @@ describe('the root of a new guest', () => {
     ]);
     expect(text.get('etc/machine-id')).toBe('');
     expect(mode('etc/ssh/ssh_host_ed25519_key')).toBe(0o600);
+    // Without the file it would be a first boot, on which systemd enables every unit.
+    expect(written({}, ['usr/lib/systemd/systemd']).text.get('etc/machine-id')).toBe('');
   });
 
   it('has a host key that ssh-keygen reads, with the fingerprint that is told, a new one each time', () => {
