@@ -347,7 +347,8 @@ export async function atomic<T>(
   refuseNested(`atomic('${name}')`);
   const { signal, timeout, wait, host, onEvent, log, reverse, writes } = checkAtomic(options);
   const bofh = within(present({ host, waitMs: wait, onEvent, log }));
-  const [loaded, existing] = await Promise.all([loadOperations(), loadExisting()]);
+  const loaded = await loadOperations();
+  const existing = await loadExisting();
   const watched = bofh.signals === undefined ? processSignals() : undefined;
   const limit = timeout === undefined ? undefined : after(timeout);
   const signals = bofh.signals ?? watched?.signals ?? {};

@@ -115,7 +115,10 @@ export async function loadOperations(): Promise<Drivers> {
   return loadAll(drivers);
 }
 
-/** Loads what `ensure` compares. */
+/**
+ * Loads what `ensure` compares. Only after `loadOperations`: jiti hands out a module that is still
+ * being loaded elsewhere, without its exports.
+ */
 export async function loadExisting(): Promise<Existing> {
   return loadAll(existing);
 }

@@ -53,6 +53,7 @@ const none: Words = () => [];
 const reads: readonly (readonly [string, Words])[] = [
   ['vm list', none],
   ['vm show', () => ['web1']],
+  ['vm wait', () => ['web1', '--for', 'stopped', '--time', '1s']],
   ['xen list', none],
   ['lvm list', none],
   ['lvm vg list', none],
@@ -93,6 +94,9 @@ const refused: readonly (readonly [string, Words])[] = [
   ['doctor', none],
   ['boot status', none],
 ];
+
+/** Those that need a terminal on the host. */
+const atTerminal = ['vm console'];
 
 /** The same of those that change something. */
 const refusedChanges: readonly (readonly [string, Words])[] = [
@@ -158,7 +162,9 @@ describe('bofh --host', () => {
     const names = (kind: 'reads' | 'changes') =>
       verbs.filter(({ changes }) => changes === (kind === 'changes')).map(({ verb }) => verb);
 
-    expect(names('reads').toSorted()).toEqual([...reads, ...refused].map(([verb]) => verb).toSorted());
+    expect(names('reads').toSorted()).toEqual(
+      [...[...reads, ...refused].map(([verb]) => verb), ...atTerminal].toSorted(),
+    );
     expect(names('changes').length).toBeGreaterThan(50);
   });
 
