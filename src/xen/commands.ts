@@ -44,7 +44,10 @@ function resourcesOf(
   domid: number,
   given: z.infer<typeof longSettings>[number]['config']['b_info'],
 ): GivenResources {
-  const { max_vcpus, avail_vcpus, max_memkb, target_memkb, sched_params = {} } = given;
+  const { max_memkb, target_memkb, sched_params = {} } = given;
+  // A configuration without `vcpus` and `maxvcpus` has neither here (4.17, tried): it gets one.
+  const isDefault = given.max_vcpus === undefined && given.avail_vcpus === undefined;
+  const { max_vcpus, avail_vcpus } = isDefault ? { max_vcpus: 1, avail_vcpus: [0] } : given;
   if (
     max_vcpus === undefined ||
     avail_vcpus === undefined ||

@@ -66,6 +66,11 @@ describe('xl list -l', () => {
     ]);
   });
 
+  test('of a guest without vcpus in its configuration has one', () => {
+    const without = text.replaceAll(/"(?:max|avail)_vcpus"/g, '"other"');
+    expect(parse(without)).toMatchObject([{ vcpus: 1, maxVcpus: 1 }]);
+  });
+
   test('of another scheduler has no weight', () => {
     expect(parse(text.replaceAll('credit2', 'null'))[0]).not.toHaveProperty('weight');
   });
