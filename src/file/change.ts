@@ -11,6 +11,7 @@ import {
   birthOf,
   inodeNumber,
   isFile,
+  otherNames,
   sameFile,
   sha256,
   sha256Hex,
@@ -61,7 +62,7 @@ export const change = operation({
   restores: 'state',
   prepare: async ({ args: { path, sha256: expected, ...rest }, mark, host }): Promise<Undo> => {
     const stat = await checkRemovable(host, path);
-    if (stat.links > 1)
+    if ((await otherNames(host, path, stat)) > 0)
       throw new RefusedError(`${path} has another name, which would keep the old content`, {
         remedy: `find the other: find / -xdev -samefile ${path}`,
       });

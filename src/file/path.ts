@@ -56,6 +56,19 @@ export function sameFile(one: FileStat | undefined, other: FileStat | undefined)
 }
 
 /**
+ * How many names the file at a path has besides this one and those that steps of bofh keep beside it
+ * until their commit.
+ */
+export async function otherNames(host: ReadHost, path: string, stat: FileStat): Promise<number> {
+  let links = stat.links - 1;
+  if (links === 0) return 0;
+  const directory = posix.dirname(path);
+  for (const name of await host.readDir(directory))
+    if (name.startsWith('.bofh-') && sameFile(stat, await host.stat(posix.join(directory, name)))) links--;
+  return links;
+}
+
+/**
  * The directory of a path. RefusedError if it is missing or something else, such as a symbolic
  * link, or if another user could redirect it.
  */

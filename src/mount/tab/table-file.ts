@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import type { ReadHost } from '../../command/index.ts';
 import { RefusedError, UsageError } from '../../core/errors.ts';
-import { sha256 } from '../../file/path.ts';
+import { otherNames, sha256 } from '../../file/path.ts';
 import { realPath } from '../paths.ts';
 
 /** A table, one character per byte. Undefined content: the file does not exist. */
@@ -22,7 +22,7 @@ export async function readTable(host: ReadHost, path: string): Promise<TableFile
     throw new RefusedError(`${path} is not a file but a ${stat.kind}`, {
       remedy: `see what it is: ls -ld ${file}`,
     });
-  if (stat.links > 1)
+  if ((await otherNames(host, file, stat)) > 0)
     throw new RefusedError(`${file} has another name: what is edited would no longer be one with it`, {
       remedy: `find the other: find / -xdev -samefile ${file}`,
     });
