@@ -67,7 +67,7 @@ export async function checkSpace(options: {
             `there is a logical volume ${lv.fullName} already (${formatSize(lv.size)}, uuid ${lv.uuid})`,
         )
         .join('; '),
-      { remedy: 'choose another name, or remove it' },
+      { code: 'exists', remedy: 'choose another name, or remove it' },
     );
   if (pool !== undefined) {
     refuseFullPool(poolNamed(vg, { name: pool }), `the guest's disks`);
@@ -140,7 +140,7 @@ export async function checkClashes(options: {
   if (running !== undefined)
     throw new RefusedError(
       `there is a domain ${name} already (id ${running.id}, uuid ${running.uuid}, ${running.state})`,
-      { remedy: 'choose another name; xl list shows it' },
+      { code: 'exists', remedy: 'choose another name; xl list shows it' },
     );
   const { guests: all, problems } = await guestConfigs(host, site.guestConfigDirs);
   const guests = all.filter(({ file }) => file !== own);
@@ -148,6 +148,7 @@ export async function checkClashes(options: {
   const sameName = guests.find((guest) => guest.name === name);
   if (sameName !== undefined)
     throw new RefusedError(`the guest ${name} is configured already, in ${sameName.file}`, {
+      code: 'exists',
       remedy: `choose another name, or remove that guest: bofh vm remove ${name}`,
     });
   const sameMac = guests.find((guest) => mac !== undefined && guest.vifs.some((vif) => vif.mac === mac));
