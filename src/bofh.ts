@@ -59,6 +59,10 @@ export interface Bofh {
 
 const ambient = new AsyncLocalStorage<Bofh>();
 const sequences = new AsyncLocalStorage<AtomicOperationSequence>();
+/** The handle of the open sequence that a recipe is a part of. */
+const joined = new AsyncLocalStorage<Tx>();
+/** The host of each handle. */
+const handles = new WeakMap<Tx, Place>();
 
 /**
  * Creates a `Bofh`. What is not named is as in the context around it, that of `bofh run` for
@@ -102,7 +106,7 @@ export function connect(
       remedy: `name it from /, for example ${resolve(stateDir)}`,
     });
   const places =
-    around === undefined ? placesOf(options.host, site) : placesWithin({ ...around, site }, options.host);
+    around === undefined ? placesOf(options.host, site) : placesWithin(around, options.host, site);
   const { waitMs, onProgress } = { ...around?.engine, ...options };
   const self = thisUser();
   const engine: Engine = {
@@ -156,8 +160,15 @@ export function provideSite(load: () => Site): void {
 
 type PlacesOf = ReturnType<typeof placesOf>;
 
-/** The hosts of a context; a plan knows every host only as that plan does. */
-function placesWithin({ engine, planning, site }: Bofh, asked: Parameters<typeof placesOf>[0]): PlacesOf {
+/**
+ * The hosts of a context, for the same site file; a plan and a simulated host know the others only
+ * as they are there.
+ */
+function placesWithin(
+  { engine, planning, site: own }: Bofh,
+  asked: Parameters<typeof placesOf>[0],
+  site: Site,
+): PlacesOf {
   if (asked === undefined) {
     const { host, on, flock, place, reservations } = engine;
     return {
@@ -168,11 +179,14 @@ function placesWithin({ engine, planning, site }: Bofh, asked: Parameters<typeof
       ...(reservations === undefined ? {} : { reservations }),
     };
   }
-  if (!planning) return placesOf(asked, site);
+  const isKnown = typeof asked === 'string' && site === own && engine.place !== undefined;
+  if (!planning && !isKnown) return placesOf(asked, site);
   const name = typeof asked === 'string' ? asked : asked.name;
   const there = engine.place?.(name);
   if (there === undefined)
-    throw new RefusedError(`a dry run cannot reach ${name}`, { remedy: 'leave host out of connect()' });
+    throw planning
+      ? new RefusedError(`a dry run cannot reach ${name}`, { remedy: 'leave host out of connect()' })
+      : new UsageError(`there is no host "${name}"`, { code: 'not-found' });
   return { ...there, flock: engine.flock, ...(engine.place === undefined ? {} : { place: engine.place }) };
 }
 
@@ -346,7 +360,9 @@ export async function atomic<T>(
 ): Promise<T> {
   refuseNested(`atomic('${name}')`);
   const { signal, timeout, wait, host, onEvent, log, reverse, writes } = checkAtomic(options);
-  const bofh = within(present({ host, waitMs: wait, onEvent, log }));
+  const around = within(currentBofh(), present({ host, waitMs: wait }));
+  // The events of a sequence of its own in the body (a mount for a function) are not those of this one.
+  const bofh = within(around, present({ onEvent, log }));
   const loaded = await loadOperations();
   const existing = await loadExisting();
   const watched = bofh.signals === undefined ? processSignals() : undefined;
@@ -361,7 +377,12 @@ export async function atomic<T>(
     ...signals,
     ...(stops.length === 0 ? {} : { stop: AbortSignal.any(stops) }),
   });
-  const typed = (steps: Steps, place: Place): Tx => ({
+  const typed = (steps: Steps, place: Place): Tx => {
+    const tx = handle(steps, place);
+    handles.set(tx, place);
+    return tx;
+  };
+  const handle = (steps: Steps, place: Place): Tx => ({
     ...bindOperations(loaded, {
       step: (code, args) => steps.step(code, args),
       temporary: (code, args) => steps.temporary<never, object>(code as never, args),
@@ -383,16 +404,18 @@ export async function atomic<T>(
     on: (host) => typed(steps.on(host), placeOf(bofh.engine, host)),
   });
   try {
-    return await sequences.run(sequence, () => sequence.run((steps) => body(typed(steps, bofh.engine))));
+    // What the body reads without tx comes from the host of the sequence, too.
+    return await ambient.run(around, () =>
+      sequences.run(sequence, () => sequence.run((steps) => body(typed(steps, bofh.engine)))),
+    );
   } finally {
     limit?.clear();
     watched?.release();
   }
 }
 
-/** The context around, with what is said for one sequence. */
-function within(options: Parameters<typeof connect>[0] & object): Bofh {
-  const bofh = currentBofh();
+/** A context, with what is said for one sequence. */
+function within(bofh: Bofh, options: Parameters<typeof connect>[0] & object): Bofh {
   return Object.keys(options).length === 0 ? bofh : ambient.run(bofh, () => connect(options));
 }
 
@@ -422,10 +445,29 @@ export async function afterSignal<T>(body: () => Promise<T>): Promise<T> {
 }
 
 /**
- * Runs a single change in a sequence of its own. Throws UsageError inside an open sequence, where
- * it would commit alone and never be undone.
+ * Runs a recipe as a part of an open sequence, on the host of its handle: what `single` would run in
+ * a sequence of its own becomes a scope of that sequence.
+ */
+export function joinedTo<T>(tx: Tx, recipe: () => Promise<T>): Promise<T> {
+  const bofh = currentBofh();
+  const { host, on, reservations } = handles.get(tx) ?? bofh.engine;
+  const engine = { ...bofh.engine, host, on, ...present({ reservations }) };
+  return ambient.run({ ...bofh, host: host, engine }, () => joined.run(tx, recipe));
+}
+
+/** Returns whether the caller is a recipe that is part of an open sequence. */
+export function isJoined(): boolean {
+  return joined.getStore() !== undefined;
+}
+
+/**
+ * Runs a single change in a sequence of its own, or as a scope of the open sequence that the recipe
+ * is a part of. Throws UsageError inside any other open sequence, where it would commit alone and
+ * never be undone.
  */
 export async function single<T>(name: string, body: (tx: Tx) => Promise<T>): Promise<T> {
+  const tx = joined.getStore();
+  if (tx !== undefined) return tx.scope(name, (own) => joined.exit(() => body(own)));
   refuseInside(name);
   return atomic(name, body, { writes: 'steps' });
 }
@@ -453,12 +495,12 @@ export function onceEnsured<N extends keyof EnsureMethods, M extends keyof Ensur
 }
 
 /**
- * Throws UsageError if a sequence is open: the change would commit alone. A `recipe` has no method
+ * Throws UsageError if a sequence is open: the change would commit alone. `alone`: it has no method
  * of `tx`.
  */
-export function refuseInside(name: string, what: 'operation' | 'recipe' = 'operation'): void {
-  if (sequences.getStore()?.open !== true) return;
-  if (what === 'operation')
+export function refuseInside(name: string, what: 'method' | 'alone' = 'method'): void {
+  if (joined.getStore() !== undefined || sequences.getStore()?.open !== true) return;
+  if (what === 'method')
     throw new UsageError(
       `${name} was called on the module inside atomic(): call it on tx, or it would never be undone`,
     );

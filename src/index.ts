@@ -45,8 +45,8 @@ export {
   Secret,
   type KeyRef,
 } from './command/index.ts';
+export { atomic, type Tx } from './api/atomic.ts';
 export {
-  atomic,
   type AtomicOptions,
   type Bofh,
   connect,
@@ -60,7 +60,6 @@ export * from './core/errors.ts';
 export { explain } from './core/explain.ts';
 export { localHost } from './host/local.ts';
 export { sshHost, type SshHost } from './host/ssh/host.ts';
-export type { Tx } from './operations.ts';
 export { loadSite, runScript } from './script/public.ts';
 export { defineSite, type Site, type SiteSettings } from './site.ts';
 export { type Bytes, formatSize, parseSize } from './core/units.ts';

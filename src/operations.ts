@@ -101,13 +101,13 @@ export interface Tx extends OperationMethods {
    * Runs a savepoint: if it fails, its own steps are undone and its error is thrown; if it
    * succeeds, its steps join the sequence.
    */
-  scope<T>(name: string, body: (tx: Tx) => T | Promise<T>): Promise<T>;
+  scope<T>(name: string, body: (tx: this) => T | Promise<T>): Promise<T>;
   /**
    * Returns the handle for another host: one of `hosts` in the site file, or any that ssh knows; an
    * empty name is the host that bofh runs on. The steps on all hosts are one sequence and are
    * undone together.
    */
-  on(host: string): Tx;
+  on(host: string): this;
 }
 
 /** Loads every driver's operations. */

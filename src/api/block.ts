@@ -1,4 +1,13 @@
-import { afterSignal, atomic, type Bofh, currentBofh, once, refuseInside, single } from '../bofh.ts';
+import {
+  afterSignal,
+  atomic,
+  type Bofh,
+  currentBofh,
+  isJoined,
+  once,
+  refuseInside,
+  single,
+} from '../bofh.ts';
 import type { KeyRef } from '../command/index.ts';
 import { BofhError, RefusedError } from '../core/errors.ts';
 import {
@@ -67,13 +76,14 @@ export interface ResizeRequest {
  * A disk replicated by DRBD grows first, on both hosts, in a sequence of its own. It cannot shrink
  * again: if a layer above it fails, only that layer is rolled back.
  *
- * Returns the sizes before and after. Throws RefusedError for an impossible request and UsageError
- * inside `atomic()`.
+ * Returns the sizes before and after. Throws RefusedError for an impossible request. `tx.block.resize`
+ * opens no LUKS device and grows no replicated disk.
  */
 export async function resize({ what = 'stack', to, ...request }: ResizeRequest): Promise<stack.StackResized> {
   refuseInside('block.resize');
   const bofh = currentBofh();
   const asked = { host: bofh.host, what, to: inBytes(to), ...request };
+  if (isJoined()) return resized(bofh, asked);
   const opened: string[] = [];
   try {
     await openAll(bofh, asked, opened);
@@ -97,11 +107,18 @@ function inBytes(to: ResizeRequest['to']): Asked['to'] {
 }
 
 async function resized(bofh: Bofh, asked: Asked): Promise<stack.StackResized> {
-  const steps = (request: stack.StackResize) =>
-    atomic('block.resize', (tx) => stack.resizeStack(tx, request));
+  const steps = (request: stack.StackResize) => {
+    const resizeStack = (tx: Tx) => stack.resizeStack(tx, request);
+    return isJoined() ? single('block.resize', resizeStack) : atomic('block.resize', resizeStack);
+  };
   const replica = await planReplicated(bofh.engine, asked);
   if (replica === undefined) return steps(asked);
   const { grow, device } = replica;
+  if (grow !== undefined && isJoined())
+    throw new RefusedError(
+      `${grow.name} has to grow first, and DRBD cannot shrink it again: not in a transaction`,
+      { remedy: `call drbd.grow({ name: '${grow.name}', … }) before atomic(), then this again` },
+    );
   // Recovery finishes only this sequence, and shows its name: it says what is left then.
   if (grow !== undefined)
     await atomic(

@@ -113,7 +113,7 @@ async function setPaused(name: string, to: 0 | 1): Promise<{ readonly changed: b
 export async function stopAll(
   options: StopOptions & { readonly onRow?: (row: StartedRow) => void } = {},
 ): Promise<readonly StartedRow[]> {
-  refuseInside('xen.stopAll', 'recipe');
+  refuseInside('xen.stopAll', 'alone');
   const { host, site, signals } = currentBofh();
   const { guests, problems } = await driver.guestConfigs(host, site.guestConfigDirs);
   const order = {

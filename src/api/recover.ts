@@ -31,7 +31,7 @@ export async function recover({
   operations = [],
   inUse = false,
 }: RecoverRequest = {}): Promise<readonly Recovered[]> {
-  refuseInside('recover', 'recipe');
+  refuseInside('recover', 'alone');
   checkOwn(operations);
   const { engine: around, signals } = currentBofh();
   const engine = { ...around, find: findAmong(operations, around.find) };

@@ -1,7 +1,8 @@
 /** Every type that a function of the public API takes or gives, by one name at the top level. */
 import type { OperationMethods } from '../operations.ts';
 export type { Ensured } from '../atomic/ensure.ts';
-export type { EnsureMethods } from '../operations.ts';
+/** The handle that a layer gets (`block.registerLayer`): `Tx` without its recipes. */
+export type { EnsureMethods, Tx as LayerTx } from '../operations.ts';
 export type { ResizeRequest as BlockResizeRequest } from './block.ts';
 export type { Rotated as RotatedSnapshots } from './btrfs-rotation.ts';
 export type { BaseStructure } from './btrfs-structure.ts';

@@ -112,7 +112,7 @@ export type GuestDetails = GuestRow &
 export async function startAll(
   options: StartOptions & { readonly onRow?: (row: StartedRow) => void } = {},
 ): Promise<readonly StartedRow[]> {
-  refuseInside('xen.startAll', 'recipe');
+  refuseInside('xen.startAll', 'alone');
   const { connectMs = 30_000, alone = false } = options;
   const begun = performance.now();
   const left = (): number => Math.max(0, connectMs - (performance.now() - begun));

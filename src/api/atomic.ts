@@ -1,0 +1,74 @@
+import { atomic as run, type AtomicOptions, joinedTo } from '../bofh.ts';
+import type { Tx as Steps } from '../operations.ts';
+import * as block from './block.ts';
+import * as btrfs from './btrfs.ts';
+import * as drbd from './drbd.ts';
+import * as vm from './vm.ts';
+
+/** Functions of the library that consist of several steps. */
+const recipes = {
+  block: pick(block, ['resize']),
+  btrfs: pick(btrfs, ['createBaseStructure', 'pruneSnapshots', 'rotateSnapshots']),
+  drbd: pick(drbd, ['convert', 'create', 'demote', 'grow', 'promote', 'remove', 'replacePeer']),
+  vm: pick(vm, [
+    ...(['create', 'move', 'pause', 'remove', 'rename', 'restart'] as const),
+    ...(['resume', 'set', 'start', 'stop'] as const),
+  ]),
+} as const;
+
+type Recipes = typeof recipes;
+
+/**
+ * The handle of an open sequence, passed to the body of `atomic()`: every operation of every
+ * driver, every recipe of the library, and the functions of the engine.
+ */
+export interface Tx extends Steps {
+  readonly block: Steps['block'] & Recipes['block'];
+  readonly btrfs: Steps['btrfs'] & Recipes['btrfs'];
+  readonly drbd: Steps['drbd'] & Recipes['drbd'];
+  /**
+   * Recipes for guests. Each is a scope of the sequence: it is undone with the whole, or alone if
+   * it fails.
+   */
+  readonly vm: Recipes['vm'];
+}
+
+/**
+ * Runs a sequence and returns the value of its body after the commit.
+ *
+ * Throws RolledBackError if it failed and everything was undone, newest first; StuckError if
+ * something is left; the original error if it failed before the first change; UsageError inside
+ * another open sequence. `reverse` is the inverse of functions without their own that `tx.call`
+ * calls.
+ */
+export async function atomic<T>(
+  name: string,
+  body: (tx: Tx) => T | Promise<T>,
+  options: AtomicOptions = {},
+): Promise<T> {
+  return run(name, (tx) => body(withRecipes(tx)), options);
+}
+
+function withRecipes(tx: Steps): Tx {
+  const bound = Object.entries(recipes).map(([room, methods]) => [
+    room,
+    {
+      ...(tx as unknown as Record<string, object | undefined>)[room],
+      ...Object.fromEntries(
+        Object.entries(methods as Record<string, (...args: unknown[]) => Promise<unknown>>).map(
+          ([name, recipe]) => [name, (...args: unknown[]) => joinedTo(tx, () => recipe(...args))],
+        ),
+      ),
+    },
+  ]);
+  return {
+    ...tx,
+    ...(Object.fromEntries(bound) as Pick<Tx, keyof Recipes>),
+    scope: (name, inner) => tx.scope(name, (own) => inner(withRecipes(own))),
+    on: (host) => withRecipes(tx.on(host)),
+  };
+}
+
+function pick<M, K extends keyof M>(module: M, names: readonly K[]): Pick<M, K> {
+  return Object.fromEntries(names.map((name) => [name, module[name]])) as Pick<M, K>;
+}
