@@ -22,6 +22,7 @@ import { RefusedError, UsageError } from './core/errors.ts';
 import { localHost } from './host/local.ts';
 import type { SshDestination } from './host/ssh/destination.ts';
 import { sshHost, type SshHost, type SshHostOptions } from './host/ssh/host.ts';
+import { isRoot, rootRunDir, usualRunDir, usualStateDir } from './host/own-places.ts';
 import { processSignals, thisUser } from './host/process.ts';
 import {
   bindEnsure,
@@ -32,7 +33,9 @@ import {
   loadExisting,
   loadOperations,
   type OperationMethods,
+  stepWithoutRoot,
   type Tx,
+  withoutRoot,
 } from './operations.ts';
 import { defaultSite, overrideSite, type Site, type SiteSettings } from './site.ts';
 import { siteSettings, type SiteSetting } from './site-settings.ts';
@@ -48,7 +51,7 @@ import * as z from 'zod/mini';
 export interface Bofh {
   readonly host: Host;
   readonly site: Site;
-  /** (default: /var/lib/bofh) */
+  /** (default: /var/lib/bofh; for others than root bofh below XDG_STATE_HOME) */
   readonly stateDir: string;
   readonly engine: Engine;
   /** If undefined, each sequence watches the signals of this process. */
@@ -99,8 +102,8 @@ export function connect(
   const around = ambient.getStore();
   const { site = around?.site ?? usualSite(), signals = around?.signals } = options;
   const named = process.env.BOFH_STATE_DIR;
-  const usual = named === undefined || named === '' ? '/var/lib/bofh' : named;
-  const stateDir = options.stateDir ?? around?.stateDir ?? usual;
+  const stateDir =
+    options.stateDir ?? around?.stateDir ?? (named === undefined || named === '' ? usualStateDir() : named);
   if (!isAbsolute(stateDir))
     throw new UsageError(`the state directory must be an absolute path, not "${stateDir}"`, {
       remedy: `name it from /, for example ${resolve(stateDir)}`,
@@ -193,10 +196,13 @@ function placesWithin(
 type Files = Pick<Engine, 'store' | 'locks' | 'processes' | 'reserved'>;
 
 function filesIn(stateDir: string, places: Pick<Engine, 'flock'>): Files {
+  const runDir = usualRunDir();
+  const shared = runDir === undefined ? [] : [`${runDir}/locks`];
   return {
     store: diskStore(`${stateDir}/journal`),
-    locks: lockTable([`${stateDir}/journal/locks`, '/run/bofh/locks'], places),
-    reserved: reservedIn(stateDir, '/run/bofh', places),
+    locks: lockTable([`${stateDir}/journal/locks`, ...shared], places),
+    // Other hosts reserve what is here as root.
+    ...(isRoot() ? { reserved: reservedIn(stateDir, rootRunDir, places) } : {}),
     processes: hostProcesses(),
   };
 }
@@ -384,8 +390,9 @@ export async function atomic<T>(
   };
   const handle = (steps: Steps, place: Place): Tx => ({
     ...bindOperations(loaded, {
-      step: (code, args) => steps.step(code, args),
-      temporary: (code, args) => steps.temporary<never, object>(code as never, args),
+      step: (code, args) => refusal(steps, place, code) ?? steps.step(code, args),
+      temporary: (code, args) =>
+        refusal(steps, place, code) ?? steps.temporary<never, object>(code as never, args),
     }),
     ensure: bindEnsure(existing, steps, place.host),
     signal: steps.signal,
@@ -412,6 +419,12 @@ export async function atomic<T>(
     limit?.clear();
     watched?.release();
   }
+}
+
+/** Fails as a part of the sequence, awaited or not, if the step needs root and this is not root. */
+function refusal(steps: Steps, { host }: Place, { kind }: AnyOperation): Promise<never> | undefined {
+  const refused = stepWithoutRoot(host, kind);
+  return refused === undefined ? undefined : steps.scope(kind, () => Promise.reject(refused));
 }
 
 /** A context, with what is said for one sequence. */
@@ -445,14 +458,14 @@ export async function afterSignal<T>(body: () => Promise<T>): Promise<T> {
 }
 
 /**
- * Runs a recipe as a part of an open sequence, on the host of its handle: what `single` would run in
- * a sequence of its own becomes a scope of that sequence.
+ * Runs a recipe as a scope of an open sequence, on the host of its handle: what `single` would run
+ * in a sequence of its own becomes steps of that scope.
  */
-export function joinedTo<T>(tx: Tx, recipe: () => Promise<T>): Promise<T> {
+export function joinedTo<T>(tx: Tx, name: string, recipe: () => Promise<T>): Promise<T> {
   const bofh = currentBofh();
   const { host, on, reservations } = handles.get(tx) ?? bofh.engine;
   const engine = { ...bofh.engine, host, on, ...present({ reservations }) };
-  return ambient.run({ ...bofh, host: host, engine }, () => joined.run(tx, recipe));
+  return tx.scope(name, (own) => ambient.run({ ...bofh, host, engine }, () => joined.run(own, recipe)));
 }
 
 /** Returns whether the caller is a recipe that is part of an open sequence. */
@@ -461,13 +474,13 @@ export function isJoined(): boolean {
 }
 
 /**
- * Runs a single change in a sequence of its own, or as a scope of the open sequence that the recipe
- * is a part of. Throws UsageError inside any other open sequence, where it would commit alone and
+ * Runs a single change in a sequence of its own, or as a part of the open sequence that the recipe is
+ * a part of. Throws UsageError inside any other open sequence, where it would commit alone and
  * never be undone.
  */
 export async function single<T>(name: string, body: (tx: Tx) => Promise<T>): Promise<T> {
   const tx = joined.getStore();
-  if (tx !== undefined) return tx.scope(name, (own) => joined.exit(() => body(own)));
+  if (tx !== undefined) return joined.exit(() => body(tx));
   refuseInside(name);
   return atomic(name, body, { writes: 'steps' });
 }
@@ -507,6 +520,13 @@ export function refuseInside(name: string, what: 'method' | 'alone' = 'method'):
   throw new UsageError(`${name} was called inside atomic(), and it is a sequence of its own`, {
     remedy: 'call it before or after atomic()',
   });
+}
+
+/** Throws what `refuseInside` throws, and RefusedError for a recipe that needs root and has no step yet. */
+export function beginRecipe(name: string, what: 'method' | 'alone' = 'method'): void {
+  refuseInside(name, what);
+  const refused = withoutRoot(currentBofh().host, name);
+  if (refused !== undefined) throw refused;
 }
 
 /**

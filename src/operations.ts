@@ -1,7 +1,7 @@
 import { ensure, type Ensurable, type EnsureArgs, type Ensured } from './atomic/ensure.ts';
 import type { AnyOperation, Operation, Steps, Temporary } from './atomic/index.ts';
 import type { ReadHost } from './command/index.ts';
-import { UsageError } from './core/errors.ts';
+import { RefusedError, UsageError } from './core/errors.ts';
 
 /**
  * Every driver's operations, loaded when the first sequence starts. Each kind starts with the name
@@ -136,7 +136,12 @@ export function bindEnsure(loaded: Existing, steps: Steps, host: ReadHost): Ensu
     Object.fromEntries(
       Object.entries(module as Record<string, Ensurable<unknown, unknown>>).map(([name, each]) => [
         name,
-        (args: unknown) => ensure(steps, host, each, args),
+        (args: unknown) => {
+          const refused = stepWithoutRoot(host, each.code.kind);
+          return refused === undefined
+            ? ensure(steps, host, each, args)
+            : steps.scope(each.code.kind, () => Promise.reject(refused));
+        },
       ]),
     ),
   ]);
@@ -166,6 +171,26 @@ export function bindOperations(
       ]),
     );
   return { ...bind(call.step), temporary: bind(call.temporary) } as OperationMethods & Pick<Tx, 'temporary'>;
+}
+
+/** What works as a user, on files of that user. Every other operation needs root. */
+const forUsers = new Set(['file.create', 'file.change', 'file.remove', 'file.link', 'block.image.create']);
+
+/** A host as a user of it sees it: `user` is missing for root, and for every other host. */
+type UserHost = ReadHost & { readonly user?: number };
+
+/** RefusedError (`denied`) for what needs root, in a process of another user; otherwise undefined. */
+export function withoutRoot({ user = 0 }: UserHost, what: string): RefusedError | undefined {
+  if (user === 0) return undefined;
+  return new RefusedError(`${what} needs root, and this process runs as uid ${String(user)}`, {
+    code: 'denied',
+    remedy: 'run it as root, for example with sudo',
+  });
+}
+
+/** The same for a step. An operation of your own knows itself what it needs. */
+export function stepWithoutRoot(host: UserHost, kind: string): RefusedError | undefined {
+  return isDriver(kind.split('.')[0] ?? '') && !forUsers.has(kind) ? withoutRoot(host, kind) : undefined;
 }
 
 /** Returns the operation of a journalled kind and version, for recovery; undefined if unknown. */

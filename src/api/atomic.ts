@@ -56,7 +56,10 @@ function withRecipes(tx: Steps): Tx {
       ...(tx as unknown as Record<string, object | undefined>)[room],
       ...Object.fromEntries(
         Object.entries(methods as Record<string, (...args: unknown[]) => Promise<unknown>>).map(
-          ([name, recipe]) => [name, (...args: unknown[]) => joinedTo(tx, () => recipe(...args))],
+          ([name, recipe]) => [
+            name,
+            (...args: unknown[]) => joinedTo(tx, `${room}.${name}`, () => recipe(...args)),
+          ],
         ),
       ),
     },

@@ -1,13 +1,4 @@
-import {
-  afterSignal,
-  atomic,
-  type Bofh,
-  currentBofh,
-  isJoined,
-  once,
-  refuseInside,
-  single,
-} from '../bofh.ts';
+import { afterSignal, atomic, type Bofh, currentBofh, isJoined, once, beginRecipe, single } from '../bofh.ts';
 import type { KeyRef } from '../command/index.ts';
 import { BofhError, RefusedError } from '../core/errors.ts';
 import {
@@ -80,7 +71,7 @@ export interface ResizeRequest {
  * opens no LUKS device and grows no replicated disk.
  */
 export async function resize({ what = 'stack', to, ...request }: ResizeRequest): Promise<stack.StackResized> {
-  refuseInside('block.resize');
+  beginRecipe('block.resize');
   const bofh = currentBofh();
   const asked = { host: bofh.host, what, to: inBytes(to), ...request };
   if (isJoined()) return resized(bofh, asked);

@@ -1,5 +1,5 @@
 import { until } from '../blockdevice/index.ts';
-import { currentBofh, refuseInside, single } from '../bofh.ts';
+import { currentBofh, beginRecipe, single } from '../bofh.ts';
 import { RefusedError } from '../core/errors.ts';
 import { type StartOptions, startVm } from '../vm/start.ts';
 import * as driver from '../xen/index.ts';
@@ -113,7 +113,7 @@ async function setPaused(name: string, to: 0 | 1): Promise<{ readonly changed: b
 export async function stopAll(
   options: StopOptions & { readonly onRow?: (row: StartedRow) => void } = {},
 ): Promise<readonly StartedRow[]> {
-  refuseInside('xen.stopAll', 'alone');
+  beginRecipe('xen.stopAll', 'alone');
   const { host, site, signals } = currentBofh();
   const { guests, problems } = await driver.guestConfigs(host, site.guestConfigDirs);
   const order = {

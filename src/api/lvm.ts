@@ -1,4 +1,4 @@
-import { currentBofh, once, refuseInside, single } from '../bofh.ts';
+import { currentBofh, once, beginRecipe, single } from '../bofh.ts';
 import * as driver from '../lvm/index.ts';
 import type { Tx } from '../operations.ts';
 
@@ -91,7 +91,7 @@ export async function resizePv(
  * sequence if it has none. Throws UsageError inside `atomic()`.
  */
 export async function movePv(args: Parameters<Tx['lvm']['movePv']>[0]): ReturnType<Tx['lvm']['movePv']> {
-  refuseInside('lvm.movePv');
+  beginRecipe('lvm.movePv');
   const there = await driver.alreadyMoved(currentBofh().host, args);
   return there ?? (await single('lvm.movePv', (tx) => tx.lvm.movePv(args)));
 }
@@ -138,7 +138,7 @@ export async function waitSynced(of: Parameters<typeof driver.waitSynced>[1]): P
 export async function resizeLv(
   args: Parameters<Tx['lvm']['resizeLv']>[0],
 ): ReturnType<Tx['lvm']['resizeLv']> {
-  refuseInside('lvm.resizeLv');
+  beginRecipe('lvm.resizeLv');
   const there = await driver.ofThatSize(currentBofh().host, args);
   return there ?? (await single('lvm.resizeLv', (tx) => tx.lvm.resizeLv(args)));
 }
@@ -150,7 +150,7 @@ export async function resizeLv(
 export async function activateLv(
   args: Parameters<Tx['lvm']['activateLv']>[0],
 ): ReturnType<Tx['lvm']['activateLv']> {
-  refuseInside('lvm.activateLv');
+  beginRecipe('lvm.activateLv');
   const there = await driver.alreadyIn(currentBofh().host, args, 'active');
   return there ?? (await single('lvm.activateLv', (tx) => tx.lvm.activateLv(args)));
 }
@@ -162,7 +162,7 @@ export async function activateLv(
 export async function deactivateLv(
   args: Parameters<Tx['lvm']['deactivateLv']>[0],
 ): ReturnType<Tx['lvm']['deactivateLv']> {
-  refuseInside('lvm.deactivateLv');
+  beginRecipe('lvm.deactivateLv');
   const there = await driver.alreadyIn(currentBofh().host, args, 'inactive');
   return there ?? (await single('lvm.deactivateLv', (tx) => tx.lvm.deactivateLv(args)));
 }

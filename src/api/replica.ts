@@ -1,4 +1,4 @@
-import { currentBofh, refuseInside, single } from '../bofh.ts';
+import { currentBofh, beginRecipe, single } from '../bofh.ts';
 import {
   type ConvertedReplica,
   convertReplica,
@@ -35,7 +35,7 @@ import { changeRole, membersToPromote, planDemote, planPromote } from '../replic
  * refused before anything changes. Sizes are bytes or strings such as `10g`.
  */
 export async function create(request: CreateRequest): Promise<CreatedReplica> {
-  refuseInside('drbd.create');
+  beginRecipe('drbd.create');
   const { engine, site } = currentBofh();
   const asked = checkCreate(request);
   const plan = await planCreate({ members: await membersAt(engine, asked.on), site, request: asked });
@@ -47,7 +47,7 @@ export async function create(request: CreateRequest): Promise<CreatedReplica> {
  * another host, in a sequence of its own.
  */
 export async function convert(request: ConvertRequest): Promise<ConvertedReplica> {
-  refuseInside('drbd.convert');
+  beginRecipe('drbd.convert');
   const { engine } = currentBofh();
   const asked = checkConvert(request);
   const members = await membersOfConversion(engine, asked);
@@ -60,7 +60,7 @@ export async function convert(request: ConvertRequest): Promise<ConvertedReplica
  * configuration and logical volumes. Until the commit the volumes are only renamed.
  */
 export async function remove(request: RemoveRequest): Promise<Pick<RemovePlan, 'name' | 'hosts'>> {
-  refuseInside('drbd.remove');
+  beginRecipe('drbd.remove');
   const { engine } = currentBofh();
   const asked = checkRemove(request);
   const members = asked.hosts === 'this' ? await ownMember(engine) : await membersOf(engine, asked);
@@ -74,7 +74,7 @@ export async function remove(request: RemoveRequest): Promise<Pick<RemovePlan, '
  * this host).
  */
 export async function promote(request: PromoteRequest): Promise<void> {
-  refuseInside('drbd.promote');
+  beginRecipe('drbd.promote');
   const { engine } = currentBofh();
   const asked = checkPromote(request);
   const to = asked.to ?? (await engine.host.facts()).hostname;
@@ -84,7 +84,7 @@ export async function promote(request: PromoteRequest): Promise<void> {
 
 /** Makes a resource secondary on every host where it is primary in a sequence of its own. */
 export async function demote(request: DemoteRequest): Promise<void> {
-  refuseInside('drbd.demote');
+  beginRecipe('drbd.demote');
   const { engine } = currentBofh();
   const asked = checkDemote(request);
   const plan = await planDemote({ ...asked, members: await membersOf(engine, asked) });
@@ -95,7 +95,7 @@ export async function demote(request: DemoteRequest): Promise<void> {
  * Grows a resource on both hosts in a sequence of its own. Returns its old and new size in bytes.
  */
 export async function grow(request: GrowRequest): Promise<Pick<GrowPlan, 'from' | 'to'>> {
-  refuseInside('drbd.grow');
+  beginRecipe('drbd.grow');
   const { engine } = currentBofh();
   const asked = checkGrow(request);
   const plan = await planGrow({ ...asked, members: await membersOf(engine, asked) });
@@ -109,7 +109,7 @@ export async function grow(request: GrowRequest): Promise<Pick<GrowPlan, 'from' 
  * is removed, unless that host is lost. If a step fails, the two hosts are connected as before.
  */
 export async function replacePeer(request: ReplaceRequest): Promise<ReplacedPeer> {
-  refuseInside('drbd.replacePeer');
+  beginRecipe('drbd.replacePeer');
   const { engine } = currentBofh();
   const asked = checkReplace(request);
   const plan = await planReplace({ members: await membersOfReplacement(engine, asked), request: asked });

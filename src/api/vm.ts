@@ -1,4 +1,4 @@
-import { currentBofh, refuseInside, single } from '../bofh.ts';
+import { currentBofh, beginRecipe, single } from '../bofh.ts';
 import { ownAnd } from '../replica/hosts.ts';
 import { type CreatedVm, createVm, planCreate } from '../vm/create.ts';
 import { type RemovePlan, removeVm, planRemove } from '../vm/remove.ts';
@@ -31,7 +31,7 @@ export type { CreateRequest, RemoveRequest, MoveRequest, RenameOptions, SetReque
  * changes.
  */
 export async function create(request: CreateRequest): Promise<CreatedVm> {
-  refuseInside('vm.create');
+  beginRecipe('vm.create');
   const { host, site, engine } = currentBofh();
   const asked = checkCreate(request);
   const disksOn = asked.drbd === undefined ? undefined : await ownAnd(engine, asked.drbd);
@@ -44,7 +44,7 @@ export async function create(request: CreateRequest): Promise<CreatedVm> {
  * replicas of its disks on another host.
  */
 export async function remove(request: RemoveRequest): Promise<RemovePlan> {
-  refuseInside('vm.remove');
+  beginRecipe('vm.remove');
   const { host, site, engine } = currentBofh();
   const { replicas, on, ...asked } = checkRemove(request);
   const which = { name: asked.name, site, ...(on === undefined ? {} : { on }) };
@@ -60,7 +60,7 @@ export async function remove(request: RemoveRequest): Promise<RemovePlan> {
  * runs here again.
  */
 export async function move(request: MoveRequest): Promise<MovedVm> {
-  refuseInside('vm.move');
+  beginRecipe('vm.move');
   const { engine, site } = currentBofh();
   const asked = checkMove(request);
   const plan = await planMove({ members: await ownAnd(engine, asked.to), site, request: asked });
@@ -78,7 +78,7 @@ export async function set(
   name: string,
   settings: SetRequest,
 ): Promise<Pick<SetPlan, 'name' | 'config' | 'rows'> & { readonly changed: boolean }> {
-  refuseInside('vm.set');
+  beginRecipe('vm.set');
   const { host, site } = currentBofh();
   const plan = await planSet({ host, site, name, settings: checkSet(settings) });
   const { config, rows, file, links, live } = plan;
@@ -99,7 +99,7 @@ export async function rename(
   to: string,
   options: RenameOptions = {},
 ): Promise<RenamePlan & { readonly domid?: number }> {
-  refuseInside('vm.rename');
+  beginRecipe('vm.rename');
   const { host, site } = currentBofh();
   const plan = await planRename({ host, site, name, to, how: checkRename(options) });
   return { ...plan, ...(await single(`vm rename ${name} ${to}`, (tx) => renameVm(tx, host, plan))) };

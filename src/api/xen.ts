@@ -1,4 +1,4 @@
-import { atomic, currentBofh, refuseInside } from '../bofh.ts';
+import { atomic, currentBofh, beginRecipe } from '../bofh.ts';
 import type { Bytes } from '../core/units.ts';
 import { type StartOptions, startVm } from '../vm/start.ts';
 import * as driver from '../xen/index.ts';
@@ -112,7 +112,7 @@ export type GuestDetails = GuestRow &
 export async function startAll(
   options: StartOptions & { readonly onRow?: (row: StartedRow) => void } = {},
 ): Promise<readonly StartedRow[]> {
-  refuseInside('xen.startAll', 'alone');
+  beginRecipe('xen.startAll', 'alone');
   const { connectMs = 30_000, alone = false } = options;
   const begun = performance.now();
   const left = (): number => Math.max(0, connectMs - (performance.now() - begun));

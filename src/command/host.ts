@@ -94,6 +94,8 @@ export interface Host extends ReadHost {
 
 /** The host that a journal is on. */
 export interface LocalHost extends Host {
+  /** The effective user id of this process (missing: 0, as on a simulated host). */
+  readonly user?: number;
   /**
    * flock(2) on open descriptors, all or none, never waiting. Resolves to the index of the first that another
    * process holds, or undefined when all are locked. `from` is the lock to fall back to when the call fails.

@@ -1,5 +1,6 @@
 import type { ChangeHost, Command, LocalHost, Pipeline, StepContext } from '../command/index.ts';
 import { UsageError } from '../core/errors.ts';
+import { present } from '../core/present.ts';
 import { runChange } from './change.ts';
 import { factsOf } from './facts.ts';
 import { fileChanges, fileReads } from './files.ts';
@@ -53,6 +54,7 @@ export function localHost(options: LocalHostOptions = {}): LocalHost {
   };
   return {
     ...common,
+    ...present({ user: process.geteuid?.() }),
     run: (command) => run(command),
     flock: locker(setting.env),
     during: (step): ChangeHost => ({

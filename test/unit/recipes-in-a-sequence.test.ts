@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { atomic, BofhError, lvm, recover, RolledBackError, type Tx, vm, withBofh } from '../../src/index.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../src/simulator/index.ts';
 import { rejectionOf } from '../support/rejection.ts';
+import { hearingRejections } from '../support/unheard.ts';
 import { both, ext4, made, plain, request, two } from './replica/support.ts';
 
 /** Node 20 has no Promise.withResolvers. */
@@ -13,6 +14,7 @@ function promise() {
   return { promise: done, resolve };
 }
 
+const unheard = hearingRejections();
 const mib = 1024 ** 2;
 
 /** A host that a guest can be created on. */
@@ -154,6 +156,20 @@ describe('recipes for guests in a transaction', () => {
       expect(again.snapshot(), `killed at event ${String(at)}`).toBe(before);
     }
     expect(died).toBeGreaterThan(30);
+  });
+
+  it('are not lost if their await is forgotten', async () => {
+    const host = guestHost();
+    const before = host.snapshot();
+    const failed = withBofh(simulatedBofh({ host }), () =>
+      atomic('two', async (tx) => {
+        void tx.vm.create(guest);
+        await Promise.resolve();
+      }),
+    );
+    await expect(failed).rejects.toThrow(/await/);
+    expect(host.snapshot()).toBe(before);
+    expect(unheard()).toEqual([]);
   });
 
   it('read what earlier steps did, also in a dry run', async () => {

@@ -261,6 +261,6 @@ function noLock(path: string, cause: unknown): JournalError {
   if (cause instanceof JournalError) return cause;
   return new JournalError(`the lock ${path} cannot be made: ${messageOf(cause)}`, {
     cause,
-    remedy: 'make room there, or see why root cannot write to it; nothing was changed',
+    remedy: 'make room there, or see why this user cannot write to it; nothing was changed',
   });
 }

@@ -33,9 +33,12 @@ type Found<T> = Change<T> | (() => number | Promise<number>);
 export async function change<T>(
   runtime: Runtime,
   asked: Change<T> | ((bofh: Bofh) => Promise<Found<T>>),
-  { site }: { readonly site: 'used' | 'unused' } = { site: 'unused' },
+  {
+    site = 'unused',
+    root = 'needed',
+  }: { readonly site?: 'used' | 'unused'; readonly root?: 'needed' | 'not-needed' } = {},
 ): Promise<number> {
-  const { bofh, progress } = await openSession(runtime, { site, root: 'needed' });
+  const { bofh, progress } = await openSession(runtime, { site, root });
   const found = typeof asked === 'function' ? await untilInterrupted(runtime, asked(bofh)) : asked;
   if (typeof found === 'function') return await found();
   const { destroys = [], again, act, answer } = found;

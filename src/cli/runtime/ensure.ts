@@ -20,20 +20,26 @@ export function changeOrEnsure<F extends object, T extends F>(
     create,
     ensure,
     answer,
+    root = 'needed',
   }: {
     readonly create: () => Promise<T>;
     readonly ensure: () => Promise<Ensured<F>>;
     readonly answer: (made: F, changed: boolean) => Answer<object>;
+    readonly root?: 'needed' | 'not-needed';
   },
 ): Promise<number> {
-  return change<Ensured<F>>(runtime, {
-    act: async () => (isEnsured ? ensure() : { value: await create(), changed: true }),
-    answer: ({ value, changed }) => {
-      const told = answer(value, changed);
-      if (!isEnsured) return told;
-      const data = { ...told.data, changed };
-      if (changed || !('lines' in told)) return { ...told, data };
-      return { data, lines: [unchanged, ...told.lines] };
+  return change<Ensured<F>>(
+    runtime,
+    {
+      act: async () => (isEnsured ? ensure() : { value: await create(), changed: true }),
+      answer: ({ value, changed }) => {
+        const told = answer(value, changed);
+        if (!isEnsured) return told;
+        const data = { ...told.data, changed };
+        if (changed || !('lines' in told)) return { ...told, data };
+        return { data, lines: [unchanged, ...told.lines] };
+      },
     },
-  });
+    { root },
+  );
 }

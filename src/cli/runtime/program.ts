@@ -106,7 +106,10 @@ function addGlobals(command: Command, help: 'shown' | 'hidden'): void {
       '--host <NAME>',
       'work on another host over ssh: a name from the site file or ssh. Devices and paths are those of that host; the journal stays here',
     ),
-    new Option('--state-dir <DIR>', 'directory of the journals (default: $BOFH_STATE_DIR or /var/lib/bofh)'),
+    new Option(
+      '--state-dir <DIR>',
+      'directory of the journals (default: $BOFH_STATE_DIR or /var/lib/bofh; for users ~/.local/state/bofh)',
+    ),
     new Option('--log-level <LEVEL>', 'debug, info, warn, error or silent (default: warn)'),
   ];
   for (const option of options) command.addOption(help === 'hidden' ? option.hideHelp() : option);

@@ -63,6 +63,12 @@ export async function openSession(
   return { bofh: { ...bofh, engine: { ...engine, store: readOnlyStore(engine.store) } }, progress };
 }
 
+/** Says, to a user who may look for the journals of root, whose journals a verb works on. */
+export function tellWhose({ root, settings, terminal }: Runtime): void {
+  if (root || settings.stateDirBy === 'named') return;
+  terminal.line(`bofh: these are your own journals, in ${settings.stateDir}; those of root: with sudo`);
+}
+
 /** Throws UsageError for `--host` with a verb about bofh's own files. */
 export function refuseOtherHost({ settings, verb }: Runtime, what: string): void {
   const { host } = settings;

@@ -1,3 +1,4 @@
+import { usualStateDir } from '../../host/own-places.ts';
 import { UsageError } from '../../core/errors.ts';
 
 const logLevels = ['debug', 'info', 'warn', 'error', 'silent'] as const;
@@ -22,9 +23,6 @@ export interface Settings {
   readonly logLevel: LogLevel;
 }
 
-/** Default directory of the journals. */
-export const defaultStateDir = '/var/lib/bofh';
-
 /** The options as commander returns them; omitted ones are missing. */
 export interface GlobalOptions {
   readonly json?: boolean;
@@ -46,7 +44,7 @@ export function settingsOf(
   env: Readonly<Record<string, string | undefined>>,
 ): Settings {
   const namedDir = options.stateDir ?? named(env.BOFH_STATE_DIR);
-  const stateDir = namedDir ?? defaultStateDir;
+  const stateDir = namedDir ?? usualStateDir(env);
   if (!stateDir.startsWith('/'))
     throw new UsageError(`the state directory must be an absolute path, not "${stateDir}"`);
   return {

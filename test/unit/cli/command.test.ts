@@ -183,7 +183,7 @@ describe('a host that lacks something', () => {
     .each([
       [['vm', 'remove', 'web1', '--yes']],
       [['xen', 'start-all']],
-      [['recover']],
+      [['recover', '--boot']],
       [['vm', 'create', 'a', '--source', 'tar:/x', '--size', '1g']],
     ])('not root: bofh %j is refused before anything: exit 1', async (args) => {
     const { exitCode, stderr } = await bofh(args, { uid: 65_534 });

@@ -317,15 +317,33 @@ describe.skipIf(!root)('a script with a sequence', () => {
     expect(existsSync(join(work, 'made'))).toBe(false);
   });
 
-  it('is refused to somebody who is not root, before anything', async () => {
-    const { chmodSync } = await import('node:fs');
+  it.skipIf(!root)('works as a user on the files of that user, and names what needs root', async () => {
+    const { chmodSync, chownSync, mkdirSync } = await import('node:fs');
     chmodSync(work, 0o755);
-    const script = write('a.ts', making(''));
+    const own = join(work, 'own');
+    mkdirSync(own);
+    chownSync(own, 65_534, 65_534);
+    const asUser = (body: string) =>
+      bofh(['run', write('a.ts', `import { atomic } from 'bofh';\nawait atomic('x', async (tx) => {${body}});`)], {
+        uid: 65_534,
+        env: { XDG_STATE_HOME: join(own, 'state') },
+      });
+    const create = `await tx.file.create({ path: '${own}/made', content: '', mode: 0o600 });
+      await tx.block.createImage({ file: '${own}/image', size: '1m' });`;
 
-    const { exitCode, stderr } = await run([script], { uid: 65_534 });
+    expect(await asUser(`${create} throw new Error('later');`)).toMatchObject({ exitCode: 5 });
+    expect(readdirSync(own)).toEqual(['state']);
 
-    expect(stderr).toContain('only root may do that');
-    expect(exitCode).toBe(1);
+    const { exitCode, stderr } = await asUser(`${create} await tx.lvm.createLv({ vg: 'vg0', name: 'x', size: '8m' });`);
+    expect(stderr).toContain('lvm.lv.create needs root');
+    expect(exitCode).toBe(5);
+    expect(readdirSync(own)).toEqual(['state']);
+
+    expect(await asUser(create)).toMatchObject({ exitCode: 0 });
+    expect(readdirSync(own)).toEqual(['image', 'made', 'state']);
+    const list = await bofh(['journal', 'list'], { uid: 65_534, env: { XDG_STATE_HOME: join(own, 'state') } });
+    expect(list.stdout.match(/committed|rolled/g)).toHaveLength(3);
+    expect(list.stderr).toContain('these are your own journals');
   });
 
   it.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)('is undone at %s: exit 130', async (signal) => {

@@ -3,7 +3,7 @@ import type { ReadHost } from '../../../command/index.ts';
 import { plan } from '../../runtime/change.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
 import { openSession, refuseOtherHost } from '../../runtime/session.ts';
-import { defaultStateDir } from '../../runtime/settings.ts';
+import { rootStateDir } from '../../../host/own-places.ts';
 import { logged } from '../../runtime/system-log.ts';
 import { verb } from '../../runtime/verb.ts';
 import { programOf, refuseUnsafe } from './program.ts';
@@ -45,8 +45,8 @@ function keptAndLost(
   installed: UnitOptions | undefined,
   { stateDir, site }: UnitOptions,
 ): readonly string[] {
-  const from = installed?.stateDir ?? defaultStateDir;
-  const moved = installed !== undefined && from !== (stateDir ?? defaultStateDir);
+  const from = installed?.stateDir ?? rootStateDir;
+  const moved = installed !== undefined && from !== (stateDir ?? rootStateDir);
   return [
     ...(settings.stateDirBy === 'default' && stateDir !== undefined
       ? [`the units keep --state-dir ${stateDir}`]

@@ -3,7 +3,7 @@ import type { ReadHost } from '../../../command/index.ts';
 import { RefusedError } from '../../../core/errors.ts';
 import { present } from '../../../core/present.ts';
 import type { Program, Runtime } from '../../runtime/runtime.ts';
-import { defaultStateDir } from '../../runtime/settings.ts';
+import { rootStateDir } from '../../../host/own-places.ts';
 import { bootUnits, isOurs, type Unit, unitDir, unitNames } from './units.ts';
 
 /** The options of bofh in the units. */
@@ -44,7 +44,7 @@ function wordsOf(line: string, path: string): { readonly [key: string]: string |
 export function optionsFor({ settings }: Runtime, installed: UnitOptions | undefined): UnitOptions {
   const stateDir = settings.stateDirBy === 'named' ? settings.stateDir : installed?.stateDir;
   const site = settings.site === undefined ? installed?.site : resolve(settings.site);
-  return present({ stateDir: stateDir === defaultStateDir ? undefined : stateDir, site });
+  return present({ stateDir: stateDir === rootStateDir ? undefined : stateDir, site });
 }
 
 /** The units that start this program with these options. */
@@ -53,5 +53,5 @@ export function unitsFor(program: Program, { stateDir, site }: UnitOptions): rea
     ...(stateDir === undefined ? [] : ['--state-dir', stateDir]),
     ...(site === undefined ? [] : ['--site', site]),
   ];
-  return bootUnits([...program, ...words], stateDir ?? defaultStateDir);
+  return bootUnits([...program, ...words], stateDir ?? rootStateDir);
 }

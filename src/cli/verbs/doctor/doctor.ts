@@ -1,3 +1,4 @@
+import { rootStateDir } from '../../../host/own-places.ts';
 import { resolve } from 'node:path';
 import { UsageError } from '../../../core/errors.ts';
 import {
@@ -32,7 +33,10 @@ export default verb({
 
 async function examineHost(runtime: Runtime): Promise<number> {
   refuseOtherHost(runtime, 'the journals and what they have left');
-  const { bofh } = await openSession(runtime, { site: 'unused', root: 'not-needed' });
+  const { settings } = runtime;
+  // What is on the host belongs to journals of root, whoever asks.
+  const ofRoot = settings.stateDirBy === 'named' ? settings : { ...settings, stateDir: rootStateDir };
+  const { bofh } = await openSession({ ...runtime, settings: ofRoot }, { site: 'unused', root: 'not-needed' });
   const { root } = runtime;
   const { engine, host } = bofh;
   const { site, found: ofSite } = await siteOf(runtime, bofh);

@@ -4,7 +4,7 @@ import { give } from '../../output/answer.ts';
 import type { JournalList } from '../../output/answers/index.ts';
 import { printable, textOf } from '../../output/text.ts';
 import { readHistory, type ReadJournal, readOpen, readReservations } from '../../runtime/read-journals.ts';
-import { openSession, refuseOtherHost } from '../../runtime/session.ts';
+import { openSession, refuseOtherHost, tellWhose } from '../../runtime/session.ts';
 import { verb } from '../../runtime/verb.ts';
 import { hostsOf, stateOf } from './journal-state.ts';
 import { reservedRow } from './reservations.ts';
@@ -16,6 +16,7 @@ export default verb({
   examples: ['journal list'],
   run: async (runtime) => {
     refuseOtherHost(runtime, 'the journals');
+    tellWhose(runtime);
     const { bofh } = await openSession(runtime, { site: 'unused', root: 'not-needed' });
     const { engine } = bofh;
     const journals = [...readHistory(engine), ...(await readOpen(engine))];

@@ -5,7 +5,7 @@ import type { JournalPrune } from '../../output/answers/index.ts';
 import { confirm } from '../../runtime/confirm.ts';
 import { changedAt } from '../../runtime/read-journals.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
-import { openSession, refuseOtherHost } from '../../runtime/session.ts';
+import { openSession, refuseOtherHost, tellWhose } from '../../runtime/session.ts';
 import { logged } from '../../runtime/system-log.ts';
 import { value, verb, wholeNumber } from '../../runtime/verb.ts';
 
@@ -23,7 +23,8 @@ export default verb({
   run: async (runtime, { keep, keepCount }) => {
     refuseOtherHost(runtime, 'the journals');
     const kept = keepOf(keep, keepCount);
-    const { bofh } = await openSession(runtime, { site: 'unused', root: 'needed' });
+    tellWhose(runtime);
+    const { bofh } = await openSession(runtime, { site: 'unused', root: 'not-needed' });
     const { engine } = bofh;
     const { directory } = engine.store;
     const ids = accessing(directory, () => surplus(engine.store, kept));

@@ -6,7 +6,7 @@ import { give } from '../../output/answer.ts';
 import type { JournalShow, ShownStep } from '../../output/answers/index.ts';
 import { printable, textOf, typed } from '../../output/text.ts';
 import { rawLines, readAnyById, type ReadJournal } from '../../runtime/read-journals.ts';
-import { openSession, refuseOtherHost } from '../../runtime/session.ts';
+import { openSession, refuseOtherHost, tellWhose } from '../../runtime/session.ts';
 import { verb } from '../../runtime/verb.ts';
 import { hostsOf, stateOf } from './journal-state.ts';
 import { planned, plannedOf, whatOf } from './planned-steps.ts';
@@ -19,6 +19,7 @@ export default verb({
   examples: ['journal show 3f0c1a4e'],
   run: async (runtime, { id }) => {
     refuseOtherHost(runtime, 'the journals');
+    tellWhose(runtime);
     const { bofh } = await openSession(runtime, { site: 'unused', root: 'not-needed' });
     const journal = await readAnyById(bofh.engine, id);
     if (journal.is === 'reserved') return showReserved(runtime, bofh.engine, journal);

@@ -1,7 +1,7 @@
 import { UsageError } from '../../../core/errors.ts';
 import { readById, readOpen } from '../../runtime/read-journals.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
-import { openSession, refuseOtherHost } from '../../runtime/session.ts';
+import { openSession, refuseOtherHost, tellWhose } from '../../runtime/session.ts';
 import { parseDuration } from '../../runtime/settings.ts';
 import { commaList, flag, value, verb } from '../../runtime/verb.ts';
 import { abandonOne } from './abandon.ts';
@@ -60,7 +60,8 @@ export default verb({
     if (!boot && network) throw new UsageError('--network belongs to --boot');
     if (boot)
       return await recoverAtBoot(runtime, id, network ? 'others' : 'this host', bootLimit(limit, total));
-    const { bofh } = await openSession(runtime, { site: 'unused', root: 'needed' });
+    tellWhose(runtime);
+    const { bofh } = await openSession(runtime, { site: 'unused', root: 'not-needed' });
     if (abandon !== undefined) return await abandonOne(runtime, bofh, abandon, because);
     if (cutLastLine !== undefined) return await cutOne(runtime, bofh, cutLastLine);
     const journals = id === undefined ? await readOpen(bofh.engine) : [await readById(bofh.engine, id)];

@@ -1,7 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { resolve } from 'node:path';
-import { withBofh, type Bofh } from '../../../bofh.ts';
-import { InterruptedError, RefusedError, StuckError, UsageError } from '../../../core/errors.ts';
+import { withBofh } from '../../../bofh.ts';
+import { InterruptedError, StuckError, UsageError } from '../../../core/errors.ts';
 import { inProgram } from '../../../core/option.ts';
 import { loadScript } from '../../../script/load.ts';
 import type { Begun } from '../../errors/explanation.ts';
@@ -33,7 +33,7 @@ async function runScript(runtime: Runtime, script: string, args: readonly string
   await logged(runtime, bofh.host, async () => {
     exitCode = await ownExitCode(() =>
       toItsEnd(runtime, async () => {
-        await withBofh(changesNeedRoot(bofh, runtime), () =>
+        await withBofh(bofh, () =>
           inProgram(() =>
             loadScript(path, {
               cache: runtime.root ? 'used' : 'unused',
@@ -81,17 +81,6 @@ async function ownExitCode(script: () => Promise<void>): Promise<number> {
 /** Converted as Node converts it. */
 function exitCodeNow(): number {
   return Number(process.exitCode ?? 0);
-}
-
-/** Without root, opening a sequence is refused; reads work where the kernel allows them. */
-function changesNeedRoot(bofh: Bofh, { root }: Runtime): Bofh {
-  if (root) return bofh;
-  const open = (): never => {
-    throw new RefusedError('the script changes the host, and only root may do that', {
-      remedy: 'run it as root, for example with sudo',
-    });
-  };
-  return { ...bofh, engine: { ...bofh.engine, locks: { open } } };
 }
 
 /**

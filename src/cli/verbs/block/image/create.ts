@@ -17,6 +17,7 @@ export default verb({
     const room = allocate ? 'allocated' : 'sparse';
     const asked = { file: pathOn(runtime, file), size };
     return changeOrEnsure(runtime, isEnsured, {
+      root: 'not-needed',
       create: () => block.createImage({ ...asked, room }),
       ensure: () => ensure.block.createImage(asked),
       answer: (made, changed): Answer<BlockImageCreate> => ({

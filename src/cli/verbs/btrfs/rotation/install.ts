@@ -7,7 +7,7 @@ import { RefusedError } from '../../../../core/errors.ts';
 import { plan } from '../../../runtime/change.ts';
 import type { Program, Runtime } from '../../../runtime/runtime.ts';
 import { openSession, refuseOtherHost, untilInterrupted } from '../../../runtime/session.ts';
-import { defaultStateDir } from '../../../runtime/settings.ts';
+import { rootStateDir } from '../../../../host/own-places.ts';
 import { logged } from '../../../runtime/system-log.ts';
 import { value, verb } from '../../../runtime/verb.ts';
 import { programOf, refuseUnsafe } from '../../boot/program.ts';
@@ -73,8 +73,8 @@ async function callOf(
   host: ReadHost,
   program: Program,
 ): Promise<{ readonly words: readonly string[]; readonly stateDir: string }> {
-  const ofBoot = (await installedOptions(host))?.stateDir ?? defaultStateDir;
+  const ofBoot = (await installedOptions(host))?.stateDir ?? rootStateDir;
   const stateDir = settings.stateDirBy === 'named' ? settings.stateDir : ofBoot;
-  const words = stateDir === defaultStateDir ? [] : ['--state-dir', stateDir];
+  const words = stateDir === rootStateDir ? [] : ['--state-dir', stateDir];
   return { words: [...program, ...words], stateDir };
 }
