@@ -174,7 +174,10 @@ export function bindOperations(
 }
 
 /** What works as a user, on files of that user. Every other operation needs root. */
-const forUsers = new Set(['file.create', 'file.change', 'file.remove', 'file.link', 'block.image.create']);
+const forUsers = new Set([
+  ...['file.create', 'file.change', 'file.remove', 'file.link'],
+  ...['block.image.create', 'filesystem.image.create'],
+]);
 
 /** A host as a user of it sees it: `user` is missing for root, and for every other host. */
 type UserHost = ReadHost & { readonly user?: number };

@@ -8,7 +8,10 @@ import type { EnsureMethods } from '../operations.ts';
 export const ensure: EnsureMethods = {
   block: { createImage: onceEnsured('block', 'createImage'), attachLoop: onceEnsured('block', 'attachLoop') },
   lvm: { createLv: onceEnsured('lvm', 'createLv'), createThinPool: onceEnsured('lvm', 'createThinPool') },
-  filesystem: { create: onceEnsured('filesystem', 'create') },
+  filesystem: {
+    create: onceEnsured('filesystem', 'create'),
+    createImage: onceEnsured('filesystem', 'createImage'),
+  },
   mount: {
     mount: onceEnsured('mount', 'mount'),
     addFstab: onceEnsured('mount', 'addFstab'),

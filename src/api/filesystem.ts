@@ -36,6 +36,12 @@ export async function repair(args: Parameters<Tx['filesystem']['repair']>[0]): P
 /** Creates a filesystem or swap area on a device in a sequence of its own. */
 export const create = once('filesystem', 'create');
 
+/**
+ * Creates an image file with a filesystem or swap area in it, in a sequence of its own. `size` is bytes or text such as
+ * `10g`. Never overwrites a file. Works without root.
+ */
+export const createImage = once('filesystem', 'createImage');
+
 /** Arguments of `resize`. */
 export interface ResizeRequest extends Omit<Parameters<Tx['filesystem']['resize']>[0], 'size'> {
   /** Bytes, a size string such as `10g`, or `max`: the whole device. */

@@ -21,13 +21,14 @@ export {
 export { escapePath } from './holders/units.ts';
 export { identityOf, isIdentity, keysOf, splitLvmName } from './keys.ts';
 export { bootOfName, locate, refuseElsewhere, syncDevice, twinOf } from './locate.ts';
+export { imageArgs, imageCreation, imageUndo, isSame, makeImage } from './image/create.ts';
 export { loopDevices, loopShowing } from './loop/reads.ts';
 export type { LoopDevice } from './loop/schema.ts';
 export { type MountEntry, mountEntries, parseMountinfo } from './mountinfo.ts';
 export { type DeviceNode, deviceNode, kernelText, size, sizeOf } from './node.ts';
 export { refuseHeld, refuseUsers } from './in-use.ts';
 export { partitionsOf, type PartitionsOf } from './partitions/reads.ts';
-export { probe, recognise } from './probe.ts';
+export { probe, probeFile, recognise } from './probe.ts';
 export { cutUnder, reachAs, reachOf, usersBeyond } from './reach.ts';
 export { type Signature, signatureSchema } from './schema.ts';
 export { until } from './wait.ts';

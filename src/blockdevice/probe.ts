@@ -27,10 +27,15 @@ export async function recognise(host: ReadHost, device: string): Promise<Signatu
   if ((await sizeOf(host, node)) === 0)
     throw new ParseError(`${device} is a device of no size: cannot tell what it holds`);
   if (await isUsedBeneath(host, node)) await host.run(dropCache(node.path));
-  const found = await host.run(blkidProbe(node.path));
+  return probeFile(host, node.path);
+}
+
+/** The content of an image file, or of a device whose cache is not stale. Undefined: blkid knows nothing there. */
+export async function probeFile(host: ReadHost, path: string): Promise<Signature | undefined> {
+  const found = await host.run(blkidProbe(path));
   if (found?.label === undefined || !/M-|\^/.test(found.label)) return found;
   const { label: _, ...rest } = found;
-  const label = await host.run(blkidLabel(node.path));
+  const label = await host.run(blkidLabel(path));
   return label === undefined ? rest : { ...rest, label };
 }
 

@@ -1,12 +1,12 @@
 import { checkOverwrite, replaceable, type Signature, size } from '../blockdevice/index.ts';
 import type { ReadHost } from '../command/index.ts';
 import { RefusedError, UsageError } from '../core/errors.ts';
-import { formatSize } from '../core/units.ts';
+import { type Bytes, formatSize } from '../core/units.ts';
 import type { CreateArgs } from './schema.ts';
 import { checkLabel, checkOptions, checkUuid, rules } from './types.ts';
 
 /** Checks that need no look at the host. */
-export function checkArgs(args: CreateArgs): void {
+export function checkArgs(args: Omit<CreateArgs, 'device'>): void {
   if (args.label !== undefined) checkLabel(args.type, args.label);
   if (args.uuid !== undefined) checkUuid(args.type, args.uuid);
   checkOptions(args.type, args.options ?? {});
@@ -35,11 +35,15 @@ export async function checkDevice(
 }
 
 async function refuseSmall(host: ReadHost, device: string, type: CreateArgs['type']): Promise<void> {
-  const bytes = await size(host, device);
+  checkRoom(device, type, await size(host, device));
+}
+
+/** Refuses what is too small for a type. */
+export function checkRoom(device: string, type: CreateArgs['type'], bytes: Bytes): void {
   const { smallest, why } = rules[type];
   if (bytes >= smallest) return;
   throw new RefusedError(
     `${device} has ${formatSize(bytes)}; ${type} needs ${formatSize(smallest)}: ${why}`,
-    { remedy: 'take a larger device, or another type' },
+    { code: 'no-space', remedy: 'take a larger one, or another type' },
   );
 }

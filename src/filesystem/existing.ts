@@ -1,5 +1,6 @@
 import { ensurable, incomparable } from '../atomic/ensure.ts';
-import { keysOf, probe } from '../blockdevice/index.ts';
+import { keysOf, probe, probeFile } from '../blockdevice/index.ts';
+import { parseSize } from '../core/units.ts';
 import { checkArgs } from './checks.ts';
 import { info } from './info.ts';
 import * as operations from './operations.ts';
@@ -26,5 +27,29 @@ export const create = ensurable(operations.create, async (host, args) => {
     },
     value: found.uuid === undefined ? undefined : { uuid: found.uuid },
     show: `bofh filesystem show ${device}`,
+  };
+});
+
+export const createImage = ensurable(operations.createImage, async (host, args) => {
+  const { file, size, type, label, uuid, mode, room, options = {}, ...unread } = args;
+  const [more] = [...Object.keys(options), ...Object.keys(unread), ...(room === undefined ? [] : ['room'])];
+  if (more !== undefined) throw incomparable(more, 'bofh does not read it of an existing image');
+  const stat = await host.stat(file);
+  if (stat === undefined) return undefined;
+  const bytes = parseSize(size);
+  const found = stat.kind === 'file' ? await probeFile(host, file) : undefined;
+  return {
+    what: `the ${stat.kind} ${file}`,
+    keys: [`file:${file}`],
+    compared: {
+      kind: ['file', stat.kind],
+      size: [bytes, stat.size],
+      mode: [mode, stat.mode],
+      type: [type, found?.type],
+      label: [label, found?.label],
+      uuid: [uuid, found?.uuid],
+    },
+    value: found?.uuid === undefined ? undefined : { file, size: bytes, uuid: found.uuid },
+    show: `blkid --probe ${file}`,
   };
 });

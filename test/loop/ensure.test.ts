@@ -31,6 +31,17 @@ const table = (name: string): string => {
 
 const cases: readonly Case[] = [
   {
+    title: 'an image with a filesystem',
+    stage: () => {
+      const asked = { file: disk.path('new.img'), size: '8m', type: 'ext4' } as const;
+      return {
+        same: (of) => of.filesystem.createImage({ ...asked, label: 'web1' }),
+        other: (of) => of.filesystem.createImage({ ...asked, label: 'other' }),
+        property: 'label',
+      };
+    },
+  },
+  {
     title: 'an image',
     stage: () => ({
       same: (of) => of.block.createImage({ file: disk.path('new.img'), size: '8m' }),

@@ -23,18 +23,19 @@ export async function deviceWitness(host: ReadHost, device: string, from = 0): P
 }
 
 /**
- * A witness of a part of a device: SHA-256 of its first and of its last 128 KiB, past the page cache, or `unreadable` after an
- * I/O error. `to` is the first byte behind it.
+ * A witness of a part of a device: SHA-256 of its first and of its last 128 KiB, or `unreadable` after an I/O error. `to` is
+ * the first byte behind it. Read past the page cache, except for a file, which has one cache for all.
  */
 export async function partWitness(
   host: ReadHost,
   device: string,
   { from, to }: { readonly from: Bytes; readonly to: Bytes },
+  read: typeof bytesAt = directBytesAt,
 ): Promise<string> {
   const count = Math.min(head, to - from);
   const sumAt = async (at: Bytes): Promise<string> => {
     try {
-      const { buffer, byteOffset, byteLength } = await host.run(directBytesAt(device, { from: at, count }));
+      const { buffer, byteOffset, byteLength } = await host.run(read(device, { from: at, count }));
       return createHash('sha256')
         .update(new Uint8Array(buffer, byteOffset, byteLength))
         .digest('hex');

@@ -1,16 +1,16 @@
 import { posix } from 'node:path';
 import * as z from 'zod/mini';
-import { type Look, operation } from '../../atomic/operation.ts';
-import { type FileStat, type ReadHost, refuseExposed } from '../../command/index.ts';
+import { type Look, operation, type OperationSpec } from '../../atomic/operation.ts';
+import { type ChangeHost, type FileStat, type ReadHost, refuseExposed } from '../../command/index.ts';
 import { CommandError, type Holder, RefusedError } from '../../core/errors.ts';
-import { formatSize, parseSize } from '../../core/units.ts';
+import { type Bytes, formatSize, parseSize } from '../../core/units.ts';
 import { fileHolders, inWords, remedyFor } from '../holders/index.ts';
 import { isZero } from '../content/head.ts';
-import { loopDevices } from '../loop/reads.ts';
+import { loopsBehind } from '../loop/reads.ts';
 import { absolutePath } from '../path.ts';
 import { fallocate, truncate } from './commands.ts';
 
-const args = z.strictObject({
+export const imageArgs = z.strictObject({
   file: absolutePath,
   size: z.union([z.string(), z.number()]),
   /** `sparse` (the default): it uses space as it is written to. `allocated`: all of it at once. */
@@ -19,28 +19,29 @@ const args = z.strictObject({
   mode: z.exactOptional(z.int().check(z.minimum(0), z.maximum(0o7777))),
 });
 
-const undo = z.strictObject({
+export const imageUndo = z.strictObject({
   file: absolutePath,
   /** A second name of the new file, until the commit: the tag. */
   private: absolutePath,
   size: z.int().check(z.positive()),
 });
 
-type Undo = z.infer<typeof undo>;
+type Args = z.infer<typeof imageArgs>;
+type Undo = z.infer<typeof imageUndo>;
 
 /**
- * `tx.block.createImage`: creates a file of a size, as the backing file of a block device. It
- * appears at its full size or not at all, and never replaces another file.
+ * Creates a file of a size, as the backing file of a block device: alone, or with something in it
+ * from the start. It appears complete or not at all, and never replaces another file.
  *
  * As with `tx.file.create` the tag is a private second name, which stays until the commit; later
  * steps may write to the file, and the undo removes their content with it. So the file at the path
  * belongs to this sequence while it is the inode of the private name.
  */
-export const createImage = operation({
+export const imageCreation = {
   kind: 'block.image.create',
   version: 1,
-  args,
-  undo,
+  args: imageArgs,
+  undo: imageUndo,
   result: z.null(),
   lives: 'disk',
   restores: 'state',
@@ -52,25 +53,7 @@ export const createImage = operation({
   },
   claims: ({ undo: { file } }) => ({ makes: [`file:${file}`] }),
   contains: ({ undo: { file } }) => `file:${file}`,
-  run: async ({ args: { room, mode }, undo: wanted, host }) => {
-    await host.writeNew(wanted.private, '', { mode: mode ?? 0o600 });
-    const grow = room === 'allocated' ? fallocate : truncate;
-    await host.run(grow(wanted.private, wanted.size));
-    const made = await host.stat(wanted.private);
-    if (made?.size !== wanted.size)
-      throw new RefusedError(`${wanted.file} would have ${made?.size ?? 0} bytes, not ${wanted.size}`, {
-        remedy: 'look at the log of the kernel (dmesg), then give the command again',
-      });
-    await host.sync(wanted.private);
-    try {
-      await host.link(wanted.private, wanted.file);
-    } catch (error) {
-      if (!(error instanceof CommandError && error.reason === 'exists')) throw error;
-      throw taken(wanted.file, error);
-    }
-    await host.sync(posix.dirname(wanted.file));
-    return null;
-  },
+  run: ({ args, undo: wanted, host }) => makeImage(wanted, { args, host }),
   value: ({ undo: { file, size } }) => ({ file, size }),
   look: ({ undo: made, host }) => look(host, made),
   revert: async ({ undo: made, host }) => {
@@ -116,7 +99,43 @@ export const createImage = operation({
         : ['rm', made.private],
     ],
   }),
-});
+} as const satisfies OperationSpec<Args, Undo, null, { readonly file: string; readonly size: Bytes }>;
+
+/** `tx.block.createImage` */
+export const createImage = operation(imageCreation);
+
+/** Creates the file under its private name, fills it, and links it to its own name. */
+export async function makeImage(
+  wanted: Undo,
+  {
+    args: { room, mode },
+    host,
+    fill,
+  }: {
+    readonly args: Args;
+    readonly host: ChangeHost;
+    readonly fill?: (path: string) => Promise<void>;
+  },
+): Promise<null> {
+  await host.writeNew(wanted.private, '', { mode: mode ?? 0o600 });
+  const grow = room === 'allocated' ? fallocate : truncate;
+  await host.run(grow(wanted.private, wanted.size));
+  await fill?.(wanted.private);
+  const made = await host.stat(wanted.private);
+  if (made?.size !== wanted.size)
+    throw new RefusedError(`${wanted.file} would have ${made?.size ?? 0} bytes, not ${wanted.size}`, {
+      remedy: 'look at the log of the kernel (dmesg), then give the command again',
+    });
+  await host.sync(wanted.private);
+  try {
+    await host.link(wanted.private, wanted.file);
+  } catch (error) {
+    if (!(error instanceof CommandError && error.reason === 'exists')) throw error;
+    throw taken(wanted.file, error);
+  }
+  await host.sync(posix.dirname(wanted.file));
+  return null;
+}
 
 async function look(host: ReadHost, made: Undo): Promise<Look> {
   const own = await host.stat(made.private);
@@ -130,12 +149,9 @@ async function look(host: ReadHost, made: Undo): Promise<Look> {
 
 /** Loop devices over it, by its inode; mounts on it, and swap. */
 async function holdersOf(host: ReadHost, path: string, own: FileStat): Promise<readonly Holder[]> {
-  const loops = (await loopDevices(host)).filter(
-    ({ inode, filesystem }) => inode === own.inode && filesystem === own.device,
-  );
   return [
-    ...loops.map(
-      ({ device }): Holder => ({
+    ...(await loopsBehind(host, own)).map(
+      (device): Holder => ({
         ...{ kind: 'loop', device, words: `behind the loop device ${device}` },
         free: ['losetup', '--detach', device],
       }),
@@ -158,7 +174,8 @@ async function refuseWithoutParent(host: ReadHost, file: string): Promise<void> 
   });
 }
 
-function isSame(own: FileStat, other: FileStat | undefined): boolean {
+/** Whether both are names of one inode. */
+export function isSame(own: FileStat, other: FileStat | undefined): boolean {
   return other !== undefined && own.inode === other.inode && own.device === other.device;
 }
 

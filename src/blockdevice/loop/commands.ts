@@ -1,7 +1,7 @@
 import { type Command, nothing, type ReadCommand } from '../../command/index.ts';
 import { ParseError } from '../../core/errors.ts';
 import { classifyDevice } from '../commands.ts';
-import { type Attachment, loopColumns, type LoopDevice, loopListSchema } from './schema.ts';
+import { type Attachment, loopColumns, type LoopDevice, type LoopFile, loopListSchema } from './schema.ts';
 
 /**
  * Every loop device with a backing file. Never `--list DEVICE`: for a detached one it prints a row
@@ -14,6 +14,20 @@ export function attachedLoops(): ReadCommand<readonly LoopDevice[]> {
     access: 'read',
     parse: ({ stdout }) => loopListSchema.parse(JSON.parse(stdout)).loopdevices.flatMap(toLoop),
     classify: classifyDevice,
+  };
+}
+
+/** The same for other users: without root the inode is unknown. */
+export function loopFiles(): ReadCommand<readonly LoopFile[]> {
+  return {
+    ...attachedLoops(),
+    parse: ({ stdout }) =>
+      loopListSchema.parse(JSON.parse(stdout)).loopdevices.flatMap((row) => {
+        const { name: device, 'back-file': file, 'back-ino': inode, 'back-maj:min': filesystem } = row;
+        if (file === null) return [];
+        if (inode === null || filesystem === null) return [{ device, file }];
+        return [{ device, file, inode: String(inode), filesystem: filesystem.trim() }];
+      }),
   };
 }
 

@@ -72,3 +72,7 @@ export interface LoopDevice extends Omit<Attachment, 'file'> {
   /** It is detached by itself at the last close. */
   readonly autoclear: boolean;
 }
+
+/** A loop device and its backing file, which only root sees by its inode. */
+export type LoopFile = Pick<LoopDevice, 'device' | 'file'> &
+  Partial<Pick<LoopDevice, 'inode' | 'filesystem'>>;

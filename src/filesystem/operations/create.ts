@@ -104,7 +104,7 @@ function asFilesystem({ device, identity, uuid }: CreateUndo): Filesystem {
 }
 
 /** As blkid shows it. */
-function newUuid(type: CreateUndo['type']): string {
+export function newUuid(type: CreateUndo['type']): string {
   if (type !== 'vfat') return randomUUID();
   return randomUUID().slice(0, 8).toUpperCase().replace(/^.{4}/, '$&-');
 }

@@ -61,9 +61,12 @@ function written(world: World, path: string): void {
 export function write(world: World, path: string, content: Uint8Array | string, mode: number): void {
   const there = resolve(world, path, 'follow');
   // In place, as an editor that keeps the inode does.
-  if (there.found)
-    there.tree.inodes.set(there.ino, { ...inodeOf(there.tree, there.ino), ...file(content, mode) });
-  else plantAt(world, path, file(content, mode));
+  if (there.found) {
+    const { length: _, ...inode } = inodeOf(there.tree, there.ino);
+    there.tree.inodes.set(there.ino, { ...inode, ...file(content, mode) });
+    // The filesystem of an image is overwritten too.
+    world.live.delete(files.storageOf(world, there));
+  } else plantAt(world, path, file(content, mode));
 }
 
 function plantAt(world: World, path: string, inode: Inode): void {

@@ -1,5 +1,5 @@
 import { type Draw, drawOf } from './draw.ts';
-import { syncInode } from '../world/files.ts';
+import { forgetLostImages, syncInode } from '../world/files.ts';
 import { boot } from '../world/start.ts';
 import type { Content } from '../world/parts.ts';
 import type { Inode, Tree } from '../world/tree.ts';
@@ -99,6 +99,7 @@ function mixed(before: Uint8Array, now: Uint8Array, some: () => boolean): Uint8A
 }
 
 function restart(world: World): void {
+  forgetLostImages(world);
   world.live = new Map([...world.durable].map(([storage, content]) => [storage, copyContent(content)]));
   world.boot = world.ids.uuid();
   world.flocks = [];

@@ -108,8 +108,11 @@ export function removeDir(world: World, path: string): void {
 /** fsync(2): of a device what was written to it; of a file its content; of a directory its names. */
 export function syncPath(world: World, path: string): void {
   const there = reached(world, 'sync', path);
-  if (there.inode.kind === 'block') syncDevice(world, there.inode.node);
-  else syncInode(world, there.storage, there.ino);
+  if (there.inode.kind === 'block') return syncDevice(world, there.inode.node);
+  syncInode(world, there.storage, there.ino);
+  // What mkfs wrote into an image.
+  const image = storageOf(world, there);
+  if (there.inode.kind === 'file' && world.live.has(image)) settle(world, image);
 }
 
 /** What the page cache holds for a device. The files of a mounted filesystem are in another cache: they stay there. */
@@ -138,15 +141,26 @@ export function syncInode(world: World, storage: string, ino: number): void {
     if (disk.inodes.has(child)) continue;
     disk.inodes.set(child, hollow(inodeOf(treeOf(world, storage), child)));
   }
-  // What loop devices wrote into files whose last name was removed.
+  forgetNameless(world, storage, (key) => !world.live.has(key));
+}
+
+/** What was written into images whose last name is gone from the disk. */
+function forgetNameless(world: World, storage: string, isUnused: (key: string) => boolean): void {
+  const disk = world.durable.get(storage)?.tree;
+  if (disk === undefined) return;
   const prefix = `file:${storage}:`;
   for (const key of world.durable.keys())
     if (
       key.startsWith(prefix) &&
-      !world.live.has(key) &&
+      isUnused(key) &&
       namesOf(disk, parseInt(key.slice(prefix.length), 10)) === 0
     )
       world.durable.delete(key);
+}
+
+/** The same after a crash, for every filesystem. */
+export function forgetLostImages(world: World): void {
+  for (const storage of [...world.durable.keys()]) forgetNameless(world, storage, () => true);
 }
 
 function hollow(inode: Inode): Inode {

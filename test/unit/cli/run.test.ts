@@ -324,24 +324,32 @@ describe.skipIf(!root)('a script with a sequence', () => {
     mkdirSync(own);
     chownSync(own, 65_534, 65_534);
     const asUser = (body: string) =>
-      bofh(['run', write('a.ts', `import { atomic } from 'bofh';\nawait atomic('x', async (tx) => {${body}});`)], {
-        uid: 65_534,
-        env: { XDG_STATE_HOME: join(own, 'state') },
-      });
+      bofh(
+        ['run', write('a.ts', `import { atomic } from 'bofh';\nawait atomic('x', async (tx) => {${body}});`)],
+        {
+          uid: 65_534,
+          env: { XDG_STATE_HOME: join(own, 'state') },
+        },
+      );
     const create = `await tx.file.create({ path: '${own}/made', content: '', mode: 0o600 });
       await tx.block.createImage({ file: '${own}/image', size: '1m' });`;
 
     expect(await asUser(`${create} throw new Error('later');`)).toMatchObject({ exitCode: 5 });
     expect(readdirSync(own)).toEqual(['state']);
 
-    const { exitCode, stderr } = await asUser(`${create} await tx.lvm.createLv({ vg: 'vg0', name: 'x', size: '8m' });`);
+    const { exitCode, stderr } = await asUser(
+      `${create} await tx.lvm.createLv({ vg: 'vg0', name: 'x', size: '8m' });`,
+    );
     expect(stderr).toContain('lvm.lv.create needs root');
     expect(exitCode).toBe(5);
     expect(readdirSync(own)).toEqual(['state']);
 
     expect(await asUser(create)).toMatchObject({ exitCode: 0 });
     expect(readdirSync(own)).toEqual(['image', 'made', 'state']);
-    const list = await bofh(['journal', 'list'], { uid: 65_534, env: { XDG_STATE_HOME: join(own, 'state') } });
+    const list = await bofh(['journal', 'list'], {
+      uid: 65_534,
+      env: { XDG_STATE_HOME: join(own, 'state') },
+    });
     expect(list.stdout.match(/committed|rolled/g)).toHaveLength(3);
     expect(list.stderr).toContain('these are your own journals');
   });

@@ -31,6 +31,9 @@ export const blockImageCreate = z.strictObject({
   size: count,
   /** null: with `--ensure` that of an existing image is not read. */
   room: z.nullable(z.enum(['sparse', 'allocated'])),
+  /** Of the filesystem in it; missing: it is blank. */
+  type: z.exactOptional(text),
+  uuid: z.exactOptional(text),
 });
 
 /** `bofh block loop list`; sizes in bytes. */

@@ -36,7 +36,10 @@ async function examineHost(runtime: Runtime): Promise<number> {
   const { settings } = runtime;
   // What is on the host belongs to journals of root, whoever asks.
   const ofRoot = settings.stateDirBy === 'named' ? settings : { ...settings, stateDir: rootStateDir };
-  const { bofh } = await openSession({ ...runtime, settings: ofRoot }, { site: 'unused', root: 'not-needed' });
+  const { bofh } = await openSession(
+    { ...runtime, settings: ofRoot },
+    { site: 'unused', root: 'not-needed' },
+  );
   const { root } = runtime;
   const { engine, host } = bofh;
   const { site, found: ofSite } = await siteOf(runtime, bofh);

@@ -1,3 +1,6 @@
+import { posix } from 'node:path';
+import { storageOf } from '../../world/files.ts';
+import { resolve } from '../../world/resolve.ts';
 import { type Device, openers } from '../../world/devices.ts';
 import { one, readOptions, unmodelled } from '../../options.ts';
 import { addInode, directory, emptyTree } from '../../world/tree.ts';
@@ -155,13 +158,25 @@ function identity(
 function targetOf(call: ToolCall, words: readonly string[]) {
   const [path = '', ...more] = words;
   if (more.length > 0) throw unmodelled(call, 'it takes one device');
-  const device = deviceAt(call.world, path);
+  const device = deviceAt(call.world, path) ?? blankImage(call.world, path);
   if (device !== undefined) return { path, device };
   const failure = notThere[call.tool];
   if (failure !== undefined) return failed(1, failure(path));
   return call.tool === 'mkswap'
     ? failed(1, `mkswap: cannot open ${path}: No such file or directory`)
     : failed(1, `mke2fs 1.47.0 (5-Feb-2023)\nThe file ${path} does not exist and no size was specified.`);
+}
+
+/** A file that is as long as truncate made it. */
+function blankImage(world: World, path: string): Device | undefined {
+  const there = resolve(world, path, 'follow');
+  if (!there.found || there.inode.kind !== 'file' || there.inode.length === undefined) return undefined;
+  return {
+    number: '',
+    name: posix.basename(there.path),
+    size: there.inode.length,
+    storage: storageOf(world, there),
+  };
 }
 
 /** A write to a device stays in the page cache until a sync. */

@@ -1,5 +1,8 @@
+import { guest } from '../stage.ts';
 import type { RigSpecimens } from '../operations.ts';
 import { makeFilled, makeVolume, removeVolume, root } from './shell.ts';
+
+const image = `/srv/${guest}.img`;
 
 export const filesystem: RigSpecimens['filesystem'] = {
   create: {
@@ -7,6 +10,12 @@ export const filesystem: RigSpecimens['filesystem'] = {
     call: `tx.filesystem.create({ device: '${root}', type: 'ext4' })`,
     act: { tool: 'mkfs.ext4', words: [root] },
     clear: removeVolume,
+  },
+  createImage: {
+    setUp: 'true',
+    call: `tx.filesystem.createImage({ file: '${image}', size: '8m', type: 'ext4' })`,
+    act: { tool: 'mkfs.ext4', words: ['-U', '*'] },
+    clear: `rm -f ${image}`,
   },
   label: {
     setUp: makeFilled,

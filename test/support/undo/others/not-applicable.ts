@@ -38,7 +38,7 @@ export const notApplicable: Partial<Readonly<Record<FaultName, NotApplicable>>> 
     kinds: kinds({
       block: 'image.create loop.attach loop.detach wipe partition.table.create partition.add partition.grow',
       lvm: 'pv.create lv.create thinpool.create vg.create vg.extend vg.reduce vg.rename pv.resize pv.move lv.activate lv.deactivate snapshot.create lv.rename lv.tag',
-      filesystem: 'create label',
+      filesystem: 'create image.create label',
       file: 'create',
       mount:
         'mount bind unmount fstab.add fstab.remove fstab.change crypttab.add crypttab.remove crypttab.change',
@@ -54,7 +54,7 @@ export const notApplicable: Partial<Readonly<Record<FaultName, NotApplicable>>> 
     kinds: kinds({
       block: 'image.create loop.attach loop.detach',
       lvm: 'pv.remove thinpool.resize lv.activate lv.deactivate snapshot.merge',
-      filesystem: 'repair',
+      filesystem: 'image.create repair',
       file: 'change create link remove',
       mount: 'mount bind unmount',
       crypt: 'header.backup format.detached open close close.deferred resize key.remove reencrypt erase',

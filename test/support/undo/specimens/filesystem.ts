@@ -39,6 +39,18 @@ export const filesystem: Specimens['filesystem'] = {
       restored: (host) => host.admin.format('/dev/vg0/web1-root', undefined),
     },
   ],
+  createImage: [
+    {
+      title: 'ext4',
+      stage: () => (tx) =>
+        tx.filesystem.createImage({ file: '/srv/web1.img', size: '4m', type: 'ext4', label: 'web1' }),
+    },
+    {
+      title: 'vfat',
+      stage: () => (tx) =>
+        tx.filesystem.createImage({ file: '/srv/web1.img', size: '4m', type: 'vfat', uuid: 'ABCD-1234' }),
+    },
+  ],
   label: [
     {
       title: 'ext4',
