@@ -44,6 +44,12 @@ const cases: Readonly<Record<string, { readonly refused: readonly string[]; read
     refused: ['overwrite', 'bytesPerInode', 'reservedPercent', 'nodeSize', 'checksum', 'fatBits'],
     differs: { label: 'OTHER' },
   },
+  'filesystem.createImage': {
+    refused: [
+      ...['room', 'blockSize', 'bytesPerInode', 'reservedPercent', 'nodeSize', 'checksum', 'fatBits'],
+    ],
+    differs: { label: 'OTHER' },
+  },
   'mount.mount': { refused: ['path'], differs: { options: ['noatime', 'nosuid'] } },
   'mount.addFstab': { refused: [], differs: { pass: 3 } },
   'mount.addCrypttab': { refused: [], differs: { options: ['discard', 'nofail'] } },

@@ -32,8 +32,8 @@ export const createImage = operation({
   args: z.extend(imageArgs, { type, label, uuid, options }),
   undo: z.extend(imageUndo, { type: createUndo.shape.type, uuid: createUndo.shape.uuid }),
   prepare: async ({ args, chosen, ...input }) => {
-    const { file, type: wanted, size: _size, room: _room, mode: _mode, ...asked } = args;
-    checkArgs({ type: wanted, ...asked });
+    const { file, type: wanted } = args;
+    checkArgs(args);
     const image = await imageCreation.prepare({ ...input, args });
     checkRoom(file, wanted, image.size);
     return { ...image, type: wanted, uuid: chosen?.uuid ?? args.uuid ?? newUuid(wanted) };
@@ -62,7 +62,7 @@ export const createImage = operation({
     changed: async ({ undo: made, witness, touched, filled, host }) => {
       const { file, private: path } = made;
       const own = await host.stat(path);
-      // Until it has its name nobody else writes there.
+      // Only this sequence writes to it until it has its name.
       if (own === undefined || !isSame(own, await host.stat(file))) return undefined;
       const others = { found: `others wrote to ${file}`, fromBytes: true } as const;
       if (own.size !== made.size || (await probeFile(host, path))?.uuid !== made.uuid) return others;

@@ -108,7 +108,10 @@ export function removeDir(world: World, path: string): void {
 /** fsync(2): of a device what was written to it; of a file its content; of a directory its names. */
 export function syncPath(world: World, path: string): void {
   const there = reached(world, 'sync', path);
-  if (there.inode.kind === 'block') return syncDevice(world, there.inode.node);
+  if (there.inode.kind === 'block') {
+    syncDevice(world, there.inode.node);
+    return;
+  }
   syncInode(world, there.storage, there.ino);
   // What mkfs wrote into an image.
   const image = storageOf(world, there);
