@@ -22,8 +22,9 @@ export function bytesAt(
 }
 
 const [space, newline] = [0x20, 0x0a];
-const digits = Uint8Array.from({ length: 256 }, (_, code) =>
-  Math.max(0, '0123456789abcdef'.indexOf(String.fromCharCode(code)) + 1),
+/** The value of a hexadecimal digit, by its code; -1: it is none. */
+const digits = Int8Array.from({ length: 256 }, (_, code) =>
+  '0123456789abcdef'.indexOf(String.fromCharCode(code)),
 );
 
 /**
@@ -39,13 +40,13 @@ function hexBytes(stdout: string, count: number): Uint8Array<ArrayBuffer> {
       at += 1;
       continue;
     }
-    // One more than the value of the digit; 0 for all else.
-    const [high = 0, low = 0] = [digits[text[at + 1] ?? 0], digits[text[at + 2] ?? 0]];
-    if (text[at] !== space || high === 0 || low === 0) {
+    // Negative if one of the two is no digit.
+    const byte = ((digits[text[at + 1] ?? 0] ?? -1) << 4) | (digits[text[at + 2] ?? 0] ?? -1);
+    if (text[at] !== space || byte < 0) {
       const from = stdout.lastIndexOf('\n', at - 1) + 1;
       throw new ParseError(`cannot read the line ${JSON.stringify(stdout.slice(from).split('\n', 1)[0])}`);
     }
-    bytes[n] = ((high - 1) << 4) | (low - 1);
+    bytes[n] = byte;
     n += 1;
     at += 3;
   }

@@ -8,9 +8,19 @@ const size = z.union([z.string(), z.number()]);
 /** One, or several. */
 const list = z.union([text, z.array(text)]);
 
+/** Where the content of the root filesystem comes from: `tar:/srv/debian.tar`, or the same as an object. */
+const source = z.pipe(
+  z.transform((given: `tar:${string}` | { readonly type: 'tar'; readonly path: string }): object => {
+    if (typeof given !== 'string') return given;
+    const [, type, path] = /^(?:(?<type>[^:]*):)?(?<path>.*)$/s.exec(given) ?? [];
+    return { type, path };
+  }),
+  z.strictObject({ type: z.literal('tar'), path: text }),
+);
+
 const createSchema = z.strictObject({
   name: z.string(),
-  source: z.strictObject({ type: z.literal('tar'), path: text }),
+  source,
   /** Size of the root disk. Sizes are bytes, or text: `2g`. */
   size,
   /** Missing or 0: no swap. */
