@@ -5,34 +5,52 @@ import { RefusedError, UsageError } from './core/errors.ts';
 
 /**
  * Every driver's operations, loaded when the first sequence starts. Each kind starts with the name
- * of its driver.
+ * of its driver. What an editor shows for a method of `tx` is the docstring of the operation.
  */
 const drivers = {
+  /** Disks, partitions, loop devices and image files, and the content of any block device. */
   // Filling a device asks lvm for the free space beneath it, so it is in a module of its own.
   block: async () => ({
     ...(await import('./blockdevice/operations.ts')),
     ...(await import('./erase/operations.ts')),
   }),
+  /** Logical volumes, volume groups, physical volumes, thin pools and snapshots. */
   lvm: () => import('./lvm/operations.ts'),
+  /** Filesystems and swap on a device. */
   filesystem: () => import('./filesystem/operations.ts'),
+  /** Files and symbolic links, such as configuration. */
   file: () => import('./file/operations.ts'),
+  /** Mounts, and the lines of /etc/fstab and /etc/crypttab. */
   mount: () => import('./mount/operations.ts'),
+  /** Fills a new root filesystem. */
   copy: () => import('./copy/operations.ts'),
+  /** LUKS: encrypted devices, their keys and mappings. */
   crypt: () => import('./crypt/operations.ts'),
+  /** Subvolumes, snapshots, devices, quotas and maintenance of a mounted btrfs. */
   btrfs: () => import('./btrfs/operations.ts'),
+  /** DRBD on one host: configuration, metadata, connection and role of a resource. */
   drbd: () => import('./drbd/operations.ts'),
+  /** Running guests of Xen: start, shut down, change. */
   xen: () => import('./xen/operations.ts'),
 } as const;
 
 /** The create methods that `tx.ensure` has: what each compares with an existing object. */
 const existing = {
+  /** Image files and loop devices. */
   block: () => import('./blockdevice/existing.ts'),
+  /** Logical volumes and thin pools. */
   lvm: () => import('./lvm/existing.ts'),
+  /** Filesystems and swap. */
   filesystem: () => import('./filesystem/existing.ts'),
+  /** Mounts, and the lines of /etc/fstab and /etc/crypttab. */
   mount: () => import('./mount/existing.ts'),
+  /** Encrypted devices. */
   crypt: () => import('./crypt/existing.ts'),
+  /** Subvolumes of a btrfs. */
   btrfs: () => import('./btrfs/existing.ts'),
+  /** Configurations of DRBD resources. */
   drbd: () => import('./drbd/existing.ts'),
+  /** Running guests. */
   xen: () => import('./xen/existing.ts'),
 } as const;
 
@@ -75,7 +93,12 @@ export type TemporaryMethods<T> = {
  * driver, and the functions of the engine.
  */
 export interface Tx extends OperationMethods {
+  /**
+   * Aborted when the sequence is to stop: a signal, `signal` or `timeout` of `atomic()`. Give it to
+   * whatever takes long.
+   */
   readonly signal: AbortSignal;
+  /** True in a dry run: steps are planned and not run. */
   readonly planning: boolean;
   /** Temporary steps: undone at the end of the sequence at the latest. */
   readonly temporary: TemporaryMethods<Temporary>;
@@ -89,6 +112,11 @@ export interface Tx extends OperationMethods {
    * a recovery after a crash does not know it.
    */
   readonly step: Steps['step'];
+  /**
+   * Runs a pair of functions if bofh has no operation. `inverse` is also called, without a result,
+   * if `forward` failed: it must find out the present state. It is code and cannot be journalled:
+   * after a crash `bofh recover` reports it. Without claims it conflicts with every older step.
+   */
   readonly effect: Steps['effect'];
   /** Calls a function whose inverse is known in advance. */
   readonly call: Steps['call'];
@@ -242,6 +270,10 @@ function isDriver(name: string): name is keyof typeof drivers {
 
 function isOperation(value: unknown): value is AnyOperation {
   return (
-    typeof value === 'object' && value !== null && 'kind' in value && 'prepare' in value && 'version' in value
+    typeof value === 'object' &&
+    value !== null &&
+    'kind' in value &&
+    'prepare' in value &&
+    'parseArgs' in value
   );
 }

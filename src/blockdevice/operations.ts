@@ -1,7 +1,7 @@
-export { createImage } from './image/create.ts';
-export { attachLoop } from './loop/attach.ts';
-export { detachLoop } from './loop/detach.ts';
-export { wipe } from './wipe/wipe.ts';
-export { addPartition } from './partitions/add.ts';
-export { createPartitionTable } from './partitions/create.ts';
-export { growPartition } from './partitions/grow.ts';
+export * from './image/create.ts';
+export * from './loop/attach.ts';
+export * from './loop/detach.ts';
+export * from './wipe/wipe.ts';
+export * from './partitions/add.ts';
+export * from './partitions/create.ts';
+export * from './partitions/grow.ts';

@@ -30,6 +30,7 @@ const args = z.strictObject({
   source: z.string(),
   /** Where the filesystem is mounted, read-write. */
   root: z.string(),
+  /** The block device of the filesystem. */
   device: z.string(),
   /** UUID of the filesystem, which must be empty. */
   filesystem: z.string().check(z.minLength(1)),

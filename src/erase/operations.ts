@@ -1,1 +1,1 @@
-export { discard, zero } from './destroy.ts';
+export * from './destroy.ts';

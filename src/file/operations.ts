@@ -1,4 +1,4 @@
-export { change } from './change.ts';
-export { create } from './create.ts';
-export { link } from './link.ts';
-export { remove } from './remove.ts';
+export * from './change.ts';
+export * from './create.ts';
+export * from './link.ts';
+export * from './remove.ts';

@@ -1,6 +1,6 @@
-export { create } from './operations/create.ts';
-export { createImage } from './operations/create-image.ts';
-export { label } from './operations/label.ts';
-export { repair } from './operations/repair.ts';
-export { resize } from './operations/resize.ts';
-export { uuid } from './operations/uuid.ts';
+export * from './operations/create.ts';
+export * from './operations/create-image.ts';
+export * from './operations/label.ts';
+export * from './operations/repair.ts';
+export * from './operations/resize.ts';
+export * from './operations/uuid.ts';

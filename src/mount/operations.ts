@@ -1,5 +1,5 @@
-export { bind } from './operations/bind.ts';
-export { addCrypttab, changeCrypttab, removeCrypttab } from './operations/crypttab.ts';
-export { addFstab, changeFstab, removeFstab } from './operations/fstab.ts';
-export { mount } from './operations/mount.ts';
-export { unmount } from './operations/unmount.ts';
+export * from './operations/bind.ts';
+export * from './operations/crypttab.ts';
+export * from './operations/fstab.ts';
+export * from './operations/mount.ts';
+export * from './operations/unmount.ts';

@@ -1,3 +1,3 @@
-export { create } from './operations/create.ts';
-export { set } from './operations/set.ts';
-export { shutdown } from './operations/shutdown.ts';
+export * from './operations/create.ts';
+export * from './operations/set.ts';
+export * from './operations/shutdown.ts';
