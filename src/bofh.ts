@@ -76,12 +76,25 @@ const handles = new WeakMap<Tx, Place>();
  */
 export function connect(
   options: {
+    /**
+     * The host to work on: its name, or a host of `localHost()` or `sshHost()` (default: that of
+     * the context, or this host).
+     */
     readonly host?: LocalHost | SshHost | string;
+    /** The settings of the site (default: those of the site file). */
     readonly site?: Site;
+    /** Absolute path of the directory for journals (default: /var/lib/bofh). */
     readonly stateDir?: string;
+    /** What stops a sequence (default: SIGINT, SIGTERM and SIGHUP). */
     readonly signals?: Signals;
+    /** The command line that journals show, without secrets. */
     readonly argv?: readonly string[];
+    /**
+     * Milliseconds to wait for objects that another sequence works on (default: 0, so `busy` at
+     * once).
+     */
     readonly waitMs?: number;
+    /** Called when a program of a step starts, or reports its progress. */
     readonly onProgress?: Engine['onProgress'];
     /** Called for each event of each sequence. */
     readonly onEvent?: Engine['onEvent'];

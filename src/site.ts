@@ -21,21 +21,31 @@ const siteSchema = z.strictObject({
   /** Directories whose `*.cfg` files are guests; new ones are written to the first. */
   guestConfigDirs: z._default(z.array(directory).check(z.minLength(1)), ['/etc/xen']),
   /** Names of the logical volumes of a guest. */
-  diskNaming: z._default(z.strictObject({ root: lvPattern, swap: lvPattern }), {
-    root: '{name}-root',
-    swap: '{name}-swap',
-  }),
+  diskNaming: z._default(
+    z.strictObject({
+      /** Of the root disk; `{name}` is the name of the guest (default: `{name}-root`). */
+      root: lvPattern,
+      /** Of the swap disk (default: `{name}-swap`). */
+      swap: lvPattern,
+    }),
+    {
+      root: '{name}-root',
+      swap: '{name}-swap',
+    },
+  ),
   /** Guests that `start-all` starts first, in this order; the others follow by name. */
   startOrder: z._default(z.array(z.string()), []),
-  /** Default kernel and ramdisk of paravirtualized guests. */
+  /** Default kernel of paravirtualized guests. */
   guestKernel: z.exactOptional(directory),
+  /** Default ramdisk of paravirtualized guests. */
   guestRamdisk: z.exactOptional(directory),
   /** Default bridge of a guest's network interface; without it a guest has none. */
   bridge: z.exactOptional(z.string().check(z.minLength(1))),
   /** Public keys that may log in to new guests as root: each as text, or a file with some. */
   guestSshKeys: z._default(z.array(z.string().check(z.minLength(1))), []),
-  /** Gateway and name servers of new guests with a static address. */
+  /** Gateways of new guests with a static address. */
   guestGateway: z._default(z.array(z.string()), []),
+  /** Name servers of new guests with a static address. */
   guestDns: z._default(z.array(z.string()), []),
   /**
    * Name of an opened encrypted device; `{name}` is device-mapper's name of the device (default:

@@ -33,7 +33,12 @@ export type { StackContent, StackDevice, StackResized, StackTree, StackUse } fro
  * only what that device is on and its holders. Read-only: opens and activates nothing. What cannot
  * be read is listed in `untold`.
  */
-export async function tree(of: { readonly device?: string } = {}): Promise<stack.StackTree> {
+export async function tree(
+  of: {
+    /** Only the stack of this device (default: all devices). */
+    readonly device?: string;
+  } = {},
+): Promise<stack.StackTree> {
   const { host, site } = currentBofh();
   return stack.tree({ host, configDirs: site.guestConfigDirs, ...of });
 }
@@ -43,7 +48,17 @@ export interface ResizeRequest {
   /** Any device of the stack. It is the one that gets the size. */
   readonly device: string;
   /** Bytes, or a size string such as `10g`; `by` also takes `+5g` and `-1g`. */
-  readonly to: { readonly size: Bytes | string } | { readonly by: Bytes | string } | 'min' | 'max';
+  readonly to:
+    | {
+        /** The new size, in bytes or as text: `10g`. */
+        readonly size: Bytes | string;
+      }
+    | {
+        /** How much larger or smaller, in bytes or as text: `+5g`, `-1g`. */
+        readonly by: Bytes | string;
+      }
+    | 'min'
+    | 'max';
   /** `device`: only this device, whatever it contains (default: `stack`, everything on it too). */
   readonly what?: 'stack' | 'device';
   /** Opens an encrypted device of the stack if it is closed; it is closed again afterwards. */

@@ -21,10 +21,18 @@ export interface Rotated {
  * if another one would be deleted.
  */
 export async function rotateSnapshots(args: {
+  /** The subvolume to snapshot, as an absolute path. */
   readonly source: string;
+  /** The directory of the snapshots, on the same filesystem. */
   readonly target: string;
+  /** The label of this rotation, such as `daily`: the snapshots are named LABEL.TIME. */
   readonly label: string;
+  /**
+   * How many snapshots of the label stay, the new one included (default: daily 21, weekly 12,
+   * monthly 36, yearly 10; required for other labels).
+   */
   readonly keep?: number | undefined;
+  /** UUIDs of the snapshots that may be deleted (default: any that are too many). */
   readonly agreed?: readonly string[] | undefined;
 }): Promise<Rotated> {
   const request = rotationRequest(args);
@@ -42,10 +50,20 @@ export async function rotateSnapshots(args: {
  * that rotations of this very subvolume created; without it those that were received there from another host. `agreed` as above.
  */
 export async function pruneSnapshots(args: {
+  /** The directory of the snapshots. */
   readonly target: string;
+  /** The label of the snapshots, such as `daily`. */
   readonly label: string;
+  /**
+   * How many snapshots of the label stay (default: daily 21, weekly 12, monthly 36, yearly 10;
+   * required for other labels).
+   */
   readonly keep?: number | undefined;
+  /**
+   * The subvolume that they are snapshots of (default: those that were received from another host).
+   */
   readonly source?: string | undefined;
+  /** UUIDs of the snapshots that may be deleted (default: any that are too many). */
   readonly agreed?: readonly string[] | undefined;
 }): Promise<Omit<Rotated, 'made'>> {
   const { target, label, source } = args;

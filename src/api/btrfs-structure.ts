@@ -17,8 +17,11 @@ export interface BaseStructure extends Structure {
  * must be unused meanwhile. `default: 'set'` makes the new subvolume the default subvolume.
  */
 export async function createBaseStructure(args: {
+  /** The mount point of the top level of the filesystem, absolute. */
   readonly path: string;
+  /** Name of the new subvolume in `subvolumes/`. */
   readonly name: string;
+  /** `set`: the new subvolume becomes the default subvolume (default: `kept`). */
   readonly default?: 'kept' | 'set';
 }): Promise<BaseStructure> {
   return single('btrfs.createBaseStructure', async (tx) => {

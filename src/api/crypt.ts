@@ -81,7 +81,9 @@ export async function nameBySite(device: string): Promise<string | undefined> {
  * runs after the commit and cannot be undone.
  */
 export async function close(args: {
+  /** Name of the mapping, or its path: `/dev/mapper/NAME`. */
   readonly name: string;
+  /** A key that opens it again, for the undo (default: none, so it is closed after the commit). */
   readonly key?: Parameters<Tx['crypt']['close']>[0]['key'];
 }): Promise<void> {
   const { name, key } = args;

@@ -46,7 +46,12 @@ export async function procStatus(): Promise<driver.ProcStatus | undefined> {
 }
 
 /** Returns the lowest port and minor number that are free on this host, or on all hosts in `on`. */
-export async function next(asked: { readonly on?: readonly string[] } = {}): Promise<driver.Next> {
+export async function next(
+  asked: {
+    /** Names of the hosts to look at (default: only the host of the context). */
+    readonly on?: readonly string[];
+  } = {},
+): Promise<driver.Next> {
   const { host, engine } = currentBofh();
   if (asked.on === undefined) return driver.nextFree([await driver.taken(host)]);
   if (asked.on.length === 0)

@@ -1,10 +1,10 @@
-/**
- * Create functions that do nothing if the object is there exactly as asked, each in a sequence of
- * its own. DiffersError if it is there and differs.
- */
 import { onceEnsured } from '../bofh.ts';
 import type { EnsureMethods } from '../operations.ts';
 
+/**
+ * Create functions that do nothing if the object is there exactly as asked, each in a sequence of
+ * its own. Each returns `{ value, changed }`. DiffersError if it is there and differs.
+ */
 export const ensure: EnsureMethods = {
   block: { createImage: onceEnsured('block', 'createImage'), attachLoop: onceEnsured('block', 'attachLoop') },
   lvm: { createLv: onceEnsured('lvm', 'createLv'), createThinPool: onceEnsured('lvm', 'createThinPool') },

@@ -69,6 +69,7 @@ export async function resume(name: string): Promise<{ readonly changed: boolean 
 
 /** What `wait` waits for. `stopped`: the domain is gone, so its disks are free soon. */
 export interface WaitOptions {
+  /** `running`: until it runs. `stopped`: until its domain is gone. */
   readonly for: 'running' | 'stopped';
   /** How long to wait, in milliseconds (default: 300000). */
   readonly timeoutMs?: number;
@@ -111,7 +112,10 @@ async function setPaused(name: string, to: 0 | 1): Promise<{ readonly changed: b
  * and their rows say so.
  */
 export async function stopAll(
-  options: StopOptions & { readonly onRow?: (row: StartedRow) => void } = {},
+  options: StopOptions & {
+    /** Called with the result of each guest, as soon as it is known. */
+    readonly onRow?: (row: StartedRow) => void;
+  } = {},
 ): Promise<readonly StartedRow[]> {
   beginRecipe('xen.stopAll', 'alone');
   const { host, site, signals } = currentBofh();

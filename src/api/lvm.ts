@@ -8,7 +8,10 @@ export type { LogicalVolume, MetadataBackup, PhysicalVolume, VolumeGroup } from 
  * Returns every logical volume, or those of `vg`. Throws CommandError `not-found` if that volume
  * group does not exist.
  */
-export async function lvs(scope?: { readonly vg?: string }): Promise<readonly driver.LogicalVolume[]> {
+export async function lvs(scope?: {
+  /** Only the volumes of this volume group (default: all groups). */
+  readonly vg?: string;
+}): Promise<readonly driver.LogicalVolume[]> {
   return driver.lvs(currentBofh().host, scope);
 }
 

@@ -110,7 +110,10 @@ export type GuestDetails = GuestRow &
  * peers of all replicated disks (default: 30000).
  */
 export async function startAll(
-  options: StartOptions & { readonly onRow?: (row: StartedRow) => void } = {},
+  options: StartOptions & {
+    /** Called with the result of each guest, as soon as it is known. */
+    readonly onRow?: (row: StartedRow) => void;
+  } = {},
 ): Promise<readonly StartedRow[]> {
   beginRecipe('xen.startAll', 'alone');
   const { connectMs = 30_000, alone = false } = options;

@@ -7,8 +7,11 @@ export type Key = string;
 
 /** What a step does to which objects. `makes` and `changes` are exclusive, `needs` is shared. */
 export interface Claims {
+  /** Objects that the step creates. No other sequence uses them meanwhile. */
   readonly makes?: readonly Key[];
+  /** Existing objects that the step changes. No other sequence uses them meanwhile. */
   readonly changes?: readonly Key[];
+  /** Objects that must stay as they are. Others may use them too, and not change them. */
   readonly needs?: readonly Key[];
 }
 
@@ -267,10 +270,13 @@ export interface OperationSpec<A, U, R, V> extends Common<A, U> {
 
 /** An act without an inverse: it is checked in its turn and done after the commit. */
 export interface DeferredSpec<A, U> extends Common<A, U> {
+  /** Finds out whether the act is still to be done: `ours` before it, `gone` after it. */
   readonly look: (input: { readonly undo: U; readonly host: ReadHost }) => Promise<Look>;
+  /** The irreversible act, idempotent. Runs when everything is committed. */
   readonly afterCommit: (input: { readonly undo: U; readonly host: ChangeHost }) => Promise<void>;
   /** What the act destroys, if others can write to it. */
   readonly content?: ContentSpec<U, null>;
+  /** Writes to disk what the act left in the page cache. */
   readonly sync?: (input: { readonly undo: U; readonly host: ChangeHost }) => Promise<void>;
   /** As for an operation; `way` is `back` if the act must not be done any more. */
   readonly describe?: (input: { readonly undo: U; readonly way: Way }) => ManualRecovery;

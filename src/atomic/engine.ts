@@ -50,9 +50,13 @@ export interface Engine extends Places {
  * one after that leaves the journal open. `beneath` ends the wait for the body, not for its steps.
  */
 export interface Signals {
+  /** Undoes the sequence when its function has ended. */
   readonly stop?: AbortSignal;
+  /** Leaves the journal open, for `bofh recover`. */
   readonly abandon?: AbortSignal;
+  /** The third and the fourth signal of a person, if `abandon` is the second. */
   readonly again?: readonly AbortSignal[];
+  /** Ends the wait for the function of the sequence, not for its steps. */
   readonly beneath?: AbortSignal;
 }
 

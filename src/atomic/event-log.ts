@@ -2,9 +2,13 @@ import type { EventStep, SequenceEvent } from './events.ts';
 
 /** What a program hands over to log events: pino, or whatever takes the same arguments. */
 export interface EventLog {
+  /** Logs progress within a step. */
   readonly debug: (facts: object, text: string) => void;
+  /** Logs each step. */
   readonly info: (facts: object, text: string) => void;
+  /** Logs waits and the start of an undo. */
   readonly warn: (facts: object, text: string) => void;
+  /** Logs a step that is stuck. */
   readonly error: (facts: object, text: string) => void;
 }
 

@@ -4,6 +4,7 @@ import type { State } from './journal/state.ts';
 
 /** A step in an event. */
 export interface EventStep {
+  /** Number of the step in its sequence, from 1. */
   readonly n: number;
   /** The kind of its operation; of `tx.effect` and `tx.call` the name. */
   readonly kind: string;
@@ -15,12 +16,17 @@ export interface EventStep {
 
 /** What can happen in a sequence. */
 export type Happening =
+  /** The sequence begins. */
   | { readonly type: 'begun' }
+  /** The intent of a step is on disk. */
   | { readonly type: 'step-begun'; readonly step: EventStep }
   | {
       readonly type: 'progress';
+      /** Number of the step in its sequence, from 1. */
       readonly n: number;
+      /** The kind of its operation. */
       readonly kind: string;
+      /** The program that runs, and its arguments. */
       readonly command: { readonly tool: string; readonly argv: readonly string[] };
       /** 0 to 1, if the program reports it. */
       readonly fraction?: number;
@@ -36,9 +42,13 @@ export type Happening =
   /** A step cannot be undone, or after the commit not be finished. */
   | {
       readonly type: 'stuck';
+      /** The step that is left. */
       readonly step: EventStep;
+      /** Why it is left. */
       readonly why: string;
+      /** What to do next. */
       readonly remedy?: string;
+      /** What uses the object, in the order in which to end them. */
       readonly holders?: readonly Holder[];
     }
   | { readonly type: 'committed' }
@@ -47,8 +57,11 @@ export type Happening =
   /** The last event. `unchanged`: it ended before its first step. */
   | {
       readonly type: 'ended';
+      /** What became of the sequence. */
       readonly outcome: 'committed' | 'rolled-back' | 'stuck' | 'unchanged';
+      /** The code of the error that `atomic()` throws; missing after a commit. */
       readonly code?: ErrorCode;
+      /** The message of that error. */
       readonly message?: string;
     };
 
@@ -56,7 +69,9 @@ export type Happening =
 export type SequenceEvent = Happening & {
   /** The id of the sequence, as in `bofh journal list`. */
   readonly id: string;
+  /** The name that `atomic()` was given. */
   readonly name: string;
+  /** Number of the event in its sequence, from 1. */
   readonly number: number;
   /** Milliseconds since 1970. */
   readonly at: number;

@@ -4,6 +4,7 @@ import { overlap } from './loop/attach.ts';
 import { loopDevices } from './loop/reads.ts';
 import * as operations from './operations.ts';
 
+/** Creates an image file, or does nothing if it is there with that size and mode. */
 export const createImage = ensurable(operations.createImage, async (host, { file, size, mode, room }) => {
   if (room !== undefined) throw incomparable('room', 'a file does not say how it was created');
   const stat = await host.stat(file);
@@ -18,6 +19,10 @@ export const createImage = ensurable(operations.createImage, async (host, { file
   };
 });
 
+/**
+ * Attaches a file to a loop device, or does nothing if one with these options has it. Compares
+ * file, offset, size, mode, partitions and sectorSize.
+ */
 export const attachLoop = ensurable(operations.attachLoop, async (host, args) => {
   const { file, mode, partitions, sectorSize } = args;
   const stat = await host.stat(file);

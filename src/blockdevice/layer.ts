@@ -81,11 +81,13 @@ export interface Resized {
 export interface Layer<Tx = unknown> {
   /** Unique among all layers: `luks`. */
   readonly name: string;
+  /** `device`: recognised by its origin (a partition). `content`: by what is on a device (LUKS). */
   readonly of: 'device' | 'content';
   /** By kind and type, exactly; never by a part of a text. */
   readonly recognises: (at: Pick<LayerAt, 'device' | 'content'>) => boolean;
   /** The name of this one in two or three words: `LUKS2`, `LVM physical volume`. */
   readonly title?: (at: Pick<LayerAt, 'device' | 'content'>) => string;
+  /** Reads what `bofh block tree` shows of it. */
   readonly tell: (at: LayerAt) => Promise<Told>;
   /**
    * The one device that it offers, on which the stack continues; `closed`: it must be opened first.

@@ -4,6 +4,7 @@ import { refuseName } from './operations/planted.ts';
 import { keysAround, placeFor, subvolumeKey } from './place.ts';
 import { subvolumeAt } from './reads.ts';
 
+/** Creates a subvolume, or does nothing if the path is one. */
 export const createSubvolume = ensurable(operations.createSubvolume, async (host, { path }) => {
   refuseName(path);
   const place = await placeFor(host, path);

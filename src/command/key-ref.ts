@@ -4,34 +4,77 @@ import { UsageError } from '../core/errors.ts';
 /** The source of a key; the journal contains this, and never the key. */
 export type KeyRef =
   /** Named in the site file. */
-  | { readonly from: 'site'; readonly name: string }
+  | {
+      /** A key of the site file. */
+      readonly from: 'site';
+      /** Its name among `keys` of the site file. */
+      readonly name: string;
+    }
   /** Every byte of a file, as with cryptsetup's own `--key-file` and crypttab(5). */
-  | { readonly from: 'file'; readonly path: string }
+  | {
+      /** A key file. */
+      readonly from: 'file';
+      /** Absolute path of the file. */
+      readonly path: string;
+    }
   /** The output of a program, without one newline at its end. */
-  | { readonly from: 'command'; readonly argv: readonly string[] }
+  | {
+      /** A program that prints the key. */
+      readonly from: 'command';
+      /** The program, by its absolute path, and its arguments. */
+      readonly argv: readonly string[];
+    }
   /**
    * Every byte of a credential that systemd passed to this service (systemd.exec(5),
    * `LoadCredential=`).
    */
-  | { readonly from: 'credential'; readonly name: string }
+  | {
+      /** A credential of systemd. */
+      readonly from: 'credential';
+      /** Its name in the unit. */
+      readonly name: string;
+    }
   /** What a person types, without the newline. */
-  | { readonly from: 'ask' };
+  | {
+      /** Asks on the terminal. */
+      readonly from: 'ask';
+    };
 
 const absolute = z.string().check(z.regex(/^\/[^\0]+$/, 'an absolute path'));
 const name = z.string().check(z.regex(/^[\w.:@-]+$/, 'a name of letters, digits and . : @ _ -'));
 
 /** A `KeyRef`, checked. */
 export const keyRef = z.discriminatedUnion('from', [
-  z.strictObject({ from: z.literal('site'), name }),
-  z.strictObject({ from: z.literal('file'), path: absolute }),
   z.strictObject({
+    /** A key of the site file. */
+    from: z.literal('site'),
+    /** Its name among `keys` of the site file. */
+    name,
+  }),
+  z.strictObject({
+    /** A key file: every byte of it. */
+    from: z.literal('file'),
+    /** Absolute path of the file. */
+    path: absolute,
+  }),
+  z.strictObject({
+    /** A program that prints the key. */
     from: z.literal('command'),
+    /** The program, by its absolute path, and its arguments. */
     argv: z
       .readonly(z.array(z.string()))
       .check(z.refine(([program]) => program?.startsWith('/') === true, 'a program by its absolute path')),
   }),
-  z.strictObject({ from: z.literal('credential'), name: name.check(z.regex(/^(?!\.\.?$)/)) }),
-  z.strictObject({ from: z.literal('ask') }),
+  z.strictObject({
+    /** A credential of systemd. */
+    from: z.literal('credential'),
+    /** Its name in the unit. */
+    name: name.check(z.regex(/^(?!\.\.?$)/)),
+  }),
+  z.strictObject({
+    /** Asks on the terminal. */
+    from: z.literal('ask'),
+  }),
 ]);
 
 /** A key for a program: the host fetches it when the program starts, and passes it to no other. */

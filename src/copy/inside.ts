@@ -20,12 +20,20 @@ export const insidePath = z
 /** A file or a symbolic link to write into a root. */
 export const insideFile = z.union([
   z.strictObject({
+    /** Path inside the root, without a slash at its start: `etc/hostname`. */
     path: insidePath,
+    /** The content of the file. */
     content: z.string(),
+    /** Permission bits: `0o644`. */
     mode: z.int().check(z.minimum(0), z.maximum(0o7777)),
   }),
   /** Where it leads is not looked at: it is for the system that boots from the root. */
-  z.strictObject({ path: insidePath, link: z.string().check(z.minLength(1)) }),
+  z.strictObject({
+    /** Path of the link inside the root, without a slash at its start: `etc/localtime`. */
+    path: insidePath,
+    /** Where it leads, as in ln(1). */
+    link: z.string().check(z.minLength(1)),
+  }),
 ]);
 
 /** A file or a symbolic link to write into a root. */

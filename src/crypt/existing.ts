@@ -5,6 +5,10 @@ import { checkArgs } from './new-luks.ts';
 import * as operations from './operations.ts';
 import { headerOf, isLuksSignature, keyOpens } from './reads.ts';
 
+/**
+ * Encrypts a device, or does nothing if it is encrypted as asked. Compares type, label, uuid and
+ * pbkdf, and whether the key opens it.
+ */
 export const format = ensurable(operations.format, async (host, args) => {
   checkArgs(args);
   const { device, key, type, label, uuid, pbkdf, ...others } = args;

@@ -18,7 +18,9 @@ const leastData = mib;
 
 /** The request for a new encrypted device. */
 export const newLuksArgs = z.strictObject({
+  /** The block device to encrypt, as an absolute path. */
   device: z.string().check(z.minLength(1)),
+  /** Where the first key comes from. */
   key: keyRef,
   /** Default: luks2. */
   type: z.exactOptional(z.enum(['luks1', 'luks2'])),

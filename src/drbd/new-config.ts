@@ -23,6 +23,7 @@ const host = z.strictObject({
   name: z.string().check(z.regex(/^[A-Za-z0-9][\w.-]{0,63}$/, 'a host, as uname -n names it')),
   /** IPv4, or IPv6 without brackets. */
   address: z.string().check(z.refine((text) => isIP(text) !== 0, 'an address of IPv4 or IPv6')),
+  /** TCP port for this resource. */
   port: z.int().check(z.minimum(1), z.maximum(65535)),
   /** Only for DRBD 9; omitted from the file if drbdadm is that of 8.4, which does not know it. */
   nodeId: z.exactOptional(z.int().check(z.minimum(0), z.maximum(31))),
@@ -33,7 +34,9 @@ const host = z.strictObject({
   volumes: z
     .array(
       z.strictObject({
+        /** Minor number of the device: 3 for `/dev/drbd3`. */
         minor: z.int().check(z.minimum(0), z.maximum(2 ** 20 - 1)),
+        /** The backing device of the volume, as an absolute path. */
         disk: absolutePath.check(z.regex(/^[^"\\\p{Cc}]{1,255}$/u, 'no quotes or control characters')),
       }),
     )
@@ -50,11 +53,21 @@ export const newConfig = z.strictObject({
     z.regex(/^[A-Za-z0-9_][\w.-]{0,63}$/, 'letters, digits and _ . -, beginning with one of the first three'),
     z.refine((name) => name !== 'all' && !/^minor-\d+$/.test(name), 'neither "all" nor "minor-NUMBER"'),
   ),
+  /** All hosts of the resource. */
   hosts: z.array(host).check(z.minLength(2)),
   /** Protocol (default: C). */
   protocol: z.exactOptional(z.enum(['A', 'B', 'C'])),
   /** As in drbd.conf(5); '' is an option without a value. */
-  options: z.exactOptional(z.strictObject({ net: section, disk: section, options: section })),
+  options: z.exactOptional(
+    z.strictObject({
+      /** Section `net`: the connection. */
+      net: section,
+      /** Section `disk`: the backing devices. */
+      disk: section,
+      /** Section `options`: the resource. */
+      options: section,
+    }),
+  ),
 });
 
 export type NewConfig = z.infer<typeof newConfig>;

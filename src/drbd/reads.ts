@@ -8,6 +8,7 @@ import { type ResourceState, unnamedPeer } from './state.ts';
 
 /** A resource that is configured, up, or both. */
 export interface Resource {
+  /** As in its configuration; of one without, as in the kernel. */
   readonly name: string;
   /** Undefined: the kernel has it, but the configuration does not. */
   readonly configured?: Configured;

@@ -9,6 +9,7 @@ export interface MetadataShape {
   readonly peers?: number;
   /** 1, and 32 KiB, unless create-md was called with other values. */
   readonly logStripes?: number;
+  /** Bytes (default: 32 KiB). */
   readonly logStripeSize?: Bytes;
 }
 

@@ -79,11 +79,15 @@ export async function waitUntil(
     signal,
     onLook = () => undefined,
   }: {
+    /** Name of the resource, as in its configuration. */
     readonly name: string;
+    /** The state to wait for. */
     readonly what: WaitFor;
+    /** Gives up after this many milliseconds: RefusedError. */
     readonly limitMs: number;
     /** Ends the wait: the error that it throws is the reason. */
     readonly signal?: AbortSignal;
+    /** Called with the state at each look. */
     readonly onLook?: (state: ResourceState) => void;
   },
 ): Promise<ResourceState> {

@@ -20,6 +20,7 @@ import { checkRemovable } from './remove.ts';
 import { unlink } from './unlink.ts';
 
 const args = z.strictObject({
+  /** Absolute path of the existing file. */
   path: absolutePath,
   /** All that the file contains afterwards. */
   content: z.string(),

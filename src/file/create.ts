@@ -6,7 +6,14 @@ import { CommandError, RefusedError } from '../core/errors.ts';
 import { absolutePath, besideWith, fileMode, realParent, sameFile, sha256, sha256Hex } from './path.ts';
 import { unlink } from './unlink.ts';
 
-const args = z.strictObject({ path: absolutePath, content: z.string(), mode: fileMode });
+const args = z.strictObject({
+  /** Absolute path of the new file. RefusedError `exists` if it is there. */
+  path: absolutePath,
+  /** The whole content. */
+  content: z.string(),
+  /** Permission bits: `0o644`. */
+  mode: fileMode,
+});
 
 const undo = z.strictObject({
   path: absolutePath,

@@ -8,6 +8,7 @@ import { linkBack } from './remove.ts';
 import { unlink } from './unlink.ts';
 
 const args = z.strictObject({
+  /** Absolute path of the new link. */
   path: absolutePath,
   /** What the symbolic link says; null removes it. */
   to: z.nullable(z.string().check(z.minLength(1))),

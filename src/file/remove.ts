@@ -18,6 +18,7 @@ import {
 import { unlink } from './unlink.ts';
 
 const args = z.strictObject({
+  /** Absolute path of the file. */
   path: absolutePath,
   /** Refused if the content differs from what the caller has seen. */
   sha256: z.exactOptional(sha256Hex),

@@ -5,6 +5,10 @@ import { checkArgs } from './checks.ts';
 import { info } from './info.ts';
 import * as operations from './operations.ts';
 
+/**
+ * Creates a filesystem or swap, or does nothing if it is there. Compares type, label, uuid and
+ * blockSize.
+ */
 export const create = ensurable(operations.create, async (host, args) => {
   checkArgs(args);
   const { device, type, label, uuid, options = {} } = args;

@@ -18,22 +18,32 @@ const label = z.string().check(z.minLength(1), z.regex(/^\P{Cc}+$/u, 'a label wi
 
 /** Arguments of `create`. */
 export const createArgs = z.strictObject({
+  /** The block device, as an absolute path: `/dev/vg0/web1`. */
   device: z.string().check(z.minLength(1)),
+  /** Type of the new filesystem, or `swap`. */
   type: z.enum(makeable),
+  /** The label, as blkid shows it (default: none). */
   label: z.exactOptional(label),
   /** Options of the type. */
   options: z.exactOptional(
     z.strictObject({
+      /** Block size in bytes, a power of two (ext2, ext3, ext4 and xfs). */
       blockSize: z.exactOptional(power),
+      /** One inode for this many bytes (ext2, ext3 and ext4). */
       bytesPerInode: z.exactOptional(z.int().check(z.minimum(1024))),
+      /** Space that only root can use, in percent (ext2, ext3 and ext4; default of mkfs: 5). */
       reservedPercent: z.exactOptional(z.int().check(z.minimum(0), z.maximum(50))),
+      /** Size of a node of metadata in bytes, a power of two (btrfs). */
       nodeSize: z.exactOptional(power),
+      /** Checksum of data and metadata (btrfs; default: crc32c). */
       checksum: z.exactOptional(z.enum(['crc32c', 'xxhash', 'sha256', 'blake2'])),
+      /** Width of the allocation table: FAT12, FAT16 or FAT32 (vfat). */
       fatBits: z.exactOptional(z.union([z.literal(12), z.literal(16), z.literal(32)])),
     }),
   ),
   /** (default: random) */
   uuid: z.exactOptional(uuid),
+  /** The content of the device that may be lost (default: it must be blank). */
   overwrite: z.exactOptional(overwriteSchema),
 });
 

@@ -21,6 +21,7 @@ import { collect } from './start.ts';
 export interface LocalHostOptions extends ProgramOptions, KeyOptions {
   /** Environment of programs, in addition to LC_ALL, PATH, HOME and LVM_SUPPRESS_FD_WARNINGS. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Called for each program that is started or has ended. */
   readonly log?: (event: HostEvent) => void;
 }
 

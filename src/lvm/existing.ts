@@ -56,6 +56,10 @@ function readablePart(of: object, options: readonly string[]): void {
     if (Object.hasOwn(of, option)) throw incomparable(option, 'bofh does not read it of an existing volume');
 }
 
+/**
+ * Creates a logical volume, or does nothing if it is there. Compares size, pool and type; of the
+ * tags only those that are asked for.
+ */
 export const createLv = ensurable(create.createLv, async (host, args) => {
   readablePart(args, ['stripes', 'stripeSize', 'mirrors']);
   const { vg, lv } = await volumeOf(host, args);
@@ -92,6 +96,10 @@ export const createLv = ensurable(create.createLv, async (host, args) => {
   };
 });
 
+/**
+ * Creates a thin pool, or does nothing if it is there. Compares size and metadataSize; of the tags
+ * only those that are asked for.
+ */
 export const createThinPool = ensurable(create.createThinPool, async (host, args) => {
   readablePart(args, ['chunkSize']);
   const { vg, lv } = await volumeOf(host, args);

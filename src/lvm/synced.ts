@@ -10,7 +10,18 @@ import { usableVg } from './reads.ts';
  */
 export async function waitSynced(
   host: ReadHost,
-  { vg, name, tell }: { readonly vg: string; readonly name: string; readonly tell?: (part: number) => void },
+  {
+    vg,
+    name,
+    tell,
+  }: {
+    /** The volume group. */
+    readonly vg: string;
+    /** Name of the volume in its group. */
+    readonly name: string;
+    /** Called with the part that is in sync, from 0 to 1. */
+    readonly tell?: (part: number) => void;
+  },
 ): Promise<void> {
   const check = async (): Promise<boolean> => {
     const { synced, health, fullName } = volumeNamed(await usableVg(host, vg), { name });

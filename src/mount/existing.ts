@@ -13,6 +13,10 @@ import { readTable } from './tab/table-file.ts';
 import { keyOfFstab, refuseUnread, tables } from './tab/tables.ts';
 import { mountsAt, userEntries } from './table.ts';
 
+/**
+ * Mounts a device, or does nothing if it is mounted there as asked. Needs `path`. Compares device,
+ * path, type, mode and options.
+ */
 export const mount = ensurable(operations.mount, async (host, { device, path, type, options, mode }) => {
   if (path === undefined)
     throw new UsageError('ensure cannot know which mount is meant', { remedy: 'name its directory, path' });
@@ -67,6 +71,10 @@ async function lineOf(
   return { found, content, number: row.number };
 }
 
+/**
+ * Adds a line to /etc/fstab, or does nothing if it is there with these fields; options in any
+ * order.
+ */
 export const addFstab = ensurable(operations.addFstab, async (host, args) => {
   const { source, type, options, dump, pass } = args;
   const line = await lineOf(host, { table: 'fstab', path: args.file, key: keyOfFstab(args) });
@@ -84,6 +92,10 @@ export const addFstab = ensurable(operations.addFstab, async (host, args) => {
   };
 });
 
+/**
+ * Adds a line to /etc/crypttab, or does nothing if it is there with these fields; options in any
+ * order.
+ */
 export const addCrypttab = ensurable(operations.addCrypttab, async (host, args) => {
   const line = await lineOf(host, { table: 'crypttab', path: args.file, key: args.name });
   if (line === undefined) return undefined;

@@ -12,13 +12,17 @@ const createSchema = z.strictObject({
   on: z.tuple([text, text]),
   /** The minimum size of the device. Bytes, or text: `10g`. */
   size: z.union([z.string(), z.number()]),
+  /** The volume group (default: `volumeGroup` of the site file). */
   vg: z.exactOptional(text),
   /** The group on the second host of `on`; missing: the same. */
   peerVg: z.exactOptional(text),
   /** By host name, as in `on`. Missing: the one network that both are in. */
   addresses: z.exactOptional(z.record(text, text)),
+  /** TCP port of the resource (default: the lowest that is free on both hosts). */
   port: z.exactOptional(z.int()),
+  /** Minor number of the device (default: the lowest that is free on both hosts). */
   minor: z.exactOptional(z.int()),
+  /** Replication protocol as in drbd.conf(5) (default: C, synchronous). */
   protocol: z.exactOptional(z.enum(['A', 'B', 'C'])),
   /**
    * `skip`: both volumes are full of zeros, and treated as identical. `full`: all of it is sent
@@ -34,6 +38,7 @@ const createSchema = z.strictObject({
 const convertSchema = z.strictObject({
   /** The existing group and logical volume on this host. */
   vg: text,
+  /** Name of the volume in that group. */
   lv: text,
   /** The other host: by the name for ssh, from the site file or its own. */
   to: text,
@@ -46,14 +51,18 @@ const convertSchema = z.strictObject({
    * in.
    */
   addresses: z.exactOptional(z.record(text, text)),
+  /** TCP port of the resource (default: the lowest that is free on both hosts). */
   port: z.exactOptional(z.int()),
+  /** Minor number of the device (default: the lowest that is free on both hosts). */
   minor: z.exactOptional(z.int()),
+  /** Replication protocol as in drbd.conf(5) (default: C, synchronous). */
   protocol: z.exactOptional(z.enum(['A', 'B', 'C'])),
   /** Timeout for the two to connect. */
   connectMs: z._default(z.int().check(z.positive()), 30_000),
 });
 
 const known = {
+  /** Name of the resource, as in its configuration. */
   name: text,
   /** Its two hosts, if they cannot be reached by their names in its configuration. */
   on: z.exactOptional(z.tuple([text, text])),
@@ -63,6 +72,7 @@ const removeSchema = z.strictObject({
   ...known,
   /** `both`: on both hosts. `this`: only the part of this host. */
   hosts: z._default(z.enum(['both', 'this']), 'both'),
+  /** What happens to its logical volumes (default: `removed`). */
   volumes: z._default(z.enum(['removed', 'kept']), 'removed'),
   /** The host that keeps the data, in a plain volume without metadata. */
   keepOn: z.exactOptional(text),
@@ -88,6 +98,7 @@ const growSchema = z.strictObject({
 });
 
 const replaceSchema = z.strictObject({
+  /** Name of the resource, as in its configuration. */
   name: text,
   /** The new peer: by the name for ssh, from the site file or its own. */
   to: text,
@@ -104,6 +115,7 @@ const replaceSchema = z.strictObject({
    * that both are in.
    */
   addresses: z.exactOptional(z.record(text, text)),
+  /** TCP port of the resource (default: the lowest that is free on both hosts). */
   port: z.exactOptional(z.int()),
   /** Timeout for the two to connect. */
   connectMs: z._default(z.int().check(z.positive()), 30_000),

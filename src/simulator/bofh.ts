@@ -9,7 +9,14 @@ import { memoryStore } from './store.ts';
 
 /** A `Bofh` whose host, journal and locks are in memory: `withBofh(simulatedBofh(), () => atomic(…))`. */
 export function simulatedBofh(
-  options: { readonly host?: SimulatedHost; readonly site?: Site; readonly planning?: boolean } = {},
+  options: {
+    /** The host in memory (default: a new one). */
+    readonly host?: SimulatedHost;
+    /** The settings of the site (default: those without a site file). */
+    readonly site?: Site;
+    /** True: as in a dry run (default: false). */
+    readonly planning?: boolean;
+  } = {},
 ): Bofh & { readonly host: SimulatedHost } {
   const { host = simulatedHost(), site = defaultSite, planning = false } = options;
   const stateDir = '/var/lib/bofh';

@@ -14,7 +14,12 @@ let descriptors = 1_000_000;
  * in a power cut, and its descriptors can be locked by that host's `flock`.
  */
 export function memoryStore(
-  options: { readonly host?: SimulatedHost; readonly directory?: string } = {},
+  options: {
+    /** The host whose disk has it (default: a new one). */
+    readonly host?: SimulatedHost;
+    /** Directory of the journals on that host (default: /var/lib/bofh/journal). */
+    readonly directory?: string;
+  } = {},
 ): Store {
   const { host = simulatedHost(), directory: top = '/var/lib/bofh/journal' } = options;
   const { world, process } = host;

@@ -8,9 +8,18 @@ const size = z.union([z.string(), z.number()]);
 /** One, or several. */
 const list = z.union([text, z.array(text)]);
 
-/** Where the content of the root filesystem comes from: `tar:/srv/debian.tar`, or the same as an object. */
+/** `tar:/srv/debian.tar`, or the same as an object. */
+type Source =
+  | `tar:${string}`
+  | {
+      /** A tar archive, plain or compressed. */
+      readonly type: 'tar';
+      /** Absolute path of the archive. */
+      readonly path: string;
+    };
+
 const source = z.pipe(
-  z.transform((given: `tar:${string}` | { readonly type: 'tar'; readonly path: string }): object => {
+  z.transform((given: Source): object => {
     if (typeof given !== 'string') return given;
     const [, type, path] = /^(?:(?<type>[^:]*):)?(?<path>.*)$/s.exec(given) ?? [];
     return { type, path };
@@ -19,16 +28,23 @@ const source = z.pipe(
 );
 
 const createSchema = z.strictObject({
+  /**
+   * Name of the new guest, its configuration and its volumes. RefusedError `exists` if it is taken.
+   */
   name: z.string(),
+  /** What its root filesystem is filled from: `tar:/srv/debian.tar`, a tar archive, plain or compressed. */
   source,
   /** Size of the root disk. Sizes are bytes, or text: `2g`. */
   size,
   /** Missing or 0: no swap. */
   swap: z.exactOptional(size),
+  /** Memory of the guest, in bytes or as text: `512m`. */
   memory: size,
+  /** Number of virtual CPUs (default: 1). */
   vcpus: z._default(z.number(), 1),
   /** How Xen runs it: paravirtualized, or PVH, which needs a processor with virtualization. */
   type: z._default(z.enum(['pv', 'pvh']), 'pv'),
+  /** The volume group for its disks (default: `volumeGroup` of the site file). */
   vg: z.exactOptional(text),
   /** The thin pool for its disks. Missing: linear volumes. Not with `drbd`. */
   thin: z.exactOptional(text),
@@ -38,6 +54,7 @@ const createSchema = z.strictObject({
   sshKeys: z.exactOptional(z.array(text)),
   /** `dhcp`, or its address with the prefix length, one of each family: `192.0.2.10/24`. Needs a bridge. */
   ip: z.exactOptional(list),
+  /** Its gateway, one of each family (default: `guestGateway` of the site file). */
   gateway: z.exactOptional(list),
   /** Its name servers. */
   dns: z.exactOptional(list),
@@ -45,9 +62,15 @@ const createSchema = z.strictObject({
   timezone: z.exactOptional(
     text.check(z.regex(/^[A-Za-z][\w+/-]*$/, 'must be a name such as Europe/Vienna')),
   ),
+  /** The bridge of its network interface (default: `bridge` of the site file, or no network). */
   bridge: z.exactOptional(text),
+  /** MAC address of its interface (default: a random one). */
   mac: z.exactOptional(text),
+  /** Absolute path of its kernel (default: `guestKernel` of the site file, or that of the host). */
   kernel: z.exactOptional(text),
+  /**
+   * Absolute path of its ramdisk (default: `guestRamdisk` of the site file, or that of the host).
+   */
   ramdisk: z.exactOptional(text),
   /**
    * Another host, which also has its disks: by the name for ssh, from the site file or its own.
@@ -58,10 +81,12 @@ const createSchema = z.strictObject({
   peerVg: z.exactOptional(text),
   /** The addresses of the connection, by host name; missing: the one network that both are in. */
   addresses: z.exactOptional(z.record(text, text)),
+  /** Starts it at the end (default: false). */
   start: z._default(z.boolean(), false),
 });
 
 const removeSchema = z.strictObject({
+  /** Name of the guest. */
   name: z.string(),
   /** What happens to a running domain. */
   running: z.enum(['refuse', 'shutdown', 'destroy']),
@@ -74,6 +99,7 @@ const removeSchema = z.strictObject({
 });
 
 const moveSchema = z.strictObject({
+  /** Name of the guest. */
   name: z.string(),
   /** The target host: the name for ssh, from the site file or its own. */
   to: text,
@@ -88,8 +114,14 @@ const cpuCount = z.number().check(z.int(), z.minimum(1), z.maximum(512));
 const setSchema = z.strictObject({
   /** Sizes are bytes, or text: `1g`. A running guest gets at most its `maxmem`. */
   memory: z.exactOptional(size),
+  /**
+   * The most memory that it may get while it runs, in bytes or as text. Takes effect at its next
+   * start.
+   */
   maxmem: z.exactOptional(size),
+  /** Number of virtual CPUs (1 to 512). A running guest gets at most its `maxvcpus`. */
   vcpus: z.exactOptional(cpuCount),
+  /** The most virtual CPUs that it may get while it runs. Takes effect at its next start. */
   maxvcpus: z.exactOptional(cpuCount),
   /** The processors that its virtual CPUs may use, as in xl.cfg(5): `2-3`. */
   cpus: z.exactOptional(z.string().check(z.regex(cpuList, 'must be all, or numbers such as 0-3,^1'))),

@@ -20,7 +20,10 @@ export interface Steps {
     name: string,
     forward: () => T | Promise<T>,
     inverse: (result: T | undefined) => unknown,
-    options?: { readonly claims?: Claims },
+    options?: {
+      /** The objects that it works on (default: it conflicts with every older step). */
+      readonly claims?: Claims;
+    },
   ): Promise<T>;
   /**
    * Runs a function whose inverse is known before it runs: its own (`withReverse`), else the one

@@ -6,7 +6,9 @@ import { contentInWords } from './words.ts';
 
 /** The content to overwrite: its UUID, or its type, or both. */
 export const overwriteSchema = z.strictObject({
+  /** UUID of the content that may be lost, as blkid shows it. */
   uuid: z.exactOptional(z.string()),
+  /** Type of the content that may be lost: `ext4`, `LVM2_member`. */
   type: z.exactOptional(z.string()),
 });
 

@@ -11,7 +11,9 @@ import { absolutePath } from '../path.ts';
 import { fallocate, truncate } from './commands.ts';
 
 export const imageArgs = z.strictObject({
+  /** Absolute path of the new file. RefusedError `exists` if it is there. */
   file: absolutePath,
+  /** Its size, in bytes or as text: `10g`. */
   size: z.union([z.string(), z.number()]),
   /** `sparse` (the default): it uses space as it is written to. `allocated`: all of it at once. */
   room: z.exactOptional(z.enum(['sparse', 'allocated'])),

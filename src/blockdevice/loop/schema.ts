@@ -48,10 +48,13 @@ export const attachment = z.strictObject({
   inode: z.string().check(z.regex(/^[0-9]+$/)),
   /** `major:minor` of the filesystem of the file. */
   filesystem: z.string().check(z.regex(/^[0-9]+:[0-9]+$/)),
+  /** Where the device begins in the file, in bytes. */
   offset: count,
   /** The maximum part of the file; 0: all of it. */
   limit: count,
+  /** `ro`: read-only. */
   mode: z.enum(['ro', 'rw']),
+  /** `scanned`: the kernel offers its partitions as devices. */
   partitions: z.enum(['scanned', 'ignored']),
   sectorSize: count,
   /** Direct I/O: past the page cache of the file. */

@@ -25,6 +25,7 @@ import type { Partition, PartitionTable } from './schema.ts';
 import { typeIn } from './types.ts';
 
 const args = z.strictObject({
+  /** The whole disk, which has a partition table: `/dev/sdb`. */
   device: z.string().check(z.minLength(1)),
   /** In bytes, rounded up to whole MiB; `max`: the largest free run. */
   size: z.union([z.int().check(z.positive()), z.literal('max')]),

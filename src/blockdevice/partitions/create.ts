@@ -21,6 +21,7 @@ import { kernelPartitions } from './kernel.ts';
 import { restoreRegions } from './regions.ts';
 
 const args = z.strictObject({
+  /** The whole disk, which must be blank: `/dev/sdb`. */
   device: z.string().check(z.minLength(1)),
   /** Type of the table (default: gpt). */
   type: z.exactOptional(z.enum(['gpt', 'dos'])),

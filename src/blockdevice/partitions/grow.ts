@@ -28,6 +28,7 @@ import type { Partition } from './schema.ts';
 const args = z.strictObject({
   /** The whole disk. */
   device: z.string().check(z.minLength(1)),
+  /** Number of the partition: 2 for `/dev/sdb2`. */
   number: z.int().check(z.positive()),
   /** In bytes, rounded up to whole MiB; `max`: up to the next partition, or the end of the disk. */
   size: z.union([z.int().check(z.positive()), z.literal('max')]),

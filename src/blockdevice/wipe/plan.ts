@@ -12,6 +12,7 @@ import { contentKey, namesOf, refuseNeeded, refuseUnnamed } from './contents.ts'
 import { savedMagic, saveMagics } from './magics.ts';
 
 export const eraseArgs = z.strictObject({
+  /** The block device, as an absolute path: `/dev/vg0/web1`. */
   device: z.string().check(z.minLength(1)),
   /**
    * All content that may be erased: the uuid of each, or the type of content without one. For a

@@ -48,7 +48,9 @@ export const addDevice = operation({
   args: z.strictObject({
     /** Any path on the filesystem. */
     path: z.string(),
+    /** The device to add, which must be blank. */
     device: z.string().check(z.minLength(1)),
+    /** The content of the device that may be lost (default: it must be blank). */
     overwrite: z.exactOptional(overwriteSchema),
   }),
   undo,

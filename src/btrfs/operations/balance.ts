@@ -24,7 +24,14 @@ const percent = z.exactOptional(z.int().check(z.minimum(0), z.maximum(100)));
 export const balance = operation({
   kind: 'btrfs.balance',
   version: 1,
-  args: z.strictObject({ path: z.string(), dataUsage: percent, metadataUsage: percent }),
+  args: z.strictObject({
+    /** Any path on the mounted filesystem, absolute. */
+    path: z.string(),
+    /** Rewrites data block groups that are at most this full, in percent (0 to 100). */
+    dataUsage: percent,
+    /** Rewrites metadata block groups that are at most this full, in percent (0 to 100). */
+    metadataUsage: percent,
+  }),
   undo: maintainedUndo,
   result: z.strictObject({ relocated: z.int(), chunks: z.int() }),
   lives: 'boot',

@@ -25,7 +25,10 @@ import {
 export const createSubvolume = operation({
   kind: 'btrfs.subvolume.create',
   version: 1,
-  args: z.strictObject({ path: z.string() }),
+  args: z.strictObject({
+    /** Absolute path of the new subvolume, in a mounted btrfs. */
+    path: z.string(),
+  }),
   undo: plantedUndo,
   result: plantedResult,
   lives: 'disk',

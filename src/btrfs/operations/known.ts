@@ -8,6 +8,7 @@ import { type Subvolume, uuid } from '../schema.ts';
 
 /** An existing subvolume, as a caller names it. */
 export const askedSubvolume = z.strictObject({
+  /** Absolute path of the subvolume. */
   path: z.string(),
   /** Refused if another subvolume is at that path now. */
   uuid: z.exactOptional(uuid),

@@ -25,7 +25,12 @@ type Undo = z.infer<typeof undo>;
 export const limitSubvolume = operation({
   kind: 'btrfs.qgroup.limit',
   version: 1,
-  args: z.extend(askedSubvolume, { what, limit }),
+  args: z.extend(askedSubvolume, {
+    /** `referenced`: all data that it refers to. `exclusive`: only data that no other subvolume has. */
+    what,
+    /** The limit in bytes; null removes it. */
+    limit,
+  }),
   undo,
   result: z.null(),
   lives: 'disk',

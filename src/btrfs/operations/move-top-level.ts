@@ -57,7 +57,10 @@ const separator = '; aside ';
 export const moveTopLevel = operation({
   kind: 'btrfs.toplevel.move',
   version: 1,
-  args: z.strictObject({ path: z.string() }),
+  args: z.strictObject({
+    /** Absolute path of the new subvolume. */
+    path: z.string(),
+  }),
   undo,
   result: plantedResult,
   lives: 'disk',

@@ -31,7 +31,10 @@ type Undo = z.infer<typeof undo>;
 export const setProperty = operation({
   kind: 'btrfs.property.set',
   version: 1,
-  args: z.extend(askedSubvolume, { mode }),
+  args: z.extend(askedSubvolume, {
+    /** `ro`: read-only. */
+    mode,
+  }),
   undo,
   result: z.null(),
   lives: 'disk',

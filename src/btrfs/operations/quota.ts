@@ -28,7 +28,12 @@ const undo = z.strictObject({
 export const setQuota = operation({
   kind: 'btrfs.quota.set',
   version: 1,
-  args: z.strictObject({ path: z.string(), mode }),
+  args: z.strictObject({
+    /** Any path on the mounted filesystem, absolute. */
+    path: z.string(),
+    /** `on`: btrfs counts the space of each subvolume. */
+    mode,
+  }),
   undo,
   result: z.null(),
   lives: 'disk',

@@ -49,6 +49,7 @@ export const removeDevice = operation({
   args: z.strictObject({
     /** Any path on the filesystem. */
     path: z.string(),
+    /** The device that leaves the filesystem. */
     device: z.string().check(z.minLength(1)),
   }),
   undo,

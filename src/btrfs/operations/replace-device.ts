@@ -53,6 +53,7 @@ export const replaceDevice = deferred({
     path: z.string(),
     /** The path of the device, or its devid. */
     device: z.union([z.string().check(z.minLength(1)), z.int().check(z.positive())]),
+    /** The device that takes its place: blank, and not smaller. */
     by: z.string().check(z.minLength(1)),
     /** UUID, or type, of the content of `by` to overwrite. */
     overwrite: z.exactOptional(overwriteSchema),

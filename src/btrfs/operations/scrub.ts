@@ -22,7 +22,10 @@ const count = z.int();
 export const scrub = operation({
   kind: 'btrfs.scrub',
   version: 1,
-  args: z.strictObject({ path: z.string() }),
+  args: z.strictObject({
+    /** Any path on the mounted filesystem, absolute. */
+    path: z.string(),
+  }),
   undo: maintainedUndo,
   result: z.strictObject({ dataBytes: count, metadataBytes: count }),
   lives: 'boot',

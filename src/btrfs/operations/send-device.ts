@@ -75,7 +75,9 @@ export const sendToDevice = operation({
   version: 1,
   args: z.strictObject({
     ...askedSource,
+    /** The device that the stream is written to, from its first byte. */
     device: z.string().check(z.minLength(1)),
+    /** The content of the device that may be lost (default: it must be blank). */
     overwrite: z.exactOptional(overwriteSchema),
   }),
   undo,

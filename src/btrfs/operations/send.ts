@@ -28,7 +28,11 @@ type Undo = z.infer<typeof undo>;
 export const sendToFile = operation({
   kind: 'btrfs.send',
   version: 1,
-  args: z.strictObject({ ...askedSource, file: absolutePath }),
+  args: z.strictObject({
+    ...askedSource,
+    /** Absolute path of the new file for the stream. */
+    file: absolutePath,
+  }),
   undo,
   result: z.strictObject({ size: z.int() }),
   lives: 'disk',

@@ -22,8 +22,11 @@ import {
 } from './planted.ts';
 
 const args = z.strictObject({
+  /** Absolute path of the subvolume. */
   source: z.string(),
+  /** Absolute path of the new snapshot, on the same filesystem. */
   path: z.string(),
+  /** `ro`: a read-only snapshot, which can be sent. `rw`: a writable one. */
   mode: z.enum(['ro', 'rw']),
   /** Refused if another subvolume is at the source's path now. */
   uuid: z.exactOptional(uuid),

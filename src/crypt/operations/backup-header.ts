@@ -10,6 +10,7 @@ import { saveHeader } from '../saved-header.ts';
 import { isHeaderFile, knownDevice, luksDevice } from '../slots.ts';
 
 const args = z.strictObject({
+  /** The encrypted device. */
   device: z.string().check(z.minLength(1)),
   /** The path of the backup, which must not exist. */
   file: absolutePath,

@@ -29,7 +29,11 @@ const named = {
   name: z.string().check(z.minLength(1)),
 };
 
-const args = z.strictObject({ ...named, key: keyRef });
+const args = z.strictObject({
+  ...named,
+  /** A key that opens it again, for the undo. */
+  key: keyRef,
+});
 
 const undo = z.strictObject({
   name: z.string(),

@@ -28,6 +28,7 @@ const addArgs = z.strictObject({
   device: z.string().check(z.minLength(1)),
   /** A key that opens the device now. */
   key: keyRef,
+  /** The key to add, or the one that replaces it. */
   newKey: keyRef,
   /** Missing: the lowest free slot. */
   slot: z.exactOptional(slotNumber),
@@ -117,7 +118,12 @@ const removeUndo = z.extend(knownDevice, { slot: slotNumber, salt: z.string() })
 export const removeKey = deferred({
   kind: 'crypt.key.remove',
   version: 1,
-  args: z.strictObject({ device: z.string().check(z.minLength(1)), slot: slotNumber }),
+  args: z.strictObject({
+    /** The encrypted device. */
+    device: z.string().check(z.minLength(1)),
+    /** Number of the key slot, as `bofh crypt show` lists it. */
+    slot: slotNumber,
+  }),
   undo: removeUndo,
   prepare: async ({ args: { device, slot }, host }) => {
     const { known, header } = await luksDevice(host, device);

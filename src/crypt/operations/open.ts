@@ -21,7 +21,9 @@ import { headerOf, isLuksSignature, mappingOn, mappings } from '../reads.ts';
 import { luksUuid, type Mapping } from '../schema.ts';
 
 const args = z.strictObject({
+  /** The encrypted device. */
   device: z.string().check(z.minLength(1)),
+  /** Where the key comes from. */
   key: keyRef,
   /** Below /dev/mapper. Missing: the device-mapper name of the device, with `-luks` appended. */
   name: z.exactOptional(z.string()),

@@ -16,6 +16,7 @@ import { emptySlot, findKnown, keyOf, knownAs, knownDevice } from '../slots.ts';
 const bits = z.int().check(z.positive(), z.multipleOf(8));
 
 const args = z.strictObject({
+  /** The encrypted device. */
   device: z.string().check(z.minLength(1)),
   /** It opens the device now, and will open it afterwards. */
   key: keyRef,

@@ -18,6 +18,7 @@ import { luksUuid, type Mapping, type MappingStatus } from '../schema.ts';
 const args = z.strictObject({
   /** NAME, or /dev/mapper/NAME; or the backing device. */
   name: z.exactOptional(z.string()),
+  /** The backing device, instead of `name`. */
   device: z.exactOptional(z.string()),
   /** Bytes, a multiple of 512. Missing: all the space of the backing device. */
   size: z.exactOptional(z.int().check(z.positive())),

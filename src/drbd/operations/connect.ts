@@ -59,6 +59,7 @@ export const connect = operation({
   ...common,
   kind: 'drbd.connect',
   args: z.strictObject({
+    /** Name of the resource, as in its configuration. */
     name: resourceName,
     /** This host discards its data where the two differ. */
     discardMyData: z.exactOptional(z.literal(true)),

@@ -20,6 +20,7 @@ const args = z.extend(newConfig, {
   text: z.exactOptional(z.string().check(z.minLength(1))),
   /** Permission bits of the file (default: 0644). */
   mode: z.exactOptional(fileMode),
+  /** Also if the resource is up: it stays as it is until `adjust` (default: refused). */
   whileUp,
 });
 

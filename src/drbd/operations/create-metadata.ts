@@ -38,6 +38,7 @@ import { checkContent, formatFor, volumeOf } from './new-metadata.ts';
 const count = z.int().check(z.nonnegative());
 
 const args = z.strictObject({
+  /** Name of the resource, as in its configuration. */
   name: resourceName,
   /** The volume number; optional for a resource with one volume. */
   volume: z.exactOptional(z.int().check(z.nonnegative())),
@@ -61,6 +62,7 @@ const args = z.strictObject({
    */
   generation: z.exactOptional(
     z.strictObject({
+      /** 16 hexadecimal digits, an even number. */
       // The last bit says who was primary, and 4 that it was just created (drbd.h of 8.4).
       uuid: z
         .string()

@@ -15,7 +15,10 @@ export const resourceName = z.string().check(
   z.refine((name) => name !== 'all'),
 );
 
-export const args = z.strictObject({ name: resourceName });
+export const args = z.strictObject({
+  /** Name of the resource, as in its configuration. */
+  name: resourceName,
+});
 
 /**
  * The resource is up and stays as it is: only the configuration that the next command reads

@@ -21,6 +21,7 @@ export const removeConfig = operation({
   kind: 'drbd.config.remove',
   version: 1,
   args: z.extend(args, {
+    /** Also if the resource is up (default: refused). */
     whileUp,
     /** Refused if the content of the file is not the one that the caller has seen. */
     sha256: removal.args.shape.sha256,

@@ -51,6 +51,7 @@ export const removeMetadata = operation({
   kind: 'drbd.metadata.remove',
   version: 1,
   args: z.strictObject({
+    /** Name of the resource, as in its configuration. */
     name: resourceName,
     /** The volume number; optional for a resource with one volume. */
     volume: z.exactOptional(count),

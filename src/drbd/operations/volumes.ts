@@ -7,6 +7,7 @@ import type { VolumeOf } from '../volume-commands.ts';
 import { askedUp, claimsOf, deviceOf, type Here, minorOf, minorsOf, now, resourceName } from './known.ts';
 
 export const volumeArgs = z.strictObject({
+  /** Name of the resource, as in its configuration. */
   name: resourceName,
   /** One of its volumes; missing: all of them. */
   volume: z.exactOptional(z.int().check(z.nonnegative())),

@@ -19,6 +19,7 @@ import { checkOf } from '../commands/check.ts';
 import { examine, mend, refuseSound } from '../repairing.ts';
 
 const args = z.strictObject({
+  /** The device of the filesystem, which must not be mounted. */
   device: z.string().check(z.minLength(1)),
   /**
    * For ext2/3/4: also repairs what e2fsck would ask about. The programs for xfs and vfat never

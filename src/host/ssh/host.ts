@@ -30,6 +30,7 @@ export interface SshHostOptions extends Partial<SshDestination>, KeyOptions, Pic
   readonly stateDir?: string;
   /** Default: /run/bofh. */
   readonly runDir?: string;
+  /** Called for each program that is started or has ended. */
   readonly log?: (event: HostEvent) => void;
 }
 

@@ -13,6 +13,7 @@ import { deviceKeys } from './device-keys.ts';
 import { askedVolume, findKnown, known, knownVolume, volumeNamed } from './known.ts';
 
 const args = z.extend(askedVolume, {
+  /** `raid1`: with a second copy. `linear`: with one. */
   to: z.enum(['raid1', 'linear']),
   /**
    * The device for the second copy, or the one that loses its copy (default: the first with room;

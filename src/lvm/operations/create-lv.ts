@@ -19,7 +19,9 @@ import { poolNamed } from './pools.ts';
 import { refuseTaken } from './taken.ts';
 
 const args = z.strictObject({
+  /** The existing volume group. */
   vg: z.string(),
+  /** Name of the new volume in its group. RefusedError `exists` if it is taken. */
   name: z.string(),
   /** Rounded up to whole extents; or `extents` instead. */
   size: z.exactOptional(z.union([z.string(), z.number()])),
@@ -36,6 +38,7 @@ const args = z.strictObject({
    * which starts empty.
    */
   content: z.exactOptional(z.literal('zeros')),
+  /** Tags of your own, without the `@`. */
   tags: z.exactOptional(z.array(z.string())),
 });
 

@@ -25,6 +25,7 @@ import { checkNewPv } from './new-pv.ts';
 import { pvOf, pvUuidIn } from './physical.ts';
 
 const args = z.strictObject({
+  /** The device for the physical volume: a disk or a partition. */
   device: z.string().check(z.minLength(1)),
   /** UUID, or else type, of the content to overwrite. */
   overwrite: z.exactOptional(overwriteSchema),

@@ -17,11 +17,13 @@ import { wholeRoom } from './snapshot-room.ts';
 import { volumeChanged, volumeWitness } from './volume-content.ts';
 
 const args = z.strictObject({
+  /** The volume group of both. */
   vg: z.string(),
   /** The volume to snapshot. */
   origin: z.string(),
   /** Refused if the origin's name now names another volume. */
   originUuid: z.exactOptional(z.string()),
+  /** Name of the new snapshot. */
   name: z.string(),
   /**
    * Space of a classic snapshot for changes; or `extents`. Neither: a thin snapshot of a thin
@@ -30,6 +32,7 @@ const args = z.strictObject({
   size: z.exactOptional(z.union([z.string(), z.number()])),
   /** As for `createLv`; or a share of the origin, rounded up: `20%ORIGIN`. */
   extents: z.exactOptional(z.union([z.string(), z.number()])),
+  /** Tags of your own, without the `@`. */
   tags: z.exactOptional(z.array(z.string())),
 });
 

@@ -17,15 +17,19 @@ const size = z.union([z.string(), z.number()]);
 const bytes = z.number().check(z.int(), z.positive());
 
 const args = z.strictObject({
+  /** The existing volume group. */
   vg: z.string(),
+  /** Name of the new pool in its group. */
   name: z.string(),
   /** Size of its data, rounded up to whole extents; or `extents`, as for `createLv`. */
   size: z.exactOptional(size),
+  /** Size of its data in extents, or as a share: `50%FREE`. */
   extents: z.exactOptional(size),
   /** Size of its metadata (default: chosen by LVM, 64 bytes for each chunk). */
   metadataSize: z.exactOptional(size),
   /** Allocation unit: a multiple of 64 KiB (default: 64 KiB, or more in a large pool). */
   chunkSize: z.exactOptional(size),
+  /** Tags of your own, without the `@`. */
   tags: z.exactOptional(z.array(z.string())),
 });
 

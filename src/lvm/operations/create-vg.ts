@@ -21,11 +21,13 @@ import {
 } from './known-pvs.ts';
 
 const args = z.strictObject({
+  /** Name of the new volume group. */
   name: z.string(),
   /** Physical volumes in no group: `createPv` creates them. */
   devices: z.array(z.string().check(z.minLength(1))).check(z.minLength(1)),
   /** (default: 4 MiB, as for vgcreate) */
   extentSize: z.exactOptional(z.union([z.string(), z.number()])),
+  /** Tags of your own, without the `@`. */
   tags: z.exactOptional(z.array(z.string())),
 });
 

@@ -10,6 +10,7 @@ import { type KnownPv, type PresentPv, toKnown } from './known-pvs.ts';
 
 /** An existing volume group, as a caller names it. */
 export const askedGroup = z.strictObject({
+  /** The existing volume group. */
   vg: z.string(),
   /** Refused if the name now names another group. */
   uuid: z.exactOptional(z.string()),

@@ -7,7 +7,9 @@ import type { LogicalVolume, WholeGroup } from '../objects.ts';
 
 /** An existing volume, as a caller names it. */
 export const askedVolume = z.strictObject({
+  /** The volume group. */
   vg: z.string(),
+  /** Name of the volume in its group. */
   name: z.string(),
   /** Refused if the name now names another volume. */
   uuid: z.exactOptional(z.string()),

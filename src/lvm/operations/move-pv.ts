@@ -11,11 +11,19 @@ import { type Extents, extentsOf, type Piece, piece, placeOf, topName } from './
 import { plannedMove } from './planned-move.ts';
 
 const args = z.strictObject({
+  /** The physical volume to empty. */
   device: z.string().check(z.minLength(1)),
   /** The devices to fill, in this order (default: all others of the group). */
   to: z.exactOptional(z.array(z.string().check(z.minLength(1))).check(z.minLength(1))),
   /** Moves only this volume, of the group of that name. */
-  volume: z.exactOptional(z.strictObject({ vg: z.string(), name: z.string() })),
+  volume: z.exactOptional(
+    z.strictObject({
+      /** Its volume group. */
+      vg: z.string(),
+      /** Its name in the group. */
+      name: z.string(),
+    }),
+  ),
 });
 
 const undo = z.extend(knownGroup, {

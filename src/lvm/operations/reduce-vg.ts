@@ -21,6 +21,7 @@ import {
 import { accountedFor, claimsOn, knownPv, nodesOf, syncPvs, toKnown } from './known-pvs.ts';
 
 const args = z.extend(askedGroup, {
+  /** The physical volumes to remove, which must be unused. */
   devices: z.array(z.string().check(z.minLength(1))).check(z.minLength(1)),
 });
 

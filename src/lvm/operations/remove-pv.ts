@@ -10,6 +10,7 @@ import { claimsOn, type KnownPv, knownPv, type PresentPv, toKnown } from './know
 import { pvOf, pvOn, pvUuidIn } from './physical.ts';
 
 const args = z.strictObject({
+  /** The physical volume, which must be in no group. */
   device: z.string().check(z.minLength(1)),
   /** Refused if another physical volume is there now. */
   uuid: z.exactOptional(z.string()),

@@ -11,7 +11,10 @@ import { deviceKeys } from './device-keys.ts';
 import { askedVolume, findKnown, known, knownVolume, rename, volumeNamed } from './known.ts';
 import { identityOfVolume, refuseTaken } from './taken.ts';
 
-const args = z.extend(askedVolume, { to: z.string() });
+const args = z.extend(askedVolume, {
+  /** The new name in the same group. RefusedError `exists` if it is taken. */
+  to: z.string(),
+});
 
 const undo = z.extend(knownVolume, { to: z.string() });
 

@@ -13,7 +13,10 @@ import { askedGroup, findGroup, groupNamed, knownGroup, presentMembers, sameGrou
 import { accountedFor, knownPv, syncPvs } from './known-pvs.ts';
 import { identityOfVolume, leadsTo } from './taken.ts';
 
-const args = z.extend(askedGroup, { to: z.string() });
+const args = z.extend(askedGroup, {
+  /** The new name. RefusedError `exists` if it is taken. */
+  to: z.string(),
+});
 
 const undo = z.extend(knownGroup, {
   to: z.string(),

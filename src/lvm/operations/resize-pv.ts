@@ -15,6 +15,7 @@ import { pvOf, pvOn } from './physical.ts';
 const extents = z.number().check(z.int(), z.positive());
 
 const args = z.strictObject({
+  /** The physical volume. */
   device: z.string().check(z.minLength(1)),
   /** (default: the whole device) Rounded down to whole extents. */
   size: z.exactOptional(z.union([z.string(), z.number()])),

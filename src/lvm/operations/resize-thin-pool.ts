@@ -17,6 +17,7 @@ const size = z.exactOptional(z.union([z.string(), z.number()]));
 const args = z.extend(askedVolume, {
   /** New size of its data, rounded up to whole extents; or of its metadata; or both. */
   size,
+  /** New size of its metadata, in bytes or as text: `1g`. */
   metadataSize: size,
 });
 

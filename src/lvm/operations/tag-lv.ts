@@ -11,7 +11,9 @@ import { deviceKeys } from './device-keys.ts';
 import { askedVolume, findKnown, known, knownVolume, volumeNamed } from './known.ts';
 
 const args = z.extend(askedVolume, {
+  /** Tags to add, without the `@`. */
   add: z.exactOptional(z.array(z.string())),
+  /** Tags to remove, without the `@`. */
   remove: z.exactOptional(z.array(z.string())),
 });
 

@@ -16,7 +16,9 @@ const args = z.strictObject({
   source: z.string(),
   /** An existing empty directory (default: a private one, which the undo removes). */
   path: z.exactOptional(z.string()),
+  /** Options as for `mount -o`: a list, or names with values. */
   options: z.exactOptional(mountOptions),
+  /** `ro`: mounted read-only. */
   mode: z.enum(['ro', 'rw']),
 });
 

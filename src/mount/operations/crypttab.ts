@@ -17,6 +17,7 @@ const fields = {
   device: word,
   /** A key file, or `none`: asks for a passphrase. */
   key: z.string().check(z.regex(/^(?:none$|\/)/, 'a file, or none: the key itself stands in no table')),
+  /** Options as in crypttab(5): `luks`, `discard`. */
   options: z.readonly(
     z.array(z.string().check(z.regex(/^[^,\0\ufffd]+$/, 'one option each, without commas'))),
   ),
@@ -30,7 +31,15 @@ const file = z.exactOptional(absolutePath);
 export const addCrypttab = tableOperation({
   kind: 'mount.crypttab.add',
   table: 'crypttab',
-  args: z.strictObject({ file, name, ...fields, options: z.exactOptional(fields.options) }),
+  args: z.strictObject({
+    /** The table (default: /etc/crypttab). */
+    file,
+    /** Name of the mapping: `data` for /dev/mapper/data. */
+    name,
+    ...fields,
+    /** Options as in crypttab(5): `luks`, `discard` (default: none). */
+    options: z.exactOptional(fields.options),
+  }),
   plan: async ({ args: { name: mapping, device, key, options = [] }, host, refuseKnown }) => {
     refuseKnown(mapping);
     const entry = { name: mapping, device, key, options };
@@ -43,7 +52,12 @@ export const addCrypttab = tableOperation({
 export const removeCrypttab = tableOperation({
   kind: 'mount.crypttab.remove',
   table: 'crypttab',
-  args: z.strictObject({ file, name }),
+  args: z.strictObject({
+    /** The table (default: /etc/crypttab). */
+    file,
+    /** Name of the mapping in the table. */
+    name,
+  }),
   plan: async ({ args: { name: mapping }, find }) => ({ was: find(mapping), key: mapping }),
 });
 
@@ -52,10 +66,19 @@ export const changeCrypttab = tableOperation({
   kind: 'mount.crypttab.change',
   table: 'crypttab',
   args: z.strictObject({
+    /** The table (default: /etc/crypttab). */
     file,
+    /** Name of the mapping in the table. */
     name,
+    /** The new fields; a missing one stays as it is. */
     to: z
-      .partial(z.strictObject({ name, ...fields }))
+      .partial(
+        z.strictObject({
+          /** Name of the mapping: `data` for /dev/mapper/data. */
+          name,
+          ...fields,
+        }),
+      )
       .check(
         z.refine((to) => Object.values(to).some((each) => each !== undefined), 'name a field to change'),
       ),

@@ -35,7 +35,9 @@ const fields = {
   source: word,
   /** The mount point, an absolute path, or `none` for swap. */
   target: word.check(z.regex(/^(?:\/|none$|swap$)/, 'a whole path from /, or none')),
+  /** Type of the filesystem, `swap` or `none`. */
   type: word.check(z.regex(/^[^\s,]+$/, 'the name of a filesystem')),
+  /** Options as in fstab(5): `noatime`. */
   options: z.readonly(z.array(option)),
   /** For dump(8). */
   dump: z.int().check(z.minimum(0), z.maximum(9)),
@@ -65,8 +67,11 @@ export const addFstab = tableOperation({
   args: z.strictObject({
     ...common,
     ...fields,
+    /** Options as in fstab(5) (default: `defaults`). */
     options: z.exactOptional(fields.options),
+    /** Field 5 of fstab(5): for dump(8) (default: 0). */
     dump: z.exactOptional(fields.dump),
+    /** Field 6 of fstab(5): the order of checks at boot (default: 0, no check). */
     pass: z.exactOptional(fields.pass),
   }),
   plan: async ({ args, refuseKnown, content }) => {
@@ -83,7 +88,11 @@ export const addFstab = tableOperation({
 export const removeFstab = tableOperation({
   kind: 'mount.fstab.remove',
   table: 'fstab',
-  args: z.strictObject({ ...common, of: word }),
+  args: z.strictObject({
+    ...common,
+    /** The mount point of the line, or, of swap, its source. */
+    of: word,
+  }),
   plan: async ({ args: { of }, find }) => {
     const key = keyOf(of);
     if (key === '/')
@@ -101,7 +110,9 @@ export const changeFstab = tableOperation({
   table: 'fstab',
   args: z.strictObject({
     ...common,
+    /** The mount point of the line, or, of swap, its source. */
     of: word,
+    /** The new fields; a missing one stays as it is. */
     to: z
       .partial(z.strictObject(fields))
       .check(

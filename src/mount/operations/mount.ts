@@ -13,8 +13,11 @@ const args = z.strictObject({
   device: z.string(),
   /** An existing empty directory (default: a private one, which the undo removes). */
   path: z.exactOptional(z.string()),
+  /** Type of the filesystem (default: the one that blkid sees). */
   type: z.exactOptional(z.string().check(z.regex(/^[a-z0-9][a-z0-9_-]*$/))),
+  /** Options as for `mount -o`: a list, or names with values. */
   options: z.exactOptional(mountOptions),
+  /** `ro`: mounted read-only. */
   mode: z.enum(['ro', 'rw']),
 });
 

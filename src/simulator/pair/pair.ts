@@ -28,8 +28,11 @@ export interface Peer {
  */
 export function simulatedPair(
   options: {
+    /** The host that bofh runs on (default: a new one). */
     readonly here?: SimulatedHost;
+    /** The other host (default: a new one). */
     readonly there?: SimulatedHost;
+    /** More hosts, by name. */
     readonly others?: Readonly<Record<string, SimulatedHost>>;
   } = {},
 ): {

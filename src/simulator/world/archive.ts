@@ -4,10 +4,13 @@ import { ParseError } from '../../core/errors.ts';
 export interface TarMember {
   /** As it stands in the archive: `./etc/hostname`. A directory's ends with a slash. */
   readonly path: string;
+  /** (default: `file`) */
   readonly type?: 'file' | 'directory' | 'symlink' | 'hardlink';
+  /** Of a file (default: empty). */
   readonly content?: string;
   /** Of a link. */
   readonly target?: string;
+  /** Permission bits: `0o644`. */
   readonly mode?: number;
 }
 

@@ -151,17 +151,29 @@ export interface Overlay {
 
 /** What `simulatedHost` is given; what is left out has a default. */
 export interface WorldOptions {
+  /** Text that all random identities come from: the same seed gives the same UUIDs and tags. */
   readonly seed?: string;
+  /** What `uname -n` prints. */
   readonly hostname?: string;
+  /** Whether udev runs (default: `running`). */
   readonly udev?: 'running' | 'absent';
   /** Volume groups on a disk of their own each. Default: `vg0` of 8 GiB. */
   readonly volumeGroups?: readonly {
+    /** Name of the volume group. */
     readonly name: string;
+    /** Size of its disk in bytes. */
     readonly size: number;
+    /** Bytes of an extent (default: 4 MiB). */
     readonly extentSize?: number;
   }[];
   /** Disks with nothing on them. */
-  readonly disks?: readonly { readonly name: string; readonly size: number }[];
+  readonly disks?: readonly {
+    /** Name of the device: `sdb`. */
+    readonly name: string;
+    /** Bytes. */
+    readonly size: number;
+  }[];
+  /** Memory of the host, in MiB. */
   readonly memoryMiB?: number;
   /** Default: `xenbr0`. */
   readonly bridges?: readonly string[];

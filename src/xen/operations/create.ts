@@ -26,7 +26,9 @@ import {
 const args = z.strictObject({
   /** Absolute path of the config file. */
   config: z.string().check(z.regex(/^\//)),
+  /** Name of the guest in that file. */
   name: z.string().check(z.minLength(1)),
+  /** `paused`: created and not run (default: `running`). */
   initially: z.exactOptional(z.enum(['running', 'paused'])),
 });
 const result = z.strictObject({ domid: z.int().check(z.positive()) });

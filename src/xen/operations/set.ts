@@ -21,9 +21,13 @@ const setting = z.enum(['memory', 'vcpus', 'weight', 'paused']);
 export type GuestSetting = z.infer<typeof setting>;
 
 const args = z.strictObject({
+  /** Name of the running guest. */
   name: z.string().check(z.minLength(1)),
+  /** UUID of the running domain. */
   uuid: z.string().check(z.minLength(1)),
+  /** What to change. */
   setting,
+  /** The new value: KiB of memory, a number of virtual CPUs, a weight, or 1 and 0 for paused. */
   to: whole,
 });
 

@@ -24,10 +24,16 @@ import {
 const ending = z.enum(['shutdown', 'destroy', 'shutdown or destroy']);
 
 const args = z.strictObject({
+  /** Name of the running guest. */
   name: z.string().check(z.minLength(1)),
+  /** UUID of the running domain. */
   uuid: z.string().check(z.minLength(1)),
   /** Absolute path of the config file that the undo starts it from. */
   config: z.string().check(z.regex(/^\//)),
+  /**
+   * `shutdown`: asks the guest. `destroy`: powers it off. `shutdown or destroy`: asks, and powers
+   * it off after `timeoutMs`.
+   */
   how: ending,
   /** Timeout for the shutdown of the guest (default: 5 minutes). */
   timeoutMs: z.exactOptional(z.int().check(z.positive())),
