@@ -1,0 +1,253 @@
+import { join } from 'node:path';
+import ts from 'typescript';
+
+const root = join(import.meta.dirname, '../../..');
+
+/** What package.json exports, by the name that a program imports. */
+const entries = { bofh: 'index', 'bofh/testing': 'simulator/index', 'bofh/atomic': 'atomic/index' } as const;
+
+/** What the library gives and takes back: a program does not write these down. */
+const opaque: ReadonlySet<string> = new Set([
+  ...['Engine', 'Host', 'LocalHost', 'SshHost', 'ReadHost', 'ChangeHost', 'SimulatedHost', 'Bofh', 'Tx'],
+  ...['SequenceEvent', 'Holder', 'Resource', 'AbortSignal'],
+  ...[
+    'Operation',
+    'DeferredOperation',
+    'AtomicOperationSequence',
+    'LayerAt',
+    'MountPool',
+    'Schema',
+    'Secret',
+  ],
+]);
+
+/** A property of what a function takes, or of what is in it. */
+export interface Option {
+  readonly name: string;
+  readonly type: string;
+  readonly optional: boolean;
+  readonly text: string;
+  /** Where it is declared: file and line. */
+  readonly at: string;
+  readonly options: readonly Option[];
+}
+
+export interface Callable {
+  /** As a program writes it: `lvm.createLv`, `tx.lvm.createLv`. */
+  readonly name: string;
+  readonly from: keyof typeof entries;
+  /** What an editor shows on hover. */
+  readonly text: string;
+  readonly tags: ReadonlyMap<string, string>;
+  readonly at: string;
+  readonly symbol: ts.Symbol;
+  readonly parameters: readonly { readonly name: string; readonly options: readonly Option[] }[];
+  readonly result: string;
+}
+
+export interface PublishedApi {
+  readonly service: ts.LanguageService;
+  readonly checker: ts.TypeChecker;
+  /** Functions, classes and other values, and what is on `tx`. */
+  readonly callables: readonly Callable[];
+  /** What an editor shows on hover at the end of an expression, after these lines. */
+  readonly hover: (expression: string, before?: string) => string;
+}
+
+/**
+ * Asks TypeScript's language service for what the package exports. `folder` has the sources, or the
+ * declarations (`.d.ts`) that are made of them.
+ */
+export function publishedApi(folder = join(root, 'src'), extension: '.ts' | '.d.ts' = '.ts'): PublishedApi {
+  const files = Object.values(entries).map((name) => join(folder, `${name}${extension}`));
+  const probe = join(folder, 'probe.ts');
+  let text = 'export {};';
+  let version = 0;
+  const service = ts.createLanguageService(
+    {
+      ...ts.sys,
+      useCaseSensitiveFileNames: () => true,
+      getScriptFileNames: () => [...files, probe],
+      getScriptVersion: (name) => (name === probe ? String(version) : '0'),
+      getScriptSnapshot: (name) => {
+        const content = name === probe ? text : ts.sys.readFile(name);
+        return content === undefined ? undefined : ts.ScriptSnapshot.fromString(content);
+      },
+      getCurrentDirectory: () => root,
+      getCompilationSettings: () => ({ ...compilerOptions(), noEmit: true }),
+      getDefaultLibFileName: (options) => ts.getDefaultLibFilePath(options),
+      fileExists: (name) => name === probe || ts.sys.fileExists(name),
+    },
+    ts.createDocumentRegistry(),
+  );
+  const shown = (lines: readonly string[], positions: readonly number[]) => {
+    text = lines.join('');
+    version += 1;
+    return positions.map((at) => service.getQuickInfoAtPosition(probe, at - 1));
+  };
+  const imports = Object.keys(entries)
+    .map((name, at) => `import * as api${String(at)} from '${name}';\n`)
+    .join('')
+    .replaceAll(
+      /'(?<name>bofh[^']*)'/g,
+      (_, name: keyof typeof entries) => `'./${entries[name]}${importAs}'`,
+    );
+  const head = `${imports}declare const tx: api0.Tx;\n`;
+
+  const found = service.getProgram();
+  if (found === undefined) throw new Error('no program');
+  const names = listed(found, files, folder);
+  const lines = names.map(({ name, from }) =>
+    name.startsWith('tx.') ? `${name};\n` : `api${String(Object.keys(entries).indexOf(from))}.${name};\n`,
+  );
+  const ends: number[] = [];
+  let end = head.length;
+  for (const line of lines) {
+    end += line.length;
+    ends.push(end - 2);
+  }
+  const infos = shown([head, ...lines], ends);
+  const program = service.getProgram();
+  if (program === undefined) throw new Error('no program');
+  const checker = program.getTypeChecker();
+  const again = listed(program, files, folder);
+  return {
+    service,
+    checker,
+    callables: again.map(({ name, from, symbol, type }, index) => {
+      const info = infos[index];
+      const signatures = type.getCallSignatures();
+      const reader = optionsOf(checker, folder);
+      return {
+        name,
+        from,
+        text: ts.displayPartsToString(info?.documentation),
+        tags: new Map(info?.tags?.map((tag) => [tag.name, ts.displayPartsToString(tag.text)])),
+        at: placeOf(symbol),
+        symbol,
+        parameters: signatures.flatMap((signature) =>
+          signature.parameters.map((parameter) => ({
+            name: parameter.name,
+            options: reader(checker.getTypeOfSymbol(parameter)),
+          })),
+        ),
+        result: signatures[0] === undefined ? '' : checker.typeToString(signatures[0].getReturnType()),
+      };
+    }),
+    hover: (expression, before = '') => {
+      const [info] = shown(
+        [head, before, expression, ';\n'],
+        [head.length + before.length + expression.length],
+      );
+      return ts.displayPartsToString(info?.documentation);
+    },
+  };
+}
+
+const importAs = '.js';
+
+function compilerOptions(): ts.CompilerOptions {
+  const { config } = ts.readConfigFile(join(root, 'tsconfig.json'), (path) => ts.sys.readFile(path)) as {
+    readonly config: unknown;
+  };
+  return ts.parseJsonConfigFileContent(config, { ...ts.sys, readDirectory: () => [] }, root).options;
+}
+
+interface Listed {
+  readonly name: string;
+  readonly from: keyof typeof entries;
+  readonly symbol: ts.Symbol;
+  readonly type: ts.Type;
+}
+
+/** Every value that the entries export, those in their namespaces, and all on `tx`. */
+function listed(program: ts.Program, files: readonly string[], folder: string): readonly Listed[] {
+  const checker = program.getTypeChecker();
+  const real = (symbol: ts.Symbol): ts.Symbol =>
+    (symbol.flags & ts.SymbolFlags.Alias) === 0 ? symbol : checker.getAliasedSymbol(symbol);
+  const found: Listed[] = [];
+  const seen = new Set<ts.Symbol>();
+  const add = (name: string, from: keyof typeof entries, symbol: ts.Symbol): void => {
+    const type = checker.getTypeOfSymbol(symbol);
+    found.push({ name, from, symbol, type });
+    if (type.getCallSignatures().length > 0 || type.getConstructSignatures().length > 0) return;
+    // A group of functions, such as `tx.lvm` or `ensure`, and no value of the language.
+    for (const inner of type.getProperties())
+      if (isOurs(inner, folder) && !name.endsWith('.signal')) add(`${name}.${inner.name}`, from, inner);
+  };
+  for (const [at, from] of (Object.keys(entries) as (keyof typeof entries)[]).entries()) {
+    const source = program.getSourceFile(files[at] ?? '');
+    const module = source === undefined ? undefined : checker.getSymbolAtLocation(source);
+    for (const exported of module === undefined ? [] : checker.getExportsOfModule(module)) {
+      const symbol = real(exported);
+      if (exported.name === 'Tx') {
+        for (const inner of checker.getDeclaredTypeOfSymbol(symbol).getProperties())
+          add(`tx.${inner.name}`, from, inner);
+      } else if ((symbol.flags & ts.SymbolFlags.ValueModule) !== 0) {
+        for (const inner of checker.getExportsOfModule(symbol).map(real))
+          if ((inner.flags & ts.SymbolFlags.Value) !== 0)
+            found.push({
+              name: `${exported.name}.${inner.name}`,
+              from,
+              symbol: inner,
+              type: checker.getTypeOfSymbol(inner),
+            });
+      } else if ((symbol.flags & ts.SymbolFlags.Value) !== 0 && !seen.has(symbol)) {
+        seen.add(symbol);
+        add(exported.name, from, symbol);
+      }
+    }
+  }
+  return found;
+}
+
+/** Reads the properties of what a function takes, of each part of a union, and of what is in them. */
+function optionsOf(checker: ts.TypeChecker, folder: string): (type: ts.Type) => readonly Option[] {
+  const seen = new Set<ts.Type>();
+  const read = (type: ts.Type): readonly Option[] => {
+    if (seen.has(type)) return [];
+    seen.add(type);
+    try {
+      const names = [type.aliasSymbol?.name, type.getSymbol()?.name];
+      if (names.some((name) => name !== undefined && opaque.has(name))) return [];
+      if (type.isUnion()) return type.types.flatMap(read);
+      if (checker.isArrayType(type) || checker.isTupleType(type))
+        return checker.getTypeArguments(type as ts.TypeReference).flatMap(read);
+      if (!type.isIntersection() && (type.flags & ts.TypeFlags.Object) === 0) return [];
+      if (type.getCallSignatures().length > 0) return [];
+      return type
+        .getProperties()
+        .filter((property) => isOurs(property, folder))
+        .map((property) => {
+          const of = checker.getTypeOfSymbol(property);
+          return {
+            name: property.name,
+            type: checker.typeToString(
+              checker.getNonNullableType(of),
+              undefined,
+              ts.TypeFormatFlags.NoTruncation,
+            ),
+            optional: (property.flags & ts.SymbolFlags.Optional) !== 0,
+            text: ts.displayPartsToString(property.getDocumentationComment(checker)),
+            at: placeOf(property),
+            options: read(of),
+          };
+        });
+    } finally {
+      seen.delete(type);
+    }
+  };
+  return read;
+}
+
+function isOurs(symbol: ts.Symbol, folder: string): boolean {
+  return symbol.declarations?.some((each) => each.getSourceFile().fileName.startsWith(`${folder}/`)) ?? false;
+}
+
+function placeOf(symbol: ts.Symbol): string {
+  const [declaration] = symbol.declarations ?? [];
+  if (declaration === undefined) return symbol.name;
+  const source = declaration.getSourceFile();
+  const { line } = source.getLineAndCharacterOfPosition(declaration.getStart());
+  return `${source.fileName.replace(`${root}/`, '')}:${String(line + 1)}`;
+}
