@@ -2,6 +2,7 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import ts from 'typescript';
+import { withDocstrings } from './lib/docstrings.mjs';
 
 const library = 'zod/mini';
 const flags =
@@ -41,15 +42,21 @@ const relativeTs = /((?:from |import\(|import )["']\.{1,2}\/[^"']*)\.ts(["'])/g;
 
 function declarations(program) {
   const files = new Map();
+  const sourceOf = new Map();
   const dropped = new Set();
   program.emit(undefined, (name, text, _mark, _error, sources) => {
     const drop = (each) => dropped.add(`${name} ${each}`);
+    sourceOf.set(name, sources?.[0]);
     files.set(name, withoutLibrary(text, sources?.[0], program.getTypeChecker(), drop));
   });
   // What is exported again from a file that has it no more is dropped there too, until nothing is.
   for (let before = -1; before !== dropped.size; ) {
     before = dropped.size;
     for (const [name, text] of files) files.set(name, withoutDropped(text, name, dropped));
+  }
+  for (const [name, text] of files) {
+    const source = sourceOf.get(name);
+    if (source !== undefined) files.set(name, withDocstrings(text, source, program.getTypeChecker()));
   }
   return files;
 }

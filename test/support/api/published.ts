@@ -153,6 +153,20 @@ function compilerOptions(): ts.CompilerOptions {
   return ts.parseJsonConfigFileContent(config, { ...ts.sys, readDirectory: () => [] }, root).options;
 }
 
+/** What is without a docstring: each with the place where it is declared. */
+export function undocumented({ callables }: PublishedApi): readonly string[] {
+  const bare = (options: readonly Option[], of: string): readonly string[] =>
+    options.flatMap(({ name, text, at, options: inner }) => [
+      ...(text === '' ? [`${at} ${of}.${name}`] : []),
+      ...bare(inner, `${of}.${name}`),
+    ]);
+  const all = callables.flatMap(({ name, text, at, parameters }) => [
+    ...(text === '' ? [`${at} ${name}`] : []),
+    ...parameters.flatMap(({ options }) => bare(options, name)),
+  ]);
+  return [...new Map(all.map((line) => [line.split(' ')[0], line])).values()].sort();
+}
+
 interface Listed {
   readonly name: string;
   readonly from: keyof typeof entries;

@@ -12,6 +12,7 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { publishedApi, undocumented } from '../../support/api/published.ts';
 import { run } from './support/built.ts';
 
 const root = join(import.meta.dirname, '../../..');
@@ -125,6 +126,14 @@ describe('the published types', () => {
     },
     60_000,
   );
+
+  it('show a docstring for every function, every method of tx and every option', () => {
+    const published = publishedApi(join(project, 'node_modules/bofh/dist/types'), '.d.ts');
+
+    expect(published.callables.length).toBeGreaterThan(400);
+    expect(undocumented(published)).toEqual([]);
+    expect(published.hover("api0.lvm.createLv({ vg: 'vg0', name")).toContain('Name of the new volume');
+  }, 60_000);
 
   it('name no library that a user would have to install', () => {
     const types = join(project, 'node_modules/bofh/dist/types');
