@@ -1,19 +1,29 @@
 import { atomic as run, type AtomicOptions, joinedTo } from '../bofh.ts';
 import type { Tx as Steps } from '../operations.ts';
 import * as block from './block.ts';
-import * as btrfs from './btrfs.ts';
-import * as drbd from './drbd.ts';
+import * as rotation from './btrfs-rotation.ts';
+import * as structure from './btrfs-structure.ts';
+import * as power from './guest-power.ts';
+import * as drbd from './replica.ts';
 import * as vm from './vm.ts';
+import * as xen from './xen.ts';
 
-/** Functions of the library that consist of several steps. */
+/**
+ * Functions of the library that consist of several steps. Each comes from the file that declares
+ * it: an editor shows its docstring for the method of `tx` only then.
+ */
 const recipes = {
   block: pick(block, ['resize']),
-  btrfs: pick(btrfs, ['createBaseStructure', 'pruneSnapshots', 'rotateSnapshots']),
+  btrfs: {
+    ...pick(structure, ['createBaseStructure']),
+    ...pick(rotation, ['pruneSnapshots', 'rotateSnapshots']),
+  },
   drbd: pick(drbd, ['convert', 'create', 'demote', 'grow', 'promote', 'remove', 'replacePeer']),
-  vm: pick(vm, [
-    ...(['create', 'move', 'pause', 'remove', 'rename', 'restart'] as const),
-    ...(['resume', 'set', 'start', 'stop'] as const),
-  ]),
+  vm: {
+    ...pick(xen, ['start']),
+    ...pick(power, ['pause', 'restart', 'resume', 'stop']),
+    ...pick(vm, ['create', 'move', 'remove', 'rename', 'set']),
+  },
 } as const;
 
 type Recipes = typeof recipes;

@@ -34,6 +34,7 @@ export const create = ensurable(operations.create, async (host, args) => {
   };
 });
 
+/** Creates an image file with a filesystem in it, or does nothing if it is there with these properties. */
 export const createImage = ensurable(operations.createImage, async (host, args) => {
   const { file, size, type, label, uuid, mode, room, options = {}, ...unread } = args;
   const [more] = [...Object.keys(options), ...Object.keys(unread), ...(room === undefined ? [] : ['room'])];

@@ -29,7 +29,16 @@ export const createImage = operation({
   ...imageCreation,
   kind: 'filesystem.image.create',
   version: 1,
-  args: z.extend(imageArgs, { type, label, uuid, options }),
+  args: z.extend(imageArgs, {
+    /** Type of the filesystem; `swap` for a swap area. */
+    type,
+    /** Label of the filesystem (default: none). */
+    label,
+    /** (default: random) */
+    uuid,
+    /** Options of the type. */
+    options,
+  }),
   undo: z.extend(imageUndo, { type: createUndo.shape.type, uuid: createUndo.shape.uuid }),
   prepare: async ({ args, chosen, ...input }) => {
     const { file, type: wanted } = args;

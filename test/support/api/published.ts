@@ -212,7 +212,8 @@ function listed(program: ts.Program, files: readonly string[], folder: string): 
       }
     }
   }
-  return found;
+  // Their order in a type is not the same in each program.
+  return found.sort((one, other) => (`${one.from} ${one.name}` < `${other.from} ${other.name}` ? -1 : 1));
 }
 
 /** Reads the properties of what a function takes, of each part of a union, and of what is in them. */
