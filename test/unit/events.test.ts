@@ -67,6 +67,44 @@ describe('the events of a sequence', () => {
     });
   });
 
+  it('that goes on after a scope without a step: nothing of it is undone', async () => {
+    const events = await eventsOf(async (tx) => {
+      await tx.lvm.createLv(volume('a'));
+      await tx.scope('empty', () => Promise.reject(new Error('at once'))).catch(() => undefined);
+      await tx.lvm.createLv(volume('b'));
+    });
+
+    expect(words(events)).toEqual([
+      'forward begun',
+      'forward step-begun 1 lvm.lv.create',
+      'forward step-done 1 lvm.lv.create',
+      'forward step-begun 2 lvm.lv.create',
+      'forward step-done 2 lvm.lv.create',
+      'forward committed',
+      'forward ended committed',
+    ]);
+  });
+
+  it('that is left at a second signal: none comes after "ended", while its program runs on', async () => {
+    const events: SequenceEvent[] = [];
+    const [stop, abandon] = [new AbortController(), new AbortController()];
+    const bofh = simulatedBofh();
+    bofh.host.fault({ tool: 'lvcreate', mode: 'hangs' });
+    const signals = { stop: stop.signal, abandon: abandon.signal };
+    const left = withBofh({ ...bofh, signals }, () =>
+      atomic('web1', (tx) => tx.lvm.createLv(volume('a')), { onEvent: (event) => void events.push(event) }),
+    );
+    const settled = expect(left).rejects.toMatchObject({ code: 'stuck' });
+    while (bofh.host.world.orphans.length === 0) await delay(1);
+    stop.abort();
+    abandon.abort();
+    await settled;
+    bofh.host.letGo();
+    await delay(20);
+
+    expect(events.at(-1)).toMatchObject({ type: 'ended', outcome: 'stuck' });
+  });
+
   it('that fails: each undo has its direction, newest first', async () => {
     const events = await eventsOf(async (tx) => {
       await tx.lvm.createLv(volume('a'));

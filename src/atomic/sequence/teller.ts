@@ -17,7 +17,11 @@ export function tellerOf(
   let number = 0;
   let direction: SequenceEvent['direction'] = 'forward';
   const scopes = new Map<number, string>();
+  let ended = false;
   const tell = (what: Happening): void => {
+    // A step that was left running after a second signal still writes its lines.
+    if (ended) return;
+    ended = what.type === 'ended';
     if (what.type === 'undo-begun') direction = 'back';
     const own = what.type === 'step-undone' ? 'back' : direction;
     if (what.type === 'undo-done' && what.scope !== undefined) direction = 'forward';
@@ -42,9 +46,10 @@ export function tellerOf(
 }
 
 function happeningOf(line: Line, state: State, scopes: ReadonlyMap<number, string>): Happening | undefined {
-  const scopeOf = (s: number | undefined): { readonly scope?: string } => {
-    const scope = s === undefined ? undefined : scopes.get(s);
-    return scope === undefined ? {} : { scope };
+  // A scope without a step is not in the journal: its end undoes nothing.
+  const ofScope = <T extends Happening>(s: number, tell: (scope: string) => T): T | undefined => {
+    const scope = scopes.get(s);
+    return scope === undefined ? undefined : tell(scope);
   };
   switch (line.t) {
     case 'intent':
@@ -63,9 +68,11 @@ function happeningOf(line: Line, state: State, scopes: ReadonlyMap<number, strin
       };
     }
     case 'rollback':
-      return { type: 'undo-begun', because: line.because, ...scopeOf(line.scope) };
+      return line.scope === undefined
+        ? { type: 'undo-begun', because: line.because }
+        : ofScope(line.scope, (scope) => ({ type: 'undo-begun', because: line.because, scope }));
     case 'scope-end':
-      return { type: 'undo-done', ...scopeOf(line.s) };
+      return ofScope(line.s, (scope) => ({ type: 'undo-done', scope }));
     case 'committed':
       return { type: 'committed' };
     case 'closed':
