@@ -1,4 +1,5 @@
 // `npm run soak -- --trials 10000`: random sequences of real operations with random faults, on the simulated host.
+// `--library` runs random scripts of the library at the same time, interrupted at random.
 // `--seed N` begins there; `--path P` with it repeats one trial that failed. `--rig` does it on real hosts, `--machines 2` on two at once.
 import { parseArgs } from 'node:util';
 import { ensureDependencies, ensurePackages, quiet, root, say, table } from './lib/setup.mjs';
@@ -9,6 +10,7 @@ const { values } = parseArgs({
     trials: { type: 'string' },
     seed: { type: 'string' },
     path: { type: 'string' },
+    library: { type: 'boolean', default: false },
     rig: { type: 'boolean', default: false },
     machines: { type: 'string', default: '1' },
   },
@@ -17,7 +19,9 @@ if (!ensureDependencies()) process.exit(1);
 const { createJiti } = await import('jiti');
 const jiti = createJiti(import.meta.url, { fsCache: false });
 const machines = Number(values.machines);
-const trials = Number(values.trials ?? (values.rig ? 200 : values.path === undefined ? 10_000 : 1));
+const trials = Number(
+  values.trials ?? (values.rig ? 200 : values.path !== undefined ? 1 : values.library ? 3_000 : 10_000),
+);
 const seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 31));
 if (![trials, machines].every((n) => Number.isSafeInteger(n) && n >= 1) || !Number.isSafeInteger(seed))
   throw new Error('--trials, --machines and --seed are whole numbers');
@@ -36,6 +40,7 @@ process.exitCode = failures.length === 0 ? 0 : 1;
 async function simulated() {
   const { soak } = await jiti.import('../test/support/undo/soak/run.ts');
   return soak({
+    library: values.library,
     trials,
     seed,
     ...(values.path === undefined ? {} : { path: values.path }),
@@ -58,5 +63,6 @@ async function onRig() {
 function tell({ seed: of, path, found, counterexample }) {
   process.stdout.write(`\nFAILED: ${found.join('\n')}\n${JSON.stringify(counterexample)}\n`);
   const where = path === '' ? '' : ` --path ${path}`;
-  process.stdout.write(`again: npm run soak --${values.rig ? ' --rig' : ''} --seed ${of}${where}\n`);
+  const mode = values.rig ? ' --rig' : values.library ? ' --library' : '';
+  process.stdout.write(`again: npm run soak --${mode} --seed ${of}${where}\n`);
 }

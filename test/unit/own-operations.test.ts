@@ -1,11 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import * as z from 'zod/mini';
 import {
   type AnyOperation,
   atomic,
   defineSite,
   operation,
-  type OperationSpec,
   recover,
   RolledBackError,
   type Site,
@@ -15,43 +13,11 @@ import {
 import { parseSite } from '../../src/site.ts';
 import { siteSettings } from '../../src/site-settings.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../src/simulator/index.ts';
-
-const directory = '/srv/records';
-
-/** A record is a file, which has the mark of its step in it. */
-const spec: OperationSpec<{ name: string }, { path: string; mark: string }, null, { readonly path: string }> =
-  {
-    kind: 'acme.record',
-    version: 1,
-    args: z.strictObject({ name: z.string() }),
-    undo: z.strictObject({ path: z.string(), mark: z.string() }),
-    result: z.null(),
-    lives: 'disk',
-    restores: 'state',
-    prepare: async ({ args: { name }, mark, host }) => {
-      const path = `${directory}/${name}`;
-      if ((await host.stat(path)) !== undefined) throw new UsageError(`${path} exists`);
-      return { path, mark };
-    },
-    claims: ({ undo: { path } }) => ({ makes: [`file:${path}`] }),
-    run: async ({ undo: { path, mark }, host }) => {
-      await host.writeNew(path, mark, { mode: 0o600 });
-      return null;
-    },
-    value: ({ undo: { path } }) => ({ path }),
-    look: async ({ undo: { path, mark }, host }) => {
-      if ((await host.stat(path)) === undefined) return { state: 'gone' };
-      const text = new TextDecoder().decode(await host.readFile(path));
-      return text === mark ? { state: 'ours' } : { state: 'not-ours', found: `${path} of others` };
-    },
-    revert: async ({ undo: { path }, host }) => host.removeFile(path),
-    sync: async ({ host }) => host.sync(directory),
-  };
-const record = operation(spec);
+import { record, records, recordSpec } from '../support/undo/record.ts';
 
 function newHost(): SimulatedHost {
   const host = simulatedHost();
-  host.admin.mkdir(directory);
+  host.admin.mkdir(records);
   return host;
 }
 
@@ -83,7 +49,7 @@ describe('an operation of your own', () => {
     const failed = withBofh(bofh, () =>
       atomic('records', async (tx) => {
         const made: { readonly path: string } = await tx.step(record, { name: 'a' });
-        expect(made.path).toBe(`${directory}/a`);
+        expect(made.path).toBe(`${records}/a`);
         await tx.lvm.createLv({ vg: 'vg0', name: 'web1', size: '8m' });
         throw new Error('later');
       }),
@@ -92,7 +58,7 @@ describe('an operation of your own', () => {
     expect(host.snapshot()).toBe(before);
 
     await withBofh(bofh, () => atomic('records', (tx) => tx.step(record, { name: 'a' })));
-    expect(host.snapshot()).toContain(`${directory}/a`);
+    expect(host.snapshot()).toContain(`${records}/a`);
   });
 
   it('is recovered when it is in the site file', async () => {
@@ -113,7 +79,7 @@ describe('an operation of your own', () => {
   it('that recovery does not know is named with its version, and stays untouched', async () => {
     const { host } = await killed();
     const after = host.snapshot();
-    const other = operation({ ...spec, version: 2 });
+    const other = operation({ ...recordSpec, version: 2 });
     await expect(
       withBofh(simulatedBofh({ host }), () => recover({ operations: [other] })),
     ).rejects.toMatchObject({
@@ -127,7 +93,7 @@ describe('an operation of your own', () => {
     ['lvm.record', 'has the name of a driver'],
     ['acme.record', 'is registered twice'],
   ])('of the kind %s is refused: it %s', (kind, why) => {
-    expect(() => site([record, operation({ ...spec, kind })])).toThrow(why);
+    expect(() => site([record, operation({ ...recordSpec, kind })])).toThrow(why);
   });
 
   it('is shown among the settings of the site', () => {

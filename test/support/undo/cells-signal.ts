@@ -1,7 +1,7 @@
 import { forgetSignals, processSignals } from '../../../src/host/process.ts';
 import type { Cell, Titled } from './cells.ts';
 import { type Point, pointsOf } from './points.ts';
-import { conclude, type Ending, run, type Subject } from './trial.ts';
+import { conclude, run, type Subject } from './trial.ts';
 
 type Signal = 'SIGINT' | 'SIGTERM' | 'SIGHUP';
 
@@ -28,20 +28,23 @@ async function* signalled(
     if (!fits(point)) continue;
     const staged = subject.start();
     let seen = 0;
-    const ending = await alone(signal, (deliver) => {
+    const ending = await alone(signal, async (deliver) => {
       staged.host.faults.watch(({ access, tool }) => {
         if (access === 'read' && tool === 'file') return;
         if (seen === index) deliver();
         seen += 1;
       });
-      return run(staged, { ends: 'well', signals: 'watched' });
+      const ending = await run(staged, { ends: 'well', signals: 'watched' });
+      if (ending.how === 'thrown' && String(ending.error).includes('was not begun'))
+        throw new Error(`${signal} came before the trial`);
+      return ending;
     });
     yield { title: `${signal} at ${point.title}`, tried: await conclude(subject, staged.host, ending) };
   }
 }
 
 /** Others who watch for the signal in this process (the test runner) do not hear it meanwhile. */
-async function alone(signal: Signal, work: (deliver: () => void) => Promise<Ending>): Promise<Ending> {
+export async function alone<T>(signal: Signal, work: (deliver: () => void) => Promise<T>): Promise<T> {
   const others = process.rawListeners(signal) as NodeJS.SignalsListener[];
   for (const other of others) process.off(signal, other);
   // The product's own watcher is added by the sequence; this one only shows that it takes itself off again. The signal of the
@@ -50,11 +53,9 @@ async function alone(signal: Signal, work: (deliver: () => void) => Promise<Endi
   forgetSignals();
   const { exitCode } = process;
   try {
-    const ending = await work(() => process.emit(signal, signal));
-    if (ending.how === 'thrown' && String(ending.error).includes('was not begun'))
-      throw new Error(`${signal} came before the trial`);
+    const done = await work(() => process.emit(signal, signal));
     if (process.listenerCount(signal) > 0) throw new Error(`somebody still listens to ${signal}`);
-    return ending;
+    return done;
   } finally {
     process.exitCode = exitCode;
     for (const other of others) process.on(signal, other);

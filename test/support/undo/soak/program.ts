@@ -119,7 +119,7 @@ const body: fc.Arbitrary<readonly Action<Leaf>[]> = fc
 
 const at = (max: number): fc.Arbitrary<number> => fc.integer({ min: 1, max });
 
-const struck: fc.Arbitrary<Struck> = fc.oneof(
+export const struck: fc.Arbitrary<Struck> = fc.oneof(
   {
     weight: 4,
     arbitrary: fc.record({
@@ -157,7 +157,7 @@ const trouble: fc.Arbitrary<Trouble> = fc.record({
   hung: fc.constantFrom('goes on', 'SIGKILL', 'two signals'),
 });
 
-const then: fc.Arbitrary<Then> = fc.oneof(
+export const then: fc.Arbitrary<Then> = fc.oneof(
   ...(['restart', 'restart', 'reboot', 'power cut, none', 'power cut, all'] as const).map((one) =>
     fc.constant(one),
   ),
@@ -165,19 +165,18 @@ const then: fc.Arbitrary<Then> = fc.oneof(
   fc.nat().map((seed): Then => `power cut, some: ${seed}`),
 );
 
+export const takeover: fc.Arbitrary<Takeover> = fc.record({
+  what: fc.constantFrom('volume', 'volume', 'file', 'domain'),
+  which: fc.nat(5),
+  at: at(40),
+});
+
 /** Sequences of real operations with scopes and parallel steps, and what befalls them. */
 export const anyCase: fc.Arbitrary<Case> = fc.record({
   body,
   fails: fc.constantFrom(true, false, false),
   run: trouble,
-  takeover: fc.option(
-    fc.record({
-      what: fc.constantFrom('volume', 'volume', 'file', 'domain'),
-      which: fc.nat(5),
-      at: at(40),
-    }),
-    { freq: 3 },
-  ),
+  takeover: fc.option(takeover, { freq: 3 }),
   meddling: fc.option(
     fc.record({ fault: fc.constantFrom('foreign content', 'identity reused'), which: fc.nat(1000) }),
     { freq: 2 },

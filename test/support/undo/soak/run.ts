@@ -1,6 +1,8 @@
 import * as fc from 'fast-check';
 import { withoutWaiting } from '../clock.ts';
-import { anyCase, type Case } from './program.ts';
+import { anyLibraryCase } from './library-program.ts';
+import { libraryTrial } from './library-trial.ts';
+import { anyCase } from './program.ts';
 import { count, type Figures, newFigures } from './figures.ts';
 import { soakTrial } from './trial.ts';
 
@@ -9,18 +11,33 @@ export interface Failure {
   readonly seed: number;
   readonly path: string;
   readonly found: readonly string[];
-  readonly counterexample: Case;
+  readonly counterexample: unknown;
+}
+
+type Trial<C> = (one: C, figures: Figures) => Promise<readonly string[]>;
+
+/** Random sequences one by one, or with `library` random scripts at the same time. */
+export async function soak(
+  options: Parameters<typeof trials>[2] & { readonly library: boolean },
+): ReturnType<typeof trials> {
+  return options.library
+    ? trials(anyLibraryCase, libraryTrial, options)
+    : trials(anyCase, soakTrial, options);
 }
 
 /** So many trials, in portions of a seed each. Goes on after a failure, with the next portion. */
-export async function soak(options: {
-  readonly trials: number;
-  readonly seed: number;
-  /** Repeats one trial that failed. */
-  readonly path?: string;
-  readonly onProgress?: (done: number, failed: number) => void;
-  readonly onFailure?: (failure: Failure) => void;
-}): Promise<{ readonly figures: Figures; readonly seeds: number; readonly failures: readonly Failure[] }> {
+async function trials<C>(
+  any: fc.Arbitrary<C>,
+  trial: Trial<C>,
+  options: {
+    readonly trials: number;
+    readonly seed: number;
+    /** Repeats one trial that failed. */
+    readonly path?: string;
+    readonly onProgress?: (done: number, failed: number) => void;
+    readonly onFailure?: (failure: Failure) => void;
+  },
+): Promise<{ readonly figures: Figures; readonly seeds: number; readonly failures: readonly Failure[] }> {
   const figures = newFigures();
   const failures: Failure[] = [];
   const portion = 500;
@@ -31,10 +48,10 @@ export async function soak(options: {
     const numRuns = Math.min(portion, options.trials - done);
     const more = options.path === undefined ? {} : { path: options.path, endOnFailure: true };
     const found = { last: [] as readonly string[], failed: false };
-    const property = fc.asyncProperty(anyCase, async (one) => {
+    const property = fc.asyncProperty(any, async (one) => {
       // Shrinking tries much that is not counted.
       const into = found.failed ? newFigures() : figures;
-      const wrong = await withoutWaiting(() => soakTrial(one, into), { limitMs: 3_600_000 }).catch(thrown);
+      const wrong = await withoutWaiting(() => trial(one, into), { limitMs: 3_600_000 }).catch(thrown);
       if (!found.failed) count(figures.outcomes, 'trials');
       if (wrong.length === 0) return true;
       found.failed = true;

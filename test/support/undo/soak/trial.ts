@@ -90,7 +90,7 @@ export async function soakTrial(one: Case, figures: Figures): Promise<readonly s
  * A power cut may leave holes in what was not synced of the journal. Recovery refuses it then and touches nothing, and the
  * administrator runs `bofh recover --cut-last-line`.
  */
-async function mended(host: SimulatedHost, found: string[]): Promise<SimulatedHost> {
+export async function mended(host: SimulatedHost, found: string[]): Promise<SimulatedHost> {
   const { engine } = simulatedBofh({ host });
   const { store } = engine;
   for (const name of store.names('.').filter((each) => each.endsWith('.journal'))) {
@@ -179,6 +179,20 @@ async function troubled(
   };
   host.faults.decide(strike(trouble, { fired: (what) => count(figures.fired, what), signal, meanwhile }));
   const running = work({ stop: stop.signal, abandon: abandon.signal });
+  await toItsEnd(host, running, () => {
+    if (trouble.hung === 'SIGKILL') host.kill();
+    else if (trouble.hung === 'two signals' && !abandon.signal.aborted) signal();
+    else host.letGo();
+  });
+  return running;
+}
+
+/** Lets work come to its end; `unhang` is called each time that a program hangs and nothing else goes on. */
+export async function toItsEnd(
+  host: SimulatedHost,
+  running: Promise<unknown>,
+  unhang: () => void,
+): Promise<void> {
   const state = { isOver: false };
   void running.finally(() => (state.isOver = true));
   for (let idle = 0, turns = 0; !state.isOver; turns += 1) {
@@ -187,11 +201,8 @@ async function troubled(
     idle = host.world.orphans.length > 0 ? idle + 1 : 0;
     if (idle < 20) continue;
     idle = 0;
-    if (trouble.hung === 'SIGKILL') host.kill();
-    else if (trouble.hung === 'two signals' && !abandon.signal.aborted) signal();
-    else host.letGo();
+    unhang();
   }
-  return running;
 }
 
 /** The states before and after, each followed by what happened to the host; what was done is done again undisturbed. */
