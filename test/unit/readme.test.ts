@@ -2,29 +2,19 @@ import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
-import { withBofh } from '../../src/bofh.ts';
+import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { program } from '../../src/cli/runtime/program.ts';
 import { RolledBackError } from '../../src/core/errors.ts';
 import { lvs } from '../../src/lvm/report-commands.ts';
 import { probe } from '../../src/blockdevice/index.ts';
-import { loadScript } from '../../src/script/load.ts';
+import { blocks, pageOf, runScriptIn } from '../support/pages.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../src/simulator/index.ts';
 
 const root = join(import.meta.dirname, '../..');
 const folder = join(root, '.cache/readme');
 const note = '/run/bofh-note';
 
-/** A page of ours, by its name below the root. */
-const pageOf = (name: string): string => readFileSync(join(root, name), 'utf8');
 const readme = pageOf('README.md');
-
-/** The blocks of a page that are marked with this language. */
-function blocks(page: string, language: string): readonly string[] {
-  return [...page.matchAll(/^```(?<language>\w*)\n(?<body>[^]*?)^```$/gm)].flatMap(({ groups }) =>
-    groups?.language === language ? [groups.body ?? ''] : [],
-  );
-}
 
 const examples = blocks(readme, 'ts');
 /** The journal's page has one, after those of the README. */
@@ -38,21 +28,10 @@ beforeAll(() => {
     writeFileSync(fileOf(index + 1), text);
 });
 
-/** Runs an example as `bofh run` does, but on a simulated host, and gives what it printed. */
-async function run(number: number, host: SimulatedHost, onPrint = (): void => undefined) {
-  const printed: string[] = [];
-  const log = vi.spyOn(console, 'log').mockImplementation((text: string) => {
-    printed.push(text);
-    onPrint();
-  });
-  try {
-    await withBofh(simulatedBofh({ host }), () =>
-      loadScript(fileOf(number), { cache: 'unused', warn: () => undefined }),
-    );
-  } finally {
-    log.mockRestore();
-  }
-  return printed;
+/** Runs an example on a simulated host, and gives what it printed. */
+async function run(number: number, host: SimulatedHost, onPrint?: () => void): Promise<readonly string[]> {
+  const how = onPrint === undefined ? {} : { onPrint };
+  return (await runScriptIn(simulatedBofh({ host }), fileOf(number), how)).printed;
 }
 
 const myHost = (): SimulatedHost => simulatedHost({ volumeGroups: [{ name: 'my_vg', size: 1024 ** 3 }] });
