@@ -1,5 +1,6 @@
 import {
   copyFileSync,
+  cpSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -47,7 +48,7 @@ async function compiled(code: string, options: readonly string[] = []): Promise<
   writeFileSync(join(project, 'main.ts'), code);
   const { stdout } = await run(process.execPath, [tsc, '-p', project, ...options], { cwd: project });
   // @types/node has faults of its own under exactOptionalPropertyTypes (20.19.9: https.d.ts).
-  const ours = stdout.split('\n').filter((line) => /^(?:main\.ts|node_modules\/bofh)/.test(line));
+  const ours = stdout.split('\n').filter((line) => /^(?:main\.ts|examples|node_modules\/bofh)/.test(line));
   return ours.join('\n');
 }
 
@@ -126,6 +127,16 @@ describe('the published types', () => {
     },
     60_000,
   );
+
+  it('fit the examples', async () => {
+    const code = readdirSync(join(root, 'examples'), { recursive: true, encoding: 'utf8' })
+      .filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts'))
+      .map((name) => `import './examples/${name}';`);
+    expect(code).toHaveLength(9);
+    cpSync(join(root, 'examples'), join(project, 'examples'), { recursive: true });
+
+    expect(await compiled(code.join('\n'), ['--allowImportingTsExtensions'])).toBe('');
+  }, 60_000);
 
   it('show a docstring for every function, every method of tx and every option', () => {
     const published = publishedApi(join(project, 'node_modules/bofh/dist/types'), '.d.ts');
