@@ -1,4 +1,4 @@
-// `npm run docs`: writes docs/operations.md from what every operation does on the simulated host.
+// `npm run docs`: writes docs/operations.md from what every operation does on the simulated host, then docs/reference.md from the types.
 import { writeFileSync } from 'node:fs';
 import { ensureDependencies, say } from './lib/setup.mjs';
 
@@ -8,3 +8,6 @@ const jiti = createJiti(import.meta.url, { fsCache: false });
 const { operationsPage, operationsPath } = await jiti.import('../test/support/operations-page.ts');
 writeFileSync(operationsPath, await operationsPage());
 say('docs/operations.md is written');
+const { referencePage, referencePath } = await jiti.import('../test/support/api/reference-page.ts');
+writeFileSync(referencePath, await referencePage());
+say('docs/reference.md is written');

@@ -41,7 +41,12 @@ export interface Callable {
   readonly tags: ReadonlyMap<string, string>;
   readonly at: string;
   readonly symbol: ts.Symbol;
-  readonly parameters: readonly { readonly name: string; readonly options: readonly Option[] }[];
+  readonly parameters: readonly {
+    readonly name: string;
+    readonly type: string;
+    readonly optional: boolean;
+    readonly options: readonly Option[];
+  }[];
   readonly result: string;
 }
 
@@ -127,7 +132,12 @@ export function publishedApi(folder = join(root, 'src'), extension: '.ts' | '.d.
         symbol,
         parameters: signatures.flatMap((signature) =>
           signature.parameters.map((parameter) => ({
-            name: parameter.name,
+            name: parameter.name.replace(/^__\d+$/, 'options'),
+            type: checker.typeToString(checker.getNonNullableType(checker.getTypeOfSymbol(parameter))),
+            optional:
+              parameter.valueDeclaration !== undefined &&
+              ts.isParameter(parameter.valueDeclaration) &&
+              checker.isOptionalParameter(parameter.valueDeclaration),
             options: reader(checker.getTypeOfSymbol(parameter)),
           })),
         ),

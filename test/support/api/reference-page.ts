@@ -1,0 +1,268 @@
+import { readFileSync } from 'node:fs';
+import { errorCodes } from '../../../src/core/errors.ts';
+import { loadOperations } from '../../../src/operations.ts';
+import { reader, type Found } from './errors.ts';
+import { type Callable, type Option, publishedApi } from './published.ts';
+
+/** Where the page is. */
+export const referencePath: URL = new URL('../../../docs/reference.md', import.meta.url);
+
+const operationsPath = new URL('../../../docs/operations.md', import.meta.url);
+
+/** Every method can throw these, so no table has them; those of sequences only what changes the host. */
+const common = ['invalid', 'denied', 'not-understood', 'refused', 'timeout', 'tool-failed', 'tool-missing'];
+const ofSequences = ['busy', 'ended', 'interrupted', 'journal', 'rolled-back', 'stuck', 'unfinished'];
+
+const inCode = (codes: readonly string[]): string => codes.map((code) => `\`${code}\``).join(', ');
+
+const head = `# Reference
+
+Every function of the library and every method of \`tx\`. \`npm run docs\` writes this page from the types and docstrings, which your editor
+shows too. The guide is [scripting](scripting.md); the codes of errors, \`ensure\`, events and the context are explained in [the library](library.md).
+
+- Sizes are numbers of bytes; in a request also text with a unit: \`10g\`. Times are milliseconds. Paths are absolute.
+- A function that changes the host does so in a sequence of its own. Inside \`atomic()\` call the method of \`tx\`.
+- \`tx.temporary.…\` takes the same arguments, and is undone at the end of the sequence, or by \`release()\`.
+- \`tx.ensure.…\` and \`ensure.…\` return \`{ value, changed }\`, and throw \`differs\`.
+- **Errors** lists codes that the checks of this method can throw, found by following its code, so some are rare. Every method can throw
+  ${inCode(common)}, and with another host \`unreachable\`.
+  What changes the host also ${inCode(ofSequences)}.
+- **Undo** says which programs undo it, and what comes back: *state*, the very state; *existence*, the object, but not all of its state.
+`;
+
+/** The page of all methods, from the types, the docstrings and the code. */
+export async function referencePage(): Promise<string> {
+  const api = publishedApi();
+  const operations = new Map(
+    api.callables.flatMap(({ name, symbol }) =>
+      /^tx\.(?!temporary|ensure)\w+\.\w+$/.test(name) ? [[name.slice(3), symbol] as const] : [],
+    ),
+  );
+  const read = reader(api.checker, operations);
+  const undoOf = await undos();
+  const byName = new Map(api.callables.map((each) => [each.name, each]));
+  const printed = new Map<string, string>();
+  const isFunction = ({ symbol }: Callable): boolean =>
+    api.checker.getTypeOfSymbol(symbol).getCallSignatures().length > 0;
+  const isGroup = ({ name }: Callable): boolean =>
+    api.callables.some((each) => each.name.startsWith(`${name}.`));
+
+  const method = (name: string): readonly string[] => {
+    const [own, onTx, ensured] = [name, `tx.${name}`, `tx.ensure.${name}`].map((each) => byName.get(each));
+    const shown = own ?? onTx;
+    if (shown === undefined) throw new Error(`there is no ${name}`);
+    const inSequence = [onTx, byName.get(`tx.temporary.${name}`), ensured].flatMap((each) =>
+      each === undefined ? [] : [`\`${each.name}\``],
+    );
+    const found = read(shown.symbol);
+    const texts = [own, onTx].flatMap((each) => (each === undefined ? [] : paragraphs(each.text)));
+    const tables = [own, onTx].map((each) => (each === undefined ? [] : tableOf(each, printed)));
+    const [first = [], second = []] = tables;
+    return [
+      `### ${shown.name}`,
+      '',
+      callOf(shown),
+      '',
+      ...[...new Set(texts)].flatMap((text) => [text, '']),
+      ...first,
+      ...(own !== undefined && second.join('\n') !== first.join('\n') && second.length > 0
+        ? [`On \`tx\`:`, '', ...second]
+        : own === undefined
+          ? second
+          : []),
+      ...facts(found, {
+        inSequence: own === undefined ? [] : inSequence,
+        undo: undoOf.get(name),
+      }),
+      '',
+    ];
+  };
+
+  const section = (each: Callable): readonly string[] => [
+    `### ${each.name}`,
+    '',
+    ...(isFunction(each) ? [callOf(each), ''] : []),
+    ...paragraphs(each.text).flatMap((text) => [text, '']),
+    ...tableOf(each, printed),
+  ];
+
+  const plain = api.callables.filter(
+    (each) => each.from === 'bofh' && isFunction(each) && !each.name.includes('.'),
+  );
+  const groups = [
+    ...new Set(
+      api.callables.flatMap(
+        ({ name }) => /^(?:tx\.)?(?!tx|temporary|ensure)(?<group>\w+)\.\w+$/.exec(name)?.groups?.group ?? [],
+      ),
+    ),
+  ].sort();
+  const sections = groups.flatMap((group) => {
+    const names = [
+      ...new Set(
+        api.callables
+          .filter((each) => isFunction(each) && each.name.replace(/^tx\./, '').startsWith(`${group}.`))
+          .map(({ name }) => name.replace(/^tx\./, ''))
+          .filter((name) => name.split('.').length === 2),
+      ),
+    ].sort();
+    const about = byName.get(`tx.${group}`)?.text;
+    return names.length === 0
+      ? []
+      : [`## ${group}`, '', ...(about === undefined ? [] : [about, '']), ...names.flatMap(method)];
+  });
+  const others = (from: string): readonly string[] =>
+    api.callables
+      .filter((each) => each.from === from && isFunction(each) && !each.name.includes('.'))
+      .flatMap((each) => [
+        `### ${each.name}`,
+        '',
+        callOf(each),
+        '',
+        ...[...paragraphs(each.text), ''],
+        ...tableOf(each, printed),
+      ]);
+  const handle = api.callables.filter((each) => /^tx\.\w+$/.test(each.name) && !isGroup(each));
+  const classes = api.callables.filter(
+    (each) => !isFunction(each) && !isGroup(each) && /^[A-Z]/.test(each.name),
+  );
+  return [
+    head,
+    '## At the top level',
+    '',
+    ...plain
+      .map(({ name }) => name)
+      .sort()
+      .flatMap(method),
+    '## tx',
+    '',
+    ...handle.flatMap(section),
+    ...sections,
+    '## bofh/testing',
+    '',
+    ...others('bofh/testing'),
+    '## bofh/atomic',
+    '',
+    'The engine alone, for other tools than ours. It also has `operation` and `deferred`, as above.',
+    '',
+    ...others('bofh/atomic'),
+    '## Classes',
+    '',
+    '| class | |',
+    '|---|---|',
+    ...classes.map(({ name, text }) => `| \`${name}\` | ${cell(text)} |`),
+    '',
+  ]
+    .join('\n')
+    .replaceAll(/\n{3,}/g, '\n\n');
+}
+
+function paragraphs(text: string): readonly string[] {
+  return text === '' ? [] : text.split(/\n\s*\n/).map((each) => each.replaceAll(/\s*\n\s*/g, ' '));
+}
+
+/** Everything between bars of a table. */
+function cell(text: string): string {
+  return text.replaceAll(/\s*\n\s*/g, ' ').replaceAll('|', '\\|');
+}
+
+/** A type is within backticks, where a bar is escaped too. */
+const typeCell = (type: string): string => `\`${cell(type)}\``;
+
+/** The rows of what a function takes. What was printed before, and is long, is only referred to. */
+function tableOf({ name, parameters }: Callable, printed: Map<string, string>): readonly string[] {
+  const rows = parameters.flatMap(({ options }) => rowsOf(merged(options), '', { name, printed }));
+  if (rows.length === 0) return [];
+  return ['| argument | type | |', '|---|---|---|', ...rows, ''];
+}
+
+interface Merged extends Omit<Option, 'options'> {
+  readonly options: readonly Option[];
+}
+
+/** Of a union the parts have options of one name: one row has all of their types. */
+function merged(options: readonly Option[]): readonly Merged[] {
+  const byName = new Map<string, Merged>();
+  for (const option of options) {
+    const known = byName.get(option.name);
+    const either = (a: string, b: string, between: string): string =>
+      a === b || a.split(between).includes(b) ? a : `${a}${between}${b}`;
+    byName.set(
+      option.name,
+      known === undefined
+        ? option
+        : {
+            ...known,
+            type: either(known.type, option.type, ' | '),
+            text: either(known.text, option.text, ' Or: '),
+            options: [...known.options, ...option.options],
+          },
+    );
+  }
+  return [...byName.values()].toSorted((a, b) => Number(a.optional) - Number(b.optional));
+}
+
+function rowsOf(
+  options: readonly Merged[],
+  before: string,
+  page: { readonly name: string; readonly printed: Map<string, string> },
+): readonly string[] {
+  return options.flatMap(({ name, type, optional, text, options: inner }) => {
+    const path = `${before}${name}`;
+    const places = inner.map(({ at }) => at).join(' ');
+    const where = inner.length > 3 ? page.printed.get(places) : undefined;
+    if (where === undefined) page.printed.set(places, `${page.name}.${path}`);
+    const shown = inner.length === 0 ? typeCell(type) : type.endsWith('[]') ? 'list of objects' : 'object';
+    const words = [optional ? '' : '**required**', cell(text), where === undefined ? '' : `As \`${where}\`.`];
+    const row = `| \`${path}\` | ${shown} | ${words.filter((word) => word !== '').join(' · ')} |`;
+    const more = where === undefined ? rowsOf(merged(inner), `${path}.`, page) : [];
+    return [row, ...more];
+  });
+}
+
+/** How it is called, and what it returns. */
+function callOf({ name, parameters, result }: Callable): string {
+  const words = parameters.map((each) => {
+    const type = each.options.length > 0 ? '' : `: ${each.type}`;
+    return `${each.name}${each.optional ? '?' : ''}${type}`;
+  });
+  return `\`${name}(${words.join(', ')})\` → \`${result.replaceAll(/\s*\n\s*/g, ' ')}\``;
+}
+
+function facts(
+  { codes, changes }: Found,
+  of: { readonly inSequence: readonly string[]; readonly undo: string | undefined },
+): readonly string[] {
+  const rare = codes.filter((code) => !common.includes(code) && !ofSequences.includes(code));
+  for (const code of rare) if (!(errorCodes as readonly string[]).includes(code)) throw new Error(code);
+  const undo = of.undo ?? (changes ? 'each of its steps, newest first' : undefined);
+  return [
+    ...(rare.length === 0 ? [] : [`- Errors: ${inCode(rare)}`]),
+    ...(of.inSequence.length === 0 ? [] : [`- In a sequence: ${of.inSequence.join(', ')}`]),
+    ...(undo === undefined ? [] : [`- Undo: ${undo}`]),
+  ];
+}
+
+/** How each method of `tx` is undone: from the registry, and from the page of what each operation runs. */
+async function undos(): Promise<ReadonlyMap<string, string>> {
+  const row = /^\| `(?<kind>[\w.]+)` \| (?<act>[^|]+) \| (?<undo>[^|]+) \| (?<after>[^|]+) \|/gm;
+  const page = readFileSync(operationsPath, 'utf8');
+  const rows = new Map([...page.matchAll(row)].map(({ groups }) => [groups?.kind, groups]));
+  const found = new Map<string, string>();
+  for (const [driver, module] of Object.entries(await loadOperations()))
+    for (const [name, code] of Object.entries(module as Readonly<Record<string, unknown>>)) {
+      if (typeof code !== 'object' || code === null || !('parseArgs' in code) || !('kind' in code)) continue;
+      const { kind } = code;
+      const { undo = '', after = '' } = rows.get(String(kind)) ?? {};
+      if (undo === '') throw new Error(`docs/operations.md has no row for ${String(kind)}`);
+      const deferred = 'deferred' in code && code.deferred === true;
+      const programs = undo === '–' ? 'nothing to run' : inCode(undo.split(', '));
+      const back = 'restores' in code && code.restores === 'state' ? '*state*' : '*existence*';
+      found.set(
+        `${driver}.${name}`,
+        deferred
+          ? `none: it runs after the commit (${inCode(after.split(', '))})`
+          : `${programs}; ${back}${after === '–' ? '' : `. After the commit, irreversible: ${inCode(after.split(', '))}`}`,
+      );
+    }
+  return found;
+}
