@@ -103,13 +103,13 @@ export const anyLibraryCase: fc.Arbitrary<LibraryCase> = fc.record({
   hung: fc.constantFrom('goes on', 'SIGKILL', 'two signals'),
   end: fc.oneof(
     { weight: 2, arbitrary: fc.constant(null) },
-    { weight: 2, arbitrary: fc.record({ how: fc.constant('SIGKILL' as const), at: at(80) }) },
+    { weight: 2, arbitrary: fc.record({ how: fc.constant('SIGKILL' as const), at: at(150) }) },
     {
       weight: 2,
       arbitrary: fc.record({
         how: fc.constant('signals' as const),
         times: fc.constantFrom(1, 2, 3),
-        at: at(60),
+        at: at(100),
         gap: fc.nat(6),
       }),
     },

@@ -1,5 +1,5 @@
 import { atomic } from '../../../../src/bofh.ts';
-import { UsageError } from '../../../../src/core/errors.ts';
+import { InterruptedError, UsageError } from '../../../../src/core/errors.ts';
 import { ProcessKilled } from '../../../../src/simulator/index.ts';
 import { statPath } from '../../../../src/simulator/world/files.ts';
 import type { Taken } from '../../crash/program.ts';
@@ -86,11 +86,13 @@ function register({ tx, host, registry, script }: LibraryAt, name: string): Prom
 }
 
 /** It is refused, and the sequence around it goes on. */
-async function nested({ found }: LibraryAt): Promise<void> {
+async function nested({ tx, found }: LibraryAt): Promise<void> {
   try {
     await atomic('inside', () => undefined);
     found.push('atomic() inside a sequence was not refused');
   } catch (error) {
-    if (!(error instanceof UsageError)) found.push(`atomic() inside a sequence threw ${String(error)}`);
+    const isStopped = tx.signal.aborted && error instanceof InterruptedError;
+    if (!isStopped && !(error instanceof UsageError))
+      found.push(`atomic() inside a sequence threw ${String(error)}`);
   }
 }

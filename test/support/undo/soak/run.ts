@@ -47,13 +47,15 @@ async function trials<C>(
     seeds += 1;
     const numRuns = Math.min(portion, options.trials - done);
     const more = options.path === undefined ? {} : { path: options.path, endOnFailure: true };
-    const found = { last: [] as readonly string[], failed: false };
+    const found = { last: [] as readonly string[], failed: false, since: 0 };
     const property = fc.asyncProperty(any, async (one) => {
-      // Shrinking tries much that is not counted.
+      // Shrinking tries much that is not counted, and not for ever.
+      if (found.failed && Date.now() - found.since > 60_000) return true;
       const into = found.failed ? newFigures() : figures;
       const wrong = await withoutWaiting(() => trial(one, into), { limitMs: 3_600_000 }).catch(thrown);
       if (!found.failed) count(figures.outcomes, 'trials');
       if (wrong.length === 0) return true;
+      if (!found.failed) found.since = Date.now();
       found.failed = true;
       found.last = wrong;
       return false;
