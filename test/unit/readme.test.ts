@@ -178,6 +178,7 @@ const pages = [
   'README.md',
   'CONTRIBUTING.md',
   'CHANGELOG.md',
+  'examples/README.md',
   ...readdirSync(join(root, 'docs'))
     .filter((name) => name.endsWith('.md'))
     .map((name) => `docs/${name}`),
@@ -234,5 +235,45 @@ describe('what a page points to', () => {
       .map(({ groups }) => groups?.to ?? '')
       .filter((path) => !/DRIVER|TOOL/.test(path));
     expect([...links, ...paths].filter((to) => !existsSync(join(root, to)))).toEqual([]);
+  });
+});
+
+describe('the package', () => {
+  const { files } = JSON.parse(pageOf('package.json')) as { readonly files: readonly string[] };
+  const isIn = (path: string): boolean =>
+    ['README.md', 'package.json', 'LICENSE'].includes(path) ||
+    files.some((name) => path === name || path.startsWith(`${name}/`));
+  const inside = pages.filter((page) => /^(?:docs|examples)\//.test(page) && isIn(page));
+
+  test('has the pages for authors of scripts', () => {
+    expect(inside.sort()).toEqual([
+      'docs/library.md',
+      'docs/reference.md',
+      'docs/scripting.md',
+      'examples/README.md',
+    ]);
+  });
+
+  test.each(inside)('has what %s links to', (page) => {
+    const links = [...pageOf(page).matchAll(/\]\((?<to>[^)]+)\)/g)].map(({ groups }) => groups?.to ?? '');
+    const [own, foreign] = [
+      links.filter((to) => !to.includes('://')),
+      links.filter((to) => to.includes('://')),
+    ];
+    const paths = own.map((to) => (to.startsWith('#') ? page : join(dirname(page), to.replace(/#.*$/, ''))));
+    expect(paths.filter((path) => !isIn(path))).toEqual([]);
+    expect(foreign.filter((to) => !to.startsWith('https://standardschema.dev'))).toEqual([]);
+    const headings = (path: string): readonly string[] =>
+      [...pageOf(path).matchAll(/^#+ (?<title>.*)$/gm)].map(({ groups }) =>
+        (groups?.title ?? '')
+          .toLowerCase()
+          .replaceAll(/[^\w\- ]/g, '')
+          .replaceAll(' ', '-'),
+      );
+    const anchors = own.flatMap((to, at) => {
+      const anchor = /#(?<name>.*)$/.exec(to)?.groups?.name;
+      return anchor === undefined || headings(paths[at] ?? '').includes(anchor) ? [] : [to];
+    });
+    expect(anchors).toEqual([]);
   });
 });
