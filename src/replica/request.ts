@@ -115,7 +115,7 @@ const replaceSchema = z.strictObject({
    * that both are in.
    */
   addresses: z.exactOptional(z.record(text, text)),
-  /** TCP port of the resource (default: the lowest that is free on both hosts). */
+  /** TCP port of the resource (default: its port; a free one if the old peer is lost). */
   port: z.exactOptional(z.int()),
   /** Timeout for the two to connect. */
   connectMs: z._default(z.int().check(z.positive()), 30_000),

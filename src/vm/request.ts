@@ -28,9 +28,7 @@ const source = z.pipe(
 );
 
 const createSchema = z.strictObject({
-  /**
-   * Name of the new guest, its configuration and its volumes. RefusedError `exists` if it is taken.
-   */
+  /** Name of the new guest, its configuration and its volumes. RefusedError if it is taken. */
   name: z.string(),
   /** What its root filesystem is filled from: `tar:/srv/debian.tar`, a tar archive, plain or compressed. */
   source,

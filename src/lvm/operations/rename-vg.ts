@@ -14,7 +14,7 @@ import { accountedFor, knownPv, syncPvs } from './known-pvs.ts';
 import { identityOfVolume, leadsTo } from './taken.ts';
 
 const args = z.extend(askedGroup, {
-  /** The new name. RefusedError `exists` if it is taken. */
+  /** The new name. RefusedError if it is taken. */
   to: z.string(),
 });
 

@@ -13,7 +13,7 @@ const args = z.strictObject({
   device: z.string(),
   /** An existing empty directory (default: a private one, which the undo removes). */
   path: z.exactOptional(z.string()),
-  /** Type of the filesystem (default: the one that blkid sees). */
+  /** Type of the filesystem (default: found by mount(8)). */
   type: z.exactOptional(z.string().check(z.regex(/^[a-z0-9][a-z0-9_-]*$/))),
   /** Options as for `mount -o`: a list, or names with values. */
   options: z.exactOptional(mountOptions),

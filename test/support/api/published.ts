@@ -46,6 +46,8 @@ export interface Callable {
     readonly type: string;
     readonly optional: boolean;
     readonly options: readonly Option[];
+    /** Another way to call it has these. */
+    readonly overload: boolean;
   }[];
   readonly result: string;
 }
@@ -130,7 +132,7 @@ export function publishedApi(folder = join(root, 'src'), extension: '.ts' | '.d.
         tags: new Map(info?.tags?.map((tag) => [tag.name, ts.displayPartsToString(tag.text)])),
         at: placeOf(symbol),
         symbol,
-        parameters: signatures.flatMap((signature) =>
+        parameters: signatures.flatMap((signature, at) =>
           signature.parameters.map((parameter) => ({
             name: parameter.name.replace(/^__\d+$/, 'options'),
             type: checker.typeToString(checker.getNonNullableType(checker.getTypeOfSymbol(parameter))),
@@ -139,6 +141,7 @@ export function publishedApi(folder = join(root, 'src'), extension: '.ts' | '.d.
               ts.isParameter(parameter.valueDeclaration) &&
               checker.isOptionalParameter(parameter.valueDeclaration),
             options: reader(checker.getTypeOfSymbol(parameter)),
+            overload: at > 0,
           })),
         ),
         result: signatures[0] === undefined ? '' : checker.typeToString(signatures[0].getReturnType()),

@@ -221,10 +221,12 @@ function rowsOf(
 
 /** How it is called, and what it returns. */
 function callOf({ name, parameters, result }: Callable): string {
-  const words = parameters.map((each) => {
-    const type = each.options.length > 0 ? '' : `: ${each.type}`;
-    return `${each.name}${each.optional ? '?' : ''}${type}`;
-  });
+  const words = parameters
+    .filter(({ overload }) => !overload)
+    .map((each) => {
+      const type = each.options.length > 0 ? '' : `: ${each.type}`;
+      return `${each.name}${each.optional ? '?' : ''}${type}`;
+    });
   return `\`${name}(${words.join(', ')})\` → \`${result.replaceAll(/\s*\n\s*/g, ' ')}\``;
 }
 
