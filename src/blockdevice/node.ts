@@ -1,4 +1,4 @@
-import { follow, type ReadHost, nameOf } from '../command/index.ts';
+import { type FileStat, follow, type ReadHost, nameOf } from '../command/index.ts';
 import { CommandError, ParseError, RefusedError, UsageError } from '../core/errors.ts';
 import type { Bytes } from '../core/units.ts';
 import { pathOfTag, tagIn } from './tag.ts';
@@ -43,6 +43,19 @@ export async function sizeOf(host: ReadHost, { number }: DeviceNode): Promise<By
 /** The same for a path. */
 export async function size(host: ReadHost, device: string): Promise<Bytes> {
   return sizeOf(host, await deviceNode(host, device));
+}
+
+/**
+ * `host.stat`, and undefined also if this user may not look there: then it is no file of this user.
+ * Root may look everywhere.
+ */
+export async function statIfVisible(host: ReadHost, path: string): Promise<FileStat | undefined> {
+  try {
+    return await host.stat(path);
+  } catch (error) {
+    if (error instanceof CommandError && error.reason === 'denied') return undefined;
+    throw error;
+  }
 }
 
 /** Does this path exist? Never guessed from the failure of another program. */

@@ -1,7 +1,17 @@
-import { execFileSync } from 'node:child_process';
-import { chmodSync, chownSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { bofh, type Ended } from '../unit/cli/support/built.ts';
 
@@ -22,6 +32,18 @@ afterEach(() => {
 
 const asUser = (args: readonly string[]): Promise<Ended> =>
   bofh(args, { uid, cwd: home, env: { HOME: home } });
+
+/**
+ * mkfs.btrfs looks at the source of every mount of the host, and gives up at one below a directory
+ * that is closed to the user: another test may have such a mount for a moment.
+ */
+async function pastForeignMounts(args: readonly string[]): Promise<Ended> {
+  for (let tries = 1; ; tries += 1) {
+    const ended = await asUser(args);
+    if (tries === 60 || !ended.stderr.includes('cannot check mount status')) return ended;
+    await sleep(1000);
+  }
+}
 
 const attach = (file: string): string =>
   execFileSync('losetup', ['--find', '--show', file], { encoding: 'utf8' }).trim();
@@ -44,7 +66,7 @@ describe('without root', () => {
     ['swap', '8m', undefined],
   ] as const)('an image with %s is created, and valid', async (type, size, check) => {
     const label = type === 'vfat' ? 'WEB1' : 'web1';
-    const ended = await asUser([
+    const ended = await pastForeignMounts([
       ...['block', 'image', 'create', 'disk.img', size, '--type', type, '--label', label, '--json'],
     ]);
 
@@ -65,6 +87,26 @@ describe('without root', () => {
     ).toMatchObject({ exitCode: 0, stdout: expect.stringContaining('unchanged') as string });
   });
 
+  it('a btrfs beside a mount whose source the user cannot look at is refused, and nothing is left', async () => {
+    const closed = join(root, 'other.img');
+    const at = join(root, 'mnt');
+    mkdirSync(at);
+    writeFileSync(closed, Buffer.alloc(8 * mib));
+    execFileSync('mkfs.ext2', ['-q', closed]);
+    const device = attach(closed);
+    try {
+      execFileSync('mount', [device, at]);
+      const ended = await asUser(['block', 'image', 'create', 'disk.img', '120m', '--type', 'btrfs']);
+
+      expect(ended.exitCode).toBe(5);
+      expect(ended.stderr).toContain('next: run it as root, for example with sudo');
+      expect(readdirSync(home)).toEqual(['.local']);
+    } finally {
+      spawnSync('umount', [at]);
+      execFileSync('losetup', ['--detach', device]);
+    }
+  });
+
   it('a failure later undoes images and files, and the journal is in the state directory of the user', async () => {
     const ended = await script(`
       await tx.filesystem.createImage({ file: '${home}/disk.img', size: ${8 * mib}, type: 'ext4' });
@@ -80,7 +122,11 @@ describe('without root', () => {
     const other = join(root, 'other.img');
     writeFileSync(other, Buffer.alloc(mib));
     const devices = [attach(other)];
+    const swap = join(root, 'swap');
+    writeFileSync(swap, Buffer.alloc(mib), { mode: 0o600 });
+    execFileSync('mkswap', [swap], { stdio: 'pipe' });
     try {
+      execFileSync('swapon', [swap]);
       const body = `await tx.filesystem.createImage({ file: '${home}/disk.img', size: ${8 * mib}, type: 'ext4' });`;
       expect(await script(`${body}\nthrow new Error('later');`)).toMatchObject({ exitCode: 5 });
       expect(existsSync(join(home, 'disk.img'))).toBe(false);
@@ -97,6 +143,7 @@ describe('without root', () => {
       expect(await asUser(['recover'])).toMatchObject({ exitCode: 0 });
       expect(existsSync(join(home, 'disk.img'))).toBe(false);
     } finally {
+      spawnSync('swapoff', [swap]);
       for (const device of devices) execFileSync('losetup', ['--detach', device]);
     }
   });

@@ -1,7 +1,7 @@
 import type { FileStat, ReadHost } from '../../command/index.ts';
 import { ParseError } from '../../core/errors.ts';
 import { type MountEntry, mountEntries, unescapeOctal } from '../mountinfo.ts';
-import { kernelNames, kernelText } from '../node.ts';
+import { kernelNames, kernelText, statIfVisible } from '../node.ts';
 import { type DrbdStores, drbdStores } from './drbd-stores.ts';
 
 /** A loop device and its backing file. */
@@ -81,7 +81,7 @@ async function swaps(host: ReadHost): Promise<readonly SwapArea[]> {
     if (groups?.path === undefined) throw new ParseError(`/proc/swaps: cannot read the line "${line}"`);
     const path = unescapeOctal(groups.path);
     const type = groups.type === 'file' ? 'file' : 'partition';
-    found.push({ path, type, stat: await host.stat(path) });
+    found.push({ path, type, stat: await statIfVisible(host, path) });
   }
   return found;
 }
@@ -90,7 +90,7 @@ async function loops(host: ReadHost): Promise<readonly LoopDevice[]> {
   const names = (await kernelNames(host, '/sys/block')).filter((name) => name.startsWith('loop'));
   const found = names.map(async (name): Promise<readonly LoopDevice[]> => {
     const file = await kernelText(host, `/sys/block/${name}/loop/backing_file`);
-    return file === undefined ? [] : [{ name, file, stat: await host.stat(file) }];
+    return file === undefined ? [] : [{ name, file, stat: await statIfVisible(host, file) }];
   });
   return (await Promise.all(found)).flat();
 }

@@ -1,7 +1,7 @@
 import type { ChangeHost, FileStat, ReadHost } from '../../command/index.ts';
-import { CommandError, RefusedError } from '../../core/errors.ts';
+import { RefusedError } from '../../core/errors.ts';
 import { everyHolder, inWords, remedyFor } from '../holders/index.ts';
-import { kernelText } from '../node.ts';
+import { kernelText, statIfVisible } from '../node.ts';
 import { until } from '../wait.ts';
 import { attachedLoops, detach, loopFiles } from './commands.ts';
 import type { Attachment, LoopDevice } from './schema.ts';
@@ -18,20 +18,10 @@ export async function loopDevices(host: ReadHost): Promise<readonly LoopDevice[]
 export async function loopsBehind(host: ReadHost, own: FileStat): Promise<readonly string[]> {
   const found: string[] = [];
   for (const { device, file, inode, filesystem } of await host.run(loopFiles())) {
-    const stat = inode === undefined ? await visible(host, file) : { inode, device: filesystem };
+    const stat = inode === undefined ? await statIfVisible(host, file) : { inode, device: filesystem };
     if (stat?.inode === own.inode && stat.device === own.device) found.push(device);
   }
   return found;
-}
-
-/** Undefined also if this user may not look there: then it is no file of this user. */
-async function visible(host: ReadHost, path: string): Promise<FileStat | undefined> {
-  try {
-    return await host.stat(path);
-  } catch (error) {
-    if (error instanceof CommandError && error.reason === 'denied') return undefined;
-    throw error;
-  }
 }
 
 /** The device of that number, if it has a backing file. */
