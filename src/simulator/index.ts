@@ -10,6 +10,13 @@ export { type Peer, simulatedPair } from './pair/pair.ts';
 export type { LinkFault } from './pair/link.ts';
 export type { Keep } from './faults/power-cut.ts';
 export { simulate } from './real-host/simulate.ts';
+export {
+  type MatrixFault,
+  matrixFaults,
+  operationMatrix,
+  type OperationSpecimen,
+  type TrialCounts,
+} from './matrix/index.ts';
 export { memoryStore } from './store.ts';
 export type { Domain, Superblock } from './world/parts.ts';
 export type { Change, WorldOptions } from './world/world.ts';

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { allOperations } from '../../src/operations.ts';
 import type { SimulatedHost } from '../../src/simulator/index.ts';
 import { rows } from './undo/matrix.ts';
-import { run, type Subject } from './undo/trial.ts';
+import { run, type Subject } from '../../src/simulator/matrix/trial.ts';
 
 /** Where the page lies. */
 export const operationsPath: URL = new URL('../../docs/operations.md', import.meta.url);

@@ -1,12 +1,19 @@
 import { fork } from '../../../src/simulator/fork.ts';
 import { explain } from '../../../src/cli/errors/explain.ts';
+import { type Ends, type Point, pointsOf } from '../../../src/simulator/matrix/points.ts';
+import {
+  type Cell,
+  conclude,
+  next,
+  run,
+  type Subject,
+  type Titled,
+  type Tried,
+} from '../../../src/simulator/matrix/trial.ts';
 import { simulatedBofh, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { runVerb } from '../../unit/cli/support/run-verb.ts';
 import { testRuntime } from '../../unit/cli/support/runtime.ts';
-import type { Cell, Titled } from './cells.ts';
 import type { FaultName } from './fault-names.ts';
-import { type Ends, type Point, pointsOf } from './points.ts';
-import { conclude, next, run, type Subject, type Tried } from './trial.ts';
 
 type JournalFault = Extract<FaultName, 'disk full in the journal' | 'torn tail' | 'flipped bit'>;
 

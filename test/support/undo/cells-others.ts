@@ -2,15 +2,23 @@ import { recover } from '../../../src/atomic/recovery/recover.ts';
 import { StuckError } from '../../../src/core/errors.ts';
 import { fork } from '../../../src/simulator/fork.ts';
 import { simulatedBofh, type SimulatedHost } from '../../../src/simulator/index.ts';
-import type { Cell, Titled } from './cells.ts';
 import type { FaultName } from './fault-names.ts';
 import { deedsOf } from './others/deeds.ts';
 import { movesOf } from './others/moves.ts';
 import { replacementsOf } from './others/replacements.ts';
 import { type Deed, laterFile } from './others/theirs.ts';
 import { tryDeed } from './others/trial.ts';
-import { pointsOf } from './points.ts';
-import { fateOf, next, recoverAll, run, type Subject, type Then } from './trial.ts';
+import { pointsOf } from '../../../src/simulator/matrix/points.ts';
+import {
+  fateOf,
+  next,
+  recoverAll,
+  run,
+  type Cell,
+  type Subject,
+  type Then,
+  type Titled,
+} from '../../../src/simulator/matrix/trial.ts';
 
 type Others = Extract<FaultName, 'foreign content' | 'identity reused' | 'the world moved on'>;
 

@@ -1,26 +1,17 @@
-import { crashCells } from './cells-crash.ts';
+import { crashes } from '../../../src/simulator/matrix/crashes.ts';
+import { signals } from '../../../src/simulator/matrix/signals.ts';
+import { toolFaults } from '../../../src/simulator/matrix/tool-faults.ts';
+import type { Cell } from '../../../src/simulator/matrix/trial.ts';
 import { journalCells } from './cells-journal.ts';
 import { hangsAtBoot, othersCells } from './cells-others.ts';
-import { signalCells } from './cells-signal.ts';
-import { toolCells } from './cells-tool.ts';
 import type { FaultName } from './fault-names.ts';
-import type { Subject, Tried } from './trial.ts';
-
-/** Every trial of one fault on one specimen. */
-export type Cell = (subject: Subject) => AsyncIterable<Titled>;
-
-/** One trial, and where its fault struck. */
-export interface Titled {
-  readonly title: string;
-  readonly tried: Tried;
-}
 
 /** The columns of the matrix: what is done in each. */
 export const cells: Readonly<Record<FaultName, Cell>> = {
-  ...toolCells,
+  ...toolFaults,
   ...journalCells,
-  ...signalCells,
-  ...crashCells,
+  ...signals,
+  ...crashes,
   ...othersCells,
   'hangs in the undo at boot': hangsAtBoot,
 };

@@ -1,20 +1,16 @@
 import { loadOperations } from '../../../src/operations.ts';
+import { countTrials, type TrialCounts } from '../../../src/simulator/matrix/index.ts';
+import { type Subject, subjectOf } from '../../../src/simulator/matrix/trial.ts';
 import { cells } from './cells.ts';
-import { withoutWaiting } from './clock.ts';
 import { type FaultName } from './fault-names.ts';
 import { notApplicable as othersNotApplicable } from './others/not-applicable.ts';
 import { type Specimen, specimens } from './specimens.ts';
-import { type Subject, subjectOf, words } from './trial.ts';
+import { neighbourhood } from './stage.ts';
 
 /** What one cell came to: one kind of operation, one fault. */
-export interface Counts {
+export interface Counts extends Omit<TrialCounts, 'wrong'> {
   readonly kind: string;
   readonly fault: FaultName;
-  readonly trials: number;
-  readonly before: number;
-  readonly after: number;
-  /** Of these: stuck on the way, and brought to the end by recovery once the cause was away. */
-  readonly stuck: number;
   readonly neither: readonly string[];
   /** Why the cell makes no sense. */
   readonly notApplicable?: string;
@@ -39,7 +35,11 @@ export async function rows(): Promise<readonly Row[]> {
     Object.entries(ofDriver).map(([name, all]: [string, readonly Specimen[]]) => {
       const code = loaded[driver]?.[name];
       const kind = typeof code === 'object' && code !== null && 'kind' in code ? String(code.kind) : '';
-      return { kind, specimens: all, subjects: all.map((specimen) => subjectOf(kind, specimen)) };
+      return {
+        kind,
+        specimens: all,
+        subjects: all.map((specimen) => subjectOf(kind, specimen, { newHost: neighbourhood })),
+      };
     }),
   );
 }
@@ -55,31 +55,16 @@ const ofTheFirst: ReadonlySet<FaultName> = new Set([
   ...(['SIGINT', 'SIGTERM', 'SIGHUP', 'disk full in the journal', 'torn tail', 'flipped bit'] as const),
 ]);
 
-function subjectsOf({ subjects }: Row, fault: FaultName): readonly Subject[] {
+function subjectsOf({ subjects, specimens: all }: Row, fault: FaultName): readonly Subject[] {
   if (!ofTheFirst.has(fault) || process.env['BOFH_MATRIX'] === 'whole') return subjects;
-  const first = subjects.find(({ specimen }) => specimen.notApplicable?.[fault] === undefined);
+  const first = subjects.find((_, index) => all[index]?.notApplicable?.[fault] === undefined);
   return first === undefined ? subjects : [first];
 }
 
 /** One cell of the matrix. A cell that is said to make no sense must have no trial. */
 export async function fill(row: Row, fault: FaultName): Promise<Counts> {
-  const counts = { trials: 0, before: 0, after: 0, stuck: 0 };
-  const neither: string[] = [];
-  for (const subject of subjectsOf(row, fault)) {
-    const title = subject.specimen.title === undefined ? '' : `${subject.specimen.title}: `;
-    await withoutWaiting(async () => {
-      try {
-        for await (const { title: where, tried } of cells[fault](subject)) {
-          counts.trials += 1;
-          if (tried.stuck) counts.stuck += 1;
-          if (tried.ended === 'neither') neither.push(`${title}${where}: ${tried.why}`);
-          else counts[tried.ended] += 1;
-        }
-      } catch (error) {
-        neither.push(`${title}${words(error)}`);
-      }
-    });
-  }
+  const { wrong, ...counts } = await countTrials(cells[fault], subjectsOf(row, fault));
+  const neither = [...wrong];
   const ofKind = othersNotApplicable[fault]?.kinds.has(row.kind)
     ? othersNotApplicable[fault].reason
     : undefined;

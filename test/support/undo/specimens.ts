@@ -1,5 +1,5 @@
-import type { OperationMethods, Tx } from '../../../src/operations.ts';
-import type { SimulatedHost } from '../../../src/simulator/index.ts';
+import type { OperationMethods } from '../../../src/operations.ts';
+import type { Specimen as Tried } from '../../../src/simulator/matrix/trial.ts';
 import type { FaultName } from './fault-names.ts';
 import { block } from './specimens/block.ts';
 import { btrfs } from './specimens/btrfs.ts';
@@ -12,18 +12,8 @@ import { lvm } from './specimens/lvm.ts';
 import { mount } from './specimens/mount.ts';
 import { xen } from './specimens/xen.ts';
 
-/** One way to use an operation on the simulated host: what must be there before, and the call. */
-export interface Specimen {
-  /** Tells it from the other specimens of its kind. */
-  readonly title?: string;
-  /** Adds to a host full of other people's things what the operation works on. The call comes back. */
-  readonly stage: (host: SimulatedHost) => (tx: Tx) => Promise<unknown>;
-  /** Where undo brings back less than the very state (`restores: 'existence'`): what it then makes of the host as it was. */
-  readonly restored?: (host: SimulatedHost) => void;
-  /** After a boot that came before the end: what an administrator does, so that what is left to do after the commit can be done. */
-  readonly heal?: (host: SimulatedHost) => void;
-  /** What it discards it discards not after a boot: the journal is stuck in these words, and a person closes it. */
-  readonly notAfterBoot?: RegExp;
+/** A specimen of an operation of bofh. */
+export interface Specimen extends Tried {
   /** Columns of the matrix that make no sense for this kind, with the reason. The run checks that it is true. */
   readonly notApplicable?: Partial<Readonly<Record<FaultName, string>>>;
 }

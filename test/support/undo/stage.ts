@@ -1,4 +1,3 @@
-import type { Tx } from '../../../src/operations.ts';
 import { fork } from '../../../src/simulator/fork.ts';
 import { simulatedHost, type SimulatedHost, type TarMember } from '../../../src/simulator/index.ts';
 
@@ -18,12 +17,6 @@ export const ownUuid = '5e1f0000-0000-4000-8000-000000000001';
 
 /** The uuid of a thing that somebody else made. */
 export const foreignUuid = '0c0ffee0-0000-4000-8000-000000000001';
-
-/** What a specimen works with: the host, as it was set up, and what is done to it in a sequence. */
-export interface Staged {
-  readonly host: SimulatedHost;
-  readonly act: (tx: Tx) => Promise<unknown>;
-}
 
 /**
  * A Xen host that is full of other people's things. Their names are like those that the specimens make (`web1…`), and like

@@ -8,8 +8,8 @@ import {
   type Peer,
   type SimulatedHost,
 } from '../../../src/simulator/index.ts';
-import { differences, stateOf, uuidsIn } from './judge.ts';
-import { endingOf, fateOf, next, type Ending, type Then } from './trial.ts';
+import { differences, stateOf, uuidsIn } from '../../../src/simulator/matrix/judge.ts';
+import { endingOf, fateOf, next, type Ending, type Then } from '../../../src/simulator/matrix/trial.ts';
 import { neighbourhood } from './stage.ts';
 
 /** What is done on both hosts, as one sequence. */

@@ -3,7 +3,7 @@ import { crypt } from '../../../src/index.ts';
 import { withBofh } from '../../../src/bofh.ts';
 import { simulatedBofh, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { rejectionOf } from '../../support/rejection.ts';
-import { recoverAll } from '../../support/undo/trial.ts';
+import { recoverAll } from '../../../src/simulator/matrix/trial.ts';
 import { device, encrypted, key, on, otherKey, programsOf, undone } from './support.ts';
 
 const names = (host: SimulatedHost): readonly string[] => host.world.mappings.map(({ name }) => name);

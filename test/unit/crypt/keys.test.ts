@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { SimulatedHost } from '../../../src/simulator/index.ts';
 import { rejectionOf } from '../../support/rejection.ts';
-import { recoverAll } from '../../support/undo/trial.ts';
+import { recoverAll } from '../../../src/simulator/matrix/trial.ts';
 import {
   blankVolume,
   contentOf,

@@ -4,7 +4,7 @@ import { withBofh } from '../../../src/bofh.ts';
 import { RefusedError, UsageError } from '../../../src/core/errors.ts';
 import { parseSite } from '../../../src/site.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
-import { recoverAll } from '../../support/undo/trial.ts';
+import { recoverAll } from '../../../src/simulator/matrix/trial.ts';
 import { rejectionOf } from '../../support/rejection.ts';
 import { blankVolume, device, encrypted, key, on, otherKey, programsOf, undone, uuid } from './support.ts';
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { headerOf } from '../../../src/crypt/index.ts';
 import type { Tx } from '../../../src/operations.ts';
-import { recoverAll } from '../../support/undo/trial.ts';
+import { recoverAll } from '../../../src/simulator/matrix/trial.ts';
 import type { SimulatedHost } from '../../../src/simulator/index.ts';
 import { rejectionOf } from '../../support/rejection.ts';
 import {

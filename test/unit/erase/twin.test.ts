@@ -11,7 +11,7 @@ import {
 } from '../../../src/simulator/index.ts';
 import { copyContent } from '../../../src/simulator/world/world.ts';
 import { rejectionOf } from '../../support/rejection.ts';
-import { next, type Then } from '../../support/undo/trial.ts';
+import { next, type Then } from '../../../src/simulator/matrix/trial.ts';
 
 const uuid = '5e1f0000-0000-4000-8000-00000000000a';
 const size = 64 * 1024 ** 2;

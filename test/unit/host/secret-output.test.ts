@@ -6,7 +6,7 @@ import { mappingEnds } from '../../../src/blockdevice/reach.ts';
 import { type Command, nothing, tools } from '../../../src/command/index.ts';
 import { answerOf, failureOf, type Ran } from '../../../src/host/answer.ts';
 import { simulatedBofh, type SimulatedHost } from '../../../src/simulator/index.ts';
-import { withoutWaiting } from '../../support/undo/clock.ts';
+import { withoutWaiting } from '../../../src/simulator/matrix/clock.ts';
 import { rejectionOf } from '../../support/rejection.ts';
 import { type Specimen, specimens } from '../../support/undo/specimens.ts';
 import { neighbourhood } from '../../support/undo/stage.ts';

@@ -5,7 +5,7 @@ import { createVg } from '../../../src/lvm/operations.ts';
 import type { Tx } from '../../../src/operations.ts';
 import { openJournals } from '../../../src/atomic/recovery/recover.ts';
 import { simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
-import { unnamed } from '../../support/undo/judge.ts';
+import { unnamed } from '../../../src/simulator/matrix/judge.ts';
 import { failureOf } from '../concurrency/support.ts';
 import { bofhOn, recoverAll } from '../simulator/support.ts';
 

@@ -6,7 +6,7 @@ import { RefusedError, RolledBackError, StuckError } from '../../../src/core/err
 import { extendVg, reduceVg } from '../../../src/lvm/operations.ts';
 import type { Tx } from '../../../src/operations.ts';
 import { simulate, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
-import { unnamed } from '../../support/undo/judge.ts';
+import { unnamed } from '../../../src/simulator/matrix/judge.ts';
 import { failureOf } from '../concurrency/support.ts';
 import { bofhOn, recoverAll } from '../simulator/support.ts';
 

@@ -7,7 +7,7 @@ import { vgs, watchingRoom } from '../../../src/lvm/index.ts';
 import type { Tx } from '../../../src/operations.ts';
 import { type Fault, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { rejectionOf } from '../../support/rejection.ts';
-import { withoutWaiting } from '../../support/undo/clock.ts';
+import { withoutWaiting } from '../../../src/simulator/matrix/clock.ts';
 import { pool, secondPool } from '../../support/undo/specimens/btrfs.ts';
 import { ownUuid, smallSystem } from '../../support/undo/stage.ts';
 import { bofhOn } from '../simulator/support.ts';

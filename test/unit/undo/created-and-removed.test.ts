@@ -3,7 +3,7 @@ import type { KeyRef } from '../../../src/command/index.ts';
 import type { Tx } from '../../../src/operations.ts';
 import type { SimulatedHost } from '../../../src/simulator/index.ts';
 import { filledVolume, neighbourhood, ownUuid } from '../../support/undo/stage.ts';
-import { stateOf } from '../../support/undo/judge.ts';
+import { stateOf } from '../../../src/simulator/matrix/judge.ts';
 import { on } from '../crypt/support.ts';
 
 const key: KeyRef = { from: 'file', path: '/etc/key' };

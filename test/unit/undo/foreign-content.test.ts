@@ -10,7 +10,7 @@ import { rejectionOf } from '../../support/rejection.ts';
 import { deviceOf } from '../../../src/simulator/administrator/act.ts';
 import { specimens } from '../../support/undo/specimens.ts';
 import { neighbourhood } from '../../support/undo/stage.ts';
-import { next, run, type Then } from '../../support/undo/trial.ts';
+import { next, run, type Then } from '../../../src/simulator/matrix/trial.ts';
 
 /** What a sequence made, and what somebody else wrote into it after bofh was killed. */
 interface Case {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { StuckError } from '../../../src/core/errors.ts';
-import { differences, notNamed } from '../../support/undo/judge.ts';
+import { differences, notNamed } from '../../../src/simulator/matrix/judge.ts';
 
 // A judge that forgives too much would make the whole matrix green.
 describe('what a stuck journal names', () => {

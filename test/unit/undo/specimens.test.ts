@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { decode } from '../../../src/atomic/journal/lines.ts';
 import { simulatedBofh, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { rows } from '../../support/undo/matrix.ts';
-import { run } from '../../support/undo/trial.ts';
+import { run } from '../../../src/simulator/matrix/trial.ts';
 import { rigRows } from '../../support/matrix/operation-trials.ts';
 
 /** The kinds of the steps in the only journal of the history. */

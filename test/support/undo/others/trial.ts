@@ -2,7 +2,14 @@ import { StuckError } from '../../../../src/core/errors.ts';
 import { abandon, openJournals, recover, sweepUnborn } from '../../../../src/atomic/recovery/recover.ts';
 import { fork } from '../../../../src/simulator/fork.ts';
 import { simulatedBofh, type SimulatedHost } from '../../../../src/simulator/index.ts';
-import { endingOf, type Ending, fateOf, leftovers, type Tried, words } from '../trial.ts';
+import {
+  endingOf,
+  type Ending,
+  fateOf,
+  leftovers,
+  type Tried,
+  words,
+} from '../../../../src/simulator/matrix/trial.ts';
 import type { Deed } from './theirs.ts';
 
 /**

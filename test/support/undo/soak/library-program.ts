@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { anyAction, type Action } from '../../crash/program.ts';
-import type { Then } from '../trial.ts';
+import type { Then } from '../../../../src/simulator/matrix/trial.ts';
 import { type Leaf, struck, takeover, type Takeover, then, type Trouble } from './program.ts';
 
 /** What scripts do besides the leaves of the other soak. */

@@ -18,11 +18,18 @@ import { parseSite } from '../../../../src/site.ts';
 import { killProcess } from '../../../../src/simulator/faults/faults.ts';
 import { fork } from '../../../../src/simulator/fork.ts';
 import { simulatedBofh, type SimulatedHost } from '../../../../src/simulator/index.ts';
-import { alone } from '../cells-signal.ts';
+import { alone } from '../../../../src/simulator/matrix/signals.ts';
 import { interpret, type Taken } from '../../crash/program.ts';
-import { differences, stateOf, uuidsIn } from '../judge.ts';
+import { differences, stateOf, uuidsIn } from '../../../../src/simulator/matrix/judge.ts';
 import { record, records } from '../record.ts';
-import { type Ending, endingOf, leftovers, next, type Then, words } from '../trial.ts';
+import {
+  type Ending,
+  endingOf,
+  leftovers,
+  next,
+  type Then,
+  words,
+} from '../../../../src/simulator/matrix/trial.ts';
 import { count, type Figures } from './figures.ts';
 import type { LibraryCase, LibraryLeaf, Script } from './library-program.ts';
 import { type LibraryAt, libraryWorkOf } from './library-steps.ts';

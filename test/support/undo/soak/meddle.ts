@@ -6,7 +6,7 @@ import { deedsOf } from '../others/deeds.ts';
 import { movesOf } from '../others/moves.ts';
 import { replacementsOf } from '../others/replacements.ts';
 import { tryDeed } from '../others/trial.ts';
-import { fateOf, next, recoverAll, type Then } from '../trial.ts';
+import { fateOf, next, recoverAll, type Then } from '../../../../src/simulator/matrix/trial.ts';
 import type { Leaf, Meddling } from './program.ts';
 import { startHost } from './steps.ts';
 import { count, type Figures } from './figures.ts';

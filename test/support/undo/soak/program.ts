@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { anyAction, type Action } from '../../crash/program.ts';
-import type { Then } from '../trial.ts';
+import type { Then } from '../../../../src/simulator/matrix/trial.ts';
 
 /** One call of a real operation, or of a recipe; `a` says on which of a few objects. */
 export interface Leaf {

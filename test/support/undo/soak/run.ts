@@ -1,5 +1,5 @@
 import * as fc from 'fast-check';
-import { withoutWaiting } from '../clock.ts';
+import { withoutWaiting } from '../../../../src/simulator/matrix/clock.ts';
 import { anyLibraryCase } from './library-program.ts';
 import { libraryTrial } from './library-trial.ts';
 import { anyCase } from './program.ts';

@@ -5,8 +5,17 @@ import { cutLastLine } from '../../../../src/atomic/recovery/recover.ts';
 import { JournalError, StuckError } from '../../../../src/core/errors.ts';
 import { killProcess } from '../../../../src/simulator/faults/faults.ts';
 import { simulatedBofh, type SimulatedHost } from '../../../../src/simulator/index.ts';
-import { differences, notNamed, stateOf, uuidsIn } from '../judge.ts';
-import { type Ending, endingOf, fateOf, leftovers, next, recoverAll, type Then, words } from '../trial.ts';
+import { differences, notNamed, stateOf, uuidsIn } from '../../../../src/simulator/matrix/judge.ts';
+import {
+  type Ending,
+  endingOf,
+  fateOf,
+  leftovers,
+  next,
+  recoverAll,
+  type Then,
+  words,
+} from '../../../../src/simulator/matrix/trial.ts';
 import { interpret, type Action, type Taken } from '../../crash/program.ts';
 import type { Case, Leaf, Trouble } from './program.ts';
 import { type At, startHost, workOf } from './steps.ts';

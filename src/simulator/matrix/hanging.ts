@@ -1,7 +1,6 @@
-import { StuckError } from '../../../src/core/errors.ts';
-import { openJournals } from '../../../src/atomic/recovery/recover.ts';
-import { simulatedBofh } from '../../../src/simulator/index.ts';
-import type { Titled } from './cells.ts';
+import { StuckError } from '../../core/errors.ts';
+import { openJournals } from '../../atomic/recovery/recover.ts';
+import { simulatedBofh } from '../bofh.ts';
 import { type Point, pointsOf } from './points.ts';
 import {
   conclude,
@@ -14,14 +13,15 @@ import {
   run,
   type Ending,
   type Subject,
+  type Titled,
   type Tried,
   words,
 } from './trial.ts';
 
 /**
- * A program hangs. The first signal ends it when it may be ended half-way, else it is waited for; a second one leaves the
- * journal open. Recovery names its process, waits for its end, then undoes. The same after SIGKILL, and when the shell that holds
- * the lock for the program is killed too.
+ * A program hangs. The first signal stops it if it may be stopped half-way, and otherwise waits for
+ * it; a second one leaves the journal open. Recovery names its process, waits for its end, then
+ * undoes. The same after SIGKILL, also of the shell that holds the lock for the program.
  */
 export async function* hanging(subject: Subject, fits: (point: Point) => boolean): AsyncIterable<Titled> {
   for (const [i, point] of (await pointsOf(subject, 'well')).filter(fits).entries()) {
@@ -86,6 +86,7 @@ async function afterOrphan(
   const named: number[] = [];
   const recovered = await endingOf(again, async () => {
     const ending = await recoverAll(again, {
+      operations: subject.operations,
       onWait: (_id, holder) => {
         named.push(holder.pid);
         if (!holder.safe) again.letGo();

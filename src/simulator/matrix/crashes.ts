@@ -1,32 +1,34 @@
-import { fork } from '../../../src/simulator/fork.ts';
-import type { SimulatedHost } from '../../../src/simulator/index.ts';
-import type { Cell, Titled } from './cells.ts';
-import type { FaultName } from './fault-names.ts';
+import { fork } from '../fork.ts';
+import type { SimulatedHost } from '../host.ts';
 import { counterOf, type Ends, type Point, pointsOf } from './points.ts';
-import { conclude, type Ending, recoverAll, run, type Subject, type Then } from './trial.ts';
-
-type Crash = Extract<
-  FaultName,
-  'SIGKILL' | 'second SIGKILL during recovery' | 'reboot before recovery' | 'power cut'
->;
+import {
+  type Cell,
+  conclude,
+  type Ending,
+  recoverAll,
+  run,
+  type Subject,
+  type Then,
+  type Titled,
+} from './trial.ts';
 
 const both: readonly Ends[] = ['well', 'badly'];
 
-/** The process, or the host, ends at each access. */
-export const crashCells: Readonly<Record<Crash, Cell>> = {
-  SIGKILL: (subject) => crashes(subject, ['restart'], ['crash here', 'acts then crash']),
+/** The process, or the host, crashes at each access. */
+export const crashes = {
+  SIGKILL: (subject) => crashesOf(subject, ['restart'], ['crash here', 'acts then crash']),
   'second SIGKILL during recovery': secondCrash,
-  'reboot before recovery': (subject) => crashes(subject, ['reboot'], ['acts then crash']),
+  'reboot before recovery': (subject) => crashesOf(subject, ['reboot'], ['acts then crash']),
   'power cut': (subject) =>
-    crashes(subject, ['power cut, none', 'power cut, all'], ['crash here', 'acts then crash']),
-};
+    crashesOf(subject, ['power cut, none', 'power cut, all'], ['crash here', 'acts then crash']),
+} satisfies Record<string, Cell>;
 
 interface Crashed {
   readonly host: SimulatedHost;
   readonly ending: Ending;
 }
 
-/** Those of one kind, each by where it crashed: what comes after that is tried on copies, the run before it once. */
+/** Of one kind, by where they crashed: the run before that is done once, what follows on copies. */
 let kept:
   | { readonly kind: string; readonly crashed: Map<Subject, Map<string, Promise<Crashed>>> }
   | undefined;
@@ -60,7 +62,7 @@ function isChange({ what }: Point): boolean {
   return what !== 'question';
 }
 
-async function* crashes(
+async function* crashesOf(
   subject: Subject,
   thens: readonly Then[],
   modes: readonly ('crash here' | 'acts then crash')[],
@@ -81,8 +83,8 @@ async function* crashes(
     }
 }
 
-/** A change, or a line that is durable: what lies between two of them is the same as one of them to a recovery. */
-function isTold({ what, verb }: Pick<Point, 'what' | 'verb'>): boolean {
+/** A change, or a durable line: for a recovery a crash between two of them is the same as at one. */
+function isVisible({ what, verb }: Pick<Point, 'what' | 'verb'>): boolean {
   return what === 'journal' ? verb === 'datasync' || verb === 'rename' : what !== 'question';
 }
 
@@ -90,7 +92,7 @@ function isTold({ what, verb }: Pick<Point, 'what' | 'verb'>): boolean {
 async function* secondCrash(subject: Subject): AsyncIterable<Titled> {
   for (const ends of both)
     for (const point of (await pointsOf(subject, ends)).filter(isChange)) {
-      if (!isTold(point)) continue;
+      if (!isVisible(point)) continue;
       // What is before the end of the body is the same in both.
       if (ends === 'badly' && point.when === 'body') continue;
       const crashed = await crashedAt(subject, { point, ends, mode: 'acts then crash' });
@@ -99,13 +101,13 @@ async function* secondCrash(subject: Subject): AsyncIterable<Titled> {
       const counter = counterOf();
       whole.faults.watch((access) => {
         const second = counter(access);
-        if (second !== undefined && isTold(second)) seconds.push(second);
+        if (second !== undefined && isVisible(second)) seconds.push(second);
       });
-      await recoverAll(whole);
+      await recoverAll(whole, { operations: subject.operations });
       for (const second of seconds) {
         const host = fork(crashed.host);
         host.fault(second.fault('acts then crash'));
-        const ending = await recoverAll(host);
+        const ending = await recoverAll(host, { operations: subject.operations });
         const tried = await conclude(subject, host, ending);
         yield { title: `${point.title}; then ${second.title}`, tried };
       }

@@ -1,15 +1,14 @@
-import { forgetSignals, processSignals } from '../../../src/host/process.ts';
-import type { Cell, Titled } from './cells.ts';
+import { forgetSignals, processSignals } from '../../host/process.ts';
 import { type Point, pointsOf } from './points.ts';
-import { conclude, run, type Subject } from './trial.ts';
+import { type Cell, conclude, run, type Subject, type Titled } from './trial.ts';
 
 type Signal = 'SIGINT' | 'SIGTERM' | 'SIGHUP';
 
 /**
- * A signal to our process, at each access. It comes as the watcher of the product hears it. The other two take the same way
- * through the product, and come at each change and each write to the journal.
+ * A signal to this process, at each access. SIGTERM and SIGHUP take the same path, so they come at
+ * each change and each write to the journal only.
  */
-export const signalCells: Readonly<Record<Signal, Cell>> = {
+export const signals: Readonly<Record<Signal, Cell>> = {
   SIGINT: (subject) => signalled(subject, 'SIGINT', () => true),
   SIGTERM: (subject) => signalled(subject, 'SIGTERM', isChangeOrLine),
   SIGHUP: (subject) => signalled(subject, 'SIGHUP', isChangeOrLine),
@@ -43,18 +42,17 @@ async function* signalled(
   }
 }
 
-/** Others who watch for the signal in this process (the test runner) do not hear it meanwhile. */
+/** Other listeners to the signal in this process, such as the test runner, do not get it meanwhile. */
 export async function alone<T>(signal: Signal, work: (deliver: () => void) => Promise<T>): Promise<T> {
   const others = process.rawListeners(signal) as NodeJS.SignalsListener[];
   for (const other of others) process.off(signal, other);
-  // The product's own watcher is added by the sequence; this one only shows that it takes itself off again. The signal of the
-  // last trial would keep this one from beginning.
+  // A signal of the trial before would keep this one from beginning.
   processSignals().release();
   forgetSignals();
   const { exitCode } = process;
   try {
     const done = await work(() => process.emit(signal, signal));
-    if (process.listenerCount(signal) > 0) throw new Error(`somebody still listens to ${signal}`);
+    if (process.listenerCount(signal) > 0) throw new Error(`there is still a listener to ${signal}`);
     return done;
   } finally {
     process.exitCode = exitCode;

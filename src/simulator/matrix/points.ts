@@ -1,16 +1,16 @@
-import type { Access, Fault, FaultMode } from '../../../src/simulator/index.ts';
+import type { Access, Fault, FaultMode } from '../faults/faults.ts';
 import { type Ending, run, type Subject } from './trial.ts';
 
-/** An access of an undisturbed run at which something can go wrong. */
+/** An access of a run without faults, at which a fault can occur. */
 export interface Point {
-  /** A change by a program or to a file, a question to a program, or a write to the journal. */
+  /** A change by a program or to a file, a read by a program, or a write to the journal. */
   readonly what: 'program' | 'file' | 'question' | 'journal';
-  /** In the body, in what the engine does after it, or in the undo. */
+  /** In the body; or after it, in the engine or the undo. */
   readonly when: 'body' | 'ending';
   readonly tool: string;
   readonly verb: string;
   readonly title: string;
-  /** The fault that meets just this access. */
+  /** The fault that occurs at this access alone. */
   readonly fault: (mode: FaultMode, times?: number) => Fault;
 }
 
@@ -42,10 +42,10 @@ async function count(subject: Subject, ends: Ends): Promise<readonly Point[]> {
 }
 
 function unexpected(ending: Ending): unknown {
-  return ending.how === 'thrown' ? ending.error : new Error(`an undisturbed run ended by "${ending.how}"`);
+  return ending.how === 'thrown' ? ending.error : new Error(`a run without faults ended by "${ending.how}"`);
 }
 
-/** Makes points of accesses: it counts them as the faults do. */
+/** Turns accesses into points, counted as the faults count them. */
 export function counterOf(): (access: Access) => Omit<Point, 'when'> | undefined {
   const counts = new Map<string, number>();
   const nthOf = (key: string): number => {

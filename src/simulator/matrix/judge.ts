@@ -1,15 +1,15 @@
-import type { StuckError } from '../../../src/core/errors.ts';
-import type { SimulatedHost } from '../../../src/simulator/index.ts';
+import type { StuckError } from '../../core/errors.ts';
+import type { SimulatedHost } from '../host.ts';
 
 const uuid =
   /\b(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-zA-Z]{6}(?:-[0-9a-zA-Z]{4}){5}-[0-9a-zA-Z]{6})\b/g;
 
-/** Every uuid that stands in a text. */
+/** Every UUID in a text. */
 export function uuidsIn(text: string): ReadonlySet<string> {
   return new Set(text.match(uuid) ?? []);
 }
 
-/** A host's state without what is drawn at random in each run, in names and in files: marks, and uuids that were not there at the start. */
+/** The state of a host without what each run draws at random: tags, and UUIDs that are not known. */
 export function stateOf(host: SimulatedHost, known: ReadonlySet<string>): string {
   const plain = (text: string): string => unnamed(withoutMinors(host, text), known);
   const rewrite = (content: Uint8Array): Uint8Array =>
@@ -17,7 +17,7 @@ export function stateOf(host: SimulatedHost, known: ReadonlySet<string>): string
   return plain(host.snapshot(rewrite)).split('\n').sort().join('\n');
 }
 
-/** A volume's minor number is whatever was free. */
+/** The minor number of a volume is any that was free. */
 function withoutMinors({ world }: SimulatedHost, text: string): string {
   const lvs = world.lvm.flatMap((vg) => vg.lvs.map((lv) => ({ ...lv, path: `/dev/${vg.name}/${lv.name}` })));
   return text.replaceAll(/\/dev\/dm-(?<minor>\d+)/g, (dm, minor: string) => {
@@ -26,7 +26,7 @@ function withoutMinors({ world }: SimulatedHost, text: string): string {
   });
 }
 
-/** A text without what is drawn at random. */
+/** A text without random tags and UUIDs. */
 export function unnamed(text: string, known: ReadonlySet<string>): string {
   return text
     .replaceAll(/(?<=\bbofh)(?<dot>\.|_gone_)(?!0{12})[0-9a-f]{12}(?<step>[._])\d+/g, '$<dot>ID$<step>N')
@@ -46,8 +46,9 @@ export function differences(before: string, now: string): readonly string[] {
 }
 
 /**
- * What of the difference between two states a stuck error does not name: neither by an object of a step that is blocked or
- * left, nor by the mark of such a step. What lies in an object is named with it.
+ * Lines of the difference between two states that a stuck error does not name: neither by an object
+ * of a blocked or remaining step, nor by the tag of such a step. The content of an object counts as
+ * named with it.
  */
 export function notNamed(
   states: { readonly base: string; readonly now: string },
@@ -64,7 +65,7 @@ export function notNamed(
     ...[...names, ...devices].map((name) => `(?<![\\w.-])${escaped(name)}(?![\\w.-])`),
     ...marks.map(escaped),
   ];
-  // libmount keeps its own table of our mounts.
+  // libmount has its own table of mounts.
   if (keys.some((key) => key.startsWith('mnt:'))) patterns.push(escaped('"/mount/utab"'));
   const named = patterns.map((pattern) => new RegExp(pattern));
   return differences(states.base, states.now).filter((line) => !named.some((pattern) => pattern.test(line)));

@@ -4,13 +4,13 @@ const timers = createRequire(import.meta.url)('node:timers/promises') as {
   setTimeout: <T>(ms?: number, value?: T) => Promise<T>;
 };
 
-// Of all bodies together: what an earlier one has left behind must not see the clock go back.
+// Over all bodies: what an earlier one left behind must not see the clock go back.
 let skipped = 0;
 
 /**
- * While a body runs, waiting takes no time: a pause of `node:timers/promises` only lets everything else go first, and the
- * clock goes on by as much. So a driver that waits two minutes for a domain can be tried a hundred times.
- * What has waited longer than `limitMs` fails.
+ * While a body runs, waiting takes no time: a pause of `node:timers/promises` lets everything else
+ * run first, and advances the clock. So a driver that waits two minutes for a domain can be tried a
+ * hundred times. A wait longer than `limitMs` fails.
  */
 export async function withoutWaiting<T>(
   body: () => Promise<T>,
@@ -23,7 +23,7 @@ export async function withoutWaiting<T>(
     await new Promise((resolve) => setImmediate(resolve));
     skipped += ms;
     if (skipped - begun > limitMs)
-      throw new Error(`it has waited for ${limitMs / 1000} s, and would for ever`);
+      throw new Error(`it waited for ${limitMs / 1000} s, and would wait for ever`);
     return value as V;
   };
   performance.now = () => now() + skipped;

@@ -1,25 +1,11 @@
-import { StuckError } from '../../../src/core/errors.ts';
-import type { FaultMode } from '../../../src/simulator/index.ts';
-import type { Cell, Titled } from './cells.ts';
-import type { FaultName } from './fault-names.ts';
+import { StuckError } from '../../core/errors.ts';
+import type { FaultMode } from '../faults/faults.ts';
 import { hanging } from './hanging.ts';
 import { type Ends, type Point, pointsOf } from './points.ts';
-import { conclude, recoverAll, run, type Subject } from './trial.ts';
+import { type Cell, conclude, recoverAll, run, type Subject, type Titled } from './trial.ts';
 
-type ToolFault = Extract<
-  FaultName,
-  | 'tool fails at once'
-  | 'acts, then fails'
-  | 'acts and is killed'
-  | 'hangs'
-  | 'exits 0 but did nothing'
-  | 'answers garbage'
-  | 'inverse fails once'
-  | 'inverse fails always'
->;
-
-/** What a program, or an access to a file, can do to us, at each of them. */
-export const toolCells: Readonly<Record<ToolFault, Cell>> = {
+/** Faults of a program or of a file access, at each of them. */
+export const toolFaults = {
   'tool fails at once': (subject) => atEach(subject, ['fails before'], ({ what }) => what !== 'journal'),
   'acts, then fails': (subject) => atEach(subject, ['acts then fails'], isChange),
   'acts and is killed': (subject) => atEach(subject, ['acts then killed'], isProgram),
@@ -38,7 +24,7 @@ export const toolCells: Readonly<Record<ToolFault, Cell>> = {
       'badly',
     ),
   'inverse fails always': inverseFailsAlways,
-};
+} satisfies Record<string, Cell>;
 
 function isChange({ what }: Point): boolean {
   return what === 'program' || what === 'file';
@@ -64,7 +50,7 @@ async function* atEach(
     }
 }
 
-/** From one change of the undo on every change fails: recovery is as stuck, until the cause is away. */
+/** From one change of the undo on every change fails: recovery is stuck too until the cause is gone. */
 async function* inverseFailsAlways(subject: Subject): AsyncIterable<Titled> {
   for (const point of (await pointsOf(subject, 'badly')).filter(
     (each) => isChange(each) && each.when === 'ending',
@@ -78,7 +64,7 @@ async function* inverseFailsAlways(subject: Subject): AsyncIterable<Titled> {
     if (isStuck) {
       host.kill();
       host = host.restart();
-      const again = await recoverAll(host);
+      const again = await recoverAll(host, { operations: subject.operations });
       // A read-only look may find that nothing is left to do after all.
       if (again.how === 'thrown' && !(again.error instanceof StuckError))
         why = `recovery under the same cause ended by ${String(again.error)}`;

@@ -1,19 +1,58 @@
-import { decode } from '../../../src/atomic/journal/lines.ts';
+import { decode } from '../../atomic/journal/lines.ts';
 import {
   abandon,
   openJournals,
   recover,
   type RecoverOptions,
   sweepUnborn,
-} from '../../../src/atomic/recovery/recover.ts';
-import type { Signals } from '../../../src/atomic/index.ts';
-import { atomic, type Bofh, withBofh } from '../../../src/bofh.ts';
-import { RolledBackError, StuckError } from '../../../src/core/errors.ts';
-import { fork } from '../../../src/simulator/fork.ts';
-import { simulatedBofh, type SimulatedHost } from '../../../src/simulator/index.ts';
+} from '../../atomic/recovery/recover.ts';
+import type { Signals } from '../../atomic/index.ts';
+import { atomic, type Bofh, withBofh } from '../../bofh.ts';
+import { RolledBackError, StuckError } from '../../core/errors.ts';
+import { fork } from '../fork.ts';
+import type { AnyOperation } from '../../atomic/operation.ts';
+import type { Tx } from '../../operations.ts';
+import { defaultSite } from '../../site.ts';
+import { simulatedBofh } from '../bofh.ts';
+import { simulatedHost, type SimulatedHost } from '../host.ts';
 import { differences, notNamed, stateOf, uuidsIn } from './judge.ts';
-import type { Specimen } from './specimens.ts';
-import { neighbourhood, type Staged } from './stage.ts';
+
+/** One way to use an operation on a simulated host: what must be there before, and the call. */
+export interface Specimen {
+  /** Tells it from the other specimens of its kind. */
+  readonly title?: string;
+  /** Sets up what the operation needs on the host, and returns the call. */
+  readonly stage: (host: SimulatedHost) => (tx: Tx) => Promise<unknown>;
+  /**
+   * If the undo restores less than the exact state (`restores: 'existence'`): changes the host from
+   * the state before to what the undo leaves.
+   */
+  readonly restored?: (host: SimulatedHost) => void;
+  /** What an administrator does after a boot, so that recovery can finish what follows the commit. */
+  readonly heal?: (host: SimulatedHost) => void;
+  /**
+   * After a boot it no longer discards data: the journal is stuck with this message, and an
+   * administrator closes it.
+   */
+  readonly notAfterBoot?: RegExp;
+}
+
+/** A host that a specimen is set up on, and its call. */
+export interface Staged {
+  readonly host: SimulatedHost;
+  readonly act: (tx: Tx) => Promise<unknown>;
+  /** Operations of your own that recovery must know (default: none). */
+  readonly operations?: readonly AnyOperation[];
+}
+
+/** Every trial of one fault on one specimen. */
+export type Cell = (subject: Subject) => AsyncIterable<Titled>;
+
+/** One trial, and where its fault occurred. */
+export interface Titled {
+  readonly title: string;
+  readonly tried: Tried;
+}
 
 /** How a run, or a recovery, ended. */
 export type Ending =
@@ -21,36 +60,47 @@ export type Ending =
   | { readonly how: 'thrown'; readonly error: unknown }
   | { readonly how: 'died' };
 
-/** What becomes of the host between a crash and the recovery. */
+/** What happens to the host between a crash and the recovery. */
 export type Then = 'restart' | 'reboot' | 'power cut, none' | 'power cut, all' | `power cut, some: ${number}`;
 
-/** How one trial ended. `stuck`: on the way there a journal was stuck, and named what was left. */
+/** How one trial ended. `stuck`: a journal was stuck meanwhile, and named what was left. */
 export interface Tried {
   readonly ended: 'before' | 'after' | 'neither';
   readonly stuck: boolean;
   readonly why: string;
 }
 
-/** A specimen made ready: hosts to try it on, and what they look like when nothing, or all of it, was done. */
+/** A specimen with hosts to try it on, and their state before and after it. */
 export interface Subject {
   readonly kind: string;
+  readonly operations: readonly AnyOperation[];
   readonly specimen: Specimen;
   readonly start: () => Staged;
   readonly reference: (then: Then) => Promise<Reference>;
 }
 
 interface Reference {
-  /** More than one where undo does not bring back the very state. */
+  /** More than one if the undo does not restore the exact state. */
   readonly before: readonly string[];
   readonly after: readonly string[];
   readonly known: ReadonlySet<string>;
 }
 
-export function subjectOf(kind: string, specimen: Specimen): Subject {
+export function subjectOf(
+  kind: string,
+  specimen: Specimen,
+  {
+    newHost = simulatedHost,
+    operations = [],
+  }: {
+    readonly newHost?: () => SimulatedHost;
+    readonly operations?: readonly AnyOperation[];
+  } = {},
+): Subject {
   let ready: Staged | undefined;
   const start = (): Staged => {
-    ready ??= stagedOnce(specimen);
-    return { host: fork(ready.host), act: ready.act };
+    ready ??= stagedOnce(specimen, newHost());
+    return { host: fork(ready.host), act: ready.act, operations };
   };
   const kept = new Map<Then, Promise<Reference>>();
   const reference = async (then: Then): Promise<Reference> => {
@@ -69,7 +119,7 @@ export function subjectOf(kind: string, specimen: Specimen): Subject {
     const text = (host: SimulatedHost): string => stateOf(later(host), known);
     const after = [text(done.host)];
     if (specimen.heal !== undefined && then !== 'restart') {
-      // What comes after the commit may come after the boot.
+      // What follows the commit may run after the boot.
       const late = { ...start(), host: later(start().host) };
       const tried = await run(late, { ends: 'well' });
       if (tried.how === 'done') after.push(stateOf(late.host, known));
@@ -78,6 +128,7 @@ export function subjectOf(kind: string, specimen: Specimen): Subject {
   };
   return {
     kind,
+    operations,
     specimen,
     start,
     reference: (then) => {
@@ -88,14 +139,13 @@ export function subjectOf(kind: string, specimen: Specimen): Subject {
   };
 }
 
-/** What a specimen is tried on is a copy of this, so its call may use nothing of the host that it was staged on. */
-function stagedOnce({ stage }: Specimen): Staged {
-  const host = neighbourhood();
+/** Each trial runs on a copy, so the call must not use the host that the specimen was set up on. */
+function stagedOnce({ stage }: Specimen, host: SimulatedHost): Staged {
   let isReady = false;
   const only = new Proxy(host, {
     get: (target, name) => {
       if (isReady)
-        throw new TypeError(`a specimen's call uses "${String(name)}" of the host it was staged on`);
+        throw new TypeError(`a specimen's call uses "${String(name)}" of the host it was set up on`);
       return Reflect.get(target, name) as unknown;
     },
   });
@@ -104,9 +154,9 @@ function stagedOnce({ stage }: Specimen): Staged {
   return { host, act };
 }
 
-/** Runs the call in a sequence of one that ends well, or fails once the call is done. */
+/** Runs the call in a sequence that ends well, or fails after the call. */
 export async function run(
-  { host, act }: Staged,
+  { host, act, operations = [] }: Staged,
   how: {
     readonly ends: 'well' | 'badly';
     /** Undefined: none; `watched`: those of this process. */
@@ -114,7 +164,7 @@ export async function run(
     readonly onBodyEnds?: () => void;
   },
 ): Promise<Ending> {
-  const { signals, ...bofh } = simulatedBofh({ host });
+  const { signals, ...bofh } = knowing(operations, host);
   const own: Bofh = how.signals === 'watched' ? bofh : { ...bofh, signals: how.signals ?? signals ?? {} };
   return endingOf(host, () =>
     withBofh(own, () =>
@@ -127,12 +177,22 @@ export async function run(
   );
 }
 
+/** A context whose recovery knows these operations too. */
+function knowing(operations: readonly AnyOperation[], host: SimulatedHost) {
+  return simulatedBofh({ host, site: { ...defaultSite, operations } });
+}
+
 /** `bofh recover --yes` in the process of this host. */
 export async function recoverAll(
   host: SimulatedHost,
-  options: Pick<RecoverOptions, 'onWait' | 'stop' | 'abandon'> = {},
+  {
+    operations = [],
+    ...options
+  }: Pick<RecoverOptions, 'onWait' | 'stop' | 'abandon'> & {
+    readonly operations?: readonly AnyOperation[];
+  } = {},
 ): Promise<Ending> {
-  const { engine } = simulatedBofh({ host });
+  const { engine } = knowing(operations, host);
   return endingOf(host, async () => {
     await sweepUnborn(engine);
     for (const { id } of await openJournals(engine)) await recover(id, { engine, yes: true, ...options });
@@ -148,7 +208,7 @@ export async function endingOf(host: SimulatedHost, work: () => Promise<unknown>
   }
 }
 
-/** The host after what happens to it: a new process of bofh on it. */
+/** The host after a restart of bofh, a reboot or a power cut. */
 export function next(host: SimulatedHost, then: Then): SimulatedHost {
   host.kill();
   if (then === 'restart') return host.restart();
@@ -163,7 +223,7 @@ function healed({ heal }: Specimen, host: SimulatedHost, then: Then): SimulatedH
   return host;
 }
 
-/** What the journals on its disk say that has to hold in the end. */
+/** The state that must result, by the journals on its disk. */
 export function fateOf(host: SimulatedHost): 'before' | 'after' {
   const { store } = simulatedBofh({ host }).engine;
   const names = [...store.names('.'), ...store.names('history').map((name) => `history/${name}`)];
@@ -178,8 +238,8 @@ export function fateOf(host: SimulatedHost): 'before' | 'after' {
 }
 
 /**
- * Brings a trial to its end and judges it. A process that died, or that left its journal open, is followed by `then` and by a
- * recovery, once whatever was in the way is away.
+ * Ends a trial and judges it. After a process that died, or left its journal open, come `then` and
+ * a recovery without faults.
  */
 export async function conclude(
   subject: Subject,
@@ -200,15 +260,18 @@ export async function conclude(
     if (open.length > 0 && !isSaid)
       return failed(`it ended by ${inWords(ending)}, and ${open.join(', ')} is open`);
     const expected = ending.how === 'done' ? 'after' : 'before';
-    // A closed journal that could not be moved is for the next recovery.
+    // The next recovery moves a closed journal that could not be moved.
     if (leftovers(host).length === 0) return { stuck, ...(await judge(subject, host, expected, 'restart')) };
   }
   const again = next(host, then);
   const expected = ending.how === 'done' ? 'after' : fateOf(again);
-  const first = await recoverAll(again);
+  const first = await recoverAll(again, { operations: subject.operations });
   healed(subject.specimen, again, then);
   const isLeft = first.how === 'thrown' && first.error instanceof StuckError && then !== 'restart';
-  const recovered = isLeft && subject.specimen.heal !== undefined ? await recoverAll(again) : first;
+  const recovered =
+    isLeft && subject.specimen.heal !== undefined
+      ? await recoverAll(again, { operations: subject.operations })
+      : first;
   if (recovered.how === 'thrown' && then !== 'restart' && isRefusedAfterBoot(subject, recovered.error)) {
     for (const id of (await openJournals(simulatedBofh({ host: again }).engine)).map((each) => each.id))
       await abandon(simulatedBofh({ host: again }).engine, id, 'the data are kept');
@@ -232,7 +295,7 @@ function isLeftOpen(error: unknown): boolean {
   return error instanceof RolledBackError && error.message.includes('journal stays open');
 }
 
-/** Compares a host with the state in which it should be. */
+/** Compares a host with the expected state. */
 export async function judge(
   subject: Subject,
   host: SimulatedHost,
@@ -252,14 +315,14 @@ async function hiddenBy(
   error: StuckError,
 ): Promise<readonly string[]> {
   const { known, ...states } = await subject.reference('restart');
-  // Whether `committed` is on the disk, a process whose sync failed does not know; then both are looked at.
+  // A process whose sync failed does not know whether `committed` is on the disk: compare both.
   const bases = error.committed ? states.after : [...states.before, ...states.after];
   const now = stateOf(host, known);
   const off = bases.map((base) => notNamed({ base, now }, error, known));
   return off.find((lines) => lines.length === 0) ?? off[0] ?? [];
 }
 
-/** What is left in the state directory beside the history. */
+/** What is left in the state directory besides the history. */
 export function leftovers(host: SimulatedHost): readonly string[] {
   return simulatedBofh({ host })
     .engine.store.names('.')
