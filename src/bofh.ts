@@ -40,6 +40,7 @@ import {
 import { defaultSite, overrideSite, type Site, type SiteSettings } from './site.ts';
 import { siteSettings, type SiteSetting } from './site-settings.ts';
 import { present } from './core/present.ts';
+import { type Random, withRandom } from './core/random.ts';
 import { parsed } from './core/request.ts';
 import { version } from './core/version.ts';
 import * as z from 'zod/mini';
@@ -58,6 +59,8 @@ export interface Bofh {
   readonly signals?: Signals;
   /** True in a dry run: steps are planned and not run. */
   readonly planning: boolean;
+  /** Where identifiers come from (default: the kernel). */
+  readonly random?: Random;
 }
 
 const ambient = new AsyncLocalStorage<Bofh>();
@@ -281,7 +284,7 @@ export function currentBofh(): Bofh {
 
 /** Runs a body with another ambient `Bofh`. Returns what the body returns. */
 export function withBofh<T>(bofh: Bofh, body: () => T): T {
-  return ambient.run(guarded(bofh), body);
+  return withRandom(bofh.random, () => ambient.run(guarded(bofh), body));
 }
 
 /**

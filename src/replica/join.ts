@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { inWords, towards, waitUntil } from '../drbd/index.ts';
 import { checkNewConfig, newConfig, type NewConfig } from '../drbd/new-config.ts';
 import { RefusedError, UsageError } from '../core/errors.ts';
@@ -8,6 +7,7 @@ import { parsed } from '../core/request.ts';
 import type { Bytes } from '../core/units.ts';
 import { type Member, type Members, type Reachable, stepsOn } from './hosts.ts';
 import { addressesOf, checkAddress, commonPair } from './network.ts';
+import { randomId } from '../core/random.ts';
 
 /** Two hosts with a volume each, which will become one device. */
 export interface JoinPlan {
@@ -104,7 +104,7 @@ export function configFor(
 
 /** Even, and none of the small numbers with a special meaning (drbd.h of 8.4). */
 export function newGeneration(): string {
-  const bytes = randomBytes(8);
+  const bytes = randomId(8);
   return `${bytes.toString('hex', 0, 7)}${(((bytes[7] ?? 0) & 0xfe) | 0x10).toString(16)}`;
 }
 

@@ -20,7 +20,9 @@ export function simulatedBofh(
 ): Bofh & { readonly host: SimulatedHost } {
   const { host = simulatedHost(), site = defaultSite, planning = false } = options;
   const stateDir = '/var/lib/bofh';
+  const { ids, isSeeded } = host.world;
   return {
+    ...(isSeeded ? { random: ids } : {}),
     host,
     site,
     stateDir,
@@ -36,6 +38,11 @@ export function simulatedBofh(
       who: { user: 'root', argv: ['bofh'], bofh: version },
       find: findAmong(site.operations),
       on: (path) => keysOf(host, path),
+      // A fault can name a step.
+      onEvent: (event) => {
+        if (event.type === 'step-begun') host.faults.enter(event.step.kind);
+        if (event.type === 'step-done' || event.type === 'undo-begun') host.faults.enter(undefined);
+      },
     },
   };
 }

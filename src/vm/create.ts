@@ -1,8 +1,8 @@
-import { randomBytes, randomUUID } from 'node:crypto';
 import { fillOptions, readTar } from '../copy/index.ts';
 import { follow, type ReadHost } from '../command/index.ts';
 import { UsageError } from '../core/errors.ts';
 import { option } from '../core/option.ts';
+import { randomId, randomUuid } from '../core/random.ts';
 import { checkLvName } from '../lvm/index.ts';
 import type { Tx } from '../operations.ts';
 import type { Members, Reachable } from '../replica/hosts.ts';
@@ -256,7 +256,7 @@ function checkMac(mac: string, withoutBridge: boolean): void {
 
 /** 00:16:3e is the prefix of the Xen project (xl-network-configuration(5)). */
 function randomMac(): string {
-  const [a, b, c] = randomBytes(3);
+  const [a, b, c] = randomId(3);
   return [
     '00',
     '16',
@@ -276,7 +276,7 @@ function configText(options: {
   const disk = disks.map(({ path }, i) => `phy:${path},${['xvda', 'xvdb'][i] ?? ''},w`);
   return writeConfig({
     name: request.name,
-    uuid: randomUUID(),
+    uuid: randomUuid(),
     type: request.type,
     kernel: kernel.kernel,
     ramdisk: kernel.ramdisk,

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomId } from '../../core/random.ts';
 import { crc32 } from 'node:zlib';
 import { type Holder, JournalError } from '../../core/errors.ts';
 import type { Claims, Key } from '../operation.ts';
@@ -218,5 +218,5 @@ function refused(
 
 /** Random, because order never depends on a clock. */
 export function newId(): string {
-  return randomBytes(6).toString('hex');
+  return randomId(6).toString('hex');
 }

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import * as z from 'zod/mini';
 import { operation } from '../../atomic/operation.ts';
 import { RefusedError, UsageError } from '../../core/errors.ts';
@@ -23,6 +22,7 @@ import { placeFor } from './layout.ts';
 import { restoreRegions } from './regions.ts';
 import type { Partition, PartitionTable } from './schema.ts';
 import { typeIn } from './types.ts';
+import { randomUuid } from '../../core/random.ts';
 
 const args = z.strictObject({
   /** The whole disk, which has a partition table: `/dev/sdb`. */
@@ -61,7 +61,7 @@ export const addPartition = operation({
       ...{ number, path: pathOf(node.path, number) },
       ...placeFor(table, { device, room, size: asked.size }),
       type: typeIn(type, asked.type ?? 'linux'),
-      uuid: type === 'dos' ? null : (known ?? asked.uuid ?? randomUUID()),
+      uuid: type === 'dos' ? null : (known ?? asked.uuid ?? randomUuid()),
       ...{ name: asked.name ?? null, bootable: false, attributes: null },
     };
     if (table.partitions.some(({ uuid }) => uuid !== null && uuid === entry.uuid))

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import * as z from 'zod/mini';
 import { operation } from '../../atomic/operation.ts';
 import type { ReadHost } from '../../command/index.ts';
@@ -19,6 +18,7 @@ import { refusePartless } from './disk.ts';
 import { createTable } from './commands.ts';
 import { kernelPartitions } from './kernel.ts';
 import { restoreRegions } from './regions.ts';
+import { randomUuid } from '../../core/random.ts';
 
 const args = z.strictObject({
   /** The whole disk, which must be blank: `/dev/sdb`. */
@@ -70,7 +70,7 @@ export const createPartitionTable = operation({
     const sectorSize = Number(
       (await kernelText(host, `/sys/dev/block/${node.number}/queue/logical_block_size`)) ?? 512,
     );
-    const newId = type === 'gpt' ? randomUUID() : `0x${randomUUID().slice(0, 8)}`;
+    const newId = type === 'gpt' ? randomUuid() : `0x${randomUuid().slice(0, 8)}`;
     const table = { type, id: chosen?.table.id ?? id ?? newId, sectorSize, usable: null, partitions: [] };
     return undoOf(host, { device, old: null, table, number: null });
   },

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import * as z from 'zod/mini';
 import { type Look, operation } from '../../atomic/operation.ts';
 import {
@@ -24,6 +23,7 @@ import { freeNames, linkNew, removeNames, syncDirectoryOf } from '../private-nam
 import { luksChanged, luksWitness, payloadBefore, payloadOf } from '../payload.ts';
 import { headerOf } from '../reads.ts';
 import { luksUuid } from '../schema.ts';
+import { randomUuid } from '../../core/random.ts';
 
 const args = z.extend(newLuksArgs, {
   /** The file for the header, which must not exist. */
@@ -74,7 +74,7 @@ export const formatDetached = operation({
     const own = await freeNames(host, header, mark);
     const memory = await memoryFor(host, kdf, asked);
     const { identity } = await identityOf(host, device);
-    const uuid = chosen?.uuid ?? asked.uuid ?? randomUUID();
+    const uuid = chosen?.uuid ?? asked.uuid ?? randomUuid();
     const kept = chosen === undefined ? memory : chosen.memory;
     const payload = await payloadOf(host, device, 'detached');
     return { ...{ device, identity, header, private: own, type, uuid, kdf, payload }, memory: kept, before };

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import * as z from 'zod/mini';
 import { type Look, operation } from '../../atomic/operation.ts';
 import {
@@ -30,6 +29,7 @@ import { checkArgs, type NewLuksArgs, newLuksArgs, refuseSmall } from '../new-lu
 import { luksChanged, luksWitness, payloadBefore, payloadOf } from '../payload.ts';
 import { headerOf } from '../reads.ts';
 import { luksUuid } from '../schema.ts';
+import { randomUuid } from '../../core/random.ts';
 
 const undo = z.strictObject({
   device: z.string(),
@@ -75,7 +75,7 @@ export const format = operation({
     refuseSmall(device, type, await size(host, device));
     const memory = await memoryFor(host, kdf, asked);
     const { identity, container, key } = await identityOf(host, device);
-    const uuid = chosen?.uuid ?? asked.uuid ?? randomUUID();
+    const uuid = chosen?.uuid ?? asked.uuid ?? randomUuid();
     const kept = chosen === undefined ? memory : chosen.memory;
     const payload = await payloadOf(host, device, type);
     const of = { device, identity, key, container, type, uuid, kdf, payload };

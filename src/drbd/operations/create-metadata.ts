@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import * as z from 'zod/mini';
 import { type Look, operation } from '../../atomic/operation.ts';
 import {
@@ -34,6 +33,7 @@ import { dataSize } from '../size.ts';
 import { refuseLost } from './disk.ts';
 import { askedHere, configKey, resourceName } from './known.ts';
 import { checkContent, formatFor, volumeOf } from './new-metadata.ts';
+import { randomId } from '../../core/random.ts';
 
 const count = z.int().check(z.nonnegative());
 
@@ -245,7 +245,7 @@ async function generationOf(host: ReadHost, of: MetadataUndo): Promise<string | 
 }
 
 function newUuid(): string {
-  return randomBytes(8).toString('hex');
+  return randomId(8).toString('hex');
 }
 
 async function find(

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import * as z from 'zod/mini';
 import { operation, type Look } from '../../atomic/operation.ts';
 import {
@@ -22,6 +21,7 @@ import { checkArgs, checkDevice } from '../checks.ts';
 import { mkfs } from '../commands.ts';
 import { filesChanged, type Filesystem, filesWitness } from '../files.ts';
 import { type CreateUndo, createArgs, createUndo } from '../schema.ts';
+import { randomUuid } from '../../core/random.ts';
 
 /**
  * Creates a filesystem or swap area on a device, with a uuid chosen before. Refuses a device that
@@ -105,8 +105,8 @@ function asFilesystem({ device, identity, uuid }: CreateUndo): Filesystem {
 
 /** As blkid shows it. */
 export function newUuid(type: CreateUndo['type']): string {
-  if (type !== 'vfat') return randomUUID();
-  return randomUUID().slice(0, 8).toUpperCase().replace(/^.{4}/, '$&-');
+  if (type !== 'vfat') return randomUuid();
+  return randomUuid().slice(0, 8).toUpperCase().replace(/^.{4}/, '$&-');
 }
 
 // A killed mkfs leaves no signature, which is written last, or its own uuid (xfs). So a blank

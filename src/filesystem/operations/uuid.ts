@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import * as z from 'zod/mini';
 import { type Look, operation, type Way } from '../../atomic/operation.ts';
 import {
@@ -17,6 +16,7 @@ import { type ManualRecovery, RefusedError } from '../../core/errors.ts';
 import { checkUuid, makeable, type Makeable } from '../types.ts';
 import { keepSeed, setUuid } from '../commands/uuid.ts';
 import { hasWayBack, numbered, type Numbered, refuseFixed, renumber } from '../uuids.ts';
+import { randomUuid } from '../../core/random.ts';
 
 const args = z.strictObject({
   /** A device: of two with the same uuid it selects one. */
@@ -116,8 +116,8 @@ export const uuid = operation({
 
 /** As blkid shows it. */
 function newUuid(type: Makeable): string {
-  if (type !== 'vfat') return randomUUID();
-  return randomUUID().slice(0, 8).toUpperCase().replace(/^.{4}/, '$&-');
+  if (type !== 'vfat') return randomUuid();
+  return randomUuid().slice(0, 8).toUpperCase().replace(/^.{4}/, '$&-');
 }
 
 async function numberedOn(

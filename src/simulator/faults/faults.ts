@@ -23,6 +23,8 @@ export type FaultMode =
 export interface Fault {
   /** A program; `file` for the accesses to files, `store` for those to the journal. Default: any program or file. */
   readonly tool?: Command<unknown>['tool'] | 'file' | 'store';
+  /** The kind of the step that makes the access, `filesystem.create` (default: any, and the undo). */
+  readonly step?: string;
   /** Part of one of its arguments. */
   readonly argvIncludes?: string;
   /** Default: changes. */
@@ -54,6 +56,8 @@ interface Armed {
 export interface Faults {
   readonly add: (fault: Fault) => void;
   readonly clear: () => void;
+  /** From now on accesses belong to a step of this kind, or to none. */
+  readonly enter: (step: string | undefined) => void;
   /** Asks this at each access that no laid fault is meant by. */
   readonly decide: (decider: (access: Access) => Fault | undefined) => void;
   /** Counts the access for each fault; returns the first fault that applies. */
@@ -66,6 +70,7 @@ export interface Faults {
 
 export function newFaults(): Faults {
   const armed: Armed[] = [];
+  let step: string | undefined;
   const deciders: ((access: Access) => Fault | undefined)[] = [];
   const points: Access[] = [];
   const watching = new Set<(access: Access, fault: Fault | undefined) => void>();
@@ -76,6 +81,7 @@ export function newFaults(): Faults {
       return () => void watching.delete(listener);
     },
     add: (fault) => void armed.push({ fault, seen: 0 }),
+    enter: (kind) => void (step = kind),
     clear: () => {
       armed.splice(0);
       deciders.splice(0);
@@ -85,7 +91,7 @@ export function newFaults(): Faults {
       if (access.access === 'change') points.push(access);
       let hit: Fault | undefined;
       for (const each of armed) {
-        if (!matches(each.fault, access)) continue;
+        if (!matches(each.fault, access, step)) continue;
         each.seen += 1;
         const first = each.fault.nth ?? 1;
         if (each.seen >= first && each.seen < first + (each.fault.times ?? 1)) hit ??= each.fault;
@@ -100,7 +106,8 @@ export function newFaults(): Faults {
   };
 }
 
-function matches(fault: Fault, { tool, argv, access }: Access): boolean {
+function matches(fault: Fault, { tool, argv, access }: Access, step: string | undefined): boolean {
+  if (fault.step !== undefined && fault.step !== step) return false;
   if (fault.tool === undefined ? tool === 'store' : fault.tool !== tool) return false;
   if ((fault.access ?? 'change') !== access) return false;
   const part = fault.argvIncludes;

@@ -48,6 +48,8 @@ export interface SimulatedProcess {
 /** The whole state of a simulated host. What stands in `live` only, a power cut takes away. */
 export interface World {
   readonly ids: Ids;
+  /** Whether the identifiers that bofh draws on this host come from `ids` too. */
+  readonly isSeeded: boolean;
   readonly hostname: string;
   boot: string;
   readonly udev: 'running' | 'absent';
@@ -151,7 +153,10 @@ export interface Overlay {
 
 /** What `simulatedHost` is given; what is left out has a default. */
 export interface WorldOptions {
-  /** Text that all random identities come from: the same seed gives the same UUIDs and tags. */
+  /**
+   * Text that all random identifiers come from: with the same seed each run has the same UUIDs,
+   * tags, ids of sequences and MAC addresses (default: those of bofh differ in each run).
+   */
   readonly seed?: string;
   /** What `uname -n` prints. */
   readonly hostname?: string;
@@ -194,6 +199,7 @@ export function bareWorld(
   const ids = seededIds(options.seed ?? 'bofh');
   return {
     ids,
+    isSeeded: options.seed !== undefined && options.overlay === undefined,
     hostname: options.hostname ?? 'sim',
     boot: options.boot ?? ids.uuid(),
     udev: options.udev ?? 'running',

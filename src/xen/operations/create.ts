@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import * as z from 'zod/mini';
 import { operation } from '../../atomic/operation.ts';
 import { everyHolder, holders, inWords, remedyFor as freeing } from '../../blockdevice/index.ts';
@@ -22,6 +21,7 @@ import {
   type JournalledGuest,
   startGuest,
 } from './guest.ts';
+import { randomUuid } from '../../core/random.ts';
 
 const args = z.strictObject({
   /** Absolute path of the config file. */
@@ -46,7 +46,7 @@ export const create = operation({
   prepare: async ({ args: { config, name, initially }, host, chosen }): Promise<JournalledGuest> => {
     const read = await configOf(host, { config, name });
     await refuseExposed(host, config, 'there');
-    const uuid = read.uuid ?? chosen?.uuid ?? randomUUID();
+    const uuid = read.uuid ?? chosen?.uuid ?? randomUuid();
     const disks = await disksOf(host, read);
     // The first call determines the locks; it is checked again under them.
     if (chosen !== undefined) await refuse(host, { read, uuid, disks });

@@ -1,0 +1,71 @@
+import { expect, it } from 'vitest';
+import { atomic, recover, withBofh } from '../../../src/index.ts';
+import {
+  type Fault,
+  simulatedBofh,
+  simulatedHost,
+  type SimulatedHost,
+} from '../../../src/simulator/index.ts';
+
+const disk = (host: SimulatedHost): Promise<unknown> =>
+  withBofh(simulatedBofh({ host }), () =>
+    atomic('disk', async (tx) => {
+      const lv = await tx.lvm.createLv({ vg: 'vg0', name: 'web1', size: '64m' });
+      await tx.filesystem.create({ device: lv.path, type: 'ext4' });
+      await tx.file.create({ path: '/etc/web1', content: 'x', mode: 0o644 });
+    }),
+  );
+
+/** Everything on a host, with the names of its journals, after a disk and the recovery of another one. */
+async function after(seed?: string): Promise<string> {
+  const host = simulatedHost(seed === undefined ? {} : { seed });
+  host.fault({ step: 'file.create', mode: 'acts then crash' });
+  await disk(host).catch(() => undefined);
+  const later = host.restart();
+  await withBofh(simulatedBofh({ host: later }), () => recover());
+  await disk(later);
+  const { store } = simulatedBofh({ host: later }).engine;
+  return [later.snapshot(), ...store.names('history')].join('\n');
+}
+
+it('a host with a seed has the same UUIDs, tags and journals in each run', async () => {
+  expect(await after('a')).toBe(await after('a'));
+  expect(await after('a')).not.toBe(await after('b'));
+  expect(await after()).not.toBe(await after());
+});
+
+it.each<[string, Fault, readonly string[]]>([
+  ['before it acts', { step: 'filesystem.create', mode: 'crash here' }, ['vg0/web1']],
+  ['after it acted', { step: 'filesystem.create', mode: 'acts then crash' }, ['vg0/web1', 'holds ext4']],
+  [
+    'of the last step',
+    { step: 'file.create', mode: 'acts then crash' },
+    ['vg0/web1', 'holds ext4', '/etc/.bofh-'],
+  ],
+])('a crash %s, by the kind of the step', async (_title, fault, found) => {
+  const host = simulatedHost();
+  const before = host.snapshot();
+  host.fault(fault);
+
+  await expect(disk(host)).rejects.toThrow();
+
+  // A new file has a private name first.
+  const traces = ['vg0/web1', 'holds ext4', '/etc/.bofh-'];
+  const now = new Set(before.split('\n'));
+  const changed = host
+    .snapshot()
+    .split('\n')
+    .filter((line) => !now.has(line))
+    .join('\n');
+  expect([changed, traces.filter((trace) => changed.includes(trace))]).toEqual([changed, found]);
+  const later = host.restart();
+  await withBofh(simulatedBofh({ host: later }), () => recover());
+  expect(later.snapshot()).toBe(before);
+});
+
+it('a fault of a step that does not run never occurs', async () => {
+  const host = simulatedHost();
+  host.fault({ step: 'mount.mount', mode: 'fails before' });
+
+  await disk(host);
+});
