@@ -27,6 +27,35 @@ export function blkidProbe(device: string): ReadCommand<Signature | undefined> {
 }
 
 /**
+ * `blkid -p` of several devices: what it recognised, by device. Undefined: nothing, as above. blkid
+ * 2.38 ends at the first device that it cannot tell, so those behind it are missing here.
+ */
+export function blkidProbes(
+  devices: readonly string[],
+): ReadCommand<ReadonlyMap<string, Signature | undefined>> {
+  return {
+    ...blkidProbe(''),
+    argv: ['-p', '-o', 'export', ...devices],
+    parse: ({ exitCode, stdout, stderr }) => {
+      if (stderr !== '' || (stdout !== '' && !stdout.endsWith('\n')))
+        throw new ParseError(`blkid: ${stderr.trim() || 'its answer is cut off'}`);
+      const found = new Map<string, Signature | undefined>();
+      for (const record of stdout === '' ? [] : stdout.slice(0, -1).split('\n\n')) {
+        const values = valuesIn(record);
+        const device = values.get('DEVNAME') ?? '';
+        if (!devices.includes(device) || found.has(device))
+          throw new ParseError(`blkid was not asked about ${JSON.stringify(device)}`);
+        found.set(device, toSignature(values));
+      }
+      const last = devices.findLastIndex((device) => found.has(device));
+      const end = devices[last + 1];
+      if (exitCode === 2 && end !== undefined) found.set(end, undefined);
+      return found;
+    },
+  };
+}
+
+/**
  * The label itself. In every other output format blkid writes a byte above 0x7f as `M-x` and a
  * control character as `^x`, but does not escape an `M-` or a `^` in the label, so that they are
  * ambiguous.

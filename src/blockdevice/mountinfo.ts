@@ -1,5 +1,6 @@
 import { nameOf, type ReadHost } from '../command/index.ts';
 import { ParseError } from '../core/errors.ts';
+import { onceIn } from './one-look.ts';
 
 /** One mount of bofh's mount namespace, from /proc/self/mountinfo (proc(5)). */
 export interface MountEntry {
@@ -39,7 +40,9 @@ export function parseMountinfo(text: string): readonly MountEntry[] {
 
 /** Every mount that the host's processes see by default. */
 export async function mountEntries(host: ReadHost): Promise<readonly MountEntry[]> {
-  return parseMountinfo(nameOf(await host.readFile('/proc/self/mountinfo')));
+  return onceIn(host, 'mounts', async () =>
+    parseMountinfo(nameOf(await host.readFile('/proc/self/mountinfo'))),
+  );
 }
 
 function parseLine(text: string): MountEntry {

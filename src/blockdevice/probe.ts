@@ -1,10 +1,11 @@
 import type { ReadHost } from '../command/index.ts';
-import { ParseError } from '../core/errors.ts';
-import { blkidLabel, blkidProbe, dropCache, readsAsBlank } from './commands.ts';
+import { BofhError, ParseError } from '../core/errors.ts';
+import { blkidLabel, blkidProbe, blkidProbes, dropCache, readsAsBlank } from './commands.ts';
 import { built, loopsOver } from './holders/above.ts';
 import { deviceByNumber } from './holders/device.ts';
 import { factsOf } from './holders/facts.ts';
 import { type DeviceNode, deviceNode, sizeOf } from './node.ts';
+import { onceIn } from './one-look.ts';
 import type { Signature } from './schema.ts';
 
 /**
@@ -26,6 +27,8 @@ export async function recognise(host: ReadHost, device: string): Promise<Signatu
   const node = await deviceNode(host, device);
   if ((await sizeOf(host, node)) === 0)
     throw new ParseError(`${device} is a device of no size: cannot tell what it holds`);
+  const known = probedTogether(host);
+  if (known.has(node.path)) return known.get(node.path);
   if (await isUsedBeneath(host, node)) await host.run(dropCache(node.path));
   return probeFile(host, node.path);
 }
@@ -33,10 +36,56 @@ export async function recognise(host: ReadHost, device: string): Promise<Signatu
 /** The content of an image file, or of a device whose cache is not stale. Undefined: blkid knows nothing there. */
 export async function probeFile(host: ReadHost, path: string): Promise<Signature | undefined> {
   const found = await host.run(blkidProbe(path));
-  if (found?.label === undefined || !/M-|\^/.test(found.label)) return found;
+  if (!isLabelUnclear(found)) return found;
   const { label: _, ...rest } = found;
   const label = await host.run(blkidLabel(path));
   return label === undefined ? rest : { ...rest, label };
+}
+
+/** How many devices one blkid is asked about: a command line has a limit. */
+const together = 500;
+
+/**
+ * Probes many devices with a few programs, for the `recognise` of the same look. What it cannot tell
+ * of a device, that `recognise` asks again, and reports.
+ */
+export async function probeTogether(host: ReadHost, devices: readonly string[]): Promise<void> {
+  const found = probedTogether(host);
+  const nodes = await Promise.all(
+    devices.map(async (device) => {
+      try {
+        const node = await deviceNode(host, device);
+        if ((await sizeOf(host, node)) === 0) return [];
+        if (await isUsedBeneath(host, node)) await host.run(dropCache(node.path));
+        return [node.path];
+      } catch (error) {
+        if (error instanceof BofhError) return [];
+        throw error;
+      }
+    }),
+  );
+  let left = [...new Set(nodes.flat())];
+  while (left.length > 1) {
+    const asked = left.slice(0, together);
+    const told = await host.run(blkidProbes(asked)).catch((error: unknown) => {
+      if (error instanceof BofhError) return undefined;
+      throw error;
+    });
+    if (told === undefined) return;
+    for (const [path, signature] of told) if (!isLabelUnclear(signature)) found.set(path, signature);
+    // blkid ends at a device that it cannot tell.
+    const last = asked.findLastIndex((path) => told.has(path));
+    left = left.slice(last === asked.length - 1 ? asked.length : Math.max(last, 0) + 1);
+  }
+}
+
+function probedTogether(host: ReadHost): Map<string, Signature | undefined> {
+  return onceIn(host, 'probed', () => new Map());
+}
+
+/** Whether blkid may have escaped something in the label. */
+function isLabelUnclear(found: Signature | undefined): found is Signature {
+  return found?.label !== undefined && /M-|\^/.test(found.label);
 }
 
 /**

@@ -1,5 +1,12 @@
 import { posix } from 'node:path';
-import { deviceNode, identityOf, recognise, type Signature } from '../blockdevice/index.ts';
+import {
+  deviceNode,
+  identityOf,
+  oneLook,
+  probeTogether,
+  recognise,
+  type Signature,
+} from '../blockdevice/index.ts';
 import { blkidProbe, readsAsBlank } from '../blockdevice/commands.ts';
 import { kernelNames, kernelText } from '../blockdevice/node.ts';
 import type { ReadHost } from '../command/index.ts';
@@ -224,8 +231,10 @@ const atOnce = 8;
  * Every encrypted device of this host, and every unreadable device, which may be one. Each device
  * is probed, because no cache knows them all.
  */
-export async function scanForLuks(host: ReadHost): Promise<LuksScan> {
+export async function scanForLuks(on: ReadHost): Promise<LuksScan> {
+  const host = oneLook(on);
   const [open, blocks] = await Promise.all([mappings(host), blockNames(host)]);
+  await probeTogether(host, blocks.map(devicePath));
   const { take } = turns(atOnce);
   const found = await Promise.all(blocks.map((block) => take(() => luksDeviceAt(host, block, open))));
   const failures = found.flatMap((each) => ('failure' in each ? [each] : []));

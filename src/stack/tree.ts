@@ -1,5 +1,5 @@
 import { deviceGraph, type GraphDevice, graphName } from '../blockdevice/graph.ts';
-import { deviceNode } from '../blockdevice/index.ts';
+import { deviceNode, oneLook, probeTogether } from '../blockdevice/index.ts';
 import type { LayerAt } from '../blockdevice/layer.ts';
 import { domainName } from '../blockdevice/holders/commands.ts';
 import type { ReadHost } from '../command/index.ts';
@@ -28,7 +28,8 @@ const atOnce = 8;
  * Shows all block devices with their layers, from the disks up, as they are now. It opens,
  * activates and changes nothing.
  */
-export async function tree({ host, device, configDirs = [] }: TreeRequest): Promise<StackTree> {
+export async function tree({ device, configDirs = [], ...on }: TreeRequest): Promise<StackTree> {
+  const host = oneLook(on.host);
   const graph = await deviceGraph(host);
   const asked = device === undefined ? undefined : await graphName(host, device);
   if (asked !== undefined && !graph.has(asked))
@@ -39,6 +40,12 @@ export async function tree({ host, device, configDirs = [] }: TreeRequest): Prom
   const untold: string[] = [];
   const once = memory();
   const look: Look = { host, graph, shown, once, configured: await configured(host, configDirs, untold) };
+  await probeTogether(
+    host,
+    [...shown.values()].flatMap(({ kind, size, path }) =>
+      kind === 'volume-part' || size === 0 ? [] : [path],
+    ),
+  );
   const { take } = turns(atOnce);
   const devices = await Promise.all([...shown.values()].map((each) => take(() => describe(look, each))));
   const idle = await inactive(look, devices, untold, asked);

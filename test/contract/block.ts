@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { blkidProbe, wipeSignatures } from '../../src/blockdevice/commands.ts';
+import { blkidProbe, blkidProbes, wipeSignatures } from '../../src/blockdevice/commands.ts';
 import { fallocate, truncate } from '../../src/blockdevice/image/commands.ts';
 import { attach, detach } from '../../src/blockdevice/loop/commands.ts';
 import { diskSequence, loopNumbered } from '../../src/blockdevice/loop/reads.ts';
@@ -43,6 +43,36 @@ export const blockScenarios: readonly Scenario[] = [
         },
         () => change.run(wipeSignatures(device)),
       ),
+  },
+  {
+    name: 'blkid tells several devices by their names, and ends at the first blank one',
+    needs: ['device'],
+    run: async ({ host, change, device, directory }) => {
+      const [blank, image] = [`${directory}/blank.img`, `${directory}/ext4.img`];
+      for (const path of [blank, image]) {
+        await change.writeNew(path, '', { mode: 0o600 });
+        await change.run(truncate(path, 8 * 1024 ** 2));
+      }
+      await andThen(
+        async () => {
+          await change.run(mkswap({ device, uuid }));
+          await change.run(mkfsExt4({ device: image, uuid: other, label: 'root fs' }));
+          const swap = [device, { type: 'swap', usage: 'other', uuid }];
+          const ext4 = [image, { type: 'ext4', usage: 'filesystem', uuid: other, label: 'root fs' }];
+          const probes = async (...devices: readonly string[]): Promise<readonly unknown[]> => [
+            ...(await host.run(blkidProbes(devices))),
+          ];
+          assert.deepEqual(await probes(device, image), [swap, ext4]);
+          assert.deepEqual(await probes(image, device), [ext4, swap]);
+          assert.deepEqual(await probes(image, blank, device), [ext4, [blank, undefined]]);
+          assert.deepEqual(await probes(blank, device), [[blank, undefined]]);
+        },
+        async () => {
+          await change.run(wipeSignatures(device));
+          for (const path of [blank, image]) await change.removeFile(path);
+        },
+      );
+    },
   },
   {
     name: 'wipefs makes a device blank, and finds nothing to do on a blank one',

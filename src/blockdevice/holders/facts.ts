@@ -1,5 +1,6 @@
 import type { FileStat, ReadHost } from '../../command/index.ts';
 import { ParseError } from '../../core/errors.ts';
+import { onceIn } from '../one-look.ts';
 import { type MountEntry, mountEntries, unescapeOctal } from '../mountinfo.ts';
 import { kernelNames, kernelText, statIfVisible } from '../node.ts';
 import { type DrbdStores, drbdStores } from './drbd-stores.ts';
@@ -43,6 +44,10 @@ export interface Facts {
 
 /** Reads the facts of a host, as they are from now on. */
 export function factsOf(host: ReadHost): Facts {
+  return onceIn(host, 'facts', () => newFacts(host));
+}
+
+function newFacts(host: ReadHost): Facts {
   return {
     host,
     mounts: once(() => mountEntries(host)),

@@ -39,7 +39,7 @@ describe('bofh crypt list', () => {
     const host: SimulatedHost = {
       ...blank,
       run: async (command) =>
-        command.tool === 'blkid' && command.argv.at(-1) === '/dev/dm-1'
+        command.tool === 'blkid' && command.argv.includes('/dev/dm-1')
           ? command.parse({ exitCode: 2, stdout: '', stderr: 'blkid: error: /dev/dm-1: No medium found\n' })
           : blank.run(command),
     };
@@ -78,7 +78,7 @@ describe('bofh crypt list', () => {
       const blank = encrypted();
       blank.admin.lvcreate({ vg: 'vg0', name: 'bad', extents: 16 });
       const run: SimulatedHost['run'] = async (command) => {
-        if (command.tool === 'blkid' && command.argv.at(-1) === '/dev/dm-1')
+        if (command.tool === 'blkid' && command.argv.includes('/dev/dm-1'))
           throw new CommandError({ tool: 'blkid', argv: command.argv, reason });
         return blank.run(command);
       };

@@ -22,14 +22,27 @@ function blkid(call: ToolCall): ReturnType<ToolModel> {
     const { label } = contentOf(call.world, path) ?? {};
     return label === undefined ? { exitCode: 2, stdout: '', stderr: '' } : ok(`${label}\n`);
   }
-  if (values.has('-c') || !flags.has('-p') || format !== 'export' || more.length > 0)
-    throw unmodelled(call, 'it answers `blkid -p -o export DEVICE` and `blkid -p -o value -s LABEL DEVICE`');
-  const superblock = contentOf(call.world, path);
-  const device = deviceAt(call.world, path);
-  const table = device === undefined ? undefined : tableIn(call.world.live.get(device.storage), device.size);
-  if (table !== undefined) return ok(`DEVNAME=${path}\nPTUUID=${table.id}\nPTTYPE=${table.type}\n`);
-  // Nothing found, and no such device, look the same.
-  return superblock === undefined ? { exitCode: 2, stdout: '', stderr: '' } : ok(exported(path, superblock));
+  if (values.has('-c') || !flags.has('-p') || format !== 'export')
+    throw unmodelled(
+      call,
+      'it answers `blkid -p -o export DEVICE …` and `blkid -p -o value -s LABEL DEVICE`',
+    );
+  const records: string[] = [];
+  for (const each of words) {
+    const found = probedAt(call.world, each);
+    // Nothing found, and no such device, look the same. It ends there.
+    if (found === undefined) return { exitCode: 2, stdout: records.join('\n'), stderr: '' };
+    records.push(found);
+  }
+  return ok(records.join('\n'));
+}
+
+function probedAt(world: World, path: string): string | undefined {
+  const superblock = contentOf(world, path);
+  const device = deviceAt(world, path);
+  const table = device === undefined ? undefined : tableIn(world.live.get(device.storage), device.size);
+  if (table !== undefined) return `DEVNAME=${path}\nPTUUID=${table.id}\nPTTYPE=${table.type}\n`;
+  return superblock === undefined ? undefined : exported(path, superblock);
 }
 
 /** Every device with a tag, each looked at now. A record has no USAGE nor VERSION, which a cache does not keep. */
