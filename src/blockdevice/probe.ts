@@ -80,7 +80,7 @@ export async function probeTogether(host: ReadHost, devices: readonly string[]):
 }
 
 function probedTogether(host: ReadHost): Map<string, Signature | undefined> {
-  return onceIn(host, 'probed', () => new Map());
+  return onceIn(host, 'probed', () => new Map<string, Signature | undefined>());
 }
 
 /** Whether blkid may have escaped something in the label. */

@@ -51,6 +51,34 @@ describe('the tree of a host', () => {
     expect(find(made, 'vdd').content.state).toBe('blank');
   });
 
+  it('reads what concerns all devices once, and probes them by few programs', async () => {
+    const [few, many] = await Promise.all([10, 20].map(counted));
+
+    // blkid ends at each of the 10 blank volumes.
+    expect(few).toEqual({ mounts: 1, disks: 2, blkid: 11 });
+    expect(many).toEqual(few);
+  });
+
+  async function counted(volumes: number) {
+    const made = simulatedHost();
+    for (let n = 0; n < volumes; n += 1) {
+      made.admin.lvcreate({ vg: 'vg0', name: `full${String(n)}`, extents: 1 });
+      made.admin.format(`/dev/vg0/full${String(n)}`, {
+        ...ext4,
+        uuid: `0c0ffee0-0000-4000-8000-${String(n).padStart(12, '0')}`,
+      });
+    }
+    for (let n = 0; n < 10; n += 1) made.admin.lvcreate({ vg: 'vg0', name: `blank${String(n)}`, extents: 1 });
+    const count = { mounts: 0, disks: 0, blkid: 0 };
+    made.faults.watch(({ tool, argv }) => {
+      if (tool === 'blkid') count.blkid += 1;
+      if (argv.join(' ') === 'read /proc/self/mountinfo') count.mounts += 1;
+      if (argv.join(' ') === 'list /sys/block') count.disks += 1;
+    });
+    await tree({ host: made });
+    return count;
+  }
+
   it('keeps apart what has the same name in two volume groups', async () => {
     const made = await tree({ host: host() });
 
