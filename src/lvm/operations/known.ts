@@ -82,9 +82,9 @@ export async function known(host: ReadHost, of: KnownVolume): Promise<VolumeAmon
  * Renames it to a free name. lvrename takes no --select: compares the uuid just before and just
  * after.
  */
-export async function rename(host: ChangeHost, of: KnownVolume, to: string): Promise<void> {
+export async function rename(host: ChangeHost, of: KnownVolume, to: string): Promise<LogicalVolume> {
   const { lv, all } = await known(host, of);
-  if (lv.name === to) return;
+  if (lv.name === to) return lv;
   const taken = all.find(({ name }) => name === to);
   if (taken !== undefined) {
     throw new RefusedError(
@@ -98,4 +98,5 @@ export async function rename(host: ChangeHost, of: KnownVolume, to: string): Pro
     throw new RefusedError(`lvrename did not rename ${lv.fullName} (uuid ${lv.uuid}) to ${to}`, {
       remedy: `look at both names (lvs -o lv_name,lv_uuid ${lv.vg}), then give the command again`,
     });
+  return after.lv;
 }

@@ -88,7 +88,13 @@ export const removeLv = operation({
       await deactivateOrTell(host, { lv, all });
       await setBoot(host, lv, 'n');
     }
-    await rename(host, of, of.gone);
+    const renamed = await rename(host, of, of.gone);
+    // An active one can be written to, and one with the flag is activated at the next boot.
+    if (of.sort !== 'classic snapshot' && (renamed.active === true || renamed.autoactivation))
+      throw new RefusedError(
+        `lvchange did not ${renamed.autoactivation ? 'exclude' : 'deactivate'} ${of.vg}/${of.name}${renamed.autoactivation ? ' from autoactivation' : ''}, although it reported success`,
+        { remedy: 'look at the log of the kernel (dmesg), then give the command again' },
+      );
     return null;
   },
   value: () => undefined,
