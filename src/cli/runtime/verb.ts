@@ -18,6 +18,8 @@ export interface OptionSpec<T> {
   readonly hidden: boolean;
   /** May be typed several times: the values are joined with commas. */
   readonly repeatable: boolean;
+  /** The words that it accepts, if they are few: for completion. */
+  readonly choices: readonly string[];
   /** Throws UsageError. `name` is the option as typed, for example `--size`. */
   readonly parse: (value: string | boolean | undefined, name: string) => T;
 }
@@ -37,12 +39,16 @@ export function flag(
   const parse = (value: unknown): boolean => value === true;
   return {
     ...{ placeholder: '', help, required: false, default: undefined, short, conflicts, hidden },
-    ...{ repeatable: false, parse },
+    ...{ repeatable: false, choices: [], parse },
   };
 }
 
 /** Reads the text of an option. Throws UsageError. `name` is the option as typed, for example `--size`. */
-export type ReadText<T> = (text: string, name: string) => T;
+export interface ReadText<T> {
+  (text: string, name: string): T;
+  /** The words that it accepts, if they are few. */
+  readonly words?: readonly string[];
+}
 
 /** An option with a value, such as `--size <SIZE>`. Undefined when it was not typed and has no default. */
 export function value(
@@ -71,10 +77,14 @@ export function value(
   } = {},
 ): OptionSpec<unknown> {
   const { conflicts = [], short, hidden = false, required = false, repeatable = false } = more;
-  const { read = (text: string): unknown => text } = more;
+  const read: ReadText<unknown> = more.read ?? ((text) => text);
+  const { words: choices = [] } = read;
   const parse = (typed: string | boolean | undefined, name: string): unknown =>
     typeof typed === 'string' ? read(typed, name) : undefined;
-  return { placeholder, help, required, default: more.default, short, conflicts, hidden, repeatable, parse };
+  return {
+    ...{ placeholder, help, required, default: more.default, short, conflicts, hidden, repeatable },
+    ...{ choices, parse },
+  };
 }
 
 /** For `read`: a whole number. */
@@ -98,12 +108,13 @@ export function named<T>(parse: (text: string) => T): ReadText<T> {
 
 /** For `read`: one of these words. */
 export function oneOf<const W extends string>(...words: readonly [W, W, ...W[]]): ReadText<W> {
-  return (text, name) => {
+  const read = (text: string, name: string): W => {
     const found = words.find((word) => word === text);
     if (found !== undefined) return found;
     const choices = `${words.slice(0, -1).join(', ')} or ${words.at(-1) ?? ''}`;
     throw new UsageError(`${name} ${text}: must be ${choices}`);
   };
+  return Object.assign(read, { words });
 }
 
 /** For `read`: words with commas between them. */
@@ -174,6 +185,13 @@ export function verb<const A extends ArgSpecs = ArgSpecs, O extends OptionSpecs 
   return { ...of, args, options, dashes, script };
 }
 
+const choices = new WeakMap<Option, readonly string[]>();
+
+/** The words that an option of a verb accepts; empty if they are many. */
+export function choicesOf(option: Option): readonly string[] {
+  return choices.get(option) ?? [];
+}
+
 /** Gives a command the arguments, options and examples of its verb. */
 export function addWords(command: Command, { args, options, examples, dashes, script }: Verb): void {
   for (const spec of Object.values(args)) {
@@ -188,6 +206,7 @@ export function addWords(command: Command, { args, options, examples, dashes, sc
       option.argParser((text: string, before?: string) =>
         before === undefined ? text : `${before},${text}`,
       );
+    choices.set(option, spec.choices);
     if (spec.conflicts.length > 0) option.conflicts([...spec.conflicts]);
     command.addOption(option.makeOptionMandatory(spec.required).hideHelp(spec.hidden));
   }

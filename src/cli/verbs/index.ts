@@ -2,6 +2,7 @@ import type { Noun } from '../runtime/verb.ts';
 import { block } from './block/index.ts';
 import { boot } from './boot/index.ts';
 import { btrfs } from './btrfs/index.ts';
+import { completion } from './completion/index.ts';
 import { crypt } from './crypt/index.ts';
 import { doctor } from './doctor/index.ts';
 import { drbd } from './drbd/index.ts';
@@ -32,4 +33,5 @@ export const nouns: Noun['verbs'] = {
   doctor,
   boot,
   run,
+  completion,
 };
