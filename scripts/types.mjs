@@ -27,7 +27,7 @@ export function emitTypes(root, out) {
   rmSync(out, { recursive: true, force: true });
   for (const [name, text] of declarations(program)) {
     mkdirSync(dirname(name), { recursive: true });
-    writeFileSync(name, text.replaceAll(relativeTs, '$1.js$2'));
+    writeFileSync(name, withoutNode(text.replaceAll(relativeTs, '$1.js$2')));
   }
   const host = {
     getCanonicalFileName: (name) => name,
@@ -35,6 +35,14 @@ export function emitTypes(root, out) {
     getNewLine: () => '\n',
   };
   return ts.formatDiagnostics(faults, host);
+}
+
+/** No type of Node.js is named, and a library of TypeScript that not every project has is. */
+function withoutNode(text) {
+  const plain = text.replaceAll(/\bBuffer(?:<\w+>)?(?=[;,)>\]| ]|$)/gm, 'Uint8Array');
+  return /\b(?:Async)?Disposable\b|Symbol\.(?:asyncD|d)ispose/.test(plain)
+    ? `/// <reference lib="esnext.disposable" />\n${plain}`
+    : plain;
 }
 
 /** A file of ours in an import: the published one has the ending of what runs. */

@@ -418,7 +418,7 @@ export async function atomic<T>(
         checkOwn([...own, code]);
         own.push(code);
       }
-      return steps.step(code, args);
+      return steps.step({ ...code, actsElsewhere: true }, args);
     },
     effect: (title, forward, inverse, claims) => steps.effect(title, forward, inverse, claims),
     call: (f, ...args) => steps.call(f, ...args),

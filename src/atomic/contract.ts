@@ -220,8 +220,9 @@ export interface OperationSpec<A, U, R, V> extends Common<A, U> {
   readonly after?: (input: { readonly undo: U }) => boolean;
   /**
    * The act: one changing command if possible, after the same look that `revert` takes, because the
-   * object may have been renamed since `prepare`. If it throws before it began to change anything
-   * on `host`, it is not undone: another process created whatever is there.
+   * object may have been renamed since `prepare`. If it throws, `look` says what it left, and
+   * `revert` removes that. An operation of bofh that throws before its first change on `host` left
+   * nothing: another process created whatever is there.
    */
   readonly run: (input: { readonly args: A; readonly undo: U; readonly host: ChangeHost }) => Promise<R>;
   /** What the caller gets. */

@@ -26,6 +26,8 @@ export interface Operation<A = never, V = unknown> {
   readonly lives: 'disk' | 'boot';
   readonly recurs: boolean;
   readonly endsAccess: boolean;
+  /** It may change things other than by its `host`, so a failure of `run` is always followed by a look. */
+  readonly actsElsewhere?: boolean;
   /** The keys of objects to which it writes no byte; true: all that it claims. */
   readonly keepsContent: (undo: unknown) => true | readonly Key[];
   readonly restores: 'state' | 'existence';

@@ -96,6 +96,29 @@ describe('an operation of your own', () => {
     expect(() => site([record, operation({ ...recordSpec, kind })])).toThrow(why);
   });
 
+  it.each([
+    ['after it acted', true],
+    ['before it acted', false],
+  ])('that changes something other than by its host is undone if it throws %s', async (_when, acted) => {
+    const host = newHost();
+    const before = host.snapshot();
+    const path = `${records}/a`;
+    const elsewhere = operation({
+      ...recordSpec,
+      run: ({ undo }) => {
+        if (acted) host.admin.writeFile(path, undo.mark);
+        return Promise.reject(new Error('program failed'));
+      },
+    });
+
+    const failed = withBofh(simulatedBofh({ host }), () =>
+      atomic('records', (tx) => tx.step(elsewhere, { name: 'a' })),
+    );
+
+    await expect(failed).rejects.toThrow('program failed');
+    expect(host.snapshot()).toBe(before);
+  });
+
   it('is shown among the settings of the site', () => {
     const shown = siteSettings(site([record])).find(({ name }) => name === 'operations');
     expect(shown?.value).toEqual(['acme.record 1']);

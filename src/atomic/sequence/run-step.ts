@@ -153,7 +153,7 @@ async function act(
   journal: Journal,
   { n, args, undoData, claims }: Prepared,
 ): Promise<StepDone> {
-  const acting = { begun: false };
+  const acting = { begun: code.actsElsewhere === true };
   const host = noticing(
     changing(
       home.engine,

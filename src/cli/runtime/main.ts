@@ -73,6 +73,7 @@ async function invoke(run: Run, { verb, changes, options, scriptArgs, action }: 
     commandLine: ['bofh', ...run.args],
     recorded: ['bofh', ...withoutLast(run.args, scriptArgs)],
     verb,
+    commands: (words) => program(words, () => Promise.resolve()),
     root: process.getuid?.() === 0,
     signals: {
       ...heard,

@@ -1,3 +1,4 @@
+import type { Command } from 'commander';
 import type { Signals } from '../../atomic/index.ts';
 import type { Bofh } from '../../bofh.ts';
 import type { Begun } from '../errors/explanation.ts';
@@ -22,6 +23,8 @@ export interface Runtime {
   readonly recorded: readonly string[];
   /** Noun and verb. */
   readonly verb: string;
+  /** The command line with every verb that these words can mean, for completion. */
+  readonly commands: (words: readonly string[]) => Promise<Command>;
   readonly root: boolean;
   readonly signals: Signals & Required<Pick<Signals, 'stop' | 'abandon'>>;
   readonly sequences: Sequences;

@@ -76,6 +76,7 @@ function runtimeOf({ verb, options }: Invocation, words: readonly string[], term
     commandLine: ['bofh', ...words],
     recorded: ['bofh', ...words],
     verb,
+    commands: (typed) => program(typed, () => Promise.resolve()),
     root: true,
     signals: { stop: new AbortController().signal, abandon: new AbortController().signal },
     sequences: openSequences(),

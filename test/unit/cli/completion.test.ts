@@ -2,8 +2,12 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { candidates } from '../../../src/cli/runtime/candidates.ts';
+import { program } from '../../../src/cli/runtime/program.ts';
+import { candidates } from '../../../src/cli/verbs/completion/candidates.ts';
 import { builtCommand, run } from './support/built.ts';
+
+const following = (words: readonly string[]) =>
+  candidates(words, (typed) => program(typed, () => Promise.resolve()));
 
 describe('what can follow', () => {
   it.each<[string, readonly string[] | 'files']>([
@@ -27,14 +31,14 @@ describe('what can follow', () => {
     ['vm stop web1 ', []],
     ['nonsense x', []],
   ])('"%s"', async (words, expected) => {
-    const found = await candidates(words.split(' '));
+    const found = await following(words.split(' '));
 
     expect(found === 'files' ? found : found.map(([word]) => word)).toEqual(expected);
   });
 
   it('has a description for each noun and verb', async () => {
     for (const words of [[''], ['lvm', ''], ['vm', '']]) {
-      const found = await candidates(words);
+      const found = await following(words);
       expect(found.length).toBeGreaterThan(4);
       for (const [, description] of found) expect(description).not.toBe('');
     }

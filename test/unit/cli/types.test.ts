@@ -112,6 +112,7 @@ describe('the published types', () => {
   it.each([
     ['nothing else', 'es2023,esnext.disposable'],
     ['the DOM', 'es2023,esnext.disposable,dom'],
+    ['ES2022 alone', 'es2022'],
   ])(
     'need no @types/node: with %s',
     async (_, lib) => {

@@ -1,6 +1,6 @@
 import { UsageError } from '../../../core/errors.ts';
-import { candidates } from '../../runtime/candidates.ts';
 import { verb } from '../../runtime/verb.ts';
+import { candidates } from './candidates.ts';
 import { scripts } from './scripts.ts';
 
 export default verb({
@@ -11,9 +11,9 @@ export default verb({
   },
   examples: ['completion bash', 'completion words vm st'],
   script: true,
-  run: async ({ terminal }, { shell, words }) => {
+  run: async ({ terminal, commands }, { shell, words }) => {
     if (shell === 'words') {
-      const found = await candidates(words);
+      const found = await candidates(words, commands);
       terminal.answer(found === 'files' ? ':files\n' : found.map((line) => `${line.join('\t')}\n`).join(''));
       return 0;
     }

@@ -1,3 +1,4 @@
+import { program } from '../../../../src/cli/runtime/program.ts';
 import type { Bofh } from '../../../../src/bofh.ts';
 import { openLog } from '../../../../src/cli/runtime/log.ts';
 import { openSequences, type Runtime } from '../../../../src/cli/runtime/runtime.ts';
@@ -35,6 +36,7 @@ export function testRuntime(
     commandLine: ['bofh', 'test'],
     recorded: ['bofh', 'test'],
     verb: 'test',
+    commands: (words) => program(words, () => Promise.resolve()),
     root: true,
     signals: { stop: new AbortController().signal, abandon: new AbortController().signal },
     sequences: openSequences(),

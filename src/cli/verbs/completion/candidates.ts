@@ -1,10 +1,9 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Argument, Command, Option } from 'commander';
-import { splitLvmName } from '../../blockdevice/keys.ts';
-import { partOfVolume } from '../../blockdevice/holders/above.ts';
-import { program } from './program.ts';
-import { choicesOf } from './verb.ts';
+import { splitLvmName } from '../../../blockdevice/keys.ts';
+import { partOfVolume } from '../../../blockdevice/holders/above.ts';
+import { choicesOf } from '../../runtime/verb.ts';
 
 /** A word that can come next, and its description. */
 type Candidate = readonly [word: string, description: string];
@@ -14,10 +13,13 @@ type Candidate = readonly [word: string, description: string];
  * started and no site file is read, so that it is fast: names are those of active volumes and of the
  * usual directories.
  */
-export async function candidates(words: readonly string[]): Promise<readonly Candidate[] | 'files'> {
+export async function candidates(
+  words: readonly string[],
+  commands: (words: readonly string[]) => Promise<Command>,
+): Promise<readonly Candidate[] | 'files'> {
   const typed = words.slice(0, -1);
   const last = words.at(-1) ?? '';
-  const at = placeOf(await program([...typed, ''], () => Promise.resolve()), typed);
+  const at = placeOf(await commands(typed), typed);
   if (at === undefined) return [];
   const found = await following(at, last);
   return found === 'files' ? found : found.filter(([word]) => word.startsWith(last));
@@ -107,7 +109,7 @@ function pathOf(command: Command): string {
   return parent?.parent ? `${pathOf(parent)} ${command.name()}` : command.name();
 }
 
-/** Names in a directory; none if it is missing or unreadable, because nobody reads an error here. */
+/** Names in a directory; none if it is missing or unreadable: a completion shows no errors. */
 async function list(directory: string): Promise<readonly string[]> {
   return readdir(directory).catch(() => []);
 }
