@@ -116,6 +116,7 @@ export function connect(
   } = {},
 ): Bofh {
   const around = ambient.getStore();
+  parsed('connect', connectOptions, options);
   const { site = around?.site ?? usualSite(), signals = around?.signals } = options;
   const named = process.env.BOFH_STATE_DIR;
   const stateDir =
@@ -327,19 +328,37 @@ function levelIn(log: unknown, level: string): unknown {
   return typeof log === 'object' && log !== null ? Reflect.get(log, level) : undefined;
 }
 
+const eventLog = z.custom<EventLog>(
+  (value) => ['debug', 'info', 'warn', 'error'].every((level) => typeof levelIn(value, level) === 'function'),
+  'must have the methods debug, info, warn and error',
+);
+
+const called = callable<(...args: never) => unknown>();
+
+// A host, a site and signals are checked where they are used.
+const connectOptions = z.strictObject({
+  host: z.optional(
+    z.union([z.string().check(z.minLength(1)), z.looseObject({})], 'must be a name, or a host'),
+  ),
+  site: z.optional(z.unknown()),
+  stateDir: z.optional(z.string()),
+  signals: z.optional(z.unknown()),
+  argv: z.optional(z.readonly(z.array(z.string()))),
+  waitMs: z.optional(milliseconds),
+  onProgress: z.optional(called),
+  onEvent: z.optional(called),
+  log: z.optional(eventLog),
+  onLeftAlone: z.optional(called),
+  onWaiting: z.optional(called),
+});
+
 const atomicOptions = z.strictObject({
   signal: z.exactOptional(z.instanceof(AbortSignal)),
   timeout: z.exactOptional(milliseconds.check(z.positive())),
   wait: z.exactOptional(milliseconds),
   host: z.exactOptional(z.string().check(z.minLength(1))),
   onEvent: z.exactOptional(callable<NonNullable<AtomicOptions['onEvent']>>()),
-  log: z.exactOptional(
-    z.custom<EventLog>(
-      (value) =>
-        ['debug', 'info', 'warn', 'error'].every((level) => typeof levelIn(value, level) === 'function'),
-      'must have the methods debug, info, warn and error',
-    ),
-  ),
+  log: z.exactOptional(eventLog),
   reverse: z.exactOptional(callable<NonNullable<AtomicOptions['reverse']>>()),
   writes: z.exactOptional(z.enum(['script', 'steps'])),
 });

@@ -1,6 +1,8 @@
+import * as z from 'zod/mini';
 import { afterSignal, atomic, type Bofh, currentBofh, isJoined, once, beginRecipe, single } from '../bofh.ts';
 import type { KeyRef } from '../command/index.ts';
 import { BofhError, RefusedError } from '../core/errors.ts';
+import { parsed } from '../core/request.ts';
 import {
   loopDevices,
   type LoopDevice,
@@ -28,6 +30,8 @@ export type { LoopDevice, PartitionsOf } from '../blockdevice/index.ts';
 export { registerLayer } from '../layers.ts';
 export type { StackContent, StackDevice, StackResized, StackTree, StackUse } from '../stack/index.ts';
 
+const treeOf = z.strictObject({ device: z.exactOptional(z.string()) });
+
 /**
  * Returns the storage stack of this host, from the disks to the mounts and guests; with `device`,
  * only what that device is on and its holders. Read-only: opens and activates nothing. What cannot
@@ -40,7 +44,7 @@ export async function tree(
   } = {},
 ): Promise<stack.StackTree> {
   const { host, site } = currentBofh();
-  return stack.tree({ host, configDirs: site.guestConfigDirs, ...of });
+  return stack.tree({ host, configDirs: site.guestConfigDirs, ...parsed('block.tree', treeOf, of) });
 }
 
 /** Arguments of `resize`. */

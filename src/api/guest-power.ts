@@ -1,9 +1,11 @@
+import * as z from 'zod/mini';
 import { until } from '../blockdevice/index.ts';
 import { currentBofh, beginRecipe, single } from '../bofh.ts';
 import { RefusedError } from '../core/errors.ts';
 import { type StartOptions, startVm } from '../vm/start.ts';
 import * as driver from '../xen/index.ts';
 import { domainOf, type Domu, guestNamed, rowsAfter, type StartedRow, timedRow } from './guests.ts';
+import { parsed } from '../core/request.ts';
 
 /** How a guest is stopped. */
 export interface StopOptions {
@@ -67,6 +69,11 @@ export async function resume(name: string): Promise<{ readonly changed: boolean 
   return setPaused(name, 0);
 }
 
+const waitOptions = z.strictObject({
+  for: z.enum(['running', 'stopped']),
+  timeoutMs: z.exactOptional(z.number().check(z.nonnegative())),
+});
+
 /** What `wait` waits for. `stopped`: the domain is gone, so its disks are free soon. */
 export interface WaitOptions {
   /** `running`: until it runs. `stopped`: until its domain is gone. */
@@ -80,7 +87,7 @@ export interface WaitOptions {
  * `timeout` if it has not come so far in time, UsageError if no guest of that name is configured.
  */
 export async function wait(name: string, options: WaitOptions): Promise<{ readonly domid?: number }> {
-  const { for: wanted, timeoutMs = 300_000 } = options;
+  const { for: wanted, timeoutMs = 300_000 } = parsed('vm.wait', waitOptions, options);
   const domu = await guestNamed(name);
   let domain: driver.Domain | undefined;
   const check = async (): Promise<boolean> => {

@@ -1,8 +1,12 @@
+import * as z from 'zod/mini';
 import { currentBofh, once, beginRecipe, single } from '../bofh.ts';
+import { parsed } from '../core/request.ts';
 import * as driver from '../lvm/index.ts';
 import type { Tx } from '../operations.ts';
 
 export type { LogicalVolume, MetadataBackup, PhysicalVolume, VolumeGroup } from '../lvm/index.ts';
+
+const lvsScope = z.optional(z.strictObject({ vg: z.exactOptional(z.string()) }));
 
 /**
  * Returns every logical volume, or those of `vg`. Throws CommandError `not-found` if that volume
@@ -12,7 +16,7 @@ export async function lvs(scope?: {
   /** Only the volumes of this volume group (default: all groups). */
   readonly vg?: string;
 }): Promise<readonly driver.LogicalVolume[]> {
-  return driver.lvs(currentBofh().host, scope);
+  return driver.lvs(currentBofh().host, parsed('lvm.lvs', lvsScope, scope));
 }
 
 /** Returns every volume group. */

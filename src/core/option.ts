@@ -12,7 +12,7 @@ export function inProgram<T>(body: () => T): T {
   return readers.run('program', body);
 }
 
-/** An option in a message: as typed at the console (`--wait 60s`), or as in code (`waitMs: 60_000`). */
+/** An option in a message: as typed at the console (`--wait 60s`), or as in code (`wait: 60_000`). */
 export function option(typed: string, code: string): string {
   return readers.getStore() === 'console' ? typed : code;
 }

@@ -34,8 +34,8 @@ export interface SimulatedHost extends LocalHost {
   restart(): SimulatedHost;
   /** Everything is written, then the host boots again. */
   reboot(): SimulatedHost;
-  /** What was not synced is lost or kept; then the host boots again. */
-  powerCut(options: { readonly keep: Keep }): SimulatedHost;
+  /** Unsynced writes are lost, or kept (default: `{ keep: 'none' }`); then the host boots again. */
+  powerCut(options?: { readonly keep: Keep }): SimulatedHost;
 }
 
 /** Returns a simulated Xen host (default: a volume group `vg0` of 8 GiB on its own disk). */
@@ -80,6 +80,6 @@ export function hostOf(shared: Shared): SimulatedHost {
     kill: () => killProcess(world, process),
     restart: () => hostOf(shared),
     reboot: () => boots(() => reboot(world)),
-    powerCut: ({ keep }) => boots(() => powerCut(world, keep)),
+    powerCut: ({ keep } = { keep: 'none' }) => boots(() => powerCut(world, keep)),
   };
 }

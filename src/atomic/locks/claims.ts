@@ -120,7 +120,7 @@ async function untilFree(
     if (performance.now() >= deadline || stop.aborted)
       throw new JournalError(what, {
         code: 'busy',
-        remedy: `try again when it has ended, or with ${option('--wait 60s', 'waitMs: 60_000')}`,
+        remedy: `try again when it has ended, or with ${option('--wait 60s', 'wait: 60_000')}`,
         cause: cause?.(),
       });
     if (!told) engine.teller?.tell({ type: 'waiting', for: what });

@@ -1,4 +1,5 @@
 import type { Command } from '../../command/index.ts';
+import { UsageError } from '../../core/errors.ts';
 import type { SimulatedProcess, World } from '../world/world.ts';
 
 /** What goes wrong with an access. */
@@ -18,6 +19,35 @@ export type FaultMode =
   | 'no space'
   /** Of a write to the journal only the first bytes arrive, as on a disk that is about to be full. */
   | 'short write';
+
+const modes: readonly FaultMode[] = [
+  ...(['fails before', 'acts then fails', 'acts then killed', 'no effect, exit 0'] as const),
+  ...(['garbage answer', 'hangs', 'crash here', 'acts then crash', 'no space', 'short write'] as const),
+];
+
+const ofPrograms: ReadonlySet<FaultMode> = new Set([
+  ...(['acts then killed', 'no effect, exit 0', 'garbage answer', 'hangs'] as const),
+]);
+
+const keys: ReadonlySet<string> = new Set([
+  ...['tool', 'step', 'argvIncludes', 'access', 'nth', 'times', 'mode', 'exitCode', 'stderr'],
+]);
+
+/** UsageError for a fault that could never occur, or would occur elsewhere. */
+function checkFault(fault: Fault): void {
+  const unknown = Object.keys(fault).find((key) => !keys.has(key));
+  if (unknown !== undefined) throw new UsageError(`fault: there is no option "${unknown}"`);
+  const { mode, nth = 1, times = 1, step, tool } = fault;
+  if (!modes.includes(mode)) throw new UsageError(`fault: mode: must be one of ${modes.join('; ')}`);
+  if (!Number.isInteger(nth) || nth < 1) throw new UsageError(`fault: nth: must be a whole number from 1`);
+  if (!(times >= 1)) throw new UsageError('fault: times: must be 1 or more');
+  if (step !== undefined && !/^[a-z][a-z0-9-]*(?:\.[a-z0-9-]+)+$/.test(step))
+    throw new UsageError(`fault: step: "${step}" is no kind of a step, such as lvm.lv.create`, {
+      remedy: 'docs/operations.md has the kind of each method',
+    });
+  if ((tool === 'file' || tool === 'store') && ofPrograms.has(mode))
+    throw new UsageError(`fault: mode: "${mode}" can happen to a program only, not to a ${tool}`);
+}
 
 /** Which access it is that something goes wrong with, and what. */
 export interface Fault {
@@ -80,7 +110,10 @@ export function newFaults(): Faults {
       watching.add(listener);
       return () => void watching.delete(listener);
     },
-    add: (fault) => void armed.push({ fault, seen: 0 }),
+    add: (fault) => {
+      checkFault(fault);
+      armed.push({ fault, seen: 0 });
+    },
     enter: (kind) => void (step = kind),
     clear: () => {
       armed.splice(0);

@@ -96,7 +96,7 @@ describe('an object that another sequence has', () => {
     expect(error).toBeInstanceOf(JournalError);
     expect(error).toMatchObject({
       message: `a is in use by sequence zzz "about zzz" (pid ${engine.processes.self.pid}: bofh vm create zzz)`,
-      remedy: 'try again when it has ended, or with waitMs: 60_000',
+      remedy: 'try again when it has ended, or with wait: 60_000',
     });
   });
 

@@ -91,7 +91,7 @@ describe('while another sequence is at work on the object', () => {
     const { message, remedy } = error as BofhError;
     expect(message).toContain(key);
     expect(message).toMatch(/is in use by sequence \S+ "first" \(pid \d+: .*bofh/);
-    expect(remedy).toBe('try again when it has ended, or with waitMs: 60_000');
+    expect(remedy).toBe('try again when it has ended, or with wait: 60_000');
   });
 
   it('waits as long as it may, and judges what is there then', async () => {

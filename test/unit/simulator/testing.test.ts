@@ -69,3 +69,19 @@ it('a fault of a step that does not run never occurs', async () => {
 
   await disk(host);
 });
+
+it.each<[string, unknown, RegExp]>([
+  ['an unknown option', { tol: 'lvcreate', mode: 'fails before' }, /there is no option "tol"/],
+  ['an unknown mode', { mode: 'explodes' }, /mode: must be one of fails before; /],
+  ['nth 0', { nth: 0, mode: 'fails before' }, /nth: must be a whole number from 1/],
+  ['the name of a method', { step: 'lvm.createLv', mode: 'fails before' }, /is no kind of a step/],
+  ['garbage from a file', { tool: 'file', mode: 'garbage answer' }, /to a program only/],
+])('a fault with %s is refused', (_title, fault, why) => {
+  expect(() => simulatedHost().fault(fault as Fault)).toThrow(why);
+});
+
+it('a power cut loses what was not synced', () => {
+  const host = simulatedHost();
+  host.kill();
+  expect(() => host.powerCut()).not.toThrow();
+});
