@@ -1,6 +1,7 @@
 import { posix } from 'node:path';
 import * as z from 'zod/mini';
 import { operation, type OperationSpec } from '../atomic/operation.ts';
+import { bytesAt, partWitness } from '../blockdevice/index.ts';
 import { type ChangeHost, type FileStat, type ReadHost, refuseExposed } from '../command/index.ts';
 import { CommandError, RefusedError } from '../core/errors.ts';
 import {
@@ -27,6 +28,7 @@ const args = z.strictObject({
 const undo = z.strictObject({
   path: absolutePath,
   tombstone: absolutePath,
+  /** Of the content; of a file larger than `whole`: of its size and both ends. */
   sha256: sha256Hex,
   /**
    * Without the device number: the renamed file is in the same directory, and a number such as
@@ -54,7 +56,7 @@ export const removal = {
   restores: 'state',
   prepare: async ({ args: { path, sha256: expected }, mark, host }) => {
     const stat = await checkRemovable(host, path);
-    const hash = sha256(await host.readFile(path));
+    const hash = await hashOf(host, path, stat.size);
     if (expected !== undefined && hash !== expected) {
       throw new RefusedError(`${path} is not what it was: its content has changed`, {
         remedy: 'look at it, then try again',
@@ -73,7 +75,7 @@ export const removal = {
     await host.link(wanted.path, wanted.tombstone);
     const [there, moved] = [await host.stat(wanted.path), await host.stat(wanted.tombstone)];
     const unchanged = sameFile(there, moved) && (await isOurs(host, wanted));
-    if (!unchanged || (await hashOf(host, wanted)) !== wanted.sha256) {
+    if (!unchanged || (await hashOf(host, wanted.tombstone, moved?.size ?? 0)) !== wanted.sha256) {
       // Whatever the new link is: without it the file is as others left it.
       await host.removeFile(wanted.tombstone);
       throw changed(wanted);
@@ -100,8 +102,9 @@ export const removal = {
     if ((await host.stat(directory))?.kind === 'directory') await host.sync(directory);
   },
   afterCommit: async ({ undo: gone, host }) => {
-    if (!(await isOurs(host, gone))) return;
-    if ((await hashOf(host, gone)) !== gone.sha256) {
+    const stat = await host.stat(gone.tombstone);
+    if (stat === undefined || !isFile(stat, gone)) return;
+    if ((await hashOf(host, gone.tombstone, stat.size)) !== gone.sha256) {
       throw new RefusedError(`${gone.path} was removed, but another process has written to it since`, {
         remedy: `it is at ${gone.tombstone}: keep what you need, delete it, then bofh recover`,
       });
@@ -146,8 +149,12 @@ async function isOurs(host: ReadHost, gone: Undo): Promise<boolean> {
   return isFile(await host.stat(gone.tombstone), gone);
 }
 
-async function hashOf(host: ReadHost, { tombstone }: Undo): Promise<string> {
-  return sha256(await host.readFile(tombstone));
+/** Bytes. A larger file is not read as a whole: the file of a disk would not fit into memory. */
+const whole = 64 * 1024 ** 2;
+
+async function hashOf(host: ReadHost, path: string, size: number): Promise<string> {
+  if (size <= whole) return sha256(await host.readFile(path));
+  return sha256(`${size} ${await partWitness(host, path, { from: 0, to: size }, bytesAt)}`);
 }
 
 /** Gives a removed file its name back; does nothing if it has it. RefusedError if the name was taken. */
