@@ -54,10 +54,12 @@ export const tools = {
   pvs: { package: 'lvm2' },
   resize2fs: { package: 'e2fsprogs' },
   sfdisk: { package: 'fdisk' },
+  sha256sum: { package: 'coreutils' },
   stat: { package: 'coreutils' },
   swaplabel: { package: 'util-linux' },
   sync: { package: 'coreutils' },
   tar: { package: 'tar' },
+  tee: { package: 'coreutils' },
   tune2fs: { package: 'e2fsprogs' },
   truncate: { package: 'coreutils' },
   udevadm: { package: 'udev' },
@@ -76,6 +78,7 @@ export const tools = {
   xfs_logprint: { package: 'xfsprogs' },
   xfs_repair: { package: 'xfsprogs' },
   xl: { package: 'xen-utils-common' },
+  zstd: { package: 'zstd' },
 } as const satisfies Record<string, { readonly package: string }>;
 
 export type Tool = keyof typeof tools;

@@ -23,6 +23,8 @@ import { insideFile, insidePath, removeInside, writeInside } from './inside.ts';
 import { empty, entriesOf, isFilled, othersOn, undoPath } from './root.ts';
 import { checkTar, sourceFile } from './source.ts';
 
+export * from './save.ts';
+
 const count = z.int().check(z.nonnegative());
 
 const args = z.strictObject({

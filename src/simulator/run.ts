@@ -7,6 +7,7 @@ import { unmodelled } from './options.ts';
 import { inputText } from './world/keys.ts';
 import { ok, type ToolCall, type ToolModel } from './tools/answer.ts';
 import { blkidTools } from './tools/blockdevice/blkid.ts';
+import { compressedTools } from './tools/blockdevice/compressed.ts';
 import { btrfsTools } from './tools/btrfs/btrfs.ts';
 import { cryptTools } from './tools/crypt/cryptsetup.ts';
 import { drbdTools } from './tools/drbd/drbdadm.ts';
@@ -34,6 +35,7 @@ import type { SimulatedProcess, World } from './world/world.ts';
 
 const models: Readonly<Record<string, ToolModel>> = {
   ...blkidTools,
+  ...compressedTools,
   ...cryptTools,
   ...drbdTools,
   ...fillTools,

@@ -1,11 +1,13 @@
 import * as z from 'zod/mini';
-import { operation } from '../../atomic/operation.ts';
+import { type Changed, operation } from '../../atomic/operation.ts';
 import { blankChanged, partWitness, size } from '../../blockdevice/index.ts';
-import type { ReadHost } from '../../command/index.ts';
+import { absolutePath } from '../../blockdevice/path.ts';
+import { type ReadHost, refuseExposed } from '../../command/index.ts';
 import { RefusedError, UsageError } from '../../core/errors.ts';
 import type { Bytes } from '../../core/units.ts';
 import { madeRecovery } from '../manual-recovery.ts';
 import { lvcreate } from '../lv-commands.ts';
+import { fillFrom } from '../fill.ts';
 import { lvs } from '../report-commands.ts';
 import { refuseFullPool } from '../filling.ts';
 import { checkLvName, checkTag } from '../names.ts';
@@ -17,6 +19,15 @@ import { askedLayout, knownLayout, layoutOf, ownExtents, refuseFewDevices, taken
 import { findMade, madeVolume, readablePath, refuseOtherGroup, removeMade } from './made.ts';
 import { poolNamed } from './pools.ts';
 import { refuseTaken } from './taken.ts';
+
+const savedContent = z.strictObject({
+  /** Absolute path of the file, compressed by zstd. */
+  file: absolutePath,
+  /** Bytes of the content. The volume may be larger. */
+  size: z.int().check(z.positive()),
+  /** SHA-256 of the content (default: it is not compared). */
+  sha256: z.exactOptional(z.string().check(z.regex(/^[0-9a-f]{64}$/))),
+});
 
 const args = z.strictObject({
   /** The existing volume group. */
@@ -34,10 +45,11 @@ const args = z.strictObject({
   pool: z.exactOptional(z.string()),
   ...askedLayout,
   /**
-   * Fills all of it with zeros: lvcreate itself zeroes only the first 4 KiB. Not for a thin volume,
-   * which starts empty.
+   * `zeros` fills all of it with zeros: lvcreate itself zeroes only the first 4 KiB. Not for a thin
+   * volume, which starts empty. Or a file of `tx.copy.save`, with the size and SHA-256 of its
+   * content: the volume is filled from it, and read back.
    */
-  content: z.exactOptional(z.literal('zeros')),
+  content: z.exactOptional(z.union([z.literal('zeros'), savedContent])),
   /** Tags of your own, without the `@`. */
   tags: z.exactOptional(z.array(z.string())),
 });
@@ -46,6 +58,8 @@ const undo = z.extend(madeVolume, {
   extents: z.number().check(z.int(), z.positive()),
   size: z.number().check(z.int(), z.positive()),
   layout: z.exactOptional(knownLayout),
+  /** The file that it is filled from. */
+  from: z.exactOptional(z.string()),
   pool: z.exactOptional(
     z.strictObject({
       name: z.string(),
@@ -71,20 +85,22 @@ export const createLv = operation({
   lives: 'disk',
   restores: 'state',
   prepare: async ({
-    args: { vg: group, name, size, extents: count, pool, content, tags = [], ...asked },
+    args: { vg: group, name, size: asked, extents: count, pool, content, tags = [], ...how },
     mark,
     host,
   }) => {
     checkLvName(group, name);
     tags.forEach(checkTag);
-    if (content !== undefined && pool !== undefined)
+    if (content === 'zeros' && pool !== undefined)
       throw new UsageError(`${group}/${name}: a thin volume is empty as it is made; leave out content`);
-    const extentsIn = wantedExtents(`${group}/${name}`, { size, count });
-    const layout = layoutOf(`${group}/${name}`, { ...asked, pool });
+    const extentsIn = wantedExtents(`${group}/${name}`, { size: asked, count });
+    const layout = layoutOf(`${group}/${name}`, { ...how, pool });
     const vg = await usableVg(host, group);
     await refuseTaken(host, vg, { name });
     const extents = ownExtents(layout, extentsIn(vg), String(count).includes('%') ? 'share' : 'count');
-    const made = { vg: group, vgUuid: vg.uuid, name, tag: mark, extents, size: extents * vg.extentSize };
+    const size = extents * vg.extentSize;
+    const from = await sourceOf(host, content, { fullName: `${group}/${name}`, size });
+    const made = { vg: group, vgUuid: vg.uuid, name, tag: mark, extents, size, ...from };
     if (pool === undefined) {
       await refuseFewDevices(host, vg, layout);
       refuseFull(vg, { name, extents: takenExtents(layout, extents) });
@@ -122,7 +138,8 @@ export const createLv = operation({
       throw new RefusedError(`${vg}/${name} has ${made.size} bytes instead of ${size}`, {
         remedy: `look at it: lvs --units b ${vg}/${name}`,
       });
-    if (content !== undefined) await writeZeros(host, made);
+    if (content === 'zeros') await writeZeros(host, made);
+    else if (content !== undefined) await fillFrom(host, made, { content, isThin: pool !== undefined });
     return { uuid: made.uuid };
   },
   value: ({ undo: { vg, name, size, pool }, result: { uuid } }) => ({
@@ -146,19 +163,44 @@ export const createLv = operation({
     changed: async ({ undo: of, result, witness, touched, filled, host }) => {
       const path = await readablePath(host, of, result?.uuid);
       if (path === undefined || filled === 'now') return undefined;
+      if (of.from !== undefined) {
+        // An interrupted step has written a part of the content, which nothing can use yet.
+        if (witness === undefined || touched || filled !== 'never') return undefined;
+        return (await isAsCreated(host, path, { created: of.size, witness })) ? undefined : written(path);
+      }
       // What the sequence created there and undid leaves bytes, but no signature. The volume may
       // have had another name then.
       const isNew = filled === 'never' && !touched;
       const changed = await blankChanged(host, path, isNew ? 'new' : 'used by the sequence');
       if (changed !== undefined || witness === undefined || !isNew) return changed;
-      return (await isAsCreated(host, path, { created: of.size, witness }))
-        ? undefined
-        : { found: `others wrote to ${path}`, fromBytes: true };
+      return (await isAsCreated(host, path, { created: of.size, witness })) ? undefined : written(path);
     },
   },
   sync: ({ undo: { vgUuid }, host }) => syncGroup(host, vgUuid),
   describe: madeRecovery,
 });
+
+/** RefusedError if the file to fill it from is missing, or has more than the volume holds. */
+async function sourceOf(
+  host: ReadHost,
+  content: z.infer<typeof args>['content'],
+  { fullName, size }: { readonly fullName: string; readonly size: Bytes },
+): Promise<{ readonly from?: string }> {
+  if (content === undefined || content === 'zeros') return {};
+  const { file, size: bytes } = content;
+  if ((await host.stat(file))?.kind !== 'file')
+    throw new RefusedError(`there is no file ${file}`, {
+      code: 'not-found',
+      remedy: `look for it: ls -l ${file}`,
+    });
+  await refuseExposed(host, file, 'there');
+  if (bytes <= size) return { from: file };
+  throw new UsageError(`${fullName} would have ${size} bytes, and the content of ${file} has ${bytes}`);
+}
+
+function written(path: string): Changed {
+  return { found: `others wrote to ${path}`, fromBytes: true };
+}
 
 /** The part that it was created with: the sequence may have resized it since. */
 async function firstPart(host: ReadHost, path: string, size: Bytes): Promise<string> {

@@ -6,6 +6,7 @@ import { isOfSpace, isOfSubvolumes, knowStream, prepareBtrfs } from './btrfs.ts'
 import { prepareCrypt } from './crypt.ts';
 import { disksOf, isDrbdOfModel, knowDrbd } from './drbd.ts';
 import { loopsOf } from './facts.ts';
+import { isUnread } from '../tools/blockdevice/compressed.ts';
 import { importAt, importMagics, importOrigin, importTable } from './import.ts';
 import { knowTagged, prepareMount, prepareMounted, prepareTable, userTable } from './mount.ts';
 import { prepareTar } from './tar.ts';
@@ -67,6 +68,8 @@ export async function prepareReal<T>(
         return undefined;
       }
       return await prepareMounted(overlay, world, command);
+    case 'sha256sum':
+      return command.access === 'read' && isUnread(world, paths[0] ?? '') ? ask(overlay, command) : undefined;
     case 'stat':
     case 'xfs_growfs':
     case 'xfs_io':

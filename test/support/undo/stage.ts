@@ -1,5 +1,7 @@
+import { createHash } from 'node:crypto';
 import { fork } from '../../../src/simulator/fork.ts';
 import { simulatedHost, type SimulatedHost, type TarMember } from '../../../src/simulator/index.ts';
+import { frameOf, imageOf } from '../../../src/simulator/tools/blockdevice/compressed.ts';
 
 /** A small system, with what a real one has: links, a hard link, directories. */
 export const smallSystem: readonly TarMember[] = [
@@ -76,6 +78,21 @@ export function filledVolume(host: SimulatedHost, name: string, uuid: string): s
   admin.writeFile('/mnt/fill/kept', 'what was there before\n');
   admin.umount('/mnt/fill');
   return device;
+}
+
+/** The file in which the content of a volume of ours was saved. */
+export function savedContent(
+  host: SimulatedHost,
+  name: string,
+  uuid: string,
+): { readonly file: string; readonly size: number; readonly sha256: string } {
+  filledVolume(host, name, uuid);
+  const lv = host.world.lvm[0]?.lvs.find((each) => each.name === name);
+  const image = imageOf(host.world.live.get(`lv:${lv?.uuid ?? ''}`));
+  const file = `/srv/${name}.zst`;
+  host.admin.writeFile(file, Buffer.from(frameOf(image), 'latin1'));
+  const sha256 = createHash('sha256').update(image, 'latin1').digest('hex');
+  return { file, size: (lv?.extents ?? 0) * 4 * 1024 ** 2, sha256 };
 }
 
 /** A blank volume of ours from before. */

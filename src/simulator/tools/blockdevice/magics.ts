@@ -3,8 +3,10 @@ import { type Device, openers } from '../../world/devices.ts';
 import { one, readOptions, unmodelled } from '../../options.ts';
 import type { Content, Magic } from '../../world/parts.ts';
 import { placeFor } from '../../world/drbd.ts';
+import { resolve } from '../../world/resolve.ts';
 import { copyContent, type World } from '../../world/world.ts';
 import { failed, ok, type ToolCall, type ToolModel } from '../answer.ts';
+import { contentOf, imageOf } from './compressed.ts';
 import { deviceAt } from './device-at.ts';
 import { luksBytes } from '../crypt/text.ts';
 import { luksOffset } from '../crypt/luks.ts';
@@ -172,9 +174,10 @@ function direct(call: ToolCall, words: ReadonlyMap<string, string>): ReturnType<
   const known = 'direct,fullblock,skip_bytes,count_bytes';
   const path = words.get('if') ?? '';
   if (words.get('iflag') === 'nocache' && words.get('count') === '0' && words.size === 4)
-    return deviceAt(call.world, path) === undefined
-      ? failed(1, `dd: failed to open '${path}': No such file or directory`)
-      : ok();
+    return resolve(call.world, path, 'follow').found
+      ? ok()
+      : failed(1, `dd: failed to open '${path}': No such file or directory`);
+  if (words.get('iflag') === 'fullblock,count_bytes' && words.size === 5) return all(call, path);
   if (words.get('iflag') !== known || words.size !== 6) throw unmodelled(call, 'it reads blocks of a device');
   const device = deviceAt(call.world, path);
   if (device === undefined) return failed(1, `dd: failed to open '${path}': No such file or directory`);
@@ -184,12 +187,20 @@ function direct(call: ToolCall, words: ReadonlyMap<string, string>): ReturnType<
   return { ...ok(Buffer.from(bytes).toString('latin1')), isLatin1: true };
 }
 
+/** The whole content of a device, or as much of it as an image has that was written there. */
+function all(call: ToolCall, path: string): ReturnType<ToolModel> {
+  const device = deviceAt(call.world, path);
+  if (device === undefined) return failed(1, `dd: failed to open '${path}': No such file or directory`);
+  return { ...ok(imageOf(call.world.live.get(device.storage))), isLatin1: true };
+}
+
 /** What was erased, and is written back where it was; `conv=fsync`: durable. */
 function dd(call: ToolCall): ReturnType<ToolModel> {
   const words = new Map(
     call.argv.map((word) => [word.split('=')[0] ?? '', word.slice(word.indexOf('=') + 1)]),
   );
   if (words.has('if')) return direct(call, words);
+  if (words.has('bs') && !words.has('count')) return whole(call, words);
   const isPiped = words.has('count');
   const known = isPiped ? pipedWords : ['of', 'oflag', 'seek', 'conv', 'status'];
   const [path = '', stdin] = [words.get('of'), call.stdin];
@@ -229,6 +240,21 @@ function dd(call: ToolCall): ReturnType<ToolModel> {
   if (isReal) return ok();
   const content = offsets.length === 0 ? erased.content : { erased: { ...erased, offsets } };
   for (const contents of [call.world.live, call.world.durable]) contents.set(device.storage, content);
+  return ok();
+}
+
+/** An image of a device, which comes through a pipe; `conv=fsync`: durable. */
+function whole(call: ToolCall, words: ReadonlyMap<string, string>): ReturnType<ToolModel> {
+  const [path = '', conv] = [words.get('of'), words.get('conv')];
+  const known = ['nocreat,notrunc,fsync', 'sparse,nocreat,notrunc,fsync'];
+  if (words.get('iflag') !== 'fullblock' || !known.includes(conv ?? '') || call.stdin === undefined)
+    throw unmodelled(call, 'it writes its standard input into a device');
+  const device = deviceAt(call.world, path);
+  if (device === undefined) return failed(1, `dd: failed to open '${path}': No such file or directory`);
+  for (const contents of [call.world.live, call.world.durable]) {
+    const content = contentOf(call.stdin);
+    contents.set(device.storage, content ?? withBytes({}, 0, Buffer.from(call.stdin, 'latin1')));
+  }
   return ok();
 }
 

@@ -10,4 +10,10 @@ export const copy: RigSpecimens['copy'] = {
     content: `find /mnt/${guest} -printf '%P %y %m\\n' | sort`,
     clear: `umount /mnt/${guest}; rmdir /mnt/${guest}; ${removeVolume}`,
   },
+  save: {
+    setUp: `${makeFilled} && mkdir -p /var/backup`,
+    call: `tx.copy.save({ device: '${root}', file: '/var/backup/${guest}.zst' })`,
+    act: { tool: 'zstd', words: ['--compress'], stop: 'safe' },
+    clear: `rm -f /var/backup/${guest}.zst; ${removeVolume}`,
+  },
 };

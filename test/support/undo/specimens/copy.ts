@@ -1,4 +1,4 @@
-import { emptyVolume, ownUuid } from '../stage.ts';
+import { emptyVolume, filledVolume, ownUuid } from '../stage.ts';
 import type { Specimens } from '../specimens.ts';
 
 export const copy: Specimens['copy'] = {
@@ -18,6 +18,15 @@ export const copy: Specimens['copy'] = {
             filesystem: ownUuid,
             files: [{ path: 'etc/hostname', content: 'web1\n', mode: 0o644 }],
           });
+      },
+    },
+  ],
+  save: [
+    {
+      title: 'a volume with a filesystem',
+      stage: (host) => {
+        const device = filledVolume(host, 'web1-root', ownUuid);
+        return (tx) => tx.copy.save({ device, file: '/srv/web1-root.zst' });
       },
     },
   ],

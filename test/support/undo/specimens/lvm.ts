@@ -1,4 +1,4 @@
-import { emptyVolume, filledVolume, freePv, ownUuid, thinVolume } from '../stage.ts';
+import { emptyVolume, filledVolume, freePv, ownUuid, savedContent, thinVolume } from '../stage.ts';
 import { replicatedVolumes } from './drbd.ts';
 import type { Specimens } from '../specimens.ts';
 
@@ -27,6 +27,13 @@ export const lvm: Specimens['lvm'] = {
       stage: (host) => {
         host.admin.vgextend('vg0', freePv(host, '/dev/vdx'));
         return (tx) => tx.lvm.createLv({ vg: 'vg0', name: 'web1-root', size: '32m', type: 'raid1' });
+      },
+    },
+    {
+      title: 'with the content of another one',
+      stage: (host) => {
+        const content = savedContent(host, 'web2-root', ownUuid);
+        return (tx) => tx.lvm.createLv({ vg: 'vg0', name: 'web1-root', size: content.size, content });
       },
     },
     {

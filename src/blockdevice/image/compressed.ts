@@ -1,0 +1,82 @@
+import { type Answer, type Command, nothing, type ReadCommand, stderrAlone } from '../../command/index.ts';
+import { ParseError, type Reason } from '../../core/errors.ts';
+import type { Bytes } from '../../core/units.ts';
+import { classifyDevice } from '../commands.ts';
+
+/** Reads so many bytes of a device, from its first one on, to stdout. */
+export function readDevice(device: string, size: Bytes): Command<void, 'change'> {
+  const how = ['bs=1M', 'iflag=fullblock,count_bytes', `count=${size}`, 'status=none'];
+  return stage('dd', [`if=${device}`, ...how], classifyDevice);
+}
+
+/**
+ * Writes stdin to a device from its first byte on, to the disk. `holes`: blocks of zeros are left
+ * out, for a device that has only zeros.
+ */
+export function writeDevice(device: string, zeros: 'written' | 'holes'): Command<void, 'change'> {
+  const conv = `conv=${zeros === 'holes' ? 'sparse,' : ''}nocreat,notrunc,fsync`;
+  return stage('dd', [`of=${device}`, 'bs=1M', 'iflag=fullblock', conv, 'status=none'], classifyDevice);
+}
+
+/**
+ * `zstd` from stdin to stdout, with a checksum of the content (XXH64) in the frame. Fails (exit 11)
+ * if stdin does not have exactly that size, which the frame records too.
+ */
+export function compress(size: Bytes): Command<void, 'change'> {
+  return stage('zstd', ['--compress', '--stdout', '--quiet', `--stream-size=${size}`]);
+}
+
+/**
+ * Decompresses a file, or stdin, to stdout. Exits 1 for a file that is truncated, or whose content
+ * does not have the checksum of its frame; by then the content before the damage was written.
+ */
+export function decompress(file?: string): Command<void, 'change'> {
+  return stage('zstd', ['--decompress', '--stdout', '--quiet', ...(file === undefined ? [] : ['--', file])]);
+}
+
+/** Writes stdin to a file and to stdout. Without the option tee reads on when the disk is full. */
+export function teeInto(file: string): Command<void, 'change'> {
+  return stage('tee', ['--output-error=exit', file]);
+}
+
+/** SHA-256 of stdin, as the last command of a pipeline that `sha256Of` parses. */
+export function sha256Stdin(): Command<void, 'change'> {
+  return stage('sha256sum', []);
+}
+
+/** SHA-256 of a file of any size. */
+export function sha256File(file: string): ReadCommand<string> {
+  return {
+    tool: 'sha256sum',
+    argv: ['--', file],
+    access: 'read',
+    // Reads the whole file.
+    timeoutMs: 24 * 3600_000,
+    parse: sha256Of,
+    classify,
+  };
+}
+
+/** sha256sum puts a backslash before a name that it had to quote. */
+export function sha256Of({ stdout }: Answer): string {
+  const hash = /^\\?(?<hash>[0-9a-f]{64}) [ *].*\n$/.exec(stdout)?.groups?.hash;
+  if (hash === undefined) throw new ParseError('sha256sum: cannot read its answer');
+  return hash;
+}
+
+function stage(
+  tool: 'dd' | 'sha256sum' | 'tee' | 'zstd',
+  argv: readonly string[],
+  why: (answer: Answer) => Reason = classify,
+): Command<void, 'change'> {
+  // What dd and zstd write to stdout is the content of a device.
+  return { tool, argv, access: 'change', stop: 'safe', parse: nothing, shownOf: stderrAlone, classify: why };
+}
+
+/** Of zstd 1.5.4, tee and sha256sum (coreutils 9.1), in the C locale. */
+function classify({ stderr }: Answer): Reason {
+  if (/No space left on device|Disk quota exceeded/.test(stderr)) return 'no-space';
+  if (/No such file or directory/.test(stderr)) return 'not-found';
+  if (/Permission denied|Operation not permitted|Read-only file system/.test(stderr)) return 'denied';
+  return 'unknown';
+}

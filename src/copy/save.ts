@@ -1,0 +1,214 @@
+import { posix } from 'node:path';
+import * as z from 'zod/mini';
+import { type Look, operation } from '../atomic/operation.ts';
+import { dropCache } from '../blockdevice/commands.ts';
+import {
+  compress,
+  decompress,
+  readDevice,
+  sha256File,
+  sha256Of,
+  sha256Stdin,
+  teeInto,
+} from '../blockdevice/image/compressed.ts';
+import {
+  bytesAt,
+  deviceNode,
+  holders,
+  identityOf,
+  partWitness,
+  refuseHeld,
+  size as sizeOfDevice,
+} from '../blockdevice/index.ts';
+import type { ChangeHost, ReadHost } from '../command/index.ts';
+import { CommandError, RefusedError } from '../core/errors.ts';
+import { absolutePath, besideWith, realParent, sameFile, sha256Hex } from '../file/path.ts';
+import { watchingRoom } from '../lvm/index.ts';
+
+const undo = z.strictObject({
+  device: z.string(),
+  /** Identity of the device, whichever device has its path later. */
+  identity: z.string(),
+  /** Bytes. */
+  size: z.int().check(z.positive()),
+  file: absolutePath,
+  /** A hard link to the new file until the commit: proves the step. */
+  private: absolutePath,
+});
+
+type Undo = z.infer<typeof undo>;
+
+/**
+ * `tx.copy.save`: writes the content of a block device into a new file, compressed by zstd, and
+ * reads the file back. It appears complete or not at all, and never replaces another one. Nothing
+ * may write to the device meanwhile: save a snapshot of a volume in use.
+ */
+export const save = operation({
+  kind: 'copy.save',
+  version: 1,
+  args: z.strictObject({
+    /** The device to read. Nothing may write to it meanwhile. */
+    device: z.string().check(z.minLength(1)),
+    /** Absolute path of the new file. RefusedError `exists` if it is there. */
+    file: absolutePath,
+  }),
+  undo,
+  result: z.strictObject({
+    sha256: sha256Hex,
+    fileSize: z.int(),
+    fileSha256: sha256Hex,
+  }),
+  lives: 'disk',
+  restores: 'state',
+  prepare: async ({ args: { device, file }, mark, host }) => {
+    const { path, identity } = await unused(host, device);
+    const size = await sizeOfDevice(host, path);
+    await realParent(host, file);
+    const own = besideWith(file, mark);
+    for (const path of [file, own]) {
+      const stat = await host.stat(path);
+      if (stat !== undefined) throw taken(path, `there is a ${stat.kind} of that name`);
+    }
+    return { device, identity, size, file, private: own };
+  },
+  claims: async ({ undo: { device, file }, on }) => {
+    const { key, beneath } = await on(device);
+    return { makes: [`file:${file}`], needs: [key, ...beneath] };
+  },
+  run: async ({ undo: of, host }) => {
+    const { path, identity } = await unused(host, of.device);
+    if (identity !== of.identity)
+      throw new RefusedError(`${of.device} is another device now; nothing was read`, {
+        remedy: `look what it is (lsblk ${of.device}), then give the command again`,
+      });
+    await host.writeNew(of.private, '', { mode: 0o600 });
+    const sha256 = await copied(host, path, of);
+    await host.sync(of.private);
+    const fileSha256 = await readBack(host, of, sha256);
+    try {
+      await host.link(of.private, of.file);
+    } catch (error) {
+      if (!(error instanceof CommandError && error.reason === 'exists')) throw error;
+      throw taken(of.file, 'it appeared meanwhile', error);
+    }
+    await host.sync(posix.dirname(of.file));
+    return { sha256, fileSize: (await host.stat(of.private))?.size ?? 0, fileSha256 };
+  },
+  value: ({ undo: { file, size }, result }) => ({ file, size, ...result }),
+  look: ({ undo: of, host }) => look(host, of),
+  revert: async ({ undo: of, host }) => {
+    const own = await host.stat(of.private);
+    if (own?.kind !== 'file') return;
+    if (sameFile(own, await host.stat(of.file))) {
+      await host.removeFile(of.file);
+      await host.sync(posix.dirname(of.file));
+    }
+    await host.removeFile(of.private);
+  },
+  content: {
+    lost: 'undone',
+    of: 'device',
+    witness: ({ undo: of, host }) => witnessOf(host, of),
+    changed: async ({ undo: of, witness, host }) => {
+      const own = await host.stat(of.private);
+      // Before it has its name, the file is unknown to others.
+      if (own?.kind !== 'file' || !sameFile(own, await host.stat(of.file))) return undefined;
+      return witness === undefined || (await witnessOf(host, of)) === witness
+        ? undefined
+        : { found: `others wrote to ${of.file}` };
+    },
+  },
+  sync: async ({ undo: of, host }) => {
+    if ((await host.stat(of.private))?.kind === 'file') await host.sync(of.private);
+    const directory = posix.dirname(of.file);
+    if ((await host.stat(directory))?.kind === 'directory') await host.sync(directory);
+  },
+  afterCommit: async ({ undo: of, host }) => {
+    if ((await host.stat(of.private))?.kind === 'file') await host.removeFile(of.private);
+  },
+  describe: ({ undo: of, way }) => ({
+    what: `the file ${of.file} with the content of ${of.device}, whose second name is ${of.private}`,
+    look: [['ls', '-li', of.file, of.private]],
+    // Before the commit removes both names of the inode, but no other file at that name.
+    clear: [
+      way === 'back'
+        ? ['find', posix.dirname(of.file), '-maxdepth', '1', '-samefile', of.private, '-delete']
+        : ['rm', of.private],
+    ],
+  }),
+});
+
+/** RefusedError for a device in use: its content would change while it is read. */
+async function unused(
+  host: ReadHost,
+  device: string,
+): Promise<{ readonly path: string; readonly identity: string }> {
+  const { path } = await deviceNode(host, device);
+  await refuseHeld(host, path, await holders(host, path));
+  return { path, identity: (await identityOf(host, path)).identity };
+}
+
+/**
+ * Compresses the device into the file. Returns the SHA-256 of what the compressed stream contains:
+ * zstd compares that with what it read by a checksum of its own.
+ */
+async function copied(host: ChangeHost, path: string, of: Undo): Promise<string> {
+  try {
+    return await watchingRoom(host, { devices: [path], what: `the backup of ${of.device}` }, (signal) =>
+      host.pipe({
+        commands: [
+          { ...readDevice(path, of.size), signal },
+          compress(of.size),
+          teeInto(of.private),
+          decompress(),
+          sha256Stdin(),
+        ],
+        parse: sha256Of,
+      }),
+    );
+  } catch (error) {
+    if (!(error instanceof CommandError && error.reason === 'no-space')) throw error;
+    throw new RefusedError(`there is no space for ${of.file} in ${posix.dirname(of.file)}`, {
+      code: 'no-space',
+      cause: error,
+      remedy: `free some (df ${posix.dirname(of.file)}), or name another directory`,
+    });
+  }
+}
+
+/** Reads the file from its disk. Returns its SHA-256. RefusedError if its content is not `sha256`. */
+async function readBack(host: ChangeHost, of: Undo, sha256: string): Promise<string> {
+  await host.run(dropCache(of.private));
+  const found = await host.pipe({ commands: [decompress(of.private), sha256Stdin()], parse: sha256Of });
+  if (found !== sha256)
+    throw new RefusedError(
+      `${of.file} was not written correctly: its content has the SHA-256 ${found}, not ${sha256}`,
+      {
+        remedy: 'look at the log of the kernel (dmesg), then name another directory',
+      },
+    );
+  return host.run(sha256File(of.private));
+}
+
+async function witnessOf(host: ReadHost, { private: path }: Undo): Promise<string | undefined> {
+  const own = await host.stat(path);
+  if (own?.kind !== 'file') return undefined;
+  return `${own.size}-${await partWitness(host, path, { from: 0, to: own.size }, bytesAt)}`;
+}
+
+async function look(host: ReadHost, of: Undo): Promise<Look> {
+  const own = await host.stat(of.private);
+  if (own === undefined) return { state: 'gone' };
+  if (own.kind !== 'file') return { state: 'not-ours', found: `${of.private} is a ${own.kind}` };
+  const there = await host.stat(of.file);
+  if (there === undefined || sameFile(own, there)) return { state: 'ours' };
+  return { state: 'ours', found: `${of.file} is another file now and stays` };
+}
+
+function taken(path: string, how: string, cause?: unknown): RefusedError {
+  return new RefusedError(`${path} exists already: ${how}`, {
+    code: 'exists',
+    cause,
+    remedy: 'move it away, or choose another name',
+  });
+}

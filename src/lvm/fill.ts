@@ -1,0 +1,63 @@
+import { dropCache } from '../blockdevice/commands.ts';
+import {
+  decompress,
+  readDevice,
+  sha256Of,
+  sha256Stdin,
+  writeDevice,
+} from '../blockdevice/image/compressed.ts';
+import { deviceNode, namingHolders, size as sizeAt } from '../blockdevice/index.ts';
+import { type ChangeHost, nothing } from '../command/index.ts';
+import { CommandError, RefusedError } from '../core/errors.ts';
+import type { Bytes } from '../core/units.ts';
+import type { LogicalVolume } from './objects.ts';
+import { watchingRoom } from './watching.ts';
+
+/** The content of a device, as `tx.copy.save` has written it. */
+export interface SavedContent {
+  /** A file that zstd compressed. */
+  readonly file: string;
+  /** Bytes of the content. */
+  readonly size: Bytes;
+  /** SHA-256 of the content; missing: it is not compared. */
+  readonly sha256?: string;
+}
+
+/** Fills a new volume from a file, and reads it back: RefusedError if that is not what was saved. */
+export async function fillFrom(
+  host: ChangeHost,
+  { dmPath, fullName, size }: Pick<LogicalVolume, 'fullName' | 'dmPath' | 'size'>,
+  {
+    content: { file, size: bytes, sha256 },
+    isThin,
+  }: { readonly content: SavedContent; readonly isThin: boolean },
+): Promise<void> {
+  const { path } = await deviceNode(host, dmPath);
+  if ((await sizeAt(host, path)) !== size)
+    throw new RefusedError(`${dmPath} is not as large as ${fullName}; nothing was written to it`, {
+      remedy: `look what it is: lsblk ${dmPath}`,
+    });
+  // A new thin volume reads as zeros, any other one as what its extents had before.
+  const write = writeDevice(path, isThin ? 'holes' : 'written');
+  const what = `the restore of ${fullName}`;
+  const written = namingHolders(host, path, () =>
+    watchingRoom(host, { devices: [path], what }, (signal) =>
+      host.pipe({ commands: [{ ...decompress(file), signal }, write], parse: nothing }),
+    ),
+  );
+  await written.catch((error: unknown) => {
+    if (!(error instanceof CommandError) || error.tool !== 'zstd' || error.exitCode !== 1) throw error;
+    throw damaged(file, error.stderr.trim(), error);
+  });
+  await host.run(dropCache(path));
+  const found = await host.pipe({ commands: [readDevice(path, bytes), sha256Stdin()], parse: sha256Of });
+  if (sha256 !== undefined && found !== sha256)
+    throw damaged(file, `its content has the SHA-256 ${found}, and had ${sha256}`);
+}
+
+function damaged(file: string, why: string, cause?: unknown): RefusedError {
+  return new RefusedError(`${file} is damaged: ${why}`, {
+    cause,
+    remedy: 'restore another backup: bofh vm list-backups DIR',
+  });
+}

@@ -1,0 +1,99 @@
+import { createHash } from 'node:crypto';
+import { deserialize, serialize } from 'node:v8';
+import { one, readOptions, unmodelled } from '../../options.ts';
+import type { Content } from '../../world/parts.ts';
+import { resolve } from '../../world/resolve.ts';
+import { copyContent, type World } from '../../world/world.ts';
+import { failed, ok, type ToolCall, type ToolModel } from '../answer.ts';
+
+/** zstd 1.5.4, tee and sha256sum (coreutils 9.1), in pipelines with dd. */
+export const compressedTools: Readonly<Record<string, ToolModel>> = { sha256sum, tee, zstd };
+
+const imageMagic = 'all of a simulated device\n';
+const frameMagic = '\x28\xb5\x2f\xfd';
+
+/** What a program reads of a whole device: a character for each byte. */
+export function imageOf(content: Content | undefined): string {
+  return imageMagic + serialize(copyContent(content ?? {})).toString('latin1');
+}
+
+/** The content that such an image makes of a device; undefined: it is no image of a simulated device. */
+export function contentOf(image: string): Content | undefined {
+  if (!image.startsWith(imageMagic)) return undefined;
+  return deserialize(Buffer.from(image.slice(imageMagic.length), 'latin1')) as Content;
+}
+
+function zstd(call: ToolCall): ReturnType<ToolModel> {
+  const flags = ['--compress', '--decompress', '--stdout', '--quiet', '--'];
+  const options = readOptions(call, { flags, values: ['--stream-size'] });
+  const [path, ...more] = options.words;
+  const isRead = options.flags.has('--decompress');
+  if (more.length > 0 || isRead === options.flags.has('--compress') || !options.flags.has('--stdout'))
+    throw unmodelled(call, 'it compresses, or decompresses, to stdout');
+  if (isRead) return decompressed(path ?? '/*stdin*\\', inputOf(call, path));
+  if (call.stdin === undefined || path !== undefined || one(options, '--stream-size') === undefined)
+    throw unmodelled(call, 'it compresses its standard input, of a known size');
+  return bytes(frameOf(call.stdin));
+}
+
+/** A compressed file with this content. */
+export function frameOf(content: string): string {
+  return frameMagic + hashOf(content) + content;
+}
+
+function decompressed(name: string, frame: string | undefined): ReturnType<ToolModel> {
+  if (frame === undefined)
+    return failed(1, `zstd: can't stat ${name} : No such file or directory -- ignored `);
+  if (frame === '') return failed(1, `zstd: ${name}: unexpected end of file `);
+  if (!frame.startsWith(frameMagic)) return failed(1, `zstd: ${name}: unsupported format `);
+  const [hash, content] = [frame.slice(4, 68), frame.slice(68)];
+  return hashOf(content) === hash
+    ? bytes(content)
+    : failed(1, `${name} : Decoding error (36) : Restored data doesn't match checksum `);
+}
+
+function tee(call: ToolCall): ReturnType<ToolModel> {
+  const options = readOptions(call, { values: ['--output-error'] });
+  const [path = '', ...more] = options.words;
+  const there = resolve(call.world, path, 'follow');
+  if (call.stdin === undefined || more.length > 0 || one(options, '--output-error') !== 'exit')
+    throw unmodelled(call, 'it writes its standard input into one file');
+  if (!there.found || there.inode.kind !== 'file') throw unmodelled(call, 'it would make the file');
+  const content = Buffer.from(call.stdin, 'latin1');
+  there.tree.inodes.set(there.ino, { ...there.inode, content: new Uint8Array(content) });
+  return bytes(call.stdin);
+}
+
+function sha256sum(call: ToolCall): ReturnType<ToolModel> {
+  const [path, ...more] = readOptions(call, { flags: ['--'] }).words;
+  if (more.length > 0) throw unmodelled(call, 'it takes one file, or none');
+  const content = inputOf(call, path);
+  if (content === undefined) return failed(1, `sha256sum: ${path ?? ''}: No such file or directory`);
+  return ok(`${hashOf(content)}  ${path ?? '-'}\n`);
+}
+
+/** Of a file, or of standard input. What a file of the real host contains a plan does not read. */
+function inputOf({ world, stdin }: ToolCall, path: string | undefined): string | undefined {
+  if (path === undefined) return stdin ?? '';
+  const there = resolve(world, path, 'follow');
+  if (!there.found || there.inode.kind !== 'file') return undefined;
+  return isUnread(world, path) ? frameMagic + hashOf('') : textIn(there.inode.content);
+}
+
+function textIn(content: Uint8Array | undefined): string {
+  return Buffer.from(content ?? new Uint8Array()).toString('latin1');
+}
+
+/** A file of the real host. */
+export function isUnread(world: World, path: string): boolean {
+  const there = resolve(world, path, 'follow');
+  return there.found && there.inode.content === undefined && there.inode.real !== undefined;
+}
+
+function hashOf(text: string): string {
+  return createHash('sha256').update(text, 'latin1').digest('hex');
+}
+
+function bytes(stdout: string): ReturnType<ToolModel> {
+  return { ...ok(stdout), isLatin1: true };
+}
