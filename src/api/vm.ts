@@ -1,4 +1,8 @@
+import { type BackupPlan, backupVm, planBackup, type SavedVm } from '../vm/backup.ts';
+import { type Backups, backupsIn, type Verified, verifyBackup } from '../vm/backups.ts';
+import { planRestore, type RestoredVm, restoreVm } from '../vm/restore.ts';
 import { currentBofh, beginRecipe, single } from '../bofh.ts';
+import { RefusedError } from '../core/errors.ts';
 import { ownAnd } from '../replica/hosts.ts';
 import { type CreatedVm, createVm, planCreate } from '../vm/create.ts';
 import { type RemovePlan, removeVm, planRemove } from '../vm/remove.ts';
@@ -7,15 +11,19 @@ import { membersOfGuest } from '../vm/replicas.ts';
 import { planRename, type RenamePlan, renameVm } from '../vm/rename.ts';
 import { planSet, type SetPlan, setVm } from '../vm/set.ts';
 import {
+  type BackupOptions,
+  checkBackup,
   checkCreate,
   checkRemove,
   checkMove,
   checkRename,
+  checkRestore,
   checkSet,
   type CreateRequest,
   type RemoveRequest,
   type MoveRequest,
   type RenameOptions,
+  type RestoreOptions,
   type SetRequest,
 } from '../vm/request.ts';
 
@@ -24,7 +32,18 @@ export type { CreatedVm } from '../vm/create.ts';
 export type { RemovePlan } from '../vm/remove.ts';
 export type { MovedVm } from '../vm/move.ts';
 export type { SetRow } from '../vm/set.ts';
-export type { CreateRequest, RemoveRequest, MoveRequest, RenameOptions, SetRequest } from '../vm/request.ts';
+export type { SavedVm } from '../vm/backup.ts';
+export type { Backups, Verified } from '../vm/backups.ts';
+export type { RestoredVm } from '../vm/restore.ts';
+export type {
+  BackupOptions,
+  CreateRequest,
+  RemoveRequest,
+  MoveRequest,
+  RenameOptions,
+  RestoreOptions,
+  SetRequest,
+} from '../vm/request.ts';
 
 /**
  * Creates a guest in a sequence of its own. Impossible requests are refused before anything
@@ -103,4 +122,62 @@ export async function rename(
   const { host, site } = currentBofh();
   const plan = await planRename({ host, site, name, to, how: checkRename(options) });
   return { ...plan, ...(await single(`vm rename ${name} ${to}`, (tx) => renameVm(tx, host, plan))) };
+}
+
+/**
+ * Saves a guest into a directory in a sequence of its own: its configuration and all its disks, which
+ * are logical volumes, as they were at one moment. A running guest goes on. Each file is read back
+ * and compared with its checksum. With `keep` older backups of the guest are removed after the
+ * commit.
+ */
+export async function backup(
+  name: string,
+  directory: string,
+  options: BackupOptions & {
+    /** Paths of the older backups that may be removed (default: any that are too many). */
+    readonly agreed?: readonly string[] | undefined;
+  } = {},
+): Promise<SavedVm> {
+  beginRecipe('vm.backup');
+  const { host, site } = currentBofh();
+  const { agreed, ...how } = options;
+  const plan = await planBackup({ host, site, name, directory, how: checkBackup(how), now: new Date() });
+  refuseOthers(plan, agreed);
+  return single(`vm backup ${name}`, (tx) => backupVm(tx, host, plan));
+}
+
+function refuseOthers({ surplus }: BackupPlan, agreed: readonly string[] | undefined): void {
+  const others = agreed === undefined ? [] : surplus.filter(({ path }) => !agreed.includes(path));
+  if (others.length === 0) return;
+  throw new RefusedError(
+    `${others.map(({ path }) => path).join(', ')} would be removed too, but you did not agree to that`,
+    { remedy: 'another backup of this guest ended meanwhile: run the command again' },
+  );
+}
+
+/** Lists the complete backups in a directory, by guest and time, and the files that are none. */
+export async function backups(directory: string): Promise<Backups> {
+  return backupsIn(currentBofh().host, directory);
+}
+
+/**
+ * Reads all files of a backup, named by its manifest, and compares their checksums.
+ *
+ * @returns `disks`: each with `why`, what is wrong with its file; undefined: nothing.
+ */
+export async function verify(file: string): Promise<Verified> {
+  return verifyBackup(currentBofh().host, file);
+}
+
+/**
+ * Restores a guest from a backup, named by its manifest, in a sequence of its own: creates its
+ * volumes, fills them, reads them back and writes its configuration. Never replaces a guest or a
+ * volume. With `as` it gets new volume names, MAC addresses and a new UUID; the host name inside and
+ * the UUIDs of its filesystems stay.
+ */
+export async function restore(file: string, options: RestoreOptions = {}): Promise<RestoredVm> {
+  beginRecipe('vm.restore');
+  const { host, site } = currentBofh();
+  const plan = await planRestore({ host, site, file, how: checkRestore(options) });
+  return single(`vm restore ${plan.name}`, (tx) => restoreVm(tx, host, plan));
 }

@@ -2,7 +2,7 @@ import { fillOptions, readTar } from '../copy/index.ts';
 import { follow, type ReadHost } from '../command/index.ts';
 import { UsageError } from '../core/errors.ts';
 import { option } from '../core/option.ts';
-import { randomId, randomUuid } from '../core/random.ts';
+import { randomUuid } from '../core/random.ts';
 import { checkLvName } from '../lvm/index.ts';
 import type { Tx } from '../operations.ts';
 import type { Members, Reachable } from '../replica/hosts.ts';
@@ -29,6 +29,7 @@ import {
   checkKernel,
 } from './checks.ts';
 import { createDisk, type DiskPlan, planReplicas, planVolumes } from './disks.ts';
+import { randomMac } from './mac.ts';
 import { checkGuestName, configPath, diskNames } from './names.ts';
 
 /** A checked request, with defaults filled in. */
@@ -252,17 +253,6 @@ function checkMac(mac: string, withoutBridge: boolean): void {
     throw new UsageError(
       `${option('--mac', 'mac')} ${mac} is a multicast address, which no interface can have`,
     );
-}
-
-/** 00:16:3e is the prefix of the Xen project (xl-network-configuration(5)). */
-function randomMac(): string {
-  const [a, b, c] = randomId(3);
-  return [
-    '00',
-    '16',
-    '3e',
-    ...[(a ?? 0) & 0x7f, b ?? 0, c ?? 0].map((byte) => byte.toString(16).padStart(2, '0')),
-  ].join(':');
 }
 
 function configText(options: {

@@ -227,7 +227,7 @@ export async function disksOf(
  * Undefined if it is not a logical volume. An inactive one has no device: its path is the one that
  * lvm reports.
  */
-async function volumeOf(
+export async function volumeOf(
   host: ReadHost,
   known: readonly LogicalVolume[],
   path: string,

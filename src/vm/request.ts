@@ -156,6 +156,45 @@ export type RenameOptions = z.input<typeof renameSchema>;
 /** The same, checked. */
 export type CheckedRename = z.output<typeof renameSchema>;
 
+const backupSchema = z.strictObject({
+  /**
+   * How many backups of this guest stay in the directory, with the new one: older ones are removed
+   * (default: all stay).
+   */
+  keep: z.exactOptional(z.int().check(z.minimum(1))),
+  /**
+   * Space for what the guest writes to each disk meanwhile, in bytes or as text (default: a fifth of
+   * the disk). Thin volumes need none.
+   */
+  snapshotSize: z.exactOptional(size),
+});
+
+/** How a guest is saved. */
+export type BackupOptions = z.input<typeof backupSchema>;
+
+/** The same, checked. */
+export interface CheckedBackup {
+  readonly keep?: number;
+  readonly snapshotSize?: Bytes;
+}
+
+const restoreSchema = z.strictObject({
+  /** Another name: the guest gets new volumes, MAC addresses and a new UUID (default: its own name). */
+  as: z.exactOptional(text),
+  /** The volume group for all its disks (default: that of each disk). */
+  vg: z.exactOptional(text),
+  /** The thin pool for its disks (default: that of each disk, or with `vg` none). */
+  thin: z.exactOptional(text),
+  /** Starts it at the end (default: false). */
+  start: z._default(z.boolean(), false),
+});
+
+/** How a guest is restored. */
+export type RestoreOptions = z.input<typeof restoreSchema>;
+
+/** The same, checked. */
+export type CheckedRestore = z.output<typeof restoreSchema>;
+
 /** The new settings of a guest; a missing one stays as it is. */
 export type SetRequest = z.input<typeof setSchema>;
 
@@ -224,4 +263,15 @@ function mebibytesOf(key: string, value: string | number): number {
 /** How a guest is renamed. */
 export function checkRename(request: unknown): CheckedRename {
   return parsed('vm.rename', renameSchema, request);
+}
+
+/** How a guest is saved. */
+export function checkBackup(request: unknown): CheckedBackup {
+  const { snapshotSize, ...rest } = parsed('vm.backup', backupSchema, request);
+  return snapshotSize === undefined ? rest : { ...rest, snapshotSize: sizeOf('snapshotSize', snapshotSize) };
+}
+
+/** How a guest is restored. */
+export function checkRestore(request: unknown): CheckedRestore {
+  return parsed('vm.restore', restoreSchema, request);
 }

@@ -86,7 +86,7 @@ export const set = operation({
     await apply(host, undo, undo.to);
     return null;
   },
-  value: () => undefined,
+  value: ({ undo: { from } }) => ({ from }),
   look: async ({ undo, host }) => {
     const now = await current(host, undo);
     if (now === undefined || now === undo.from) return { state: 'gone' };

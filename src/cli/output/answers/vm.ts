@@ -69,6 +69,79 @@ export const vmRename = z.strictObject({
 
 export type VmRename = z.infer<typeof vmRename>;
 
+const savedDisk = z.strictObject({
+  vdev: text,
+  size: count,
+  /** Compressed. */
+  fileSize: count,
+});
+
+/** `bofh vm backup NAME DIR` */
+export const vmBackup = z.strictObject({
+  name: text,
+  /** The manifest. */
+  path: text,
+  /** ISO 8601, in UTC. */
+  time: text,
+  disks: z.array(savedDisk),
+  /** Manifests of older backups that were removed with their files. */
+  removed: z.array(text),
+});
+
+/** `bofh vm list-backups DIR` */
+export const vmListBackups = z.strictObject({
+  backups: z.array(
+    z.strictObject({
+      path: text,
+      guest: text,
+      time: text,
+      /** Of the guest at that time. */
+      state: z.enum(['running', 'paused', 'off']),
+      /** The version that wrote it. */
+      bofh: text,
+      disks: z.array(savedDisk),
+    }),
+  ),
+  /** Files that are named like a backup and are none. */
+  problems: z.array(z.strictObject({ path: text, why: text })),
+});
+
+/** `bofh vm verify FILE` */
+export const vmVerify = z.strictObject({
+  path: text,
+  guest: text,
+  time: text,
+  intact: z.boolean(),
+  disks: z.array(
+    z.strictObject({
+      vdev: text,
+      file: text,
+      /** null: it has its checksum. */
+      why: z.nullable(text),
+    }),
+  ),
+});
+
+/** `bofh vm restore FILE` */
+export const vmRestore = z.strictObject({
+  name: text,
+  /** Its name in the backup. */
+  was: text,
+  backup: text,
+  time: text,
+  config: text,
+  disks: z.array(z.strictObject({ vdev: text, volume: text, size: count })),
+  /** Kernel and ramdisk of its configuration that this host does not have. */
+  missing: z.array(text),
+  /** null: it was not started. */
+  domid: z.nullable(count),
+});
+
+export type VmBackup = z.infer<typeof vmBackup>;
+export type VmListBackups = z.infer<typeof vmListBackups>;
+export type VmVerify = z.infer<typeof vmVerify>;
+export type VmRestore = z.infer<typeof vmRestore>;
+
 const plain = z.union([text, count, z.boolean()]);
 
 /** `bofh vm set NAME KEY=VALUE…` */

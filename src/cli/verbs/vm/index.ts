@@ -26,6 +26,10 @@ export const vm: Noun = {
       'remove a guest: its configuration and its disks, including disks replicated to a peer',
       () => import('./remove.ts'),
     ],
+    backup: ['save a guest with its disks into a directory', () => import('./backup.ts')],
+    'list-backups': ['list the backups in a directory', () => import('./list-backups.ts')],
+    verify: ['compare the files of a backup with their checksums', () => import('./verify.ts')],
+    restore: ['restore a guest from a backup, completely or not at all', () => import('./restore.ts')],
     move: [
       'move a guest with replicated disks to the peer: shut it down here, start it there',
       () => import('./move.ts'),

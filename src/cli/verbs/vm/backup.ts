@@ -1,0 +1,70 @@
+import * as vm from '../../../api/vm.ts';
+import { formatSize, parseSize } from '../../../core/units.ts';
+import { present } from '../../../core/present.ts';
+import { outdated } from '../../../vm/backup.ts';
+import { directoryAt } from '../../../vm/backups.ts';
+import { checkBackup } from '../../../vm/request.ts';
+import type { Answer } from '../../output/answer.ts';
+import type { VmBackup } from '../../output/answers/index.ts';
+import { printable } from '../../output/text.ts';
+import { change } from '../../runtime/change.ts';
+import { pathOn } from '../../runtime/session.ts';
+import { named, value, verb, wholeNumber } from '../../runtime/verb.ts';
+
+/** Asks for confirmation only if an older backup will be removed. */
+export default verb({
+  changes: true,
+  args: { name: '<name>', directory: '<directory>' },
+  options: {
+    keep: value('<NUMBER>', 'remove older backups of this guest beyond this number (default: keep all)', {
+      read: wholeNumber,
+    }),
+    snapshotSize: value(
+      '<SIZE>',
+      'space for what the guest writes to each disk meanwhile (default: a fifth of the disk)',
+      { read: named(parseSize) },
+    ),
+  },
+  examples: ['vm backup web1 /srv/backup', 'vm backup web1 /srv/backup --keep 7 --snapshot-size 2g'],
+  run: (runtime, { name, directory: typed, keep, snapshotSize }) => {
+    const directory = pathOn(runtime, typed);
+    const how = present({ keep, snapshotSize });
+    checkBackup(how);
+    const { mode, consent } = runtime.settings;
+    return change<vm.SavedVm>(
+      runtime,
+      async ({ host }) => {
+        const asks = keep !== undefined && mode === 'act' && consent !== 'given';
+        const surplus = asks
+          ? await outdated(host, { directory: await directoryAt(host, directory), name, keep })
+          : [];
+        const question = `this removes ${surplus.length} older backups of ${name}:`;
+        return {
+          destroys:
+            surplus.length === 0 ? [] : [question, ...surplus.map(({ path }) => `  ${printable(path)}`)],
+          act: () =>
+            vm.backup(name, directory, {
+              ...how,
+              ...(asks ? { agreed: surplus.map(({ path }) => path) } : {}),
+            }),
+          answer: ({ path, time, disks, removed }): Answer<VmBackup> => ({
+            data: {
+              ...{ name, path, time, removed: [...removed] },
+              disks: disks.map(({ vdev, size, file }) => ({ vdev, size, fileSize: file.size })),
+            },
+            lines: [
+              `${printable(path)} is a backup of ${name}, read back and verified`,
+              ...disks.map(
+                ({ vdev, size, file }) =>
+                  `  ${vdev}: ${formatSize(size)}, compressed ${formatSize(file.size)}`,
+              ),
+              ...removed.map((old) => `${printable(old)} is removed`),
+              `restore it: bofh vm restore ${printable(path)} --as NEW`,
+            ],
+          }),
+        };
+      },
+      { site: 'used' },
+    );
+  },
+});

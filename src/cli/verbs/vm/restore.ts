@@ -1,0 +1,57 @@
+import * as vm from '../../../api/vm.ts';
+import { present } from '../../../core/present.ts';
+import type { Answer } from '../../output/answer.ts';
+import type { VmRestore } from '../../output/answers/index.ts';
+import { printable } from '../../output/text.ts';
+import { change } from '../../runtime/change.ts';
+import { pathOn } from '../../runtime/session.ts';
+import { flag, value, verb } from '../../runtime/verb.ts';
+
+export default verb({
+  changes: true,
+  args: { file: ['<file>', 'manifest of a backup'] },
+  options: {
+    as: value('<NAME>', 'another name, with new volumes, MAC addresses and UUID (default: its own name)'),
+    vg: value('<VG>', 'volume group for all its disks (default: that of each disk)'),
+    thin: value('<POOL>', 'thin pool for its disks (default: that of each disk; with --vg none)'),
+    start: flag('start it at the end'),
+  },
+  examples: [
+    'vm restore /srv/backup/web1.20261124T155337Z.json',
+    'vm restore /srv/backup/web1.20261124T155337Z.json --as web2 --start',
+  ],
+  run: (runtime, { file: typed, as, vg, thin, start }) => {
+    const file = pathOn(runtime, typed);
+    return change(
+      runtime,
+      {
+        act: () => vm.restore(file, { start, ...present({ as, vg, thin }) }),
+        answer: (made): Answer<VmRestore> => {
+          const { name, was, backup, time, config, disks, missing, domid = null } = made;
+          const data: VmRestore = {
+            ...{ name, was, backup, time, config: config.path, domid, missing: [...missing] },
+            disks: disks.map((disk) => ({
+              vdev: disk.vdev,
+              volume: `${disk.vg}/${disk.volume}`,
+              size: disk.size,
+            })),
+          };
+          return { data, lines: inWords(data) };
+        },
+      },
+      { site: 'used' },
+    );
+  },
+});
+
+function inWords({ name, was, time, config, disks, missing, domid }: VmRestore): readonly string[] {
+  return [
+    `${name} is as ${was} was at ${time}, configured in ${printable(config)}`,
+    ...disks.map(({ vdev, volume }) => `  ${vdev} is ${volume}`),
+    ...(name === was
+      ? []
+      : [`the host name inside, its addresses and the UUIDs of its filesystems are still those of ${was}`]),
+    ...missing.map((file) => `this host has no ${printable(file)}: name another in ${printable(config)}`),
+    domid === null ? `start it: bofh vm start ${name}` : `it runs as domain ${String(domid)}`,
+  ];
+}

@@ -1,0 +1,235 @@
+import { randomUuid } from '../core/random.ts';
+import { posix } from 'node:path';
+import type { ReadHost } from '../command/index.ts';
+import { RefusedError, UsageError } from '../core/errors.ts';
+import { option } from '../core/option.ts';
+import { present } from '../core/present.ts';
+import { refusals } from '../core/refusals.ts';
+import type { Bytes } from '../core/units.ts';
+import type { Tx } from '../operations.ts';
+import type { Site } from '../site.ts';
+import {
+  type GuestConfig,
+  guestConfig,
+  guestConfigs,
+  parseConfig,
+  parseDisk,
+  withItems,
+  withSettings,
+} from '../xen/index.ts';
+import { checkClashes, checkConfigPath, checkFreeMemory, checkSpace, followed } from './checks.ts';
+import { randomMac } from './mac.ts';
+import { type Backup, readBackup, type SavedDisk, whyIncomplete } from './manifest.ts';
+import { checkGuestName, configPath, diskNames } from './names.ts';
+import type { CheckedRestore } from './request.ts';
+import { startVm } from './start.ts';
+
+/** A volume to create and fill. */
+interface RestoredDisk {
+  readonly vdev: string;
+  readonly vg: string;
+  readonly volume: string;
+  readonly pool: string | undefined;
+  readonly size: Bytes;
+  readonly file: string;
+  readonly sha256: string;
+}
+
+/** How a guest will be restored. */
+export interface RestorePlan {
+  readonly name: string;
+  /** Its name in the backup. */
+  readonly was: string;
+  readonly backup: string;
+  readonly time: string;
+  readonly config: { readonly path: string; readonly content: string; readonly mode: number };
+  readonly disks: readonly RestoredDisk[];
+  readonly start: boolean;
+  /** Kernel and ramdisk of its configuration that this host does not have. */
+  readonly missing: readonly string[];
+}
+
+/** A guest that was restored. */
+export interface RestoredVm extends RestorePlan {
+  readonly domid: number | undefined;
+}
+
+/** Makes all checks before anything is done; lists every refusal at once. */
+export async function planRestore(options: {
+  readonly host: ReadHost;
+  readonly site: Site;
+  readonly file: string;
+  readonly how: CheckedRestore;
+}): Promise<RestorePlan> {
+  const { host, site, file, how } = options;
+  const backup = await readBackup(host, file);
+  const name = how.as ?? backup.guest;
+  checkGuestName(name);
+  if (how.as === backup.guest) throw new UsageError(`${how.as} is the guest's own name: leave it out`);
+  const old = guestConfig(parseConfig({ text: backup.config.content, file: `${file} (config)` }));
+  if (old.name !== backup.guest)
+    throw new RefusedError(
+      `${file} is a backup of ${backup.guest}, and its configuration is of ${old.name}`,
+      {
+        remedy: `restore another backup: bofh vm list-backups ${backup.directory}`,
+      },
+    );
+  const disks = backup.disks.map((disk) => restoredDisk(disk, { backup, name, how, site }));
+  const content = newConfig({ backup, old, name, disks });
+  const guest = guestConfig(parseConfig({ text: content, file: `${file} (config)` }));
+  const found = refusals();
+  await found.try(() => refuseIncomplete(host, backup));
+  await found.try(() => refuseTaken(host, { site, name, guest, backup }));
+  for (const [vg, pool] of new Map(disks.map((disk) => [disk.vg, disk.pool])))
+    await found.try(() => {
+      const wanted = disks.filter((disk) => disk.vg === vg);
+      return checkSpace({
+        host,
+        vg,
+        pool,
+        wanted: wanted.map(({ volume, size }) => ({ name: volume, size })),
+      });
+    });
+  const path = await found.try(() => checkConfigPath(host, configPath(site, name)));
+  const missing: string[] = [];
+  for (const each of [guest.kernel, guest.ramdisk])
+    if (each !== undefined && (await followed(host, each)) === undefined) missing.push(each);
+  if (how.start) await found.try(() => checkStart(host, { guest, missing, file }));
+  found.throwAll();
+  if (path === undefined) throw new TypeError('a refused request was planned');
+  return {
+    ...{ name, was: backup.guest, backup: backup.path, time: backup.time, disks, start: how.start, missing },
+    config: { path, content, mode: backup.config.mode },
+  };
+}
+
+function restoredDisk(
+  { vdev, vg, volume, pool, size, sha256, file }: SavedDisk,
+  of: {
+    readonly backup: Backup;
+    readonly name: string;
+    readonly how: CheckedRestore;
+    readonly site: Site;
+  },
+): RestoredDisk {
+  const { backup, name, how, site } = of;
+  return {
+    ...{ vdev, size, sha256, vg: how.vg ?? vg },
+    volume: how.as === undefined ? volume : newName(volume, { was: backup.guest, name, site }),
+    pool: how.thin ?? (how.vg === undefined ? (pool ?? undefined) : undefined),
+    file: posix.join(backup.directory, file.name),
+  };
+}
+
+/** Named after the guest: as `vm create` and `vm rename` name them. Any other volume after both. */
+function newName(
+  volume: string,
+  { was, name, site }: { readonly was: string; readonly name: string; readonly site: Site },
+): string {
+  const [old, fresh] = [diskNames(site, was), diskNames(site, name)];
+  if (volume === old.root) return fresh.root;
+  if (volume === old.swap) return fresh.swap;
+  const rest = volume.startsWith(was) ? volume.slice(was.length) : undefined;
+  return rest !== undefined && /^(?:$|[-_.+])/.test(rest) ? name + rest : `${name}-${volume}`;
+}
+
+/** The configuration with the new volumes; under another name also with a new UUID and MAC addresses. */
+function newConfig({
+  backup: { config, path: manifest, guest: was },
+  old,
+  name,
+  disks,
+}: {
+  readonly backup: Backup;
+  readonly old: GuestConfig;
+  readonly name: string;
+  readonly disks: readonly RestoredDisk[];
+}): string {
+  const file = `${manifest} (config)`;
+  const unsaved = old.disks.find(
+    ({ format, vdev }) => format !== 'empty' && !disks.some((disk) => disk.vdev === vdev),
+  );
+  if (unsaved !== undefined || disks.some(({ vdev }) => !old.disks.some((disk) => disk.vdev === vdev)))
+    throw new RefusedError(`${manifest} and the configuration in it do not have the same disks`, {
+      remedy: `restore another backup: bofh vm list-backups ${posix.dirname(manifest)}`,
+    });
+  let text = withItems({ text: Buffer.from(config.content), file }, 'disk', (item) => {
+    const disk = parseDisk(item);
+    const saved = typeof disk === 'string' ? undefined : disks.find(({ vdev }) => vdev === disk.vdev);
+    if (typeof disk === 'string' || saved === undefined) return undefined;
+    const to = `/dev/${saved.vg}/${saved.volume}`;
+    return disk.path === to ? undefined : { from: disk.target, to };
+  });
+  if (name === was) return text.toString('utf8');
+  text = withSettings({ text, file }, { name, uuid: randomUuid() });
+  text = withItems({ text, file }, 'vif', (item) => {
+    const mac = /(?:^|,)\s*mac=(?<mac>[^,]+)/.exec(item)?.groups?.mac;
+    return mac === undefined ? undefined : { from: mac, to: randomMac() };
+  });
+  return text.toString('utf8');
+}
+
+async function refuseIncomplete(host: ReadHost, { path, directory, disks }: Backup): Promise<void> {
+  for (const disk of disks) {
+    const why = await whyIncomplete(host, directory, disk);
+    if (why !== undefined) throw new RefusedError(why, { remedy: `see the rest: bofh vm verify ${path}` });
+  }
+}
+
+/** Neither its name nor, if it keeps them, its UUID and addresses may belong to another guest. */
+async function refuseTaken(
+  host: ReadHost,
+  of: {
+    readonly site: Site;
+    readonly name: string;
+    readonly guest: GuestConfig;
+    readonly backup: Backup;
+  },
+): Promise<void> {
+  const { site, name, guest, backup } = of;
+  const { guests } = await guestConfigs(host, site.guestConfigDirs);
+  const same = guests.find(
+    (each) =>
+      each.name === name ||
+      (each.uuid !== undefined && each.uuid === guest.uuid) ||
+      each.vifs.some(({ mac }) => mac !== undefined && guest.vifs.some((vif) => vif.mac === mac)),
+  );
+  if (same !== undefined)
+    throw new RefusedError(
+      same.name === name
+        ? `there is a guest ${name} already, configured in ${same.file}`
+        : `the guest ${same.name} (${same.file}) has the UUID or a MAC address of this backup`,
+      { code: 'exists', remedy: `restore it beside that: bofh vm restore ${backup.path} --as NEW` },
+    );
+  await checkClashes({ host, site, name, mac: undefined });
+}
+
+async function checkStart(
+  host: ReadHost,
+  {
+    guest,
+    missing,
+    file,
+  }: { readonly guest: GuestConfig; readonly missing: readonly string[]; readonly file: string },
+): Promise<void> {
+  if (missing.length > 0)
+    throw new RefusedError(`this host has no ${missing.join(' and no ')}, which the guest boots`, {
+      code: 'not-found',
+      remedy: `leave out ${option('--start', 'start')}: bofh vm restore ${file}; then name another kernel in its configuration`,
+    });
+  await checkFreeMemory(host, guest);
+}
+
+/** The recipe. Each volume is read back and compared with the checksum of its disk. */
+export async function restoreVm(tx: Tx, host: ReadHost, plan: RestorePlan): Promise<RestoredVm> {
+  const { name, config, disks, start } = plan;
+  for (const { vg, volume, pool, size, file, sha256 } of disks)
+    await tx.lvm.createLv({
+      ...{ vg, name: volume, size, ...present({ pool }) },
+      // A dry run does not read the file.
+      content: { file, size, ...(tx.planning ? {} : { sha256 }) },
+    });
+  await tx.file.create(config);
+  const started = start ? await startVm(tx, { host, config: config.path, name }) : undefined;
+  return { ...plan, domid: started?.domid };
+}

@@ -1,0 +1,240 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import * as answers from '../../../src/cli/output/answers/index.ts';
+import { BofhError, RolledBackError } from '../../../src/core/errors.ts';
+import { sha256 } from '../../../src/file/index.ts';
+import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
+import { imageOf } from '../../../src/simulator/tools/blockdevice/compressed.ts';
+import { rejectionOf } from '../../support/rejection.ts';
+import { runVerb } from './support/run-verb.ts';
+import { testRuntime } from './support/runtime.ts';
+
+let host: SimulatedHost;
+afterEach(() => {
+  vi.useRealTimers();
+});
+beforeEach(async () => {
+  host = simulatedHost();
+  host.addTar('/srv/root.tar', [
+    { path: 'etc', type: 'directory' },
+    { path: 'etc/motd', content: 'the shop\n' },
+  ]);
+  for (const path of ['/boot/vmlinuz', '/boot/initrd']) host.admin.writeFile(path, 'x');
+  host.admin.mkdir('/srv/backup');
+  await typed(
+    'vm create web1 --source tar:/srv/root.tar --size 256m --swap 16m --memory 128m --vg vg0 --kernel /boot/vmlinuz --ramdisk /boot/initrd --bridge xenbr0',
+  );
+}, 60_000);
+
+async function typed(line: string, settings = {}) {
+  const { runtime, stdout } = testRuntime(simulatedBofh({ host }), { json: true, ...settings });
+  const code = await runVerb(runtime, line);
+  return { code, data: JSON.parse(stdout()) as unknown };
+}
+
+const backup = async (words = '') =>
+  answers.vmBackup.parse((await typed(`vm backup web1 /srv/backup ${words}`.trim())).data);
+const restore = async (words: string) => answers.vmRestore.parse((await typed(`vm restore ${words}`)).data);
+const files = () => host.readDir('/srv/backup');
+const config = (name = 'web1') => host.admin.readFile(`/etc/xen/${name}.cfg`);
+/** All of a volume, without the UUID that each has. */
+const contentOf = (name: string) => {
+  const lv = host.world.lvm[0]?.lvs.find((each) => each.name === name);
+  return lv === undefined ? undefined : imageOf(host.world.live.get(`lv:${lv.uuid}`));
+};
+const volumes = () => host.world.lvm.flatMap(({ lvs }) => lvs.map(({ name }) => name)).toSorted();
+const remove = () => typed('vm remove web1', { yes: true });
+const programs = () =>
+  host.changes.flatMap((each) =>
+    each.what === 'command'
+      ? [each.command.tool]
+      : each.what === 'pipeline'
+        ? [each.commands.map(({ tool }) => tool).join('|')]
+        : [],
+  );
+
+describe('vm backup', () => {
+  test('saves a guest that is off, which is then restored as it was', async () => {
+    const [before, root, swap] = [config(), contentOf('web1-root'), contentOf('web1-swap')];
+
+    const { path, disks } = await backup();
+
+    expect(path).toMatch(/^\/srv\/backup\/web1\.\d{8}T\d{6}Z\.json$/);
+    expect(disks.map(({ vdev, size }) => [vdev, size])).toEqual([
+      ['xvda', 256 * 1024 ** 2],
+      ['xvdb', 16 * 1024 ** 2],
+    ]);
+    const base = path.slice('/srv/backup/'.length, -'.json'.length);
+    expect(await files()).toEqual([`${base}.json`, `${base}.xvda.zst`, `${base}.xvdb.zst`]);
+    expect(volumes()).toEqual(['web1-root', 'web1-swap']);
+
+    await remove();
+    expect(volumes()).toEqual([]);
+    expect(await restore(path)).toMatchObject({
+      ...{ name: 'web1', was: 'web1', config: '/etc/xen/web1.cfg', domid: null, missing: [] },
+      disks: [
+        { vdev: 'xvda', volume: 'vg0/web1-root', size: 256 * 1024 ** 2 },
+        { vdev: 'xvdb', volume: 'vg0/web1-swap', size: 16 * 1024 ** 2 },
+      ],
+    });
+
+    expect(config()).toBe(before);
+    expect([contentOf('web1-root'), contentOf('web1-swap')]).toEqual([root, swap]);
+  });
+
+  test('pauses a running guest with two disks only for the snapshots', async () => {
+    await typed('vm start web1');
+    const from = programs().length;
+
+    await backup();
+
+    const ran = programs().slice(from);
+    const save = 'dd|zstd|tee|zstd|sha256sum';
+    expect(ran.filter((each) => each === 'xl' || each === 'lvcreate' || each === save)).toEqual([
+      ...['xl', 'lvcreate', 'lvcreate', 'xl', save, save],
+    ]);
+    expect(host.world.domains.map(({ name, state }) => [name, state])).toEqual([['web1', 'blocked']]);
+  });
+
+  test('does not pause a guest with one disk', async () => {
+    const text = config().replace(/^.*web1-swap.*\n/m, '');
+    host.admin.writeFile('/etc/xen/web1.cfg', text);
+    await typed('vm start web1');
+    const from = programs().length;
+
+    const { disks } = await backup();
+
+    expect(disks.length).toBe(1);
+    expect(programs().slice(from)).not.toContain('xl');
+  });
+
+  test('with --keep removes the oldest complete backups of this guest alone', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] });
+    for (const day of [1, 2, 3]) {
+      vi.setSystemTime(Date.UTC(2026, 0, day));
+      await backup();
+    }
+    // Named like one of web1 and not of it, or not complete.
+    const first = host.admin.readFile('/srv/backup/web1.20260101T000000Z.json');
+    host.admin.writeFile('/srv/backup/web1.20250101T000000Z.json', first.replace('"web1"', '"web2"'));
+    host.admin.writeFile('/srv/backup/web1.notes.json', 'kept');
+    host.admin.removeFile('/srv/backup/web1.20260102T000000Z.xvdb.zst');
+    vi.setSystemTime(Date.UTC(2026, 0, 4));
+
+    await expect(backup('--keep 2')).rejects.toThrow(BofhError);
+    const { data } = await typed('vm backup web1 /srv/backup --keep 2', { yes: true });
+
+    expect(answers.vmBackup.parse(data).removed).toEqual(['/srv/backup/web1.20260101T000000Z.json']);
+    expect(await files()).toEqual([
+      'web1.20250101T000000Z.json',
+      'web1.20260102T000000Z.json',
+      'web1.20260102T000000Z.xvda.zst',
+      ...['20260103T000000Z', '20260104T000000Z'].flatMap((time) =>
+        ['json', 'xvda.zst', 'xvdb.zst'].map((end) => `web1.${time}.${end}`),
+      ),
+      'web1.notes.json',
+    ]);
+  });
+
+  test('refuses a disk that is no logical volume, and names DRBD', async () => {
+    const text = config();
+    host.admin.writeFile('/etc/xen/web1.cfg', text.replace('phy:/dev/vg0/web1-swap', 'drbd:web1'));
+    expect((await rejectionOf(backup())) as Error).toMatchObject({
+      message: 'the disk drbd:web1 of web1 is replicated by DRBD, and bofh does not save these',
+    });
+    host.admin.writeFile('/srv/data.img', 'x');
+    host.admin.writeFile('/etc/xen/web1.cfg', text.replace('phy:/dev/vg0/web1-swap', 'file:/srv/data.img'));
+    expect((await rejectionOf(backup())) as Error).toMatchObject({
+      message: 'the disk /srv/data.img of web1 is no logical volume, and bofh saves only these',
+    });
+  });
+
+  test('refuses snapshots that do not fit before anything changes', async () => {
+    const before = host.snapshot();
+    const error = await rejectionOf(backup('--snapshot-size 6g'));
+    expect(error).toMatchObject({ code: 'no-space' });
+    expect(String((error as BofhError).remedy)).toContain('--snapshot-size');
+    expect(host.snapshot()).toBe(before);
+  });
+
+  test('leaves nothing when the target is full', async () => {
+    const before = host.snapshot();
+    host.fault({ tool: 'dd', argvIncludes: '--output-error=exit', mode: 'no space' });
+
+    const error = await rejectionOf(backup());
+
+    expect(error).toBeInstanceOf(RolledBackError);
+    expect((error as Error).message).toContain('there is no space for /srv/backup/web1.');
+    host.clearFaults();
+    expect(host.snapshot()).toBe(before);
+  });
+});
+
+describe('vm restore', () => {
+  test('gives a guest of another name new volumes, addresses and a UUID', async () => {
+    const { path } = await backup();
+    const root = contentOf('web1-root');
+
+    const made = await restore(`${path} --as shop --start`);
+
+    expect(made.disks.map(({ volume }) => volume)).toEqual(['vg0/shop-root', 'vg0/shop-swap']);
+    expect(contentOf('shop-root')).toEqual(root);
+    const [old, fresh] = [config(), config('shop')];
+    for (const key of [/uuid = "(.*)"/, /mac=([^,]*)/]) {
+      expect(key.exec(fresh)?.[1]).toMatch(/^[0-9a-f:-]+$/);
+      expect(key.exec(fresh)?.[1]).not.toBe(key.exec(old)?.[1]);
+    }
+    expect(host.world.domains.map(({ name }) => name)).toEqual(['shop']);
+  });
+
+  test('refuses a name that is taken, and says how to restore it beside', async () => {
+    const { path } = await backup();
+    const error = await rejectionOf(restore(path));
+    expect(error).toMatchObject({ code: 'exists' });
+    expect(String((error as BofhError).remedy)).toContain(`bofh vm restore ${path} --as NEW`);
+  });
+
+  test('rolls back when a file is damaged', async () => {
+    const { path } = await backup();
+    await remove();
+    const before = host.snapshot();
+    const disk = path.replace('.json', '.xvdb.zst');
+    await damage(disk);
+
+    const error = await rejectionOf(restore(path));
+
+    expect((error as Error).message).toContain(`${disk} is damaged`);
+    await damage(disk);
+    expect(host.snapshot()).toBe(before);
+  });
+
+  test('rolls back when the volume does not contain what was saved', async () => {
+    const { path } = await backup();
+    await remove();
+    const text = host.admin.readFile(path);
+    const { sha256: _, ...manifest } = JSON.parse(text) as Record<string, unknown> & {
+      disks: { sha256: string }[];
+    };
+    for (const disk of manifest.disks) disk.sha256 = 'a'.repeat(64);
+    host.admin.writeFile(path, JSON.stringify({ ...manifest, sha256: sha256(JSON.stringify(manifest)) }));
+
+    await expect(restore(path)).rejects.toThrow(/is damaged: its content has the SHA-256/);
+
+    expect(volumes()).toEqual([]);
+  });
+
+  test('takes another volume group, and a thin pool', async () => {
+    const { path } = await backup();
+    host.admin.thinPool({ vg: 'vg0', name: 'pool', extents: 100 });
+    const made = await restore(`${path} --as shop --thin pool`);
+    expect(made.disks.map(({ volume }) => volume)).toEqual(['vg0/shop-root', 'vg0/shop-swap']);
+    expect(host.world.lvm[0]?.lvs.find(({ name }) => name === 'shop-root')?.pool).toBeDefined();
+    await expect(restore(`${path} --as web9 --vg nope`)).rejects.toThrow(/nope/);
+  });
+});
+
+/** Changes one byte; a second time it is as before. */
+async function damage(path: string): Promise<void> {
+  const bytes = Buffer.from(await host.readFile(path));
+  bytes[bytes.length - 5] = (bytes.at(-5) ?? 0) ^ 0xff;
+  host.admin.writeFile(path, bytes, 0o600);
+}
