@@ -4,8 +4,8 @@ import { fullName, type Guarded } from './lv-commands.ts';
 
 /**
  * Creates a snapshot: with `extents` a classic one with that much space for changes (lvm caps it at
- * the maximum it can use), without them a thin one of a thin volume. A thin one is not activated,
- * now or at boot, which is also lvm's default. lvcreate takes no `--select`: compare the uuid of
+ * the maximum it can use), without them a thin one of a thin volume. A thin one is activated, now
+ * and at boot, only with `active`; not to is also lvm's default. lvcreate takes no `--select`: compare the uuid of
  * the origin afterwards.
  */
 export function lvsnapshot(
@@ -14,12 +14,16 @@ export function lvsnapshot(
     readonly origin: string;
     readonly name: string;
     readonly extents: number | undefined;
+    /** Of a thin one (default: false). */
+    readonly active?: boolean;
     readonly tags: readonly string[];
   },
 ): Command<void, 'change'> {
   const tags = make.tags.flatMap((tag) => ['--addtag', tag]);
   const room =
-    make.extents === undefined ? ['--setactivationskip', 'y'] : ['--extents', String(make.extents)];
+    make.extents === undefined
+      ? ['--setactivationskip', make.active === true ? 'n' : 'y']
+      : ['--extents', String(make.extents)];
   return change(
     'lvcreate',
     ['--snapshot', '--name', make.name, ...room, ...tags, `${make.vg}/${make.origin}`],

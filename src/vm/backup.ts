@@ -228,7 +228,7 @@ async function snapshotsOf(tx: Tx, host: ReadHost, plan: BackupPlan): Promise<re
   for (const disk of disks) {
     const { vg, volume: origin, uuid: originUuid, snapshot, room } = disk;
     const { path, ...lv } = await temporary.lvm.createSnapshot({
-      ...{ vg, origin, originUuid, name: snapshot, ...room },
+      ...{ vg, origin, originUuid, name: snapshot, ...(room ?? { active: true }) },
     });
     const release = async (): Promise<void> => {
       await lv.release();
@@ -238,21 +238,7 @@ async function snapshotsOf(tx: Tx, host: ReadHost, plan: BackupPlan): Promise<re
   }
   if (disks.length > 1) await refuseChanged(host, plan, pauses ? 'paused' : domain?.state);
   await pause?.release();
-  const readable: Snapshot[] = [];
-  for (const each of made) readable.push(each.disk.room === undefined ? await activated(tx, each) : each);
-  return readable;
-}
-
-/** A thin snapshot is not activated when it is created. */
-async function activated(tx: Tx, { disk, device, release }: Snapshot): Promise<Snapshot> {
-  const active = await tx.temporary.lvm.activateLv({ vg: disk.vg, name: disk.snapshot });
-  return {
-    ...{ disk, device },
-    release: async () => {
-      await active.release();
-      await release();
-    },
-  };
+  return made;
 }
 
 /** Who started, ended or resumed the guest meanwhile has let it write between two snapshots. */

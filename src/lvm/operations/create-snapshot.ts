@@ -32,6 +32,11 @@ const args = z.strictObject({
   size: z.exactOptional(z.union([z.string(), z.number()])),
   /** As for `createLv`; or a share of the origin, rounded up: `20%ORIGIN`. */
   extents: z.exactOptional(z.union([z.string(), z.number()])),
+  /**
+   * Activates a thin snapshot, now and at boot (default: false). A classic one is active with its
+   * origin.
+   */
+  active: z.exactOptional(z.boolean()),
   /** Tags of your own, without the `@`. */
   tags: z.exactOptional(z.array(z.string())),
 });
@@ -50,7 +55,7 @@ type Undo = z.infer<typeof undo>;
 /**
  * Creates a snapshot of a logical volume: a classic one with its own space for changes, or a thin
  * one of a thin volume. It has the tag of its step from the first moment, and undo removes only the
- * volume with that tag. A thin one is not activated, now or at boot.
+ * volume with that tag. A thin one is not activated, now or at boot, unless asked for.
  */
 export const createSnapshot = operation({
   kind: 'lvm.snapshot.create',
@@ -88,10 +93,10 @@ export const createSnapshot = operation({
     needs: [`vg:${vg}`, `lv:${vg}/${origin.name}`, ...(pool === undefined ? [] : [`lv:${vg}/${pool}`])],
   }),
   contains: ({ undo: { vg, name } }) => `lv:${vg}/${name}`,
-  run: async ({ args: { tags = [] }, undo: of, host }) => {
+  run: async ({ args: { tags = [], active = false }, undo: of, host }) => {
     await refuseOther(host, of);
     const { vg, vgUuid, name, tag, origin, extents } = of;
-    const asked = { vg, origin: origin.name, name, extents, tags: [tag, ...tags] };
+    const asked = { vg, origin: origin.name, name, extents, active, tags: [tag, ...tags] };
     await host.run(lvsnapshot({ ...asked, ...(await udevOf(host)) }));
     const made = (await host.run(lvs())).find((lv) => lv.vgUuid === vgUuid && lv.tags.includes(tag));
     if (made?.name !== name)

@@ -3,9 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import * as lvm from '../../../src/api/lvm.ts';
-import { withBofh } from '../../../src/bofh.ts';
+import { atomic, withBofh } from '../../../src/bofh.ts';
 import { journalPrune, plan } from '../../../src/cli/output/answers/index.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
+import { backupVm, planBackup } from '../../../src/vm/backup.ts';
 import { hostWithSource, site, vmCreate } from '../simulator/support.ts';
 import { partitionedDisk } from '../../support/undo/specimens/block.ts';
 import {
@@ -34,6 +35,23 @@ const create = `vm create web1 --source tar:/srv/debian.tar --size 64m ${kernel}
 async function withGuest(start: boolean): Promise<SimulatedHost> {
   const host = hostWithSource();
   await vmCreate(simulatedBofh({ host, site }), { start });
+  return host;
+}
+
+const oldBackup = '/srv/backup/web1.20250101T000000Z.json';
+
+/** A running guest, and its backup of last year; or that alone. */
+async function withBackup(backups: 'none' | 'one' | 'one, and a guest'): Promise<SimulatedHost> {
+  const host = await withGuest(true);
+  host.admin.mkdir('/srv/backup');
+  const bofh = simulatedBofh({ host, site });
+  if (backups !== 'none')
+    await withBofh(bofh, async () => {
+      const [directory, now] = ['/srv/backup', new Date(Date.UTC(2025, 0, 1))];
+      const plan = await planBackup({ host, site, name: 'web1', directory, how: {}, now });
+      await atomic('vm backup', (tx) => backupVm(tx, host, plan));
+    });
+  if (backups === 'one') await typed(host, ['--yes', 'vm', 'remove', 'web1', '--force-off']);
   return host;
 }
 
@@ -308,6 +326,14 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
       },
     },
     { line: 'vm rename web1 shop --restart', on: () => withGuest(true) },
+  ],
+  'vm backup': [
+    { line: 'vm backup web1 /srv/backup', on: () => withBackup('none') },
+    { line: 'vm backup web1 /srv/backup --keep 1', on: () => withBackup('one, and a guest') },
+  ],
+  'vm restore': [
+    { line: `vm restore ${oldBackup} --as shop --start`, on: () => withBackup('one, and a guest') },
+    { line: `vm restore ${oldBackup}`, on: () => withBackup('one') },
   ],
   'vm pause': [{ line: 'vm pause web1', on: () => withGuest(true) }],
   'vm resume': [

@@ -262,6 +262,14 @@ export const lvm: Specimens['lvm'] = {
         return (tx) => tx.lvm.createSnapshot({ vg: 'vg0', origin: 'web1-root', name: 'web1-monday' });
       },
     },
+    {
+      title: 'thin, active',
+      stage: (host) => {
+        thinVolume(host, 'web1-root');
+        const asked = { vg: 'vg0', origin: 'web1-root', name: 'web1-monday', active: true };
+        return (tx) => tx.lvm.createSnapshot(asked);
+      },
+    },
   ],
   mergeSnapshot: [
     {
