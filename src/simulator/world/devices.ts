@@ -63,7 +63,9 @@ function devicesNow(world: World): readonly Device[] {
     vg.lvs.flatMap((lv) => {
       const minor = world.active.get(lv.uuid);
       if (minor === undefined) return [];
-      const size = lv.extents * vg.extentSize;
+      // A classic snapshot shows all of its origin; its own extents are the space for changes.
+      const origin = lv.pool === undefined ? vg.lvs.find(({ uuid }) => uuid === lv.origin) : undefined;
+      const size = (origin ?? lv).extents * vg.extentSize;
       return [
         {
           number: `${world.dmMajor}:${minor}`,
