@@ -22,7 +22,7 @@ const recipes = {
   vm: {
     ...pick(xen, ['start']),
     ...pick(power, ['pause', 'restart', 'resume', 'stop']),
-    ...pick(vm, ['create', 'move', 'remove', 'rename', 'set']),
+    ...pick(vm, ['backup', 'create', 'move', 'remove', 'rename', 'restore', 'set']),
   },
 } as const;
 

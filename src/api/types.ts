@@ -116,16 +116,22 @@ export type {
 export type { Origin as SettingOrigin } from '../site.ts';
 export type { StackResized } from '../stack/resize.ts';
 export type { StackContent, StackDevice, StackTree, StackUse } from '../stack/schema.ts';
+export type { SavedVm } from '../vm/backup.ts';
+export type { Backups as VmBackups, Verified as VmVerified } from '../vm/backups.ts';
 export type { CreatedVm } from '../vm/create.ts';
+export type { Backup as VmBackupManifest } from '../vm/manifest.ts';
+export type { RestoredVm } from '../vm/restore.ts';
 export type { MovedVm } from '../vm/move.ts';
 export type { RemovePlan as VmRemovePlan } from '../vm/remove.ts';
 export type { RenamePlan as VmRenamePlan } from '../vm/rename.ts';
 export type { ReplicasPlan as VmReplicasPlan } from '../vm/replicas.ts';
 export type {
+  BackupOptions as VmBackupOptions,
   CreateRequest as VmCreateRequest,
   MoveRequest as VmMoveRequest,
   RemoveRequest as VmRemoveRequest,
   RenameOptions as VmRenameOptions,
+  RestoreOptions as VmRestoreOptions,
   SetRequest as VmSetRequest,
 } from '../vm/request.ts';
 export type { SetRow as VmSetRow } from '../vm/set.ts';

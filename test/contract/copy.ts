@@ -1,5 +1,17 @@
 import assert from 'node:assert/strict';
-import { wipeSignatures } from '../../src/blockdevice/commands.ts';
+import { dropCache, wipeSignatures } from '../../src/blockdevice/commands.ts';
+import {
+  compress,
+  decompress,
+  readDevice,
+  sha256File,
+  sha256Of,
+  sha256Stdin,
+  teeInto,
+  writeDevice,
+} from '../../src/blockdevice/image/compressed.ts';
+import { probe, size } from '../../src/blockdevice/index.ts';
+import { nothing } from '../../src/command/index.ts';
 import { emptyDirectory, syncFilesystem, tarExtract, tarList } from '../../src/copy/commands.ts';
 import { mkfsExt4 } from '../../src/filesystem/commands.ts';
 import { debugfsFeatures, debugfsRoot } from '../../src/filesystem/commands/files.ts';
@@ -41,6 +53,40 @@ export const copyScenarios: readonly Scenario[] = [
       );
       assert.equal((await fails(host.run(tarList(`${directory}/none`)), 'not-found')).exitCode, 2);
       await change.removeFile(path);
+    },
+  },
+  {
+    name: 'a device is compressed into a file, and comes back from it; a file that is cut off fails',
+    needs: ['device'],
+    run: async ({ host, change, device, directory }) => {
+      const [file, cut] = [`${directory}/disk.zst`, `${directory}/cut.zst`];
+      await change.run(mkfsExt4({ device, uuid }));
+      const bytes = await size(host, device);
+      await change.writeNew(file, '', { mode: 0o600 });
+      const saved = await change.pipe({
+        commands: [readDevice(device, bytes), compress(bytes), teeInto(file), decompress(), sha256Stdin()],
+        parse: sha256Of,
+      });
+      await change.sync(file);
+      await host.run(dropCache(file));
+      const hashed = (path: string) =>
+        change.pipe({ commands: [decompress(path), sha256Stdin()], parse: sha256Of });
+      assert.equal(await hashed(file), saved);
+      assert.match(await host.run(sha256File(file)), /^[0-9a-f]{64}$/);
+
+      await change.run(wipeSignatures(device));
+      await change.pipe({ commands: [decompress(file), writeDevice(device, 'written')], parse: nothing });
+      await host.run(dropCache(device));
+      const back = { commands: [readDevice(device, bytes), sha256Stdin()], parse: sha256Of } as const;
+      assert.equal(await change.pipe(back), saved);
+      assert.equal((await probe(host, device))?.uuid, uuid);
+
+      const content = await host.readFile(file);
+      await change.writeNew(cut, content.subarray(0, content.length - 1), { mode: 0o600 });
+      assert.equal((await fails(hashed(cut), 'unknown')).tool, 'zstd');
+      assert.equal((await fails(hashed(`${directory}/none`), 'not-found')).tool, 'zstd');
+      await change.run(wipeSignatures(device));
+      for (const path of [file, cut]) await change.removeFile(path);
     },
   },
   {

@@ -21,12 +21,12 @@ describe.skipIf(!can.ok && !required)('the backup of a guest on a real Xen host'
 
   /** Its output, after this exit code. */
   const bofh = async (words: string, code = 0): Promise<string> => {
-    const done = await machine.run(`bofh ${words} 2>&1`, { check: 'return', timeoutMs: 300_000 });
+    const done = await machine.run(`bofh ${words} 2>&1`, { check: 'return', timeoutMs: 600_000 });
     expect([words, done.exitCode, done.stdout]).toEqual([words, code, done.stdout]);
     return done.stdout;
   };
   const text = async (command: string): Promise<string> =>
-    (await machine.run(command, { timeoutMs: 120_000 })).stdout.trim();
+    (await machine.run(command, { timeoutMs: 300_000 })).stdout.trim();
   const saved = async () =>
     JSON.parse(await text(`cat ${manifest}`)) as {
       readonly config: { readonly content: string };
@@ -37,7 +37,7 @@ describe.skipIf(!can.ok && !required)('the backup of a guest on a real Xen host'
   const isUp = async (guest: string): Promise<void> => {
     await until({
       what: `${guest} is up`,
-      timeoutMs: 90_000,
+      timeoutMs: 300_000,
       everyMs: 500,
       // The host name inside is that of the guest that was saved.
       probe: async () => {
@@ -108,7 +108,7 @@ describe.skipIf(!can.ok && !required)('the backup of a guest on a real Xen host'
       words: ['--output-error=exit'],
       times: 1,
     });
-    await machine.run('bofh vm backup web1 /srv/backup', { check: 'return', timeoutMs: 120_000 });
+    await machine.run('bofh vm backup web1 /srv/backup', { check: 'return', timeoutMs: 600_000 });
     await fault.remove();
     expect(await names()).toContain('web1-root-backup');
 
@@ -126,7 +126,7 @@ describe.skipIf(!can.ok && !required)('the backup of a guest on a real Xen host'
       words: ['web1-swap-backup'],
       times: 1,
     });
-    await machine.run('bofh vm backup web1 /srv/backup', { check: 'return', timeoutMs: 120_000 });
+    await machine.run('bofh vm backup web1 /srv/backup', { check: 'return', timeoutMs: 600_000 });
     await fault.remove();
     expect(await text('xl list web1')).toMatch(/ --p--- /);
 
