@@ -95,7 +95,10 @@ export function lineOf(change: SimulatedHost['changes'][number]): string {
   }
 }
 
-/** Without what is drawn anew in each run, the time of it, and whether missing parents are made too. */
+/**
+ * Without what is drawn anew in each run, the time of it, whether missing parents are made too, and
+ * the size of a manifest, which names the sizes of files that a plan does not write.
+ */
 export function unnamed(line: string): string {
   return line
     .replaceAll(/[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}/g, 'UUID')
@@ -103,5 +106,6 @@ export function unnamed(line: string): string {
     .replaceAll(/\b\d{8}T\d{6}Z\b/g, 'TIME')
     .replaceAll(/\b[0-9a-f]{16}\b/g, 'ID')
     .replaceAll(/[0-9a-f]{12}/g, 'ID')
-    .replaceAll(/^mkdir -p /g, 'mkdir ');
+    .replaceAll(/^mkdir -p /g, 'mkdir ')
+    .replaceAll(/^(cat > \/srv\/backup\/.*# )\d+ bytes/g, '$1SIZE bytes');
 }

@@ -14,7 +14,9 @@ const frameMagic = '\x28\xb5\x2f\xfd';
 
 /** What a program reads of a whole device: a character for each byte. */
 export function imageOf(content: Content | undefined): string {
-  return imageMagic + serialize(copyContent(content ?? {})).toString('latin1');
+  // A number may be serialized in two ways; what was read back once is always written in one.
+  const read: unknown = deserialize(serialize(copyContent(content ?? {})));
+  return imageMagic + serialize(read).toString('latin1');
 }
 
 /** The content that such an image makes of a device; undefined: it is no image of a simulated device. */
