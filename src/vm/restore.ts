@@ -63,6 +63,7 @@ export async function planRestore(options: {
 }): Promise<RestorePlan> {
   const { host, site, file, how } = options;
   const backup = await readBackup(host, file);
+  await refuseOfOthers(host, backup.path);
   const name = how.as ?? backup.guest;
   checkGuestName(name);
   if (how.as === backup.guest) throw new UsageError(`${how.as} is the guest's own name: leave it out`);
@@ -101,6 +102,19 @@ export async function planRestore(options: {
     ...{ name, was: backup.guest, backup: backup.path, time: backup.time, disks, start: how.start, missing },
     config: { path, content, mode: backup.config.mode },
   };
+}
+
+/** Xen runs as root what a configuration names, so whoever can write it is root. */
+async function refuseOfOthers(host: ReadHost, path: string): Promise<void> {
+  const stat = await host.stat(path);
+  if (stat?.uid === 0 && (stat.mode & 0o022) === 0) return;
+  throw new RefusedError(
+    `${path} can be written by others than root, and the guest's configuration is in it`,
+    {
+      code: 'denied',
+      remedy: `if you trust its content: chown root:root ${path}; chmod go-w ${path}`,
+    },
+  );
 }
 
 function restoredDisk(

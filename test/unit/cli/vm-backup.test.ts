@@ -232,6 +232,109 @@ describe('vm restore', () => {
   });
 });
 
+describe('vm verify and vm list-backups', () => {
+  const listed = async () => {
+    const { code, data } = await typed('vm list-backups /srv/backup');
+    return { code, ...answers.vmListBackups.parse(data) };
+  };
+
+  test('find a damaged file, a short one, and a missing one', async () => {
+    const { path } = await backup();
+    const verified = async () => {
+      const { code, data } = await typed(`vm verify ${path}`);
+      return [code, ...answers.vmVerify.parse(data).disks.map(({ why }) => why)];
+    };
+    const [root, swap] = ['xvda', 'xvdb'].map((vdev) => path.replace('.json', `.${vdev}.zst`));
+    expect(await verified()).toEqual([0, null, null]);
+
+    await damage(swap ?? '');
+    expect(await verified()).toEqual([6, null, `${swap ?? ''} is damaged: it does not have its checksum`]);
+    expect((await listed()).problems).toEqual([]);
+
+    const { length } = await host.readFile(root ?? '');
+    host.admin.writeFile(root ?? '', 'short');
+    host.admin.removeFile(swap ?? '');
+    expect(await verified()).toEqual([
+      6,
+      `${root ?? ''} has 5 bytes, and had ${length}`,
+      `there is no file ${swap ?? ''}`,
+    ]);
+    expect(await listed()).toMatchObject({ code: 6, backups: [], problems: [{ path }] });
+  });
+
+  test('list the backups of each guest by time, and nothing else', async () => {
+    host.admin.writeFile('/srv/backup/notes.json', '{}');
+    vi.useFakeTimers({ toFake: ['Date'] });
+    for (const day of [2, 1]) {
+      vi.setSystemTime(Date.UTC(2026, 0, day));
+      await backup();
+    }
+    const { code, backups, problems } = await listed();
+    expect([code, problems]).toEqual([0, []]);
+    expect(backups.map(({ guest, time, state }) => [guest, time, state])).toEqual([
+      ['web1', '2026-01-01T00:00:00.000Z', 'off'],
+      ['web1', '2026-01-02T00:00:00.000Z', 'off'],
+    ]);
+  });
+
+  const of = (value: unknown): object => Object(value) as object;
+  type Body = Record<string, unknown> & { readonly disks: Record<string, unknown>[] };
+  test.each<readonly [string, (body: Body) => unknown, RegExp]>([
+    ['a newer format', (body) => ({ ...body, format: 2 }), /has the format 2/],
+    ['an unknown key', (body) => ({ ...body, run: 'rm' }), /is no manifest of a backup/],
+    ['no disk', (body) => ({ ...body, disks: [] }), /is no manifest of a backup/],
+    [
+      'a file elsewhere',
+      ({ disks, ...body }) => ({
+        ...body,
+        disks: disks.map((disk) => ({ ...disk, file: { ...of(disk['file']), name: '../../etc/x.zst' } })),
+      }),
+      /is no manifest of a backup: disks: 0: file: name/,
+    ],
+    [
+      'an option as a volume',
+      ({ disks, ...body }) => ({ ...body, disks: disks.map((disk) => ({ ...disk, volume: '--yes' })) }),
+      /--yes/,
+    ],
+    ['a disk twice', ({ disks, ...body }) => ({ ...body, disks: [...disks, ...disks] }), /a disk twice/],
+    [
+      'another guest in its configuration',
+      (body) => ({ ...body, guest: 'web9' }),
+      /its configuration is of web1/,
+    ],
+    ['a path as a guest', (body) => ({ ...body, guest: '../web1' }), /cannot be a guest's name/],
+  ])('refuse a manifest with %s before anything changes', async (_, hostile, message) => {
+    const { path } = await backup();
+    const body = JSON.parse(host.admin.readFile(path)) as Body;
+    delete body['sha256'];
+    const changed = hostile(body);
+    host.admin.writeFile(
+      path,
+      JSON.stringify({ ...of(changed), sha256: sha256(JSON.stringify(changed)) }),
+      0o600,
+    );
+    const before = host.snapshot();
+
+    await expect(restore(`${path} --as shop`)).rejects.toThrow(message);
+
+    expect(host.snapshot()).toBe(before);
+  });
+
+  test('refuse a manifest that was changed by hand', async () => {
+    const { path } = await backup();
+    host.admin.writeFile(path, host.admin.readFile(path).replace('"off"', '"paused"'), 0o600);
+    await expect(restore(`${path} --as shop`)).rejects.toThrow(
+      /is damaged: it does not have its own checksum/,
+    );
+  });
+
+  test('refuse a manifest that another user can write', async () => {
+    const { path } = await backup();
+    host.admin.chown(path, 1000);
+    await expect(restore(`${path} --as shop`)).rejects.toThrow(/written by others than root/);
+  });
+});
+
 /** Changes one byte; a second time it is as before. */
 async function damage(path: string): Promise<void> {
   const bytes = Buffer.from(await host.readFile(path));
