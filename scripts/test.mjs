@@ -200,7 +200,7 @@ function loopReason() {
   return ensurePackages(
     [
       ...['e2fsprogs', 'xfsprogs', 'btrfs-progs', 'dosfstools', 'util-linux', 'mount', 'tar', 'xz-utils'],
-      ...['fdisk', 'lvm2', 'cryptsetup-bin', 'iproute2', 'locales'],
+      ...['fdisk', 'lvm2', 'cryptsetup-bin', 'iproute2', 'locales', 'qemu-utils'],
       ...['openssh-client', 'openssh-server', 'sudo'],
     ],
     'tests on loop devices',

@@ -52,6 +52,7 @@ export const tools = {
   pvremove: { package: 'lvm2' },
   pvresize: { package: 'lvm2' },
   pvs: { package: 'lvm2' },
+  'qemu-img': { package: 'qemu-utils' },
   resize2fs: { package: 'e2fsprogs' },
   sfdisk: { package: 'fdisk' },
   sha256sum: { package: 'coreutils' },

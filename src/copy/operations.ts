@@ -24,6 +24,7 @@ import { empty, entriesOf, isFilled, othersOn, undoPath } from './root.ts';
 import { checkTar, sourceFile } from './source.ts';
 
 export * from './save.ts';
+export * from './image.ts';
 
 const count = z.int().check(z.nonnegative());
 

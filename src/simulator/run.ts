@@ -13,6 +13,7 @@ import { cryptTools } from './tools/crypt/cryptsetup.ts';
 import { drbdTools } from './tools/drbd/drbdadm.ts';
 import { fillTools } from './tools/copy/fill.ts';
 import { fsckTools } from './tools/filesystem/fsck.ts';
+import { imageCopyTools } from './tools/copy/qemu-img.ts';
 import { imageTools } from './tools/file/image.ts';
 import { loopTools } from './tools/blockdevice/loop.ts';
 import { labelTools } from './tools/filesystem/labels.ts';
@@ -40,6 +41,7 @@ const models: Readonly<Record<string, ToolModel>> = {
   ...drbdTools,
   ...fillTools,
   ...fsckTools,
+  ...imageCopyTools,
   ...imageTools,
   ...loopTools,
   ...lvmChanges,

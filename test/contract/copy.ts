@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { dropCache, wipeSignatures } from '../../src/blockdevice/commands.ts';
+import { blkidProbe, dropCache, wipeSignatures } from '../../src/blockdevice/commands.ts';
 import {
   compress,
   decompress,
@@ -12,7 +12,9 @@ import {
 } from '../../src/blockdevice/image/compressed.ts';
 import { probe, size } from '../../src/blockdevice/index.ts';
 import { nothing } from '../../src/command/index.ts';
+import { truncate } from '../../src/blockdevice/image/commands.ts';
 import { emptyDirectory, syncFilesystem, tarExtract, tarList } from '../../src/copy/commands.ts';
+import { imageCompare, imageConvert, imageInfo } from '../../src/copy/image-commands.ts';
 import { mkfsExt4 } from '../../src/filesystem/commands.ts';
 import { debugfsFeatures, debugfsRoot } from '../../src/filesystem/commands/files.ts';
 import { mount, umount } from '../../src/mount/commands.ts';
@@ -117,6 +119,47 @@ export const copyScenarios: readonly Scenario[] = [
         assert.deepEqual(await host.readDir(directory), ['lost+found']);
       });
       await change.run(wipeSignatures(device));
+    },
+  },
+  {
+    name: 'an image is copied onto a device, compares equal with it, and differs from a blank one',
+    needs: ['device'],
+    run: async ({ host, change, device, directory }) => {
+      const source = `${directory}/web.img`;
+      const copy = { source, format: 'raw', device } as const;
+      await change.writeNew(source, '', { mode: 0o600 });
+      await change.run(truncate(source, 16 * 1024 ** 2));
+      await change.run(mkfsExt4({ device: source, uuid }));
+      assert.deepEqual(await host.run(imageInfo(source, 'raw')), {
+        ...{ bytes: 16 * 1024 ** 2, others: [], encrypted: false },
+      });
+      assert.ok(((await host.run(imageCompare(copy))) ?? Infinity) < 128 * 1024);
+
+      await change.run(imageConvert({ ...copy, from: 'file' }));
+      assert.equal((await host.run(blkidProbe(device)))?.uuid, uuid);
+      // What the device held beyond the image is still there.
+      assert.ok(((await host.run(imageCompare(copy))) ?? Infinity) >= 16 * 1024 ** 2);
+
+      await change.run(wipeSignatures(device));
+      assert.ok(((await host.run(imageCompare(copy))) ?? Infinity) < 128 * 1024);
+      await change.removeFile(source);
+    },
+  },
+  {
+    name: 'an image that is too large, missing, or of another format, is not copied',
+    needs: ['device'],
+    run: async ({ host, change, device, directory }) => {
+      const source = `${directory}/web.img`;
+      await change.writeNew(source, '', { mode: 0o600 });
+      await change.run(truncate(source, 1024 ** 4));
+      const copy = { source, format: 'raw', from: 'file', device } as const;
+
+      await fails(change.run(imageConvert(copy)), 'no-space');
+      await fails(change.run(imageConvert({ ...copy, source: `${directory}/none` })), 'not-found');
+      await fails(change.run(imageConvert({ ...copy, device: `${directory}/none` })), 'not-found');
+      await fails(host.run(imageInfo(source, 'qcow2')), 'unknown');
+      assert.equal(await host.run(blkidProbe(device)), undefined);
+      await change.removeFile(source);
     },
   },
 ];

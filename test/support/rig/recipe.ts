@@ -35,6 +35,7 @@ const everySuite: readonly string[] = [
   'btrfs-progs',
   'dosfstools',
   'fdisk',
+  'qemu-utils',
   'openssh-server',
   'iproute2',
   'procps',

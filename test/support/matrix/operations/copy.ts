@@ -1,6 +1,6 @@
 import { guest } from '../stage.ts';
 import type { RigSpecimens } from '../operations.ts';
-import { makeFilled, removeVolume, root, uuid } from './shell.ts';
+import { makeFilled, makeVolume, removeVolume, root, uuid } from './shell.ts';
 
 export const copy: RigSpecimens['copy'] = {
   unpack: {
@@ -15,5 +15,12 @@ export const copy: RigSpecimens['copy'] = {
     call: `tx.copy.save({ device: '${root}', file: '/var/backup/${guest}.zst' })`,
     act: { tool: 'zstd', words: ['--compress'], stop: 'safe' },
     clear: `rm -f /var/backup/${guest}.zst; ${removeVolume}`,
+  },
+  image: {
+    setUp: `${makeVolume} && truncate -s 32M /srv/web.img && mkfs.ext4 -q -U ${uuid} /srv/web.img`,
+    call: `tx.copy.image({ source: '/srv/web.img', format: 'raw', device: '${root}' })`,
+    act: { tool: 'qemu-img', words: ['convert'], stop: 'safe' },
+    content: `blkid -p -s UUID -o value ${root}`,
+    clear: `rm -f /srv/web.img; ${removeVolume}`,
   },
 };

@@ -1,0 +1,141 @@
+import * as z from 'zod/mini';
+import { type Answer, type Command, nothing, type ReadCommand } from '../command/index.ts';
+import { ParseError, type Reason } from '../core/errors.ts';
+import type { Bytes } from '../core/units.ts';
+
+/** How the bytes of a disk are stored in an image. */
+export const imageFormats = ['raw', 'qcow2'] as const;
+export type ImageFormat = (typeof imageFormats)[number];
+
+/** An image, as its header describes it. */
+export interface ImageInfo {
+  /** Size of the disk in it. */
+  readonly bytes: Bytes;
+  /** Other files that hold parts of its content. */
+  readonly others: readonly string[];
+  readonly encrypted: boolean;
+}
+
+const info = z.object({
+  'virtual-size': z.int().check(z.nonnegative()),
+  format: z.enum(imageFormats),
+  encrypted: z.exactOptional(z.boolean()),
+  'backing-filename': z.exactOptional(z.string()),
+  'format-specific': z.exactOptional(
+    z.object({
+      data: z.object({ 'data-file': z.exactOptional(z.string()), encrypt: z.optional(z.unknown()) }),
+    }),
+  ),
+});
+
+/** `qemu-img info`. The format is always named: a guest can write any header into a raw image. */
+export function imageInfo(path: string, format: ImageFormat): ReadCommand<ImageInfo> {
+  return {
+    tool: 'qemu-img',
+    argv: ['info', '-f', format, '--output', 'json', path],
+    access: 'read',
+    parse: ({ stdout }) => {
+      const read = info.parse(JSON.parse(stdout));
+      if (read.format !== format)
+        throw new ParseError(`qemu-img: the format is ${read.format}, not ${format}`);
+      const data = read['format-specific']?.data;
+      return {
+        bytes: read['virtual-size'],
+        others: [read['backing-filename'] ?? [], data?.['data-file'] ?? []].flat(),
+        encrypted: read.encrypted === true || data?.encrypt !== undefined,
+      };
+    },
+    classify,
+  };
+}
+
+/**
+ * `qemu-img check`: whether the clusters of a qcow2 image are all there. `qemu-img convert` exits 0
+ * for a truncated one, and copies zeros in place of what is missing (qemu 7.2). Exit 3: only space
+ * is wasted.
+ */
+export function imageCheck(path: string): ReadCommand<'whole' | 'damaged'> {
+  return {
+    tool: 'qemu-img',
+    argv: ['check', '-f', 'qcow2', '--output', 'json', path],
+    access: 'read',
+    accepts: [0, 2, 3],
+    timeoutMs: 30 * 60_000,
+    parse: ({ exitCode, stdout }) => {
+      const found = z
+        .object({ 'check-errors': z.literal(0), corruptions: z.exactOptional(z.int()) })
+        .parse(JSON.parse(stdout));
+      if ((found.corruptions ?? 0) > 0 !== (exitCode === 2))
+        throw new ParseError(`qemu-img: exit ${exitCode} for ${found.corruptions ?? 0} corruptions`);
+      return exitCode === 2 ? 'damaged' : 'whole';
+    },
+    classify,
+  };
+}
+
+/**
+ * `qemu-img convert` onto an existing device, in the order of its bytes, past the page cache.
+ * `-n`: the target is not created. Zeros are written too: the target may hold old data.
+ */
+export function imageConvert(options: {
+  readonly source: string;
+  readonly format: ImageFormat;
+  /** A block device is read past the page cache too: a guest has written to it directly. */
+  readonly from: 'file' | 'device';
+  readonly device: string;
+}): Command<void, 'change'> {
+  const { source, format, from, device } = options;
+  return {
+    tool: 'qemu-img',
+    argv: [
+      ...['convert', '-p', '-n', '-f', format, '-O', 'raw', '-t', 'none'],
+      ...(from === 'device' ? ['-T', 'none'] : []),
+      ...[source, device],
+    ],
+    access: 'change',
+    stop: 'safe',
+    parse: nothing,
+    classify,
+    progress: (output) => {
+      const last = [...output.matchAll(/\((?<percent>\d+\.\d\d)\/100%\)/g)].at(-1)?.groups?.percent;
+      return last === undefined ? undefined : Math.min(1, Number(last) / 100);
+    },
+  };
+}
+
+/**
+ * `qemu-img compare`: the first byte, at the start of a sector or of a larger piece, at which a
+ * device differs from an image. Undefined: they are the same, but for zeros at the end of the
+ * longer one.
+ */
+export function imageCompare(options: {
+  readonly source: string;
+  readonly format: ImageFormat;
+  readonly device: string;
+}): ReadCommand<Bytes | undefined> {
+  const { source, format, device } = options;
+  return {
+    tool: 'qemu-img',
+    argv: ['compare', '-f', format, '-F', 'raw', '-T', 'none', source, device],
+    access: 'read',
+    accepts: [0, 1],
+    timeoutMs: 30 * 60_000,
+    parse: ({ exitCode, stdout }) => {
+      const lines = stdout.split('\n').filter((line) => line !== 'Warning: Image size mismatch!');
+      const at = /^Content mismatch at offset (?<at>\d+)!$/.exec(lines[0] ?? '')?.groups?.at;
+      if (exitCode === 1 && at !== undefined) return Number(at);
+      if (exitCode === 0 && lines[0] === 'Images are identical.') return undefined;
+      throw new ParseError(`qemu-img: cannot read the answer ${JSON.stringify(stdout)}`);
+    },
+    classify,
+  };
+}
+
+/** Why qemu-img failed, in the C locale (qemu 7.2 and 10.0). */
+function classify({ stderr }: Answer): Reason {
+  if (/No space left on device|output file is smaller than input file/.test(stderr)) return 'no-space';
+  if (/No such file or directory|No such device/.test(stderr)) return 'not-found';
+  if (/Failed to (?:get|lock)|Device or resource busy/.test(stderr)) return 'busy';
+  if (/Permission denied|Operation not permitted|Read-only file system/.test(stderr)) return 'denied';
+  return 'unknown';
+}

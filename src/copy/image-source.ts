@@ -1,0 +1,111 @@
+import { posix } from 'node:path';
+import { bytesAt, holders, identityOf, refuseHeld, size } from '../blockdevice/index.ts';
+import { follow, type ReadHost } from '../command/index.ts';
+import { CommandError, RefusedError, UsageError } from '../core/errors.ts';
+import { option } from '../core/option.ts';
+import type { Bytes } from '../core/units.ts';
+import { imageCheck, type ImageFormat, imageFormats, imageInfo } from './image-commands.ts';
+import { sourceFile } from './source.ts';
+
+/** What is copied onto a device: an image file, or another block device. */
+export interface ImageSource {
+  readonly path: string;
+  readonly format: ImageFormat;
+  readonly from: 'file' | 'device';
+  /** What tells it from another file, or device, of the same path. */
+  readonly identity: string;
+  /** Size of the disk in it. */
+  readonly bytes: Bytes;
+}
+
+/**
+ * The format of an image by the name of its file; UsageError for an unknown ending. It is never
+ * guessed from the content, which a guest may have written.
+ */
+export function formatOf(path: string): ImageFormat {
+  const ending = posix.extname(path).toLowerCase();
+  if (ending === '.img') return 'raw';
+  const format = imageFormats.find((each) => ending === `.${each}`);
+  if (format !== undefined) return format;
+  throw new UsageError(`the format of ${path} is unknown: its name does not end with .raw, .img or .qcow2`, {
+    remedy: 'rename the file after its format: .raw, .img or .qcow2',
+  });
+}
+
+/**
+ * Checks a source. UsageError for a file that is no such image, truncated, encrypted, or needs other
+ * files; RefusedError for a device that is in use. `known`: an unchanged source is not read again.
+ */
+export async function imageSource(
+  host: ReadHost,
+  {
+    path,
+    format,
+    known,
+  }: Pick<ImageSource, 'path' | 'format'> & { readonly known?: ImageSource | undefined },
+): Promise<ImageSource> {
+  const now = await identified(host, path);
+  if (now.from === 'device') {
+    if (format !== 'raw')
+      throw new UsageError(`${path} is a block device: only images in files are ${format}`);
+    await refuseHeld(host, path, await holders(host, path));
+    return { path, format, ...now, bytes: await size(host, path) };
+  }
+  if (known?.identity === now.identity) return known;
+  return { path, format, ...now, bytes: await checkFile(host, path, format) };
+}
+
+/** Whether it is still the same; RefusedError if not. */
+export async function refuseReplaced(host: ReadHost, { path, identity }: ImageSource): Promise<void> {
+  const now = await identified(host, path).catch((error: unknown) => {
+    if (error instanceof UsageError) return undefined;
+    throw error;
+  });
+  if (now?.identity === identity) return;
+  throw new RefusedError(`${path} is not there as it was`, {
+    code: 'differs',
+    remedy: `see what is there: ls -lL ${path}`,
+  });
+}
+
+async function identified(host: ReadHost, path: string): Promise<Pick<ImageSource, 'from' | 'identity'>> {
+  if ((await follow(host, path)).stat?.kind === 'block')
+    return { from: 'device', identity: (await identityOf(host, path)).identity };
+  const { inode, size: length } = await sourceFile(host, path);
+  return { from: 'file', identity: `file:${inode}:${length}` };
+}
+
+async function checkFile(host: ReadHost, path: string, format: ImageFormat): Promise<Bytes> {
+  const { size: length } = await sourceFile(host, path);
+  if (length === 0) throw new UsageError(`${path} is empty`);
+  if (format === 'raw') {
+    const start = await host.run(bytesAt(path, { from: 0, count: Math.min(512, length) }));
+    if (Buffer.from(start.buffer, start.byteOffset, 4).equals(qcow2Magic))
+      throw new UsageError(`${path} is a qcow2 image, not a raw one`, {
+        remedy: `rename it to end with .qcow2; in a script: ${option('image:FILE.qcow2', "format: 'qcow2'")}`,
+      });
+    return length;
+  }
+  const { bytes, others, encrypted } = await host.run(imageInfo(path, format)).catch((error: unknown) => {
+    if (!(error instanceof CommandError) || error.exitCode === undefined) throw error;
+    throw new UsageError(`${path} cannot be read as a ${format} image: ${error.stderr.trim()}`, {
+      cause: error,
+      remedy: `see what it is: qemu-img info ${path}`,
+    });
+  });
+  // Whoever made the image could name any file of this host.
+  if (others.length > 0)
+    throw new UsageError(`${path} needs other files: ${others.join(', ')}`, {
+      remedy: `make an image of its own of it: qemu-img convert -O qcow2 ${path} NEW.qcow2`,
+    });
+  if (encrypted)
+    throw new UsageError(`${path} is encrypted`, {
+      remedy: 'decrypt it into another image: qemu-img convert',
+    });
+  if ((await host.run(imageCheck(path))) === 'whole') return bytes;
+  throw new UsageError(`${path} is damaged or truncated`, {
+    remedy: `copy or make it again; for details: qemu-img check ${path}`,
+  });
+}
+
+const qcow2Magic = Buffer.from('QFI\xfb', 'latin1');

@@ -1,0 +1,168 @@
+import * as z from 'zod/mini';
+import { type Changed, type Look, operation } from '../atomic/operation.ts';
+import {
+  bootOfName,
+  deviceWitness,
+  holders,
+  identityOf,
+  isMountedForWriting,
+  keysOf,
+  locate,
+  namingHolders,
+  probe,
+  refuseChanged,
+  refuseHeld,
+  replaceable,
+  size,
+  syncDevice,
+  wipeSignatures,
+} from '../blockdevice/index.ts';
+import type { ChangeHost, ReadHost } from '../command/index.ts';
+import { RefusedError } from '../core/errors.ts';
+import { present } from '../core/present.ts';
+import { formatSize } from '../core/units.ts';
+import { refuseFullBeneath, watchingRoom } from '../lvm/index.ts';
+import { imageCompare, imageConvert, imageFormats } from './image-commands.ts';
+import { imageSource, refuseReplaced } from './image-source.ts';
+
+const args = z.strictObject({
+  /** Absolute path of an image file, or of an unused block device. */
+  source: z.string().check(z.startsWith('/')),
+  /** How its bytes are stored: `raw` or `qcow2`; a block device is `raw`. */
+  format: z.enum(imageFormats),
+  /** The blank device that it is copied onto, at least as large as the disk in the source. */
+  device: z.string().check(z.minLength(1)),
+});
+
+const undo = z.strictObject({
+  device: z.string(),
+  /** Identity of the device, whichever device has its path later. */
+  identity: z.string(),
+  /** Name of the device at that time. */
+  key: z.string(),
+  /** Key of the device whose removal also removes the copy. */
+  container: z.string(),
+  /** Set if it is only known by a kernel name of that boot. */
+  boot: z.exactOptional(z.string()),
+  source: z.strictObject({
+    path: z.string(),
+    format: z.enum(imageFormats),
+    from: z.enum(['file', 'device']),
+    identity: z.string(),
+    bytes: z.int().check(z.nonnegative()),
+  }),
+});
+
+type Undo = z.infer<typeof undo>;
+
+/** Every program that formats a device, or mounts its filesystem for writing, writes to this part of it. */
+const head = 128 * 1024;
+
+/**
+ * `tx.copy.image`: copies the disk in an image, or another block device, onto a blank device.
+ *
+ * The mark is the identity of the device, together with the fact that it was blank: all its content
+ * is newer. Undo leaves it blank again (`restores: 'existence'`).
+ */
+export const image = operation({
+  kind: 'copy.image',
+  version: 1,
+  args,
+  undo,
+  result: z.null(),
+  lives: 'disk',
+  restores: 'existence',
+  prepare: async ({ args: { source: path, format, device }, host, chosen }): Promise<Undo> => {
+    const source = await imageSource(host, { path, format, known: chosen?.source });
+    const when = chosen === undefined ? 'before the locks' : 'under the locks';
+    const unfit = async (): Promise<void> => refuseSmall(device, await size(host, device), source);
+    await replaceable(host, { device, overwrite: undefined, when, unfit });
+    await refuseFullBeneath(host, device, `the copy of ${path} onto ${device}`);
+    const { identity, key, container } = await identityOf(host, device);
+    const boot = await bootOfName(host, identity);
+    return { device, identity, key, container, ...present({ boot }), source };
+  },
+  claims: async ({ undo: { device, source }, on }) => {
+    const { key, beneath } = await on(device);
+    const from = source.from === 'file' ? undefined : await on(source.path);
+    const read = from === undefined ? [`file:${source.path}`] : [from.key, ...from.beneath];
+    return { changes: [key], needs: [...new Set([...beneath, ...read])] };
+  },
+  within: ({ undo: { container } }) => container,
+  run: async ({ undo: { source, ...of }, host }) => {
+    await refuseChanged(host, { ...of, before: null });
+    await refuseReplaced(host, source);
+    const { path, format, from } = source;
+    const { device } = of;
+    await watchingRoom(host, { devices: [device], what: `the copy of ${path} onto ${device}` }, (signal) =>
+      host.run({ ...imageConvert({ source: path, format, from, device }), signal }),
+    );
+    if ((await probe(host, device)) === undefined)
+      throw new RefusedError(`qemu-img has ended, and ${device} holds nothing that blkid knows`, {
+        remedy: `see what ${path} holds: blkid -p ${path}; qemu-img info ${path}`,
+      });
+    return null;
+  },
+  value: ({ undo: { device, source } }) => ({ device, bytes: source.bytes }),
+  look: async ({ undo: of, host }) => (await find(host, of)).look,
+  revert: async ({ undo: of, host }) => {
+    const { path, look } = await find(host, of);
+    if (look.state !== 'ours' || path === undefined) return;
+    await refuseHeld(host, path, look.holders ?? []);
+    await namingHolders(host, path, () => host.run(wipeSignatures(path)));
+  },
+  content: {
+    lost: 'undone',
+    of: 'device',
+    witness: async ({ undo: of, host }) => {
+      const { path } = await find(host, of);
+      return path === undefined ? undefined : deviceWitness(host, path);
+    },
+    changed: async ({ undo: of, witness, touched, host }) => {
+      const { path, look } = await find(host, of);
+      // What the sequence did there later left other bytes.
+      if (path === undefined || look.state !== 'ours' || touched) return undefined;
+      if (await isMountedForWriting(host, path))
+        return { found: `${path} is mounted for writing, so it is unknown whether others wrote to it` };
+      if (witness === undefined) return besideSource(host, path, of);
+      const isSame = (await deviceWitness(host, path)) === witness;
+      return isSame ? undefined : { found: `others wrote to ${path}`, fromBytes: true };
+    },
+  },
+  sync: ({ undo: of, host }) => syncDevice(host, of),
+  describe: ({ undo: { device, source } }) => ({
+    what: `the copy of ${source.path} on ${device}, which was blank before`,
+    look: [['blkid', '--probe', device]],
+    clear: [['wipefs', '--all', device]],
+  }),
+});
+
+function refuseSmall(device: string, room: number, { path, bytes }: Undo['source']): void {
+  if (bytes <= room) return;
+  throw new RefusedError(`${path} has ${formatSize(bytes)}, and ${device} only ${formatSize(room)}`, {
+    code: 'no-space',
+    remedy: 'take a larger device',
+  });
+}
+
+/** For an interrupted copy, which is written in order: whether it begins as the source does. */
+async function besideSource(host: ChangeHost, path: string, { source }: Undo): Promise<Changed | undefined> {
+  await refuseReplaced(host, source);
+  const { path: from, format } = source;
+  const at = await host.run(imageCompare({ source: from, format, device: path }));
+  if (at === undefined || at >= Math.min(head, source.bytes)) return undefined;
+  return { found: `${path} does not begin as ${from} does`, fromBytes: true };
+}
+
+async function find(host: ReadHost, of: Undo): Promise<{ readonly path?: string; readonly look: Look }> {
+  const path = await locate(host, { path: of.device, identity: of.identity });
+  if (path === undefined || (await probe(host, path)) === undefined) return { look: { state: 'gone' } };
+  if (of.boot !== undefined && of.boot !== (await host.facts()).boot)
+    throw new RefusedError(
+      `${of.device} has no serial number: whether it is still the disk of that name cannot be told`,
+      { remedy: `see what it holds: blkid -p ${of.device}` },
+    );
+  const { key } = await keysOf(host, path);
+  const moved = key === of.key ? {} : { movedTo: key };
+  return { path, look: { state: 'ours', holders: await holders(host, path), ...moved } };
+}
