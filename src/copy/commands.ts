@@ -99,6 +99,33 @@ export function tarExtract(options: {
   };
 }
 
+/** `tar --create` of some files below a directory, with everything that `tarExtract` restores. */
+export function tarSave(options: {
+  readonly file: string;
+  readonly directory: string;
+  /** Relative to the directory. */
+  readonly paths: readonly string[];
+}): Command<void, 'change'> {
+  return {
+    tool: 'tar',
+    argv: [
+      '--create',
+      '--force-local',
+      `--file=${options.file}`,
+      `--directory=${options.directory}`,
+      '--no-recursion',
+      '--numeric-owner',
+      '--acls',
+      '--xattrs',
+      '--xattrs-include=*',
+      ...options.paths.map((path) => `./${path}`),
+    ],
+    access: 'change',
+    parse: nothing,
+    classify,
+  };
+}
+
 /**
  * `sync --file-system`: everything written to the filesystem of this path is durable afterwards
  * (syncfs(2)).

@@ -86,7 +86,8 @@ export const image = operation({
     const { key, beneath } = await on(device);
     const from = source.from === 'file' ? undefined : await on(source.path);
     const read = from === undefined ? [`file:${source.path}`] : [from.key, ...from.beneath];
-    return { changes: [key], needs: [...new Set([...beneath, ...read])] };
+    // The key of the content: the device is not blank any more.
+    return { makes: [`copy:${key}`], changes: [key], needs: [...new Set([...beneath, ...read])] };
   },
   within: ({ undo: { container } }) => container,
   run: async ({ undo: { source, ...of }, host }) => {

@@ -1,4 +1,5 @@
 export type { UnpackedFile } from './inside.ts';
+export { readRoot, type RootContent } from './read-root.ts';
 export { checkTar, readTar } from './source.ts';
 
 /**

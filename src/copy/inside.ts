@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import * as z from 'zod/mini';
-import type { ChangeHost } from '../command/index.ts';
+import type { ChangeHost, FileStat, ReadHost } from '../command/index.ts';
 import { RefusedError } from '../core/errors.ts';
 import { symlink } from '../file/link.ts';
 
@@ -65,8 +65,8 @@ async function writeOne(
   }
   const path = posix.join(root, file.path);
   if ((await host.stat(path))?.kind === 'directory')
-    throw new RefusedError(`${file.path} cannot be written: the archive has a directory of that name`, {
-      remedy: 'make the archive without that directory',
+    throw new RefusedError(`${file.path} cannot be written: the source has a directory of that name`, {
+      remedy: 'make the source without that directory',
     });
   const own = posix.join(directory, `.bofh-${mark}`);
   if ('link' in file) await host.run(symlink(file.link, own));
@@ -94,6 +94,24 @@ export async function removeInside(
   }
 }
 
+/** What is at a path in a root, reached by real directories alone, and the directories that are missing. */
+export async function statInside(
+  host: ReadHost,
+  { root, path }: { readonly root: string; readonly path: string },
+): Promise<{ readonly stat: FileStat | undefined; readonly missing: readonly string[] }> {
+  const parts = path.split('/');
+  for (const [at] of parts.slice(1).entries()) {
+    const above = parts.slice(0, at + 1).join('/');
+    const kind = (await host.stat(posix.join(root, above)))?.kind;
+    if (kind === undefined) {
+      const missing = parts.slice(at + 1).map((_, more) => parts.slice(0, at + 1 + more).join('/'));
+      return { stat: undefined, missing };
+    }
+    if (kind !== 'directory') return { stat: undefined, missing: [] };
+  }
+  return { stat: await host.stat(posix.join(root, path)), missing: [] };
+}
+
 async function realDirectory(
   host: ChangeHost,
   path: string,
@@ -104,6 +122,6 @@ async function realDirectory(
   if (stat.kind === 'directory') return;
   throw new RefusedError(
     `${wanted} cannot be written into the new root: ${path} is not a directory but a ${stat.kind}`,
-    { remedy: `make the archive with a directory at ${path}` },
+    { remedy: `make the source with a directory at ${path}` },
   );
 }

@@ -1,29 +1,21 @@
 import { posix } from 'node:path';
 import * as z from 'zod/mini';
 import { type Changed, operation } from '../atomic/operation.ts';
-import { deviceNode, identityOf, type MountEntry, mountEntries } from '../blockdevice/index.ts';
+import { identityOf, type MountEntry } from '../blockdevice/index.ts';
 import { type ChangeHost, follow, type ReadHost, refuseExposed } from '../command/index.ts';
 import { type ManualRecovery, CommandError, RefusedError } from '../core/errors.ts';
-import {
-  filesChanged,
-  filesOf,
-  filesWitness,
-  holding,
-  named,
-  nodeOf,
-  visibleAt,
-  whoHas,
-} from '../filesystem/index.ts';
+import { filesChanged, filesOf, filesWitness, holding, named, whoHas } from '../filesystem/index.ts';
 import { refuseFullBeneath, watchingRoom } from '../lvm/index.ts';
 import { realPath } from '../mount/index.ts';
 import type { Bytes } from '../core/units.ts';
 import { placesOf } from './archive.ts';
 import { complaints, emptyDirectory, syncFilesystem, tarExtract, tarList, unquoted } from './commands.ts';
 import { insideFile, insidePath, removeInside, writeInside } from './inside.ts';
-import { empty, entriesOf, isFilled, othersOn, undoPath } from './root.ts';
+import { checkMounted, empty, entriesOf, isFilled, othersOn, syncRoot, undoPath } from './root.ts';
 import { checkTar, sourceFile } from './source.ts';
 
 export * from './save.ts';
+export * from './files.ts';
 export * from './image.ts';
 
 const count = z.int().check(z.nonnegative());
@@ -153,15 +145,7 @@ export const unpack = operation({
     changed: ({ undo: made, witness, host }) =>
       witness === undefined ? besideArchive(host, made) : filesChanged(host, made, witness),
   },
-  sync: async ({ undo: made, host }) => {
-    // Whatever its content is now: a sync of other data does no harm.
-    const node = await nodeOf(host, made);
-    if (node === undefined) return;
-    const [mounted] = await visibleAt(host, node.number);
-    if (mounted !== undefined) await host.run(syncFilesystem(mounted.path));
-    // An unmount has written everything to the device; this flushes the device to disk.
-    await host.sync(node.path);
-  },
+  sync: ({ undo: made, host }) => syncRoot(host, made),
   describe: ({ undo: of }) => unpackedRecovery(of),
 });
 
@@ -247,21 +231,10 @@ async function expectUnpacked(host: ReadHost, source: string, { root, summary }:
 /** The filesystem must be mounted at the root, read-write and empty. */
 async function checkRoot(
   host: ReadHost,
-  { root, device, identity, filesystem }: Pick<Undo, 'root' | 'device' | 'identity' | 'filesystem'>,
+  of: Pick<Undo, 'root' | 'device' | 'identity' | 'filesystem'>,
 ): Promise<MountEntry> {
-  const { number, path } = await deviceNode(host, device);
-  const at = (await mountEntries(host)).filter((entry) => entry.path === root);
-  const [mounted, ...others] = at;
-  if (mounted?.device !== number || mounted.root !== '/' || others.length > 0)
-    throw new RefusedError(`${root} is not where ${path} is mounted`, {
-      remedy: `see what is mounted there: findmnt ${path}`,
-    });
-  if ((await holding(host, { device, identity, filesystem })) === undefined)
-    throw new RefusedError(`${path} does not hold the filesystem ${filesystem}`, {
-      remedy: `see what is mounted there: findmnt ${path}`,
-    });
-  if (`${mounted.options},${mounted.superOptions}`.split(',').includes('ro'))
-    throw new RefusedError(`${root} is mounted read-only`, { remedy: 'mount it for writing, mode rw' });
+  const { root } = of;
+  const mounted = await checkMounted(host, of);
   const names = await entriesOf(host, root);
   if (names.length > 0)
     throw new RefusedError(

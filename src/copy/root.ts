@@ -6,14 +6,23 @@ import {
   everyHolder,
   holders,
   inWords,
+  deviceNode,
   mountEntries,
+  type MountEntry,
   remedyFor,
 } from '../blockdevice/index.ts';
 import type { ChangeHost, ReadHost } from '../command/index.ts';
 import { CommandError, type Holder, ParseError, RefusedError } from '../core/errors.ts';
-import { debugfsFeatures, debugfsRoot, type Filesystem, holding, visibleAt } from '../filesystem/index.ts';
+import {
+  debugfsFeatures,
+  debugfsRoot,
+  type Filesystem,
+  holding,
+  nodeOf,
+  visibleAt,
+} from '../filesystem/index.ts';
 import { makePrivateMounts, mountCommand, unmount } from '../mount/index.ts';
-import { emptyDirectory } from './commands.ts';
+import { emptyDirectory, syncFilesystem } from './commands.ts';
 
 /** The content of the root directory of a mounted filesystem, except `lost+found`. */
 export async function entriesOf(host: ReadHost, path: string): Promise<readonly string[]> {
@@ -70,24 +79,31 @@ export async function othersOn(
 async function refuseUsed(host: ReadHost, { path }: DeviceNode): Promise<void> {
   if ((await holders(host, path)).every(({ kind }) => kind === 'mount')) return;
   const all = await everyHolder(host, path);
-  throw new RefusedError(`${path} is in use, and what was unpacked stays on it: ${inWords(all)}`, {
+  throw new RefusedError(`${path} is in use, and what was written stays on it: ${inWords(all)}`, {
     remedy: remedyFor(all),
     holders: all,
   });
 }
 
-/**
- * Removes everything from the filesystem except `lost+found`, through a private mount, and makes
- * that durable by the unmount.
- */
-export async function empty(host: ChangeHost, wanted: Filesystem & { readonly path: string }): Promise<void> {
+/** Works on a filesystem through a private mount, and makes that durable by the unmount. */
+export async function throughPrivateMount(
+  host: ChangeHost,
+  wanted: Filesystem & { readonly path: string },
+  act: (node: DeviceNode) => Promise<void>,
+): Promise<void> {
   const node = await holding(host, wanted);
   if (node !== undefined) {
     await refuseUsed(host, node);
     await mountPrivately(host, { node, path: wanted.path });
-    await emptied(host, { node, path: wanted.path });
+    await act(node);
   }
   await removePrivateMount(host, wanted.path);
+}
+
+/** Removes everything from the filesystem except `lost+found`. */
+export async function empty(host: ChangeHost, wanted: Filesystem & { readonly path: string }): Promise<void> {
+  const { path } = wanted;
+  await throughPrivateMount(host, wanted, (node) => emptied(host, { node, path }));
 }
 
 /** The kernel refuses to remove a directory that is a mount point, through any mount. */
@@ -139,4 +155,35 @@ async function mountPrivately(
 /** A private mount point of the undo. */
 export function undoPath(mark: string): string {
   return posix.join('/run/bofh', `undo-${mark}`);
+}
+
+/** The filesystem must be mounted at the root, read-write. */
+export async function checkMounted(
+  host: ReadHost,
+  { root, ...of }: Filesystem & { readonly root: string },
+): Promise<MountEntry> {
+  const { number, path } = await deviceNode(host, of.device);
+  const [mounted, ...others] = (await mountEntries(host)).filter((entry) => entry.path === root);
+  if (mounted?.device !== number || mounted.root !== '/' || others.length > 0)
+    throw new RefusedError(`${root} is not where ${path} is mounted`, {
+      remedy: `see what is mounted there: findmnt ${path}`,
+    });
+  if ((await holding(host, of)) === undefined)
+    throw new RefusedError(`${path} does not hold the filesystem ${of.filesystem}`, {
+      remedy: `see what is mounted there: findmnt ${path}`,
+    });
+  if (`${mounted.options},${mounted.superOptions}`.split(',').includes('ro'))
+    throw new RefusedError(`${root} is mounted read-only`, { remedy: 'mount it for writing, mode rw' });
+  return mounted;
+}
+
+/** Makes durable what was written to a filesystem, mounted or not. */
+export async function syncRoot(host: ChangeHost, of: Pick<Filesystem, 'device' | 'identity'>): Promise<void> {
+  // Whatever its content is now: a sync of other data does no harm.
+  const node = await nodeOf(host, of);
+  if (node === undefined) return;
+  const [mounted] = await visibleAt(host, node.number);
+  if (mounted !== undefined) await host.run(syncFilesystem(mounted.path));
+  // An unmount has written everything to the device; this flushes the device to disk.
+  await host.sync(node.path);
 }

@@ -3,7 +3,7 @@ export { checkDevice } from './checks.ts';
 export { type BtrfsSuperblock, btrfsSuperblock } from './commands/btrfs.ts';
 export { info, type FilesystemDetails } from './info.ts';
 export { newSwap } from './new-swap.ts';
-export { debugfsFeatures, debugfsRoot } from './commands/files.ts';
+export { debugfsEntries, debugfsFeatures, debugfsRoot, debugfsText } from './commands/files.ts';
 export {
   directoryChanged,
   directoryWitness,
@@ -17,3 +17,4 @@ export {
   visibleAt,
   whoHas,
 } from './files.ts';
+export { refuseFixed } from './uuids.ts';

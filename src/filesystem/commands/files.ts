@@ -102,7 +102,7 @@ export function debugfsRoot(
     tool: 'debugfs',
     argv: debugfs(`ls -p ${directory}`, device),
     access: 'read',
-    parse: ({ stdout, stderr }) => parseDebugfs(stdout, stderr),
+    parse: ({ stdout, stderr }) => parseDebugfs(stdout, stderr).map(({ name }) => name),
   };
 }
 
@@ -123,19 +123,79 @@ export function debugfsFeatures(device: string): ReadCommand<readonly string[]> 
   };
 }
 
-// A name contains neither / nor NUL but may contain a newline, so this reads entries and not lines.
-const debugfsEntry = /\/\d+\/[0-7]{6}\/\d+\/\d+\/(?<name>[^/]+)\/\d*\/\n/y;
+/**
+ * Entries of a directory of an unmounted ext2, ext3 or ext4; undefined if it is missing or no
+ * directory. debugfs reads an image in a file too. The path must not contain blanks or quotes.
+ */
+export function debugfsEntries(
+  device: string,
+  directory: string,
+): ReadCommand<readonly DirectoryEntry[] | undefined> {
+  return {
+    tool: 'debugfs',
+    argv: debugfs(`ls -p ${directory}`, device),
+    access: 'read',
+    parse: ({ stdout, stderr }) => {
+      const [, why] = said(stderr);
+      if (
+        why === `${directory}: File not found by ext2_lookup` ||
+        why === '-p: Ext2 inode is not a directory'
+      )
+        return undefined;
+      return parseDebugfs(stdout, stderr);
+    },
+  };
+}
 
-function parseDebugfs(stdout: string, stderr: string): readonly string[] {
+/**
+ * Content of a file in an unmounted ext2, ext3 or ext4, one character per byte. The path must name a
+ * regular file (`debugfsEntries`), and must not contain blanks or quotes.
+ */
+export function debugfsText(device: string, path: string): ReadCommand<string> {
+  return {
+    tool: 'debugfs',
+    argv: debugfs(`cat ${path}`, device),
+    access: 'read',
+    encoding: 'latin1',
+    parse: ({ stdout, stderr }) => {
+      const [, why] = said(stderr);
+      if (why !== undefined) throw new ParseError(`debugfs: ${why}`);
+      return stdout;
+    },
+  };
+}
+
+/** The lines that debugfs printed to stderr; the first is its version. */
+function said(stderr: string): readonly string[] {
+  return stderr.split('\n').flatMap((line) => (line.trim() === '' ? [] : [line.trim()]));
+}
+
+// A name contains neither / nor NUL but may contain a newline, so this reads entries and not lines.
+const debugfsEntry = /\/\d+\/(?<type>[0-7]{2})[0-7]{4}\/\d+\/\d+\/(?<name>[^/]+)\/\d*\/\n/y;
+
+/** An entry of a directory, as debugfs lists it. */
+export interface DirectoryEntry {
+  readonly name: string;
+  readonly kind: 'file' | 'directory' | 'symlink' | 'other';
+}
+
+const kinds: Readonly<Record<string, DirectoryEntry['kind']>> = {
+  '04': 'directory',
+  '10': 'file',
+  '12': 'symlink',
+};
+
+function parseDebugfs(stdout: string, stderr: string): readonly DirectoryEntry[] {
   const text = stdout.replace(/\n$/, '');
-  const names: string[] = [];
+  const entries: DirectoryEntry[] = [];
   debugfsEntry.lastIndex = 0;
   while (debugfsEntry.lastIndex < text.length) {
-    const name = debugfsEntry.exec(text)?.groups?.name;
+    const { name, type = '' } = debugfsEntry.exec(text)?.groups ?? {};
     if (name === undefined) throw new ParseError(`debugfs: cannot read the listing: ${stderr.trim()}`);
-    names.push(name);
+    entries.push({ name, kind: kinds[type] ?? 'other' });
   }
   // debugfs always exits 0; a directory that was read has these two.
-  if (!names.includes('.') || !names.includes('..')) throw new ParseError(`debugfs: ${stderr.trim()}`);
-  return names.filter((name) => name !== '.' && name !== '..');
+  for (const own of ['.', '..'])
+    if (!entries.some(({ name }) => name === own)) throw new ParseError(`debugfs: ${stderr.trim()}`);
+  return entries.filter(({ name }) => name !== '.' && name !== '..');
 }

@@ -7,7 +7,7 @@ import { prepareCrypt } from './crypt.ts';
 import { disksOf, isDrbdOfModel, knowDrbd } from './drbd.ts';
 import { loopsOf } from './facts.ts';
 import { isUnread } from '../tools/blockdevice/compressed.ts';
-import { importAt, importMagics, importOrigin, importTable } from './import.ts';
+import { importAt, importCopied, importMagics, importOrigin, importTable } from './import.ts';
 import { knowTagged, prepareMount, prepareMounted, prepareTable, userTable } from './mount.ts';
 import { prepareTar } from './tar.ts';
 import { prepareXl } from './xl.ts';
@@ -96,6 +96,11 @@ export async function prepareReal<T>(
     case 'dd':
       if (command.access === 'read') return askDevice(overlay, world, command);
       await importAt(overlay, world, /^of=(?<path>.*)$/.exec(command.argv[0] ?? '')?.groups?.path ?? '');
+      return undefined;
+    case 'qemu-img':
+      if (command.access === 'read') return askDevice(overlay, world, command);
+      await importCopied(overlay, world, command.argv.at(-2) ?? '');
+      await importAt(overlay, world, command.argv.at(-1) ?? '');
       return undefined;
     case 'drbdmeta':
       await knowDrbd(overlay, world);

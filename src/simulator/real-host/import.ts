@@ -22,6 +22,19 @@ export async function importAt(overlay: Overlay, world: World, path: string): Pr
   if (device !== undefined) await importDevice(overlay, world, device);
 }
 
+/** Takes over what will be copied. The files of an ext that is not mounted can be looked up later. */
+export async function importCopied(overlay: Overlay, world: World, path: string): Promise<void> {
+  const there = resolve(world, path, 'follow');
+  const device = there.found ? deviceByNumber(world, there.inode.node) : undefined;
+  const origin = device === undefined ? undefined : realNode(overlay, world, device);
+  if (device === undefined) return;
+  await importDevice(overlay, world, device);
+  const content = world.live.get(device.storage);
+  const isExt = /^ext[234]$/.test(content?.superblock?.type ?? '');
+  if (origin !== undefined && isExt && !overlay.mounted.has(device.number))
+    world.live.set(device.storage, { ...content, origin });
+}
+
 /** Takes over what a snapshot will show: the content of its origin. */
 export async function importOrigin(overlay: Overlay, world: World, argv: readonly string[]): Promise<void> {
   const [vg = '', name = ''] = argv.at(-1)?.split('/') ?? [];

@@ -1,10 +1,11 @@
 import { posix } from 'node:path';
 import type { ReadHost } from '../../command/index.ts';
+import { debugfsEntries } from '../../filesystem/index.ts';
 import { type Device, deviceByNumber, isReal } from '../world/devices.ts';
 import { isGone } from './gone.ts';
 import { UnknownInPlan } from './unknown.ts';
 import { type Found, resolve } from '../world/resolve.ts';
-import { addInode, type Inode } from '../world/tree.ts';
+import { addInode, directory, file, type Inode, symlink } from '../world/tree.ts';
 import type { Overlay, World } from '../world/world.ts';
 
 /** Fetches from the real host, if there is one, what the model needs to know of a path. It writes nothing. */
@@ -49,7 +50,9 @@ export async function nameDevice(world: World, path: string): Promise<Device | u
 async function fetchNode(overlay: Overlay, world: World, parent: Found, name: string): Promise<boolean> {
   const path = posix.join(parent.path, name);
   if (isUncovered(overlay, path)) return false;
-  if (world.live.get(parent.storage)?.unread === true)
+  const { unread, origin } = world.live.get(parent.storage) ?? {};
+  if (unread === true && origin !== undefined) return fetchCopied(overlay, world, parent, { name, origin });
+  if (unread === true)
     throw new UnknownInPlan(`cannot tell what is at ${path}: a plan does not really mount that filesystem`);
   if (!isRealPath(parent.storage) || overlay.absent.has(path) || isGone(overlay, world)(path)) return false;
   const stat = await overlay.real.stat(path);
@@ -58,6 +61,25 @@ async function fetchNode(overlay: Overlay, world: World, parent: Found, name: st
     return false;
   }
   await importNode(overlay, world, parent, { path, real: stat });
+  return true;
+}
+
+/** A name in a directory of a copied ext, from the device that it was copied from. */
+async function fetchCopied(
+  { real }: Overlay,
+  world: World,
+  parent: Found,
+  { name, origin }: { readonly name: string; readonly origin: string },
+): Promise<boolean> {
+  const mount = world.mounts.find(({ storage }) => storage === parent.storage);
+  const inside = parent.path.slice(mount?.path.length ?? 0);
+  if (/[\s"]/.test(inside)) throw new UnknownInPlan(`cannot tell what is in ${parent.path}`);
+  const entries = await real.run(debugfsEntries(origin, inside === '' ? '/' : inside));
+  const found = entries?.find((entry) => entry.name === name);
+  if (found === undefined) return false;
+  const made = { directory: directory(), symlink: symlink(''), file: file(''), other: file('') };
+  addInode(parent.tree, parent.ino, name, made[found.kind]);
+  world.revision += 1;
   return true;
 }
 

@@ -108,6 +108,8 @@ export interface Content {
   readonly changes?: number;
   /** A filesystem of a real host, which a plan does not mount: its content is unknown. */
   readonly unread?: boolean;
+  /** Of a copy of an ext on a real device, which is not mounted: where debugfs finds its files. */
+  readonly origin?: string;
   /** What it was before some of the bytes by which it is known, at these offsets, were erased. */
   readonly erased?: { readonly content: Content; readonly offsets: readonly number[] };
   /** What was written beside all that, by sectors of 512 bytes: partition tables. */

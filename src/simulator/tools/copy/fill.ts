@@ -1,6 +1,7 @@
 import { posix } from 'node:path';
 import { listFiles, listUnmounted } from '../../../filesystem/commands/files.ts';
 import {
+  archive,
   listing as tarListing,
   membersOf,
   modeOf,
@@ -36,6 +37,8 @@ function tar(call: ToolCall): ReturnType<ToolModel> {
     flags: [
       '--list',
       '--extract',
+      '--create',
+      '--no-recursion',
       '--verbose',
       '--block-number',
       '--numeric-owner',
@@ -60,6 +63,8 @@ function tar(call: ToolCall): ReturnType<ToolModel> {
     ],
   });
   const source = one(options, '--file');
+  if (options.flags.has('--create') && source !== undefined)
+    return save(call, { source, directory: one(options, '--directory') ?? '', names: options.words });
   const isList = options.flags.has('--list');
   if (source === undefined || isList === options.flags.has('--extract') || options.words.length > 0)
     throw unmodelled(call, 'it lists or extracts one archive');
@@ -76,6 +81,27 @@ function tar(call: ToolCall): ReturnType<ToolModel> {
   return isList
     ? ok(tarListing(read.members, read.end))
     : extract(call, one(options, '--directory') ?? '', read.members);
+}
+
+/** Regular files and links, without what is below a directory. */
+function save(
+  { world }: ToolCall,
+  of: { readonly source: string; readonly directory: string; readonly names: readonly string[] },
+): ReturnType<ToolModel> {
+  const members: TarMember[] = [];
+  for (const path of of.names) {
+    const there = resolve(world, posix.join(of.directory, path), 'keep');
+    if (!there.found) return failed(2, `tar: ${path}: Cannot stat: No such file or directory\n${giveUp}`);
+    const { kind, mode, content, target } = there.inode;
+    if (kind === 'symlink') members.push({ path, type: 'symlink', target: target ?? '' });
+    else members.push({ path, mode, content: Buffer.from(content ?? []).toString('utf8') });
+  }
+  const parent = parentOf(world, of.source);
+  const name = posix.basename(of.source);
+  if (inodeOf(parent.tree, parent.ino).entries?.has(name) === true)
+    removeEntry(parent.tree, parent.ino, name);
+  addInode(parent.tree, parent.ino, name, file(archive(members), 0o600));
+  return ok();
 }
 
 function membersIn(world: World, { inode }: Found, source: string): ReturnType<typeof readArchive> {
@@ -230,12 +256,14 @@ function debugfs(call: ToolCall): ReturnType<ToolModel> {
       content.needsRecovery === true ? features.replace('filetype', 'filetype needs_recovery') : features;
     return ok(`Filesystem features: ${shown}\n`, banner);
   }
-  if (request !== 'ls -p /' && request !== 'ls -p /lost+found')
-    throw unmodelled(call, `the request "${request ?? ''}" is new to it`);
+  const [, verb = '', place = ''] = /^(ls -p|cat) (\/.*)$/.exec(request ?? '') ?? [];
+  if (verb === '') throw unmodelled(call, `the request "${request ?? ''}" is new to it`);
   const { tree } = content;
-  const top = inodeOf(tree, tree.root);
-  const lost = request === 'ls -p /' ? undefined : (top.entries?.get('lost+found') ?? tree.root);
-  const root = lost === undefined ? top : inodeOf(tree, lost);
+  const ino = within(tree, place);
+  if (ino === undefined) return ok('', `${banner}${place}: File not found by ext2_lookup \n`);
+  const root = inodeOf(tree, ino);
+  if (verb === 'cat') return ok(Buffer.from(root.content ?? []).toString('utf8'), banner);
+  if (root.kind !== 'directory') return ok('\n', `${banner}-p: Ext2 inode is not a directory \n`);
   const line = (name: string, ino: number): string => {
     const { kind, mode, uid, gid, content: bytes, target } = inodeOf(tree, ino);
     const type = kind === 'directory' ? '040' : kind === 'symlink' ? '120' : '100';
@@ -243,5 +271,13 @@ function debugfs(call: ToolCall): ReturnType<ToolModel> {
     return `/${ino}/${type}${mode.toString(8).padStart(3, '0')}/${uid}/${gid}/${name}/${size}/\n`;
   };
   const entries = [...(root.entries ?? [])].map(([name, ino]) => line(name, ino));
-  return ok([line('.', tree.root), line('..', tree.root), ...entries, '\n'].join(''), banner);
+  return ok([line('.', ino), line('..', tree.root), ...entries, '\n'].join(''), banner);
+}
+
+/** The inode of a path, without a link at its end. */
+function within(tree: Found['tree'], path: string): number | undefined {
+  let at: number | undefined = tree.root;
+  for (const part of path.split('/').filter((each) => each !== ''))
+    at = at === undefined ? undefined : inodeOf(tree, at).entries?.get(part);
+  return at;
 }

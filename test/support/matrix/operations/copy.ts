@@ -16,6 +16,13 @@ export const copy: RigSpecimens['copy'] = {
     act: { tool: 'zstd', words: ['--compress'], stop: 'safe' },
     clear: `rm -f /var/backup/${guest}.zst; ${removeVolume}`,
   },
+  files: {
+    setUp: `${makeFilled} && mkdir -p /mnt/${guest} && mount ${root} /mnt/${guest} && mkdir /mnt/${guest}/etc && echo old > /mnt/${guest}/etc/hostname`,
+    call: `tx.copy.files({ root: '/mnt/${guest}', device: '${root}', filesystem: '${uuid}', files: [{ path: 'etc/hostname', content: '${guest}\\n', mode: 0o644 }, { path: 'srv/hello', content: 'hello', mode: 0o600 }] })`,
+    act: { tool: 'tar', words: ['--create'] },
+    content: `find /mnt/${guest} -printf '%P %y %m\\n' | sort; cat /mnt/${guest}/etc/hostname`,
+    clear: `umount /mnt/${guest}; rmdir /mnt/${guest}; ${removeVolume}`,
+  },
   image: {
     setUp: `${makeVolume} && truncate -s 32M /srv/web.img && mkfs.ext4 -q -U ${uuid} /srv/web.img`,
     call: `tx.copy.image({ source: '/srv/web.img', format: 'raw', device: '${root}' })`,

@@ -42,7 +42,7 @@ export const notApplicable: Partial<Readonly<Record<FaultName, NotApplicable>>> 
       file: 'create',
       mount:
         'mount bind unmount fstab.add fstab.remove fstab.change crypttab.add crypttab.remove crypttab.change',
-      copy: 'unpack save image',
+      copy: 'unpack save files image',
       crypt: 'header.backup format format.detached header.restore open close resize key.add',
       btrfs: 'device.add device.remove send scrub balance quota.set qgroup.limit default.set property.set',
       drbd: 'config.create metadata.create metadata.remove down',

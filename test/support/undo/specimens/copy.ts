@@ -1,3 +1,4 @@
+import type { SimulatedHost } from '../../../../src/simulator/index.ts';
 import { qcow2 } from '../../../../src/simulator/world/qcow2.ts';
 import { emptyVolume, filledVolume, ownUuid } from '../stage.ts';
 import type { Specimens } from '../specimens.ts';
@@ -31,6 +32,31 @@ export const copy: Specimens['copy'] = {
       },
     },
   ],
+  files: [
+    {
+      stage: (host) => {
+        const device = mountedRoot(host);
+        return (tx) =>
+          tx.copy.files({
+            ...{ root: '/mnt/web1', device, filesystem: ownUuid },
+            files: [
+              { path: 'etc/hostname', content: 'web2\n', mode: 0o644 },
+              { path: 'etc/mtab', link: '/proc/self/mounts' },
+              { path: 'etc/ssh/ssh_host_ed25519_key', content: 'new\n', mode: 0o600 },
+            ],
+            remove: ['etc/machine-id', 'etc/none'],
+          });
+      },
+    },
+    {
+      title: 'nothing is replaced',
+      stage: (host) => {
+        const device = mountedRoot(host);
+        const files = [{ path: 'srv/hello', content: 'hello\n', mode: 0o644 }];
+        return (tx) => tx.copy.files({ root: '/mnt/web1', device, filesystem: ownUuid, files });
+      },
+    },
+  ],
   image: [
     {
       title: 'another volume',
@@ -54,3 +80,16 @@ export const copy: Specimens['copy'] = {
     },
   ],
 };
+
+/** A small system on a volume, mounted on /mnt/web1. */
+function mountedRoot(host: SimulatedHost): string {
+  const device = filledVolume(host, 'web1-root', ownUuid);
+  const { admin } = host;
+  admin.mkdir('/mnt/web1');
+  admin.mount(device, '/mnt/web1');
+  admin.mkdir('/mnt/web1/etc');
+  admin.writeFile('/mnt/web1/etc/hostname', 'web1\n');
+  admin.writeFile('/mnt/web1/etc/machine-id', '0123456789abcdef0123456789abcdef\n', 0o444);
+  admin.symlink('/mnt/web1/etc/mtab', '/proc/mounts');
+  return device;
+}
