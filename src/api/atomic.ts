@@ -22,7 +22,7 @@ const recipes = {
   vm: {
     ...pick(xen, ['start']),
     ...pick(power, ['pause', 'restart', 'resume', 'stop']),
-    ...pick(vm, ['backup', 'create', 'move', 'remove', 'rename', 'restore', 'set']),
+    ...pick(vm, ['backup', 'clone', 'create', 'move', 'remove', 'rename', 'restore', 'set']),
   },
 } as const;
 

@@ -4,6 +4,7 @@ import { planRestore, type RestoredVm, restoreVm } from '../vm/restore.ts';
 import { currentBofh, beginRecipe, single } from '../bofh.ts';
 import { RefusedError } from '../core/errors.ts';
 import { ownAnd } from '../replica/hosts.ts';
+import { type ClonedVm, cloneVm, planClone } from '../vm/clone.ts';
 import { type CreatedVm, createVm, planCreate } from '../vm/create.ts';
 import { type RemovePlan, removeVm, planRemove } from '../vm/remove.ts';
 import { type MovedVm, moveVm, planMove } from '../vm/move.ts';
@@ -13,12 +14,14 @@ import { planSet, type SetPlan, setVm } from '../vm/set.ts';
 import {
   type BackupOptions,
   checkBackup,
+  checkClone,
   checkCreate,
   checkRemove,
   checkMove,
   checkRename,
   checkRestore,
   checkSet,
+  type CloneOptions,
   type CreateRequest,
   type RemoveRequest,
   type MoveRequest,
@@ -28,6 +31,7 @@ import {
 } from '../vm/request.ts';
 
 export { list, pause, restart, resume, show, start, stop, wait } from './xen.ts';
+export type { ClonedVm } from '../vm/clone.ts';
 export type { CreatedVm } from '../vm/create.ts';
 export type { RemovePlan } from '../vm/remove.ts';
 export type { MovedVm } from '../vm/move.ts';
@@ -37,6 +41,7 @@ export type { Backups, Verified } from '../vm/backups.ts';
 export type { RestoredVm } from '../vm/restore.ts';
 export type {
   BackupOptions,
+  CloneOptions,
   CreateRequest,
   RemoveRequest,
   MoveRequest,
@@ -56,6 +61,18 @@ export async function create(request: CreateRequest): Promise<CreatedVm> {
   const disksOn = asked.drbd === undefined ? undefined : await ownAnd(engine, asked.drbd);
   const plan = await planCreate({ host, site, request: asked, disksOn });
   return single(`vm create ${plan.name}`, (tx) => createVm(tx, plan, engine));
+}
+
+/**
+ * Clones a guest that is off, in a sequence of its own: copies its logical volumes to new ones, named
+ * after the clone, and gives the copy a filesystem UUID, swap, MAC addresses, a uuid, a machine-id,
+ * SSH host keys and a host name of its own. Impossible requests are refused before anything changes.
+ */
+export async function clone(name: string, to: string, options: CloneOptions = {}): Promise<ClonedVm> {
+  beginRecipe('vm.clone');
+  const { host, site } = currentBofh();
+  const plan = await planClone({ host, site, name, to, request: checkClone(options) });
+  return single(`vm clone ${name} ${to}`, (tx) => cloneVm(tx, plan));
 }
 
 /**

@@ -173,7 +173,7 @@ function networkOf({
 }
 
 /** The lines of these keys, each a key itself or a file of keys. */
-async function keysOf(host: ReadHost, keys: readonly string[]): Promise<readonly string[]> {
+export async function keysOf(host: ReadHost, keys: readonly string[]): Promise<readonly string[]> {
   const lines: string[] = [];
   for (const [at, key] of keys.entries())
     if (key.startsWith('/')) {
@@ -184,7 +184,7 @@ async function keysOf(host: ReadHost, keys: readonly string[]): Promise<readonly
   return [...new Set(lines)];
 }
 
-function sshOf(keys: readonly string[], network: GuestNetwork | undefined): string | undefined {
+export function sshOf(keys: readonly string[], network: GuestNetwork | undefined): string | undefined {
   if (keys.length === 0 || network === undefined || network.ip === 'dhcp') return undefined;
   return `root@${network.ip[0]?.split('/')[0] ?? ''}`;
 }
@@ -279,7 +279,7 @@ function configText(options: {
   });
 }
 
-function mebibytes(size: Bytes): number {
+export function mebibytes(size: Bytes): number {
   return Math.ceil(size / 1024 ** 2);
 }
 

@@ -81,6 +81,12 @@ export function identityFiles(
   return { files, remove, hostKey: key?.fingerprint };
 }
 
+/** The directories whose names `identityFiles` looks for, but for those of time zones. */
+export const identityDirectories: readonly string[] = [
+  ...['etc', 'etc/ssh', 'var/lib/dbus'],
+  ...['bin', 'sbin', 'lib/systemd'].flatMap((path) => [path, `usr/${path}`]),
+];
+
 /** Refuses keys in a source where no SSH server would read them. */
 export function refuseWithoutServer(paths: ReadonlySet<string>): void {
   if (['sbin/sshd', 'sbin/dropbear'].some((path) => paths.has(path) || paths.has(`usr/${path}`))) return;

@@ -124,17 +124,25 @@ export async function renameVm(
   return domain === undefined ? {} : await startVm(tx, { host, config: config.to, name: to });
 }
 
+/** The name that a volume of a guest has under the guest's new name; undefined: it is not named after the guest. */
+export function renamedVolume(
+  lv: string,
+  { name, to, site }: { readonly name: string; readonly to: string; readonly site: Site },
+): string | undefined {
+  const [old, fresh] = [diskNames(site, name), diskNames(site, to)];
+  if (lv === old.root) return fresh.root;
+  if (lv === old.swap) return fresh.swap;
+  const rest = lv.startsWith(name) ? lv.slice(name.length) : undefined;
+  return rest === '' || /^[-_.+]/.test(rest ?? 'x') ? to + (rest ?? '') : undefined;
+}
+
 /** A volume that is named after the guest, by the names that `vm create` gives, or as NAME-…. */
 function renamed(
   { vg, name: lv, uuid }: LogicalVolume,
   all: readonly LogicalVolume[],
   { name, to, site }: { readonly name: string; readonly to: string; readonly site: Site },
 ): RenamePlan['volumes'] {
-  const [old, fresh] = [diskNames(site, name), diskNames(site, to)];
-  const rest = lv.startsWith(name) ? lv.slice(name.length) : undefined;
-  const ends = rest === '' || /^[-_.+]/.test(rest ?? 'x');
-  const wanted =
-    lv === old.root ? fresh.root : lv === old.swap ? fresh.swap : ends ? to + (rest ?? '') : undefined;
+  const wanted = renamedVolume(lv, { name, to, site });
   if (wanted === undefined) return [];
   checkLvName(vg, wanted);
   const taken = all.find((each) => each.name === wanted);
@@ -147,19 +155,26 @@ function renamed(
 }
 
 /** Both paths of a volume. */
-function pathsOf({ vg }: { readonly vg: string }, name: string): readonly [string, string] {
+export function pathsOf({ vg }: { readonly vg: string }, name: string): readonly [string, string] {
   return [`/dev/${vg}/${name}`, `/dev/mapper/${dmName(vg, name)}`];
 }
 
-function newTarget(
+/** The part of a disk specification that names one of these volumes, with its new path. */
+export function newTarget(
   item: string,
-  volumes: RenamePlan['volumes'],
+  volumes: readonly {
+    readonly vg: string;
+    readonly name: string;
+    readonly to: string;
+    /** The group of the new volume; missing: the same. */
+    readonly toVg?: string;
+  }[],
 ): { readonly from: string; readonly to: string } | undefined {
   const disk = parseDisk(item);
   if (typeof disk === 'string' || disk.path === undefined) return undefined;
   for (const volume of volumes) {
     const at = pathsOf(volume, volume.name).indexOf(disk.path);
-    const to = pathsOf(volume, volume.to)[at];
+    const to = pathsOf({ vg: volume.toVg ?? volume.vg }, volume.to)[at];
     // A target that is not absolute is below /dev.
     if (to !== undefined)
       return { from: disk.target, to: disk.target.startsWith('/') ? to : to.slice('/dev/'.length) };

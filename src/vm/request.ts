@@ -195,6 +195,33 @@ export type RestoreOptions = z.input<typeof restoreSchema>;
 /** The same, checked. */
 export type CheckedRestore = z.output<typeof restoreSchema>;
 
+const cloneSchema = z.strictObject({
+  /** The volume group for the new disks (default: that of each disk). */
+  vg: z.exactOptional(text),
+  /** Memory of the clone, in bytes or as text (default: that of the guest). */
+  memory: z.exactOptional(size),
+  /** Number of virtual CPUs (default: that of the guest). */
+  vcpus: z.exactOptional(cpuCount),
+  /** The host name inside (default: the name of the clone). */
+  hostname: z.exactOptional(text),
+  /** Public keys that may log in as root by SSH, as for `create`; missing: those of the guest. */
+  sshKeys: z.exactOptional(z.array(text)),
+  /** `dhcp`, or its address with the prefix length. Missing: the network settings inside stay. */
+  ip: z.exactOptional(list),
+  /** Its gateway, one of each family (default: `guestGateway` of the site file). */
+  gateway: z.exactOptional(list),
+  /** Its name servers (default: `guestDns` of the site file). */
+  dns: z.exactOptional(list),
+  /** Starts it at the end (default: false). */
+  start: z._default(z.boolean(), false),
+});
+
+/** How a guest is cloned. */
+export type CloneOptions = z.input<typeof cloneSchema>;
+
+/** The same, checked, with memory in MiB. */
+export type CheckedClone = Omit<z.output<typeof cloneSchema>, 'memory'> & { readonly memory?: number };
+
 /** The new settings of a guest; a missing one stays as it is. */
 export type SetRequest = z.input<typeof setSchema>;
 
@@ -274,4 +301,10 @@ export function checkBackup(request: unknown): CheckedBackup {
 /** How a guest is restored. */
 export function checkRestore(request: unknown): CheckedRestore {
   return parsed('vm.restore', restoreSchema, request);
+}
+
+/** How a guest is cloned. */
+export function checkClone(request: unknown): CheckedClone {
+  const { memory, ...rest } = parsed('vm.clone', cloneSchema, request);
+  return { ...rest, ...(memory === undefined ? {} : { memory: mebibytesOf('memory', memory) }) };
 }

@@ -335,6 +335,10 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
     { line: `vm restore ${oldBackup} --as shop --start`, on: () => withBackup('one, and a guest') },
     { line: `vm restore ${oldBackup}`, on: () => withBackup('one') },
   ],
+  'vm clone': [
+    { line: 'vm clone web1 shop', on: () => withGuest(false) },
+    { line: 'vm clone web1 shop --memory 64m --start', on: () => withGuest(false) },
+  ],
   'vm pause': [{ line: 'vm pause web1', on: () => withGuest(true) }],
   'vm resume': [
     {

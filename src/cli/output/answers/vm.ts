@@ -18,6 +18,24 @@ export const vmCreate = z.strictObject({
   hostKey: z.nullable(text),
 });
 
+/** `bofh vm clone NAME NEW` */
+export const vmClone = z.strictObject({
+  name: text,
+  /** The guest that it is a clone of. */
+  of: text,
+  config: text,
+  /** Copied volumes and their copies: `VG/LV`. */
+  volumes: z.array(z.strictObject({ was: text, volume: text })),
+  /** null: it was not started. */
+  domid: z.nullable(count),
+  /** How root logs in by SSH: `root@192.0.2.10`; null without a new key or a static address. */
+  ssh: z.nullable(text),
+  /** Fingerprint of its SSH host key; null if its root has no OpenSSH server. */
+  hostKey: z.nullable(text),
+});
+
+export type VmClone = z.infer<typeof vmClone>;
+
 /** `bofh vm remove NAME` */
 export const vmRemove = z.strictObject({
   name: text,

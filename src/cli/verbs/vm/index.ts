@@ -22,6 +22,7 @@ export const vm: Noun = {
     ],
     rename: ['rename a guest with its configuration and disks', () => import('./rename.ts')],
     create: ['create a guest, completely or not at all', () => import('./create.ts')],
+    clone: ['copy a guest that is off, with new names, addresses and keys', () => import('./clone.ts')],
     remove: [
       'remove a guest: its configuration and its disks, including disks replicated to a peer',
       () => import('./remove.ts'),

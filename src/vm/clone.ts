@@ -1,0 +1,370 @@
+import { randomUuid } from '../core/random.ts';
+import { contentInWords, probe } from '../blockdevice/index.ts';
+import type { ReadHost } from '../command/index.ts';
+import { fillOptions, readRoot, type RootContent } from '../copy/index.ts';
+import { RefusedError, UsageError } from '../core/errors.ts';
+import { option } from '../core/option.ts';
+import { present } from '../core/present.ts';
+import { refusals } from '../core/refusals.ts';
+import type { Bytes } from '../core/units.ts';
+import { refuseFixed } from '../filesystem/index.ts';
+import { checkLvName, type LogicalVolume } from '../lvm/index.ts';
+import type { Tx } from '../operations.ts';
+import type { Site } from '../site.ts';
+import { domains, type GuestConfig, guestConfigs, withItems, withSettings } from '../xen/index.ts';
+import { checkClashes, checkConfigPath, checkFreeMemory, checkSpace, checkVif, followed } from './checks.ts';
+import { keysOf, sshOf } from './create.ts';
+import { randomMac } from './mac.ts';
+import { isReplicated } from './replicas.ts';
+import {
+  checkHostname,
+  checkNetwork,
+  type GuestNetwork,
+  identityDirectories,
+  identityFiles,
+  type IdentityFiles,
+  refuseWithoutServer,
+} from './identity.ts';
+import { checkGuestName, configPath, diskNames } from './names.ts';
+import { disksOf, unknown } from './remove.ts';
+import { newTarget, pathsOf, renamedVolume } from './rename.ts';
+import type { CheckedClone } from './request.ts';
+
+/** A disk of a clone. */
+interface ClonedVolume {
+  readonly vg: string;
+  readonly name: string;
+  readonly toVg: string;
+  readonly to: string;
+  readonly size: Bytes;
+  /** The thin pool of both. */
+  readonly pool?: string;
+  readonly is: 'root' | 'swap' | 'other';
+  /** UUID of its content. */
+  readonly uuid: string | undefined;
+}
+
+/** How a guest will be cloned. */
+export interface ClonePlan {
+  readonly name: string;
+  readonly to: string;
+  readonly volumes: readonly ClonedVolume[];
+  readonly config: { readonly path: string; readonly content: string };
+  readonly inside: IdentityFiles;
+  /** /etc/fstab of the root; undefined: it has none. */
+  readonly fstab: string | undefined;
+  readonly start: boolean;
+  readonly ssh: string | undefined;
+}
+
+/** A guest that was cloned. */
+export interface ClonedVm {
+  readonly name: string;
+  readonly config: string;
+  readonly volumes: readonly { readonly was: string; readonly volume: string }[];
+  readonly domid: number | undefined;
+  /** How root logs in by SSH: `root@192.0.2.10`; undefined without a new key or a static address. */
+  readonly ssh: string | undefined;
+  /** Fingerprint of its SSH host key; undefined if its root has no OpenSSH server. */
+  readonly hostKey: string | undefined;
+}
+
+/** Makes all checks before anything is done; lists every refusal at once. */
+export async function planClone(options: {
+  readonly host: ReadHost;
+  readonly site: Site;
+  readonly name: string;
+  readonly to: string;
+  readonly request: CheckedClone;
+}): Promise<ClonePlan> {
+  const { host, site, name, to, request } = options;
+  checkGuestName(to);
+  if (to === name) throw new UsageError(`${name} cannot be its own clone`, { remedy: 'choose another name' });
+  const { guests, problems } = await guestConfigs(host, site.guestConfigDirs);
+  const guest = guests.find((each) => each.name === name);
+  if (guest === undefined) throw await unknown(host, { name, site, problems });
+  await refuseRunning(host, name, to);
+  const found = refusals();
+  await found.try(() => checkClashes({ host, site, name: to, mac: undefined }));
+  const path = await found.try(() => checkConfigPath(host, configPath(site, to)));
+  const volumes = await found.try(async () =>
+    volumesOf(host, { ...options, guest, ...(await disksOf(host, { guest, guests, problems })) }),
+  );
+  const macs = guest.vifs.map(({ mac }) => (mac === undefined ? undefined : randomMac()));
+  const network = await found.try(() => networkOf({ guest, mac: macs[0], request, site }));
+  if (request.hostname !== undefined) await found.try(() => checkHostname(request.hostname ?? ''));
+  const sshKeys = await found.try(() => keysOf(host, request.sshKeys ?? []));
+  for (const vif of guest.vifs) await found.try(() => checkVif(host, vif));
+  if (request.start) await found.try(() => checkStart(host, { guest, request, to }));
+  const root = volumes?.find(({ is }) => is === 'root');
+  const content =
+    root === undefined
+      ? undefined
+      : await found.try(async () => {
+          const device = pathsOf(root, root.name)[0];
+          await refuseFixed(host, { device, type: 'ext4', seed: seedOf(guest) });
+          return readRoot(host, {
+            ...{ device, directories: identityDirectories },
+            files: ['etc/fstab', 'etc/hosts', 'etc/hostname'],
+          });
+        });
+  const inside = await found.try(() => {
+    if (content === undefined) return undefined;
+    if (request.sshKeys !== undefined) refuseWithoutServer(content.paths);
+    return insideOf(content, { hostname: request.hostname ?? to, sshKeys: sshKeys ?? [], network });
+  });
+  const text = await found.try(async () =>
+    configText(await host.readFile(guest.file), { guest, to, request, volumes: volumes ?? [], macs }),
+  );
+  found.throwAll();
+  if (path === undefined || volumes === undefined || inside === undefined || text === undefined)
+    throw new TypeError('a refused request was planned');
+  const fstab = content?.texts.get('etc/fstab');
+  const ssh = sshOf(sshKeys ?? [], network);
+  const config = { path, content: text };
+  return { name, to, volumes, config, inside, fstab, start: request.start, ssh };
+}
+
+/** The recipe: its undo removes the new volumes with all that was done in them. */
+export async function cloneVm(tx: Tx, plan: ClonePlan): Promise<ClonedVm> {
+  const { name, to, config, inside } = plan;
+  const uuids = new Map<string, string>();
+  let root: { readonly device: string; readonly uuid: string } | undefined;
+  for (const volume of plan.volumes) {
+    const { toVg: vg, to: lv, size, pool, is } = volume;
+    const { path: device } = await tx.lvm.createLv({ vg, name: lv, size, ...present({ pool }) });
+    const uuid = await fill(tx, volume, device);
+    if (uuid !== undefined && volume.uuid !== undefined) uuids.set(volume.uuid, uuid);
+    if (is === 'root' && uuid !== undefined) root = { device, uuid };
+  }
+  if (root === undefined) throw new TypeError(`the guest ${name} was planned without a root`);
+  const { device, uuid: filesystem } = root;
+  const mounted = await tx.temporary.mount.mount({ device, type: 'ext4', mode: 'rw', options: fillOptions });
+  const fstab =
+    plan.fstab === undefined
+      ? []
+      : [{ path: 'etc/fstab', content: withUuids(plan.fstab, uuids), mode: 0o644 }];
+  const files = [...inside.files, ...fstab];
+  await tx.copy.files({ root: mounted.path, device, filesystem, files, remove: inside.remove });
+  await mounted.release();
+  await tx.file.create({ path: config.path, content: config.content, mode: 0o644 });
+  const domain = plan.start ? await tx.xen.create({ config: config.path, name: to }) : undefined;
+  return {
+    ...{ name: to, config: config.path, domid: domain?.domid, ssh: plan.ssh, hostKey: inside.hostKey },
+    volumes: plan.volumes.map((volume) => ({
+      was: `${volume.vg}/${volume.name}`,
+      volume: `${volume.toVg}/${volume.to}`,
+    })),
+  };
+}
+
+/** Fills a new volume; returns the new UUID of its content, if it has one. */
+async function fill(tx: Tx, volume: ClonedVolume, device: string): Promise<string | undefined> {
+  if (volume.is === 'swap') return (await tx.filesystem.create({ device, type: 'swap' })).uuid;
+  const [source] = pathsOf(volume, volume.name);
+  await tx.copy.image({ source, format: 'raw', device });
+  // A guest with a bootloader inside was refused if its filesystem would need the new feature.
+  if (volume.is === 'root') return (await tx.filesystem.uuid({ device, seed: 'may be added' })).uuid;
+  return undefined;
+}
+
+async function refuseRunning(host: ReadHost, name: string, to: string): Promise<void> {
+  const [running] = await domains(host, (each) => each.name === name);
+  if (running === undefined) return;
+  throw new RefusedError(
+    `${name} is there as domain ${running.id} (${running.state}): it would change while it is copied`,
+    {
+      remedy: `bofh vm stop ${name}; then bofh vm clone ${name} ${to}`,
+    },
+  );
+}
+
+async function volumesOf(
+  host: ReadHost,
+  of: {
+    readonly site: Site;
+    readonly name: string;
+    readonly to: string;
+    readonly request: CheckedClone;
+    readonly guest: GuestConfig;
+    readonly kept: readonly string[];
+    readonly found: readonly { readonly lv: LogicalVolume }[];
+  },
+): Promise<readonly ClonedVolume[]> {
+  const { site, name, to, request, guest, kept, found } = of;
+  const [other] = kept;
+  if (other !== undefined)
+    throw new RefusedError(
+      isReplicated(other)
+        ? `the disk ${other} is replicated by DRBD: bofh clones only logical volumes`
+        : `the disk ${other} is not a logical volume: bofh clones only these`,
+      { remedy: `take it out of ${guest.file}, or create a guest with vm create and copy it` },
+    );
+  if (found.length === 0)
+    throw new RefusedError(`${name} has no disk`, { remedy: 'bofh vm create makes one' });
+  const rootName = diskNames(site, name).root;
+  const root = found.find(({ lv }) => lv.name === rootName) ?? found[0];
+  const volumes: ClonedVolume[] = [];
+  for (const { lv } of found) {
+    const wanted = renamedVolume(lv.name, { name, to, site });
+    if (wanted === undefined)
+      throw new RefusedError(
+        `the volume ${lv.fullName} is not named after ${name}, so its copy has no name`,
+        {
+          remedy: `bofh lvm rename ${lv.fullName} ${name}-NAME, and write that into ${guest.file}`,
+        },
+      );
+    const toVg = request.vg ?? lv.vg;
+    checkLvName(toVg, wanted);
+    const pool = toVg === lv.vg ? lv.pool?.name : undefined;
+    const is = await roleOf(host, lv, root?.lv === lv);
+    volumes.push({ vg: lv.vg, name: lv.name, toVg, to: wanted, size: lv.size, ...present({ pool }), ...is });
+  }
+  for (const { vg, pool } of placesOf(volumes)) {
+    const inside = volumes.filter((each) => each.toVg === vg && each.pool === pool);
+    await checkSpace({ host, vg, pool, wanted: inside.map(({ to: lv, size }) => ({ name: lv, size })) });
+  }
+  return volumes;
+}
+
+function placesOf(
+  volumes: readonly ClonedVolume[],
+): readonly { readonly vg: string; readonly pool: string | undefined }[] {
+  const places = new Map(volumes.map(({ toVg: vg, pool }) => [`${vg}/${pool ?? ''}`, { vg, pool }]));
+  return [...places.values()];
+}
+
+/** What a volume is for, by its content. */
+async function roleOf(
+  host: ReadHost,
+  lv: LogicalVolume,
+  isRoot: boolean,
+): Promise<Pick<ClonedVolume, 'is' | 'uuid'>> {
+  if (lv.active !== true)
+    throw new RefusedError(`the volume ${lv.fullName} is not active`, {
+      remedy: `bofh lvm activate ${lv.fullName}`,
+    });
+  const content = await probe(host, pathsOf(lv, lv.name)[0]);
+  const uuid = content?.uuid;
+  if (isRoot && content !== undefined && /^ext[234]$/.test(content.type)) return { is: 'root', uuid };
+  if (isRoot)
+    throw new RefusedError(
+      `the root of the guest, ${lv.fullName}, holds ${contentInWords(content)}: bofh clones a root of ext4 without a partition table`,
+      { remedy: 'pack its files and create another guest: bofh vm create --source tar:FILE' },
+    );
+  if (content === undefined)
+    throw new RefusedError(
+      `the volume ${lv.fullName} holds nothing that blkid knows: a copy would look blank`,
+      {
+        remedy: 'make a filesystem on it (bofh filesystem create), or take it out of the configuration',
+      },
+    );
+  return { is: content.type === 'swap' ? 'swap' : 'other', uuid };
+}
+
+/** Only what boots from the filesystem itself may be too old for the feature. */
+function seedOf({ kernel }: GuestConfig): 'may be added' | 'as it is' {
+  return kernel === undefined ? 'as it is' : 'may be added';
+}
+
+function networkOf(of: {
+  readonly guest: GuestConfig;
+  readonly mac: string | undefined;
+  readonly request: CheckedClone;
+  readonly site: Site;
+}): GuestNetwork | undefined {
+  const { guest, mac, request, site } = of;
+  const { ip } = request;
+  if (ip !== undefined && mac === undefined)
+    throw new UsageError(
+      `${option('--ip', 'ip')} needs a network interface with a MAC address, and ${guest.name} has none`,
+      { remedy: `write one into ${guest.file}: vif = ["mac=${randomMac()},bridge=…"]` },
+    );
+  const isStatic = ip !== undefined && [ip].flat().join() !== 'dhcp';
+  return checkNetwork({
+    ...{ ip, mac: mac ?? '', bridge: 'the one of the guest' },
+    gateway: [request.gateway ?? (isStatic ? site.guestGateway : [])].flat(),
+    dns: [request.dns ?? (isStatic ? site.guestDns : [])].flat(),
+  });
+}
+
+async function checkStart(
+  host: ReadHost,
+  {
+    guest,
+    request,
+    to,
+  }: { readonly guest: GuestConfig; readonly request: CheckedClone; readonly to: string },
+): Promise<void> {
+  for (const file of [guest.kernel, guest.ramdisk])
+    if (file !== undefined && (await followed(host, file)) === undefined)
+      throw new RefusedError(`there is no file ${file}, which ${guest.file} names`, { code: 'not-found' });
+  const { memory = guest.memoryMiB, vcpus = guest.vcpus } = request;
+  await checkFreeMemory(host, { name: to, memoryMiB: memory, vcpus, type: guest.type });
+}
+
+function insideOf(
+  { paths, texts }: RootContent,
+  of: {
+    readonly hostname: string;
+    readonly sshKeys: readonly string[];
+    readonly network: GuestNetwork | undefined;
+  },
+): IdentityFiles {
+  const all = identityFiles({ ...of, timezone: undefined }, paths);
+  const [hosts, old] = [texts.get('etc/hosts'), texts.get('etc/hostname')?.trim() ?? ''];
+  if (hosts === undefined || old === '' || old === 'localhost') return all;
+  const content = utf8(hosts.replaceAll(/[^\s#]+/g, (word) => (word === old ? of.hostname : word)));
+  return { ...all, files: [...all.files, { path: 'etc/hosts', content, mode: 0o644 }] };
+}
+
+/** The text with one character per byte as text. */
+function utf8(latin1: string): string {
+  return Buffer.from(latin1, 'latin1').toString('utf8');
+}
+
+function withUuids(fstab: string, uuids: ReadonlyMap<string, string>): string {
+  return utf8([...uuids].reduce((text, [from, to]) => text.replaceAll(from, to), fstab));
+}
+
+function configText(
+  bytes: Uint8Array,
+  of: {
+    readonly guest: GuestConfig;
+    readonly to: string;
+    readonly request: CheckedClone;
+    readonly volumes: readonly ClonedVolume[];
+    readonly macs: readonly (string | undefined)[];
+  },
+): string {
+  const { guest, to, request, volumes, macs } = of;
+  const { file } = guest;
+  const { memory, vcpus } = request;
+  const settings = {
+    ...{ name: to, uuid: randomUuid() },
+    ...present({ memory, vcpus }),
+    ...(memory !== undefined && memory > (guest.maxMemoryMiB ?? memory) ? { maxmem: memory } : {}),
+    ...(vcpus !== undefined && vcpus > (guest.maxVcpus ?? vcpus) ? { maxvcpus: vcpus } : {}),
+  };
+  const named = withSettings({ text: bytes, file }, settings);
+  const moved = withItems({ text: named, file }, 'disk', (item) => newTarget(item, volumes));
+  let at = -1;
+  const content = withItems({ text: moved, file }, 'vif', (item) => {
+    at += 1;
+    const from = /mac=(?<mac>[0-9a-fA-F:]+)/.exec(item)?.groups?.mac;
+    const mac = macs[at];
+    return from === undefined || mac === undefined ? undefined : { from, to: mac };
+  });
+  if (!Buffer.from(content.toString('utf8'), 'utf8').equals(content))
+    throw new RefusedError(`${file} is not UTF-8, and bofh would not write it again as it is`, {
+      remedy: `iconv -f latin1 -t utf8 ${file}`,
+    });
+  const paths = guest.disks.map(({ path }) => path);
+  const odd = volumes.find((volume) => !pathsOf(volume, volume.name).some((path) => paths.includes(path)));
+  // A link such as /dev/disk/by-id/dm-name-… would still lead to the disk of the guest.
+  if (odd !== undefined)
+    throw new RefusedError(`${file} names the volume ${odd.vg}/${odd.name} by another path`, {
+      remedy: `write ${pathsOf(odd, odd.name)[0]} there`,
+    });
+  return content.toString('utf8');
+}
