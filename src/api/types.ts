@@ -118,6 +118,7 @@ export type { StackResized } from '../stack/resize.ts';
 export type { StackContent, StackDevice, StackTree, StackUse } from '../stack/schema.ts';
 export type { SavedVm } from '../vm/backup.ts';
 export type { Backups as VmBackups, Verified as VmVerified } from '../vm/backups.ts';
+export type { ClonedVm } from '../vm/clone.ts';
 export type { CreatedVm } from '../vm/create.ts';
 export type { Backup as VmBackupManifest } from '../vm/manifest.ts';
 export type { RestoredVm } from '../vm/restore.ts';
@@ -127,6 +128,7 @@ export type { RenamePlan as VmRenamePlan } from '../vm/rename.ts';
 export type { ReplicasPlan as VmReplicasPlan } from '../vm/replicas.ts';
 export type {
   BackupOptions as VmBackupOptions,
+  CloneOptions as VmCloneOptions,
   CreateRequest as VmCreateRequest,
   MoveRequest as VmMoveRequest,
   RemoveRequest as VmRemoveRequest,
