@@ -1,3 +1,4 @@
+export { formatOf, type ImageSource, imageSource } from './image-source.ts';
 export type { UnpackedFile } from './inside.ts';
 export { readRoot, type RootContent } from './read-root.ts';
 export { checkTar, readTar } from './source.ts';

@@ -1,4 +1,3 @@
-import { fillOptions, readTar } from '../copy/index.ts';
 import { follow, type ReadHost } from '../command/index.ts';
 import { UsageError } from '../core/errors.ts';
 import { option } from '../core/option.ts';
@@ -8,34 +7,23 @@ import type { Tx } from '../operations.ts';
 import type { Members, Reachable } from '../replica/hosts.ts';
 import type { Site } from '../site.ts';
 import { type Bytes, formatSize } from '../core/units.ts';
-import {
-  checkHostname,
-  checkNetwork,
-  type GuestNetwork,
-  identityFiles,
-  type IdentityFiles,
-  publicKeys,
-  refuseWithoutServer,
-} from './identity.ts';
+import { checkHostname, checkNetwork, type GuestNetwork, publicKeys } from './identity.ts';
+import { fillRoot, planSource, type RootSource, sizeOfSource } from './root-source.ts';
 import { writeConfig } from '../xen/index.ts';
 import { refusals } from '../core/refusals.ts';
 import type { CheckedCreate } from './request.ts';
-import {
-  checkPoolRoom,
-  checkBridge,
-  checkClashes,
-  checkConfigPath,
-  checkFreeMemory,
-  checkKernel,
-} from './checks.ts';
+import { checkBridge, checkClashes, checkConfigPath, checkFreeMemory, checkKernel } from './checks.ts';
 import { createDisk, type DiskPlan, planReplicas, planVolumes } from './disks.ts';
 import { randomMac } from './mac.ts';
 import { checkGuestName, configPath, diskNames } from './names.ts';
 
+/** A request with the size of its root. */
+type SizedCreate = CheckedCreate & { readonly size: Bytes };
+
 /** A checked request, with defaults filled in. */
 export interface CreatePlan {
   readonly name: string;
-  readonly source: string;
+  readonly source: RootSource;
   readonly vg: string;
   readonly root: DiskPlan;
   readonly swap: DiskPlan | undefined;
@@ -43,8 +31,6 @@ export interface CreatePlan {
   readonly peer: string | undefined;
   readonly config: { readonly path: string; readonly content: string };
   readonly start: boolean;
-  /** What is changed in the unpacked root. */
-  readonly inside: IdentityFiles;
   /** How root logs in by SSH, `root@192.0.2.10`; undefined without a key or a static address. */
   readonly ssh: string | undefined;
 }
@@ -75,10 +61,11 @@ export async function planCreate(options: {
   /** For disks that are replicated to another host. */
   readonly disksOn?: Members | undefined;
 }): Promise<CreatePlan> {
-  const { host, site, request, disksOn } = options;
-  const { name } = request;
+  const { host, site, disksOn } = options;
+  const { name } = options.request;
   // With an invalid name no other check makes sense.
   checkGuestName(name);
+  const request = { ...options.request, size: await sizeOfSource(host, options.request) };
   const names = diskNames(site, name);
   const vg = request.vg ?? site.volumeGroup;
   const mac = request.mac?.toLowerCase() ?? randomMac();
@@ -101,21 +88,9 @@ export async function planCreate(options: {
   const path = await found.try(() => checkConfigPath(host, configPath(site, name)));
   await found.try(() => checkClashes({ host, site, name, mac: bridge === undefined ? undefined : mac }));
   await found.try(() => checkBridge(host, bridge));
-  const inside = await found.try(async () => {
-    const {
-      summary: { bytes },
-      paths,
-    } = await readTar({ host, source: request.source.path });
-    if (bytes >= request.size)
-      throw new UsageError(
-        `${request.source.path} unpacks to ${formatSize(bytes)}, more than ${option('--size', 'size')} ${formatSize(request.size)} holds`,
-      );
-    if (vg !== undefined && request.thin !== undefined)
-      await checkPoolRoom(host, { vg, pool: request.thin, bytes });
-    if (request.sshKeys !== undefined) refuseWithoutServer(paths);
-    const { hostname = name, timezone } = request;
-    return identityFiles({ hostname, sshKeys: sshKeys ?? [], network, timezone }, paths);
-  });
+  const { hostname = name, timezone } = request;
+  const identity = { hostname, sshKeys: sshKeys ?? [], network, timezone };
+  const source = await found.try(() => planSource(host, { request, vg, identity }));
   if (request.start)
     await found.try(() =>
       checkFreeMemory(host, {
@@ -132,19 +107,18 @@ export async function planCreate(options: {
     vg === undefined ||
     kernel === undefined ||
     path === undefined ||
-    inside === undefined
+    source === undefined
   )
     throw new TypeError('a refused request was planned');
   return {
     name,
-    source: request.source.path,
+    source,
     vg,
     root,
     swap,
     peer: disksOn?.[1].name,
     config: { path, content: configText({ request, kernel, mac, bridge, disks: disks ?? [] }) },
     start: request.start,
-    inside,
     ssh: sshOf(sshKeys ?? [], network),
   };
 }
@@ -194,40 +168,26 @@ export async function createVm(tx: Tx, plan: CreatePlan, hosts?: Reachable): Pro
   const { vg, name, peer } = plan;
   const root = await createDisk(tx, { vg, disk: plan.root, hosts });
   const swap = plan.swap === undefined ? undefined : await createDisk(tx, { vg, disk: plan.swap, hosts });
-  const filesystem = await tx.filesystem.create({ device: root, type: 'ext4' });
-  const swapArea =
-    swap === undefined ? undefined : await tx.filesystem.create({ device: swap, type: 'swap' });
-  const mounted = await tx.temporary.mount.mount({
-    device: root,
-    type: 'ext4',
-    mode: 'rw',
-    options: fillOptions,
+  const inside = await fillRoot(tx, {
+    ...{ source: plan.source, device: root },
+    fstab: async (uuid) => {
+      const area =
+        swap === undefined ? undefined : await tx.filesystem.create({ device: swap, type: 'swap' });
+      return fstab(uuid, area?.uuid);
+    },
   });
-  await tx.copy.unpack({
-    source: plan.source,
-    root: mounted.path,
-    device: root,
-    filesystem: filesystem.uuid,
-    files: [
-      ...plan.inside.files,
-      { path: 'etc/fstab', content: fstab(filesystem.uuid, swapArea?.uuid), mode: 0o644 },
-    ],
-    remove: plan.inside.remove,
-  });
-  await mounted.release();
   await tx.file.create({ path: plan.config.path, content: plan.config.content, mode: 0o644 });
   const domain = plan.start ? await tx.xen.create({ config: plan.config.path, name }) : undefined;
-  const { ssh, inside } = plan;
-  const reached = { domid: domain?.domid, ssh, hostKey: inside.hostKey };
+  const reached = { domid: domain?.domid, ssh: plan.ssh, hostKey: inside.hostKey };
   return { name, config: plan.config.path, root, swap, peer, ...reached };
 }
 
-function lvs(names: { readonly root: string; readonly swap: string }, request: CheckedCreate) {
+function lvs(names: { readonly root: string; readonly swap: string }, request: SizedCreate) {
   const root = { name: names.root, size: request.size };
   return request.swap > 0 ? [root, { name: names.swap, size: request.swap }] : [root];
 }
 
-function checkNumbers({ vcpus, memory, size }: CheckedCreate): void {
+function checkNumbers({ vcpus, memory, size }: SizedCreate): void {
   if (!Number.isInteger(vcpus) || vcpus < 1 || vcpus > 512)
     throw new UsageError(`${option('--vcpus', 'vcpus')} ${vcpus}: a whole number from 1 to 512`);
   if (memory < 16 * 1024 ** 2)

@@ -1,5 +1,6 @@
 import * as z from 'zod/mini';
 import { UsageError } from '../core/errors.ts';
+import { option } from '../core/option.ts';
 import { parsed, sizeOf } from '../core/request.ts';
 import type { Bytes } from '../core/units.ts';
 
@@ -8,14 +9,22 @@ const size = z.union([z.string(), z.number()]);
 /** One, or several. */
 const list = z.union([text, z.array(text)]);
 
-/** `tar:/srv/debian.tar`, or the same as an object. */
+/** `tar:/srv/debian.tar`, `image:/srv/debian.qcow2`, or the same as an object. */
 type Source =
-  | `tar:${string}`
+  | `${'tar' | 'image'}:${string}`
   | {
       /** A tar archive, plain or compressed. */
       readonly type: 'tar';
       /** Absolute path of the archive. */
       readonly path: string;
+    }
+  | {
+      /** An image of one ext4 without a partition table. */
+      readonly type: 'image';
+      /** Absolute path of the image. */
+      readonly path: string;
+      /** How its bytes are stored (default: by the name of the file: .raw, .img or .qcow2). */
+      readonly format?: 'raw' | 'qcow2';
     };
 
 const source = z.pipe(
@@ -24,16 +33,26 @@ const source = z.pipe(
     const [, type, path] = /^(?:(?<type>[^:]*):)?(?<path>.*)$/s.exec(given) ?? [];
     return { type, path };
   }),
-  z.strictObject({ type: z.literal('tar'), path: text }),
+  z.discriminatedUnion('type', [
+    z.strictObject({ type: z.literal('tar'), path: text }),
+    z.strictObject({
+      type: z.literal('image'),
+      path: text,
+      format: z.exactOptional(z.enum(['raw', 'qcow2'])),
+    }),
+  ]),
 );
 
 const createSchema = z.strictObject({
   /** Name of the new guest, its configuration and its volumes. RefusedError if it is taken. */
   name: z.string(),
-  /** What its root filesystem is filled from: `tar:/srv/debian.tar`, a tar archive, plain or compressed. */
+  /**
+   * What its root filesystem is filled from: `tar:/srv/debian.tar`, a tar archive, plain or
+   * compressed; or `image:/srv/debian.qcow2`, a raw or qcow2 image of one ext4. Not with `drbd`.
+   */
   source,
-  /** Size of the root disk. Sizes are bytes, or text: `2g`. */
-  size,
+  /** Size of the root disk. Sizes are bytes, or text: `2g` (default: the size of the image). */
+  size: z.exactOptional(size),
   /** Missing or 0: no swap. */
   swap: z.exactOptional(size),
   /** Memory of the guest, in bytes or as text: `512m`. */
@@ -233,7 +252,8 @@ export type CheckedSet = Omit<z.output<typeof setSchema>, 'memory' | 'maxmem'> &
 
 /** The same with every size in bytes. */
 export type CheckedCreate = Omit<z.output<typeof createSchema>, 'size' | 'swap' | 'memory'> & {
-  readonly size: Bytes;
+  /** Undefined: that of the image. */
+  readonly size?: Bytes;
   readonly swap: Bytes;
   readonly memory: Bytes;
 };
@@ -251,9 +271,18 @@ export function checkCreate(request: unknown): CheckedCreate {
     throw new UsageError('thin and drbd cannot be used together: bofh replicates linear volumes only', {
       remedy: 'leave out one of them',
     });
+  const { size: asked, ...others } = rest;
+  if (asked === undefined && rest.source.type === 'tar')
+    throw new UsageError(`vm.create: ${option('--size', 'size')} is missing`, {
+      remedy: `name the size of the root: ${option('--size 4g', "size: '4g'")}`,
+    });
+  if (rest.source.type === 'image' && rest.drbd !== undefined)
+    throw new UsageError('an image cannot be copied onto disks that are replicated (drbd)', {
+      remedy: 'pack its files and use tar:FILE, or create the guest first, then: bofh drbd convert',
+    });
   return {
-    ...rest,
-    size: sizeOf('size', rest.size),
+    ...others,
+    ...(asked === undefined ? {} : { size: sizeOf('size', asked) }),
     swap: swap === 0 || swap === '0' ? 0 : sizeOf('swap', swap),
     memory: sizeOf('memory', rest.memory),
   };

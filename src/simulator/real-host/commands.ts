@@ -99,7 +99,10 @@ export async function prepareReal<T>(
       return undefined;
     case 'qemu-img':
       if (command.access === 'read') return askDevice(overlay, world, command);
-      await importCopied(overlay, world, command.argv.at(-2) ?? '');
+      await importCopied(overlay, world, {
+        path: command.argv.at(-2) ?? '',
+        format: command.argv[command.argv.indexOf('-f') + 1],
+      });
       await importAt(overlay, world, command.argv.at(-1) ?? '');
       return undefined;
     case 'drbdmeta':

@@ -4,11 +4,14 @@ import { readTable } from '../../blockdevice/partitions/commands.ts';
 import { kernelPartitions } from '../../blockdevice/partitions/kernel.ts';
 import { magicsOn } from '../../blockdevice/wipe/commands.ts';
 import { BofhError, ParseError } from '../../core/errors.ts';
+import { dumpe2fs } from '../../filesystem/commands/ext.ts';
 import { measure } from '../../filesystem/measure.ts';
 import { type Device, deviceByNumber, findLv } from '../world/devices.ts';
-import type { Magic } from '../world/parts.ts';
+import { storageOf } from '../world/files.ts';
+import type { Content, Magic } from '../world/parts.ts';
 import { realContent, realNode } from './ask.ts';
 import { importLuks } from './crypt.ts';
+import { UnknownInPlan } from './unknown.ts';
 import { resolve } from '../world/resolve.ts';
 import { withMetadata } from '../tools/drbd/bytes.ts';
 import { withTable } from '../tools/blockdevice/sectors.ts';
@@ -22,17 +25,40 @@ export async function importAt(overlay: Overlay, world: World, path: string): Pr
   if (device !== undefined) await importDevice(overlay, world, device);
 }
 
-/** Takes over what will be copied. The files of an ext that is not mounted can be looked up later. */
-export async function importCopied(overlay: Overlay, world: World, path: string): Promise<void> {
+/**
+ * Takes over what will be copied: a device, or a raw image. The files of an ext that is not mounted
+ * can be looked up later.
+ */
+export async function importCopied(
+  overlay: Overlay,
+  world: World,
+  { path, format }: { readonly path: string; readonly format: string | undefined },
+): Promise<void> {
   const there = resolve(world, path, 'follow');
-  const device = there.found ? deviceByNumber(world, there.inode.node) : undefined;
-  const origin = device === undefined ? undefined : realNode(overlay, world, device);
-  if (device === undefined) return;
-  await importDevice(overlay, world, device);
-  const content = world.live.get(device.storage);
-  const isExt = /^ext[234]$/.test(content?.superblock?.type ?? '');
-  if (origin !== undefined && isExt && !overlay.mounted.has(device.number))
-    world.live.set(device.storage, { ...content, origin });
+  if (!there.found) return;
+  const device = deviceByNumber(world, there.inode.node);
+  const origin =
+    device === undefined ? (there.inode.realPath ?? there.path) : realNode(overlay, world, device);
+  if (device === undefined && format !== 'raw')
+    throw new UnknownInPlan(`cannot tell what is in ${path}: a plan does not read a ${format ?? ''} image`, {
+      remedy: `convert it, then plan with that: qemu-img convert -O raw ${path} NEW.raw`,
+    });
+  if (device !== undefined) await importDevice(overlay, world, device);
+  const storage = device?.storage ?? storageOf(world, there);
+  const content =
+    world.live.get(storage) ?? (origin === undefined ? undefined : await plainContent(overlay, origin));
+  if (origin === undefined || content === undefined) return;
+  const isExt = /^ext[234]$/.test(content.superblock?.type ?? '');
+  if (!isExt || content.superblock === undefined || overlay.mounted.has(device?.number ?? '')) {
+    world.live.set(storage, content);
+    return;
+  }
+  const { features, blocks, blockSize } = await overlay.real.run(dumpe2fs(origin));
+  const superblock = {
+    ...{ ...content.superblock, blocks, blockSize },
+    features: features.filter((each) => each.startsWith('metadata_csum')),
+  };
+  world.live.set(storage, { ...content, superblock, origin });
 }
 
 /** Takes over what a snapshot will show: the content of its origin. */
@@ -108,21 +134,30 @@ export async function importDevice(overlay: Overlay, world: World, device: Devic
   if (node === undefined) return;
   const found = await realContent(overlay, node);
   if (found === undefined || found.usage === 'partition-table' || found.usage === 'ambivalent') return;
-  const { type, usage, uuid, label } = found;
+  const { type, uuid } = found;
   if (type === 'crypto_LUKS') return importLuks(overlay, world, device);
   if (type === 'drbd' && uuid !== undefined) {
     // What they say of the data a plan does not read.
     world.live.set(device.storage, withMetadata(device, {}, { uuid, replica: 'UpToDate' }));
     return;
   }
+  const content = await plainContent(overlay, node);
+  if (content !== undefined) world.live.set(device.storage, content);
+}
+
+/** A filesystem or swap without its files. */
+async function plainContent(overlay: Overlay, node: string): Promise<Content | undefined> {
+  const found = await realContent(overlay, node);
+  if (found === undefined || found.usage === 'partition-table' || found.usage === 'ambivalent')
+    return undefined;
+  const { type, usage, uuid, label } = found;
   const superblock = {
     ...{ type, usage },
     ...(uuid === undefined ? {} : { uuid }),
     ...(label === undefined ? {} : { label }),
     ...(await sizesOf(overlay, node)),
   };
-  const files = usage === 'filesystem' ? { tree: emptyTree(), unread: true } : {};
-  world.live.set(device.storage, { superblock, ...files });
+  return usage === 'filesystem' ? { superblock, tree: emptyTree(), unread: true } : { superblock };
 }
 
 /** Without them where the tools for it are not there: then it is as large as its device. */

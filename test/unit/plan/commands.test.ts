@@ -2,6 +2,7 @@ import { mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import * as filesystem from '../../../src/api/filesystem.ts';
 import * as lvm from '../../../src/api/lvm.ts';
 import { atomic, withBofh } from '../../../src/bofh.ts';
 import { journalPrune, plan } from '../../../src/cli/output/answers/index.ts';
@@ -286,6 +287,16 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
   'vm create': [
     { line: create, on: async () => hostWithSource() },
     { line: `${create} --swap 16m --start`, on: async () => hostWithSource() },
+    {
+      line: `vm create web1 --source image:/srv/web.img --size 64m ${kernel}`,
+      on: async () => {
+        const host = hostWithSource();
+        await withBofh(simulatedBofh({ host, site }), () =>
+          filesystem.createImage({ file: '/srv/web.img', size: '16m', type: 'ext4' }),
+        );
+        return host;
+      },
+    },
   ],
   'vm remove': [
     { line: 'vm remove web1', on: () => withGuest(false) },

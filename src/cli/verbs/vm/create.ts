@@ -18,9 +18,15 @@ export default verb({
   changes: true,
   args: { name: '<name>' },
   options: {
-    source: value('<tar:FILE>', 'content of its root filesystem', { required: true, read: tarFile }),
-    size: value('<SIZE>', 'size of its root filesystem, for example 2g', {
-      required: true,
+    source: value(
+      '<tar:FILE|image:FILE>',
+      'content of its root filesystem: an archive, or a raw or qcow2 image',
+      {
+        required: true,
+        read: sourceOf,
+      },
+    ),
+    size: value('<SIZE>', 'size of its root filesystem, for example 2g (default: the size of the image)', {
       read: named(parseSize),
     }),
     swap: value('<SIZE>', 'size of its swap (default: no swap)', { read: named(parseSize) }),
@@ -68,11 +74,12 @@ export default verb({
     '--dry-run vm create web1 --source tar:/srv/bookworm.tar --size 4g',
     'vm create web1 --source tar:/srv/bookworm.tar --size 4g --ssh-key /root/.ssh/id_ed25519.pub --bridge br0 --ip 192.0.2.10/24 --gateway 192.0.2.1',
     'vm create web1 --source tar:/srv/bookworm.tar --size 4g --thin pool0',
+    'vm create web1 --source image:/srv/bookworm.qcow2 --size 4g',
     'vm create web1 --source tar:/srv/bookworm.tar --size 4g --drbd host2',
   ],
   run: (runtime, { source, kernel, ramdisk, address: addresses, sshKey, ...typed }) => {
     const request = checkCreate({
-      source: { type: 'tar', path: pathOn(runtime, source) },
+      source: { ...source, path: pathOn(runtime, source.path) },
       ...present({ ...typed, addresses, sshKeys: sshKey?.map((file) => pathOn(runtime, file)) }),
       ...present({ kernel: pathIfTyped(runtime, kernel), ramdisk: pathIfTyped(runtime, ramdisk) }),
     });
@@ -96,11 +103,11 @@ export default verb({
   },
 });
 
-/** The file of `tar:FILE`. */
-function tarFile(text: string, name: string): string {
-  const file = /^tar:(?<file>.+)$/.exec(text)?.groups?.file;
-  if (file !== undefined) return file;
-  throw new UsageError(`${name} ${text}: must be tar:FILE`);
+/** The type and the file of `tar:FILE` or `image:FILE`. */
+function sourceOf(text: string, name: string): { readonly type: string; readonly path: string } {
+  const { type, path } = /^(?<type>tar|image):(?<path>.+)$/.exec(text)?.groups ?? {};
+  if (type !== undefined && path !== undefined) return { type, path };
+  throw new UsageError(`${name} ${text}: must be tar:FILE or image:FILE`);
 }
 
 function pathIfTyped(runtime: Runtime, path: string | undefined): string | undefined {
@@ -109,8 +116,9 @@ function pathIfTyped(runtime: Runtime, path: string | undefined): string | undef
 
 function inWords(created: VmCreate, request: CheckedCreate): readonly string[] {
   const swap = created.swap === null ? '' : `, swap ${created.swap} (${formatSize(request.swap)})`;
+  const size = request.size === undefined ? '' : ` (${formatSize(request.size)})`;
   return [
-    `${created.name} is made: root ${created.root} (${formatSize(request.size)})${swap}, configuration ${created.config}`,
+    `${created.name} is made: root ${created.root}${size}${swap}, configuration ${created.config}`,
     ...(created.peer === null
       ? []
       : [`its disks are replicated to ${created.peer}: bofh vm move ${created.name} ${request.drbd ?? ''}`]),

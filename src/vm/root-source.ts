@@ -1,0 +1,134 @@
+import { contentInWords, probeFile } from '../blockdevice/index.ts';
+import type { ReadHost } from '../command/index.ts';
+import { fillOptions, formatOf, type ImageSource, imageSource, readRoot, readTar } from '../copy/index.ts';
+import { RefusedError, UsageError } from '../core/errors.ts';
+import { option } from '../core/option.ts';
+import { type Bytes, formatSize } from '../core/units.ts';
+import { refuseFixed } from '../filesystem/index.ts';
+import type { Tx } from '../operations.ts';
+import { checkPoolRoom } from './checks.ts';
+import {
+  type Identity,
+  identityDirectories,
+  identityFiles,
+  type IdentityFiles,
+  refuseWithoutServer,
+} from './identity.ts';
+import type { CheckedCreate } from './request.ts';
+
+/** What the root of a new guest is filled from, checked. */
+export type RootSource =
+  | { readonly type: 'tar'; readonly path: string; readonly inside: IdentityFiles }
+  | {
+      readonly type: 'image';
+      readonly path: string;
+      readonly format: ImageSource['format'];
+      /** What is changed in the copy, by what it has. */
+      readonly insideOf: (device: string) => Promise<IdentityFiles>;
+    };
+
+/** The size of the root: as asked for, or that of the image. */
+export async function sizeOfSource(host: ReadHost, { size, source }: CheckedCreate): Promise<Bytes> {
+  if (source.type === 'tar') return size ?? 0;
+  const { bytes } = await image(host, source);
+  if (size === undefined || size >= bytes) return size ?? bytes;
+  throw new UsageError(
+    `${source.path} has ${formatSize(bytes)}, more than ${option('--size', 'size')} ${formatSize(size)}`,
+    { remedy: `leave ${option('--size', 'size')} out, or ask for more` },
+  );
+}
+
+/** Checks a source, as far as it can be read before it is copied. */
+export async function planSource(
+  host: ReadHost,
+  of: {
+    readonly request: CheckedCreate & { readonly size: Bytes };
+    readonly vg: string | undefined;
+    readonly identity: Identity;
+  },
+): Promise<RootSource> {
+  const { request, vg, identity } = of;
+  const { source, size, thin: pool, sshKeys } = request;
+  const insideOf = (paths: ReadonlySet<string>): IdentityFiles => {
+    if (sshKeys !== undefined) refuseWithoutServer(paths);
+    return identityFiles(identity, paths);
+  };
+  const { path } = source;
+  if (source.type === 'image') {
+    const { format } = await image(host, source);
+    const inside = async (device: string): Promise<IdentityFiles> => {
+      await checkContent(host, { path, device });
+      const zone = identity.timezone === undefined ? [] : [`usr/share/zoneinfo/${identity.timezone}`];
+      const directories = [...identityDirectories, ...zone.map((each) => each.replace(/\/[^/]*$/, ''))];
+      return insideOf((await readRoot(host, { device, directories, files: [] })).paths);
+    };
+    // Of a qcow2 only the copy can be read.
+    if (format === 'raw') await inside(path);
+    return { type: 'image', path, format, insideOf: inside };
+  }
+  const { summary, paths } = await readTar({ host, source: path });
+  const { bytes } = summary;
+  if (bytes >= size)
+    throw new UsageError(
+      `${path} unpacks to ${formatSize(bytes)}, more than ${option('--size', 'size')} ${formatSize(size)} holds`,
+    );
+  if (vg !== undefined && pool !== undefined) await checkPoolRoom(host, { vg, pool, bytes });
+  return { type: 'tar', path, inside: insideOf(paths) };
+}
+
+/** Fills a blank device with the root of a guest; returns what was changed in it. */
+export async function fillRoot(
+  tx: Tx,
+  of: {
+    readonly source: RootSource;
+    readonly device: string /** Called before the root is mounted. */;
+    readonly fstab: (uuid: string) => Promise<string>;
+  },
+): Promise<IdentityFiles> {
+  const { source, device } = of;
+  const inside = source.type === 'tar' ? source.inside : await copied(tx, { ...source, device });
+  const { uuid: filesystem } =
+    source.type === 'tar'
+      ? await tx.filesystem.create({ device, type: 'ext4' })
+      : await tx.filesystem.uuid({ device, seed: 'may be added' });
+  if (source.type === 'image') await tx.filesystem.resize({ device, size: 'max' });
+  const fstab = await of.fstab(filesystem);
+  const mounted = await tx.temporary.mount.mount({ device, type: 'ext4', mode: 'rw', options: fillOptions });
+  const files = [...inside.files, { path: 'etc/fstab', content: fstab, mode: 0o644 }];
+  const all = { root: mounted.path, device, filesystem, files, remove: inside.remove };
+  await (source.type === 'tar' ? tx.copy.unpack({ source: source.path, ...all }) : tx.copy.files(all));
+  await mounted.release();
+  return inside;
+}
+
+async function copied(
+  tx: Tx,
+  { path, format, insideOf, device }: Extract<RootSource, { type: 'image' }> & { readonly device: string },
+): Promise<IdentityFiles> {
+  await tx.copy.image({ source: path, format, device });
+  return insideOf(device);
+}
+
+function image(
+  host: ReadHost,
+  { path, format }: Extract<CheckedCreate['source'], { type: 'image' }>,
+): Promise<ImageSource> {
+  return imageSource(host, { path, format: format ?? formatOf(path) });
+}
+
+/** RefusedError for anything but one clean ext2, ext3 or ext4. */
+async function checkContent(
+  host: ReadHost,
+  { path, device }: { readonly path: string; readonly device: string },
+): Promise<void> {
+  const content = await probeFile(host, device);
+  if (content === undefined || !/^ext[234]$/.test(content.type))
+    throw new RefusedError(
+      `${path} holds ${contentInWords(content)}: an image must be one ext4 without a partition table`,
+      {
+        remedy:
+          'attach it (losetup --partscan), mount its root, and pack it: tar --create --one-file-system --directory ROOT .',
+      },
+    );
+  await refuseFixed(host, { device, type: 'ext4', seed: 'may be added' });
+}
