@@ -298,7 +298,10 @@ async function checkStart(
 ): Promise<void> {
   for (const file of [guest.kernel, guest.ramdisk])
     if (file !== undefined && (await followed(host, file)) === undefined)
-      throw new RefusedError(`there is no file ${file}, which ${guest.file} names`, { code: 'not-found' });
+      throw new RefusedError(`there is no file ${file}, which ${guest.file} names`, {
+        code: 'not-found',
+        remedy: `correct kernel and ramdisk in ${guest.file}, or leave out ${option('--start', 'start')}`,
+      });
   const { memory = guest.memoryMiB, vcpus = guest.vcpus } = request;
   await checkFreeMemory(host, { name: to, memoryMiB: memory, vcpus, type: guest.type });
 }
