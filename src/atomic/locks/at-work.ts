@@ -1,14 +1,16 @@
 import { BofhError, CommandError, RefusedError, UsageError } from '../../core/errors.ts';
 import type { Engine } from '../engine.ts';
-import { journals, workedOn, type Seen } from '../journal/scan.ts';
+import { journals, workedOn, type Seen, type Worked } from '../journal/scan.ts';
 import { exclusive, isLeft, type Step } from '../journal/state.ts';
 import type { Key } from '../operation.ts';
 import { hostKey, ownKey } from './host-key.ts';
 
-/** A living sequence that works on an object that the arguments of a step name. */
+/** A sequence that works on an object that the arguments of a step name, or did not finish it. */
 export interface AtWork {
   readonly key: Key;
   readonly seen: Seen;
+  readonly step: Step;
+  readonly owner: Worked['owner'];
 }
 
 /** Whether an error is a verdict about the host, which a living sequence may be changing. */
@@ -19,8 +21,8 @@ export function isVerdict(error: unknown): boolean {
 }
 
 /**
- * Finds the living sequence whose objects a step names: what its check found there may be gone, or
- * be there, in a moment. The claims of a step are known only after its check, so its arguments are
+ * Finds the open sequence whose objects a step names, a living one first: what its check found there
+ * may be gone, or be there, in a moment, or is what recovery removes. The claims of a step are known only after its check, so its arguments are
  * compared: paths as the devices that they lead to, names with those of steps of the same driver.
  */
 export async function atWorkOn(
@@ -28,8 +30,8 @@ export async function atWorkOn(
   own: string,
   step: { readonly kind: string; readonly args: unknown },
 ): Promise<AtWork | undefined> {
-  const living = await livingJournals(engine, own);
-  if (living.length === 0) return undefined;
+  const open = await openJournals(engine, own);
+  if (open.length === 0) return undefined;
   const texts = textsIn(step.args);
   const devices = await Promise.all(
     texts.filter((text) => text.startsWith('/')).map((path) => keysAt(engine, path)),
@@ -44,22 +46,24 @@ export async function atWorkOn(
     const name = nameIn(ownKey(engine.host.name, key));
     return pairs.has(name) || (mode === 'exclusive' && names.includes(name));
   };
-  for (const seen of living)
+  for (const { seen, owner } of open)
     for (const other of seen.state.steps.filter((each) => isLeft(seen.state, each))) {
       const { claims, host } = other.intent;
       if (claims === null || host !== engine.host.name) continue;
       const key =
         exclusive(claims).find((each) => isNamed(other, each, 'exclusive')) ??
         (claims.needs ?? []).find((each) => isNamed(other, each, 'shared'));
-      if (key !== undefined) return { key, seen };
+      if (key !== undefined) return { key, seen, step: other, owner };
     }
   return undefined;
 }
 
-async function livingJournals(engine: Engine, own: string): Promise<readonly Seen[]> {
+async function openJournals(engine: Engine, own: string): Promise<readonly Pick<AtWork, 'seen' | 'owner'>[]> {
   const open = journals(engine, own).filter(({ state }) => state.closed === undefined);
   const worked = open.length === 0 ? [] : await workedOn(engine, open);
-  return open.filter((_, i) => worked[i]?.owner === 'running');
+  const all = open.map((seen, i) => ({ seen, owner: worked[i]?.owner ?? 'dead' }));
+  const isLiving = ({ owner }: Pick<AtWork, 'owner'>): boolean => owner === 'running';
+  return [...all.filter(isLiving), ...all.filter((each) => !isLiving(each))];
 }
 
 async function keysAt(engine: Engine, path: string) {

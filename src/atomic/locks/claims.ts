@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { JournalError, UsageError } from '../../core/errors.ts';
 import { option } from '../../core/option.ts';
-import { atWorkOn, isVerdict } from './at-work.ts';
+import { type AtWork, atWorkOn, isVerdict } from './at-work.ts';
 import type { Engine } from '../engine.ts';
 import { hostKey, keyInWords } from './host-key.ts';
 import { type Journal, reservingOf } from '../journal/journal-writer.ts';
@@ -131,6 +131,7 @@ async function untilFree(
 /**
  * Judges the host for a step. A verdict about an object that a living sequence works on is none: it
  * is judged again when that has ended, or the sequence is named, never how to destroy what it has.
+ * So is an unfinished sequence, which recovery may undo.
  */
 export async function judge<T>(
   at: Pick<Claiming, 'engine' | 'id' | 'stop'>,
@@ -148,8 +149,12 @@ export async function judge<T>(
       verdict = error;
     }
     const other = await atWorkOn(at.engine, at.id, step);
-    if (other !== undefined)
+    if (other?.owner === 'running')
       return `${said(at.engine, other.key)} is in use by ${sequenceInWords(other.seen)}`;
+    if (other !== undefined && !(verdict instanceof UsageError)) {
+      if (other.owner === 'unknown') throw cannotTell(other.seen.id, said(at.engine, other.key));
+      throw unfinished(at.engine, other, verdict);
+    }
     // One may have ended since the check.
     value = { of: await check() };
     return undefined;
@@ -192,6 +197,18 @@ export function refuseDamaged(engine: Engine): void {
   journals(engine);
 }
 
+function unfinished(
+  engine: Engine,
+  { key, seen, step }: Pick<AtWork, 'key' | 'seen' | 'step'>,
+  cause?: unknown,
+): JournalError {
+  const { id, state } = seen;
+  return new JournalError(
+    `${said(engine, key)} belongs to the unfinished sequence ${id} "${state.begin.name}", step ${describe(step)}`,
+    { code: 'unfinished', remedy: `bofh recover, or look first with: bofh journal show ${id}`, cause },
+  );
+}
+
 /**
  * An open journal blocks the objects that it makes or changes, and nothing else: that of a dead
  * sequence until it is recovered, that of a running one until it ends. A running sequence also
@@ -211,13 +228,7 @@ async function refuseClaimed(at: Claiming, claims: Claims): Promise<void> {
         if (worked?.owner === 'running')
           return `${said(engine, key)} is in use by ${sequenceInWords(seen)}, which has lost its lock`;
         if (worked?.owner === 'unknown') throw cannotTell(id, said(engine, key));
-        throw new JournalError(
-          `${said(engine, key)} belongs to the unfinished sequence ${id} "${state.begin.name}", step ${describe(step)}`,
-          {
-            code: 'unfinished',
-            remedy: `bofh recover, or look first with: bofh journal show ${id}`,
-          },
-        );
+        throw unfinished(engine, { key, seen, step });
       }
     }
     return undefined;

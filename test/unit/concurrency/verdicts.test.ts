@@ -132,3 +132,55 @@ describe('while another sequence is at work on the object', () => {
     expect((error as Error).message).not.toContain('in use by sequence');
   });
 });
+
+describe('after a sequence was killed', () => {
+  const volumeThere: Act = (tx) => tx.lvm.removeLv({ vg: 'vg0', name: 'a' });
+  const ownFile: Act = (tx) => tx.file.create({ path: '/srv/x.img', content: '', mode: 0o600 });
+
+  it.each<readonly [string, Act, Act]>([
+    ['an image of that name', image, image],
+    ['a file of that name', image, ownFile],
+    ['a volume of that name', volume, volume],
+    ['what it created', volume, volumeThere],
+    ['a filesystem on its volume', volume, format],
+  ])('%s belongs to it until it is recovered', async (_title, first, second) => {
+    const { host } = await start();
+    const lost = withBofh(simulatedBofh({ host }), () =>
+      atomic('first', async (tx) => {
+        await first(tx);
+        host.kill();
+        await first(tx);
+      }),
+    );
+    await rejectionOf(lost);
+    const again = simulatedBofh({ host: host.restart() });
+
+    const error = await rejectionOf(withBofh(again, () => atomic('second', second)));
+
+    expect(error).toBeInstanceOf(JournalError);
+    expect(error).toMatchObject({
+      code: 'unfinished',
+      message: expect.stringContaining('belongs to the unfinished sequence') as string,
+      remedy: expect.stringContaining('bofh recover') as string,
+    });
+  });
+
+  it('a usage error stays one', async () => {
+    const { host } = await start();
+    await rejectionOf(
+      withBofh(simulatedBofh({ host }), () =>
+        atomic('first', async (tx) => {
+          await volume(tx);
+          host.kill();
+          await volume(tx);
+        }),
+      ),
+    );
+    const again = simulatedBofh({ host: host.restart() });
+    const wrong: Act = (tx) => tx.lvm.createLv({ vg: 'vg0', name: 'a', size: 'nonsense' });
+
+    const error = await rejectionOf(withBofh(again, () => atomic('second', wrong)));
+
+    expect(error).toMatchObject({ code: 'invalid' });
+  });
+});
