@@ -92,8 +92,8 @@ export interface Common<A, U> {
   /**
    * Which objects the step makes, changes and needs. `on(path)` gives the key of a device and those
    * below it, and fails with `not-found` without a device (an inactive volume): never write the key
-   * of a device by hand. A new name belongs to `makes`: only then `look` is called before a later
-   * step of the sequence uses that name.
+   * of a device by hand. `makes` has every new name: `look` is called before a later step uses such a
+   * name, and a step that makes something counts as content of its container (`within`).
    */
   readonly claims: (input: {
     readonly args: A;
@@ -199,8 +199,8 @@ export interface OperationSpec<A, U, R, V> extends Common<A, U> {
   readonly endsAccess?: true;
   /**
    * The claimed objects to which it writes no byte (`true`: all), because it changes a name, a tag,
-   * an activation or a place: new content there was written by others. A key that it makes is the
-   * new name of the kept object that `changes` has at the same position.
+   * an activation or a place: new content there was written by others. For a rename, `makes` has the
+   * new name at the position where `changes` has the old one.
    */
   readonly keepsContent?: true | ((of: { readonly undo: U }) => readonly Key[]);
   /** Undo restores the exact state, or only the object (a restarted guest, a blank device). */

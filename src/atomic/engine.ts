@@ -56,7 +56,7 @@ export interface Signals {
   readonly abandon?: AbortSignal;
   /** The third and the fourth signal of a person, if `abandon` is the second. */
   readonly again?: readonly AbortSignal[];
-  /** Ends the wait for the function of the sequence, not for its steps. */
+  /** Starts the undo although the function of the sequence still runs. A running step ends first. */
   readonly beneath?: AbortSignal;
 }
 

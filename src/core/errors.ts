@@ -237,7 +237,7 @@ export class ToolError extends BofhError {
   }
 }
 
-/** Output could not be parsed: rule zero. */
+/** Output of a program, or a file, could not be parsed. It is never taken for an empty answer. */
 export class ParseError extends BofhError {
   protected override usualCode(): ErrorCode {
     return 'not-understood';

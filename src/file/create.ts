@@ -104,7 +104,10 @@ export const creation = {
   }),
 } as const satisfies OperationSpec<Args, Undo, null, { readonly path: string }>;
 
-/** `tx.file.create` */
+/**
+ * `tx.file.create`: writes a new file, which appears at its path when it is complete. Refused if the
+ * path is taken. Undo removes it, unless others replaced or changed it.
+ */
 export const create = operation(creation);
 
 interface Survey {

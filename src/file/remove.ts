@@ -118,7 +118,10 @@ export const removal = {
   }),
 } as const satisfies OperationSpec<Args, Undo, null, void>;
 
-/** `tx.file.remove` */
+/**
+ * `tx.file.remove`: removes a file. Until the commit it is kept under another name beside it; undo
+ * renames it back.
+ */
 export const remove = operation(removal);
 
 /**

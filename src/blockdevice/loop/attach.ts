@@ -38,7 +38,7 @@ type Result = z.infer<typeof result>;
  * `tx.block.attachLoop`: creates a loop device for a file, or for a part of it. Its number is
  * chosen before, and another one is chosen if it is taken meanwhile. Refused if the file is already
  * attached with an overlapping part, unless both are read-only: a caller that wants to use that
- * device finds it with `loopDevices`, and has nothing to undo.
+ * device finds it with `block.loops`, and has nothing to undo.
  *
  * The tag: number, inode and offset, and after the step the kernel's count of attachments, which
  * distinguishes it from a later one of the same file at the same number.
