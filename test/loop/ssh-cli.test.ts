@@ -53,6 +53,8 @@ const none: Words = () => [];
 const reads: readonly (readonly [string, Words])[] = [
   ['vm list', none],
   ['vm show', () => ['web1']],
+  ['vm list-backups', ({ mounted }) => [mounted]],
+  ['vm verify', ({ mounted }) => [`${mounted}/web1.20261124T155337Z.json`]],
   ['vm wait', () => ['web1', '--for', 'stopped', '--time', '1s']],
   ['xen list', none],
   ['lvm list', none],
@@ -95,8 +97,8 @@ const refused: readonly (readonly [string, Words])[] = [
   ['boot status', none],
 ];
 
-/** Those that need a terminal on the host. */
-const atTerminal = ['vm console'];
+/** Those that need a terminal on the host, or no host at all. */
+const withoutHost = ['vm console', 'completion'];
 
 /** The same of those that change something. */
 const refusedChanges: readonly (readonly [string, Words])[] = [
@@ -163,7 +165,7 @@ describe('bofh --host', () => {
       verbs.filter(({ changes }) => changes === (kind === 'changes')).map(({ verb }) => verb);
 
     expect(names('reads').toSorted()).toEqual(
-      [...[...reads, ...refused].map(([verb]) => verb), ...atTerminal].toSorted(),
+      [...[...reads, ...refused].map(([verb]) => verb), ...withoutHost].toSorted(),
     );
     expect(names('changes').length).toBeGreaterThan(50);
   });
