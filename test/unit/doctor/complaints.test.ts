@@ -233,9 +233,11 @@ describe('complaints', () => {
     const refused: unknown = await makeAgain(after).catch((error: unknown) => error);
 
     expect(explain(refused, { root: true })).toMatchObject({
-      failed: expect.stringMatching(/^vg0\/web1 exists already \(uuid \S+, 64 MiB\)$/) as unknown,
-      next: expect.stringContaining(`bofh recover ${id}`) as unknown,
-      exitCode: 1,
+      failed: expect.stringContaining(
+        `lv:vg0/web1 belongs to the unfinished sequence ${id} "make web1"`,
+      ) as unknown,
+      next: `bofh recover, or look first with: bofh journal show ${id}`,
+      exitCode: 4,
     });
     after.admin.umount('/mnt/data');
     const claimed: unknown = await withBofh(simulatedBofh({ host: after }), () =>
