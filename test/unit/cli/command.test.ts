@@ -33,7 +33,15 @@ describe('help and version', () => {
   it('the help of a verb names its own options and those of every verb', async () => {
     const { stdout } = await bofh(['vm', 'create', '--help']);
 
-    for (const word of ['<name>', '--source <tar:FILE>', '--size', '--swap', '--start', '--json', '--wait'])
+    for (const word of [
+      '<name>',
+      '--source <tar:FILE|image:FILE>',
+      '--size',
+      '--swap',
+      '--start',
+      '--json',
+      '--wait',
+    ])
       expect(stdout).toContain(word);
   });
 
