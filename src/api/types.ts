@@ -121,7 +121,7 @@ export type { Backups as VmBackups, Verified as VmVerified } from '../vm/backups
 export type { ClonedVm } from '../vm/clone.ts';
 export type { CreatedVm } from '../vm/create.ts';
 export type { Backup as VmBackupManifest } from '../vm/manifest.ts';
-export type { RestoredVm } from '../vm/restore.ts';
+export type { RestoredDisk, RestoredVm } from '../vm/restore.ts';
 export type { MovedVm } from '../vm/move.ts';
 export type { RemovePlan as VmRemovePlan } from '../vm/remove.ts';
 export type { RenamePlan as VmRenamePlan } from '../vm/rename.ts';

@@ -25,7 +25,7 @@ import type { CheckedRestore } from './request.ts';
 import { startVm } from './start.ts';
 
 /** A volume to create and fill. */
-interface RestoredDisk {
+export interface RestoredDisk {
   readonly vdev: string;
   readonly vg: string;
   readonly volume: string;
