@@ -29,7 +29,7 @@ export async function recognise(host: ReadHost, device: string): Promise<Signatu
     throw new ParseError(`${device} is a device of no size: cannot tell what it holds`);
   const known = probedTogether(host);
   if (known.has(node.path)) return known.get(node.path);
-  if (await isUsedBeneath(host, node)) await host.run(dropCache(node.path));
+  await refresh(host, node);
   return probeFile(host, node.path);
 }
 
@@ -56,7 +56,7 @@ export async function probeTogether(host: ReadHost, devices: readonly string[]):
       try {
         const node = await deviceNode(host, device);
         if ((await sizeOf(host, node)) === 0) return [];
-        if (await isUsedBeneath(host, node)) await host.run(dropCache(node.path));
+        await refresh(host, node);
         return [node.path];
       } catch (error) {
         if (error instanceof BofhError) return [];
@@ -77,6 +77,11 @@ export async function probeTogether(host: ReadHost, devices: readonly string[]):
     const last = asked.findLastIndex((path) => told.has(path));
     left = left.slice(last === asked.length - 1 ? asked.length : Math.max(last, 0) + 1);
   }
+}
+
+/** Drops a page cache that may be stale. */
+async function refresh(host: ReadHost, node: DeviceNode): Promise<void> {
+  if (await isUsedBeneath(host, node)) await host.run(dropCache(node.path));
 }
 
 function probedTogether(host: ReadHost): Map<string, Signature | undefined> {
