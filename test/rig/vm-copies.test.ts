@@ -89,7 +89,7 @@ describe.skipIf(!can.ok && !required)('copies of guests on a real Xen host', () 
   ] as const)('a clone whose bofh is killed %s leaves nothing once recovered', async (_, at) => {
     const before = await state();
     const fault = await layFault(machine, { ...at, mode: 'act-then-kill-caller', times: 1 });
-    const { exitCode } = await machine.run('bofh vm clone web1 web3', {
+    const { exitCode } = await machine.run('bofh vm clone web1 web3; exit $?', {
       check: 'return',
       timeoutMs: 240_000,
     });
