@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import * as z from 'zod/mini';
-import { type Look, operation } from '../atomic/operation.ts';
+import { operation } from '../atomic/operation.ts';
 import { dropCache } from '../blockdevice/commands.ts';
 import {
   compress,
@@ -22,7 +22,17 @@ import {
 } from '../blockdevice/index.ts';
 import type { ChangeHost, ReadHost } from '../command/index.ts';
 import { CommandError, RefusedError } from '../core/errors.ts';
-import { absolutePath, besideWith, realParent, sameFile, sha256Hex } from '../file/path.ts';
+import { absolutePath, sha256Hex } from '../file/path.ts';
+import {
+  clearNew,
+  freeNames,
+  hasBothNames,
+  linkNew,
+  lookAtNew,
+  removeNew,
+  removePrivateName,
+  syncNew,
+} from '../file/private-name.ts';
 import { watchingRoom } from '../lvm/index.ts';
 
 const undo = z.strictObject({
@@ -63,13 +73,7 @@ export const save = operation({
   prepare: async ({ args: { device, file }, mark, host }) => {
     const { path, identity } = await unused(host, device);
     const size = await sizeOfDevice(host, path);
-    await realParent(host, file);
-    const own = besideWith(file, mark);
-    for (const path of [file, own]) {
-      const stat = await host.stat(path);
-      if (stat !== undefined) throw taken(path, `there is a ${stat.kind} of that name`);
-    }
-    return { device, identity, size, file, private: own };
+    return { device, identity, size, file, private: await freeNames(host, file, mark) };
   },
   claims: async ({ undo: { device, file }, on }) => {
     const { key, beneath } = await on(device);
@@ -85,56 +89,29 @@ export const save = operation({
     const sha256 = await copied(host, path, of);
     await host.sync(of.private);
     const fileSha256 = await readBack(host, of, sha256);
-    try {
-      await host.link(of.private, of.file);
-    } catch (error) {
-      if (!(error instanceof CommandError && error.reason === 'exists')) throw error;
-      throw taken(of.file, 'it appeared meanwhile', error);
-    }
-    await host.sync(posix.dirname(of.file));
+    await linkNew(host, of);
     return { sha256, fileSize: (await host.stat(of.private))?.size ?? 0, fileSha256 };
   },
   value: ({ undo: { file, size }, result }) => ({ file, size, ...result }),
-  look: ({ undo: of, host }) => look(host, of),
-  revert: async ({ undo: of, host }) => {
-    const own = await host.stat(of.private);
-    if (own?.kind !== 'file') return;
-    if (sameFile(own, await host.stat(of.file))) {
-      await host.removeFile(of.file);
-      await host.sync(posix.dirname(of.file));
-    }
-    await host.removeFile(of.private);
-  },
+  look: ({ undo: of, host }) => lookAtNew(host, of),
+  revert: ({ undo: of, host }) => removeNew(host, of),
   content: {
     lost: 'undone',
     of: 'device',
     witness: ({ undo: of, host }) => witnessOf(host, of),
     changed: async ({ undo: of, witness, host }) => {
-      const own = await host.stat(of.private);
-      // Before it has its name, the file is unknown to others.
-      if (own?.kind !== 'file' || !sameFile(own, await host.stat(of.file))) return undefined;
+      if (!(await hasBothNames(host, of))) return undefined;
       return witness === undefined || (await witnessOf(host, of)) === witness
         ? undefined
         : { found: `others wrote to ${of.file}` };
     },
   },
-  sync: async ({ undo: of, host }) => {
-    if ((await host.stat(of.private))?.kind === 'file') await host.sync(of.private);
-    const directory = posix.dirname(of.file);
-    if ((await host.stat(directory))?.kind === 'directory') await host.sync(directory);
-  },
-  afterCommit: async ({ undo: of, host }) => {
-    if ((await host.stat(of.private))?.kind === 'file') await host.removeFile(of.private);
-  },
+  sync: ({ undo: of, host }) => syncNew(host, of),
+  afterCommit: ({ undo: of, host }) => removePrivateName(host, of),
   describe: ({ undo: of, way }) => ({
     what: `the file ${of.file} with the content of ${of.device}, whose second name is ${of.private}`,
     look: [['ls', '-li', of.file, of.private]],
-    // Before the commit removes both names of the inode, but no other file at that name.
-    clear: [
-      way === 'back'
-        ? ['find', posix.dirname(of.file), '-maxdepth', '1', '-samefile', of.private, '-delete']
-        : ['rm', of.private],
-    ],
+    clear: [clearNew(of, way)],
   }),
 });
 
@@ -194,21 +171,4 @@ async function witnessOf(host: ReadHost, { private: path }: Undo): Promise<strin
   const own = await host.stat(path);
   if (own?.kind !== 'file') return undefined;
   return `${own.size}-${await partWitness(host, path, { from: 0, to: own.size }, bytesAt)}`;
-}
-
-async function look(host: ReadHost, of: Undo): Promise<Look> {
-  const own = await host.stat(of.private);
-  if (own === undefined) return { state: 'gone' };
-  if (own.kind !== 'file') return { state: 'not-ours', found: `${of.private} is a ${own.kind}` };
-  const there = await host.stat(of.file);
-  if (there === undefined || sameFile(own, there)) return { state: 'ours' };
-  return { state: 'ours', found: `${of.file} is another file now and stays` };
-}
-
-function taken(path: string, how: string, cause?: unknown): RefusedError {
-  return new RefusedError(`${path} exists already: ${how}`, {
-    code: 'exists',
-    cause,
-    remedy: 'move it away, or choose another name',
-  });
 }

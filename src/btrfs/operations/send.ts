@@ -1,9 +1,18 @@
-import { posix } from 'node:path';
 import * as z from 'zod/mini';
-import { type Look, operation } from '../../atomic/operation.ts';
+import { operation } from '../../atomic/operation.ts';
 import type { ReadHost } from '../../command/index.ts';
-import { CommandError, ParseError, RefusedError } from '../../core/errors.ts';
-import { absolutePath, besideWith, realParent, sameFile } from '../../file/path.ts';
+import { ParseError, RefusedError } from '../../core/errors.ts';
+import { absolutePath } from '../../file/path.ts';
+import {
+  clearNew,
+  freeNames,
+  hasBothNames,
+  linkNew,
+  lookAtNew,
+  removeNew,
+  removePrivateName,
+  syncNew,
+} from '../../file/private-name.ts';
 import { send } from '../send-commands.ts';
 import { streamIn } from '../stream.ts';
 import { askedSource, planSent, sentNeeds, sentPaths, sentUndo } from './sent.ts';
@@ -39,13 +48,7 @@ export const sendToFile = operation({
   restores: 'state',
   prepare: async ({ args: { file, ...asked }, mark, host }) => {
     const { stream, source, parent } = await planSent(host, asked);
-    await realParent(host, file);
-    const own = besideWith(file, mark);
-    for (const path of [file, own]) {
-      const stat = await host.stat(path);
-      if (stat !== undefined) throw taken(path, `there is a ${stat.kind} of that name`);
-    }
-    return { source, parent, file, private: own, streamUuid: stream.uuid };
+    return { source, parent, file, private: await freeNames(host, file, mark), streamUuid: stream.uuid };
   },
   claims: async ({ undo: of, on }) => ({
     makes: [`file:${of.file}`],
@@ -62,56 +65,30 @@ export const sendToFile = operation({
         remedy: 'look at what is at that path (bofh btrfs show), then give the command again',
       });
     await host.sync(of.private);
-    try {
-      await host.link(of.private, of.file);
-    } catch (error) {
-      if (!(error instanceof CommandError && error.reason === 'exists')) throw error;
-      throw taken(of.file, 'it appeared meanwhile', error);
-    }
-    await host.sync(posix.dirname(of.file));
+    await linkNew(host, of);
     return { size };
   },
   value: ({ undo: { file, streamUuid }, result: { size } }) => ({ file, uuid: streamUuid, size }),
-  look: ({ undo: of, host }) => look(host, of),
-  revert: async ({ undo: of, host }) => {
-    const own = await host.stat(of.private);
-    if (own?.kind !== 'file') return;
-    if (sameFile(own, await host.stat(of.file))) {
-      await host.removeFile(of.file);
-      await host.sync(posix.dirname(of.file));
-    }
-    await host.removeFile(of.private);
-  },
+  look: ({ undo: of, host }) => lookAtNew(host, of),
+  revert: ({ undo: of, host }) => removeNew(host, of),
   content: {
     lost: 'undone',
     of: 'device',
     changed: async ({ undo: of, result, host }) => {
-      const own = await host.stat(of.private);
-      // Before it has its name, the file is unknown to others.
-      if (own?.kind !== 'file' || !sameFile(own, await host.stat(of.file))) return undefined;
-      const isWhole = result === undefined || own.size === result.size;
-      return isWhole && (await holdsStream(host, of, own.size))
+      if (!(await hasBothNames(host, of))) return undefined;
+      const { size = 0 } = (await host.stat(of.private)) ?? {};
+      const isWhole = result === undefined || size === result.size;
+      return isWhole && (await holdsStream(host, of, size))
         ? undefined
         : { found: `others wrote to ${of.file}` };
     },
   },
-  sync: async ({ undo: of, host }) => {
-    if ((await host.stat(of.private))?.kind === 'file') await host.sync(of.private);
-    const directory = posix.dirname(of.file);
-    if ((await host.stat(directory))?.kind === 'directory') await host.sync(directory);
-  },
-  afterCommit: async ({ undo: of, host }) => {
-    if ((await host.stat(of.private))?.kind === 'file') await host.removeFile(of.private);
-  },
+  sync: ({ undo: of, host }) => syncNew(host, of),
+  afterCommit: ({ undo: of, host }) => removePrivateName(host, of),
   describe: ({ undo: of, way }) => ({
     what: `the stream ${of.file} of the subvolume ${of.source.path} (uuid ${of.source.uuid}), whose second name is ${of.private}`,
     look: [['ls', '-li', of.file, of.private]],
-    // Before the commit removes both names of the inode, but no other file at that name.
-    clear: [
-      way === 'back'
-        ? ['find', posix.dirname(of.file), '-maxdepth', '1', '-samefile', of.private, '-delete']
-        : ['rm', of.private],
-    ],
+    clear: [clearNew(of, way)],
   }),
 });
 
@@ -122,21 +99,4 @@ async function holdsStream(host: ReadHost, of: Undo, size: number): Promise<bool
     if (error instanceof ParseError || error instanceof RefusedError) return false;
     throw error;
   }
-}
-
-async function look(host: ReadHost, of: Undo): Promise<Look> {
-  const own = await host.stat(of.private);
-  if (own === undefined) return { state: 'gone' };
-  if (own.kind !== 'file') return { state: 'not-ours', found: `${of.private} is a ${own.kind}` };
-  const there = await host.stat(of.file);
-  if (there === undefined || sameFile(own, there)) return { state: 'ours' };
-  return { state: 'ours', found: `${of.file} is another file now and stays` };
-}
-
-function taken(path: string, how: string, cause?: unknown): RefusedError {
-  return new RefusedError(`${path} exists already: ${how}`, {
-    code: 'exists',
-    cause,
-    remedy: 'move it away, or choose another name',
-  });
 }

@@ -5,7 +5,13 @@ import { RefusedError } from '../../core/errors.ts';
 import { absolutePath, sameFile, sha256, sha256Hex } from '../../file/path.ts';
 import { savedRecovery } from '../manual-recovery.ts';
 import { fileSum } from '../header-sum.ts';
-import { freeNames, linkNew, removeNames, syncDirectoryOf } from '../private-name.ts';
+import {
+  freeNames,
+  linkNew,
+  removeNames,
+  removePrivateName,
+  syncDirectoryOf,
+} from '../../file/private-name.ts';
 import { saveHeader } from '../saved-header.ts';
 import { isHeaderFile, knownDevice, luksDevice } from '../slots.ts';
 
@@ -71,9 +77,7 @@ export const backupHeader = operation({
     await removeNames(host, made, atPath === 'ours');
   },
   sync: ({ undo: made, host }) => syncDirectoryOf(host, made.file),
-  afterCommit: async ({ undo: made, host }) => {
-    if ((await host.stat(made.private))?.kind === 'file') await host.removeFile(made.private);
-  },
+  afterCommit: ({ undo: made, host }) => removePrivateName(host, made),
   describe: savedRecovery,
 });
 
