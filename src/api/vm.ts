@@ -151,7 +151,7 @@ export async function backup(
   name: string,
   directory: string,
   options: BackupOptions & {
-    /** Paths of the older backups that may be removed (default: any that are too many). */
+    /** Paths of the older backups that may be removed (default: all that are too many). */
     readonly agreed?: readonly string[] | undefined;
   } = {},
 ): Promise<SavedVm> {

@@ -16,8 +16,8 @@ export async function textFile(host: ReadHost, path: string): Promise<TextFile> 
   const [bytes, stat] = [await host.readFile(path), await host.stat(path)];
   const content = Buffer.from(bytes).toString('utf8');
   if (!Buffer.from(content).equals(bytes))
-    throw new RefusedError(`${path} is not UTF-8, and would not be the same there`, {
-      remedy: 'write it in UTF-8 (iconv)',
+    throw new RefusedError(`${path} is not UTF-8, so bofh cannot write a copy with the same bytes`, {
+      remedy: 'write it in UTF-8; iconv(1) converts',
     });
   return { content, sha256: sha256(bytes), mode: stat?.mode ?? 0o644 };
 }

@@ -4,6 +4,7 @@ import type { ReadHost } from '../command/index.ts';
 import { RefusedError, UsageError } from '../core/errors.ts';
 import { option } from '../core/option.ts';
 import { type Bytes, formatSize } from '../core/units.ts';
+import { textFile } from '../file/index.ts';
 import { checkLvName, type LogicalVolume, lvs, usableVg } from '../lvm/index.ts';
 import type { Tx } from '../operations.ts';
 import type { Site } from '../site.ts';
@@ -140,12 +141,7 @@ async function refuseNoRoom(host: ReadHost, disks: readonly BackupDisk[]): Promi
 }
 
 async function configOf(host: ReadHost, file: string): Promise<BackupPlan['config']> {
-  const bytes = Buffer.from(await host.readFile(file));
-  const content = bytes.toString('utf8');
-  if (!Buffer.from(content, 'utf8').equals(bytes))
-    throw new RefusedError(`${file} is not UTF-8, and bofh could not write it again as it is`, {
-      remedy: `iconv -f latin1 -t utf8 ${file}`,
-    });
+  const { content } = await textFile(host, file);
   const { mode = 0o644, kind } = (await host.stat(file)) ?? {};
   return { mode: kind === 'file' ? mode & 0o777 : 0o644, content };
 }

@@ -216,6 +216,17 @@ async function kindOf(host: ReadHost, path: string): Promise<FileStat['kind'] | 
   }
 }
 
+/** Kernel and ramdisk of a configuration that this host does not have. */
+export async function missingBoot(
+  host: ReadHost,
+  { kernel, ramdisk }: { readonly kernel?: string; readonly ramdisk?: string },
+): Promise<readonly string[]> {
+  const missing: string[] = [];
+  for (const each of [kernel, ramdisk])
+    if (each !== undefined && (await followed(host, each)) === undefined) missing.push(each);
+  return missing;
+}
+
 /** The regular file that a path leads to, links followed. RefusedError for a circle of links. */
 export async function followed(host: ReadHost, path: string): Promise<string | undefined> {
   const { path: at, stat } = await follow(host, path);

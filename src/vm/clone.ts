@@ -1,21 +1,18 @@
 import { randomUuid } from '../core/random.ts';
-import { contentInWords, probe } from '../blockdevice/index.ts';
 import type { ReadHost } from '../command/index.ts';
 import { fillOptions, readRoot, type RootContent } from '../copy/index.ts';
 import { RefusedError, UsageError } from '../core/errors.ts';
 import { option } from '../core/option.ts';
 import { present } from '../core/present.ts';
 import { refusals } from '../core/refusals.ts';
-import type { Bytes } from '../core/units.ts';
+import { textFile } from '../file/index.ts';
 import { refuseFixed } from '../filesystem/index.ts';
-import { checkLvName, type LogicalVolume } from '../lvm/index.ts';
 import type { Tx } from '../operations.ts';
 import type { Site } from '../site.ts';
 import { domains, type GuestConfig, guestConfigs, withItems, withSettings } from '../xen/index.ts';
-import { checkClashes, checkConfigPath, checkFreeMemory, checkSpace, checkVif, followed } from './checks.ts';
+import { checkClashes, checkConfigPath, checkFreeMemory, checkVif, missingBoot } from './checks.ts';
+import { type ClonedVolume, clonedVolumes } from './clone-volumes.ts';
 import { keysOf, sshOf } from './create.ts';
-import { randomMac } from './mac.ts';
-import { isReplicated } from './replicas.ts';
 import {
   checkHostname,
   checkNetwork,
@@ -25,24 +22,11 @@ import {
   type IdentityFiles,
   refuseWithoutServer,
 } from './identity.ts';
-import { checkGuestName, configPath, diskNames } from './names.ts';
+import { randomMac, withMacs } from './mac.ts';
+import { checkGuestName, configPath } from './names.ts';
 import { disksOf, unknown } from './remove.ts';
-import { newTarget, pathsOf, renamedVolume } from './rename.ts';
+import { newTarget, pathsOf } from './rename.ts';
 import type { CheckedClone } from './request.ts';
-
-/** A disk of a clone. */
-interface ClonedVolume {
-  readonly vg: string;
-  readonly name: string;
-  readonly toVg: string;
-  readonly to: string;
-  readonly size: Bytes;
-  /** The thin pool of both. */
-  readonly pool?: string;
-  readonly is: 'root' | 'swap' | 'other';
-  /** UUID of its content. */
-  readonly uuid: string | undefined;
-}
 
 /** How a guest will be cloned. */
 export interface ClonePlan {
@@ -88,7 +72,7 @@ export async function planClone(options: {
   await found.try(() => checkClashes({ host, site, name: to, mac: undefined }));
   const path = await found.try(() => checkConfigPath(host, configPath(site, to)));
   const volumes = await found.try(async () =>
-    volumesOf(host, { ...options, guest, ...(await disksOf(host, { guest, guests, problems })) }),
+    clonedVolumes(host, { ...options, guest, ...(await disksOf(host, { guest, guests, problems })) }),
   );
   const macs = guest.vifs.map(({ mac }) => (mac === undefined ? undefined : randomMac()));
   const network = await found.try(() => networkOf({ guest, mac: macs[0], request, site }));
@@ -114,7 +98,13 @@ export async function planClone(options: {
     return insideOf(content, { hostname: request.hostname ?? to, sshKeys: sshKeys ?? [], network });
   });
   const text = await found.try(async () =>
-    configText(await host.readFile(guest.file), { guest, to, request, volumes: volumes ?? [], macs }),
+    configText((await textFile(host, guest.file)).content, {
+      guest,
+      to,
+      request,
+      volumes: volumes ?? [],
+      macs,
+    }),
   );
   found.throwAll();
   if (path === undefined || volumes === undefined || inside === undefined || text === undefined)
@@ -179,89 +169,6 @@ async function refuseRunning(host: ReadHost, name: string, to: string): Promise<
   );
 }
 
-async function volumesOf(
-  host: ReadHost,
-  of: {
-    readonly site: Site;
-    readonly name: string;
-    readonly to: string;
-    readonly request: CheckedClone;
-    readonly guest: GuestConfig;
-    readonly kept: readonly string[];
-    readonly found: readonly { readonly lv: LogicalVolume }[];
-  },
-): Promise<readonly ClonedVolume[]> {
-  const { site, name, to, request, guest, kept, found } = of;
-  const [other] = kept;
-  if (other !== undefined)
-    throw new RefusedError(
-      isReplicated(other)
-        ? `the disk ${other} is replicated by DRBD: bofh clones only logical volumes`
-        : `the disk ${other} is not a logical volume: bofh clones only these`,
-      { remedy: `take it out of ${guest.file}, or create a guest with vm create and copy it` },
-    );
-  if (found.length === 0)
-    throw new RefusedError(`${name} has no disk`, { remedy: 'bofh vm create makes one' });
-  const rootName = diskNames(site, name).root;
-  const root = found.find(({ lv }) => lv.name === rootName) ?? found[0];
-  const volumes: ClonedVolume[] = [];
-  for (const { lv } of found) {
-    const wanted = renamedVolume(lv.name, { name, to, site });
-    if (wanted === undefined)
-      throw new RefusedError(
-        `the volume ${lv.fullName} is not named after ${name}, so its copy has no name`,
-        {
-          remedy: `bofh lvm rename ${lv.fullName} ${name}-NAME, and write that into ${guest.file}`,
-        },
-      );
-    const toVg = request.vg ?? lv.vg;
-    checkLvName(toVg, wanted);
-    const pool = toVg === lv.vg ? lv.pool?.name : undefined;
-    const is = await roleOf(host, lv, root?.lv === lv);
-    volumes.push({ vg: lv.vg, name: lv.name, toVg, to: wanted, size: lv.size, ...present({ pool }), ...is });
-  }
-  for (const { vg, pool } of placesOf(volumes)) {
-    const inside = volumes.filter((each) => each.toVg === vg && each.pool === pool);
-    await checkSpace({ host, vg, pool, wanted: inside.map(({ to: lv, size }) => ({ name: lv, size })) });
-  }
-  return volumes;
-}
-
-function placesOf(
-  volumes: readonly ClonedVolume[],
-): readonly { readonly vg: string; readonly pool: string | undefined }[] {
-  const places = new Map(volumes.map(({ toVg: vg, pool }) => [`${vg}/${pool ?? ''}`, { vg, pool }]));
-  return [...places.values()];
-}
-
-/** What a volume is for, by its content. */
-async function roleOf(
-  host: ReadHost,
-  lv: LogicalVolume,
-  isRoot: boolean,
-): Promise<Pick<ClonedVolume, 'is' | 'uuid'>> {
-  if (lv.active !== true)
-    throw new RefusedError(`the volume ${lv.fullName} is not active`, {
-      remedy: `bofh lvm activate ${lv.fullName}`,
-    });
-  const content = await probe(host, pathsOf(lv, lv.name)[0]);
-  const uuid = content?.uuid;
-  if (isRoot && content !== undefined && /^ext[234]$/.test(content.type)) return { is: 'root', uuid };
-  if (isRoot)
-    throw new RefusedError(
-      `the root of the guest, ${lv.fullName}, holds ${contentInWords(content)}: bofh clones a root of ext4 without a partition table`,
-      { remedy: 'pack its files and create another guest: bofh vm create --source tar:FILE' },
-    );
-  if (content === undefined)
-    throw new RefusedError(
-      `the volume ${lv.fullName} holds nothing that blkid knows: a copy would look blank`,
-      {
-        remedy: 'make a filesystem on it (bofh filesystem create), or take it out of the configuration',
-      },
-    );
-  return { is: content.type === 'swap' ? 'swap' : 'other', uuid };
-}
-
 /** Only what boots from the filesystem itself may be too old for the feature. */
 function seedOf({ kernel }: GuestConfig): 'may be added' | 'as it is' {
   return kernel === undefined ? 'as it is' : 'may be added';
@@ -296,12 +203,12 @@ async function checkStart(
     to,
   }: { readonly guest: GuestConfig; readonly request: CheckedClone; readonly to: string },
 ): Promise<void> {
-  for (const file of [guest.kernel, guest.ramdisk])
-    if (file !== undefined && (await followed(host, file)) === undefined)
-      throw new RefusedError(`there is no file ${file}, which ${guest.file} names`, {
-        code: 'not-found',
-        remedy: `correct kernel and ramdisk in ${guest.file}, or leave out ${option('--start', 'start')}`,
-      });
+  const missing = await missingBoot(host, guest);
+  if (missing.length > 0)
+    throw new RefusedError(`this host has no ${missing.join(' and no ')}, which ${guest.file} names`, {
+      code: 'not-found',
+      remedy: `correct kernel and ramdisk in ${guest.file}, or leave out ${option('--start', 'start')}`,
+    });
   const { memory = guest.memoryMiB, vcpus = guest.vcpus } = request;
   await checkFreeMemory(host, { name: to, memoryMiB: memory, vcpus, type: guest.type });
 }
@@ -331,7 +238,7 @@ function withUuids(fstab: string, uuids: ReadonlyMap<string, string>): string {
 }
 
 function configText(
-  bytes: Uint8Array,
+  text: string,
   of: {
     readonly guest: GuestConfig;
     readonly to: string;
@@ -349,19 +256,9 @@ function configText(
     ...(memory !== undefined && memory > (guest.maxMemoryMiB ?? memory) ? { maxmem: memory } : {}),
     ...(vcpus !== undefined && vcpus > (guest.maxVcpus ?? vcpus) ? { maxvcpus: vcpus } : {}),
   };
-  const named = withSettings({ text: bytes, file }, settings);
+  const named = withSettings({ text: Buffer.from(text), file }, settings);
   const moved = withItems({ text: named, file }, 'disk', (item) => newTarget(item, volumes));
-  let at = -1;
-  const content = withItems({ text: moved, file }, 'vif', (item) => {
-    at += 1;
-    const from = /mac=(?<mac>[0-9a-fA-F:]+)/.exec(item)?.groups?.mac;
-    const mac = macs[at];
-    return from === undefined || mac === undefined ? undefined : { from, to: mac };
-  });
-  if (!Buffer.from(content.toString('utf8'), 'utf8').equals(content))
-    throw new RefusedError(`${file} is not UTF-8, and bofh would not write it again as it is`, {
-      remedy: `iconv -f latin1 -t utf8 ${file}`,
-    });
+  const content = withMacs({ text: moved, file }, macs);
   const paths = guest.disks.map(({ path }) => path);
   const odd = volumes.find((volume) => !pathsOf(volume, volume.name).some((path) => paths.includes(path)));
   // A link such as /dev/disk/by-id/dm-name-… would still lead to the disk of the guest.

@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import type { ReadHost } from '../command/index.ts';
 import { RefusedError, UsageError } from '../core/errors.ts';
-import { sha256 } from '../file/index.ts';
+import { sha256, textFile } from '../file/index.ts';
 import { checkLvName, dmName, type LogicalVolume } from '../lvm/index.ts';
 import type { Tx } from '../operations.ts';
 import type { Site } from '../site.ts';
@@ -80,7 +80,7 @@ export async function planRename(options: {
     posix.dirname(from),
     posix.basename(from) === `${name}.cfg` ? `${to}.cfg` : posix.basename(from),
   );
-  if (path !== from) await checkNewFile(host, { from, path, bytes, owner: [stat?.uid, stat?.gid] });
+  if (path !== from) await checkNewFile(host, { from, path, owner: [stat?.uid, stat?.gid] });
   const named = withSettings({ text: bytes, file: from }, { name: to });
   const content = withItems({ text: named, file: from }, 'disk', (item) => newTarget(item, volumes));
   const disks = guest.disks.map(({ path: disk }) => disk);
@@ -187,20 +187,16 @@ async function checkNewFile(
   of: {
     readonly from: string;
     readonly path: string;
-    readonly bytes: Uint8Array;
     readonly owner: readonly (number | undefined)[];
   },
 ): Promise<void> {
-  const { from, path, bytes, owner } = of;
+  const { from, path, owner } = of;
   if ((await host.stat(path)) !== undefined)
     throw new RefusedError(`${path} exists already`, {
       code: 'exists',
       remedy: 'choose another name, or move it away',
     });
-  if (!Buffer.from(Buffer.from(bytes).toString('utf8'), 'utf8').equals(bytes))
-    throw new RefusedError(`${from} is not UTF-8, and bofh would not write it again as it is`, {
-      remedy: `iconv -f latin1 -t utf8 ${from}`,
-    });
+  await textFile(host, from);
   if (owner.some((id) => id !== 0))
     throw new RefusedError(`${from} does not belong to root, and the renamed file would`, {
       remedy: `chown root:root ${from}`,

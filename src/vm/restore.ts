@@ -17,10 +17,11 @@ import {
   withItems,
   withSettings,
 } from '../xen/index.ts';
-import { checkClashes, checkConfigPath, checkFreeMemory, checkSpace, followed } from './checks.ts';
-import { randomMac } from './mac.ts';
+import { checkClashes, checkConfigPath, checkFreeMemory, checkSpace, missingBoot } from './checks.ts';
+import { withMacs } from './mac.ts';
 import { type Backup, readBackup, type SavedDisk, whyIncomplete } from './manifest.ts';
-import { checkGuestName, configPath, diskNames } from './names.ts';
+import { checkGuestName, configPath } from './names.ts';
+import { renamedVolume } from './rename.ts';
 import type { CheckedRestore } from './request.ts';
 import { startVm } from './start.ts';
 
@@ -92,9 +93,7 @@ export async function planRestore(options: {
       });
     });
   const path = await found.try(() => checkConfigPath(host, configPath(site, name)));
-  const missing: string[] = [];
-  for (const each of [guest.kernel, guest.ramdisk])
-    if (each !== undefined && (await followed(host, each)) === undefined) missing.push(each);
+  const missing = await missingBoot(host, guest);
   if (how.start) await found.try(() => checkStart(host, { guest, missing, file }));
   found.throwAll();
   if (path === undefined) throw new TypeError('a refused request was planned');
@@ -129,22 +128,14 @@ function restoredDisk(
   const { backup, name, how, site } = of;
   return {
     ...{ vdev, size, sha256, vg: how.vg ?? vg },
-    volume: how.as === undefined ? volume : newName(volume, { was: backup.guest, name, site }),
+    // A volume that is not named after the guest is named after both.
+    volume:
+      how.as === undefined
+        ? volume
+        : (renamedVolume(volume, { name: backup.guest, to: name, site }) ?? `${name}-${volume}`),
     pool: how.thin ?? (how.vg === undefined ? (pool ?? undefined) : undefined),
     file: posix.join(backup.directory, file.name),
   };
-}
-
-/** Named after the guest: as `vm create` and `vm rename` name them. Any other volume after both. */
-function newName(
-  volume: string,
-  { was, name, site }: { readonly was: string; readonly name: string; readonly site: Site },
-): string {
-  const [old, fresh] = [diskNames(site, was), diskNames(site, name)];
-  if (volume === old.root) return fresh.root;
-  if (volume === old.swap) return fresh.swap;
-  const rest = volume.startsWith(was) ? volume.slice(was.length) : undefined;
-  return rest !== undefined && /^(?:$|[-_.+])/.test(rest) ? name + rest : `${name}-${volume}`;
 }
 
 /** The configuration with the new volumes; under another name also with a new UUID and MAC addresses. */
@@ -176,11 +167,7 @@ function newConfig({
   });
   if (name === was) return text.toString('utf8');
   text = withSettings({ text, file }, { name, uuid: randomUuid() });
-  text = withItems({ text, file }, 'vif', (item) => {
-    const mac = /(?:^|,)\s*mac=(?<mac>[^,]+)/.exec(item)?.groups?.mac;
-    return mac === undefined ? undefined : { from: mac, to: randomMac() };
-  });
-  return text.toString('utf8');
+  return withMacs({ text, file }, []).toString('utf8');
 }
 
 async function refuseIncomplete(host: ReadHost, { path, directory, disks }: Backup): Promise<void> {

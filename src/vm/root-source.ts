@@ -81,7 +81,8 @@ export async function fillRoot(
   tx: Tx,
   of: {
     readonly source: RootSource;
-    readonly device: string /** Called before the root is mounted. */;
+    readonly device: string;
+    /** Called before the root is mounted. */
     readonly fstab: (uuid: string) => Promise<string>;
   },
 ): Promise<IdentityFiles> {
@@ -127,7 +128,7 @@ async function checkContent(
       `${path} holds ${contentInWords(content)}: an image must be one ext4 without a partition table`,
       {
         remedy:
-          'attach it (losetup --partscan), mount its root, and pack it: tar --create --one-file-system --directory ROOT .',
+          'attach it (losetup --find --show --partscan), mount its root, pack that (tar --create --file /srv/root.tar --one-file-system --directory MOUNTPOINT .), and use tar:/srv/root.tar',
       },
     );
   await refuseFixed(host, { device, type: 'ext4', seed: 'may be added' });

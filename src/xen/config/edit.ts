@@ -3,7 +3,7 @@ import { lex, type Token } from './lexer.ts';
 import { quoted } from './write.ts';
 
 /** A config file as it is on the host. */
-interface ConfigFile {
+export interface ConfigFile {
   readonly text: Uint8Array;
   readonly file: string;
 }

@@ -1,0 +1,112 @@
+import { contentInWords, probe } from '../blockdevice/index.ts';
+import type { ReadHost } from '../command/index.ts';
+import { RefusedError } from '../core/errors.ts';
+import { present } from '../core/present.ts';
+import type { Bytes } from '../core/units.ts';
+import { checkLvName, type LogicalVolume } from '../lvm/index.ts';
+import type { Site } from '../site.ts';
+import type { GuestConfig } from '../xen/index.ts';
+import { checkSpace } from './checks.ts';
+import { diskNames } from './names.ts';
+import { pathsOf, renamedVolume } from './rename.ts';
+import { isReplicated } from './replicas.ts';
+import type { CheckedClone } from './request.ts';
+
+/** A disk of a clone. */
+export interface ClonedVolume {
+  readonly vg: string;
+  readonly name: string;
+  readonly toVg: string;
+  readonly to: string;
+  readonly size: Bytes;
+  /** The thin pool of both. */
+  readonly pool?: string;
+  readonly is: 'root' | 'swap' | 'other';
+  /** UUID of its content. */
+  readonly uuid: string | undefined;
+}
+
+const packed = 'pack its files and create another guest: bofh vm create NEW --source tar:FILE';
+
+/** The copies of the volumes of a guest that is off. RefusedError for a disk that cannot be cloned. */
+export async function clonedVolumes(
+  host: ReadHost,
+  of: {
+    readonly site: Site;
+    readonly name: string;
+    readonly to: string;
+    readonly request: CheckedClone;
+    readonly guest: GuestConfig;
+    readonly kept: readonly string[];
+    readonly found: readonly { readonly lv: LogicalVolume }[];
+  },
+): Promise<readonly ClonedVolume[]> {
+  const { site, name, to, request, guest, kept, found } = of;
+  const [other] = kept;
+  if (other !== undefined)
+    throw new RefusedError(
+      isReplicated(other)
+        ? `the disk ${other} is replicated by DRBD: bofh clones only logical volumes`
+        : `the disk ${other} is not a logical volume: bofh clones only these`,
+      { remedy: packed },
+    );
+  if (found.length === 0)
+    throw new RefusedError(`${name} has no disk`, { remedy: 'bofh vm create makes one' });
+  const rootName = diskNames(site, name).root;
+  const root = found.find(({ lv }) => lv.name === rootName) ?? found[0];
+  const volumes: ClonedVolume[] = [];
+  for (const { lv } of found) {
+    const wanted = renamedVolume(lv.name, { name, to, site });
+    if (wanted === undefined)
+      throw new RefusedError(
+        `the volume ${lv.fullName} is not named after ${name}, so its copy has no name`,
+        {
+          remedy: `bofh lvm rename ${lv.fullName} ${name}-NAME, and write that into ${guest.file}`,
+        },
+      );
+    const toVg = request.vg ?? lv.vg;
+    checkLvName(toVg, wanted);
+    const pool = toVg === lv.vg ? lv.pool?.name : undefined;
+    const is = await roleOf(host, { lv, isRoot: root?.lv === lv, file: guest.file });
+    volumes.push({ vg: lv.vg, name: lv.name, toVg, to: wanted, size: lv.size, ...present({ pool }), ...is });
+  }
+  for (const { vg, pool } of placesOf(volumes)) {
+    const inside = volumes.filter((each) => each.toVg === vg && each.pool === pool);
+    await checkSpace({ host, vg, pool, wanted: inside.map(({ to: lv, size }) => ({ name: lv, size })) });
+  }
+  return volumes;
+}
+
+function placesOf(
+  volumes: readonly ClonedVolume[],
+): readonly { readonly vg: string; readonly pool: string | undefined }[] {
+  const places = new Map(volumes.map(({ toVg: vg, pool }) => [`${vg}/${pool ?? ''}`, { vg, pool }]));
+  return [...places.values()];
+}
+
+/** What a volume is for, by its content. */
+async function roleOf(
+  host: ReadHost,
+  { lv, isRoot, file }: { readonly lv: LogicalVolume; readonly isRoot: boolean; readonly file: string },
+): Promise<Pick<ClonedVolume, 'is' | 'uuid'>> {
+  if (lv.active !== true)
+    throw new RefusedError(`the volume ${lv.fullName} is not active`, {
+      remedy: `bofh lvm activate ${lv.fullName}`,
+    });
+  const content = await probe(host, pathsOf(lv, lv.name)[0]);
+  const uuid = content?.uuid;
+  if (isRoot && content !== undefined && /^ext[234]$/.test(content.type)) return { is: 'root', uuid };
+  if (isRoot)
+    throw new RefusedError(
+      `the root of the guest, ${lv.fullName}, holds ${contentInWords(content)}: bofh clones a root of ext4 without a partition table`,
+      { remedy: packed },
+    );
+  if (content === undefined)
+    throw new RefusedError(
+      `the volume ${lv.fullName} holds nothing that blkid knows: a copy would look blank`,
+      {
+        remedy: `take it out of ${file} meanwhile, and copy it by hand (dd) if it has content`,
+      },
+    );
+  return { is: content.type === 'swap' ? 'swap' : 'other', uuid };
+}
