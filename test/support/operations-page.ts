@@ -66,7 +66,7 @@ const manySided: ReadonlySet<string> = new Set(['xl', 'cryptsetup', 'btrfs']);
 /** A program, or what bofh itself asks of the kernel for a file. */
 function nameOf(change: SimulatedHost['changes'][number]): string {
   if (change.what === 'command') return called(change.command);
-  return change.what === 'pipeline' ? change.commands.map(called).join(' | ') : `${change.verb}()`;
+  return change.what === 'pipeline' ? change.commands.map(called).join(' → ') : `${change.verb}()`;
 }
 
 function called({ tool, argv }: { readonly tool: string; readonly argv: readonly string[] }): string {

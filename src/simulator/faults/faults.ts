@@ -53,7 +53,7 @@ function checkFault(fault: Fault): void {
 export interface Fault {
   /** A program; `file` for the accesses to files, `store` for those to the journal. Default: any program or file. */
   readonly tool?: Command<unknown>['tool'] | 'file' | 'store';
-  /** The kind of the step that makes the access, `filesystem.create` (default: any, and the undo). */
+  /** The kind of the step that makes the access, `filesystem.create` (default: every step, and the undo). */
   readonly step?: string;
   /** Part of one of its arguments. */
   readonly argvIncludes?: string;

@@ -56,8 +56,11 @@ export async function referencePage(): Promise<string> {
     );
     const found = read(shown.symbol);
     const texts = [own, onTx].flatMap((each) => (each === undefined ? [] : paragraphs(each.text)));
-    const tables = [own, onTx].map((each) => (each === undefined ? [] : tableOf(each, printed)));
-    const [first = [], second = []] = tables;
+    const alone = (each: Callable | undefined): string =>
+      each === undefined ? '' : tableOf(each, new Map(printed)).join('\n');
+    const differs = own !== undefined && alone(onTx) !== '' && alone(onTx) !== alone(own);
+    const first = tableOf(shown, printed);
+    const second = differs && onTx !== undefined ? tableOf(onTx, printed) : [];
     return [
       `### ${shown.name}`,
       '',
@@ -65,11 +68,7 @@ export async function referencePage(): Promise<string> {
       '',
       ...[...new Set(texts)].flatMap((text) => [text, '']),
       ...first,
-      ...(own !== undefined && second.join('\n') !== first.join('\n') && second.length > 0
-        ? [`On \`tx\`:`, '', ...second]
-        : own === undefined
-          ? second
-          : []),
+      ...(second.length === 0 ? [] : [`On \`tx\`:`, '', ...second]),
       ...facts(found, {
         inSequence: own === undefined ? [] : inSequence,
         undo: undoOf.get(name),
