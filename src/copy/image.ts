@@ -10,6 +10,7 @@ import {
   locate,
   namingHolders,
   probe,
+  probeFile,
   refuseChanged,
   refuseHeld,
   replaceable,
@@ -59,7 +60,8 @@ type Undo = z.infer<typeof undo>;
 const head = 128 * 1024;
 
 /**
- * `tx.copy.image`: copies the disk in an image, or another block device, onto a blank device.
+ * `tx.copy.image`: copies the disk in an image, or another block device, onto a blank device. Content
+ * that blkid does not know is refused; of a qcow2 image only after the copy, whose bytes then stay.
  *
  * The mark is the identity of the device, together with the fact that it was blank: all its content
  * is newer. Undo leaves it blank again (`restores: 'existence'`).
@@ -74,6 +76,7 @@ export const image = operation({
   restores: 'existence',
   prepare: async ({ args: { source: path, format, device }, host, chosen }): Promise<Undo> => {
     const source = await imageSource(host, { path, format, known: chosen?.source });
+    if (chosen === undefined) await refuseUnknown(host, source);
     const when = chosen === undefined ? 'before the locks' : 'under the locks';
     const unfit = async (): Promise<void> => refuseSmall(device, await size(host, device), source);
     await replaceable(host, { device, overwrite: undefined, when, unfit });
@@ -98,10 +101,7 @@ export const image = operation({
     await watchingRoom(host, { devices: [device], what: `the copy of ${path} onto ${device}` }, (signal) =>
       host.run({ ...imageConvert({ source: path, format, from, device }), signal }),
     );
-    if ((await probe(host, device)) === undefined)
-      throw new RefusedError(`qemu-img has ended, and ${device} holds nothing that blkid knows`, {
-        remedy: `see what ${path} holds: blkid -p ${path}; qemu-img info ${path}`,
-      });
+    if ((await probe(host, device)) === undefined) throw unrecognised(source, device);
     return null;
   },
   value: ({ undo: { device, source } }) => ({ device, bytes: source.bytes }),
@@ -137,6 +137,28 @@ export const image = operation({
     clear: [['wipefs', '--all', device]],
   }),
 });
+
+/** For a device that looks blank after the copy. The content of a raw image was known before. */
+function unrecognised({ path, format }: Undo['source'], device: string): RefusedError {
+  return format === 'raw'
+    ? new RefusedError(`qemu-img reported success, but ${device} holds nothing that blkid knows`, {
+        remedy: 'look at the log of the kernel (dmesg), then give the command again',
+      })
+    : new RefusedError(
+        `${path} holds nothing that blkid knows, which only the copy shows; its bytes stay on ${device}`,
+        { remedy: `make ${device} blank again: bofh block zero ${device}` },
+      );
+}
+
+/** Unknown content could not be told from a blank device, so nothing would undo the copy. */
+async function refuseUnknown(host: ReadHost, { path, format, from }: Undo['source']): Promise<void> {
+  if (format !== 'raw') return;
+  const found = await (from === 'device' ? probe(host, path) : probeFile(host, path));
+  if (found !== undefined) return;
+  throw new RefusedError(`${path} holds nothing that blkid knows, so the undo could not find the copy`, {
+    remedy: `see what it holds: blkid --probe ${path}`,
+  });
+}
 
 function refuseSmall(device: string, room: number, { path, bytes }: Undo['source']): void {
   if (bytes <= room) return;

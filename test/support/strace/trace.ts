@@ -107,7 +107,7 @@ function unescaped(text: string): string {
   );
 }
 
-/** Without what is drawn anew in each run: marks, uuids, addresses. */
+/** Without random tags, UUIDs and addresses. */
 export function unnamed(words: readonly string[]): string {
   return words
     .join(' ')

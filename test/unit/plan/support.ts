@@ -96,8 +96,8 @@ export function lineOf(change: SimulatedHost['changes'][number]): string {
 }
 
 /**
- * Without what is drawn anew in each run, the time of it, whether missing parents are made too, and
- * the size of a manifest, which names the sizes of files that a plan does not write.
+ * The line without random ids, times and `mkdir -p`, and without the size of a manifest: it contains
+ * the sizes of files that a plan does not write.
  */
 export function unnamed(line: string): string {
   return line
