@@ -109,9 +109,10 @@ describe('refuses', () => {
     truncateSync(path, 300_000);
     expect(String(await refusal(path, 'qcow2'))).toContain('is damaged or truncated');
     const secret = disk.path('secret.qcow2');
+    // Not LUKS: qemu-img measures its key derivation, and gives up on a busy machine.
     sh(
       ...(['qemu-img', 'create', '-q', '-f', 'qcow2', '--object', 'secret,id=s,data=x', '-o'] as const),
-      ...['encrypt.format=luks,encrypt.key-secret=s,encrypt.iter-time=10', secret, '16M'],
+      ...['encrypt.format=aes,encrypt.key-secret=s', secret, '16M'],
     );
     expect(String(await refusal(secret, 'qcow2'))).toContain('is encrypted');
     writeFileSync(disk.path('empty.img'), '');
