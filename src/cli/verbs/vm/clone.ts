@@ -5,7 +5,8 @@ import type { Answer } from '../../output/answer.ts';
 import type { VmClone } from '../../output/answers/index.ts';
 import { change } from '../../runtime/change.ts';
 import { pathOn } from '../../runtime/session.ts';
-import { commaList, flag, named, value, verb, wholeNumber } from '../../runtime/verb.ts';
+import { flag, named, value, verb, wholeNumber } from '../../runtime/verb.ts';
+import { reachOptions } from './reach-options.ts';
 
 export default verb({
   changes: true,
@@ -14,24 +15,7 @@ export default verb({
     vg: value('<VG>', 'volume group for the new disks (default: that of each disk)'),
     memory: value('<SIZE>', 'memory (default: that of the guest)', { read: named(parseSize) }),
     vcpus: value('<NUMBER>', 'virtual CPUs (default: those of the guest)', { read: wholeNumber }),
-    hostname: value('<NAME>', 'host name inside (default: its name)'),
-    sshKey: value(
-      '<FILE>',
-      'public keys that may log in as root by SSH (default: those of the guest); may be repeated',
-      { read: commaList, repeatable: true },
-    ),
-    ip: value('<ADDRESS/PREFIX|dhcp>', "its address (default: the guest's own network settings)", {
-      read: commaList,
-      repeatable: true,
-    }),
-    gateway: value('<ADDRESS>', 'its gateway (default: guestGateway of the site file)', {
-      read: commaList,
-      repeatable: true,
-    }),
-    dns: value('<ADDRESS>', 'its name servers (default: guestDns of the site file); may be repeated', {
-      read: commaList,
-      repeatable: true,
-    }),
+    ...reachOptions({ keys: 'those of the guest', network: "the guest's own network settings" }),
     start: flag('start the clone'),
   },
   examples: [

@@ -9,7 +9,8 @@ import type { Answer } from '../../output/answer.ts';
 import type { VmCreate } from '../../output/answers/index.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
 import { pathOn, untilInterrupted } from '../../runtime/session.ts';
-import { commaList, flag, named, oneOf, value, verb, wholeNumber } from '../../runtime/verb.ts';
+import { flag, named, oneOf, value, verb, wholeNumber } from '../../runtime/verb.ts';
+import { reachOptions } from './reach-options.ts';
 import { addressesIn } from '../drbd/options.ts';
 import { changeUnasked } from '../drbd/recipe.ts';
 import { warnOfVersions } from '../drbd/versions.ts';
@@ -37,23 +38,9 @@ export default verb({
     thin: value('<POOL>', 'create its disks as thin volumes in this pool of the group', {
       conflicts: ['drbd'],
     }),
-    hostname: value('<NAME>', 'host name inside (default: its name)'),
-    sshKey: value(
-      '<FILE>',
-      'public keys that may log in as root by SSH (default: guestSshKeys of the site file); may be repeated',
-      { read: commaList, repeatable: true },
-    ),
-    ip: value('<ADDRESS/PREFIX|dhcp>', "its address (default: the source's own network settings)", {
-      read: commaList,
-      repeatable: true,
-    }),
-    gateway: value('<ADDRESS>', 'its gateway (default: guestGateway of the site file)', {
-      read: commaList,
-      repeatable: true,
-    }),
-    dns: value('<ADDRESS>', 'its name servers (default: guestDns of the site file); may be repeated', {
-      read: commaList,
-      repeatable: true,
+    ...reachOptions({
+      keys: 'guestSshKeys of the site file',
+      network: "the source's own network settings",
     }),
     timezone: value('<ZONE>', 'its time zone, for example Europe/Vienna'),
     bridge: value('<BRIDGE>', 'bridge for its network interface (default: bridge of the site file)'),

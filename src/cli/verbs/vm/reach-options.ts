@@ -1,0 +1,16 @@
+import { commaList, value } from '../../runtime/verb.ts';
+
+/** An option whose values are separated by commas, or typed several times. */
+const list = (placeholder: string, help: string) =>
+  value(placeholder, help, { read: commaList, repeatable: true });
+
+/** The options by which a new guest is reached; `keys` and `network` describe what it has without them. */
+export function reachOptions({ keys, network }: { readonly keys: string; readonly network: string }) {
+  return {
+    hostname: value('<NAME>', 'host name inside (default: its name)'),
+    sshKey: list('<FILE>', `public keys that may log in as root by SSH (default: ${keys}); may be repeated`),
+    ip: list('<ADDRESS/PREFIX|dhcp>', `its address (default: ${network})`),
+    gateway: list('<ADDRESS>', 'its gateway (default: guestGateway of the site file)'),
+    dns: list('<ADDRESS>', 'its name servers (default: guestDns of the site file); may be repeated'),
+  };
+}
