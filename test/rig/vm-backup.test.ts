@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { commandsOn } from '../support/dom0/commands.ts';
 import { installBofh } from '../support/dom0/install.ts';
 import { available, bootMachine, layFault, type Machine, until } from '../support/rig/index.ts';
 
@@ -19,14 +20,7 @@ describe.skipIf(!can.ok && !required)('the backup of a guest on a real Xen host'
     await machine.close();
   });
 
-  /** Its output, after this exit code. */
-  const bofh = async (words: string, code = 0): Promise<string> => {
-    const done = await machine.run(`bofh ${words} 2>&1`, { check: 'return', timeoutMs: 600_000 });
-    expect([words, done.exitCode, done.stdout]).toEqual([words, code, done.stdout]);
-    return done.stdout;
-  };
-  const text = async (command: string): Promise<string> =>
-    (await machine.run(command, { timeoutMs: 300_000 })).stdout.trim();
+  const { bofh, text } = commandsOn(() => machine, { timeoutMs: 600_000, textMs: 300_000 });
   const saved = async () =>
     JSON.parse(await text(`cat ${manifest}`)) as {
       readonly config: { readonly content: string };

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { commandsOn } from '../support/dom0/commands.ts';
 import { installBofh } from '../support/dom0/install.ts';
 import { available, bootMachine, layFault, type Machine, until } from '../support/rig/index.ts';
 
@@ -16,14 +17,7 @@ describe.skipIf(!can.ok && !required)('copies of guests on a real Xen host', () 
     await machine.close();
   });
 
-  /** Its output, after this exit code. */
-  const bofh = async (words: string, code = 0): Promise<string> => {
-    const done = await machine.run(`bofh ${words} 2>&1`, { check: 'return', timeoutMs: 240_000 });
-    expect([words, done.exitCode, done.stdout]).toEqual([words, code, done.stdout]);
-    return done.stdout;
-  };
-  const text = async (command: string, timeoutMs = 60_000): Promise<string> =>
-    (await machine.run(command, { timeoutMs })).stdout.trim();
+  const { bofh, text } = commandsOn(() => machine, { timeoutMs: 240_000 });
   /** SHA-256 of every file in a root, but for those that tell one guest from another. */
   const files = (name: string): Promise<string> =>
     text(

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { commandsOn } from '../support/dom0/commands.ts';
 import { installBofh } from '../support/dom0/install.ts';
 import { available, bootMachine, guestUp, layFault, type Machine, until } from '../support/rig/index.ts';
 
@@ -17,14 +18,7 @@ describe.skipIf(!can.ok && !required)('the life of a guest on a real Xen host', 
     await machine.close();
   });
 
-  /** Its output, after this exit code. */
-  const bofh = async (words: string, code = 0): Promise<string> => {
-    const done = await machine.run(`bofh ${words} 2>&1`, { check: 'return', timeoutMs: 240_000 });
-    expect([words, done.exitCode, done.stdout]).toEqual([words, code, done.stdout]);
-    return done.stdout;
-  };
-  const text = async (command: string, timeoutMs = 60_000): Promise<string> =>
-    (await machine.run(command, { timeoutMs })).stdout.trim();
+  const { bofh, text } = commandsOn(() => machine, { timeoutMs: 240_000 });
   const config = (name = 'web1'): Promise<string> => text(`cat /etc/xen/${name}.cfg`);
   const given = async (name = 'web1') => {
     const [

@@ -1,7 +1,39 @@
+import { expect, test } from 'vitest';
 import { RolledBackError, StuckError } from '../../../src/core/errors.ts';
 import { fork } from '../../../src/simulator/fork.ts';
 import type { Access, FaultMode, SimulatedHost } from '../../../src/simulator/index.ts';
 import { recoverAll } from './support.ts';
+
+/** Tests a trial with a fault, or a crash, at each of its changes, and a crash at each line of its journal. */
+export function testSweep(
+  trial: Trial,
+  {
+    faults = ['fails before', 'acts then fails'],
+    crashes = ['crash here', 'acts then crash'],
+    afterJournal = ['recover', 'power cut, none'],
+  }: {
+    readonly faults?: readonly FaultMode[];
+    readonly crashes?: readonly ('crash here' | 'acts then crash')[];
+    /** What comes after a crash at a line of the journal. */
+    readonly afterJournal?: readonly Then[];
+  } = {},
+): void {
+  for (const mode of faults)
+    test(`each change ${mode}: the host is as before, or what is left is done by recovery`, async () => {
+      expect(await failing(trial, mode)).toEqual([]);
+    });
+
+  for (const mode of crashes)
+    for (const then of ['recover', 'power cut, none', 'power cut, all'] as const)
+      test(`${mode}, at each change, then ${then}: once recovered the host is as before or as after`, async () => {
+        expect(await crashing(trial, { mode, then, at: 'changes' })).toEqual([]);
+      });
+
+  for (const then of afterJournal)
+    test(`crash at each line of the journal, then ${then}: once recovered the host is as before or as after`, async () => {
+      expect(await crashing(trial, { mode: 'crash here', then, at: 'journal' })).toEqual([]);
+    });
+}
 
 /** What is hit at each of its changes. */
 export interface Trial {

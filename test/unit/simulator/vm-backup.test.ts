@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe } from 'vitest';
 import { atomic, withBofh } from '../../../src/bofh.ts';
 import { fork } from '../../../src/simulator/fork.ts';
 import type { SimulatedHost } from '../../../src/simulator/index.ts';
@@ -6,7 +6,7 @@ import { backupVm, planBackup } from '../../../src/vm/backup.ts';
 import { planRemove, removeVm } from '../../../src/vm/remove.ts';
 import { planRestore, restoreVm } from '../../../src/vm/restore.ts';
 import { bofhOn, hostWithSource, vmCreate } from './support.ts';
-import { crashing, failing, type Trial } from './sweep.ts';
+import { type Trial, testSweep } from './sweep.ts';
 
 const directory = '/srv/backup';
 const time = (day: number): Date => new Date(Date.UTC(2026, 10, day));
@@ -65,19 +65,5 @@ const trials: readonly (readonly [string, Trial])[] = [
 ];
 
 describe.each(trials)('%s on the simulated host', { timeout: 300_000 }, (_, trial) => {
-  for (const mode of ['fails before', 'acts then fails', 'no effect, exit 0'] as const)
-    test(`each change ${mode}: the host is as before, or what is left is done by recovery`, async () => {
-      expect(await failing(trial, mode)).toEqual([]);
-    });
-
-  for (const mode of ['crash here', 'acts then crash'] as const)
-    for (const then of ['recover', 'power cut, none', 'power cut, all'] as const)
-      test(`${mode}, at each change, then ${then}: once recovered the host is as before or as after`, async () => {
-        expect(await crashing(trial, { mode, then, at: 'changes' })).toEqual([]);
-      });
-
-  for (const then of ['recover', 'power cut, none'] as const)
-    test(`crash at each line of the journal, then ${then}: once recovered the host is as before or as after`, async () => {
-      expect(await crashing(trial, { mode: 'crash here', then, at: 'journal' })).toEqual([]);
-    });
+  testSweep(trial, { faults: ['fails before', 'acts then fails', 'no effect, exit 0'] });
 });

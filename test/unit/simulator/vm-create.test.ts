@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { RolledBackError } from '../../../src/core/errors.ts';
 import type { TarMember } from '../../../src/simulator/index.ts';
 import { bofhOn, hostWithServer, hostWithSource, reachable, vmCreate } from './support.ts';
-import { crashing, failing, type Trial, unnamed } from './sweep.ts';
+import { type Trial, unnamed, testSweep } from './sweep.ts';
 
 const trials: readonly (readonly [string, Trial])[] = [
   ['a guest', { start: async () => hostWithSource(), work: (host) => vmCreate(bofhOn(host)) }],
@@ -103,19 +103,5 @@ describe('a guest made on the simulated host', { timeout: 120_000 }, () => {
 });
 
 describe.each(trials)('%s on the simulated host', { timeout: 120_000 }, (_, trial) => {
-  for (const mode of ['fails before', 'acts then fails'] as const)
-    test(`each change ${mode}: the host is as before, or what is left is done by recovery`, async () => {
-      expect(await failing(trial, mode)).toEqual([]);
-    });
-
-  for (const mode of ['crash here', 'acts then crash'] as const)
-    for (const then of ['recover', 'power cut, none', 'power cut, all'] as const)
-      test(`${mode}, at each change, then ${then}: once recovered the host is as before or as after`, async () => {
-        expect(await crashing(trial, { mode, then, at: 'changes' })).toEqual([]);
-      });
-
-  for (const then of ['recover', 'power cut, none'] as const)
-    test(`crash at each line of the journal, then ${then}: once recovered the host is as before or as after`, async () => {
-      expect(await crashing(trial, { mode: 'crash here', then, at: 'journal' })).toEqual([]);
-    });
+  testSweep(trial);
 });

@@ -4,7 +4,7 @@ import { fork } from '../../../src/simulator/fork.ts';
 import type { SimulatedHost } from '../../../src/simulator/index.ts';
 import { removeVm, planRemove } from '../../../src/vm/remove.ts';
 import { bofhOn, hostWithSource, site, vmCreate } from './support.ts';
-import { crashing, failing, type Trial } from './sweep.ts';
+import { type Trial, testSweep } from './sweep.ts';
 
 let made: Promise<SimulatedHost> | undefined;
 
@@ -38,18 +38,5 @@ describe('a guest destroyed on the simulated host', { timeout: 120_000 }, () => 
     expect(host.snapshot()).toBe(hostWithSource().snapshot());
   });
 
-  for (const mode of ['fails before', 'acts then fails'] as const)
-    test(`each change ${mode}: the host is as before, or what is left is done by recovery`, async () => {
-      expect(await failing(trial, mode)).toEqual([]);
-    });
-
-  for (const mode of ['crash here', 'acts then crash'] as const)
-    for (const then of ['recover', 'power cut, none', 'power cut, all'] as const)
-      test(`${mode}, at each change, then ${then}: once recovered the host is as before or as after`, async () => {
-        expect(await crashing(trial, { mode, then, at: 'changes' })).toEqual([]);
-      });
-
-  test('crash at each line of the journal: once recovered the host is as before or as after', async () => {
-    expect(await crashing(trial, { mode: 'crash here', then: 'recover', at: 'journal' })).toEqual([]);
-  });
+  testSweep(trial, { afterJournal: ['recover'] });
 });
