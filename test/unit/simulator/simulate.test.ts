@@ -35,6 +35,25 @@ describe('a plan over a host', () => {
     expect(changesOf(plan)).toEqual(changesOf(real).slice(begun));
   });
 
+  test('reads the holes of a new image as zeros, as the kernel does', async () => {
+    const real = hostWithSource();
+    const before = real.snapshot();
+    const work = (host: SimulatedHost) =>
+      withBofh(bofhOn(host), () =>
+        atomic('image', async (tx) => {
+          await tx.block.createImage({ file: '/srv/disk.img', size: '8m' });
+          await tx.file.remove({ path: '/srv/disk.img' });
+        }),
+      );
+    const plan = await simulate(real);
+
+    await work(plan);
+    await work(real);
+
+    expect(changesOf(plan)).toEqual(changesOf(real));
+    expect(real.snapshot()).toBe(before);
+  });
+
   test('gives a new volume the lowest free number, as the kernel does', async () => {
     const real = hostWithSource();
     for (const name of ['a', 'b', 'c']) real.admin.lvcreate({ vg: 'vg0', name, extents: 1 });
