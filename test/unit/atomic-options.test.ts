@@ -50,6 +50,18 @@ describe('atomic()', () => {
     expect(error.undone).toEqual([expect.stringContaining('lvm.lv.create')]);
   });
 
+  it.each([
+    ['a text', 'the request is gone', ': the request is gone'],
+    ['an error', new Error('the request is gone'), ': the request is gone'],
+    ['none', undefined, ''],
+  ])('that a program cancels says why: %s', async (_, reason, said) => {
+    const stop = new AbortController();
+
+    const error = await interrupted({ signal: stop.signal }, () => stop.abort(reason));
+
+    expect(error.message).toBe(`"slow" was interrupted${said}`);
+  });
+
   it.each<readonly [string, () => AtomicOptions]>([
     ['timeout', () => ({ timeout: 200 })],
     ['AbortSignal.timeout()', () => ({ signal: AbortSignal.timeout(200) })],

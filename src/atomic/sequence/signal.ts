@@ -1,4 +1,4 @@
-import { InterruptedError } from '../../core/errors.ts';
+import { InterruptedError, messageOf } from '../../core/errors.ts';
 
 /** Settles when the signal comes; `forget` removes its listener. */
 function aborted(signal: AbortSignal): {
@@ -35,6 +35,12 @@ function reasonOf({ reason }: AbortSignal): unknown {
   return given instanceof InterruptedError ? given.reason : given;
 }
 
+/** `abort()` without a reason gives an AbortError, which says nothing. */
+function why(reason: unknown): string {
+  if (reason instanceof Error ? reason.name === 'AbortError' : typeof reason !== 'string') return '';
+  return `: ${messageOf(reason)}`;
+}
+
 /** The error of a sequence that a signal ended: a time-out has a code of its own. */
 export function interruption(
   name: string,
@@ -44,7 +50,7 @@ export function interruption(
   const { how = 'was interrupted', ...rest } = more;
   const reason = reasonOf(stop);
   if (!(reason instanceof Error && reason.name === 'TimeoutError'))
-    return new InterruptedError(`"${name}" ${how}`, { ...rest, reason });
+    return new InterruptedError(`"${name}" ${how}${why(reason)}`, { ...rest, reason });
   return new InterruptedError(`"${name}" took too long: ${reason.message}`, {
     ...{ ...rest, reason },
     code: 'timeout',
