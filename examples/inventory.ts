@@ -9,7 +9,7 @@ const columns = ['host', 'volume', 'bytes', 'content', 'label', 'mounted', 'gues
 type Row = Readonly<Record<(typeof columns)[number], string>>;
 
 async function volumesOf(host: string): Promise<readonly Row[]> {
-  const [volumes, mounts, { guests }] = [await lvm.lvs(), await mount.mounts(), await xen.list()];
+  const [volumes, mounts, guests] = [await lvm.lvs(), await mount.mounts(), await guestsHere()];
   const rows: Row[] = [];
   for (const { path, fullName, dmPath, size, active } of volumes) {
     if (path === undefined) continue;
@@ -23,6 +23,16 @@ async function volumesOf(host: string): Promise<readonly Row[]> {
     });
   }
   return rows;
+}
+
+/** None on a host without Xen. */
+async function guestsHere(): Promise<Awaited<ReturnType<typeof xen.list>>['guests']> {
+  try {
+    return (await xen.list()).guests;
+  } catch (error) {
+    if (error instanceof BofhError && error.code === 'tool-missing') return [];
+    throw error;
+  }
 }
 
 const cell = (value: string): string => (/[",\n]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value);
