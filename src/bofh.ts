@@ -41,7 +41,8 @@ import { defaultSite, overrideSite, type Site, type SiteSettings } from './site.
 import { siteSettings, type SiteSetting } from './site-settings.ts';
 import { present } from './core/present.ts';
 import { type Random, withRandom } from './core/random.ts';
-import { parsed } from './core/request.ts';
+import { checkFunction } from './core/checks.ts';
+import { callable, milliseconds, parsed } from './core/request.ts';
 import { version } from './core/version.ts';
 import * as z from 'zod/mini';
 
@@ -285,7 +286,16 @@ export function currentBofh(): Bofh {
 
 /** Runs a body with another ambient `Bofh`. Returns what the body returns. */
 export function withBofh<T>(bofh: Bofh, body: () => T): T {
+  checkBofh(bofh);
+  checkFunction('withBofh: the body', body);
   return withRandom(bofh.random, () => ambient.run(guarded(bofh), body));
+}
+
+const contextOf = z.looseObject({ host: z.looseObject({}), engine: z.looseObject({}) });
+
+function checkBofh(value: unknown): void {
+  if (contextOf.safeParse(value).success) return;
+  throw new UsageError('withBofh: the context is none', { remedy: 'pass what connect() returns' });
 }
 
 /**
@@ -295,6 +305,7 @@ export function withBofh<T>(bofh: Bofh, body: () => T): T {
  * unknown setting, before the body runs.
  */
 export function withSite<T>(overrides: SiteSettings, body: () => T): T {
+  checkFunction('withSite: the body', body);
   const bofh = currentBofh();
   return ambient.run({ ...bofh, site: overrideSite(bofh.site, overrides) }, body);
 }
@@ -315,13 +326,6 @@ function guarded(bofh: Bofh): Bofh {
     return locks.open();
   };
   return { ...bofh, engine: { ...bofh.engine, locks: { open } } };
-}
-
-// A longer timer of Node.js fires at once (setTimeout takes 31 bits).
-const milliseconds = z.int().check(z.minimum(0), z.maximum(2 ** 31 - 1));
-
-function callable<F>() {
-  return z.custom<F>((value) => typeof value === 'function', 'must be a function');
 }
 
 function levelIn(log: unknown, level: string): unknown {
@@ -518,6 +522,16 @@ export async function single<T>(name: string, body: (tx: Tx) => Promise<T>): Pro
   if (tx !== undefined) return joined.exit(() => body(tx));
   refuseInside(name);
   return atomic(name, body, { writes: 'steps' });
+}
+
+/** Checks the arguments of a method of `tx` before anything is read. Throws UsageError. */
+export async function checkArgs<N extends keyof OperationMethods>(
+  driver: N,
+  method: keyof OperationMethods[N] & string,
+  args: unknown,
+): Promise<void> {
+  const operations = (await loadOperations())[driver] as Readonly<Record<string, AnyOperation | undefined>>;
+  operations[method]?.parseArgs(args);
 }
 
 /** Returns a function that runs one operation of `tx` in a sequence of its own, named after it. */

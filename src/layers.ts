@@ -1,6 +1,8 @@
 import type { Layer, LayerAt } from './blockdevice/layer.ts';
 import { UsageError } from './core/errors.ts';
 import type { Tx } from './operations.ts';
+import { callable, parsed, text } from './core/request.ts';
+import * as z from 'zod/mini';
 
 /** Returns every driver's layers, the specific before the general. `registerLayer` adds more. */
 async function builtIn(): Promise<readonly Layer<Tx>[]> {
@@ -21,12 +23,15 @@ async function builtIn(): Promise<readonly Layer<Tx>[]> {
 
 const registered: Layer<Tx>[] = [];
 
+const layerLike = z.looseObject({ name: text, of: z.enum(['device', 'content']), recognises: callable() });
+
 /**
  * Registers a layer type for the life of this process. It is asked before the built-in ones, the
  * newest first, so it can override one of them. Returns a function that removes it again. Throws
  * UsageError if the name is registered already.
  */
 export function registerLayer(layer: Layer<Tx>): () => void {
+  parsed('registerLayer', layerLike, layer);
   if (registered.some(({ name }) => name === layer.name))
     throw new UsageError(`a layer "${layer.name}" is already registered`);
   registered.unshift(layer);

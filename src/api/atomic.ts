@@ -7,6 +7,7 @@ import * as power from './guest-power.ts';
 import * as drbd from './replica.ts';
 import * as vm from './vm.ts';
 import * as xen from './xen.ts';
+import { checkFunction } from '../core/checks.ts';
 
 /**
  * Functions of the library that consist of several steps. Each comes from the file that declares
@@ -56,6 +57,7 @@ export async function atomic<T>(
   body: (tx: Tx) => T | Promise<T>,
   options: AtomicOptions = {},
 ): Promise<T> {
+  checkFunction('atomic: the body', body);
   return run(name, (tx) => body(withRecipes(tx)), options);
 }
 
@@ -77,7 +79,11 @@ function withRecipes(tx: Steps): Tx {
   return {
     ...tx,
     ...(Object.fromEntries(bound) as Pick<Tx, keyof Recipes>),
-    scope: (name, inner) => tx.scope(name, (own) => inner(withRecipes(own))),
+    scope: (name, inner) =>
+      tx.scope(name, (own) => {
+        checkFunction('tx.scope: the body', inner);
+        return inner(withRecipes(own));
+      }),
     on: (host) => withRecipes(tx.on(host)),
   };
 }

@@ -2,8 +2,9 @@ import * as z from 'zod/mini';
 import { afterSignal, atomic, type Bofh, currentBofh, isJoined, once, beginRecipe, single } from '../bofh.ts';
 import type { KeyRef } from '../command/index.ts';
 import { BofhError, RefusedError } from '../core/errors.ts';
-import { parsed } from '../core/request.ts';
+import { parsed, text, sizeOption as size } from '../core/request.ts';
 import {
+  attachment,
   loopDevices,
   type LoopDevice,
   loopShowing,
@@ -47,6 +48,17 @@ export async function tree(
   return stack.tree({ host, configDirs: site.guestConfigDirs, ...parsed('block.tree', treeOf, of) });
 }
 
+const resizeOptions = z.strictObject({
+  device: text,
+  to: z.union(
+    [z.strictObject({ size }), z.strictObject({ by: size }), z.enum(['min', 'max'])],
+    'must be { size }, { by }, min or max',
+  ),
+  what: z.exactOptional(z.enum(['stack', 'device'])),
+  key: z.exactOptional(z.custom<KeyRef>()),
+  on: z.exactOptional(z.tuple([text, text])),
+});
+
 /** Arguments of `resize`. */
 export interface ResizeRequest {
   /** Any device of the stack. It is the one that gets the size. */
@@ -89,10 +101,11 @@ export interface ResizeRequest {
  * Returns the sizes before and after. Throws RefusedError for an impossible request. `tx.block.resize`
  * opens no LUKS device and grows no replicated disk.
  */
-export async function resize({ what = 'stack', to, ...request }: ResizeRequest): Promise<stack.StackResized> {
+export async function resize(request: ResizeRequest): Promise<stack.StackResized> {
   beginRecipe('block.resize');
+  const { what = 'stack', to, ...more } = parsed('block.resize', resizeOptions, request);
   const bofh = currentBofh();
-  const asked = { host: bofh.host, what, to: inBytes(to), ...request };
+  const asked = { host: bofh.host, what, to: inBytes(to), ...more };
   if (isJoined()) return resized(bofh, asked);
   const opened: string[] = [];
   try {
@@ -164,6 +177,14 @@ async function openAll(bofh: Bofh, asked: Asked, opened: string[]): Promise<void
   }
 }
 
+const partOfFile = z.pick(attachment, {
+  file: true,
+  offset: true,
+  limit: true,
+  mode: true,
+  partitions: true,
+});
+
 /** Returns every loop device that has a backing file. Needs root. */
 export async function loops(): Promise<readonly LoopDevice[]> {
   return loopDevices(currentBofh().host);
@@ -177,7 +198,7 @@ export async function loops(): Promise<readonly LoopDevice[]> {
 export async function loopOver(
   of: Pick<LoopDevice, 'file' | 'offset' | 'limit' | 'mode' | 'partitions'>,
 ): Promise<LoopDevice | undefined> {
-  return loopShowing(currentBofh().host, of);
+  return loopShowing(currentBofh().host, parsed('block.loopOver', partOfFile, of));
 }
 
 /**

@@ -2,6 +2,17 @@ import { currentBofh, single } from '../bofh.ts';
 import { keptOf, prunable, type Rotation, rotationOf, rotationRequest } from '../btrfs/rotation.ts';
 import type { NewSubvolume } from '../btrfs/operations/planted.ts';
 import { RefusedError } from '../core/errors.ts';
+import { parsed, text } from '../core/request.ts';
+import * as z from 'zod/mini';
+
+const pruneOptions = z.strictObject({
+  target: text,
+  label: text,
+  keep: z.optional(z.number()),
+  source: z.optional(text),
+  agreed: z.optional(z.array(text)),
+});
+const rotateOptions = z.extend(pruneOptions, { source: text });
 
 /** Result of `rotateSnapshots`. */
 export interface Rotated {
@@ -35,6 +46,7 @@ export async function rotateSnapshots(args: {
   /** UUIDs of the snapshots that may be deleted (default: any that are too many). */
   readonly agreed?: readonly string[] | undefined;
 }): Promise<Rotated> {
+  parsed('btrfs.rotateSnapshots', rotateOptions, args);
   const request = rotationRequest(args);
   return single('btrfs.rotateSnapshots', async (tx) => {
     const { source, path, surplus, stays } = await rotationOf(currentBofh().host, request, new Date());
@@ -66,6 +78,7 @@ export async function pruneSnapshots(args: {
   /** UUIDs of the snapshots that may be deleted (default: any that are too many). */
   readonly agreed?: readonly string[] | undefined;
 }): Promise<Omit<Rotated, 'made'>> {
+  parsed('btrfs.pruneSnapshots', pruneOptions, args);
   const { target, label, source } = args;
   const request = { target, label, source, keep: keptOf(label, args.keep) };
   return single('btrfs.pruneSnapshots', async (tx) => {

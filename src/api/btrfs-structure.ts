@@ -1,6 +1,14 @@
 import { currentBofh, single } from '../bofh.ts';
 import type { NewSubvolume } from '../btrfs/operations/planted.ts';
 import { type Structure, structureOf } from '../btrfs/structure.ts';
+import { parsed, text } from '../core/request.ts';
+import * as z from 'zod/mini';
+
+const structureOptions = z.strictObject({
+  path: text,
+  name: text,
+  default: z.exactOptional(z.enum(['kept', 'set'])),
+});
 
 /** Result of `createBaseStructure`. */
 export interface BaseStructure extends Structure {
@@ -24,6 +32,7 @@ export async function createBaseStructure(args: {
   /** `set`: the new subvolume becomes the default subvolume (default: `kept`). */
   readonly default?: 'kept' | 'set';
 }): Promise<BaseStructure> {
+  parsed('btrfs.createBaseStructure', structureOptions, args);
   return single('btrfs.createBaseStructure', async (tx) => {
     const asked = { ...args, default: args.default ?? 'kept' };
     const structure = await structureOf(currentBofh().host, asked);

@@ -1,6 +1,10 @@
-import { currentBofh, once, single } from '../bofh.ts';
+import { checkArgs, currentBofh, once, single } from '../bofh.ts';
+import type { KeyRef } from '../command/index.ts';
 import * as driver from '../crypt/index.ts';
 import type { Tx } from '../operations.ts';
+import { parsed } from '../core/request.ts';
+import * as z from 'zod/mini';
+import { checkText } from '../core/checks.ts';
 
 export type {
   LuksDevice,
@@ -60,6 +64,7 @@ export const formatDetached = once('crypt', 'formatDetached');
  * reboots. Without `name`, the site file (`luksNaming`) names it. Returns the path of the mapping.
  */
 export async function open(args: Parameters<Tx['crypt']['open']>[0]): ReturnType<Tx['crypt']['open']> {
+  await checkArgs('crypt', 'open', args);
   const name = args.name ?? (await nameBySite(args.device));
   return single('crypt.open', (tx) => tx.crypt.open({ ...args, ...(name === undefined ? {} : { name }) }));
 }
@@ -70,11 +75,15 @@ export async function open(args: Parameters<Tx['crypt']['open']>[0]): ReturnType
  * already and keeps its name.
  */
 export async function nameBySite(device: string): Promise<string | undefined> {
+  checkText('the device', device);
   const { host, site } = currentBofh();
   const { luksNaming: pattern } = site;
   if (pattern === undefined || (await driver.mappingOn(host, device)) !== undefined) return undefined;
   return driver.patternName(host, { device, pattern });
 }
+
+// The step checks the name.
+const closeOptions = z.strictObject({ name: z.string(), key: z.exactOptional(z.custom<KeyRef>()) });
 
 /**
  * Closes a mapping in a sequence of its own. With `key`, the close can be undone. Without one, it
@@ -86,7 +95,7 @@ export async function close(args: {
   /** A key that opens it again, for the undo (default: none, so it is closed after the commit). */
   readonly key?: Parameters<Tx['crypt']['close']>[0]['key'];
 }): Promise<void> {
-  const { name, key } = args;
+  const { name, key } = parsed('crypt.close', closeOptions, args);
   await single('crypt.close', async (tx) => {
     if (key === undefined) await tx.crypt.closeAfterCommit({ name });
     else await tx.crypt.close({ name, key });

@@ -4,12 +4,25 @@ import { UsageError } from '../core/errors.ts';
 import type { Tx } from '../operations.ts';
 import { on } from '../core/refusals.ts';
 import { type Member, memberAt } from '../replica/hosts.ts';
+import { callable, parsed, text } from '../core/request.ts';
+import * as z from 'zod/mini';
 
 export type { Finding, Next, ProcStatus, Resource } from '../drbd/index.ts';
 
 export { dataSize, deviceSizeFor, externalMetadata, internalMetadata } from '../drbd/index.ts';
 
 export { convert, create, demote, grow, promote, remove, replacePeer } from './replica.ts';
+
+// What resource() and resources() return.
+const resourceLike = z.looseObject({ name: text });
+const hostsOf = z.strictObject({ on: z.exactOptional(z.array(text)) });
+const waitOptions = z.strictObject({
+  name: text,
+  what: z.enum(['connection', 'sync', 'verify']),
+  limitMs: z.number().check(z.nonnegative()),
+  signal: z.exactOptional(z.instanceof(AbortSignal)),
+  onLook: z.exactOptional(callable<NonNullable<Parameters<typeof driver.waitUntil>[1]['onLook']>>()),
+});
 
 /** Returns every DRBD resource of this host that is configured or up. */
 export async function resources(): Promise<readonly driver.Resource[]> {
@@ -26,6 +39,7 @@ export async function resource(name: string): Promise<driver.Resource> {
 
 /** Returns every problem of a resource, with its remedy. */
 export function findings(of: driver.Resource): readonly driver.Finding[] {
+  parsed('drbd.findings', resourceLike, of);
   return driver.findings(of);
 }
 
@@ -34,6 +48,7 @@ export function findings(of: driver.Resource): readonly driver.Finding[] {
  * none if the resource is down.
  */
 export async function differences(of: driver.Resource): Promise<readonly string[]> {
+  parsed('drbd.differences', resourceLike, of);
   return driver.differences(currentBofh().host, of);
 }
 
@@ -52,6 +67,7 @@ export async function next(
     readonly on?: readonly string[];
   } = {},
 ): Promise<driver.Next> {
+  parsed('drbd.next', hostsOf, asked);
   const { host, engine } = currentBofh();
   if (asked.on === undefined) return driver.nextFree([await driver.taken(host)]);
   if (asked.on.length === 0)
@@ -70,7 +86,7 @@ export async function next(
 export async function waitUntil(
   asked: Parameters<typeof driver.waitUntil>[1],
 ): ReturnType<typeof driver.waitUntil> {
-  return driver.waitUntil(currentBofh().host, asked);
+  return driver.waitUntil(currentBofh().host, parsed('drbd.waitUntil', waitOptions, asked));
 }
 
 /** Brings up a configured resource in a sequence of its own. */

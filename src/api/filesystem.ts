@@ -3,6 +3,8 @@ import { probe as probeDevice, type Signature } from '../blockdevice/index.ts';
 import * as driver from '../filesystem/index.ts';
 import type { Tx } from '../operations.ts';
 import { type Bytes, parseSize } from '../core/units.ts';
+import { parsed } from '../core/request.ts';
+import * as z from 'zod/mini';
 
 export type { Signature } from '../blockdevice/index.ts';
 export type { FilesystemCheck, FilesystemDetails } from '../filesystem/index.ts';
@@ -42,6 +44,9 @@ export const create = once('filesystem', 'create');
  */
 export const createImage = once('filesystem', 'createImage');
 
+// The step checks the others.
+const sized = z.looseObject({ size: z.union([z.literal('max'), z.string(), z.number()]) });
+
 /** Arguments of `resize`. */
 export interface ResizeRequest extends Omit<Parameters<Tx['filesystem']['resize']>[0], 'size'> {
   /** Bytes, a size string such as `10g`, or `max`: the whole device. */
@@ -52,8 +57,9 @@ export interface ResizeRequest extends Omit<Parameters<Tx['filesystem']['resize'
  * Resizes a filesystem in a sequence of its own. For xfs and a mounted ext4 this cannot be undone,
  * so they are resized after the commit.
  */
-export async function resize({ size, ...more }: ResizeRequest): ReturnType<Tx['filesystem']['resize']> {
-  const args = { ...more, size: size === 'max' ? size : parseSize(size) } as const;
+export async function resize(request: ResizeRequest): ReturnType<Tx['filesystem']['resize']> {
+  const { size } = parsed('filesystem.resize', sized, request);
+  const args = { ...request, size: size === 'max' ? size : parseSize(size) } as const;
   return single('filesystem.resize', (tx) => tx.filesystem.resize(args));
 }
 

@@ -2,21 +2,31 @@ import * as z from 'zod/mini';
 import { until } from '../blockdevice/index.ts';
 import { currentBofh, beginRecipe, single } from '../bofh.ts';
 import { RefusedError } from '../core/errors.ts';
-import { type StartOptions, startVm } from '../vm/start.ts';
+import { type StartOptions, startShape, startVm } from '../vm/start.ts';
 import * as driver from '../xen/index.ts';
 import { domainOf, type Domu, guestNamed, rowsAfter, type StartedRow, timedRow } from './guests.ts';
-import { parsed } from '../core/request.ts';
+import { present } from '../core/present.ts';
+import { callable, milliseconds, parsed } from '../core/request.ts';
 
-/** How a guest is stopped. */
-export interface StopOptions {
+const stopShape = {
   /** How long it may take to shut down, in milliseconds (default: 300000). */
-  readonly timeoutMs?: number;
+  timeoutMs: z.exactOptional(milliseconds),
   /**
    * `late`: power it off hard if it has not shut down in time; `at once`: do not ask it (default:
    * `never`).
    */
-  readonly forceOff?: 'never' | 'late' | 'at once';
-}
+  forceOff: z.exactOptional(z.enum(['never', 'late', 'at once'])),
+};
+
+const stopOptions = z.strictObject(stopShape);
+const restartOptions = z.strictObject({ ...stopShape, ...startShape });
+const stopAllOptions = z.strictObject({
+  ...stopShape,
+  onRow: z.exactOptional(callable<(row: StartedRow) => void>()),
+});
+
+/** How a guest is stopped. */
+export type StopOptions = Readonly<z.input<typeof stopOptions>>;
 
 const endings = { never: 'shutdown', late: 'shutdown or destroy', 'at once': 'destroy' } as const;
 
@@ -28,10 +38,11 @@ const endings = { never: 'shutdown', late: 'shutdown or destroy', 'at once': 'de
  * @returns `changed`: false if it was off.
  */
 export async function stop(name: string, options: StopOptions = {}): Promise<{ readonly changed: boolean }> {
+  const how = parsed('vm.stop', stopOptions, options);
   const domu = await guestNamed(name);
   const domain = await domainOf(domu);
   if (domain === undefined) return { changed: false };
-  await single(`vm stop ${name}`, (tx) => tx.xen.shutdown(ending(domu, domain, options)));
+  await single(`vm stop ${name}`, (tx) => tx.xen.shutdown(ending(domu, domain, how)));
   return { changed: true };
 }
 
@@ -44,12 +55,13 @@ export async function restart(
   name: string,
   options: StopOptions & StartOptions = {},
 ): Promise<{ readonly domid: number }> {
+  const { timeoutMs, forceOff, ...how } = parsed('vm.restart', restartOptions, options);
   const domu = await guestNamed(name);
   const domain = await domainOf(domu);
-  if (domain === undefined) return domu.start(options);
+  if (domain === undefined) return domu.start(how);
   return single(`vm restart ${name}`, async (tx) => {
-    await tx.xen.shutdown(ending(domu, domain, options));
-    return startVm(tx, { ...options, host: currentBofh().host, config: domu.config, name });
+    await tx.xen.shutdown(ending(domu, domain, present({ timeoutMs, forceOff })));
+    return startVm(tx, { ...how, host: currentBofh().host, config: domu.config, name });
   });
 }
 
@@ -71,7 +83,7 @@ export async function resume(name: string): Promise<{ readonly changed: boolean 
 
 const waitOptions = z.strictObject({
   for: z.enum(['running', 'stopped']),
-  timeoutMs: z.exactOptional(z.number().check(z.nonnegative())),
+  timeoutMs: z.exactOptional(milliseconds),
 });
 
 /** What `wait` waits for. `stopped`: the domain is gone, so its disks are free soon. */
@@ -125,6 +137,7 @@ export async function stopAll(
   } = {},
 ): Promise<readonly StartedRow[]> {
   beginRecipe('xen.stopAll', 'alone');
+  const { onRow, ...how } = parsed('xen.stopAll', stopAllOptions, options);
   const { host, site, signals } = currentBofh();
   const { guests, problems } = await driver.guestConfigs(host, site.guestConfigDirs);
   const order = {
@@ -133,14 +146,14 @@ export async function stopAll(
     order: site.startOrder,
     held: new Set<string>(),
   };
-  const { rows, tell } = rowsAfter(problems, options.onRow);
+  const { rows, tell } = rowsAfter(problems, onRow);
   for (const { name, was, why } of driver.startAllPlan(order).toReversed()) {
     if (was === 'off') tell({ name, was, now: was, seconds: 0 });
     else if (was === 'unknown')
       tell({ name, was, now: was, seconds: 0, ...(why === undefined ? {} : { error: why }) });
     else if (signals?.stop?.aborted === true)
       tell({ name, was, now: was, seconds: 0, error: 'not stopped: interrupted by a signal' });
-    else tell(await timedRow({ name, was }, 'off', () => stop(name, options)));
+    else tell(await timedRow({ name, was }, 'off', () => stop(name, how)));
   }
   return rows;
 }

@@ -5,6 +5,7 @@ import { BofhError, StuckError, UsageError } from '../core/errors.ts';
 import type { Bytes } from '../core/units.ts';
 import { type StartOptions, startVm } from '../vm/start.ts';
 import * as driver from '../xen/index.ts';
+import { checkText } from '../core/checks.ts';
 
 /** xl counts in these. */
 export const mebibyte = 1024 ** 2;
@@ -47,6 +48,7 @@ export async function allDomus(): Promise<readonly Domu[]> {
 }
 
 export async function guestNamed(name: string): Promise<Domu> {
+  checkText('the name of the guest', name);
   const domu = (await allDomus()).find((each) => each.name === name);
   if (domu !== undefined) return domu;
   const { host, site } = currentBofh();

@@ -1,10 +1,16 @@
 import * as z from 'zod/mini';
-import { currentBofh, once, beginRecipe, single } from '../bofh.ts';
-import { parsed } from '../core/request.ts';
+import { beginRecipe, checkArgs, currentBofh, once, single } from '../bofh.ts';
+import { callable, parsed, text } from '../core/request.ts';
 import * as driver from '../lvm/index.ts';
 import type { Tx } from '../operations.ts';
 
 export type { LogicalVolume, MetadataBackup, PhysicalVolume, VolumeGroup } from '../lvm/index.ts';
+
+const syncedOptions = z.strictObject({
+  vg: text,
+  name: text,
+  tell: z.exactOptional(callable<(part: number) => void>()),
+});
 
 const lvsScope = z.optional(z.strictObject({ vg: z.exactOptional(z.string()) }));
 
@@ -89,6 +95,7 @@ export const renameVg = once('lvm', 'renameVg');
 export async function resizePv(
   args: Parameters<Tx['lvm']['resizePv']>[0],
 ): ReturnType<Tx['lvm']['resizePv']> {
+  await checkArgs('lvm', 'resizePv', args);
   const same = await driver.alreadySized(currentBofh().host, args);
   return same ?? single('lvm.resizePv', (tx) => tx.lvm.resizePv(args));
 }
@@ -99,6 +106,7 @@ export async function resizePv(
  */
 export async function movePv(args: Parameters<Tx['lvm']['movePv']>[0]): ReturnType<Tx['lvm']['movePv']> {
   beginRecipe('lvm.movePv');
+  await checkArgs('lvm', 'movePv', args);
   const there = await driver.alreadyMoved(currentBofh().host, args);
   return there ?? (await single('lvm.movePv', (tx) => tx.lvm.movePv(args)));
 }
@@ -134,7 +142,7 @@ export const convertLv = once('lvm', 'convertLv');
  * Throws RefusedError if they never will be.
  */
 export async function waitSynced(of: Parameters<typeof driver.waitSynced>[1]): Promise<void> {
-  await driver.waitSynced(currentBofh().host, of);
+  await driver.waitSynced(currentBofh().host, parsed('lvm.waitSynced', syncedOptions, of));
 }
 
 /**
@@ -146,6 +154,7 @@ export async function resizeLv(
   args: Parameters<Tx['lvm']['resizeLv']>[0],
 ): ReturnType<Tx['lvm']['resizeLv']> {
   beginRecipe('lvm.resizeLv');
+  await checkArgs('lvm', 'resizeLv', args);
   const there = await driver.ofThatSize(currentBofh().host, args);
   return there ?? (await single('lvm.resizeLv', (tx) => tx.lvm.resizeLv(args)));
 }
@@ -158,6 +167,7 @@ export async function activateLv(
   args: Parameters<Tx['lvm']['activateLv']>[0],
 ): ReturnType<Tx['lvm']['activateLv']> {
   beginRecipe('lvm.activateLv');
+  await checkArgs('lvm', 'activateLv', args);
   const there = await driver.alreadyIn(currentBofh().host, args, 'active');
   return there ?? (await single('lvm.activateLv', (tx) => tx.lvm.activateLv(args)));
 }
@@ -170,6 +180,7 @@ export async function deactivateLv(
   args: Parameters<Tx['lvm']['deactivateLv']>[0],
 ): ReturnType<Tx['lvm']['deactivateLv']> {
   beginRecipe('lvm.deactivateLv');
+  await checkArgs('lvm', 'deactivateLv', args);
   const there = await driver.alreadyIn(currentBofh().host, args, 'inactive');
   return there ?? (await single('lvm.deactivateLv', (tx) => tx.lvm.deactivateLv(args)));
 }

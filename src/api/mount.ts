@@ -3,6 +3,7 @@ import { currentBofh, once } from '../bofh.ts';
 import * as driver from '../mount/index.ts';
 import type { Tx } from '../operations.ts';
 import { mountedFor } from './mounted-for.ts';
+import { checkText } from '../core/checks.ts';
 
 export type { MountEntry } from '../blockdevice/index.ts';
 export type { CrypttabLine, FstabLine, Table, UnreadLine } from '../mount/index.ts';
@@ -14,6 +15,7 @@ export async function mounts(): Promise<readonly MountEntry[]> {
 
 /** Returns whether a directory is a mount point. */
 export async function isMountpoint(path: string): Promise<boolean> {
+  checkText('the path', path);
   return driver.isMountpoint(currentBofh().host, path);
 }
 

@@ -8,6 +8,14 @@ import type { AnyOperation } from '../atomic/index.ts';
 import { currentBofh, refuseInside } from '../bofh.ts';
 import { BofhError, JournalError } from '../core/errors.ts';
 import { checkOwn, findAmong } from '../operations.ts';
+import { parsed, text } from '../core/request.ts';
+import * as z from 'zod/mini';
+
+const recoverOptions = z.strictObject({
+  id: z.exactOptional(text),
+  operations: z.exactOptional(z.array(z.custom<AnyOperation>())),
+  inUse: z.exactOptional(z.boolean()),
+});
 
 /** What `recover` takes. */
 export interface RecoverRequest {
@@ -26,11 +34,8 @@ export interface RecoverRequest {
  * Tries all of them, and then throws: the error of the journal that failed, StuckError if something
  * is left; or JournalError with all of them as `cause`, if several failed.
  */
-export async function recover({
-  id,
-  operations = [],
-  inUse = false,
-}: RecoverRequest = {}): Promise<readonly Recovered[]> {
+export async function recover(request: RecoverRequest = {}): Promise<readonly Recovered[]> {
+  const { id, operations = [], inUse = false } = parsed('recover', recoverOptions, request);
   refuseInside('recover', 'alone');
   checkOwn(operations);
   const { engine: around, signals } = currentBofh();

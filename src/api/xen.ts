@@ -1,6 +1,6 @@
 import { atomic, currentBofh, beginRecipe } from '../bofh.ts';
 import type { Bytes } from '../core/units.ts';
-import { type StartOptions, startVm } from '../vm/start.ts';
+import { startOptions, type StartOptions, startShape, startVm } from '../vm/start.ts';
 import * as driver from '../xen/index.ts';
 import {
   domainOf,
@@ -11,6 +11,8 @@ import {
   type StartedRow,
   timedRow,
 } from './guests.ts';
+import { callable, parsed } from '../core/request.ts';
+import * as z from 'zod/mini';
 
 export {
   pause,
@@ -81,7 +83,7 @@ export async function list(): Promise<{
  * to the peer and `alone` is not set. Throws UsageError if no guest of that name is configured.
  */
 export async function start(name: string, options: StartOptions = {}): Promise<{ readonly domid: number }> {
-  return (await guestNamed(name)).start(options);
+  return (await guestNamed(name)).start(parsed('vm.start', startOptions, options));
 }
 
 /** Returns a configured guest with its disks, network interfaces and domain. Throws UsageError as `start` does. */
@@ -103,6 +105,11 @@ export async function show(name: string): Promise<GuestDetails> {
 export type GuestDetails = GuestRow &
   Pick<driver.GuestConfig, 'type' | 'disks' | 'vifs'> & { readonly config: string };
 
+const startAllOptions = z.strictObject({
+  ...startShape,
+  onRow: z.exactOptional(callable<(row: StartedRow) => void>()),
+});
+
 /**
  * Starts every configured guest that is not running, one after the other. One that fails does not
  * stop the others. After a signal no further guest is started, and their rows say so. A guest whose
@@ -116,7 +123,7 @@ export async function startAll(
   } = {},
 ): Promise<readonly StartedRow[]> {
   beginRecipe('xen.startAll', 'alone');
-  const { connectMs = 30_000, alone = false } = options;
+  const { connectMs = 30_000, alone = false, onRow } = parsed('xen.startAll', startAllOptions, options);
   const begun = performance.now();
   const left = (): number => Math.max(0, connectMs - (performance.now() - begun));
   const { host, site, signals } = currentBofh();
@@ -127,7 +134,7 @@ export async function startAll(
     order: site.startOrder,
     held: await heldGuests(),
   });
-  const { rows, tell } = rowsAfter(problems, options.onRow);
+  const { rows, tell } = rowsAfter(problems, onRow);
   for (const row of plan) {
     const guest = guests.find(({ name }) => name === row.name);
     const starting = row.action === 'start' && guest !== undefined;

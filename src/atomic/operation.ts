@@ -13,6 +13,7 @@ import type {
   Way,
 } from './contract.ts';
 import { check } from './schema.ts';
+import { checkText } from '../core/checks.ts';
 
 export type { Changed, Claims, DeferredSpec, DeviceKeys, Key, Look, OperationSpec, Way } from './contract.ts';
 
@@ -107,6 +108,7 @@ export type AnyOperation = Operation;
  * a journal.
  */
 export function operation<A, U, R, V>(spec: OperationSpec<A, U, R, V>): Operation<A, V> {
+  checkSpec('operation', spec);
   const parse = parsers(spec);
   const result = (value: unknown): R =>
     check(spec.result, value, (issues) => unreadable(spec.kind, 'result', issues));
@@ -151,8 +153,13 @@ export function operation<A, U, R, V>(spec: OperationSpec<A, U, R, V>): Operatio
   };
 }
 
+function checkSpec(what: string, spec: Partial<Pick<Operation, 'kind'>> | undefined): void {
+  checkText(`${what}: the kind`, spec?.kind);
+}
+
 /** Builds a deferred act from its spec. Its undo is only a line in the journal. */
 export function deferred<A, U>(spec: DeferredSpec<A, U>): Operation<A, void> {
+  checkSpec('deferred', spec);
   const parse = parsers(spec);
   const undoOf = <H>(input: Journalled<H>): { undo: U; host: H } => ({
     undo: parse.undo(input.undo),

@@ -1,3 +1,4 @@
+import { issuesIn } from '../core/checks.ts';
 /**
  * The part of Standard Schema v1 (standardschema.dev) that the engine uses, so that neither it nor the published
  * types name a schema library. zod's schemas have it.
@@ -25,10 +26,5 @@ export function check<T>(schema: Schema<T>, value: unknown, fail: (issues: strin
   const result = schema['~standard'].validate(value);
   if (result instanceof Promise) throw new TypeError('a schema of an operation must not be asynchronous');
   if (result.issues === undefined) return result.value;
-  throw fail(result.issues.map(describe).join('; '));
-}
-
-function describe(issue: SchemaIssue): string {
-  const path = (issue.path ?? []).map((part) => String(typeof part === 'object' ? part.key : part)).join('.');
-  return path === '' ? issue.message : `${path}: ${issue.message}`;
+  throw fail(issuesIn(result.issues));
 }

@@ -23,7 +23,7 @@ export { identityOf, isIdentity, keysOf, splitLvmName } from './keys.ts';
 export { bootOfName, locate, refuseElsewhere, syncDevice, twinOf } from './locate.ts';
 export { imageArgs, imageCreation, imageUndo, isSame, makeImage } from './image/new-image.ts';
 export { loopDevices, loopShowing } from './loop/reads.ts';
-export type { LoopDevice } from './loop/schema.ts';
+export { attachment, type LoopDevice } from './loop/schema.ts';
 export { type MountEntry, mountEntries, parseMountinfo } from './mountinfo.ts';
 export { type DeviceNode, deviceNode, kernelText, size, sizeOf } from './node.ts';
 export { refuseHeld, refuseUsers } from './in-use.ts';

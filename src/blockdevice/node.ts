@@ -2,6 +2,7 @@ import { type FileStat, follow, type ReadHost, nameOf } from '../command/index.t
 import { CommandError, ParseError, RefusedError, UsageError } from '../core/errors.ts';
 import type { Bytes } from '../core/units.ts';
 import { pathOfTag, tagIn } from './tag.ts';
+import { checkText } from '../core/checks.ts';
 
 /** A block device's node, with every symbolic link followed. */
 export interface DeviceNode {
@@ -16,6 +17,7 @@ export interface DeviceNode {
  * device.
  */
 export async function deviceNode(host: ReadHost, device: string): Promise<DeviceNode> {
+  checkText('the device', device);
   const tag = tagIn(device);
   const named = tag === undefined ? device : await pathOfTag(host, tag);
   if (named === undefined) throw notThere(device, device);

@@ -1,5 +1,6 @@
 import * as z from 'zod/mini';
 import { UsageError } from '../core/errors.ts';
+import { checkText } from '../core/checks.ts';
 
 /** The source of a key; the journal contains this, and never the key. */
 export type KeyRef =
@@ -91,6 +92,7 @@ export interface KeyInput {
  * `name` is the option for its message.
  */
 export function parseKeyRef(text: string, name = 'key'): KeyRef {
+  checkText('the key', text);
   const { from, rest = '' } = /^(?<from>file|command|credential|site):(?<rest>.+)$/s.exec(text)?.groups ?? {};
   const parsed = keyRef.safeParse(text === 'ask' ? { from: 'ask' } : { from, ...ofSort(from, rest) });
   if (parsed.success) return parsed.data;

@@ -1,4 +1,5 @@
-import type * as z from 'zod/mini';
+import * as z from 'zod/mini';
+import { issuesIn } from './checks.ts';
 import { UsageError } from './errors.ts';
 import { type Bytes, parseSize } from './units.ts';
 
@@ -6,8 +7,21 @@ import { type Bytes, parseSize } from './units.ts';
 export function parsed<S extends z.ZodMiniType>(what: string, schema: S, value: unknown): z.output<S> {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
-  const issues = result.error.issues.map(({ path, message }) => [...path.map(String), message].join(': '));
-  throw new UsageError(`${what}: ${issues.join('; ')}`);
+  throw new UsageError(`${what}: ${issuesIn(result.error.issues)}`);
+}
+
+/** Text that is not empty, as an option. */
+export const text = z.string().check(z.minLength(1));
+
+/** A size as an option: `sizeOf` reads it. */
+export const sizeOption = z.union([z.string(), z.number()], 'must be bytes, or text such as 10g');
+
+/** Milliseconds as an option. A longer timer of Node.js fires at once (setTimeout takes 31 bits). */
+export const milliseconds = z.int().check(z.minimum(0), z.maximum(2 ** 31 - 1));
+
+/** A function as an option. */
+export function callable<F>() {
+  return z.custom<F>((value) => typeof value === 'function', 'must be a function');
 }
 
 /** The bytes of a size. Throws UsageError, which names the key. */

@@ -21,6 +21,7 @@ const sizePattern = /^(?<number>\d+(?:\.\d+)?)(?:(?<unit>[kmgtp])(?:i?b)?|b)$/i;
  * UsageError for anything else, and for zero.
  */
 export function parseSize(text: string | number): Bytes {
+  checkSize(text);
   const match = sizePattern.exec(typeof text === 'number' ? `${text}b` : text.trim());
   const groups = match?.groups;
   if (groups === undefined && /^\d+(?:\.\d+)?$/.test(String(text).trim()))
@@ -36,10 +37,19 @@ export function parseSize(text: string | number): Bytes {
   return Math.ceil(bytes);
 }
 
+/** Scripts without types may pass anything. */
+function checkSize(value: unknown): void {
+  if (typeof value === 'number' && !Number.isSafeInteger(value))
+    throw new UsageError(`${String(value)} is not a whole number of bytes`);
+  if (typeof value !== 'number' && typeof value !== 'string')
+    throw new UsageError(`${String(value)} is not a size`, { remedy: 'pass bytes, or text such as 10g' });
+}
+
 /**
  * Bytes for people: exact if a unit divides them, else one decimal: `2 GiB`, `1.5 GiB`, `700 B`.
  */
 export function formatSize(bytes: Bytes): string {
+  if (!Number.isFinite(bytes)) throw new UsageError(`${String(bytes)} is not a number of bytes`);
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'];
   let value = bytes;
   let unit = 0;

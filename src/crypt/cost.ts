@@ -3,13 +3,14 @@ import type { ReadHost } from '../command/index.ts';
 import { ParseError, RefusedError, UsageError } from '../core/errors.ts';
 import { type Bytes, formatSize, parseSize } from '../core/units.ts';
 import type { Pbkdf } from './key-commands.ts';
+import { sizeOption } from '../core/request.ts';
 
 /** How expensive guessing a key must be. */
 export const costArgs = {
   /** LUKS1 supports only pbkdf2; the default of LUKS2 is argon2id. */
   pbkdf: z.exactOptional(z.enum(['pbkdf2', 'argon2id'])),
   /** Memory for argon2id; missing: as much as a small host can spare, 1 GiB at most. */
-  pbkdfMemory: z.exactOptional(z.union([z.string(), z.number()])),
+  pbkdfMemory: z.exactOptional(sizeOption),
   /** The time that opening may take on this host (default: 2s). */
   pbkdfTimeMs: z.exactOptional(z.int().check(z.minimum(10))),
 };

@@ -27,6 +27,7 @@ export async function openDevice(host: ReadHost, name: string): Promise<OpenDevi
   const status = mapping === undefined ? undefined : await statusNow(host, mapping);
   if (mapping !== undefined && status !== undefined) return { ...mapping, status };
   throw new RefusedError(`no encrypted device is open as ${name}`, {
+    code: 'not-found',
     remedy: 'bofh crypt list shows what is open',
   });
 }

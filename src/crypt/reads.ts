@@ -15,6 +15,7 @@ import { turns } from '../host/turns.ts';
 import { type Luks2Metadata, luks2MetadataAt } from './luks2.ts';
 import { cryptStatus, luks2Header as luks2HeaderIn, luksDump1, testKey } from './read-commands.ts';
 import type { HeaderPart, LuksHeader, Mapping, MappingStatus } from './schema.ts';
+import { checkText } from '../core/checks.ts';
 
 /** An encrypted device, open or not. */
 export interface LuksDevice {
@@ -115,6 +116,7 @@ export async function contentOf(
   host: ReadHost,
   path: string,
 ): Promise<{ readonly path: string; readonly found: Signature | undefined }> {
+  checkText('the device', path);
   if (path.startsWith('/') && (await host.stat(path))?.kind === 'file')
     return { path, found: await host.run(blkidProbe(path)) };
   const found = await recognise(host, path);
@@ -145,6 +147,7 @@ export async function mappingNamed(host: ReadHost, name: string): Promise<Mappin
 
 /** `/dev/mapper/NAME` or NAME. */
 function nameIn(text: string): string {
+  checkText('the name of the mapping', text);
   const name = text.startsWith('/dev/mapper/') ? text.slice('/dev/mapper/'.length) : text;
   if (name === '' || name.includes('/'))
     throw new UsageError(`"${text}" is no name of an open device`, { remedy: 'bofh crypt list shows them' });

@@ -5,6 +5,7 @@ import { drbdConfig, drbdEvents, drbdVersion } from './commands.ts';
 import type { Configured, ConfiguredHost } from './config.ts';
 import { parseProc, type ProcStatus } from './proc.ts';
 import { type ResourceState, unnamedPeer } from './state.ts';
+import { checkText } from '../core/checks.ts';
 
 /** A resource that is configured, up, or both. */
 export interface Resource {
@@ -93,6 +94,7 @@ export async function resources(host: ReadHost): Promise<readonly Resource[]> {
 
 /** One resource by name. RefusedError, which lists the existing ones. */
 export async function resourceNamed(host: ReadHost, name: string): Promise<Resource> {
+  checkText('the name of the resource', name);
   const all = await resources(host);
   const found = all.find((each) => each.name === name);
   if (found !== undefined) return found;

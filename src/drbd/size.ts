@@ -1,5 +1,7 @@
 import { RefusedError } from '../core/errors.ts';
 import type { Bytes } from '../core/units.ts';
+import { parsed } from '../core/request.ts';
+import * as z from 'zod/mini';
 
 const block = 4096;
 
@@ -18,6 +20,18 @@ function fixedPart({ logStripes = 1, logStripeSize = 32 * 1024 }: MetadataShape)
   return block + logStripes * logStripeSize;
 }
 
+const shapeSchema = z.strictObject({
+  peers: z.exactOptional(z.int()),
+  logStripes: z.exactOptional(z.int()),
+  logStripeSize: z.exactOptional(z.int()),
+});
+const bytes = z.number().check(z.nonnegative());
+
+function checkAsked(size: Bytes, shape: MetadataShape): void {
+  parsed('the size of a volume, in bytes', bytes, size);
+  parsed('the layout of the metadata', shapeSchema, shape);
+}
+
 /** One bit per 4 KiB and peer, in words of 64 bits, in whole blocks (drbdmeta.c, bm_bytes). */
 function bitmap(size: Bytes, { peers = 1 }: MetadataShape): Bytes {
   const words = Math.ceil(Math.ceil(size / block) / 64);
@@ -30,6 +44,7 @@ function bitmap(size: Bytes, { peers = 1 }: MetadataShape): Bytes {
  * (re_initialize_md_offsets). Both in bytes.
  */
 export function internalMetadata(device: Bytes, shape: MetadataShape = {}): Bytes {
+  checkAsked(device, shape);
   return bitmap(device, shape) + fixedPart(shape);
 }
 
@@ -38,6 +53,7 @@ export function internalMetadata(device: Bytes, shape: MetadataShape = {}): Byte
  * whole block counted from the last one of the device (v07_style_md_get_byte_offset). Bytes.
  */
 export function dataSize(device: Bytes, shape: MetadataShape = {}): Bytes {
+  checkAsked(device, shape);
   const size = Math.floor(device / block) * block - internalMetadata(device, shape);
   if (size > 0) return size;
   throw new RefusedError(`a device of ${String(device)} bytes has no room for DRBD's metadata and data`, {
@@ -48,6 +64,7 @@ export function dataSize(device: Bytes, shape: MetadataShape = {}): Bytes {
 
 /** The minimum size of a device for a volume of this size with internal metadata. Bytes. */
 export function deviceSizeFor(data: Bytes, shape: MetadataShape = {}): Bytes {
+  checkAsked(data, shape);
   const whole = Math.ceil(data / block) * block;
   let device = whole + internalMetadata(whole, shape);
   // A larger device needs a larger bitmap, which may take another block.
@@ -57,5 +74,6 @@ export function deviceSizeFor(data: Bytes, shape: MetadataShape = {}): Bytes {
 
 /** The size of external metadata for a volume of this size. Bytes. */
 export function externalMetadata(data: Bytes, shape: MetadataShape = {}): Bytes {
+  checkAsked(data, shape);
   return fixedPart(shape) + bitmap(data, shape);
 }

@@ -12,6 +12,8 @@ import { type Collect, runRead, telling, versions } from './read.ts';
 import { baseEnvironment, type HostEvent, type Setting } from './setting.ts';
 import type { Stage } from './stages.ts';
 import { collect } from './start.ts';
+import { callable, parsed } from '../core/request.ts';
+import * as z from 'zod/mini';
 
 /**
  * Options of the local host. `tools`, `env` and `lvmConfig` are for tests on loop devices, which
@@ -25,11 +27,21 @@ export interface LocalHostOptions extends ProgramOptions, KeyOptions {
   readonly log?: (event: HostEvent) => void;
 }
 
+const localOptions = z.strictObject({
+  env: z.optional(z.record(z.string(), z.string())),
+  log: z.optional(callable()),
+  tools: z.optional(z.looseObject({})),
+  lvmConfig: z.optional(z.array(z.string())),
+  siteKeys: z.optional(callable()),
+  askKey: z.optional(callable()),
+});
+
 /**
  * The machine that bofh runs on. Reads run at once. Changes run only through `during(step)`, in a
  * separate session with their output in files, so that they end normally if bofh is killed.
  */
 export function localHost(options: LocalHostOptions = {}): LocalHost {
+  parsed('localHost', localOptions, options);
   const programFor = programs(options);
   const setting = settingOf(options, programFor);
   const reading = { ...setting, collect: collecting(setting.env) };

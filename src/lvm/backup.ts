@@ -26,7 +26,10 @@ export async function metadataBackup(host: ReadHost, name: string): Promise<Meta
       vg === undefined
         ? `there is no volume group "${name}"`
         : `several volume groups have the name "${name}"`,
-      { remedy: 'bofh lvm vg list shows every volume group' },
+      {
+        code: vg === undefined ? 'not-found' : 'refused',
+        remedy: 'bofh lvm vg list shows every volume group',
+      },
     );
   const path = `${backupDirectory}/${name}`;
   const renew = { remedy: `vgcfgbackup ${name} writes it again; then repeat the command` };

@@ -1,4 +1,5 @@
 import { UsageError } from '../core/errors.ts';
+import { checkText } from '../core/checks.ts';
 
 // lvm(8) VALID NAMES and lib/misc/lvm-string.c of lvm2 2.03.16; each was tried with it.
 const reservedPrefixes = ['snapshot', 'pvmove'];
@@ -17,7 +18,7 @@ export function checkLvName(vg: string, name: string): void {
   checkVgName(vg);
   const not = (why: string): UsageError =>
     new UsageError(`"${name}" cannot be a logical volume's name: ${why}`);
-  checkCharacters(name, not);
+  checkCharacters('the name of the volume', name, not);
   const prefix = reservedPrefixes.find((word) => name.startsWith(word));
   if (prefix !== undefined) throw not(`names that begin with "${prefix}" are reserved by lvm`);
   const part = reservedParts.find((word) => name.includes(word));
@@ -31,7 +32,11 @@ export function checkLvName(vg: string, name: string): void {
 
 /** UsageError for an invalid volume group name. */
 export function checkVgName(vg: string): void {
-  checkCharacters(vg, (why) => new UsageError(`"${vg}" cannot be a volume group's name: ${why}`));
+  checkCharacters(
+    'the name of the volume group',
+    vg,
+    (why) => new UsageError(`"${vg}" cannot be a volume group's name: ${why}`),
+  );
 }
 
 /**
@@ -52,8 +57,8 @@ export function checkTag(tag: string): void {
   if (tag.startsWith('bofh.')) throw not('those that begin with "bofh." are marks of bofh itself');
 }
 
-function checkCharacters(name: string, not: (why: string) => UsageError): void {
-  if (name === '') throw not('it is empty');
+function checkCharacters(what: string, name: string, not: (why: string) => UsageError): void {
+  checkText(what, name);
   if (!/^[A-Za-z0-9+_.-]+$/.test(name)) throw not('lvm allows letters, digits and + _ . - only');
   if (name.startsWith('-')) throw not('it begins with a hyphen');
   if (name === '.' || name === '..') throw not('it means a directory');

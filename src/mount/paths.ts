@@ -1,6 +1,7 @@
 import { posix } from 'node:path';
 import { type ChangeHost, type FileStat, type ReadHost, refuseExposed } from '../command/index.ts';
 import { CommandError, RefusedError, UsageError } from '../core/errors.ts';
+import { checkText } from '../core/checks.ts';
 
 /** For bofh's own temporary mounts: 0700, on a filesystem that a reboot empties. */
 export const privateMounts = '/run/bofh/mnt';
@@ -10,6 +11,7 @@ export const privateMounts = '/run/bofh/mnt';
  * missing, UsageError if it is not absolute.
  */
 export async function realPath(host: ReadHost, path: string): Promise<string> {
+  checkText('the path', path);
   if (!path.startsWith('/') || path.includes('\0'))
     throw new UsageError(`"${path}" is not a whole path from /`);
   refuseOddBytes(path);

@@ -1,6 +1,7 @@
 import type { ReadHost } from '../command/index.ts';
 import { CommandError } from '../core/errors.ts';
 import { type Interface, ipAddresses } from './commands.ts';
+import { checkText } from '../core/checks.ts';
 
 export type { Interface } from './commands.ts';
 
@@ -14,6 +15,7 @@ export async function interfaces(host: ReadHost): Promise<readonly Interface[]> 
  * existing ones.
  */
 export async function interfaceNamed(host: ReadHost, name: string): Promise<Interface> {
+  checkText('the name of the interface', name);
   const all = await interfaces(host);
   const found =
     all.find((each) => each.name === name) ??

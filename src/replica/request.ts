@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import { UsageError } from '../core/errors.ts';
-import { parsed, sizeOf } from '../core/request.ts';
+import { parsed, sizeOf, sizeOption } from '../core/request.ts';
 import type { Bytes } from '../core/units.ts';
 
 const text = z.string().check(z.minLength(1));
@@ -11,7 +11,7 @@ const createSchema = z.strictObject({
   /** The two hosts: by the name for ssh, from the site file or their own. */
   on: z.tuple([text, text]),
   /** The minimum size of the device. Bytes, or text: `10g`. */
-  size: z.union([z.string(), z.number()]),
+  size: sizeOption,
   /** The volume group (default: `volumeGroup` of the site file). */
   vg: z.exactOptional(text),
   /** The group on the second host of `on`; missing: the same. */
@@ -94,7 +94,7 @@ const growSchema = z.strictObject({
    * The minimum size of the device; `+5g`: relative to the current size; `max`: all the space of
    * both hosts.
    */
-  size: z.union([z.string(), z.number()]),
+  size: sizeOption,
 });
 
 const replaceSchema = z.strictObject({

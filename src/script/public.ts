@@ -1,6 +1,7 @@
 import { defaultSite, type Site, siteFileHere } from '../site.ts';
 import { loadScript, type LoadOptions } from './load.ts';
 import { readSite, readSiteSync } from './site.ts';
+import { checkText } from '../core/checks.ts';
 
 /**
  * Returns the policy of a site file: of the named one, or else of that which the command line would
@@ -8,6 +9,7 @@ import { readSite, readSiteSync } from './site.ts';
  * Throws UsageError if there is no such file, it cannot be used, or other users can write it.
  */
 export async function loadSite(file?: string): Promise<Site> {
+  if (file !== undefined) checkText('the site file', file);
   const path = siteFileHere(file ?? process.env.BOFH_SITE);
   return path === undefined ? defaultSite : await readSite(path, usual());
 }
@@ -24,6 +26,7 @@ export function siteOfProcess(): Site {
  * cannot be read or parsed; errors of the script are thrown unchanged.
  */
 export async function runScript(file: string): Promise<unknown> {
+  checkText('the script', file);
   return await loadScript(file, usual());
 }
 

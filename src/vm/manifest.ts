@@ -6,6 +6,7 @@ import { version } from '../core/version.ts';
 import { sha256 } from '../file/index.ts';
 import { checkLvName, checkVgName } from '../lvm/index.ts';
 import { checkGuestName } from './names.ts';
+import { checkText } from '../core/checks.ts';
 
 const hash = z.string().check(z.regex(/^[0-9a-f]{64}$/));
 /** Neither a path nor an option, and not hidden. */
@@ -85,6 +86,7 @@ export function isManifestName(name: string): boolean {
  * else, and for a file that other users can replace.
  */
 export async function readBackup(host: ReadHost, file: string): Promise<Backup> {
+  checkText('the manifest', file);
   const { path, stat } = await follow(host, file);
   if (stat === undefined)
     throw new UsageError(`there is no file ${file}`, {

@@ -1,12 +1,14 @@
 import { posix } from 'node:path';
 import { UsageError } from '../core/errors.ts';
 import type { Site } from '../site.ts';
+import { checkText } from '../core/checks.ts';
 
 /**
  * A guest's name is a domain's name, a file's name, a part of the names of its logical volumes, and its hostname:
  * what all of them allow. hostname(7): letters, digits, hyphens and dots, no label over 63 characters.
  */
 export function checkGuestName(name: string): void {
+  checkText('the name of the guest', name);
   if (name.length > 63)
     throw new UsageError(
       `the guest's name is ${name.length} characters long; 63 is the most a hostname may have`,

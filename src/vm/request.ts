@@ -1,11 +1,10 @@
 import * as z from 'zod/mini';
 import { UsageError } from '../core/errors.ts';
 import { option } from '../core/option.ts';
-import { parsed, sizeOf } from '../core/request.ts';
+import { parsed, sizeOf, sizeOption as size } from '../core/request.ts';
 import type { Bytes } from '../core/units.ts';
 
 const text = z.string().check(z.minLength(1));
-const size = z.union([z.string(), z.number()]);
 /** One, or several. */
 const list = z.union([text, z.array(text)]);
 

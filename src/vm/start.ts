@@ -5,6 +5,8 @@ import { CommandError, RefusedError } from '../core/errors.ts';
 import { realPath } from '../mount/index.ts';
 import type { Tx } from '../operations.ts';
 import { readGuestConfig } from '../xen/index.ts';
+import { milliseconds } from '../core/request.ts';
+import * as z from 'zod/mini';
 
 /**
  * The DRBD resource whose device a path leads to; undefined: the path leads to none that is up, or
@@ -25,16 +27,24 @@ export async function minorAt(host: ReadHost, path: string): Promise<number | un
   return minor === undefined ? undefined : Number(minor);
 }
 
-/** What is known of the other host of a replicated disk when a guest starts. */
-export interface StartOptions {
-  /** Timeout for the two to connect, for example after a boot (default: 30 seconds). */
-  readonly connectMs?: number;
+/** Options of `start`, by name. */
+export const startShape = {
+  /**
+   * Timeout for the two hosts of a replicated disk to connect, for example after a boot, in
+   * milliseconds (default: 30000).
+   */
+  connectMs: z.exactOptional(milliseconds),
   /**
    * The other host is gone for good, or is known to have none of the guest's newer data: do not
    * wait for it.
    */
-  readonly alone?: boolean;
-}
+  alone: z.exactOptional(z.boolean()),
+};
+
+export const startOptions = z.strictObject(startShape);
+
+/** What is known of the other host of a replicated disk when a guest starts. */
+export type StartOptions = Readonly<z.input<typeof startOptions>>;
 
 /**
  * Starts a guest from its configuration. A replicated disk that is primary on no host, for example

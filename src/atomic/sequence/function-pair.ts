@@ -2,6 +2,7 @@ import { append } from '../journal/journal-writer.ts';
 import type { Claims } from '../operation.ts';
 import { inverseOf, nameOf, type Reverse } from './reverse.ts';
 import { takePair, type StepHome } from './run-step.ts';
+import { checkFunction } from '../../core/checks.ts';
 
 /**
  * The inverse of each pair of functions, by the number of its step; it returns a text of what it
@@ -16,6 +17,8 @@ export async function takeEffect<T>(
   forward: () => T | Promise<T>,
   inverse: (result: T | undefined) => unknown,
 ): Promise<T> {
+  checkFunction(`${pair.name}: the function`, forward);
+  checkFunction(`${pair.name}: its inverse`, inverse);
   return take(at, pair, forward, async (done) => {
     await inverse(done?.result);
     return undefined;
@@ -32,6 +35,7 @@ export async function takeCall<A extends readonly unknown[], T>(
   args: A,
   reverse: Reverse | undefined,
 ): Promise<T> {
+  checkFunction('tx.call: its first argument', f);
   const inverse = await inverseOf(f, args, reverse);
   const name = nameOf(f);
   const back = async (done: object | undefined): Promise<string | undefined> => {

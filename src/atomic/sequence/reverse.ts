@@ -50,8 +50,8 @@ export function withReverse(
 }
 
 /** The name of a call in the journal and in errors. */
-export function nameOf(f: { readonly name: string }): string {
-  return f.name === '' ? 'a function without a name' : f.name;
+export function nameOf(f: { readonly name: string } | undefined): string {
+  return f?.name === undefined || f.name === '' ? 'a function without a name' : f.name;
 }
 
 /**

@@ -21,6 +21,7 @@ import { undoNow, unwind, type Unwinding } from '../undo/unwind.ts';
 import { reachedByBody, renewedWitnesses } from '../undo/witness.ts';
 import { newId } from '../journal/lines.ts';
 import { endOf, tellerOf } from './teller.ts';
+import { checkKeys } from '../../core/checks.ts';
 
 export type { Steps, Temporary };
 
@@ -220,6 +221,7 @@ export class AtomicOperationSequence {
   }
 
   async #reserve(own: Frame, place: Place, claims: Claims): Promise<void> {
+    checkKeys('tx.reserve', claims, ['makes', 'changes', 'needs']);
     const home = this.#home(own, place);
     const n = home.takeNumber();
     try {

@@ -9,12 +9,13 @@ import { isZero } from '../content/head.ts';
 import { loopsBehind } from '../loop/reads.ts';
 import { absolutePath } from '../path.ts';
 import { fallocate, truncate } from './commands.ts';
+import { sizeOption } from '../../core/request.ts';
 
 export const imageArgs = z.strictObject({
   /** Absolute path of the new file. RefusedError `exists` if it is there. */
   file: absolutePath,
   /** Its size, in bytes or as text: `10g`. */
-  size: z.union([z.string(), z.number()]),
+  size: sizeOption,
   /** `sparse` (the default): it uses space as it is written to. `allocated`: all of it at once. */
   room: z.exactOptional(z.enum(['sparse', 'allocated'])),
   /** Permission bits (default: 0600). */

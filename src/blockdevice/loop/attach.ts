@@ -10,8 +10,7 @@ import { inWords, lookAt } from './manual-recovery.ts';
 import { attach } from './commands.ts';
 import { detachAndWait, diskSequence, loopDevices, loopNumbered, showsSame } from './reads.ts';
 import { type Attachment, attachment, type LoopDevice } from './schema.ts';
-
-const size = z.union([z.string(), z.number()]);
+import { sizeOption as size } from '../../core/request.ts';
 
 const args = z.strictObject({
   /** A regular file; a symbolic link to one is refused. */

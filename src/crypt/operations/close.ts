@@ -144,6 +144,7 @@ async function openNamed(host: ReadHost, name: string): Promise<Mapping> {
   const mapping = await mappingNamed(host, name);
   if (mapping !== undefined) return mapping;
   throw new RefusedError(`no encrypted device is open as ${name}`, {
+    code: 'not-found',
     remedy: 'bofh crypt list shows what is open',
   });
 }

@@ -19,6 +19,8 @@ import { remoteFileChanges } from './file-changes.ts';
 import { remoteFiles } from './files.ts';
 import { type Link, sshLink } from './link.ts';
 import { sshReservations } from './reservations.ts';
+import { parsed, text } from '../../core/request.ts';
+import * as z from 'zod/mini';
 
 /** Another host, and how ssh reaches it. */
 export interface SshHostOptions extends Partial<SshDestination>, KeyOptions, Pick<ProgramOptions, 'tools'> {
@@ -41,12 +43,15 @@ export interface SshHost extends Host {
   close(): Promise<void>;
 }
 
+const hostLike = z.looseObject({ name: text });
+
 /**
  * A host reached by OpenSSH, with its own configuration, keys, agent, jump hosts and known_hosts,
  * over one connection for all commands, opened at the first one. The host needs a POSIX shell,
  * util-linux, coreutils, findutils and the tools. Unreachable: ConnectionError.
  */
 export function sshHost(options: SshHostOptions): SshHost {
+  parsed('sshHost', hostLike, options);
   const {
     name,
     destination = name,

@@ -19,6 +19,7 @@ import { askedLayout, knownLayout, layoutOf, ownExtents, refuseFewDevices, taken
 import { findMade, madeVolume, readablePath, refuseOtherGroup, removeMade } from './made.ts';
 import { poolNamed } from './pools.ts';
 import { refuseTaken } from './taken.ts';
+import { sizeOption } from '../../core/request.ts';
 
 const savedContent = z.strictObject({
   /** Absolute path of the file, compressed by zstd. */
@@ -35,7 +36,7 @@ const args = z.strictObject({
   /** Name of the new volume in its group. RefusedError `exists` if it is taken. */
   name: z.string(),
   /** Rounded up to whole extents; or `extents` instead. */
-  size: z.exactOptional(z.union([z.string(), z.number()])),
+  size: z.exactOptional(sizeOption),
   /**
    * A count, or a share of the free extents or of the whole group, rounded down: `50%FREE`,
    * `10%VG`.

@@ -15,6 +15,7 @@ import { findMade, madeVolume, removeMade } from './made.ts';
 import { refuseTaken } from './taken.ts';
 import { wholeRoom } from './snapshot-room.ts';
 import { volumeChanged, volumeWitness } from './volume-content.ts';
+import { sizeOption } from '../../core/request.ts';
 
 const args = z.strictObject({
   /** The volume group of both. */
@@ -29,7 +30,7 @@ const args = z.strictObject({
    * Space of a classic snapshot for changes; or `extents`. Neither: a thin snapshot of a thin
    * volume.
    */
-  size: z.exactOptional(z.union([z.string(), z.number()])),
+  size: z.exactOptional(sizeOption),
   /** As for `createLv`; or a share of the origin, rounded up: `20%ORIGIN`. */
   extents: z.exactOptional(z.union([z.string(), z.number()])),
   /**

@@ -12,8 +12,8 @@ import { refuseFull, wantedExtents } from './extents.ts';
 import { findMade, madeVolume, refuseOtherGroup, removeMade } from './made.ts';
 import { checkMetadata, metadatas } from './pools.ts';
 import { refuseTaken } from './taken.ts';
+import { sizeOption as size } from '../../core/request.ts';
 
-const size = z.union([z.string(), z.number()]);
 const bytes = z.number().check(z.int(), z.positive());
 
 const args = z.strictObject({

@@ -19,6 +19,7 @@ import {
   syncPvs,
   toKnown,
 } from './known-pvs.ts';
+import { sizeOption } from '../../core/request.ts';
 
 const args = z.strictObject({
   /** Name of the new volume group. */
@@ -26,7 +27,7 @@ const args = z.strictObject({
   /** Physical volumes in no group: `createPv` creates them. */
   devices: z.array(z.string().check(z.minLength(1))).check(z.minLength(1)),
   /** (default: 4 MiB, as for vgcreate) */
-  extentSize: z.exactOptional(z.union([z.string(), z.number()])),
+  extentSize: z.exactOptional(sizeOption),
   /** Tags of your own, without the `@`. */
   tags: z.exactOptional(z.array(z.string())),
 });

@@ -5,6 +5,7 @@ import { formatSize, parseSize } from '../../core/units.ts';
 import type { LvLayout } from '../lv-commands.ts';
 import type { WholeGroup } from '../objects.ts';
 import { membersOf } from './groups.ts';
+import { sizeOption } from '../../core/request.ts';
 
 /** The layout of a new volume, as a caller requests it. */
 export const askedLayout = {
@@ -13,7 +14,7 @@ export const askedLayout = {
   /** For a striped volume: the number of devices (default: 2). */
   stripes: z.exactOptional(z.number().check(z.int(), z.minimum(2), z.maximum(128))),
   /** For a striped volume: a power of 2 from 4 KiB on (default: from lvm.conf). */
-  stripeSize: z.exactOptional(z.union([z.string(), z.number()])),
+  stripeSize: z.exactOptional(sizeOption),
   /** For a raid1: the number of copies besides the first (default: 1). */
   mirrors: z.exactOptional(z.number().check(z.int(), z.minimum(1), z.maximum(9))),
 };

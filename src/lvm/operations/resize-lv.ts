@@ -27,10 +27,11 @@ import {
 } from './resized.ts';
 import { refuseRoom } from './snapshot-room.ts';
 import { spreadOf, takenFor, unitOf, whyNotSmaller, whyNotSynced } from '../spread.ts';
+import { sizeOption } from '../../core/request.ts';
 
 const args = z.extend(askedVolume, {
   /** The new size, rounded up to whole extents; as for `createLv`. */
-  size: z.union([z.string(), z.number()]),
+  size: sizeOption,
   /** Required to make a volume smaller. */
   shrink: z.exactOptional(z.literal('lose what lies beyond')),
   /** Fills the new part with zeros: otherwise old data of these extents remains readable. */

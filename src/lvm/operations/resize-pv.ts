@@ -11,6 +11,7 @@ import { udevOf, usableVg } from '../reads.ts';
 import { findGroup, knownGroup, sameGroup } from './known-group.ts';
 import { accountedFor, claimsOn, knownPv, nodesOf, syncPvs, toKnown } from './known-pvs.ts';
 import { pvOf, pvOn } from './physical.ts';
+import { sizeOption } from '../../core/request.ts';
 
 const extents = z.number().check(z.int(), z.positive());
 
@@ -18,7 +19,7 @@ const args = z.strictObject({
   /** The physical volume. */
   device: z.string().check(z.minLength(1)),
   /** (default: the whole device) Rounded down to whole extents. */
-  size: z.exactOptional(z.union([z.string(), z.number()])),
+  size: z.exactOptional(sizeOption),
 });
 
 const undo = z.extend(knownGroup, {

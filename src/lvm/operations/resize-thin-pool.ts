@@ -11,8 +11,9 @@ import { lvextendPool } from '../thin-commands.ts';
 import { refuseFull } from './extents.ts';
 import { askedVolume, findKnown, knownVolume } from './known.ts';
 import { checkMetadata, poolNamed } from './pools.ts';
+import { sizeOption } from '../../core/request.ts';
 
-const size = z.exactOptional(z.union([z.string(), z.number()]));
+const size = z.exactOptional(sizeOption);
 
 const args = z.extend(askedVolume, {
   /** New size of its data, rounded up to whole extents; or of its metadata; or both. */

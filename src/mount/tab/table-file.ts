@@ -3,6 +3,7 @@ import type { ReadHost } from '../../command/index.ts';
 import { RefusedError, UsageError } from '../../core/errors.ts';
 import { otherNames, sha256 } from '../../file/path.ts';
 import { realPath } from '../paths.ts';
+import { checkText } from '../../core/checks.ts';
 
 /** A table, one character per byte. Undefined content: the file does not exist. */
 export interface TableFile {
@@ -30,6 +31,7 @@ export async function readTable(host: ReadHost, path: string): Promise<TableFile
 }
 
 async function fileBehind(host: ReadHost, path: string): Promise<string> {
+  checkText('the path', path);
   if (!path.startsWith('/')) throw new UsageError(`"${path}" is not a whole path from /`);
   const parent = await realPath(host, posix.dirname(path));
   const file = posix.join(parent, posix.basename(path));

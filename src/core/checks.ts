@@ -1,0 +1,53 @@
+import { UsageError } from './errors.ts';
+
+/** What is wrong with the options of a call, each by its name. Issues as Standard Schema has them. */
+export function issuesIn(issues: readonly Issue[]): string {
+  return issues.map(textOf).join('; ');
+}
+
+interface Issue {
+  readonly message: string;
+  readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
+}
+
+function textOf({ message, path = [] }: Issue): string {
+  const at = path.map((part) => String(typeof part === 'object' ? part.key : part)).join('.');
+  const type = /^Invalid input: expected (?<wanted>.+), received (?<given>.+)$/.exec(message)?.groups;
+  if (type?.given === 'undefined') return `${at === '' ? 'the argument' : at} is missing`;
+  if (/^Too small: expected string to have >=1 char/.test(message) && at !== '') return `${at} is empty`;
+  const unknown = /^Unrecognized keys?: (?<names>.+)$/.exec(message)?.groups?.names;
+  const oneOf = /^Invalid (?:discriminator value\. E|option: e)xpected (?:one of )?(?<all>.+)$/.exec(message)
+    ?.groups?.all;
+  const wrong =
+    (type === undefined ? undefined : `expected ${type.wanted ?? ''}, not ${type.given ?? ''}`) ??
+    (unknown === undefined ? undefined : `there is no option ${unknown}`) ??
+    (oneOf === undefined
+      ? message
+      : `must be ${oneOf
+          .replaceAll(/["']/g, '')
+          .replaceAll(/ ?\| ?/g, ', ')
+          .replace(/, (?=[^,]*$)/, ' or ')}`);
+  return at === '' ? wrong : `${at}: ${wrong}`;
+}
+
+/** Throws UsageError for an argument that is not text, or empty: scripts without types may pass anything. */
+export function checkText(what: string, value: unknown): void {
+  if (typeof value !== 'string' || value === '') throw not('text', what, value);
+}
+
+/** Throws UsageError for an argument that is no function. */
+export function checkFunction(what: string, value: unknown): void {
+  if (typeof value !== 'function') throw not('a function', what, value);
+}
+
+function not(wanted: string, what: string, value: unknown): UsageError {
+  const isMissing = value === undefined || value === null || value === '';
+  const kind = typeof value === 'object' ? 'an object' : `a ${typeof value}`;
+  return new UsageError(isMissing ? `${what} is missing` : `${what} must be ${wanted}, not ${kind}`);
+}
+
+/** Throws UsageError for a name that an object may not have. */
+export function checkKeys(what: string, value: object, known: readonly string[]): void {
+  const [unknown] = Object.keys(value).filter((key) => !known.includes(key));
+  if (unknown !== undefined) throw new UsageError(`${what}: there is no option "${unknown}"`);
+}

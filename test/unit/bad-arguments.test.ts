@@ -1,0 +1,77 @@
+import { describe, expect, it } from 'vitest';
+import { BofhError } from '../../src/core/errors.ts';
+import * as library from '../../src/index.ts';
+import { fork } from '../../src/simulator/fork.ts';
+import { simulatedBofh } from '../../src/simulator/index.ts';
+import { neighbourhood } from '../support/undo/stage.ts';
+
+type Call = (...args: readonly unknown[]) => unknown;
+
+const tries: readonly (readonly unknown[])[] = [
+  [],
+  [null],
+  [Number.NaN],
+  [42],
+  [10n],
+  ['x'],
+  [{ nonsense: 1 }],
+  ['x', { nonsense: 1 }],
+  ['x', 'y', { nonsense: 1 }],
+  ['x', null],
+];
+
+/** Functions without arguments. */
+const plain = new Set([
+  ...['block.loops', 'crypt.devices', 'crypt.scan', 'crypt.mappings', 'drbd.resources', 'drbd.procStatus'],
+  ...['lvm.vgs', 'lvm.pvs', 'mount.mounts', 'network.interfaces', 'network.bridges', 'vm.list', 'xen.list'],
+  ...['xen.allDomus', 'currentBofh', 'settings'],
+]);
+
+/** They take whatever was thrown, what bofh itself made, or what others check. */
+const any = new Set(['explain', 'messageOf', 'eventText', 'eventStream', 'defineSite', 'parsePlan']);
+
+/** What needs no argument, and where a number is one. Without `luksNaming` no device is looked at. */
+const fine = new Set([
+  ...['block.tree()', 'drbd.next()', 'lvm.lvs()', 'mount.fstab()', 'mount.crypttab()', 'recover()'],
+  ...['xen.startAll()', 'xen.stopAll()', 'connect()', 'localHost()', 'loadSite()'],
+  ...['drbd.deviceSizeFor(42)', 'drbd.externalMetadata(42)', 'drbd.internalMetadata(42)'],
+  ...['formatSize(42)', 'parseSize(42)'],
+]);
+
+const functions = Object.entries(library).flatMap(([name, of]): readonly (readonly [string, Call])[] => {
+  const all = typeof of === 'object' ? Object.entries(of) : [['', of] as const];
+  return all.flatMap(([method, each]) =>
+    typeof each === 'function' && !String(each).startsWith('class ')
+      ? [[method === '' ? name : `${name}.${method}`, each as Call] as const]
+      : [],
+  );
+});
+const staged = neighbourhood();
+
+describe('an argument that makes no sense is an error of bofh, with a code, and nothing happens', () => {
+  it.each(functions.filter(([name]) => !plain.has(name) && !any.has(name)))('%s', async (name, call) => {
+    const wrong: string[] = [];
+    for (const args of tries) {
+      const title = `${name}(${args.map((arg) => (typeof arg === 'bigint' ? `${String(arg)}n` : JSON.stringify(arg))).join(', ')})`;
+      const host = fork(staged);
+      const before = host.snapshot();
+      const said: unknown = await library
+        .withBofh(simulatedBofh({ host }), async () => call(...args))
+        .then(
+          () => (fine.has(title) || title.startsWith('crypt.nameBySite("x"') ? undefined : 'accepted'),
+          (error: unknown) => error,
+        );
+      const isTyped =
+        said === undefined ||
+        (said instanceof BofhError && /^(?:invalid|not-found|no-space)$/.test(said.code));
+      if (!isTyped || String(said).includes('"undefined"') || / undefined(?! is)/.test(String(said)))
+        wrong.push(`${title}: ${String(said)}`);
+      if (said !== undefined && host.snapshot() !== before) wrong.push(`${title}: changed the host`);
+    }
+    expect(wrong).toEqual([]);
+  });
+
+  it('is tried with every function of the library', () => {
+    expect(functions.length).toBeGreaterThan(180);
+  });
+});
