@@ -14,7 +14,7 @@ import { volumeNamed } from './known.ts';
 import { findMade, madeVolume, removeMade } from './made.ts';
 import { refuseTaken } from './taken.ts';
 import { wholeRoom } from './snapshot-room.ts';
-import { volumeChanged, volumeWitness } from './volume-content.ts';
+import { inactive, volumeChanged, volumeWitness } from './volume-content.ts';
 import { sizeOption } from '../../core/request.ts';
 
 const args = z.strictObject({
@@ -124,10 +124,11 @@ export const createSnapshot = operation({
     changed: async ({ undo: of, result, witness, filled, host }) => {
       const { lv, all } = await findMade(host, of, result?.uuid);
       if (lv === undefined || filled === 'now') return undefined;
-      // The content of an interrupted snapshot is known as long as the origin is not written to.
+      if (witness !== undefined && witness !== inactive) return volumeChanged(host, lv, witness);
+      // An interrupted snapshot, or one whose activation was cut off: its content is that of the
+      // origin, as long as that is not written to.
       const origin = all.find(({ uuid }) => uuid === of.origin.uuid);
-      const was = witness ?? (origin === undefined ? undefined : await volumeWitness(host, origin));
-      return volumeChanged(host, lv, was);
+      return volumeChanged(host, lv, origin === undefined ? witness : await volumeWitness(host, origin));
     },
   },
   sync: ({ undo: { vgUuid }, host }) => syncGroup(host, vgUuid),

@@ -5,7 +5,7 @@ import type { Bytes } from '../../core/units.ts';
 import type { LogicalVolume } from '../objects.ts';
 
 /** The witness of an inactive volume, which cannot be written to. */
-const inactive = 'inactive';
+export const inactive = 'inactive';
 
 /** A witness of the content of a volume. */
 export async function volumeWitness(host: ReadHost, lv: LogicalVolume): Promise<string> {

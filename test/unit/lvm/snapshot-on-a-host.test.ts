@@ -6,7 +6,7 @@ import type { Tx } from '../../../src/operations.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { testRuntime } from '../cli/support/runtime.ts';
 import { failureOf } from '../concurrency/support.ts';
-import { bofhOn } from '../simulator/support.ts';
+import { bofhOn, recoverAll } from '../simulator/support.ts';
 import { runVerb } from '../cli/support/run-verb.ts';
 
 const mib = 1024 ** 2;
@@ -135,6 +135,33 @@ describe('createSnapshot', () => {
     expect(error).toBeInstanceOf(kind);
     expect(String(error)).toMatch(message);
     expect(ran('lvcreate')).toEqual([]);
+  });
+
+  describe('of a thin volume, when its activation in the same sequence is cut off', () => {
+    const activated = async (tx: Tx): Promise<void> => {
+      await thin(tx);
+      await tx.lvm.activateLv({ vg: 'vg0', name: 'monday' });
+    };
+    beforeEach(async () => {
+      host.fault({ tool: 'lvchange', mode: 'acts then crash' });
+      await failureOf(does(activated));
+      expect(names()).toEqual([...there, 'monday'].sort());
+      host = host.restart();
+    });
+
+    test('is undone: nobody wrote to it', async () => {
+      await recoverAll(host);
+
+      expect(names()).toEqual(there);
+    });
+
+    test('stays with what others wrote to it since', async () => {
+      host.admin.writeBytes('/dev/vg0/monday', 4096, new TextEncoder().encode('of others'));
+
+      await expect(recoverAll(host)).rejects.toThrow(StuckError);
+
+      expect(names()).toEqual([...there, 'monday'].sort());
+    });
   });
 
   test('refuses a snapshot of a classic snapshot', async () => {
