@@ -1,5 +1,5 @@
-// Builds dist/: the command and the library as one code-split bundle without node_modules, and the types.
-// For tests: --out DIR builds elsewhere, --no-types leaves out what takes the time.
+// Builds dist/: the command and the library as one code-split bundle without node_modules, and the types and the manual pages.
+// For tests: --out DIR builds elsewhere, --no-types leaves out both.
 import {
   chmodSync,
   copyFileSync,
@@ -15,8 +15,10 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { performance } from 'node:perf_hooks';
 import { parseArgs } from 'node:util';
+import { createJiti } from 'jiti';
 import { rolldown } from 'rolldown';
 import { generations, parseNote } from './lib/generations.mjs';
+import { manPages } from './lib/man.mjs';
 import { noticeOf, noticesInsideJiti, noticesText, packageFolders } from './lib/notices.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
@@ -84,7 +86,18 @@ function writeRest() {
   writeFileSync(join(dist, 'package.json'), `${JSON.stringify({ type: 'module' })}\n`);
   for (const name of ['jiti.cjs', 'babel.cjs']) copyFileSync(join(jiti, 'dist', name), join(dist, name));
   chmodSync(join(dist, 'bofh.js'), 0o755);
-  return ['package.json', 'jiti.cjs', 'babel.cjs', 'types'];
+  return ['package.json', 'jiti.cjs', 'babel.cjs', 'types', 'man'];
+}
+
+/** dist/man, as man(1) looks for pages: man -M dist/man bofh-vm. */
+async function writeManual() {
+  const { program } = await createJiti(import.meta.url, { fsCache: false }).import(
+    join(root, 'src/cli/runtime/program.ts'),
+  );
+  const folder = join(dist, 'man', 'man1');
+  mkdirSync(folder, { recursive: true });
+  for (const [name, text] of manPages(await program('all', async () => undefined), version))
+    writeFileSync(join(folder, name), text);
 }
 
 /** Chunks of earlier builds go, but not those of the last one: a bofh that runs now may still load them. */
@@ -104,6 +117,7 @@ const begun = performance.now();
 mkdirSync(dist, { recursive: true });
 const written = await bundle();
 sweep(written.files, [...writeRest(), ...writeNotices(written.modules)]);
+if (options.types) await writeManual();
 const faults = options.types ? (await import('./types.mjs')).emitTypes(root, join(dist, 'types')) : '';
 process.stdout.write(faults);
 console.log(
