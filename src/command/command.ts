@@ -19,8 +19,11 @@ export type Access = 'read' | 'change' | 'destroy';
  * would run.
  */
 export interface Command<T, A extends Access = Access> {
+  /** The program, by the name under which bofh knows where it is and which package has it. */
   readonly tool: Tool;
+  /** Its arguments, without the program itself. No shell reads them. */
   readonly argv: readonly string[];
+  /** `read`: changes nothing. `destroy`: a change that loses data. */
   readonly access: A;
   /** Strict: throws if it does not understand the output (the runner makes a ParseError of it). */
   readonly parse: (answer: Answer) => T;
@@ -68,7 +71,9 @@ export type ReadCommand<T> = Command<T, 'read'>;
  * of the last one.
  */
 export interface Pipeline<T> {
+  /** From the first, which reads, to the last. */
   readonly commands: readonly [Command<unknown>, ...Command<unknown>[]];
+  /** Reads what the last one prints. */
   readonly parse: (answer: Answer) => T;
 }
 

@@ -44,28 +44,59 @@ export interface ReadHost {
    * Empty for the host that bofh runs on; else its name, which is part of the keys of its objects.
    */
   readonly name: string;
+  /**
+   * Runs a command that only reads, and returns what it found. Throws CommandError if it fails,
+   * ToolError if it is not installed, ParseError if its output is not understood.
+   */
   run<T>(command: ReadCommand<T>): Promise<T>;
+  /** Returns the bytes of a file: a symbolic link is followed. CommandError `not-found` if there is none. */
   readFile(path: string): Promise<Uint8Array>;
-  /** Names in a directory, sorted. */
+  /** Returns the names in a directory, sorted. CommandError `not-found` if there is none. */
   readDir(path: string): Promise<readonly string[]>;
+  /** Returns where a symbolic link points to, as it is written. */
   readLink(path: string): Promise<string>;
-  /** lstat; undefined if the path does not exist, an error if that is unknown. */
+  /** lstat(2); undefined if the path does not exist, an error if that is unknown. */
   stat(path: string): Promise<FileStat | undefined>;
+  /** Returns the id of its boot, and its host name. */
   facts(): Promise<HostFacts>;
 }
 
 /** A host within a step of a sequence: programs started here outlive this process. */
 export interface ChangeHost extends ReadHost {
+  /**
+   * Runs a command, which may change the host: it ends normally even if bofh is killed. Throws
+   * CommandError if it fails, ToolError if it is not installed, ParseError if its output is not
+   * understood.
+   */
   run<T>(command: Command<T>): Promise<T>;
+  /** Runs commands side by side, the output of each into the next; fails if one of them fails. */
   pipe<T>(pipeline: Pipeline<T>): Promise<T>;
   /** Creates a file that did not exist (O_EXCL) and makes its content durable. */
-  writeNew(path: string, content: Uint8Array | string, options: { readonly mode: number }): Promise<FileStat>;
+  writeNew(
+    path: string,
+    content: Uint8Array | string,
+    options: {
+      /** Permission bits, whatever the umask: `0o600`. */
+      readonly mode: number;
+    },
+  ): Promise<FileStat>;
   /** link(2): reason `exists` when the new name is taken. */
   link(existing: string, path: string): Promise<void>;
   /** rename(2): it replaces, so use it only onto a name that belongs to the step. */
   rename(from: string, to: string): Promise<void>;
+  /** unlink(2): of a file, a link or a node. CommandError `not-found` if there is none. */
   removeFile(path: string): Promise<void>;
-  makeDir(path: string, options: { readonly mode: number; readonly parents?: boolean }): Promise<void>;
+  /** mkdir(2). CommandError `exists` if there is something of that name. */
+  makeDir(
+    path: string,
+    options: {
+      /** Permission bits: `0o700`. */
+      readonly mode: number;
+      /** Also creates those above it that are missing (default: false). */
+      readonly parents?: boolean;
+    },
+  ): Promise<void>;
+  /** rmdir(2): of an empty directory. */
   removeDir(path: string): Promise<void>;
   /** fsync of a file or directory. */
   sync(path: string): Promise<void>;

@@ -80,6 +80,7 @@ export const keyRef = z.discriminatedUnion('from', [
 
 /** A key for a program: the host fetches it when the program starts, and passes it to no other. */
 export interface KeyInput {
+  /** Where the key comes from. */
   readonly key: KeyRef;
   /** `new`: asked twice, because a typing mistake could not be detected. */
   readonly use: 'present' | 'new';

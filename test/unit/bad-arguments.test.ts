@@ -75,3 +75,50 @@ describe('an argument that makes no sense is an error of bofh, with a code, and 
     expect(functions.length).toBeGreaterThan(180);
   });
 });
+
+it.each<[string, () => unknown, RegExp]>([
+  ['connect({ stateDri })', () => library.connect({ stateDri: '/x' } as never), /^connect: .*"stateDri"/],
+  ['connect({ waitMs: "1s" })', () => library.connect({ waitMs: '1s' } as never), /^connect: waitMs: /],
+  [
+    'connect({ onEvent: "x" })',
+    () => library.connect({ onEvent: 'x' } as never),
+    /^connect: onEvent: must be a function/,
+  ],
+  [
+    'connect({ host: 5 })',
+    () => library.connect({ host: 5 } as never),
+    /^connect: host: must be a name, or a host/,
+  ],
+  ['connect(null)', () => library.connect(null as never), /^connect: /],
+  ['lvm.lvs({ vgs })', () => library.lvm.lvs({ vgs: 'vg0' } as never), /^lvm\.lvs: .*"vgs"/],
+  [
+    'block.tree({ devce })',
+    () => library.block.tree({ devce: '/dev/a' } as never),
+    /^block\.tree: .*"devce"/,
+  ],
+  [
+    'vm.wait(…, { for: "runing" })',
+    () => library.vm.wait('a', { for: 'runing' } as never),
+    /^vm\.wait: for: /,
+  ],
+  [
+    'vm.wait(…, { timeout })',
+    () => library.vm.wait('a', { for: 'running', timeout: 5 } as never),
+    /"timeout"/,
+  ],
+  [
+    'vm.wait(…, { timeoutMs: NaN })',
+    () => library.vm.wait('a', { for: 'running', timeoutMs: Number.NaN }),
+    /timeoutMs/,
+  ],
+  ['vm.stop(…, { timeot })', () => library.vm.stop('a', { timeot: 5 } as never), /^vm\.stop: .*"timeot"/],
+  ['recover({ ids })', () => library.recover({ ids: 'a' } as never), /^recover: .*"ids"/],
+  ['vm.wait without options', () => library.vm.wait('a', undefined as never), /^vm\.wait: /],
+])('%s is invalid, and names the option', async (_title, call, why) => {
+  const failed = library.withBofh(simulatedBofh(), async () => call());
+
+  await expect(failed).rejects.toMatchObject({
+    code: 'invalid',
+    message: expect.stringMatching(why) as string,
+  });
+});

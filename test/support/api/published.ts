@@ -9,7 +9,7 @@ const entries = { bofh: 'index', 'bofh/testing': 'simulator/index', 'bofh/atomic
 /** What the library gives and takes back: a program does not write these down. */
 const opaque: ReadonlySet<string> = new Set([
   ...['Engine', 'Host', 'LocalHost', 'SshHost', 'ReadHost', 'ChangeHost', 'SimulatedHost', 'Bofh', 'Tx'],
-  ...['SequenceEvent', 'Holder', 'Resource', 'AbortSignal'],
+  ...['SequenceEvent', 'Holder', 'Resource', 'AbortSignal', 'Pipeline'],
   ...[
     'Operation',
     'DeferredOperation',
@@ -99,13 +99,15 @@ export function publishedApi(folder = join(root, 'src'), extension: '.ts' | '.d.
       /'(?<name>bofh[^']*)'/g,
       (_, name: keyof typeof entries) => `'./${entries[name]}${importAs}'`,
     );
-  const head = `${imports}declare const tx: api0.Tx;\n`;
+  const head = `${imports}declare const tx: api0.Tx;\ndeclare const host: api0.ChangeHost;\n`;
 
   const found = service.getProgram();
   if (found === undefined) throw new Error('no program');
   const names = listed(found, files, folder);
   const lines = names.map(({ name, from }) =>
-    name.startsWith('tx.') ? `${name};\n` : `api${String(Object.keys(entries).indexOf(from))}.${name};\n`,
+    /^(?:tx|host)\./.test(name)
+      ? `${name};\n`
+      : `api${String(Object.keys(entries).indexOf(from))}.${name};\n`,
   );
   const ends: number[] = [];
   let end = head.length;
@@ -187,7 +189,13 @@ interface Listed {
   readonly type: ts.Type;
 }
 
-/** Every value that the entries export, those in their namespaces, and all on `tx`. */
+/** What a function of a program gets, by its type: what is on it counts as exported. */
+const handles: ReadonlyMap<string, string> = new Map([
+  ['Tx', 'tx'],
+  ['ChangeHost', 'host'],
+]);
+
+/** Every value that the entries export, those in their namespaces, and all on a handle. */
 function listed(program: ts.Program, files: readonly string[], folder: string): readonly Listed[] {
   const checker = program.getTypeChecker();
   const real = (symbol: ts.Symbol): ts.Symbol =>
@@ -207,9 +215,10 @@ function listed(program: ts.Program, files: readonly string[], folder: string): 
     const module = source === undefined ? undefined : checker.getSymbolAtLocation(source);
     for (const exported of module === undefined ? [] : checker.getExportsOfModule(module)) {
       const symbol = real(exported);
-      if (exported.name === 'Tx') {
+      const handle = handles.get(exported.name);
+      if (handle !== undefined) {
         for (const inner of checker.getDeclaredTypeOfSymbol(symbol).getProperties())
-          add(`tx.${inner.name}`, from, inner);
+          add(`${handle}.${inner.name}`, from, inner);
       } else if ((symbol.flags & ts.SymbolFlags.ValueModule) !== 0) {
         for (const inner of checker.getExportsOfModule(symbol).map(real))
           if ((inner.flags & ts.SymbolFlags.Value) !== 0)

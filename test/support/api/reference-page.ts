@@ -104,7 +104,7 @@ export async function referencePage(): Promise<string> {
           .filter((name) => name.split('.').length === 2),
       ),
     ].sort();
-    const about = byName.get(`tx.${group}`)?.text;
+    const about = group === 'host' ? aboutHost : byName.get(`tx.${group}`)?.text;
     return names.length === 0
       ? []
       : [`## ${group}`, '', ...(about === undefined ? [] : [about, '']), ...names.flatMap(method)];
@@ -165,7 +165,16 @@ function cell(text: string): string {
 }
 
 /** A type is within backticks, where a bar is escaped too. */
-const typeCell = (type: string): string => `\`${cell(type)}\``;
+const aboutHost =
+  'What the functions of an own operation get: `run`, `revert`, `afterCommit` and others all of it (`ChangeHost`), `prepare` and `look` only what reads: `facts`, `readDir`, `readFile`, `readLink`, `run` of a command that reads, and `stat` (`ReadHost`).';
+
+const typeCell = (type: string): string => {
+  const short = type.replace(
+    /(?:"[^"]+" \| ){20,}"[^"]+"/,
+    (names) => `one of ${String(names.split(' | ').length)} names`,
+  );
+  return `\`${cell(short)}\``;
+};
 
 /** The rows of what a function takes. What was printed before, and is long, is only referred to. */
 function tableOf({ name, parameters }: Callable, printed: Map<string, string>): readonly string[] {
