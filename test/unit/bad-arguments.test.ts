@@ -122,3 +122,35 @@ it.each<[string, () => unknown, RegExp]>([
     message: expect.stringMatching(why) as string,
   });
 });
+
+it.each<[string, (tx: library.Tx) => Promise<unknown>, RegExp]>([
+  [
+    'effect without functions',
+    (tx) => tx.effect('dns', undefined as never, () => undefined),
+    /dns: the function is missing/,
+  ],
+  [
+    'effect without an inverse',
+    (tx) => tx.effect('dns', () => 1, undefined as never),
+    /dns: its inverse is missing/,
+  ],
+  ['call of nothing', (tx) => tx.call(undefined as never), /tx\.call: its first argument is missing/],
+  ['reserve with an unknown key', (tx) => tx.reserve({ change: ['lv:vg0/a'] } as never), /"change"/],
+  ['scope without a body', (tx) => tx.scope('part', undefined as never), /tx\.scope: the body is missing/],
+])('tx: %s is invalid, and nothing stays', async (_title, act, why) => {
+  const host = fork(staged);
+  const before = host.snapshot();
+  const failed = library.withBofh(simulatedBofh({ host }), () =>
+    library.atomic('x', async (tx) => {
+      await tx.lvm.createLv({ vg: 'vg0', name: 'bad', size: '8m' });
+      await act(tx);
+    }),
+  );
+
+  await expect(failed).rejects.toMatchObject({
+    code: 'rolled-back',
+    message: expect.stringMatching(why) as string,
+    cause: expect.objectContaining({ code: 'invalid' }) as unknown,
+  });
+  expect(host.snapshot()).toBe(before);
+});
