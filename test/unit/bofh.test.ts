@@ -178,6 +178,29 @@ describe('atomic()', () => {
     await expect(kept?.()).rejects.toThrow(SequenceEnded);
   });
 
+  it.each([
+    ['a new image', false],
+    ['an image that was there', true],
+  ])('refuses a lasting change of what a temporary step opened: %s', async (_, isThere) => {
+    if (isThere) host.admin.writeFile('/srv/a.img', new Uint8Array(1024 ** 2));
+    const before = host.snapshot();
+
+    const failed = on(() =>
+      atomic('image', async (tx) => {
+        if (!isThere) await tx.block.createImage({ file: '/srv/a.img', size: '1m' });
+        const { device } = await tx.temporary.block.attachLoop({ file: '/srv/a.img' });
+        await tx.filesystem.create({ device, type: 'ext2' });
+      }),
+    );
+
+    await expect(failed).rejects.toMatchObject({
+      code: 'rolled-back',
+      message: expect.stringContaining('the temporary block.loop.attach opened') as string,
+      cause: { code: 'invalid' },
+    });
+    expect(host.snapshot()).toBe(before);
+  });
+
   it('undoes a scope that failed and was caught, and goes on', async () => {
     await on(() =>
       atomic('outer', async (tx) => {

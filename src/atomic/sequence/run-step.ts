@@ -18,6 +18,8 @@ export interface StepHome extends Claiming {
   readonly boot: string;
   readonly scope: number | undefined;
   readonly takeNumber: () => number;
+  /** Throws if the step would change what is gone before the commit; missing for a temporary step. */
+  readonly refuseBrief?: (code: AnyOperation, claims: Claims) => void;
   /**
    * Writes an intent, durable; the first intent creates the journal. Throws if the sequence failed
    * meanwhile.
@@ -46,6 +48,7 @@ export async function takeStep(from: StepHome, code: AnyOperation, input: unknow
     const n = home.takeNumber();
     try {
       const { undoData, claims } = await prepare(home, code, args, n);
+      home.refuseBrief?.(code, claims);
       const journal = await home.announce(intentOf(home, code, { n, args, undoData, claims }));
       keepLocked(home, journal, n, claims);
       return await act(home, code, journal, { n, args, undoData, claims });

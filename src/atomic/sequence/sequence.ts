@@ -7,14 +7,14 @@ import { patienceOf, type Patience } from './patience.ts';
 import { frame, settle, track, type Frame } from './frame.ts';
 import { append, type Journal } from '../journal/journal-writer.ts';
 import type { ObjectLocks } from '../locks/lock.ts';
-import type { Claims, Operation } from '../operation.ts';
+import type { AnyOperation, Claims, Operation } from '../operation.ts';
 import { stepsInside } from '../undo/next.ts';
 import { checkName, textOf } from './name.ts';
 import { takeCall, takeEffect } from './function-pair.ts';
 import { type Place, placeOf } from '../place.ts';
 import { nameOf, type Reverse } from './reverse.ts';
 import { takeStep, type StepHome } from './run-step.ts';
-import { stepOf } from '../journal/state.ts';
+import { exclusive, stepOf } from '../journal/state.ts';
 import { interruption } from './signal.ts';
 import type { Steps, Temporary } from './steps.ts';
 import { undoNow, unwind, type Unwinding } from '../undo/unwind.ts';
@@ -108,7 +108,7 @@ export class AtomicOperationSequence {
     if (this.#begun) throw new UsageError(`the sequence "${this.#name}" has been run already`);
     this.#begun = true;
     const { teller } = this.#engine;
-    teller?.tell({ type: 'begun' });
+    if (!this.#patience.stop.aborted) teller?.tell({ type: 'begun' });
     try {
       const value = await this.#run(body);
       teller?.tell(endOf(this.#journal === undefined ? 'none' : 'some'));
@@ -168,7 +168,10 @@ export class AtomicOperationSequence {
     return {
       signal: this.#patience.stop,
       step: (code, args) =>
-        tracked(code.kind, async () => (await takeStep(this.#home(own, place), code, args)).value as never),
+        tracked(code.kind, async () => {
+          const refuseBrief = this.#refuseBrief.bind(this);
+          return (await takeStep({ ...this.#home(own, place), refuseBrief }, code, args)).value as never;
+        }),
       temporary: (code, args) => tracked(code.kind, () => this.#temporary(own, place, code, args)),
       effect: (name, forward, inverse, options) =>
         tracked(
@@ -247,6 +250,27 @@ export class AtomicOperationSequence {
       return track(still, call, () => this.#release(n));
     };
     return { ...(value as V), release };
+  }
+
+  /**
+   * Throws UsageError for a lasting change of a device that a temporary step opened: when that is
+   * closed, the change can be neither synced nor undone.
+   */
+  #refuseBrief({ kind, lives }: AnyOperation, claims: Claims): void {
+    const state = this.#journal?.state;
+    if (lives !== 'disk' || state === undefined) return;
+    for (const n of this.#temporaries) {
+      const { intent, undone } = stepOf(state, n) ?? {};
+      const made = intent?.lives === 'boot' && undone === undefined ? (intent.claims?.makes ?? []) : [];
+      const key = exclusive(claims).find((each) => made.includes(each));
+      if (key !== undefined && intent !== undefined)
+        throw new UsageError(
+          `${kind} changes what the temporary ${intent.kind} opened, and that is closed before the commit`,
+          {
+            remedy: `let ${intent.kind} be a step that stays: without tx.temporary, and closed by a step at the end`,
+          },
+        );
+    }
   }
 
   async #release(n: number): Promise<void> {
