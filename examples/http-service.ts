@@ -69,4 +69,9 @@ export async function serve(port: number): Promise<Server> {
   return server;
 }
 
-if (process.env.PORT !== undefined) await once(await serve(Number(process.env.PORT)), 'close');
+if (process.env.PORT !== undefined) {
+  const server = await serve(Number(process.env.PORT));
+  // bofh undoes what a request is at; the service ends when that is answered.
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => server.close());
+  await once(server, 'close');
+}

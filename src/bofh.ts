@@ -45,6 +45,7 @@ import { checkFunction } from './core/checks.ts';
 import { callable, milliseconds, parsed } from './core/request.ts';
 import { version } from './core/version.ts';
 import * as z from 'zod/mini';
+import { endOf } from './atomic/sequence/teller.ts';
 
 /**
  * The context of every call of the public API: a host, the policy of its site, and the place of its
@@ -403,6 +404,29 @@ export async function atomic<T>(
   body: (tx: Tx) => T | Promise<T>,
   options: AtomicOptions = {},
 ): Promise<T> {
+  let begun = false;
+  try {
+    return await started(name, body, options, () => (begun = true));
+  } catch (error) {
+    if (!begun) tellRefused(name, error, options);
+    throw error;
+  }
+}
+
+/** The last event of a sequence that was refused, so that whoever waits for that does not wait for ever. */
+function tellRefused(name: string, error: unknown, { onEvent }: Pick<AtomicOptions, 'onEvent'>): void {
+  if (typeof onEvent !== 'function') return;
+  const of = { id: '', name, number: 1, at: Date.now(), direction: 'forward' } as const;
+  onEvent({ ...of, ...endOf('none', { error }) });
+}
+
+async function started<T>(
+  name: string,
+  body: (tx: Tx) => T | Promise<T>,
+  options: AtomicOptions,
+  begins: () => void,
+): Promise<T> {
+  checkFunction('atomic: the body', body);
   refuseNested(`atomic('${name}')`);
   const { signal, timeout, wait, host, onEvent, log, reverse, writes } = checkAtomic(options);
   const around = within(currentBofh(), present({ host, waitMs: wait }));
@@ -450,6 +474,7 @@ export async function atomic<T>(
     on: (host) => typed(steps.on(host), placeOf(bofh.engine, host)),
   });
   try {
+    begins();
     // What the body reads without tx comes from the host of the sequence, too.
     return await ambient.run(around, () =>
       sequences.run(sequence, () => sequence.run((steps) => body(typed(steps, bofh.engine)))),

@@ -57,8 +57,13 @@ export async function atomic<T>(
   body: (tx: Tx) => T | Promise<T>,
   options: AtomicOptions = {},
 ): Promise<T> {
-  checkFunction('atomic: the body', body);
-  return run(name, (tx) => body(withRecipes(tx)), options);
+  return run(name, withTx(body), options);
+}
+
+/** Anything but a function is refused by `run`. */
+function withTx<T>(body: (tx: Tx) => T | Promise<T>): (tx: Steps) => T | Promise<T> {
+  const given: unknown = body;
+  return typeof given === 'function' ? (tx) => body(withRecipes(tx)) : (given as never);
 }
 
 function withRecipes(tx: Steps): Tx {

@@ -7,9 +7,10 @@ export interface EventStream extends AsyncIterable<SequenceEvent> {
 }
 
 /**
- * Returns a listener whose events can be iterated: `const events = eventStream(); const done =
- * atomic('x', body, { onEvent: events.onEvent }); for await (const event of events) …; await done`.
- * Events are kept until they are read. It throws nothing: how the sequence ended is its last event.
+ * Returns a listener whose events can be iterated: `for await (const event of events) …`. Read them beside the
+ * sequence, so that its error is caught at once: `const events = eventStream(); await Promise.all([atomic('x',
+ * body, { onEvent: events.onEvent }), print(events)])`. Events are kept until they are read. It throws nothing: how
+ * the sequence ended is its last event.
  */
 export function eventStream(): EventStream {
   const kept: SequenceEvent[] = [];

@@ -67,7 +67,7 @@ export type Happening =
 
 /** An event of a sequence, numbered from 1. */
 export type SequenceEvent = Happening & {
-  /** The id of the sequence, as in `bofh journal list`. */
+  /** The id of the sequence, as in `bofh journal list`; empty if it was refused before it began. */
   readonly id: string;
   /** The name that `atomic()` was given. */
   readonly name: string;

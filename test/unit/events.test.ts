@@ -170,10 +170,14 @@ describe('the events of a sequence', () => {
       'forward begun',
       'forward ended unchanged not-found',
     ]);
-    expect(words(await eventsOf(() => 1, { signal: AbortSignal.abort() }))).toEqual([
-      'forward begun',
-      'forward ended unchanged interrupted',
-    ]);
+  });
+
+  it.each<readonly [string, Parameters<typeof eventsOf>, string]>([
+    ['an unknown option', [() => 1, { tmeout: 5 } as never], 'invalid'],
+    ['no body', [undefined as never], 'invalid'],
+    ['a signal that came before', [() => 1, { signal: AbortSignal.abort() }], 'interrupted'],
+  ])('that does not begin are only its end: %s', async (_, asked, code) => {
+    expect(words(await eventsOf(...asked))).toEqual([`forward ended unchanged ${code}`]);
   });
 
   it('say whom it waits for', async () => {
