@@ -13,7 +13,7 @@ import type {
   Way,
 } from './contract.ts';
 import { check } from './schema.ts';
-import { checkText } from '../core/checks.ts';
+import { checkText, withoutUndefined } from '../core/checks.ts';
 
 export type { Changed, Claims, DeferredSpec, DeviceKeys, Key, Look, OperationSpec, Way } from './contract.ts';
 
@@ -233,7 +233,8 @@ function head<A, U>(spec: Common<A, U>, lives: 'disk' | 'boot', restores: 'state
     version: spec.version,
     lives,
     restores,
-    parseArgs: (args) => json(check(spec.args, args, (issues) => new UsageError(`${spec.kind}: ${issues}`))),
+    parseArgs: (args) =>
+      json(check(spec.args, withoutUndefined(args), (issues) => new UsageError(`${spec.kind}: ${issues}`))),
     journalled: (args) => json(spec.journalled?.(parse.args(args)) ?? args),
     prepare: async ({ args, mark, host, chosen }) =>
       json(

@@ -26,5 +26,5 @@ export function check<T>(schema: Schema<T>, value: unknown, fail: (issues: strin
   const result = schema['~standard'].validate(value);
   if (result instanceof Promise) throw new TypeError('a schema of an operation must not be asynchronous');
   if (result.issues === undefined) return result.value;
-  throw fail(issuesIn(result.issues));
+  throw fail(issuesIn(result.issues, value));
 }

@@ -1,8 +1,22 @@
 import { UsageError } from './errors.ts';
 
 /** What is wrong with the options of a call, each by its name. Issues as Standard Schema has them. */
-export function issuesIn(issues: readonly Issue[]): string {
-  return issues.map(textOf).join('; ');
+export function issuesIn(issues: readonly Issue[], value: unknown): string {
+  return [...new Set(issues.map((issue) => textOf(issue, value)))].join('; ');
+}
+
+/** A value whose options are omitted where they are undefined: TypeScript lets both pass for the same. */
+export function withoutUndefined(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutUndefined);
+  if (!isPlain(value)) return value;
+  const given = Object.entries(value).filter(([, each]) => each !== undefined);
+  return Object.fromEntries(given.map(([key, each]) => [key, withoutUndefined(each)]));
+}
+
+function isPlain(value: unknown): value is object {
+  if (typeof value !== 'object' || value === null) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
 }
 
 interface Issue {
@@ -10,8 +24,13 @@ interface Issue {
   readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
 }
 
-function textOf({ message, path = [] }: Issue): string {
-  const at = path.map((part) => String(typeof part === 'object' ? part.key : part)).join('.');
+function textOf({ message, path = [] }: Issue, value: unknown): string {
+  const keys = path.map((part) => String(typeof part === 'object' ? part.key : part));
+  const at = keys.join('.');
+  const around = keys.slice(0, -1).reduce<unknown>(memberOf, value);
+  const last = keys.at(-1);
+  if (last !== undefined && typeof around === 'object' && memberOf(around, last) === undefined)
+    return `${at} is missing`;
   const type = /^Invalid input: expected (?<wanted>.+), received (?<given>.+)$/.exec(message)?.groups;
   if (type?.given === 'undefined') return `${at === '' ? 'the argument' : at} is missing`;
   if (/^Too small: expected string to have >=1 char/.test(message) && at !== '') return `${at} is empty`;
@@ -28,6 +47,10 @@ function textOf({ message, path = [] }: Issue): string {
           .replaceAll(/ ?\| ?/g, ', ')
           .replace(/, (?=[^,]*$)/, ' or ')}`);
   return at === '' ? wrong : `${at}: ${wrong}`;
+}
+
+function memberOf(of: unknown, key: string): unknown {
+  return typeof of === 'object' && of !== null ? Reflect.get(of, key) : undefined;
 }
 
 /** Throws UsageError for an argument that is not text, or empty: scripts without types may pass anything. */

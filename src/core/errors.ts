@@ -46,6 +46,12 @@ export interface ErrorAsJson {
   readonly errors?: readonly ErrorAsJson[];
   /** Of a DiffersError. */
   readonly differences?: readonly Difference[];
+  /** What uses the object that could not be changed. */
+  readonly holders?: readonly Holder[];
+  /** Of a RolledBackError: the code of what made the sequence fail. */
+  readonly causeCode?: ErrorCode;
+  /** The steps that were undone, newest first. */
+  readonly undone?: readonly string[];
 }
 
 /** The common base: an error that bofh can explain. `remedy` is one sentence on what to do next. */
@@ -106,6 +112,13 @@ function asJson(error: unknown, around: ReadonlySet<unknown>): ErrorAsJson {
     ...('id' in error && typeof error.id === 'string' ? { id: error.id } : {}),
     ...(cause === undefined || within.has(cause) ? {} : { cause: asJson(cause, within) }),
     ...(error instanceof DiffersError ? { differences: error.differences } : {}),
+    ...(own === undefined || own.holders.length === 0 ? {} : { holders: own.holders }),
+    ...(error instanceof RolledBackError && error.causeCode !== undefined
+      ? { causeCode: error.causeCode }
+      : {}),
+    ...('undone' in error && Array.isArray(error.undone)
+      ? { undone: error.undone as readonly string[] }
+      : {}),
     ...(error instanceof AggregateError ? { errors: error.errors.map((each) => asJson(each, within)) } : {}),
   };
 }

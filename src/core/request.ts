@@ -1,13 +1,14 @@
 import * as z from 'zod/mini';
-import { issuesIn } from './checks.ts';
+import { issuesIn, withoutUndefined } from './checks.ts';
 import { UsageError } from './errors.ts';
 import { type Bytes, parseSize } from './units.ts';
 
 /** The request of a recipe, read by its schema. Throws UsageError, which names each wrong key. */
 export function parsed<S extends z.ZodMiniType>(what: string, schema: S, value: unknown): z.output<S> {
-  const result = schema.safeParse(value);
+  const given = withoutUndefined(value);
+  const result = schema.safeParse(given);
   if (result.success) return result.data;
-  throw new UsageError(`${what}: ${issuesIn(result.error.issues)}`);
+  throw new UsageError(`${what}: ${issuesIn(result.error.issues, given)}`);
 }
 
 /** Text that is not empty, as an option. */

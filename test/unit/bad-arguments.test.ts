@@ -154,3 +154,17 @@ it.each<[string, (tx: library.Tx) => Promise<unknown>, RegExp]>([
   });
   expect(host.snapshot()).toBe(before);
 });
+
+it('an option that is undefined counts as missing', async () => {
+  const host = fork(staged);
+  await library.withBofh(simulatedBofh({ host }), () =>
+    library.atomic(
+      'x',
+      async (tx) => {
+        await tx.block.createImage({ file: '/srv/own.img', size: '1m', mode: undefined } as never);
+      },
+      { timeout: undefined, signal: undefined } as never,
+    ),
+  );
+  expect(await host.stat('/srv/own.img')).toMatchObject({ size: 1024 ** 2 });
+});
