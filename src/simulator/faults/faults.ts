@@ -1,4 +1,4 @@
-import type { Command } from '../../command/index.ts';
+import { type Command, tools } from '../../command/index.ts';
 import { UsageError } from '../../core/errors.ts';
 import type { SimulatedProcess, World } from '../world/world.ts';
 
@@ -45,6 +45,8 @@ function checkFault(fault: Fault): void {
     throw new UsageError(`fault: step: "${step}" is no kind of a step, such as lvm.lv.create`, {
       remedy: 'docs/operations.md has the kind of each method',
     });
+  if (tool !== undefined && tool !== 'file' && tool !== 'store' && !Object.hasOwn(tools, tool))
+    throw new UsageError(`fault: tool: bofh runs no program "${tool}"`);
   if ((tool === 'file' || tool === 'store') && ofPrograms.has(mode))
     throw new UsageError(`fault: mode: "${mode}" can happen to a program only, not to a ${tool}`);
 }
@@ -147,7 +149,10 @@ function matches(fault: Fault, { tool, argv, access }: Access, step: string | un
   return part === undefined || argv.some((word) => word.includes(part));
 }
 
-/** Thrown into whatever a killed process still tries to do. */
+/**
+ * Thrown into whatever a killed process still tries to do. `atomic()` of that process throws StuckError,
+ * with the ProcessKilled as a cause: its journal stays, for `recover()` after `host.restart()`.
+ */
 export class ProcessKilled extends Error {
   constructor() {
     super('the simulated process was killed');

@@ -72,6 +72,7 @@ it('a fault of a step that does not run never occurs', async () => {
 
 it.each<[string, unknown, RegExp]>([
   ['an unknown option', { tol: 'lvcreate', mode: 'fails before' }, /there is no option "tol"/],
+  ['an unknown tool', { tool: 'mkfs.ext5', mode: 'fails before' }, /runs no program "mkfs.ext5"/],
   ['an unknown mode', { mode: 'explodes' }, /mode: must be one of fails before; /],
   ['nth 0', { nth: 0, mode: 'fails before' }, /nth: must be a whole number from 1/],
   ['the name of a method', { step: 'lvm.createLv', mode: 'fails before' }, /is no kind of a step/],
