@@ -50,17 +50,17 @@ export function factsOf(host: ReadHost): Facts {
 function newFacts(host: ReadHost): Facts {
   return {
     host,
-    mounts: once(() => mountEntries(host)),
-    btrfs: once(() => btrfs(host)),
-    swaps: once(() => swaps(host)),
-    loops: once(() => loops(host)),
-    guestDisks: once(() => guestDisks(host)),
-    drbd: once(() => drbdStores(host)),
-    sockets: once(() => sockets(host)),
+    mounts: memo(() => mountEntries(host)),
+    btrfs: memo(() => btrfs(host)),
+    swaps: memo(() => swaps(host)),
+    loops: memo(() => loops(host)),
+    guestDisks: memo(() => guestDisks(host)),
+    drbd: memo(() => drbdStores(host)),
+    sockets: memo(() => sockets(host)),
   };
 }
 
-export function once<T>(ask: () => Promise<T>): () => Promise<T> {
+export function memo<T>(ask: () => Promise<T>): () => Promise<T> {
   let answer: Promise<T> | undefined;
   return () => (answer ??= ask());
 }

@@ -14,7 +14,10 @@ import { isWithin, markOption, mountOver } from '../table.ts';
 const args = z.strictObject({
   /** An existing directory; mounts below it are not included. */
   source: z.string(),
-  /** An existing empty directory (default: a private one, which the undo removes). */
+  /**
+   * An existing empty directory (default: a private one, which the undo removes; a later
+   * unmount leaves it, empty, until the next boot).
+   */
   path: z.exactOptional(z.string()),
   /** Options as for `mount -o`: a list, or names with values. */
   options: z.exactOptional(mountOptions),

@@ -11,7 +11,10 @@ import { markOption } from '../table.ts';
 const args = z.strictObject({
   /** A device, a link to one, or `UUID=…`. */
   device: z.string(),
-  /** An existing empty directory (default: a private one, which the undo removes). */
+  /**
+   * An existing empty directory (default: a private one, which the undo removes; a later
+   * unmount leaves it, empty, until the next boot).
+   */
   path: z.exactOptional(z.string()),
   /** Type of the filesystem (default: found by mount(8)). */
   type: z.exactOptional(z.string().check(z.regex(/^[a-z0-9][a-z0-9_-]*$/))),
