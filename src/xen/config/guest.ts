@@ -22,6 +22,8 @@ export interface GuestConfig {
   /** Files of this host; missing if a bootloader reads them from the guest. */
   readonly kernel?: string;
   readonly ramdisk?: string;
+  /** `root`, or `root=` of `cmdline` or `extra`, without `ro`: as its kernel gets it. */
+  readonly root?: string;
   readonly disks: readonly Disk[];
   readonly vifs: readonly Vif[];
 }
@@ -59,6 +61,7 @@ export function guestConfig(config: ParsedConfig): GuestConfig {
     }),
     ...(kernel === undefined ? {} : { kernel }),
     ...(ramdisk === undefined ? {} : { ramdisk }),
+    ...present({ root: rootOf(read) }),
     disks: read.list('disk').map((item) => read.item('disk', item, parseDisk)),
     vifs: read.list('vif').map((item) => read.item('vif', item, parseVif)),
   };
@@ -112,6 +115,13 @@ function accessTo({ file, settings }: ParsedConfig): Access {
       return typeof parsed === 'string' ? failAt(item.line, parsed) : parsed;
     },
   };
+}
+
+/** xl ignores `root` and `extra` beside `cmdline` (xl.cfg(5)). */
+function rootOf(read: Access): string | undefined {
+  const line = read.text('cmdline') ?? `root=${read.text('root') ?? ''} ${read.text('extra') ?? ''}`;
+  // The kernel takes the last one.
+  return [...line.matchAll(/(?<!\S)root=(?<device>\S+)/g)].at(-1)?.groups?.device;
 }
 
 function typeOf(read: Access): GuestConfig['type'] {
