@@ -23,7 +23,7 @@ const recipes = {
   vm: {
     ...pick(xen, ['start']),
     ...pick(power, ['pause', 'restart', 'resume', 'stop']),
-    ...pick(vm, ['backup', 'clone', 'create', 'move', 'remove', 'rename', 'restore', 'set']),
+    ...pick(vm, ['backup', 'clone', 'create', 'move', 'remove', 'rename', 'resize', 'restore', 'set']),
   },
 } as const;
 

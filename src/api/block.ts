@@ -121,7 +121,8 @@ export async function resize(request: ResizeRequest): Promise<stack.StackResized
   }
 }
 
-function inBytes(to: ResizeRequest['to']): Asked['to'] {
+/** The requested size, with texts as bytes. */
+export function inBytes(to: ResizeRequest['to']): Asked['to'] {
   if (typeof to === 'string') return to;
   if ('size' in to) return { size: typeof to.size === 'number' ? to.size : parseSize(to.size) };
   if (typeof to.by === 'number') return { by: to.by };

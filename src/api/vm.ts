@@ -2,6 +2,8 @@ import { type BackupPlan, backupVm, planBackup, type SavedVm } from '../vm/backu
 import { type Backups, backupsIn, type Verified, verifyBackup } from '../vm/backups.ts';
 import { planRestore, type RestoredVm, restoreVm } from '../vm/restore.ts';
 import { currentBofh, beginRecipe, single } from '../bofh.ts';
+import type { StackResized } from '../stack/index.ts';
+import { inBytes, resize as resizeStack, type ResizeRequest } from './block.ts';
 import { RefusedError } from '../core/errors.ts';
 import { ownAnd } from '../replica/hosts.ts';
 import { type ClonedVm, cloneVm, planClone } from '../vm/clone.ts';
@@ -10,6 +12,7 @@ import { type RemovePlan, removeVm, planRemove } from '../vm/remove.ts';
 import { type MovedVm, moveVm, planMove } from '../vm/move.ts';
 import { membersOfGuest } from '../vm/replicas.ts';
 import { planRename, type RenamePlan, renameVm } from '../vm/rename.ts';
+import { planVmResize } from '../vm/resize.ts';
 import { planSet, type SetPlan, setVm } from '../vm/set.ts';
 import {
   type BackupOptions,
@@ -139,6 +142,36 @@ export async function rename(
   const { host, site } = currentBofh();
   const plan = await planRename({ host, site, name, to, how: checkRename(options) });
   return { ...plan, ...(await single(`vm rename ${name} ${to}`, (tx) => renameVm(tx, host, plan))) };
+}
+
+/** A disk of a guest that was resized. */
+export interface ResizedVm extends StackResized {
+  /** The name that the guest has for it: `xvda`. */
+  readonly disk: string;
+  readonly device: string;
+  /** Of the running guest, whose disk grew without its content; undefined: the guest is off. */
+  readonly domid: number | undefined;
+}
+
+/**
+ * Resizes a disk of a guest as `block.resize` does: of one that is off with everything on it. The
+ * disk of a running guest only grows, and its content stays for the guest to grow. A replicated disk
+ * of a running guest is refused: `drbd.grow`.
+ *
+ * @param disk - `root`, or its name in the guest: `xvda`.
+ */
+export async function resize(
+  name: string,
+  disk: string,
+  to: ResizeRequest['to'],
+  options: Pick<ResizeRequest, 'key' | 'on'> = {},
+): Promise<ResizedVm> {
+  beginRecipe('vm.resize');
+  const { host, site } = currentBofh();
+  const plan = await planVmResize(host, { site, name, disk, to: inBytes(to) });
+  const { device, what } = plan;
+  const made = await resizeStack({ ...options, device, to, what });
+  return { disk: plan.disk, device, domid: plan.domid, ...made };
 }
 
 /**

@@ -350,6 +350,11 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
     { line: 'vm clone web1 shop', on: () => withGuest(false) },
     { line: 'vm clone web1 shop --memory 64m --start', on: () => withGuest(false) },
   ],
+  'vm resize': [
+    { line: 'vm resize web1 root +8m', on: () => withGuest(false) },
+    { line: 'vm resize web1 xvda min', on: () => withGuest(false) },
+    { line: 'vm resize web1 root 96m', on: () => withGuest(true) },
+  ],
   'vm pause': [{ line: 'vm pause web1', on: () => withGuest(true) }],
   'vm resume': [
     {

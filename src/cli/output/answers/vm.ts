@@ -1,4 +1,5 @@
 import * as z from 'zod/mini';
+import { blockResize } from './block.ts';
 import { count, text } from './parts.ts';
 
 /** `bofh vm create NAME` */
@@ -35,6 +36,18 @@ export const vmClone = z.strictObject({
 });
 
 export type VmClone = z.infer<typeof vmClone>;
+
+/** `bofh vm resize NAME DISK SIZE` */
+export const vmResize = z.strictObject({
+  name: text,
+  /** The name that the guest has for it. */
+  disk: text,
+  /** Of the running guest, whose disk grew without its content; null: the guest is off. */
+  domid: z.nullable(count),
+  ...blockResize.shape,
+});
+
+export type VmResize = z.infer<typeof vmResize>;
 
 /** `bofh vm remove NAME` */
 export const vmRemove = z.strictObject({

@@ -20,6 +20,10 @@ export const vm: Noun = {
       'change memory, CPUs and the start at boot: the configuration and the running guest',
       () => import('./set.ts'),
     ],
+    resize: [
+      'resize a disk of a guest with everything on it; of a running guest grow the disk alone',
+      () => import('./resize.ts'),
+    ],
     rename: ['rename a guest with its configuration and disks', () => import('./rename.ts')],
     create: ['create a guest, completely or not at all', () => import('./create.ts')],
     clone: ['copy a guest that is off, with new names, addresses and keys', () => import('./clone.ts')],

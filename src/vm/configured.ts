@@ -1,0 +1,55 @@
+import type { ReadHost } from '../command/index.ts';
+import { RefusedError } from '../core/errors.ts';
+import type { Site } from '../site.ts';
+import {
+  type ConfigProblem,
+  type Disk,
+  type Domain,
+  domains,
+  type GuestConfig,
+  guestConfigs,
+} from '../xen/index.ts';
+import { unknown } from './remove.ts';
+
+/** A configured guest, all others, and its domain if it is not off. */
+export interface Configured {
+  readonly guest: GuestConfig;
+  readonly guests: readonly GuestConfig[];
+  readonly problems: readonly ConfigProblem[];
+  readonly domain: Domain | undefined;
+}
+
+/** RefusedError if there is no configuration of that guest. */
+export async function configured(
+  host: ReadHost,
+  { name, site }: { readonly name: string; readonly site: Site },
+): Promise<Configured> {
+  const { guests, problems } = await guestConfigs(host, site.guestConfigDirs);
+  const guest = guests.find((each) => each.name === name);
+  if (guest === undefined) throw await unknown(host, { name, site, problems });
+  const [domain] = await domains(host, (each) => each.name === name || each.uuid === guest.uuid);
+  return { guest, guests, problems, domain };
+}
+
+/** The disk that the guest knows by this name; `root` is the one that its kernel gets as its root. */
+export function diskNamed(guest: GuestConfig, name: string): Disk {
+  const disk =
+    name === 'root' ? rootOf(guest) : guest.disks.find(({ vdev }) => vdev === name.replace(/^\/dev\//, ''));
+  if (disk !== undefined) return disk;
+  const names = guest.disks.map(({ vdev }) => vdev).join(', ');
+  throw new RefusedError(
+    name === 'root'
+      ? `${guest.file} does not say which disk is the root of ${guest.name}${guest.root === undefined ? '' : `: root=${guest.root} is not the name of one`}`
+      : `${guest.name} has no disk ${name}`,
+    {
+      code: 'not-found',
+      remedy: names === '' ? `bofh vm show ${guest.name}` : `name one of its disks: ${names}`,
+    },
+  );
+}
+
+/** A guest whose bootloader finds its root has no `root`: then the first disk is the one it boots from. */
+function rootOf({ root, disks }: GuestConfig): Disk | undefined {
+  const all = disks.filter(({ devtype }) => devtype === 'disk');
+  return root === undefined ? all[0] : all.find(({ vdev }) => root === `/dev/${vdev}`);
+}

@@ -1,0 +1,52 @@
+import type { ReadHost } from '../command/index.ts';
+import { size as deviceSize } from '../blockdevice/index.ts';
+import { RefusedError } from '../core/errors.ts';
+import type { Bytes } from '../core/units.ts';
+import type { Site } from '../site.ts';
+import { configured, diskNamed } from './configured.ts';
+import { wordsOf } from './guest-file.ts';
+
+/** How a disk of a guest is resized. */
+export interface VmResizePlan {
+  /** The name that the guest has for it: `xvda`. */
+  readonly disk: string;
+  readonly device: string;
+  /** `device`: the content belongs to the running guest. */
+  readonly what: 'stack' | 'device';
+  /** Undefined: the guest is off. */
+  readonly domid: number | undefined;
+}
+
+/** Finds the disk. RefusedError if the guest has it now and it would not grow. */
+export async function planVmResize(
+  host: ReadHost,
+  of: {
+    readonly site: Site;
+    readonly name: string;
+    readonly disk: string;
+    readonly to: { readonly size: Bytes } | { readonly by: Bytes } | 'min' | 'max';
+  },
+): Promise<VmResizePlan> {
+  const { name, to } = of;
+  const { guest, domain } = await configured(host, of);
+  const disk = diskNamed(guest, of.disk);
+  const { vdev, path: device } = disk;
+  if (device === undefined)
+    throw new RefusedError(`the disk ${vdev} of ${name} is ${wordsOf(disk)}, not a device of this host`, {
+      remedy: 'if DRBD replicates it: bofh drbd grow RESOURCE SIZE; bofh drbd list shows the resources',
+    });
+  if (domain === undefined) return { disk: vdev, device, what: 'stack', domid: undefined };
+  if (to === 'min' || (to !== 'max' && (await growthOf(host, device, to)) < 0))
+    throw new RefusedError(`${name} is there as domain ${domain.id}: its disk ${vdev} can only grow`, {
+      remedy: `bofh vm stop ${name}; then the same again`,
+    });
+  return { disk: vdev, device, what: 'device', domid: domain.id };
+}
+
+async function growthOf(
+  host: ReadHost,
+  device: string,
+  to: { readonly size: Bytes } | { readonly by: Bytes },
+): Promise<number> {
+  return 'by' in to ? to.by : to.size - (await deviceSize(host, device));
+}
