@@ -23,7 +23,19 @@ const recipes = {
   vm: {
     ...pick(xen, ['start']),
     ...pick(power, ['pause', 'restart', 'resume', 'stop']),
-    ...pick(vm, ['backup', 'clone', 'create', 'move', 'remove', 'rename', 'resize', 'restore', 'set']),
+    ...pick(vm, [
+      'backup',
+      'clone',
+      'create',
+      'mount',
+      'move',
+      'remove',
+      'rename',
+      'resize',
+      'restore',
+      'set',
+      'unmount',
+    ]),
   },
 } as const;
 

@@ -10,7 +10,7 @@ export type { ResizeRequest as FilesystemResizeRequest } from './filesystem.ts';
 export type { StopOptions as GuestStopOptions, WaitOptions as GuestWaitOptions } from './guest-power.ts';
 export type { Domu as ConfiguredGuest, StartedRow as StartedGuest } from './guests.ts';
 export type { MountedRequest } from './mount.ts';
-export type { ResizedVm } from './vm.ts';
+export type { MountedVm, ResizedVm } from './vm.ts';
 export type { GuestDetails, GuestRow } from './xen.ts';
 export type { Changed, ContentSpec, Left, Way } from '../atomic/contract.ts';
 export type { Signals } from '../atomic/engine.ts';
@@ -131,6 +131,7 @@ export type {
   BackupOptions as VmBackupOptions,
   CloneOptions as VmCloneOptions,
   CreateRequest as VmCreateRequest,
+  MountOptions as VmMountOptions,
   MoveRequest as VmMoveRequest,
   RemoveRequest as VmRemoveRequest,
   RenameOptions as VmRenameOptions,

@@ -5,6 +5,7 @@ import { currentBofh, beginRecipe, single } from '../bofh.ts';
 import type { StackResized } from '../stack/index.ts';
 import { inBytes, resize as resizeStack, type ResizeRequest } from './block.ts';
 import { RefusedError } from '../core/errors.ts';
+import { present } from '../core/present.ts';
 import { ownAnd } from '../replica/hosts.ts';
 import { type ClonedVm, cloneVm, planClone } from '../vm/clone.ts';
 import { type CreatedVm, createVm, planCreate } from '../vm/create.ts';
@@ -12,6 +13,7 @@ import { type RemovePlan, removeVm, planRemove } from '../vm/remove.ts';
 import { type MovedVm, moveVm, planMove } from '../vm/move.ts';
 import { membersOfGuest } from '../vm/replicas.ts';
 import { planRename, type RenamePlan, renameVm } from '../vm/rename.ts';
+import { mountTree, planTree, planUnmount } from '../vm/tree.ts';
 import { planVmResize } from '../vm/resize.ts';
 import { planSet, type SetPlan, setVm } from '../vm/set.ts';
 import {
@@ -19,6 +21,7 @@ import {
   checkBackup,
   checkClone,
   checkCreate,
+  checkMount,
   checkRemove,
   checkMove,
   checkRename,
@@ -26,6 +29,7 @@ import {
   checkSet,
   type CloneOptions,
   type CreateRequest,
+  type MountOptions,
   type RemoveRequest,
   type MoveRequest,
   type RenameOptions,
@@ -172,6 +176,55 @@ export async function resize(
   const { device, what } = plan;
   const made = await resizeStack({ ...options, device, to, what });
   return { disk: plan.disk, device, domid: plan.domid, ...made };
+}
+
+/** The filesystems of a guest, mounted as one tree. */
+export interface MountedVm {
+  /** Where its root is. */
+  readonly path: string;
+  readonly mounts: readonly { readonly device: string; readonly path: string; readonly mode: 'ro' | 'rw' }[];
+  /** False: all of it was mounted already. */
+  readonly changed: boolean;
+}
+
+/**
+ * Mounts the disks of a guest that is off as one tree, in a sequence of its own: its root, and on it
+ * what its /etc/fstab names. Device names in that file are those of the guest's configuration. It
+ * stays mounted until `unmount` or a reboot, and the guest cannot be started before that. An fstab
+ * that names anything but the guest's disks is refused, except with `nofail` or `noauto`; swap and
+ * kernel filesystems are left out. The root must be ext2, ext3 or ext4 without partitions and
+ * encryption.
+ */
+export async function mount(name: string, options: MountOptions = {}): Promise<MountedVm> {
+  beginRecipe('vm.mount');
+  const { host, site } = currentBofh();
+  const { path, mode } = checkMount(options);
+  const plan = await planTree(host, { site, name, verb: 'mount', ...present({ path, mode }) });
+  const root = plan.at ?? (await single(`vm mount ${name}`, (tx) => mountTree(tx, host, plan, path)));
+  const mounts = plan.mounts.map((each) => ({
+    ...{ device: each.device, mode: each.mode },
+    path: each.target === '/' ? root : `${root}${each.target}`,
+  }));
+  return { path: root, mounts, changed: plan.at === undefined };
+}
+
+/**
+ * Unmounts every mount of a disk of a guest, whoever mounted it, in a sequence of its own. Throws
+ * RefusedError that names each holder, before anything changes, if one is in use.
+ *
+ * @returns The unmounted ones; none: nothing was mounted.
+ */
+export async function unmount(
+  name: string,
+): Promise<readonly { readonly device: string; readonly path: string }[]> {
+  beginRecipe('vm.unmount');
+  const { host, site } = currentBofh();
+  const entries = await planUnmount(host, { site, name });
+  if (entries.length > 0)
+    await single(`vm unmount ${name}`, async (tx) => {
+      for (const { path, id } of entries) await tx.mount.unmount({ path, mountId: id });
+    });
+  return entries.map(({ disk: device, path }) => ({ device, path }));
 }
 
 /**

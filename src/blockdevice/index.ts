@@ -34,3 +34,4 @@ export { cutUnder, reachAs, reachOf, usersBeyond } from './reach.ts';
 export { type Signature, signatureSchema } from './schema.ts';
 export { until } from './wait.ts';
 export { writeBytes } from './wipe/commands.ts';
+export { linkOf, tagIn } from './tag.ts';

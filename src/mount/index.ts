@@ -10,6 +10,7 @@ import { mountsAt } from './table.ts';
 
 export { mount as mountCommand } from './commands.ts';
 export { type MountOptions, refuseSecrets } from './options.ts';
+export { isOf } from './ours.ts';
 export { directoryBeneath, makePrivateMounts, realPath } from './paths.ts';
 export { type Mounter, MountPool, type PlacedRequest } from './pool.ts';
 export { type Table, type UnreadLine, unreadLine } from './tab/fields.ts';
@@ -17,7 +18,7 @@ export type { CrypttabLine } from './tab/crypttab.ts';
 export { type FstabLine, optionsIn } from './tab/fstab.ts';
 export { type HeldMount, untilReleased } from './scoped.ts';
 export { isWithin } from './table.ts';
-export { inOrder, mountsOfRoot, type RootTree, type TreeMount } from './tree.ts';
+export { inOrder, mountsInFstab, mountsOfRoot, type RootTree, type TreeMount } from './tree.ts';
 export { unmount } from './unmount.ts';
 
 /**

@@ -62,21 +62,47 @@ export async function mountsOfRoot(
         remedy: 'name the fstab of the tree, or list its mounts yourself',
       },
     );
-  const content = Buffer.from(await host.readFile(file)).toString('latin1');
+  const { devices = {}, mode } = tree;
+  return mountsInFstab(Buffer.from(await host.readFile(file)).toString('latin1'), {
+    ...{ file, mode: mode ?? 'rw' },
+    deviceOf: async ({ source, options }) => {
+      const { [source]: named } = devices;
+      if (named === undefined && options.includes('nofail') && !(await isThere(host, source)))
+        return undefined;
+      return named ?? source;
+    },
+  });
+}
+
+/**
+ * The same mounts in the text of an fstab, one character per byte. `deviceOf` names the device of a
+ * line on this host; undefined: it is not mounted.
+ */
+export async function mountsInFstab(
+  content: string,
+  {
+    file,
+    mode,
+    deviceOf,
+  }: {
+    readonly file: string;
+    readonly mode: 'ro' | 'rw';
+    readonly deviceOf: (line: FstabLine) => Promise<string | undefined> | string | undefined;
+  },
+): Promise<readonly TreeMount[]> {
   const found: TreeMount[] = [];
   const { lines, unread } = parseFstab(content);
   // Ignoring a line would mean a missing mount.
   if (unread[0] !== undefined) throw unreadLine(file, unread[0]);
   for (const line of lines) {
     if (!isOfTree(line)) continue;
-    const { [line.source]: named } = tree.devices ?? {};
-    if (named === undefined && line.options.includes('nofail') && !(await isThere(host, line.source)))
-      continue;
+    const device = await deviceOf(line);
+    if (device === undefined) continue;
     refuseOdd(line, file);
     found.push({
-      device: named ?? line.source,
+      device,
       path: normal(line.target),
-      mode: tree.mode === 'ro' || line.options.includes('ro') ? 'ro' : 'rw',
+      mode: mode === 'ro' || line.options.includes('ro') ? 'ro' : 'rw',
       ...(line.type === 'auto' ? {} : { type: line.type }),
       options: line.options.filter(isForKernel),
     });

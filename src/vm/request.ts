@@ -234,6 +234,16 @@ const cloneSchema = z.strictObject({
   start: z._default(z.boolean(), false),
 });
 
+const mountSchema = z.strictObject({
+  /** An existing empty directory (default: a new private one below /run/bofh/mnt). */
+  path: z.exactOptional(text),
+  /** Mode of all mounts (default: rw); a disk or a line with `ro` is always read-only. */
+  mode: z.exactOptional(z.enum(['ro', 'rw'])),
+});
+
+/** Where and how the disks of a guest are mounted. */
+export type MountOptions = z.input<typeof mountSchema>;
+
 /** How a guest is cloned. */
 export type CloneOptions = z.input<typeof cloneSchema>;
 
@@ -335,4 +345,9 @@ export function checkRestore(request: unknown): CheckedRestore {
 export function checkClone(request: unknown): CheckedClone {
   const { memory, ...rest } = parsed('vm.clone', cloneSchema, request);
   return { ...rest, ...(memory === undefined ? {} : { memory: mebibytesOf('memory', memory) }) };
+}
+
+/** Where and how the disks of a guest are mounted. */
+export function checkMount(request: unknown): z.output<typeof mountSchema> {
+  return parsed('vm.mount', mountSchema, request);
 }

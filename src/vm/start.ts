@@ -96,7 +96,7 @@ async function refuseUnmet(
 }
 
 /** The resources of its disks that are secondary on this host. */
-async function secondaries(host: ReadHost, config: string): Promise<readonly string[]> {
+export async function secondaries(host: ReadHost, config: string): Promise<readonly string[]> {
   const { disks } = await readGuestConfig(host, config);
   const paths = disks.flatMap(({ path }) => (path?.startsWith('/dev/drbd') === true ? [path] : []));
   if (paths.length === 0) return [];

@@ -355,6 +355,28 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
     { line: 'vm resize web1 xvda min', on: () => withGuest(false) },
     { line: 'vm resize web1 root 96m', on: () => withGuest(true) },
   ],
+  'vm mount': [
+    { line: 'vm mount web1', on: () => withGuest(false) },
+    {
+      line: 'vm mount web1 /mnt --read-only',
+      on: async () => {
+        const host = await withGuest(false);
+        host.admin.mkdir('/mnt');
+        return host;
+      },
+    },
+  ],
+  'vm unmount': [
+    {
+      line: 'vm unmount web1',
+      on: async () => {
+        const host = await withGuest(false);
+        host.admin.mkdir('/mnt');
+        host.admin.mount('/dev/vg0/web1-root', '/mnt');
+        return host;
+      },
+    },
+  ],
   'vm pause': [{ line: 'vm pause web1', on: () => withGuest(true) }],
   'vm resume': [
     {

@@ -143,13 +143,17 @@ function next(host: SimulatedHost, then: Then): SimulatedHost {
 
 /** Without what is drawn at random anew in each run: marks, the new uuids, and the files in which these stand. */
 export function unnamed(text: string): string {
-  return text
-    .replace(/bofh\.[0-9a-f]{12}/g, 'MARK')
-    .replace(/(?<what>web1-(?:root|swap) holds \S+|domain web1) [0-9a-f-]{36}/g, '$<what> UUID')
-    .replace(
-      /(?<what>"\/etc\/(?:fstab|xen\/web1\.cfg|ssh\/ssh_host_\w+(?:\.pub)?)" file .*) [0-9a-f]{16}$/gm,
-      '$<what> HASH',
-    );
+  return (
+    text
+      .replace(/bofh\.[0-9a-f]{12}/g, 'MARK')
+      // libmount keeps the marks of mounts in it.
+      .replace(/(?<what>"\/mount\/utab" file) .*$/gm, '$<what>')
+      .replace(/(?<what>web1-(?:root|swap) holds \S+|domain web1) [0-9a-f-]{36}/g, '$<what> UUID')
+      .replace(
+        /(?<what>"\/etc\/(?:fstab|xen\/web1\.cfg|ssh\/ssh_host_\w+(?:\.pub)?)" file .*) [0-9a-f]{16}$/gm,
+        '$<what> HASH',
+      )
+  );
 }
 
 async function failureOf(work: Promise<unknown>): Promise<unknown> {

@@ -49,6 +49,28 @@ export const vmResize = z.strictObject({
 
 export type VmResize = z.infer<typeof vmResize>;
 
+/** `bofh vm mount NAME [DIR]` */
+export const vmMount = z.strictObject({
+  name: text,
+  /** Where its root is mounted. */
+  path: text,
+  /** false: all of it was mounted already. */
+  changed: z.boolean(),
+  /** The root is the first. */
+  mounts: z.array(z.strictObject({ device: text, path: text, mode: z.enum(['ro', 'rw']) })),
+});
+
+export type VmMount = z.infer<typeof vmMount>;
+
+/** `bofh vm unmount NAME` */
+export const vmUnmount = z.strictObject({
+  name: text,
+  /** What was unmounted, in this order; none: nothing was mounted. */
+  mounts: z.array(z.strictObject({ device: text, path: text })),
+});
+
+export type VmUnmount = z.infer<typeof vmUnmount>;
+
 /** `bofh vm remove NAME` */
 export const vmRemove = z.strictObject({
   name: text,

@@ -25,6 +25,11 @@ export const vm: Noun = {
       () => import('./resize.ts'),
     ],
     rename: ['rename a guest with its configuration and disks', () => import('./rename.ts')],
+    mount: [
+      'mount the disks of a guest that is off as one tree, by its own /etc/fstab',
+      () => import('./mount.ts'),
+    ],
+    unmount: ['unmount every disk of a guest', () => import('./unmount.ts')],
     create: ['create a guest, completely or not at all', () => import('./create.ts')],
     clone: ['copy a guest that is off, with new names, addresses and keys', () => import('./clone.ts')],
     remove: [

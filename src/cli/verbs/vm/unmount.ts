@@ -1,0 +1,25 @@
+import * as vm from '../../../api/vm.ts';
+import type { Answer } from '../../output/answer.ts';
+import type { VmUnmount } from '../../output/answers/index.ts';
+import { printable } from '../../output/text.ts';
+import { change } from '../../runtime/change.ts';
+import { verb } from '../../runtime/verb.ts';
+
+export default verb({
+  changes: true,
+  args: { name: '<name>' },
+  examples: ['vm unmount web1'],
+  run: (runtime, { name }) =>
+    change(
+      runtime,
+      {
+        act: () => vm.unmount(name),
+        answer: (made): Answer<VmUnmount> => {
+          const data: VmUnmount = { name, mounts: made.map((each) => ({ ...each })) };
+          const lines = data.mounts.map(({ device, path }) => `unmounted ${device} from ${printable(path)}`);
+          return { data, lines: lines.length > 0 ? lines : [`nothing to do: no disk of ${name} is mounted`] };
+        },
+      },
+      { site: 'used' },
+    ),
+});

@@ -1,0 +1,302 @@
+import { posix } from 'node:path';
+import {
+  contentInWords,
+  deviceNode,
+  inWords,
+  linkOf,
+  type MountEntry,
+  mountEntries,
+  mountHolders,
+  probe,
+  refuseUsers,
+  remedyFor,
+  tagIn,
+} from '../blockdevice/index.ts';
+import { follow, type ReadHost } from '../command/index.ts';
+import { type Holder, ParseError, RefusedError } from '../core/errors.ts';
+import { present } from '../core/present.ts';
+import { readRoot } from '../copy/index.ts';
+import { directoryBeneath, type FstabLine, isOf, mountsInFstab, realPath } from '../mount/index.ts';
+import type { Tx } from '../operations.ts';
+import type { Site } from '../site.ts';
+import type { GuestConfig } from '../xen/index.ts';
+import { configured, diskNamed } from './configured.ts';
+import { secondaries } from './start.ts';
+
+/** One filesystem of a guest, and its place in the tree: `/` for the root, which is the first. */
+export interface GuestMount {
+  readonly device: string;
+  readonly target: string;
+  readonly mode: 'ro' | 'rw';
+  readonly type?: string;
+  readonly options: readonly string[];
+}
+
+/** How the filesystems of a guest will be mounted. */
+export interface TreePlan {
+  readonly mounts: readonly GuestMount[];
+  /** Where all of it is mounted already; undefined: nothing is. */
+  readonly at: string | undefined;
+}
+
+/** A disk that is a device of this host. */
+interface HostDisk {
+  readonly vdev: string;
+  readonly path: string;
+  readonly node: Awaited<ReturnType<typeof deviceNode>>;
+  readonly access: 'ro' | 'rw';
+  readonly content: Awaited<ReturnType<typeof probe>>;
+}
+
+// A device or a setuid program of the guest means nothing on this host.
+const ofHost = ['nosuid', 'nodev'];
+
+/**
+ * Plans to mount the root of a guest that is off, and what its /etc/fstab mounts on it. RefusedError
+ * for anything that it mounts from elsewhere than its disks: the same name or UUID may be another
+ * device on this host.
+ */
+export async function planTree(
+  host: ReadHost,
+  of: {
+    readonly site: Site;
+    readonly name: string;
+    readonly verb: 'mount' | 'chroot';
+    readonly path?: string;
+    readonly mode?: 'ro' | 'rw';
+  },
+): Promise<TreePlan> {
+  const { name, verb, path, mode: wanted = 'rw' } = of;
+  const { guest, domain } = await configured(host, of);
+  if (domain !== undefined)
+    throw new RefusedError(
+      `${name} is there as domain ${domain.id} (${domain.state}): two kernels with one filesystem destroy it`,
+      { remedy: `bofh vm stop ${name}; then bofh vm ${verb} ${name}` },
+    );
+  await refuseSecondary(host, guest);
+  const disks = await disksOf(host, guest);
+  const root = rootOf(guest, disks);
+  const entries = await mountsOf(host, disks);
+  const at = entries.find(({ disk, root: top }) => disk === root.path && top === '/')?.path;
+  const modeOf = ({ access }: HostDisk) => (access === 'ro' ? 'ro' : wanted);
+  const mounts: GuestMount[] = [
+    {
+      device: root.path,
+      target: '/',
+      mode: modeOf(root),
+      type: root.content?.type ?? 'ext4',
+      options: ofHost,
+    },
+  ];
+  const text = at === undefined ? await unmountedFstab(host, root) : await mountedFstab(host, at);
+  const used = new Map<string, HostDisk>();
+  const others = await mountsInFstab(text, {
+    ...{ file: `/etc/fstab of ${name}`, mode: wanted },
+    deviceOf: (line) => {
+      const disk = diskOf(line, { guest, disks });
+      if (disk !== undefined) used.set(disk.path, disk);
+      return disk?.path;
+    },
+  }).catch((error: unknown) => {
+    if (!(error instanceof ParseError)) throw error;
+    throw new RefusedError(error.message, {
+      cause: error,
+      remedy: `mount its root alone (bofh mount add ${root.path}), and correct the line`,
+    });
+  });
+  for (const { device, path: target, mode = wanted, type, options = [] } of others) {
+    const words = [...new Set([...(options as readonly string[]), ...ofHost])];
+    const isReadOnly = used.get(device)?.access === 'ro';
+    mounts.push({ device, target, mode: isReadOnly ? 'ro' : mode, options: words, ...present({ type }) });
+  }
+  if (at === undefined)
+    for (const device of new Set(mounts.map((each) => each.device)))
+      await refuseMounted(host, { name, device, entries });
+  else await refusePartly(host, { name, at, path, mounts, entries });
+  return { mounts, at };
+}
+
+/** Mounts the tree; returns its root. */
+export async function mountTree(tx: Tx, host: ReadHost, plan: TreePlan, path?: string): Promise<string> {
+  let root: string | undefined;
+  for (const { target, ...mount } of plan.mounts) {
+    const at = root === undefined ? path : await directoryBeneath(host, root, target);
+    const made = await tx.mount.mount({ ...mount, ...present({ path: at }) });
+    root ??= made.path;
+  }
+  if (root === undefined) throw new TypeError('a tree was planned without a root');
+  return root;
+}
+
+/** Every mount of a disk of the guest, in the order in which they can be unmounted. */
+export async function planUnmount(
+  host: ReadHost,
+  of: { readonly site: Site; readonly name: string },
+): Promise<readonly DiskMount[]> {
+  const { guest } = await configured(host, of);
+  const all = await mountEntries(host);
+  const found = await mountsOf(host, await disksOf(host, guest));
+  const depth = ({ id, parent }: MountEntry): number => {
+    const above = all.find((each) => each.id === parent && each.id !== id);
+    return above === undefined ? 0 : depth(above) + 1;
+  };
+  const entries = found.toSorted((one, other) => depth(other) - depth(one));
+  const ids = new Set(entries.map(({ id }) => id));
+  const held: Holder[] = [];
+  for (const entry of entries)
+    for (const each of await mountHolders(host, entry))
+      if (each.kind !== 'unknown' && !(each.kind === 'mount' && ids.has(each.mountId)))
+        held.push({ ...each, words: `${entry.path}: ${each.words}` });
+  if (held.length === 0) return entries;
+  throw new RefusedError(`a disk of ${of.name} is in use: ${inWords(held)}`, {
+    holders: held,
+    ...present({ remedy: remedyFor(held) }),
+  });
+}
+
+/** DRBD lets nobody read a disk that is secondary. */
+async function refuseSecondary(host: ReadHost, { name, file }: GuestConfig): Promise<void> {
+  const [first] = await secondaries(host, file);
+  if (first !== undefined)
+    throw new RefusedError(`the disk ${first} of ${name} is secondary on this host`, {
+      remedy: `bofh drbd primary ${first}`,
+    });
+}
+
+/** Disks that are no device, or not there, have no content here: an fstab that needs one says so. */
+async function disksOf(host: ReadHost, guest: GuestConfig): Promise<readonly HostDisk[]> {
+  const found: HostDisk[] = [];
+  for (const { vdev, path, access } of guest.disks) {
+    if (path === undefined || (await follow(host, path)).stat?.kind !== 'block') continue;
+    found.push({ vdev, path, access, node: await deviceNode(host, path), content: await probe(host, path) });
+  }
+  return found;
+}
+
+/** A mount on this host, with the path that the configuration has for its disk. */
+type DiskMount = MountEntry & { readonly disk: string };
+
+async function mountsOf(host: ReadHost, disks: readonly HostDisk[]): Promise<readonly DiskMount[]> {
+  const found = new Map<number, DiskMount>();
+  for (const entry of await mountEntries(host))
+    for (const { node, path: disk } of disks)
+      if (await isOf(host, entry, node.number)) found.set(entry.id, { ...entry, disk });
+  return [...found.values()];
+}
+
+function rootOf(guest: GuestConfig, disks: readonly HostDisk[]): HostDisk {
+  const { vdev, path = 'not a device of this host' } = diskNamed(guest, 'root');
+  const root = disks.find((each) => each.vdev === vdev);
+  if (root === undefined)
+    throw new RefusedError(
+      `the root of ${guest.name}, ${vdev}, is ${path}, and that is not a block device here`,
+      {
+        code: 'not-found',
+        remedy: 'if it is a logical volume: bofh lvm activate VG/LV; a file: bofh block loop attach FILE',
+      },
+    );
+  const { content } = root;
+  if (content === undefined || !/^ext[234]$/.test(content.type) || content.ptType !== undefined)
+    throw new RefusedError(
+      `the root of ${guest.name}, ${path}, holds ${contentInWords(content)}: bofh mounts a guest whose root is ext2, ext3 or ext4 without partitions and encryption`,
+      { remedy: `see what is in it (bofh block tree ${path}), and mount that: bofh mount add DEVICE` },
+    );
+  return root;
+}
+
+/** The disk that a line of the guest's fstab mounts; undefined: the guest does without it. */
+function diskOf(
+  line: FstabLine,
+  { guest, disks }: { readonly guest: GuestConfig; readonly disks: readonly HostDisk[] },
+): HostDisk | undefined {
+  const { source, target, options } = line;
+  const tag = tagIn(source);
+  const found = disks.filter(
+    ({ vdev, content }) =>
+      (
+        [
+          ['UUID', content?.uuid],
+          ['LABEL', content?.label],
+        ] as const
+      ).some(
+        ([name, value]) =>
+          value !== undefined &&
+          ((tag?.name === name && tag.value === value) || linkOf({ name, value }) === source),
+      ) || source === `/dev/${vdev}`,
+  );
+  const [disk, other] = found;
+  if (disk === undefined && options.includes('nofail')) return undefined;
+  if (disk === undefined)
+    throw new RefusedError(
+      `/etc/fstab of ${guest.name} mounts ${source} on ${target}, and none of its disks is that (${disks.map(inFstab).join('; ')})`,
+      {
+        code: 'not-found',
+        remedy: `mount what you need by itself: bofh mount add ${guest.disks[0]?.path ?? 'DEVICE'}`,
+      },
+    );
+  if (other !== undefined)
+    throw new RefusedError(
+      `/etc/fstab of ${guest.name} mounts ${source} on ${target}, and that is both ${disk.path} and ${other.path}`,
+      {
+        remedy: `give one of them another UUID or label: bofh filesystem uuid ${other.path}`,
+      },
+    );
+  return disk;
+}
+
+function inFstab({ vdev, content }: HostDisk): string {
+  return `${vdev}: ${contentInWords(content)}`;
+}
+
+async function unmountedFstab(host: ReadHost, { path: device }: HostDisk): Promise<string> {
+  const { texts } = await readRoot(host, { device, directories: ['etc'], files: ['etc/fstab'] });
+  return texts.get('etc/fstab') ?? '';
+}
+
+async function mountedFstab(host: ReadHost, root: string): Promise<string> {
+  const file = posix.join(await directoryBeneath(host, root, '/etc'), 'fstab');
+  if ((await host.stat(file))?.kind !== 'file') return '';
+  return Buffer.from(await host.readFile(file)).toString('latin1');
+}
+
+async function refuseMounted(
+  host: ReadHost,
+  of: { readonly name: string; readonly device: string; readonly entries: readonly DiskMount[] },
+): Promise<void> {
+  const { name, device, entries } = of;
+  const there = entries.find(({ disk }) => disk === device);
+  if (there !== undefined)
+    throw new RefusedError(`${device}, a disk of ${name}, is mounted on ${there.path}`, {
+      code: 'in-use',
+      remedy: `bofh vm unmount ${name}`,
+    });
+  await refuseUsers(host, device);
+}
+
+/** A tree that is mounted must be the whole one, and where it is wanted. */
+async function refusePartly(
+  host: ReadHost,
+  of: {
+    readonly name: string;
+    readonly at: string;
+    readonly path: string | undefined;
+    readonly mounts: readonly GuestMount[];
+    readonly entries: readonly DiskMount[];
+  },
+): Promise<void> {
+  const { name, at, path, mounts, entries } = of;
+  const remedy = `bofh vm unmount ${name}; then the same again`;
+  if (path !== undefined && (await realPath(host, path)) !== at)
+    throw new RefusedError(`${name} is mounted on ${at} already`, { code: 'in-use', remedy });
+  const missing = mounts.filter(
+    ({ target }) => !entries.some((each) => each.path === posix.join(at, target).replace(/(?<=.)\/$/, '')),
+  );
+  if (missing.length > 0)
+    throw new RefusedError(
+      `${name} is mounted on ${at}, but without ${missing.map(({ target }) => target).join(', ')}`,
+      {
+        code: 'in-use',
+        remedy,
+      },
+    );
+}
