@@ -54,6 +54,7 @@ export const tools = {
   pvs: { package: 'lvm2' },
   'qemu-img': { package: 'qemu-utils' },
   resize2fs: { package: 'e2fsprogs' },
+  setpriv: { package: 'util-linux' },
   sfdisk: { package: 'fdisk' },
   sha256sum: { package: 'coreutils' },
   stat: { package: 'coreutils' },

@@ -78,6 +78,8 @@ export async function planTree(
   const root = rootOf(guest, disks);
   const entries = await mountsOf(host, disks);
   const at = entries.find(({ disk, root: top }) => disk === root.path && top === '/')?.path;
+  // First of all: what is mounted out of sight looks like a filesystem that needs a repair.
+  if (at === undefined) await refuseMounted(host, { name, device: root.path, entries });
   const modeOf = ({ access }: HostDisk) => (access === 'ro' ? 'ro' : wanted);
   const mounts: GuestMount[] = [
     {
@@ -154,7 +156,7 @@ export async function planUnmount(
   });
 }
 
-/** DRBD lets nobody read a disk that is secondary. */
+/** DRBD does not let a secondary disk be read. */
 async function refuseSecondary(host: ReadHost, { name, file }: GuestConfig): Promise<void> {
   const [first] = await secondaries(host, file);
   if (first !== undefined)

@@ -1,6 +1,6 @@
 import { domainOf, guestNamed } from '../../../api/guests.ts';
 import { withBofh } from '../../../bofh.ts';
-import { RefusedError, UsageError } from '../../../core/errors.ts';
+import { CommandError, RefusedError, UsageError } from '../../../core/errors.ts';
 import { inForeground } from '../../../host/foreground.ts';
 import { openSession } from '../../runtime/session.ts';
 import { verb } from '../../runtime/verb.ts';
@@ -24,7 +24,9 @@ export default verb({
     const domain = await withBofh(bofh, async () => domainOf(await guestNamed(name)));
     if (domain === undefined) throw new RefusedError(`${name} is off`, { remedy: `bofh vm start ${name}` });
     terminal.line(`bofh: the console of ${name}; Ctrl-] leaves it`);
-    await inForeground({ tool: 'xl', argv: ['console', String(domain.id)] });
-    return 0;
+    const command = { tool: 'xl', argv: ['console', String(domain.id)] } as const;
+    const exitCode = await inForeground(command);
+    if (exitCode === 0) return 0;
+    throw new CommandError({ ...command, reason: 'unknown', what: `exit ${String(exitCode)}` });
   },
 });

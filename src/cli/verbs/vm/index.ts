@@ -29,6 +29,10 @@ export const vm: Noun = {
       'mount the disks of a guest that is off as one tree, by its own /etc/fstab',
       () => import('./mount.ts'),
     ],
+    chroot: [
+      'run a command in the disks of a guest that is off, in a private mount namespace',
+      () => import('./chroot.ts'),
+    ],
     unmount: ['unmount every disk of a guest', () => import('./unmount.ts')],
     create: ['create a guest, completely or not at all', () => import('./create.ts')],
     clone: ['copy a guest that is off, with new names, addresses and keys', () => import('./clone.ts')],

@@ -1,0 +1,50 @@
+import { atomic, withBofh } from '../../../bofh.ts';
+import { RefusedError, UsageError } from '../../../core/errors.ts';
+import { inForeground } from '../../../host/foreground.ts';
+import { chroot } from '../../../vm/chroot.ts';
+import { planTree } from '../../../vm/tree.ts';
+import { openSession } from '../../runtime/session.ts';
+import { logged } from '../../runtime/system-log.ts';
+import { verb } from '../../runtime/verb.ts';
+
+/** Has no undo: what the command does in the guest stays. */
+export default verb({
+  changes: false,
+  args: { name: '<name>', command: ['<command...>', 'after --: a command of the guest'] },
+  examples: ['vm chroot web1 -- passwd root', 'vm chroot web1 -- apt-get -y install openssh-server'],
+  run: async (runtime, { name, command }) => {
+    const { settings } = runtime;
+    if (settings.host !== undefined)
+      throw new UsageError('a command in a guest runs on the host of the guest', {
+        remedy: `ssh -t ${settings.host} bofh vm chroot ${name} -- …`,
+      });
+    if (settings.mode === 'plan' || settings.answer === 'json')
+      throw new UsageError('bofh cannot tell what a command will do, and its output is its own', {
+        remedy: 'leave out --dry-run and --json',
+      });
+    const { bofh } = await openSession(runtime, { site: 'used', root: 'needed' });
+    const plan = () => planTree(bofh.host, { site: bofh.site, name, verb: 'chroot' });
+    const { mounts } = refuseMounted(name, await plan());
+    const devices = new Set(mounts.map(({ device }) => device));
+    // A signal is for the command: the sequence only keeps others off the disks.
+    const quiet = { ...bofh, signals: {} };
+    return withBofh(quiet, () =>
+      atomic(`vm chroot ${name}`, async (tx) => {
+        const keys: string[] = [];
+        for (const device of devices) keys.push((await bofh.engine.on(device)).key);
+        await tx.reserve({ changes: keys });
+        // Again, now that no other bofh can start the guest or mount its disks.
+        const again = refuseMounted(name, await plan());
+        return logged(runtime, bofh.host, () => inForeground(chroot(again, command)));
+      }),
+    );
+  },
+});
+
+function refuseMounted<P extends { readonly at: string | undefined }>(name: string, plan: P): P {
+  if (plan.at === undefined) return plan;
+  throw new RefusedError(`${name} is mounted on ${plan.at}`, {
+    code: 'in-use',
+    remedy: `bofh vm unmount ${name}`,
+  });
+}
