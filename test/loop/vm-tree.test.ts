@@ -1,4 +1,4 @@
-import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -48,9 +48,7 @@ afterEach(async () => {
 });
 
 function libraries(program: string): readonly string[] {
-  return [...execFileSync('ldd', [program], { encoding: 'utf8' }).matchAll(/\/\S+\.so\S*/g)].map(
-    ([file]) => file,
-  );
+  return [...sh('ldd', program).matchAll(/\/\S+\.so\S*/g)].map(([file]) => file);
 }
 
 function bofh() {

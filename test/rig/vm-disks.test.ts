@@ -69,7 +69,7 @@ describe.skipIf(!can.ok && !required)('the disks of a guest on a real Xen host',
 
   it('keep the guest from being started while a command runs, and are free after it was killed', async () => {
     await machine.run(
-      'bofh vm chroot web1 -- /bin/sh -c "echo busy > /data/note; sleep 200" > /dev/null 2>&1 < /dev/null & echo $! > /run/chroot.pid; for i in $(seq 100); do [ -e /sys/fs/ext4/dm-0 ] && ls /sys/fs/ext4 | grep -q dm- && break; sleep 0.2; done; sleep 5',
+      'setsid bofh vm chroot web1 -- /bin/sh -c "echo busy > /data/note; sleep 200" > /dev/null 2>&1 < /dev/null & echo $! > /run/chroot.pid; for i in $(seq 100); do [ -e /sys/fs/ext4/dm-0 ] && ls /sys/fs/ext4 | grep -q dm- && break; sleep 0.2; done; sleep 5',
       { timeoutMs: 120_000 },
     );
 
