@@ -73,7 +73,7 @@ describe.skipIf(!can.ok && !required)('the disks of a guest on a real Xen host',
       { timeoutMs: 120_000 },
     );
 
-    expect(await bofh('vm start web1', 1)).toMatch(/vm chroot web1/);
+    expect(await bofh('vm start web1', 4)).toMatch(/vg0\/web1-\w+ is in use by another bofh/);
     await machine.run(
       'kill -9 $(cat /run/chroot.pid); for i in $(seq 100); do ls /sys/fs/ext4 | grep -q dm- || break; sleep 0.2; done',
     );
