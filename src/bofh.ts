@@ -404,11 +404,13 @@ export async function atomic<T>(
   body: (tx: Tx) => T | Promise<T>,
   options: AtomicOptions = {},
 ): Promise<T> {
-  let begun = false;
+  const now = { begun: false };
   try {
-    return await started(name, body, options, () => (begun = true));
+    return await started(name, body, options, () => {
+      now.begun = true;
+    });
   } catch (error) {
-    if (!begun) tellRefused(name, error, options);
+    if (!now.begun) tellRefused(name, error, options);
     throw error;
   }
 }

@@ -2,7 +2,7 @@ import * as z from 'zod/mini';
 import { afterSignal, atomic, type Bofh, currentBofh, isJoined, once, beginRecipe, single } from '../bofh.ts';
 import type { KeyRef } from '../command/index.ts';
 import { BofhError, RefusedError } from '../core/errors.ts';
-import { parsed, text, sizeOption as size } from '../core/request.ts';
+import { inBytes, newSize, parsed, text } from '../core/request.ts';
 import {
   attachment,
   loopDevices,
@@ -15,7 +15,7 @@ import type { Tx } from '../operations.ts';
 import { growReplica } from '../replica/grow.ts';
 import { planReplicated, withReplica } from '../replica/stack.ts';
 import * as stack from '../stack/index.ts';
-import { type Bytes, parseSize } from '../core/units.ts';
+import type { Bytes } from '../core/units.ts';
 import { nameBySite } from './crypt.ts';
 
 export {
@@ -50,10 +50,7 @@ export async function tree(
 
 const resizeOptions = z.strictObject({
   device: text,
-  to: z.union(
-    [z.strictObject({ size }), z.strictObject({ by: size }), z.enum(['min', 'max'])],
-    'must be { size }, { by }, min or max',
-  ),
+  to: newSize,
   what: z.exactOptional(z.enum(['stack', 'device'])),
   key: z.exactOptional(z.custom<KeyRef>()),
   on: z.exactOptional(z.tuple([text, text])),
@@ -119,15 +116,6 @@ export async function resize(request: ResizeRequest): Promise<stack.StackResized
       if (!(error instanceof BofhError)) throw error;
     });
   }
-}
-
-/** The requested size, with texts as bytes. */
-export function inBytes(to: ResizeRequest['to']): Asked['to'] {
-  if (typeof to === 'string') return to;
-  if ('size' in to) return { size: typeof to.size === 'number' ? to.size : parseSize(to.size) };
-  if (typeof to.by === 'number') return { by: to.by };
-  const bytes = parseSize(to.by.replace(/^[+-]/, ''));
-  return { by: to.by.startsWith('-') ? -bytes : bytes };
 }
 
 async function resized(bofh: Bofh, asked: Asked): Promise<stack.StackResized> {

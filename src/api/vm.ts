@@ -3,7 +3,10 @@ import { type Backups, backupsIn, type Verified, verifyBackup } from '../vm/back
 import { planRestore, type RestoredVm, restoreVm } from '../vm/restore.ts';
 import { currentBofh, beginRecipe, single } from '../bofh.ts';
 import type { StackResized } from '../stack/index.ts';
-import { inBytes, resize as resizeStack, type ResizeRequest } from './block.ts';
+import { resize as resizeStack, type ResizeRequest } from './block.ts';
+import { inBytes, newSize, parsed, text } from '../core/request.ts';
+import type { KeyRef } from '../command/index.ts';
+import * as z from 'zod/mini';
 import { RefusedError } from '../core/errors.ts';
 import { present } from '../core/present.ts';
 import { ownAnd } from '../replica/hosts.ts';
@@ -148,6 +151,14 @@ export async function rename(
   return { ...plan, ...(await single(`vm rename ${name} ${to}`, (tx) => renameVm(tx, host, plan))) };
 }
 
+const resizeOptions = z.strictObject({
+  name: text,
+  disk: text,
+  to: newSize,
+  key: z.exactOptional(z.custom<KeyRef>()),
+  on: z.exactOptional(z.tuple([text, text])),
+});
+
 /** A disk of a guest that was resized. */
 export interface ResizedVm extends StackResized {
   /** The name that the guest has for it: `xvda`. */
@@ -171,8 +182,9 @@ export async function resize(
   options: Pick<ResizeRequest, 'key' | 'on'> = {},
 ): Promise<ResizedVm> {
   beginRecipe('vm.resize');
+  const asked = parsed('vm.resize', resizeOptions, { ...options, name, disk, to });
   const { host, site } = currentBofh();
-  const plan = await planVmResize(host, { site, name, disk, to: inBytes(to) });
+  const plan = await planVmResize(host, { site, name, disk, to: inBytes(asked.to) });
   const { device, what } = plan;
   const made = await resizeStack({ ...options, device, to, what });
   return { disk: plan.disk, device, domid: plan.domid, ...made };

@@ -34,3 +34,20 @@ export function sizeOf(key: string, value: string | number): Bytes {
     throw new UsageError(`${key}: ${error.message}`, { cause: error, remedy: error.remedy });
   }
 }
+
+/** A new size as an option: `inBytes` reads it. */
+export const newSize = z.union(
+  [z.strictObject({ size: sizeOption }), z.strictObject({ by: sizeOption }), z.enum(['min', 'max'])],
+  'must be { size }, { by }, min or max',
+);
+
+/** The requested size, with texts as bytes. */
+export function inBytes(
+  to: z.output<typeof newSize>,
+): 'min' | 'max' | { readonly size: Bytes } | { readonly by: Bytes } {
+  if (typeof to === 'string') return to;
+  if ('size' in to) return { size: typeof to.size === 'number' ? to.size : parseSize(to.size) };
+  if (typeof to.by === 'number') return { by: to.by };
+  const bytes = parseSize(to.by.replace(/^[+-]/, ''));
+  return { by: to.by.startsWith('-') ? -bytes : bytes };
+}

@@ -10,6 +10,7 @@ import {
   guestConfigs,
 } from '../xen/index.ts';
 import { unknown } from './remove.ts';
+import { checkText } from '../core/checks.ts';
 
 /** A configured guest, all others, and its domain if it is not off. */
 export interface Configured {
@@ -24,6 +25,7 @@ export async function configured(
   host: ReadHost,
   { name, site }: { readonly name: string; readonly site: Site },
 ): Promise<Configured> {
+  checkText('the name of the guest', name);
   const { guests, problems } = await guestConfigs(host, site.guestConfigDirs);
   const guest = guests.find((each) => each.name === name);
   if (guest === undefined) throw await unknown(host, { name, site, problems });
