@@ -9,7 +9,7 @@ export type MountOptions = readonly string[] | Readonly<Record<string, true | st
 
 // These change what the mount is, so that the undo would not match it.
 const refused =
-  /^(?:ro|rw|remount|r?bind|move|loop|offset|sizelimit|r?(?:shared|slave|private|unbindable)|[xX]-.*)(?:=.*)?$/s;
+  /^(?:ro|rw|remount|r?bind|move|loop|offset|sizelimit|r?(?:shared|slave|private|unbindable)|u?helper|[xX]-.*)(?:=.*)?$/s;
 
 // mount.cifs(8), mount.ceph(8), mount.ecryptfs(8), mount.davfs(8): an option that names a file is
 // no secret.

@@ -8,7 +8,7 @@ const script = `fail() { echo "bofh: $*" >&2; exit 125; }
 put() {
   at=$1; shift
   [ "$(readlink -e "$at")" = "$at" ] || fail "\${at#/run}: no such directory in the guest, or a symbolic link"
-  mount "$@" --target "$at" || exit 125
+  mount --internal-only "$@" --target "$at" || exit 125
 }
 count=$1; shift
 while [ "$count" -gt 0 ]; do
@@ -31,7 +31,7 @@ export function chroot(
   command: readonly string[],
 ): { readonly tool: Tool; readonly argv: readonly string[] } {
   const trees = mounts.flatMap(({ device, target, type, mode, options }) => [
-    ...[target === '/' ? '' : target, type ?? 'auto', [mode, ...options].join(','), device],
+    ...[target === '/' ? '' : target, type, [mode, ...options].join(','), device],
   ]);
   return {
     tool: 'setpriv',

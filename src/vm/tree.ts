@@ -28,7 +28,7 @@ export interface GuestMount {
   readonly device: string;
   readonly target: string;
   readonly mode: 'ro' | 'rw';
-  readonly type?: string;
+  readonly type: string;
   readonly options: readonly string[];
 }
 
@@ -50,6 +50,13 @@ interface HostDisk {
 
 // A device or a setuid program of the guest means nothing on this host.
 const ofHost = ['nosuid', 'nodev'];
+
+// Others can name a device of this host (logdev), or a program (uhelper).
+const harmless =
+  /^(?:noexec|noatime|nodiratime|relatime|strictatime|lazytime|sync|dirsync|subvol(?:id)?=.*)$/;
+
+/** Filesystems that the kernel mounts by itself: of another type mount(8) starts a program. */
+const kernelTypes = /^(?:ext[234]|xfs|btrfs|vfat)$/;
 
 /**
  * Plans to mount the root of a guest that is off, and what its /etc/fstab mounts on it. RefusedError
@@ -106,10 +113,13 @@ export async function planTree(
       remedy: `mount its root alone (bofh mount add ${root.path}), and correct the line`,
     });
   });
-  for (const { device, path: target, mode = wanted, type, options = [] } of others) {
-    const words = [...new Set([...(options as readonly string[]), ...ofHost])];
-    const isReadOnly = used.get(device)?.access === 'ro';
-    mounts.push({ device, target, mode: isReadOnly ? 'ro' : mode, options: words, ...present({ type }) });
+  for (const { device, path: target, mode = wanted, options = [] } of others) {
+    const words = (options as readonly string[]).filter((option) => harmless.test(option));
+    const disk = used.get(device);
+    mounts.push({
+      ...{ device, target, mode: disk?.access === 'ro' ? 'ro' : mode, type: typeOf(guest, disk) },
+      options: [...new Set([...words, ...ofHost])],
+    });
   }
   if (at === undefined)
     for (const device of new Set(mounts.map((each) => each.device)))
@@ -204,6 +214,16 @@ function rootOf(guest: GuestConfig, disks: readonly HostDisk[]): HostDisk {
       { remedy: `see what is in it (bofh block tree ${path}), and mount that: bofh mount add DEVICE` },
     );
   return root;
+}
+
+/** What is on the disk, and not what the guest calls it. */
+function typeOf({ name }: GuestConfig, disk: HostDisk | undefined): string {
+  const type = disk?.content?.type ?? '';
+  if (disk === undefined || kernelTypes.test(type)) return type;
+  throw new RefusedError(
+    `${disk.path}, a disk of ${name}, holds ${contentInWords(disk.content)}: bofh mounts ext2, ext3, ext4, xfs, btrfs and vfat`,
+    { remedy: `take it out of the fstab of ${name}, or mark it noauto; then the same again` },
+  );
 }
 
 /** The disk that a line of the guest's fstab mounts; undefined: the guest does without it. */

@@ -52,6 +52,24 @@ describe('vm mount', () => {
     expect(host.admin.readFile('/mnt/etc/hostname')).toBe('web1\n');
   });
 
+  // With a type mount(8) starts a program of that name, and an option can name a device of this host.
+  test.each([
+    ['type', `UUID=${dataUuid} /srv fuse.sh defaults 0 2`],
+    ['type', `UUID=${dataUuid} /srv nfs defaults 0 2`],
+    ['options', `UUID=${dataUuid} /srv xfs logdev=/dev/vda,noatime 0 2`],
+  ])('takes no %s from the guest that means something on this host: %s', async (_, line) => {
+    editFstab(host, (text) => `${text}${line}\n`);
+
+    await mount('/mnt');
+
+    const ran = host.changes.flatMap((each) =>
+      each.what === 'command' && each.command.tool === 'mount' ? [each.command.argv.join(' ')] : [],
+    );
+    expect(ran.at(-1)).toMatch(
+      /^--types xfs --options rw,(?:noatime,)?nosuid,nodev,x-\S+ --source \S+ --target \/mnt\/srv$/,
+    );
+  });
+
   test('mounts on a private directory, and says what comes next', async () => {
     const lines = await typed('vm mount web1', false);
 
@@ -125,6 +143,16 @@ describe('vm mount', () => {
       'a root that is encrypted',
       () => host.admin.format('/dev/vg0/web1-root', { type: 'crypto_LUKS', usage: 'crypto' }),
       /holds crypto_LUKS: bofh mounts a guest whose root is ext2/,
+    ],
+    [
+      'an option that names a program',
+      () => editFstab(host, (text) => `${text}/dev/xvdc /srv2 xfs uhelper=evil 0 2\n`),
+      /has an option that bofh does not allow/,
+    ],
+    [
+      'content that is no filesystem of Linux',
+      () => host.admin.format('/dev/vg0/web1-data', { type: 'ntfs', usage: 'filesystem', uuid: dataUuid }),
+      /web1-data, a disk of web1, holds ntfs.*bofh mounts ext2/,
     ],
     [
       'a partition that no disk is',
