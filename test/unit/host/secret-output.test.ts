@@ -45,7 +45,7 @@ const harmless: Readonly<Record<string, string>> = {
 const harmlessWords = Object.values(harmless).join(' ').split(/\s+/);
 
 /** Tools that no specimen starts. */
-const elsewhere = ['ip', 'logger', 'mkfs.ext2', 'pvchange', 'pvck', 'udevadm', 'unshare', 'vgs'];
+const elsewhere = ['ip', 'logger', 'mkfs.ext2', 'pvchange', 'pvck', 'setpriv', 'udevadm', 'unshare', 'vgs'];
 
 /** Every command that an operation has been seen to run or to ask, one of each program and option. */
 const seen = new Map<string, Command<unknown>>();
