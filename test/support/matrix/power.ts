@@ -27,7 +27,7 @@ export function powerCutAt(n: number, unflushed: 'kept' | 'lost' = 'kept'): Tria
       const victim = await background(stage, injected(createCommand, `signal=SIGSTOP:when=${n}`));
       await until({
         what: `line ${n} is written`,
-        timeoutMs: 120_000,
+        timeoutMs: 300_000,
         everyMs: 200,
         probe: async () => ((await stopped(stage, victim.pid)) ? true : undefined),
       });
