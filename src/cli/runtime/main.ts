@@ -61,7 +61,7 @@ async function parse(run: Run): Promise<number> {
   return exitCode;
 }
 
-async function invoke(run: Run, { verb, changes, options, scriptArgs, action }: Invocation): Promise<number> {
+async function invoke(run: Run, { verb, changes, options, unrecorded, action }: Invocation): Promise<number> {
   const settings = settingsOf(options, process.env);
   const { processSignals } = await import('../../host/process.ts');
   // A read has nothing to undo: a signal ends it.
@@ -71,7 +71,7 @@ async function invoke(run: Run, { verb, changes, options, scriptArgs, action }: 
     log: openLog(settings.logLevel, run.terminal),
     settings,
     commandLine: ['bofh', ...run.args],
-    recorded: ['bofh', ...withoutLast(run.args, scriptArgs)],
+    recorded: ['bofh', ...withoutLast(run.args, unrecorded)],
     verb,
     commands: (words) => program(words, () => Promise.resolve()),
     root: process.getuid?.() === 0,

@@ -12,8 +12,8 @@ export interface Invocation {
   /** It may change the host, so a signal rolls it back. */
   readonly changes: boolean;
   readonly options: GlobalOptions;
-  /** Number of trailing words that are arguments of a script. */
-  readonly scriptArgs: number;
+  /** Number of trailing words that no record may have: arguments of a script, or a command. */
+  readonly unrecorded: number;
   readonly action: (runtime: Runtime) => Promise<number>;
 }
 
@@ -79,13 +79,13 @@ function after(words: readonly string[] | 'all', name: string): readonly string[
 
 function bind(command: Command, verb: Verb, invoke: Invoke): void {
   addWords(command, verb);
-  const { changes, run, script } = verb;
+  const { changes, run, unrecorded } = verb;
   command.action(async () => {
     await invoke({
       verb: nameOf(command),
       changes: typeof changes === 'boolean' ? changes : changes(typedIn(command, verb)),
       options: command.optsWithGlobals(),
-      scriptArgs: script ? Math.max(0, command.args.length - 1) : 0,
+      unrecorded: unrecorded ? Math.max(0, command.args.length - 1) : 0,
       action: (runtime) => atConsole(() => run(runtime, typedIn(command, verb))),
     });
   });

@@ -157,6 +157,8 @@ export interface Verb {
   readonly dashes: boolean;
   /** All words after the first argument belong to a script. */
   readonly script: boolean;
+  /** All words after the first argument are of another program, and can hold a secret: neither journal nor log has them. */
+  readonly unrecorded: boolean;
   /** Resolves to the exit code. */
   readonly run: (runtime: Runtime, typed: never) => Promise<number>;
 }
@@ -179,10 +181,11 @@ export function verb<const A extends ArgSpecs = ArgSpecs, O extends OptionSpecs 
   readonly examples: readonly [string, ...string[]];
   readonly dashes?: true;
   readonly script?: true;
+  readonly unrecorded?: true;
   readonly run: (runtime: Runtime, typed: Typed<A, O>) => Promise<number>;
 }): Verb {
-  const { args = {}, options = {}, dashes = false, script = false } = of;
-  return { ...of, args, options, dashes, script };
+  const { args = {}, options = {}, dashes = false, script = false, unrecorded = script } = of;
+  return { ...of, args, options, dashes, script, unrecorded };
 }
 
 const choices = new WeakMap<Option, readonly string[]>();

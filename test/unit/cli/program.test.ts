@@ -233,3 +233,13 @@ describe('a command of another tool', () => {
     });
   });
 });
+
+describe('words of another program, which can hold a secret', () => {
+  it.each([
+    ['vm chroot x -- sh -c secret', 3],
+    ['run x.ts secret', 1],
+    ['vm start x', 0],
+  ])('%s: so many are kept out of journal and log: %d', async (line, count) => {
+    expect((await parsed(...line.split(' '))).unrecorded).toBe(count);
+  });
+});

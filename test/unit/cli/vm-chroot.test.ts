@@ -37,7 +37,7 @@ describe('vm chroot', () => {
     expect(after).toEqual([
       ...['bofh', '2'],
       ...['', 'ext4', 'rw,nosuid,nodev', '/dev/vg0/web1-root'],
-      ...['/srv', 'auto', 'ro,noatime,nosuid,nodev', '/dev/vg0/web1-data'],
+      ...['/srv', 'xfs', 'ro,noatime,nosuid,nodev', '/dev/vg0/web1-data'],
       ...['ls', '-l', 'a b'],
     ]);
   });

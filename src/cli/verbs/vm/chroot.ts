@@ -10,6 +10,7 @@ import { verb } from '../../runtime/verb.ts';
 /** Has no undo: what the command does in the guest stays. */
 export default verb({
   changes: false,
+  unrecorded: true,
   args: { name: '<name>', command: ['<command...>', 'after --: a command of the guest'] },
   examples: ['vm chroot web1 -- passwd root', 'vm chroot web1 -- apt-get -y install openssh-server'],
   run: async (runtime, { name, command }) => {
