@@ -204,7 +204,8 @@ export interface MountedVm {
  * what its /etc/fstab names. Device names in that file are those of the guest's configuration. It
  * stays mounted until `unmount` or a reboot, and the guest cannot be started before that. An fstab
  * that names anything but the guest's disks is refused, except with `nofail` or `noauto`; swap and
- * kernel filesystems are left out. The root must be ext2, ext3 or ext4 without partitions and
+ * kernel filesystems are left out. Types are those of the contents, and options that could name a
+ * device or a program of this host do not count. The root must be ext2, ext3 or ext4 without partitions and
  * encryption.
  */
 export async function mount(name: string, options: MountOptions = {}): Promise<MountedVm> {
