@@ -4,9 +4,18 @@ import { currentBofh, beginRecipe, single } from '../bofh.ts';
 import { RefusedError } from '../core/errors.ts';
 import { type StartOptions, startShape, startVm } from '../vm/start.ts';
 import * as driver from '../xen/index.ts';
-import { domainOf, type Domu, guestNamed, rowsAfter, type StartedRow, timedRow } from './guests.ts';
+import {
+  domainOf,
+  type Domu,
+  eachShape,
+  guestNamed,
+  leftRow,
+  onEachGuest,
+  type StartedRow,
+  timedRow,
+} from './guests.ts';
 import { present } from '../core/present.ts';
-import { callable, milliseconds, parsed } from '../core/request.ts';
+import { milliseconds, parsed } from '../core/request.ts';
 
 const stopShape = {
   /** How long it may take to shut down, in milliseconds (default: 300000). */
@@ -20,10 +29,7 @@ const stopShape = {
 
 const stopOptions = z.strictObject(stopShape);
 const restartOptions = z.strictObject({ ...stopShape, ...startShape });
-const stopAllOptions = z.strictObject({
-  ...stopShape,
-  onRow: z.exactOptional(callable<(row: StartedRow) => void>()),
-});
+const stopAllOptions = z.strictObject({ ...stopShape, ...eachShape });
 
 /** How a guest is stopped. */
 export type StopOptions = Readonly<z.input<typeof stopOptions>>;
@@ -126,36 +132,24 @@ async function setPaused(name: string, to: 0 | 1): Promise<{ readonly changed: b
 }
 
 /**
- * Shuts down every configured guest that runs, one after the other, in the reverse order of
- * `startAll`. One that fails does not stop the others. After a signal no further guest is stopped,
- * and their rows say so.
+ * Shuts down every configured guest that runs, in the reverse order of `startAll`: those of the
+ * site's `startOrder` last and one by one, the others several at a time. One that fails does not
+ * stop the others. After a signal no further guest is stopped, and their rows say so.
+ *
+ * @returns a row for each guest, in the order in which they are stopped.
  */
 export async function stopAll(
-  options: StopOptions & {
-    /** Called with the result of each guest, as soon as it is known. */
-    readonly onRow?: (row: StartedRow) => void;
-  } = {},
+  options: Readonly<z.input<typeof stopAllOptions>> = {},
 ): Promise<readonly StartedRow[]> {
   beginRecipe('xen.stopAll', 'alone');
-  const { onRow, ...how } = parsed('xen.stopAll', stopAllOptions, options);
-  const { host, site, signals } = currentBofh();
-  const { guests, problems } = await driver.guestConfigs(host, site.guestConfigDirs);
-  const order = {
-    guests,
-    domains: await driver.domains(host),
-    order: site.startOrder,
-    held: new Set<string>(),
-  };
-  const { rows, tell } = rowsAfter(problems, onRow);
-  for (const { name, was, why } of driver.startAllPlan(order).toReversed()) {
-    if (was === 'off') tell({ name, was, now: was, seconds: 0 });
-    else if (was === 'unknown')
-      tell({ name, was, now: was, seconds: 0, ...(why === undefined ? {} : { error: why }) });
-    else if (signals?.stop?.aborted === true)
-      tell({ name, was, now: was, seconds: 0, error: 'not stopped: interrupted by a signal' });
-    else tell(await timedRow({ name, was }, 'off', () => stop(name, how)));
-  }
-  return rows;
+  const { onRow, parallel, ...how } = parsed('xen.stopAll', stopAllOptions, options);
+  const { signals } = currentBofh();
+  return await onEachGuest({ ...present({ onRow, parallel }), backwards: true }, async (row) => {
+    if (row.was === 'off' || row.was === 'unknown')
+      return leftRow(row, row.was === 'off' ? undefined : row.why);
+    if (signals?.stop?.aborted === true) return leftRow(row, 'not stopped: interrupted by a signal');
+    return await timedRow(row, 'off', () => stop(row.name, how));
+  });
 }
 
 function ending(domu: Domu, domain: driver.Domain, { timeoutMs, forceOff = 'never' }: StopOptions) {

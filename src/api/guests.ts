@@ -6,6 +6,10 @@ import type { Bytes } from '../core/units.ts';
 import { type StartOptions, startVm } from '../vm/start.ts';
 import * as driver from '../xen/index.ts';
 import { checkText } from '../core/checks.ts';
+import { present } from '../core/present.ts';
+import { callable } from '../core/request.ts';
+import { turns } from '../host/turns.ts';
+import * as z from 'zod/mini';
 
 /** xl counts in these. */
 export const mebibyte = 1024 ** 2;
@@ -69,19 +73,67 @@ export async function domainOf({ name, uuid }: Domu): Promise<driver.Domain | un
   return found.find((each) => uuid === undefined || each.uuid === uuid) ?? found[0];
 }
 
-/** The rows of all guests, from those of unreadable config files on. */
-export function rowsAfter(
-  problems: readonly driver.ConfigProblem[],
-  onRow: ((row: StartedRow) => void) | undefined,
-): { readonly rows: readonly StartedRow[]; readonly tell: (row: StartedRow) => void } {
-  const rows: StartedRow[] = [];
-  const tell = (row: StartedRow): void => {
-    rows.push(row);
-    onRow?.(row);
-  };
-  for (const { file, message } of problems)
-    tell({ name: file, was: 'unknown', now: 'unknown', seconds: 0, error: message });
-  return { rows, tell };
+/** Options of `startAll` and `stopAll`. */
+export const eachShape = {
+  /**
+   * How many guests are started or stopped at a time, apart from those of the site's `startOrder`,
+   * which take their turns one by one (default: 4).
+   */
+  parallel: z.exactOptional(z.int().check(z.positive())),
+  /** Called with the result of each guest, as soon as it is known. */
+  onRow: z.exactOptional(callable<(row: StartedRow) => void>()),
+};
+
+/**
+ * Acts on every configured guest and returns their rows in that order, after those of unreadable
+ * config files. The guests of `startOrder` come first, one by one; with `backwards` all are in the
+ * reverse order. One that fails does not stop the others.
+ */
+export async function onEachGuest(
+  { backwards, parallel = 4, onRow }: EachGuest,
+  act: (row: driver.StartRow, file: string | undefined) => Promise<StartedRow>,
+): Promise<readonly StartedRow[]> {
+  const { host, site, planning } = currentBofh();
+  const { guests, problems } = await driver.guestConfigs(host, site.guestConfigDirs);
+  const domains = await driver.domains(host);
+  const held = backwards ? new Set<string>() : await heldGuests();
+  const plan = driver.startAllPlan({ guests, domains, order: site.startOrder, held });
+  const unreadable = problems.map(({ file, message }) => leftRow({ name: file, was: 'unknown' }, message));
+  for (const row of unreadable) onRow?.(row);
+  const rows = new Map<driver.StartRow, StartedRow>();
+  const inOrder = ({ name }: driver.StartRow): boolean => site.startOrder.includes(name);
+  const groups = [
+    { of: plan.filter(inOrder), atOnce: 1 },
+    // A plan shows one order.
+    { of: plan.filter((row) => !inOrder(row)), atOnce: planning ? 1 : parallel },
+  ];
+  for (const { of, atOnce } of backwards ? groups.toReversed() : groups) {
+    const { take } = turns(atOnce);
+    const turn = async (row: driver.StartRow): Promise<void> => {
+      const file = guests.find(({ name }) => name === row.name)?.file;
+      await take(async () => {
+        const done = await act(row, file);
+        rows.set(row, done);
+        onRow?.(done);
+      });
+    };
+    const all = (backwards ? of.toReversed() : of).map(turn);
+    await Promise.allSettled(all);
+    await Promise.all(all);
+  }
+  const inTurn = backwards ? plan.toReversed() : plan;
+  return [...unreadable, ...inTurn.flatMap((row) => rows.get(row) ?? [])];
+}
+
+interface EachGuest {
+  readonly backwards: boolean;
+  readonly parallel?: number;
+  readonly onRow?: (row: StartedRow) => void;
+}
+
+/** The row of a guest that is left as it is, with the reason unless that is how it should be. */
+export function leftRow({ name, was }: Pick<StartedRow, 'name' | 'was'>, error?: string): StartedRow {
+  return { name, was, now: was, seconds: 0, ...present({ error }) };
 }
 
 export async function timedRow(

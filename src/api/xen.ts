@@ -4,14 +4,15 @@ import { startOptions, type StartOptions, startShape, startVm } from '../vm/star
 import * as driver from '../xen/index.ts';
 import {
   domainOf,
+  eachShape,
   guestNamed,
-  heldGuests,
+  leftRow,
   mebibyte,
-  rowsAfter,
+  onEachGuest,
   type StartedRow,
   timedRow,
 } from './guests.ts';
-import { callable, parsed } from '../core/request.ts';
+import { parsed } from '../core/request.ts';
 import * as z from 'zod/mini';
 
 export {
@@ -105,52 +106,30 @@ export async function show(name: string): Promise<GuestDetails> {
 export type GuestDetails = GuestRow &
   Pick<driver.GuestConfig, 'type' | 'disks' | 'vifs'> & { readonly config: string };
 
-const startAllOptions = z.strictObject({
-  ...startShape,
-  onRow: z.exactOptional(callable<(row: StartedRow) => void>()),
-});
+const startAllOptions = z.strictObject({ ...startShape, ...eachShape });
 
 /**
- * Starts every configured guest that is not running, one after the other. One that fails does not
- * stop the others. After a signal no further guest is started, and their rows say so. A guest whose
- * undo is stuck has a row with `stuck`. `connectMs` limits, in milliseconds, the total wait for the
- * peers of all replicated disks (default: 30000).
+ * Starts every configured guest that is not running: those of the site's `startOrder` one by one,
+ * then the others, several at a time. One that fails does not stop the others. After a signal no
+ * further guest is started, and their rows say so. A guest whose undo is stuck has a row with
+ * `stuck`. `connectMs` limits, in milliseconds, the total wait for the peers of all replicated disks
+ * (default: 30000).
+ *
+ * @returns a row for each guest, in the order in which they are started.
  */
 export async function startAll(
-  options: StartOptions & {
-    /** Called with the result of each guest, as soon as it is known. */
-    readonly onRow?: (row: StartedRow) => void;
-  } = {},
+  options: Readonly<z.input<typeof startAllOptions>> = {},
 ): Promise<readonly StartedRow[]> {
   beginRecipe('xen.startAll', 'alone');
-  const { connectMs = 30_000, alone = false, onRow } = parsed('xen.startAll', startAllOptions, options);
+  const { connectMs = 30_000, alone = false, ...each } = parsed('xen.startAll', startAllOptions, options);
   const begun = performance.now();
   const left = (): number => Math.max(0, connectMs - (performance.now() - begun));
-  const { host, site, signals } = currentBofh();
-  const { guests, problems } = await driver.guestConfigs(host, site.guestConfigDirs);
-  const plan = driver.startAllPlan({
-    guests,
-    domains: await driver.domains(host),
-    order: site.startOrder,
-    held: await heldGuests(),
+  const { signals } = currentBofh();
+  return await onEachGuest({ ...each, backwards: false }, async (row, file) => {
+    if (row.action !== 'start' || file === undefined) return leftRow(row, row.why);
+    if (signals?.stop?.aborted === true) return leftRow(row, 'not started: interrupted by a signal');
+    return await startRow(row, file, { connectMs: left(), alone });
   });
-  const { rows, tell } = rowsAfter(problems, onRow);
-  for (const row of plan) {
-    const guest = guests.find(({ name }) => name === row.name);
-    const starting = row.action === 'start' && guest !== undefined;
-    const why =
-      starting && signals?.stop?.aborted === true ? 'not started: interrupted by a signal' : row.why;
-    if (starting && why === undefined) tell(await startRow(row, guest.file, { connectMs: left(), alone }));
-    else
-      tell({
-        name: row.name,
-        was: row.was,
-        now: row.was,
-        seconds: 0,
-        ...(why === undefined ? {} : { error: why }),
-      });
-  }
-  return rows;
 }
 
 async function startRow(row: driver.StartRow, config: string, options: StartOptions): Promise<StartedRow> {

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { start, startAll } from '../../src/api/xen.ts';
+import { start, startAll, stopAll } from '../../src/api/xen.ts';
 import { withBofh } from '../../src/bofh.ts';
 import { xenStartAll } from '../../src/cli/output/answers/index.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../src/simulator/index.ts';
@@ -21,7 +21,7 @@ it('a signal between two guests leaves the first running, and the table says wha
   const stop = new AbortController();
   const bofh = { ...simulatedBofh({ host }), signals: { stop: stop.signal } };
 
-  const rows = await withBofh(bofh, () => startAll({ onRow: () => stop.abort() }));
+  const rows = await withBofh(bofh, () => startAll({ parallel: 1, onRow: () => stop.abort() }));
 
   expect(rows).toMatchObject([
     { name: 'a', was: 'off', now: 'running' },
@@ -40,7 +40,7 @@ it('a guest that cannot be undone is a row of the table, and the others are star
   unsynced(host);
   const { runtime, stdout, stderr } = testRuntime(simulatedBofh({ host }), { json: true });
 
-  const exitCode = await runVerb(runtime, 'xen start-all');
+  const exitCode = await runVerb(runtime, 'xen start-all --parallel 1');
 
   const rows = xenStartAll.parse(JSON.parse(stdout()));
   expect(rows).toMatchObject([
@@ -57,7 +57,7 @@ it('the same as a table', async () => {
   unsynced(host);
   const { runtime, stdout } = testRuntime(simulatedBofh({ host }));
 
-  expect(await runVerb(runtime, 'xen start-all')).toBe(3);
+  expect(await runVerb(runtime, 'xen start-all --parallel 1')).toBe(3);
 
   expect(stdout()).toMatch(/^a +off +unknown .*cannot be made durable.*\nb +off +running/m);
 });
@@ -70,4 +70,50 @@ it('the start of a guest that runs already changes nothing, and is no failure', 
 
   expect(await on(() => start('a'))).toEqual({ domid: first.domid });
   expect(host.snapshot()).toBe(before);
+});
+
+/** How many guests `xl` starts or stops at once at most, and their names in the order in which it begins. */
+function watched(host: SimulatedHost): {
+  readonly host: SimulatedHost;
+  readonly begun: string[];
+  readonly most: () => number;
+} {
+  const begun: string[] = [];
+  let [now, most] = [0, 0];
+  const during: SimulatedHost['during'] = (step) => {
+    const changes = host.during(step);
+    return {
+      ...changes,
+      run: async (command) => {
+        if (command.tool !== 'xl' || command.access === 'read') return changes.run(command);
+        begun.push(command.argv.join(' '));
+        most = Math.max(most, (now += 1));
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        return await changes.run(command).finally(() => (now -= 1));
+      },
+    };
+  };
+  return { host: { ...host, during }, begun, most: () => most };
+}
+
+it.each([
+  [{}, 4],
+  [{ parallel: 2 }, 2],
+] as const)('guests of startOrder start one by one, the others %o at a time', async (options, atOnce) => {
+  const host = hostWith('a', 'b', 'c', 'd', 'e', 'y', 'z');
+  const { begun, most, ...seen } = watched(host);
+  const bofh = simulatedBofh({ host: seen.host });
+  const site = { ...bofh.site, startOrder: ['z', 'y'] };
+
+  const rows = await withBofh({ ...bofh, site }, () => startAll(options));
+
+  expect(rows.map(({ name, now }) => [name, now])).toEqual(
+    ['z', 'y', 'a', 'b', 'c', 'd', 'e'].map((name) => [name, 'running']),
+  );
+  expect(begun.slice(0, 2)).toEqual([containing('z.cfg'), containing('y.cfg')]);
+  expect(most()).toBe(atOnce);
+  begun.length = 0;
+  const stopped = await withBofh({ ...bofh, site }, () => stopAll({ forceOff: 'at once', ...options }));
+  expect(stopped.map(({ name }) => name)).toEqual(['e', 'd', 'c', 'b', 'a', 'y', 'z']);
+  expect(stopped.map(({ now }) => now)).toEqual(rows.map(() => 'off'));
 });

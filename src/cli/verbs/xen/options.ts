@@ -1,5 +1,5 @@
 import { parseDuration } from '../../runtime/settings.ts';
-import { flag, value } from '../../runtime/verb.ts';
+import { flag, value, wholeNumber } from '../../runtime/verb.ts';
 
 /** Options of the verbs that start guests. */
 export const alone = flag(
@@ -9,4 +9,11 @@ export const time = value(
   '<DURATION>',
   'longest time to wait until a replicated disk is connected (default: 30s)',
   { read: parseDuration },
+);
+
+/** Of the verbs for all guests. */
+export const parallel = value(
+  '<NUMBER>',
+  'guests at a time, apart from those of startOrder in the site file, which take their turns one by one (default: 4)',
+  { read: wholeNumber },
 );

@@ -1,11 +1,14 @@
 import * as xen from '../../../api/xen.ts';
+import { present } from '../../../core/present.ts';
 import { verb } from '../../runtime/verb.ts';
 import { stopHow, stopOptions } from '../vm/stop-options.ts';
 import { allGuests } from './all.ts';
+import { parallel } from './options.ts';
 
 export default verb({
   changes: true,
-  options: stopOptions,
+  options: { ...stopOptions, parallel },
   examples: ['xen stop-all', 'xen stop-all --time 2m --force'],
-  run: (runtime, how) => allGuests(runtime, () => xen.stopAll(stopHow(how))),
+  run: (runtime, { parallel, ...how }) =>
+    allGuests(runtime, () => xen.stopAll({ ...stopHow(how), ...present({ parallel }) })),
 });
