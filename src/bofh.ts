@@ -268,7 +268,7 @@ function placesOf(
 
 function placeOn(host: Host | SshHost): Place {
   const away = 'reservations' in host ? { reservations: host.reservations } : {};
-  return { host, on: (path) => keysOf(host, path), ...away };
+  return { host, on: (path, asked = host) => keysOf(asked, path), ...away };
 }
 
 function warn(notice: string): void {

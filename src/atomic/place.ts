@@ -1,12 +1,12 @@
-import type { Host, Reservations, Reserving } from '../command/index.ts';
+import { askedOnce, type Host, type ReadHost, type Reservations, type Reserving } from '../command/index.ts';
 import { ConnectionError, JournalError } from '../core/errors.ts';
 import type { DeviceKeys } from './operation.ts';
 
 /** A host that steps act on. */
 export interface Place {
   readonly host: Host;
-  /** Keys of a device path there. */
-  readonly on: (path: string) => Promise<DeviceKeys>;
+  /** Keys of a device path there; `asked` is the same host, as the caller asks it. */
+  readonly on: (path: string, asked?: ReadHost) => Promise<DeviceKeys>;
   /**
    * Missing: the journal is on this host, so it and the locks beside it are enough to keep others
    * away.
@@ -31,6 +31,26 @@ export function placeOf(places: Places, name: string): Place {
   throw new JournalError(`the host "${name}" of a step is not known here; nothing was touched`, {
     remedy: 'recover it with the site file that names this host',
   });
+}
+
+/**
+ * The same hosts, each asked each question once (see `askedOnce`): for one look, before a step does
+ * something or when it is done.
+ */
+export function eachOnce<P extends Places>(places: P): P {
+  const once = (place: Place): Place => {
+    const host = { ...askedOnce(place.host), during: place.host.during.bind(place.host) };
+    return { ...place, host, on: (path, asked = host) => place.on(path, asked) };
+  };
+  const known = new Map<string, Place | undefined>();
+  const place = (name: string, reach?: unknown): Place | undefined => {
+    if (!known.has(name)) {
+      const found = places.place?.(name, reach);
+      known.set(name, found === undefined ? undefined : once(found));
+    }
+    return known.get(name);
+  };
+  return { ...places, ...once(places), place };
 }
 
 /** The hosts before a sequence is rolled back or forward. */

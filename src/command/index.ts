@@ -1,3 +1,4 @@
+export * from './asked-once.ts';
 export * from './command.ts';
 export * from './exposed-here.ts';
 export * from './exposed-path.ts';

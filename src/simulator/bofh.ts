@@ -37,7 +37,7 @@ export function simulatedBofh(
       processes: memoryProcesses(host),
       who: { user: 'root', argv: ['bofh'], bofh: version },
       find: findAmong(site.operations),
-      on: (path) => keysOf(host, path),
+      on: (path, asked = host) => keysOf(asked, path),
       // A fault can name a step.
       onEvent: (event) => {
         if (event.type === 'step-begun') host.faults.enter(event.step.kind);

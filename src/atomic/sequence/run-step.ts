@@ -1,10 +1,13 @@
+import { askedOnce } from '../../command/index.ts';
+import { present } from '../../core/present.ts';
 import { IdentityTaken, NotDone, RefusedError } from '../../core/errors.ts';
 import { claim, judge, refuseDamaged, refuseLostLock, withHost, type Claiming } from '../locks/claims.ts';
-import { changing } from '../engine.ts';
+import { changing, type Engine } from '../engine.ts';
 import { hostKey } from '../locks/host-key.ts';
 import { append, type Journal } from '../journal/journal-writer.ts';
 import type { IntentLine } from '../journal/lines.ts';
-import { json, type AnyOperation, type Claims } from '../operation.ts';
+import { json, type AnyOperation, type Claims, type DeviceKeys } from '../operation.ts';
+import { eachOnce } from '../place.ts';
 import { noticing } from './change-notice.ts';
 import { expectStillOurs } from '../undo/ownership.ts';
 import { undoNow } from '../undo/unwind.ts';
@@ -100,15 +103,16 @@ function keepLocked(home: StepHome, journal: Journal, n: number, claims: Claims)
 async function prepare(home: StepHome, code: AnyOperation, args: unknown, n: number) {
   const { engine } = home;
   const mark = `bofh.${home.id}.${n}`;
-  const claimsOf = async (undoData: unknown): Promise<Claims> =>
-    code.claims({ args, undo: undoData, on: engine.on });
-  const chosen = await judge(home, { kind: code.kind, args }, () =>
-    code.prepare({ args, mark, host: engine.host }),
-  );
-  const claims = await claimsOf(chosen);
+  const looked = async (chosen?: unknown): Promise<{ undoData: unknown; claims: Claims }> => {
+    const host = askedOnce(engine.host);
+    const on = (path: string): Promise<DeviceKeys> => engine.on(path, host);
+    const undoData = await code.prepare({ args, mark, host, ...present({ chosen }) });
+    return { undoData, claims: await code.claims({ args, undo: undoData, on }) };
+  };
+  const { undoData: chosen, claims } = await judge(home, { kind: code.kind, args }, () => looked());
   await claim(home, code.kind, n, claims);
-  const undoData = await code.prepare({ args, mark, host: engine.host, chosen });
-  if (JSON.stringify(await claimsOf(undoData)) !== JSON.stringify(claims))
+  const { undoData, claims: claimsNow } = await looked(chosen);
+  if (JSON.stringify(claimsNow) !== JSON.stringify(claims))
     throw new RefusedError(`${code.kind}: what it works on changed while it was being locked; try again`, {
       remedy: 'give the command again',
     });
@@ -170,15 +174,17 @@ async function act(
   );
   let result: unknown = null;
   let witness: string | undefined;
+  let after = home.engine;
   try {
     if (!code.defers(undoData)) {
-      await expectStillOurs(home.engine, journal, { n, kind: code.kind, claims });
+      await expectStillOurs(eachOnce(home.engine), journal, { n, kind: code.kind, claims });
       const self = stepOf(journal.state, n);
       if (code.endsAccess && self !== undefined) await syncOlder(home.engine, journal, self);
       result = await code.run({ args, undo: json(undoData), host });
-      await expectOurs(code, { undo: undoData, result, host });
+      after = eachOnce(home.engine);
+      await expectOurs(code, { undo: undoData, result, host: after.host });
       if (code.content !== undefined && code.content.lost !== 'finished')
-        witness = await code.content.witness({ undo: undoData, result, host });
+        witness = await code.content.witness({ undo: undoData, result, host: after.host });
     }
   } catch (error) {
     if (error instanceof NotDone) append(journal, [{ t: 'undone', n, notOurs: error.found }]);
@@ -191,13 +197,13 @@ async function act(
   // goes on.
   if (witness === undefined) append(journal, [{ t: 'done', n, result }], 'wait');
   else append(journal, [{ t: 'done', n, result, witness }]);
-  await renewBeneath(home, code, journal, n);
+  await renewBeneath(after, code, journal, n);
   return { n, value: code.value({ args, undo: undoData, result }) };
 }
 
 /** The step wrote to objects of older steps: their witnesses are outdated. */
 async function renewBeneath(
-  { engine }: StepHome,
+  engine: Engine,
   { content }: AnyOperation,
   journal: Journal,
   n: number,

@@ -77,7 +77,7 @@ function realOf({ site, stateDir, host: name }: DryTask) {
     const there = engine.place?.(other, reach);
     if (there === undefined) return undefined;
     const host = asking(other);
-    return { ...there, host, on: (path) => keysOf(host, path) };
+    return { ...there, host, on: (path, asked = host) => keysOf(asked, path) };
   };
   return { host: asking(name), site, stateDir, engine: { ...engine, place } };
 }

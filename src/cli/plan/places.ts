@@ -95,7 +95,7 @@ function placeOn(
 ): Place {
   return {
     host,
-    on: (path) => keysOf(host, path),
+    on: (path, asked = host) => keysOf(asked, path),
     ...(reservations === undefined ? {} : { reservations: plannedReservations(real, reservations) }),
   };
 }

@@ -27,7 +27,11 @@ export function placeOver(side: Side, here: SimulatedHost): Place {
     facts: () => over('read', () => side.host.facts()),
   };
   const host: Host = { ...reads, during: (step) => changesOver(side, reads, over, step.sequence) };
-  return { host, on: (path) => keysOf(host, path), reservations: reservationsOver(side, over) };
+  return {
+    host,
+    on: (path, asked = host) => keysOf(asked, path),
+    reservations: reservationsOver(side, over),
+  };
 }
 
 function changesOver(

@@ -1,0 +1,59 @@
+import { type Answer, nothing, type ReadCommand } from './command.ts';
+import type { ReadHost } from './host.ts';
+
+/** How long an answer is used again: a look that waits for a change asks again after that. */
+const usedForMs = 1000;
+
+/**
+ * A host that asks each question once: the same command or the same path gets the first answer
+ * again, for a second. For one look at a host, during which the step itself changes nothing. A
+ * question that failed is asked again by the next who has it.
+ */
+export function askedOnce(host: ReadHost): ReadHost {
+  const answers = new Map<string, { readonly asked: Promise<unknown>; until: number }>();
+  const once = async <T>(question: string, ask: () => Promise<T>): Promise<T> => {
+    const known = answers.get(question);
+    // The question says what type its answer has.
+    if (known !== undefined && performance.now() < known.until)
+      return await (known.asked as Promise<T>).catch(ask);
+    const answer = { asked: ask(), until: Infinity };
+    answers.set(question, answer);
+    answer.asked.then(
+      () => (answer.until = performance.now() + usedForMs),
+      () => (answer.until = 0),
+    );
+    return await answer.asked;
+  };
+  return {
+    name: host.name,
+    run: async (command) => {
+      const question = questionOf(command);
+      if (question === undefined) return await host.run(command);
+      const answer = await once(question, () => host.run({ ...command, parse: (said: Answer) => said }));
+      try {
+        return command.parse(answer);
+      } catch {
+        // The host makes the error of an output that could not be parsed.
+        return await host.run(command);
+      }
+    },
+    readFile: (path) => once(`readFile ${path}`, () => host.readFile(path)),
+    readDir: (path) => once(`readDir ${path}`, () => host.readDir(path)),
+    readLink: (path) => once(`readLink ${path}`, () => host.readLink(path)),
+    stat: (path) => once(`stat ${path}`, () => host.stat(path)),
+    facts: () => once('facts', () => host.facts()),
+  };
+}
+
+/** Undefined for a command that has an input, or no answer: it is no question to be asked once. */
+function questionOf({
+  tool,
+  argv,
+  accepts,
+  encoding,
+  stdin,
+  parse,
+}: ReadCommand<unknown>): string | undefined {
+  if (stdin !== undefined || parse === nothing) return undefined;
+  return JSON.stringify([tool, argv, accepts, encoding]);
+}
