@@ -3,11 +3,14 @@ import { cpus } from 'node:os';
 import { performance } from 'node:perf_hooks';
 import Table from 'cli-table3';
 import { pairs, type Pair } from './pairs.ts';
+import { measureOnRig } from './rig.ts';
 
 /** How one pair came out: seconds of each round, ours and the bare work by turns. */
 interface Measured {
   readonly name: string;
   readonly bare: string;
+  /** What the ratio should stay below. */
+  readonly goal?: number;
   readonly ours: readonly number[];
   readonly theirs: readonly number[];
 }
@@ -18,14 +21,25 @@ export async function runBench(options: {
   readonly rounds: number;
   readonly only: string;
   readonly json: boolean;
+  readonly rig: boolean;
+  readonly say: (text: string) => void;
 }): Promise<void> {
+  const measured = options.rig ? await measureOnRig(options) : await measureHere(options);
+  if (options.json) process.stdout.write(`${JSON.stringify(measured, null, 1)}\n`);
+  else print(measured, options.rounds);
+}
+
+async function measureHere(options: {
+  readonly dist: string;
+  readonly rounds: number;
+  readonly only: string;
+}): Promise<readonly Measured[]> {
   const { directory, list } = pairs(options.dist);
   try {
     const measured: Measured[] = [];
     for (const pair of list.filter(({ name }) => name.includes(options.only)))
       measured.push(await measure(pair, options.rounds));
-    if (options.json) process.stdout.write(`${JSON.stringify(measured, null, 1)}\n`);
-    else print(measured, options.rounds);
+    return measured;
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
@@ -52,14 +66,14 @@ async function timed(work: () => Promise<void>): Promise<number> {
 
 function print(measured: readonly Measured[], rounds: number): void {
   const table = new Table({
-    head: ['what', 'compared with', 'ratio', 'from … to', 'ours, ms', 'bare, ms'],
+    head: ['what', 'compared with', 'ratio', 'from … to', 'goal', 'ours, ms', 'bare, ms'],
     style: { head: [], border: [] },
   });
-  for (const { name, bare, ours, theirs } of measured) {
+  for (const { name, bare, ours, theirs, goal } of measured) {
     const ratios = ours.map((seconds, index) => seconds / (theirs[index] ?? Number.NaN));
     const [low, middle, high] = [0.25, 0.5, 0.75].map((at) => quantile(ratios, at).toFixed(2));
     const ms = (of: readonly number[]): string => (quantile(of, 0.5) * 1000).toFixed(1);
-    table.push([name, bare, middle, `${low} … ${high}`, ms(ours), ms(theirs)]);
+    table.push([name, bare, middle, `${low} … ${high}`, goal ?? '', ms(ours), ms(theirs)]);
   }
   const where = `Node ${process.version}, ${cpus().length} processors (${cpus()[0]?.model ?? 'unknown'})`;
   process.stdout.write(
