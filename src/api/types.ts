@@ -9,6 +9,7 @@ export type { BaseStructure } from './btrfs-structure.ts';
 export type { ResizeRequest as FilesystemResizeRequest } from './filesystem.ts';
 export type { StopOptions as GuestStopOptions, WaitOptions as GuestWaitOptions } from './guest-power.ts';
 export type { Domu as ConfiguredGuest, StartedRow as StartedGuest } from './guests.ts';
+export type { HostMap, MapDevice } from './map.ts';
 export type { MountedRequest } from './mount.ts';
 export type { MountedVm, ResizedVm } from './vm.ts';
 export type { GuestDetails, GuestRow } from './xen.ts';

@@ -41,7 +41,7 @@ cat > "/etc/xen/.$name.new" <<END
 name = "$name"
 kernel = "/boot/guest-vmlinuz"
 ramdisk = "/boot/guest-initrd"
-memory = 64
+memory = 96
 disk = ["phy:/dev/vg0/$name-root,xvda,w", "phy:/dev/vg0/$name-swap,xvdb,w"]
 root = "/dev/xvda rw"
 extra = "console=hvc0"
@@ -96,7 +96,7 @@ const pairs: readonly RigPair[] = [
   {
     name: 'bofh vm create --start',
     bare: 'a careful shell script',
-    ours: 'bofh vm create b1 --source tar:/srv/guest.tar --size 64m --swap 16m --memory 64m --start',
+    ours: 'bofh vm create b1 --source tar:/srv/guest.tar --size 64m --swap 16m --memory 96m --start',
     theirs: 'sh /root/create-guest.sh b1',
     clear: removed,
     goal: 1.4,

@@ -71,6 +71,7 @@ const reads: readonly (readonly [string, Words])[] = [
   ['crypt list', none],
   ['crypt show', ({ luks }) => [luks]],
   ['crypt status', () => ['bofh-no-such-mapping']],
+  ['map', none],
   ['network list', none],
   ['network show', () => ['lo']],
   ['btrfs list', ({ mounted }) => [mounted]],

@@ -30,6 +30,7 @@ const reads: Readonly<Record<string, readonly string[]>> = {
   'mount list': [],
   'mount fstab list': [],
   'mount crypttab list': [],
+  map: [],
   'network list': [],
   'network show': ['lo'],
   'btrfs list': ['/srv/data'],

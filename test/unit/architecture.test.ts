@@ -23,6 +23,7 @@ const order = [
   ['site-settings.ts'],
   ['replica'],
   ['vm'],
+  ['map'],
   ['doctor'],
   ['bofh.ts'],
   ['api'],

@@ -9,6 +9,7 @@ import { drbd } from './drbd/index.ts';
 import { filesystem } from './filesystem/index.ts';
 import { journal } from './journal/index.ts';
 import { lvm } from './lvm/index.ts';
+import { map } from './map/index.ts';
 import { mount } from './mount/index.ts';
 import { network } from './network/index.ts';
 import { recover } from './recover/index.ts';
@@ -31,6 +32,7 @@ export const nouns: Noun['verbs'] = {
   journal,
   recover,
   doctor,
+  map,
   boot,
   run,
   completion,

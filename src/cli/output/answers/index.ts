@@ -2,6 +2,7 @@
 
 export { type Plan, plan } from '../../../api/plan.ts';
 export { stackTree as blockTree } from '../../../stack/schema.ts';
+export { hostMap as map } from '../../../map/schema.ts';
 export * from './block.ts';
 export * from './boot.ts';
 export * from './btrfs.ts';

@@ -1,0 +1,81 @@
+import { hostMap } from '../../../api/map.ts';
+import { withBofh } from '../../../bofh.ts';
+import { formatSize } from '../../../core/units.ts';
+import { drawHtml, drawSvg } from '../../../map/draw-svg.ts';
+import type { HostMap, MapDevice } from '../../../map/schema.ts';
+import { give } from '../../output/answer.ts';
+import { table } from '../../output/table.ts';
+import { printable } from '../../output/text.ts';
+import { openSession } from '../../runtime/session.ts';
+import { flag, verb } from '../../runtime/verb.ts';
+
+export default verb({
+  changes: false,
+  options: {
+    svg: flag('print a picture in SVG instead', { conflicts: ['html'] }),
+    html: flag('print a page with the picture instead'),
+  },
+  examples: ['map', 'map --svg', 'map --html'],
+  run: async (runtime, { svg, html }) => {
+    const { bofh } = await openSession(runtime, { site: 'used', root: 'not-needed' });
+    const data = await withBofh(bofh, hostMap);
+    if (svg || html) {
+      runtime.terminal.answer(svg ? drawSvg(data) : drawHtml(data));
+      return 0;
+    }
+    give(runtime, { data, lines: mapInText(data) });
+    for (const one of data.unknown) runtime.terminal.line(`unknown: ${printable(one)}`);
+    return 0;
+  },
+});
+
+/** The map as lines of text. */
+export function mapInText({ host, at, groups, others, guests }: HostMap): readonly string[] {
+  const running = guests.filter(({ state }) => state === 'running').length;
+  const sections: (readonly string[])[] = [
+    [`${printable(host)}, ${at.replace('T', ' ').replace(/\.\d+Z$/, ' UTC')}`],
+    ...groups.map((group) => [groupInText(group), ...devicesInText(group.devices)]),
+  ];
+  if (others.length > 0) sections.push(['not in a volume group', ...devicesInText(others)]);
+  if (guests.length > 0)
+    sections.push([
+      `guests: ${String(guests.length)}, ${String(running)} running`,
+      ...indented(
+        table(
+          ['NAME', 'STATE', 'MEMORY', 'CPUS', 'DISKS'],
+          guests.map(({ name, state, memory, vcpus, disks }) => [
+            ...[name, state, formatSize(memory), String(vcpus)],
+            disks.map((path) => path.replace(/^\/dev\/(?:mapper\/)?/, '')).join(', '),
+          ]),
+        ),
+      ),
+    ]);
+  return sections.flatMap((lines, at) => (at === 0 ? lines : ['', ...lines]));
+}
+
+const barWidth = 20;
+
+function groupInText({ name, size, free, on }: HostMap['groups'][number]): string {
+  const share = size === 0 ? 0 : (size - free) / size;
+  const full = Math.round(share * barWidth);
+  const bar = `${'█'.repeat(full)}${'░'.repeat(barWidth - full)}`;
+  const place = on.length === 0 ? '' : `; on ${on.map(printable).join(', ')}`;
+  return `${printable(name)}  ${bar} ${String(Math.round(share * 100))}% of ${formatSize(size)}, ${formatSize(free)} free${place}`;
+}
+
+function devicesInText(devices: readonly MapDevice[]): readonly string[] {
+  if (devices.length === 0) return ['  (no volumes)'];
+  const rows = devices.map(({ name, size, layers, used, mounts, guests, active }) => [
+    ...[name, formatSize(size), used === undefined ? '' : `${String(Math.round(used))}%`],
+    [...layers, ...(active ? [] : ['not active'])].join(' > '),
+    [...mounts, ...guests.map((guest) => `guest ${guest}`)].join(', '),
+  ]);
+  return indented(table(['NAME', 'SIZE', 'FULL', 'CONTENT', 'IN USE BY'], rows));
+}
+
+function indented(text: string): readonly string[] {
+  return text
+    .trimEnd()
+    .split('\n')
+    .map((each) => `  ${each}`);
+}
