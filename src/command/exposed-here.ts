@@ -15,7 +15,13 @@ export function exposedHere(path: string, last: LastName): ExposedPart | undefin
 function atName(path: string): AtName {
   const found = lstatSync(path, { throwIfNoEntry: false });
   if (found === undefined) return { stat: undefined };
-  const kind = found.isSymbolicLink() ? 'symlink' : found.isDirectory() ? 'directory' : 'file';
+  const kind = found.isSymbolicLink()
+    ? 'symlink'
+    : found.isDirectory()
+      ? 'directory'
+      : found.isFile()
+        ? 'file'
+        : 'other';
   const stat = { kind, uid: found.uid, mode: found.mode & 0o7777 } as const;
   return kind === 'symlink' ? { stat, target: readlinkSync(path) } : { stat };
 }

@@ -58,6 +58,9 @@ export function* exposedPart(
       parentShared = false;
       continue;
     }
+    // Never a chmod of /dev/null: it is everyone's.
+    if (isLast && last === 'content' && stat.kind !== 'file' && stat.kind !== 'directory')
+      return { at, why: 'is not a regular file', repair: `name a regular file, not ${at}` };
     const shared = (stat.mode & 0o022) !== 0;
     const sticky = stat.kind === 'directory' && (stat.mode & 0o1000) !== 0;
     if (shared && !sticky && (!isLast || last === 'content'))

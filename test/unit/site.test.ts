@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { UsageError } from '../../src/core/errors.ts';
 import { localHost } from '../../src/host/local.ts';
-import { defaultSite, findSite, parseSite } from '../../src/site.ts';
+import { defaultSite, findSite, parseSite, siteFileHere } from '../../src/site.ts';
 
 describe('a site file', () => {
   it('has a default for every key', () => {
@@ -58,6 +58,15 @@ describe('looking for a site file', () => {
     await expect(findSite(host, file, uid)).rejects.toThrow(
       /is refused: it is code that bofh runs as you, and .*site\.json can be written by others/,
     );
+  });
+
+  it('refuses a device, and does not tell anyone to change its permissions', async () => {
+    const refused = { message: expect.stringContaining('/dev/null is not a regular file') as string };
+    await expect(findSite(host, '/dev/null', uid)).rejects.toMatchObject({
+      ...refused,
+      remedy: 'name a regular file, not /dev/null',
+    });
+    expect(() => siteFileHere('/dev/null')).toThrow('/dev/null is not a regular file');
   });
 
   it('refuses a file in a folder that the group can write', async () => {
