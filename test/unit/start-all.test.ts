@@ -117,3 +117,21 @@ it.each([
   expect(stopped.map(({ name }) => name)).toEqual(['e', 'd', 'c', 'b', 'a', 'y', 'z']);
   expect(stopped.map(({ now }) => now)).toEqual(rows.map(() => 'off'));
 });
+
+it.each([
+  [
+    'xc: error: panic: xg_dom_core.c:320: xc_dom_chk_alloc_pages: segment kernel too large (0x3a00 > 0x4000 - 0x1000 pages): Out of memory',
+    'give a more memory in /etc/xen/a.cfg: its kernel and ramdisk do not fit',
+  ],
+  [
+    "xc: error: panic: xg_dom_boot.c:119: xc_dom_boot_mem_init: can't allocate low memory for domain: Out of memory",
+    'see how much memory is free (xl info), and stop a guest or give a less in /etc/xen/a.cfg',
+  ],
+])('a guest that xl has no memory for: %s', async (stderr, remedy) => {
+  const host = hostWith('a');
+  host.fault({ tool: 'xl', argvIncludes: 'a.cfg', mode: 'fails before', exitCode: 3, stderr });
+
+  const failed = withBofh(simulatedBofh({ host }), () => start('a'));
+
+  await expect(failed).rejects.toMatchObject({ causeCode: 'no-space', cause: { remedy } });
+});

@@ -3,6 +3,7 @@ import type { Claims, DeviceKeys, Key } from '../../atomic/operation.ts';
 import { type ChangeHost, follow, type ReadHost } from '../../command/index.ts';
 import { busyWith, everyHolder, inWords } from '../../blockdevice/index.ts';
 import { CommandError, type Holder, NotDone, UsageError } from '../../core/errors.ts';
+import { present } from '../../core/present.ts';
 import { createComplaint, xlCheck, xlCreate, xlDestroy } from '../commands.ts';
 import type { GuestConfig } from '../config/guest.ts';
 import { describe, type Domain, survey } from '../domains.ts';
@@ -219,10 +220,26 @@ async function createOf(host: ChangeHost, guest: JournalledGuest): Promise<void>
     if (!(error instanceof CommandError) || complaint === undefined) throw error;
     const { tool, argv, reason, exitCode } = error;
     const what = `exit ${exitCode ?? '?'}: ${complaint}`;
-    const told = new CommandError({ tool, argv, reason, exitCode, what, cause: error });
+    const remedy = reason === 'no-space' ? moreMemory(guest, complaint) : undefined;
+    const told = new CommandError({
+      tool,
+      argv,
+      reason,
+      exitCode,
+      what,
+      cause: error,
+      ...present({ remedy }),
+    });
     if (reason === 'exists') throw await startedByOthers(host, guest, told);
     throw reason === 'busy' ? await busyDisks(host, guest, told) : told;
   }
+}
+
+/** The guest has too little memory for its kernel (xc_dom_chk_alloc_pages), or the host has too little left. */
+function moreMemory({ name, config }: JournalledGuest, complaint: string): string {
+  return /segment \S+ too large/.test(complaint)
+    ? `give ${name} more memory in ${config}: its kernel and ramdisk do not fit`
+    : `see how much memory is free (xl info), and stop a guest or give ${name} less in ${config}`;
 }
 
 // A start from its config file by others gives the same uuid and name, so these do not
