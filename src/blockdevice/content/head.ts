@@ -45,8 +45,11 @@ export async function partWitness(
       throw error;
     }
   };
-  const first = await sumAt(from);
-  return `${first}-${to - count === from ? first : await sumAt(to - count)}`;
+  const [first, last] = await Promise.all([
+    sumAt(from),
+    to - count === from ? undefined : sumAt(to - count),
+  ]);
+  return `${first}-${last ?? first}`;
 }
 
 /**
