@@ -36,6 +36,7 @@ const everySuite: readonly string[] = [
   'dosfstools',
   'fdisk',
   'qemu-utils',
+  'grub-xen-host',
   'openssh-server',
   'iproute2',
   'procps',
