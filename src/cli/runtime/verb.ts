@@ -16,13 +16,16 @@ export interface OptionSpec<T> {
   readonly conflicts: readonly string[];
   /** Not in the help: another spelling of an option. */
   readonly hidden: boolean;
-  /** May be typed several times: the values are joined with commas. */
+  /** May be typed several times: `read` returns an array for each, and these become one. */
   readonly repeatable: boolean;
   /** The words that it accepts, if they are few: for completion. */
   readonly choices: readonly string[];
   /** Throws UsageError. `name` is the option as typed, for example `--size`. */
-  readonly parse: (value: string | boolean | undefined, name: string) => T;
+  readonly parse: (value: Typing, name: string) => T;
 }
+
+/** What was typed for an option: a text, several, or only its name. */
+type Typing = string | boolean | readonly string[] | undefined;
 
 interface More {
   readonly conflicts?: readonly string[];
@@ -79,8 +82,10 @@ export function value(
   const { conflicts = [], short, hidden = false, required = false, repeatable = false } = more;
   const read: ReadText<unknown> = more.read ?? ((text) => text);
   const { words: choices = [] } = read;
-  const parse = (typed: string | boolean | undefined, name: string): unknown =>
-    typeof typed === 'string' ? read(typed, name) : undefined;
+  const parse = (typed: Typing, name: string): unknown => {
+    if (typeof typed === 'string') return read(typed, name);
+    return typeof typed === 'object' ? typed.flatMap((text) => read(text, name)) : undefined;
+  };
   return {
     ...{ placeholder, help, required, default: more.default, short, conflicts, hidden, repeatable },
     ...{ choices, parse },
@@ -206,9 +211,7 @@ export function addWords(command: Command, { args, options, examples, dashes, sc
     const option = new Option(`${letter}${flagOf(key)} ${spec.placeholder}`.trim(), spec.help);
     if (spec.default !== undefined) option.default(spec.default);
     if (spec.repeatable)
-      option.argParser((text: string, before?: string) =>
-        before === undefined ? text : `${before},${text}`,
-      );
+      option.argParser((text: string, before: readonly string[] = []) => [...before, text]);
     choices.set(option, spec.choices);
     if (spec.conflicts.length > 0) option.conflicts([...spec.conflicts]);
     command.addOption(option.makeOptionMandatory(spec.required).hideHelp(spec.hidden));
@@ -224,7 +227,7 @@ export function typedIn(command: Command, { args, options }: Verb): never {
   const given: Readonly<Record<string, unknown>> = command.opts();
   const values = Object.entries(options).map(([key, { parse }]) => {
     const text = given[key];
-    return [key, parse(typeof text === 'string' || text === true ? text : undefined, flagOf(key))];
+    return [key, parse(isTyping(text) ? text : undefined, flagOf(key))];
   });
   // With `dashes` commander leaves unknown options among the words.
   const words = command.args;
@@ -234,6 +237,10 @@ export function typedIn(command: Command, { args, options }: Verb): never {
   });
   // The types of `verb` say what is in it; here all verbs are treated alike.
   return Object.fromEntries([...named, ...values]) as never;
+}
+
+function isTyping(value: unknown): value is Typing {
+  return typeof value === 'string' || value === true || Array.isArray(value);
 }
 
 function flagOf(key: string): string {
