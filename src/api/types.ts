@@ -122,6 +122,7 @@ export type { SavedVm } from '../vm/backup.ts';
 export type { Backups as VmBackups, Verified as VmVerified } from '../vm/backups.ts';
 export type { ClonedVm } from '../vm/clone.ts';
 export type { CreatedVm } from '../vm/create.ts';
+export type { CreateRequest as VmCreateRequest } from '../vm/create-request.ts';
 export type { Backup as VmBackupManifest } from '../vm/manifest.ts';
 export type { RestoredDisk, RestoredVm } from '../vm/restore.ts';
 export type { MovedVm } from '../vm/move.ts';
@@ -131,7 +132,6 @@ export type { ReplicasPlan as VmReplicasPlan } from '../vm/replicas.ts';
 export type {
   BackupOptions as VmBackupOptions,
   CloneOptions as VmCloneOptions,
-  CreateRequest as VmCreateRequest,
   MountOptions as VmMountOptions,
   MoveRequest as VmMoveRequest,
   RemoveRequest as VmRemoveRequest,

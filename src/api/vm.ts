@@ -10,6 +10,7 @@ import * as z from 'zod/mini';
 import { RefusedError } from '../core/errors.ts';
 import { present } from '../core/present.ts';
 import { ownAnd } from '../replica/hosts.ts';
+import { checkCreate, type CreateRequest } from '../vm/create-request.ts';
 import { type ClonedVm, cloneVm, planClone } from '../vm/clone.ts';
 import { type CreatedVm, createVm, planCreate } from '../vm/create.ts';
 import { type RemovePlan, removeVm, planRemove } from '../vm/remove.ts';
@@ -23,7 +24,6 @@ import {
   type BackupOptions,
   checkBackup,
   checkClone,
-  checkCreate,
   checkMount,
   checkRemove,
   checkMove,
@@ -31,7 +31,6 @@ import {
   checkRestore,
   checkSet,
   type CloneOptions,
-  type CreateRequest,
   type MountOptions,
   type RemoveRequest,
   type MoveRequest,
@@ -41,6 +40,7 @@ import {
 } from '../vm/request.ts';
 
 export { list, pause, restart, resume, show, start, stop, wait } from './xen.ts';
+export type { CreateRequest } from '../vm/create-request.ts';
 export type { ClonedVm } from '../vm/clone.ts';
 export type { CreatedVm } from '../vm/create.ts';
 export type { RemovePlan } from '../vm/remove.ts';
@@ -52,7 +52,6 @@ export type { RestoredVm } from '../vm/restore.ts';
 export type {
   BackupOptions,
   CloneOptions,
-  CreateRequest,
   RemoveRequest,
   MoveRequest,
   RenameOptions,

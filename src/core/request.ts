@@ -14,6 +14,9 @@ export function parsed<S extends z.ZodMiniType>(what: string, schema: S, value: 
 /** Text that is not empty, as an option. */
 export const text = z.string().check(z.minLength(1));
 
+/** One text, or several. */
+export const oneOrMore = z.union([text, z.array(text)]);
+
 /** A size as an option: `sizeOf` reads it. */
 export const sizeOption = z.union([z.string(), z.number()], 'must be bytes, or text such as 10g');
 

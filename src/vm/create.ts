@@ -11,7 +11,7 @@ import { checkHostname, checkNetwork, type GuestNetwork, publicKeys } from './id
 import { fillRoot, planSource, type RootSource, sizeOfSource } from './root-source.ts';
 import { writeConfig } from '../xen/index.ts';
 import { refusals } from '../core/refusals.ts';
-import type { CheckedCreate } from './request.ts';
+import type { CheckedCreate } from './create-request.ts';
 import { checkBridge, checkClashes, checkConfigPath, checkFreeMemory, checkKernel } from './checks.ts';
 import { createDisk, type DiskPlan, planReplicas, planVolumes } from './disks.ts';
 import { randomMac } from './mac.ts';

@@ -9,7 +9,7 @@ import { checkCreate as checkReplica } from '../replica/request.ts';
 import type { Site } from '../site.ts';
 import type { Bytes } from '../core/units.ts';
 import { checkClashes, checkSpace } from './checks.ts';
-import type { CheckedCreate } from './request.ts';
+import type { CheckedCreate } from './create-request.ts';
 
 /** A disk of a new guest. */
 export interface DiskPlan {

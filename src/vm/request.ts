@@ -1,105 +1,7 @@
 import * as z from 'zod/mini';
 import { UsageError } from '../core/errors.ts';
-import { option } from '../core/option.ts';
-import { parsed, sizeOf, sizeOption as size } from '../core/request.ts';
+import { oneOrMore, parsed, sizeOf, sizeOption as size, text } from '../core/request.ts';
 import type { Bytes } from '../core/units.ts';
-
-const text = z.string().check(z.minLength(1));
-/** One, or several. */
-const list = z.union([text, z.array(text)]);
-
-/** `tar:/srv/debian.tar`, `image:/srv/debian.qcow2`, or the same as an object. */
-type Source =
-  | `${'tar' | 'image'}:${string}`
-  | {
-      /** A tar archive, plain or compressed. */
-      readonly type: 'tar';
-      /** Absolute path of the archive. */
-      readonly path: string;
-    }
-  | {
-      /** An image of one ext4 without a partition table. */
-      readonly type: 'image';
-      /** Absolute path of the image. */
-      readonly path: string;
-      /** How its bytes are stored (default: by the name of the file: .raw, .img or .qcow2). */
-      readonly format?: 'raw' | 'qcow2';
-    };
-
-const source = z.pipe(
-  z.transform((given: Source): object => {
-    if (typeof given !== 'string') return given;
-    const [, type, path] = /^(?:(?<type>[^:]*):)?(?<path>.*)$/s.exec(given) ?? [];
-    return { type, path };
-  }),
-  z.discriminatedUnion('type', [
-    z.strictObject({ type: z.literal('tar'), path: text }),
-    z.strictObject({
-      type: z.literal('image'),
-      path: text,
-      format: z.exactOptional(z.enum(['raw', 'qcow2'])),
-    }),
-  ]),
-);
-
-const createSchema = z.strictObject({
-  /** Name of the new guest, its configuration and its volumes. RefusedError if it is taken. */
-  name: z.string(),
-  /**
-   * What its root filesystem is filled from: `tar:/srv/debian.tar`, a tar archive, plain or
-   * compressed; or `image:/srv/debian.qcow2`, a raw or qcow2 image of one ext4. Not with `drbd`.
-   */
-  source,
-  /** Size of the root disk. Sizes are bytes, or text: `2g` (default: the size of the image). */
-  size: z.exactOptional(size),
-  /** Missing or 0: no swap. */
-  swap: z.exactOptional(size),
-  /** Memory of the guest, in bytes or as text: `512m`. */
-  memory: size,
-  /** Number of virtual CPUs (default: 1). */
-  vcpus: z._default(z.number(), 1),
-  /** How Xen runs it: paravirtualized, or PVH, which needs a processor with virtualization. */
-  type: z._default(z.enum(['pv', 'pvh']), 'pv'),
-  /** The volume group for its disks (default: `volumeGroup` of the site file). */
-  vg: z.exactOptional(text),
-  /** The thin pool for its disks. Missing: linear volumes. Not with `drbd`. */
-  thin: z.exactOptional(text),
-  /** The host name inside; missing: its name. */
-  hostname: z.exactOptional(text),
-  /** Public keys that may log in as root by SSH: each as text, or the absolute path of a file with some. */
-  sshKeys: z.exactOptional(z.array(text)),
-  /** `dhcp`, or its address with the prefix length, one of each family: `192.0.2.10/24`. Needs a bridge. */
-  ip: z.exactOptional(list),
-  /** Its gateway, one of each family (default: `guestGateway` of the site file). */
-  gateway: z.exactOptional(list),
-  /** Its name servers. */
-  dns: z.exactOptional(list),
-  /** As in /usr/share/zoneinfo: `Europe/Vienna`. */
-  timezone: z.exactOptional(
-    text.check(z.regex(/^[A-Za-z][\w+/-]*$/, 'must be a name such as Europe/Vienna')),
-  ),
-  /** The bridge of its network interface (default: `bridge` of the site file, or no network). */
-  bridge: z.exactOptional(text),
-  /** MAC address of its interface (default: a random one). */
-  mac: z.exactOptional(text),
-  /** Absolute path of its kernel (default: `guestKernel` of the site file, or that of the host). */
-  kernel: z.exactOptional(text),
-  /**
-   * Absolute path of its ramdisk (default: `guestRamdisk` of the site file, or that of the host).
-   */
-  ramdisk: z.exactOptional(text),
-  /**
-   * Another host, which also has its disks: by the name for ssh, from the site file or its own.
-   * Missing: they are only on this host.
-   */
-  drbd: z.exactOptional(text),
-  /** The volume group on that host; missing: the same. */
-  peerVg: z.exactOptional(text),
-  /** The addresses of the connection, by host name; missing: the one network that both are in. */
-  addresses: z.exactOptional(z.record(text, text)),
-  /** Starts it at the end (default: false). */
-  start: z._default(z.boolean(), false),
-});
 
 const removeSchema = z.strictObject({
   /** Name of the guest. */
@@ -146,9 +48,6 @@ const setSchema = z.strictObject({
   /** xendomains starts it at boot: its configuration is linked in /etc/xen/auto. */
   autostart: z.exactOptional(z.boolean()),
 });
-
-/** The settings of a new guest. */
-export type CreateRequest = z.input<typeof createSchema>;
 
 /** The guest to remove, and how. */
 export type RemoveRequest = z.input<typeof removeSchema>;
@@ -225,11 +124,11 @@ const cloneSchema = z.strictObject({
   /** Public keys that may log in as root by SSH, as for `create`; missing: those of the guest. */
   sshKeys: z.exactOptional(z.array(text)),
   /** `dhcp`, or its address with the prefix length. Missing: the network settings inside stay. */
-  ip: z.exactOptional(list),
+  ip: z.exactOptional(oneOrMore),
   /** Its gateway, one of each family (default: `guestGateway` of the site file). */
-  gateway: z.exactOptional(list),
+  gateway: z.exactOptional(oneOrMore),
   /** Its name servers (default: `guestDns` of the site file). */
-  dns: z.exactOptional(list),
+  dns: z.exactOptional(oneOrMore),
   /** Starts it at the end (default: false). */
   start: z._default(z.boolean(), false),
 });
@@ -258,44 +157,6 @@ export type CheckedSet = Omit<z.output<typeof setSchema>, 'memory' | 'maxmem'> &
   readonly memory?: number;
   readonly maxmem?: number;
 };
-
-/** The same with every size in bytes. */
-export type CheckedCreate = Omit<z.output<typeof createSchema>, 'size' | 'swap' | 'memory'> & {
-  /** Undefined: that of the image. */
-  readonly size?: Bytes;
-  readonly swap: Bytes;
-  readonly memory: Bytes;
-};
-
-/**
- * Scripts are not type-checked: an invalid request is refused, and nothing is guessed. Throws
- * UsageError.
- */
-export function checkCreate(request: unknown): CheckedCreate {
-  const { swap = 0, ...rest } = parsed('vm.create', createSchema, request);
-  for (const key of ['addresses', 'peerVg'] as const)
-    if (rest[key] !== undefined && rest.drbd === undefined)
-      throw new UsageError(`${key}: for disks that another host has as well, and none was named (drbd)`);
-  if (rest.thin !== undefined && rest.drbd !== undefined)
-    throw new UsageError('thin and drbd cannot be used together: bofh replicates linear volumes only', {
-      remedy: 'leave out one of them',
-    });
-  const { size: asked, ...others } = rest;
-  if (asked === undefined && rest.source.type === 'tar')
-    throw new UsageError(`vm.create: ${option('--size', 'size')} is missing`, {
-      remedy: `name the size of the root: ${option('--size 4g', "size: '4g'")}`,
-    });
-  if (rest.source.type === 'image' && rest.drbd !== undefined)
-    throw new UsageError('an image cannot be copied onto disks that are replicated (drbd)', {
-      remedy: 'pack its files and use tar:FILE, or create the guest first, then: bofh drbd convert',
-    });
-  return {
-    ...others,
-    ...(asked === undefined ? {} : { size: sizeOf('size', asked) }),
-    swap: swap === 0 || swap === '0' ? 0 : sizeOf('swap', swap),
-    memory: sizeOf('memory', rest.memory),
-  };
-}
 
 /** The settings of a removal. */
 export function checkRemove(request: unknown): z.output<typeof removeSchema> {

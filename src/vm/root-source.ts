@@ -14,7 +14,7 @@ import {
   type IdentityFiles,
   refuseWithoutServer,
 } from './identity.ts';
-import type { CheckedCreate } from './request.ts';
+import type { CheckedCreate } from './create-request.ts';
 
 /** What the root of a new guest is filled from, checked. */
 export type RootSource =

@@ -9,7 +9,7 @@ import {
   type TarMember,
 } from '../../../src/simulator/index.ts';
 import { createVm, planCreate } from '../../../src/vm/create.ts';
-import type { CheckedCreate } from '../../../src/vm/request.ts';
+import type { CheckedCreate } from '../../../src/vm/create-request.ts';
 import { smallSystem } from '../../support/undo/stage.ts';
 
 const mib = 1024 ** 2;

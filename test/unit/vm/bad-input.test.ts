@@ -4,7 +4,7 @@ import { parseSite } from '../../../src/site.ts';
 import { simulatedHost, type SimulatedHost, type TarMember } from '../../../src/simulator/index.ts';
 import { parseSize } from '../../../src/core/units.ts';
 import { planCreate } from '../../../src/vm/create.ts';
-import type { CheckedCreate } from '../../../src/vm/request.ts';
+import type { CheckedCreate } from '../../../src/vm/create-request.ts';
 import { planRemove } from '../../../src/vm/remove.ts';
 
 const mib = 1024 ** 2;

@@ -70,7 +70,7 @@ describe('bofh vm create --thin', () => {
 });
 
 test('a request with thin and drbd is a usage error', async () => {
-  const { checkCreate } = await import('../../../src/vm/request.ts');
+  const { checkCreate } = await import('../../../src/vm/create-request.ts');
   const request = { name: 'a', source: { type: 'tar', path: '/x' }, size: '1g', memory: '128m' };
 
   expect(() => checkCreate({ ...request, thin: 'pool', drbd: 'b' })).toThrow(UsageError);

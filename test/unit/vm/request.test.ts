@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest';
 import * as vm from '../../../src/api/vm.ts';
 import { withBofh } from '../../../src/bofh.ts';
 import { UsageError } from '../../../src/core/errors.ts';
-import { checkCreate, type CreateRequest, type RemoveRequest } from '../../../src/vm/request.ts';
+import { checkCreate, type CreateRequest } from '../../../src/vm/create-request.ts';
+import type { RemoveRequest } from '../../../src/vm/request.ts';
 import { rejectionOf } from '../../support/rejection.ts';
 import { bofhOn, hostWithSource } from '../simulator/support.ts';
 

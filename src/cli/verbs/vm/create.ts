@@ -4,7 +4,7 @@ import { present } from '../../../core/present.ts';
 import { formatSize, parseSize } from '../../../core/units.ts';
 import { type Members, ownAnd } from '../../../replica/hosts.ts';
 import { type CreatedVm, createVm, planCreate } from '../../../vm/create.ts';
-import { checkCreate, type CheckedCreate } from '../../../vm/request.ts';
+import { checkCreate, type CheckedCreate } from '../../../vm/create-request.ts';
 import type { Answer } from '../../output/answer.ts';
 import type { VmCreate } from '../../output/answers/index.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
