@@ -17,6 +17,8 @@ const descriptions: { readonly [K in keyof Required<Site>]: string } = {
   startOrder: 'guests that start-all starts first, in this order; the others follow by name',
   guestKernel: 'default kernel of paravirtualized guests',
   guestRamdisk: 'default ramdisk of paravirtualized guests',
+  guestGrub: 'GRUB for paravirtualized guests that boot their own kernel',
+  guestGrubPvh: 'GRUB for PVH guests that boot their own kernel',
   bridge: "default bridge of a guest's network interface; without it a guest has none",
   guestSshKeys: 'public keys that may log in to new guests as root: each as text, or a file with some',
   guestGateway: 'gateway of new guests with a static address, one of each family',

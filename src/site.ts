@@ -39,6 +39,10 @@ const siteSchema = z.strictObject({
   guestKernel: z.exactOptional(directory),
   /** Default ramdisk of paravirtualized guests. */
   guestRamdisk: z.exactOptional(directory),
+  /** GRUB for paravirtualized guests that boot their own kernel (package grub-xen-host). */
+  guestGrub: z._default(directory, '/usr/lib/grub-xen/grub-x86_64-xen.bin'),
+  /** The same for PVH guests. */
+  guestGrubPvh: z._default(directory, '/usr/lib/grub-xen/grub-i386-xen_pvh.bin'),
   /** Default bridge of a guest's network interface; without it a guest has none. */
   bridge: z.exactOptional(z.string().check(z.minLength(1))),
   /** Public keys that may log in to new guests as root: each as text, or a file with some. */

@@ -8,7 +8,7 @@ import { filesChanged, filesWitness, holding } from '../filesystem/index.ts';
 import { refuseFullBeneath } from '../lvm/index.ts';
 import { realPath } from '../mount/index.ts';
 import { syncFilesystem, tarExtract, tarSave } from './commands.ts';
-import { insideFile, insidePath, removeInside, statInside, writeInside } from './inside.ts';
+import { insideFile, insidePath, journalledFile, removeInside, statInside, writeInside } from './inside.ts';
 import { checkMounted, othersOn, syncRoot, throughPrivateMount, undoPath } from './root.ts';
 
 const args = z.strictObject({
@@ -67,9 +67,7 @@ export const files = operation({
   undo,
   journalled: ({ files: all, ...rest }) => ({
     ...rest,
-    files: all.map((file) =>
-      'link' in file ? file : { path: file.path, mode: file.mode, bytes: Buffer.byteLength(file.content) },
-    ),
+    files: all.map(journalledFile),
   }),
   result: z.null(),
   lives: 'disk',
@@ -81,8 +79,12 @@ export const files = operation({
     const { identity } = await identityOf(host, device);
     const { id } = await checkMounted(host, { device, filesystem, root, identity });
     await refuseFullBeneath(host, device, `the files in ${root}`);
-    const written = asked.files.map(({ path }) => path);
-    const { replaced, directories } = await found(host, { root, written, removed: asked.remove ?? [] });
+    const written = asked.files.flatMap((file) => ('directory' in file ? [] : file.path));
+    // Missing like one above a file.
+    const made = asked.files.flatMap((file) => ('directory' in file ? `${file.path}/.` : []));
+    const { replaced, directories } = await found(host, {
+      ...{ root, written: [...written, ...made], removed: asked.remove ?? [] },
+    });
     return {
       ...{ mark, root, device, identity, filesystem, written, replaced, directories },
       mounted: { id, boot: (await host.facts()).boot },

@@ -17,7 +17,7 @@ export const insidePath = z
     ),
   );
 
-/** A file or a symbolic link to write into a root. */
+/** A file, a symbolic link or a directory to write into a root. */
 export const insideFile = z.union([
   z.strictObject({
     /** Path inside the root, without a slash at its start: `etc/hostname`. */
@@ -34,10 +34,23 @@ export const insideFile = z.union([
     /** Where it leads, as in ln(1). */
     link: z.string().check(z.minLength(1)),
   }),
+  z.strictObject({
+    /** Path of the directory inside the root. One that exists stays as it is. */
+    path: insidePath,
+    directory: z.literal(true),
+    /** Permission bits, if it is created: `0o755`. */
+    mode: z.int().check(z.minimum(0), z.maximum(0o7777)),
+  }),
 ]);
 
-/** A file or a symbolic link to write into a root. */
+/** A file, a symbolic link or a directory to write into a root. */
 export type UnpackedFile = z.infer<typeof insideFile>;
+
+/** What the journal has of it: no content. */
+export function journalledFile(file: UnpackedFile) {
+  if (!('content' in file)) return file;
+  return { path: file.path, mode: file.mode, bytes: Buffer.byteLength(file.content) };
+}
 
 /**
  * Writes files into a root and never out of it: each directory on the way is a real one or is
@@ -60,10 +73,11 @@ async function writeOne(
   let directory = root;
   for (const part of parts.slice(0, -1)) {
     directory = posix.join(directory, part);
-    const secret = 'mode' in file && (file.mode & 0o077) === 0;
+    const secret = 'content' in file && (file.mode & 0o077) === 0;
     await realDirectory(host, directory, { wanted: file.path, mode: secret ? 0o700 : 0o755 });
   }
   const path = posix.join(root, file.path);
+  if ('directory' in file) return realDirectory(host, path, { wanted: file.path, mode: file.mode });
   if ((await host.stat(path))?.kind === 'directory')
     throw new RefusedError(`${file.path} cannot be written: the source has a directory of that name`, {
       remedy: 'make the source without that directory',

@@ -10,7 +10,7 @@ import { realPath } from '../mount/index.ts';
 import type { Bytes } from '../core/units.ts';
 import { placesOf } from './archive.ts';
 import { complaints, emptyDirectory, syncFilesystem, tarExtract, tarList, unquoted } from './commands.ts';
-import { insideFile, insidePath, removeInside, writeInside } from './inside.ts';
+import { insideFile, insidePath, journalledFile, removeInside, writeInside } from './inside.ts';
 import { checkMounted, empty, entriesOf, isFilled, othersOn, syncRoot, undoPath } from './root.ts';
 import { checkTar, sourceFile } from './source.ts';
 
@@ -70,9 +70,7 @@ export const unpack = operation({
   undo,
   journalled: ({ files, ...rest }) => ({
     ...rest,
-    files: files.map((file) =>
-      'link' in file ? file : { path: file.path, mode: file.mode, bytes: Buffer.byteLength(file.content) },
-    ),
+    files: files.map(journalledFile),
   }),
   result: z.null(),
   lives: 'disk',

@@ -1,5 +1,5 @@
 export { check, type FilesystemCheck } from './check.ts';
-export { checkDevice } from './checks.ts';
+export { checkDevice, checkRoom } from './checks.ts';
 export { type BtrfsSuperblock, btrfsSuperblock } from './commands/btrfs.ts';
 export { info, type FilesystemDetails } from './info.ts';
 export { newSwap } from './new-swap.ts';

@@ -28,6 +28,9 @@ import { disksOf, unknown } from './remove.ts';
 import { newTarget, pathsOf } from './rename.ts';
 import type { CheckedClone } from './request.ts';
 
+/** Files of a root that name filesystems by their UUIDs. */
+const withUuid: readonly string[] = ['etc/fstab', 'boot/grub/grub.cfg'];
+
 /** How a guest will be cloned. */
 export interface ClonePlan {
   readonly name: string;
@@ -35,8 +38,8 @@ export interface ClonePlan {
   readonly volumes: readonly ClonedVolume[];
   readonly config: { readonly path: string; readonly content: string };
   readonly inside: IdentityFiles;
-  /** /etc/fstab of the root; undefined: it has none. */
-  readonly fstab: string | undefined;
+  /** Files of the root that name filesystems by their UUIDs, by their paths. */
+  readonly texts: ReadonlyMap<string, string>;
   readonly start: boolean;
   readonly ssh: string | undefined;
 }
@@ -88,8 +91,8 @@ export async function planClone(options: {
           const device = pathsOf(root, root.name)[0];
           await refuseFixed(host, { device, type: 'ext4', seed: seedOf(guest) });
           return readRoot(host, {
-            ...{ device, directories: identityDirectories },
-            files: ['etc/fstab', 'etc/hosts', 'etc/hostname'],
+            ...{ device, directories: [...identityDirectories, 'boot/grub'] },
+            files: [...withUuid, 'etc/hosts', 'etc/hostname'],
           });
         });
   const inside = await found.try(() => {
@@ -109,10 +112,10 @@ export async function planClone(options: {
   found.throwAll();
   if (path === undefined || volumes === undefined || inside === undefined || text === undefined)
     throw new TypeError('a refused request was planned');
-  const fstab = content?.texts.get('etc/fstab');
+  const texts = new Map([...(content?.texts ?? [])].filter(([file]) => withUuid.includes(file)));
   const ssh = sshOf(sshKeys ?? [], network);
   const config = { path, content: text };
-  return { name, to, volumes, config, inside, fstab, start: request.start, ssh };
+  return { name, to, volumes, config, inside, texts, start: request.start, ssh };
 }
 
 /** The recipe: its undo removes the new volumes with all that was done in them. */
@@ -130,11 +133,10 @@ export async function cloneVm(tx: Tx, plan: ClonePlan): Promise<ClonedVm> {
   if (root === undefined) throw new TypeError(`the guest ${name} was planned without a root`);
   const { device, uuid: filesystem } = root;
   const mounted = await tx.temporary.mount.mount({ device, type: 'ext4', mode: 'rw', options: fillOptions });
-  const fstab =
-    plan.fstab === undefined
-      ? []
-      : [{ path: 'etc/fstab', content: withUuids(plan.fstab, uuids), mode: 0o644 }];
-  const files = [...inside.files, ...fstab];
+  const texts = [...plan.texts].map(([path, text]) => ({
+    ...{ path, content: withUuids(text, uuids), mode: 0o644 },
+  }));
+  const files = [...inside.files, ...texts];
   await tx.copy.files({ root: mounted.path, device, filesystem, files, remove: inside.remove });
   await mounted.release();
   await tx.file.create({ path: config.path, content: config.content, mode: 0o644 });
@@ -233,8 +235,8 @@ function utf8(latin1: string): string {
   return Buffer.from(latin1, 'latin1').toString('utf8');
 }
 
-function withUuids(fstab: string, uuids: ReadonlyMap<string, string>): string {
-  return utf8([...uuids].reduce((text, [from, to]) => text.replaceAll(from, to), fstab));
+function withUuids(old: string, uuids: ReadonlyMap<string, string>): string {
+  return utf8([...uuids].reduce((text, [from, to]) => text.replaceAll(from, to), old));
 }
 
 function configText(

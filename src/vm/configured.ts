@@ -33,10 +33,13 @@ export async function configured(
   return { guest, guests, problems, domain };
 }
 
-/** The disk that the guest knows by this name; `root` is the one that its kernel gets as its root. */
+/** The disk that the guest knows by this name, or a data disk by the name that `create` got; `root` is the one that its kernel gets as its root. */
 export function diskNamed(guest: GuestConfig, name: string): Disk {
   const disk =
-    name === 'root' ? rootOf(guest) : guest.disks.find(({ vdev }) => vdev === name.replace(/^\/dev\//, ''));
+    name === 'root'
+      ? rootOf(guest)
+      : (guest.disks.find(({ vdev }) => vdev === name.replace(/^\/dev\//, '')) ??
+        guest.disks.find(({ path }) => path?.endsWith(`/${guest.name}-${name}`)));
   if (disk !== undefined) return disk;
   const names = guest.disks.map(({ vdev }) => vdev).join(', ');
   throw new RefusedError(

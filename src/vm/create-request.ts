@@ -3,6 +3,8 @@ import { UsageError } from '../core/errors.ts';
 import { option } from '../core/option.ts';
 import { oneOrMore, parsed, sizeOf, sizeOption as size, text } from '../core/request.ts';
 import type { Bytes } from '../core/units.ts';
+import { checkDisks, type DataDisk, dataDisks } from './data-disks.ts';
+import { checkExtra } from './extra.ts';
 
 /** `tar:/srv/debian.tar`, `image:/srv/debian.qcow2`, or the same as an object. */
 type Source =
@@ -50,6 +52,8 @@ const createSchema = z.strictObject({
   size: z.exactOptional(size),
   /** Missing or 0: no swap. */
   swap: z.exactOptional(size),
+  /** Further disks, by their names: `{ data: { size: '20g', fs: 'xfs', mount: '/srv' } }`. */
+  disks: z.exactOptional(dataDisks),
   /** Memory of the guest, in bytes or as text: `512m`. */
   memory: size,
   /** Number of virtual CPUs (default: 1). */
@@ -78,6 +82,13 @@ const createSchema = z.strictObject({
   bridge: z.exactOptional(text),
   /** MAC address of its interface (default: a random one). */
   mac: z.exactOptional(text),
+  /**
+   * `direct`: Xen loads `kernel` and `ramdisk`, files of this host. `grub`: GRUB (`guestGrub` of the
+   * site file) loads the kernel in the root of the guest (default: direct).
+   */
+  boot: z.exactOptional(z.enum(['direct', 'grub'])),
+  /** Further lines for its configuration, as in xl.cfg(5): `vfb = ["type=vnc"]`. */
+  extra: z.exactOptional(z.array(text)),
   /** Absolute path of its kernel (default: `guestKernel` of the site file, or that of the host). */
   kernel: z.exactOptional(text),
   /**
@@ -101,10 +112,11 @@ const createSchema = z.strictObject({
 export type CreateRequest = z.input<typeof createSchema>;
 
 /** The same with every size in bytes. */
-export type CheckedCreate = Omit<z.output<typeof createSchema>, 'size' | 'swap' | 'memory'> & {
+export type CheckedCreate = Omit<z.output<typeof createSchema>, 'size' | 'swap' | 'memory' | 'disks'> & {
   /** Undefined: that of the image. */
   readonly size?: Bytes;
   readonly swap: Bytes;
+  readonly disks?: readonly DataDisk[];
   readonly memory: Bytes;
 };
 
@@ -113,7 +125,7 @@ export type CheckedCreate = Omit<z.output<typeof createSchema>, 'size' | 'swap' 
  * UsageError.
  */
 export function checkCreate(request: unknown): CheckedCreate {
-  const { swap = 0, ...rest } = parsed('vm.create', createSchema, request);
+  const { swap = 0, disks, ...rest } = parsed('vm.create', createSchema, request);
   for (const key of ['addresses', 'peerVg'] as const)
     if (rest[key] !== undefined && rest.drbd === undefined)
       throw new UsageError(`${key}: for disks that another host has as well, and none was named (drbd)`);
@@ -130,8 +142,10 @@ export function checkCreate(request: unknown): CheckedCreate {
     throw new UsageError('an image cannot be copied onto disks that are replicated (drbd)', {
       remedy: 'pack its files and use tar:FILE, or create the guest first, then: bofh drbd convert',
     });
+  checkExtra(rest.extra ?? []);
   return {
     ...others,
+    ...(disks === undefined ? {} : { disks: checkDisks(disks) }),
     ...(asked === undefined ? {} : { size: sizeOf('size', asked) }),
     swap: swap === 0 || swap === '0' ? 0 : sizeOf('swap', swap),
     memory: sizeOf('memory', rest.memory),

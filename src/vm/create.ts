@@ -9,10 +9,12 @@ import type { Site } from '../site.ts';
 import { type Bytes, formatSize } from '../core/units.ts';
 import { checkHostname, checkNetwork, type GuestNetwork, publicKeys } from './identity.ts';
 import { fillRoot, planSource, type RootSource, sizeOfSource } from './root-source.ts';
-import { writeConfig } from '../xen/index.ts';
+import { guestConfig, parseConfig, writeConfig } from '../xen/index.ts';
 import { refusals } from '../core/refusals.ts';
 import type { CheckedCreate } from './create-request.ts';
-import { checkBridge, checkClashes, checkConfigPath, checkFreeMemory, checkKernel } from './checks.ts';
+import { bootSettings } from './boot.ts';
+import { checkBridge, checkClashes, checkConfigPath, checkFreeMemory } from './checks.ts';
+import { type DataDisk, makeFilesystems } from './data-disks.ts';
 import { createDisk, type DiskPlan, planReplicas, planVolumes } from './disks.ts';
 import { randomMac } from './mac.ts';
 import { checkGuestName, configPath, diskNames } from './names.ts';
@@ -27,6 +29,7 @@ export interface CreatePlan {
   readonly vg: string;
   readonly root: DiskPlan;
   readonly swap: DiskPlan | undefined;
+  readonly data: readonly (DataDisk & { readonly disk: DiskPlan })[];
   /** The other host that has its disks. */
   readonly peer: string | undefined;
   readonly config: { readonly path: string; readonly content: string };
@@ -41,6 +44,8 @@ export interface CreatedVm {
   readonly config: string;
   readonly root: string;
   readonly swap: string | undefined;
+  /** Its data disks. */
+  readonly disks: readonly (Omit<DataDisk, 'size'> & { readonly device: string })[];
   /** The other host that has its disks, by its `uname -n`. */
   readonly peer: string | undefined;
   readonly domid: number | undefined;
@@ -74,12 +79,12 @@ export async function planCreate(options: {
   const network = await found.try(() => networkOf({ request, site, mac, bridge }));
   if (request.hostname !== undefined) await found.try(() => checkHostname(request.hostname ?? ''));
   const sshKeys = await found.try(() => keysOf(host, request.sshKeys ?? site.guestSshKeys));
-  const kernel = await found.try(() => checkKernel({ host, site, ...request }));
+  const boot = await found.try(() => bootSettings(host, { site, request }));
   await found.try(() => checkNumbers(request));
   await found.try(() => checkMac(mac, request.mac !== undefined && bridge === undefined));
-  for (const each of request.swap > 0 ? [names.root, names.swap] : [names.root])
-    if (vg !== undefined) await found.try(() => checkLvName(vg, each));
   const wanted = lvs(names, request);
+  for (const each of wanted) if (vg !== undefined) await found.try(() => checkLvName(vg, each.name));
+  await found.try(() => refuseSameName(wanted));
   const disks = await found.try(() =>
     disksOn === undefined
       ? planVolumes({ host, vg, wanted, pool: request.thin })
@@ -101,11 +106,16 @@ export async function planCreate(options: {
       }),
     );
   found.throwAll();
-  const [root, swap] = disks ?? [];
+  const [root, ...others] = disks ?? [];
+  const swap = request.swap > 0 ? others.shift() : undefined;
+  const data = (request.disks ?? []).flatMap((each, at) => {
+    const disk = others[at];
+    return disk === undefined ? [] : [{ ...each, disk }];
+  });
   if (
     root === undefined ||
     vg === undefined ||
-    kernel === undefined ||
+    boot === undefined ||
     path === undefined ||
     source === undefined
   )
@@ -116,8 +126,9 @@ export async function planCreate(options: {
     vg,
     root,
     swap,
+    data,
     peer: disksOn?.[1].name,
-    config: { path, content: configText({ request, kernel, mac, bridge, disks: disks ?? [] }) },
+    config: { path, content: configText({ request, boot, mac, bridge, disks: disks ?? [] }) },
     start: request.start,
     ssh: sshOf(sshKeys ?? [], network),
   };
@@ -168,23 +179,35 @@ export async function createVm(tx: Tx, plan: CreatePlan, hosts?: Reachable): Pro
   const { vg, name, peer } = plan;
   const root = await createDisk(tx, { vg, disk: plan.root, hosts });
   const swap = plan.swap === undefined ? undefined : await createDisk(tx, { vg, disk: plan.swap, hosts });
+  const disks: CreatedVm['disks'][number][] = [];
+  for (const { disk, size: _, ...each } of plan.data)
+    disks.push({ ...each, device: await createDisk(tx, { vg, disk, hosts }) });
   const inside = await fillRoot(tx, {
     ...{ source: plan.source, device: root },
-    fstab: async (uuid) => {
-      const area =
-        swap === undefined ? undefined : await tx.filesystem.create({ device: swap, type: 'swap' });
-      return fstab(uuid, area?.uuid);
-    },
+    filesOf: (uuid) => makeFilesystems(tx, { root: uuid, swap, data: disks }),
   });
   await tx.file.create({ path: plan.config.path, content: plan.config.content, mode: 0o644 });
   const domain = plan.start ? await tx.xen.create({ config: plan.config.path, name }) : undefined;
   const reached = { domid: domain?.domid, ssh: plan.ssh, hostKey: inside.hostKey };
-  return { name, config: plan.config.path, root, swap, peer, ...reached };
+  return { name, config: plan.config.path, root, swap, disks, peer, ...reached };
 }
 
 function lvs(names: { readonly root: string; readonly swap: string }, request: SizedCreate) {
-  const root = { name: names.root, size: request.size };
-  return request.swap > 0 ? [root, { name: names.swap, size: request.swap }] : [root];
+  const { name, size, swap, disks = [] } = request;
+  return [
+    { name: names.root, size },
+    ...(swap > 0 ? [{ name: names.swap, size: swap }] : []),
+    ...disks.map((each) => ({ name: `${name}-${each.name}`, size: each.size, zeros: true })),
+  ];
+}
+
+/** The names of root and swap are a pattern of the site. */
+function refuseSameName(wanted: readonly { readonly name: string }[]): void {
+  const twice = wanted.find(({ name }, at) => wanted.findIndex((each) => each.name === name) < at);
+  if (twice !== undefined)
+    throw new UsageError(`two disks of the guest would be the volume ${twice.name}`, {
+      remedy: 'choose another name for the data disk',
+    });
 }
 
 function checkNumbers({ vcpus, memory, size }: SizedCreate): void {
@@ -217,34 +240,28 @@ function checkMac(mac: string, withoutBridge: boolean): void {
 
 function configText(options: {
   readonly request: CheckedCreate;
-  readonly kernel: { readonly kernel: string; readonly ramdisk: string };
+  readonly boot: Awaited<ReturnType<typeof bootSettings>>;
   readonly mac: string;
   readonly bridge: string | undefined;
   readonly disks: readonly DiskPlan[];
 }): string {
-  const { request, kernel, mac, bridge, disks } = options;
-  const disk = disks.map(({ path }, i) => `phy:${path},${['xvda', 'xvdb'][i] ?? ''},w`);
-  return writeConfig({
+  const { request, boot, mac, bridge, disks } = options;
+  const disk = disks.map(({ path }, at) => `phy:${path},xvd${String.fromCharCode(97 + at)},w`);
+  const written = writeConfig({
     name: request.name,
     uuid: randomUuid(),
     type: request.type,
-    kernel: kernel.kernel,
-    ramdisk: kernel.ramdisk,
-    root: '/dev/xvda rw',
-    extra: 'console=hvc0',
+    ...boot,
     memory: mebibytes(request.memory),
     vcpus: request.vcpus,
     disk,
     ...(bridge === undefined ? {} : { vif: [`mac=${mac},bridge=${bridge}`] }),
   });
+  const text = [written, ...(request.extra ?? []).map((line) => `${line}\n`)].join('');
+  guestConfig(parseConfig({ text, file: `the configuration of ${request.name}` }));
+  return text;
 }
 
 export function mebibytes(size: Bytes): number {
   return Math.ceil(size / 1024 ** 2);
-}
-
-function fstab(root: string, swap: string | undefined): string {
-  const lines = [`UUID=${root} / ext4 defaults 0 1`];
-  if (swap !== undefined) lines.push(`UUID=${swap} none swap sw 0 0`);
-  return `${lines.join('\n')}\n`;
 }

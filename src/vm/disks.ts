@@ -16,6 +16,8 @@ export interface DiskPlan {
   /** The name of the logical volume and, if it is replicated, of the resource. */
   readonly name: string;
   readonly size: Bytes;
+  /** Whether all of a linear volume is overwritten: the guest can read its device, also beside its filesystem. */
+  readonly zeros?: boolean;
   /** The thin pool that it is in. */
   readonly pool?: string;
   /** The device in the guest's configuration. */
@@ -27,7 +29,7 @@ export interface DiskPlan {
 export async function planVolumes(options: {
   readonly host: Members[number]['host'];
   readonly vg: string | undefined;
-  readonly wanted: readonly { readonly name: string; readonly size: Bytes }[];
+  readonly wanted: readonly Pick<DiskPlan, 'name' | 'size' | 'zeros'>[];
   readonly pool: string | undefined;
 }): Promise<readonly DiskPlan[]> {
   await checkSpace(options);
@@ -87,9 +89,11 @@ export async function createDisk(
     hosts,
   }: { readonly vg: string; readonly disk: DiskPlan; readonly hosts: Reachable | undefined },
 ): Promise<string> {
-  if (disk.replica === undefined)
-    return (await tx.lvm.createLv({ vg, name: disk.name, size: disk.size, ...present({ pool: disk.pool }) }))
-      .path;
+  const { name, size, pool, replica } = disk;
+  if (replica === undefined) {
+    const content = disk.zeros === true && pool === undefined ? 'zeros' : undefined;
+    return (await tx.lvm.createLv({ vg, name, size, ...present({ pool, content }) })).path;
+  }
   if (hosts === undefined) throw new UsageError('a replicated disk needs its two hosts');
-  return (await createReplica(tx, hosts, disk.replica)).device;
+  return (await createReplica(tx, hosts, replica)).device;
 }

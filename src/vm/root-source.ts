@@ -1,12 +1,23 @@
 import { contentInWords, probeFile } from '../blockdevice/index.ts';
 import type { ReadHost } from '../command/index.ts';
-import { fillOptions, formatOf, type ImageSource, imageSource, readRoot, readTar } from '../copy/index.ts';
+import {
+  fillOptions,
+  formatOf,
+  type ImageSource,
+  imageSource,
+  readRoot,
+  readTar,
+  type UnpackedFile,
+} from '../copy/index.ts';
 import { RefusedError, UsageError } from '../core/errors.ts';
 import { option } from '../core/option.ts';
 import { type Bytes, formatSize } from '../core/units.ts';
 import { refuseFixed } from '../filesystem/index.ts';
 import type { Tx } from '../operations.ts';
+import { type GrubMenu, grubMenu, newGrubConfig, ownGrubConfig } from './boot.ts';
 import { checkPoolRoom } from './checks.ts';
+import type { CheckedCreate } from './create-request.ts';
+import { refuseHidden } from './data-disks.ts';
 import {
   type Identity,
   identityDirectories,
@@ -14,18 +25,27 @@ import {
   type IdentityFiles,
   refuseWithoutServer,
 } from './identity.ts';
-import type { CheckedCreate } from './create-request.ts';
+
+/** What is changed in the root. */
+interface Inside extends IdentityFiles {
+  /** Undefined: the guest does not boot a kernel in it. */
+  readonly menu: GrubMenu | undefined;
+}
 
 /** What the root of a new guest is filled from, checked. */
-export type RootSource =
-  | { readonly type: 'tar'; readonly path: string; readonly inside: IdentityFiles }
+export type RootSource = {
+  /** The grub.cfg of the root, which is mounted there, with its new UUID. */
+  readonly menuIn: (at: { readonly mounted: string; readonly root: string }) => Promise<UnpackedFile>;
+} & (
+  | { readonly type: 'tar'; readonly path: string; readonly inside: Inside }
   | {
       readonly type: 'image';
       readonly path: string;
       readonly format: ImageSource['format'];
       /** What is changed in the copy, by what it has. */
-      readonly insideOf: (device: string) => Promise<IdentityFiles>;
-    };
+      readonly insideOf: (device: string) => Promise<Inside>;
+    }
+);
 
 /** The size of the root: as asked for, or that of the image. */
 export async function sizeOfSource(host: ReadHost, { size, source }: CheckedCreate): Promise<Bytes> {
@@ -48,23 +68,32 @@ export async function planSource(
   },
 ): Promise<RootSource> {
   const { request, vg, identity } = of;
-  const { source, size, thin: pool, sshKeys } = request;
-  const insideOf = (paths: ReadonlySet<string>): IdentityFiles => {
+  const { source, size, thin: pool, sshKeys, disks = [] } = request;
+  const insideOf = (paths: ReadonlySet<string>): Inside => {
     if (sshKeys !== undefined) refuseWithoutServer(paths);
-    return identityFiles(identity, paths);
+    refuseHidden(paths, disks);
+    return {
+      ...identityFiles(identity, paths),
+      menu: request.boot === 'grub' ? grubMenu(paths) : undefined,
+    };
   };
+  const menuIn: RootSource['menuIn'] = (at) => ownGrubConfig(host, at);
   const { path } = source;
   if (source.type === 'image') {
     const { format } = await image(host, source);
-    const inside = async (device: string): Promise<IdentityFiles> => {
+    const inside = async (device: string): Promise<Inside> => {
       await checkContent(host, { path, device });
       const zone = identity.timezone === undefined ? [] : [`usr/share/zoneinfo/${identity.timezone}`];
-      const directories = [...identityDirectories, ...zone.map((each) => each.replace(/\/[^/]*$/, ''))];
+      const directories = [
+        ...[...identityDirectories, ...zone.map((each) => each.replace(/\/[^/]*$/, ''))],
+        ...disks.flatMap(({ mount }) => mount?.slice(1) ?? []),
+        ...(request.boot === 'grub' ? ['', 'boot', 'boot/grub'] : []),
+      ];
       return insideOf((await readRoot(host, { device, directories, files: [] })).paths);
     };
     // Of a qcow2 only the copy can be read.
     if (format === 'raw') await inside(path);
-    return { type: 'image', path, format, insideOf: inside };
+    return { type: 'image', path, format, insideOf: inside, menuIn };
   }
   const { summary, paths } = await readTar({ host, source: path });
   const { bytes } = summary;
@@ -73,7 +102,7 @@ export async function planSource(
       `${path} unpacks to ${formatSize(bytes)}, more than ${option('--size', 'size')} ${formatSize(size)} holds`,
     );
   if (vg !== undefined && pool !== undefined) await checkPoolRoom(host, { vg, pool, bytes });
-  return { type: 'tar', path, inside: insideOf(paths) };
+  return { type: 'tar', path, inside: insideOf(paths), menuIn };
 }
 
 /** Fills a blank device with the root of a guest; returns what was changed in it. */
@@ -82,8 +111,8 @@ export async function fillRoot(
   of: {
     readonly source: RootSource;
     readonly device: string;
-    /** Called before the root is mounted. */
-    readonly fstab: (uuid: string) => Promise<string>;
+    /** Files for a root with this UUID; called before it is mounted. */
+    readonly filesOf: (root: string) => Promise<readonly UnpackedFile[]>;
   },
 ): Promise<IdentityFiles> {
   const { source, device } = of;
@@ -93,11 +122,15 @@ export async function fillRoot(
       ? await tx.filesystem.create({ device, type: 'ext4' })
       : await tx.filesystem.uuid({ device, seed: 'may be added' });
   if (source.type === 'image') await tx.filesystem.resize({ device, size: 'max' });
-  const fstab = await of.fstab(filesystem);
+  const others = await of.filesOf(filesystem);
+  const menu = inside.menu === undefined ? [] : newGrubConfig(inside.menu, filesystem);
   const mounted = await tx.temporary.mount.mount({ device, type: 'ext4', mode: 'rw', options: fillOptions });
-  const files = [...inside.files, { path: 'etc/fstab', content: fstab, mode: 0o644 }];
-  const all = { root: mounted.path, device, filesystem, files, remove: inside.remove };
+  const at = { root: mounted.path, device, filesystem };
+  const all = { ...at, files: [...inside.files, ...others, ...menu], remove: inside.remove };
   await (source.type === 'tar' ? tx.copy.unpack({ source: source.path, ...all }) : tx.copy.files(all));
+  // A dry run unpacks nothing that could be read.
+  if (inside.menu === 'of the source' && !tx.planning)
+    await tx.copy.files({ ...at, files: [await source.menuIn({ mounted: mounted.path, root: filesystem })] });
   await mounted.release();
   return inside;
 }
@@ -105,7 +138,7 @@ export async function fillRoot(
 async function copied(
   tx: Tx,
   { path, format, insideOf, device }: Extract<RootSource, { type: 'image' }> & { readonly device: string },
-): Promise<IdentityFiles> {
+): Promise<Inside> {
   await tx.copy.image({ source: path, format, device });
   return insideOf(device);
 }

@@ -122,6 +122,11 @@ export function oneOf<const W extends string>(...words: readonly [W, W, ...W[]])
   return Object.assign(read, { words });
 }
 
+/** For `read` of an option that is typed once for each value. */
+export function one(text: string): string[] {
+  return [text];
+}
+
 /** For `read`: words with commas between them. */
 export function commaList(text: string): string[] {
   return text.split(',');

@@ -66,8 +66,31 @@ const server: readonly TarMember[] = [
 export function hostWithServer(more: readonly TarMember[] = []): SimulatedHost {
   const host = hostWithSource();
   host.addTar('/srv/debian.tar', [...members, ...server, ...more]);
+  for (const grub of [site.guestGrub, site.guestGrubPvh]) host.admin.writeFile(grub, 'GRUB');
   return host;
 }
+
+/** What Debian's package of a kernel adds to a source. */
+export const debianBoot: readonly TarMember[] = [
+  { path: './boot/', type: 'directory' },
+  { path: './boot/vmlinuz-6.1', content: 'kernel' },
+  { path: './boot/initrd.img-6.1', content: 'ramdisk' },
+  { path: './vmlinuz', type: 'symlink', target: 'boot/vmlinuz-6.1' },
+  { path: './initrd.img', type: 'symlink', target: 'boot/initrd.img-6.1' },
+];
+
+export const oldRoot = '5e1f0000-0000-4000-8000-00000000000b';
+
+/** A grub.cfg of the system that a source was. */
+export const oldMenu = [
+  "set root='hd0,gpt1'",
+  `search --no-floppy --fs-uuid --set=root --hint-bios=hd0,gpt1 ${oldRoot}`,
+  "menuentry 'Debian' {",
+  `  linux /boot/vmlinuz-6.1 root=UUID=${oldRoot} ro quiet`,
+  '  initrd /boot/initrd.img-6.1',
+  '}',
+  '',
+].join('\n');
 
 /** A guest that can be reached. */
 export const reachable: Partial<CheckedCreate> = {

@@ -1,7 +1,15 @@
 import { describe, expect, test } from 'vitest';
 import { RolledBackError } from '../../../src/core/errors.ts';
 import type { TarMember } from '../../../src/simulator/index.ts';
-import { bofhOn, hostWithServer, hostWithSource, reachable, vmCreate } from './support.ts';
+import {
+  bofhOn,
+  debianBoot,
+  hostWithServer,
+  hostWithSource,
+  oldMenu,
+  reachable,
+  vmCreate,
+} from './support.ts';
 import { type Trial, unnamed, testSweep } from './sweep.ts';
 
 const trials: readonly (readonly [string, Trial])[] = [
@@ -9,6 +17,22 @@ const trials: readonly (readonly [string, Trial])[] = [
   [
     'a guest that can be reached',
     { start: async () => hostWithServer(), work: (host) => vmCreate(bofhOn(host), reachable) },
+  ],
+  [
+    'a guest with its own kernel and a data disk',
+    {
+      start: async () =>
+        hostWithServer([
+          ...debianBoot,
+          { path: './boot/grub/', type: 'directory' },
+          { path: './boot/grub/grub.cfg', content: oldMenu },
+        ]),
+      work: (host) =>
+        vmCreate(bofhOn(host), {
+          ...{ boot: 'grub', swap: 0 },
+          disks: [{ name: 'data', size: 16 * 1024 ** 2, fs: 'ext4', mount: '/srv/www' }],
+        }),
+    },
   ],
 ];
 

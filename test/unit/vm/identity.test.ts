@@ -26,7 +26,12 @@ const dhcp: GuestNetwork = { mac, ip: 'dhcp', gateway: [], dns: [] };
 const written = (of: Partial<Identity>, paths: readonly string[]) => {
   const asked = { hostname: 'web1', sshKeys: [], network: undefined, timezone: undefined, ...of };
   const { files, ...rest } = identityFiles(asked, new Set(paths));
-  const text = new Map(files.map((file) => [file.path, 'link' in file ? `-> ${file.link}` : file.content]));
+  const text = new Map(
+    files.map((file) => [
+      file.path,
+      'link' in file ? `-> ${file.link}` : 'content' in file ? file.content : '',
+    ]),
+  );
   const mode = (path: string) =>
     files.flatMap((file) => (file.path === path && 'mode' in file ? [file.mode] : []))[0];
   return { ...rest, text, mode };

@@ -9,6 +9,15 @@ export const vmCreate = z.strictObject({
   /** Device of the root filesystem. */
   root: text,
   swap: z.nullable(text),
+  disks: z.array(
+    z.strictObject({
+      name: text,
+      device: text,
+      fs: z.enum(['ext4', 'xfs', 'btrfs']),
+      /** Its directory in the guest; null: not mounted. */
+      mount: z.nullable(text),
+    }),
+  ),
   /** The other host of its replicated disks; null: they are local. */
   peer: z.nullable(text),
   /** null: it was not started. */

@@ -9,7 +9,7 @@ import type { Answer } from '../../output/answer.ts';
 import type { VmCreate } from '../../output/answers/index.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
 import { pathOn, untilInterrupted } from '../../runtime/session.ts';
-import { flag, named, oneOf, value, verb, wholeNumber } from '../../runtime/verb.ts';
+import { flag, named, one, oneOf, value, verb, wholeNumber } from '../../runtime/verb.ts';
 import { reachOptions } from './reach-options.ts';
 import { addressesIn } from '../drbd/options.ts';
 import { changeUnasked } from '../drbd/recipe.ts';
@@ -31,6 +31,11 @@ export default verb({
       read: named(parseSize),
     }),
     swap: value('<SIZE>', 'size of its swap (default: no swap)', { read: named(parseSize) }),
+    disk: value(
+      '<NAME=SIZE,…>',
+      'a data disk: NAME=SIZE[,fs=ext4|xfs|btrfs][,mount=/DIR] (default: ext4, not mounted); may be repeated',
+      { read: diskOf, repeatable: true },
+    ),
     memory: value('<SIZE>', 'memory', { read: named(parseSize), default: '256m' }),
     vcpus: value('<NUMBER>', 'virtual CPUs', { read: wholeNumber, default: '1' }),
     type: value('<TYPE>', 'pv or pvh', { read: oneOf('pv', 'pvh'), default: 'pv' }),
@@ -45,6 +50,14 @@ export default verb({
     timezone: value('<ZONE>', 'its time zone, for example Europe/Vienna'),
     bridge: value('<BRIDGE>', 'bridge for its network interface (default: bridge of the site file)'),
     mac: value('<MAC>', 'MAC address of its network interface (default: random)'),
+    boot: value('<HOW>', 'direct: --kernel; grub: GRUB loads the kernel in its root (grub-xen-host)', {
+      read: oneOf('direct', 'grub'),
+      default: 'direct',
+    }),
+    extra: value('<LINE>', 'a further line for its configuration, as in xl.cfg(5); may be repeated', {
+      read: one,
+      repeatable: true,
+    }),
     kernel: value('<FILE>', 'kernel; needs --ramdisk (default: guestKernel of the site file)'),
     ramdisk: value('<FILE>', 'ramdisk (default: guestRamdisk of the site file)'),
     drbd: value('<HOST>', 'replicate its disks to this host, so that the guest can move there'),
@@ -62,12 +75,19 @@ export default verb({
     'vm create web1 --source tar:/srv/bookworm.tar --size 4g --ssh-key /root/.ssh/id_ed25519.pub --bridge br0 --ip 192.0.2.10/24 --gateway 192.0.2.1',
     'vm create web1 --source tar:/srv/bookworm.tar --size 4g --thin pool0',
     'vm create web1 --source image:/srv/bookworm.qcow2 --size 4g',
+    'vm create web1 --source tar:/srv/bookworm.tar --size 4g --disk data=20g,fs=xfs,mount=/srv',
+    'vm create web1 --source tar:/srv/bookworm.tar --size 4g --boot grub',
     'vm create web1 --source tar:/srv/bookworm.tar --size 4g --drbd host2',
   ],
-  run: (runtime, { source, kernel, ramdisk, address: addresses, sshKey, ...typed }) => {
+  run: (runtime, { source, disk, kernel, ramdisk, address: addresses, sshKey, ...typed }) => {
     const request = checkCreate({
       source: { ...source, path: pathOn(runtime, source.path) },
-      ...present({ ...typed, addresses, sshKeys: sshKey?.map((file) => pathOn(runtime, file)) }),
+      ...present({
+        ...typed,
+        addresses,
+        disks: byName(disk),
+        sshKeys: sshKey?.map((file) => pathOn(runtime, file)),
+      }),
       ...present({ kernel: pathIfTyped(runtime, kernel), ramdisk: pathIfTyped(runtime, ramdisk) }),
     });
     return changeUnasked<Members | undefined, CreatedVm>(runtime, async ({ engine: here }) => {
@@ -82,7 +102,8 @@ export default verb({
         },
         answer: (vm): Answer<VmCreate> => {
           const { swap = null, peer = null, domid = null, ssh = null, hostKey = null } = vm;
-          const data = { ...vm, swap, peer, domid, ssh, hostKey };
+          const disks = vm.disks.map((each) => ({ ...each, mount: each.mount ?? null }));
+          const data = { ...vm, swap, disks, peer, domid, ssh, hostKey };
           return { data, lines: inWords(data, request) };
         },
       };
@@ -97,6 +118,34 @@ function sourceOf(text: string, name: string): { readonly type: string; readonly
   throw new UsageError(`${name} ${text}: must be tar:FILE or image:FILE`);
 }
 
+type TypedDisk = readonly [name: string, disk: Readonly<Record<string, string>>];
+
+/** `data=20g,fs=xfs,mount=/srv`. */
+function diskOf(text: string, option: string): readonly TypedDisk[] {
+  const wrong = (why: string): UsageError =>
+    new UsageError(`${option} ${text}: ${why}`, {
+      remedy: `for example ${option} data=20g,fs=xfs,mount=/srv`,
+    });
+  const [first = '', ...more] = text.split(',').map((word): readonly string[] => word.split(/=(.*)/s));
+  const [name = '', size = ''] = first;
+  if (name === '' || size === '') throw wrong('must begin with NAME=SIZE');
+  const disk: Record<string, string> = { size };
+  for (const [key = '', given = ''] of more) {
+    if (!['fs', 'mount'].includes(key) || given === '')
+      throw wrong('after NAME=SIZE come fs=TYPE and mount=/DIR');
+    if (key in disk) throw wrong(`${key} is there twice`);
+    disk[key] = given;
+  }
+  return [[name, disk]];
+}
+
+function byName(disks: readonly TypedDisk[] | undefined) {
+  const names = disks?.map(([name]) => name) ?? [];
+  const twice = names.find((name, at) => names.indexOf(name) < at);
+  if (twice !== undefined) throw new UsageError(`--disk ${twice} is there twice`);
+  return disks === undefined ? undefined : Object.fromEntries(disks);
+}
+
 function pathIfTyped(runtime: Runtime, path: string | undefined): string | undefined {
   return path === undefined ? undefined : pathOn(runtime, path);
 }
@@ -106,6 +155,10 @@ function inWords(created: VmCreate, request: CheckedCreate): readonly string[] {
   const size = request.size === undefined ? '' : ` (${formatSize(request.size)})`;
   return [
     `${created.name} is made: root ${created.root}${size}${swap}, configuration ${created.config}`,
+    ...created.disks.map(
+      ({ name, device, fs, mount }) =>
+        `data disk ${name}: ${device} (${fs})${mount === null ? '' : ` on ${mount}`}`,
+    ),
     ...(created.peer === null
       ? []
       : [`its disks are replicated to ${created.peer}: bofh vm move ${created.name} ${request.drbd ?? ''}`]),

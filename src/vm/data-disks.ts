@@ -1,0 +1,122 @@
+import * as z from 'zod/mini';
+import type { UnpackedFile } from '../copy/index.ts';
+import { RefusedError, UsageError } from '../core/errors.ts';
+import { option } from '../core/option.ts';
+import { sizeOf, sizeOption, text } from '../core/request.ts';
+import type { Bytes } from '../core/units.ts';
+import { checkRoom } from '../filesystem/index.ts';
+import { isWithin } from '../mount/index.ts';
+import type { Tx } from '../operations.ts';
+
+/** Further disks of a new guest, by their names. */
+export const dataDisks = z.record(
+  z.string(),
+  z.strictObject({
+    /** Its size, in bytes or as text: `20g`. */
+    size: sizeOption,
+    /** Its filesystem (default: ext4). */
+    fs: z._default(z.enum(['ext4', 'xfs', 'btrfs']), 'ext4'),
+    /** Where the guest mounts it: a line of its /etc/fstab. Missing: nowhere. */
+    mount: z.exactOptional(text),
+  }),
+);
+
+/** A further disk of a new guest, checked. */
+export interface DataDisk {
+  readonly name: string;
+  readonly size: Bytes;
+  readonly fs: 'ext4' | 'xfs' | 'btrfs';
+  /** Absolute path in the guest. */
+  readonly mount?: string;
+}
+
+// With root and swap these are xvda to xvdz.
+const most = 24;
+
+/** The kernel mounts these itself, or all users write there, which the root of a new filesystem forbids. */
+const system = ['/dev', '/proc', '/run', '/sys', '/tmp', '/var/tmp', '/lost+found'];
+
+/** Throws UsageError for a disk that no guest can have. */
+export function checkDisks(asked: z.output<typeof dataDisks>): readonly DataDisk[] {
+  const disks = Object.entries(asked).map(([name, { size, ...rest }]): DataDisk => {
+    const at = option('--disk', 'disks');
+    if (!/^(?!(?:root|swap|xvd.*)$)[A-Za-z][\w-]{0,30}$/.test(name))
+      throw new UsageError(
+        `${at} ${name}: the name must begin with a letter, and have letters, digits, "-" and "_"; root, swap and xvd… are taken`,
+      );
+    const bytes = sizeOf(`${at} ${name}`, size);
+    checkRoom(`${at} ${name}`, rest.fs, bytes);
+    if (rest.mount !== undefined) checkMountPoint(`${at} ${name}`, rest.mount);
+    return { name, size: bytes, ...rest };
+  });
+  if (disks.length > most)
+    throw new UsageError(`${option('--disk', 'disks')}: a guest gets ${String(most)} data disks at most`);
+  for (const { name, mount } of disks) {
+    const other = disks.find(
+      (each) =>
+        each.name !== name && each.mount !== undefined && mount !== undefined && isWithin(mount, each.mount),
+    );
+    if (other !== undefined)
+      throw new UsageError(
+        `the disk ${name} would be mounted on ${mount ?? ''}, within the disk ${other.name} (${other.mount ?? ''})`,
+        {
+          remedy:
+            'mount it elsewhere, or without mount= now, and add it to the /etc/fstab of the guest later',
+        },
+      );
+  }
+  return disks;
+}
+
+function checkMountPoint(disk: string, path: string): void {
+  const parts = path.split('/').slice(1);
+  if (!/^(?:\/[\w.+@:-]+)+$/.test(path) || parts.includes('.') || parts.includes('..'))
+    throw new UsageError(
+      `${disk}: mount ${JSON.stringify(path)} must be an absolute path below /, such as /srv, without "..", "//" and blanks`,
+    );
+  const [taken] = system.filter((each) => isWithin(path, each));
+  if (taken !== undefined)
+    throw new UsageError(`${disk}: ${path} belongs to the system of the guest`, {
+      remedy: 'mount it elsewhere, for example on /srv',
+    });
+}
+
+/** RefusedError for a disk that would hide files of the source. */
+export function refuseHidden(paths: ReadonlySet<string>, disks: readonly DataDisk[]): void {
+  for (const { name, mount } of disks) {
+    const within = mount === undefined ? undefined : `${mount.slice(1)}/`;
+    const hidden = [...paths].find((path) => within !== undefined && path.startsWith(within));
+    if (hidden !== undefined)
+      throw new RefusedError(`the disk ${name} on ${mount ?? ''} would hide ${hidden} of the source`, {
+        code: 'has-data',
+        remedy: 'mount it on a directory that is empty in the source',
+      });
+  }
+}
+
+/** Makes the filesystems of a guest; returns its /etc/fstab, and the directories that this mounts on. */
+export async function makeFilesystems(
+  tx: Tx,
+  of: {
+    /** UUID of the root, which is made already. */
+    readonly root: string;
+    /** Devices. */
+    readonly swap: string | undefined;
+    readonly data: readonly (Omit<DataDisk, 'size'> & { readonly device: string })[];
+  },
+): Promise<readonly UnpackedFile[]> {
+  const lines = [`UUID=${of.root} / ext4 defaults 0 1`];
+  if (of.swap !== undefined) {
+    const { uuid } = await tx.filesystem.create({ device: of.swap, type: 'swap' });
+    lines.push(`UUID=${uuid} none swap sw 0 0`);
+  }
+  const directories: UnpackedFile[] = [];
+  for (const { device, fs, mount } of of.data) {
+    const { uuid } = await tx.filesystem.create({ device, type: fs });
+    if (mount === undefined) continue;
+    // fsck(8) does nothing for xfs and btrfs.
+    lines.push(`UUID=${uuid} ${mount} ${fs} defaults 0 ${fs === 'ext4' ? '2' : '0'}`);
+    directories.push({ path: mount.slice(1), directory: true, mode: 0o755 });
+  }
+  return [...directories, { path: 'etc/fstab', content: `${lines.join('\n')}\n`, mode: 0o644 }];
+}

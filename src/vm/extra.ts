@@ -1,0 +1,33 @@
+import { UsageError } from '../core/errors.ts';
+import { option } from '../core/option.ts';
+import { parseConfig } from '../xen/index.ts';
+
+/** What `vm create` writes itself, and what would count instead of that. */
+const own = [
+  ...['name', 'uuid', 'type', 'builder', 'memory', 'vcpus', 'disk', 'vif'],
+  ...['kernel', 'ramdisk', 'root', 'extra', 'cmdline', 'bootloader'],
+];
+
+/** Throws UsageError for a line that is not one of xl.cfg(5), or sets what bofh writes. */
+export function checkExtra(lines: readonly string[]): void {
+  const seen = new Set<string>();
+  for (const [at, line] of lines.entries()) {
+    const file = `${option('--extra', 'extra')} ${String(at + 1)}`;
+    if (/[\r\n]/.test(line)) throw new UsageError(`${file}: must be one line`);
+    if (/passw/i.test(line))
+      throw new UsageError(`${file}: has a password, and this command is in the journal and the system log`, {
+        remedy:
+          'write that line into the configuration of the guest once it is there; chmod 0600 that file first',
+      });
+    const keys = [...parseConfig({ text: `${line}\n`, file }).settings.keys()];
+    if (keys.length === 0) throw new UsageError(`${file}: sets nothing: expected a line such as vnc = 1`);
+    for (const key of keys) {
+      if (own.includes(key))
+        throw new UsageError(`${file}: sets ${key}, and bofh writes ${own.join(', ')} itself`, {
+          remedy: 'use the option for it, or change the configuration of the guest once it is there',
+        });
+      if (seen.has(key)) throw new UsageError(`${file}: sets ${key} again: write one line for it`);
+      seen.add(key);
+    }
+  }
+}

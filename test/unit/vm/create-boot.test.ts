@@ -1,0 +1,137 @@
+import { beforeEach, describe, expect, test } from 'vitest';
+import { type BofhError, RolledBackError } from '../../../src/core/errors.ts';
+import type { SimulatedHost, TarMember } from '../../../src/simulator/index.ts';
+import { qcow2 } from '../../../src/simulator/world/qcow2.ts';
+import { grubMenu, withRoot } from '../../../src/vm/boot.ts';
+import { rejectionOf } from '../../support/rejection.ts';
+import { runVerb } from '../cli/support/run-verb.ts';
+import { testRuntime } from '../cli/support/runtime.ts';
+import { bofhOn, debianBoot, hostWithServer, oldMenu, oldRoot } from '../simulator/support.ts';
+
+const create = 'vm create web1 --source tar:/srv/debian.tar --size 64m --memory 128m --boot grub';
+
+let host: SimulatedHost;
+beforeEach(() => {
+  host = hostWithServer(debianBoot);
+  host.admin.mkdir('/mnt');
+});
+
+const typed = (line: string) => runVerb(testRuntime(bofhOn(host)).runtime, line);
+const uuidOf = (name: string) => {
+  const lv = host.world.lvm.flatMap(({ lvs }) => lvs).find((each) => each.name === name);
+  return host.world.live.get(`lv:${lv?.uuid ?? ''}`)?.superblock?.uuid ?? '';
+};
+function menuOf(name: string): string {
+  host.admin.mount(`/dev/vg0/${name}-root`, '/mnt');
+  const text = host.admin.readFile('/mnt/boot/grub/grub.cfg');
+  host.admin.umount('/mnt');
+  return text;
+}
+
+describe('vm create --boot grub', () => {
+  test.each([
+    ['pv', 'grub-x86_64-xen.bin'],
+    ['pvh', 'grub-i386-xen_pvh.bin'],
+  ])('of a %s guest writes a grub.cfg for the kernel of the root', async (type, grub) => {
+    await typed(`${create} --type ${type}`);
+
+    const config = host.admin.readFile('/etc/xen/web1.cfg');
+    expect(config).toContain(`kernel = "/usr/lib/grub-xen/${grub}"\n`);
+    expect(config).not.toMatch(/^(?:ramdisk|root|extra) /m);
+    const uuid = uuidOf('web1-root');
+    expect(menuOf('web1')).toContain(
+      `  search --no-floppy --set=root --fs-uuid ${uuid}\n  linux /vmlinuz root=UUID=${uuid} ro console=hvc0\n  initrd /initrd.img\n`,
+    );
+  });
+
+  const withMenu = (content: string): readonly TarMember[] => [
+    ...debianBoot,
+    { path: './boot/grub/', type: 'directory' },
+    { path: './boot/grub/grub.cfg', content, mode: 0o444 },
+  ];
+
+  test('gives the new UUID to a grub.cfg of the source, and a clone of the guest gets its own', async () => {
+    host = hostWithServer(withMenu(oldMenu));
+    host.admin.mkdir('/mnt');
+    await typed(create);
+    await typed('vm clone web1 web2');
+
+    expect(menuOf('web1')).toBe(oldMenu.replaceAll(oldRoot, uuidOf('web1-root')));
+    expect(menuOf('web2')).toBe(oldMenu.replaceAll(oldRoot, uuidOf('web2-root')));
+    expect(uuidOf('web2-root')).not.toBe(uuidOf('web1-root'));
+  });
+
+  test('does the same in an image', async () => {
+    const superblock = {
+      ...({ type: 'ext4', usage: 'filesystem', uuid: oldRoot, version: '1.0' } as const),
+      ...{ blockSize: 4096, blocks: 4096, features: [] },
+    };
+    const files = { 'boot/vmlinuz-6.1': 'x', 'boot/grub/grub.cfg': oldMenu };
+    host.admin.writeFile('/srv/web.qcow2', qcow2({ size: 16 * 1024 ** 2, superblock, files }));
+    await typed(create.replace('tar:/srv/debian.tar', 'image:/srv/web.qcow2'));
+    expect(menuOf('web1')).toBe(oldMenu.replaceAll(oldRoot, uuidOf('web1-root')));
+  });
+
+  test('undoes all of it if that grub.cfg boots from elsewhere', async () => {
+    host = hostWithServer(withMenu(oldMenu.replaceAll(`UUID=${oldRoot}`, '/dev/sda1')));
+    const before = host.snapshot();
+    const error = await rejectionOf(typed(create));
+    expect(error).toBeInstanceOf(RolledBackError);
+    expect(String(error)).toContain('boots with root=/dev/sda1');
+    expect(host.snapshot()).toBe(before);
+  });
+
+  test.each([
+    ['a kernel of the host', '--kernel /boot/a --ramdisk /boot/b', /cannot be used together/],
+    ['GRUB that is not installed', '--type pvh', /there is no file \S+xen_pvh\.bin/],
+  ])('refuses %s, and changes nothing', async (_, words, why) => {
+    host.admin.unlink('/usr/lib/grub-xen/grub-i386-xen_pvh.bin');
+    const before = host.snapshot();
+    const error = (await rejectionOf(typed(`${create} ${words}`))) as BofhError;
+    expect(error.message).toMatch(why);
+    expect(error.remedy).toMatch(/^leave out|^apt install grub-xen-host/);
+    expect(host.snapshot()).toBe(before);
+  });
+});
+
+describe('the kernel that GRUB boots', () => {
+  const menu = (...paths: readonly string[]) => grubMenu(new Set(paths));
+
+  test('is the newest one with a ramdisk', () => {
+    const all = ['boot/vmlinuz-6.1.0-9', 'boot/vmlinuz-6.1.0-18', 'boot/vmlinuz-6.1.0-21'];
+    expect(menu(...all, 'boot/initrd.img-6.1.0-9', 'boot/initrd.img-6.1.0-18')).toEqual({
+      kernel: '/boot/vmlinuz-6.1.0-18',
+      ramdisk: '/boot/initrd.img-6.1.0-18',
+    });
+    expect(menu('boot/vmlinuz-virt', 'boot/initramfs-virt')).toMatchObject({
+      ramdisk: '/boot/initramfs-virt',
+    });
+  });
+
+  test.each<[string, readonly string[], RegExp, RegExp]>([
+    ['without a kernel', ['boot'], /no kernel/, /install linux-image-amd64 in the source, or leave out boot/],
+    ['without a ramdisk', ['boot/vmlinuz-6.1'], /no ramdisk/, /initramfs-tools/],
+    ['with an empty boot/grub', ['boot/vmlinuz-6.1', 'boot/grub'], /without grub\.cfg/, /update-grub/],
+  ])('is refused in a source %s', (_, paths, why, remedy) => {
+    expect(() => menu(...paths)).toThrow(why);
+    expect(() => menu(...paths)).toThrow(
+      expect.objectContaining({ remedy: expect.stringMatching(remedy) as string }),
+    );
+  });
+
+  test.each([
+    ['set default=0\n', /has no line/],
+    [
+      `linux /vmlinuz root=UUID=${oldRoot}\nlinux /vmlinuz root=UUID=${oldRoot.replace('5', '6')}\n`,
+      /several/,
+    ],
+    [`search --fs-uuid --set=root ABCD-1234\nlinux /v root=UUID=${oldRoot}\n`, /several/],
+    ['linux /vmlinuz root=LABEL=root\n', /root=LABEL=root/],
+  ])('is refused by a grub.cfg such as %j', (text, why) => {
+    expect(() => withRoot(text, 'new')).toThrow(why);
+  });
+
+  test('is left to a grub.cfg with the name that the disk has in the guest', () => {
+    expect(withRoot('linux /vmlinuz root=/dev/xvda ro\n', 'new')).toBe('linux /vmlinuz root=/dev/xvda ro\n');
+  });
+});
