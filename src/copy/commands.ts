@@ -57,6 +57,19 @@ export function tarList(source: string): ReadCommand<Listing> {
   };
 }
 
+/** `tar --extract --to-stdout` of one file, by its name in the archive, which begins with no hyphen; one character per byte. */
+export function tarText(source: string, name: string): ReadCommand<string> {
+  return {
+    tool: 'tar',
+    argv: ['--extract', '--to-stdout', '--force-local', `--file=${source}`, name],
+    access: 'read',
+    encoding: 'latin1',
+    timeoutMs: 30 * 60_000,
+    parse: ({ stdout }) => stdout,
+    classify,
+  };
+}
+
 /**
  * `tar --extract` into a directory. tar itself keeps it inside: without `--absolute-names` it
  * strips a leading `/`, refuses `..`, and creates a link that is absolute or climbs as an empty

@@ -2,7 +2,8 @@ import { type FileStat, follow, type ReadHost, refuseExposed } from '../command/
 import { CommandError, ToolError, UsageError } from '../core/errors.ts';
 import type { Bytes } from '../core/units.ts';
 import { placesOf } from './archive.ts';
-import { tarList } from './commands.ts';
+import { tarList, tarText } from './commands.ts';
+import type { RootContent } from './read-root.ts';
 
 /** The content of a tar archive for a new root. */
 export interface TarSummary {
@@ -26,14 +27,19 @@ export async function checkTar(options: {
   return (await readTar(options)).summary;
 }
 
-/** The same, with the path of every member once it is unpacked, in C quoting. */
+/**
+ * The same, with the path of every member once it is unpacked, in C quoting, and the content of
+ * those `files` that are regular and in the archive once.
+ */
 export async function readTar({
   host,
   source,
+  files = [],
 }: {
   readonly host: ReadHost;
   readonly source: string;
-}): Promise<{ readonly summary: TarSummary; readonly paths: ReadonlySet<string> }> {
+  readonly files?: readonly string[];
+}): Promise<RootContent & { readonly summary: TarSummary }> {
   const { size } = await sourceFile(host, source);
   if (size === 0) throw new UsageError(`${source} is empty`);
   const listing = await host.run(tarList(source)).catch((error: unknown) => {
@@ -44,7 +50,13 @@ export async function readTar({
   const places = placesOf(listing.members);
   const bytes = listing.members.reduce((sum, member) => sum + member.bytes, 0);
   const summary = { members: listing.members.length, bytes, archiveBytes: listing.archiveBytes };
-  return { summary, paths: new Set(places.keys()) };
+  const texts = new Map<string, string>();
+  for (const path of files) {
+    const [member, ...more] = listing.members.filter(({ name }) => name.replace(/^(?:\.\/)*/, '') === path);
+    if (member?.type === '-' && more.length === 0)
+      texts.set(path, await host.run(tarText(source, member.name)));
+  }
+  return { summary, paths: new Set(places.keys()), texts };
 }
 
 /**

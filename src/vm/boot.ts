@@ -1,10 +1,7 @@
-import { posix } from 'node:path';
 import type { ReadHost } from '../command/index.ts';
-import type { UnpackedFile } from '../copy/index.ts';
+import type { RootContent, UnpackedFile } from '../copy/index.ts';
 import { RefusedError, UsageError } from '../core/errors.ts';
 import { option } from '../core/option.ts';
-import { textFile } from '../file/index.ts';
-import { directoryBeneath } from '../mount/index.ts';
 import type { Site } from '../site.ts';
 import { checkKernel, followed } from './checks.ts';
 import type { CheckedCreate } from './create-request.ts';
@@ -35,21 +32,30 @@ export async function bootSettings(
   return { kernel: grub };
 }
 
-/** How GRUB finds the kernel of a root: by its own grub.cfg, or by one that names these two files. */
-export type GrubMenu = 'of the source' | { readonly kernel: string; readonly ramdisk: string };
+/** How GRUB finds the kernel of a root: by a grub.cfg of the source, or by one that names these two files. */
+export type GrubMenu = { readonly text: string } | { readonly kernel: string; readonly ramdisk: string };
 
-const cfg = 'boot/grub/grub.cfg';
+/** What GRUB reads in a root. */
+export const grubConfig = 'boot/grub/grub.cfg';
+
+const withoutMenu = 'remove boot/grub in the source: then bofh writes a grub.cfg';
 const remedyFor = (what: string): string =>
   `${what} in the source, or leave out ${option('--boot grub', "boot: 'grub'")}`;
 
-/** RefusedError if GRUB would find no kernel in a root with these paths. */
-export function grubMenu(paths: ReadonlySet<string>): GrubMenu {
+/** RefusedError if GRUB would find no kernel in a root with this content. */
+export function grubMenu({ paths, texts }: RootContent): GrubMenu {
   const kernels = [...paths].filter((path) => /^boot\/vmlinu[xz]-./.test(path));
   if (kernels.length === 0)
     throw new RefusedError('the source has no kernel (boot/vmlinuz-…) that GRUB could boot', {
       remedy: remedyFor('install linux-image-amd64'),
     });
-  if (paths.has(cfg)) return 'of the source';
+  const text = texts.get(grubConfig);
+  if (text !== undefined) {
+    withRoot(text, 'any');
+    return { text };
+  }
+  if (paths.has(grubConfig))
+    throw new RefusedError(`${grubConfig} of the source is not a regular file`, { remedy: withoutMenu });
   if (paths.has('boot/grub'))
     throw new RefusedError(`the source has boot/grub without grub.cfg`, {
       remedy: remedyFor('run update-grub, or remove boot/grub (then bofh writes a grub.cfg),'),
@@ -75,9 +81,11 @@ export function grubMenu(paths: ReadonlySet<string>): GrubMenu {
   });
 }
 
-/** A grub.cfg for a root that has none. */
-export function newGrubConfig(menu: GrubMenu, root: string): readonly UnpackedFile[] {
-  if (menu === 'of the source') return [];
+/** The grub.cfg of a root with this UUID. */
+export function grubFile(menu: GrubMenu, root: string): UnpackedFile {
+  const file = { path: grubConfig, mode: 0o644 };
+  if ('text' in menu)
+    return { ...file, content: Buffer.from(withRoot(menu.text, root), 'latin1').toString('utf8') };
   const lines = [
     '# Written by bofh. update-grub replaces it.',
     'set timeout=1',
@@ -87,21 +95,7 @@ export function newGrubConfig(menu: GrubMenu, root: string): readonly UnpackedFi
     `  initrd ${menu.ramdisk}`,
     '}',
   ];
-  return [{ path: cfg, content: `${lines.join('\n')}\n`, mode: 0o644 }];
-}
-
-/** The grub.cfg of a mounted root with the UUID that this root has now. */
-export async function ownGrubConfig(
-  host: ReadHost,
-  { mounted, root }: { readonly mounted: string; readonly root: string },
-): Promise<UnpackedFile> {
-  const path = posix.join(await directoryBeneath(host, mounted, posix.dirname(cfg)), 'grub.cfg');
-  if ((await host.stat(path))?.kind !== 'file')
-    throw new RefusedError(`${cfg} of the source is not a regular file`, {
-      remedy: `remove boot/grub in the source: then bofh writes a grub.cfg`,
-    });
-  const { content, mode } = await textFile(host, path);
-  return { path: cfg, content: withRoot(content, root), mode: mode & 0o777 };
+  return { ...file, content: `${lines.join('\n')}\n` };
 }
 
 /** RefusedError for a grub.cfg whose root cannot be this one. */
@@ -126,8 +120,8 @@ export function withRoot(text: string, root: string): string {
           ? `names several filesystems (${[...uuids].join(', ')}), and the guest has one`
           : undefined;
   if (why !== undefined)
-    throw new RefusedError(`${cfg} of the source ${why}`, {
-      remedy: 'remove boot/grub in the source: then bofh writes a grub.cfg',
+    throw new RefusedError(`${grubConfig} of the source ${why}`, {
+      remedy: withoutMenu,
     });
   return [...uuids].reduce((result, uuid) => result.replaceAll(uuid, root), text);
 }

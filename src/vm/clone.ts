@@ -10,6 +10,7 @@ import { refuseFixed } from '../filesystem/index.ts';
 import type { Tx } from '../operations.ts';
 import type { Site } from '../site.ts';
 import { domains, type GuestConfig, guestConfigs, withItems, withSettings } from '../xen/index.ts';
+import { grubConfig } from './boot.ts';
 import { checkClashes, checkConfigPath, checkFreeMemory, checkVif, missingBoot } from './checks.ts';
 import { type ClonedVolume, clonedVolumes } from './clone-volumes.ts';
 import { keysOf, sshOf } from './create.ts';
@@ -29,7 +30,7 @@ import { newTarget, pathsOf } from './rename.ts';
 import type { CheckedClone } from './request.ts';
 
 /** Files of a root that name filesystems by their UUIDs. */
-const withUuid: readonly string[] = ['etc/fstab', 'boot/grub/grub.cfg'];
+const withUuid: readonly string[] = ['etc/fstab', grubConfig];
 
 /** How a guest will be cloned. */
 export interface ClonePlan {

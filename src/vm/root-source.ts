@@ -7,6 +7,7 @@ import {
   imageSource,
   readRoot,
   readTar,
+  type RootContent,
   type UnpackedFile,
 } from '../copy/index.ts';
 import { RefusedError, UsageError } from '../core/errors.ts';
@@ -14,7 +15,7 @@ import { option } from '../core/option.ts';
 import { type Bytes, formatSize } from '../core/units.ts';
 import { refuseFixed } from '../filesystem/index.ts';
 import type { Tx } from '../operations.ts';
-import { type GrubMenu, grubMenu, newGrubConfig, ownGrubConfig } from './boot.ts';
+import { grubConfig, grubFile, type GrubMenu, grubMenu } from './boot.ts';
 import { checkPoolRoom } from './checks.ts';
 import type { CheckedCreate } from './create-request.ts';
 import { refuseHidden } from './data-disks.ts';
@@ -33,10 +34,7 @@ interface Inside extends IdentityFiles {
 }
 
 /** What the root of a new guest is filled from, checked. */
-export type RootSource = {
-  /** The grub.cfg of the root, which is mounted there, with its new UUID. */
-  readonly menuIn: (at: { readonly mounted: string; readonly root: string }) => Promise<UnpackedFile>;
-} & (
+export type RootSource =
   | { readonly type: 'tar'; readonly path: string; readonly inside: Inside }
   | {
       readonly type: 'image';
@@ -44,8 +42,7 @@ export type RootSource = {
       readonly format: ImageSource['format'];
       /** What is changed in the copy, by what it has. */
       readonly insideOf: (device: string) => Promise<Inside>;
-    }
-);
+    };
 
 /** The size of the root: as asked for, or that of the image. */
 export async function sizeOfSource(host: ReadHost, { size, source }: CheckedCreate): Promise<Bytes> {
@@ -69,15 +66,16 @@ export async function planSource(
 ): Promise<RootSource> {
   const { request, vg, identity } = of;
   const { source, size, thin: pool, sshKeys, disks = [] } = request;
-  const insideOf = (paths: ReadonlySet<string>): Inside => {
+  const files = request.boot === 'grub' ? [grubConfig] : [];
+  const insideOf = (content: RootContent): Inside => {
+    const { paths } = content;
     if (sshKeys !== undefined) refuseWithoutServer(paths);
     refuseHidden(paths, disks);
     return {
       ...identityFiles(identity, paths),
-      menu: request.boot === 'grub' ? grubMenu(paths) : undefined,
+      menu: request.boot === 'grub' ? grubMenu(content) : undefined,
     };
   };
-  const menuIn: RootSource['menuIn'] = (at) => ownGrubConfig(host, at);
   const { path } = source;
   if (source.type === 'image') {
     const { format } = await image(host, source);
@@ -89,20 +87,20 @@ export async function planSource(
         ...disks.flatMap(({ mount }) => mount?.slice(1) ?? []),
         ...(request.boot === 'grub' ? ['', 'boot', 'boot/grub'] : []),
       ];
-      return insideOf((await readRoot(host, { device, directories, files: [] })).paths);
+      return insideOf(await readRoot(host, { device, directories, files }));
     };
     // Of a qcow2 only the copy can be read.
     if (format === 'raw') await inside(path);
-    return { type: 'image', path, format, insideOf: inside, menuIn };
+    return { type: 'image', path, format, insideOf: inside };
   }
-  const { summary, paths } = await readTar({ host, source: path });
-  const { bytes } = summary;
+  const content = await readTar({ host, source: path, files });
+  const { bytes } = content.summary;
   if (bytes >= size)
     throw new UsageError(
       `${path} unpacks to ${formatSize(bytes)}, more than ${option('--size', 'size')} ${formatSize(size)} holds`,
     );
   if (vg !== undefined && pool !== undefined) await checkPoolRoom(host, { vg, pool, bytes });
-  return { type: 'tar', path, inside: insideOf(paths), menuIn };
+  return { type: 'tar', path, inside: insideOf(content) };
 }
 
 /** Fills a blank device with the root of a guest; returns what was changed in it. */
@@ -123,14 +121,11 @@ export async function fillRoot(
       : await tx.filesystem.uuid({ device, seed: 'may be added' });
   if (source.type === 'image') await tx.filesystem.resize({ device, size: 'max' });
   const others = await of.filesOf(filesystem);
-  const menu = inside.menu === undefined ? [] : newGrubConfig(inside.menu, filesystem);
+  const menu = inside.menu === undefined ? [] : [grubFile(inside.menu, filesystem)];
   const mounted = await tx.temporary.mount.mount({ device, type: 'ext4', mode: 'rw', options: fillOptions });
-  const at = { root: mounted.path, device, filesystem };
-  const all = { ...at, files: [...inside.files, ...others, ...menu], remove: inside.remove };
+  const files = [...inside.files, ...others, ...menu];
+  const all = { root: mounted.path, device, filesystem, files, remove: inside.remove };
   await (source.type === 'tar' ? tx.copy.unpack({ source: source.path, ...all }) : tx.copy.files(all));
-  // A dry run unpacks nothing that could be read.
-  if (inside.menu === 'of the source' && !tx.planning)
-    await tx.copy.files({ ...at, files: [await source.menuIn({ mounted: mounted.path, root: filesystem })] });
   await mounted.release();
   return inside;
 }

@@ -13,7 +13,7 @@ import {
 import { probe, size } from '../../src/blockdevice/index.ts';
 import { nothing } from '../../src/command/index.ts';
 import { truncate } from '../../src/blockdevice/image/commands.ts';
-import { emptyDirectory, syncFilesystem, tarExtract, tarList } from '../../src/copy/commands.ts';
+import { emptyDirectory, syncFilesystem, tarExtract, tarList, tarText } from '../../src/copy/commands.ts';
 import { imageCompare, imageConvert, imageInfo } from '../../src/copy/image-commands.ts';
 import { mkfsExt4 } from '../../src/filesystem/commands.ts';
 import { debugfsFeatures, debugfsRoot } from '../../src/filesystem/commands/files.ts';
@@ -40,6 +40,19 @@ export const copyScenarios: readonly Scenario[] = [
           target: 'target' in member ? member.target : undefined,
           bytes: 'content' in member ? member.content.length : 0,
         })),
+      );
+    },
+  },
+  {
+    name: 'one file of an archive is printed',
+    needs: ['tar'],
+    run: async ({ host, tar }) => {
+      const [file] = archiveMembers.flatMap((member) => ('content' in member ? [member] : []));
+      assert.ok(file !== undefined);
+      assert.equal(await host.run(tarText(tar, file.path)), file.content);
+      assert.match(
+        (await fails(host.run(tarText(tar, 'none')), 'unknown')).stderr,
+        /none: Not found in archive/,
       );
     },
   },

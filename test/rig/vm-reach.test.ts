@@ -1,29 +1,11 @@
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { debianTar } from '../support/dom0/debian-root.ts';
 import { installBofh } from '../support/dom0/install.ts';
-import { cachedFolder, cacheDir } from '../support/rig/cache.ts';
 import { available, bootMachine, guestUp, type Machine, until } from '../support/rig/index.ts';
-import { mustRun } from '../support/rig/process.ts';
 
 const can = await available();
 const required = process.env['BOFH_REQUIRE_RIG'] === '1';
-const programs = 'systemd-sysv,udev,openssh-server,iproute2';
-
-/** A real root filesystem of Debian, with an SSH server and systemd-networkd; made once. */
-async function debianTar(suite: string): Promise<string> {
-  const folder = await cachedFolder({
-    path: join(cacheDir(), `root-${suite}-${programs}`),
-    build: async (partial) => {
-      const tar = join(partial, 'root.tar');
-      for (const argv of [
-        ['mmdebstrap', '--variant=minbase', `--include=${programs}`, suite, tar],
-        ['gzip', '-1', tar],
-      ])
-        await mustRun({ argv, timeoutMs: 600_000 });
-    },
-  });
-  return join(folder, 'root.tar.gz');
-}
+const packages = 'systemd-sysv,udev,openssh-server,iproute2';
 
 describe.skipIf(!can.ok && !required)('a guest that can be reached, on a real Xen host', () => {
   let machine: Machine;
@@ -32,7 +14,7 @@ describe.skipIf(!can.ok && !required)('a guest that can be reached, on a real Xe
 
   beforeAll(async () => {
     if (!can.ok) throw new Error(can.reason);
-    const tar = await debianTar('bookworm');
+    const tar = await debianTar({ packages });
     machine = await bootMachine({ hypervisor: 'xen', name: 'dom0' });
     await installBofh(machine);
     await machine.put(tar, '/srv/debian.tar.gz');

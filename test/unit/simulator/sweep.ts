@@ -148,9 +148,9 @@ export function unnamed(text: string): string {
       .replace(/bofh\.[0-9a-f]{12}/g, 'MARK')
       // libmount keeps the marks of mounts in it.
       .replace(/(?<what>"\/mount\/utab" file) .*$/gm, '$<what>')
-      .replace(/(?<what>web1-(?:root|swap) holds \S+|domain web1) [0-9a-f-]{36}/g, '$<what> UUID')
+      .replace(/(?<what>web1-(?:root|swap|data) holds \S+|domain web1) [0-9a-f-]{36}/g, '$<what> UUID')
       .replace(
-        /(?<what>"\/etc\/(?:fstab|xen\/web1\.cfg|ssh\/ssh_host_\w+(?:\.pub)?)" file .*) [0-9a-f]{16}$/gm,
+        /(?<what>"\/(?:boot\/grub\/grub\.cfg|etc\/(?:fstab|xen\/web1\.cfg|ssh\/ssh_host_\w+(?:\.pub)?))" file .*) [0-9a-f]{16}$/gm,
         '$<what> HASH',
       )
   );

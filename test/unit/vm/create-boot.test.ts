@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import { type BofhError, RolledBackError } from '../../../src/core/errors.ts';
+import { type BofhError, RefusedError } from '../../../src/core/errors.ts';
 import type { SimulatedHost, TarMember } from '../../../src/simulator/index.ts';
 import { qcow2 } from '../../../src/simulator/world/qcow2.ts';
 import { grubMenu, withRoot } from '../../../src/vm/boot.ts';
@@ -72,11 +72,11 @@ describe('vm create --boot grub', () => {
     expect(menuOf('web1')).toBe(oldMenu.replaceAll(oldRoot, uuidOf('web1-root')));
   });
 
-  test('undoes all of it if that grub.cfg boots from elsewhere', async () => {
+  test('refuses a grub.cfg that boots from elsewhere, and changes nothing', async () => {
     host = hostWithServer(withMenu(oldMenu.replaceAll(`UUID=${oldRoot}`, '/dev/sda1')));
     const before = host.snapshot();
     const error = await rejectionOf(typed(create));
-    expect(error).toBeInstanceOf(RolledBackError);
+    expect(error).toBeInstanceOf(RefusedError);
     expect(String(error)).toContain('boots with root=/dev/sda1');
     expect(host.snapshot()).toBe(before);
   });
@@ -85,7 +85,7 @@ describe('vm create --boot grub', () => {
     ['a kernel of the host', '--kernel /boot/a --ramdisk /boot/b', /cannot be used together/],
     ['GRUB that is not installed', '--type pvh', /there is no file \S+xen_pvh\.bin/],
   ])('refuses %s, and changes nothing', async (_, words, why) => {
-    host.admin.unlink('/usr/lib/grub-xen/grub-i386-xen_pvh.bin');
+    host.admin.removeFile('/usr/lib/grub-xen/grub-i386-xen_pvh.bin');
     const before = host.snapshot();
     const error = (await rejectionOf(typed(`${create} ${words}`))) as BofhError;
     expect(error.message).toMatch(why);
@@ -95,7 +95,7 @@ describe('vm create --boot grub', () => {
 });
 
 describe('the kernel that GRUB boots', () => {
-  const menu = (...paths: readonly string[]) => grubMenu(new Set(paths));
+  const menu = (...paths: readonly string[]) => grubMenu({ paths: new Set(paths), texts: new Map() });
 
   test('is the newest one with a ramdisk', () => {
     const all = ['boot/vmlinuz-6.1.0-9', 'boot/vmlinuz-6.1.0-18', 'boot/vmlinuz-6.1.0-21'];
@@ -112,6 +112,12 @@ describe('the kernel that GRUB boots', () => {
     ['without a kernel', ['boot'], /no kernel/, /install linux-image-amd64 in the source, or leave out boot/],
     ['without a ramdisk', ['boot/vmlinuz-6.1'], /no ramdisk/, /initramfs-tools/],
     ['with an empty boot/grub', ['boot/vmlinuz-6.1', 'boot/grub'], /without grub\.cfg/, /update-grub/],
+    [
+      'whose grub.cfg is a link',
+      ['boot/vmlinuz-6.1', 'boot/grub/grub.cfg'],
+      /not a regular file/,
+      /remove boot\/grub/,
+    ],
   ])('is refused in a source %s', (_, paths, why, remedy) => {
     expect(() => menu(...paths)).toThrow(why);
     expect(() => menu(...paths)).toThrow(

@@ -37,6 +37,7 @@ function tar(call: ToolCall): ReturnType<ToolModel> {
     flags: [
       '--list',
       '--extract',
+      '--to-stdout',
       '--create',
       '--no-recursion',
       '--verbose',
@@ -66,8 +67,10 @@ function tar(call: ToolCall): ReturnType<ToolModel> {
   if (options.flags.has('--create') && source !== undefined)
     return save(call, { source, directory: one(options, '--directory') ?? '', names: options.words });
   const isList = options.flags.has('--list');
-  if (source === undefined || isList === options.flags.has('--extract') || options.words.length > 0)
-    throw unmodelled(call, 'it lists or extracts one archive');
+  const wanted = options.flags.has('--to-stdout') ? options.words[0] : undefined;
+  const words = wanted === undefined ? 0 : 1;
+  if (source === undefined || isList === options.flags.has('--extract') || options.words.length !== words)
+    throw unmodelled(call, 'it lists or extracts one archive, or prints one file of it');
   const there = resolve(call.world, source, 'follow');
   if (!there.found) return failed(2, `tar: ${source}: Cannot open: No such file or directory\n${giveUp}`);
   const read = membersIn(call.world, there, source);
@@ -78,9 +81,19 @@ function tar(call: ToolCall): ReturnType<ToolModel> {
     );
   if (isList && (!options.flags.has('--block-number') || one(options, '--quoting-style') !== 'c'))
     throw unmodelled(call, 'it lists with block numbers and C quoting');
+  if (wanted !== undefined) return text(read.members, wanted);
   return isList
     ? ok(tarListing(read.members, read.end))
     : extract(call, one(options, '--directory') ?? '', read.members);
+}
+
+function text(members: readonly TarMember[], name: string): ReturnType<ToolModel> {
+  const found = members.find(({ path }) => path === name);
+  if (found !== undefined) return ok(found.content ?? '');
+  return failed(
+    2,
+    `tar: ${name}: Not found in archive\ntar: Exiting with failure status due to previous errors`,
+  );
 }
 
 /** Regular files and links, without what is below a directory. */

@@ -1,0 +1,26 @@
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import { cachedFolder, cacheDir } from '../rig/cache.ts';
+import { mustRun } from '../rig/process.ts';
+
+/** A root filesystem of Debian 12 as `root.tar.gz`, made once. */
+export async function debianTar(of: {
+  readonly packages: string;
+  /** Further options of mmdebstrap(1). */
+  readonly options?: readonly string[];
+}): Promise<string> {
+  const { packages, options = [] } = of;
+  const key = createHash('sha256')
+    .update(JSON.stringify([packages, options]))
+    .digest('hex')
+    .slice(0, 16);
+  const folder = await cachedFolder({
+    path: join(cacheDir(), `root-bookworm-${key}`),
+    build: async (partial) => {
+      const tar = join(partial, 'root.tar');
+      const make = ['mmdebstrap', '--variant=minbase', `--include=${packages}`, ...options, 'bookworm', tar];
+      for (const argv of [make, ['gzip', '-1', tar]]) await mustRun({ argv, timeoutMs: 600_000 });
+    },
+  });
+  return join(folder, 'root.tar.gz');
+}
