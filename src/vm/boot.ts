@@ -57,7 +57,7 @@ export function grubMenu({ paths, texts }: RootContent): GrubMenu {
   if (paths.has(grubConfig))
     throw new RefusedError(`${grubConfig} of the source is not a regular file`, { remedy: withoutMenu });
   if (paths.has('boot/grub'))
-    throw new RefusedError(`the source has boot/grub without grub.cfg`, {
+    throw new RefusedError('the source has boot/grub without grub.cfg', {
       remedy: remedyFor('run update-grub, or remove boot/grub (then bofh writes a grub.cfg),'),
     });
   // Debian keeps these two links on its newest kernel.
@@ -83,9 +83,11 @@ export function grubMenu({ paths, texts }: RootContent): GrubMenu {
 
 /** The grub.cfg of a root with this UUID. */
 export function grubFile(menu: GrubMenu, root: string): UnpackedFile {
-  const file = { path: grubConfig, mode: 0o644 };
-  if ('text' in menu)
-    return { ...file, content: Buffer.from(withRoot(menu.text, root), 'latin1').toString('utf8') };
+  if ('text' in menu) {
+    const content = Buffer.from(withRoot(menu.text, root), 'latin1').toString('utf8');
+    // It may have the hash of a password.
+    return { path: grubConfig, content, mode: 0o600 };
+  }
   const lines = [
     '# Written by bofh. update-grub replaces it.',
     'set timeout=1',
@@ -95,7 +97,7 @@ export function grubFile(menu: GrubMenu, root: string): UnpackedFile {
     `  initrd ${menu.ramdisk}`,
     '}',
   ];
-  return { ...file, content: `${lines.join('\n')}\n` };
+  return { path: grubConfig, content: `${lines.join('\n')}\n`, mode: 0o644 };
 }
 
 /** RefusedError for a grub.cfg whose root cannot be this one. */

@@ -135,7 +135,7 @@ export async function cloneVm(tx: Tx, plan: ClonePlan): Promise<ClonedVm> {
   const { device, uuid: filesystem } = root;
   const mounted = await tx.temporary.mount.mount({ device, type: 'ext4', mode: 'rw', options: fillOptions });
   const texts = [...plan.texts].map(([path, text]) => ({
-    ...{ path, content: withUuids(text, uuids), mode: 0o644 },
+    ...{ path, content: withUuids(text, uuids), mode: path === grubConfig ? 0o600 : 0o644 },
   }));
   const files = [...inside.files, ...texts];
   await tx.copy.files({ root: mounted.path, device, filesystem, files, remove: inside.remove });

@@ -216,7 +216,7 @@ export function addWords(command: Command, { args, options, examples, dashes, sc
     const option = new Option(`${letter}${flagOf(key)} ${spec.placeholder}`.trim(), spec.help);
     if (spec.default !== undefined) option.default(spec.default);
     if (spec.repeatable)
-      option.argParser((text: string, before: readonly string[] = []) => [...before, text]);
+      option.argParser((text: string, before?: readonly string[]) => [...(before ?? []), text]);
     choices.set(option, spec.choices);
     if (spec.conflicts.length > 0) option.conflicts([...spec.conflicts]);
     command.addOption(option.makeOptionMandatory(spec.required).hideHelp(spec.hidden));

@@ -145,6 +145,10 @@ describe('reads and changes', () => {
     ['xen start-all', true],
     ['xen start-all --alone', true],
     ['vm create x --source tar:a --size 1g', true],
+    [
+      'vm create x --source tar:a --size 1g --disk a=1g,fs=xfs,mount=/srv --disk b=1g --extra vnc=1 --boot grub',
+      true,
+    ],
     ['vm set x memory=1g cpus=0-1', true],
     ['vm rename x y --restart --time 1m', true],
     ['vm backup x /srv --keep 7 --snapshot-size 2g', true],

@@ -8,7 +8,7 @@ import { atomic, withBofh } from '../../../src/bofh.ts';
 import { journalPrune, plan } from '../../../src/cli/output/answers/index.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { backupVm, planBackup } from '../../../src/vm/backup.ts';
-import { hostWithSource, site, vmCreate } from '../simulator/support.ts';
+import { debianBoot, hostWithServer, hostWithSource, oldMenu, site, vmCreate } from '../simulator/support.ts';
 import { partitionedDisk } from '../../support/undo/specimens/block.ts';
 import {
   changeSubvolume,
@@ -287,6 +287,19 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
   'vm create': [
     { line: create, on: async () => hostWithSource() },
     { line: `${create} --swap 16m --start`, on: async () => hostWithSource() },
+    {
+      line: `${create} --disk data=16m,mount=/srv/www --disk log=128m,fs=btrfs`,
+      on: async () => hostWithSource(),
+    },
+    {
+      line: 'vm create web1 --source tar:/srv/debian.tar --size 64m --boot grub',
+      on: async () =>
+        hostWithServer([
+          ...debianBoot,
+          { path: './boot/grub/', type: 'directory' },
+          { path: './boot/grub/grub.cfg', content: oldMenu },
+        ]),
+    },
     {
       line: `vm create web1 --source image:/srv/web.img --size 64m ${kernel}`,
       on: async () => {
