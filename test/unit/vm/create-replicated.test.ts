@@ -47,6 +47,23 @@ describe('vm create with disks on another host as well', () => {
     expect(await domains(alpha, ({ name }) => name === 'web1')).toEqual([]);
   });
 
+  it('replicates data disks too, and moves and removes them', async () => {
+    const { on, alpha, there } = hostsWithSource();
+    const before = [alpha.snapshot(), there.host().snapshot()];
+
+    const disks = { data: { size: '16m', mount: '/srv/www' } };
+    const made = await on(() => vm.create({ ...request, disks }));
+    expect(made.disks).toMatchObject([{ name: 'data', device: '/dev/drbd2' }]);
+    await on(() => vm.remove({ name: 'web1', running: 'destroy', on: ['alpha', 'there'] }));
+    expect([alpha.snapshot(), there.host().snapshot()]).toEqual(before);
+
+    await on(() => vm.create({ ...request, disks }));
+    await on(() => vm.move({ name: 'web1', to: 'there' }));
+    expect(await states(there.host())).toMatchObject(
+      ['data', 'root', 'swap'].map((disk) => ({ name: `web1-${disk}`, role: 'Primary' })),
+    );
+  });
+
   it('leaves nothing on either when it fails', async () => {
     const { on, alpha, there } = hostsWithSource();
     const before = [alpha.snapshot(), there.host().snapshot()];
