@@ -1,0 +1,82 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { commandsOn } from '../support/dom0/commands.ts';
+import { installBofh } from '../support/dom0/install.ts';
+import { available, bootMachine, layFault, type Machine } from '../support/rig/index.ts';
+
+const can = await available();
+const required = process.env['BOFH_REQUIRE_RIG'] === '1';
+
+describe.skipIf(!can.ok && !required)('a guest with data disks on a real Xen host', () => {
+  let machine: Machine;
+  beforeAll(async () => {
+    if (!can.ok) throw new Error(can.reason);
+    machine = await bootMachine({ hypervisor: 'xen', name: 'dom0' });
+    await installBofh(machine);
+    await machine.run('mkdir -p /mnt; install --directory --mode=0700 /srv/backup');
+  });
+  afterAll(async () => {
+    await machine.close();
+  });
+
+  const { bofh, text } = commandsOn(() => machine, { timeoutMs: 240_000 });
+  const create =
+    'vm create web1 --source tar:/srv/guest.tar --size 64m --memory 96m --disk data=320m,fs=xfs,mount=/srv/data --disk log=32m';
+  const state = () =>
+    text(
+      'lvs --noheadings -o lv_name vg0 | sort; ls /etc/xen/*.cfg 2>/dev/null; findmnt -rn -o TARGET | grep bofh; true',
+    );
+  const note = () => text('cat /mnt/srv/data/note');
+
+  it('is undone if a filesystem cannot be made, or bofh is killed after it', async () => {
+    // Old content that no part of the guest may have.
+    await machine.run(
+      'lvcreate -qq -L 360m -n old vg0 && yes old-secret | dd of=/dev/vg0/old bs=1M iflag=fullblock count=360 status=none; sync; lvremove -qq -y vg0/old',
+      { timeoutMs: 240_000 },
+    );
+    const before = await state();
+    const fault = await layFault(machine, { tool: 'mkfs.xfs', mode: 'act-then-fail', words: ['*web1-data'] });
+    await bofh(create, 5);
+    await fault.remove();
+    expect(await state()).toBe(before);
+
+    const kill = await layFault(machine, {
+      ...{ tool: 'mkfs.xfs', mode: 'act-then-kill-caller', words: ['*web1-data'], times: 1 },
+    });
+    await machine.run(`bofh ${create}`, { check: 'return', timeoutMs: 240_000 });
+    await kill.remove();
+    await bofh('recover --yes');
+    expect(await state()).toBe(before);
+  }, 600_000);
+
+  it('has no old data on them, and mounts them', async () => {
+    await bofh(create);
+
+    for (const disk of ['data', 'log'])
+      expect(await text(`grep -c old-secret /dev/vg0/web1-${disk} || true`)).toBe('0');
+    expect(await bofh('vm mount web1 /mnt')).toContain('/dev/vg0/web1-data on /mnt/srv/data');
+    await machine.run('echo kept > /mnt/srv/data/note');
+    await bofh('vm unmount web1');
+  }, 600_000);
+
+  it('is resized, renamed, cloned, saved and restored with them', async () => {
+    await bofh('vm resize web1 data +64m');
+    await bofh('vm rename web1 shop');
+    await bofh('vm clone shop web2');
+    await bofh('vm mount web2 /mnt');
+    expect(await note()).toBe('kept');
+    expect(await text('findmnt -no SIZE --bytes /mnt/srv/data | awk "{ print (\\$1 > 340000000) }"')).toBe(
+      '1',
+    );
+    await bofh('vm unmount web2');
+    await bofh('--yes vm remove web2');
+    await bofh('vm backup shop /srv/backup');
+    await bofh('--yes vm remove shop');
+    expect(await state()).toBe('');
+    await bofh('vm restore /srv/backup/shop.*.json --as web3');
+    await bofh('vm mount web3 /mnt');
+    expect(await note()).toBe('kept');
+    await bofh('vm unmount web3');
+    await bofh('--yes vm remove web3');
+    expect(await state()).toBe('');
+  }, 900_000);
+});
