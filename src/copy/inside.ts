@@ -37,6 +37,7 @@ export const insideFile = z.union([
   z.strictObject({
     /** Path of the directory inside the root. One that exists stays as it is. */
     path: insidePath,
+    /** That it is a directory. */
     directory: z.literal(true),
     /** Permission bits, if it is created: `0o755`. */
     mode: z.int().check(z.minimum(0), z.maximum(0o7777)),
