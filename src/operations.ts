@@ -2,6 +2,7 @@ import { ensure, type Ensurable, type EnsureArgs, type Ensured } from './atomic/
 import type { AnyOperation, Operation, Steps, Temporary } from './atomic/index.ts';
 import type { ReadHost } from './command/index.ts';
 import { RefusedError, UsageError } from './core/errors.ts';
+import { nameMethod } from './core/option.ts';
 
 /**
  * Every driver's operations, loaded when the first sequence starts. Each kind starts with the name
@@ -140,7 +141,11 @@ export interface Tx extends OperationMethods {
 
 /** Loads every driver's operations. */
 export async function loadOperations(): Promise<Drivers> {
-  return loadAll(drivers);
+  const loaded = await loadAll(drivers);
+  for (const [driver, module] of Object.entries(loaded))
+    for (const [name, code] of Object.entries(module))
+      if (isOperation(code)) nameMethod(code.kind, `${driver}.${name}`);
+  return loaded;
 }
 
 /**

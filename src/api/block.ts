@@ -102,7 +102,7 @@ export async function resize(request: ResizeRequest): Promise<stack.StackResized
   beginRecipe('block.resize');
   const { what = 'stack', to, ...more } = parsed('block.resize', resizeOptions, request);
   const bofh = currentBofh();
-  const asked = { host: bofh.host, what, to: inBytes(to), ...more };
+  const asked = { host: bofh.host, what, to: inBytes('block.resize', to), ...more };
   if (isJoined()) return resized(bofh, asked);
   const opened: string[] = [];
   try {

@@ -2,8 +2,8 @@ import { currentBofh, once, single } from '../bofh.ts';
 import { probe as probeDevice, type Signature } from '../blockdevice/index.ts';
 import * as driver from '../filesystem/index.ts';
 import type { Tx } from '../operations.ts';
-import { type Bytes, parseSize } from '../core/units.ts';
-import { parsed } from '../core/request.ts';
+import type { Bytes } from '../core/units.ts';
+import { parsed, sizeOf } from '../core/request.ts';
 import * as z from 'zod/mini';
 
 export type { Signature } from '../blockdevice/index.ts';
@@ -45,7 +45,9 @@ export const create = once('filesystem', 'create');
 export const createImage = once('filesystem', 'createImage');
 
 // The step checks the others.
-const sized = z.looseObject({ size: z.union([z.literal('max'), z.string(), z.number()]) });
+const sized = z.looseObject({
+  size: z.union([z.string(), z.number()], 'must be bytes, text such as 10g, or max'),
+});
 
 /** Arguments of `resize`. */
 export interface ResizeRequest extends Omit<Parameters<Tx['filesystem']['resize']>[0], 'size'> {
@@ -59,7 +61,7 @@ export interface ResizeRequest extends Omit<Parameters<Tx['filesystem']['resize'
  */
 export async function resize(request: ResizeRequest): ReturnType<Tx['filesystem']['resize']> {
   const { size } = parsed('filesystem.resize', sized, request);
-  const args = { ...request, size: size === 'max' ? size : parseSize(size) } as const;
+  const args = { ...request, size: size === 'max' ? size : sizeOf('filesystem.resize: size', size) } as const;
   return single('filesystem.resize', (tx) => tx.filesystem.resize(args));
 }
 

@@ -16,6 +16,7 @@ import {
 } from './guests.ts';
 import { present } from '../core/present.ts';
 import { milliseconds, parsed } from '../core/request.ts';
+import { option } from '../core/option.ts';
 
 const stopShape = {
   /** How long it may take to shut down, in milliseconds (default: 300000). */
@@ -116,7 +117,7 @@ export async function wait(name: string, options: WaitOptions): Promise<{ readon
   const state = domain === undefined ? 'off' : driver.describe(domain);
   throw new RefusedError(`${name} is not ${wanted} after ${timeoutMs / 1000} s: it is ${state}`, {
     code: 'timeout',
-    remedy: `bofh vm show ${name}; or wait longer: --time`,
+    remedy: `bofh vm show ${name}; or wait longer: ${option('--time', 'timeoutMs')}`,
   });
 }
 

@@ -155,9 +155,9 @@ export async function timedRow(
   }
 }
 
-/** A row has no field for the remedy, and without it the user would not know about --alone. */
+/** A row has no field for the remedy, and without it the user would not know about `alone`. */
 function rowText({ message, remedy }: BofhError): string {
-  return remedy === undefined || !remedy.includes('--alone') ? message : `${message}; ${remedy}`;
+  return remedy === undefined || !remedy.includes('alone') ? message : `${message}; ${remedy}`;
 }
 
 async function startDomu(

@@ -183,7 +183,7 @@ export async function resize(
   beginRecipe('vm.resize');
   const asked = parsed('vm.resize', resizeOptions, { ...options, name, disk, to });
   const { host, site } = currentBofh();
-  const plan = await planVmResize(host, { site, name, disk, to: inBytes(asked.to) });
+  const plan = await planVmResize(host, { site, name, disk, to: inBytes('vm.resize', asked.to) });
   const { device, what } = plan;
   const made = await resizeStack({ ...options, device, to, what });
   return { disk: plan.disk, device, domid: plan.domid, ...made };

@@ -1,5 +1,5 @@
 import type { ChangeHost, ReadHost } from '../command/index.ts';
-import { type ManualRecovery, JournalError, UsageError } from '../core/errors.ts';
+import { type ManualRecovery, JournalError } from '../core/errors.ts';
 import type {
   Changed,
   Claims,
@@ -13,7 +13,8 @@ import type {
   Way,
 } from './contract.ts';
 import { check } from './schema.ts';
-import { checkText, withoutUndefined } from '../core/checks.ts';
+import { checkText, issuesIn, withoutUndefined, wrongOptions } from '../core/checks.ts';
+import { stepName } from '../core/option.ts';
 
 export type { Changed, Claims, DeferredSpec, DeviceKeys, Key, Look, OperationSpec, Way } from './contract.ts';
 
@@ -111,7 +112,7 @@ export function operation<A, U, R, V>(spec: OperationSpec<A, U, R, V>): Operatio
   checkSpec('operation', spec);
   const parse = parsers(spec);
   const result = (value: unknown): R =>
-    check(spec.result, value, (issues) => unreadable(spec.kind, 'result', issues));
+    check(spec.result, value, (issues) => unreadable(spec.kind, 'result', issuesIn(issues, value)));
   const known = (input: { readonly undo: unknown; readonly result?: unknown }): { undo: U; result?: R } => ({
     undo: parse.undo(input.undo),
     ...(input.result === undefined ? {} : { result: result(input.result) }),
@@ -233,8 +234,10 @@ function head<A, U>(spec: Common<A, U>, lives: 'disk' | 'boot', restores: 'state
     version: spec.version,
     lives,
     restores,
-    parseArgs: (args) =>
-      json(check(spec.args, withoutUndefined(args), (issues) => new UsageError(`${spec.kind}: ${issues}`))),
+    parseArgs: (args) => {
+      const given = withoutUndefined(args);
+      return json(check(spec.args, given, (issues) => wrongOptions(stepName(spec.kind), issues, given)));
+    },
     journalled: (args) => json(spec.journalled?.(parse.args(args)) ?? args),
     prepare: async ({ args, mark, host, chosen }) =>
       json(
@@ -251,9 +254,9 @@ function head<A, U>(spec: Common<A, U>, lives: 'disk' | 'boot', restores: 'state
 
 function parsers<A, U>(spec: Common<A, U>) {
   const args = (value: unknown): A =>
-    check(spec.args, value, (issues) => unreadable(spec.kind, 'args', issues));
+    check(spec.args, value, (issues) => unreadable(spec.kind, 'args', issuesIn(issues, value)));
   const undo = (value: unknown): U =>
-    check(spec.undo, value, (issues) => unreadable(spec.kind, 'undo', issues));
+    check(spec.undo, value, (issues) => unreadable(spec.kind, 'undo', issuesIn(issues, value)));
   return {
     args,
     undo,

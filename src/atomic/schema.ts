@@ -1,4 +1,3 @@
-import { issuesIn } from '../core/checks.ts';
 /**
  * The part of Standard Schema v1 (standardschema.dev) that the engine uses, so that neither it nor the published
  * types name a schema library. zod's schemas have it.
@@ -21,10 +20,14 @@ export interface SchemaIssue {
   readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
 }
 
-/** The value, or the error that `fail` creates from one line that names each bad key. */
-export function check<T>(schema: Schema<T>, value: unknown, fail: (issues: string) => Error): T {
+/** The value, or the error that `fail` creates. */
+export function check<T>(
+  schema: Schema<T>,
+  value: unknown,
+  fail: (issues: readonly SchemaIssue[]) => Error,
+): T {
   const result = schema['~standard'].validate(value);
   if (result instanceof Promise) throw new TypeError('a schema of an operation must not be asynchronous');
   if (result.issues === undefined) return result.value;
-  throw fail(issuesIn(result.issues, value));
+  throw fail(result.issues);
 }

@@ -1,4 +1,5 @@
 import { ensurable, incomparable } from '../atomic/ensure.ts';
+import { sizeOrZero } from '../core/request.ts';
 import { parseSize } from '../core/units.ts';
 import { overlap } from './loop/attach.ts';
 import { loopDevices } from './loop/reads.ts';
@@ -28,7 +29,7 @@ export const attachLoop = ensurable(operations.attachLoop, async (host, args) =>
   const stat = await host.stat(file);
   if (stat === undefined) return undefined;
   const asked = {
-    offset: args.offset === undefined || args.offset === 0 ? 0 : parseSize(args.offset),
+    offset: sizeOrZero(args.offset ?? 0),
     limit: args.size === undefined ? 0 : parseSize(args.size),
   };
   const over = (await loopDevices(host)).filter(

@@ -18,31 +18,34 @@ export const insidePath = z
   );
 
 /** A file, a symbolic link or a directory to write into a root. */
-export const insideFile = z.union([
-  z.strictObject({
-    /** Path inside the root, without a slash at its start: `etc/hostname`. */
-    path: insidePath,
-    /** The content of the file. */
-    content: z.string(),
-    /** Permission bits: `0o644`. */
-    mode: z.int().check(z.minimum(0), z.maximum(0o7777)),
-  }),
-  /** Where it leads is not looked at: it is for the system that boots from the root. */
-  z.strictObject({
-    /** Path of the link inside the root, without a slash at its start: `etc/localtime`. */
-    path: insidePath,
-    /** Where it leads, as in ln(1). */
-    link: z.string().check(z.minLength(1)),
-  }),
-  z.strictObject({
-    /** Path of the directory inside the root. One that exists stays as it is. */
-    path: insidePath,
-    /** That it is a directory. */
-    directory: z.literal(true),
-    /** Permission bits, if it is created: `0o755`. */
-    mode: z.int().check(z.minimum(0), z.maximum(0o7777)),
-  }),
-]);
+export const insideFile = z.union(
+  [
+    z.strictObject({
+      /** Path inside the root, without a slash at its start: `etc/hostname`. */
+      path: insidePath,
+      /** The content of the file. */
+      content: z.string(),
+      /** Permission bits: `0o644`. */
+      mode: z.int().check(z.minimum(0), z.maximum(0o7777)),
+    }),
+    /** Where it leads is not looked at: it is for the system that boots from the root. */
+    z.strictObject({
+      /** Path of the link inside the root, without a slash at its start: `etc/localtime`. */
+      path: insidePath,
+      /** Where it leads, as in ln(1). */
+      link: z.string().check(z.minLength(1)),
+    }),
+    z.strictObject({
+      /** Path of the directory inside the root. One that exists stays as it is. */
+      path: insidePath,
+      /** That it is a directory. */
+      directory: z.literal(true),
+      /** Permission bits, if it is created: `0o755`. */
+      mode: z.int().check(z.minimum(0), z.maximum(0o7777)),
+    }),
+  ],
+  'must have path, and content with mode, or link, or directory with mode',
+);
 
 /** A file, a symbolic link or a directory to write into a root. */
 export type UnpackedFile = z.infer<typeof insideFile>;

@@ -1,6 +1,17 @@
 import { UsageError } from './errors.ts';
 
-/** What is wrong with the options of a call, each by its name. Issues as Standard Schema has them. */
+/**
+ * The error for the options of a call: each with its name and what is wrong with it. Issues as
+ * Standard Schema has them; those of `checkedBy` also have a remedy.
+ */
+export function wrongOptions(what: string, issues: readonly Issue[], value: unknown): UsageError {
+  const remedies = [...new Set(issues.flatMap(({ params }) => params?.remedy ?? []))];
+  return new UsageError(`${what}: ${issuesIn(issues, value)}`, {
+    ...(remedies.length === 0 ? {} : { remedy: remedies.join('; ') }),
+  });
+}
+
+/** What is wrong with each value, by its name. */
 export function issuesIn(issues: readonly Issue[], value: unknown): string {
   return [...new Set(issues.map((issue) => textOf(issue, value)))].join('; ');
 }
@@ -22,6 +33,28 @@ function isPlain(value: unknown): value is object {
 interface Issue {
   readonly message: string;
   readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
+  readonly params?: { readonly remedy?: string | undefined } | undefined;
+}
+
+/** Messages of zod in plain words. */
+const plain: readonly (readonly [RegExp, (bound: string) => string])[] = [
+  [/^Too small: expected (?:number|int) to be >=(\S+)$/, (least) => `must be at least ${least}`],
+  [/^Too small: expected (?:number|int) to be >(\S+)$/, (below) => `must be more than ${below}`],
+  [/^Too big: expected (?:number|int) to be <=(\S+)$/, (most) => `must be at most ${most}`],
+  [/^Too small: expected array to have >=(\d+) items?$/, (least) => `must have at least ${least}`],
+  [/^Too big: expected array to have <=(\d+) items?$/, (most) => `must have at most ${most}`],
+  [/^Too small: expected string to have >=(\d+) characters?$/, (least) => `must have at least ${least}`],
+  [/^Invalid input: expected (int), received number$/, () => 'must be a whole number'],
+  [/^Invalid input: expected (".+"|true|false|\d+)$/, (only) => `must be ${only.replaceAll('"', '')}`],
+  [/^Invalid string: (must start with .+)$/, (begins) => begins],
+];
+
+function plainly(message: string): string | undefined {
+  for (const [pattern, words] of plain) {
+    const bound = pattern.exec(message)?.[1];
+    if (bound !== undefined) return words(bound);
+  }
+  return undefined;
 }
 
 function textOf({ message, path = [] }: Issue, value: unknown): string {
@@ -38,6 +71,7 @@ function textOf({ message, path = [] }: Issue, value: unknown): string {
   const oneOf = /^Invalid (?:discriminator value\. E|option: e)xpected (?:one of )?(?<all>.+)$/.exec(message)
     ?.groups?.all;
   const wrong =
+    plainly(message) ??
     (type === undefined ? undefined : `expected ${type.wanted ?? ''}, not ${type.given ?? ''}`) ??
     (unknown === undefined ? undefined : `there is no option ${unknown}`) ??
     (oneOf === undefined

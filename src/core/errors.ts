@@ -270,7 +270,10 @@ export class RolledBackError extends BofhError {
   readonly id: string | undefined;
   /** The code of the cause; undefined if that is no error of bofh. */
   readonly causeCode: ErrorCode | undefined;
-  /** The kind of the step, or the name of the call, that failed; undefined: none of them did. */
+  /**
+   * What failed: the method of a step (`lvm.createLv`), the kind of an operation of your own, or the
+   * name of a call. Undefined: none of them did.
+   */
   readonly failed: string | undefined;
   /** The steps that were undone, newest first. */
   readonly undone: readonly string[];

@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { issuesIn, withoutUndefined } from './checks.ts';
+import { withoutUndefined, wrongOptions } from './checks.ts';
 import { UsageError } from './errors.ts';
 import { type Bytes, parseSize } from './units.ts';
 
@@ -8,7 +8,7 @@ export function parsed<S extends z.ZodMiniType>(what: string, schema: S, value: 
   const given = withoutUndefined(value);
   const result = schema.safeParse(given);
   if (result.success) return result.data;
-  throw new UsageError(`${what}: ${issuesIn(result.error.issues, given)}`);
+  throw wrongOptions(what, result.error.issues, given);
 }
 
 /** Text that is not empty, as an option. */
@@ -17,8 +17,30 @@ export const text = z.string().check(z.minLength(1));
 /** One text, or several. */
 export const oneOrMore = z.union([text, z.array(text)]);
 
-/** A size as an option: `sizeOf` reads it. */
-export const sizeOption = z.union([z.string(), z.number()], 'must be bytes, or text such as 10g');
+const anySize = z.union([z.string(), z.number()], 'must be bytes, or text such as 10g');
+
+/** A check of a schema by a function that throws UsageError. */
+function checkedBy<T>(read: (value: T) => unknown): z.core.CheckFn<T> {
+  return ({ value, issues }) => {
+    try {
+      read(value);
+    } catch (error) {
+      if (!(error instanceof UsageError)) throw error;
+      const { message, remedy } = error;
+      issues.push({ code: 'custom', input: value, message, params: { remedy } });
+    }
+  };
+}
+
+/** A size as an option: `parseSize` reads it. */
+export const sizeOption = anySize.check(checkedBy(parseSize));
+
+/** A size that may be 0: `sizeOrZero` reads it. */
+export const sizeOrZeroOption = anySize.check(checkedBy(sizeOrZero));
+
+export function sizeOrZero(value: string | number): Bytes {
+  return value === 0 || value === '0' ? 0 : parseSize(value);
+}
 
 /** Milliseconds as an option. A longer timer of Node.js fires at once (setTimeout takes 31 bits). */
 export const milliseconds = z.int().check(z.minimum(0), z.maximum(2 ** 31 - 1));
@@ -28,7 +50,7 @@ export function callable<F>() {
   return z.custom<F>((value) => typeof value === 'function', 'must be a function');
 }
 
-/** The bytes of a size. Throws UsageError, which names the key. */
+/** The bytes of a size that no schema has checked. Throws UsageError, which names the key. */
 export function sizeOf(key: string, value: string | number): Bytes {
   try {
     return parseSize(value);
@@ -40,17 +62,18 @@ export function sizeOf(key: string, value: string | number): Bytes {
 
 /** A new size as an option: `inBytes` reads it. */
 export const newSize = z.union(
-  [z.strictObject({ size: sizeOption }), z.strictObject({ by: sizeOption }), z.enum(['min', 'max'])],
+  [z.strictObject({ size: anySize }), z.strictObject({ by: anySize }), z.enum(['min', 'max'])],
   'must be { size }, { by }, min or max',
 );
 
 /** The requested size, with texts as bytes. */
 export function inBytes(
+  what: string,
   to: z.output<typeof newSize>,
 ): 'min' | 'max' | { readonly size: Bytes } | { readonly by: Bytes } {
   if (typeof to === 'string') return to;
-  if ('size' in to) return { size: typeof to.size === 'number' ? to.size : parseSize(to.size) };
+  if ('size' in to) return { size: sizeOf(`${what}: to.size`, to.size) };
   if (typeof to.by === 'number') return { by: to.by };
-  const bytes = parseSize(to.by.replace(/^[+-]/, ''));
+  const bytes = sizeOf(`${what}: to.by`, to.by.replace(/^[+-]/, ''));
   return { by: to.by.startsWith('-') ? -bytes : bytes };
 }

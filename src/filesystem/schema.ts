@@ -38,7 +38,7 @@ export const createArgs = z.strictObject({
       /** Checksum of data and metadata (btrfs; default: crc32c). */
       checksum: z.exactOptional(z.enum(['crc32c', 'xxhash', 'sha256', 'blake2'])),
       /** Width of the allocation table: FAT12, FAT16 or FAT32 (vfat). */
-      fatBits: z.exactOptional(z.union([z.literal(12), z.literal(16), z.literal(32)])),
+      fatBits: z.exactOptional(z.literal([12, 16, 32])),
     }),
   ),
   /** (default: random) */

@@ -7,6 +7,7 @@ import { CommandError, RefusedError } from '../core/errors.ts';
 import { type LogicalVolume, lvs } from '../lvm/index.ts';
 import { on, refusals } from '../core/refusals.ts';
 import { memberAt, type Member, membersAt, type Members, type Reachable } from './hosts.ts';
+import { option } from '../core/option.ts';
 
 /** A host of a resource, with its own part of it. */
 export interface Part extends Member {
@@ -28,10 +29,7 @@ export interface Asked {
  * meanwhile. So while the two are not connected, the data of the peer, `of`, is not removed: `keep`
  * is the option that keeps it.
  */
-export function refuseOlder(
-  { resource: { name, state } }: Part,
-  { of, keep }: { readonly of: string; readonly keep: string },
-): void {
+export function refuseOlder({ resource: { name, state } }: Part, { of }: { readonly of: string }): void {
   if (state?.connections.some((each) => each.state === 'Connected') === true) return;
   const [is, what] =
     state === undefined
@@ -40,7 +38,7 @@ export function refuseOlder(
         ? ['primary and not connected', 'were written to apart']
         : ['secondary and not connected', 'are newer'];
   throw new RefusedError(`${name} is ${is}: whether the data of ${of} ${what} cannot be told`, {
-    remedy: `connect them and wait (bofh drbd connect ${name}; bofh drbd wait-sync ${name}), or leave its volume: ${keep}`,
+    remedy: `connect them and wait (bofh drbd connect ${name}; bofh drbd wait-sync ${name}), or leave its volume: ${option('--keep-volumes', "volumes: 'kept'")}`,
   });
 }
 

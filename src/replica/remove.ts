@@ -59,7 +59,7 @@ export async function planRemove(options: {
     const wiped = isKeeper(part) ? await found.try(() => on(at, () => metadataOf(part))) : [];
     const other = parts.find((each) => each !== part);
     if (isKeeper(part) && wiped !== undefined && other !== undefined && options.volumes === 'removed')
-      await found.try(() => on(at, () => refuseOlder(part, { of: other.name, keep: '--keep-volumes' })));
+      await found.try(() => on(at, () => refuseOlder(part, { of: other.name })));
     if (disks !== undefined && wiped !== undefined)
       hosts.push({
         ...{ place, name: at, state: resource.state === undefined ? 'down' : 'up', wiped, ...disks },

@@ -98,7 +98,7 @@ export async function planReplace(options: {
   const found = refusals();
   await found.try(() => refuseNeeded(up, request));
   if (request.old !== 'lost' && request.volumes === 'removed')
-    await found.try(() => on(own.name, () => refuseOlder(up, { of: from, keep: '--keep-volumes' })));
+    await found.try(() => on(own.name, () => refuseOlder(up, { of: from })));
   const source = await found.try(() => on(own.name, () => sourceOf(up)));
   const removal =
     gone === undefined

@@ -49,10 +49,7 @@ export async function replacePeer(tx: Tx, hosts: Reachable, plan: ReplacePlan): 
   await there.drbd.createMetadata({ name });
   // Creating a large volume takes time, in which the two may have lost their connection.
   if (from.removal?.hosts.some(({ volumes }) => volumes.length > 0) === true)
-    refuseOlder(
-      { ...own, resource: await askedHere(own.host, name) },
-      { of: from.name, keep: '--keep-volume' },
-    );
+    refuseOlder({ ...own, resource: await askedHere(own.host, name) }, { of: from.name });
   if (connection === 'sought') await here.drbd.disconnect({ name });
   for (const each of from.removal?.hosts ?? [])
     if (each.state === 'up') await stepsOn(tx, hosts, each).drbd.down({ name });

@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import { UsageError } from '../core/errors.ts';
-import { parsed, sizeOf, sizeOption } from '../core/request.ts';
-import type { Bytes } from '../core/units.ts';
+import { parsed, sizeOption } from '../core/request.ts';
+import { type Bytes, parseSize } from '../core/units.ts';
 
 const text = z.string().check(z.minLength(1));
 
@@ -173,5 +173,5 @@ export function checkCreate(request: unknown): CheckedCreate {
         throw new UsageError(`${key}: "${each}" is none of the two hosts: ${on.join(', ')}`);
   if (addresses !== undefined && Object.keys(addresses).length < 2)
     throw new UsageError('addresses: name one for each of the two hosts, or none');
-  return { ...rest, size: sizeOf('size', size) };
+  return { ...rest, size: parseSize(size) };
 }

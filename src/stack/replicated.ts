@@ -7,6 +7,7 @@ import type { Bytes } from '../core/units.ts';
 import { type Chain, chainOf, type Link } from './chain.ts';
 import { lowestFor, planResize, type ResizeRequest } from './plan.ts';
 import { margin, refuseClosed, refuseKeyless, type StackResize } from './resize.ts';
+import { option } from '../core/option.ts';
 
 /** A replicated disk in a stack: it grows on both hosts before any layer on it does. */
 export interface Replicated {
@@ -102,7 +103,7 @@ const why = 'DRBD makes no disk smaller that two hosts have';
 /** Why a replicated disk does not shrink. */
 export function smaller(resource: string): RefusedError {
   return new RefusedError(why, {
-    remedy: `take DRBD off (bofh drbd remove ${resource} --keep-on HOST), and resize it as a plain one`,
+    remedy: `take DRBD off (${option(`bofh drbd remove ${resource} --keep-on HOST`, `drbd.remove with keepOn`)}), and resize it as a plain one`,
   });
 }
 

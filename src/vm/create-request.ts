@@ -1,8 +1,15 @@
 import * as z from 'zod/mini';
 import { UsageError } from '../core/errors.ts';
 import { option } from '../core/option.ts';
-import { oneOrMore, parsed, sizeOf, sizeOption as size, text } from '../core/request.ts';
-import type { Bytes } from '../core/units.ts';
+import {
+  oneOrMore,
+  parsed,
+  sizeOption as size,
+  sizeOrZero,
+  sizeOrZeroOption,
+  text,
+} from '../core/request.ts';
+import { type Bytes, parseSize } from '../core/units.ts';
 import { checkDisks, type DataDisk, dataDisks } from './data-disks.ts';
 import { checkExtra } from './extra.ts';
 
@@ -51,7 +58,7 @@ const createSchema = z.strictObject({
   /** Size of the root disk. Sizes are bytes, or text: `2g` (default: the size of the image). */
   size: z.exactOptional(size),
   /** Missing or 0: no swap. */
-  swap: z.exactOptional(size),
+  swap: z.exactOptional(sizeOrZeroOption),
   /** Further disks, by their names: `{ data: { size: '20g', fs: 'xfs', mount: '/srv' } }`. */
   disks: z.exactOptional(dataDisks),
   /** Memory of the guest, in bytes or as text: `512m`. */
@@ -146,8 +153,8 @@ export function checkCreate(request: unknown): CheckedCreate {
   return {
     ...others,
     ...(disks === undefined ? {} : { disks: checkDisks(disks) }),
-    ...(asked === undefined ? {} : { size: sizeOf('size', asked) }),
-    swap: swap === 0 || swap === '0' ? 0 : sizeOf('swap', swap),
-    memory: sizeOf('memory', rest.memory),
+    ...(asked === undefined ? {} : { size: parseSize(asked) }),
+    swap: sizeOrZero(swap),
+    memory: parseSize(rest.memory),
   };
 }

@@ -13,6 +13,7 @@ import { checkGuestName, diskNames } from './names.ts';
 import { disksOf, domainOf, unknown } from './remove.ts';
 import type { CheckedRename } from './request.ts';
 import { startVm } from './start.ts';
+import { option } from '../core/option.ts';
 
 /** How a guest will be renamed. */
 export interface RenamePlan {
@@ -60,7 +61,7 @@ export async function planRename(options: {
   const [running] = await domains(host, (each) => each.name === name);
   if (running !== undefined && !how.restart)
     throw new RefusedError(`${name} runs as domain ${running.id}, and its disks cannot be renamed under it`, {
-      remedy: `bofh vm rename ${name} ${to} --restart; or first: bofh vm stop ${name}`,
+      remedy: `let it be restarted (${option('--restart', 'restart: true')}), or stop it first: bofh vm stop ${name}`,
     });
   if (running !== undefined && running.state !== 'running')
     throw new RefusedError(`the domain ${name} (id ${running.id}) is ${running.state}`, {

@@ -1,7 +1,8 @@
 import * as z from 'zod/mini';
 import { UsageError } from '../core/errors.ts';
-import { oneOrMore, parsed, sizeOf, sizeOption as size, text } from '../core/request.ts';
-import type { Bytes } from '../core/units.ts';
+import { option } from '../core/option.ts';
+import { oneOrMore, parsed, sizeOption as size, text } from '../core/request.ts';
+import { type Bytes, parseSize } from '../core/units.ts';
 
 const removeSchema = z.strictObject({
   /** Name of the guest. */
@@ -177,11 +178,13 @@ export function checkSet(request: unknown): CheckedSet {
     ...(maxmem === undefined ? {} : { maxmem: mebibytesOf('maxmem', maxmem) }),
   };
   if (Object.keys(checked).length > 0) return checked;
-  throw new UsageError('vm.set: no setting was given', { remedy: 'bofh vm set --help' });
+  throw new UsageError('vm.set: no setting was given', {
+    remedy: option('bofh vm set --help', "name what changes, such as { memory: '1g' }"),
+  });
 }
 
 function mebibytesOf(key: string, value: string | number): number {
-  const mebibytes = sizeOf(key, value) / 1024 ** 2;
+  const mebibytes = parseSize(value) / 1024 ** 2;
   if (Number.isInteger(mebibytes) && mebibytes >= 16) return mebibytes;
   throw new UsageError(`${key} ${value}: must be whole MiB, 16 MiB at least`);
 }
@@ -194,7 +197,7 @@ export function checkRename(request: unknown): CheckedRename {
 /** How a guest is saved. */
 export function checkBackup(request: unknown): CheckedBackup {
   const { snapshotSize, ...rest } = parsed('vm.backup', backupSchema, request);
-  return snapshotSize === undefined ? rest : { ...rest, snapshotSize: sizeOf('snapshotSize', snapshotSize) };
+  return snapshotSize === undefined ? rest : { ...rest, snapshotSize: parseSize(snapshotSize) };
 }
 
 /** How a guest is restored. */

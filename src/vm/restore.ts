@@ -200,7 +200,10 @@ async function refuseTaken(
       same.name === name
         ? `there is a guest ${name} already, configured in ${same.file}`
         : `the guest ${same.name} (${same.file}) has the UUID or a MAC address of this backup`,
-      { code: 'exists', remedy: `restore it beside that: bofh vm restore ${backup.path} --as NEW` },
+      {
+        code: 'exists',
+        remedy: `restore it beside that: ${option(`bofh vm restore ${backup.path} --as NEW`, "as: 'NEW'")}`,
+      },
     );
   await checkClashes({ host, site, name, mac: undefined });
 }

@@ -7,6 +7,7 @@ import type { Tx } from '../operations.ts';
 import { readGuestConfig } from '../xen/index.ts';
 import { milliseconds } from '../core/request.ts';
 import * as z from 'zod/mini';
+import { option } from '../core/option.ts';
 
 /**
  * The DRBD resource whose device a path leads to; undefined: the path leads to none that is up, or
@@ -90,7 +91,7 @@ async function refuseUnmet(
   throw new RefusedError(
     `${guest} is not started: its disk ${name} is ${at.state} here, and whether ${at.peer} has newer data, or runs it, is unknown`,
     {
-      remedy: `connect the two (bofh drbd status ${name} says what is wrong), and start it then; only when the other host is dead, and the guest runs nowhere: bofh xen start ${guest} --alone`,
+      remedy: `connect the two (bofh drbd status ${name} says what is wrong), and start it then; only when the other host is dead, and the guest runs nowhere: ${option(`bofh xen start ${guest} --alone`, 'alone: true')}`,
     },
   );
 }

@@ -3,6 +3,8 @@ import { BofhError } from '../../src/core/errors.ts';
 import * as library from '../../src/index.ts';
 import { fork } from '../../src/simulator/fork.ts';
 import { simulatedBofh } from '../../src/simulator/index.ts';
+import { loadOperations } from '../../src/operations.ts';
+import { specimens } from '../support/undo/specimens.ts';
 import { neighbourhood } from '../support/undo/stage.ts';
 
 type Call = (...args: readonly unknown[]) => unknown;
@@ -167,4 +169,93 @@ it('an option that is undefined counts as missing', async () => {
     ),
   );
   expect(await host.stat('/srv/own.img')).toMatchObject({ size: 1024 ** 2 });
+});
+
+const odd: readonly unknown[] = [
+  ...[-1, 0, 1.5, 1e300, 2 ** 60, Infinity, NaN, 10n],
+  ...[[], [5], {}, { a: 1 }, '', 'x', 'a\nb', '4', null, true],
+];
+
+/** Each method that a specimen calls, with its arguments. */
+async function callsOf(act: (tx: never) => Promise<unknown>) {
+  const calls: (readonly [driver: string, method: string, args: object])[] = [];
+  const methods = (driver: string): object =>
+    new Proxy(
+      {},
+      {
+        get: (_, method: string) => (args: unknown) => {
+          if (typeof args === 'object' && args !== null) calls.push([driver, method, args]);
+          return Promise.resolve({ path: '/dev/x', device: '/dev/x', uuid: 'x' });
+        },
+      },
+    );
+  const tx: object = new Proxy({}, { get: (_, name: string) => (name === 'temporary' ? tx : methods(name)) });
+  // What a later call takes from the value of an earlier one is missing here.
+  await act(tx as never).catch(() => undefined);
+  return calls;
+}
+
+it('no message about an option has the words of the schema library', async () => {
+  const operations = (await loadOperations()) as unknown as Readonly<
+    Record<string, Readonly<Record<string, { readonly parseArgs: (args: unknown) => unknown } | undefined>>>
+  >;
+  const tried = new Set<string>();
+  const wrong = new Set<string>();
+  for (const of of Object.values(specimens).flatMap((driver) => Object.values(driver).flat()))
+    for (const [driver, method, args] of await callsOf((tx) => of.stage(fork(staged))(tx)))
+      for (const key of Object.keys(args))
+        for (const value of odd) {
+          tried.add(`${driver}.${method}`);
+          try {
+            operations[driver]?.[method]?.parseArgs({ ...args, [key]: value });
+          } catch (error) {
+            const { message } = error as Error;
+            const isPlain =
+              message.startsWith(`${driver}.${method}: `) && !/Too |Invalid|>=|<=|pattern/.test(message);
+            if (!isPlain || !(error instanceof library.UsageError)) wrong.add(message);
+          }
+        }
+
+  expect([...wrong]).toEqual([]);
+  expect(tried.size).toBeGreaterThan(100);
+});
+
+it.each<[string, () => unknown, string, string | undefined]>([
+  [
+    'a size without a unit',
+    () => library.lvm.createLv({ vg: 'vg0', name: 'a', size: '4' }),
+    'lvm.createLv: size: "4" has no unit',
+    'write one behind it',
+  ],
+  [
+    'in ensure',
+    () => library.ensure.block.createImage({ file: '/srv/a', size: '4' }),
+    'block.createImage: size: "4" has no unit',
+    'write one behind it',
+  ],
+  [
+    'in a recipe',
+    () => library.block.resize({ device: '/dev/vg0/data', to: { by: '4' } }),
+    'block.resize: to.by: "4" has no unit',
+    'write one behind it',
+  ],
+  [
+    'a number out of range',
+    () => library.atomic('a', () => 1, { timeout: 5e12 }),
+    'atomic: timeout: must be at most 2147483647',
+    undefined,
+  ],
+  [
+    'a number that is not whole',
+    () => library.atomic('a', () => 1, { wait: 1.5 }),
+    'atomic: wait: must be a whole number',
+    undefined,
+  ],
+])('%s: the message names the method and the option', async (_title, call, message, remedy) => {
+  const failed = library.withBofh(simulatedBofh({ host: fork(staged) }), async () => call());
+
+  await expect(failed).rejects.toMatchObject({
+    ...{ code: 'invalid', message },
+    remedy: remedy === undefined ? undefined : (expect.stringContaining(remedy) as string),
+  });
 });

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { JournalError, UsageError } from '../../core/errors.ts';
-import { option } from '../../core/option.ts';
+import { option, stepName } from '../../core/option.ts';
 import { type AtWork, atWorkOn, isVerdict } from './at-work.ts';
 import type { Engine } from '../engine.ts';
 import { hostKey, keyInWords } from './host-key.ts';
@@ -92,7 +92,7 @@ function refuseParallel(at: Claiming, kind: string, n: number, claims: Claims): 
     const key = conflicting(running.claims, claims);
     if (key !== undefined)
       throw new UsageError(
-        `${kind} and ${running.kind} run side by side on ${said(at.engine, key)}: await the first one`,
+        `${stepName(kind)} and ${stepName(running.kind)} run side by side on ${said(at.engine, key)}: await the first one`,
       );
   }
   at.running.set(n, { kind, claims });

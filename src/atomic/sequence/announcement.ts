@@ -6,6 +6,7 @@ import { append, type Journal } from '../journal/journal-writer.ts';
 import type { IntentLine, Line } from '../journal/lines.ts';
 import { describe } from '../undo/report.ts';
 import { beingUndone } from '../journal/state.ts';
+import { stepName } from '../../core/option.ts';
 
 /** A line that must be written before the action that it announces. */
 type Announced = IntentLine | (Line & { readonly t: 'host' });
@@ -82,7 +83,7 @@ export class Announcements {
     const undoing = this.journal === undefined ? undefined : beingUndone(this.journal.state, intent);
     if (undoing === undefined) return [...this.#queued, intent];
     throw new UsageError(
-      `${intent.kind} works on what a scope that failed is undoing (${describe(undoing)}): await the scope first`,
+      `${stepName(intent.kind)} works on what a scope that failed is undoing (${describe(undoing)}): await the scope first`,
     );
   }
 }

@@ -14,6 +14,7 @@ import { undoNow } from '../undo/unwind.ts';
 import { renewedWitnesses } from '../undo/witness.ts';
 import { syncOlder } from '../undo/out-of-reach.ts';
 import { stepOf } from '../journal/state.ts';
+import { stepName } from '../../core/option.ts';
 
 /** What a step needs of its sequence. */
 export interface StepHome extends Claiming {
@@ -113,9 +114,10 @@ async function prepare(home: StepHome, code: AnyOperation, args: unknown, n: num
   await claim(home, code.kind, n, claims);
   const { undoData, claims: claimsNow } = await looked(chosen);
   if (JSON.stringify(claimsNow) !== JSON.stringify(claims))
-    throw new RefusedError(`${code.kind}: what it works on changed while it was being locked; try again`, {
-      remedy: 'give the command again',
-    });
+    throw new RefusedError(
+      `${stepName(code.kind)}: what it works on changed while it was being locked; try again`,
+      { remedy: 'give the command again' },
+    );
   return { undoData, claims: withHost(engine, claims) };
 }
 
@@ -224,7 +226,7 @@ async function expectOurs(code: AnyOperation, input: Parameters<AnyOperation['lo
   const look = await code.look(input);
   if (look.state === 'ours') return;
   throw new RefusedError(
-    `${code.kind}: its tool reported success, but ${look.found ?? 'there is no trace of what it should have done'}`,
+    `${stepName(code.kind)}: its tool reported success, but ${look.found ?? 'there is no trace of what it should have done'}`,
     {
       remedy:
         'look at the object that it names and at the log of the kernel (dmesg), then give the command again',

@@ -22,6 +22,7 @@ import { reachedByBody, renewedWitnesses } from '../undo/witness.ts';
 import { newId } from '../journal/lines.ts';
 import { endOf, tellerOf } from './teller.ts';
 import { checkKeys } from '../../core/checks.ts';
+import { stepName } from '../../core/option.ts';
 
 export type { Steps, Temporary };
 
@@ -168,11 +169,11 @@ export class AtomicOperationSequence {
     return {
       signal: this.#patience.stop,
       step: (code, args) =>
-        tracked(code.kind, async () => {
+        tracked(stepName(code.kind), async () => {
           const refuseBrief = this.#refuseBrief.bind(this);
           return (await takeStep({ ...this.#home(own, place), refuseBrief }, code, args)).value as never;
         }),
-      temporary: (code, args) => tracked(code.kind, () => this.#temporary(own, place, code, args)),
+      temporary: (code, args) => tracked(stepName(code.kind), () => this.#temporary(own, place, code, args)),
       effect: (name, forward, inverse, options) =>
         tracked(
           textOf(name),
@@ -246,7 +247,11 @@ export class AtomicOperationSequence {
     const release = (): Promise<void> => {
       let still = own;
       while (still.ended && still.parent !== undefined) still = still.parent;
-      const call = { name: `release of ${code.kind}`, what: 'step', stop: this.#patience.stop } as const;
+      const call = {
+        name: `release of ${stepName(code.kind)}`,
+        what: 'step',
+        stop: this.#patience.stop,
+      } as const;
       return track(still, call, () => this.#release(n));
     };
     return { ...(value as V), release };
@@ -265,9 +270,9 @@ export class AtomicOperationSequence {
       const key = exclusive(claims).find((each) => made.includes(each));
       if (key !== undefined && intent !== undefined)
         throw new UsageError(
-          `${kind} changes what the temporary ${intent.kind} opened, and that is closed before the commit`,
+          `${stepName(kind)} changes what the temporary ${stepName(intent.kind)} opened, and that is closed before the commit`,
           {
-            remedy: `let ${intent.kind} be a step that stays: without tx.temporary, and closed by a step at the end`,
+            remedy: `let ${stepName(intent.kind)} be a step that stays: without tx.temporary, and closed by a step at the end`,
           },
         );
     }

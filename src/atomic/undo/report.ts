@@ -3,11 +3,12 @@ import { type Engine } from '../engine.ts';
 import { keyInWords, objectsOf } from '../locks/host-key.ts';
 import type { Journal } from '../journal/journal-writer.ts';
 import { exclusive, isLeft, type State, type Step } from '../journal/state.ts';
+import { stepName } from '../../core/option.ts';
 
 /** A step as text: what it is and which objects it made or changed. */
 export function describe({ intent }: Step, found?: string): string {
   const objects = exclusive(intent.claims ?? {}).map((key) => keyInWords(intent.host, key));
-  const what = `${intent.kind}${objects.length === 0 ? onHost(intent) : ` (${objects.join(', ')})`}`;
+  const what = `${stepName(intent.kind)}${objects.length === 0 ? onHost(intent) : ` (${objects.join(', ')})`}`;
   return found === undefined ? what : `${what}: ${found}`;
 }
 

@@ -45,10 +45,7 @@ export async function partWitness(
       throw error;
     }
   };
-  const [first, last] = await Promise.all([
-    sumAt(from),
-    to - count === from ? undefined : sumAt(to - count),
-  ]);
+  const [first, last] = await Promise.all([sumAt(from), to - count === from ? undefined : sumAt(to - count)]);
   return `${first}-${last ?? first}`;
 }
 

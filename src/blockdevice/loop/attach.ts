@@ -10,7 +10,8 @@ import { inWords, lookAt } from './manual-recovery.ts';
 import { attach } from './commands.ts';
 import { detachAndWait, diskSequence, loopDevices, loopNumbered, showsSame } from './reads.ts';
 import { type Attachment, attachment, type LoopDevice } from './schema.ts';
-import { sizeOption as size } from '../../core/request.ts';
+import { sizeOption, sizeOrZero, sizeOrZeroOption } from '../../core/request.ts';
+import { option } from '../../core/option.ts';
 
 const args = z.strictObject({
   /** A regular file; a symbolic link to one is refused. */
@@ -18,13 +19,13 @@ const args = z.strictObject({
   /** Access mode (default: `rw`). */
   mode: z.exactOptional(z.enum(['ro', 'rw'])),
   /** The offset in the file. */
-  offset: z.exactOptional(size),
+  offset: z.exactOptional(sizeOrZeroOption),
   /** How much of the file is attached; missing: all up to the end. */
-  size: z.exactOptional(size),
+  size: z.exactOptional(sizeOption),
   /** `scanned`: its partitions become devices, `/dev/loop3p1`. */
   partitions: z.exactOptional(z.enum(['scanned', 'ignored'])),
   /** Size of its sectors, in bytes (default: 512). */
-  sectorSize: z.exactOptional(z.union([z.literal(512), z.literal(1024), z.literal(2048), z.literal(4096)])),
+  sectorSize: z.exactOptional(z.literal([512, 1024, 2048, 4096])),
 });
 
 /** Null: this kernel does not count. */
@@ -115,14 +116,14 @@ async function partOf(host: ReadHost, asked: Args): Promise<Omit<Attachment, 'nu
   if (stat === undefined)
     throw new RefusedError(`there is no file ${file}`, {
       code: 'not-found',
-      remedy: 'make it: bofh block image create',
+      remedy: `create it: ${option('bofh block image create', 'block.createImage')}`,
     });
   if (stat.kind !== 'file')
     throw new RefusedError(`${file} is not a regular file but a ${stat.kind}`, {
       remedy: stat.kind === 'symlink' ? `name the file that it leads to: readlink -f ${file}` : undefined,
     });
   await refuseExposed(host, file, 'there');
-  const offset = asked.offset === undefined || asked.offset === 0 ? 0 : parseSize(asked.offset);
+  const offset = sizeOrZero(asked.offset ?? 0);
   const limit = asked.size === undefined ? 0 : parseSize(asked.size);
   const sectorSize = asked.sectorSize ?? 512;
   const left = stat.size - offset;

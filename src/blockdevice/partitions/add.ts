@@ -28,7 +28,7 @@ const args = z.strictObject({
   /** The whole disk, which has a partition table: `/dev/sdb`. */
   device: z.string().check(z.minLength(1)),
   /** In bytes, rounded up to whole MiB; `max`: the largest free run. */
-  size: z.union([z.int().check(z.positive()), z.literal('max')]),
+  size: z.union([z.int().check(z.positive()), z.literal('max')], 'must be bytes, or max'),
   /**
    * `linux` (the default), `swap`, `lvm`, `raid`, `esp`, `bios-boot`, a GUID, or for dos a number.
    */

@@ -31,7 +31,7 @@ const args = z.strictObject({
   /** Number of the partition: 2 for `/dev/sdb2`. */
   number: z.int().check(z.positive()),
   /** In bytes, rounded up to whole MiB; `max`: up to the next partition, or the end of the disk. */
-  size: z.union([z.int().check(z.positive()), z.literal('max')]),
+  size: z.union([z.int().check(z.positive()), z.literal('max')], 'must be bytes, or max'),
 });
 
 /** Grows a partition in place, also while it is in use. Its content keeps its size. */
@@ -54,14 +54,15 @@ export const growPartition = operation({
         asked === 'max'
           ? `there is no free space behind ${old.path}: it has ${formatSize(old.size)}`
           : `${old.path} has ${formatSize(old.size)} already: bofh makes a partition larger, never smaller`,
-        { code: 'no-space', remedy: `see what is free: sfdisk --list-free ${device}` },
+        {
+          code: asked === 'max' ? 'no-space' : 'invalid',
+          remedy: `see what is free: sfdisk --list-free ${device}`,
+        },
       );
     if (size > most)
       throw new RefusedError(
         `${old.path} can have ${formatSize(most)} at most, and ${formatSize(size)} are asked for`,
-        {
-          remedy: 'take a smaller size, or max',
-        },
+        { code: 'no-space', remedy: 'take a smaller size, or max' },
       );
     const partitions = table.partitions.map((each) => (each === old ? { ...old, size } : each));
     const gets = { from: old.start + old.size, to: old.start + size };

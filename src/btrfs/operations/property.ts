@@ -16,6 +16,7 @@ import {
 } from './known.ts';
 import { syncPlanted } from './planted.ts';
 import { raced } from './raced.ts';
+import { option } from '../../core/option.ts';
 
 const mode = z.enum(['ro', 'rw']);
 
@@ -79,7 +80,9 @@ function refuseReceived(subvolume: Subvolume, wanted: 'ro' | 'rw'): void {
   if (wanted === 'ro' || subvolume.mode === 'rw' || subvolume.receivedUuid === undefined) return;
   throw new RefusedError(
     `${called(subvolume)} was received: written to, it could be the parent of no incremental stream any more`,
-    { remedy: 'take a writable snapshot of it: bofh btrfs snapshot create --rw' },
+    {
+      remedy: `take a writable snapshot of it: ${option('bofh btrfs snapshot create --rw', "btrfs.snapshot with mode: 'rw'")}`,
+    },
   );
 }
 

@@ -52,7 +52,10 @@ export const replaceDevice = deferred({
     /** Any path on the filesystem. */
     path: z.string(),
     /** The path of the device, or its devid. */
-    device: z.union([z.string().check(z.minLength(1)), z.int().check(z.positive())]),
+    device: z.union(
+      [z.string().check(z.minLength(1)), z.int().check(z.positive())],
+      'must be a path, or a devid',
+    ),
     /** The device that takes its place: blank, and not smaller. */
     by: z.string().check(z.minLength(1)),
     /** UUID, or type, of the content of `by` to overwrite. */

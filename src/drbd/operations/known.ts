@@ -11,7 +11,7 @@ import type { ResourceState } from '../state.ts';
 
 /** drbdadm reads `all` as every resource, and NAME/0 as a volume. */
 export const resourceName = z.string().check(
-  z.regex(/^[A-Za-z0-9_][\w.+-]*$/),
+  z.regex(/^[A-Za-z0-9_][\w.+-]*$/, 'must be letters, digits and _ . + -'),
   z.refine((name) => name !== 'all'),
 );
 

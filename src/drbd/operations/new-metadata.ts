@@ -7,6 +7,7 @@ import type { ConfiguredVolume } from '../config.ts';
 import { blocksAt, type MetadataFormat } from '../metadata-commands.ts';
 import { moduleVersion } from '../reads.ts';
 import type { Here } from './known.ts';
+import { option } from '../../core/option.ts';
 
 /**
  * The volume with a number, or the only one; RefusedError if it has no disk or no internal metadata
@@ -90,7 +91,7 @@ export async function checkContent(
   const isFilled =
     keepBytes === undefined && (await host.run(blocksAt(path, { from: 0, count: head }))).size > 0;
   const gone = [...old.map(([name]) => name), ...(others.length === 0 && isFilled ? ['data'] : [])];
-  refuseUnnamed(device, { what: 'goes', option: '--overwrite', names: gone, said: overwrite });
+  refuseUnnamed(device, { what: 'goes', option: 'overwrite', names: gone, said: overwrite });
   for (const [, { type }] of others) {
     const reach = await reachAs(host, device, type);
     if (reach !== 'unknown' && reach <= from) continue;
@@ -107,7 +108,7 @@ export async function checkContent(
       },
     );
   }
-  refuseUnnamed(device, { what: 'stays', option: '--keep', names: others.map(([name]) => name), said: keep });
+  refuseUnnamed(device, { what: 'stays', option: 'keep', names: others.map(([name]) => name), said: keep });
   return {
     replaces: old.length > 0 ? 'metadata' : 'nothing',
     content: gone.length + others.length > 0 || isFilled || keepBytes !== undefined ? 'told' : 'blank',
@@ -122,12 +123,12 @@ function refuseUnnamed(
   device: string,
   {
     what,
-    option,
+    option: key,
     names,
     said,
   }: {
     readonly what: 'goes' | 'stays';
-    readonly option: string;
+    readonly option: 'overwrite' | 'keep';
     readonly names: readonly string[];
     readonly said: readonly string[];
   },
@@ -141,6 +142,9 @@ function refuseUnnamed(
   if (missing.length > 0)
     throw new RefusedError(
       `${device} holds ${missing.join(' and ')}, which ${what} when it gets metadata of DRBD, and was not named; nothing was written`,
-      { code: 'has-data', remedy: `to have it so, name it: ${option} ${names.join(',')}` },
+      {
+        code: 'has-data',
+        remedy: `to have it so, name it: ${option(`--${key} ${names.join(',')}`, `${key}: ${JSON.stringify(names)}`)}`,
+      },
     );
 }

@@ -6,6 +6,7 @@ import type { NewConfig } from '../new-config.ts';
 import { usedPorts } from '../next.ts';
 import { type Resource, resources } from '../reads.ts';
 import { deviceOf, minorsOf } from './known.ts';
+import { option } from '../../core/option.ts';
 
 type Here = NewConfig['hosts'][number];
 
@@ -40,7 +41,7 @@ export async function refuseTaken(
     for (const other of all)
       if (hasMinor(other, minor))
         throw new RefusedError(`${deviceOf(minor)} belongs to the DRBD resource ${other.name}`, {
-          remedy: 'choose another minor number: bofh drbd next --on HOST,HOST',
+          remedy: `choose another minor number: ${option('bofh drbd next --on HOST,HOST', 'drbd.next({ on: [HOST, HOST] })')}`,
         });
   refusePort(all, here, up === 'itself' ? [] : await usedPorts(host));
   await refuseDisks(host, all, here);
@@ -72,7 +73,7 @@ function refusePort(all: readonly Resource[], { port }: Here, used: readonly num
   if (other === undefined && !used.includes(port)) return;
   const whose = other === undefined ? 'a program on this host' : `the DRBD resource ${other.name}`;
   throw new RefusedError(`port ${String(port)} belongs to ${whose}`, {
-    remedy: 'choose another port: bofh drbd next --on HOST,HOST',
+    remedy: `choose another port: ${option('bofh drbd next --on HOST,HOST', 'drbd.next({ on: [HOST, HOST] })')}`,
   });
 }
 

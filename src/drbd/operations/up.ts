@@ -28,6 +28,7 @@ import {
   undo,
   undoOf,
 } from './known.ts';
+import { option } from '../../core/option.ts';
 
 const common = { version: 1, args, result: z.null(), lives: 'boot', restores: 'state' } as const;
 
@@ -180,7 +181,7 @@ async function refuseTakenMinors(host: ReadHost, { name, here }: Here): Promise<
         throw new RefusedError(
           `${name} is to have ${deviceOf(minor)}, which the resource ${other.name} has`,
           {
-            remedy: `give it another minor number: bofh drbd next --on HOST,HOST`,
+            remedy: `give it another minor number: ${option('bofh drbd next --on HOST,HOST', 'drbd.next({ on: [HOST, HOST] })')}`,
           },
         );
 }

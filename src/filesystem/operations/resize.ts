@@ -24,7 +24,7 @@ const args = z.strictObject({
   /** A device, a link to one, or `UUID=…`. */
   device: z.string().check(z.minLength(1)),
   /** In bytes; `max`: the whole device. Rounded down to a size that the filesystem supports. */
-  size: z.union([z.int().check(z.minimum(1)), z.literal('max')]),
+  size: z.union([z.int().check(z.minimum(1)), z.literal('max')], 'must be bytes, or max'),
 });
 
 const count = z.int().check(z.minimum(1));

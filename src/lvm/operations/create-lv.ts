@@ -14,7 +14,7 @@ import { checkLvName, checkTag } from '../names.ts';
 import { syncGroup, udevOf, usableVg } from '../reads.ts';
 import { lvcreateThin } from '../thin-commands.ts';
 import { writeZeros } from '../zeros.ts';
-import { refuseFull, wantedExtents } from './extents.ts';
+import { extents, refuseFull, wantedExtents } from './extents.ts';
 import { askedLayout, knownLayout, layoutOf, ownExtents, refuseFewDevices, takenExtents } from './layouts.ts';
 import { findMade, madeVolume, readablePath, refuseOtherGroup, removeMade } from './made.ts';
 import { poolNamed } from './pools.ts';
@@ -41,7 +41,7 @@ const args = z.strictObject({
    * A count, or a share of the free extents or of the whole group, rounded down: `50%FREE`,
    * `10%VG`.
    */
-  extents: z.exactOptional(z.union([z.string(), z.number()])),
+  extents: z.exactOptional(extents),
   /** The thin pool to use: the size is virtual then, and may exceed the available space. */
   pool: z.exactOptional(z.string()),
   ...askedLayout,
@@ -50,7 +50,9 @@ const args = z.strictObject({
    * volume, which starts empty. Or a file of `tx.copy.save`, with the size and SHA-256 of its
    * content: the volume is filled from it, and read back.
    */
-  content: z.exactOptional(z.union([z.literal('zeros'), savedContent])),
+  content: z.exactOptional(
+    z.union([z.literal('zeros'), savedContent], 'must be zeros, or the content of a volume'),
+  ),
   /** Tags of your own, without the `@`. */
   tags: z.exactOptional(z.array(z.string())),
 });

@@ -9,7 +9,7 @@ import { isClassicSnapshot, isThin, refuseFullPool } from '../filling.ts';
 import { checkLvName, checkTag } from '../names.ts';
 import { syncGroup, udevOf, usableVg } from '../reads.ts';
 import type { LogicalVolume, WholeGroup } from '../objects.ts';
-import { refuseFull, wantedExtents } from './extents.ts';
+import { extents, refuseFull, wantedExtents } from './extents.ts';
 import { volumeNamed } from './known.ts';
 import { findMade, madeVolume, removeMade } from './made.ts';
 import { refuseTaken } from './taken.ts';
@@ -32,7 +32,7 @@ const args = z.strictObject({
    */
   size: z.exactOptional(sizeOption),
   /** As for `createLv`; or a share of the origin, rounded up: `20%ORIGIN`. */
-  extents: z.exactOptional(z.union([z.string(), z.number()])),
+  extents: z.exactOptional(extents),
   /**
    * Activates a thin snapshot, now and at boot (default: false). A classic one is active with its
    * origin.

@@ -1,6 +1,10 @@
+import * as z from 'zod/mini';
 import { RefusedError, UsageError } from '../../core/errors.ts';
 import { formatSize, parseSize } from '../../core/units.ts';
 import type { VolumeGroup } from '../objects.ts';
+
+/** A number of extents as an option. */
+export const extents = z.union([z.string(), z.number()], 'must be a number, or a share such as 50%FREE');
 
 /** The requested number of extents, once the group is known. UsageError if it is not a count. */
 export function wantedExtents(

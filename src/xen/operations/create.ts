@@ -25,7 +25,7 @@ import { randomUuid } from '../../core/random.ts';
 
 const args = z.strictObject({
   /** Absolute path of the config file. */
-  config: z.string().check(z.regex(/^\//)),
+  config: z.string().check(z.startsWith('/')),
   /** Name of the guest in that file. */
   name: z.string().check(z.minLength(1)),
   /** `paused`: created and not run (default: `running`). */

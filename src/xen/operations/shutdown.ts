@@ -17,6 +17,7 @@ import {
   guestSchema,
   startGuest,
 } from './guest.ts';
+import { option } from '../../core/option.ts';
 
 /**
  * Ask the guest to shut down, destroy it at once, or destroy it if it has not shut down in time.
@@ -29,7 +30,7 @@ const args = z.strictObject({
   /** UUID of the running domain. */
   uuid: z.string().check(z.minLength(1)),
   /** Absolute path of the config file that the undo starts it from. */
-  config: z.string().check(z.regex(/^\//)),
+  config: z.string().check(z.startsWith('/')),
   /**
    * `shutdown`: asks the guest. `destroy`: powers it off. `shutdown or destroy`: asks, and powers
    * it off after `timeoutMs`.
@@ -211,7 +212,7 @@ function tooSlow({ name, domid, timeoutMs }: Undo, cause: CommandError | undefin
     argv: ['shutdown', String(domid)],
     reason: 'timeout',
     what: `${name} did not shut down within ${timeoutMs / 1000} s: it was asked to, and may still be shutting down`,
-    remedy: `see whether it still runs (bofh vm list), then give the command again with a longer --time, or power it off hard: bofh vm stop ${name} --force-off`,
+    remedy: `see whether it still runs (bofh vm list), then allow it more time (${option('--time', 'timeoutMs')}), or power it off: ${option(`bofh vm stop ${name} --force-off`, `vm.stop('${name}', { forceOff: 'at once' })`)}`,
     cause,
   });
 }
