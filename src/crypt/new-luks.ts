@@ -53,7 +53,7 @@ export function refuseSmall(device: string, type: 'luks1' | 'luks2', bytes: Byte
   if (bytes >= least) return;
   throw new RefusedError(
     `${device} has ${formatSize(bytes)}; ${type} needs ${formatSize(least)}: its header alone takes ${formatSize(dataOffsets[type])}`,
-    { remedy: type === 'luks2' ? 'take a larger device, or luks1' : 'take a larger device' },
+    { code: 'invalid', remedy: type === 'luks2' ? 'take a larger device, or luks1' : 'take a larger device' },
   );
 }
 
@@ -61,7 +61,7 @@ export function refuseSmall(device: string, type: 'luks1' | 'luks2', bytes: Byte
 export function refuseSmallData(device: string, bytes: Bytes): void {
   if (bytes >= leastData) return;
   throw new RefusedError(`${device} has ${formatSize(bytes)}: that is no room for data`, {
-    code: 'no-space',
+    code: 'invalid',
     remedy: `take a device of ${formatSize(leastData)} at least`,
   });
 }

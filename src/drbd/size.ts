@@ -57,7 +57,7 @@ export function dataSize(device: Bytes, shape: MetadataShape = {}): Bytes {
   const size = Math.floor(device / block) * block - internalMetadata(device, shape);
   if (size > 0) return size;
   throw new RefusedError(`a device of ${String(device)} bytes has no room for DRBD's metadata and data`, {
-    code: 'no-space',
+    code: 'invalid',
     remedy: 'take a larger one',
   });
 }

@@ -79,9 +79,7 @@ async function targetOf(host: ReadHost, device: string, { found, size }: Wanted)
   if (asked > most)
     throw new RefusedError(
       `${device} has ${formatSize(room)}, and ${formatSize(asked * blockSize)} are asked for`,
-      {
-        remedy: 'enlarge the device first, or take max',
-      },
+      { code: 'no-space', remedy: 'enlarge the device first, or take max' },
     );
   if (size === 'max' && most < blocks)
     throw new RefusedError(

@@ -1,8 +1,19 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { explain as onConsole } from '../../src/cli/errors/explain.ts';
+import { atConsole } from '../../src/core/option.ts';
 import * as bofh from '../../src/index.ts';
-import { atomic, block, errorCodes, explain, filesystem, lvm, withBofh, xen } from '../../src/index.ts';
+import {
+  atomic,
+  block,
+  crypt,
+  errorCodes,
+  explain,
+  filesystem,
+  lvm,
+  withBofh,
+  xen,
+} from '../../src/index.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../src/simulator/index.ts';
 import { rejectionOf } from '../support/rejection.ts';
 
@@ -42,6 +53,33 @@ describe('the code of the usual refusals', () => {
     ['a device with data', 'has-data', () => filesystem.create({ device: '/dev/vg0/data', type: 'ext4' })],
     ['a full group', 'no-space', () => lvm.createLv({ ...volume, name: 'b', size: '1t' })],
     ['a name that cannot be', 'invalid', () => lvm.createLv({ ...volume, name: 'a/b' })],
+    [
+      'a device below the smallest size of a filesystem',
+      'invalid',
+      async () => {
+        await lvm.createLv({ ...volume, name: 'b' });
+        await filesystem.create({ device: '/dev/vg0/b', type: 'xfs' });
+      },
+    ],
+    [
+      'an image below it',
+      'invalid',
+      () => filesystem.createImage({ file: '/srv/y.img', size: '1m', type: 'ext4' }),
+    ],
+    [
+      'a device below the smallest size of LUKS',
+      'invalid',
+      async (host) => {
+        host.admin.writeFile('/root/key', 'secret', 0o600);
+        await lvm.createLv({ ...volume, name: 'b' });
+        await crypt.format({ device: '/dev/vg0/b', key: { from: 'file', path: '/root/key' } });
+      },
+    ],
+    [
+      'a filesystem larger than its device',
+      'no-space',
+      () => filesystem.resize({ device: root, size: '1g' }),
+    ],
     ['no such guest', 'not-found', () => xen.start('none')],
   ])('%s: %s', async (_what, code, act) => {
     const { host, on } = await start();
@@ -91,8 +129,8 @@ describe('an error', () => {
     expect(error).toMatchObject({
       code: 'rolled-back',
       causeCode: 'exists',
-      failed: 'lvm.lv.create',
-      undone: ['lvm.lv.create (lv:vg0/b)'],
+      failed: 'lvm.createLv',
+      undone: ['lvm.createLv (lv:vg0/b)'],
       id: expect.stringMatching(/^[0-9a-f]{12}$/) as unknown,
       remedy: expect.stringContaining('choose another name') as unknown,
     });
@@ -122,7 +160,7 @@ describe('an error', () => {
     );
 
     expect(error).toMatchObject({
-      ...{ code: 'interrupted', reason: 'no more time', undone: ['lvm.lv.create (lv:vg0/b)'] },
+      ...{ code: 'interrupted', reason: 'no more time', undone: ['lvm.createLv (lv:vg0/b)'] },
       id: expect.stringMatching(/^[0-9a-f]{12}$/) as unknown,
     });
   });
@@ -133,6 +171,14 @@ describe('an error', () => {
     const { failed, host, next } = onConsole(error, { root: true });
 
     expect(explain(error)).toBe(`bofh: ${failed}\n  host: ${host}\n  next: ${String(next)}`);
+  });
+
+  it('names calls and options of the library to a program, and commands at the console', async () => {
+    const { on } = await start();
+    const attach = () => rejectionOf(on(() => block.attachLoop({ file: '/srv/none.img' })));
+
+    expect(await attach()).toMatchObject({ remedy: 'create it: block.createImage' });
+    expect(await atConsole(attach)).toMatchObject({ remedy: 'create it: bofh block image create' });
   });
 
   it('that is its own cause, or has several, is JSON too', () => {

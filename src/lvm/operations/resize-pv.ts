@@ -195,7 +195,7 @@ function refuseSize(of: {
     );
   if (now < 1)
     throw new RefusedError(`${formatSize(wanted)} have no room for one extent`, {
-      code: 'no-space',
+      code: 'invalid',
       remedy: 'ask for more',
     });
   if (now === was)
