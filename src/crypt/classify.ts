@@ -8,6 +8,7 @@ import type { Reason } from '../core/errors.ts';
 export function classifyCryptsetup({ exitCode, stderr, stdout }: Answer): Reason {
   const said = stderr + stdout;
   if (exitCode === 2) return 'denied';
+  if (/running as non-root user/.test(said)) return 'denied';
   // Without device-mapper cryptsetup continues, and reports that the name "is invalid or still in
   // use".
   if (/Cannot initialize device-mapper/.test(said)) return 'unknown';

@@ -48,6 +48,7 @@ export async function answerOf<T>(
     const said = question.encoding === 'latin1' ? Buffer.from(stdout).toString('latin1') : strictText(stdout);
     return question.parse({ exitCode, stdout: said, stderr: text(stderr) });
   } catch (error) {
+    if (isDenied(text(stderr))) throw failureOf(ran, question);
     throw await misunderstood(ran, question.shownOf === undefined ? text(stdout) : undefined, error, setting);
   }
 }
@@ -75,7 +76,13 @@ export function failureOf(
     // The reason is for people and for retries; an error while finding it must not hide the
     // failure.
   }
+  if (reason === 'unknown' && isDenied(output.stderr)) reason = 'denied';
   return new CommandError({ ...said, reason, exitCode: end.exitCode });
+}
+
+/** In the C locale. blkid says so with the exit code for a blank device, debugfs with 0. */
+function isDenied(stderr: string): boolean {
+  return /Permission denied|Operation not permitted/.test(stderr);
 }
 
 function notStarted(program: Program, why: string, stderr: string): ToolError {

@@ -7,7 +7,32 @@ import { CommandError, ParseError, ToolError, UsageError } from '../../../src/co
 import { type LocalHostOptions, localHost } from '../../../src/host/local.ts';
 import type { HostEvent } from '../../../src/host/setting.ts';
 import { rejectionOf } from '../../support/rejection.ts';
-import { changing, hostWith, reading, runScript, runs, textOf, until } from './support.ts';
+import {
+  blkidLabel,
+  blkidProbe,
+  blkidProbes,
+  dropCache,
+  loopBacking,
+  readsAsBlank,
+} from '../../../src/blockdevice/commands.ts';
+import { readTable } from '../../../src/blockdevice/partitions/commands.ts';
+import { magicsOn } from '../../../src/blockdevice/wipe/commands.ts';
+import { subvolumeList } from '../../../src/btrfs/read-commands.ts';
+import { cryptStatus } from '../../../src/crypt/read-commands.ts';
+import { dumpe2fs } from '../../../src/filesystem/commands/ext.ts';
+import { swapLastPage } from '../../../src/filesystem/commands/other.ts';
+import { xfsSuperblock } from '../../../src/filesystem/commands/xfs.ts';
+import {
+  changing,
+  hostWith,
+  program,
+  reading,
+  runScript,
+  runs,
+  temporaryDirectory,
+  textOf,
+  until,
+} from './support.ts';
 
 describe('a read', () => {
   test('gives its exact output to parse', async () => {
@@ -298,4 +323,47 @@ test('facts are the boot id and the host name', async () => {
 
   expect(facts.boot).toMatch(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
   expect(facts.hostname).toBe(textOf('/proc/sys/kernel/hostname').trim());
+});
+
+describe('a program without permission', () => {
+  // What each says to another user than root: from Debian 12, the last four from their source.
+  test.each<[string, ReadCommand<unknown>, number, string]>([
+    ['blkid -p', blkidProbe('/dev/x'), 2, 'blkid: error: /dev/x: Permission denied'],
+    ['blkid of several', blkidProbes(['/dev/x', '/dev/y']), 2, 'blkid: error: /dev/x: Permission denied'],
+    ['blkid of a label', blkidLabel('/dev/x'), 2, 'blkid: error: /dev/x: Permission denied'],
+    ['debugfs', readsAsBlank('/dev/x'), 0, 'debugfs: Permission denied while trying to open /dev/x'],
+    ['dd', dropCache('/dev/x'), 1, "dd: failed to open '/dev/x': Permission denied"],
+    ['losetup', loopBacking('/dev/x'), 1, 'losetup: /dev/x: failed to use device: Permission denied'],
+    [
+      'wipefs',
+      magicsOn('/dev/x'),
+      1,
+      'wipefs: error: /dev/x: probing initialization failed: Permission denied',
+    ],
+    [
+      'dumpe2fs',
+      dumpe2fs('/dev/x'),
+      13,
+      "dumpe2fs: Permission denied while trying to open /dev/x\nCouldn't find valid filesystem superblock.",
+    ],
+    ['swaplabel', swapLastPage('/dev/x'), 1, 'swaplabel: /dev/x: unable to probe device: Permission denied'],
+    ['sfdisk', readTable('/dev/x'), 1, 'sfdisk: cannot open /dev/x: Permission denied'],
+    [
+      'xfs_db',
+      xfsSuperblock('/dev/x'),
+      1,
+      "/dev/x: Permission denied\n\nfatal error -- couldn't initialize XFS library",
+    ],
+    ['btrfs', subvolumeList('/srv', 'plain'), 1, "ERROR: can't perform the search: Operation not permitted"],
+    ['cryptsetup', cryptStatus('x'), 1, 'Cannot initialize device-mapper, running as non-root user.'],
+  ])('is denied: %s', async (_name, command, exitCode, said) => {
+    const directory = temporaryDirectory();
+    const body = `cat >/dev/null; printf '%s\\n' ${JSON.stringify(said)} >&2; exit ${String(exitCode)}`;
+    const host = localHost({ tools: { [command.tool]: program(directory, command.tool, body) } });
+
+    const error = await rejectionOf(host.run(command));
+
+    expect(error).toBeInstanceOf(CommandError);
+    expect(error).toMatchObject({ reason: 'denied', code: 'denied' });
+  });
 });
