@@ -6,6 +6,11 @@ import { checkText } from '../core/checks.ts';
 /** For bofh's own temporary mounts: 0700, on a filesystem that a reboot empties. */
 export const privateMounts = '/run/bofh/mnt';
 
+/** Whether a path is a private directory: its name is the mark of the step that created it. */
+export function isPrivate(path: string): boolean {
+  return posix.dirname(path) === privateMounts && /^bofh\.[0-9a-f]{12}\.\d+$/.test(posix.basename(path));
+}
+
 /**
  * The canonical path, as in the kernel's mount table. CommandError `not-found` if a part of it is
  * missing, UsageError if it is not absolute.

@@ -15,8 +15,8 @@ const args = z.strictObject({
   /** An existing directory; mounts below it are not included. */
   source: z.string(),
   /**
-   * An existing empty directory (default: a private one, which the undo removes; a later
-   * unmount leaves it, empty, until the next boot).
+   * An existing empty directory (default: a new private one below /run/bofh/mnt, which the undo and
+   * a later unmount remove).
    */
   path: z.exactOptional(z.string()),
   /** Options as for `mount -o`: a list, or names with values. */

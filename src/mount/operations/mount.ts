@@ -12,8 +12,8 @@ const args = z.strictObject({
   /** A device, a link to one, or `UUID=…`. */
   device: z.string(),
   /**
-   * An existing empty directory (default: a private one, which the undo removes; a later
-   * unmount leaves it, empty, until the next boot).
+   * An existing empty directory (default: a new private one below /run/bofh/mnt, which the undo and
+   * a later unmount remove).
    */
   path: z.exactOptional(z.string()),
   /** Type of the filesystem (default: found by mount(8)). */

@@ -13,7 +13,7 @@ import type { ChangeHost, ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../core/errors.ts';
 import { bindMount, mount as mountCommand } from '../commands.ts';
 import { isOf, numberOf } from '../ours.ts';
-import { realPath } from '../paths.ts';
+import { isPrivate, realPath } from '../paths.ts';
 import { deviceBehind, shownBy } from '../source.ts';
 import { againOption, describe, mountOver, mountsAt, userEntries } from '../table.ts';
 import { unmount as unmountIt } from '../unmount.ts';
@@ -55,7 +55,8 @@ type Undo = z.infer<typeof undo>;
  *
  * The state itself proves the step: the mount with that id is gone and nothing is in its place.
  * Undo mounts the same source, root and options there. The mount id is new, so a mount of bofh gets
- * the option `x-bofh.again`, by which an older step recognizes it.
+ * the option `x-bofh.again`, by which an older step recognizes it. A private directory of bofh is
+ * removed after the commit, if it is empty.
  */
 export const unmount = operation({
   kind: 'mount.unmount',
@@ -93,13 +94,18 @@ export const unmount = operation({
   value: ({ undo: { path, source } }) => ({ path, source }),
   look: ({ undo: of, host }) => look(host, of),
   revert: ({ undo: of, host }) => mountAgain(host, of),
-  describe: ({ undo: of }) => ({
+  defers: () => false,
+  after: ({ undo: { path } }) => isPrivate(path),
+  afterCommit: async ({ undo: of, host }) => {
+    if ((await look(host, of)).state === 'ours') await host.removeDir(of.path);
+  },
+  describe: ({ undo: of, way }) => ({
     what: `the mount of ${of.source} on ${of.path} (it was mount ${of.mountId}), which is unmounted`,
     look: [
       ['findmnt', '--output', 'ID,TARGET,SOURCE,OPTIONS', '--mountpoint', of.path],
       ['findmnt', '--source', of.source],
     ],
-    clear: [manualRecovery(of)],
+    clear: [way === 'forward' ? ['rmdir', of.path] : manualRecovery(of)],
   }),
 });
 
@@ -193,11 +199,19 @@ async function look(host: ReadHost, of: Undo): Promise<Look> {
   const entries = await mountEntries(host);
   const there = entries.find((entry) => isIt(entry, of)) ?? mountsAt(entries, of.path).at(-1);
   // If it was the second mount at its place, its parent was there before.
-  if (there === undefined || there.id === of.parent) return { state: 'ours' };
+  if (there === undefined || there.id === of.parent)
+    return isPrivate(of.path) ? lookAtPrivate(host, of.path) : { state: 'ours' };
   if (!isIt(there, of) && !(await isSameAgain(host, there, of)))
     return { state: 'not-ours', found: `${describe(there)} is in its place` };
   if (modeOf(there) === of.mode) return { state: 'gone' };
   return { state: 'not-ours', found: `${describe(there)} is there again, but ${modeOf(there)}` };
+}
+
+/** Nothing is mounted on it. */
+async function lookAtPrivate(host: ReadHost, path: string): Promise<Look> {
+  if ((await host.stat(path)) === undefined) return { state: 'gone' };
+  const names = await host.readDir(path);
+  return names.length === 0 ? { state: 'ours' } : { state: 'not-ours', found: `${path} is not empty` };
 }
 
 async function isSameAgain(host: ReadHost, there: MountEntry, of: Undo): Promise<boolean> {

@@ -194,3 +194,42 @@ test.each(['/', '/proc', '/run'])('%s is not unmounted, and no way to do so is s
     remedy: 'name another mount: bofh mount list',
   });
 });
+
+describe('a private directory', () => {
+  const mnt = '/run/bofh/mnt';
+  const left = (): Promise<readonly string[]> => host.readDir(mnt);
+
+  test('goes with its mount: scoped, undone, or unmounted by a later sequence', async () => {
+    await does(async (tx) => {
+      await tx.temporary.mount.mount({ device, mode: 'ro' });
+    });
+    expect(await left()).toEqual([]);
+
+    await does(async (tx) => {
+      await tx.mount.mount({ device, mode: 'ro' });
+      await failNow();
+    }).catch(() => undefined);
+    expect(await left()).toEqual([]);
+
+    let path = '';
+    await does(async (tx) => {
+      ({ path } = await tx.mount.mount({ device, mode: 'ro' }));
+    });
+    expect(await left()).toHaveLength(1);
+    await does((tx) => tx.mount.unmount({ path }));
+    expect(await left()).toEqual([]);
+  });
+
+  test('stays with a file that others wrote there, and if its name has no mark', async () => {
+    const made = (await does((tx) => tx.mount.mount({ device, mode: 'ro' }))) as { readonly path: string };
+    host.admin.mkdir(`${mnt}/photos`);
+    host.admin.mount('/dev/vg0/old', `${mnt}/photos`);
+    await does(async (tx) => {
+      await tx.mount.unmount(made);
+      host.admin.writeFile(`${made.path}/note`, 'x');
+      await tx.mount.unmount({ path: `${mnt}/photos` });
+    });
+
+    expect([...(await left())].sort()).toEqual([made.path.slice(mnt.length + 1), 'photos'].sort());
+  });
+});

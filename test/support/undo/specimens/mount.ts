@@ -45,6 +45,16 @@ export const mount: Specimens['mount'] = {
         return (tx) => tx.mount.unmount({ path: '/mnt/web1' });
       },
     },
+    {
+      title: 'of a private directory',
+      stage: (host) => {
+        const path = '/run/bofh/mnt/bofh.5e1f00000000.1';
+        const device = filledVolume(host, 'web1-root', ownUuid);
+        host.admin.mkdir(path);
+        host.admin.mount(device, path);
+        return (tx) => tx.mount.unmount({ path });
+      },
+    },
   ],
   addFstab: [
     {
