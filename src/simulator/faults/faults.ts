@@ -1,5 +1,6 @@
 import { type Command, tools } from '../../command/index.ts';
 import { UsageError } from '../../core/errors.ts';
+import { kindOf } from './steps.ts';
 import type { SimulatedProcess, World } from '../world/world.ts';
 
 /** What goes wrong with an access. */
@@ -41,10 +42,7 @@ function checkFault(fault: Fault): void {
   if (!modes.includes(mode)) throw new UsageError(`fault: mode: must be one of ${modes.join('; ')}`);
   if (!Number.isInteger(nth) || nth < 1) throw new UsageError(`fault: nth: must be a whole number from 1`);
   if (!(times >= 1)) throw new UsageError('fault: times: must be 1 or more');
-  if (step !== undefined && !/^[a-z][a-z0-9-]*(?:\.[a-z0-9-]+)+$/.test(step))
-    throw new UsageError(`fault: step: "${step}" is no kind of a step, such as lvm.lv.create`, {
-      remedy: 'docs/operations.md has the kind of each method',
-    });
+  if (step !== undefined) kindOf(step);
   if (tool !== undefined && tool !== 'file' && tool !== 'store' && !Object.hasOwn(tools, tool))
     throw new UsageError(`fault: tool: bofh runs no program "${tool}"`);
   if ((tool === 'file' || tool === 'store') && ofPrograms.has(mode))
@@ -55,7 +53,10 @@ function checkFault(fault: Fault): void {
 export interface Fault {
   /** A program; `file` for the accesses to files, `store` for those to the journal. Default: any program or file. */
   readonly tool?: Command<unknown>['tool'] | 'file' | 'store';
-  /** The kind of the step that makes the access, `filesystem.create` (default: every step, and the undo). */
+  /**
+   * The step that makes the access, by its method, `lvm.createLv`, or its kind, `lvm.lv.create`
+   * (default: every step, and the undo).
+   */
   readonly step?: string;
   /** Part of one of its arguments. */
   readonly argvIncludes?: string;
@@ -142,7 +143,7 @@ export function newFaults(): Faults {
 }
 
 function matches(fault: Fault, { tool, argv, access }: Access, step: string | undefined): boolean {
-  if (fault.step !== undefined && fault.step !== step) return false;
+  if (fault.step !== undefined && kindOf(fault.step) !== step) return false;
   if (fault.tool === undefined ? tool === 'store' : fault.tool !== tool) return false;
   if ((fault.access ?? 'change') !== access) return false;
   const part = fault.argvIncludes;

@@ -1,4 +1,6 @@
 import { expect, it } from 'vitest';
+import { loadOperations } from '../../../src/operations.ts';
+import { kindOf } from '../../../src/simulator/faults/steps.ts';
 import { atomic, recover, withBofh } from '../../../src/index.ts';
 import {
   type Fault,
@@ -63,6 +65,23 @@ it.each<[string, Fault, readonly string[]]>([
   expect(later.snapshot()).toBe(before);
 });
 
+it('a fault names every step of bofh by its kind or its method, and one of your own by its kind', async () => {
+  const all = Object.entries(await loadOperations()).flatMap(([driver, module]) =>
+    Object.entries(module as object).flatMap(([method, code]: [string, unknown]) =>
+      typeof code === 'object' && code !== null && 'kind' in code
+        ? [[`${driver}.${method}`, String(code.kind)] as const]
+        : [],
+    ),
+  );
+  expect(all.length).toBeGreaterThan(100);
+  const host = simulatedHost();
+  for (const [method, kind] of all) expect([kindOf(method), kindOf(kind)]).toEqual([kind, kind]);
+  host.fault({ step: 'acme.dns.record', mode: 'fails before' });
+  host.fault({ step: 'lvm.createLv', mode: 'fails before' });
+
+  await expect(disk(host)).rejects.toMatchObject({ failed: 'lvm.createLv' });
+});
+
 it('a fault of a step that does not run never occurs', async () => {
   const host = simulatedHost();
   host.fault({ step: 'mount.mount', mode: 'fails before' });
@@ -75,7 +94,13 @@ it.each<[string, unknown, RegExp]>([
   ['an unknown tool', { tool: 'mkfs.ext5', mode: 'fails before' }, /runs no program "mkfs.ext5"/],
   ['an unknown mode', { mode: 'explodes' }, /mode: must be one of fails before; /],
   ['nth 0', { nth: 0, mode: 'fails before' }, /nth: must be a whole number from 1/],
-  ['the name of a method', { step: 'lvm.createLv', mode: 'fails before' }, /is no kind of a step/],
+  [
+    'a misspelt step',
+    { step: 'lvm.lv.creat', mode: 'fails before' },
+    /no method or kind of a step "lvm.lv.creat"/,
+  ],
+  ['a misspelt method', { step: 'lvm.createlv', mode: 'fails before' }, /no method or kind of a step/],
+  ['a method alone', { step: 'createLv', mode: 'fails before' }, /no method or kind of a step/],
   ['garbage from a file', { tool: 'file', mode: 'garbage answer' }, /to a program only/],
 ])('a fault with %s is refused', (_title, fault, why) => {
   expect(() => simulatedHost().fault(fault as Fault)).toThrow(why);

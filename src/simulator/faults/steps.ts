@@ -1,0 +1,48 @@
+import * as block from '../../blockdevice/operations.ts';
+import * as btrfs from '../../btrfs/operations.ts';
+import * as copy from '../../copy/operations.ts';
+import { UsageError } from '../../core/errors.ts';
+import * as crypt from '../../crypt/operations.ts';
+import * as drbd from '../../drbd/operations.ts';
+import * as erase from '../../erase/operations.ts';
+import * as file from '../../file/operations.ts';
+import * as filesystem from '../../filesystem/operations.ts';
+import * as lvm from '../../lvm/operations.ts';
+import * as mount from '../../mount/operations.ts';
+import * as xen from '../../xen/operations.ts';
+
+// Loaded at once, because a fault is checked when it is laid.
+const drivers = {
+  block: { ...block, ...erase },
+  lvm,
+  filesystem,
+  file,
+  mount,
+  copy,
+  crypt,
+  btrfs,
+  drbd,
+  xen,
+};
+
+/** The kind of each method, and of each kind itself. */
+const kinds: ReadonlyMap<string, string> = new Map(
+  Object.entries(drivers).flatMap(([driver, module]) =>
+    Object.entries<unknown>(module).flatMap(([name, code]) =>
+      typeof code === 'object' && code !== null && 'kind' in code
+        ? [`${driver}.${name}`, String(code.kind)].map((each) => [each, String(code.kind)] as const)
+        : [],
+    ),
+  ),
+);
+
+/** The kind of a step that a fault names by its kind or its method. UsageError if there is none. */
+export function kindOf(step: string): string {
+  const known = kinds.get(step);
+  if (known !== undefined) return known;
+  const isOwn = /^[a-z][a-z0-9-]*(?:\.[a-z0-9-]+)+$/.test(step);
+  if (isOwn && !Object.hasOwn(drivers, step.split('.')[0] ?? '')) return step;
+  throw new UsageError(`fault: step: there is no method or kind of a step "${step}"`, {
+    remedy: 'write for example lvm.createLv; docs/operations.md has every kind',
+  });
+}
