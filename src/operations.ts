@@ -43,6 +43,8 @@ const existing = {
   lvm: () => import('./lvm/existing.ts'),
   /** Filesystems and swap. */
   filesystem: () => import('./filesystem/existing.ts'),
+  /** Files. */
+  file: () => import('./file/existing.ts'),
   /** Mounts, and the lines of /etc/fstab and /etc/crypttab. */
   mount: () => import('./mount/existing.ts'),
   /** Encrypted devices. */

@@ -12,6 +12,7 @@ export const ensure: EnsureMethods = {
     create: onceEnsured('filesystem', 'create'),
     createImage: onceEnsured('filesystem', 'createImage'),
   },
+  file: { create: onceEnsured('file', 'create') },
   mount: {
     mount: onceEnsured('mount', 'mount'),
     addFstab: onceEnsured('mount', 'addFstab'),

@@ -31,11 +31,11 @@ export interface Ensured<V> {
   readonly changed: boolean;
 }
 
-/** These say what happens to existing content: `ensure` never touches any. */
-const never = ['overwrite', 'content'] as const;
+/** It says what happens to existing content: `ensure` never touches any. */
+const never = 'overwrite';
 
 /** The arguments of a create method that `ensure` takes too. */
-export type EnsureArgs<A> = Omit<A, (typeof never)[number]>;
+export type EnsureArgs<A> = Omit<A, typeof never>;
 
 /**
  * Pairs a create method with the function that finds an existing object. `find` returns undefined
@@ -67,8 +67,7 @@ export function ensure<A, V>(
 ): Promise<Ensured<V>> {
   return steps.scope(`ensure ${code.kind}`, async (tx) => {
     const args = code.parseArgs(input) as A & object;
-    for (const option of never)
-      if (Object.hasOwn(args, option)) throw incomparable(option, 'it never changes existing content');
+    if (Object.hasOwn(args, never)) throw incomparable(never, 'it never changes existing content');
     for (let attempt = 1; ; attempt += 1) {
       const seen = await find(host, args);
       if (seen !== undefined) {

@@ -61,8 +61,7 @@ function readablePart(of: object, options: readonly string[]): void {
  * tags only those that are asked for.
  */
 export const createLv = ensurable(create.createLv, async (host, args) => {
-  readablePart(args, ['stripes', 'stripeSize', 'mirrors']);
-  if (typeof args.content === 'object') readablePart(args, ['content']);
+  readablePart(args, ['stripes', 'stripeSize', 'mirrors', 'content']);
   const { vg, lv } = await volumeOf(host, args);
   if (lv === undefined) return undefined;
   const { type, pool: poolName } = args;
