@@ -90,7 +90,10 @@ export function connect(
     readonly site?: Site;
     /** Absolute path of the directory for journals (default: /var/lib/bofh). */
     readonly stateDir?: string;
-    /** What stops a sequence (default: SIGINT, SIGTERM and SIGHUP). */
+    /**
+     * What stops every sequence: abort signals, instead of SIGINT, SIGTERM and SIGHUP of this process
+     * (the default). `{}`: nothing does, because the program handles those itself.
+     */
     readonly signals?: Signals;
     /** The command line that journals show, without secrets. */
     readonly argv?: readonly string[];

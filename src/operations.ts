@@ -116,9 +116,10 @@ export interface Tx extends OperationMethods {
    */
   readonly step: Steps['step'];
   /**
-   * Runs a pair of functions if bofh has no operation. `inverse` is also called, without a result,
-   * if `forward` failed: it must find out the present state. It is code and cannot be journalled:
-   * after a crash `bofh recover` reports it. Without claims it conflicts with every older step.
+   * Runs a pair of functions, if bofh has no operation for it. `inverse` undoes it, and is also
+   * called, without a result, if `forward` failed: it must find out the present state. Code cannot
+   * be journalled, so after a crash `bofh recover` only reports it. Without `claims` bofh cannot know
+   * on which objects it works: while it is not undone, no older step of the sequence is.
    */
   readonly effect: Steps['effect'];
   /** Calls a function whose inverse is known in advance. */

@@ -180,9 +180,9 @@ export async function loops(): Promise<readonly LoopDevice[]> {
 }
 
 /**
- * Returns the loop device that already maps this part of a file in this way and is not about to be
- * detached; undefined if there is none. Its user has nothing to undo: whoever attached it detaches
- * it. `offset` and `limit` are in bytes.
+ * Returns the loop device that shows this part of a file with these options already; undefined if
+ * there is none, or if it is about to be detached. Do not detach it: whoever attached it does.
+ * `offset` and `limit` are in bytes; a `limit` of 0 is the end of the file.
  */
 export async function loopOver(
   of: Pick<LoopDevice, 'file' | 'offset' | 'limit' | 'mode' | 'partitions'>,

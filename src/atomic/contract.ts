@@ -34,8 +34,8 @@ export interface Look {
    */
   readonly holders?: readonly Holder[];
   /**
-   * For `not-ours`: what was found. For `ours`: an object of others that is now at its place,
-   * besides it.
+   * With `not-ours`: what is in its place, in words. With `ours`: an object of others at its path,
+   * while the object of the step is elsewhere. It is reported, and left untouched.
    */
   readonly found?: string;
   /**
@@ -78,10 +78,11 @@ export interface Common<A, U> {
    */
   readonly journalled?: (args: A) => unknown;
   /**
-   * Reads only: checks, refuses, captures the old state, chooses identities. `mark`
-   * (`bofh.<id>.<n>`) is unique to the step. Wrong input is a UsageError, a wrong state of the host
-   * a RefusedError with holder and remedy. Called again under the locks with `chosen`, the first
-   * answer, whose identities it keeps.
+   * Reads only. It checks the request and the host, records the old state, and chooses identities
+   * such as a UUID. `mark` (`bofh.<id>.<n>`) is unique to the step. Throws UsageError for wrong input,
+   * and RefusedError, with holders and a remedy, for a state of the host that does not allow the
+   * step. It is called twice: before the locks are taken, and again under them. The second call gets
+   * what the first one returned as `chosen`: check everything again, and keep those identities.
    */
   readonly prepare: (input: {
     readonly args: A;
@@ -90,10 +91,11 @@ export interface Common<A, U> {
     readonly chosen?: U;
   }) => Promise<U>;
   /**
-   * Which objects the step makes, changes and needs. `on(path)` gives the key of a device and those
-   * below it, and fails with `not-found` without a device (an inactive volume): never write the key
-   * of a device by hand. `makes` has every new name: `look` is called before a later step uses such a
-   * name, and a step that makes something counts as content of its container (`within`).
+   * Names the objects of the step by key, such as `lv:vg0/web1` or `file:/etc/hosts`. They are locked,
+   * and the order of the undo follows from them. `makes`: what the step creates, with every new
+   * name. `changes`: what it changes. `needs`: what must stay as it is. For a device call `on(path)`,
+   * which returns its key and the keys of the devices below it; it fails with `not-found` if there is
+   * no device, for example for an inactive volume. Never write the key of a device by hand.
    */
   readonly claims: (input: {
     readonly args: A;
@@ -219,10 +221,10 @@ export interface OperationSpec<A, U, R, V> extends Common<A, U> {
   /** Only with `defers`: a step that does not defer has a part after the commit too. */
   readonly after?: (input: { readonly undo: U }) => boolean;
   /**
-   * The act: one changing command if possible, after the same look that `revert` takes, because the
-   * object may have been renamed since `prepare`. If it throws, `look` says what it left, and
-   * `revert` removes that. An operation of bofh that throws before its first change on `host` left
-   * nothing: another process created whatever is there.
+   * The act: one changing command if possible. Look first, as `revert` does, because the object may
+   * have been renamed since `prepare`. If `run` throws, `look` is called to find what it left, and
+   * `revert` removes that. Only for the operations that come with bofh: if `run` throws before its
+   * first change on `host`, `look` is not called, because another process created what is there.
    */
   readonly run: (input: { readonly args: A; readonly undo: U; readonly host: ChangeHost }) => Promise<R>;
   /** What the caller gets. */
@@ -252,7 +254,8 @@ export interface OperationSpec<A, U, R, V> extends Common<A, U> {
     readonly host: ChangeHost;
   }) => Promise<void>;
   /**
-   * The irreversible part, idempotent; until the commit rename instead. Afterwards `look` returns
+   * The irreversible part. It runs after the commit, for example to remove what `run` has only
+   * renamed. After a crash it runs again, so it must be idempotent. When it is done, `look` returns
    * `gone`.
    */
   readonly afterCommit?: (input: {

@@ -32,9 +32,9 @@ export interface SequenceOptions extends Signals {
   /** The inverse of a function that `tx.call` calls and that has none itself. */
   readonly reverse?: Reverse;
   /**
-   * `steps`: the body writes only through its steps. Any other content of their objects was written
-   * by others, and is kept if the sequence fails. `script` (the default): the body may write there
-   * with any program, so the undo removes everything.
+   * Who writes into what the sequence creates, until it ends. `script`: the body too, with any
+   * program, so the undo removes all of it. `steps`: only its steps. Other content was written by
+   * others: the undo does not remove it, and throws StuckError (default: `script`).
    */
   readonly writes?: 'script' | 'steps';
 }

@@ -12,16 +12,17 @@ export interface Steps {
    */
   temporary<A, V extends object>(code: Operation<A, V>, args: A): Promise<V & Temporary>;
   /**
-   * Runs a pair of functions if bofh has no operation. `inverse` is also called, without a result,
-   * if `forward` failed: it must find out the present state. It is code and cannot be journalled:
-   * after a crash recovery reports it. Without claims it conflicts with every older step.
+   * Runs a pair of functions, if bofh has no operation for it. `inverse` undoes it, and is also
+   * called, without a result, if `forward` failed: it must find out the present state. Code cannot
+   * be journalled, so after a crash recovery only reports it. Without `claims` bofh cannot know
+   * on which objects it works: while it is not undone, no older step of the sequence is.
    */
   effect<T>(
     name: string,
     forward: () => T | Promise<T>,
     inverse: (result: T | undefined) => unknown,
     options?: {
-      /** The objects that it works on (default: it conflicts with every older step). */
+      /** The objects that it works on (default: unknown, so no older step is undone before it). */
       readonly claims?: Claims;
     },
   ): Promise<T>;
