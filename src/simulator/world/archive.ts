@@ -4,7 +4,7 @@ import { ParseError } from '../../core/errors.ts';
 export interface TarMember {
   /** As it stands in the archive: `./etc/hostname`. A directory's ends with a slash. */
   readonly path: string;
-  /** (default: `file`) */
+  /** (default: `directory` if the path ends with a slash, else `file`) */
   readonly type?: 'file' | 'directory' | 'symlink' | 'hardlink';
   /** Of a file (default: empty). */
   readonly content?: string;
@@ -21,7 +21,8 @@ const magic = 'simulated tar archive\n';
 
 /** The content of a file that the simulated tar reads as an archive. */
 export function archive(members: readonly TarMember[], end: TarEnd = 'whole'): string {
-  return magic + JSON.stringify({ members, end });
+  const typed = members.map((each) => (each.path.endsWith('/') ? { type: 'directory', ...each } : each));
+  return magic + JSON.stringify({ members: typed, end });
 }
 
 /** Undefined for what is no archive. */

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { loadOperations } from '../../../src/operations.ts';
 import { kindOf } from '../../../src/simulator/faults/steps.ts';
-import { atomic, recover, withBofh } from '../../../src/index.ts';
+import { atomic, recover, vm, withBofh } from '../../../src/index.ts';
 import {
   type Fault,
   simulatedBofh,
@@ -110,4 +110,17 @@ it('a power cut loses what was not synced', () => {
   const host = simulatedHost();
   host.kill();
   expect(() => host.powerCut()).not.toThrow();
+});
+
+it('a member of an archive whose path ends with a slash is a directory', async () => {
+  const host = simulatedHost();
+  host.addTar('/srv/root.tar', [{ path: 'etc/' }, { path: 'etc/issue', content: 'hello' }]);
+
+  const guest = await withBofh(simulatedBofh({ host }), () =>
+    vm.create({
+      ...{ name: 'web1', source: { type: 'tar', path: '/srv/root.tar' }, vg: 'vg0' },
+      ...{ size: '64m', memory: '64m' },
+    }),
+  );
+  expect(guest.root).toBe('/dev/vg0/web1-root');
 });
