@@ -17,7 +17,8 @@ export const text = z.string().check(z.minLength(1));
 /** One text, or several. */
 export const oneOrMore = z.union([text, z.array(text)]);
 
-const anySize = z.union([z.string(), z.number()], 'must be bytes, or text such as 10g');
+/** Text or a number, where text has more forms than a size (`+5g`, `max`): its reader checks it. */
+export const anySize = z.union([z.string(), z.number()], 'must be bytes, or text such as 10g');
 
 /** A check of a schema by a function that throws UsageError. */
 function checkedBy<T>(read: (value: T) => unknown): z.core.CheckFn<T> {

@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import { UsageError } from '../core/errors.ts';
-import { parsed, sizeOption } from '../core/request.ts';
+import { anySize, parsed, sizeOption } from '../core/request.ts';
 import { type Bytes, parseSize } from '../core/units.ts';
 
 const text = z.string().check(z.minLength(1));
@@ -94,7 +94,7 @@ const growSchema = z.strictObject({
    * The minimum size of the device; `+5g`: relative to the current size; `max`: all the space of
    * both hosts.
    */
-  size: sizeOption,
+  size: anySize,
 });
 
 const replaceSchema = z.strictObject({

@@ -259,3 +259,16 @@ it.each<[string, () => unknown, string, string | undefined]>([
     remedy: remedy === undefined ? undefined : (expect.stringContaining(remedy) as string),
   });
 });
+
+it.each<[string, () => Promise<unknown>]>([
+  ['a share of the extents', () => library.lvm.createThinPool({ vg: 'vg0', name: 'p', extents: '10%FREE' })],
+  ['an offset of 0', () => library.block.attachLoop({ file: '/srv/none', offset: 0 })],
+  ['growth', () => library.drbd.grow({ name: 'web1', on: ['a', 'b'], size: '+5g' })],
+  ['all there is', () => library.drbd.grow({ name: 'web1', on: ['a', 'b'], size: 'max' })],
+])('a form of a size that only some options have is no wrong size: %s', async (_title, call) => {
+  const said: unknown = await library
+    .withBofh(simulatedBofh({ host: fork(staged) }), call)
+    .catch((error: unknown) => error);
+
+  expect(String(said)).not.toMatch(/not a size|no unit/);
+});

@@ -8,7 +8,7 @@ import { isThinPool } from '../filling.ts';
 import { checkLvName, checkTag } from '../names.ts';
 import { syncGroup, udevOf, usableVg } from '../reads.ts';
 import { lvcreatePool } from '../thin-commands.ts';
-import { refuseFull, wantedExtents } from './extents.ts';
+import { extents, refuseFull, wantedExtents } from './extents.ts';
 import { findMade, madeVolume, refuseOtherGroup, removeMade } from './made.ts';
 import { checkMetadata, metadatas } from './pools.ts';
 import { refuseTaken } from './taken.ts';
@@ -24,7 +24,7 @@ const args = z.strictObject({
   /** Size of its data, rounded up to whole extents; or `extents`, as for `createLv`. */
   size: z.exactOptional(size),
   /** Size of its data in extents, or as a share: `50%FREE`. */
-  extents: z.exactOptional(size),
+  extents: z.exactOptional(extents),
   /** Size of its metadata (default: chosen by LVM, 64 bytes for each chunk). */
   metadataSize: z.exactOptional(size),
   /** Allocation unit: a multiple of 64 KiB (default: 64 KiB, or more in a large pool). */
