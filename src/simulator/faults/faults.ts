@@ -151,8 +151,9 @@ function matches(fault: Fault, { tool, argv, access }: Access, step: string | un
 }
 
 /**
- * Thrown into whatever a killed process still tries to do. `atomic()` of that process throws StuckError,
- * with the ProcessKilled as a cause: its journal stays, for `recover()` after `host.restart()`.
+ * Thrown into whatever a killed process still tries to do. `atomic()` of that process throws
+ * StuckError, with it among the `errors` of its `cause`: its journal stays, for `recover()` after
+ * `host.restart()`. Before the first step `atomic()` throws the ProcessKilled itself.
  */
 export class ProcessKilled extends Error {
   constructor() {

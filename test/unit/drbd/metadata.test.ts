@@ -129,7 +129,7 @@ describe('tx.drbd.createMetadata', () => {
     host.world.drbd.module = 'loaded';
     const { message, remedy } = await refused(host, create());
     expect(message).toContain(`${device} holds ${old}, which goes`);
-    expect(remedy).toContain(`--overwrite ${old}`);
+    expect(remedy).toContain(`overwrite: ["${old}"]`);
     expect((await refused(host, create({ overwrite: [old, 'data'] }))).message).toContain(
       'does not hold data',
     );
@@ -140,7 +140,7 @@ describe('tx.drbd.createMetadata', () => {
 
   it('keeps a filesystem that is named and ends before them, and takes no other content along', async () => {
     const uuid = '5e1f0000-0000-4000-8000-0000000000aa';
-    expect((await refused(filled(), create())).remedy).toContain(`--keep ${uuid}`);
+    expect((await refused(filled(), create())).remedy).toContain(`keep: ["${uuid}"]`);
     const long = await refused(filled(size / 4096), create({ keep: [uuid] }));
     expect(long.message).toContain('holds ext4 that reaches to 64 MiB; the metadata would begin at');
     await undone(filled(), create({ keep: [uuid] }));
@@ -166,7 +166,7 @@ describe('tx.drbd.createMetadata', () => {
   it('wants bytes that nobody knows to be named', async () => {
     const host = blank();
     host.admin.writeBytes(device, 0, new Uint8Array(512).fill(7));
-    expect((await refused(host, create())).remedy).toContain('--overwrite data');
+    expect((await refused(host, create())).remedy).toContain('overwrite: ["data"]');
     await undone(host, create({ overwrite: ['data'] }));
   });
 
@@ -237,7 +237,7 @@ describe('data that stay, whatever they are', () => {
     );
     const host = replicated();
     host.world.drbd.module = 'loaded';
-    expect((await refused(host, create({ keepBytes: 4096 }))).remedy).toContain(`--overwrite ${old}`);
+    expect((await refused(host, create({ keepBytes: 4096 }))).remedy).toContain(`overwrite: ["${old}"]`);
   });
 });
 

@@ -104,7 +104,7 @@ describe('tx.drbd.createConfig', () => {
   ])('refuses %s', async (_, args, words) => {
     const { message, remedy } = await refused(replicated(), (tx) => tx.drbd.createConfig(args));
     expect(message).toContain(words);
-    expect(remedy).toMatch(/bofh drbd|choose another name|uname/);
+    expect(remedy).toMatch(/bofh drbd|drbd\.next|choose another name|uname/);
   });
 
   it('refuses what drbdadm does not take, in its words, before anything is written', async () => {

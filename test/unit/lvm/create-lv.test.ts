@@ -16,7 +16,7 @@ beforeEach(() => {
   host = lvm.host(dm0);
 });
 
-const prepare = (more: object = {}) =>
+const prepare = async (more: object = {}) =>
   createLv.prepare({ args: createLv.parseArgs({ ...args, ...more }), mark, host });
 const made = async () => {
   const undo = await prepare();

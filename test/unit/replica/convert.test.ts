@@ -185,7 +185,7 @@ describe('drbd.remove with a host on which the data live on', () => {
     expect(error.message).toBe(
       'on alpha: web1 is secondary and not connected: whether the data of beta are newer cannot be told',
     );
-    expect(error.remedy).toContain('--keep-volumes');
+    expect(error.remedy).toContain("volumes: 'kept'");
     const plan = await withBofh(hosts.here, () =>
       drbd.remove({ ...onBoth, keepOn: 'alpha', volumes: 'kept' }),
     );

@@ -213,7 +213,7 @@ describe('block resize of a stack with a replicated disk', () => {
     const error = await refusal(hosts, () => block.resize({ device: '/dev/drbd0', to, on }));
     expect(error).toBeInstanceOf(RefusedError);
     expect(error.message).toContain('DRBD makes no disk smaller');
-    expect(error.remedy).toContain('bofh drbd remove web1 --keep-on');
+    expect(error.remedy).toContain('drbd.remove with keepOn');
   });
 
   it('is refused as drbd grow is, before anything is done, where the hosts are apart', async () => {
