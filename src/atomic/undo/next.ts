@@ -1,5 +1,5 @@
 import { type BlockedWhy } from '../journal/lines.ts';
-import { blocks, endedWithBoot, inScope, type State, type Step } from '../journal/state.ts';
+import { blocks, endedWithBoot, exclusive, inScope, type State, type Step } from '../journal/state.ts';
 import { placesOf } from '../journal/step-index.ts';
 
 /** What to do next. */
@@ -32,6 +32,8 @@ export interface View {
   readonly inverses: ReadonlySet<number>;
   /** Only the steps of this scope. */
   readonly scope?: number | undefined;
+  /** Steps whose device was found missing: they are undone with their container, if that is there. */
+  readonly unreachable?: ReadonlySet<number> | undefined;
 }
 
 /**
@@ -56,7 +58,8 @@ function back(state: State, view: View): Decision {
     if (isAway(step, view)) return { do: 'block', step, why: 'away' };
     if (endedWithBoot(step, view.boots[step.intent.host]))
       return { do: 'undo', step, boot: 'other', inside: [] };
-    const container = containerOf(state, place, view.scope);
+    const at = containerAt(state, place, view.scope);
+    const container = at === undefined || losesAccess(state, place, at, view) ? undefined : steps[at];
     if (container?.blocked !== undefined) return { do: 'block', step, why: { by: container.n } };
     if (container !== undefined) continue;
     const blocker = blockerOf(state, place, view);
@@ -72,13 +75,36 @@ function isAway({ intent }: Step, { boots }: View): boolean {
 }
 
 /**
- * The older step, not yet undone in this unwinding, whose undo destroys the container of this one.
+ * Whether a step between the two gave access to the content of this one (a loop device, an open
+ * LUKS device), and is undone before the container: afterwards nobody could tell what others wrote
+ * there, so this step is undone by itself.
  */
-function containerOf(state: State, place: number, scope: number | undefined): Step | undefined {
-  const at = containerAt(state, place, scope);
-  return at === undefined ? undefined : state.steps[at];
+function losesAccess(
+  { steps, index }: State,
+  place: number,
+  container: number,
+  { boots, unreachable }: View,
+): boolean {
+  const { intent, n = -1 } = steps[place] ?? {};
+  if (unreachable?.has(n) === true) return false;
+  if (intent?.contains === undefined || intent.claims === null) return false;
+  return [...exclusive(intent.claims), ...(intent.claims.needs ?? [])].some((key) =>
+    (index.makers.get(key) ?? []).some((maker) => {
+      const access = steps[maker];
+      return (
+        maker > container &&
+        maker < place &&
+        access?.intent.lives === 'boot' &&
+        !endedWithBoot(access, boots[access.intent.host])
+      );
+    }),
+  );
 }
 
+/**
+ * The place of the older step, not yet undone in this unwinding, whose undo destroys the container of
+ * this one.
+ */
 function containerAt(state: State, place: number, scope: number | undefined): number | undefined {
   const { steps, index } = state;
   const key = steps[place]?.intent.within;

@@ -1,5 +1,5 @@
 import type { ChangeHost } from '../../command/index.ts';
-import { messageOf, BofhError, ConnectionError, JournalError } from '../../core/errors.ts';
+import { messageOf, BofhError, ConnectionError, JournalError, RefusedError } from '../../core/errors.ts';
 import { changing, codeOf, type Engine } from '../engine.ts';
 import { note, reservingOf, type Journal } from '../journal/journal-writer.ts';
 import type { Blocked, Line } from '../journal/lines.ts';
@@ -53,11 +53,13 @@ export async function unwind(unwinding: Unwinding): Promise<Unwound> {
   const { engine, journal, inverses, scope, abandon } = unwinding;
   const leftAlone: string[] = [];
   const errors: unknown[] = [];
+  const unreachable = new Set<number>();
   const met = () => meet(engine, hostsLeft(journal.state, scope), reservingOf(journal), { signal: abandon });
   let { boots, away } = await met();
   for (;;) {
     if (abandon?.aborted === true) return { end: 'stuck', leftAlone, errors };
-    const decision = next(journal.state, { boots, owner: 'me', inverses: new Set(inverses.keys()), scope });
+    const view = { boots, owner: 'me', inverses: new Set(inverses.keys()), scope, unreachable } as const;
+    const decision = next(journal.state, view);
     switch (decision.do) {
       case 'close':
         return { end: decision.outcome, leftAlone, errors };
@@ -75,6 +77,13 @@ export async function unwind(unwinding: Unwinding): Promise<Unwound> {
           ({ boots, away } = await met());
           break;
         }
+        const { n } = decision.step;
+        // Its device is gone, with its container perhaps: the look at that decides.
+        if (isMissing(done) && !unreachable.has(n)) {
+          unreachable.add(n);
+          const now = next(journal.state, view);
+          if (!('step' in now) || now.step.n !== n) break;
+        }
         leftAlone.push(...done.leftAlone);
         errors.push(...done.errors);
         note(journal, done.lines);
@@ -86,6 +95,10 @@ export async function unwind(unwinding: Unwinding): Promise<Unwound> {
         throw new TypeError(`unwinding was begun in a state that says "${decision.do}"`);
     }
   }
+}
+
+function isMissing({ errors: [error] }: Acted): boolean {
+  return error instanceof RefusedError && error.code === 'not-found';
 }
 
 /** The hosts on which work is left. */
@@ -209,8 +222,10 @@ async function undo(
   // Also if it was found undone: that may be only in the page cache.
   await code.sync(journalled);
   if (before.state === 'not-ours') return leave(step, 'undone', before);
-  // Its own undo changed what is below it, and others had not: that was checked before.
-  if (step.intent.lives === 'boot')
+  // Its own undo changed what is below it, and others had not: that was checked before. One that was
+  // complete and is gone was undone by a recovery that was cut off.
+  const wrote = step.intent.contains !== undefined && (before.state === 'ours' || step.done !== undefined);
+  if (step.intent.lives === 'boot' || wrote)
     lines.push(
       ...(await renewedWitnesses(
         { engine: unwinding.engine, journal: unwinding.journal },
