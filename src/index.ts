@@ -32,6 +32,7 @@ export * as network from './api/network.ts';
 export { parsePlan, type Plan } from './api/plan.ts';
 export type * from './api/types.ts';
 export { recover, type RecoverRequest } from './api/recover.ts';
+export { undo } from './api/undo.ts';
 export * as vm from './api/vm.ts';
 export * as xen from './api/xen.ts';
 export type { Engine, EventStep, Happening, SequenceEvent } from './atomic/index.ts';

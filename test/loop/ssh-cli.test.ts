@@ -105,6 +105,7 @@ const withoutHost = ['vm console', 'vm chroot', 'completion'];
 const refusedChanges: readonly (readonly [string, Words])[] = [
   ['recover', none],
   ['recover --boot', none],
+  ['undo', () => ['1']],
   ['journal prune', none],
   ['boot install', none],
   ['boot remove', none],

@@ -13,7 +13,7 @@ import type { StoreFile } from './store.ts';
  */
 export async function createJournal(
   engine: Engine,
-  sequence: { readonly id: string; readonly name: string },
+  sequence: Pick<BeginLine, 'id' | 'name' | 'undoes'>,
   lines: () => readonly Line[],
 ): Promise<Journal> {
   const begin: BeginLine = {

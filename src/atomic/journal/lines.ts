@@ -25,6 +25,8 @@ export interface BeginLine extends Owner {
   readonly name: string;
   readonly argv: readonly string[];
   readonly host: string;
+  /** The committed sequence that this one undoes. */
+  readonly undoes?: string;
 }
 
 export interface IntentLine {

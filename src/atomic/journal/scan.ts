@@ -25,6 +25,27 @@ export function journals(engine: Engine, own?: string): readonly Seen[] {
   });
 }
 
+/** A journal of the history. */
+export interface ClosedJournal extends Omit<Seen, 'inode'> {
+  /** When it was last written, in milliseconds since 1970: for people, and for a first guess at the order. */
+  readonly changedMs: number;
+}
+
+/** The history. Throws JournalError for a journal that cannot be read. */
+export function closedJournals({ store }: Pick<Engine, 'store'>): readonly ClosedJournal[] {
+  return store.names('history').flatMap((name): readonly ClosedJournal[] => {
+    const id = /^(?<id>.+)\.journal$/.exec(name)?.groups?.id;
+    const file = id === undefined ? undefined : store.open(`history/${name}`);
+    if (id === undefined || file === undefined) return [];
+    try {
+      const { lines } = decode(file.read(), name);
+      return [{ id, changedMs: store.changedMs(`history/${name}`) ?? 0, lines, state: fold(lines) }];
+    } finally {
+      file.close();
+    }
+  });
+}
+
 /** The journals of the bofh of another host; none if it never had any. */
 export async function journalsOn(
   host: ReadHost,

@@ -124,7 +124,7 @@ export async function recover(id: string, options: RecoverOptions): Promise<Reco
   }
 }
 
-async function bringToEnd(
+export async function bringToEnd(
   journal: Journal,
   { engine, abandon, discard = [], yes }: RecoverOptions,
   leave: (acting: Promise<unknown>) => void,
@@ -248,7 +248,7 @@ export function refuseOtherMachine({ processes }: Engine, id: string, { owner }:
  * The code of each step that is not undone. JournalError if the code of one is unknown, or its host
  * is.
  */
-async function codesOf(engine: Engine, id: string, state: State): Promise<ReadonlyMap<number, AnyOperation>> {
+export async function codesOf(engine: Engine, id: string, state: State): Promise<Codes> {
   const codes = new Map<number, AnyOperation>();
   for (const { name, reach } of state.hosts) engine.place?.(name, reach);
   for (const { n, intent, undone } of state.steps)
@@ -283,15 +283,29 @@ async function lockObjects(locks: ObjectLocks, state: State): Promise<void> {
  * nor a volume that an administrator moved to another name. Use by the sequence's own mount or
  * guest, a newer step of this boot, does not count; that step is checked itself.
  */
-async function refuseInUse(
+async function refuseInUse(engine: Engine, of: Looked, codes: Codes): Promise<void> {
+  const used = await usesOf(engine, of, codes);
+  if (used.length === 0) return;
+  const { id } = of;
+  throw new RefusedError(`journal ${id} is left open: what it made is in use now: ${used.join('; ')}`, {
+    remedy: `bofh recover --yes undoes it all the same; bofh journal show ${id} shows what that is`,
+  });
+}
+
+interface Looked {
+  readonly id: string;
+  readonly state: State;
+  readonly boots: Readonly<Record<string, string>>;
+}
+
+type Codes = ReadonlyMap<number, AnyOperation>;
+
+/** Objects of a sequence that others use, or have moved, with who uses them, in words. */
+export async function usesOf(
   engine: Engine,
-  {
-    id,
-    state,
-    boots,
-  }: { readonly id: string; readonly state: State; readonly boots: Readonly<Record<string, string>> },
-  codes: ReadonlyMap<number, AnyOperation>,
-): Promise<void> {
+  { state, boots }: Omit<Looked, 'id'>,
+  codes: Codes,
+): Promise<readonly string[]> {
   // Objects on an unreachable host are not touched either.
   const there = state.steps.filter((step) => {
     const boot = boots[step.intent.host];
@@ -316,10 +330,7 @@ async function refuseInUse(
     const found = [...(movedTo === undefined ? [] : [`it is ${movedTo} now`]), ...holders];
     if (found.length > 0) used.push(`${describe(step)}: ${found.join(', ')}`);
   }
-  if (used.length === 0) return;
-  throw new RefusedError(`journal ${id} is left open: what it made is in use now: ${used.join('; ')}`, {
-    remedy: `bofh recover --yes undoes it all the same; bofh journal show ${id} shows what that is`,
-  });
+  return used;
 }
 
 /** Undefined if unknown because the host is away: its undo will check again. */

@@ -14,6 +14,7 @@ import { mount } from './mount/index.ts';
 import { network } from './network/index.ts';
 import { recover } from './recover/index.ts';
 import { run } from './run/index.ts';
+import { undo } from './undo/index.ts';
 import { vm } from './vm/index.ts';
 import { xen } from './xen/index.ts';
 
@@ -31,6 +32,7 @@ export const nouns: Noun['verbs'] = {
   btrfs,
   journal,
   recover,
+  undo,
   doctor,
   map,
   boot,

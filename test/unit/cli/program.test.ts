@@ -163,6 +163,8 @@ describe('reads and changes', () => {
     ['vm remove x --keep-replicas', true],
     ['vm remove x --on a,b --force-off', true],
     ['recover', true],
+    ['undo 3f0c1a4e', true],
+    ['undo 3f0c1a4e --in-use --discard fs:a,lv:vg0/b', true],
     ['run x.ts', true],
   ])('%s: it changes the host: %s', async (line, changes) => {
     expect((await parsed(...line.split(' '))).changes).toBe(changes);

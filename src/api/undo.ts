@@ -1,0 +1,31 @@
+import { closedJournals } from '../atomic/journal/scan.ts';
+import { undoSequence } from '../atomic/recovery/undo-sequence.ts';
+import type { Recovered } from '../atomic/recovery/recover.ts';
+import { currentBofh, refuseInside } from '../bofh.ts';
+import { checkText } from '../core/checks.ts';
+import { parsed } from '../core/request.ts';
+import * as z from 'zod/mini';
+
+const undoOptions = z.strictObject({ inUse: z.exactOptional(z.boolean()) });
+
+/**
+ * Undoes a committed sequence, step by step, newest first, as a sequence of its own. `id` is that of
+ * its journal.
+ *
+ * Throws RefusedError, with nothing changed, if that is not possible any more: a newer sequence or
+ * others worked on what it made, it is in use, or a step gave up at the commit what its undo needs.
+ * Throws StuckError if the undo came to a halt: `recover()` continues it.
+ */
+export async function undo(
+  id: string,
+  options: {
+    /** Also undoes objects that are in use now (default: false). */
+    readonly inUse?: boolean;
+  } = {},
+): Promise<Recovered> {
+  checkText('the id of the sequence', id);
+  const { inUse = false } = parsed('undo', undoOptions, options);
+  refuseInside('undo', 'alone');
+  const { engine, signals } = currentBofh();
+  return await undoSequence(id, closedJournals(engine), { engine, yes: inUse, ...signals });
+}

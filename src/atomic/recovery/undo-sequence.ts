@@ -1,0 +1,211 @@
+import { JournalError, RefusedError } from '../../core/errors.ts';
+import { createJournal } from '../journal/create-journal.ts';
+import { close, type Journal } from '../journal/journal-writer.ts';
+import { newId, type Line } from '../journal/lines.ts';
+import type { ClosedJournal } from '../journal/scan.ts';
+import { blocks, conflicting, exclusive, fold, journalled, type State, type Step } from '../journal/state.ts';
+import { claim } from '../locks/claims.ts';
+import type { Engine } from '../engine.ts';
+import type { Claims, Look } from '../operation.ts';
+import { eachOnce, placeOf } from '../place.ts';
+import { describe } from '../undo/report.ts';
+import { reachedByWriters, refuseChanged } from '../undo/witness.ts';
+import { plan } from './plan.ts';
+import {
+  bringToEnd,
+  codesOf,
+  type RecoverOptions,
+  type Recovered,
+  refuseOtherMachine,
+  usesOf,
+} from './recover.ts';
+
+/**
+ * Undoes a committed sequence of this host, as a sequence of its own whose journal has the recorded
+ * inverses: a crash in it is recovered like any other. `history` has the closed journals, with the
+ * one to undo.
+ *
+ * Throws RefusedError, with nothing changed, if a step cannot be undone any more, if a newer sequence
+ * used its objects, if others changed or use them (`yes` undoes what is in use, `discard` what was
+ * changed); StuckError if the undo came to a halt.
+ */
+export async function undoSequence(
+  id: string,
+  history: readonly ClosedJournal[],
+  options: Omit<RecoverOptions, 'ignoreMachineId' | 'onWait'>,
+): Promise<Recovered> {
+  const { engine, yes, discard = [] } = options;
+  const undone = history.find((each) => each.id === id);
+  if (undone === undefined)
+    throw new RefusedError(`there is no ended sequence ${id}`, {
+      code: 'not-found',
+      remedy: 'bofh journal list shows all of them',
+    });
+  refuseUnfit(undone, history);
+  refuseOtherMachine(engine, id, undone.state);
+  const own = newId();
+  const lines = undone.lines.filter(({ t }) => copied.has(t));
+  const begin = undone.state.begin;
+  const state = fold([{ ...begin, id: own }, ...lines]);
+  refuseNewer({ id, state }, history);
+  const codes = await codesOf(engine, id, state);
+  const locks = engine.locks.open();
+  let stillRunning: Promise<unknown> | undefined;
+  let journal: Journal | undefined;
+  try {
+    const running = new Map<number, never>();
+    const stop = options.stop ?? new AbortController().signal;
+    const enter = (): Promise<never> => Promise.reject(new JournalError('it reserves nothing elsewhere'));
+    await claim({ engine, id: own, locks, running, stop, enter }, 'the undo', 0, claimsOf(state));
+    const boots = { [engine.host.name]: (await engine.host.facts()).boot };
+    const used = yes ? [] : await usesOf(eachOnce(engine), { state, boots }, codes);
+    if (used.length > 0)
+      throw new RefusedError(`${named(undone)} is not undone: what it made is in use: ${used.join('; ')}`, {
+        remedy: `end that use, then give the command again; bofh undo ${id} --in-use undoes it all the same`,
+      });
+    journal = await createJournal(
+      engine,
+      { id: own, name: `undo of ${id} ${begin.name}`, undoes: id },
+      () => lines,
+    );
+    await refuseChangedAbove(journal, undone, { ...options, discard, boots });
+    return await bringToEnd(journal, options, (acting) => {
+      stillRunning = acting;
+    });
+  } finally {
+    const over = (): void => {
+      locks.release();
+      journal?.file.close();
+    };
+    if (stillRunning === undefined) over();
+    else void stillRunning.finally(over);
+  }
+}
+
+/** The lines that say what a sequence did. */
+const copied: ReadonlySet<Line['t']> = new Set<Line['t']>([
+  'scope',
+  'intent',
+  'done',
+  'witness',
+  'undone',
+  'scope-end',
+]);
+
+function named({ id, state }: Pick<ClosedJournal, 'id' | 'state'>): string {
+  return `sequence ${id} "${state.begin.name}"`;
+}
+
+function refuseUnfit(of: ClosedJournal, history: readonly ClosedJournal[]): void {
+  const { id, state } = of;
+  const refuse = (why: string, remedy: string): never => {
+    throw new RefusedError(`${named(of)} cannot be undone: ${why}`, { remedy });
+  };
+  const show = `bofh journal show ${id} shows its steps: undo them one by one`;
+  const already = undoOf(id, history);
+  if (already !== undefined) refuse(`${already.id} has undone it already`, `bofh journal show ${already.id}`);
+  if (state.closed !== 'committed')
+    refuse(
+      state.closed === 'rolled-back' ? 'it was rolled back' : 'it was abandoned',
+      `bofh journal show ${id}`,
+    );
+  const left = state.steps.filter(({ undone }) => undone === undefined);
+  if (left.length === 0) refuse('it changed nothing that is still there', `bofh journal show ${id}`);
+  const final = left.find(({ intent }) => intent.after);
+  if (final !== undefined) refuse(`its commit gave up what the undo of ${describe(final)} needs`, show);
+  if (left.some(({ intent }) => intent.kind === 'bare' || intent.claims === null))
+    refuse('it has steps that only its program could undo', show);
+  const away = left.find(({ intent }) => intent.host !== '');
+  if (away !== undefined) refuse(`it changed ${away.intent.host} too`, show);
+}
+
+/** The sequence that has undone it. */
+function undoOf(id: string, history: readonly ClosedJournal[]): ClosedJournal | undefined {
+  return history.find(({ state }) => state.begin.undoes === id && state.closed === 'rolled-back');
+}
+
+/**
+ * Newer sequences that worked on what this one made or changed. The clock decides only which are
+ * asked about: that nothing else has changed there, the looks find out.
+ */
+function refuseNewer(
+  { id, state }: Pick<ClosedJournal, 'id' | 'state'>,
+  history: readonly ClosedJournal[],
+): void {
+  const changedMs = history.find((each) => each.id === id)?.changedMs ?? 0;
+  const made = { changes: state.steps.flatMap(({ intent }) => exclusive(intent.claims ?? {})) };
+  for (const other of history.toSorted((a, b) => b.changedMs - a.changedMs)) {
+    const { closed, steps } = other.state;
+    if (other.id === id || other.changedMs < changedMs || closed !== 'committed') continue;
+    if (undoOf(other.id, history) !== undefined) continue;
+    for (const step of steps.filter(({ undone }) => undone === undefined)) {
+      const key = conflicting(made, step.intent.claims ?? {});
+      if (key !== undefined)
+        throw new RefusedError(
+          `${named({ id, state })} cannot be undone: ${named(other)} worked on ${key} later`,
+          { remedy: `undo that one first: bofh undo ${other.id}` },
+        );
+    }
+  }
+}
+
+function claimsOf({ steps }: State): Claims {
+  const all = steps.flatMap(({ undone, intent }) => (undone === undefined ? (intent.claims ?? []) : []));
+  return {
+    changes: [...new Set(all.flatMap(exclusive))],
+    needs: [...new Set(all.flatMap(({ needs = [] }) => needs))],
+  };
+}
+
+/**
+ * Compares the content of the objects that are undone first, before anything is undone. What is below them
+ * is compared in its turn. After a refusal the journal is closed.
+ */
+async function refuseChangedAbove(
+  journal: Journal,
+  undone: ClosedJournal,
+  {
+    engine,
+    yes,
+    discard,
+    boots,
+  }: Pick<RecoverOptions, 'engine' | 'yes'> & {
+    readonly discard: NonNullable<RecoverOptions['discard']>;
+    readonly boots: Readonly<Record<string, string>>;
+  },
+): Promise<void> {
+  const { state } = journal;
+  const trusted = yes ? await reachedByWriters(engine, journal) : undefined;
+  const before: Step[] = [];
+  try {
+    for (const { do: what, step, inside } of plan(state, boots)) {
+      const isTop = !before.some((newer) => blocks(newer.intent, step.intent));
+      before.push(step, ...inside);
+      if (what !== 'undo') continue;
+      // A device that is missing is found out here, and not when half is undone.
+      const [look] = await Promise.all([step, ...inside].map((each) => lookAt(engine, state, each)));
+      if (!isTop || look?.state !== 'ours') continue;
+      const asking = { engine, journal, trusted, discard: discard === 'all' ? discard : new Set(discard) };
+      await refuseChanged(asking, { step, inside, holders: look.holders });
+    }
+  } catch (error) {
+    close(journal, {
+      t: 'closed',
+      outcome: 'abandoned',
+      because: 'what it would undo is changed, or not there',
+    });
+    if (!(error instanceof RefusedError)) throw error;
+    const { holders, remedy } = error;
+    throw new RefusedError(`${named(undone)} is not undone: ${error.message}`, {
+      ...(remedy === undefined
+        ? {}
+        : { remedy: remedy.replace(`recover ${journal.id}`, `undo ${undone.id}`) }),
+      ...{ holders, cause: error },
+    });
+  }
+}
+
+async function lookAt(engine: Engine, state: State, step: Step): Promise<Look | undefined> {
+  const code = await engine.find(step.intent.kind, step.intent.version);
+  return code?.look({ ...journalled(state, step), host: placeOf(engine, step.intent.host).host });
+}

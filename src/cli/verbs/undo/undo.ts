@@ -1,0 +1,56 @@
+import { closedJournals } from '../../../atomic/journal/scan.ts';
+import { undoSequence } from '../../../atomic/recovery/undo-sequence.ts';
+import { JournalError } from '../../../core/errors.ts';
+import { printable, textOf } from '../../output/text.ts';
+import { confirm } from '../../runtime/confirm.ts';
+import { readById } from '../../runtime/read-journals.ts';
+import { openSession, refuseOtherHost, tellWhose } from '../../runtime/session.ts';
+import { logged } from '../../runtime/system-log.ts';
+import { commaList, flag, value, verb } from '../../runtime/verb.ts';
+import { whatOf } from '../journal/planned-steps.ts';
+import { tell } from '../recover/text.ts';
+
+export default verb({
+  changes: true,
+  args: { id: ['<id>', 'the sequence, as bofh journal list shows it'] },
+  options: {
+    inUse: flag('also undo what is in use now: a guest that it started is powered off hard'),
+    discard: value(
+      '<OBJECT,…>',
+      'also undo these objects, as the refusal names them (fs:UUID, lv:vg0/web1), and lose what others wrote to them',
+      { read: (text) => commaList(text).filter((each) => each !== '') },
+    ),
+  },
+  examples: ['--dry-run undo 3f0c1a4e', 'undo 3f0c1a4e'],
+  run: async (runtime, { id: typed, inUse: yes, discard = [] }) => {
+    refuseOtherHost(runtime, 'the journals, whatever hosts they reach');
+    tellWhose(runtime);
+    const { bofh } = await openSession(runtime, { site: 'used', root: 'not-needed' });
+    const journal = await readById(bofh.engine, typed);
+    if (journal.is === 'unreadable') throw journal.error;
+    const { id } = journal;
+    if (journal.is === 'open')
+      throw new JournalError(`the sequence ${id} has not ended`, { remedy: `bofh recover ${id}` });
+    const history = closedJournals(bofh.engine);
+    const name = textOf(journal.state.begin.name);
+    if (runtime.settings.mode === 'plan') {
+      const { dryRun } = await import('../../plan/plan.ts');
+      return await dryRun(runtime, bofh, async ({ engine }) => {
+        await undoSequence(id, history, { engine, yes, discard: 'all' });
+      });
+    }
+    const steps = journal.state.steps.filter(({ undone }) => undone === undefined).toReversed();
+    await confirm(runtime, [
+      `${id} "${printable(name)}" is undone:`,
+      ...steps.map((step) => {
+        const { kind, objects } = whatOf(step);
+        return `  ${kind}${objects.length === 0 ? '' : `: ${objects.map(printable).join(', ')}`}`;
+      }),
+    ]);
+    const { stop, abandon } = runtime.signals;
+    const options = { engine: bofh.engine, yes, discard, stop, abandon };
+    const { end, leftAlone } = await logged(runtime, bofh.host, () => undoSequence(id, history, options));
+    tell(runtime, [{ id, name, end, leftAlone: [...leftAlone] }]);
+    return 0;
+  },
+});
