@@ -61,7 +61,7 @@ export async function planRename(options: {
   const [running] = await domains(host, (each) => each.name === name);
   if (running !== undefined && !how.restart)
     throw new RefusedError(`${name} runs as domain ${running.id}, and its disks cannot be renamed under it`, {
-      remedy: `let it be restarted (${option('--restart', 'restart: true')}), or stop it first: bofh vm stop ${name}`,
+      remedy: `${option(`bofh vm rename ${name} ${to} --restart`, 'restart: true')}; or first: bofh vm stop ${name}`,
     });
   if (running !== undefined && running.state !== 'running')
     throw new RefusedError(`the domain ${name} (id ${running.id}) is ${running.state}`, {

@@ -47,7 +47,7 @@ describe('atomic()', () => {
     const error = await interrupted({ signal: stop.signal }, () => stop.abort(reason));
 
     expect(error).toMatchObject({ code: 'interrupted', reason, message: '"slow" was interrupted' });
-    expect(error.undone).toEqual([expect.stringContaining('lvm.lv.create')]);
+    expect(error.undone).toEqual([expect.stringContaining('lvm.createLv')]);
   });
 
   it.each([

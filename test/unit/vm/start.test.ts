@@ -46,10 +46,10 @@ describe('the start of a guest with a replicated disk', () => {
     expect(error).toMatchObject({
       name: 'RefusedError',
       message: expect.stringMatching(/web1 is not started: its disk web1 is Connecting here/) as string,
-      remedy: expect.stringContaining('bofh xen start web1 --alone') as string,
+      remedy: expect.stringContaining('alone: true') as string,
     });
     expect(await on(() => xen.startAll({ connectMs: 0 }))).toMatchObject([
-      { name: 'web1', now: 'off', error: expect.stringContaining('bofh xen start web1 --alone') as string },
+      { name: 'web1', now: 'off', error: expect.stringContaining('alone: true') as string },
     ]);
     expect(alpha.snapshot()).toBe(before);
   });
