@@ -26,7 +26,7 @@ const tries: readonly (readonly unknown[])[] = [
 const plain = new Set([
   ...['block.loops', 'crypt.devices', 'crypt.scan', 'crypt.mappings', 'drbd.resources', 'drbd.procStatus'],
   ...['lvm.vgs', 'lvm.pvs', 'mount.mounts', 'network.interfaces', 'network.bridges', 'vm.list', 'xen.list'],
-  ...['xen.allDomus', 'currentBofh', 'settings'],
+  ...['xen.allDomus', 'currentBofh', 'settings', 'hostMap'],
 ]);
 
 /** They take whatever was thrown, what bofh itself made, or what others check. */
