@@ -2,7 +2,7 @@ import { ensure, type Ensurable, type EnsureArgs, type Ensured } from './atomic/
 import type { AnyOperation, Operation, Steps, Temporary } from './atomic/index.ts';
 import type { ReadHost } from './command/index.ts';
 import { RefusedError, UsageError } from './core/errors.ts';
-import { nameMethod } from './core/option.ts';
+import { nameMethod, stepName } from './core/option.ts';
 
 /**
  * Every driver's operations, loaded when the first sequence starts. Each kind starts with the name
@@ -229,7 +229,9 @@ export function withoutRoot({ user = 0 }: UserHost, what: string): RefusedError 
 
 /** The same for a step. An operation of your own knows itself what it needs. */
 export function stepWithoutRoot(host: UserHost, kind: string): RefusedError | undefined {
-  return isDriver(kind.split('.')[0] ?? '') && !forUsers.has(kind) ? withoutRoot(host, kind) : undefined;
+  return isDriver(kind.split('.')[0] ?? '') && !forUsers.has(kind)
+    ? withoutRoot(host, stepName(kind))
+    : undefined;
 }
 
 /** Returns the operation of a journalled kind and version, for recovery; undefined if unknown. */

@@ -340,7 +340,7 @@ describe.skipIf(!root)('a script with a sequence', () => {
     const { exitCode, stderr } = await asUser(
       `${create} await tx.lvm.createLv({ vg: 'vg0', name: 'x', size: '8m' });`,
     );
-    expect(stderr).toContain('lvm.lv.create needs root');
+    expect(stderr).toContain('lvm.createLv needs root');
     expect(exitCode).toBe(5);
     expect(readdirSync(own)).toEqual(['state']);
 
