@@ -2,8 +2,8 @@ import * as z from 'zod/mini';
 import type { UnpackedFile } from '../copy/index.ts';
 import { RefusedError, UsageError } from '../core/errors.ts';
 import { option } from '../core/option.ts';
-import { sizeOf, sizeOption, text } from '../core/request.ts';
-import type { Bytes } from '../core/units.ts';
+import { sizeOption, text } from '../core/request.ts';
+import { type Bytes, parseSize } from '../core/units.ts';
 import { checkRoom } from '../filesystem/index.ts';
 import { isWithin } from '../mount/index.ts';
 import type { Tx } from '../operations.ts';
@@ -44,7 +44,7 @@ export function checkDisks(asked: z.output<typeof dataDisks>): readonly DataDisk
       throw new UsageError(
         `${at} ${name}: the name must begin with a letter, and have letters, digits, "-" and "_"; root, swap and xvd… are taken`,
       );
-    const bytes = sizeOf(`${at} ${name}`, size);
+    const bytes = parseSize(size);
     checkRoom(`${at} ${name}`, rest.fs, bytes);
     if (rest.mount !== undefined) checkMountPoint(`${at} ${name}`, rest.mount);
     return { name, size: bytes, ...rest };

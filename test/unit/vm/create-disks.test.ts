@@ -70,7 +70,7 @@ describe('vm create --disk', () => {
     ['a part twice', '--disk data=16m,fs=xfs,fs=ext4', /fs is there twice/],
     ['an unknown filesystem', '--disk data=16m,fs=zfs', /disks\.data\.fs: must be ext4, xfs or btrfs/],
     ['a size that its filesystem cannot have', '--disk data=16m,fs=xfs', /--disk data has 16 MiB; xfs needs/],
-    ['no size of a disk', '--disk data=lots', /--disk data: "lots" is not a size/],
+    ['no size of a disk', '--disk data=lots', /disks\.data\.size: "lots" is not a size/],
     ['a relative path', '--disk data=16m,mount=srv', /must be an absolute path/],
     ['the root', '--disk data=16m,mount=/', /must be an absolute path/],
     ['a path that climbs', '--disk data=16m,mount=/srv/../etc', /must be an absolute path/],
