@@ -76,8 +76,8 @@ function isAway({ intent }: Step, { boots }: View): boolean {
 
 /**
  * Whether a step between the two gave access to the content of this one (a loop device, an open
- * LUKS device), and is undone before the container: afterwards nobody could tell what others wrote
- * there, so this step is undone by itself.
+ * LUKS device), and is undone before the container. Without that access the undo could not compare
+ * the content, so this step is undone by itself.
  */
 function losesAccess(
   { steps, index }: State,
