@@ -39,20 +39,20 @@ test('the key of what several hosts have in common is the same on all of them, a
 describe('a step in words', () => {
   const step = (host: string, claims: Parameters<typeof objectsOf>[0]['claims']) => ({
     n: 1,
-    intent: intent(1, { kind: 'lvm.lv.create', host, claims }),
+    intent: intent(1, { kind: 'toy.thing', host, claims }),
     finished: false,
   });
 
   test('names the host of its objects', () => {
     const there = step('web2', { makes: ['web2!lv:vg0/x'], changes: ['web2!vg:vg0'] });
 
-    expect(inWords(there)).toBe('lvm.lv.create (lv:vg0/x on web2, vg:vg0 on web2)');
+    expect(inWords(there)).toBe('toy.thing (lv:vg0/x on web2, vg:vg0 on web2)');
     expect(objectsOf(there.intent)).toEqual(['lv:vg0/x', 'vg:vg0']);
   });
 
   test('names its host where it has no objects, and this one nowhere', () => {
-    expect(inWords(step('web2', null), 'why')).toBe('lvm.lv.create on web2: why');
-    expect(inWords(step('', { makes: ['lv:vg0/x'] }))).toBe('lvm.lv.create (lv:vg0/x)');
-    expect(inWords(step('', null))).toBe('lvm.lv.create');
+    expect(inWords(step('web2', null), 'why')).toBe('toy.thing on web2: why');
+    expect(inWords(step('', { makes: ['lv:vg0/x'] }))).toBe('toy.thing (lv:vg0/x)');
+    expect(inWords(step('', null))).toBe('toy.thing');
   });
 });
