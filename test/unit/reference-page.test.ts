@@ -9,7 +9,7 @@ it('docs/reference.md is what the types say now: npm run docs', async () => {
   const errors = (name: string): string =>
     /^- Errors: (?<codes>.*)$/m.exec(page.slice(page.indexOf(`\n### ${name}\n`)))?.groups?.codes ?? '';
   expect(errors('lvm.createLv')).toBe('`exists`, `no-space`, `not-found`');
-  expect(errors('filesystem.create')).toBe('`has-data`, `in-use`, `no-space`');
+  expect(errors('filesystem.create')).toBe('`has-data`, `in-use`');
   expect(errors('tx.file.create')).toContain('`exists`');
   expect(errors('vm.create')).toContain('`no-space`');
 }, 180_000);
