@@ -1,6 +1,6 @@
 import { JournalError, RefusedError } from '../../core/errors.ts';
 import { createJournal } from '../journal/create-journal.ts';
-import { close, type Journal } from '../journal/journal-writer.ts';
+import type { Journal } from '../journal/journal-writer.ts';
 import { newId, type Line } from '../journal/lines.ts';
 import type { ClosedJournal } from '../journal/scan.ts';
 import { blocks, conflicting, exclusive, fold, journalled, type State, type Step } from '../journal/state.ts';
@@ -101,7 +101,7 @@ function refuseUnfit(of: ClosedJournal, history: readonly ClosedJournal[]): void
   const refuse = (why: string, remedy: string): never => {
     throw new RefusedError(`${named(of)} cannot be undone: ${why}`, { remedy });
   };
-  const show = `bofh journal show ${id} shows its steps: undo them one by one`;
+  const show = `bofh journal show ${id} shows its steps: reverse them with commands of their own`;
   const already = undoOf(id, history);
   if (already !== undefined) refuse(`${already.id} has undone it already`, `bofh journal show ${already.id}`);
   if (state.closed !== 'committed')
@@ -158,8 +158,8 @@ function claimsOf({ steps }: State): Claims {
 }
 
 /**
- * Compares the content of the objects that are undone first, before anything is undone. What is below them
- * is compared in its turn. After a refusal the journal is closed.
+ * Compares the content of the objects that are undone first, before anything is undone. What is
+ * below them is compared in its turn. After a refusal the journal is removed.
  */
 async function refuseChangedAbove(
   journal: Journal,
@@ -189,11 +189,9 @@ async function refuseChangedAbove(
       await refuseChanged(asking, { step, inside, holders: look.holders });
     }
   } catch (error) {
-    close(journal, {
-      t: 'closed',
-      outcome: 'abandoned',
-      because: 'what it would undo is changed, or not there',
-    });
+    // In the history the doctor would take what it did not undo for leftovers.
+    for (const end of ['journal', 'ballast', 'd']) engine.store.remove(`${journal.id}.${end}`);
+    engine.store.syncDir('.');
     if (!(error instanceof RefusedError)) throw error;
     const { holders, remedy } = error;
     throw new RefusedError(`${named(undone)} is not undone: ${error.message}`, {

@@ -8,7 +8,7 @@ import type { Key, Look } from '../operation.ts';
 import { meet, placeOf } from '../place.ts';
 import { describe } from './report.ts';
 import { unless } from '../sequence/signal.ts';
-import { inScope, isLeft, journalled, type State, type Step } from '../journal/state.ts';
+import { conflictsOf, inScope, isLeft, journalled, type State, type Step } from '../journal/state.ts';
 import { refuseChanged, refuseOvertaken, renewedWitnesses } from './witness.ts';
 
 /**
@@ -224,7 +224,10 @@ async function undo(
   if (before.state === 'not-ours') return leave(step, 'undone', before);
   // Its own undo changed what is below it, and others had not: that was checked before. One that was
   // complete and is gone was undone by a recovery that was cut off.
-  const wrote = step.intent.contains !== undefined && (before.state === 'ours' || step.done !== undefined);
+  const wrote =
+    step.intent.contains !== undefined &&
+    (before.state === 'ours' || step.done !== undefined) &&
+    conflictsOf(unwinding.journal.state, step).some(({ n, intent }) => n < step.n && intent.lives === 'boot');
   if (step.intent.lives === 'boot' || wrote)
     lines.push(
       ...(await renewedWitnesses(

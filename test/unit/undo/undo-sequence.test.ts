@@ -154,6 +154,7 @@ describe('the undo of a committed sequence', () => {
     const refused = run(() => undo(id));
 
     await expect(refused).rejects.toThrow(says);
+    expect(idOf(`undo of ${id} vault`)).toBe('none');
     await expect(refused).rejects.toMatchObject({ remedy: expect.stringMatching(remedy) as string });
     expect(look()).toBe(then);
     expect(await run(() => recover())).toEqual([]);
