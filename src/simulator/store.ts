@@ -1,3 +1,4 @@
+import type { World } from './world/world.ts';
 import { posix } from 'node:path';
 import type { Store, StoreFile } from '../atomic/journal/store.ts';
 import { UsageError } from '../core/errors.ts';
@@ -51,13 +52,15 @@ export function memoryStore(
       return there.found ? `${there.storage}:${there.ino}` : undefined;
     },
     // The simulated disk keeps no times, and is never full by itself.
-    changedMs: (name) => (resolve(world, path(name), 'keep').found ? Date.now() : undefined),
+    changedMs: (name) =>
+      resolve(world, path(name), 'keep').found ? (moved(world).get(path(name)) ?? Date.now()) : undefined,
     freeBytes: () => undefined,
     makeDir: (name) => doing('mkdir', name, () => files.makeDir(world, path(name), 0o700, true)),
     rename: (from, to) =>
       doing('rename', `${from} ${to}`, () => {
         makeDurable(host, posix.dirname(path(to)));
         files.renamePath(world, path(from), path(to));
+        moved(world).set(path(to), Date.now());
       }),
     remove: (name) => doing('remove', name, () => removeAll(host, path(name))),
     syncDir: (folder) => doing('syncdir', folder, () => files.syncPath(world, path(folder))),
@@ -172,4 +175,13 @@ function removeAll(host: SimulatedHost, path: string): void {
 
 function errno(code: string, name: string): Error {
   return Object.assign(new Error(`${code}: simulated fault, '${name}'`), { code });
+}
+
+const times = new WeakMap<World, Map<string, number>>();
+
+/** When a journal got its present name: the simulated files have no times. */
+function moved(world: World): Map<string, number> {
+  const known = times.get(world) ?? new Map<string, number>();
+  times.set(world, known);
+  return known;
 }
