@@ -153,7 +153,7 @@ describe('without root', () => {
       const { file } = await tx.block.createImage({ file: '${home}/disk.img', size: ${8 * mib} });
       await tx.block.attachLoop({ file });`);
 
-    expect(ended.stderr).toContain('block.loop.attach needs root, and this process runs as uid 65534');
+    expect(ended.stderr).toContain('block.attachLoop needs root, and this process runs as uid 65534');
     expect(ended.stderr).toContain('run it as root, for example with sudo');
     expect(existsSync(join(home, 'disk.img'))).toBe(false);
   });
