@@ -2,9 +2,6 @@ import { currentBofh, once, single } from '../bofh.ts';
 import { probe as probeDevice, type Signature } from '../blockdevice/index.ts';
 import * as driver from '../filesystem/index.ts';
 import type { Tx } from '../operations.ts';
-import type { Bytes } from '../core/units.ts';
-import { parsed, sizeOf } from '../core/request.ts';
-import * as z from 'zod/mini';
 
 export type { Signature } from '../blockdevice/index.ts';
 export type { FilesystemCheck, FilesystemDetails } from '../filesystem/index.ts';
@@ -44,26 +41,11 @@ export const create = once('filesystem', 'create');
  */
 export const createImage = once('filesystem', 'createImage');
 
-// The step checks the others.
-const sized = z.looseObject({
-  size: z.union([z.string(), z.number()], 'must be bytes, text such as 10g, or max'),
-});
-
-/** Arguments of `resize`. */
-export interface ResizeRequest extends Omit<Parameters<Tx['filesystem']['resize']>[0], 'size'> {
-  /** Bytes, a size string such as `10g`, or `max`: the whole device. */
-  readonly size: Bytes | string;
-}
-
 /**
  * Resizes a filesystem in a sequence of its own. For xfs and a mounted ext4 this cannot be undone,
  * so they are resized after the commit.
  */
-export async function resize(request: ResizeRequest): ReturnType<Tx['filesystem']['resize']> {
-  const { size } = parsed('filesystem.resize', sized, request);
-  const args = { ...request, size: size === 'max' ? size : sizeOf('filesystem.resize: size', size) } as const;
-  return single('filesystem.resize', (tx) => tx.filesystem.resize(args));
-}
+export const resize = once('filesystem', 'resize');
 
 /**
  * Changes the UUID of an unused filesystem or swap area, as a clone needs it, in a sequence of its

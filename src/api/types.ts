@@ -6,7 +6,6 @@ export type { EnsureMethods, Tx as LayerTx } from '../operations.ts';
 export type { ResizeRequest as BlockResizeRequest } from './block.ts';
 export type { Rotated as RotatedSnapshots } from './btrfs-rotation.ts';
 export type { BaseStructure } from './btrfs-structure.ts';
-export type { ResizeRequest as FilesystemResizeRequest } from './filesystem.ts';
 export type { StopOptions as GuestStopOptions, WaitOptions as GuestWaitOptions } from './guest-power.ts';
 export type { Domu as ConfiguredGuest, StartedRow as StartedGuest } from './guests.ts';
 export type { HostMap, MapDevice } from './map.ts';

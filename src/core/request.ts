@@ -39,6 +39,13 @@ export const sizeOption = anySize.check(checkedBy(parseSize));
 /** A size that may be 0: `sizeOrZero` reads it. */
 export const sizeOrZeroOption = anySize.check(checkedBy(sizeOrZero));
 
+/** A size, or `max`, as an option: `sizeOrMax` reads it. */
+export const sizeOrMaxOption = anySize.check(checkedBy(sizeOrMax));
+
+export function sizeOrMax(value: string | number): Bytes | 'max' {
+  return value === 'max' ? value : parseSize(value);
+}
+
 export function sizeOrZero(value: string | number): Bytes {
   return value === 0 || value === '0' ? 0 : parseSize(value);
 }

@@ -2,7 +2,7 @@ import { size as sizeOfDevice } from '../blockdevice/index.ts';
 import { type ReadHost, refuseExposed } from '../command/index.ts';
 import { ParseError, RefusedError, UsageError } from '../core/errors.ts';
 import { option } from '../core/option.ts';
-import { type Bytes, formatSize } from '../core/units.ts';
+import { type Bytes, formatSize, parseSize } from '../core/units.ts';
 import { contentOf, headerOf, isLuksSignature, mappingNamed, mappingOn, statusNow } from './reads.ts';
 import type { LuksHeader, Mapping, MappingStatus } from './schema.ts';
 
@@ -73,7 +73,7 @@ export async function roomFor(
     header: { sectorSize, requirements },
     status: { offset },
   }: {
-    readonly asked: { readonly size?: Bytes; readonly header?: string };
+    readonly asked: { readonly size?: Bytes | string; readonly header?: string };
     readonly mapping: Mapping;
     readonly device: string;
     readonly header: LuksHeader;
@@ -87,7 +87,7 @@ export async function roomFor(
     );
   if (offset === undefined) throw new ParseError(`cryptsetup does not say where ${mapping.path} begins`);
   const room = Math.floor(((await sizeOfDevice(host, device)) - offset) / sectorSize) * sectorSize;
-  const to = size ?? room;
+  const to = size === undefined ? room : parseSize(size);
   if (to % sectorSize !== 0 || to % 512 !== 0)
     throw new UsageError(
       `${to} bytes are no whole sectors of ${mapping.path}: it takes multiples of ${sectorSize}`,

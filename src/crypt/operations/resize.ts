@@ -4,6 +4,7 @@ import { partWitness, usersBeyond } from '../../blockdevice/index.ts';
 import { type ChangeHost, type KeyInput, keyRef, type ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../core/errors.ts';
 import { option } from '../../core/option.ts';
+import { sizeOption } from '../../core/request.ts';
 import { absolutePath } from '../../file/path.ts';
 import { type Bytes, formatSize } from '../../core/units.ts';
 import { resizedRecovery } from '../manual-recovery.ts';
@@ -20,8 +21,8 @@ const args = z.strictObject({
   name: z.exactOptional(z.string()),
   /** The backing device, instead of `name`. */
   device: z.exactOptional(z.string()),
-  /** Bytes, a multiple of 512. Missing: all the space of the backing device. */
-  size: z.exactOptional(z.int().check(z.positive())),
+  /** Bytes, or text such as `10g`: a multiple of 512 bytes. Missing: all the space of the backing device. */
+  size: z.exactOptional(sizeOption),
   /**
    * LUKS2 keeps the volume key in the kernel, where nothing can read it: so a resize needs a key.
    */

@@ -13,6 +13,7 @@ import {
 } from '../../blockdevice/index.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
 import { type ManualRecovery, CommandError, type Holder, NotDone, RefusedError } from '../../core/errors.ts';
+import { sizeOrMax, sizeOrMaxOption } from '../../core/request.ts';
 import { btrfsAt, btrfsResize } from '../commands/btrfs.ts';
 import { e2fsckPreen, resize2fs } from '../commands/ext.ts';
 import { xfsGrow } from '../commands/xfs.ts';
@@ -23,8 +24,8 @@ import { planResize, resizable } from '../resizing.ts';
 const args = z.strictObject({
   /** A device, a link to one, or `UUID=…`. */
   device: z.string().check(z.minLength(1)),
-  /** In bytes; `max`: the whole device. Rounded down to a size that the filesystem supports. */
-  size: z.union([z.int().check(z.minimum(1)), z.literal('max')], 'must be bytes, or max'),
+  /** Bytes, text such as `10g`, or `max`: the whole device. Rounded down to a size that the filesystem supports. */
+  size: sizeOrMaxOption,
 });
 
 const count = z.int().check(z.minimum(1));
@@ -65,7 +66,7 @@ export const resize = operation({
   restores: 'state',
   prepare: async ({ args: { device: path, size }, mark, host }) => {
     const { key, container, identity } = await identityOf(host, path);
-    const plan = await planResize(host, { path, size });
+    const plan = await planResize(host, { path, size: sizeOrMax(size) });
     return { ...plan, key, container, identity, mark };
   },
   claims: async ({ undo: { device, uuid, from, to }, on }) => {

@@ -26,7 +26,7 @@ describe('crypt.resize', () => {
     const host = opened();
 
     expect(
-      await on(host, (tx) => tx.crypt.resize({ name: 'mine', size: 16 * mib, key, ...consent })),
+      await on(host, (tx) => tx.crypt.resize({ name: 'mine', size: '16m', key, ...consent })),
     ).toEqual({
       ...{ name: 'mine', path: '/dev/mapper/mine', was: 48 * mib, size: 16 * mib },
     });

@@ -30,7 +30,7 @@ function make(type: Type, mebibytes = 320, more: object = {}): void {
 
 const does = (body: (tx: Tx) => Promise<unknown>, on = host): Promise<unknown> =>
   withBofh(bofhOn(on), () => atomic('sizes', body));
-const resize = (size: number | 'max') => does((tx) => tx.filesystem.resize({ device, size }));
+const resize = (size: number | string) => does((tx) => tx.filesystem.resize({ device, size }));
 const sizeNow = async (on = host): Promise<number> => (await info(on, device)).size / mebibyte;
 const failNow = async (): Promise<never> => Promise.reject(new Error('a later step fails'));
 /** The size when a later step fails, and what is thrown. */
@@ -52,6 +52,7 @@ describe('a filesystem gets its new size', () => {
     ['ext4', 'max', 512, 'now'],
     ['ext4', 400 * mebibyte, 400, 'now'],
     ['ext4', 200 * mebibyte, 200, 'now'],
+    ['ext4', '200m', 200, 'now'],
     ['xfs', 'max', 512, 'after the commit'],
     ['btrfs', 'max', 512, 'now'],
     ['btrfs', 300 * mebibyte, 300, 'now'],
