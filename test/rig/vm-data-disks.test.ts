@@ -64,7 +64,7 @@ describe.skipIf(!can.ok && !required)('a guest with data disks on a real Xen hos
     await bofh('vm clone shop web2');
     await bofh('vm mount web2 /mnt');
     expect(await note()).toBe('kept');
-    expect(await text('findmnt -no SIZE --bytes /mnt/srv/data | awk "{ print (\\$1 > 340000000) }"')).toBe(
+    expect(await text('findmnt -no SIZE --bytes /mnt/srv/data | awk "{ print (\\$1 > 300000000) }"')).toBe(
       '1',
     );
     await bofh('vm unmount web2');

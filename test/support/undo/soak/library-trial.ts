@@ -250,7 +250,9 @@ async function disturbed(
     }
     const onEvent = (event: SequenceEvent): void => {
       told.events.push(event);
-      if (event.type === 'committed') told.committed = state.commits += 1;
+      // One that changed nothing has no commit: it relied on what it found until it ended.
+      const unchanged = event.type === 'ended' && event.outcome === 'unchanged';
+      if (event.type === 'committed' || unchanged) told.committed = state.commits += 1;
       if (event.type !== 'undo-begun' || event.scope !== undefined) return;
       if (told.where === 'body' && state.signals < 3)
         at.found.push('the undo began while the function still ran');
