@@ -195,6 +195,13 @@ export interface OperationSpec<A, U, R, V> extends Common<A, U> {
    */
   readonly recurs?: true;
   /**
+   * Only with `lives: 'boot'`, for a step that gives access to content (a loop device, an open LUKS
+   * device). If a boot or somebody ended that access, the undo calls `run` again with the data that
+   * this returns, because only the content of newer steps shows whether others wrote there. Throws
+   * if that is not possible now.
+   */
+  readonly again?: (input: { readonly undo: U; readonly host: ReadHost }) => Promise<U>;
+  /**
    * The devices that it claims cannot be reached afterwards. So data of older steps is synced
    * before it, and not at the commit.
    */

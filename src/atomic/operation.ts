@@ -64,6 +64,7 @@ export interface Operation<A = never, V = unknown> {
     readonly undo: unknown;
     readonly result: unknown;
   }) => unknown;
+  readonly again?: (input: { readonly undo: unknown; readonly host: ReadHost }) => Promise<unknown>;
   readonly look: (input: Journalled<ReadHost>) => Promise<Look>;
   readonly revert: (input: Journalled<ChangeHost>) => Promise<void>;
   readonly starts?: 'a writer';
@@ -122,7 +123,7 @@ export function operation<A, U, R, V>(spec: OperationSpec<A, U, R, V>): Operatio
     ...(input.restored === true ? { restored: true as const } : {}),
     host: input.host,
   });
-  const { content, defers, describe, keepsContent } = spec;
+  const { again, content, defers, describe, keepsContent } = spec;
   const doesDefer = (undo: unknown): boolean => defers?.({ undo: parse.undo(undo) }) ?? false;
   const after = (undo: unknown): boolean =>
     spec.afterCommit !== undefined &&
@@ -146,6 +147,9 @@ export function operation<A, U, R, V>(spec: OperationSpec<A, U, R, V>): Operatio
     value: (input) => spec.value({ ...parse.both(input), result: result(input.result) }),
     look: (input) => spec.look(journalled(input)),
     revert: (input) => spec.revert(journalled(input)),
+    ...(again === undefined
+      ? {}
+      : { again: async ({ undo, host }) => json(await again({ undo: parse.undo(undo), host })) }),
     ...(spec.starts === undefined ? {} : { starts: spec.starts }),
     ...contentOf(content, journalled),
     sync: async (input) => spec.sync?.(journalled(input)),

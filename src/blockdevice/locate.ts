@@ -40,6 +40,7 @@ export async function locate(host: ReadHost, device: KnownDevice): Promise<strin
   const known = await host.run(knownVolumes());
   if (!known.includes(device.identity.replaceAll('-', ''))) return undefined;
   throw new RefusedError(`${device.path} is not active: what it holds cannot be told`, {
+    code: 'not-found',
     remedy: `activate it (lvchange -ay ${device.path}) and repeat`,
   });
 }

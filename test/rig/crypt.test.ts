@@ -7,7 +7,8 @@ const can = await available();
 const required = process.env['BOFH_REQUIRE_RIG'] === '1';
 
 const device = '/dev/vg0/safe';
-const key = '/run/rig-key';
+// Recovery after a power cut needs it.
+const key = '/root/rig-key';
 
 // A volume, a container in it, a filesystem in that, mounted: at the gate the test decides how it goes on.
 const script = `import { existsSync, writeFileSync } from 'node:fs';
@@ -46,7 +47,7 @@ describe.skipIf(!can.ok && !required)('encrypted volumes, on real device mapper'
   beforeEach(async () => {
     await reset(stage);
     await stage.machine.putText('/root/safe.ts', script);
-    await stage.machine.run(`printf geheim > ${key}`);
+    await stage.machine.run(`printf geheim > ${key} && sync ${key}`);
   });
   afterAll(async () => {
     await stage.machine.close();

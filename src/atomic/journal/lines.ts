@@ -71,6 +71,10 @@ export type Line =
   | { readonly t: 'scope'; readonly s: number; readonly name: string; readonly parent?: number }
   | IntentLine
   | { readonly t: 'done'; readonly n: number; readonly result: unknown; readonly witness?: string }
+  /** A step that gave access to content gives it again, in this boot, with this undo data. */
+  | { readonly t: 'again'; readonly n: number; readonly boot: string; readonly undo: unknown }
+  /** What is inside the object of the step was compared, and is destroyed from here on. */
+  | { readonly t: 'compared'; readonly n: number }
   /** A newer witness of the step's object, because the sequence itself wrote there. */
   | { readonly t: 'witness'; readonly n: number; readonly witness: string }
   | { readonly t: 'undone'; readonly n: number; readonly by?: number; readonly notOurs?: string }
@@ -93,6 +97,8 @@ const known: ReadonlySet<string> = new Set<Line['t']>([
   'scope',
   'intent',
   'done',
+  'again',
+  'compared',
   'witness',
   'undone',
   'blocked',

@@ -62,6 +62,18 @@ export function advance(state: State | undefined, line: Line): State {
         ...(line.witness === undefined ? {} : { witness: line.witness }),
       });
       break;
+    case 'again': {
+      const intent = stepOf(state, line.n)?.intent;
+      if (intent !== undefined)
+        changeStep(index, line.n, {
+          intent: { ...intent, boot: line.boot, undo: line.undo },
+          done: undefined,
+        });
+      break;
+    }
+    case 'compared':
+      changeStep(index, line.n, { compared: true });
+      break;
     case 'witness':
       changeStep(index, line.n, { witness: line.witness });
       break;
@@ -192,6 +204,12 @@ export function conflictsOf({ index }: State, { n, intent }: Step): readonly Ste
 export function isTouched({ index }: State, { n }: Step): boolean {
   const place = index.places.get(n);
   return place !== undefined && isUsedLater(index.uses, place);
+}
+
+/** The object whose content is meant: its name in a refusal, and for `--discard`. */
+export function containerOf({ intent, n }: Step): Key {
+  const { claims, contains, within } = intent;
+  return contains ?? within ?? claims?.changes?.[0] ?? claims?.makes?.[0] ?? String(n);
 }
 
 /** What an operation gets of its step. */

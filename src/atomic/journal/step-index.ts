@@ -94,7 +94,9 @@ export function addStep(index: Index, step: Step): void {
 export function changeStep(
   index: Index,
   n: number,
-  part: Partial<Pick<Step, 'done' | 'witness' | 'undone' | 'finished' | 'blocked'>>,
+  part: Partial<Pick<Step, 'intent' | 'compared' | 'witness' | 'undone' | 'finished' | 'blocked'>> & {
+    readonly done?: Step['done'] | undefined;
+  },
 ): void {
   const place = index.places.get(n);
   const old = place === undefined ? undefined : index.steps[place];

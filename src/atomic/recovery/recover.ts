@@ -1,3 +1,4 @@
+import { accessTo } from '../undo/next.ts';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ConnectionError, JournalError, RefusedError, UsageError } from '../../core/errors.ts';
 import { releaseHosts } from '../undo/finish.ts';
@@ -22,6 +23,7 @@ import {
   type Worked,
 } from '../journal/scan.ts';
 import {
+  containerOf,
   blocks,
   endedWithBoot,
   exclusive,
@@ -33,7 +35,7 @@ import {
 import { movedByOthers } from '../undo/ownership.ts';
 import { outputsOf, type StoreFile } from '../journal/store.ts';
 import { hostsLeft, unwind } from '../undo/unwind.ts';
-import { containerOf, reachedByWriters } from '../undo/witness.ts';
+import { reachedByWriters } from '../undo/witness.ts';
 
 export { bootsOf, plan, type PlannedStep } from './plan.ts';
 export { abandon, cutLastLine, damagedEnd, sweepUnborn } from './close-journal.ts';
@@ -325,7 +327,9 @@ export async function usesOf(
   for (const step of there) {
     const look = await lookAt(step);
     if (look?.state !== 'ours') continue;
-    const movedTo = await movedByOthers(engine, () => there, { step, look, lookAt });
+    // A recovery that was killed while it opened a device again left it under its tag.
+    const isHalfOpen = accessTo(state, step).some(({ done }) => done === undefined);
+    const movedTo = isHalfOpen ? undefined : await movedByOthers(engine, () => there, { step, look, lookAt });
     const holders = isUsedByOurs(step) ? [] : (look.holders ?? []).map(({ words }) => words);
     const found = [...(movedTo === undefined ? [] : [`it is ${movedTo} now`]), ...holders];
     if (found.length > 0) used.push(`${describe(step)}: ${found.join(', ')}`);

@@ -83,7 +83,7 @@ function losesAccess(
   { steps, index }: State,
   place: number,
   container: number,
-  { boots, unreachable }: View,
+  { unreachable }: View,
 ): boolean {
   const { intent, n = -1 } = steps[place] ?? {};
   if (unreachable?.has(n) === true) return false;
@@ -91,14 +91,27 @@ function losesAccess(
   return [...exclusive(intent.claims), ...(intent.claims.needs ?? [])].some((key) =>
     (index.makers.get(key) ?? []).some((maker) => {
       const access = steps[maker];
-      return (
-        maker > container &&
-        maker < place &&
-        access?.intent.lives === 'boot' &&
-        !endedWithBoot(access, boots[access.intent.host])
-      );
+      return maker > container && maker < place && access?.intent.lives === 'boot';
     }),
   );
+}
+
+/** The steps that gave access to the object of this one (loop devices, open LUKS devices), oldest first. */
+export function accessTo({ steps, index }: State, { n, intent }: Step): readonly Step[] {
+  if (intent.claims === null) return [];
+  const makers = [...exclusive(intent.claims), ...(intent.claims.needs ?? [])].flatMap(
+    (key) => index.makers.get(key) ?? [],
+  );
+  return [...new Set(makers)]
+    .sort((a, b) => a - b)
+    .flatMap((place) => steps[place] ?? [])
+    .filter((step) => step.n < n && step.intent.lives === 'boot');
+}
+
+/** The step whose undo destroys this step's object too. */
+export function containerStep(state: State, { n }: Step): Step | undefined {
+  const at = containerAt(state, state.index.places.get(n) ?? -1, undefined);
+  return at === undefined ? undefined : state.steps[at];
 }
 
 /**

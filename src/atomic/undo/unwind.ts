@@ -1,14 +1,23 @@
 import type { ChangeHost } from '../../command/index.ts';
-import { messageOf, BofhError, ConnectionError, JournalError, RefusedError } from '../../core/errors.ts';
+import { messageOf, BofhError, ConnectionError, JournalError } from '../../core/errors.ts';
 import { changing, codeOf, type Engine } from '../engine.ts';
 import { note, reservingOf, type Journal } from '../journal/journal-writer.ts';
 import type { Blocked, Line } from '../journal/lines.ts';
 import { next, type Decision } from './next.ts';
 import type { Key, Look } from '../operation.ts';
 import { meet, placeOf } from '../place.ts';
+import { isMissing, reopen } from './reopen.ts';
 import { describe } from './report.ts';
 import { unless } from '../sequence/signal.ts';
-import { conflictsOf, inScope, isLeft, journalled, type State, type Step } from '../journal/state.ts';
+import {
+  conflictsOf,
+  containerOf,
+  inScope,
+  isLeft,
+  journalled,
+  type State,
+  type Step,
+} from '../journal/state.ts';
 import { refuseChanged, refuseOvertaken, renewedWitnesses } from './witness.ts';
 
 /**
@@ -54,6 +63,7 @@ export async function unwind(unwinding: Unwinding): Promise<Unwound> {
   const leftAlone: string[] = [];
   const errors: unknown[] = [];
   const unreachable = new Set<number>();
+  const tried = new Set<number>();
   const met = () => meet(engine, hostsLeft(journal.state, scope), reservingOf(journal), { signal: abandon });
   let { boots, away } = await met();
   for (;;) {
@@ -79,7 +89,18 @@ export async function unwind(unwinding: Unwinding): Promise<Unwound> {
         }
         const { n } = decision.step;
         // Its device is gone, with its container perhaps: the look at that decides.
-        if (isMissing(done) && !unreachable.has(n)) {
+        if (isMissing(done.errors[0]) && !unreachable.has(n)) {
+          const opening = tried.has(n) ? undefined : openAgain(unwinding, decision.step);
+          tried.add(n);
+          const opened = opening === undefined ? false : await unless(abandon, opening);
+          if (opened === undefined)
+            return { end: 'stuck', leftAlone, errors, ...(opening && { stillRunning: opening }) };
+          if (opened === true) break;
+          if (opened !== false) {
+            errors.push(...opened.errors);
+            note(journal, opened.lines);
+            break;
+          }
           unreachable.add(n);
           const now = next(journal.state, view);
           if (!('step' in now) || now.step.n !== n) break;
@@ -97,8 +118,20 @@ export async function unwind(unwinding: Unwinding): Promise<Unwound> {
   }
 }
 
-function isMissing({ errors: [error] }: Acted): boolean {
-  return error instanceof RefusedError && error.code === 'not-found';
+/** False: there was nothing to open. */
+async function openAgain(unwinding: Unwinding, step: Step): Promise<boolean | Acted> {
+  const { engine, journal, discard } = unwinding;
+  if (discard instanceof Set && discard.has(containerOf(step))) return false;
+  try {
+    return await reopen({ engine, journal }, step);
+  } catch (error) {
+    return failed(step, error);
+  }
+}
+
+function failed({ n }: Step, error: unknown): Acted {
+  const line: Line = { t: 'blocked', n, why: 'failed', message: messageOf(error), ...known(error) };
+  return { lines: [line], leftAlone: [], errors: [error] };
 }
 
 /** The hosts on which work is left. */
@@ -130,8 +163,7 @@ async function act(
     if (decision.boot === 'other') return await lookOnly(unwinding, step);
     return await inOneBoot(unwinding, step, (boot) => undo(unwinding, step, decision.inside, boot));
   } catch (error) {
-    const line: Line = { t: 'blocked', n: step.n, why: 'failed', message: messageOf(error), ...known(error) };
-    return { lines: [line], leftAlone: [], errors: [error] };
+    return failed(step, error);
   }
 }
 
@@ -213,6 +245,7 @@ async function undo(
           holders: before.holders,
         },
       );
+    if (inside.length > 0 && step.compared !== true) note(journal, [{ t: 'compared', n: step.n }]);
     await actAndLook(
       () => code.revert(journalled),
       () => code.look(journalled),
@@ -222,11 +255,10 @@ async function undo(
   // Also if it was found undone: that may be only in the page cache.
   await code.sync(journalled);
   if (before.state === 'not-ours') return leave(step, 'undone', before);
-  // Its own undo changed what is below it, and others had not: that was checked before. One that was
-  // complete and is gone was undone by a recovery that was cut off.
+  // Its own undo changed what is below it, and others had not: that was checked before. One that is
+  // gone may have been cut off after it had written there, or its undo was.
   const wrote =
     step.intent.contains !== undefined &&
-    (before.state === 'ours' || step.done !== undefined) &&
     conflictsOf(unwinding.journal.state, step).some(({ n, intent }) => n < step.n && intent.lives === 'boot');
   if (step.intent.lives === 'boot' || wrote)
     lines.push(

@@ -6,7 +6,9 @@ import type { Journal } from '../journal/journal-writer.ts';
 import type { Line } from '../journal/lines.ts';
 import type { AnyOperation, Changed, Key } from '../operation.ts';
 import { placeOf } from '../place.ts';
-import { conflictsOf, isFilled, isTouched, journalled, type Step } from '../journal/state.ts';
+import { containerStep } from './next.ts';
+import { isMissing } from './reopen.ts';
+import { conflictsOf, containerOf, isFilled, isTouched, journalled, type Step } from '../journal/state.ts';
 import { unlessOutOfReach } from './out-of-reach.ts';
 
 interface Asking {
@@ -37,24 +39,70 @@ interface Undoing {
  */
 export async function refuseChanged(asking: Asking, undoing: Undoing): Promise<void> {
   const { engine, journal, trusted } = asking;
-  const { step: own, inside, boot, holders } = undoing;
+  const { step: own, boot, holders } = undoing;
   const found: Found[] = [];
-  for (const { step, content } of await guards(asking, [...beneath(journal, own), own, ...inside])) {
+  const there = await notGone(asking, undoing);
+  for (const { step, content } of await guards(asking, [...beneath(journal, own), own, ...there])) {
     if (content.lost === 'finished') continue;
     if (trusted?.has(step.n) === true || isDiscarded(asking, step)) continue;
     const host = changing(engine, journal, { ...step.intent, ...(boot === undefined ? {} : { boot }) });
-    const changed = await content.changed({ ...asked(journal, step, host), way: 'back' });
+    const changed = await unlessCompared(own, () =>
+      content.changed({ ...asked(journal, step, host), way: 'back' }),
+    );
     if (changed === undefined || asking.discard === 'all') continue;
     const or = changed.fromBytes === true ? otherCause(step, (await host.facts()).boot) : undefined;
     const held = step === own && holders !== undefined ? { holders } : {};
     found.push({ step, ...held, ...changed, ...(or === undefined ? {} : { or }) });
   }
-  for (const member of inside) {
+  for (const member of there) {
     if (isDiscarded(asking, member) || found.some(({ step }) => step === member)) continue;
-    const replaced = await replacedBy(asking, member);
+    const replaced = await unlessCompared(own, () => replacedBy(asking, member));
     if (replaced !== undefined && asking.discard !== 'all') found.push({ step: member, ...replaced });
   }
   if (found.length > 0) throw refused(journal, found);
+}
+
+/** An undo that was cut off had compared what is inside, and may have deactivated the volume around it. */
+async function unlessCompared<T>({ compared }: Step, look: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await look();
+  } catch (error) {
+    if (compared === true && isMissing(error)) return undefined;
+    throw error;
+  }
+}
+
+/**
+ * The steps inside of which something is left. A power cut may take the header of a LUKS device that
+ * was not synced yet, and with it all that was in the device.
+ */
+async function notGone(
+  { engine, journal }: Asking,
+  { inside }: Pick<Undoing, 'inside'>,
+): Promise<readonly Step[]> {
+  const gone = new Set<number>();
+  for (const member of inside.toSorted((one, other) => one.n - other.n)) {
+    const container = containerStep(journal.state, member);
+    if (container !== undefined && gone.has(container.n)) gone.add(member.n);
+    else if (await isLost({ engine, journal }, member)) gone.add(member.n);
+  }
+  return inside.filter(({ n }) => !gone.has(n));
+}
+
+/** Whether nothing is left of a step of an earlier boot. */
+async function isLost({ engine, journal }: Asking, step: Step): Promise<boolean> {
+  const { intent } = step;
+  if (intent.kind === 'bare' || intent.lives !== 'disk') return false;
+  const { host } = placeOf(engine, intent.host);
+  const code = await codeOf(engine, intent, journal.id);
+  if (intent.boot === (await host.facts()).boot || code.defers(intent.undo)) return false;
+  try {
+    return (await code.look({ ...journalled(journal.state, step), host })).state === 'gone';
+  } catch (error) {
+    // Its device is missing: the look at its content says so.
+    if (isMissing(error)) return false;
+    throw error;
+  }
 }
 
 /**
@@ -167,12 +215,6 @@ async function guards({ engine, journal }: Asking, steps: readonly Step[]): Prom
       newest.set(content.of === 'files' ? containerOf(step) : step.n, { step, content });
   }
   return [...newest.values()];
-}
-
-/** The object whose content is meant: its name in a refusal, and for `--discard`. */
-export function containerOf({ intent, n }: Step): Key {
-  const { claims, contains, within } = intent;
-  return contains ?? within ?? claims?.changes?.[0] ?? claims?.makes?.[0] ?? String(n);
 }
 
 /**

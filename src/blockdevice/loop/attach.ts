@@ -80,6 +80,18 @@ export const attachLoop = operation({
       });
     return { diskSequence: await diskSequence(host, wanted.number) };
   },
+  again: async ({ undo: made, host }) => {
+    const { inode, device: filesystem } = (await host.stat(made.file)) ?? {};
+    if (inode !== made.inode || filesystem !== made.filesystem)
+      throw new RefusedError(`${made.file} is another file now`, {
+        code: 'not-found',
+        remedy: `put back the file that had the inode ${made.inode}`,
+      });
+    const loops = await loopDevices(host);
+    refuseAttached(loops, made);
+    await refuseUsedFile(host, made.file);
+    return { ...made, number: lowestFree(new Set(loops.map(({ number }) => number))) };
+  },
   value: ({ undo: { number } }) => ({ device: `/dev/loop${number}`, number }),
   look: async ({ undo: made, result: known, restored, host }) =>
     (await find(host, made, restored ? undefined : known)).look,

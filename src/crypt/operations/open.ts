@@ -5,6 +5,7 @@ import {
   deviceNode,
   holders,
   identityOf,
+  locate,
   namingHolders,
   recognise,
   refuseHeld,
@@ -100,6 +101,24 @@ export const open = operation({
     }
     await openAs(host, wanted, asked);
     return null;
+  },
+  again: async ({ undo: made, host }) => {
+    const { adopted, identity } = made;
+    const device = await locate(host, { path: made.device, identity });
+    const there = device === undefined ? undefined : await mappingOn(host, device);
+    if (adopted !== null || device === undefined || there !== undefined)
+      throw new RefusedError(
+        there === undefined
+          ? `${made.device} was opened by others, and is closed now`
+          : `${device} is open as ${there.path}`,
+        {
+          remedy:
+            there === undefined
+              ? `open it as it was: cryptsetup open ${made.device} ${made.name}`
+              : `cryptsetup close ${there.name}`,
+        },
+      );
+    return { ...made, device };
   },
   value: ({ undo: { name, adopted } }) => ({ name, path: `/dev/mapper/${name}`, adopted: adopted !== null }),
   look: async ({ undo: made, host }) => look(host, made),

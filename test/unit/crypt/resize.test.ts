@@ -25,9 +25,7 @@ describe('crypt.resize', () => {
   it('makes it as large as it is told, and as all of the device when it is told nothing', async () => {
     const host = opened();
 
-    expect(
-      await on(host, (tx) => tx.crypt.resize({ name: 'mine', size: '16m', key, ...consent })),
-    ).toEqual({
+    expect(await on(host, (tx) => tx.crypt.resize({ name: 'mine', size: '16m', key, ...consent }))).toEqual({
       ...{ name: 'mine', path: '/dev/mapper/mine', was: 48 * mib, size: 16 * mib },
     });
     expect(await on(host, (tx) => tx.crypt.resize({ device, key }))).toMatchObject({

@@ -232,24 +232,6 @@ describe('a fault in the undo of a committed sequence', () => {
   );
 });
 
-const image = async (tx: Tx): Promise<unknown> => {
-  await tx.block.createImage({ file: '/srv/own.img', size: '64m' });
-  const { device } = await tx.block.attachLoop({ file: '/srv/own.img' });
-  return tx.filesystem.create({ device, type: 'ext4' });
-};
-it.each([
-  ['a mounted filesystem in an encrypted volume', vault],
-  ['a filesystem in an image file', image],
-] as const)('recovery undoes %s whose program was killed before the commit', async (_what, body) => {
-  const killed = run(() => atomic('killed', async (tx) => body(tx).then(() => host.kill())));
-  await expect(killed).rejects.toThrow();
-  const next = host.restart();
-
-  expect(await run(() => recover(), next)).toMatchObject([{ end: 'rolled-back', leftAlone: [] }]);
-
-  expect(differences(before, look(next))).toEqual([]);
-});
-
 describe('bofh undo', () => {
   it('asks, naming the steps, and undoes them', async () => {
     const id = await made();

@@ -1,0 +1,89 @@
+import { messageOf, RefusedError, BofhError } from '../../core/errors.ts';
+import { shellWords } from '../../command/index.ts';
+import { changing, codeOf, type Engine } from '../engine.ts';
+import { note, type Journal } from '../journal/journal-writer.ts';
+import { containerOf, journalled, stepOf, type Step } from '../journal/state.ts';
+import { json } from '../operation.ts';
+import { placeOf } from '../place.ts';
+import { accessTo, containerStep } from './next.ts';
+import { describe } from './report.ts';
+
+/**
+ * Gives access again to the content of a step whose device is missing, because a boot or somebody
+ * closed a loop device or an open LUKS device of the sequence: without it nobody can tell whether
+ * others wrote there. What it opens is again a step to undo, in this boot.
+ *
+ * Returns whether anything was opened. False if the container is gone too, or if nothing of the
+ * sequence gave access. RefusedError if it could not be opened.
+ */
+export async function reopen(
+  { engine, journal }: { readonly engine: Engine; readonly journal: Journal },
+  of: Step,
+): Promise<boolean> {
+  const container = containerStep(journal.state, of);
+  if (container === undefined) return false;
+  let opened = false;
+  for (const access of accessTo(journal.state, of)) {
+    if ((await lookAt(engine, journal, container)) === 'gone') break;
+    const code = await codeOf(engine, access.intent, journal.id);
+    if (code.again === undefined) continue;
+    if ((await lookAt(engine, journal, access)) === 'ours') continue;
+    try {
+      await again({ engine, journal }, access);
+      opened = true;
+    } catch (error) {
+      if (isMissing(error)) break;
+      throw notOpened({ journal, of, access }, error);
+    }
+  }
+  return opened;
+}
+
+function notOpened(
+  { journal, of, access }: { readonly journal: Journal; readonly of: Step; readonly access: Step },
+  cause: unknown,
+): RefusedError {
+  const { code = 'refused', remedy = 'see why' } = cause instanceof BofhError ? cause : {};
+  const discard = shellWords(['bofh', 'recover', journal.id, '--discard', containerOf(of)]);
+  return new RefusedError(`${describe(access)} could not be done again: ${messageOf(cause)}`, {
+    ...{ code, cause },
+    remedy: `${remedy}, then: bofh recover ${journal.id}; or, if nothing in it is needed: ${discard}`,
+  });
+}
+
+async function again(
+  { engine, journal }: { readonly engine: Engine; readonly journal: Journal },
+  { n, intent }: Step,
+): Promise<void> {
+  const code = await codeOf(engine, intent, journal.id);
+  const { host } = placeOf(engine, intent.host);
+  const undo = await code.again?.({ undo: intent.undo, host });
+  const { boot } = await host.facts();
+  // Before the act: a recovery that is killed in between must know what it left open.
+  note(journal, [{ t: 'again', n, boot, undo }]);
+  const result = await code.run({
+    ...{ args: intent.args, undo: json(undo) },
+    host: changing(engine, journal, { ...intent, boot }),
+  });
+  note(journal, [{ t: 'done', n, result }]);
+}
+
+export function isMissing(error: unknown): boolean {
+  return error instanceof RefusedError && error.code === 'not-found';
+}
+
+async function lookAt(
+  engine: Engine,
+  journal: Journal,
+  step: Step,
+): Promise<'ours' | 'gone' | 'not-ours' | 'out of reach'> {
+  const now = stepOf(journal.state, step.n) ?? step;
+  const code = await codeOf(engine, now.intent, journal.id);
+  const { host } = placeOf(engine, now.intent.host);
+  try {
+    return (await code.look({ ...journalled(journal.state, now), host })).state;
+  } catch (error) {
+    if (isMissing(error)) return 'out of reach';
+    throw error;
+  }
+}

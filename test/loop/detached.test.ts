@@ -1,0 +1,80 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { builtCommand } from '../unit/cli/support/built.ts';
+
+let work = '';
+let command = '';
+beforeAll(async () => {
+  work = realpathSync(mkdtempSync(join(tmpdir(), 'bofh-detached-')));
+  command = await builtCommand();
+});
+afterAll(() => rmSync(work, { recursive: true, force: true }));
+
+const bofh = (...args: readonly string[]) =>
+  spawnSync(process.execPath, [command, '--state-dir', join(work, 'state'), ...args], { encoding: 'utf8' });
+const losetup = (...args: readonly string[]): string => {
+  const { status, stdout, stderr } = spawnSync('losetup', args, { encoding: 'utf8' });
+  expect([status, stderr]).toEqual([0, '']);
+  return stdout.trim();
+};
+const attached = (file: string): string => losetup('--noheadings', '--output', 'NAME', '--associated', file);
+
+/** A killed sequence whose loop device was detached, as a reboot does it too. */
+function killed(type: string): string {
+  const file = join(work, `${type}.img`);
+  const script = join(work, `${type}.ts`);
+  writeFileSync(
+    script,
+    `import { atomic } from 'bofh';
+await atomic('killed', async (tx) => {
+  await tx.block.createImage({ file: '${file}', size: '400m' });
+  const { device } = await tx.block.attachLoop({ file: '${file}' });
+  await tx.filesystem.create({ device, type: '${type}' });
+  process.kill(process.pid, 'SIGKILL');
+  await new Promise(() => undefined);
+});
+`,
+  );
+  expect(bofh('run', script).signal ?? 'SIGKILL').toBe('SIGKILL');
+  losetup('--detach', attached(file));
+  expect(attached(file)).toBe('');
+  return file;
+}
+
+describe.skipIf(process.getuid?.() !== 0)('a killed sequence whose loop device is detached', () => {
+  it.each(['ext4', 'xfs', 'btrfs', 'vfat', 'swap'])('is undone by recovery: %s', (type) => {
+    const file = killed(type);
+
+    const { status, stdout, stderr } = bofh('recover', '--yes');
+
+    expect([status, stdout]).toEqual([0, expect.stringMatching(/undone +killed/)]);
+    expect(stderr).toContain('losetup --detach');
+    expect(existsSync(file)).toBe(false);
+    expect(readdirSync(work).filter((name) => name.startsWith('.bofh'))).toEqual([]);
+  });
+
+  it('keeps a file that others wrote there', () => {
+    const file = killed('ext4');
+    const at = mkdtempSync(join(work, 'at-'));
+    try {
+      expect(spawnSync('mount', ['-o', 'loop', file, at]).status).toBe(0);
+      writeFileSync(join(at, 'letter'), 'mine');
+      expect(spawnSync('umount', [at]).status).toBe(0);
+
+      const { status, stderr } = bofh('recover', '--yes');
+
+      expect([status, stderr]).toEqual([3, expect.stringContaining('letter')]);
+      expect(existsSync(file)).toBe(true);
+      const { id = '', object = '' } =
+        /bofh recover (?<id>\w{12}) --discard '?(?<object>[^\s';]+)/.exec(stderr)?.groups ?? {};
+      expect(bofh('--yes', 'recover', id, '--discard', object)).toMatchObject({ status: 0 });
+      expect([existsSync(file), attached(file)]).toEqual([false, '']);
+    } finally {
+      const device = existsSync(file) ? attached(file) : '';
+      if (device !== '') losetup('--detach', device);
+    }
+  });
+});

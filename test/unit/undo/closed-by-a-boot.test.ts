@@ -1,0 +1,206 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { atomic, type Tx } from '../../../src/api/atomic.ts';
+import { recover } from '../../../src/api/recover.ts';
+import { withBofh } from '../../../src/bofh.ts';
+import { BofhError } from '../../../src/core/errors.ts';
+import { explain } from '../../../src/index.ts';
+import { simulatedBofh, type SimulatedHost } from '../../../src/simulator/index.ts';
+import { differences, stateOf } from '../../../src/simulator/matrix/judge.ts';
+import { neighbourhood } from '../../support/undo/stage.ts';
+import { rejectionOf } from '../../support/rejection.ts';
+import { lineOf, madeLines, plannedLines, typed } from '../plan/support.ts';
+
+// A boot closes loop devices and LUKS devices. Recovery opens them again, because only their content
+// shows whether others wrote there.
+
+const key = { from: 'file', path: '/etc/key' } as const;
+const file = '/srv/own.img';
+
+function ready(): SimulatedHost {
+  const made = neighbourhood();
+  made.admin.writeFile('/etc/key', 'a passphrase', 0o600);
+  made.admin.mkdir('/srv/vault');
+  return made;
+}
+
+let host: SimulatedHost;
+beforeEach(() => {
+  host = ready();
+});
+
+const look = (on: SimulatedHost): string => stateOf(on, new Set());
+const run = <T>(body: () => Promise<T>, on = host): Promise<T> =>
+  withBofh({ ...simulatedBofh({ host: on }), signals: {} }, body);
+
+const bodies = {
+  'a mounted filesystem in an encrypted volume': async (tx: Tx): Promise<void> => {
+    const lv = await tx.lvm.createLv({ vg: 'vg0', name: 'vault', size: '64m' });
+    await tx.crypt.format({ device: lv.path, key });
+    const { path } = await tx.crypt.open({ device: lv.path, key, name: 'vault' });
+    await tx.filesystem.create({ device: path, type: 'ext4' });
+    await tx.mount.mount({ device: path, path: '/srv/vault', mode: 'rw' });
+  },
+  'a filesystem in an image file': async (tx: Tx): Promise<void> => {
+    await tx.block.createImage({ file, size: '64m' });
+    const { device } = await tx.block.attachLoop({ file });
+    await tx.filesystem.create({ device, type: 'ext4' });
+  },
+  'a filesystem in an encrypted image file': async (tx: Tx): Promise<void> => {
+    await tx.block.createImage({ file, size: '64m' });
+    const { device } = await tx.block.attachLoop({ file });
+    await tx.crypt.format({ device, key });
+    const { path } = await tx.crypt.open({ device, key, name: 'vault' });
+    await tx.filesystem.create({ device: path, type: 'ext4' });
+  },
+};
+
+/** What happens between the end of the program and the recovery. */
+const endings = {
+  'a restart': (on: SimulatedHost) => on.restart(),
+  'a reboot': (on: SimulatedHost) => on.reboot(),
+  'a power cut': (on: SimulatedHost) => on.powerCut(),
+  'a power cut that loses nothing': (on: SimulatedHost) => on.powerCut({ keep: 'all' }),
+};
+
+async function killed(body: (tx: Tx) => Promise<void>, on = host): Promise<void> {
+  await expect(
+    run(() => atomic('killed', async (tx) => body(tx).then(() => on.kill())), on),
+  ).rejects.toThrow();
+}
+
+describe.each(Object.entries(bodies))('recovery undoes %s', (_what, body) => {
+  it.each(Object.entries(endings))('after %s, wherever its program was killed', async (_ending, begin) => {
+    const whole = ready();
+    await run(() => atomic('whole', body), whole);
+    const wanted = look(begin(ready()));
+    const points = whole.points.length;
+    expect(points).toBeGreaterThan(10);
+    const wrong: string[] = [];
+    for (let nth = 1; nth <= points; nth += 1) {
+      const on = ready();
+      on.fault({ nth, mode: nth % 2 === 0 ? 'crash here' : 'acts then crash' });
+      await run(() => atomic('killed', body), on).catch(() => undefined);
+      const next = begin(on);
+      next.clearFaults();
+      const found = await run(() => recover(), next).then(
+        (ended) => ended.map(({ end }) => end).join(),
+        (error: unknown) => (error instanceof Error ? error.message : ''),
+      );
+      const left = differences(wanted, look(next));
+      if (found.includes('could not') || (left.length > 0 && found !== 'committed' && found !== ''))
+        wrong.push(`${String(nth)}: ${found} ${left.join(' ')}`);
+    }
+    expect(wrong).toEqual([]);
+  });
+
+  it('wherever the recovery after a reboot is killed', async () => {
+    const prepared = async (): Promise<SimulatedHost> => {
+      const on = ready();
+      await killed(body, on);
+      return on.reboot();
+    };
+    const wanted = look(ready().reboot());
+    const whole = await prepared();
+    const from = whole.points.length;
+    await run(() => recover(), whole);
+    const points = whole.points.length - from;
+    expect(points).toBeGreaterThan(8);
+    for (const mode of ['crash here', 'acts then crash'] as const)
+      for (let nth = 1; nth <= points; nth += 1) {
+        const on = await prepared();
+        on.fault({ nth, mode });
+        await run(() => recover(), on).catch(() => undefined);
+        const next = on.restart();
+        next.clearFaults();
+        const failed = await run(() => recover(), next).then(
+          () => undefined,
+          (error: unknown) => String(error),
+        );
+        expect([mode, nth, failed, differences(wanted, look(next))]).toEqual([mode, nth, undefined, []]);
+      }
+  });
+
+  it('and a dry run shows it, up to what an encrypted device hides', async () => {
+    await killed(body);
+    host = host.reboot();
+    const before = look(host);
+
+    const planned = await plannedLines(host, ['recover']);
+
+    expect(look(host)).toBe(before);
+    const made = await madeLines(host, ['recover']);
+    const opened = planned.some((line) => line.startsWith('cryptsetup open'));
+    expect(planned).toEqual(opened ? made.slice(0, planned.length) : made);
+    expect(planned.length).toBeGreaterThan(1);
+  });
+});
+
+const image = bodies['a filesystem in an image file'];
+const encrypted = bodies['a mounted filesystem in an encrypted volume'];
+
+describe('recovery after a reboot', () => {
+  it('keeps what others wrote into the image meanwhile', async () => {
+    await killed(image);
+    host = host.reboot();
+    const device = host.admin.losetup(file);
+    host.admin.mount(device, '/srv/vault');
+    host.admin.writeFile('/srv/vault/letter', 'mine');
+    host.admin.umount('/srv/vault');
+    host.admin.detachLoop(device);
+    const before = look(host);
+    expect(before).toContain('letter');
+
+    await expect(run(() => recover())).rejects.toThrow(/others wrote/);
+    expect(look(host)).toContain('letter');
+  });
+
+  it('names what prevents it, and ends once that is gone', async () => {
+    await killed(encrypted);
+    host = host.reboot();
+    host.admin.writeFile('/etc/key', 'another passphrase', 0o600);
+
+    const error = await rejectionOf(run(() => recover()));
+    expect(explain(error)).toContain('crypt.open (map:vault) could not be done again');
+    expect(explain(error)).toContain('No key available');
+    host.admin.writeFile('/etc/key', 'a passphrase', 0o600);
+
+    expect(await run(() => recover())).toMatchObject([{ end: 'rolled-back', leftAlone: [] }]);
+    expect(differences(look(ready().reboot()), look(host))).toEqual([]);
+  });
+
+  it('discards without a look what the administrator names', async () => {
+    await killed(encrypted);
+    host = host.reboot();
+    host.admin.writeFile('/etc/key', 'another passphrase', 0o600);
+    const error = await rejectionOf(run(() => recover()));
+    const { remedy = '' } = error instanceof BofhError && error.cause instanceof BofhError ? error.cause : {};
+    const object = /--discard '?(?<object>[^' ]+)/.exec(remedy)?.groups?.object ?? 'none';
+
+    const id = /recover (?<id>\w{12})/.exec(remedy)?.groups?.id ?? 'none';
+    expect(await typed(host, ['--yes', 'recover', id, '--discard', object])).toMatchObject({ exitCode: 0 });
+    host.admin.writeFile('/etc/key', 'a passphrase', 0o600);
+    expect(differences(look(ready().reboot()), look(host))).toEqual([]);
+  });
+
+  it('takes another number for a loop device if others have it', async () => {
+    await killed(image);
+    host = host.reboot();
+    host.admin.writeFile('/srv/other.img', 'x'.repeat(4096));
+    host.admin.losetup('/srv/other.img');
+    const from = host.changes.length;
+
+    expect(await run(() => recover())).toMatchObject([{ end: 'rolled-back', leftAlone: [] }]);
+    const lines = host.changes.slice(from).map(lineOf);
+    expect(lines).toContain('losetup /dev/loop1 /srv/own.img');
+    expect(lines).toContain('losetup --detach /dev/loop1');
+  });
+});
+
+it('recovery attaches a loop device again that somebody detached', async () => {
+  await killed(image);
+  host = host.restart();
+  host.admin.detachLoop('/dev/loop0');
+
+  expect(await run(() => recover())).toMatchObject([{ end: 'rolled-back', leftAlone: [] }]);
+  expect(differences(look(ready()), look(host))).toEqual([]);
+});
