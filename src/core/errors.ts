@@ -50,9 +50,24 @@ export interface ErrorAsJson {
   readonly holders?: readonly Holder[];
   /** Of a RolledBackError: the code of what made the sequence fail. */
   readonly causeCode?: ErrorCode;
-  /** The steps that were undone, newest first. */
-  readonly undone?: readonly string[];
+  /** Of a RolledBackError: the method that failed. */
+  readonly failed?: string;
+  /** The steps that were undone, newest first; of a StuckError with all that is known of them. */
+  readonly undone?: readonly (string | StuckStep)[];
+  /** Objects that were changed by others, and were not touched. */
+  readonly leftAlone?: readonly string[];
+  /** Of a StuckError: whether it was committed, and the steps of each kind. */
+  readonly committed?: boolean;
+  readonly done?: readonly StuckStep[];
+  readonly blocked?: readonly StuckStep[];
+  readonly remaining?: readonly StuckStep[];
 }
+
+/** The fields of single classes that are copied to their JSON. */
+const ofSomeClasses = [
+  ...(['id', 'differences', 'causeCode', 'failed', 'undone', 'leftAlone'] as const),
+  ...(['committed', 'done', 'blocked', 'remaining'] as const),
+] satisfies readonly (keyof ErrorAsJson)[];
 
 /** The common base: an error that bofh can explain. `remedy` is one sentence on what to do next. */
 export class BofhError extends Error {
@@ -109,18 +124,18 @@ function asJson(error: unknown, around: ReadonlySet<unknown>): ErrorAsJson {
     message: messageOf(error),
     ...(own === undefined ? {} : { host: own.hostState() }),
     ...(own?.remedy === undefined ? {} : { remedy: own.remedy }),
-    ...('id' in error && typeof error.id === 'string' ? { id: error.id } : {}),
     ...(cause === undefined || within.has(cause) ? {} : { cause: asJson(cause, within) }),
-    ...(error instanceof DiffersError ? { differences: error.differences } : {}),
     ...(own === undefined || own.holders.length === 0 ? {} : { holders: own.holders }),
-    ...(error instanceof RolledBackError && error.causeCode !== undefined
-      ? { causeCode: error.causeCode }
-      : {}),
-    ...('undone' in error && Array.isArray(error.undone)
-      ? { undone: error.undone as readonly string[] }
-      : {}),
+    ...(own === undefined ? {} : fieldsOf(own)),
     ...(error instanceof AggregateError ? { errors: error.errors.map((each) => asJson(each, within)) } : {}),
   };
+}
+
+function fieldsOf(error: BofhError): Partial<ErrorAsJson> {
+  const fields = error as Partial<Record<(typeof ofSomeClasses)[number], unknown>>;
+  return Object.fromEntries(
+    ofSomeClasses.flatMap((name) => (fields[name] === undefined ? [] : [[name, fields[name]]])),
+  );
 }
 
 /** Input rejected before anything ran, the site file and guest configs included. The host is untouched. */

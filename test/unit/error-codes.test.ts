@@ -142,6 +142,7 @@ describe('an error', () => {
         host: 'restored',
         id: (error as { id: string }).id,
       },
+      ...{ failed: 'lvm.createLv', causeCode: 'exists', undone: ['lvm.createLv (lv:vg0/b)'] },
       cause: { class: 'RefusedError', code: 'exists', host: 'unchanged' },
     });
   });
@@ -179,6 +180,19 @@ describe('an error', () => {
 
     expect(await attach()).toMatchObject({ remedy: 'create it: block.createImage' });
     expect(await atConsole(attach)).toMatchObject({ remedy: 'create it: bofh block image create' });
+  });
+
+  it('of a stuck sequence has its steps in JSON', () => {
+    const step = { n: 1, kind: 'lvm.lv.create', objects: ['lv:vg0/b'] };
+    const error = new bofh.StuckError('x', {
+      committed: false,
+      blocked: [step],
+      undone: [{ ...step, n: 2 }],
+    });
+
+    expect(JSON.parse(JSON.stringify(error))).toMatchObject({
+      ...{ committed: false, blocked: [step], undone: [{ ...step, n: 2 }], remaining: [] },
+    });
   });
 
   it('that is its own cause, or has several, is JSON too', () => {
