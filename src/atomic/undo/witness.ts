@@ -41,7 +41,8 @@ export async function refuseChanged(asking: Asking, undoing: Undoing): Promise<v
   const { engine, journal, trusted } = asking;
   const { step: own, boot, holders } = undoing;
   const found: Found[] = [];
-  const there = await notGone(asking, undoing);
+  const kept = undoing.inside.filter((member) => !isDiscarded(asking, member));
+  const there = await notGone(asking, kept);
   for (const { step, content } of await guards(asking, [...beneath(journal, own), own, ...there])) {
     if (content.lost === 'finished') continue;
     if (trusted?.has(step.n) === true || isDiscarded(asking, step)) continue;
@@ -55,7 +56,7 @@ export async function refuseChanged(asking: Asking, undoing: Undoing): Promise<v
     found.push({ step, ...held, ...changed, ...(or === undefined ? {} : { or }) });
   }
   for (const member of there) {
-    if (isDiscarded(asking, member) || found.some(({ step }) => step === member)) continue;
+    if (found.some(({ step }) => step === member)) continue;
     const replaced = await unlessCompared(own, () => replacedBy(asking, member));
     if (replaced !== undefined && asking.discard !== 'all') found.push({ step: member, ...replaced });
   }
@@ -77,8 +78,8 @@ async function unlessCompared<T>({ compared }: Step, look: () => Promise<T>): Pr
  * was not synced yet, and with it all that was in the device.
  */
 async function notGone(
-  { engine, journal }: Asking,
-  { inside }: Pick<Undoing, 'inside'>,
+  { engine, journal }: Pick<Asking, 'engine' | 'journal'>,
+  inside: readonly Step[],
 ): Promise<readonly Step[]> {
   const gone = new Set<number>();
   for (const member of inside.toSorted((one, other) => one.n - other.n)) {

