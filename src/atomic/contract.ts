@@ -196,7 +196,7 @@ export interface OperationSpec<A, U, R, V> extends Common<A, U> {
   readonly recurs?: true;
   /**
    * Only with `lives: 'boot'`, for a step that gives access to content (a loop device, an open LUKS
-   * device). If a boot or somebody ended that access, the undo calls `run` again with the data that
+   * device). If a boot or another program ended that access, the undo calls `run` again with the data that
    * this returns, because only the content of newer steps shows whether others wrote there. Throws
    * if that is not possible now.
    */

@@ -9,8 +9,8 @@ import { accessTo, containerStep } from './next.ts';
 import { describe } from './report.ts';
 
 /**
- * Gives access again to the content of a step whose device is missing, because a boot or somebody
- * closed a loop device or an open LUKS device of the sequence: without it nobody can tell whether
+ * Gives access again to the content of a step whose device is missing, because a boot or another program
+ * closed a loop device or an open LUKS device of the sequence: only its content shows whether
  * others wrote there. What it opens is again a step to undo, in this boot.
  *
  * Returns whether anything was opened. False if the container is gone too, or if nothing of the

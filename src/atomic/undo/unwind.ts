@@ -237,6 +237,7 @@ async function undo(
   const { code, journalled } = await at(unwinding, step, boot);
   if (code.defers(step.intent.undo)) return acted(lines);
   const before = await code.look(journalled);
+  let now = before;
   if (before.state === 'ours') {
     const { engine, journal, discard, trusted } = unwinding;
     if (trusted !== 'all')
@@ -248,7 +249,7 @@ async function undo(
         },
       );
     if (inside.length > 0 && step.compared !== true) note(journal, [{ t: 'compared', n: step.n }]);
-    await actAndLook(
+    now = await actAndLook(
       () => code.revert(journalled),
       () => code.look(journalled),
       step,
@@ -256,7 +257,8 @@ async function undo(
   }
   // Also if it was found undone: that may be only in the page cache.
   await code.sync(journalled);
-  if (before.state === 'not-ours') return leave(step, 'undone', before);
+  // Others may have put theirs there between the look and the act.
+  if (now.state === 'not-ours') return leave(step, 'undone', now);
   // Its own undo changed what is below it, and others had not: that was checked before. One that is
   // gone may have been cut off after it had written there, or its undo was.
   const wrote =
@@ -308,7 +310,7 @@ async function finish(unwinding: Unwinding, step: Step, boot: string | undefined
 }
 
 /** A non-zero exit proves nothing, and neither does a zero one: only `look` decides. */
-async function actAndLook(acting: () => Promise<void>, look: () => Promise<Look>, step: Step): Promise<void> {
+async function actAndLook(acting: () => Promise<void>, look: () => Promise<Look>, step: Step): Promise<Look> {
   let failure = (after: Look): unknown =>
     new Error(`${describe(step)} is still there, although its tool reported success${users(after)}`);
   try {
@@ -318,6 +320,7 @@ async function actAndLook(acting: () => Promise<void>, look: () => Promise<Look>
   }
   const after = await look();
   if (after.state === 'ours') throw failure(after);
+  return after;
 }
 
 async function at(unwinding: Pick<Unwinding, 'engine' | 'journal'>, step: Step, boot?: string) {

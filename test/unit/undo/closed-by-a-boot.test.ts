@@ -202,7 +202,7 @@ describe('recovery after a reboot', () => {
   });
 });
 
-it('recovery attaches a loop device again that somebody detached', async () => {
+it('recovery attaches a loop device again that others detached', async () => {
   await killed(image);
   host = host.restart();
   host.admin.detachLoop('/dev/loop0');
