@@ -548,12 +548,12 @@ async function replayed(
   return { state: stateIn(host, known), effects: [...registry.keys()].sort().join(), found };
 }
 
-/** A loop device has whatever number was free, and a volume whatever extents. */
+/** A loop device has whatever number was free, and a new volume whatever extents. */
 function stateIn(host: SimulatedHost, known: ReadonlySet<string>): string {
   const paths = new Map([...host.world.loops.values()].map(({ minor, path }) => [String(minor), path]));
   return stateOf(host, known)
     .replaceAll(/\bloop(?<minor>\d+)\b/g, (_, minor: string) => `loop:${paths.get(minor) ?? 'unused'}`)
-    .replaceAll(/^(?<volume>lv .*) at=\S+/gm, '$<volume>')
+    .replaceAll(/^(?<volume>lv \S+ UUID .*) at=\S+/gm, '$<volume>')
     .split('\n')
     .filter((line) => !line.includes('loop:unused'))
     .sort()
