@@ -1,3 +1,4 @@
+import { withCurrentNames } from './blockdevice/current-names.ts';
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { isAbsolute, resolve } from 'node:path';
 import { diskStore } from './atomic/journal/store.ts';
@@ -137,6 +138,7 @@ export function connect(
   const engine: Engine = {
     who: { ...self, bofh: version },
     find: findAmong(site.operations),
+    currentNames: withCurrentNames,
     onLeftAlone: (found) => warn(`left untouched, not created by this sequence: ${found}`),
     onWaiting: warn,
     ...around?.engine,

@@ -1,4 +1,4 @@
-import type { ChangeHost, LocalHost, Progress } from '../command/index.ts';
+import type { ChangeHost, LocalHost, Progress, ReadHost } from '../command/index.ts';
 import { JournalError } from '../core/errors.ts';
 import { present } from '../core/present.ts';
 import type { SequenceEvent, Teller } from './events.ts';
@@ -27,6 +27,8 @@ export interface Engine extends Places {
   readonly who: { readonly user: string; readonly argv: readonly string[]; readonly bofh: string };
   /** The code of a journalled step; undefined for an unknown kind or version. */
   readonly find: (kind: string, version: number) => Promise<AnyOperation | undefined>;
+  /** The journalled data of a step, with the names that its devices have now, for people to read. */
+  readonly currentNames: (host: ReadHost, undo: unknown) => Promise<unknown>;
   readonly onProgress?: (step: { readonly n: number; readonly kind: string }, progress: Progress) => void;
   /**
    * Called after a success with objects that the work after the commit, or the undo of a scope,

@@ -2,6 +2,7 @@ import { posix } from 'node:path';
 import type { Engine } from '../atomic/engine.ts';
 import { manualRecoveryOf } from '../atomic/undo/report.ts';
 import { type Step, endedWithBoot, exclusive, isLeft } from '../atomic/journal/state.ts';
+import { withCurrentNames } from '../blockdevice/current-names.ts';
 import type { ReadHost } from '../command/index.ts';
 import { BofhError } from '../core/errors.ts';
 import { type Finding, finding, looking } from './finding.ts';
@@ -15,8 +16,6 @@ import {
   markedSubvolumes,
   markedVolumes,
 } from './marks.ts';
-
-type Find = Pick<Engine, 'find'>;
 
 /** What the search for leftovers needs. */
 export interface Scene {
@@ -128,9 +127,15 @@ async function lookAt(scene: Scene, journal: KnownJournal, step: Step): Promise<
   }
 }
 
-async function left(scene: Find, journal: KnownJournal, step: Step): Promise<Finding> {
+async function left(
+  scene: Pick<Scene, 'find' | 'host'>,
+  journal: KnownJournal,
+  step: Step,
+): Promise<Finding> {
   const { id, is, state, because } = journal;
-  const manualRecovery = await manualRecoveryOf(scene, { committed: state?.committed === true }, step);
+  const undo = await withCurrentNames(scene.host, step.intent.undo);
+  const now = { ...step, intent: { ...step.intent, undo } };
+  const manualRecovery = await manualRecoveryOf(scene, { committed: state?.committed === true }, now);
   const objects = exclusive(step.intent.claims ?? {}).join(', ');
   const what = manualRecovery?.what ?? `${step.intent.kind} (${objects})`;
   const says = `${what}: left by ${sequence(journal)}`;

@@ -11,8 +11,8 @@ const args = z.strictObject({
   path: absolutePath,
   /** The whole content. */
   content: z.string(),
-  /** Permission bits: `0o644`. */
-  mode: fileMode,
+  /** Permission bits (default: `0o644`). */
+  mode: z._default(fileMode, 0o644),
 });
 
 const undo = z.strictObject({

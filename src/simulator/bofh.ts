@@ -1,3 +1,4 @@
+import { withCurrentNames } from '../blockdevice/current-names.ts';
 import { keysOf } from '../blockdevice/index.ts';
 import type { Bofh } from '../bofh.ts';
 import { findAmong } from '../operations.ts';
@@ -37,6 +38,7 @@ export function simulatedBofh(
       processes: memoryProcesses(host),
       who: { user: 'root', argv: ['bofh'], bofh: version },
       find: findAmong(site.operations),
+      currentNames: withCurrentNames,
       on: (path, asked = host) => keysOf(asked, path),
       // A fault can name a step.
       onEvent: (event) => {

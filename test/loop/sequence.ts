@@ -39,6 +39,7 @@ export function testEngine(directory: string): Engine {
     locks: lockTable([join(directory, 'locks')], host),
     processes: hostProcesses(),
     who: { user: 'root', argv: ['test'], bofh: '0.0.0' },
+    currentNames: (_host, undo) => Promise.resolve(undo),
     find: async (kind, version) => operations.find((one) => one.kind === kind && one.version === version),
     on: (path) => keysOf(host, path),
   };

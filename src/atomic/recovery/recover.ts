@@ -142,11 +142,11 @@ export async function bringToEnd(
     if (stillRunning !== undefined) leave(stillRunning);
     if (end === 'stuck' || journal.incomplete !== undefined)
       throw await stuck(
-        { engine, journal },
+        { engine, journal, abandon },
         { cause: errors[0] ?? journal.incomplete, errors: errors.slice(1), leftAlone },
       );
     await releaseHosts(engine, journal).catch(async (cause: unknown) => {
-      throw await stuck({ engine, journal }, { cause, leftAlone });
+      throw await stuck({ engine, journal, abandon }, { cause, leftAlone });
     });
     close(journal, { t: 'closed', outcome: end });
     return { id: journal.id, name: journal.state.begin.name, end, leftAlone };
@@ -154,7 +154,7 @@ export async function bringToEnd(
     // The host may already be changed: a line that cannot be written is more than a problem of the
     // journal.
     throw error instanceof AppendError || error instanceof ConnectionError
-      ? await stuck({ engine, journal }, { cause: error })
+      ? await stuck({ engine, journal, abandon }, { cause: error })
       : error;
   }
 }

@@ -1,4 +1,4 @@
-import { messageOf, RefusedError, BofhError } from '../../core/errors.ts';
+import { BofhError, isMissing, messageOf, RefusedError } from '../../core/errors.ts';
 import { shellWords } from '../../command/index.ts';
 import { changing, codeOf, type Engine } from '../engine.ts';
 import { note, type Journal } from '../journal/journal-writer.ts';
@@ -66,10 +66,6 @@ async function again(
     host: changing(engine, journal, { ...intent, boot }),
   });
   note(journal, [{ t: 'done', n, result }]);
-}
-
-export function isMissing(error: unknown): boolean {
-  return error instanceof RefusedError && error.code === 'not-found';
 }
 
 async function lookAt(

@@ -1,8 +1,9 @@
-import { messageOf, type ManualRecovery, StuckError, type StuckStep } from '../../core/errors.ts';
+import { isMissing, messageOf, type ManualRecovery, StuckError, type StuckStep } from '../../core/errors.ts';
 import { type Engine } from '../engine.ts';
 import { keyInWords, objectsOf } from '../locks/host-key.ts';
 import type { Journal } from '../journal/journal-writer.ts';
-import { exclusive, isLeft, type State, type Step } from '../journal/state.ts';
+import { exclusive, isLeft, journalled, type State, type Step } from '../journal/state.ts';
+import { placeOf } from '../place.ts';
 import { stepName } from '../../core/option.ts';
 
 /** A step as text: what it is and which objects it made or changed. */
@@ -17,11 +18,13 @@ function onHost({ host }: Step['intent']): string {
 }
 
 /** The steps of a journal for the error and for `journal show`. */
-async function stuckSteps(engine: Engine, state: State): Promise<Required<Steps>> {
+async function stuckSteps({ engine, journal: { state }, abandon }: Stuck): Promise<Required<Steps>> {
   const left = state.steps.filter((step) => isLeft(state, step));
+  // After a second signal nothing is asked that may have to be waited for.
+  const recovery = abandon?.aborted === true ? manualRecoveryOf : manualRecoveryNow;
   const remaining = await Promise.all(
     left.map(async (step) => {
-      const manualRecovery = await manualRecoveryOf(engine, state, step);
+      const manualRecovery = await recovery(engine, state, step);
       return {
         step,
         said: { ...inWords(step), ...(manualRecovery === undefined ? {} : { manualRecovery }) },
@@ -39,6 +42,12 @@ async function stuckSteps(engine: Engine, state: State): Promise<Required<Steps>
     blocked: of((step) => step.blocked !== undefined),
     remaining: of((step) => step.blocked === undefined),
   };
+}
+
+interface Stuck {
+  readonly engine: Engine;
+  readonly journal: Journal;
+  readonly abandon?: AbortSignal | undefined;
 }
 
 type Steps = Pick<StuckError, 'done' | 'undone' | 'blocked' | 'remaining'>;
@@ -65,6 +74,30 @@ export async function manualRecoveryOf(
   }
 }
 
+/**
+ * As `manualRecoveryOf`, after a look at the host: with the names that devices have now, and without
+ * commands that clear an object that is not there any more. A loop number, for example, may be that
+ * of another file now, whose data `wipefs` would destroy. If the host cannot tell, the commands stay
+ * as journalled.
+ */
+export async function manualRecoveryNow(
+  engine: Engine,
+  state: State,
+  step: Step,
+): Promise<ManualRecovery | undefined> {
+  const { host: name, kind, version, undo } = step.intent;
+  try {
+    const { host } = placeOf(engine, name);
+    const look = await (await engine.find(kind, version))?.look({ ...journalled(state, step), host });
+    const now = { ...step, intent: { ...step.intent, undo: await engine.currentNames(host, undo) } };
+    const found = await manualRecoveryOf(engine, state, now);
+    return found === undefined || look?.state === 'ours' ? found : { ...found, clear: [] };
+  } catch (error) {
+    const found = await manualRecoveryOf(engine, state, step);
+    return found !== undefined && isMissing(error) ? { ...found, clear: [] } : found;
+  }
+}
+
 function inWords(step: Step): StuckStep {
   const { n, intent, blocked } = step;
   const on = intent.host === '' ? {} : { host: intent.host };
@@ -88,7 +121,7 @@ export function reason({ why, message }: NonNullable<Step['blocked']>): string {
 
 /** The error of a sequence that could not be finished. */
 export async function stuck(
-  { engine, journal }: { readonly engine: Engine; readonly journal: Journal },
+  what: Stuck,
   details: {
     readonly cause: unknown;
     readonly value?: unknown;
@@ -96,6 +129,7 @@ export async function stuck(
     readonly leftAlone?: readonly string[];
   },
 ): Promise<StuckError> {
+  const { journal } = what;
   const { state, id } = journal;
   // A step that only waits for another one is not the cause.
   const root = state.steps.find(({ blocked }) => typeof blocked?.why === 'string');
@@ -104,7 +138,7 @@ export async function stuck(
     id,
     committed: state.committed,
     value: details.value,
-    ...(await stuckSteps(engine, state)),
+    ...(await stuckSteps(what)),
     leftAlone: details.leftAlone ?? [],
     ...(root?.blocked?.remedy?.includes('bofh recover ') === true ? { remedy: root.blocked.remedy } : {}),
     cause: joined(details.cause, details.errors ?? []),

@@ -1,12 +1,12 @@
 import type { ChangeHost } from '../../command/index.ts';
-import { messageOf, BofhError, ConnectionError, JournalError } from '../../core/errors.ts';
+import { BofhError, ConnectionError, isMissing, JournalError, messageOf } from '../../core/errors.ts';
 import { changing, codeOf, type Engine } from '../engine.ts';
 import { note, reservingOf, type Journal } from '../journal/journal-writer.ts';
 import type { Blocked, Line } from '../journal/lines.ts';
 import { next, type Decision } from './next.ts';
 import type { Key, Look } from '../operation.ts';
 import { meet, placeOf } from '../place.ts';
-import { isMissing, reopen } from './reopen.ts';
+import { reopen } from './reopen.ts';
 import { describe } from './report.ts';
 import { unless } from '../sequence/signal.ts';
 import {

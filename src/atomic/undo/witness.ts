@@ -1,5 +1,5 @@
 import { type ChangeHost, shellWords } from '../../command/index.ts';
-import { type Holder, RefusedError } from '../../core/errors.ts';
+import { isMissing, type Holder, RefusedError } from '../../core/errors.ts';
 import { changing, codeOf, type Engine } from '../engine.ts';
 import { keyInWords } from '../locks/host-key.ts';
 import type { Journal } from '../journal/journal-writer.ts';
@@ -7,7 +7,6 @@ import type { Line } from '../journal/lines.ts';
 import type { AnyOperation, Changed, Key } from '../operation.ts';
 import { placeOf } from '../place.ts';
 import { containerStep } from './next.ts';
-import { isMissing } from './reopen.ts';
 import { conflictsOf, containerOf, isFilled, isTouched, journalled, type Step } from '../journal/state.ts';
 import { unlessOutOfReach } from './out-of-reach.ts';
 

@@ -27,10 +27,9 @@ export async function usersOf(host: ReadHost, uses: readonly Use[]): Promise<rea
 export function unseenOf({ unseen, hidden }: Scan): readonly Holder[] {
   const words: string[] = [];
   if (unseen.size > 0) {
-    const [count, noun] = [unseen.size, unseen.size === 1 ? 'process' : 'processes'];
-    words.push(
-      `could not look into ${count} ${noun} (${[...unseen].slice(0, 5).join(', ')}${count > 5 ? ', …' : ''})`,
-    );
+    const [count, noun] = [unseen.size, unseen.size === 1 ? 'process: PID' : 'processes: PIDs'];
+    const pids = [...unseen].slice(0, 5).join(', ');
+    words.push(`could not look into ${count} ${noun} ${pids}${count > 5 ? ', …' : ''}`);
   }
   if (hidden)
     words.push('could not look into the processes of others, which /proc hides from who is not root');

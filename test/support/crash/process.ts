@@ -112,6 +112,7 @@ export function spawn(
     locks: memoryLocks(process),
     processes: memoryProcesses(process),
     who: { user: 'root', argv: ['toy'], bofh: '0' },
+    currentNames: (_host, undo) => Promise.resolve(undo),
     find: (kind) => Promise.resolve(options.find(kind)),
     on: (path) => {
       const over = process.see(path)?.over;

@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { atomic, type Tx } from '../../../src/api/atomic.ts';
 import { recover } from '../../../src/api/recover.ts';
 import { withBofh } from '../../../src/bofh.ts';
-import { BofhError } from '../../../src/core/errors.ts';
+import { BofhError, type StuckError } from '../../../src/core/errors.ts';
 import { explain } from '../../../src/index.ts';
 import { simulatedBofh, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { differences, stateOf } from '../../../src/simulator/matrix/judge.ts';
@@ -158,6 +158,31 @@ describe('recovery after a reboot', () => {
 
     await expect(run(() => recover())).rejects.toThrow(/others wrote/);
     expect(look(host)).toContain('letter');
+  });
+
+  it('gives no command against a device whose number belongs to another file now', async () => {
+    await killed(image);
+    host = host.reboot();
+    host.admin.writeFile('/srv/other.img', 'x'.repeat(4096));
+    expect(host.admin.losetup('/srv/other.img')).toBe('/dev/loop0');
+    const device = host.admin.losetup(file);
+    host.admin.mount(device, '/srv/vault');
+    host.admin.writeFile('/srv/vault/letter', 'mine');
+    host.admin.umount('/srv/vault');
+    host.admin.detachLoop(device);
+
+    const error = await rejectionOf(run(() => recover()));
+    const { id = 'none' } = error as StuckError;
+    const { stdout } = await typed(host, ['journal', 'show', id]);
+    expect(stdout).toMatch(/look: +losetup/);
+    for (const text of [JSON.stringify(error), stdout]) {
+      expect(text).toContain('/dev/loop1');
+      expect(text).not.toContain('/dev/loop0');
+    }
+    host.admin.detachLoop('/dev/loop1');
+    host.admin.writeFile('/srv/third.img', 'x'.repeat(4096));
+    expect(host.admin.losetup('/srv/third.img')).toBe('/dev/loop1');
+    expect((await typed(host, ['journal', 'show', id])).stdout).not.toMatch(/clear:.*loop/);
   });
 
   it('names what prevents it, and ends once that is gone', async () => {

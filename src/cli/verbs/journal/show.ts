@@ -1,5 +1,5 @@
 import type { Engine } from '../../../atomic/engine.ts';
-import { manualRecoveryOf, reason } from '../../../atomic/undo/report.ts';
+import { manualRecoveryNow, reason } from '../../../atomic/undo/report.ts';
 import { isLeft, type State, type Step } from '../../../atomic/journal/state.ts';
 import { manualRecoveryData } from '../../errors/manual-recovery.ts';
 import { give } from '../../output/answer.ts';
@@ -65,7 +65,7 @@ async function stepOf(engine: Engine, state: State, step: Step, owned: boolean):
   const { n, blocked } = step;
   const [is, note] = howItStands(step);
   const manualRecovery =
-    owned || !isLeft(state, step) ? undefined : await manualRecoveryOf(engine, state, step);
+    owned || !isLeft(state, step) ? undefined : await manualRecoveryNow(engine, state, step);
   const { holders = [], remedy } = blocked ?? {};
   const heldBy = holders.map(({ words, free }) => ({
     who: words,

@@ -51,6 +51,7 @@ export function realEngine(directory: string): Engine {
     locks: lockTable([join(directory, 'locks')], host),
     processes: hostProcesses(),
     who: { user: 'root', argv: ['toy'], bofh: '0' },
+    currentNames: (_host, undo) => Promise.resolve(undo),
     find: async (kind, version) => operations.find((one) => one.kind === kind && one.version === version),
     on: async (path) => ({ key: path, beneath: [] }),
   };

@@ -203,7 +203,7 @@ describe('everyHolder', () => {
       '/dev/dm-1',
     );
 
-    expect(found).toEqual([{ kind: 'unknown', words: 'could not look into 1 process (9)' }]);
+    expect(found).toEqual([{ kind: 'unknown', words: 'could not look into 1 process: PID 9' }]);
   });
 
   test('does not fail over the search: it tells what it knows, and that it does not know all', async () => {
