@@ -1,3 +1,4 @@
+import { stepName } from '../core/option.ts';
 import type { EventStep, SequenceEvent } from './events.ts';
 
 /** What a program hands over to log events: pino, or whatever takes the same arguments. */
@@ -38,7 +39,7 @@ function what(event: SequenceEvent): string {
     case 'progress': {
       const { command, fraction } = event;
       const share = fraction === undefined ? '' : ` ${String(Math.floor(fraction * 100))} %`;
-      return `step ${String(event.n)} ${event.kind}: ${[command.tool, ...command.argv].join(' ')}${share}`;
+      return `step ${String(event.n)} ${stepName(event.kind)}: ${[command.tool, ...command.argv].join(' ')}${share}`;
     }
     case 'step-done':
       return `step ${inWords(event.step)}: done`;
@@ -63,7 +64,7 @@ function what(event: SequenceEvent): string {
 
 function inWords({ n, kind, host, objects }: EventStep): string {
   const on = host === '' ? '' : ` on ${host}`;
-  return `${String(n)} ${kind}${on}${objects.length === 0 ? '' : ` (${objects.join(', ')})`}`;
+  return `${String(n)} ${stepName(kind)}${on}${objects.length === 0 ? '' : ` (${objects.join(', ')})`}`;
 }
 
 function scope({ scope: name }: { readonly scope?: string }): string {

@@ -154,7 +154,7 @@ describe('a job of docs/scripting.md', { timeout: 60_000 }, () => {
   it('9: tells what it does', async () => {
     const { printed } = await run(9, newHost());
     expect(printed.length).toBeGreaterThan(5);
-    expect(printed.join('\n')).toContain('lvm.lv.create');
+    expect(printed.join('\n')).toContain('lvm.createLv');
     expect(printed.at(-1)).toContain('committed');
   });
 

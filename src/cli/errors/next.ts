@@ -29,6 +29,7 @@ function afterCommand({ reason, tool, argv }: CommandError): string {
     return 'name the existing content, then run the command again';
   }
   if (reason === 'busy') return 'end that use, then give the command again';
-  if (reason === 'no-space') return 'make room, then give the command again';
+  if (reason === 'no-space')
+    return 'make room (df -h and bofh lvm vg list show what is full), then give the command again';
   return 'mend what it says, then give the command again; --log-level debug shows what was run';
 }
