@@ -19,7 +19,7 @@ const drivers = {
   lvm: () => import('./lvm/operations.ts'),
   /** Filesystems and swap on a device. */
   filesystem: () => import('./filesystem/operations.ts'),
-  /** Files and symbolic links, such as configuration. */
+  /** Files, directories and symbolic links, such as configuration. */
   file: () => import('./file/operations.ts'),
   /** Mounts, and the lines of /etc/fstab and /etc/crypttab. */
   mount: () => import('./mount/operations.ts'),
@@ -43,7 +43,7 @@ const existing = {
   lvm: () => import('./lvm/existing.ts'),
   /** Filesystems and swap. */
   filesystem: () => import('./filesystem/existing.ts'),
-  /** Files. */
+  /** Files and directories. */
   file: () => import('./file/existing.ts'),
   /** Mounts, and the lines of /etc/fstab and /etc/crypttab. */
   mount: () => import('./mount/existing.ts'),
@@ -211,7 +211,7 @@ export function bindOperations(
 
 /** What works as a user, on files of that user. Every other operation needs root. */
 const forUsers = new Set([
-  ...['file.create', 'file.change', 'file.remove', 'file.link'],
+  ...['file.create', 'file.change', 'file.remove', 'file.link', 'file.directory.create'],
   ...['block.image.create', 'filesystem.image.create'],
 ]);
 

@@ -12,7 +12,7 @@ export const ensure: EnsureMethods = {
     create: onceEnsured('filesystem', 'create'),
     createImage: onceEnsured('filesystem', 'createImage'),
   },
-  file: { create: onceEnsured('file', 'create') },
+  file: { create: onceEnsured('file', 'create'), createDirectory: onceEnsured('file', 'createDirectory') },
   mount: {
     mount: onceEnsured('mount', 'mount'),
     addFstab: onceEnsured('mount', 'addFstab'),

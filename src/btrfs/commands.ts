@@ -87,20 +87,6 @@ export function filesystemSync(path: string): Command<void, 'change'> {
 }
 
 /**
- * A rename that replaces nothing (renameat2 with RENAME_NOREPLACE). Exits 0 if the new name exists
- * (coreutils 9.1): check afterwards.
- */
-export function moveNew(from: string, to: string): Command<void, 'change'> {
-  return {
-    tool: 'mv',
-    argv: ['--no-clobber', '--no-target-directory', from, to],
-    access: 'change',
-    parse: nothing,
-    classify,
-  };
-}
-
-/**
  * `find -delete` of everything below a directory. Works from open directories, so it follows no
  * link, and stays in one subvolume.
  */

@@ -4,8 +4,8 @@ import type { Command, Pipeline, ReadCommand } from './command.ts';
 export interface FileStat {
   readonly kind: 'file' | 'directory' | 'symlink' | 'block' | 'character' | 'other';
   /**
-   * Of a file: when its inode was created, in nanoseconds. The next file may get the same inode
-   * number; the time distinguishes the two. Missing if the filesystem does not record it.
+   * Of a file or directory: when its inode was created, in nanoseconds. The next file may get the same
+   * inode number; the time distinguishes the two. Missing if the filesystem does not record it.
    */
   readonly birth?: string;
   /** Decimal digits: with `xino=on`, overlayfs has numbers that a JavaScript number would round. */

@@ -512,8 +512,3 @@ export function messageOf(error: unknown): string {
     return 'a value without a text was thrown';
   }
 }
-
-/** Whether an operation could not look because its object, or a device that it is on, is not there. */
-export function isMissing(error: unknown): boolean {
-  return error instanceof RefusedError && error.code === 'not-found';
-}

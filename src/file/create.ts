@@ -12,7 +12,7 @@ const args = z.strictObject({
   /** The whole content. */
   content: z.string(),
   /** Permission bits (default: `0o644`). */
-  mode: z._default(fileMode, 0o644),
+  mode: z.exactOptional(fileMode),
 });
 
 const undo = z.strictObject({
@@ -47,7 +47,7 @@ export const creation = {
   result: z.null(),
   lives: 'disk',
   restores: 'state',
-  prepare: async ({ args: { path, content, mode }, mark, host }) => {
+  prepare: async ({ args: { path, content, mode = 0o644 }, mark, host }) => {
     await realParent(host, path);
     const own = besideWith(path, mark);
     for (const name of [path, own]) await refuseTaken(host, name);

@@ -1,4 +1,5 @@
 import { ensurable } from '../atomic/ensure.ts';
+import type { ReadHost } from '../command/index.ts';
 import { realParent, sha256 } from './path.ts';
 import * as operations from './operations.ts';
 
@@ -6,13 +7,12 @@ import * as operations from './operations.ts';
  * Creates a file, or does nothing if it is there with that content, mode and owner: root, or the user
  * who runs bofh. A difference shows digests of the contents, which can hold a secret.
  */
-export const create = ensurable(operations.create, async (host, { path, content, mode }) => {
+export const create = ensurable(operations.create, async (host, { path, content, mode = 0o644 }) => {
   await realParent(host, path);
   const stat = await host.stat(path);
   if (stat === undefined) return undefined;
   const size = Buffer.byteLength(content);
   const isRead = stat.kind === 'file' && stat.size === size;
-  const { user = 0 } = host as { readonly user?: number };
   return {
     what: `the ${stat.kind} ${path}`,
     keys: [`file:${path}`],
@@ -21,12 +21,37 @@ export const create = ensurable(operations.create, async (host, { path, content,
       size: [size, stat.size],
       ...(isRead ? { content: [digest(content), digest(await host.readFile(path))] as const } : {}),
       mode: [mode, stat.mode],
-      owner: [user, stat.uid],
+      owner: [userOf(host), stat.uid],
     },
     value: { path },
     show: `stat ${path}`,
   };
 });
+
+/**
+ * Creates a directory, or does nothing if it is there with that mode and owner: root, or the user who
+ * runs bofh. What is in it is not compared.
+ */
+export const createDirectory = ensurable(operations.createDirectory, async (host, { path, mode = 0o755 }) => {
+  await realParent(host, path);
+  const stat = await host.stat(path);
+  if (stat === undefined) return undefined;
+  return {
+    what: `the ${stat.kind} ${path}`,
+    keys: [`file:${path}`],
+    compared: {
+      kind: ['directory', stat.kind],
+      mode: [mode, stat.mode],
+      owner: [userOf(host), stat.uid],
+    },
+    value: { path },
+    show: `ls -ld ${path}`,
+  };
+});
+
+function userOf(host: ReadHost & { readonly user?: number }): number {
+  return host.user ?? 0;
+}
 
 function digest(content: Uint8Array | string): string {
   return `sha256:${sha256(content)}`;

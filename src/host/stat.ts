@@ -21,7 +21,9 @@ export function statOf(stats: StatNumbers): FileStat {
   return {
     kind,
     inode: String(stats.ino),
-    ...(kind === 'file' && stats.birthtimeNs > 0n ? { birth: String(stats.birthtimeNs) } : {}),
+    ...((kind === 'file' || kind === 'directory') && stats.birthtimeNs > 0n
+      ? { birth: String(stats.birthtimeNs) }
+      : {}),
     device: majorMinor(stats.dev),
     ...(kind === 'block' || kind === 'character' ? { node: majorMinor(stats.rdev) } : {}),
     size: Number(stats.size),

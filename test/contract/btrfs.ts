@@ -3,7 +3,6 @@ import {
   filesystemSync,
   getDefault,
   isNoSubvolume,
-  moveNew,
   rootId,
   setDefault,
   setReadOnly,
@@ -11,6 +10,7 @@ import {
   subvolumeDelete,
   subvolumeSnapshot,
 } from '../../src/btrfs/commands.ts';
+import { moveNew } from '../../src/file/move-new.ts';
 import { placeOf } from '../../src/btrfs/place.ts';
 import { subvolumeList, subvolumeShow } from '../../src/btrfs/read-commands.ts';
 import { subvolumeAt, subvolumeById, subvolumes } from '../../src/btrfs/reads.ts';

@@ -38,7 +38,6 @@ const on = <T>(host: SimulatedHost, body: () => T): T => withBofh(simulatedBofh(
 
 function newHost(): SimulatedHost {
   const host = simulatedHost();
-  host.admin.mkdir('/srv/photos');
   host.admin.writeFile('/etc/fstab', '');
   return host;
 }

@@ -1,4 +1,4 @@
-import { BofhError, isMissing, messageOf, RefusedError } from '../../core/errors.ts';
+import { BofhError, messageOf, RefusedError } from '../../core/errors.ts';
 import { shellWords } from '../../command/index.ts';
 import { changing, codeOf, type Engine } from '../engine.ts';
 import { note, type Journal } from '../journal/journal-writer.ts';
@@ -7,6 +7,7 @@ import { json } from '../operation.ts';
 import { placeOf } from '../place.ts';
 import { accessTo, containerStep } from './next.ts';
 import { describe } from './report.ts';
+import { isMissing } from './missing.ts';
 
 /**
  * Gives access again to the content of a step whose device is missing, because a boot or another program

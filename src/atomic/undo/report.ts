@@ -1,10 +1,11 @@
-import { isMissing, messageOf, type ManualRecovery, StuckError, type StuckStep } from '../../core/errors.ts';
+import { messageOf, type ManualRecovery, StuckError, type StuckStep } from '../../core/errors.ts';
 import { type Engine } from '../engine.ts';
 import { keyInWords, objectsOf } from '../locks/host-key.ts';
 import type { Journal } from '../journal/journal-writer.ts';
 import { exclusive, isLeft, journalled, type State, type Step } from '../journal/state.ts';
 import { placeOf } from '../place.ts';
 import { stepName } from '../../core/option.ts';
+import { isMissing } from './missing.ts';
 
 /** A step as text: what it is and which objects it made or changed. */
 export function describe({ intent }: Step, found?: string): string {

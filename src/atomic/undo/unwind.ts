@@ -1,5 +1,5 @@
 import type { ChangeHost } from '../../command/index.ts';
-import { BofhError, ConnectionError, isMissing, JournalError, messageOf } from '../../core/errors.ts';
+import { BofhError, ConnectionError, JournalError, messageOf } from '../../core/errors.ts';
 import { changing, codeOf, type Engine } from '../engine.ts';
 import { note, reservingOf, type Journal } from '../journal/journal-writer.ts';
 import type { Blocked, Line } from '../journal/lines.ts';
@@ -19,6 +19,7 @@ import {
   type Step,
 } from '../journal/state.ts';
 import { refuseChanged, refuseOvertaken, renewedWitnesses } from './witness.ts';
+import { isMissing } from './missing.ts';
 
 /**
  * The inverses of pairs of functions, which only this process has; each returns a text of what it

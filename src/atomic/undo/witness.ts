@@ -1,5 +1,5 @@
 import { type ChangeHost, shellWords } from '../../command/index.ts';
-import { isMissing, type Holder, RefusedError } from '../../core/errors.ts';
+import { type Holder, RefusedError } from '../../core/errors.ts';
 import { changing, codeOf, type Engine } from '../engine.ts';
 import { keyInWords } from '../locks/host-key.ts';
 import type { Journal } from '../journal/journal-writer.ts';
@@ -9,6 +9,7 @@ import { placeOf } from '../place.ts';
 import { containerStep } from './next.ts';
 import { conflictsOf, containerOf, isFilled, isTouched, journalled, type Step } from '../journal/state.ts';
 import { unlessOutOfReach } from './out-of-reach.ts';
+import { isMissing } from './missing.ts';
 
 interface Asking {
   readonly engine: Engine;

@@ -3,7 +3,7 @@ import * as z from 'zod/mini';
 import { type Look, operation } from '../../atomic/operation.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../core/errors.ts';
-import { moveNew } from '../commands.ts';
+import { moveNew } from '../../file/move-new.ts';
 import { reach, subvolumeKey } from '../place.ts';
 import { beside, called, holdersOf } from '../reads.ts';
 import type { Subvolume } from '../schema.ts';

@@ -193,7 +193,7 @@ function statOf(world: World, { tree, ino, inode, storage }: Found): FileStat {
     uid: inode.uid,
     gid: inode.gid,
     links: linksOf(tree, ino),
-    ...(inode.kind === 'file' ? { birth: String(inode.birth ?? ino) } : {}),
+    ...(inode.kind === 'file' || inode.kind === 'directory' ? { birth: String(inode.birth ?? ino) } : {}),
   };
 }
 

@@ -240,10 +240,6 @@ test('deletes by id, waits for the disk, and never by a name', () => {
   });
 });
 
-test('renames over nothing', () => {
-  expect(commands.moveNew('/a', '/b').argv).toEqual(['--no-clobber', '--no-target-directory', '/a', '/b']);
-});
-
 test('the numbers of quotas that were just turned on are known to be incomplete', () => {
   const { state, lines } = qgroupShow('').parse(recorded('btrfs/qgroups-counting@6.2'));
   expect(state).toBe('counting');

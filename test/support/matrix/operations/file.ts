@@ -16,6 +16,12 @@ export const file: RigSpecimens['file'] = {
     act: { act: 'link', path: config },
     clear: `rm -f ${config}`,
   },
+  createDirectory: {
+    setUp: 'true',
+    call: `tx.file.createDirectory({ path: '/srv/${guest}', mode: 0o750 })`,
+    act: { tool: 'mv', words: ['--no-clobber'] },
+    clear: `rmdir /srv/${guest} 2>/dev/null; rm -rf /srv/.bofh-*`,
+  },
   link: {
     setUp: 'mkdir -p /etc/xen/auto',
     call: `tx.file.link({ path: '/etc/xen/auto/${guest}.cfg', to: '../${guest}.cfg' })`,

@@ -24,6 +24,17 @@ export const file: Specimens['file'] = {
       notApplicable: noProgram,
     },
   ],
+  createDirectory: [
+    {
+      stage: () => (tx) => tx.file.createDirectory({ path: '/srv/photos', mode: 0o750 }),
+      notApplicable: {
+        'foreign content':
+          'a directory that is not empty is never removed: test/unit/file/create-directory.test.ts',
+        'identity reused':
+          'an empty directory has nothing to lose: test/unit/file/create-directory.test.ts has one that others replaced',
+      },
+    },
+  ],
   link: [
     {
       title: 'created',

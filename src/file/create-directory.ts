@@ -1,0 +1,157 @@
+import * as z from 'zod/mini';
+import { type Look, operation } from '../atomic/operation.ts';
+import type { FileStat, ReadHost } from '../command/index.ts';
+import { CommandError, RefusedError } from '../core/errors.ts';
+import { moveNew } from './move-new.ts';
+import { absolutePath, besideWith, birthOf, fileMode, realParent } from './path.ts';
+import { syncDirectoryOf } from './private-name.ts';
+
+const args = z.strictObject({
+  /** Absolute path of the new directory. RefusedError `exists` if it is there. */
+  path: absolutePath,
+  /** Permission bits (default: `0o755`). */
+  mode: z.exactOptional(fileMode),
+});
+
+const undo = z.strictObject({
+  path: absolutePath,
+  /** Its name until it is complete. */
+  private: absolutePath,
+  /** A file that says, until the commit, which directory the step created. */
+  note: absolutePath,
+});
+
+type Undo = z.infer<typeof undo>;
+
+/**
+ * `tx.file.createDirectory`: creates an empty directory, for example to mount something on. The
+ * directory above it must exist. Undo removes it, unless others put something into it or replaced
+ * it.
+ *
+ * A directory cannot have a second name. So it is created with a private one, and a note beside it
+ * says its inode number and birth time before it gets its own name. `mv` cannot put it in the place
+ * of another one (renameat2 with RENAME_NOREPLACE).
+ */
+export const createDirectory = operation({
+  kind: 'file.directory.create',
+  version: 1,
+  args,
+  undo,
+  result: z.null(),
+  lives: 'disk',
+  restores: 'state',
+  prepare: async ({ args: { path }, mark, host }) => {
+    await realParent(host, path);
+    const [own, note] = [besideWith(path, mark), besideWith(path, `note-${mark}`)];
+    for (const name of [path, own, note]) {
+      const there = await host.stat(name);
+      if (there !== undefined) throw taken(name, `there is a ${there.kind} of that name`);
+    }
+    return { path, private: own, note };
+  },
+  claims: ({ undo: { path } }) => ({ makes: [`file:${path}`] }),
+  run: async ({ args: { mode = 0o755 }, undo: of, host }) => {
+    await host.makeDir(of.private, { mode });
+    await syncDirectoryOf(host, of.path);
+    const made = await host.stat(of.private);
+    if (made === undefined) throw changed(of.private);
+    await host.writeNew(of.note, identityOf(made), { mode: 0o600 });
+    await syncDirectoryOf(host, of.path);
+    await host.run(moveNew(of.private, of.path));
+    await syncDirectoryOf(host, of.path);
+    if ((await host.stat(of.private)) !== undefined) throw taken(of.path, 'it appeared meanwhile');
+    if ((await survey(host, of)).atPath !== 'ours') throw changed(of.path);
+    return null;
+  },
+  value: ({ undo: { path } }) => ({ path }),
+  look: async ({ undo: of, host }): Promise<Look> => {
+    const { own, note, atPath, content } = await survey(host, of);
+    for (const [path, there, kind] of [
+      [of.private, own, 'directory'],
+      [of.note, note, 'file'],
+    ] as const)
+      if (there !== undefined && there.kind !== kind)
+        return { state: 'not-ours', found: `${path} is a ${there.kind}` };
+    if (own !== undefined) return { state: 'ours' };
+    if (note === undefined) return { state: 'gone' };
+    if (atPath === 'another') return { state: 'ours', found: `${of.path} is another one now and stays` };
+    if (content.length === 0) return { state: 'ours' };
+    return { state: 'ours', found: `${of.path} is not empty (${content.slice(0, 3).join(', ')}) and stays` };
+  },
+  revert: async ({ undo: of, host }) => {
+    const { own, note, atPath, content } = await survey(host, of);
+    if (own !== undefined) await host.removeDir(of.private);
+    else if (atPath === 'ours' && content.length === 0) await removeEmpty(() => host.removeDir(of.path));
+    await syncDirectoryOf(host, of.path);
+    if (note?.kind === 'file') await host.removeFile(of.note);
+  },
+  sync: ({ undo: { path }, host }) => syncDirectoryOf(host, path),
+  afterCommit: async ({ undo: of, host }) => {
+    if ((await host.stat(of.note))?.kind === 'file') await host.removeFile(of.note);
+  },
+  describe: ({ undo: of, way }) => ({
+    what: `the directory ${of.path}, whose inode number is in ${of.note}`,
+    look: [
+      ['ls', '-lid', of.path, of.private],
+      ['cat', of.note],
+    ],
+    clear:
+      way === 'back'
+        ? [
+            ['rmdir', of.path],
+            ['rm', of.note],
+          ]
+        : [['rm', of.note]],
+  }),
+});
+
+interface Survey {
+  readonly own: FileStat | undefined;
+  readonly note: FileStat | undefined;
+  readonly atPath: 'absent' | 'ours' | 'another';
+  /** Names in the directory of the step at its path. */
+  readonly content: readonly string[];
+}
+
+async function survey(host: ReadHost, of: Undo): Promise<Survey> {
+  const [own, note, there] = [
+    await host.stat(of.private),
+    await host.stat(of.note),
+    await host.stat(of.path),
+  ];
+  if (there === undefined) return { own, note, atPath: 'absent', content: [] };
+  const isOurs =
+    there.kind === 'directory' &&
+    note?.kind === 'file' &&
+    Buffer.from(await host.readFile(of.note)).toString() === identityOf(there);
+  return isOurs
+    ? { own, note, atPath: 'ours', content: await host.readDir(of.path) }
+    : { own, note, atPath: 'another', content: [] };
+}
+
+/** Inode number and birth time: device numbers differ after a boot. */
+function identityOf(stat: FileStat): string {
+  return `${JSON.stringify({ inode: stat.inode, ...birthOf(stat) })}\n`;
+}
+
+/** One that others put something into meanwhile stays. */
+async function removeEmpty(remove: () => Promise<void>): Promise<void> {
+  try {
+    await remove();
+  } catch (error) {
+    if (!(error instanceof CommandError && error.reason === 'exists')) throw error;
+  }
+}
+
+function taken(path: string, how: string): RefusedError {
+  return new RefusedError(`${path} exists already: ${how}`, {
+    code: 'exists',
+    remedy: 'use it as it is, or choose another name',
+  });
+}
+
+function changed(path: string): RefusedError {
+  return new RefusedError(`${path} was changed concurrently`, {
+    remedy: `look at it (ls -ld ${path}), and give the command again`,
+  });
+}

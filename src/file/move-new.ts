@@ -1,0 +1,22 @@
+import { type Command, nothing } from '../command/index.ts';
+
+/**
+ * A rename that replaces nothing (renameat2 with RENAME_NOREPLACE). Exits 0 if the new name exists
+ * (coreutils 9.1): check afterwards.
+ */
+export function moveNew(from: string, to: string): Command<void, 'change'> {
+  return {
+    tool: 'mv',
+    argv: ['--no-clobber', '--no-target-directory', from, to],
+    access: 'change',
+    parse: nothing,
+    classify: ({ stderr }) => {
+      if (/No such file or directory/.test(stderr)) return 'not-found';
+      if (/Device or resource busy/.test(stderr)) return 'busy';
+      if (/No space left|Disk quota exceeded/.test(stderr)) return 'no-space';
+      return /Operation not permitted|Permission denied|Read-only file system/.test(stderr)
+        ? 'denied'
+        : 'unknown';
+    },
+  };
+}
