@@ -21,7 +21,7 @@ export {
 export { escapePath } from './holders/units.ts';
 export { identityOf, isIdentity, keysOf, splitLvmName } from './keys.ts';
 export { bootOfName, locate, refuseElsewhere, syncDevice, twinOf } from './locate.ts';
-export { imageArgs, imageCreation, imageUndo, isSame, makeImage } from './image/new-image.ts';
+export { imageArgs, imageCreation, imageUndo, isSame, makeImage, refuseUsedFile } from './image/new-image.ts';
 export { loopDevices, loopShowing } from './loop/reads.ts';
 export { attachment, type LoopDevice } from './loop/schema.ts';
 export { type MountEntry, mountEntries, parseMountinfo } from './mountinfo.ts';

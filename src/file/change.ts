@@ -16,7 +16,7 @@ import {
   sha256,
   sha256Hex,
 } from './path.ts';
-import { checkRemovable } from './remove.ts';
+import { checkRemovable, refuseAttached } from './remove.ts';
 import { unlink } from './unlink.ts';
 
 const args = z.strictObject({
@@ -63,6 +63,7 @@ export const change = operation({
   restores: 'state',
   prepare: async ({ args: { path, sha256: expected, ...rest }, mark, host }): Promise<Undo> => {
     const stat = await checkRemovable(host, path);
+    await refuseAttached(host, path, stat);
     if ((await otherNames(host, path, stat)) > 0)
       throw new RefusedError(`${path} has another name, which would keep the old content`, {
         remedy: `find the other: find / -xdev -samefile ${path}`,

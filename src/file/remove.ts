@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import * as z from 'zod/mini';
 import { operation, type OperationSpec } from '../atomic/operation.ts';
-import { bytesAt, partWitness } from '../blockdevice/index.ts';
+import { bytesAt, partWitness, refuseUsedFile } from '../blockdevice/index.ts';
 import { type ChangeHost, type FileStat, type ReadHost, refuseExposed } from '../command/index.ts';
 import { CommandError, RefusedError } from '../core/errors.ts';
 import {
@@ -56,6 +56,7 @@ export const removal = {
   restores: 'state',
   prepare: async ({ args: { path, sha256: expected }, mark, host }) => {
     const stat = await checkRemovable(host, path);
+    await refuseAttached(host, path, stat);
     const hash = await hashOf(host, path, stat.size);
     if (expected !== undefined && hash !== expected) {
       throw new RefusedError(`${path} is not what it was: its content has changed`, {
@@ -120,7 +121,7 @@ export const removal = {
 
 /**
  * `tx.file.remove`: removes a file. Until the commit it is kept under another name beside it; undo
- * renames it back.
+ * renames it back. Refused if a loop device has it.
  */
 export const remove = operation(removal);
 
@@ -146,6 +147,14 @@ export async function checkRemovable(host: ReadHost, path: string): Promise<File
   throw new RefusedError(`${path} is not a regular file but a ${stat.kind}`, {
     remedy: `bofh removes regular files alone; see what it is: ls -ld ${path}`,
   });
+}
+
+/**
+ * RefusedError for the file of a loop device, which shows it as deleted even after the undo: the
+ * kernel keeps the name that went. Such a device has at least one sector.
+ */
+export async function refuseAttached(host: ReadHost, path: string, stat: FileStat): Promise<void> {
+  if (stat.size >= 512) await refuseUsedFile(host, path, stat);
 }
 
 async function isOurs(host: ReadHost, gone: Undo): Promise<boolean> {

@@ -18,6 +18,8 @@ export interface Output {
   /** Undefined if it is longer than an answer may be. */
   readonly whole: () => Uint8Array | undefined;
   readonly tail: () => Uint8Array;
+  /** Of an empty output: true if its disk is full, so that what the program wrote is lost. */
+  readonly isLost?: () => boolean;
 }
 
 type Question<T> = Pick<Command<T>, 'accepts' | 'parse' | 'classify' | 'encoding' | 'shownOf'>;
@@ -77,7 +79,13 @@ export function failureOf(
     // failure.
   }
   if (reason === 'unknown' && isDenied(output.stderr)) reason = 'denied';
-  return new CommandError({ ...said, reason, exitCode: end.exitCode });
+  const { exitCode } = end;
+  if (reason === 'unknown' && output.stderr === '' && ran.stderr.isLost?.() === true)
+    return new CommandError({
+      ...{ ...said, exitCode, reason: 'no-space' },
+      what: `exit ${String(exitCode)}; what it said is lost, because the disk with the state directory is full`,
+    });
+  return new CommandError({ ...said, reason, exitCode });
 }
 
 /** In the C locale. blkid says so with the exit code for a blank device, debugfs with 0. */

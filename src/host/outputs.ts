@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync, readSync, rmSync, unlinkSync } from 'node:fs';
+import { closeSync, fstatSync, ftruncateSync, openSync, readSync, rmSync, unlinkSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileError, hasCode } from './files.ts';
 import type { OutputFiles } from './setting.ts';
@@ -47,6 +47,18 @@ export function tail(file: number, limit: number): Uint8Array {
 export function whole(file: number): Uint8Array | undefined {
   const { size } = fstatSync(file);
   return size > outputLimit ? undefined : readAt(file, 0, size);
+}
+
+/** Whether an empty output file cannot be written to, because its disk is full. */
+export function isFull(file: number): boolean {
+  try {
+    writeSync(file, new Uint8Array(4096), 0, 4096, 0);
+  } catch (error) {
+    return hasCode(error, 'ENOSPC') || hasCode(error, 'EDQUOT');
+  } finally {
+    ftruncateSync(file, 0);
+  }
+  return false;
 }
 
 function names(n: number, stages: number): readonly [string, ...string[]] {

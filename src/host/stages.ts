@@ -1,7 +1,7 @@
 import type { Command } from '../command/index.ts';
 import { UsageError } from '../core/errors.ts';
 import { failureOf, isAnswer, type Output, type Ran, text } from './answer.ts';
-import { tail, whole } from './outputs.ts';
+import { isFull, tail, whole } from './outputs.ts';
 import { type End, endInShell, type Program } from './program.ts';
 import type { OutputFiles } from './setting.ts';
 import { pipelineStatuses, stageLimit } from './shell.ts';
@@ -81,5 +81,6 @@ function outputIn(file: number | undefined): Output {
   return {
     whole: () => (file === undefined ? none : whole(file)),
     tail: () => (file === undefined ? none : tail(file, kept)),
+    isLost: () => file !== undefined && isFull(file),
   };
 }

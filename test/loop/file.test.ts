@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { RolledBackError, StuckError } from '../../src/core/errors.ts';
 import { recover } from '../../src/atomic/recovery/recover.ts';
-import { create, remove } from '../../src/file/index.ts';
+import { change, create, remove } from '../../src/file/index.ts';
 import { scratch, take } from '../unit/file/support.ts';
 import { sequence, sh, storage, testEngine } from './sequence.ts';
 
@@ -36,6 +36,19 @@ it('refuses a directory of another user before anything is written', async () =>
   const gone = sequence(engine, (tx) => tx.step(remove, { path: join(root, 'old.cfg') }));
   await expect(gone).rejects.toThrow(/another user could replace it/);
   expect(names()).toEqual(['old.cfg']);
+});
+
+it('refuses to remove or change the file of a loop device, which would stay without its name', async () => {
+  const engine = testEngine(disk.path('state'));
+  const path = disk.path('a.img');
+  for (const isRemoval of [true, false]) {
+    const error = await sequence(engine, async (tx) => {
+      if (isRemoval) await tx.step(remove, { path });
+      else await tx.step(change, { path, content: '' });
+    }).catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ code: 'in-use', holders: [{ kind: 'loop', device }] });
+  }
+  expect(sh('losetup', '--list', '--noheadings', '--output', 'BACK-FILE', device)).not.toContain('deleted');
 });
 
 const names = () => readdirSync(root).filter((name) => name !== 'lost+found');

@@ -9,6 +9,7 @@ import { diskStore } from '../../src/atomic/journal/store.ts';
 import { explain } from '../../src/cli/errors/explain.ts';
 import { stateDirectory } from '../../src/doctor/state-dir.ts';
 import { create } from '../../src/file/index.ts';
+import { block, connect, withBofh } from '../../src/index.ts';
 import { localHost } from '../../src/host/local.ts';
 import { sequence, sh, storage, testEngine } from './sequence.ts';
 
@@ -122,4 +123,17 @@ describe('a state directory', () => {
     });
     expect(existsSync(made)).toBe(true);
   });
+});
+
+it('on the disk that a program fills: the error says so, though what the program said is lost', async () => {
+  sh('mount', disk.ext4('a.img').device, state);
+  const free = statfsSync(state);
+  const size = Math.ceil((free.bfree * free.bsize) / 4096) * 4096 + 4096;
+
+  const error = await withBofh(connect({ stateDir: state }), () =>
+    block.createImage({ file: join(state, 'big.img'), size, room: 'allocated' }),
+  ).catch((thrown: unknown) => thrown);
+  expect(error).toMatchObject({ code: 'rolled-back', causeCode: 'no-space' });
+  expect(explain(error, { root: true }).failed).toContain('the disk with the state directory is full');
+  expect(existsSync(join(state, 'big.img'))).toBe(false);
 });

@@ -4,7 +4,8 @@ import type { Look, OperationSpec } from '../../atomic/operation.ts';
 import { type ChangeHost, type FileStat, type ReadHost, refuseExposed } from '../../command/index.ts';
 import { CommandError, type Holder, RefusedError } from '../../core/errors.ts';
 import { type Bytes, formatSize, parseSize } from '../../core/units.ts';
-import { fileHolders, inWords, remedyFor } from '../holders/index.ts';
+import { fileHolders } from '../holders/index.ts';
+import { inUse } from '../in-use.ts';
 import { isZero } from '../content/head.ts';
 import { loopsBehind } from '../loop/reads.ts';
 import { absolutePath } from '../path.ts';
@@ -62,7 +63,7 @@ export const imageCreation = {
   revert: async ({ undo: made, host }) => {
     const own = await host.stat(made.private);
     if (own?.kind !== 'file') return;
-    await refuseUsed(made, await holdersOf(host, made.private, own));
+    await refuseUsedFile(host, made.private, own, made.file);
     if (isSame(own, await host.stat(made.file))) {
       await host.removeFile(made.file);
       await host.sync(posix.dirname(made.file));
@@ -141,14 +142,14 @@ async function look(host: ReadHost, made: Undo): Promise<Look> {
   const own = await host.stat(made.private);
   if (own === undefined) return { state: 'gone' };
   if (own.kind !== 'file') return { state: 'not-ours', found: `${made.private} is a ${own.kind}` };
-  const holders = await holdersOf(host, made.private, own);
+  const holders = await imageHolders(host, made.private, own);
   const there = await host.stat(made.file);
   if (there === undefined || isSame(own, there)) return { state: 'ours', holders };
   return { state: 'ours', holders, found: `${made.file} is another file now and stays` };
 }
 
-/** Loop devices over it, by its inode; mounts on it, and swap. */
-async function holdersOf(host: ReadHost, path: string, own: FileStat): Promise<readonly Holder[]> {
+/** What uses the content of a file: loop devices over it, by its inode; mounts on it, and swap. */
+async function imageHolders(host: ReadHost, path: string, own: FileStat): Promise<readonly Holder[]> {
   return [
     ...(await loopsBehind(host, own)).map(
       (device): Holder => ({
@@ -160,9 +161,15 @@ async function holdersOf(host: ReadHost, path: string, own: FileStat): Promise<r
   ];
 }
 
-async function refuseUsed({ file }: Undo, who: readonly Holder[]): Promise<void> {
-  if (who.length === 0) return;
-  throw new RefusedError(`${file} is in use: ${inWords(who)}`, { remedy: remedyFor(who), holders: who });
+/** RefusedError if a file, shown as `name`, is behind a loop device, a mount point or swap. */
+export async function refuseUsedFile(
+  host: ReadHost,
+  path: string,
+  own: FileStat,
+  name = path,
+): Promise<void> {
+  const who = await imageHolders(host, path, own);
+  if (who.length > 0) throw inUse(name, who);
 }
 
 async function refuseWithoutParent(host: ReadHost, file: string): Promise<void> {
