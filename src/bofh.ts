@@ -15,7 +15,7 @@ import {
   type Signals,
   type Steps,
 } from './atomic/index.ts';
-import { placeOf } from './atomic/place.ts';
+import { otherHost } from './atomic/place.ts';
 import { type EventLog, logEvents } from './atomic/event-log.ts';
 import { keysOf } from './blockdevice/index.ts';
 import type { Host, LocalHost } from './command/index.ts';
@@ -345,14 +345,22 @@ const eventLog = z.custom<EventLog>(
 
 const called = callable<(...args: never) => unknown>();
 
-// A host, a site and signals are checked where they are used.
+// A host and a site are checked where they are used.
+const signal = z.instanceof(AbortSignal);
+const signals = z.strictObject({
+  stop: z.optional(signal),
+  abandon: z.optional(signal),
+  again: z.optional(z.readonly(z.array(signal))),
+  beneath: z.optional(signal),
+});
+
 const connectOptions = z.strictObject({
   host: z.optional(
     z.union([z.string().check(z.minLength(1)), z.looseObject({})], 'must be a name, or a host'),
   ),
-  site: z.optional(z.unknown()),
+  site: z.optional(z.looseObject({})),
   stateDir: z.optional(z.string()),
-  signals: z.optional(z.unknown()),
+  signals: z.optional(signals),
   argv: z.optional(z.readonly(z.array(z.string()))),
   waitMs: z.optional(milliseconds),
   onProgress: z.optional(called),
@@ -421,7 +429,8 @@ export async function atomic<T>(
 }
 
 /** The last event of a sequence that was refused, so that whoever waits for that does not wait for ever. */
-function tellRefused(name: string, error: unknown, { onEvent }: Pick<AtomicOptions, 'onEvent'>): void {
+function tellRefused(name: string, error: unknown, options: Pick<AtomicOptions, 'onEvent'> | null): void {
+  const onEvent = options?.onEvent;
   if (typeof onEvent !== 'function') return;
   const of = { id: '', name, number: 1, at: Date.now(), direction: 'forward' } as const;
   onEvent({ ...of, ...endOf('none', { error }) });
@@ -478,7 +487,7 @@ async function started<T>(
     call: (f, ...args) => steps.call(f, ...args),
     reserve: (claims) => steps.reserve(claims),
     scope: (title, inner) => steps.scope(title, (own) => inner(typed(own, place))),
-    on: (host) => typed(steps.on(host), placeOf(bofh.engine, host)),
+    on: (host) => typed(steps.on(host), otherHost(bofh.engine, host)),
   });
   try {
     begins();

@@ -5,6 +5,7 @@ import * as z from 'zod/mini';
 import { type ExposedPart, exposedHere, exposedOn, keyRef, type ReadHost } from './command/index.ts';
 import type { AnyOperation } from './atomic/index.ts';
 import { BofhError, UsageError } from './core/errors.ts';
+import { nearestOf } from './core/nearest.ts';
 import { option } from './core/option.ts';
 import { checkOwn } from './operations.ts';
 
@@ -176,22 +177,7 @@ export const defaultSite: Site = parseSite({}, 'the defaults');
 
 function unknownKey(key: string): string {
   const names = [...Object.keys(siteSchema.shape), ...Object.keys(defaultSite.diskNaming)];
-  const nearest = names.toSorted((a, b) => distance(key, a) - distance(key, b))[0] ?? '';
-  return `unknown setting "${key}"; did you mean "${nearest}"?`;
-}
-
-/** Returns the Levenshtein distance. */
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (const [i, letter] of Array.from(a).entries()) {
-    const next = [i + 1];
-    for (const [j, other] of Array.from(b).entries()) {
-      const swap = (row[j] ?? 0) + (letter === other ? 0 : 1);
-      next.push(Math.min((row[j + 1] ?? 0) + 1, (next[j] ?? 0) + 1, swap));
-    }
-    row = next;
-  }
-  return row[b.length] ?? 0;
+  return `unknown setting "${key}"; did you mean "${nearestOf(key, names) ?? ''}"?`;
 }
 
 /** Default paths of the site file, in search order. */

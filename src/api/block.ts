@@ -1,4 +1,5 @@
 import * as z from 'zod/mini';
+import { naming } from '../core/checks.ts';
 import { afterSignal, atomic, type Bofh, currentBofh, isJoined, once, beginRecipe, single } from '../bofh.ts';
 import type { KeyRef } from '../command/index.ts';
 import { BofhError, RefusedError } from '../core/errors.ts';
@@ -216,7 +217,7 @@ export const wipe = once('block', 'wipe');
  * RefusedError if there is no partition table.
  */
 export async function partitions(device: string): Promise<PartitionsOf> {
-  return partitionsOf(currentBofh().host, device);
+  return naming('block.partitions', { device }, () => partitionsOf(currentBofh().host, device));
 }
 
 /** Creates an empty partition table on a blank disk in a sequence of its own (default: gpt). */

@@ -1,4 +1,5 @@
 import { currentBofh, once } from '../bofh.ts';
+import { naming } from '../core/checks.ts';
 import * as driver from '../btrfs/index.ts';
 
 export type {
@@ -17,31 +18,31 @@ export type {
  * level. Needs root.
  */
 export async function subvolumes(path: string): Promise<readonly driver.SubvolumeRow[]> {
-  return driver.subvolumes(currentBofh().host, path);
+  return naming('btrfs.subvolumes', { path }, () => driver.subvolumes(currentBofh().host, path));
 }
 
 /** Returns the subvolume at a path. Throws RefusedError if the path is not a subvolume. */
 export async function subvolume(path: string): Promise<driver.Subvolume> {
-  return driver.subvolume(currentBofh().host, path);
+  return naming('btrfs.subvolume', { path }, () => driver.subvolume(currentBofh().host, path));
 }
 
 /**
  * Returns the id of the default subvolume, which is mounted if none is named; 5 is the top level.
  */
 export async function defaultSubvolume(path: string): Promise<number> {
-  return driver.defaultSubvolume(currentBofh().host, path);
+  return naming('btrfs.defaultSubvolume', { path }, () => driver.defaultSubvolume(currentBofh().host, path));
 }
 
 /** Returns the space usage of the filesystem at a path, in bytes. */
 export async function usage(path: string): Promise<driver.Usage> {
-  return driver.usage(currentBofh().host, path);
+  return naming('btrfs.usage', { path }, () => driver.usage(currentBofh().host, path));
 }
 
 /**
  * Returns the devices of the filesystem at a path, with the bytes allocated on each. Needs root.
  */
 export async function devices(path: string): Promise<readonly driver.Device[]> {
-  return driver.devices(currentBofh().host, path);
+  return naming('btrfs.devices', { path }, () => driver.devices(currentBofh().host, path));
 }
 
 /** Adds a device to a filesystem in a sequence of its own. */
@@ -61,12 +62,12 @@ export const replaceDevice = once('btrfs', 'replaceDevice');
 
 /** Returns the last or running scrub of the filesystem at a path. Needs root. */
 export async function scrubStatus(path: string): Promise<driver.Scrub> {
-  return driver.scrub(currentBofh().host, path);
+  return naming('btrfs.scrubStatus', { path }, () => driver.scrub(currentBofh().host, path));
 }
 
 /** Returns the running or paused balance of the filesystem at a path. Needs root. */
 export async function balanceStatus(path: string): Promise<driver.Balance> {
-  return driver.balance(currentBofh().host, path);
+  return naming('btrfs.balanceStatus', { path }, () => driver.balance(currentBofh().host, path));
 }
 
 /**
@@ -86,7 +87,7 @@ export const balance = once('btrfs', 'balance');
  * Needs root.
  */
 export async function quota(path: string): Promise<driver.Quota> {
-  return driver.quota(currentBofh().host, path);
+  return naming('btrfs.quota', { path }, () => driver.quota(currentBofh().host, path));
 }
 
 /** Enables or disables quotas in a sequence of its own. */
@@ -100,7 +101,7 @@ export const limitSubvolume = once('btrfs', 'limitSubvolume');
  * disabled. Whether their numbers are consistent, `quota` shows.
  */
 export async function qgroups(path: string): Promise<readonly driver.Qgroup[]> {
-  return driver.qgroups(currentBofh().host, path);
+  return naming('btrfs.qgroups', { path }, () => driver.qgroups(currentBofh().host, path));
 }
 
 /** Creates an empty subvolume in a sequence of its own. */

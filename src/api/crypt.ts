@@ -4,7 +4,7 @@ import * as driver from '../crypt/index.ts';
 import type { Tx } from '../operations.ts';
 import { parsed } from '../core/request.ts';
 import * as z from 'zod/mini';
-import { checkText } from '../core/checks.ts';
+import { naming } from '../core/checks.ts';
 
 export type {
   LuksDevice,
@@ -39,7 +39,7 @@ export async function mappings(): Promise<readonly driver.Mapping[]> {
 
 /** Returns the LUKS header of a device or header file. Throws RefusedError if there is none. */
 export async function show(device: string): Promise<driver.LuksHeader> {
-  return driver.headerOf(currentBofh().host, device);
+  return naming('crypt.show', { device }, () => driver.headerOf(currentBofh().host, device));
 }
 
 /**
@@ -47,7 +47,7 @@ export async function show(device: string): Promise<driver.LuksHeader> {
  * not open.
  */
 export async function status(name: string): Promise<driver.OpenDevice> {
-  return driver.openDevice(currentBofh().host, name);
+  return naming('crypt.status', { name }, () => driver.openDevice(currentBofh().host, name));
 }
 
 /** Formats a device with LUKS in a sequence of its own. */
@@ -75,11 +75,12 @@ export async function open(args: Parameters<Tx['crypt']['open']>[0]): ReturnType
  * already and keeps its name.
  */
 export async function nameBySite(device: string): Promise<string | undefined> {
-  checkText('the device', device);
-  const { host, site } = currentBofh();
-  const { luksNaming: pattern } = site;
-  if (pattern === undefined || (await driver.mappingOn(host, device)) !== undefined) return undefined;
-  return driver.patternName(host, { device, pattern });
+  return naming('crypt.nameBySite', { device }, async () => {
+    const { host, site } = currentBofh();
+    const { luksNaming: pattern } = site;
+    if (pattern === undefined || (await driver.mappingOn(host, device)) !== undefined) return undefined;
+    return driver.patternName(host, { device, pattern });
+  });
 }
 
 // The step checks the name.

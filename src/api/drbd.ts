@@ -1,4 +1,5 @@
 import { currentBofh, once, single } from '../bofh.ts';
+import { naming } from '../core/checks.ts';
 import * as driver from '../drbd/index.ts';
 import { UsageError } from '../core/errors.ts';
 import type { Tx } from '../operations.ts';
@@ -34,7 +35,9 @@ export async function resources(): Promise<readonly driver.Resource[]> {
  * is none.
  */
 export async function resource(name: string): Promise<driver.Resource> {
-  return driver.withPeerName(await driver.resourceNamed(currentBofh().host, name));
+  return naming('drbd.resource', { name }, async () =>
+    driver.withPeerName(await driver.resourceNamed(currentBofh().host, name)),
+  );
 }
 
 /** Returns every problem of a resource, with its remedy. */

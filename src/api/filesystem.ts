@@ -1,4 +1,5 @@
 import { currentBofh, once, single } from '../bofh.ts';
+import { naming } from '../core/checks.ts';
 import { probe as probeDevice, type Signature } from '../blockdevice/index.ts';
 import * as driver from '../filesystem/index.ts';
 import type { Tx } from '../operations.ts';
@@ -8,7 +9,7 @@ export type { FilesystemCheck, FilesystemDetails } from '../filesystem/index.ts'
 
 /** Returns the content signature of a device; undefined if the device is blank. */
 export async function probe(device: string): Promise<Signature | undefined> {
-  return probeDevice(currentBofh().host, device);
+  return naming('filesystem.probe', { device }, () => probeDevice(currentBofh().host, device));
 }
 
 /**
@@ -16,12 +17,12 @@ export async function probe(device: string): Promise<Signature | undefined> {
  * mount points. Sizes are in bytes.
  */
 export async function show(device: string): Promise<driver.FilesystemDetails> {
-  return driver.info(currentBofh().host, device);
+  return naming('filesystem.show', { device }, () => driver.info(currentBofh().host, device));
 }
 
 /** Checks an unmounted filesystem, read-only. Takes hours on a large one. */
 export async function check(device: string): Promise<driver.FilesystemCheck> {
-  return driver.check(currentBofh().host, device);
+  return naming('filesystem.check', { device }, () => driver.check(currentBofh().host, device));
 }
 
 /**

@@ -46,7 +46,7 @@ const endings = { never: 'shutdown', late: 'shutdown or destroy', 'at once': 'de
  */
 export async function stop(name: string, options: StopOptions = {}): Promise<{ readonly changed: boolean }> {
   const how = parsed('vm.stop', stopOptions, options);
-  const domu = await guestNamed(name);
+  const domu = await guestNamed('vm.stop', name);
   const domain = await domainOf(domu);
   if (domain === undefined) return { changed: false };
   await single(`vm stop ${name}`, (tx) => tx.xen.shutdown(ending(domu, domain, how)));
@@ -63,7 +63,7 @@ export async function restart(
   options: StopOptions & StartOptions = {},
 ): Promise<{ readonly domid: number }> {
   const { timeoutMs, forceOff, ...how } = parsed('vm.restart', restartOptions, options);
-  const domu = await guestNamed(name);
+  const domu = await guestNamed('vm.restart', name);
   const domain = await domainOf(domu);
   if (domain === undefined) return domu.start(how);
   return single(`vm restart ${name}`, async (tx) => {
@@ -107,7 +107,7 @@ export interface WaitOptions {
  */
 export async function wait(name: string, options: WaitOptions): Promise<{ readonly domid?: number }> {
   const { for: wanted, timeoutMs = 300_000 } = parsed('vm.wait', waitOptions, options);
-  const domu = await guestNamed(name);
+  const domu = await guestNamed('vm.wait', name);
   let domain: driver.Domain | undefined;
   const check = async (): Promise<boolean> => {
     domain = await domainOf(domu);
@@ -122,7 +122,7 @@ export async function wait(name: string, options: WaitOptions): Promise<{ readon
 }
 
 async function setPaused(name: string, to: 0 | 1): Promise<{ readonly changed: boolean }> {
-  const domain = await domainOf(await guestNamed(name));
+  const domain = await domainOf(await guestNamed(to === 1 ? 'vm.pause' : 'vm.resume', name));
   if (domain === undefined) throw new RefusedError(`${name} is off`, { remedy: `bofh vm start ${name}` });
   if (domain.state === (to === 1 ? 'paused' : 'running')) return { changed: false };
   const { uuid } = domain;

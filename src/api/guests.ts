@@ -5,7 +5,7 @@ import { BofhError, StuckError, UsageError } from '../core/errors.ts';
 import type { Bytes } from '../core/units.ts';
 import { type StartOptions, startVm } from '../vm/start.ts';
 import * as driver from '../xen/index.ts';
-import { checkText } from '../core/checks.ts';
+import { checkText, naming } from '../core/checks.ts';
 import { present } from '../core/present.ts';
 import { callable } from '../core/request.ts';
 import { turns } from '../host/turns.ts';
@@ -51,7 +51,12 @@ export async function allDomus(): Promise<readonly Domu[]> {
   }));
 }
 
-export async function guestNamed(name: string): Promise<Domu> {
+/** The configured guest that a method gets by its name. */
+export async function guestNamed(method: string, name: string): Promise<Domu> {
+  return naming(method, { name }, () => configuredGuest(name));
+}
+
+async function configuredGuest(name: string): Promise<Domu> {
   checkText('the name of the guest', name);
   const domu = (await allDomus()).find((each) => each.name === name);
   if (domu !== undefined) return domu;

@@ -1,4 +1,5 @@
 import * as z from 'zod/mini';
+import { naming } from '../core/checks.ts';
 import { beginRecipe, checkArgs, currentBofh, once, single } from '../bofh.ts';
 import { callable, parsed, text } from '../core/request.ts';
 import * as driver from '../lvm/index.ts';
@@ -125,7 +126,7 @@ export const removePv = once('lvm', 'removePv');
  * LVM keeps none, or only an older one.
  */
 export async function metadataBackup(vg: string): Promise<driver.MetadataBackup> {
-  return driver.metadataBackup(currentBofh().host, vg);
+  return naming('lvm.metadataBackup', { vg }, () => driver.metadataBackup(currentBofh().host, vg));
 }
 
 /** Adds and removes tags of a logical volume in a sequence of its own. */

@@ -3,7 +3,8 @@ import { currentBofh, once } from '../bofh.ts';
 import * as driver from '../mount/index.ts';
 import type { Tx } from '../operations.ts';
 import { mountedFor } from './mounted-for.ts';
-import { checkText } from '../core/checks.ts';
+import { present } from '../core/present.ts';
+import { naming } from '../core/checks.ts';
 
 export type { MountEntry } from '../blockdevice/index.ts';
 export type { CrypttabLine, FstabLine, Table, UnreadLine } from '../mount/index.ts';
@@ -15,8 +16,7 @@ export async function mounts(): Promise<readonly MountEntry[]> {
 
 /** Returns whether a directory is a mount point. */
 export async function isMountpoint(path: string): Promise<boolean> {
-  checkText('the path', path);
-  return driver.isMountpoint(currentBofh().host, path);
+  return naming('mount.isMountpoint', { path }, () => driver.isMountpoint(currentBofh().host, path));
 }
 
 /**
@@ -36,7 +36,7 @@ export const unmount = once('mount', 'unmount');
 
 /** Returns the lines of /etc/fstab, or of the fstab file at `path`. */
 export async function fstab(path?: string): Promise<driver.Table<driver.FstabLine>> {
-  return driver.fstab(currentBofh().host, path);
+  return naming('mount.fstab', present({ path }), () => driver.fstab(currentBofh().host, path));
 }
 
 /**
@@ -44,7 +44,7 @@ export async function fstab(path?: string): Promise<driver.Table<driver.FstabLin
  * exist.
  */
 export async function crypttab(path?: string): Promise<driver.Table<driver.CrypttabLine>> {
-  return driver.crypttab(currentBofh().host, path);
+  return naming('mount.crypttab', present({ path }), () => driver.crypttab(currentBofh().host, path));
 }
 
 /** Adds a line to /etc/fstab in a sequence of its own. */

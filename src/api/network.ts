@@ -1,4 +1,5 @@
 import { currentBofh } from '../bofh.ts';
+import { naming } from '../core/checks.ts';
 import * as driver from '../network/index.ts';
 
 export type { Interface } from '../network/index.ts';
@@ -15,7 +16,7 @@ export async function interfaces(): Promise<readonly driver.Interface[]> {
  * Returns the interface of a name. Throws CommandError `not-found`, which lists the existing ones.
  */
 export async function interfaceNamed(name: string): Promise<driver.Interface> {
-  return driver.interfaceNamed(currentBofh().host, name);
+  return naming('network.interfaceNamed', { name }, () => driver.interfaceNamed(currentBofh().host, name));
 }
 
 /** Returns every bridge. */

@@ -2,7 +2,7 @@ import { closedJournals } from '../atomic/journal/scan.ts';
 import { undoSequence } from '../atomic/recovery/undo-sequence.ts';
 import type { Recovered } from '../atomic/recovery/recover.ts';
 import { currentBofh, refuseInside } from '../bofh.ts';
-import { checkText } from '../core/checks.ts';
+import { naming } from '../core/checks.ts';
 import { parsed } from '../core/request.ts';
 import * as z from 'zod/mini';
 
@@ -23,9 +23,10 @@ export async function undo(
     readonly inUse?: boolean;
   } = {},
 ): Promise<Recovered> {
-  checkText('the id of the sequence', id);
   const { inUse = false } = parsed('undo', undoOptions, options);
   refuseInside('undo', 'alone');
   const { engine, signals } = currentBofh();
-  return await undoSequence(id, closedJournals(engine), { engine, yes: inUse, ...signals });
+  return await naming('undo', { id }, () =>
+    undoSequence(id, closedJournals(engine), { engine, yes: inUse, ...signals }),
+  );
 }

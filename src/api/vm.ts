@@ -1,4 +1,5 @@
 import { type BackupPlan, backupVm, planBackup, type SavedVm } from '../vm/backup.ts';
+import { naming } from '../core/checks.ts';
 import { type Backups, backupsIn, type Verified, verifyBackup } from '../vm/backups.ts';
 import { planRestore, type RestoredVm, restoreVm } from '../vm/restore.ts';
 import { currentBofh, beginRecipe, single } from '../bofh.ts';
@@ -66,9 +67,11 @@ export type {
 export async function create(request: CreateRequest): Promise<CreatedVm> {
   beginRecipe('vm.create');
   const { host, site, engine } = currentBofh();
-  const asked = checkCreate(request);
+  const asked = naming('vm.create', {}, () => checkCreate(request));
   const disksOn = asked.drbd === undefined ? undefined : await ownAnd(engine, asked.drbd);
-  const plan = await planCreate({ host, site, request: asked, disksOn });
+  const plan = await naming('vm.create', { name: asked.name }, () =>
+    planCreate({ host, site, request: asked, disksOn }),
+  );
   return single(`vm create ${plan.name}`, (tx) => createVm(tx, plan, engine));
 }
 
@@ -80,7 +83,9 @@ export async function create(request: CreateRequest): Promise<CreatedVm> {
 export async function clone(name: string, to: string, options: CloneOptions = {}): Promise<ClonedVm> {
   beginRecipe('vm.clone');
   const { host, site } = currentBofh();
-  const plan = await planClone({ host, site, name, to, request: checkClone(options) });
+  const plan = await naming('vm.clone', { name, to }, () =>
+    planClone({ host, site, name, to, request: checkClone(options) }),
+  );
   return single(`vm clone ${name} ${to}`, (tx) => cloneVm(tx, plan));
 }
 
@@ -94,7 +99,9 @@ export async function remove(request: RemoveRequest): Promise<RemovePlan> {
   const { replicas, on, ...asked } = checkRemove(request);
   const which = { name: asked.name, site, ...(on === undefined ? {} : { on }) };
   const members = replicas === 'kept' ? undefined : await membersOfGuest(engine, which);
-  const plan = await planRemove({ host, site, ...asked, members });
+  const plan = await naming('vm.remove', { name: asked.name }, () =>
+    planRemove({ host, site, ...asked, members }),
+  );
   await single(`vm remove ${plan.name}`, (tx) => removeVm(tx, plan, engine));
   return plan;
 }
@@ -108,7 +115,10 @@ export async function move(request: MoveRequest): Promise<MovedVm> {
   beginRecipe('vm.move');
   const { engine, site } = currentBofh();
   const asked = checkMove(request);
-  const plan = await planMove({ members: await ownAnd(engine, asked.to), site, request: asked });
+  const members = await ownAnd(engine, asked.to);
+  const plan = await naming('vm.move', { name: asked.name, to: asked.to }, () =>
+    planMove({ members, site, request: asked }),
+  );
   return single(`vm move ${plan.name}`, (tx) => moveVm(tx, engine, plan));
 }
 
@@ -125,7 +135,9 @@ export async function set(
 ): Promise<Pick<SetPlan, 'name' | 'config' | 'rows'> & { readonly changed: boolean }> {
   beginRecipe('vm.set');
   const { host, site } = currentBofh();
-  const plan = await planSet({ host, site, name, settings: checkSet(settings) });
+  const plan = await naming('vm.set', { name }, () =>
+    planSet({ host, site, name, settings: checkSet(settings) }),
+  );
   const { config, rows, file, links, live } = plan;
   const changed = file !== undefined || links.length > 0 || live.length > 0;
   if (changed) await single(`vm set ${name}`, (tx) => setVm(tx, plan));
@@ -146,7 +158,9 @@ export async function rename(
 ): Promise<RenamePlan & { readonly domid?: number }> {
   beginRecipe('vm.rename');
   const { host, site } = currentBofh();
-  const plan = await planRename({ host, site, name, to, how: checkRename(options) });
+  const plan = await naming('vm.rename', { name, to }, () =>
+    planRename({ host, site, name, to, how: checkRename(options) }),
+  );
   return { ...plan, ...(await single(`vm rename ${name} ${to}`, (tx) => renameVm(tx, host, plan))) };
 }
 
@@ -183,7 +197,9 @@ export async function resize(
   beginRecipe('vm.resize');
   const asked = parsed('vm.resize', resizeOptions, { ...options, name, disk, to });
   const { host, site } = currentBofh();
-  const plan = await planVmResize(host, { site, name, disk, to: inBytes('vm.resize', asked.to) });
+  const plan = await naming('vm.resize', { name, disk }, () =>
+    planVmResize(host, { site, name, disk, to: inBytes('vm.resize', asked.to) }),
+  );
   const { device, what } = plan;
   const made = await resizeStack({ ...options, device, to, what });
   return { disk: plan.disk, device, domid: plan.domid, ...made };
@@ -211,7 +227,9 @@ export async function mount(name: string, options: MountOptions = {}): Promise<M
   beginRecipe('vm.mount');
   const { host, site } = currentBofh();
   const { path, mode } = checkMount(options);
-  const plan = await planTree(host, { site, name, verb: 'mount', ...present({ path, mode }) });
+  const plan = await naming('vm.mount', { name, ...present({ path }) }, () =>
+    planTree(host, { site, name, verb: 'mount', ...present({ path, mode }) }),
+  );
   const root = plan.at ?? (await single(`vm mount ${name}`, (tx) => mountTree(tx, host, plan, path)));
   const mounts = plan.mounts.map((each) => ({
     ...{ device: each.device, mode: each.mode },
@@ -231,7 +249,7 @@ export async function unmount(
 ): Promise<readonly { readonly device: string; readonly path: string }[]> {
   beginRecipe('vm.unmount');
   const { host, site } = currentBofh();
-  const entries = await planUnmount(host, { site, name });
+  const entries = await naming('vm.unmount', { name }, () => planUnmount(host, { site, name }));
   if (entries.length > 0)
     await single(`vm unmount ${name}`, async (tx) => {
       for (const { path, id } of entries) await tx.mount.unmount({ path, mountId: id });
@@ -256,7 +274,9 @@ export async function backup(
   beginRecipe('vm.backup');
   const { host, site } = currentBofh();
   const { agreed, ...how } = options;
-  const plan = await planBackup({ host, site, name, directory, how: checkBackup(how), now: new Date() });
+  const plan = await naming('vm.backup', { name, directory }, () =>
+    planBackup({ host, site, name, directory, how: checkBackup(how), now: new Date() }),
+  );
   refuseOthers(plan, agreed);
   return single(`vm backup ${name}`, (tx) => backupVm(tx, host, plan));
 }
@@ -272,7 +292,7 @@ function refuseOthers({ surplus }: BackupPlan, agreed: readonly string[] | undef
 
 /** Lists the complete backups in a directory, by guest and time, and the files that are none. */
 export async function backups(directory: string): Promise<Backups> {
-  return backupsIn(currentBofh().host, directory);
+  return naming('vm.backups', { directory }, () => backupsIn(currentBofh().host, directory));
 }
 
 /**
@@ -281,7 +301,7 @@ export async function backups(directory: string): Promise<Backups> {
  * @returns `disks`: each with `why`, what is wrong with its file; undefined: nothing.
  */
 export async function verify(file: string): Promise<Verified> {
-  return verifyBackup(currentBofh().host, file);
+  return naming('vm.verify', { file }, () => verifyBackup(currentBofh().host, file));
 }
 
 /**
@@ -293,6 +313,8 @@ export async function verify(file: string): Promise<Verified> {
 export async function restore(file: string, options: RestoreOptions = {}): Promise<RestoredVm> {
   beginRecipe('vm.restore');
   const { host, site } = currentBofh();
-  const plan = await planRestore({ host, site, file, how: checkRestore(options) });
+  const plan = await naming('vm.restore', { file }, () =>
+    planRestore({ host, site, file, how: checkRestore(options) }),
+  );
   return single(`vm restore ${plan.name}`, (tx) => restoreVm(tx, host, plan));
 }

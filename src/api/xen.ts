@@ -84,12 +84,12 @@ export async function list(): Promise<{
  * to the peer and `alone` is not set. Throws UsageError if no guest of that name is configured.
  */
 export async function start(name: string, options: StartOptions = {}): Promise<{ readonly domid: number }> {
-  return (await guestNamed(name)).start(parsed('vm.start', startOptions, options));
+  return (await guestNamed('vm.start', name)).start(parsed('vm.start', startOptions, options));
 }
 
 /** Returns a configured guest with its disks, network interfaces and domain. Throws UsageError as `start` does. */
 export async function show(name: string): Promise<GuestDetails> {
-  const domu = await guestNamed(name);
+  const domu = await guestNamed('vm.show', name);
   const { disks, vifs, type, uuid } = await driver.readGuestConfig(currentBofh().host, domu.config);
   const domain = await domainOf(domu);
   const known = domain?.uuid ?? uuid;

@@ -1,5 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type Difference, DiffersError, RefusedError, UsageError } from '../core/errors.ts';
+import { namedError } from '../core/checks.ts';
+import { stepName } from '../core/option.ts';
 import type { ReadHost } from '../command/index.ts';
 import type { Key, Operation } from './operation.ts';
 import type { Steps } from './sequence/sequence.ts';
@@ -68,10 +70,17 @@ export function ensure<A, V>(
   return steps.scope(`ensure ${code.kind}`, async (tx) => {
     const args = code.parseArgs(input) as A & object;
     if (Object.hasOwn(args, never)) throw incomparable(never, 'it never changes existing content');
+    const look = async (): ReturnType<typeof find> => {
+      try {
+        return await find(host, args);
+      } catch (error) {
+        throw namedError(stepName(code.kind), args, error);
+      }
+    };
     for (let attempt = 1; ; attempt += 1) {
-      const seen = await find(host, args);
+      const seen = await look();
       if (seen !== undefined) {
-        const existing = await claimed(tx, seen, () => find(host, args));
+        const existing = await claimed(tx, seen, look);
         if (existing !== undefined) return { value: existing, changed: false };
       }
       try {
@@ -80,7 +89,7 @@ export function ensure<A, V>(
       } catch (error) {
         // Another process may have created it meanwhile.
         if (!(error instanceof RefusedError) || attempt === tries) throw error;
-        if ((await find(host, args)) === undefined) throw error;
+        if ((await look()) === undefined) throw error;
       }
     }
   });

@@ -1,3 +1,4 @@
+import { UsageError } from '../core/errors.ts';
 import { stepName } from '../core/option.ts';
 import type { EventStep, SequenceEvent } from './events.ts';
 
@@ -27,7 +28,13 @@ function levelOf(event: SequenceEvent): keyof EventLog {
 
 /** An event as a line of text. */
 export function eventText(event: SequenceEvent): string {
+  if (!isEvent(event))
+    throw new UsageError('eventText: event: must be an event of a sequence, as onEvent gets it');
   return `"${event.name}" (${event.id}): ${what(event)}`;
+}
+
+function isEvent(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && 'type' in value && 'name' in value && 'id' in value;
 }
 
 function what(event: SequenceEvent): string {

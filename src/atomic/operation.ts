@@ -13,7 +13,7 @@ import type {
   Way,
 } from './contract.ts';
 import { check } from './schema.ts';
-import { checkText, issuesIn, withoutUndefined, wrongOptions } from '../core/checks.ts';
+import { checkText, issuesIn, namedError, withoutUndefined, wrongOptions } from '../core/checks.ts';
 import { stepName } from '../core/option.ts';
 
 export type { Changed, Claims, DeferredSpec, DeviceKeys, Key, Look, OperationSpec, Way } from './contract.ts';
@@ -240,18 +240,24 @@ function head<A, U>(spec: Common<A, U>, lives: 'disk' | 'boot', restores: 'state
     restores,
     parseArgs: (args) => {
       const given = withoutUndefined(args);
-      return json(check(spec.args, given, (issues) => wrongOptions(stepName(spec.kind), issues, given)));
+      return json(
+        check(spec.args, given, (issues) =>
+          wrongOptions(stepName(spec.kind), issues, { value: given, schema: spec.args }),
+        ),
+      );
     },
     journalled: (args) => json(spec.journalled?.(parse.args(args)) ?? args),
-    prepare: async ({ args, mark, host, chosen }) =>
-      json(
-        await spec.prepare({
-          args: parse.args(args),
-          mark,
-          host,
-          ...(chosen === undefined ? {} : { chosen: parse.undo(chosen) }),
-        }),
-      ),
+    prepare: async ({ args, mark, host, chosen }) => {
+      const input = {
+        ...{ args: parse.args(args), mark, host },
+        ...(chosen === undefined ? {} : { chosen: parse.undo(chosen) }),
+      };
+      try {
+        return json(await spec.prepare(input));
+      } catch (error) {
+        throw namedError(stepName(spec.kind), args, error);
+      }
+    },
     claims: async (input) => spec.claims({ ...parse.both(input), on: input.on }),
   };
 }

@@ -1,5 +1,6 @@
 import { askedOnce, type Host, type ReadHost, type Reservations, type Reserving } from '../command/index.ts';
-import { ConnectionError, JournalError } from '../core/errors.ts';
+import { checkText } from '../core/checks.ts';
+import { ConnectionError, JournalError, UsageError } from '../core/errors.ts';
 import type { DeviceKeys } from './operation.ts';
 
 /** A host that steps act on. */
@@ -30,6 +31,18 @@ export function placeOf(places: Places, name: string): Place {
   if (found !== undefined) return found;
   throw new JournalError(`the host "${name}" of a step is not known here; nothing was touched`, {
     remedy: 'recover it with the site file that names this host',
+  });
+}
+
+/** The host of `tx.on`. UsageError if there is none of that name. */
+export function otherHost(places: Places, name: string): Place {
+  if (typeof name !== 'string') checkText('tx.on: the host', name);
+  const found = name === places.host.name ? places : places.place?.(name);
+  if (found !== undefined) return found;
+  // A place is unknown only in memory: any other name is given to ssh.
+  throw new UsageError(`tx.on: host: the simulated host knows no host "${name}"`, {
+    code: 'not-found',
+    remedy: `simulatedPair() has two hosts, named "" and "there"; for more of them: simulatedPair({ others: { ${JSON.stringify(name)}: simulatedHost() } })`,
   });
 }
 

@@ -2,12 +2,10 @@ import { posix } from 'node:path';
 import * as z from 'zod/mini';
 
 /** An absolute path in normal form: no `.`, `..`, double or trailing slash, no NUL. */
-export const absolutePath = z
-  .string()
-  .check(
-    z.refine(
-      (path) =>
-        path.startsWith('/') && path !== '/' && posix.normalize(path) === path && !/\/$|\0/.test(path),
-      'must be a whole path from /, without "..", "." or a slash too many',
-    ),
-  );
+export const absolutePath = z.string().check(
+  z.refine(
+    (path) => path.startsWith('/') && path !== '/' && posix.normalize(path) === path && !path.endsWith('/'),
+    'must be a whole path from /, without "..", "." or a slash too many',
+  ),
+  z.refine((path) => !path.includes('\0'), 'must not contain NUL'),
+);

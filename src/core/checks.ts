@@ -1,19 +1,91 @@
-import { UsageError } from './errors.ts';
+import { RefusedError, UsageError } from './errors.ts';
+import { escaped } from './escaped.ts';
+import { meantBy } from './nearest.ts';
+import { isAtConsole } from './option.ts';
+
+/** Errors that name their method. */
+const named = new WeakSet<object>();
 
 /**
  * The error for the options of a call: each with its name and what is wrong with it. Issues as
  * Standard Schema has them; those of `checkedBy` also have a remedy.
  */
-export function wrongOptions(what: string, issues: readonly Issue[], value: unknown): UsageError {
+export function wrongOptions(
+  what: string,
+  issues: readonly Issue[],
+  /** With its schema, a misspelt name is answered with the right one. */
+  { value, schema }: { readonly value: unknown; readonly schema?: unknown },
+): UsageError {
   const remedies = [...new Set(issues.flatMap(({ params }) => params?.remedy ?? []))];
-  return new UsageError(`${what}: ${issuesIn(issues, value)}`, {
+  const error = new UsageError(`${what}: ${issuesIn(issues, value, keysOf(schema))}`, {
     ...(remedies.length === 0 ? {} : { remedy: remedies.join('; ') }),
   });
+  named.add(error);
+  return error;
 }
 
 /** What is wrong with each value, by its name. */
-export function issuesIn(issues: readonly Issue[], value: unknown): string {
-  return [...new Set(issues.map((issue) => textOf(issue, value)))].join('; ');
+export function issuesIn(issues: readonly Issue[], value: unknown, known: readonly string[] = []): string {
+  return [...new Set(issues.map((issue) => textOf(issue, value, known)))].join('; ');
+}
+
+function keysOf(schema: unknown): readonly string[] {
+  return Object.keys(memberOf(schema, 'shape') ?? {});
+}
+
+/**
+ * Runs what a method of the library does with its arguments. In a program, each of `texts` must be
+ * text that is not empty, and an error with the code `invalid` names the method and the argument.
+ */
+export function naming<T>(method: string, texts: Readonly<Record<string, unknown>>, body: () => T): T {
+  if (isAtConsole()) return body();
+  const fail = (error: unknown): never => {
+    throw namedError(method, texts, error);
+  };
+  for (const [name, value] of Object.entries(texts)) {
+    const wrong = notText(value);
+    if (wrong !== undefined) fail(new UsageError(`${name}${wrong}`));
+  }
+  try {
+    const result = body();
+    return result instanceof Promise ? (result.catch(fail) as T) : result;
+  } catch (error) {
+    return fail(error);
+  }
+}
+
+function notText(value: unknown): string | undefined {
+  if (value === null || value === undefined) return ' is missing';
+  if (typeof value !== 'string') return `: expected string, not ${typeof value}`;
+  if (value.includes('\0')) return ': must not contain NUL';
+  return value === '' ? ' is empty' : undefined;
+}
+
+/** The error of a method; in a program one with the code `invalid` names the method and the option. */
+export function namedError(method: string, args: unknown, error: unknown): unknown {
+  const isOurs = error instanceof UsageError || error instanceof RefusedError;
+  if (!isOurs || error.code !== 'invalid' || isAtConsole() || named.has(error)) return error;
+  const { remedy, holders, code, cause } = error;
+  const Class = error instanceof UsageError ? UsageError : RefusedError;
+  const again = new Class(`${method}: ${optionIn(error.message, args)}${error.message}`, {
+    ...{ remedy, holders, code, cause },
+  });
+  named.add(again);
+  return again;
+}
+
+/** The option whose value a message quotes, unless the message begins with its name. */
+function optionIn(message: string, args: unknown): string {
+  if (typeof args !== 'object' || args === null) return '';
+  const isQuoted = (value: unknown): boolean => {
+    if (typeof value === 'object' && value !== null) return Object.values(value).some(isQuoted);
+    return (
+      typeof value === 'string' &&
+      [`"${escaped(value)}"`, JSON.stringify(value)].some((quoted) => message.includes(quoted))
+    );
+  };
+  const name = Object.keys(args).find((key) => isQuoted(memberOf(args, key)));
+  return name === undefined || new RegExp(`^${name}\\b`).test(message) ? '' : `${name}: `;
 }
 
 /** A value whose options are omitted where they are undefined: TypeScript lets both pass for the same. */
@@ -57,7 +129,7 @@ function plainly(message: string): string | undefined {
   return undefined;
 }
 
-function textOf({ message, path = [] }: Issue, value: unknown): string {
+function textOf({ message, path = [] }: Issue, value: unknown, known: readonly string[]): string {
   const keys = path.map((part) => String(typeof part === 'object' ? part.key : part));
   const at = keys.join('.');
   const around = keys.slice(0, -1).reduce<unknown>(memberOf, value);
@@ -67,13 +139,13 @@ function textOf({ message, path = [] }: Issue, value: unknown): string {
   const type = /^Invalid input: expected (?<wanted>.+), received (?<given>.+)$/.exec(message)?.groups;
   if (type?.given === 'undefined') return `${at === '' ? 'the argument' : at} is missing`;
   if (/^Too small: expected string to have >=1 char/.test(message) && at !== '') return `${at} is empty`;
-  const unknown = /^Unrecognized keys?: (?<names>.+)$/.exec(message)?.groups?.names;
+  const unknown = /^Unrecognized keys?: (?<names>.+)$/s.exec(message)?.groups?.names;
   const oneOf = /^Invalid (?:discriminator value\. E|option: e)xpected (?:one of )?(?<all>.+)$/.exec(message)
     ?.groups?.all;
   const wrong =
     plainly(message) ??
     (type === undefined ? undefined : `expected ${type.wanted ?? ''}, not ${type.given ?? ''}`) ??
-    (unknown === undefined ? undefined : `there is no option ${unknown}`) ??
+    (unknown === undefined ? undefined : noOption(unknown, at === '' ? known : [])) ??
     (oneOf === undefined
       ? message
       : `must be ${oneOf
@@ -81,6 +153,12 @@ function textOf({ message, path = [] }: Issue, value: unknown): string {
           .replaceAll(/ ?\| ?/g, ', ')
           .replace(/, (?=[^,]*$)/, ' or ')}`);
   return at === '' ? wrong : `${at}: ${wrong}`;
+}
+
+/** `names` are in quotation marks. */
+function noOption(names: string, known: readonly string[]): string {
+  const meant = [...names.matchAll(/"([^"]*)"/g)].flatMap(([, name = '']) => meantBy(name, known) ?? []);
+  return `there is no option ${names}${meant.length === 0 ? '' : `: did you mean ${meant.join(', ')}?`}`;
 }
 
 function memberOf(of: unknown, key: string): unknown {
@@ -104,7 +182,8 @@ function not(wanted: string, what: string, value: unknown): UsageError {
 }
 
 /** Throws UsageError for a name that an object may not have. */
-export function checkKeys(what: string, value: object, known: readonly string[]): void {
+export function checkKeys(what: string, value: unknown, known: readonly string[]): void {
+  if (typeof value !== 'object' || value === null) throw not('an object', what, value);
   const [unknown] = Object.keys(value).filter((key) => !known.includes(key));
-  if (unknown !== undefined) throw new UsageError(`${what}: there is no option "${unknown}"`);
+  if (unknown !== undefined) throw new UsageError(`${what}: ${noOption(`"${unknown}"`, known)}`);
 }

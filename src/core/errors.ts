@@ -1,4 +1,5 @@
 import { codeOf, type ErrorCode, type Reason } from './error-codes.ts';
+import { escaped } from './escaped.ts';
 
 export { type ErrorCode, errorCodes, type Reason } from './error-codes.ts';
 
@@ -89,9 +90,9 @@ export class BofhError extends Error {
       readonly code?: ErrorCode | undefined;
     } = {},
   ) {
-    super(message, options.cause === undefined ? {} : { cause: options.cause });
+    super(inOneLine(message, options.cause), options.cause === undefined ? {} : { cause: options.cause });
     this.name = new.target.name;
-    this.remedy = options.remedy;
+    this.remedy = options.remedy === undefined ? undefined : escaped(options.remedy);
     this.holders = options.holders ?? holdersIn(options.cause);
     this.code = options.code ?? this.usualCode();
   }
@@ -489,6 +490,16 @@ export class InterruptedError extends BofhError {
   override hostState(): string {
     return 'restored';
   }
+}
+
+/**
+ * A message in one line. Several lines of a cause that is not of bofh are joined; any other control
+ * character is part of a name.
+ */
+function inOneLine(message: string, cause: unknown): string {
+  const said = cause instanceof Error && !(cause instanceof BofhError) ? messageOf(cause) : '';
+  if (!said.includes('\n')) return escaped(message);
+  return escaped(message.replaceAll(said, () => said.trim().replaceAll(/\s*\n\s*/g, '; ')));
 }
 
 /** Also inside an error with several causes, such as that of a sequence whose undo failed. */

@@ -26,5 +26,10 @@ export function stepName(kind: string): string {
 
 /** An option in a message: as typed at the console (`--wait 60s`), or as in code (`wait: 60_000`). */
 export function option(typed: string, code: string): string {
-  return readers.getStore() === 'console' ? typed : code;
+  return isAtConsole() ? typed : code;
+}
+
+/** Returns whether messages are read at the console. */
+export function isAtConsole(): boolean {
+  return readers.getStore() === 'console';
 }

@@ -8,7 +8,7 @@ export function parsed<S extends z.ZodMiniType>(what: string, schema: S, value: 
   const given = withoutUndefined(value);
   const result = schema.safeParse(given);
   if (result.success) return result.data;
-  throw wrongOptions(what, result.error.issues, given);
+  throw wrongOptions(what, result.error.issues, { value: given, schema });
 }
 
 /** Text that is not empty, as an option. */

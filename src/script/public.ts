@@ -1,7 +1,7 @@
 import { defaultSite, type Site, siteFileHere } from '../site.ts';
 import { loadScript, type LoadOptions } from './load.ts';
 import { readSite, readSiteSync } from './site.ts';
-import { checkText } from '../core/checks.ts';
+import { naming } from '../core/checks.ts';
 
 /**
  * Returns the policy of a site file: of the named one, or else of that which the command line would
@@ -9,9 +9,10 @@ import { checkText } from '../core/checks.ts';
  * Throws UsageError if there is no such file, it cannot be used, or other users can write it.
  */
 export async function loadSite(file?: string): Promise<Site> {
-  if (file !== undefined) checkText('the site file', file);
-  const path = siteFileHere(file ?? process.env.BOFH_SITE);
-  return path === undefined ? defaultSite : await readSite(path, usual());
+  return naming('loadSite', file === undefined ? {} : { file }, async () => {
+    const path = siteFileHere(file ?? process.env.BOFH_SITE);
+    return path === undefined ? defaultSite : await readSite(path, usual());
+  });
 }
 
 /** The policy of a process that names none. */
@@ -26,7 +27,7 @@ export function siteOfProcess(): Site {
  * cannot be read or parsed; errors of the script are thrown unchanged.
  */
 export async function runScript(file: string): Promise<unknown> {
-  checkText('the script', file);
+  naming('runScript', { file }, () => undefined);
   return await loadScript(file, usual());
 }
 

@@ -1,6 +1,7 @@
 import { withCurrentNames } from '../blockdevice/current-names.ts';
 import { keysOf } from '../blockdevice/index.ts';
 import type { Bofh } from '../bofh.ts';
+import { checkKeys } from '../core/checks.ts';
 import { findAmong } from '../operations.ts';
 import { defaultSite, type Site } from '../site.ts';
 import { version } from '../core/version.ts';
@@ -19,6 +20,7 @@ export function simulatedBofh(
     readonly planning?: boolean;
   } = {},
 ): Bofh & { readonly host: SimulatedHost } {
+  checkKeys('simulatedBofh', options, ['host', 'site', 'planning']);
   const { host = simulatedHost(), site = defaultSite, planning = false } = options;
   const stateDir = '/var/lib/bofh';
   const { ids, isSeeded } = host.world;

@@ -31,6 +31,11 @@ type Source =
       readonly format?: 'raw' | 'qcow2';
     };
 
+const fromRoot = text.check(
+  z.refine((path) => path.startsWith('/'), 'must be a whole path from /'),
+  z.refine((path) => !path.includes('\0'), 'must not contain NUL'),
+);
+
 const source = z.pipe(
   z.transform((given: Source): object => {
     if (typeof given !== 'string') return given;
@@ -38,10 +43,10 @@ const source = z.pipe(
     return { type, path };
   }),
   z.discriminatedUnion('type', [
-    z.strictObject({ type: z.literal('tar'), path: text }),
+    z.strictObject({ type: z.literal('tar'), path: fromRoot }),
     z.strictObject({
       type: z.literal('image'),
-      path: text,
+      path: fromRoot,
       format: z.exactOptional(z.enum(['raw', 'qcow2'])),
     }),
   ]),

@@ -186,7 +186,9 @@ export function checkSet(request: unknown): CheckedSet {
 function mebibytesOf(key: string, value: string | number): number {
   const mebibytes = parseSize(value) / 1024 ** 2;
   if (Number.isInteger(mebibytes) && mebibytes >= 16) return mebibytes;
-  throw new UsageError(`${key} ${value}: must be whole MiB, 16 MiB at least`);
+  throw new UsageError(
+    option(`${key} ${value}`, `${key}: ${value}`) + ': must be whole MiB, 16 MiB at least',
+  );
 }
 
 /** How a guest is renamed. */

@@ -89,7 +89,7 @@ export async function allDomus({
   const { guests, problems } = await guestConfigs(host, configDirs);
   if (problems.length > 0) {
     const remedies = [...new Set(problems.flatMap(({ remedy }) => remedy ?? []))];
-    throw new UsageError(problems.map(({ message }) => message).join('\n'), {
+    throw new UsageError(problems.map(({ message }) => message).join('; '), {
       remedy: remedies.join('; ') || 'mend what is named, then give the command again',
     });
   }

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { BofhError } from '../../src/core/errors.ts';
 import * as library from '../../src/index.ts';
 import { fork } from '../../src/simulator/fork.ts';
-import { simulatedBofh } from '../../src/simulator/index.ts';
+import { simulatedBofh, simulatedHost, simulatedPair } from '../../src/simulator/index.ts';
 import { loadOperations } from '../../src/operations.ts';
 import { specimens } from '../support/undo/specimens.ts';
 import { neighbourhood } from '../support/undo/stage.ts';
@@ -30,7 +30,7 @@ const plain = new Set([
 ]);
 
 /** They take whatever was thrown, what bofh itself made, or what others check. */
-const any = new Set(['explain', 'messageOf', 'eventText', 'eventStream', 'defineSite', 'parsePlan']);
+const any = new Set(['explain', 'messageOf', 'eventStream', 'defineSite', 'parsePlan']);
 
 /** What needs no argument, and where a number is one. Without `luksNaming` no device is looked at. */
 const fine = new Set([
@@ -116,6 +116,19 @@ it.each<[string, () => unknown, RegExp]>([
   ['vm.stop(…, { timeot })', () => library.vm.stop('a', { timeot: 5 } as never), /^vm\.stop: .*"timeot"/],
   ['recover({ ids })', () => library.recover({ ids: 'a' } as never), /^recover: .*"ids"/],
   ['vm.wait without options', () => library.vm.wait('a', undefined as never), /^vm\.wait: /],
+  ['connect({ signals: null })', () => library.connect({ signals: null } as never), /^connect: signals: /],
+  ['atomic(…, null)', () => library.atomic('x', () => 1, null as never), /^atomic: /],
+  ['eventText(null)', () => library.eventText(null as never), /^eventText: event: /],
+  [
+    'simulatedHost({ volumeGroup })',
+    () => simulatedHost({ volumeGroup: 'vg0' } as never),
+    /^simulatedHost: /,
+  ],
+  [
+    'simulatedBofh({ hots })',
+    () => simulatedBofh({ hots: 1 } as never),
+    /^simulatedBofh: .*did you mean host/,
+  ],
 ])('%s is invalid, and names the option', async (_title, call, why) => {
   const failed = library.withBofh(simulatedBofh(), async () => call());
 
@@ -137,6 +150,19 @@ it.each<[string, (tx: library.Tx) => Promise<unknown>, RegExp]>([
     /dns: its inverse is missing/,
   ],
   ['call of nothing', (tx) => tx.call(undefined as never), /tx\.call: its first argument is missing/],
+  ['reserve(null)', (tx) => tx.reserve(null as never), /tx\.reserve is missing/],
+  ['reserve with no key', (tx) => tx.reserve({ changes: ['x'] }), /tx\.reserve: changes: "x" is no key/],
+  [
+    'effect with no key',
+    (tx) =>
+      tx.effect(
+        'dns',
+        () => 1,
+        () => undefined,
+        { claims: { makes: ['x'] } },
+      ),
+    /dns: claims: makes: "x" is no key/,
+  ],
   ['reserve with an unknown key', (tx) => tx.reserve({ change: ['lv:vg0/a'] } as never), /"change"/],
   ['scope without a body', (tx) => tx.scope('part', undefined as never), /tx\.scope: the body is missing/],
 ])('tx: %s is invalid, and nothing stays', async (_title, act, why) => {
@@ -251,6 +277,97 @@ it.each<[string, () => unknown, string, string | undefined]>([
     'atomic: wait: must be a whole number',
     undefined,
   ],
+  [
+    'a name with a newline',
+    () => library.lvm.createLv({ vg: 'vg0', name: 'a\nb', size: '8m' }),
+    `lvm.createLv: name: "a\\x0ab" cannot be a logical volume's name: lvm allows letters, digits and + _ . - only`,
+    undefined,
+  ],
+  [
+    'a size that is missing',
+    () => library.lvm.createLv({ vg: 'vg0', name: 'ab' }),
+    'lvm.createLv: size is missing: pass size or extents',
+    undefined,
+  ],
+  [
+    'a source that is no path',
+    () => library.vm.create({ name: 'x', source: 'tar:a', size: '1g', memory: '1g' }),
+    'vm.create: source.path: must be a whole path from /',
+    undefined,
+  ],
+  [
+    'a directory that is no path',
+    () => library.vm.backup('x', 'relative'),
+    'vm.backup: directory: "relative" is not a whole path from /',
+    undefined,
+  ],
+  [
+    'no name of a clone',
+    () => library.vm.clone('x', undefined as never),
+    'vm.clone: to is missing',
+    undefined,
+  ],
+  [
+    'no device',
+    () => library.filesystem.probe(null as never),
+    'filesystem.probe: device is missing',
+    undefined,
+  ],
+  [
+    'no path',
+    () => library.mount.isMountpoint(5 as never),
+    'mount.isMountpoint: path: expected string, not number',
+    undefined,
+  ],
+  ['no id', () => library.undo(null as never), 'undo: id is missing', undefined],
+  [
+    'a label that is too long',
+    () =>
+      library.filesystem.createImage({
+        file: '/srv/a',
+        size: '9m',
+        type: 'ext4',
+        label: 'seventeen letters',
+      }),
+    'filesystem.createImage: label: the label "seventeen letters" is too long: ext4 has room for 16 bytes',
+    undefined,
+  ],
+  [
+    'a path with NUL',
+    () => library.block.createImage({ file: '/srv/a\0b', size: '9m' }),
+    'block.createImage: file: must not contain NUL',
+    undefined,
+  ],
+  [
+    'an argument with NUL',
+    () => library.mount.isMountpoint('/srv/a\0b'),
+    'mount.isMountpoint: path: must not contain NUL',
+    undefined,
+  ],
+  [
+    'another name of an option',
+    () => library.atomic('a', () => 1, { timeoutMs: 5 } as never),
+    'atomic: there is no option "timeoutMs": did you mean timeout?',
+    undefined,
+  ],
+  [
+    'another name of an option',
+    () => library.atomic('a', () => 1, { waitMs: 5 } as never),
+    'atomic: there is no option "waitMs": did you mean wait?',
+    undefined,
+  ],
+  [
+    'another name of an option',
+    () => library.connect({ wait: 5 } as never),
+    'connect: there is no option "wait": did you mean waitMs?',
+    undefined,
+  ],
+  [
+    'another name of an option',
+    () => library.vm.wait('a', { for: 'running', timeout: 5 } as never),
+    'vm.wait: there is no option "timeout": did you mean timeoutMs?',
+    undefined,
+  ],
 ])('%s: the message names the method and the option', async (_title, call, message, remedy) => {
   const failed = library.withBofh(simulatedBofh({ host: fork(staged) }), async () => call());
 
@@ -271,4 +388,46 @@ it.each<[string, () => Promise<unknown>]>([
     .catch((error: unknown) => error);
 
   expect(String(said)).not.toMatch(/not a size|no unit/);
+});
+
+it('a message escapes the control characters of a path', async () => {
+  const host = fork(staged);
+  const failed = library.withBofh(simulatedBofh({ host }), () =>
+    library.mount.bind({ source: '/srv', path: '/srv/a\nb', mode: 'ro' }),
+  );
+
+  await expect(failed).rejects.toMatchObject({ message: expect.stringContaining('/srv/a\\x0ab') as string });
+  await expect(failed).rejects.not.toMatchObject({ message: expect.stringContaining('\n') as string });
+});
+
+it('a message joins the lines of an error of another program', () => {
+  const said = new Error('first\n  second');
+
+  expect(new library.RefusedError(`it failed: ${said.message}`, { cause: said }).message).toBe(
+    'it failed: first; second',
+  );
+});
+
+it.each([
+  ['one host', simulatedBofh()],
+  ['two hosts', simulatedPair().here],
+])('tx.on in a simulation of %s names simulatedPair for an unknown host', async (_title, bofh) => {
+  const failed = library.withBofh(bofh, () =>
+    library.atomic('x', async (tx) => tx.on('nowhere').file.create({ path: '/a', content: '' })),
+  );
+
+  await expect(failed).rejects.toMatchObject({
+    code: 'not-found',
+    message: 'tx.on: host: the simulated host knows no host "nowhere"',
+    remedy: expect.stringContaining('simulatedPair(') as string,
+  });
+});
+
+it('a simulated host takes sizes as text', () => {
+  const { world } = simulatedHost({
+    volumeGroups: [{ name: 'vg0', size: '1g' }],
+    disks: [{ name: 'sdb', size: '8m' }],
+  });
+
+  expect(world.disks.map(({ size }) => size).slice(1)).toEqual([1024 ** 3, 8 * 1024 ** 2]);
 });

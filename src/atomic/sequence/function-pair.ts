@@ -2,6 +2,7 @@ import { append } from '../journal/journal-writer.ts';
 import type { Claims } from '../operation.ts';
 import { inverseOf, nameOf, type Reverse } from './reverse.ts';
 import { takePair, type StepHome } from './run-step.ts';
+import { checkClaims } from '../locks/check-claims.ts';
 import { checkFunction } from '../../core/checks.ts';
 
 /**
@@ -19,6 +20,7 @@ export async function takeEffect<T>(
 ): Promise<T> {
   checkFunction(`${pair.name}: the function`, forward);
   checkFunction(`${pair.name}: its inverse`, inverse);
+  if (pair.claims !== undefined) checkClaims(`${pair.name}: claims`, pair.claims);
   return take(at, pair, forward, async (done) => {
     await inverse(done?.result);
     return undefined;

@@ -1,5 +1,6 @@
 import { BofhError, type InterruptedError, messageOf, JournalError, UsageError } from '../../core/errors.ts';
 import { Announcements } from './announcement.ts';
+import { checkClaims } from '../locks/check-claims.ts';
 import { claim } from '../locks/claims.ts';
 import { commit, rollBack, type Ending } from '../undo/finish.ts';
 import { type Engine, type Signals } from '../engine.ts';
@@ -11,7 +12,7 @@ import type { AnyOperation, Claims, Operation } from '../operation.ts';
 import { stepsInside } from '../undo/next.ts';
 import { checkName, textOf } from './name.ts';
 import { takeCall, takeEffect } from './function-pair.ts';
-import { type Place, placeOf } from '../place.ts';
+import { otherHost, type Place } from '../place.ts';
 import { nameOf, type Reverse } from './reverse.ts';
 import { takeStep, type StepHome } from './run-step.ts';
 import { exclusive, stepOf } from '../journal/state.ts';
@@ -21,7 +22,6 @@ import { undoNow, unwind, type Unwinding } from '../undo/unwind.ts';
 import { reachedByBody, renewedWitnesses } from '../undo/witness.ts';
 import { newId } from '../journal/lines.ts';
 import { endOf, tellerOf } from './teller.ts';
-import { checkKeys } from '../../core/checks.ts';
 import { stepName } from '../../core/option.ts';
 
 export type { Steps, Temporary };
@@ -190,7 +190,7 @@ export class AtomicOperationSequence {
       reserve: (claims) => tracked('reserve', () => this.#reserve(own, place, claims)),
       scope: (name, body) =>
         tracked(`scope "${textOf(name)}"`, () => this.#scope(own, place, name, body), 'scope'),
-      on: (host) => this.#steps(own, placeOf(this.#engine, host)),
+      on: (host) => this.#steps(own, otherHost(this.#engine, host)),
     };
   }
 
@@ -225,7 +225,7 @@ export class AtomicOperationSequence {
   }
 
   async #reserve(own: Frame, place: Place, claims: Claims): Promise<void> {
-    checkKeys('tx.reserve', claims, ['makes', 'changes', 'needs']);
+    checkClaims('tx.reserve', claims);
     const home = this.#home(own, place);
     const n = home.takeNumber();
     try {

@@ -1,6 +1,7 @@
 import { commandLine } from '../../command/command.ts';
 import { shownName } from '../../command/odd-bytes.ts';
 import { messageOf } from '../../core/errors.ts';
+import { escaped } from '../../core/escaped.ts';
 
 export { messageOf };
 
@@ -30,10 +31,7 @@ export function stackTextOf(error: Error): string {
  * journal may contain anything.
  */
 export function printable(text: unknown): string {
-  return shownName(textOf(text)).replaceAll(
-    /[\u0000-\u001f\u007f-\u009f]/g,
-    (letter) => `\\x${letter.charCodeAt(0).toString(16).padStart(2, '0')}`,
-  );
+  return escaped(shownName(textOf(text)));
 }
 
 /** Joins lines: the output of a tool may be long, a sentence is not. */

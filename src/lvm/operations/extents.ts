@@ -1,5 +1,6 @@
 import * as z from 'zod/mini';
 import { RefusedError, UsageError } from '../../core/errors.ts';
+import { option } from '../../core/option.ts';
 import { formatSize, parseSize } from '../../core/units.ts';
 import type { VolumeGroup } from '../objects.ts';
 
@@ -14,8 +15,11 @@ export function wantedExtents(
     count,
   }: { readonly size: string | number | undefined; readonly count: string | number | undefined },
 ): (vg: VolumeGroup) => number {
-  if ((size === undefined) === (count === undefined))
-    throw new UsageError(`${what}: say either its size or its extents`);
+  if ((size === undefined) === (count === undefined)) {
+    const wrong =
+      size === undefined ? 'size is missing: pass size or extents' : 'size: leave it out, or extents';
+    throw new UsageError(option(`${what}: say either its size or its extents`, wrong));
+  }
   if (size !== undefined) {
     const bytes = parseSize(size);
     return ({ extentSize }) => Math.ceil(bytes / extentSize);

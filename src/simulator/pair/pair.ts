@@ -1,5 +1,6 @@
 import type { Bofh } from '../../bofh.ts';
 import { simulatedBofh } from '../bofh.ts';
+import { checkKeys } from '../../core/checks.ts';
 import { linkDrbd } from '../world/drbd-link.ts';
 import { simulatedHost, type SimulatedHost } from '../host.ts';
 import type { LinkFault, Side } from './link.ts';
@@ -41,6 +42,7 @@ export function simulatedPair(
   readonly others: Readonly<Record<string, Peer>>;
   readonly again: (here: SimulatedHost) => Bofh;
 } {
+  checkKeys('simulatedPair', options, ['here', 'there', 'others']);
   const { here = simulatedHost(), there = simulatedHost(), others = {} } = options;
   const side = sideOf('there', there);
   const more = Object.entries(others).map(([name, host]) => sideOf(name, host));

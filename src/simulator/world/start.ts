@@ -1,3 +1,6 @@
+import * as z from 'zod/mini';
+import { parsed, sizeOption, text } from '../../core/request.ts';
+import { type Bytes, parseSize } from '../../core/units.ts';
 import { devices } from './devices.ts';
 import { resolve } from './resolve.ts';
 import { addMount } from '../tools/mount/mounts.ts';
@@ -9,14 +12,43 @@ import { bareWorld, settle, tmpfs, type World, type WorldOptions } from './world
 
 const gib = 1024 ** 3;
 
+const worldOptions = z.strictObject({
+  seed: z.exactOptional(z.string()),
+  hostname: z.exactOptional(text),
+  udev: z.exactOptional(z.enum(['running', 'absent'])),
+  volumeGroups: z.exactOptional(
+    z.array(z.strictObject({ name: text, size: sizeOption, extentSize: z.exactOptional(sizeOption) })),
+  ),
+  disks: z.exactOptional(z.array(z.strictObject({ name: text, size: sizeOption }))),
+  memoryMiB: z.exactOptional(z.int().check(z.positive())),
+  bridges: z.exactOptional(z.array(text)),
+  addresses: z.exactOptional(z.array(text)),
+});
+
+function inBytes({
+  name,
+  size,
+  extentSize,
+}: {
+  readonly name: string;
+  readonly size: Bytes | string;
+  readonly extentSize?: Bytes | string;
+}) {
+  return {
+    ...{ name, size: parseSize(size) },
+    ...(extentSize === undefined ? {} : { extentSize: parseSize(extentSize) }),
+  };
+}
+
 /** Returns a dom0 with its system on /dev/vda and each volume group on its own disk. */
-export function demoWorld(options: WorldOptions): World {
-  const groups = options.volumeGroups ?? [{ name: 'vg0', size: 8 * gib }];
+export function demoWorld(given: WorldOptions): World {
+  const options = parsed('simulatedHost', worldOptions, given);
+  const groups = (options.volumeGroups ?? [{ name: 'vg0', size: 8 * gib }]).map(inBytes);
   const sizes = [{ size: 4 * gib }, ...groups];
   const system: readonly Disk[] = sizes.map(({ size }, index) => diskAt(index, `vd${letter(index)}`, size));
-  const more = (options.disks ?? []).map(({ name, size }, index) =>
-    diskAt(system.length + index, name, size),
-  );
+  const more = (options.disks ?? [])
+    .map(inBytes)
+    .map(({ name, size }, index) => diskAt(system.length + index, name, size));
   const disks = [...system, ...more];
   const world = bareWorld({ ...options, disks });
   for (const { name } of disks) world.live.set(`disk:${name}`, {});

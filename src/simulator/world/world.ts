@@ -1,3 +1,4 @@
+import type { Bytes } from '../../core/units.ts';
 import type { Tagged } from '../../blockdevice/commands.ts';
 import type { Command, ReadHost } from '../../command/index.ts';
 import type { Btrfs } from './btrfs.ts';
@@ -166,17 +167,17 @@ export interface WorldOptions {
   readonly volumeGroups?: readonly {
     /** Name of the volume group. */
     readonly name: string;
-    /** Size of its disk in bytes. */
-    readonly size: number;
-    /** Bytes of an extent (default: 4 MiB). */
-    readonly extentSize?: number;
+    /** Size of its disk, in bytes or as text: `8g`. */
+    readonly size: Bytes | string;
+    /** Size of an extent, in bytes or as text (default: 4 MiB). */
+    readonly extentSize?: Bytes | string;
   }[];
   /** Disks with nothing on them. */
   readonly disks?: readonly {
     /** Name of the device: `sdb`. */
     readonly name: string;
-    /** Bytes. */
-    readonly size: number;
+    /** Its size, in bytes or as text: `1g`. */
+    readonly size: Bytes | string;
   }[];
   /** Memory of the host, in MiB. */
   readonly memoryMiB?: number;

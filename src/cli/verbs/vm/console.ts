@@ -21,7 +21,7 @@ export default verb({
         remedy: `read what it has printed: less /var/log/xen/console/guest-${name}.log`,
       });
     const { bofh } = await openSession(runtime, { site: 'used', root: 'not-needed' });
-    const domain = await withBofh(bofh, async () => domainOf(await guestNamed(name)));
+    const domain = await withBofh(bofh, async () => domainOf(await guestNamed('vm.console', name)));
     if (domain === undefined) throw new RefusedError(`${name} is off`, { remedy: `bofh vm start ${name}` });
     terminal.line(`bofh: the console of ${name}; Ctrl-] leaves it`);
     const command = { tool: 'xl', argv: ['console', String(domain.id)] } as const;
