@@ -38,7 +38,7 @@ export interface ErrorAsJson {
   readonly class: string;
   readonly code?: ErrorCode;
   readonly message: string;
-  /** The state of the host. */
+  /** The state of the host; missing in causes. */
   readonly host?: string;
   readonly remedy?: string;
   readonly id?: string;
@@ -53,6 +53,8 @@ export interface ErrorAsJson {
   readonly causeCode?: ErrorCode;
   /** Of a RolledBackError: the method that failed. */
   readonly failed?: string;
+  /** Of a RolledBackError: the host of the step that failed, if it is another one than that of the sequence. */
+  readonly failedOn?: string;
   /** The steps that were undone, newest first; of a StuckError with all that is known of them. */
   readonly undone?: readonly (string | StuckStep)[];
   /** Objects that were changed by others, and were not touched. */
@@ -66,7 +68,7 @@ export interface ErrorAsJson {
 
 /** The fields of single classes that are copied to their JSON. */
 const ofSomeClasses = [
-  ...(['id', 'differences', 'causeCode', 'failed', 'undone', 'leftAlone'] as const),
+  ...(['id', 'differences', 'causeCode', 'failed', 'failedOn', 'undone', 'leftAlone'] as const),
   ...(['committed', 'done', 'blocked', 'remaining'] as const),
 ] satisfies readonly (keyof ErrorAsJson)[];
 
@@ -123,7 +125,8 @@ function asJson(error: unknown, around: ReadonlySet<unknown>): ErrorAsJson {
     class: error.name,
     ...(own === undefined ? {} : { code: own.code }),
     message: messageOf(error),
-    ...(own === undefined ? {} : { host: own.hostState() }),
+    // Of a cause it would be that of the moment when it was thrown.
+    ...(own === undefined || around.size > 0 ? {} : { host: own.hostState() }),
     ...(own?.remedy === undefined ? {} : { remedy: own.remedy }),
     ...(cause === undefined || within.has(cause) ? {} : { cause: asJson(cause, within) }),
     ...(own === undefined || own.holders.length === 0 ? {} : { holders: own.holders }),
@@ -277,6 +280,7 @@ export class ParseError extends BofhError {
 interface Undone {
   readonly id?: string | undefined;
   readonly failed?: string | undefined;
+  readonly failedOn?: string | undefined;
   readonly undone?: readonly string[];
   readonly leftAlone?: readonly string[];
 }
@@ -291,6 +295,8 @@ export class RolledBackError extends BofhError {
    * name of a call. Undefined: none of them did.
    */
   readonly failed: string | undefined;
+  /** The host of what failed, as in `tx.on`; undefined: the host of the sequence. */
+  readonly failedOn: string | undefined;
   /** The steps that were undone, newest first. */
   readonly undone: readonly string[];
   /** Objects that were changed by others before their undo; they were not touched. */
@@ -302,6 +308,7 @@ export class RolledBackError extends BofhError {
     this.id = details.id;
     this.causeCode = cause instanceof BofhError ? cause.code : undefined;
     this.failed = details.failed;
+    this.failedOn = details.failedOn;
     this.undone = details.undone ?? [];
     this.leftAlone = details.leftAlone ?? [];
   }

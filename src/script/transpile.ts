@@ -3,6 +3,8 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Jiti, JitiOptions, TransformOptions, TransformResult } from 'jiti';
+import { UsageError } from '../core/errors.ts';
+import { meantBy } from '../core/nearest.ts';
 import { version } from '../core/version.ts';
 import type { ScriptCache } from './cache.ts';
 
@@ -71,6 +73,7 @@ export function loader(
       transform: (options) => {
         if (options.filename !== undefined) allowed?.(options.filename);
         const result = transform(options, cache);
+        refuseUnknownNames(result.code, options.filename, modules);
         if (result.error === undefined) started?.();
         return result;
       },
@@ -113,6 +116,27 @@ function guarded(require: NodeJS.Require, allowed: Loading['allowed']): NodeJS.R
       return Reflect.apply(of, self, args);
     },
   });
+}
+
+/**
+ * Throws UsageError, with the line, for an imported name that bofh does not export, as Node.js does
+ * before any code runs. The transpiled code would find it undefined when it gets there.
+ */
+function refuseUnknownNames(code: string, file = '', modules: Record<string, unknown>): void {
+  for (const { groups } of code.matchAll(/\bvar (?<name>_\w+) = [^;\n]*?\("(?<id>bofh[^"]*)"\)/g)) {
+    const { name = '', id = '' } = groups ?? {};
+    const exported = modules[id];
+    if (typeof exported !== 'object' || exported === null) continue;
+    for (const use of code.matchAll(new RegExp(`\\b${name}\\.(?<key>[\\w$]+)`, 'g'))) {
+      const key = use.groups?.key ?? '';
+      if (key in exported) continue;
+      const line = code.slice(0, use.index).split('\n').length;
+      const meant = meantBy(key, Object.keys(exported));
+      throw new UsageError(`${file}:${line}: ${id} does not export "${key}"`, {
+        remedy: meant === undefined ? 'docs/reference.md lists what it exports' : `did you mean ${meant}?`,
+      });
+    }
+  }
 }
 
 function onError(error: unknown): never {

@@ -51,6 +51,7 @@ const cases: Readonly<Record<string, { readonly refused: readonly string[]; read
     differs: { label: 'OTHER' },
   },
   'file.create': { refused: [], differs: { content: 'name = "web2"\n' } },
+  'file.createDirectory': { refused: [], differs: { mode: 0o700 } },
   'mount.mount': { refused: ['path'], differs: { options: ['noatime', 'nosuid'] } },
   'mount.addFstab': { refused: [], differs: { pass: 3 } },
   'mount.addCrypttab': { refused: [], differs: { options: ['discard', 'nofail'] } },

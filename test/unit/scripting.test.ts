@@ -163,7 +163,10 @@ describe('a job of docs/scripting.md', { timeout: 60_000 }, () => {
     const { here: bofh } = simulatedPair({ here, there });
     const both = () => runScriptIn(bofh, fileOf(10), { args: ['there'] });
     there.fault({ tool: 'mkfs.ext4', mode: 'acts then fails' });
-    await expect(both()).rejects.toMatchObject({ code: 'rolled-back' });
+    await expect(both()).rejects.toMatchObject({
+      ...{ code: 'rolled-back', failed: 'filesystem.create', failedOn: 'there' },
+      message: expect.stringContaining('is undone: on there: mkfs.ext4') as unknown,
+    });
     expect([here.snapshot(), there.snapshot()]).toEqual(before);
 
     await both();

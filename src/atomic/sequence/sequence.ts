@@ -2,7 +2,7 @@ import { BofhError, type InterruptedError, messageOf, JournalError, UsageError }
 import { Announcements } from './announcement.ts';
 import { checkClaims } from '../locks/check-claims.ts';
 import { claim } from '../locks/claims.ts';
-import { commit, rollBack, type Ending } from '../undo/finish.ts';
+import { commit, type Ending, rollBack, type Thrower } from '../undo/finish.ts';
 import { type Engine, type Signals } from '../engine.ts';
 import { patienceOf, type Patience } from './patience.ts';
 import { frame, settle, track, type Frame } from './frame.ts';
@@ -68,7 +68,7 @@ export class AtomicOperationSequence {
   readonly #calls = { step: 0, call: 0 };
   #last: string | undefined;
   /** The call that threw each error. */
-  readonly #thrownBy = new WeakMap<object, string>();
+  readonly #thrownBy = new WeakMap<object, Thrower>();
   #boot = '';
   #numbers = 0;
   #scopes = 0;
@@ -163,7 +163,7 @@ export class AtomicOperationSequence {
       track(
         own,
         { name, what: what === 'scope' ? 'scope' : 'step', stop: this.#patience.stop },
-        what === 'scope' ? work : () => this.#called(name, what, work),
+        what === 'scope' ? work : () => this.#called({ failed: name, failedOn: place.host.name }, what, work),
       );
     const home = () => ({ ...this.#home(own, place), inverses: this.#inverses });
     return {
@@ -195,13 +195,13 @@ export class AtomicOperationSequence {
   }
 
   /** Remembers a call, to tell where a body is that a signal waits for. */
-  async #called<T>(name: string, what: 'step' | 'call', work: () => Promise<T>): Promise<T> {
-    this.#last = name;
+  async #called<T>(by: Thrower, what: 'step' | 'call', work: () => Promise<T>): Promise<T> {
+    this.#last = by.failed;
     this.#calls[what] += 1;
     try {
       return await work();
     } catch (error) {
-      if (typeof error === 'object' && error !== null) this.#thrownBy.set(error, name);
+      if (typeof error === 'object' && error !== null) this.#thrownBy.set(error, by);
       throw error;
     } finally {
       this.#calls[what] -= 1;

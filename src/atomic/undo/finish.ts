@@ -29,7 +29,7 @@ export interface Ending {
    */
   readonly leave: (acting: Promise<unknown>) => void;
   /** The step or call that threw an error. */
-  readonly thrownBy: (error: unknown) => string | undefined;
+  readonly thrownBy: (error: unknown) => Thrower | undefined;
 }
 
 /**
@@ -152,8 +152,20 @@ async function rolledBack(
       ...{ id, undone },
     });
   if (state.steps.length === 0 && left === '' && cause instanceof Error) return cause;
-  return new RolledBackError(`"${state.begin.name}" failed and is undone${left}: ${messageOf(cause)}`, {
-    ...{ cause, id, undone, leftAlone },
-    failed: thrownBy(cause),
-  });
+  const by = thrownBy(cause);
+  const on = by === undefined || by.failedOn === engine.host.name ? {} : { failedOn: by.failedOn };
+  const where = on.failedOn === undefined ? '' : `on ${on.failedOn}: `;
+  return new RolledBackError(
+    `"${state.begin.name}" failed and is undone${left}: ${where}${messageOf(cause)}`,
+    {
+      ...{ cause, id, undone, leftAlone },
+      ...{ failed: by?.failed, ...on },
+    },
+  );
+}
+
+/** What threw an error: the name of a step or call, and its host. */
+export interface Thrower {
+  readonly failed: string;
+  readonly failedOn: string;
 }

@@ -15,7 +15,7 @@ export const eraseArgs = z.strictObject({
   /** The block device, as an absolute path: `/dev/vg0/web1`. */
   device: z.string().check(z.minLength(1)),
   /**
-   * All content that may be erased: the uuid of each, or the type of content without one. For a
+   * All content that may be erased: the UUID or the type of each. For a
    * device without any signature: only `blank`.
    */
   overwrite: z.array(z.string().check(z.minLength(1))),

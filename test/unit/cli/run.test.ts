@@ -47,6 +47,17 @@ function making(then: string): string {
 }
 
 describe('a script', () => {
+  it('with a name that bofh does not export is refused before its first line, with that line', async () => {
+    const script = write(
+      'a.ts',
+      `console.log('begun');\nimport { atomc, type Tx } from 'bofh';\nconsole.log(atomc);`,
+    );
+    const { exitCode, stdout, stderr } = await run([script]);
+    expect([exitCode, stdout]).toEqual([2, '']);
+    expect(stderr).toContain(`${script}:3: bofh does not export "atomc"`);
+    expect(stderr).toContain('did you mean atomic?');
+  });
+
   it('is TypeScript with imports of bofh and of its neighbours, `await using`, and top-level await', async () => {
     write('lib.ts', `export enum Kind { a = 'A' }\nexport const twice = (n: number): number => 2 * n;`);
     const script = write(
