@@ -175,7 +175,7 @@ describe('an explanation', () => {
   it('lets no control character of a name through', () => {
     const { failed } = explain(new RefusedError('disk \u001b[2J "a\nb"'), root);
 
-    expect(failed).toBe('disk \\x1b[2J "a; b"');
+    expect(failed).toBe('disk \\x1b[2J "a\\x0ab"');
   });
 
   it('calls what a script throws the failure of the script, with its own lines', () => {

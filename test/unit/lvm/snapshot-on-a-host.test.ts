@@ -108,7 +108,7 @@ describe('createSnapshot', () => {
 
   test.each([
     ['no size for a plain volume', { size: undefined }, UsageError, /is no thin volume/],
-    ['size and extents', { extents: 5 }, UsageError, /either its size or its extents/],
+    ['size and extents', { extents: 5 }, UsageError, /size: leave it out, or extents/],
     [
       'more than the origin',
       { size: undefined, extents: '101%ORIGIN' },

@@ -61,7 +61,7 @@ describe('createThinPool', () => {
   });
 
   test.each([
-    ['no size', {}, UsageError, /either its size or its extents/],
+    ['no size', {}, UsageError, /size is missing: pass size or extents/],
     ['odd chunks', { size: '64m', chunkSize: '100k' }, UsageError, /not possible/],
     ['chunks larger than the pool', { size: '64m', chunkSize: '128m' }, UsageError, /larger than the pool/],
     ['little metadata', { size: '64m', metadataSize: '1m' }, UsageError, /metadata of 1 MiB/],
