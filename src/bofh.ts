@@ -1,6 +1,7 @@
 import { withCurrentNames } from './blockdevice/current-names.ts';
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { isAbsolute, resolve } from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
 import { diskStore } from './atomic/journal/store.ts';
 import { hostProcesses } from './atomic/locks/processes.ts';
 import { lockTable } from './atomic/locks/lock.ts';
@@ -453,6 +454,8 @@ async function started<T>(
   const watched = bofh.signals === undefined ? processSignals() : undefined;
   const limit = timeout === undefined ? undefined : after(timeout);
   const signals = bofh.signals ?? watched?.signals ?? {};
+  // A program that catches every error in a loop would never hear another signal.
+  if (signals.stop?.aborted === true) await turn();
   const stops = [signals.stop, signal, limit?.signal].filter((each) => each !== undefined);
   const own: AnyOperation[] = [];
   const sequence = new AtomicOperationSequence({
@@ -527,7 +530,7 @@ function after(timeout: number): { readonly signal: AbortSignal; readonly clear:
  */
 export async function afterSignal<T>(body: () => Promise<T>): Promise<T> {
   const bofh = currentBofh();
-  const watched = bofh.signals === undefined ? processSignals() : undefined;
+  const watched = bofh.signals === undefined ? processSignals('begins') : undefined;
   const { abandon } = bofh.signals ?? watched?.signals ?? {};
   const signals = abandon === undefined ? {} : { stop: abandon, abandon };
   try {

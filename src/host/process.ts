@@ -36,10 +36,16 @@ let watch: Watch | undefined;
 /**
  * Watches the signals that end a process, with one handler for all that watch. `release` ends it:
  * without a watcher a signal does what it would do without bofh. A signal that came is remembered,
- * so that a program that catches the error of one sequence does not begin the next one.
+ * so that a program that catches the error of one sequence does not begin the next one. `next` of
+ * such a program is refused, so nothing watches for it: another signal has to end the program.
  */
-export function processSignals(): { readonly signals: Watch['signals']; readonly release: () => void } {
+export function processSignals(next: 'refused after a signal' | 'begins' = 'refused after a signal'): {
+  readonly signals: Watch['signals'];
+  readonly release: () => void;
+} {
   const own = (watch ??= newWatch());
+  if (own.users === 0 && own.signals.stop.aborted && next === 'refused after a signal')
+    return { signals: own.signals, release: () => undefined };
   if (own.users === 0) for (const signal of watched) process.on(signal, own.hear);
   own.users += 1;
   let released = false;

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { builtCommand } from './cli/support/built.ts';
 
 let work = '';
@@ -48,6 +48,7 @@ async function plainNode(
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, ...env },
   });
+  onTestFinished(() => void child.kill('SIGKILL'));
   const left = [...signals];
   let [stdout, stderr] = ['', ''];
   child.stderr.on('data', (part: Buffer) => (stderr += part.toString()));
@@ -98,6 +99,27 @@ describe('in plain Node.js', () => {
     expect(lines.at(-1)).toBe('ready');
     expect(signal).toBe('SIGTERM');
   });
+
+  it('a second signal ends a loop that goes on with sequences that are refused', async () => {
+    const { signal, lines } = await plainNode(
+      `let watched = 0;
+       process.on('newListener', (name) => { if (name === 'SIGINT') watched += 1; });
+       for (let tries = 0; ; tries += 1) {
+         try {
+           await withBofh(simulated, () => atomic('a', async (tx) => {
+             await tx.lvm.createLv({ vg: 'vg0', name: 'a', size: '4m' });
+             console.log('ready');
+             await delay(5000, undefined, { signal: tx.signal });
+           }));
+         } catch {}
+         if (tries === 50) console.log('watched', watched, '\\nready');
+       }`,
+      ['SIGINT', 'SIGINT'],
+    );
+
+    expect(lines).toEqual(['ready', 'watched 1 ', 'ready']);
+    expect(signal).toBe('SIGINT');
+  }, 60_000);
 
   it('a program that says that it handles signals itself goes on', async () => {
     const { exitCode, lines } = await plainNode(

@@ -10,7 +10,7 @@ import {
 import { spawn } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { failure, journalList, plan } from '../../../src/cli/output/answers/index.ts';
 import { bofh, builtCommand, type Ended, type Start } from './support/built.ts';
 import { containing } from './support/containing.ts';
@@ -392,6 +392,34 @@ describe.skipIf(!root)('a script with a sequence', () => {
     });
     expect(existsSync(join(work, 'made'))).toBe(false);
   });
+
+  it('that catches every error and goes on is ended by the second signal', async () => {
+    const script = write(
+      'a.ts',
+      `import { atomic } from 'bofh';
+       import { setTimeout as delay } from 'node:timers/promises';
+       for (let tries = 0; ; tries += 1) {
+         try {
+           await atomic('a', async (tx) => {
+             await tx.file.create({ path: '${join(work, 'made')}', content: '', mode: 0o600 });
+             console.log('waiting');
+             await delay(60_000, undefined, { signal: tx.signal });
+           });
+         } catch {}
+         if (tries === 50) console.log('refused');
+       }`,
+    );
+    const argv = ['run', '--state-dir', join(work, 'state'), '--site', write('site.json', '{}'), script];
+    const child = spawn(process.execPath, [await builtCommand(), ...argv], {
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    onTestFinished(() => void child.kill('SIGKILL'));
+    const ended = new Promise((end) => child.once('close', (...how) => end(how)));
+    child.stdout.on('data', () => child.kill('SIGINT'));
+
+    expect(await ended).toEqual([130, null]);
+    expect(existsSync(join(work, 'made'))).toBe(false);
+  }, 60_000);
 
   /** A script that waits for a minute inside its sequence. */
   async function waiting(options: string) {
