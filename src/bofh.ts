@@ -302,7 +302,9 @@ const contextOf = z.looseObject({ host: z.looseObject({}), engine: z.looseObject
 
 function checkBofh(value: unknown): void {
   if (contextOf.safeParse(value).success) return;
-  throw new UsageError('withBofh: the context is none', { remedy: 'pass what connect() returns' });
+  throw new UsageError('withBofh: the first argument is not a context', {
+    remedy: 'pass what connect() returns',
+  });
 }
 
 /**

@@ -5,7 +5,7 @@ import * as z from 'zod/mini';
 export const absolutePath = z.string().check(
   z.refine(
     (path) => path.startsWith('/') && path !== '/' && posix.normalize(path) === path && !path.endsWith('/'),
-    'must be a whole path from /, without "..", "." or a slash too many',
+    'must be an absolute path below /, without "..", ".", or a double or trailing slash',
   ),
   z.refine((path) => !path.includes('\0'), 'must not contain NUL'),
 );

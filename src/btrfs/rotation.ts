@@ -53,7 +53,7 @@ export function rotationRequest(asked: {
 /** How many snapshots of a label are kept. Throws UsageError for a label or a number that is not possible. */
 export function keptOf(label: string, asked: number | undefined): number {
   if (!/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/.test(label))
-    throw new UsageError(`"${label}" is no label: letters, digits, _ and -, at most 64 of them`);
+    throw new UsageError(`"${label}" is not a label: letters, digits, _ and -, at most 64 of them`);
   const keep = asked ?? (Object.hasOwn(retention, label) ? retention[label] : undefined);
   if (keep === undefined)
     throw new UsageError(

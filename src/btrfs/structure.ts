@@ -31,7 +31,7 @@ export async function structureOf(
   asked: { readonly path: string; readonly name: string; readonly default: 'kept' | 'set' },
 ): Promise<Structure> {
   const { path, name } = asked;
-  if (name.includes('/')) throw new UsageError(`"${name}" is no name: it is called so in subvolumes/`);
+  if (name.includes('/')) throw new UsageError(`invalid name "${name}": must not contain "/"`);
   const place = await placeOf(host, path);
   if (place.inside !== '/')
     throw new RefusedError(`${path} is ${place.inside} in its filesystem, and not the top level`, {

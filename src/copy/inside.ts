@@ -13,7 +13,7 @@ export const insidePath = z
         path !== '' &&
         path.split('/').every((part) => !['', '.', '..'].includes(part)) &&
         !path.includes('\0'),
-      'must be a path inside the root, such as etc/hostname, without ".." or a slash too many',
+      'must be a path inside the root, such as etc/hostname, without "..", ".", a leading, double or trailing slash, or a NUL byte',
     ),
   );
 

@@ -64,7 +64,7 @@ export async function readTar({
  * loop of links, and for a path that another user could redirect.
  */
 export async function sourceFile(host: ReadHost, source: string): Promise<FileStat> {
-  if (!source.startsWith('/')) throw new UsageError(`"${source}" is not a whole path from /`);
+  if (!source.startsWith('/')) throw new UsageError(`"${source}" is not an absolute path`);
   const { stat } = await follow(host, source);
   if (stat === undefined) throw new UsageError(`there is no file ${source}`, { code: 'not-found' });
   if (stat.kind !== 'file') throw new UsageError(`${source} is not a file but a ${stat.kind}`);

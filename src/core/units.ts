@@ -33,7 +33,7 @@ export function parseSize(text: string | number): Bytes {
   const bytes = Number(groups.number) * (factors[(groups.unit ?? 'b').toLowerCase()] ?? Number.NaN);
   if (!Number.isSafeInteger(Math.ceil(bytes)))
     throw new UsageError(`"${text}" is larger than bofh can count (8 PiB)`);
-  if (bytes < 1) throw new UsageError(`"${text}" is no size: it must be at least one byte`);
+  if (bytes < 1) throw new UsageError(`"${text}" is too small: a size is at least one byte`);
   return Math.ceil(bytes);
 }
 

@@ -68,7 +68,7 @@ export function checkLabel(type: Makeable, label: string): void {
   if (Buffer.byteLength(label) > labelBytes)
     throw new UsageError(`the label "${label}" is too long: ${type} has room for ${labelBytes} bytes`);
   if (beside?.fits.test(label) === false)
-    throw new UsageError(`the label "${label}" is none for ${type}: it takes ${beside.words}`);
+    throw new UsageError(`the label "${label}" is not valid for ${type}: it takes ${beside.words}`);
 }
 
 /** UsageError for a uuid in the wrong format for this type. */
@@ -76,7 +76,7 @@ export function checkUuid(type: Makeable, text: string): void {
   const fits = type === 'vfat' ? volumeNumber : uuid;
   if (fits.test(text)) return;
   const form = type === 'vfat' ? 'eight hexadecimal digits, ABCD-1234' : 'a UUID in lower case';
-  throw new UsageError(`"${text}" is no uuid of ${type}: that is ${form}`);
+  throw new UsageError(`"${text}" is not a uuid of ${type}: that is ${form}`);
 }
 
 /** UsageError for an option that this type does not have. */

@@ -17,7 +17,7 @@ export function isPrivate(path: string): boolean {
  */
 export async function realPath(host: ReadHost, path: string): Promise<string> {
   checkText('the path', path);
-  if (!path.startsWith('/')) throw new UsageError(`"${path}" is not a whole path from /`);
+  if (!path.startsWith('/')) throw new UsageError(`"${path}" is not an absolute path`);
   if (path.includes('\0')) throw new UsageError(`"${path}" must not contain NUL`);
   refuseOddBytes(path);
   let left = path.split('/');

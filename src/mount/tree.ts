@@ -157,7 +157,7 @@ function refuseOdd({ odd, number }: FstabLine, file: string): void {
 }
 
 function normal(path: string): string {
-  if (!path.startsWith('/')) throw new UsageError(`"${path}" is not a whole path from /`);
+  if (!path.startsWith('/')) throw new UsageError(`"${path}" is not an absolute path`);
   const short = posix.normalize(path).replace(/\/$/, '');
   return short === '' ? '/' : short;
 }

@@ -62,7 +62,7 @@ export function commonPair(
  * does not have it.
  */
 export async function checkAddress(host: ReadHost, address: string): Promise<string> {
-  if (!isIPv4(address)) throw new UsageError(`"${address}" is no address of IPv4`);
+  if (!isIPv4(address)) throw new UsageError(`"${address}" is not an address of IPv4`);
   const all = (await interfaces(host)).flatMap((each) => each.addresses);
   if (all.some((each) => each.address === address && each.state === 'usable')) return address;
   throw new RefusedError(`it has not the address ${address}`, {

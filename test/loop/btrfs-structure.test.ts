@@ -105,7 +105,7 @@ describe('what lies in the top level of a real btrfs', () => {
 
   whereNotAllIsSeen('stays where not every process can be looked into', async () => {
     // How many there are is the machine's own affair.
-    await expect(move()).rejects.toThrow(/could not look into \d+ process/);
+    await expect(move()).rejects.toThrow(/could not examine \d+ process/);
     expect(readdirSync(root).toSorted()).toEqual(starting);
   });
 

@@ -93,7 +93,7 @@ async function gone(pid: number): Promise<void> {
 
 /** What was found, but for what no process of this machine may look into (process 1 of some containers). */
 const found = ({ holders }: StuckError): readonly Holder[] =>
-  holders.filter(({ words }) => !words.startsWith('could not look into'));
+  holders.filter(({ words }) => !words.startsWith('could not examine'));
 
 const mounted = (tx: Steps) => tx.step(mount, { device: disk.ext4('a.img').device, mode: 'rw' });
 

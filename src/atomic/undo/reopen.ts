@@ -48,7 +48,7 @@ function notOpened(
   const discard = shellWords(['bofh', 'recover', journal.id, '--discard', containerOf(of)]);
   return new RefusedError(`${describe(access)} could not be done again: ${messageOf(cause)}`, {
     ...{ code, cause },
-    remedy: `${remedy}, then: bofh recover ${journal.id}; or, if nothing in it is needed: ${discard}`,
+    remedy: `${remedy}, then: bofh recover ${journal.id}; or, to give up what it contains: ${discard}`,
   });
 }
 

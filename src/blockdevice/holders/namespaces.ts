@@ -39,7 +39,7 @@ export async function otherNamespaces(host: ReadHost, { uses }: Scan): Promise<O
     else if (seen === 'denied')
       unseen.push({
         kind: 'unknown',
-        words: `could not look into the mount namespace of process ${String(pids[0])}`,
+        words: `could not examine the mount namespace of process ${String(pids[0])}`,
       });
   }
   return { namespaces, unseen };

@@ -29,10 +29,10 @@ export function unseenOf({ unseen, hidden }: Scan): readonly Holder[] {
   if (unseen.size > 0) {
     const [count, noun] = [unseen.size, unseen.size === 1 ? 'process: PID' : 'processes: PIDs'];
     const pids = [...unseen].slice(0, 5).join(', ');
-    words.push(`could not look into ${count} ${noun} ${pids}${count > 5 ? ', …' : ''}`);
+    words.push(`could not examine ${count} ${noun} ${pids}${count > 5 ? ', …' : ''}`);
   }
   if (hidden)
-    words.push('could not look into the processes of others, which /proc hides from who is not root');
+    words.push('could not examine the processes of other users: /proc shows them only to root');
   return words.map((each) => ({ kind: 'unknown', words: each }));
 }
 

@@ -96,8 +96,8 @@ async function loopAt(host: ReadHost, device: string): Promise<LoopDevice> {
   const { path, number } = await deviceNode(host, device);
   const loop = (await loopDevices(host)).find((each) => number === `7:${each.number}`);
   if (loop !== undefined) return loop;
-  throw new RefusedError(`${path} is no loop device with a file behind it`, {
-    remedy: 'those that there are: bofh block loop list',
+  throw new RefusedError(`${path} is not a loop device with a file behind it`, {
+    remedy: 'list the loop devices: bofh block loop list',
   });
 }
 
@@ -124,7 +124,7 @@ async function refuseLost(
   if (isSame && (birth === undefined || stat.birth === birth)) return stat;
   const what = stat === undefined ? 'no longer has that name' : 'now names a different file';
   throw new RefusedError(`/dev/loop${number}: the file ${file} ${what}, and could not be attached again`, {
-    remedy: `if nothing in it is needed: losetup --detach /dev/loop${number}`,
+    remedy: `detach it without an undo: losetup --detach /dev/loop${number}`,
   });
 }
 

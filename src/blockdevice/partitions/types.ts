@@ -23,7 +23,7 @@ export function typeIn(table: 'gpt' | 'dos', text: string): string {
   if (found !== undefined) return found;
   const form = table === 'gpt' ? 'a GUID' : 'a number in hexadecimal digits that is no extended partition';
   const names = Object.keys(named).filter((name) => named[name]?.[table] !== undefined);
-  throw new UsageError(`"${text}" is no type of a ${table} partition: ${names.join(', ')}, or ${form}`);
+  throw new UsageError(`"${text}" is not a type of a ${table} partition: ${names.join(', ')}, or ${form}`);
 }
 
 function given(table: 'gpt' | 'dos', text: string): string | undefined {

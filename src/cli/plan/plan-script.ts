@@ -29,7 +29,7 @@ export async function dryRunScript(
     journals: readJournals(bofh.engine.store),
   };
   runtime.terminal.line(
-    `dry run: ${script} itself is run, on a simulated host; it may write no file and start no program`,
+    `dry run: running ${script} itself, on a simulated host; it cannot write files or start programs`,
   );
   const planning = inReadOnlyChild<DryEnd>('./dry-child.js', task, async (message, reply) => {
     const said = message as DryEnd | DryQuestion;

@@ -52,7 +52,7 @@ export function showPlan(
   const first =
     script === undefined
       ? []
-      : [`dry run: the script ${oneLine(script)} itself was run, and what it did outside bofh it has done`];
+      : [`dry run: the script ${oneLine(script)} itself was run: network requests that it made were really sent`];
   give(runtime, { data, lines: [...first, ...head, ...planInWords(planned, head.length > 0)] });
 }
 
@@ -126,8 +126,8 @@ export async function planOf(
     throw wouldFail(error);
   }
   if (born.some((id) => store.open(`${id}.journal`) !== undefined))
-    throw new RefusedError('the dry run came to no end, and so would the run', {
-      remedy: 'a sequence in it was begun and never awaited: look for a missing await',
+    throw new RefusedError('the dry run did not end, and the run would not end either', {
+      remedy: 'the script began a sequence that it never awaited: look for a missing await',
     });
   return { steps: await stepsOf(store, changes, born), ...found };
 }

@@ -69,7 +69,7 @@ function withPairs(store: Store, steps: readonly Placed[], born: readonly string
         objects: [...objectsOf(intent)],
         when: 'in turn',
         changes: [{ line, commands: [] }],
-        undo: "by the script's own code, while it lives",
+        undo: "the script's own function, while the process lives",
       };
       all.splice(placeOf(all, { id, n }, born), 0, { id, step });
     }
@@ -139,12 +139,12 @@ async function undoOf({ intent }: Step): Promise<string> {
   const inWords = (keys: readonly string[] = []) => keys.map((key) => keyInWords(intent.host, key));
   const [makes, changes] = [inWords(intent.claims?.makes), inWords(intent.claims?.changes)];
   const said: string[] = [];
-  if (makes.length > 0) said.push(`${makes.join(', ')} is gone again`);
+  if (makes.length > 0) said.push(`${makes.join(', ')} is removed`);
   if (changes.length > 0)
     said.push(
       code?.restores === 'existence'
-        ? `${changes.join(', ')} is there again, though not in the very state that it had`
-        : `${changes.join(', ')} is put back as it was`,
+        ? `${changes.join(', ')} is restored, but not all of its former state`
+        : `${changes.join(', ')} gets its former state back`,
     );
   return said.join('; ');
 }

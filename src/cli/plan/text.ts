@@ -4,9 +4,9 @@ import type { StuckStep } from '../../core/errors.ts';
 import { oneLine, printable } from '../output/text.ts';
 
 const parts = [
-  { head: 'nothing of this is done:', has: ['in turn', 'release', 'undo'] },
-  { head: 'before the commit, so that it is on the disk:', has: ['before the commit'] },
-  { head: 'after the commit, and not undoable:', has: ['after the commit'] },
+  { head: 'these steps would run:', has: ['in turn', 'release', 'undo'] },
+  { head: 'before the commit, to write it to the disk:', has: ['before the commit'] },
+  { head: 'after the commit, cannot be undone:', has: ['after the commit'] },
 ];
 
 /** Returns a plan as text; `headed`: there is a line before it already. */

@@ -12,7 +12,7 @@ export async function confirm(runtime: Runtime, what: readonly string[]): Promis
   const where = settings.host === undefined ? '' : ` on ${settings.host}`;
   if (!terminal.interactive)
     throw new RefusedError(
-      `"${verb}" asks before it destroys something${where}, and here is no terminal to ask on`,
+      `"${verb}" needs confirmation${where}, but there is no terminal`,
       {
         remedy: `${typed(commandLine)} --yes`,
       },

@@ -79,7 +79,7 @@ export function parseDuration(text: string, name = 'duration'): number {
 function parseLogLevel(text: string): LogLevel {
   const level = logLevels.find((each) => each === text);
   if (level === undefined)
-    throw new UsageError(`"${text}" is no log level; it is one of ${logLevels.join(', ')}`);
+    throw new UsageError(`"${text}" is not a log level; it is one of ${logLevels.join(', ')}`);
   return level;
 }
 

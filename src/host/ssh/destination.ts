@@ -27,11 +27,11 @@ export function checkDestination(to: SshDestination): SshDestination {
   const { destination, options = {} } = to;
   if (!/^[^\s\0-][^\s\0]*$/.test(destination))
     throw new UsageError(
-      `"${destination}" is no destination of ssh: it is empty, begins with "-" or has blanks`,
+      `"${destination}" is not a destination of ssh: it is empty, begins with "-" or has blanks`,
     );
   for (const [name, value] of Object.entries(options)) {
     if (!/^[A-Za-z]+$/.test(name) || /[\0\n]/.test(value))
-      throw new UsageError(`"${name} ${value}" is no option of ssh`);
+      throw new UsageError(`"${name} ${value}" is not an option of ssh`);
     if (ofHostKeys.test(name))
       throw new UsageError(`${name} says whose key is trusted: that is for ssh's own configuration`, {
         remedy: `write it into ~/.ssh/config under "Host ${destination}"`,

@@ -73,7 +73,7 @@ export function remoteFileChanges(at: Changing, reads: FileReads, step: StepCont
       await act('create', path, [path, mode.toString(8)], { stdin: content });
       const stat = await reads.stat(path);
       if (stat !== undefined) return stat;
-      throw fileError('create', path, new Error('it is gone again'));
+      throw fileError('create', path, new Error('it was removed at once'));
     },
     link: (existing, path) => act('link', path, [existing, path], { from: existing }),
     rename: (from, to) => act('rename', to, [from, to, dirname(to)], { from }),

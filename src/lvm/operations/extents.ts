@@ -26,7 +26,7 @@ export function wantedExtents(
   }
   const { number, of } = /^(?<number>[1-9]\d{0,8})(?:%(?<of>FREE|VG))?$/.exec(String(count))?.groups ?? {};
   if (number === undefined || (of !== undefined && Number(number) > 100))
-    throw new UsageError(`"${count}" is no count of extents: write for example 25, 50%FREE or 10%VG`);
+    throw new UsageError(`"${count}" is not a count of extents: write for example 25, 50%FREE or 10%VG`);
   if (of === undefined) return () => Number(number);
   return (vg) => {
     const extents = Math.floor(((of === 'FREE' ? vg.freeExtents : vg.extents) * Number(number)) / 100);

@@ -34,7 +34,7 @@ const fields = {
   /** A device, `UUID=…`, a share, a word such as `tmpfs`. */
   source: word,
   /** The mount point, an absolute path, or `none` for swap. */
-  target: word.check(z.regex(/^(?:\/|none$|swap$)/, 'a whole path from /, or none')),
+  target: word.check(z.regex(/^(?:\/|none$|swap$)/, 'must be an absolute path, none or swap')),
   /** Type of the filesystem, `swap` or `none`. */
   type: word.check(z.regex(/^[^\s,]+$/, 'the name of a filesystem')),
   /** Options as in fstab(5): `noatime`. */
@@ -190,7 +190,7 @@ async function verify(
   const found = how === 'syntax' ? [] : hindrances(before, after, own);
   if (after.unreadable <= before.unreadable && found.length === 0) return;
   const words = found.map(({ target, says }) => `${target}: ${says}`).join('; ');
-  throw new RefusedError(`findmnt --verify has something against it: ${words || 'the line cannot be read'}`, {
+  throw new RefusedError(`findmnt --verify rejects it: ${words || 'the line cannot be read'}`, {
     remedy:
       'make the directory and attach the device first, or add the option nofail for a device that may be missing',
   });

@@ -32,7 +32,7 @@ export async function readTable(host: ReadHost, path: string): Promise<TableFile
 
 async function fileBehind(host: ReadHost, path: string): Promise<string> {
   checkText('the path', path);
-  if (!path.startsWith('/')) throw new UsageError(`"${path}" is not a whole path from /`);
+  if (!path.startsWith('/')) throw new UsageError(`"${path}" is not an absolute path`);
   const parent = await realPath(host, posix.dirname(path));
   const file = posix.join(parent, posix.basename(path));
   return (await host.stat(file))?.kind === 'symlink' ? realPath(host, file) : file;

@@ -81,7 +81,7 @@ function unquote(quoted: string, { file, line }: Place): string {
     throw new UsageError(
       /[x0-7]/.test(after)
         ? `${file}:${line}: xl misreads numeric escapes such as "\\${after}…": write the character itself`
-        : `${file}:${line}: "\\${after}" is no escape that xl knows; write "\\\\" for a backslash`,
+        : `${file}:${line}: "\\${after}" is not an escape that xl knows; write "\\\\" for a backslash`,
     );
   });
   if (raw.includes('\0'))

@@ -24,7 +24,7 @@ export function parseVif(spec: string): Vif | string {
   if (mac !== undefined && address === undefined)
     return `in the vif '${spec}': '${mac}' is no MAC address (six pairs of hex digits with colons)`;
   if (rate !== undefined && !isRate(rate))
-    return `in the vif '${spec}': '${rate}' is no rate: expected for example 10Mb/s, 1MB/s or 250KB/s@20ms`;
+    return `in the vif '${spec}': '${rate}' is not a rate: expected for example 10Mb/s, 1MB/s or 250KB/s@20ms`;
   const [bridge, script] = [given.get('bridge'), given.get('script')];
   return {
     ...(address === undefined ? {} : { mac: address }),

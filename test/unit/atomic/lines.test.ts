@@ -164,7 +164,7 @@ test('a kind of line, and a format, that is not known is an error', () => {
   const strange = { t: 'brewed', n: 1 } as unknown as Line;
   const newer = { ...begin, format: 2 } as unknown as Line;
 
-  expect(() => decode(encode([begin, strange], 0).bytes, 'x')).toThrow(/line 2: "brewed" is no line/);
+  expect(() => decode(encode([begin, strange], 0).bytes, 'x')).toThrow(/line 2: "brewed" is not a line/);
   expect(() => decode(encode([newer], 0).bytes, 'x')).toThrow(/format 2 is newer/);
   expect(() => decode(encode([{ t: 'committed' }], 0).bytes, 'x')).toThrow(/does not begin/);
 });

@@ -122,7 +122,7 @@ describe('wrong input', () => {
   it.each([
     ['a size', [...create, '--size', '10x'], /--size: "10x" is not a size/],
     ['a size below zero', [...create, '--size=-1'], /--size: "-1" is not a size/],
-    ['a size of nothing', [...create, '--size', '0k'], /--size: "0k" is no size/],
+    ['a size of nothing', [...create, '--size', '0k'], /--size: "0k" is too small/],
     ['a size without a unit', [...create, '--size', '512'], /--size: "512" has no unit/],
     ['a swap', [...create, '--swap', '1q'], /--swap: "1q"/],
     [
@@ -138,7 +138,7 @@ describe('wrong input', () => {
     ['a number of processors', [...create, '--vcpus', 'two'], /--vcpus two: must be a whole number/],
     ['a time of a verb', ['xen', 'start', 'web1', '--time', 'soon'], /--time soon: must be a duration/],
     ['a duration', ['xen', 'list', '--wait', 'soon'], /--wait soon: must be a duration/],
-    ['a log level', ['xen', 'list', '--log-level', 'loud'], /"loud" is no log level/],
+    ['a log level', ['xen', 'list', '--log-level', 'loud'], /"loud" is not a log level/],
     ['a state directory', ['journal', 'list', '--state-dir', 'here'], /absolute path/],
     [
       'a site file that is not there',

@@ -144,7 +144,7 @@ describe.skipIf(!root)('an answer that cannot be written', { timeout: 60_000 }, 
   it('of a verb that had nothing to change claims no change', async () => {
     const { stderr } = await into('> /dev/full', 'recover', '--json', ...options());
 
-    expect(stderr).toContain('"recover" did what it had to do; only its answer could not be written');
+    expect(stderr).toContain('"recover" completed; only its answer could not be written');
     expect(stderr).toContain('exit 74\n');
   });
 

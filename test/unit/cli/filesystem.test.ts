@@ -69,7 +69,7 @@ describe('bofh filesystem resize', () => {
     hold();
     host.admin.mount(device, '/mnt');
     const { stdout } = await typed(host, ['--dry-run', 'filesystem', 'resize', device, 'max']);
-    expect(stdout).toMatch(/after the commit, and not undoable:[^]*resize2fs/);
+    expect(stdout).toMatch(/after the commit, cannot be undone:[^]*resize2fs/);
   });
 });
 

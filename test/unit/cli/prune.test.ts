@@ -67,7 +67,7 @@ describe.skipIf(process.getuid?.() !== 0)('bofh journal prune', () => {
     const { exitCode, stderr } = await prune('--keep', '15d');
 
     expect(exitCode).toBe(1);
-    expect(stderr).toContain('here is no terminal to ask on');
+    expect(stderr).toContain('there is no terminal');
     expect(left()).toHaveLength(3);
   });
 

@@ -227,7 +227,7 @@ describe('the dry run of a script', () => {
       { sequence: 'x', n: 1, kind: 'file.create', objects: [`file:${made}`] },
       { n: 2, kind: 'bare', changes: [{ line: containing('"ring"'), commands: [] }] },
     ]);
-    expect(stderr).toContain('itself is run, on a simulated host');
+    expect(stderr).toContain('itself, on a simulated host');
     expect(stderr).toContain('args a,--b\n');
     expect(stderr).toContain('only planned');
     expect(stderr).not.toContain('called\n');
@@ -243,7 +243,7 @@ describe('the dry run of a script', () => {
 
     expect(exitCode).toBe(1);
     expect(failure.parse(JSON.parse(stdout)).error.host).toContain('unchanged');
-    expect(stderr).toContain('may write no file and start no program');
+    expect(stderr).toContain('cannot write files or start programs');
     expect(existsSync('oops')).toBe(false);
   });
 

@@ -103,7 +103,7 @@ describe('crypt.close', () => {
       'no encrypted device is open as mine',
     );
     await expect(on(host, (tx) => tx.crypt.close({ name: '/dev/dm-0', key }))).rejects.toThrow(
-      'is no name of an open',
+      'is not a name of an open',
     );
   });
 });

@@ -226,7 +226,7 @@ describe('is refused, and nothing is changed', () => {
 
   test('with a uuid of another form', async () => {
     put('vfat');
-    expect(String(await refused(sets(), UsageError))).toContain('is no uuid of vfat');
+    expect(String(await refused(sets(), UsageError))).toContain('is not a uuid of vfat');
   });
 });
 

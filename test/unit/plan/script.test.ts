@@ -185,7 +185,7 @@ describe('a script in a dry run', { timeout: 60_000 }, () => {
     const { script, verb, steps } = plan.parse(JSON.parse((await dry(text, '--json')).stdout));
 
     expect(said[0]).toBe(
-      `dry run: the script ${join(work, 'a.ts')} itself was run, and what it did outside bofh it has done`,
+      `dry run: the script ${join(work, 'a.ts')} itself was run: network requests that it made were really sent`,
     );
     expect([script, verb]).toEqual([join(work, 'a.ts'), 'run']);
     expect(steps.map(({ kind }) => kind)).toContain('file.create');

@@ -194,7 +194,7 @@ describe('everyHolder', () => {
     expect(await of({ ...ours, ...with_('') }, scan)).toHaveLength(2);
   });
 
-  test('says which mount namespaces and processes it could not look into', async () => {
+  test('says which mount namespaces and processes it could not examine', async () => {
     const host = hostOf({});
     const denied = { stderr: "stat: cannot statx '/proc/9/cwd': Permission denied\n", exitCode: 1 };
 
@@ -203,7 +203,7 @@ describe('everyHolder', () => {
       '/dev/dm-1',
     );
 
-    expect(found).toEqual([{ kind: 'unknown', words: 'could not look into 1 process: PID 9' }]);
+    expect(found).toEqual([{ kind: 'unknown', words: 'could not examine 1 process: PID 9' }]);
   });
 
   test('does not fail over the search: it tells what it knows, and that it does not know all', async () => {

@@ -59,7 +59,7 @@ describe('what is no xl.cfg says where and what was expected', () => {
     ['a=x', 'x.cfg:1: expected a quoted string, a number or a list, found a name'],
     ['a=1\na+=[2]', 'x.cfg:2: expected a plain "=": += adds to strings and lists for a +=, found a list'],
     ['a="1"\na+=[2]', 'x.cfg:2: expected a string for a +=, found a list'],
-    [String.raw`a="\q"`, 'x.cfg:1: "\\q" is no escape that xl knows'],
+    [String.raw`a="\q"`, 'x.cfg:1: "\\q" is not an escape that xl knows'],
     ['a="\0"', 'x.cfg:1: a string holds a NUL byte'],
     ['a=\0', 'x.cfg:1: byte 0x0 outside quotes'],
     ['a=' + '['.repeat(100_000), 'at most 16 lists within each other'],
