@@ -122,7 +122,11 @@ export interface Tx extends OperationMethods {
    * on which objects it works: while it is not undone, no older step of the sequence is.
    */
   readonly effect: Steps['effect'];
-  /** Calls a function whose inverse is known in advance. */
+  /**
+   * Calls a function that has an inverse, and undoes it with that. The inverse is the one that
+   * `withReverse(f, inverse)` of `bofh/atomic` joined to the function, or else what the option
+   * `reverse` of `atomic()` returns for it. Refused, without calling it, if there is neither.
+   */
   readonly call: Steps['call'];
   /**
    * Locks objects for the sequence before any step works on them: `tx.reserve({ changes:

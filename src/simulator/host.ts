@@ -14,28 +14,39 @@ export interface SimulatedHost extends LocalHost {
   readonly world: World;
   readonly process: SimulatedProcess;
   readonly faults: Faults;
-  /** Every change that was asked for, in order, also those that failed. */
+  /** Every change of the host so far, in order, also those that failed; without writes to the journal. */
   readonly changes: readonly Change[];
-  /** Every change and write to the journal so far: where a process can be killed. */
+  /**
+   * Every change so far, in order: programs, file operations (`tool: 'file'`) and writes to the journal
+   * (`tool: 'store'`), each with its arguments.
+   */
   readonly points: readonly Access[];
-  /** Acts of an administrator on this host. */
+  /** What an administrator does on this host, without bofh. */
   readonly admin: Admin;
+  /** Makes an access fail: the next one that matches, or the `nth` of them. */
   fault(fault: Fault): void;
+  /** Removes all faults. */
   clearFaults(): void;
-  /** Lets every program that hangs come to its end. */
+  /** Ends every program that hangs (`fault` with `hangs`): it does its work. */
   letGo(): void;
   /** The whole state as text, to compare; without what stands under `/var/lib/bofh` and `/run/bofh/locks`. */
   snapshot(rewrite?: Rewrite): string;
   /** Writes a file that the simulated tar reads as an archive of these members. */
   addTar(path: string, members: readonly TarMember[], end?: TarEnd): void;
-  /** SIGKILL. */
+  /** Kills the process of bofh, as SIGKILL does. */
   kill(): void;
-  /** A new process of bofh, after `kill` or beside this one. */
+  /** Returns the host for another process of bofh, after `kill`, after a crash or beside this one. */
   restart(): SimulatedHost;
-  /** Everything is written, then the host boots again. */
+  /** Boots the host after everything is written to its disks; returns it for a new process of bofh. */
   reboot(): SimulatedHost;
-  /** Unsynced writes are lost, or kept (default: `{ keep: 'none' }`); then the host boots again. */
-  powerCut(options?: { readonly keep: Keep }): SimulatedHost;
+  /** Cuts the power and boots the host; returns it for a new process of bofh. */
+  powerCut(options?: {
+    /**
+     * Which unsynced writes are on the disks afterwards: `none`, `all`, or `{ seed }`, a random part of
+     * them (default: `none`).
+     */
+    readonly keep: Keep;
+  }): SimulatedHost;
 }
 
 /** Returns a simulated Xen host (default: a volume group `vg0` of 8 GiB on its own disk). */

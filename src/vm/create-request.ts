@@ -32,7 +32,7 @@ type Source =
     };
 
 const fromRoot = text.check(
-  z.refine((path) => path.startsWith('/'), 'must be a whole path from /'),
+  z.refine((path) => path.startsWith('/'), 'must be an absolute path'),
   z.refine((path) => !path.includes('\0'), 'must not contain NUL'),
 );
 

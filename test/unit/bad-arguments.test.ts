@@ -292,13 +292,13 @@ it.each<[string, () => unknown, string, string | undefined]>([
   [
     'a source that is no path',
     () => library.vm.create({ name: 'x', source: 'tar:a', size: '1g', memory: '1g' }),
-    'vm.create: source.path: must be a whole path from /',
+    'vm.create: source.path: must be an absolute path',
     undefined,
   ],
   [
     'a directory that is no path',
     () => library.vm.backup('x', 'relative'),
-    'vm.backup: directory: "relative" is not a whole path from /',
+    'vm.backup: directory: "relative" is not an absolute path',
     undefined,
   ],
   [

@@ -92,7 +92,8 @@ function tried(attempts: readonly Attempt[], script: string): RefusedError {
     const place = placeOf(call, script);
     return `the script tried to ${what}${place === script ? '' : ` at ${place}`}`;
   });
-  const remedy = 'in a dry run a script cannot write files or start programs; tx.planning tells it that this is one';
+  const remedy =
+    'in a dry run a script cannot write files or start programs; tx.planning tells it that this is one';
   const more = all.length === 1 ? '' : ` (and ${String(all.length - 1)} more after it)`;
   return new RefusedError(`the dry run was stopped: ${all[0] ?? ''}${more}`, { remedy });
 }

@@ -52,7 +52,9 @@ export function showPlan(
   const first =
     script === undefined
       ? []
-      : [`dry run: the script ${oneLine(script)} itself was run: network requests that it made were really sent`];
+      : [
+          `dry run: the script ${oneLine(script)} itself was run: network requests that it made were really sent`,
+        ];
   give(runtime, { data, lines: [...first, ...head, ...planInWords(planned, head.length > 0)] });
 }
 

@@ -11,12 +11,9 @@ export async function confirm(runtime: Runtime, what: readonly string[]): Promis
   if (settings.consent === 'given') return;
   const where = settings.host === undefined ? '' : ` on ${settings.host}`;
   if (!terminal.interactive)
-    throw new RefusedError(
-      `"${verb}" needs confirmation${where}, but there is no terminal`,
-      {
-        remedy: `${typed(commandLine)} --yes`,
-      },
-    );
+    throw new RefusedError(`"${verb}" needs confirmation${where}, but there is no terminal`, {
+      remedy: `${typed(commandLine)} --yes`,
+    });
   if (await agrees(runtime, what)) return;
   throw new RefusedError(`"${verb}" was not confirmed`, {
     remedy: 'nothing was done; give the command again and answer y, or give it --yes',

@@ -177,8 +177,7 @@ async function checkAnswer(run: Run, exitCode: number): Promise<number> {
     return exitCode === 0 ? answerLost : exitCode;
   }
   const committed = sequences.begun().filter(({ end }) => end === 'committed');
-  const made =
-    committed.length > 0 ? 'the change was made' : `"${runtime?.verb ?? ''}" completed`;
+  const made = committed.length > 0 ? 'the change was made' : `"${runtime?.verb ?? ''}" completed`;
   const details = committed.map(({ id, name }) => printable(`committed: "${name}" (${id})`));
   terminal.line(lines(`${made}; only its answer ${failed}`, 'changed, as it was asked', details));
   return answerLost;

@@ -4,7 +4,7 @@ import { type Does, must } from './act.ts';
 
 /** Acts of an administrator on btrfs. */
 export interface BtrfsAdmin {
-  /** A btrfs command, as the model knows it. */
+  /** Runs a btrfs command: `btrfs('subvolume', 'create', '/srv/pool/a')`. */
   btrfs(...argv: readonly string[]): void;
 }
 

@@ -9,32 +9,45 @@ import { put, write } from './files.ts';
 
 /** Acts of an administrator on LUKS. */
 export interface CryptAdmin {
-  /** A LUKS device with one key, which is text. */
+  /** Formats a device as LUKS, with a passphrase. */
   luksFormat(make: {
+    /** The device to format. */
     readonly device: string;
+    /** UUID of the LUKS header. */
     readonly uuid: string;
+    /** The passphrase in slot 0. */
     readonly key: string;
-    /** By slot; the first one is in slot 0. */
+    /** More passphrases, by their slots. */
     readonly moreKeys?: Readonly<Record<number, string>>;
+    /** Version of LUKS (default: 2). */
     readonly version?: 1 | 2;
+    /** Label of the header (default: none). */
     readonly label?: string;
-    /** Another one than usual: a header of the same uuid from before does not open the data. */
+    /** Name of a volume key: a header with another one does not open the data. */
     readonly volumeKey?: string;
+    /** The data has integrity tags. */
     readonly integrity?: true;
+    /** Bytes of the header for key slots. */
     readonly slotRoom?: number;
   }): void;
   /** Starts a re-encryption, and stops after this amount, or before the header records it. */
   luksReencrypt(begin: {
+    /** The encrypted device. */
     readonly device: string;
+    /** A passphrase of it. */
     readonly key: string;
+    /** How many bytes are re-encrypted; `nothing`: the header does not record the start. */
     readonly done: number | 'nothing';
+    /** True: `cryptsetup repair` is needed first (default: false). */
     readonly torn?: boolean;
+    /** Another process than a re-encryption: adds or removes encryption. */
     readonly mode?: 'encrypt' | 'decrypt';
   }): void;
-  /** Saves the header of one in a file. */
+  /** Saves the LUKS header of a device to a file. */
   luksHeaderBackup(device: string, file: string): void;
-  /** Opens one: cryptsetup's own uuid of the mapping has its name in it, or the one that it was opened under at first. */
+  /** Opens a LUKS device under a name in /dev/mapper, without a passphrase. */
   luksOpen(device: string, name: string): void;
+  /** Closes a mapping by its name. */
   luksClose(name: string): void;
 }
 

@@ -9,14 +9,18 @@ import { deviceOf, type Does } from './act.ts';
 
 /** Acts of an administrator on devices and loop devices. */
 export interface DeviceAdmin {
-  /** Overwrites a device: with nothing, to make it blank. A filesystem is an empty one. */
+  /**
+   * Overwrites a device: `{ type: 'ext4', usage: 'filesystem', uuid: … }` creates an empty filesystem,
+   * `undefined` makes the device blank.
+   */
   format(device: string, superblock: Superblock | undefined): void;
   /** Writes a partition table, in sectors, and has the kernel read it. */
   partition(device: string, table: Table): void;
-  /** Bytes on a device, where nothing is that the model knows. */
+  /** Writes bytes to a device, at an offset in bytes. */
   writeBytes(device: string, offset: number, bytes: Uint8Array): void;
-  /** Attaches at the lowest free number (default); returns the device. */
+  /** Attaches a file to a loop device; returns its path, such as `/dev/loop0`. */
   losetup(path: string, how?: LoopOptions): string;
+  /** Detaches a loop device, such as `/dev/loop0`. */
   detachLoop(device: string): void;
 }
 

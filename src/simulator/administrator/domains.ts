@@ -5,11 +5,14 @@ import { type Does, must } from './act.ts';
 
 /** Acts of an administrator on domains. */
 export interface DomainAdmin {
+  /** Starts a domain without `xl`: 256 MiB, one virtual CPU and no disk, unless told otherwise. */
   startDomain(
     make: Pick<Domain, 'name'> &
       Partial<Pick<Domain, 'uuid' | 'memoryMiB' | 'vcpus' | 'state' | 'built' | 'disks' | 'most'>>,
   ): Domain;
+  /** Ends a domain at once. */
   destroyDomain(name: string): void;
+  /** Sets the state of a domain that exists. */
   setDomain(name: string, state: Domain['state']): void;
 }
 

@@ -7,13 +7,13 @@ import { deviceOf, type Does, must } from './act.ts';
 
 /** Acts of an administrator, or of the peer, on DRBD. */
 export interface DrbdAdmin {
-  /** Metadata of DRBD on a device; `replica`: what they say of the data. */
+  /** Writes DRBD metadata to a device; `replica`: the disk state in it. */
   drbdMetadata(device: string, uuid: string, replica: 'Inconsistent' | 'UpToDate'): void;
-  /** A command of drbdadm, as the model knows it. */
+  /** Runs drbdadm: `drbdadm('up', 'web1')`. */
   drbdadm(...argv: readonly string[]): void;
-  /** Writes to a resource that is up. */
+  /** Writes data to a resource that is up. */
   drbdWrite(name: string): void;
-  /** What became of a resource that is up. */
+  /** Sets the role, the connection or the peer of a resource that is up. */
   setDrbd(name: string, to: Partial<Pick<DrbdResource, 'role' | 'connection' | 'peer'>>): void;
 }
 

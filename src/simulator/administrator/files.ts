@@ -8,14 +8,19 @@ import type { Does } from './act.ts';
 
 /** Acts of an administrator on files. */
 export interface FileAdmin {
+  /** Writes a file, and creates missing directories above it; `mode`: permission bits (default: `0o644`). */
   writeFile(path: string, content: Uint8Array | string, mode?: number): void;
+  /** Creates a symbolic link at `path` that leads to `target`. */
   symlink(path: string, target: string): void;
+  /** Removes a file or a link. */
   removeFile(path: string): void;
+  /** Creates a directory and those above it, as `mkdir -p`. */
   mkdir(path: string): void;
-  /** Over nothing, in the same filesystem. */
+  /** Renames within one filesystem; nothing may be at `to`. */
   rename(from: string, to: string): void;
+  /** Returns the content of a file as text. */
   readFile(path: string): string;
-  /** Gives it to another user. */
+  /** Gives a file to another user, by uid. */
   chown(path: string, uid: number): void;
 }
 

@@ -6,15 +6,17 @@ import { put, write } from './files.ts';
 
 /** Acts of an administrator on volume groups. */
 export interface GroupAdmin {
-  /** A group of devices that hold free physical volumes, with extents of 4 MiB. */
+  /** Creates a group of devices that hold free physical volumes, with extents of 4 MiB. */
   vgcreate(name: string, devices: readonly string[]): void;
-  /** Puts a device that holds a free physical volume into a group. */
+  /** Adds a device that holds a free physical volume to a group. */
   vgextend(
     vg: string,
     device: string,
     more?: Partial<Pick<PhysicalVolume, 'tags' | 'allocatable' | 'extents'>>,
   ): void;
+  /** Removes a device from a group. */
   vgreduce(vg: string, device: string): void;
+  /** Renames a group. */
   vgrename(from: string, to: string): void;
   /** A power cut in the middle of its last change has kept the header and lost the text; `false`: pvck has written it again. */
   tear(vg: string, torn?: false): void;

@@ -5,11 +5,18 @@ import { deviceOf, type Does, must } from './act.ts';
 
 /** Mounts and open files of an administrator. */
 export interface MountAdmin {
+  /** Mounts a device, read-write. */
   mount(device: string, path: string): Mount;
+  /** Unmounts the newest mount at a path. */
   umount(path: string): void;
+  /** Uses a device as swap space. */
   swapon(device: string): void;
-  /** A process works in a directory, has a file of it open, or a device by its `major:minor`; until `letGo`. */
+  /**
+   * Starts a process that keeps a path in use until `letGo`: a directory that it works in, a file that it
+   * has open, or a device by its `major:minor`.
+   */
   hold(path: string, command?: string): { readonly pid: number };
+  /** Ends the process that `hold` started for this path. */
   letGo(path: string): void;
 }
 

@@ -3,7 +3,7 @@ import type { Does } from './act.ts';
 
 /** Acts of an administrator on the network card. */
 export interface NetworkAdmin {
-  /** What its card has from now on: `10.0.0.1/24`; none: as if its link were down. */
+  /** Sets all addresses of the network card, such as `10.0.0.1/24`; without one its link is down. */
   setAddresses(...addresses: readonly string[]): void;
 }
 

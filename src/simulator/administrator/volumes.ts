@@ -9,36 +9,70 @@ import { groupOf } from './groups.ts';
 
 /** Acts of an administrator on logical volumes. */
 export interface VolumeAdmin {
+  /** Creates and activates a logical volume of so many extents: 4 MiB each, unless its group has others. */
   lvcreate(make: {
+    /** Its volume group. */
     readonly vg: string;
+    /** Its name in the group. */
     readonly name: string;
+    /** Its size in extents of the group (default of a group: 4 MiB each). */
     readonly extents: number;
+    /** Tags of LVM (default: none). */
     readonly tags?: readonly string[];
   }): LogicalVolume;
+  /** Creates a classic snapshot. */
   snapshot(make: {
+    /** Its volume group. */
     readonly vg: string;
+    /** Its name in the group. */
     readonly name: string;
+    /** The name of the volume that it is a snapshot of. */
     readonly origin: string;
+    /** Its space for changes, in extents of the group. */
     readonly extents: number;
   }): LogicalVolume;
-  thinPool(make: { readonly vg: string; readonly name: string; readonly extents: number }): LogicalVolume;
-  /** `extents`: its virtual size. */
-  thinVolume(make: {
+  /** Creates a thin pool. */
+  thinPool(make: {
+    /** Its volume group. */
     readonly vg: string;
+    /** Its name in the group. */
     readonly name: string;
-    readonly pool: string;
+    /** Its size in extents of the group. */
     readonly extents: number;
+  }): LogicalVolume;
+  /** Creates a thin volume, or with `origin` a thin snapshot. */
+  thinVolume(make: {
+    /** Its volume group. */
+    readonly vg: string;
+    /** Its name in the group. */
+    readonly name: string;
+    /** The name of its thin pool. */
+    readonly pool: string;
+    /** Its virtual size in extents of the group. */
+    readonly extents: number;
+    /** The name of the thin volume that it is a snapshot of (default: none). */
     readonly origin?: string;
   }): LogicalVolume;
-  /** How full it is, in percent. */
-  fill(vg: string, name: string, of: { readonly data: number; readonly metadata?: number }): void;
-  /** To so many extents. */
+  /** Sets how full a pool or a snapshot is. */
+  fill(
+    vg: string,
+    name: string,
+    of: {
+      /** Used data space, in percent. */
+      readonly data: number;
+      /** Used metadata space, in percent. */
+      readonly metadata?: number;
+    },
+  ): void;
+  /** Grows a volume to this number of extents; its content stays as it is. */
   lvextend(vg: string, name: string, extents: number): void;
-  /** A second copy of a linear volume, on a device. */
+  /** Adds a second copy (raid1) of a linear volume, on a device. */
   addCopy(vg: string, name: string, device: string): void;
   /** Begins to move extents of a volume, `/dev/vdb:0-3` to `/dev/vdc:0-3`, and is killed half-way. */
   beginMove(vg: string, name: string, from: string, to: string): void;
+  /** Removes a volume. */
   lvremove(vg: string, name: string): void;
+  /** Renames a volume. */
   lvrename(vg: string, from: string, to: string): void;
 }
 

@@ -5,16 +5,21 @@ import type { SimulatedProcess, World } from '../world/world.ts';
 
 /** What goes wrong with an access. */
 export type FaultMode =
+  /** It fails, and changes nothing. */
   | 'fails before'
+  /** It does its work, and fails. */
   | 'acts then fails'
   /** A program does its work and dies of a signal. */
   | 'acts then killed'
+  /** A program changes nothing, and reports success. */
   | 'no effect, exit 0'
+  /** A program does its work, and prints what cannot be parsed. */
   | 'garbage answer'
   /** Until `host.letGo()`; a read or a `stop: 'safe'` change with a time limit runs into it at once. */
   | 'hangs'
   /** The process of bofh is killed before the access. */
   | 'crash here'
+  /** The process of bofh is killed after the access. */
   | 'acts then crash'
   /** The disk under it is full. */
   | 'no space'
@@ -58,16 +63,23 @@ export interface Fault {
    * (default: every step, and the undo).
    */
   readonly step?: string;
-  /** Part of one of its arguments. */
+  /** Text that one of its arguments contains (default: any). */
   readonly argvIncludes?: string;
-  /** Default: changes. */
+  /** Whether reads or changes count (default: `change`). */
   readonly access?: 'read' | 'change';
-  /** Counted from 1 over those that match. */
+  /** The first access that fails, from 1, of those that match (default: 1). */
   readonly nth?: number;
-  /** How many from then on. Default 1. */
+  /** How many of them fail, one after the other (default: 1). */
   readonly times?: number;
+  /**
+   * What happens. Any access: `fails before`, `acts then fails`, `crash here`, `acts then crash` (the process
+   * of bofh is killed), `no space`. Only a program: `acts then killed`, `no effect, exit 0`,
+   * `garbage answer`, `hangs` (until `host.letGo()`). Only a write to the journal: `short write`.
+   */
   readonly mode: FaultMode;
+  /** Exit code of a program that fails (default: 1). */
   readonly exitCode?: number;
+  /** What a program that fails prints to stderr. */
   readonly stderr?: string;
 }
 

@@ -9,7 +9,13 @@ import { copyContent, settle, type World } from '../world/world.ts';
  * Unsynced writes after a power cut: the kernel has written all, none, or a random part (by seed)
  * of them.
  */
-export type Keep = 'none' | 'all' | { readonly seed: number };
+export type Keep =
+  | 'none'
+  | 'all'
+  | {
+      /** A number: with the same one the same part is kept. */
+      readonly seed: number;
+    };
 
 /** A clean reboot: everything is unmounted and written first. */
 export function reboot(world: World): void {

@@ -9,23 +9,26 @@ import type { Keep } from '../faults/power-cut.ts';
 
 /** The other host, and the link to it. */
 export interface Peer {
-  /** As it is now; after a boot another one. */
+  /** Returns the other host as it is now: after a boot that is another object. */
   readonly host: () => SimulatedHost;
-  /** What has gone over so far: a question, a change, or something about the reservation. */
+  /** What went over the link so far: reads, changes, and requests about reservations. */
   readonly crossings: readonly ('read' | 'change' | 'reservation')[];
-  /** At the `n`-th crossing from now on, counted from 1. */
+  /** Makes something fail at the `n`-th crossing from now on, from 1; `keep`: as of `powerCut` (default: `none`). */
   readonly fault: (n: number, fault: LinkFault, keep?: Keep) => void;
+  /** Cuts the link: the other host cannot be reached until `mend`. */
   readonly cut: () => void;
-  /** Only of DRBD, as with a separate cable for replication. */
+  /** Cuts only the link of DRBD, as if replication had a cable of its own. */
   readonly cutReplication: () => void;
+  /** Repairs both links, and removes the fault. */
   readonly mend: () => void;
-  /** Ids of the sequences with reservations on it. */
+  /** Returns the ids of the sequences that have reservations on it. */
   readonly reserved: () => readonly string[];
 }
 
 /**
- * Two hosts in memory: a `Bofh` on one of them, to which the other is known as `there`, and further ones by their keys in `others`.
- * `again` is bofh on the same hosts in another process, or after a boot.
+ * Returns two hosts in memory: `here`, a `Bofh` on one of them, and `there`, the other. In a sequence on
+ * `here` the name of the other host is `there`: `tx.on('there')`; those of `others` have their keys as names.
+ * `again(host)` returns bofh on the same hosts in another process: `again(here.restart())`.
  */
 export function simulatedPair(
   options: {

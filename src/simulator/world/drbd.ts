@@ -29,10 +29,19 @@ export interface DrbdVolume {
 /** A resource that the simulated module (8.4) has. It ends with the boot. */
 export interface DrbdResource {
   readonly name: string;
+  /** Its own role. */
   role: Role;
+  /** State of its connection. */
   connection: 'StandAlone' | 'Connecting' | 'Connected';
   /** What an administrator has the peer be, once it is connected; by itself it is never there. */
-  peer?: { readonly role: Role; readonly disk: DiskState } | undefined;
+  peer?:
+    | {
+        /** Role of the peer. */
+        readonly role: Role;
+        /** Disk state of the peer. */
+        readonly disk: DiskState;
+      }
+    | undefined;
   /** It gives up its own data to the peer that it meets next. */
   discards?: true;
   /** `ipv4:127.0.0.1:7788`, its own and that of its peer. */

@@ -3,16 +3,27 @@ import type { Tree } from './tree.ts';
 
 /** What blkid(8) tells of a device's content. */
 export interface Superblock {
+  /** As blkid names it: `ext4`, `swap`, `LVM2_member`. */
   readonly type: string;
+  /** What it is for; `other` for swap. */
   readonly usage: 'filesystem' | 'raid' | 'crypto' | 'other';
+  /** Its UUID. */
   readonly uuid?: string;
+  /** Its label. */
   readonly label?: string;
+  /** The version of its format. */
   readonly version?: string;
+  /** Bytes of a block. */
   readonly blockSize?: number;
   /** Its size in its own blocks; what a test plants without it is as large as its device. */
   readonly blocks?: number;
   /** Of a device that was added to a btrfs: its number there, and its own uuid. */
-  readonly member?: { readonly devid: number; readonly uuid: string };
+  readonly member?: {
+    /** Its number in the filesystem. */
+    readonly devid: number;
+    /** The UUID of the device in it. */
+    readonly uuid: string;
+  };
   /** Of an ext, beside those that each has. */
   readonly features?: readonly string[];
   /** Of a btrfs: the uuid that it was to have when btrfstune was killed. */
@@ -154,6 +165,7 @@ export interface PhysicalVolume {
   /** `/dev/vdb` */
   readonly path: string;
   readonly deviceSize: number;
+  /** Its number of extents. */
   readonly extents: number;
   readonly number: string;
   /** Of one in a group; what is left out has none. */
@@ -244,6 +256,7 @@ export interface Mount {
 
 /** A loop device and the file behind it. */
 export interface Loop {
+  /** Its number: 3 of `/dev/loop3` (when attached by an administrator: the lowest free one by default). */
   readonly minor: number;
   readonly path: string;
   /** Where its content is. */
@@ -252,11 +265,17 @@ export interface Loop {
   readonly inode: string;
   readonly filesystem: string;
   readonly size: number;
+  /** Where it begins in the file, in bytes. */
   readonly offset: number;
+  /** How many bytes of the file it shows; 0: all. */
   readonly limit: number;
+  /** Access mode. */
   readonly mode: 'ro' | 'rw';
+  /** Whether the kernel scans it for partitions. */
   readonly partitions: 'scanned' | 'ignored';
+  /** Bytes of a sector. */
   readonly sectorSize: number;
+  /** Whether it uses direct I/O. */
   readonly direct: boolean;
   /** It goes with the last who has it open. */
   readonly autoclear: boolean;
@@ -267,7 +286,9 @@ export interface Loop {
 }
 
 export interface DomainDisk {
+  /** Its name in the guest: `xvda1`. */
   readonly vdev: string;
+  /** The device or file on the host. */
   readonly path: string;
   /** `major:minor` */
   readonly number: string;
@@ -275,16 +296,27 @@ export interface DomainDisk {
 
 export interface Domain {
   readonly domid: number;
+  /** Its name. */
   readonly name: string;
+  /** Its UUID. */
   readonly uuid: string;
+  /** Its memory, in MiB. */
   memoryMiB: number;
+  /** Its number of virtual CPUs. */
   vcpus: number;
   /** What it can get while it runs. */
-  readonly most: { readonly memoryMiB: number; readonly vcpus: number };
+  readonly most: {
+    /** Memory, in MiB. */
+    readonly memoryMiB: number;
+    /** Virtual CPUs. */
+    readonly vcpus: number;
+  };
   weight: number;
   /** xl counts pauses: each unpause ends one. */
   pauses: number;
+  /** As `xl list` shows it. */
   state: 'running' | 'blocked' | 'paused' | 'shutdown' | 'crashed' | 'dying';
+  /** Its disks. */
   readonly disks: readonly DomainDisk[];
   /** `half-built`: xl has no configuration of it. */
   readonly built: 'whole' | 'half-built';

@@ -43,8 +43,9 @@ export function reader(
         const code = codeOf(checker, each);
         if (code !== undefined) own.codes.add(code);
       }
-      if (ts.isCallExpression(each) && isDirect && starts.has(each.expression.getText())) own.changes = true;
-      if (ts.isCallExpression(each) && each.expression.getText() === 'once') {
+      const start = ts.isCallExpression(each) ? startOf(checker, each) : undefined;
+      if (isDirect && start !== undefined) own.changes = true;
+      if (ts.isCallExpression(each) && start === 'once') {
         const [driver, method] = each.arguments.map((word) => (ts.isStringLiteral(word) ? word.text : ''));
         const operation = operations.get(`${driver ?? ''}.${method ?? ''}`);
         for (const body of operation === undefined ? [] : bodiesOf(operation)) call(body);
@@ -70,6 +71,14 @@ export function reader(
     codes: [...new Set(reached(symbol, 'calls').flatMap(({ codes }) => [...codes]))].sort(),
     changes: reached(symbol, 'direct').some(({ changes }) => changes),
   });
+}
+
+/** The name of the function that starts a sequence, if the call is one of it. */
+function startOf(checker: ts.TypeChecker, { expression }: ts.CallExpression): string | undefined {
+  if (!ts.isIdentifier(expression) || !starts.has(expression.text)) return undefined;
+  const declared = realSymbol(checker, expression)?.declarations ?? [];
+  const isOurs = declared.some((each) => each.getSourceFile().fileName.endsWith('/src/bofh.ts'));
+  return isOurs ? expression.text : undefined;
 }
 
 interface Facts {

@@ -30,6 +30,17 @@ export interface Option {
   /** Where it is declared: file and line. */
   readonly at: string;
   readonly options: readonly Option[];
+  /** Its part of a union of objects. */
+  readonly part?: Part;
+}
+
+/** One of several objects that a function takes at the same place. */
+export interface Part {
+  /** Its place among `count` of them. */
+  readonly index: number;
+  readonly count: number;
+  /** What tells it from the others: `from: "file"`. */
+  readonly told?: string;
 }
 
 export interface Callable {
@@ -99,13 +110,13 @@ export function publishedApi(folder = join(root, 'src'), extension: '.ts' | '.d.
       /'(?<name>bofh[^']*)'/g,
       (_, name: keyof typeof entries) => `'./${entries[name]}${importAs}'`,
     );
-  const head = `${imports}declare const tx: api0.Tx;\ndeclare const host: api0.ChangeHost;\n`;
+  const head = `${imports}declare const tx: api0.Tx;\ndeclare const host: api0.ChangeHost;\ndeclare const admin: api1.Admin;\ndeclare const peer: api1.Peer;\ndeclare const simulated: api1.SimulatedHost;\n`;
 
   const found = service.getProgram();
   if (found === undefined) throw new Error('no program');
   const names = listed(found, files, folder);
   const lines = names.map(({ name, from }) =>
-    /^(?:tx|host)\./.test(name)
+    [...handles.values()].includes(name.split('.')[0] ?? '')
       ? `${name};\n`
       : `api${String(Object.keys(entries).indexOf(from))}.${name};\n`,
   );
@@ -182,6 +193,15 @@ export function undocumented({ callables }: PublishedApi): readonly string[] {
   return [...new Map(all.map((line) => [line.split(' ')[0], line])).values()].sort();
 }
 
+/** Parts of the simulation that a test has no need of, and the administrator, who has a handle of their own. */
+const internal: ReadonlySet<string> = new Set(
+  [
+    ...['admin', 'world', 'process', 'faults'],
+    // As of every host.
+    ...['during', 'facts', 'flock', 'name', 'readDir', 'readFile', 'readLink', 'run', 'stat', 'user'],
+  ].map((name) => `simulated.${name}`),
+);
+
 interface Listed {
   readonly name: string;
   readonly from: keyof typeof entries;
@@ -193,6 +213,9 @@ interface Listed {
 const handles: ReadonlyMap<string, string> = new Map([
   ['Tx', 'tx'],
   ['ChangeHost', 'host'],
+  ['Admin', 'admin'],
+  ['Peer', 'peer'],
+  ['SimulatedHost', 'simulated'],
 ]);
 
 /** Every value that the entries export, those in their namespaces, and all on a handle. */
@@ -218,7 +241,8 @@ function listed(program: ts.Program, files: readonly string[], folder: string): 
       const handle = handles.get(exported.name);
       if (handle !== undefined) {
         for (const inner of checker.getDeclaredTypeOfSymbol(symbol).getProperties())
-          add(`${handle}.${inner.name}`, from, inner);
+          if (isOurs(inner, folder) && !internal.has(`${handle}.${inner.name}`))
+            add(`${handle}.${inner.name}`, from, inner);
       } else if ((symbol.flags & ts.SymbolFlags.ValueModule) !== 0) {
         for (const inner of checker.getExportsOfModule(symbol).map(real))
           if ((inner.flags & ts.SymbolFlags.Value) !== 0)
@@ -241,13 +265,34 @@ function listed(program: ts.Program, files: readonly string[], folder: string): 
 /** Reads the properties of what a function takes, of each part of a union, and of what is in them. */
 function optionsOf(checker: ts.TypeChecker, folder: string): (type: ts.Type) => readonly Option[] {
   const seen = new Set<ts.Type>();
+  const written = (type: ts.Type): string =>
+    checker.typeToString(checker.getNonNullableType(type), undefined, ts.TypeFormatFlags.NoTruncation);
+  const ofUnion = (types: readonly ts.Type[]): readonly Option[] => {
+    const parts = types.map(read).filter((options) => options.length > 0);
+    // A property of which there may be none is only there to forbid it.
+    const real = parts.map((options) => options.filter(({ type }) => type !== 'never'));
+    const literal = /^"[^"|]*"$/;
+    const teller = real[0]?.find(({ name, optional }) => {
+      const all = real.map((options) => options.find((each) => each.name === name));
+      const values = new Set(all.map((each) => each?.type));
+      return !optional && values.size === real.length && all.every((each) => literal.test(each?.type ?? ''));
+    })?.name;
+    return real.flatMap((options, index) => {
+      const told = options.find(({ name }) => name === teller);
+      const part: Part = {
+        ...{ index, count: real.length },
+        ...(told === undefined ? {} : { told: `${told.name}: ${told.type}` }),
+      };
+      return options.map((each) => ({ ...each, part: each.part ?? part }));
+    });
+  };
   const read = (type: ts.Type): readonly Option[] => {
     if (seen.has(type)) return [];
     seen.add(type);
     try {
       const names = [type.aliasSymbol?.name, type.getSymbol()?.name];
       if (names.some((name) => name !== undefined && opaque.has(name))) return [];
-      if (type.isUnion()) return type.types.flatMap(read);
+      if (type.isUnion()) return ofUnion(type.types);
       if (checker.isArrayType(type) || checker.isTupleType(type))
         return checker.getTypeArguments(type as ts.TypeReference).flatMap(read);
       if (!type.isIntersection() && (type.flags & ts.TypeFlags.Object) === 0) return [];
@@ -259,11 +304,7 @@ function optionsOf(checker: ts.TypeChecker, folder: string): (type: ts.Type) => 
           const of = checker.getTypeOfSymbol(property);
           return {
             name: property.name,
-            type: checker.typeToString(
-              checker.getNonNullableType(of),
-              undefined,
-              ts.TypeFormatFlags.NoTruncation,
-            ),
+            type: written(of),
             optional: (property.flags & ts.SymbolFlags.Optional) !== 0,
             text: ts.displayPartsToString(property.getDocumentationComment(checker)),
             at: placeOf(property),

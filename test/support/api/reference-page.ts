@@ -27,6 +27,7 @@ shows too. The guide is [scripting](scripting.md); the codes of errors, \`ensure
 - **Errors** lists codes that the checks of this method can throw, found by following its code, so some are rare. Every method can throw
   ${inCode(common)}, and with another host \`unreachable\`.
   What changes the host also ${inCode(ofSequences)}.
+- **one of \`a\`, \`b\`**: give exactly one of them. **required in \`a\`**: required if you give \`a\`.
 - **Undo** says which programs undo it, and what comes back: *state*, the very state; *existence*, the object, but not all of its state.
 `;
 
@@ -55,7 +56,7 @@ export async function referencePage(): Promise<string> {
       each === undefined ? [] : [`\`${each.name}\``],
     );
     const found = read(shown.symbol);
-    const texts = [own, onTx].flatMap((each) => (each === undefined ? [] : paragraphs(each.text)));
+    const texts = textsOf(own, onTx);
     const alone = (each: Callable | undefined): string =>
       each === undefined ? '' : tableOf(each, new Map(printed)).join('\n');
     const differs = own !== undefined && alone(onTx) !== '' && alone(onTx) !== alone(own);
@@ -66,7 +67,7 @@ export async function referencePage(): Promise<string> {
       '',
       callOf(shown),
       '',
-      ...[...new Set(texts)].flatMap((text) => [text, '']),
+      ...texts.flatMap((text) => [text, '']),
       ...first,
       ...(second.length === 0 ? [] : [`On \`tx\`:`, '', ...second]),
       ...facts(found, {
@@ -90,8 +91,10 @@ export async function referencePage(): Promise<string> {
   );
   const groups = [
     ...new Set(
-      api.callables.flatMap(
-        ({ name }) => /^(?:tx\.)?(?!tx|temporary|ensure)(?<group>\w+)\.\w+$/.exec(name)?.groups?.group ?? [],
+      api.callables.flatMap(({ name, from }) =>
+        from === 'bofh/testing'
+          ? []
+          : (/^(?:tx\.)?(?!tx|temporary|ensure)(?<group>\w+)\.\w+$/.exec(name)?.groups?.group ?? []),
       ),
     ),
   ].sort();
@@ -99,7 +102,12 @@ export async function referencePage(): Promise<string> {
     const names = [
       ...new Set(
         api.callables
-          .filter((each) => isFunction(each) && each.name.replace(/^tx\./, '').startsWith(`${group}.`))
+          .filter(
+            ({ from, ...each }) =>
+              from !== 'bofh/testing' &&
+              isFunction({ from, ...each }) &&
+              each.name.replace(/^tx\./, '').startsWith(`${group}.`),
+          )
           .map(({ name }) => name.replace(/^tx\./, ''))
           .filter((name) => name.split('.').length === 2),
       ),
@@ -120,6 +128,19 @@ export async function referencePage(): Promise<string> {
         ...[...paragraphs(each.text), ''],
         ...tableOf(each, printed),
       ]);
+  const methodsOf = (handle: string, shown: string): readonly string[] => [
+    '| member | |',
+    '|---|---|',
+    ...api.callables
+      .filter(({ from, name }) => from === 'bofh/testing' && name.startsWith(`${handle}.`))
+      .map((each) => {
+        const name = each.name.replace(handle, shown);
+        const call = isFunction(each) ? `${name}(${each.parameters.map(inBrief).join(', ')})` : name;
+        return `| \`${cell(call)}\` | ${cell(each.text)} |`;
+      }),
+    '',
+  ];
+  const fault = byName.get('simulated.fault');
   const handle = api.callables.filter((each) => /^tx\.\w+$/.test(each.name) && !isGroup(each));
   const classes = api.callables.filter(
     (each) => !isFunction(each) && !isGroup(each) && /^[A-Z]/.test(each.name),
@@ -139,6 +160,24 @@ export async function referencePage(): Promise<string> {
     '## bofh/testing',
     '',
     ...others('bofh/testing'),
+    '### A simulated host',
+    '',
+    '`host` is what `simulatedHost()` returns.',
+    '',
+    ...methodsOf('simulated', 'host'),
+    'Each object for `host.fault`:',
+    '',
+    ...(fault === undefined ? [] : tableOf(fault, printed)),
+    '### Its administrator',
+    '',
+    'Each act happens at once, is on the disk, and is no part of a sequence. What it needs and is not there is a `TypeError`.',
+    '',
+    ...methodsOf('admin', 'host.admin'),
+    '### The other host of a pair',
+    '',
+    '`there` is that of `simulatedPair()`.',
+    '',
+    ...methodsOf('peer', 'there'),
     '## bofh/atomic',
     '',
     'The engine alone, for other tools than ours. It also has `operation` and `deferred`, as above.',
@@ -153,6 +192,16 @@ export async function referencePage(): Promise<string> {
   ]
     .join('\n')
     .replaceAll(/\n{3,}/g, '\n\n');
+}
+
+/** What the function says, then what only the method of `tx` says. */
+function textsOf(own: Callable | undefined, onTx: Callable | undefined): readonly string[] {
+  const alone = paragraphs(own?.text ?? '');
+  const more = paragraphs(onTx?.text ?? '').filter((each) => !alone.includes(each));
+  if (own === undefined || more.length === 0) return [...alone, ...more];
+  const [head = '', ...rest] = more;
+  const plain = head.replace(/^`tx\.[\w.]+`: (?<first>.)/, (_, first: string) => first.toUpperCase());
+  return [...alone, `In a sequence: ${plain}`, ...rest];
 }
 
 function paragraphs(text: string): readonly string[] {
@@ -183,14 +232,24 @@ function tableOf({ name, parameters }: Callable, printed: Map<string, string>): 
   return ['| argument | type | |', '|---|---|---|', ...rows, ''];
 }
 
-interface Merged extends Omit<Option, 'options'> {
+/** A parameter with the names of what is in it: `{ vg, name, tags? }`. */
+function inBrief({ name, type, optional, options }: Callable['parameters'][number]): string {
+  if (options.length === 0) return `${name}${optional ? '?' : ''}: ${type}`;
+  const names = merged(options).map((each) => `${each.name}${each.optional ? '?' : ''}`);
+  const object = `{ ${names.join(', ')} }`;
+  return optional ? `${name}?: ${object}` : object;
+}
+
+interface Merged extends Omit<Option, 'options' | 'part'> {
   readonly options: readonly Option[];
+  /** Whether it must be given, or when. */
+  readonly needed: string;
 }
 
 /** Of a union the parts have options of one name: one row has all of their types. */
 function merged(options: readonly Option[]): readonly Merged[] {
-  const byName = new Map<string, Merged>();
-  for (const option of options) {
+  const byName = new Map<string, Omit<Merged, 'needed'>>();
+  for (const { part: _, ...option } of options) {
     const known = byName.get(option.name);
     const either = (a: string, b: string, between: string): string =>
       a === b || a.split(between).includes(b) ? a : `${a}${between}${b}`;
@@ -200,29 +259,60 @@ function merged(options: readonly Option[]): readonly Merged[] {
         ? option
         : {
             ...known,
+            optional: known.optional && option.optional,
             type: either(known.type, option.type, ' | '),
             text: either(known.text, option.text, ' Or: '),
             options: [...known.options, ...option.options],
           },
     );
   }
-  return [...byName.values()].toSorted((a, b) => Number(a.optional) - Number(b.optional));
+  return [...byName.values()]
+    .map((each) => ({ ...each, needed: neededOf(options, each.name) }))
+    .toSorted((a, b) => Number(a.optional) - Number(b.optional));
+}
+
+/** `required`; or, for what only some parts of a union have, which of them need it. */
+function neededOf(options: readonly Option[], name: string): string {
+  const own = options.filter((each) => each.name === name);
+  const needing = own.filter(({ optional }) => !optional);
+  const count = Math.max(...options.map(({ part }) => part?.count ?? 1));
+  const isPartial = (each: string): boolean =>
+    new Set(options.filter((option) => option.name === each).map(({ part }) => part?.index)).size < count;
+  if (needing.length === 0) return '';
+  if (!isPartial(name)) return needing.length === own.length ? 'required' : '';
+  const told = needing.flatMap(({ part }) => part?.told ?? []);
+  if (told.length > 0) return `required with ${told.map((each) => `\`${each}\``).join(' or ')}`;
+  const ways = Array.from({ length: count }, (_, index) =>
+    options.filter((each) => each.part?.index === index && !each.optional && isPartial(each.name)),
+  );
+  if (ways.some((way) => way.length === 0)) return '';
+  const words = ways.map((way) => way.map((each) => `\`${each.name}\``).join(' with '));
+  return `one of ${[...new Set(words)].join(', ')}`;
 }
 
 function rowsOf(
   options: readonly Merged[],
   before: string,
-  page: { readonly name: string; readonly printed: Map<string, string> },
+  page: {
+    readonly name: string;
+    readonly printed: Map<string, string>;
+    readonly inOptional?: boolean;
+  },
 ): readonly string[] {
-  return options.flatMap(({ name, type, optional, text, options: inner }) => {
+  return options.flatMap(({ name, type, optional, needed, text, options: inner }) => {
     const path = `${before}${name}`;
     const places = inner.map(({ at }) => at).join(' ');
     const where = inner.length > 3 ? page.printed.get(places) : undefined;
     if (where === undefined) page.printed.set(places, `${page.name}.${path}`);
     const shown = inner.length === 0 ? typeCell(type) : type.endsWith('[]') ? 'list of objects' : 'object';
-    const words = [optional ? '' : '**required**', cell(text), where === undefined ? '' : `As \`${where}\`.`];
+    const within = page.inOptional === true ? ` in \`${before.slice(0, -1)}\`` : '';
+    const must = needed === 'required' && within !== '' ? `required${within}` : needed && `**${needed}**`;
+    const words = [must, cell(text), where === undefined ? '' : `As \`${where}\`.`];
     const row = `| \`${path}\` | ${shown} | ${words.filter((word) => word !== '').join(' · ')} |`;
-    const more = where === undefined ? rowsOf(merged(inner), `${path}.`, page) : [];
+    const more =
+      where === undefined
+        ? rowsOf(merged(inner), `${path}.`, { ...page, inOptional: page.inOptional === true || optional })
+        : [];
     return [row, ...more];
   });
 }

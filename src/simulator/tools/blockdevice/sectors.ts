@@ -2,18 +2,28 @@ import type { Content } from '../../world/parts.ts';
 
 /** A partition table as the model keeps it, in sectors of 512 bytes. */
 export interface Table {
+  /** Kind of the table. */
   readonly type: 'gpt' | 'dos';
+  /** Its id: a UUID, or for dos `0x` and eight hexadecimal digits. */
   readonly id: string;
+  /** Its partitions. */
   readonly partitions: readonly TableEntry[];
 }
 
 export interface TableEntry {
+  /** Its number, from 1. */
   readonly number: number;
+  /** Its first sector. */
   readonly start: number;
+  /** Its length in sectors. */
   readonly size: number;
+  /** Its type: a GUID, or for dos hexadecimal digits. */
   readonly type: string;
+  /** Its UUID (gpt). */
   readonly uuid?: string;
+  /** Its name (gpt). */
   readonly name?: string;
+  /** Whether it has the boot flag. */
   readonly bootable?: boolean;
 }
 
