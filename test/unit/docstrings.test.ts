@@ -9,6 +9,9 @@ describe('an editor shows a docstring', () => {
     expect(api.callables.map(({ name }) => name)).toEqual(
       expect.arrayContaining(['lvm.createLv', 'tx.on', 'tx.temporary.mount.mount', 'tx.ensure.lvm.createLv']),
     );
+    expect(api.callables.map(({ name }) => name)).toEqual(
+      expect.arrayContaining(['admin.lvcreate', 'simulated.fault', 'peer.mend']),
+    );
     expect(undocumented(api)).toEqual([]);
   });
 

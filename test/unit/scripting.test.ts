@@ -58,6 +58,11 @@ it('the scripts compile, as strictly as our own', { timeout: 180_000 }, async ()
   expect((await runProgram(process.execPath, [tsc, '--noEmit', '--project', config])).stdout).toBe('');
 });
 
+it('the tsconfig of the page names the types that its scripts use', () => {
+  const [config = ''] = blocks(page, 'json');
+  expect(JSON.parse(config)).toMatchObject({ compilerOptions: { types: ['node'] } });
+});
+
 describe('a job of docs/scripting.md', { timeout: 60_000 }, () => {
   it('1: creates and mounts a volume, or leaves nothing', async () => {
     const host = newHost();
@@ -171,5 +176,40 @@ describe('a job of docs/scripting.md', { timeout: 60_000 }, () => {
 
     await both();
     expect([await namesOn(here), await namesOn(there)]).toEqual([['vg0/spare'], ['vg0/spare']]);
+  });
+});
+
+describe('"Test a script"', () => {
+  it('compares a plan with a run of the same seed', async () => {
+    const points = async (planning: boolean): Promise<readonly unknown[]> => {
+      const host = simulatedHost({ seed: 'web1' });
+      host.admin.writeFile('/etc/fstab', '');
+      const before = host.snapshot();
+      await runScriptIn(simulatedBofh({ host, planning }), fileOf(1));
+      expect(host.snapshot()).not.toBe(before);
+      return host.points;
+    };
+    expect((await points(true)).length).toBeGreaterThan(5);
+    expect(await points(true)).toEqual(await points(false));
+  });
+
+  it('lists every mode of a fault', () => {
+    let refusal = '';
+    try {
+      simulatedHost().fault({ mode: 'none' as 'hangs' });
+    } catch (error) {
+      refusal = String(error);
+    }
+    const modes = refusal.replace(/^.*one of /, '').split('; ');
+    expect(modes).toHaveLength(10);
+    for (const mode of modes) expect(page).toContain(`\`${mode}\``);
+  });
+
+  it('calls methods of the administrator that there are', () => {
+    const { admin } = simulatedHost();
+    const rows = page.slice(page.indexOf('| for | methods |')).split('\n\n')[0] ?? '';
+    const named = [...rows.matchAll(/`(?<name>\w+)\(/g)].map(({ groups }) => groups?.name ?? '');
+    expect(named.length).toBeGreaterThan(25);
+    expect(named.filter((name) => !(name in admin))).toEqual([]);
   });
 });

@@ -31,8 +31,7 @@ export function unseenOf({ unseen, hidden }: Scan): readonly Holder[] {
     const pids = [...unseen].slice(0, 5).join(', ');
     words.push(`could not examine ${count} ${noun} ${pids}${count > 5 ? ', …' : ''}`);
   }
-  if (hidden)
-    words.push('could not examine the processes of other users: /proc shows them only to root');
+  if (hidden) words.push('could not examine the processes of other users: /proc shows them only to root');
   return words.map((each) => ({ kind: 'unknown', words: each }));
 }
 

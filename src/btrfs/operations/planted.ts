@@ -62,8 +62,7 @@ export async function planFor(host: ReadHost, path: string, mark: string): Promi
 /** UsageError for a path that cannot be that of a new subvolume. */
 export function refuseName(path: string): void {
   const name = posix.basename(path);
-  if (!path.startsWith('/') || path.includes('\0'))
-    throw new UsageError(`"${path}" is not an absolute path`);
+  if (!path.startsWith('/') || path.includes('\0')) throw new UsageError(`"${path}" is not an absolute path`);
   if (['', '.', '..'].includes(name) || Buffer.byteLength(name) > 255)
     throw new UsageError(`"${name}" cannot be the name of a subvolume`);
   if (name.startsWith('.bofh-')) throw new UsageError(`names that begin with .bofh- are bofh's own`);

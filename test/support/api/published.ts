@@ -147,7 +147,7 @@ export function publishedApi(folder = join(root, 'src'), extension: '.ts' | '.d.
         symbol,
         parameters: signatures.flatMap((signature, at) =>
           signature.parameters.map((parameter) => ({
-            name: parameter.name.replace(/^__\d+$/, 'options'),
+            name: `${isRest(parameter) ? '...' : ''}${parameter.name.replace(/^__\d+$/, 'options')}`,
             type: checker.typeToString(checker.getNonNullableType(checker.getTypeOfSymbol(parameter))),
             optional:
               parameter.valueDeclaration !== undefined &&
@@ -316,6 +316,14 @@ function optionsOf(checker: ts.TypeChecker, folder: string): (type: ts.Type) => 
     }
   };
   return read;
+}
+
+function isRest({ valueDeclaration }: ts.Symbol): boolean {
+  return (
+    valueDeclaration !== undefined &&
+    ts.isParameter(valueDeclaration) &&
+    valueDeclaration.dotDotDotToken !== undefined
+  );
 }
 
 function isOurs(symbol: ts.Symbol, folder: string): boolean {

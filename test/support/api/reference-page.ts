@@ -234,7 +234,8 @@ function tableOf({ name, parameters }: Callable, printed: Map<string, string>): 
 
 /** A parameter with the names of what is in it: `{ vg, name, tags? }`. */
 function inBrief({ name, type, optional, options }: Callable['parameters'][number]): string {
-  if (options.length === 0) return `${name}${optional ? '?' : ''}: ${type}`;
+  // A word, or an object: its name says more.
+  if (options.length === 0 || type === 'Keep') return `${name}${optional ? '?' : ''}: ${type}`;
   const names = merged(options).map((each) => `${each.name}${each.optional ? '?' : ''}`);
   const object = `{ ${names.join(', ')} }`;
   return optional ? `${name}?: ${object}` : object;
