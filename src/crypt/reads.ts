@@ -150,7 +150,9 @@ function nameIn(text: string): string {
   checkText('the name of the mapping', text);
   const name = text.startsWith('/dev/mapper/') ? text.slice('/dev/mapper/'.length) : text;
   if (name === '' || name.includes('/'))
-    throw new UsageError(`"${text}" is not a name of an open device`, { remedy: 'bofh crypt list shows them' });
+    throw new UsageError(`"${text}" is not a name of an open device`, {
+      remedy: 'bofh crypt list shows them',
+    });
   return name;
 }
 
