@@ -49,7 +49,8 @@ export const createDirectory = operation({
     }
     return { path, private: own, note };
   },
-  claims: ({ undo: { path } }) => ({ makes: [`file:${path}`] }),
+  // While something is still mounted on it, its undo has to wait.
+  claims: ({ undo: { path } }) => ({ makes: [`file:${path}`], needs: [`mnt:${path}`] }),
   run: async ({ args: { mode = 0o755 }, undo: of, host }) => {
     await host.makeDir(of.private, { mode });
     await syncDirectoryOf(host, of.path);

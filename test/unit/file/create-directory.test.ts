@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readdirSync, rmdirSync, statSync, writeFileSync 
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { atomic } from '../../../src/api/atomic.ts';
+import { recover } from '../../../src/api/recover.ts';
 import { withBofh } from '../../../src/bofh.ts';
 import type { ChangeHost } from '../../../src/command/index.ts';
 import { createDirectory } from '../../../src/file/operations.ts';
@@ -119,4 +120,25 @@ it('is a mount point in the same sequence, and ensured the second time', async (
   await expect(run(true)).rejects.toThrow('on purpose');
   expect(simulated.snapshot()).toEqual(before);
   expect([await run(false), await run(false)]).toEqual([true, false]);
+});
+
+it('waits in the undo for a mount on it that is in use, and goes with the recovery', async () => {
+  const simulated = simulatedHost({ volumeGroups: [{ name: 'vg0', size: '1g' }] });
+  const run = <T>(body: () => Promise<T>) => withBofh(simulatedBofh({ host: simulated }), body);
+  const before = simulated.snapshot();
+  const stuck = run(() =>
+    atomic('volume for photos', async (tx) => {
+      const lv = await tx.lvm.createLv({ vg: 'vg0', name: 'photos', size: '64m' });
+      await tx.filesystem.create({ device: lv.path, type: 'ext4' });
+      await tx.file.createDirectory({ path: '/srv/photos' });
+      await tx.mount.mount({ device: lv.path, path: '/srv/photos', mode: 'rw' });
+      simulated.admin.hold('/srv/photos');
+      throw new Error('on purpose');
+    }),
+  );
+  await expect(stuck).rejects.toMatchObject({ code: 'stuck' });
+  simulated.admin.letGo('/srv/photos');
+
+  await run(() => recover());
+  expect(simulated.snapshot()).toEqual(before);
 });
