@@ -251,7 +251,9 @@ describe('detachLoop', () => {
   });
 
   test('is refused for a device that is none, or has no file', async () => {
-    await expect(does((tx) => tx.block.detachLoop({ device: '/dev/vda' }))).rejects.toThrow(/not a loop device/);
+    await expect(does((tx) => tx.block.detachLoop({ device: '/dev/vda' }))).rejects.toThrow(
+      /not a loop device/,
+    );
   });
 
   test('after a reboot nobody attaches it again', async () => {
