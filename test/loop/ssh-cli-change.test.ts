@@ -97,7 +97,7 @@ describe('a change with --host', () => {
     const { exitCode, stderr } = await there('block', 'wipe', device, '--overwrite', filesystem);
 
     expect(exitCode).toBe(1);
-    expect(stderr).toContain('"block wipe" asks before it destroys something on there');
+    expect(stderr).toContain('"block wipe" needs confirmation on there');
     expect(stderr).toContain('host: there: unchanged');
   }, 180_000);
 
