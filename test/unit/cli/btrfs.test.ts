@@ -63,7 +63,7 @@ describe('bofh btrfs', () => {
   });
 
   it('asks before it deletes a subvolume', async () => {
-    await expect(refused('remove /srv/pool/web10')).rejects.toThrow(/asks before it destroys/);
+    await expect(refused('remove /srv/pool/web10')).rejects.toThrow(/needs confirmation/);
     expect(await host.readDir('/srv/pool')).toContain('web10');
 
     const gone = answers.btrfsRemoved.parse(await json('remove /srv/pool/web10'));
@@ -89,7 +89,7 @@ describe('bofh btrfs', () => {
       /^\/srv\/pool\/snapshots\/daily\.\d{8}T\d{6}Z is made\nnot in the snapshot, .*home\/inner\n$/,
     );
 
-    await expect(refused(`${rotate} --keep 1`)).rejects.toThrow(/asks before it destroys/);
+    await expect(refused(`${rotate} --keep 1`)).rejects.toThrow(/needs confirmation/);
     await expect(refused(`${rotate} --keep many`)).rejects.toThrow(
       new UsageError('--keep many: must be a whole number'),
     );
@@ -139,7 +139,7 @@ describe('bofh btrfs', () => {
     host = simulatedHost();
     plainPool(host);
     const create = 'create-base-structure /srv/pool data';
-    await expect(refused(create)).rejects.toThrow(/asks before it destroys/);
+    await expect(refused(create)).rejects.toThrow(/needs confirmation/);
 
     const made = answers.btrfsStructure.parse(await json(create));
     expect(made).toMatchObject({

@@ -229,7 +229,7 @@ describe('bofh crypt resize to less', () => {
   it('asks where nothing is known to lie in it, and does nothing without a yes', async () => {
     const host = holding(undefined);
 
-    await expect(said(host, line)).rejects.toThrow(/asks before it destroys something/);
+    await expect(said(host, line)).rejects.toThrow(/needs confirmation/);
     expect(programsOf(host)).toEqual([]);
     await said(host, `--yes ${line}`);
     expect(host.world.mappings).toMatchObject([{ size: 16 * mib }]);

@@ -329,7 +329,7 @@ it('bofh drbd connect --discard-my-data asks first', async () => {
   const host = up();
   host.admin.drbdadm('disconnect', 'web1');
   await expect(runVerb(at(host).runtime, 'drbd connect web1 --discard-my-data')).rejects.toThrow(
-    'asks before it destroys something',
+    'needs confirmation',
   );
   const { runtime, stdout } = at(host, { yes: true });
   expect(await runVerb(runtime, 'drbd connect web1 --discard-my-data')).toBe(0);

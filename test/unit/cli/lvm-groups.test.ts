@@ -121,8 +121,8 @@ describe('bofh lvm vg remove and pv remove', () => {
   it('ask first, and name what is lost', async () => {
     const before = host.snapshot();
 
-    await expect(typed(host, ['lvm', 'vg', 'remove', 'vg1'])).rejects.toThrow(/asks before it destroys/);
-    await expect(typed(host, ['lvm', 'pv', 'remove', '/dev/vdz'])).rejects.toThrow(/asks before it destroys/);
+    await expect(typed(host, ['lvm', 'vg', 'remove', 'vg1'])).rejects.toThrow(/needs confirmation/);
+    await expect(typed(host, ['lvm', 'pv', 'remove', '/dev/vdz'])).rejects.toThrow(/needs confirmation/);
 
     expect(host.snapshot()).toBe(before);
   });

@@ -272,7 +272,7 @@ describe('filesystem.repair', () => {
     const { runtime } = testRuntime(simulatedBofh({ host }));
     const error = await rejectionOf(runVerb(runtime, repairLine));
     expect(error).toBeInstanceOf(RefusedError);
-    expect(String(error)).toContain('asks before it destroys something');
+    expect(String(error)).toContain('needs confirmation');
     expect(host.snapshot()).toBe(before);
     const asked = testRuntime(simulatedBofh({ host }), {}, ['y']);
     expect(await runVerb(asked.runtime, repairLine)).toBe(0);

@@ -237,7 +237,7 @@ describe('bofh undo', () => {
     const id = await made();
     const { runtime } = testRuntime(simulatedBofh({ host }));
 
-    await expect(runVerb(runtime, `undo ${id.slice(0, 6)}`)).rejects.toThrow('asks before it destroys');
+    await expect(runVerb(runtime, `undo ${id.slice(0, 6)}`)).rejects.toThrow('needs confirmation');
     const sure = testRuntime(simulatedBofh({ host }), { yes: true });
     expect(await runVerb(sure.runtime, `undo ${id.slice(0, 6)}`)).toBe(0);
 
