@@ -191,8 +191,8 @@ describe('what is asked of a rotation', () => {
 
   it.each([
     [{ label: 'hourly' }, /: pass keep$/],
-    [{ label: 'a.b', keep: 1 }, /no label/],
-    [{ label: '', keep: 1 }, /no label/],
+    [{ label: 'a.b', keep: 1 }, /not a label/],
+    [{ label: '', keep: 1 }, /not a label/],
     [{ label: 'daily', keep: 0 }, /cannot be kept/],
     [{ label: 'daily', keep: 1.5 }, /cannot be kept/],
   ])('is refused with %j', (asked, words) => {

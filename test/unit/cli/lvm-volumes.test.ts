@@ -146,10 +146,10 @@ describe('bofh lvm create', () => {
   it.each([
     [{}, /either its size or its extents/],
     [{ size: '1m', extents: '5' }, /cannot be used with option/],
-    [{ extents: '101%FREE' }, /no count of extents/],
-    [{ extents: '5%PVS' }, /no count of extents/],
-    [{ extents: '0' }, /no count of extents/],
-    [{ extents: '-5' }, /no count of extents/],
+    [{ extents: '101%FREE' }, /not a count of extents/],
+    [{ extents: '5%PVS' }, /not a count of extents/],
+    [{ extents: '0' }, /not a count of extents/],
+    [{ extents: '-5' }, /not a count of extents/],
   ])('refuses %o', async (options, message) => {
     await expect(create(at().runtime, 'vg0/b', options)).rejects.toThrow(message);
     expect(volumes()).toEqual([['a', 8]]);

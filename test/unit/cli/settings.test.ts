@@ -52,6 +52,6 @@ describe('the settings of a command', () => {
 
   it('refuse a relative state directory and an unknown log level', () => {
     expect(() => settingsOf({ stateDir: 'state' }, {})).toThrow(/absolute/);
-    expect(() => settingsOf({ logLevel: 'loud' }, {})).toThrow(/no log level/);
+    expect(() => settingsOf({ logLevel: 'loud' }, {})).toThrow(/not a log level/);
   });
 });

@@ -27,8 +27,8 @@ describe('how a host is reached', () => {
   });
 
   test('an option is a word and one line', () => {
-    expect(() => to('web1', { 'Port 1': '2' })).toThrow(/no option of ssh/);
-    expect(() => to('web1', { Port: '1\nHost *' })).toThrow(/no option of ssh/);
+    expect(() => to('web1', { 'Port 1': '2' })).toThrow(/not an option of ssh/);
+    expect(() => to('web1', { Port: '1\nHost *' })).toThrow(/not an option of ssh/);
     expect(to('web1', { Port: '2222' }).name).toBe('web1');
   });
 });
