@@ -19,7 +19,7 @@ const worldOptions = z.strictObject({
   volumeGroups: z.exactOptional(
     z.array(z.strictObject({ name: text, size: sizeOption, extentSize: z.exactOptional(sizeOption) })),
   ),
-  disks: z.exactOptional(z.array(z.strictObject({ name: text, size: sizeOption }))),
+  disks: z.exactOptional(z.array(z.strictObject({ name: text, size: z.union([z.literal(0), sizeOption]) }))),
   memoryMiB: z.exactOptional(z.int().check(z.positive())),
   bridges: z.exactOptional(z.array(text)),
   addresses: z.exactOptional(z.array(text)),
@@ -35,7 +35,8 @@ function inBytes({
   readonly extentSize?: Bytes | string;
 }) {
   return {
-    ...{ name, size: parseSize(size) },
+    // A drive without a medium has no byte.
+    ...{ name, size: size === 0 ? 0 : parseSize(size) },
     ...(extentSize === undefined ? {} : { extentSize: parseSize(extentSize) }),
   };
 }
