@@ -1,3 +1,4 @@
+import { escaped } from '../core/escaped.ts';
 import { isOdd, shownName } from './odd-bytes.ts';
 import type { Reason } from '../core/errors.ts';
 import type { KeyInput } from './key-ref.ts';
@@ -105,13 +106,28 @@ export function commandWords(command: {
   return [command.tool, ...command.argv];
 }
 
-/** Words as one line that a POSIX shell reads as exactly these words. */
+/**
+ * Words as a person would type them: one line without control characters, which bash reads as
+ * exactly these words.
+ */
 export function shellWords(words: readonly string[]): string {
+  return words
+    .map((word) => (isOdd(word) || controls.test(word) ? escapedQuote(word) : quote(word)))
+    .join(' ');
+}
+
+/** Words for a shell to run, which any POSIX shell reads as exactly these; none may be odd (`isOdd`). */
+export function posixWords(words: readonly string[]): string {
   return words.map(quote).join(' ');
 }
 
+const controls = /[\u0000-\u001f\u007f]/;
+
+/** Only this form can contain any byte, and is one line (bash(1), QUOTING). */
+function escapedQuote(word: string): string {
+  return `$'${escaped(shownName(word.replaceAll(/['\\]/g, (char) => `\\${char}`)))}'`;
+}
+
 function quote(word: string): string {
-  // Only this form can contain any byte (bash(1), QUOTING).
-  if (isOdd(word)) return `$'${shownName(word.replaceAll(/['\\]/g, (char) => `\\${char}`))}'`;
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { Secret, shellWords } from '../../command/index.ts';
+import { Secret, posixWords } from '../../command/index.ts';
 import { outputLimit, timeout, tooLong } from '../start.ts';
 import { talk, type Talk } from '../talk.ts';
 import { type Master, sshEnvironment } from './master.ts';
@@ -59,7 +59,7 @@ export function requestLine(
  * differently in each shell.
  */
 function oneLine(word: string): string {
-  if (/^[ -~]*$/.test(word)) return shellWords([word]);
+  if (/^[ -~]*$/.test(word)) return posixWords([word]);
   const [, text = '', newlines = ''] = /^([^]*?)(\n*)$/.exec(word) ?? [];
   const octal = [...Buffer.from(text)].map((byte) =>
     byte >= 0x20 && byte < 0x7f && byte !== 0x27 && byte !== 0x5c

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { isOdd, notUtf8, type Secret, shellWords } from '../../command/index.ts';
+import { isOdd, notUtf8, type Secret, posixWords } from '../../command/index.ts';
 import { UsageError } from '../../core/errors.ts';
 import { text } from '../answer.ts';
 import type { Program } from '../program.ts';
@@ -84,7 +84,7 @@ export function remoteShell(as: 'login' | 'sudo', words: readonly string[]): str
   // Only bash can write such a byte.
   const odd = words.find(isOdd);
   if (odd !== undefined) throw notUtf8(odd);
-  return shellWords(['exec', ...sudo, '/usr/bin/env', '-i', ...environment, '/bin/sh', '-c', ...words]);
+  return posixWords(['exec', ...sudo, '/usr/bin/env', '-i', ...environment, '/bin/sh', '-c', ...words]);
 }
 
 /** For timeout(1) over there. */

@@ -1,4 +1,6 @@
 import { expect, test } from 'vitest';
+import { execFileSync } from 'node:child_process';
+import { RefusedError } from '../../../src/core/errors.ts';
 import { isOdd, nameOf, shellWords, shownName } from '../../../src/command/index.ts';
 
 const bytes = (...parts: readonly (number | string)[]): Buffer =>
@@ -29,4 +31,12 @@ test('two names that differ in one odd byte are two names', () => {
 
 test('a command for people has them as bash reads them', () => {
   expect(shellWords(['umount', nameOf(bytes("/mnt/it's ", 0xff))])).toBe("umount $'/mnt/it\\'s \\377'");
+});
+
+test('a name with a line break is the same name when the line is pasted into a shell', () => {
+  const name = "/mnt/it's\n a\\b\x07";
+  const line = shellWords(['printf', '%s', name]);
+  expect(line).not.toMatch(/[\u0000-\u001f]/);
+  expect(execFileSync('bash', ['-c', line], { encoding: 'utf8' })).toBe(name);
+  expect(new RefusedError('no', { remedy: line }).remedy).toBe(line);
 });

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { shellWord } from '../../../support/words.ts';
-import { shellWords } from '../../../../src/command/index.ts';
+import { posixWords } from '../../../../src/command/index.ts';
 import { UsageError } from '../../../../src/core/errors.ts';
 import { remoteLine } from '../../../../src/host/ssh/session.ts';
 
@@ -15,7 +15,7 @@ describe('words quoted for a shell', () => {
   test('arrive as they are through /bin/sh', () => {
     fc.assert(
       fc.property(fc.array(shellWord, { maxLength: 8 }), (words) => {
-        expect(arrived(shellWords(['printf', '%s\\0', '', ...words]))).toEqual(['', ...words]);
+        expect(arrived(posixWords(['printf', '%s\\0', '', ...words]))).toEqual(['', ...words]);
       }),
       { numRuns: 300 },
     );
