@@ -1,4 +1,3 @@
-import { withCurrentNames } from './blockdevice/current-names.ts';
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { isAbsolute, resolve } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
@@ -18,6 +17,7 @@ import {
 } from './atomic/index.ts';
 import { otherHost } from './atomic/place.ts';
 import { type EventLog, logEvents } from './atomic/event-log.ts';
+import { withCurrentNames } from './blockdevice/current-names.ts';
 import { keysOf } from './blockdevice/index.ts';
 import type { Host, LocalHost } from './command/index.ts';
 import { RefusedError, UsageError } from './core/errors.ts';

@@ -3,7 +3,7 @@ import { type Look, operation } from '../atomic/operation.ts';
 import type { FileStat, ReadHost } from '../command/index.ts';
 import { CommandError, RefusedError } from '../core/errors.ts';
 import { moveNew } from './move-new.ts';
-import { absolutePath, besideWith, birthOf, fileMode, realParent } from './path.ts';
+import { absolutePath, besideWith, birthOf, fileMode, inodeNumber, realParent } from './path.ts';
 import { syncDirectoryOf } from './private-name.ts';
 
 const args = z.strictObject({
@@ -21,6 +21,8 @@ const undo = z.strictObject({
   note: absolutePath,
 });
 
+const result = z.strictObject({ inode: inodeNumber });
+
 type Undo = z.infer<typeof undo>;
 
 /**
@@ -37,7 +39,7 @@ export const createDirectory = operation({
   version: 1,
   args,
   undo,
-  result: z.null(),
+  result,
   lives: 'disk',
   restores: 'state',
   prepare: async ({ args: { path }, mark, host }) => {
@@ -62,7 +64,7 @@ export const createDirectory = operation({
     await syncDirectoryOf(host, of.path);
     if ((await host.stat(of.private)) !== undefined) throw taken(of.path, 'it appeared meanwhile');
     if ((await survey(host, of)).atPath !== 'ours') throw changed(of.path);
-    return null;
+    return { inode: made.inode };
   },
   value: ({ undo: { path } }) => ({ path }),
   look: async ({ undo: of, host }): Promise<Look> => {
@@ -90,21 +92,21 @@ export const createDirectory = operation({
   afterCommit: async ({ undo: of, host }) => {
     if ((await host.stat(of.note))?.kind === 'file') await host.removeFile(of.note);
   },
-  describe: ({ undo: of, way }) => ({
+  describe: ({ undo: of, result: made, way }) => ({
     what: `the directory ${of.path}, whose inode number is in ${of.note}`,
     look: [
       ['ls', '-lid', of.path, of.private],
       ['cat', of.note],
     ],
-    clear:
-      way === 'back'
-        ? [
-            ['rmdir', of.path],
-            ['rm', of.note],
-          ]
-        : [['rm', of.note]],
+    clear: [...(way === 'back' ? [removal(of, made)] : []), ['rm', of.note]],
   }),
 });
+
+/** Never of a directory that others put in its place. One that was not finished has its private name. */
+function removal(of: Undo, made: z.infer<typeof result> | undefined): readonly string[] {
+  if (made === undefined) return ['rmdir', of.private];
+  return ['find', of.path, '-maxdepth', '0', '-inum', made.inode, '-empty', '-delete'];
+}
 
 interface Survey {
   readonly own: FileStat | undefined;

@@ -18,7 +18,7 @@ export interface Output {
   /** Undefined if it is longer than an answer may be. */
   readonly whole: () => Uint8Array | undefined;
   readonly tail: () => Uint8Array;
-  /** Of an empty output: true if its disk is full, so that what the program wrote is lost. */
+  /** Of an empty output: true if its disk is full, so that what the program wrote may be lost. */
   readonly isLost?: () => boolean;
 }
 
@@ -83,7 +83,7 @@ export function failureOf(
   if (reason === 'unknown' && output.stderr === '' && ran.stderr.isLost?.() === true)
     return new CommandError({
       ...{ ...said, exitCode, reason: 'no-space' },
-      what: `exit ${String(exitCode)}; what it said is lost, because the disk with the state directory is full`,
+      what: `exit ${String(exitCode)}; the disk with the state directory is full, so what it said may be lost`,
     });
   return new CommandError({ ...said, reason, exitCode });
 }

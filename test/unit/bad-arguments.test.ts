@@ -151,7 +151,7 @@ it.each<[string, (tx: library.Tx) => Promise<unknown>, RegExp]>([
   ],
   ['call of nothing', (tx) => tx.call(undefined as never), /tx\.call: its first argument is missing/],
   ['reserve(null)', (tx) => tx.reserve(null as never), /tx\.reserve is missing/],
-  ['reserve with no key', (tx) => tx.reserve({ changes: ['x'] }), /tx\.reserve: changes: "x" is no key/],
+  ['reserve with no key', (tx) => tx.reserve({ changes: ['x'] }), /tx\.reserve: changes: "x" is not the key/],
   [
     'effect with no key',
     (tx) =>
@@ -161,7 +161,7 @@ it.each<[string, (tx: library.Tx) => Promise<unknown>, RegExp]>([
         () => undefined,
         { claims: { makes: ['x'] } },
       ),
-    /dns: claims: makes: "x" is no key/,
+    /dns: claims: makes: "x" is not the key/,
   ],
   ['reserve with an unknown key', (tx) => tx.reserve({ change: ['lv:vg0/a'] } as never), /"change"/],
   ['scope without a body', (tx) => tx.scope('part', undefined as never), /tx\.scope: the body is missing/],

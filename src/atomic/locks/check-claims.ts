@@ -10,10 +10,11 @@ export function checkClaims(what: string, claims: unknown): void {
     const keys = (claims as Readonly<Record<string, unknown>>)[kind];
     if (keys === undefined) continue;
     if (!Array.isArray(keys)) throw new UsageError(`${what}: ${kind}: must be a list of keys`);
-    const wrong: unknown = keys.find((key) => typeof key !== 'string' || !/^[a-z][\w-]*:./s.test(key));
-    if (keys.length === 0 || wrong === undefined) continue;
+    const at = keys.findIndex((key) => typeof key !== 'string' || !/^[a-z][\w-]*:./s.test(key));
+    if (at < 0) continue;
+    const wrong: unknown = keys[at];
     const shown = typeof wrong === 'string' ? `"${wrong}"` : `a ${typeof wrong}`;
-    throw new UsageError(`${what}: ${kind}: ${shown} is no key of an object`, {
+    throw new UsageError(`${what}: ${kind}: ${shown} is not the key of an object`, {
       remedy: "write its kind and its name: 'lv:vg0/web1', 'file:/etc/fstab'",
     });
   }

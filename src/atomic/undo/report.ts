@@ -21,11 +21,14 @@ function onHost({ host }: Step['intent']): string {
 /** The steps of a journal for the error and for `journal show`. */
 async function stuckSteps({ engine, journal: { state }, abandon }: Stuck): Promise<Required<Steps>> {
   const left = state.steps.filter((step) => isLeft(state, step));
-  // After a second signal nothing is asked that may have to be waited for.
-  const recovery = abandon?.aborted === true ? manualRecoveryOf : manualRecoveryNow;
+  // After a second signal nothing is asked that may have to be waited for: `journal show` asks it.
+  const recovery = async (step: Step): Promise<ManualRecovery | undefined> =>
+    abandon?.aborted === true
+      ? withoutClear(await manualRecoveryOf(engine, state, step))
+      : await manualRecoveryNow(engine, state, step);
   const remaining = await Promise.all(
     left.map(async (step) => {
-      const manualRecovery = await recovery(engine, state, step);
+      const manualRecovery = await recovery(step);
       return {
         step,
         said: { ...inWords(step), ...(manualRecovery === undefined ? {} : { manualRecovery }) },
@@ -77,25 +80,38 @@ export async function manualRecoveryOf(
 
 /**
  * As `manualRecoveryOf`, after a look at the host: with the names that devices have now, and without
- * commands that clear an object that is not there any more. A loop number, for example, may be that
- * of another file now, whose data `wipefs` would destroy. If the host cannot tell, the commands stay
- * as journalled.
+ * commands that clear an object that is not there any more, or a device that could not be found. A
+ * loop number, for example, may be that of another file now, whose data `wipefs` would destroy.
  */
 export async function manualRecoveryNow(
   engine: Engine,
   state: State,
   step: Step,
 ): Promise<ManualRecovery | undefined> {
-  const { host: name, kind, version, undo } = step.intent;
+  const { intent } = step;
   try {
-    const { host } = placeOf(engine, name);
+    const { host } = placeOf(engine, intent.host);
+    const undo = await engine.currentNames(host, intent.undo);
+    const found = await manualRecoveryOf(engine, state, { ...step, intent: { ...intent, undo } });
+    return (await isGone(engine, state, step)) ? withoutClear(found) : found;
+  } catch {
+    return withoutClear(await manualRecoveryOf(engine, state, step));
+  }
+}
+
+function withoutClear(found: ManualRecovery | undefined): ManualRecovery | undefined {
+  return found === undefined ? undefined : { ...found, clear: [] };
+}
+
+/** False if the host cannot tell. */
+async function isGone(engine: Engine, state: State, step: Step): Promise<boolean> {
+  const { host: name, kind, version } = step.intent;
+  const { host } = placeOf(engine, name);
+  try {
     const look = await (await engine.find(kind, version))?.look({ ...journalled(state, step), host });
-    const now = { ...step, intent: { ...step.intent, undo: await engine.currentNames(host, undo) } };
-    const found = await manualRecoveryOf(engine, state, now);
-    return found === undefined || look?.state === 'ours' ? found : { ...found, clear: [] };
+    return look !== undefined && look.state !== 'ours';
   } catch (error) {
-    const found = await manualRecoveryOf(engine, state, step);
-    return found !== undefined && isMissing(error) ? { ...found, clear: [] } : found;
+    return isMissing(error);
   }
 }
 
