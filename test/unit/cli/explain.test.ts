@@ -136,7 +136,7 @@ describe('an explanation', () => {
       '  it is: a mount',
       "  look:  findmnt '/a b'",
       "  clear: umount '/a b'",
-      "  clear: rmdir '/a\\x0ab'",
+      "  clear: rmdir $'/a\\x0ab'",
       'blocked: step 1 mount.mount: busy',
       '  held:  in use as swap',
       '  free:  swapoff /dev/x',
