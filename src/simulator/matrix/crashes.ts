@@ -58,8 +58,10 @@ async function crash(
   return { host: staged.host, ending };
 }
 
-function isChange({ what }: Point): boolean {
-  return what !== 'question';
+/** What is before the end of the body is the same in both, and comes with those that end well. */
+async function changesOf(subject: Subject, ends: Ends): Promise<readonly Point[]> {
+  const points = (await pointsOf(subject, ends)).filter(({ what }) => what !== 'question');
+  return ends === 'well' ? points : points.filter(({ when }) => when === 'ending');
 }
 
 async function* crashesOf(
@@ -68,9 +70,7 @@ async function* crashesOf(
   modes: readonly ('crash here' | 'acts then crash')[],
 ): AsyncIterable<Titled> {
   for (const ends of both)
-    for (const [index, point] of (await pointsOf(subject, ends)).filter(isChange).entries()) {
-      // What is before the end of the body is the same in both.
-      if (ends === 'badly' && point.when === 'body') continue;
+    for (const [index, point] of subject.sample([...(await changesOf(subject, ends)).entries()]))
       for (const mode of modes) {
         // Just before an access is just after the one before it.
         if (mode === 'crash here' && index > 0) continue;
@@ -80,7 +80,6 @@ async function* crashesOf(
           yield { title: `${point.title} ${mode}, ${then} (${ends})`, tried };
         }
       }
-    }
 }
 
 /** A change, or a durable line: for a recovery a crash between two of them is the same as at one. */
@@ -91,10 +90,7 @@ function isVisible({ what, verb }: Pick<Point, 'what' | 'verb'>): boolean {
 /** Killed after each change and each durable line, then recovery is killed at each access of its own. */
 async function* secondCrash(subject: Subject): AsyncIterable<Titled> {
   for (const ends of both)
-    for (const point of (await pointsOf(subject, ends)).filter(isChange)) {
-      if (!isVisible(point)) continue;
-      // What is before the end of the body is the same in both.
-      if (ends === 'badly' && point.when === 'body') continue;
+    for (const point of subject.sample((await changesOf(subject, ends)).filter(isVisible))) {
       const crashed = await crashedAt(subject, { point, ends, mode: 'acts then crash' });
       const whole = fork(crashed.host);
       const seconds: Omit<Point, 'when'>[] = [];

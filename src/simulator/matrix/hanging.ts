@@ -24,7 +24,7 @@ import {
  * undoes. The same after SIGKILL, also of the shell that holds the lock for the program.
  */
 export async function* hanging(subject: Subject, fits: (point: Point) => boolean): AsyncIterable<Titled> {
-  for (const [i, point] of (await pointsOf(subject, 'well')).filter(fits).entries()) {
+  for (const [i, point] of subject.sample((await pointsOf(subject, 'well')).filter(fits)).entries()) {
     yield { title: `${point.title} hangs, two signals`, tried: await bySignals(subject, point) };
     yield { title: `${point.title} hangs, SIGKILL`, tried: await byKill(subject, point) };
     // It is the engine that is asked here, whatever the step.

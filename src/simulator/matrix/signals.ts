@@ -23,8 +23,8 @@ async function* signalled(
   signal: Signal,
   fits: (point: Point) => boolean,
 ): AsyncIterable<Titled> {
-  for (const [index, point] of (await pointsOf(subject, 'well')).entries()) {
-    if (!fits(point)) continue;
+  const points = [...(await pointsOf(subject, 'well')).entries()].filter(([, point]) => fits(point));
+  for (const [index, point] of subject.sample(points)) {
     const staged = subject.start();
     let seen = 0;
     const ending = await alone(signal, async (deliver) => {

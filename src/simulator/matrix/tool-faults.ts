@@ -42,7 +42,7 @@ async function* atEach(
   ends: Ends = 'well',
 ): AsyncIterable<Titled> {
   for (const mode of modes)
-    for (const point of (await pointsOf(subject, ends)).filter(fits)) {
+    for (const point of subject.sample((await pointsOf(subject, ends)).filter(fits))) {
       const staged = subject.start();
       staged.host.fault(point.fault(mode));
       const ending = await run(staged, { ends });
@@ -52,9 +52,10 @@ async function* atEach(
 
 /** From one change of the undo on every change fails: recovery is stuck too until the cause is gone. */
 async function* inverseFailsAlways(subject: Subject): AsyncIterable<Titled> {
-  for (const point of (await pointsOf(subject, 'badly')).filter(
+  const points = (await pointsOf(subject, 'badly')).filter(
     (each) => isChange(each) && each.when === 'ending',
-  )) {
+  );
+  for (const point of subject.sample(points)) {
     const staged = subject.start();
     staged.host.fault(point.fault('fails before', Number.POSITIVE_INFINITY));
     const ending = await run(staged, { ends: 'badly' });

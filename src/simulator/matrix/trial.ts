@@ -77,7 +77,11 @@ export interface Subject {
   readonly specimen: Specimen;
   readonly start: () => Staged;
   readonly reference: (then: Then) => Promise<Reference>;
+  /** Which places of a run are tried. */
+  readonly sample: Sample;
 }
+
+type Sample = <T>(places: readonly T[]) => readonly T[];
 
 interface Reference {
   /** More than one if the undo does not restore the exact state. */
@@ -92,9 +96,12 @@ export function subjectOf(
   {
     newHost = simulatedHost,
     operations = [],
+    sample = (places) => places,
   }: {
     readonly newHost?: () => SimulatedHost;
     readonly operations?: readonly AnyOperation[];
+    /** Default: all of them. */
+    readonly sample?: Sample;
   } = {},
 ): Subject {
   let ready: Staged | undefined;
@@ -131,6 +138,7 @@ export function subjectOf(
     operations,
     specimen,
     start,
+    sample,
     reference: (then) => {
       const made = kept.get(then) ?? reference(then);
       kept.set(then, made);

@@ -34,10 +34,8 @@ function isLine({ what, verb }: Point): boolean {
 /** At each write: nothing of it arrives, or a few bytes; the ballast that is given up then helps, or does not. */
 async function* diskFull(subject: Subject): AsyncIterable<Titled> {
   for (const ends of both) {
-    const writes = (await pointsOf(subject, ends)).filter(isLine);
-    for (const [index, point] of writes.entries()) {
-      // What is before the end of the body is the same in both.
-      if (ends === 'badly' && point.when === 'body') continue;
+    const writes = [...(await pointsOf(subject, ends)).filter(isLine).entries()].filter(isOwn(ends));
+    for (const [index, point] of subject.sample(writes))
       for (const arrives of ['nothing', '7 bytes'] as const)
         for (const ballast of ['helps', 'does not help'] as const) {
           const staged = subject.start();
@@ -50,15 +48,19 @@ async function* diskFull(subject: Subject): AsyncIterable<Titled> {
           const tried = await conclude(subject, staged.host, ending);
           yield { title: `${point.title}: ${arrives} arrives, the ballast ${ballast} (${ends})`, tried };
         }
-    }
   }
+}
+
+/** What is before the end of the body is the same in both, and comes with those that end well. */
+function isOwn(ends: Ends): (each: readonly [number, Point]) => boolean {
+  return ([, { when }]) => ends === 'well' || when === 'ending';
 }
 
 /** The power fails while a line is written: of the write only a part is on the disk. */
 async function* tornTail(subject: Subject): AsyncIterable<Titled> {
-  for (const ends of both)
-    for (const point of (await pointsOf(subject, ends)).filter((each) => isLine(each) && !isBallast(each))) {
-      if (ends === 'badly' && point.when === 'body') continue;
+  for (const ends of both) {
+    const lines = (await pointsOf(subject, ends)).filter((each) => isLine(each) && !isBallast(each));
+    for (const [, point] of subject.sample([...lines.entries()].filter(isOwn(ends))))
       for (const part of ['one byte', 'half', 'all but the newline'] as const) {
         const staged = subject.start();
         const { host } = staged;
@@ -77,7 +79,7 @@ async function* tornTail(subject: Subject): AsyncIterable<Titled> {
         const tried = await conclude(subject, host, ending, 'power cut, none');
         yield { title: `${point.title}: ${part} (${ends})`, tried };
       }
-    }
+  }
 }
 
 function isBallast({ title }: Point): boolean {
@@ -93,7 +95,7 @@ async function* flippedBit(subject: Subject): AsyncIterable<Titled> {
     for (const [index, point] of last.entries()) {
       const template = await crashedAt(subject, point, ends);
       const where = index === 0 ? 'body' : 'sum';
-      for (let line = 0; line < template.lines.length; line += 1) {
+      for (const line of subject.sample([...template.lines.keys()])) {
         const crashed = { ...template, host: fork(template.host) };
         const why = await flip(crashed, line, where);
         const tried = await conclude(subject, crashed.host, { how: 'died' });

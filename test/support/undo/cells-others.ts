@@ -2,6 +2,7 @@ import { recover } from '../../../src/atomic/recovery/recover.ts';
 import { StuckError } from '../../../src/core/errors.ts';
 import { fork } from '../../../src/simulator/fork.ts';
 import { simulatedBofh, type SimulatedHost } from '../../../src/simulator/index.ts';
+import { isWhole } from '../sampled.ts';
 import type { FaultName } from './fault-names.ts';
 import { deedsOf } from './others/deeds.ts';
 import { movesOf } from './others/moves.ts';
@@ -28,8 +29,6 @@ export const othersCells: Readonly<Record<Others, Cell>> = {
   'identity reused': (subject) => killed(subject, replacementsOf),
   'the world moved on': movedOn,
 };
-
-const isWhole = process.env['BOFH_MATRIX'] === 'whole';
 
 /** With BOFH_MATRIX=whole all of them; else one, which is another one for each specimen. */
 function chosen<T>(all: readonly T[], { kind, specimen }: Subject): readonly T[] {

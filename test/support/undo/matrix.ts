@@ -1,6 +1,7 @@
 import { loadOperations } from '../../../src/operations.ts';
 import { countTrials, type TrialCounts } from '../../../src/simulator/matrix/index.ts';
 import { type Subject, subjectOf } from '../../../src/simulator/matrix/trial.ts';
+import { isWhole, sampled } from '../sampled.ts';
 import { cells } from './cells.ts';
 import { type FaultName } from './fault-names.ts';
 import { notApplicable as othersNotApplicable } from './others/not-applicable.ts';
@@ -38,7 +39,12 @@ export async function rows(): Promise<readonly Row[]> {
       return {
         kind,
         specimens: all,
-        subjects: all.map((specimen) => subjectOf(kind, specimen, { newHost: neighbourhood })),
+        subjects: all.map((specimen) =>
+          subjectOf(kind, specimen, {
+            newHost: neighbourhood,
+            sample: (places) => sampled(places, `${kind} ${specimen.title ?? ''}`),
+          }),
+        ),
       };
     }),
   );
@@ -56,7 +62,7 @@ const ofTheFirst: ReadonlySet<FaultName> = new Set([
 ]);
 
 function subjectsOf({ subjects, specimens: all }: Row, fault: FaultName): readonly Subject[] {
-  if (!ofTheFirst.has(fault) || process.env['BOFH_MATRIX'] === 'whole') return subjects;
+  if (!ofTheFirst.has(fault) || isWhole) return subjects;
   const first = subjects.find((_, index) => all[index]?.notApplicable?.[fault] === undefined);
   return first === undefined ? subjects : [first];
 }

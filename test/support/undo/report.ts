@@ -26,7 +26,7 @@ export function writeUndoReport(runs: readonly MatrixRun[], page: string): void 
 
 function head({ date, node, counts }: MatrixRun): string {
   const kinds = new Set(counts.map(({ kind }) => kind)).size;
-  return `${sum(counts, 'trials')} trials: ${kinds} operations × ${faultNames.length} faults. bofh ${version}, Node ${node.replace(/^v/, '')}, ${date}. Made by\n\`npm test -- unit\` and \`npm run test:matrix -- --report\`.`;
+  return `${sum(counts, 'trials')} trials: ${kinds} operations × ${faultNames.length} faults. bofh ${version}, Node ${node.replace(/^v/, '')}, ${date}. Made by\n\`BOFH_MATRIX=whole npx vitest run --project unit test/unit/undo/matrix\` and \`npm run test:matrix -- --report\`.`;
 }
 
 function perFault(counts: readonly Counts[]): readonly string[] {

@@ -1,3 +1,4 @@
+import { isWhole } from '../sampled.ts';
 import type { Trouble } from './two-hosts.ts';
 
 const restart = { then: 'restart' } as const;
@@ -27,9 +28,7 @@ export const faults: Readonly<Record<string, Omit<Trouble, 'at' | 'ends'>>> = {
 
 /** Of these titles; recovery of most is alike, and BOFH_MATRIX=whole tries all of them. */
 export function faultsOf(titles: readonly string[]) {
-  return Object.entries(faults).filter(
-    ([title]) => process.env['BOFH_MATRIX'] === 'whole' || titles.includes(title),
-  );
+  return Object.entries(faults).filter(([title]) => isWhole || titles.includes(title));
 }
 
 /** What a recipe of one guest is tried with. */

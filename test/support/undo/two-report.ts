@@ -30,7 +30,7 @@ export function writeTwoReport({ counts, date, node }: TwoRun, page: string): vo
     `| ${title} | ${of.trials} | ${of.before} | ${of.after} | ${of.neither} |`;
   const all = { trials: sum('trials'), before: sum('before'), after: sum('after'), neither: sum('neither') };
   const table = [
-    `${all.trials} trials. bofh ${version}, Node ${node.replace(/^v/, '')}, ${date}. Made by \`npm test -- unit\` and`,
+    `${all.trials} trials. bofh ${version}, Node ${node.replace(/^v/, '')}, ${date}. Made by \`BOFH_MATRIX=whole npx vitest run --project unit test/unit/hosts\` and`,
     '`npm run test:matrix -- --report`.',
     '',
     '| fault | trials | both exactly as before | both exactly as after | neither |',

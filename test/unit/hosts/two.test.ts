@@ -33,7 +33,7 @@ describe.each(Object.entries(faults))('%s', (title, trouble) => {
       counts.add(title, count);
 
       expect(found).toEqual([]);
-      expect(count.trials).toBeGreaterThan(10);
+      expect(count.places).toBeGreaterThan(10);
       // Nothing of this one is replicated.
       if (trouble.fault !== 'replication cut') expect(count.before).toBeGreaterThan(0);
     },

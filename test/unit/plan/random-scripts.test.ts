@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { atomic, withBofh } from '../../../src/bofh.ts';
 import { BofhError, RolledBackError } from '../../../src/core/errors.ts';
+import { fork } from '../../../src/simulator/fork.ts';
 import { simulate, simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { unknownIn } from '../../../src/simulator/real-host/unknown.ts';
 import { key, make, randomScript, type Script } from '../../support/plan/random-script.ts';
@@ -10,7 +11,7 @@ import { lineOf, unnamed } from './support.ts';
 const mib = 1024 ** 2;
 
 /** A host with content of every kind, so that a plan has to ask it. */
-async function filledHost(): Promise<SimulatedHost> {
+async function filled(): Promise<SimulatedHost> {
   const host = simulatedHost({
     volumeGroups: [{ name: 'vg0', size: 2 * 1024 * mib }],
     disks: ['sdb', 'sdc', 'sdd'].map((name) => ({ name, size: 512 * mib })),
@@ -42,6 +43,13 @@ async function filledHost(): Promise<SimulatedHost> {
     });
   });
   return host;
+}
+
+let made: Promise<SimulatedHost> | undefined;
+
+async function filledHost(): Promise<SimulatedHost> {
+  made ??= filled();
+  return fork(await made);
 }
 
 /** What came of each sequence: the values of its steps, or why it failed. */

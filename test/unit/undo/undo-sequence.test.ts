@@ -5,8 +5,10 @@ import { undo } from '../../../src/api/undo.ts';
 import { withBofh } from '../../../src/bofh.ts';
 import { closedJournals } from '../../../src/atomic/journal/scan.ts';
 import { BofhError, StuckError } from '../../../src/core/errors.ts';
+import { fork } from '../../../src/simulator/fork.ts';
 import { simulatedBofh, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { differences, stateOf } from '../../../src/simulator/matrix/judge.ts';
+import { sampled } from '../../support/sampled.ts';
 import { neighbourhood } from '../../support/undo/stage.ts';
 import { containing } from '../cli/support/containing.ts';
 import { runVerb } from '../cli/support/run-verb.ts';
@@ -202,19 +204,19 @@ describe('a fault in the undo of a committed sequence', () => {
     '%s, at each %s: recovery ends it',
     async (mode, kind) => {
       const id = await made();
-      const from = host.points.length;
-      await run(() => undo(id));
-      const points = host.points.slice(from).filter(({ tool }) => (tool === 'store') === (kind === 'store'));
+      const committed = look();
+      const whole = fork(host);
+      const from = whole.points.length;
+      await run(() => undo(id), whole);
+      const points = whole.points.slice(from).filter(({ tool }) => (tool === 'store') === (kind === 'store'));
       expect(points.length).toBeGreaterThan(8);
-      for (const nth of points.keys()) {
-        const on = ready();
-        await run(() => atomic('vault', vault), on);
-        const committed = look(on);
+      for (const nth of sampled([...points.keys()], `${mode} ${kind}`)) {
+        const on = fork(host);
         on.fault({
           ...(kind === 'store' ? { tool: 'store' as const } : {}),
           ...{ nth: nth + 1, mode },
         });
-        const failure: unknown = await run(() => undo(idOf('vault', on)), on).then(
+        const failure: unknown = await run(() => undo(id), on).then(
           () => undefined,
           (error: unknown) => error,
         );

@@ -51,7 +51,7 @@ describe.each(faultsOf(someFaults))('%s', (title, trouble) => {
       counts.add(title, count);
 
       expect(found).toEqual([]);
-      expect(count.trials).toBeGreaterThan(10);
+      expect(count.places).toBeGreaterThan(10);
       expect(count.before).toBeGreaterThan(0);
     },
     120_000,

@@ -287,7 +287,7 @@ describe('a guest with replicated disks is removed, or is all there, whatever ha
     async ({ trouble, ends }) => {
       const { found, ...count } = await tryEach(made, reference, { ...trouble, ends });
       expect(found).toEqual([]);
-      expect(count.trials).toBeGreaterThan(10);
+      expect(count.places).toBeGreaterThan(10);
     },
     240_000,
   );
