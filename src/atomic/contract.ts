@@ -196,11 +196,11 @@ export interface OperationSpec<A, U, R, V> extends Common<A, U> {
   readonly recurs?: true;
   /**
    * Only with `lives: 'boot'`, for a step that gives access to content (a loop device, an open LUKS
-   * device). If a boot or another program ended that access, the undo calls `run` again with the data that
-   * this returns, because only the content of newer steps shows whether others wrote there. Throws
-   * if that is not possible now.
+   * device, a mount). If a boot or another program ended that access, the undo calls `run` again with the data
+   * that this returns, because only the content of newer steps shows whether others wrote there.
+   * Undefined if the content can be reached as it is. Throws if that is not possible now.
    */
-  readonly again?: (input: { readonly undo: U; readonly host: ReadHost }) => Promise<U>;
+  readonly again?: (input: { readonly undo: U; readonly host: ReadHost }) => Promise<U | undefined>;
   /**
    * The devices that it claims cannot be reached afterwards. So data of older steps is synced
    * before it, and not at the commit.

@@ -149,7 +149,12 @@ export function operation<A, U, R, V>(spec: OperationSpec<A, U, R, V>): Operatio
     revert: (input) => spec.revert(journalled(input)),
     ...(again === undefined
       ? {}
-      : { again: async ({ undo, host }) => json(await again({ undo: parse.undo(undo), host })) }),
+      : {
+          again: async ({ undo, host }) => {
+            const now = await again({ undo: parse.undo(undo), host });
+            return now === undefined ? undefined : json(now);
+          },
+        }),
     ...(spec.starts === undefined ? {} : { starts: spec.starts }),
     ...contentOf(content, journalled),
     sync: async (input) => spec.sync?.(journalled(input)),

@@ -60,7 +60,8 @@ export async function makeMount(
 ): Promise<MountEntry> {
   if (wanted.private) {
     await makePrivateMounts(host);
-    await host.makeDir(wanted.path, { mode: 0o700 });
+    // When it is mounted again, its directory may have stayed.
+    if ((await host.stat(wanted.path)) === undefined) await host.makeDir(wanted.path, { mode: 0o700 });
   }
   const before = new Set((await mountEntries(host)).map(({ id }) => id));
   await act();

@@ -173,12 +173,32 @@ export function endedWithBoot({ intent }: Step, boot: string | undefined): boole
 }
 
 /**
- * Whether the older step conflicts with the newer one. A pair of functions without claims conflicts
- * with every older step.
+ * Whether the older step conflicts with the newer one, or created or mounted the directory that the
+ * newer one put something into. A pair of functions without claims conflicts with every older step.
  */
 export function blocks(newer: Pick<IntentLine, 'claims'>, older: Pick<IntentLine, 'claims'>): boolean {
   if (newer.claims === null) return true;
-  return older.claims !== null && conflicting(newer.claims, older.claims) !== undefined;
+  if (older.claims === null) return false;
+  return conflicting(newer.claims, older.claims) !== undefined || isInside(newer.claims, older.claims);
+}
+
+/** Of what has a path, only a directory has something below it. */
+function isInside(inner: Claims, outer: Claims): boolean {
+  const above = new Set(exclusive(inner).flatMap(directoriesOver));
+  return (
+    above.size > 0 &&
+    ((outer.makes ?? []).some((key) => above.has(key)) ||
+      exclusive(outer).some((key) => above.has(key) && /^(?:[^/!]+!)?mnt:/.test(key)))
+  );
+}
+
+/** The keys of the directories above what has a path, as a file and as a mount point; the innermost first. */
+export function directoriesOver(key: Key): readonly Key[] {
+  const { host = '', path } = /^(?<host>[^/!]+!)?(?:file|mnt):(?<path>\/.*)$/s.exec(key)?.groups ?? {};
+  const names = path?.split('/').slice(1, -1) ?? [];
+  return names
+    .map((_, index) => `/${names.slice(0, names.length - index).join('/')}`)
+    .flatMap((above) => [`${host}mnt:${above}`, `${host}file:${above}`]);
 }
 
 /**

@@ -1,5 +1,13 @@
 import { type BlockedWhy } from '../journal/lines.ts';
-import { blocks, endedWithBoot, exclusive, inScope, type State, type Step } from '../journal/state.ts';
+import {
+  blocks,
+  directoriesOver,
+  endedWithBoot,
+  exclusive,
+  inScope,
+  type State,
+  type Step,
+} from '../journal/state.ts';
 import { placesOf } from '../journal/step-index.ts';
 
 /** What to do next. */
@@ -56,8 +64,12 @@ function back(state: State, view: View): Decision {
     if (step === undefined || !isIn(place)) continue;
     if (step.intent.kind === 'bare' && !view.inverses.has(step.n)) return { do: 'block', step, why: 'bare' };
     if (isAway(step, view)) return { do: 'block', step, why: 'away' };
-    if (endedWithBoot(step, view.boots[step.intent.host]))
+    if (endedWithBoot(step, view.boots[step.intent.host])) {
+      // It may have to be done again, so that the newer one can be undone.
+      const waiting = blockerOf(state, place, view);
+      if (waiting !== undefined) return { do: 'block', step, why: { by: waiting.n } };
       return { do: 'undo', step, boot: 'other', inside: [] };
+    }
     const at = containerAt(state, place, view.scope);
     const container = at === undefined || losesAccess(state, place, at, view) ? undefined : steps[at];
     if (container?.blocked !== undefined) return { do: 'block', step, why: { by: container.n } };
@@ -106,6 +118,31 @@ export function accessTo({ steps, index }: State, { n, intent }: Step): readonly
     .sort((a, b) => a - b)
     .flatMap((place) => steps[place] ?? [])
     .filter((step) => step.n < n && step.intent.lives === 'boot');
+}
+
+/**
+ * The mounts of the sequence that the paths of this step lead through, oldest first. Each only if it
+ * is the newest one at its place when this step began.
+ */
+export function mountsOver({ steps, index }: State, { n, intent }: Step): readonly Step[] {
+  const found = new Set<number>();
+  for (const key of exclusive(intent.claims ?? {}).flatMap(directoriesOver)) {
+    const place = (index.holders.get(key) ?? []).findLast((each) => (steps[each]?.n ?? n) < n);
+    const step = place === undefined ? undefined : steps[place];
+    if (place !== undefined && step?.intent.lives === 'boot') found.add(place);
+  }
+  return [...found].sort((a, b) => a - b).flatMap((place) => steps[place] ?? []);
+}
+
+/** Whether an undo destroys what this mount shows: the sequence created its filesystem, or the device below it. */
+export function isDestroyed({ steps, index }: State, { n, intent }: Step): boolean {
+  const { claims } = intent;
+  return [...exclusive(claims ?? {}), ...(claims?.needs ?? [])].some((key) =>
+    (index.holders.get(key) ?? []).some((place) => {
+      const step = steps[place];
+      return step !== undefined && step.n < n && step.intent.contains !== undefined;
+    }),
+  );
 }
 
 /** The step whose undo destroys this step's object too. */

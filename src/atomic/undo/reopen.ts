@@ -5,7 +5,7 @@ import { note, type Journal } from '../journal/journal-writer.ts';
 import { containerOf, journalled, stepOf, type Step } from '../journal/state.ts';
 import { json } from '../operation.ts';
 import { placeOf } from '../place.ts';
-import { accessTo, containerStep } from './next.ts';
+import { accessTo, containerStep, isDestroyed, mountsOver } from './next.ts';
 import { describe } from './report.ts';
 import { isMissing } from './missing.ts';
 
@@ -26,18 +26,71 @@ export async function reopen(
   let opened = false;
   for (const access of accessTo(journal.state, of)) {
     if ((await lookAt(engine, journal, container)) === 'gone') break;
-    const code = await codeOf(engine, access.intent, journal.id);
-    if (code.again === undefined) continue;
-    if ((await lookAt(engine, journal, access)) === 'ours') continue;
     try {
-      await again({ engine, journal }, access);
-      opened = true;
+      if (await regained({ engine, journal }, access)) opened = true;
     } catch (error) {
       if (isMissing(error)) break;
       throw notOpened({ journal, of, access }, error);
     }
   }
   return opened;
+}
+
+/**
+ * Mounts again what the paths of a step lead through, if a boot or another program unmounted it:
+ * without it the step would seem to be undone already. Not what is destroyed with the filesystem by
+ * this undo. What it mounts is again a step to undo, in this boot.
+ *
+ * Returns whether anything was mounted. RefusedError if it could not be.
+ */
+export async function remount(
+  { engine, journal }: { readonly engine: Engine; readonly journal: Journal },
+  of: Step,
+): Promise<boolean> {
+  let mounted = false;
+  for (const mount of mountsOver(journal.state, of)) {
+    if (isDestroyed(journal.state, mount)) continue;
+    try {
+      if (await again({ engine, journal }, mount)) mounted = true;
+      continue;
+    } catch (error) {
+      if (!isMissing(error)) throw notOpened({ journal, of, access: mount }, error);
+    }
+    // Its device is missing: it may be one that the sequence opened.
+    for (const access of [...accessTo(journal.state, mount), mount])
+      try {
+        if (
+          access === mount
+            ? await again({ engine, journal }, mount)
+            : await regained({ engine, journal }, access)
+        )
+          mounted = true;
+      } catch (error) {
+        throw notOpened({ journal, of, access }, error);
+      }
+  }
+  return mounted;
+}
+
+/** The mounts of the sequence over this step that are not there now. */
+export async function notMounted(
+  { engine, journal }: { readonly engine: Engine; readonly journal: Journal },
+  of: Step,
+): Promise<readonly Step[]> {
+  const away: Step[] = [];
+  for (const mount of mountsOver(journal.state, of))
+    if ((await lookAt(engine, journal, mount)) !== 'ours') away.push(mount);
+  return away;
+}
+
+/** False: it is there, or cannot be done again. */
+async function regained(
+  { engine, journal }: { readonly engine: Engine; readonly journal: Journal },
+  access: Step,
+): Promise<boolean> {
+  const code = await codeOf(engine, access.intent, journal.id);
+  if (code.again === undefined || (await lookAt(engine, journal, access)) === 'ours') return false;
+  return again({ engine, journal }, access);
 }
 
 function notOpened(
@@ -55,10 +108,11 @@ function notOpened(
 async function again(
   { engine, journal }: { readonly engine: Engine; readonly journal: Journal },
   { n, intent }: Step,
-): Promise<void> {
+): Promise<boolean> {
   const code = await codeOf(engine, intent, journal.id);
   const { host } = placeOf(engine, intent.host);
   const undo = await code.again?.({ undo: intent.undo, host });
+  if (undo === undefined) return false;
   const { boot } = await host.facts();
   // Before the act: a recovery that is killed in between must know what it left open.
   note(journal, [{ t: 'again', n, boot, undo }]);
@@ -67,6 +121,7 @@ async function again(
     host: changing(engine, journal, { ...intent, boot }),
   });
   note(journal, [{ t: 'done', n, result }]);
+  return true;
 }
 
 async function lookAt(

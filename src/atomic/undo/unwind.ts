@@ -1,12 +1,13 @@
-import type { ChangeHost } from '../../command/index.ts';
+import { type ChangeHost, shellWords } from '../../command/index.ts';
 import { BofhError, ConnectionError, JournalError, messageOf } from '../../core/errors.ts';
 import { changing, codeOf, type Engine } from '../engine.ts';
+import { objectsOf } from '../locks/host-key.ts';
 import { note, reservingOf, type Journal } from '../journal/journal-writer.ts';
 import type { Blocked, Line } from '../journal/lines.ts';
 import { next, type Decision } from './next.ts';
 import type { Key, Look } from '../operation.ts';
 import { meet, placeOf } from '../place.ts';
-import { reopen } from './reopen.ts';
+import { notMounted, remount, reopen } from './reopen.ts';
 import { describe } from './report.ts';
 import { unless } from '../sequence/signal.ts';
 import {
@@ -65,6 +66,7 @@ export async function unwind(unwinding: Unwinding): Promise<Unwound> {
   const errors: unknown[] = [];
   const unreachable = new Set<number>();
   const tried = new Set<number>();
+  const mounted = new Set<number>();
   const met = () => meet(engine, hostsLeft(journal.state, scope), reservingOf(journal), { signal: abandon });
   let { boots, away } = await met();
   for (;;) {
@@ -81,6 +83,17 @@ export async function unwind(unwinding: Unwinding): Promise<Unwound> {
         break;
       case 'undo':
       case 'finish': {
+        if (decision.do === 'undo' && decision.boot === 'same' && !mounted.has(decision.step.n)) {
+          mounted.add(decision.step.n);
+          const mounting = again(unwinding, decision.step, remount);
+          const done = await unless(abandon, mounting);
+          if (done === undefined) return { end: 'stuck', leftAlone, errors, stillRunning: mounting };
+          if (typeof done !== 'boolean') {
+            errors.push(...done.errors);
+            note(journal, done.lines);
+          }
+          if (done !== false) break;
+        }
         const acting = act(unwinding, decision);
         const done = await unless(abandon, acting);
         if (done === undefined) return { end: 'stuck', leftAlone, errors, stillRunning: acting };
@@ -121,12 +134,20 @@ export async function unwind(unwinding: Unwinding): Promise<Unwound> {
 
 /** False: there was nothing to open. */
 async function openAgain(unwinding: Unwinding, step: Step): Promise<boolean | Acted> {
-  const { engine, journal, discard, trusted } = unwinding;
+  const { trusted } = unwinding;
   // Nothing of it is compared.
-  if (trusted === 'all') return false;
+  return trusted === 'all' ? false : again(unwinding, step, reopen);
+}
+
+/** False: there was nothing to do, or its content is given up. */
+async function again(
+  { engine, journal, discard }: Unwinding,
+  step: Step,
+  open: typeof reopen | typeof remount,
+): Promise<boolean | Acted> {
   if (discard instanceof Set && discard.has(containerOf(step))) return false;
   try {
-    return await reopen({ engine, journal }, step);
+    return await open({ engine, journal }, step);
   } catch (error) {
     return failed(step, error);
   }
@@ -305,9 +326,13 @@ async function finish(unwinding: Unwinding, step: Step, boot: string | undefined
     );
   }
   await code.sync(journalled);
-  return before.state === 'not-ours'
-    ? leave(step, 'finished', before)
-    : acted([{ t: 'finished', n: step.n }]);
+  if (before.state === 'not-ours') return leave(step, 'finished', before);
+  const [away] = before.state === 'gone' ? await notMounted(unwinding, step) : [];
+  if (away === undefined) return acted([{ t: 'finished', n: step.n }]);
+  const { clear = [] } = code.describe?.({ ...journalled, way: 'forward' }) ?? {};
+  const point = objectsOf(away.intent).find((key) => key.startsWith('mnt:'));
+  const found = `${point?.slice('mnt:'.length) ?? describe(away)} is not mounted any more, so what the undo of the step needed stays there; when it is mounted again: ${clear.map((argv) => shellWords(argv)).join('; ')}`;
+  return leave(step, 'finished', { state: 'not-ours', found });
 }
 
 /** A non-zero exit proves nothing, and neither does a zero one: only `look` decides. */

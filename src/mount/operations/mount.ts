@@ -1,12 +1,13 @@
 import * as z from 'zod/mini';
 import { operation } from '../../atomic/operation.ts';
-import { deviceNode } from '../../blockdevice/index.ts';
+import { deviceNode, identityOf, locate, mountEntries, refuseUsers } from '../../blockdevice/index.ts';
+import type { ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../core/errors.ts';
 import { mountedRecovery } from '../manual-recovery.ts';
 import { mount as mountCommand } from '../commands.ts';
 import { mountOptions, wordsOf } from '../options.ts';
-import { chooseDirectory, lookForMount, makeMount, takeAway } from '../ours.ts';
-import { markOption } from '../table.ts';
+import { chooseDirectory, isOf, lookForMount, makeMount, takeAway } from '../ours.ts';
+import { markOption, mountsAt } from '../table.ts';
 
 const args = z.strictObject({
   /** A device, a link to one, or `UUID=…`. */
@@ -29,6 +30,10 @@ const undo = z.strictObject({
   private: z.boolean(),
   device: z.string(),
   number: z.string(),
+  /** Which device it is, whatever its number: after a boot that may be another device's. */
+  identity: z.exactOptional(z.string()),
+  /** The link to it that was given. */
+  link: z.exactOptional(z.string()),
   mark: z.string(),
 });
 
@@ -52,7 +57,9 @@ export const mount = operation({
   prepare: async ({ args: { device, path }, mark, host }) => {
     const node = await deviceNode(host, device);
     const where = await chooseDirectory(host, path, mark);
-    return { ...where, device: node.path, number: node.number, mark };
+    const { identity } = await identityOf(host, node.path);
+    const link = device.startsWith('/') && device !== node.path ? { link: device } : {};
+    return { ...where, device: node.path, number: node.number, identity, ...link, mark };
   },
   claims: async ({ undo: { path, device }, on }) => {
     const { key, beneath } = await on(device);
@@ -68,8 +75,31 @@ export const mount = operation({
       });
     return { mountId: made.id };
   },
+  again: ({ undo: made, host }) => placeAgain(host, made),
   value: ({ undo: { path } }) => ({ path }),
   look: ({ undo: made, result: known, host }) => lookForMount(host, made, known),
   revert: ({ undo: made, result: known, host }) => takeAway(host, made, known),
   describe: mountedRecovery,
 });
+
+/** Where the device is now. Undefined if others have mounted it on this path since. */
+async function placeAgain(
+  host: ReadHost,
+  made: z.infer<typeof undo>,
+): Promise<z.infer<typeof undo> | undefined> {
+  const { identity, path, mark } = made;
+  const known = made.link ?? made.device;
+  const device = identity === undefined ? known : await locate(host, { path: known, identity });
+  if (device === undefined)
+    throw new RefusedError(`${known} is not there any more`, {
+      code: 'not-found',
+      remedy: 'attach it again',
+    });
+  const { number, path: node } = await deviceNode(host, device);
+  const top = mountsAt(await mountEntries(host), path).at(-1);
+  if (top !== undefined && (await isOf(host, top, number))) return undefined;
+  // A guest may have it meanwhile: the kernel would mount it all the same.
+  await refuseUsers(host, device);
+  if (!made.private) await chooseDirectory(host, path, mark);
+  return { ...made, device: node, number };
+}

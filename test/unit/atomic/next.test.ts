@@ -82,6 +82,18 @@ describe('before the commit', () => {
       'block 1: {"by":2}',
     ],
     ['a newer one elsewhere failed: it goes on', [intent(1), intent(2), rollback, failed(2)], {}, 'undo 1'],
+    [
+      'a newer one in the directory that it created failed: blocked by it',
+      [intent(1, { claims: { makes: ['file:/a'] } }), intent(2, on('mnt:/a/b')), rollback, failed(2)],
+      {},
+      'block 1: {"by":2}',
+    ],
+    [
+      'a newer one beside that directory failed: undone all the same',
+      [intent(1, { claims: { makes: ['file:/a'] } }), intent(2, on('file:/ab/c')), rollback, failed(2)],
+      {},
+      'undo 1',
+    ],
     ['all that is left is blocked: stuck', [intent(1), rollback, failed(1)], {}, 'stuck'],
     [
       'shared on both sides is no conflict',

@@ -122,7 +122,10 @@ it('is a mount point in the same sequence, and ensured the second time', async (
   expect([await run(false), await run(false)]).toEqual([true, false]);
 });
 
-it('waits in the undo for a mount on it that is in use, and goes with the recovery', async () => {
+it.each([
+  ['on it', '/srv/photos'],
+  ['in it', '/srv/photos/2026'],
+])('waits in the undo for a mount %s that is in use, and goes with the recovery', async (_where, path) => {
   const simulated = simulatedHost({ volumeGroups: [{ name: 'vg0', size: '1g' }] });
   const run = <T>(body: () => Promise<T>) => withBofh(simulatedBofh({ host: simulated }), body);
   const before = simulated.snapshot();
@@ -131,13 +134,14 @@ it('waits in the undo for a mount on it that is in use, and goes with the recove
       const lv = await tx.lvm.createLv({ vg: 'vg0', name: 'photos', size: '64m' });
       await tx.filesystem.create({ device: lv.path, type: 'ext4' });
       await tx.file.createDirectory({ path: '/srv/photos' });
-      await tx.mount.mount({ device: lv.path, path: '/srv/photos', mode: 'rw' });
-      simulated.admin.hold('/srv/photos');
+      if (path !== '/srv/photos') await tx.file.createDirectory({ path });
+      await tx.mount.mount({ device: lv.path, path, mode: 'rw' });
+      simulated.admin.hold(path);
       throw new Error('on purpose');
     }),
   );
   await expect(stuck).rejects.toMatchObject({ code: 'stuck' });
-  simulated.admin.letGo('/srv/photos');
+  simulated.admin.letGo(path);
 
   await run(() => recover());
   expect(simulated.snapshot()).toEqual(before);

@@ -1,0 +1,229 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { atomic, type Tx } from '../../../src/api/atomic.ts';
+import { recover } from '../../../src/api/recover.ts';
+import { withBofh } from '../../../src/bofh.ts';
+import type { StuckError } from '../../../src/core/errors.ts';
+import { fork } from '../../../src/simulator/fork.ts';
+import { simulatedBofh, type SimulatedHost } from '../../../src/simulator/index.ts';
+import { differences, stateOf } from '../../../src/simulator/matrix/judge.ts';
+import { sampled } from '../../support/sampled.ts';
+import { rejectionOf } from '../../support/rejection.ts';
+import { filledVolume, neighbourhood } from '../../support/undo/stage.ts';
+import { runVerb } from '../cli/support/run-verb.ts';
+import { testRuntime } from '../cli/support/runtime.ts';
+
+// A file in a mount of the sequence: without the mount its undo would find nothing, and call that undone.
+
+const key = { from: 'file', path: '/etc/key' } as const;
+const run = <T>(on: SimulatedHost, body: () => Promise<T>): Promise<T> =>
+  withBofh({ ...simulatedBofh({ host: on }), signals: {} }, body);
+const look = (on: SimulatedHost): string => stateOf(on, new Set());
+
+/** Filesystems that were there before, in a volume and in an encrypted image file. */
+async function ready(): Promise<SimulatedHost> {
+  const made = neighbourhood();
+  made.admin.writeFile('/etc/key', 'a passphrase', 0o600);
+  for (const path of ['/srv/photos', '/srv/vault']) made.admin.mkdir(path);
+  filledVolume(made, 'photos', '5e1f0000-0000-4000-8000-000000000010');
+  await run(made, () =>
+    atomic('vault', async (tx) => {
+      const { file } = await tx.block.createImage({ file: '/srv/vault.img', size: '64m' });
+      const loop = await tx.block.attachLoop({ file });
+      await tx.crypt.format({ device: loop.device, key });
+      const { path } = await tx.crypt.open({ device: loop.device, key, name: 'vault' });
+      await tx.filesystem.create({ device: path, type: 'ext4' });
+    }),
+  );
+  await run(made, () =>
+    atomic('close', async (tx) => {
+      await tx.crypt.close({ name: 'vault', key });
+      await tx.block.detachLoop({ device: '/dev/loop0' });
+    }),
+  );
+  return fork(made);
+}
+
+const bodies: Readonly<Record<string, (tx: Tx) => Promise<unknown>>> = {
+  'a volume': async (tx) => {
+    await tx.mount.mount({ device: '/dev/vg0/photos', path: '/srv/photos', mode: 'rw' });
+    await tx.file.create({ path: '/srv/photos/new', content: 'new\n' });
+    await tx.file.remove({ path: '/srv/photos/kept' });
+  },
+  'a private place': async (tx) => {
+    const { path } = await tx.mount.mount({ device: '/dev/vg0/photos', mode: 'rw' });
+    await tx.file.create({ path: `${path}/new`, content: 'new\n' });
+  },
+  'an encrypted image file': async (tx) => {
+    const { device } = await tx.block.attachLoop({ file: '/srv/vault.img' });
+    const { path } = await tx.crypt.open({ device, key, name: 'vault' });
+    await tx.mount.mount({ device: path, path: '/srv/vault', mode: 'rw' });
+    await tx.file.create({ path: '/srv/vault/new', content: 'new\n' });
+  },
+};
+
+const endings: Readonly<Record<string, (on: SimulatedHost) => SimulatedHost>> = {
+  'a restart': (on) => on.restart(),
+  'a reboot': (on) => on.reboot(),
+  'a power cut': (on) => on.powerCut(),
+  'a power cut that loses nothing': (on) => on.powerCut({ keep: 'all' }),
+};
+
+const uuidOf = ({ world }: SimulatedHost): string =>
+  world.lvm[0]?.lvs.find(({ name }) => name === 'photos')?.uuid ?? '';
+
+let start: SimulatedHost;
+beforeEach(async () => {
+  start = await ready();
+});
+
+describe.each(Object.entries(bodies))('what was done in a mount of %s', (what, body) => {
+  it.each(Object.entries(endings))(
+    'is undone after %s, wherever its program was killed',
+    async (ending, begin) => {
+      const whole = fork(start);
+      await run(whole, () => atomic('whole', body));
+      const wanted = look(begin(fork(start)));
+      expect(whole.points.length).toBeGreaterThan(10);
+      const wrong: string[] = [];
+      for (const index of sampled([...whole.points.keys()], `${what} ${ending}`)) {
+        const on = fork(start);
+        on.fault({ nth: index + 1, mode: index % 2 === 0 ? 'crash here' : 'acts then crash' });
+        await run(on, () => atomic('killed', body)).catch(() => undefined);
+        const next = begin(on);
+        next.clearFaults();
+        const found = await run(next, () => recover()).then(
+          (ended) => ended.map(({ end }) => end).join(),
+          (error: unknown) => String(error),
+        );
+        const left = differences(wanted, look(next));
+        if (left.length > 0 && found !== 'committed' && found !== '')
+          wrong.push(`${String(index + 1)}: ${found} ${left.join(' ')}`);
+      }
+      expect(wrong).toEqual([]);
+    },
+    300_000,
+  );
+});
+
+const { 'a volume': onVolume } = bodies;
+const wantedAfter = (begin: (on: SimulatedHost) => SimulatedHost): string => look(begin(fork(start)));
+
+async function killedIn(body = onVolume): Promise<SimulatedHost> {
+  const on = fork(start);
+  await run(on, () => atomic('killed', async (tx) => body?.(tx).then(() => on.kill()))).catch(
+    () => undefined,
+  );
+  return on;
+}
+
+describe('the mount that a file of the sequence is in', () => {
+  it('stays as long as the undo of that file is stuck', async () => {
+    const before = look(start);
+    const failing = run(start, () =>
+      atomic('photos', async (tx) => {
+        await onVolume?.(tx);
+        start.fault({
+          tool: 'file',
+          argvIncludes: '/srv/photos/new',
+          access: 'change',
+          mode: 'fails before',
+          times: 9,
+        });
+        throw new Error('on purpose');
+      }),
+    );
+    await expect(failing).rejects.toMatchObject({
+      code: 'stuck',
+      blocked: [{ kind: 'mount.mount', why: 'step 2 stands in the way' }, { kind: 'file.create' }],
+    });
+    start.clearFaults();
+
+    await run(start, () => recover());
+    expect(differences(before, look(start))).toEqual([]);
+  });
+
+  it.each(['/srv/photos', 'a private place'])(
+    'is mounted again if others unmounted it: %s',
+    async (where) => {
+      const host = (await killedIn(bodies[where] ?? onVolume)).restart();
+      const at = host.world.mounts.find(({ path }) => path === where || path.includes('/bofh/mnt/'));
+      host.admin.umount(at?.path ?? '');
+
+      await run(host, () => recover());
+      expect(
+        differences(
+          wantedAfter((on) => on.restart()),
+          look(host),
+        ),
+      ).toEqual([]);
+    },
+  );
+
+  it('need not be mounted again if the boot mounted the same filesystem there', async () => {
+    const begin = (on: SimulatedHost): SimulatedHost => {
+      const next = on.reboot();
+      next.admin.mount('/dev/vg0/photos', '/srv/photos');
+      return next;
+    };
+    const host = begin(await killedIn());
+
+    const [{ leftAlone } = { leftAlone: [] }] = await run(host, () => recover());
+    expect(leftAlone.join()).toContain('/srv/photos');
+    expect(differences(wantedAfter(begin), look(host))).toEqual([]);
+  });
+
+  it('is stuck, named, while another one is mounted there, and goes on afterwards', async () => {
+    const host = (await killedIn()).reboot();
+    filledVolume(host, 'other', '5e1f0000-0000-4000-8000-000000000011');
+    host.admin.mount('/dev/vg0/other', '/srv/photos');
+
+    await expect(run(host, () => recover())).rejects.toThrow(
+      /mount\.mount .*could not be done again: .*\/srv\/photos is in use/,
+    );
+    host.admin.umount('/srv/photos');
+    await run(host, () => recover());
+    const files = host.snapshot().match(/^now vg0\/photos ".*" file/gm);
+    expect(files).toEqual(['now vg0/photos "/kept" file']);
+  });
+
+  it('is not mounted again while a guest has its device', async () => {
+    const host = (await killedIn()).reboot();
+    const node = host.world.active.get(uuidOf(host));
+    const disks = [{ vdev: 'xvda', path: '/dev/vg0/photos', number: `${host.world.dmMajor}:${node ?? 0}` }];
+    host.admin.startDomain({ name: 'photos', uuid: '5e1f0000-0000-4000-8000-000000000012', disks });
+    const before = look(host);
+
+    await expect(run(host, () => recover())).rejects.toThrow(/could not be done again: .*is in use: .*guest/);
+    expect(look(host)).toBe(before);
+  });
+
+  it('is given up by --discard', async () => {
+    const host = (await killedIn(bodies['a private place'])).reboot();
+    host.world.active.delete(uuidOf(host));
+    const stuck = await rejectionOf(run(host, () => recover()));
+    const file = (stuck as StuckError).blocked.find(({ kind }) => kind === 'file.create');
+    expect(file?.remedy).toContain('activate it (lvchange -ay /dev/vg0/photos)');
+    const [command = ''] = /(?<=or, to give up what it contains: bofh ).*/.exec(file?.remedy ?? '') ?? [];
+
+    const { runtime, stdout } = testRuntime(simulatedBofh({ host }), { yes: true });
+    expect(await runVerb(runtime, command)).toBe(0);
+    expect(stdout()).toMatch(/undone +killed/);
+  });
+
+  it('and that is unmounted before the commit: what the undo needed is named, with the command', async () => {
+    const found: string[] = [];
+    const { engine, ...bofh } = simulatedBofh({ host: start });
+    const own = { ...bofh, engine: { ...engine, onLeftAlone: (each: string) => void found.push(each) } };
+    await withBofh(own, () =>
+      atomic('photos', async (tx) => {
+        await onVolume?.(tx);
+        await tx.mount.unmount({ path: '/srv/photos' });
+      }),
+    );
+
+    expect(found.map((each) => each.replaceAll(/[0-9a-f]{12}/g, 'ID'))).toEqual([
+      'file.create (file:/srv/photos/new): /srv/photos is not mounted any more, so what the undo of the step needed stays there; when it is mounted again: rm /srv/photos/.bofh-bofh.ID.2',
+      expect.stringContaining('rm /srv/photos/.bofh-gone-bofh.ID.3'),
+    ]);
+  });
+});
