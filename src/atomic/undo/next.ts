@@ -9,6 +9,7 @@ import {
   type Step,
 } from '../journal/state.ts';
 import { placesOf } from '../journal/step-index.ts';
+import type { Key } from '../operation.ts';
 
 /** What to do next. */
 export type Decision =
@@ -134,15 +135,18 @@ export function mountsOver({ steps, index }: State, { n, intent }: Step): readon
   return [...found].sort((a, b) => a - b).flatMap((place) => steps[place] ?? []);
 }
 
-/** Whether an undo destroys what this mount shows: the sequence created its filesystem, or the device below it. */
+/**
+ * Whether the undo destroys what this mount shows: an older step made its filesystem (`fs:`), or made
+ * its device with what is in it.
+ */
 export function isDestroyed({ steps, index }: State, { n, intent }: Step): boolean {
-  const { claims } = intent;
-  return [...exclusive(claims ?? {}), ...(claims?.needs ?? [])].some((key) =>
-    (index.holders.get(key) ?? []).some((place) => {
-      const step = steps[place];
-      return step !== undefined && step.n < n && step.intent.contains !== undefined;
-    }),
-  );
+  const keys = [...exclusive(intent.claims ?? {}), ...(intent.claims?.needs ?? [])];
+  const olderOf = (key: Key): readonly (Step | undefined)[] =>
+    (index.holders.get(key) ?? []).map((place) => steps[place]).filter((step) => (step?.n ?? n) < n);
+  return keys.flatMap(olderOf).some((step) => {
+    const contains = step?.intent.contains;
+    return contains !== undefined && (keys.includes(contains) || /^(?:[^/!]+!)?fs:/.test(contains));
+  });
 }
 
 /** The step whose undo destroys this step's object too. */

@@ -2,14 +2,14 @@ import { posix } from 'node:path';
 import * as z from 'zod/mini';
 import { operation } from '../../atomic/operation.ts';
 import { mountEntries } from '../../blockdevice/index.ts';
-import { type ReadHost, refuseExposed } from '../../command/index.ts';
+import { type ReadHost, refuseExposed, shellWords } from '../../command/index.ts';
 import { ParseError, RefusedError } from '../../core/errors.ts';
 import { mountedRecovery } from '../manual-recovery.ts';
 import { bindMount } from '../commands.ts';
 import { mountOptions, wordsOf } from '../options.ts';
 import { chooseDirectory, isOf, lookForMount, makeMount, numberOf, takeAway } from '../ours.ts';
 import { realPath } from '../paths.ts';
-import { isWithin, markOption, mountOver } from '../table.ts';
+import { isWithin, markOption, mountOver, mountsAt } from '../table.ts';
 
 const args = z.strictObject({
   /** An existing directory; mounts below it are not included. */
@@ -84,6 +84,13 @@ export const bind = operation({
         remedy: `see how it is mounted: findmnt ${path}`,
       });
     return { mountId: made.id };
+  },
+  // What its source is on may have been mounted by others: it is not done again, but must not be forgotten.
+  again: async ({ undo: { path, device, root }, host }) => {
+    if (mountsAt(await mountEntries(host), path).at(-1)?.root === root) return undefined;
+    throw new RefusedError(`${device} is not mounted on ${path} any more`, {
+      remedy: `mkdir --parents ${shellWords([path])}; mount --bind ${shellWords([device, path])}`,
+    });
   },
   value: ({ undo: { path } }) => ({ path }),
   look: ({ undo: made, result: known, host }) => lookForMount(host, made, known),

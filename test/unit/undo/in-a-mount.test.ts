@@ -197,6 +197,39 @@ describe('the mount that a file of the sequence is in', () => {
     expect(look(host)).toBe(before);
   });
 
+  it('is not mounted again if this undo removes its filesystem', async () => {
+    const host = (
+      await killedIn(async (tx) => {
+        const { path: device } = await tx.lvm.createLv({ vg: 'vg0', name: 'web1', size: '64m' });
+        await tx.filesystem.create({ device, type: 'ext4' });
+        await tx.mount.mount({ device, path: '/srv/photos', mode: 'rw' });
+        await tx.file.create({ path: '/srv/photos/new', content: 'new\n' });
+      })
+    ).reboot();
+
+    await run(host, () => recover());
+    expect(JSON.stringify(host.changes)).not.toContain('/srv/photos');
+    expect(
+      differences(
+        wantedAfter((on) => on.reboot()),
+        look(host),
+      ),
+    ).toEqual([]);
+  });
+
+  it('that shows another directory is stuck, with the commands that mount it again', async () => {
+    const host = (
+      await killedIn(async (tx) => {
+        await tx.mount.bind({ source: '/srv/photos', path: '/srv/vault', mode: 'rw' });
+        await tx.file.create({ path: '/srv/vault/new', content: 'new\n' });
+      })
+    ).reboot();
+
+    const stuck = await rejectionOf(run(host, () => recover()));
+    const file = (stuck as StuckError).blocked.find(({ kind }) => kind === 'file.create');
+    expect(file?.remedy).toContain('mount --bind /srv/photos /srv/vault, then: bofh recover');
+  });
+
   it('is given up by --discard', async () => {
     const host = (await killedIn(bodies['a private place'])).reboot();
     host.world.active.delete(uuidOf(host));
