@@ -1,5 +1,13 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -43,6 +51,55 @@ await atomic('killed', async (tx) => {
   expect(attached(file)).toBe('');
   return file;
 }
+
+/** The files in an image, while it is mounted elsewhere. */
+function inImage<T>(file: string, look: (at: string) => T): T {
+  const at = mkdtempSync(join(work, 'at-'));
+  expect(spawnSync('mount', ['-o', 'loop', file, at]).status).toBe(0);
+  try {
+    return look(at);
+  } finally {
+    expect(spawnSync('umount', [at]).status).toBe(0);
+  }
+}
+
+describe.skipIf(process.getuid?.() !== 0)('a killed sequence whose mount and loop device are gone', () => {
+  it.each([
+    ['ext4', 'its own place'],
+    ['xfs', 'a private place'],
+    ['btrfs', 'its own place'],
+  ])('has its files undone, in a filesystem that was there before: %s, at %s', (type, where) => {
+    const [file, script, place] = ['img', 'ts', 'at'].map((end) => join(work, `before-${type}.${end}`));
+    if (file === undefined || script === undefined || place === undefined) throw new TypeError('three names');
+    mkdirSync(place);
+    expect(spawnSync('truncate', ['--size', '400M', file]).status).toBe(0);
+    expect(spawnSync(`mkfs.${type}`, ['-q', file]).status).toBe(0);
+    inImage(file, (at) => writeFileSync(join(at, 'kept'), 'from before'));
+    writeFileSync(
+      script,
+      `import { atomic } from 'bofh';
+await atomic('killed', async (tx) => {
+  const { device } = await tx.block.attachLoop({ file: '${file}' });
+  const { path } = await tx.mount.mount({ device, mode: 'rw'${where === 'its own place' ? `, path: '${place}'` : ''} });
+  await tx.file.create({ path: path + '/new', content: 'new' });
+  await tx.file.remove({ path: path + '/kept' });
+  process.kill(process.pid, 'SIGKILL');
+  await new Promise(() => undefined);
+});
+`,
+    );
+    expect(bofh('run', script).signal ?? 'SIGKILL').toBe('SIGKILL');
+    expect(spawnSync('umount', [attached(file)]).status).toBe(0);
+    losetup('--detach', attached(file));
+
+    const { status, stdout } = bofh('recover', '--yes');
+
+    expect([status, stdout]).toEqual([0, expect.stringMatching(/undone +killed/)]);
+    expect(attached(file)).toBe('');
+    const left = inImage(file, (at) => readdirSync(at).filter((name) => name !== 'lost+found'));
+    expect(left).toEqual(['kept']);
+  });
+});
 
 describe.skipIf(process.getuid?.() !== 0)('a killed sequence whose loop device is detached', () => {
   it.each(['ext4', 'xfs', 'btrfs', 'vfat', 'swap'])('is undone by recovery: %s', (type) => {
