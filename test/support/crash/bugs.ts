@@ -97,8 +97,8 @@ export const bugs: readonly Bug[] = [
     name: 'no sync before `finished`',
     patches: [
       unwind(
-        "await code.sync(journalled);\n  return before.state === 'not-ours'\n    ? leave(step, 'finished'",
-        "return before.state === 'not-ours'\n    ? leave(step, 'finished'",
+        "await code.sync(journalled);\n  if (before.state === 'not-ours') return leave(step, 'finished'",
+        "if (before.state === 'not-ours') return leave(step, 'finished'",
       ),
     ],
   },
