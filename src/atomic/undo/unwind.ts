@@ -331,7 +331,11 @@ async function finish(unwinding: Unwinding, step: Step, boot: string | undefined
   if (away === undefined) return acted([{ t: 'finished', n: step.n }]);
   const { clear = [] } = code.describe?.({ ...journalled, way: 'forward' }) ?? {};
   const point = objectsOf(away.intent).find((key) => key.startsWith('mnt:'));
-  const found = `${point?.slice('mnt:'.length) ?? describe(away)} is not mounted any more, so what the undo of the step needed stays there; when it is mounted again: ${clear.map((argv) => shellWords(argv)).join('; ')}`;
+  const later =
+    clear.length === 0
+      ? ''
+      : `; when it is mounted again: ${clear.map((argv) => shellWords(argv)).join('; ')}`;
+  const found = `${point?.slice('mnt:'.length) ?? describe(away)} is not mounted any more, so what the undo of the step needed may still be there${later}`;
   return leave(step, 'finished', { state: 'not-ours', found });
 }
 

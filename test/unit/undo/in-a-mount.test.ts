@@ -113,6 +113,7 @@ async function killedIn(body = onVolume): Promise<SimulatedHost> {
   await run(on, () => atomic('killed', async (tx) => body?.(tx).then(() => on.kill()))).catch(
     () => undefined,
   );
+  expect(on.process.alive).toBe(false);
   return on;
 }
 
@@ -200,21 +201,20 @@ describe('the mount that a file of the sequence is in', () => {
   it('is not mounted again if this undo removes its filesystem', async () => {
     const host = (
       await killedIn(async (tx) => {
-        const { path: device } = await tx.lvm.createLv({ vg: 'vg0', name: 'web1', size: '64m' });
+        const { path: device } = await tx.lvm.createLv({ vg: 'vg0', name: 'album', size: '64m' });
         await tx.filesystem.create({ device, type: 'ext4' });
         await tx.mount.mount({ device, path: '/srv/photos', mode: 'rw' });
         await tx.file.create({ path: '/srv/photos/new', content: 'new\n' });
       })
     ).reboot();
 
-    await run(host, () => recover());
-    expect(JSON.stringify(host.changes)).not.toContain('/srv/photos');
-    expect(
-      differences(
-        wantedAfter((on) => on.reboot()),
-        look(host),
-      ),
-    ).toEqual([]);
+    const from = host.points.length;
+    // Its own file counts as one of others, as any that a killed script wrote: it is named, and stays.
+    await expect(run(host, () => recover())).rejects.toThrow(/others wrote .*"new"/);
+    const mounts = host.points
+      .slice(from)
+      .filter(({ tool, argv }) => tool === 'mount' && argv.includes('/srv/photos'));
+    expect(mounts).toEqual([]);
   });
 
   it('that shows another directory is stuck, with the commands that mount it again', async () => {
@@ -255,7 +255,7 @@ describe('the mount that a file of the sequence is in', () => {
     );
 
     expect(found.map((each) => each.replaceAll(/[0-9a-f]{12}/g, 'ID'))).toEqual([
-      'file.create (file:/srv/photos/new): /srv/photos is not mounted any more, so what the undo of the step needed stays there; when it is mounted again: rm /srv/photos/.bofh-bofh.ID.2',
+      'file.create (file:/srv/photos/new): /srv/photos is not mounted any more, so what the undo of the step needed may still be there; when it is mounted again: rm /srv/photos/.bofh-bofh.ID.2',
       expect.stringContaining('rm /srv/photos/.bofh-gone-bofh.ID.3'),
     ]);
   });
