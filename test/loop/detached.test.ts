@@ -31,8 +31,12 @@ const losetup = (...args: readonly string[]): string => {
 };
 const attached = (file: string): string => losetup('--noheadings', '--output', 'NAME', '--associated', file);
 
-/** A killed sequence whose loop device was detached, as a reboot does it too. */
-function killed(type: string): string {
+const writeFile = `const { path } = await tx.mount.mount({ device, mode: 'rw' });
+  await tx.file.createDirectory({ path: path + '/etc' });
+  await tx.file.create({ path: path + '/etc/motd', content: 'hello' });`;
+
+/** A killed sequence whose loop device was detached, and its mount unmounted, as a reboot does it too. */
+function killed(type: string, { withFile = false } = {}): string {
   const file = join(work, `${type}.img`);
   const script = join(work, `${type}.ts`);
   writeFileSync(
@@ -42,12 +46,14 @@ await atomic('killed', async (tx) => {
   await tx.block.createImage({ file: '${file}', size: '400m' });
   const { device } = await tx.block.attachLoop({ file: '${file}' });
   await tx.filesystem.create({ device, type: '${type}' });
+  ${withFile ? writeFile : ''}
   process.kill(process.pid, 'SIGKILL');
   await new Promise(() => undefined);
 });
 `,
   );
   expect(bofh('run', script).signal ?? 'SIGKILL').toBe('SIGKILL');
+  if (withFile) expect(spawnSync('umount', [attached(file)]).status).toBe(0);
   losetup('--detach', attached(file));
   expect(attached(file)).toBe('');
   return file;
@@ -111,6 +117,16 @@ describe.skipIf(process.getuid?.() !== 0)('a killed sequence whose loop device i
 
     expect([status, stdout]).toEqual([0, expect.stringMatching(/undone +killed/)]);
     expect(stderr).toContain('losetup --detach');
+    expect(existsSync(file)).toBe(false);
+    expect(readdirSync(work).filter((name) => name.startsWith('.bofh'))).toEqual([]);
+  });
+
+  it.each(['ext4', 'xfs', 'btrfs'])('is undone with the files that it wrote into it: %s', (type) => {
+    const file = killed(type, { withFile: true });
+
+    const { status, stdout } = bofh('recover', '--yes');
+
+    expect([status, stdout]).toEqual([0, expect.stringMatching(/undone +killed/)]);
     expect(existsSync(file)).toBe(false);
     expect(readdirSync(work).filter((name) => name.startsWith('.bofh'))).toEqual([]);
   });

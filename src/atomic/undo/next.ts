@@ -9,7 +9,6 @@ import {
   type Step,
 } from '../journal/state.ts';
 import { placesOf } from '../journal/step-index.ts';
-import type { Key } from '../operation.ts';
 
 /** What to do next. */
 export type Decision =
@@ -136,17 +135,19 @@ export function mountsOver({ steps, index }: State, { n, intent }: Step): readon
 }
 
 /**
- * Whether the undo destroys what this mount shows: an older step made its filesystem (`fs:`), or made
- * its device with what is in it.
+ * The older steps whose undo destroys what this mount shows: they made its filesystem (`fs:`), or its
+ * device with what is in it.
  */
-export function isDestroyed({ steps, index }: State, { n, intent }: Step): boolean {
+export function destroyersOf({ steps, index }: State, { n, intent }: Step): readonly Step[] {
   const keys = [...exclusive(intent.claims ?? {}), ...(intent.claims?.needs ?? [])];
-  const olderOf = (key: Key): readonly (Step | undefined)[] =>
-    (index.holders.get(key) ?? []).map((place) => steps[place]).filter((step) => (step?.n ?? n) < n);
-  return keys.flatMap(olderOf).some((step) => {
-    const contains = step?.intent.contains;
-    return contains !== undefined && (keys.includes(contains) || /^(?:[^/!]+!)?fs:/.test(contains));
-  });
+  return keys
+    .flatMap((key) => index.holders.get(key) ?? [])
+    .flatMap((place) => steps[place] ?? [])
+    .filter((older) => {
+      const { contains } = older.intent;
+      if (older.n >= n || contains === undefined) return false;
+      return keys.includes(contains) || /^(?:[^/!]+!)?fs:/.test(contains);
+    });
 }
 
 /** The step whose undo destroys this step's object too. */

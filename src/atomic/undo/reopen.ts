@@ -5,7 +5,7 @@ import { note, type Journal } from '../journal/journal-writer.ts';
 import { containerOf, journalled, stepOf, type Step } from '../journal/state.ts';
 import { json } from '../operation.ts';
 import { placeOf } from '../place.ts';
-import { accessTo, containerStep, isDestroyed, mountsOver } from './next.ts';
+import { accessTo, containerStep, destroyersOf, mountsOver } from './next.ts';
 import { describe } from './report.ts';
 import { isMissing } from './missing.ts';
 
@@ -38,38 +38,46 @@ export async function reopen(
 
 /**
  * Mounts again what the paths of a step lead through, if a boot or another program unmounted it:
- * without it the step would seem to be undone already. Not what is destroyed with the filesystem by
- * this undo. What it mounts is again a step to undo, in this boot.
+ * without it the step would seem to be undone already. What it mounts is again a step to undo, in
+ * this boot.
  *
- * Returns whether anything was mounted. RefusedError if it could not be.
+ * Returns whether anything was mounted. RefusedError if it could not be, unless the sequence made
+ * the filesystem, or its device, and that is gone.
  */
 export async function remount(
   { engine, journal }: { readonly engine: Engine; readonly journal: Journal },
   of: Step,
 ): Promise<boolean> {
-  let mounted = false;
-  for (const mount of mountsOver(journal.state, of)) {
-    if (isDestroyed(journal.state, mount)) continue;
+  let opened = false;
+  for (const mount of mountsOver(journal.state, of))
     try {
-      if (await again({ engine, journal }, mount)) mounted = true;
-      continue;
-    } catch (error) {
-      if (!isMissing(error)) throw notOpened({ journal, of, access: mount }, error);
-    }
-    // Its device is missing: it may be one that the sequence opened.
-    for (const access of [...accessTo(journal.state, mount), mount])
       try {
-        if (
-          access === mount
-            ? await again({ engine, journal }, mount)
-            : await regained({ engine, journal }, access)
-        )
-          mounted = true;
+        if (await again({ engine, journal }, mount)) opened = true;
+        continue;
       } catch (error) {
-        throw notOpened({ journal, of, access }, error);
+        if (!isMissing(error)) throw notOpened({ journal, of, access: mount }, error);
       }
-  }
-  return mounted;
+      // Its device is missing: it may be one that the sequence opened.
+      for (const access of [...accessTo(journal.state, mount), mount])
+        try {
+          const act = access === mount ? again : regained;
+          if (await act({ engine, journal }, access)) opened = true;
+        } catch (error) {
+          throw notOpened({ journal, of, access }, error);
+        }
+    } catch (error) {
+      if (!(await isGone({ engine, journal }, destroyersOf(journal.state, mount)))) throw error;
+    }
+  return opened;
+}
+
+/** Whether one of these steps left nothing, or a power cut lost it. */
+async function isGone(
+  { engine, journal }: { readonly engine: Engine; readonly journal: Journal },
+  steps: readonly Step[],
+): Promise<boolean> {
+  for (const step of steps) if ((await lookAt(engine, journal, step)) === 'gone') return true;
+  return false;
 }
 
 /** The mounts of the sequence over this step that are not there now. */

@@ -167,6 +167,8 @@ export async function renewedWitnesses(
       (container !== undefined && step.intent.contains !== container)
     )
       continue;
+    // A power cut may have lost it; then there is nothing to compare.
+    if (await isLost({ engine, journal }, step)) continue;
     const { host } = placeOf(engine, step.intent.host);
     const work = () => content.witness({ ...journalled(journal.state, step), host });
     const witness = await unlessOutOfReach(engine, journal, { step, work });

@@ -59,6 +59,22 @@ const bodies: Readonly<Record<string, (tx: Tx) => Promise<unknown>>> = {
     await tx.mount.mount({ device: path, path: '/srv/vault', mode: 'rw' });
     await tx.file.create({ path: '/srv/vault/new', content: 'new\n' });
   },
+  'a volume of the sequence': async (tx) => {
+    const { path: device } = await tx.lvm.createLv({ vg: 'vg0', name: 'album', size: '64m' });
+    await tx.filesystem.create({ device, type: 'ext4' });
+    await tx.mount.mount({ device, path: '/srv/photos', mode: 'rw' });
+    await tx.file.createDirectory({ path: '/srv/photos/2026' });
+    await tx.file.create({ path: '/srv/photos/2026/new', content: 'new\n' });
+  },
+  'an encrypted image file of the sequence': async (tx) => {
+    const { file } = await tx.block.createImage({ file: '/srv/album.img', size: '64m' });
+    const loop = await tx.block.attachLoop({ file });
+    await tx.crypt.format({ device: loop.device, key });
+    const { path: device } = await tx.crypt.open({ device: loop.device, key, name: 'album' });
+    await tx.filesystem.create({ device, type: 'ext4' });
+    const { path } = await tx.mount.mount({ device, mode: 'rw' });
+    await tx.file.create({ path: `${path}/new`, content: 'new\n' });
+  },
 };
 
 const endings: Readonly<Record<string, (on: SimulatedHost) => SimulatedHost>> = {
@@ -173,20 +189,6 @@ describe('the mount that a file of the sequence is in', () => {
     expect(differences(wantedAfter(begin), look(host))).toEqual([]);
   });
 
-  it('is stuck, named, while another one is mounted there, and goes on afterwards', async () => {
-    const host = (await killedIn()).reboot();
-    filledVolume(host, 'other', '5e1f0000-0000-4000-8000-000000000011');
-    host.admin.mount('/dev/vg0/other', '/srv/photos');
-
-    await expect(run(host, () => recover())).rejects.toThrow(
-      /mount\.mount .*could not be done again: .*\/srv\/photos is in use/,
-    );
-    host.admin.umount('/srv/photos');
-    await run(host, () => recover());
-    const files = host.snapshot().match(/^now vg0\/photos ".*" file/gm);
-    expect(files).toEqual(['now vg0/photos "/kept" file']);
-  });
-
   it('is not mounted again while a guest has its device', async () => {
     const host = (await killedIn()).reboot();
     const node = host.world.active.get(uuidOf(host));
@@ -198,24 +200,23 @@ describe('the mount that a file of the sequence is in', () => {
     expect(look(host)).toBe(before);
   });
 
-  it('is not mounted again if this undo removes its filesystem', async () => {
-    const host = (
-      await killedIn(async (tx) => {
-        const { path: device } = await tx.lvm.createLv({ vg: 'vg0', name: 'album', size: '64m' });
-        await tx.filesystem.create({ device, type: 'ext4' });
-        await tx.mount.mount({ device, path: '/srv/photos', mode: 'rw' });
-        await tx.file.create({ path: '/srv/photos/new', content: 'new\n' });
-      })
-    ).reboot();
+  it.each(['a volume of before', 'a volume of the sequence'])(
+    'is stuck, named, while another one is mounted there, and goes on afterwards: %s',
+    async (where) => {
+      const host = (await killedIn(bodies[where] ?? onVolume)).reboot();
+      filledVolume(host, 'other', '5e1f0000-0000-4000-8000-000000000011');
+      host.admin.mount('/dev/vg0/other', '/srv/photos');
 
-    const from = host.points.length;
-    // Its own file counts as one of others, as any that a killed script wrote: it is named, and stays.
-    await expect(run(host, () => recover())).rejects.toThrow(/others wrote .*"new"/);
-    const mounts = host.points
-      .slice(from)
-      .filter(({ tool, argv }) => tool === 'mount' && argv.includes('/srv/photos'));
-    expect(mounts).toEqual([]);
-  });
+      await expect(run(host, () => recover())).rejects.toThrow(
+        /mount\.mount .*could not be done again: .*\/srv\/photos is in use/,
+      );
+      host.admin.umount('/srv/photos');
+      await run(host, () => recover());
+      const files = host.snapshot().match(/^now vg0\/photos ".*" file/gm);
+      expect(files).toEqual(['now vg0/photos "/kept" file']);
+      expect(host.snapshot()).not.toContain('album');
+    },
+  );
 
   it('that shows another directory is stuck, with the commands that mount it again', async () => {
     const host = (
