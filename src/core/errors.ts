@@ -213,7 +213,7 @@ export class CommandError extends BofhError {
       failure.what ?? (failure.exitCode === undefined ? failure.reason : `exit ${failure.exitCode}`);
     super(`${failure.tool} ${failure.argv.join(' ')}: ${how}${said ? `: ${said}` : ''}`, {
       cause: failure.cause,
-      remedy: failure.remedy,
+      remedy: failure.remedy ?? usualRemedy(failure),
       holders: failure.holders,
       code: codeOf(failure.reason, (failure.holders ?? []).length > 0),
     });
@@ -228,6 +228,21 @@ export class CommandError extends BofhError {
   protected override usualCode(): ErrorCode {
     return codeOf(this.reason, this.holders.length > 0);
   }
+}
+
+/** What helps whatever the program is; undefined if only its own message says. */
+function usualRemedy({
+  reason,
+  tool,
+  argv,
+}: Pick<CommandError, 'reason' | 'tool' | 'argv'>): string | undefined {
+  if (reason === 'busy') return 'end that use, then try again';
+  if (reason === 'no-space')
+    return 'make room (df -h and bofh lvm vg list show what is full), then try again';
+  if (reason !== 'not-found' || tool !== 'file') return undefined;
+  return argv.at(-1)?.startsWith('/dev/') === true
+    ? 'bofh block tree shows the devices that are there'
+    : 'name one that is there, then try again';
 }
 
 /**
@@ -248,7 +263,8 @@ export class ConnectionError extends BofhError {
       readonly cause?: unknown;
     },
   ) {
-    super(message, { cause: details.cause, remedy: details.remedy });
+    const usual = `see whether it answers: ssh ${details.host} true`;
+    super(message, { cause: details.cause, remedy: details.remedy ?? usual });
     this.host = details.host;
     this.connection = details.connection;
   }
