@@ -54,6 +54,7 @@ export function memoryStore(
     // The simulated disk keeps no times, and is never full by itself.
     changedMs: (name) =>
       resolve(world, path(name), 'keep').found ? (moved(world).get(path(name)) ?? Date.now()) : undefined,
+    createdMs: () => undefined,
     freeBytes: () => undefined,
     makeDir: (name) => doing('mkdir', name, () => files.makeDir(world, path(name), 0o700, true)),
     rename: (from, to) =>

@@ -57,6 +57,8 @@ export interface Store {
    * matters.
    */
   changedMs(name: string): number | undefined;
+  /** The same of its creation; undefined if the filesystem does not record it. For people only. */
+  createdMs(name: string): number | undefined;
   /** Bytes that can still be written here; undefined if only memory limits that. */
   freeBytes(): number | undefined;
   /** Makes names durable. */
@@ -86,6 +88,7 @@ export function diskStore(directory: string): Store {
       return stat === undefined ? undefined : `${stat.dev}:${stat.ino}`;
     },
     changedMs: (name) => absent(() => statSync(path(name)))?.mtimeMs,
+    createdMs: (name) => absent(() => statSync(path(name)))?.birthtimeMs || undefined,
     freeBytes: () => freeBytes(directory),
     makeDir: (name) => mkdirSync(path(name), { mode: 0o700, recursive: true }),
     rename: (from, to) => {

@@ -7,12 +7,21 @@ import { fold, type State } from '../../atomic/journal/state.ts';
 import { JournalError, RefusedError } from '../../core/errors.ts';
 import { messageOf } from '../output/text.ts';
 
+/** ISO 8601, for people: journals have no timestamps, because their order never depends on a clock. */
+export interface JournalTimes {
+  /** When it was last written to. */
+  readonly at: string;
+  /** When it was created; missing if the filesystem does not record it. */
+  readonly began?: string;
+}
+
 /** A journal, or why it cannot be read. */
-export type ReadJournal = { readonly id: string; readonly at: string } & (
-  | { readonly is: 'open'; readonly open: OpenJournal }
-  | { readonly is: 'closed'; readonly lines: readonly Line[]; readonly state: State }
-  | { readonly is: 'unreadable'; readonly error: JournalError }
-);
+export type ReadJournal = { readonly id: string } & JournalTimes &
+  (
+    | { readonly is: 'open'; readonly open: OpenJournal }
+    | { readonly is: 'closed'; readonly lines: readonly Line[]; readonly state: State }
+    | { readonly is: 'unreadable'; readonly error: JournalError }
+  );
 
 /** A reservation of another host on this one, under the id of its sequence. */
 export interface ReadReservation extends Pick<SeenReservation, 'id' | 'found'> {
@@ -103,11 +112,11 @@ export function rawBytes(engine: Engine, id: string): Buffer {
 /** `openJournals` throws for all journals if one is damaged. */
 async function readThese(engine: Engine, ids: readonly string[]): Promise<readonly ReadJournal[]> {
   const read = ids.map((id) => {
-    const at = changedAt(engine, `${id}.journal`);
+    const times = timesIn(engine, `${id}.journal`);
     try {
-      return { id, at, seen: journalOf(engine, id) };
+      return { id, times, seen: journalOf(engine, id) };
     } catch (error) {
-      return { id, at, is: 'unreadable', error: unreadable(error, id) } as const;
+      return { id, ...times, is: 'unreadable', error: unreadable(error, id) } as const;
     }
   });
   const open = await withOwners(
@@ -116,10 +125,10 @@ async function readThese(engine: Engine, ids: readonly string[]): Promise<readon
   );
   const byId = new Map(open.map((each) => [each.id, each]));
   return read.flatMap((each): readonly ReadJournal[] => {
-    if (each.error !== undefined) return [each];
-    const { id, at } = each;
+    if ('error' in each) return [each];
+    const { id, times } = each;
     const found = byId.get(id);
-    return found === undefined ? [] : [{ id, at, is: 'open', open: found }];
+    return found === undefined ? [] : [{ id, ...times, is: 'open', open: found }];
   });
 }
 
@@ -138,26 +147,30 @@ function unreadable(error: unknown, id: string): JournalError {
 
 function readClosed(engine: Engine, id: string): ReadJournal | undefined {
   const name = `history/${id}.journal`;
-  const at = changedAt(engine, name);
+  const times = timesIn(engine, name);
   const file = accessing(engine, () => engine.store.open(name));
   if (file === undefined) return undefined;
   try {
     const { lines } = decode(file.read(), `${id}.journal`);
-    return { id, at, is: 'closed', lines, state: fold(lines) };
+    return { id, ...times, is: 'closed', lines, state: fold(lines) };
   } catch (error) {
-    return { id, at, is: 'unreadable', error: unreadable(error, id) };
+    return { id, ...times, is: 'unreadable', error: unreadable(error, id) };
   } finally {
     file.close();
   }
 }
 
-/**
- * Returns the mtime of a journal, for display. Journals have no timestamps, because their order
- * never depends on a clock.
- */
-export function changedAt(engine: Engine, name: string): string {
-  const changed = engine.store.changedMs(name);
-  return changed === undefined ? '' : new Date(changed).toISOString();
+/** Returns when a journal was created, and last written to. */
+export function timesIn({ store }: Engine, name: string): JournalTimes {
+  const [began, changed] = [store.createdMs(name), store.changedMs(name)];
+  const at = changed === undefined ? '' : new Date(changed).toISOString();
+  // A copied file is younger than what it contains.
+  const isKnown = began !== undefined && changed !== undefined && began <= changed;
+  return { at, ...(isKnown ? { began: new Date(began).toISOString() } : {}) };
+}
+
+export function timesOf({ at, began }: JournalTimes): JournalTimes {
+  return { at, ...(began === undefined ? {} : { began }) };
 }
 
 function journalIds(names: readonly string[]): readonly string[] {

@@ -51,6 +51,7 @@ export function memoryStore(process: Process): Store {
       return number === undefined ? undefined : `1:${number}`;
     },
     changedMs: (name) => (world.files.names.has(name) ? 0 : undefined),
+    createdMs: () => undefined,
     freeBytes: () => undefined,
     makeDir: (name) => {
       process.event('names', `mkdir ${name}`, () => world.files.add(name));

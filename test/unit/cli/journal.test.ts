@@ -59,6 +59,20 @@ describe('bofh journal list', () => {
     ]);
   });
 
+  it('says what a sequence did, and how long it took', async () => {
+    const { id } = await killed();
+
+    const { stdout } = await at(['journal', 'list']);
+    const shown = (await at(['journal', 'show', id])).stdout;
+
+    const when = /\d{4}-\d\d-\d\d \d\d:\d\d:\d\d/.source;
+    const took = /\d+\.\d s/.source;
+    expect(stdout).toMatch(
+      new RegExp(`^${id} +interrupted +${when} +${took} +\\S+ +half a thing +file\\.create /`, 'm'),
+    );
+    expect(shown).toMatch(new RegExp(`^changed: +${when}, ${took} after it began$`, 'm'));
+  });
+
   it('shows the others when one is damaged, and exits 4 naming its line', async () => {
     layJournal(stateDir, 'aa11', [begin('aa11', 'first')]);
     const damaged = layJournal(stateDir, 'cc33', [begin('cc33', 'third'), bare(1)]);

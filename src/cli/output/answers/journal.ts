@@ -51,7 +51,11 @@ export const journalList = z.array(
     ]),
     /** When it was last written to, ISO 8601. */
     at: text,
+    /** When it began, ISO 8601. Missing: the filesystem does not record it. */
+    began: z.exactOptional(text),
     steps: count,
+    /** What each step did, or would do: `lvm.lv.create vg0/web1`. */
+    changes: z.readonly(z.array(text)),
     coordinator: z.exactOptional(text),
     hosts: z.exactOptional(reached),
   }),
@@ -66,6 +70,10 @@ export const journalShow = z.strictObject({
   bofh: text,
   state: z.enum(['running', 'orphan', 'unknown', 'interrupted', 'committed', 'rolled-back', 'abandoned']),
   because: z.exactOptional(text),
+  /** When it was last written to, ISO 8601. */
+  at: text,
+  /** When it began, ISO 8601. Missing: the filesystem does not record it. */
+  began: z.exactOptional(text),
   hosts: z.exactOptional(reached),
   steps: z.readonly(z.array(step)),
   /** What bofh recover would do, in order. */

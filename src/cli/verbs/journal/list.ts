@@ -3,12 +3,19 @@ import type { Engine } from '../../../atomic/engine.ts';
 import { give } from '../../output/answer.ts';
 import type { JournalList } from '../../output/answers/index.ts';
 import { printable, textOf } from '../../output/text.ts';
-import { readHistory, type ReadJournal, readOpen, readReservations } from '../../runtime/read-journals.ts';
+import { localTime } from '../../output/times.ts';
+import {
+  readHistory,
+  type ReadJournal,
+  readOpen,
+  readReservations,
+  timesOf,
+} from '../../runtime/read-journals.ts';
 import { openSession, refuseOtherHost, tellWhose } from '../../runtime/session.ts';
 import { verb } from '../../runtime/verb.ts';
 import { hostsOf, stateOf } from './journal-state.ts';
 import { reservedRow } from './reservations.ts';
-import { hostsInWords, unknownInWords } from './text.ts';
+import { changeInWords, hostsInWords, tookInWords, unknownInWords } from './text.ts';
 
 /** Exit code 4 if a journal cannot be read. */
 export default verb({
@@ -25,14 +32,15 @@ export default verb({
     const data: JournalList = [...own, ...reserved.map(reservedRow)];
     give(runtime, {
       data,
-      head: ['ID', 'STATE', 'LAST CHANGE', 'STEPS', 'USER', 'NAME'],
+      head: ['ID', 'STATE', 'LAST CHANGE', 'TOOK', 'USER', 'NAME', 'STEPS'],
       rows: data.map((row) => [
         row.id,
         stateInWords(row),
-        row.at,
-        String(row.steps),
+        localTime(row.at),
+        tookInWords(row),
         row.user,
         nameInWords(row),
+        changesInWords(row),
       ]),
       none: `no sequence has been run yet (${bofh.engine.store.directory})`,
     });
@@ -54,9 +62,18 @@ function nameInWords({ name, hosts }: JournalList[number]): string {
   return hosts === undefined ? name : `${name} (${hostsInWords(hosts)})`;
 }
 
+/** The first steps; `journal show` has all of them. */
+function changesInWords({ changes, steps }: JournalList[number]): string {
+  const shown = changes.slice(0, 3);
+  const more = steps > shown.length ? [`and ${String(steps - shown.length)} more`] : [];
+  return [...shown, ...more].join(', ');
+}
+
 async function rowOf(engine: Engine, journal: ReadJournal): Promise<JournalList[number]> {
-  const { id, at } = journal;
-  if (journal.is === 'unreadable') return { id, name: '', user: '', state: 'unreadable', at, steps: 0 };
+  const { id } = journal;
+  const times = timesOf(journal);
+  if (journal.is === 'unreadable')
+    return { id, name: '', user: '', state: 'unreadable', ...times, steps: 0, changes: [] };
   const state = journal.is === 'open' ? journal.open.state : journal.state;
   const { begin, steps } = state;
   const [name, user] = [textOf(begin.name), textOf(begin.user)];
@@ -64,5 +81,6 @@ async function rowOf(engine: Engine, journal: ReadJournal): Promise<JournalList[
   // A running sequence finds out for itself.
   const reaches = is === 'interrupted' && state.hosts.length > 0;
   const away = reaches ? (await bootsOf(engine, state)).away : undefined;
-  return { id, name, user, state: is, at, steps: steps.length, ...hostsOf(state, away) };
+  const changes = steps.map(({ intent }) => changeInWords(intent));
+  return { id, name, user, state: is, ...times, steps: steps.length, changes, ...hostsOf(state, away) };
 }

@@ -3,7 +3,7 @@ import { JournalError, UsageError } from '../../../core/errors.ts';
 import { give } from '../../output/answer.ts';
 import type { JournalPrune } from '../../output/answers/index.ts';
 import { confirm } from '../../runtime/confirm.ts';
-import { changedAt } from '../../runtime/read-journals.ts';
+import { timesIn } from '../../runtime/read-journals.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
 import { openSession, refuseOtherHost, tellWhose } from '../../runtime/session.ts';
 import { logged } from '../../runtime/system-log.ts';
@@ -28,7 +28,7 @@ export default verb({
     const { engine } = bofh;
     const { directory } = engine.store;
     const ids = accessing(directory, () => surplus(engine.store, kept));
-    const data: JournalPrune = ids.map((id) => ({ id, at: changedAt(engine, `history/${id}.journal`) }));
+    const data: JournalPrune = ids.map((id) => ({ id, at: timesIn(engine, `history/${id}.journal`).at }));
     if (runtime.settings.mode === 'plan') return await plan(runtime, data);
     await confirmUnusual(
       runtime,

@@ -14,7 +14,7 @@ export function programsOf(engine: Engine, id: string): readonly LockHolder[] {
 
 /** A reservation in the list of journals. Its steps and user are in the journal of its coordinator. */
 export function reservedRow({ id, at, found }: ReadReservation): JournalList[number] {
-  const unknown = { id, name: '', user: '', at, steps: 0 };
+  const unknown = { id, name: '', user: '', at, steps: 0, changes: [] };
   if (found instanceof Error) return { ...unknown, state: 'unreadable' };
   return { ...unknown, name: found.name, state: 'reserved', coordinator: found.coordinator };
 }

@@ -5,7 +5,7 @@ import { manualRecoveryData } from '../../errors/manual-recovery.ts';
 import { give } from '../../output/answer.ts';
 import type { JournalShow, ShownStep } from '../../output/answers/index.ts';
 import { printable, textOf, typed } from '../../output/text.ts';
-import { rawLines, readAnyById, type ReadJournal } from '../../runtime/read-journals.ts';
+import { rawLines, readAnyById, type ReadJournal, timesOf } from '../../runtime/read-journals.ts';
 import { openSession, refuseOtherHost, tellWhose } from '../../runtime/session.ts';
 import { verb } from '../../runtime/verb.ts';
 import { hostsOf, stateOf } from './journal-state.ts';
@@ -54,6 +54,7 @@ async function shown(engine: Engine, journal: ReadJournal & { is: 'open' | 'clos
     bofh: begin.bofh,
     state: stateOf(journal),
     ...(because === undefined ? {} : { because }),
+    ...timesOf(journal),
     ...hostsOf(state, left?.away),
     steps: await Promise.all(state.steps.map((step) => stepOf(engine, state, step, owned))),
     recovery: left?.steps.map(plannedOf) ?? [],

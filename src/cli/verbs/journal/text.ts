@@ -1,8 +1,11 @@
-import { keyInWords } from '../../../atomic/locks/host-key.ts';
+import type { IntentLine } from '../../../atomic/journal/lines.ts';
+import { keyInWords, objectsOf } from '../../../atomic/locks/host-key.ts';
 import type { JournalShow, ShownStep } from '../../output/answers/index.ts';
 import { stepInWords } from '../../plan/text.ts';
+import type { JournalTimes } from '../../runtime/read-journals.ts';
+import { duration, localTime } from '../../output/times.ts';
 import { table } from '../../output/table.ts';
-import { printable } from '../../output/text.ts';
+import { printable, textOf } from '../../output/text.ts';
 
 const plannedWords = {
   undo: 'undo',
@@ -26,6 +29,24 @@ export function hostsInWords(hosts: NonNullable<JournalShow['hosts']>): string {
   return hosts
     .map(({ name, away }) => `on ${name}${away === undefined ? '' : ', which cannot be asked'}`)
     .join('; ');
+}
+
+/** How long a sequence took, or has run until its last change. */
+export function tookInWords({ at, began }: JournalTimes): string {
+  return began === undefined ? '' : duration(Date.parse(at) - Date.parse(began));
+}
+
+const targets = ['path', 'file', 'device', 'name', 'resource', 'label'] as const;
+
+/** A step by its kind and what it was asked to act on: `lvm.lv.create vg0/web1`. */
+export function changeInWords(intent: IntentLine): string {
+  const args = typeof intent.args === 'object' && intent.args !== null ? intent.args : {};
+  const asked: Readonly<Record<string, unknown>> = { ...args };
+  const target = targets.map((key) => asked[key]).find((value) => typeof value === 'string');
+  const of = target ?? objectsOf(intent)[0];
+  const within = typeof asked['vg'] === 'string' && target !== undefined ? `${asked['vg']}/` : '';
+  const on = intent.host === '' ? '' : ` on ${intent.host}`;
+  return textOf(`${intent.kind}${of === undefined ? '' : ` ${within}${of}`}${on}`);
 }
 
 /** An unreachable host. */
@@ -55,6 +76,7 @@ export function showInWords(data: JournalShow): readonly string[] {
     `command:  ${printable(data.command.join(' '))}`,
     `bofh:     ${data.bofh}`,
     `state:    ${data.state === 'unknown' ? unknownInWords : data.state}${data.because === undefined ? '' : `: ${printable(data.because)}`}`,
+    `changed:  ${localTime(data.at)}${data.began === undefined ? '' : `, ${tookInWords(data)} after it began`}`,
     ...(data.hosts ?? []).map(
       ({ name, away }) => `also on:  ${away === undefined ? printable(name) : awayInWords({ name, away })}`,
     ),
