@@ -118,6 +118,12 @@ export type { Origin as SettingOrigin } from '../site.ts';
 export type { StackResized } from '../stack/resize.ts';
 export type { StackContent, StackDevice, StackTree, StackUse } from '../stack/schema.ts';
 export type { SavedVm } from '../vm/backup.ts';
+export type {
+  GuestSnapshot,
+  GuestSnapshots,
+  SnapshotRemovalPlan,
+  SnapshotRestorePlan,
+} from '../vm/snapshots.ts';
 export type { Backups as VmBackups, Verified as VmVerified } from '../vm/backups.ts';
 export type { ClonedVm } from '../vm/clone.ts';
 export type { CreatedVm } from '../vm/create.ts';

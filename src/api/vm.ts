@@ -5,7 +5,8 @@ import { planRestore, type RestoredVm, restoreVm } from '../vm/restore.ts';
 import { currentBofh, beginRecipe, single } from '../bofh.ts';
 import type { StackResized } from '../stack/index.ts';
 import { resize as resizeStack, type ResizeRequest } from './block.ts';
-import { inBytes, newSize, parsed, text } from '../core/request.ts';
+import { inBytes, newSize, parsed, sizeOption, text } from '../core/request.ts';
+import { type Bytes, parseSize } from '../core/units.ts';
 import type { KeyRef } from '../command/index.ts';
 import * as z from 'zod/mini';
 import { RefusedError } from '../core/errors.ts';
@@ -21,6 +22,19 @@ import { planRename, type RenamePlan, renameVm } from '../vm/rename.ts';
 import { mountTree, planTree, planUnmount } from '../vm/tree.ts';
 import { planVmResize } from '../vm/resize.ts';
 import { planSet, type SetPlan, setVm } from '../vm/set.ts';
+import {
+  type GuestSnapshot,
+  type GuestSnapshots,
+  planSnapshot,
+  planSnapshotRemoval,
+  planSnapshotRestore,
+  removeSnapshot as removeIt,
+  restoreSnapshot as restoreIt,
+  type SnapshotRemovalPlan,
+  type SnapshotRestorePlan,
+  snapshotsIn,
+  snapshotVm,
+} from '../vm/snapshots.ts';
 import {
   type BackupOptions,
   checkBackup,
@@ -49,6 +63,12 @@ export type { MovedVm } from '../vm/move.ts';
 export type { SetRow } from '../vm/set.ts';
 export type { SavedVm } from '../vm/backup.ts';
 export type { Backups, Verified } from '../vm/backups.ts';
+export type {
+  GuestSnapshot,
+  GuestSnapshots,
+  SnapshotRemovalPlan,
+  SnapshotRestorePlan,
+} from '../vm/snapshots.ts';
 export type { RestoredVm } from '../vm/restore.ts';
 export type {
   BackupOptions,
@@ -317,4 +337,71 @@ export async function restore(file: string, options: RestoreOptions = {}): Promi
     planRestore({ host, site, file, how: checkRestore(options) }),
   );
   return single(`vm restore ${plan.name}`, (tx) => restoreVm(tx, host, plan));
+}
+
+const snapshotSchema = z.strictObject({ name: text, label: text, size: z.exactOptional(sizeOption) });
+
+/**
+ * Creates a snapshot of a guest in a sequence of its own: of all its disks, which are logical
+ * volumes, at one moment, and of its configuration. A running guest goes on.
+ *
+ * @param label - Up to 40 letters, digits, `_`, `.` and `-`. RefusedError `exists` if the guest has it.
+ */
+export async function createSnapshot(
+  name: string,
+  label: string,
+  options: {
+    /**
+     * Space for changes of each disk that is not thin, in bytes or as text (default: a fifth of the
+     * disk). A snapshot whose space is full is lost.
+     */
+    readonly size?: Bytes | string;
+  } = {},
+): Promise<GuestSnapshot> {
+  beginRecipe('vm.createSnapshot');
+  const { host, site } = currentBofh();
+  const asked = parsed('vm.createSnapshot', snapshotSchema, { ...options, name, label });
+  const size = asked.size === undefined ? {} : { size: parseSize(asked.size) };
+  const plan = await naming('vm.createSnapshot', { name, label }, () =>
+    planSnapshot({ host, site, name, label, ...size, now: new Date() }),
+  );
+  return single(`vm snapshot create ${name} ${label}`, (tx) => snapshotVm(tx, host, plan));
+}
+
+const snapshotsSchema = z.strictObject({ name: z.exactOptional(text) });
+
+/** Lists the snapshots of guests, and the files in their place that cannot be read. */
+export async function snapshots(
+  options: {
+    /** Only those of this guest (default: of all). */
+    readonly name?: string;
+  } = {},
+): Promise<GuestSnapshots> {
+  const { name } = parsed('vm.snapshots', snapshotsSchema, options);
+  return naming('vm.snapshots', present({ name }), () => snapshotsIn(currentBofh().host, name));
+}
+
+/**
+ * Takes a guest that is off back to a snapshot in a sequence of its own: its configuration, and after
+ * the commit its volumes. All that was written since then is lost, and the snapshot is used up.
+ */
+export async function restoreSnapshot(name: string, label: string): Promise<SnapshotRestorePlan> {
+  beginRecipe('vm.restoreSnapshot');
+  const { host, site } = currentBofh();
+  const plan = await naming('vm.restoreSnapshot', { name, label }, () =>
+    planSnapshotRestore({ host, site, name, label }),
+  );
+  await single(`vm snapshot restore ${name} ${label}`, (tx) => restoreIt(tx, plan));
+  return plan;
+}
+
+/** Removes a snapshot in a sequence of its own; the guest stays as it is. */
+export async function removeSnapshot(name: string, label: string): Promise<SnapshotRemovalPlan> {
+  beginRecipe('vm.removeSnapshot');
+  const { host } = currentBofh();
+  const plan = await naming('vm.removeSnapshot', { name, label }, () =>
+    planSnapshotRemoval(host, name, label),
+  );
+  await single(`vm snapshot remove ${name} ${label}`, (tx) => removeIt(tx, plan));
+  return plan;
 }

@@ -1,31 +1,17 @@
 import { posix } from 'node:path';
 import { recognise } from '../blockdevice/index.ts';
 import type { ReadHost } from '../command/index.ts';
-import { RefusedError, UsageError } from '../core/errors.ts';
-import { option } from '../core/option.ts';
-import { type Bytes, formatSize } from '../core/units.ts';
 import { textFile } from '../file/index.ts';
-import { checkLvName, type LogicalVolume, lvs, usableVg } from '../lvm/index.ts';
 import type { Tx } from '../operations.ts';
 import type { Site } from '../site.ts';
-import { type Disk, type Domain, domains, guestConfigs, remedyFor } from '../xen/index.ts';
+import type { Domain } from '../xen/index.ts';
 import { backupsIn, directoryAt } from './backups.ts';
-import { resourceNameOf, wordsOf } from './guest-file.ts';
 import { type Backup, backupName, manifestText, type SavedDisk } from './manifest.ts';
-import { unknown, volumeOf } from './remove.ts';
+import { planMoment, type SnapshotDisk, takeSnapshots } from './moment.ts';
 import type { CheckedBackup } from './request.ts';
 
 /** A disk to save, and the snapshot that is read for it. */
-interface BackupDisk {
-  readonly vdev: string;
-  readonly vg: string;
-  readonly volume: string;
-  readonly uuid: string;
-  readonly pool: string | null;
-  /** For a classic snapshot. */
-  readonly room: { readonly size: Bytes } | { readonly extents: string } | undefined;
-  readonly active: boolean;
-  readonly snapshot: string;
+interface BackupDisk extends SnapshotDisk {
   readonly content: SavedDisk['content'];
   /** Absolute path of the new file. */
   readonly file: string;
@@ -55,21 +41,12 @@ export async function planBackup(options: {
 }): Promise<BackupPlan> {
   const { host, site, name, how, now } = options;
   const directory = await directoryAt(host, options.directory);
-  const { guests, problems } = await guestConfigs(host, site.guestConfigDirs);
-  const guest = guests.find((each) => each.name === name);
-  if (guest === undefined) throw await unknown(host, { name, site, problems });
-  const [domain] = await domains(host, (each) => each.name === name);
-  if (domain !== undefined && domain.state !== 'running' && domain.state !== 'paused')
-    throw new RefusedError(`the domain ${name} (id ${domain.id}) is ${domain.state}`, {
-      remedy: remedyFor(domain),
-    });
+  const of = { site, name, suffix: 'backup', use: 'saves', snapshotSize: how.snapshotSize };
+  const { guest, domain, disks: planned } = await planMoment(host, of);
   const base = posix.join(directory, backupName(name, now));
-  const known = await lvs(host);
   const disks: BackupDisk[] = [];
-  for (const disk of guest.disks)
-    if (disk.format !== 'empty') disks.push(await planDisk(host, { name, disk, known, base, how }));
-  if (disks.length === 0) throw new UsageError(`${name} has no disk`, { remedy: `bofh vm show ${name}` });
-  await refuseNoRoom(host, disks);
+  for (const disk of planned)
+    disks.push({ ...disk, content: await contentOf(host, disk), file: `${base}.${disk.vdev}.zst` });
   return {
     ...{ name, path: `${base}.json`, time: now.toISOString(), domain, disks },
     config: await configOf(host, guest.file),
@@ -77,70 +54,18 @@ export async function planBackup(options: {
   };
 }
 
-async function planDisk(
+async function contentOf(
   host: ReadHost,
-  of: {
-    readonly name: string;
-    readonly disk: Disk;
-    readonly known: readonly LogicalVolume[];
-    readonly base: string;
-    readonly how: CheckedBackup;
-  },
-): Promise<BackupDisk> {
-  const { name, disk, known, base, how } = of;
-  const { vdev, path } = disk;
-  const lv = path === undefined || disk.format !== 'raw' ? undefined : await volumeOf(host, known, path);
-  if (lv === undefined)
-    throw new RefusedError(
-      resourceNameOf(disk) === undefined
-        ? `the disk ${wordsOf(disk)} of ${name} is no logical volume, and bofh saves only these`
-        : `the disk ${wordsOf(disk)} of ${name} is replicated by DRBD, and bofh does not save these`,
-      { remedy: `save it inside the guest; bofh vm show ${name} shows its disks` },
-    );
-  if (!/^[A-Za-z0-9]{1,16}$/.test(vdev))
-    throw new UsageError(`the disk ${wordsOf(disk)} of ${name} has the name ${JSON.stringify(vdev)}`, {
-      remedy: 'name it in the configuration with letters and digits: xvda',
-    });
-  const snapshot = `${lv.name}-backup`;
-  checkLvName(lv.vg, snapshot);
-  const isThin = lv.layout.includes('thin');
-  const found = lv.active === true && lv.path !== undefined ? await recognise(host, lv.path) : undefined;
-  return {
-    ...{ vdev, vg: lv.vg, volume: lv.name, uuid: lv.uuid, snapshot, active: lv.active === true },
-    pool: isThin ? (lv.pool?.name ?? null) : null,
-    room: isThin
-      ? undefined
-      : how.snapshotSize === undefined
-        ? { extents: '20%ORIGIN' }
-        : { size: how.snapshotSize },
-    content:
-      found === undefined ? null : { type: found.type, uuid: found.uuid ?? null, label: found.label ?? null },
-    file: `${base}.${vdev}.zst`,
-  };
+  { active, vg, volume }: SnapshotDisk,
+): Promise<BackupDisk['content']> {
+  const found = active ? await recognise(host, `/dev/${vg}/${volume}`) : undefined;
+  return found === undefined
+    ? null
+    : { type: found.type, uuid: found.uuid ?? null, label: found.label ?? null };
 }
 
-/** RefusedError if a volume group has no space for all snapshots of these disks. */
-async function refuseNoRoom(host: ReadHost, disks: readonly BackupDisk[]): Promise<void> {
-  for (const name of new Set(disks.map(({ vg }) => vg))) {
-    const vg = await usableVg(host, name);
-    const wanted = disks.flatMap(({ vg: own, room, volume }) => {
-      const size = vg.volumes.find((each) => each.name === volume)?.size ?? 0;
-      if (own !== name || room === undefined) return [];
-      return [Math.ceil(('size' in room ? room.size : size / 5) / vg.extentSize)];
-    });
-    const extents = wanted.reduce((sum, each) => sum + each, 0);
-    if (extents > vg.freeExtents)
-      throw new RefusedError(
-        `the snapshots need ${formatSize(extents * vg.extentSize)} in the volume group ${name}, where ${formatSize(vg.free)} is free`,
-        {
-          code: 'no-space',
-          remedy: `give each less with ${option('--snapshot-size', 'snapshotSize')}, or add a device: bofh lvm vg extend ${name} DEVICE`,
-        },
-      );
-  }
-}
-
-async function configOf(host: ReadHost, file: string): Promise<BackupPlan['config']> {
+/** The config file of a guest, as it is. */
+export async function configOf(host: ReadHost, file: string): Promise<BackupPlan['config']> {
   const { content } = await textFile(host, file);
   const { mode = 0o644, kind } = (await host.stat(file)) ?? {};
   return { mode: kind === 'file' ? mode & 0o777 : 0o644, content };
@@ -173,7 +98,7 @@ export interface SavedVm {
  */
 export async function backupVm(tx: Tx, host: ReadHost, plan: BackupPlan): Promise<SavedVm> {
   const { name, path, time, config, domain } = plan;
-  const snapshots = await snapshotsOf(tx, host, plan);
+  const snapshots = await takeSnapshots(tx, host, { ...plan, lasting: false });
   const disks: SavedDisk[] = [];
   for (const { disk, device, release } of snapshots) {
     const { vdev, vg, volume, pool, content, file } = disk;
@@ -196,57 +121,4 @@ export async function backupVm(tx: Tx, host: ReadHost, plan: BackupPlan): Promis
 async function removeBackup(tx: Tx, { path, directory, disks }: Backup): Promise<void> {
   await tx.file.remove({ path });
   for (const { file } of disks) await tx.file.remove({ path: posix.join(directory, file.name) });
-}
-
-interface Snapshot {
-  readonly disk: BackupDisk;
-  readonly device: string;
-  readonly release: () => Promise<void>;
-}
-
-/**
- * Snapshots of all disks. One disk is enough for itself: lvm suspends it. For several, the guest is
- * paused meanwhile.
- */
-async function snapshotsOf(tx: Tx, host: ReadHost, plan: BackupPlan): Promise<readonly Snapshot[]> {
-  const { name, disks, domain } = plan;
-  const pauses = disks.length > 1 && domain?.state === 'running';
-  const temporary = tx.temporary;
-  const origins = new Map<BackupDisk, { readonly release: () => Promise<void> }>();
-  // A classic snapshot is active with its origin.
-  for (const disk of disks)
-    if (!disk.active && disk.room !== undefined)
-      origins.set(disk, await temporary.lvm.activateLv({ vg: disk.vg, name: disk.volume }));
-  const pause = pauses
-    ? await temporary.xen.set({ name, uuid: domain.uuid, setting: 'paused', to: 1 })
-    : undefined;
-  const made: Snapshot[] = [];
-  for (const disk of disks) {
-    const { vg, volume: origin, uuid: originUuid, snapshot, room } = disk;
-    const { path, ...lv } = await temporary.lvm.createSnapshot({
-      ...{ vg, origin, originUuid, name: snapshot, ...(room ?? { active: true }) },
-    });
-    const release = async (): Promise<void> => {
-      await lv.release();
-      await origins.get(disk)?.release();
-    };
-    made.push({ disk, device: path, release });
-  }
-  if (disks.length > 1) await refuseChanged(host, plan, pauses ? 'paused' : domain?.state);
-  await pause?.release();
-  return made;
-}
-
-/** Who started, ended or resumed the guest meanwhile has let it write between two snapshots. */
-async function refuseChanged(
-  host: ReadHost,
-  { name, domain }: BackupPlan,
-  state: Domain['state'] | undefined,
-): Promise<void> {
-  const [now] = await domains(host, (each) => each.name === name);
-  if (now?.uuid === domain?.uuid && now?.id === domain?.id && now?.state === state) return;
-  throw new RefusedError(
-    `${name} was ${state ?? 'off'} and is ${now?.state ?? 'off'} now: its disks may differ in time`,
-    { remedy: 'give the command again' },
-  );
 }

@@ -22,6 +22,7 @@ import { refuseUnread } from './checks.ts';
 import { pathsOf, removableConfig, wordsOf } from './guest-file.ts';
 import { isReplicated, planReplicas, type ReplicasPlan } from './replicas.ts';
 import type { RemoveRequest } from './request.ts';
+import { refuseSnapshots } from './snapshot-files.ts';
 
 /** What happens to a running domain. */
 export type Running = RemoveRequest['running'];
@@ -70,6 +71,7 @@ export async function planRemove(options: {
       ? undefined
       : await found.try(() => planReplicas({ members, host, site, guest, guests, domid: there?.[0]?.id }));
   const config = await found.try(() => removableConfig(host, guest.file));
+  await found.try(() => refuseSnapshots(host, name));
   found.throwAll();
   if (config === undefined) throw new TypeError('a refused request was planned');
   return {

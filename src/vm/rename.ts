@@ -12,6 +12,7 @@ import { removableConfig, wordsOf } from './guest-file.ts';
 import { checkGuestName, diskNames } from './names.ts';
 import { disksOf, domainOf, unknown } from './remove.ts';
 import type { CheckedRename } from './request.ts';
+import { refuseSnapshots } from './snapshot-files.ts';
 import { startVm } from './start.ts';
 import { option } from '../core/option.ts';
 
@@ -58,6 +59,7 @@ export async function planRename(options: {
   const guest = guests.find((each) => each.name === name);
   if (guest === undefined) throw await unknown(host, { name, site, problems });
   await checkClashes({ host, site, name: to, mac: undefined });
+  await refuseSnapshots(host, name);
   const [running] = await domains(host, (each) => each.name === name);
   if (running !== undefined && !how.restart)
     throw new RefusedError(`${name} runs as domain ${running.id}, and its disks cannot be renamed under it`, {

@@ -35,7 +35,7 @@ const any = new Set(['explain', 'messageOf', 'eventStream', 'defineSite', 'parse
 /** What needs no argument, and where a number is one. Without `luksNaming` no device is looked at. */
 const fine = new Set([
   ...['block.tree()', 'drbd.next()', 'lvm.lvs()', 'mount.fstab()', 'mount.crypttab()', 'recover()'],
-  ...['xen.startAll()', 'xen.stopAll()', 'connect()', 'localHost()', 'loadSite()'],
+  ...['xen.startAll()', 'xen.stopAll()', 'vm.snapshots()', 'connect()', 'localHost()', 'loadSite()'],
   ...['drbd.deviceSizeFor(42)', 'drbd.externalMetadata(42)', 'drbd.internalMetadata(42)'],
   ...['formatSize(42)', 'parseSize(42)'],
 ]);

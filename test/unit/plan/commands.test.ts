@@ -56,6 +56,14 @@ async function withBackup(backups: 'none' | 'one' | 'one, and a guest'): Promise
   return host;
 }
 
+/** A guest that is off, and was changed since its snapshot. */
+async function withSnapshot(): Promise<SimulatedHost> {
+  const host = await withGuest(false);
+  await typed(host, ['vm', 'snapshot', 'create', 'web1', 'before']);
+  await typed(host, ['vm', 'set', 'web1', 'memory=256m']);
+  return host;
+}
+
 /** A volume with nothing on it, or with what has no uuid. */
 function withBlank(type?: string): SimulatedHost {
   const host = hostWithSource();
@@ -359,6 +367,12 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
     { line: `vm restore ${oldBackup} --as shop --start`, on: () => withBackup('one, and a guest') },
     { line: `vm restore ${oldBackup}`, on: () => withBackup('one') },
   ],
+  'vm snapshot create': [
+    { line: 'vm snapshot create web1 before', on: () => withGuest(true) },
+    { line: 'vm snapshot create web1 before --size 32m', on: () => withGuest(false) },
+  ],
+  'vm snapshot restore': [{ line: 'vm snapshot restore web1 before', on: withSnapshot }],
+  'vm snapshot remove': [{ line: 'vm snapshot remove web1 before', on: withSnapshot }],
   'vm clone': [
     { line: 'vm clone web1 shop', on: () => withGuest(false) },
     { line: 'vm clone web1 shop --memory 64m --start', on: () => withGuest(false) },

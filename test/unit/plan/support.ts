@@ -100,12 +100,16 @@ export function lineOf(change: SimulatedHost['changes'][number]): string {
  * the sizes of files that a plan does not write.
  */
 export function unnamed(line: string): string {
-  return line
-    .replaceAll(/[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}/g, 'UUID')
-    .replaceAll(/\b[0-9a-zA-Z]{6}(?:-[0-9a-zA-Z]{4}){5}-[0-9a-zA-Z]{6}\b/g, 'LVM-UUID')
-    .replaceAll(/\b\d{8}T\d{6}Z\b/g, 'TIME')
-    .replaceAll(/\b[0-9a-f]{16}\b/g, 'ID')
-    .replaceAll(/[0-9a-f]{12}/g, 'ID')
-    .replaceAll(/^mkdir -p /g, 'mkdir ')
-    .replaceAll(/^(cat > \/srv\/backup\/.*# )\d+ bytes/g, '$1SIZE bytes');
+  return (
+    line
+      .replaceAll(/[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}/g, 'UUID')
+      .replaceAll(/\b[0-9a-zA-Z]{6}(?:-[0-9a-zA-Z]{4}){5}-[0-9a-zA-Z]{6}\b/g, 'LVM-UUID')
+      .replaceAll(/\b\d{8}T\d{6}Z\b/g, 'TIME')
+      .replaceAll(/\b[0-9a-f]{16}\b/g, 'ID')
+      .replaceAll(/[0-9a-f]{12}/g, 'ID')
+      // It has the inode number and the time of a directory, which only the run knows.
+      .replaceAll(/(?<=bofh-note-bofh\.ID\.\d+ {2}# )\d+/g, 'N')
+      .replaceAll(/^mkdir -p /g, 'mkdir ')
+      .replaceAll(/^(cat > \/srv\/backup\/.*# )\d+ bytes/g, '$1SIZE bytes')
+  );
 }

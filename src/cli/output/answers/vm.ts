@@ -199,6 +199,58 @@ export const vmRestore = z.strictObject({
   domid: z.nullable(count),
 });
 
+const snapshotDisk = z.strictObject({
+  vdev: text,
+  volume: text,
+  /** The volume that keeps what it was. */
+  snapshot: text,
+});
+
+const guestSnapshot = {
+  name: text,
+  label: text,
+  /** ISO 8601, in UTC. */
+  time: text,
+  /** Of the guest at that time. */
+  state: z.enum(['running', 'paused', 'off']),
+  disks: z.array(snapshotDisk),
+};
+
+/** `bofh vm snapshot create NAME LABEL` */
+export const vmSnapshotCreate = z.strictObject(guestSnapshot);
+
+/** `bofh vm snapshot list [NAME]` */
+export const vmSnapshotList = z.strictObject({
+  snapshots: z.array(
+    z.strictObject({
+      ...guestSnapshot,
+      /** Why it cannot be restored; null: it can. */
+      why: z.nullable(text),
+    }),
+  ),
+  /** Files that cannot be read. */
+  problems: z.array(z.strictObject({ path: text, why: text })),
+});
+
+/** `bofh vm snapshot restore NAME LABEL` */
+export const vmSnapshotRestore = z.strictObject({
+  name: text,
+  label: text,
+  time: text,
+  config: text,
+  configChanged: z.boolean(),
+  volumes: z.array(text),
+  /** Disks that it got after the snapshot; they stay. */
+  later: z.array(text),
+});
+
+/** `bofh vm snapshot remove NAME LABEL` */
+export const vmSnapshotRemove = z.strictObject({ name: text, label: text, volumes: z.array(text) });
+
+export type VmSnapshotCreate = z.infer<typeof vmSnapshotCreate>;
+export type VmSnapshotList = z.infer<typeof vmSnapshotList>;
+export type VmSnapshotRestore = z.infer<typeof vmSnapshotRestore>;
+export type VmSnapshotRemove = z.infer<typeof vmSnapshotRemove>;
 export type VmBackup = z.infer<typeof vmBackup>;
 export type VmListBackups = z.infer<typeof vmListBackups>;
 export type VmVerify = z.infer<typeof vmVerify>;

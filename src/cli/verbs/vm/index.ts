@@ -44,6 +44,15 @@ export const vm: Noun = {
     'list-backups': ['list the backups in a directory', () => import('./list-backups.ts')],
     verify: ['compare the files of a backup with their checksums', () => import('./verify.ts')],
     restore: ['restore a guest from a backup, completely or not at all', () => import('./restore.ts')],
+    snapshot: {
+      summary: 'snapshots of a guest: of all its disks at one moment, and of its configuration',
+      verbs: {
+        create: ['create a snapshot of a guest', () => import('./snapshot/create.ts')],
+        list: ['list the snapshots of guests', () => import('./snapshot/list.ts')],
+        restore: ['take a guest that is off back to a snapshot', () => import('./snapshot/restore.ts')],
+        remove: ['remove a snapshot; the guest stays as it is', () => import('./snapshot/remove.ts')],
+      },
+    },
     move: [
       'move a guest with replicated disks to the peer: shut it down here, start it there',
       () => import('./move.ts'),

@@ -1,0 +1,38 @@
+import * as vm from '../../../../api/vm.ts';
+import { parseSize } from '../../../../core/units.ts';
+import { present } from '../../../../core/present.ts';
+import type { Answer } from '../../../output/answer.ts';
+import type { VmSnapshotCreate } from '../../../output/answers/index.ts';
+import { change } from '../../../runtime/change.ts';
+import { named, value, verb } from '../../../runtime/verb.ts';
+
+export default verb({
+  changes: true,
+  args: { name: '<name>', label: '<label>' },
+  options: {
+    size: value('<SIZE>', 'space for changes of each disk that is not thin (default: a fifth of the disk)', {
+      read: named(parseSize),
+    }),
+  },
+  examples: ['vm snapshot create web1 before-upgrade', 'vm snapshot create web1 before-upgrade --size 2g'],
+  run: (runtime, { name, label, size }) =>
+    change(
+      runtime,
+      {
+        act: () => vm.createSnapshot(name, label, present({ size })),
+        answer: ({ time, state, disks }): Answer<VmSnapshotCreate> => ({
+          data: {
+            ...{ name, label, time, state },
+            disks: disks.map(({ vdev, vg, volume, snapshot }) => ({
+              ...{ vdev, volume: `${vg}/${volume}`, snapshot: `${vg}/${snapshot}` },
+            })),
+          },
+          lines: [
+            `${label} is a snapshot of ${name}${state === 'off' ? '' : `, which was ${state}`}: ${disks.map(({ vdev }) => vdev).join(', ')} and its configuration`,
+            `take it back to this: bofh vm snapshot restore ${name} ${label}`,
+          ],
+        }),
+      },
+      { site: 'used' },
+    ),
+});

@@ -1,0 +1,31 @@
+import * as vm from '../../../../api/vm.ts';
+import { findSnapshot, type SnapshotRemovalPlan } from '../../../../vm/snapshots.ts';
+import { localTime } from '../../../output/times.ts';
+import type { Answer } from '../../../output/answer.ts';
+import type { VmSnapshotRemove } from '../../../output/answers/index.ts';
+import { change } from '../../../runtime/change.ts';
+import { verb } from '../../../runtime/verb.ts';
+
+export default verb({
+  changes: true,
+  args: { name: '<name>', label: '<label>' },
+  examples: ['vm snapshot remove web1 before-upgrade'],
+  run: (runtime, { name, label }) =>
+    change<SnapshotRemovalPlan>(
+      runtime,
+      async ({ host }) => {
+        const { time } = await findSnapshot(host, name, label);
+        return {
+          destroys: [
+            `the snapshot ${label} of ${name} (${localTime(time)}) is removed; the guest stays as it is`,
+          ],
+          act: () => vm.removeSnapshot(name, label),
+          answer: ({ volumes }): Answer<VmSnapshotRemove> => ({
+            data: { name, label, volumes: volumes.map((each) => `${each.vg}/${each.name}`) },
+            lines: [`the snapshot ${label} of ${name} is removed`],
+          }),
+        };
+      },
+      { site: 'unused' },
+    ),
+});

@@ -1,0 +1,42 @@
+import * as vm from '../../../../api/vm.ts';
+import { findSnapshot, type SnapshotRestorePlan } from '../../../../vm/snapshots.ts';
+import { localTime } from '../../../output/times.ts';
+import type { Answer } from '../../../output/answer.ts';
+import type { VmSnapshotRestore } from '../../../output/answers/index.ts';
+import { printable } from '../../../output/text.ts';
+import { change } from '../../../runtime/change.ts';
+import { verb } from '../../../runtime/verb.ts';
+
+export default verb({
+  changes: true,
+  args: { name: '<name>', label: '<label>' },
+  examples: ['vm snapshot restore web1 before-upgrade', '--dry-run vm snapshot restore web1 before-upgrade'],
+  run: (runtime, { name, label }) =>
+    change<SnapshotRestorePlan>(
+      runtime,
+      async ({ host }) => {
+        const { time, disks } = await findSnapshot(host, name, label);
+        return {
+          destroys: [
+            `${name} goes back to ${localTime(time)}: all that was written since then to these volumes is lost, and the snapshot is used up`,
+            ...disks.map(({ vdev, vg, volume }) => `  ${vdev}: ${vg}/${volume}`),
+          ],
+          act: () => vm.restoreSnapshot(name, label),
+          answer: (made): Answer<VmSnapshotRestore> => ({
+            data: {
+              ...{ name, label, time: made.time, config: made.file.path, later: [...made.later] },
+              configChanged: made.file.content !== undefined,
+              volumes: made.disks.map(({ vg, volume }) => `${vg}/${volume}`),
+            },
+            lines: [
+              `${name} is as it was at ${localTime(made.time)}; start it: bofh vm start ${name}`,
+              ...made.later.map(
+                (path) => `${printable(path)} was added later: it stays, and is no disk of ${name} any more`,
+              ),
+            ],
+          }),
+        };
+      },
+      { site: 'used' },
+    ),
+});

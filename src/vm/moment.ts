@@ -1,0 +1,188 @@
+import type { ReadHost } from '../command/index.ts';
+import { RefusedError, UsageError } from '../core/errors.ts';
+import { option } from '../core/option.ts';
+import { type Bytes, formatSize } from '../core/units.ts';
+import { checkLvName, type LogicalVolume, lvs, usableVg } from '../lvm/index.ts';
+import type { Tx } from '../operations.ts';
+import type { Site } from '../site.ts';
+import { type Disk, type Domain, domains, type GuestConfig, guestConfigs, remedyFor } from '../xen/index.ts';
+import { resourceNameOf, wordsOf } from './guest-file.ts';
+import { unknown, volumeOf } from './remove.ts';
+
+/** A disk of a guest, and the snapshot that will be made of it. */
+export interface SnapshotDisk {
+  readonly vdev: string;
+  readonly vg: string;
+  readonly volume: string;
+  readonly uuid: string;
+  readonly pool: string | null;
+  /** For a classic snapshot. */
+  readonly room: { readonly size: Bytes } | { readonly extents: string } | undefined;
+  readonly active: boolean;
+  readonly snapshot: string;
+}
+
+/** The disks of a guest at one moment, as planned. */
+export interface Moment {
+  readonly name: string;
+  readonly guest: GuestConfig;
+  readonly domain: Domain | undefined;
+  readonly disks: readonly SnapshotDisk[];
+}
+
+/**
+ * Checks whether a snapshot can be made of every disk of a guest. RefusedError if one is no logical
+ * volume, if there is no space, or if the guest is neither running, paused nor off.
+ *
+ * @param suffix - Each snapshot is named after its volume: `web1-root-SUFFIX`.
+ * @param use - What the snapshots are for, as a verb: "saves".
+ */
+export async function planMoment(
+  host: ReadHost,
+  of: {
+    readonly site: Site;
+    readonly name: string;
+    readonly suffix: string;
+    readonly use: string;
+    readonly snapshotSize?: Bytes | undefined;
+  },
+): Promise<Moment> {
+  const { site, name } = of;
+  const { guests, problems } = await guestConfigs(host, site.guestConfigDirs);
+  const guest = guests.find((each) => each.name === name);
+  if (guest === undefined) throw await unknown(host, { name, site, problems });
+  const [domain] = await domains(host, (each) => each.name === name);
+  if (domain !== undefined && domain.state !== 'running' && domain.state !== 'paused')
+    throw new RefusedError(`the domain ${name} (id ${domain.id}) is ${domain.state}`, {
+      remedy: remedyFor(domain),
+    });
+  const known = await lvs(host);
+  const disks: SnapshotDisk[] = [];
+  for (const disk of guest.disks)
+    if (disk.format !== 'empty') disks.push(await planDisk(host, { ...of, disk, known }));
+  if (disks.length === 0) throw new UsageError(`${name} has no disk`, { remedy: `bofh vm show ${name}` });
+  await refuseNoRoom(host, disks);
+  return { name, guest, domain, disks };
+}
+
+async function planDisk(
+  host: ReadHost,
+  of: {
+    readonly name: string;
+    readonly disk: Disk;
+    readonly known: readonly LogicalVolume[];
+    readonly suffix: string;
+    readonly use: string;
+    readonly snapshotSize?: Bytes | undefined;
+  },
+): Promise<SnapshotDisk> {
+  const { name, disk, known, suffix, use, snapshotSize } = of;
+  const { vdev, path } = disk;
+  const lv = path === undefined || disk.format !== 'raw' ? undefined : await volumeOf(host, known, path);
+  if (lv === undefined)
+    throw new RefusedError(
+      resourceNameOf(disk) === undefined
+        ? `the disk ${wordsOf(disk)} of ${name} is no logical volume, and bofh ${use} only these`
+        : `the disk ${wordsOf(disk)} of ${name} is replicated by DRBD, and bofh does not ${use.replace(/s$/, '')} these`,
+      { remedy: `save it inside the guest; bofh vm show ${name} shows its disks` },
+    );
+  if (!/^[A-Za-z0-9]{1,16}$/.test(vdev))
+    throw new UsageError(`the disk ${wordsOf(disk)} of ${name} has the name ${JSON.stringify(vdev)}`, {
+      remedy: 'name it in the configuration with letters and digits: xvda',
+    });
+  const snapshot = `${lv.name}-${suffix}`;
+  checkLvName(lv.vg, snapshot);
+  const isThin = lv.layout.includes('thin');
+  return {
+    ...{ vdev, vg: lv.vg, volume: lv.name, uuid: lv.uuid, snapshot, active: lv.active === true },
+    pool: isThin ? (lv.pool?.name ?? null) : null,
+    room: isThin ? undefined : snapshotSize === undefined ? { extents: '20%ORIGIN' } : { size: snapshotSize },
+  };
+}
+
+/** RefusedError if a volume group has no space for all snapshots of these disks. */
+async function refuseNoRoom(host: ReadHost, disks: readonly SnapshotDisk[]): Promise<void> {
+  for (const name of new Set(disks.map(({ vg }) => vg))) {
+    const vg = await usableVg(host, name);
+    const wanted = disks.flatMap(({ vg: own, room, volume }) => {
+      const size = vg.volumes.find((each) => each.name === volume)?.size ?? 0;
+      if (own !== name || room === undefined) return [];
+      return [Math.ceil(('size' in room ? room.size : size / 5) / vg.extentSize)];
+    });
+    const extents = wanted.reduce((sum, each) => sum + each, 0);
+    if (extents > vg.freeExtents)
+      throw new RefusedError(
+        `the snapshots need ${formatSize(extents * vg.extentSize)} in the volume group ${name}, where ${formatSize(vg.free)} is free`,
+        {
+          code: 'no-space',
+          remedy: `give each less with ${option('--snapshot-size', 'snapshotSize')}, or add a device: bofh lvm vg extend ${name} DEVICE`,
+        },
+      );
+  }
+}
+
+/** A snapshot that was made. */
+export interface Snapshot<D extends SnapshotDisk> {
+  readonly disk: D;
+  readonly device: string;
+  readonly uuid: string;
+  /** Removes it; nothing of one that stays. */
+  readonly release: () => Promise<void>;
+}
+
+/**
+ * Makes snapshots of all disks at one moment. One disk is enough for itself: lvm suspends it. For
+ * several, the guest is paused meanwhile.
+ *
+ * @param lasting - False: they are removed at the end of the sequence, and thin ones are active.
+ */
+export async function takeSnapshots<D extends SnapshotDisk>(
+  tx: Tx,
+  host: ReadHost,
+  plan: Omit<Moment, 'disks' | 'guest'> & { readonly disks: readonly D[]; readonly lasting: boolean },
+): Promise<readonly Snapshot<D>[]> {
+  const { name, disks, domain, lasting } = plan;
+  const pauses = disks.length > 1 && domain?.state === 'running';
+  const temporary = tx.temporary;
+  const origins = new Map<D, { readonly release: () => Promise<void> }>();
+  // A classic snapshot is active with its origin, and one that stays is not read.
+  for (const disk of disks)
+    if (!lasting && !disk.active && disk.room !== undefined)
+      origins.set(disk, await temporary.lvm.activateLv({ vg: disk.vg, name: disk.volume }));
+  const pause = pauses
+    ? await temporary.xen.set({ name, uuid: domain.uuid, setting: 'paused', to: 1 })
+    : undefined;
+  const made: Snapshot<D>[] = [];
+  for (const disk of disks) {
+    const { vg, volume: origin, uuid: originUuid, snapshot, room } = disk;
+    const asked = { vg, origin, originUuid, name: snapshot, ...(room ?? { active: !lasting }) };
+    if (lasting) {
+      const { path: device, uuid } = await tx.lvm.createSnapshot(asked);
+      made.push({ disk, device, uuid, release: () => Promise.resolve() });
+      continue;
+    }
+    const { path: device, uuid, ...lv } = await temporary.lvm.createSnapshot(asked);
+    const release = async (): Promise<void> => {
+      await lv.release();
+      await origins.get(disk)?.release();
+    };
+    made.push({ disk, device, uuid, release });
+  }
+  if (disks.length > 1) await refuseChanged(host, plan, pauses ? 'paused' : domain?.state);
+  await pause?.release();
+  return made;
+}
+
+/** Who started, ended or resumed the guest meanwhile has let it write between two snapshots. */
+async function refuseChanged(
+  host: ReadHost,
+  { name, domain }: Pick<Moment, 'name' | 'domain'>,
+  state: Domain['state'] | undefined,
+): Promise<void> {
+  const [now] = await domains(host, (each) => each.name === name);
+  if (now?.uuid === domain?.uuid && now?.id === domain?.id && now?.state === state) return;
+  throw new RefusedError(
+    `${name} was ${state ?? 'off'} and is ${now?.state ?? 'off'} now: its disks may differ in time`,
+    { remedy: 'give the command again' },
+  );
+}

@@ -1,0 +1,305 @@
+import { posix } from 'node:path';
+import * as z from 'zod/mini';
+import { type ReadHost, refuseExposed } from '../command/index.ts';
+import { BofhError, RefusedError, UsageError } from '../core/errors.ts';
+import type { Bytes } from '../core/units.ts';
+import { sha256 } from '../file/index.ts';
+import { checkLvName, checkVgName, type LogicalVolume, lvs } from '../lvm/index.ts';
+import type { Tx } from '../operations.ts';
+import type { Site } from '../site.ts';
+import { domains, guestConfigs } from '../xen/index.ts';
+import { configOf } from './backup.ts';
+import { type Moment, planMoment, takeSnapshots } from './moment.ts';
+import { checkGuestName } from './names.ts';
+import { unknown, volumeOf } from './remove.ts';
+import { directory, namesIn } from './snapshot-files.ts';
+
+const text = z.string().check(z.minLength(1), z.maxLength(255));
+
+const bodySchema = z.strictObject({
+  format: z.literal(1),
+  guest: text,
+  label: text,
+  /** ISO 8601. */
+  time: z.iso.datetime(),
+  state: z.enum(['running', 'paused', 'off']),
+  config: z.strictObject({ mode: z.int().check(z.minimum(0), z.maximum(0o777)), content: z.string() }),
+  disks: z
+    .array(
+      z.strictObject({
+        vdev: text,
+        vg: text,
+        volume: text,
+        uuid: text,
+        snapshot: text,
+        snapshotUuid: text,
+      }),
+    )
+    .check(z.minLength(1)),
+});
+
+type Body = z.infer<typeof bodySchema>;
+
+/** A snapshot of a guest: of all its disks and its configuration. */
+export interface GuestSnapshot extends Omit<Body, 'format'> {
+  /** Absolute path of its file. */
+  readonly path: string;
+  /** SHA-256 of that file. */
+  readonly sha256: string;
+}
+
+/** The snapshots of guests. */
+export interface GuestSnapshots {
+  /** By guest, the oldest first. */
+  readonly snapshots: readonly (GuestSnapshot & {
+    /** Why it cannot be restored; undefined: it can. */
+    readonly why: string | undefined;
+  })[];
+  /** Files that cannot be read, each with the reason. */
+  readonly problems: readonly { readonly path: string; readonly why: string }[];
+}
+
+/** A name that a file and a volume can have. */
+export function checkLabel(label: string): void {
+  if (/^[A-Za-z0-9][A-Za-z0-9_.-]{0,39}$/.test(label)) return;
+  throw new UsageError(
+    `${JSON.stringify(label)} cannot be the name of a snapshot: up to 40 letters, digits, "_", "." and "-", beginning with a letter or digit`,
+  );
+}
+
+function pathOf(guest: string, label: string): string {
+  return posix.join(directory, `${guest}@${label}.json`);
+}
+
+/** How a guest will be snapshotted. */
+export interface SnapshotPlan extends Moment {
+  readonly label: string;
+  readonly path: string;
+  readonly time: string;
+  readonly config: Body['config'];
+  /** The directories of the file that are missing, from the top. */
+  readonly missing: readonly string[];
+}
+
+/** Makes all checks before anything is done. */
+export async function planSnapshot(options: {
+  readonly host: ReadHost;
+  readonly site: Site;
+  readonly name: string;
+  readonly label: string;
+  /** Space for changes of each disk (default: a fifth of the disk); thin volumes need none. */
+  readonly size?: Bytes | undefined;
+  readonly now: Date;
+}): Promise<SnapshotPlan> {
+  const { host, site, name, label, now } = options;
+  checkGuestName(name);
+  checkLabel(label);
+  const path = pathOf(name, label);
+  if ((await host.stat(path)) !== undefined)
+    throw new RefusedError(`there is a snapshot ${label} of ${name} already (${path})`, {
+      code: 'exists',
+      remedy: `choose another name, or: bofh vm snapshot remove ${name} ${label}`,
+    });
+  const of = { site, name, suffix: label, use: 'snapshots', snapshotSize: options.size };
+  const moment = await planMoment(host, of);
+  return {
+    ...moment,
+    ...{ label, path, time: now.toISOString() },
+    config: await configOf(host, moment.guest.file),
+    missing: await missingDirectories(host),
+  };
+}
+
+async function missingDirectories(host: ReadHost): Promise<readonly string[]> {
+  const missing: string[] = [];
+  for (const each of [posix.dirname(directory), directory])
+    if ((await host.stat(each)) === undefined) missing.push(each);
+  return missing;
+}
+
+/** The recipe. The file comes last, and makes it a snapshot of the guest. */
+export async function snapshotVm(tx: Tx, host: ReadHost, plan: SnapshotPlan): Promise<GuestSnapshot> {
+  const { name, label, path, time, config, domain, missing } = plan;
+  const made = await takeSnapshots(tx, host, { ...plan, lasting: true });
+  const body: Body = {
+    ...{ format: 1, guest: name, label, time, config },
+    state: domain === undefined ? 'off' : domain.state === 'paused' ? 'paused' : 'running',
+    disks: made.map(({ disk: { vdev, vg, volume, uuid, snapshot }, uuid: snapshotUuid }) => ({
+      ...{ vdev, vg, volume, uuid, snapshot, snapshotUuid },
+    })),
+  };
+  for (const each of missing) await tx.file.createDirectory({ path: each, mode: 0o700 });
+  const content = `${JSON.stringify(body, undefined, 1)}\n`;
+  await tx.file.create({ path, content, mode: 0o600 });
+  const { format: _, ...rest } = body;
+  return { ...rest, path, sha256: sha256(Buffer.from(content)) };
+}
+
+/** Lists the snapshots of guests. `name`: of this guest alone. */
+export async function snapshotsIn(host: ReadHost, name?: string): Promise<GuestSnapshots> {
+  const snapshots: GuestSnapshots['snapshots'][number][] = [];
+  const problems: GuestSnapshots['problems'][number][] = [];
+  const known = await lvs(host);
+  for (const file of await namesIn(host)) {
+    const path = posix.join(directory, file);
+    if (!file.endsWith('.json') || (name !== undefined && !file.startsWith(`${name}@`))) continue;
+    try {
+      const found = await readSnapshot(host, path);
+      snapshots.push({ ...found, why: whyLost(found, known) });
+    } catch (error) {
+      if (!(error instanceof BofhError)) throw error;
+      problems.push({ path, why: error.message });
+    }
+  }
+  const order = ({ guest, time }: GuestSnapshot): string => `${guest} ${time}`;
+  return { snapshots: snapshots.sort((a, b) => (order(a) < order(b) ? -1 : 1)), problems };
+}
+
+/** RefusedError if others can write it, or if it is no such file. */
+async function readSnapshot(host: ReadHost, path: string): Promise<GuestSnapshot> {
+  await refuseExposed(host, path, 'there');
+  const bytes = await host.readFile(path);
+  let given: unknown;
+  try {
+    given = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch (error) {
+    throw unreadable(path, error instanceof Error ? error.message : String(error), error);
+  }
+  const result = bodySchema.safeParse(given);
+  if (!result.success) {
+    const [issue] = result.error.issues;
+    throw unreadable(path, [...(issue?.path ?? []).map(String), issue?.message].join(': '));
+  }
+  const { format: _, ...body } = result.data;
+  checkGuestName(body.guest);
+  checkLabel(body.label);
+  if (path !== pathOf(body.guest, body.label))
+    throw unreadable(path, `it is of the snapshot ${body.label} of ${body.guest}`);
+  for (const { vg, volume, snapshot } of body.disks) {
+    checkVgName(vg);
+    checkLvName(vg, volume);
+    checkLvName(vg, snapshot);
+  }
+  return { ...body, path, sha256: sha256(bytes) };
+}
+
+function unreadable(path: string, why: string, cause?: unknown): RefusedError {
+  return new RefusedError(`${path} does not describe a snapshot of a guest: ${why}`, {
+    cause,
+    remedy: `look at it: cat ${path}`,
+  });
+}
+
+/** Why a snapshot cannot be restored: a volume is missing, or its space for changes was full. */
+function whyLost({ disks }: GuestSnapshot, known: readonly LogicalVolume[]): string | undefined {
+  for (const { vg, volume, uuid, snapshot, snapshotUuid } of disks) {
+    const [origin, of] = [uuid, snapshotUuid].map((each) => known.find((lv) => lv.uuid === each));
+    if (origin === undefined) return `the volume ${vg}/${volume} is not there any more`;
+    if (of === undefined) return `the volume ${vg}/${snapshot} is not there any more`;
+    if (of.origin?.uuid !== uuid) return `${of.fullName} is no snapshot of ${origin.fullName} any more`;
+    if (of.pool === undefined && of.data === 100)
+      return `${of.fullName} is full, so it has lost what it was to keep`;
+  }
+  return undefined;
+}
+
+/** RefusedError `not-found` if the guest has none of that label. */
+export async function findSnapshot(host: ReadHost, name: string, label: string): Promise<GuestSnapshot> {
+  checkGuestName(name);
+  checkLabel(label);
+  const path = pathOf(name, label);
+  if ((await host.stat(path)) !== undefined) return readSnapshot(host, path);
+  throw new RefusedError(`there is no snapshot ${label} of ${name}`, {
+    code: 'not-found',
+    remedy: `bofh vm snapshot list ${name} shows those that are there`,
+  });
+}
+
+/** How a guest will be taken back to a snapshot. */
+export interface SnapshotRestorePlan extends GuestSnapshot {
+  /** The config file, and what it gets; `content` undefined: it has that already. */
+  readonly file: { readonly path: string; readonly sha256: string; readonly content?: string };
+  /** Disks that the guest got after the snapshot: they are not in its configuration any more. */
+  readonly later: readonly string[];
+}
+
+/** Makes all checks before anything is done. RefusedError if the guest is not off. */
+export async function planSnapshotRestore(options: {
+  readonly host: ReadHost;
+  readonly site: Site;
+  readonly name: string;
+  readonly label: string;
+}): Promise<SnapshotRestorePlan> {
+  const { host, site, name, label } = options;
+  const found = await findSnapshot(host, name, label);
+  const { guests, problems } = await guestConfigs(host, site.guestConfigDirs);
+  const guest = guests.find((each) => each.name === name);
+  if (guest === undefined) throw await unknown(host, { name, site, problems });
+  const [domain] = await domains(host, (each) => each.name === name);
+  if (domain !== undefined)
+    throw new RefusedError(`${name} runs as domain ${domain.id}: its disks cannot be taken back under it`, {
+      code: 'in-use',
+      remedy: `bofh vm stop ${name}`,
+    });
+  const known = await lvs(host);
+  const why = whyLost(found, known);
+  if (why !== undefined)
+    throw new RefusedError(`the snapshot ${label} of ${name} cannot be restored: ${why}`, {
+      remedy: `bofh vm snapshot list ${name} shows the others; bofh vm snapshot remove ${name} ${label} removes what is left of this one`,
+    });
+  const later: string[] = [];
+  for (const { path } of guest.disks) {
+    const lv = path === undefined ? undefined : await volumeOf(host, known, path);
+    if (path !== undefined && !found.disks.some(({ uuid }) => uuid === lv?.uuid)) later.push(path);
+  }
+  const now = await configOf(host, guest.file);
+  const isSame = now.content === found.config.content;
+  return {
+    ...found,
+    file: {
+      ...{ path: guest.file, sha256: sha256(Buffer.from(now.content)) },
+      ...(isSame ? {} : { content: found.config.content }),
+    },
+    later,
+  };
+}
+
+/**
+ * The recipe: the volumes take the content of their snapshots after the commit, and it is resumed if
+ * it is interrupted there. The snapshots are used up by that.
+ */
+export async function restoreSnapshot(tx: Tx, plan: SnapshotRestorePlan): Promise<void> {
+  const { file, disks, path, sha256: seen } = plan;
+  const { content } = file;
+  if (content !== undefined) await tx.file.change({ path: file.path, content, sha256: file.sha256 });
+  for (const { vg, snapshot, snapshotUuid } of disks)
+    await tx.lvm.mergeSnapshot({ vg, name: snapshot, uuid: snapshotUuid });
+  await tx.file.remove({ path, sha256: seen });
+}
+
+/** What a removal of a snapshot removes. */
+export interface SnapshotRemovalPlan extends GuestSnapshot {
+  /** The volumes that are still there, by their present names. */
+  readonly volumes: readonly { readonly vg: string; readonly name: string; readonly uuid: string }[];
+}
+
+/** The volumes of a snapshot that are still there. */
+export async function planSnapshotRemoval(
+  host: ReadHost,
+  name: string,
+  label: string,
+): Promise<SnapshotRemovalPlan> {
+  const found = await findSnapshot(host, name, label);
+  const known = await lvs(host);
+  const volumes = found.disks.flatMap(({ uuid: of, snapshotUuid }) => {
+    const lv = known.find(({ uuid, origin }) => uuid === snapshotUuid && origin?.uuid === of);
+    return lv === undefined ? [] : [{ vg: lv.vg, name: lv.name, uuid: lv.uuid }];
+  });
+  return { ...found, volumes };
+}
+
+/** The recipe: the guest stays as it is. */
+export async function removeSnapshot(tx: Tx, plan: SnapshotRemovalPlan): Promise<void> {
+  for (const volume of plan.volumes) await tx.lvm.removeLv(volume);
+  await tx.file.remove({ path: plan.path, sha256: plan.sha256 });
+}

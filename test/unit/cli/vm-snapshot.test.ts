@@ -1,0 +1,175 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import * as answers from '../../../src/cli/output/answers/index.ts';
+import type { BofhError } from '../../../src/core/errors.ts';
+import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
+import { imageOf } from '../../../src/simulator/tools/blockdevice/compressed.ts';
+import { rejectionOf } from '../../support/rejection.ts';
+import { runVerb } from './support/run-verb.ts';
+import { testRuntime } from './support/runtime.ts';
+
+let host: SimulatedHost;
+afterEach(() => {
+  vi.useRealTimers();
+});
+beforeEach(async () => {
+  host = simulatedHost();
+  host.addTar('/srv/root.tar', [
+    { path: 'etc', type: 'directory' },
+    { path: 'etc/motd', content: 'the shop\n' },
+  ]);
+  for (const path of ['/boot/vmlinuz', '/boot/initrd']) host.admin.writeFile(path, 'x');
+  await typed(`vm create web1 ${made}`);
+}, 60_000);
+
+const made =
+  '--source tar:/srv/root.tar --size 256m --swap 16m --memory 128m --vg vg0 --kernel /boot/vmlinuz --ramdisk /boot/initrd --bridge xenbr0';
+
+async function typed(line: string, settings = {}) {
+  const { runtime, stdout } = testRuntime(simulatedBofh({ host }), { json: true, yes: true, ...settings });
+  const code = await runVerb(runtime, line);
+  return { code, data: JSON.parse(stdout()) as unknown };
+}
+
+const create = async (label = 'before', words = '') =>
+  answers.vmSnapshotCreate.parse((await typed(`vm snapshot create web1 ${label} ${words}`.trim())).data);
+const list = async (name = '') => {
+  const { code, data } = await typed(`vm snapshot list ${name}`.trim());
+  return { code, ...answers.vmSnapshotList.parse(data) };
+};
+const restore = async (label = 'before') =>
+  answers.vmSnapshotRestore.parse((await typed(`vm snapshot restore web1 ${label}`)).data);
+const config = () => host.admin.readFile('/etc/xen/web1.cfg');
+const lvOf = (name: string) => host.world.lvm[0]?.lvs.find((each) => each.name === name);
+const contentOf = (name: string) => imageOf(host.world.live.get(`lv:${lvOf(name)?.uuid ?? ''}`));
+const volumes = () => host.world.lvm.flatMap(({ lvs }) => lvs.map(({ name }) => name)).toSorted();
+const write = (path: string, text: string) => {
+  host.admin.mkdir('/mnt/x');
+  host.admin.mount('/dev/vg0/web1-root', '/mnt/x');
+  host.admin.writeFile(`/mnt/x${path}`, text);
+  host.admin.umount('/mnt/x');
+};
+
+test('a guest goes back to its snapshot, with its configuration', async () => {
+  const [before, root] = [config(), contentOf('web1-root')];
+  const { disks, state } = await create();
+  expect([state, disks.map(({ vdev, snapshot }) => [vdev, snapshot])]).toEqual([
+    'off',
+    [
+      ['xvda', 'vg0/web1-root-before'],
+      ['xvdb', 'vg0/web1-swap-before'],
+    ],
+  ]);
+
+  write('/etc/motd', 'broken\n');
+  await typed('vm set web1 memory=256m');
+  expect(contentOf('web1-root')).not.toEqual(root);
+  const { configChanged, later } = await restore();
+
+  expect([configChanged, later]).toEqual([true, []]);
+  expect(config()).toBe(before);
+  expect(contentOf('web1-root')).toEqual(root);
+  expect(volumes()).toEqual(['web1-root', 'web1-swap']);
+  expect((await list()).snapshots).toEqual([]);
+});
+
+test('a running guest with two disks is paused only for the snapshots', async () => {
+  await typed('vm start web1');
+  const from = host.changes.length;
+
+  const { state } = await create();
+
+  const ran = host.changes
+    .slice(from)
+    .flatMap((each) => (each.what === 'command' ? [each.command.tool] : []));
+  expect(ran.filter((tool) => tool === 'xl' || tool === 'lvcreate')).toEqual([
+    ...['xl', 'lvcreate', 'lvcreate', 'xl'],
+  ]);
+  expect(state).toBe('running');
+  expect(host.world.domains.map(({ name, state: is }) => [name, is])).toEqual([['web1', 'blocked']]);
+  const before = host.snapshot();
+  const error = (await rejectionOf(restore())) as BofhError;
+  expect([error.code, error.remedy]).toEqual(['in-use', 'bofh vm stop web1']);
+  expect(host.snapshot()).toBe(before);
+});
+
+test('snapshots are listed by guest and time, and those that cannot be restored say why: exit 6', async () => {
+  vi.useFakeTimers({ toFake: ['Date'] });
+  for (const day of [2, 1]) {
+    vi.setSystemTime(Date.UTC(2026, 0, day));
+    await create(`day-${String(day)}`);
+  }
+  const { code, snapshots } = await list('web1');
+  expect([code, snapshots.map(({ label, why }) => [label, why])]).toEqual([
+    0,
+    [
+      ['day-1', null],
+      ['day-2', null],
+    ],
+  ]);
+  expect((await list('web')).snapshots).toEqual([]);
+
+  await typed('lvm remove vg0/web1-root-day-1');
+  host.admin.writeFile('/var/lib/bofh/snapshots/web1@odd.json', '{}', 0o600);
+  const now = await list();
+  expect(now.code).toBe(6);
+  expect(now.snapshots.map(({ why }) => why)).toEqual([
+    'the volume vg0/web1-root-day-1 is not there any more',
+    null,
+  ]);
+  expect(now.problems).toHaveLength(1);
+  await expect(restore('day-1')).rejects.toThrow(/cannot be restored: the volume/);
+  // What is left of it is removed.
+  await typed('vm snapshot remove web1 day-1');
+  expect(volumes()).toEqual(['web1-root', 'web1-root-day-2', 'web1-swap', 'web1-swap-day-2']);
+});
+
+test('a snapshot is removed, and the guest stays as it is', async () => {
+  await create('first');
+  await typed('vm snapshot remove web1 first');
+  const before = host.snapshot();
+  await create();
+  await typed('vm snapshot remove web1 before');
+  expect(host.snapshot()).toBe(before);
+});
+
+test('a guest with snapshots is neither removed nor renamed', async () => {
+  await create();
+  const before = host.snapshot();
+  for (const line of ['vm remove web1', 'vm rename web1 web2']) {
+    const error = (await rejectionOf(typed(line))) as BofhError;
+    expect(error.message).toContain('web1 has snapshots: before');
+    expect(error.remedy).toContain('bofh vm snapshot remove web1 before');
+  }
+  expect(host.snapshot()).toBe(before);
+});
+
+test('a disk that was added later stays, and is named', async () => {
+  await create();
+  host.admin.lvcreate({ vg: 'vg0', name: 'more', extents: 4 });
+  host.admin.writeFile(
+    '/etc/xen/web1.cfg',
+    config().replace('disk = [', "disk = [ 'phy:/dev/vg0/more,xvdc,w',"),
+  );
+
+  expect((await restore()).later).toEqual(['/dev/vg0/more']);
+  expect(volumes()).toEqual(['more', 'web1-root', 'web1-swap']);
+});
+
+test.each([
+  ['a label that is taken', 'vm snapshot create web1 before', /there is a snapshot before of web1 already/],
+  ['a label with a slash', 'vm snapshot create web1 a/b', /cannot be the name of a snapshot/],
+  ['no such guest', 'vm snapshot create web9 x', /no guest web9 is configured/],
+  ['no such snapshot', 'vm snapshot restore web1 x', /there is no snapshot x of web1/],
+  ['no room', 'vm snapshot create web1 big --size 6g', /the snapshots need/],
+])('refused before anything changes: %s', async (_, line, message) => {
+  await create();
+  const before = host.snapshot();
+  await expect(typed(line)).rejects.toThrow(message);
+  expect(host.snapshot()).toBe(before);
+});
+
+test('a file that others can write does not say what is restored', async () => {
+  await create();
+  host.admin.chown('/var/lib/bofh/snapshots', 1000);
+  await expect(restore()).rejects.toThrow(/another user could replace it/);
+});
