@@ -201,8 +201,11 @@ export function knownVolumes(): ReadCommand<readonly string[]> {
   };
 }
 
-/** The inode behind a loop device as `MAJ:MIN:INODE`, from the kernel, also where the file has been deleted since. */
-export function loopBacking(device: string): ReadCommand<string> {
+/**
+ * The inode behind a loop device as `MAJ:MIN:INODE`, from the kernel, also where the file has been
+ * deleted since. Undefined if it is being detached, or if only root may know.
+ */
+export function loopBacking(device: string): ReadCommand<string | undefined> {
   return {
     tool: 'losetup',
     argv: ['--json', '--list', '--output', 'NAME,BACK-INO,BACK-MAJ:MIN', device],
@@ -210,7 +213,10 @@ export function loopBacking(device: string): ReadCommand<string> {
     parse: ({ stdout }) => {
       const [loop, ...more] = losetupSchema.parse(JSON.parse(stdout)).loopdevices;
       if (loop?.name !== device || more.length > 0) throw new ParseError(`not one row, for ${device}`);
-      return `${loop['back-maj:min'].trim()}:${loop['back-ino']}`;
+      const { 'back-ino': inode, 'back-maj:min': filesystem } = loop;
+      if (inode === null && filesystem === null) return undefined;
+      if (inode === null || filesystem === null) throw new ParseError(`half of an inode, for ${device}`);
+      return `${filesystem.trim()}:${inode}`;
     },
     classify: classifyDevice,
   };

@@ -42,8 +42,9 @@ export async function identityOfNumber(host: ReadHost, number: string): Promise<
     const uuid = (await kernelText(host, `${sys}/dm/uuid`)) ?? '';
     return over(host, { ...mapped(mapping, uuid), numbers: await slaves(host, sys) });
   }
-  const file = await kernelText(host, `${sys}/loop/backing_file`);
-  if (file !== undefined) return loop(host, { sys, file });
+  const file = await backingFile(host, sys);
+  const attached = file === undefined ? undefined : await loop(host, { sys, file });
+  if (attached !== undefined) return attached;
   const partition = await kernelText(host, `${sys}/partition`);
   if (partition !== undefined) return partitionOf(host, { sys, partition });
   const key = `dev:${(await diskId(host, sys)) ?? posix.basename(await host.readLink(sys))}`;
@@ -111,18 +112,45 @@ export function splitLvmName(name: string): { readonly vg: string; readonly lv: 
   return { vg: groups.vg.replaceAll('--', '-'), lv: groups.lv.replaceAll('--', '-') };
 }
 
+/** While a loop device is being detached the kernel shows an empty path. */
+async function backingFile(host: ReadHost, sys: string): Promise<string | undefined> {
+  const file = await kernelText(host, `${sys}/loop/backing_file`);
+  return file === '' ? undefined : file;
+}
+
 // The inode comes from the kernel, because the path in sysfs may lead to another file now.
-async function loop(host: ReadHost, at: { sys: string; file: string }): Promise<DeviceIdentity> {
+/** Undefined if it was detached meanwhile. */
+async function loop(
+  host: ReadHost,
+  at: { readonly sys: string; readonly file: string },
+): Promise<DeviceIdentity | undefined> {
   const name = posix.basename(await host.readLink(at.sys));
-  const key = `dev:loop:${await host.run(loopBacking(`/dev/${name}`))}`;
+  const backing = await backingOf(host, { ...at, device: `/dev/${name}` });
+  if (backing === undefined) return undefined;
+  const key = `dev:loop:${backing}`;
   const offset = (await kernelText(host, `${at.sys}/loop/offset`)) ?? '0';
-  const backing = at.file.endsWith(' (deleted)') ? undefined : await host.stat(at.file);
+  const there = at.file.endsWith(' (deleted)') ? undefined : await host.stat(at.file);
   // A file that reuses the inode number of a removed one is another file.
-  const isSame = backing !== undefined && key === `dev:loop:${backing.device}:${backing.inode}`;
-  const born = isSame && backing.birth !== undefined ? `+${backing.birth}` : '';
+  const isSame = there !== undefined && key === `dev:loop:${there.device}:${there.inode}`;
+  const born = isSame && there.birth !== undefined ? `+${there.birth}` : '';
   const identity = `${key}@${offset}${born}`;
   if (at.file.endsWith(' (deleted)')) return { key, identity, container: key, beneath: [] };
   return { key, identity, container: `file:${at.file}`, beneath: [`file:${at.file}`] };
+}
+
+/** Undefined if it was detached meanwhile; ParseError if its inode is unknown. */
+async function backingOf(
+  host: ReadHost,
+  { sys, device }: { readonly sys: string; readonly device: string },
+): Promise<string | undefined> {
+  try {
+    const backing = await host.run(loopBacking(device));
+    if (backing !== undefined) return backing;
+  } catch (error) {
+    if (!(error instanceof CommandError && error.reason === 'not-found')) throw error;
+  }
+  if ((await backingFile(host, sys)) === undefined) return undefined;
+  throw new ParseError(`${device}: losetup does not show the inode of its file, which only root can read`);
 }
 
 async function partitionOf(host: ReadHost, at: { sys: string; partition: string }): Promise<DeviceIdentity> {

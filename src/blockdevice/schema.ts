@@ -26,8 +26,8 @@ export const losetupSchema = z.object({
   loopdevices: z.array(
     z.object({
       name: z.string().check(z.startsWith('/dev/')),
-      'back-ino': count,
-      'back-maj:min': z.string().check(z.regex(/^\s*\d+:\d+\s*$/)),
+      'back-ino': z.nullable(count),
+      'back-maj:min': z.nullable(z.string().check(z.regex(/^\s*\d+:\d+\s*$/))),
     }),
   ),
 });

@@ -1,5 +1,5 @@
 import type { ChangeHost, FileStat, ReadHost } from '../../command/index.ts';
-import { RefusedError } from '../../core/errors.ts';
+import { ParseError, RefusedError } from '../../core/errors.ts';
 import { everyHolder, inWords, remedyFor } from '../holders/index.ts';
 import { kernelText, statIfVisible } from '../node.ts';
 import { until } from '../wait.ts';
@@ -8,7 +8,21 @@ import type { Attachment, LoopDevice } from './schema.ts';
 
 /** Every loop device with a backing file, by number. CommandError or ParseError without root. */
 export async function loopDevices(host: ReadHost): Promise<readonly LoopDevice[]> {
-  return [...(await host.run(attachedLoops()))].sort((one, other) => one.number - other.number);
+  return [...(await settled(host))].sort((one, other) => one.number - other.number);
+}
+
+/** Of a device that is being detached losetup may show the file and no inode, as without root. */
+async function settled(host: ReadHost): Promise<readonly LoopDevice[]> {
+  let all: readonly LoopDevice[] | undefined;
+  const check = async (): Promise<boolean> => {
+    all = await host.run(attachedLoops()).catch((error: unknown) => {
+      if (error instanceof ParseError) return undefined;
+      throw error;
+    });
+    return all !== undefined;
+  };
+  await until({ check, limitMs: 1000 });
+  return all ?? host.run(attachedLoops());
 }
 
 /**

@@ -127,7 +127,11 @@ describe('loopBacking', () => {
     for (const bad of [null, '', -1, 'x']) expect(() => parse([{ ...row, [key]: bad }])).toThrow();
   });
 
-  test('refuses a device that is not attached, and two rows', () => {
+  test('knows no inode of a device that is detached', () => {
+    expect(loopBacking('/dev/loop3').parse(recorded('losetup/detached@2.38.1'))).toBeUndefined();
+  });
+
+  test('refuses another device, and two rows', () => {
     expect(() => loopBacking('/dev/loop7').parse(recorded('losetup/detached@2.38.1'))).toThrow();
     expect(() => parse([row, row])).toThrow();
   });

@@ -77,6 +77,38 @@ describe('keysOf', () => {
     });
   });
 
+  // Others detach and attach loop devices all the time, and a search meets all of them.
+  test.each([
+    ['before losetup asks', async () => undefined, 'an answer without an inode'],
+    ['while losetup asks', async () => undefined, 'no such device'],
+    ['while the kernel shows an empty path', async () => '', 'an answer without an inode'],
+  ])('knows a loop device that is being detached by its name alone: %s', async (_, fileNow, said) => {
+    let isAsked = false;
+    const own = simulatedHost();
+    own.admin.writeFile('/srv/image', 'x'.repeat(4096));
+    own.admin.losetup('/srv/image');
+    const racing: typeof own = {
+      ...own,
+      run: async (command) => {
+        if (!command.argv.includes('NAME,BACK-INO,BACK-MAJ:MIN')) return own.run(command);
+        isAsked = true;
+        if (said === 'no such device')
+          throw new CommandError({ tool: 'losetup', argv: command.argv, reason: 'not-found' });
+        const stdout = '{"loopdevices": [{"name": "/dev/loop0", "back-ino": null, "back-maj:min": null}]}';
+        return command.parse({ exitCode: 0, stdout, stderr: '' });
+      },
+      readFile: async (path) => {
+        if (!isAsked || !path.endsWith('/loop/backing_file')) return own.readFile(path);
+        const text = await fileNow();
+        if (text === undefined)
+          throw new CommandError({ tool: 'file', argv: ['read', path], reason: 'not-found' });
+        return Buffer.from(text);
+      },
+    };
+    expect(await identityOf(racing, '/dev/loop0')).toMatchObject({ key: 'dev:loop0', beneath: [] });
+    expect(await isElsewhere(racing)).toBe(true);
+  });
+
   test('knows a loop device by when its file was made: the number of an inode is given out again', async () => {
     const simulated = simulatedHost();
     simulated.admin.writeFile('/srv/web1.img', '1'.repeat(8192));
@@ -164,3 +196,12 @@ describe('locate', () => {
     );
   });
 });
+
+/** A search for another device goes past it. */
+async function isElsewhere(host: Parameters<typeof locate>[0]): Promise<boolean> {
+  const known = { path: '/dev/none', identity: 'dev:loop:254:0:1@0' };
+  return locate(host, known).then(
+    () => false,
+    (error: unknown) => error instanceof RefusedError && error.code === 'not-found',
+  );
+}
