@@ -1,7 +1,9 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { closeSync, openSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { AnyOperation, Steps } from '../../src/atomic/index.ts';
-import { loopDevices } from '../../src/blockdevice/index.ts';
+import { locate, loopDevices } from '../../src/blockdevice/index.ts';
 import { attachLoop, createImage, detachLoop } from '../../src/blockdevice/operations.ts';
 import { RefusedError, RolledBackError, StuckError } from '../../src/core/errors.ts';
 import { localHost } from '../../src/host/local.ts';
@@ -39,6 +41,14 @@ const failed = (body: (tx: Steps) => Promise<unknown>): Promise<unknown> =>
     await body(tx);
     throw new Error('a later step fails');
   }).catch((error: unknown) => error);
+/** Attaches and detaches an image for some seconds, without bofh. */
+function others(image: string): { readonly ended: Promise<unknown> } {
+  const script =
+    'end=$(($(date +%s) + 8)); while [ $(date +%s) -lt $end ]; do losetup --detach "$(losetup --find --show "$1")"; done';
+  const child = spawn('sh', ['-c', script, 'sh', image], { stdio: 'ignore' });
+  return { ended: once(child, 'close') };
+}
+
 /** Of the file of this test alone: other loop devices of this machine come and go. */
 const mine = async () => (await loopDevices(host)).filter((loop) => loop.file.startsWith(file));
 
@@ -152,4 +162,30 @@ describe('detachLoop', () => {
     expect(String(lost)).toContain('could not be attached again');
     expect(after).toMatchObject([{ autoclear: false, device }]);
   });
+});
+
+test('looks at every loop device while others attach and detach theirs', async () => {
+  const churning = [1, 2, 3].map((n) => {
+    const image = disk.path(`others ${n}.img`);
+    writeFileSync(image, '');
+    truncateSync(image, 1024 ** 2);
+    return others(image);
+  });
+  let isOver = false;
+  void Promise.all(churning.map(({ ended }) => ended)).then(() => (isOver = true));
+  const wrong = new Set<string>();
+  let looks = 0;
+  while (!isOver) {
+    looks += 1;
+    const [listed, found] = await Promise.allSettled([
+      loopDevices(host),
+      locate(host, { path: '/dev/none', identity: 'dev:loop:0:0:1@0' }),
+    ]);
+    if (listed.status === 'rejected') wrong.add(String(listed.reason));
+    // There is no such device, and that is all that may be wrong.
+    if (found.status === 'fulfilled' || !String(found.reason).includes('/dev/none is not there now'))
+      wrong.add(found.status === 'fulfilled' ? 'found' : String(found.reason));
+  }
+  expect([...wrong]).toEqual([]);
+  expect(looks).toBeGreaterThan(10);
 });
