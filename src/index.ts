@@ -60,6 +60,7 @@ export {
 export type { SiteSetting } from './site-settings.ts';
 export * from './core/errors.ts';
 export { explain } from './core/explain.ts';
+export { exitCodeOf } from './core/exit-code.ts';
 export { localHost } from './host/local.ts';
 export { sshHost, type SshHost } from './host/ssh/host.ts';
 export { loadSite, runScript } from './script/public.ts';

@@ -23,7 +23,7 @@ export interface RecoverRequest {
   readonly id?: string;
   /** Operations of your own, besides those of the site file. */
   readonly operations?: readonly AnyOperation[];
-  /** Also undoes objects that are in use now (default: false). */
+  /** Also undoes objects that are in use now, or that others have renamed (default: false). */
   readonly inUse?: boolean;
 }
 

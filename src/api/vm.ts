@@ -316,7 +316,8 @@ export async function backups(directory: string): Promise<Backups> {
 }
 
 /**
- * Reads all files of a backup, named by its manifest, and compares their checksums.
+ * Reads all files of a backup, named by its manifest, and compares their checksums. A damaged file is
+ * no error: see `why` of each disk.
  *
  * @returns `disks`: each with `why`, what is wrong with its file; undefined: nothing.
  */

@@ -64,12 +64,19 @@ export interface ErrorAsJson {
   readonly done?: readonly StuckStep[];
   readonly blocked?: readonly StuckStep[];
   readonly remaining?: readonly StuckStep[];
+  /** Of a CommandError: the program, why it failed as far as that is known, and what it said. */
+  readonly tool?: string;
+  readonly argv?: readonly string[];
+  readonly reason?: unknown;
+  readonly exitCode?: number;
+  readonly stderr?: string;
 }
 
 /** The fields of single classes that are copied to their JSON. */
 const ofSomeClasses = [
   ...(['id', 'differences', 'causeCode', 'failed', 'failedOn', 'undone', 'leftAlone'] as const),
   ...(['committed', 'done', 'blocked', 'remaining'] as const),
+  ...(['tool', 'argv', 'reason', 'exitCode', 'stderr'] as const),
 ] satisfies readonly (keyof ErrorAsJson)[];
 
 /** The common base: an error that bofh can explain. `remedy` is one sentence on what to do next. */

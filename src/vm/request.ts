@@ -9,7 +9,7 @@ const removeSchema = z.strictObject({
   name: z.string(),
   /** What happens to a running domain. */
   running: z.enum(['refuse', 'shutdown', 'destroy']),
-  /** Timeout for a shutdown. */
+  /** Timeout for a shutdown (default: 2 minutes). */
   timeoutMs: z.exactOptional(z.number().check(z.int(), z.positive())),
   /** What happens to disks that are replicated to another host: on both. */
   replicas: z._default(z.enum(['removed', 'kept']), 'removed'),

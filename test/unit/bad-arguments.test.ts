@@ -30,7 +30,7 @@ const plain = new Set([
 ]);
 
 /** They take whatever was thrown, what bofh itself made, or what others check. */
-const any = new Set(['explain', 'messageOf', 'eventStream', 'defineSite', 'parsePlan']);
+const any = new Set(['exitCodeOf', 'explain', 'messageOf', 'eventStream', 'defineSite', 'parsePlan']);
 
 /** What needs no argument, and where a number is one. Without `luksNaming` no device is looked at. */
 const fine = new Set([

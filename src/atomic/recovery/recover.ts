@@ -1,3 +1,4 @@
+import { option } from '../../core/option.ts';
 import { accessTo } from '../undo/next.ts';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ConnectionError, JournalError, RefusedError, UsageError } from '../../core/errors.ts';
@@ -289,9 +290,12 @@ async function refuseInUse(engine: Engine, of: Looked, codes: Codes): Promise<vo
   const used = await usesOf(engine, of, codes);
   if (used.length === 0) return;
   const { id } = of;
-  throw new RefusedError(`journal ${id} is left open: what it made is in use now: ${used.join('; ')}`, {
-    remedy: `bofh recover --yes undoes it all the same; bofh journal show ${id} shows what that is`,
-  });
+  throw new RefusedError(
+    `journal ${id} is left open: what it made is in use, or has another name, now: ${used.join('; ')}`,
+    {
+      remedy: `${option('bofh recover --yes', 'recover({ inUse: true })')} undoes it all the same; bofh journal show ${id} shows what that is`,
+    },
+  );
 }
 
 interface Looked {

@@ -13,6 +13,7 @@ import {
   ToolError,
   UsageError,
 } from '../../core/errors.ts';
+import { exitCodeOf } from '../../core/exit-code.ts';
 import { withBegun } from './sequences.ts';
 import { asTheScriptLeftIt, scriptFailed, scriptLines, scriptNext } from './explain-script.ts';
 import { stuck } from './explain-stuck.ts';
@@ -43,25 +44,19 @@ function known(
   const within = new Set([...around, error]);
   if (error instanceof StuckError) return stuck(error);
   if (error instanceof RolledBackError) return rolledBack(error, circumstances, within);
-  if (error instanceof InterruptedError)
-    return say(error, {
-      host: 'restored: everything was rolled back',
-      exitCode: error.code === 'timeout' ? 5 : 130,
-    });
-  if (error instanceof UsageError) return say(error, { host: untouched, exitCode: 2 });
-  if (error instanceof RefusedError) return say(error, { host: untouched, exitCode: 1 });
-  if (error instanceof ToolError) return say(error, { host: untouched, exitCode: 69 });
-  if (error instanceof ParseError)
-    return say(error, { host: 'unchanged (this command only reads)', exitCode: 70 });
+  if (error instanceof InterruptedError) return say(error, { host: 'restored: everything was rolled back' });
+  if (error instanceof UsageError) return say(error, { host: untouched });
+  if (error instanceof RefusedError) return say(error, { host: untouched });
+  if (error instanceof ToolError) return say(error, { host: untouched });
+  if (error instanceof ParseError) return say(error, { host: 'unchanged (this command only reads)' });
   if (error instanceof JournalError)
     return say(error, {
       host: untouched,
       next: error.remedy ?? 'bofh journal list shows what is unfinished',
-      exitCode: 4,
     });
   if (error instanceof SequenceEnded)
-    return say(error, { host: 'as its sequence says', next: 'bofh journal list', exitCode: 5 });
-  if (error instanceof ConnectionError) return say(error, { host: untouched, exitCode: 1 });
+    return say(error, { host: 'as its sequence says', next: 'bofh journal list' });
+  if (error instanceof ConnectionError) return say(error, { host: untouched });
   if (error instanceof CommandError) return failedCommand(error, circumstances);
   if (isUsageOfCommander(error)) return usage(error);
   if (error instanceof AggregateError && error.errors.length > 0)
@@ -95,10 +90,7 @@ function unexpected(error: unknown, { script }: Circumstances): Explanation {
   return bug(error, 'unchanged as far as bofh knows: no change was started, or everything was rolled back');
 }
 
-function say(
-  error: BofhError,
-  about: { readonly host: string; readonly exitCode: number; readonly next?: string },
-): Explanation {
+function say(error: BofhError, about: { readonly host: string; readonly next?: string }): Explanation {
   const next = about.next ?? error.remedy;
   const details = refusals(error.cause);
   return {
@@ -107,7 +99,7 @@ function say(
     host: about.host,
     next: details.length > 1 ? undefined : next,
     details,
-    exitCode: about.exitCode,
+    exitCode: exitCodeOf(error),
   };
 }
 
@@ -156,7 +148,7 @@ function rolledBack(
         : 'restored, except objects that others replaced',
     next: why.exitCode === 70 ? bugReport : severalIn(error) ? why.next : (error.remedy ?? why.next),
     details: [...(why.exitCode === 70 ? [] : why.details), ...left],
-    exitCode: 5,
+    exitCode: exitCodeOf(error),
   };
 }
 
@@ -174,7 +166,7 @@ function failedCommand(error: CommandError, { root }: Circumstances): Explanatio
   const denied =
     error.reason === 'denied' || /permission denied|operation not permitted|must be root/i.test(error.stderr);
   const next = denied && !root ? 'run it as root, for example with sudo' : error.remedy;
-  return { ...say(error, { host: untouched, exitCode: 1 }), next };
+  return { ...say(error, { host: untouched }), next };
 }
 
 function isUsageOfCommander(error: unknown): error is Error & { readonly code: string } {

@@ -29,6 +29,8 @@ export interface Option {
   readonly text: string;
   /** Where it is declared: file and line. */
   readonly at: string;
+  /** Whether it may also be given as text. */
+  readonly isText: boolean;
   readonly options: readonly Option[];
   /** Its part of a union of objects. */
   readonly part?: Part;
@@ -50,6 +52,8 @@ export interface Callable {
   /** What an editor shows on hover. */
   readonly text: string;
   readonly tags: ReadonlyMap<string, string>;
+  /** Its `@returns` and `@param`, as text. */
+  readonly notes: readonly string[];
   readonly at: string;
   readonly symbol: ts.Symbol;
   readonly parameters: readonly {
@@ -142,6 +146,7 @@ export function publishedApi(folder = join(root, 'src'), extension: '.ts' | '.d.
         name,
         from,
         text: ts.displayPartsToString(info?.documentation),
+        notes: (info?.tags ?? []).flatMap((tag) => noteOf(tag)),
         tags: new Map(info?.tags?.map((tag) => [tag.name, ts.displayPartsToString(tag.text)])),
         at: placeOf(symbol),
         symbol,
@@ -171,6 +176,14 @@ export function publishedApi(folder = join(root, 'src'), extension: '.ts' | '.d.
 }
 
 const importAs = '.js';
+
+/** `@returns` and `@param` as text. */
+function noteOf({ name, text = [] }: ts.JSDocTagInfo): readonly string[] {
+  const said = ts.displayPartsToString(text).trim();
+  if (name === 'returns') return said === '' ? [] : [`Returns: ${said}`];
+  const [, of, about] = /^(?<of>\S+)\s+(?:-\s+)?(?<about>.+)$/s.exec(said) ?? [];
+  return name === 'param' && of !== undefined && about !== undefined ? [`\`${of}\`: ${about}`] : [];
+}
 
 function compilerOptions(): ts.CompilerOptions {
   const { config } = ts.readConfigFile(join(root, 'tsconfig.json'), (path) => ts.sys.readFile(path)) as {
@@ -308,6 +321,7 @@ function optionsOf(checker: ts.TypeChecker, folder: string): (type: ts.Type) => 
             optional: (property.flags & ts.SymbolFlags.Optional) !== 0,
             text: ts.displayPartsToString(property.getDocumentationComment(checker)),
             at: placeOf(property),
+            isText: isText(of),
             options: read(of),
           };
         });
@@ -316,6 +330,11 @@ function optionsOf(checker: ts.TypeChecker, folder: string): (type: ts.Type) => 
     }
   };
   return read;
+}
+
+/** Whether it may also be given as text. */
+function isText(type: ts.Type): boolean {
+  return type.isUnion() && type.types.some((part) => (part.flags & ts.TypeFlags.StringLike) !== 0);
 }
 
 function isRest({ valueDeclaration }: ts.Symbol): boolean {

@@ -22,7 +22,7 @@ shows too. The guide is [scripting](scripting.md); the codes of errors, \`ensure
 
 - Sizes are numbers of bytes; in a request also text with a unit: \`10g\`. Times are milliseconds. Paths are absolute.
 - A function that changes the host does so in a sequence of its own. Inside \`atomic()\` call the method of \`tx\`.
-- \`tx.temporary.…\` takes the same arguments, and is undone at the end of the sequence, or by \`release()\`.
+- \`tx.temporary.…\` takes the same arguments, and is undone at the end of the sequence, or by \`release()\`. A step that stays must not write through it.
 - \`tx.ensure.…\` and \`ensure.…\` return \`{ value, changed }\`, and throw \`differs\`.
 - **Errors** lists codes that the checks of this method can throw, found by following its code, so some are rare. Every method can throw
   ${inCode(common)}, and with another host \`unreachable\`.
@@ -82,7 +82,7 @@ export async function referencePage(): Promise<string> {
     `### ${each.name}`,
     '',
     ...(isFunction(each) ? [callOf(each), ''] : []),
-    ...paragraphs(each.text).flatMap((text) => [text, '']),
+    ...wholeText(each).flatMap((text) => [text, '']),
     ...tableOf(each, printed),
   ];
 
@@ -125,7 +125,7 @@ export async function referencePage(): Promise<string> {
         '',
         callOf(each),
         '',
-        ...[...paragraphs(each.text), ''],
+        ...[...wholeText(each), ''],
         ...tableOf(each, printed),
       ]);
   const methodsOf = (handle: string, shown: string): readonly string[] => [
@@ -196,12 +196,17 @@ export async function referencePage(): Promise<string> {
 
 /** What the function says, then what only the method of `tx` says. */
 function textsOf(own: Callable | undefined, onTx: Callable | undefined): readonly string[] {
-  const alone = paragraphs(own?.text ?? '');
-  const more = paragraphs(onTx?.text ?? '').filter((each) => !alone.includes(each));
+  const alone = wholeText(own);
+  const more = wholeText(onTx).filter((each) => !alone.includes(each));
   if (own === undefined || more.length === 0) return [...alone, ...more];
   const [head = '', ...rest] = more;
   const plain = head.replace(/^`tx\.[\w.]+`: (?<first>.)/, (_, first: string) => first.toUpperCase());
   return [...alone, `In a sequence: ${plain}`, ...rest];
+}
+
+/** Its docstring, with what it takes and returns. */
+function wholeText(of: Callable | undefined): readonly string[] {
+  return of === undefined ? [] : [...paragraphs(of.text), ...of.notes.flatMap(paragraphs)];
 }
 
 function paragraphs(text: string): readonly string[] {
@@ -300,19 +305,23 @@ function rowsOf(
     readonly inOptional?: boolean;
   },
 ): readonly string[] {
-  return options.flatMap(({ name, type, optional, needed, text, options: inner }) => {
+  return options.flatMap(({ name, type, optional, needed, text, isText, options: inner }) => {
     const path = `${before}${name}`;
     const places = inner.map(({ at }) => at).join(' ');
     const where = inner.length > 3 ? page.printed.get(places) : undefined;
     if (where === undefined) page.printed.set(places, `${page.name}.${path}`);
-    const shown = inner.length === 0 ? typeCell(type) : type.endsWith('[]') ? 'list of objects' : 'object';
+    const object = type.endsWith('[]') ? 'list of objects' : isText ? 'text or object' : 'object';
+    const shown = inner.length === 0 ? typeCell(type) : object;
     const within = page.inOptional === true ? ` in \`${before.slice(0, -1)}\`` : '';
     const must = needed === 'required' && within !== '' ? `required${within}` : needed && `**${needed}**`;
     const words = [must, cell(text), where === undefined ? '' : `As \`${where}\`.`];
     const row = `| \`${path}\` | ${shown} | ${words.filter((word) => word !== '').join(' · ')} |`;
     const more =
       where === undefined
-        ? rowsOf(merged(inner), `${path}.`, { ...page, inOptional: page.inOptional === true || optional })
+        ? rowsOf(merged(inner), `${path}.`, {
+            ...page,
+            inOptional: page.inOptional === true || optional || isText,
+          })
         : [];
     return [row, ...more];
   });
@@ -362,7 +371,7 @@ async function undos(): Promise<ReadonlyMap<string, string>> {
         `${driver}.${name}`,
         deferred
           ? `none: it runs after the commit (${inCode(after.split(', '))})`
-          : `${programs}; ${back}${after === '–' ? '' : `. After the commit, irreversible: ${inCode(after.split(', '))}`}`,
+          : `${programs}; ${back}${after === '–' ? '' : `. After the commit, irreversible: ${inCode(after.split(', '))}; from then on \`undo()\` refuses the sequence`}`,
       );
     }
   return found;

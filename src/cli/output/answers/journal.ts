@@ -90,6 +90,8 @@ export const journalShow = z.strictObject({
       }),
     ),
   ),
+  /** Why bofh recover would not begin, and what to do first. */
+  refused: z.exactOptional(z.strictObject({ why: text, remedy: z.exactOptional(text) })),
 });
 
 /** `bofh journal show ID` for a sequence of another host that reserves objects of this one. */

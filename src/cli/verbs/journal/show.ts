@@ -1,4 +1,6 @@
 import type { Engine } from '../../../atomic/engine.ts';
+import { codesOf } from '../../../atomic/recovery/recover.ts';
+import { BofhError } from '../../../core/errors.ts';
 import { manualRecoveryNow, reason } from '../../../atomic/undo/report.ts';
 import { isLeft, type State, type Step } from '../../../atomic/journal/state.ts';
 import { manualRecoveryData } from '../../errors/manual-recovery.ts';
@@ -46,6 +48,7 @@ async function shown(engine: Engine, journal: ReadJournal & { is: 'open' | 'clos
   const because = lines.findLast((line) => line.t === 'closed')?.because ?? state.because;
   const owned = journal.is === 'open' && journal.open.owner !== 'dead';
   const left = journal.is === 'open' ? await planned(engine, state) : undefined;
+  const refused = left === undefined || owned ? undefined : await refusalOf(engine, journal.id, state);
   return {
     id: journal.id,
     name: textOf(begin.name),
@@ -57,8 +60,21 @@ async function shown(engine: Engine, journal: ReadJournal & { is: 'open' | 'clos
     ...timesOf(journal),
     ...hostsOf(state, left?.away),
     steps: await Promise.all(state.steps.map((step) => stepOf(engine, state, step, owned))),
-    recovery: left?.steps.map(plannedOf) ?? [],
+    recovery: refused === undefined ? (left?.steps.map(plannedOf) ?? []) : [],
+    ...(refused === undefined ? {} : { refused }),
   };
+}
+
+/** Why recovery would not begin: a step is of a kind that this bofh does not know. */
+async function refusalOf(engine: Engine, id: string, state: State): Promise<JournalShow['refused']> {
+  try {
+    await codesOf(engine, id, state);
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof BofhError)) throw error;
+    const { remedy } = error;
+    return { why: error.message, ...(remedy === undefined ? {} : { remedy }) };
+  }
 }
 
 /** A step and its state. The commands of manual recovery are shown if no process is at work on the journal. */

@@ -85,12 +85,19 @@ export function showInWords(data: JournalShow): readonly string[] {
       ? []
       : ['', 'Left to do, with the commands to see and to clear it by hand:', ...left]),
     ...(recovery.length === 0 ? [] : ['', 'bofh recover would:', ...recovery]),
+    ...(data.refused === undefined
+      ? []
+      : ['', `bofh recover would not begin: ${printable(data.refused.why)}`]),
     ...nextInWords(data),
   ];
 }
 
-function leftInWords({ n, kind, host, heldBy = [], remedy, manualRecovery }: ShownStep): readonly string[] {
-  if (manualRecovery === undefined) return [];
+function leftInWords(step: ShownStep): readonly string[] {
+  const { n, kind, host, state, heldBy = [], remedy, manualRecovery } = step;
+  if (manualRecovery === undefined)
+    return state === 'undone' || state === 'finished' || state === 'done'
+      ? []
+      : [`  step ${String(n)} ${kind}: bofh knows no commands for it`];
   const held = heldBy.flatMap(({ who, free }) => [
     `held:  ${who}`,
     ...(free === undefined ? [] : [`free:  ${free}`]),
@@ -106,7 +113,8 @@ function leftInWords({ n, kind, host, heldBy = [], remedy, manualRecovery }: Sho
   return [`  step ${String(n)} ${kind}${on}`, ...lines.map((line) => `    ${printable(line)}`)];
 }
 
-function nextInWords({ id, state }: JournalShow): readonly string[] {
+function nextInWords({ id, state, refused }: JournalShow): readonly string[] {
+  if (refused?.remedy !== undefined) return ['', `next: ${printable(refused.remedy)}`];
   if (state === 'unknown')
     return [
       '',
