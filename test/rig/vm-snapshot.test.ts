@@ -84,7 +84,7 @@ describe.skipIf(!can.ok && !required)('snapshots of guests on a real Xen host', 
     await bofh('vm snapshot create web1 killed');
     await change();
     const fault = await layFault(machine, {
-      ...{ tool: 'lvconvert', words: ['--merge'], mode: 'act-then-kill-caller' },
+      ...{ tool: 'lvconvert', words: ['--mergethin'], mode: 'act-then-kill-caller' },
       ...(times === 1 ? {} : { nth: 2 }),
       times: 1,
     });
