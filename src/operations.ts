@@ -119,7 +119,7 @@ export interface Tx extends OperationMethods {
    * Runs a pair of functions, if bofh has no operation for it. `inverse` undoes it, and is also
    * called, without a result, if `forward` failed: it must find out the present state. Code cannot
    * be journalled, so after a crash `bofh recover` only reports it. Without `claims` bofh cannot know
-   * on which objects it works: while it is not undone, no older step of the sequence is.
+   * on which objects it works, so it undoes no older step before this one is undone.
    */
   readonly effect: Steps['effect'];
   /**

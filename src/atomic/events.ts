@@ -31,7 +31,12 @@ export type Happening =
       /** 0 to 1, if the program reports it. */
       readonly fraction?: number;
     }
-  | { readonly type: 'step-done'; readonly step: EventStep }
+  | {
+      readonly type: 'step-done';
+      readonly step: EventStep;
+      /** Milliseconds since its `step-begun`. */
+      readonly took: number;
+    }
   /** It waits for another sequence. */
   | { readonly type: 'waiting'; readonly for: string }
   /** The undo begins, of the whole sequence or of a scope. */

@@ -158,7 +158,8 @@ function textOf({ message, path = [] }: Issue, value: unknown, known: readonly s
 /** `names` are in quotation marks. */
 function noOption(names: string, known: readonly string[]): string {
   const meant = [...names.matchAll(/"([^"]*)"/g)].flatMap(([, name = '']) => meantBy(name, known) ?? []);
-  return `there is no option ${names}${meant.length === 0 ? '' : `: did you mean ${meant.join(', ')}?`}`;
+  if (meant.length > 0) return `there is no option ${names}: did you mean ${meant.join(', ')}?`;
+  return `there is no option ${names}${known.length === 0 ? '' : ` (there are: ${known.join(', ')})`}`;
 }
 
 function memberOf(of: unknown, key: string): unknown {

@@ -32,9 +32,10 @@ export interface SequenceOptions extends Signals {
   /** The inverse of a function that `tx.call` calls and that has none itself. */
   readonly reverse?: Reverse;
   /**
-   * Who writes into what the sequence creates, until it ends. `script`: the body too, with any
-   * program, so the undo removes all of it. `steps`: only its steps. Other content was written by
-   * others: the undo does not remove it, and throws StuckError (default: `script`).
+   * Who may write into the new filesystems and devices until the sequence ends. `script`: the body
+   * too, with any program, so the undo removes whatever it finds there. `steps`: only the steps of
+   * bofh, so anything else belongs to others: the undo keeps it, and throws StuckError (default:
+   * `script`).
    */
   readonly writes?: 'script' | 'steps';
 }

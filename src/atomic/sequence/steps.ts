@@ -15,7 +15,7 @@ export interface Steps {
    * Runs a pair of functions, if bofh has no operation for it. `inverse` undoes it, and is also
    * called, without a result, if `forward` failed: it must find out the present state. Code cannot
    * be journalled, so after a crash recovery only reports it. Without `claims` bofh cannot know
-   * on which objects it works: while it is not undone, no older step of the sequence is.
+   * on which objects it works, so it undoes no older step before this one is undone.
    */
   effect<T>(
     name: string,

@@ -17,6 +17,7 @@ export function tellerOf(
   let number = 0;
   let direction: SequenceEvent['direction'] = 'forward';
   const scopes = new Map<number, string>();
+  const begun = new Map<number, number>();
   let ended = false;
   const tell = (what: Happening): void => {
     // A step that was left running after a second signal still writes its lines.
@@ -39,13 +40,21 @@ export function tellerOf(
     tell,
     line: (line, state) => {
       if (line.t === 'scope') scopes.set(line.s, line.name);
-      const what = happeningOf(line, state, scopes);
+      if (line.t === 'intent') begun.set(line.n, Date.now());
+      const what = happeningOf(line, state, { scopes, begun });
       if (what !== undefined) tell(what);
     },
   };
 }
 
-function happeningOf(line: Line, state: State, scopes: ReadonlyMap<number, string>): Happening | undefined {
+function happeningOf(
+  line: Line,
+  state: State,
+  {
+    scopes,
+    begun,
+  }: { readonly scopes: ReadonlyMap<number, string>; readonly begun: ReadonlyMap<number, number> },
+): Happening | undefined {
   // A scope without a step is not in the journal: its end undoes nothing.
   const ofScope = <T extends Happening>(s: number, tell: (scope: string) => T): T | undefined => {
     const scope = scopes.get(s);
@@ -55,7 +64,10 @@ function happeningOf(line: Line, state: State, scopes: ReadonlyMap<number, strin
     case 'intent':
       return { type: 'step-begun', step: eventStep(state, line.n) };
     case 'done':
-      return { type: 'step-done', step: eventStep(state, line.n) };
+      return {
+        ...{ type: 'step-done', step: eventStep(state, line.n) },
+        took: Date.now() - (begun.get(line.n) ?? Date.now()),
+      };
     case 'undone':
       return { type: 'step-undone', step: eventStep(state, line.n), ...present({ notOurs: line.notOurs }) };
     case 'finished':
