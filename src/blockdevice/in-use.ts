@@ -1,5 +1,9 @@
+import { posix } from 'node:path';
 import type { ReadHost } from '../command/index.ts';
 import { type Holder, RefusedError } from '../core/errors.ts';
+import { deviceByNumber } from './holders/device.ts';
+import { factsOf } from './holders/facts.ts';
+import { deviceNode, kernelNames, kernelText } from './node.ts';
 import { everyHolder, inWords, remedyFor } from './holders/index.ts';
 
 /** RefusedError that names every known holder of the device, if there is one. */
@@ -16,6 +20,42 @@ export async function refuseHeld(host: ReadHost, device: string, who: readonly H
 export async function refuseUsers(host: ReadHost, device: string): Promise<void> {
   const who = (await everyHolder(host, device)).filter(({ kind }) => kind !== 'unknown');
   if (who.length > 0) throw inUse(device, who);
+}
+
+/**
+ * RefusedError if a guest has the device, or one below it: the kernel lets the host mount it all the
+ * same, and even a read-only mount writes to the journal of a filesystem in use. `ro`: only if the
+ * guest may write to it.
+ */
+export async function refuseGuests(host: ReadHost, device: string, mode: 'ro' | 'rw'): Promise<void> {
+  const facts = factsOf(host);
+  const numbers = await beneath(host, (await deviceNode(host, device)).number);
+  const has = (await facts.guestDisks()).some(
+    (disk) => numbers.has(disk.device) && (mode === 'rw' || disk.mode === 'rw'),
+  );
+  if (!has) return;
+  for (const number of numbers) {
+    const below = await deviceByNumber(host, number);
+    const guests = (await everyHolder(host, `/dev/${below.name}`)).filter(({ kind }) => kind === 'guest');
+    if (guests.length > 0) throw inUse(device, guests);
+  }
+}
+
+/** The numbers of a device and of all that it is built on. */
+async function beneath(host: ReadHost, number: string): Promise<ReadonlySet<string>> {
+  const found = new Set([number]);
+  for (const each of found) {
+    const { sys } = await deviceByNumber(host, each);
+    for (const name of await kernelNames(host, `${sys}/slaves`)) {
+      const lower = await kernelText(host, `${sys}/slaves/${name}/dev`);
+      if (lower !== undefined) found.add(lower);
+    }
+    if ((await kernelText(host, `${sys}/partition`)) === undefined) continue;
+    const disk = posix.dirname(posix.resolve('/sys/dev/block', await host.readLink(sys)));
+    const whole = await kernelText(host, `${disk}/dev`);
+    if (whole !== undefined) found.add(whole);
+  }
+  return found;
 }
 
 /** RefusedError that names these holders. */

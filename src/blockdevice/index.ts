@@ -26,7 +26,7 @@ export { loopDevices, loopShowing } from './loop/reads.ts';
 export { attachment, type LoopDevice } from './loop/schema.ts';
 export { type MountEntry, mountEntries, parseMountinfo } from './mountinfo.ts';
 export { type DeviceNode, deviceNode, kernelText, size, sizeOf } from './node.ts';
-export { refuseHeld, refuseUsers } from './in-use.ts';
+export { refuseGuests, refuseHeld, refuseUsers } from './in-use.ts';
 export { partitionsOf, type PartitionsOf } from './partitions/reads.ts';
 export { oneLook } from './one-look.ts';
 export { probe, probeFile, probeTogether, recognise } from './probe.ts';

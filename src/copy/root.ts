@@ -10,6 +10,7 @@ import {
   mountEntries,
   type MountEntry,
   remedyFor,
+  refuseGuests,
 } from '../blockdevice/index.ts';
 import type { ChangeHost, ReadHost } from '../command/index.ts';
 import { CommandError, type Holder, ParseError, RefusedError } from '../core/errors.ts';
@@ -143,6 +144,7 @@ async function mountPrivately(
   const there = (await mountEntries(host)).filter((entry) => entry.path === path);
   if (there.length === 0) {
     const options = ['nosuid', 'nodev', 'noexec'];
+    await refuseGuests(host, node.path, 'rw');
     await host.run(mountCommand({ device: node.path, path, mode: 'rw', type: node.type, options }));
   }
   const [mounted, ...others] = (await mountEntries(host)).filter((entry) => entry.path === path);

@@ -26,6 +26,8 @@ export interface GuestDisk {
   readonly domid: number;
   /** `major:minor` */
   readonly device: string;
+  /** Whether the guest may write to it. */
+  readonly mode: 'ro' | 'rw';
 }
 
 /** The kernel's data on all devices; each list is read at most once, and only when needed. */
@@ -116,7 +118,9 @@ async function guestDisks(host: ReadHost): Promise<readonly GuestDisk[]> {
     // Empty until the hotplug script has set it.
     if (major === undefined || minor === undefined) continue;
     const device = `${Number.parseInt(major, 16)}:${Number.parseInt(minor, 16)}`;
-    found.push({ domid: Number(domid), device });
+    // What it was attached with: r, w or w!.
+    const mode = (await kernelText(host, `${devices}/${name}/mode`)) === 'r' ? 'ro' : 'rw';
+    found.push({ domid: Number(domid), device, mode });
   }
   return found;
 }

@@ -1,6 +1,13 @@
 import * as z from 'zod/mini';
 import { operation } from '../../atomic/operation.ts';
-import { deviceNode, identityOf, locate, mountEntries, refuseUsers } from '../../blockdevice/index.ts';
+import {
+  deviceNode,
+  identityOf,
+  locate,
+  mountEntries,
+  refuseGuests,
+  refuseUsers,
+} from '../../blockdevice/index.ts';
 import type { ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../core/errors.ts';
 import { mountedRecovery } from '../manual-recovery.ts';
@@ -54,8 +61,9 @@ export const mount = operation({
   result: z.strictObject({ mountId: z.int() }),
   lives: 'boot',
   restores: 'state',
-  prepare: async ({ args: { device, path }, mark, host }) => {
+  prepare: async ({ args: { device, path, mode }, mark, host }) => {
     const node = await deviceNode(host, device);
+    await refuseGuests(host, node.path, mode);
     const where = await chooseDirectory(host, path, mark);
     const { identity } = await identityOf(host, node.path);
     const link = device.startsWith('/') && device !== node.path ? { link: device } : {};

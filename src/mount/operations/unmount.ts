@@ -4,6 +4,7 @@ import {
   identityOf,
   inWords,
   locate,
+  refuseGuests,
   type MountEntry,
   mountEntries,
   mountHolders,
@@ -235,6 +236,7 @@ async function mountAgain(host: ChangeHost, of: Undo): Promise<void> {
       throw new RefusedError(`${of.device.path}, which was mounted on ${path}, is gone`, {
         remedy: `bofh recover --abandon closes the journal: there is nothing to mount`,
       });
+    await refuseGuests(host, device, mode);
     await host.run(mountCommand({ device, path, mode, type, options }));
     return;
   }

@@ -209,7 +209,12 @@ async function disksOf(real: ReadHost, domid: number): Promise<Domain['disks']> 
       .split(':')
       .map((part) => Number.parseInt(part, 16))
       .join(':');
-    disks.push({ vdev: name.split('-')[2] ?? '', path: `device ${number}`, number });
+    const mode = `${top}/${name}/mode`;
+    const isReadOnly = (await real.stat(mode)) !== undefined && (await textOf(real, mode)).trim() === 'r';
+    disks.push({
+      ...{ vdev: name.split('-')[2] ?? '', path: `device ${number}`, number },
+      mode: isReadOnly ? 'ro' : 'rw',
+    });
   }
   return disks;
 }

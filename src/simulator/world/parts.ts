@@ -292,6 +292,8 @@ export interface DomainDisk {
   readonly path: string;
   /** `major:minor` */
   readonly number: string;
+  /** Whether the guest may write to it (default: rw). */
+  readonly mode?: 'ro' | 'rw';
 }
 
 export interface Domain {

@@ -95,9 +95,10 @@ function* sys(world: World): Generator<readonly [string, Inode]> {
     else yield* block(world, device, uppers.get(device.number) ?? []);
   yield* btrfsDevices(world);
   for (const { domid, disks } of world.domains)
-    for (const { vdev, number } of disks) {
+    for (const { vdev, number, mode } of disks) {
       const at = `/bus/xen-backend/devices/vbd-${domid}-${vdevNumber(vdev)}`;
       yield [`${at}/physical_device`, file(`${hexNumber(number)}\n`, 0o444)];
+      yield [`${at}/mode`, file(mode === 'ro' ? 'r\n' : 'w\n', 0o444)];
     }
 }
 

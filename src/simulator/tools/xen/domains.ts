@@ -22,11 +22,11 @@ export function complaintOf(world: World, guest: GuestConfig, disks: DomainDisk[
   const domid = world.nextDomid;
   if (world.domains.some(({ name }) => name === guest.name))
     return `libxl: error: libxl_domain.c:81:libxl__domain_rename: Domain ${domid}:Domain with name "${guest.name}" already exists.\nlibxl: error: libxl_create.c:1296:initiate_domain_create: Domain ${domid}:cannot make domain: -6`;
-  for (const { vdev, path } of guest.disks) {
+  for (const { vdev, path, access: mode } of guest.disks) {
     const device = path === undefined ? undefined : deviceAt(world, path);
     if (path !== undefined && device === undefined && !resolve(world, path, 'follow').found)
       return `libxl: error: libxl_device.c:455:libxl__device_disk_set_backend: Disk vdev=${vdev} failed to stat: ${path}: No such file or directory\nlibxl: error: libxl_create.c:1318:initiate_domain_create: Domain ${domid}:Unable to set disk defaults for disk ${disks.length}`;
-    if (path !== undefined && device !== undefined) disks.push({ vdev, path, number: device.number });
+    if (path !== undefined && device !== undefined) disks.push({ vdev, path, number: device.number, mode });
   }
   for (const file of [guest.kernel, guest.ramdisk])
     if (file !== undefined && !resolve(world, file, 'follow').found)

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { everyHolder, mountEntries, mountHolders } from '../../../../src/blockdevice/index.ts';
+import { everyHolder, mountEntries, mountHolders, refuseGuests } from '../../../../src/blockdevice/index.ts';
 import { CommandError } from '../../../../src/core/errors.ts';
-import { mapped, quiet, treeHost, type Tree, virtual } from '../tree-host.ts';
+import { disk, mapped, quiet, treeHost, type Tree, virtual } from '../tree-host.ts';
 
 const dm = mapped({ name: 'dm-1', number: '253:1', map: 'vg0-web1', uuid: 'LVM-x' }, {});
 const one = '/proc/1/ns/mnt 4 4026531841 8124 0:0\n';
@@ -348,5 +348,33 @@ describe('mountHolders', () => {
     expect(await on({ ...mounted, '/proc/net/unix': unix, ...process(7, 'mysqld') }, scan)).toEqual([
       ['process 7 (mysqld) has a socket at /mnt/run/sock', 'kill 7'],
     ]);
+  });
+});
+
+describe('refuseGuests', () => {
+  const vbd = (hex: string, mode: string): Tree => ({
+    '/sys/bus/xen-backend/devices/vbd-7-51712/physical_device': `${hex}\n`,
+    '/sys/bus/xen-backend/devices/vbd-7-51712/mode': `${mode}\n`,
+  });
+  const stack: Tree = {
+    ...disk('vdb', '254:16', { 1: '254:17' }),
+    ...mapped({ name: 'dm-2', number: '253:2', map: 'vg1-x', uuid: 'LVM-y' }, { vdb1: '254:17' }),
+  };
+  const ask = (path: string, tree: Tree, mode: 'ro' | 'rw' = 'ro') =>
+    refuseGuests(hostOf({ ...stack, ...tree }, '', { xl: 'shop\n' }), path, mode);
+
+  test.each([
+    ['the device itself', '/dev/vdb', vbd('fe:10', 'w')],
+    ['the disk of a partition', '/dev/vdb1', vbd('fe:10', 'w')],
+    ['the device beneath a volume', '/dev/dm-2', vbd('fe:11', 'w!')],
+    ['the disk of the partition beneath a volume', '/dev/dm-2', vbd('fe:10', 'w')],
+  ])('refuses what a guest can write to by %s', async (_, path, tree) => {
+    await expect(ask(path, tree)).rejects.toThrow(/is in use: .*the guest shop \(domid 7\)/);
+  });
+
+  test('allows what no guest has, and to read what a guest only reads', async () => {
+    await ask('/dev/vdb1', vbd('fd:1', 'w'));
+    await ask('/dev/vdb1', vbd('fe:10', 'r'));
+    await expect(ask('/dev/vdb1', vbd('fe:10', 'r'), 'rw')).rejects.toThrow(/is in use/);
   });
 });
