@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { commandsOn } from '../support/dom0/commands.ts';
+import { killedAt } from '../support/dom0/killed-at.ts';
 import { installBofh } from '../support/dom0/install.ts';
 import { available, bootMachine, layFault, type Machine, until } from '../support/rig/index.ts';
 
@@ -82,13 +83,7 @@ describe.skipIf(!can.ok && !required)('copies of guests on a real Xen host', () 
     ['after it has saved the files that it replaces', { tool: 'tar', words: ['--create'] }],
   ] as const)('a clone whose bofh is killed %s leaves nothing once recovered', async (_, at) => {
     const before = await state();
-    const fault = await layFault(machine, { ...at, mode: 'act-then-kill-caller', times: 1 });
-    const { exitCode } = await machine.run('bofh vm clone web1 web3; exit $?', {
-      check: 'return',
-      timeoutMs: 240_000,
-    });
-    expect([exitCode, await fault.hits()]).toEqual([137, 1]);
-    await fault.remove();
+    await killedAt(machine, 'vm clone web1 web3', at);
     await bofh('recover --yes');
     expect(await state()).toBe(before);
   });
