@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { commandsOn } from '../support/dom0/commands.ts';
+import { killedAt } from '../support/dom0/killed-at.ts';
 import { installBofh } from '../support/dom0/install.ts';
 import { available, bootMachine, layFault, type Machine } from '../support/rig/index.ts';
 
@@ -39,11 +40,7 @@ describe.skipIf(!can.ok && !required)('a guest with data disks on a real Xen hos
     await fault.remove();
     expect(await state()).toBe(before);
 
-    const kill = await layFault(machine, {
-      ...{ tool: 'mkfs.xfs', mode: 'act-then-kill-caller', words: ['*web1-data'], times: 1 },
-    });
-    await machine.run(`bofh ${create}`, { check: 'return', timeoutMs: 240_000 });
-    await kill.remove();
+    await killedAt(machine, create, { tool: 'mkfs.xfs', words: ['*web1-data'] });
     await bofh('recover --yes');
     expect(await state()).toBe(before);
   }, 600_000);

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { commandsOn } from '../support/dom0/commands.ts';
+import { killedAt } from '../support/dom0/killed-at.ts';
 import { installBofh } from '../support/dom0/install.ts';
 import { available, bootMachine, guestUp, layFault, type Machine } from '../support/rig/index.ts';
 
@@ -50,11 +51,8 @@ describe.skipIf(!can.ok && !required)('the disks of a guest on a real Xen host',
     await fault.remove();
     expect(await mounts()).toBe('');
 
-    const kill = await layFault(machine, {
-      ...{ tool: 'mount', mode: 'act-then-kill-caller', words: ['/mnt/data'], times: 1 },
-    });
-    await machine.run('bofh vm mount web1 /mnt', { check: 'return', timeoutMs: 120_000 });
-    await kill.remove();
+    await killedAt(machine, 'vm mount web1 /mnt', { tool: 'mount', words: ['/mnt/data'] });
+    expect(await mounts()).not.toBe('');
     await bofh('recover --yes');
     expect(await mounts()).toBe('');
   });
