@@ -61,6 +61,10 @@ export interface GuestSnapshots {
 
 /** A name that a file and a volume can have. */
 export function checkLabel(label: string): void {
+  if (label === 'backup')
+    throw new UsageError('"backup" cannot be the name of a snapshot: vm backup uses it for its own', {
+      remedy: 'choose another name',
+    });
   if (/^[A-Za-z0-9][A-Za-z0-9_.-]{0,39}$/.test(label)) return;
   throw new UsageError(
     `${JSON.stringify(label)} cannot be the name of a snapshot: up to 40 letters, digits, "_", "." and "-", beginning with a letter or digit`,

@@ -123,6 +123,20 @@ test('snapshots are listed by guest and time, and those that cannot be restored 
   expect(volumes()).toEqual(['web1-root', 'web1-root-day-2', 'web1-swap', 'web1-swap-day-2']);
 });
 
+test('an older snapshot is restored beside a newer one, which stays', async () => {
+  const first = contentOf('web1-root');
+  await create('first');
+  write('/etc/motd', 'second\n');
+  const second = contentOf('web1-root');
+  await create('second');
+
+  await restore('first');
+  expect(contentOf('web1-root')).toEqual(first);
+  expect((await list()).snapshots.map(({ label, why }) => [label, why])).toEqual([['second', null]]);
+  await restore('second');
+  expect(contentOf('web1-root')).toEqual(second);
+});
+
 test('a snapshot is removed, and the guest stays as it is', async () => {
   await create('first');
   await typed('vm snapshot remove web1 first');
@@ -158,6 +172,7 @@ test('a disk that was added later stays, and is named', async () => {
 test.each([
   ['a label that is taken', 'vm snapshot create web1 before', /there is a snapshot before of web1 already/],
   ['a label with a slash', 'vm snapshot create web1 a/b', /cannot be the name of a snapshot/],
+  ['the label of vm backup', 'vm snapshot create web1 backup', /cannot be the name of a snapshot/],
   ['no such guest', 'vm snapshot create web9 x', /no guest web9 is configured/],
   ['no such snapshot', 'vm snapshot restore web1 x', /there is no snapshot x of web1/],
   ['no room', 'vm snapshot create web1 big --size 6g', /the snapshots need/],
