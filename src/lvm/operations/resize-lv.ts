@@ -1,6 +1,7 @@
 import * as z from 'zod/mini';
 import { type Look, operation } from '../../atomic/operation.ts';
-import { RefusedError, UsageError } from '../../core/errors.ts';
+import { inWords, remedyFor } from '../../blockdevice/index.ts';
+import { type Holder, RefusedError, UsageError } from '../../core/errors.ts';
 import { formatSize, parseSize } from '../../core/units.ts';
 import { growthWitness } from './volume-content.ts';
 import { volumeResizedRecovery } from '../manual-recovery-resize.ts';
@@ -78,8 +79,9 @@ export const resizeLv = operation({
       if (spread?.type === 'raid1') refuseFor(`${lv.fullName} is not made larger`, whyNotSynced(lv));
       if (thin === undefined) refuseFull(vg, { name, more: takenFor(spread, to - from) });
       else refuseFullPool(poolNamed(vg, thin.pool), `the growth of ${group}/${name}`);
-      const isReplica = (await holdersOf(host, { lv, all: vg.volumes })).some(({ kind }) => kind === 'drbd');
-      if (added !== undefined) refuseUnseen(lv, isReplica);
+      const held = await holdersOf(host, { lv, all: vg.volumes });
+      const isReplica = held.some(({ kind }) => kind === 'drbd');
+      if (added !== undefined) refuseUnseen(lv, isReplica, held);
       return { ...(thin ?? known), ...(isReplica ? { when: 'after the commit' as const } : {}) };
     }
     if (spread !== undefined) refuseFor(`${lv.fullName} is not made smaller`, whyNotSmaller(lv, spread.type));
@@ -193,8 +195,17 @@ function refuseFor(what: string, not: { readonly why: string; readonly remedy: s
 }
 
 /** Zeroing needs an active and still unused volume. */
-function refuseUnseen({ active, fullName }: LogicalVolume, isReplica: boolean): void {
+function refuseUnseen(
+  { active, fullName }: LogicalVolume,
+  isReplica: boolean,
+  held: readonly Holder[],
+): void {
   if (isReplica) throw new UsageError(`${fullName} grows after the commit, beneath DRBD: leave out added`);
+  if (held.length > 0)
+    throw new RefusedError(
+      `${fullName} is in use: ${inWords(held)}; what it gets cannot be written with zeros`,
+      { holders: held, remedy: `${remedyFor(held) ?? 'end that use first'}; or leave out added` },
+    );
   if (active !== true)
     throw new RefusedError(`${fullName} is not active: what it gets cannot be written with zeros`, {
       remedy: `bofh lvm activate ${fullName}`,

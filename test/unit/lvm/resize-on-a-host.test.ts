@@ -398,6 +398,24 @@ describe('what it gets, written with zeros', () => {
     },
   );
 
+  test.each(['a mount', 'a guest'])(
+    'is refused of one that is in use by %s, with nothing changed',
+    async (user) => {
+      host.admin.format('/dev/vg0/a', ext4);
+      host.admin.mkdir('/mnt/a');
+      const number = `${host.world.dmMajor}:${host.world.active.get(volume().uuid) ?? 0}`;
+      if (user === 'a mount') host.admin.mount('/dev/vg0/a', '/mnt/a');
+      else host.admin.startDomain({ name: 'web1', disks: [{ vdev: 'xvda', path: '/dev/vg0/a', number }] });
+      const before = host.snapshot();
+
+      expect(await failureOf(does((tx) => grown(tx)))).toMatchObject({
+        code: 'in-use',
+        remedy: expect.stringContaining('or leave out added') as string,
+      });
+      expect(host.snapshot()).toBe(before);
+    },
+  );
+
   test('is refused of one that is not active', async () => {
     host.world.active.clear();
     const before = host.snapshot();
