@@ -63,7 +63,7 @@ export const mount = operation({
   restores: 'state',
   prepare: async ({ args: { device, path, mode }, mark, host }) => {
     const node = await deviceNode(host, device);
-    await refuseGuests(host, node.path, mode);
+    await refuseGuests(host, device, mode);
     const where = await chooseDirectory(host, path, mark);
     const { identity } = await identityOf(host, node.path);
     const link = device.startsWith('/') && device !== node.path ? { link: device } : {};
