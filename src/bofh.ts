@@ -451,10 +451,33 @@ async function started<T>(
   const around = within(currentBofh(), present({ host, waitMs: wait }));
   // The events of a sequence of its own in the body (a mount for a function) are not those of this one.
   const bofh = within(around, present({ onEvent, log }));
-  const loaded = await loadOperations();
-  const existing = await loadExisting();
+  // Before anything is waited for: a signal that comes now must not end the program without an error.
   const watched = bofh.signals === undefined ? processSignals() : undefined;
   const limit = timeout === undefined ? undefined : after(timeout);
+  try {
+    const how = present({ signal, reverse, writes });
+    return await watchedBy(name, body, { ...how, bofh, around, watched, limit, begins });
+  } finally {
+    limit?.clear();
+    watched?.release();
+  }
+}
+
+async function watchedBy<T>(
+  name: string,
+  body: (tx: Tx) => T | Promise<T>,
+  of: Pick<AtomicOptions, 'signal' | 'reverse' | 'writes'> & {
+    readonly bofh: Bofh;
+    /** The context, without what is said for this sequence alone. */
+    readonly around: Bofh;
+    readonly watched: ReturnType<typeof processSignals> | undefined;
+    readonly limit: ReturnType<typeof after> | undefined;
+    readonly begins: () => void;
+  },
+): Promise<T> {
+  const { bofh, around, watched, limit, signal, reverse, writes, begins } = of;
+  const loaded = await loadOperations();
+  const existing = await loadExisting();
   const signals = bofh.signals ?? watched?.signals ?? {};
   // A program that catches every error in a loop would never hear another signal.
   if (signals.stop?.aborted === true) await turn();
@@ -494,16 +517,11 @@ async function started<T>(
     scope: (title, inner) => steps.scope(title, (own) => inner(typed(own, place))),
     on: (host) => typed(steps.on(host), otherHost(bofh.engine, host)),
   });
-  try {
-    begins();
-    // What the body reads without tx comes from the host of the sequence, too.
-    return await ambient.run(around, () =>
-      sequences.run(sequence, () => sequence.run((steps) => body(typed(steps, bofh.engine)))),
-    );
-  } finally {
-    limit?.clear();
-    watched?.release();
-  }
+  begins();
+  // What the body reads without tx comes from the host of the sequence, too.
+  return ambient.run(around, () =>
+    sequences.run(sequence, () => sequence.run((steps) => body(typed(steps, bofh.engine)))),
+  );
 }
 
 /** Fails as a part of the sequence, awaited or not, if the step needs root and this is not root. */

@@ -90,6 +90,17 @@ describe('in plain Node.js', () => {
     expect(exitCode).toBe(130);
   });
 
+  it('a signal that comes just after atomic() was called interrupts it: nothing begins', async () => {
+    const { exitCode, lines } = await plainNode(
+      `const running = withBofh(simulated, () => atomic('a', () => console.log('begun')));
+       process.kill(process.pid, 'SIGINT');
+       try { await running; } catch (error) { console.log(error.name, error.reason); }`,
+    );
+
+    expect(lines).toEqual(['InterruptedError SIGINT']);
+    expect(exitCode).toBe(130);
+  });
+
   it('a second signal ends a program that goes on without a sequence', async () => {
     const { signal, lines } = await plainNode(`${loop}\nconsole.log('ready');\nawait delay(20_000);`, [
       'SIGTERM',
