@@ -52,7 +52,9 @@ export async function recover(request: RecoverRequest = {}): Promise<readonly Re
   const failed: BofhError[] = [];
   for (const journal of wanted)
     try {
-      done.push(await recoverJournal(journal.id, { engine, yes: inUse, ...signals }));
+      const ended = await recoverJournal(journal.id, { engine, yes: inUse, ...signals });
+      // It has ended by itself since it was listed.
+      if (ended.end !== 'nothing-to-do' || ended.name !== '') done.push(ended);
     } catch (error) {
       if (!(error instanceof BofhError)) throw error;
       failed.push(error);

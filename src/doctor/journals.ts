@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Line } from '../atomic/journal/lines.ts';
 import type { State } from '../atomic/journal/state.ts';
 import type { Store } from '../atomic/journal/store.ts';
@@ -30,8 +31,11 @@ export function reasonOf(lines: readonly Line[]): string | undefined {
 }
 
 /** Reports unfinished sequences, and leftover files in the state directory. */
-export function journals(store: Pick<Store, 'names'>, all: readonly KnownJournal[]): readonly Finding[] {
-  const found = [...all.flatMap(unfinished), ...litter(store)];
+export async function journals(
+  store: Pick<Store, 'names'>,
+  all: readonly KnownJournal[],
+): Promise<readonly Finding[]> {
+  const found = [...all.flatMap(unfinished), ...(await litter(store))];
   if (found.length > 0) return found;
   const says = `nothing is unfinished; ${String(all.length)} sequences have ended`;
   return [finding('journal', 'ok', says)];
@@ -88,16 +92,27 @@ function unfinished({ id, is, state, because, lastLine }: KnownJournal): readonl
   }
 }
 
+/** A sequence that is just beginning, or ending, has such files for a moment. */
+const momentMs = 1000;
+
 /** Reports leftovers of an interrupted journal creation or archiving. */
-function litter(store: Pick<Store, 'names'>): readonly Finding[] {
+async function litter(store: Pick<Store, 'names'>): Promise<readonly Finding[]> {
+  const first = litterNow(store);
+  if (first.length === 0) return [];
+  await delay(momentMs);
+  const still = new Set(litterNow(store));
+  const left = first.filter((name) => still.has(name));
+  if (left.length === 0) return [];
+  const says = `a crash left ${left.join(', ')} in the state directory, unused`;
+  return [finding('journal', 'warning', says, [['bofh', 'recover']])];
+}
+
+function litterNow(store: Pick<Store, 'names'>): readonly string[] {
   const names = store.names('.');
   const open = new Set(names.flatMap((name) => /^(?<id>.+)\.(?:journal|new)$/.exec(name)?.groups?.id ?? []));
-  const left = names.filter((name) => {
+  return names.filter((name) => {
     const groups = /^(?<id>.+)\.(?<part>new|d|ballast)$/.exec(name)?.groups;
     if (groups?.id === undefined) return false;
     return groups.part === 'new' || !open.has(groups.id);
   });
-  if (left.length === 0) return [];
-  const says = `a crash left ${left.join(', ')} in the state directory, unused`;
-  return [finding('journal', 'warning', says, [['bofh', 'recover']])];
 }

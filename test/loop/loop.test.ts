@@ -171,11 +171,11 @@ test('looks at every loop device while others attach and detach theirs', async (
     truncateSync(image, 1024 ** 2);
     return others(image);
   });
-  let isOver = false;
-  void Promise.all(churning.map(({ ended }) => ended)).then(() => (isOver = true));
+  const state = { isOver: false };
+  void Promise.all(churning.map(({ ended }) => ended)).then(() => (state.isOver = true));
   const wrong = new Set<string>();
   let looks = 0;
-  while (!isOver) {
+  while (!state.isOver) {
     looks += 1;
     const [listed, found] = await Promise.allSettled([
       loopDevices(host),

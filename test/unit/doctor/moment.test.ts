@@ -1,0 +1,11 @@
+import { expect, it } from 'vitest';
+import { journals } from '../../../src/doctor/journals.ts';
+
+it('files of a sequence that is just beginning or ending are no leftovers of a crash', async () => {
+  const looks = [
+    ['a.new', 'b.d', 'left.new'],
+    ['a.journal', 'left.new'],
+  ];
+  const found = await journals({ names: () => looks.shift() ?? [] }, []);
+  expect(found.map(({ says }) => says)).toEqual(['a crash left left.new in the state directory, unused']);
+});
