@@ -101,10 +101,14 @@ const createSchema = z.strictObject({
   boot: z.exactOptional(z.enum(['direct', 'grub'])),
   /** Further lines for its configuration, as in xl.cfg(5): `vfb = ["type=vnc"]`. */
   extra: z.exactOptional(z.array(text)),
-  /** Absolute path of its kernel (default: `guestKernel` of the site file, or that of the host). */
+  /**
+   * Absolute path of its kernel; needs `ramdisk` (default: `guestKernel` of the site file, or that of
+   * the host).
+   */
   kernel: z.exactOptional(text),
   /**
-   * Absolute path of its ramdisk (default: `guestRamdisk` of the site file, or that of the host).
+   * Absolute path of its ramdisk; needs `kernel` (default: `guestRamdisk` of the site file, or that of
+   * the host).
    */
   ramdisk: z.exactOptional(text),
   /**

@@ -10,8 +10,15 @@ import { isMissing } from './missing.ts';
 /** A step as text: what it is and which objects it made or changed. */
 export function describe({ intent }: Step, found?: string): string {
   const objects = exclusive(intent.claims ?? {}).map((key) => keyInWords(intent.host, key));
-  const what = `${stepName(intent.kind)}${objects.length === 0 ? onHost(intent) : ` (${objects.join(', ')})`}`;
+  const name = intent.kind === 'bare' ? bareName(intent.args) : stepName(intent.kind);
+  const what = `${name}${objects.length === 0 ? onHost(intent) : ` (${objects.join(', ')})`}`;
   return found === undefined ? what : `${what}: ${found}`;
+}
+
+/** A pair of functions has the name that its program gave it. */
+function bareName(args: unknown): string {
+  const { name } = Object(args) as { readonly name?: unknown };
+  return typeof name === 'string' ? name : 'bare';
 }
 
 function onHost({ host }: Step['intent']): string {

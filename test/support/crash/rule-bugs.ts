@@ -34,7 +34,7 @@ export const ruleBugs: readonly ProductBug[] = [
   }),
   bug('a loop device is known by the inode number alone', 'unit/blockdevice/keys.test.ts', {
     file: 'blockdevice/keys.ts',
-    old: "const born = isSame && backing.birth !== undefined ? `+${backing.birth}` : '';",
+    old: "const born = isSame && there.birth !== undefined ? `+${there.birth}` : '';",
     now: "const born = '';",
   }),
   bug('data of others are zeroed after the commit', matrixOf('block', 'block.zero the world moved on'), {
