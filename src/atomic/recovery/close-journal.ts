@@ -1,6 +1,7 @@
 import { ConnectionError, JournalError } from '../../core/errors.ts';
 import { type Engine } from '../engine.ts';
-import { adopt, close } from '../journal/journal-writer.ts';
+import { adopt, append, close } from '../journal/journal-writer.ts';
+import { stepOf } from '../journal/state.ts';
 import { newId, decode } from '../journal/lines.ts';
 import { openLocked, takeDead } from '../journal/scan.ts';
 
@@ -24,6 +25,40 @@ export async function abandon(engine: Engine, id: string, because: string): Prom
       }
     close(journal, { t: 'closed', outcome: 'abandoned', because, user: engine.who.user });
     return away;
+  } finally {
+    file.close();
+  }
+}
+
+/**
+ * Ends a step that only a person can judge, because its inverse was code of a process that is dead:
+ * `undone` by hand, or `kept` as it is. Recovery then goes on with the older steps. JournalError if
+ * the journal is in use or committed, or if bofh can undo the step itself.
+ */
+export async function resolveStep(
+  engine: Engine,
+  { id, n, how }: { readonly id: string; readonly n: number; readonly how: 'undone' | 'kept' },
+): Promise<void> {
+  const file = await takeDead(engine, id);
+  try {
+    const journal = adopt(engine.store, file, id, newId());
+    const { state } = journal;
+    const step = stepOf(state, n);
+    const show = `bofh journal show ${id}`;
+    if (step === undefined) throw new JournalError(`journal ${id} has no step ${n}`, { remedy: show });
+    if (step.undone !== undefined)
+      throw new JournalError(`step ${n} of journal ${id} is undone already`, {
+        remedy: `bofh recover ${id}`,
+      });
+    if (state.committed || state.closed !== undefined)
+      throw new JournalError(`journal ${id} is committed: nothing of it is undone`, { remedy: show });
+    const { kind, version } = step.intent;
+    if (kind !== 'bare' && (await engine.find(kind, version)) !== undefined)
+      throw new JournalError(`bofh itself can undo step ${n} of journal ${id} (${kind})`, {
+        remedy: `bofh recover ${id}`,
+      });
+    const kept = `kept as it is, as ${engine.who.user} decided`;
+    append(journal, [{ t: 'undone', n, ...(how === 'kept' ? { notOurs: kept } : {}) }]);
   } finally {
     file.close();
   }

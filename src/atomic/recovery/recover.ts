@@ -39,7 +39,7 @@ import { hostsLeft, unwind } from '../undo/unwind.ts';
 import { reachedByWriters } from '../undo/witness.ts';
 
 export { bootsOf, plan, type PlannedStep } from './plan.ts';
-export { abandon, cutLastLine, damagedEnd, sweepUnborn } from './close-journal.ts';
+export { abandon, cutLastLine, damagedEnd, resolveStep, sweepUnborn } from './close-journal.ts';
 
 /** A journal on the disk that is not in the history. */
 export interface OpenJournal {

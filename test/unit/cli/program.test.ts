@@ -140,6 +140,7 @@ describe('reads and changes', () => {
     ['mount crypttab remove web1', true],
     ['journal list', false],
     ['journal show x', false],
+    ['journal resolve x 2 --undone', true],
     ['xen start x', true],
     ['xen start x --alone --time 1m', true],
     ['xen start-all', true],

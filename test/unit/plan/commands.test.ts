@@ -987,7 +987,7 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
 };
 
 /** It removes journals alone, and its plan names them. */
-const ofJournals = ['journal prune'];
+const ofJournals = ['journal prune', 'journal resolve'];
 
 /** The id of what it undoes is drawn at random: test/unit/undo/undo-sequence.test.ts compares its plan with its run. */
 const ofAnId = ['undo'];

@@ -114,6 +114,10 @@ export const journalReserved = z.strictObject({
 /** `bofh journal prune`: the closed journals that were removed, the oldest first. */
 export const journalPrune = z.array(z.strictObject({ id: text, at: text }));
 
+/** `bofh journal resolve ID STEP` */
+export const journalResolve = z.strictObject({ id: text, step: count, how: z.enum(['undone', 'kept']) });
+
+export type JournalResolve = z.infer<typeof journalResolve>;
 export type JournalList = z.infer<typeof journalList>;
 export type JournalShow = z.infer<typeof journalShow>;
 export type JournalReserved = z.infer<typeof journalReserved>;

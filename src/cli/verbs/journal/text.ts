@@ -67,7 +67,7 @@ export function showInWords(data: JournalShow): readonly string[] {
     rows.length === 0 ? [] : ['', table(['STEP', 'STATE', 'KIND', 'OBJECTS', ''], rows).trimEnd()];
   // In the order of manual recovery.
   const forward = data.recovery.some((each) => each.do === 'finish');
-  const left = (forward ? data.steps : data.steps.toReversed()).flatMap(leftInWords);
+  const left = (forward ? data.steps : data.steps.toReversed()).flatMap((step) => leftInWords(data.id, step));
   const recovery = data.recovery.map((each) => `  ${plannedInWords(each)}`);
   return [
     `journal:  ${data.id}`,
@@ -92,12 +92,14 @@ export function showInWords(data: JournalShow): readonly string[] {
   ];
 }
 
-function leftInWords(step: ShownStep): readonly string[] {
+function leftInWords(id: string, step: ShownStep): readonly string[] {
   const { n, kind, host, state, heldBy = [], remedy, manualRecovery } = step;
   if (manualRecovery === undefined)
     return state === 'undone' || state === 'finished' || state === 'done'
       ? []
-      : [`  step ${String(n)} ${kind}: bofh knows no commands for it`];
+      : [
+          `  step ${String(n)} ${kind}: bofh knows no commands for it; when it is undone by hand: bofh journal resolve ${id} ${String(n)} --undone`,
+        ];
   const held = heldBy.flatMap(({ who, free }) => [
     `held:  ${who}`,
     ...(free === undefined ? [] : [`free:  ${free}`]),

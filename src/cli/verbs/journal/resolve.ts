@@ -1,0 +1,43 @@
+import { resolveStep } from '../../../atomic/recovery/recover.ts';
+import { UsageError } from '../../../core/errors.ts';
+import { give } from '../../output/answer.ts';
+import type { JournalResolve } from '../../output/answers/index.ts';
+import { readById } from '../../runtime/read-journals.ts';
+import { openSession, refuseOtherHost, tellWhose } from '../../runtime/session.ts';
+import { logged } from '../../runtime/system-log.ts';
+import { flag, verb } from '../../runtime/verb.ts';
+
+/** For a step whose inverse was code of a script that is dead. */
+export default verb({
+  changes: true,
+  args: { id: '<id>', step: '<step>' },
+  options: {
+    undone: flag('it is undone: you have done that by hand, or it had no effect', { conflicts: ['keep'] }),
+    keep: flag('what it did stays'),
+  },
+  examples: ['journal resolve 3f0c1a4e 2 --undone', 'journal resolve 3f0c1a4e 2 --keep'],
+  run: async (runtime, { id: typed, step, undone, keep }) => {
+    refuseOtherHost(runtime, 'the journals');
+    if (undone === keep)
+      throw new UsageError('one of --undone and --keep is needed: only you know which of the two is true');
+    const n = Number(step);
+    if (!/^[1-9]\d{0,8}$/.test(step)) throw new UsageError(`"${step}" is no number of a step`);
+    tellWhose(runtime);
+    const { bofh } = await openSession(runtime, { site: 'used', root: 'not-needed' });
+    const { id } = await readById(bofh.engine, typed);
+    const how = undone ? ('undone' as const) : ('kept' as const);
+    if (runtime.settings.mode === 'plan') {
+      const head = [`dry run: step ${step} of ${id} would be noted as ${how}, and the host stays as it is`];
+      (await import('../../plan/plan.ts')).showPlan(
+        runtime,
+        { steps: [], refused: [], journals: [] },
+        { head },
+      );
+      return 0;
+    }
+    await logged(runtime, bofh.host, () => resolveStep(bofh.engine, { id, n, how }));
+    const data: JournalResolve = { id, step: n, how };
+    give(runtime, { data, lines: [`step ${step} of ${id} is noted as ${how}; go on: bofh recover ${id}`] });
+    return 0;
+  },
+});
