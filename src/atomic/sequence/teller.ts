@@ -4,7 +4,7 @@ import type { EventStep, Happening, SequenceEvent, Teller } from '../events.ts';
 import type { Line } from '../journal/lines.ts';
 import { type State, stepOf } from '../journal/state.ts';
 import { objectsOf } from '../locks/host-key.ts';
-import { reason } from '../undo/report.ts';
+import { kindOf, reason } from '../undo/report.ts';
 
 /**
  * Makes the events of a sequence. A listener that throws changes nothing in the sequence: it is
@@ -110,6 +110,5 @@ export function endOf(journal: 'some' | 'none', failure?: { readonly error: unkn
 function eventStep(state: State, n: number): EventStep {
   const intent = stepOf(state, n)?.intent;
   if (intent === undefined) throw new TypeError(`there is no step ${String(n)}`);
-  const bare = intent.kind === 'bare' ? (intent.args as { readonly name?: string }).name : undefined;
-  return { n, kind: bare ?? intent.kind, host: intent.host, objects: objectsOf(intent) };
+  return { n, kind: kindOf(intent), host: intent.host, objects: objectsOf(intent) };
 }

@@ -10,15 +10,16 @@ import { isMissing } from './missing.ts';
 /** A step as text: what it is and which objects it made or changed. */
 export function describe({ intent }: Step, found?: string): string {
   const objects = exclusive(intent.claims ?? {}).map((key) => keyInWords(intent.host, key));
-  const name = intent.kind === 'bare' ? bareName(intent.args) : stepName(intent.kind);
+  const name = stepName(kindOf(intent));
   const what = `${name}${objects.length === 0 ? onHost(intent) : ` (${objects.join(', ')})`}`;
   return found === undefined ? what : `${what}: ${found}`;
 }
 
-/** A pair of functions has the name that its program gave it. */
-function bareName(args: unknown): string {
+/** The kind of a step; of a pair of functions the name that its program gave it. */
+export function kindOf({ kind, args }: Pick<Step['intent'], 'kind' | 'args'>): string {
+  if (kind !== 'bare') return kind;
   const { name } = Object(args) as { readonly name?: unknown };
-  return typeof name === 'string' ? name : 'bare';
+  return typeof name === 'string' ? name : kind;
 }
 
 function onHost({ host }: Step['intent']): string {
@@ -125,7 +126,7 @@ async function isGone(engine: Engine, state: State, step: Step): Promise<boolean
 function inWords(step: Step): StuckStep {
   const { n, intent, blocked } = step;
   const on = intent.host === '' ? {} : { host: intent.host };
-  const what = { n, kind: intent.kind, ...on, objects: objectsOf(intent) };
+  const what = { n, kind: kindOf(intent), ...on, objects: objectsOf(intent) };
   if (blocked === undefined) return what;
   const { holders, remedy } = blocked;
   return {

@@ -1,6 +1,7 @@
 import type { Engine } from '../../../atomic/engine.ts';
 import type { State, Step } from '../../../atomic/journal/state.ts';
 import { objectsOf } from '../../../atomic/locks/host-key.ts';
+import { kindOf } from '../../../atomic/undo/report.ts';
 import type { Met } from '../../../atomic/place.ts';
 import { bootsOf, plan, type PlannedStep } from '../../../atomic/recovery/recover.ts';
 import type { JournalShow, ShownStep } from '../../output/answers/index.ts';
@@ -24,5 +25,5 @@ export function plannedOf({ do: what, step, inside }: PlannedStep): JournalShow[
 /** Kind, host and objects of a step. */
 export function whatOf({ intent }: Step): Pick<ShownStep, 'kind' | 'host' | 'objects'> {
   const on = intent.host === '' ? {} : { host: intent.host };
-  return { kind: intent.kind, ...on, objects: [...objectsOf(intent)] };
+  return { kind: kindOf(intent), ...on, objects: [...objectsOf(intent)] };
 }
