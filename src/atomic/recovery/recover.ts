@@ -291,7 +291,7 @@ async function refuseInUse(engine: Engine, of: Looked, codes: Codes): Promise<vo
   if (used.length === 0) return;
   const { id } = of;
   throw new RefusedError(
-    `journal ${id} is left open: what it made is in use, or has another name, now: ${used.join('; ')}`,
+    `journal ${id} is left open: what it made is in use now, or has another name: ${used.join('; ')}`,
     {
       remedy: `${option('bofh recover --yes', 'recover({ inUse: true })')} undoes it all the same; bofh journal show ${id} shows what that is`,
     },

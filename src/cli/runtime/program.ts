@@ -25,7 +25,7 @@ Exit codes:
   1    refused, or a program failed: nothing changed
   2    usage error
   3    stuck: see "bofh journal list"
-  4    journal cannot be read or written
+  4    journal cannot be read or written; or another sequence has the object
   5    failed and rolled back
   6    done, with failures in the table, or doctor found a problem
   69   a program is missing

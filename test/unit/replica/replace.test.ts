@@ -221,7 +221,9 @@ describe('drbd.replacePeer, killed after it has connected the new peer', () => {
     const bofh = hosts.again(alpha);
     expect(await recovered(bofh)).toMatchObject({
       name: 'RefusedError',
-      message: expect.stringMatching(/in use now: drbd\.connect .*\/mnt\/web1/) as unknown,
+      message: expect.stringMatching(
+        /in use now, or has another name: drbd\.connect .*\/mnt\/web1/,
+      ) as unknown,
     });
     expect(await states(alpha)).toMatchObject([
       { role: 'Primary', connections: [{ state: 'Connected', volumes: [{ disk: 'UpToDate' }] }] },
