@@ -1,4 +1,5 @@
 import { posix } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { DeviceKeys, Key } from '../atomic/operation.ts';
 import { CommandError, ParseError } from '../core/errors.ts';
 import type { ReadHost } from '../command/index.ts';
@@ -42,8 +43,7 @@ export async function identityOfNumber(host: ReadHost, number: string): Promise<
     const uuid = (await kernelText(host, `${sys}/dm/uuid`)) ?? '';
     return over(host, { ...mapped(mapping, uuid), numbers: await slaves(host, sys) });
   }
-  const file = await backingFile(host, sys);
-  const attached = file === undefined ? undefined : await loop(host, { sys, file });
+  const attached = await attachedAt(host, sys);
   if (attached !== undefined) return attached;
   const partition = await kernelText(host, `${sys}/partition`);
   if (partition !== undefined) return partitionOf(host, { sys, partition });
@@ -118,14 +118,33 @@ async function backingFile(host: ReadHost, sys: string): Promise<string | undefi
   return file === '' ? undefined : file;
 }
 
+/**
+ * A loop device with a file; undefined if it has none. ParseError if its inode stays unknown: others
+ * detach and attach it, and only then is the next look another answer.
+ */
+async function attachedAt(host: ReadHost, sys: string): Promise<DeviceIdentity | undefined> {
+  for (let tries = 1; ; tries += 1) {
+    const file = await backingFile(host, sys);
+    if (file === undefined) return undefined;
+    const found = await loop(host, { sys, file });
+    if (found !== undefined) return found;
+    if (tries === mostTries)
+      throw new ParseError(`losetup does not show the inode of ${file} at ${sys}, which only root can read`);
+    await pause(pauseMs);
+  }
+}
+
+const mostTries = 20;
+const pauseMs = 50;
+
 // The inode comes from the kernel, because the path in sysfs may lead to another file now.
-/** Undefined if it was detached meanwhile. */
+/** Undefined if it is being detached. */
 async function loop(
   host: ReadHost,
   at: { readonly sys: string; readonly file: string },
 ): Promise<DeviceIdentity | undefined> {
   const name = posix.basename(await host.readLink(at.sys));
-  const backing = await backingOf(host, { ...at, device: `/dev/${name}` });
+  const backing = await backingOf(host, `/dev/${name}`);
   if (backing === undefined) return undefined;
   const key = `dev:loop:${backing}`;
   const offset = (await kernelText(host, `${at.sys}/loop/offset`)) ?? '0';
@@ -138,19 +157,14 @@ async function loop(
   return { key, identity, container: `file:${at.file}`, beneath: [`file:${at.file}`] };
 }
 
-/** Undefined if it was detached meanwhile; ParseError if its inode is unknown. */
-async function backingOf(
-  host: ReadHost,
-  { sys, device }: { readonly sys: string; readonly device: string },
-): Promise<string | undefined> {
+/** Undefined while it is being detached, and if only root may know. */
+async function backingOf(host: ReadHost, device: string): Promise<string | undefined> {
   try {
-    const backing = await host.run(loopBacking(device));
-    if (backing !== undefined) return backing;
+    return await host.run(loopBacking(device));
   } catch (error) {
-    if (!(error instanceof CommandError && error.reason === 'not-found')) throw error;
+    if (error instanceof CommandError && error.reason === 'not-found') return undefined;
+    throw error;
   }
-  if ((await backingFile(host, sys)) === undefined) return undefined;
-  throw new ParseError(`${device}: losetup does not show the inode of its file, which only root can read`);
 }
 
 async function partitionOf(host: ReadHost, at: { sys: string; partition: string }): Promise<DeviceIdentity> {
