@@ -137,8 +137,10 @@ async function attachedAt(host: ReadHost, sys: string): Promise<DeviceIdentity |
 const mostTries = 20;
 const pauseMs = 50;
 
-// The inode comes from the kernel, because the path in sysfs may lead to another file now.
-/** Undefined if it is being detached. */
+/**
+ * Undefined if it is being detached. The inode comes from the kernel, because the path in sysfs may
+ * lead to another file now.
+ */
 async function loop(
   host: ReadHost,
   at: { readonly sys: string; readonly file: string },

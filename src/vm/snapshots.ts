@@ -178,7 +178,7 @@ async function readSnapshot(host: ReadHost, path: string): Promise<GuestSnapshot
   checkGuestName(body.guest);
   checkLabel(body.label);
   if (path !== pathOf(body.guest, body.label))
-    throw unreadable(path, `it is of the snapshot ${body.label} of ${body.guest}`);
+    throw unreadable(path, `it describes the snapshot ${body.label} of ${body.guest}`);
   for (const { vg, volume, snapshot } of body.disks) {
     checkVgName(vg);
     checkLvName(vg, volume);

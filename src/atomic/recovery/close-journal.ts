@@ -1,7 +1,7 @@
 import { ConnectionError, JournalError } from '../../core/errors.ts';
 import { type Engine } from '../engine.ts';
 import { adopt, append, close } from '../journal/journal-writer.ts';
-import { stepOf } from '../journal/state.ts';
+import { fold, stepOf } from '../journal/state.ts';
 import { newId, decode } from '../journal/lines.ts';
 import { openLocked, takeDead } from '../journal/scan.ts';
 
@@ -41,8 +41,8 @@ export async function resolveStep(
 ): Promise<void> {
   const file = await takeDead(engine, id);
   try {
-    const journal = adopt(engine.store, file, id, newId());
-    const { state } = journal;
+    // A refusal writes nothing, so the journal is taken over only afterwards.
+    const state = fold(decode(file.read(), `${id}.journal`).lines);
     const step = stepOf(state, n);
     const show = `bofh journal show ${id}`;
     if (step === undefined) throw new JournalError(`journal ${id} has no step ${n}`, { remedy: show });
@@ -58,6 +58,7 @@ export async function resolveStep(
         remedy: `bofh recover ${id}`,
       });
     const kept = `kept as it is, as ${engine.who.user} decided`;
+    const journal = adopt(engine.store, file, id, newId());
     append(journal, [{ t: 'undone', n, ...(how === 'kept' ? { notOurs: kept } : {}) }]);
   } finally {
     file.close();

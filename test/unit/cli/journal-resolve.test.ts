@@ -70,11 +70,12 @@ test.each([
   ['no decision', () => `journal resolve ${id} 2`, /one of --undone and --keep is needed/],
   ['no number', () => `journal resolve ${id} two --keep`, /"two" is no number of a step/],
 ])('refused, with nothing changed: %s', async (_, line, message) => {
-  const now = host.snapshot();
+  const journal = () => host.admin.readFile(`/var/lib/bofh/journal/${id}.journal`);
+  const now = [host.snapshot(), journal()];
   const error = (await rejectionOf(typed(line()))) as BofhError;
   expect(error.message).toMatch(message);
   if (!(error instanceof UsageError)) expect(error.remedy).toMatch(/^bofh (?:recover|journal show) /);
-  expect(host.snapshot()).toBe(now);
+  expect([host.snapshot(), journal()]).toEqual(now);
   // Only the decision is missing.
   await typed(`journal resolve ${id} 2 --undone`);
   await typed('recover');

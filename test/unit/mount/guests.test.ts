@@ -1,5 +1,6 @@
 import { beforeEach, expect, test } from 'vitest';
 import { recover } from '../../../src/api/recover.ts';
+import type { SequenceEvent } from '../../../src/atomic/events.ts';
 import { atomic, withBofh } from '../../../src/bofh.ts';
 import type { BofhError } from '../../../src/core/errors.ts';
 import { simulatedBofh, type SimulatedHost } from '../../../src/simulator/index.ts';
@@ -63,17 +64,22 @@ test('what another sequence started again, while this one waited for it, is seen
   const device = guest();
   let stopped: () => void = () => undefined;
   const isStopped = new Promise<void>((resolve) => (stopped = resolve));
+  let waits: () => void = () => undefined;
+  const isWaiting = new Promise<void>((resolve) => (waits = resolve));
   const stopping = run(() =>
     atomic('stop', async (tx) => {
       await tx.xen.shutdown({ name: 'shop', uuid, config, how: 'shutdown', timeoutMs: 2000 });
       stopped();
-      await new Promise((resolve) => setTimeout(resolve, 200));
+      await isWaiting;
       throw new Error('on purpose');
     }),
   );
   await isStopped;
 
-  const mounting = rejectionOf(mount(device, 'rw', { wait: 5000 }));
+  const onEvent = ({ type }: SequenceEvent): void => {
+    if (type === 'waiting') waits();
+  };
+  const mounting = rejectionOf(mount(device, 'rw', { wait: 5000, onEvent }));
 
   await expect(stopping).rejects.toThrow('on purpose');
   expect(await mounting).toMatchObject({ code: 'in-use' });

@@ -65,7 +65,7 @@ async function shown(engine: Engine, journal: ReadJournal & { is: 'open' | 'clos
   };
 }
 
-/** Why recovery would not begin: a step is of a kind that this bofh does not know. */
+/** Why recovery would not begin: this bofh does not know the kind of a step. */
 async function refusalOf(engine: Engine, id: string, state: State): Promise<JournalShow['refused']> {
   try {
     await codesOf(engine, id, state);
