@@ -176,7 +176,8 @@ export class DiffersError extends RefusedError {
     { differences, show }: { readonly differences: readonly Difference[]; readonly show: string },
   ) {
     const each = differences.map(
-      ({ property, asked, found }) => `${property} ${inWords(asked)} was asked for, ${inWords(found)} found`,
+      ({ property, asked, found }) =>
+        `${property} ${inWords(property, asked)} was asked for, ${inWords(property, found)} found`,
     );
     super(`${what} is there, but differs: ${each.join('; ')}`, {
       remedy: `ask for what is there, or change it first; it is shown by: ${show}`,
@@ -189,8 +190,10 @@ export class DiffersError extends RefusedError {
   }
 }
 
-function inWords(value: unknown): string {
+function inWords(property: string, value: unknown): string {
   if (value === null) return 'none';
+  if (typeof value === 'number' && property === 'mode') return `0${value.toString(8)}`;
+  if (typeof value === 'number' && /(?:size|offset)$/i.test(property)) return `${value} bytes`;
   return typeof value === 'string' ? `"${value}"` : JSON.stringify(value);
 }
 
@@ -518,7 +521,7 @@ export class InterruptedError extends BofhError {
   }
 
   override hostState(): string {
-    return 'restored';
+    return this.undone.length === 0 ? 'unchanged' : 'restored';
   }
 }
 

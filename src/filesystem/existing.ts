@@ -7,7 +7,8 @@ import * as operations from './operations.ts';
 
 /**
  * Creates a filesystem or swap, or does nothing if it is there. Compares type, label, uuid and
- * blockSize.
+ * blockSize. A blank device gets the filesystem, also a volume that another program created and has
+ * not written to yet.
  */
 export const create = ensurable(operations.create, async (host, args) => {
   checkArgs(args);

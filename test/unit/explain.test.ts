@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { RolledBackError } from '../../src/core/errors.ts';
+import { DiffersError, InterruptedError, RolledBackError } from '../../src/core/errors.ts';
 import { explain } from '../../src/core/explain.ts';
 
 it('explain() names what others put in place of objects of the sequence', () => {
@@ -16,5 +16,23 @@ it('explain() names what others put in place of objects of the sequence', () => 
       '  host: restored, except objects that others replaced',
       '  left untouched: /srv/a, changed by others',
     ].join('\n'),
+  );
+});
+
+it('explain() of an interruption before the first step says that the host is unchanged', () => {
+  expect(explain(new InterruptedError('SIGINT'))).toContain('  host: unchanged');
+  expect(explain(new InterruptedError('SIGINT', { undone: ['1 file.create'] }))).toContain(
+    '  host: restored',
+  );
+});
+
+it('a difference has units: sizes in bytes, modes in octal', () => {
+  const differences = [
+    { property: 'size', asked: 8192, found: 4096 },
+    { property: 'mode', asked: 0o644, found: 0o600 },
+    { property: 'domains', asked: 1, found: 2 },
+  ];
+  expect(new DiffersError('the file /a', { differences, show: 'stat /a' }).message).toBe(
+    'the file /a is there, but differs: size 8192 bytes was asked for, 4096 bytes found; mode 0644 was asked for, 0600 found; domains 1 was asked for, 2 found',
   );
 });

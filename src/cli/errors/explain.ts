@@ -22,6 +22,7 @@ import { bugReport, nextOf } from './next.ts';
 import { messageOf, oneLine, printable, textOf } from '../output/text.ts';
 
 const untouched = 'unchanged';
+const restored = 'restored: everything was rolled back';
 
 /** The only place that turns errors into text and exit codes. */
 export function explain(error: unknown, circumstances: Circumstances): Explanation {
@@ -44,7 +45,8 @@ function known(
   const within = new Set([...around, error]);
   if (error instanceof StuckError) return stuck(error);
   if (error instanceof RolledBackError) return rolledBack(error, circumstances, within);
-  if (error instanceof InterruptedError) return say(error, { host: 'restored: everything was rolled back' });
+  if (error instanceof InterruptedError)
+    return say(error, { host: error.undone.length === 0 ? untouched : restored });
   if (error instanceof UsageError) return say(error, { host: untouched });
   if (error instanceof RefusedError) return say(error, { host: untouched });
   if (error instanceof ToolError) return say(error, { host: untouched });
@@ -144,7 +146,7 @@ function rolledBack(
       left.length === 0
         ? isShuttingDown(cause)
           ? 'everything was rolled back, but the guest was asked to shut down and may still be shutting down'
-          : 'restored: everything was rolled back'
+          : restored
         : 'restored, except objects that others replaced',
     next: why.exitCode === 70 ? bugReport : severalIn(error) ? why.next : (error.remedy ?? why.next),
     details: [...(why.exitCode === 70 ? [] : why.details), ...left],

@@ -153,7 +153,7 @@ export function publishedApi(folder = join(root, 'src'), extension: '.ts' | '.d.
         parameters: signatures.flatMap((signature, at) =>
           signature.parameters.map((parameter) => ({
             name: `${isRest(parameter) ? '...' : ''}${parameter.name.replace(/^__\d+$/, 'options')}`,
-            type: checker.typeToString(checker.getNonNullableType(checker.getTypeOfSymbol(parameter))),
+            type: checker.typeToString(withoutNull(checker, checker.getTypeOfSymbol(parameter))),
             optional:
               parameter.valueDeclaration !== undefined &&
               ts.isParameter(parameter.valueDeclaration) &&
@@ -275,11 +275,16 @@ function listed(program: ts.Program, files: readonly string[], folder: string): 
   return found.sort((one, other) => (`${one.from} ${one.name}` < `${other.from} ${other.name}` ? -1 : 1));
 }
 
+/** The type without null and undefined; of `unknown` that would be `{}`. */
+function withoutNull(checker: ts.TypeChecker, type: ts.Type): ts.Type {
+  return type.flags & ts.TypeFlags.Unknown ? type : checker.getNonNullableType(type);
+}
+
 /** Reads the properties of what a function takes, of each part of a union, and of what is in them. */
 function optionsOf(checker: ts.TypeChecker, folder: string): (type: ts.Type) => readonly Option[] {
   const seen = new Set<ts.Type>();
   const written = (type: ts.Type): string =>
-    checker.typeToString(checker.getNonNullableType(type), undefined, ts.TypeFormatFlags.NoTruncation);
+    checker.typeToString(withoutNull(checker, type), undefined, ts.TypeFormatFlags.NoTruncation);
   const ofUnion = (types: readonly ts.Type[]): readonly Option[] => {
     const parts = types.map(read).filter((options) => options.length > 0);
     // A property of which there may be none is only there to forbid it.
