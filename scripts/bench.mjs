@@ -1,9 +1,10 @@
 // `npm run bench`: what bofh costs, as ratios to the same work done bare, measured in turns within one run.
 // `--rounds N` for steadier figures; `--only TEXT` for one of them; `--json` for the raw seconds.
-// `--rig` measures on an emulated Xen host what needs LVM or guests.
+// `--rig` measures on an emulated Xen host what needs LVM or guests. `--write` puts the table into docs/performance.md.
+// Exit code 1 if a row is past its bound.
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { ensureDependencies, quiet, root, say } from './lib/setup.mjs';
+import { ensureDependencies, ensurePackages, quiet, root, say } from './lib/setup.mjs';
 
 const { values } = parseArgs({
   options: {
@@ -11,11 +12,17 @@ const { values } = parseArgs({
     rig: { type: 'boolean', default: false },
     only: { type: 'string', default: '' },
     json: { type: 'boolean', default: false },
+    write: { type: 'boolean', default: false },
   },
 });
 const rounds = values.rounds ?? (values.rig ? '3' : '15');
 if (!/^[1-9]\d{0,3}$/.test(rounds)) throw new Error(`--rounds ${rounds}: a whole number from 1`);
 if (!ensureDependencies()) process.exit(1);
+const missing =
+  values.rig || process.getuid() !== 0
+    ? undefined
+    : ensurePackages(['e2fsprogs', 'openssh-client', 'openssh-server'], 'the bench');
+if (missing !== undefined) throw new Error(missing);
 // The emulated host gets the build that its tests get.
 const dist = values.rig ? join(root, 'dist') : join(root, '.cache', 'bench', 'dist');
 if (!values.json) say('building');
@@ -24,4 +31,7 @@ if (!quiet(process.execPath, [join(root, 'scripts', 'build.mjs'), '--no-types', 
 const { createJiti } = await import('jiti');
 const jiti = createJiti(import.meta.url, { fsCache: false });
 const { runBench } = await jiti.import('../test/bench/bench.ts');
-await runBench({ ...values, dist, rounds: Number(rounds), say });
+if (values.write && values.only !== '') throw new Error('--write needs every row: leave out --only');
+const page = values.write ? { page: join(root, 'docs', 'performance.md') } : {};
+const isWithin = await runBench({ ...values, ...page, dist, rounds: Number(rounds), say });
+process.exitCode = isWithin ? 0 : 1;

@@ -1,83 +1,189 @@
-import { rmSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
+import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import Table from 'cli-table3';
 import { pairs, type Pair } from './pairs.ts';
 import { measureOnRig } from './rig.ts';
 
-/** How one pair came out: seconds of each round, ours and the bare work by turns. */
+/** The result of one pair: seconds of each round, ours and the bare work by turns. */
 interface Measured {
   readonly name: string;
   readonly bare: string;
-  /** What the ratio should stay below. */
+  /** The bound of the ratio. */
   readonly goal?: number;
   readonly ours: readonly number[];
   readonly theirs: readonly number[];
 }
 
-/** Runs every pair in turns and prints the ratios: these machines are shared, so seconds mean little and ratios much. */
-export async function runBench(options: {
+interface Options {
   readonly dist: string;
   readonly rounds: number;
   readonly only: string;
   readonly json: boolean;
   readonly rig: boolean;
+  /** The page whose table is replaced; missing: none. */
+  readonly page?: string;
   readonly say: (text: string) => void;
-}): Promise<void> {
-  const measured = options.rig ? await measureOnRig(options) : await measureHere(options);
-  if (options.json) process.stdout.write(`${JSON.stringify(measured, null, 1)}\n`);
-  else print(measured, options.rounds);
 }
 
-async function measureHere(options: {
-  readonly dist: string;
-  readonly rounds: number;
-  readonly only: string;
-}): Promise<readonly Measured[]> {
-  const { directory, list } = pairs(options.dist);
+/**
+ * Runs every pair by turns and prints the ratios: these machines are shared, so seconds mean little
+ * and ratios much. Returns whether every bound holds.
+ */
+export async function runBench(options: Options): Promise<boolean> {
+  const measured = options.rig ? await measureOnRig(options) : await measureHere(options);
+  const memory = options.rig || options.only !== '' ? [] : memoryOfReads(options.dist);
+  if (options.json) process.stdout.write(`${JSON.stringify(measured, null, 1)}\n`);
+  else print(measured, memory, options.rounds);
+  if (options.page !== undefined) replaceTable(options.page, options, measured, memory);
+  const past = [
+    ...measured.filter((each) => isPast(each)).map(({ name }) => name),
+    ...memory.filter(isLarge).map(({ name }) => `memory of ${name}`),
+  ];
+  for (const name of past) options.say(`past its bound: ${name}`);
+  return past.length === 0;
+}
+
+async function measureHere(options: Options): Promise<readonly Measured[]> {
+  const { list, close } = await pairs(options.dist);
   try {
     const measured: Measured[] = [];
-    for (const pair of list.filter(({ name }) => name.includes(options.only)))
+    for (const pair of list.filter(({ name }) => name.includes(options.only))) {
+      options.say(pair.name);
       measured.push(await measure(pair, options.rounds));
+    }
     return measured;
   } finally {
-    rmSync(directory, { recursive: true, force: true });
+    await close();
   }
 }
 
 // By turns, so that a slow moment of the machine hits both sides; the first round warms caches and is not counted.
-async function measure({ name, bare, ours, theirs }: Pair, rounds: number): Promise<Measured> {
+async function measure({ ours, theirs, clear, ...pair }: Pair, rounds: number): Promise<Measured> {
   const seconds = { ours: [] as number[], theirs: [] as number[] };
   for (let round = 0; round <= rounds; round += 1) {
-    const first = await timed(ours);
-    const second = await timed(theirs);
+    const first = await timed(ours, clear);
+    const second = await timed(theirs, clear);
     if (round === 0) continue;
     seconds.ours.push(first);
     seconds.theirs.push(second);
   }
-  return { name, bare, ...seconds };
+  return { ...pair, ...seconds };
 }
 
-async function timed(work: () => Promise<void>): Promise<number> {
+async function timed(work: () => Promise<void>, clear: (() => void) | undefined): Promise<number> {
   const begun = performance.now();
   await work();
-  return (performance.now() - begun) / 1000;
+  const took = (performance.now() - begun) / 1000;
+  clear?.();
+  return took;
 }
 
-function print(measured: readonly Measured[], rounds: number): void {
-  const table = new Table({
-    head: ['what', 'compared with', 'ratio', 'from … to', 'goal', 'ours, ms', 'bare, ms'],
-    style: { head: [], border: [] },
-  });
-  for (const { name, bare, ours, theirs, goal } of measured) {
-    const ratios = ours.map((seconds, index) => seconds / (theirs[index] ?? Number.NaN));
-    const [low, middle, high] = [0.25, 0.5, 0.75].map((at) => quantile(ratios, at).toFixed(2));
-    const ms = (of: readonly number[]): string => (quantile(of, 0.5) * 1000).toFixed(1);
-    table.push([name, bare, middle, `${low} … ${high}`, goal ?? '', ms(ours), ms(theirs)]);
-  }
-  const where = `Node ${process.version}, ${cpus().length} processors (${cpus()[0]?.model ?? 'unknown'})`;
-  process.stdout.write(
-    `${table.toString()}\n${rounds} rounds by turns; the median ratio and the middle half. ${where}\n`,
+/** What reads may use at most, in MiB. */
+const memoryBound = 70;
+
+interface Memory {
+  readonly name: string;
+  /** Largest resident set, in MiB. */
+  readonly mebibytes: number;
+}
+
+function memoryOfReads(dist: string): readonly Memory[] {
+  const told = 'process.on("exit", () => console.error(`rss ${process.resourceUsage().maxRSS}`))';
+  const of = (name: string, ...argv: readonly string[]): Memory => {
+    const words = [
+      '-c',
+      '"$@" 2>&1 >/dev/null',
+      'sh',
+      process.execPath,
+      '--import',
+      `data:text/javascript,${told}`,
+      ...argv,
+    ];
+    const kibibytes = /rss (\d+)/.exec(execFileSync('sh', words, { encoding: 'utf8' }))?.[1];
+    return { name, mebibytes: Math.round(Number(kibibytes) / 1024) };
+  };
+  const bofh = join(dist, 'bofh.js');
+  const reads = ['journal list', 'mount list', 'block tree', 'network list'];
+  return [of('node -e 0', '-e', '0'), ...reads.map((read) => of(`bofh ${read}`, bofh, ...read.split(' ')))];
+}
+
+function isLarge({ mebibytes }: Memory): boolean {
+  return !(mebibytes <= memoryBound);
+}
+
+/** The median ratio, and the middle half. */
+function ratiosOf({ ours, theirs }: Measured): readonly number[] {
+  const ratios = ours.map((seconds, index) => seconds / (theirs[index] ?? Number.NaN));
+  return [0.25, 0.5, 0.75].map((at) => quantile(ratios, at));
+}
+
+function isPast(measured: Measured): boolean {
+  return measured.goal !== undefined && !((ratiosOf(measured)[1] ?? Number.NaN) <= measured.goal);
+}
+
+const head = ['what', 'compared with', 'ratio', 'middle half', 'bound', 'bofh, s', 'peer, s'];
+
+function rowOf(each: Measured): readonly string[] {
+  const [low, middle, high] = ratiosOf(each).map((ratio) => ratio.toFixed(2));
+  const seconds = (of: readonly number[]): string => Number(quantile(of, 0.5).toPrecision(3)).toString();
+  const bound = each.goal === undefined ? '' : `${String(each.goal)}${isPast(each) ? ' **past**' : ''}`;
+  return [
+    each.name,
+    each.bare,
+    middle ?? '',
+    `${low ?? ''} … ${high ?? ''}`,
+    bound,
+    seconds(each.ours),
+    seconds(each.theirs),
+  ];
+}
+
+function conditions(rounds: number): string {
+  return `${String(rounds)} rounds by turns; Node ${process.version}, ${String(cpus().length)} processors`;
+}
+
+function print(measured: readonly Measured[], memory: readonly Memory[], rounds: number): void {
+  const table = new Table({ head: [...head], style: { head: [], border: [] } });
+  for (const each of measured) table.push([...rowOf(each)]);
+  process.stdout.write(`${table.toString()}\n${conditions(rounds)}\n`);
+  for (const { name, mebibytes } of memory)
+    process.stdout.write(`memory of ${name}: ${String(mebibytes)} MiB\n`);
+}
+
+/** Replaces what is between the two comments of the kind that was measured. */
+function replaceTable(
+  page: string,
+  { rig, rounds }: Options,
+  measured: readonly Measured[],
+  memory: readonly Memory[],
+): void {
+  const kind = rig ? 'rig' : 'here';
+  const line = (cells: readonly string[]): string =>
+    `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+  const rows = [head, head.map(() => '---'), ...measured.map((each) => rowOf(each))];
+  const sizes = memory.map(({ name, mebibytes }) => [`\`${name}\``, String(mebibytes)]);
+  const text = [
+    ...[`<!-- ${kind} -->`, '', ...rows.map((row) => line(row)), ''],
+    `Measured on ${new Date().toISOString().slice(0, 10)}: ${conditions(rounds)}.`,
+    ...(memory.length === 0
+      ? []
+      : [
+          '',
+          `| largest memory (bound: ${String(memoryBound)} MiB) | MiB |`,
+          '| --- | --- |',
+          ...sizes.map((row) => line(row)),
+        ]),
+    ...['', `<!-- end of ${kind} -->`],
+  ].join('\n');
+  const between = new RegExp(`<!-- ${kind} -->[^]*<!-- end of ${kind} -->`);
+  const old = existsSync(page) ? readFileSync(page, 'utf8') : '';
+  if (!between.test(old)) throw new Error(`${page} has no place for this table`);
+  writeFileSync(
+    page,
+    old.replace(between, () => text),
   );
 }
 

@@ -17,6 +17,7 @@ import { create } from '../../src/file/index.ts';
 import { localHost } from '../../src/host/local.ts';
 import { furnish, realEngine } from '../support/crash/real/engine.ts';
 import { scalePairs } from './scale.ts';
+import { storagePairs } from './storage.ts';
 
 /** The same end by bofh and without it. */
 export interface Pair {
@@ -24,19 +25,34 @@ export interface Pair {
   readonly bare: string;
   readonly ours: () => Promise<void>;
   readonly theirs: () => Promise<void>;
+  /** Runs after each, untimed. */
+  readonly clear?: () => void;
+  /** The bound of the ratio. */
+  readonly goal?: number;
 }
 
 const start = promisify(execFile);
 const steps = 10;
 const long = 200;
 
-/** Every pair, over real files in a directory of their own, which the caller removes. */
-export function pairs(dist: string): { readonly directory: string; readonly list: readonly Pair[] } {
+/** Every pair, over real files in a directory of their own; `close` removes it. */
+export async function pairs(
+  dist: string,
+): Promise<{ readonly list: readonly Pair[]; readonly close: () => Promise<void> }> {
   const directory = mkdtempSync(join(tmpdir(), 'bofh-bench-'));
   furnish(directory);
+  const storage = process.getuid?.() === 0 ? await storagePairs(dist, directory) : undefined;
   return {
-    directory,
-    list: [...startPairs(dist, directory), ...enginePairs(directory), ...scalePairs(directory)],
+    list: [
+      ...startPairs(dist, directory),
+      ...(storage?.list ?? []),
+      ...enginePairs(directory),
+      ...scalePairs(directory),
+    ],
+    close: async () => {
+      await storage?.close();
+      rmSync(directory, { recursive: true, force: true });
+    },
   };
 }
 
@@ -57,7 +73,20 @@ function startPairs(dist: string, directory: string): readonly Pair[] {
       await start(process.execPath, argv);
     };
   return [
-    { name: 'bofh --version', bare: 'node -e 0', ours: node(bofh, '--version'), theirs: node('-e', '0') },
+    {
+      name: 'bofh --version',
+      bare: 'node -e 0',
+      goal: 1.15,
+      ours: node(bofh, '--version'),
+      theirs: node('-e', '0'),
+    },
+    {
+      name: 'bofh journal list, empty',
+      bare: 'node -e 0',
+      goal: 1.3,
+      ours: node(bofh, '--state-dir', join(directory, 'no-journals'), 'journal', 'list'),
+      theirs: node('-e', '0'),
+    },
     {
       name: 'bofh vm create --help',
       bare: 'node -e 0',
