@@ -51,7 +51,6 @@ export async function program(words: readonly string[] | 'all', invoke: Invoke):
     .enablePositionalOptions();
   addGlobals(root, 'shown');
   await addVerbs(root, nouns, { words, invoke });
-  addGlobalsBelow(root);
   return root;
 }
 
@@ -65,6 +64,8 @@ async function addVerbs(parent: Command, entries: Noun['verbs'], building: Build
     const isVerb = 'length' in entry;
     const command = parent.command(name).description(isVerb ? entry[0] : entry.summary);
     const rest = after(building.words, name);
+    // Of hundreds of commands, only one that is typed can be given an option.
+    if (rest !== undefined) addGlobalsTo(command);
     if (!isVerb) await addVerbs(command, entry.verbs, { ...building, words: rest ?? [] });
     else if (rest !== undefined) bind(command, (await entry[1]()).default, building.invoke);
   }
@@ -116,15 +117,12 @@ function addGlobals(command: Command, help: 'shown' | 'hidden'): void {
 }
 
 /** Makes `bofh xen list --json` the same as `bofh --json xen list`; an error names its command. */
-function addGlobalsBelow(command: Command): void {
-  for (const inner of command.commands) {
-    addGlobals(inner, 'hidden');
-    const at = nameOf(inner);
-    inner.exitOverride((error) => {
-      throw Object.assign(error, { at }, meantBy(inner, error));
-    });
-    addGlobalsBelow(inner);
-  }
+function addGlobalsTo(command: Command): void {
+  addGlobals(command, 'hidden');
+  const at = nameOf(command);
+  command.exitOverride((error) => {
+    throw Object.assign(error, { at }, meantBy(command, error));
+  });
 }
 
 /** Words of other tools, and the verbs of bofh for them. */
