@@ -22,6 +22,7 @@ export const faultNames = [
   'identity reused',
   'the world moved on',
   'hangs in the undo at boot',
+  'undone after the commit',
 ] as const;
 
 /** What goes wrong. */
