@@ -14,6 +14,6 @@ export type Answer<T> = { readonly data: T } & (
 export function give<T>({ terminal, settings }: Runtime, answer: Answer<T>): void {
   if (settings.answer === 'json') terminal.answer(`${JSON.stringify(answer.data, null, 2)}\n`);
   else if ('lines' in answer) terminal.answer(answer.lines.map((line) => `${line}\n`).join(''));
-  else if (answer.rows.length === 0) terminal.line(answer.none);
-  else terminal.answer(table(answer.head, answer.rows));
+  else if (answer.rows.length > 0) terminal.answer(table(answer.head, answer.rows));
+  else if (!settings.quiet) terminal.line(answer.none);
 }

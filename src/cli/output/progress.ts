@@ -1,6 +1,7 @@
 import type { Engine } from '../../atomic/index.ts';
 import { commandLine } from '../../command/command.ts';
 import { printable } from './text.ts';
+import { duration, localTime } from './times.ts';
 import type { Terminal } from '../runtime/terminal.ts';
 
 type OnProgress = NonNullable<Engine['onProgress']>;
@@ -16,8 +17,9 @@ const redrawMs = 1000;
 const plainMs = 10_000;
 
 /**
- * On a terminal, one live line: the step, its program, the progress, the seconds. Elsewhere a plain
- * line for each program, and one every ten seconds with its progress; `silent`: none.
+ * On a terminal, one live line: the progress as a bar, the time and the time left, the step and its
+ * program. Elsewhere a line with the time of day for each program, and one every ten seconds with
+ * its progress. `silent`: nothing.
  */
 export function reportProgress(
   terminal: Terminal,
@@ -27,16 +29,19 @@ export function reportProgress(
   let timer: NodeJS.Timeout | undefined;
   const draw = (): void => {
     if (running === undefined) return;
-    const seconds = Math.floor((now() - running.since) / 1000);
-    const elapsed = seconds === 0 ? '' : `${seconds} s  `;
-    terminal.draw(`${percent(running.fraction)}${elapsed}${running.text}`);
+    const { fraction, since, text } = running;
+    const ms = now() - since;
+    const elapsed = ms < 1000 ? '' : `${duration(ms)}  `;
+    terminal.draw(`${bar(fraction)}${percent(fraction)}${elapsed}${timeLeft(fraction, ms)}${text}`);
   };
   const plain = (): void => {
-    if (running === undefined || silent) return;
+    if (running === undefined) return;
     running.told = now();
-    terminal.line(`${percent(running.fraction)}${running.text}`);
+    const at = localTime(new Date(running.told).toISOString());
+    terminal.line(`${at}  ${percent(running.fraction)}${running.text}`);
   };
   const onProgress: OnProgress = (step, { command, fraction }) => {
+    if (silent) return;
     const text = printable(`${String(step.n)} ${step.kind}: ${commandLine(command)}`);
     const fresh = running?.text !== text;
     if (fresh) running = { text, since: now(), told: now() };
@@ -54,6 +59,20 @@ export function reportProgress(
       terminal.draw(undefined);
     },
   };
+}
+
+const cells = 20;
+
+function bar(fraction: number | undefined): string {
+  if (fraction === undefined) return '';
+  const full = Math.floor(Math.min(1, fraction) * cells);
+  return `[${'#'.repeat(full)}${'.'.repeat(cells - full)}]`;
+}
+
+/** From the progress until now. Early, or near the end, it says nothing. */
+function timeLeft(fraction: number | undefined, ms: number): string {
+  if (fraction === undefined || fraction < 0.02 || fraction >= 1 || ms < 3000) return '';
+  return `${duration((ms * (1 - fraction)) / fraction)} left  `;
 }
 
 function percent(fraction: number | undefined): string {

@@ -8,7 +8,7 @@ import { openLog } from './log.ts';
 import { program, type Invocation } from './program.ts';
 import { openSequences, type Runtime } from './runtime.ts';
 import { settingsOf } from './settings.ts';
-import { openTerminal } from './terminal.ts';
+import { openTerminal, type Terminal } from './terminal.ts';
 import { printable, stackTextOf, textOf } from '../output/text.ts';
 
 /** Runs the command line and ends the process with its exit code. */
@@ -66,8 +66,12 @@ async function invoke(run: Run, { verb, changes, options, unrecorded, action }: 
   const { processSignals } = await import('../../host/process.ts');
   // A read has nothing to undo: a signal ends it.
   const heard = changes ? processSignals().signals : idleSignals();
+  const isQuiet = settings.quiet && changes && settings.mode === 'act' && settings.answer === 'text';
+  const { terminal, release } = isQuiet
+    ? holding(run.terminal)
+    : { terminal: run.terminal, release: () => undefined };
   const runtime: Runtime = {
-    terminal: run.terminal,
+    terminal,
     log: openLog(settings.logLevel, run.terminal),
     settings,
     commandLine: ['bofh', ...run.args],
@@ -89,7 +93,22 @@ async function invoke(run: Run, { verb, changes, options, unrecorded, action }: 
   // Loaded before the first change: an upgrade during the run may remove files that are not loaded
   // yet.
   if (run.changes) await import('../errors/explain.ts');
-  return await action(runtime);
+  let exitCode: number | undefined;
+  try {
+    exitCode = await action(runtime);
+    return exitCode;
+  } finally {
+    if (exitCode !== 0) release();
+  }
+}
+
+/** With `--quiet` the answer waits until it is known whether there is a failure in it. */
+function holding(terminal: Terminal): { readonly terminal: Terminal; readonly release: () => void } {
+  const held: string[] = [];
+  return {
+    terminal: { ...terminal, answer: (text) => void held.push(text) },
+    release: () => terminal.answer(held.join('')),
+  };
 }
 
 /**

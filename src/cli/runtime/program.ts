@@ -111,6 +111,7 @@ function addGlobals(command: Command, help: 'shown' | 'hidden'): void {
       '--state-dir <DIR>',
       'directory of the journals (default: $BOFH_STATE_DIR or /var/lib/bofh; for users ~/.local/state/bofh)',
     ),
+    new Option('-q, --quiet', 'print nothing if a change succeeds: no progress, no answer; for cron'),
     new Option('--log-level <LEVEL>', 'debug, info, warn, error or silent (default: warn)'),
   ];
   for (const option of options) command.addOption(help === 'hidden' ? option.hideHelp() : option);

@@ -30,7 +30,9 @@ export async function openSession(
 ): Promise<Session> {
   const { settings, log } = runtime;
   if (needs.root === 'needed' && settings.mode === 'act') refuseUnlessRoot(runtime);
-  const progress = reportProgress(runtime.terminal, { silent: settings.logLevel === 'silent' });
+  const progress = reportProgress(runtime.terminal, {
+    silent: settings.quiet || settings.logLevel === 'silent',
+  });
   if (runtime.bofh !== undefined) {
     const { bofh } = runtime;
     return { bofh: { ...bofh, engine: counted(bofh.engine, runtime) }, progress };

@@ -21,6 +21,8 @@ export interface Settings {
   /** `default`: neither an option nor the environment names the state directory. */
   readonly stateDirBy: 'named' | 'default';
   readonly logLevel: LogLevel;
+  /** A change that succeeds prints nothing. */
+  readonly quiet: boolean;
 }
 
 /** The options as commander returns them; omitted ones are missing. */
@@ -33,6 +35,7 @@ export interface GlobalOptions {
   readonly host?: string;
   readonly stateDir?: string;
   readonly logLevel?: string;
+  readonly quiet?: boolean;
 }
 
 /**
@@ -57,6 +60,7 @@ export function settingsOf(
     stateDir,
     stateDirBy: namedDir === undefined ? 'default' : 'named',
     logLevel: parseLogLevel(options.logLevel ?? 'warn'),
+    quiet: options.quiet === true,
   };
 }
 

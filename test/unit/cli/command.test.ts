@@ -177,6 +177,24 @@ describe('wrong input', () => {
   });
 });
 
+describe.skipIf(!root)('--quiet', () => {
+  const image = (...words: readonly string[]) =>
+    bofh(['block', 'image', 'create', join(work, 'disk.img'), '1m', ...words], {
+      env: { BOFH_STATE_DIR: join(work, 'quiet') },
+    });
+
+  it('prints nothing of a change that succeeds, and the error of one that fails', async () => {
+    expect(await image('--quiet')).toEqual({ exitCode: 0, stdout: '', stderr: '' });
+    expect((await image('-q')).stderr).toContain('disk.img exists already');
+  });
+
+  it('keeps the JSON of a change, and the answer of a read', async () => {
+    rmSync(join(work, 'disk.img'));
+    expect((await image('--quiet', '--json')).stdout).toContain('disk.img');
+    expect((await bofh(['mount', 'list', '-q'])).stdout).not.toBe('');
+  });
+});
+
 describe('a host that lacks something', () => {
   it.skipIf(xl)('without xl: exit 69, naming the Debian package', async () => {
     const { exitCode, stderr } = await bofh(['xen', 'list'], { env: { BOFH_SITE: '' } });

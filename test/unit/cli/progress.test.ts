@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import { reportProgress } from '../../../src/cli/output/progress.ts';
+import { localTime } from '../../../src/cli/output/times.ts';
 import type { Terminal } from '../../../src/cli/runtime/terminal.ts';
 
 const mkfs = { tool: 'mkfs.ext4', argv: ['/dev/vg0/a b'] };
@@ -21,7 +22,7 @@ function fake(kind: 'live' | 'plain') {
   return { terminal, said };
 }
 
-it('on a terminal one line tells the step, its program, the part done and the seconds', () => {
+it('on a terminal one line tells the step, its program, the part done, the time and the time left', () => {
   const { terminal, said } = fake('live');
   let now = 1000;
   const progress = reportProgress(terminal, { now: () => now });
@@ -33,7 +34,7 @@ it('on a terminal one line tells the step, its program, the part done and the se
 
   expect(said).toEqual([
     "3 filesystem.create: mkfs.ext4 '/dev/vg0/a b'",
-    " 42 %  3 s  3 filesystem.create: mkfs.ext4 '/dev/vg0/a b'",
+    "[########............] 42 %  3.2 s  4.3 s left  3 filesystem.create: mkfs.ext4 '/dev/vg0/a b'",
     '(nothing)',
   ]);
 });
@@ -51,15 +52,16 @@ it('elsewhere it is a line for each program, and one every ten seconds while it 
   progress.onProgress({ n: 4, kind: 'x.y' }, { command: { tool: 'sync', argv: [] } });
   progress.end();
 
+  const day = localTime(new Date(0).toISOString()).slice(0, 16);
   expect(said.filter((line) => line !== '(nothing)')).toEqual([
-    "3 filesystem.create: mkfs.ext4 '/dev/vg0/a b'",
-    " 50 %  3 filesystem.create: mkfs.ext4 '/dev/vg0/a b'",
-    '4 x.y: sync',
+    `${day}:00  3 filesystem.create: mkfs.ext4 '/dev/vg0/a b'`,
+    `${day}:10   50 %  3 filesystem.create: mkfs.ext4 '/dev/vg0/a b'`,
+    `${day}:12  4 x.y: sync`,
   ]);
 });
 
-it('elsewhere it is nothing when all is to be silent', () => {
-  const { terminal, said } = fake('plain');
+it.each(['plain', 'live'] as const)('with --quiet it is nothing (%s)', (kind) => {
+  const { terminal, said } = fake(kind);
   const progress = reportProgress(terminal, { silent: true });
   progress.onProgress(step, { command: mkfs, fraction: 0.5 });
   expect(said).toEqual([]);

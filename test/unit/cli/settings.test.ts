@@ -30,6 +30,7 @@ describe('the settings of a command', () => {
       stateDir: '/var/lib/bofh',
       stateDirBy: 'default',
       logLevel: 'warn',
+      quiet: false,
     });
   });
 
