@@ -102,10 +102,11 @@ const pairs: readonly RigPair[] = [
     goal: 1.4,
   },
   {
-    name: 'bofh xen start-all, six guests',
+    // The block script of Xen gives up after ten seconds, which four at a time take on two emulated processors.
+    name: 'bofh xen start-all --parallel 2, six guests',
     bare: 'xl create, one after the other',
     before: `${each('sh /root/create-guest.sh $g')}; ${allOff}; mkdir -p /etc/xen/auto; ${each('ln -sf ../$g.cfg /etc/xen/auto/')}`,
-    ours: 'bofh xen start-all',
+    ours: 'bofh xen start-all --parallel 2',
     theirs: each('xl create -q /etc/xen/$g.cfg'),
     clear: allOff,
     goal: 1,
@@ -153,7 +154,13 @@ export async function measureOnRig({
     const measured: RigMeasured[] = [];
     for (const pair of pairs.filter(({ name }) => name.includes(only))) {
       say(pair.name);
-      measured.push(await measure(machine, pair, rounds));
+      try {
+        measured.push(await measure(machine, pair, rounds));
+      } catch (error) {
+        // The other rows took half an hour; a row without figures is past its bound.
+        say(`failed: ${String(error)}`);
+        measured.push({ name: pair.name, bare: pair.bare, goal: pair.goal ?? 0, ours: [], theirs: [] });
+      }
     }
     return measured;
   } finally {
