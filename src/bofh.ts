@@ -39,11 +39,11 @@ import {
   type Tx,
   withoutRoot,
 } from './operations.ts';
-import { defaultSite, overrideSite, type Site, type SiteSettings } from './site.ts';
+import { defaultSite, overrideSite, type Site, siteOfProgram, type SiteSettings } from './site.ts';
 import { siteSettings, type SiteSetting } from './site-settings.ts';
 import { present } from './core/present.ts';
 import { type Random, withRandom } from './core/random.ts';
-import { checkFunction } from './core/checks.ts';
+import { checkFunction, naming } from './core/checks.ts';
 import { callable, milliseconds, parsed } from './core/request.ts';
 import { version } from './core/version.ts';
 import * as z from 'zod/mini';
@@ -124,16 +124,21 @@ export function connect(
 ): Bofh {
   const around = ambient.getStore();
   parsed('connect', connectOptions, options);
-  const { site = around?.site ?? usualSite(), signals = around?.signals } = options;
+  const { signals = around?.signals } = options;
+  const site =
+    options.site === undefined ? (around?.site ?? usualSite()) : siteOfProgram('connect: site', options.site);
   const named = process.env.BOFH_STATE_DIR;
   const stateDir =
     options.stateDir ?? around?.stateDir ?? (named === undefined || named === '' ? usualStateDir() : named);
+  const by = options.stateDir === undefined ? 'BOFH_STATE_DIR' : 'connect: stateDir';
   if (!isAbsolute(stateDir))
-    throw new UsageError(`the state directory must be an absolute path, not "${stateDir}"`, {
+    throw new UsageError(`${by}: the state directory must be an absolute path, not "${stateDir}"`, {
       remedy: `name it from /, for example ${resolve(stateDir)}`,
     });
-  const places =
-    around === undefined ? placesOf(options.host, site) : placesWithin(around, options.host, site);
+  const byName = typeof options.host === 'string' ? { host: options.host } : {};
+  const places = naming('connect', byName, () =>
+    around === undefined ? placesOf(options.host, site) : placesWithin(around, options.host, site),
+  );
   const { waitMs, onProgress } = { ...around?.engine, ...options };
   const self = thisUser();
   const engine: Engine = {
@@ -359,7 +364,10 @@ const signals = z.strictObject({
 
 const connectOptions = z.strictObject({
   host: z.optional(
-    z.union([z.string().check(z.minLength(1)), z.looseObject({})], 'must be a name, or a host'),
+    z.union(
+      [z.string().check(z.minLength(1)), z.looseObject({ name: z.string(), run: called, during: called })],
+      'must be a name, or a host',
+    ),
   ),
   site: z.optional(z.looseObject({})),
   stateDir: z.optional(z.string()),

@@ -23,7 +23,11 @@ async function builtIn(): Promise<readonly Layer<Tx>[]> {
 
 const registered: Layer<Tx>[] = [];
 
-const layerLike = z.looseObject({ name: text, of: z.enum(['device', 'content']), recognises: callable() });
+const layerLike = z.looseObject({
+  ...{ name: text, of: z.enum(['device', 'content']), recognises: callable() },
+  ...{ title: z.optional(callable()), tell: z.optional(callable()), offers: z.optional(callable()) },
+  ...{ toOpen: z.optional(callable()), limits: z.optional(callable()), resize: z.optional(callable()) },
+});
 
 /**
  * Registers a layer type for the life of this process. It is asked before the built-in ones, the

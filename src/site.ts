@@ -101,16 +101,25 @@ export function defineSite(settings: SiteSettings): SiteSettings {
  * Returns the settings with their defaults. Throws UsageError that names each unknown key and the
  * nearest known one.
  */
-export function parseSite(value: unknown, source: string): Site {
+export function parseSite(
+  value: unknown,
+  source: string,
+  origin: Origin = { by: 'site file', where: source },
+): Site {
   const parsed = siteSchema.safeParse(value);
   if (parsed.success) checkOwnIn(parsed.data.operations, source);
-  if (parsed.success) return known(parsed.data, fromAll(value, { by: 'site file', where: source }));
+  if (parsed.success) return known(parsed.data, fromAll(value, origin));
   const issues = parsed.error.issues.map((issue) => {
     const path = issue.path.join('.');
     if (issue.code === 'unrecognized_keys') return issue.keys.map(unknownKey).join('; ');
     return path === '' ? issue.message : `${path}: ${issue.message}`;
   });
   throw new UsageError(`${source}: ${issues.join('; ')}`);
+}
+
+/** The settings that a program passes, checked. What it omits has its default. */
+export function siteOfProgram(what: string, site: Site): Site {
+  return origins.has(site) ? site : parseSite(site, what, { by: 'program' });
 }
 
 function checkOwnIn(operations: readonly AnyOperation[], source: string): void {

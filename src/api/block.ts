@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import { naming } from '../core/checks.ts';
 import { afterSignal, atomic, type Bofh, currentBofh, isJoined, once, beginRecipe, single } from '../bofh.ts';
-import type { KeyRef } from '../command/index.ts';
+import { keyRef, type KeyRef } from '../command/index.ts';
 import { BofhError, RefusedError } from '../core/errors.ts';
 import { inBytes, newSize, parsed, text } from '../core/request.ts';
 import {
@@ -53,7 +53,7 @@ const resizeOptions = z.strictObject({
   device: text,
   to: newSize,
   what: z.exactOptional(z.enum(['stack', 'device'])),
-  key: z.exactOptional(z.custom<KeyRef>()),
+  key: z.exactOptional(keyRef),
   on: z.exactOptional(z.tuple([text, text])),
 });
 

@@ -1,6 +1,7 @@
 import { currentBofh, single } from '../bofh.ts';
 import { keptOf, prunable, type Rotation, rotationOf, rotationRequest } from '../btrfs/rotation.ts';
 import type { NewSubvolume } from '../btrfs/operations/planted.ts';
+import { naming } from '../core/checks.ts';
 import { RefusedError } from '../core/errors.ts';
 import { parsed, text } from '../core/request.ts';
 import * as z from 'zod/mini';
@@ -47,7 +48,7 @@ export async function rotateSnapshots(args: {
   readonly agreed?: readonly string[] | undefined;
 }): Promise<Rotated> {
   parsed('btrfs.rotateSnapshots', rotateOptions, args);
-  const request = rotationRequest(args);
+  const request = naming('btrfs.rotateSnapshots', {}, () => rotationRequest(args));
   return single('btrfs.rotateSnapshots', async (tx) => {
     const { source, path, surplus, stays } = await rotationOf(currentBofh().host, request, new Date());
     refuseOthers(surplus, args.agreed);
@@ -80,7 +81,8 @@ export async function pruneSnapshots(args: {
 }): Promise<Omit<Rotated, 'made'>> {
   parsed('btrfs.pruneSnapshots', pruneOptions, args);
   const { target, label, source } = args;
-  const request = { target, label, source, keep: keptOf(label, args.keep) };
+  const keep = naming('btrfs.pruneSnapshots', {}, () => keptOf(label, args.keep));
+  const request = { target, label, source, keep };
   return single('btrfs.pruneSnapshots', async (tx) => {
     const { surplus, stays } = await prunable(currentBofh().host, request);
     refuseOthers(surplus, args.agreed);

@@ -1,6 +1,7 @@
 import { currentBofh, single } from '../bofh.ts';
 import type { NewSubvolume } from '../btrfs/operations/planted.ts';
 import { type Structure, structureOf } from '../btrfs/structure.ts';
+import { naming } from '../core/checks.ts';
 import { parsed, text } from '../core/request.ts';
 import * as z from 'zod/mini';
 
@@ -35,7 +36,9 @@ export async function createBaseStructure(args: {
   parsed('btrfs.createBaseStructure', structureOptions, args);
   return single('btrfs.createBaseStructure', async (tx) => {
     const asked = { ...args, default: args.default ?? 'kept' };
-    const structure = await structureOf(currentBofh().host, asked);
+    const structure = await naming('btrfs.createBaseStructure', { path: asked.path, name: asked.name }, () =>
+      structureOf(currentBofh().host, asked),
+    );
     await tx.btrfs.createSubvolume({ path: structure.subvolumes });
     await tx.btrfs.createSubvolume({ path: structure.snapshots });
     const made = await tx.btrfs.moveTopLevel({ path: structure.data });

@@ -1,5 +1,5 @@
 import { checkArgs, currentBofh, once, single } from '../bofh.ts';
-import type { KeyRef } from '../command/index.ts';
+import { keyRef } from '../command/index.ts';
 import * as driver from '../crypt/index.ts';
 import type { Tx } from '../operations.ts';
 import { parsed } from '../core/request.ts';
@@ -84,7 +84,7 @@ export async function nameBySite(device: string): Promise<string | undefined> {
 }
 
 // The step checks the name.
-const closeOptions = z.strictObject({ name: z.string(), key: z.exactOptional(z.custom<KeyRef>()) });
+const closeOptions = z.strictObject({ name: z.string(), key: z.exactOptional(keyRef) });
 
 /**
  * Closes a mapping in a sequence of its own. With `key`, the close can be undone. Without one, it

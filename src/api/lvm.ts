@@ -23,7 +23,10 @@ export async function lvs(scope?: {
   /** Only the volumes of this volume group (default: all groups). */
   readonly vg?: string;
 }): Promise<readonly driver.LogicalVolume[]> {
-  return driver.lvs(currentBofh().host, parsed('lvm.lvs', lvsScope, scope));
+  const asked = parsed('lvm.lvs', lvsScope, scope);
+  const vg = asked?.vg;
+  if (vg !== undefined) naming('lvm.lvs', { vg }, () => driver.checkVgName(vg));
+  return driver.lvs(currentBofh().host, asked);
 }
 
 /** Returns every volume group. */
@@ -169,7 +172,9 @@ export async function activateLv(
 ): ReturnType<Tx['lvm']['activateLv']> {
   beginRecipe('lvm.activateLv');
   await checkArgs('lvm', 'activateLv', args);
-  const there = await driver.alreadyIn(currentBofh().host, args, 'active');
+  const there = await naming('lvm.activateLv', { vg: args.vg, name: args.name }, () =>
+    driver.alreadyIn(currentBofh().host, args, 'active'),
+  );
   return there ?? (await single('lvm.activateLv', (tx) => tx.lvm.activateLv(args)));
 }
 
@@ -182,6 +187,8 @@ export async function deactivateLv(
 ): ReturnType<Tx['lvm']['deactivateLv']> {
   beginRecipe('lvm.deactivateLv');
   await checkArgs('lvm', 'deactivateLv', args);
-  const there = await driver.alreadyIn(currentBofh().host, args, 'inactive');
+  const there = await naming('lvm.deactivateLv', { vg: args.vg, name: args.name }, () =>
+    driver.alreadyIn(currentBofh().host, args, 'inactive'),
+  );
   return there ?? (await single('lvm.deactivateLv', (tx) => tx.lvm.deactivateLv(args)));
 }

@@ -7,7 +7,7 @@ import type { StackResized } from '../stack/index.ts';
 import { resize as resizeStack, type ResizeRequest } from './block.ts';
 import { inBytes, newSize, parsed, sizeOption, text } from '../core/request.ts';
 import { type Bytes, parseSize } from '../core/units.ts';
-import type { KeyRef } from '../command/index.ts';
+import { keyRef } from '../command/index.ts';
 import * as z from 'zod/mini';
 import { RefusedError } from '../core/errors.ts';
 import { present } from '../core/present.ts';
@@ -188,7 +188,7 @@ const resizeOptions = z.strictObject({
   name: text,
   disk: text,
   to: newSize,
-  key: z.exactOptional(z.custom<KeyRef>()),
+  key: z.exactOptional(keyRef),
   on: z.exactOptional(z.tuple([text, text])),
 });
 
@@ -294,12 +294,15 @@ export async function backup(
   beginRecipe('vm.backup');
   const { host, site } = currentBofh();
   const { agreed, ...how } = options;
+  parsed('vm.backup', agreedOption, { agreed });
   const plan = await naming('vm.backup', { name, directory }, () =>
     planBackup({ host, site, name, directory, how: checkBackup(how), now: new Date() }),
   );
   refuseOthers(plan, agreed);
   return single(`vm backup ${name}`, (tx) => backupVm(tx, host, plan));
 }
+
+const agreedOption = z.strictObject({ agreed: z.optional(z.array(z.string())) });
 
 function refuseOthers({ surplus }: BackupPlan, agreed: readonly string[] | undefined): void {
   const others = agreed === undefined ? [] : surplus.filter(({ path }) => !agreed.includes(path));

@@ -84,7 +84,8 @@ export async function list(): Promise<{
  * to the peer and `alone` is not set. Throws UsageError if no guest of that name is configured.
  */
 export async function start(name: string, options: StartOptions = {}): Promise<{ readonly domid: number }> {
-  return (await guestNamed('vm.start', name)).start(parsed('vm.start', startOptions, options));
+  const how = parsed('vm.start', startOptions, options);
+  return (await guestNamed('vm.start', name)).start(how);
 }
 
 /** Returns a configured guest with its disks, network interfaces and domain. Throws UsageError as `start` does. */

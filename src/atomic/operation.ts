@@ -13,7 +13,8 @@ import type {
   Way,
 } from './contract.ts';
 import { check } from './schema.ts';
-import { checkText, issuesIn, namedError, withoutUndefined, wrongOptions } from '../core/checks.ts';
+import { checkSpec } from './spec.ts';
+import { issuesIn, namedError, withoutUndefined, wrongOptions } from '../core/checks.ts';
 import { stepName } from '../core/option.ts';
 
 export type { Changed, Claims, DeferredSpec, DeviceKeys, Key, Look, OperationSpec, Way } from './contract.ts';
@@ -161,10 +162,6 @@ export function operation<A, U, R, V>(spec: OperationSpec<A, U, R, V>): Operatio
     afterCommit: async (input) => spec.afterCommit?.(journalled(input)),
     ...(describe === undefined ? {} : { describe: (input) => describe({ ...known(input), way: input.way }) }),
   };
-}
-
-function checkSpec(what: string, spec: Partial<Pick<Operation, 'kind'>> | undefined): void {
-  checkText(`${what}: the kind`, spec?.kind);
 }
 
 /** Builds a deferred act from its spec. Its undo is only a line in the journal. */

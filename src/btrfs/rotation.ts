@@ -63,7 +63,9 @@ export function keptOf(label: string, asked: number | undefined): number {
       },
     );
   if (!Number.isSafeInteger(keep) || keep < 1)
-    throw new UsageError(`${keep} snapshots cannot be kept: the new one is one already`);
+    throw new UsageError(
+      `${option('--keep', 'keep')}: ${keep} snapshots cannot be kept: the new one is one already`,
+    );
   return keep;
 }
 

@@ -7,7 +7,7 @@ import { fileChanges, fileReads } from './files.ts';
 import { locker } from './flock.ts';
 import { keyFetcher, type KeyOptions } from './keys.ts';
 import { outputOpener } from './outputs.ts';
-import { type ProgramOptions, programs } from './program.ts';
+import { ownTools, type ProgramOptions, programs } from './program.ts';
 import { type Collect, runRead, telling, versions } from './read.ts';
 import { baseEnvironment, type HostEvent, type Setting } from './setting.ts';
 import type { Stage } from './stages.ts';
@@ -30,7 +30,7 @@ export interface LocalHostOptions extends ProgramOptions, KeyOptions {
 const localOptions = z.strictObject({
   env: z.optional(z.record(z.string(), z.string())),
   log: z.optional(callable()),
-  tools: z.optional(z.looseObject({})),
+  tools: z.optional(ownTools),
   lvmConfig: z.optional(z.array(z.string())),
   siteKeys: z.optional(callable()),
   askKey: z.optional(callable()),

@@ -3,6 +3,8 @@ import { constants as os } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import { type Tool, toolDirectories, tools, isOdd, notUtf8 } from '../command/index.ts';
 import { ToolError, UsageError } from '../core/errors.ts';
+import { text } from '../core/request.ts';
+import * as z from 'zod/mini';
 
 /**
  * A command ready to start: its file by absolute path, its arguments with this host's own ones in
@@ -21,6 +23,11 @@ export type End =
   | { readonly how: 'not-started'; readonly why: string }
   /** It was started, and its end is unknown. */
   | { readonly how: 'unknown'; readonly why: string };
+
+/** Own paths of programs, by the names of the tool table. */
+export const ownTools = z.strictObject(
+  Object.fromEntries(Object.keys(tools).map((tool) => [tool, z.optional(text)])),
+);
 
 /** Options of the local host for the programs that it starts. */
 export interface ProgramOptions {

@@ -10,7 +10,14 @@ import { UsageError } from '../../core/errors.ts';
 import { noCoreDumps } from '../core-dumps.ts';
 import { factsOf } from '../facts.ts';
 import { type KeyOptions, keyFetcher } from '../keys.ts';
-import { endInShell, notInstalled, placesOf, type Program, type ProgramOptions } from '../program.ts';
+import {
+  endInShell,
+  notInstalled,
+  ownTools,
+  placesOf,
+  type Program,
+  type ProgramOptions,
+} from '../program.ts';
 import { type Collect, type Reading, runRead, telling, versions } from '../read.ts';
 import { baseEnvironment, type HostEvent } from '../setting.ts';
 import { type Changing, changeThere } from './change.ts';
@@ -19,7 +26,7 @@ import { remoteFileChanges } from './file-changes.ts';
 import { remoteFiles } from './files.ts';
 import { type Link, sshLink } from './link.ts';
 import { sshReservations } from './reservations.ts';
-import { parsed, text } from '../../core/request.ts';
+import { callable, parsed, text } from '../../core/request.ts';
 import * as z from 'zod/mini';
 
 /** Another host, and how ssh reaches it. */
@@ -43,7 +50,20 @@ export interface SshHost extends Host {
   close(): Promise<void>;
 }
 
-const hostLike = z.looseObject({ name: text });
+const sshOptions = z.strictObject({
+  name: text,
+  destination: z.optional(text),
+  configFile: z.optional(text),
+  options: z.optional(z.record(z.string(), z.string())),
+  become: z.optional(z.enum(['root', 'login'])),
+  ask: z.optional(z.enum(['terminal', 'never'])),
+  stateDir: z.optional(text),
+  runDir: z.optional(text),
+  log: z.optional(callable()),
+  siteKeys: z.optional(callable()),
+  askKey: z.optional(callable()),
+  tools: z.optional(ownTools),
+});
 
 /**
  * A host reached by OpenSSH, with its own configuration, keys, agent, jump hosts and known_hosts,
@@ -51,7 +71,7 @@ const hostLike = z.looseObject({ name: text });
  * util-linux, coreutils, findutils and the tools. Unreachable: ConnectionError.
  */
 export function sshHost(options: SshHostOptions): SshHost {
-  parsed('sshHost', hostLike, options);
+  parsed('sshHost', sshOptions, options);
   const {
     name,
     destination = name,
