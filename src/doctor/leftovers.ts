@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import type { Engine } from '../atomic/engine.ts';
-import { manualRecoveryOf } from '../atomic/undo/report.ts';
+import { kindOf, manualRecoveryOf } from '../atomic/undo/report.ts';
 import { type Step, endedWithBoot, exclusive, isLeft } from '../atomic/journal/state.ts';
 import { withCurrentNames } from '../blockdevice/current-names.ts';
 import type { ReadHost } from '../command/index.ts';
@@ -101,7 +101,7 @@ async function lookAt(scene: Scene, journal: KnownJournal, step: Step): Promise<
   const { host, root } = scene;
   const { n, intent, done } = step;
   const key = keyOf(journal.id, n);
-  const named = `step ${String(n)} ${intent.kind} of ${sequence(journal)}`;
+  const named = `step ${String(n)} ${kindOf(intent)} of ${sequence(journal)}`;
   const say = (level: Finding['level'], says: string, run: readonly (readonly string[])[] = []): Told[] => [
     { key, said: finding('leftover', level, says, run) },
   ];

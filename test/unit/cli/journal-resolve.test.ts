@@ -57,6 +57,18 @@ test.each([
   expect(host.snapshot()).toBe(before);
 });
 
+test('the name of the effect is shown everywhere', async () => {
+  const [listed] = answers.journalList.parse((await typed('journal list')).data);
+  expect(listed?.changes).toContain('call the API');
+  const { steps } = answers.journalShow.parse((await typed(`journal show ${id}`)).data);
+  expect(steps[1]?.kind).toBe('call the API');
+  const found = answers.doctor.parse((await typed('doctor')).data);
+  expect(JSON.stringify(found)).toContain('step 2 call the API of the sequence');
+  const { runtime, stdout, stderr } = testRuntime(simulatedBofh({ host }), {});
+  for (const line of ['journal list', `journal show ${id}`, 'doctor', 'recover']) await runVerb(runtime, line);
+  expect(`${stdout()}${stderr()}`).not.toMatch(/\bbare\b/);
+});
+
 test('the journal says how to end it', async () => {
   await typed('recover').catch(() => undefined);
   const { runtime, stdout } = testRuntime(simulatedBofh({ host }), {});

@@ -1,5 +1,6 @@
 import type { IntentLine } from '../../../atomic/journal/lines.ts';
 import { keyInWords, objectsOf } from '../../../atomic/locks/host-key.ts';
+import { kindOf } from '../../../atomic/undo/report.ts';
 import type { JournalShow, ShownStep } from '../../output/answers/index.ts';
 import { stepInWords } from '../../plan/text.ts';
 import type { JournalTimes } from '../../runtime/read-journals.ts';
@@ -38,7 +39,7 @@ export function tookInWords({ at, began }: JournalTimes): string {
 
 const targets = ['path', 'file', 'device', 'name', 'resource', 'label'] as const;
 
-/** A step by its kind and what it was asked to act on: `lvm.lv.create vg0/web1`. */
+/** A step by its kind and what it was asked to act on: `lvm.lv.create vg0/web1`; a pair of functions by its name. */
 export function changeInWords(intent: IntentLine): string {
   const args = typeof intent.args === 'object' && intent.args !== null ? intent.args : {};
   const asked: Readonly<Record<string, unknown>> = { ...args };
@@ -46,6 +47,8 @@ export function changeInWords(intent: IntentLine): string {
   const of = target ?? objectsOf(intent)[0];
   const within = typeof asked['vg'] === 'string' && target !== undefined ? `${asked['vg']}/` : '';
   const on = intent.host === '' ? '' : ` on ${intent.host}`;
+  // The name of a pair of functions says all that is known of it.
+  if (intent.kind === 'bare') return textOf(`${kindOf(intent)}${on}`);
   return textOf(`${intent.kind}${of === undefined ? '' : ` ${within}${of}`}${on}`);
 }
 
