@@ -1,9 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { beforeEach, describe, expect, it } from 'vitest';
-import { mount } from '../../src/index.ts';
-import { atomic, type Bofh, withBofh } from '../../src/bofh.ts';
-import { InterruptedError, SequenceEnded, StuckError } from '../../src/core/errors.ts';
-import type { Tx } from '../../src/operations.ts';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { atomic, type Bofh, lvm, mount, type Tx, withBofh } from '../../src/index.ts';
+import { type BofhError, InterruptedError, SequenceEnded, StuckError } from '../../src/core/errors.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../src/simulator/index.ts';
 import { rejectionOf } from '../support/rejection.ts';
 
@@ -36,6 +34,8 @@ function person() {
   return { bofh, signal, notices };
 }
 
+const late = vi.fn(() => undefined);
+
 /** A body that has mounted something, and then does `then`. */
 function mounting(bofh: Bofh, then: (tx: Tx) => Promise<void>): Promise<unknown> {
   return withBofh(bofh, () =>
@@ -67,6 +67,33 @@ describe('a signal while the body of a sequence runs', () => {
     expect(seen).toEqual([true, true, expect.any(SequenceEnded), true]);
     expect(error).toBeInstanceOf(InterruptedError);
     expect(notices).toEqual([]);
+    expect(host.snapshot()).toBe(before);
+  });
+
+  it.each<[string, (tx: Tx) => Promise<unknown>]>([
+    ['tx.temporary', (tx) => tx.temporary.mount.mount({ device: '/dev/vg0/a', mode: 'ro' })],
+    ['tx.ensure', (tx) => tx.ensure.lvm.createLv({ vg: 'vg0', name: 'late', size: '8m' })],
+    ['a recipe', (tx) => tx.block.resize({ device: '/dev/vg0/a', to: { by: '8m' } })],
+    ['tx.effect', (tx) => tx.effect('late', late, late)],
+    ['tx.call', (tx) => tx.call(late)],
+    ['tx.scope', (tx) => tx.scope('late', late)],
+    ['tx.reserve', (tx) => tx.reserve({ changes: ['lv:vg0/late'] })],
+    ['tx.on', async (tx) => tx.on('').file.create({ path: '/mnt/a/late.txt', content: '' })],
+  ])('%s fails after it, and runs nothing', async (_what, call) => {
+    const { bofh, signal } = person();
+    const seen: unknown[] = [];
+
+    await rejectionOf(
+      mounting(bofh, async (tx) => {
+        signal();
+        const changes = host.changes.length;
+        seen.push(await rejectionOf(call(tx)));
+        expect(host.changes).toHaveLength(changes);
+      }),
+    );
+
+    expect(seen).toEqual([expect.any(SequenceEnded)]);
+    expect(late).not.toHaveBeenCalled();
     expect(host.snapshot()).toBe(before);
   });
 
@@ -176,6 +203,49 @@ describe('a signal while the body of a sequence runs', () => {
 
     expect(error).toBeInstanceOf(StuckError);
     expect(notices).toEqual([]);
+  });
+
+  it('at any event of a sequence, also of its undo: as before or as after', async () => {
+    const ends = new Set<string>();
+    for (const fails of [false, true])
+      for (let at = 1; ; at += 1) {
+        const { bofh, signal } = person();
+        let seen = 0;
+        const work = (tx: Tx): Promise<void> =>
+          tx.scope('inner', async (inner) => {
+            await inner.lvm.createLv({ vg: 'vg0', name: 'b', size: '8m' });
+            if (fails) throw new Error('on purpose');
+          });
+        const ended = await withBofh(bofh, () =>
+          atomic(
+            'copy',
+            async (tx) => {
+              await tx.mount.mount({ device: '/dev/vg0/a', mode: 'rw', path: '/mnt/a' });
+              await work(tx);
+            },
+            {
+              onEvent: () => {
+                if (++seen === at) signal();
+              },
+            },
+          ),
+        ).then(
+          () => 'committed',
+          (error: unknown) => (error as BofhError).code,
+        );
+        ends.add(ended);
+        if (ended === 'committed') {
+          expect(await isMounted(), `a signal at event ${String(at)}`).toBe(true);
+          await withBofh(simulatedBofh({ host }), async () => {
+            await mount.unmount({ path: '/mnt/a' });
+            await lvm.removeLv({ vg: 'vg0', name: 'b' });
+          });
+        } else expect(ended, `a signal at event ${String(at)}`).toMatch(/^(?:interrupted|rolled-back)$/);
+        expect(host.snapshot(), `a signal at event ${String(at)}`).toBe(before);
+        if (seen < at) break;
+      }
+
+    expect([...ends].sort()).toEqual(['committed', 'interrupted', 'rolled-back']);
   });
 
   it('does not take a scoped mount from under its body', async () => {

@@ -132,6 +132,42 @@ describe('in plain Node.js', () => {
     expect(signal).toBe('SIGINT');
   }, 60_000);
 
+  it.each([
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+    ['SIGHUP', 129],
+  ] as const)(
+    '%s once, twice and three times: the second says where the body is, the third undoes beneath it',
+    async (signal, code) => {
+      const { exitCode, lines } = await plainNode(
+        `const before = host.snapshot();
+         const engine = { ...simulated.engine, onWaiting: (notice) => console.log(notice, 'ready') };
+         try {
+           await withBofh({ ...simulated, engine }, () => atomic('a', async (tx) => {
+             await tx.lvm.createLv({ vg: 'vg0', name: 'a', size: '4m' });
+             tx.signal.addEventListener('abort', () => console.log('ready'));
+             console.log('ready');
+             await new Promise(() => setInterval(() => undefined, 1000));
+           }));
+         } catch (error) {
+           console.log(error.name, error.reason, host.snapshot() === before);
+           process.exit();
+         }`,
+        [signal, signal, signal],
+      );
+
+      expect(lines).toEqual([
+        ...['ready', 'ready'],
+        expect.stringMatching(
+          /^"a" is not undone yet: its function still runs, after lvm\.createLv.* ready$/,
+        ),
+        expect.stringMatching(/^"a" is undone now although its function still runs/),
+        `InterruptedError ${signal} true`,
+      ]);
+      expect(exitCode).toBe(code);
+    },
+  );
+
   it('a program that says that it handles signals itself goes on', async () => {
     const { exitCode, lines } = await plainNode(
       `process.on('SIGHUP', () => console.log('reload'));
