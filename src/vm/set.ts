@@ -118,7 +118,8 @@ export async function planSet(options: {
 export async function setVm(tx: Tx, { name, config, file, links, live }: SetPlan): Promise<void> {
   if (file !== undefined) await tx.file.change({ path: config, ...file, encoding: 'latin1' });
   for (const link of links) await tx.file.link(link);
-  for (const each of live) await tx.xen.set({ name, ...each });
+  for (const each of live)
+    await tx.xen.set({ name, ...each, to: each.setting === 'memory' ? each.to * 1024 : each.to });
 }
 
 /** xl refuses to start a guest with more than its limit. */

@@ -12,9 +12,10 @@ import type { GivenResources } from '../schema.ts';
 import { remedyFor } from '../start-all.ts';
 
 const whole = z.int().check(z.nonnegative());
+const kib = 1024;
 
 /**
- * What can be set on a running guest: `memory` is what its balloon driver is asked for, in KiB;
+ * What can be set on a running guest: `memory` is what its balloon driver is asked for;
  * `vcpus` how many virtual CPUs it may use; `weight` its share of the processors; `paused` 1 or 0.
  */
 const setting = z.enum(['memory', 'vcpus', 'weight', 'paused']);
@@ -27,11 +28,13 @@ const args = z.strictObject({
   uuid: z.string().check(z.minLength(1)),
   /** What to change. */
   setting,
-  /** The new value: KiB of memory, a number of virtual CPUs, a weight, or 1 and 0 for paused. */
+  /** The new value: bytes of memory, a number of virtual CPUs, a weight, or 1 and 0 for paused. */
   to: whole,
 });
 
 const undoSchema = z.extend(args, {
+  /** As xl has it: memory in KiB. */
+  to: whole,
   from: whole,
   /** For `weight`: the scheduler of the guest. */
   scheduler: z.exactOptional(z.enum(['credit', 'credit2'])),
@@ -58,7 +61,9 @@ export const set = operation({
   lives: 'boot',
   restores: 'state',
   prepare: async ({ args: asked, host }): Promise<Undo> => {
-    const { name, setting: what, to } = asked;
+    const { name, setting: what } = asked;
+    const to = what === 'memory' ? asked.to / kib : asked.to;
+    if (!Number.isInteger(to)) throw new UsageError(`to: ${asked.to} bytes of memory are no whole KiB`);
     const domain = await domainOf(host, asked);
     if (domain?.state !== 'running' && domain?.state !== 'paused')
       throw new RefusedError(
@@ -79,14 +84,14 @@ export const set = operation({
       );
     if (what === 'memory')
       await refuseMissingMemory(host, { name, hasMiB: domain.memoryMiB, toMiB: to / 1024 });
-    return { ...asked, from, ...present({ scheduler }) };
+    return { ...asked, to, from, ...present({ scheduler }) };
   },
   claims: ({ undo: { name, uuid } }) => ({ changes: [`dom:${name}`, `dom-uuid:${uuid}`] }),
   run: async ({ undo, host }) => {
     await apply(host, undo, undo.to);
     return null;
   },
-  value: ({ undo: { from } }) => ({ from }),
+  value: ({ undo: { from, setting: what } }) => ({ from: what === 'memory' ? from * kib : from }),
   look: async ({ undo, host }) => {
     const now = await current(host, undo);
     if (now === undefined || now === undo.from) return { state: 'gone' };

@@ -20,7 +20,8 @@ const sequence = (body: (tx: Tx) => Promise<unknown>) =>
 const set = (asked: Asked) => sequence((tx) => tx.xen.set({ name: 'web1', uuid, ...asked }));
 
 test.each([
-  ['memory', 64 * 1024, { memoryMiB: 64 }],
+  ['memory', 64 * 1024 ** 2, { memoryMiB: 64 }],
+  ['memory', 99_000 * 1024, { memoryMiB: 99_000 / 1024 }],
   ['vcpus', 1, { vcpus: 1 }],
   ['weight', 512, { weight: 512 }],
   ['paused', 1, { state: 'paused' }],
@@ -62,8 +63,14 @@ test('a value that others set after the step stays', async () => {
 
 describe('nothing is set', () => {
   const rows: readonly (readonly [string, Asked, typeof UsageError | typeof RefusedError, RegExp])[] = [
-    ['above the limit', { setting: 'memory', to: 256 * 1024 }, UsageError, /the limit is memory 128 MiB$/],
+    [
+      'above the limit',
+      { setting: 'memory', to: 256 * 1024 ** 2 },
+      UsageError,
+      /the limit is memory 128 MiB$/,
+    ],
     ['above its virtual CPUs', { setting: 'vcpus', to: 3 }, UsageError, /the limit is vcpus 2$/],
+    ['no whole KiB', { setting: 'memory', to: 64 * 1024 ** 2 + 1 }, UsageError, /to: .* no whole KiB/],
     ['of nothing', { setting: 'memory', to: 0 }, UsageError, /cannot get memory 0 MiB/],
     ['that would change nothing', { setting: 'weight', to: 256 }, UsageError, /nothing would change/],
   ];
@@ -87,7 +94,7 @@ describe('nothing is set', () => {
   test('beyond the free memory of the host', async () => {
     host.admin.destroyDomain('web1');
     host.admin.startDomain({ name: 'web1', uuid, memoryMiB: 128, most: { memoryMiB: 100_000, vcpus: 1 } });
-    const error = await rejectionOf(set({ setting: 'memory', to: 99_000 * 1024 }));
+    const error = await rejectionOf(set({ setting: 'memory', to: 99_000 * 1024 ** 2 }));
     expect((error as RefusedError).code).toBe('no-space');
   });
 });

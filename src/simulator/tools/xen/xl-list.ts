@@ -37,7 +37,8 @@ export function xlList(world: World): string {
 
 function line({ domid, name, uuid, memoryMiB, vcpus, state }: Domain): string {
   const reason = state === 'crashed' ? '3' : state === 'shutdown' || state === 'dying' ? '0' : '-';
-  const numbers = [domid, memoryMiB, vcpus].map((number) => String(number).padStart(5)).join(' ');
+  // As xl, in whole MiB.
+  const numbers = [domid, Math.floor(memoryMiB), vcpus].map((number) => String(number).padStart(5)).join(' ');
   return `${(name === '' ? '(null)' : name).padEnd(40)} ${numbers}     ${flags[state]}  ${'1.0'.padStart(8)} ${uuid} ${reason.padStart(8)} ${'-'.padStart(16)}\n`;
 }
 

@@ -11,7 +11,7 @@ export const xen: RigSpecimens['xen'] = {
   },
   set: {
     setUp: `${makeGuest} && xl create ${config}`,
-    call: `tx.xen.set({ name: '${guest}', uuid: '${domain}', setting: 'memory', to: 65536 })`,
+    call: `tx.xen.set({ name: '${guest}', uuid: '${domain}', setting: 'memory', to: 67108864 })`,
     act: { tool: 'xl', words: ['mem-set'] },
     content: `xl list -l ${guest} | grep -E 'target_memkb'`,
     clear: `xl destroy ${guest}; ${gone}; for n in $(seq 50); do ${removeVolume} && break; sleep 0.2; done; rm ${config}`,

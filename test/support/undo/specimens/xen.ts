@@ -15,7 +15,7 @@ export const xen: Specimens['xen'] = {
       title: 'memory',
       stage: (host) => {
         const { uuid } = runningGuest(host);
-        return (tx) => tx.xen.set({ name: 'web1', uuid, setting: 'memory', to: 64 * 1024 });
+        return (tx) => tx.xen.set({ name: 'web1', uuid, setting: 'memory', to: 64 * 1024 ** 2 });
       },
     },
     {
