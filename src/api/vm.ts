@@ -387,7 +387,8 @@ export async function snapshots(
 
 /**
  * Takes a guest that is off back to a snapshot in a sequence of its own: its configuration, and after
- * the commit its volumes. All that was written since then is lost, and the snapshot is used up.
+ * the commit its volumes. All that was written since then is lost, and the snapshot is used up. As
+ * `tx.vm.restoreSnapshot` too the volumes go back after the commit: start the guest after that.
  */
 export async function restoreSnapshot(name: string, label: string): Promise<SnapshotRestorePlan> {
   beginRecipe('vm.restoreSnapshot');

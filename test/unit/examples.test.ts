@@ -44,7 +44,7 @@ describe('guests-from-csv.ts', { timeout: 300_000 }, () => {
   function dom0(): SimulatedHost {
     const host = simulatedHost({
       volumeGroups: [{ name: 'vg0', size: 8 * 1024 * mib }],
-      memoryMiB: 16 * 1024,
+      memory: '16g',
     });
     host.addTar('/srv/bookworm.tar', [
       ...smallSystem,

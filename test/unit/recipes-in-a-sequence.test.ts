@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { atomic, BofhError, lvm, recover, RolledBackError, type Tx, vm, withBofh } from '../../src/index.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../src/simulator/index.ts';
@@ -52,7 +53,60 @@ async function withGuest(): Promise<SimulatedHost> {
   return host;
 }
 
+it('every function of several steps is a method of tx too', async () => {
+  const api = new URL('../../src/api/', import.meta.url);
+  const names = readdirSync(api).flatMap((file) =>
+    [...readFileSync(new URL(file, api), 'utf8').matchAll(/beginRecipe\('([\w.]+)'\)/g)].map(
+      ([, name = '']) => name,
+    ),
+  );
+  expect(names.length).toBeGreaterThan(20);
+  await withBofh(simulatedBofh({ host: simulatedHost() }), () =>
+    atomic('look', async (tx) => {
+      const rooms = tx as unknown as Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+      const missing = names.filter((name) => {
+        const [room = '', method = ''] = name.split('.');
+        return typeof rooms[room]?.[method] !== 'function';
+      });
+      expect(missing).toEqual([]);
+    }),
+  );
+});
+
 describe('recipes for guests in a transaction', () => {
+  it('take snapshots, and go back to one', async () => {
+    const host = await withGuest();
+    const bofh = simulatedBofh({ host });
+    const labels = async (): Promise<readonly string[]> =>
+      (await withBofh(bofh, () => vm.snapshots())).snapshots.map(({ label }) => label);
+    const before = host.snapshot();
+    const upgrade = async (tx: Tx): Promise<void> => {
+      await tx.vm.createSnapshot('web1', 'old');
+      await tx.vm.createSnapshot('web1', 'new');
+      await tx.vm.removeSnapshot('web1', 'old');
+      await tx.vm.set('web1', { memory: '64m' });
+    };
+    const failed = withBofh(bofh, () =>
+      atomic('upgrade', async (tx) => {
+        await upgrade(tx);
+        throw new Error('later');
+      }),
+    );
+    await expect(failed).rejects.toBeInstanceOf(RolledBackError);
+    expect(host.snapshot()).toBe(before);
+
+    await withBofh(bofh, () => atomic('upgrade', upgrade));
+    expect(await labels()).toEqual(['new']);
+    await withBofh(bofh, () =>
+      atomic('back', async (tx) => {
+        await tx.vm.restoreSnapshot('web1', 'new');
+        await tx.vm.create({ ...guest, name: 'web2' });
+      }),
+    );
+    expect(await labels()).toEqual([]);
+    expect(host.admin.readFile('/etc/xen/web1.cfg')).toContain('memory = 128');
+  });
+
   it('are committed together', async () => {
     const host = await withGuest();
     await withBofh(simulatedBofh({ host }), () => atomic('exchange', exchange));

@@ -1,14 +1,22 @@
+import { type Bytes, parseSize } from '../../core/units.ts';
 import type { Domain } from '../world/parts.ts';
 import { addDomain } from '../tools/xen/domains.ts';
 import type { World } from '../world/world.ts';
 import { type Does, must } from './act.ts';
+
+const mib = 1024 ** 2;
 
 /** Acts of an administrator on domains. */
 export interface DomainAdmin {
   /** Starts a domain without `xl`: 256 MiB, one virtual CPU and no disk, unless told otherwise. */
   startDomain(
     make: Pick<Domain, 'name'> &
-      Partial<Pick<Domain, 'uuid' | 'memoryMiB' | 'vcpus' | 'state' | 'built' | 'disks' | 'most'>>,
+      Partial<Pick<Domain, 'uuid' | 'vcpus' | 'state' | 'built' | 'disks'>> & {
+        /** In bytes or as text: `128m`. */
+        readonly memory?: Bytes | string;
+        /** What it may grow to (default: what it has). */
+        readonly most?: { readonly memory: Bytes | string; readonly vcpus: number };
+      },
   ): Domain;
   /** Ends a domain at once. */
   destroyDomain(name: string): void;
@@ -24,14 +32,17 @@ export function domainActs(world: World, does: Does): DomainAdmin {
       `domain ${name}`,
     );
   return {
-    startDomain: does((make) =>
+    startDomain: does(({ memory = '256m', most, ...make }) =>
       addDomain(world, {
         uuid: world.ids.uuid(),
-        memoryMiB: 256,
         vcpus: 1,
         state: 'blocked',
         disks: [],
         ...make,
+        memoryMiB: parseSize(memory) / mib,
+        ...(most === undefined
+          ? {}
+          : { most: { memoryMiB: parseSize(most.memory) / mib, vcpus: most.vcpus } }),
       }),
     ),
     destroyDomain: does((name) => {

@@ -10,6 +10,7 @@ import { directory, emptyTree, file, plant, symlink, type Inode } from './tree.t
 import type { Disk, VolumeGroup } from './parts.ts';
 import { bareWorld, settle, tmpfs, type World, type WorldOptions } from './world.ts';
 
+const mib = 1024 ** 2;
 const gib = 1024 ** 3;
 
 const worldOptions = z.strictObject({
@@ -20,7 +21,7 @@ const worldOptions = z.strictObject({
     z.array(z.strictObject({ name: text, size: sizeOption, extentSize: z.exactOptional(sizeOption) })),
   ),
   disks: z.exactOptional(z.array(z.strictObject({ name: text, size: z.union([z.literal(0), sizeOption]) }))),
-  memoryMiB: z.exactOptional(z.int().check(z.positive())),
+  memory: z.exactOptional(sizeOption),
   bridges: z.exactOptional(z.array(text)),
   addresses: z.exactOptional(z.array(text)),
 });
@@ -43,7 +44,7 @@ function inBytes({
 
 /** Returns a dom0 with its system on /dev/vda and each volume group on its own disk. */
 export function demoWorld(given: WorldOptions): World {
-  const options = parsed('simulatedHost', worldOptions, given);
+  const { memory = 4 * gib, ...options } = parsed('simulatedHost', worldOptions, given);
   const groups = (options.volumeGroups ?? [{ name: 'vg0', size: 8 * gib }]).map(inBytes);
   const sizes = [{ size: 4 * gib }, ...groups];
   const system: readonly Disk[] = sizes.map(({ size }, index) => diskAt(index, `vd${letter(index)}`, size));
@@ -51,7 +52,7 @@ export function demoWorld(given: WorldOptions): World {
     .map(inBytes)
     .map(({ name, size }, index) => diskAt(system.length + index, name, size));
   const disks = [...system, ...more];
-  const world = bareWorld({ ...options, disks });
+  const world = bareWorld({ ...options, disks, memoryMiB: parseSize(memory) / mib });
   for (const { name } of disks) world.live.set(`disk:${name}`, {});
   makeSystem(world);
   for (const [index, group] of groups.entries()) makeGroup(world, system[index + 1], group);

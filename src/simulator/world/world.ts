@@ -179,8 +179,8 @@ export interface WorldOptions {
     /** Its size, in bytes or as text: `1g`. */
     readonly size: Bytes | string;
   }[];
-  /** Memory of the host, in MiB. */
-  readonly memoryMiB?: number;
+  /** Memory of the host, in bytes or as text (default: 4 GiB). */
+  readonly memory?: Bytes | string;
   /** Default: `xenbr0`. */
   readonly bridges?: readonly string[];
   /** Of a network card, eth0 (default: `10.0.0.1/24`); with none it has no card. */
@@ -189,7 +189,8 @@ export interface WorldOptions {
 
 /** A host without a disk, a mount or a guest. */
 export function bareWorld(
-  options: Omit<WorldOptions, 'disks' | 'volumeGroups'> & {
+  options: Omit<WorldOptions, 'disks' | 'volumeGroups' | 'memory'> & {
+    readonly memoryMiB?: number;
     readonly disks?: readonly Disk[];
     readonly overlay?: Overlay;
     readonly boot?: string;

@@ -138,6 +138,6 @@ export function runningGuest(
     host.world.lvm[0]?.lvs.find(({ name }) => name === 'web1-root')?.uuid ?? '',
   );
   const disks = [{ vdev: 'xvda', path: '/dev/vg0/web1-root', number: `${host.world.dmMajor}:${node ?? 0}` }];
-  host.admin.startDomain({ name: 'web1', uuid: guest.uuid, memoryMiB: 128, state, disks });
+  host.admin.startDomain({ name: 'web1', uuid: guest.uuid, memory: '128m', state, disks });
   return guest;
 }

@@ -65,7 +65,8 @@ test('the name of the effect is shown everywhere', async () => {
   const found = answers.doctor.parse((await typed('doctor')).data);
   expect(JSON.stringify(found)).toContain('step 2 call the API of the sequence');
   const { runtime, stdout, stderr } = testRuntime(simulatedBofh({ host }), {});
-  for (const line of ['journal list', `journal show ${id}`, 'doctor', 'recover']) await runVerb(runtime, line);
+  for (const line of ['journal list', `journal show ${id}`, 'doctor', 'recover'])
+    await runVerb(runtime, line);
   expect(`${stdout()}${stderr()}`).not.toMatch(/\bbare\b/);
 });
 

@@ -30,7 +30,7 @@ function guest(mode: 'ro' | 'rw' = 'rw', vdev = 'xvda'): string {
     `name = "shop"\nuuid = "${uuid}"\nmemory = 64\nkernel = "/vmlinuz"\ndisk = ["phy:${device},${vdev},${mode === 'rw' ? 'w' : 'r'}"]\n`,
   );
   host.admin.startDomain({
-    ...{ name: 'shop', uuid, memoryMiB: 64 },
+    ...{ name: 'shop', uuid, memory: '64m' },
     disks: [{ vdev, path: device, number, mode }],
   });
   return device;

@@ -65,7 +65,7 @@ describe('xl list -v prints in the model what it printed on Xen 4.17', () => {
       const row = /^(?<guest>web\d) +(?<id>\d+) .* (?<uuid>[0-9a-f-]{36}) /m.exec(recorded)?.groups;
       const host = simulatedHost();
       host.world.nextDomid = Number(row?.id);
-      host.admin.startDomain({ name: row?.guest ?? '', uuid: row?.uuid ?? '', memoryMiB: 128, state });
+      host.admin.startDomain({ name: row?.guest ?? '', uuid: row?.uuid ?? '', memory: '128m', state });
 
       const { stdout } = await xl(host, ['list', '-v']);
 

@@ -11,7 +11,7 @@ type Asked = Pick<Parameters<Tx['xen']['set']>[0], 'setting' | 'to'>;
 let host: SimulatedHost;
 beforeEach(() => {
   host = simulatedHost();
-  host.admin.startDomain({ name: 'web1', uuid, memoryMiB: 128, vcpus: 2 });
+  host.admin.startDomain({ name: 'web1', uuid, memory: '128m', vcpus: 2 });
 });
 
 const guest = () => host.world.domains.find(({ name }) => name === 'web1');
@@ -93,7 +93,7 @@ describe('nothing is set', () => {
 
   test('beyond the free memory of the host', async () => {
     host.admin.destroyDomain('web1');
-    host.admin.startDomain({ name: 'web1', uuid, memoryMiB: 128, most: { memoryMiB: 100_000, vcpus: 1 } });
+    host.admin.startDomain({ name: 'web1', uuid, memory: '128m', most: { memory: '100000m', vcpus: 1 } });
     const error = await rejectionOf(set({ setting: 'memory', to: 99_000 * 1024 ** 2 }));
     expect((error as RefusedError).code).toBe('no-space');
   });

@@ -36,7 +36,7 @@ export function startHost(): SimulatedHost {
   host.admin.startDomain({
     name: 'web3',
     uuid,
-    memoryMiB: 64,
+    memory: '64m',
     disks: [{ vdev: 'xvda', path: root, number }],
   });
   return host;

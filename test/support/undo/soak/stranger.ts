@@ -60,7 +60,7 @@ function file(host: SimulatedHost, path: string): Stranger | undefined {
 
 function domain(host: SimulatedHost, name: string): Stranger | undefined {
   if (host.world.domains.some((each) => each.name === name)) return undefined;
-  const made = host.admin.startDomain({ name, uuid, memoryMiB: 32 });
+  const made = host.admin.startDomain({ name, uuid, memory: '32m' });
   return {
     identity: uuid,
     harm: ({ world }, rebooted) => {
