@@ -1,6 +1,6 @@
 import { defineSite } from 'bofh';
 
-// Copy this to /etc/bofh/site-specific.ts and change what differs on your site. Every key may be left out.
+// "bofh init" writes such a file for your host; or copy this to /etc/bofh/site-specific.ts and change what differs on your site. Every key may be left out.
 export default defineSite({
   // The volume group in which guests get their disks.
   // volumeGroup: 'vg0',

@@ -12,6 +12,8 @@ export interface LoadOptions {
   readonly warn: (message: string, facts: object) => void;
   /** Called before the user's code runs: a failure before that has changed nothing. */
   readonly started?: () => void;
+  /** Its content, if it was read already. */
+  readonly source?: string;
   /** (default: /var/cache/bofh) */
   readonly cacheDirectory?: string;
   /** Throws for a file that must not run: called for each file before its code runs. */
@@ -52,7 +54,7 @@ export function loadScriptSync(path: string, options: LoadOptions): unknown {
 
 function opened(path: string, options: LoadOptions, known: Readonly<Record<string, unknown>>) {
   const file = resolve(path);
-  const source = read(file);
+  const source = options.source ?? read(file);
   const directory = options.cacheDirectory ?? cacheDirectory;
   const cache = options.cache === 'unused' ? undefined : openCache(directory, options.warn, options.cache);
   const { started, allowed = alikeTo(file) } = options;

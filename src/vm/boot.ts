@@ -65,13 +65,7 @@ export function grubMenu({ paths, texts }: RootContent): GrubMenu {
     return { kernel: '/vmlinuz', ramdisk: '/initrd.img' };
   const newest = kernels.toSorted((one, other) => other.localeCompare(one, 'en', { numeric: true }));
   for (const kernel of newest) {
-    const version = kernel.replace(/^boot\/vmlinu[xz]-/, '');
-    const ramdisk = [
-      `initrd.img-${version}`,
-      `initramfs-${version}.img`,
-      `initramfs-${version}`,
-      `initrd-${version}`,
-    ]
+    const ramdisk = ramdiskNames(kernel.replace(/^boot\/vmlinu[xz]-/, ''))
       .map((name) => `boot/${name}`)
       .find((path) => paths.has(path));
     if (ramdisk !== undefined) return { kernel: `/${kernel}`, ramdisk: `/${ramdisk}` };
@@ -79,6 +73,11 @@ export function grubMenu({ paths, texts }: RootContent): GrubMenu {
   throw new RefusedError(`the source has ${newest[0] ?? ''}, and no ramdisk (boot/initrd.img-…) for it`, {
     remedy: remedyFor('install initramfs-tools, run update-initramfs -c -k all'),
   });
+}
+
+/** What distributions call the ramdisk of a kernel of this version. */
+export function ramdiskNames(version: string): readonly string[] {
+  return [`initrd.img-${version}`, `initramfs-${version}.img`, `initramfs-${version}`, `initrd-${version}`];
 }
 
 /** The grub.cfg of a root with this UUID. */

@@ -108,6 +108,7 @@ const refusedChanges: readonly (readonly [string, Words])[] = [
   ['recover --boot', none],
   ['undo', () => ['1']],
   ['journal prune', none],
+  ['init', none],
   ['boot install', none],
   ['boot remove', none],
   ['btrfs rotation install', () => ['/a', '/b', '--label', 'daily']],

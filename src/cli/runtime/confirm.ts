@@ -15,7 +15,11 @@ export async function confirm(runtime: Runtime, what: readonly string[]): Promis
       remedy: `${typed(commandLine)} --yes`,
     });
   if (await agrees(runtime, what)) return;
-  throw new RefusedError(`"${verb}" was not confirmed`, {
+  throw notConfirmed(verb);
+}
+
+export function notConfirmed(verb: string): RefusedError {
+  return new RefusedError(`"${verb}" was not confirmed`, {
     remedy: 'nothing was done; give the command again and answer y, or give it --yes',
   });
 }
@@ -24,5 +28,5 @@ export async function confirm(runtime: Runtime, what: readonly string[]): Promis
 export async function agrees({ terminal, settings }: Runtime, what: readonly string[]): Promise<boolean> {
   if (settings.host !== undefined) terminal.line(printable(`On ${settings.host}:`));
   for (const line of what) terminal.line(line);
-  return /^y(?:es)?$/i.test((await terminal.ask('Go on? [y/N] ')).trim());
+  return /^y(?:es)?$/i.test((await terminal.ask('Go on? [y/N] '))?.trim() ?? '');
 }

@@ -11,7 +11,8 @@ export interface Terminal {
   line(text: string): void;
   /** Draws the live line; undefined removes it. */
   draw(text: string | undefined): void;
-  ask(question: string): Promise<string>;
+  /** Undefined: the input ended (Ctrl-D), or the user gave up (Ctrl-C). */
+  ask(question: string): Promise<string | undefined>;
   /** False if the reader of the answer has closed the pipe. */
   heard(): boolean;
   /**
@@ -66,12 +67,11 @@ export function openTerminal(
   };
 }
 
-/** End of input (Ctrl-D) is the empty answer. */
-async function asked(input: NodeJS.ReadStream, output: Out, question: string): Promise<string> {
+async function asked(input: NodeJS.ReadStream, output: Out, question: string): Promise<string | undefined> {
   const { createInterface } = await import('node:readline/promises');
   const lines = createInterface({ input, output });
   try {
-    const ended = new Promise<string>((resolve) => lines.once('close', () => resolve('')));
+    const ended = new Promise<undefined>((resolve) => lines.once('close', () => resolve(undefined)));
     return await Promise.race([lines.question(question), ended]);
   } finally {
     lines.close();

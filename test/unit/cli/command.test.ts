@@ -1,9 +1,10 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { failure } from '../../../src/cli/output/answers/index.ts';
+import { doctorSettings, failure } from '../../../src/cli/output/answers/index.ts';
 import { bofh, builtCommand, run } from './support/built.ts';
+import { containing } from './support/containing.ts';
 
 const root = process.getuid?.() === 0;
 const xl = ['/usr/sbin/xl', '/usr/bin/xl', '/sbin/xl', '/bin/xl'].some((path) => existsSync(path));
@@ -217,6 +218,36 @@ describe('a host that lacks something', () => {
     expect(exitCode).toBe(1);
     expect(stderr).toContain('only root may do that');
     expect(stderr).toContain('next: sudo bofh');
+  });
+});
+
+describe('bofh init', () => {
+  it.skipIf(!root)('writes a site file that every command then reads, and none without a yes', async () => {
+    const site = join(work, 'own', 'site.ts');
+    const init = ['--state-dir', join(work, 'init'), 'init', '--file', site];
+
+    expect(await bofh(init)).toMatchObject({
+      exitCode: 1,
+      stderr: containing(`next: bofh ${init.join(' ')} --yes`),
+    });
+    expect(existsSync(site)).toBe(false);
+    expect(await bofh([...init, '--yes'])).toMatchObject({
+      exitCode: 0,
+      stderr: containing(`wrote ${site}`),
+    });
+    const text = readFileSync(site, 'utf8');
+    expect(await bofh([...init, '--yes'])).toMatchObject({
+      exitCode: 1,
+      stderr: containing(`already: ${site}`),
+    });
+    expect(readFileSync(site, 'utf8')).toBe(text);
+
+    writeFileSync(site, text.replace(/^ {2}.*bridge: .*$/m, "  bridge: 'br7',"));
+    const { exitCode, stdout } = await bofh(['--site', site, '--json', 'doctor', '--settings']);
+    expect(exitCode).toBe(0);
+    expect(doctorSettings.parse(JSON.parse(stdout))).toContainEqual(
+      expect.objectContaining({ name: 'bridge', value: 'br7', where: site }),
+    );
   });
 });
 

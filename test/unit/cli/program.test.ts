@@ -167,6 +167,8 @@ describe('reads and changes', () => {
     ['vm remove x', true],
     ['vm remove x --keep-replicas', true],
     ['vm remove x --on a,b --force-off', true],
+    ['init', true],
+    ['init --file /root/site.ts --yes', true],
     ['recover', true],
     ['undo 3f0c1a4e', true],
     ['undo 3f0c1a4e --in-use --discard fs:a,lv:vg0/b', true],

@@ -13,6 +13,7 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { siteText } from '../../../src/cli/verbs/init/site-text.ts';
 import { publishedApi, undocumented } from '../../support/api/published.ts';
 import { run } from './support/built.ts';
 
@@ -138,6 +139,26 @@ describe('the published types', () => {
 
     expect(await compiled(code.join('\n'), ['--allowImportingTsExtensions'])).toBe('');
   }, 60_000);
+
+  it.each([
+    ['a project of its own', []],
+    ['an editor without a project', ['--module', 'esnext', '--moduleResolution', 'bundler']],
+  ])(
+    'are found by the site file of bofh init, where no package is installed: %s',
+    async (_, options) => {
+      const types = join(project, 'node_modules/bofh/dist/types/index.d.ts');
+      const text = siteText({ types, settings: { volumeGroup: 'vg0' }, why: {}, sources: [] });
+      const used = text.replaceAll(/^ {2}\/\/ (?=\w+: )/gm, '  ');
+
+      expect(await compiled(text, options)).toBe('');
+      expect(used).not.toBe(text);
+      expect(await compiled(used, options)).toBe('');
+      expect(await compiled(text.replace('volumeGroup', 'volumeGroop'), options)).toContain(
+        "'volumeGroop' does not exist in type",
+      );
+    },
+    120_000,
+  );
 
   it('show a docstring for every function, every method of tx and every option', () => {
     const published = publishedApi(join(project, 'node_modules/bofh/dist/types'), '.d.ts');

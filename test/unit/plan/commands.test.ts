@@ -972,6 +972,7 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
     // Committed: it goes forward.
     { line: 'recover', on: async () => killedAt('vm remove web1 --force-off', 14, await withGuest(true)) },
   ],
+  init: [{ line: 'init', on: async () => hostWithSource() }],
   'boot install': [{ line: 'boot install', on: async () => withProgram() }],
   'boot remove': [
     {

@@ -9,7 +9,7 @@ import type { Terminal } from '../../../../src/cli/runtime/terminal.ts';
 export function testRuntime(
   bofh: Bofh,
   options: GlobalOptions = {},
-  answers: readonly (string | (() => string))[] = [],
+  answers: readonly (string | (() => string | undefined))[] = [],
 ) {
   const stdout: string[] = [];
   const stderr: string[] = [];

@@ -1,0 +1,137 @@
+import { dirname, resolve } from 'node:path';
+import { atomic, type Bofh, currentBofh } from '../../../bofh.ts';
+import { exposedOn, type ReadHost } from '../../../command/index.ts';
+import { RefusedError, UsageError } from '../../../core/errors.ts';
+import { readSite } from '../../../script/site.ts';
+import { defaultSite, findSite, sitePaths, type SiteSettings, unsafeSite } from '../../../site.ts';
+import { siteSettings } from '../../../site-settings.ts';
+import type { Answer } from '../../output/answer.ts';
+import type { Init } from '../../output/answers/index.ts';
+import { printable, typed } from '../../output/text.ts';
+import { change } from '../../runtime/change.ts';
+import { notConfirmed } from '../../runtime/confirm.ts';
+import type { Runtime } from '../../runtime/runtime.ts';
+import { refuseOtherHost } from '../../runtime/session.ts';
+import { value, verb } from '../../runtime/verb.ts';
+import { type Proposal, proposals, sources } from './proposals.ts';
+import { siteText, typesHere } from './site-text.ts';
+
+/** Asks on a terminal. With `--yes`, and in a dry run, it takes what it proposes. */
+export default verb({
+  changes: true,
+  options: {
+    file: value('<FILE>', `write this file, in TypeScript (default: ${sitePaths[0]})`, { read: scriptPath }),
+  },
+  examples: ['init', 'init --yes', 'init --file /root/site.ts --dry-run'],
+  run: (runtime, { file }) => {
+    refuseOtherHost(runtime, 'the settings of bofh');
+    const { mode, consent, answer: format } = runtime.settings;
+    const look = async ({ host }: Bofh) => {
+      const path = await newPath(host, file ?? runtime.settings.site);
+      const found = await proposals(host);
+      const asks = mode === 'act' && consent === 'ask' && runtime.terminal.interactive;
+      const settings = asks ? await choose(runtime, found) : await proposed(found);
+      const known = await sources(host);
+      const why = Object.fromEntries(found.map(({ settings: [name], why: reason }) => [name, reason]));
+      const text = siteText({ types: typesHere, settings, why, sources: known });
+      if (mode === 'plan' && format === 'text') runtime.terminal.answer(text);
+      return {
+        // It destroys nothing, but root runs this file.
+        destroys: [`${path}:`, ...text.split('\n')],
+        act: () => writeSite(runtime, path, text),
+        answer: () => {
+          const site = file === undefined ? [] : ['--site', path];
+          runtime.terminal.line(`wrote ${printable(path)}`);
+          if (known.length > 0) runtime.terminal.line(`for "bofh vm create --source": ${known.join(', ')}`);
+          runtime.terminal.line(`next: ${printable(typed(['bofh', ...site, 'doctor', '--settings']))}`);
+          return told({ file: path, settings: rowsOf(found, settings), sources: [...known] });
+        },
+      };
+    };
+    return change(runtime, look);
+  },
+});
+
+function scriptPath(text: string, name: string): string {
+  if (text.endsWith('.ts')) return resolve(text);
+  throw new UsageError(`${name} ${text}: must end in .ts`);
+}
+
+/** RefusedError if there is a site file, UsageError if others could write the new one. */
+async function newPath(host: ReadHost, named: string | undefined): Promise<string> {
+  const paths = named === undefined ? sitePaths : ([resolve(named)] as const);
+  for (const path of paths)
+    if ((await host.stat(path)) !== undefined)
+      throw new RefusedError(`there is a site file already: ${path}`, {
+        code: 'exists',
+        remedy: `${typed(['bofh', '--site', path, 'doctor', '--settings'])} shows what it sets; to begin again: ${typed(['mv', path, `${path}.old`])}`,
+      });
+  const [path] = paths;
+  const exposed = await exposedOn(host, path, 'new');
+  if (exposed !== undefined) throw unsafeSite(path, exposed);
+  return path;
+}
+
+async function proposed(found: readonly Proposal[]): Promise<SiteSettings> {
+  let settings: SiteSettings = {};
+  for (const { value: usual, read } of found)
+    if (usual !== undefined) settings = { ...settings, ...(await read(usual)) };
+  return settings;
+}
+
+/** Asks for each value, until it is one. */
+async function choose({ terminal, verb: name }: Runtime, found: readonly Proposal[]): Promise<SiteSettings> {
+  const about = new Map(siteSettings(defaultSite).map((each) => [each.name, each.description]));
+  let chosen: SiteSettings = {};
+  terminal.line('Enter takes the value in brackets; - leaves the setting out.');
+  for (const { settings, why, value: usual = '-', read } of found) {
+    const [setting] = settings;
+    terminal.line(`\n${setting}: ${about.get(setting) ?? ''}`);
+    terminal.line(printable(why));
+    for (let answered = false; !answered; ) {
+      const answer = await terminal.ask(`${setting} [${printable(usual)}]: `);
+      if (answer === undefined) throw notConfirmed(name);
+      const text = answer.trim() || usual;
+      try {
+        chosen = { ...chosen, ...(text === '-' ? {} : await read(text)) };
+        answered = true;
+      } catch (error) {
+        if (!(error instanceof UsageError || error instanceof RefusedError)) throw error;
+        terminal.line([error.message, error.remedy ?? ''].filter(Boolean).join(': '));
+      }
+    }
+  }
+  return chosen;
+}
+
+/** Loads the new file as every command will: one that cannot be used does not stay. */
+function writeSite({ verb: name, log }: Runtime, path: string, content: string): Promise<void> {
+  return atomic(name, async (tx) => {
+    const { host } = currentBofh();
+    if ((await host.stat(dirname(path))) === undefined)
+      await tx.file.createDirectory({ path: dirname(path) });
+    await tx.file.create({ path, content, mode: 0o644 });
+    await findSite(host, path, process.getuid?.() ?? 0);
+    const source = new TextDecoder().decode(await host.readFile(path));
+    await readSite(path, {
+      source,
+      cache: 'unused',
+      warn: (message, facts) => log.warn(message, { ...facts }),
+    });
+  });
+}
+
+function rowsOf(found: readonly Proposal[], chosen: SiteSettings): Init['settings'] {
+  return found.flatMap(({ settings, why }) =>
+    settings.map((name) => ({ name, value: chosen[name] ?? null, why })),
+  );
+}
+
+function told(data: Init): Answer<Init> {
+  return {
+    data,
+    head: ['SETTING', 'VALUE', 'ON THIS HOST'],
+    rows: data.settings.map(({ name, value: set, why }) => [name, String(set ?? '-'), printable(why)]),
+    none: '',
+  };
+}
