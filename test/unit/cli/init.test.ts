@@ -280,7 +280,7 @@ describe('bofh init on a terminal', () => {
 
   it.each([
     ['without a y', ['', '', '', '', 'n']],
-    ['at the end of the input', ['', () => undefined, 'vg0', '', '', '', 'y']],
+    ['at the end of the input', ['', () => undefined, '', '', 'y']],
   ])('writes nothing %s', async (_, answers) => {
     const host = richHost();
     const before = host.snapshot();
