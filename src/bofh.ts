@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { isAbsolute, resolve } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { diskStore } from './atomic/journal/store.ts';
+import { judge } from './atomic/locks/claims.ts';
 import { hostProcesses } from './atomic/locks/processes.ts';
 import { lockTable } from './atomic/locks/lock.ts';
 import { reservedIn } from './atomic/locks/reservations.ts';
@@ -9,6 +10,7 @@ import {
   type AnyOperation,
   AtomicOperationSequence,
   type Engine,
+  type Key,
   type Place,
   type SequenceEvent,
   type SequenceOptions,
@@ -594,6 +596,21 @@ export async function single<T>(name: string, body: (tx: Tx) => Promise<T>): Pro
   if (tx !== undefined) return joined.exit(() => body(tx));
   refuseInside(name);
   return atomic(name, body, { writes: 'steps' });
+}
+
+/**
+ * Plans a recipe. A refusal is none while another sequence works on an object of the recipe: the
+ * host is judged again when that has ended, or that sequence is named.
+ */
+export function judged<T>(
+  recipe: string,
+  isAbout: (key: Key) => boolean,
+  plan: () => Promise<T>,
+): Promise<T> {
+  const { engine, signals } = currentBofh();
+  const stop = signals?.stop ?? new AbortController().signal;
+  const id = sequences.getStore()?.id ?? '';
+  return judge({ engine, id, stop }, { kind: recipe, args: {}, isAbout }, plan);
 }
 
 /** Checks the arguments of a method of `tx` before anything is read. Throws UsageError. */

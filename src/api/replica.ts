@@ -1,4 +1,5 @@
 import { currentBofh, beginRecipe, single } from '../bofh.ts';
+import { planningResource } from './planning.ts';
 import {
   type ConvertedReplica,
   convertReplica,
@@ -38,7 +39,9 @@ export async function create(request: CreateRequest): Promise<CreatedReplica> {
   beginRecipe('drbd.create');
   const { engine, site } = currentBofh();
   const asked = checkCreate(request);
-  const plan = await planCreate({ members: await membersAt(engine, asked.on), site, request: asked });
+  const plan = await planningResource('drbd.create', asked.name, async () =>
+    planCreate({ members: await membersAt(engine, asked.on), site, request: asked }),
+  );
   return single(`drbd create ${asked.name}`, (tx) => createReplica(tx, engine, plan));
 }
 
@@ -51,7 +54,9 @@ export async function convert(request: ConvertRequest): Promise<ConvertedReplica
   const { engine } = currentBofh();
   const asked = checkConvert(request);
   const members = await membersOfConversion(engine, asked);
-  const plan = await planConvert({ members, own: engine.host.name, request: asked });
+  const plan = await planningResource('drbd.convert', asked.name ?? asked.lv, () =>
+    planConvert({ members, own: engine.host.name, request: asked }),
+  );
   return single(`drbd convert ${asked.vg}/${asked.lv}`, (tx) => convertReplica(tx, engine, plan));
 }
 
@@ -64,7 +69,7 @@ export async function remove(request: RemoveRequest): Promise<Pick<RemovePlan, '
   const { engine } = currentBofh();
   const asked = checkRemove(request);
   const members = asked.hosts === 'this' ? await ownMember(engine) : await membersOf(engine, asked);
-  const plan = await planRemove({ ...asked, members });
+  const plan = await planningResource('drbd.remove', asked.name, () => planRemove({ ...asked, members }));
   await single(`drbd remove ${asked.name}`, (tx) => removeReplica(tx, engine, plan));
   return plan;
 }
@@ -78,7 +83,9 @@ export async function promote(request: PromoteRequest): Promise<void> {
   const { engine } = currentBofh();
   const asked = checkPromote(request);
   const to = asked.to ?? (await engine.host.facts()).hostname;
-  const plan = await planPromote({ ...asked, to, members: await membersToPromote(engine, asked) });
+  const plan = await planningResource('drbd.promote', asked.name, async () =>
+    planPromote({ ...asked, to, members: await membersToPromote(engine, asked) }),
+  );
   await single(`drbd promote ${asked.name}`, (tx) => changeRole(tx, engine, plan));
 }
 
@@ -87,7 +94,9 @@ export async function demote(request: DemoteRequest): Promise<void> {
   beginRecipe('drbd.demote');
   const { engine } = currentBofh();
   const asked = checkDemote(request);
-  const plan = await planDemote({ ...asked, members: await membersOf(engine, asked) });
+  const plan = await planningResource('drbd.demote', asked.name, async () =>
+    planDemote({ ...asked, members: await membersOf(engine, asked) }),
+  );
   await single(`drbd demote ${asked.name}`, (tx) => changeRole(tx, engine, plan));
 }
 
@@ -98,7 +107,9 @@ export async function grow(request: GrowRequest): Promise<Pick<GrowPlan, 'from' 
   beginRecipe('drbd.grow');
   const { engine } = currentBofh();
   const asked = checkGrow(request);
-  const plan = await planGrow({ ...asked, members: await membersOf(engine, asked) });
+  const plan = await planningResource('drbd.grow', asked.name, async () =>
+    planGrow({ ...asked, members: await membersOf(engine, asked) }),
+  );
   await single(`drbd grow ${asked.name}`, (tx) => growReplica(tx, engine, plan));
   return { from: plan.from, to: plan.to };
 }
@@ -112,6 +123,8 @@ export async function replacePeer(request: ReplaceRequest): Promise<ReplacedPeer
   beginRecipe('drbd.replacePeer');
   const { engine } = currentBofh();
   const asked = checkReplace(request);
-  const plan = await planReplace({ members: await membersOfReplacement(engine, asked), request: asked });
+  const plan = await planningResource('drbd.replacePeer', asked.name, async () =>
+    planReplace({ members: await membersOfReplacement(engine, asked), request: asked }),
+  );
   return single(`drbd replace-peer ${asked.name}`, (tx) => recipe(tx, engine, plan));
 }

@@ -4,6 +4,7 @@ import { type Backups, backupsIn, type Verified, verifyBackup } from '../vm/back
 import { planRestore, type RestoredVm, restoreVm } from '../vm/restore.ts';
 import { currentBofh, beginRecipe, single } from '../bofh.ts';
 import type { StackResized } from '../stack/index.ts';
+import { planning } from './planning.ts';
 import { resize as resizeStack, type ResizeRequest } from './block.ts';
 import { inBytes, newSize, parsed, sizeOption, text } from '../core/request.ts';
 import { type Bytes, parseSize } from '../core/units.ts';
@@ -89,7 +90,7 @@ export async function create(request: CreateRequest): Promise<CreatedVm> {
   const { host, site, engine } = currentBofh();
   const asked = naming('vm.create', {}, () => checkCreate(request));
   const disksOn = asked.drbd === undefined ? undefined : await ownAnd(engine, asked.drbd);
-  const plan = await naming('vm.create', { name: asked.name }, () =>
+  const plan = await planning('vm.create', { name: asked.name }, () =>
     planCreate({ host, site, request: asked, disksOn }),
   );
   return single(`vm create ${plan.name}`, (tx) => createVm(tx, plan, engine));
@@ -103,7 +104,7 @@ export async function create(request: CreateRequest): Promise<CreatedVm> {
 export async function clone(name: string, to: string, options: CloneOptions = {}): Promise<ClonedVm> {
   beginRecipe('vm.clone');
   const { host, site } = currentBofh();
-  const plan = await naming('vm.clone', { name, to }, () =>
+  const plan = await planning('vm.clone', { name, to }, () =>
     planClone({ host, site, name, to, request: checkClone(options) }),
   );
   return single(`vm clone ${name} ${to}`, (tx) => cloneVm(tx, plan));
@@ -119,7 +120,7 @@ export async function remove(request: RemoveRequest): Promise<RemovePlan> {
   const { replicas, on, ...asked } = checkRemove(request);
   const which = { name: asked.name, site, ...(on === undefined ? {} : { on }) };
   const members = replicas === 'kept' ? undefined : await membersOfGuest(engine, which);
-  const plan = await naming('vm.remove', { name: asked.name }, () =>
+  const plan = await planning('vm.remove', { name: asked.name }, () =>
     planRemove({ host, site, ...asked, members }),
   );
   await single(`vm remove ${plan.name}`, (tx) => removeVm(tx, plan, engine));
@@ -136,7 +137,7 @@ export async function move(request: MoveRequest): Promise<MovedVm> {
   const { engine, site } = currentBofh();
   const asked = checkMove(request);
   const members = await ownAnd(engine, asked.to);
-  const plan = await naming('vm.move', { name: asked.name, to: asked.to }, () =>
+  const plan = await planning('vm.move', { name: asked.name, to: asked.to }, () =>
     planMove({ members, site, request: asked }),
   );
   return single(`vm move ${plan.name}`, (tx) => moveVm(tx, engine, plan));
@@ -155,7 +156,7 @@ export async function set(
 ): Promise<Pick<SetPlan, 'name' | 'config' | 'rows'> & { readonly changed: boolean }> {
   beginRecipe('vm.set');
   const { host, site } = currentBofh();
-  const plan = await naming('vm.set', { name }, () =>
+  const plan = await planning('vm.set', { name }, () =>
     planSet({ host, site, name, settings: checkSet(settings) }),
   );
   const { config, rows, file, links, live } = plan;
@@ -178,7 +179,7 @@ export async function rename(
 ): Promise<RenamePlan & { readonly domid?: number }> {
   beginRecipe('vm.rename');
   const { host, site } = currentBofh();
-  const plan = await naming('vm.rename', { name, to }, () =>
+  const plan = await planning('vm.rename', { name, to }, () =>
     planRename({ host, site, name, to, how: checkRename(options) }),
   );
   return { ...plan, ...(await single(`vm rename ${name} ${to}`, (tx) => renameVm(tx, host, plan))) };
@@ -217,7 +218,7 @@ export async function resize(
   beginRecipe('vm.resize');
   const asked = parsed('vm.resize', resizeOptions, { ...options, name, disk, to });
   const { host, site } = currentBofh();
-  const plan = await naming('vm.resize', { name, disk }, () =>
+  const plan = await planning('vm.resize', { name, disk }, () =>
     planVmResize(host, { site, name, disk, to: inBytes('vm.resize', asked.to) }),
   );
   const { device, what } = plan;
@@ -247,7 +248,7 @@ export async function mount(name: string, options: MountOptions = {}): Promise<M
   beginRecipe('vm.mount');
   const { host, site } = currentBofh();
   const { path, mode } = checkMount(options);
-  const plan = await naming('vm.mount', { name, ...present({ path }) }, () =>
+  const plan = await planning('vm.mount', { name, ...present({ path }) }, () =>
     planTree(host, { site, name, verb: 'mount', ...present({ path, mode }) }),
   );
   const root = plan.at ?? (await single(`vm mount ${name}`, (tx) => mountTree(tx, host, plan, path)));
@@ -269,7 +270,7 @@ export async function unmount(
 ): Promise<readonly { readonly device: string; readonly path: string }[]> {
   beginRecipe('vm.unmount');
   const { host, site } = currentBofh();
-  const entries = await naming('vm.unmount', { name }, () => planUnmount(host, { site, name }));
+  const entries = await planning('vm.unmount', { name }, () => planUnmount(host, { site, name }));
   if (entries.length > 0)
     await single(`vm unmount ${name}`, async (tx) => {
       for (const { path, id } of entries) await tx.mount.unmount({ path, mountId: id });
@@ -295,7 +296,7 @@ export async function backup(
   const { host, site } = currentBofh();
   const { agreed, ...how } = options;
   parsed('vm.backup', agreedOption, { agreed });
-  const plan = await naming('vm.backup', { name, directory }, () =>
+  const plan = await planning('vm.backup', { name, directory }, () =>
     planBackup({ host, site, name, directory, how: checkBackup(how), now: new Date() }),
   );
   refuseOthers(plan, agreed);
@@ -337,7 +338,7 @@ export async function verify(file: string): Promise<Verified> {
 export async function restore(file: string, options: RestoreOptions = {}): Promise<RestoredVm> {
   beginRecipe('vm.restore');
   const { host, site } = currentBofh();
-  const plan = await naming('vm.restore', { file }, () =>
+  const plan = await planning('vm.restore', { file, ...present({ name: options.as }) }, () =>
     planRestore({ host, site, file, how: checkRestore(options) }),
   );
   return single(`vm restore ${plan.name}`, (tx) => restoreVm(tx, host, plan));
@@ -366,7 +367,7 @@ export async function createSnapshot(
   const { host, site } = currentBofh();
   const asked = parsed('vm.createSnapshot', snapshotSchema, { ...options, name, label });
   const size = asked.size === undefined ? {} : { size: parseSize(asked.size) };
-  const plan = await naming('vm.createSnapshot', { name, label }, () =>
+  const plan = await planning('vm.createSnapshot', { name, label }, () =>
     planSnapshot({ host, site, name, label, ...size, now: new Date() }),
   );
   return single(`vm snapshot create ${name} ${label}`, (tx) => snapshotVm(tx, host, plan));
@@ -393,7 +394,7 @@ export async function snapshots(
 export async function restoreSnapshot(name: string, label: string): Promise<SnapshotRestorePlan> {
   beginRecipe('vm.restoreSnapshot');
   const { host, site } = currentBofh();
-  const plan = await naming('vm.restoreSnapshot', { name, label }, () =>
+  const plan = await planning('vm.restoreSnapshot', { name, label }, () =>
     planSnapshotRestore({ host, site, name, label }),
   );
   await single(`vm snapshot restore ${name} ${label}`, (tx) => restoreIt(tx, plan));
@@ -404,7 +405,7 @@ export async function restoreSnapshot(name: string, label: string): Promise<Snap
 export async function removeSnapshot(name: string, label: string): Promise<SnapshotRemovalPlan> {
   beginRecipe('vm.removeSnapshot');
   const { host } = currentBofh();
-  const plan = await naming('vm.removeSnapshot', { name, label }, () =>
+  const plan = await planning('vm.removeSnapshot', { name, label }, () =>
     planSnapshotRemoval(host, name, label),
   );
   await single(`vm snapshot remove ${name} ${label}`, (tx) => removeIt(tx, plan));

@@ -32,3 +32,12 @@ export function diskNames(site: Site, name: string): { readonly root: string; re
 export function configPath(site: Site, name: string): string {
   return posix.join(site.guestConfigDirs[0] ?? '/etc/xen', `${name}.cfg`);
 }
+
+/** Whether the key of an object is that of this guest, or of a part that has its usual name. */
+export function isOfGuest(site: Site, name: string, key: string): boolean {
+  const { root, swap } = diskNames(site, name);
+  if (key === `dom:${name}`) return true;
+  if (site.guestConfigDirs.some((directory) => key === `file:${posix.join(directory, `${name}.cfg`)}`))
+    return true;
+  return key.startsWith('lv:') && [root, swap].some((volume) => key.endsWith(`/${volume}`));
+}

@@ -20,16 +20,21 @@ export function isVerdict(error: unknown): boolean {
   return error instanceof RefusedError || error instanceof UsageError;
 }
 
+/** A step, or a recipe, whose check is judged. */
+export interface Judged {
+  readonly kind: string;
+  readonly args: unknown;
+  /** Whether a recipe, whose arguments do not name the objects of its steps, is about this one. */
+  readonly isAbout?: (key: Key) => boolean;
+}
+
 /**
  * Finds the open sequence whose objects a step names, a living one first: what its check found there
- * may be gone, or be there, in a moment, or is what recovery removes. The claims of a step are known only after its check, so its arguments are
- * compared: paths as the devices that they lead to, names with those of steps of the same driver.
+ * may be gone, or be there, in a moment, or is what recovery removes. The claims of a step are known
+ * only after its check, so its arguments are compared: paths as the devices that they lead to, names
+ * with those of steps of the same driver.
  */
-export async function atWorkOn(
-  engine: Engine,
-  own: string,
-  step: { readonly kind: string; readonly args: unknown },
-): Promise<AtWork | undefined> {
+export async function atWorkOn(engine: Engine, own: string, step: Judged): Promise<AtWork | undefined> {
   const open = await openJournals(engine, own);
   if (open.length === 0) return undefined;
   const texts = textsIn(step.args);
@@ -42,6 +47,7 @@ export async function atWorkOn(
   const pairs = new Set(names.flatMap((a) => names.map((b) => `${a}/${b}`)));
   const isNamed = (other: Step, key: Key, mode: 'exclusive' | 'shared'): boolean => {
     if (named.has(key) || (mode === 'exclusive' && beneath.has(key))) return true;
+    if (step.isAbout?.(ownKey(engine.host.name, key)) === true) return true;
     if (driverOf(other.intent.kind) !== driverOf(step.kind)) return false;
     const name = nameIn(ownKey(engine.host.name, key));
     return pairs.has(name) || (mode === 'exclusive' && names.includes(name));

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { JournalError, UsageError } from '../../core/errors.ts';
 import { option, stepName } from '../../core/option.ts';
-import { type AtWork, atWorkOn, isVerdict } from './at-work.ts';
+import { type AtWork, atWorkOn, isVerdict, type Judged } from './at-work.ts';
 import type { Engine } from '../engine.ts';
 import { hostKey, keyInWords } from './host-key.ts';
 import { type Journal, reservingOf } from '../journal/journal-writer.ts';
@@ -135,7 +135,7 @@ async function untilFree(
  */
 export async function judge<T>(
   at: Pick<Claiming, 'engine' | 'id' | 'stop'>,
-  step: { readonly kind: string; readonly args: unknown },
+  step: Judged,
   check: () => Promise<T>,
 ): Promise<T> {
   let verdict: unknown;

@@ -1,5 +1,8 @@
+import { AsyncResource } from 'node:async_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
+import { atomic as atomicOfApi, type Tx as ApiTx } from '../../../src/api/atomic.ts';
+import * as vm from '../../../src/api/vm.ts';
 import { atomic, type Bofh, withBofh } from '../../../src/bofh.ts';
 import { BofhError, JournalError, RefusedError } from '../../../src/core/errors.ts';
 import type { Tx } from '../../../src/operations.ts';
@@ -182,5 +185,82 @@ describe('after a sequence was killed', () => {
     const error = await rejectionOf(withBofh(again, () => atomic('second', wrong)));
 
     expect(error).toMatchObject({ code: 'invalid' });
+  });
+});
+
+describe('a recipe for a guest that another sequence works on', () => {
+  const web1 = {
+    name: 'web1',
+    source: 'tar:/srv/root.tar',
+    vg: 'vg0',
+    size: '64m',
+    memory: '128m',
+    kernel: '/boot/vmlinuz',
+    ramdisk: '/boot/initrd',
+  } as const;
+  type Guest = (tx: ApiTx) => Promise<unknown>;
+  const create: Guest = (tx) => tx.vm.create(web1);
+
+  /** What a call is told while a sequence has done `first`, which then fails. */
+  async function during(first: Guest, second: () => Promise<unknown>, waitMs = 0): Promise<unknown> {
+    const host = simulatedHost();
+    host.addTar('/srv/root.tar', [{ path: 'etc', type: 'directory' }]);
+    for (const path of ['/boot/vmlinuz', '/boot/initrd']) host.admin.writeFile(path, 'x');
+    const plain = simulatedBofh({ host });
+    const bofh: Bofh = { ...plain, engine: { ...plain.engine, waitMs } };
+    let end = (): void => undefined;
+    const held = new Promise<void>((resolve) => (end = resolve));
+    let told: Promise<unknown> | undefined;
+    const all = withBofh(bofh, () =>
+      atomicOfApi('first', async (tx) => {
+        await first(tx);
+        told = withoutSequence(bofh, second);
+        if (waitMs > 0) void delay(300).then(end);
+        else void told.then(end);
+        await held;
+        throw new Error('on purpose');
+      }),
+    );
+    await rejectionOf(all);
+    return await told;
+  }
+
+  const outside = new AsyncResource('outside a sequence');
+  const withoutSequence = (bofh: Bofh, body: () => Promise<unknown>): Promise<unknown> =>
+    outside.runInAsyncScope(() =>
+      withBofh(bofh, body).then(
+        () => 'done',
+        (error: unknown) => error,
+      ),
+    );
+
+  it.each<readonly [string, Guest, () => Promise<unknown>]>([
+    ['vm.create', create, () => vm.create(web1)],
+    [
+      'vm.create, of whose guest there is one volume',
+      (tx) => tx.lvm.createLv({ vg: 'vg0', name: 'web1-root', size: '8m' }),
+      () => vm.create(web1),
+    ],
+    ['vm.remove', create, () => vm.remove({ name: 'web1', running: 'refuse' })],
+    ['vm.set', create, () => vm.set('web1', { memory: '64m' })],
+    ['vm.rename', create, () => vm.rename('web1', 'web2')],
+    ['vm.resize', create, () => vm.resize('web1', 'root', { by: '+8m' })],
+    ['vm.createSnapshot', create, () => vm.createSnapshot('web1', 'a')],
+  ])('%s: names that sequence, not how to destroy what it has', async (_what, first, second) => {
+    expect(await during(first, second)).toMatchObject({
+      code: 'busy',
+      message: expect.stringMatching(/web1\S* is in use by sequence \S+ "first"/) as string,
+      remedy: 'try again when it has ended, or with wait: 60_000',
+    });
+  });
+
+  it('vm.create waits, and is judged by what is there then', async () => {
+    expect(await during(create, () => vm.create(web1), 5000)).toBe('done');
+  });
+
+  it('vm.create of another guest is judged at once', async () => {
+    expect(await during(create, () => vm.create({ ...web1, name: 'web2', vg: 'none' }))).toMatchObject({
+      message: expect.stringContaining('none') as string,
+    });
   });
 });

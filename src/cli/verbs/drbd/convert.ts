@@ -1,3 +1,4 @@
+import { planningResource } from '../../../api/planning.ts';
 import { posix } from 'node:path';
 import { atomic } from '../../../bofh.ts';
 import { present } from '../../../core/present.ts';
@@ -47,7 +48,10 @@ export default verb({
       return {
         members: both,
         act: async ({ engine }, members) => {
-          const plan = await untilInterrupted(runtime, planConvert({ members, own, request }));
+          const planned = planningResource('drbd.convert', request.name ?? lv, () =>
+            planConvert({ members, own, request }),
+          );
+          const plan = await untilInterrupted(runtime, planned);
           return await atomic(`drbd convert ${volume}`, (tx) => convertReplica(tx, engine, plan));
         },
         answer: (converted): Answer<DrbdConvert> => {

@@ -1,3 +1,4 @@
+import { planningResource } from '../../../api/planning.ts';
 import { atomic } from '../../../bofh.ts';
 import { present } from '../../../core/present.ts';
 import { formatSize, parseSize } from '../../../core/units.ts';
@@ -47,7 +48,8 @@ export default verb({
       return {
         members: both,
         act: async ({ site, engine }, members) => {
-          const plan = await untilInterrupted(runtime, planCreate({ members, site, request }));
+          const planned = planningResource('drbd.create', name, () => planCreate({ members, site, request }));
+          const plan = await untilInterrupted(runtime, planned);
           return await atomic(`drbd create ${name}`, (tx) => createReplica(tx, engine, plan));
         },
         answer: ({ device, size, primary, hosts }): Answer<DrbdCreate> => {

@@ -1,3 +1,4 @@
+import { planning } from '../../../api/planning.ts';
 import { atomic } from '../../../bofh.ts';
 import { UsageError } from '../../../core/errors.ts';
 import { present } from '../../../core/present.ts';
@@ -96,8 +97,10 @@ export default verb({
       return {
         members: disksOn,
         act: async ({ host, site, engine }, members) => {
-          const planning = planCreate({ host, site, request, disksOn: members });
-          const plan = await untilInterrupted(runtime, planning);
+          const planned = planning('vm.create', { name: request.name }, () =>
+            planCreate({ host, site, request, disksOn: members }),
+          );
+          const plan = await untilInterrupted(runtime, planned);
           return await atomic(`vm create ${request.name}`, (tx) => createVm(tx, plan, engine));
         },
         answer: (vm): Answer<VmCreate> => {

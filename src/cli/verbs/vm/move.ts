@@ -1,3 +1,4 @@
+import { planning } from '../../../api/planning.ts';
 import { atomic } from '../../../bofh.ts';
 import { present } from '../../../core/present.ts';
 import { type Members, ownAnd } from '../../../replica/hosts.ts';
@@ -24,7 +25,8 @@ export default verb({
     return changeUnasked<Members, MovedVm>(runtime, async (bofh) => ({
       members: await ownAnd(bofh.engine, to),
       act: async ({ site, engine }, members) => {
-        const plan = await untilInterrupted(runtime, planMove({ members, site, request }));
+        const planned = planning('vm.move', { name }, () => planMove({ members, site, request }));
+        const plan = await untilInterrupted(runtime, planned);
         return await atomic(`vm move ${name}`, (tx) => moveVm(tx, engine, plan));
       },
       answer: (moved): Answer<VmMove> => {

@@ -1,0 +1,25 @@
+import { currentBofh, judged } from '../bofh.ts';
+import { naming } from '../core/checks.ts';
+import { isOfGuest } from '../vm/names.ts';
+
+/**
+ * Plans a recipe for the guests `name` and `to`. A refusal is none while another sequence works on
+ * one of them: see `judged`. An error names the method and the option.
+ */
+export function planning<T>(
+  method: string,
+  texts: Readonly<Record<string, unknown>>,
+  plan: () => Promise<T>,
+): Promise<T> {
+  const { site } = currentBofh();
+  const guests = [texts['name'], texts['to']].filter((name) => typeof name === 'string');
+  const isAbout = (key: string): boolean => guests.some((name) => isOfGuest(site, name, key));
+  return naming(method, texts, () => judged(method, isAbout, plan));
+}
+
+/** The same for a DRBD resource. */
+export function planningResource<T>(method: string, name: string, plan: () => Promise<T>): Promise<T> {
+  const isAbout = (key: string): boolean =>
+    key === `drbd:${name}` || (key.startsWith('file:') && key.endsWith(`/${name}.res`));
+  return judged(method, isAbout, plan);
+}
