@@ -1,10 +1,11 @@
 /**
  * Creates the guests of a CSV file, each with a data disk: bofh run guests-from-csv.ts guests.csv
  *
- * A second run changes nothing. A guest that cannot be created does not stop the others.
+ * A second run changes nothing. A guest that cannot be created, or that differs from its row, does
+ * not stop the others.
  */
 import { readFileSync } from 'node:fs';
-import { atomic, BofhError, explain, vm, xen } from 'bofh';
+import { BofhError, ensure, explain } from 'bofh';
 
 const [file = 'guests.csv', source = '/srv/bookworm.tar', vg = 'vg0'] = process.argv.slice(2);
 
@@ -27,35 +28,19 @@ function rowsOf(text: string): readonly Row[] {
   });
 }
 
-/** The data disk is there exactly as asked, or it is created. */
-async function ensureData({ name, data }: Row): Promise<boolean> {
-  if (data === '0') return false;
-  return atomic(`data disk of ${name}`, async (tx) => {
-    const lv = await tx.ensure.lvm.createLv({ vg, name: `${name}-data`, size: data });
-    const filesystem = await tx.ensure.filesystem.create({
-      device: lv.value.path,
-      type: 'ext4',
-      label: name,
-    });
-    return lv.changed || filesystem.changed;
-  });
-}
-
-async function ensureGuest({ name, memory, size, address }: Row): Promise<boolean> {
-  if (configured.has(name)) return false;
-  await vm.create({
+/** The guest and its disks are there as asked, or they are created. */
+async function ensureGuest({ name, memory, size, data, address }: Row): Promise<boolean> {
+  const { changed } = await ensure.vm.create({
     ...{ name, memory, size, vg, source: { type: 'tar', path: source } },
-    ...{ ip: address, bridge: 'xenbr0' },
+    ...{ ip: address, bridge: 'xenbr0', disks: data === '0' ? {} : { data: { size: data } } },
   });
-  return true;
+  return changed;
 }
 
-const configured = new Set((await xen.allDomus()).map(({ name }) => name));
 const table: { readonly name: string; readonly result: string; readonly why: string }[] = [];
 for (const row of rowsOf(readFileSync(file, 'utf8'))) {
   try {
-    const changed = [await ensureData(row), await ensureGuest(row)].includes(true);
-    table.push({ name: row.name, result: changed ? 'created' : 'unchanged', why: '' });
+    table.push({ name: row.name, result: (await ensureGuest(row)) ? 'created' : 'unchanged', why: '' });
   } catch (error) {
     if (!(error instanceof BofhError)) throw error;
     // Neither the other guests nor a second try would end better.

@@ -2,6 +2,7 @@ import { atomic as run, type AtomicOptions, joinedTo } from '../bofh.ts';
 import type { Tx as Steps } from '../operations.ts';
 import * as block from './block.ts';
 import * as rotation from './btrfs-rotation.ts';
+import { type EnsureRecipes, ensureRecipes } from './ensure.ts';
 import * as structure from './btrfs-structure.ts';
 import * as power from './guest-power.ts';
 import * as drbd from './replica.ts';
@@ -57,6 +58,7 @@ export interface Tx extends Steps {
    * it fails.
    */
   readonly vm: Recipes['vm'];
+  readonly ensure: Steps['ensure'] & EnsureRecipes;
 }
 
 /**
@@ -99,6 +101,12 @@ function withRecipes(tx: Steps): Tx {
   return {
     ...tx,
     ...(Object.fromEntries(bound) as Pick<Tx, keyof Recipes>),
+    ensure: {
+      ...tx.ensure,
+      vm: {
+        create: (request) => joinedTo(tx, 'ensure.vm.create', () => ensureRecipes.vm.create(request)),
+      },
+    },
     scope: (name, inner) =>
       tx.scope(name, (own) => {
         checkFunction('tx.scope: the body', inner);

@@ -1,11 +1,59 @@
-import { onceEnsured } from '../bofh.ts';
+import { claimed, type Ensured } from '../atomic/ensure.ts';
+import { beginRecipe, currentBofh, onceEnsured, single } from '../bofh.ts';
+import { naming } from '../core/checks.ts';
+import { RefusedError } from '../core/errors.ts';
 import type { EnsureMethods } from '../operations.ts';
+import { type CreatedVm, createVm, planCreate } from '../vm/create.ts';
+import { existingGuest } from '../vm/existing.ts';
+import { checkCreate, type CreateRequest } from '../vm/create-request.ts';
+import { planning } from './planning.ts';
+
+/** Recipes that do nothing if the guest is there as asked. */
+export interface EnsureRecipes {
+  readonly vm: {
+    /**
+     * Creates a guest, or does nothing if it is there as asked: its configuration has the settings
+     * of the request, and its disks their sizes. What is inside the disks is not compared: `source`,
+     * keys, addresses and the like count only if the guest is created. A guest that is off is not
+     * started: with `start` that is a difference. Not with `drbd`.
+     */
+    readonly create: (request: CreateRequest) => Promise<Ensured<CreatedVm>>;
+  };
+}
+
+/** The recipes of `ensure`, each in a sequence of its own, or as a part of an open one. */
+export const ensureRecipes: EnsureRecipes = { vm: { create: createGuest } };
+
+async function createGuest(request: CreateRequest): Promise<Ensured<CreatedVm>> {
+  const method = 'ensure.vm.create';
+  beginRecipe(method);
+  const { host, site, engine } = currentBofh();
+  const asked = naming(method, {}, () => checkCreate(request));
+  const { name } = asked;
+  const find = () => planning(method, { name }, () => existingGuest(host, { site, request: asked }));
+  return single(`ensure vm create ${name}`, async (tx) => {
+    for (let again = false; ; again = true) {
+      const seen = await find();
+      const value = seen === undefined ? undefined : await claimed(tx, seen, find);
+      if (value !== undefined) return { value, changed: false };
+      const plan = await planning(method, { name }, () => planCreate({ host, site, request: asked })).catch(
+        async (error: unknown) => {
+          // Another process may have created it since.
+          if (!(error instanceof RefusedError) || again || (await find()) === undefined) throw error;
+          return undefined;
+        },
+      );
+      if (plan !== undefined) return { value: await createVm(tx, plan, engine), changed: true };
+    }
+  });
+}
 
 /**
  * Create functions that do nothing if the object is there exactly as asked, each in a sequence of
  * its own. Each returns `{ value, changed }`. DiffersError if it is there and differs.
  */
-export const ensure: EnsureMethods = {
+export const ensure: EnsureMethods & EnsureRecipes = {
+  ...ensureRecipes,
   block: { createImage: onceEnsured('block', 'createImage'), attachLoop: onceEnsured('block', 'attachLoop') },
   lvm: { createLv: onceEnsured('lvm', 'createLv'), createThinPool: onceEnsured('lvm', 'createThinPool') },
   filesystem: {

@@ -99,8 +99,8 @@ export function ensure<A, V>(
  * The value of an object that is as asked, and belongs to no unfinished sequence; undefined if it
  * is gone.
  */
-async function claimed<V>(
-  tx: Steps,
+export async function claimed<V>(
+  tx: Pick<Steps, 'reserve'>,
   seen: Found<V>,
   find: () => Promise<Found<V> | undefined>,
 ): Promise<V | undefined> {

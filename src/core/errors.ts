@@ -193,7 +193,7 @@ export class DiffersError extends RefusedError {
 function inWords(property: string, value: unknown): string {
   if (value === null) return 'none';
   if (typeof value === 'number' && property === 'mode') return `0${value.toString(8)}`;
-  if (typeof value === 'number' && /(?:size|offset)$/i.test(property)) return `${value} bytes`;
+  if (typeof value === 'number' && /(?:size|offset|memory)$/i.test(property)) return `${value} bytes`;
   return typeof value === 'string' ? `"${value}"` : JSON.stringify(value);
 }
 

@@ -41,6 +41,13 @@ export async function checkKernel(options: {
   return { kernel, ramdisk };
 }
 
+export function refuseWithoutGroup(name: string | undefined): asserts name is string {
+  if (name === undefined)
+    throw new UsageError(
+      `in which volume group? Name it (${option('--vg', 'vg')}), or as volumeGroup in the site file`,
+    );
+}
+
 /**
  * Checks that the volume group has enough free extents for all volumes together, and that their
  * names are free. Thin volumes need a pool that is not full: their size is virtual.
@@ -52,10 +59,7 @@ export async function checkSpace(options: {
   readonly pool: string | undefined;
 }): Promise<void> {
   const { host, vg: name, wanted, pool } = options;
-  if (name === undefined)
-    throw new UsageError(
-      `in which volume group? Name it (${option('--vg', 'vg')}), or as volumeGroup in the site file`,
-    );
+  refuseWithoutGroup(name);
   checkVgName(name);
   const vg = await usableVg(host, name);
   const taken = vg.volumes.filter((lv) => wanted.some((each) => each.name === lv.name));

@@ -134,6 +134,27 @@ export async function planCreate(options: {
   };
 }
 
+/** What a guest of a request looks like once it is there, without a check of the host's room. */
+export async function describeGuest(
+  host: ReadHost,
+  { site, request }: { readonly site: Site; readonly request: CheckedCreate },
+) {
+  checkGuestName(request.name);
+  const sized = { ...request, size: await sizeOfSource(host, request) };
+  const wanted = lvs(diskNames(site, request.name), sized);
+  const vg = request.vg ?? site.volumeGroup;
+  const mac = request.mac?.toLowerCase() ?? randomMac();
+  const bridge = request.bridge ?? site.bridge;
+  const boot = await bootSettings(host, { site, request });
+  const disks = wanted.map(({ name }) => ({ path: `/dev/${vg ?? ''}/${name}` }));
+  const sshKeys = await keysOf(host, request.sshKeys ?? site.guestSshKeys);
+  return {
+    ...{ vg, wanted, data: request.disks ?? [] },
+    text: configText({ request, boot, mac, bridge, disks }),
+    ssh: sshOf(sshKeys, networkOf({ request, site, mac, bridge })),
+  };
+}
+
 function networkOf({
   request,
   site,
@@ -243,7 +264,7 @@ function configText(options: {
   readonly boot: Awaited<ReturnType<typeof bootSettings>>;
   readonly mac: string;
   readonly bridge: string | undefined;
-  readonly disks: readonly DiskPlan[];
+  readonly disks: readonly Pick<DiskPlan, 'path'>[];
 }): string {
   const { request, boot, mac, bridge, disks } = options;
   const disk = disks.map(({ path }, at) => `phy:${path},xvd${String.fromCharCode(97 + at)},w`);

@@ -76,8 +76,7 @@ export async function storagePairs(
       {
         name: 'a change on another host (bofh --host there)',
         bare: 'the same command by ssh; node -e 0',
-        ours: async () =>
-          bofh('--host', 'there', 'block', 'image', 'create', at('remote.img'), '1m'),
+        ours: async () => bofh('--host', 'there', 'block', 'image', 'create', at('remote.img'), '1m'),
         theirs: async () =>
           void sh(
             'ssh -F "$0" there "fallocate -l 1M $1/other.img && sync $1/other.img"; "$2" -e 0',

@@ -57,6 +57,14 @@ const cases: Readonly<
     other: '--pass 2',
   },
   'mount crypttab add': { line: 'data /dev/vdz --options luks,nofail' },
+  'vm create': {
+    on: (host) => {
+      host.addTar('/srv/root.tar', [{ path: 'etc', type: 'directory' }]);
+      for (const path of ['/boot/vmlinuz', '/boot/initrd']) host.admin.writeFile(path, 'x');
+    },
+    line: 'web1 --source tar:/srv/root.tar --size 64m --vg vg0 --kernel /boot/vmlinuz --ramdisk /boot/initrd',
+    other: '--memory 512m',
+  },
   'btrfs create': { on: pool, line: '/srv/pool/new' },
   'drbd config create': {
     on: (host) => replicatedVolumes(host, 'not configured'),

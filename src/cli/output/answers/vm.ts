@@ -1,9 +1,10 @@
 import * as z from 'zod/mini';
 import { blockResize } from './block.ts';
-import { count, text } from './parts.ts';
+import { count, ensured, text } from './parts.ts';
 
 /** `bofh vm create NAME` */
 export const vmCreate = z.strictObject({
+  ...ensured,
   name: text,
   config: text,
   /** Device of the root filesystem. */

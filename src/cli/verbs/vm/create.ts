@@ -1,13 +1,16 @@
+import { ensureRecipes } from '../../../api/ensure.ts';
 import { planning } from '../../../api/planning.ts';
+import type { Ensured } from '../../../atomic/ensure.ts';
 import { atomic } from '../../../bofh.ts';
 import { UsageError } from '../../../core/errors.ts';
 import { present } from '../../../core/present.ts';
 import { formatSize, parseSize } from '../../../core/units.ts';
 import { type Members, ownAnd } from '../../../replica/hosts.ts';
 import { type CreatedVm, createVm, planCreate } from '../../../vm/create.ts';
-import { checkCreate, type CheckedCreate } from '../../../vm/create-request.ts';
+import { checkCreate, type CheckedCreate, type CreateRequest } from '../../../vm/create-request.ts';
 import type { Answer } from '../../output/answer.ts';
 import type { VmCreate } from '../../output/answers/index.ts';
+import { ensureFlag, unchanged } from '../../runtime/ensure.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
 import { pathOn, untilInterrupted } from '../../runtime/session.ts';
 import { flag, named, one, oneOf, value, verb, wholeNumber } from '../../runtime/verb.ts';
@@ -69,10 +72,12 @@ export default verb({
       { read: addressesIn },
     ),
     start: flag('start the guest'),
+    ensure: ensureFlag('drbd'),
   },
   examples: [
     'vm create web1 --source tar:/srv/bookworm.tar --size 4g --memory 1g --start',
     '--dry-run vm create web1 --source tar:/srv/bookworm.tar --size 4g',
+    'vm create web1 --source tar:/srv/bookworm.tar --size 4g --ensure',
     'vm create web1 --source tar:/srv/bookworm.tar --size 4g --ssh-key /root/.ssh/id_ed25519.pub --bridge br0 --ip 192.0.2.10/24 --gateway 192.0.2.1',
     'vm create web1 --source tar:/srv/bookworm.tar --size 4g --thin pool0',
     'vm create web1 --source image:/srv/bookworm.qcow2 --size 4g',
@@ -80,8 +85,8 @@ export default verb({
     'vm create web1 --source tar:/srv/bookworm.tar --size 4g --boot grub',
     'vm create web1 --source tar:/srv/bookworm.tar --size 4g --drbd host2',
   ],
-  run: (runtime, { source, disk, kernel, ramdisk, address: addresses, sshKey, ...typed }) => {
-    const request = checkCreate({
+  run: (runtime, { source, disk, kernel, ramdisk, address: addresses, sshKey, ensure, ...typed }) => {
+    const asked = {
       source: { ...source, path: pathOn(runtime, source.path) },
       ...present({
         ...typed,
@@ -90,24 +95,27 @@ export default verb({
         sshKeys: sshKey?.map((file) => pathOn(runtime, file)),
       }),
       ...present({ kernel: pathIfTyped(runtime, kernel), ramdisk: pathIfTyped(runtime, ramdisk) }),
-    });
-    return changeUnasked<Members | undefined, CreatedVm>(runtime, async ({ engine: here }) => {
+    };
+    const request = checkCreate(asked);
+    return changeUnasked<Members | undefined, Ensured<CreatedVm>>(runtime, async ({ engine: here }) => {
       const disksOn = request.drbd === undefined ? undefined : await ownAnd(here, request.drbd);
       if (disksOn !== undefined) await warnOfVersions(runtime, disksOn);
       return {
         members: disksOn,
         act: async ({ host, site, engine }, members) => {
+          if (ensure) return await ensureRecipes.vm.create(asked as CreateRequest);
           const planned = planning('vm.create', { name: request.name }, () =>
             planCreate({ host, site, request, disksOn: members }),
           );
           const plan = await untilInterrupted(runtime, planned);
-          return await atomic(`vm create ${request.name}`, (tx) => createVm(tx, plan, engine));
+          const value = await atomic(`vm create ${request.name}`, (tx) => createVm(tx, plan, engine));
+          return { value, changed: true };
         },
-        answer: (vm): Answer<VmCreate> => {
+        answer: ({ value: vm, changed }): Answer<VmCreate> => {
           const { swap = null, peer = null, domid = null, ssh = null, hostKey = null } = vm;
           const disks = vm.disks.map((each) => ({ ...each, mount: each.mount ?? null }));
-          const data = { ...vm, swap, disks, peer, domid, ssh, hostKey };
-          return { data, lines: inWords(data, request) };
+          const data = { ...vm, swap, disks, peer, domid, ssh, hostKey, ...(ensure ? { changed } : {}) };
+          return { data, lines: [...(changed ? [] : [unchanged]), ...inWords(data, request)] };
         },
       };
     });

@@ -1,0 +1,70 @@
+import { type Found, incomparable } from '../atomic/ensure.ts';
+import type { ReadHost } from '../command/index.ts';
+import { option } from '../core/option.ts';
+import { checkVgName, usableVg } from '../lvm/index.ts';
+import type { Site } from '../site.ts';
+import { domains, guestConfigs, parseConfig, type Setting, type Settings, settingsOf } from '../xen/index.ts';
+import type { CheckedCreate } from './create-request.ts';
+import { refuseWithoutGroup } from './checks.ts';
+import { type CreatedVm, describeGuest } from './create.ts';
+
+const mib = 1024 ** 2;
+
+/**
+ * The configured guest of that name, compared with a request: the settings in its configuration that
+ * were asked for, and the size and pool of each disk. What is inside its disks is not compared, and
+ * neither is an interface's MAC address that was not asked for. Undefined if none is configured.
+ */
+export async function existingGuest(
+  host: ReadHost,
+  { site, request }: { readonly site: Site; readonly request: CheckedCreate },
+): Promise<Found<CreatedVm> | undefined> {
+  if (request.drbd !== undefined)
+    throw incomparable(option('--drbd', 'drbd'), 'bofh does not compare the disks on two hosts');
+  const { guests } = await guestConfigs(host, site.guestConfigDirs);
+  const guest = guests.find(({ name }) => name === request.name);
+  if (guest === undefined) return undefined;
+  const { vg, wanted, data, text, ssh } = await describeGuest(host, { site, request });
+  refuseWithoutGroup(vg);
+  checkVgName(vg);
+  const { extentSize, volumes } = await usableVg(host, vg);
+  const settings = comparable(settingsOf(parseConfig({ text, file: guest.file })), request);
+  const file = await host.readFile(guest.file);
+  const there = comparable(settingsOf(parseConfig({ text: file, file: guest.file })), request);
+  const [domain] = await domains(host, (each) => each.name === guest.name);
+  const sizes = wanted.flatMap(({ name, size }) => {
+    const lv = volumes.find((each) => each.name === name);
+    return [
+      [`${name} size`, [Math.ceil(size / extentSize) * extentSize, lv?.size]] as const,
+      [`${name} pool`, [request.thin, lv?.pool?.name]] as const,
+    ];
+  });
+  const [root = '', ...others] = wanted.map(({ name }) => `/dev/${vg}/${name}`);
+  const swap = request.swap > 0 ? others.shift() : undefined;
+  return {
+    what: `the guest ${guest.name}`,
+    keys: [`file:${guest.file}`, ...wanted.map(({ name }) => `lv:${vg}/${name}`), `vg:${vg}`],
+    compared: {
+      ...Object.fromEntries(Object.entries(settings).map(([key, value]) => [key, [value, there[key]]])),
+      ...Object.fromEntries(sizes),
+      state: [request.start ? 'running' : undefined, domain === undefined ? 'off' : 'running'],
+    },
+    value: {
+      ...{ name: guest.name, config: guest.file, root, swap, peer: undefined, domid: domain?.id, ssh },
+      disks: data.map(({ size: _, ...each }, at) => ({ ...each, device: others[at] ?? '' })),
+      hostKey: undefined,
+    },
+    show: `bofh vm show ${guest.name}`,
+  };
+}
+
+/** Memory in bytes, as it was asked for; without what is drawn at random. */
+function comparable({ uuid: _, memory, vif, ...others }: Settings, { mac }: CheckedCreate): Settings {
+  const bare = (text: Setting): Setting =>
+    typeof text === 'string' && mac === undefined ? text.replace(/mac=[^,]*,?/, '') : text;
+  return {
+    ...others,
+    ...(memory === undefined ? {} : { memory: Number(memory) * mib }),
+    ...(vif === undefined ? {} : { vif: Array.isArray(vif) ? vif.map(bare) : vif }),
+  };
+}
