@@ -13,12 +13,15 @@ const pages = [
   'docs/library.md',
   'docs/architecture.md',
   'docs/boot.md',
+  'docs/compare.md',
   'docs/journal.md',
   'docs/plan.md',
+  'docs/quick-start.md',
   'docs/quirks.md',
   'docs/reference.md',
   'docs/scripting.md',
   'docs/testing.md',
+  'docs/troubleshooting.md',
   'examples/README.md',
 ];
 
