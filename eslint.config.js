@@ -10,6 +10,11 @@ export default tseslint.config(
       globals: { process: 'readonly', console: 'readonly', performance: 'readonly', URL: 'readonly' },
     },
   },
+  // They run in the browser.
+  {
+    files: ['scripts/site/*.js'],
+    languageOptions: { globals: { document: 'readonly', window: 'readonly' } },
+  },
   {
     files: ['**/*.ts'],
     extends: [tseslint.configs.strictTypeChecked],

@@ -224,6 +224,7 @@ describe('a command that a page shows', async () => {
   });
 });
 
+// Links between pages and their anchors: test/unit/scripts/docs-site.test.ts.
 describe('what a page points to', () => {
   test.each(pages)('%s: links and paths of this project are there', (page) => {
     const text = pageOf(page);
@@ -266,17 +267,5 @@ describe('the package', () => {
     const paths = own.map((to) => (to.startsWith('#') ? page : join(dirname(page), to.replace(/#.*$/, ''))));
     expect(paths.filter((path) => !isIn(path))).toEqual([]);
     expect(foreign.filter((to) => !to.startsWith('https://standardschema.dev'))).toEqual([]);
-    const headings = (path: string): readonly string[] =>
-      [...pageOf(path).matchAll(/^#+ (?<title>.*)$/gm)].map(({ groups }) =>
-        (groups?.title ?? '')
-          .toLowerCase()
-          .replaceAll(/[^\w\- ]/g, '')
-          .replaceAll(' ', '-'),
-      );
-    const anchors = own.flatMap((to, at) => {
-      const anchor = /#(?<name>.*)$/.exec(to)?.groups?.name;
-      return anchor === undefined || headings(paths[at] ?? '').includes(anchor) ? [] : [to];
-    });
-    expect(anchors).toEqual([]);
   });
 });
