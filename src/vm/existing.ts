@@ -45,8 +45,10 @@ export async function existingGuest(
     what: `the guest ${guest.name}`,
     keys: [`file:${guest.file}`, ...wanted.map(({ name }) => `lv:${vg}/${name}`), `vg:${vg}`],
     compared: {
-      ...Object.fromEntries(Object.entries(settings).map(([key, value]) => [key, [value, there[key]]])),
-      ...Object.fromEntries(sizes),
+      ...Object.fromEntries<readonly [unknown, unknown]>([
+        ...Object.entries(settings).map(([key, value]) => [key, [value, there[key]]] as const),
+        ...sizes,
+      ]),
       state: [request.start ? 'running' : undefined, domain === undefined ? 'off' : 'running'],
     },
     value: {

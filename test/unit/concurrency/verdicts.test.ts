@@ -254,6 +254,21 @@ describe('a recipe for a guest that another sequence works on', () => {
     });
   });
 
+  it('vm.create after a crash names the unfinished sequence', async () => {
+    const host = simulatedHost();
+    host.addTar('/srv/root.tar', [{ path: 'etc', type: 'directory' }]);
+    for (const path of ['/boot/vmlinuz', '/boot/initrd']) host.admin.writeFile(path, 'x');
+    host.fault({ tool: 'mkfs.ext4', mode: 'acts then crash' });
+    await withBofh(simulatedBofh({ host }), () => vm.create(web1)).catch(() => undefined);
+
+    const again = withBofh(simulatedBofh({ host: host.restart() }), () => vm.create(web1));
+
+    await expect(again).rejects.toMatchObject({
+      code: 'unfinished',
+      message: expect.stringContaining('lv:vg0/web1-root belongs to the unfinished sequence') as string,
+    });
+  });
+
   it('vm.create waits, and is judged by what is there then', async () => {
     expect(await during(create, () => vm.create(web1), 5000)).toBe('done');
   });
