@@ -33,6 +33,7 @@ import {
   type State,
   type Step,
 } from '../journal/state.ts';
+import { endOf, tellerOf } from '../sequence/teller.ts';
 import { movedByOthers } from '../undo/ownership.ts';
 import { outputsOf, type StoreFile } from '../journal/store.ts';
 import { hostsLeft, unwind } from '../undo/unwind.ts';
@@ -110,11 +111,13 @@ export async function recover(id: string, options: RecoverOptions): Promise<Reco
     const { state } = see(id, file);
     const token = newId();
     if (state.closed === undefined) await check(id, state, { locks, token }, options);
-    const journal = adoptAgain(options.engine.store, file, id, token);
+    const adopted = adoptAgain(options.engine.store, file, id, token);
     if (state.closed === undefined)
-      return await bringToEnd(journal, options, (acting) => {
-        stillRunning = acting;
-      });
+      return await telling(adopted, options, (journal, engine) =>
+        bringToEnd(journal, { ...options, engine }, (acting) => {
+          stillRunning = acting;
+        }),
+      );
     retire(options.engine.store, id);
     return { id, name: state.begin.name, end: 'nothing-to-do', leftAlone: [] };
   } finally {
@@ -124,6 +127,25 @@ export async function recover(id: string, options: RecoverOptions): Promise<Reco
     };
     if (stillRunning === undefined) over();
     else void stillRunning.finally(over);
+  }
+}
+
+/** Gives a listener of the engine the events of a recovery: those of a sequence that goes on. */
+async function telling(
+  journal: Journal,
+  { engine }: Pick<RecoverOptions, 'engine'>,
+  work: (journal: Journal, engine: Engine) => Promise<Recovered>,
+): Promise<Recovered> {
+  if (engine.onEvent === undefined) return await work(journal, engine);
+  const { id, state } = journal;
+  const teller = tellerOf(engine.onEvent, { id, name: state.begin.name });
+  try {
+    const recovered = await work({ ...journal, teller }, { ...engine, teller });
+    teller.tell({ type: 'ended', outcome: recovered.end === 'committed' ? 'committed' : 'rolled-back' });
+    return recovered;
+  } catch (error) {
+    teller.tell(endOf('some', { error }));
+    throw error;
   }
 }
 

@@ -37,6 +37,7 @@ export async function main(args: readonly string[]): Promise<void> {
   terminal.draw(undefined);
   await run.runtime?.log.flush();
   exitCode = await checkAnswer(run, exitCode);
+  run.runtime?.events?.info({ command: run.runtime.recorded, exitCode }, 'command ended');
   run.told = true;
   // A tool that still runs after a second signal, or a timer of a script, must not keep the process
   // alive.
@@ -89,6 +90,9 @@ async function invoke(run: Run, { verb, changes, options, unrecorded, action }: 
   };
   run.runtime = runtime;
   await checkSite(run, runtime);
+  // A dry run writes nothing.
+  if (settings.logFile !== undefined && settings.mode === 'act')
+    runtime.events = await (await import('./log-file.ts')).openLogFile(settings.logFile, runtime);
   run.changes = changes && settings.mode === 'act';
   // Loaded before the first change: an upgrade during the run may remove files that are not loaded
   // yet.
@@ -154,6 +158,7 @@ function tell({ args, runtime, terminal }: Run, error: unknown, explanation: Exp
   terminal.draw(undefined);
   terminal.line(asText(explanation));
   runtime?.log.debug('the command failed', { stack: stackOf(error) });
+  runtime?.events?.error({ error: explanation }, explanation.failed);
   const json = runtime === undefined ? args.includes('--json') : runtime.settings.answer === 'json';
   if (json) terminal.answer(`${JSON.stringify({ error: explanation }, null, 2)}\n`);
   return explanation.exitCode;

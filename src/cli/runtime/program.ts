@@ -113,6 +113,7 @@ function addGlobals(command: Command, help: 'shown' | 'hidden'): void {
     ),
     new Option('-q, --quiet', 'print nothing if a change succeeds: no progress, no answer; for cron'),
     new Option('--log-level <LEVEL>', 'debug, info, warn, error or silent (default: warn)'),
+    new Option('--log-file <FILE>', 'append each event of a sequence to this file, as a line of JSON'),
   ];
   for (const option of options) command.addOption(help === 'hidden' ? option.hideHelp() : option);
 }

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import type { Logger } from 'pino';
 import type { Signals } from '../../atomic/index.ts';
 import type { Bofh } from '../../bofh.ts';
 import type { Begun } from '../errors/explanation.ts';
@@ -13,6 +14,8 @@ export type Program = readonly [node: string, bofh: string];
 export interface Runtime {
   readonly terminal: Terminal;
   readonly log: Log;
+  /** The log of `--log-file`: gets each event of each sequence, and how the command ended. */
+  events?: Logger | undefined;
   readonly settings: Settings;
   /** As typed: `bofh vm create …`. */
   readonly commandLine: readonly string[];

@@ -1,6 +1,7 @@
 import { isAbsolute, resolve } from 'node:path';
 import { connect, hostNamed, type Bofh } from '../../bofh.ts';
-import type { Engine } from '../../atomic/index.ts';
+import type { Engine, SequenceEvent } from '../../atomic/index.ts';
+import { logEvents } from '../../atomic/event-log.ts';
 import { BofhError, InterruptedError, RefusedError, UsageError } from '../../core/errors.ts';
 import { localHost } from '../../host/local.ts';
 import type { HostEvent } from '../../host/setting.ts';
@@ -169,8 +170,8 @@ export async function siteGiven(runtime: Runtime, path: string, load: Promise<Si
   }
 }
 
-/** Reports every sequence that opens or closes, and its journal, to the runtime. */
-function counted(engine: Engine, { sequences }: Runtime): Engine {
+/** Reports every sequence that opens or closes, its journal and its events, to the runtime. */
+function counted(engine: Engine, { sequences, events }: Runtime): Engine {
   const open: Engine['locks']['open'] = () => {
     const locks = engine.locks.open();
     let released = false;
@@ -192,5 +193,11 @@ function counted(engine: Engine, { sequences }: Runtime): Engine {
     if (id !== undefined) sequences.born(id, () => begunIn(store, id));
     return file;
   };
-  return { ...engine, locks: { open }, store: { ...store, create } };
+  const found = { ...engine, locks: { open }, store: { ...store, create } };
+  if (events === undefined) return found;
+  const onEvent = (event: SequenceEvent): void => {
+    engine.onEvent?.(event);
+    logEvents(events.child({ sequence: event.id }))(event);
+  };
+  return { ...found, onEvent };
 }

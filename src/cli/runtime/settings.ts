@@ -21,6 +21,8 @@ export interface Settings {
   /** `default`: neither an option nor the environment names the state directory. */
   readonly stateDirBy: 'named' | 'default';
   readonly logLevel: LogLevel;
+  /** The file that gets the events of the sequences. */
+  readonly logFile: string | undefined;
   /** A change that succeeds prints nothing. */
   readonly quiet: boolean;
 }
@@ -35,6 +37,7 @@ export interface GlobalOptions {
   readonly host?: string;
   readonly stateDir?: string;
   readonly logLevel?: string;
+  readonly logFile?: string;
   readonly quiet?: boolean;
 }
 
@@ -60,6 +63,7 @@ export function settingsOf(
     stateDir,
     stateDirBy: namedDir === undefined ? 'default' : 'named',
     logLevel: parseLogLevel(options.logLevel ?? 'warn'),
+    logFile: options.logFile,
     quiet: options.quiet === true,
   };
 }
