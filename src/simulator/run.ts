@@ -63,7 +63,7 @@ const models: Readonly<Record<string, ToolModel>> = {
   ...moveTools,
   ...xlTools,
   udevadm: (call) => sayNothing(call, call.argv[0] === 'settle'),
-  logger: (call) => sayNothing(call, call.argv[0] === '--tag'),
+  logger: (call) => sayNothing(call, ['--tag', '--journald'].includes(call.argv[0] ?? '')),
 };
 
 function sayNothing(call: ToolCall, known: boolean): Answer {

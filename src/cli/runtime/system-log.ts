@@ -35,26 +35,39 @@ export async function logged<T>(
   }
 }
 
-async function tell({ recorded, log }: Runtime, host: Host, outcome: string): Promise<void> {
-  const message = oneLine(`${thisUser().user}: ${typed(recorded)}: ${outcome}`);
+async function tell(runtime: Runtime, host: Host, outcome: string): Promise<void> {
+  const message = oneLine(`${thisUser().user}: ${typed(runtime.recorded)}: ${outcome}`);
   try {
-    await host.run(logger(message));
+    // Without a socket there is no journal of systemd, as in a container.
+    if ((await host.stat('/run/systemd/journal/socket')) === undefined) await host.run(logger(message));
+    else await host.run(journald(fieldsOf(runtime, message)));
   } catch (error) {
-    log.warn('the system log could not be written', { because: textOf(error) });
+    runtime.log.warn('the system log could not be written', { because: textOf(error) });
   }
 }
 
+/** systemd.journal-fields(7). A field that is named several times has several values. */
+function fieldsOf({ verb, sequences }: Runtime, message: string): readonly string[] {
+  return [
+    ...[`MESSAGE=${message}`, 'PRIORITY=5', 'SYSLOG_FACILITY=1', 'SYSLOG_IDENTIFIER=bofh'],
+    ...[`SYSLOG_PID=${String(process.pid)}`, `BOFH_VERB=${verb}`, `BOFH_USER=${thisUser().user}`],
+    ...sequences.begun().map(({ id }) => `BOFH_SEQUENCE=${id}`),
+  ];
+}
+
+/** For the engine it is a read: it changes no state of the host. */
+const read = { tool: 'logger', access: 'read', parse: nothing, timeoutMs: 5000 } as const;
+
 /**
  * Returns the logger(1) command, which cuts at 1 KiB. The line goes to stdin, because every user
- * can see the arguments of a program. For the engine it is a read: it changes no state of the host.
+ * can see the arguments of a program.
  */
 function logger(message: string): Command<void, 'read'> {
-  return {
-    tool: 'logger',
-    argv: ['--tag', 'bofh', `--id=${String(process.pid)}`, '--priority', 'user.notice', '--size', '8KiB'],
-    stdin: `${message}\n`,
-    access: 'read',
-    parse: nothing,
-    timeoutMs: 5000,
-  };
+  const words = ['--tag', 'bofh', `--id=${String(process.pid)}`, '--priority', 'user.notice'];
+  return { ...read, argv: [...words, '--size', '8KiB'], stdin: `${message}\n` };
+}
+
+/** The same with fields, one a line: a control character in one must not begin another. */
+function journald(fields: readonly string[]): Command<void, 'read'> {
+  return { ...read, argv: ['--journald'], stdin: fields.map((field) => `${oneLine(field)}\n`).join('') };
 }

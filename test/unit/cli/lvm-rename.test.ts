@@ -62,6 +62,28 @@ describe('bofh lvm rename', () => {
     expect(lines[1]).toMatch(/exit 1: .*no logical volume vg0\/web-1/);
   });
 
+  it('leaves fields in the journal of systemd, and no text of others can begin one', async () => {
+    host.admin.writeFile('/run/systemd/journal/socket', '');
+    const { runtime } = at();
+    const calls: { readonly argv: readonly string[]; readonly fields: readonly string[] }[] = [];
+    host.faults.watch(({ tool, argv, stdin }) => {
+      if (tool === 'logger') calls.push({ argv, fields: stdin?.trimEnd().split('\n') ?? [] });
+    });
+
+    await rename({ ...runtime, recorded: ['bofh', 'a\nPRIORITY=0'] }, 'vg0/web-1', 'web2');
+
+    const [only, ...more] = calls;
+    expect(more).toEqual([]);
+    expect(only?.argv).toEqual(['--journald']);
+    const [message, ...fields] = only?.fields ?? [];
+    expect(message).toMatch(/^MESSAGE=.*: done$/);
+    expect(fields).toEqual([
+      ...['PRIORITY=5', 'SYSLOG_FACILITY=1', 'SYSLOG_IDENTIFIER=bofh', `SYSLOG_PID=${String(process.pid)}`],
+      ...['BOFH_VERB=lvm rename', expect.stringMatching(/^BOFH_USER=.+/) as unknown],
+      expect.stringMatching(/^BOFH_SEQUENCE=[0-9a-f]{12}$/) as unknown,
+    ]);
+  });
+
   it.each([
     ['/dev/vg0/web-1', 'phy:/dev/vg0/web-1,xvda,w'],
     ['/dev/mapper/vg0-web--1', '/dev/mapper/vg0-web--1,,xvda'],
