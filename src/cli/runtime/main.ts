@@ -1,5 +1,6 @@
 import { CommanderError } from 'commander';
 import { atConsole } from '../../core/option.ts';
+import { UsageError } from '../../core/errors.ts';
 import { refuseOtherBytes } from './argument-bytes.ts';
 import { asText, type Explanation } from '../errors/explanation.ts';
 import { answerHelp } from './help.ts';
@@ -62,8 +63,11 @@ async function parse(run: Run): Promise<number> {
   return exitCode;
 }
 
-async function invoke(run: Run, { verb, changes, options, unrecorded, action }: Invocation): Promise<number> {
+async function invoke(run: Run, invocation: Invocation): Promise<number> {
+  const { verb, changes, table, options, unrecorded, action } = invocation;
   const settings = settingsOf(options, process.env);
+  if (settings.format !== undefined && !table)
+    throw new UsageError(`--format chooses columns of a table, and "${verb}" prints none`);
   const { processSignals } = await import('../../host/process.ts');
   // A read has nothing to undo: a signal ends it.
   const heard = changes ? processSignals().signals : idleSignals();

@@ -11,6 +11,8 @@ export interface Invocation {
   readonly verb: string;
   /** It may change the host, so a signal rolls it back. */
   readonly changes: boolean;
+  /** It answers with a table. */
+  readonly table: boolean;
   readonly options: GlobalOptions;
   /** Number of trailing words that no record may have: arguments of a script, or a command. */
   readonly unrecorded: number;
@@ -80,11 +82,12 @@ function after(words: readonly string[] | 'all', name: string): readonly string[
 
 function bind(command: Command, verb: Verb, invoke: Invoke): void {
   addWords(command, verb);
-  const { changes, run, unrecorded } = verb;
+  const { changes, table, run, unrecorded } = verb;
   command.action(async () => {
     await invoke({
       verb: nameOf(command),
       changes: typeof changes === 'boolean' ? changes : changes(typedIn(command, verb)),
+      table,
       options: command.optsWithGlobals(),
       unrecorded: unrecorded ? Math.max(0, command.args.length - 1) : 0,
       action: (runtime) => atConsole(() => run(runtime, typedIn(command, verb))),
@@ -96,6 +99,10 @@ function bind(command: Command, verb: Verb, invoke: Invoke): void {
 function addGlobals(command: Command, help: 'shown' | 'hidden'): void {
   const options = [
     new Option('--json', 'print one JSON value instead of tables'),
+    new Option(
+      '--format <COLUMNS>',
+      'print only these columns of a table, tab-separated and without a heading, for scripts: volume,size',
+    ),
     new Option('--dry-run', 'show the plan and change nothing'),
     new Option('--yes', 'do not ask for confirmation'),
     new Option('--wait <TIME>', 'wait this long for objects in use by another bofh, for example 60s'),

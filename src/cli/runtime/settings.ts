@@ -21,6 +21,8 @@ export interface Settings {
   /** `default`: neither an option nor the environment names the state directory. */
   readonly stateDirBy: 'named' | 'default';
   readonly logLevel: LogLevel;
+  /** Columns of a table that are printed alone, for scripts. */
+  readonly format: readonly string[] | undefined;
   /** The file that gets the events of the sequences. */
   readonly logFile: string | undefined;
   /** A change that succeeds prints nothing. */
@@ -38,6 +40,7 @@ export interface GlobalOptions {
   readonly stateDir?: string;
   readonly logLevel?: string;
   readonly logFile?: string;
+  readonly format?: string;
   readonly quiet?: boolean;
 }
 
@@ -53,6 +56,8 @@ export function settingsOf(
   const stateDir = namedDir ?? usualStateDir(env);
   if (!stateDir.startsWith('/'))
     throw new UsageError(`the state directory must be an absolute path, not "${stateDir}"`);
+  if (options.format !== undefined && options.json === true)
+    throw new UsageError('--format and --json exclude each other: JSON has every column');
   return {
     answer: options.json === true ? 'json' : 'text',
     mode: options.dryRun === true ? 'plan' : 'act',
@@ -63,6 +68,7 @@ export function settingsOf(
     stateDir,
     stateDirBy: namedDir === undefined ? 'default' : 'named',
     logLevel: parseLogLevel(options.logLevel ?? 'warn'),
+    format: options.format?.split(',').map((name) => name.trim()),
     logFile: options.logFile,
     quiet: options.quiet === true,
   };

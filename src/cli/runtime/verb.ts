@@ -163,6 +163,8 @@ export interface Verb {
   readonly examples: readonly string[];
   /** Whether it may change the host: a signal then rolls the change back. A function decides by what was typed. */
   readonly changes: boolean | ((typed: never) => boolean);
+  /** It reads and answers with a table: `--format` chooses its columns. */
+  readonly table: boolean;
   /** Words that look like unknown options are arguments: sizes such as -5g. */
   readonly dashes: boolean;
   /** All words after the first argument belong to a script. */
@@ -189,13 +191,14 @@ export function verb<const A extends ArgSpecs = ArgSpecs, O extends OptionSpecs 
   readonly args?: A;
   readonly options?: O;
   readonly examples: readonly [string, ...string[]];
+  readonly table?: true;
   readonly dashes?: true;
   readonly script?: true;
   readonly unrecorded?: true;
   readonly run: (runtime: Runtime, typed: Typed<A, O>) => Promise<number>;
 }): Verb {
-  const { args = {}, options = {}, dashes = false, script = false, unrecorded = script } = of;
-  return { ...of, args, options, dashes, script, unrecorded };
+  const { args = {}, options = {}, table = false, dashes = false, script = false, unrecorded = script } = of;
+  return { ...of, args, options, table, dashes, script, unrecorded };
 }
 
 const choices = new WeakMap<Option, readonly string[]>();

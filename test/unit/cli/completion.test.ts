@@ -17,7 +17,7 @@ describe('what can follow', () => {
     ['--json vm paus', ['pause']],
     ['--host web2 vm paus', ['pause']],
     ['vm create --thi', ['--thin']],
-    ['vm stop web1 --fo', ['--force', '--force-off']],
+    ['vm stop web1 --forc', ['--force', '--force-off']],
     ['vm stop --js', ['--json']],
     ['vm create --type ', ['pv', 'pvh']],
     ['block image create x 8m --type ex', ['ext2', 'ext3', 'ext4']],

@@ -20,6 +20,11 @@ describe('a duration', () => {
 });
 
 describe('the settings of a command', () => {
+  it('refuse --format with --json', () => {
+    expect(settingsOf({ format: 'volume, size' }, {}).format).toEqual(['volume', 'size']);
+    expect(() => settingsOf({ format: 'size', json: true }, {})).toThrow('--format and --json exclude each');
+  });
+
   it('are careful when nothing is said', () => {
     expect(settingsOf({}, {})).toEqual({
       answer: 'text',

@@ -8,6 +8,7 @@ import { identity } from './answers.ts';
 
 export default verb({
   changes: false,
+  table: true,
   args: { path: '<path>' },
   examples: ['btrfs list /srv'],
   run: async (runtime, { path }) => {

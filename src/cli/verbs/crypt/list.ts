@@ -9,6 +9,7 @@ import { verb } from '../../runtime/verb.ts';
 /** Lists also what else cryptsetup has open, and the devices that cannot be read. */
 export default verb({
   changes: false,
+  table: true,
   examples: ['crypt list'],
   run: async (runtime) => {
     const { bofh } = await openSession(runtime, { site: 'unused', root: 'not-needed' });

@@ -26,6 +26,7 @@ import { showSettings } from './settings.ts';
 /** Warnings alone exit 0. */
 export default verb({
   changes: false,
+  table: true,
   options: { settings: flag('show the settings instead: the value and where it was set') },
   examples: ['doctor', 'doctor --settings'],
   run: (runtime, { settings }) => (settings ? showSettings(runtime) : examineHost(runtime)),

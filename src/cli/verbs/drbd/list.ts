@@ -9,6 +9,7 @@ import { knownResources } from './known-resources.ts';
 
 export default verb({
   changes: false,
+  table: true,
   examples: ['drbd list'],
   run: async (runtime) => {
     const { bofh } = await openSession(runtime, { site: 'unused', root: 'not-needed' });

@@ -7,6 +7,7 @@ import { addressInWords, guestOf, withGuests } from './interfaces.ts';
 
 export default verb({
   changes: false,
+  table: true,
   examples: ['network list'],
   run: async (runtime) => {
     const { bofh } = await openSession(runtime, { site: 'unused', root: 'not-needed' });

@@ -9,6 +9,7 @@ import { verb } from '../../../runtime/verb.ts';
 
 export default verb({
   changes: false,
+  table: true,
   examples: ['block loop list'],
   run: async (runtime) => {
     const { bofh } = await openSession(runtime, { site: 'unused', root: 'not-needed' });

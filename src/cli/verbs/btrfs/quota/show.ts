@@ -8,6 +8,7 @@ import { limitInWords } from './limit-in-words.ts';
 
 export default verb({
   changes: false,
+  table: true,
   args: { path: '<path>' },
   examples: ['btrfs quota show /srv'],
   run: async (runtime, { path }) => {
@@ -25,7 +26,7 @@ export default verb({
     };
     give(runtime, {
       data,
-      head: ['GROUP', 'REFERENCED', 'LIMIT', 'EXCLUSIVE', 'LIMIT'],
+      head: ['GROUP', 'REFERENCED', 'LIMIT', 'EXCLUSIVE', 'EXCLUSIVE LIMIT'],
       rows: data.groups.map((each) => [
         each.id,
         formatSize(each.referenced),

@@ -8,6 +8,7 @@ import { verb } from '../../../runtime/verb.ts';
 /** Also lists those in no group, and those whose device is missing. */
 export default verb({
   changes: false,
+  table: true,
   examples: ['lvm pv list'],
   run: async (runtime) => {
     const { bofh } = await openSession(runtime, { site: 'unused', root: 'not-needed' });

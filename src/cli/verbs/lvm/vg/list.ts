@@ -8,6 +8,7 @@ import { verb } from '../../../runtime/verb.ts';
 /** Also lists groups that cannot be used. */
 export default verb({
   changes: false,
+  table: true,
   examples: ['lvm vg list'],
   run: async (runtime) => {
     const { bofh } = await openSession(runtime, { site: 'unused', root: 'not-needed' });

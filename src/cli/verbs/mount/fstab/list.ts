@@ -8,6 +8,7 @@ import { showUnread } from '../unread-lines.ts';
 
 export default verb({
   changes: false,
+  table: true,
   examples: ['mount fstab list'],
   run: async (runtime) => {
     const { bofh } = await openSession(runtime, { site: 'unused', root: 'not-needed' });

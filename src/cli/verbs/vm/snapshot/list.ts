@@ -11,6 +11,7 @@ import { verb } from '../../../runtime/verb.ts';
 /** Exit 6 if one cannot be restored. */
 export default verb({
   changes: false,
+  table: true,
   args: { name: '[name]' },
   examples: ['vm snapshot list', 'vm snapshot list web1'],
   run: async (runtime, { name }) => {
@@ -27,7 +28,7 @@ export default verb({
     };
     give(runtime, {
       data,
-      head: ['GUEST', 'SNAPSHOT', 'TIME', 'STATE', 'DISKS', ''],
+      head: ['GUEST', 'SNAPSHOT', 'TIME', 'STATE', 'DISKS', 'NOTE'],
       rows: data.snapshots.map(({ name: guest, label, time, state, disks, why }) => [
         ...[guest, label, localTime(time), state, disks.map(({ vdev }) => vdev).join(',')],
         why === null ? '' : `cannot be restored: ${why}`,
