@@ -15,7 +15,12 @@ export interface DomainAdmin {
         /** In bytes or as text: `128m`. */
         readonly memory?: Bytes | string;
         /** What it may grow to (default: what it has). */
-        readonly most?: { readonly memory: Bytes | string; readonly vcpus: number };
+        readonly most?: {
+          /** In bytes or as text: `1g`. */
+          readonly memory: Bytes | string;
+          /** Virtual CPUs. */
+          readonly vcpus: number;
+        };
       },
   ): Domain;
   /** Ends a domain at once. */
