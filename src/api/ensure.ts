@@ -10,6 +10,7 @@ import { planning } from './planning.ts';
 
 /** Recipes that do nothing if the guest is there as asked. */
 export interface EnsureRecipes {
+  /** Recipes for guests. */
   readonly vm: {
     /**
      * Creates a guest, or does nothing if it is there as asked: its configuration has the settings
