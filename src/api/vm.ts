@@ -338,8 +338,9 @@ export async function verify(file: string): Promise<Verified> {
 export async function restore(file: string, options: RestoreOptions = {}): Promise<RestoredVm> {
   beginRecipe('vm.restore');
   const { host, site } = currentBofh();
-  const plan = await planning('vm.restore', { file, ...present({ name: options.as }) }, () =>
-    planRestore({ host, site, file, how: checkRestore(options) }),
+  const how = naming('vm.restore', { file }, () => checkRestore(options));
+  const plan = await planning('vm.restore', { file, ...present({ name: how.as }) }, () =>
+    planRestore({ host, site, file, how }),
   );
   return single(`vm restore ${plan.name}`, (tx) => restoreVm(tx, host, plan));
 }
