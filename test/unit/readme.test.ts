@@ -240,11 +240,16 @@ describe('what a page points to', () => {
 });
 
 describe('the package', () => {
-  const { files } = JSON.parse(pageOf('package.json')) as { readonly files: readonly string[] };
+  const { files, ...others } = JSON.parse(pageOf('package.json')) as { readonly files: readonly string[] };
   const isIn = (path: string): boolean =>
     ['README.md', 'package.json', 'LICENSE'].includes(path) ||
     files.some((name) => path === name || path.startsWith(`${name}/`));
-  const inside = pages.filter((page) => /^(?:docs|examples)\//.test(page) && isIn(page));
+  const inside = pages.filter(isIn);
+
+  test('installs nothing else, because dist/ contains what bofh uses', () => {
+    const kinds = ['dependencies', 'peerDependencies', 'optionalDependencies', 'bundleDependencies'];
+    expect(kinds.filter((kind) => kind in others)).toEqual([]);
+  });
 
   test('has the pages for authors of scripts', () => {
     expect(inside).toEqual(
