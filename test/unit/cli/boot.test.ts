@@ -7,7 +7,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { atomic, withBofh } from '../../../src/bofh.ts';
 import * as answers from '../../../src/cli/output/answers/index.ts';
 import type { Program, Runtime } from '../../../src/cli/runtime/runtime.ts';
-import { bootUnits } from '../../../src/cli/verbs/boot/units.ts';
+import { bootUnits, withoutHeader } from '../../../src/cli/verbs/boot/units.ts';
 import { encode, type Line } from '../../../src/atomic/journal/lines.ts';
 import {
   ProcessKilled,
@@ -302,6 +302,64 @@ describe('bofh boot remove', () => {
 
     expect(host.snapshot()).toBe(before);
     expect((await statusOf()).at(-1)).toMatchObject({ unit: startAll, atBoot: 'enabled' });
+  });
+});
+
+describe('the units of the Debian package', () => {
+  const packaged = (unit: string): string => `/usr/lib/systemd/system/${unit}`;
+  beforeEach(() => {
+    host.admin.mkdir('/usr/lib/systemd/system');
+    for (const { name, content } of bootUnits(program, '/var/lib/bofh'))
+      host.admin.writeFile(packaged(name), withoutHeader(content));
+  });
+
+  it('are installed, so boot install writes no other ones', async () => {
+    enable(startAll);
+    const before = host.snapshot();
+
+    expect(await install(at().runtime)).toBe(0);
+
+    expect(host.snapshot()).toBe(before);
+    expect((await statusOf()).map(({ file, state }) => `${file} ${state}`)).toEqual(
+      units.map((unit) => `${packaged(unit)} installed`),
+    );
+    expect((await statusOf()).at(-1)?.atBoot).toBe('enabled');
+  });
+
+  it('are not removed by boot remove, which says how', async () => {
+    const before = host.snapshot();
+
+    await expect(remove(at().runtime)).rejects.toMatchObject({
+      message: 'the units belong to the Debian package of bofh',
+      remedy: 'apt remove bofh',
+    });
+    enable(startAll);
+    await expect(remove(at().runtime)).rejects.toMatchObject({ remedy: `systemctl disable ${startAll}` });
+
+    host.admin.removeFile(`/etc/systemd/system/multi-user.target.wants/${startAll}`);
+    expect(host.snapshot()).toBe(before);
+  });
+
+  it('are hidden by units with another state directory, and are back when those are removed', async () => {
+    const before = host.snapshot();
+
+    await install(at({ stateDir: '/srv/bofh' }).runtime);
+    expect((await statusOf()).map(({ file }) => file)).toEqual(
+      units.map((unit) => (unit.endsWith('.timer') ? packaged(unit) : pathOf(unit))),
+    );
+    await remove(at().runtime);
+
+    expect(host.snapshot()).toBe(before);
+  });
+
+  it('are absent for another bofh, which they do not start: only the timers are common', async () => {
+    const { runtime, stdout } = at({ json: true }, ['/usr/bin/node', '/opt/bofh.js']);
+
+    await runVerb(runtime, 'boot status');
+
+    expect(answers.bootUnits.parse(JSON.parse(stdout())).map(({ state }) => state)).toEqual(
+      units.map((unit) => (unit.endsWith('.timer') ? 'installed' : 'absent')),
+    );
   });
 });
 

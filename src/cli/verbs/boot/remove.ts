@@ -8,7 +8,7 @@ import { verb } from '../../runtime/verb.ts';
 import { programOf } from './program.ts';
 import { giveUnits } from './table.ts';
 import { unitsFor } from './unit-options.ts';
-import { findUnits, type FoundUnit, refuseForeign } from './units.ts';
+import { findUnits, type FoundUnit, isPackaged, refuseForeign } from './units.ts';
 
 /** Removes the units, all or none. Refused while one of them is enabled. */
 export default verb({
@@ -20,11 +20,12 @@ export default verb({
     const units = unitsFor(programOf(runtime), {});
     const change = () =>
       atomic(runtime.verb, async (tx) => {
-        for (const { unit, state, sha256 } of await findUnits(currentBofh().host, units))
-          if (state !== 'absent') await tx.file.remove(present({ path: unit.path, sha256 }));
+        for (const { unit, sha256 } of (await findUnits(currentBofh().host, units)).filter(isRemovable))
+          await tx.file.remove(present({ path: unit.path, sha256 }));
       });
     const found = await findUnits(bofh.host, units);
     refuseForeign(found, 'boot install');
+    refusePackaged(found);
     refuseEnabled(found);
     if (runtime.settings.mode === 'plan') return await plan(runtime, bofh, change);
     await logged(runtime, bofh.host, () => withBofh(bofh, change));
@@ -33,6 +34,18 @@ export default verb({
     return 0;
   },
 });
+
+function isRemovable(unit: FoundUnit): boolean {
+  return unit.state !== 'absent' && !isPackaged(unit);
+}
+
+function refusePackaged(found: readonly FoundUnit[]): void {
+  if (found.some(isRemovable) || !found.some(isPackaged)) return;
+  const on = found.filter(({ enabled }) => enabled).map(({ unit }) => unit.name);
+  throw new RefusedError('the units belong to the Debian package of bofh', {
+    remedy: on.length === 0 ? 'apt remove bofh' : `systemctl disable ${on.join(' ')}`,
+  });
+}
 
 function refuseEnabled(found: readonly FoundUnit[]): void {
   const on = found.filter(({ enabled }) => enabled).map(({ unit }) => unit.name);

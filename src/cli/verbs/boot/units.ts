@@ -9,6 +9,9 @@ import { version } from '../../../core/version.ts';
 /** The directory of the administrator's own units (systemd.unit(5)). */
 export const unitDir = '/etc/systemd/system';
 
+/** The directory of the units of packages (systemd.unit(5)). */
+const packageUnitDir = '/usr/lib/systemd/system';
+
 export const unitNames = [
   'bofh-recover.service',
   'bofh-recover.timer',
@@ -53,7 +56,10 @@ export function bootUnits(words: readonly string[], stateDir: string): readonly 
   });
 }
 
-/** Looks for a unit on the host. It is enabled if the link of systemctl exists. */
+/**
+ * Looks for a unit on the host. It is enabled if the link of systemctl exists. A unit of the Debian package counts if it starts the same
+ * program with the same options; its path is that of the package.
+ */
 export async function findUnit(
   host: ReadHost,
   unit: Unit,
@@ -62,7 +68,15 @@ export async function findUnit(
   const link = await host.stat(`${unitDir}/${target}.wants/${unit.name}`);
   const enabled = link !== undefined;
   const stat = await host.stat(unit.path);
-  if (stat === undefined) return { unit, state: 'absent', enabled };
+  if (stat === undefined) {
+    const path = `${packageUnitDir}/${unit.name}`;
+    const packaged =
+      (await host.stat(path))?.kind === 'file' &&
+      new TextDecoder().decode(await host.readFile(path)) === withoutHeader(unit.content);
+    return packaged
+      ? { unit: { ...unit, path }, state: 'installed', enabled }
+      : { unit, state: 'absent', enabled };
+  }
   // `systemctl mask` creates a link.
   if (stat.kind !== 'file') return { unit, state: 'foreign', enabled };
   const bytes = await host.readFile(unit.path);
@@ -96,6 +110,11 @@ export function refuseForeign(found: readonly FoundUnit[], installer: string): v
   if (paths.length > 0) throw foreignUnits(paths, installer);
 }
 
+/** Whether the file is that of the Debian package. */
+export function isPackaged({ unit }: FoundUnit): boolean {
+  return unit.path.startsWith(`${packageUnitDir}/`);
+}
+
 export function foreignUnits(units: readonly string[], installer: string): RefusedError {
   return new RefusedError(`not as "bofh ${installer}" has made it: ${units.join(', ')}`, {
     remedy: 'move it away; what you have changed in it belongs into a drop-in: systemctl edit UNIT',
@@ -121,6 +140,11 @@ export function headed(
   by: 'bofh boot install' | 'bofh btrfs rotation install',
 ): string {
   return `# Made by "${by}" of bofh ${version}. To change it: systemctl edit ${name}\n# sha256 of the rest: ${sha256(body)}\n${body}`;
+}
+
+/** The unit as the Debian package contains it. */
+export function withoutHeader(content: string): string {
+  return content.replace(/^#.*\n#.*\n/, '');
 }
 
 /** Created by bofh, and not edited. */
