@@ -2,7 +2,7 @@ import js from '@eslint/js';
 import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
-  { ignores: ['dist/', 'node_modules/', '.cache/', 'coverage/'] },
+  { ignores: ['dist/', 'dist-deb/', 'node_modules/', '.cache/', 'coverage/'] },
   {
     files: ['**/*.{js,mjs}'],
     ...js.configs.recommended,

@@ -15,6 +15,7 @@ const pages = [
   'docs/boot.md',
   'docs/compare.md',
   'docs/journal.md',
+  'docs/packaging.md',
   'docs/plan.md',
   'docs/quick-start.md',
   'docs/quirks.md',
