@@ -32,6 +32,7 @@ export const navigation = [
     [
       ['docs/guests.md', 'Guests'],
       ['docs/boot.md', 'At boot'],
+      ['docs/packaging.md', 'Debian packages'],
       ['docs/plan.md', 'Dry run'],
       ['docs/dead-host.md', 'A dead host'],
       ['docs/luks-headers.md', 'LUKS headers in files'],
