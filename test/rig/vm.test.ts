@@ -41,7 +41,9 @@ describe('a guest on a real Xen host', () => {
         /web1-root +pool +thin\s/,
       );
       expect(await run(stage, 'bofh vm show web1', 0)).toMatch(/state +running, domain \d+\n/);
-      expect(await run(stage, `${createCommand} --thin pool --ensure`, 0)).toContain('unchanged, it is as asked');
+      expect(await run(stage, `${createCommand} --thin pool --ensure`, 0)).toContain(
+        'unchanged, it is as asked',
+      );
       expect(await run(stage, `${createCommand} --thin pool --memory 200m --ensure`, 1)).toContain('memory');
       await run(stage, 'bofh vm restart web1', 0);
       expect(await run(stage, 'xl list', 0)).toMatch(/^web1 /m);
