@@ -49,7 +49,7 @@ export async function existingGuest(
         ...Object.entries(settings).map(([key, value]) => [key, [value, there[key]]] as const),
         ...sizes,
       ]),
-      state: [request.start ? 'running' : undefined, domain === undefined ? 'off' : 'running'],
+      state: [request.start ? 'running' : undefined, domain?.state ?? 'off'],
     },
     value: {
       ...{ name: guest.name, config: guest.file, root, swap, peer: undefined, domid: domain?.id, ssh },

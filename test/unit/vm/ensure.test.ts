@@ -40,7 +40,7 @@ describe('ensure.vm.create', () => {
     ['the size of its root', { size: '80m' }, { property: 'web1-root size', asked: 80 * 1024 ** 2 }],
     ['a data disk', { disks: { data: { size: '32m' } } }, { property: 'web1-data size' }],
     [
-      'a disk more',
+      'another disk',
       { disks: { ...web1.disks, more: { size: '8m' } } },
       { property: 'web1-more size', found: null },
     ],
@@ -57,6 +57,16 @@ describe('ensure.vm.create', () => {
     expect(error).toBeInstanceOf(DiffersError);
     expect((error as DiffersError).differences).toContainEqual(expect.objectContaining(difference));
     expect(host.snapshot()).toBe(before);
+  });
+
+  it('of a guest that is paused differs from one that runs', async () => {
+    await run(() => ensure.vm.create({ ...web1, start: true }));
+    expect((await run(() => ensure.vm.create({ ...web1, start: true }))).changed).toBe(false);
+    await run(() => vm.pause('web1'));
+
+    await expect(run(() => ensure.vm.create({ ...web1, start: true }))).rejects.toMatchObject({
+      differences: [{ property: 'state', asked: 'running', found: 'paused' }],
+    });
   });
 
   it('is undone with its sequence, and leaves a guest that was there', async () => {
