@@ -142,7 +142,7 @@ function rowOf(each: Measured): readonly string[] {
 }
 
 function conditions(rounds: number): string {
-  return `${String(rounds)} rounds by turns; Node ${process.version}, ${String(cpus().length)} processors`;
+  return `rounds by turns: ${String(rounds)}; Node ${process.version}, ${String(cpus().length)} processors`;
 }
 
 function print(measured: readonly Measured[], memory: readonly Memory[], rounds: number): void {

@@ -137,7 +137,7 @@ describe('in plain Node.js', () => {
     ['SIGTERM', 143],
     ['SIGHUP', 129],
   ] as const)(
-    '%s once, twice and three times: the second says where the body is, the third undoes beneath it',
+    '%s sent up to three times: the second says where the body is, the third undoes while it runs',
     async (signal, code) => {
       const { exitCode, lines } = await plainNode(
         `const before = host.snapshot();

@@ -34,11 +34,10 @@ function columns(
   const at = format.map((name) => {
     const index = names.indexOf(name.toLowerCase());
     if (index >= 0) return index;
+    const near = nearestOf(name, names);
     throw new UsageError(
       `--format: there is no column "${printable(name)}"; the columns are ${names.join(', ')}`,
-      {
-        remedy: `did you mean ${nearestOf(name, names) ?? ''}?`,
-      },
+      near === undefined ? {} : { remedy: `did you mean ${near}?` },
     );
   });
   return rows.map((row) => at.map((index) => printable(row[index] ?? '')));

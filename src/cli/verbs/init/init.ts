@@ -40,6 +40,8 @@ export default verb({
         destroys: [`${path}:`, ...text.split('\n')],
         act: () => writeSite(runtime, path, text),
         answer: () => {
+          if (runtime.settings.quiet)
+            return told({ file: path, settings: rowsOf(found, settings), sources: [...known] });
           const site = file === undefined ? [] : ['--site', path];
           runtime.terminal.line(`wrote ${printable(path)}`);
           if (known.length > 0) runtime.terminal.line(`for "bofh vm create --source": ${known.join(', ')}`);
