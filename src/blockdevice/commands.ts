@@ -1,3 +1,4 @@
+import { posix } from 'node:path';
 import type { Answer, Command, ReadCommand } from '../command/index.ts';
 import { nameOf, nothing, shownName } from '../command/index.ts';
 import { ParseError, type Reason } from '../core/errors.ts';
@@ -210,6 +211,8 @@ export function loopBacking(device: string): ReadCommand<string | undefined> {
     tool: 'losetup',
     argv: ['--json', '--list', '--output', 'NAME,BACK-INO,BACK-MAJ:MIN', device],
     access: 'read',
+    // Counts each attaching, detaching and exchange of the file (disk_force_media_change in loop.c).
+    sameWhile: `/sys/block/${posix.basename(device)}/diskseq`,
     parse: ({ stdout }) => {
       const [loop, ...more] = losetupSchema.parse(JSON.parse(stdout)).loopdevices;
       if (loop?.name !== device || more.length > 0) throw new ParseError(`not one row, for ${device}`);

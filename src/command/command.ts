@@ -52,6 +52,11 @@ export interface Command<T, A extends Access = Access> {
   readonly secondKey?: Secret | KeyInput;
   /** May be retried if it fails as `busy` (reads always may). */
   readonly repeatable?: boolean;
+  /**
+   * A file of the kernel: as long as it reads the same, the program prints the same, and is not run
+   * again. Only on the host that bofh runs on. If the file is missing, the program runs each time.
+   */
+  readonly sameWhile?: string;
   /** Reads: 30 s by default. Changes have no limit, unless `stop` is `safe`. */
   readonly timeoutMs?: number;
   /**

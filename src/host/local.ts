@@ -8,7 +8,7 @@ import { locker } from './flock.ts';
 import { keyFetcher, type KeyOptions } from './keys.ts';
 import { outputOpener } from './outputs.ts';
 import { ownTools, type ProgramOptions, programs } from './program.ts';
-import { type Collect, runRead, telling, versions } from './read.ts';
+import { type Collect, runRead, sameOutputs, telling, versions } from './read.ts';
 import { baseEnvironment, type HostEvent, type Setting } from './setting.ts';
 import type { Stage } from './stages.ts';
 import { collect } from './start.ts';
@@ -44,7 +44,7 @@ export function localHost(options: LocalHostOptions = {}): LocalHost {
   parsed('localHost', localOptions, options);
   const programFor = programs(options);
   const setting = settingOf(options, programFor);
-  const reading = { ...setting, collect: collecting(setting.env) };
+  const reading = { ...setting, collect: collecting(setting.env), again: sameOutputs(fileReads) };
   const common = { name: '', ...fileReads, facts: () => factsOf(fileReads) };
   const run = async <T>(command: Command<T>, step?: StepContext): Promise<T> => {
     const program = await programFor(command);

@@ -1,4 +1,4 @@
-import type { Command } from '../command/index.ts';
+import { type Command, commandLine, type ReadHost } from '../command/index.ts';
 import { answerOf, text } from './answer.ts';
 import { endInWords, type Program } from './program.ts';
 import { retryingBusy } from './retry.ts';
@@ -9,6 +9,11 @@ import type { Collected, CollectOptions } from './start.ts';
 export interface Reading extends Pick<Setting, 'log' | 'fetchInput' | 'version'> {
   /** Runs a program to its end, here or elsewhere. */
   readonly collect: Collect;
+  /** Gives the output of the same command again, if it is still true. */
+  readonly again?: (
+    command: Pick<Command<unknown>, 'tool' | 'argv' | 'sameWhile'>,
+    ask: () => Promise<Collected>,
+  ) => Promise<Collected>;
 }
 
 export type Collect = (
@@ -23,21 +28,47 @@ export async function runRead<T>(program: Program, command: Command<T>, reading:
   const { tool, argv } = program;
   const { log, version } = reading;
   const stdin = command.stdin === undefined ? undefined : await reading.fetchInput(command.stdin);
-  const attempt = async (): Promise<T> => {
+  const output = async (): Promise<Collected> => {
     const begun = performance.now();
-    const { end, stdout, stderr } = await reading.collect(program, {
+    const collected = await reading.collect(program, {
       timeoutMs: command.timeoutMs ?? readLimitMs,
       stdin,
       started: (pid) => log({ event: 'program started', tool, argv, pid }),
     });
     const durationMs = Math.round(performance.now() - begun);
-    log({ event: 'program ended', tool, argv, durationMs, ending: endInWords(end) });
+    log({ event: 'program ended', tool, argv, durationMs, ending: endInWords(collected.end) });
+    return collected;
+  };
+  const attempt = async (): Promise<T> => {
+    const { end, stdout, stderr } = await (reading.again?.(command, output) ?? output());
     return await answerOf({ program, end, stdout: held(stdout), stderr: held(stderr) }, command, { version });
   };
   return await retryingBusy(attempt, {
     allowed: true,
     log: () => log({ event: 'program is tried again', tool, argv }),
   });
+}
+
+/**
+ * Gives an output again while the file named by `sameWhile` reads as before the program and after it.
+ * Not the answer: others may read the same output in another way.
+ */
+export function sameOutputs(files: Pick<ReadHost, 'readFile'>): Required<Reading>['again'] {
+  const known = new Map<string, { readonly state: string; readonly output: Collected }>();
+  return async (command, ask) => {
+    const { sameWhile } = command;
+    if (sameWhile === undefined) return await ask();
+    const read = async (): Promise<string | undefined> =>
+      await files.readFile(sameWhile).then(text, () => undefined);
+    const [what, state] = [commandLine(command), await read()];
+    const before = known.get(what);
+    if (before !== undefined && before.state === state) return before.output;
+    const output = await ask();
+    const { end } = output;
+    if (end.how === 'exit' && end.exitCode === 0 && state !== undefined && state === (await read()))
+      known.set(what, { state, output });
+    return output;
+  };
 }
 
 function held(output: Uint8Array) {

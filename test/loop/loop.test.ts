@@ -4,6 +4,7 @@ import { closeSync, openSync, readdirSync, rmSync, statSync, truncateSync, write
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { AnyOperation, Steps } from '../../src/atomic/index.ts';
 import { locate, loopDevices } from '../../src/blockdevice/index.ts';
+import { keysOf } from '../../src/blockdevice/keys.ts';
 import { attachLoop, createImage, detachLoop } from '../../src/blockdevice/operations.ts';
 import { RefusedError, RolledBackError, StuckError } from '../../src/core/errors.ts';
 import { localHost } from '../../src/host/local.ts';
@@ -51,6 +52,37 @@ function others(image: string): { readonly ended: Promise<unknown> } {
 
 /** Of the file of this test alone: other loop devices of this machine come and go. */
 const mine = async () => (await loopDevices(host)).filter((loop) => loop.file.startsWith(file));
+
+describe('the file behind a loop device', () => {
+  test('is asked for once, and again when another file is attached at the same number', async () => {
+    const asked: string[] = [];
+    const log = (event: { readonly event: string; readonly tool: string }): void => {
+      if (event.event === 'program started') asked.push(event.tool);
+    };
+    const one = localHost({ log });
+    const other = `${file}.other`;
+    writeFileSync(other, '');
+    truncateSync(other, 8 * 1024 ** 2);
+    const device = sh('losetup', '--find', '--show', file).trim();
+    try {
+      const first = [await keysOf(one, device), await keysOf(one, device)];
+      expect(asked).toEqual(['losetup']);
+      sh('losetup', '--detach', device);
+      sh('losetup', device, other);
+      const second = await keysOf(one, device);
+
+      expect(first.map(({ key }) => key)).toEqual(Array(2).fill(keyOf(file)));
+      expect(second.key).toBe(keyOf(other));
+    } finally {
+      sh('losetup', '--detach', device);
+    }
+  });
+
+  const keyOf = (path: string): string => {
+    const { dev, ino } = statSync(path);
+    return `dev:loop:${String(dev >> 8)}:${String(dev & 0xff)}:${String(ino)}`;
+  };
+});
 
 describe('attachLoop', () => {
   test('makes a device of a part of a file, and its undo takes it away again', async () => {

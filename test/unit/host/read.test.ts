@@ -1,7 +1,7 @@
 import { join } from 'node:path';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import type { ReadCommand } from '../../../src/command/index.ts';
+import type { Answer, ReadCommand } from '../../../src/command/index.ts';
 import { Secret } from '../../../src/command/index.ts';
 import { CommandError, ParseError, ToolError, UsageError } from '../../../src/core/errors.ts';
 import { type LocalHostOptions, localHost } from '../../../src/host/local.ts';
@@ -34,6 +34,8 @@ import {
   until,
 } from './support.ts';
 
+const said = ({ stdout }: Answer): string => stdout.trim();
+
 describe('a read', () => {
   test('gives its exact output to parse', async () => {
     const { host } = hostWith('printf " a\\n\\n"; printf "warning\\n" >&2');
@@ -49,6 +51,34 @@ describe('a read', () => {
     const { stdout } = await host.run(reading(['a b', '$(id)', `'"`, '', '*', '-n']));
 
     expect(stdout).toBe(`<a b><$(id)><'"><><*><-n>`);
+  });
+
+  test('runs once while the file in `sameWhile` reads the same', async () => {
+    const { host, change, directory } = hostWith('echo run >> "$1"; wc -l < "$1"');
+    const [state, runsSoFar] = [join(directory, 'state'), join(directory, 'runs')];
+    const command = { ...reading([runsSoFar]), parse: said, sameWhile: state };
+    const answers = async () => [await host.run(command), await change.run(command)];
+
+    expect(await answers()).toEqual(['1', '2']);
+    writeFileSync(state, '7');
+    expect(await answers()).toEqual(['3', '3']);
+    writeFileSync(state, '8');
+    expect(await answers()).toEqual(['4', '4']);
+    expect(await host.run({ ...command, parse: ({ stdout }) => [stdout] })).toEqual(['4\n']);
+  });
+
+  test.each([
+    ['changes while it runs', 'echo run >> "$1"; wc -l < "$1" | tee "$2"'],
+    ['stays, but the program fails', 'echo run >> "$1"; exit 1'],
+  ])('runs again if that file %s', async (_, script) => {
+    const { host, directory } = hostWith(script);
+    const [state, runsSoFar] = [join(directory, 'state'), join(directory, 'runs')];
+    writeFileSync(state, '0');
+
+    const command = { ...reading([runsSoFar, state]), sameWhile: state };
+    for (const _ of [1, 2]) await host.run(command).catch(() => undefined);
+
+    expect(readFileSync(runsSoFar, 'utf8')).toBe('run\nrun\n');
   });
 
   test('finds nothing in its environment but the allow-list', async () => {
