@@ -23,6 +23,8 @@ const descriptions: { readonly [K in keyof Required<Site>]: string } = {
   guestSshKeys: 'public keys that may log in to new guests as root: each as text, or a file with some',
   guestGateway: 'gateway of new guests with a static address, one of each family',
   guestDns: 'name servers of new guests with a static address',
+  debianMirror: 'URL of the mirror for vm base create (default: those of mmdebstrap)',
+  debianPackages: 'further packages for vm base create',
   luksNaming:
     "name of an opened encrypted device; {name} is device-mapper's name of the device (default: {name}-luks)",
   keys: 'sources of the keys of encrypted devices, by a name that the site chooses; never a key itself',

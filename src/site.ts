@@ -52,6 +52,10 @@ const siteSchema = z.strictObject({
   guestGateway: z._default(z.array(z.string()), []),
   /** Name servers of new guests with a static address. */
   guestDns: z._default(z.array(z.string()), []),
+  /** Mirror of the Debian systems that `vm base create` installs. */
+  debianMirror: z.exactOptional(z.string().check(z.minLength(1))),
+  /** Further packages of these. */
+  debianPackages: z._default(z.array(z.string()), []),
   /**
    * Name of an opened encrypted device; `{name}` is device-mapper's name of the device (default:
    * `{name}-luks`).

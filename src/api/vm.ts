@@ -1,8 +1,18 @@
+import {
+  type BaseRequest,
+  basesOn,
+  createBase as installBase,
+  type DebianBase,
+  findBase,
+  isBase,
+  planBase,
+} from '../vm/bases.ts';
 import { type BackupPlan, backupVm, planBackup, type SavedVm } from '../vm/backup.ts';
 import { naming } from '../core/checks.ts';
 import { type Backups, backupsIn, type Verified, verifyBackup } from '../vm/backups.ts';
 import { planRestore, type RestoredVm, restoreVm } from '../vm/restore.ts';
-import { currentBofh, beginRecipe, single } from '../bofh.ts';
+import { currentBofh, beginRecipe, judged, single } from '../bofh.ts';
+import { debianRequest } from '../copy/index.ts';
 import type { StackResized } from '../stack/index.ts';
 import { planning } from './planning.ts';
 import { resize as resizeStack, type ResizeRequest } from './block.ts';
@@ -56,6 +66,7 @@ import {
 } from '../vm/request.ts';
 
 export { list, pause, restart, resume, show, start, stop, wait } from './xen.ts';
+export type { BaseRequest, DebianBase } from '../vm/bases.ts';
 export type { CreateRequest } from '../vm/create-request.ts';
 export type { ClonedVm } from '../vm/clone.ts';
 export type { CreatedVm } from '../vm/create.ts';
@@ -94,6 +105,42 @@ export async function create(request: CreateRequest): Promise<CreatedVm> {
     planCreate({ host, site, request: asked, disksOn }),
   );
   return single(`vm create ${plan.name}`, (tx) => createVm(tx, plan, engine));
+}
+
+/**
+ * Installs a Debian for new guests in a sequence of its own: an archive in /var/cache/bofh-bases, from which
+ * `source: 'debian:trixie'` creates guests. Takes minutes, and needs mmdebstrap and the network.
+ *
+ * @param suite - Code name of the release: `trixie`. RefusedError `exists` if it was installed today.
+ */
+export async function createBase(suite: string, options: BaseRequest = {}): Promise<DebianBase> {
+  beginRecipe('vm.createBase');
+  const { host, site } = currentBofh();
+  const request = parsed('vm.createBase', debianRequest, { ...options, suite });
+  const plan = await judged('vm.createBase', isBase, () =>
+    planBase({ host, site, request, now: new Date() }),
+  );
+  return single(`vm base create ${suite}`, (tx) => installBase(tx, plan));
+}
+
+/** Lists the Debian systems for new guests, by release, the oldest first. */
+export async function bases(): Promise<readonly DebianBase[]> {
+  return basesOn(currentBofh().host);
+}
+
+/**
+ * Removes a Debian for new guests in a sequence of its own; guests that were created from it stay.
+ *
+ * @param name - As `vm.bases` has it: `trixie-2026-11-26`.
+ */
+export async function removeBase(name: string): Promise<DebianBase> {
+  beginRecipe('vm.removeBase');
+  const { host } = currentBofh();
+  const base = await naming('vm.removeBase', { name }, () =>
+    judged('vm.removeBase', isBase, () => findBase(host, name)),
+  );
+  await single(`vm base remove ${name}`, (tx) => tx.file.remove({ path: base.path }));
+  return base;
 }
 
 /**

@@ -40,6 +40,7 @@ export const tools = {
   'mkfs.vfat': { package: 'dosfstools' },
   'mkfs.xfs': { package: 'xfsprogs' },
   mkswap: { package: 'util-linux' },
+  mmdebstrap: { package: 'mmdebstrap' },
   mount: { package: 'mount' },
   od: { package: 'coreutils' },
   ln: { package: 'coreutils' },

@@ -1,5 +1,6 @@
 export { formatOf, type ImageSource, imageSource } from './image-source.ts';
 export type { UnpackedFile } from './inside.ts';
+export { debianRequest, debianSuite } from './mmdebstrap.ts';
 export { readRoot, type RootContent } from './read-root.ts';
 export { checkTar, readTar } from './source.ts';
 

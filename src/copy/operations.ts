@@ -17,6 +17,7 @@ import { checkTar, sourceFile } from './source.ts';
 export * from './save.ts';
 export * from './files.ts';
 export * from './image.ts';
+export * from './debian.ts';
 
 const count = z.int().check(z.nonnegative());
 

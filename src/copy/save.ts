@@ -11,15 +11,7 @@ import {
   sha256Stdin,
   teeInto,
 } from '../blockdevice/image/compressed.ts';
-import {
-  bytesAt,
-  deviceNode,
-  holders,
-  identityOf,
-  partWitness,
-  refuseHeld,
-  size as sizeOfDevice,
-} from '../blockdevice/index.ts';
+import { deviceNode, holders, identityOf, refuseHeld, size as sizeOfDevice } from '../blockdevice/index.ts';
 import type { ChangeHost, ReadHost } from '../command/index.ts';
 import { CommandError, RefusedError } from '../core/errors.ts';
 import { absolutePath, sha256Hex } from '../file/path.ts';
@@ -34,6 +26,7 @@ import {
   syncNew,
 } from '../file/private-name.ts';
 import { watchingRoom } from '../lvm/index.ts';
+import { witnessOf } from './file-witness.ts';
 
 const undo = z.strictObject({
   device: z.string(),
@@ -165,10 +158,4 @@ async function readBack(host: ChangeHost, of: Undo, sha256: string): Promise<str
       },
     );
   return host.run(sha256File(of.private));
-}
-
-async function witnessOf(host: ReadHost, { private: path }: Undo): Promise<string | undefined> {
-  const own = await host.stat(path);
-  if (own?.kind !== 'file') return undefined;
-  return `${own.size}-${await partWitness(host, path, { from: 0, to: own.size }, bytesAt)}`;
 }

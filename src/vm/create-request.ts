@@ -1,4 +1,5 @@
 import * as z from 'zod/mini';
+import { debianSuite } from '../copy/index.ts';
 import { UsageError } from '../core/errors.ts';
 import { option } from '../core/option.ts';
 import {
@@ -13,9 +14,15 @@ import { type Bytes, parseSize } from '../core/units.ts';
 import { checkDisks, type DataDisk, dataDisks } from './data-disks.ts';
 import { checkExtra } from './extra.ts';
 
-/** `tar:/srv/debian.tar`, `image:/srv/debian.qcow2`, or the same as an object. */
+/** `debian:trixie`, `tar:/srv/debian.tar`, `image:/srv/debian.qcow2`, or the same as an object. */
 type Source =
-  | `${'tar' | 'image'}:${string}`
+  | `${'debian' | 'tar' | 'image'}:${string}`
+  | {
+      /** The newest base that `vm.createBase` has installed. */
+      readonly type: 'debian';
+      /** Code name of the release: `trixie`. */
+      readonly suite: string;
+    }
   | {
       /** A tar archive, plain or compressed. */
       readonly type: 'tar';
@@ -39,10 +46,11 @@ const fromRoot = text.check(
 const source = z.pipe(
   z.transform((given: Source): object => {
     if (typeof given !== 'string') return given;
-    const [, type, path] = /^(?:(?<type>[^:]*):)?(?<path>.*)$/s.exec(given) ?? [];
-    return { type, path };
+    const [, type, what] = /^(?:(?<type>[^:]*):)?(?<what>.*)$/s.exec(given) ?? [];
+    return type === 'debian' ? { type, suite: what } : { type, path: what };
   }),
   z.discriminatedUnion('type', [
+    z.strictObject({ type: z.literal('debian'), suite: debianSuite }),
     z.strictObject({ type: z.literal('tar'), path: fromRoot }),
     z.strictObject({
       type: z.literal('image'),
@@ -56,8 +64,9 @@ const createSchema = z.strictObject({
   /** Name of the new guest, its configuration and its volumes. RefusedError if it is taken. */
   name: z.string(),
   /**
-   * What its root filesystem is filled from: `tar:/srv/debian.tar`, a tar archive, plain or
-   * compressed; or `image:/srv/debian.qcow2`, a raw or qcow2 image of one ext4. Not with `drbd`.
+   * What its root filesystem is filled from: `debian:trixie`, the newest base of that release
+   * (`vm.createBase`); `tar:/srv/debian.tar`, a tar archive, plain or compressed; or
+   * `image:/srv/debian.qcow2`, a raw or qcow2 image of one ext4, not with `drbd`.
    */
   source,
   /** Size of the root disk. Sizes are bytes, or text: `2g` (default: the size of the image). */
@@ -96,7 +105,8 @@ const createSchema = z.strictObject({
   mac: z.exactOptional(text),
   /**
    * `direct`: Xen loads `kernel` and `ramdisk`, files of this host. `grub`: GRUB (`guestGrub` of the
-   * site file) loads the kernel in the root of the guest (default: direct).
+   * site file) loads the kernel in the root of the guest (default: direct; of `debian:` grub, unless
+   * `kernel` is named).
    */
   boot: z.exactOptional(z.enum(['direct', 'grub'])),
   /** Further lines for its configuration, as in xl.cfg(5): `vfb = ["type=vnc"]`. */
@@ -150,7 +160,7 @@ export function checkCreate(request: unknown): CheckedCreate {
       remedy: 'leave out one of them',
     });
   const { size: asked, ...others } = rest;
-  if (asked === undefined && rest.source.type === 'tar')
+  if (asked === undefined && rest.source.type !== 'image')
     throw new UsageError(`vm.create: ${option('--size', 'size')} is missing`, {
       remedy: `name the size of the root: ${option('--size 4g', "size: '4g'")}`,
     });
@@ -159,8 +169,10 @@ export function checkCreate(request: unknown): CheckedCreate {
       remedy: 'pack its files and use tar:FILE, or create the guest first, then: bofh drbd convert',
     });
   checkExtra(rest.extra ?? []);
+  const ownKernel = rest.source.type === 'debian' && rest.kernel === undefined && rest.boot === undefined;
   return {
     ...others,
+    ...(ownKernel ? { boot: 'grub' } : {}),
     ...(disks === undefined ? {} : { disks: checkDisks(disks) }),
     ...(asked === undefined ? {} : { size: parseSize(asked) }),
     swap: sizeOrZero(swap),

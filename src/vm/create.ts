@@ -12,6 +12,7 @@ import { fillRoot, planSource, type RootSource, sizeOfSource } from './root-sour
 import { guestConfig, parseConfig, writeConfig } from '../xen/index.ts';
 import { refusals } from '../core/refusals.ts';
 import type { CheckedCreate } from './create-request.ts';
+import { withBase } from './bases.ts';
 import { bootSettings } from './boot.ts';
 import { checkBridge, checkClashes, checkConfigPath, checkFreeMemory } from './checks.ts';
 import { type DataDisk, makeFilesystems } from './data-disks.ts';
@@ -53,6 +54,8 @@ export interface CreatedVm {
   readonly ssh: string | undefined;
   /** Fingerprint of its SSH host key; undefined if its root has no OpenSSH server. */
   readonly hostKey: string | undefined;
+  /** Archive or image that its root was filled from; undefined: the guest was there already. */
+  readonly source: string | undefined;
 }
 
 /**
@@ -70,7 +73,8 @@ export async function planCreate(options: {
   const { name } = options.request;
   // With an invalid name no other check makes sense.
   checkGuestName(name);
-  const request = { ...options.request, size: await sizeOfSource(host, options.request) };
+  const from = await withBase(host, options.request);
+  const request = { ...from, size: await sizeOfSource(host, from) };
   const names = diskNames(site, name);
   const vg = request.vg ?? site.volumeGroup;
   const mac = request.mac?.toLowerCase() ?? randomMac();
@@ -210,7 +214,8 @@ export async function createVm(tx: Tx, plan: CreatePlan, hosts?: Reachable): Pro
   await tx.file.create({ path: plan.config.path, content: plan.config.content, mode: 0o644 });
   const domain = plan.start ? await tx.xen.create({ config: plan.config.path, name }) : undefined;
   const reached = { domid: domain?.domid, ssh: plan.ssh, hostKey: inside.hostKey };
-  return { name, config: plan.config.path, root, swap, disks, peer, ...reached };
+  const source = plan.source.path;
+  return { name, config: plan.config.path, root, swap, disks, peer, ...reached, source };
 }
 
 function lvs(names: { readonly root: string; readonly swap: string }, request: SizedCreate) {

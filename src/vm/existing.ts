@@ -55,6 +55,7 @@ export async function existingGuest(
       ...{ name: guest.name, config: guest.file, root, swap, peer: undefined, domid: domain?.id, ssh },
       disks: data.map(({ size: _, ...each }, at) => ({ ...each, device: others[at] ?? '' })),
       hostKey: undefined,
+      source: undefined,
     },
     show: `bofh vm show ${guest.name}`,
   };

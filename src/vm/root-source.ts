@@ -17,6 +17,7 @@ import { refuseFixed } from '../filesystem/index.ts';
 import type { Tx } from '../operations.ts';
 import { grubConfig, grubFile, type GrubMenu, grubMenu } from './boot.ts';
 import { checkPoolRoom } from './checks.ts';
+import type { FileCreate } from './bases.ts';
 import type { CheckedCreate } from './create-request.ts';
 import { refuseHidden } from './data-disks.ts';
 import {
@@ -46,7 +47,7 @@ export type RootSource =
 
 /** The size of the root: as asked for, or that of the image. */
 export async function sizeOfSource(host: ReadHost, { size, source }: CheckedCreate): Promise<Bytes> {
-  if (source.type === 'tar') return size ?? 0;
+  if (source.type !== 'image') return size ?? 0;
   const { bytes } = await image(host, source);
   if (size === undefined || size >= bytes) return size ?? bytes;
   throw new UsageError(
@@ -59,7 +60,7 @@ export async function sizeOfSource(host: ReadHost, { size, source }: CheckedCrea
 export async function planSource(
   host: ReadHost,
   of: {
-    readonly request: CheckedCreate & { readonly size: Bytes };
+    readonly request: FileCreate & { readonly size: Bytes };
     readonly vg: string | undefined;
     readonly identity: Identity;
   },
@@ -140,7 +141,7 @@ async function copied(
 
 function image(
   host: ReadHost,
-  { path, format }: Extract<CheckedCreate['source'], { type: 'image' }>,
+  { path, format }: Extract<FileCreate['source'], { type: 'image' }>,
 ): Promise<ImageSource> {
   return imageSource(host, { path, format: format ?? formatOf(path) });
 }

@@ -25,7 +25,8 @@ const tries: readonly (readonly unknown[])[] = [
 /** Functions without arguments. */
 const plain = new Set([
   ...['block.loops', 'crypt.devices', 'crypt.scan', 'crypt.mappings', 'drbd.resources', 'drbd.procStatus'],
-  ...['lvm.vgs', 'lvm.pvs', 'mount.mounts', 'network.interfaces', 'network.bridges', 'vm.list', 'xen.list'],
+  ...['lvm.vgs', 'lvm.pvs', 'mount.mounts', 'network.interfaces', 'network.bridges', 'vm.bases', 'vm.list'],
+  'xen.list',
   ...['xen.allDomus', 'currentBofh', 'settings', 'hostMap'],
 ]);
 

@@ -16,7 +16,7 @@ describe('the settings of a site', () => {
   it('are all there, each with a description', () => {
     const whole = {
       ...{ volumeGroup: 'x', guestKernel: '/k', guestRamdisk: '/r', bridge: 'b' },
-      luksNaming: '{name}-luks',
+      ...{ luksNaming: '{name}-luks', debianMirror: 'http://localhost/debian' },
     };
     const names = Object.keys(parseSite(whole, 'x'));
     expect(

@@ -161,6 +161,7 @@ function makeSystem(world: World): void {
     '/srv',
     '/sys',
     '/tmp',
+    '/var/cache',
     '/var/lib',
     '/var/lib/drbd',
     '/var/log',

@@ -36,7 +36,7 @@ describe('help and version', () => {
 
     for (const word of [
       '<name>',
-      '--source <tar:FILE|image:FILE>',
+      '--source <debian:SUITE|tar:FILE|image:FILE>',
       '--size',
       '--swap',
       '--start',
@@ -129,7 +129,7 @@ describe('wrong input', () => {
     [
       'a source of another kind',
       ['vm', 'create', 'web1', '--size', '1g', '--source', 'zip:x'],
-      /--source zip:x: must be tar:FILE/,
+      /--source zip:x: must be debian:SUITE, tar:FILE/,
     ],
     [
       'a source without a file',

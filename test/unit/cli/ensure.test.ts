@@ -135,6 +135,7 @@ describe('--ensure', () => {
 /** What the answer says of an object that was there. */
 function differing(verb: string): object {
   if (verb === 'block loop attach') return { was: 'adopted' };
+  if (verb === 'vm create') return { source: null };
   if (verb === 'block image create') return { room: null };
   return verb === 'lvm pool create' ? { chunkSize: null } : {};
 }

@@ -64,6 +64,14 @@ async function withSnapshot(): Promise<SimulatedHost> {
   return host;
 }
 
+const today = new Date().toISOString().slice(0, 10);
+
+async function withBase(): Promise<SimulatedHost> {
+  const host = simulatedHost();
+  await typed(host, ['vm', 'base', 'create', 'bookworm']);
+  return host;
+}
+
 /** A volume with nothing on it, or with what has no uuid. */
 function withBlank(type?: string): SimulatedHost {
   const host = hostWithSource();
@@ -367,6 +375,11 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
     { line: `vm restore ${oldBackup} --as shop --start`, on: () => withBackup('one, and a guest') },
     { line: `vm restore ${oldBackup}`, on: () => withBackup('one') },
   ],
+  'vm base create': [
+    { line: 'vm base create bookworm --package vim', on: async () => simulatedHost() },
+    { line: 'vm base create trixie', on: withBase },
+  ],
+  'vm base remove': [{ line: `vm base remove bookworm-${today}`, on: withBase }],
   'vm snapshot create': [
     { line: 'vm snapshot create web1 before', on: () => withGuest(true) },
     { line: 'vm snapshot create web1 before --size 32m', on: () => withGuest(false) },

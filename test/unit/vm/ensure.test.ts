@@ -31,7 +31,7 @@ describe('ensure.vm.create', () => {
     const second = await run(() => ensure.vm.create(web1));
 
     expect([first.changed, second.changed]).toEqual([true, false]);
-    expect(second.value).toEqual({ ...first.value, hostKey: undefined });
+    expect(second.value).toEqual({ ...first.value, hostKey: undefined, source: undefined });
     expect(host.snapshot()).toBe(before);
   });
 

@@ -25,7 +25,10 @@ describe('a request for a guest', () => {
       type: 'pv',
       start: false,
     });
-    expect(checkCreate({ ...good, source: 'tar:/srv/a:b.tar' }).source.path).toBe('/srv/a:b.tar');
+    expect(checkCreate({ ...good, source: 'tar:/srv/a:b.tar' }).source).toEqual({
+      type: 'tar',
+      path: '/srv/a:b.tar',
+    });
     expect(checkCreate(good).swap).toBe(0);
     expect(checkCreate({ ...good, swap: 0 }).swap).toBe(0);
   });
@@ -38,12 +41,16 @@ describe('a request for a guest', () => {
     ['a size in no known unit', { ...good, size: '10x' }, /size: "10x" is not a size/],
     ['a start that is a word', { ...good, start: 'no' }, /start: .*expected boolean/],
     ['a key that is none', { ...good, swapp: '16m' }, /swapp/],
-    ['a source without its sort', { ...good, source: '/srv/a.tar' }, /source\.type: must be tar or image/],
+    [
+      'a source without its sort',
+      { ...good, source: '/srv/a.tar' },
+      /source\.type: must be debian, tar or image/,
+    ],
     ['a source without a path', { ...good, source: 'tar:' }, /source\.path is empty/],
     [
       'another sort of source',
       { ...good, source: { type: 'iso', path: '/x' } },
-      /source\.type: must be tar or image/,
+      /source\.type: must be debian, tar or image/,
     ],
   ])('is refused with %s, and nothing is done', async (_, request, said) => {
     const host = hostWithSource();

@@ -27,6 +27,8 @@ export const vmCreate = z.strictObject({
   ssh: z.nullable(text),
   /** Fingerprint of its SSH host key; null if its root has no OpenSSH server. */
   hostKey: z.nullable(text),
+  /** Archive or image that its root was filled from; null: the guest was there already. */
+  source: z.nullable(text),
 });
 
 /** `bofh vm clone NAME NEW` */
@@ -248,6 +250,21 @@ export const vmSnapshotRestore = z.strictObject({
 /** `bofh vm snapshot remove NAME LABEL` */
 export const vmSnapshotRemove = z.strictObject({ name: text, label: text, volumes: z.array(text) });
 
+/** `bofh vm base create SUITE`, `bofh vm base remove NAME` */
+export const vmBase = z.strictObject({
+  name: text,
+  suite: text,
+  /** When it was installed, in UTC: `2026-11-26`. */
+  date: text,
+  path: text,
+  size: count,
+});
+
+/** `bofh vm base list` */
+export const vmBaseList = z.array(vmBase);
+
+export type VmBase = z.infer<typeof vmBase>;
+export type VmBaseList = z.infer<typeof vmBaseList>;
 export type VmSnapshotCreate = z.infer<typeof vmSnapshotCreate>;
 export type VmSnapshotList = z.infer<typeof vmSnapshotList>;
 export type VmSnapshotRestore = z.infer<typeof vmSnapshotRestore>;

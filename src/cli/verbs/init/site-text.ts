@@ -16,6 +16,8 @@ const examples: Required<Pick<SiteSettings, Known>> = {
   guestSshKeys: ['/root/.ssh/id_ed25519.pub'],
   guestGateway: ['192.0.2.1'],
   guestDns: ['192.0.2.53'],
+  debianMirror: 'http://deb.debian.org/debian',
+  debianPackages: ['vim'],
   luksNaming: '{name}-luks',
   keys: { backup: { from: 'file', path: '/root/backup.key' } },
   hosts: { web2: { destination: 'root@192.0.2.2', options: { Port: '2222' } } },

@@ -24,8 +24,8 @@ export default verb({
   args: { name: '<name>' },
   options: {
     source: value(
-      '<tar:FILE|image:FILE>',
-      'content of its root filesystem: an archive, or a raw or qcow2 image',
+      '<debian:SUITE|tar:FILE|image:FILE>',
+      'content of its root filesystem: a Debian of "vm base create", an archive, or a raw or qcow2 image',
       {
         required: true,
         read: sourceOf,
@@ -54,10 +54,13 @@ export default verb({
     timezone: value('<ZONE>', 'its time zone, for example Europe/Vienna'),
     bridge: value('<BRIDGE>', 'bridge for its network interface (default: bridge of the site file)'),
     mac: value('<MAC>', 'MAC address of its network interface (default: random)'),
-    boot: value('<HOW>', 'direct: --kernel; grub: GRUB loads the kernel in its root (grub-xen-host)', {
-      read: oneOf('direct', 'grub'),
-      default: 'direct',
-    }),
+    boot: value(
+      '<HOW>',
+      'direct: --kernel; grub: GRUB loads the kernel in its root (grub-xen-host) (default: grub for debian:SUITE without --kernel, else direct)',
+      {
+        read: oneOf('direct', 'grub'),
+      },
+    ),
     extra: value('<LINE>', 'a further line for its configuration, as in xl.cfg(5); may be repeated', {
       read: one,
       repeatable: true,
@@ -76,6 +79,7 @@ export default verb({
   },
   examples: [
     'vm create web1 --source tar:/srv/bookworm.tar --size 4g --memory 1g --start',
+    'vm create web1 --source debian:trixie --size 4g --ssh-key /root/.ssh/id_ed25519.pub --bridge br0 --ip dhcp --start',
     '--dry-run vm create web1 --source tar:/srv/bookworm.tar --size 4g',
     'vm create web1 --source tar:/srv/bookworm.tar --size 4g --ensure',
     'vm create web1 --source tar:/srv/bookworm.tar --size 4g --ssh-key /root/.ssh/id_ed25519.pub --bridge br0 --ip 192.0.2.10/24 --gateway 192.0.2.1',
@@ -87,7 +91,7 @@ export default verb({
   ],
   run: (runtime, { source, disk, kernel, ramdisk, address: addresses, sshKey, ensure, ...typed }) => {
     const asked = {
-      source: { ...source, path: pathOn(runtime, source.path) },
+      source: 'path' in source ? { ...source, path: pathOn(runtime, source.path) } : source,
       ...present({
         ...typed,
         addresses,
@@ -112,9 +116,10 @@ export default verb({
           return { value, changed: true };
         },
         answer: ({ value: vm, changed }): Answer<VmCreate> => {
-          const { swap = null, peer = null, domid = null, ssh = null, hostKey = null } = vm;
+          const { swap = null, peer = null, domid = null, ssh = null, hostKey = null, source = null } = vm;
           const disks = vm.disks.map((each) => ({ ...each, mount: each.mount ?? null }));
-          const data = { ...vm, swap, disks, peer, domid, ssh, hostKey, ...(ensure ? { changed } : {}) };
+          const reached = { domid, ssh, hostKey, source };
+          const data = { ...vm, swap, disks, peer, ...reached, ...(ensure ? { changed } : {}) };
           return { data, lines: [...(changed ? [] : [unchanged]), ...inWords(data, request)] };
         },
       };
@@ -122,11 +127,15 @@ export default verb({
   },
 });
 
-/** The type and the file of `tar:FILE` or `image:FILE`. */
-function sourceOf(text: string, name: string): { readonly type: string; readonly path: string } {
-  const { type, path } = /^(?<type>tar|image):(?<path>.+)$/.exec(text)?.groups ?? {};
-  if (type !== undefined && path !== undefined) return { type, path };
-  throw new UsageError(`${name} ${text}: must be tar:FILE or image:FILE`);
+/** The type of `debian:SUITE`, `tar:FILE` or `image:FILE`, and what follows. */
+function sourceOf(
+  text: string,
+  name: string,
+): { readonly type: 'debian'; readonly suite: string } | { readonly type: string; readonly path: string } {
+  const { type, what } = /^(?<type>debian|tar|image):(?<what>.+)$/.exec(text)?.groups ?? {};
+  if (type === undefined || what === undefined)
+    throw new UsageError(`${name} ${text}: must be debian:SUITE, tar:FILE or image:FILE`);
+  return type === 'debian' ? { type, suite: what } : { type, path: what };
 }
 
 type TypedDisk = readonly [name: string, disk: Readonly<Record<string, string>>];
@@ -166,6 +175,7 @@ function inWords(created: VmCreate, request: CheckedCreate): readonly string[] {
   const size = request.size === undefined ? '' : ` (${formatSize(request.size)})`;
   return [
     `${created.name} is made: root ${created.root}${size}${swap}, configuration ${created.config}`,
+    ...(created.source === null ? [] : [`its root is from ${created.source}`]),
     ...created.disks.map(
       ({ name, device, fs, mount }) =>
         `data disk ${name}: ${device} (${fs})${mount === null ? '' : ` on ${mount}`}`,

@@ -34,6 +34,14 @@ export const vm: Noun = {
       () => import('./chroot.ts'),
     ],
     unmount: ['unmount every disk of a guest', () => import('./unmount.ts')],
+    base: {
+      summary: 'Debian systems from which guests are created: --source debian:SUITE',
+      verbs: {
+        create: ['install a Debian into an archive, for new guests', () => import('./base/create.ts')],
+        list: ['list the Debian systems for new guests', () => import('./base/list.ts')],
+        remove: ['remove one; guests that were created from it stay', () => import('./base/remove.ts')],
+      },
+    },
     create: ['create a guest, completely or not at all', () => import('./create.ts')],
     clone: ['copy a guest that is off, with new names, addresses and keys', () => import('./clone.ts')],
     remove: [

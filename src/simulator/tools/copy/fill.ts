@@ -28,7 +28,10 @@ import { deviceAt } from '../blockdevice/device-at.ts';
 import { scanProcesses } from '../blockdevice/processes.ts';
 
 /** tar, find and debugfs, as far as a new root is filled and emptied by them, and its files are listed. */
-export const fillTools: Readonly<Record<string, ToolModel>> = { tar, find, debugfs, unshare };
+export const fillTools: Readonly<Record<string, ToolModel>> = {
+  ...{ tar, find, debugfs, unshare },
+  mmdebstrap: () => ok('mmdebstrap 1.3.5\n'),
+};
 
 const giveUp = 'tar: Error is not recoverable: exiting now';
 
@@ -202,8 +205,11 @@ function list(call: ToolCall, path: string): ReturnType<ToolModel> {
   return top.found ? ok(listing(top)) : failed(1, `find: '${path}': No such file or directory`);
 }
 
-/** `unshare --mount` with the script of `listUnmounted`. */
+/** `unshare --mount` with `mmdebstrap`, or with the script of `listUnmounted`. */
 function unshare(call: ToolCall): ReturnType<ToolModel> {
+  const [, env, directory = '', tool, ...argv] = call.argv;
+  if (env === 'env' && tool === 'mmdebstrap')
+    return install({ ...call, argv }, directory.replace(/^TMPDIR=/, ''));
   const [type = '', path = ''] = call.argv.slice(5);
   if (listUnmounted(path, type).argv.join('\0') !== call.argv.join('\0'))
     throw unmodelled(call, 'it lists the files of a device that is not mounted');
@@ -215,6 +221,57 @@ function unshare(call: ToolCall): ReturnType<ToolModel> {
     return failed(32, `mount: /run: wrong fs type, bad option, bad superblock on ${path}.`);
   return ok(listing({ tree: content.tree, ino: content.tree.root }));
 }
+
+/** The members of a small Debian, which GRUB can boot and a key can log in to. */
+const installed: readonly TarMember[] = [
+  ...['./', './boot/', './etc/', './etc/network/', './etc/ssh/', './root/', './usr/sbin/', './var/'].map(
+    (path) => ({
+      path,
+    }),
+  ),
+  { path: './etc/hostname', content: 'host\n' },
+  { path: './etc/machine-id', content: 'uninitialized\n' },
+  { path: './etc/ssh/ssh_host_ed25519_key', content: 'key\n', mode: 0o600 },
+  { path: './usr/sbin/sshd', content: 'program', mode: 0o755 },
+  { path: './usr/sbin/ifup', content: 'program', mode: 0o755 },
+  { path: './boot/vmlinuz-6.1.0-32-amd64', content: 'kernel' },
+  { path: './boot/initrd.img-6.1.0-32-amd64', content: 'ramdisk' },
+  { path: './vmlinuz', type: 'symlink', target: 'boot/vmlinuz-6.1.0-32-amd64' },
+  { path: './initrd.img', type: 'symlink', target: 'boot/initrd.img-6.1.0-32-amd64' },
+];
+
+/** `mmdebstrap` 1.3.5 into a file that is there. It removes what it unpacks into its temporary directory. */
+function install(call: ToolCall, directory: string): ReturnType<ToolModel> {
+  const { world } = call;
+  const options = readOptions(call, { values: ['--format', '--architectures', '--include', '--keyring'] });
+  const [suite = '', path = '', mirror = 'http://deb.debian.org/debian', ...more] = options.words;
+  const there = resolve(world, path, 'follow');
+  const work = resolve(world, directory, 'follow');
+  if (one(options, '--format') !== 'tar' || more.length > 0 || !there.found || !work.found)
+    throw unmodelled(
+      call,
+      'it writes into a tar archive that is there, and unpacks into a directory that is there',
+    );
+  if (!knownSuites.has(suite))
+    return failed(
+      25,
+      [
+        'I: running apt-get update...',
+        `Err:1 ${mirror} ${suite} Release`,
+        '  404  Not Found [IP: 192.0.2.80 80]',
+        `E: The repository '${mirror} ${suite} Release' does not have a Release file.`,
+        'E: apt-get update --error-on=any -oAPT::Status-Fd=<$fd> -oDpkg::Use-Pty=false failed',
+        'E: mmdebstrap failed to run',
+      ].join('\n'),
+    );
+  there.tree.inodes.set(there.ino, {
+    ...there.inode,
+    content: new TextEncoder().encode(archive(installed)),
+  });
+  return ok('', 'I: running apt-get update...\nI: creating tarball...\nI: success in 60.0000 seconds\n');
+}
+
+const knownSuites = new Set(['bookworm', 'trixie']);
 
 function listing({ tree, ino }: Pick<Found, 'tree' | 'ino'>): string {
   return [...walk(tree, ino)]

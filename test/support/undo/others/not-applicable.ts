@@ -42,7 +42,7 @@ export const notApplicable: Partial<Readonly<Record<FaultName, NotApplicable>>> 
       file: 'create directory.create',
       mount:
         'mount bind unmount fstab.add fstab.remove fstab.change crypttab.add crypttab.remove crypttab.change',
-      copy: 'unpack save files image',
+      copy: 'debian unpack save files image',
       crypt: 'header.backup format format.detached header.restore open close resize key.add',
       btrfs: 'device.add device.remove send scrub balance quota.set qgroup.limit default.set property.set',
       drbd: 'config.create metadata.create metadata.remove down',
@@ -58,7 +58,7 @@ export const notApplicable: Partial<Readonly<Record<FaultName, NotApplicable>>> 
       file: 'change create directory.create link remove',
       mount: 'mount bind unmount',
       crypt: 'header.backup format.detached open close close.deferred resize key.remove reencrypt erase',
-      copy: 'save',
+      copy: 'debian save',
       btrfs: 'device.replace send scrub balance',
       drbd: 'attach detach connect disconnect sync.pause sync.resume adjust resize uuid.create invalidate invalidate.remote verify config.create config.remove up down primary secondary',
       xen: 'domain.create domain.set domain.shutdown',

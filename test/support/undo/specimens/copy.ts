@@ -23,6 +23,11 @@ export const copy: Specimens['copy'] = {
       },
     },
   ],
+  debian: [
+    {
+      stage: () => (tx) => tx.copy.debian({ suite: 'bookworm', file: '/srv/bookworm.tar' }),
+    },
+  ],
   save: [
     {
       title: 'a volume with a filesystem',

@@ -1,0 +1,88 @@
+import * as z from 'zod/mini';
+import { type Answer, type Command, nothing, type ReadCommand } from '../command/index.ts';
+import type { Reason } from '../core/errors.ts';
+import { absolutePath } from '../file/path.ts';
+
+/** The code name of a release of Debian. */
+export const debianSuite = z
+  .string()
+  .check(z.regex(/^[a-z][a-z0-9.-]{2,}$/, 'must be the code name of a release, such as trixie'));
+
+/** What is installed, and from where. */
+export const debianRequest = z.strictObject({
+  /** The release: `trixie`. */
+  suite: debianSuite,
+  /** Packages beside those of priority required and important. */
+  packages: z.exactOptional(
+    z.readonly(z.array(z.string().check(z.regex(/^[a-z0-9][a-z0-9+.-]+$/, 'must be the name of a package')))),
+  ),
+  /**
+   * URL of a mirror. It is then the only source of the packages, in the new system too (default:
+   * those of mmdebstrap, for Debian with the security updates).
+   */
+  mirror: z.exactOptional(
+    z
+      .string()
+      .check(z.regex(/^[a-z][a-z+]*:\/*[^\s/][^\s]*$/, 'must be a URL such as http://deb.debian.org/debian')),
+  ),
+  /** Absolute path of the keys that sign the packages of the mirror (default: those that apt of the host trusts). */
+  keyring: z.exactOptional(absolutePath),
+});
+
+/** The same, with the archive. */
+export const debianArgs = z.extend(debianRequest, {
+  /** Absolute path of the new archive. RefusedError `exists` if it is there. */
+  file: absolutePath,
+});
+
+type Args = z.infer<typeof debianArgs>;
+
+/** Throws ToolError if it is not installed. */
+export function mmdebstrapVersion(): ReadCommand<void> {
+  return { tool: 'mmdebstrap', argv: ['--version'], access: 'read', parse: nothing };
+}
+
+/**
+ * `mmdebstrap` into an existing empty file. In a mount namespace of its own, because a mmdebstrap that is
+ * killed leaves /proc and /sys mounted in its tree (1.3). With a temporary directory of this step, because
+ * Debian 13 keeps /tmp in memory, and because the undo can remove all that a power cut leaves in it.
+ */
+export function mmdebstrap(
+  of: Omit<Args, 'file'> & { readonly file: string; readonly work: string },
+): Command<void, 'change'> {
+  const { suite, packages = [], mirror, keyring, file, work } = of;
+  return {
+    tool: 'unshare',
+    argv: [
+      ...['--mount', 'env', `TMPDIR=${work}`, 'mmdebstrap', '--format=tar', '--architectures=amd64'],
+      ...(packages.length === 0 ? [] : [`--include=${packages.join(',')}`]),
+      ...(keyring === undefined ? [] : [`--keyring=${keyring}`]),
+      ...[suite, file],
+      ...(mirror === undefined ? [] : [mirror]),
+    ],
+    access: 'change',
+    stop: 'safe',
+    parse: nothing,
+    classify,
+    progress: (output) => {
+      const at = phases.findLastIndex((phase) => output.includes(`I: ${phase}`));
+      return at < 0 ? undefined : at / phases.length;
+    },
+  };
+}
+
+/** What mmdebstrap says it is doing, in this order (1.3 and 1.5). */
+const phases = [
+  'running apt-get update',
+  'downloading packages',
+  'extracting archives',
+  'installing essential packages',
+  'installing remaining packages',
+  'cleaning package lists',
+  'creating tarball',
+];
+
+function classify({ stderr }: Answer): Reason {
+  if (/No space left on device/.test(stderr)) return 'no-space';
+  return 'unknown';
+}

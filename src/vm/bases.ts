@@ -1,0 +1,135 @@
+import { posix } from 'node:path';
+import type { ReadHost } from '../command/index.ts';
+import { CommandError, RefusedError } from '../core/errors.ts';
+import { present } from '../core/present.ts';
+import type { Bytes } from '../core/units.ts';
+import type { Tx } from '../operations.ts';
+import type { Site } from '../site.ts';
+import type { CheckedCreate } from './create-request.ts';
+
+/** An archive with a Debian system, from which guests are created. */
+export interface DebianBase {
+  /** `trixie-2026-11-26` */
+  readonly name: string;
+  readonly suite: string;
+  /** The day on which it was installed, in UTC: `2026-11-26`. */
+  readonly date: string;
+  /** Absolute path of the archive. */
+  readonly path: string;
+  readonly size: Bytes;
+}
+
+/** Not in that of the compiled scripts, which is closed to the user that apt downloads as. */
+const directory = '/var/cache/bofh-bases';
+
+/** What every guest needs: to be reached, and to boot its own kernel. */
+const ownPackages = ['openssh-server', 'linux-image-amd64'];
+
+/** Whether it is the key of a file in the directory of the bases. */
+export const isBase = (key: string): boolean => key.startsWith(`file:${directory}/`);
+
+/** Lists the bases, by suite, the oldest first. */
+export async function basesOn(host: ReadHost): Promise<readonly DebianBase[]> {
+  const found: DebianBase[] = [];
+  for (const file of await namesIn(host)) {
+    const { suite, date } =
+      /^debian-(?<suite>[a-z][a-z0-9.-]*)-amd64-(?<date>\d{4}-\d\d-\d\d)\.tar$/.exec(file)?.groups ?? {};
+    const path = posix.join(directory, file);
+    const stat = suite === undefined ? undefined : await host.stat(path);
+    if (suite !== undefined && date !== undefined && stat?.kind === 'file')
+      found.push({ name: `${suite}-${date}`, suite, date, path, size: stat.size });
+  }
+  return found.sort((one, other) => (one.name < other.name ? -1 : 1));
+}
+
+async function namesIn(host: ReadHost): Promise<readonly string[]> {
+  try {
+    return await host.readDir(directory);
+  } catch (error) {
+    if (error instanceof CommandError && error.reason === 'not-found') return [];
+    throw error;
+  }
+}
+
+/** A request whose source is a file. */
+export type FileCreate = CheckedCreate & {
+  readonly source: Exclude<CheckedCreate['source'], { readonly type: 'debian' }>;
+};
+
+/**
+ * The request with the archive of the newest base for `debian:SUITE`. RefusedError `not-found` if
+ * there is none.
+ */
+export async function withBase<T extends CheckedCreate>(host: ReadHost, request: T): Promise<T & FileCreate> {
+  const { source } = request;
+  if (source.type !== 'debian') return { ...request, source };
+  const base = (await basesOn(host)).findLast(({ suite }) => suite === source.suite);
+  if (base === undefined)
+    throw new RefusedError(`no Debian ${source.suite} was installed for guests (${directory})`, {
+      code: 'not-found',
+      remedy: `bofh vm base create ${source.suite}; then the same again`,
+    });
+  return { ...request, source: { type: 'tar', path: base.path } };
+}
+
+/** A base by its name. RefusedError `not-found`. */
+export async function findBase(host: ReadHost, name: string): Promise<DebianBase> {
+  const found = (await basesOn(host)).find((base) => base.name === name);
+  if (found !== undefined) return found;
+  throw new RefusedError(`there is no base ${name} in ${directory}`, {
+    code: 'not-found',
+    remedy: 'bofh vm base list',
+  });
+}
+
+/** What `vm.createBase` installs beside what every Debian has, and from where. */
+export interface BaseRequest {
+  /**
+   * Packages beside openssh-server, linux-image-amd64 and `debianPackages` of the site file.
+   */
+  readonly packages?: readonly string[];
+  /**
+   * URL of a mirror, from which alone the new system gets packages too (default: `debianMirror` of the
+   * site file, or those of mmdebstrap, with security updates).
+   */
+  readonly mirror?: string;
+  /** Absolute path of the keys that sign its packages (default: those that apt of the host trusts). */
+  readonly keyring?: string;
+}
+
+interface BasePlan extends Omit<DebianBase, 'size'>, BaseRequest {
+  readonly packages: readonly string[];
+  /** The directory is missing. */
+  readonly isFirst: boolean;
+}
+
+/** Checks that there is no base of this suite from this day. */
+export async function planBase(of: {
+  readonly host: ReadHost;
+  readonly site: Site;
+  readonly request: BaseRequest & { readonly suite: string };
+  readonly now: Date;
+}): Promise<BasePlan> {
+  const { host, site, request, now } = of;
+  const { suite } = request;
+  const date = now.toISOString().slice(0, 10);
+  const name = `${suite}-${date}`;
+  const path = posix.join(directory, `debian-${suite}-amd64-${date}.tar`);
+  if ((await host.stat(path)) !== undefined)
+    throw new RefusedError(`${path} was installed today already`, {
+      code: 'exists',
+      remedy: `use it (--source debian:${suite}), or remove it first: bofh vm base remove ${name}`,
+    });
+  const { mirror = site.debianMirror, keyring } = request;
+  const packages = [...new Set([...ownPackages, ...site.debianPackages, ...(request.packages ?? [])])];
+  const isFirst = (await host.stat(directory)) === undefined;
+  return { name, suite, date, path, packages, ...present({ mirror, keyring }), isFirst };
+}
+
+/** The recipe: the archive, and its directory if it is the first one. */
+export async function createBase(tx: Tx, plan: BasePlan): Promise<DebianBase> {
+  const { name, date, path, isFirst, ...what } = plan;
+  if (isFirst) await tx.file.createDirectory({ path: directory, mode: 0o755 });
+  const { size } = await tx.copy.debian({ ...what, file: path });
+  return { name, suite: plan.suite, date, path, size };
+}

@@ -1,0 +1,114 @@
+import { beforeEach, describe, expect, test } from 'vitest';
+import { recover, vm, withBofh } from '../../../src/index.ts';
+import { mmdebstrap } from '../../../src/copy/mmdebstrap.ts';
+import { commandLine } from '../../../src/command/index.ts';
+import { RefusedError, RolledBackError } from '../../../src/core/errors.ts';
+import type { SimulatedHost } from '../../../src/simulator/index.ts';
+import { rejectionOf } from '../../support/rejection.ts';
+import { bofhOn, hostWithSource } from '../simulator/support.ts';
+
+const today = new Date().toISOString().slice(0, 10);
+const directory = '/var/cache/bofh-bases';
+const path = `${directory}/debian-bookworm-amd64-${today}.tar`;
+
+let host: SimulatedHost;
+beforeEach(() => {
+  host = hostWithSource();
+});
+
+const on = <T>(body: () => Promise<T>): Promise<T> => withBofh(bofhOn(host), body);
+const grub = (): void => host.admin.writeFile('/usr/lib/grub-xen/grub-x86_64-xen.bin', 'grub');
+const guest = { name: 'web1', source: 'debian:bookworm', size: '64m', memory: '128m' } as const;
+
+describe('a Debian for new guests', () => {
+  test('is installed once a day, listed, and removed', async () => {
+    expect(await on(() => vm.bases())).toEqual([]);
+
+    const made = await on(() => vm.createBase('bookworm', { packages: ['vim'] }));
+
+    expect(made).toMatchObject({ name: `bookworm-${today}`, suite: 'bookworm', date: today, path });
+    expect(await on(() => vm.bases())).toEqual([made]);
+    expect(await rejectionOf(on(() => vm.createBase('bookworm')))).toMatchObject({ code: 'exists' });
+
+    expect(await on(() => vm.removeBase(made.name))).toEqual(made);
+    expect(await on(() => vm.bases())).toEqual([]);
+    const error = await rejectionOf(on(() => vm.removeBase(made.name)));
+    expect(error).toMatchObject({ code: 'not-found', remedy: 'bofh vm base list' });
+  });
+
+  test('of a release that does not exist leaves nothing, and says what mmdebstrap said', async () => {
+    const before = host.snapshot();
+
+    const error = await rejectionOf(on(() => vm.createBase('slink')));
+
+    expect(error).toBeInstanceOf(RolledBackError);
+    expect(String(error)).toContain('slink Release');
+    expect(host.snapshot()).toBe(before);
+  });
+
+  test('that exits 0 with half an archive is rolled back', async () => {
+    host.fault({ tool: 'unshare', mode: 'no effect, exit 0' });
+
+    const error = await rejectionOf(on(() => vm.createBase('bookworm')));
+
+    expect(String(error)).toContain('wrote no whole archive');
+    expect(await host.stat(directory)).toBeUndefined();
+  });
+
+  test('becomes the root of a guest, which boots its own kernel', async () => {
+    grub();
+    host.admin.mkdir(directory);
+    host.admin.writeFile(`${directory}/debian-bookworm-amd64-2026-01-01.tar`, 'an older one');
+    await on(() => vm.createBase('bookworm'));
+
+    const made = await on(() => vm.create(guest));
+
+    expect(made.source).toBe(path);
+    expect(host.admin.readFile(made.config)).toContain('grub-x86_64-xen.bin');
+    host.admin.mount(made.root, '/mnt');
+    expect(host.admin.readFile('/mnt/etc/hostname')).toBe('web1\n');
+    expect(host.admin.readFile('/mnt/boot/grub/grub.cfg')).toContain('/vmlinuz');
+  });
+
+  test('that is missing is refused, with the command that installs it, and then the same works', async () => {
+    grub();
+    const before = host.snapshot();
+
+    const error = await rejectionOf(on(() => vm.create(guest)));
+
+    expect(error).toBeInstanceOf(RefusedError);
+    expect(error).toMatchObject({
+      code: 'not-found',
+      remedy: 'bofh vm base create bookworm; then the same again',
+    });
+    expect(host.snapshot()).toBe(before);
+    await on(() => vm.createBase('bookworm'));
+    await on(() => vm.create(guest));
+  });
+
+  test('is not needed any more once the guest is there: --ensure changes nothing', async () => {
+    grub();
+    await on(() => vm.createBase('bookworm'));
+    await on(() => vm.create(guest));
+    await on(() => vm.removeBase(`bookworm-${today}`));
+
+    expect(
+      await on(async () => (await import('../../../src/index.ts')).ensure.vm.create(guest)),
+    ).toMatchObject({
+      changed: false,
+    });
+    expect(await on(() => recover())).toMatchObject({});
+  });
+});
+
+test('mmdebstrap gets its packages, keys and mirror, and a temporary directory of the step', () => {
+  const at = { suite: 'trixie', file: '/srv/.bofh-x', work: '/srv/.bofh-x.d' };
+
+  expect(commandLine(mmdebstrap(at))).toBe(
+    'unshare --mount env TMPDIR=/srv/.bofh-x.d mmdebstrap --format=tar --architectures=amd64 trixie /srv/.bofh-x',
+  );
+  const all = { packages: ['vim', 'sudo'], mirror: 'http://localhost/debian', keyring: '/srv/k.gpg' };
+  expect(commandLine(mmdebstrap({ ...at, ...all }))).toBe(
+    'unshare --mount env TMPDIR=/srv/.bofh-x.d mmdebstrap --format=tar --architectures=amd64 --include=vim,sudo --keyring=/srv/k.gpg trixie /srv/.bofh-x http://localhost/debian',
+  );
+});
