@@ -27,6 +27,10 @@ export default defineSite({
   // guestGateway: ['192.0.2.1'],
   // guestDns: ['192.0.2.53'],
 
+  // Where "bofh vm base create" gets Debian from, and what it installs beside openssh-server and a kernel.
+  // debianMirror: 'http://deb.debian.org/debian',
+  // debianPackages: ['vim'],
+
   // Other hosts, for --host: how ssh reaches each. One that ssh knows by itself (~/.ssh/config) need not be here.
   // hosts: { web2: { destination: 'root@10.0.0.2', options: { Port: '2222' } } },
 });

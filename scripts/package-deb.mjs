@@ -96,7 +96,8 @@ function packageFor(release, dist) {
     rmSync(join(stage, library, 'dist', name), { recursive: true });
   const command = `${library}/dist/bofh.js`;
   put(command, readFileSync(join(dist, 'bofh.js'), 'utf8').replace(/^#!.*/, `#!${release.node}`));
-  for (const name of ['package.json', 'systemd']) copy(name, `${library}/${name}`);
+  // "bofh init" replaces an unchanged site file: it compares it with this one.
+  for (const name of ['package.json', 'systemd', 'site-specific.ts']) copy(name, `${library}/${name}`);
   const notices = readFileSync(join(dist, 'THIRD-PARTY-NOTICES.txt'), 'utf8');
   const licences = [textOf('LICENSE'), `/${library}/dist:\n\n${notices}`];
   if (release.number === 12) {

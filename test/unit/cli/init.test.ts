@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { init } from '../../../src/cli/output/answers/index.ts';
 import { siteText } from '../../../src/cli/verbs/init/site-text.ts';
@@ -323,6 +324,30 @@ describe('bofh init', () => {
       expect(host.snapshot()).toBe(before);
     },
   );
+
+  it('replaces the example that the Debian package installs, and nothing that was changed in it', async () => {
+    const example = readFileSync(new URL('../../../site-specific.ts', import.meta.url), 'utf8');
+    const host = richHost();
+    host.admin.mkdir('/etc/bofh');
+    host.admin.writeFile(path, `${example}\n`);
+    expect(await rejectionOf(initOn(host))).toMatchObject({ code: 'exists' });
+    host.admin.writeFile(path, example);
+
+    expect(await initOn(host)).toMatchObject({ exitCode: 0 });
+
+    expect(host.admin.readFile(path)).not.toContain('defineSite');
+    expect(await loaded(host)).toMatchObject({ bridge: 'xenbr0' });
+    expect(await rejectionOf(initOn(host))).toMatchObject({ code: 'exists' });
+  });
+
+  it('prints nothing beside its answer with --quiet', async () => {
+    const host = richHost();
+
+    const { exitCode, stderr } = await initOn(host, { options: { yes: true, quiet: true } });
+
+    expect([exitCode, stderr()]).toEqual([0, '']);
+    expect(await loaded(host)).toMatchObject({ bridge: 'xenbr0' });
+  });
 
   it('names BOFH_SITE as the site file that there is', async () => {
     const host = richHost();

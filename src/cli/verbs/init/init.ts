@@ -1,7 +1,9 @@
+import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { atomic, type Bofh, currentBofh } from '../../../bofh.ts';
 import { exposedOn, type ReadHost } from '../../../command/index.ts';
 import { RefusedError, UsageError } from '../../../core/errors.ts';
+import { sha256 } from '../../../file/index.ts';
 import { readSite } from '../../../script/site.ts';
 import { defaultSite, findSite, sitePaths, type SiteSettings, unsafeSite } from '../../../site.ts';
 import { siteSettings } from '../../../site-settings.ts';
@@ -14,7 +16,7 @@ import type { Runtime } from '../../runtime/runtime.ts';
 import { refuseOtherHost } from '../../runtime/session.ts';
 import { value, verb } from '../../runtime/verb.ts';
 import { type Proposal, proposals, sources } from './proposals.ts';
-import { siteText, typesHere } from './site-text.ts';
+import { exampleHere, siteText, typesHere } from './site-text.ts';
 
 /** Asks on a terminal. With `--yes`, and in a dry run, it takes what it proposes. */
 export default verb({
@@ -27,7 +29,8 @@ export default verb({
     refuseOtherHost(runtime, 'the settings of bofh');
     const { mode, consent, answer: format } = runtime.settings;
     const look = async ({ host }: Bofh) => {
-      const path = await newPath(host, file ?? runtime.settings.site);
+      const place = await placeFor(host, file ?? runtime.settings.site);
+      const { path } = place;
       const found = await proposals(host);
       const asks = mode === 'act' && consent === 'ask' && runtime.terminal.interactive;
       const settings = asks ? await choose(runtime, found) : await proposed(found);
@@ -38,7 +41,7 @@ export default verb({
       return {
         // It destroys nothing, but root runs this file.
         destroys: [`${path}:`, ...text.split('\n')],
-        act: () => writeSite(runtime, path, text),
+        act: () => writeSite(runtime, place, text),
         answer: () => {
           if (runtime.settings.quiet)
             return told({ file: path, settings: rowsOf(found, settings), sources: [...known] });
@@ -59,19 +62,40 @@ function scriptPath(text: string, name: string): string {
   throw new UsageError(`${name} ${text}: must end in .ts`);
 }
 
+/** Where the site file is written. */
+interface Place {
+  readonly path: string;
+  /** SHA-256 of the file there, if it is the unchanged example of the package. */
+  readonly shipped?: string;
+}
+
 /** RefusedError if there is a site file, UsageError if others could write the new one. */
-async function newPath(host: ReadHost, named: string | undefined): Promise<string> {
+async function placeFor(host: ReadHost, named: string | undefined): Promise<Place> {
   const paths = named === undefined ? sitePaths : ([resolve(named)] as const);
+  const found: Place[] = [];
   for (const path of paths)
-    if ((await host.stat(path)) !== undefined)
-      throw new RefusedError(`there is a site file already: ${path}`, {
-        code: 'exists',
-        remedy: `${typed(['bofh', '--site', path, 'doctor', '--settings'])} shows what it sets; to begin again: ${typed(['mv', path, `${path}.old`])}`,
-      });
-  const [path] = paths;
-  const exposed = await exposedOn(host, path, 'new');
-  if (exposed !== undefined) throw unsafeSite(path, exposed);
-  return path;
+    if ((await host.stat(path)) !== undefined) {
+      const shipped = await isShipped(host, path);
+      if (shipped !== undefined) found.push({ path, shipped });
+      else
+        throw new RefusedError(`there is a site file already: ${path}`, {
+          code: 'exists',
+          remedy: `${typed(['bofh', '--site', path, 'doctor', '--settings'])} shows what it sets; to begin again: ${typed(['mv', path, `${path}.old`])}`,
+        });
+    }
+  const [place = { path: paths[0] }] = found;
+  const exposed = await exposedOn(host, place.path, 'new');
+  if (exposed !== undefined) throw unsafeSite(place.path, exposed);
+  return place;
+}
+
+/** The SHA-256 of a file, if it is the example that comes with bofh. */
+async function isShipped(host: ReadHost, path: string): Promise<string | undefined> {
+  const example = await readFile(exampleHere).catch(() => undefined);
+  const content = (await host.stat(path))?.kind === 'file' ? await host.readFile(path) : undefined;
+  return example !== undefined && content !== undefined && example.equals(content)
+    ? sha256(content)
+    : undefined;
 }
 
 async function proposed(found: readonly Proposal[]): Promise<SiteSettings> {
@@ -107,12 +131,14 @@ async function choose({ terminal, verb: name }: Runtime, found: readonly Proposa
 }
 
 /** Loads the new file as every command will: one that cannot be used does not stay. */
-function writeSite({ verb: name, log }: Runtime, path: string, content: string): Promise<void> {
+function writeSite({ verb: name, log }: Runtime, { path, shipped }: Place, content: string): Promise<void> {
   return atomic(name, async (tx) => {
     const { host } = currentBofh();
     if ((await host.stat(dirname(path))) === undefined)
       await tx.file.createDirectory({ path: dirname(path) });
-    await tx.file.create({ path, content, mode: 0o644 });
+    await (shipped === undefined
+      ? tx.file.create({ path, content, mode: 0o644 })
+      : tx.file.change({ path, content, sha256: shipped }));
     await findSite(host, path, process.getuid?.() ?? 0);
     const source = new TextDecoder().decode(await host.readFile(path));
     await readSite(path, {

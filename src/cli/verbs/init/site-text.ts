@@ -28,6 +28,14 @@ export const typesHere = fileURLToPath(
   new URL(import.meta.url.endsWith('.ts') ? '../../../index.ts' : './types/index.d.ts', import.meta.url),
 );
 
+/** The example of a site file that comes with bofh; the Debian package also puts it into /etc/bofh. */
+export const exampleHere = fileURLToPath(
+  new URL(
+    import.meta.url.endsWith('.ts') ? '../../../../site-specific.ts' : '../site-specific.ts',
+    import.meta.url,
+  ),
+);
+
 /**
  * Returns a site file with these settings; every other one is in it as a comment. An editor finds
  * the types by their path, because it does not look into the directory of global packages. Nothing
