@@ -34,6 +34,15 @@ function rootPage(root, nouns, version) {
     '.SH ENVIRONMENT',
     ...entry('BOFH_SITE', 'as --site'),
     ...entry('BOFH_STATE_DIR', 'as --state-dir'),
+    ...entry(
+      'BOFH_PAGER, PAGER',
+      'the pager for long answers on a terminal (default: less); empty or cat: none',
+    ),
+    ...entry(
+      'LESS, LESSSECURE',
+      'options of less (default: FRX), and for root no shell from less (default: 1)',
+    ),
+    ...entry('NO_COLOR, FORCE_COLOR', 'not empty: never, or always, colours; --color overrides both'),
   ]);
 }
 

@@ -1,3 +1,5 @@
+import { type Paint, plain } from '../output/style.ts';
+
 /** A sequence that this process started, as its journal describes it. */
 export interface Begun {
   readonly id: string;
@@ -43,11 +45,11 @@ export interface Circumstances {
 }
 
 /** Returns the explanation as printed on stderr. */
-export function asText({ failed, details, host, next }: Explanation): string {
+export function asText({ failed, details, host, next }: Explanation, paint: Paint = plain): string {
   return [
-    `bofh: ${failed}`,
+    `${paint('bad', 'bofh:')} ${failed}`,
     ...details.map((line) => `  ${line}`),
-    `  host: ${host}`,
-    ...(next === undefined ? [] : [`  next: ${next}`]),
+    `  ${paint('heading', 'host:')} ${host}`,
+    ...(next === undefined ? [] : [`  ${paint('heading', 'next:')} ${next}`]),
   ].join('\n');
 }

@@ -6,7 +6,7 @@ import { messageOf, oneLine, printable } from '../output/text.ts';
 /** State of a run, for the report of its end. */
 export interface Run {
   readonly args: readonly string[];
-  readonly terminal: Terminal;
+  terminal: Terminal;
   readonly sequences: Runtime['sequences'];
   /** The verb changes the host. */
   changes: boolean;
@@ -41,7 +41,7 @@ export function watchExit(run: Run): void {
     if (told || runtime?.script !== undefined) return;
     const explanation = early(runtime, sequences.count() > 0);
     terminal.draw(undefined);
-    terminal.line(asText(explanation));
+    terminal.line(asText(explanation, terminal.paint));
     if (args.includes('--json')) terminal.answer(`${JSON.stringify({ error: explanation }, null, 2)}\n`);
     process.exitCode = explanation.exitCode;
   });

@@ -1,12 +1,13 @@
 import { UsageError } from '../../core/errors.ts';
 import { nearestOf } from '../../core/nearest.ts';
 import type { Runtime } from '../runtime/runtime.ts';
-import { table } from './table.ts';
+import { type Cell, plainLook } from './style.ts';
+import { table, textIn } from './table.ts';
 import { printable } from './text.ts';
 
 /** The answer of a verb: as data, and as a table or as lines. */
 export type Answer<T> = { readonly data: T } & (
-  | { readonly head: readonly string[]; readonly rows: readonly (readonly string[])[]; readonly none: string }
+  | { readonly head: readonly string[]; readonly rows: readonly (readonly Cell[])[]; readonly none: string }
   | { readonly lines: readonly string[] }
 );
 
@@ -14,18 +15,23 @@ export type Answer<T> = { readonly data: T } & (
  * Prints an answer to stdout, as JSON if requested. `none` goes to stderr instead of an empty
  * table.
  */
-export function give<T>({ terminal, settings, verb }: Runtime, answer: Answer<T>): void {
+export function give<T>(runtime: Runtime, answer: Answer<T>): void {
+  const { terminal, settings, verb, page = (text: string) => terminal.answer(text) } = runtime;
   if (settings.format !== undefined) {
     if ('lines' in answer)
       throw new UsageError(`--format chooses columns of a table, and "${verb}" prints none here`);
-    for (const row of columns(settings.format, answer)) terminal.answer(`${row.join('\t')}\n`);
-  } else if (settings.answer === 'json') terminal.answer(`${JSON.stringify(answer.data, null, 2)}\n`);
-  else if ('lines' in answer) terminal.answer(answer.lines.map((line) => `${line}\n`).join(''));
-  else if (answer.rows.length > 0) terminal.answer(table(answer.head, answer.rows));
+    page(
+      columns(settings.format, answer)
+        .map((row) => `${row.join('\t')}\n`)
+        .join(''),
+    );
+  } else if (settings.answer === 'json') page(`${JSON.stringify(answer.data, null, 2)}\n`);
+  else if ('lines' in answer) page(answer.lines.map((line) => `${line}\n`).join(''));
+  else if (answer.rows.length > 0) page(table(answer.head, answer.rows, terminal.look));
   else if (!settings.quiet) terminal.line(answer.none);
 }
 
-/** The rows of a table with these columns only. Throws UsageError for an unknown one. */
+/** The rows of a table with these columns only, as in a pipe. Throws UsageError for an unknown one. */
 function columns(
   format: readonly string[],
   { head, rows }: Extract<Answer<unknown>, { readonly head: unknown }>,
@@ -40,5 +46,5 @@ function columns(
       near === undefined ? {} : { remedy: `did you mean ${near}?` },
     );
   });
-  return rows.map((row) => at.map((index) => printable(row[index] ?? '')));
+  return rows.map((row) => at.map((index) => textIn(row[index] ?? '', plainLook)));
 }

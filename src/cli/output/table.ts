@@ -1,5 +1,6 @@
 import Table from 'cli-table3';
-import { printable } from './text.ts';
+import { type Cell, type Look, type Meaning, plainLook } from './style.ts';
+import { printable, wrapped } from './text.ts';
 
 const none = {
   top: '',
@@ -19,17 +20,99 @@ const none = {
   middle: '  ',
 };
 
-/** Returns a plain text table, like `column -t`. */
-export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+interface Shown {
+  readonly text: string;
+  readonly as: Meaning | undefined;
+}
+
+/** The last column is wrapped only if it keeps this width: narrower text is hard to read. */
+const leastText = 24;
+
+/**
+ * Returns a plain text table, like `column -t`. A screen that is too narrow for it would break lines
+ * within a name or UUID, which then can be neither read nor copied. So, until it fits: columns that
+ * are empty in every row go, the last column is wrapped between words, and each row becomes a block
+ * of lines, with its titles at the left.
+ */
+export function table(
+  head: readonly string[],
+  rows: readonly (readonly Cell[])[],
+  look: Look = plainLook,
+): string {
+  const all = rows.map((row) => row.map((cell) => shown(cell, look)));
+  const whole = draw(head, all, look);
+  if (whole.width <= look.columns) return whole.text;
+  const isUsed = head.map((_, at) => all.some((row) => row[at]?.text !== ''));
+  const titles = head.filter((_, at) => isUsed[at]);
+  const cells = all.map((row) => row.filter((_, at) => isUsed[at]));
+  const dense = draw(titles, cells, look);
+  if (dense.width <= look.columns) return dense.text;
+  const room = look.columns - dense.width + dense.last;
+  const narrow =
+    room < leastText
+      ? undefined
+      : draw(
+          titles,
+          cells.map((row) => wrapLast(row, room)),
+          look,
+        );
+  if (narrow !== undefined && narrow.width <= look.columns) return narrow.text;
+  return cells.map((row) => block(titles, row, look)).join('\n');
+}
+
+function shown(cell: Cell, look: Look): Shown {
+  return { text: textIn(cell, look), as: typeof cell === 'object' && 'as' in cell ? cell.as : undefined };
+}
+
+/** The text of a cell, escaped. */
+export function textIn(cell: Cell, { time }: Look): string {
+  if (typeof cell === 'string') return printable(cell);
+  return printable('time' in cell ? time(cell.time) : cell.text);
+}
+
+/** Colour comes after escaping, and cli-table3 does not count it. Widths are those of the columns. */
+function draw(
+  head: readonly string[],
+  rows: readonly (readonly Shown[])[],
+  { paint }: Look,
+): { readonly text: string; readonly width: number; readonly last: number } {
   const drawn = new Table({
-    head: [...head],
+    head: head.map((title) => paint('heading', title)),
     chars: none,
     style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
   });
-  for (const row of rows) drawn.push(row.map(printable));
-  return `${drawn
-    .toString()
-    .split('\n')
-    .map((line) => line.trimEnd())
-    .join('\n')}\n`;
+  const painted = ({ text, as }: Shown): string =>
+    text
+      .split('\n')
+      .map((line) => paint(as, line))
+      .join('\n');
+  for (const row of rows) drawn.push(row.map(painted));
+  const lines = drawn.toString().split('\n');
+  const widths = drawn.options.colWidths.map((width) => width ?? 0);
+  return {
+    text: lines.map((line) => `${line.trimEnd()}\n`).join(''),
+    width: widths.reduce((sum, width) => sum + width, 2 * (widths.length - 1)),
+    last: widths.at(-1) ?? 0,
+  };
+}
+
+function wrapLast(row: readonly Shown[], columns: number): readonly Shown[] {
+  return row.map((cell, at) =>
+    at < row.length - 1
+      ? cell
+      : { ...cell, text: wrapped([cell.text], { first: '', next: '', columns }).join('\n') },
+  );
+}
+
+function block(titles: readonly string[], row: readonly Shown[], { columns, paint }: Look): string {
+  const width = Math.max(...titles.map(({ length }) => length)) + 2;
+  const lines = row.flatMap(({ text, as }, at) =>
+    text === ''
+      ? []
+      : wrapped([text], { first: '', next: '', columns: columns - width }).map((line, index) => {
+          const title = (index === 0 ? (titles[at] ?? '') : '').padEnd(width);
+          return `${paint('heading', title)}${paint(as, line)}\n`;
+        }),
+  );
+  return lines.join('');
 }

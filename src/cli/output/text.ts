@@ -43,6 +43,27 @@ export function oneLine(text: unknown): string {
     .join('; ');
 }
 
+/** Words with commas between them, in lines of at most `columns`; only a word that is longer exceeds that. */
+export function wrapped(
+  words: readonly string[],
+  { first, next, columns }: { readonly first: string; readonly next: string; readonly columns: number },
+): readonly string[] {
+  const lines: string[] = [];
+  let line = first;
+  let isEmpty = true;
+  const pieces = words.flatMap((word, at) => (at === words.length - 1 ? word : `${word},`).split(' '));
+  for (const piece of pieces) {
+    const longer = isEmpty ? `${line}${piece}` : `${line} ${piece}`;
+    if (isEmpty || longer.length <= columns) line = longer;
+    else {
+      lines.push(line.trimEnd());
+      line = `${next}${piece}`;
+    }
+    isEmpty = false;
+  }
+  return [...lines, line.trimEnd()];
+}
+
 /** Returns a command line quoted for a shell. */
 export function typed([tool = '', ...argv]: readonly string[]): string {
   return commandLine({ tool, argv });

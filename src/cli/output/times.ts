@@ -5,6 +5,26 @@ export function localTime(iso: string): string {
   return new Date(iso).toLocaleString('sv-SE');
 }
 
+/**
+ * Returns a time as its distance from now, which a terminal shows: `3 min ago`, `in 2 h`,
+ * `5 days ago`; from 30 days on the day. Empty if there is none.
+ */
+export function relativeTime(iso: string, now = Date.now()): string {
+  const ms = now - Date.parse(iso);
+  const minutes = Math.floor(Math.abs(ms) / 60_000);
+  const hours = Math.floor(minutes / 60);
+  if (Number.isNaN(ms)) return iso;
+  if (minutes < 1) return 'just now';
+  if (hours >= 30 * 24) return localTime(iso).slice(0, 10);
+  const distance =
+    hours < 1
+      ? `${String(minutes)} min`
+      : hours < 48
+        ? `${String(hours)} h`
+        : `${String(Math.floor(hours / 24))} days`;
+  return ms < 0 ? `in ${distance}` : `${distance} ago`;
+}
+
 /** Returns a length of time for people: `0.4 s`, `12 s`, `3 min 5 s`, `2 h 10 min`. */
 export function duration(ms: number): string {
   const seconds = ms / 1000;

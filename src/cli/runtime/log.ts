@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import type { LogLevel } from './settings.ts';
 import type { Terminal } from './terminal.ts';
+import type { Paint } from '../output/style.ts';
 import { messageOf, printable } from '../output/text.ts';
 
 type Facts = Readonly<Record<string, unknown>>;
@@ -53,12 +54,13 @@ async function openPino(level: LogLevel, terminal: Terminal): Promise<Logger> {
   const { pino, destination } = await import('pino');
   const options = { level, base: null, timestamp: () => `,"time":"${new Date().toISOString()}"` };
   if (!terminal.live) return pino(options, destination({ dest: 2, sync: true }));
-  return pino(options, { write: (json: string) => terminal.line(forPeople(json)) });
+  return pino(options, { write: (json: string) => terminal.line(forPeople(json, terminal.paint)) });
 }
 
-function forPeople(json: string): string {
+function forPeople(json: string, paint: Paint): string {
   const { level, time: _, msg, ...facts } = JSON.parse(json) as Record<string, unknown>;
   const name = { 20: 'debug', 30: 'info', 40: 'warning', 50: 'error' }[Number(level)] ?? String(level);
   const words = Object.entries(facts).map(([key, value]) => `${key}=${JSON.stringify(value)}`);
-  return [`bofh: ${name}: ${String(msg)}`, ...words].join(' ');
+  const as = ({ error: 'bad', warning: 'warning' } as const)[name];
+  return [`bofh: ${paint(as, `${name}:`)} ${String(msg)}`, ...words].join(' ');
 }

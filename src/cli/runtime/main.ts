@@ -8,13 +8,15 @@ import { plainly, type Run, watchExit } from '../errors/unexpected-exit.ts';
 import { openLog } from './log.ts';
 import { program, type Invocation } from './program.ts';
 import { openSequences, type Runtime } from './runtime.ts';
-import { settingsOf } from './settings.ts';
-import { openTerminal, type Terminal } from './terminal.ts';
+import { earlySettings, settingsOf } from './settings.ts';
+import { looksOf, openTerminal, type Terminal } from './terminal.ts';
+import { paging } from '../output/paging.ts';
 import { printable, stackTextOf, textOf } from '../output/text.ts';
 
 /** Runs the command line and ends the process with its exit code. */
 export async function main(args: readonly string[]): Promise<void> {
-  const terminal = openTerminal();
+  const early = earlySettings(args, process.env);
+  const terminal = openTerminal(process, early.color);
   const run: Run = {
     args,
     terminal,
@@ -26,7 +28,7 @@ export async function main(args: readonly string[]): Promise<void> {
   watchExit(run);
   let exitCode: number;
   try {
-    exitCode = await Promise.race([parse(run), crash()]);
+    exitCode = await Promise.race([parse(run, early.pager), crash()]);
   } catch (error) {
     // An unhandled error must not cut off a running sequence, nor hide that it is stuck.
     await run.sequences.unwind();
@@ -46,21 +48,31 @@ export async function main(args: readonly string[]): Promise<void> {
 }
 
 /** Returns the exit code. Throws what the command throws. */
-async function parse(run: Run): Promise<number> {
+async function parse(run: Run, pager: string | undefined): Promise<number> {
   let exitCode = 0;
   refuseOtherBytes(run.args);
-  const commands = await program(run.args, async (invocation) => {
+  const help: string[] = [];
+  const invoked = async (invocation: Invocation): Promise<void> => {
     exitCode = await invoke(run, invocation);
-  });
+  };
+  const commands = await program(run.args, invoked, { writeOut: (text) => help.push(text) });
   try {
     answerHelp(commands, run.args);
     await commands.parseAsync([...run.args], { from: 'user' });
   } catch (error) {
-    // Help and version are not failures; commander has printed them.
-    if (error instanceof CommanderError && error.exitCode === 0) return 0;
-    throw error;
+    // Help and version are not failures.
+    if (!(error instanceof CommanderError && error.exitCode === 0)) throw error;
+    await showHelp(run.terminal, help.join(''), pager);
+    return 0;
   }
   return exitCode;
+}
+
+async function showHelp(terminal: Terminal, help: string, pager: string | undefined): Promise<void> {
+  const text = help.replaceAll(/^[A-Z][a-zA-Z ]*:/gm, (title) => terminal.look.paint('heading', title));
+  const pages = paging(terminal, pager);
+  (pages?.page ?? terminal.answer)(text);
+  await pages?.show();
 }
 
 async function invoke(run: Run, invocation: Invocation): Promise<number> {
@@ -72,11 +84,14 @@ async function invoke(run: Run, invocation: Invocation): Promise<number> {
   // A read has nothing to undo: a signal ends it.
   const heard = changes ? processSignals().signals : idleSignals();
   const isQuiet = settings.quiet && changes && settings.mode === 'act' && settings.answer === 'text';
+  run.terminal = { ...run.terminal, ...looksOf(settings.color) };
+  const pages = changes ? undefined : paging(run.terminal, settings.pager);
   const { terminal, release } = isQuiet
     ? holding(run.terminal)
-    : { terminal: run.terminal, release: () => undefined };
+    : { terminal: pages?.terminal ?? run.terminal, release: () => undefined };
   const runtime: Runtime = {
     terminal,
+    page: pages?.page,
     log: openLog(settings.logLevel, run.terminal),
     settings,
     commandLine: ['bofh', ...run.args],
@@ -107,6 +122,7 @@ async function invoke(run: Run, invocation: Invocation): Promise<number> {
     return exitCode;
   } finally {
     if (exitCode !== 0) release();
+    await pages?.show();
   }
 }
 
@@ -160,7 +176,7 @@ async function explained({ runtime, sequences }: Run, error: unknown): Promise<E
 
 function tell({ args, runtime, terminal }: Run, error: unknown, explanation: Explanation): number {
   terminal.draw(undefined);
-  terminal.line(asText(explanation));
+  terminal.line(asText(explanation, terminal.paint));
   runtime?.log.debug('the command failed', { stack: stackOf(error) });
   runtime?.events?.error({ error: explanation }, explanation.failed);
   const json = runtime === undefined ? args.includes('--json') : runtime.settings.answer === 'json';

@@ -3,8 +3,8 @@ import { atConsole } from '../../core/option.ts';
 import { version } from '../../core/version.ts';
 import { nouns } from '../verbs/index.ts';
 import type { Runtime } from './runtime.ts';
-import { addWords, type Noun, typedIn, type Verb } from './verb.ts';
-import type { GlobalOptions } from './settings.ts';
+import { addWords, type Noun, typedIn, type Verb, withChoices } from './verb.ts';
+import { colors, type GlobalOptions } from './settings.ts';
 
 /** A typed verb: the global options it uses, and what it does. */
 export interface Invocation {
@@ -38,16 +38,21 @@ What a script committed before it failed stays, and is listed.`;
 
 /**
  * Returns the command line. Loads only the verbs that `words` can mean; the others have name and
- * summary, enough for the help of a noun. `all`: every verb with its arguments and options.
+ * summary, enough for the help of a noun. `all`: every verb with its arguments and options. `output`
+ * gets help and version.
  */
-export async function program(words: readonly string[] | 'all', invoke: Invoke): Promise<Command> {
+export async function program(
+  words: readonly string[] | 'all',
+  invoke: Invoke,
+  output: { readonly writeOut?: (text: string) => void } = {},
+): Promise<Command> {
   const root = new Command('bofh')
     .description('Atomic, crash-safe administration of Linux storage and Xen guests')
     .version(version, '-V, --version', 'show the version')
     .addHelpText('after', exitCodes)
     .helpOption('-h, --help', 'show this help')
     .configureHelp({ showGlobalOptions: true })
-    .configureOutput({ outputError: () => undefined })
+    .configureOutput({ outputError: () => undefined, ...output })
     .allowExcessArguments(false)
     .exitOverride()
     .enablePositionalOptions();
@@ -119,6 +124,19 @@ function addGlobals(command: Command, help: 'shown' | 'hidden'): void {
       'directory of the journals (default: $BOFH_STATE_DIR or /var/lib/bofh; for users ~/.local/state/bofh)',
     ),
     new Option('-q, --quiet', 'print nothing if a change succeeds: no progress, no answer; for cron'),
+    withChoices(
+      new Option(
+        '--color <WHEN>',
+        'auto, always or never (default: auto, which is on a terminal, without $NO_COLOR)',
+      ),
+      colors,
+    ),
+    // With it before it, commander gives --no-pager no default, which would hide one that was typed.
+    new Option('--pager').hideHelp(),
+    new Option(
+      '--no-pager',
+      'print long answers at once (default: $BOFH_PAGER, $PAGER or less on a terminal)',
+    ),
     new Option('--log-level <LEVEL>', 'debug, info, warn, error or silent (default: warn)'),
     new Option('--log-file <FILE>', 'append each event of a sequence to this file, as a line of JSON'),
   ];

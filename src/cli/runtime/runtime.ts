@@ -16,6 +16,8 @@ export interface Runtime {
   readonly log: Log;
   /** The log of `--log-file`: gets each event of each sequence, and how the command ended. */
   events?: Logger | undefined;
+  /** Writes a complete answer, which may need a pager. Undefined: `terminal.answer` does. */
+  readonly page?: ((text: string) => void) | undefined;
   readonly settings: Settings;
   /** As typed: `bofh vm create …`. */
   readonly commandLine: readonly string[];

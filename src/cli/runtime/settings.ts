@@ -4,6 +4,9 @@ import { UsageError } from '../../core/errors.ts';
 const logLevels = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 export type LogLevel = (typeof logLevels)[number];
 
+export const colors = ['auto', 'always', 'never'] as const;
+export type ColorWhen = (typeof colors)[number];
+
 /** The values of the global options. */
 export interface Settings {
   /** `json`: one JSON value on stdout instead of tables. */
@@ -27,6 +30,9 @@ export interface Settings {
   readonly logFile: string | undefined;
   /** A change that succeeds prints nothing. */
   readonly quiet: boolean;
+  readonly color: ColorWhen;
+  /** Shows long answers on a terminal; undefined: none. */
+  readonly pager: string | undefined;
 }
 
 /** The options as commander returns them; omitted ones are missing. */
@@ -42,6 +48,8 @@ export interface GlobalOptions {
   readonly logFile?: string;
   readonly format?: string;
   readonly quiet?: boolean;
+  readonly color?: string;
+  readonly pager?: boolean;
 }
 
 /**
@@ -71,6 +79,8 @@ export function settingsOf(
     format: options.format?.split(',').map((name) => name.trim()),
     logFile: options.logFile,
     quiet: options.quiet === true,
+    color: parseColor(options.color ?? 'auto'),
+    pager: options.pager === false ? undefined : pagerIn(env),
   };
 }
 
@@ -95,6 +105,34 @@ function parseLogLevel(text: string): LogLevel {
   if (level === undefined)
     throw new UsageError(`"${text}" is not a log level; it is one of ${logLevels.join(', ')}`);
   return level;
+}
+
+function parseColor(text: string): ColorWhen {
+  const color = colors.find((each) => each === text);
+  if (color === undefined) throw new UsageError(`--color ${text}: must be ${colors.join(', ')}`);
+  return color;
+}
+
+/** The pager as git chooses it: the first variable that is set, where empty and `cat` mean none. */
+function pagerIn(env: Readonly<Record<string, string | undefined>>): string | undefined {
+  const pager = env.BOFH_PAGER ?? env.PAGER ?? 'less';
+  return pager.trim() === '' || pager.trim() === 'cat' ? undefined : pager;
+}
+
+/**
+ * Returns the settings of what is printed before the command line is parsed: its help, and its usage
+ * errors. Wrong values are reported later.
+ */
+export function earlySettings(
+  args: readonly string[],
+  env: Readonly<Record<string, string | undefined>>,
+): Pick<Settings, 'color' | 'pager'> {
+  const at = args.findLastIndex((word) => /^--color(?:=|$)/.test(word));
+  const typed = args[at] === '--color' ? args[at + 1] : args[at]?.slice('--color='.length);
+  return {
+    color: colors.find((each) => each === typed) ?? 'auto',
+    pager: args.includes('--no-pager') ? undefined : pagerIn(env),
+  };
 }
 
 /** An empty variable counts as unset. */

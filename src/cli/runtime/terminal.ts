@@ -1,3 +1,7 @@
+import { type Look, type Paint, paintFor, plainLook } from '../output/style.ts';
+import { relativeTime } from '../output/times.ts';
+import type { ColorWhen } from './settings.ts';
+
 /** The three streams of a command: answers go to stdout, messages for users to stderr. */
 export interface Terminal {
   /** A user can answer questions. */
@@ -5,6 +9,10 @@ export interface Terminal {
   /** stderr is a terminal, so a line on it can be redrawn. */
   readonly live: boolean;
   readonly columns: number;
+  /** How the answer is shown. */
+  readonly look: Look;
+  /** Colours words of lines on stderr. */
+  readonly paint: Paint;
   /** Writes a part of the answer. */
   answer(text: string): void;
   /** Writes a line to stderr; a live line is redrawn below it. */
@@ -24,10 +32,30 @@ export interface Terminal {
 
 type Out = NodeJS.WriteStream;
 
+interface Streams {
+  readonly stdin: NodeJS.ReadStream;
+  readonly stdout: Out;
+  readonly stderr: Out;
+}
+
+/** How both streams are written: each may be a terminal, or not. A terminal can tell its size as 0. */
+export function looksOf(
+  color: ColorWhen,
+  { stdin, stdout, stderr }: Streams = process,
+  { env } = process,
+): Pick<Terminal, 'look' | 'paint'> {
+  const isPaged = stdin.isTTY && env['TERM'] !== 'dumb';
+  const screen = {
+    columns: stdout.columns || 80,
+    rows: isPaged ? stdout.rows || 24 : plainLook.rows,
+    time: relativeTime,
+  };
+  const look = { ...(stdout.isTTY ? screen : plainLook), paint: paintFor(color, stdout, env) };
+  return { look, paint: paintFor(color, stderr, env) };
+}
+
 /** The terminal of this process. */
-export function openTerminal(
-  streams: { readonly stdin: NodeJS.ReadStream; readonly stdout: Out; readonly stderr: Out } = process,
-): Terminal {
+export function openTerminal(streams: Streams = process, color: ColorWhen = 'auto'): Terminal {
   const { stdin, stdout, stderr } = streams;
   const out = silencing(stdout);
   const err = silencing(stderr);
@@ -39,7 +67,8 @@ export function openTerminal(
   return {
     interactive: stdin.isTTY && live,
     live,
-    columns: live ? stderr.columns : 80,
+    columns: (live && stderr.columns) || 80,
+    ...looksOf(color, streams),
     // On a terminal both streams share the screen: the answer must not follow a live line.
     answer: (text) => {
       clear();

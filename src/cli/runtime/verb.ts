@@ -208,6 +208,12 @@ export function choicesOf(option: Option): readonly string[] {
   return choices.get(option) ?? [];
 }
 
+/** Tells completion which words an option accepts. */
+export function withChoices(option: Option, words: readonly string[]): Option {
+  choices.set(option, words);
+  return option;
+}
+
 /** Gives a command the arguments, options and examples of its verb. */
 export function addWords(command: Command, { args, options, examples, dashes, script }: Verb): void {
   for (const spec of Object.values(args)) {
@@ -220,9 +226,10 @@ export function addWords(command: Command, { args, options, examples, dashes, sc
     if (spec.default !== undefined) option.default(spec.default);
     if (spec.repeatable)
       option.argParser((text: string, before?: readonly string[]) => [...(before ?? []), text]);
-    choices.set(option, spec.choices);
     if (spec.conflicts.length > 0) option.conflicts([...spec.conflicts]);
-    command.addOption(option.makeOptionMandatory(spec.required).hideHelp(spec.hidden));
+    command.addOption(
+      withChoices(option, spec.choices).makeOptionMandatory(spec.required).hideHelp(spec.hidden),
+    );
   }
   if (dashes) command.allowUnknownOption();
   if (script) command.passThroughOptions();

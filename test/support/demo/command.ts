@@ -2,6 +2,7 @@ import { explain } from '../../../src/cli/errors/explain.ts';
 import { asText } from '../../../src/cli/errors/explanation.ts';
 import { openLog } from '../../../src/cli/runtime/log.ts';
 import { program, type Invocation } from '../../../src/cli/runtime/program.ts';
+import { plain, plainLook } from '../../../src/cli/output/style.ts';
 import { reportProgress } from '../../../src/cli/output/progress.ts';
 import { openSequences, type Runtime } from '../../../src/cli/runtime/runtime.ts';
 import { settingsOf } from '../../../src/cli/runtime/settings.ts';
@@ -90,6 +91,8 @@ function plainTerminal(write: (text: string) => void): Terminal {
     interactive: false,
     live: false,
     columns: 100,
+    look: plainLook,
+    paint: plain,
     answer: write,
     line: (text) => write(`${text}\n`),
     draw: () => undefined,

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import { reportProgress } from '../../../src/cli/output/progress.ts';
+import { plain, plainLook } from '../../../src/cli/output/style.ts';
 import { localTime } from '../../../src/cli/output/times.ts';
 import type { Terminal } from '../../../src/cli/runtime/terminal.ts';
 
@@ -12,6 +13,8 @@ function fake(kind: 'live' | 'plain') {
     interactive: false,
     live: kind === 'live',
     columns: 80,
+    look: plainLook,
+    paint: plain,
     answer: (text) => said.push(`answer ${text}`),
     line: (text) => said.push(text),
     draw: (text) => said.push(text ?? '(nothing)'),

@@ -36,6 +36,8 @@ describe('the settings of a command', () => {
       stateDirBy: 'default',
       logLevel: 'warn',
       quiet: false,
+      color: 'auto',
+      pager: 'less',
     });
   });
 

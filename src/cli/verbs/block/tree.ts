@@ -5,7 +5,7 @@ import { formatSize } from '../../../core/units.ts';
 import { give } from '../../output/answer.ts';
 import { openSession } from '../../runtime/session.ts';
 import { verb } from '../../runtime/verb.ts';
-import { printable } from '../../output/text.ts';
+import { printable, wrapped } from '../../output/text.ts';
 
 export default verb({
   changes: false,
@@ -98,25 +98,4 @@ function useInWords(use: StackUse): string {
     case 'configured-guest':
       return `→ disk of the guest ${use.name}, which is off (${printable(use.file)})`;
   }
-}
-
-/** Words with commas between them, in lines of at most `columns`; only a word that is longer exceeds that. */
-function wrapped(
-  words: readonly string[],
-  { first, next, columns }: { readonly first: string; readonly next: string; readonly columns: number },
-): readonly string[] {
-  const lines: string[] = [];
-  let line = first;
-  let isEmpty = true;
-  const pieces = words.flatMap((word, at) => (at === words.length - 1 ? word : `${word},`).split(' '));
-  for (const piece of pieces) {
-    const longer = isEmpty ? `${line}${piece}` : `${line} ${piece}`;
-    if (isEmpty || longer.length <= columns) line = longer;
-    else {
-      lines.push(line.trimEnd());
-      line = `${next}${piece}`;
-    }
-    isEmpty = false;
-  }
-  return [...lines, line.trimEnd()];
 }

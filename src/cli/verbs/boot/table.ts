@@ -1,5 +1,6 @@
 import { give } from '../../output/answer.ts';
 import type { BootUnits } from '../../output/answers/index.ts';
+import { stated } from '../../output/style.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
 import type { FoundUnit } from './units.ts';
 
@@ -14,7 +15,7 @@ export function giveUnits(runtime: Runtime, found: readonly FoundUnit[]): void {
   give(runtime, {
     data,
     head: ['UNIT', 'STATE', 'AT BOOT', 'FILE'],
-    rows: data.map((row) => [row.unit, row.state, atBootWords[row.atBoot], row.file]),
+    rows: data.map((row) => [row.unit, stated(row.state), atBootWords[row.atBoot], row.file]),
     none: '',
   });
 }

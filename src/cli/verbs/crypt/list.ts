@@ -3,6 +3,7 @@ import { withBofh } from '../../../bofh.ts';
 import { formatSize } from '../../../core/units.ts';
 import { give } from '../../output/answer.ts';
 import type { CryptList } from '../../output/answers/index.ts';
+import { stated } from '../../output/style.ts';
 import { openSession } from '../../runtime/session.ts';
 import { verb } from '../../runtime/verb.ts';
 
@@ -40,7 +41,7 @@ export default verb({
         device ?? '-',
         uuid ?? '-',
         label ?? '',
-        open ?? (why === null ? 'closed' : 'unreadable'),
+        open ?? stated(why === null ? 'closed' : 'unreadable'),
         size === null ? '' : formatSize(size),
         mode ?? '',
       ]),

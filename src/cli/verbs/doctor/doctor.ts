@@ -16,6 +16,7 @@ import { defaultSite, type Site } from '../../../site.ts';
 import type { Bofh } from '../../../bofh.ts';
 import { give } from '../../output/answer.ts';
 import type { Doctor } from '../../output/answers/index.ts';
+import { type Look, paintWord } from '../../output/style.ts';
 import { readHistory, readOpen, type ReadJournal } from '../../runtime/read-journals.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
 import { openSession, refuseOtherHost, siteGiven } from '../../runtime/session.ts';
@@ -52,7 +53,7 @@ async function examineHost(runtime: Runtime): Promise<number> {
     ...(await examine({ ...scene, configDirs: site.guestConfigDirs })),
     ...ofSite,
   ];
-  give(runtime, { data: found.map(asData), lines: inWords(found) });
+  give(runtime, { data: found.map(asData), lines: inWords(found, runtime.terminal.look) });
   return found.some(({ level }) => level === 'problem') ? 6 : 0;
 }
 
@@ -61,20 +62,22 @@ function asData({ check, level, says, run }: Finding): Doctor[number] {
 }
 
 /** Problems last: the end of a long output is what stays on the screen. */
-function inWords(found: readonly Finding[]): readonly string[] {
+function inWords(found: readonly Finding[], { paint }: Look): readonly string[] {
   const order: readonly Finding['level'][] = ['ok', 'warning', 'problem'];
   const count = (level: Finding['level']): number => found.filter((each) => each.level === level).length;
   const lines = order.flatMap((level) =>
     found
       .filter((each) => each.level === level)
       .flatMap(({ check, says, run }) => [
-        `${level.padEnd(7)}  ${check}: ${printable(says)}`,
+        `${paintWord(paint, level)}${' '.repeat(9 - level.length)}${check}: ${printable(says)}`,
         ...run.map((command) => `         run: ${printable(command)}`),
       ]),
   );
   const problems = count('problem');
   const end =
-    problems === 0 ? 'nothing is wrong' : `${String(problems)} ${problems === 1 ? 'problem' : 'problems'}`;
+    problems === 0
+      ? paint('good', 'nothing is wrong')
+      : paint('bad', `${String(problems)} ${problems === 1 ? 'problem' : 'problems'}`);
   return [...lines, '', `${end}; ${String(count('warning'))} warnings, ${String(count('ok'))} ok`];
 }
 

@@ -3,6 +3,7 @@ import { formatSize } from '../../../core/units.ts';
 import type { ProcDevice, Resource } from '../../../drbd/index.ts';
 import { give } from '../../output/answer.ts';
 import type { DrbdList } from '../../output/answers/index.ts';
+import { type Cell, stated } from '../../output/style.ts';
 import { openSession } from '../../runtime/session.ts';
 import { verb } from '../../runtime/verb.ts';
 import { knownResources } from './known-resources.ts';
@@ -20,7 +21,7 @@ export default verb({
       rows: data.flatMap((row) => {
         const own = [
           row.resource === null ? '?' : `${row.resource}/${String(row.volume)}`,
-          ...[row.device, row.role ?? 'down', row.disk ?? '-'],
+          ...[row.device, stated(row.role ?? 'down'), stated(row.disk ?? '-')],
           ...[row.size === null ? '-' : formatSize(row.size), row.backing ?? '-'],
         ];
         const [first, ...more] =
@@ -35,12 +36,12 @@ export default verb({
 
 type Row = DrbdList[number];
 
-function peerRow({ size }: Row, peer: Row['peers'][number]): readonly string[] {
+function peerRow({ size }: Row, peer: Row['peers'][number]): readonly Cell[] {
   const { name, role, connection, disk, replication, outOfSync } = peer;
   const syncs = replication !== null && replication !== 'Off' && replication !== 'Established';
   const done =
     syncs && size !== null && outOfSync !== null ? `${replication} ${percent(1 - outOfSync / size)}` : '';
-  return [`${name} (${role})`, connection, disk, done];
+  return [`${name} (${role})`, stated(connection), stated(disk), stated(done, 'warning')];
 }
 
 function percent(part: number): string {

@@ -4,6 +4,7 @@ import { formatSize } from '../../../core/units.ts';
 import type { ConfiguredVolume, Resource } from '../../../drbd/index.ts';
 import { give } from '../../output/answer.ts';
 import type { DrbdShow } from '../../output/answers/index.ts';
+import { type Look, paintWord } from '../../output/style.ts';
 import { openSession } from '../../runtime/session.ts';
 import { verb } from '../../runtime/verb.ts';
 
@@ -17,7 +18,7 @@ export default verb({
       const resource = await drbd.resource(name);
       return shown(resource, await drbd.differences(resource));
     });
-    give(runtime, { data, lines: linesOf(data) });
+    give(runtime, { data, lines: linesOf(data, runtime.terminal.look) });
     return 0;
   },
 });
@@ -63,7 +64,8 @@ function volumeShown({ volume, minor, device, disk, metadata }: ConfiguredVolume
   };
 }
 
-function linesOf(shown: DrbdShow): readonly string[] {
+function linesOf(shown: DrbdShow, { paint }: Look): readonly string[] {
+  const word = (text: string): string => paintWord(paint, text);
   const { resource, file, line, hosts, options, state, differences } = shown;
   return [
     file === null
@@ -80,18 +82,18 @@ function linesOf(shown: DrbdShow): readonly string[] {
       Object.entries(all).map(([name, value]) => `${section} ${name} ${value}`.trimEnd()),
     ),
     ...(state === null
-      ? ['it is not up']
+      ? [paint('warning', 'it is not up')]
       : [
-          `it is ${state.role}`,
+          `it is ${word(state.role)}`,
           ...state.volumes.map(
             ({ volume, minor, disk, size }) =>
-              `  volume ${String(volume)}: /dev/drbd${String(minor)} ${disk}${size === null ? '' : `, ${formatSize(size)}`}`,
+              `  volume ${String(volume)}: /dev/drbd${String(minor)} ${word(disk)}${size === null ? '' : `, ${formatSize(size)}`}`,
           ),
           ...state.connections.flatMap(({ peer, state: now, role, volumes }) => [
-            `to ${peer}: ${now}, ${role} there`,
+            `to ${peer}: ${word(now)}, ${word(role)} there`,
             ...volumes.map(
               ({ volume, replication, disk, outOfSync }) =>
-                `  volume ${String(volume)}: ${replication}, ${disk} there${outOfSync === null ? '' : `, ${formatSize(outOfSync)} out of sync`}`,
+                `  volume ${String(volume)}: ${word(replication)}, ${word(disk)} there${outOfSync === null ? '' : `, ${formatSize(outOfSync)} out of sync`}`,
             ),
           ]),
         ]),

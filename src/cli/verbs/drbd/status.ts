@@ -53,6 +53,7 @@ export default verb({
       up: each.state !== undefined,
       findings: findingsOf(each).map((found) => ({ ...found })),
     }));
+    const { paint } = runtime.terminal.look;
     give(runtime, {
       data,
       lines:
@@ -60,8 +61,11 @@ export default verb({
           ? ['there is no DRBD resource on this host']
           : data.flatMap(({ resource, findings }) =>
               findings.length === 0
-                ? [`${resource}: up to date on every side, and connected`]
-                : findings.flatMap(({ words, remedy }) => [`${resource}: ${words}`, `  ${remedy}`]),
+                ? [`${resource}: ${paint('good', 'up to date on every side, and connected')}`]
+                : findings.flatMap(({ level, words, remedy }) => [
+                    `${resource}: ${paint(level === 'problem' ? 'bad' : undefined, words)}`,
+                    `  ${remedy}`,
+                  ]),
             ),
     });
     return 0;

@@ -2,6 +2,8 @@ import * as filesystem from '../../../api/filesystem.ts';
 import { withBofh } from '../../../bofh.ts';
 import { give } from '../../output/answer.ts';
 import type { FilesystemDetails } from '../../output/answers/index.ts';
+import { fullness, percentOf } from '../../output/fullness.ts';
+import type { Look } from '../../output/style.ts';
 import { printable } from '../../output/text.ts';
 import { openSession } from '../../runtime/session.ts';
 import { verb } from '../../runtime/verb.ts';
@@ -14,19 +16,20 @@ export default verb({
   run: async (runtime, { device }) => {
     const { bofh } = await openSession(runtime, { site: 'unused', root: 'not-needed' });
     const data: FilesystemDetails = await withBofh(bofh, () => filesystem.show(device));
-    give(runtime, { data, lines: detailsInWords(data) });
+    give(runtime, { data, lines: detailsInWords(data, runtime.terminal.look) });
     return 0;
   },
 });
 
-function detailsInWords(of: FilesystemDetails): readonly string[] {
+function detailsInWords(of: FilesystemDetails, { paint }: Look): readonly string[] {
+  const percent = of.used === null ? undefined : percentOf(of.used, of.size);
   const rows: readonly (readonly [string, string])[] = [
     ['device', printable(of.device)],
     ['type', of.type],
     ['uuid', of.uuid],
     ['label', of.label === null ? '-' : printable(of.label)],
     ['size', sizeInWords(of.size)],
-    ['used', sizeInWords(of.used)],
+    ['used', paint(fullness(percent), sizeInWords(of.used))],
     ['free', sizeInWords(of.free)],
     ['minimum', of.minimumSize === of.size ? 'its size: it cannot be shrunk' : sizeInWords(of.minimumSize)],
     ['block', `${String(of.blockSize)} B`],

@@ -2,8 +2,8 @@ import { bootsOf } from '../../../atomic/recovery/recover.ts';
 import type { Engine } from '../../../atomic/engine.ts';
 import { give } from '../../output/answer.ts';
 import type { JournalList } from '../../output/answers/index.ts';
+import { type Cell, stated } from '../../output/style.ts';
 import { printable, textOf } from '../../output/text.ts';
-import { localTime } from '../../output/times.ts';
 import {
   readHistory,
   type ReadJournal,
@@ -36,8 +36,8 @@ export default verb({
       head: ['ID', 'STATE', 'LAST CHANGE', 'TOOK', 'USER', 'NAME', 'STEPS'],
       rows: data.map((row) => [
         row.id,
-        stateInWords(row),
-        localTime(row.at),
+        stateOfRow(row),
+        { time: row.at },
         tookInWords(row),
         row.user,
         nameInWords(row),
@@ -54,9 +54,9 @@ export default verb({
   },
 });
 
-function stateInWords({ state, coordinator }: JournalList[number]): string {
-  if (state === 'unknown') return unknownInWords;
-  return coordinator === undefined ? state : `reserved by ${coordinator}`;
+function stateOfRow({ state, coordinator }: JournalList[number]): Cell {
+  if (state === 'unknown') return stated(unknownInWords);
+  return coordinator === undefined ? stated(state) : stated(`reserved by ${coordinator}`, 'warning');
 }
 
 function nameInWords({ name, hosts }: JournalList[number]): string {

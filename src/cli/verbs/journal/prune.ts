@@ -37,7 +37,8 @@ export default verb({
     );
     const remove = async (): Promise<void> => accessing(directory, () => removeClosed(engine.store, ids));
     if (ids.length > 0) await logged(runtime, bofh.host, remove, () => `${String(ids.length)} removed`);
-    give(runtime, { data, head: ['ID', 'LAST CHANGE'], rows: data.map(({ id, at }) => [id, at]), none });
+    const rows = data.map(({ id, at: time }) => [id, { time }]);
+    give(runtime, { data, head: ['ID', 'LAST CHANGE'], rows, none });
     return 0;
   },
 });

@@ -36,7 +36,7 @@ export default verb({
       throw journal.error;
     }
     const data = await shown(bofh.engine, journal);
-    give(runtime, { data, lines: showInWords(data) });
+    give(runtime, { data, lines: showInWords(data, runtime.terminal.look) });
     return 0;
   },
 });

@@ -2,6 +2,7 @@ import type { IntentLine } from '../../../atomic/journal/lines.ts';
 import { keyInWords, objectsOf } from '../../../atomic/locks/host-key.ts';
 import { kindOf } from '../../../atomic/undo/report.ts';
 import type { JournalShow, ShownStep } from '../../output/answers/index.ts';
+import { type Look, paintWord, stated } from '../../output/style.ts';
 import { stepInWords } from '../../plan/text.ts';
 import type { JournalTimes } from '../../runtime/read-journals.ts';
 import { duration, localTime } from '../../output/times.ts';
@@ -58,16 +59,16 @@ export function awayInWords({ name, away }: { readonly name: string; readonly aw
 }
 
 /** The answer of `journal show` for people. */
-export function showInWords(data: JournalShow): readonly string[] {
+export function showInWords(data: JournalShow, look: Look): readonly string[] {
   const rows = data.steps.map((step) => [
     String(step.n),
-    step.state,
+    stated(step.state),
     step.kind,
     step.objects.map((key) => keyInWords(step.host ?? '', key)).join(step.host === undefined ? ' ' : ', '),
     step.note ?? '',
   ]);
   const steps =
-    rows.length === 0 ? [] : ['', table(['STEP', 'STATE', 'KIND', 'OBJECTS', ''], rows).trimEnd()];
+    rows.length === 0 ? [] : ['', table(['STEP', 'STATE', 'KIND', 'OBJECTS', ''], rows, look).trimEnd()];
   // In the order of manual recovery.
   const forward = data.recovery.some((each) => each.do === 'finish');
   const left = (forward ? data.steps : data.steps.toReversed()).flatMap((step) => leftInWords(data.id, step));
@@ -78,7 +79,7 @@ export function showInWords(data: JournalShow): readonly string[] {
     `user:     ${printable(data.user)}`,
     `command:  ${printable(data.command.join(' '))}`,
     `bofh:     ${data.bofh}`,
-    `state:    ${data.state === 'unknown' ? unknownInWords : data.state}${data.because === undefined ? '' : `: ${printable(data.because)}`}`,
+    `state:    ${paintWord(look.paint, data.state === 'unknown' ? unknownInWords : data.state)}${data.because === undefined ? '' : `: ${printable(data.because)}`}`,
     `changed:  ${localTime(data.at)}${data.began === undefined ? '' : `, ${tookInWords(data)} after it began`}`,
     ...(data.hosts ?? []).map(
       ({ name, away }) => `also on:  ${away === undefined ? printable(name) : awayInWords({ name, away })}`,

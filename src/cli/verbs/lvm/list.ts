@@ -5,6 +5,8 @@ import type { LogicalVolume } from '../../../lvm/objects.ts';
 import { formatSize } from '../../../core/units.ts';
 import { give } from '../../output/answer.ts';
 import type { LvmList } from '../../output/answers/index.ts';
+import { fullness } from '../../output/fullness.ts';
+import { type Cell, type Meaning, stated } from '../../output/style.ts';
 import { openSession } from '../../runtime/session.ts';
 import { value, verb } from '../../runtime/verb.ts';
 
@@ -48,7 +50,8 @@ export default verb({
         lv.layout.join(','),
         lv.origin?.name ?? '',
         lv.pool?.name ?? '',
-        ...[lv.data, lv.metadata, lv.synced].map((percent) => percent?.toFixed(2) ?? ''),
+        ...[lv.data, lv.metadata].map((part) => stated(part?.toFixed(2) ?? '', fullnessOf(lv, part, near))),
+        lv.synced?.toFixed(2) ?? '',
         stateOf(lv, near),
         lv.tags.join(','),
       ]),
@@ -60,7 +63,12 @@ export default verb({
 
 const percents = ['DATA%', 'META%', 'SYNC%'] as const;
 
-function stateOf(lv: LogicalVolume, near: number): string {
+/** A thin volume that is full needs no warning. */
+function fullnessOf(lv: LogicalVolume, part: number | undefined, near: number): Meaning | undefined {
+  return fillingOf(lv) === undefined ? undefined : fullness(part, near);
+}
+
+function stateOf(lv: LogicalVolume, near: number): Cell {
   const filling = fillingOf(lv, near);
   const words = [
     ...(filling === 'full' ? [`full: ${filledInWords(lv)}`] : []),
@@ -70,7 +78,8 @@ function stateOf(lv: LogicalVolume, near: number): string {
     ...(lv.health === undefined ? [] : [lv.health]),
     ...(lv.synced === undefined || lv.synced >= 100 ? [] : ['not in sync yet']),
   ];
-  return words.join('; ') || 'ok';
+  const isBad = filling === 'full' || lv.health !== undefined;
+  return words.length === 0 ? stated('ok') : stated(words.join('; '), isBad ? 'bad' : 'warning');
 }
 
 function percent(text: string, name: string): number {

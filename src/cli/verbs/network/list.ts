@@ -1,6 +1,7 @@
 import * as network from '../../../api/network.ts';
 import { withBofh } from '../../../bofh.ts';
 import { give } from '../../output/answer.ts';
+import { stated } from '../../output/style.ts';
 import { openSession } from '../../runtime/session.ts';
 import { verb } from '../../runtime/verb.ts';
 import { addressInWords, guestOf, withGuests } from './interfaces.ts';
@@ -19,7 +20,7 @@ export default verb({
       rows: data.map((each) => [
         each.name,
         each.kind,
-        each.up ? each.state : 'off',
+        stated(each.up ? each.state : 'off'),
         each.mac ?? '-',
         String(each.mtu),
         each.addresses.map(addressInWords).join(' ') || '-',

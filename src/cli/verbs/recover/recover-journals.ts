@@ -97,7 +97,8 @@ async function recoverOne(
   } catch (error) {
     if (error instanceof InterruptedError) throw error;
     const explanation = explain(error, runtime);
-    runtime.terminal.line(asText({ ...explanation, host: hostAfter(error, id, explanation.host) }));
+    const { terminal } = runtime;
+    terminal.line(asText({ ...explanation, host: hostAfter(error, id, explanation.host) }, terminal.paint));
     const because = oneLine(messageOf(error));
     return [{ id, name, end: 'open', leftAlone: [], because }, error instanceof JournalError ? 4 : 3];
   }

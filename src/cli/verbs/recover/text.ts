@@ -2,6 +2,7 @@ import { cannotTell } from '../../../atomic/journal/scan.ts';
 import type { Bofh } from '../../../bofh.ts';
 import { give } from '../../output/answer.ts';
 import type { RecoveredList } from '../../output/answers/index.ts';
+import { stated } from '../../output/style.ts';
 import { planned, plannedOf } from '../journal/planned-steps.ts';
 import { awayInWords, plannedInWords } from '../journal/text.ts';
 import type { ReadJournal } from '../../runtime/read-journals.ts';
@@ -47,7 +48,7 @@ export function tell(runtime: Runtime, rows: readonly Row[]): void {
   give(runtime, {
     data: rows,
     head: ['ID', 'END', 'NAME', 'BECAUSE'],
-    rows: rows.map((row) => [row.id, endWords[row.end], row.name, row.because ?? '']),
+    rows: rows.map((row) => [row.id, stated(endWords[row.end]), row.name, row.because ?? '']),
     none: 'nothing is unfinished',
   });
 }

@@ -30,7 +30,7 @@ export default verb({
       data,
       head: ['GUEST', 'TIME', 'STATE', 'DISKS', 'SIZE', 'COMPRESSED', 'FILE'],
       rows: data.backups.map(({ path, guest, time, state, disks }) => [
-        ...[guest, time, state, disks.map(({ vdev }) => vdev).join(',')],
+        ...[guest, { time }, state, disks.map(({ vdev }) => vdev).join(',')],
         ...[sum(disks.map(({ size }) => size)), sum(disks.map(({ fileSize }) => fileSize)), path],
       ]),
       none: `there is no backup in ${printable(directory)}`,

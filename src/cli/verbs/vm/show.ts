@@ -4,6 +4,7 @@ import * as xen from '../../../api/xen.ts';
 import { withBofh } from '../../../bofh.ts';
 import { give } from '../../output/answer.ts';
 import type { VmShow } from '../../output/answers/index.ts';
+import { paintWord } from '../../output/style.ts';
 import { printable } from '../../output/text.ts';
 import { openSession } from '../../runtime/session.ts';
 import { verb } from '../../runtime/verb.ts';
@@ -22,7 +23,10 @@ export default verb({
       disks: disks.map(diskAnswer),
       interfaces: vifs.map(({ mac = null, bridge = null }) => ({ mac, bridge })),
     };
-    give(runtime, { data, lines: inWords(data, stateInWords(found.state)) });
+    give(runtime, {
+      data,
+      lines: inWords(data, paintWord(runtime.terminal.look.paint, stateInWords(found.state))),
+    });
     return 0;
   },
 });

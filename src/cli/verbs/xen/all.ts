@@ -5,6 +5,7 @@ import { explain } from '../../errors/explain.ts';
 import { asText } from '../../errors/explanation.ts';
 import { give } from '../../output/answer.ts';
 import type { XenStartAll } from '../../output/answers/index.ts';
+import { stated } from '../../output/style.ts';
 import type { Findings } from '../../plan/plan.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
 import { openSession } from '../../runtime/session.ts';
@@ -34,12 +35,16 @@ export async function allGuests(
   give(runtime, {
     data,
     head: ['GUEST', 'WAS', 'NOW', 'SECONDS', 'ERROR'],
-    rows: data.map((row) => [row.guest, row.was, row.now, String(row.seconds), row.error ?? '']),
+    rows: data.map((row) => [
+      ...[row.guest, row.was, stated(row.now), String(row.seconds)],
+      stated(row.error ?? '', 'bad'),
+    ]),
     none: `no guest is configured in ${bofh.site.guestConfigDirs.join(', ')}`,
   });
   const left = rows.flatMap(({ stuck }) => stuck ?? []);
   // The table is the answer: what is left goes to stderr.
-  for (const error of left) runtime.terminal.line(asText(explain(error, { root: runtime.root })));
+  for (const error of left)
+    runtime.terminal.line(asText(explain(error, { root: runtime.root }), runtime.terminal.paint));
   if (left.length > 0) return 3;
   return data.some((row) => row.error !== undefined) ? 6 : 0;
 }

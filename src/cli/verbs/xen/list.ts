@@ -3,6 +3,7 @@ import { withBofh } from '../../../bofh.ts';
 import { formatSize } from '../../../core/units.ts';
 import { give } from '../../output/answer.ts';
 import type { XenList } from '../../output/answers/index.ts';
+import { stated } from '../../output/style.ts';
 import { printable } from '../../output/text.ts';
 import { openSession } from '../../runtime/session.ts';
 import { verb } from '../../runtime/verb.ts';
@@ -32,7 +33,7 @@ export default verb({
       head: ['GUEST', 'STATE', 'DOMAIN', 'MEMORY', 'VCPUS', 'CONFIGURATION'],
       rows: data.map((row, index) => [
         row.name,
-        stateInWords(guests[index]?.state ?? 'off'),
+        stated(stateInWords(guests[index]?.state ?? 'off')),
         row.domid === null ? '-' : String(row.domid),
         formatSize(row.memory),
         String(row.vcpus),

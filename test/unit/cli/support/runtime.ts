@@ -3,6 +3,7 @@ import type { Bofh } from '../../../../src/bofh.ts';
 import { openLog } from '../../../../src/cli/runtime/log.ts';
 import { openSequences, type Runtime } from '../../../../src/cli/runtime/runtime.ts';
 import { type GlobalOptions, settingsOf } from '../../../../src/cli/runtime/settings.ts';
+import { plain, plainLook } from '../../../../src/cli/output/style.ts';
 import type { Terminal } from '../../../../src/cli/runtime/terminal.ts';
 
 /** A verb's runtime over a simulated host, and what it says. An answer that is a function comes when it is asked for. */
@@ -18,6 +19,8 @@ export function testRuntime(
     interactive: answers.length > 0,
     live: false,
     columns: 80,
+    look: plainLook,
+    paint: plain,
     answer: (text) => stdout.push(text),
     line: (text) => stderr.push(text),
     draw: () => undefined,

@@ -16,6 +16,7 @@ export default verb({
     const data: BtrfsScrub = { ...found, started: started ?? null };
     const errors = btrfs.errorsIn(found);
     const read = `${formatSize(data.dataBytes)} of data and ${formatSize(data.metadataBytes)} of metadata read`;
+    const { paint } = runtime.terminal.look;
     give(runtime, {
       data,
       lines:
@@ -23,7 +24,7 @@ export default verb({
           ? [`${printable(path)} was never scrubbed on this host`]
           : [
               `the scrub that began at ${data.started ?? '?'} is ${data.state}: ${read}`,
-              errors.length === 0 ? 'no errors' : `errors: ${errors.join(', ')}`,
+              errors.length === 0 ? paint('good', 'no errors') : paint('bad', `errors: ${errors.join(', ')}`),
             ],
     });
     return 0;

@@ -2,6 +2,7 @@ import { formatSize } from '../../../../core/units.ts';
 import { pvs } from '../../../../lvm/index.ts';
 import { give } from '../../../output/answer.ts';
 import type { LvmPvList } from '../../../output/answers/index.ts';
+import { stated } from '../../../output/style.ts';
 import { openSession } from '../../../runtime/session.ts';
 import { verb } from '../../../runtime/verb.ts';
 
@@ -25,7 +26,7 @@ export default verb({
       data,
       head: ['DEVICE', 'GROUP', 'SIZE', 'FREE', 'UUID', 'TAGS'],
       rows: data.map((pv) => [
-        pv.device ?? 'missing',
+        pv.device ?? stated('missing', 'bad'),
         pv.group ?? '',
         formatSize(pv.size),
         formatSize(pv.free),

@@ -2,6 +2,8 @@ import { formatSize } from '../../../../core/units.ts';
 import { vgs } from '../../../../lvm/index.ts';
 import { give } from '../../../output/answer.ts';
 import type { LvmVgList } from '../../../output/answers/index.ts';
+import { fullness, percentOf } from '../../../output/fullness.ts';
+import { type Cell, stated } from '../../../output/style.ts';
 import { openSession } from '../../../runtime/session.ts';
 import { verb } from '../../../runtime/verb.ts';
 
@@ -22,7 +24,7 @@ export default verb({
       rows: data.map((vg) => [
         vg.group,
         formatSize(vg.size),
-        formatSize(vg.free),
+        stated(formatSize(vg.free), fullness(percentOf(vg.size - vg.free, vg.size))),
         formatSize(vg.extentSize),
         stateOf(vg),
         vg.tags.join(','),
@@ -33,11 +35,11 @@ export default verb({
   },
 });
 
-function stateOf(vg: LvmVgList[number]): string {
+function stateOf(vg: LvmVgList[number]): Cell {
   const words = [
     vg.exported ? 'exported' : '',
     vg.partial ? 'a device is missing' : '',
     vg.writable ? '' : 'read-only',
   ].filter((word) => word !== '');
-  return words.join(', ') || 'ok';
+  return words.length === 0 ? stated('ok') : stated(words.join(', '), vg.partial ? 'bad' : 'warning');
 }

@@ -3,8 +3,8 @@ import { withBofh } from '../../../../bofh.ts';
 import { present } from '../../../../core/present.ts';
 import { give } from '../../../output/answer.ts';
 import type { VmSnapshotList } from '../../../output/answers/index.ts';
+import { stated } from '../../../output/style.ts';
 import { printable } from '../../../output/text.ts';
-import { localTime } from '../../../output/times.ts';
 import { openSession } from '../../../runtime/session.ts';
 import { verb } from '../../../runtime/verb.ts';
 
@@ -30,8 +30,8 @@ export default verb({
       data,
       head: ['GUEST', 'SNAPSHOT', 'TIME', 'STATE', 'DISKS', 'NOTE'],
       rows: data.snapshots.map(({ name: guest, label, time, state, disks, why }) => [
-        ...[guest, label, localTime(time), state, disks.map(({ vdev }) => vdev).join(',')],
-        why === null ? '' : `cannot be restored: ${why}`,
+        ...[guest, label, { time }, state, disks.map(({ vdev }) => vdev).join(',')],
+        stated(why === null ? '' : `cannot be restored: ${why}`, 'bad'),
       ]),
       none: name === undefined ? 'no guest has a snapshot' : `${printable(name)} has no snapshot`,
     });

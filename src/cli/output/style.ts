@@ -1,0 +1,89 @@
+import { styleText } from 'node:util';
+import type { ColorWhen } from '../runtime/settings.ts';
+import { localTime } from './times.ts';
+
+/** What a colour says. The words say it too: nothing is in colour alone. */
+const styles = { good: 'green', warning: 'yellow', bad: 'red', dim: 'dim', heading: 'bold' } as const;
+
+export type Meaning = keyof typeof styles;
+
+/** Words of states and outcomes. A word that is missing here has no colour. */
+const words: Readonly<Record<Exclude<Meaning, 'heading'>, readonly string[]>> = {
+  good: [
+    ...['running', 'up', 'ok', 'installed', 'committed', 'done', 'finished'],
+    ...['Primary', 'UpToDate', 'Connected'],
+  ],
+  warning: [
+    ...['paused', 'half-built', 'dying', 'down', 'warning', 'absent', 'outdated', 'foreign'],
+    ...['started', 'orphan', 'abandoned', 'cannot tell from here', 'still at work, left alone'],
+    ...['its last line is cut off', 'Unknown', 'Outdated', 'Consistent', 'DUnknown', 'Attaching'],
+    ...['Detaching', 'Negotiating', 'Connecting', 'Unconnected', 'Disconnecting', 'TearDown'],
+    ...['WFConnection', 'WFReportParams', 'SyncSource', 'SyncTarget'],
+  ],
+  bad: [
+    ...['crashed', 'shut down but not gone', 'problem', 'interrupted', 'blocked', 'unreadable'],
+    ...['stays open', 'Inconsistent', 'Failed', 'Diskless', 'StandAlone', 'Timeout', 'BrokenPipe'],
+    ...['NetworkFailure', 'ProtocolError'],
+  ],
+  dim: ['off', 'closed', 'undone', 'rolled-back', 'nothing to do'],
+};
+
+const meanings = new Map<string, Meaning>();
+for (const meaning of ['good', 'warning', 'bad', 'dim'] as const)
+  for (const word of words[meaning]) meanings.set(word, meaning);
+
+/** Colours a text that is already escaped; returns it as it is where there is no colour. */
+export type Paint = (as: Meaning | undefined, text: string) => string;
+
+export const plain: Paint = (_as, text) => text;
+
+// Without `validateStream` styleText looks at stdout itself, differently in Node 20 and 24.
+const colored: Paint = (as, text) =>
+  as === undefined || text === '' ? text : styleText(styles[as], text, { validateStream: false });
+
+/** Colours a word of the table above by what it says. */
+export function paintWord(paint: Paint, word: string): string {
+  return paint(meanings.get(word), word);
+}
+
+/** A cell of a table: a text, what its colour says, or a time in ISO 8601. */
+export type Cell =
+  | string
+  | { readonly text: string; readonly as: Meaning | undefined }
+  | { readonly time: string };
+
+/** A cell in the colour of its meaning (default: that of its word). */
+export function stated(text: string, as: Meaning | undefined = meanings.get(text)): Cell {
+  return { text, as };
+}
+
+/** How an answer is shown. */
+export interface Look {
+  readonly paint: Paint;
+  /** Width of the screen; Infinity if the reader is not a terminal. */
+  readonly columns: number;
+  /** Rows of the screen; Infinity if there is no terminal for a pager. */
+  readonly rows: number;
+  readonly time: (iso: string) => string;
+}
+
+/** For a pipe or a file. */
+export const plainLook: Look = {
+  paint: plain,
+  columns: Number.POSITIVE_INFINITY,
+  rows: Number.POSITIVE_INFINITY,
+  time: localTime,
+};
+
+type Env = Readonly<Record<string, string | undefined>>;
+
+/**
+ * Whether a stream gets colour. `auto`: a terminal, unless TERM is dumb or NO_COLOR is not empty;
+ * FORCE_COLOR decides before them, as in Node.js: 0 or false is no colour.
+ */
+export function paintFor(when: ColorWhen, { isTTY }: { readonly isTTY: boolean }, env: Env): Paint {
+  if (when !== 'auto') return when === 'always' ? colored : plain;
+  const { FORCE_COLOR: force = '', NO_COLOR: no = '', TERM: term } = env;
+  if (force !== '') return force === '0' || force === 'false' ? plain : colored;
+  return isTTY && term !== 'dumb' && no === '' ? colored : plain;
+}
