@@ -1,4 +1,9 @@
+import { stripVTControlCharacters } from 'node:util';
 import { describe, expect, it } from 'vitest';
+import { connectionState, diskState, role } from '../../../src/drbd/schema.ts';
+import { stateWords } from '../../../src/xen/index.ts';
+import { journalShow } from '../../../src/cli/output/answers/index.ts';
+import { endWords } from '../../../src/cli/verbs/recover/text.ts';
 import { asText } from '../../../src/cli/errors/explanation.ts';
 import { give } from '../../../src/cli/output/answer.ts';
 import { type Cell, type Look, paintFor, plainLook, stated } from '../../../src/cli/output/style.ts';
@@ -27,6 +32,17 @@ describe('colour', () => {
     ['never, whatever the environment says', 'never', true, { FORCE_COLOR: '1' }, false],
   ])('%s', (_what, when, isTTY, env, has) => {
     expect(paintFor(when, { isTTY }, env)('bad', 'x')).toBe(has ? red('x') : 'x');
+  });
+
+  it.each([
+    ...[...diskState.options, ...connectionState.options, ...role.options],
+    ...Object.values(stateWords),
+    ...journalShow.shape.state.options,
+    ...['started', 'done', 'undone', 'blocked', 'finished', 'ok', 'warning', 'problem'],
+    ...Object.values(endWords),
+  ])('the state "%s" says something, or is neither good nor bad', (word) => {
+    const neither = ['Secondary', 'unknown'];
+    expect(stated(word)).toHaveProperty('as', neither.includes(word) ? undefined : expect.any(String));
   });
 
   it('another word for --color is a usage error', () => {
@@ -120,6 +136,19 @@ describe('a table', () => {
   it('counts wide characters as two columns', () => {
     expect(table(['A', 'B'], [['日本語', 'x']], screen(8))).toBe('A  日本語\nB  x\n');
     expect(table(['A', 'B'], [['日本語', 'x']], screen(9))).toBe('A       B\n日本語  x\n');
+  });
+});
+
+describe('doctor', () => {
+  it('wraps what it says between words, beside its level, and leaves commands whole', async () => {
+    const { runtime, stdout } = testRuntime(simulatedBofh());
+    const terminal = { ...runtime.terminal, look: { ...screen(60), paint: colored } };
+    await runVerb({ ...runtime, terminal }, 'doctor');
+    const lines = stripVTControlCharacters(stdout()).split('\n');
+
+    expect(stdout()).toContain('\u001b[32mok\u001b[39m       ');
+    expect(lines.filter((line) => line.length > 60 && !/^ +run: |^\S* +\S+$/.test(line))).toEqual([]);
+    expect(lines.some((line) => /^ {9}\S/.test(line))).toBe(true);
   });
 });
 

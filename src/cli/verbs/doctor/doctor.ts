@@ -21,7 +21,7 @@ import { readHistory, readOpen, type ReadJournal } from '../../runtime/read-jour
 import type { Runtime } from '../../runtime/runtime.ts';
 import { openSession, refuseOtherHost, siteGiven } from '../../runtime/session.ts';
 import { flag, verb } from '../../runtime/verb.ts';
-import { printable } from '../../output/text.ts';
+import { printable, wrapped } from '../../output/text.ts';
 import { showSettings } from './settings.ts';
 
 /** Warnings alone exit 0. */
@@ -61,16 +61,25 @@ function asData({ check, level, says, run }: Finding): Doctor[number] {
   return { check, level, says, run: [...run] };
 }
 
+const margin = ' '.repeat(9);
+
 /** Problems last: the end of a long output is what stays on the screen. */
-function inWords(found: readonly Finding[], { paint }: Look): readonly string[] {
+function inWords(found: readonly Finding[], { paint, columns }: Look): readonly string[] {
   const order: readonly Finding['level'][] = ['ok', 'warning', 'problem'];
   const count = (level: Finding['level']): number => found.filter((each) => each.level === level).length;
   const lines = order.flatMap((level) =>
     found
       .filter((each) => each.level === level)
       .flatMap(({ check, says, run }) => [
-        `${paintWord(paint, level)}${' '.repeat(9 - level.length)}${check}: ${printable(says)}`,
-        ...run.map((command) => `         run: ${printable(command)}`),
+        ...wrapped([`${check}: ${printable(says)}`], {
+          first: '',
+          next: '',
+          columns: columns - margin.length,
+        }).map(
+          (line, at) =>
+            `${at === 0 ? `${paintWord(paint, level)}${margin.slice(level.length)}` : margin}${line}`,
+        ),
+        ...run.map((command) => `${margin}run: ${printable(command)}`),
       ]),
   );
   const problems = count('problem');
