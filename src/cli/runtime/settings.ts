@@ -109,7 +109,7 @@ function parseLogLevel(text: string): LogLevel {
 
 function parseColor(text: string): ColorWhen {
   const color = colors.find((each) => each === text);
-  if (color === undefined) throw new UsageError(`--color ${text}: must be ${colors.join(', ')}`);
+  if (color === undefined) throw new UsageError(`--color ${text}: must be auto, always or never`);
   return color;
 }
 

@@ -46,7 +46,7 @@ describe('colour', () => {
   });
 
   it('another word for --color is a usage error', () => {
-    expect(() => settingsOf({ color: 'green' }, {})).toThrow('--color green: must be auto, always, never');
+    expect(() => settingsOf({ color: 'green' }, {})).toThrow('--color green: must be auto, always or never');
   });
 
   it('is added after escaping, and takes no room in a table', () => {
