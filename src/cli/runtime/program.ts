@@ -3,6 +3,7 @@ import { atConsole } from '../../core/option.ts';
 import { version } from '../../core/version.ts';
 import { nouns } from '../verbs/index.ts';
 import type { Runtime } from './runtime.ts';
+import { globalsIn } from './help.ts';
 import { addWords, type Noun, typedIn, type Verb, withChoices } from './verb.ts';
 import { colors, type GlobalOptions } from './settings.ts';
 
@@ -46,12 +47,12 @@ export async function program(
   invoke: Invoke,
   output: { readonly writeOut?: (text: string) => void } = {},
 ): Promise<Command> {
-  const root = new Command('bofh')
+  const root: Command = new Command('bofh')
     .description('Atomic, crash-safe administration of Linux storage and Xen guests')
     .version(version, '-V, --version', 'show the version')
     .addHelpText('after', exitCodes)
     .helpOption('-h, --help', 'show this help')
-    .configureHelp({ showGlobalOptions: true })
+    .addHelpText('afterAll', ({ command }) => (command.parent === null ? '' : globalsIn(root)))
     .configureOutput({ outputError: () => undefined, ...output })
     .allowExcessArguments(false)
     .exitOverride()

@@ -48,7 +48,9 @@ describe('help and version', () => {
 
   it.each([
     [['help'], 'Usage: bofh [options]'],
+    [['help', 'options'], '  --log-level <LEVEL>  debug, info'],
     [['help', 'vm'], 'Usage: bofh vm [options]'],
+    [['help', 'vm'], 'Global options (bofh help options):\n  --json --format '],
     [['vm', 'help', 'create'], 'Usage: bofh vm create [options]'],
     [['help', 'lvm', 'create'], 'Usage: bofh lvm create [options]'],
     [['help', 'lvm', 'pv', 'create'], 'Usage: bofh lvm pv create [options]'],
