@@ -3,6 +3,7 @@
 import {
   chmodSync,
   copyFileSync,
+  cpSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -85,8 +86,9 @@ function writeNotices(modules) {
 function writeRest() {
   writeFileSync(join(dist, 'package.json'), `${JSON.stringify({ type: 'module' })}\n`);
   for (const name of ['jiti.cjs', 'babel.cjs']) copyFileSync(join(jiti, 'dist', name), join(dist, name));
+  cpSync(join(root, 'src/cli/output/schemas'), join(dist, 'schemas'), { recursive: true });
   chmodSync(join(dist, 'bofh.js'), 0o755);
-  return ['package.json', 'jiti.cjs', 'babel.cjs', 'types', 'man'];
+  return ['package.json', 'jiti.cjs', 'babel.cjs', 'schemas', 'types', 'man'];
 }
 
 /** dist/man, as man(1) looks for pages: man -M dist/man bofh-vm. */

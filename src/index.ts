@@ -35,6 +35,7 @@ export { recover, type RecoverRequest } from './api/recover.ts';
 export { undo } from './api/undo.ts';
 export * as vm from './api/vm.ts';
 export * as xen from './api/xen.ts';
+export type { Answers } from './cli/output/answers/by-verb.ts';
 export type { Engine, EventStep, Happening, SequenceEvent } from './atomic/index.ts';
 export { type EventLog, eventText } from './atomic/event-log.ts';
 export { type EventStream, eventStream } from './atomic/event-stream.ts';

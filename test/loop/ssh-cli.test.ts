@@ -100,7 +100,7 @@ const refused: readonly (readonly [string, Words])[] = [
 ];
 
 /** Those that need a terminal on the host, or no host at all. */
-const withoutHost = ['vm console', 'vm chroot', 'completion'];
+const withoutHost = ['vm console', 'vm chroot', 'schema', 'completion'];
 
 /** The same of those that change something. */
 const refusedChanges: readonly (readonly [string, Words])[] = [

@@ -93,8 +93,12 @@ describe('the rooms of the source', () => {
         .map((from) => `${file} imports ${from}`),
     );
     // host/process.ts and the engine stand side by side: it names the type of the engine's signals.
-    // The public API gives itself to the scripts that import it.
-    expect(wrong).toEqual(['host/process.ts imports atomic/engine.ts', 'script/load.ts imports index.ts']);
+    // The public API gives itself to the scripts that import it. It has the types of the command's JSON answers, for programs that read them.
+    expect(wrong.toSorted()).toEqual([
+      'host/process.ts imports atomic/engine.ts',
+      'index.ts imports cli/output/answers/by-verb.ts',
+      'script/load.ts imports index.ts',
+    ]);
   });
 
   it('import of another driver only what is listed', () => {

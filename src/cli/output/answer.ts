@@ -15,7 +15,7 @@ export type Answer<T> = { readonly data: T } & (
  * Prints an answer to stdout, as JSON if requested. `none` goes to stderr instead of an empty
  * table.
  */
-export function give<T>(runtime: Runtime, answer: Answer<T>): void {
+export function give<D>(runtime: Runtime<D>, answer: Answer<NoInfer<D>>): void {
   const { terminal, settings, verb, page = (text: string) => terminal.answer(text) } = runtime;
   if (settings.format !== undefined) {
     if ('lines' in answer)

@@ -55,7 +55,11 @@ export function showPlan(
       : [
           `dry run: the script ${oneLine(script)} itself was run: network requests that it made were really sent`,
         ];
-  give(runtime, { data, lines: [...first, ...head, ...planInWords(planned, head.length > 0)] });
+  // Every verb has this answer in a dry run.
+  give(runtime as Runtime<Plan>, {
+    data,
+    lines: [...first, ...head, ...planInWords(planned, head.length > 0)],
+  });
 }
 
 /** An unfinished sequence of the real host: objects that it holds are refused in a plan too. */

@@ -6,7 +6,7 @@ import { openSession, untilInterrupted } from './session.ts';
 import { logged } from './system-log.ts';
 
 /** The change that a verb makes. */
-export interface Change<T> {
+export interface Change<T, D> {
   /** What it destroys, confirmed before; an empty list needs no confirmation. */
   readonly destroys?: readonly string[];
   /**
@@ -16,23 +16,23 @@ export interface Change<T> {
   readonly again?: () => Promise<void>;
   /** The whole change; a dry run runs it on a simulated host. */
   readonly act: () => Promise<T>;
-  readonly answer: (made: T, bofh: Bofh) => Told | Promise<Told>;
+  readonly answer: (made: T, bofh: Bofh) => Told<D> | Promise<Told<D>>;
 }
 
 /** (default exit code: 0) */
-type Told = Answer<unknown> & { readonly exitCode?: number };
+type Told<D> = Answer<D> & { readonly exitCode?: number };
 
 /** A change, or how the verb ends instead. */
-type Found<T> = Change<T> | (() => number | Promise<number>);
+type Found<T, D> = Change<T, D> | (() => number | Promise<number>);
 
 /**
  * Runs a verb that changes a host: checks, then plans or confirms, runs it with a line in the
  * system log, and prints the answer. With `site: 'unused'` it works even if the site file is
  * broken.
  */
-export async function change<T>(
-  runtime: Runtime,
-  asked: Change<T> | ((bofh: Bofh) => Promise<Found<T>>),
+export async function change<T, D>(
+  runtime: Runtime<D>,
+  asked: Change<T, NoInfer<D>> | ((bofh: Bofh) => Promise<Found<T, NoInfer<D>>>),
   {
     site = 'unused',
     root = 'needed',

@@ -13,8 +13,8 @@ export function ensureFlag(...conflicts: readonly string[]) {
 export const unchanged = 'unchanged, it is as asked:';
 
 /** Runs a verb that creates something, also with `--ensure`; its answer then says `changed`. */
-export function changeOrEnsure<F extends object, T extends F>(
-  runtime: Runtime,
+export function changeOrEnsure<F extends object, T extends F, D extends { readonly changed?: boolean }>(
+  runtime: Runtime<D>,
   isEnsured: boolean,
   {
     create,
@@ -24,11 +24,11 @@ export function changeOrEnsure<F extends object, T extends F>(
   }: {
     readonly create: () => Promise<T>;
     readonly ensure: () => Promise<Ensured<F>>;
-    readonly answer: (made: F, changed: boolean) => Answer<object>;
+    readonly answer: (made: F, changed: boolean) => Answer<NoInfer<D>>;
     readonly root?: 'needed' | 'not-needed';
   },
 ): Promise<number> {
-  return change<Ensured<F>>(
+  return change<Ensured<F>, D>(
     runtime,
     {
       act: async () => (isEnsured ? ensure() : { value: await create(), changed: true }),

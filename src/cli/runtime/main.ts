@@ -89,7 +89,7 @@ async function invoke(run: Run, invocation: Invocation): Promise<number> {
   const { terminal, release } = isQuiet
     ? holding(run.terminal)
     : { terminal: pages?.terminal ?? run.terminal, release: () => undefined };
-  const runtime: Runtime = {
+  const runtime: Runtime<unknown> = {
     terminal,
     page: pages?.page,
     log: openLog(settings.logLevel, run.terminal),

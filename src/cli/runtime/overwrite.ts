@@ -8,13 +8,13 @@ import { printable } from '../output/text.ts';
 type Overwrite = NonNullable<Parameters<Tx['filesystem']['create']>[0]['overwrite']>;
 
 /** Runs a verb that may overwrite content of a device, which must be named and confirmed. */
-export async function overwriting<T>(
-  runtime: Runtime,
+export async function overwriting<T, D>(
+  runtime: Runtime<D>,
   { device, overwrite: named }: { readonly device: string; readonly overwrite: string | undefined },
-  verb: (more: { readonly overwrite?: Overwrite }) => Change<T>,
+  verb: (more: { readonly overwrite?: Overwrite }) => Change<T, NoInfer<D>>,
 ): Promise<number> {
   if (named === undefined) return change(runtime, verb({}));
-  return change<T>(runtime, async (bofh) => {
+  return change<T, D>(runtime, async (bofh) => {
     const overwrite = await withBofh(bofh, () => overwriteOf(device, named));
     const loss = `${printable(device)} is overwritten, and what is on it now cannot be brought back: ${overwrite.uuid ?? overwrite.type ?? ''}`;
     return { ...verb({ overwrite }), destroys: [loss] };

@@ -17,7 +17,7 @@ export interface Invocation {
   readonly options: GlobalOptions;
   /** Number of trailing words that no record may have: arguments of a script, or a command. */
   readonly unrecorded: number;
-  readonly action: (runtime: Runtime) => Promise<number>;
+  readonly action: (runtime: Runtime<unknown>) => Promise<number>;
 }
 
 type Invoke = (invocation: Invocation) => Promise<void>;

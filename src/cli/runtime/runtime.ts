@@ -10,8 +10,13 @@ import type { Terminal } from './terminal.ts';
 /** Node.js and bofh, by absolute paths without symbolic links, as systemd units start them. */
 export type Program = readonly [node: string, bofh: string];
 
-/** Context of every verb. It is created before any driver is loaded. */
-export interface Runtime {
+/**
+ * Context of every verb. It is created before any driver is loaded. `D` is the JSON answer of the
+ * verb: \`give\` takes nothing else. A helper that prints no answer takes the \`Runtime\` of any verb.
+ */
+export interface Runtime<in D = never> {
+  /** Never set: it ties the runtime to the type of the answer. */
+  readonly answers?: (data: D) => void;
   readonly terminal: Terminal;
   readonly log: Log;
   /** The log of `--log-file`: gets each event of each sequence, and how the command ended. */

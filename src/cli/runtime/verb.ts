@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander';
 import { UsageError } from '../../core/errors.ts';
 import { present } from '../../core/present.ts';
+import type { AnswerName, Answers } from '../output/answers/by-verb.ts';
 import type { Runtime } from './runtime.ts';
 
 /** An option of a verb. `T` is the type of its value in `run`. */
@@ -163,6 +164,8 @@ export interface Verb {
   readonly examples: readonly string[];
   /** Whether it may change the host: a signal then rolls the change back. A function decides by what was typed. */
   readonly changes: boolean | ((typed: never) => boolean);
+  /** Names of its JSON answers: its own, or with an option that has another one. None: it has no answer in JSON. */
+  readonly answers: readonly AnswerName[];
   /** It reads and answers with a table: `--format` chooses its columns. */
   readonly table: boolean;
   /** Words that look like unknown options are arguments: sizes such as -5g. */
@@ -172,7 +175,7 @@ export interface Verb {
   /** All words after the first argument are of another program, and can hold a secret: neither journal nor log has them. */
   readonly unrecorded: boolean;
   /** Resolves to the exit code. */
-  readonly run: (runtime: Runtime, typed: never) => Promise<number>;
+  readonly run: (runtime: Runtime<unknown>, typed: never) => Promise<number>;
 }
 
 /**
@@ -181,13 +184,19 @@ export interface Verb {
  * @example
  * export default verb({
  *   changes: true,
+ *   answers: 'lvm rename',
  *   args: { volume: '<vg/name>', to: '<to>' },
  *   examples: ['lvm rename vg0/web1 web2'],
  *   run: (runtime, { volume, to }) => …,
  * });
  */
-export function verb<const A extends ArgSpecs = ArgSpecs, O extends OptionSpecs = OptionSpecs>(of: {
+export function verb<
+  const A extends ArgSpecs = ArgSpecs,
+  O extends OptionSpecs = OptionSpecs,
+  const N extends AnswerName = never,
+>(of: {
   readonly changes: boolean | ((typed: Typed<A, O>) => boolean);
+  readonly answers?: N | readonly N[];
   readonly args?: A;
   readonly options?: O;
   readonly examples: readonly [string, ...string[]];
@@ -195,10 +204,11 @@ export function verb<const A extends ArgSpecs = ArgSpecs, O extends OptionSpecs 
   readonly dashes?: true;
   readonly script?: true;
   readonly unrecorded?: true;
-  readonly run: (runtime: Runtime, typed: Typed<A, O>) => Promise<number>;
+  readonly run: (runtime: Runtime<Answers[N]>, typed: Typed<A, O>) => Promise<number>;
 }): Verb {
   const { args = {}, options = {}, table = false, dashes = false, script = false, unrecorded = script } = of;
-  return { ...of, args, options, table, dashes, script, unrecorded };
+  const answers = [of.answers ?? []].flat() as readonly N[];
+  return { ...of, answers, args, options, table, dashes, script, unrecorded };
 }
 
 const choices = new WeakMap<Option, readonly string[]>();

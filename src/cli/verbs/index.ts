@@ -15,6 +15,7 @@ import { mount } from './mount/index.ts';
 import { network } from './network/index.ts';
 import { recover } from './recover/index.ts';
 import { run } from './run/index.ts';
+import { schema } from './schema/index.ts';
 import { undo } from './undo/index.ts';
 import { vm } from './vm/index.ts';
 import { xen } from './xen/index.ts';
@@ -39,5 +40,6 @@ export const nouns: Noun['verbs'] = {
   map,
   boot,
   run,
+  schema,
   completion,
 };

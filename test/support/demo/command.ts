@@ -50,7 +50,7 @@ async function run({ host, site, words, cacheDirectory, terminal }: Run): Promis
   const bofh = { ...simulated, engine: { ...simulated.engine, onProgress } };
   const argv = [...process.argv];
   let exitCode = 0;
-  let runtime: Runtime | undefined;
+  let runtime: Runtime<unknown> | undefined;
   const commands = await program(words, async (invocation) => {
     runtime = { ...runtimeOf(invocation, words, terminal), bofh, cacheDirectory };
     exitCode = await invocation.action(runtime);
@@ -68,7 +68,11 @@ async function run({ host, site, words, cacheDirectory, terminal }: Run): Promis
   return exitCode;
 }
 
-function runtimeOf({ verb, options }: Invocation, words: readonly string[], terminal: Terminal): Runtime {
+function runtimeOf(
+  { verb, options }: Invocation,
+  words: readonly string[],
+  terminal: Terminal,
+): Runtime<unknown> {
   return {
     terminal,
     // The killed process of the power cut would still warn that it cannot log.

@@ -44,8 +44,8 @@ const at = (said: Parameters<typeof testRuntime>[1] = {}, started = program) => 
   const { runtime, ...outputs } = testRuntime(simulatedBofh({ host }), said);
   return { runtime: { ...runtime, program: started }, ...outputs };
 };
-const install = (runtime: Runtime): Promise<number> => runVerb(runtime, 'boot install');
-const remove = (runtime: Runtime): Promise<number> => runVerb(runtime, 'boot remove');
+const install = (runtime: Runtime<unknown>): Promise<number> => runVerb(runtime, 'boot install');
+const remove = (runtime: Runtime<unknown>): Promise<number> => runVerb(runtime, 'boot remove');
 
 const enable = (unit: string): void =>
   host.admin.symlink(`/etc/systemd/system/multi-user.target.wants/${unit}`, pathOf(unit));

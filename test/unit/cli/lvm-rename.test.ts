@@ -7,7 +7,7 @@ import { testRuntime } from './support/runtime.ts';
 import { runVerb } from './support/run-verb.ts';
 import type { Runtime } from '../../../src/cli/runtime/runtime.ts';
 
-const rename = (runtime: Runtime, volume: string, to: string) =>
+const rename = (runtime: Runtime<unknown>, volume: string, to: string) =>
   runVerb(runtime, ['lvm', 'rename', volume, to]);
 
 const config = (disk: string): string =>

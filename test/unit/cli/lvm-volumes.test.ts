@@ -9,13 +9,14 @@ import { optionWords, runVerb } from './support/run-verb.ts';
 import type { Runtime } from '../../../src/cli/runtime/runtime.ts';
 
 type Options = Parameters<typeof optionWords>[0];
-const lvm = (runtime: Runtime, verb: string, args: readonly string[], options: Options = {}) =>
+const lvm = (runtime: Runtime<unknown>, verb: string, args: readonly string[], options: Options = {}) =>
   runVerb(runtime, ['lvm', verb, ...optionWords(options), ...args]);
-const list = (runtime: Runtime, options?: Options) => lvm(runtime, 'list', [], options);
-const resize = (runtime: Runtime, volume: string, size: string) => lvm(runtime, 'resize', [volume, size]);
-const create = (runtime: Runtime, volume: string, options: Options) =>
+const list = (runtime: Runtime<unknown>, options?: Options) => lvm(runtime, 'list', [], options);
+const resize = (runtime: Runtime<unknown>, volume: string, size: string) =>
+  lvm(runtime, 'resize', [volume, size]);
+const create = (runtime: Runtime<unknown>, volume: string, options: Options) =>
   lvm(runtime, 'create', [volume], options);
-const remove = (runtime: Runtime, volume: string, options?: Options) =>
+const remove = (runtime: Runtime<unknown>, volume: string, options?: Options) =>
   lvm(runtime, 'remove', [volume], options);
 
 const mib = 1024 ** 2;

@@ -56,7 +56,7 @@ async function compiled(code: string, options: readonly string[] = []): Promise<
 describe('the published types', () => {
   it('take what is right and refuse what is wrong, in a strict project without our libraries', async () => {
     const code = `
-      import { atomic, defineSite, MountPool, RolledBackError, xen, lvm, parseSize, type Site } from 'bofh';
+      import { atomic, defineSite, MountPool, RolledBackError, xen, lvm, parseSize, type Answers, type Site } from 'bofh';
       import { AtomicOperationSequence, operation, type Schema } from 'bofh/atomic';
       import { simulatedBofh } from 'bofh/testing';
       export const site = defineSite({ volumeGroup: 'vg0', startOrder: ['web1'] });
@@ -70,6 +70,13 @@ describe('the published types', () => {
       export const sizes: number[] = (await lvm.lvs()).map((lv) => lv.size);
       await new MountPool(['/mnt']).with('/dev/sda1', async (at: string) => console.log(at));
       export const failed = (error: unknown) => error instanceof RolledBackError && error.leftAlone.length;
+      export const full = (volumes: Answers['lvm list']) => volumes.filter(({ filling }) => filling === 'full');
+      export const failure = ({ error }: Answers['error']): string => error.failed + error.host;
+      export const first = ([step]: Answers['plan']['steps']) => step?.kind;
+      // @ts-expect-error -- there is no such answer
+      export type None = Answers['lvm lists'];
+      // @ts-expect-error -- there is no such key
+      export const size = (volumes: Answers['lvm list']) => volumes[0]?.sise;
       export const wrong = () => atomic('x', async (tx) => {
         // @ts-expect-error -- a size is no truth value
         await tx.lvm.createLv({ vg: 'v', name: 'n', size: true });

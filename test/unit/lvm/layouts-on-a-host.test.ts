@@ -10,7 +10,7 @@ import { bofhOn } from '../simulator/support.ts';
 import { optionWords, runVerb } from '../cli/support/run-verb.ts';
 import type { Runtime } from '../../../src/cli/runtime/runtime.ts';
 
-const create = (runtime: Runtime, volume: string, options: Parameters<typeof optionWords>[0]) =>
+const create = (runtime: Runtime<unknown>, volume: string, options: Parameters<typeof optionWords>[0]) =>
   runVerb(runtime, ['lvm', 'create', volume, ...optionWords(options)]);
 
 const mib = 1024 ** 2;

@@ -11,7 +11,8 @@ import { bofhOn, recoverAll } from '../simulator/support.ts';
 import { runVerb } from '../cli/support/run-verb.ts';
 import type { Runtime } from '../../../src/cli/runtime/runtime.ts';
 
-const merge = (runtime: Runtime, volume: string) => runVerb(runtime, ['lvm', 'snapshot', 'merge', volume]);
+const merge = (runtime: Runtime<unknown>, volume: string) =>
+  runVerb(runtime, ['lvm', 'snapshot', 'merge', volume]);
 
 const ext4 = (uuid: string) => ({ type: 'ext4', usage: 'filesystem', uuid, version: '1.0' }) as const;
 

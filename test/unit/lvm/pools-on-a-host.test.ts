@@ -11,7 +11,7 @@ import { bofhOn, recoverAll } from '../simulator/support.ts';
 import { optionWords, runVerb } from '../cli/support/run-verb.ts';
 import type { Runtime } from '../../../src/cli/runtime/runtime.ts';
 
-const resizePool = (runtime: Runtime, options: Parameters<typeof optionWords>[0]) =>
+const resizePool = (runtime: Runtime<unknown>, options: Parameters<typeof optionWords>[0]) =>
   runVerb(runtime, ['lvm', 'pool', 'resize', 'vg0/pool', ...optionWords(options)]);
 
 const mib = 1024 ** 2;

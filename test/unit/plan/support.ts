@@ -6,6 +6,7 @@ import { commandLine } from '../../../src/command/index.ts';
 import { loadScript } from '../../../src/script/load.ts';
 import { simulatedBofh, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { allVerbs } from '../../support/verbs.ts';
+import { checking } from '../cli/support/answers.ts';
 import { testRuntime } from '../cli/support/runtime.ts';
 import { site } from '../simulator/support.ts';
 
@@ -25,7 +26,7 @@ export async function typed(
   const root = await program(args, async (invocation) => {
     const { runtime, ...outputs } = testRuntime(seen(host), invocation.options, answers);
     said = outputs;
-    exitCode = await invocation.action({ ...runtime, verb: invocation.verb });
+    exitCode = await invocation.action(checking({ ...runtime, verb: invocation.verb }, args));
   });
   await root.parseAsync([...args], { from: 'user' });
   return { exitCode, stdout: said.stdout(), stderr: said.stderr() };
@@ -64,7 +65,7 @@ export async function madeLines(host: SimulatedHost, args: readonly string[]): P
   const begun = host.changes.length;
   const [first, script = ''] = args;
   if (first === 'run') await withBofh(seen(host), () => load(script));
-  else await typed(host, ['--yes', ...args]);
+  else await typed(host, ['--json', '--yes', ...args]);
   return host.changes.slice(begun).map((change) => unnamed(lineOf(change)));
 }
 

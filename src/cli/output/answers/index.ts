@@ -17,5 +17,6 @@ export * from './lvm.ts';
 export * from './mount.ts';
 export * from './network.ts';
 export * from './recover.ts';
+export * from './schema.ts';
 export * from './vm.ts';
 export * from './xen.ts';

@@ -15,7 +15,7 @@ export const overwriteAll = value(
 
 /** Erases a whole device; `done` says in the answer how. Asks before. */
 export async function eraseDevice(
-  runtime: Runtime,
+  runtime: Runtime<BlockDestroy>,
   asked: { readonly device: string; readonly overwrite: string[] },
   { act, done }: { readonly act: typeof block.zero | typeof block.discard; readonly done: string },
 ): Promise<number> {

@@ -9,6 +9,7 @@ import { verb } from '../../runtime/verb.ts';
 
 export default verb({
   changes: false,
+  answers: 'block partitions',
   args: { device: '<device>' },
   examples: ['block partitions /dev/sdb'],
   run: async (runtime, { device }) => {

@@ -12,6 +12,7 @@ import { type Asked, inWords, plannedStack, sizeOf, stackOptions } from './resiz
 
 export default verb({
   changes: true,
+  answers: 'block resize',
   // -1g looks like an option; an unknown option is refused as a size.
   dashes: true,
   args: { device: '<device>', size: '<size>' },

@@ -9,6 +9,7 @@ import { printable, wrapped } from '../../output/text.ts';
 
 export default verb({
   changes: false,
+  answers: 'block tree',
   args: { device: ['[device]', 'only this device, what is below it and what is above it'] },
   examples: ['block tree', 'block tree /dev/vg0/web1'],
   run: async (runtime, { device }) => {

@@ -7,6 +7,7 @@ import { commaList, value, verb } from '../../runtime/verb.ts';
 
 export default verb({
   changes: true,
+  answers: 'block wipe',
   args: { device: '<device>' },
   options: {
     overwrite: value(

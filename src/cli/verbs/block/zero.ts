@@ -4,6 +4,7 @@ import { eraseDevice, overwriteAll } from './erasure.ts';
 
 export default verb({
   changes: true,
+  answers: 'block zero',
   args: { device: '<device>' },
   options: { overwrite: overwriteAll },
   examples: ['block zero /dev/sdb --overwrite blank'],

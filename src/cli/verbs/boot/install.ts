@@ -14,6 +14,7 @@ import { findUnits, refuseForeign, writeUnits } from './units.ts';
 /** Writes the units, all or none. systemctl enables them, like every other unit. */
 export default verb({
   changes: true,
+  answers: 'boot install',
   examples: ['boot install'],
   run: async (runtime) => {
     refuseOtherHost(runtime, 'units of the bofh that is installed');

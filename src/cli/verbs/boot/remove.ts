@@ -13,6 +13,7 @@ import { findUnits, type FoundUnit, isPackaged, refuseForeign } from './units.ts
 /** Removes the units, all or none. Refused while one of them is enabled. */
 export default verb({
   changes: true,
+  answers: 'boot remove',
   examples: ['boot remove'],
   run: async (runtime) => {
     refuseOtherHost(runtime, 'units of the bofh that is installed');

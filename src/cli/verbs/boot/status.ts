@@ -8,6 +8,7 @@ import { findUnits } from './units.ts';
 /** `systemctl status` shows whether the units have run, and the result. */
 export default verb({
   changes: false,
+  answers: 'boot status',
   table: true,
   examples: ['boot status'],
   run: async (runtime) => {

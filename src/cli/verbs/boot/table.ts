@@ -5,7 +5,7 @@ import type { Runtime } from '../../runtime/runtime.ts';
 import type { FoundUnit } from './units.ts';
 
 /** The answer of every verb of boot: the units and their state. */
-export function giveUnits(runtime: Runtime, found: readonly FoundUnit[]): void {
+export function giveUnits(runtime: Runtime<BootUnits>, found: readonly FoundUnit[]): void {
   const data: BootUnits = found.map(({ unit, state, enabled }) => ({
     unit: unit.name,
     file: unit.path,

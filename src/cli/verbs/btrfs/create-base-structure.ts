@@ -9,27 +9,38 @@ import { flag, verb } from '../../runtime/verb.ts';
 /** Says which lines of /etc/fstab mount something else afterwards; it edits none. */
 export default verb({
   changes: true,
+  answers: 'btrfs create-base-structure',
   args: { path: ['<path>', 'where the top level is mounted'], name: '<name>' },
   options: { setDefault: flag('also make it the default subvolume') },
   examples: ['btrfs create-base-structure /mnt/top root'],
   run: (runtime, { path, name, setDefault }) => {
     const asked = { path, name, default: setDefault ? ('set' as const) : ('kept' as const) };
-    return change<Awaited<ReturnType<typeof api.createBaseStructure>>>(runtime, async ({ host }) => {
-      const { data: to } = await structureOf(host, asked);
-      return {
-        destroys: [`this moves all data in ${printable(path)} to ${printable(to)}`],
-        act: () => api.createBaseStructure(asked),
-        answer: ({ filesystem, subvolumes, snapshots, made, defaultWas, fstab }): Answer<BtrfsStructure> => {
-          const data = {
-            ...{ filesystem, subvolumes, snapshots },
-            made: { path: made.path, id: made.id, uuid: made.uuid },
-            defaultWas: defaultWas ?? null,
-            fstab: fstab.map(({ number, source, target }) => ({ line: number, source, target })),
-          };
-          return { data, lines: inWords(data) };
-        },
-      };
-    });
+    return change<Awaited<ReturnType<typeof api.createBaseStructure>>, BtrfsStructure>(
+      runtime,
+      async ({ host }) => {
+        const { data: to } = await structureOf(host, asked);
+        return {
+          destroys: [`this moves all data in ${printable(path)} to ${printable(to)}`],
+          act: () => api.createBaseStructure(asked),
+          answer: ({
+            filesystem,
+            subvolumes,
+            snapshots,
+            made,
+            defaultWas,
+            fstab,
+          }): Answer<BtrfsStructure> => {
+            const data = {
+              ...{ filesystem, subvolumes, snapshots },
+              made: { path: made.path, id: made.id, uuid: made.uuid },
+              defaultWas: defaultWas ?? null,
+              fstab: fstab.map(({ number, source, target }) => ({ line: number, source, target })),
+            };
+            return { data, lines: inWords(data) };
+          },
+        };
+      },
+    );
   },
 });
 

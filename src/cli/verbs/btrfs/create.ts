@@ -6,6 +6,7 @@ import { created } from './answers.ts';
 
 export default verb({
   changes: true,
+  answers: 'btrfs create',
   args: { path: '<path>' },
   options: { ensure: ensureFlag() },
   examples: ['btrfs create /srv/data'],

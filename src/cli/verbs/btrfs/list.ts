@@ -8,6 +8,7 @@ import { identity } from './answers.ts';
 
 export default verb({
   changes: false,
+  answers: 'btrfs list',
   table: true,
   args: { path: '<path>' },
   examples: ['btrfs list /srv'],

@@ -7,6 +7,7 @@ import { received } from './answers.ts';
 
 export default verb({
   changes: true,
+  answers: 'btrfs receive',
   args: { file: '<file|device>' },
   options: {
     into: value('<DIR>', 'directory on a btrfs', { required: true }),

@@ -10,10 +10,11 @@ import { verb } from '../../runtime/verb.ts';
 /** Removes only the subvolume that was confirmed, by its UUID. */
 export default verb({
   changes: true,
+  answers: 'btrfs remove',
   args: { path: '<path>' },
   examples: ['btrfs remove /srv/data'],
   run: (runtime, { path }) =>
-    change<unknown>(runtime, async ({ host }) => {
+    change<unknown, BtrfsRemoved>(runtime, async ({ host }) => {
       const { shown, id, uuid } = await btrfs.subvolume(host, path);
       return {
         destroys: [`this deletes the subvolume ${printable(shown)} (id ${id}, uuid ${uuid ?? 'none'})`],

@@ -13,6 +13,7 @@ import { received } from './answers.ts';
 
 export default verb({
   changes: true,
+  answers: ['btrfs send --to', 'btrfs send --to-file', 'btrfs send --to-device'],
   args: { source: '<snapshot>' },
   options: {
     to: value('<DIR>', 'directory on this or another btrfs', { conflicts: ['toFile', 'toDevice'] }),
@@ -29,7 +30,7 @@ export default verb({
   run: (runtime, { source, parent, to, name, toFile, toDevice: device, overwrite }) => {
     const sent = present({ source: pathOn(runtime, source), parent: pathOn(runtime, parent) });
     if (device !== undefined)
-      return overwriting<BtrfsSentToDevice>(runtime, { device, overwrite }, (more) => ({
+      return overwriting<BtrfsSentToDevice, BtrfsSentToDevice>(runtime, { device, overwrite }, (more) => ({
         act: () => api.sendToDevice({ ...sent, device, ...more }),
         answer: (data): Answer<BtrfsSentToDevice> => ({
           data,

@@ -6,6 +6,7 @@ import { verb } from '../../runtime/verb.ts';
 
 export default verb({
   changes: true,
+  answers: 'btrfs set-default',
   args: { path: '<path>' },
   examples: ['btrfs set-default /srv/data'],
   run: (runtime, { path }) =>

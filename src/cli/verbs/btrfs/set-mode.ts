@@ -7,6 +7,7 @@ import { oneOf, verb } from '../../runtime/verb.ts';
 
 export default verb({
   changes: true,
+  answers: 'btrfs set-mode',
   args: { path: '<path>', mode: '<ro|rw>' },
   examples: ['btrfs set-mode /srv/data ro'],
   run: (runtime, { path, mode: typed }) => {

@@ -8,6 +8,7 @@ import { identity } from './answers.ts';
 
 export default verb({
   changes: false,
+  answers: 'btrfs show',
   args: { path: '<path>' },
   examples: ['btrfs show /srv/data'],
   run: async (runtime, { path }) => {

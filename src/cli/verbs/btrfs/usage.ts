@@ -8,6 +8,7 @@ import { verb } from '../../runtime/verb.ts';
 
 export default verb({
   changes: false,
+  answers: 'btrfs usage',
   args: { path: '<path>' },
   examples: ['btrfs usage /srv'],
   run: async (runtime, { path }) => {

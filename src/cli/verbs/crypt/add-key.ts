@@ -7,6 +7,7 @@ import { args, newKeyRequest, options } from './new-key.ts';
 
 export default verb({
   changes: true,
+  answers: 'crypt add-key',
   args,
   options,
   examples: ['crypt add-key /dev/vg0/data --new-key file:/root/second.key'],

@@ -7,6 +7,7 @@ import { args, newKeyRequest, options } from './new-key.ts';
 
 export default verb({
   changes: true,
+  answers: 'crypt change-key',
   args,
   options,
   examples: ['crypt change-key /dev/vg0/data --key file:/root/old.key --new-key ask'],

@@ -6,6 +6,7 @@ import { verb } from '../../runtime/verb.ts';
 
 export default verb({
   changes: true,
+  answers: 'crypt close',
   args: { name: '<name>' },
   examples: ['crypt close data'],
   run: (runtime, { name }) => {

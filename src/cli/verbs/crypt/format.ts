@@ -14,6 +14,7 @@ import { askForKey, cost, key } from './options.ts';
 
 export default verb({
   changes: true,
+  answers: 'crypt format',
   args: { device: '<device>' },
   options: {
     key,
@@ -29,7 +30,7 @@ export default verb({
   run: (runtime, { device, overwrite: named, pbkdfTime: pbkdfTimeMs, ...typed }) => {
     const { type, label, uuid, pbkdf, pbkdfMemory } = typed;
     const header = pathOn(runtime, typed.header);
-    return change<Formatted>(
+    return change<Formatted, CryptFormat>(
       runtime,
       async (bofh) => {
         const asked = present({

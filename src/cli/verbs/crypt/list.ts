@@ -10,6 +10,7 @@ import { verb } from '../../runtime/verb.ts';
 /** Lists also what else cryptsetup has open, and the devices that cannot be read. */
 export default verb({
   changes: false,
+  answers: 'crypt list',
   table: true,
   examples: ['crypt list'],
   run: async (runtime) => {

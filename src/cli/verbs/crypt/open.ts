@@ -9,6 +9,7 @@ import { askForKey, header, key } from './options.ts';
 
 export default verb({
   changes: true,
+  answers: 'crypt open',
   args: { device: '<device>' },
   options: {
     key,

@@ -9,6 +9,7 @@ import { askForKey, key } from './options.ts';
 
 export default verb({
   changes: true,
+  answers: 'crypt reencrypt',
   args: { device: '<device>' },
   options: {
     key,
@@ -26,7 +27,7 @@ export default verb({
     const { key: source = askForKey, ...how } = typed;
     const asked = present({ device, key: source, ...how, resume: resume ? true : undefined });
     const act = () => crypt.reencrypt(asked);
-    return change<Awaited<ReturnType<typeof act>>>(
+    return change<Awaited<ReturnType<typeof act>>, CryptReencrypt>(
       runtime,
       {
         destroys: [

@@ -8,6 +8,7 @@ import { header, keySlot } from './options.ts';
 
 export default verb({
   changes: true,
+  answers: 'crypt remove-key',
   args: { device: '<device>', slot: '<slot>' },
   options: { header },
   examples: ['crypt remove-key /dev/vg0/data 1'],

@@ -15,6 +15,7 @@ import { askForKey, header, key } from './options.ts';
 /** Resizes only the mapping. It never becomes smaller than content that bofh recognizes. */
 export default verb({
   changes: true,
+  answers: 'crypt resize',
   args: {
     name: '<name>',
     size: ['[size]', 'new size, for example 10g (default: all of the device below)'],
@@ -25,7 +26,7 @@ export default verb({
     const size = wanted === undefined ? undefined : parseSize(wanted);
     const source = typed.key ?? askForKey;
     const asked = present({ name, key: source, size, header: pathOn(runtime, typed.header) });
-    return change<Awaited<ReturnType<typeof crypt.resize>>>(
+    return change<Awaited<ReturnType<typeof crypt.resize>>, CryptResize>(
       runtime,
       async ({ host }) => {
         const loss = size === undefined ? undefined : await lossOf(host, name, size);

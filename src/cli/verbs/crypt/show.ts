@@ -10,6 +10,7 @@ import { header } from './options.ts';
 
 export default verb({
   changes: false,
+  answers: 'crypt show',
   args: { device: ['<device>', 'device, or absolute path of a file with a header'] },
   options: { header },
   examples: ['crypt show /dev/vg0/data'],

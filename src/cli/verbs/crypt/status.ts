@@ -8,6 +8,7 @@ import { verb } from '../../runtime/verb.ts';
 
 export default verb({
   changes: false,
+  answers: 'crypt status',
   args: { name: '<name>' },
   examples: ['crypt status data-luks'],
   run: async (runtime, { name }) => {

@@ -27,13 +27,14 @@ import { showSettings } from './settings.ts';
 /** Warnings alone exit 0. */
 export default verb({
   changes: false,
+  answers: ['doctor', 'doctor --settings'],
   table: true,
   options: { settings: flag('show the settings instead: the value and where it was set') },
   examples: ['doctor', 'doctor --settings'],
   run: (runtime, { settings }) => (settings ? showSettings(runtime) : examineHost(runtime)),
 });
 
-async function examineHost(runtime: Runtime): Promise<number> {
+async function examineHost(runtime: Runtime<Doctor>): Promise<number> {
   refuseOtherHost(runtime, 'the journals and what they have left');
   const { settings } = runtime;
   // What is on the host belongs to journals of root, whoever asks.

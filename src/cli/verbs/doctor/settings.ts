@@ -8,7 +8,7 @@ import { openSession } from '../../runtime/session.ts';
 type Row = DoctorSettings[number];
 
 /** Shows the settings of the site, the path of the site file and the directory of the journals. */
-export async function showSettings(runtime: Runtime): Promise<number> {
+export async function showSettings(runtime: Runtime<DoctorSettings>): Promise<number> {
   const { bofh } = await openSession(runtime, { site: 'used', root: 'not-needed' });
   const data: DoctorSettings = [
     ...siteSettings(bofh.site).map(

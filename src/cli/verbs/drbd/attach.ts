@@ -4,6 +4,7 @@ import { changeResource } from './resource-change.ts';
 
 export default verb({
   changes: true,
+  answers: 'drbd attach',
   args: { name: '<resource>' },
   examples: ['drbd attach web1'],
   run: (runtime, { name }) =>

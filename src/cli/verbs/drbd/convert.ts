@@ -25,6 +25,7 @@ import { warnOfVersions } from './versions.ts';
 /** Reports which files still name the volume, and edits none of them. */
 export default verb({
   changes: true,
+  answers: 'drbd convert',
   args: { volume: ['<vg/lv>', 'unused volume of this host'] },
   options: {
     to: value('<HOST>', 'peer, as ssh or the site file names it', { required: true }),
@@ -40,7 +41,7 @@ export default verb({
     const { vg, name: lv } = volumeOf(volume);
     const request = checkConvert(present({ ...typed, vg, lv, peerVg, addresses }));
     const paths = new Set([`/dev/${vg}/${lv}`, `/dev/mapper/${dmName(vg, lv)}`]);
-    return changeUnasked<Members, ConvertedReplica>(runtime, async (bofh) => {
+    return changeUnasked<Members, ConvertedReplica, DrbdConvert>(runtime, async (bofh) => {
       const own = bofh.engine.host.name;
       const both = await membersOfConversion(bofh.engine, request);
       await warnOfVersions(runtime, both);

@@ -10,6 +10,7 @@ import { volume, wordsIn } from './options.ts';
 
 export default verb({
   changes: true,
+  answers: 'drbd create-md',
   args: { name: '<resource>' },
   options: {
     volume,

@@ -16,6 +16,7 @@ import { warnOfVersions } from './versions.ts';
 
 export default verb({
   changes: true,
+  answers: 'drbd create',
   args: { name: '<resource>' },
   options: {
     on: value('<HOST,HOST>', 'the two hosts, as ssh or the site file names them', {
@@ -42,7 +43,7 @@ export default verb({
   run: (runtime, { address: addresses, ...typed }) => {
     const request = checkCreate(present({ ...typed, addresses }));
     const { name } = request;
-    return changeUnasked<Members, CreatedReplica>(runtime, async (bofh) => {
+    return changeUnasked<Members, CreatedReplica, DrbdCreate>(runtime, async (bofh) => {
       const both = await membersAt(bofh.engine, request.on);
       await warnOfVersions(runtime, both);
       return {

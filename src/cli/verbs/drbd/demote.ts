@@ -10,6 +10,7 @@ import { changeByPlan } from './recipe.ts';
 
 export default verb({
   changes: true,
+  answers: 'drbd demote',
   args: { name: '<resource>' },
   options: { on },
   examples: ['drbd demote web1'],

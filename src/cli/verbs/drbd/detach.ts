@@ -4,6 +4,7 @@ import { changeResource } from './resource-change.ts';
 
 export default verb({
   changes: true,
+  answers: 'drbd detach',
   args: { name: '<resource>' },
   examples: ['drbd detach web1'],
   run: (runtime, { name }) =>

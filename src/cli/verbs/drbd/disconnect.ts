@@ -4,6 +4,7 @@ import { changeResource } from './resource-change.ts';
 
 export default verb({
   changes: true,
+  answers: 'drbd disconnect',
   args: { name: '<resource>' },
   examples: ['drbd disconnect web1'],
   run: (runtime, { name }) =>

@@ -4,6 +4,7 @@ import { changeResource } from './resource-change.ts';
 
 export default verb({
   changes: true,
+  answers: 'drbd down',
   args: { name: '<resource>' },
   examples: ['drbd down web1'],
   run: (runtime, { name }) =>

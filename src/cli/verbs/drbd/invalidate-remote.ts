@@ -4,6 +4,7 @@ import { changeResource } from './resource-change.ts';
 
 export default verb({
   changes: true,
+  answers: 'drbd invalidate-remote',
   args: { name: '<resource>' },
   examples: ['drbd invalidate-remote web1'],
   run: (runtime, { name }) =>

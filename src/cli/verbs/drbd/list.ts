@@ -10,6 +10,7 @@ import { knownResources } from './known-resources.ts';
 
 export default verb({
   changes: false,
+  answers: 'drbd list',
   table: true,
   examples: ['drbd list'],
   run: async (runtime) => {

@@ -4,6 +4,7 @@ import { changeResource } from './resource-change.ts';
 
 export default verb({
   changes: true,
+  answers: 'drbd new-current-uuid',
   args: { name: '<resource>' },
   examples: ['drbd new-current-uuid web1'],
   run: (runtime, { name }) =>

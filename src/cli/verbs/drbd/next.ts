@@ -10,6 +10,7 @@ import { wordsIn } from './options.ts';
 
 export default verb({
   changes: false,
+  answers: 'drbd next',
   options: {
     on: value('<HOST,HOST>', 'hosts on which they must be free (default: this host)', { read: hostsIn }),
   },

@@ -4,6 +4,7 @@ import { changeResource } from './resource-change.ts';
 
 export default verb({
   changes: true,
+  answers: 'drbd pause-sync',
   args: { name: '<resource>' },
   examples: ['drbd pause-sync web1'],
   run: (runtime, { name }) =>

@@ -4,6 +4,7 @@ import { changeResource } from './resource-change.ts';
 
 export default verb({
   changes: true,
+  answers: 'drbd primary',
   args: { name: '<resource>' },
   examples: ['drbd primary web1'],
   run: (runtime, { name }) =>

@@ -14,7 +14,7 @@ interface Wait {
 }
 
 /** Waits for a resource and answers with its state. */
-export async function answerWhenDone(runtime: Runtime, wait: Wait): Promise<number> {
+export async function answerWhenDone(runtime: Runtime<DrbdWaited>, wait: Wait): Promise<number> {
   const { bofh } = await openSession(runtime, { site: 'unused', root: 'not-needed' });
   const state = await withBofh(bofh, () => waitWithProgress(runtime, wait));
   const data: DrbdWaited = { resource: wait.name, volumes: volumesOf(state) };

@@ -10,6 +10,7 @@ import { changeByPlan } from './recipe.ts';
 
 export default verb({
   changes: true,
+  answers: 'drbd promote',
   args: { name: '<resource>' },
   options: {
     to: value('<HOST>', 'the host to make primary (default: this host)'),

@@ -11,8 +11,8 @@ import { planned } from './plan.ts';
  * Changes the hosts of a resource or a guest by a plan: makes the plan, confirms it, checks that it
  * is still the same, runs it and answers.
  */
-export async function changeByPlan<M extends readonly Member[] | undefined, P, T>(
-  runtime: Runtime,
+export async function changeByPlan<M extends readonly Member[] | undefined, P, T, D>(
+  runtime: Runtime<D>,
   recipe: {
     readonly name: string;
     /** Undefined: only this host. */
@@ -20,7 +20,7 @@ export async function changeByPlan<M extends readonly Member[] | undefined, P, T
     readonly plan: (members: M, bofh: Bofh) => Promise<P>;
     readonly asks?: (plan: P) => readonly string[];
     readonly act: (tx: Tx, engine: Bofh['engine'], plan: P) => Promise<T>;
-    readonly answer: (plan: P, result: T) => Answer<unknown>;
+    readonly answer: (plan: P, result: T) => Answer<NoInfer<D>>;
   },
 ): Promise<number> {
   const { name, asks } = recipe;
@@ -46,20 +46,20 @@ export async function changeByPlan<M extends readonly Member[] | undefined, P, T
       answer: (result: T) => recipe.answer(plan, result),
     };
   };
-  return change<T>(runtime, look, { site: 'used' });
+  return change<T, D>(runtime, look, { site: 'used' });
 }
 
 /**
  * Changes the hosts of a resource or a guest without a question. The recipe makes its plan in
  * `act`, so the system log also has a plan that was refused.
  */
-export async function changeUnasked<M extends readonly Member[] | undefined, T>(
-  runtime: Runtime,
+export async function changeUnasked<M extends readonly Member[] | undefined, T, D>(
+  runtime: Runtime<D>,
   recipe: (bofh: Bofh) => Promise<{
     /** Undefined: only this host. */
     readonly members: M;
     readonly act: (bofh: Bofh, members: M) => Promise<T>;
-    readonly answer: (result: T) => Answer<unknown>;
+    readonly answer: (result: T) => Answer<NoInfer<D>>;
   }>,
 ): Promise<number> {
   const look = async (bofh: Bofh) => {
@@ -67,5 +67,5 @@ export async function changeUnasked<M extends readonly Member[] | undefined, T>(
     if (runtime.settings.mode === 'plan') return () => planned(runtime, { bofh, members }, act);
     return { act: () => act(bofh, members), answer };
   };
-  return change<T>(runtime, look, { site: 'used' });
+  return change<T, D>(runtime, look, { site: 'used' });
 }

@@ -12,6 +12,7 @@ import { changeByPlan } from './recipe.ts';
 
 export default verb({
   changes: true,
+  answers: 'drbd remove',
   args: { name: '<resource>' },
   options: {
     on,

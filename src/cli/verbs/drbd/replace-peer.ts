@@ -14,6 +14,7 @@ import { warnOfVersions } from './versions.ts';
 
 export default verb({
   changes: true,
+  answers: 'drbd replace-peer',
   args: { name: ['<resource>', 'resource that is up to date on this host'] },
   options: {
     to: value('<HOST>', 'new peer, as ssh or the site file names it', { required: true }),

@@ -6,6 +6,7 @@ import { changeResource } from './resource-change.ts';
 
 export default verb({
   changes: true,
+  answers: 'drbd resize',
   args: { name: '<resource>' },
   options: { volume },
   examples: ['drbd resize web1', 'drbd resize web1 --volume 1'],

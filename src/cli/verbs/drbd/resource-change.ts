@@ -7,7 +7,7 @@ import type { Runtime } from '../../runtime/runtime.ts';
 
 /** Changes a resource on this host. `loss` is confirmed before; `done` says in the answer how the resource is then. */
 export async function changeResource(
-  runtime: Runtime,
+  runtime: Runtime<DrbdChange>,
   resource: string,
   {
     act,

@@ -4,6 +4,7 @@ import { changeResource } from './resource-change.ts';
 
 export default verb({
   changes: true,
+  answers: 'drbd resume-sync',
   args: { name: '<resource>' },
   examples: ['drbd resume-sync web1'],
   run: (runtime, { name }) =>

@@ -4,6 +4,7 @@ import { changeResource } from './resource-change.ts';
 
 export default verb({
   changes: true,
+  answers: 'drbd secondary',
   args: { name: '<resource>' },
   examples: ['drbd secondary web1'],
   run: (runtime, { name }) =>

@@ -10,6 +10,7 @@ import { verb } from '../../runtime/verb.ts';
 
 export default verb({
   changes: false,
+  answers: 'drbd show',
   args: { name: '<resource>' },
   examples: ['drbd show web1'],
   run: async (runtime, { name }) => {

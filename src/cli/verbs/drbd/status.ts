@@ -22,6 +22,7 @@ import { bar, volumesOf } from './progress.ts';
 
 export default verb({
   changes: false,
+  answers: ['drbd status', 'drbd status --watch'],
   args: { name: '[resource]' },
   options: {
     watch: flag('show the state of each resource and every change, until Ctrl-C'),

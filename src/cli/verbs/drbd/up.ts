@@ -4,6 +4,7 @@ import { changeResource } from './resource-change.ts';
 
 export default verb({
   changes: true,
+  answers: 'drbd up',
   args: { name: '<resource>' },
   examples: ['drbd up web1'],
   run: (runtime, { name }) =>

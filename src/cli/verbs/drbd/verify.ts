@@ -12,6 +12,7 @@ import { waitWithProgress } from './progress.ts';
 /** Starts the comparison and waits for its end. Exit 6 if the two sides differ. */
 export default verb({
   changes: true,
+  answers: 'drbd verify',
   args: { name: '<resource>' },
   options: {
     time: value('<DURATION>', 'longest time to wait (default: 12h)', { read: parseDuration }),

@@ -4,6 +4,7 @@ import { answerWhenDone } from './progress.ts';
 
 export default verb({
   changes: false,
+  answers: 'drbd wait-sync',
   args: { name: '<resource>' },
   options: { time: waitTime },
   examples: ['drbd wait-sync web1 --time 1h'],

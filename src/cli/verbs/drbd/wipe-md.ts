@@ -9,6 +9,7 @@ import { volume } from './options.ts';
 
 export default verb({
   changes: true,
+  answers: 'drbd wipe-md',
   args: { name: '<resource>' },
   options: {
     overwrite: value('<UUID>', 'UUID of the metadata to remove', { required: true }),

@@ -11,6 +11,7 @@ import { openSession, untilInterrupted } from '../../runtime/session.ts';
 import { flag, verb } from '../../runtime/verb.ts';
 
 export default verb({
+  answers: ['filesystem check', 'filesystem check --repair'],
   changes: ({ repair }) => repair,
   args: { device: '<device>' },
   options: {
@@ -27,7 +28,7 @@ export default verb({
   },
 });
 
-async function check(runtime: Runtime, device: string): Promise<number> {
+async function check(runtime: Runtime<FilesystemCheck>, device: string): Promise<number> {
   const { bofh } = await openSession(runtime, { site: 'unused', root: 'not-needed' });
   const { said, ...found } = await untilInterrupted(
     runtime,
@@ -42,10 +43,14 @@ async function check(runtime: Runtime, device: string): Promise<number> {
 }
 
 /** Asks before if files may be lost. */
-async function repair(runtime: Runtime, device: string, mayLoseFiles: boolean): Promise<number> {
+async function repair(
+  runtime: Runtime<FilesystemRepair>,
+  device: string,
+  mayLoseFiles: boolean,
+): Promise<number> {
   const files = mayLoseFiles ? ('may be lost' as const) : undefined;
   const act = () => filesystem.repair({ device, ...present({ files }) });
-  return change<unknown>(runtime, async (bofh) => {
+  return change<unknown, FilesystemRepair>(runtime, async (bofh) => {
     if (runtime.settings.mode === 'plan') return () => plan(runtime, bofh, act);
     const { type = '', uuid = null } = (await withBofh(bofh, () => filesystem.probe(device))) ?? {};
     const of = `the ${type} on ${printable(device)}`;

@@ -14,6 +14,7 @@ const fatBits: ReadText<12 | 16 | 32> = (text, name) =>
 
 export default verb({
   changes: true,
+  answers: 'filesystem create',
   args: { device: '<device>' },
   options: {
     type: value('<TYPE>', 'ext2, ext3, ext4, xfs, btrfs, vfat or swap', {
@@ -48,9 +49,13 @@ export default verb({
         ensure: () => ensure.filesystem.create(asked),
         answer,
       });
-    return overwriting<{ readonly uuid: string }>(runtime, { device, overwrite }, (more) => ({
-      act: () => filesystem.create({ ...asked, ...more }),
-      answer: (created) => answer(created),
-    }));
+    return overwriting<{ readonly uuid: string }, FilesystemCreate>(
+      runtime,
+      { device, overwrite },
+      (more) => ({
+        act: () => filesystem.create({ ...asked, ...more }),
+        answer: (created) => answer(created),
+      }),
+    );
   },
 });

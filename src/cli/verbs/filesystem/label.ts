@@ -8,6 +8,7 @@ import { verb } from '../../runtime/verb.ts';
 /** Without a label, or with an empty one, it removes the label. */
 export default verb({
   changes: true,
+  answers: 'filesystem label',
   args: { device: '<device>', label: '[label]' },
   examples: ['filesystem label /dev/vg0/web1 web1'],
   run: (runtime, { device, label = '' }) => {

@@ -11,13 +11,14 @@ import { sizeInWords } from './size-in-words.ts';
 
 export default verb({
   changes: true,
+  answers: 'filesystem resize',
   args: { device: '<device>', size: '<size|max>' },
   examples: ['filesystem resize /dev/vg0/web1 max'],
   run: (runtime, typed) => {
     const { device } = typed;
     const size = sizeOrMax(typed.size);
     const act = () => filesystem.resize({ device, size });
-    return change<{ readonly size: Bytes }>(runtime, async (bofh) => {
+    return change<{ readonly size: Bytes }, FilesystemResize>(runtime, async (bofh) => {
       if (runtime.settings.mode === 'plan') return () => plan(runtime, bofh, act);
       const { type, uuid, size: was } = await withBofh(bofh, () => filesystem.show(device));
       return {

@@ -11,6 +11,7 @@ import { sizeInWords } from './size-in-words.ts';
 
 export default verb({
   changes: false,
+  answers: 'filesystem show',
   args: { device: '<device>' },
   examples: ['filesystem show /dev/vg0/web1'],
   run: async (runtime, { device }) => {

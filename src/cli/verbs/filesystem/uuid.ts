@@ -8,6 +8,7 @@ import { flag, value, verb } from '../../runtime/verb.ts';
 
 export default verb({
   changes: true,
+  answers: 'filesystem uuid',
   args: { device: '<device>' },
   options: {
     uuid: value('<UUID>', 'UUID; for vfat ABCD-1234 (default: random)'),

@@ -21,6 +21,7 @@ import { exampleHere, siteText, typesHere } from './site-text.ts';
 /** Asks on a terminal. With `--yes`, and in a dry run, it takes what it proposes. */
 export default verb({
   changes: true,
+  answers: 'init',
   options: {
     file: value('<FILE>', `write this file, in TypeScript (default: ${sitePaths[0]})`, { read: scriptPath }),
   },

@@ -20,6 +20,7 @@ import { changeInWords, hostsInWords, tookInWords, unknownInWords } from './text
 /** Exit code 4 if a journal cannot be read. */
 export default verb({
   changes: false,
+  answers: 'journal list',
   table: true,
   examples: ['journal list'],
   run: async (runtime) => {

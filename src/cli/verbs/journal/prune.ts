@@ -11,6 +11,7 @@ import { value, verb, wholeNumber } from '../../runtime/verb.ts';
 
 export default verb({
   changes: true,
+  answers: 'journal prune',
   options: {
     keep: value('<AGE>', 'remove journals older than this (default: 400d; the newest 100 are always kept)', {
       read: days,

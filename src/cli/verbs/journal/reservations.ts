@@ -20,7 +20,11 @@ export function reservedRow({ id, at, found }: ReadReservation): JournalList[num
 }
 
 /** Shows what another host has reserved on this one. */
-export function showReserved(runtime: Runtime, engine: Engine, { id, at, found }: ReadReservation): number {
+export function showReserved(
+  runtime: Runtime<JournalReserved>,
+  engine: Engine,
+  { id, at, found }: ReadReservation,
+): number {
   if (found instanceof Error) throw found;
   const { name, coordinator, exclusive, shared } = found;
   const data: JournalReserved = {

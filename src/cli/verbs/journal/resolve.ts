@@ -10,6 +10,7 @@ import { flag, verb } from '../../runtime/verb.ts';
 /** For a step whose inverse was code of a script that is dead. */
 export default verb({
   changes: true,
+  answers: 'journal resolve',
   args: { id: '<id>', step: '<step>' },
   options: {
     undone: flag('it is undone: you have done that by hand, or it had no effect', { conflicts: ['keep'] }),

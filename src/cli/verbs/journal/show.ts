@@ -17,6 +17,7 @@ import { showInWords } from './text.ts';
 
 export default verb({
   changes: false,
+  answers: 'journal show',
   args: { id: '<id>' },
   examples: ['journal show 3f0c1a4e'],
   run: async (runtime, { id }) => {

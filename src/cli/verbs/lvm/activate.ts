@@ -4,6 +4,7 @@ import { changeActivation } from './activation.ts';
 
 export default verb({
   changes: true,
+  answers: 'lvm activate',
   args: { volume: '<vg/name>' },
   examples: ['lvm activate vg0/web1'],
   run: (runtime, { volume }) => changeActivation(runtime, volume, lvm.activateLv),

@@ -8,7 +8,7 @@ import { volumeOf } from './volume.ts';
 
 /** Activates or deactivates a volume, and says what the next boot does with it. */
 export async function changeActivation(
-  runtime: Runtime,
+  runtime: Runtime<LvmActivation>,
   volume: string,
   act: typeof lvm.activateLv | typeof lvm.deactivateLv,
 ): Promise<number> {

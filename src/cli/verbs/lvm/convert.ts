@@ -16,6 +16,7 @@ import { volumeOf } from './volume.ts';
  */
 export default verb({
   changes: true,
+  answers: 'lvm convert',
   args: { volume: '<vg/name>', word: '<raid1|linear>' },
   options: {
     device: value('<DEVICE>', 'device that gets the copy, or loses it'),

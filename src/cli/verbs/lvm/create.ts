@@ -11,6 +11,7 @@ import { volumeOf } from './volume.ts';
 
 export default verb({
   changes: true,
+  answers: 'lvm create',
   args: { volume: '<vg/name>' },
   options: {
     size: value('<SIZE>', 'size, for example 10g', { conflicts: ['extents'] }),

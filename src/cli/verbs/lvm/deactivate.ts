@@ -4,6 +4,7 @@ import { changeActivation } from './activation.ts';
 
 export default verb({
   changes: true,
+  answers: 'lvm deactivate',
   args: { volume: '<vg/name>' },
   examples: ['lvm deactivate vg0/web1'],
   run: (runtime, { volume }) => changeActivation(runtime, volume, lvm.deactivateLv),

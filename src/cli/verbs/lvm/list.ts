@@ -13,6 +13,7 @@ import { value, verb } from '../../runtime/verb.ts';
 /** Lists the volumes that a person made, pools too. Parts of others (mirror legs, pool metadata) are left out. */
 export default verb({
   changes: false,
+  answers: 'lvm list',
   table: true,
   options: {
     near: value('<PERCENT>', 'warn above this usage, in percent (default: 80)', { read: percent }),

@@ -13,6 +13,7 @@ import { volumeOf } from './volume.ts';
 
 export default verb({
   changes: true,
+  answers: 'lvm remove',
   args: { volume: '<vg/name>' },
   options: {
     diskOf: value('<GUEST,…>', 'remove it although it is a disk of this guest', { read: commaList }),
@@ -34,7 +35,7 @@ export default verb({
         }),
       };
     };
-    return change<unknown>(runtime, look, { site: 'used' });
+    return change<unknown, LvmRemove>(runtime, look, { site: 'used' });
   },
 });
 

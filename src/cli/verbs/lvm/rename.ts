@@ -11,6 +11,7 @@ import { type Volume, volumeOf } from './volume.ts';
 /** Says which files still name the old path; it edits none. */
 export default verb({
   changes: true,
+  answers: 'lvm rename',
   args: { volume: '<vg/name>', to: '<to>' },
   examples: ['lvm rename vg0/web1 web2'],
   run: (runtime, { volume, to }) => {

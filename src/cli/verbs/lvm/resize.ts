@@ -15,13 +15,14 @@ import { type Volume, volumeOf } from './volume.ts';
 /** Resizes the volume alone, and never shrinks it below what can be recognised on it. */
 export default verb({
   changes: true,
+  answers: 'lvm resize',
   dashes: true,
   args: { volume: '<vg/name>', wanted: ['<size>', '20g, +5g or -5g'] },
   examples: ['lvm resize vg0/web1 +5g'],
   run: (runtime, { volume, wanted }) => {
     const { vg, name } = volumeOf(volume);
     const by = sizeChange(wanted);
-    return change<{ readonly path: string; readonly size: Bytes }>(runtime, async ({ host }) => {
+    return change<{ readonly path: string; readonly size: Bytes }, LvmResize>(runtime, async ({ host }) => {
       const { uuid, from, to } = await plan(host, { vg, name }, by);
       const consent = to < from ? ({ shrink: 'lose what lies beyond' } as const) : {};
       const loss = `${volume} shrinks from ${formatSize(from)} to ${formatSize(to)}: data beyond its new end are lost`;

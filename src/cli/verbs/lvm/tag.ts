@@ -8,6 +8,7 @@ import { volumeOf } from './volume.ts';
 
 export default verb({
   changes: true,
+  answers: 'lvm tag',
   args: { volume: '<vg/name>' },
   options: {
     add: value('<TAG,…>', 'tags to add', { read: commaList }),
@@ -17,7 +18,7 @@ export default verb({
   run: (runtime, { volume, add = [], remove = [] }) => {
     const { vg, name } = volumeOf(volume);
     const asked = { vg, name, add: [...add], remove: [...remove] };
-    return change<unknown>(runtime, async (bofh) => {
+    return change<unknown, LvmTag>(runtime, async (bofh) => {
       if (runtime.settings.mode === 'plan') return () => plan(runtime, bofh, () => lvm.tagLv(asked));
       const lv = async () => volumeNamed(await usableVg(bofh.host, vg), { name });
       const { uuid, tags: before } = await lv();

@@ -13,6 +13,7 @@ import { flag, verb } from '../../runtime/verb.ts';
 
 export default verb({
   changes: false,
+  answers: 'map',
   options: {
     svg: flag('print a picture in SVG instead', { conflicts: ['html'] }),
     html: flag('print a page with the picture instead'),

@@ -11,6 +11,7 @@ import { commaList, flag, value, verb } from '../../runtime/verb.ts';
 /** The mount stays until it is removed or the host reboots. */
 export default verb({
   changes: true,
+  answers: 'mount add',
   args: {
     device: ['<device>', 'device, UUID=…, LABEL=…; with --bind a directory'],
     path: ['[path]', 'empty directory (default: a new one below /run/bofh/mnt)'],

@@ -8,6 +8,7 @@ import { flag, verb } from '../../runtime/verb.ts';
 /** Without `--all` only mounts whose source is a device, a share or a directory. */
 export default verb({
   changes: false,
+  answers: 'mount list',
   table: true,
   options: { all: flag('include those of the kernel itself') },
   examples: ['mount list'],

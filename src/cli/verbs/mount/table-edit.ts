@@ -13,7 +13,7 @@ interface Edited {
 
 /** Edits one line of fstab or crypttab; the answer says when systemd reads it. */
 export async function editTable(
-  runtime: Runtime,
+  runtime: Runtime<TableEdit>,
   create: () => Promise<Edited>,
   { ensure }: { readonly ensure?: (() => Promise<Ensured<Edited>>) | undefined } = {},
 ): Promise<number> {

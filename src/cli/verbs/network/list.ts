@@ -8,6 +8,7 @@ import { addressInWords, guestOf, withGuests } from './interfaces.ts';
 
 export default verb({
   changes: false,
+  answers: 'network list',
   table: true,
   examples: ['network list'],
   run: async (runtime) => {

@@ -9,6 +9,7 @@ import { addressInWords, guestOf, withGuests } from './interfaces.ts';
 
 export default verb({
   changes: false,
+  answers: 'network show',
   args: { name: '<name>' },
   examples: ['network show xenbr0'],
   run: async (runtime, { name }) => {

@@ -5,12 +5,18 @@ import { JournalError, UsageError } from '../../../core/errors.ts';
 import { programsOf } from '../journal/reservations.ts';
 import { readAnyById, type ReadReservation } from '../../runtime/read-journals.ts';
 import { planOf, tell } from './text.ts';
+import type { RecoveredList } from '../../output/answers/index.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
 import { logged } from '../../runtime/system-log.ts';
 import { printable, textOf } from '../../output/text.ts';
 
 /** Closes a journal of this host, or a reservation of another host, and leaves the host as it is. */
-export async function abandonOne(runtime: Runtime, bofh: Bofh, id: string, because = ''): Promise<number> {
+export async function abandonOne(
+  runtime: Runtime<RecoveredList>,
+  bofh: Bofh,
+  id: string,
+  because = '',
+): Promise<number> {
   if (because.trim() === '')
     throw new UsageError('--abandon needs --because TEXT: the reason is written to the journal');
   const journal = await readAnyById(bofh.engine, id);
@@ -41,7 +47,7 @@ const unknown: Pick<Reserved, 'name' | 'coordinator' | 'exclusive'> = {
 
 /** Abandons what another host reserved here and never finished. */
 async function abandonReserved(
-  runtime: Runtime,
+  runtime: Runtime<RecoveredList>,
   bofh: Bofh,
   { id, found }: ReadReservation,
   because: string,

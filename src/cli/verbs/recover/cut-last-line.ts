@@ -4,13 +4,14 @@ import { JournalError } from '../../../core/errors.ts';
 import { printable } from '../../output/text.ts';
 import { confirm } from '../../runtime/confirm.ts';
 import { rawBytes, readById } from '../../runtime/read-journals.ts';
+import type { RecoveredList } from '../../output/answers/index.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
 import { untilInterrupted } from '../../runtime/session.ts';
 import { logged } from '../../runtime/system-log.ts';
 import { tell } from './text.ts';
 
 /** Removes the damaged end of a journal after a confirmation. */
-export async function cutOne(runtime: Runtime, bofh: Bofh, id: string): Promise<number> {
+export async function cutOne(runtime: Runtime<RecoveredList>, bofh: Bofh, id: string): Promise<number> {
   const journal = await untilInterrupted(runtime, readById(bofh.engine, id));
   if (journal.is === 'closed') throw new JournalError(`the journal ${journal.id} is closed`);
   const last = printable(damagedEnd(rawBytes(bofh.engine, journal.id), journal.id).text);

@@ -10,6 +10,7 @@ import { asText } from '../../errors/explanation.ts';
 import { messageOf, oneLine, printable, textOf } from '../../output/text.ts';
 import { agrees, confirm } from '../../runtime/confirm.ts';
 import type { ReadJournal } from '../../runtime/read-journals.ts';
+import type { RecoveredList } from '../../output/answers/index.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
 import { logged } from '../../runtime/system-log.ts';
 import { type BootLimit, withinLimit } from './boot-limit.ts';
@@ -17,7 +18,7 @@ import { endWords, planOf, type Row, tell } from './text.ts';
 
 /** Recovers these journals, one after another. Resolves to the exit code of the worst. */
 export async function recoverAll(
-  runtime: Runtime,
+  runtime: Runtime<RecoveredList>,
   bofh: Bofh,
   found: readonly ReadJournal[],
   how: How = {},

@@ -1,5 +1,6 @@
 import { UsageError } from '../../../core/errors.ts';
 import { readById, readOpen } from '../../runtime/read-journals.ts';
+import type { RecoveredList } from '../../output/answers/index.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
 import { openSession, refuseOtherHost, tellWhose } from '../../runtime/session.ts';
 import { parseDuration } from '../../runtime/settings.ts';
@@ -13,6 +14,7 @@ import { recoverAll } from './recover-journals.ts';
 /** Needs no site file: the journal has everything that an undo needs. */
 export default verb({
   changes: true,
+  answers: 'recover',
   args: { id: ['[id]', 'only this journal'] },
   options: {
     abandon: value('<ID>', 'close this journal and leave the host as it is; needs --because', {
@@ -71,7 +73,7 @@ export default verb({
 
 /** Never asks, because no one can answer at boot. */
 async function recoverAtBoot(
-  runtime: Runtime,
+  runtime: Runtime<RecoveredList>,
   id: string | undefined,
   reach: 'this host' | 'others',
   limit: BootLimit,

@@ -41,7 +41,7 @@ export const endWords: Readonly<Record<Row['end'], string>> = {
 };
 
 /** The answer of `bofh recover`. */
-export function tell(runtime: Runtime, rows: readonly Row[]): void {
+export function tell(runtime: Runtime<RecoveredList>, rows: RecoveredList): void {
   for (const { leftAlone } of rows)
     for (const each of leftAlone)
       runtime.terminal.line(`left untouched, not created by this sequence: ${printable(each)}`);

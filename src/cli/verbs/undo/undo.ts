@@ -12,6 +12,7 @@ import { tell } from '../recover/text.ts';
 
 export default verb({
   changes: true,
+  answers: 'undo',
   args: { id: ['<id>', 'the sequence, as bofh journal list shows it'] },
   options: {
     inUse: flag('also undo what is in use now: a guest that it started is powered off hard'),

@@ -14,6 +14,7 @@ import { named, value, verb, wholeNumber } from '../../runtime/verb.ts';
 /** Asks for confirmation only if an older backup will be removed. */
 export default verb({
   changes: true,
+  answers: 'vm backup',
   args: { name: '<name>', directory: '<directory>' },
   options: {
     keep: value('<NUMBER>', 'remove older backups of this guest beyond this number (default: keep all)', {
@@ -31,7 +32,7 @@ export default verb({
     const how = present({ keep, snapshotSize });
     checkBackup(how);
     const { mode, consent } = runtime.settings;
-    return change<vm.SavedVm>(
+    return change<vm.SavedVm, VmBackup>(
       runtime,
       async ({ host }) => {
         const asks = keep !== undefined && mode === 'act' && consent !== 'given';

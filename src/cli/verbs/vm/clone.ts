@@ -10,6 +10,7 @@ import { reachOptions } from './reach-options.ts';
 
 export default verb({
   changes: true,
+  answers: 'vm clone',
   args: { name: '<name>', to: '<new>' },
   options: {
     vg: value('<VG>', 'volume group for the new disks (default: that of each disk)'),

@@ -21,6 +21,7 @@ import { warnOfVersions } from '../drbd/versions.ts';
 
 export default verb({
   changes: true,
+  answers: 'vm create',
   args: { name: '<name>' },
   options: {
     source: value(
@@ -101,29 +102,32 @@ export default verb({
       ...present({ kernel: pathIfTyped(runtime, kernel), ramdisk: pathIfTyped(runtime, ramdisk) }),
     };
     const request = checkCreate(asked);
-    return changeUnasked<Members | undefined, Ensured<CreatedVm>>(runtime, async ({ engine: here }) => {
-      const disksOn = request.drbd === undefined ? undefined : await ownAnd(here, request.drbd);
-      if (disksOn !== undefined) await warnOfVersions(runtime, disksOn);
-      return {
-        members: disksOn,
-        act: async ({ host, site, engine }, members) => {
-          if (ensure) return await ensureRecipes.vm.create(asked as CreateRequest);
-          const planned = planning('vm.create', { name: request.name }, () =>
-            planCreate({ host, site, request, disksOn: members }),
-          );
-          const plan = await untilInterrupted(runtime, planned);
-          const value = await atomic(`vm create ${request.name}`, (tx) => createVm(tx, plan, engine));
-          return { value, changed: true };
-        },
-        answer: ({ value: vm, changed }): Answer<VmCreate> => {
-          const { swap = null, peer = null, domid = null, ssh = null, hostKey = null, source = null } = vm;
-          const disks = vm.disks.map((each) => ({ ...each, mount: each.mount ?? null }));
-          const reached = { domid, ssh, hostKey, source };
-          const data = { ...vm, swap, disks, peer, ...reached, ...(ensure ? { changed } : {}) };
-          return { data, lines: [...(changed ? [] : [unchanged]), ...inWords(data, request)] };
-        },
-      };
-    });
+    return changeUnasked<Members | undefined, Ensured<CreatedVm>, VmCreate>(
+      runtime,
+      async ({ engine: here }) => {
+        const disksOn = request.drbd === undefined ? undefined : await ownAnd(here, request.drbd);
+        if (disksOn !== undefined) await warnOfVersions(runtime, disksOn);
+        return {
+          members: disksOn,
+          act: async ({ host, site, engine }, members) => {
+            if (ensure) return await ensureRecipes.vm.create(asked as CreateRequest);
+            const planned = planning('vm.create', { name: request.name }, () =>
+              planCreate({ host, site, request, disksOn: members }),
+            );
+            const plan = await untilInterrupted(runtime, planned);
+            const value = await atomic(`vm create ${request.name}`, (tx) => createVm(tx, plan, engine));
+            return { value, changed: true };
+          },
+          answer: ({ value: vm, changed }): Answer<VmCreate> => {
+            const { swap = null, peer = null, domid = null, ssh = null, hostKey = null, source = null } = vm;
+            const disks = vm.disks.map((each) => ({ ...each, mount: each.mount ?? null }));
+            const reached = { domid, ssh, hostKey, source };
+            const data = { ...vm, swap, disks, peer, ...reached, ...(ensure ? { changed } : {}) };
+            return { data, lines: [...(changed ? [] : [unchanged]), ...inWords(data, request)] };
+          },
+        };
+      },
+    );
   },
 });
 

@@ -10,6 +10,7 @@ import { verb } from '../../runtime/verb.ts';
 /** Exit 6 if a file that is named like a backup cannot be used. */
 export default verb({
   changes: false,
+  answers: 'vm list-backups',
   table: true,
   args: { directory: '<directory>' },
   examples: ['vm list-backups /srv/backup', '--json vm list-backups /srv/backup'],

@@ -9,6 +9,7 @@ import { flag, verb } from '../../runtime/verb.ts';
 
 export default verb({
   changes: true,
+  answers: 'vm mount',
   args: {
     name: '<name>',
     directory: ['[directory]', 'empty directory (default: a new one below /run/bofh/mnt)'],

@@ -13,6 +13,7 @@ import { changeUnasked } from '../drbd/recipe.ts';
 
 export default verb({
   changes: true,
+  answers: 'vm move',
   args: { name: '<name>', to: '<host>' },
   options: {
     time: value('<DURATION>', 'longest time for its shutdown (default: 5m)', {
@@ -22,7 +23,7 @@ export default verb({
   examples: ['vm move web1 host2'],
   run: (runtime, { name, to, time: timeoutMs }) => {
     const request = checkMove({ name, to, ...present({ timeoutMs }) });
-    return changeUnasked<Members, MovedVm>(runtime, async (bofh) => ({
+    return changeUnasked<Members, MovedVm, VmMove>(runtime, async (bofh) => ({
       members: await ownAnd(bofh.engine, to),
       act: async ({ site, engine }, members) => {
         const planned = planning('vm.move', { name }, () => planMove({ members, site, request }));

@@ -6,6 +6,7 @@ import { verb } from '../../runtime/verb.ts';
 
 export default verb({
   changes: true,
+  answers: 'vm pause',
   args: { name: '<name>' },
   examples: ['vm pause web1'],
   run: (runtime, { name }) =>

@@ -13,6 +13,7 @@ import { changeByPlan } from '../drbd/recipe.ts';
 
 export default verb({
   changes: true,
+  answers: 'vm remove',
   args: { name: '<name>' },
   options: {
     stop: flag('shut it down first if it is running'),

@@ -11,6 +11,7 @@ const { time, force } = stopOptions;
 
 export default verb({
   changes: true,
+  answers: 'vm rename',
   args: { name: '<name>', to: '<to>' },
   options: {
     restart: flag('shut it down first if it is running, and start it again under its new name'),

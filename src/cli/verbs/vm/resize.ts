@@ -10,6 +10,7 @@ import { inWords, plannedStack, sizeOf, stackOptions } from '../block/resizing.t
 
 export default verb({
   changes: true,
+  answers: 'vm resize',
   dashes: true,
   args: {
     name: '<name>',

@@ -8,6 +8,7 @@ import { stopHow, stopOptions } from './stop-options.ts';
 
 export default verb({
   changes: true,
+  answers: 'vm restart',
   args: { name: '<name>' },
   options: { ...stopOptions, alone },
   examples: ['vm restart web1', 'vm restart web1 --time 1m --force'],

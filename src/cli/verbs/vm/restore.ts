@@ -9,6 +9,7 @@ import { flag, value, verb } from '../../runtime/verb.ts';
 
 export default verb({
   changes: true,
+  answers: 'vm restore',
   args: { file: ['<file>', 'manifest of a backup'] },
   options: {
     as: value('<NAME>', 'another name, with new volumes, MAC addresses and UUID (default: its own name)'),

@@ -6,6 +6,7 @@ import { verb } from '../../runtime/verb.ts';
 
 export default verb({
   changes: true,
+  answers: 'vm resume',
   args: { name: '<name>' },
   examples: ['vm resume web1'],
   run: (runtime, { name }) =>

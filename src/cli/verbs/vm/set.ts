@@ -24,6 +24,7 @@ const settings: Readonly<
 
 export default verb({
   changes: true,
+  answers: 'vm set',
   args: {
     name: '<name>',
     settings: [

@@ -5,7 +5,11 @@ export function under(noun: 'vm' | 'xen', load: () => Promise<{ readonly default
   return async (): Promise<{ readonly default: Verb }> => {
     const { default: verb } = await load();
     return {
-      default: { ...verb, examples: verb.examples.map((each) => each.replace(/\b(?:vm|xen) /, `${noun} `)) },
+      default: {
+        ...verb,
+        answers: verb.answers.map((each) => each.replace(/^(?:vm|xen) /, `${noun} `) as typeof each),
+        examples: verb.examples.map((each) => each.replace(/\b(?:vm|xen) /, `${noun} `)),
+      },
     };
   };
 }

@@ -12,6 +12,7 @@ import { stateInWords } from '../xen/state.ts';
 
 export default verb({
   changes: false,
+  answers: 'vm show',
   args: { name: '<name>' },
   examples: ['vm show web1', '--json vm show web1'],
   run: async (runtime, { name }) => {

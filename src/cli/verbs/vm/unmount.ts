@@ -7,6 +7,7 @@ import { verb } from '../../runtime/verb.ts';
 
 export default verb({
   changes: true,
+  answers: 'vm unmount',
   args: { name: '<name>' },
   examples: ['vm unmount web1'],
   run: (runtime, { name }) =>

@@ -9,6 +9,7 @@ import { verb } from '../../runtime/verb.ts';
 /** Exit 6 if a file is damaged. */
 export default verb({
   changes: false,
+  answers: 'vm verify',
   args: { file: ['<file>', 'manifest of a backup'] },
   examples: ['vm verify /srv/backup/web1.20261124T155337Z.json'],
   run: async (runtime, { file }) => {

@@ -9,6 +9,7 @@ import { oneOf, value, verb } from '../../runtime/verb.ts';
 
 export default verb({
   changes: false,
+  answers: 'vm wait',
   args: { name: '<name>' },
   options: {
     for: value('<STATE>', 'running or stopped', { required: true, read: oneOf('running', 'stopped') }),

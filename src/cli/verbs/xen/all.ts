@@ -16,7 +16,7 @@ import { logged } from '../../runtime/system-log.ts';
  * be undone.
  */
 export async function allGuests(
-  runtime: Runtime,
+  runtime: Runtime<XenStartAll>,
   act: () => Promise<readonly StartedRow[]>,
 ): Promise<number> {
   const { bofh, progress } = await openSession(runtime, { site: 'used', root: 'needed' });

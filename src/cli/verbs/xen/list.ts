@@ -13,6 +13,7 @@ import { stateInWords } from './state.ts';
 /** Exit 6 if a configuration file could not be read, because a guest may be missing then. */
 export default verb({
   changes: false,
+  answers: 'xen list',
   table: true,
   examples: ['xen list', '--json xen list'],
   run: async (runtime) => {

@@ -6,6 +6,7 @@ import { alone, parallel, time } from './options.ts';
 
 export default verb({
   changes: true,
+  answers: 'xen start-all',
   options: { alone, time, parallel },
   examples: ['xen start-all', 'xen start-all --parallel 8'],
   run: (runtime, { alone, time: connectMs, parallel }) =>

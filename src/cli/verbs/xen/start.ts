@@ -8,6 +8,7 @@ import { alone, time } from './options.ts';
 
 export default verb({
   changes: true,
+  answers: 'xen start',
   args: { name: '<name>' },
   options: { alone, time },
   examples: ['xen start web1', 'xen start web1 --time 2m'],

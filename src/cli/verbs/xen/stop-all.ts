@@ -7,6 +7,7 @@ import { parallel } from './options.ts';
 
 export default verb({
   changes: true,
+  answers: 'xen stop-all',
   options: { ...stopOptions, parallel },
   examples: ['xen stop-all', 'xen stop-all --time 2m --force'],
   run: (runtime, { parallel, ...how }) =>

@@ -11,6 +11,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { checkPrinted } from './answers.ts';
 
 const root = join(import.meta.dirname, '../../../..');
 
@@ -107,7 +108,9 @@ function removeLeftovers(): void {
   }
 }
 
-/** Runs `bofh ARGS…` as a user would, with a state directory of its own choice. */
+/** Runs `bofh ARGS…` as a user would, with a state directory of its own choice. Checks an answer in JSON. */
 export async function bofh(args: readonly string[], start: Start = {}): Promise<Ended> {
-  return await run(process.execPath, [await builtCommand(), ...args], start);
+  const ended = await run(process.execPath, [await builtCommand(), ...args], start);
+  if (ended.exitCode !== undefined) await checkPrinted(args, ended.stdout);
+  return ended;
 }

@@ -1,12 +1,13 @@
 import { program } from '../../../../src/cli/runtime/program.ts';
 import type { Runtime } from '../../../../src/cli/runtime/runtime.ts';
+import { checking } from './answers.ts';
 
 /** Runs `bofh WORDS` with this runtime, whose settings stand for the global options. Resolves to the exit code. */
-export async function runVerb(runtime: Runtime, words: string | readonly string[]): Promise<number> {
+export async function runVerb(runtime: Runtime<unknown>, words: string | readonly string[]): Promise<number> {
   const args = typeof words === 'string' ? words.split(' ') : [...words];
   let exitCode = -1;
   const root = await program(args, async ({ verb, action }) => {
-    exitCode = await action({ ...runtime, verb });
+    exitCode = await action(checking({ ...runtime, verb }, args));
   });
   await root.parseAsync(args, { from: 'user' });
   return exitCode;

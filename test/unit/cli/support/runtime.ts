@@ -32,7 +32,7 @@ export function testRuntime(
     flush: async () => undefined,
   };
   const settings = settingsOf(options, {});
-  const runtime: Runtime = {
+  const runtime: Runtime<unknown> = {
     terminal,
     log: openLog('silent', terminal),
     settings,

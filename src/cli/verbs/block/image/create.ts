@@ -14,6 +14,7 @@ import { flag, oneOf, value, verb } from '../../../runtime/verb.ts';
 
 export default verb({
   changes: true,
+  answers: 'block image create',
   args: { file: '<file>', size: '<size>' },
   options: {
     allocate: flag('allocate all of its space now'),

@@ -13,6 +13,7 @@ import { flag, value, verb } from '../../../runtime/verb.ts';
 
 export default verb({
   changes: true,
+  answers: 'block loop attach',
   args: { file: '<file>' },
   options: {
     readOnly: flag('attach it read-only'),
@@ -39,7 +40,7 @@ export default verb({
         answer: ({ device }, changed) => answerOf({ device, file, was: changed ? 'attached' : 'adopted' }),
       });
     }
-    return change<{ readonly device: string }>(runtime, async (bofh) => {
+    return change<{ readonly device: string }, BlockLoopAttach>(runtime, async (bofh) => {
       const attached = adopt
         ? await withBofh(bofh, () => block.loopOver({ ...how, offset: bytes(offset), limit: bytes(size) }))
         : undefined;

@@ -7,6 +7,7 @@ import { verb } from '../../../runtime/verb.ts';
 
 export default verb({
   changes: true,
+  answers: 'block loop detach',
   args: { device: '<device>' },
   examples: ['block loop detach /dev/loop0'],
   run: (runtime, { device }) =>

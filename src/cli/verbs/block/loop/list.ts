@@ -9,6 +9,7 @@ import { verb } from '../../../runtime/verb.ts';
 
 export default verb({
   changes: false,
+  answers: 'block loop list',
   table: true,
   examples: ['block loop list'],
   run: async (runtime) => {

@@ -8,6 +8,7 @@ import { oneOf, value, verb } from '../../../runtime/verb.ts';
 
 export default verb({
   changes: true,
+  answers: 'block partition-table create',
   args: { device: '<device>' },
   options: {
     type: value('<TYPE>', 'gpt or dos (default: gpt)', { read: oneOf('gpt', 'dos') }),

@@ -10,6 +10,7 @@ import { value, verb } from '../../../runtime/verb.ts';
 
 export default verb({
   changes: true,
+  answers: 'block partition add',
   args: { device: '<device>', size: '<size|max>' },
   options: {
     type: value(

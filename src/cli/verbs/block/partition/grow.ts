@@ -10,6 +10,7 @@ import { verb } from '../../../runtime/verb.ts';
 
 export default verb({
   changes: true,
+  answers: 'block partition grow',
   args: { device: '<device>', number: '<number>', size: '<size|max>' },
   examples: ['block partition grow /dev/sdb 1 max'],
   run: (runtime, { device, number, size }) => {

@@ -8,6 +8,7 @@ import { value, verb } from '../../../runtime/verb.ts';
 
 export default verb({
   changes: true,
+  answers: 'btrfs balance start',
   args: { path: '<path>' },
   options: {
     dataUsage: value('<PERCENT>', 'only data block groups used up to this percentage', { read: percent }),

@@ -7,6 +7,7 @@ import { verb } from '../../../runtime/verb.ts';
 
 export default verb({
   changes: false,
+  answers: 'btrfs balance status',
   args: { path: '<path>' },
   examples: ['btrfs balance status /srv'],
   run: async (runtime, { path }) => {

@@ -7,11 +7,12 @@ import { value, verb } from '../../../runtime/verb.ts';
 
 export default verb({
   changes: true,
+  answers: 'btrfs device add',
   args: { path: '<path>', device: '<device>' },
   options: { overwrite: value('<UUID|TYPE>', 'UUID, or type, of the content to overwrite') },
   examples: ['btrfs device add /srv /dev/sdc'],
   run: (runtime, { path, device, overwrite }) =>
-    overwriting<BtrfsDevice>(runtime, { device, overwrite }, (more) => ({
+    overwriting<BtrfsDevice, BtrfsDevice>(runtime, { device, overwrite }, (more) => ({
       act: () => api.addDevice({ path, device, ...more }),
       answer: (data): Answer<BtrfsDevice> => ({
         data,

@@ -8,6 +8,7 @@ import { verb } from '../../../runtime/verb.ts';
 
 export default verb({
   changes: false,
+  answers: 'btrfs device list',
   table: true,
   args: { path: '<path>' },
   examples: ['btrfs device list /srv'],

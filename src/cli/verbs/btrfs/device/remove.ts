@@ -7,6 +7,7 @@ import { verb } from '../../../runtime/verb.ts';
 
 export default verb({
   changes: true,
+  answers: 'btrfs device remove',
   args: { path: '<path>', device: '<device>' },
   examples: ['btrfs device remove /srv /dev/sdb'],
   run: (runtime, { path, device }) =>

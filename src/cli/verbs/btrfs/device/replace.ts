@@ -8,6 +8,7 @@ import { value, verb } from '../../../runtime/verb.ts';
 /** Afterwards the replaced device has no superblock. */
 export default verb({
   changes: true,
+  answers: 'btrfs device replace',
   args: {
     path: '<path>',
     device: ['<device|number>', 'the device, or the number of a missing one'],
@@ -19,7 +20,7 @@ export default verb({
   examples: ['btrfs device replace /srv /dev/sdb /dev/sdc'],
   run: (runtime, { path, device: named, by, overwrite }) => {
     const device = /^\d+$/.test(named) ? Number(named) : named;
-    return overwriting<unknown>(runtime, { device: by, overwrite }, (more) => ({
+    return overwriting<unknown, BtrfsReplaced>(runtime, { device: by, overwrite }, (more) => ({
       act: () => api.replaceDevice({ path, device, by, ...more }),
       answer: (): Answer<BtrfsReplaced> => ({
         data: { path, device: named, by },

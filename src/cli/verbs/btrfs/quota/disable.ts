@@ -3,6 +3,7 @@ import { setQuota } from './mode.ts';
 
 export default verb({
   changes: true,
+  answers: 'btrfs quota disable',
   args: { path: '<path>' },
   examples: ['btrfs quota disable /srv'],
   run: (runtime, { path }) => setQuota(runtime, path, 'off'),

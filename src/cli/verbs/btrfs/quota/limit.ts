@@ -9,6 +9,7 @@ import { limitInWords } from './limit-in-words.ts';
 
 export default verb({
   changes: true,
+  answers: 'btrfs quota limit',
   args: { path: '<subvolume>', size: '<size|none>' },
   options: { exclusive: flag('limit only the data that no other subvolume shares') },
   examples: ['btrfs quota limit /srv/data 100g', 'btrfs quota limit /srv/data none'],

@@ -5,7 +5,7 @@ import { printable } from '../../../output/text.ts';
 import { change } from '../../../runtime/change.ts';
 import type { Runtime } from '../../../runtime/runtime.ts';
 
-export function setQuota(runtime: Runtime, path: string, mode: 'on' | 'off'): Promise<number> {
+export function setQuota(runtime: Runtime<BtrfsQuotaSet>, path: string, mode: 'on' | 'off'): Promise<number> {
   return change(runtime, {
     act: () => api.setQuota({ path, mode }),
     answer: (data): Answer<BtrfsQuotaSet> => ({

@@ -8,6 +8,7 @@ import { limitInWords } from './limit-in-words.ts';
 
 export default verb({
   changes: false,
+  answers: 'btrfs quota show',
   table: true,
   args: { path: '<path>' },
   examples: ['btrfs quota show /srv'],

@@ -20,6 +20,7 @@ import { calendarOf, findRotation, rotationUnits } from './units.ts';
 /** Writes a service and a timer, both or none. systemctl enables the timer. */
 export default verb({
   changes: true,
+  answers: 'btrfs rotation install',
   args: { source: '<source>', target: '<target>' },
   options: {
     label,

@@ -14,6 +14,7 @@ import { rotationUnitNames, seenRotations } from './units.ts';
 /** Removes both units and keeps the snapshots. Refused while the timer is enabled. */
 export default verb({
   changes: true,
+  answers: 'btrfs rotation remove',
   args: { source: '<source>' },
   options: { label: value('<LABEL>', 'label of the rotation', { required: true }) },
   examples: ['btrfs rotation remove /srv/data --label daily'],

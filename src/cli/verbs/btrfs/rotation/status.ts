@@ -5,6 +5,7 @@ import { giveRotations } from './table.ts';
 /** `systemctl list-timers` shows when they last ran. */
 export default verb({
   changes: false,
+  answers: 'btrfs rotation status',
   table: true,
   examples: ['btrfs rotation status'],
   run: async (runtime) => {

@@ -5,7 +5,7 @@ import type { Runtime } from '../../../runtime/runtime.ts';
 import { seenRotations } from './units.ts';
 
 /** The answer of every verb of rotations: those that are installed. */
-export async function giveRotations(runtime: Runtime, host: ReadHost): Promise<void> {
+export async function giveRotations(runtime: Runtime<BtrfsRotations>, host: ReadHost): Promise<void> {
   const data: BtrfsRotations = (await seenRotations(host)).map(({ timer, enabled, rotation }) => ({
     timer,
     enabled,

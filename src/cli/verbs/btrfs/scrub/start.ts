@@ -8,6 +8,7 @@ import { verb } from '../../../runtime/verb.ts';
 
 export default verb({
   changes: true,
+  answers: 'btrfs scrub start',
   args: { path: '<path>' },
   examples: ['btrfs scrub start /srv'],
   run: (runtime, { path }) =>

@@ -8,6 +8,7 @@ import { verb } from '../../../runtime/verb.ts';
 
 export default verb({
   changes: false,
+  answers: 'btrfs scrub status',
   args: { path: '<path>' },
   examples: ['btrfs scrub status /srv'],
   run: async (runtime, { path }) => {

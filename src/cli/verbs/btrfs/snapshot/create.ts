@@ -5,6 +5,7 @@ import { created, notInSnapshot } from '../answers.ts';
 
 export default verb({
   changes: true,
+  answers: 'btrfs snapshot create',
   args: { source: '<source>', path: '<path>' },
   options: { rw: flag('make the snapshot writable') },
   examples: ['btrfs snapshot create /srv/data /srv/snapshots/before-upgrade'],

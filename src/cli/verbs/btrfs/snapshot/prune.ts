@@ -11,6 +11,7 @@ import { keep, label } from '../options.ts';
 /** Asks for confirmation if a snapshot will be removed. */
 export default verb({
   changes: true,
+  answers: 'btrfs snapshot prune',
   args: { target: '<target>' },
   options: {
     label,
@@ -28,7 +29,7 @@ export default verb({
     if (source === undefined && !received)
       throw new UsageError('which snapshots? --source SUBVOLUME or --received');
     const request = { target, label: word, source, keep: keptOf(word, number) };
-    return change<Awaited<ReturnType<typeof api.pruneSnapshots>>>(runtime, async ({ host }) => {
+    return change<Awaited<ReturnType<typeof api.pruneSnapshots>>, BtrfsPruned>(runtime, async ({ host }) => {
       const { surplus } = await prunable(host, request);
       const question = `this removes ${surplus.length} snapshots of the label ${word}:`;
       const paths = surplus.map(({ path }) => `  ${printable(path)}`);

@@ -11,35 +11,39 @@ import { keep, label } from '../options.ts';
 /** Asks for confirmation only if a snapshot will be deleted. */
 export default verb({
   changes: true,
+  answers: 'btrfs snapshot rotate',
   args: { source: '<source>', target: '<target>' },
   options: { label, keep },
   examples: ['btrfs snapshot rotate /srv/data /srv/snapshots --label daily --keep 14'],
   run: (runtime, typed) => {
     const request = rotationRequest(typed);
     const { mode, consent } = runtime.settings;
-    return change<Awaited<ReturnType<typeof api.rotateSnapshots>>>(runtime, async ({ host }) => {
-      const asks = mode === 'act' && consent !== 'given';
-      const surplus = asks ? (await rotationOf(host, request, new Date())).surplus : [];
-      const question = `this deletes ${surplus.length} of the snapshots of the label ${request.label}:`;
-      return {
-        destroys:
-          surplus.length === 0 ? [] : [question, ...surplus.map(({ path }) => `  ${printable(path)}`)],
-        act: () =>
-          api.rotateSnapshots({ ...request, agreed: asks ? surplus.map(({ uuid }) => uuid) : undefined }),
-        answer: async ({ made, deleted, stays }): Promise<Answer<BtrfsRotated>> => ({
-          data: {
-            made: { path: made.path, id: made.id, uuid: made.uuid },
-            deleted: deleted.map(({ path, id, uuid }) => ({ path, id, uuid })),
-            stays: stays.map((one) => ({ ...one })),
-          },
-          lines: [
-            `${printable(made.path)} is made`,
-            ...deleted.map(({ path }) => `${printable(path)} is deleted`),
-            ...(await notInSnapshot(host, request.source)),
-            ...stays.map(({ path, why }) => `${printable(path)} stays: ${printable(why)}`),
-          ],
-        }),
-      };
-    });
+    return change<Awaited<ReturnType<typeof api.rotateSnapshots>>, BtrfsRotated>(
+      runtime,
+      async ({ host }) => {
+        const asks = mode === 'act' && consent !== 'given';
+        const surplus = asks ? (await rotationOf(host, request, new Date())).surplus : [];
+        const question = `this deletes ${surplus.length} of the snapshots of the label ${request.label}:`;
+        return {
+          destroys:
+            surplus.length === 0 ? [] : [question, ...surplus.map(({ path }) => `  ${printable(path)}`)],
+          act: () =>
+            api.rotateSnapshots({ ...request, agreed: asks ? surplus.map(({ uuid }) => uuid) : undefined }),
+          answer: async ({ made, deleted, stays }): Promise<Answer<BtrfsRotated>> => ({
+            data: {
+              made: { path: made.path, id: made.id, uuid: made.uuid },
+              deleted: deleted.map(({ path, id, uuid }) => ({ path, id, uuid })),
+              stays: stays.map((one) => ({ ...one })),
+            },
+            lines: [
+              `${printable(made.path)} is made`,
+              ...deleted.map(({ path }) => `${printable(path)} is deleted`),
+              ...(await notInSnapshot(host, request.source)),
+              ...stays.map(({ path, why }) => `${printable(path)} stays: ${printable(why)}`),
+            ],
+          }),
+        };
+      },
+    );
   },
 });

@@ -9,6 +9,7 @@ import { verb } from '../../../runtime/verb.ts';
 /** Never overwrites a file. */
 export default verb({
   changes: true,
+  answers: 'crypt header backup',
   args: { device: '<device>', file: ['<file>', 'new file; it must not exist'] },
   examples: ['crypt header backup /dev/vg0/data /root/data.header'],
   run: (runtime, { device, file: path }) => {

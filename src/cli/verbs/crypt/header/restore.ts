@@ -8,6 +8,7 @@ import { value, verb } from '../../../runtime/verb.ts';
 
 export default verb({
   changes: true,
+  answers: 'crypt header restore',
   args: { device: '<device>', file: ['<file>', 'the backup file'] },
   options: {
     overwrite: value(

@@ -7,6 +7,7 @@ import { verb } from '../../../runtime/verb.ts';
 
 export default verb({
   changes: true,
+  answers: 'drbd config remove',
   args: { name: '<resource>' },
   examples: ['drbd config remove web1'],
   run: (runtime, { name }) =>

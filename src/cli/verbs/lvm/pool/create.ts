@@ -11,6 +11,7 @@ import { volumeOf } from '../volume.ts';
 
 export default verb({
   changes: true,
+  answers: 'lvm pool create',
   args: { volume: '<vg/name>' },
   options: {
     size: value('<SIZE>', 'size of its data, for example 100g', { conflicts: ['extents'] }),
@@ -23,7 +24,7 @@ export default verb({
   examples: ['lvm pool create vg0/pool0 --size 100g'],
   run: (runtime, { volume, tag, ensure: isEnsured, ...typed }) => {
     const asked = { ...volumeOf(volume), ...present({ ...typed, tags: tag }) };
-    return changeOrEnsure<Pool, Pool>(runtime, isEnsured, {
+    return changeOrEnsure<Pool, Pool, LvmPoolCreate>(runtime, isEnsured, {
       create: () => lvm.createThinPool(asked),
       ensure: () => ensure.lvm.createThinPool(asked),
       answer: ({ size, metadataSize: metadata, chunkSize: chunk = null, uuid }): Answer<LvmPoolCreate> => {

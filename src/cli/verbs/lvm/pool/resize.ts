@@ -13,6 +13,7 @@ import { type Volume, volumeOf } from '../volume.ts';
 /** Succeeds without a change if it already has these sizes. */
 export default verb({
   changes: true,
+  answers: 'lvm pool resize',
   args: { pool: '<vg/name>' },
   options: {
     size: value('<SIZE>', 'size of its data: 100g or +10g'),
@@ -23,7 +24,7 @@ export default verb({
     const place = volumeOf(pool);
     if (size === undefined && metadataSize === undefined)
       throw new UsageError('say --size, --metadata-size, or both');
-    return change<unknown>(runtime, async ({ host }) => {
+    return change<unknown, LvmPoolResize>(runtime, async ({ host }) => {
       const was = await sizesOf(host, place);
       const asked = {
         ...place,

@@ -6,11 +6,12 @@ import { value, verb } from '../../../runtime/verb.ts';
 
 export default verb({
   changes: true,
+  answers: 'lvm pv create',
   args: { device: '<device>' },
   options: { overwrite: value('<UUID|TYPE>', 'UUID, or type, of the content to overwrite') },
   examples: ['lvm pv create /dev/sdb'],
   run: (runtime, { device, overwrite }) =>
-    overwriting<LvmPvCreate>(runtime, { device, overwrite }, (more) => ({
+    overwriting<LvmPvCreate, LvmPvCreate>(runtime, { device, overwrite }, (more) => ({
       act: () => lvm.createPv({ device, ...more }),
       answer: (data): Answer<LvmPvCreate> => ({
         data,

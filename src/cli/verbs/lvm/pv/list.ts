@@ -9,6 +9,7 @@ import { verb } from '../../../runtime/verb.ts';
 /** Also lists those in no group, and those whose device is missing. */
 export default verb({
   changes: false,
+  answers: 'lvm pv list',
   table: true,
   examples: ['lvm pv list'],
   run: async (runtime) => {

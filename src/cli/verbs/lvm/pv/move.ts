@@ -9,6 +9,7 @@ import { volumeOf } from '../volume.ts';
 /** Succeeds if there is nothing to move. */
 export default verb({
   changes: true,
+  answers: 'lvm pv move',
   args: { device: '<device>' },
   options: {
     to: value('<DEVICE,…>', 'target devices, in this order (default: all others of the group)', {

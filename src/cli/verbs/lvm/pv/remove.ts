@@ -7,10 +7,11 @@ import { verb } from '../../../runtime/verb.ts';
 
 export default verb({
   changes: true,
+  answers: 'lvm pv remove',
   args: { device: '<device>' },
   examples: ['lvm pv remove /dev/sdb'],
   run: (runtime, { device }) => {
-    return change<unknown>(runtime, async ({ host }) => {
+    return change<unknown, LvmPvRemove>(runtime, async ({ host }) => {
       const { uuid } = await pvOn(host, device);
       return {
         destroys: [`The physical volume ${uuid} on ${device} loses its label for good.`],

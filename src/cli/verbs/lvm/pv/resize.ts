@@ -9,6 +9,7 @@ import { value, verb } from '../../../runtime/verb.ts';
 /** Succeeds if it already has that size. */
 export default verb({
   changes: true,
+  answers: 'lvm pv resize',
   args: { device: '<device>' },
   options: { size: value('<SIZE>', 'new size (default: all of the device)') },
   examples: ['lvm pv resize /dev/sdb', 'lvm pv resize /dev/sdb --size 100g'],

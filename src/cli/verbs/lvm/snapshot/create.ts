@@ -11,6 +11,7 @@ import { volumeOf } from '../volume.ts';
 /** With `--size` or `--extents` a classic snapshot, otherwise a thin one. */
 export default verb({
   changes: true,
+  answers: 'lvm snapshot create',
   args: { origin: '<vg/origin>', name: '<name>' },
   options: {
     size: value('<SIZE>', 'space for changes, for example 2g', { conflicts: ['extents'] }),

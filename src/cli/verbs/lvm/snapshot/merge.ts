@@ -10,11 +10,12 @@ import { volumeOf } from '../volume.ts';
 /** Asks before, because what was written to the origin since the snapshot is lost. */
 export default verb({
   changes: true,
+  answers: 'lvm snapshot merge',
   args: { volume: '<vg/name>' },
   examples: ['lvm snapshot merge vg0/before-upgrade'],
   run: (runtime, { volume }) => {
     const { vg, name } = volumeOf(volume);
-    return change<unknown>(runtime, async (bofh) => {
+    return change<unknown, LvmSnapshotMerge>(runtime, async (bofh) => {
       if (runtime.settings.mode === 'plan')
         return () => plan(runtime, bofh, () => lvm.mergeSnapshot({ vg, name }));
       const { uuid, origin } = volumeNamed(await usableVg(bofh.host, vg), { name });

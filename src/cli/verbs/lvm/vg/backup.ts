@@ -9,11 +9,12 @@ import { verb } from '../../../runtime/verb.ts';
 /** Never overwrites a file. */
 export default verb({
   changes: true,
+  answers: 'lvm vg backup',
   args: { vg: '<name>', file: '<file>' },
   examples: ['lvm vg backup vg0 /root/vg0.backup'],
   run: (runtime, { vg, file }) => {
     const path = pathOn(runtime, file);
-    return change<unknown>(runtime, async (bofh) => {
+    return change<unknown, LvmVgBackup>(runtime, async (bofh) => {
       const { uuid, seqno, text } = await withBofh(bofh, () => lvm.metadataBackup(vg));
       return {
         // Whoever can write it decides what vgcfgrestore makes of the group.

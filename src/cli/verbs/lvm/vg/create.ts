@@ -6,6 +6,7 @@ import { value, verb } from '../../../runtime/verb.ts';
 
 export default verb({
   changes: true,
+  answers: 'lvm vg create',
   args: { name: '<name>', devices: '<device...>' },
   options: { extentSize: value('<SIZE>', 'extent size', { default: '4m' }) },
   examples: ['lvm vg create vg0 /dev/sdb /dev/sdc'],

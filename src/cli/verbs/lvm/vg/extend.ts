@@ -4,6 +4,7 @@ import { changeMembers } from './members.ts';
 
 export default verb({
   changes: true,
+  answers: 'lvm vg extend',
   args: { vg: '<name>', devices: '<device...>' },
   examples: ['lvm vg extend vg0 /dev/sdd'],
   run: (runtime, { vg, devices }) =>

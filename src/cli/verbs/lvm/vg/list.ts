@@ -10,6 +10,7 @@ import { verb } from '../../../runtime/verb.ts';
 /** Also lists groups that cannot be used. */
 export default verb({
   changes: false,
+  answers: 'lvm vg list',
   table: true,
   examples: ['lvm vg list'],
   run: async (runtime) => {

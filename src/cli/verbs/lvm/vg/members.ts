@@ -6,7 +6,7 @@ import type { Runtime } from '../../../runtime/runtime.ts';
 
 /** Adds devices to a volume group or removes them from it; `done` says in the answer which. */
 export async function changeMembers(
-  runtime: Runtime,
+  runtime: Runtime<LvmVgDevices>,
   asked: { readonly vg: string; readonly devices: string[] },
   { act, done }: { readonly act: typeof lvm.extendVg; readonly done: string },
 ): Promise<number> {

@@ -4,6 +4,7 @@ import { changeMembers } from './members.ts';
 
 export default verb({
   changes: true,
+  answers: 'lvm vg reduce',
   args: { vg: '<name>', devices: '<device...>' },
   examples: ['lvm vg reduce vg0 /dev/sdb'],
   run: (runtime, { vg, devices }) =>

@@ -9,11 +9,12 @@ import { flag, verb } from '../../../runtime/verb.ts';
 /** Asks before, and names its devices. With `--devices` their labels go in the same sequence. */
 export default verb({
   changes: true,
+  answers: 'lvm vg remove',
   args: { vg: '<name>' },
   options: { devices: flag('also remove the labels of its devices') },
   examples: ['lvm vg remove vg0', 'lvm vg remove vg0 --devices'],
   run: (runtime, { vg, devices: labelsToo }) => {
-    return change<unknown>(runtime, async ({ host }) => {
+    return change<unknown, LvmVgRemove>(runtime, async ({ host }) => {
       const members = await membersOf(host, vg);
       const devices = members.flatMap(({ path }) => path ?? []);
       const labels = labelsToo ? members : [];

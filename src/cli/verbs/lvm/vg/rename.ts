@@ -10,6 +10,7 @@ import { namingInWords, whoNames } from '../named-in.ts';
 /** Says which files still name a volume of it by the old path; it edits none. */
 export default verb({
   changes: true,
+  answers: 'lvm vg rename',
   args: { vg: '<name>', to: '<to>' },
   examples: ['lvm vg rename vg0 vg1'],
   run: (runtime, { vg, to }) => {

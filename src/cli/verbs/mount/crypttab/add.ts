@@ -7,6 +7,7 @@ import { editTable, optionsField } from '../table-edit.ts';
 
 export default verb({
   changes: true,
+  answers: 'mount crypttab add',
   args: { name: ['<name>', 'name of the mapping'], device: ['<device>', 'device, or UUID=…'] },
   options: {
     keyFile: value('<FILE>', 'key file (default: ask at boot)'),

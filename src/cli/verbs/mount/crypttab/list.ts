@@ -8,6 +8,7 @@ import { showUnread } from '../unread-lines.ts';
 
 export default verb({
   changes: false,
+  answers: 'mount crypttab list',
   table: true,
   examples: ['mount crypttab list'],
   run: async (runtime) => {

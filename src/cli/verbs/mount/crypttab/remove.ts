@@ -4,6 +4,7 @@ import { editTable } from '../table-edit.ts';
 
 export default verb({
   changes: true,
+  answers: 'mount crypttab remove',
   args: { name: '<name>' },
   examples: ['mount crypttab remove data'],
   run: (runtime, asked) => editTable(runtime, () => mount.removeCrypttab(asked)),

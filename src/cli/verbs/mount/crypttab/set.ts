@@ -5,6 +5,7 @@ import { editTable, optionsField, refuseNoChange } from '../table-edit.ts';
 
 export default verb({
   changes: true,
+  answers: 'mount crypttab set',
   args: { mapping: '<name>' },
   options: {
     name: value('<NAME>', ''),

@@ -8,6 +8,7 @@ import { digit } from './digit.ts';
 
 export default verb({
   changes: true,
+  answers: 'mount fstab add',
   args: {
     source: ['<device>', 'device, UUID=…, network share, or a word such as tmpfs'],
     target: ['<path>', 'existing directory; none for swap'],

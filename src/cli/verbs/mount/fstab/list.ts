@@ -8,6 +8,7 @@ import { showUnread } from '../unread-lines.ts';
 
 export default verb({
   changes: false,
+  answers: 'mount fstab list',
   table: true,
   examples: ['mount fstab list'],
   run: async (runtime) => {

@@ -4,6 +4,7 @@ import { editTable } from '../table-edit.ts';
 
 export default verb({
   changes: true,
+  answers: 'mount fstab remove',
   args: { of: '<path>' },
   examples: ['mount fstab remove /srv'],
   run: (runtime, asked) => editTable(runtime, () => mount.removeFstab(asked)),

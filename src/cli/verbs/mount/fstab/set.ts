@@ -6,6 +6,7 @@ import { digit } from './digit.ts';
 
 export default verb({
   changes: true,
+  answers: 'mount fstab set',
   args: { of: '<path>' },
   options: {
     device: value('<DEVICE>', ''),

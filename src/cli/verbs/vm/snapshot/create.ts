@@ -8,6 +8,7 @@ import { named, value, verb } from '../../../runtime/verb.ts';
 
 export default verb({
   changes: true,
+  answers: 'vm snapshot create',
   args: { name: '<name>', label: '<label>' },
   options: {
     size: value('<SIZE>', 'space for changes of each disk that is not thin (default: a fifth of the disk)', {

@@ -11,6 +11,7 @@ import { verb } from '../../../runtime/verb.ts';
 /** Exit 6 if one cannot be restored. */
 export default verb({
   changes: false,
+  answers: 'vm snapshot list',
   table: true,
   args: { name: '[name]' },
   examples: ['vm snapshot list', 'vm snapshot list web1'],

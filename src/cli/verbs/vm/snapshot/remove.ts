@@ -8,10 +8,11 @@ import { verb } from '../../../runtime/verb.ts';
 
 export default verb({
   changes: true,
+  answers: 'vm snapshot remove',
   args: { name: '<name>', label: '<label>' },
   examples: ['vm snapshot remove web1 before-upgrade'],
   run: (runtime, { name, label }) =>
-    change<SnapshotRemovalPlan>(
+    change<SnapshotRemovalPlan, VmSnapshotRemove>(
       runtime,
       async ({ host }) => {
         const { time } = await findSnapshot(host, name, label);

@@ -9,10 +9,11 @@ import { verb } from '../../../runtime/verb.ts';
 
 export default verb({
   changes: true,
+  answers: 'vm snapshot restore',
   args: { name: '<name>', label: '<label>' },
   examples: ['vm snapshot restore web1 before-upgrade', '--dry-run vm snapshot restore web1 before-upgrade'],
   run: (runtime, { name, label }) =>
-    change<SnapshotRestorePlan>(
+    change<SnapshotRestorePlan, VmSnapshotRestore>(
       runtime,
       async ({ host }) => {
         const { time, disks } = await findSnapshot(host, name, label);
