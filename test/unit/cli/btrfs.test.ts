@@ -45,6 +45,13 @@ describe('bofh btrfs', () => {
     await expect(refused('show /etc')).rejects.toThrow(/not on btrfs but on ext4/);
   });
 
+  it('shows the usage by kind and by device', async () => {
+    const { size, spaces } = answers.btrfsUsage.parse(await json('usage /srv/pool'));
+
+    expect(size).toBeGreaterThan(0);
+    expect(spaces.map(({ kind }) => kind)).toEqual(['Data', 'Metadata', 'System']);
+  });
+
   it('creates a subvolume and a snapshot, sets the default and the mode, and reports it', async () => {
     const made = answers.btrfsMade.parse(await json('create /srv/pool/new'));
     expect(made.path).toBe('/srv/pool/new');

@@ -274,15 +274,17 @@ it('bofh drbd wipe-md asks, and reports which metadata it removed', async () => 
   });
 });
 
-it('bofh drbd wait-sync shows the progress, and the state at the end', async () => {
+it('bofh drbd wait-sync and wait-connect show the progress, and the state at the end', async () => {
   const host = up();
   host.admin.setDrbd('web1', { connection: 'Connected', peer: { role: 'Secondary', disk: 'UpToDate' } });
-  const { runtime, stdout, stderr } = at(host, { json: true });
-  expect(await runVerb(runtime, 'drbd wait-sync web1')).toBe(0);
-  expect(stderr()).toContain('web1 volume 0 to peer: Established, UpToDate here, UpToDate there');
-  expect(answers.drbdWaited.parse(JSON.parse(stdout())).volumes).toMatchObject([
-    { volume: 0, connection: 'Connected' },
-  ]);
+  for (const verb of ['wait-sync', 'wait-connect']) {
+    const { runtime, stdout, stderr } = at(host, { json: true });
+    expect(await runVerb(runtime, `drbd ${verb} web1`)).toBe(0);
+    expect(stderr()).toContain('web1 volume 0 to peer: Established, UpToDate here, UpToDate there');
+    expect(answers.drbdWaited.parse(JSON.parse(stdout())).volumes).toMatchObject([
+      { volume: 0, connection: 'Connected' },
+    ]);
+  }
   await expect(runVerb(at(up()).runtime, 'drbd wait-connect web1 --time 0s')).rejects.toThrow(
     'is not so far after 0 s',
   );

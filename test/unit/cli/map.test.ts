@@ -4,6 +4,7 @@ import { hostMap } from '../../../src/api/map.ts';
 import { atomic } from '../../../src/api/atomic.ts';
 import { withBofh } from '../../../src/bofh.ts';
 import * as answers from '../../../src/cli/output/answers/index.ts';
+import { UsageError } from '../../../src/core/errors.ts';
 import { mapInText } from '../../../src/cli/verbs/map/map.ts';
 import { drawHtml, drawSvg } from '../../../src/map/draw-svg.ts';
 import type { HostMap } from '../../../src/map/schema.ts';
@@ -111,6 +112,15 @@ describe('bofh map', () => {
     expect(await runVerb(runtime, words)).toBe(0);
 
     expect(stdout()).toMatch(printed);
+  });
+
+  it('bofh map prints it as JSON, but no picture', async () => {
+    const { runtime, stdout } = testRuntime(simulatedBofh({ host: await host() }), { json: true });
+
+    expect(await runVerb(runtime, 'map')).toBe(0);
+    expect(answers.map.parse(JSON.parse(stdout()))).toMatchObject({ host: 'sim' });
+    await expect(runVerb(runtime, 'map --svg')).rejects.toThrow(UsageError);
+    await expect(runVerb(runtime, 'map --html')).rejects.toThrow('--html and --json exclude each other');
   });
 
   it('a host without LVM and Xen says what could not be read', async () => {

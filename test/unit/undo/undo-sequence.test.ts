@@ -235,15 +235,18 @@ describe('a fault in the undo of a committed sequence', () => {
 });
 
 describe('bofh undo', () => {
-  it('asks, naming the steps, and undoes them', async () => {
+  it.each([
+    ['as text', {}, 'undone'],
+    ['as JSON', { json: true }, '"end": "rolled-back"'],
+  ])('asks, naming the steps, and undoes them: %s', async (_, options, end) => {
     const id = await made();
     const { runtime } = testRuntime(simulatedBofh({ host }));
 
     await expect(runVerb(runtime, `undo ${id.slice(0, 6)}`)).rejects.toThrow('needs confirmation');
-    const sure = testRuntime(simulatedBofh({ host }), { yes: true });
+    const sure = testRuntime(simulatedBofh({ host }), { ...options, yes: true });
     expect(await runVerb(sure.runtime, `undo ${id.slice(0, 6)}`)).toBe(0);
 
-    expect(sure.stdout()).toContain('undone');
+    expect(sure.stdout()).toContain(end);
     expect(differences(before, look())).toEqual([]);
   });
 

@@ -190,7 +190,7 @@ export const answers = {
   error: given.failure,
 };
 
-export type AnswerName = keyof typeof answers;
-
 /** The JSON answer of each verb: `Answers['lvm list']` is what `bofh lvm list --json` prints. */
-export type Answers = { readonly [Name in AnswerName]: z.infer<(typeof answers)[Name]> };
+export type Answers = { readonly [Name in keyof typeof answers]: z.infer<(typeof answers)[Name]> };
+
+export type AnswerName = keyof Answers;

@@ -1,5 +1,6 @@
 import { hostMap } from '../../../api/map.ts';
 import { withBofh } from '../../../bofh.ts';
+import { UsageError } from '../../../core/errors.ts';
 import { formatSize } from '../../../core/units.ts';
 import { drawHtml, drawSvg } from '../../../map/draw-svg.ts';
 import type { HostMap, MapDevice } from '../../../map/schema.ts';
@@ -20,6 +21,8 @@ export default verb({
   },
   examples: ['map', 'map --svg', 'map --html'],
   run: async (runtime, { svg, html }) => {
+    if ((svg || html) && runtime.settings.answer === 'json')
+      throw new UsageError(`--${svg ? 'svg' : 'html'} and --json exclude each other`);
     const { bofh } = await openSession(runtime, { site: 'used', root: 'not-needed' });
     const data = await withBofh(bofh, hostMap);
     if (svg || html) {
