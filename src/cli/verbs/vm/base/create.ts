@@ -9,6 +9,7 @@ import { one, value, verb } from '../../../runtime/verb.ts';
 
 export default verb({
   changes: true,
+  answers: 'vm base create',
   args: { suite: '<suite>' },
   options: {
     package: value(

@@ -8,6 +8,7 @@ import { verb } from '../../../runtime/verb.ts';
 
 export default verb({
   changes: false,
+  answers: 'vm base list',
   table: true,
   examples: ['vm base list', '--json vm base list'],
   run: async (runtime) => {

@@ -8,10 +8,11 @@ import { verb } from '../../../runtime/verb.ts';
 
 export default verb({
   changes: true,
+  answers: 'vm base remove',
   args: { name: '<name>' },
   examples: ['vm base remove trixie-2026-11-26'],
   run: (runtime, { name }) =>
-    change<vm.DebianBase>(
+    change<vm.DebianBase, VmBase>(
       runtime,
       async ({ host }) => {
         const { path, size } = await findBase(host, name);
