@@ -284,6 +284,8 @@ async function disturbed(
     await work;
   } finally {
     timers.restore();
+    // Node 20 visits each storage for each promise until then: 3,000 trials took four times as long.
+    who.disable();
   }
   return { host, told: running.map(({ told }) => told), stranger: state.stranger, signals: state.signals };
 }
