@@ -21,9 +21,10 @@ export const debianRequest = z.strictObject({
    * those of mmdebstrap, for Debian with the security updates).
    */
   mirror: z.exactOptional(
-    z
-      .string()
-      .check(z.regex(/^[a-z][a-z+]*:\/*[^\s/][^\s]*$/, 'must be a URL such as http://deb.debian.org/debian')),
+    z.string().check(
+      z.regex(/^[a-z][a-z+]*:\/*[^\s/][^\s]*$/, 'must be a URL such as http://deb.debian.org/debian'),
+      z.refine((url) => !/^[^/]*\/\/[^/]*@/.test(url), 'must have no password: the journal has it'),
+    ),
   ),
   /** Absolute path of the keys that sign the packages of the mirror (default: those that apt of the host trusts). */
   keyring: z.exactOptional(absolutePath),

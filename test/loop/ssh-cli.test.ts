@@ -55,6 +55,7 @@ const reads: readonly (readonly [string, Words])[] = [
   ['vm show', () => ['web1']],
   ['vm list-backups', ({ mounted }) => [mounted]],
   ['vm verify', ({ mounted }) => [`${mounted}/web1.20261124T155337Z.json`]],
+  ['vm base list', none],
   ['vm snapshot list', none],
   ['vm wait', () => ['web1', '--for', 'stopped', '--time', '1s']],
   ['xen list', none],

@@ -46,6 +46,21 @@ describe('a Debian for new guests', () => {
     expect(host.snapshot()).toBe(before);
   });
 
+  test.each([
+    ['trixie', { mirror: 'http://root:secret@mirror/debian' }, 'mirror: must have no password'],
+    ['trixie', { mirror: '--help' }, 'mirror: must be a URL'],
+    ['trixie', { packages: ['vim', '--help'] }, 'must be the name of a package'],
+    ['--help', {}, 'suite: must be the code name of a release'],
+  ])('of %s with %j is refused before anything happens', async (suite, options, said) => {
+    const before = host.snapshot();
+
+    const error = await rejectionOf(on(() => vm.createBase(suite, options)));
+
+    expect(error).toMatchObject({ code: 'invalid', message: expect.stringContaining(said) as string });
+    expect(String(error)).not.toContain('secret');
+    expect(host.snapshot()).toBe(before);
+  });
+
   test('that exits 0 with half an archive is rolled back', async () => {
     host.fault({ tool: 'unshare', mode: 'no effect, exit 0' });
 
