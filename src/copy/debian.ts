@@ -45,6 +45,7 @@ export const debian = operation({
     if (keyring !== undefined && (await follow(host, keyring)).stat?.kind !== 'file')
       throw new RefusedError(`there is no file ${keyring} with the keys of the mirror`, {
         code: 'not-found',
+        remedy: 'name the file that has them, for example /usr/share/keyrings/debian-archive-keyring.gpg',
       });
     const own = await freeNames(host, file, mark);
     return { suite, file, private: own, work: `${own}.d` };

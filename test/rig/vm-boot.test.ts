@@ -57,7 +57,12 @@ describe.skipIf(!can.ok && !required)('guests with their own kernel on a real Xe
 
   it.each([
     ['pv', 'web1', 'debian:bookworm', /Booting kernel on Xen\s*$/m],
-    ['pvh', 'web2', 'tar:/srv/debian.tar.gz --boot grub', /Booting kernel on Xen PVH\s*$/m],
+    [
+      'pvh',
+      'web2',
+      'tar:/srv/debian.tar.gz --boot grub',
+      /Booting (?:paravirtualized )?kernel on Xen PVH\s*$/m,
+    ],
   ])(
     'a %s guest boots the kernel of its own root through GRUB',
     async (type, name, source, kernel) => {
