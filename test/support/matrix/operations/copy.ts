@@ -10,13 +10,6 @@ export const copy: RigSpecimens['copy'] = {
     content: `find /mnt/${guest} -printf '%P %y %m\\n' | sort`,
     clear: `umount /mnt/${guest}; rmdir /mnt/${guest}; ${removeVolume}`,
   },
-  debian: {
-    // A host of the rig reaches no mirror: this one is made from its own packages.
-    setUp: 'MIRROR',
-    call: `tx.copy.debian({ suite: 'bookworm', file: '/srv/${guest}.tar' })`,
-    act: { tool: 'unshare', words: ['mmdebstrap'], stop: 'safe' },
-    clear: `rm -f /srv/${guest}.tar`,
-  },
   save: {
     setUp: `${makeFilled} && mkdir -p /var/backup`,
     call: `tx.copy.save({ device: '${root}', file: '/var/backup/${guest}.zst' })`,
