@@ -6,7 +6,6 @@ import { absolutePath } from '../file/path.ts';
 import {
   clearNew,
   freeNames,
-  hasBothNames,
   linkNew,
   lookAtNew,
   removeNew,
@@ -14,7 +13,7 @@ import {
   syncNew,
 } from '../file/private-name.ts';
 import { emptyDirectory } from './commands.ts';
-import { witnessOf } from './file-witness.ts';
+import { newFileContent } from './file-witness.ts';
 import { checkTar } from './source.ts';
 import { debianArgs, mmdebstrap, mmdebstrapVersion } from './mmdebstrap.ts';
 
@@ -48,7 +47,10 @@ export const debian = operation({
         remedy: 'name the file that has them, for example /usr/share/keyrings/debian-archive-keyring.gpg',
       });
     const own = await freeNames(host, file, mark);
-    return { suite, file, private: own, work: `${own}.d` };
+    const work = `${own}.d`;
+    if ((await host.stat(work)) !== undefined)
+      throw new RefusedError(`${work} exists already`, { code: 'exists', remedy: 'move it away' });
+    return { suite, file, private: own, work };
   },
   claims: ({ undo: { file } }) => ({ makes: [`file:${file}`] }),
   run: async ({ args: asked, undo: of, host }) => {
@@ -64,7 +66,8 @@ export const debian = operation({
   value: ({ undo: { suite, file }, result: { size } }) => ({ suite, file, size }),
   look: async ({ undo: of, host }) => {
     const found = await lookAtNew(host, of);
-    return found.state === 'gone' && (await host.stat(of.work)) !== undefined ? { state: 'ours' } : found;
+    const isBuilding = (await host.stat(of.work))?.kind === 'directory';
+    return found.state === 'gone' && isBuilding ? { state: 'ours' } : found;
   },
   revert: async ({ undo: of, host }) => {
     if ((await host.stat(of.work))?.kind === 'directory') {
@@ -73,17 +76,7 @@ export const debian = operation({
     }
     await removeNew(host, of);
   },
-  content: {
-    lost: 'undone',
-    of: 'device',
-    witness: ({ undo: of, host }) => witnessOf(host, of),
-    changed: async ({ undo: of, witness, host }) => {
-      if (!(await hasBothNames(host, of))) return undefined;
-      return witness === undefined || (await witnessOf(host, of)) === witness
-        ? undefined
-        : { found: `others wrote to ${of.file}` };
-    },
-  },
+  content: newFileContent,
   sync: ({ undo: of, host }) => syncNew(host, of),
   afterCommit: ({ undo: of, host }) => removePrivateName(host, of),
   describe: ({ undo: of, way }) => ({

@@ -1,12 +1,31 @@
 import { bytesAt, partWitness } from '../blockdevice/index.ts';
 import type { ReadHost } from '../command/index.ts';
+import { hasBothNames, type NewFile } from '../file/private-name.ts';
 
 /** Tells later changes of a new file: its size, and both ends of its content. */
-export async function witnessOf(
+async function witnessOf(
   host: ReadHost,
   { private: path }: { readonly private: string },
 ): Promise<string | undefined> {
   const own = await host.stat(path);
   if (own?.kind !== 'file') return undefined;
   return `${own.size}-${await partWitness(host, path, { from: 0, to: own.size }, bytesAt)}`;
+}
+
+/** Whether others wrote to the new file of a step after it was done. */
+export const newFileContent = {
+  lost: 'undone',
+  of: 'device',
+  witness: ({ undo: of, host }: At) => witnessOf(host, of),
+  changed: async ({ undo: of, witness, host }: At & { readonly witness?: string | undefined }) => {
+    if (!(await hasBothNames(host, of))) return undefined;
+    return witness === undefined || (await witnessOf(host, of)) === witness
+      ? undefined
+      : { found: `others wrote to ${of.file}` };
+  },
+} as const;
+
+interface At {
+  readonly undo: NewFile;
+  readonly host: ReadHost;
 }

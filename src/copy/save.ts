@@ -18,7 +18,6 @@ import { absolutePath, sha256Hex } from '../file/path.ts';
 import {
   clearNew,
   freeNames,
-  hasBothNames,
   linkNew,
   lookAtNew,
   removeNew,
@@ -26,7 +25,7 @@ import {
   syncNew,
 } from '../file/private-name.ts';
 import { watchingRoom } from '../lvm/index.ts';
-import { witnessOf } from './file-witness.ts';
+import { newFileContent } from './file-witness.ts';
 
 const undo = z.strictObject({
   device: z.string(),
@@ -88,17 +87,7 @@ export const save = operation({
   value: ({ undo: { file, size }, result }) => ({ file, size, ...result }),
   look: ({ undo: of, host }) => lookAtNew(host, of),
   revert: ({ undo: of, host }) => removeNew(host, of),
-  content: {
-    lost: 'undone',
-    of: 'device',
-    witness: ({ undo: of, host }) => witnessOf(host, of),
-    changed: async ({ undo: of, witness, host }) => {
-      if (!(await hasBothNames(host, of))) return undefined;
-      return witness === undefined || (await witnessOf(host, of)) === witness
-        ? undefined
-        : { found: `others wrote to ${of.file}` };
-    },
-  },
+  content: newFileContent,
   sync: ({ undo: of, host }) => syncNew(host, of),
   afterCommit: ({ undo: of, host }) => removePrivateName(host, of),
   describe: ({ undo: of, way }) => ({

@@ -1,7 +1,9 @@
 import { posix } from 'node:path';
 import type { ReadHost } from '../command/index.ts';
+import { debianRequest } from '../copy/index.ts';
 import { CommandError, RefusedError } from '../core/errors.ts';
 import { present } from '../core/present.ts';
+import { parsed } from '../core/request.ts';
 import type { Bytes } from '../core/units.ts';
 import type { Tx } from '../operations.ts';
 import type { Site } from '../site.ts';
@@ -19,7 +21,7 @@ export interface DebianBase {
   readonly size: Bytes;
 }
 
-/** Not in that of the compiled scripts, which is closed to the user that apt downloads as. */
+/** Not /var/cache/bofh, which only root may enter: apt downloads as another user. */
 const directory = '/var/cache/bofh-bases';
 
 /** What every guest needs: to be reached, and to boot its own kernel. */
@@ -122,8 +124,11 @@ export async function planBase(of: {
     });
   const { mirror = site.debianMirror, keyring } = request;
   const packages = [...new Set([...ownPackages, ...site.debianPackages, ...(request.packages ?? [])])];
+  // The settings of the site are checked here, before anything changes.
+  const asked = { suite, packages, ...present({ mirror, keyring }) };
+  parsed('vm.createBase', debianRequest, asked);
   const isFirst = (await host.stat(directory)) === undefined;
-  return { name, suite, date, path, packages, ...present({ mirror, keyring }), isFirst };
+  return { ...asked, name, date, path, isFirst };
 }
 
 /** The recipe: the archive, and its directory if it is the first one. */

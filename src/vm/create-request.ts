@@ -169,7 +169,8 @@ export function checkCreate(request: unknown): CheckedCreate {
       remedy: 'pack its files and use tar:FILE, or create the guest first, then: bofh drbd convert',
     });
   checkExtra(rest.extra ?? []);
-  const ownKernel = rest.source.type === 'debian' && rest.kernel === undefined && rest.boot === undefined;
+  const isOpen = [rest.boot, rest.kernel, rest.ramdisk].every((each) => each === undefined);
+  const ownKernel = rest.source.type === 'debian' && isOpen;
   return {
     ...others,
     ...(ownKernel ? { boot: 'grub' } : {}),

@@ -61,6 +61,26 @@ describe('a Debian for new guests', () => {
     expect(host.snapshot()).toBe(before);
   });
 
+  test('with a wrong setting of the site is refused before anything happens', async () => {
+    const before = host.snapshot();
+    const bofh = bofhOn(host);
+    const site = { ...bofh.site, debianMirror: 'http://root:secret@mirror/debian' };
+
+    const error = await rejectionOf(withBofh({ ...bofh, site }, () => vm.createBase('trixie')));
+
+    expect(error).toMatchObject({ code: 'invalid', message: expect.stringContaining('mirror: ') as string });
+    expect(host.snapshot()).toBe(before);
+  });
+
+  test('is not loaded by GRUB if a ramdisk is named: that needs a kernel', async () => {
+    await on(() => vm.createBase('bookworm'));
+
+    const error = await rejectionOf(on(() => vm.create({ ...guest, ramdisk: '/boot/initrd' })));
+
+    expect(error).toMatchObject({ code: 'invalid', message: expect.stringContaining('kernel') as string });
+    expect(String(error)).not.toContain('grub');
+  });
+
   test('that exits 0 with half an archive is rolled back', async () => {
     host.fault({ tool: 'unshare', mode: 'no effect, exit 0' });
 
