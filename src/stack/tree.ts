@@ -1,7 +1,7 @@
 import { deviceGraph, type GraphDevice, graphName } from '../blockdevice/graph.ts';
 import { deviceNode, oneLook, probeTogether } from '../blockdevice/index.ts';
 import type { LayerAt } from '../blockdevice/layer.ts';
-import { domainName } from '../blockdevice/holders/commands.ts';
+import { listedGuest } from '../blockdevice/holders/commands.ts';
 import type { ReadHost } from '../command/index.ts';
 import { BofhError, RefusedError } from '../core/errors.ts';
 import { turns } from '../host/turns.ts';
@@ -173,7 +173,7 @@ async function usesOf({ host, once, configured: byName }: Look, device: GraphDev
 
 async function nameOfDomain(host: ReadHost, domid: number): Promise<string | undefined> {
   try {
-    return await host.run(domainName(domid));
+    return (await host.run(listedGuest(domid)))?.name;
   } catch (error) {
     if (error instanceof BofhError) return undefined;
     throw error;

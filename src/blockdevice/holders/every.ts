@@ -1,6 +1,6 @@
 import { type ReadHost, nameOf } from '../../command/index.ts';
 import { CommandError, type Holder, ToolError } from '../../core/errors.ts';
-import { domainName } from './commands.ts';
+import { listedGuest } from './commands.ts';
 import type { MountEntry } from '../mountinfo.ts';
 import { deviceNode } from '../node.ts';
 import { directly } from './direct.ts';
@@ -137,17 +137,21 @@ async function ownOf(view: View, device: Device, mounts: readonly MountEntry[]):
   return [...elsewhere, ...here, ...incomplete, ...direct.swaps, ...guests];
 }
 
-/** A guest's disk, with the guest's name, if xl knows it. */
+/** A guest's disk, with the guest's name and what ends that guest, if xl lists it. */
 async function named(host: ReadHost, holder: Holder): Promise<Holder> {
   if (holder.kind !== 'guest') return holder;
   const { domid } = holder;
+  const unnamed = `a disk of the guest with domid ${domid}, whose name xl does not tell`;
   try {
-    const name = await host.run(domainName(domid));
-    return { ...holder, name, words: `a disk of the guest ${name} (domid ${domid})` };
+    const { name, state } = (await host.run(listedGuest(domid))) ?? {};
+    const free = ['xl', ...(state === undefined ? ['shutdown', '-w'] : ending[state]), String(domid)];
+    if (name === undefined) return { ...holder, words: unnamed, free };
+    return { ...holder, name, words: `a disk of the guest ${name} (domid ${domid})`, free };
   } catch (error) {
     if (!(error instanceof CommandError || error instanceof ToolError)) throw error;
-    // xl fails in the same way for a domain without a name, for one that is gone, and without
-    // xenstored: no reason to destroy it.
-    return { ...holder, words: `a disk of the guest with domid ${domid}, whose name xl does not tell` };
+    return { ...holder, words: unnamed };
   }
 }
+
+/** A paused guest cannot shut down, and one that has ended holds its disks until it is destroyed. */
+const ending = { running: ['shutdown', '-w'], paused: ['unpause'], ended: ['destroy'] } as const;

@@ -97,8 +97,6 @@ export function fakeHost(): FakeHost {
     const [verb, ...rest] = argv;
     // find, which asks what processes use: nobody but process 1, which uses nothing.
     if (verb === '/proc') return { stdout: '/proc/1/ns/mnt 4 4026531841 8124 0:0\n' };
-    if (verb === 'domname')
-      return { exitCode: 1, stderr: `Can't get domain name of domain id '${rest[0] ?? ''}'` };
     if (verb === 'list')
       return { stdout: rest[0] === '-v' ? listText(host.domains) : longText(host.domains) };
     if (verb === 'info') return { stdout: infoText(host) };

@@ -26,7 +26,6 @@ function xl(call: ToolCall): ReturnType<ToolModel> {
   if (verb === 'destroy') return destroy(call, words);
   if (verb === 'shutdown' && /^-w(?: -w)?$/.test(words.slice(0, -1).join(' ')))
     return shutdown(call, words.at(-1) ?? '');
-  if (verb === 'domname') return domname(call, words);
   if (verb === 'pause') return pausing(call, words, 1);
   if (verb === 'unpause') return pausing(call, words, -1);
   if (verb === 'mem-set') return memSet(call, words);
@@ -34,12 +33,6 @@ function xl(call: ToolCall): ReturnType<ToolModel> {
   if (verb === 'sched-credit2' && words[0] === '-d' && words[2] === '-w')
     return weigh(call, words[1] ?? '', words.slice(3));
   throw unmodelled(call, 'the verb, or an option of it, is new to it');
-}
-
-function domname({ world }: ToolCall, [domid = '']: readonly string[]): ReturnType<ToolModel> {
-  const domain = world.domains.find((each) => String(each.domid) === domid);
-  if (domain !== undefined && domain.built === 'whole') return ok(`${domain.name}\n`);
-  return failed(1, `Can't get domain name of domain id '${domid}', maybe this domain does not exist.`);
 }
 
 interface Asked {

@@ -36,6 +36,16 @@ const open = `/proc/7/fd/3 5 99 61b0 fd:1\n`;
 const works = `/proc/7/cwd ${device} 2 41ed 0:0\n`;
 const mounted = { '/proc/self/mountinfo': `${root}40 22 253:1 / /mnt rw - ext4 /dev/dm-1 rw\n` };
 
+const vbd = { '/sys/bus/xen-backend/devices/vbd-7-51712/physical_device': 'fd:1\n' };
+
+/** `xl list -v` (4.17) with one guest of id 7. */
+function listed(name: string, flags: string): string {
+  return `Name                                        ID   Mem VCPUs\tState\tTime(s)   UUID                            Reason-Code\tSecurity Label
+Domain-0                                     0  1536     2     r-----     256.0 00000000-0000-0000-0000-000000000000        -                -
+${name.padEnd(40)}     7   128     1     ${flags}       8.4 11111111-2222-4333-8444-777777777777        -                -
+`;
+}
+
 describe('everyHolder', () => {
   test('names nobody for a device that nobody has', async () => {
     expect(await of({})).toEqual([]);
@@ -254,15 +264,21 @@ describe('everyHolder', () => {
     expect(await of(md)).toEqual([['part of /dev/md0', 'mdadm --stop /dev/md0']]);
   });
 
-  test('names a guest by its name, or says that xl does not tell it, and advises to destroy none', async () => {
-    const vbd = { '/sys/bus/xen-backend/devices/vbd-7-51712/physical_device': 'fd:1\n' };
+  test.each([
+    ['web1', '-b----', 'the guest web1 (domid 7)', 'xl shutdown -w 7'],
+    ['my web', '--p---', 'the guest my web (domid 7)', 'xl unpause 7'],
+    ['web1', '--ps--', 'the guest web1 (domid 7)', 'xl destroy 7'],
+    ['web1', '---sc-', 'the guest web1 (domid 7)', 'xl destroy 7'],
+    ['(null)', '--p---', 'the guest with domid 7, whose name xl does not tell', 'xl unpause 7'],
+  ])('names a guest and what ends it: %s, %s', async (name, flags, words, free) => {
+    expect(await of(vbd, '', { xl: listed(name, flags) })).toEqual([[`a disk of ${words}`, free]]);
+  });
 
-    expect(await of(vbd, '', { xl: 'web1\n' })).toEqual([
-      ['a disk of the guest web1 (domid 7)', 'xl shutdown -w 7'],
-    ]);
-    expect(await of(vbd)).toEqual([
-      ['a disk of the guest with domid 7, whose name xl does not tell', 'xl shutdown -w 7'],
-    ]);
+  test('says that xl does not tell the name of a guest that it does not list', async () => {
+    const expected = [['a disk of the guest with domid 7, whose name xl does not tell', 'xl shutdown -w 7']];
+
+    expect(await of(vbd)).toEqual(expected);
+    expect(await of(vbd, '', { xl: listed('web1', '------').replace('  7 ', '  8 ') })).toEqual(expected);
   });
 
   test('names the unit by which systemd mounts it, and stops that instead', async () => {
@@ -361,7 +377,7 @@ describe('refuseGuests', () => {
     ...mapped({ name: 'dm-2', number: '253:2', map: 'vg1-x', uuid: 'LVM-y' }, { vdb1: '254:17' }),
   };
   const ask = (path: string, tree: Tree, mode: 'ro' | 'rw' = 'ro') =>
-    refuseGuests(hostOf({ ...stack, ...tree }, '', { xl: 'shop\n' }), path, mode);
+    refuseGuests(hostOf({ ...stack, ...tree }, '', { xl: listed('shop', '-b----') }), path, mode);
 
   test.each([
     ['the device itself', '/dev/vdb', vbd('fe:10', 'w')],
