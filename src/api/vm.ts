@@ -296,7 +296,7 @@ export async function mount(name: string, options: MountOptions = {}): Promise<M
   const { host, site } = currentBofh();
   const { path, mode } = checkMount(options);
   const plan = await planning('vm.mount', { name, ...present({ path }) }, () =>
-    planTree(host, { site, name, verb: 'mount', ...present({ path, mode }) }),
+    planTree(host, { site, name, ...present({ path, mode }) }),
   );
   const root = plan.at ?? (await single(`vm mount ${name}`, (tx) => mountTree(tx, host, plan, path)));
   const mounts = plan.mounts.map((each) => ({

@@ -41,7 +41,7 @@ export const array: Layer = {
   },
   limits: async ({ device }) => {
     const why = 'bofh changes the size of no md array';
-    const remedy = `change it by its own program (mdadm --grow ${device.path} --size=SIZE); for its content: bofh block resize`;
+    const remedy = `change it by its own program (mdadm --grow ${device.path} --size=SIZE); for its content: bofh block resize ${device.path} SIZE`;
     const no = { may: false, why, remedy } as const;
     return { ...fixed(device.size, why), grow: no, shrink: no };
   },

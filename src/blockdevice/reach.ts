@@ -105,7 +105,7 @@ export function cutUnder(what: string, size: Bytes, users: readonly Holder[]): R
   return new RefusedError(
     `${what} would be cut to ${formatSize(size)} under what uses it: ${inWords(users)}`,
     {
-      remedy: toEnd ?? 'shrink its content first: bofh block resize does both, in order',
+      remedy: toEnd ?? 'shrink its content first; both, in order: bofh block resize DEVICE SIZE',
       holders: users,
     },
   );

@@ -83,7 +83,7 @@ export async function refuseExclusive(
   const now = await kernelText(host, `/sys/fs/btrfs/${fs}/exclusive_operation`);
   if (now === undefined || now === 'none' || except.includes(now)) return;
   throw new RefusedError(`something else goes on with the whole of ${mounted}: ${now}`, {
-    remedy: 'wait for its end: bofh btrfs device list, bofh btrfs balance status',
+    remedy: `wait for its end: bofh btrfs ${now.startsWith('balance') ? 'balance status' : 'device list'} ${mounted}`,
   });
 }
 
@@ -131,11 +131,11 @@ export async function refuseNeeded(
   const { spaces, missing, used } = await host.run(filesystemUsage(await anyRoot(host, fs)));
   if (others.length === 0)
     throw new RefusedError(`it is the last device of the btrfs on ${mounted}`, {
-      remedy: `add another one first (bofh btrfs device add), or umount ${mounted} and wipe it`,
+      remedy: `add another one first: bofh btrfs device add ${mounted} DEVICE; or unmount the filesystem (umount ${mounted}) and wipe it`,
     });
   if (missing > 0)
     throw new RefusedError(`the btrfs on ${mounted} has devices that are missing already`, {
-      remedy: 'attach them again, or replace them first: bofh btrfs device list shows which',
+      remedy: `attach them again, or replace them first; which they are: bofh btrfs device list ${mounted}`,
     });
   for (const { kind, profile } of spaces) {
     const needs = fewest[profile];

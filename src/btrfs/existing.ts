@@ -20,6 +20,6 @@ export const createSubvolume = ensurable(operations.createSubvolume, async (host
       found === undefined || uuid === undefined
         ? undefined
         : { id: found.id, uuid, path: place.path, filesystem: place.fs },
-    show: `bofh btrfs show ${place.path}`,
+    show: uuid === undefined ? `ls -ld ${place.path}` : `bofh btrfs show ${place.path}`,
   };
 });

@@ -196,7 +196,7 @@ export async function everyHolderOf(
 export function refuseTopLevel({ id }: Subvolume, path: string): void {
   if (id !== topLevelId) return;
   throw new RefusedError(`${path} is the top level of its filesystem`, {
-    remedy: 'name a subvolume in it: bofh btrfs list',
+    remedy: `name a subvolume in it: bofh btrfs list ${path}`,
   });
 }
 

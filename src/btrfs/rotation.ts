@@ -95,7 +95,7 @@ export async function rotationOf(
   const original = await subvolumeAt(host, from.path);
   if (original?.uuid === undefined)
     throw new RefusedError(`${source} is no subvolume that snapshots can be taken of`, {
-      remedy: 'bofh btrfs list shows the subvolumes of a filesystem',
+      remedy: `the subvolumes of its filesystem: bofh btrfs list ${source}`,
     });
   const { uuid } = original;
   const found = await outdated(host, into, { label, left: keep - 1, ...madeFrom(uuid) });
@@ -122,7 +122,7 @@ export async function prunable(
   const uuid = (await subvolumeAt(host, source))?.uuid;
   if (uuid === undefined)
     throw new RefusedError(`${source} is no subvolume that snapshots can be taken of`, {
-      remedy: 'bofh btrfs list shows the subvolumes of a filesystem',
+      remedy: `the subvolumes of its filesystem: bofh btrfs list ${source}`,
     });
   return await outdated(host, into, { label, left: keep, ...madeFrom(uuid) });
 }

@@ -43,7 +43,7 @@ export async function structureOf(
       `${path} holds subvolumes already: ${called(first)}${more.length === 0 ? '' : `, and ${more.length} more`}`,
       {
         code: 'has-data',
-        remedy: 'the structure is made of a filesystem without any; see them: bofh btrfs list',
+        remedy: `the structure is made of a filesystem without any; see them: bofh btrfs list ${place.path}`,
       },
     );
   const [own, snapshots] = ['subvolumes', 'snapshots'].map((each) => posix.join(place.path, each));

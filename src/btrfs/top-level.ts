@@ -61,7 +61,7 @@ export async function refuseUsed(host: ReadHost, fs: string): Promise<void> {
   );
   if (deeper !== undefined)
     throw new RefusedError(`${called(deeper)} is in a directory of the top level: no snapshot includes it`, {
-      remedy: `move it into ${top.at} itself, or delete it: bofh btrfs remove`,
+      remedy: `move it into ${top.at} itself, or remove it: bofh btrfs remove PATH`,
     });
   const shown = (await mountsOf(host, fs)).findLast(({ path }) => path === top.at);
   if (shown?.root !== '/')

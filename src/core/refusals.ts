@@ -15,7 +15,8 @@ export async function on<T>(host: string, check: () => T | Promise<T>): Promise<
     return await check();
   } catch (error) {
     if (!(error instanceof BofhError)) throw error;
-    const { remedy, holders, code } = error;
+    const { holders, code } = error;
+    const remedy = error.remedy === undefined ? undefined : `on ${host}: ${error.remedy}`;
     const options = { cause: error, remedy, holders, code };
     const message = `on ${host}: ${error.message}`;
     if (error instanceof UsageError) throw new UsageError(message, options);

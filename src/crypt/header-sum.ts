@@ -17,7 +17,7 @@ export async function backupIn(host: ReadHost, file: string): Promise<LuksHeader
     if (!isUnreadable(error)) throw error;
     throw new RefusedError(`the backup ${file} is not whole: there is no valid header in it`, {
       cause: error,
-      remedy: `look at it (cryptsetup luksDump ${file}), and take another backup`,
+      remedy: 'take another backup',
     });
   }
 }

@@ -26,7 +26,7 @@ export const luks: Layer<Resizing> = {
   recognises: ({ content }) => content?.type === 'crypto_LUKS',
   title: () => 'LUKS',
   offers: ({ above }) => innerOf(above) ?? 'closed',
-  toOpen: () => `open it (bofh crypt open), or name its key: ${option('--key', 'key')}`,
+  toOpen: () => `open it first (bofh crypt open DEVICE), or name its key: ${option('--key', 'key')}`,
   tell: async ({ host, device, above }) => {
     const inner = innerOf(above);
     const { version, cipher, dataOffset } = await headerOf(host, device.path);

@@ -12,10 +12,10 @@ export async function fullVolumes(host: ReadHost, root: boolean): Promise<readon
 function findingOf(lv: LogicalVolume): Finding {
   if (isThinPool(lv)) {
     const says = `the thin pool ${lv.fullName} is full (${filledInWords(lv)}): writes to its volumes fail`;
-    const part = (lv.data ?? 0) >= fullLimit ? ['--size', '+10g'] : ['--metadata-size', '+128m'];
+    const part = (lv.data ?? 0) >= fullLimit ? ['--size', '+SIZE'] : ['--metadata-size', '+128m'];
     return finding('lvm', 'problem', says, [['bofh', 'lvm', 'pool', 'resize', lv.fullName, ...part]]);
   }
-  const enlarge = ['bofh', 'lvm', 'resize', lv.fullName, '+1g'];
+  const enlarge = ['bofh', 'lvm', 'resize', lv.fullName, '+SIZE'];
   const name = `the snapshot ${lv.fullName} of ${lv.vg}/${lv.origin?.name ?? '?'}`;
   // lvm shows 100 % for an invalid snapshot (lv_attr I), and extending it does not bring it back.
   return (lv.data ?? 0) >= 100

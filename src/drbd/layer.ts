@@ -7,7 +7,7 @@ import { type Resource, resources } from './reads.ts';
 import { internalMetadata } from './size.ts';
 import type { Connection, VolumeState } from './state.ts';
 
-const why = 'its size is that of its backing devices on both hosts (bofh drbd grow)';
+const why = 'its size is that of its backing devices on both hosts (bofh drbd grow RESOURCE SIZE)';
 
 /** A volume of DRBD: its device, which the resource provides while it is up. */
 export const drbdDevice: Layer = {

@@ -100,7 +100,7 @@ export async function resourceNamed(host: ReadHost, name: string): Promise<Resou
   if (found !== undefined) return found;
   const there =
     all.length === 0
-      ? 'there is none: bofh drbd create makes one'
+      ? 'there is none; to create one: bofh drbd create NAME --on HOST,HOST --size SIZE'
       : `there are ${all.map((each) => each.name).join(', ')}`;
   throw new RefusedError(`there is no DRBD resource ${name}`, { code: 'not-found', remedy: there });
 }

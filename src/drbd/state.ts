@@ -49,3 +49,13 @@ export interface PeerVolume {
   /** The amount known to be out of sync. */
   readonly outOfSync?: Bytes;
 }
+
+/** What connects a resource again, and waits: one that looks for its peer waits for the other host. */
+export function reconnect(name: string, state: ResourceState | undefined): string {
+  const wait = `bofh drbd wait-sync ${name}`;
+  if (state === undefined) return `bring it up, and wait: bofh drbd up ${name}; ${wait}`;
+  const isParted = state.connections.some(({ state: now }) => now === 'StandAlone');
+  return isParted || state.connections.length === 0
+    ? `connect them, and wait: bofh drbd connect ${name}; ${wait}`
+    : `connect the other host (there: bofh drbd connect ${name}), and wait here: ${wait}`;
+}

@@ -72,8 +72,8 @@ export function whyFullPool(pool: LogicalVolume): Full | undefined {
     why: `the pool ${pool.fullName} is full (${filledInWords(pool)})`,
     remedy:
       (pool.data ?? 0) >= fullLimit
-        ? `give it room: bofh lvm pool resize ${pool.fullName} --size +10g; or remove volumes from it`
-        : `give it room: bofh lvm pool resize ${pool.fullName} --metadata-size +1g`,
+        ? `give it room: bofh lvm pool resize ${pool.fullName} --size +SIZE; or remove volumes from it`
+        : `give it room: bofh lvm pool resize ${pool.fullName} --metadata-size +SIZE`,
   };
 }
 
@@ -90,7 +90,7 @@ export function whyFullSnapshot(lv: LogicalVolume): Full | undefined {
   if (fillingOf(lv) !== 'full') return undefined;
   return {
     why: `the snapshot ${lv.fullName} is full (${filledInWords(lv)})`,
-    remedy: `give it room while it is below 100 %: bofh lvm resize ${lv.fullName} +1g; at 100 % it is lost: bofh lvm remove ${lv.fullName}`,
+    remedy: `give it room while it is below 100 %: bofh lvm resize ${lv.fullName} +SIZE; or, as at 100 % it is lost: bofh lvm remove ${lv.fullName}`,
   };
 }
 

@@ -188,7 +188,7 @@ function mayResize(lv: LogicalVolume, group: LaidOutGroup): May {
     return {
       may: false,
       why: `it is a snapshot of ${lv.origin.name}: its size is the room for what changes`,
-      remedy: `to give it more room: bofh lvm resize ${lv.fullName} +1g`,
+      remedy: `to give it more room: bofh lvm resize ${lv.fullName} +SIZE`,
     };
   const copies = group.volumes.filter(({ origin, pool }) => origin?.uuid === lv.uuid && pool === undefined);
   if (copies.length > 0)

@@ -25,7 +25,10 @@ export async function usableVg(host: ReadHost, name: string): Promise<WholeGroup
     const there = all.map((one) => one.name).join(', ');
     throw new RefusedError(`there is no volume group "${name}"`, {
       code: 'not-found',
-      remedy: there === '' ? 'there is none: bofh lvm vg create makes one' : `there are: ${there}`,
+      remedy:
+        there === ''
+          ? `there is none; to create it: bofh lvm vg create ${name} DEVICE`
+          : `there are: ${there}`,
     });
   }
   if (more.length > 0)

@@ -98,6 +98,6 @@ export function whyNotSynced({ fullName, active, synced, health }: LogicalVolume
     };
   return {
     why: `the copies of ${fullName} are not alike (${health ?? `${synced ?? 'an unknown share'} % in sync`})`,
-    remedy: `see how far they are: bofh lvm list ${fullName.split('/')[0] ?? ''}; then give the command again`,
+    remedy: `see how far they are: bofh lvm list; then give the command again`,
   };
 }

@@ -120,7 +120,7 @@ function largestFor(
   if (size > Math.min(...grounds.map(({ now }) => now))) return size;
   const full = grounds.filter(({ free }) => free < step).map(({ vg, name: at }) => `${vg} on ${at}`);
   throw new AsLarge(`${name} is as large as it can be: nothing is free in ${full.join(' and ')}`, {
-    remedy: 'add a disk to the group: bofh lvm vg extend',
+    remedy: 'add a disk to that group, there: bofh lvm vg extend VG DEVICE',
   });
 }
 

@@ -1,5 +1,6 @@
 import { until } from '../blockdevice/index.ts';
 import { inWords, type ResourceState, resourceNamed, towards } from '../drbd/index.ts';
+import { reconnect } from '../drbd/state.ts';
 import { RefusedError } from '../core/errors.ts';
 import { on } from '../core/refusals.ts';
 import type { Member } from './hosts.ts';
@@ -74,7 +75,7 @@ export function apart(at: Member, other: Member | undefined, state: ResourceStat
   return new RefusedError(
     `${name} on ${at.name} is not connected to ${other?.name ?? 'its peer'} with data up to date on both: ${how}`,
     {
-      remedy: `see why on both (bofh drbd status ${name}), then connect them and wait: bofh drbd connect ${name}; bofh drbd wait-sync ${name}. Only who knows that ${at.name} has the newest data makes it primary as it is, there: bofh drbd primary ${name}`,
+      remedy: `see why on both (bofh drbd status ${name}); ${reconnect(name, state)}. Only who knows that ${at.name} has the newest data makes it primary as it is, there: bofh drbd primary ${name}`,
     },
   );
 }

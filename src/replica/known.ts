@@ -2,7 +2,7 @@ import type { ReadHost } from '../command/index.ts';
 import { keysOf } from '../blockdevice/index.ts';
 import { resourceNamed } from '../drbd/index.ts';
 import { askedHere, type Here } from '../drbd/operations/known.ts';
-import type { ResourceState } from '../drbd/state.ts';
+import { reconnect, type ResourceState } from '../drbd/state.ts';
 import { CommandError, RefusedError } from '../core/errors.ts';
 import { type LogicalVolume, lvs } from '../lvm/index.ts';
 import { on, refusals } from '../core/refusals.ts';
@@ -38,7 +38,7 @@ export function refuseOlder({ resource: { name, state } }: Part, { of }: { reado
         ? ['primary and not connected', 'were written to apart']
         : ['secondary and not connected', 'are newer'];
   throw new RefusedError(`${name} is ${is}: whether the data of ${of} ${what} cannot be told`, {
-    remedy: `connect them and wait (bofh drbd connect ${name}; bofh drbd wait-sync ${name}), or leave its volume: ${option('--keep-volumes', "volumes: 'kept'")}`,
+    remedy: `${reconnect(name, state)}; or leave its volume: ${option('--keep-volumes', "volumes: 'kept'")}`,
   });
 }
 

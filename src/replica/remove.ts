@@ -115,7 +115,7 @@ async function metadataOf({
     throw new RefusedError(
       `whether the data of ${name} here are up to date cannot be told: it is ${bad?.disk ?? 'down'}`,
       {
-        remedy: `bring it up, and wait: bofh drbd up ${name}; bofh drbd wait-sync ${name}; or name the other host`,
+        remedy: `${state === undefined ? `bring it up, and wait: bofh drbd up ${name}; ` : 'wait: '}bofh drbd wait-sync ${name}; or name the other host`,
       },
     );
   const found: { volume: number; uuid: string; disk: string }[] = [];

@@ -207,7 +207,7 @@ async function sourceOf({ host, resource }: UpPart): Promise<{
     throw new RefusedError(
       `${lv.fullName} has room for more than ${name} has: with a new peer it would grow`,
       {
-        remedy: `have it grow first: bofh drbd grow ${name}`,
+        remedy: `have it grow first: bofh drbd grow ${name} max`,
       },
     );
   const { content: text, sha256: seen, mode } = await textFile(host, await removableFile(host, resource));

@@ -51,7 +51,9 @@ export async function clonedVolumes(
       { remedy: packed },
     );
   if (found.length === 0)
-    throw new RefusedError(`${name} has no disk`, { remedy: 'bofh vm create makes one' });
+    throw new RefusedError(`${name} has no disk`, {
+      remedy: `create the new one from a source: bofh vm create ${to} --source SOURCE`,
+    });
   const rootName = diskNames(site, name).root;
   const root = found.find(({ lv }) => lv.name === rootName) ?? found[0];
   const volumes: ClonedVolume[] = [];

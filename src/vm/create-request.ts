@@ -166,7 +166,8 @@ export function checkCreate(request: unknown): CheckedCreate {
     });
   if (rest.source.type === 'image' && rest.drbd !== undefined)
     throw new UsageError('an image cannot be copied onto disks that are replicated (drbd)', {
-      remedy: 'pack its files and use tar:FILE, or create the guest first, then: bofh drbd convert',
+      remedy:
+        'pack its files and use tar:FILE, or create the guest first, then: bofh drbd convert VG/NAME --to HOST',
     });
   checkExtra(rest.extra ?? []);
   const isOpen = [rest.boot, rest.kernel, rest.ramdisk].every((each) => each === undefined);

@@ -169,7 +169,8 @@ async function replicated(
     }
   if (found.size === 0)
     throw new RefusedError(`${guest.name} has no disk that is replicated`, {
-      remedy: 'there is nothing of it on the other host: bofh drbd create makes one',
+      remedy:
+        'there is nothing of it on the other host; to replicate a disk: bofh drbd convert VG/NAME --to HOST',
     });
   return [...found.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
 }

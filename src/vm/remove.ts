@@ -63,15 +63,19 @@ export async function planRemove(options: {
   const there = await found.try(() => domains(host, (each) => each.name === name));
   const domain = await found.try(() => domainOf(there?.[0], { guest, running }));
   const disks = await found.try(() => disksOf(host, { guest, guests, problems }));
+  // Their volumes are removed with the snapshots, never one by one.
+  const isFree = await found.try(async () => {
+    await refuseSnapshots(host, name);
+    return true;
+  });
   // Whether a volume can be removed must be known before its domain is ended.
-  for (const { lv, all } of disks?.found ?? [])
+  for (const { lv, all } of isFree === true ? (disks?.found ?? []) : [])
     await found.try(() => refuseRemoval(host, { lv, all }, there?.[0]?.id));
   const replicas =
     members === undefined
       ? undefined
       : await found.try(() => planReplicas({ members, host, site, guest, guests, domid: there?.[0]?.id }));
   const config = await found.try(() => removableConfig(host, guest.file));
-  await found.try(() => refuseSnapshots(host, name));
   found.throwAll();
   if (config === undefined) throw new TypeError('a refused request was planned');
   return {

@@ -152,7 +152,7 @@ function renamed(
   if (taken !== undefined)
     throw new RefusedError(`there is a logical volume ${taken.fullName} already (uuid ${taken.uuid})`, {
       code: 'exists',
-      remedy: 'choose another name, or rename that one: bofh lvm rename',
+      remedy: `choose another name, or rename that one: bofh lvm rename ${taken.fullName} NAME`,
     });
   return [{ vg, name: lv, to: wanted, uuid }];
 }

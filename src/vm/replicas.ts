@@ -67,7 +67,7 @@ async function theirHosts(
     const its = await membersOf(hosts, { name: other });
     if (its.some(({ place }, nth) => place !== members[nth]?.place))
       throw new RefusedError(`${first} and ${other}, disks of ${name}, are on different hosts`, {
-        remedy: `leave them (${option('--keep-replicas', "replicas: 'kept'")}), and remove each by itself: bofh drbd remove`,
+        remedy: `leave them (${option('--keep-replicas', "replicas: 'kept'")}), and remove each by itself: bofh drbd remove RESOURCE`,
       });
   }
   return members;

@@ -68,17 +68,16 @@ export async function planTree(
   of: {
     readonly site: Site;
     readonly name: string;
-    readonly verb: 'mount' | 'chroot';
     readonly path?: string;
     readonly mode?: 'ro' | 'rw';
   },
 ): Promise<TreePlan> {
-  const { name, verb, path, mode: wanted = 'rw' } = of;
+  const { name, path, mode: wanted = 'rw' } = of;
   const { guest, domain } = await configured(host, of);
   if (domain !== undefined)
     throw new RefusedError(
       `${name} is there as domain ${domain.id} (${domain.state}): two kernels with one filesystem destroy it`,
-      { remedy: `bofh vm stop ${name}; then bofh vm ${verb} ${name}` },
+      { remedy: `bofh vm stop ${name}; then give the command again` },
     );
   await refuseSecondary(host, guest);
   const disks = await disksOf(host, guest);

@@ -60,7 +60,7 @@ function bofh() {
 /** The program of `vm chroot web1 -- COMMAND`. */
 async function program(...command: readonly string[]): Promise<readonly [string, readonly string[]]> {
   const { host, site } = bofh();
-  const { tool, argv } = chroot(await planTree(host, { site, name: 'web1', verb: 'chroot' }), command);
+  const { tool, argv } = chroot(await planTree(host, { site, name: 'web1' }), command);
   return [tool, argv];
 }
 

@@ -25,7 +25,8 @@ export async function refuseMember(
   },
 ): Promise<void> {
   const { device, uuid, unseen, nothing } = of;
-  const group = (await host.run(groupsOfPvs())).get(uuid);
+  const groups = await host.run(groupsOfPvs());
+  const group = groups.get(uuid);
   if (group === '' || (group === undefined && unseen === 'by name')) return;
   if (group === undefined)
     throw new RefusedError(
@@ -36,6 +37,17 @@ export async function refuseMember(
     );
   throw new RefusedError(
     `${device} is a physical volume of the volume group ${group} (uuid ${uuid}); nothing was ${nothing}`,
-    { remedy: `take it out of the group first: bofh lvm vg reduce ${group} ${device}` },
+    { remedy: outOfGroup(groups, { group, device }) },
   );
+}
+
+/** What frees a physical volume: a group keeps its last one as long as it is there. */
+export function outOfGroup(
+  groups: ReadonlyMap<string, string>,
+  { group, device }: { readonly group: string; readonly device: string },
+): string {
+  const isOnly = [...groups.values()].filter((each) => each === group).length === 1;
+  return isOnly
+    ? `remove its group first: bofh lvm vg remove ${group}`
+    : `take it out of the group first: bofh lvm vg reduce ${group} ${device}`;
 }

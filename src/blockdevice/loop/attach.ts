@@ -128,7 +128,7 @@ async function partOf(host: ReadHost, asked: Args): Promise<Omit<Attachment, 'nu
   if (stat === undefined)
     throw new RefusedError(`there is no file ${file}`, {
       code: 'not-found',
-      remedy: `create it: ${option('bofh block image create', 'block.createImage')}`,
+      remedy: `create it: ${option(`bofh block image create ${file} SIZE`, 'block.createImage')}`,
     });
   if (stat.kind !== 'file')
     throw new RefusedError(`${file} is not a regular file but a ${stat.kind}`, {

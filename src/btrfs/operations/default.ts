@@ -44,7 +44,7 @@ export const setDefaultSubvolume = operation({
       });
     if (expected !== undefined && subvolume.uuid !== expected)
       throw new RefusedError(`${path} is another subvolume now: its uuid is ${subvolume.uuid ?? 'none'}`, {
-        remedy: 'look at it (bofh btrfs show), and name the one that is meant',
+        remedy: `look at it (bofh btrfs show ${path}), and name the one that is meant`,
       });
     const was = await defaultOf(host, fs);
     if (was === subvolume.id)

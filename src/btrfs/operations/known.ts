@@ -52,7 +52,7 @@ export async function subvolumeNamed(
   if (expected !== undefined && subvolume.uuid !== expected)
     throw new RefusedError(
       `${path} is another subvolume now: its uuid is ${subvolume.uuid}, not ${expected}`,
-      { remedy: 'look at it (bofh btrfs show), and name the one that is meant' },
+      { remedy: `look at it (bofh btrfs show ${path}), and name the one that is meant` },
     );
   const { fs, inside, mount } = place;
   const known = { fs, device: mount.source, id: subvolume.id, uuid: subvolume.uuid, inside };

@@ -81,7 +81,7 @@ function refuseReceived(subvolume: Subvolume, wanted: 'ro' | 'rw'): void {
   throw new RefusedError(
     `${called(subvolume)} was received: written to, it could be the parent of no incremental stream any more`,
     {
-      remedy: `take a writable snapshot of it: ${option('bofh btrfs snapshot create --rw', "btrfs.snapshot with mode: 'rw'")}`,
+      remedy: `take a writable snapshot of it: ${option('bofh btrfs snapshot create SUBVOLUME SNAPSHOT --rw', "btrfs.snapshot with mode: 'rw'")}`,
     },
   );
 }

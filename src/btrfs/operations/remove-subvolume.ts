@@ -26,7 +26,7 @@ export async function refuseHeld(host: ReadHost, of: Of): Promise<void> {
     throw new RefusedError(
       `${called(of.subvolume)} is the default of its filesystem: it is mounted when none is named`,
       {
-        remedy: 'make another one the default first: bofh btrfs set-default',
+        remedy: 'make another one the default first: bofh btrfs set-default PATH',
       },
     );
 }

@@ -195,7 +195,7 @@ async function replace(
     // Each block group is read-only while it is copied: writes meanwhile need another one.
     throw new RefusedError(`the btrfs on ${of.mounted} is too full to have a device replaced`, {
       cause: error,
-      remedy: `delete data that is no longer needed, or bofh btrfs balance start ${of.mounted} --data-usage 50; then bofh recover`,
+      remedy: `delete data that is no longer needed, or make room: btrfs balance start -dusage=50 ${of.mounted}; then bofh recover`,
     });
   }
 }

@@ -98,7 +98,7 @@ async function theSource(
   const found = await subvolumeAt(host, path);
   if (found === undefined)
     throw new RefusedError(`${path} is no subvolume: only a whole one can be taken a snapshot of`, {
-      remedy: 'bofh btrfs list shows the subvolumes of a filesystem',
+      remedy: `the subvolumes of its filesystem: bofh btrfs list ${path}`,
     });
   if (found.uuid === undefined)
     throw new RefusedError(`${called(found)} has no uuid: a kernel older than 3.6 has made it`, {
@@ -106,7 +106,7 @@ async function theSource(
     });
   if (expected !== undefined && found.uuid !== expected)
     throw new RefusedError(`${path} is another subvolume now: its uuid is ${found.uuid}, not ${expected}`, {
-      remedy: 'look at it (bofh btrfs show), and name the one that is meant',
+      remedy: `look at it (bofh btrfs show ${path}), and name the one that is meant`,
     });
   return { ...found, uuid: found.uuid };
 }

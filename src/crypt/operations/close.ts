@@ -10,6 +10,7 @@ import {
 } from '../../blockdevice/index.ts';
 import { type ChangeHost, type KeyInput, keyRef, type ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../core/errors.ts';
+import { option } from '../../core/option.ts';
 import { closedRecovery, toCloseRecovery } from '../manual-recovery.ts';
 import {
   activationFlags,
@@ -165,7 +166,7 @@ async function refuseHeaderElsewhere(host: ReadHost, device: string, mapping: Ma
   const found = await recognise(host, device);
   if (isLuksSignature(found) && found.uuid === mapping.luksUuid) return;
   throw new RefusedError(`the header of ${mapping.path} is not on ${device}: bofh could not open it again`, {
-    remedy: 'close it after the commit, which takes no key: closeAfterCommit, bofh crypt close',
+    remedy: `close it after the commit, which takes no key: ${option(`bofh crypt close ${mapping.name}`, 'crypt.closeAfterCommit')}`,
   });
 }
 

@@ -110,7 +110,9 @@ export const restoreHeader = operation({
 // cryptsetup makes no checks: this is the last one before the header is lost.
 async function recheck(host: ChangeHost, wanted: Undo): Promise<string> {
   const { device, file } = wanted;
-  const again = { remedy: 'look at both (bofh crypt show), then give the command again' };
+  const again = {
+    remedy: `look at both (bofh crypt show ${device}; bofh crypt show ${file}), then give the command again`,
+  };
   const path = await locate(host, { path: device, identity: wanted.identity });
   if (path === undefined || (await sumOn(host, path)) !== wanted.before)
     throw new RefusedError(`${device} now has another header; nothing was written`, again);

@@ -11,7 +11,7 @@ import { laterChange } from './later.ts';
 export const invalidate = laterChange({
   kind: 'drbd.invalidate',
   words: 'will be fetched whole from the peer, and the data of this host is lost',
-  verb: 'bofh drbd invalidate',
+  verb: 'invalidate',
   act: drbdInvalidate,
   shows: 'passes',
   isDone: (state, volume) => isIn(state, volume, ['WFBitMapT', 'SyncTarget', 'PausedSyncT', 'StartingSyncT']),
@@ -29,7 +29,7 @@ export const invalidate = laterChange({
 export const invalidateRemote = laterChange({
   kind: 'drbd.invalidate.remote',
   words: 'will be sent whole to the peer, and the data there is lost',
-  verb: 'bofh drbd invalidate-remote',
+  verb: 'invalidate-remote',
   act: drbdInvalidateRemote,
   shows: 'passes',
   isDone: (state, volume) => isIn(state, volume, ['WFBitMapS', 'SyncSource', 'PausedSyncS', 'StartingSyncS']),

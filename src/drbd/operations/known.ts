@@ -127,7 +127,7 @@ export async function upAgain(host: ReadHost, of: Pick<Undo, 'name' | 'minors'>)
   if (found.is === 'up') return found.state;
   throw new RefusedError(
     `${of.name} is ${found.is === 'down' ? 'down' : 'another one'} now, and a step of it is still pending`,
-    { remedy: `bring it up on every host (bofh drbd up ${of.name}), then: bofh recover` },
+    { remedy: `bring it up on every host (drbdadm up ${of.name}), then: bofh recover` },
   );
 }
 
@@ -137,7 +137,7 @@ export async function refuseOtherAddresses(host: ReadHost, state: ResourceState)
   if (lines.length > 0)
     throw new RefusedError(
       `${state.name} is up with other addresses than its configuration has: ${lines.join('; ')}`,
-      { remedy: `have it follow its configuration: bofh drbd adjust ${state.name}; then: bofh recover` },
+      { remedy: `have it follow its configuration: drbdadm adjust ${state.name}; then: bofh recover` },
     );
 }
 

@@ -113,7 +113,7 @@ async function checkData(
           // A change that stays visible is not requested twice after a boot.
           ...(change.shows === 'stays' ? { boot: is.boot } : {}),
         };
-  const order = `${change.verb} ${of.name}`;
+  const order = `bofh drbd ${change.verb} ${of.name}`;
   refuseOtherData(of.name, { was, is, mark: of.note, order });
 }
 

@@ -11,7 +11,7 @@ import { laterChange } from './later.ts';
 export const newCurrentUuid = laterChange({
   kind: 'drbd.uuid.create',
   words: 'will be taken for alike on both hosts',
-  verb: 'bofh drbd new-current-uuid',
+  verb: 'new-current-uuid',
   act: drbdSkipInitialSync,
   shows: 'stays',
   isDone: ({ volumes }, volume) => volumes.some((each) => each.volume === volume && each.disk === 'UpToDate'),
@@ -23,7 +23,9 @@ function refuseUsedBefore({ name, role, volumes, connections }: ResourceState, v
   if (connections.length === 0 || away !== undefined)
     throw new RefusedError(
       `${name} is not connected${away === undefined ? '' : ` to ${away.peer} (${away.state})`}: the first resync cannot be skipped`,
-      { remedy: `bring it up on both hosts first: bofh drbd up ${name}; bofh drbd wait-connect ${name}` },
+      {
+        remedy: `bring it up on the other host as well (there: bofh drbd up ${name}); then wait here: bofh drbd wait-connect ${name}`,
+      },
     );
   const disks = [
     ...volumes.filter((each) => each.volume === volume),

@@ -45,7 +45,7 @@ export const resize = deferred({
     if (from >= to)
       throw new RefusedError(
         `volume ${String(volume)} of ${name} has ${formatSize(from)}, all that ${disk} has room for`,
-        { remedy: 'make its disk larger first, on every host: bofh lvm resize' },
+        { remedy: `make its disk larger first, on every host (${disk})` },
       );
     refuseAlone(found.state, volume);
     return { name, minors: [...minorsOf(found.state)], volume, from, to };

@@ -146,6 +146,6 @@ function refuseTwo({ configured, here }: Here, { name, connections }: ResourceSt
   )
     return;
   throw new RefusedError(`${other.peer} is primary of ${name}, and only one host can be`, {
-    remedy: `make it secondary there first: bofh drbd secondary ${name}`,
+    remedy: `make it secondary first, on ${other.peer}: bofh drbd secondary ${name}`,
   });
 }

@@ -34,7 +34,7 @@ export async function placeForCopy(
       `${named?.path ?? `no other device of ${lv.vg}`} has no room for a copy of ${lv.fullName}: ${formatSize(lv.size)} and an extent more, on one device`,
       {
         code: 'no-space',
-        remedy: `add a device: bofh lvm vg extend ${lv.vg} DEVICE; or make room: bofh lvm pv move`,
+        remedy: `add a device: bofh lvm vg extend ${lv.vg} DEVICE; or make room on one: bofh lvm pv move DEVICE`,
       },
     );
   return toKnown(host, [device ?? found.path], [found]);

@@ -30,7 +30,10 @@ export async function pvOn(
   const uuid = pvUuidIn(found);
   if (uuid === undefined)
     throw new RefusedError(`${device} is no physical volume: it holds ${contentInWords(found)}`, {
-      remedy: `bofh lvm pv list shows every physical volume; bofh lvm pv create ${device} makes one of a blank device`,
+      remedy:
+        found === undefined
+          ? `make one of it: bofh lvm pv create ${device}`
+          : 'bofh lvm pv list shows every physical volume',
     });
   const pv = await pvOf(host, uuid);
   const path = pv?.path;

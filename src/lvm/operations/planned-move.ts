@@ -133,7 +133,10 @@ function refuseTarget(
     throw new UsageError(`${device} is named twice: it is the physical volume ${target.uuid}`);
   if (target.vg?.uuid !== vg.uuid)
     throw new RefusedError(`${device} is not in the volume group ${vg.name}`, {
-      remedy: `put it in first: bofh lvm vg extend ${vg.name} ${device}`,
+      remedy:
+        target.vg === undefined
+          ? `put it in first: bofh lvm vg extend ${vg.name} ${device}`
+          : 'name a device of that group: bofh lvm pv list',
     });
   if (!target.allocatable)
     throw new RefusedError(`no extents are given out on ${device}`, {

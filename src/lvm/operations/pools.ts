@@ -14,7 +14,7 @@ export function poolNamed(
   const lv = volumeNamed(vg, of);
   if (isThinPool(lv)) return lv;
   throw new RefusedError(`${lv.fullName} is no thin pool (${lv.layout.join(', ')})`, {
-    remedy: 'bofh lvm list shows the pools; bofh lvm pool create makes one',
+    remedy: `bofh lvm list shows the pools; or make one: bofh lvm pool create ${vg.name}/NAME --size SIZE`,
   });
 }
 

@@ -1,6 +1,15 @@
 import * as z from 'zod/mini';
 import { deferred } from '../../atomic/operation.ts';
-import { deviceNode, holders, locate, probe, refuseHeld, syncDevice } from '../../blockdevice/index.ts';
+import {
+  deviceNode,
+  groupsOfPvs,
+  holders,
+  locate,
+  outOfGroup,
+  probe,
+  refuseHeld,
+  syncDevice,
+} from '../../blockdevice/index.ts';
 import type { ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../core/errors.ts';
 import { pvremove } from '../pv-commands.ts';
@@ -35,7 +44,7 @@ export const removePv = deferred({
           remedy: 'look at it (bofh lvm pv list), and name the one that is meant',
         },
       );
-    if (pv.vg?.name.startsWith(tombstonePrefix(mark)) !== true) refuseMember(pv);
+    if (pv.vg?.name.startsWith(tombstonePrefix(mark)) !== true) await refuseMember(host, pv);
     await refuseHeld(host, device, await holders(host, device));
     const [known] = await toKnown(host, [device], [pv]);
     if (known === undefined) throw new TypeError('one device gives one physical volume');
@@ -52,7 +61,7 @@ export const removePv = deferred({
       throw new RefusedError(`lvm does not see the physical volume ${of.uuid} on ${path}`, {
         remedy: 'see what lvm leaves out, and why: pvs --all; lvmconfig devices',
       });
-    refuseMember({ ...pv, path: pv.path });
+    await refuseMember(host, { ...pv, path: pv.path });
     await refuseHeld(host, path, await holders(host, path));
     const { path: device } = await deviceNode(host, path);
     await host.run(pvremove({ device, ...(await udevOf(host)) }));
@@ -71,9 +80,9 @@ async function labelled(host: ReadHost, { device, identity, uuid }: KnownPv): Pr
   return path !== undefined && pvUuidIn(await probe(host, path)) === uuid ? path : undefined;
 }
 
-function refuseMember({ path, uuid, vg }: PresentPv): void {
+async function refuseMember(host: ReadHost, { path, uuid, vg }: PresentPv): Promise<void> {
   if (vg === undefined) return;
   throw new RefusedError(`${path} is in the volume group ${vg.name} (uuid ${uuid})`, {
-    remedy: `take it out of the group first: bofh lvm vg reduce ${vg.name} ${path}; or remove the group: bofh lvm vg remove ${vg.name}`,
+    remedy: outOfGroup(await host.run(groupsOfPvs()), { group: vg.name, device: path }),
   });
 }

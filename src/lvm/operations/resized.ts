@@ -62,7 +62,7 @@ export function refuseKind(of: VolumeAmong): void {
         ? `its origin ${lv.origin.name} lies outside of its pool`
         : `it is no plain volume, linear, striped, raid1 or thin, and no classic snapshot (${[...lv.layout, ...lv.role].join(', ')})`;
     throw new RefusedError(`bofh does not resize ${lv.fullName}: ${why}`, {
-      remedy: isThinPool(lv) ? `bofh lvm pool resize ${lv.fullName}` : byLvm(lv),
+      remedy: isThinPool(lv) ? `bofh lvm pool resize ${lv.fullName} --size +SIZE` : byLvm(lv),
     });
   }
   refuseDependents(of);

@@ -23,7 +23,7 @@ describe('vm chroot', () => {
     editFstab(host, (text) => `${text}/dev/xvdc /srv auto ro,noatime 0 2\n`);
     const { site } = bofhOn(host);
 
-    const { tool, argv } = chroot(await planTree(host, { site, name: 'web1', verb: 'chroot' }), [
+    const { tool, argv } = chroot(await planTree(host, { site, name: 'web1' }), [
       'ls',
       '-l',
       'a b',
@@ -47,7 +47,7 @@ describe('vm chroot', () => {
       'a running guest',
       () => typed('vm start web1'),
       {},
-      /domain \d+ \(running\).*bofh vm stop web1; then bofh vm chroot web1/s,
+      /domain \d+ \(running\).*bofh vm stop web1; then give the command again/s,
     ],
     [
       'a guest that is mounted',

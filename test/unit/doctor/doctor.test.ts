@@ -36,7 +36,7 @@ it.each([
       : [
           [
             ...['problem', `the snapshot vg0/monday of vg0/web1 ${says}`],
-            [`bofh lvm ${data < 100 ? 'resize vg0/monday +1g' : 'remove vg0/monday'}`],
+            [`bofh lvm ${data < 100 ? 'resize vg0/monday +SIZE' : 'remove vg0/monday'}`],
           ],
         ],
   );
@@ -44,7 +44,7 @@ it.each([
 });
 
 it.each([
-  ['data', { data: 96 }, '--size +10g'],
+  ['data', { data: 96 }, '--size +SIZE'],
   ['metadata', { data: 10, metadata: 96 }, '--metadata-size +128m'],
 ])('a thin pool that is full of %s has a remedy that can be typed', async (_, filled, words) => {
   host.admin.thinPool({ vg: 'vg0', name: 'pool', extents: 16 });
@@ -56,9 +56,7 @@ it.each([
   expect(found).toMatchObject({ level: 'problem', says: containing('the thin pool vg0/pool is full') });
   expect(remedy).toBe(`bofh lvm pool resize vg0/pool ${words}`);
   const { runtime } = testRuntime(bofhOf(host), {});
-  expect(
-    await runVerb(runtime, remedy.split(' ').slice(1)).catch((error: unknown) => String(error)),
-  ).toSatisfy((end: unknown) => end === 0 || String(end).includes('free'));
+  expect(await runVerb(runtime, remedy.replace('SIZE', '64m').split(' ').slice(1))).toBe(0);
 });
 
 /** What `bofh doctor --json` says, and how it ends. */

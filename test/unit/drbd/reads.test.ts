@@ -54,7 +54,7 @@ describe('the resources of a host', () => {
 
   it('is said to be none on a host without any, with what makes one', async () => {
     await expect(resourceNamed(simulatedHost(), 'web1')).rejects.toMatchObject({
-      remedy: 'there is none: bofh drbd create makes one',
+      remedy: 'there is none; to create one: bofh drbd create NAME --on HOST,HOST --size SIZE',
     });
   });
 

@@ -150,7 +150,7 @@ describe('the pairs of verbs', () => {
     expect(error).toBeInstanceOf(StuckError);
     expect((error as StuckError).blocked[0]).toMatchObject({
       why: expect.stringMatching(/^web1 is up with other addresses .*disconnect .*:7799/) as unknown,
-      remedy: expect.stringContaining('bofh drbd adjust web1') as unknown,
+      remedy: expect.stringContaining('drbdadm adjust web1') as unknown,
     });
     host.admin.drbdadm('adjust', name);
     expect(await recovered(host.restart())).toBe('rolled-back');
@@ -407,7 +407,7 @@ describe('what has no inverse', () => {
       expect(stuck).toBeInstanceOf(StuckError);
       expect((stuck as StuckError).blocked[0]).toMatchObject({
         why: expect.stringContaining('web1 is down now') as unknown,
-        remedy: 'bring it up on every host (bofh drbd up web1), then: bofh recover',
+        remedy: 'bring it up on every host (drbdadm up web1), then: bofh recover',
       });
       host.admin.drbdadm('up', name);
       const peer = { role: 'Secondary', disk: again.disk } as const;

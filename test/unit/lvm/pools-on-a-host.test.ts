@@ -242,7 +242,7 @@ describe('resizeLv of a thin volume', () => {
   test('is not made smaller without the words, nor the pool by this', async () => {
     expect(await failureOf(does((tx) => resize(tx, '8m')))).toBeInstanceOf(UsageError);
     const error = await failureOf(does((tx) => tx.lvm.resizeLv({ vg: 'vg0', name: 'pool', size: '1g' })));
-    expect(error).toMatchObject({ remedy: 'bofh lvm pool resize vg0/pool' });
+    expect(error).toMatchObject({ remedy: 'bofh lvm pool resize vg0/pool --size +SIZE' });
   });
 });
 
@@ -264,7 +264,7 @@ describe('bofh lvm resize of a thin volume', () => {
     host.admin.format('/dev/vg0/a', { ...ext4, blockSize: 4096, blocks: 16384 });
     expect(await failureOf(cut())).toMatchObject({
       message: expect.stringContaining('there is ext4 on vg0/a') as string,
-      remedy: expect.stringContaining('bofh block resize /dev/vg0/a 33554432') as string,
+      remedy: expect.stringContaining('bofh block resize /dev/vg0/a 33554432b') as string,
     });
     expect(volume('a')).toMatchObject({ extents: 16 });
   });

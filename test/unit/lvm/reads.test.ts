@@ -7,6 +7,6 @@ it('a volume group on a host without any is refused with what makes one', async 
 
   await expect(usableVg(host, 'vg0')).rejects.toMatchObject({
     message: 'there is no volume group "vg0"',
-    remedy: 'there is none: bofh lvm vg create makes one',
+    remedy: 'there is none; to create it: bofh lvm vg create vg0 DEVICE',
   });
 });

@@ -110,7 +110,7 @@ describe('a thin pool that others fill while it is written to', () => {
       'the pool vg0/pool is full (data 96 %, metadata 1 %): the undo of sending to',
     );
     expect(left?.remedy).toMatch(
-      /^give it room: bofh lvm pool resize vg0\/pool --size \+10g; .*; then: bofh recover$/,
+      /^give it room: bofh lvm pool resize vg0\/pool --size \+SIZE; .*; then: bofh recover$/,
     );
   });
 });

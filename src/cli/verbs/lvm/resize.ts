@@ -74,7 +74,7 @@ async function plan(
       remedy:
         on.type === 'swap'
           ? newSwap({ device: `/dev/${group}/${name}`, uuid: (await recognise(host, lv.dmPath))?.uuid })
-          : `bofh block resize /dev/${group}/${name} ${to} makes all layers smaller, in their order`,
+          : `make all layers smaller, in their order: bofh block resize /dev/${group}/${name} ${to}b`,
     });
   return { uuid: lv.uuid, from, to };
 }

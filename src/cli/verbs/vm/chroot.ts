@@ -24,7 +24,7 @@ export default verb({
         remedy: 'leave out --dry-run and --json',
       });
     const { bofh } = await openSession(runtime, { site: 'used', root: 'needed' });
-    const plan = () => planTree(bofh.host, { site: bofh.site, name, verb: 'chroot' });
+    const plan = () => planTree(bofh.host, { site: bofh.site, name });
     const { mounts } = refuseMounted(name, await plan());
     const devices = new Set(mounts.map(({ device }) => device));
     // A signal is for the command: the sequence only keeps others off the disks.

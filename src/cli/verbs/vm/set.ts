@@ -73,7 +73,7 @@ function settingsIn(words: readonly string[]): SetRequest {
     const setting = settings[name];
     if (setting === undefined)
       throw new UsageError(`${word}: must be KEY=VALUE, with one of the keys ${known}`, {
-        remedy: 'bofh vm set web1 memory=1g',
+        remedy: 'bofh vm set --help',
       });
     if (found.has(setting.key)) throw new UsageError(`${name} is given twice`);
     found.set(setting.key, setting.read(text, name));

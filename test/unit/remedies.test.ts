@@ -1,0 +1,88 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import ts from 'typescript';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { program } from '../../src/cli/runtime/program.ts';
+import { commandsIn } from '../support/remedies/commands.ts';
+
+const source = join(import.meta.dirname, '../../src');
+
+/** Each text in the code that is or may become a remedy, with `x` for what is put in when it is made. */
+function* texts(): Generator<{ readonly at: string; readonly text: string }> {
+  for (const name of readdirSync(source, { recursive: true, encoding: 'utf8' })) {
+    if (!name.endsWith('.ts') || /^cli\/(?:verbs|output\/answers)/.test(name)) continue;
+    const content = readFileSync(join(source, name), 'utf8');
+    if (!content.includes('bofh ')) continue;
+    const file = ts.createSourceFile(name, content, ts.ScriptTarget.Latest, true);
+    const found: { at: string; text: string }[] = [];
+    const visit = (node: ts.Node): void => {
+      const line = file.getLineAndCharacterOfPosition(node.getStart()).line + 1;
+      if (
+        ts.isStringLiteral(node) ||
+        ts.isTemplateExpression(node) ||
+        ts.isNoSubstitutionTemplateLiteral(node)
+      )
+        found.push({ at: `${name}:${String(line)}`, text: textOf(node) });
+      ts.forEachChild(node, visit);
+    };
+    visit(file);
+    yield* found;
+  }
+}
+
+function textOf(node: ts.StringLiteral | ts.TemplateExpression | ts.NoSubstitutionTemplateLiteral): string {
+  if (!ts.isTemplateExpression(node)) return node.text;
+  return node.head.text + node.templateSpans.map(({ literal }) => `x${literal.text}`).join('');
+}
+
+let root: Command;
+beforeAll(async () => {
+  root = await program('all', async () => undefined);
+});
+
+/** Why these words are no command that can be typed; undefined: they are one. */
+function wrongIn(words: readonly string[]): string | undefined {
+  if (words[0] === 'help') return undefined;
+  let command = root;
+  const given: string[] = [];
+  const options: string[] = [];
+  const rest = [...words];
+  for (let word = rest.shift(); word !== undefined; word = rest.shift()) {
+    const inner = given.length > 0 ? undefined : command.commands.find((each) => each.name() === word);
+    if (inner !== undefined) command = inner;
+    else if (word.startsWith('--')) {
+      const name = word.split('=')[0];
+      const option = [...command.options, ...root.options].find(({ long }) => long === name);
+      options.push(name ?? '');
+      if (option === undefined && name !== '--help') return `no option ${word}`;
+      if (option?.required === true && !word.includes('=')) rest.shift();
+    } else given.push(word);
+  }
+  // The verb is put in.
+  if (command.commands.length > 0 && given[0] === 'x') return undefined;
+  if (command.commands.length > 0) return words.length === 1 ? undefined : `no verb "${words.join(' ')}"`;
+  const lacks = command.options.find(({ mandatory, long }) => mandatory && !options.includes(long ?? ''));
+  if (lacks !== undefined) return `lacks ${lacks.flags}`;
+  const needed = command.registeredArguments.filter(({ required }) => required).length;
+  if (given.length < needed) return `lacks ${String(needed - given.length)} of its arguments`;
+  const most = command.registeredArguments.some(({ variadic }) => variadic)
+    ? Infinity
+    : command.registeredArguments.length;
+  return given.length > most ? `too many arguments: ${given.join(' ')}` : undefined;
+}
+
+describe('what errors and hints say to type next', () => {
+  it('is a command of bofh, with all its arguments', () => {
+    const wrong = [...texts()].flatMap(({ at, text }) =>
+      commandsIn(text)
+        .flat()
+        .filter(({ words }) => words[0] === 'bofh')
+        .flatMap(({ words }) => {
+          const why = words.includes('--help') ? undefined : wrongIn(words.slice(1));
+          return why === undefined ? [] : [`${at}: ${words.join(' ')}: ${why}`];
+        }),
+    );
+    expect(wrong).toEqual([]);
+  });
+});
