@@ -130,6 +130,7 @@ function rowOf(each: Measured): readonly string[] {
   const [low, middle, high] = ratiosOf(each).map((ratio) => ratio.toFixed(2));
   const seconds = (of: readonly number[]): string => Number(quantile(of, 0.5).toPrecision(3)).toString();
   const bound = each.goal === undefined ? '' : `${String(each.goal)}${isPast(each) ? ' **past**' : ''}`;
+  if (each.ours.length === 0) return [each.name, each.bare, 'failed', '', bound, '', ''];
   return [
     each.name,
     each.bare,
