@@ -19,6 +19,26 @@ const longest = [
   ...['atomic/bite.test.ts', 'simulator/vm-create.test.ts', 'simulator/vm-remove.test.ts'],
 ];
 
+/**
+ * With BOFH_REMEDIES=FILE the unit tests also type what errors say to type next, on copies of the simulated host, and write what
+ * came of it to the file (`scripts/remedies.mjs`). So that no error is missed, the code tells of each that it makes.
+ */
+const remedies = process.env['BOFH_REMEDIES'] !== undefined;
+const tellErrors = {
+  name: 'tell-errors',
+  transform: (code: string, id: string): string | undefined => {
+    if (id.endsWith('/src/core/errors.ts'))
+      return code.replace(/(this\.code = options\.code .*;)/, '$1 globalThis.bofhErrors?.made(this);');
+    if (id.endsWith('/src/bofh.ts'))
+      return `${code.replace('export async function atomic', 'async function atomicItself')}
+export async function atomic(...args) {
+  const { host } = currentBofh();
+  try { return await atomicItself(...args); } catch (error) { globalThis.bofhErrors?.thrown(error, host); throw error; }
+}`;
+    return undefined;
+  },
+};
+
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const place = ({ moduleId }: TestSpecification): number => {
@@ -36,10 +56,12 @@ export default defineConfig({
       {
         // A limit against hanging, not for speed: these machines may be busy with other things.
         // On two cores vitest would take one of them.
+        plugins: remedies ? [tellErrors] : [],
         test: {
           name: 'unit',
           include: ['test/unit/**/*.test.ts'],
           isolate: false,
+          ...(remedies ? { setupFiles: ['test/support/remedies/setup.ts'] } : {}),
           // What a trial makes is gone with it: with Node's 16 MiB much of it is first moved to where what lives long is kept.
           execArgv: ['--max-semi-space-size=64'],
           testTimeout: 60_000,

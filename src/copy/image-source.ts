@@ -100,7 +100,7 @@ async function checkFile(host: ReadHost, path: string, format: ImageFormat): Pro
     });
   if (encrypted)
     throw new UsageError(`${path} is encrypted`, {
-      remedy: 'decrypt it into another image (qemu-img convert), and name that',
+      remedy: 'decrypt it into another image with qemu-img, and name that',
     });
   if ((await host.run(imageCheck(path))) === 'whole') return bytes;
   throw new UsageError(`${path} is damaged or truncated`, {

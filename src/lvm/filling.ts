@@ -52,6 +52,8 @@ export function isThin(
 export interface Full {
   readonly why: string;
   readonly remedy: string;
+  /** The same by commands of lvm: an unfinished sequence locks its volumes for those of bofh. */
+  readonly byLvm?: string;
 }
 
 /**
@@ -74,6 +76,7 @@ export function whyFullPool(pool: LogicalVolume): Full | undefined {
       (pool.data ?? 0) >= fullLimit
         ? `give it room: bofh lvm pool resize ${pool.fullName} --size +SIZE; or remove volumes from it`
         : `give it room: bofh lvm pool resize ${pool.fullName} --metadata-size +SIZE`,
+    byLvm: `give it room: lvextend ${(pool.data ?? 0) >= fullLimit ? '--size' : '--poolmetadatasize'} +SIZE ${pool.fullName}`,
   };
 }
 
@@ -91,6 +94,7 @@ export function whyFullSnapshot(lv: LogicalVolume): Full | undefined {
   return {
     why: `the snapshot ${lv.fullName} is full (${filledInWords(lv)})`,
     remedy: `give it room while it is below 100 %: bofh lvm resize ${lv.fullName} +SIZE; or, as at 100 % it is lost: bofh lvm remove ${lv.fullName}`,
+    byLvm: `give it room while it is below 100 %: lvextend --size +SIZE ${lv.fullName}`,
   };
 }
 

@@ -67,7 +67,7 @@ export async function namingFull<T>(
     const full = await fullBeneath(host, device).catch(() => undefined);
     if (full === undefined) throw error;
     throw new RefusedError(`${full.why}: ${what} failed`, {
-      remedy: `${full.remedy}; then: bofh recover`,
+      remedy: `${full.byLvm ?? full.remedy}; then: bofh recover`,
       cause: error,
     });
   }

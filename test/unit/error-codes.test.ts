@@ -180,7 +180,9 @@ describe('an error', () => {
     const attach = () => rejectionOf(on(() => block.attachLoop({ file: '/srv/none.img' })));
 
     expect(await attach()).toMatchObject({ remedy: 'create it: block.createImage' });
-    expect(await atConsole(attach)).toMatchObject({ remedy: 'create it: bofh block image create /srv/none.img SIZE' });
+    expect(await atConsole(attach)).toMatchObject({
+      remedy: 'create it: bofh block image create /srv/none.img SIZE',
+    });
   });
 
   it('of a stuck sequence has its steps in JSON', () => {

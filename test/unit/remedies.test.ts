@@ -1,34 +1,25 @@
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Command } from 'commander';
 import ts from 'typescript';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { program } from '../../src/cli/runtime/program.ts';
 import { commandsIn } from '../support/remedies/commands.ts';
-
-const source = join(import.meta.dirname, '../../src');
+import { eachNode, files } from '../support/remedies/sites.ts';
 
 /** Each text in the code that is or may become a remedy, with `x` for what is put in when it is made. */
-function* texts(): Generator<{ readonly at: string; readonly text: string }> {
-  for (const name of readdirSync(source, { recursive: true, encoding: 'utf8' })) {
-    if (!name.endsWith('.ts') || /^cli\/(?:verbs|output\/answers)/.test(name)) continue;
-    const content = readFileSync(join(source, name), 'utf8');
-    if (!content.includes('bofh ')) continue;
-    const file = ts.createSourceFile(name, content, ts.ScriptTarget.Latest, true);
-    const found: { at: string; text: string }[] = [];
-    const visit = (node: ts.Node): void => {
-      const line = file.getLineAndCharacterOfPosition(node.getStart()).line + 1;
+function texts(): readonly { readonly at: string; readonly text: string }[] {
+  const found: { at: string; text: string }[] = [];
+  for (const { name, file } of files()) {
+    if (/^cli\/(?:verbs|output\/answers)/.test(name)) continue;
+    eachNode(file, (node, line) => {
       if (
         ts.isStringLiteral(node) ||
         ts.isTemplateExpression(node) ||
         ts.isNoSubstitutionTemplateLiteral(node)
       )
         found.push({ at: `${name}:${String(line)}`, text: textOf(node) });
-      ts.forEachChild(node, visit);
-    };
-    visit(file);
-    yield* found;
+    });
   }
+  return found;
 }
 
 function textOf(node: ts.StringLiteral | ts.TemplateExpression | ts.NoSubstitutionTemplateLiteral): string {
@@ -74,7 +65,7 @@ function wrongIn(words: readonly string[]): string | undefined {
 
 describe('what errors and hints say to type next', () => {
   it('is a command of bofh, with all its arguments', () => {
-    const wrong = [...texts()].flatMap(({ at, text }) =>
+    const wrong = texts().flatMap(({ at, text }) =>
       commandsIn(text)
         .flat()
         .filter(({ words }) => words[0] === 'bofh')

@@ -18,6 +18,7 @@ import { refusePartless } from './disk.ts';
 import { createTable } from './commands.ts';
 import { kernelPartitions } from './kernel.ts';
 import { restoreRegions } from './regions.ts';
+import { refusePartitioned } from './reads.ts';
 import { randomUuid } from '../../core/random.ts';
 
 const args = z.strictObject({
@@ -113,6 +114,7 @@ async function notBlank(
   const { device, path, found } = of;
   const what = found.usage === 'ambivalent' ? contentInWords(found) : found.type;
   const uuid = found.uuid === undefined ? '' : `, uuid ${found.uuid}`;
+  await refusePartitioned(host, { device, found });
   const names = [...namesOf(found, await host.run(magicsOn(path))).keys()];
   const all = names.length === 0 ? [found.uuid ?? found.type] : names;
   return new RefusedError(`${device} is not blank: it holds ${what}${uuid}`, {

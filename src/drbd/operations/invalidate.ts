@@ -38,7 +38,7 @@ export const invalidateRemote = laterChange({
     const busy = connections.find(({ role }) => role === 'Primary');
     if (busy !== undefined)
       throw new RefusedError(`${busy.peer} is primary of ${name}: its data is not discarded`, {
-        remedy: `make it secondary there first: bofh drbd secondary ${name}`,
+        remedy: `make it secondary first, on ${busy.peer}: bofh drbd secondary ${name}`,
       });
     if (theirsOf(state, volume).length === 0)
       throw new RefusedError(`${name} is connected to no peer: there is no peer to send data to`, {

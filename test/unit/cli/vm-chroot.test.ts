@@ -23,11 +23,7 @@ describe('vm chroot', () => {
     editFstab(host, (text) => `${text}/dev/xvdc /srv auto ro,noatime 0 2\n`);
     const { site } = bofhOn(host);
 
-    const { tool, argv } = chroot(await planTree(host, { site, name: 'web1' }), [
-      'ls',
-      '-l',
-      'a b',
-    ]);
+    const { tool, argv } = chroot(await planTree(host, { site, name: 'web1' }), ['ls', '-l', 'a b']);
 
     const [before, after] = [argv.slice(0, argv.indexOf('-c')), argv.slice(argv.indexOf('bofh'))];
     expect([tool, ...before]).toEqual([

@@ -109,9 +109,7 @@ describe('a thin pool that others fill while it is written to', () => {
     expect(left?.why).toContain(
       'the pool vg0/pool is full (data 96 %, metadata 1 %): the undo of sending to',
     );
-    expect(left?.remedy).toMatch(
-      /^give it room: bofh lvm pool resize vg0\/pool --size \+SIZE; .*; then: bofh recover$/,
-    );
+    expect(left?.remedy).toMatch(/^give it room: lvextend --size \+SIZE vg0\/pool; then: bofh recover$/);
   });
 });
 

@@ -5,6 +5,7 @@ import { program } from '../../../src/cli/runtime/program.ts';
 import { commandLine } from '../../../src/command/index.ts';
 import { loadScript } from '../../../src/script/load.ts';
 import { simulatedBofh, type SimulatedHost } from '../../../src/simulator/index.ts';
+import { tryRemedies } from '../../support/remedies/carry-out.ts';
 import { allVerbs } from '../../support/verbs.ts';
 import { checking } from '../cli/support/answers.ts';
 import { testRuntime } from '../cli/support/runtime.ts';
@@ -28,7 +29,12 @@ export async function typed(
     said = outputs;
     exitCode = await invocation.action(checking({ ...runtime, verb: invocation.verb }, args));
   });
-  await root.parseAsync([...args], { from: 'user' });
+  try {
+    await root.parseAsync([...args], { from: 'user' });
+  } catch (error) {
+    await tryRemedies({ host, words: args, error }, typed);
+    throw error;
+  }
   return { exitCode, stdout: said.stdout(), stderr: said.stderr() };
 }
 

@@ -1,3 +1,4 @@
+import { outOfGroup } from '../../../../src/blockdevice/content/member.ts';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { atomic, withBofh } from '../../../../src/bofh.ts';
 import type { Answer } from '../../../../src/command/index.ts';
@@ -121,7 +122,7 @@ describe.each(takers)('%s', (_, act) => {
     host.admin.vgcreate('vg9', [device]);
 
     expect(await refused(act, { uuid: pv })).toBe(
-      `${device} is a physical volume of the volume group vg9 (uuid ${pv}); nothing was written -> take it out of the group first: bofh lvm vg reduce vg9 ${device}`,
+      `${device} is a physical volume of the volume group vg9 (uuid ${pv}); nothing was written -> remove its group first: bofh lvm vg remove vg9`,
     );
   });
 
@@ -177,4 +178,13 @@ describe.each(takers)('%s', (_, act) => {
     expect(String(error)).toMatch(/blkid sees nothing on \/dev\/vdx, but/);
     expect(host.snapshot()).toBe(before);
   });
+});
+
+test.each([
+  [['vg9', 'vg0'], 'remove its group first: bofh lvm vg remove vg9'],
+  [['vg9', 'vg9'], 'take it out of the group first: bofh lvm vg reduce vg9 /dev/vdx'],
+])('a physical volume, where the groups of all are %j, is freed by what is possible', (groups, remedy) => {
+  const all = new Map(groups.map((group, index) => [`pv${String(index)}`, group]));
+
+  expect(outOfGroup(all, { group: 'vg9', device: '/dev/vdx' })).toBe(remedy);
 });

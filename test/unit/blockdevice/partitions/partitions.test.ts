@@ -154,7 +154,10 @@ describe('a partition table', () => {
 
   test('is refused on what is not blank, on a volume, and on a partition', async () => {
     partitionedDisk(host, 'gpt');
-    await refused((tx) => tx.block.createPartitionTable({ device }), /is not blank: it holds gpt/);
+    await refused(
+      (tx) => tx.block.createPartitionTable({ device }),
+      /has a partition table \(gpt, with the partition/,
+    );
     await refused((tx) => tx.block.createPartitionTable({ device: '/dev/vdx1' }), /is itself a partition/);
     host.admin.lvcreate({ vg: 'vg0', name: 'a', extents: 4 });
     await refused((tx) => tx.block.createPartitionTable({ device: '/dev/vg0/a' }), /is a mapping/);

@@ -1,5 +1,8 @@
 import { program } from '../../../../src/cli/runtime/program.ts';
 import type { Runtime } from '../../../../src/cli/runtime/runtime.ts';
+import type { SimulatedHost } from '../../../../src/simulator/index.ts';
+import { tryRemedies } from '../../../support/remedies/carry-out.ts';
+import { typed } from '../../plan/support.ts';
 import { checking } from './answers.ts';
 
 /** Runs `bofh WORDS` with this runtime, whose settings stand for the global options. Resolves to the exit code. */
@@ -9,7 +12,14 @@ export async function runVerb(runtime: Runtime<unknown>, words: string | readonl
   const root = await program(args, async ({ verb, action }) => {
     exitCode = await action(checking({ ...runtime, verb }, args));
   });
-  await root.parseAsync(args, { from: 'user' });
+  try {
+    await root.parseAsync(args, { from: 'user' });
+  } catch (error) {
+    const host = runtime.bofh?.host;
+    if (host !== undefined && 'world' in host)
+      await tryRemedies({ host: host as SimulatedHost, words: args, error }, typed);
+    throw error;
+  }
   return exitCode;
 }
 

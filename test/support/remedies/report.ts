@@ -1,0 +1,107 @@
+import { readFileSync } from 'node:fs';
+import { exceptions } from './exceptions.ts';
+import { remedySites } from './sites.ts';
+
+interface Outcome {
+  readonly line: string;
+  readonly outcome: string;
+  readonly why?: string;
+  readonly again?: string;
+}
+
+interface Told {
+  readonly typed: string;
+  readonly message: string;
+  readonly remedy: string;
+  readonly outcomes: readonly Outcome[];
+}
+
+/** What became of the commands, by kind. */
+const kinds: readonly (readonly [string, (outcome: Outcome) => boolean])[] = [
+  ['carried out; then the first command works', ({ again }) => again === 'works'],
+  [
+    'carried out; then the first command gives another answer',
+    ({ again }) => again?.startsWith('other') === true,
+  ],
+  [
+    'carried out; it is done in place of the first command',
+    ({ again }) => again === 'the same' || again === 'exit 6',
+  ],
+  [
+    'carried out; the error came from a function, which was not called again',
+    ({ again }) => again === 'not typed',
+  ],
+  ['carried out; it only shows something', ({ outcome }) => outcome === 'looked'],
+  ['has a word for the reader to put in', ({ outcome }) => outcome === 'open'],
+  [
+    'waits for what another host, a guest or the kernel does',
+    (each) => each.outcome === 'waits' || each.again === 'waits',
+  ],
+  [
+    'of a program, or with an option, that the simulated host does not know',
+    ({ outcome }) => outcome === 'unmodelled',
+  ],
+  ['not tried: a program still ran on the host', ({ outcome }) => outcome === 'no copy'],
+  ['fails for a reason of the test, below', ({ outcome }) => outcome === 'failed'],
+];
+
+/** Counts what a run of the tests wrote. `wrong`: remedies that do not help; `lines`: the tables, as Markdown. */
+export function report(file: string): {
+  readonly wrong: readonly string[];
+  readonly lines: readonly string[];
+} {
+  const told = rows(file) as readonly Told[];
+  const used = new Map<string, number>();
+  const wrong = told.flatMap(({ typed, message, remedy, outcomes }) =>
+    outcomes
+      .filter(({ outcome }) => outcome === 'failed')
+      .flatMap(({ line, why }) => {
+        const [reason] =
+          exceptions.find(([, pattern]) => pattern.test(`${remedy} => ${line}: ${why ?? ''}`)) ?? [];
+        if (reason === undefined) return [`${typed}: ${message}\n  next: ${remedy}\n  ${line}: ${why ?? ''}`];
+        used.set(reason, (used.get(reason) ?? 0) + 1);
+        return [];
+      }),
+  );
+  const all = told.flatMap(({ outcomes }) => outcomes);
+  const counted = kinds.map(([name, is]) => [name, all.filter(is).length] as const);
+  const known = counted.reduce((sum, [, count]) => sum + count, 0);
+  if (known !== all.length) wrong.push(`${String(all.length - known)} outcomes are of no kind`);
+  const prose = told.filter(({ outcomes }) => outcomes.length === 0).length;
+  const made = rows(`${file}.made`) as readonly { readonly at: readonly string[] }[];
+  const sites = remedySites();
+  const reached = sites.filter(({ at, from, to }) =>
+    made.some((each) => each.at.some((place) => isWithin(place, { at, from, to }))),
+  ).length;
+  return {
+    wrong,
+    lines: [
+      `${String(sites.length)} places in the code give an error its remedy; the tests of one run made an error at ${String(reached)} of them.`,
+      `On the simulated host they told ${String(told.length)} different remedies, ${String(prose)} of them without a command. The others name`,
+      `${String(all.length)} commands, or lists of them:`,
+      '',
+      '| what became of it | commands |',
+      '| --- | --- |',
+      ...counted.map(([name, count]) => `| ${name} | ${String(count)} |`),
+      '',
+      '| why a command fails in a test | commands |',
+      '| --- | --- |',
+      ...[...used].map(([reason, count]) => `| ${reason} | ${String(count)} |`),
+    ],
+  };
+}
+
+function isWithin(
+  place: string,
+  site: { readonly at: string; readonly from: number; readonly to: number },
+): boolean {
+  const [file, line] = place.split(':');
+  return file === `src/${site.at}` && Number(line) >= site.from && Number(line) <= site.to;
+}
+
+function rows(file: string): readonly unknown[] {
+  return readFileSync(file, 'utf8')
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as unknown);
+}
