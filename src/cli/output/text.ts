@@ -1,3 +1,4 @@
+import { stripVTControlCharacters } from 'node:util';
 import { commandLine } from '../../command/command.ts';
 import { shownName } from '../../command/odd-bytes.ts';
 import { messageOf } from '../../core/errors.ts';
@@ -43,7 +44,10 @@ export function oneLine(text: unknown): string {
     .join('; ');
 }
 
-/** Words with commas between them, in lines of at most `columns`; only a word that is longer exceeds that. */
+/**
+ * Words with commas between them, in lines of at most `columns`; only a word that is longer exceeds
+ * that. Colours take no room.
+ */
 export function wrapped(
   words: readonly string[],
   { first, next, columns }: { readonly first: string; readonly next: string; readonly columns: number },
@@ -54,7 +58,7 @@ export function wrapped(
   const pieces = words.flatMap((word, at) => (at === words.length - 1 ? word : `${word},`).split(' '));
   for (const piece of pieces) {
     const longer = isEmpty ? `${line}${piece}` : `${line} ${piece}`;
-    if (isEmpty || longer.length <= columns) line = longer;
+    if (isEmpty || stripVTControlCharacters(longer).length <= columns) line = longer;
     else {
       lines.push(line.trimEnd());
       line = `${next}${piece}`;

@@ -8,7 +8,6 @@ export interface Terminal {
   readonly interactive: boolean;
   /** stderr is a terminal, so a line on it can be redrawn. */
   readonly live: boolean;
-  readonly columns: number;
   /** How the answer is shown. */
   readonly look: Look;
   /** Colours words of lines on stderr. */
@@ -67,7 +66,6 @@ export function openTerminal(streams: Streams = process, color: ColorWhen = 'aut
   return {
     interactive: stdin.isTTY && live,
     live,
-    columns: (live && stderr.columns) || 80,
     ...looksOf(color, streams),
     // On a terminal both streams share the screen: the answer must not follow a live line.
     answer: (text) => {

@@ -94,7 +94,6 @@ function plainTerminal(write: (text: string) => void): Terminal {
   return {
     interactive: false,
     live: false,
-    columns: 100,
     look: plainLook,
     paint: plain,
     answer: write,

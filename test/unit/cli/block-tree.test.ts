@@ -1,5 +1,7 @@
+import { stripVTControlCharacters } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import * as answers from '../../../src/cli/output/answers/index.ts';
+import { type Look, paintFor, plainLook } from '../../../src/cli/output/style.ts';
 import { drawTree } from '../../../src/cli/verbs/block/tree.ts';
 import type { StackDevice } from '../../../src/stack/index.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
@@ -56,6 +58,7 @@ function device(changes: Partial<StackDevice> & Pick<StackDevice, 'id'>): StackD
 }
 
 const none = { asked: null, untold: [] };
+const screen = (columns: number): Look => ({ ...plainLook, columns });
 
 describe('the drawing of a tree', () => {
   it('shows a device on two others below both, in full once', () => {
@@ -66,7 +69,7 @@ describe('the drawing of a tree', () => {
         roots: ['vda', 'vdb'],
         devices: [device({ id: 'vda', above: ['md0'] }), array, device({ id: 'vdb', above: ['md0'] })],
       },
-      80,
+      screen(80),
     );
 
     expect(lines).toEqual([
@@ -82,10 +85,35 @@ describe('the drawing of a tree', () => {
     const upper = device({ id: 'vda1', below: ['vda'], facts, untold: ['a rather long reason '.repeat(8)] });
     const both = [device({ id: 'vda', above: ['vda1'], facts }), upper];
 
-    const lines = drawTree({ ...none, roots: ['vda'], devices: both }, 44);
+    const lines = drawTree({ ...none, roots: ['vda'], devices: both }, screen(44));
 
     expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(44);
     expect(lines.join(' ')).toContain('fact19');
+  });
+
+  it('colours the states of DRBD and what is unusual, and wraps as without colour', () => {
+    const facts = [
+      { name: 'role', value: 'Primary' },
+      { name: 'disk', value: 'Inconsistent' },
+      { name: 'open as', value: 'up' },
+    ];
+    const content = { ...device({ id: 'x' }).content, facts: [{ name: 'complete', value: 'no' }] };
+    const tree = {
+      ...{ ...none, roots: ['vda'] },
+      devices: [device({ id: 'vda', facts, content, untold: ['no resource has it'] })],
+    };
+    const paint = paintFor('always', { isTTY: false }, {});
+
+    const lines = drawTree(tree, { columns: 40, paint });
+
+    expect(lines.map(stripVTControlCharacters)).toEqual(drawTree(tree, screen(40)));
+    expect(lines.length).toBeGreaterThan(3);
+    const text = lines.join('\n');
+    expect(text).toContain('role \u001b[32mPrimary\u001b[39m,');
+    expect(text).toContain('\u001b[31mInconsistent\u001b[39m');
+    expect(text).toMatch(/\u001b\[31mcomplete\u001b\[39m\s+\u001b\[31mno\u001b\[39m/);
+    expect(text).toContain('open as up');
+    expect(text).toContain('\u001b[33mresource\u001b[39m');
   });
 
   it('escapes control characters in names', () => {
@@ -95,7 +123,7 @@ describe('the drawing of a tree', () => {
       uses: [{ kind: 'mount', path: '/mnt/\nx', mountId: 1, type: 'ext4', root: '/', mode: 'rw' }],
     });
 
-    const text = drawTree({ ...none, roots: ['vda'], devices: [named] }, 80).join('');
+    const text = drawTree({ ...none, roots: ['vda'], devices: [named] }, screen(80)).join('');
 
     expect(text).not.toMatch(/[\u0000-\u001f]/);
   });

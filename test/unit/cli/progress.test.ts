@@ -12,7 +12,6 @@ function fake(kind: 'live' | 'plain') {
   const terminal: Terminal = {
     interactive: false,
     live: kind === 'live',
-    columns: 80,
     look: plainLook,
     paint: plain,
     answer: (text) => said.push(`answer ${text}`),

@@ -10,7 +10,10 @@ import { type Cell, type Look, paintFor, plainLook, stated } from '../../../src/
 import { table } from '../../../src/cli/output/table.ts';
 import { relativeTime } from '../../../src/cli/output/times.ts';
 import { settingsOf } from '../../../src/cli/runtime/settings.ts';
-import { simulatedBofh } from '../../../src/simulator/index.ts';
+import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
+import { pool } from '../../support/undo/specimens/btrfs.ts';
+import { recorded } from '../blockdevice/fixtures.ts';
+import { device, encrypted } from '../crypt/support.ts';
 import { runVerb } from './support/run-verb.ts';
 import { testRuntime } from './support/runtime.ts';
 
@@ -85,6 +88,36 @@ describe('colour', () => {
     expect(stdout()).toContain('\u001b[33m90.00\u001b[39m');
     expect(stdout()).toContain(red('97.00'));
     expect(stdout()).toContain(red('full: data 97 %, metadata 10 %'));
+  });
+
+  it('shows a missing device of btrfs in red', async () => {
+    const host = simulatedHost();
+    pool(host);
+    const missing: SimulatedHost = {
+      ...host,
+      run: async (command) =>
+        command.tool === 'btrfs' && command.argv.includes('show')
+          ? command.parse(recorded('btrfs/devices-missing@6.2'))
+          : host.run(command),
+    };
+    const { runtime, stdout } = testRuntime(simulatedBofh({ host: missing }));
+    const terminal = { ...runtime.terminal, look: { ...plainLook, paint: colored } };
+
+    await runVerb({ ...runtime, terminal }, 'btrfs device list /srv/pool');
+
+    expect(stdout()).toContain(red('missing'));
+  });
+
+  it('shows an unfinished re-encryption in yellow', async () => {
+    const host = encrypted();
+    host.admin.luksReencrypt({ device, key: 'geheim', done: 1024 ** 2 });
+    host.admin.luksOpen(device, 'mine');
+    const { runtime, stdout } = testRuntime(simulatedBofh({ host }));
+    const terminal = { ...runtime.terminal, look: { ...plainLook, paint: colored } };
+
+    await runVerb({ ...runtime, terminal }, 'crypt status mine');
+
+    expect(stdout()).toContain('\u001b[33mre-encryption is running or was interrupted\u001b[39m');
   });
 });
 

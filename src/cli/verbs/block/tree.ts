@@ -5,6 +5,7 @@ import { formatSize } from '../../../core/units.ts';
 import { give } from '../../output/answer.ts';
 import { openSession } from '../../runtime/session.ts';
 import { verb } from '../../runtime/verb.ts';
+import { type Look, type Meaning, type Paint, paintWord, plainLook } from '../../output/style.ts';
 import { printable, wrapped } from '../../output/text.ts';
 
 export default verb({
@@ -16,14 +17,17 @@ export default verb({
     const { bofh } = await openSession(runtime, { site: 'used', root: 'not-needed' });
     const { host, site } = bofh;
     const data = await stack.tree({ host, configDirs: site.guestConfigDirs, ...present({ device }) });
-    give(runtime, { data, lines: drawTree(data, runtime.terminal.columns) });
+    give(runtime, { data, lines: drawTree(data, runtime.terminal.look) });
     for (const one of data.untold) runtime.terminal.line(`unknown: ${printable(one)}`);
     return 0;
   },
 });
 
 /** The tree as lines of at most `columns`. A device above several others is drawn in full once. */
-export function drawTree({ roots, devices, asked }: StackTree, columns: number): readonly string[] {
+export function drawTree(
+  { roots, devices, asked }: StackTree,
+  { paint, columns }: Pick<Look, 'paint' | 'columns'> = plainLook,
+): readonly string[] {
   const byId = new Map(devices.map((one) => [one.id, one]));
   const drawn = new Set<string>();
   const lines: string[] = [];
@@ -36,10 +40,10 @@ export function drawTree({ roots, devices, asked }: StackTree, columns: number):
     const below = `${trunk}${above.length > 0 ? '│  ' : '   '}`;
     const mark = device.id === asked ? ' ◀' : '';
     const head = `${printable(device.name)}  ${formatSize(device.size)}${mark}  `;
-    const words = again ? ['see above'] : wordsOf(device);
+    const words = again ? [paint('dim', 'see above')] : wordsOf(device, paint);
     lines.push(...wrapped(words, { first: `${branch}${head}`, next: below, columns }));
     if (!again)
-      for (const more of moreOf(device))
+      for (const more of moreOf(device, paint))
         lines.push(...wrapped([more], { first: below, next: `${below}  `, columns }));
     above.forEach((upper, at) => {
       const last = at === above.length - 1;
@@ -51,7 +55,7 @@ export function drawTree({ roots, devices, asked }: StackTree, columns: number):
 }
 
 /** Its kind, its content, and the facts of both. */
-function wordsOf(device: StackDevice): readonly string[] {
+function wordsOf(device: StackDevice, paint: Paint): readonly string[] {
   const { title, facts, content, readOnly } = device;
   const label = content.label === undefined ? '' : ` "${content.label}"`;
   const on =
@@ -66,24 +70,47 @@ function wordsOf(device: StackDevice): readonly string[] {
     content.overhead === undefined || content.overhead === 0
       ? []
       : [`overhead ${formatSize(content.overhead)}`];
+  const inWords = (fact: Fact): string => factInWords(fact, paint);
   return [
-    title,
+    printable(title),
     ...facts.filter(({ name }) => name !== 'extent').map(inWords),
     ...(readOnly ? ['read-only'] : []),
-    ...(on === '' ? [] : [on]),
+    ...(on === '' ? [] : [printable(on)]),
     ...own,
     ...overhead,
     ...content.facts.map(inWords),
-  ].map(printable);
+  ];
 }
 
-function inWords({ name, value }: { readonly name: string; readonly value: string }): string {
-  return `${name} ${value}`;
+type Fact = StackDevice['facts'][number];
+
+/** Of volume groups. */
+const unusual: Readonly<Record<string, Meaning>> = {
+  'allocatable no': 'warning',
+  'exported yes': 'warning',
+  'complete no': 'bad',
+};
+
+/** Only DRBD's states: another value is a name, which can be "up". */
+function factInWords({ name, value }: Fact, paint: Paint): string {
+  const [shownName, shown] = [printable(name), printable(value)];
+  if (/^(?:role|disk|to .*)$/.test(name)) return `${shownName} ${paintWord(paint, shown)}`;
+  const as = name.startsWith('sync with ') ? 'warning' : unusual[`${name} ${value}`];
+  return paintEach(paint, as, `${shownName} ${shown}`);
+}
+
+/** Each word by itself: a line may end between them. */
+function paintEach(paint: Paint, as: Meaning | undefined, text: string): string {
+  return text
+    .split(' ')
+    .map((word) => paint(as, word))
+    .join(' ');
 }
 
 /** A line for each holder, and for each fact that is unknown. */
-function moreOf({ uses, untold }: StackDevice): readonly string[] {
-  return [...uses.map(useInWords), ...untold.map((one) => `? ${printable(one)}`)];
+function moreOf({ uses, untold }: StackDevice, paint: Paint): readonly string[] {
+  const unknown = untold.map((one) => paintEach(paint, 'warning', `? ${printable(one)}`));
+  return [...uses.map(useInWords), ...unknown];
 }
 
 function useInWords(use: StackUse): string {

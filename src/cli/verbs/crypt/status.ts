@@ -20,13 +20,14 @@ export default verb({
       ...{ offset: said.offset ?? null, size: open.size, mode: open.mode },
       ...{ inUse: said.inUse, isReencrypted: said.isReencrypted, flags: [...said.flags] },
     };
+    const { paint } = runtime.terminal.look;
     give(runtime, {
       data,
       lines: [
         `${data.path}: ${data.type}, ${formatSize(data.size)}, ${data.mode}${data.inUse ? ', in use' : ''}`,
-        `on ${data.device ?? 'no device'}${data.uuid === null ? '' : `, uuid ${data.uuid}`}`,
+        `on ${data.device ?? paint('bad', 'no device')}${data.uuid === null ? '' : `, uuid ${data.uuid}`}`,
         `cipher ${data.cipher ?? 'unknown'}, key in: ${data.keyLocation ?? 'unknown'}`,
-        ...(data.isReencrypted ? ['re-encryption is running or was interrupted'] : []),
+        ...(data.isReencrypted ? [paint('warning', 're-encryption is running or was interrupted')] : []),
         ...(data.flags.length === 0 ? [] : [`flags: ${data.flags.join(', ')}`]),
       ],
     });

@@ -18,7 +18,6 @@ export function testRuntime(
   const terminal: Terminal = {
     interactive: answers.length > 0,
     live: false,
-    columns: 80,
     look: plainLook,
     paint: plain,
     answer: (text) => stdout.push(text),

@@ -2,7 +2,7 @@ import * as btrfs from '../../../../btrfs/index.ts';
 import { formatSize } from '../../../../core/units.ts';
 import { give } from '../../../output/answer.ts';
 import type { BtrfsDevices } from '../../../output/answers/index.ts';
-import { printable } from '../../../output/text.ts';
+import { stated } from '../../../output/style.ts';
 import { openSession } from '../../../runtime/session.ts';
 import { verb } from '../../../runtime/verb.ts';
 
@@ -20,8 +20,8 @@ export default verb({
       data,
       head: ['NUMBER', 'DEVICE', 'SIZE', 'ALLOCATED'],
       rows: data.map(({ devid, path: device, size, allocated }) => [
-        devid === 0 ? 'replaces another' : String(devid),
-        device === null ? 'missing' : printable(device),
+        devid === 0 ? stated('replaces another', 'warning') : String(devid),
+        device ?? stated('missing', 'bad'),
         formatSize(size),
         formatSize(allocated),
       ]),
