@@ -1,8 +1,8 @@
 // `npm test`: sets up what the tests need, runs them all, and says what was skipped and why.
 // Only node: is imported, because it starts before the dependencies are there.
 import { spawn, spawnSync } from 'node:child_process';
-import { closeSync, existsSync, openSync, readFileSync, rmSync } from 'node:fs';
-import { setPriority } from 'node:os';
+import { chmodSync, closeSync, cpSync, existsSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { setPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
   cacheDirectory,
@@ -19,6 +19,8 @@ const requireAll = process.env.BOFH_REQUIRE === 'all';
 const only = process.argv.slice(2);
 const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs');
 const bin = (name) => join(root, 'node_modules', '.bin', name);
+/** The next run removes that of a process that was killed (test/unit/cli/support/built.ts). */
+const shared = join(tmpdir(), `bofh-test-${process.pid}`);
 const totals = { passed: 0, failed: 0, skipped: 0 };
 const running = new Set();
 const rows = [];
@@ -75,8 +77,20 @@ finish();
 /** Beside the lint: silently, until one fails. */
 async function buildAndTypes() {
   const build = [process.execPath, [join(root, 'scripts', 'build.mjs')]];
-  await stage('build', async () => checked(await allQuietly('build', [build])));
+  await stage('build', async () => {
+    const ok = await allQuietly('build', [build]);
+    if (ok) shareBuild();
+    return checked(ok);
+  });
   await stage('types', async () => checked(await allQuietly('types', [[bin('tsc'), ['--noEmit']]])));
+}
+
+/** Otherwise every worker builds it again. Tests that are not root cannot read a checkout in a closed directory. */
+function shareBuild() {
+  rmSync(shared, { recursive: true, force: true });
+  cpSync(join(root, 'dist'), shared, { recursive: true });
+  chmodSync(shared, 0o755);
+  process.env.BOFH_BUILT = shared;
 }
 
 /** The unit tests on every other Node, one after the other. */
@@ -230,6 +244,7 @@ function rigPackages() {
 }
 
 function finish() {
+  rmSync(shared, { recursive: true, force: true });
   const inOrder = rows.toSorted(([a], [b]) => stages.indexOf(a) - stages.indexOf(b));
   process.stdout.write(`\n${table(['stage', 'outcome', 'seconds', 'why'], inOrder)}\n\n`);
   for (const test of failed) process.stdout.write(`failed: ${test}\n\n`);

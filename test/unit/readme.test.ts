@@ -1,13 +1,12 @@
-import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { promisify } from 'node:util';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { program } from '../../src/cli/runtime/program.ts';
 import { RolledBackError } from '../../src/core/errors.ts';
 import { lvs } from '../../src/lvm/report-commands.ts';
 import { probe } from '../../src/blockdevice/index.ts';
 import { blocks, pageOf, runScriptIn } from '../support/pages.ts';
+import { scriptFaults } from '../support/api/script-faults.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../src/simulator/index.ts';
 
 const root = join(import.meta.dirname, '../..');
@@ -43,18 +42,8 @@ describe('the TypeScript of the README', { timeout: 60_000 }, () => {
     expect(readme).toContain('compile and run the four examples above');
   });
 
-  test('compiles, as strictly as our own', { timeout: 120_000 }, async () => {
-    const config = join(folder, 'tsconfig.json');
-    const types = { extends: '../../tsconfig.json', compilerOptions: { types: ['node'] }, include: ['*.ts'] };
-    writeFileSync(config, JSON.stringify(types));
-    const tsc = join(root, 'node_modules/typescript/bin/tsc');
-
-    const said = await promisify(execFile)(process.execPath, [tsc, '--noEmit', '--project', config]).then(
-      ({ stdout }) => stdout,
-      (error: unknown) => (error instanceof Error && 'stdout' in error ? error.stdout : error),
-    );
-
-    expect(said).toBe('');
+  test('compiles, as strictly as our own', { timeout: 120_000 }, () => {
+    expect(scriptFaults([...examples, ...journalExamples].map((_, index) => fileOf(index + 1)))).toBe('');
   });
 
   test('starts every guest that is not running, and no other', async () => {
