@@ -65,10 +65,10 @@ await stage('unit', () => {
   return tests('unit', process.execPath, { priority: 5 });
 });
 await Promise.all([linted, looped]);
-// The rig has its turn by itself: its emulators leave no core free. Two hosts wait for each other, so the other Nodes begin
-// beside them, at a lower priority and silently.
-await stage('rig', () => rigReason() ?? tests('rig', process.execPath));
+// The emulators have both cores but for the end of the rig, and two hosts wait for each other: the other Nodes run beside them, at
+// a lower priority and silently.
 const beside = unitOnOtherNodes();
+await stage('rig', () => rigReason() ?? tests('rig', process.execPath));
 if (process.env.BOFH_RIG === 'sample')
   await stage('pair', () => rigReason() ?? tests('pair', process.execPath));
 await beside;
@@ -103,8 +103,8 @@ async function unitOnOtherNodes() {
         : tests('unit', binary, {
             log: logOf(`node-${version}`),
             priority: 10,
-            // What meets Node itself: files, processes, ssh, the loading of scripts, the built program. Of the rest, on the
-            // simulated host, no other Node would see more than tsc.
+            // What meets Node itself: files, processes, signals, ssh, the loading of scripts, the built program. Of the rest, on
+            // the simulated host, no other Node would see more than tsc; the scripts of this checkout run on its own Node.
             within: [
               ...[
                 'atomic/lock',
@@ -112,8 +112,8 @@ async function unitOnOtherNodes() {
                 'command/odd-bytes',
                 'host/',
                 'plan/script',
+                'plain-node',
                 'script/',
-                'scripts/',
               ],
               ...['boot', 'exit', 'reservations', 'run'].map((name) => `cli/${name}`),
             ].map((name) => `test/unit/${name}`),

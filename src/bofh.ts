@@ -489,8 +489,9 @@ async function watchedBy<T>(
   const loaded = await loadOperations();
   const existing = await loadExisting();
   const signals = bofh.signals ?? watched?.signals ?? {};
-  // A program that catches every error in a loop would never hear another signal.
-  if (signals.stop?.aborted === true) await turn();
+  // A signal is heard in a turn of the event loop, and Node 24 loads the operations without one. A
+  // program that catches every error in a loop would never hear another signal, either.
+  if (watched !== undefined || signals.stop?.aborted === true) await turn();
   const stops = [signals.stop, signal, limit?.signal].filter((each) => each !== undefined);
   const own: AnyOperation[] = [];
   const sequence = new AtomicOperationSequence({
