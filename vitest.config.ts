@@ -17,6 +17,7 @@ const longest = [
   'replica/faults.test.ts',
   ...['filesystem', 'crypt', 'drbd', 'block'].map((driver) => `undo/matrix/${driver}.test.ts`),
   ...['atomic/bite.test.ts', 'simulator/vm-create.test.ts', 'simulator/vm-remove.test.ts'],
+  ...['cli/types.test.ts', 'cli/run.test.ts'],
 ];
 
 /**

@@ -13,6 +13,7 @@ import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { mustRun } from '../support/rig/process.ts';
 import { inRoot, projectAs, type Said } from './support.ts';
+import { testUnderSystemd } from './systemd.ts';
 
 // `npm run test:packages`, as root: in a Debian root of each release bofh is installed from a signed repository, upgraded with an open
 // journal, downgraded, removed and purged. It takes some minutes, and 2 GB in /var/tmp.
@@ -260,3 +261,5 @@ describe.each(releases)('Debian $number', ({ number, suite, file }) => {
     expect(await must(`lintian --allow-root --fail-on error,warning /root/${file}`)).toBe('');
   }, 900_000);
 });
+
+testUnderSystemd(releases, { work, old, both });
