@@ -25,6 +25,7 @@ export * as btrfs from './api/btrfs.ts';
 export { ensure } from './api/ensure.ts';
 export * as filesystem from './api/filesystem.ts';
 export * as lvm from './api/lvm.ts';
+export * as host from './api/host.ts';
 export { hostMap } from './api/map.ts';
 export * as mount from './api/mount.ts';
 export { Mounted, MountPool, NestedMounted } from './api/mount.ts';
@@ -65,6 +66,18 @@ export { exitCodeOf } from './core/exit-code.ts';
 export { localHost } from './host/local.ts';
 export { sshHost, type SshHost } from './host/ssh/host.ts';
 export { loadSite, runScript } from './script/public.ts';
+export type { HostChange } from './provision/apply.ts';
+export {
+  defineHost,
+  type Content,
+  type FileRequest,
+  type HostBuilder,
+  type HostDescription,
+  type Later,
+  type Owned,
+} from './provision/description.ts';
+export type { Facts } from './provision/facts.ts';
+export type { LinesRequest } from './provision/lines.ts';
 export { defineSite, type Site, type SiteSettings } from './site.ts';
 export { type Bytes, formatSize, parseSize } from './core/units.ts';
 

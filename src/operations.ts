@@ -216,6 +216,7 @@ export function bindOperations(
 /** What works as a user, on files of that user. Every other operation needs root. */
 const forUsers = new Set([
   ...['file.create', 'file.change', 'file.remove', 'file.link', 'file.directory.create'],
+  ...['file.attributes', 'file.directory.remove'],
   ...['block.image.create', 'filesystem.image.create'],
 ]);
 

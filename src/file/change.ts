@@ -3,20 +3,24 @@ import * as z from 'zod/mini';
 import { type Look, operation } from '../atomic/operation.ts';
 import type { ChangeHost, FileStat, ReadHost } from '../command/index.ts';
 import { RefusedError } from '../core/errors.ts';
+import { present } from '../core/present.ts';
 import { writeLike } from './attributes.ts';
 import {
   absolutePath,
   besideWith,
   birth,
   birthOf,
+  bytesOf,
+  fileMode,
   inodeNumber,
   isFile,
   otherNames,
+  ownerNumber,
   sameFile,
   sha256,
   sha256Hex,
 } from './path.ts';
-import { checkRemovable, refuseAttached } from './remove.ts';
+import { checkRemovable, refuseAttached, refuseMountPoint } from './remove.ts';
 import { unlink } from './unlink.ts';
 
 const args = z.strictObject({
@@ -28,6 +32,12 @@ const args = z.strictObject({
   encoding: z.exactOptional(z.enum(['utf8', 'latin1'])),
   /** Refused if the content differs from what the caller has seen. */
   sha256: z.exactOptional(sha256Hex),
+  /** Number of the new owner (default: unchanged). */
+  uid: z.exactOptional(ownerNumber),
+  /** Number of the new group (default: unchanged). */
+  gid: z.exactOptional(ownerNumber),
+  /** New permission bits (default: unchanged). */
+  mode: z.exactOptional(fileMode),
 });
 
 const undo = z.strictObject({
@@ -46,7 +56,8 @@ const undo = z.strictObject({
 type Undo = z.infer<typeof undo>;
 
 /**
- * Replaces the content of a regular file; mode, owner and extended attributes stay. At each moment
+ * Replaces the content of a regular file; mode and owner stay unless they are given, and extended
+ * attributes stay. At each moment
  * the path has the old file or the new one, complete. Until the commit the old file is beside it as
  * `.bofh-gone-MARK`, and the undo renames that back: the very file as it was. A file that others
  * edit after the step stays as they left it.
@@ -64,6 +75,7 @@ export const change = operation({
   prepare: async ({ args: { path, sha256: expected, ...rest }, mark, host }): Promise<Undo> => {
     const stat = await checkRemovable(host, path);
     await refuseAttached(host, path, stat);
+    await refuseMountPoint(host, path);
     if ((await otherNames(host, path, stat)) > 0)
       throw new RefusedError(`${path} has another name, which would keep the old content`, {
         remedy: `find the other: find / -xdev -samefile ${path}`,
@@ -82,7 +94,9 @@ export const change = operation({
   claims: ({ undo: { path } }) => ({ changes: [`file:${path}`] }),
   run: async ({ args: asked, undo: of, host }) => {
     await expectOld(host, of, of.path);
-    await writeLike(host, { like: of.path, path: of.private, content: bytesOf(asked) });
+    const { uid, gid, mode } = asked;
+    const set = present({ uid, gid, mode });
+    await writeLike(host, { like: of.path, path: of.private, content: bytesOf(asked), set });
     await host.link(of.path, of.back);
     await expectOld(host, of, of.back);
     await expectOld(host, of, of.path);
@@ -125,10 +139,6 @@ export const change = operation({
     clear: [...(way === 'back' ? [['mv', back, path]] : [['rm', back]]), ['rm', '--force', own]],
   }),
 });
-
-function bytesOf({ content, encoding }: Pick<z.output<typeof args>, 'content' | 'encoding'>): Buffer {
-  return Buffer.from(content, encoding ?? 'utf8');
-}
 
 interface Survey {
   readonly own: FileStat | undefined;

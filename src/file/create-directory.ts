@@ -2,8 +2,10 @@ import * as z from 'zod/mini';
 import { type Look, operation } from '../atomic/operation.ts';
 import type { FileStat, ReadHost } from '../command/index.ts';
 import { CommandError, RefusedError } from '../core/errors.ts';
+import { present } from '../core/present.ts';
+import { setNew } from './attributes.ts';
 import { moveNew } from './move-new.ts';
-import { absolutePath, besideWith, birthOf, fileMode, inodeNumber, realParent } from './path.ts';
+import { absolutePath, besideWith, birthOf, fileMode, inodeNumber, ownerNumber, realParent } from './path.ts';
 import { syncDirectoryOf } from './private-name.ts';
 
 const args = z.strictObject({
@@ -11,6 +13,10 @@ const args = z.strictObject({
   path: absolutePath,
   /** Permission bits (default: `0o755`). */
   mode: z.exactOptional(fileMode),
+  /** Number of the owner (default: the user who runs bofh). */
+  uid: z.exactOptional(ownerNumber),
+  /** Number of the group (default: that of the user who runs bofh). */
+  gid: z.exactOptional(ownerNumber),
 });
 
 const undo = z.strictObject({
@@ -53,8 +59,9 @@ export const createDirectory = operation({
   },
   // While something is still mounted on it, its undo has to wait.
   claims: ({ undo: { path } }) => ({ makes: [`file:${path}`], needs: [`mnt:${path}`] }),
-  run: async ({ args: { mode = 0o755 }, undo: of, host }) => {
+  run: async ({ args: { mode = 0o755, uid, gid }, undo: of, host }) => {
     await host.makeDir(of.private, { mode });
+    await setNew(host, of.private, { ...present({ uid, gid }), mode });
     await syncDirectoryOf(host, of.path);
     const made = await host.stat(of.private);
     if (made === undefined) throw changed(of.private);

@@ -3,7 +3,19 @@ import * as z from 'zod/mini';
 import { type Look, operation, type OperationSpec } from '../atomic/operation.ts';
 import type { FileStat, ReadHost } from '../command/index.ts';
 import { CommandError, RefusedError } from '../core/errors.ts';
-import { absolutePath, besideWith, fileMode, realParent, sameFile, sha256, sha256Hex } from './path.ts';
+import { present } from '../core/present.ts';
+import { setNew } from './attributes.ts';
+import {
+  absolutePath,
+  besideWith,
+  bytesOf,
+  fileMode,
+  ownerNumber,
+  realParent,
+  sameFile,
+  sha256,
+  sha256Hex,
+} from './path.ts';
 import { unlink } from './unlink.ts';
 
 const args = z.strictObject({
@@ -11,8 +23,14 @@ const args = z.strictObject({
   path: absolutePath,
   /** The whole content. */
   content: z.string(),
+  /** `latin1`: each character of `content` is a byte, for files that are not UTF-8 (default: utf8). */
+  encoding: z.exactOptional(z.enum(['utf8', 'latin1'])),
   /** Permission bits (default: `0o644`). */
   mode: z.exactOptional(fileMode),
+  /** Number of the owner (default: the user who runs bofh). */
+  uid: z.exactOptional(ownerNumber),
+  /** Number of the group (default: that of the user who runs bofh). */
+  gid: z.exactOptional(ownerNumber),
 });
 
 const undo = z.strictObject({
@@ -43,19 +61,23 @@ export const creation = {
   args,
   undo,
   // A config file may contain a password, and the journal outlives the file.
-  journalled: ({ content, ...rest }) => ({ ...rest, bytes: Buffer.byteLength(content) }),
+  journalled: ({ content, ...rest }) => ({ ...rest, bytes: bytesOf({ content, ...rest }).length }),
   result: z.null(),
   lives: 'disk',
   restores: 'state',
-  prepare: async ({ args: { path, content, mode = 0o644 }, mark, host }) => {
+  prepare: async ({ args: { path, mode = 0o644, ...rest }, mark, host }) => {
     await realParent(host, path);
     const own = besideWith(path, mark);
     for (const name of [path, own]) await refuseTaken(host, name);
-    return { path, private: own, sha256: sha256(content), mode, size: Buffer.byteLength(content) };
+    const bytes = bytesOf(rest);
+    return { path, private: own, sha256: sha256(bytes), mode, size: bytes.length };
   },
   claims: ({ undo: { path } }) => ({ makes: [`file:${path}`] }),
-  run: async ({ args: { content }, undo: wanted, host }) => {
-    await host.writeNew(wanted.private, content, { mode: wanted.mode });
+  run: async ({ args: asked, undo: wanted, host }) => {
+    const { uid, gid } = asked;
+    const owned = uid !== undefined || gid !== undefined;
+    await host.writeNew(wanted.private, bytesOf(asked), { mode: owned ? 0o600 : wanted.mode });
+    await setNew(host, wanted.private, { ...present({ uid, gid }), mode: wanted.mode });
     try {
       await host.link(wanted.private, wanted.path);
     } catch (error) {

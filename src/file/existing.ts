@@ -1,17 +1,19 @@
 import { ensurable } from '../atomic/ensure.ts';
 import type { ReadHost } from '../command/index.ts';
-import { realParent, sha256 } from './path.ts';
+import { bytesOf, realParent, sha256 } from './path.ts';
 import * as operations from './operations.ts';
 
 /**
  * Creates a file, or does nothing if it is there with that content, mode and owner: root, or the user
  * who runs bofh. A difference shows digests of the contents, which can hold a secret.
  */
-export const create = ensurable(operations.create, async (host, { path, content, mode = 0o644 }) => {
+export const create = ensurable(operations.create, async (host, args) => {
+  const { path, mode = 0o644, uid = userOf(host), gid } = args;
+  const content = bytesOf(args);
   await realParent(host, path);
   const stat = await host.stat(path);
   if (stat === undefined) return undefined;
-  const size = Buffer.byteLength(content);
+  const size = content.length;
   const isRead = stat.kind === 'file' && stat.size === size;
   return {
     what: `the ${stat.kind} ${path}`,
@@ -21,7 +23,8 @@ export const create = ensurable(operations.create, async (host, { path, content,
       size: [size, stat.size],
       ...(isRead ? { content: [digest(content), digest(await host.readFile(path))] as const } : {}),
       mode: [mode, stat.mode],
-      owner: [userOf(host), stat.uid],
+      owner: [uid, stat.uid],
+      group: [gid, stat.gid],
     },
     value: { path },
     show: `stat ${path}`,
@@ -32,7 +35,8 @@ export const create = ensurable(operations.create, async (host, { path, content,
  * Creates a directory, or does nothing if it is there with that mode and owner: root, or the user who
  * runs bofh. What is in it is not compared.
  */
-export const createDirectory = ensurable(operations.createDirectory, async (host, { path, mode = 0o755 }) => {
+export const createDirectory = ensurable(operations.createDirectory, async (host, args) => {
+  const { path, mode = 0o755, uid = userOf(host), gid } = args;
   await realParent(host, path);
   const stat = await host.stat(path);
   if (stat === undefined) return undefined;
@@ -42,7 +46,8 @@ export const createDirectory = ensurable(operations.createDirectory, async (host
     compared: {
       kind: ['directory', stat.kind],
       mode: [mode, stat.mode],
-      owner: [userOf(host), stat.uid],
+      owner: [uid, stat.uid],
+      group: [gid, stat.gid],
     },
     value: { path },
     show: `ls -ld ${path}`,

@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import * as z from 'zod/mini';
 import { operation } from '../atomic/operation.ts';
-import { type Command, nothing, type ReadHost } from '../command/index.ts';
+import { type ChangeHost, type Command, nothing, type ReadHost } from '../command/index.ts';
 import { CommandError, RefusedError } from '../core/errors.ts';
 import { absolutePath, besideWith, realParent, sameFile } from './path.ts';
 import { linkBack } from './remove.ts';
@@ -12,23 +12,28 @@ const args = z.strictObject({
   path: absolutePath,
   /** What the symbolic link says; null removes it. */
   to: z.nullable(z.string().check(z.minLength(1))),
+  /** What the link says now, which `to` replaces. RefusedError if it says something else. */
+  from: z.exactOptional(z.string().check(z.minLength(1))),
 });
 
 const undo = z.strictObject({
   path: absolutePath,
-  act: z.enum(['create', 'remove']),
-  /** What the link says, or said. */
+  act: z.enum(['create', 'remove', 'change']),
+  /** What the link says, or said before it is removed. */
   target: z.string(),
-  /** A second name of the link until the commit: proves the step. */
+  /** A second name of the link, or of the one that is replaced, until the commit: proves the step. */
   tombstone: absolutePath,
+  /** Of a change: the new link before it gets its place, and what the old one says. */
+  change: z.exactOptional(z.strictObject({ private: absolutePath, from: z.string() })),
 });
 
 type Undo = z.infer<typeof undo>;
 
 /**
- * Creates or removes a symbolic link. It never replaces anything. A new one gets a private name and
- * is linked to its own; an old one keeps a private name. The undo removes the link at the path only
- * while it is the inode of the private name; that of a removal is stuck if the name is in use again.
+ * Creates or removes a symbolic link, or with `from` replaces one by another in one rename. A new one gets
+ * a private name and is linked to its own; an old one keeps a private name. The undo removes the link
+ * at the path only while it is the inode of the private name; that of a removal is stuck if the name
+ * is in use again. A replaced link comes back only while the path has the new one.
  */
 export const link = operation({
   kind: 'file.link',
@@ -38,9 +43,10 @@ export const link = operation({
   result: z.null(),
   lives: 'disk',
   restores: 'state',
-  prepare: async ({ args: { path, to }, mark, host }): Promise<Undo> => {
+  prepare: async ({ args: { path, to, from }, mark, host }): Promise<Undo> => {
     await realParent(host, path);
     const there = await host.stat(path);
+    if (to !== null && from !== undefined) return changeOf(host, { path, to, from, mark });
     if (to !== null && there !== undefined) throw taken(path, `there is a ${there.kind} of that name`);
     if (to === null && there?.kind !== 'symlink')
       throw new RefusedError(
@@ -54,11 +60,18 @@ export const link = operation({
   },
   claims: ({ undo: { path, act } }) =>
     act === 'create' ? { makes: [`file:${path}`] } : { changes: [`file:${path}`] },
-  run: async ({ undo: { path, act, target, tombstone }, host }) => {
+  run: async ({ undo: { path, act, target, tombstone, change }, host }) => {
     const changed = new RefusedError(`${path} was changed concurrently, and stays as it is`, {
       remedy: 'look at it, then give the command again',
     });
-    if (act === 'create') {
+    if (change !== undefined) {
+      await host.run(symlink(target, change.private));
+      await host.link(path, tombstone);
+      const isOld = async () =>
+        (await says(host, tombstone, change.from)) && (await isAtPath(host, { path, tombstone }));
+      if (!(await isOld())) throw changed;
+      await host.rename(change.private, path);
+    } else if (act === 'create') {
       await host.run(symlink(target, tombstone));
       try {
         await host.link(tombstone, path);
@@ -82,14 +95,19 @@ export const link = operation({
   },
   value: () => undefined,
   look: async ({ undo: of, host }) => {
+    if (of.change !== undefined && (await host.stat(of.change.private)) !== undefined)
+      return { state: 'ours' };
     const own = await host.stat(of.tombstone);
     if (own === undefined) return { state: 'gone' };
     if (own.kind !== 'symlink') return { state: 'not-ours', found: `${of.tombstone} is a ${own.kind}` };
     if (of.act === 'create' && (await host.stat(of.path)) !== undefined && !(await isAtPath(host, of)))
       return { state: 'ours', found: `${of.path} is another one now and stays` };
+    if (of.change !== undefined && !(await isAtPath(host, of)) && !(await says(host, of.path, of.target)))
+      return { state: 'ours', found: `${of.path} is another one now and stays` };
     return { state: 'ours' };
   },
   revert: async ({ undo: of, host }) => {
+    if (of.change !== undefined) return changeBack(host, of, of.change.private);
     if ((await host.stat(of.tombstone))?.kind !== 'symlink') return;
     if (of.act === 'remove') await linkBack(host, of);
     else if (await isAtPath(host, of)) await unlink(host, of.path);
@@ -103,17 +121,60 @@ export const link = operation({
   afterCommit: async ({ undo: { tombstone }, host }) => {
     if ((await host.stat(tombstone))?.kind === 'symlink') await unlink(host, tombstone);
   },
-  describe: ({ undo: { path, act, tombstone }, way }) => ({
-    what: `the symbolic link ${path}, whose second name is ${tombstone}`,
+  describe: ({ undo: { path, act, tombstone, change }, way }) => ({
+    what:
+      change === undefined
+        ? `the symbolic link ${path}, whose second name is ${tombstone}`
+        : `the symbolic link ${path}, whose former one is at ${tombstone} until the change is finished`,
     look: [['ls', '-li', path, tombstone]],
     clear:
       way === 'forward'
         ? [['rm', tombstone]]
-        : act === 'remove'
-          ? [['mv', '--no-clobber', tombstone, path]]
-          : [['find', posix.dirname(path), '-maxdepth', '1', '-samefile', tombstone, '-delete']],
+        : change !== undefined
+          ? [
+              ['mv', '--no-target-directory', tombstone, path],
+              ['rm', '--force', change.private],
+            ]
+          : act === 'remove'
+            ? [['mv', '--no-clobber', tombstone, path]]
+            : [['find', posix.dirname(path), '-maxdepth', '1', '-samefile', tombstone, '-delete']],
   }),
 });
+
+async function changeOf(
+  host: ReadHost,
+  {
+    path,
+    to,
+    from,
+    mark,
+  }: { readonly path: string; readonly to: string; readonly from: string; readonly mark: string },
+): Promise<Undo> {
+  const there = await host.stat(path);
+  if (there?.kind !== 'symlink' || (await host.readLink(path)) !== from)
+    throw new RefusedError(`${path} is not a link to ${from}`, { remedy: `see what it is: ls -ld ${path}` });
+  const names = { tombstone: besideWith(path, `gone-${mark}`), private: besideWith(path, mark) };
+  for (const name of Object.values(names))
+    if ((await host.stat(name)) !== undefined) throw taken(name, 'it is not of this step');
+  const { tombstone, private: own } = names;
+  return { path, act: 'change', target: to, tombstone, change: { private: own, from } };
+}
+
+/** A link of others at the path stays. The private names go last. */
+async function changeBack(host: ChangeHost, of: Undo, own: string): Promise<void> {
+  if ((await host.stat(of.tombstone))?.kind === 'symlink') {
+    // A rename onto another name of the same inode does nothing.
+    if (!(await isAtPath(host, of)) && (await says(host, of.path, of.target)))
+      await host.rename(of.tombstone, of.path);
+    else await unlink(host, of.tombstone);
+  }
+  if ((await host.stat(own))?.kind === 'symlink') await unlink(host, own);
+  await host.sync(posix.dirname(of.path));
+}
+
+async function says(host: ReadHost, path: string, target: string): Promise<boolean> {
+  return (await host.stat(path))?.kind === 'symlink' && (await host.readLink(path)) === target;
+}
 
 async function isAtPath(
   host: ReadHost,

@@ -9,6 +9,36 @@ export { absolutePath } from '../blockdevice/path.ts';
 /** Permission bits of a new file. */
 export const fileMode = z.int().check(z.minimum(0), z.maximum(0o7777));
 
+/** A user or group, as the number that the kernel knows. */
+export const ownerNumber = z.int().check(z.minimum(0), z.maximum(0xffff_fffe));
+
+/** Attributes that are asked for; the others stay as they are. */
+export interface Attributes {
+  readonly uid?: number;
+  readonly gid?: number;
+  readonly mode?: number;
+}
+
+/** Whether all attributes that are asked for are there. */
+export function hasAttributes(stat: FileStat, { uid, gid, mode }: Attributes): boolean {
+  return [
+    [uid, stat.uid],
+    [gid, stat.gid],
+    [mode, stat.mode],
+  ].every(([asked, there]) => asked === undefined || asked === there);
+}
+
+/** Bytes of a content as `args` have it. */
+export function bytesOf({
+  content,
+  encoding,
+}: {
+  readonly content: string;
+  readonly encoding?: 'utf8' | 'latin1';
+}): Buffer {
+  return Buffer.from(content, encoding ?? 'utf8');
+}
+
 /** An inode number, in decimal digits. */
 export const inodeNumber = z.string().check(z.regex(/^[0-9]+$/));
 

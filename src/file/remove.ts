@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import * as z from 'zod/mini';
 import { operation, type OperationSpec } from '../atomic/operation.ts';
-import { bytesAt, partWitness, refuseUsedFile } from '../blockdevice/index.ts';
+import { bytesAt, fileHolders, partWitness, refuseUsedFile } from '../blockdevice/index.ts';
 import { type ChangeHost, type FileStat, type ReadHost, refuseExposed } from '../command/index.ts';
 import { CommandError, RefusedError } from '../core/errors.ts';
 import {
@@ -57,6 +57,7 @@ export const removal = {
   prepare: async ({ args: { path, sha256: expected }, mark, host }) => {
     const stat = await checkRemovable(host, path);
     await refuseAttached(host, path, stat);
+    await refuseMountPoint(host, path);
     const hash = await hashOf(host, path, stat.size);
     if (expected !== undefined && hash !== expected) {
       throw new RefusedError(`${path} is not what it was: its content has changed`, {
@@ -155,6 +156,17 @@ export async function checkRemovable(host: ReadHost, path: string): Promise<File
  */
 export async function refuseAttached(host: ReadHost, path: string, stat: FileStat): Promise<void> {
   if (stat.size >= 512) await refuseUsedFile(host, path, stat);
+}
+
+/** RefusedError for a path that something is mounted on: the kernel renames and removes no such name. */
+export async function refuseMountPoint(host: ReadHost, path: string): Promise<void> {
+  const holders = (await fileHolders(host, path)).filter(({ kind }) => kind === 'mount');
+  if (holders.length === 0) return;
+  throw new RefusedError(`${path} is a mount point, so nothing can take its place`, {
+    code: 'busy',
+    holders,
+    remedy: `see what is mounted there: findmnt ${path}`,
+  });
 }
 
 async function isOurs(host: ReadHost, gone: Undo): Promise<boolean> {

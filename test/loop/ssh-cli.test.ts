@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Sshd, startSshd } from '../support/sshd/index.ts';
 import { allVerbs } from '../support/verbs.ts';
@@ -74,6 +75,8 @@ const reads: readonly (readonly [string, Words])[] = [
   ['crypt show', ({ luks }) => [luks]],
   ['crypt status', () => ['bofh-no-such-mapping']],
   ['map', none],
+  ['host facts', none],
+  ['host plan', () => [join(import.meta.dirname, '../support/description.ts')]],
   ['network list', none],
   ['network show', () => ['lo']],
   ['btrfs list', ({ mounted }) => [mounted]],

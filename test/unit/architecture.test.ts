@@ -23,6 +23,7 @@ const order = [
   ['site-settings.ts'],
   ['replica'],
   ['vm'],
+  ['provision'],
   ['map'],
   ['doctor'],
   ['bofh.ts'],

@@ -15,7 +15,16 @@ import { dirname, join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
 import { afterAll, describe, expect, it, onTestFinished } from 'vitest';
 import { type Bofh, withBofh } from '../../src/bofh.ts';
-import { ConnectionError, lvm, RefusedError, RolledBackError, xen } from '../../src/index.ts';
+import {
+  ConnectionError,
+  host as hosts,
+  type HostDescription,
+  lvm,
+  RefusedError,
+  RolledBackError,
+  runScript,
+  xen,
+} from '../../src/index.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../src/simulator/index.ts';
 import { builtCommand, run as runProgram } from './cli/support/built.ts';
 import { pageOf, type Ran, runScriptIn } from '../support/pages.ts';
@@ -36,7 +45,7 @@ it('each example is in the table of its page, and has a test', () => {
   const here = pageOf('test/unit/examples.test.ts') + pageOf('test/loop/examples.test.ts');
   const page = pageOf('examples/README.md');
   const names = readdirSync(folder).filter((name) => name !== 'README.md');
-  expect(names).toHaveLength(8);
+  expect(names).toHaveLength(9);
   for (const name of names) expect([page.includes(`(${name}`), here.includes(name)]).toEqual([true, true]);
 });
 
@@ -276,5 +285,37 @@ describe('adopt-volumes.ts', () => {
     await expect(run('adopt-volumes.ts', host, ...words)).rejects.toBeInstanceOf(RolledBackError);
     expect(host.snapshot()).toBe(before);
     await expect(run('adopt-volumes.ts', host, 'vg0', 'nope=x')).rejects.toBeInstanceOf(RefusedError);
+  });
+});
+
+describe('photo-host.ts', () => {
+  it('is applied once, and has nothing to do the second time', async () => {
+    const host = simulatedHost();
+    host.admin.mkdir('/srv');
+    host.admin.writeFile('/etc/hosts', '127.0.0.1 localhost\n');
+    host.admin.writeFile('/etc/fstab', '# by hand\n');
+    host.admin.writeFile('/etc/photos.conf', 'old\n');
+    const apply = () =>
+      on(host, async () => {
+        const { default: description } = (await runScript(join(folder, 'photo-host.ts'))) as {
+          readonly default: HostDescription;
+        };
+        return await hosts.apply(description);
+      });
+    expect((await apply()).map(({ action, name }) => `${action} ${name}`)).toEqual([
+      'create /srv/photos',
+      'create lvm.createLv vg0 photos',
+      'create filesystem.create /dev/vg0/photos',
+      'create mount.mount /srv/photos',
+      'create mount.addFstab /srv/photos /dev/vg0/photos',
+      'create /srv/photos/incoming',
+      'create /srv/photos/index.html',
+      'create /etc/photos',
+      'change /etc/hosts',
+      'remove /etc/photos.conf',
+    ]);
+    const after = host.snapshot();
+    expect(await apply()).toEqual([]);
+    expect(host.snapshot()).toBe(after);
   });
 });

@@ -7,6 +7,7 @@ import { crypt } from './crypt/index.ts';
 import { doctor } from './doctor/index.ts';
 import { drbd } from './drbd/index.ts';
 import { filesystem } from './filesystem/index.ts';
+import { host } from './host/index.ts';
 import { init } from './init/index.ts';
 import { journal } from './journal/index.ts';
 import { lvm } from './lvm/index.ts';
@@ -32,6 +33,7 @@ export const nouns: Noun['verbs'] = {
   drbd,
   network,
   btrfs,
+  host,
   journal,
   recover,
   undo,

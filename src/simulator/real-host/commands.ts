@@ -110,6 +110,7 @@ export async function prepareReal<T>(
       await importAt(overlay, world, paths[0] ?? '');
       return undefined;
     case 'ip':
+    case 'lsattr':
       return ask(overlay, command);
     case 'losetup':
       await knowLoops(overlay, world);

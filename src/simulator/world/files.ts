@@ -179,6 +179,15 @@ function hollow(inode: Inode): Inode {
   return { ...rest, content: new Uint8Array() };
 }
 
+/** chmod(2) and chown(2). */
+export function setAttributes(
+  { tree, ino, inode }: Found,
+  changed: Partial<Pick<Inode, 'mode' | 'uid' | 'gid'>>,
+): void {
+  const real = inode.real === undefined ? {} : { real: { ...inode.real, ...changed } };
+  tree.inodes.set(ino, { ...inode, ...changed, ...real });
+}
+
 function statOf(world: World, { tree, ino, inode, storage }: Found): FileStat {
   if (inode.real !== undefined) return inode.real;
   const size =

@@ -167,10 +167,11 @@ function describe(tree: Tree, ino: number, rewrite: Rewrite): string {
   const inode: Inode = inodeOf(tree, ino);
   const mode = inode.mode.toString(8).padStart(4, '0');
   if (inode.kind === 'symlink') return `link to ${inode.target ?? ''}`;
-  if (inode.kind === 'directory') return `directory ${mode}`;
+  const owner = inode.uid === 0 && inode.gid === 0 ? '' : ` of ${String(inode.uid)}:${String(inode.gid)}`;
+  if (inode.kind === 'directory') return `directory ${mode}${owner}`;
   const content = rewrite(inode.content ?? new Uint8Array());
   const hash = createHash('sha256').update(content).digest('hex').slice(0, 16);
-  return `${inode.kind} ${mode} links=${linksOf(tree, ino)} ${inode.length ?? content.length} ${hash}`;
+  return `${inode.kind} ${mode}${owner} links=${linksOf(tree, ino)} ${inode.length ?? content.length} ${hash}`;
 }
 
 /** Content of a partition that the kernel no longer has. */

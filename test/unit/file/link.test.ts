@@ -96,6 +96,51 @@ describe('a removed link', () => {
   });
 });
 
+describe('a link that leads elsewhere', () => {
+  const asked = () => ({ path, from: '../web1.cfg', to: '../web2.cfg' });
+  beforeEach(() => symlinkSync('../web1.cfg', path));
+
+  it('is the same inode after the undo, twice as well', async () => {
+    const before = lstatSync(path).ino;
+    const step = await take(link, asked(), host);
+    await step.run();
+    expect([readlinkSync(path), names()]).toEqual(['../web2.cfg', [`.bofh-gone-${mark}`, 'web1.cfg']]);
+    await step.goBack('without result');
+    await step.goBack();
+    expect([readlinkSync(path), lstatSync(path).ino, names()]).toEqual(['../web1.cfg', before, ['web1.cfg']]);
+  });
+
+  it('has no other name after the commit', async () => {
+    const step = await take(link, asked(), host);
+    await step.run();
+    await step.finish();
+    expect([readlinkSync(path), names()]).toEqual(['../web2.cfg', ['web1.cfg']]);
+  });
+
+  it('that others changed since stays', async () => {
+    const step = await take(link, asked(), host);
+    await step.run();
+    rmSync(path);
+    symlinkSync('theirs', path);
+    expect((await step.look()).found).toContain('is another one now and stays');
+    await step.goBack();
+    expect([readlinkSync(path), names()]).toEqual(['theirs', ['web1.cfg']]);
+  });
+
+  it('that others changed before the step stays', async () => {
+    const step = await take(link, asked(), host);
+    rmSync(path);
+    symlinkSync('theirs', path);
+    await expect(step.run()).rejects.toThrow('changed concurrently');
+    await step.goBack('without result');
+    expect([readlinkSync(path), names()]).toEqual(['theirs', ['web1.cfg']]);
+  });
+
+  it('and says something else than expected is refused', async () => {
+    await expect(take(link, { path, from: 'x', to: 'y' }, host)).rejects.toThrow('is not a link to x');
+  });
+});
+
 const rows: readonly (readonly [string, () => void, string | null, string])[] = [
   ['a file at its place', () => writeFileSync(path, 'x'), '../web1.cfg', 'exists already: there is a file'],
   ['a file instead of the link', () => writeFileSync(path, 'x'), null, 'is not a link but a file'],

@@ -30,7 +30,7 @@ const harmless: Readonly<Record<string, string>> = {
     pvchange pvcreate pvmove pvremove pvresize pvs sfdisk udevadm vgcreate vgextend vgreduce vgremove vgrename vgs wipefs`,
   filesystems: `btrfs btrfstune debugfs dumpe2fs e2fsck e2label fatlabel fsck.vfat mkfs.btrfs mkfs.ext2 mkfs.ext3 mkfs.ext4
     mkfs.vfat mkfs.xfs mkswap mount resize2fs swaplabel tune2fs umount xfs_growfs xfs_io xfs_logprint xfs_repair`,
-  files: 'chmod cp dd fallocate find ln mv qemu-img sha256sum stat sync tar truncate',
+  files: 'chmod chown cp dd fallocate find ln mv qemu-img sha256sum stat sync tar truncate',
   network: 'ip',
   'cryptsetup, which never prints a key unless it is told to dump one': `cryptsetup:close cryptsetup:isLuks
     cryptsetup:luksAddKey cryptsetup:luksErase cryptsetup:luksFormat cryptsetup:luksHeaderBackup cryptsetup:luksHeaderRestore
@@ -46,7 +46,18 @@ const harmless: Readonly<Record<string, string>> = {
 const harmlessWords = Object.values(harmless).join(' ').split(/\s+/);
 
 /** Tools that no specimen starts. */
-const elsewhere = ['ip', 'logger', 'mkfs.ext2', 'pvchange', 'pvck', 'setpriv', 'udevadm', 'unshare', 'vgs'];
+const elsewhere = [
+  'ip',
+  'logger',
+  'lsattr',
+  'mkfs.ext2',
+  'pvchange',
+  'pvck',
+  'setpriv',
+  'udevadm',
+  'unshare',
+  'vgs',
+];
 
 /** Every command that an operation has been seen to run or to ask, one of each program and option. */
 const seen = new Map<string, Command<unknown>>();

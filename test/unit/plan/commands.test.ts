@@ -588,6 +588,29 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
     },
   ],
   'lvm rename': [{ line: 'lvm rename vg0/web1-root web2-root', on: () => withGuest(false) }],
+  'host apply': [
+    {
+      line: `host apply ${join(work, 'description.mjs')}`,
+      on: async () => {
+        writeFileSync(
+          join(work, 'description.mjs'),
+          `import { defineHost } from 'bofh';
+          export default defineHost((h) => {
+            h.file('/srv/new/a', { content: 'a', owner: 33 });
+            h.directory('/srv/new', { mode: 0o750 });
+            h.lines('/srv/hosts', { present: ['b'] });
+            h.link('/srv/link', { to: 'b' });
+            h.absent('/srv/empty');
+          });`,
+        );
+        const host = hostWithSource();
+        host.admin.writeFile('/srv/hosts', 'a\\n');
+        host.admin.symlink('/srv/link', 'a');
+        host.admin.mkdir('/srv/empty');
+        return host;
+      },
+    },
+  ],
   'mount add': [
     { line: 'mount add /dev/vg0/web1-root', on: () => withGuest(false) },
     { line: 'mount add /dev/vg0/web1-root /mnt -o nodev,noatime --read-only', on: () => withGuest(false) },

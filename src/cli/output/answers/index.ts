@@ -11,6 +11,7 @@ export * from './doctor.ts';
 export * from './drbd.ts';
 export * from './failure.ts';
 export * from './filesystem.ts';
+export * from './host.ts';
 export * from './init.ts';
 export * from './journal.ts';
 export * from './lvm.ts';

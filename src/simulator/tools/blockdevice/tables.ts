@@ -104,16 +104,15 @@ function deviceOfTag(world: World, tag: Tag): Device | undefined {
 function cp(call: ToolCall): ReturnType<ToolModel> {
   const { world } = call;
   const [first, preserve, second, dashes, from = '', to = '', ...more] = call.argv;
-  const head = [first, preserve, second, dashes].join(' ');
-  if (
-    head !== '--attributes-only --preserve=mode,ownership,xattr --no-target-directory --' ||
-    more.length > 0
-  )
+  const head = [first, second, dashes].join(' ');
+  const owner = preserve === '--preserve=mode,ownership,xattr';
+  const known = owner || preserve === '--preserve=mode,xattr';
+  if (head !== '--attributes-only --no-target-directory --' || !known || more.length > 0)
     throw unmodelled(call, 'it copies the attributes of one file');
   const [source, target] = [resolve(world, from, 'follow'), resolve(world, to, 'follow')];
   if (!source.found) return failed(1, `cp: cannot stat '${from}': No such file or directory`);
   if (!target.found) throw unmodelled(call, 'the file that they are given to must be there');
   const { mode, uid, gid } = source.inode;
-  target.tree.inodes.set(target.ino, { ...target.inode, mode, uid, gid });
+  target.tree.inodes.set(target.ino, { ...target.inode, mode, ...(owner ? { uid, gid } : {}) });
   return ok();
 }

@@ -34,4 +34,16 @@ export const file: RigSpecimens['file'] = {
     act: { act: 'unlink', path: config },
     clear: `rm -f ${config}`,
   },
+  removeDirectory: {
+    setUp: `mkdir /srv/${guest}`,
+    call: `tx.file.removeDirectory({ path: '/srv/${guest}' })`,
+    act: { tool: 'mv', words: ['--no-clobber'] },
+    clear: `rmdir /srv/${guest} 2>/dev/null; rm -rf /srv/.bofh-*`,
+  },
+  setAttributes: {
+    setUp: `mkdir /srv/${guest}`,
+    call: `tx.file.setAttributes({ path: '/srv/${guest}', uid: 33, gid: 33, mode: 0o2750 })`,
+    act: { tool: 'chown', words: ['33:33'] },
+    clear: `rmdir /srv/${guest}`,
+  },
 };

@@ -39,7 +39,7 @@ export const notApplicable: Partial<Readonly<Record<FaultName, NotApplicable>>> 
       block: 'image.create loop.attach loop.detach wipe partition.table.create partition.add partition.grow',
       lvm: 'pv.create lv.create thinpool.create vg.create vg.extend vg.reduce vg.rename pv.resize pv.move lv.activate lv.deactivate snapshot.create lv.rename lv.tag',
       filesystem: 'create image.create label',
-      file: 'create directory.create',
+      file: 'attributes create directory.create',
       mount:
         'mount bind unmount fstab.add fstab.remove fstab.change crypttab.add crypttab.remove crypttab.change',
       copy: 'debian unpack save files image',

@@ -49,6 +49,15 @@ export const file: Specimens['file'] = {
       },
       notApplicable: noContent,
     },
+    {
+      title: 'leads elsewhere',
+      stage: (host) => {
+        host.admin.symlink('/etc/xen/auto/web1.cfg', '../web1.cfg');
+        return (tx) =>
+          tx.file.link({ path: '/etc/xen/auto/web1.cfg', from: '../web1.cfg', to: '../web2.cfg' });
+      },
+      notApplicable: noContent,
+    },
   ],
   remove: [
     {
@@ -57,6 +66,40 @@ export const file: Specimens['file'] = {
         return (tx) => tx.file.remove({ path: '/etc/xen/web1.cfg' });
       },
       notApplicable: noProgram,
+    },
+  ],
+  removeDirectory: [
+    {
+      stage: (host) => {
+        host.admin.mkdir('/srv/photos');
+        return (tx) => tx.file.removeDirectory({ path: '/srv/photos' });
+      },
+      notApplicable: {
+        'foreign content':
+          'a directory that is not empty is never removed: test/unit/file/remove-directory.test.ts',
+        'identity reused':
+          'an empty directory has nothing to lose: test/unit/file/remove-directory.test.ts has one that others replaced',
+      },
+    },
+  ],
+  setAttributes: [
+    {
+      title: 'of a directory',
+      stage: (host) => {
+        host.admin.mkdir('/srv/photos');
+        return (tx) => tx.file.setAttributes({ path: '/srv/photos', uid: 33, gid: 33, mode: 0o2750 });
+      },
+      notApplicable: {
+        'foreign content': 'what is in a directory is not touched',
+        'identity reused': 'a directory that others replaced has no attribute of ours',
+      },
+    },
+    {
+      title: 'of a file',
+      stage: (host) => {
+        host.admin.writeFile('/etc/xen/web1.cfg', 'name = "web1"\n');
+        return (tx) => tx.file.setAttributes({ path: '/etc/xen/web1.cfg', mode: 0o600 });
+      },
     },
   ],
 };

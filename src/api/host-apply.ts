@@ -1,0 +1,23 @@
+import { currentBofh } from '../bofh.ts';
+import { applyResources, type HostChange } from '../provision/apply.ts';
+import type { Resource } from '../provision/description.ts';
+import { atomic } from './atomic.ts';
+
+/** Makes the host as described, in one sequence; the description is collected already. */
+export async function applyCollected(resources: readonly Resource[]): Promise<readonly HostChange[]> {
+  const { host } = currentBofh();
+  return atomic(
+    'host apply',
+    (tx) => {
+      const ensure = (name: string, args: unknown) => {
+        const [driver = '', method = ''] = name.split('.');
+        type Methods = Readonly<Record<string, Readonly<Record<string, (args: unknown) => Promise<never>>>>>;
+        return (
+          (tx.ensure as unknown as Methods)[driver]?.[method]?.(args) ?? Promise.reject(new TypeError(name))
+        );
+      };
+      return applyResources({ file: tx.file, ensure }, host, resources);
+    },
+    { writes: 'steps' },
+  );
+}

@@ -1,0 +1,20 @@
+import { currentBofh, refuseInside } from '../bofh.ts';
+import type { HostChange } from '../provision/apply.ts';
+import { collect, type HostDescription } from '../provision/description.ts';
+import { type Facts, factsOf } from '../provision/facts.ts';
+import { applyCollected } from './host-apply.ts';
+
+/** Returns facts of this host: name, system, kernel, memory, addresses, role in Xen. */
+export async function facts(): Promise<Facts> {
+  return factsOf(currentBofh().host);
+}
+
+/**
+ * Makes the host as described, in one sequence, and returns what differed: nothing the second time,
+ * which writes no journal. Throws UsageError, with nothing read, for a description that contradicts
+ * itself, and what `atomic` throws.
+ */
+export async function apply(description: HostDescription): Promise<readonly HostChange[]> {
+  refuseInside('host.apply', 'alone');
+  return applyCollected(await collect(description, await facts()));
+}

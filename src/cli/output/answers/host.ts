@@ -1,0 +1,50 @@
+import * as z from 'zod/mini';
+import { count, text } from './parts.ts';
+
+const change = {
+  action: z.enum(['create', 'change', 'remove']),
+  /** `lines`: lines of a file. `ensure`: an object of `h.ensure`. */
+  kind: z.enum(['file', 'directory', 'link', 'lines', 'ensure']),
+  /** Its path; of `ensure` the method with what names the object. */
+  name: text,
+  /** What differs: `mode 0644 → 0600`. */
+  details: z.readonly(z.array(text)),
+};
+
+/** `bofh host plan FILE` */
+export const hostPlan = z.strictObject({
+  /** In the order of the steps; empty: the host is as described. */
+  changes: z.array(
+    z.strictObject({
+      ...change,
+      /** Unified diff. Null: it has no text that changes, or a secret one. */
+      diff: z.nullable(text),
+    }),
+  ),
+});
+
+/** `bofh host apply FILE` */
+export const hostApply = z.strictObject({
+  /** What was changed; empty: the host was as described. */
+  changes: z.array(z.strictObject(change)),
+});
+
+/** `bofh host facts` */
+export const hostFacts = z.strictObject({
+  hostname: text,
+  /** From /etc/os-release; null: the host has none. */
+  os: z.nullable(z.strictObject({ id: text, version: z.nullable(text), name: z.nullable(text) })),
+  /** Release of the running kernel. */
+  kernel: text,
+  /** In bytes. */
+  memory: count,
+  xen: z.enum(['dom0', 'domU', 'none']),
+  /** Null: ip(8) is not installed. */
+  addresses: z.nullable(
+    z.readonly(z.array(z.strictObject({ interface: text, address: text, prefix: count }))),
+  ),
+});
+
+export type HostPlan = z.infer<typeof hostPlan>;
+export type HostApply = z.infer<typeof hostApply>;
+export type HostFacts = z.infer<typeof hostFacts>;

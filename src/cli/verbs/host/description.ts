@@ -1,0 +1,53 @@
+import { resolve } from 'node:path';
+import { applyCollected } from '../../../api/host-apply.ts';
+import { type Bofh, withBofh } from '../../../bofh.ts';
+import { UsageError } from '../../../core/errors.ts';
+import type { HostChange } from '../../../provision/apply.ts';
+import { collect, type HostDescription, type Resource } from '../../../provision/description.ts';
+import { factsOf } from '../../../provision/facts.ts';
+import { loadScript } from '../../../script/load.ts';
+import { planOf, readJournals } from '../../plan/plan.ts';
+import type { Runtime } from '../../runtime/runtime.ts';
+import { printable } from '../../output/text.ts';
+
+/** Loads and collects the description in a file. Throws UsageError if it has none. */
+export async function readDescription(
+  runtime: Pick<Runtime, 'root' | 'log' | 'cacheDirectory'>,
+  bofh: Bofh,
+  file: string,
+): Promise<readonly Resource[]> {
+  const path = resolve(file);
+  const exported = await loadScript(path, {
+    cache: runtime.root ? 'used' : 'unused',
+    warn: (message, facts) => runtime.log.warn(message, { ...facts }),
+    ...(runtime.cacheDirectory === undefined ? {} : { cacheDirectory: runtime.cacheDirectory }),
+  });
+  if (typeof exported !== 'object' || exported === null || !('default' in exported))
+    throw new UsageError(`${path} has no default export`, {
+      remedy: 'export default defineHost((h) => { … })',
+    });
+  return collect(exported.default as HostDescription, await factsOf(bofh.host));
+}
+
+/** What would change: the steps run on a simulated host that reads from the real one. */
+export async function plannedChanges(
+  bofh: Bofh,
+  resources: readonly Resource[],
+): Promise<readonly HostChange[]> {
+  let changes: readonly HostChange[] = [];
+  await planOf(bofh, readJournals(bofh.engine.store), async (planning) => {
+    changes = await withBofh(planning, () => applyCollected(resources));
+  });
+  return changes;
+}
+
+/** `change file /etc/motd (mode 0644 → 0600)` */
+export function changeInWords({ action, kind, name, details }: HostChange): string {
+  const more = details.length === 0 ? '' : ` (${details.join(', ')})`;
+  return printable(`${action} ${kind === 'lines' ? 'lines of' : kind} ${name}${more}`);
+}
+
+/** For an answer, without contents. */
+export function asData({ action, kind, name, details }: HostChange) {
+  return { action, kind, name, details };
+}

@@ -1,0 +1,29 @@
+import { structuredPatch } from 'diff';
+import type { HostChange } from '../../../provision/apply.ts';
+
+/** A unified diff of the contents of a file. Undefined if it has none to show, or is not text. */
+export function diffOf({ name, action, content }: HostChange): string | undefined {
+  if (content === undefined) return undefined;
+  const [before, after] = [textOf(content.before), textOf(content.after)];
+  if (before === undefined || after === undefined) return undefined;
+  const { hunks } = structuredPatch(name, name, before, after, undefined, undefined, { context: 3 });
+  if (hunks.length === 0) return undefined;
+  return [
+    `--- ${action === 'create' ? '/dev/null' : name}`,
+    `+++ ${name}`,
+    ...hunks.flatMap(({ oldStart, oldLines, newStart, newLines, lines }) => [
+      `@@ -${String(oldStart)},${String(oldLines)} +${String(newStart)},${String(newLines)} @@`,
+      ...lines,
+    ]),
+  ].join('\n');
+}
+
+/** Undefined for bytes that are not UTF-8, or contain NUL. */
+function textOf(bytes: Uint8Array): string | undefined {
+  try {
+    const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+    return text.includes('\0') ? undefined : text;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,30 @@
+import { give } from '../../output/answer.ts';
+import { printable } from '../../output/text.ts';
+import { openSession } from '../../runtime/session.ts';
+import { flag, verb } from '../../runtime/verb.ts';
+import { asData, changeInWords, plannedChanges, readDescription } from './description.ts';
+import { diffOf } from './diff.ts';
+
+export default verb({
+  changes: false,
+  answers: 'host plan',
+  args: { file: ['<file>', 'a description: .ts, .js or .mjs with a default export of defineHost'] },
+  options: { diff: flag('also show how each text file changes, as a unified diff') },
+  examples: ['host plan web.ts', 'host plan web.ts --diff'],
+  run: async (runtime, { file, diff }) => {
+    const { bofh } = await openSession(runtime, { site: 'used', root: 'not-needed' });
+    const changes = await plannedChanges(bofh, await readDescription(runtime, bofh, file));
+    const all = changes.map((change) => ({ change, text: diffOf(change) }));
+    give(runtime, {
+      data: { changes: all.map(({ change, text }) => ({ ...asData(change), diff: text ?? null })) },
+      lines:
+        all.length === 0
+          ? ['the host is as described']
+          : all.flatMap(({ change, text }) => [
+              changeInWords(change),
+              ...(diff && text !== undefined ? text.split('\n').map(printable) : []),
+            ]),
+    });
+    return 0;
+  },
+});

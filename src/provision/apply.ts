@@ -1,0 +1,249 @@
+import type { ReadHost } from '../command/index.ts';
+import { CommandError, RefusedError } from '../core/errors.ts';
+import { present } from '../core/present.ts';
+import { refuseChange } from '../file/refuse-change.ts';
+import { refuseContent } from '../file/remove-directory.ts';
+import { type Attributes, hasAttributes, sha256 } from '../file/path.ts';
+import type { Tx } from '../operations.ts';
+import { type EnsureName, isIn, type Owned, type Resource } from './description.ts';
+import { withLines } from './lines.ts';
+
+/** A difference between a description and its host. */
+export interface HostChange {
+  readonly action: 'create' | 'change' | 'remove';
+  readonly kind: 'file' | 'directory' | 'link' | 'lines' | 'ensure';
+  /** Its path, or the create method with the name of the object. */
+  readonly name: string;
+  /** What differs: `mode 0644 → 0600`. */
+  readonly details: readonly string[];
+  /** The contents of a changed file, unless they are secret. */
+  readonly content?: { readonly before: Uint8Array; readonly after: Uint8Array };
+}
+
+/** A difference, and the step that removes it. */
+interface Step extends HostChange {
+  readonly run: (tx: Files) => Promise<unknown>;
+  /** Throws RefusedError if the step cannot succeed. */
+  readonly check?: () => Promise<void>;
+}
+
+type Files = Pick<Tx, 'file'>;
+
+type Ensure = (
+  method: EnsureName,
+  args: unknown,
+) => Promise<{ readonly value: unknown; readonly changed: boolean }>;
+
+/**
+ * Makes a host as described, as steps of an open sequence, and returns what differed. What is there in
+ * the right state is no step. What cannot be changed is refused before the first step, except on a
+ * mount that the description itself makes: the sequence undoes its steps then.
+ */
+export async function applyResources(
+  tx: Files & { readonly ensure: Ensure },
+  host: ReadHost,
+  resources: readonly Resource[],
+): Promise<readonly HostChange[]> {
+  const owners = ownersOf(host);
+  const mounts = resources.flatMap((one) =>
+    one.kind === 'ensure' && one.path !== undefined ? [one.path] : [],
+  );
+  for (const one of resources)
+    if (one.kind !== 'ensure' && !mounts.some((mount) => one.path === mount || isIn(one.path, mount)))
+      await named(one, async () => (await stepOf(host, one, owners))?.check?.());
+  const changes: HostChange[] = [];
+  for (const one of resources) {
+    if (one.kind === 'ensure') {
+      const args: unknown = typeof one.args === 'function' ? (one.args as () => unknown)() : one.args;
+      const { value, changed } = await tx.ensure(one.method, args);
+      one.done(value);
+      if (changed) changes.push({ action: 'create', kind: 'ensure', name: one.identity, details: [] });
+      continue;
+    }
+    await named(one, async () => {
+      const step = await stepOf(host, one, owners);
+      if (step === undefined) return;
+      const { run, check, ...change } = step;
+      await check?.();
+      await run(tx);
+      changes.push(change);
+    });
+  }
+  return changes;
+}
+
+/** A refusal names the place in the description. */
+async function named(one: Resource, body: () => Promise<void>): Promise<void> {
+  try {
+    await body();
+  } catch (error) {
+    if (!(error instanceof RefusedError) || error.constructor !== RefusedError) throw error;
+    const { remedy, code, holders } = error;
+    throw new RefusedError(`${one.at}: ${error.message}`, {
+      cause: error,
+      ...present({ remedy, code, holders }),
+    });
+  }
+}
+
+type PathResource = Exclude<Resource, { readonly kind: 'ensure' }>;
+type Owners = (owned: Owned) => Promise<Attributes>;
+
+async function stepOf(host: ReadHost, one: PathResource, owners: Owners): Promise<Step | undefined> {
+  const { path } = one;
+  const there = await host.stat(path);
+  const other = (wanted: string): RefusedError =>
+    new RefusedError(`${path} is a ${there?.kind ?? ''}, and the description has a ${wanted} there`, {
+      remedy: `see what it is (ls -ld ${path}), and move it away`,
+    });
+  switch (one.kind) {
+    case 'file': {
+      const { content, secret, ...rest } = one.wanted;
+      const set = await owners(secret ? { mode: 0o600, ...rest } : rest);
+      const text = Buffer.from(content).toString('latin1');
+      const asked = { path, content: text, encoding: 'latin1' as const };
+      if (there === undefined)
+        return {
+          ...{ action: 'create', kind: 'file', name: path },
+          details: [...inWords(set), ...(secret ? ['secret content'] : [])],
+          ...(secret ? {} : { content: { before: new Uint8Array(), after: content } }),
+          run: (tx) => tx.file.create({ ...asked, ...set }),
+        };
+      if (there.kind !== 'file') throw other('file');
+      const before = await host.readFile(path);
+      const isSame = Buffer.compare(before, content) === 0;
+      if (isSame && hasAttributes(there, set)) return undefined;
+      const details = differences(there, set);
+      const head = { action: 'change', kind: 'file', name: path } as const;
+      const check = (): Promise<void> => refuseChange(host, path);
+      if (isSame && hasAttributes(there, present({ uid: set.uid, gid: set.gid })))
+        return {
+          ...head,
+          details,
+          check,
+          run: (tx) => tx.file.setAttributes({ path, ...present({ mode: set.mode }) }),
+        };
+      return {
+        ...head,
+        details: [...details, ...(secret && !isSame ? ['secret content'] : [])],
+        ...(secret || isSame ? {} : { content: { before, after: content } }),
+        check,
+        run: (tx) => tx.file.change({ ...asked, sha256: sha256(before), ...set }),
+      };
+    }
+    case 'directory': {
+      const set = await owners(one.wanted);
+      if (there === undefined)
+        return {
+          ...{ action: 'create', kind: 'directory', name: path, details: inWords(set) },
+          run: (tx) => tx.file.createDirectory({ path, ...set }),
+        };
+      if (there.kind !== 'directory') throw other('directory');
+      if (hasAttributes(there, set)) return undefined;
+      return {
+        ...{ action: 'change', kind: 'directory', name: path, details: differences(there, set) },
+        check: () => refuseChange(host, path),
+        run: (tx) => tx.file.setAttributes({ path, ...set }),
+      };
+    }
+    case 'link': {
+      const { to } = one;
+      if (there === undefined)
+        return {
+          ...{ action: 'create', kind: 'link', name: path, details: [`→ ${to}`] },
+          run: (tx) => tx.file.link({ path, to }),
+        };
+      if (there.kind !== 'symlink') throw other('link');
+      const from = await host.readLink(path);
+      if (from === to) return undefined;
+      return {
+        ...{ action: 'change', kind: 'link', name: path, details: [`${from} → ${to}`] },
+        run: (tx) => tx.file.link({ path, to, from }),
+      };
+    }
+    case 'absent': {
+      if (there === undefined) return undefined;
+      const head = { action: 'remove', name: path, details: [] } as const;
+      if (there.kind === 'symlink')
+        return { ...head, kind: 'link', run: (tx) => tx.file.link({ path, to: null }) };
+      if (there.kind === 'directory')
+        return {
+          ...{ ...head, kind: 'directory', check: () => refuseChange(host, path) },
+          run: async (tx) => {
+            // Not in the check: an earlier step may empty it.
+            await refuseContent(host, path);
+            return tx.file.removeDirectory({ path });
+          },
+        };
+      return {
+        ...{ ...head, kind: 'file', check: () => refuseChange(host, path) },
+        run: (tx) => tx.file.remove({ path }),
+      };
+    }
+    case 'lines': {
+      if (there === undefined)
+        throw new RefusedError(`there is no file ${path}, whose lines are described`, {
+          code: 'not-found',
+          remedy: 'describe the whole file with h.file',
+        });
+      if (there.kind !== 'file') throw other('file');
+      const before = Buffer.from(await host.readFile(path));
+      const text = withLines(path, before.toString('latin1'), one.wanted);
+      if (text === before.toString('latin1')) return undefined;
+      return {
+        ...{ action: 'change', kind: 'lines', name: path, details: [] },
+        content: { before, after: Buffer.from(text, 'latin1') },
+        check: () => refuseChange(host, path),
+        run: (tx) => tx.file.change({ path, content: text, encoding: 'latin1', sha256: sha256(before) }),
+      };
+    }
+  }
+}
+
+function differences(there: Required<Attributes>, set: Attributes): readonly string[] {
+  return (['uid', 'gid', 'mode'] as const).flatMap((each) => {
+    const asked = set[each];
+    return asked === undefined || asked === there[each]
+      ? []
+      : [`${words[each]} ${shown(each, there[each])} → ${shown(each, asked)}`];
+  });
+}
+
+function inWords(set: Attributes): readonly string[] {
+  return (['uid', 'gid', 'mode'] as const).flatMap((each) => {
+    const asked = set[each];
+    return asked === undefined ? [] : [`${words[each]} ${shown(each, asked)}`];
+  });
+}
+
+const words = { uid: 'owner', gid: 'group', mode: 'mode' } as const;
+
+function shown(what: keyof Attributes, value: number): string {
+  return what === 'mode' ? `0${value.toString(8).padStart(3, '0')}` : String(value);
+}
+
+/** Names as numbers, by /etc/passwd and /etc/group of the host. */
+function ownersOf(host: ReadHost): Owners {
+  const numberIn = async (file: string, name: string | number, what: string): Promise<number> => {
+    if (typeof name === 'number') return name;
+    if (name === 'root') return 0;
+    const text = await host.readFile(file).catch((error: unknown) => {
+      if (error instanceof CommandError && error.reason === 'not-found') return new Uint8Array();
+      throw error;
+    });
+    for (const line of new TextDecoder().decode(text).split('\n')) {
+      const [first, , number] = line.split(':');
+      if (first === name && /^\d+$/.test(number ?? '')) return Number(number);
+    }
+    throw new RefusedError(`there is no ${what} ${name} in ${file}`, {
+      code: 'not-found',
+      remedy: `create it first, or give its number`,
+    });
+  };
+  return async ({ owner, group, mode }) =>
+    present({
+      uid: owner === undefined ? undefined : await numberIn('/etc/passwd', owner, 'user'),
+      gid: group === undefined ? undefined : await numberIn('/etc/group', group, 'group'),
+      mode,
+    });
+}

@@ -1,0 +1,119 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeEach, describe, expect, it } from 'vitest';
+import { RefusedError, UsageError } from '../../../src/core/errors.ts';
+import * as answers from '../../../src/cli/output/answers/index.ts';
+import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
+import { testRuntime } from './support/runtime.ts';
+import { runVerb } from './support/run-verb.ts';
+
+const work = mkdtempSync(join(tmpdir(), 'bofh-host-'));
+afterAll(() => rmSync(work, { recursive: true, force: true }));
+
+const file = join(work, 'web.ts');
+const describing = (body: string): void =>
+  writeFileSync(
+    file,
+    `import { defineHost, Secret } from 'bofh';\nexport default defineHost((h, facts) => {\n${body}\n});\n`,
+  );
+
+let host: SimulatedHost;
+beforeEach(() => {
+  host = simulatedHost();
+  host.admin.writeFile('/etc/motd', 'one\ntwo\nthree\n');
+  host.admin.writeFile('/etc/key', 'Geheim-old', 0o600);
+  describing(`h.lines('/etc/motd', { replace: { two: 'TWO' } });
+    h.file('/etc/key', { content: new Secret('Geheim-new') });
+    h.file('/etc/raw', { content: new Uint8Array([0, 255]) });
+    h.directory('/etc/d', { mode: 0o700 });`);
+});
+
+async function ran(words: readonly string[], options = {}, said: readonly (string | (() => string))[] = []) {
+  const { runtime, stdout, stderr } = testRuntime(simulatedBofh({ host }), options, said);
+  return { exitCode: await runVerb(runtime, words), stdout: stdout(), stderr: stderr() };
+}
+
+const lines = [
+  'change lines of /etc/motd',
+  'change file /etc/key (secret content)',
+  'create file /etc/raw',
+  'create directory /etc/d (mode 0700)',
+];
+
+describe('bofh host plan', () => {
+  it('shows what differs, and changes nothing', async () => {
+    const before = host.snapshot();
+    expect((await ran(['host', 'plan', file])).stdout).toBe(`${lines.join('\n')}\n`);
+    expect([host.snapshot(), host.changes]).toEqual([before, []]);
+  });
+
+  it('shows how each text file changes, and no secret', async () => {
+    const { stdout } = await ran(['host', 'plan', file, '--diff']);
+    expect(stdout).toContain('--- /etc/motd\n+++ /etc/motd\n@@ -1,3 +1,3 @@\n one\n-two\n+TWO\n three\n');
+    expect(stdout).not.toContain('Geheim');
+    const json = await ran(['host', 'plan', file], { json: true });
+    const { changes } = answers.hostPlan.parse(JSON.parse(json.stdout));
+    expect(changes.map(({ diff }) => diff === null)).toEqual([false, true, true, true]);
+    expect(json.stdout).not.toContain('Geheim');
+  });
+});
+
+describe('bofh host apply', () => {
+  it('asks with the plan, applies it, and has nothing to do then', async () => {
+    const { stdout, stderr } = await ran(['host', 'apply', file], {}, ['y']);
+    expect([stderr, stdout]).toEqual([lines.join('\n'), `${lines.join('\n')}\n`]);
+    expect(host.admin.readFile('/etc/motd')).toBe('one\nTWO\nthree\n');
+    const changes = host.changes.length;
+    expect((await ran(['host', 'apply', file])).stdout).toBe('the host is as described\n');
+    expect(host.changes).toHaveLength(changes);
+  });
+
+  it('changes nothing without a yes', async () => {
+    const before = host.snapshot();
+    await expect(ran(['host', 'apply', file], {}, ['n'])).rejects.toBeInstanceOf(RefusedError);
+    await expect(ran(['host', 'apply', file])).rejects.toThrow('needs confirmation');
+    expect(host.snapshot()).toBe(before);
+  });
+
+  it('changes nothing if the host changed while it asked', async () => {
+    const answer = () => {
+      host.admin.writeFile('/etc/motd', 'two\n');
+      return 'y';
+    };
+    await expect(ran(['host', 'apply', file], {}, [answer])).rejects.toThrow('changed since the plan');
+    expect(host.admin.readFile('/etc/motd')).toBe('two\n');
+  });
+
+  it('refuses before the first step what a later one cannot do', async () => {
+    host.admin.writeFile('/etc/full/x', '');
+    describing(`h.file('/etc/a', { content: 'a' }); h.absent('/etc/full');`);
+    const error: unknown = await ran(['host', 'apply', file], { yes: true }).catch(
+      (reason: unknown) => reason,
+    );
+    expect(String(error)).toMatch(/web\.ts:3: \/etc\/full is not empty/);
+    expect(host.changes).toEqual([]);
+  });
+
+  it('refuses a file without a description, and a contradiction with both lines', async () => {
+    writeFileSync(file, 'export const a = 1;\n');
+    await expect(ran(['host', 'plan', file])).rejects.toThrow('has no default export');
+    describing(`h.file('/etc/a', { content: '1' });\nh.absent('/etc/a');`);
+    const error: unknown = await ran(['host', 'plan', file]).catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(UsageError);
+    expect(String(error)).toMatch(/file \/etc\/a at \S+web\.ts:3, and absent \/etc\/a at \S+web\.ts:4/);
+  });
+});
+
+it('bofh host facts shows what a description gets', async () => {
+  host.admin.writeFile(
+    '/etc/os-release',
+    'PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\nVERSION_ID="12"\nID=debian\n',
+  );
+  const { stdout } = await ran(['host', 'facts'], { json: true });
+  expect(answers.hostFacts.parse(JSON.parse(stdout))).toMatchObject({
+    os: { id: 'debian', version: '12', name: 'Debian GNU/Linux 12 (bookworm)' },
+    xen: 'dom0',
+  });
+  expect((await ran(['host', 'facts'])).stdout).toContain('system     Debian GNU/Linux 12 (bookworm)\n');
+});

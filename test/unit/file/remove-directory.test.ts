@@ -1,0 +1,78 @@
+import { existsSync, mkdirSync, readdirSync, rmdirSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { ChangeHost } from '../../../src/command/index.ts';
+import { removeDirectory } from '../../../src/file/operations.ts';
+import { mark, scratch, take } from './support.ts';
+
+let dir: string;
+let host: ChangeHost;
+let clean: () => void;
+let path: string;
+
+beforeEach(() => {
+  ({ dir, host, remove: clean } = scratch());
+  path = join(dir, 'photos');
+  mkdirSync(path, { mode: 0o750 });
+});
+
+afterEach(() => clean());
+
+const names = () => readdirSync(dir).filter((name) => name !== '.outputs');
+
+describe('a removed directory', () => {
+  it('is the same inode after the undo, twice as well', async () => {
+    const before = statSync(path).ino;
+    const step = await take(removeDirectory, { path }, host);
+    await step.run();
+    expect(names()).toEqual([`.bofh-gone-${mark}`]);
+    await step.goBack('without result');
+    await step.goBack();
+    expect([names(), statSync(path).ino, statSync(path).mode & 0o777]).toEqual([['photos'], before, 0o750]);
+  });
+
+  it('is gone after the commit', async () => {
+    const step = await take(removeDirectory, { path }, host);
+    await step.run();
+    await step.finish();
+    await step.finish();
+    expect([names(), (await step.look()).state]).toEqual([[], 'gone']);
+  });
+
+  it('that others wrote to since is kept, and named', async () => {
+    const step = await take(removeDirectory, { path }, host);
+    await step.run();
+    writeFileSync(join(dir, `.bofh-gone-${mark}`, 'late'), 'x');
+    await expect(step.finish()).rejects.toThrow('another process has written to it since');
+    await step.goBack();
+    expect(existsSync(join(path, 'late'))).toBe(true);
+  });
+
+  it('cannot go back over another one', async () => {
+    const step = await take(removeDirectory, { path }, host);
+    await step.run();
+    mkdirSync(path);
+    await expect(step.goBack()).rejects.toThrow('the name was taken meanwhile');
+  });
+
+  it('that others replaced before the step stays', async () => {
+    const step = await take(removeDirectory, { path }, host);
+    mkdirSync(`${path}.new`);
+    rmdirSync(path);
+    mkdirSync(path);
+    await expect(step.run()).rejects.toThrow('changed concurrently');
+    await step.goBack('without result');
+    expect(names()).toEqual(['photos', 'photos.new']);
+  });
+});
+
+it('a directory that is not empty, a file and nothing are refused', async () => {
+  writeFileSync(join(path, 'x'), '');
+  await expect(take(removeDirectory, { path }, host)).rejects.toThrow('is not empty (x)');
+  await expect(take(removeDirectory, { path: join(path, 'x') }, host)).rejects.toThrow(
+    'not a directory but a file',
+  );
+  await expect(take(removeDirectory, { path: join(dir, 'none') }, host)).rejects.toThrow(
+    'there is no directory',
+  );
+});

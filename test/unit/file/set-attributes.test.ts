@@ -1,0 +1,111 @@
+import { chmodSync, linkSync, mkdirSync, rmdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { ChangeHost } from '../../../src/command/index.ts';
+import { RefusedError } from '../../../src/core/errors.ts';
+import { setAttributes } from '../../../src/file/operations.ts';
+import { rejectionOf } from '../../support/rejection.ts';
+import { scratch, take } from './support.ts';
+
+let host: ChangeHost;
+let clean: () => void;
+let path: string;
+
+beforeEach(() => {
+  const made = scratch();
+  ({ host, remove: clean } = made);
+  path = join(made.dir, 'photos');
+  mkdirSync(path, { mode: 0o755 });
+});
+
+afterEach(() => clean());
+
+const mode = (): number => statSync(path).mode & 0o7777;
+
+describe('the mode of a directory', () => {
+  it('is set, and restored by the undo, twice as well', async () => {
+    const step = await take(setAttributes, { path, mode: 0o2750 }, host);
+    await step.run();
+    expect([mode(), (await step.look()).state]).toEqual([0o2750, 'ours']);
+    await step.goBack('without result');
+    expect([mode(), (await step.look()).state]).toEqual([0o755, 'gone']);
+    await step.goBack();
+    expect(mode()).toBe(0o755);
+  });
+
+  it('loses setgid, which chmod keeps when it is given four digits', async () => {
+    chmodSync(path, 0o2755);
+    const step = await take(setAttributes, { path, mode: 0o755 }, host);
+    await step.run();
+    expect(mode()).toBe(0o755);
+    await step.goBack();
+    expect(mode()).toBe(0o2755);
+  });
+
+  it('that others changed since stays', async () => {
+    const step = await take(setAttributes, { path, mode: 0o700 }, host);
+    await step.run();
+    chmodSync(path, 0o711);
+    expect(await step.look()).toMatchObject({ state: 'not-ours' });
+    await step.goBack();
+    expect(mode()).toBe(0o711);
+  });
+
+  it('of another directory in its place stays', async () => {
+    const step = await take(setAttributes, { path, mode: 0o700 }, host);
+    await step.run();
+    mkdirSync(`${path}.new`, { mode: 0o700 });
+    rmdirSync(path);
+    mkdirSync(path, { mode: 0o700 });
+    expect(await step.look()).toMatchObject({ state: 'not-ours' });
+    await step.goBack();
+    expect(mode()).toBe(0o700);
+  });
+
+  it('that changed before the step is refused', async () => {
+    const step = await take(setAttributes, { path, mode: 0o700 }, host);
+    chmodSync(path, 0o711);
+    await expect(step.run()).rejects.toThrow('changed concurrently');
+    expect(mode()).toBe(0o711);
+  });
+});
+
+const rows: readonly (readonly [string, () => void, object, string])[] = [
+  ['what is not there', () => rmdirSync(path), { mode: 0o700 }, 'there is no file or directory'],
+  ['what it is already', () => undefined, { mode: 0o755 }, 'has this owner and mode already'],
+  [
+    'a link',
+    () => {
+      rmdirSync(path);
+      symlinkSync('x', path);
+    },
+    { mode: 0o700 },
+    'is not a file or directory but a symlink',
+  ],
+  [
+    'the owner of a file',
+    () => {
+      rmdirSync(path);
+      writeFileSync(path, 'x');
+    },
+    { uid: 12345 },
+    'cannot be changed in place',
+  ],
+  [
+    'a file with two names',
+    () => {
+      rmdirSync(path);
+      writeFileSync(path, 'x', { mode: 0o644 });
+      linkSync(path, `${path}.2`);
+    },
+    { mode: 0o600 },
+    'has another name',
+  ],
+];
+
+it.each(rows)('%s is refused', async (_, before, asked, message) => {
+  before();
+  const error = await rejectionOf(take(setAttributes, { path, ...asked }, host));
+  expect(error).toBeInstanceOf(RefusedError);
+  expect(String(error)).toContain(message);
+});

@@ -1,0 +1,260 @@
+import { describe, expect, it } from 'vitest';
+import { withBofh } from '../../../src/bofh.ts';
+import { RefusedError, RolledBackError, UsageError } from '../../../src/core/errors.ts';
+import { defineHost, type Facts, host as api, type HostBuilder, Secret } from '../../../src/index.ts';
+import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
+import { rejectionOf } from '../../support/rejection.ts';
+
+type Describe = (h: HostBuilder, facts: Facts) => void | Promise<void>;
+
+const apply = (host: SimulatedHost, describe: Describe) =>
+  withBofh(simulatedBofh({ host }), () => api.apply(defineHost(describe)));
+
+const inWords = (changes: Awaited<ReturnType<typeof apply>>): readonly string[] =>
+  changes.map(({ action, kind, name, details }) => [action, kind, name, ...details].join(' '));
+
+/** A web server's files, on a host that has some of them in another state. */
+const web: Describe = (h, { hostname }) => {
+  h.file('/srv/www/index.html', { content: `<h1>${hostname}</h1>\n`, owner: 'www', mode: 0o640 });
+  h.directory('/srv/www', { group: 'www', mode: 0o2750 });
+  h.file('/etc/motd', { content: 'hello\n' });
+  h.link('/etc/current', { to: 'b' });
+  h.lines('/etc/ssh.conf', { replace: { 'Port ': 'Port 2222' }, absent: ['X11 yes'] });
+  h.absent('/etc/old');
+  h.absent('/etc/old.d');
+  h.absent('/etc/old-link');
+  h.file('/etc/mode', { content: 'x', mode: 0o600 });
+  h.file('/etc/owned', { content: 'x', owner: 33 });
+};
+
+function before(): SimulatedHost {
+  const host = simulatedHost();
+  const { admin } = host;
+  admin.mkdir('/srv');
+  admin.writeFile('/etc/passwd', 'root:x:0:0::/root:/bin/sh\nwww:x:33:34::/:/bin/sh\n');
+  admin.writeFile('/etc/group', 'root:x:0:\nwww:x:34:\n');
+  admin.writeFile('/etc/motd', 'old\n', 0o604);
+  admin.chown('/etc/motd', 7);
+  admin.symlink('/etc/current', 'a');
+  admin.writeFile('/etc/ssh.conf', 'X11 yes\nPort 22\n');
+  admin.writeFile('/etc/old', 'x');
+  admin.mkdir('/etc/old.d');
+  admin.symlink('/etc/old-link', 'x');
+  admin.writeFile('/etc/mode', 'x');
+  admin.writeFile('/etc/owned', 'x');
+  return host;
+}
+
+const journals = (host: SimulatedHost): number => host.points.filter(({ tool }) => tool === 'store').length;
+
+describe('host.apply', () => {
+  it('makes the host as described, and nothing the second time', async () => {
+    const host = before();
+    expect(inWords(await apply(host, web))).toEqual([
+      'create directory /srv/www group 34 mode 02750',
+      'create file /srv/www/index.html owner 33 mode 0640',
+      'change file /etc/motd',
+      'change link /etc/current a → b',
+      'change lines /etc/ssh.conf',
+      'remove file /etc/old',
+      'remove directory /etc/old.d',
+      'remove link /etc/old-link',
+      'change file /etc/mode mode 0644 → 0600',
+      'change file /etc/owned owner 0 → 33',
+    ]);
+    expect(host.admin.readFile('/etc/ssh.conf')).toBe('Port 2222\n');
+    const motd = await host.stat('/etc/motd');
+    expect([host.admin.readFile('/etc/motd'), motd?.mode, motd?.uid]).toEqual(['hello\n', 0o604, 7]);
+    const page = await host.stat('/srv/www/index.html');
+    expect([page?.uid, page?.gid, page?.mode]).toEqual([33, 0, 0o640]);
+    expect([(await host.stat('/etc/owned'))?.uid, (await host.stat('/srv/www'))?.mode]).toEqual([33, 0o2750]);
+    expect(host.snapshot()).not.toContain('.bofh-');
+
+    const [after, lines, changes] = [host.snapshot(), journals(host), host.changes.length];
+    expect(await apply(host, web)).toEqual([]);
+    expect([host.snapshot(), journals(host), host.changes.length]).toEqual([after, lines, changes]);
+  });
+
+  it('keeps a secret out of the journal and the answer', async () => {
+    const host = before();
+    const written: string[] = [];
+    host.faults.watch(({ tool, argv }) => {
+      if (tool === 'store') written.push(argv.join(' '));
+    });
+    const changes = await apply(host, (h) => h.file('/etc/key', { content: new Secret('Geheim-7f') }));
+    expect(inWords(changes)).toEqual(['create file /etc/key mode 0600 secret content']);
+    expect(JSON.stringify(changes)).not.toContain('Geheim');
+    expect(host.snapshot()).not.toContain('Geheim');
+    expect((await host.stat('/etc/key'))?.mode).toBe(0o600);
+  });
+
+  it('creates a volume, a filesystem, the mount and a file on it, and takes them back together', async () => {
+    const describeAll =
+      (last: Describe): Describe =>
+      (h, facts) => {
+        h.directory('/srv/data');
+        const volume = h.ensure.lvm.createLv({ vg: 'vg0', name: 'data', size: '64m' });
+        h.ensure.filesystem.create(() => ({ device: volume().path, type: 'ext4' }));
+        h.ensure.mount.mount({ device: '/dev/vg0/data', path: '/srv/data', mode: 'rw' });
+        h.file('/srv/data/app.conf', { content: 'a=1\n' });
+        return last(h, facts);
+      };
+    const host = before();
+    const start = host.snapshot();
+    // The last file cannot be made: its directory is missing, which only its turn shows.
+    const error = await rejectionOf(
+      apply(
+        host,
+        describeAll((h) => h.file('/srv/data/none/x', { content: '' })),
+      ),
+    );
+    expect(String(error)).toContain('there is no directory /srv/data/none');
+    expect(host.snapshot()).toBe(start);
+
+    expect(
+      await apply(
+        host,
+        describeAll(() => undefined),
+      ),
+    ).toHaveLength(5);
+    expect(host.admin.readFile('/srv/data/app.conf')).toBe('a=1\n');
+    expect(
+      await apply(
+        host,
+        describeAll(() => undefined),
+      ),
+    ).toEqual([]);
+  });
+});
+
+const refusals: readonly (readonly [string, Describe, string])[] = [
+  [
+    'a file with two contents',
+    (h) => {
+      h.file('/etc/a', { content: '1' });
+      h.file('/etc/a', { content: '2' });
+    },
+    'contradicts itself: file /etc/a at ',
+  ],
+  [
+    'a file that is absent too',
+    (h) => {
+      h.file('/etc/a', { content: '1' });
+      h.absent('/etc/a');
+    },
+    'and absent /etc/a at ',
+  ],
+  [
+    'a line that is present and absent',
+    (h) => {
+      h.lines('/etc/motd', { present: ['a'] });
+      h.lines('/etc/motd', { absent: ['a'] });
+    },
+    'lines /etc/motd at ',
+  ],
+  [
+    'a volume of two sizes',
+    (h) => {
+      h.ensure.lvm.createLv({ vg: 'vg0', name: 'a', size: '8m' });
+      h.ensure.lvm.createLv({ vg: 'vg0', name: 'a', size: '16m' });
+    },
+    'lvm.createLv vg0 a at ',
+  ],
+  ['a relative path', (h) => h.file('etc/a', { content: '' }), 'must be an absolute path'],
+  ['an unknown option', (h) => h.file('/etc/a', { content: '', mod: 1 } as never), 'mod'],
+  ['no content', (h) => h.file('/etc/a', { content: undefined as never }), 'content is missing'],
+  [
+    'a value before its turn',
+    (h) => void h.ensure.block.attachLoop({ file: '/srv/a' })(),
+    'has no value before its turn',
+  ],
+];
+
+describe('a description', () => {
+  it.each(refusals)('with %s is refused, with its place', async (_, describe, message) => {
+    const host = before();
+    const error = await rejectionOf(apply(host, describe));
+    expect(error).toBeInstanceOf(UsageError);
+    expect(String(error)).toContain(message);
+    expect(String(error)).toMatch(/apply\.test\.ts:\d+/);
+    expect(host.changes).toEqual([]);
+  });
+
+  it('may say the same twice', async () => {
+    const host = before();
+    const twice: Describe = (h) => {
+      for (let n = 0; n < 2; n += 1) {
+        h.directory('/etc/new', { mode: 0o700 });
+        h.file('/etc/new/a', { content: 'x' });
+        h.lines('/etc/motd', { present: ['one'] });
+      }
+      h.lines('/etc/motd', { present: ['two'] });
+    };
+    expect(await apply(host, twice)).toHaveLength(4);
+    expect(host.admin.readFile('/etc/motd')).toBe('old\none\ntwo\n');
+  });
+});
+
+const states: readonly (readonly [string, (host: SimulatedHost) => void, Describe, string])[] = [
+  [
+    'a directory in place of a file',
+    ({ admin }) => admin.mkdir('/etc/d'),
+    (h) => h.file('/etc/d', { content: '' }),
+    '/etc/d is a directory, and the description has a file there',
+  ],
+  [
+    'lines of a file that is missing',
+    () => undefined,
+    (h) => h.lines('/srv/none', {}),
+    'there is no file /srv/none',
+  ],
+  [
+    'an unknown user',
+    () => undefined,
+    (h) => h.file('/etc/a', { content: '', owner: 'none' }),
+    'there is no user none in /etc/passwd',
+  ],
+];
+
+it.each(states)('%s is refused before the first step', async (_, prepare, describe, message) => {
+  const host = before();
+  prepare(host);
+  const error = await rejectionOf(
+    apply(host, (h, facts) => {
+      h.file('/etc/first', { content: 'x' });
+      return describe(h, facts);
+    }),
+  );
+  expect(error).toBeInstanceOf(RefusedError);
+  expect(String(error)).toContain(message);
+  expect(host.changes).toEqual([]);
+});
+
+it('a refused immutable file names chattr', async () => {
+  const { lsattr } = await import('../../../src/file/refuse-change.ts');
+  const { parse } = lsattr('/etc/a');
+  expect(parse({ exitCode: 0, stdout: '----i---------e------- /etc/a\n', stderr: '' })).toBe('ie');
+  expect(
+    parse({
+      exitCode: 1,
+      stdout: '',
+      stderr: 'lsattr: Operation not supported While reading flags on /etc/a\n',
+    }),
+  ).toBe('');
+  expect(() => parse({ exitCode: 1, stdout: '', stderr: 'lsattr: odd\n' })).toThrow('could not be parsed');
+});
+
+it('a failure at a later step takes the others back', async () => {
+  const host = before();
+  host.admin.writeFile('/etc/full/x', '');
+  const start = host.snapshot();
+  const error = await rejectionOf(
+    apply(host, (h, facts) => {
+      void web(h, facts);
+      h.absent('/etc/full');
+    }),
+  );
+  expect(error).toBeInstanceOf(RolledBackError);
+  expect(String(error)).toContain('/etc/full is not empty (x)');
+  expect(host.snapshot()).toBe(start);
+});

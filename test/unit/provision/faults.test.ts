@@ -1,0 +1,75 @@
+import { expect, it } from 'vitest';
+import { withBofh } from '../../../src/bofh.ts';
+import { defineHost, host as api, recover } from '../../../src/index.ts';
+import { fork } from '../../../src/simulator/fork.ts';
+import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
+
+const description = defineHost((h) => {
+  h.directory('/srv/new', { owner: 33, mode: 0o750 });
+  h.directory('/srv/there', { mode: 0o700 });
+  h.file('/srv/there/a', { content: 'new\n', owner: 33, mode: 0o640 });
+  h.file('/srv/b', { content: 'new\n', group: 33, mode: 0o604 });
+  h.link('/srv/link', { to: 'b' });
+  h.lines('/srv/lines', { present: ['two'] });
+  h.absent('/srv/old');
+  h.absent('/srv/empty');
+});
+
+function before(): SimulatedHost {
+  const host = simulatedHost();
+  const { admin } = host;
+  admin.mkdir('/srv/there');
+  admin.mkdir('/srv/empty');
+  admin.writeFile('/srv/b', 'old\n', 0o600);
+  admin.writeFile('/srv/lines', 'one\n');
+  admin.writeFile('/srv/old', 'old\n');
+  admin.symlink('/srv/link', 'a');
+  return host;
+}
+
+const apply = (host: SimulatedHost): Promise<unknown> =>
+  withBofh(simulatedBofh({ host }), () => api.apply(description));
+const recovered = (host: SimulatedHost): Promise<unknown> =>
+  withBofh(simulatedBofh({ host }), () => recover());
+
+const start = before();
+const [asBefore, points, asDescribed] = await (async () => {
+  const host = fork(start);
+  await apply(host);
+  return [
+    start.snapshot(),
+    host.points.filter(({ access }) => access === 'change'),
+    host.snapshot(),
+  ] as const;
+})();
+
+const modes = ['fails before', 'acts then fails', 'crash here', 'acts then crash'] as const;
+
+it.each(modes)(
+  '%s at each change: the host is as before or as described',
+  { timeout: 300_000 },
+  async (mode) => {
+    expect(points.length).toBeGreaterThan(60);
+    const wrong: string[] = [];
+    for (const cut of mode.includes('crash') ? (['kill', 'none', 'all'] as const) : (['kill'] as const))
+      for (const tool of ['store', 'file', 'mv', 'cp', 'ln', 'chown', 'chmod'] as const) {
+        const times = points.filter((point) => point.tool === tool).length;
+        expect(times).toBeGreaterThan(0);
+        for (let nth = 1; nth <= times; nth += 1) {
+          const host = fork(start);
+          host.fault({ tool, nth, mode });
+          const failed = await apply(host).then(
+            () => false,
+            () => true,
+          );
+          host.clearFaults();
+          const next = cut === 'kill' ? host.restart() : host.powerCut({ keep: cut });
+          await recovered(next);
+          const state = next.snapshot();
+          if (state !== asBefore && state !== asDescribed)
+            wrong.push(`${tool} ${String(nth)} ${cut}: ${failed ? 'failed' : 'succeeded'}`);
+        }
+      }
+    expect(wrong).toEqual([]);
+  },
+);
