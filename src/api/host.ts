@@ -11,7 +11,7 @@ export async function facts(): Promise<Facts> {
 
 /**
  * Makes the host as described, in one sequence, and returns what differed: nothing the second time,
- * which writes no journal. Throws UsageError, with nothing read, for a description that contradicts
+ * which writes no journal. Throws UsageError, with nothing changed, for a description that contradicts
  * itself, and what `atomic` throws.
  */
 export async function apply(description: HostDescription): Promise<readonly HostChange[]> {

@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process';
 import {
   chmodSync,
   chownSync,
@@ -122,7 +121,7 @@ describe.skipIf(process.getuid?.() !== 0)('a description on real files', () => {
     expect(tree()).toBe(before);
   });
 
-  it.skipIf(spawnSync('setfattr', ['--version']).status !== 0)('keeps extended attributes', async () => {
+  it.skipIf(!existsSync('/usr/bin/setfattr'))('keeps extended attributes', async () => {
     sh('setfattr', '--name', 'user.bofh', '--value', 'x', at('changed'));
     await apply(web);
     expect(sh('getfattr', '--only-values', '--name', 'user.bofh', at('changed'))).toBe('x');

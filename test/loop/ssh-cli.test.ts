@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Sshd, startSshd } from '../support/sshd/index.ts';
 import { allVerbs } from '../support/verbs.ts';
@@ -36,6 +36,10 @@ beforeAll(async () => {
     there: { configFile: sshd.configFile, stateDir },
     nobody: { destination: 'host.invalid' },
   };
+  writeFileSync(
+    disk.path('description.mjs'),
+    "import { defineHost } from 'bofh'; export default defineHost((h) => h.absent('/tmp/bofh-no-such-file'));\n",
+  );
   writeFileSync(site, JSON.stringify({ hosts }), { mode: 0o600 });
   mkdirSync(disk.path('state'), { mode: 0o700 });
   places = { ext4, btrfs, mounted, disk: table, luks, site, state: disk.path('state') };
@@ -76,7 +80,7 @@ const reads: readonly (readonly [string, Words])[] = [
   ['crypt status', () => ['bofh-no-such-mapping']],
   ['map', none],
   ['host facts', none],
-  ['host plan', () => [join(import.meta.dirname, '../support/description.ts')]],
+  ['host plan', ({ site }) => [join(dirname(site), 'description.mjs')]],
   ['network list', none],
   ['network show', () => ['lo']],
   ['btrfs list', ({ mounted }) => [mounted]],

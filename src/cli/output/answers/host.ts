@@ -44,7 +44,3 @@ export const hostFacts = z.strictObject({
     z.readonly(z.array(z.strictObject({ interface: text, address: text, prefix: count }))),
   ),
 });
-
-export type HostPlan = z.infer<typeof hostPlan>;
-export type HostApply = z.infer<typeof hostApply>;
-export type HostFacts = z.infer<typeof hostFacts>;
