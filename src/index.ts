@@ -25,7 +25,7 @@ export * as btrfs from './api/btrfs.ts';
 export { ensure } from './api/ensure.ts';
 export * as filesystem from './api/filesystem.ts';
 export * as lvm from './api/lvm.ts';
-export * as host from './api/host.ts';
+export * as provision from './api/provision.ts';
 export { hostMap } from './api/map.ts';
 export * as mount from './api/mount.ts';
 export { Mounted, MountPool, NestedMounted } from './api/mount.ts';

@@ -16,7 +16,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
   connect,
   defineHost,
-  host,
+  provision,
   type HostBuilder,
   RefusedError,
   RolledBackError,
@@ -36,7 +36,7 @@ afterEach(() => disk.clean());
 
 const at = (name: string): string => join(root, name);
 const apply = (describe: (h: HostBuilder) => void) =>
-  withBofh(connect({ stateDir: disk.path('state') }), () => host.apply(defineHost(describe)));
+  withBofh(connect({ stateDir: disk.path('state') }), () => provision.apply(defineHost(describe)));
 /** Type, owner, mode, target or content of everything, and what `getfacl` and `getcap` would read. */
 const tree = (): string =>
   sh('find', root, '-printf', '%P %y %U:%G %m %l\n') +

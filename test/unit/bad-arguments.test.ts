@@ -27,7 +27,7 @@ const plain = new Set([
   ...['block.loops', 'crypt.devices', 'crypt.scan', 'crypt.mappings', 'drbd.resources', 'drbd.procStatus'],
   ...['lvm.vgs', 'lvm.pvs', 'mount.mounts', 'network.interfaces', 'network.bridges', 'vm.bases', 'vm.list'],
   'xen.list',
-  ...['xen.allDomus', 'currentBofh', 'settings', 'hostMap', 'host.facts'],
+  ...['xen.allDomus', 'currentBofh', 'settings', 'hostMap', 'provision.facts'],
 ]);
 
 /** They take whatever was thrown, what bofh itself made, or what others check. */

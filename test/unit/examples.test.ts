@@ -17,7 +17,7 @@ import { afterAll, describe, expect, it, onTestFinished } from 'vitest';
 import { type Bofh, withBofh } from '../../src/bofh.ts';
 import {
   ConnectionError,
-  host as hosts,
+  provision as hosts,
   type HostDescription,
   lvm,
   RefusedError,

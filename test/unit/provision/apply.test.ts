@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { withBofh } from '../../../src/bofh.ts';
 import { RefusedError, RolledBackError, UsageError } from '../../../src/core/errors.ts';
-import { defineHost, type Facts, host as api, type HostBuilder, Secret } from '../../../src/index.ts';
+import { defineHost, type Facts, provision as api, type HostBuilder, Secret } from '../../../src/index.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { rejectionOf } from '../../support/rejection.ts';
 
@@ -47,7 +47,7 @@ function before(): SimulatedHost {
 
 const journals = (host: SimulatedHost): number => host.points.filter(({ tool }) => tool === 'store').length;
 
-describe('host.apply', () => {
+describe('provision.apply', () => {
   it('makes the host as described, and nothing the second time', async () => {
     const host = before();
     expect(inWords(await apply(host, web))).toEqual([

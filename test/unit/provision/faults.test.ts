@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { withBofh } from '../../../src/bofh.ts';
-import { defineHost, host as api, recover } from '../../../src/index.ts';
+import { defineHost, provision as api, recover } from '../../../src/index.ts';
 import { fork } from '../../../src/simulator/fork.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { applyCollected } from '../../../api/host-apply.ts';
+import { applyCollected } from '../../../api/apply-collected.ts';
 import { RefusedError } from '../../../core/errors.ts';
 import { change } from '../../runtime/change.ts';
 import { verb } from '../../runtime/verb.ts';

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { applyCollected } from '../../../api/host-apply.ts';
+import { applyCollected } from '../../../api/apply-collected.ts';
 import { type Bofh, withBofh } from '../../../bofh.ts';
 import { UsageError } from '../../../core/errors.ts';
 import type { HostChange } from '../../../provision/apply.ts';

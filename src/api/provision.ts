@@ -2,7 +2,7 @@ import { currentBofh, refuseInside } from '../bofh.ts';
 import type { HostChange } from '../provision/apply.ts';
 import { collect, type HostDescription } from '../provision/description.ts';
 import { type Facts, factsOf } from '../provision/facts.ts';
-import { applyCollected } from './host-apply.ts';
+import { applyCollected } from './apply-collected.ts';
 
 /** Returns facts of this host: name, system, kernel, memory, addresses, role in Xen. */
 export async function facts(): Promise<Facts> {
@@ -15,6 +15,6 @@ export async function facts(): Promise<Facts> {
  * itself, and what `atomic` throws.
  */
 export async function apply(description: HostDescription): Promise<readonly HostChange[]> {
-  refuseInside('host.apply', 'alone');
+  refuseInside('provision.apply', 'alone');
   return applyCollected(await collect(description, await facts()));
 }
