@@ -75,18 +75,30 @@ describe('provision.apply', () => {
     expect([host.snapshot(), journals(host), host.changes.length]).toEqual([after, lines, changes]);
   });
 
-  it('keeps a secret out of the journal and the answer', async () => {
-    const host = before();
-    const written: string[] = [];
-    host.faults.watch(({ tool, argv }) => {
-      if (tool === 'store') written.push(argv.join(' '));
-    });
-    const changes = await apply(host, (h) => h.file('/etc/key', { content: new Secret('Geheim-7f') }));
-    expect(inWords(changes)).toEqual(['create file /etc/key mode 0600 secret content']);
-    expect(JSON.stringify(changes)).not.toContain('Geheim');
-    expect(host.snapshot()).not.toContain('Geheim');
-    expect((await host.stat('/etc/key'))?.mode).toBe(0o600);
-  });
+  it.each(['create', 'change'] as const)(
+    'keeps the content of a secret file out of the journal and the answer: %s',
+    async (how) => {
+      const host = before();
+      if (how === 'change') host.admin.writeFile('/etc/key', 'an older one\n', 0o600);
+      const files: string[] = [];
+      host.faults.watch(() => {
+        files.push(
+          ...[...host.world.live.values()].flatMap(({ tree }) =>
+            [...(tree?.inodes.values() ?? [])].map(({ content }) => Buffer.from(content ?? []).toString()),
+          ),
+        );
+      });
+      const content = new Secret('Geheim-7f');
+      const changes = await apply(host, (h) => h.file('/etc/key', { content }));
+      expect(inWords(changes)).toEqual([
+        `${how} file /etc/key${how === 'create' ? ' mode 0600' : ''} secret content`,
+      ]);
+      expect(JSON.stringify(changes)).not.toContain('Geheim');
+      expect(files.filter((text) => text.includes('Geheim') && text !== 'Geheim-7f')).toEqual([]);
+      expect(files.some((text) => text.includes('"file.'))).toBe(true);
+      expect((await host.stat('/etc/key'))?.mode).toBe(0o600);
+    },
+  );
 
   it('creates a volume, a filesystem, the mount and a file on it, and takes them back together', async () => {
     const describeAll =
