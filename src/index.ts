@@ -67,8 +67,10 @@ export { localHost } from './host/local.ts';
 export { sshHost, type SshHost } from './host/ssh/host.ts';
 export { loadSite, runScript } from './script/public.ts';
 export type { HostChange } from './provision/apply.ts';
+export type { EnsureArgs } from './atomic/ensure.ts';
 export {
   defineHost,
+  type Collecting,
   type Content,
   type FileRequest,
   type HostBuilder,

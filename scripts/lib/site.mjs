@@ -31,6 +31,7 @@ export const navigation = [
     'Jobs',
     [
       ['docs/guests.md', 'Guests'],
+      ['docs/provisioning.md', 'What is on a host'],
       ['docs/boot.md', 'At boot'],
       ['docs/packaging.md', 'Debian packages'],
       ['docs/plan.md', 'Dry run'],

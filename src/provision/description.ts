@@ -35,7 +35,7 @@ export interface FileRequest extends Owned {
 export type Later<V> = () => V;
 
 /** Collects a create method of `ensure`. Its arguments, or a function that returns them in its turn. */
-type Collecting<M> = {
+export type Collecting<M> = {
   readonly [K in keyof M]: M[K] extends (args: infer A) => Promise<Ensured<infer V>>
     ? (args: A | (() => A)) => Later<V>
     : never;
@@ -170,7 +170,7 @@ export async function collect(description: HostDescription, facts: Facts): Promi
     !('describe' in given) ||
     typeof given.describe !== 'function'
   )
-    throw new UsageError('this is no description of a host', {
+    throw new UsageError('this is no description of a host: it has no function describe', {
       remedy: 'export default defineHost((h) => { … })',
     });
   const all: Resource[] = [];

@@ -49,7 +49,11 @@ export const xenScenarios: readonly Scenario[] = [
       const name = domain?.name ?? '';
       assert.deepEqual(
         (await everyHolder(host, device)).find(({ kind }) => kind === 'guest'),
-        { kind: 'guest', domid, name, words: `a disk of the guest ${name} (domid ${domid})`, free },
+        {
+          ...{ kind: 'guest', domid, name, words: `a disk of the guest ${name} (domid ${domid})` },
+          // It is paused, and could not shut down.
+          free: ['xl', 'unpause', String(domid)],
+        },
       );
     },
   ),
