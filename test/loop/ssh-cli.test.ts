@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Sshd, startSshd } from '../support/sshd/index.ts';
@@ -201,6 +201,20 @@ describe('bofh --host', () => {
     expect(exitCode).toBe(1);
     expect(JSON.parse(stdout)).toMatchObject({ error: { class: 'ConnectionError', exitCode: 1 } });
     expect(stderr).toMatch(/there is no host nobody: its name is not known/);
+  });
+
+  test('makes that host as described, once', async () => {
+    const [file, made] = [disk.path('made.mjs'), disk.path('made.txt')];
+    const text = JSON.stringify(made);
+    writeFileSync(
+      file,
+      `import { defineHost } from 'bofh'; export default defineHost((h) => h.file(${text}, { content: 'x\\n', mode: 0o640 }));\n`,
+    );
+    const apply = () => bofh(said('host apply', () => [file], ['--yes', '--host', 'there']));
+
+    expect(await apply()).toMatchObject({ exitCode: 0, stdout: expect.stringContaining(made) as unknown });
+    expect([readFileSync(made, 'utf8'), statSync(made).mode & 0o777]).toEqual(['x\n', 0o640]);
+    expect(await apply()).toMatchObject({ exitCode: 0, stdout: 'the host is as described\n' });
   });
 
   test('ends its connection with itself', async () => {
