@@ -65,10 +65,10 @@ await stage('unit', () => {
   return tests('unit', process.execPath, { priority: 5 });
 });
 await Promise.all([linted, looped]);
-// The emulators have both cores but for the end of the rig, and two hosts wait for each other: the other Nodes run beside them, at
-// a lower priority and silently.
-const beside = unitOnOtherNodes();
+// The rig has its turn by itself: its emulators leave no core free. Two hosts wait for each other, so the other Nodes begin
+// beside them, at a lower priority and silently.
 await stage('rig', () => rigReason() ?? tests('rig', process.execPath));
+const beside = unitOnOtherNodes();
 if (process.env.BOFH_RIG === 'sample')
   await stage('pair', () => rigReason() ?? tests('pair', process.execPath));
 await beside;
