@@ -219,7 +219,7 @@ function loopReason() {
     [
       ...['e2fsprogs', 'xfsprogs', 'btrfs-progs', 'dosfstools', 'util-linux', 'mount', 'tar', 'xz-utils'],
       ...['fdisk', 'lvm2', 'cryptsetup-bin', 'iproute2', 'locales', 'qemu-utils'],
-      ...['openssh-client', 'openssh-server', 'sudo'],
+      ...['openssh-client', 'openssh-server', 'sudo', 'acl', 'attr', 'libcap2-bin'],
     ],
     'tests on loop devices',
   );

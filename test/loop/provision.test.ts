@@ -16,6 +16,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
   connect,
   defineHost,
+  type FileRequest,
   provision,
   type HostBuilder,
   RefusedError,
@@ -121,12 +122,6 @@ describe.skipIf(process.getuid?.() !== 0)('a description on real files', () => {
     expect(tree()).toBe(before);
   });
 
-  it.skipIf(!existsSync('/usr/bin/setfattr'))('keeps extended attributes', async () => {
-    sh('setfattr', '--name', 'user.bofh', '--value', 'x', at('changed'));
-    await apply(web);
-    expect(sh('getfattr', '--only-values', '--name', 'user.bofh', at('changed'))).toBe('x');
-  });
-
   it('refuses hard links and bind mounts before the first step', async () => {
     linkSync(at('changed'), at('second'));
     const before = tree();
@@ -177,5 +172,89 @@ describe.skipIf(process.getuid?.() !== 0)('a description on real files', () => {
       sh('umount', at('mnt'));
       sh('losetup', '--detach', device);
     }
+  });
+});
+
+describe.skipIf(process.getuid?.() !== 0)('a description of a file on ext4', () => {
+  let file: string;
+
+  beforeEach(() => {
+    sh('mount', disk.ext4('image').device, root);
+    file = at('tool');
+    writeFileSync(file, 'same\n', { mode: 0o755 });
+    sh('setfattr', '--name', 'user.bofh', '--value', 'x', file);
+    sh('setfacl', '--modify', 'user:12345:rwx', file);
+    // Last: chown and writes remove it.
+    sh('setcap', 'cap_net_raw=ep', file);
+  });
+
+  const attributes = (path = file): readonly string[] => [
+    sh('getfattr', '--absolute-names', '--only-values', '--name', 'user.bofh', path),
+    sh('getcap', path).replace(path, '').trim(),
+    ...sh('getfacl', '--absolute-names', '--omit-header', '--numeric', '--no-effective', path)
+      .trim()
+      .split('\n'),
+  ];
+  const acl = (group: string, other: string): readonly string[] => [
+    'user::rwx',
+    'user:12345:rwx',
+    'group::r-x',
+    `mask::${group}`,
+    `other::${other}`,
+  ];
+
+  const wanted: readonly (readonly [string, FileRequest, readonly string[]])[] = [
+    ['content', { content: 'new\n' }, acl('rwx', 'r-x')],
+    ['mode', { content: 'same\n', mode: 0o750 }, acl('r-x', '---')],
+    ['owner', { content: 'same\n', owner: 12345, group: 54321 }, acl('rwx', 'r-x')],
+    ['content, owner and mode', { content: 'new\n', owner: 12345, mode: 0o750 }, acl('r-x', '---')],
+  ];
+
+  it.each(wanted)('with another %s keeps its ACL, xattr and capability', async (_, request, entries) => {
+    const before = attributes();
+    const failed = await rejectionOf(
+      apply((h) => {
+        h.file(file, request);
+        h.file(at('none/x'), { content: '' });
+      }),
+    );
+    expect(failed).toBeInstanceOf(RolledBackError);
+    expect(attributes()).toEqual(before);
+
+    expect(await apply((h) => h.file(file, request))).toHaveLength(1);
+    expect(attributes()).toEqual(['x', 'cap_net_raw=ep', ...entries]);
+    expect(await apply((h) => h.file(file, request))).toEqual([]);
+  });
+
+  const immutable: readonly (readonly [string, (h: HostBuilder) => void])[] = [
+    ['content', (h) => h.file(file, { content: 'new\n' })],
+    ['mode', (h) => h.file(file, { content: 'same\n', mode: 0o700 })],
+    ['owner', (h) => h.file(file, { content: 'same\n', owner: 12345 })],
+    ['lines', (h) => h.lines(file, { present: ['new'] })],
+    ['no file', (h) => h.absent(file)],
+  ];
+
+  it.each(
+    immutable.flatMap(([what, describeIt]) =>
+      (['immutable', 'append-only'] as const).map((state) => [state, what, describeIt] as const),
+    ),
+  )('that is %s is refused before the first step: %s', async (state, _, describeIt) => {
+    const flag = state === 'immutable' ? 'i' : 'a';
+    const both = (h: HostBuilder): void => {
+      h.file(at('first'), { content: '' });
+      describeIt(h);
+    };
+    sh('chattr', `+${flag}`, file);
+    try {
+      const before = attributes();
+      const error = await rejectionOf(apply(both));
+      expect(error).toBeInstanceOf(RefusedError);
+      expect(error).toMatchObject({ code: 'denied', remedy: `chattr -${flag} ${file}` });
+      expect(String(error)).toMatch(new RegExp(`provision\\.test\\.ts:\\d+: ${file} is ${state}`));
+      expect([attributes(), existsSync(at('first')), journals()]).toEqual([before, false, []]);
+    } finally {
+      sh('chattr', `-${flag}`, file);
+    }
+    expect(await apply(both)).toHaveLength(2);
   });
 });
