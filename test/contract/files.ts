@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { chmod, chown } from '../../src/file/attributes.ts';
+import { lsattr } from '../../src/file/refuse-change.ts';
 import { fails, type Scenario } from './scenario.ts';
 
 /** Accesses to files, from src/host/files.ts. */
@@ -83,6 +85,51 @@ export const fileScenarios: readonly Scenario[] = [
       await fails(change.sync(path), 'not-found');
       await fails(change.readFile(directory), 'unknown');
       await change.removeFile(`${directory}/file`);
+    },
+  },
+  {
+    name: 'chown of a file removes setuid, and setgid where the group may execute; of a directory neither',
+    needs: [],
+    run: async ({ change, directory }) => {
+      const [file, folder] = [`${directory}/file`, `${directory}/folder`];
+      const of = async (path: string): Promise<readonly unknown[]> => {
+        const stat = await change.stat(path);
+        return [stat?.uid, stat?.gid, stat?.mode];
+      };
+      await change.writeNew(file, 'x', { mode: 0o600 });
+      await change.makeDir(folder, { mode: 0o755 });
+
+      for (const [before, after] of [
+        [0o6755, 0o755],
+        [0o6745, 0o2745],
+        [0o1644, 0o1644],
+      ] as const) {
+        await change.run(chmod(file, before));
+        assert.equal((await change.stat(file))?.mode, before);
+        await change.run(chown(file, 12345, 54321));
+        assert.deepEqual(await of(file), [12345, 54321, after]);
+      }
+      await change.run(chmod(folder, 0o6755));
+      await change.run(chown(folder, 12345, 54321));
+      assert.deepEqual(await of(folder), [12345, 54321, 0o6755]);
+      await change.run(chmod(folder, 0o755));
+      assert.deepEqual(await of(folder), [12345, 54321, 0o755]);
+      await change.removeFile(file);
+      await change.removeDir(folder);
+    },
+  },
+  {
+    name: 'lsattr has no flag that forbids a change of a new file or directory; what is missing fails',
+    needs: [],
+    run: async ({ change, directory }) => {
+      const [file, none] = [`${directory}/file`, `${directory}/none`];
+      await change.writeNew(file, 'x', { mode: 0o600 });
+
+      for (const path of [file, directory]) assert.doesNotMatch(await change.run(lsattr(path)), /[ai]/);
+      assert.equal(await change.run(lsattr(none)), '');
+      await fails(change.run(chown(none, 0, 0)), 'not-found');
+      await fails(change.run(chmod(none, 0o600)), 'not-found');
+      await change.removeFile(file);
     },
   },
 ];

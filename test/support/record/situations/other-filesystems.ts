@@ -1,3 +1,4 @@
+import { lsattr } from '../../../../src/file/refuse-change.ts';
 import { mkfs } from '../../../../src/filesystem/commands.ts';
 import { checkOf } from '../../../../src/filesystem/commands/check.ts';
 import { labelOf, relabel } from '../../../../src/filesystem/commands/label.ts';
@@ -42,6 +43,16 @@ export const otherFilesystems: Group = {
       answers: 'parsed',
     },
     { name: 'stat/file-system-missing', command: freeAt('/srv/none'), answers: 'not-found' },
+    {
+      name: 'lsattr/immutable',
+      given: 'cd /srv/x; touch a b c; chattr +i a; chattr +a b',
+      command: lsattr('/srv/x/a'),
+      answers: 'parsed',
+    },
+    { name: 'lsattr/append-only', command: lsattr('/srv/x/b'), answers: 'parsed' },
+    { name: 'lsattr/no-flags', command: lsattr('/srv/x/c'), answers: 'parsed' },
+    { name: 'lsattr/missing', command: lsattr('/srv/x/none'), answers: 'parsed' },
+    { name: 'lsattr/no-filesystem-flags', command: lsattr('/proc/version'), answers: 'parsed' },
     {
       // A cluster that the first of the two tables says is taken, and the second that it is free.
       name: 'fsck.vfat/errors',
