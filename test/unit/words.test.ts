@@ -17,6 +17,7 @@ const pages = [
   'docs/journal.md',
   'docs/packaging.md',
   'docs/plan.md',
+  'docs/provisioning.md',
   'docs/quick-start.md',
   'docs/quirks.md',
   'docs/reference.md',
