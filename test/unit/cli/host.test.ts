@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { RefusedError, UsageError } from '../../../src/core/errors.ts';
 import * as answers from '../../../src/cli/output/answers/index.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
@@ -57,6 +57,17 @@ describe('bofh host plan', () => {
     expect(changes.map(({ diff }) => diff === null)).toEqual([false, true, true, true]);
     expect(json.stdout).not.toContain('Geheim');
   });
+});
+
+it('a role from an environment variable chooses resources', async () => {
+  describing(`h.file(process.env.BOFH_TEST_ROLE === 'db' ? '/etc/db' : '/etc/web', { content: '' });`);
+  expect((await ran(['host', 'plan', file])).stdout).toBe('create file /etc/web\n');
+  vi.stubEnv('BOFH_TEST_ROLE', 'db');
+  try {
+    expect((await ran(['host', 'plan', file])).stdout).toBe('create file /etc/db\n');
+  } finally {
+    vi.unstubAllEnvs();
+  }
 });
 
 describe('bofh host apply', () => {

@@ -3,7 +3,9 @@ import { withBofh } from '../../../src/bofh.ts';
 import { RefusedError, RolledBackError, UsageError } from '../../../src/core/errors.ts';
 import { defineHost, type Facts, provision as api, type HostBuilder, Secret } from '../../../src/index.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
+import { lsattr } from '../../../src/file/refuse-change.ts';
 import { rejectionOf } from '../../support/rejection.ts';
+import { everyVersion, recorded } from '../blockdevice/fixtures.ts';
 
 type Describe = (h: HostBuilder, facts: Facts) => void | Promise<void>;
 
@@ -242,18 +244,43 @@ it.each(states)('%s is refused before the first step', async (_, prepare, descri
   expect(host.changes).toEqual([]);
 });
 
-it('a refused immutable file names chattr', async () => {
-  const { lsattr } = await import('../../../src/file/refuse-change.ts');
-  const { parse } = lsattr('/etc/a');
-  expect(parse({ exitCode: 0, stdout: '----i---------e------- /etc/a\n', stderr: '' })).toBe('ie');
-  expect(
-    parse({
-      exitCode: 1,
-      stdout: '',
-      stderr: 'lsattr: Operation not supported While reading flags on /etc/a\n',
-    }),
-  ).toBe('');
-  expect(() => parse({ exitCode: 1, stdout: '', stderr: 'lsattr: odd\n' })).toThrow('could not be parsed');
+it.each(
+  everyVersion([
+    ['lsattr/immutable', 'ie'],
+    ['lsattr/append-only', 'ae'],
+    ['lsattr/no-flags', 'e'],
+    ['lsattr/missing', ''],
+    ['lsattr/no-filesystem-flags', ''],
+  ] as const),
+)('the flags in %s are "%s"', (name, flags) => {
+  const { argv, ...answer } = recorded(name);
+  const { parse } = lsattr(argv.at(-1) ?? '');
+  expect(parse(answer)).toBe(flags);
+  expect(() => parse({ ...answer, stdout: '', stderr: '' })).toThrow('could not be parsed');
+});
+
+it('an if on a fact chooses resources', async () => {
+  const byFact: Describe = (h, { os }) => {
+    if (os?.id === 'debian') h.file('/etc/debian.conf', { content: '' });
+    else h.file('/etc/other.conf', { content: '' });
+  };
+  for (const [id, made] of [
+    ['debian', 'create file /etc/debian.conf'],
+    ['fedora', 'create file /etc/other.conf'],
+  ] as const) {
+    const host = before();
+    host.admin.writeFile('/etc/os-release', `ID=${id}\n`);
+    expect(inWords(await apply(host, byFact))).toEqual([made]);
+  }
+});
+
+it('a role that is an argument chooses resources', async () => {
+  const hostOf =
+    (role: 'web' | 'db'): Describe =>
+    (h) =>
+      h.file(`/etc/${role}.conf`, { content: '' });
+  expect(inWords(await apply(before(), hostOf('web')))).toEqual(['create file /etc/web.conf']);
+  expect(inWords(await apply(before(), hostOf('db')))).toEqual(['create file /etc/db.conf']);
 });
 
 it('a failure at a later step takes the others back', async () => {
