@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, rmdirSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, renameSync, rmdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ChangeHost } from '../../../src/command/index.ts';
@@ -53,6 +53,19 @@ describe('a removed directory', () => {
     await step.run();
     mkdirSync(path);
     await expect(step.goBack()).rejects.toThrow('the name was taken meanwhile');
+  });
+
+  it('that others replaced after the step stays, in the undo and after the commit', async () => {
+    const step = await take(removeDirectory, { path }, host);
+    await step.run();
+    const tombstone = join(dir, `.bofh-gone-${mark}`);
+    mkdirSync(`${tombstone}.new`);
+    rmdirSync(tombstone);
+    renameSync(`${tombstone}.new`, tombstone);
+    expect(await step.look()).toMatchObject({ state: 'not-ours' });
+    await step.goBack();
+    await step.finish();
+    expect(names()).toEqual([`.bofh-gone-${mark}`]);
   });
 
   it('that others replaced before the step stays', async () => {

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ChangeHost } from '../../../src/command/index.ts';
 import { RefusedError } from '../../../src/core/errors.ts';
 import { setAttributes } from '../../../src/file/operations.ts';
+import { simulatedHost } from '../../../src/simulator/index.ts';
 import { rejectionOf } from '../../support/rejection.ts';
 import { scratch, take } from './support.ts';
 
@@ -49,6 +50,21 @@ describe('the mode of a directory', () => {
     expect(await step.look()).toMatchObject({ state: 'not-ours' });
     await step.goBack();
     expect(mode()).toBe(0o711);
+  });
+
+  it.each([{ mode: 0o700 }, { uid: 33 }])('whose owner others changed since stays: %o', async (asked) => {
+    const simulated = simulatedHost();
+    const own = '/srv/photos';
+    simulated.admin.mkdir('/srv');
+    simulated.admin.mkdir(own);
+    const inside = simulated.during({ outputs: '/nowhere', lock: -1 });
+    const step = await take(setAttributes, { path: own, ...asked }, inside);
+    await step.run();
+    expect((await step.look()).state).toBe('ours');
+    simulated.admin.chown(own, 7);
+    expect(await step.look()).toMatchObject({ state: 'not-ours' });
+    await step.goBack();
+    expect(await simulated.stat(own)).toMatchObject({ uid: 7, mode: asked.mode ?? 0o755 });
   });
 
   it('of another directory in its place stays', async () => {
