@@ -5,12 +5,13 @@ import { ParseError } from '../../core/errors.ts';
 export interface ListedGuest {
   /** Missing where xl prints `(null)`: it has no name yet, or no longer. */
   readonly name?: string;
-  readonly state: 'running' | 'paused' | 'ended';
+  /** `other`: it is being saved, moved or started again, and ends or goes on by itself. */
+  readonly state: 'running' | 'paused' | 'ended' | 'other';
 }
 
 // The columns of `xl list -v` (4.17 to 4.20); a name may have blanks.
 const row =
-  /^(?<name>.*?) +(?<id>\d+) +\d+ +\d+ +[r-][b-](?<paused>[p-])(?<ended>[s-])[-rscwS?][d-] +\d+\.\d [0-9a-f]{8}-/;
+  /^(?<name>.*?) +(?<id>\d+) +\d+ +\d+ +[r-][b-](?<paused>[p-])(?<ended>[s-])(?<reason>[-rscwS?])[d-] +\d+\.\d [0-9a-f]{8}-/;
 
 /** The domain with this id; undefined: xl does not list it. */
 export function listedGuest(domid: number): ReadCommand<ListedGuest | undefined> {
@@ -20,14 +21,21 @@ export function listedGuest(domid: number): ReadCommand<ListedGuest | undefined>
     access: 'read',
     parse: ({ stdout }) => {
       if (!stdout.startsWith('Name ')) throw new ParseError('no table of domains');
-      const found = stdout
+      const rows = stdout
+        .trimEnd()
         .split('\n')
-        .map((line) => row.exec(line)?.groups)
-        .find((groups) => groups?.id === String(domid));
+        .slice(1)
+        .map((line) => {
+          const { groups } = row.exec(line) ?? {};
+          if (groups === undefined) throw new ParseError(`cannot read the line "${line}"`);
+          return groups;
+        });
+      const found = rows.find(({ id }) => id === String(domid));
       if (found === undefined) return undefined;
-      const { name, paused, ended } = found;
-      // One that was shut down is often shown as paused too.
-      const state = ended === 's' ? 'ended' : paused === 'p' ? 'paused' : 'running';
+      const { name, paused, ended, reason = '' } = found;
+      // One that was shut down is often shown as paused too. c: crashed, w: its watchdog fired.
+      const done = /[-cw]/.test(reason) ? 'ended' : 'other';
+      const state = ended === 's' ? done : paused === 'p' ? 'paused' : 'running';
       return { ...(name === undefined || name === '(null)' ? {} : { name }), state };
     },
   };

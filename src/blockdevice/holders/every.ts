@@ -1,5 +1,5 @@
 import { type ReadHost, nameOf } from '../../command/index.ts';
-import { CommandError, type Holder, ToolError } from '../../core/errors.ts';
+import { CommandError, type Holder, ParseError, ToolError } from '../../core/errors.ts';
 import { listedGuest } from './commands.ts';
 import type { MountEntry } from '../mountinfo.ts';
 import { deviceNode } from '../node.ts';
@@ -144,14 +144,20 @@ async function named(host: ReadHost, holder: Holder): Promise<Holder> {
   const unnamed = `a disk of the guest with domid ${domid}, whose name xl does not tell`;
   try {
     const { name, state } = (await host.run(listedGuest(domid))) ?? {};
-    const free = ['xl', ...(state === undefined ? ['shutdown', '-w'] : ending[state]), String(domid)];
-    if (name === undefined) return { ...holder, words: unnamed, free };
+    // Without a name it may be half-built: another xl creates it.
+    if (name === undefined || state === undefined) return { ...holder, words: unnamed };
+    const free = ['xl', ...ending[state], String(domid)];
     return { ...holder, name, words: `a disk of the guest ${name} (domid ${domid})`, free };
   } catch (error) {
-    if (!(error instanceof CommandError || error instanceof ToolError)) throw error;
+    if (![CommandError, ToolError, ParseError].some((kind) => error instanceof kind)) throw error;
     return { ...holder, words: unnamed };
   }
 }
 
 /** A paused guest cannot shut down, and one that has ended holds its disks until it is destroyed. */
-const ending = { running: ['shutdown', '-w'], paused: ['unpause'], ended: ['destroy'] } as const;
+const ending = {
+  running: ['shutdown', '-w'],
+  other: ['shutdown', '-w'],
+  paused: ['unpause'],
+  ended: ['destroy'],
+} as const;

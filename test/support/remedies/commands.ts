@@ -160,7 +160,7 @@ export function commandsIn(remedy: string): readonly (readonly Advice[])[] {
       );
     const [program = ''] = plain.split(' ');
     if (isOr) alternatives.push([]);
-    // What is to be typed on another host cannot be typed here.
+    // A command for another host cannot be typed here.
     if (
       /(?:^| )(?:there|on (?!this host|it\b|the device|both)[\w./-]+|on every host[^:]*|on the other host[^:]*)$/.test(
         text.trim(),

@@ -22,7 +22,7 @@ export const exceptions: readonly (readonly [reason: string, remedy: RegExp])[] 
   ['the tool lied, and left nothing to look at', /^look at it: cryptsetup luksDump/],
   ['a size that is put in for the reader is too large', /can use .* at most/],
   [
-    'what is to be removed is in use itself, and the refusal says by whom',
+    'the object to remove is in use itself, and the refusal says by whom',
     /^remove them first: .* is in use: /,
   ],
   ['recovery ends with what is left, and names it', /bofh recover \w+: exit 3/],

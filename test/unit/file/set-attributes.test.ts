@@ -87,7 +87,7 @@ describe('the mode of a directory', () => {
 });
 
 const rows: readonly (readonly [string, () => void, object, string])[] = [
-  ['what is not there', () => rmdirSync(path), { mode: 0o700 }, 'there is no file or directory'],
+  ['a missing directory', () => rmdirSync(path), { mode: 0o700 }, 'there is no file or directory'],
   ['what it is already', () => undefined, { mode: 0o755 }, 'has this owner and mode already'],
   [
     'a link',

@@ -269,9 +269,18 @@ describe('everyHolder', () => {
     ['my web', '--p---', 'the guest my web (domid 7)', 'xl unpause 7'],
     ['web1', '--ps--', 'the guest web1 (domid 7)', 'xl destroy 7'],
     ['web1', '---sc-', 'the guest web1 (domid 7)', 'xl destroy 7'],
-    ['(null)', '--p---', 'the guest with domid 7, whose name xl does not tell', 'xl unpause 7'],
+    // It may be half-built, or be saved or moved at this moment.
+    ['(null)', '--p---', 'the guest with domid 7, whose name xl does not tell', 'xl shutdown -w 7'],
+    ['web1', '---ss-', 'the guest web1 (domid 7)', 'xl shutdown -w 7'],
+    ['web1', '---sr-', 'the guest web1 (domid 7)', 'xl shutdown -w 7'],
   ])('names a guest and what ends it: %s, %s', async (name, flags, words, free) => {
     expect(await of(vbd, '', { xl: listed(name, flags) })).toEqual([[`a disk of ${words}`, free]]);
+  });
+
+  test('advises to destroy no guest in a list that cannot be read', async () => {
+    expect(await of(vbd, '', { xl: listed('web1\nweb2', '---s--') })).toEqual([
+      ['a disk of the guest with domid 7, whose name xl does not tell', 'xl shutdown -w 7'],
+    ]);
   });
 
   test('says that xl does not tell the name of a guest that it does not list', async () => {
