@@ -93,7 +93,7 @@ export function whyFullSnapshot(lv: LogicalVolume): Full | undefined {
   if (fillingOf(lv) !== 'full') return undefined;
   return {
     why: `the snapshot ${lv.fullName} is full (${filledInWords(lv)})`,
-    remedy: `give it room while it is below 100 %: bofh lvm resize ${lv.fullName} +SIZE; or, as at 100 % it is lost: bofh lvm remove ${lv.fullName}`,
+    remedy: `give it room while it is below 100 %: bofh lvm resize ${lv.fullName} +SIZE; or, if it has reached 100 % and is lost: bofh lvm remove ${lv.fullName}`,
     byLvm: `give it room while it is below 100 %: lvextend --size +SIZE ${lv.fullName}`,
   };
 }
