@@ -16,6 +16,7 @@ import { type Luks2Metadata, luks2MetadataAt } from './luks2.ts';
 import { cryptStatus, luks2Header as luks2HeaderIn, luksDump1, testKey } from './read-commands.ts';
 import type { HeaderPart, LuksHeader, Mapping, MappingStatus } from './schema.ts';
 import { checkText } from '../core/checks.ts';
+import { reasonIn } from '../core/reason.ts';
 
 /** An encrypted device, open or not. */
 export interface LuksDevice {
@@ -83,7 +84,7 @@ function luks2Header(device: string, { text, damagedCopy }: Luks2Metadata): Head
     return { ...luks2HeaderIn(text), ...(damagedCopy === undefined ? {} : { damagedCopy }) };
   } catch (error) {
     throw new ParseError(
-      `the LUKS2 header of ${device} was not understood: ${error instanceof Error ? error.message : String(error)}`,
+      `the LUKS2 header of ${device} was not understood: ${reasonIn(error)}`,
       { cause: error },
     );
   }

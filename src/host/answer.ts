@@ -1,5 +1,6 @@
 import { type Command, nothing, tools } from '../command/index.ts';
 import { CommandError, ParseError, type Reason, ToolError } from '../core/errors.ts';
+import { reasonIn } from '../core/reason.ts';
 import { type End, installing, type Program } from './program.ts';
 import type { Setting } from './setting.ts';
 import { tooLong } from './start.ts';
@@ -127,7 +128,7 @@ async function misunderstood(
     return new ParseError(`${what} could not be parsed; it is not shown, because it can hold a secret`, {
       remedy: 'nothing was concluded from it; run it yourself, and report it without the secrets in it',
     });
-  const why = cause instanceof Error ? cause.message : String(cause);
+  const why = reasonIn(cause);
   const start = JSON.stringify(stdout.slice(0, 1000));
   return new ParseError(`${what} was not understood: ${why}; it begins ${start}`, {
     cause,

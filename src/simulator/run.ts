@@ -1,5 +1,6 @@
 import { type Answer, type Command, commandLine, type Pipeline, type StepContext } from '../command/index.ts';
 import { CommandError, ParseError, UsageError } from '../core/errors.ts';
+import { reasonIn } from '../core/reason.ts';
 import { dropReleased } from './world/devices.ts';
 import { checkAlive, type Fault, type Faults, killProcess, ProcessKilled } from './faults/faults.ts';
 import { prepareReal } from './real-host/commands.ts';
@@ -267,7 +268,7 @@ function understood<T>(command: Command<T>, answer: ReturnType<ToolModel>): T {
         : answer.stdout;
     return command.parse({ ...answer, stdout: bytes });
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
+    const why = reasonIn(cause);
     throw new ParseError(`the answer of ${commandLine(command)} was not understood: ${why}`, { cause });
   }
 }

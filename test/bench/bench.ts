@@ -3,7 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
-import Table from 'cli-table3';
+import { table } from '../../src/cli/output/table.ts';
 import { pairs, type Pair } from './pairs.ts';
 import { measureOnRig } from './rig.ts';
 
@@ -147,9 +147,7 @@ function conditions(rounds: number): string {
 }
 
 function print(measured: readonly Measured[], memory: readonly Memory[], rounds: number): void {
-  const table = new Table({ head: [...head], style: { head: [], border: [] } });
-  for (const each of measured) table.push([...rowOf(each)]);
-  process.stdout.write(`${table.toString()}\n${conditions(rounds)}\n`);
+  process.stdout.write(`${table(head, measured.map(rowOf))}${conditions(rounds)}\n`);
   for (const { name, mebibytes } of memory)
     process.stdout.write(`memory of ${name}: ${String(mebibytes)} MiB\n`);
 }

@@ -1,24 +1,6 @@
-import Table from 'cli-table3';
+import stringWidth from 'fast-string-width';
 import { type Cell, type Look, type Meaning, plainLook } from './style.ts';
 import { printable, wrapped } from './text.ts';
-
-const none = {
-  top: '',
-  'top-mid': '',
-  'top-left': '',
-  'top-right': '',
-  bottom: '',
-  'bottom-mid': '',
-  'bottom-left': '',
-  'bottom-right': '',
-  left: '',
-  'left-mid': '',
-  mid: '',
-  'mid-mid': '',
-  right: '',
-  'right-mid': '',
-  middle: '  ',
-};
 
 interface Shown {
   readonly text: string;
@@ -70,30 +52,39 @@ export function textIn(cell: Cell, { time }: Look): string {
   return printable('time' in cell ? time(cell.time) : cell.text);
 }
 
-/** Colour comes after escaping, and cli-table3 does not count it. Widths are those of the columns. */
+/** Colour comes after escaping, and has no width. */
 function draw(
   head: readonly string[],
   rows: readonly (readonly Shown[])[],
   { paint }: Look,
 ): { readonly text: string; readonly width: number; readonly last: number } {
-  const drawn = new Table({
-    head: head.map((title) => paint('heading', title)),
-    chars: none,
-    style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
-  });
-  const painted = ({ text, as }: Shown): string =>
-    text
-      .split('\n')
-      .map((line) => paint(as, line))
-      .join('\n');
-  for (const row of rows) drawn.push(row.map(painted));
-  const lines = drawn.toString().split('\n');
-  const widths = drawn.options.colWidths.map((width) => width ?? 0);
+  const lines = [head.map((text): Shown => ({ text, as: 'heading' })), ...rows].flatMap(linesOf);
+  const widths = head.map((_, at) => lines.reduce((most, line) => Math.max(most, columns(line[at])), 0));
+  const padded = (line: readonly Shown[]): string =>
+    line
+      .map((cell, at) => `${paint(cell.as, cell.text)}${' '.repeat((widths[at] ?? 0) - columns(cell))}`)
+      .join('  ')
+      .trimEnd();
   return {
-    text: lines.map((line) => `${line.trimEnd()}\n`).join(''),
+    text: lines.map((line) => `${padded(line)}\n`).join(''),
     width: widths.reduce((sum, width) => sum + width, 2 * (widths.length - 1)),
     last: widths.at(-1) ?? 0,
   };
+}
+
+/** A row whose cells have several lines takes as many lines. */
+function linesOf(row: readonly Shown[]): readonly (readonly Shown[])[] {
+  const cells = row.map(({ text }) => text.split('\n'));
+  const height = cells.reduce((most, { length }) => Math.max(most, length), 1);
+  return Array.from({ length: height }, (_, line) =>
+    row.map(({ as }, at) => ({ text: cells[at]?.[line] ?? '', as })),
+  );
+}
+
+/** How many columns of the screen a cell takes. Almost all text is ASCII, and counting anything else is slow. */
+function columns(cell: Shown | undefined): number {
+  const text = cell?.text ?? '';
+  return /^[ -~]*$/.test(text) ? text.length : stringWidth(text);
 }
 
 function wrapLast(row: readonly Shown[], columns: number): readonly Shown[] {

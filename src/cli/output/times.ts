@@ -2,7 +2,11 @@
 export function localTime(iso: string): string {
   if (iso === '') return '';
   // The Swedish form is that of ISO 8601, with a space.
-  return new Date(iso).toLocaleString('sv-SE');
+  const time = new Date(iso);
+  const two = (number: number): string => String(number).padStart(2, '0');
+  const day = [time.getFullYear(), two(time.getMonth() + 1), two(time.getDate())].join('-');
+  // toLocaleString takes 13 ms the first time, a tenth of `bofh journal list`.
+  return `${day} ${[time.getHours(), time.getMinutes(), time.getSeconds()].map(two).join(':')}`;
 }
 
 /**
