@@ -28,35 +28,6 @@ export function blkidProbe(device: string): ReadCommand<Signature | undefined> {
 }
 
 /**
- * `blkid -p` of several devices: what it recognised, by device. Undefined: nothing, as above. blkid
- * 2.38 ends at the first device that it cannot tell, so those behind it are missing here.
- */
-export function blkidProbes(
-  devices: readonly string[],
-): ReadCommand<ReadonlyMap<string, Signature | undefined>> {
-  return {
-    ...blkidProbe(''),
-    argv: ['-p', '-o', 'export', ...devices],
-    parse: ({ exitCode, stdout, stderr }) => {
-      if (stderr !== '' || (stdout !== '' && !stdout.endsWith('\n')))
-        throw new ParseError(`blkid: ${stderr.trim() || 'its answer is cut off'}`);
-      const found = new Map<string, Signature | undefined>();
-      for (const record of stdout === '' ? [] : stdout.slice(0, -1).split('\n\n')) {
-        const values = valuesIn(record);
-        const device = values.get('DEVNAME') ?? '';
-        if (!devices.includes(device) || found.has(device))
-          throw new ParseError(`blkid was not asked about ${JSON.stringify(device)}`);
-        found.set(device, toSignature(values));
-      }
-      const last = devices.findLastIndex((device) => found.has(device));
-      const end = devices[last + 1];
-      if (exitCode === 2 && end !== undefined) found.set(end, undefined);
-      return found;
-    },
-  };
-}
-
-/**
  * The label itself. In every other output format blkid writes a byte above 0x7f as `M-x` and a
  * control character as `^x`, but does not escape an `M-` or a `^` in the label, so that they are
  * ambiguous.
@@ -283,7 +254,8 @@ function parseTagged({ exitCode, stdout, stderr }: Answer): readonly Tagged[] {
   return found.sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 
-function valuesIn(record: string): ReadonlyMap<string, string> {
+/** The values in a record of `blkid -o export`. */
+export function valuesIn(record: string): ReadonlyMap<string, string> {
   const values = new Map<string, string>();
   for (const line of record.split('\n')) {
     const { key, value } = exportLine.exec(line)?.groups ?? {};
@@ -296,7 +268,8 @@ function valuesIn(record: string): ReadonlyMap<string, string> {
   return values;
 }
 
-function toSignature(values: ReadonlyMap<string, string>): Signature | undefined {
+/** What the values of a record say; undefined: a blank partition. */
+export function toSignature(values: ReadonlyMap<string, string>): Signature | undefined {
   const [type, ptType] = [values.get('TYPE'), values.get('PTTYPE')];
   if (type === undefined && ptType === undefined) {
     // A blank partition: blkid reports only its entry in the table.

@@ -5,7 +5,7 @@ export { outOfGroup } from './content/member.ts';
 export { checkOverwrite, type Overwrite, overwriteSchema } from './content/overwrite.ts';
 export { refuseChanged, replaceable } from './content/replaceable.ts';
 export { streamMagic } from './content/stream.ts';
-export { unseen } from './content/unseen.ts';
+export { refuseUnread, unseen } from './content/unseen.ts';
 export { contentInWords, sameContent } from './content/words.ts';
 export {
   busyWith,

@@ -1,10 +1,12 @@
 import type { ReadHost } from '../command/index.ts';
 import { BofhError, ParseError } from '../core/errors.ts';
-import { blkidLabel, blkidProbe, blkidProbes, dropCache, readsAsBlank } from './commands.ts';
+import { blkidLabel, blkidProbe, dropCache } from './commands.ts';
+import { readStarts, refuseUnread } from './content/unseen.ts';
 import { built, loopsOver } from './holders/above.ts';
 import { deviceByNumber } from './holders/device.ts';
 import { factsOf } from './holders/facts.ts';
 import { type DeviceNode, deviceNode, sizeOf } from './node.ts';
+import { blkidProbes, withoutSignature } from './many-commands.ts';
 import { onceIn } from './one-look.ts';
 import type { Signature } from './schema.ts';
 
@@ -15,13 +17,13 @@ import type { Signature } from './schema.ts';
  */
 export async function probe(host: ReadHost, device: string): Promise<Signature | undefined> {
   const found = await recognise(host, device);
-  if (found === undefined) await host.run(readsAsBlank((await deviceNode(host, device)).path));
+  if (found === undefined) await refuseUnread(host, device);
   return found;
 }
 
 /**
  * The same, but undefined also for a device with nothing but I/O errors: for a second look at one
- * that `probe` found readable, or with `readsAsBlank` after it.
+ * that `probe` found readable, or with `refuseUnread` after it.
  */
 export async function recognise(host: ReadHost, device: string): Promise<Signature | undefined> {
   const node = await deviceNode(host, device);
@@ -64,18 +66,41 @@ export async function probeTogether(host: ReadHost, devices: readonly string[]):
       }
     }),
   );
-  let left = [...new Set(nodes.flat())];
+  const paths = [...new Set(nodes.flat())];
+  const blank = paths.length > 1 ? await blankOnes(host, paths) : [];
+  // blkid would not do better.
+  if (blank === undefined) return;
+  for (const path of blank) found.set(path, undefined);
+  let left = paths.filter((path) => !found.has(path));
   while (left.length > 1) {
     const asked = left.slice(0, together);
-    const told = await host.run(blkidProbes(asked)).catch((error: unknown) => {
-      if (error instanceof BofhError) return undefined;
-      throw error;
-    });
+    const told = await orUntold(host.run(blkidProbes(asked)));
     if (told === undefined) return;
     for (const [path, signature] of told) if (!isLabelUnclear(signature)) found.set(path, signature);
     // blkid ends at a device that it cannot tell.
     const last = asked.findLastIndex((path) => told.has(path));
     left = left.slice(last === asked.length - 1 ? asked.length : Math.max(last, 0) + 1);
+  }
+}
+
+/** The devices without any signature whose start can be read: blkid would end at each of them. Undefined: wipefs fails. */
+async function blankOnes(host: ReadHost, paths: readonly string[]): Promise<readonly string[] | undefined> {
+  const blank: string[] = [];
+  for (let from = 0; from < paths.length; from += together) {
+    const unsigned = await orUntold(host.run(withoutSignature(paths.slice(from, from + together))));
+    if (unsigned === undefined) return undefined;
+    if (unsigned.length > 0) blank.push(...((await orUntold(readStarts(host, unsigned))) ?? []));
+  }
+  return blank;
+}
+
+/** Undefined for what cannot be told: whoever needs it asks again, and gets the error. */
+async function orUntold<T>(answer: Promise<T>): Promise<T | undefined> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (error instanceof BofhError) return undefined;
+    throw error;
   }
 }
 

@@ -48,6 +48,7 @@ export const tools = {
   ln: { package: 'coreutils' },
   mv: { package: 'coreutils' },
   partx: { package: 'util-linux' },
+  perl: { package: 'perl-base' },
   pvchange: { package: 'lvm2' },
   pvck: { package: 'lvm2' },
   pvcreate: { package: 'lvm2' },

@@ -5,6 +5,7 @@ import {
   oneLook,
   probeTogether,
   recognise,
+  refuseUnread,
   type Signature,
 } from '../blockdevice/index.ts';
 import { blkidProbe, readsAsBlank } from '../blockdevice/commands.ts';
@@ -83,10 +84,9 @@ function luks2Header(device: string, { text, damagedCopy }: Luks2Metadata): Head
   try {
     return { ...luks2HeaderIn(text), ...(damagedCopy === undefined ? {} : { damagedCopy }) };
   } catch (error) {
-    throw new ParseError(
-      `the LUKS2 header of ${device} was not understood: ${reasonIn(error)}`,
-      { cause: error },
-    );
+    throw new ParseError(`the LUKS2 header of ${device} was not understood: ${reasonIn(error)}`, {
+      cause: error,
+    });
   }
 }
 
@@ -300,10 +300,10 @@ async function lookedAt(
     open,
   }: { readonly block: string; readonly device: string; readonly open: readonly Mapping[] },
 ): Promise<Looked> {
-  const { number, path } = await deviceNode(host, device);
+  const { number } = await deviceNode(host, device);
   if ((await kernelText(host, `/sys/dev/block/${number}/size`)) === '0') return { holds: 'no medium' };
   const signature = await recognise(host, device);
-  if (signature === undefined) await host.run(readsAsBlank(path));
+  if (signature === undefined) await refuseUnread(host, device);
   if (!isLuksSignature(signature)) return { holds: 'something else' };
   const mapping = open.find(({ beneath }) => beneath.includes(block));
   const { uuid, label } = signature;

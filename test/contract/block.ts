@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
-import { blkidProbe, blkidProbes, wipeSignatures } from '../../src/blockdevice/commands.ts';
+import { blkidProbe, wipeSignatures } from '../../src/blockdevice/commands.ts';
 import { fallocate, truncate } from '../../src/blockdevice/image/commands.ts';
 import { attach, detach } from '../../src/blockdevice/loop/commands.ts';
 import { diskSequence, loopNumbered } from '../../src/blockdevice/loop/reads.ts';
 import type { Attachment } from '../../src/blockdevice/loop/schema.ts';
 import { holders, keysOf, probe, size } from '../../src/blockdevice/index.ts';
 import { bytesAt } from '../../src/blockdevice/bytes-at.ts';
+import { blkidProbes, marksOn, withoutSignature } from '../../src/blockdevice/many-commands.ts';
 import { magicsOn, writeBytes } from '../../src/blockdevice/wipe/commands.ts';
 import { mkfsExt4, mkswap } from '../../src/filesystem/commands.ts';
 import { andThen, fails, type Scenario } from './scenario.ts';
@@ -73,6 +74,28 @@ export const blockScenarios: readonly Scenario[] = [
         },
       );
     },
+  },
+  {
+    name: 'wipefs and perl tell which of several devices are blank, and cannot read',
+    needs: ['device'],
+    run: async ({ host, change, device }) =>
+      andThen(
+        async () => {
+          const marks = [
+            { at: 0, hex: 'ffff' },
+            { at: 1080, hex: '53ef' },
+          ];
+          const missing = '/dev/bofh-no-such-device';
+          assert.deepEqual(await host.run(withoutSignature([device])), [device]);
+          assert.deepEqual([...(await host.run(marksOn([device, missing], marks)))], [[device, -1]]);
+
+          await change.run(mkfsExt4({ device, uuid }));
+          assert.deepEqual(await host.run(withoutSignature([device])), []);
+          assert.deepEqual([...(await host.run(marksOn([missing, device], marks)))], [[device, 1]]);
+          await fails(host.run(withoutSignature([device, missing])), 'not-found');
+        },
+        () => change.run(wipeSignatures(device)),
+      ),
   },
   {
     name: 'wipefs makes a device blank, and finds nothing to do on a blank one',

@@ -1,7 +1,10 @@
 import { CommandError, RefusedError } from '../../core/errors.ts';
 import type { ReadHost } from '../../command/index.ts';
 import { bytesAt } from '../bytes-at.ts';
+import { readsAsBlank } from '../commands.ts';
+import { marksOn } from '../many-commands.ts';
 import { deviceNode, sizeOf } from '../node.ts';
+import { onceIn } from '../one-look.ts';
 import type { Signature } from '../schema.ts';
 
 // Content that the blkid of a host is too old for, or that no blkid looks for. `wipefs --all`
@@ -28,6 +31,8 @@ const magics: readonly { readonly type: string; readonly at: number; readonly by
  */
 export async function unseen(host: ReadHost, device: string): Promise<Signature | undefined> {
   const node = await deviceNode(host, device);
+  const known = startsKnown(host);
+  if (known.has(node.path)) return known.get(node.path);
   const size = await sizeOf(host, node);
   for (const [from, count] of [
     [0, 8192],
@@ -42,6 +47,34 @@ export async function unseen(host: ReadHost, device: string): Promise<Signature 
     if (found !== undefined) return { type: found.type, usage: 'other' };
   }
   return undefined;
+}
+
+/** s_magic of ext2_super_block: blkid calls a damaged one blank. */
+const extMagic = { at: 1080, hex: '53ef' };
+
+/**
+ * Reads the starts of several devices that blkid calls blank with one program, for `unseen` and `refuseUnread` of the same look.
+ * It keeps nothing of a device that cannot be read, or has a damaged ext: those tell it themselves.
+ */
+export async function readStarts(host: ReadHost, devices: readonly string[]): Promise<readonly string[]> {
+  const marks = magics.map(({ at, bytes }) => ({ at, hex: Buffer.from(bytes, 'latin1').toString('hex') }));
+  const found = await host.run(marksOn(devices, [extMagic, ...marks]));
+  const known = startsKnown(host);
+  for (const [path, index] of found) {
+    const type = magics[index - 1]?.type;
+    if (index !== 0) known.set(path, type === undefined ? undefined : { type, usage: 'other' });
+  }
+  return devices.filter((path) => known.has(path));
+}
+
+/** Throws an error for a device that blkid calls blank, but cannot be read, or has a damaged ext. */
+export async function refuseUnread(host: ReadHost, device: string): Promise<void> {
+  const { path } = await deviceNode(host, device);
+  if (!startsKnown(host).has(path)) await host.run(readsAsBlank(path));
+}
+
+function startsKnown(host: ReadHost): Map<string, Signature | undefined> {
+  return onceIn(host, 'starts', () => new Map<string, Signature | undefined>());
 }
 
 async function textAt(

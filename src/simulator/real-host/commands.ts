@@ -10,6 +10,7 @@ import { isUnread } from '../tools/blockdevice/compressed.ts';
 import { importAt, importCopied, importMagics, importOrigin, importTable } from './import.ts';
 import { knowTagged, prepareMount, prepareMounted, prepareTable, userTable } from './mount.ts';
 import { prepareTar } from './tar.ts';
+import { UnknownInPlan } from './unknown.ts';
 import { prepareXl } from './xl.ts';
 import type { Overlay, World } from '../world/world.ts';
 
@@ -27,6 +28,9 @@ export async function prepareReal<T>(
     (word) => /^(?:--[\w-]+=|if=)?(?<path>\/.*)$/s.exec(word)?.groups?.path ?? [],
   );
   for (const path of paths) await nameDevice(world, path);
+  // Some of them the plan may have changed, and the real host tells the others.
+  if (paths.length > 1 && command.access === 'read' && ['blkid', 'perl', 'wipefs'].includes(command.tool))
+    throw new UnknownInPlan(`cannot ask ${command.tool} about several devices at once`);
   switch (command.tool) {
     case 'blkid':
       if (command.argv.includes('-t')) {

@@ -8,6 +8,17 @@ export function withUnreadable(host: SimulatedHost, node: string): SimulatedHost
     ['debugfs', recorded('debugfs/io-error@1.47.0')],
   ]);
   const run: SimulatedHost['run'] = async (command) => {
+    if (command.tool === 'perl') {
+      // Its line, as one that cannot be read has it.
+      const paths = command.argv.filter((word) => word.startsWith('/'));
+      return host.run({
+        ...command,
+        parse: ({ stdout, ...rest }) => {
+          const lines = stdout.split('\n').map((line, at) => (paths[at] === node ? '?' : line));
+          return command.parse({ ...rest, stdout: lines.join('\n') });
+        },
+      });
+    }
     const answer = command.argv.at(-1) === node ? answers.get(command.tool) : undefined;
     return answer === undefined ? host.run(command) : command.parse(answer);
   };

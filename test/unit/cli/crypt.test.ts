@@ -78,7 +78,7 @@ describe('bofh crypt list', () => {
       const blank = encrypted();
       blank.admin.lvcreate({ vg: 'vg0', name: 'bad', extents: 16 });
       const run: SimulatedHost['run'] = async (command) => {
-        if (command.tool === 'blkid' && command.argv.includes('/dev/dm-1'))
+        if (['blkid', 'wipefs'].includes(command.tool) && command.argv.includes('/dev/dm-1'))
           throw new CommandError({ tool: 'blkid', argv: command.argv, reason });
         return blank.run(command);
       };

@@ -10,12 +10,12 @@ import { rejectionOf } from '../../support/rejection.ts';
 import {
   blkidLabel,
   blkidProbe,
-  blkidProbes,
   dropCache,
   loopBacking,
   readsAsBlank,
 } from '../../../src/blockdevice/commands.ts';
 import { readTable } from '../../../src/blockdevice/partitions/commands.ts';
+import { blkidProbes } from '../../../src/blockdevice/many-commands.ts';
 import { magicsOn } from '../../../src/blockdevice/wipe/commands.ts';
 import { subvolumeList } from '../../../src/btrfs/read-commands.ts';
 import { cryptStatus } from '../../../src/crypt/read-commands.ts';

@@ -51,6 +51,7 @@ const elsewhere = [
   'logger',
   'lsattr',
   'mkfs.ext2',
+  'perl',
   'pvchange',
   'pvck',
   'setpriv',

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { posix } from 'node:path';
 import { type Device, openers } from '../../world/devices.ts';
 import { one, readOptions, unmodelled } from '../../options.ts';
 import type { Content, Magic } from '../../world/parts.ts';
@@ -14,7 +15,7 @@ import { metadataBlock, withMetadataBytes } from '../drbd/bytes.ts';
 import { laySectors, tableIn, withBytes, withoutSectors } from './sectors.ts';
 
 /** wipefs, blkdiscard (util-linux 2.38) and dd, as far as bytes of signatures go. */
-export const magicTools: Readonly<Record<string, ToolModel>> = { blkdiscard, dd, wipefs };
+export const magicTools: Readonly<Record<string, ToolModel>> = { blkdiscard, dd, perl, wipefs };
 
 /** Where each type has the bytes by which it is known, as wipefs erases them. */
 const places: Readonly<Record<string, readonly (readonly [offset: number, bytes: string])[]>> = {
@@ -117,6 +118,7 @@ function wipefs(call: ToolCall): ReturnType<ToolModel> {
   const options = readOptions(call, { flags: ['--all', '--json'], values: ['--types', '--output'] });
   const [path = '', ...more] = options.words;
   const isList = options.flags.has('--json') && !options.flags.has('--all');
+  if (isList && one(options, '--output') === 'DEVICE') return listDevices(call, options.words);
   if (more.length > 0 || !(isList || options.flags.has('--all')))
     throw unmodelled(call, 'it lists, or wipes, all of one device');
   const device = deviceAt(call.world, path);
@@ -142,6 +144,42 @@ function wipefs(call: ToolCall): ReturnType<ToolModel> {
       })
       .join(''),
   );
+}
+
+/** A row for each signature of each device; it ends at one that does not exist. */
+function listDevices({ world }: ToolCall, paths: readonly string[]): ReturnType<ToolModel> {
+  const rows: string[] = [];
+  for (const path of paths) {
+    const device = deviceAt(world, path);
+    if (device === undefined)
+      return failed(1, `wipefs: error: ${path}: probing initialization failed: No such file or directory`);
+    const name = JSON.stringify(posix.basename(path));
+    for (const _ of magicsOf(world.live.get(device.storage), device.size))
+      rows.push(`      {\n         "device": ${name}\n      }`);
+  }
+  return ok(`{\n   "signatures": [\n${rows.join(',')}\n   ]\n}\n`);
+}
+
+/** The one script of bofh: which marks, as `OFFSET:HEX`, each device has. */
+function perl(call: ToolCall): ReturnType<ToolModel> {
+  const [option, , ...words] = call.argv;
+  const first = words.findIndex((word) => word.startsWith('/'));
+  if (option !== '-e' || first < 0) throw unmodelled(call, 'it reads marks of devices');
+  const marks = words.slice(0, first).map((word) => {
+    const [at = '', hex = ''] = word.split(':');
+    return { at: Number(at), bytes: Buffer.from(hex, 'hex') };
+  });
+  const lines = words.slice(first).map((path) => {
+    const device = deviceAt(call.world, path);
+    if (device === undefined) return '?\n';
+    const found = marks.findIndex(({ at, bytes }) => {
+      const from = Math.floor(at / 4096) * 4096;
+      const block = Buffer.from(bytesOn(call.world, device, { from, count: 8192 }));
+      return block.subarray(at - from, at - from + bytes.length).equals(bytes);
+    });
+    return `${found < 0 ? '-' : String(found)}\n`;
+  });
+  return ok(lines.join(''));
 }
 
 function list(call: ToolCall, magics: readonly Magic[], output: string): ReturnType<ToolModel> {
