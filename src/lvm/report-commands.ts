@@ -52,14 +52,23 @@ export function fullreport(): ReadCommand<readonly WholeGroup[]> {
     tool: 'lvm',
     argv: ['fullreport', ...inBytes, '--all', ...options],
     access: 'read',
-    parse: ({ stdout }) =>
-      fullReport.parse(JSON.parse(withoutNotice(stdout))).report.flatMap((one) => {
-        if ('vg' in one) return [toWholeGroup(one)];
-        refuseUnreadable(one.pv);
-        return [];
-      }),
+    parse: ({ stdout }) => {
+      if (lastReport.text !== stdout) lastReport = { text: stdout, groups: groupsIn(stdout) };
+      return lastReport.groups;
+    },
     classify: classifyLvm,
   };
+}
+
+/** A sequence asks for the report several times, and checking 1,000 volumes takes longer than lvm. */
+let lastReport: { readonly text?: string; readonly groups: readonly WholeGroup[] } = { groups: [] };
+
+function groupsIn(text: string): readonly WholeGroup[] {
+  return fullReport.parse(JSON.parse(withoutNotice(text))).report.flatMap((one) => {
+    if ('vg' in one) return [toWholeGroup(one)];
+    refuseUnreadable(one.pv);
+    return [];
+  });
 }
 
 /** Every physical volume, including those in no volume group. */

@@ -8,10 +8,9 @@ import type { Bytes } from '../../core/units.ts';
 import { madeRecovery } from '../manual-recovery.ts';
 import { lvcreate } from '../lv-commands.ts';
 import { fillFrom } from '../fill.ts';
-import { lvs } from '../report-commands.ts';
 import { refuseFullPool } from '../filling.ts';
 import { checkLvName, checkTag } from '../names.ts';
-import { syncGroup, udevOf, usableVg } from '../reads.ts';
+import { syncGroup, udevOf, usableVg, volumesOf } from '../reads.ts';
 import { lvcreateThin } from '../thin-commands.ts';
 import { writeZeros } from '../zeros.ts';
 import { extents, refuseFull, wantedExtents } from './extents.ts';
@@ -132,7 +131,7 @@ export const createLv = operation({
       refuseFullPool(poolNamed(now, pool), `the thin volume ${vg}/${name}`);
       await host.run(lvcreateThin({ ...all, pool: pool.name, size }));
     }
-    const made = (await host.run(lvs())).find((lv) => lv.vgUuid === vgUuid && lv.tags.includes(tag));
+    const made = (await volumesOf(host, vgUuid))?.find((lv) => lv.tags.includes(tag));
     if (made?.name !== name)
       throw new RefusedError(`lvcreate made no ${vg}/${name} with the tag of this step`, {
         remedy: `look what is there: lvs -o lv_name,lv_uuid,lv_tags ${vg}`,

@@ -3,11 +3,10 @@ import { operation } from '../../atomic/operation.ts';
 import type { ReadHost } from '../../command/index.ts';
 import { RefusedError, UsageError } from '../../core/errors.ts';
 import { snapshotRecovery } from '../manual-recovery-snapshot.ts';
-import { lvs } from '../report-commands.ts';
 import { lvsnapshot } from '../snapshot-commands.ts';
 import { isClassicSnapshot, isThin, refuseFullPool } from '../filling.ts';
 import { checkLvName, checkTag } from '../names.ts';
-import { syncGroup, udevOf, usableVg } from '../reads.ts';
+import { syncGroup, udevOf, usableVg, volumesOf } from '../reads.ts';
 import type { LogicalVolume, WholeGroup } from '../objects.ts';
 import { extents, refuseFull, wantedExtents } from './extents.ts';
 import { volumeNamed } from './known.ts';
@@ -99,7 +98,7 @@ export const createSnapshot = operation({
     const { vg, vgUuid, name, tag, origin, extents } = of;
     const asked = { vg, origin: origin.name, name, extents, active, tags: [tag, ...tags] };
     await host.run(lvsnapshot({ ...asked, ...(await udevOf(host)) }));
-    const made = (await host.run(lvs())).find((lv) => lv.vgUuid === vgUuid && lv.tags.includes(tag));
+    const made = (await volumesOf(host, vgUuid))?.find((lv) => lv.tags.includes(tag));
     if (made?.name !== name)
       throw new RefusedError(`lvcreate made no ${vg}/${name} with the tag of this step`, {
         remedy: `look what is there: lvs -o lv_name,lv_uuid,lv_tags ${vg}`,

@@ -3,10 +3,9 @@ import { operation } from '../../atomic/operation.ts';
 import { RefusedError, UsageError } from '../../core/errors.ts';
 import { type Bytes, formatSize, parseSize } from '../../core/units.ts';
 import { madeRecovery } from '../manual-recovery.ts';
-import { lvs } from '../report-commands.ts';
 import { isThinPool } from '../filling.ts';
 import { checkLvName, checkTag } from '../names.ts';
-import { syncGroup, udevOf, usableVg } from '../reads.ts';
+import { syncGroup, udevOf, usableVg, volumesOf } from '../reads.ts';
 import { lvcreatePool } from '../thin-commands.ts';
 import { extents, refuseFull, wantedExtents } from './extents.ts';
 import { findMade, madeVolume, refuseOtherGroup, removeMade } from './made.ts';
@@ -74,7 +73,7 @@ export const createThinPool = operation({
     const { vg, vgUuid, name, extents, size: data, metadataSize, chunkSize, tag } = of;
     const all = { vg, name, extents, metadataSize, chunkSize, tags: [tag, ...tags] };
     await host.run(lvcreatePool({ ...all, ...(await udevOf(host)) }));
-    const made = (await host.run(lvs())).find((lv) => lv.vgUuid === vgUuid && lv.tags.includes(tag));
+    const made = (await volumesOf(host, vgUuid))?.find((lv) => lv.tags.includes(tag));
     if (made?.name !== name || !isThinPool(made) || made.size !== data)
       throw new RefusedError(
         `lvcreate made no thin pool ${vg}/${name} of ${data} bytes with the tag of this step`,
