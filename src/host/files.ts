@@ -1,20 +1,39 @@
-import { constants } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+} from 'node:fs';
 import * as fs from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { type ChangeHost, type FileStat, isOdd, nameOf, notUtf8 } from '../command/index.ts';
 import { CommandError, type Reason } from '../core/errors.ts';
-import { statOf } from './stat.ts';
+import { type StatNumbers, statOf } from './stat.ts';
 
 /** The file accesses that change nothing. */
 export const fileReads = {
   readFile: (path) =>
-    doing('read', path, () => opened(path, constants.O_RDONLY | constants.O_NONBLOCK, contentOf)),
-  readDir: (path) => doing('list', path, async () => (await fs.readdir(path, 'buffer')).map(nameOf).sort()),
-  readLink: (path) => doing('readlink', path, async () => nameOf(await fs.readlink(path, 'buffer'))),
+    doing('read', path, () =>
+      isOfKernel(path)
+        ? contentNow(path)
+        : opened(path, constants.O_RDONLY | constants.O_NONBLOCK, contentOf),
+    ),
+  readDir: (path) =>
+    doing('list', path, async () =>
+      (isOfKernel(path) ? readdirSync(path, 'buffer') : await fs.readdir(path, 'buffer')).map(nameOf).sort(),
+    ),
+  readLink: (path) =>
+    doing('readlink', path, async () =>
+      nameOf(isOfKernel(path) ? readlinkSync(path, 'buffer') : await fs.readlink(path, 'buffer')),
+    ),
   stat: async (path) => {
     if (isOdd(path)) throw notUtf8(path);
     try {
-      return statOf(await fs.lstat(path, { bigint: true }));
+      return statOf(isOfKernel(path) ? lstatSync(path, wide) : await fs.lstat(path, wide));
     } catch (error) {
       // Only these two mean "no such path". With EACCES, ELOOP or EIO the answer is unknown.
       if (hasCode(error, 'ENOENT') || hasCode(error, 'ENOTDIR')) return undefined;
@@ -22,6 +41,16 @@ export const fileReads = {
     }
   },
 } satisfies Pick<ChangeHost, 'readFile' | 'readDir' | 'readLink' | 'stat'>;
+
+const wide = { bigint: true } as const;
+
+/**
+ * Paths that the kernel keeps in memory, so that no disk or server lets them wait. A thread of Node for each of
+ * the 40,000 accesses of a host with 1,000 volumes takes 5 to 13 times as long.
+ */
+function isOfKernel(path: string): boolean {
+  return path.startsWith('/sys/') || path.startsWith('/dev/');
+}
 
 /** The file accesses that change something. */
 export const fileChanges = {
@@ -100,10 +129,24 @@ async function opened<T>(
 
 /** Also correct for /proc and /sys, whose files report a size of 0 or 4096 bytes. */
 async function contentOf(file: fs.FileHandle): Promise<Uint8Array> {
-  const kind = statOf(await file.stat({ bigint: true })).kind;
-  // A FIFO without a writer would read as empty, a device without end.
-  if (kind !== 'file' && kind !== 'directory') throw new Error(`it is not a file but of kind "${kind}"`);
+  refuseOdd(await file.stat(wide));
   return await file.readFile();
+}
+
+function contentNow(path: string): Promise<Uint8Array> {
+  const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    refuseOdd(fstatSync(file, wide));
+    return Promise.resolve(readFileSync(file));
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** A FIFO without a writer would read as empty, a device without end. */
+function refuseOdd(stats: StatNumbers): void {
+  const { kind } = statOf(stats);
+  if (kind !== 'file' && kind !== 'directory') throw new Error(`it is not a file but of kind "${kind}"`);
 }
 
 async function writeNew(path: string, content: Uint8Array | string, mode: number): Promise<FileStat> {

@@ -50,6 +50,7 @@ const elsewhere = [
   'ip',
   'logger',
   'lsattr',
+  'lvs',
   'mkfs.ext2',
   'perl',
   'pvchange',
