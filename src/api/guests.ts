@@ -3,6 +3,8 @@ import { exclusive, type Step } from '../atomic/journal/state.ts';
 import { currentBofh, single } from '../bofh.ts';
 import { BofhError, StuckError, UsageError } from '../core/errors.ts';
 import type { Bytes } from '../core/units.ts';
+import type { ReadHost } from '../command/index.ts';
+import { autostartLinks } from '../vm/autostart.ts';
 import { type StartOptions, startVm } from '../vm/start.ts';
 import * as driver from '../xen/index.ts';
 import { checkText, naming } from '../core/checks.ts';
@@ -95,14 +97,18 @@ export const eachShape = {
  * reverse order. One that fails does not stop the others.
  */
 export async function onEachGuest(
-  { backwards, parallel = 4, onRow }: EachGuest,
+  { backwards, autostart = false, parallel = 4, onRow }: EachGuest,
   act: (row: driver.StartRow, file: string | undefined) => Promise<StartedRow>,
 ): Promise<readonly StartedRow[]> {
   const { host, site, planning } = currentBofh();
-  const { guests, problems } = await driver.guestConfigs(host, site.guestConfigDirs);
+  const { guests: all, problems } = await driver.guestConfigs(host, site.guestConfigDirs);
+  const guests = autostart ? await startedAtBoot(host, all) : all;
   const domains = await driver.domains(host);
   const held = backwards ? new Set<string>() : await heldGuests();
-  const plan = driver.startAllPlan({ guests, domains, order: site.startOrder, held });
+  const isLeft = (name: string): boolean =>
+    all.some((guest) => guest.name === name) && !guests.some((guest) => guest.name === name);
+  const order = site.startOrder.filter((name) => !isLeft(name));
+  const plan = driver.startAllPlan({ guests, domains, order, held });
   const unreadable = problems.map(({ file, message }) => leftRow({ name: file, was: 'unknown' }, message));
   for (const row of unreadable) onRow?.(row);
   const rows = new Map<driver.StartRow, StartedRow>();
@@ -122,16 +128,26 @@ export async function onEachGuest(
         onRow?.(done);
       });
     };
-    const all = (backwards ? of.toReversed() : of).map(turn);
-    await Promise.allSettled(all);
-    await Promise.all(all);
+    const begun = (backwards ? of.toReversed() : of).map(turn);
+    await Promise.allSettled(begun);
+    await Promise.all(begun);
   }
   const inTurn = backwards ? plan.toReversed() : plan;
   return [...unreadable, ...inTurn.flatMap((row) => rows.get(row) ?? [])];
 }
 
+async function startedAtBoot<T extends { readonly file: string }>(
+  host: ReadHost,
+  guests: readonly T[],
+): Promise<readonly T[]> {
+  const links = await Promise.all(guests.map(({ file }) => autostartLinks(host, file)));
+  return guests.filter((_, at) => links[at]?.length !== 0);
+}
+
 interface EachGuest {
   readonly backwards: boolean;
+  /** Only the guests that start at boot. */
+  readonly autostart?: boolean;
   readonly parallel?: number;
   readonly onRow?: (row: StartedRow) => void;
 }

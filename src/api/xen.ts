@@ -107,7 +107,12 @@ export async function show(name: string): Promise<GuestDetails> {
 export type GuestDetails = GuestRow &
   Pick<driver.GuestConfig, 'type' | 'disks' | 'vifs'> & { readonly config: string };
 
-const startAllOptions = z.strictObject({ ...startShape, ...eachShape });
+const startAllOptions = z.strictObject({
+  ...startShape,
+  ...eachShape,
+  /** Only the guests that start at boot: those with a link in /etc/xen/auto (default: false). */
+  autostart: z.exactOptional(z.boolean()),
+});
 
 /**
  * Starts every configured guest that is not running: those of the site's `startOrder` one by one,

@@ -25,10 +25,14 @@ describe.skipIf(!can.ok && !required)('a host that boots with systemd', () => {
     await installBofh(machine);
     await machine.put(units, '/opt/bofh/systemd');
     await machine.run('chown -R root:root /opt/bofh');
-    // One guest that xendomains starts, and one that nobody but start-all does.
+    // All start at boot; one of them xendomains starts, which looks elsewhere here, and the others nobody but start-all does.
     await makeGuest(machine, { name: 'auto1', sizeMiB: 32 });
     await makeGuest(machine, { name: 'all1', sizeMiB: 32 });
-    await machine.run('mkdir -p /etc/xen/auto && ln -s ../auto1.cfg /etc/xen/auto/auto1.cfg');
+    await machine.run(`mkdir -p /etc/xen/auto /etc/xen/first
+      ln -s ../auto1.cfg /etc/xen/first/
+      for guest in auto1 all1 web2; do ln -s ../$guest.cfg /etc/xen/auto/; done
+      sed -i '/^XENDOMAINS_AUTO=/d' /etc/default/xendomains
+      echo XENDOMAINS_AUTO=/etc/xen/first >> /etc/default/xendomains`);
   });
   afterAll(async () => {
     await machine.close();

@@ -135,3 +135,25 @@ it.each([
 
   await expect(failed).rejects.toMatchObject({ causeCode: 'no-space', cause: { remedy } });
 });
+
+it('of the guests that start at boot leaves the others off, also those of startOrder', async () => {
+  const host = hostWith('a', 'b', 'c');
+  host.admin.mkdir('/etc/xen/auto');
+  host.admin.symlink('/etc/xen/auto/b.cfg', '../b.cfg');
+  const made = simulatedBofh({ host });
+  const bofh = { ...made, site: { ...made.site, startOrder: ['c', 'b'] } };
+  const { runtime, stdout } = testRuntime(bofh, { json: true });
+
+  expect(await runVerb(runtime, 'xen start-all --autostart')).toBe(0);
+
+  expect(xenStartAll.parse(JSON.parse(stdout()))).toMatchObject([{ guest: 'b', now: 'running' }]);
+  expect(host.world.domains.map(({ name }) => name)).toEqual(['b']);
+});
+
+it('where no guest starts at boot says how one does', async () => {
+  const { runtime, stderr } = testRuntime(simulatedBofh({ host: hostWith('a') }));
+
+  expect(await runVerb(runtime, 'xen start-all --autostart')).toBe(0);
+
+  expect(stderr()).toContain('bofh vm set NAME autostart=yes');
+});

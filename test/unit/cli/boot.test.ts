@@ -79,7 +79,7 @@ describe('bofh boot install', () => {
       `\nExecStart=${program.join(' ')} recover --boot --network\n`,
     );
     expect(host.admin.readFile(pathOf('bofh-start-all.service'))).toContain(
-      `\nExecStart=${program.join(' ')} xen start-all\n`,
+      `\nExecStart=${program.join(' ')} xen start-all --autostart\n`,
     );
     expect(stderr()).toBe(
       'next: systemctl enable bofh-recover.service bofh-recover-hosts.service bofh-start-all.service',

@@ -17,7 +17,14 @@ import { logged } from '../../runtime/system-log.ts';
  */
 export async function allGuests(
   runtime: Runtime<XenStartAll>,
-  act: () => Promise<readonly StartedRow[]>,
+  {
+    act,
+    none,
+  }: {
+    readonly act: () => Promise<readonly StartedRow[]>;
+    /** What to say if there is none (default: where guests are configured). */
+    readonly none?: string | undefined;
+  },
 ): Promise<number> {
   const { bofh, progress } = await openSession(runtime, { site: 'used', root: 'needed' });
   if (runtime.settings.mode === 'plan') return await planAll(runtime, bofh, act);
@@ -39,7 +46,7 @@ export async function allGuests(
       ...[row.guest, row.was, stated(row.now), String(row.seconds)],
       stated(row.error ?? '', 'bad'),
     ]),
-    none: `no guest is configured in ${bofh.site.guestConfigDirs.join(', ')}`,
+    none: none ?? `no guest is configured in ${bofh.site.guestConfigDirs.join(', ')}`,
   });
   const left = rows.flatMap(({ stuck }) => stuck ?? []);
   // The table is the answer: what is left goes to stderr.

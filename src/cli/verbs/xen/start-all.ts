@@ -1,14 +1,26 @@
 import * as xen from '../../../api/xen.ts';
 import { present } from '../../../core/present.ts';
-import { verb } from '../../runtime/verb.ts';
+import { flag, verb } from '../../runtime/verb.ts';
 import { allGuests } from './all.ts';
 import { alone, parallel, time } from './options.ts';
 
 export default verb({
   changes: true,
   answers: 'xen start-all',
-  options: { alone, time, parallel },
-  examples: ['xen start-all', 'xen start-all --parallel 8'],
-  run: (runtime, { alone, time: connectMs, parallel }) =>
-    allGuests(runtime, () => xen.startAll({ alone, ...present({ connectMs, parallel }) })),
+  options: {
+    alone,
+    time,
+    parallel,
+    autostart: flag(
+      'only the guests that start at boot (vm set NAME autostart=yes), as bofh-start-all.service does',
+    ),
+  },
+  examples: ['xen start-all', 'xen start-all --parallel 8', 'xen start-all --autostart'],
+  run: (runtime, { alone, time: connectMs, parallel, autostart }) =>
+    allGuests(runtime, {
+      none: autostart
+        ? 'no guest starts at boot; to let one start: bofh vm set NAME autostart=yes'
+        : undefined,
+      act: () => xen.startAll({ alone, autostart, ...present({ connectMs, parallel }) }),
+    }),
 });

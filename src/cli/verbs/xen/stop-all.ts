@@ -11,5 +11,5 @@ export default verb({
   options: { ...stopOptions, parallel },
   examples: ['xen stop-all', 'xen stop-all --time 2m --force'],
   run: (runtime, { parallel, ...how }) =>
-    allGuests(runtime, () => xen.stopAll({ ...stopHow(how), ...present({ parallel }) })),
+    allGuests(runtime, { act: () => xen.stopAll({ ...stopHow(how), ...present({ parallel }) }) }),
 });
