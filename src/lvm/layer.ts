@@ -223,16 +223,23 @@ function tellVolume(known: Layout, dmUuid: string | undefined): Told {
   };
 }
 
-/** Finds a volume by its device-mapper uuid: `LVM-` and both uuids without hyphens. */
-export function findVolume(
-  { groups }: Layout,
-  dmUuid: string | undefined,
-): { readonly lv: LogicalVolume; readonly group: LaidOutGroup } | undefined {
-  for (const group of groups)
-    for (const lv of group.volumes)
-      if (`LVM-${group.uuid}${lv.uuid}`.replaceAll('-', '') === dmUuid?.replaceAll('-', ''))
-        return { lv, group };
-  return undefined;
+interface Found {
+  readonly lv: LogicalVolume;
+  readonly group: LaidOutGroup;
+}
+
+/** The volumes of a layout by their device-mapper uuid without hyphens: `LVM` and both uuids. */
+const byDmUuid = new WeakMap<Layout, ReadonlyMap<string, Found>>();
+
+/** Finds a volume by its device-mapper uuid. */
+export function findVolume(known: Layout, dmUuid: string | undefined): Found | undefined {
+  let volumes = byDmUuid.get(known);
+  if (volumes === undefined) {
+    const all = known.groups.flatMap((group) => group.volumes.map((lv) => ({ lv, group })));
+    volumes = new Map(all.map((each) => [`LVM${each.group.uuid}${each.lv.uuid}`.replaceAll('-', ''), each]));
+    byDmUuid.set(known, volumes);
+  }
+  return dmUuid === undefined ? undefined : volumes.get(dmUuid.replaceAll('-', ''));
 }
 
 function findPv(
