@@ -51,10 +51,11 @@ export async function runRead<T>(program: Program, command: Command<T>, reading:
 
 /**
  * Gives an output again while the file named by `sameWhile` reads as before the program and after it.
- * Not the answer: others may read the same output in another way.
+ * Not the answer: others may read the same output in another way. Who asks meanwhile waits for it.
  */
 export function sameOutputs(files: Pick<ReadHost, 'readFile'>): Required<Reading>['again'] {
-  const known = new Map<string, { readonly state: string; readonly output: Collected }>();
+  /** Undefined: the program failed, or something has changed meanwhile. */
+  const known = new Map<string, { readonly state: string; readonly output: Promise<Collected | undefined> }>();
   return async (command, ask) => {
     const { sameWhile } = command;
     if (sameWhile === undefined) return await ask();
@@ -62,12 +63,18 @@ export function sameOutputs(files: Pick<ReadHost, 'readFile'>): Required<Reading
       await files.readFile(sameWhile).then(text, () => undefined);
     const [what, state] = [commandLine(command), await read()];
     const before = known.get(what);
-    if (before !== undefined && before.state === state) return before.output;
-    const output = await ask();
-    const { end } = output;
-    if (end.how === 'exit' && end.exitCode === 0 && state !== undefined && state === (await read()))
-      known.set(what, { state, output });
-    return output;
+    const again = before !== undefined && before.state === state ? await before.output : undefined;
+    if (again !== undefined) return again;
+    const asked = ask();
+    if (state === undefined) return await asked;
+    const kept = async (): Promise<Collected | undefined> => {
+      const output = await asked.catch(() => undefined);
+      const isGood = output?.end.how === 'exit' && output.end.exitCode === 0;
+      return isGood && state === (await read()) ? output : undefined;
+    };
+    const output = kept();
+    known.set(what, { state, output });
+    return (await output) ?? (await asked);
   };
 }
 

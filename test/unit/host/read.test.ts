@@ -67,6 +67,15 @@ describe('a read', () => {
     expect(await host.run({ ...command, parse: ({ stdout }) => [stdout] })).toEqual(['4\n']);
   });
 
+  test('runs once for all that ask at the same time', async () => {
+    const { host, directory } = hostWith('echo run >> "$1"; wc -l < "$1"');
+    const [state, runsSoFar] = [join(directory, 'state'), join(directory, 'runs')];
+    writeFileSync(state, '7');
+    const command = { ...reading([runsSoFar]), parse: said, sameWhile: state };
+
+    expect(await Promise.all([1, 2, 3].map(() => host.run(command)))).toEqual(['1', '1', '1']);
+  });
+
   test.each([
     ['changes while it runs', 'echo run >> "$1"; wc -l < "$1" | tee "$2"'],
     ['stays, but the program fails', 'echo run >> "$1"; exit 1'],
