@@ -55,7 +55,10 @@ export async function runRead<T>(program: Program, command: Command<T>, reading:
  */
 export function sameOutputs(files: Pick<ReadHost, 'readFile'>): Required<Reading>['again'] {
   /** Undefined: the program failed, or something has changed meanwhile. */
-  const known = new Map<string, { readonly state: string; readonly output: Promise<Collected | undefined> }>();
+  const known = new Map<
+    string,
+    { readonly state: string; readonly output: Promise<Collected | undefined> }
+  >();
   return async (command, ask) => {
     const { sameWhile } = command;
     if (sameWhile === undefined) return await ask();

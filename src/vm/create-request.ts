@@ -130,6 +130,8 @@ const createSchema = z.strictObject({
   peerVg: z.exactOptional(text),
   /** The addresses of the connection, by host name; missing: the one network that both are in. */
   addresses: z.exactOptional(z.record(text, text)),
+  /** Starts it when this host boots: links its configuration in /etc/xen/auto (default: false). */
+  autostart: z.exactOptional(z.boolean()),
   /** Starts it at the end (default: false). */
   start: z._default(z.boolean(), false),
 });

@@ -17,6 +17,7 @@ import { bootSettings } from './boot.ts';
 import { checkBridge, checkClashes, checkConfigPath, checkFreeMemory } from './checks.ts';
 import { type DataDisk, makeFilesystems } from './data-disks.ts';
 import { createDisk, type DiskPlan, planReplicas, planVolumes } from './disks.ts';
+import { autostartPath } from './autostart.ts';
 import { randomMac } from './mac.ts';
 import { checkGuestName, configPath, diskNames } from './names.ts';
 
@@ -34,6 +35,8 @@ export interface CreatePlan {
   /** The other host that has its disks. */
   readonly peer: string | undefined;
   readonly config: { readonly path: string; readonly content: string };
+  /** The link by which it starts at boot; undefined: it does not. */
+  readonly autostart: string | undefined;
   readonly start: boolean;
   /** How root logs in by SSH, `root@192.0.2.10`; undefined without a key or a static address. */
   readonly ssh: string | undefined;
@@ -95,6 +98,7 @@ export async function planCreate(options: {
       : planReplicas(disksOn, { site, request, wanted, found }),
   );
   const path = await found.try(() => checkConfigPath(host, configPath(site, name)));
+  const autostart = request.autostart === true ? await found.try(() => autostartPath(host, name)) : undefined;
   await found.try(() => checkClashes({ host, site, name, mac: bridge === undefined ? undefined : mac }));
   await found.try(() => checkBridge(host, bridge));
   const { hostname = name, timezone } = request;
@@ -133,6 +137,7 @@ export async function planCreate(options: {
     data,
     peer: disksOn?.[1].name,
     config: { path, content: configText({ request, boot, mac, bridge, disks: disks ?? [] }) },
+    autostart,
     start: request.start,
     ssh: sshOf(sshKeys ?? [], network),
   };
@@ -212,6 +217,7 @@ export async function createVm(tx: Tx, plan: CreatePlan, hosts?: Reachable): Pro
     filesOf: (uuid) => makeFilesystems(tx, { root: uuid, swap, data: disks }),
   });
   await tx.file.create({ path: plan.config.path, content: plan.config.content, mode: 0o644 });
+  if (plan.autostart !== undefined) await tx.file.link({ path: plan.autostart, to: plan.config.path });
   const domain = plan.start ? await tx.xen.create({ config: plan.config.path, name }) : undefined;
   const reached = { domid: domain?.domid, ssh: plan.ssh, hostKey: inside.hostKey };
   const source = plan.source.path;

@@ -4,6 +4,7 @@ import { option } from '../core/option.ts';
 import { checkVgName, usableVg } from '../lvm/index.ts';
 import type { Site } from '../site.ts';
 import { domains, guestConfigs, parseConfig, type Setting, type Settings, settingsOf } from '../xen/index.ts';
+import { autostartLinks } from './autostart.ts';
 import type { CheckedCreate } from './create-request.ts';
 import { refuseWithoutGroup } from './checks.ts';
 import { type CreatedVm, describeGuest } from './create.ts';
@@ -49,6 +50,10 @@ export async function existingGuest(
         ...Object.entries(settings).map(([key, value]) => [key, [value, there[key]]] as const),
         ...sizes,
       ]),
+      autostart: [
+        request.autostart === true ? true : undefined,
+        (await autostartLinks(host, guest.file)).length > 0,
+      ],
       state: [request.start ? 'running' : undefined, domain?.state ?? 'off'],
     },
     value: {

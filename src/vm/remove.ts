@@ -18,6 +18,7 @@ import {
   remedyFor,
 } from '../xen/index.ts';
 import { refusals } from '../core/refusals.ts';
+import { autostartLinks } from './autostart.ts';
 import { refuseUnread } from './checks.ts';
 import { pathsOf, removableConfig, wordsOf } from './guest-file.ts';
 import { isReplicated, planReplicas, type ReplicasPlan } from './replicas.ts';
@@ -33,6 +34,8 @@ export interface RemovePlan {
   readonly config: string;
   /** Content of the config file as it was checked. */
   readonly sha256: string;
+  /** The links by which it starts at boot. */
+  readonly links: readonly string[];
   readonly domain: { readonly uuid: string; readonly how: 'shutdown' | 'destroy' } | undefined;
   readonly volumes: readonly { readonly vg: string; readonly name: string; readonly uuid: string }[];
   /**
@@ -76,12 +79,14 @@ export async function planRemove(options: {
       ? undefined
       : await found.try(() => planReplicas({ members, host, site, guest, guests, domid: there?.[0]?.id }));
   const config = await found.try(() => removableConfig(host, guest.file));
+  const links = await found.try(() => autostartLinks(host, guest.file));
   found.throwAll();
   if (config === undefined) throw new TypeError('a refused request was planned');
   return {
     name,
     config,
     sha256: sha256(await host.readFile(config)),
+    links: links ?? [],
     domain: domain ?? undefined,
     volumes: disks?.volumes ?? [],
     replicas,
@@ -96,6 +101,7 @@ export async function removeVm(tx: Tx, plan: RemovePlan, hosts?: Reachable): Pro
   if (replicas !== undefined) await reserveReplicas(tx, replicas, hosts);
   if (domain !== undefined)
     await tx.xen.shutdown({ name, uuid: domain.uuid, config, how: domain.how, timeoutMs: plan.timeoutMs });
+  for (const path of plan.links) await tx.file.link({ path, to: null });
   await tx.file.remove({ path: config, sha256: plan.sha256 });
   if (replicas !== undefined) await removeReplicas(tx, replicas, hosts);
   for (const volume of plan.volumes) await tx.lvm.removeLv(volume);

@@ -39,3 +39,22 @@ test.each([
 test('a setting that is there twice is refused', () => {
   expect(() => request('pci = ["01:00.0"]', 'pci = ["02:00.0"]')).toThrow(/sets pci again/);
 });
+
+test('vm create --autostart links the configuration for the start at boot', async () => {
+  const host = hostWithSource();
+  const { runtime } = testRuntime(bofhOn(host));
+  await runVerb(runtime, 'vm create web1 --source tar:/srv/debian.tar --size 64m --autostart');
+
+  expect(await host.readLink('/etc/xen/auto/web1.cfg')).toBe('/etc/xen/web1.cfg');
+});
+
+test('vm create --autostart is refused where another guest has the link', async () => {
+  const host = hostWithSource();
+  host.admin.symlink('/etc/xen/auto/web1.cfg', '../old.cfg');
+  const before = host.snapshot();
+  const { runtime } = testRuntime(bofhOn(host));
+  const create = runVerb(runtime, 'vm create web1 --source tar:/srv/debian.tar --size 64m --autostart');
+
+  await expect(create).rejects.toThrow(/auto\/web1.cfg exists already/);
+  expect(host.snapshot()).toBe(before);
+});

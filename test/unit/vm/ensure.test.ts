@@ -46,6 +46,7 @@ describe('ensure.vm.create', () => {
     ],
     ['the number of processors', { vcpus: 2 }, { property: 'vcpus', asked: 2, found: 1 }],
     ['its MAC address', { mac: '00:16:3e:00:00:01' }, { property: 'vif' }],
+    ['that it starts at boot', { autostart: true }, { property: 'autostart', asked: true, found: false }],
     ['that it runs', { start: true }, { property: 'state', asked: 'running', found: 'off' }],
   ])('of a guest that differs in %s changes nothing, and names it', async (_what, other, difference) => {
     await run(() => vm.create(web1));

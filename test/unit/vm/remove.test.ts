@@ -35,6 +35,26 @@ describe('vm remove', () => {
     expect(await names()).toEqual([]);
   });
 
+  it.each(['commits', 'fails'])(
+    'removes its links for the start at boot, where the sequence %s',
+    async (how) => {
+      host.admin.symlink('/etc/xen/auto/10-web1', '../web1.cfg');
+      host.admin.symlink('/etc/xen/auto/other.cfg', '../other.cfg');
+      const removed = on(() =>
+        atomic('vm remove', async (tx) => {
+          await removeVm(tx, await plan());
+          if (how === 'fails') throw new Error('no');
+        }),
+      );
+
+      await removed.catch(() => undefined);
+
+      expect(await host.readDir('/etc/xen/auto')).toEqual(
+        how === 'fails' ? ['10-web1', 'other.cfg'] : ['other.cfg'],
+      );
+    },
+  );
+
   it('leaves a volume alone that took the name after it was agreed to', async () => {
     const agreed = await plan();
     host.admin.lvremove('vg0', 'web1-root');

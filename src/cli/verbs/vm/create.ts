@@ -76,6 +76,7 @@ export default verb({
       { read: addressesIn },
     ),
     start: flag('start the guest'),
+    autostart: flag('start it when this host boots, too'),
     ensure: ensureFlag('drbd'),
   },
   examples: [
@@ -90,12 +91,16 @@ export default verb({
     'vm create web1 --source tar:/srv/bookworm.tar --size 4g --boot grub',
     'vm create web1 --source tar:/srv/bookworm.tar --size 4g --drbd host2',
   ],
-  run: (runtime, { source, disk, kernel, ramdisk, address: addresses, sshKey, ensure, ...typed }) => {
+  run: (
+    runtime,
+    { source, disk, kernel, ramdisk, address: addresses, sshKey, ensure, autostart, ...typed },
+  ) => {
     const asked = {
       source: 'path' in source ? { ...source, path: pathOn(runtime, source.path) } : source,
       ...present({
         ...typed,
         addresses,
+        autostart: autostart || undefined,
         disks: byName(disk),
         sshKeys: sshKey?.map((file) => pathOn(runtime, file)),
       }),
