@@ -97,6 +97,17 @@ export default defineConfig({
       },
       {
         test: {
+          name: 'container',
+          include: ['test/container/**/*.test.ts'],
+          globalSetup: ['test/support/containers/setup.ts'],
+          // Two releases side by side in each file.
+          maxWorkers: 2,
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
+        },
+      },
+      {
+        test: {
           name: 'packages',
           include: ['test/packages/**/*.test.ts'],
           fileParallelism: false,

@@ -65,6 +65,7 @@ await stage('unit', () => {
   return tests('unit', process.execPath, { priority: 5 });
 });
 await Promise.all([linted, looped]);
+await stage('container', () => containerReason() ?? tests('container', process.execPath));
 // The rig has its turn by itself: its emulators leave no core free. Two hosts wait for each other, so the other Nodes begin
 // beside them, at a lower priority and silently.
 await stage('rig', () => rigReason() ?? tests('rig', process.execPath));
@@ -223,6 +224,12 @@ function loopReason() {
     ],
     'tests on loop devices',
   );
+}
+
+function containerReason() {
+  if (process.platform !== 'linux') return 'this is not Linux';
+  if (process.getuid?.() !== 0) return 'not root';
+  return ensurePackages(['docker.io', 'mmdebstrap', 'util-linux'], 'containers of Debian 12 and 13');
 }
 
 function rigReason() {

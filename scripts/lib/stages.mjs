@@ -8,7 +8,17 @@ export const otherNodes = ['20.19.0', '24'];
 export const onNode = (version) => `unit on Node ${version}`;
 
 /** Their names, in their order. */
-export const stages = ['build', 'types', 'lint', 'unit', 'loop', 'rig', 'pair', ...otherNodes.map(onNode)];
+export const stages = [
+  'build',
+  'types',
+  'lint',
+  'unit',
+  'loop',
+  'container',
+  'rig',
+  'pair',
+  ...otherNodes.map(onNode),
+];
 
 /** A word names a stage, or all that begin with it: `unit` is on every Node. */
 export function names(word, stage) {

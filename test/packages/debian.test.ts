@@ -11,8 +11,9 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Said } from '../support/containers/docker.ts';
 import { mustRun } from '../support/rig/process.ts';
-import { inRoot, projectAs, type Said } from './support.ts';
+import { inRoot, projectAs } from './support.ts';
 import { testUnderSystemd } from './systemd.ts';
 
 // `npm run test:packages`, as root: in a Debian root of each release bofh is installed from a signed repository, upgraded with an open

@@ -1,5 +1,6 @@
 import { cpSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Said } from '../support/containers/docker.ts';
 import { mustRun, runProgram } from '../support/rig/process.ts';
 
 const root = join(import.meta.dirname, '../..');
@@ -12,12 +13,6 @@ export async function projectAs(version: string, to: string): Promise<void> {
   for (const name of ['node_modules', '.cache']) symlinkSync(join(root, name), join(to, name));
   const about = readFileSync(join(to, 'package.json'), 'utf8');
   writeFileSync(join(to, 'package.json'), about.replace(/"version": ".*"/, `"version": "${version}"`));
-}
-
-export interface Said {
-  readonly exitCode: number | null;
-  /** stdout and stderr. */
-  readonly text: string;
 }
 
 /** Runs a shell script in a Debian root, in its own mounts and processes: whatever starts there ends with it. */

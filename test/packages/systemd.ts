@@ -1,8 +1,8 @@
 import { cpSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { bootDebian, type Machine, startDocker } from '../support/containers/docker.ts';
 import { mustRun } from '../support/rig/process.ts';
-import { bootDebian, type Docker, type Machine, startDocker } from './container.ts';
 
 const services = ['bofh-recover.service', 'bofh-recover-hosts.service', 'bofh-start-all.service'];
 const timers = ['bofh-recover.timer', 'bofh-recover-hosts.timer'];
@@ -35,7 +35,7 @@ export function testUnderSystemd(
   releases: readonly { readonly number: number; readonly suite: string }[],
   { work, old, both }: { readonly work: string; readonly old: string; readonly both: string },
 ): void {
-  let docker: Docker;
+  let docker: Awaited<ReturnType<typeof startDocker>>;
   beforeAll(async () => {
     docker = await startDocker(join(work, 'docker'));
   }, 120_000);
@@ -45,16 +45,17 @@ export function testUnderSystemd(
     const served = join(work, `served-${suite}`);
     const apt = 'DEBIAN_FRONTEND=noninteractive apt --yes';
     let machine: Machine | undefined;
+    let image = '';
     const run: Machine['run'] = (script) =>
       machine?.run(script) ?? Promise.reject(new Error('the container did not boot'));
-    /** As `run`, but it must succeed. */
-    const must = async (script: string): Promise<string> => {
-      const said = await run(script);
-      expect(said.exitCode, `${script}\n${said.text}`).toBe(0);
-      return said.text;
-    };
-    const put = (path: string, content: string): Promise<string> =>
-      must(`cat >${path} <<'END'\n${content}\nEND`);
+    const must: Machine['must'] = (script) =>
+      machine?.must(script) ?? Promise.reject(new Error('the container did not boot'));
+    const put: Machine['put'] = async (path, content) =>
+      machine?.put(
+        path,
+        `${content}
+`,
+      );
     const of = async (verb: string, units: readonly string[]): Promise<readonly string[]> =>
       (await run(`systemctl ${verb} ${units.join(' ')}`)).text.trim().split('\n');
     const serve = (repository: string): void => {
@@ -66,7 +67,8 @@ export function testUnderSystemd(
       const tar = join(work, `${suite}-systemd.tar`);
       const packages = 'systemd-sysv,dbus,man-db,bash-completion';
       await mustRun({ argv: ['mmdebstrap', '--variant=apt', `--include=${packages}`, suite, tar] });
-      machine = await bootDebian(docker, { tar, directory: work });
+      image = await docker.run('import', tar);
+      machine = await bootDebian(docker, { image, volumes: [`${work}:${work}`], network: 'host' });
       serve(old);
       await put('/etc/systemd/system/boot-id.service', bootId);
       await must('systemctl enable boot-id.service');
@@ -80,7 +82,10 @@ export function testUnderSystemd(
       );
     }, 900_000);
 
-    afterAll(async () => machine?.remove());
+    afterAll(async () => {
+      await machine?.remove();
+      await docker.run('rmi', image);
+    });
 
     test('the commands of the page install it, and start nothing', async () => {
       await must(`cp ${served}/bofh.gpg /etc/apt/keyrings/`);

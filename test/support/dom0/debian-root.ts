@@ -3,22 +3,24 @@ import { join } from 'node:path';
 import { cachedFolder, cacheDir } from '../rig/cache.ts';
 import { mustRun } from '../rig/process.ts';
 
-/** A root filesystem of Debian 12 as `root.tar.gz`, made once. */
+/** A root filesystem of Debian as `root.tar.gz`, made once. */
 export async function debianTar(of: {
   readonly packages: string;
+  /** (default: bookworm) */
+  readonly suite?: string;
   /** Further options of mmdebstrap(1). */
   readonly options?: readonly string[];
 }): Promise<string> {
-  const { packages, options = [] } = of;
+  const { packages, suite = 'bookworm', options = [] } = of;
   const key = createHash('sha256')
     .update(JSON.stringify([packages, options]))
     .digest('hex')
     .slice(0, 16);
   const folder = await cachedFolder({
-    path: join(cacheDir(), `root-bookworm-${key}`),
+    path: join(cacheDir(), `root-${suite}-${key}`),
     build: async (partial) => {
       const tar = join(partial, 'root.tar');
-      const make = ['mmdebstrap', '--variant=minbase', `--include=${packages}`, ...options, 'bookworm', tar];
+      const make = ['mmdebstrap', '--variant=minbase', `--include=${packages}`, ...options, suite, tar];
       for (const argv of [make, ['gzip', '-1', tar]]) await mustRun({ argv, timeoutMs: 600_000 });
     },
   });

@@ -1,19 +1,33 @@
 import { once } from 'node:events';
 import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { mustRun, runProgram, startGuarded, until } from '../support/rig/process.ts';
-import type { Said } from './support.ts';
+import { mustRun, runProgram, startGuarded, until } from '../rig/process.ts';
+
+/** How a script in a container or a root ended. */
+export interface Said {
+  readonly exitCode: number | null;
+  /** stdout and stderr. */
+  readonly text: string;
+}
 
 /** A Docker daemon of our own: its directory, its socket, and no network of its own. */
 export interface Docker {
   /** Runs a command of docker; returns what it printed. */
   readonly run: (...argv: readonly string[]) => Promise<string>;
   readonly host: string;
-  readonly stop: () => Promise<void>;
+}
+
+/** The daemon with that socket. */
+export function dockerAt(host: string): Docker {
+  const run: Docker['run'] = async (...words) => {
+    const argv = ['docker', '--host', host, ...words];
+    return (await mustRun({ argv, timeoutMs: 600_000 })).stdout.toString().trim();
+  };
+  return { host, run };
 }
 
 /** Starts a daemon that keeps everything in a directory. */
-export async function startDocker(at: string): Promise<Docker> {
+export async function startDocker(at: string): Promise<Docker & { readonly stop: () => Promise<void> }> {
   mkdirSync(at, { recursive: true });
   const host = `unix://${join(at, 'socket')}`;
   const log = openSync(join(at, 'log'), 'w');
@@ -25,17 +39,18 @@ export async function startDocker(at: string): Promise<Docker> {
     '--pidfile',
     join(at, 'pid'),
   ];
+  // On overlayfs the first hard link to a file of the image changes its inode and its time of birth.
+  const storage = ['--storage-driver', 'vfs'];
   // The containers use the network of the machine: no bridge and no rule of a firewall stays behind.
   const network = ['--bridge', 'none', '--iptables=false', '--ip6tables=false'];
   // Its mounts are its own, and no container outlives it, however it ends.
   const own = ['unshare', '--mount', '--pid', '--fork', '--mount-proc', '--kill-child'];
   const daemon = startGuarded({
-    argv: [...own, 'dockerd', '--host', host, ...places, ...network],
+    argv: [...own, 'dockerd', '--host', host, ...places, ...storage, ...network],
     stdio: ['ignore', log, log],
   });
   closeSync(log);
   const ended = once(daemon, 'exit');
-  const docker = ['docker', '--host', host];
   await until({
     what: 'the Docker daemon answers',
     timeoutMs: 60_000,
@@ -43,14 +58,12 @@ export async function startDocker(at: string): Promise<Docker> {
     probe: async () => {
       if (daemon.exitCode !== null || daemon.signalCode !== null)
         throw new Error(`dockerd ended: ${readFileSync(join(at, 'log'), 'utf8').slice(-2000)}`);
-      const { exitCode } = await runProgram({ argv: [...docker, 'info'] });
+      const { exitCode } = await runProgram({ argv: ['docker', '--host', host, 'info'] });
       return exitCode === 0 ? true : undefined;
     },
   });
   return {
-    host,
-    run: async (...argv) =>
-      (await mustRun({ argv: [...docker, ...argv], timeoutMs: 600_000 })).stdout.toString().trim(),
+    ...dockerAt(host),
     stop: async () => {
       const pid = String(daemon.pid);
       process.kill(Number(readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')), 'SIGTERM');
@@ -63,31 +76,46 @@ export async function startDocker(at: string): Promise<Docker> {
 export interface Machine {
   /** Runs a shell script in it. */
   readonly run: (script: string) => Promise<Said>;
+  /** As `run`, but it must succeed; returns what it printed. */
+  readonly must: (script: string) => Promise<string>;
+  /** Writes a file. */
+  readonly put: (path: string, content: string) => Promise<void>;
   readonly boot: () => Promise<void>;
-  /** Removes it, and its image. */
   readonly remove: () => Promise<void>;
 }
 
 /**
- * Boots a Debian from a tar archive, with a directory of this machine at the same path. Not
- * privileged: systemd needs CAP_SYS_ADMIN, and the control groups.
+ * Boots a Debian from an image. Not privileged: systemd needs CAP_SYS_ADMIN, and the control groups.
  */
 export async function bootDebian(
   docker: Docker,
-  { tar, directory }: { readonly tar: string; readonly directory: string },
+  of: {
+    readonly image: string;
+    /** As for `--volume` of docker-run(1), read-only. */
+    readonly volumes: readonly string[];
+    /** The network of this machine, or only a loopback interface. */
+    readonly network: 'host' | 'none';
+  },
 ): Promise<Machine> {
-  const image = await docker.run('import', tar);
   const id = await docker.run(
-    ...['run', '--detach', '--network', 'host', '--cap-add', 'SYS_ADMIN'],
+    ...['run', '--detach', '--network', of.network, '--cap-add', 'SYS_ADMIN'],
     ...['--security-opt', 'apparmor=unconfined', '--cgroupns', 'host'],
-    ...['--volume', '/sys/fs/cgroup:/sys/fs/cgroup:rw', '--volume', `${directory}:${directory}:ro`],
-    ...['--tmpfs', '/run', '--tmpfs', '/run/lock', '--tmpfs', '/tmp', '--env', 'container=docker'],
-    ...['--stop-signal', 'SIGRTMIN+3', '--stop-timeout', '60', image, '/sbin/init'],
+    ...['--volume', '/sys/fs/cgroup:/sys/fs/cgroup:rw'],
+    ...of.volumes.flatMap((volume) => ['--volume', `${volume}:ro`]),
+    ...['--tmpfs', '/run', '--tmpfs', '/run/lock', '--tmpfs', '/tmp:exec', '--env', 'container=docker'],
+    ...['--stop-signal', 'SIGRTMIN+3', '--stop-timeout', '60', of.image, '/sbin/init'],
   );
-  const run = async (script: string): Promise<Said> => {
-    const argv = ['docker', '--host', docker.host, 'exec', id, 'sh', '-ec', `exec 2>&1; ${script}`];
-    const { exitCode, stdout, stderr } = await runProgram({ argv, timeoutMs: 900_000 });
+  const execute = async (script: string, stdin = ''): Promise<Said> => {
+    const enter = ['exec', '--interactive', id, 'sh', '-ec', `exec 2>&1; ${script}`];
+    const argv = ['docker', '--host', docker.host, ...enter];
+    const { exitCode, stdout, stderr } = await runProgram({ argv, stdin, timeoutMs: 900_000 });
     return { exitCode, text: stdout.toString() + stderr.toString() };
+  };
+  const run = (script: string): Promise<Said> => execute(script);
+  const must = async (script: string, stdin?: string): Promise<string> => {
+    const { exitCode, text } = await execute(script, stdin);
+    if (exitCode !== 0) throw new Error(`${script}: exit ${String(exitCode)}\n${text}`);
+    return text;
   };
   const isUp = async (): Promise<true | undefined> =>
     /^(?:running|degraded)$/m.test((await run('systemctl is-system-running || :')).text) ? true : undefined;
@@ -96,13 +124,16 @@ export async function bootDebian(
   await booted();
   return {
     run,
+    must: (script) => must(script),
+    put: async (path, content) => {
+      await must(`cat >'${path}'`, content);
+    },
     boot: async () => {
       await docker.run('restart', id);
       await booted();
     },
     remove: async () => {
       await docker.run('rm', '--force', '--volumes', id);
-      await docker.run('rmi', image);
     },
   };
 }
