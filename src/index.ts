@@ -74,6 +74,7 @@ export {
   type Content,
   type FileRequest,
   type HostBuilder,
+  type PackageRequest,
   type HostDescription,
   type Later,
   type Owned,

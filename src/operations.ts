@@ -21,6 +21,8 @@ const drivers = {
   filesystem: () => import('./filesystem/operations.ts'),
   /** Files, directories and symbolic links, such as configuration. */
   file: () => import('./file/operations.ts'),
+  /** Packages of Debian. */
+  packages: () => import('./packages/operations.ts'),
   /** Mounts, and the lines of /etc/fstab and /etc/crypttab. */
   mount: () => import('./mount/operations.ts'),
   /** Fills a new root filesystem. */

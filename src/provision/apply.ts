@@ -5,14 +5,21 @@ import { refuseChange } from '../file/refuse-change.ts';
 import { refuseContent } from '../file/remove-directory.ts';
 import { type Attributes, hasAttributes, sha256 } from '../file/path.ts';
 import type { Tx } from '../operations.ts';
-import { type EnsureName, isIn, type Owned, type Resource } from './description.ts';
+import { formatSize } from '../core/units.ts';
+import {
+  inWords as packageInWords,
+  type PackageArgs,
+  plannedPackages,
+  refuseUnready,
+} from '../packages/index.ts';
+import { type EnsureName, isIn, type Owned, type PackageRequest, type Resource } from './description.ts';
 import { withLines } from './lines.ts';
 
 /** A difference between a description and its host. */
 export interface HostChange {
   readonly action: 'create' | 'change' | 'remove';
-  readonly kind: 'file' | 'directory' | 'link' | 'lines' | 'ensure';
-  /** Its path, or the create method with the name of the object. */
+  readonly kind: 'file' | 'directory' | 'link' | 'lines' | 'packages' | 'ensure';
+  /** Its path, the names of packages, or the create method with the name of the object. */
   readonly name: string;
   /** What differs: `mode 0644 → 0600`. */
   readonly details: readonly string[];
@@ -27,7 +34,7 @@ interface Step extends HostChange {
   readonly check?: () => Promise<void>;
 }
 
-type Files = Pick<Tx, 'file'>;
+type Files = Pick<Tx, 'file' | 'packages'>;
 
 type Ensure = (
   method: EnsureName,
@@ -45,14 +52,21 @@ export async function applyResources(
   resources: readonly Resource[],
 ): Promise<readonly HostChange[]> {
   const owners = ownersOf(host);
+  const packages = resources.filter((one) => one.kind === 'package');
+  // All of them in one step, in the place of the first.
+  const isLater = (one: Resource): boolean => one.kind === 'package' && one !== packages[0];
+  const step = (one: Exclude<Resource, { readonly kind: 'ensure' }>): Promise<Step | undefined> =>
+    one.kind === 'package' ? packagesStep(host, packages) : stepOf(host, one, owners);
   const mounts = resources.flatMap((one) =>
     one.kind === 'ensure' && one.path !== undefined ? [one.path] : [],
   );
+  const isOnMount = (path = ''): boolean => mounts.some((mount) => path === mount || isIn(path, mount));
   for (const one of resources)
-    if (one.kind !== 'ensure' && !mounts.some((mount) => one.path === mount || isIn(one.path, mount)))
-      await named(one, async () => (await stepOf(host, one, owners))?.check?.());
+    if (one.kind !== 'ensure' && !isLater(one) && !isOnMount(one.path))
+      await named(one, async () => (await step(one))?.check?.());
   const changes: HostChange[] = [];
   for (const one of resources) {
+    if (isLater(one)) continue;
     if (one.kind === 'ensure') {
       const args: unknown = typeof one.args === 'function' ? (one.args as () => unknown)() : one.args;
       const { value, changed } = await tx.ensure(one.method, args);
@@ -61,9 +75,9 @@ export async function applyResources(
       continue;
     }
     await named(one, async () => {
-      const step = await stepOf(host, one, owners);
-      if (step === undefined) return;
-      const { run, check, ...change } = step;
+      const found = await step(one);
+      if (found === undefined) return;
+      const { run, check, ...change } = found;
       await check?.();
       await run(tx);
       changes.push(change);
@@ -86,7 +100,7 @@ async function named(one: Resource, body: () => Promise<void>): Promise<void> {
   }
 }
 
-type PathResource = Exclude<Resource, { readonly kind: 'ensure' }>;
+type PathResource = Exclude<Resource, { readonly kind: 'ensure' | 'package' }>;
 type Owners = (owned: Owned) => Promise<Attributes>;
 
 async function stepOf(host: ReadHost, one: PathResource, owners: Owners): Promise<Step | undefined> {
@@ -198,6 +212,45 @@ async function stepOf(host: ReadHost, one: PathResource, owners: Owners): Promis
       };
     }
   }
+}
+
+async function packagesStep(
+  host: ReadHost,
+  all: readonly (Resource & { readonly kind: 'package' })[],
+): Promise<Step | undefined> {
+  const namesOf = (is: (wanted: PackageRequest) => boolean): readonly string[] =>
+    all.filter(({ wanted }) => is(wanted)).map(({ name }) => name);
+  const args: PackageArgs = {
+    install: all
+      .filter(({ wanted }) => wanted.absent === undefined)
+      .map(({ name, wanted: { version } }) =>
+        version === undefined || version === 'latest' ? name : `${name}=${version}`,
+      ),
+    upgrade: namesOf(({ version }) => version === 'latest'),
+    remove: namesOf(({ absent }) => absent === true),
+    purge: namesOf(({ absent }) => absent === 'purged'),
+    hold: namesOf(({ hold }) => hold === true),
+    unhold: namesOf(({ hold }) => hold === false),
+  };
+  const packages = await plannedPackages(host, args);
+  if (packages.length === 0) return undefined;
+  const bytes = packages.reduce((sum, { size = 0 }) => sum + size, 0);
+  const purged = packages.some((each) => each.purged === true);
+  return {
+    action: 'change',
+    kind: 'packages',
+    name: packages
+      .filter(({ follows }) => follows === undefined)
+      .map(({ name }) => name)
+      .join(' '),
+    details: [
+      ...packages.map((each) => `${packageInWords(each)}${each.follows === true ? ' comes along' : ''}`),
+      ...(bytes > 0 ? [`download ${formatSize(bytes)}`] : []),
+      ...(purged ? ['nothing restores purged configuration files'] : []),
+    ],
+    check: () => refuseUnready(host),
+    run: (tx) => tx.packages.change(args),
+  };
 }
 
 function differences(there: Required<Attributes>, set: Attributes): readonly string[] {

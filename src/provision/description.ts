@@ -10,6 +10,7 @@ import type { EnsureMethods } from '../operations.ts';
 import type { CreatedVm } from '../vm/create.ts';
 import type { CreateRequest } from '../vm/create-request.ts';
 import type { Facts } from './facts.ts';
+import { packageName, packageVersion } from '../packages/index.ts';
 import type { LinesRequest } from './lines.ts';
 
 /** Owner and mode of a file or directory. What is left out stays as it is. */
@@ -20,6 +21,19 @@ export interface Owned {
   readonly group?: string | number;
   /** Permission bits: `0o640` (default: unchanged; new file `0o644`, new directory `0o755`). */
   readonly mode?: number;
+}
+
+/** A package of Debian. */
+export interface PackageRequest {
+  /** Exactly this version (default: any; if it is missing, the newest). `latest`: the newest. */
+  readonly version?: string;
+  /** Whether apt keeps its version, as `apt-mark hold` (default: unchanged). */
+  readonly hold?: boolean;
+  /**
+   * It is not installed. `purged`: its configuration files are removed too, after the commit, because
+   * nothing restores them.
+   */
+  readonly absent?: true | 'purged';
 }
 
 /** What a file contains. A `Secret` is neither shown nor journalled, and its file has mode `0o600`. */
@@ -56,6 +70,8 @@ export interface HostBuilder {
   link(path: string, request: { readonly to: string }): void;
   /** No file, link or directory of this name. A directory that is not empty is refused. */
   absent(path: string): void;
+  /** A package of Debian, with the packages that it needs. All packages of a description change together. */
+  package(name: string, request?: PackageRequest): void;
   /** Lines of an existing text file. */
   lines(path: string, request: LinesRequest): void;
   /**
@@ -105,6 +121,7 @@ export type Resource = Placed &
     | { readonly kind: 'link'; readonly path: string; readonly to: string }
     | { readonly kind: 'absent'; readonly path: string }
     | { readonly kind: 'lines'; readonly path: string; readonly wanted: LinesRequest }
+    | { readonly kind: 'package'; readonly name: string; readonly wanted: PackageRequest }
     | {
         readonly kind: 'ensure';
         readonly method: EnsureName;
@@ -153,6 +170,18 @@ const line = z.string().check(z.minLength(1), z.regex(/^[^\n\r\0]*$/, 'must be o
 const schemas = {
   file: z.strictObject({ content: z.unknown(), ...owned }),
   directory: z.strictObject(owned),
+  package: z
+    .strictObject({
+      version: z.exactOptional(packageVersion),
+      hold: z.exactOptional(z.boolean()),
+      absent: z.exactOptional(z.union([z.literal(true), z.literal('purged')])),
+    })
+    .check(
+      z.refine(
+        ({ version, hold, absent }) => absent === undefined || (version === undefined && hold === undefined),
+        'an absent package has no version and is not held',
+      ),
+    ),
   link: z.strictObject({ to: z.string().check(z.minLength(1)) }),
   lines: z.strictObject({
     present: z.exactOptional(z.array(line)),
@@ -203,6 +232,13 @@ export async function collect(description: HostDescription, facts: Facts): Promi
       const at = placeOf(builder.absent);
       checkPath(at, path);
       add({ kind: 'absent', identity: path, at, path });
+    },
+    package: (name: string, request: PackageRequest = {}): void => {
+      const at = placeOf(builder.package);
+      const what = `${at}: h.package ${name}`;
+      parsed(what, packageName, name);
+      const wanted = parsed(what, schemas.package, request);
+      add({ kind: 'package', identity: `package ${name}`, at, name, wanted });
     },
     lines: (path: string, request: LinesRequest): void => {
       const at = placeOf(builder.lines);
@@ -310,7 +346,7 @@ function isSame(one: Resource, other: Resource): boolean {
 
 function conflict(one: Resource, other: Resource): UsageError {
   const what = (each: Resource): string =>
-    each.kind === 'ensure' ? each.identity : `${each.kind} ${each.path}`;
+    each.kind === 'ensure' || each.kind === 'package' ? each.identity : `${each.kind} ${each.path}`;
   return new UsageError(
     `the description contradicts itself: ${what(other)} at ${other.at}, and ${what(one)} at ${one.at}`,
     { remedy: 'describe it once, or both times alike' },

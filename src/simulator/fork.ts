@@ -36,6 +36,7 @@ function copyWorld(world: World): World {
         volumes: resource.volumes.map((volume) => ({ ...volume })),
       })),
     },
+    packages: { ...world.packages },
     partitions: new Map(world.partitions),
     loops: new Map(world.loops),
     loopNodes: new Set(world.loopNodes),

@@ -30,6 +30,7 @@ import { uuidTools } from './tools/filesystem/uuids.ts';
 import { pvChanges } from './tools/lvm/pv-change.ts';
 import { pvMoves } from './tools/lvm/pvmove.ts';
 import { vgChanges } from './tools/lvm/vg-change.ts';
+import { packageTools } from './tools/packages/apt.ts';
 import { tableTools } from './tools/blockdevice/tables.ts';
 import { moveTools } from './tools/file/move.ts';
 import { xlTools } from './tools/xen/xl.ts';
@@ -52,6 +53,7 @@ const models: Readonly<Record<string, ToolModel>> = {
   ...mountTools,
   ...networkTools,
   ...labelTools,
+  ...packageTools,
   ...partitionTools,
   ...sizeTools,
   ...uuidTools,

@@ -13,7 +13,7 @@ const order = [
   ['lvm'],
   ['file', 'erase'],
   ['filesystem'],
-  ['mount'],
+  ['mount', 'packages'],
   ['crypt', 'btrfs', 'drbd', 'xen', 'network'],
   ['copy'],
   ['operations.ts'],
@@ -42,13 +42,26 @@ const usedByDrivers = {
   // Is there room in the thin pool below, before and while much is written?
   lvm: ['btrfs', 'copy', 'crypt', 'erase', 'filesystem'],
   // Configuration files are written by its steps.
-  file: ['btrfs', 'copy', 'crypt', 'drbd', 'mount'],
+  file: ['btrfs', 'copy', 'crypt', 'drbd', 'mount', 'packages'],
   // What a filesystem is, and where it is mounted.
   filesystem: ['btrfs', 'copy'],
   mount: ['btrfs', 'copy'],
 } as const;
 const drivers: readonly string[] = [
-  ...['lvm', 'file', 'erase', 'filesystem', 'mount', 'crypt', 'btrfs', 'drbd', 'xen', 'network', 'copy'],
+  ...[
+    'lvm',
+    'file',
+    'erase',
+    'filesystem',
+    'mount',
+    'crypt',
+    'btrfs',
+    'drbd',
+    'xen',
+    'network',
+    'copy',
+    'packages',
+  ],
 ] as const;
 
 const files = readdirSync(source, { recursive: true, encoding: 'utf8' }).filter((name) =>

@@ -9,6 +9,7 @@ import { type FileAdmin, fileActs } from './files.ts';
 import { type GroupAdmin, groupActs } from './groups.ts';
 import { type MountAdmin, mountActs } from './mounts.ts';
 import { type NetworkAdmin, networkActs } from './network.ts';
+import { type PackageAdmin, packageActs } from './packages.ts';
 import { type VolumeAdmin, volumeActs } from './volumes.ts';
 
 /** Acts of an administrator on the host, without bofh. All of them are immediate and durable. */
@@ -22,6 +23,7 @@ export interface Admin
     DomainAdmin,
     DrbdAdmin,
     NetworkAdmin,
+    PackageAdmin,
     BtrfsAdmin {}
 
 /** Others, on a host in memory. */
@@ -37,6 +39,7 @@ export function admin(world: World): Admin {
     ...domainActs(world, does),
     ...drbdActs(world, does),
     ...networkActs(world, does),
+    ...packageActs(world, does),
     ...btrfsActs(world, does),
   };
 }

@@ -9,6 +9,7 @@ import { loopsOf } from './facts.ts';
 import { isUnread } from '../tools/blockdevice/compressed.ts';
 import { importAt, importCopied, importMagics, importOrigin, importTable } from './import.ts';
 import { knowTagged, prepareMount, prepareMounted, prepareTable, userTable } from './mount.ts';
+import { preparePackages } from './packages.ts';
 import { prepareTar } from './tar.ts';
 import { UnknownInPlan } from './unknown.ts';
 import { prepareXl } from './xl.ts';
@@ -32,6 +33,14 @@ export async function prepareReal<T>(
   if (paths.length > 1 && command.access === 'read' && ['blkid', 'perl', 'wipefs'].includes(command.tool))
     throw new UnknownInPlan(`cannot ask ${command.tool} about several devices at once`);
   switch (command.tool) {
+    case 'apt-cache':
+    case 'apt-get':
+    case 'apt-mark':
+    case 'dpkg':
+    case 'dpkg-deb':
+    case 'dpkg-query':
+    case 'env':
+      return await preparePackages(overlay, world, command);
     case 'blkid':
       if (command.argv.includes('-t')) {
         const tag = tagIn(command.argv.at(-1) ?? '');

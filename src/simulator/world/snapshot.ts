@@ -4,13 +4,14 @@ import { describeBtrfs } from './btrfs.ts';
 import { deviceByNumber, devices, steadily } from './devices.ts';
 import { look } from './drbd-link.ts';
 import { tableIn } from '../tools/blockdevice/sectors.ts';
+import { packageLines } from './packages.ts';
 import { type Inode, inodeOf, linksOf, type Tree, walk } from './tree.ts';
 import type { Content, LogicalVolume, Loop, LuksParts, VolumeGroup } from './parts.ts';
 import type { World } from './world.ts';
 
 /** What bofh keeps for itself is no state of the host, and neither are the empty places that it and libmount leave on /run. */
 const own =
-  /^\/(?:var\/lib\/bofh(?!\/headers\/.)|run\/bofh\/locks)(?:\/|$)|^\/run\/(?:bofh|bofh\/mnt|bofh\/notes|mount)$/;
+  /^\/(?:var\/lib\/bofh(?!\/headers\/.|\/packages-)|run\/bofh\/locks)(?:\/|$)|^\/run\/(?:bofh|bofh\/mnt|bofh\/notes|mount)$/;
 
 /** Replaces random parts of the content of a file, so that two runs can be compared. */
 export type Rewrite = (content: Uint8Array) => Uint8Array;
@@ -76,6 +77,7 @@ function told(world: World, rewrite: Rewrite): string {
       const paths = disks.map(({ vdev, path }) => `${vdev}=${path}`).join(',');
       return `domain ${name} ${uuid} ${state === 'blocked' ? 'running' : state} ${memoryMiB}MiB ${vcpus}vcpus weight=${weight} ${paths}`;
     }),
+    ...packageLines(world),
     ...contents(world, world.live, 'now', rewrite),
     ...contents(world, world.durable, 'durable', rewrite),
   ];

@@ -6,6 +6,7 @@ import type { Drbd } from './drbd.ts';
 import type { Header } from './header-file.ts';
 import { seededIds, type Ids } from './ids.ts';
 import type { Content, CryptMapping, Disk, KernelPart, VolumeGroup, Mount, Loop, Domain } from './parts.ts';
+import type { Packages } from './packages.ts';
 import { copyTree, emptyTree, type Inode } from './tree.ts';
 
 /** A change, in the order in which they were asked for. */
@@ -67,6 +68,7 @@ export interface World {
   active: Map<string, number>;
   mappings: CryptMapping[];
   readonly drbd: Drbd;
+  readonly packages: Packages;
   /** Those that the kernel knows, by the number of their disk. */
   partitions: Map<string, readonly KernelPart[]>;
   loops: Map<number, Loop>;
@@ -214,6 +216,7 @@ export function bareWorld(
     active: new Map(),
     mappings: [],
     drbd: { module: 'absent', resources: [] },
+    packages: { status: '', marks: '', archives: '' },
     partitions: new Map(),
     loops: new Map(),
     loopNodes: new Set(),

@@ -48,6 +48,7 @@ export type RigSpecimen = OneOperation | OneCommand;
 /** Operations that a machine of the rig cannot try, with the reason and the test with the real program. */
 export const notOnRig = {
   'copy.debian': 'a machine of the rig reaches no mirror: test/loop/debian.test.ts runs mmdebstrap',
+  'packages.change': 'a machine of the rig has no archive: test/container/packages.test.ts tries it',
 } as const;
 
 /** Every other operation of every driver: one that is missing here does not compile. */
@@ -66,6 +67,7 @@ export const rigSpecimens: RigSpecimens = {
   filesystem,
   file,
   mount,
+  packages: {},
   copy,
   crypt,
   btrfs,

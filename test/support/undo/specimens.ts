@@ -10,6 +10,7 @@ import { file } from './specimens/file.ts';
 import { filesystem } from './specimens/filesystem.ts';
 import { lvm } from './specimens/lvm.ts';
 import { mount } from './specimens/mount.ts';
+import { packages } from './specimens/packages.ts';
 import { xen } from './specimens/xen.ts';
 
 /** A specimen of an operation of bofh. */
@@ -25,4 +26,16 @@ export type Specimens = {
   };
 };
 
-export const specimens: Specimens = { block, lvm, filesystem, file, mount, copy, crypt, btrfs, drbd, xen };
+export const specimens: Specimens = {
+  block,
+  lvm,
+  filesystem,
+  file,
+  mount,
+  packages,
+  copy,
+  crypt,
+  btrfs,
+  drbd,
+  xen,
+};

@@ -297,3 +297,76 @@ it('a failure at a later step takes the others back', async () => {
   expect(String(error)).toContain('/etc/full is not empty (x)');
   expect(host.snapshot()).toBe(start);
 });
+
+describe('h.package', () => {
+  const described: Describe = (h) => {
+    h.file('/etc/first', { content: 'x' });
+    h.package('lamp', { version: 'latest', hold: true });
+    h.file('/etc/last', { content: 'x' });
+    h.package('dark', { absent: 'purged' });
+  };
+  const withPackages = (): SimulatedHost => {
+    const host = simulatedHost();
+    host.admin.install([
+      { name: 'lamp', version: '1.0' },
+      { name: 'dark', version: '0.9', files: ['/etc/dark.conf'] },
+    ]);
+    host.admin.publish([
+      { name: 'lamp', version: '1.0' },
+      { name: 'lamp', version: '2.0', depends: ['lib'] },
+      { name: 'lib', version: '1.0' },
+      { name: 'dark', version: '0.9' },
+    ]);
+    return host;
+  };
+
+  it('changes all packages in one step, in the place of the first, and nothing the second time', async () => {
+    const host = withPackages();
+
+    expect(inWords(await apply(host, described))).toEqual([
+      'create file /etc/first',
+      'change packages dark lamp dark 0.9 → purged lib 1.0 comes along lamp 1.0 → 2.0 download 1.6 KiB nothing restores purged configuration files',
+      'create file /etc/last',
+    ]);
+    expect(host.snapshot()).toMatch(/^package lamp 2\.0 hold ok installed$/m);
+    expect(host.snapshot()).not.toMatch(/^package dark/m);
+
+    const [before, written] = [host.snapshot(), journals(host)];
+    expect(await apply(host, described)).toEqual([]);
+    expect([host.snapshot(), journals(host)]).toEqual([before, written]);
+  });
+
+  it('is undone if a later step fails', async () => {
+    const host = withPackages();
+    const before = host.snapshot();
+
+    await rejectionOf(
+      apply(host, (h) => {
+        h.package('lamp', { version: '2.0' });
+        h.file('/nowhere/x', { content: 'x' });
+      }),
+    );
+
+    expect(host.snapshot()).toBe(before);
+  });
+
+  it.each([
+    ['Lamp', {}, 'must be the name of a package'],
+    ['lamp', { version: '1 0' }, 'must be a version, or latest'],
+    ['lamp', { absent: true, hold: true }, 'an absent package has no version and is not held'],
+  ] as const)('refuses %s %j', async (name, request, why) => {
+    const error = await rejectionOf(apply(simulatedHost(), (h) => h.package(name, request)));
+
+    expect(error).toBeInstanceOf(UsageError);
+    expect(String(error)).toContain(why);
+  });
+
+  it('names the line of a package that apt cannot install', async () => {
+    const error = await rejectionOf(apply(simulatedHost(), (h) => h.package('nowhere')));
+
+    expect(error).toBeInstanceOf(RefusedError);
+    expect(String(error)).toMatch(
+      /apply\.test\.ts:\d+: apt cannot do this: Unable to locate package nowhere/,
+    );
+  });
+});

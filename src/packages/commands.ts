@@ -1,0 +1,249 @@
+import { type Answer, type Command, nothing, type ReadCommand, stderrAlone } from '../command/index.ts';
+import type { Reason } from '../core/errors.ts';
+import {
+  actsIn,
+  type Act,
+  archivedIn,
+  type Archived,
+  filesIn,
+  type PackageState,
+  statesIn,
+} from './output.ts';
+
+/** Every package that dpkg(1) knows, with its state. */
+export function packageStates(): ReadCommand<readonly PackageState[]> {
+  const fields = [
+    'Package',
+    'Architecture',
+    'Version',
+    'db:Status-Want',
+    'db:Status-Eflag',
+    'db:Status-Status',
+  ];
+  const format = fields.map((field) => `\${${field}}`).join('\\t');
+  return {
+    tool: 'dpkg-query',
+    argv: ['--show', `--showformat=${format}\\n`],
+    access: 'read',
+    parse: ({ stdout }) => statesIn(stdout),
+  };
+}
+
+/** What dpkg complains about: packages that are half installed or half configured. Empty if all is well. */
+export function dpkgAudit(): ReadCommand<string> {
+  return {
+    tool: 'dpkg',
+    argv: ['--audit'],
+    access: 'read',
+    accepts: [0, 1],
+    parse: ({ stdout }) => stdout.trim(),
+  };
+}
+
+/** Names of the packages that were installed automatically: `zlib1g`, `libc6:i386`. */
+export function autoPackages(): ReadCommand<readonly string[]> {
+  return {
+    tool: 'apt-mark',
+    argv: ['showauto'],
+    access: 'read',
+    parse: ({ stdout }) =>
+      stdout
+        .split('\n')
+        .filter((line) => line !== '')
+        .map((line) => {
+          if (!/^[a-z0-9][a-z0-9+.-]*(?::[a-z0-9-]+)?$/.test(line))
+            throw new Error(`no name of a package: ${line}`);
+          return line;
+        }),
+  };
+}
+
+/** What apt-get(8) would do. `NAME`, `NAME=VERSION` and the path of a .deb install, `NAME-` removes. */
+export function simulated(words: readonly string[], from: 'archives' | 'files'): ReadCommand<readonly Act[]> {
+  return {
+    tool: 'apt-get',
+    argv: [
+      '--simulate',
+      '-qq',
+      ...allowed,
+      ...(from === 'files' ? noArchives : []),
+      'install',
+      '--',
+      ...words,
+    ],
+    access: 'read',
+    timeoutMs: 120_000,
+    parse: ({ stdout }) => actsIn(stdout),
+    classify,
+  };
+}
+
+/** Which of `NAME=VERSION` an archive has. */
+export function archived(words: readonly string[]): ReadCommand<readonly Archived[]> {
+  return {
+    tool: 'apt-cache',
+    argv: ['show', '--', ...words],
+    access: 'read',
+    // None of them is known.
+    accepts: [0, 100],
+    parse: ({ exitCode, stdout, stderr }) => {
+      if (exitCode === 100 && !/^E: No packages found$/m.test(stderr)) throw new Error(stderr);
+      return archivedIn(stdout);
+    },
+  };
+}
+
+/** Downloads packages, `NAME=VERSION`, into a directory. apt compares their SHA-256 with the signed list. */
+export function download(directory: string, words: readonly string[]): Command<void, 'change'> {
+  return {
+    tool: 'env',
+    argv: [`--chdir=${directory}`, 'apt-get', '-qq', ...asRoot, 'download', '--', ...words],
+    access: 'change',
+    stop: 'safe',
+    parse: nothing,
+    classify,
+  };
+}
+
+/** Makes a .deb of an installed package, from its files as they are now. Exits 0 also if it fails (1.52). */
+export function repack(directory: string, name: string): Command<void, 'change'> {
+  return {
+    tool: 'env',
+    argv: [`--chdir=${directory}`, 'dpkg-repack', name],
+    access: 'change',
+    stop: 'safe',
+    parse: nothing,
+    classify,
+  };
+}
+
+/** Paths of what a .deb installs, without directories. */
+export function filesOfDeb(path: string): ReadCommand<readonly string[]> {
+  return {
+    tool: 'dpkg-deb',
+    argv: ['--contents', path],
+    access: 'read',
+    timeoutMs: 120_000,
+    parse: ({ stdout }) => filesIn(stdout),
+  };
+}
+
+/** Which of these paths belong to a package. */
+export function owned(paths: readonly string[]): ReadCommand<readonly string[]> {
+  return {
+    tool: 'dpkg-query',
+    // A backslash and * ? [ are a pattern.
+    argv: ['--search', '--', ...paths.map((path) => path.replaceAll(/[*?[\\]/g, '\\$&'))],
+    access: 'read',
+    accepts: [0, 1],
+    parse: ({ stdout }) =>
+      stdout
+        .split('\n')
+        .filter((line) => line !== '' && !line.startsWith('diversion by '))
+        .map((line) => {
+          const path = /^[a-z0-9][^/]*: (?<path>\/.*)$/.exec(line)?.groups?.path;
+          if (path === undefined) throw new Error(`not "PACKAGE: PATH": ${line}`);
+          return path;
+        }),
+  };
+}
+
+/**
+ * Installs .deb files, and removes `NAME-`. Without any archive apt cannot take another package. It keeps
+ * every changed configuration file, and asks nothing.
+ */
+export function changePackages(words: readonly string[]): Command<void, 'destroy'> {
+  return {
+    tool: 'env',
+    argv: [
+      ...quietly,
+      ...['apt-get', '-q', ...allowed, ...noArchives, ...asRoot],
+      ...['-o', 'Dpkg::Options::=--force-confold', '-o', 'Dpkg::Use-Pty=0', '-o', 'DPkg::Lock::Timeout=60'],
+      ...['install', '--', ...words],
+    ],
+    access: 'destroy',
+    parse: nothing,
+    classify,
+  };
+}
+
+/** Finishes what an interrupted dpkg left. A package whose script fails stays as it is. */
+export function configureAll(): Command<void, 'change'> {
+  return {
+    tool: 'env',
+    argv: [...quietly, 'dpkg', '--force-confold', '--configure', '--pending'],
+    access: 'change',
+    accepts: [0, 1],
+    parse: nothing,
+  };
+}
+
+/** Puts the old version over a package that is only half there. */
+export function unpackOver(debs: readonly string[]): Command<void, 'destroy'> {
+  return {
+    tool: 'env',
+    argv: [...quietly, 'dpkg', '--force-confold', '--force-depends', '--unpack', '--', ...debs],
+    access: 'destroy',
+    parse: nothing,
+    classify,
+  };
+}
+
+/** Removes packages with their configuration; `broken`: also those that are only half there. */
+export function purge(names: readonly string[], how?: 'broken'): Command<void, 'destroy'> {
+  const force = how === 'broken' ? ['--force-remove-reinstreq', '--force-depends'] : [];
+  return {
+    tool: 'env',
+    argv: [...quietly, 'dpkg', ...force, '--purge', '--', ...names],
+    access: 'destroy',
+    parse: nothing,
+    classify,
+  };
+}
+
+/** Sets a mark: whether apt may remove a package that nothing needs, and whether it keeps its version. */
+export function setMark(
+  mark: 'auto' | 'manual' | 'hold' | 'unhold',
+  names: readonly string[],
+): Command<void, 'change'> {
+  return { tool: 'apt-mark', argv: [mark, '--', ...names], access: 'change', parse: nothing, classify };
+}
+
+/** Removes all that is in a directory. */
+export function emptyStore(path: string): Command<void, 'destroy'> {
+  return {
+    tool: 'find',
+    argv: [path, '-xdev', '-mindepth', '1', '-delete'],
+    access: 'destroy',
+    repeatable: true,
+    parse: nothing,
+    shownOf: stderrAlone,
+  };
+}
+
+/** bofh compares what apt would do with what was asked; apt itself refuses it with these options missing. */
+const allowed = ['--yes', '--allow-downgrades', '--allow-change-held-packages'];
+
+/** apt keeps a cache of the archives that it knows: not of none. */
+const noArchives = [
+  ...['-o', 'Dir::Etc::sourcelist=/dev/null', '-o', 'Dir::Etc::sourceparts=/dev/null'],
+  ...['-o', 'Dir::Cache::pkgcache=', '-o', 'Dir::Cache::srcpkgcache='],
+];
+
+/** Its own user cannot read a directory with mode 0700. */
+const asRoot = ['-o', 'APT::Sandbox::User=root'];
+
+const quietly = [
+  'DEBIAN_FRONTEND=noninteractive',
+  'APT_LISTCHANGES_FRONTEND=none',
+  'NEEDRESTART_SUSPEND=1',
+  'UCF_FORCE_CONFFOLD=1',
+];
+
+function classify({ stderr }: Answer): Reason {
+  if (/Could not get lock|Unable to acquire the dpkg frontend lock|is locked by another process/.test(stderr))
+    return 'busy';
+  if (/No space left on device|enough free space/.test(stderr)) return 'no-space';
+  if (/Unable to locate package|was not found$/m.test(stderr)) return 'not-found';
+  return 'unknown';
+}

@@ -1,0 +1,119 @@
+/** A package in the database of dpkg. */
+export interface PackageState {
+  /** `zlib1g`; with its architecture if that is not the host's own: `libc6:i386`. */
+  readonly name: string;
+  readonly version: string;
+  readonly hold: boolean;
+  /** `partly`: dpkg was interrupted, or a script of the package failed. `broken`: its files must be installed again. */
+  readonly status: 'installed' | 'config-files' | 'partly' | 'broken';
+}
+
+/** Reads the answer of `packageStates`. Packages that are not installed at all are left out. */
+export function statesIn(text: string): readonly PackageState[] {
+  const rows = text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => {
+      const found = row.exec(line)?.groups;
+      if (found === undefined) throw new Error(`not a line of a package: ${line}`);
+      const { name = '', architecture = '', version = '', want = '', error = '', status = '' } = found;
+      return { name, architecture, version, want, error, status };
+    });
+  const own = rows.find(({ name }) => name === 'dpkg')?.architecture ?? 'all';
+  return rows
+    .filter(({ status }) => status !== 'not-installed')
+    .map(({ name, architecture, version, want, error, status }) => ({
+      name: nameOf(name, architecture, own),
+      version,
+      hold: want === 'hold',
+      status:
+        error !== 'ok' || status === 'half-installed'
+          ? 'broken'
+          : status === 'installed' || status === 'config-files'
+            ? status
+            : 'partly',
+    }));
+}
+
+const states =
+  'not-installed|config-files|half-installed|unpacked|half-configured|triggers-awaited|triggers-pending|installed';
+const row = new RegExp(
+  `^(?<name>[a-z0-9][a-z0-9+.-]*)\\t(?<architecture>[a-z0-9-]*)\\t(?<version>[\\w.+:~-]*)\\t(?<want>unknown|install|hold|deinstall|purge)\\t(?<error>ok|reinstreq)\\t(?<status>${states})$`,
+);
+
+function nameOf(name: string, architecture: string, own: string): string {
+  return architecture === own || architecture === 'all' || architecture === '' || own === 'all'
+    ? name
+    : `${name}:${architecture}`;
+}
+
+/** A line of what apt would do. */
+export interface Act {
+  readonly act: 'install' | 'remove';
+  /** As in `PackageState`. */
+  readonly name: string;
+  /** Missing: it is removed. */
+  readonly version?: string;
+}
+
+/** Reads the answer of `simulated`. */
+export function actsIn(text: string): readonly Act[] {
+  return text
+    .split('\n')
+    .filter((line) => line !== '')
+    .flatMap((line): readonly Act[] => {
+      if (/^Conf \S+ \(.*\)(?: \[.*\])?$/.test(line)) return [];
+      const { name, version } = inst.exec(line)?.groups ?? {};
+      if (name !== undefined && version !== undefined) return [{ act: 'install', name, version }];
+      const gone = remv.exec(line)?.groups?.name;
+      if (gone === undefined) throw new Error(`not what apt-get --simulate says: ${line}`);
+      return [{ act: 'remove', name: gone }];
+    });
+}
+
+const word = '(?<name>[a-z0-9][a-z0-9+.-]*(?::[a-z0-9-]+)?)';
+const inst = new RegExp(
+  `^Inst ${word}(?: \\[[^\\]]+\\])? \\((?<version>\\S+) .*\\[[a-z0-9-]+\\]\\)(?: \\[.*\\])*$`,
+);
+const remv = new RegExp(`^(?:Remv|Purg) ${word} \\[[^\\]]+\\](?: \\[.*\\])*$`);
+
+/** A version of a package that an archive has. */
+export interface Archived {
+  readonly name: string;
+  readonly version: string;
+  /** Of its .deb, in bytes. */
+  readonly size: number;
+}
+
+/** Reads the answer of `archived`: paragraphs that are in no archive have no file. */
+export function archivedIn(text: string): readonly Archived[] {
+  return text
+    .split(/\n\n+/)
+    .filter((paragraph) => paragraph.trim() !== '')
+    .flatMap((paragraph) => {
+      const field = (key: string): string | undefined =>
+        new RegExp(`^${key}: (?<value>.+)$`, 'm').exec(paragraph)?.groups?.value;
+      const [name, version, size] = [field('Package'), field('Version'), field('Size')];
+      if (name === undefined || version === undefined) throw new Error(`no package: ${paragraph}`);
+      if (field('Filename') === undefined) return [];
+      if (size === undefined || !/^\d+$/.test(size)) throw new Error(`${name} has no size`);
+      return [{ name, version, size: Number(size) }];
+    });
+}
+
+/** Reads the answer of `filesOfDeb`: as tar lists it, with `\\` for a backslash. */
+export function filesIn(text: string): readonly string[] {
+  return text
+    .split('\n')
+    .filter((line) => line !== '')
+    .flatMap((line) => {
+      const found = entry.exec(line)?.groups;
+      if (found === undefined) throw new Error(`not a line of dpkg-deb --contents: ${line}`);
+      const { type, path = '' } = found;
+      const name =
+        type === 'l' ? path.replace(/ -> .*$/, '') : type === 'h' ? path.replace(/ link to .*$/, '') : path;
+      return type === 'd' ? [] : [name.replaceAll('\\\\', '\\')];
+    });
+}
+
+const entry = /^(?<type>[-dlhbcp])[rwxsStT-]{9} \S+ +\d+(?:,\d+)? \d{4}-\d\d-\d\d \d\d:\d\d \.(?<path>\/.*)$/;

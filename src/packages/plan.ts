@@ -1,0 +1,194 @@
+import * as z from 'zod/mini';
+import type { ReadHost } from '../command/index.ts';
+import { CommandError, RefusedError, UsageError } from '../core/errors.ts';
+import { present } from '../core/present.ts';
+import { archived, simulated } from './commands.ts';
+import { type Known, knownPackages } from './state.ts';
+
+export const packageName = z
+  .string()
+  .check(z.regex(/^[a-z0-9][a-z0-9+.-]*[a-z0-9+.]$/, 'must be the name of a package'));
+export const packageVersion = z.string().check(z.regex(/^[\w.+:~-]+$/, 'must be a version, or latest'));
+const names = z.exactOptional(z.readonly(z.array(packageName)));
+
+/** What should be done with packages. */
+export const packageArgs = z.strictObject({
+  /** Names, or `NAME=VERSION`. One that is installed stays as it is, unless its version differs. */
+  install: z.exactOptional(
+    z.readonly(
+      z.array(
+        z
+          .string()
+          .check(
+            z.regex(
+              /^[a-z0-9][a-z0-9+.-]*[a-z0-9+.](?:=[\w.+:~-]+)?$/,
+              'must be the name of a package, or NAME=VERSION',
+            ),
+          ),
+      ),
+    ),
+  ),
+  /** Names. Installs the newest version that the archives have. */
+  upgrade: names,
+  /** Names. The configuration files stay. */
+  remove: names,
+  /** Names. Removes the configuration files too: after the commit, because nothing restores them. */
+  purge: names,
+  /** Names, installed afterwards. apt keeps their version (`apt-mark hold`). */
+  hold: names,
+  /** Names, installed afterwards. */
+  unhold: names,
+});
+
+export type PackageArgs = z.infer<typeof packageArgs>;
+
+const kept = z.strictObject({ version: z.string(), auto: z.boolean(), hold: z.boolean() });
+
+/** A package that changes. */
+export const changedPackage = z.strictObject({
+  name: z.string(),
+  /** Missing: it was not there. */
+  before: z.exactOptional(z.extend(kept, { status: z.enum(['installed', 'config-files']) })),
+  /** Missing: it is removed. */
+  after: z.exactOptional(kept),
+  /** Its configuration files are removed too. */
+  purged: z.exactOptional(z.literal(true)),
+  /** Not named by the caller: it comes, goes or changes because another package needs that. */
+  follows: z.exactOptional(z.literal(true)),
+  /** Where the .deb of the old version comes from; missing if undo needs none. */
+  old: z.exactOptional(z.enum(['archive', 'repack'])),
+  /** Size of the new .deb, in bytes. */
+  size: z.exactOptional(z.int()),
+});
+
+export type ChangedPackage = z.infer<typeof changedPackage>;
+
+/** What differs from what is asked for, as apt would change it. RefusedError if apt cannot. */
+export async function plannedPackages(host: ReadHost, args: PackageArgs): Promise<readonly ChangedPackage[]> {
+  const { install = [], upgrade = [], remove = [], purge = [], hold = [], unhold = [] } = args;
+  const wanted = new Map(install.map((each) => [each.split('=')[0] ?? '', each.split('=')[1]]));
+  refuseTwice([...wanted.keys(), ...remove, ...purge], 'both installed and removed');
+  refuseTwice([...hold, ...unhold], 'both held and not held');
+  refuseTwice([...upgrade, ...remove, ...purge], 'both upgraded and removed');
+  const known = await knownPackages(host);
+  const installed = (each: string): Known | undefined => {
+    const found = known.get(each);
+    return found?.status === 'config-files' ? undefined : found;
+  };
+  const words = [
+    ...[...wanted].flatMap(([each, version]) => {
+      const there = installed(each);
+      if (version === undefined && upgrade.includes(each)) return [];
+      if (there === undefined || (version !== undefined && version !== there.version))
+        return [version === undefined ? each : `${each}=${version}`];
+      return [];
+    }),
+    ...upgrade.filter((each) => wanted.get(each) === undefined),
+    ...[...remove, ...purge].filter((each) => installed(each) !== undefined).map((each) => `${each}-`),
+  ];
+  const acts = words.length === 0 ? [] : await simulatedOrRefused(host, words);
+  const named = new Set([...wanted.keys(), ...upgrade, ...remove, ...purge]);
+  const changed = new Map<string, ChangedPackage>();
+  const marks = (each: string): { readonly auto: boolean; readonly hold: boolean } => ({
+    auto: wanted.has(each) ? false : (installed(each)?.auto ?? !named.has(each)),
+    hold: hold.includes(each) || (installed(each)?.hold === true && !unhold.includes(each)),
+  });
+  const add = (each: string, after: ChangedPackage['after']): void => {
+    const { status, version, auto, hold: held } = known.get(each) ?? {};
+    const isThere = status === 'installed' || status === 'config-files';
+    changed.set(each, {
+      name: each,
+      ...(isThere && version !== undefined
+        ? { before: { status, version, auto: auto === true, hold: held === true } }
+        : {}),
+      ...present({ after }),
+      ...(named.has(each) || hold.includes(each) || unhold.includes(each) ? {} : { follows: true as const }),
+      ...(after === undefined && purge.includes(each) ? { purged: true as const } : {}),
+    });
+  };
+  for (const { act, name: each, version } of acts) {
+    if (installed(each)?.hold === true && !named.has(each))
+      throw new RefusedError(`${each} is held, and this would change it`, {
+        remedy: `see what holds: apt-mark showhold; to let it change: apt-mark unhold ${each}`,
+      });
+    add(each, act === 'install' && version !== undefined ? { version, ...marks(each) } : undefined);
+  }
+  for (const each of purge)
+    if (known.get(each)?.status === 'config-files' && !changed.has(each)) add(each, undefined);
+  for (const each of new Set([...wanted.keys(), ...hold, ...unhold])) {
+    const there = installed(each);
+    if (there === undefined && !changed.has(each))
+      throw new RefusedError(`${each} is not installed: it cannot be held`, {
+        code: 'not-found',
+        remedy: `install it too: install: ['${each}']`,
+      });
+    if (there === undefined || changed.has(each)) continue;
+    const { auto, hold: held } = marks(each);
+    if (auto !== there.auto || held !== there.hold) add(each, { version: there.version, auto, hold: held });
+  }
+  return withSources(host, [...changed.values()]);
+}
+
+function refuseTwice(all: readonly string[], what: string): void {
+  const twice = all.find((each, at) => all.indexOf(each) !== at);
+  if (twice !== undefined) throw new UsageError(`the package ${twice} is named twice, or ${what}`);
+}
+
+async function simulatedOrRefused(host: ReadHost, words: readonly string[]) {
+  try {
+    return await host.run(simulated(words, 'archives'));
+  } catch (error) {
+    if (!(error instanceof CommandError) || error.exitCode === undefined) throw error;
+    const why = /^E: (?<why>.*)$/m.exec(error.stderr)?.groups?.why ?? error.stderr;
+    throw new RefusedError(`apt cannot do this: ${why}`, {
+      cause: error,
+      ...(error.reason === 'not-found' ? { code: 'not-found' } : {}),
+      remedy: `see why: apt-get --simulate install ${words.join(' ')}; if the lists are old: apt-get update`,
+    });
+  }
+}
+
+/** With the size of what is downloaded, and where the old versions come from. RefusedError if an undo could not have one. */
+async function withSources(
+  host: ReadHost,
+  all: readonly ChangedPackage[],
+): Promise<readonly ChangedPackage[]> {
+  const old = all.filter(isReplaced);
+  const fresh = all.filter(isFetched);
+  const words = [
+    ...fresh.map(({ name: each, after }) => `${each}=${after?.version ?? ''}`),
+    ...old.map(({ name: each, before }) => `${each}=${before?.version ?? ''}`),
+  ];
+  const found = words.length === 0 ? [] : await host.run(archived([...new Set(words)]));
+  const sizeOf = (each: string, version: string | undefined): number | undefined =>
+    found.find((one) => one.name === each.split(':')[0] && one.version === version)?.size;
+  const lost = old.filter(({ name: each, before }) => sizeOf(each, before?.version) === undefined);
+  const canRepack = lost.length === 0 || (await host.stat('/usr/bin/dpkg-repack')) !== undefined;
+  if (!canRepack)
+    throw new RefusedError(
+      `no archive has the present version of ${lost.map((each) => `${each.name} (${each.before?.version ?? ''})`).join(', ')}: undo could not restore it`,
+      {
+        code: 'not-found',
+        remedy:
+          'to make it from the installed files: apt-get install dpkg-repack; then give the command again',
+      },
+    );
+  return all.map((each) => {
+    const size = isFetched(each) ? sizeOf(each.name, each.after?.version) : undefined;
+    return {
+      ...each,
+      ...(isReplaced(each) ? { old: lost.includes(each) ? ('repack' as const) : ('archive' as const) } : {}),
+      ...present({ size }),
+    };
+  });
+}
+
+/** Whether the installed version goes: undo needs it again. */
+export function isReplaced({ before, after }: ChangedPackage): boolean {
+  return before?.status === 'installed' && before.version !== after?.version;
+}
+
+/** Whether a new version comes. */
+export function isFetched({ before, after }: ChangedPackage): boolean {
+  return after !== undefined && (before?.status !== 'installed' || before.version !== after.version);
+}

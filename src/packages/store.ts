@@ -1,0 +1,112 @@
+import { posix } from 'node:path';
+import type { ChangeHost, ReadHost } from '../command/index.ts';
+import { CommandError, RefusedError } from '../core/errors.ts';
+import { download, emptyStore, filesOfDeb, owned, repack } from './commands.ts';
+import { type ChangedPackage, isFetched, isReplaced } from './plan.ts';
+
+/** The directory of a step: `new` has what it installs, `old` what its undo needs. */
+export function storeOf(mark: string): string {
+  return `/var/lib/bofh/packages-${mark}`;
+}
+
+/** Fills it. Nothing of the host is changed otherwise. */
+export async function fillStore(
+  host: ChangeHost,
+  store: string,
+  packages: readonly ChangedPackage[],
+): Promise<void> {
+  await host.makeDir(store, { mode: 0o700, parents: true });
+  await host.sync(posix.dirname(store));
+  const wordOf = ({ name, before }: ChangedPackage): string => `${name}=${before?.version ?? ''}`;
+  const parts = {
+    new: packages.filter(isFetched).map(({ name, after }) => `${name}=${after?.version ?? ''}`),
+    old: packages.filter((each) => isReplaced(each) && each.old !== 'repack').map(wordOf),
+  };
+  for (const [part, words] of Object.entries(parts)) {
+    const directory = posix.join(store, part);
+    await host.makeDir(directory, { mode: 0o700 });
+    if (words.length > 0) await host.run(download(directory, words));
+    if (part === 'old')
+      for (const { name } of packages.filter(({ old }) => old === 'repack'))
+        await host.run(repack(directory, name));
+    const wanted = packages.filter(part === 'new' ? isFetched : isReplaced);
+    const files = await debsIn(host, directory);
+    const missing = wanted.filter(({ name }) => debOf(files, name) === undefined);
+    if (missing.length > 0 || files.length !== wanted.length)
+      throw new RefusedError(
+        `apt reported success, but ${directory} does not have the packages: ${missing.map(({ name }) => name).join(', ')}`,
+        { remedy: 'look at the archives of apt (apt-get update), then give the command again' },
+      );
+    for (const file of files) await host.sync(file);
+    await host.sync(directory);
+  }
+  await host.sync(store);
+}
+
+/** Paths of its .debs. */
+export async function debsIn(host: ReadHost, directory: string): Promise<readonly string[]> {
+  try {
+    return (await host.readDir(directory)).map((file) => posix.join(directory, file));
+  } catch (error) {
+    if (error instanceof CommandError && error.reason === 'not-found') return [];
+    throw error;
+  }
+}
+
+/** The .deb of a package. */
+export function debOf(files: readonly string[], name: string): string | undefined {
+  return files.find((file) => posix.basename(file).startsWith(`${name.split(':')[0] ?? ''}_`));
+}
+
+/**
+ * RefusedError if a new package would overwrite a file that belongs to no package: dpkg does so
+ * without a word, and the removal of the package deletes it.
+ */
+export async function refuseForeignFiles(
+  host: ReadHost,
+  store: string,
+  packages: readonly ChangedPackage[],
+): Promise<void> {
+  const files = await debsIn(host, posix.join(store, 'new'));
+  for (const { name } of packages.filter(isFetched)) {
+    const deb = debOf(files, name);
+    const paths = deb === undefined ? [] : await host.run(filesOfDeb(deb));
+    const there = await thoseThere(host, paths);
+    if (there.length === 0) continue;
+    const known = new Set(await host.run(owned([...there, ...there.map(otherPlace)])));
+    const foreign = there.find((path) => !known.has(path) && !known.has(otherPlace(path)));
+    if (foreign !== undefined)
+      throw new RefusedError(`${foreign} belongs to no package, and ${name} would overwrite it`, {
+        code: 'exists',
+        remedy: `move it away: mv ${foreign} ${foreign}.old`,
+      });
+  }
+}
+
+/** By the names in their directories, because a package may have thousands of files. */
+async function thoseThere(host: ReadHost, paths: readonly string[]): Promise<readonly string[]> {
+  const directories = new Map<string, ReadonlySet<string>>();
+  const there: string[] = [];
+  for (const path of paths) {
+    const directory = posix.dirname(path);
+    const names =
+      directories.get(directory) ??
+      new Set((await debsIn(host, directory)).map((each) => posix.basename(each)));
+    directories.set(directory, names);
+    if (names.has(posix.basename(path))) there.push(path);
+  }
+  return there;
+}
+
+/** /lib is a link to /usr/lib: dpkg knows a file by one of the two names. */
+function otherPlace(path: string): string {
+  return path.startsWith('/usr/') ? path.slice('/usr'.length) : `/usr${path}`;
+}
+
+/** Removes it, with all that is in it. */
+export async function removeStore(host: ChangeHost, store: string): Promise<void> {
+  if ((await host.stat(store)) === undefined) return;
+  await host.run(emptyStore(store));
+  await host.removeDir(store);
+  await host.sync(posix.dirname(store));
+}

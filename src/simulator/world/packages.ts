@@ -1,0 +1,87 @@
+import type { World } from './world.ts';
+
+/** What dpkg and apt know, as the text of their files. A change is durable at once. */
+export interface Packages {
+  /** /var/lib/dpkg/status */
+  status: string;
+  /** /var/lib/apt/extended_states */
+  marks: string;
+  /** The lists of the archives. */
+  archives: string;
+  /** Under a plan: it has changed them, and the real host is not asked any more. */
+  isChanged?: true;
+}
+
+/** A package as these files have it: the values of a paragraph, by their keys. */
+export type Paragraph = ReadonlyMap<string, string>;
+
+export function paragraphsIn(text: string): readonly Paragraph[] {
+  return text
+    .split(/\n\n+/)
+    .filter((each) => each.trim() !== '')
+    .map(
+      (each) =>
+        new Map(
+          [...each.matchAll(/^([\w-]+): ?(.*(?:\n .*)*)$/gm)].map(([, key = '', value = '']) => [key, value]),
+        ),
+    );
+}
+
+export function textOf(all: readonly Paragraph[]): string {
+  return all
+    .map((each) => `${[...each].map(([key, value]) => `${key}: ${value}\n`).join('')}\n`)
+    .toSorted()
+    .join('');
+}
+
+/** The name by which apt has it: `libc6:i386` for one of another architecture. */
+export function nameOf(paragraph: Paragraph): string {
+  const architecture = paragraph.get('Architecture') ?? 'all';
+  const name = paragraph.get('Package') ?? '';
+  return ['all', 'amd64'].includes(architecture) ? name : `${name}:${architecture}`;
+}
+
+/** A package of dpkg's database that is not only configuration files. */
+export function isInstalled(paragraph: Paragraph): boolean {
+  return !/ (?:config-files|not-installed)$/.test(paragraph.get('Status') ?? '');
+}
+
+export function databaseOf(world: World): readonly Paragraph[] {
+  return paragraphsIn(world.packages.status);
+}
+
+export function writeDatabase(world: World, all: readonly Paragraph[]): void {
+  world.packages.status = textOf(all);
+  world.packages.isChanged = true;
+}
+
+export function autoNames(world: World): ReadonlySet<string> {
+  return new Set(
+    paragraphsIn(world.packages.marks)
+      .filter((each) => each.get('Auto-Installed') === '1')
+      .map((each) => each.get('Package') ?? ''),
+  );
+}
+
+export function writeAuto(world: World, names: ReadonlySet<string>): void {
+  world.packages.marks = textOf(
+    [...names].map(
+      (name) =>
+        new Map([
+          ['Package', name],
+          ['Architecture', 'amd64'],
+          ['Auto-Installed', '1'],
+        ]),
+    ),
+  );
+  world.packages.isChanged = true;
+}
+
+/** Of each package a line: `package web1 1.0 install ok installed, auto`. */
+export function packageLines(world: World): readonly string[] {
+  const auto = autoNames(world);
+  return databaseOf(world).map((each) => {
+    const name = nameOf(each);
+    return `package ${name} ${each.get('Version') ?? ''} ${each.get('Status') ?? ''}${auto.has(name) ? ', auto' : ''}`;
+  });
+}

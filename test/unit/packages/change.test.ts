@@ -1,0 +1,179 @@
+import { describe, expect, it } from 'vitest';
+import { atomic, withBofh } from '../../../src/bofh.ts';
+import { RefusedError, RolledBackError } from '../../../src/core/errors.ts';
+import type { Tx } from '../../../src/operations.ts';
+import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
+import { rejectionOf } from '../../support/rejection.ts';
+
+type Request = Parameters<Tx['packages']['change']>[0];
+
+const run = (host: SimulatedHost, ...requests: readonly Request[]) =>
+  withBofh(simulatedBofh({ host }), () =>
+    atomic('test', async (tx) => {
+      const values = [];
+      for (const request of requests) values.push(await tx.packages.change(request));
+      return values;
+    }),
+  );
+const failed = async <E extends Error>(
+  promise: Promise<unknown>,
+  type: new (...args: never[]) => E,
+): Promise<E> => {
+  const error = await rejectionOf(promise);
+  if (!(error instanceof type)) throw error;
+  return error;
+};
+const refused = (host: SimulatedHost, request: Request) => failed(run(host, request), RefusedError);
+const packages = (host: SimulatedHost): readonly string[] =>
+  host
+    .snapshot()
+    .split('\n')
+    .filter((line) => line.startsWith('package '))
+    .map((line) => line.slice('package '.length));
+
+function before(): SimulatedHost {
+  const host = simulatedHost();
+  host.admin.install([
+    { name: 'dpkg', version: '1.21.22' },
+    { name: 'lamp', version: '1.0', files: ['/etc/lamp.conf', '/usr/bin/lamp'] },
+    { name: 'cron', version: '3.0', auto: true },
+  ]);
+  host.admin.publish([
+    { name: 'lamp', version: '1.0', files: ['/etc/lamp.conf', '/usr/bin/lamp'] },
+    { name: 'lamp', version: '2.0', depends: ['lib'], files: ['/etc/lamp.conf', '/usr/bin/lamp'] },
+    { name: 'lib', version: '1:1.0', files: ['/usr/lib/lib.so'] },
+    { name: 'dark', version: '1.0', conflicts: ['lamp'], files: ['/usr/bin/dark'] },
+    { name: 'cron', version: '3.0' },
+  ]);
+  return host;
+}
+
+const plain = ['cron 3.0 install ok installed, auto', 'dpkg 1.21.22 install ok installed'];
+
+describe('tx.packages.change', () => {
+  it('upgrades with a dependency, which is automatic, and sets marks', async () => {
+    const host = before();
+
+    const [value] = await run(host, { upgrade: ['lamp'], install: ['cron'], hold: ['lamp'] });
+
+    expect(packages(host)).toEqual([
+      'cron 3.0 install ok installed',
+      plain[1],
+      'lamp 2.0 hold ok installed',
+      'lib 1:1.0 install ok installed, auto',
+    ]);
+    expect(value?.packages.map(({ name, follows, size }) => [name, follows, size])).toEqual([
+      ['lib', true, 800],
+      ['lamp', undefined, 800],
+      ['cron', undefined, undefined],
+    ]);
+  });
+
+  it('undo restores versions, marks, and what was removed for another package', async () => {
+    const host = before();
+    const old = host.snapshot();
+
+    await failed(run(host, { install: ['dark', 'cron'] }, { install: ['nowhere'] }), RolledBackError);
+
+    expect(host.snapshot()).toBe(old);
+  });
+
+  it('purges after the commit', async () => {
+    const host = before();
+
+    await run(host, { purge: ['lamp'] });
+    expect(packages(host)).toEqual(plain);
+
+    const other = before();
+    await run(other, { remove: ['lamp'] });
+    expect(packages(other)).toEqual([...plain, 'lamp 1.0 deinstall ok config-files']);
+  });
+
+  it('makes the old version from the installed files if no archive has it, or is refused', async () => {
+    const host = before();
+    host.admin.install([{ name: 'lamp', version: '0.9' }]);
+    const { message, remedy } = await refused(host, { upgrade: ['lamp'] });
+    expect([message, remedy]).toEqual([
+      'no archive has the present version of lamp (0.9): undo could not restore it',
+      expect.stringContaining('apt-get install dpkg-repack'),
+    ]);
+
+    host.admin.writeFile('/usr/bin/dpkg-repack', 'program');
+    const old = host.snapshot();
+    await failed(run(host, { upgrade: ['lamp'] }, { install: ['nowhere'] }), RolledBackError);
+    expect(host.snapshot()).toBe(old);
+  });
+
+  it.each([
+    [{ install: ['nowhere'] }, 'apt cannot do this: Unable to locate package nowhere'],
+    [{ install: ['lamp=7'] }, "apt cannot do this: Version '7' for 'lamp' was not found"],
+    [{ install: ['lamp'] }, 'the packages are as asked for already'],
+    [{ remove: ['nowhere'] }, 'the packages are as asked for already'],
+    [{ hold: ['lib'] }, 'lib is not installed: it cannot be held'],
+  ])('refuses %j', async (request, message) => {
+    const host = before();
+    const old = host.snapshot();
+
+    expect((await refused(host, request)).message).toBe(message);
+    expect(host.snapshot()).toBe(old);
+  });
+
+  it('refuses to change a held package that is not named', async () => {
+    const host = before();
+    await run(host, { hold: ['lamp'] });
+
+    expect((await refused(host, { install: ['dark'] })).message).toBe(
+      'lamp is held, and this would change it',
+    );
+  });
+
+  it('refuses while another program has the lock, and names it', async () => {
+    const host = before();
+    host.admin.writeFile('/var/lib/dpkg/lock-frontend', '');
+    const { inode } = (await host.stat('/var/lib/dpkg/lock-frontend')) ?? {};
+    const line = `1: POSIX  ADVISORY  WRITE 77 fe:00:${inode ?? ''} 0 EOF\n`;
+    const locked: SimulatedHost = {
+      ...host,
+      readFile: async (path) => {
+        if (path === '/proc/locks') return Buffer.from(line);
+        return path === '/proc/77/comm' ? Buffer.from('unattended-upgr\n') : host.readFile(path);
+      },
+    };
+
+    const { message, code } = await refused(locked, { upgrade: ['lamp'] });
+
+    expect([code, message]).toEqual([
+      'busy',
+      'another program changes the packages: unattended-upgr (process 77)',
+    ]);
+  });
+
+  it('leaves a file of nobody in its place', async () => {
+    const host = before();
+    host.admin.writeFile('/usr/bin/dark', 'mine');
+    const old = host.snapshot();
+
+    const { message } = await failed(run(host, { install: ['dark'] }), RolledBackError);
+
+    expect(message).toContain('/usr/bin/dark belongs to no package, and dark would overwrite it');
+    expect(host.snapshot()).toBe(old);
+  });
+
+  it('leaves a package that others upgraded since, and says so', async () => {
+    const host = before();
+    const bofh = simulatedBofh({ host });
+    const error = await failed(
+      withBofh(bofh, () =>
+        atomic('test', async (tx) => {
+          await tx.packages.change({ upgrade: ['lamp'] });
+          host.admin.install([{ name: 'lamp', version: '3.0' }]);
+          throw new Error('on purpose');
+        }),
+      ),
+      RolledBackError,
+    );
+
+    expect(error.leftAlone).toEqual([expect.stringContaining('lamp was changed since: 3.0')]);
+    expect(packages(host)).toContain('lamp 3.0 install ok installed');
+  });
+});

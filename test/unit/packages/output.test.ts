@@ -1,0 +1,110 @@
+import { describe, expect, it } from 'vitest';
+import * as commands from '../../../src/packages/commands.ts';
+import { actsIn, filesIn, statesIn } from '../../../src/packages/output.ts';
+import { everyVersion, recorded } from '../blockdevice/fixtures.ts';
+
+describe('what dpkg and apt print', () => {
+  it.each(everyVersion([['dpkg-query/marks'], ['dpkg-query/half']]))('%s: states and holds', (name) => {
+    const states = statesIn(recorded(name).stdout).filter((each) => each.name !== 'dpkg');
+
+    expect(states).toEqual(
+      name.includes('marks')
+        ? [
+            { name: 'lamp', version: '1.0', hold: true, status: 'installed' },
+            { name: 'lamp-lib', version: '1.0', hold: false, status: 'installed' },
+          ]
+        : [
+            { name: 'broken', version: '1.0', hold: false, status: 'partly' },
+            { name: 'lamp', version: '1.0', hold: false, status: 'config-files' },
+          ],
+    );
+  });
+
+  it('tells another architecture, and a package whose files are damaged', () => {
+    const text =
+      'dpkg\tamd64\t1.21.22\tinstall\tok\tinstalled\nlibc6\ti386\t2.36\tinstall\treinstreq\thalf-installed\n';
+
+    expect(statesIn(text)[1]).toEqual({ name: 'libc6:i386', version: '2.36', hold: false, status: 'broken' });
+  });
+
+  it.each(everyVersion([['apt-get/new'], ['apt-get/upgrade'], ['apt-get/removed']]))(
+    '%s: what apt would do',
+    (name) => {
+      const acts = actsIn(recorded(name).stdout).map(({ act, name: each, version }) =>
+        [act, each, version].filter(Boolean).join(' '),
+      );
+
+      expect(acts).toEqual(
+        name.includes('new')
+          ? ['install lamp-lib 1.0', 'install lamp 1.0']
+          : name.includes('upgrade')
+            ? ['install lamp-extra 1:1.0', 'install lamp 2.0']
+            : ['remove lamp'],
+      );
+    },
+  );
+
+  it.each(
+    everyVersion([
+      ['dpkg-query/marks', statesIn],
+      ['apt-get/upgrade', actsIn],
+      ['dpkg-deb/contents', filesIn],
+    ]),
+  )('%s: a line that lost a part is an error, never a shorter list', (name, parse) => {
+    const text = recorded(name).stdout;
+    const last = text.trimEnd().split('\n').at(-1) ?? '';
+
+    expect(() => parse(text.replace(last, last.slice(last.search(/\s/) + 1)))).toThrow();
+  });
+
+  it.each(
+    everyVersion([['apt-cache/two'], ['apt-cache/installed'], ['apt-cache/none'], ['apt-cache/unknown']]),
+  )('%s: only what an archive has', (name) => {
+    const found = commands.archived([]).parse(recorded(name));
+
+    expect(found).toEqual(
+      name.includes('two')
+        ? [
+            { name: 'lamp', version: '1.0', size: 800 },
+            { name: 'lamp-extra', version: '1:1.0', size: 804 },
+          ]
+        : [],
+    );
+  });
+
+  it.each(everyVersion([['dpkg-deb/contents'], ['dpkg-deb/odd']]))('%s: its files', (name) => {
+    expect(filesIn(recorded(name).stdout)).toEqual(
+      name.includes('odd')
+        ? [String.raw`/usr/lib/a\\x2db`, '/usr/lib/hard', '/usr/lib/link']
+        : ['/etc/lamp.conf', '/usr/share/lamp/version'],
+    );
+  });
+
+  it.each(everyVersion([['dpkg-query/search']]))('%s: owned files, and none of no package', (name) => {
+    const command = commands.owned(['/usr/bin/perl', '/etc/nothing', '/usr/bin/[', '/bin/sh']);
+
+    expect(recorded(name).argv).toEqual([command.tool, ...command.argv]);
+    expect(command.parse(recorded(name)).slice(0, 2)).toEqual(['/usr/bin/perl', '/usr/bin/[']);
+  });
+
+  it.each(everyVersion([['dpkg/audit'], ['dpkg/audit-clean']]))('%s: complaints', (name) => {
+    expect(commands.dpkgAudit().parse(recorded(name))).toEqual(
+      name.includes('clean') ? '' : expect.stringContaining('only half configured'),
+    );
+  });
+
+  it.each(everyVersion([['apt-mark/auto']]))('%s: automatic packages', (name) => {
+    expect(commands.autoPackages().parse(recorded(name))).toContain('lamp-lib');
+    expect(() => commands.autoPackages().parse({ ...recorded(name), stdout: 'no name\n' })).toThrow();
+  });
+
+  it.each(
+    everyVersion([
+      ['apt-get/unknown', 'not-found'],
+      ['apt-get/no-version', 'not-found'],
+      ['apt-get/broken', 'unknown'],
+    ]),
+  )('%s is %s', (name, reason) => {
+    expect(commands.simulated([], 'archives').classify?.(recorded(name))).toBe(reason);
+  });
+});
