@@ -25,6 +25,8 @@ const drivers = {
   packages: () => import('./packages/operations.ts'),
   /** Mounts, and the lines of /etc/fstab and /etc/crypttab. */
   mount: () => import('./mount/operations.ts'),
+  /** Units of systemd: enabled, running, restarted. */
+  service: () => import('./service/operations.ts'),
   /** Fills a new root filesystem. */
   copy: () => import('./copy/operations.ts'),
   /** LUKS: encrypted devices, their keys and mappings. */

@@ -43,6 +43,7 @@ function copyWorld(world: World): World {
     held: new Map(world.held),
     swaps: [...world.swaps],
     domains: world.domains.map((domain) => ({ ...domain })),
+    units: new Map(world.units),
     processes: [],
     flocks: [],
     objectLocks: new Map(),

@@ -14,7 +14,7 @@ const order = [
   ['file', 'erase'],
   ['filesystem'],
   ['mount', 'packages'],
-  ['crypt', 'btrfs', 'drbd', 'xen', 'network'],
+  ['crypt', 'btrfs', 'drbd', 'xen', 'network', 'service'],
   ['copy'],
   ['operations.ts'],
   ['layers.ts'],
@@ -42,7 +42,7 @@ const usedByDrivers = {
   // Is there room in the thin pool below, before and while much is written?
   lvm: ['btrfs', 'copy', 'crypt', 'erase', 'filesystem'],
   // Configuration files are written by its steps.
-  file: ['btrfs', 'copy', 'crypt', 'drbd', 'mount', 'packages'],
+  file: ['btrfs', 'copy', 'crypt', 'drbd', 'mount', 'packages', 'service'],
   // What a filesystem is, and where it is mounted.
   filesystem: ['btrfs', 'copy'],
   mount: ['btrfs', 'copy'],
@@ -61,6 +61,7 @@ const drivers: readonly string[] = [
     'network',
     'copy',
     'packages',
+    'service',
   ],
 ] as const;
 

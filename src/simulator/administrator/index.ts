@@ -10,6 +10,7 @@ import { type GroupAdmin, groupActs } from './groups.ts';
 import { type MountAdmin, mountActs } from './mounts.ts';
 import { type NetworkAdmin, networkActs } from './network.ts';
 import { type PackageAdmin, packageActs } from './packages.ts';
+import { type ServiceAdmin, serviceActs } from './services.ts';
 import { type VolumeAdmin, volumeActs } from './volumes.ts';
 
 /** Acts of an administrator on the host, without bofh. All of them are immediate and durable. */
@@ -24,6 +25,7 @@ export interface Admin
     DrbdAdmin,
     NetworkAdmin,
     PackageAdmin,
+    ServiceAdmin,
     BtrfsAdmin {}
 
 /** Others, on a host in memory. */
@@ -40,6 +42,7 @@ export function admin(world: World): Admin {
     ...drbdActs(world, does),
     ...networkActs(world, does),
     ...packageActs(world, does),
+    ...serviceActs(world, does),
     ...btrfsActs(world, does),
   };
 }

@@ -67,6 +67,8 @@ export function notNamed(
   ];
   // libmount has its own table of mounts.
   if (keys.some((key) => key.startsWith('mnt:'))) patterns.push(escaped('"/mount/utab"'));
+  // So are the directories of the links of an enabled unit.
+  if (keys.some((key) => key.startsWith('unit:'))) patterns.push('\\.target\\.wants" directory');
   const named = patterns.map((pattern) => new RegExp(pattern));
   return differences(states.base, states.now).filter((line) => !named.some((pattern) => pattern.test(line)));
 }

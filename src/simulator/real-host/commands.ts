@@ -10,6 +10,7 @@ import { isUnread } from '../tools/blockdevice/compressed.ts';
 import { importAt, importCopied, importMagics, importOrigin, importTable } from './import.ts';
 import { knowTagged, prepareMount, prepareMounted, prepareTable, userTable } from './mount.ts';
 import { preparePackages } from './packages.ts';
+import { prepareSystemctl } from './systemd.ts';
 import { prepareTar } from './tar.ts';
 import { UnknownInPlan } from './unknown.ts';
 import { prepareXl } from './xl.ts';
@@ -142,6 +143,10 @@ export async function prepareReal<T>(
     case 'vgs':
     case 'pvs':
       return overlay.missing.has('lvm') ? ask(overlay, command) : undefined;
+    case 'sleep':
+      return undefined;
+    case 'systemctl':
+      return prepareSystemctl(overlay, world, command);
     case 'tar':
       return prepareTar(overlay, world, command, paths[0] ?? '');
     case 'mount':

@@ -7,11 +7,12 @@ import { tableIn } from '../tools/blockdevice/sectors.ts';
 import { packageLines } from './packages.ts';
 import { type Inode, inodeOf, linksOf, type Tree, walk } from './tree.ts';
 import type { Content, LogicalVolume, Loop, LuksParts, VolumeGroup } from './parts.ts';
+import { describeUnits } from './units.ts';
 import type { World } from './world.ts';
 
 /** What bofh keeps for itself is no state of the host, and neither are the empty places that it and libmount leave on /run. */
 const own =
-  /^\/(?:var\/lib\/bofh(?!\/headers\/.|\/packages-)|run\/bofh\/locks)(?:\/|$)|^\/run\/(?:bofh|bofh\/mnt|bofh\/notes|mount)$/;
+  /^\/(?:var\/lib\/bofh(?!\/headers\/.|\/packages-)|run\/bofh\/locks)(?:\/|$)|^\/run\/(?:bofh|bofh\/mnt|bofh\/notes(?:\/[^/]*-undone)?|mount)$/;
 
 /** Replaces random parts of the content of a file, so that two runs can be compared. */
 export type Rewrite = (content: Uint8Array) => Uint8Array;
@@ -78,6 +79,7 @@ function told(world: World, rewrite: Rewrite): string {
       return `domain ${name} ${uuid} ${state === 'blocked' ? 'running' : state} ${memoryMiB}MiB ${vcpus}vcpus weight=${weight} ${paths}`;
     }),
     ...packageLines(world),
+    ...describeUnits(world),
     ...contents(world, world.live, 'now', rewrite),
     ...contents(world, world.durable, 'durable', rewrite),
   ];

@@ -7,6 +7,7 @@ import type { Header } from './header-file.ts';
 import { seededIds, type Ids } from './ids.ts';
 import type { Content, CryptMapping, Disk, KernelPart, VolumeGroup, Mount, Loop, Domain } from './parts.ts';
 import type { Packages } from './packages.ts';
+import type { UnitState } from './units.ts';
 import { copyTree, emptyTree, type Inode } from './tree.ts';
 
 /** A change, in the order in which they were asked for. */
@@ -84,6 +85,8 @@ export interface World {
   swaps: string[];
   domains: Domain[];
   nextDomid: number;
+  /** Units that systemd has loaded, by name. */
+  units: Map<string, UnitState>;
   readonly memoryMiB: number;
   readonly bridges: readonly string[];
   /** Of its network card, eth0: `10.0.0.1/24`. */
@@ -227,6 +230,7 @@ export function bareWorld(
     swaps: [],
     domains: [],
     nextDomid: 1,
+    units: new Map(),
     memoryMiB: options.memoryMiB ?? 4096,
     bridges: options.bridges ?? ['xenbr0'],
     addresses: options.addresses ?? ['10.0.0.1/24'],

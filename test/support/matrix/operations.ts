@@ -45,8 +45,14 @@ export interface OneCommand extends Attempt {
 
 export type RigSpecimen = OneOperation | OneCommand;
 
+const noSystemd = 'process 1 of a machine of the rig is not systemd: test/container/service.test.ts';
+
 /** Operations that a machine of the rig cannot try, with the reason and the test with the real program. */
 export const notOnRig = {
+  'service.setActivity': noSystemd,
+  'service.setEnablement': noSystemd,
+  'service.beforeChange': noSystemd,
+  'service.reload': noSystemd,
   'copy.debian': 'a machine of the rig reaches no mirror: test/loop/debian.test.ts runs mmdebstrap',
   'packages.change': 'a machine of the rig has no archive: test/container/packages.test.ts tries it',
 } as const;
@@ -68,6 +74,7 @@ export const rigSpecimens: RigSpecimens = {
   file,
   mount,
   packages: {},
+  service: {},
   copy,
   crypt,
   btrfs,

@@ -20,6 +20,8 @@ export interface Counts extends Omit<TrialCounts, 'wrong'> {
 /** A kind of the registry with its specimens. */
 export interface Row {
   readonly kind: string;
+  /** On `tx`: `lvm.createLv`. */
+  readonly method: string;
   readonly subjects: readonly Subject[];
   readonly specimens: readonly Specimen[];
 }
@@ -38,6 +40,7 @@ export async function rows(): Promise<readonly Row[]> {
       const kind = typeof code === 'object' && code !== null && 'kind' in code ? String(code.kind) : '';
       return {
         kind,
+        method: `${driver}.${name}`,
         specimens: all,
         subjects: all.map((specimen) =>
           subjectOf(kind, specimen, {

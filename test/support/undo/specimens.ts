@@ -11,6 +11,7 @@ import { filesystem } from './specimens/filesystem.ts';
 import { lvm } from './specimens/lvm.ts';
 import { mount } from './specimens/mount.ts';
 import { packages } from './specimens/packages.ts';
+import { service } from './specimens/service.ts';
 import { xen } from './specimens/xen.ts';
 
 /** A specimen of an operation of bofh. */
@@ -38,4 +39,5 @@ export const specimens: Specimens = {
   btrfs,
   drbd,
   xen,
+  service,
 };

@@ -32,6 +32,7 @@ const harmless: Readonly<Record<string, string>> = {
     mkfs.vfat mkfs.xfs mkswap mount resize2fs swaplabel tune2fs umount xfs_growfs xfs_io xfs_logprint xfs_repair`,
   files: 'chmod chown cp dd fallocate find ln mv qemu-img sha256sum stat sync tar truncate',
   network: 'ip',
+  'units of systemd, and how long to wait': 'sleep systemctl',
   'cryptsetup, which never prints a key unless it is told to dump one': `cryptsetup:close cryptsetup:isLuks
     cryptsetup:luksAddKey cryptsetup:luksErase cryptsetup:luksFormat cryptsetup:luksHeaderBackup cryptsetup:luksHeaderRestore
     cryptsetup:luksKillSlot cryptsetup:open cryptsetup:reencrypt cryptsetup:repair cryptsetup:resize cryptsetup:status

@@ -31,8 +31,10 @@ describe('the specimens of the matrix', async () => {
       });
 
   it('are the same operations on the rig, but for those that it cannot try', async () => {
-    const kinds = (await rows()).map(({ kind }) => kind).sort();
-    const here = kinds.filter((kind) => !(kind in notOnRig));
+    const here = (await rows())
+      .filter(({ method }) => !(method in notOnRig))
+      .map(({ kind }) => kind)
+      .sort();
     const onRig = (await rigRows()).map(({ kind }) => kind).sort();
 
     expect(onRig).toEqual(here);

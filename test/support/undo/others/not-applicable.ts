@@ -47,6 +47,7 @@ export const notApplicable: Partial<Readonly<Record<FaultName, NotApplicable>>> 
       btrfs: 'device.add device.remove send scrub balance quota.set qgroup.limit default.set property.set',
       drbd: 'config.create metadata.create metadata.remove down',
       xen: 'domain.create domain.set domain.shutdown',
+      service: 'enablement activity settle.open settle.close',
     }),
   },
   'hangs in the undo at boot': {
@@ -62,6 +63,7 @@ export const notApplicable: Partial<Readonly<Record<FaultName, NotApplicable>>> 
       btrfs: 'device.replace send scrub balance',
       drbd: 'attach detach connect disconnect sync.pause sync.resume adjust resize uuid.create invalidate invalidate.remote verify config.create config.remove up down primary secondary',
       xen: 'domain.create domain.set domain.shutdown',
+      service: 'activity settle.close',
     }),
   },
 };

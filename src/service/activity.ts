@@ -1,0 +1,108 @@
+import * as z from 'zod/mini';
+import { operation } from '../atomic/operation.ts';
+import { RefusedError } from '../core/errors.ts';
+import { expectUp, isOneshot, isUp, loadedUnit, showUnit, systemctl, type Unit, unitName } from './unit.ts';
+import type { ReadHost } from '../command/index.ts';
+
+const args = z.strictObject({
+  /** Full name of the unit: `nginx.service`. */
+  unit: unitName,
+  /** True starts it, false stops it. */
+  running: z.boolean(),
+  /** It must stay up for so many seconds (default: 5). */
+  seconds: z.exactOptional(z.int().check(z.minimum(0), z.maximum(600))),
+});
+
+const undo = z.strictObject({
+  unit: unitName,
+  running: z.boolean(),
+  failed: z.boolean(),
+  /** A later boot starts what is enabled, whatever ran before. */
+  boot: z.string(),
+});
+
+type Undo = z.infer<typeof undo>;
+
+/**
+ * `tx.service.setActivity`: starts a unit, and watches that it stays up, or stops it. Undo stops or
+ * starts it again, as another process; after a boot it leaves it as the boot did.
+ */
+export const setActivity = operation({
+  kind: 'service.activity',
+  version: 1,
+  args,
+  undo,
+  result: z.null(),
+  lives: 'boot',
+  restores: 'existence',
+  keepsContent: true,
+  prepare: async ({ args: { unit, running }, host }): Promise<Undo> => {
+    const found = await loadedUnit(host, unit);
+    await refuseActivity(host, found, running);
+    if (isUp(found) === running)
+      throw new RefusedError(`${unit} ${running ? 'runs' : 'is stopped'} already`, {
+        remedy: `see it: systemctl status ${unit}`,
+      });
+    const { boot } = await host.facts();
+    return { unit, running, failed: found.ActiveState === 'failed', boot };
+  },
+  claims: ({ undo: { unit } }) => ({ changes: [`unit:${unit}`] }),
+  run: async ({ args: { unit, running, seconds = 5 }, host }) => {
+    await host.run(systemctl(running ? 'start' : 'stop', unit));
+    if (running) await expectUp(host, unit, seconds);
+    return null;
+  },
+  value: ({ undo: { unit } }) => ({ unit }),
+  look: async ({ undo: of, host }) => {
+    if ((await host.facts()).boot !== of.boot) return { state: 'gone' };
+    const now = await host.run(showUnit(of.unit));
+    if (!of.running) return { state: isUp(now) ? 'gone' : 'ours' };
+    const isLeft = now.ActiveState !== 'inactive' && (now.ActiveState !== 'failed' || !of.failed);
+    return { state: isLeft ? 'ours' : 'gone' };
+  },
+  revert: async ({ undo: { unit, running, failed }, host }) => {
+    const before = await host.run(showUnit(unit));
+    if (!running) {
+      // systemd refuses to start what was started too often.
+      if (before.ActiveState === 'failed') await host.run(systemctl('reset-failed', unit));
+      await host.run(systemctl('start', unit));
+      return;
+    }
+    if (before.ActiveState !== 'failed') await host.run(systemctl('stop', unit));
+    const now = await host.run(showUnit(unit));
+    if (now.ActiveState === 'failed' && !failed) await host.run(systemctl('reset-failed', unit));
+  },
+  describe: ({ undo: { unit, running } }) => ({
+    what: `the unit ${unit}, which ${running ? 'was stopped' : 'ran'}`,
+    look: [['systemctl', 'status', unit]],
+    clear: [['systemctl', running ? 'stop' : 'start', unit]],
+  }),
+});
+
+/** RefusedError for a unit that cannot be started or stopped, and started or stopped again by the undo. */
+export async function refuseActivity(host: ReadHost, unit: Unit, running: boolean): Promise<void> {
+  const { Id: name, ActiveState: state, CanStart: canStart, CanStop: canStop } = unit;
+  const verb = running ? 'start' : 'stop';
+  if (isOneshot(unit))
+    throw new RefusedError(
+      `${name} is a oneshot, which ends by itself: it cannot be kept running or stopped`,
+      {
+        remedy: 'leave out "running", and describe the timer or the unit that starts it',
+      },
+    );
+  if (isUp(unit) === running && state !== 'activating') return;
+  if (state === 'activating' || state === 'deactivating')
+    throw new RefusedError(`${name} is ${state} at the moment`, {
+      remedy: `wait until it has ended: systemctl status ${name}`,
+    });
+  if (canStart === 'no' || canStop === 'no')
+    throw new RefusedError(`${name} refuses a manual start or stop (RefuseManualStart=, RefuseManualStop=)`, {
+      remedy: `${verb} the unit that it belongs to: systemctl list-dependencies --reverse ${name}`,
+    });
+  if (running) return;
+  for (const trigger of unit.TriggeredBy.split(' ').filter((each) => each !== ''))
+    if (isUp(await host.run(showUnit(trigger))))
+      throw new RefusedError(`${trigger} would start ${name} again`, {
+        remedy: `stop ${trigger} first`,
+      });
+}

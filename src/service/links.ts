@@ -1,0 +1,79 @@
+import { posix } from 'node:path';
+import * as z from 'zod/mini';
+import { type ReadHost } from '../command/index.ts';
+import { CommandError, RefusedError } from '../core/errors.ts';
+import { absolutePath } from '../file/path.ts';
+import { showUnit, type Unit } from './unit.ts';
+
+/** Where an administrator enables units. */
+export const unitDirectory = '/etc/systemd/system';
+
+/** A symbolic link with what it says. */
+export const unitLink = z.strictObject({ path: absolutePath, to: z.string().check(z.minLength(1)) });
+
+export type UnitLink = z.infer<typeof unitLink>;
+
+/** Every link of the administrator that is named after one of the units, or leads to one. */
+export async function linksOf(host: ReadHost, units: readonly string[]): Promise<readonly UnitLink[]> {
+  const found: UnitLink[] = [];
+  for (const directory of [unitDirectory, ...(await wantsDirectories(host))])
+    for (const name of await namesIn(host, directory)) {
+      const path = posix.join(directory, name);
+      if ((await host.stat(path))?.kind !== 'symlink') continue;
+      const to = await host.readLink(path);
+      if (units.includes(name) || units.includes(posix.basename(to))) found.push({ path, to });
+    }
+  return found;
+}
+
+/** `multi-user.target.wants` and its like, which hold the links of enabled units. */
+export async function wantsDirectories(host: ReadHost): Promise<readonly string[]> {
+  const found: string[] = [];
+  for (const name of await namesIn(host, unitDirectory)) {
+    const path = posix.join(unitDirectory, name);
+    if (/\.(?:wants|requires|upholds)$/.test(name) && (await host.stat(path))?.kind === 'directory')
+      found.push(path);
+  }
+  return found;
+}
+
+/** The unit, and those that its [Install] sections name as `Also=`, which are enabled with it. */
+export async function withAlso(host: ReadHost, unit: Unit): Promise<readonly string[]> {
+  const all = [unit.Id];
+  const open = [unit];
+  for (let next = open.pop(); next !== undefined; next = open.pop())
+    for (const also of await alsoOf(host, next)) {
+      if (all.includes(also)) continue;
+      all.push(also);
+      open.push(await host.run(showUnit(also)));
+    }
+  return all;
+}
+
+async function alsoOf(host: ReadHost, { Id, FragmentPath, DropInPaths }: Unit): Promise<readonly string[]> {
+  const found: string[] = [];
+  for (const path of [FragmentPath, ...DropInPaths.split(' ')].filter((each) => each !== '')) {
+    const text = new TextDecoder().decode(await host.readFile(path));
+    let section = '';
+    // systemd.syntax(7): a backslash at the end of a line continues it.
+    for (const line of text.replaceAll(/\\\n/g, ' ').split('\n')) {
+      section = /^\[(?<name>[^\]]*)\]\s*$/.exec(line)?.groups?.name ?? section;
+      const names = /^\s*Also\s*=(?<names>.*)$/.exec(line)?.groups?.names;
+      if (section === 'Install' && names !== undefined) found.push(...names.trim().split(/\s+/));
+    }
+  }
+  if (found.some((name) => name.includes('%')))
+    throw new RefusedError(`Also= of ${Id} has a specifier, which bofh does not know`, {
+      remedy: `enable it with systemctl, and leave out "enabled"`,
+    });
+  return found.filter((name) => name !== '');
+}
+
+async function namesIn(host: ReadHost, directory: string): Promise<readonly string[]> {
+  try {
+    return await host.readDir(directory);
+  } catch (error) {
+    if (error instanceof CommandError && error.reason === 'not-found') return [];
+    throw error;
+  }
+}

@@ -1,0 +1,3 @@
+export * from './activity.ts';
+export * from './enablement.ts';
+export * from './settle.ts';

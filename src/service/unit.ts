@@ -1,0 +1,152 @@
+import * as z from 'zod/mini';
+import { type Command, nothing, type ReadCommand, type ReadHost } from '../command/index.ts';
+import { RefusedError } from '../core/errors.ts';
+
+/** The full name of a unit that can be started: `nginx.service`, `backup@home.timer`. */
+export const unitName = z
+  .string()
+  .check(
+    z.regex(
+      /^(?!.*@\.)[A-Za-z0-9:_\\][A-Za-z0-9:_.\\@-]*\.(?:service|socket|timer|path|target)$/,
+      'must be the full name of a service, socket, timer, path or target: nginx.service',
+    ),
+    z.maxLength(255),
+  );
+
+const activeStates = [
+  ...(['active', 'reloading', 'inactive', 'failed', 'activating', 'deactivating'] as const),
+  ...(['maintenance', 'refreshing'] as const),
+] as const;
+
+const yesNo = z.enum(['yes', 'no']);
+
+const shown = z.strictObject({
+  Id: z.string().check(z.minLength(1)),
+  LoadState: z.enum(['stub', 'loaded', 'not-found', 'bad-setting', 'error', 'merged', 'masked']),
+  ActiveState: z.enum(activeStates),
+  UnitFileState: z.enum([
+    ...(['', 'enabled', 'enabled-runtime', 'linked', 'linked-runtime', 'alias', 'masked'] as const),
+    ...(['masked-runtime', 'static', 'indirect', 'disabled', 'generated', 'transient', 'bad'] as const),
+  ]),
+  FragmentPath: z.string(),
+  DropInPaths: z.string(),
+  /** 32 hexadecimal digits of the present run; empty for one that is inactive, or was never started. */
+  InvocationID: z.string().check(z.regex(/^(?:[0-9a-f]{32})?$/)),
+  /** Microseconds since the boot; also a reload changes it. */
+  StateChangeTimestampMonotonic: z.string().check(z.regex(/^\d+$/)),
+  TriggeredBy: z.string(),
+  CanStart: yesNo,
+  CanStop: yesNo,
+  CanReload: yesNo,
+  /** Services alone have these two. */
+  Type: z.exactOptional(z.string()),
+  RemainAfterExit: z.exactOptional(yesNo),
+});
+
+/** What systemd says of a unit. */
+export type Unit = z.infer<typeof shown>;
+
+export const unitProperties = Object.keys(shown.shape).join(',');
+
+/** The properties of a unit. One that does not exist has the `LoadState` not-found. */
+export function showUnit(unit: string): ReadCommand<Unit> {
+  return {
+    tool: 'systemctl',
+    argv: ['show', `--property=${unitProperties}`, '--', unit],
+    access: 'read',
+    parse: ({ stdout }) => {
+      const all: Record<string, string> = {};
+      for (const line of stdout.split('\n').slice(0, -1)) {
+        const { key, value = '' } = /^(?<key>\w+)=(?<value>.*)$/.exec(line)?.groups ?? {};
+        if (key === undefined || Object.hasOwn(all, key)) throw new Error(`a line is wrong: ${line}`);
+        all[key] = value;
+      }
+      return shown.parse(all);
+    },
+    classify: reasonOf,
+  };
+}
+
+/** A verb of systemctl that changes units, or without them the manager: `daemon-reload`. */
+export function systemctl(
+  verb: 'start' | 'stop' | 'restart' | 'reload' | 'reset-failed' | 'daemon-reload',
+  ...units: readonly string[]
+): Command<void, 'change'> {
+  const argv = units.length === 0 ? [verb] : [verb, '--', ...units];
+  return { tool: 'systemctl', argv, access: 'change', parse: nothing, classify: reasonOf };
+}
+
+/** Does not wait for the end of the job. */
+export function later(verb: 'start' | 'stop' | 'restart', unit: string): Command<void, 'change'> {
+  const argv = ['--no-block', verb, '--', unit];
+  return { tool: 'systemctl', argv, access: 'change', parse: nothing, classify: reasonOf };
+}
+
+/** Creates the links that the [Install] section asks for. A unit with a path is no script of SysV for it. */
+export function enable(unit: string): Command<void, 'change'> {
+  return { ...systemctl('start'), argv: ['enable', '--', unit] };
+}
+
+function reasonOf({ stderr }: { readonly stderr: string }) {
+  if (/not found|not loaded|does not exist|could not be found/.test(stderr)) return 'not-found';
+  return /Access denied|Permission denied|authentication required/.test(stderr) ? 'denied' : 'unknown';
+}
+
+/** sleep(1). */
+export function sleep(seconds: number): ReadCommand<void> {
+  return { tool: 'sleep', argv: [String(seconds)], access: 'read', parse: nothing };
+}
+
+/** Whether a unit runs, or is about to. */
+export function isUp({ ActiveState: state }: Unit): boolean {
+  return ['active', 'reloading', 'refreshing', 'activating'].includes(state);
+}
+
+/** A unit that systemd has loaded. RefusedError for any other one. */
+export async function loadedUnit(host: ReadHost, unit: string): Promise<Unit> {
+  const found = await host.run(showUnit(unit));
+  const { Id: id, LoadState: state, UnitFileState: file } = found;
+  if (state === 'not-found')
+    throw new RefusedError(`there is no unit ${unit}`, {
+      code: 'not-found',
+      remedy: `install what brings it, or describe its file /etc/systemd/system/${unit}`,
+    });
+  if (state === 'masked')
+    throw new RefusedError(`${unit} is masked: nothing can start or enable it`, {
+      remedy: `systemctl unmask ${file === 'masked-runtime' ? '--runtime ' : ''}${unit}`,
+    });
+  if (state !== 'loaded')
+    throw new RefusedError(`systemd cannot load ${unit}: its LoadState is ${state}`, {
+      remedy: `see why: systemctl status ${unit}`,
+    });
+  if (id !== unit)
+    throw new RefusedError(`${unit} is another name of ${id}`, { remedy: `name ${id} itself` });
+  return found;
+}
+
+/**
+ * Waits whether a unit that was started stays up. RefusedError if it ends or restarts meanwhile; a
+ * oneshot ends by itself.
+ */
+export async function expectUp(host: ReadHost, unit: string, seconds: number): Promise<Unit> {
+  const first = await host.run(showUnit(unit));
+  for (let waited = 0, now = first; ; waited += 0.5, now = await host.run(showUnit(unit))) {
+    const isSame = now.InvocationID === first.InvocationID;
+    if (!isUp(now) || !isSame)
+      throw new RefusedError(
+        waited === 0
+          ? `${unit} does not run: it is ${now.ActiveState}`
+          : isUp(now)
+            ? `${unit} ended and was started again within ${String(waited)} s`
+            : `${unit} did not stay up for ${String(seconds)} s: it is ${now.ActiveState}`,
+        { remedy: `see why: journalctl --unit=${unit} --lines=50` },
+      );
+    if (waited >= seconds) return now;
+    await host.run(sleep(0.5));
+  }
+}
+
+/** A service that ends when its work is done, so that it never stays up. */
+export function isOneshot({ Type: type, RemainAfterExit: stays }: Unit): boolean {
+  return type === 'oneshot' && stays !== 'yes';
+}

@@ -1,0 +1,21 @@
+import { serviceTools } from '../tools/service/systemctl.ts';
+import { settle, type World } from '../world/world.ts';
+import type { Does } from './act.ts';
+
+/** Acts of an administrator on units of systemd. */
+export interface ServiceAdmin {
+  /** Runs a verb of systemctl on a unit, or without one on the manager: `('restart', 'web.service')`. */
+  systemctl(verb: string, unit?: string): void;
+}
+
+/** These acts, on a host in memory. */
+export function serviceActs(world: World, does: Does): ServiceAdmin {
+  return {
+    systemctl: does((verb, unit) => {
+      const argv = unit === undefined ? [verb] : [verb, '--', unit];
+      const answer = serviceTools['systemctl']?.({ world, tool: 'systemctl', argv });
+      if (answer?.exitCode !== 0) throw new TypeError(`systemctl ${argv.join(' ')}: ${answer?.stderr ?? ''}`);
+      settle(world, 'disk:vda');
+    }),
+  };
+}
