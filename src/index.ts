@@ -72,12 +72,14 @@ export {
   defineHost,
   type Collecting,
   type Content,
+  type Described,
   type FileRequest,
   type HostBuilder,
   type PackageRequest,
   type HostDescription,
   type Later,
   type Owned,
+  type ServiceRequest,
 } from './provision/description.ts';
 export type { Facts } from './provision/facts.ts';
 export type { LinesRequest } from './provision/lines.ts';

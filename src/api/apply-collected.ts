@@ -16,7 +16,11 @@ export async function applyCollected(resources: readonly Resource[]): Promise<re
           (tx.ensure as unknown as Methods)[driver]?.[method]?.(args) ?? Promise.reject(new TypeError(name))
         );
       };
-      return applyResources({ file: tx.file, packages: tx.packages, ensure }, host, resources);
+      return applyResources(
+        { file: tx.file, packages: tx.packages, service: tx.service, ensure },
+        host,
+        resources,
+      );
     },
     { writes: 'steps' },
   );

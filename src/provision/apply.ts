@@ -12,13 +12,14 @@ import {
   plannedPackages,
   refuseUnready,
 } from '../packages/index.ts';
+import { checkService, servicesOf } from './service.ts';
 import { type EnsureName, isIn, type Owned, type PackageRequest, type Resource } from './description.ts';
 import { withLines } from './lines.ts';
 
 /** A difference between a description and its host. */
 export interface HostChange {
   readonly action: 'create' | 'change' | 'remove';
-  readonly kind: 'file' | 'directory' | 'link' | 'lines' | 'packages' | 'ensure';
+  readonly kind: 'file' | 'directory' | 'link' | 'lines' | 'packages' | 'service' | 'ensure';
   /** Its path, the names of packages, or the create method with the name of the object. */
   readonly name: string;
   /** What differs: `mode 0644 → 0600`. */
@@ -34,7 +35,7 @@ interface Step extends HostChange {
   readonly check?: () => Promise<void>;
 }
 
-type Files = Pick<Tx, 'file' | 'packages'>;
+type Files = Pick<Tx, 'file' | 'packages' | 'service'>;
 
 type Ensure = (
   method: EnsureName,
@@ -55,15 +56,19 @@ export async function applyResources(
   const packages = resources.filter((one) => one.kind === 'package');
   // All of them in one step, in the place of the first.
   const isLater = (one: Resource): boolean => one.kind === 'package' && one !== packages[0];
-  const step = (one: Exclude<Resource, { readonly kind: 'ensure' }>): Promise<Step | undefined> =>
+  const step = (
+    one: Exclude<Resource, { readonly kind: 'ensure' | 'service' }>,
+  ): Promise<Step | undefined> =>
     one.kind === 'package' ? packagesStep(host, packages) : stepOf(host, one, owners);
   const mounts = resources.flatMap((one) =>
     one.kind === 'ensure' && one.path !== undefined ? [one.path] : [],
   );
   const isOnMount = (path = ''): boolean => mounts.some((mount) => path === mount || isIn(path, mount));
   for (const one of resources)
-    if (one.kind !== 'ensure' && !isLater(one) && !isOnMount(one.path))
+    if (one.kind === 'service') await named(one, () => checkService(host, one));
+    else if (one.kind !== 'ensure' && !isLater(one) && !isOnMount(one.path))
       await named(one, async () => (await step(one))?.check?.());
+  const services = servicesOf(tx, host, resources);
   const changes: HostChange[] = [];
   for (const one of resources) {
     if (isLater(one)) continue;
@@ -75,14 +80,21 @@ export async function applyResources(
       continue;
     }
     await named(one, async () => {
+      if (one.kind === 'service') {
+        const details = await services.settle(one);
+        if (details.length > 0) changes.push({ action: 'change', kind: 'service', name: one.unit, details });
+        return;
+      }
       const found = await step(one);
       if (found === undefined) return;
       const { run, check, ...change } = found;
       await check?.();
+      if (one.path !== undefined) await services.before(one.path);
       await run(tx);
       changes.push(change);
     });
   }
+  await services.end();
   return changes;
 }
 
@@ -100,7 +112,7 @@ async function named(one: Resource, body: () => Promise<void>): Promise<void> {
   }
 }
 
-type PathResource = Exclude<Resource, { readonly kind: 'ensure' | 'package' }>;
+type PathResource = Exclude<Resource, { readonly kind: 'ensure' | 'package' | 'service' }>;
 type Owners = (owned: Owned) => Promise<Attributes>;
 
 async function stepOf(host: ReadHost, one: PathResource, owners: Owners): Promise<Step | undefined> {

@@ -7,6 +7,8 @@ import { Secret } from '../command/index.ts';
 import { UsageError } from '../core/errors.ts';
 import { parsed } from '../core/request.ts';
 import type { EnsureMethods } from '../operations.ts';
+import { unitDirectory } from '../service/links.ts';
+import { unitName } from '../service/unit.ts';
 import type { CreatedVm } from '../vm/create.ts';
 import type { CreateRequest } from '../vm/create-request.ts';
 import type { Facts } from './facts.ts';
@@ -45,6 +47,25 @@ export interface FileRequest extends Owned {
   readonly content: Content | ((facts: Facts) => Content);
 }
 
+/** What `h.file` and its like return, for `restartOn` of a service. */
+export interface Described {
+  readonly path: string;
+}
+
+/** What a service of a description should be. What is left out stays as it is. */
+export interface ServiceRequest {
+  /** Whether it starts with the boot, as `systemctl enable`. */
+  readonly enabled?: boolean;
+  /** Whether it runs. */
+  readonly running?: boolean;
+  /** If one of these changes, a running service is restarted: what `h.file` returned, or paths; of a directory all in it. */
+  readonly restartOn?: readonly (Described | string)[];
+  /** The same with a reload. */
+  readonly reloadOn?: readonly (Described | string)[];
+  /** After a start, restart or reload it must stay up for so many seconds (default: 5). */
+  readonly seconds?: number;
+}
+
 /** The value of a resource, once its turn has come. */
 export type Later<V> = () => V;
 
@@ -63,17 +84,19 @@ interface EnsureAll extends Omit<EnsureMethods, 'file'> {
 /** Collects what should be on a host. Nothing is read or changed here. */
 export interface HostBuilder {
   /** A regular file with this content. */
-  file(path: string, request: FileRequest): void;
+  file(path: string, request: FileRequest): Described;
   /** A directory. What is in it counts only as far as it is described. */
-  directory(path: string, request?: Owned): void;
+  directory(path: string, request?: Owned): Described;
   /** A symbolic link that says `to`. */
-  link(path: string, request: { readonly to: string }): void;
+  link(path: string, request: { readonly to: string }): Described;
   /** No file, link or directory of this name. A directory that is not empty is refused. */
-  absent(path: string): void;
+  absent(path: string): Described;
   /** A package of Debian, with the packages that it needs. All packages of a description change together. */
   package(name: string, request?: PackageRequest): void;
   /** Lines of an existing text file. */
-  lines(path: string, request: LinesRequest): void;
+  lines(path: string, request: LinesRequest): Described;
+  /** A unit of systemd: `nginx` is `nginx.service`; `backup.timer` is a timer. */
+  service(unit: string, request: ServiceRequest): void;
   /**
    * What `tx.ensure` creates, unless it is there exactly as asked: volumes, filesystems, mounts, lines
    * of /etc/fstab, LUKS, guests.
@@ -84,7 +107,7 @@ export interface HostBuilder {
 /** What `defineHost` returns. */
 export interface HostDescription {
   /** Collects what should be on the host. */
-  readonly describe: (h: HostBuilder, facts: Facts) => void | Promise<void>;
+  readonly describe: (h: HostBuilder, facts: Facts) => unknown;
 }
 
 /**
@@ -120,6 +143,7 @@ export type Resource = Placed &
     | { readonly kind: 'directory'; readonly path: string; readonly wanted: Owned }
     | { readonly kind: 'link'; readonly path: string; readonly to: string }
     | { readonly kind: 'absent'; readonly path: string }
+    | { readonly kind: 'service'; readonly unit: string; readonly wanted: WantedService }
     | { readonly kind: 'lines'; readonly path: string; readonly wanted: LinesRequest }
     | { readonly kind: 'package'; readonly name: string; readonly wanted: PackageRequest }
     | {
@@ -134,6 +158,15 @@ export type Resource = Placed &
 export interface WantedFile extends Owned {
   readonly content: Uint8Array;
   readonly secret: boolean;
+}
+
+/** A service, with paths. */
+interface WantedService {
+  readonly enabled?: boolean;
+  readonly running?: boolean;
+  readonly seconds?: number;
+  readonly restartOn: readonly string[];
+  readonly reloadOn: readonly string[];
 }
 
 /** Which arguments name the object of a create method. */
@@ -167,6 +200,7 @@ const owned = {
   mode: z.exactOptional(z.int().check(z.minimum(0), z.maximum(0o7777))),
 };
 const line = z.string().check(z.minLength(1), z.regex(/^[^\n\r\0]*$/, 'must be one line'));
+const places = z.array(z.union([absolutePath, z.looseObject({ path: absolutePath })]));
 const schemas = {
   file: z.strictObject({ content: z.unknown(), ...owned }),
   directory: z.strictObject(owned),
@@ -182,6 +216,13 @@ const schemas = {
         'an absent package has no version and is not held',
       ),
     ),
+  service: z.strictObject({
+    enabled: z.exactOptional(z.boolean()),
+    running: z.exactOptional(z.boolean()),
+    seconds: z.exactOptional(z.int().check(z.minimum(0), z.maximum(600))),
+    restartOn: z.exactOptional(places),
+    reloadOn: z.exactOptional(places),
+  }),
   link: z.strictObject({ to: z.string().check(z.minLength(1)) }),
   lines: z.strictObject({
     present: z.exactOptional(z.array(line)),
@@ -203,16 +244,17 @@ export async function collect(description: HostDescription, facts: Facts): Promi
       remedy: 'export default defineHost((h) => { … })',
     });
   const all: Resource[] = [];
-  const add = (one: Resource): void => {
+  const add = (one: Resource): Described => {
     const rival = all.find((other) => isRival(one, other));
     if (rival === undefined) all.push(one);
     else if (!isSame(one, rival)) throw conflict(one, rival);
+    return { path: one.path ?? '' };
   };
   const builder = {
-    file: (path: string, request: FileRequest): void => {
+    file: (path: string, request: FileRequest): Described => {
       const at = placeOf(builder.file);
       const { content, ...rest } = checked(at, path, 'file', request);
-      add({
+      return add({
         kind: 'file',
         identity: path,
         at,
@@ -220,18 +262,24 @@ export async function collect(description: HostDescription, facts: Facts): Promi
         wanted: { ...rest, ...contentOf(at, path, content, facts) },
       });
     },
-    directory: (path: string, request: Owned = {}): void => {
+    directory: (path: string, request: Owned = {}): Described => {
       const at = placeOf(builder.directory);
-      add({ kind: 'directory', identity: path, at, path, wanted: checked(at, path, 'directory', request) });
+      return add({
+        kind: 'directory',
+        identity: path,
+        at,
+        path,
+        wanted: checked(at, path, 'directory', request),
+      });
     },
-    link: (path: string, request: { readonly to: string }): void => {
+    link: (path: string, request: { readonly to: string }): Described => {
       const at = placeOf(builder.link);
-      add({ kind: 'link', identity: path, at, path, ...checked(at, path, 'link', request) });
+      return add({ kind: 'link', identity: path, at, path, ...checked(at, path, 'link', request) });
     },
-    absent: (path: string): void => {
+    absent: (path: string): Described => {
       const at = placeOf(builder.absent);
       checkPath(at, path);
-      add({ kind: 'absent', identity: path, at, path });
+      return add({ kind: 'absent', identity: path, at, path });
     },
     package: (name: string, request: PackageRequest = {}): void => {
       const at = placeOf(builder.package);
@@ -240,22 +288,42 @@ export async function collect(description: HostDescription, facts: Facts): Promi
       const wanted = parsed(what, schemas.package, request);
       add({ kind: 'package', identity: `package ${name}`, at, name, wanted });
     },
-    lines: (path: string, request: LinesRequest): void => {
+    lines: (path: string, request: LinesRequest): Described => {
       const at = placeOf(builder.lines);
       const wanted = checked(at, path, 'lines', request);
       for (const each of wanted.present ?? [])
         if (wanted.absent?.includes(each) === true)
           throw new UsageError(`${at}: the line "${each}" of ${path} is both present and absent`);
-      add({ kind: 'lines', identity: path, at, path, wanted });
+      return add({ kind: 'lines', identity: path, at, path, wanted });
+    },
+    service: (name: string, request: ServiceRequest): void => {
+      const at = placeOf(builder.service);
+      const given: unknown = name;
+      const unit = typeof given === 'string' && !given.includes('.') ? `${given}.service` : given;
+      const { success, data = '' } = unitName.safeParse(unit);
+      if (!success)
+        throw new UsageError(`${at}: h.service ${String(given)}: is no name of a unit`, {
+          remedy: 'name a service, socket, timer, path or target: nginx, backup.timer',
+        });
+      const { restartOn, reloadOn, ...rest } = parsed(`${at}: h.service ${data}`, schemas.service, request);
+      const wanted = { ...rest, restartOn: pathsOf(restartOn), reloadOn: pathsOf(reloadOn) };
+      add({ kind: 'service', identity: `service ${data}`, at, unit: data, wanted });
     },
     ensure: collecting(add),
   };
   await description.describe(builder, facts);
+  for (const one of all)
+    if (one.kind === 'service')
+      for (const path of [...one.wanted.restartOn, ...one.wanted.reloadOn])
+        if (!all.some((other) => other.path !== undefined && reads([path], other.path)))
+          throw new UsageError(`${one.at}: ${one.unit} reads ${path}, which is not described`, {
+            remedy: 'describe it, or correct the path',
+          });
   return inOrder(all);
 }
 
 /** `h.ensure`: each create method of each driver adds a resource. */
-function collecting(add: (one: Resource) => void): HostBuilder['ensure'] {
+function collecting(add: (one: Resource) => unknown): HostBuilder['ensure'] {
   const drivers: Record<string, Record<string, unknown>> = {};
   for (const [name, keys] of Object.entries(namedBy)) {
     const [driver = '', method = ''] = name.split('.');
@@ -346,14 +414,31 @@ function isSame(one: Resource, other: Resource): boolean {
 
 function conflict(one: Resource, other: Resource): UsageError {
   const what = (each: Resource): string =>
-    each.kind === 'ensure' || each.kind === 'package' ? each.identity : `${each.kind} ${each.path}`;
+    each.kind === 'ensure' || each.kind === 'package' || each.kind === 'service'
+      ? each.identity
+      : `${each.kind} ${each.path}`;
   return new UsageError(
     `the description contradicts itself: ${what(other)} at ${other.at}, and ${what(one)} at ${one.at}`,
     { remedy: 'describe it once, or both times alike' },
   );
 }
 
-/** As described, but a directory before what is in it. */
+function pathsOf(all: readonly (Described | string)[] = []): readonly string[] {
+  return all.map((each) => (typeof each === 'string' ? each : each.path));
+}
+
+/** Whether a path is one of the others, or in one of them. */
+export function reads(all: readonly string[], path: string): boolean {
+  return all.some((each) => each === path || isIn(path, each));
+}
+
+/** Whether it is the unit file, or a drop-in of it. */
+export function isFileOf(unit: string, path: string): boolean {
+  const own = posix.join(unitDirectory, unit);
+  return path === own || isIn(path, `${own}.d`);
+}
+
+/** As described, but a directory before what is in it, and a service after what it reads. */
 function inOrder(all: readonly Resource[]): readonly Resource[] {
   const ordered = [...all];
   const directories = all.filter(({ kind }) => kind === 'directory');
@@ -361,6 +446,15 @@ function inOrder(all: readonly Resource[]): readonly Resource[] {
     const from = ordered.indexOf(directory);
     const to = ordered.findIndex(({ path }) => path !== undefined && isIn(path, directory.path ?? ''));
     if (to >= 0 && to < from) ordered.splice(to, 0, ...ordered.splice(from, 1));
+  }
+  for (const one of all) {
+    if (one.kind !== 'service') continue;
+    const all = [...one.wanted.restartOn, ...one.wanted.reloadOn];
+    const last = ordered.findLastIndex(
+      ({ path }) => path !== undefined && (reads(all, path) || isFileOf(one.unit, path)),
+    );
+    const from = ordered.indexOf(one);
+    if (last > from) ordered.splice(last, 0, ...ordered.splice(from, 1));
   }
   return ordered;
 }

@@ -7,7 +7,7 @@ import { lsattr } from '../../../src/file/refuse-change.ts';
 import { rejectionOf } from '../../support/rejection.ts';
 import { everyVersion, recorded } from '../blockdevice/fixtures.ts';
 
-type Describe = (h: HostBuilder, facts: Facts) => void | Promise<void>;
+type Describe = (h: HostBuilder, facts: Facts) => unknown;
 
 const apply = (host: SimulatedHost, describe: Describe) =>
   withBofh(simulatedBofh({ host }), () => api.apply(defineHost(describe)));

@@ -41,8 +41,9 @@ export async function plannedChanges(
   return changes;
 }
 
-/** `change file /etc/motd (mode 0644 → 0600)` */
+/** `change file /etc/motd (mode 0644 → 0600)`, `restart nginx.service` */
 export function changeInWords({ action, kind, name, details }: HostChange): string {
+  if (kind === 'service') return printable(`${details.join(', ')} ${name}`);
   const more = details.length === 0 ? '' : ` (${details.join(', ')})`;
   return printable(`${action} ${kind === 'lines' ? 'lines of' : kind} ${name}${more}`);
 }

@@ -1,7 +1,7 @@
 import type { Noun } from '../../runtime/verb.ts';
 
 export const host: Noun = {
-  summary: 'make a host as a file describes it: files, directories, links, storage',
+  summary: 'make a host as a file describes it: files, services, storage',
   verbs: {
     plan: ['show what differs from a description; changes nothing', () => import('./plan.ts')],
     apply: ['make the host as described, in one sequence', () => import('./apply.ts')],

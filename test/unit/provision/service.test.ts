@@ -1,0 +1,182 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { withBofh } from '../../../src/bofh.ts';
+import { RefusedError, RolledBackError, UsageError } from '../../../src/core/errors.ts';
+import { defineHost, type HostBuilder, provision as api, recover } from '../../../src/index.ts';
+import { fork } from '../../../src/simulator/fork.ts';
+import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
+import { differences } from '../../../src/simulator/matrix/judge.ts';
+import { rejectionOf } from '../../support/rejection.ts';
+
+let host: SimulatedHost;
+const own = '/etc/systemd/system';
+const apply = (describe: (h: HostBuilder) => void, on = host) =>
+  withBofh(simulatedBofh({ host: on }), () => api.apply(defineHost(describe)));
+const services = async (describe: (h: HostBuilder) => void): Promise<readonly string[]> =>
+  (await apply(describe)).flatMap(({ kind, name, details }) =>
+    kind === 'service' ? [`${details.join(', ')} ${name}`] : [],
+  );
+
+/** A service with a unit file and a configuration, which are described. */
+const web =
+  (config: string, more = '') =>
+  (h: HostBuilder): void => {
+    const unit = h.file(`${own}/web.service`, {
+      content: `[Service]\nExecStart=/bin/sh /etc/web.sh\nExecReload=/bin/true\n${more}[Install]\nWantedBy=multi-user.target\n`,
+    });
+    const conf = h.file('/etc/web.sh', { content: config });
+    h.service('web', { enabled: true, running: true, restartOn: [conf, unit] });
+  };
+
+beforeEach(() => {
+  host = simulatedHost();
+  host.admin.mkdir(own);
+});
+
+describe('h.service', () => {
+  it('enables and starts, restarts after a change, and has nothing to do the second time', async () => {
+    expect(await services(web('sleep infinity\n'))).toEqual(['enable, start web.service']);
+    const [after, changes] = [host.snapshot(), host.changes.length];
+    expect(await apply(web('sleep infinity\n'))).toEqual([]);
+    expect([host.snapshot(), host.changes.length]).toEqual([after, changes]);
+
+    expect(await services(web('sleep infinity # new\n'))).toEqual(['restart web.service']);
+    expect(await services(web('sleep infinity # new\n', 'User=nobody\n'))).toEqual(['restart web.service']);
+    expect(host.snapshot()).toMatch(/^unit web\.service active read=\w+$/m);
+  });
+
+  it.each(['sleep 3\n', 'exit 1\n'])('takes everything back if it does not stay up: %j', async (config) => {
+    await apply(web('sleep infinity\n'));
+    const before = host.snapshot();
+    const error = await rejectionOf(apply(web(config, 'User=nobody\n')));
+    expect(error).toBeInstanceOf(RolledBackError);
+    expect((error as Error).message).toMatch(/web\.service (?:did not stay up for 5 s|does not run)/);
+    expect(host.snapshot()).toBe(before);
+  });
+
+  it('reloads, or does nothing to one that is stopped', async () => {
+    const reloading = (content: string) => (h: HostBuilder) => {
+      h.directory('/etc/web.d');
+      h.file('/etc/web.d/a', { content });
+      h.service('web', { reloadOn: ['/etc/web.d'] });
+    };
+    host.admin.writeFile(
+      `${own}/web.service`,
+      '[Service]\nExecStart=/bin/web /etc/web.d/a\nExecReload=/bin/true\n',
+    );
+    expect(await services(reloading('one\n'))).toEqual([]);
+    host.admin.systemctl('start', 'web.service');
+    const { invocation } = host.world.units.get('web.service') ?? {};
+    expect(await services(reloading('two\n'))).toEqual(['reload web.service']);
+    expect(host.world.units.get('web.service')?.invocation).toBe(invocation);
+  });
+
+  it('comes after what it reads, in whatever order they are described', async () => {
+    await apply(web('sleep infinity\n'));
+    const turned = (h: HostBuilder): void => {
+      h.service('web.service', { restartOn: ['/etc/web.sh'] });
+      h.file('/etc/web.sh', { content: 'sleep infinity # new\n' });
+    };
+    expect((await apply(turned)).map(({ kind }) => kind)).toEqual(['file', 'service']);
+  });
+
+  it('stops and disables, and is undone with a later failure', async () => {
+    await apply(web('sleep infinity\n'));
+    const before = host.snapshot();
+    const off =
+      (fail: boolean) =>
+      (h: HostBuilder): void => {
+        h.service('web', { enabled: false, running: false });
+        if (fail) h.ensure.lvm.createLv({ vg: 'none', name: 'x', size: '4m' });
+      };
+    await rejectionOf(apply(off(true)));
+    expect(host.snapshot()).toBe(before);
+    expect(await services(off(false))).toEqual(['disable, stop web.service']);
+  });
+
+  it('a changed unit file alone makes systemd read it again, and the old one after a failure', async () => {
+    host.admin.writeFile(`${own}/web.service`, '[Service]\nExecStart=/bin/web\n');
+    host.admin.systemctl('start', 'web.service');
+    const before = host.snapshot();
+    const changing =
+      (fail: boolean) =>
+      (h: HostBuilder): void => {
+        h.file(`${own}/web.service`, { content: '[Service]\nExecStart=/bin/web --new\n' });
+        if (fail) h.ensure.lvm.createLv({ vg: 'none', name: 'x', size: '4m' });
+      };
+    await rejectionOf(apply(changing(true)));
+    expect(host.snapshot()).toBe(before);
+    await apply(changing(false));
+    expect(host.snapshot()).not.toContain('stale');
+  });
+
+  it.each<readonly [string, (h: HostBuilder) => void, typeof UsageError | typeof RefusedError, RegExp]>([
+    ['an odd name', (h) => h.service('a b', {}), UsageError, /is no name of a unit/],
+    ['a template', (h) => h.service('a@', {}), UsageError, /is no name of a unit/],
+    [
+      'a typing error',
+      (h) => h.service('web', { restartOn: ['/etc/wbe'] }),
+      UsageError,
+      /reads \/etc\/wbe, which is not/,
+    ],
+    [
+      'described twice',
+      (h) => [true, false].forEach((enabled) => h.service('web', { enabled })),
+      UsageError,
+      /contradicts itself: service web\.service/,
+    ],
+    [
+      'a missing unit',
+      (h) => h.service('none', { running: true }),
+      RefusedError,
+      /there is no unit none\.service/,
+    ],
+    [
+      'a masked unit',
+      (h) => h.service('masked', { running: true }),
+      RefusedError,
+      /service\.test\.ts:\d+: masked\.service is masked/,
+    ],
+    ['a oneshot', (h) => h.service('once', { running: true }), RefusedError, /oneshot, which ends by itself/],
+    ['a static unit', (h) => h.service('once', { enabled: true }), RefusedError, /no \[Install\] section/],
+    [
+      'no reload',
+      (h) => h.service('once', { reloadOn: [h.file('/etc/x', { content: '' })] }),
+      RefusedError,
+      /cannot be reloaded/,
+    ],
+  ])('refuses %s before the first step', async (_, describe, kind, message) => {
+    host.admin.symlink(`${own}/masked.service`, '/dev/null');
+    host.admin.writeFile(`${own}/once.service`, '[Service]\nType=oneshot\nExecStart=/bin/true\n');
+    const before = host.snapshot();
+    const error = await rejectionOf(apply(describe));
+    expect(error).toBeInstanceOf(kind);
+    expect((error as Error).message).toMatch(message);
+    expect(host.snapshot()).toBe(before);
+  });
+
+  it('killed at each change, or with the power cut, the host is as before or as described', async () => {
+    await apply(web('sleep infinity\n'));
+    const described = web('sleep infinity # new\n', 'User=nobody\n');
+    const start = fork(host);
+    const done = fork(start);
+    await apply(described, done);
+    const points = done.points.filter(({ access }) => access === 'change').length;
+    // The notes of the steps have names drawn at random, and stay until the next boot.
+    const stable = (of: SimulatedHost): string => of.snapshot().replaceAll(/^.*\/bofh\/notes\/.*\n/gm, '');
+    const wrong: string[] = [];
+    for (const cut of ['kill', 'none', 'all'] as const)
+      for (let nth = 1; nth <= points; nth += 1) {
+        const trial = fork(start);
+        trial.fault({ nth, mode: 'acts then crash' });
+        await apply(described, trial).catch(() => undefined);
+        trial.clearFaults();
+        const next = cut === 'kill' ? trial.restart() : trial.powerCut({ keep: cut });
+        await withBofh(simulatedBofh({ host: next }), () => recover());
+        const state = stable(next);
+        if (state !== stable(start) && state !== stable(done))
+          wrong.push(`${cut} ${String(nth)}: ${differences(stable(start), state).join('\n')}`);
+      }
+    expect(points).toBeGreaterThan(30);
+    expect(wrong.slice(0, 1)).toEqual([]);
+  }, 300_000);
+});
