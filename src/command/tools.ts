@@ -86,6 +86,7 @@ export const tools = {
   vgremove: { package: 'lvm2' },
   vgrename: { package: 'lvm2' },
   vgs: { package: 'lvm2' },
+  visudo: { package: 'sudo' },
   wipefs: { package: 'util-linux' },
   xfs_db: { package: 'xfsprogs' },
   xfs_growfs: { package: 'xfsprogs' },

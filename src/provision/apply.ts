@@ -13,6 +13,7 @@ import {
   refuseUnready,
 } from '../packages/index.ts';
 import { checkService, servicesOf } from './service.ts';
+import { refuseSudoers } from './sudoers.ts';
 import { type EnsureName, isIn, type Owned, type PackageRequest, type Resource } from './description.ts';
 import { withLines } from './lines.ts';
 
@@ -133,6 +134,7 @@ async function stepOf(host: ReadHost, one: PathResource, owners: Owners): Promis
           ...{ action: 'create', kind: 'file', name: path },
           details: [...inWords(set), ...(secret ? ['secret content'] : [])],
           ...(secret ? {} : { content: { before: new Uint8Array(), after: content } }),
+          check: () => refuseSudoers(host, path, content),
           run: (tx) => tx.file.create({ ...asked, ...set }),
         };
       if (there.kind !== 'file') throw other('file');
@@ -141,7 +143,10 @@ async function stepOf(host: ReadHost, one: PathResource, owners: Owners): Promis
       if (isSame && hasAttributes(there, set)) return undefined;
       const details = differences(there, set);
       const head = { action: 'change', kind: 'file', name: path } as const;
-      const check = (): Promise<void> => refuseChange(host, path);
+      const check = async (): Promise<void> => {
+        await refuseChange(host, path);
+        await refuseSudoers(host, path, content);
+      };
       if (isSame && hasAttributes(there, present({ uid: set.uid, gid: set.gid })))
         return {
           ...head,
@@ -219,7 +224,10 @@ async function stepOf(host: ReadHost, one: PathResource, owners: Owners): Promis
       return {
         ...{ action: 'change', kind: 'lines', name: path, details: [] },
         content: { before, after: Buffer.from(text, 'latin1') },
-        check: () => refuseChange(host, path),
+        check: async () => {
+          await refuseChange(host, path);
+          await refuseSudoers(host, path, Buffer.from(text, 'latin1'));
+        },
         run: (tx) => tx.file.change({ path, content: text, encoding: 'latin1', sha256: sha256(before) }),
       };
     }

@@ -33,6 +33,7 @@ import { vgChanges } from './tools/lvm/vg-change.ts';
 import { packageTools } from './tools/packages/apt.ts';
 import { tableTools } from './tools/blockdevice/tables.ts';
 import { moveTools } from './tools/file/move.ts';
+import { sudoersTool } from './tools/file/visudo.ts';
 import { serviceTools } from './tools/service/systemctl.ts';
 import { xlTools } from './tools/xen/xl.ts';
 import type { SimulatedProcess, World } from './world/world.ts';
@@ -67,6 +68,7 @@ const models: Readonly<Record<string, ToolModel>> = {
   ...moveTools,
   ...serviceTools,
   ...xlTools,
+  visudo: sudoersTool,
   udevadm: (call) => sayNothing(call, call.argv[0] === 'settle'),
   logger: (call) => sayNothing(call, ['--tag', '--journald'].includes(call.argv[0] ?? '')),
 };

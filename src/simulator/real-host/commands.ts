@@ -125,6 +125,7 @@ export async function prepareReal<T>(
       return undefined;
     case 'ip':
     case 'lsattr':
+    case 'visudo':
       return ask(overlay, command);
     case 'losetup':
       await knowLoops(overlay, world);

@@ -61,6 +61,7 @@ const elsewhere = [
   'udevadm',
   'unshare',
   'vgs',
+  'visudo',
 ];
 
 /** Every command that an operation has been seen to run or to ask, one of each program and option. */
