@@ -26,7 +26,12 @@ export async function prepareSystemctl<T>(
 /** Whether the plan has written or removed a file or a link of the unit. */
 async function knowFiles(world: World, unit: string): Promise<boolean> {
   let isChanged = false;
-  await pageIn(world, '/etc/systemd/system', 'names');
+  const own = '/etc/systemd/system';
+  await pageIn(world, own, 'names');
+  const listed = resolve(world, own, 'follow');
+  // The links that enable it.
+  for (const name of listed.found ? (listed.inode.entries?.keys() ?? []) : [])
+    if (/\.(?:wants|requires|upholds)$/.test(name)) await pageIn(world, posix.join(own, name), 'names');
   for (const name of new Set([unit, templateOf(unit)]))
     for (const directory of unitPaths) {
       const path = posix.join(directory, name);

@@ -5,11 +5,12 @@ import { defineHost, type HostBuilder, provision as api, recover } from '../../.
 import { fork } from '../../../src/simulator/fork.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { differences } from '../../../src/simulator/matrix/judge.ts';
+import { simulate } from '../../../src/simulator/real-host/simulate.ts';
 import { rejectionOf } from '../../support/rejection.ts';
 
 let host: SimulatedHost;
 const own = '/etc/systemd/system';
-const apply = (describe: (h: HostBuilder) => void, on = host) =>
+const apply = (describe: (h: HostBuilder) => unknown, on = host) =>
   withBofh(simulatedBofh({ host: on }), () => api.apply(defineHost(describe)));
 const services = async (describe: (h: HostBuilder) => void): Promise<readonly string[]> =>
   (await apply(describe)).flatMap(({ kind, name, details }) =>
@@ -42,6 +43,21 @@ describe('h.service', () => {
     expect(await services(web('sleep infinity # new\n'))).toEqual(['restart web.service']);
     expect(await services(web('sleep infinity # new\n', 'User=nobody\n'))).toEqual(['restart web.service']);
     expect(host.snapshot()).toMatch(/^unit web\.service active read=\w+$/m);
+  });
+
+  it('a plan over the host finds what the run does, and changes nothing', async () => {
+    await apply(web('sleep infinity\n'));
+    for (const described of [
+      web('sleep infinity # new\n', 'User=nobody\n'),
+      (h: HostBuilder) => h.service('web', { enabled: false, running: false }),
+    ]) {
+      const before = host.snapshot();
+      const planned = await apply(described, await simulate(host));
+      expect(host.snapshot()).toBe(before);
+      expect(planned).toEqual(await apply(described));
+      expect(planned.filter(({ kind }) => kind === 'service')).toHaveLength(1);
+      expect(await apply(described, await simulate(host))).toEqual([]);
+    }
   });
 
   it.each(['sleep 3\n', 'exit 1\n'])('takes everything back if it does not stay up: %j', async (config) => {
