@@ -14,7 +14,7 @@ declare module 'vitest' {
 }
 
 /** What the containers have besides a minimal Debian. */
-const packages = 'systemd-sysv,dbus,openssh-server,iproute2,procps,cron,dpkg-dev,dpkg-repack';
+const packages = 'systemd-sysv,dbus,openssh-server,iproute2,procps,cron,dpkg-dev,dpkg-repack,sudo';
 
 /** Once for all files of the project: a daemon, and an image of each release. Returns what ends them. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
