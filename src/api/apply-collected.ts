@@ -5,7 +5,7 @@ import { atomic } from './atomic.ts';
 
 /** Makes the host as described, in one sequence; the description is collected already. */
 export async function applyCollected(resources: readonly Resource[]): Promise<readonly HostChange[]> {
-  const { host } = currentBofh();
+  const { host, planning } = currentBofh();
   return atomic(
     'host apply',
     (tx) => {
@@ -18,7 +18,7 @@ export async function applyCollected(resources: readonly Resource[]): Promise<re
       };
       return applyResources(
         { file: tx.file, packages: tx.packages, service: tx.service, ensure },
-        host,
+        { host, planning },
         resources,
       );
     },

@@ -3,7 +3,7 @@ import { CommandError, RefusedError } from '../core/errors.ts';
 import { present } from '../core/present.ts';
 import { refuseChange } from '../file/refuse-change.ts';
 import { refuseContent } from '../file/remove-directory.ts';
-import { type Attributes, hasAttributes, sha256 } from '../file/path.ts';
+import { type Attributes, hasAttributes, realParent, sha256 } from '../file/path.ts';
 import type { Tx } from '../operations.ts';
 import { formatSize } from '../core/units.ts';
 import {
@@ -50,7 +50,7 @@ type Ensure = (
  */
 export async function applyResources(
   tx: Files & { readonly ensure: Ensure },
-  host: ReadHost,
+  { host, planning }: { readonly host: ReadHost; readonly planning: boolean },
   resources: readonly Resource[],
 ): Promise<readonly HostChange[]> {
   const owners = ownersOf(host);
@@ -65,12 +65,22 @@ export async function applyResources(
     one.kind === 'ensure' && one.path !== undefined ? [one.path] : [],
   );
   const isOnMount = (path = ''): boolean => mounts.some((mount) => path === mount || isIn(path, mount));
+  // What does not exist yet may come with the packages before it: their directories, users and units.
+  let mayCome = false;
   for (const one of resources)
-    if (one.kind === 'service') await named(one, () => checkService(host, one));
-    else if (one.kind !== 'ensure' && !isLater(one) && !isOnMount(one.path))
-      await named(one, async () => (await step(one))?.check?.());
+    await named(one, async () => {
+      if (one.kind === 'service') await checkService(host, one);
+      else if (one.kind === 'package') {
+        const found = isLater(one) ? undefined : await step(one);
+        await found?.check?.();
+        mayCome ||= found !== undefined;
+      } else if (one.kind !== 'ensure' && !isOnMount(one.path)) await (await step(one))?.check?.();
+    }).catch((error: unknown) => {
+      if (!mayCome || !isMissing(error)) throw error;
+    });
   const services = servicesOf(tx, host, resources);
   const changes: HostChange[] = [];
+  mayCome = false;
   for (const one of resources) {
     if (isLater(one)) continue;
     if (one.kind === 'ensure') {
@@ -80,7 +90,7 @@ export async function applyResources(
       if (changed) changes.push({ action: 'create', kind: 'ensure', name: one.identity, details: [] });
       continue;
     }
-    await named(one, async () => {
+    const act = async (): Promise<void> => {
       if (one.kind === 'service') {
         const details = await services.settle(one);
         if (details.length > 0) changes.push({ action: 'change', kind: 'service', name: one.unit, details });
@@ -90,13 +100,38 @@ export async function applyResources(
       if (found === undefined) return;
       const { run, check, ...change } = found;
       await check?.();
-      if (one.path !== undefined) await services.before(one.path);
+      if (one.path !== undefined) {
+        // A plan installs nothing.
+        if (planning && mayCome) await realParent(host, one.path);
+        await services.before(one.path);
+      }
       await run(tx);
       changes.push(change);
+      mayCome ||= one.kind === 'package';
+    };
+    await named(one, act).catch((error: unknown) => {
+      if (!planning || !mayCome || !isMissing(error) || one.kind === 'package') throw error;
+      changes.push(afterPackages(one));
     });
   }
   await services.end();
   return changes;
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof RefusedError && error.code === 'not-found';
+}
+
+/** What a plan says of an object that it cannot look at before the packages are installed. */
+function afterPackages(one: Exclude<Resource, { readonly kind: 'ensure' | 'package' }>): HostChange {
+  if (one.kind === 'service')
+    return {
+      ...{ action: 'change', kind: 'service', name: one.unit },
+      details: ['if the packages bring it, set up'],
+    };
+  const details = ['if the packages bring what it needs'];
+  if (one.kind === 'absent') return { action: 'remove', kind: 'file', name: one.path, details };
+  return { action: one.kind === 'lines' ? 'change' : 'create', kind: one.kind, name: one.path, details };
 }
 
 /** A refusal names the place in the description. */

@@ -128,3 +128,38 @@ it('bofh host facts shows what a description gets', async () => {
   });
   expect((await ran(['host', 'facts'])).stdout).toContain('system     Debian GNU/Linux 12 (bookworm)\n');
 });
+
+describe('what a package brings', () => {
+  beforeEach(() => {
+    host.admin.publish([{ name: 'nginx', version: '1.22.1-9' }]);
+    describing(`h.package('nginx');
+      const site = h.file('/etc/nginx/conf.d/site.conf', { content: 'server {}' });
+      h.lines('/etc/nginx/nginx.conf', { present: ['# ours'] });
+      h.service('nginx', { running: true, reloadOn: [site] });`);
+  });
+  const maybe = '(if the packages bring what it needs)';
+
+  it('is no refusal of a plan, which says what depends on it', async () => {
+    expect((await ran(['host', 'plan', file])).stdout.split('\n')).toEqual([
+      'change packages nginx (nginx 1.22.1-9, download 800 B)',
+      `create file /etc/nginx/conf.d/site.conf ${maybe}`,
+      `change lines of /etc/nginx/nginx.conf ${maybe}`,
+      'if the packages bring it, set up nginx.service',
+      '',
+    ]);
+  });
+
+  it('is missed by the run if it does not come, and the package goes again', async () => {
+    const before = host.snapshot();
+    const failed = ran(['host', 'apply', file, '--yes'], { yes: true });
+
+    await expect(failed).rejects.toThrow(/there is no directory \/etc\/nginx\/conf.d/);
+    expect(host.snapshot()).toBe(before);
+  });
+
+  it('does not help what is described before the package', async () => {
+    describing(`h.lines('/etc/nginx/nginx.conf', { present: ['# ours'] });
+      h.package('nginx');`);
+    await expect(ran(['host', 'plan', file])).rejects.toThrow(/nginx.conf/);
+  });
+});
