@@ -66,6 +66,8 @@ export function simulated(words: readonly string[], from: 'archives' | 'files'):
       '--simulate',
       '-qq',
       ...allowed,
+      // As root it writes a log and its cache otherwise, and a plan writes nothing.
+      ...['-o', 'Dir::Log::Planner=/dev/null', ...noCache],
       ...(from === 'files' ? noArchives : []),
       'install',
       '--',
@@ -82,7 +84,7 @@ export function simulated(words: readonly string[], from: 'archives' | 'files'):
 export function archived(words: readonly string[]): ReadCommand<readonly Archived[]> {
   return {
     tool: 'apt-cache',
-    argv: ['show', '--', ...words],
+    argv: ['show', ...noCache, '--', ...words],
     access: 'read',
     // None of them is known.
     accepts: [0, 100],
@@ -224,10 +226,12 @@ export function emptyStore(path: string): Command<void, 'destroy'> {
 /** bofh compares what apt would do with what was asked; apt itself refuses it with these options missing. */
 const allowed = ['--yes', '--allow-downgrades', '--allow-change-held-packages'];
 
+const noCache = ['-o', 'Dir::Cache::pkgcache=', '-o', 'Dir::Cache::srcpkgcache='];
+
 /** apt keeps a cache of the archives that it knows: not of none. */
 const noArchives = [
   ...['-o', 'Dir::Etc::sourcelist=/dev/null', '-o', 'Dir::Etc::sourceparts=/dev/null'],
-  ...['-o', 'Dir::Cache::pkgcache=', '-o', 'Dir::Cache::srcpkgcache='],
+  ...noCache,
 ];
 
 /** Its own user cannot read a directory with mode 0700. */

@@ -96,6 +96,24 @@ inContainers((machine) => {
     expect(await packages()).not.toMatch(/^lamp/m);
   });
 
+  test('h.package: the plan writes nothing, apply does it, and the second time nothing differs', async () => {
+    await machine.put(
+      '/root/host.ts',
+      `import { defineHost } from 'bofh';
+       export default defineHost((h) => { h.package('lamp', { version: '1.0' }); h.package('dark', { absent: true }); });`,
+    );
+    await machine.run('bofh host plan /root/host.ts');
+    await machine.must(`${archive}; touch /root/mark; sleep 1.1`);
+
+    expect(await machine.must('bofh host plan /root/host.ts')).toMatch(
+      /^change packages lamp \(lamp-lib 1:1\.0 comes along, lamp 1\.0, download .*\)\n$/,
+    );
+    expect(await machine.must('find / -xdev -newer /root/mark')).toBe('');
+    await machine.must('bofh --yes host apply /root/host.ts');
+    expect(await machine.must('bofh host plan /root/host.ts')).toBe('the host is as described\n');
+    await machine.must('dpkg --purge lamp lamp-lib');
+  });
+
   test('a failing postinst: all are gone, none is half-configured', async () => {
     const before = await packages();
 

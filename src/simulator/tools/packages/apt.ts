@@ -96,7 +96,7 @@ function debAt(world: World, path: string): Paragraph | undefined {
 }
 
 function aptCache(call: ToolCall): Answered {
-  const { words } = readOptions(call, { flags: ['--'] });
+  const { words } = readOptions(call, { flags: ['--'], values: ['-o'] });
   if (words[0] !== 'show') throw unmodelled(call, 'it shows');
   const all = [...archives(call.world), ...databaseOf(call.world)];
   const shown = words.slice(1).flatMap((word) => {
