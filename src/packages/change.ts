@@ -7,6 +7,7 @@ import { absolutePath } from '../file/path.ts';
 import {
   changePackages,
   configureAll,
+  editedFiles,
   packageStates,
   purge,
   setMark,
@@ -73,6 +74,7 @@ export const change = operation({
   look: async ({ undo: of, host }) => look(host, of),
   revert: async ({ undo: { store, packages }, host }) => {
     const old = await debsIn(host, posix.join(store, 'old'));
+    await refuseEdited(host, packages);
     await mend(host, packages, old);
     const now = await statesOf(host, packages);
     const back = packages.filter((each) => isReplaced(each) && !isAs(each, now.get(each.name), 'before'));
@@ -230,6 +232,25 @@ async function mend(
     await host.run(configureAll());
   }
   if (fresh.length > 0) await host.run(purge(fresh, 'broken'));
+}
+
+/** RefusedError if a purge would remove what somebody has written since. Newer steps are undone by now. */
+async function refuseEdited(host: ReadHost, packages: readonly ChangedPackage[]): Promise<void> {
+  const now = await statesOf(host, packages);
+  const names = packages
+    .filter(({ name, before }) => before === undefined && isThere(now.get(name)))
+    .map(({ name }) => name);
+  if (names.length === 0) return;
+  const [path, ...more] = await host.run(editedFiles(names));
+  if (path === undefined) return;
+  const all = [path, ...more];
+  throw new RefusedError(
+    `the undo would purge ${names.join(', ')}, and others have edited ${all.join(', ')}`,
+    {
+      code: 'has-data',
+      remedy: `keep what you need (cp --archive ${path} ${path}.kept), then: dpkg --purge ${names.join(' ')}; bofh recover`,
+    },
+  );
 }
 
 type States = ReadonlyMap<string, PackageState>;

@@ -4,6 +4,7 @@ import {
   actsIn,
   type Act,
   archivedIn,
+  editedIn,
   type Archived,
   filesIn,
   type PackageState,
@@ -37,6 +38,17 @@ export function dpkgAudit(): ReadCommand<string> {
     access: 'read',
     accepts: [0, 1],
     parse: ({ stdout }) => stdout.trim(),
+  };
+}
+
+/** Configuration files of installed packages that somebody has edited since. */
+export function editedFiles(names: readonly string[]): ReadCommand<readonly string[]> {
+  return {
+    tool: 'dpkg',
+    argv: ['--verify', '--', ...names],
+    access: 'read',
+    timeoutMs: 120_000,
+    parse: ({ stdout }) => editedIn(stdout),
   };
 }
 

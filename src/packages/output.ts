@@ -117,3 +117,14 @@ export function filesIn(text: string): readonly string[] {
 }
 
 const entry = /^(?<type>[-dlhbcp])[rwxsStT-]{9} \S+ +\d+(?:,\d+)? \d{4}-\d\d-\d\d \d\d:\d\d \.(?<path>\/.*)$/;
+
+/** Lines of `dpkg --verify`: what differs, `c` for a configuration file, and the path. */
+export function editedIn(text: string): readonly string[] {
+  return text.split('\n').flatMap((line) => {
+    if (line === '') return [];
+    const { what, kind, path } =
+      /^(?<what>[?.M5]{9}|missing {2}) (?<kind>[ c]) (?<path>\/.*)$/.exec(line)?.groups ?? {};
+    if (path === undefined) throw new Error(`not a line of dpkg --verify: ${line}`);
+    return kind === 'c' && what?.[2] === '5' ? [path] : [];
+  });
+}

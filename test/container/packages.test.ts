@@ -55,6 +55,21 @@ inContainers((machine) => {
     expect(await leftovers()).toBe('');
   });
 
+  test('the undo purges no new package whose configuration file somebody has edited', async () => {
+    const before = await packages();
+    const edit = `(await import('node:fs')).appendFileSync('/etc/dark.conf', 'mine\\n');`;
+
+    const { text } = await atomic(
+      `await tx.packages.change({ remove: ['lamp'], install: ['dark'] }); ${edit} ${failing}`,
+    );
+
+    expect(text).toMatch(/others have edited \/etc\/dark.conf/);
+    expect(await machine.must('cat /etc/dark.conf')).toContain('mine');
+    await machine.must('dpkg --purge dark; bofh recover');
+    expect(await packages()).toBe(before);
+    expect(await leftovers()).toBe('');
+  });
+
   test('an upgrade and its undo keep an edited configuration file', async () => {
     await machine.must('echo mine >>/etc/lamp.conf');
     const before = await packages();

@@ -177,3 +177,30 @@ describe('tx.packages.change', () => {
     expect(packages(host)).toContain('lamp 3.0 install ok installed');
   });
 });
+
+describe('the undo of new packages', () => {
+  it('purges none whose configuration files others have edited', async () => {
+    const made = before();
+    const answer = { exitCode: 0, stdout: '??5?????? c /etc/lib.conf\n', stderr: '' };
+    const read: SimulatedHost['run'] = async (command) =>
+      command.argv.includes('--verify') ? command.parse(answer) : made.run(command);
+    const during: SimulatedHost['during'] = (step) => {
+      const change = made.during(step);
+      return {
+        ...change,
+        run: async (command) =>
+          command.argv.includes('--verify') ? command.parse(answer) : change.run(command),
+      };
+    };
+    const bofh = simulatedBofh({ host: { ...made, run: read, during } });
+    const stuck = withBofh(bofh, () =>
+      atomic('test', async (tx) => {
+        await tx.packages.change({ install: ['lib'] });
+        throw new Error('no');
+      }),
+    );
+
+    await expect(stuck).rejects.toThrow(/others have edited \/etc\/lib.conf/);
+    expect(packages(made)).toContain('lib 1:1.0 install ok installed');
+  });
+});

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import * as commands from '../../../src/packages/commands.ts';
-import { actsIn, filesIn, statesIn } from '../../../src/packages/output.ts';
+import { actsIn, editedIn, filesIn, statesIn } from '../../../src/packages/output.ts';
 import { everyVersion, recorded } from '../blockdevice/fixtures.ts';
 
 describe('what dpkg and apt print', () => {
@@ -106,5 +106,19 @@ describe('what dpkg and apt print', () => {
     ]),
   )('%s is %s', (name, reason) => {
     expect(commands.simulated([], 'archives').classify?.(recorded(name))).toBe(reason);
+  });
+});
+
+describe('what dpkg --verify prints', () => {
+  it('is which configuration files were edited, of all that differs (1.21.22)', () => {
+    const text =
+      '??5?????? c /etc/bash.bashrc\n??5??????   /usr/bin/lamp\nmissing   c /etc/gone.conf\nmissing     /usr/bin/gone (Permission denied)\n';
+
+    expect(editedIn(text)).toEqual(['/etc/bash.bashrc']);
+    expect(editedIn('')).toEqual([]);
+  });
+
+  it.each(['??5??????  c /etc/a', '??5?????? c etc/a', 'dpkg: something'])('%j is not understood', (line) => {
+    expect(() => editedIn(`${line}\n`)).toThrow(/dpkg --verify/);
   });
 });

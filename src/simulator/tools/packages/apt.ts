@@ -304,10 +304,12 @@ function dpkg(call: ToolCall): Answered {
   const { world } = call;
   const { flags, words } = readOptions(call, {
     flags: [
-      ...['--audit', '--configure', '--pending', '--purge', '--unpack', '--'],
+      ...['--audit', '--configure', '--pending', '--purge', '--unpack', '--verify', '--'],
       ...['--force-confold', '--force-depends', '--force-remove-reinstreq'],
     ],
   });
+  // The model has no configuration files of packages.
+  if (flags.has('--verify')) return ok();
   const all = databaseOf(world);
   const half = (each: Paragraph): boolean =>
     !/ (?:installed|config-files|not-installed)$/.test(each.get('Status') ?? '');
