@@ -9,6 +9,8 @@ import * as file from '../../file/operations.ts';
 import * as filesystem from '../../filesystem/operations.ts';
 import * as lvm from '../../lvm/operations.ts';
 import * as mount from '../../mount/operations.ts';
+import * as packages from '../../packages/operations.ts';
+import * as service from '../../service/operations.ts';
 import * as xen from '../../xen/operations.ts';
 
 // Loaded at once, because a fault is checked when it is laid.
@@ -18,11 +20,13 @@ const drivers = {
   filesystem,
   file,
   mount,
+  packages,
   copy,
   crypt,
   btrfs,
   drbd,
   xen,
+  service,
 };
 
 /** The kind of each method, and of each kind itself. */
