@@ -8,6 +8,8 @@ export interface Deb {
   readonly conflicts?: string;
   /** Scripts of shell by their names: `postinst`. */
   readonly scripts?: Readonly<Record<string, string>>;
+  /** Further files, by their paths. */
+  readonly files?: Readonly<Record<string, string>>;
 }
 
 /**
@@ -15,7 +17,7 @@ export interface Deb {
  * file, `/etc/NAME.conf`, and `/usr/share/NAME/version`.
  */
 export async function publish(machine: Machine, debs: readonly Deb[]): Promise<void> {
-  const built = debs.map(({ name, version, depends, conflicts, scripts = {} }) => {
+  const built = debs.map(({ name, version, depends, conflicts, scripts = {}, files = {} }) => {
     const control = [
       ...[
         `Package: ${name}`,
@@ -33,6 +35,10 @@ export async function publish(machine: Machine, debs: readonly Deb[]): Promise<v
       `echo '${name} ${version}' | tee /srv/build/etc/${name}.conf >/srv/build/usr/share/${name}/version`,
       `echo /etc/${name}.conf >/srv/build/DEBIAN/conffiles`,
       `printf '%s\\n' ${control.map(quoted).join(' ')} >/srv/build/DEBIAN/control`,
+      ...Object.entries(files).map(
+        ([path, content]) =>
+          `mkdir -p "$(dirname /srv/build${path})"; printf '%s' ${quoted(content)} >/srv/build${path}`,
+      ),
       ...Object.entries(scripts).map(
         ([script, text]) =>
           `printf '#!/bin/sh\\n%s\\n' ${quoted(text)} >/srv/build/DEBIAN/${script}; chmod 755 /srv/build/DEBIAN/${script}`,
