@@ -41,7 +41,7 @@ export function dpkgAudit(): ReadCommand<string> {
   };
 }
 
-/** Configuration files of installed packages that somebody has edited since. */
+/** Configuration files of installed packages that others have edited since. */
 export function editedFiles(names: readonly string[]): ReadCommand<readonly string[]> {
   return {
     tool: 'dpkg',
