@@ -234,7 +234,7 @@ async function mend(
   if (fresh.length > 0) await host.run(purge(fresh, 'broken'));
 }
 
-/** RefusedError if a purge would remove what others have written since. Newer steps are undone by now. */
+/** RefusedError if a purge would remove what others have written since. Newer steps are undone before. */
 async function refuseEdited(host: ReadHost, packages: readonly ChangedPackage[]): Promise<void> {
   const now = await statesOf(host, packages);
   const names = packages

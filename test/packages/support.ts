@@ -1,4 +1,4 @@
-import { cpSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Said } from '../support/containers/docker.ts';
 import { mustRun, runProgram } from '../support/rig/process.ts';
@@ -10,6 +10,7 @@ export async function projectAs(version: string, to: string): Promise<void> {
   const argv = ['git', 'ls-files', '-z', '--cached', '--others', '--exclude-standard'];
   const { stdout } = await mustRun({ argv, cwd: root });
   for (const path of stdout.toString().split('\0').filter(Boolean)) cpSync(join(root, path), join(to, path));
+  mkdirSync(join(root, '.cache'), { recursive: true });
   for (const name of ['node_modules', '.cache']) symlinkSync(join(root, name), join(to, name));
   const about = readFileSync(join(to, 'package.json'), 'utf8');
   writeFileSync(join(to, 'package.json'), about.replace(/"version": ".*"/, `"version": "${version}"`));
