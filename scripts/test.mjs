@@ -56,16 +56,24 @@ const linted = stage('lint', async () =>
   ),
 );
 await buildAndTypes();
-// The loop tests mostly wait, for a disk or a login: they go first where both have something to do.
-const looped = stage('loop', () => loopReason() ?? tests('loop', process.execPath, { log: logOf('loop') }));
+// The tests on loop devices and in containers mostly wait, for a disk, a login or a service: they go first where unit has
+// something to do, too.
+const waiting = stage(
+  'loop',
+  () => loopReason() ?? tests('loop', process.execPath, { log: logOf('loop') }),
+).then(() =>
+  stage(
+    'container',
+    () => containerReason() ?? tests('container', process.execPath, { log: logOf('container') }),
+  ),
+);
 await stage('unit', () => {
   // Without them a few tests skip themselves, and are counted so; nothing else of them needs root or Debian.
   const lacking = ensurePackages(['strace', 'mount'], 'faults in system calls, and a full disk');
   if (lacking !== undefined) say(`the tests that need strace or mount may be skipped: ${lacking}`);
   return tests('unit', process.execPath, { priority: 5 });
 });
-await Promise.all([linted, looped]);
-await stage('container', () => containerReason() ?? tests('container', process.execPath));
+await Promise.all([linted, waiting]);
 // The rig has its turn by itself: its emulators leave no core free. Two hosts wait for each other, so the other Nodes begin
 // beside them, at a lower priority and silently.
 await stage('rig', () => rigReason() ?? tests('rig', process.execPath));
