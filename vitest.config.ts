@@ -68,6 +68,7 @@ export default defineConfig({
           // What a trial makes is gone with it: with Node's 16 MiB much of it is first moved to where what lives long is kept.
           execArgv: ['--max-semi-space-size=64'],
           testTimeout: 60_000,
+          hookTimeout: 60_000,
           maxWorkers: Math.max(2, availableParallelism() - 1),
         },
       },
