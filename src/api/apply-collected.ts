@@ -1,6 +1,6 @@
 import { currentBofh } from '../bofh.ts';
 import { applyResources, type HostChange } from '../provision/apply.ts';
-import type { Resource } from '../provision/description.ts';
+import type { Resource } from '../provision/resource.ts';
 import { atomic } from './atomic.ts';
 
 /** Makes the host as described, in one sequence; the description is collected already. */

@@ -1,6 +1,7 @@
 import { currentBofh, refuseInside } from '../bofh.ts';
 import type { HostChange } from '../provision/apply.ts';
-import { collect, type HostDescription } from '../provision/description.ts';
+import { collect } from '../provision/collect.ts';
+import type { HostDescription } from '../provision/description.ts';
 import { type Facts, factsOf } from '../provision/facts.ts';
 import { applyCollected } from './apply-collected.ts';
 

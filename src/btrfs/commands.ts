@@ -87,21 +87,6 @@ export function filesystemSync(path: string): Command<void, 'change'> {
 }
 
 /**
- * `find -delete` of everything below a directory. Works from open directories, so it follows no
- * link, and stays in one subvolume.
- */
-export function emptyDirectory(path: string): Command<void, 'destroy'> {
-  return {
-    tool: 'find',
-    argv: [path, '-xdev', '-mindepth', '1', '-delete'],
-    access: 'destroy',
-    repeatable: true,
-    parse: nothing,
-    classify,
-  };
-}
-
-/**
  * Why btrfs failed, from its text in the C locale (6.2, 6.14; fixtures in test/fixtures/btrfs): it
  * exits 1 for everything. "Not a subvolume" and "no btrfs" mean that something else exists there.
  */

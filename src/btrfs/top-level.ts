@@ -5,7 +5,8 @@ import { type ChangeHost, type ReadHost, isOdd } from '../command/index.ts';
 import { RefusedError } from '../core/errors.ts';
 import { directoryChanged, directoryWitness } from '../filesystem/index.ts';
 import { moveNew } from '../file/move-new.ts';
-import { emptyDirectory } from './commands.ts';
+import { emptyDirectory } from '../file/empty-directory.ts';
+import { classify } from './commands.ts';
 import { anyRoot, mountsOf, reach } from './place.ts';
 import { called, everyHolderOf, subvolumeById, subvolumes } from './reads.ts';
 import { type Subvolume, topLevelId } from './schema.ts';
@@ -134,7 +135,7 @@ export async function bringBack(host: ChangeHost, of: Aside): Promise<void> {
 export async function discard(host: ChangeHost, of: Aside): Promise<void> {
   const [, gone] = await pathsOf(host, of);
   if ((await host.stat(gone)) === undefined) return;
-  await host.run(emptyDirectory(gone));
+  await host.run({ ...emptyDirectory(gone), classify });
   await host.removeDir(gone);
 }
 

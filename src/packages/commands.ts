@@ -1,4 +1,4 @@
-import { type Answer, type Command, nothing, type ReadCommand, stderrAlone } from '../command/index.ts';
+import { type Answer, type Command, nothing, type ReadCommand } from '../command/index.ts';
 import type { Reason } from '../core/errors.ts';
 import {
   actsIn,
@@ -221,18 +221,6 @@ export function setMark(
   names: readonly string[],
 ): Command<void, 'change'> {
   return { tool: 'apt-mark', argv: [mark, '--', ...names], access: 'change', parse: nothing, classify };
-}
-
-/** Removes all that is in a directory. */
-export function emptyStore(path: string): Command<void, 'destroy'> {
-  return {
-    tool: 'find',
-    argv: [path, '-xdev', '-mindepth', '1', '-delete'],
-    access: 'destroy',
-    repeatable: true,
-    parse: nothing,
-    shownOf: stderrAlone,
-  };
 }
 
 /** bofh compares what apt would do with what was asked; apt itself refuses it with these options missing. */

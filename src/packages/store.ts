@@ -1,7 +1,8 @@
 import { posix } from 'node:path';
 import type { ChangeHost, ReadHost } from '../command/index.ts';
 import { CommandError, RefusedError } from '../core/errors.ts';
-import { download, emptyStore, filesOfDeb, owned, repack } from './commands.ts';
+import { emptyDirectory } from '../file/empty-directory.ts';
+import { download, filesOfDeb, owned, repack } from './commands.ts';
 import { type ChangedPackage, isFetched, isReplaced } from './plan.ts';
 
 /** The directory of a step: `new` has what it installs, `old` what its undo needs. */
@@ -106,7 +107,7 @@ function otherPlace(path: string): string {
 /** Removes it, with all that is in it. */
 export async function removeStore(host: ChangeHost, store: string): Promise<void> {
   if ((await host.stat(store)) === undefined) return;
-  await host.run(emptyStore(store));
+  await host.run(emptyDirectory(store));
   await host.removeDir(store);
   await host.sync(posix.dirname(store));
 }

@@ -1,42 +1,12 @@
 import type { ReadHost } from '../command/index.ts';
-import { CommandError, RefusedError } from '../core/errors.ts';
+import { RefusedError } from '../core/errors.ts';
 import { present } from '../core/present.ts';
-import { refuseChange } from '../file/refuse-change.ts';
-import { refuseContent } from '../file/remove-directory.ts';
-import { type Attributes, hasAttributes, realParent, sha256 } from '../file/path.ts';
-import type { Tx } from '../operations.ts';
-import { formatSize } from '../core/units.ts';
-import {
-  inWords as packageInWords,
-  type PackageArgs,
-  plannedPackages,
-  refuseUnready,
-} from '../packages/index.ts';
+import { realParent } from '../file/path.ts';
+import { type EnsureName, isIn, type Resource } from './resource.ts';
 import { checkService, servicesOf } from './service.ts';
-import { refuseSudoers } from './sudoers.ts';
-import { type EnsureName, isIn, type Owned, type PackageRequest, type Resource } from './description.ts';
-import { withLines } from './lines.ts';
+import { type Files, type HostChange, ownersOf, packagesStep, type Step, stepOf } from './steps.ts';
 
-/** A difference between a description and its host. */
-export interface HostChange {
-  readonly action: 'create' | 'change' | 'remove';
-  readonly kind: 'file' | 'directory' | 'link' | 'lines' | 'packages' | 'service' | 'ensure';
-  /** Its path, the names of packages, or the create method with the name of the object. */
-  readonly name: string;
-  /** What differs: `mode 0644 → 0600`. */
-  readonly details: readonly string[];
-  /** The contents of a changed file, unless they are secret. */
-  readonly content?: { readonly before: Uint8Array; readonly after: Uint8Array };
-}
-
-/** A difference, and the step that removes it. */
-interface Step extends HostChange {
-  readonly run: (tx: Files) => Promise<unknown>;
-  /** Throws RefusedError if the step cannot succeed. */
-  readonly check?: () => Promise<void>;
-}
-
-type Files = Pick<Tx, 'file' | 'packages' | 'service'>;
+export type { HostChange } from './steps.ts';
 
 type Ensure = (
   method: EnsureName,
@@ -101,9 +71,9 @@ export async function applyResources(
       const { run, check, ...change } = found;
       await check?.();
       if (one.path !== undefined) {
+        await services.before(one.path);
         // A plan installs nothing.
         if (planning && mayCome) await realParent(host, one.path);
-        await services.before(one.path);
       }
       await run(tx);
       changes.push(change);
@@ -146,212 +116,4 @@ async function named(one: Resource, body: () => Promise<void>): Promise<void> {
       ...present({ remedy, code, holders }),
     });
   }
-}
-
-type PathResource = Exclude<Resource, { readonly kind: 'ensure' | 'package' | 'service' }>;
-type Owners = (owned: Owned) => Promise<Attributes>;
-
-async function stepOf(host: ReadHost, one: PathResource, owners: Owners): Promise<Step | undefined> {
-  const { path } = one;
-  const there = await host.stat(path);
-  const other = (wanted: string): RefusedError =>
-    new RefusedError(`${path} is a ${there?.kind ?? ''}, and the description has a ${wanted} there`, {
-      remedy: `see what it is (ls -ld ${path}), and move it away`,
-    });
-  switch (one.kind) {
-    case 'file': {
-      const { content, secret, ...rest } = one.wanted;
-      const set = await owners(secret ? { mode: 0o600, ...rest } : rest);
-      const text = Buffer.from(content).toString('latin1');
-      const asked = { path, content: text, encoding: 'latin1' as const };
-      if (there === undefined)
-        return {
-          ...{ action: 'create', kind: 'file', name: path },
-          details: [...inWords(set), ...(secret ? ['secret content'] : [])],
-          ...(secret ? {} : { content: { before: new Uint8Array(), after: content } }),
-          check: () => refuseSudoers(host, path, content),
-          run: (tx) => tx.file.create({ ...asked, ...set }),
-        };
-      if (there.kind !== 'file') throw other('file');
-      const before = await host.readFile(path);
-      const isSame = Buffer.compare(before, content) === 0;
-      if (isSame && hasAttributes(there, set)) return undefined;
-      const details = differences(there, set);
-      const head = { action: 'change', kind: 'file', name: path } as const;
-      const check = async (): Promise<void> => {
-        await refuseChange(host, path);
-        await refuseSudoers(host, path, content);
-      };
-      if (isSame && hasAttributes(there, present({ uid: set.uid, gid: set.gid })))
-        return {
-          ...head,
-          details,
-          check,
-          run: (tx) => tx.file.setAttributes({ path, ...present({ mode: set.mode }) }),
-        };
-      return {
-        ...head,
-        details: [...details, ...(secret && !isSame ? ['secret content'] : [])],
-        ...(secret || isSame ? {} : { content: { before, after: content } }),
-        check,
-        run: (tx) => tx.file.change({ ...asked, sha256: sha256(before), ...set }),
-      };
-    }
-    case 'directory': {
-      const set = await owners(one.wanted);
-      if (there === undefined)
-        return {
-          ...{ action: 'create', kind: 'directory', name: path, details: inWords(set) },
-          run: (tx) => tx.file.createDirectory({ path, ...set }),
-        };
-      if (there.kind !== 'directory') throw other('directory');
-      if (hasAttributes(there, set)) return undefined;
-      return {
-        ...{ action: 'change', kind: 'directory', name: path, details: differences(there, set) },
-        check: () => refuseChange(host, path),
-        run: (tx) => tx.file.setAttributes({ path, ...set }),
-      };
-    }
-    case 'link': {
-      const { to } = one;
-      if (there === undefined)
-        return {
-          ...{ action: 'create', kind: 'link', name: path, details: [`→ ${to}`] },
-          run: (tx) => tx.file.link({ path, to }),
-        };
-      if (there.kind !== 'symlink') throw other('link');
-      const from = await host.readLink(path);
-      if (from === to) return undefined;
-      return {
-        ...{ action: 'change', kind: 'link', name: path, details: [`${from} → ${to}`] },
-        run: (tx) => tx.file.link({ path, to, from }),
-      };
-    }
-    case 'absent': {
-      if (there === undefined) return undefined;
-      const head = { action: 'remove', name: path, details: [] } as const;
-      if (there.kind === 'symlink')
-        return { ...head, kind: 'link', run: (tx) => tx.file.link({ path, to: null }) };
-      if (there.kind === 'directory')
-        return {
-          ...{ ...head, kind: 'directory', check: () => refuseChange(host, path) },
-          run: async (tx) => {
-            // Not in the check: an earlier step may empty it.
-            await refuseContent(host, path);
-            return tx.file.removeDirectory({ path });
-          },
-        };
-      return {
-        ...{ ...head, kind: 'file', check: () => refuseChange(host, path) },
-        run: (tx) => tx.file.remove({ path }),
-      };
-    }
-    case 'lines': {
-      if (there === undefined)
-        throw new RefusedError(`there is no file ${path}, whose lines are described`, {
-          code: 'not-found',
-          remedy: 'describe the whole file with h.file',
-        });
-      if (there.kind !== 'file') throw other('file');
-      const before = Buffer.from(await host.readFile(path));
-      const text = withLines(path, before.toString('latin1'), one.wanted);
-      if (text === before.toString('latin1')) return undefined;
-      return {
-        ...{ action: 'change', kind: 'lines', name: path, details: [] },
-        content: { before, after: Buffer.from(text, 'latin1') },
-        check: async () => {
-          await refuseChange(host, path);
-          await refuseSudoers(host, path, Buffer.from(text, 'latin1'));
-        },
-        run: (tx) => tx.file.change({ path, content: text, encoding: 'latin1', sha256: sha256(before) }),
-      };
-    }
-  }
-}
-
-async function packagesStep(
-  host: ReadHost,
-  all: readonly (Resource & { readonly kind: 'package' })[],
-): Promise<Step | undefined> {
-  const namesOf = (is: (wanted: PackageRequest) => boolean): readonly string[] =>
-    all.filter(({ wanted }) => is(wanted)).map(({ name }) => name);
-  const args: PackageArgs = {
-    install: all
-      .filter(({ wanted }) => wanted.absent === undefined)
-      .map(({ name, wanted: { version } }) =>
-        version === undefined || version === 'latest' ? name : `${name}=${version}`,
-      ),
-    upgrade: namesOf(({ version }) => version === 'latest'),
-    remove: namesOf(({ absent }) => absent === true),
-    purge: namesOf(({ absent }) => absent === 'purged'),
-    hold: namesOf(({ hold }) => hold === true),
-    unhold: namesOf(({ hold }) => hold === false),
-  };
-  const packages = await plannedPackages(host, args);
-  if (packages.length === 0) return undefined;
-  const bytes = packages.reduce((sum, { size = 0 }) => sum + size, 0);
-  const purged = packages.some((each) => each.purged === true);
-  return {
-    action: 'change',
-    kind: 'packages',
-    name: packages
-      .filter(({ follows }) => follows === undefined)
-      .map(({ name }) => name)
-      .join(' '),
-    details: [
-      ...packages.map((each) => `${packageInWords(each)}${each.follows === true ? ' comes along' : ''}`),
-      ...(bytes > 0 ? [`download ${formatSize(bytes)}`] : []),
-      ...(purged ? ['nothing restores purged configuration files'] : []),
-    ],
-    check: () => refuseUnready(host),
-    run: (tx) => tx.packages.change(args),
-  };
-}
-
-function differences(there: Required<Attributes>, set: Attributes): readonly string[] {
-  return (['uid', 'gid', 'mode'] as const).flatMap((each) => {
-    const asked = set[each];
-    return asked === undefined || asked === there[each]
-      ? []
-      : [`${words[each]} ${shown(each, there[each])} → ${shown(each, asked)}`];
-  });
-}
-
-function inWords(set: Attributes): readonly string[] {
-  return (['uid', 'gid', 'mode'] as const).flatMap((each) => {
-    const asked = set[each];
-    return asked === undefined ? [] : [`${words[each]} ${shown(each, asked)}`];
-  });
-}
-
-const words = { uid: 'owner', gid: 'group', mode: 'mode' } as const;
-
-function shown(what: keyof Attributes, value: number): string {
-  return what === 'mode' ? `0${value.toString(8).padStart(3, '0')}` : String(value);
-}
-
-/** Names as numbers, by /etc/passwd and /etc/group of the host. */
-function ownersOf(host: ReadHost): Owners {
-  const numberIn = async (file: string, name: string | number, what: string): Promise<number> => {
-    if (typeof name === 'number') return name;
-    if (name === 'root') return 0;
-    const text = await host.readFile(file).catch((error: unknown) => {
-      if (error instanceof CommandError && error.reason === 'not-found') return new Uint8Array();
-      throw error;
-    });
-    for (const line of new TextDecoder().decode(text).split('\n')) {
-      const [first, , number] = line.split(':');
-      if (first === name && /^\d+$/.test(number ?? '')) return Number(number);
-    }
-    throw new RefusedError(`there is no ${what} ${name} in ${file}`, {
-      code: 'not-found',
-      remedy: `create it first, or give its number`,
-    });
-  };
-  return async ({ owner, group, mode }) =>
-    present({
-      uid: owner === undefined ? undefined : await numberIn('/etc/passwd', owner, 'user'),
-      gid: group === undefined ? undefined : await numberIn('/etc/group', group, 'group'),
-      mode,
-    });
 }

@@ -5,7 +5,7 @@ import { refuseActivity } from '../service/activity.ts';
 import { isEnabled, refuseEnablement } from '../service/enablement.ts';
 import { unitDirectory } from '../service/links.ts';
 import { isUp, loadedUnit, showUnit } from '../service/unit.ts';
-import { isFileOf, isIn, reads, type Resource } from './description.ts';
+import { isFileOf, isIn, reads, type Resource } from './resource.ts';
 
 export type ServiceResource = Extract<Resource, { readonly kind: 'service' }>;
 

@@ -157,6 +157,17 @@ describe('what a package brings', () => {
     expect(host.snapshot()).toBe(before);
   });
 
+  it('is missed by the run also where only lines of its file are described', async () => {
+    describing(`h.package('nginx');
+      h.lines('/etc/nginx/nginx.conf', { present: ['# ours'] });`);
+    const before = host.snapshot();
+
+    await expect(ran(['host', 'apply', file, '--yes'], { yes: true })).rejects.toThrow(
+      /there is no file \/etc\/nginx\/nginx.conf/,
+    );
+    expect(host.snapshot()).toBe(before);
+  });
+
   it('does not help what is described before the package', async () => {
     describing(`h.lines('/etc/nginx/nginx.conf', { present: ['# ours'] });
       h.package('nginx');`);

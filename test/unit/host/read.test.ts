@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import * as z from 'zod/mini';
 import type { Answer, ReadCommand } from '../../../src/command/index.ts';
 import { Secret } from '../../../src/command/index.ts';
 import { CommandError, ParseError, ToolError, UsageError } from '../../../src/core/errors.ts';
@@ -272,6 +273,16 @@ describe('an answer that is not understood', () => {
 
     expect(error).toBeInstanceOf(ParseError);
     expect(String(error)).toContain('version unknown');
+  });
+
+  test('is told by the first value that its schema refuses, in one line', async () => {
+    const { host } = hostWith('echo odd');
+    const parse = (): never => z.array(z.string()).parse(Array(100).fill(1)) as never;
+
+    const error = await rejectionOf(host.run(reading([], { parse })));
+
+    expect(String(error)).toMatch(/was not understood: \[0\]: Invalid input.*, and 99 more; it begins/);
+    expect(String(error)).not.toContain('\n');
   });
 
   test('is one that is not UTF-8', async () => {

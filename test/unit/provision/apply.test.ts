@@ -370,3 +370,30 @@ describe('h.package', () => {
     );
   });
 });
+
+describe('an object that is described twice alike', () => {
+  it('counts once, and both times has the value of its step', async () => {
+    const host = simulatedHost();
+    const volume = { vg: 'vg0', name: 'photos', size: '16m' } as const;
+
+    const changes = await apply(host, (h) => {
+      h.ensure.lvm.createLv(volume);
+      const again = h.ensure.lvm.createLv(volume);
+      h.ensure.filesystem.create(() => ({ device: again().path, type: 'ext4' }));
+    });
+
+    expect(changes.map(({ kind, name }) => [kind, name.split(' ')[0]])).toEqual([
+      ['ensure', 'lvm.createLv'],
+      ['ensure', 'filesystem.create'],
+    ]);
+  });
+});
+
+it('a directory comes before a file in it whose name begins with two dots', async () => {
+  const changes = await apply(simulatedHost(), (h) => {
+    h.file('/etc/web/..old', { content: 'x' });
+    h.directory('/etc/web');
+  });
+
+  expect(changes.map(({ name }) => name)).toEqual(['/etc/web', '/etc/web/..old']);
+});

@@ -1,0 +1,279 @@
+import { isDeepStrictEqual } from 'node:util';
+import * as z from 'zod/mini';
+import { absolutePath } from '../blockdevice/path.ts';
+import { Secret } from '../command/index.ts';
+import { UsageError } from '../core/errors.ts';
+import { parsed } from '../core/request.ts';
+import { packageName, packageVersion } from '../packages/index.ts';
+import { unitName } from '../service/unit.ts';
+import type {
+  Described,
+  FileRequest,
+  HostBuilder,
+  HostDescription,
+  Later,
+  Owned,
+  PackageRequest,
+  ServiceRequest,
+} from './description.ts';
+import type { Facts } from './facts.ts';
+import type { LinesRequest } from './lines.ts';
+import { type EnsureName, inOrder, namedBy, reads, type Resource, type WantedFile } from './resource.ts';
+
+const id = z.union([z.string().check(z.regex(/^[^:\s]+$/)), z.int().check(z.minimum(0))]);
+const owned = {
+  owner: z.exactOptional(id),
+  group: z.exactOptional(id),
+  mode: z.exactOptional(z.int().check(z.minimum(0), z.maximum(0o7777))),
+};
+const line = z.string().check(z.minLength(1), z.regex(/^[^\n\r\0]*$/, 'must be one line'));
+const places = z.array(z.union([absolutePath, z.looseObject({ path: absolutePath })]));
+const schemas = {
+  file: z.strictObject({ content: z.unknown(), ...owned }),
+  directory: z.strictObject(owned),
+  package: z
+    .strictObject({
+      version: z.exactOptional(packageVersion),
+      hold: z.exactOptional(z.boolean()),
+      absent: z.exactOptional(z.union([z.literal(true), z.literal('purged')])),
+    })
+    .check(
+      z.refine(
+        ({ version, hold, absent }) => absent === undefined || (version === undefined && hold === undefined),
+        'an absent package has no version and is not held',
+      ),
+    ),
+  service: z.strictObject({
+    enabled: z.exactOptional(z.boolean()),
+    running: z.exactOptional(z.boolean()),
+    seconds: z.exactOptional(z.int().check(z.minimum(0), z.maximum(600))),
+    restartOn: z.exactOptional(places),
+    reloadOn: z.exactOptional(places),
+  }),
+  link: z.strictObject({ to: z.string().check(z.minLength(1)) }),
+  lines: z.strictObject({
+    present: z.exactOptional(z.array(line)),
+    absent: z.exactOptional(z.array(line)),
+    replace: z.exactOptional(z.record(z.string().check(z.minLength(1)), line)),
+  }),
+};
+
+/** Collects a description, in the order in which it is applied. Throws UsageError. */
+export async function collect(description: HostDescription, facts: Facts): Promise<readonly Resource[]> {
+  const given: unknown = description;
+  if (
+    typeof given !== 'object' ||
+    given === null ||
+    !('describe' in given) ||
+    typeof given.describe !== 'function'
+  )
+    throw new UsageError('this is no description of a host: it has no function describe', {
+      remedy: 'export default defineHost((h) => { … })',
+    });
+  const all: Resource[] = [];
+  /** Returns the one that counts. */
+  const add = (one: Resource): Resource => {
+    const rival = all.find((other) => isRival(one, other));
+    if (rival === undefined) all.push(one);
+    else if (!isSame(one, rival)) throw conflict(one, rival);
+    return rival ?? one;
+  };
+  const addAt = (one: Resource & Described): Described => {
+    add(one);
+    return { path: one.path };
+  };
+  const builder = {
+    file: (path: string, request: FileRequest): Described => {
+      const at = placeOf(builder.file);
+      const { content, ...rest } = checked(at, path, 'file', request);
+      return addAt({
+        kind: 'file',
+        identity: path,
+        at,
+        path,
+        wanted: { ...rest, ...contentOf(at, path, content, facts) },
+      });
+    },
+    directory: (path: string, request: Owned = {}): Described => {
+      const at = placeOf(builder.directory);
+      return addAt({
+        kind: 'directory',
+        identity: path,
+        at,
+        path,
+        wanted: checked(at, path, 'directory', request),
+      });
+    },
+    link: (path: string, request: { readonly to: string }): Described => {
+      const at = placeOf(builder.link);
+      return addAt({ kind: 'link', identity: path, at, path, ...checked(at, path, 'link', request) });
+    },
+    absent: (path: string): Described => {
+      const at = placeOf(builder.absent);
+      checkPath(at, path);
+      return addAt({ kind: 'absent', identity: path, at, path });
+    },
+    package: (name: string, request: PackageRequest = {}): void => {
+      const at = placeOf(builder.package);
+      const what = `${at}: h.package ${name}`;
+      parsed(what, packageName, name);
+      const wanted = parsed(what, schemas.package, request);
+      add({ kind: 'package', identity: `package ${name}`, at, name, wanted });
+    },
+    lines: (path: string, request: LinesRequest): Described => {
+      const at = placeOf(builder.lines);
+      const wanted = checked(at, path, 'lines', request);
+      for (const each of wanted.present ?? [])
+        if (wanted.absent?.includes(each) === true)
+          throw new UsageError(`${at}: the line "${each}" of ${path} is both present and absent`);
+      return addAt({ kind: 'lines', identity: path, at, path, wanted });
+    },
+    service: (name: string, request: ServiceRequest): void => {
+      const at = placeOf(builder.service);
+      const given: unknown = name;
+      const unit = typeof given === 'string' && !given.includes('.') ? `${given}.service` : given;
+      const { success, data = '' } = unitName.safeParse(unit);
+      if (!success)
+        throw new UsageError(`${at}: h.service ${String(given)}: is no name of a unit`, {
+          remedy: 'name a service, socket, timer, path or target: nginx, backup.timer',
+        });
+      const { restartOn, reloadOn, ...rest } = parsed(`${at}: h.service ${data}`, schemas.service, request);
+      const wanted = { ...rest, restartOn: pathsOf(restartOn), reloadOn: pathsOf(reloadOn) };
+      add({ kind: 'service', identity: `service ${data}`, at, unit: data, wanted });
+    },
+    ensure: collecting(add),
+  };
+  await description.describe(builder, facts);
+  for (const one of all)
+    if (one.kind === 'service')
+      for (const path of [...one.wanted.restartOn, ...one.wanted.reloadOn])
+        if (!all.some((other) => other.path !== undefined && reads([path], other.path)))
+          throw new UsageError(`${one.at}: ${one.unit} reads ${path}, which is not described`, {
+            remedy: 'describe it, or correct the path',
+          });
+  return inOrder(all);
+}
+
+/** `h.ensure`: each create method of each driver adds a resource. */
+function collecting(add: (one: Resource) => Resource): HostBuilder['ensure'] {
+  const drivers: Record<string, Record<string, unknown>> = {};
+  for (const [name, keys] of Object.entries(namedBy)) {
+    const [driver = '', method = ''] = name.split('.');
+    const call = (args: unknown): Later<unknown> => {
+      const at = placeOf(call);
+      const result: { value?: readonly [unknown] } = {};
+      const done = (value: unknown): void => void (result.value = [value]);
+      const asked = typeof args === 'object' && args !== null ? new Map(Object.entries(args)) : undefined;
+      // Arguments that come later name nothing yet.
+      const named =
+        asked === undefined
+          ? at
+          : keys.flatMap((key) => (asked.has(key) ? [String(asked.get(key))] : [])).join(' ');
+      const path: unknown = name === 'mount.mount' ? asked?.get('path') : undefined;
+      const value: Later<unknown> = () => {
+        if (result.value !== undefined) return result.value[0];
+        throw new UsageError(`${at}: ${name} has no value before its turn`, {
+          remedy: 'use it in a function: h.ensure.filesystem.create(() => ({ device: loop().device, … }))',
+        });
+      };
+      const counts = add({
+        ...{
+          kind: 'ensure',
+          identity: `${name} ${named}`,
+          at,
+          method: name as EnsureName,
+          args,
+          done,
+          value,
+        },
+        ...(typeof path === 'string' ? { path } : {}),
+      });
+      return counts.kind === 'ensure' ? counts.value : value;
+    };
+    (drivers[driver] ??= {})[method] = call;
+  }
+  return drivers as unknown as HostBuilder['ensure'];
+}
+
+function checked<K extends keyof typeof schemas>(
+  at: string,
+  path: string,
+  kind: K,
+  request: unknown,
+): z.output<(typeof schemas)[K]> {
+  checkPath(at, path);
+  return parsed(`${at}: h.${kind} ${path}`, schemas[kind], request) as z.output<(typeof schemas)[K]>;
+}
+
+function checkPath(at: string, path: string): void {
+  const result = absolutePath.safeParse(path);
+  if (!result.success)
+    throw new UsageError(`${at}: ${path}: ${result.error.issues[0]?.message ?? 'is no path'}`);
+}
+
+function contentOf(
+  at: string,
+  path: string,
+  content: unknown,
+  facts: Facts,
+): Pick<WantedFile, 'content' | 'secret' | 'mode'> {
+  const made: unknown =
+    typeof content === 'function' ? (content as (facts: Facts) => unknown)(facts) : content;
+  if (typeof made === 'string') return { content: Buffer.from(made, 'utf8'), secret: false };
+  if (made instanceof Secret) return { content: made.reveal(), secret: true };
+  if (made instanceof Uint8Array) return { content: made, secret: false };
+  throw new UsageError(`${at}: the content of ${path} must be a text, bytes or a Secret, not ${typeof made}`);
+}
+
+/** Whether two resources are about one object. Several may name lines of one file. */
+function isRival(one: Resource, other: Resource): boolean {
+  if (one.identity !== other.identity) return false;
+  if (one.kind !== 'lines' || other.kind !== 'lines') return true;
+  return isSame(one, other) || linesDiffer(one.wanted, other.wanted);
+}
+
+/** Whether they cannot both be true. */
+function linesDiffer(one: LinesRequest, other: LinesRequest): boolean {
+  const both = (a: readonly string[] = [], b: readonly string[] = []): boolean =>
+    a.some((each) => b.includes(each));
+  const made = (of: LinesRequest): readonly string[] => [
+    ...(of.present ?? []),
+    ...Object.values(of.replace ?? {}),
+  ];
+  if (both(made(one), other.absent) || both(made(other), one.absent)) return true;
+  return Object.entries(one.replace ?? {}).some(([prefix, text]) =>
+    Object.entries(other.replace ?? {}).some(
+      ([rival, its]) => (prefix.startsWith(rival) || rival.startsWith(prefix)) && its !== text,
+    ),
+  );
+}
+
+function isSame(one: Resource, other: Resource): boolean {
+  const what = (each: Resource): object => ({ ...each, at: undefined, done: undefined, value: undefined });
+  return isDeepStrictEqual(what(one), what(other));
+}
+
+function conflict(one: Resource, other: Resource): UsageError {
+  const what = (each: Resource): string =>
+    each.kind === 'ensure' || each.kind === 'package' || each.kind === 'service'
+      ? each.identity
+      : `${each.kind} ${each.path}`;
+  return new UsageError(
+    `the description contradicts itself: ${what(other)} at ${other.at}, and ${what(one)} at ${one.at}`,
+    { remedy: 'describe it once, or both times alike' },
+  );
+}
+
+function pathsOf(all: readonly (Described | string)[] = []): readonly string[] {
+  return all.map((each) => (typeof each === 'string' ? each : each.path));
+}
+
+/** `FILE:LINE` of the caller of a method. */
+function placeOf(method: (...args: never[]) => unknown): string {
+  const here: { stack?: string } = {};
+  Error.captureStackTrace(here, method);
+  const frame = here.stack?.split('\n')[1] ?? '';
+  const { file, line: at } =
+    /(?:file:\/\/)?(?<file>\/[^()]*?):(?<line>\d+):\d+\)?$/.exec(frame)?.groups ?? {};
+  return file === undefined || at === undefined ? 'the description' : `${file}:${at}`;
+}

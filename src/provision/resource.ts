@@ -1,0 +1,109 @@
+import { posix } from 'node:path';
+import { unitDirectory } from '../service/links.ts';
+import type { EnsureAll, Later, Owned, PackageRequest } from './description.ts';
+import type { LinesRequest } from './lines.ts';
+
+/** Where a resource is described. */
+interface Placed {
+  /** Resources with the same identity are one object of the host. */
+  readonly identity: string;
+  /** `FILE:LINE` */
+  readonly at: string;
+  /** Its path, if it has one: for the order. */
+  readonly path?: string;
+}
+
+/** A resource that is described. */
+export type Resource = Placed &
+  (
+    | { readonly kind: 'file'; readonly path: string; readonly wanted: WantedFile }
+    | { readonly kind: 'directory'; readonly path: string; readonly wanted: Owned }
+    | { readonly kind: 'link'; readonly path: string; readonly to: string }
+    | { readonly kind: 'absent'; readonly path: string }
+    | { readonly kind: 'service'; readonly unit: string; readonly wanted: WantedService }
+    | { readonly kind: 'lines'; readonly path: string; readonly wanted: LinesRequest }
+    | { readonly kind: 'package'; readonly name: string; readonly wanted: PackageRequest }
+    | {
+        readonly kind: 'ensure';
+        readonly method: EnsureName;
+        readonly args: unknown;
+        readonly done: (value: unknown) => void;
+        readonly value: Later<unknown>;
+      }
+  );
+
+/** A file whose content is known. */
+export interface WantedFile extends Owned {
+  readonly content: Uint8Array;
+  readonly secret: boolean;
+}
+
+/** A service, with paths. */
+interface WantedService {
+  readonly enabled?: boolean;
+  readonly running?: boolean;
+  readonly seconds?: number;
+  readonly restartOn: readonly string[];
+  readonly reloadOn: readonly string[];
+}
+
+/** Which arguments name the object of a create method. */
+export const namedBy = {
+  'block.createImage': ['file'],
+  'block.attachLoop': ['file', 'offset'],
+  'lvm.createLv': ['vg', 'name'],
+  'lvm.createThinPool': ['vg', 'name'],
+  'filesystem.create': ['device'],
+  'filesystem.createImage': ['file'],
+  'mount.mount': ['path'],
+  'mount.addFstab': ['file', 'target', 'source'],
+  'mount.addCrypttab': ['file', 'name'],
+  'crypt.format': ['device'],
+  'btrfs.createSubvolume': ['path'],
+  'drbd.createConfig': ['name'],
+  'xen.create': ['name'],
+  'vm.create': ['name'],
+} as const satisfies Record<
+  { [D in keyof EnsureAll]: `${D}.${keyof EnsureAll[D] & string}` }[keyof EnsureAll],
+  readonly string[]
+>;
+
+/** A create method: `lvm.createLv`. */
+export type EnsureName = keyof typeof namedBy;
+
+/** Whether a path is one of the others, or in one of them. */
+export function reads(all: readonly string[], path: string): boolean {
+  return all.some((each) => each === path || isIn(path, each));
+}
+
+/** Whether it is the unit file, or a drop-in of it. */
+export function isFileOf(unit: string, path: string): boolean {
+  const own = posix.join(unitDirectory, unit);
+  return path === own || isIn(path, `${own}.d`);
+}
+
+/** As described, but a directory before what is in it, and a service after what it reads. */
+export function inOrder(all: readonly Resource[]): readonly Resource[] {
+  const ordered = [...all];
+  const directories = all.filter(({ kind }) => kind === 'directory');
+  for (const directory of directories.toSorted((a, b) => (b.path ?? '').length - (a.path ?? '').length)) {
+    const from = ordered.indexOf(directory);
+    const to = ordered.findIndex(({ path }) => path !== undefined && isIn(path, directory.path ?? ''));
+    if (to >= 0 && to < from) ordered.splice(to, 0, ...ordered.splice(from, 1));
+  }
+  for (const one of all) {
+    if (one.kind !== 'service') continue;
+    const all = [...one.wanted.restartOn, ...one.wanted.reloadOn];
+    const last = ordered.findLastIndex(
+      ({ path }) => path !== undefined && (reads(all, path) || isFileOf(one.unit, path)),
+    );
+    const from = ordered.indexOf(one);
+    if (last > from) ordered.splice(last, 0, ...ordered.splice(from, 1));
+  }
+  return ordered;
+}
+
+/** Whether a path is somewhere in a directory. */
+export function isIn(path: string, directory: string): boolean {
+  return path !== directory && !/^\.\.(?:\/|$)/.test(posix.relative(directory, path));
+}
