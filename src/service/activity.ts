@@ -17,8 +17,6 @@ const undo = z.strictObject({
   unit: unitName,
   running: z.boolean(),
   failed: z.boolean(),
-  /** A later boot starts what is enabled, whatever ran before. */
-  boot: z.string(),
 });
 
 type Undo = z.infer<typeof undo>;
@@ -43,8 +41,7 @@ export const setActivity = operation({
       throw new RefusedError(`${unit} ${running ? 'runs' : 'is stopped'} already`, {
         remedy: `see it: systemctl status ${unit}`,
       });
-    const { boot } = await host.facts();
-    return { unit, running, failed: found.ActiveState === 'failed', boot };
+    return { unit, running, failed: found.ActiveState === 'failed' };
   },
   claims: ({ undo: { unit } }) => ({ changes: [`unit:${unit}`] }),
   run: async ({ args: { unit, running, seconds = 5 }, host }) => {
@@ -54,7 +51,6 @@ export const setActivity = operation({
   },
   value: ({ undo: { unit } }) => ({ unit }),
   look: async ({ undo: of, host }) => {
-    if ((await host.facts()).boot !== of.boot) return { state: 'gone' };
     const now = await host.run(showUnit(of.unit));
     if (!of.running) return { state: isUp(now) ? 'gone' : 'ours' };
     const isLeft = now.ActiveState !== 'inactive' && (now.ActiveState !== 'failed' || !of.failed);

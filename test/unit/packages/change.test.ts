@@ -179,6 +179,21 @@ describe('tx.packages.change', () => {
 });
 
 describe('the undo of new packages', () => {
+  it('removes none that a package of others needs, and names that', async () => {
+    const host = before();
+    const stuck = withBofh(simulatedBofh({ host }), () =>
+      atomic('test', async (tx) => {
+        await tx.packages.change({ install: ['lib'] });
+        host.admin.install([{ name: 'theirs', version: '1.0', depends: ['lib'] }]);
+        throw new Error('no');
+      }),
+    );
+
+    await expect(stuck).rejects.toThrow(/this would also change theirs/);
+    expect(packages(host)).toContain('theirs 1.0 install ok installed');
+    expect(packages(host)).toContain('lib 1:1.0 install ok installed');
+  });
+
   it('purges none whose configuration files others have edited', async () => {
     const made = before();
     const answer = { exitCode: 0, stdout: '??5?????? c /etc/lib.conf\n', stderr: '' };
