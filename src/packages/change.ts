@@ -1,22 +1,13 @@
 import { posix } from 'node:path';
 import * as z from 'zod/mini';
 import { type Look, operation } from '../atomic/operation.ts';
-import type { ChangeHost, ReadHost } from '../command/index.ts';
-import { CommandError, RefusedError } from '../core/errors.ts';
+import type { ReadHost } from '../command/index.ts';
+import { RefusedError } from '../core/errors.ts';
 import { absolutePath } from '../file/path.ts';
-import {
-  changePackages,
-  configureAll,
-  editedFiles,
-  packageStates,
-  purge,
-  setMark,
-  simulated,
-  unpackOver,
-} from './commands.ts';
-import type { PackageState } from './output.ts';
+import { act, expect, isAs, isThere, mark, mend, refuseEdited, statesOf } from './acts.ts';
+import { purge } from './commands.ts';
 import { type ChangedPackage, changedPackage, isReplaced, packageArgs, plannedPackages } from './plan.ts';
-import { knownPackages, refuseUnready } from './state.ts';
+import { refuseUnready } from './state.ts';
 import { debOf, debsIn, fillStore, refuseForeignFiles, removeStore, storeOf } from './store.ts';
 
 const undo = z.strictObject({
@@ -153,139 +144,6 @@ function removed(packages: readonly ChangedPackage[]): readonly string[] {
   return packages
     .filter(({ before, after }) => before?.status === 'installed' && after === undefined)
     .map(({ name }) => `${name}-`);
-}
-
-/** One run of apt-get. RefusedError if it would change another package than these. */
-async function act(
-  host: ChangeHost,
-  words: readonly string[],
-  packages: readonly ChangedPackage[],
-): Promise<void> {
-  if (words.length === 0) return;
-  const own = new Set(packages.map(({ name }) => name));
-  const others = (await host.run(simulated(words, 'files')))
-    .map(({ name }) => name)
-    .filter((name) => !own.has(name));
-  if (others.length > 0)
-    throw new RefusedError(`this would also change ${others.join(', ')}`, {
-      remedy: `see why: apt-get --simulate install ${words.join(' ')}`,
-    });
-  try {
-    await host.run(changePackages(words));
-  } catch (error) {
-    // apt ends with the same sentence for every failure of dpkg, which has said before what failed.
-    if (!(error instanceof CommandError) || error.exitCode === undefined) throw error;
-    const { tool, argv, reason, exitCode, stdout } = error;
-    const said = /^dpkg: error .*\n.*$/m.exec(error.stderr)?.[0].replace(/\n\s*/, ' ');
-    throw new CommandError({
-      tool,
-      argv,
-      reason,
-      exitCode,
-      stdout,
-      stderr: said ?? error.stderr,
-      cause: error,
-    });
-  }
-}
-
-/** The marks of before or after. */
-async function mark(
-  host: ChangeHost,
-  packages: readonly ChangedPackage[],
-  when: 'before' | 'after',
-): Promise<void> {
-  const known = await knownPackages(host);
-  const wrong = (what: 'auto' | 'hold', value: boolean): readonly string[] =>
-    packages
-      .filter((each) => {
-        const [wanted, now] = [each[when], known.get(each.name)];
-        return wanted?.[what] === value && isThere(now) && now?.[what] !== value;
-      })
-      .map(({ name }) => name);
-  for (const [word, names] of [
-    ['auto', wrong('auto', true)],
-    ['manual', wrong('auto', false)],
-    ['hold', wrong('hold', true)],
-    ['unhold', wrong('hold', false)],
-  ] as const)
-    if (names.length > 0) await host.run(setMark(word, names));
-}
-
-/** Ends what an interrupted dpkg left, so that apt works again. */
-async function mend(
-  host: ChangeHost,
-  packages: readonly ChangedPackage[],
-  old: readonly string[],
-): Promise<void> {
-  const all = await host.run(packageStates());
-  if (all.some(({ status }) => status === 'partly' || status === 'broken')) await host.run(configureAll());
-  const now = await statesOf(host, packages);
-  const half = packages.filter(({ name }) => ['partly', 'broken'].includes(now.get(name)?.status ?? ''));
-  const fresh = half.filter(({ before }) => before?.status !== 'installed').map(({ name }) => name);
-  const debs = half
-    .filter(isReplaced)
-    .map(({ name }) => debOf(old, name))
-    .filter((file) => file !== undefined);
-  if (debs.length > 0) {
-    await host.run(unpackOver(debs));
-    await host.run(configureAll());
-  }
-  if (fresh.length > 0) await host.run(purge(fresh, 'broken'));
-}
-
-/** RefusedError if a purge would remove what others have written since. Newer steps are undone before. */
-async function refuseEdited(host: ReadHost, packages: readonly ChangedPackage[]): Promise<void> {
-  const now = await statesOf(host, packages);
-  const names = packages
-    .filter(({ name, before }) => before === undefined && isThere(now.get(name)))
-    .map(({ name }) => name);
-  if (names.length === 0) return;
-  const [path, ...more] = await host.run(editedFiles(names));
-  if (path === undefined) return;
-  const all = [path, ...more];
-  throw new RefusedError(
-    `the undo would purge ${names.join(', ')}, and others have edited ${all.join(', ')}`,
-    {
-      code: 'has-data',
-      remedy: `keep what you need (cp --archive ${path} ${path}.kept), then: dpkg --purge ${names.join(' ')}; bofh recover`,
-    },
-  );
-}
-
-type States = ReadonlyMap<string, PackageState>;
-
-async function statesOf(host: ReadHost, packages: readonly ChangedPackage[]): Promise<States> {
-  const own = new Set(packages.map(({ name }) => name));
-  return new Map(
-    (await host.run(packageStates())).filter(({ name }) => own.has(name)).map((each) => [each.name, each]),
-  );
-}
-
-function isThere(now: PackageState | undefined): boolean {
-  return now !== undefined && now.status !== 'config-files';
-}
-
-/** Whether a package has the version of before or after the step. */
-function isAs(each: ChangedPackage, now: PackageState | undefined, when: 'before' | 'after'): boolean {
-  const wanted = each[when];
-  if (wanted === undefined) return !isThere(now);
-  if (when === 'before' && each.before?.status === 'config-files') return !isThere(now);
-  return now?.status === 'installed' && now.version === wanted.version;
-}
-
-async function expect(
-  host: ReadHost,
-  packages: readonly ChangedPackage[],
-  when: 'before' | 'after',
-  what: string,
-): Promise<void> {
-  const now = await statesOf(host, packages);
-  const wrong = packages.filter((each) => !isAs(each, now.get(each.name), when)).map(({ name }) => name);
-  if (wrong.length > 0)
-    throw new RefusedError(`packages ${what}: ${wrong.join(', ')}`, {
-      remedy: `see them: dpkg-query --list ${wrong.join(' ')}`,
-    });
 }
 
 /** The directory is created before the first package changes, and removed last. */
