@@ -1,4 +1,4 @@
-import { type Command, nothing, stderrAlone } from '../command/index.ts';
+import { type Command, nothing } from '../command/index.ts';
 
 /**
  * `find -delete` of everything below a directory. Works from open directories, so it follows no link,
@@ -11,6 +11,5 @@ export function emptyDirectory(path: string): Command<void, 'destroy'> {
     access: 'destroy',
     repeatable: true,
     parse: nothing,
-    shownOf: stderrAlone,
   };
 }
