@@ -392,6 +392,7 @@ const atomicOptions = z.strictObject({
   log: z.exactOptional(eventLog),
   reverse: z.exactOptional(callable<NonNullable<AtomicOptions['reverse']>>()),
   writes: z.exactOptional(z.enum(['script', 'steps'])),
+  confirm: z.exactOptional(milliseconds.check(z.positive())),
 });
 
 function checkAtomic(options: AtomicOptions) {
@@ -411,6 +412,13 @@ export interface AtomicOptions extends Pick<SequenceOptions, 'reverse' | 'writes
   readonly wait?: number;
   /** The host to work on, by name (default: that of the context around it). */
   readonly host?: string;
+  /**
+   * After the last step, wait this many milliseconds for `bofh confirm ID`, or `confirm(ID)`, from
+   * another process, and undo everything if it does not come: RolledBackError, whose cause has the code
+   * `timeout`. A reboot undoes it too. For changes that can cut the way in; needs systemd, and works on
+   * the host that bofh runs on.
+   */
+  readonly confirm?: number;
   /** Called for each event of the sequence. */
   readonly onEvent?: (event: SequenceEvent) => void;
   /** Gets each event of the sequence, with its text: a logger of pino (default: none). */
@@ -457,7 +465,7 @@ async function started<T>(
 ): Promise<T> {
   checkFunction('atomic: the body', body);
   refuseNested(`atomic('${name}')`);
-  const { signal, timeout, wait, host, onEvent, log, reverse, writes } = checkAtomic(options);
+  const { signal, timeout, wait, host, onEvent, log, reverse, writes, confirm } = checkAtomic(options);
   const around = within(currentBofh(), present({ host, waitMs: wait }));
   // The events of a sequence of its own in the body (a mount for a function) are not those of this one.
   const bofh = within(around, present({ onEvent, log }));
@@ -465,7 +473,7 @@ async function started<T>(
   const watched = bofh.signals === undefined ? processSignals() : undefined;
   const limit = timeout === undefined ? undefined : after(timeout);
   try {
-    const how = present({ signal, reverse, writes });
+    const how = present({ signal, reverse, writes, confirm });
     return await watchedBy(name, body, { ...how, bofh, around, watched, limit, begins });
   } finally {
     limit?.clear();
@@ -476,7 +484,7 @@ async function started<T>(
 async function watchedBy<T>(
   name: string,
   body: (tx: Tx) => T | Promise<T>,
-  of: Pick<AtomicOptions, 'signal' | 'reverse' | 'writes'> & {
+  of: Pick<AtomicOptions, 'signal' | 'reverse' | 'writes' | 'confirm'> & {
     readonly bofh: Bofh;
     /** The context, without what is said for this sequence alone. */
     readonly around: Bofh;
@@ -485,7 +493,12 @@ async function watchedBy<T>(
     readonly begins: () => void;
   },
 ): Promise<T> {
-  const { bofh, around, watched, limit, signal, reverse, writes, begins } = of;
+  const { bofh, around, watched, limit, signal, reverse, writes, confirm, begins } = of;
+  const { engine, stateDir, planning } = bofh;
+  const confirmation =
+    confirm === undefined || planning
+      ? undefined
+      : (await import('./service/guard.ts')).confirmationOf(engine, stateDir, confirm);
   const loaded = await loadOperations();
   const existing = await loadExisting();
   const signals = bofh.signals ?? watched?.signals ?? {};
@@ -497,7 +510,7 @@ async function watchedBy<T>(
   const sequence = new AtomicOperationSequence({
     engine: { ...bofh.engine, find: (kind, version) => findAmong(own, bofh.engine.find)(kind, version) },
     name,
-    ...present({ reverse, writes }),
+    ...present({ reverse, writes, confirmation }),
     ...signals,
     ...(stops.length === 0 ? {} : { stop: AbortSignal.any(stops) }),
   });

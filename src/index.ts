@@ -34,6 +34,7 @@ export { parsePlan, type Plan } from './api/plan.ts';
 export type * from './api/types.ts';
 export { recover, type RecoverRequest } from './api/recover.ts';
 export { undo } from './api/undo.ts';
+export { confirm } from './api/confirm.ts';
 export * as vm from './api/vm.ts';
 export * as xen from './api/xen.ts';
 export type { Answers } from './cli/output/answers/by-verb.ts';

@@ -1,10 +1,14 @@
-import { currentBofh } from '../bofh.ts';
+import { type AtomicOptions, currentBofh } from '../bofh.ts';
+import { present } from '../core/present.ts';
 import { applyResources, type HostChange } from '../provision/apply.ts';
 import type { Resource } from '../provision/resource.ts';
 import { atomic } from './atomic.ts';
 
 /** Makes the host as described, in one sequence; the description is collected already. */
-export async function applyCollected(resources: readonly Resource[]): Promise<readonly HostChange[]> {
+export async function applyCollected(
+  resources: readonly Resource[],
+  { confirm }: Pick<AtomicOptions, 'confirm'> = {},
+): Promise<readonly HostChange[]> {
   const { host, planning } = currentBofh();
   return atomic(
     'host apply',
@@ -22,6 +26,6 @@ export async function applyCollected(resources: readonly Resource[]): Promise<re
         resources,
       );
     },
-    { writes: 'steps' },
+    { writes: 'steps', ...present({ confirm }) },
   );
 }

@@ -60,6 +60,7 @@ export const plan = z.strictObject({
           'committed',
           'nothing-to-do',
           'running',
+          'unconfirmed',
           'abandoned',
           'cut',
           'open',

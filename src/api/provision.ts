@@ -15,7 +15,13 @@ export async function facts(): Promise<Facts> {
  * which writes no journal. Throws UsageError, with nothing changed, for a description that contradicts
  * itself, and what `atomic` throws.
  */
-export async function apply(description: HostDescription): Promise<readonly HostChange[]> {
+export async function apply(
+  description: HostDescription,
+  options: {
+    /** As in `atomic`: milliseconds to wait for `bofh confirm ID`, or all of it is undone. */
+    readonly confirm?: number;
+  } = {},
+): Promise<readonly HostChange[]> {
   refuseInside('provision.apply', 'alone');
-  return applyCollected(await collect(description, await facts()));
+  return applyCollected(await collect(description, await facts()), options);
 }

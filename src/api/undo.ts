@@ -1,6 +1,6 @@
-import { closedJournals } from '../atomic/journal/scan.ts';
+import { closedJournals, journalOf } from '../atomic/journal/scan.ts';
 import { undoSequence } from '../atomic/recovery/undo-sequence.ts';
-import type { Recovered } from '../atomic/recovery/recover.ts';
+import { recover, type Recovered } from '../atomic/recovery/recover.ts';
 import { currentBofh, refuseInside } from '../bofh.ts';
 import { naming } from '../core/checks.ts';
 import { parsed } from '../core/request.ts';
@@ -9,8 +9,8 @@ import * as z from 'zod/mini';
 const undoOptions = z.strictObject({ inUse: z.exactOptional(z.boolean()) });
 
 /**
- * Undoes a committed sequence, step by step, newest first, as a sequence of its own. `id` is that of
- * its journal.
+ * Undoes a committed sequence, step by step, newest first, as a sequence of its own; or rolls back one
+ * that waits for its confirmation. `id` is that of its journal.
  *
  * Throws RefusedError, with nothing changed, if that is not possible any more: a newer sequence or
  * others worked on what it made, it is in use, or a step gave up at the commit what its undo needs.
@@ -27,6 +27,8 @@ export async function undo(
   refuseInside('undo', 'alone');
   const { engine, signals } = currentBofh();
   return await naming('undo', { id }, () =>
-    undoSequence(id, closedJournals(engine), { engine, yes: inUse, ...signals }),
+    journalOf(engine, id)?.state.awaiting === undefined
+      ? undoSequence(id, closedJournals(engine), { engine, yes: inUse, ...signals })
+      : recover(id, { engine, yes: true, unconfirmed: true, ...signals }),
   );
 }

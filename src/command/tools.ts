@@ -73,6 +73,7 @@ export const tools = {
   swaplabel: { package: 'util-linux' },
   sync: { package: 'coreutils' },
   systemctl: { package: 'systemd' },
+  'systemd-run': { package: 'systemd' },
   tar: { package: 'tar' },
   tee: { package: 'coreutils' },
   tune2fs: { package: 'e2fsprogs' },

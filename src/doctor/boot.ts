@@ -31,6 +31,12 @@ const units: readonly Unit[] = [
       'after a power cut, sequences with other hosts are not undone until an administrator runs bofh recover',
   },
   {
+    name: 'bofh-recover-unconfirmed.service',
+    for: 'rolls back at boot, before the network, what was not confirmed',
+    level: 'warning',
+    otherwise: 'after a reboot, what was not confirmed is undone only by bofh-recover.service, later',
+  },
+  {
     name: 'bofh-start-all.service',
     for: 'starts the guests at boot',
     level: 'ok',

@@ -12,6 +12,7 @@ export interface KnownJournal {
     | 'orphan'
     | 'unknown'
     | 'interrupted'
+    | 'unconfirmed'
     | 'committed'
     | 'rolled-back'
     | 'abandoned'
@@ -70,6 +71,13 @@ function unfinished({ id, is, state, because, lastLine }: KnownJournal): readonl
           `unknown whether the sequence ${name} is running: a process that /proc does not show here holds its lock`,
           [show],
         ),
+      ];
+    case 'unconfirmed':
+      return [
+        finding('journal', 'warning', `the sequence ${name} waits for its confirmation, or is rolled back`, [
+          ['bofh', 'confirm', id],
+          ['bofh', 'undo', id],
+        ]),
       ];
     case 'interrupted': {
       const which =

@@ -173,7 +173,7 @@ function unknown({ id, kind, what, look }: Marked): readonly Finding[] {
 function ofKnown(marked: Marked, journal: KnownJournal): readonly Finding[] {
   const { what, kind, look, clear, id } = marked;
   const { is, state } = journal;
-  if (is === 'running' || is === 'orphan' || is === 'unknown') return [];
+  if (['running', 'orphan', 'unknown', 'unconfirmed'].includes(is)) return [];
   // After the commit the tag has no further meaning.
   if (kind === 'stays' && (is === 'committed' || state?.committed === true)) return [];
   const by = `${what}: left by ${sequence(journal)}`;

@@ -23,7 +23,12 @@ const releases = [
   { number: 12, suite: 'bookworm', file: 'bofh_1.0.0+deb12_amd64.deb' },
   { number: 13, suite: 'trixie', file: 'bofh_1.0.0+deb13_all.deb' },
 ] as const;
-const units = ['bofh-recover.service', 'bofh-recover-hosts.service', 'bofh-start-all.service'];
+const units = [
+  'bofh-recover.service',
+  'bofh-recover-hosts.service',
+  'bofh-recover-unconfirmed.service',
+  'bofh-start-all.service',
+];
 
 const work = mkdtempSync('/var/tmp/bofh-packages-');
 const [old, both] = [join(work, 'old'), join(work, 'both')];

@@ -2,24 +2,16 @@ import { cpSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { bootDebian, type Machine, startDocker } from '../support/containers/docker.ts';
+import { ownBootId } from '../support/containers/boot-id.ts';
 import { mustRun } from '../support/rig/process.ts';
 
-const services = ['bofh-recover.service', 'bofh-recover-hosts.service', 'bofh-start-all.service'];
+const services = [
+  'bofh-recover.service',
+  'bofh-recover-hosts.service',
+  'bofh-recover-unconfirmed.service',
+  'bofh-start-all.service',
+];
 const timers = ['bofh-recover.timer', 'bofh-recover-hosts.timer'];
-
-/**
- * A container has the boot ID of its host, and recovery takes journals of an earlier boot: each boot
- * of the container gets an ID of its own.
- */
-const bootId = `[Unit]
-DefaultDependencies=no
-Before=sysinit.target
-[Service]
-Type=oneshot
-ExecStart=sh -c "cat /proc/sys/kernel/random/uuid >/run/boot-id; mount --bind /run/boot-id /proc/sys/kernel/random/boot_id"
-[Install]
-WantedBy=sysinit.target
-`;
 
 /** What docs/packaging.md tells to write into bofh.sources. */
 function sources(uri: string, suite: string): string {
@@ -70,8 +62,7 @@ export function testUnderSystemd(
       image = await docker.run('import', tar);
       machine = await bootDebian(docker, { image, volumes: [`${work}:${work}`], network: 'host' });
       serve(old);
-      await put('/etc/systemd/system/boot-id.service', bootId);
-      await must('systemctl enable boot-id.service');
+      await ownBootId({ must, put });
       await put(
         '/root/killed.ts',
         `import { atomic } from 'bofh';

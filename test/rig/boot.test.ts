@@ -50,16 +50,16 @@ describe.skipIf(!can.ok && !required)('a host that boots with systemd', () => {
   it('gets its units by bofh boot install, and Debian’s systemd finds nothing wrong with them', async () => {
     const installed = await machine.run('bofh boot install');
     expect(installed.stderr).toContain(
-      'next: systemctl enable bofh-recover.service bofh-recover-hosts.service bofh-start-all.service',
+      'next: systemctl enable bofh-recover.service bofh-recover-hosts.service bofh-recover-unconfirmed.service bofh-start-all.service',
     );
 
     await machine.run(
-      'systemctl enable bofh-recover.service bofh-recover-hosts.service bofh-start-all.service',
+      'systemctl enable bofh-recover.service bofh-recover-hosts.service bofh-recover-unconfirmed.service bofh-start-all.service',
     );
 
     expect(
       await text(
-        'systemd-analyze verify bofh-recover.service bofh-recover.timer bofh-recover-hosts.service bofh-recover-hosts.timer bofh-start-all.service 2>&1',
+        'systemd-analyze verify bofh-recover.service bofh-recover.timer bofh-recover-hosts.service bofh-recover-hosts.timer bofh-recover-unconfirmed.service bofh-start-all.service 2>&1',
       ),
     ).toBe('');
     expect(

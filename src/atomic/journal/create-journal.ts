@@ -13,7 +13,7 @@ import type { StoreFile } from './store.ts';
  */
 export async function createJournal(
   engine: Engine,
-  sequence: Pick<BeginLine, 'id' | 'name' | 'undoes'>,
+  sequence: Pick<BeginLine, 'id' | 'name' | 'undoes' | 'confirm'>,
   lines: () => readonly Line[],
 ): Promise<Journal> {
   const begin: BeginLine = {

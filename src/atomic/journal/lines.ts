@@ -27,6 +27,8 @@ export interface BeginLine extends Owner {
   readonly host: string;
   /** The committed sequence that this one undoes. */
   readonly undoes?: string;
+  /** Seconds within which it must be confirmed, or it is rolled back. */
+  readonly confirm?: number;
 }
 
 export interface IntentLine {
@@ -53,6 +55,17 @@ export interface IntentLine {
 
 /** `away`: its host cannot be reached. */
 export type BlockedWhy = 'failed' | 'bare' | 'away' | { readonly by: number };
+
+/** Until when a sequence waits for its confirmation. */
+export interface Awaiting {
+  readonly t: 'awaiting';
+  /** A reboot ends the wait. */
+  readonly boot: string;
+  /** Seconds since the boot, with those asleep (CLOCK_BOOTTIME), so no change of the clock counts. */
+  readonly until: number;
+  /** The SSH connection that made the change, which cannot confirm it. */
+  readonly connection?: string;
+}
 
 /** Why a step could not be undone, or finished, in one attempt. */
 export interface Blocked {
@@ -82,6 +95,8 @@ export type Line =
   | { readonly t: 'scope-end'; readonly s: number }
   | { readonly t: 'rollback'; readonly scope?: number; readonly because: string }
   | ({ readonly t: 'recovery' } & Owner)
+  /** All steps are done. From now on no process owns the journal: a confirmation commits it. */
+  | Awaiting
   | { readonly t: 'committed' }
   | { readonly t: 'finished'; readonly n: number; readonly notOurs?: string }
   | {
@@ -105,6 +120,7 @@ const known: ReadonlySet<string> = new Set<Line['t']>([
   'scope-end',
   'rollback',
   'recovery',
+  'awaiting',
   'committed',
   'finished',
   'closed',

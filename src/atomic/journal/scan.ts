@@ -32,18 +32,24 @@ export interface ClosedJournal extends Omit<Seen, 'inode'> {
 }
 
 /** The history. Throws JournalError for a journal that cannot be read. */
-export function closedJournals({ store }: Pick<Engine, 'store'>): readonly ClosedJournal[] {
-  return store.names('history').flatMap((name): readonly ClosedJournal[] => {
+export function closedJournals(engine: Pick<Engine, 'store'>): readonly ClosedJournal[] {
+  return engine.store.names('history').flatMap((name) => {
     const id = /^(?<id>.+)\.journal$/.exec(name)?.groups?.id;
-    const file = id === undefined ? undefined : store.open(`history/${name}`);
-    if (id === undefined || file === undefined) return [];
-    try {
-      const { lines } = decode(file.read(), name);
-      return [{ id, changedMs: store.changedMs(`history/${name}`) ?? 0, lines, state: fold(lines) }];
-    } finally {
-      file.close();
-    }
+    return id === undefined ? [] : (closedJournal(engine, id) ?? []);
   });
+}
+
+/** One journal of the history; undefined if it is not there. Throws JournalError if it cannot be read. */
+export function closedJournal({ store }: Pick<Engine, 'store'>, id: string): ClosedJournal | undefined {
+  const name = `${id}.journal`;
+  const file = store.open(`history/${name}`);
+  if (file === undefined) return undefined;
+  try {
+    const { lines } = decode(file.read(), name);
+    return { id, changedMs: store.changedMs(`history/${name}`) ?? 0, lines, state: fold(lines) };
+  } finally {
+    file.close();
+  }
 }
 
 /** The journals of the bofh of another host; none if it never had any. */
@@ -86,6 +92,7 @@ export function see(id: string, file: StoreFile): Seen {
  * Whether the process that works on it is alive. Never called while this process has the file open.
  */
 export function isOwned(engine: Engine, { state, inode }: Seen): boolean {
+  if (state.awaiting !== undefined) return false;
   // In another PID namespace this number belongs to another process.
   return isSameView(state.owner, engine.processes.self) && engine.processes.alive(state.owner, inode);
 }

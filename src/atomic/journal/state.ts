@@ -1,4 +1,4 @@
-import type { BeginLine, IntentLine, Line, Owner } from './lines.ts';
+import type { Awaiting, BeginLine, IntentLine, Line, Owner } from './lines.ts';
 import type { Claims, Key } from '../operation.ts';
 import { addStep, changeStep, copyIndex, emptyIndex, exclusive, type Index, unblock } from './step-index.ts';
 import type { Step } from './step.ts';
@@ -22,6 +22,8 @@ export interface State {
   /** What is being undone: scopes, or (undefined) the whole. An attempt begins with `rollback` or `recovery`. */
   readonly unwinding: readonly (number | undefined)[];
   readonly because: string | undefined;
+  /** It waits for its confirmation, and no process works on it. */
+  readonly awaiting: Awaiting | undefined;
   readonly committed: boolean;
   readonly closed: (Line & { readonly t: 'closed' })['outcome'] | undefined;
   /** Indexes for `next`, so that the cost of a step does not grow with the number of steps. */
@@ -99,9 +101,15 @@ export function advance(state: State | undefined, line: Line): State {
       unblock(index);
       own.unwinding = [undefined];
       own.owner = line;
+      // What is partly undone cannot be confirmed.
+      own.awaiting = undefined;
+      break;
+    case 'awaiting':
+      own.awaiting = line;
       break;
     case 'committed':
       unblock(index);
+      own.awaiting = undefined;
       own.committed = true;
       break;
     case 'closed':
@@ -135,6 +143,7 @@ function begun(line: BeginLine): State {
     scopes: index.scopes,
     unwinding: [],
     because: undefined,
+    awaiting: undefined,
     committed: false,
     closed: undefined,
     index,

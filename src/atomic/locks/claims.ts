@@ -203,6 +203,15 @@ function unfinished(
   cause?: unknown,
 ): JournalError {
   const { id, state } = seen;
+  if (state.awaiting !== undefined)
+    return new JournalError(
+      `${said(engine, key)} belongs to sequence ${id} "${state.begin.name}", which waits for its confirmation`,
+      {
+        code: 'unfinished',
+        remedy: `to keep it: bofh confirm ${id}; to take it back: bofh undo ${id}`,
+        cause,
+      },
+    );
   return new JournalError(
     `${said(engine, key)} belongs to the unfinished sequence ${id} "${state.begin.name}", step ${describe(step)}`,
     { code: 'unfinished', remedy: `bofh recover, or look first with: bofh journal show ${id}`, cause },

@@ -1,5 +1,6 @@
 import { option } from '../../core/option.ts';
 import { accessTo } from '../undo/next.ts';
+import { uptime } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ConnectionError, JournalError, RefusedError, UsageError } from '../../core/errors.ts';
 import { releaseHosts } from '../undo/finish.ts';
@@ -67,15 +68,23 @@ export interface RecoverOptions extends Signals {
   readonly discard?: readonly Key[] | 'all';
   /** Recover also what was begun under another machine-id: this host got a new one. */
   readonly ignoreMachineId?: boolean;
+  /** Roll back also what still waits for its confirmation. */
+  readonly unconfirmed?: boolean;
   /** Called when recovery waits for a tool of the dead process. */
   readonly onWait?: (id: string, holder: LockHolder) => void;
+}
+
+/** Whether a sequence still waits for its confirmation; `boot` is the present one. */
+export function isWaiting({ awaiting }: Pick<State, 'awaiting'>, boot: string): boolean {
+  return awaiting !== undefined && awaiting.boot === boot && uptime() < awaiting.until;
 }
 
 /** The result for one journal. */
 export interface Recovered {
   readonly id: string;
   readonly name: string;
-  readonly end: 'rolled-back' | 'committed' | 'nothing-to-do' | 'running';
+  /** `unconfirmed`: it waits for its confirmation, and nothing was done. */
+  readonly end: 'rolled-back' | 'committed' | 'nothing-to-do' | 'running' | 'unconfirmed';
   readonly leftAlone: readonly string[];
 }
 
@@ -109,6 +118,8 @@ export async function recover(id: string, options: RecoverOptions): Promise<Reco
   let stillRunning: Promise<unknown> | undefined;
   try {
     const { state } = see(id, file);
+    if (options.unconfirmed !== true && isWaiting(state, options.engine.processes.self.boot))
+      return { id, name: state.begin.name, end: 'unconfirmed', leftAlone: [] };
     const token = newId();
     if (state.closed === undefined) await check(id, state, { locks, token }, options);
     const adopted = adoptAgain(options.engine.store, file, id, token);
@@ -136,6 +147,7 @@ async function telling(
   { engine }: Pick<RecoverOptions, 'engine'>,
   work: (journal: Journal, engine: Engine) => Promise<Recovered>,
 ): Promise<Recovered> {
+  if (engine.teller !== undefined) return await work({ ...journal, teller: engine.teller }, engine);
   if (engine.onEvent === undefined) return await work(journal, engine);
   const { id, state } = journal;
   const teller = tellerOf(engine.onEvent, { id, name: state.begin.name });

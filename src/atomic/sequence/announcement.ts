@@ -3,13 +3,19 @@ import { createJournal } from '../journal/create-journal.ts';
 import type { Engine } from '../engine.ts';
 import { refusal, type Frame } from './frame.ts';
 import { append, type Journal } from '../journal/journal-writer.ts';
-import type { IntentLine, Line } from '../journal/lines.ts';
+import type { BeginLine, IntentLine, Line } from '../journal/lines.ts';
 import { describe } from '../undo/report.ts';
 import { beingUndone } from '../journal/state.ts';
 import { stepName } from '../../core/option.ts';
 
 /** A line that must be written before the action that it announces. */
 type Announced = IntentLine | (Line & { readonly t: 'host' });
+
+interface Announcing extends Pick<BeginLine, 'id' | 'name' | 'confirm'> {
+  readonly stop: AbortSignal;
+  /** Called when the journal exists, before the first step acts. */
+  readonly created?: ((journal: Journal) => Promise<void>) | undefined;
+}
 
 /**
  * Lines that a sequence writes to its journal before it acts; the first of them creates the
@@ -18,17 +24,14 @@ type Announced = IntentLine | (Line & { readonly t: 'host' });
 export class Announcements {
   journal: Journal | undefined;
   readonly #engine: Engine;
-  readonly #of: { readonly id: string; readonly name: string; readonly stop: AbortSignal };
+  readonly #of: Announcing;
   #creation: Promise<Journal> | undefined;
   /** Lines that are written with the next intent: without one they mean nothing. */
   readonly #queued: Line[] = [];
   /** Hosts on which objects may be reserved. */
   readonly #entered = new Map<string, Promise<Journal>>();
 
-  constructor(
-    engine: Engine,
-    of: { readonly id: string; readonly name: string; readonly stop: AbortSignal },
-  ) {
+  constructor(engine: Engine, of: Announcing) {
     this.#engine = engine;
     this.#of = of;
   }
@@ -62,10 +65,13 @@ export class Announcements {
         this.#queued.length = 0;
         return all;
       };
-      const { id, name } = this.#of;
-      this.#creation = createJournal(this.#engine, { id, name }, lines);
-      this.journal = await this.#creation;
-      return this.journal;
+      const { stop: _, created, ...begin } = this.#of;
+      this.#creation = createJournal(this.#engine, begin, lines).then(async (journal) => {
+        this.journal = journal;
+        await created?.(journal);
+        return journal;
+      });
+      return await this.#creation;
     }
     const journal = await this.#creation;
     const lines = this.#allow(own, intent);

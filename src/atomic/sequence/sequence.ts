@@ -2,7 +2,7 @@ import { BofhError, type InterruptedError, messageOf, JournalError, UsageError }
 import { Announcements } from './announcement.ts';
 import { checkClaims } from '../locks/check-claims.ts';
 import { claim } from '../locks/claims.ts';
-import { commit, type Ending, rollBack, type Thrower } from '../undo/finish.ts';
+import { commit, endSteps, type Ending, rollBack, type Thrower } from '../undo/finish.ts';
 import { type Engine, type Signals } from '../engine.ts';
 import { patienceOf, type Patience } from './patience.ts';
 import { frame, settle, track, type Frame } from './frame.ts';
@@ -19,10 +19,12 @@ import { exclusive, stepOf } from '../journal/state.ts';
 import { interruption } from './signal.ts';
 import type { Steps, Temporary } from './steps.ts';
 import { undoNow, unwind, type Unwinding } from '../undo/unwind.ts';
+import { awaitingLine, type Confirmation, noticeOf, untilConfirmed } from '../recovery/confirmation.ts';
 import { reachedByBody, renewedWitnesses } from '../undo/witness.ts';
 import { newId } from '../journal/lines.ts';
 import { endOf, tellerOf } from './teller.ts';
 import { stepName } from '../../core/option.ts';
+import { present } from '../../core/present.ts';
 
 export type { Steps, Temporary };
 
@@ -38,6 +40,8 @@ export interface SequenceOptions extends Signals {
    * `script`).
    */
   readonly writes?: 'script' | 'steps';
+  /** It must be confirmed after its last step, or it is rolled back. */
+  readonly confirmation?: Confirmation | undefined;
 }
 
 /**
@@ -53,6 +57,7 @@ export class AtomicOperationSequence {
   readonly #locks: ObjectLocks;
   readonly #reverse: Reverse | undefined;
   readonly #writes: 'script' | 'steps';
+  readonly #confirmation: Confirmation | undefined;
   readonly #inverses = new Map<number, () => Promise<string | undefined>>();
   readonly #temporaries: number[] = [];
   readonly #claims: StepHome['running'] = new Map();
@@ -74,6 +79,7 @@ export class AtomicOperationSequence {
   #numbers = 0;
   #scopes = 0;
   #begun = false;
+  #letGoAlready = false;
 
   constructor(options: SequenceOptions) {
     this.#name = checkName('a sequence', options.name);
@@ -82,6 +88,7 @@ export class AtomicOperationSequence {
     this.#engine = teller === undefined ? options.engine : { ...options.engine, teller };
     this.#reverse = options.reverse;
     this.#writes = options.writes ?? 'script';
+    this.#confirmation = options.confirmation;
     this.#root = frame(options.name);
     this.#patience = patienceOf(
       options,
@@ -93,6 +100,7 @@ export class AtomicOperationSequence {
       id: this.id,
       name: this.#name,
       stop: this.#patience.stop,
+      ...present({ confirm: options.confirmation?.seconds, created: options.confirmation?.startGuard }),
     });
   }
 
@@ -146,6 +154,8 @@ export class AtomicOperationSequence {
   }
 
   #letGo(): void {
+    if (this.#letGoAlready) return;
+    this.#letGoAlready = true;
     const over = (): void => {
       this.#locks.release();
       this.#journal?.file.close();
@@ -344,7 +354,19 @@ export class AtomicOperationSequence {
   }
 
   async #commit<T>(value: T): Promise<T> {
-    return this.#journal === undefined ? value : commit(this.#ending(this.#journal), value);
+    const journal = this.#journal;
+    if (journal === undefined) return value;
+    const confirmation = this.#confirmation;
+    if (confirmation === undefined) return await commit(this.#ending(journal), value);
+    await endSteps(this.#ending(journal), () => awaitingLine(journal, confirmation));
+    // Whoever confirms it, or rolls it back, takes the journal and the locks.
+    this.#letGo();
+    const notice = noticeOf(this.id, confirmation);
+    this.#engine.teller?.tell({ type: 'waiting', for: notice });
+    this.#engine.onWaiting?.(notice);
+    const of = { id: this.id, name: this.#name, seconds: confirmation.seconds };
+    await untilConfirmed(of, { ...this.#patience, engine: this.#engine });
+    return value;
   }
 
   async #rollBack(cause: unknown): Promise<unknown> {

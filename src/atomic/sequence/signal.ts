@@ -45,7 +45,10 @@ function why(reason: unknown): string {
 export function interruption(
   name: string,
   stop: AbortSignal,
-  more: { readonly cause?: unknown; readonly remedy?: string; readonly how?: string } = {},
+  more: { readonly cause?: unknown; readonly remedy?: string; readonly how?: string } & Pick<
+    ConstructorParameters<typeof InterruptedError>[1] & object,
+    'id' | 'undone'
+  > = {},
 ): InterruptedError {
   const { how = 'was interrupted', ...rest } = more;
   const reason = reasonOf(stop);

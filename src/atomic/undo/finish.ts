@@ -7,6 +7,7 @@ import {
 } from '../../core/errors.ts';
 import type { Engine } from '../engine.ts';
 import { append, AppendError, close, type Journal, note } from '../journal/journal-writer.ts';
+import type { Line } from '../journal/lines.ts';
 import { placeOf } from '../place.ts';
 import { syncStep, unlessOutOfReach } from './out-of-reach.ts';
 import { describe, stuck } from './report.ts';
@@ -37,17 +38,10 @@ export interface Ending {
  * finished.
  */
 export async function commit<T>(ending: Ending, value: T): Promise<T> {
-  const { unwinding, stop } = ending;
-  const { journal, abandon, engine } = unwinding;
+  const { unwinding } = ending;
+  const { journal, engine } = unwinding;
   const leftAlone = [...ending.leftAlone];
-  try {
-    const preparing = makeReady(ending);
-    if ((await unless(abandon, preparing)) === undefined) ending.leave(preparing);
-    if (stop.aborted || abandon?.aborted === true) throw interruption(journal.state.begin.name, stop);
-    append(journal, [...(await finalWitnesses(engine, journal)), { t: 'committed' }]);
-  } catch (error) {
-    throw await rollBack(ending, error);
-  }
+  await endSteps(ending, () => ({ t: 'committed' }));
   try {
     const { end, errors, stillRunning, ...unwound } = await unwind({ ...unwinding, trusted: 'all' });
     leftAlone.push(...unwound.leftAlone);
@@ -70,6 +64,20 @@ export async function commit<T>(ending: Ending, value: T): Promise<T> {
   }
   for (const found of leftAlone) engine.onLeftAlone?.(found);
   return value;
+}
+
+/** Syncs what the steps wrote, and appends the line that says so. Rolls back, and throws, if that fails. */
+export async function endSteps(ending: Ending, line: () => Line): Promise<void> {
+  const { unwinding, stop } = ending;
+  const { journal, abandon, engine } = unwinding;
+  try {
+    const preparing = makeReady(ending);
+    if ((await unless(abandon, preparing)) === undefined) ending.leave(preparing);
+    if (stop.aborted || abandon?.aborted === true) throw interruption(journal.state.begin.name, stop);
+    append(journal, [...(await finalWitnesses(engine, journal)), line()]);
+  } catch (error) {
+    throw await rollBack(ending, error);
+  }
 }
 
 /** Syncs what the steps wrote, before `committed` is written. */

@@ -16,6 +16,7 @@ const words: Readonly<Record<Exclude<Meaning, 'heading'>, readonly string[]>> = 
   warning: [
     ...['paused', 'half-built', 'building', 'dying', 'down', 'warning', 'absent', 'outdated', 'foreign'],
     ...['started', 'orphan', 'abandoned', 'cannot tell from here', 'still at work, left alone'],
+    ...['unconfirmed', 'waits for its confirmation'],
     ...['its last line is cut off', 'Unknown', 'Outdated', 'Consistent', 'DUnknown', 'Attaching'],
     ...['Detaching', 'Negotiating', 'Connecting', 'Unconnected', 'Disconnecting', 'TearDown'],
     ...['WFConnection', 'WFReportParams'],

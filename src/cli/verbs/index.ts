@@ -3,6 +3,7 @@ import { block } from './block/index.ts';
 import { boot } from './boot/index.ts';
 import { btrfs } from './btrfs/index.ts';
 import { completion } from './completion/index.ts';
+import { confirm } from './confirm/index.ts';
 import { crypt } from './crypt/index.ts';
 import { doctor } from './doctor/index.ts';
 import { drbd } from './drbd/index.ts';
@@ -37,6 +38,7 @@ export const nouns: Noun['verbs'] = {
   journal,
   recover,
   undo,
+  confirm,
   init,
   doctor,
   map,

@@ -35,7 +35,11 @@ export default async function setup(project: TestProject): Promise<() => Promise
     releases.map(async ({ suite }, index) => [suite, await docker.run('import', tars[index] ?? '')]),
   );
   const images = Object.fromEntries(imported) as Record<Release['suite'], string>;
-  const volumes = [`${dirname(bofh)}:/usr/lib/bofh`, `${realpathSync(process.execPath)}:/usr/bin/node`];
+  const units = join(import.meta.dirname, '../../../systemd');
+  const volumes = [
+    ...[`${dirname(bofh)}:/usr/lib/bofh/dist`, `${units}:/usr/lib/bofh/systemd`],
+    `${realpathSync(process.execPath)}:/usr/bin/node`,
+  ];
   project.provide('containers', { host: docker.host, images, volumes });
   return async () => {
     await docker.stop();

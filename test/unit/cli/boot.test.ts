@@ -28,6 +28,7 @@ const units = [
   'bofh-recover.timer',
   'bofh-recover-hosts.service',
   'bofh-recover-hosts.timer',
+  'bofh-recover-unconfirmed.service',
   'bofh-start-all.service',
 ];
 const startAll = 'bofh-start-all.service';
@@ -82,14 +83,18 @@ describe('bofh boot install', () => {
       `\nExecStart=${program.join(' ')} xen start-all --autostart\n`,
     );
     expect(stderr()).toBe(
-      'next: systemctl enable bofh-recover.service bofh-recover-hosts.service bofh-start-all.service',
+      'next: systemctl enable bofh-recover.service bofh-recover-hosts.service bofh-recover-unconfirmed.service bofh-start-all.service',
     );
     expect(await statusOf()).toEqual([
       { unit: units[0], file: pathOf('bofh-recover.service'), state: 'installed', atBoot: 'disabled' },
       { unit: units[1], file: pathOf('bofh-recover.timer'), state: 'installed', atBoot: 'on-failure' },
       { unit: units[2], file: pathOf('bofh-recover-hosts.service'), state: 'installed', atBoot: 'disabled' },
       { unit: units[3], file: pathOf('bofh-recover-hosts.timer'), state: 'installed', atBoot: 'on-failure' },
-      { unit: units[4], file: pathOf('bofh-start-all.service'), state: 'installed', atBoot: 'disabled' },
+      {
+        ...{ unit: units[4], file: pathOf('bofh-recover-unconfirmed.service') },
+        ...{ state: 'installed', atBoot: 'disabled' },
+      },
+      { unit: units[5], file: pathOf('bofh-start-all.service'), state: 'installed', atBoot: 'disabled' },
     ]);
   });
 
@@ -169,7 +174,7 @@ describe('bofh boot install', () => {
     const sha256 = createHash('sha256').update(body).digest('hex');
     const head = old.split('\n')[0] ?? '';
     host.admin.writeFile(pathOf('bofh-recover.service'), `${head}\n# sha256 of the rest: ${sha256}\n${body}`);
-    expect(await statesOf()).toEqual(['outdated', 'installed', 'absent', 'absent', 'installed']);
+    expect(await statesOf()).toEqual(['outdated', 'installed', 'absent', 'absent', 'installed', 'installed']);
 
     await install(at().runtime);
 

@@ -206,6 +206,7 @@ describe('at boot', () => {
     expect(await bootUnits(at({ files: { ...files, [`${wants}/other.service`]: '' } }))).toMatchObject([
       { level: 'warning', run: ['systemctl enable bofh-recover.service'] },
       { level: 'ok', run: [] },
+      { level: 'ok', run: [] },
       { level: 'ok', run: ['systemctl enable bofh-start-all.service'] },
     ]);
   });

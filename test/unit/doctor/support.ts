@@ -39,9 +39,11 @@ const files: Readonly<Record<string, string>> = {
   '/lib/modules/6.1.0-13-amd64/modules.builtin': 'kernel/fs/ext4/ext4.ko\n',
   '/etc/systemd/system/bofh-recover.service': '',
   '/etc/systemd/system/bofh-recover-hosts.service': '',
+  '/etc/systemd/system/bofh-recover-unconfirmed.service': '',
   '/etc/systemd/system/bofh-start-all.service': '',
   '/etc/systemd/system/multi-user.target.wants/bofh-recover.service': '',
   '/etc/systemd/system/multi-user.target.wants/bofh-recover-hosts.service': '',
+  '/etc/systemd/system/multi-user.target.wants/bofh-recover-unconfirmed.service': '',
   '/etc/systemd/system/multi-user.target.wants/bofh-start-all.service': '',
   '/run/systemd/system/x': '',
 };

@@ -58,6 +58,7 @@ const elsewhere = [
   'pvchange',
   'pvck',
   'setpriv',
+  'systemd-run',
   'udevadm',
   'unshare',
   'vgs',

@@ -1023,8 +1023,8 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
   run: [{ line: `run ${script}`, on: async () => hostWithSource() }],
 };
 
-/** It removes journals alone, and its plan names them. */
-const ofJournals = ['journal prune', 'journal resolve'];
+/** They change journals alone, and their plan names them. */
+const ofJournals = ['journal prune', 'journal resolve', 'confirm'];
 
 /** The id of what it undoes is drawn at random: test/unit/undo/undo-sequence.test.ts compares its plan with its run. */
 const ofAnId = ['undo'];

@@ -181,6 +181,7 @@ export const answers = {
   'journal prune': given.journalPrune,
   recover: given.recovered,
   undo: given.recovered,
+  confirm: given.recovered,
   'host plan': given.hostPlan,
   'host apply': given.hostApply,
   'host facts': given.hostFacts,

@@ -13,6 +13,8 @@ const change = {
 
 /** `bofh host plan FILE` */
 export const hostPlan = z.strictObject({
+  /** Whether a change can close the way in: `bofh host apply` then waits for a confirmation. */
+  canCutWayIn: z.boolean(),
   /** In the order of the steps; empty: the host is as described. */
   changes: z.array(
     z.strictObject({

@@ -35,7 +35,7 @@ export const journalList = z.array(
     name: text,
     user: text,
     /**
-     * `interrupted`: its process is gone, bofh recover brings it to its end. `orphan`: a tool of it still runs. `reserved`: a
+     * `interrupted`: its process is gone, bofh recover brings it to its end. `unconfirmed`: bofh confirm keeps it. `orphan`: a tool of it still runs. `reserved`: a
      * sequence of the bofh on `coordinator`, which has its journal, with its user and its steps.
      */
     state: z.enum([
@@ -43,6 +43,7 @@ export const journalList = z.array(
       'orphan',
       'unknown',
       'interrupted',
+      'unconfirmed',
       'committed',
       'rolled-back',
       'abandoned',
@@ -68,7 +69,16 @@ export const journalShow = z.strictObject({
   user: text,
   command: z.readonly(z.array(text)),
   bofh: text,
-  state: z.enum(['running', 'orphan', 'unknown', 'interrupted', 'committed', 'rolled-back', 'abandoned']),
+  state: z.enum([
+    'running',
+    'orphan',
+    'unknown',
+    'interrupted',
+    'unconfirmed',
+    'committed',
+    'rolled-back',
+    'abandoned',
+  ]),
   because: z.exactOptional(text),
   /** When it was last written to, ISO 8601. */
   at: text,

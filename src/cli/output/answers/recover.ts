@@ -6,7 +6,16 @@ export const recovered = z.array(
   z.strictObject({
     id: text,
     name: text,
-    end: z.enum(['rolled-back', 'committed', 'nothing-to-do', 'running', 'abandoned', 'cut', 'open']),
+    end: z.enum([
+      'rolled-back',
+      'committed',
+      'nothing-to-do',
+      'running',
+      'unconfirmed',
+      'abandoned',
+      'cut',
+      'open',
+    ]),
     leftAlone: z.readonly(z.array(text)),
     /** Why it stays open. */
     because: z.exactOptional(text),

@@ -17,6 +17,7 @@ export const unitNames = [
   'bofh-recover.timer',
   'bofh-recover-hosts.service',
   'bofh-recover-hosts.timer',
+  'bofh-recover-unconfirmed.service',
   'bofh-start-all.service',
 ] as const;
 

@@ -141,6 +141,7 @@ function known(journal: ReadJournal): KnownJournal {
   const { state, lines } = journal.is === 'open' ? journal.open : journal;
   const because = reasonOf(lines);
   const owner = journal.is === 'open' ? journal.open.owner : 'dead';
-  const is = state.closed ?? (owner === 'dead' ? 'interrupted' : owner);
+  const is =
+    state.closed ?? (state.awaiting !== undefined ? 'unconfirmed' : owner === 'dead' ? 'interrupted' : owner);
   return { id, is, state, ...(because === undefined ? {} : { because }) };
 }

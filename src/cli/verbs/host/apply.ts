@@ -1,23 +1,41 @@
 import { isDeepStrictEqual } from 'node:util';
 import { applyCollected } from '../../../api/apply-collected.ts';
 import { RefusedError } from '../../../core/errors.ts';
+import { present } from '../../../core/present.ts';
+import { canCutWayIn } from '../../../provision/way-in.ts';
 import { change } from '../../runtime/change.ts';
-import { verb } from '../../runtime/verb.ts';
+import { parseDuration } from '../../runtime/settings.ts';
+import { value, verb } from '../../runtime/verb.ts';
 import { give } from '../../output/answer.ts';
-import { asData, changeInWords, plannedChanges, readDescription } from './description.ts';
+import {
+  asData,
+  changeInWords,
+  plannedChanges,
+  readDescription,
+  usualWaitMs,
+  waitInWords,
+} from './description.ts';
 
 /** Plans first: what would be refused is refused before the first step. */
 export default verb({
   changes: true,
   answers: 'host apply',
   args: { file: ['<file>', 'a description: .ts, .js or .mjs with a default export of defineHost'] },
-  examples: ['host apply web.ts', '--dry-run host apply web.ts', '--yes host apply web.ts'],
-  run: (runtime, { file }) =>
+  options: {
+    confirm: value(
+      '<TIME|off>',
+      'undo everything unless bofh confirm comes from a new connection in this time (default: 2m if a change can cut the way in, otherwise off)',
+      { read: (text) => (text === 'off' ? text : parseDuration(text)) },
+    ),
+  },
+  examples: ['host apply web.ts', '--dry-run host apply web.ts', 'host apply web.ts --confirm 5m'],
+  run: (runtime, { file, confirm: asked }) =>
     change(
       runtime,
       async (bofh) => {
         const resources = await readDescription(runtime, bofh, file);
-        const act = () => applyCollected(resources);
+        let confirm = typeof asked === 'number' ? asked : undefined;
+        const act = () => applyCollected(resources, present({ confirm }));
         const answer = (changes: Awaited<ReturnType<typeof act>>) => ({
           data: { changes: changes.map(asData) },
           lines: changes.length === 0 ? ['the host is as described'] : changes.map(changeInWords),
@@ -29,8 +47,9 @@ export default verb({
             give(runtime, answer(planned));
             return 0;
           };
+        if (asked === undefined && planned.some(canCutWayIn)) confirm = usualWaitMs;
         return {
-          destroys: planned.map(changeInWords),
+          destroys: [...planned.map(changeInWords), ...(confirm === undefined ? [] : [waitInWords(confirm)])],
           again: async () => {
             if (runtime.settings.consent === 'given') return;
             if (!isDeepStrictEqual(await plannedChanges(bofh, resources), planned))

@@ -50,6 +50,13 @@ export function changeInWords({ action, kind, name, details }: HostChange): stri
   return printable(`${action} ${kind === 'lines' ? 'lines of' : kind} ${name}${more}`);
 }
 
+/** How long `host apply` waits for the confirmation of a change that can cut the way in. */
+export const usualWaitMs = 120_000;
+
+export function waitInWords(ms: number): string {
+  return `then wait ${String(ms / 1000)} s for "bofh confirm" from a new connection, or undo all of it`;
+}
+
 /** For an answer, without contents. */
 export function asData({ action, kind, name, details }: HostChange) {
   return { action, kind, name, details };

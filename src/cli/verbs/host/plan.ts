@@ -1,8 +1,16 @@
+import { canCutWayIn as cutsWayIn } from '../../../provision/way-in.ts';
 import { give } from '../../output/answer.ts';
 import { printable } from '../../output/text.ts';
 import { openSession } from '../../runtime/session.ts';
 import { flag, verb } from '../../runtime/verb.ts';
-import { asData, changeInWords, plannedChanges, readDescription } from './description.ts';
+import {
+  asData,
+  changeInWords,
+  plannedChanges,
+  readDescription,
+  usualWaitMs,
+  waitInWords,
+} from './description.ts';
 import { diffOf } from './diff.ts';
 
 export default verb({
@@ -15,15 +23,21 @@ export default verb({
     const { bofh } = await openSession(runtime, { site: 'used', root: 'not-needed' });
     const changes = await plannedChanges(bofh, await readDescription(runtime, bofh, file));
     const all = changes.map((change) => ({ change, text: diffOf(change) }));
+    const canCutWayIn = changes.some(cutsWayIn);
     give(runtime, {
-      data: { changes: all.map(({ change, text }) => ({ ...asData(change), diff: text ?? null })) },
+      data: {
+        canCutWayIn,
+        changes: all.map(({ change, text }) => ({ ...asData(change), diff: text ?? null })),
+      },
       lines:
         all.length === 0
           ? ['the host is as described']
-          : all.flatMap(({ change, text }) => [
-              changeInWords(change),
-              ...(diff && text !== undefined ? text.split('\n').map(printable) : []),
-            ]),
+          : all
+              .flatMap(({ change, text }) => [
+                changeInWords(change),
+                ...(diff && text !== undefined ? text.split('\n').map(printable) : []),
+              ])
+              .concat(canCutWayIn ? [waitInWords(usualWaitMs)] : []),
     });
     return 0;
   },

@@ -14,6 +14,7 @@ export function stateOf(journal: ReadJournal & { is: 'open' | 'closed' }): Journ
 function openState({ owner, state }: OpenJournal): JournalShow['state'] {
   // A closed journal that is not yet in the history.
   const closed: Closed | undefined = state.closed;
+  if (closed === undefined && state.awaiting !== undefined) return 'unconfirmed';
   return closed ?? (owner === 'dead' ? 'interrupted' : owner);
 }
 

@@ -8,13 +8,17 @@ export function ofEarlierBoots(journals: readonly ReadJournal[], boot: string): 
 }
 
 /**
- * The journals of one of the two units. Journals with other hosts need the network, and no guest of this host waits for that. An
+ * The journals of one of the units. What had to be confirmed is rolled back before the network and sshd start. Journals with other hosts need the network, and no guest of this host waits for that. An
  * unreadable journal belongs to the first unit, which reports it.
  */
 export function ofUnit(
   journals: readonly ReadJournal[],
-  reach: 'this host' | 'others',
+  reach: 'this host' | 'others' | 'unconfirmed',
 ): readonly ReadJournal[] {
+  if (reach === 'unconfirmed')
+    return journals.filter(
+      (journal) => journal.is === 'open' && journal.open.state.begin.confirm !== undefined,
+    );
   const reaches = (journal: ReadJournal): boolean =>
     journal.is === 'open' && journal.open.state.hosts.length > 0;
   return journals.filter((journal) => reaches(journal) === (reach === 'others'));

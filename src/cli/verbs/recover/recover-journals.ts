@@ -1,3 +1,4 @@
+import { guardSequence } from '../../../atomic/recovery/confirmation.ts';
 import {
   recover as recoverJournal,
   refuseOtherMachine,
@@ -161,4 +162,16 @@ async function withPlan(bofh: Bofh, journal: ReadJournal, { ignoreMachineId = fa
     const error = cause instanceof JournalError ? cause : new JournalError(why, { cause });
     return { journal: { id, at, is: 'unreadable', error } as const, plan: [`${id}: ${error.message}`] };
   }
+}
+
+/** Guards a sequence that must be confirmed: nothing asks it anything, and nothing waits for its answer. */
+export async function guardOne(
+  runtime: Runtime<RecoveredList>,
+  { engine }: Bofh,
+  id: string,
+): Promise<number> {
+  const { stop, abandon } = runtime.signals;
+  const ended = await guardSequence(id, { engine, yes: true, stop, abandon });
+  tell(runtime, ended === undefined ? [] : [{ ...ended, leftAlone: [...ended.leftAlone] }]);
+  return 0;
 }

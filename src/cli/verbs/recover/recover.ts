@@ -9,7 +9,7 @@ import { abandonOne } from './abandon.ts';
 import { ofEarlierBoots, ofUnit, startedGuest } from './boot-journals.ts';
 import { type BootLimit, bootLimit } from './boot-limit.ts';
 import { cutOne } from './cut-last-line.ts';
-import { recoverAll } from './recover-journals.ts';
+import { guardOne, recoverAll } from './recover-journals.ts';
 
 /** Needs no site file: the journal has everything that an undo needs. */
 export default verb({
@@ -40,13 +40,28 @@ export default verb({
     total: value('<TIME>', 'with --boot: start no further journal after this time (default: 15m)', {
       read: parseDuration,
     }),
+    unconfirmed: flag(
+      'with --boot: only sequences that had to be confirmed, before the network is up; with ID: wait, and roll it back unless it is confirmed in time (bofh itself starts that)',
+    ),
     because: value('<TEXT>', 'reason, which is written to the journal'),
     cutLastLine: value('<ID>', 'show the damaged end of this journal and cut it off'),
   },
   examples: ['--dry-run recover', 'recover', "recover --abandon 3f0c1a4e --because 'the disk is gone'"],
   run: async (
     runtime,
-    { id, abandon, cutLastLine, because, boot, network, discard = [], limit, total, ignoreMachineId },
+    {
+      id,
+      abandon,
+      cutLastLine,
+      because,
+      boot,
+      network,
+      discard = [],
+      limit,
+      total,
+      ignoreMachineId,
+      unconfirmed,
+    },
   ) => {
     if ((abandon !== undefined || cutLastLine !== undefined) && id !== undefined)
       throw new UsageError(`either recover ${id}, or --abandon or --cut-last-line with an id: not both`);
@@ -60,12 +75,17 @@ export default verb({
     if (!boot && (limit !== undefined || total !== undefined))
       throw new UsageError('--limit and --total belong to --boot');
     if (!boot && network) throw new UsageError('--network belongs to --boot');
-    if (boot)
-      return await recoverAtBoot(runtime, id, network ? 'others' : 'this host', bootLimit(limit, total));
+    if (unconfirmed && (network || (id === undefined) !== boot))
+      throw new UsageError('--unconfirmed belongs to one journal, or to --boot without --network');
+    if (boot) {
+      const which = network ? 'others' : unconfirmed ? 'unconfirmed' : 'this host';
+      return await recoverAtBoot(runtime, id, which, bootLimit(limit, total));
+    }
     tellWhose(runtime);
     const { bofh } = await openSession(runtime, { site: 'unused', root: 'not-needed' });
     if (abandon !== undefined) return await abandonOne(runtime, bofh, abandon, because);
     if (cutLastLine !== undefined) return await cutOne(runtime, bofh, cutLastLine);
+    if (unconfirmed && id !== undefined) return await guardOne(runtime, bofh, id);
     const journals = id === undefined ? await readOpen(bofh.engine) : [await readById(bofh.engine, id)];
     return await recoverAll(runtime, bofh, journals, { discard, ignoreMachineId });
   },
@@ -75,7 +95,7 @@ export default verb({
 async function recoverAtBoot(
   runtime: Runtime<RecoveredList>,
   id: string | undefined,
-  reach: 'this host' | 'others',
+  reach: 'this host' | 'others' | 'unconfirmed',
   limit: BootLimit,
 ): Promise<number> {
   if (id !== undefined || runtime.settings.consent === 'given')

@@ -1,4 +1,5 @@
 import { cannotTell } from '../../../atomic/journal/scan.ts';
+import { isWaiting } from '../../../atomic/recovery/recover.ts';
 import type { Bofh } from '../../../bofh.ts';
 import { give } from '../../output/answer.ts';
 import type { RecoveredList } from '../../output/answers/index.ts';
@@ -22,6 +23,8 @@ export async function planOf({ engine }: Bofh, journal: ReadJournal): Promise<re
   if (owner === 'running')
     return [`${head} process ${String(state.owner.pid)} is at work on it; it is left alone`];
   if (owner === 'unknown') return [`${head} ${cannotTell(id).message}; it is left alone`];
+  if (isWaiting(state, engine.processes.self.boot))
+    return [`${head} ${endWords.unconfirmed} (bofh confirm ${id}); it is left alone`];
   const waits = holders.map(({ pid, command }) => `  wait for process ${String(pid)}: ${printable(command)}`);
   const { steps: left, away } = await planned(engine, state);
   const steps = left.map((step) => `  ${plannedInWords(plannedOf(step))}`);
@@ -35,6 +38,7 @@ export const endWords: Readonly<Record<Row['end'], string>> = {
   committed: 'finished',
   'nothing-to-do': 'nothing to do',
   running: 'still at work, left alone',
+  unconfirmed: 'waits for its confirmation',
   abandoned: 'abandoned',
   cut: 'its last line is cut off',
   open: 'stays open',

@@ -1,9 +1,13 @@
 import { closedJournals } from '../../../atomic/journal/scan.ts';
+import { recover } from '../../../atomic/recovery/recover.ts';
 import { undoSequence } from '../../../atomic/recovery/undo-sequence.ts';
+import type { Bofh } from '../../../bofh.ts';
 import { JournalError } from '../../../core/errors.ts';
+import type { RecoveredList } from '../../output/answers/index.ts';
 import { printable, textOf } from '../../output/text.ts';
 import { confirm } from '../../runtime/confirm.ts';
 import { readById } from '../../runtime/read-journals.ts';
+import type { Runtime } from '../../runtime/runtime.ts';
 import { openSession, refuseOtherHost, tellWhose } from '../../runtime/session.ts';
 import { logged } from '../../runtime/system-log.ts';
 import { commaList, flag, value, verb } from '../../runtime/verb.ts';
@@ -30,8 +34,10 @@ export default verb({
     const journal = await readById(bofh.engine, typed);
     if (journal.is === 'unreadable') throw journal.error;
     const { id } = journal;
-    if (journal.is === 'open')
+    if (journal.is === 'open') {
+      if (journal.open.state.awaiting !== undefined) return await takeBack(runtime, bofh, id);
       throw new JournalError(`the sequence ${id} has not ended`, { remedy: `bofh recover ${id}` });
+    }
     const history = closedJournals(bofh.engine);
     const name = textOf(journal.state.begin.name);
     if (runtime.settings.mode === 'plan') {
@@ -55,3 +61,25 @@ export default verb({
     return 0;
   },
 });
+
+/** Rolls back now what waits for its confirmation. */
+async function takeBack(
+  runtime: Runtime<RecoveredList>,
+  { engine, host }: Bofh,
+  id: string,
+): Promise<number> {
+  if (runtime.settings.mode === 'plan') {
+    const head = [`dry run: ${id}, which waits for its confirmation, would be rolled back now`];
+    (await import('../../plan/plan.ts')).showPlan(
+      runtime,
+      { steps: [], refused: [], journals: [] },
+      { head },
+    );
+    return 0;
+  }
+  const { stop, abandon } = runtime.signals;
+  const options = { engine, yes: true, unconfirmed: true, stop, abandon };
+  const { leftAlone, ...ended } = await logged(runtime, host, () => recover(id, options));
+  tell(runtime, [{ ...ended, leftAlone: [...leftAlone] }]);
+  return 0;
+}

@@ -1,0 +1,58 @@
+import { confirmSequence } from '../../../atomic/recovery/confirmation.ts';
+import { RefusedError } from '../../../core/errors.ts';
+import { sshConnection } from '../../../host/ssh-connection.ts';
+import { type ReadJournal, readById, readOpen } from '../../runtime/read-journals.ts';
+import { openSession, refuseOtherHost } from '../../runtime/session.ts';
+import { parseDuration } from '../../runtime/settings.ts';
+import { logged } from '../../runtime/system-log.ts';
+import { value, verb } from '../../runtime/verb.ts';
+import { tell } from '../recover/text.ts';
+
+export default verb({
+  changes: true,
+  answers: 'confirm',
+  args: { id: ['[id]', 'the sequence (default: the one that waits)'] },
+  options: {
+    extend: value('<TIME>', 'only wait longer: this time from now on', { read: parseDuration }),
+  },
+  examples: ['confirm', 'confirm 3f0c1a4e', 'confirm 3f0c1a4e --extend 5m'],
+  run: async (runtime, { id: typed, extend }) => {
+    refuseOtherHost(runtime, 'the journals, whatever hosts they reach');
+    const { bofh } = await openSession(runtime, { site: 'unused', root: 'needed' });
+    const { engine } = bofh;
+    const { id } = typed === undefined ? onlyOne(await readOpen(engine)) : await readById(engine, typed);
+    if (runtime.settings.mode === 'plan') {
+      const head = [`dry run: ${id} would be ${extend === undefined ? 'kept' : 'waited for longer'}`];
+      (await import('../../plan/plan.ts')).showPlan(
+        runtime,
+        { steps: [], refused: [], journals: [] },
+        { head },
+      );
+      return 0;
+    }
+    const seconds = extend === undefined ? undefined : extend / 1000;
+    const { abandon } = runtime.signals;
+    const asked = { engine, abandon, connection: sshConnection(), moreSeconds: seconds };
+    const { name, end, leftAlone } = await logged(runtime, bofh.host, () => confirmSequence(id, asked));
+    tell(runtime, [{ id, name, end, leftAlone: [...leftAlone] }]);
+    return 0;
+  },
+});
+
+function onlyOne(open: readonly ReadJournal[]): Pick<ReadJournal, 'id'> {
+  const waiting = open.filter((each) => each.is === 'open' && each.open.state.awaiting !== undefined);
+  const [only, ...more] = waiting;
+  if (only === undefined)
+    throw new RefusedError('nothing waits for a confirmation', {
+      code: 'not-found',
+      remedy: 'bofh journal list shows how each sequence ended',
+    });
+  if (more.length > 0)
+    throw new RefusedError(
+      `several sequences wait for a confirmation: ${waiting.map(({ id }) => id).join(', ')}`,
+      {
+        remedy: 'name one: bofh confirm ID',
+      },
+    );
+  return only;
+}

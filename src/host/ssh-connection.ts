@@ -1,0 +1,17 @@
+import { content, processStat } from '../core/proc.ts';
+
+/**
+ * The SSH connection that this process came by: the process of sshd that serves it, which all logins
+ * through one connection (ControlMaster) share. Undefined on a console, and in a terminal multiplexer,
+ * whose server no login started.
+ */
+export function sshConnection(): string | undefined {
+  for (let pid = process.ppid; pid > 1; ) {
+    const stat = processStat(pid);
+    if (stat === undefined) return undefined;
+    if (/^sshd(?:-session)?$/.test(content(`/proc/${String(pid)}/comm`)?.trim() ?? ''))
+      return `${String(pid)}:${String(stat.started)}`;
+    pid = stat.parent;
+  }
+  return undefined;
+}

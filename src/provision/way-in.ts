@@ -1,0 +1,36 @@
+import type { HostChange } from './steps.ts';
+
+/** Files that decide whether an administrator can still log in over the network. A directory ends in `/`. */
+const files = [
+  ...['/etc/network/', '/etc/netplan/', '/etc/systemd/network/', '/etc/NetworkManager/'],
+  ...['/etc/ssh/', '/etc/pam.d/', '/etc/security/', '/etc/sudoers', '/etc/sudoers.d/', '/etc/nsswitch.conf'],
+  ...['/etc/nftables.conf', '/etc/nftables/', '/etc/iptables/', '/etc/ufw/', '/etc/firewalld/'],
+  ...['/etc/hosts.allow', '/etc/hosts.deny', '/etc/systemd/system/ssh.service.d/'],
+];
+
+const units = [
+  ...['ssh', 'sshd', 'networking', 'systemd-networkd', 'NetworkManager', 'systemd-resolved'],
+  ...['nftables', 'netfilter-persistent', 'ufw', 'firewalld', 'wpa_supplicant'],
+];
+
+const packages = [
+  ...['openssh-server', 'sudo', 'ifupdown', 'netplan.io', 'network-manager', 'isc-dhcp-client', 'dhcpcd'],
+  ...['nftables', 'iptables', 'iptables-persistent', 'ufw', 'firewalld', 'libpam-modules', 'libpam-runtime'],
+];
+
+/** Whether a change can close the way in for an administrator: the network, a firewall, sshd, PAM, sudo, keys. */
+export function canCutWayIn({ kind, name, details }: HostChange): boolean {
+  if (kind === 'packages')
+    return packages.some((each) => [name, ...details].some((text) => mentions(text, each)));
+  if (kind === 'service')
+    return units.some((each) => name === `${each}.service` || name === `${each}.socket`);
+  if (/\/\.ssh(?:\/authorized_keys2?)?$/.test(name)) return true;
+  return files.some((each) =>
+    each.endsWith('/') ? `${name}/`.startsWith(each) || each.startsWith(`${name}/`) : name === each,
+  );
+}
+
+/** As a word: `sudo` is not part of `sudo-ldap`. */
+function mentions(text: string, name: string): boolean {
+  return text.split(/[\s,:=]+/).includes(name);
+}

@@ -1,0 +1,80 @@
+import { posix } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Engine } from '../atomic/index.ts';
+import { changing } from '../atomic/engine.ts';
+import type { Journal } from '../atomic/journal/journal-writer.ts';
+import type { Confirmation } from '../atomic/recovery/confirmation.ts';
+import { type Command, nothing } from '../command/index.ts';
+import { RefusedError, UsageError } from '../core/errors.ts';
+import { sshConnection } from '../host/ssh-connection.ts';
+
+/**
+ * How a sequence of this host waits for its confirmation, for `ms` milliseconds. Throws UsageError for
+ * another host: no guard can be started there that needs no network.
+ */
+export function confirmationOf(engine: Engine, stateDir: string, ms: number): Confirmation {
+  const { host } = engine;
+  if (host.name !== '')
+    throw new UsageError('only a change of the host that bofh runs on can wait for a confirmation', {
+      remedy: `give the command on ${host.name} itself, without --host`,
+    });
+  return {
+    seconds: ms / 1000,
+    connection: sshConnection(),
+    startGuard: async (journal) => {
+      if ((await host.stat('/run/systemd/system')) === undefined)
+        throw new RefusedError('systemd does not run here, so nothing could roll the change back in time', {
+          remedy: 'give the command without a confirmation',
+        });
+      const program = ownProgram();
+      if ((await host.stat(program)) === undefined)
+        throw new RefusedError(`there is no ${program}, which rolls the change back in time`, {
+          remedy: 'npm run build, or install bofh',
+        });
+      await startGuard(engine, journal, [process.execPath, program, '--state-dir', stateDir]);
+    },
+  };
+}
+
+async function startGuard(engine: Engine, journal: Journal, program: readonly string[]): Promise<void> {
+  const { boot } = engine.processes.self;
+  const host = changing(engine, journal, { n: 0, kind: 'confirmation', host: '', boot });
+  await host.run(guardUnit(journal.id, program));
+}
+
+/**
+ * Starts the guard as a service of its own (systemd-run(1)): the end of the login, of its connection
+ * or of this process does not end it. A SIGTERM, as at a shutdown, goes to bofh alone, which ends the
+ * step it is undoing.
+ */
+export function guardUnit(id: string, program: readonly string[]): Command<void, 'change'> {
+  const properties = [
+    'Restart=on-failure',
+    // It is stuck, or cannot read the journal: another try would end the same way.
+    'RestartPreventExitStatus=3 4',
+    'SuccessExitStatus=130',
+    'KillMode=process',
+    'SendSIGKILL=no',
+    'TimeoutStopSec=10min',
+    'OOMScoreAdjust=-900',
+  ];
+  return {
+    tool: 'systemd-run',
+    argv: [
+      ...['--quiet', '--collect', '--service-type=exec', `--unit=bofh-confirm-${id}`],
+      `--description=Roll back sequence ${id} of bofh unless it is confirmed`,
+      ...properties.map((each) => `--property=${each}`),
+      ...['--', ...program, 'recover', '--unconfirmed', id],
+    ],
+    access: 'change',
+    parse: nothing,
+    classify: ({ stderr }) => (/Access denied|authentication/.test(stderr) ? 'denied' : 'unknown'),
+  };
+}
+
+/** The command line of this installation, also for a program that imports the library. */
+function ownProgram(): string {
+  const own = fileURLToPath(import.meta.url);
+  const built = own.endsWith('.ts') ? '../../dist/bofh.js' : './bofh.js';
+  return posix.resolve(posix.dirname(own), built);
+}

@@ -1,0 +1,213 @@
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir, uptime } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import type { Engine } from '../../../src/atomic/engine.ts';
+import { journalOf } from '../../../src/atomic/journal/scan.ts';
+import { confirmSequence, guardSequence } from '../../../src/atomic/recovery/confirmation.ts';
+import { recover } from '../../../src/atomic/recovery/recover.ts';
+import { AtomicOperationSequence, type Steps } from '../../../src/atomic/sequence/sequence.ts';
+import { InterruptedError, StuckError } from '../../../src/core/errors.ts';
+import { create, remove } from '../../../src/file/index.ts';
+import { furnish, realEngine } from '../../support/crash/real/engine.ts';
+
+interface Waiting {
+  readonly engine: Engine;
+  readonly sequence: AtomicOperationSequence;
+  /** What the sequence ends with. */
+  readonly ended: Promise<unknown>;
+  readonly data: (name: string) => string | undefined;
+  readonly guarded: readonly string[];
+  readonly stop: AbortController;
+}
+
+/** A sequence that has done its steps, if `steps` does not throw, and waits. */
+async function waiting(
+  seconds: number,
+  more: Partial<{ connection: string; steps: (tx: Steps) => Promise<unknown> }> = {},
+): Promise<Waiting> {
+  const directory = mkdtempSync(join(tmpdir(), 'bofh-confirm-'));
+  onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
+  furnish(directory);
+  const engine = realEngine(directory);
+  const at = (name: string): string => join(directory, 'data', name);
+  const guarded: string[] = [];
+  const stop = new AbortController();
+  const sequence = new AtomicOperationSequence({
+    engine,
+    name: 'network',
+    stop: stop.signal,
+    confirmation: {
+      seconds,
+      connection: more.connection,
+      startGuard: async ({ id }) => {
+        // No step may have acted without a guard.
+        guarded.push(`${id} ${String(existsSync(at('new')))}`);
+      },
+    },
+  });
+  const ended = sequence
+    .run(async (tx) => {
+      await tx.step(create, { path: at('new'), content: 'new', mode: 0o644 });
+      await tx.step(remove, { path: at('old') });
+      await more.steps?.(tx);
+      return 'its value';
+    })
+    .catch((error: unknown) => error);
+  await vi.waitFor(() => expect(journalOf(engine, sequence.id)?.state.awaiting).toBeDefined(), 10_000);
+  return {
+    ...{ engine, sequence, ended, guarded, stop },
+    data: (name) => (existsSync(at(name)) ? readFileSync(at(name), 'utf8') : undefined),
+  };
+}
+
+/** More of them: BOFH_ROUNDS=200. */
+const rounds = Number(process.env['BOFH_ROUNDS'] ?? 6);
+const confirming = { connection: undefined };
+const made = { new: 'new', old: undefined };
+const before = { new: undefined, old: 'an old file' };
+const files = ({ data }: Pick<Waiting, 'data'>) => ({ new: data('new'), old: data('old') });
+
+test('a confirmation commits what is done, and the sequence returns its value', async () => {
+  const all = await waiting(60);
+  const { engine, sequence } = all;
+  expect(all.guarded).toEqual([`${sequence.id} false`]);
+  expect(await recover(sequence.id, { engine, yes: true })).toMatchObject({ end: 'unconfirmed' });
+
+  const confirmed = await confirmSequence(sequence.id, { engine, ...confirming });
+
+  expect(confirmed).toMatchObject({ id: sequence.id, name: 'network', end: 'committed' });
+  expect(await all.ended).toBe('its value');
+  expect(files(all)).toEqual(made);
+  await expect(confirmSequence(sequence.id, { engine, ...confirming })).rejects.toThrow('it is committed');
+});
+
+test('without a confirmation everything is undone at the deadline', async () => {
+  const all = await waiting(0.3);
+  expect(await all.ended).toMatchObject({
+    code: 'rolled-back',
+    causeCode: 'timeout',
+    message: '"network" failed and is undone: it was not confirmed within 0.3 s',
+    undone: [expect.stringContaining('file.remove'), expect.stringContaining('file.create')],
+  });
+  expect(files(all)).toEqual(before);
+  const late = confirmSequence(all.sequence.id, { engine: all.engine, ...confirming });
+  await expect(late).rejects.toThrow('has ended: it is rolled-back');
+});
+
+test('SIGINT undoes it at once, and SIGHUP leaves it waiting for others', async () => {
+  const interrupted = await waiting(60);
+  interrupted.stop.abort(new InterruptedError('SIGINT came', { reason: 'SIGINT' }));
+  expect(await interrupted.ended).toMatchObject({ code: 'interrupted', undone: { length: 2 } });
+  expect(files(interrupted)).toEqual(before);
+
+  const hungUp = await waiting(0.8);
+  hungUp.stop.abort(new InterruptedError('SIGHUP came', { reason: 'SIGHUP' }));
+  const error = await hungUp.ended;
+  expect(error).toBeInstanceOf(StuckError);
+  expect((error as StuckError).remedy).toContain(`confirm('${hungUp.sequence.id}')`);
+  expect(files(hungUp)).toEqual(made);
+  expect(await guardSequence(hungUp.sequence.id, { engine: hungUp.engine, yes: true })).toMatchObject({
+    end: 'rolled-back',
+  });
+  expect(files(hungUp)).toEqual(before);
+});
+
+test('the connection that made the change cannot confirm it; another one can, and can extend the time', async () => {
+  const all = await waiting(1, { connection: '7:1' });
+  const { engine, sequence } = all;
+  const from = (connection: string | undefined, moreSeconds?: number) =>
+    confirmSequence(sequence.id, { engine, connection, moreSeconds });
+  await expect(from('7:1')).rejects.toThrow('this connection made the change');
+  await expect(from('7:1', 60)).rejects.toThrow('this connection made the change');
+  expect(await from('8:2', 60)).toMatchObject({ end: 'unconfirmed' });
+  await delay(1200);
+  expect(files(all)).toEqual(made);
+  expect(await from(undefined)).toMatchObject({ end: 'committed' });
+  expect(await all.ended).toBe('its value');
+});
+
+test('a reboot ends the wait', async () => {
+  const { engine, sequence, ended, stop, ...all } = await waiting(60);
+  stop.abort(new InterruptedError('SIGHUP came', { reason: 'SIGHUP' }));
+  await ended;
+  const { processes } = engine;
+  const later = { ...engine, processes: { ...processes, self: { ...processes.self, boot: 'another' } } };
+  await expect(confirmSequence(sequence.id, { engine: later, ...confirming })).rejects.toThrow('too late');
+  expect(await recover(sequence.id, { engine: later, yes: false })).toMatchObject({ end: 'rolled-back' });
+  expect(files(all)).toEqual(before);
+});
+
+test('a pair of functions cannot wait, and its objects are blocked meanwhile', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'bofh-confirm-'));
+  onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
+  const undone: string[] = [];
+  const sequence = new AtomicOperationSequence({
+    engine: realEngine(directory),
+    name: 'pair',
+    confirmation: { seconds: 60, connection: undefined, startGuard: async () => undefined },
+  });
+  const running = sequence.run((tx) =>
+    tx.effect(
+      'a pair',
+      () => undefined,
+      () => void undone.push('undone'),
+    ),
+  );
+  await expect(running).rejects.toThrow('a pair of functions, which no other process can undo');
+  expect(undone).toEqual(['undone']);
+
+  const all = await waiting(60);
+  const other = new AtomicOperationSequence({ engine: all.engine, name: 'other' });
+  const path = join(all.engine.store.directory, '../data/new');
+  await expect(other.run((tx) => tx.step(remove, { path }))).rejects.toMatchObject({
+    code: 'unfinished',
+    message: expect.stringContaining('waits for its confirmation') as string,
+  });
+  await confirmSequence(all.sequence.id, { engine: all.engine, ...confirming });
+  await all.ended;
+});
+
+test('a guard that cannot be started leaves the host as it was', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'bofh-confirm-'));
+  onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
+  furnish(directory);
+  const sequence = new AtomicOperationSequence({
+    engine: realEngine(directory),
+    name: 'unguarded',
+    confirmation: {
+      ...{ seconds: 60, connection: undefined },
+      startGuard: () => Promise.reject(new Error('no systemd')),
+    },
+  });
+  const path = join(directory, 'data/new');
+  await expect(sequence.run((tx) => tx.step(create, { path, content: '', mode: 0o644 }))).rejects.toThrow(
+    'no systemd',
+  );
+  expect(existsSync(path)).toBe(false);
+  expect(readdirSync(join(directory, 'journal'))).toEqual(['history']);
+});
+
+test('confirmation and deadline at the same moment: always one end, the same on disk and in the journal', async () => {
+  const ends = { committed: 0, 'rolled-back': 0 };
+  for (let round = 0; round < rounds; round += 1) {
+    const all = await waiting(0.15);
+    const { engine, sequence } = all;
+    const until = journalOf(engine, sequence.id)?.state.awaiting?.until ?? 0;
+    const guard = guardSequence(sequence.id, { engine, yes: true }).catch((error: unknown) => error);
+    await delay(Math.max(0, (until - uptime()) * 1000 - 75 + 15 * (round % 6)));
+    const confirmed = await confirmSequence(sequence.id, { engine, ...confirming }).catch(
+      (error: unknown) => error,
+    );
+    const ended = await all.ended;
+    await guard;
+    const closed = readFileSync(join(engine.store.directory, 'history', `${sequence.id}.journal`), 'utf8');
+    const isKept = closed.includes('"outcome":"committed"');
+    ends[isKept ? 'committed' : 'rolled-back'] += 1;
+    expect(files(all)).toEqual(isKept ? made : before);
+    expect(ended === 'its value').toBe(isKept);
+    expect(!(confirmed instanceof Error)).toBe(isKept);
+  }
+  if (rounds > 6) console.info(ends);
+}, 120_000);
