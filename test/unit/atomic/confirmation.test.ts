@@ -3,7 +3,8 @@ import { tmpdir, uptime } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import type { Engine } from '../../../src/atomic/engine.ts';
+import { type Engine, ownerLine } from '../../../src/atomic/engine.ts';
+import { adopt, append } from '../../../src/atomic/journal/journal-writer.ts';
 import { journalOf } from '../../../src/atomic/journal/scan.ts';
 import { confirmSequence, guardSequence } from '../../../src/atomic/recovery/confirmation.ts';
 import { recover } from '../../../src/atomic/recovery/recover.ts';
@@ -137,6 +138,21 @@ test('a reboot ends the wait', async () => {
   await expect(confirmSequence(sequence.id, { engine: later, ...confirming })).rejects.toThrow('too late');
   expect(await recover(sequence.id, { engine: later, yes: false })).toMatchObject({ end: 'rolled-back' });
   expect(files(all)).toEqual(before);
+});
+
+test('what is partly undone cannot be confirmed any more', async () => {
+  const { engine, sequence, ended, stop } = await waiting(60);
+  stop.abort(new InterruptedError('SIGHUP came', { reason: 'SIGHUP' }));
+  await ended;
+  const name = `${sequence.id}.journal`;
+  const file = engine.store.open(name);
+  if (file === undefined) throw new Error('there is no journal');
+  const journal = adopt(engine.store, file, sequence.id, 'token');
+  append(journal, [{ t: 'recovery', ...ownerLine(engine) }, { t: 'undone', n: 2 }]);
+  file.close();
+
+  await expect(confirmSequence(sequence.id, { engine, ...confirming })).rejects.toThrow('does not wait');
+  expect(await recover(sequence.id, { engine, yes: true })).toMatchObject({ end: 'rolled-back' });
 });
 
 test('a pair of functions cannot wait, and its objects are blocked meanwhile', async () => {
