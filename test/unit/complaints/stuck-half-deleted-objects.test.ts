@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { StuckError } from '../../../src/core/errors.ts';
 import type { Fault } from '../../../src/simulator/index.ts';
+import { withoutWaiting } from '../../../src/simulator/matrix/clock.ts';
 import { typed } from '../plan/support.ts';
 import { hostWithSource } from '../simulator/support.ts';
 import { countOf, create, does, withGuest } from './support.ts';
@@ -29,7 +30,7 @@ it('stuck half-deleted objects: however a step of vm remove fails, the guest is 
     const host = await withGuest();
     const words = JSON.stringify(fault);
     host.fault(fault);
-    const error = await typed(host, ['--yes', ...destroy.split(' ')]).then(
+    const error = await withoutWaiting(() => typed(host, ['--yes', ...destroy.split(' ')])).then(
       () => undefined,
       (thrown: unknown) => thrown,
     );

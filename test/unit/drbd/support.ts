@@ -1,3 +1,4 @@
+import { withoutWaiting } from '../../../src/simulator/matrix/clock.ts';
 import { atomic, withBofh } from '../../../src/bofh.ts';
 import type { Tx } from '../../../src/operations.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
@@ -33,5 +34,7 @@ export function up(replica: 'Inconsistent' | 'UpToDate' = 'UpToDate'): Simulated
 
 /** Runs a sequence on a host. */
 export function on<T>(host: SimulatedHost, body: (tx: Tx) => Promise<T>): Promise<T> {
-  return withBofh({ ...simulatedBofh({ host }), signals: {} }, () => atomic('test', body));
+  return withoutWaiting(() =>
+    withBofh({ ...simulatedBofh({ host }), signals: {} }, () => atomic('test', body)),
+  );
 }
