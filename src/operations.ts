@@ -150,8 +150,14 @@ export interface Tx extends OperationMethods {
   on(host: string): this;
 }
 
-/** Loads every driver's operations. */
-export async function loadOperations(): Promise<Drivers> {
+/** Loads every driver's operations, once. */
+export function loadOperations(): Promise<Drivers> {
+  return (loadedOperations ??= loadAndName());
+}
+
+let loadedOperations: Promise<Drivers> | undefined;
+
+async function loadAndName(): Promise<Drivers> {
   const loaded = await loadAll(drivers);
   for (const [driver, module] of Object.entries(loaded))
     for (const [name, code] of Object.entries(module))
@@ -163,9 +169,11 @@ export async function loadOperations(): Promise<Drivers> {
  * Loads what `ensure` compares. Only after `loadOperations`: jiti hands out a module that is still
  * being loaded elsewhere, without its exports.
  */
-export async function loadExisting(): Promise<Existing> {
-  return loadAll(existing);
+export function loadExisting(): Promise<Existing> {
+  return (loadedExisting ??= loadAll(existing));
 }
+
+let loadedExisting: Promise<Existing> | undefined;
 
 async function loadAll<T>(modules: { readonly [K in keyof T]: () => Promise<T[K]> }): Promise<T> {
   const names = Object.keys(modules) as (keyof T)[];
