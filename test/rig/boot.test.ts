@@ -83,10 +83,28 @@ describe.skipIf(!can.ok && !required)('a host that boots with systemd', () => {
       await machine.run("kill -9 $(pgrep -f '[s]teps.ts web2')");
       await guestUp(machine, { name: 'web2' });
       kept = await text("bofh journal list | awk '/web2/ { print $1 }'");
+      // Durable, and waiting for its confirmation.
+      await machine.run(`printf '%s\\n' "import { defineHost } from 'bofh';" \
+        "export default defineHost((h) => h.file('/etc/nftables.conf', { content: 'no way in' }));" >/root/host.ts
+        setsid bofh --yes host apply /root/host.ts --confirm 12h >/root/said 2>&1 </dev/null &
+        for try in $(seq 300); do grep -q 'all steps are done' /root/said && exit; sleep 1; done; cat /root/said; exit 1`);
       await machine.powerCut();
       await Promise.all(both);
       await machine.boot();
       await text('systemctl is-system-running --wait');
+    });
+
+    it('has undone what was not confirmed, before the network', async () => {
+      const unit = 'bofh-recover-unconfirmed.service';
+      const ended = Number(await property(unit, 'ExecMainExitTimestampMonotonic'));
+
+      expect(await property(unit, 'Result')).toBe('success');
+      expect(ended).toBeGreaterThan(0);
+      expect(
+        Number(await property('network-pre.target', 'ActiveEnterTimestampMonotonic')),
+      ).toBeGreaterThanOrEqual(ended);
+      expect(await text('ls /etc/nftables.conf /etc/.bofh* 2>/dev/null')).toBe('');
+      expect(await text('bofh journal list')).toMatch(/rolled-back .*host apply/);
     });
 
     it('is recovered before xendomains and start-all begin', async () => {
