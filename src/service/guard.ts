@@ -6,7 +6,10 @@ import type { Journal } from '../atomic/journal/journal-writer.ts';
 import type { Confirmation } from '../atomic/recovery/confirmation.ts';
 import { type Command, nothing } from '../command/index.ts';
 import { RefusedError, UsageError } from '../core/errors.ts';
+import { option } from '../core/option.ts';
 import { sshConnection } from '../host/ssh-connection.ts';
+
+const without = (): string => option('--confirm off', 'no `confirm`');
 
 /**
  * How a sequence of this host waits for its confirmation, for `ms` milliseconds. Throws UsageError for
@@ -16,7 +19,7 @@ export function confirmationOf(engine: Engine, stateDir: string, ms: number): Co
   const { host } = engine;
   if (host.name !== '')
     throw new UsageError('only a change of the host that bofh runs on can wait for a confirmation', {
-      remedy: `give the command on ${host.name} itself, without --host`,
+      remedy: `give the command on ${host.name} itself; to change it at once, with no way back: ${without()}`,
     });
   return {
     seconds: ms / 1000,
@@ -24,7 +27,7 @@ export function confirmationOf(engine: Engine, stateDir: string, ms: number): Co
     startGuard: async (journal) => {
       if ((await host.stat('/run/systemd/system')) === undefined)
         throw new RefusedError('systemd does not run here, so nothing could roll the change back in time', {
-          remedy: 'give the command without a confirmation',
+          remedy: `to change it at once, with no way back: ${without()}`,
         });
       const program = ownProgram();
       if ((await host.stat(program)) === undefined)

@@ -32,7 +32,7 @@ export interface Confirmation {
 
 const pollMs = 250;
 
-/** The line that begins the wait. RefusedError if another process could not undo a step. */
+/** The line that begins the wait. RefusedError if another process could not undo a step, or only over the network. */
 export function awaitingLine({ state }: Journal, wait: Confirmation): Awaiting {
   const own = state.steps.find(({ intent, undone }) => intent.kind === 'bare' && undone === undefined);
   if (own !== undefined)
@@ -40,6 +40,11 @@ export function awaitingLine({ state }: Journal, wait: Confirmation): Awaiting {
       `${describe(own)} is a pair of functions, which no other process can undo at the deadline`,
       { remedy: 'make it an operation, or do without the confirmation' },
     );
+  const [away] = state.hosts;
+  if (away !== undefined)
+    throw new RefusedError(`${away.name} was changed too, and the way there may be cut at the deadline`, {
+      remedy: 'change the other host in a sequence of its own',
+    });
   const { seconds, connection } = wait;
   return {
     ...{ t: 'awaiting', boot: state.owner.boot, until: uptime() + seconds },
