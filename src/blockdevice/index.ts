@@ -29,6 +29,7 @@ export { type MountEntry, mountEntries, parseMountinfo } from './mountinfo.ts';
 export { type DeviceNode, deviceNode, kernelText, size, sizeOf } from './node.ts';
 export { refuseGuests, refuseHeld, refuseUsers } from './in-use.ts';
 export { partitionsOf, type PartitionsOf } from './partitions/reads.ts';
+export { typeInWords } from './partitions/types.ts';
 export { oneLook } from './one-look.ts';
 export { probe, probeFile, probeTogether, recognise } from './probe.ts';
 export { cutUnder, reachAs, reachOf, usersBeyond } from './reach.ts';

@@ -64,6 +64,7 @@ export const tools = {
   pvresize: { package: 'lvm2' },
   pvs: { package: 'lvm2' },
   'qemu-img': { package: 'qemu-utils' },
+  'qemu-io': { package: 'qemu-utils' },
   resize2fs: { package: 'e2fsprogs' },
   setpriv: { package: 'util-linux' },
   sfdisk: { package: 'fdisk' },

@@ -1,11 +1,17 @@
 import * as z from 'zod/mini';
-import { type Answer, type Command, nothing, type ReadCommand } from '../command/index.ts';
+import { type Answer, type Command, nothing, type ReadCommand, stderrAlone } from '../command/index.ts';
 import { ParseError, type Reason } from '../core/errors.ts';
 import type { Bytes } from '../core/units.ts';
 
 /** How the bytes of a disk are stored in an image. */
 export const imageFormats = ['raw', 'qcow2'] as const;
 export type ImageFormat = (typeof imageFormats)[number];
+
+/** A part of the disk in an image. */
+export interface Part {
+  readonly from: Bytes;
+  readonly bytes: Bytes;
+}
 
 /** An image, as its header describes it. */
 export interface ImageInfo {
@@ -73,6 +79,40 @@ export function imageCheck(path: string): ReadCommand<'whole' | 'damaged'> {
   };
 }
 
+/** `qemu-io` reads bytes of the disk in an image, also compressed ones. */
+export function imageBytes(
+  path: string,
+  format: ImageFormat,
+  { from, bytes }: Part,
+): ReadCommand<Buffer<ArrayBuffer>> {
+  return {
+    tool: 'qemu-io',
+    argv: ['--read-only', '-f', format, '-c', `read -v ${from} ${bytes}`, path],
+    access: 'read',
+    shownOf: stderrAlone,
+    parse: ({ stdout }) => {
+      const lines = stdout.split('\n');
+      const end = lines.indexOf(`read ${bytes}/${bytes} bytes at offset ${from}`);
+      const hex = lines
+        .slice(0, end)
+        .map((line) => /^[0-9a-f]{8,}:  ((?:[0-9a-f]{2} ){1,16})/.exec(line)?.[1]);
+      const read = Buffer.from(hex.join('').replaceAll(' ', ''), 'hex');
+      if (end < 0 || hex.includes(undefined) || read.length !== bytes)
+        throw new ParseError(`qemu-io: ${read.length} bytes instead of ${bytes}`);
+      return read;
+    },
+    classify,
+  };
+}
+
+/** How qemu-img opens an image, or a part of the disk in it. */
+function opened(source: string, format: ImageFormat, { from, bytes }: Part): string {
+  const file = format === 'raw' ? 'file.' : 'file.file.';
+  const inner = format === 'raw' ? '' : `file.driver=${format},`;
+  const name = source.replaceAll(',', ',,');
+  return `driver=raw,offset=${from},size=${bytes},${inner}${file}driver=file,${file}filename=${name}`;
+}
+
 /**
  * `qemu-img convert` onto an existing device, in the order of its bytes, past the page cache.
  * `-n`: the target is not created. Zeros are written too: the target may hold old data.
@@ -82,15 +122,16 @@ export function imageConvert(options: {
   readonly format: ImageFormat;
   /** A block device is read past the page cache too: a guest has written to it directly. */
   readonly from: 'file' | 'device';
+  readonly part?: Part | undefined;
   readonly device: string;
 }): Command<void, 'change'> {
-  const { source, format, from, device } = options;
+  const { source, format, from, part, device } = options;
   return {
     tool: 'qemu-img',
     argv: [
-      ...['convert', '-p', '-n', '-f', format, '-O', 'raw', '-t', 'none'],
-      ...(from === 'device' ? ['-T', 'none'] : []),
-      ...[source, device],
+      ...['convert', '-p', '-n', ...(part === undefined ? ['-f', format] : ['--image-opts'])],
+      ...['-O', 'raw', '-t', 'none', ...(from === 'device' ? ['-T', 'none'] : [])],
+      ...[part === undefined ? source : opened(source, format, part), device],
     ],
     access: 'change',
     stop: 'safe',
@@ -111,12 +152,19 @@ export function imageConvert(options: {
 export function imageCompare(options: {
   readonly source: string;
   readonly format: ImageFormat;
+  readonly part?: Part | undefined;
   readonly device: string;
 }): ReadCommand<Bytes | undefined> {
-  const { source, format, device } = options;
+  const { source, format, part, device } = options;
   return {
     tool: 'qemu-img',
-    argv: ['compare', '-f', format, '-F', 'raw', '-T', 'none', source, device],
+    argv:
+      part === undefined
+        ? ['compare', '-f', format, '-F', 'raw', '-T', 'none', source, device]
+        : [
+            ...['compare', '--image-opts', '-T', 'none', opened(source, format, part)],
+            `driver=raw,file.driver=host_device,file.filename=${device.replaceAll(',', ',,')}`,
+          ],
     access: 'read',
     accepts: [0, 1],
     timeoutMs: 30 * 60_000,

@@ -4,7 +4,8 @@ import { follow, type ReadHost } from '../command/index.ts';
 import { CommandError, RefusedError, UsageError } from '../core/errors.ts';
 import { option } from '../core/option.ts';
 import type { Bytes } from '../core/units.ts';
-import { imageCheck, type ImageFormat, imageFormats, imageInfo } from './image-commands.ts';
+import { imageCheck, type ImageFormat, imageFormats, imageInfo, type Part } from './image-commands.ts';
+import { partitionsIn } from './image-partitions.ts';
 import { sourceFile } from './source.ts';
 
 /** What is copied onto a device: an image file, or another block device. */
@@ -14,8 +15,10 @@ export interface ImageSource {
   readonly from: 'file' | 'device';
   /** What tells it from another file, or device, of the same path. */
   readonly identity: string;
-  /** Size of the disk in it. */
+  /** Size of the disk in it, or of the partition. */
   readonly bytes: Bytes;
+  /** What is copied of the disk in it; undefined: all. */
+  readonly partition?: { readonly number: number } & Part;
 }
 
 /**
@@ -41,18 +44,33 @@ export async function imageSource(
   {
     path,
     format,
+    partition: number,
     known,
-  }: Pick<ImageSource, 'path' | 'format'> & { readonly known?: ImageSource | undefined },
+  }: Pick<ImageSource, 'path' | 'format'> & {
+    readonly partition?: number | undefined;
+    readonly known?: ImageSource | undefined;
+  },
 ): Promise<ImageSource> {
   const now = await identified(host, path);
   if (now.from === 'device') {
+    if (number !== undefined)
+      throw new UsageError(`${path} is a block device: its partitions are devices too`, {
+        remedy: `name one of them: bofh block partitions ${path}`,
+      });
     if (format !== 'raw')
       throw new UsageError(`${path} is a block device: only images in files are ${format}`);
     await refuseHeld(host, path, await holders(host, path));
     return { path, format, ...now, bytes: await size(host, path) };
   }
-  if (known?.identity === now.identity) return known;
-  return { path, format, ...now, bytes: await checkFile(host, path, format) };
+  const same = known?.identity === now.identity ? known : undefined;
+  if (same !== undefined && same.partition?.number === number) return same;
+  const isWhole = same !== undefined && same.partition === undefined;
+  const whole = isWhole ? same : { path, format, ...now, bytes: await checkFile(host, path, format) };
+  if (number === undefined) return whole;
+  const found = (await partitionsIn(host, whole))?.find((each) => each.number === number);
+  if (found === undefined) throw new UsageError(`${path} has no partition ${number}`, { code: 'not-found' });
+  const { from, bytes } = found;
+  return { ...whole, bytes, partition: { number, from, bytes } };
 }
 
 /** Whether it is still the same; RefusedError if not. */

@@ -31,7 +31,9 @@ const args = z.strictObject({
   source: z.string().check(z.startsWith('/')),
   /** How its bytes are stored: `raw` or `qcow2`; a block device is `raw`. */
   format: z.enum(imageFormats),
-  /** The blank device that it is copied onto, at least as large as the disk in the source. */
+  /** Number of the only partition that is copied (default: the whole disk). Not of a block device. */
+  partition: z.exactOptional(z.int().check(z.positive())),
+  /** The blank device that it is copied onto, at least as large as what is copied. */
   device: z.string().check(z.minLength(1)),
 });
 
@@ -51,6 +53,13 @@ const undo = z.strictObject({
     from: z.enum(['file', 'device']),
     identity: z.string(),
     bytes: z.int().check(z.nonnegative()),
+    partition: z.exactOptional(
+      z.strictObject({
+        number: z.int(),
+        from: z.int().check(z.positive()),
+        bytes: z.int().check(z.positive()),
+      }),
+    ),
   }),
 });
 
@@ -61,7 +70,8 @@ const head = 128 * 1024;
 
 /**
  * `tx.copy.image`: copies the disk in an image, or another block device, onto a blank device. Content
- * that blkid does not know is refused; of a qcow2 image only after the copy, whose bytes then stay.
+ * that blkid does not know is refused; of a qcow2 image or a partition only after the copy, whose bytes
+ * then stay.
  *
  * The mark is the identity of the device, together with the fact that it was blank: all its content
  * is newer. Undo leaves it blank again (`restores: 'existence'`).
@@ -74,8 +84,8 @@ export const image = operation({
   result: z.null(),
   lives: 'disk',
   restores: 'existence',
-  prepare: async ({ args: { source: path, format, device }, host, chosen }): Promise<Undo> => {
-    const source = await imageSource(host, { path, format, known: chosen?.source });
+  prepare: async ({ args: { source: path, device, ...of }, host, chosen }): Promise<Undo> => {
+    const source = await imageSource(host, { path, ...of, known: chosen?.source });
     if (chosen === undefined) await refuseUnknown(host, source);
     const when = chosen === undefined ? 'before the locks' : 'under the locks';
     const unfit = async (): Promise<void> => refuseSmall(device, await size(host, device), source);
@@ -96,10 +106,10 @@ export const image = operation({
   run: async ({ undo: { source, ...of }, host }) => {
     await refuseChanged(host, { ...of, before: null });
     await refuseReplaced(host, source);
-    const { path, format, from } = source;
+    const { path, format, from, partition: part } = source;
     const { device } = of;
     await watchingRoom(host, { devices: [device], what: `the copy of ${path} onto ${device}` }, (signal) =>
-      host.run({ ...imageConvert({ source: path, format, from, device }), signal }),
+      host.run({ ...imageConvert({ source: path, format, from, part, device }), signal }),
     );
     if ((await probe(host, device)) === undefined) throw unrecognised(source, device);
     return null;
@@ -138,9 +148,14 @@ export const image = operation({
   }),
 });
 
-/** For a device that looks blank after the copy. The content of a raw image was known before. */
-function unrecognised({ path, format }: Undo['source'], device: string): RefusedError {
-  return format === 'raw'
+/** Is its content known before the copy? Of a qcow2 image and of a partition only the copy can be probed. */
+const isKnown = ({ format, partition }: Undo['source']): boolean =>
+  format === 'raw' && partition === undefined;
+
+/** For a device that looks blank after the copy. */
+function unrecognised(source: Undo['source'], device: string): RefusedError {
+  const { path } = source;
+  return isKnown(source)
     ? new RefusedError(`qemu-img reported success, but ${device} holds nothing that blkid knows`, {
         remedy: 'look at the log of the kernel (dmesg), then give the command again',
       })
@@ -151,8 +166,9 @@ function unrecognised({ path, format }: Undo['source'], device: string): Refused
 }
 
 /** Unknown content could not be told from a blank device, so nothing would undo the copy. */
-async function refuseUnknown(host: ReadHost, { path, format, from }: Undo['source']): Promise<void> {
-  if (format !== 'raw') return;
+async function refuseUnknown(host: ReadHost, source: Undo['source']): Promise<void> {
+  const { path, from } = source;
+  if (!isKnown(source)) return;
   const found = await (from === 'device' ? probe(host, path) : probeFile(host, path));
   if (found !== undefined) return;
   throw new RefusedError(`${path} holds nothing that blkid knows, so the undo could not find the copy`, {
@@ -171,8 +187,8 @@ function refuseSmall(device: string, room: number, { path, bytes }: Undo['source
 /** For an interrupted copy, which is written in order: whether it begins as the source does. */
 async function besideSource(host: ChangeHost, path: string, { source }: Undo): Promise<Changed | undefined> {
   await refuseReplaced(host, source);
-  const { path: from, format } = source;
-  const at = await host.run(imageCompare({ source: from, format, device: path }));
+  const { path: from, format, partition: part } = source;
+  const at = await host.run(imageCompare({ source: from, format, part, device: path }));
   if (at === undefined || at >= Math.min(head, source.bytes)) return undefined;
   return { found: `${path} does not begin as ${from} does`, fromBytes: true };
 }

@@ -1,3 +1,4 @@
+export { type ImagePartition, partitionsIn } from './image-partitions.ts';
 export { formatOf, type ImageSource, imageSource } from './image-source.ts';
 export type { UnpackedFile } from './inside.ts';
 export { debianRequest, debianSuite } from './mmdebstrap.ts';

@@ -42,14 +42,19 @@ const withoutMenu = 'remove boot/grub in the source: then bofh writes a grub.cfg
 const remedyFor = (what: string): string =>
   `${what} in the source, or leave out ${option('--boot grub', "boot: 'grub'")}`;
 
-/** RefusedError if GRUB would find no kernel in a root with this content. */
-export function grubMenu({ paths, texts }: RootContent): GrubMenu {
+/**
+ * RefusedError if GRUB would find no kernel in a root with this content. `names`: what its grub.cfg may
+ * call the root, beside its UUID.
+ */
+export function grubMenu({ paths, texts }: RootContent, names: readonly string[] = []): GrubMenu {
   const kernels = [...paths].filter((path) => /^boot\/vmlinu[xz]-./.test(path));
   if (kernels.length === 0)
     throw new RefusedError('the source has no kernel (boot/vmlinuz-…) that GRUB could boot', {
       remedy: remedyFor('install linux-image-amd64'),
     });
-  const text = texts.get(grubConfig);
+  const text = texts
+    .get(grubConfig)
+    ?.replaceAll(/(?<=\sroot=)\S+/g, (word) => (names.includes(word) ? '/dev/xvda' : word));
   if (text !== undefined) {
     withRoot(text, 'any');
     return { text };

@@ -30,12 +30,17 @@ type Source =
       readonly path: string;
     }
   | {
-      /** An image of one ext4 without a partition table. */
+      /** An image whose root is an ext4: all of the disk in it, or a partition. */
       readonly type: 'image';
       /** Absolute path of the image. */
       readonly path: string;
       /** How its bytes are stored (default: by the name of the file: .raw, .img or .qcow2). */
       readonly format?: 'raw' | 'qcow2';
+      /**
+       * Number of the partition that is the root (default: the one with the type of a root, or the
+       * largest one of Linux).
+       */
+      readonly partition?: number;
     };
 
 const fromRoot = text.check(
@@ -56,6 +61,7 @@ const source = z.pipe(
       type: z.literal('image'),
       path: fromRoot,
       format: z.exactOptional(z.enum(['raw', 'qcow2'])),
+      partition: z.exactOptional(z.int().check(z.positive())),
     }),
   ]),
 );
@@ -66,10 +72,14 @@ const createSchema = z.strictObject({
   /**
    * What its root filesystem is filled from: `debian:trixie`, the newest base of that release
    * (`vm.createBase`); `tar:/srv/debian.tar`, a tar archive, plain or compressed; or
-   * `image:/srv/debian.qcow2`, a raw or qcow2 image of one ext4, not with `drbd`.
+   * `image:/srv/debian.qcow2`, a raw or qcow2 image whose root is an ext4, also in a partition, not
+   * with `drbd`.
    */
   source,
-  /** Size of the root disk. Sizes are bytes, or text: `2g` (default: the size of the image). */
+  /**
+   * Size of the root disk. Sizes are bytes, or text: `2g` (default: the size of the image, or of its
+   * partition).
+   */
   size: z.exactOptional(size),
   /** Missing or 0: no swap. */
   swap: z.exactOptional(sizeOrZeroOption),

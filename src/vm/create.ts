@@ -59,6 +59,10 @@ export interface CreatedVm {
   readonly hostKey: string | undefined;
   /** Archive or image that its root was filled from; undefined: the guest was there already. */
   readonly source: string | undefined;
+  /** Number of the partition of the image that it was filled from; undefined: the whole image. */
+  readonly partition: number | undefined;
+  /** Mount points of the image's EFI system partition: the guest has none. */
+  readonly dropped: readonly string[];
 }
 
 /**
@@ -220,8 +224,9 @@ export async function createVm(tx: Tx, plan: CreatePlan, hosts?: Reachable): Pro
   if (plan.autostart !== undefined) await tx.file.link({ path: plan.autostart, to: plan.config.path });
   const domain = plan.start ? await tx.xen.create({ config: plan.config.path, name }) : undefined;
   const reached = { domid: domain?.domid, ssh: plan.ssh, hostKey: inside.hostKey };
-  const source = plan.source.path;
-  return { name, config: plan.config.path, root, swap, disks, peer, ...reached, source };
+  const { path: source, partition } = { partition: undefined, ...plan.source };
+  const from = { source, partition, dropped: inside.dropped };
+  return { name, config: plan.config.path, root, swap, disks, peer, ...reached, ...from };
 }
 
 function lvs(names: { readonly root: string; readonly swap: string }, request: SizedCreate) {

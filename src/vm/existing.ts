@@ -61,6 +61,8 @@ export async function existingGuest(
       disks: data.map(({ size: _, ...each }, at) => ({ ...each, device: others[at] ?? '' })),
       hostKey: undefined,
       source: undefined,
+      partition: undefined,
+      dropped: [],
     },
     show: `bofh vm show ${guest.name}`,
   };

@@ -12,6 +12,7 @@ import {
 } from '../copy/index.ts';
 import { RefusedError, UsageError } from '../core/errors.ts';
 import { option } from '../core/option.ts';
+import { present } from '../core/present.ts';
 import { type Bytes, formatSize } from '../core/units.ts';
 import { refuseFixed } from '../filesystem/index.ts';
 import type { Tx } from '../operations.ts';
@@ -27,11 +28,17 @@ import {
   type IdentityFiles,
   refuseWithoutServer,
 } from './identity.ts';
+import { espMounts, packRemedy, rootPartition } from './root-partition.ts';
+
+/** By this file of Ubuntu's cloud images update-grub names a partition, which the guest does not have. */
+const namesPartition = ['etc/default/grub.d/40-force-partuuid.cfg'];
 
 /** What is changed in the root. */
 interface Inside extends IdentityFiles {
   /** Undefined: the guest does not boot a kernel in it. */
   readonly menu: GrubMenu | undefined;
+  /** Mount points in the fstab of the source that the guest does not have. */
+  readonly dropped: readonly string[];
 }
 
 /** What the root of a new guest is filled from, checked. */
@@ -41,6 +48,8 @@ export type RootSource =
       readonly type: 'image';
       readonly path: string;
       readonly format: ImageSource['format'];
+      /** Number of the partition; undefined: the image has none. */
+      readonly partition: number | undefined;
       /** What is changed in the copy, by what it has. */
       readonly insideOf: (device: string) => Promise<Inside>;
     };
@@ -48,10 +57,10 @@ export type RootSource =
 /** The size of the root: as asked for, or that of the image. */
 export async function sizeOfSource(host: ReadHost, { size, source }: CheckedCreate): Promise<Bytes> {
   if (source.type !== 'image') return size ?? 0;
-  const { bytes } = await image(host, source);
+  const { bytes, where } = await image(host, source);
   if (size === undefined || size >= bytes) return size ?? bytes;
   throw new UsageError(
-    `${source.path} has ${formatSize(bytes)}, more than ${option('--size', 'size')} ${formatSize(size)}`,
+    `${where} has ${formatSize(bytes)}, more than ${option('--size', 'size')} ${formatSize(size)}`,
     { remedy: `leave ${option('--size', 'size')} out, or ask for more` },
   );
 }
@@ -68,31 +77,39 @@ export async function planSource(
   const { request, vg, identity } = of;
   const { source, size, thin: pool, sshKeys, disks = [] } = request;
   const files = request.boot === 'grub' ? [grubConfig] : [];
-  const insideOf = (content: RootContent): Inside => {
+  const insideOf = (content: RootContent, names: readonly string[] = []): Inside => {
     const { paths } = content;
     if (sshKeys !== undefined) refuseWithoutServer(paths);
     refuseHidden(paths, disks);
     return {
       ...identityFiles(identity, paths),
-      menu: request.boot === 'grub' ? grubMenu(content) : undefined,
+      menu: request.boot === 'grub' ? grubMenu(content, names) : undefined,
+      dropped: [],
     };
   };
   const { path } = source;
   if (source.type === 'image') {
-    const { format } = await image(host, source);
+    const { format, partition, where } = await image(host, source);
     const inside = async (device: string): Promise<Inside> => {
-      await checkContent(host, { path, device });
+      const label = await checkContent(host, { where, device });
       const zone = identity.timezone === undefined ? [] : [`usr/share/zoneinfo/${identity.timezone}`];
       const directories = [
         ...[...identityDirectories, ...zone.map((each) => each.replace(/\/[^/]*$/, ''))],
         ...disks.flatMap(({ mount }) => mount?.slice(1) ?? []),
         ...(request.boot === 'grub' ? ['', 'boot', 'boot/grub'] : []),
       ];
-      return insideOf(await readRoot(host, { device, directories, files }));
+      const content = await readRoot(host, { device, directories, files: [...files, 'etc/fstab'] });
+      const dropped = partition === undefined ? [] : await espMounts(content, where);
+      const names = [
+        ...(label === undefined ? [] : [`LABEL=${label}`]),
+        ...(partition === undefined ? [] : [`PARTUUID=${partition.uuid}`]),
+      ];
+      const found = insideOf(content, names);
+      return { ...found, remove: [...found.remove, ...namesPartition], dropped };
     };
-    // Of a qcow2 only the copy can be read.
-    if (format === 'raw') await inside(path);
-    return { type: 'image', path, format, insideOf: inside };
+    // Of a qcow2 and of a partition only the copy can be read.
+    if (format === 'raw' && partition === undefined) await inside(path);
+    return { type: 'image', path, format, partition: partition?.number, insideOf: inside };
   }
   const content = await readTar({ host, source: path, files });
   const { bytes } = content.summary;
@@ -113,7 +130,7 @@ export async function fillRoot(
     /** Files for a root with this UUID; called before it is mounted. */
     readonly filesOf: (root: string) => Promise<readonly UnpackedFile[]>;
   },
-): Promise<IdentityFiles> {
+): Promise<Inside> {
   const { source, device } = of;
   const inside = source.type === 'tar' ? source.inside : await copied(tx, { ...source, device });
   const { uuid: filesystem } =
@@ -133,32 +150,34 @@ export async function fillRoot(
 
 async function copied(
   tx: Tx,
-  { path, format, insideOf, device }: Extract<RootSource, { type: 'image' }> & { readonly device: string },
+  of: Extract<RootSource, { type: 'image' }> & { readonly device: string },
 ): Promise<Inside> {
-  await tx.copy.image({ source: path, format, device });
+  const { path, format, partition, insideOf, device } = of;
+  await tx.copy.image({ source: path, format, device, ...present({ partition }) });
   return insideOf(device);
 }
 
-function image(
-  host: ReadHost,
-  { path, format }: Extract<FileCreate['source'], { type: 'image' }>,
-): Promise<ImageSource> {
-  return imageSource(host, { path, format: format ?? formatOf(path) });
+/** The image, or the partition in it that is the root, and how it is called. */
+async function image(host: ReadHost, of: Extract<FileCreate['source'], { type: 'image' }>) {
+  const { path } = of;
+  const whole = await imageSource(host, { path, format: of.format ?? formatOf(path) });
+  const partition = await rootPartition(host, whole, of.partition);
+  if (partition === undefined) return { ...whole, partition, where: path };
+  const { number, bytes } = partition;
+  return { ...whole, bytes, partition, where: `partition ${number} of ${path}` };
 }
 
-/** RefusedError for anything but one clean ext2, ext3 or ext4. */
+/** The label of the root. RefusedError for anything but one clean ext2, ext3 or ext4. */
 async function checkContent(
   host: ReadHost,
-  { path, device }: { readonly path: string; readonly device: string },
-): Promise<void> {
+  { where, device }: { readonly where: string; readonly device: string },
+): Promise<string | undefined> {
   const content = await probeFile(host, device);
   if (content === undefined || !/^ext[234]$/.test(content.type))
     throw new RefusedError(
-      `${path} holds ${contentInWords(content)}: an image must be one ext4 without a partition table`,
-      {
-        remedy:
-          'attach it (losetup --find --show --partscan), mount its root, pack that (tar --create --file /srv/root.tar --one-file-system --directory MOUNTPOINT .), and use tar:/srv/root.tar',
-      },
+      `${where} holds ${contentInWords(content)}: the root in an image must be ext2, ext3 or ext4`,
+      { remedy: packRemedy },
     );
   await refuseFixed(host, { device, type: 'ext4', seed: 'may be added' });
+  return content.label;
 }

@@ -26,6 +26,11 @@ export function typeIn(table: 'gpt' | 'dos', text: string): string {
   throw new UsageError(`"${text}" is not a type of a ${table} partition: ${names.join(', ')}, or ${form}`);
 }
 
+/** The name of a type, or the type itself. */
+export function typeInWords(type: string): string {
+  return Object.keys(named).find((name) => [named[name]?.gpt, named[name]?.dos].includes(type)) ?? type;
+}
+
 function given(table: 'gpt' | 'dos', text: string): string | undefined {
   if (table === 'gpt')
     return /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text) ? text.toUpperCase() : undefined;

@@ -111,6 +111,7 @@ export async function prepareReal<T>(
       if (command.access === 'read') return askDevice(overlay, world, command);
       await importAt(overlay, world, /^of=(?<path>.*)$/.exec(command.argv[0] ?? '')?.groups?.path ?? '');
       return undefined;
+    case 'qemu-io':
     case 'qemu-img':
       if (command.access === 'read') return askDevice(overlay, world, command);
       await importCopied(overlay, world, {

@@ -34,6 +34,10 @@ export async function importCopied(
   world: World,
   { path, format }: { readonly path: string; readonly format: string | undefined },
 ): Promise<void> {
+  if (path.startsWith('driver='))
+    throw new UnknownInPlan('cannot tell what is in the partition of the image: a plan does not copy it', {
+      remedy: `copy it into an image of its own, and plan with that: qemu-img convert --image-opts -O raw '${path}' /srv/root.raw`,
+    });
   const there = resolve(world, path, 'follow');
   if (!there.found) return;
   const device = deviceByNumber(world, there.inode.node);

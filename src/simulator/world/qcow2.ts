@@ -12,6 +12,12 @@ export interface Qcow2 {
   readonly dataFile?: string;
   readonly encrypted?: true;
   readonly truncated?: true;
+  /** A gpt, with what is in each partition; `from` and `size` are bytes. */
+  readonly partitions?: readonly (Pick<Qcow2, 'size' | 'superblock' | 'files'> & {
+    readonly from: number;
+    readonly type: string;
+    readonly uuid: string;
+  })[];
 }
 
 const magic = 'QFI\xfb simulated\n';

@@ -4,7 +4,7 @@ import type { SimulatedHost } from '../../../src/simulator/index.ts';
 import { qcow2, type Qcow2 } from '../../../src/simulator/world/qcow2.ts';
 import { simulatedBofh } from '../../../src/simulator/index.ts';
 import { rejectionOf } from '../../support/rejection.ts';
-import { bofhOn, hostWithSource } from '../simulator/support.ts';
+import { bofhOn, debianBoot, hostWithServer, hostWithSource } from '../simulator/support.ts';
 import { runVerb } from './support/run-verb.ts';
 import { testRuntime } from './support/runtime.ts';
 
@@ -90,7 +90,167 @@ describe('vm create --source image:FILE', () => {
     const before = host.snapshot();
     const error = await rejectionOf(create('--source image:/srv/web.qcow2 --size 64m'));
     expect(error).toBeInstanceOf(RolledBackError);
-    expect(String(error)).toContain('must be one ext4 without a partition table');
+    expect(String(error)).toContain('the root in an image must be ext2, ext3 or ext4');
     expect(host.snapshot()).toBe(before);
+  });
+});
+
+describe('vm create --source image:FILE with partitions', () => {
+  const types = {
+    root: '4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709',
+    linux: '0FC63DAF-8483-4772-8E79-3D69D8477DE4',
+    esp: 'C12A7328-F81F-11D2-BA4B-00A0C93EC93B',
+    bios: '21686148-6449-6E6F-744E-656564454649',
+  };
+  const partUuid = '11111111-2222-4333-8444-0000000000';
+  const vfat = { type: 'vfat', usage: 'filesystem', uuid: '1234-ABCD' } as const;
+  const fstab = (lines = ''): string =>
+    `PARTUUID=${partUuid}01 / ext4 rw,discard 0 1\n${lines}UUID=1234-ABCD /boot/efi vfat defaults 0 0\n`;
+  const menu = [
+    `search --no-floppy --fs-uuid --set=root ${uuid}`,
+    `linux /boot/vmlinuz-6.1.0 root=PARTUUID=${partUuid}01 ro console=ttyS0`,
+    'initrd /boot/initrd.img-6.1.0',
+  ].join('\n');
+  const system = {
+    ...files,
+    'etc/fstab': fstab(),
+    'etc/default/grub.d/40-force-partuuid.cfg': 'GRUB_FORCE_PARTUUID=x\n',
+    'boot/vmlinuz-6.1.0': 'x',
+    'boot/initrd.img-6.1.0': 'x',
+    'boot/grub/grub.cfg': `${menu}\n`,
+  };
+
+  type Part = Omit<NonNullable<Qcow2['partitions']>[number], 'from' | 'uuid' | 'size'> & {
+    readonly mib?: number;
+  };
+  const part = (type: keyof typeof types, of: Partial<Part> = {}): Part => ({ type: types[type], ...of });
+  const esp = part('esp', { superblock: vfat, mib: 1 });
+  const root = (of: Partial<Part> = {}): Part => part('root', { superblock, files: system, mib: 16, ...of });
+  function giveParts(...parts: readonly Part[]): void {
+    let from = 1;
+    const partitions = parts.map(({ mib: size = 1, ...each }, at) => {
+      const placed = { ...each, from: from * mib, size: size * mib, uuid: `${partUuid}0${at + 1}` };
+      from += size;
+      return placed;
+    });
+    host.admin.writeFile('/srv/web.qcow2', qcow2({ size: (from + 1) * mib, partitions }));
+  }
+  const source = '--source image:/srv/web.qcow2';
+  const fileOf = (device: string, path: string): string => {
+    host.admin.mount(device, '/mnt');
+    const text = host.admin.readFile(`/mnt/${path}`);
+    host.admin.umount('/mnt');
+    return text;
+  };
+
+  test('copies the root with a new UUID, and names what its fstab has no more', async () => {
+    giveParts(part('bios'), esp, root());
+    const created = await create(`${source} --size 64m`);
+
+    expect(created).toMatchObject({ source: '/srv/web.qcow2', partition: 3, dropped: ['/boot/efi'] });
+    const text = fileOf(created.root, 'etc/fstab');
+    expect(text).toMatch(/^UUID=\S+ \/ ext4 .*\n$/);
+    expect(text).not.toContain(uuid);
+  });
+
+  test('is as large as the partition without --size', async () => {
+    giveParts(esp, root({ mib: 32 }));
+    await create(source);
+    expect(host.world.lvm[0]?.lvs.find(({ name }) => name === 'web1-root')?.extents).toBe(8);
+  });
+
+  test('boots its own kernel: its grub.cfg names the disk and not the partition', async () => {
+    host = hostWithServer(debianBoot);
+    giveParts(root(), esp);
+    const created = await create(`${source} --size 64m --memory 128m --boot grub`);
+
+    const text = fileOf(created.root, 'boot/grub/grub.cfg');
+    expect(text).toContain('root=/dev/xvda ro');
+    expect(text).not.toContain(uuid);
+    host.admin.mount(created.root, '/mnt');
+    expect(await host.stat('/mnt/etc/default/grub.d/40-force-partuuid.cfg')).toBeUndefined();
+  });
+
+  test('takes the largest filesystem of Linux where no partition has the type of a root', async () => {
+    giveParts(
+      part('linux', { superblock, files: { 'etc/x': '' }, mib: 2 }),
+      part('linux', { superblock, files: system, mib: 16 }),
+    );
+    expect(await create(`${source} --size 64m`)).toMatchObject({ partition: 2 });
+  });
+
+  test('takes the partition that is named', async () => {
+    giveParts(root(), root());
+    expect(await create(`${source} --size 64m --partition 2`)).toMatchObject({ partition: 2 });
+  });
+
+  const lvm = { type: 'LVM2_member', usage: 'raid' } as const;
+  test.each<readonly [string, readonly Part[], string, RegExp]>([
+    [
+      'two of which may be the root',
+      [root(), root()],
+      '',
+      /both partition 1 and partition 2.*1 \(16 MiB, root, ext\); 2 \(16 MiB, root, ext\)/,
+    ],
+    [
+      'whose root is in LVM',
+      [esp, part('linux', { superblock: lvm })],
+      '',
+      /no partition is an ext4, xfs or btrfs of Linux.*2 \(1 MiB, linux, LVM2_member\)/,
+    ],
+    [
+      'whose root is encrypted',
+      [root({ superblock: { type: 'crypto_LUKS', usage: 'crypto' } })],
+      '',
+      /partition 1 is not ext2.*crypto_LUKS/,
+    ],
+    [
+      'whose root is xfs',
+      [root({ superblock: { ...superblock, type: 'xfs' } })],
+      '',
+      /partition 1 is not ext2.*xfs/,
+    ],
+    [
+      'without the partition that is named',
+      [root()],
+      '--partition 7',
+      /there is no partition 7; .*1 \(16 MiB, root, ext\)/,
+    ],
+    [
+      'whose root is larger than --size',
+      [root({ mib: 128 })],
+      '',
+      /partition 1 of \S+ has 128 MiB, more than --size 64 MiB/,
+    ],
+    ['without partitions', [], '', /has no partitions/],
+  ])('refuses an image %s, and changes nothing', async (_, parts, words, why) => {
+    giveParts(...parts);
+    const before = host.snapshot();
+    expect(String(await rejectionOf(create(`${source} --size 64m ${words}`.trim())))).toMatch(why);
+    expect(host.snapshot()).toBe(before);
+  });
+
+  test.each<readonly [string, Readonly<Record<string, string>>, RegExp]>([
+    [
+      'a separate /boot',
+      { ...system, 'etc/fstab': fstab('LABEL=BOOT /boot ext4 defaults 0 2\n') },
+      /mounts LABEL=BOOT on \/boot: bofh copies only the root/,
+    ],
+    ['no /etc', { 'srv/data': 'x' }, /partition 1 of \S+ has no files in \/etc/],
+  ])('undoes the copy of a root with %s', async (_, content, why) => {
+    giveParts(root({ files: content }));
+    const before = host.snapshot();
+    const error = await rejectionOf(create(`${source} --size 64m`));
+    expect(error).toBeInstanceOf(RolledBackError);
+    expect(String(error)).toMatch(why);
+    expect(host.snapshot()).toBe(before);
+  });
+
+  test('refuses --partition for an image without a table, and for an archive', async () => {
+    give();
+    expect(String(await rejectionOf(create(`${source} --partition 1`)))).toContain('has no partition table');
+    expect(
+      String(await rejectionOf(create('--source tar:/srv/debian.tar --size 64m --partition 1'))),
+    ).toContain('--partition is for --source image:FILE');
   });
 });

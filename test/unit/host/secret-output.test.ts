@@ -148,7 +148,9 @@ describe('what a program has written, when it failed or could not be parsed', ()
   it('is told by no error where it can hold a secret', async () => {
     const hidden = [...seen.values()].filter(({ shownOf }) => shownOf !== undefined);
     expect(new Set(hidden.map(({ tool }) => tool))).toEqual(
-      new Set('cryptsetup dd dmsetup drbdadm drbdsetup findmnt od sha256sum tee xfs_db xl zstd'.split(' ')),
+      new Set(
+        'cryptsetup dd dmsetup drbdadm drbdsetup findmnt od qemu-io sha256sum tee xfs_db xl zstd'.split(' '),
+      ),
     );
     // Those that show stderr as it is get nothing of a configuration there.
     const quoting = hidden.filter(({ tool }) => tool === 'drbdadm' || tool === 'xl');

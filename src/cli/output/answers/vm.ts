@@ -29,6 +29,10 @@ export const vmCreate = z.strictObject({
   hostKey: z.nullable(text),
   /** Archive or image that its root was filled from; null: the guest was there already. */
   source: z.nullable(text),
+  /** Number of the partition of that image; null: all of it. */
+  partition: z.nullable(count),
+  /** Mount points of the image's EFI system partition: the guest has none. */
+  dropped: z.array(text),
 });
 
 /** `bofh vm clone NAME NEW` */

@@ -32,6 +32,9 @@ export default verb({
         read: sourceOf,
       },
     ),
+    partition: value('<NUMBER>', 'with image:FILE: the partition that is its root (default: the only root)', {
+      read: wholeNumber,
+    }),
     size: value('<SIZE>', 'size of its root filesystem, for example 2g (default: the size of the image)', {
       read: named(parseSize),
     }),
@@ -87,16 +90,22 @@ export default verb({
     'vm create web1 --source tar:/srv/bookworm.tar --size 4g --ssh-key /root/.ssh/id_ed25519.pub --bridge br0 --ip 192.0.2.10/24 --gateway 192.0.2.1',
     'vm create web1 --source tar:/srv/bookworm.tar --size 4g --thin pool0',
     'vm create web1 --source image:/srv/bookworm.qcow2 --size 4g',
+    'vm create web1 --source image:/srv/debian-12-genericcloud-amd64.qcow2 --partition 1 --size 4g --boot grub',
     'vm create web1 --source tar:/srv/bookworm.tar --size 4g --disk data=20g,fs=xfs,mount=/srv',
     'vm create web1 --source tar:/srv/bookworm.tar --size 4g --boot grub',
     'vm create web1 --source tar:/srv/bookworm.tar --size 4g --drbd host2',
   ],
   run: (
     runtime,
-    { source, disk, kernel, ramdisk, address: addresses, sshKey, ensure, autostart, ...typed },
+    { source, partition, disk, kernel, ramdisk, address: addresses, sshKey, ensure, autostart, ...typed },
   ) => {
+    if (partition !== undefined && source.type !== 'image')
+      throw new UsageError('--partition is for --source image:FILE', { remedy: 'leave it out' });
     const asked = {
-      source: 'path' in source ? { ...source, path: pathOn(runtime, source.path) } : source,
+      source:
+        'path' in source
+          ? { ...source, path: pathOn(runtime, source.path), ...present({ partition }) }
+          : source,
       ...present({
         ...typed,
         addresses,
@@ -124,10 +133,12 @@ export default verb({
             return { value, changed: true };
           },
           answer: ({ value: vm, changed }): Answer<VmCreate> => {
-            const { swap = null, peer = null, domid = null, ssh = null, hostKey = null, source = null } = vm;
+            const { swap = null, peer = null, domid = null, ssh = null, hostKey = null } = vm;
+            const { source = null, partition = null } = vm;
             const disks = vm.disks.map((each) => ({ ...each, mount: each.mount ?? null }));
-            const reached = { domid, ssh, hostKey, source };
-            const data = { ...vm, swap, disks, peer, ...reached, ...(ensure ? { changed } : {}) };
+            const reached = { domid, ssh, hostKey };
+            const from = { source, partition, dropped: [...vm.dropped] };
+            const data = { ...vm, swap, disks, peer, ...reached, ...from, ...(ensure ? { changed } : {}) };
             return { data, lines: [...(changed ? [] : [unchanged]), ...inWords(data, request)] };
           },
         };
@@ -184,7 +195,14 @@ function inWords(created: VmCreate, request: CheckedCreate): readonly string[] {
   const size = request.size === undefined ? '' : ` (${formatSize(request.size)})`;
   return [
     `${created.name} is made: root ${created.root}${size}${swap}, configuration ${created.config}`,
-    ...(created.source === null ? [] : [`its root is from ${created.source}`]),
+    ...(created.source === null
+      ? []
+      : [
+          `its root is from ${created.partition === null ? '' : `partition ${String(created.partition)} of `}${created.source}`,
+        ]),
+    ...created.dropped.map(
+      (path) => `its /etc/fstab has no line for ${path}: a guest needs no EFI partition`,
+    ),
     ...created.disks.map(
       ({ name, device, fs, mount }) =>
         `data disk ${name}: ${device} (${fs})${mount === null ? '' : ` on ${mount}`}`,

@@ -1,15 +1,19 @@
+import { crc32 } from 'node:zlib';
+import { guidBytes } from '../../../blockdevice/partitions/regions.ts';
 import { one, readOptions, unmodelled } from '../../options.ts';
 import { type Device, openers } from '../../world/devices.ts';
 import type { Content } from '../../world/parts.ts';
+import { storageOf } from '../../world/files.ts';
 import { readQcow2, type Qcow2 } from '../../world/qcow2.ts';
 import { resolve } from '../../world/resolve.ts';
 import { emptyTree, file, plant } from '../../world/tree.ts';
 import { copyContent } from '../../world/world.ts';
 import { failed, ok, type ToolCall, type ToolModel } from '../answer.ts';
 import { deviceAt } from '../blockdevice/device-at.ts';
+import { magicsOf } from '../blockdevice/magics.ts';
 
-/** qemu-img (qemu 7.2): images of disks, read, compared, and copied onto devices. */
-export const imageCopyTools: Readonly<Record<string, ToolModel>> = { 'qemu-img': qemuImg };
+/** qemu-img and qemu-io (qemu 7.2): images of disks, read, compared, and copied onto devices. */
+export const imageCopyTools: Readonly<Record<string, ToolModel>> = { 'qemu-img': qemuImg, 'qemu-io': qemuIo };
 
 type Answer = ReturnType<ToolModel>;
 
@@ -17,11 +21,13 @@ function qemuImg(call: ToolCall): Answer {
   const [verb = '', ...argv] = call.argv;
   const options = readOptions(
     { ...call, argv },
-    { flags: ['-p', '-n'], values: ['-f', '-F', '-O', '-t', '-T', '--output'] },
+    { flags: ['-p', '-n', '--image-opts'], values: ['-f', '-F', '-O', '-t', '-T', '--output'] },
   );
-  const [source = '', target = '', ...more] = options.words;
-  const format = one(options, '-f');
-  const image = imageAt(call, source, format);
+  const [word = '', to = '', ...more] = options.words;
+  const part = options.flags.has('--image-opts') ? partIn(call, word) : undefined;
+  const source = part?.path ?? word;
+  const target = part === undefined ? to : to.replace(/^.*filename=/, '');
+  const image = imageAt(call, source, part?.format ?? one(options, '-f'), part);
   if (typeof image === 'string') return failed(1, `qemu-img: Could not open '${source}': ${image}`);
   if (more.length > 0 || one(options, '-O') === 'qcow2') throw unmodelled(call, 'it reads one image');
   if (verb === 'info') return ok(JSON.stringify(infoOf(image, source), null, 4));
@@ -44,20 +50,118 @@ interface Image {
 }
 
 /** The disk in an image; as text why it cannot be opened. */
-function imageAt({ world }: ToolCall, path: string, format: string | undefined): Image | string {
+function imageAt(
+  call: ToolCall,
+  path: string,
+  format: string | undefined,
+  part?: { readonly from: number },
+): Image | string {
+  const { world } = call;
   const there = resolve(world, path, 'follow');
   if (!there.found) return `Could not open '${path}': No such file or directory`;
   if (format === 'qcow2') {
     const qcow2 = readQcow2(there.inode.content);
     if (qcow2 === undefined) return 'Image is not in qcow2 format';
+    const found = qcow2.partitions?.find(({ from }) => from === part?.from);
+    if (found !== undefined) return { size: found.size, content: contentOf(found), qcow2 };
     return { size: qcow2.size, content: contentOf(qcow2), qcow2 };
   }
+  if (part !== undefined) throw unmodelled(call, 'it knows partitions of qcow2 images alone');
   const device = deviceAt(world, path);
   if (device !== undefined) return { size: device.size, content: world.live.get(device.storage) ?? {} };
   return { size: there.inode.length ?? there.inode.content?.length ?? 0, content: {} };
 }
 
-function contentOf({ superblock, files = {} }: Qcow2): Content {
+/** `driver=raw,offset=…`: a part of the disk in an image. */
+function partIn(call: ToolCall, word: string) {
+  const { from, format, path } =
+    /^driver=raw,offset=(?<from>\d+),size=\d+,(?:file\.driver=(?<format>qcow2),)?(?:file\.)+driver=file,(?:file\.)+filename=(?<path>.*)$/.exec(
+      word,
+    )?.groups ?? {};
+  if (path === undefined) throw unmodelled(call, 'it knows a part of an image in a file');
+  return { from: Number(from), format: format ?? 'raw', path: path.replaceAll(',,', ',') };
+}
+
+function qemuIo(call: ToolCall): Answer {
+  const options = readOptions(call, { flags: ['--read-only'], values: ['-f', '-c'] });
+  const [path = '', ...more] = options.words;
+  const { from, count } = /^read -v (?<from>\d+) (?<count>\d+)$/.exec(one(options, '-c') ?? '')?.groups ?? {};
+  if (more.length > 0 || from === undefined) throw unmodelled(call, 'it reads bytes of one image');
+  const format = one(options, '-f');
+  const image = imageAt(call, path, format);
+  if (typeof image === 'string') return failed(1, `qemu-io: can't open device ${path}: ${image}`);
+  const there = resolve(call.world, path, 'follow');
+  const raw = there.found && format === 'raw' ? there.inode.content : undefined;
+  const content =
+    format === 'raw' && there.found ? call.world.live.get(storageOf(call.world, there)) : image.content;
+  const bytes = bytesOf(image, { content, raw, from: Number(from), count: Number(count) });
+  if (bytes === undefined) return failed(1, '', 'read failed: Input/output error\n');
+  const lines = Array.from({ length: Math.ceil(bytes.length / 16) }, (_, at) => {
+    const row = bytes.subarray(at * 16, at * 16 + 16);
+    const hex = [...row].map((byte) => `${byte.toString(16).padStart(2, '0')} `).join('');
+    const shown = row.toString('latin1').replaceAll(/[^!-~]/g, '.');
+    return `${(Number(from) + at * 16).toString(16).padStart(8, '0')}:  ${hex} ${shown}\n`;
+  });
+  return ok(
+    `${lines.join('')}read ${count}/${count} bytes at offset ${from}\n${count} bytes, 1 ops; 00.00 sec (1 MiB/sec and 1 ops/sec)\n`,
+  );
+}
+
+/** Bytes of the disk in an image: those of the file, its partition table, and the magics of what is on it. */
+function bytesOf(
+  { size, qcow2 }: Image,
+  of: {
+    readonly content: Content | undefined;
+    readonly raw: Uint8Array | undefined;
+    readonly from: number;
+    readonly count: number;
+  },
+): Buffer | undefined {
+  const { content, raw, from, count } = of;
+  if (from + count > size) return undefined;
+  const bytes = Buffer.alloc(count);
+  const lay = (at: number, part: Uint8Array): void => {
+    for (const [n, byte] of part.entries())
+      if (at + n >= from && at + n < from + count) bytes[at + n - from] = byte;
+  };
+  if (raw !== undefined) lay(0, raw.subarray(0, from + count));
+  if (qcow2?.partitions !== undefined) lay(0, gptBytes(size, qcow2.partitions));
+  const contents = [
+    { from: 0, content },
+    ...(qcow2?.partitions ?? []).map((each) => ({ from: each.from, content: contentOf(each) })),
+  ];
+  for (const each of contents)
+    for (const { offset, bytes: hex } of magicsOf(each.content))
+      lay(each.from + offset, Buffer.from(hex, 'hex'));
+  return bytes;
+}
+
+/** A protective MBR, the header of a gpt and its entries (UEFI 2.10, 5.3). */
+function gptBytes(size: number, partitions: NonNullable<Qcow2['partitions']>): Buffer {
+  const bytes = Buffer.alloc(34 * 512);
+  bytes.set([0xee], 450);
+  bytes.writeUInt16LE(0xaa55, 510);
+  for (const [at, { type, uuid, from, size: length }] of partitions.entries()) {
+    const entry = bytes.subarray(1024 + at * 128);
+    entry.set(guidBytes(type), 0);
+    entry.set(guidBytes(uuid), 16);
+    entry.writeBigUInt64LE(BigInt(from / 512), 32);
+    entry.writeBigUInt64LE(BigInt((from + length) / 512 - 1), 40);
+  }
+  const header = bytes.subarray(512, 512 + 92);
+  header.write('EFI PART\0\0\x01\0', 'latin1');
+  header.writeUInt32LE(92, 12);
+  header.writeBigUInt64LE(1n, 24);
+  header.writeBigUInt64LE(BigInt(size / 512 - 1), 32);
+  header.writeBigUInt64LE(2n, 72);
+  header.writeUInt32LE(128, 80);
+  header.writeUInt32LE(128, 84);
+  header.writeUInt32LE(crc32(bytes.subarray(1024)), 88);
+  header.writeUInt32LE(crc32(header), 16);
+  return bytes;
+}
+
+function contentOf({ superblock, files = {} }: Pick<Qcow2, 'superblock' | 'files'>): Content {
   if (superblock === undefined) return {};
   const tree = emptyTree();
   for (const [path, content] of Object.entries(files)) plant(tree, path, file(content));

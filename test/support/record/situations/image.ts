@@ -1,8 +1,17 @@
-import { imageCheck, imageCompare, imageConvert, imageInfo } from '../../../../src/copy/image-commands.ts';
+import {
+  imageBytes,
+  imageCheck,
+  imageCompare,
+  imageConvert,
+  imageInfo,
+} from '../../../../src/copy/image-commands.ts';
 import type { Group } from '../situation.ts';
 
 const at = (name: string): string => `/srv/images/${name}`;
 const device = '/dev/loop3';
+const table = { from: 512, bytes: 92 };
+const part = { from: 1024 ** 2, bytes: 30 * 1024 ** 2 };
+const partitioned = { source: at('disk.qcow2'), format: 'qcow2', part, device } as const;
 
 /** Images of disks: raw, qcow2, those that need other files, damaged ones, and copies onto a device. */
 export const image: Group = {
@@ -74,5 +83,30 @@ export const image: Group = {
       command: imageCompare({ source: at('web.qcow2'), format: 'qcow2', device }),
       answers: 'parsed',
     },
+    {
+      name: 'qemu-io/read',
+      given: `
+        cd /srv/images; truncate --size 32M disk.img
+        printf 'label: gpt\nlabel-id: 11111111-2222-4333-8444-555555555555\nstart=2048,size=61440,uuid=11111111-2222-4333-8444-666666666666\n' | sfdisk -q disk.img
+        qemu-img convert -c -f raw -O qcow2 disk.img disk.qcow2`,
+      command: imageBytes(at('disk.qcow2'), 'qcow2', table),
+      answers: 'parsed',
+    },
+    {
+      name: 'qemu-io/read-behind-the-end',
+      command: imageBytes(at('disk.qcow2'), 'qcow2', { from: 32 * 1024 ** 2, bytes: 16 }),
+      answers: 'unknown',
+    },
+    {
+      name: 'qemu-io/read-missing',
+      command: imageBytes(at('none.qcow2'), 'qcow2', table),
+      answers: 'not-found',
+    },
+    {
+      name: 'qemu-img/convert-partition',
+      command: imageConvert({ ...partitioned, from: 'file' }),
+      answers: 'parsed',
+    },
+    { name: 'qemu-img/compare-partition', command: imageCompare(partitioned), answers: 'parsed' },
   ],
 };

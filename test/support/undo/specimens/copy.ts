@@ -83,6 +83,20 @@ export const copy: Specimens['copy'] = {
         return (tx) => tx.copy.image({ source: '/srv/web.qcow2', format: 'qcow2', device });
       },
     },
+    {
+      title: 'a partition',
+      stage: (host) => {
+        const device = emptyVolume(host, 'web1-root');
+        const superblock = { type: 'ext4', usage: 'filesystem', uuid: ownUuid, version: '1.0' } as const;
+        const partition = {
+          ...{ from: 1024 ** 2, size: 16 * 1024 ** 2, superblock, files: { 'etc/hostname': 'web\n' } },
+          ...{ type: '0FC63DAF-8483-4772-8E79-3D69D8477DE4', uuid: ownUuid },
+        };
+        const content = qcow2({ size: 18 * 1024 ** 2, partitions: [partition] });
+        host.admin.writeFile('/srv/web.qcow2', content);
+        return (tx) => tx.copy.image({ source: '/srv/web.qcow2', format: 'qcow2', partition: 1, device });
+      },
+    },
   ],
 };
 

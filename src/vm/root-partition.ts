@@ -1,0 +1,94 @@
+import { typeInWords } from '../blockdevice/index.ts';
+import type { ReadHost } from '../command/index.ts';
+import { type ImagePartition, type ImageSource, partitionsIn, type RootContent } from '../copy/index.ts';
+import { RefusedError } from '../core/errors.ts';
+import { option } from '../core/option.ts';
+import { formatSize } from '../core/units.ts';
+import { type FstabLine, mountsInFstab } from '../mount/index.ts';
+
+/** Root of Linux on x86-64, as the Discoverable Partitions Specification has it. */
+const rootType = '4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709';
+
+/** What to do with an image of which bofh can copy no partition as the root of a guest. */
+export const packRemedy =
+  'attach it (losetup --find --show --partscan), mount its root, pack that (tar --create --file /srv/root.tar --one-file-system --directory MOUNTPOINT .), and use tar:/srv/root.tar';
+
+/**
+ * The partition of an image that is the root of a system: as named, else the only one with the type of
+ * a root, else the largest one with a filesystem of Linux. Undefined: the image has no partitions.
+ * RefusedError, which lists all, if it is not clear, or nothing that bofh copies.
+ */
+export async function rootPartition(
+  host: ReadHost,
+  source: ImageSource,
+  wanted: number | undefined,
+): Promise<ImagePartition | undefined> {
+  const { path } = source;
+  const all = source.from === 'file' ? await partitionsIn(host, source) : undefined;
+  if (all === undefined) {
+    if (wanted === undefined) return undefined;
+    throw new RefusedError(`${path} has no partition table`, {
+      remedy: `leave out ${option('--partition', 'partition')}`,
+    });
+  }
+  const list = all.map(inWords).join('; ');
+  const refused = (why: string, remedy: string): RefusedError =>
+    new RefusedError(`${why}; ${path} has ${list === '' ? 'no partitions' : `the partitions ${list}`}`, {
+      remedy,
+    });
+  const [first, second] = wanted === undefined ? likely(all) : all.filter(({ number }) => number === wanted);
+  if (first === undefined)
+    throw wanted === undefined
+      ? refused('no partition is an ext4, xfs or btrfs of Linux', packRemedy)
+      : refused(`there is no partition ${wanted}`, `name one of them with ${asked('N')}`);
+  if (second?.bytes === first.bytes)
+    throw refused(
+      `both partition ${first.number} and partition ${second.number} may be the root`,
+      `name the root with ${asked('N')}`,
+    );
+  if (first.content !== 'ext')
+    throw refused(`partition ${first.number} is not ext2, ext3 or ext4, which the root must be`, packRemedy);
+  return first;
+}
+
+const asked = (number: string): string => option(`--partition ${number}`, `partition: ${number}`);
+
+/** Those that may be the root, the likeliest first. */
+function likely(all: readonly ImagePartition[]): readonly ImagePartition[] {
+  const roots = all.filter(({ type }) => type === rootType);
+  const linux = all.filter(
+    ({ type, content = '' }) => typeInWords(type) === 'linux' && ['ext', 'xfs', 'btrfs'].includes(content),
+  );
+  return (roots.length > 0 ? roots : linux).toSorted((one, other) => other.bytes - one.bytes);
+}
+
+function inWords({ number, bytes, type, content = 'content unknown' }: ImagePartition): string {
+  const name = type === rootType ? 'root' : typeInWords(type);
+  return `${number} (${formatSize(bytes)}, ${name}, ${content})`;
+}
+
+/**
+ * The mount points of the EFI system partition in the fstab of a root that was a partition: a guest
+ * has none. RefusedError for other filesystems beside the root, whose files would be missing, and for
+ * what is not the root of a system.
+ */
+export async function espMounts({ paths, texts }: RootContent, where: string): Promise<readonly string[]> {
+  if (![...paths].some((path) => path.startsWith('etc/')))
+    throw new RefusedError(`${where} has no files in /etc, so it is not the root of a system`, {
+      remedy: `name the partition of the root with ${asked('N')}`,
+    });
+  const lines: FstabLine[] = [];
+  await mountsInFstab(texts.get('etc/fstab') ?? '', {
+    ...{ file: `/etc/fstab in ${where}`, mode: 'rw' },
+    deviceOf: (line) => void lines.push(line),
+  });
+  const isEsp = ({ target, type }: FstabLine): boolean =>
+    /^\/(?:boot\/efi|efi)\/?$/.test(target) || type === 'vfat';
+  const other = lines.find((line) => !isEsp(line));
+  if (other !== undefined)
+    throw new RefusedError(
+      `/etc/fstab in ${where} mounts ${other.source} on ${other.target}: bofh copies only the root, so these files would be missing`,
+      { remedy: packRemedy },
+    );
+  return lines.map(({ target }) => target);
+}
