@@ -37,13 +37,14 @@ async function createGuest(request: CreateRequest): Promise<Ensured<CreatedVm>> 
       const seen = await find();
       const value = seen === undefined ? undefined : await claimed(tx, seen, find);
       if (value !== undefined) return { value, changed: false };
-      const plan = await planning(method, { name }, () => planCreate({ host, site, request: asked })).catch(
-        async (error: unknown) => {
-          // Another process may have created it since.
-          if (!(error instanceof RefusedError) || again || (await find()) === undefined) throw error;
-          return undefined;
-        },
-      );
+      const { onProgress } = engine;
+      const plan = await planning(method, { name }, () =>
+        planCreate({ host, site, request: asked, onProgress }),
+      ).catch(async (error: unknown) => {
+        // Another process may have created it since.
+        if (!(error instanceof RefusedError) || again || (await find()) === undefined) throw error;
+        return undefined;
+      });
       if (plan !== undefined) return { value: await createVm(tx, plan, engine), changed: true };
     }
   });

@@ -117,7 +117,7 @@ export type {
 export type { Origin as SettingOrigin } from '../site.ts';
 export type { StackResized } from '../stack/resize.ts';
 export type { StackContent, StackDevice, StackTree, StackUse } from '../stack/schema.ts';
-export type { BaseRequest, DebianBase } from '../vm/bases.ts';
+export type { BaseRequest, DebianBase, GuestBase } from '../vm/bases.ts';
 export type { SavedVm } from '../vm/backup.ts';
 export type {
   GuestSnapshot,

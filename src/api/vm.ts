@@ -3,6 +3,7 @@ import {
   basesOn,
   createBase as installBase,
   type DebianBase,
+  type GuestBase,
   findBase,
   isBase,
   planBase,
@@ -66,7 +67,7 @@ import {
 } from '../vm/request.ts';
 
 export { list, pause, restart, resume, show, start, stop, wait } from './xen.ts';
-export type { BaseRequest, DebianBase } from '../vm/bases.ts';
+export type { BaseRequest, DebianBase, GuestBase } from '../vm/bases.ts';
 export type { CreateRequest } from '../vm/create-request.ts';
 export type { ClonedVm } from '../vm/clone.ts';
 export type { CreatedVm } from '../vm/create.ts';
@@ -102,7 +103,7 @@ export async function create(request: CreateRequest): Promise<CreatedVm> {
   const asked = naming('vm.create', {}, () => checkCreate(request));
   const disksOn = asked.drbd === undefined ? undefined : await ownAnd(engine, asked.drbd);
   const plan = await planning('vm.create', { name: asked.name }, () =>
-    planCreate({ host, site, request: asked, disksOn }),
+    planCreate({ host, site, request: asked, disksOn, onProgress: engine.onProgress }),
   );
   return single(`vm create ${plan.name}`, (tx) => createVm(tx, plan, engine));
 }
@@ -123,17 +124,17 @@ export async function createBase(suite: string, options: BaseRequest = {}): Prom
   return single(`vm base create ${suite}`, (tx) => installBase(tx, plan));
 }
 
-/** Lists the Debian systems for new guests, by release, the oldest first. */
-export async function bases(): Promise<readonly DebianBase[]> {
+/** Lists the Debian systems for new guests, by release, the oldest first, then downloaded images. */
+export async function bases(): Promise<readonly GuestBase[]> {
   return basesOn(currentBofh().host);
 }
 
 /**
- * Removes a Debian for new guests in a sequence of its own; guests that were created from it stay.
+ * Removes a Debian or an image for new guests in a sequence of its own; guests that were created from it stay.
  *
  * @param name - As `vm.bases` has it: `trixie-2026-11-26`.
  */
-export async function removeBase(name: string): Promise<DebianBase> {
+export async function removeBase(name: string): Promise<GuestBase> {
   beginRecipe('vm.removeBase');
   const { host } = currentBofh();
   const base = await naming('vm.removeBase', { name }, () =>

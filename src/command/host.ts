@@ -59,6 +59,22 @@ export interface ReadHost {
   stat(path: string): Promise<FileStat | undefined>;
   /** Returns the id of its boot, and its host name. */
   facts(): Promise<HostFacts>;
+  /** Downloads a file over https into a cache. Only the host that bofh runs on has it, outside of plans. */
+  readonly download?: (of: Download) => Promise<void>;
+}
+
+/** A file to download, and its checksum. */
+export interface Download {
+  readonly url: string;
+  /** Where it will be; its directory is created. */
+  readonly path: string;
+  readonly algorithm: 'sha256' | 'sha512';
+  /** In hexadecimal digits, lower case. */
+  readonly checksum: string;
+  /** 0 to 1, if the server tells the size. */
+  readonly onProgress?: (fraction: number | undefined) => void;
+  /** How long nothing may come (default: one minute). */
+  readonly stallMs?: number;
 }
 
 /** A host within a step of a sequence: programs started here outlive this process. */

@@ -2,6 +2,7 @@ import type { ChangeHost, Command, LocalHost, Pipeline, StepContext } from '../c
 import { UsageError } from '../core/errors.ts';
 import { present } from '../core/present.ts';
 import { runChange } from './change.ts';
+import { downloader } from './download.ts';
 import { factsOf } from './facts.ts';
 import { fileChanges, fileReads } from './files.ts';
 import { locker } from './flock.ts';
@@ -45,6 +46,7 @@ export function localHost(options: LocalHostOptions = {}): LocalHost {
   const programFor = programs(options);
   const setting = settingOf(options, programFor);
   const reading = { ...setting, collect: collecting(setting.env), again: sameOutputs(fileReads) };
+  const flock = locker(setting.env);
   const common = { name: '', ...fileReads, facts: () => factsOf(fileReads) };
   const run = async <T>(command: Command<T>, step?: StepContext): Promise<T> => {
     const program = await programFor(command);
@@ -69,7 +71,8 @@ export function localHost(options: LocalHostOptions = {}): LocalHost {
     ...common,
     ...present({ user: process.geteuid?.() }),
     run: (command) => run(command),
-    flock: locker(setting.env),
+    flock,
+    download: downloader(flock),
     during: (step): ChangeHost => ({
       ...common,
       ...fileChanges,

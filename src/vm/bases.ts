@@ -8,17 +8,25 @@ import type { Bytes } from '../core/units.ts';
 import type { Tx } from '../operations.ts';
 import type { Site } from '../site.ts';
 import type { CheckedCreate } from './create-request.ts';
+import { downloadedImage, imagesDirectory } from './images.ts';
 
-/** An archive with a Debian system, from which guests are created. */
-export interface DebianBase {
-  /** `trixie-2026-11-26` */
+/** An archive with a Debian system, or a downloaded image, from which guests are created. */
+export interface GuestBase {
+  /** `trixie-2026-11-26`; of an image the name of its file. */
   readonly name: string;
-  readonly suite: string;
-  /** The day on which it was installed, in UTC: `2026-11-26`. */
-  readonly date: string;
-  /** Absolute path of the archive. */
+  /** Undefined: an image. */
+  readonly suite: string | undefined;
+  /** The day on which it was installed, in UTC: `2026-11-26`. Undefined: an image. */
+  readonly date: string | undefined;
+  /** Absolute path of the archive or image. */
   readonly path: string;
   readonly size: Bytes;
+}
+
+/** An archive with a Debian system. */
+export interface DebianBase extends GuestBase {
+  readonly suite: string;
+  readonly date: string;
 }
 
 /** Not /var/cache/bofh, which only root may enter: apt downloads as another user. */
@@ -28,12 +36,13 @@ const directory = '/var/cache/bofh-bases';
 const ownPackages = ['openssh-server', 'linux-image-amd64'];
 
 /** Whether it is the key of a file in the directory of the bases. */
-export const isBase = (key: string): boolean => key.startsWith(`file:${directory}/`);
+export const isBase = (key: string): boolean =>
+  [directory, imagesDirectory].some((each) => key.startsWith(`file:${each}/`));
 
-/** Lists the bases, by suite, the oldest first. */
-export async function basesOn(host: ReadHost): Promise<readonly DebianBase[]> {
-  const found: DebianBase[] = [];
-  for (const file of await namesIn(host)) {
+/** Lists the bases, by suite, the oldest first, then the images, also those that were downloaded in part. */
+export async function basesOn(host: ReadHost): Promise<readonly GuestBase[]> {
+  const found: GuestBase[] = [];
+  for (const file of await namesIn(host, directory)) {
     const { suite, date } =
       /^debian-(?<suite>[a-z][a-z0-9.-]*)-amd64-(?<date>\d{4}-\d\d-\d\d)\.tar$/.exec(file)?.groups ?? {};
     const path = posix.join(directory, file);
@@ -41,10 +50,16 @@ export async function basesOn(host: ReadHost): Promise<readonly DebianBase[]> {
     if (suite !== undefined && date !== undefined && stat?.kind === 'file')
       found.push({ name: `${suite}-${date}`, suite, date, path, size: stat.size });
   }
-  return found.sort((one, other) => (one.name < other.name ? -1 : 1));
+  found.sort((one, other) => (one.name < other.name ? -1 : 1));
+  for (const name of await namesIn(host, imagesDirectory)) {
+    const path = posix.join(imagesDirectory, name);
+    const stat = await host.stat(path);
+    if (stat?.kind === 'file') found.push({ name, suite: undefined, date: undefined, path, size: stat.size });
+  }
+  return found;
 }
 
-async function namesIn(host: ReadHost): Promise<readonly string[]> {
+async function namesIn(host: ReadHost, directory: string): Promise<readonly string[]> {
   try {
     return await host.readDir(directory);
   } catch (error) {
@@ -55,15 +70,16 @@ async function namesIn(host: ReadHost): Promise<readonly string[]> {
 
 /** A request whose source is a file. */
 export type FileCreate = CheckedCreate & {
-  readonly source: Exclude<CheckedCreate['source'], { readonly type: 'debian' }>;
+  readonly source: Extract<CheckedCreate['source'], { readonly path: string }>;
 };
 
 /**
- * The request with the archive of the newest base for `debian:SUITE`. RefusedError `not-found` if
- * there is none.
+ * The request with the archive of the newest base for `debian:SUITE`, or with the image of an `https`
+ * source. RefusedError `not-found` if there is none.
  */
 export async function withBase<T extends CheckedCreate>(host: ReadHost, request: T): Promise<T & FileCreate> {
   const { source } = request;
+  if (source.type === 'https') return { ...request, source: await downloadedImage(host, source) };
   if (source.type !== 'debian') return { ...request, source };
   const base = (await basesOn(host)).findLast(({ suite }) => suite === source.suite);
   if (base === undefined)
@@ -75,10 +91,10 @@ export async function withBase<T extends CheckedCreate>(host: ReadHost, request:
 }
 
 /** A base by its name. RefusedError `not-found`. */
-export async function findBase(host: ReadHost, name: string): Promise<DebianBase> {
+export async function findBase(host: ReadHost, name: string): Promise<GuestBase> {
   const found = (await basesOn(host)).find((base) => base.name === name);
   if (found !== undefined) return found;
-  throw new RefusedError(`there is no base ${name} in ${directory}`, {
+  throw new RefusedError(`there is no base ${name} in ${directory} and ${imagesDirectory}`, {
     code: 'not-found',
     remedy: 'bofh vm base list',
   });

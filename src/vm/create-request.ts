@@ -14,7 +14,10 @@ import { type Bytes, parseSize } from '../core/units.ts';
 import { checkDisks, type DataDisk, dataDisks } from './data-disks.ts';
 import { checkExtra } from './extra.ts';
 
-/** `debian:trixie`, `tar:/srv/debian.tar`, `image:/srv/debian.qcow2`, or the same as an object. */
+/**
+ * `debian:trixie`, `tar:/srv/debian.tar`, `image:/srv/debian.qcow2`, or the same as an object. An image to
+ * download is an object, because it needs a checksum.
+ */
 type Source =
   | `${'debian' | 'tar' | 'image'}:${string}`
   | {
@@ -41,6 +44,16 @@ type Source =
        * largest one of Linux).
        */
       readonly partition?: number;
+    }
+  | {
+      /** An image that is downloaded once, and kept in /var/cache/bofh-images. */
+      readonly type: 'https';
+      /** Its address, `https://…`; it ends with .qcow2, .raw or .img. */
+      readonly url: string;
+      /** `sha256:HEX` or `sha512:HEX`; or the absolute path of the SHA256SUMS or SHA512SUMS of the site. */
+      readonly checksum: string;
+      /** As for an image. */
+      readonly partition?: number;
     };
 
 const fromRoot = text.check(
@@ -48,10 +61,13 @@ const fromRoot = text.check(
   z.refine((path) => !path.includes('\0'), 'must not contain NUL'),
 );
 
+const partition = z.exactOptional(z.int().check(z.positive()));
+
 const source = z.pipe(
   z.transform((given: Source): object => {
     if (typeof given !== 'string') return given;
     const [, type, what] = /^(?:(?<type>[^:]*):)?(?<what>.*)$/s.exec(given) ?? [];
+    if (type === 'https') return { type, url: given };
     return type === 'debian' ? { type, suite: what } : { type, path: what };
   }),
   z.discriminatedUnion('type', [
@@ -61,7 +77,28 @@ const source = z.pipe(
       type: z.literal('image'),
       path: fromRoot,
       format: z.exactOptional(z.enum(['raw', 'qcow2'])),
-      partition: z.exactOptional(z.int().check(z.positive())),
+      partition,
+    }),
+    z.strictObject({
+      type: z.literal('https'),
+      url: text.check(
+        z.refine(
+          (url) => /^https:\/\/[^\s/?#@]+\/[^\s?#]+$/.test(url) && URL.canParse(url),
+          'must be an address such as https://cloud.debian.org/images/x.qcow2, without a password and a query: the journal has it',
+        ),
+      ),
+      checksum: z._default(
+        z
+          .string()
+          .check(
+            z.regex(
+              /^(?:sha256:[0-9a-fA-F]{64}|sha512:[0-9a-fA-F]{128}|\/[^\0]+)$/,
+              'must be sha256: with 64 hexadecimal digits, sha512: with 128, or the absolute path of a SHA256SUMS or SHA512SUMS',
+            ),
+          ),
+        '',
+      ),
+      partition,
     }),
   ]),
 );
@@ -172,11 +209,17 @@ export function checkCreate(request: unknown): CheckedCreate {
       remedy: 'leave out one of them',
     });
   const { size: asked, ...others } = rest;
-  if (asked === undefined && rest.source.type !== 'image')
+  const { source: from } = rest;
+  const isImage = from.type === 'image' || from.type === 'https';
+  if (from.type === 'https' && from.checksum === '')
+    throw new UsageError(`vm.create: ${option('--checksum', 'checksum')} of ${from.url} is missing`, {
+      remedy: `take it from SHA256SUMS or SHA512SUMS beside the image: ${option('--checksum sha256:HEX, or --checksum FILE', "checksum: 'sha256:HEX'")}`,
+    });
+  if (asked === undefined && !isImage)
     throw new UsageError(`vm.create: ${option('--size', 'size')} is missing`, {
       remedy: `name the size of the root: ${option('--size 4g', "size: '4g'")}`,
     });
-  if (rest.source.type === 'image' && rest.drbd !== undefined)
+  if (isImage && rest.drbd !== undefined)
     throw new UsageError('an image cannot be copied onto disks that are replicated (drbd)', {
       remedy:
         'pack its files and use tar:FILE, or create the guest first, then: bofh drbd convert VG/NAME --to HOST',

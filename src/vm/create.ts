@@ -1,3 +1,4 @@
+import type { Engine } from '../atomic/engine.ts';
 import { follow, type ReadHost } from '../command/index.ts';
 import { UsageError } from '../core/errors.ts';
 import { option } from '../core/option.ts';
@@ -17,6 +18,7 @@ import { bootSettings } from './boot.ts';
 import { checkBridge, checkClashes, checkConfigPath, checkFreeMemory } from './checks.ts';
 import { type DataDisk, makeFilesystems } from './data-disks.ts';
 import { createDisk, type DiskPlan, planReplicas, planVolumes } from './disks.ts';
+import { downloadImage } from './images.ts';
 import { autostartPath } from './autostart.ts';
 import { randomMac } from './mac.ts';
 import { checkGuestName, configPath, diskNames } from './names.ts';
@@ -75,11 +77,17 @@ export async function planCreate(options: {
   readonly request: CheckedCreate;
   /** For disks that are replicated to another host. */
   readonly disksOn?: Members | undefined;
+  readonly onProgress?: Engine['onProgress'];
 }): Promise<CreatePlan> {
   const { host, site, disksOn } = options;
   const { name } = options.request;
   // With an invalid name no other check makes sense.
   checkGuestName(name);
+  const { source: asked } = options.request;
+  if (asked.type === 'https') {
+    await checkClashes({ host, site, name, mac: undefined });
+    await downloadImage(host, asked, options.onProgress);
+  }
   const from = await withBase(host, options.request);
   const request = { ...from, size: await sizeOfSource(host, from) };
   const names = diskNames(site, name);
@@ -153,7 +161,10 @@ export async function describeGuest(
   { site, request }: { readonly site: Site; readonly request: CheckedCreate },
 ) {
   checkGuestName(request.name);
-  const sized = { ...request, size: await sizeOfSource(host, request) };
+  const sized = {
+    ...request,
+    size: request.size ?? (await sizeOfSource(host, await withBase(host, request))),
+  };
   const wanted = lvs(diskNames(site, request.name), sized);
   const vg = request.vg ?? site.volumeGroup;
   const mac = request.mac?.toLowerCase() ?? randomMac();

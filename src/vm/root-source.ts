@@ -19,7 +19,6 @@ import type { Tx } from '../operations.ts';
 import { grubConfig, grubFile, type GrubMenu, grubMenu } from './boot.ts';
 import { checkPoolRoom } from './checks.ts';
 import type { FileCreate } from './bases.ts';
-import type { CheckedCreate } from './create-request.ts';
 import { refuseHidden } from './data-disks.ts';
 import {
   type Identity,
@@ -55,7 +54,10 @@ export type RootSource =
     };
 
 /** The size of the root: as asked for, or that of the image. */
-export async function sizeOfSource(host: ReadHost, { size, source }: CheckedCreate): Promise<Bytes> {
+export async function sizeOfSource(
+  host: ReadHost,
+  { size, source }: Pick<FileCreate, 'size' | 'source'>,
+): Promise<Bytes> {
   if (source.type !== 'image') return size ?? 0;
   const { bytes, where } = await image(host, source);
   if (size === undefined || size >= bytes) return size ?? bytes;

@@ -257,9 +257,10 @@ export const vmSnapshotRemove = z.strictObject({ name: text, label: text, volume
 /** `bofh vm base create SUITE`, `bofh vm base remove NAME` */
 export const vmBase = z.strictObject({
   name: text,
-  suite: text,
-  /** When it was installed, in UTC: `2026-11-26`. */
-  date: text,
+  /** null: an image that was downloaded. */
+  suite: z.nullable(text),
+  /** When it was installed, in UTC: `2026-11-26`; null: an image. */
+  date: z.nullable(text),
   path: text,
   size: count,
 });

@@ -25,14 +25,18 @@ export default verb({
   args: { name: '<name>' },
   options: {
     source: value(
-      '<debian:SUITE|tar:FILE|image:FILE>',
-      'content of its root filesystem: a Debian of "vm base create", an archive, or a raw or qcow2 image',
+      '<debian:SUITE|tar:FILE|image:FILE|https://…>',
+      'content of its root filesystem: a Debian of "vm base create", an archive, or a raw or qcow2 image, also to download',
       {
         required: true,
         read: sourceOf,
       },
     ),
-    partition: value('<NUMBER>', 'with image:FILE: the partition that is its root (default: the only root)', {
+    checksum: value(
+      '<sha256:HEX|sha512:HEX|FILE>',
+      'with https://…: its checksum, or the SHA256SUMS or SHA512SUMS of the site',
+    ),
+    partition: value('<NUMBER>', 'with an image: the partition that is its root (default: the only root)', {
       read: wholeNumber,
     }),
     size: value('<SIZE>', 'size of its root filesystem, for example 2g (default: the size of the image)', {
@@ -91,21 +95,40 @@ export default verb({
     'vm create web1 --source tar:/srv/bookworm.tar --size 4g --thin pool0',
     'vm create web1 --source image:/srv/bookworm.qcow2 --size 4g',
     'vm create web1 --source image:/srv/debian-12-genericcloud-amd64.qcow2 --partition 1 --size 4g --boot grub',
+    'vm create web1 --source https://cloud.debian.org/images/cloud/bookworm/latest/debian-12-genericcloud-amd64.qcow2 --checksum /srv/SHA512SUMS --size 4g --boot grub',
     'vm create web1 --source tar:/srv/bookworm.tar --size 4g --disk data=20g,fs=xfs,mount=/srv',
     'vm create web1 --source tar:/srv/bookworm.tar --size 4g --boot grub',
     'vm create web1 --source tar:/srv/bookworm.tar --size 4g --drbd host2',
   ],
   run: (
     runtime,
-    { source, partition, disk, kernel, ramdisk, address: addresses, sshKey, ensure, autostart, ...typed },
+    {
+      source,
+      partition,
+      checksum,
+      disk,
+      kernel,
+      ramdisk,
+      address: addresses,
+      sshKey,
+      ensure,
+      autostart,
+      ...typed
+    },
   ) => {
-    if (partition !== undefined && source.type !== 'image')
-      throw new UsageError('--partition is for --source image:FILE', { remedy: 'leave it out' });
+    for (const [name, given, types] of [
+      ['--partition', partition, ['image', 'https']],
+      ['--checksum', checksum, ['https']],
+    ] as const)
+      if (given !== undefined && !(types as readonly string[]).includes(source.type))
+        throw new UsageError(`${name} is for --source ${types.length > 1 ? 'image:FILE or ' : ''}https://…`, {
+          remedy: 'leave it out',
+        });
     const asked = {
       source:
         'path' in source
           ? { ...source, path: pathOn(runtime, source.path), ...present({ partition }) }
-          : source,
+          : { ...source, ...present({ partition, checksum: sumOn(runtime, checksum) }) },
       ...present({
         ...typed,
         addresses,
@@ -126,7 +149,7 @@ export default verb({
           act: async ({ host, site, engine }, members) => {
             if (ensure) return await ensureRecipes.vm.create(asked as CreateRequest);
             const planned = planning('vm.create', { name: request.name }, () =>
-              planCreate({ host, site, request, disksOn: members }),
+              planCreate({ host, site, request, disksOn: members, onProgress: engine.onProgress }),
             );
             const plan = await untilInterrupted(runtime, planned);
             const value = await atomic(`vm create ${request.name}`, (tx) => createVm(tx, plan, engine));
@@ -147,15 +170,28 @@ export default verb({
   },
 });
 
-/** The type of `debian:SUITE`, `tar:FILE` or `image:FILE`, and what follows. */
+/** `sha256:HEX`, or the path of a file. */
+function sumOn(runtime: Runtime, checksum: string | undefined): string | undefined {
+  return checksum === undefined || /^sha\d+:/.test(checksum) ? checksum : pathOn(runtime, checksum);
+}
+
+/** The type of `debian:SUITE`, `tar:FILE`, `image:FILE` or `https://…`, and what follows. */
 function sourceOf(
   text: string,
   name: string,
-): { readonly type: 'debian'; readonly suite: string } | { readonly type: string; readonly path: string } {
+):
+  | { readonly type: 'debian'; readonly suite: string }
+  | { readonly type: 'https'; readonly url: string }
+  | { readonly type: 'tar' | 'image'; readonly path: string } {
+  if (text.startsWith('https:')) return { type: 'https', url: text };
+  if (text.startsWith('http:'))
+    throw new UsageError(`${name} ${text}: bofh downloads only over https`, {
+      remedy: 'name the https address; or download the image, and use image:FILE',
+    });
   const { type, what } = /^(?<type>debian|tar|image):(?<what>.+)$/.exec(text)?.groups ?? {};
   if (type === undefined || what === undefined)
-    throw new UsageError(`${name} ${text}: must be debian:SUITE, tar:FILE or image:FILE`);
-  return type === 'debian' ? { type, suite: what } : { type, path: what };
+    throw new UsageError(`${name} ${text}: must be debian:SUITE, tar:FILE, image:FILE or https://…`);
+  return type === 'debian' ? { type, suite: what } : { type: type === 'tar' ? type : 'image', path: what };
 }
 
 type TypedDisk = readonly [name: string, disk: Readonly<Record<string, string>>];

@@ -13,12 +13,21 @@ export default verb({
   examples: ['vm base list', '--json vm base list'],
   run: async (runtime) => {
     const { bofh } = await openSession(runtime, { site: 'unused', root: 'not-needed' });
-    const data: VmBaseList = [...(await withBofh(bofh, () => vm.bases()))];
+    const bases = await withBofh(bofh, () => vm.bases());
+    const data = bases.map(({ suite = null, date = null, ...base }): VmBaseList[number] => ({
+      ...{ ...base, suite, date },
+    }));
     give(runtime, {
       data,
       head: ['NAME', 'SUITE', 'INSTALLED', 'SIZE', 'FILE'],
-      rows: data.map(({ name, suite, date, size, path }) => [name, suite, date, formatSize(size), path]),
-      none: 'no Debian is installed for guests: bofh vm base create trixie',
+      rows: data.map(({ name, suite, date, size, path }) => [
+        name,
+        suite ?? 'image',
+        date ?? '',
+        formatSize(size),
+        path,
+      ]),
+      none: 'no Debian is installed for guests, and no image downloaded: bofh vm base create trixie',
     });
     return 0;
   },

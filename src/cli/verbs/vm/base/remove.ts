@@ -12,14 +12,17 @@ export default verb({
   args: { name: '<name>' },
   examples: ['vm base remove trixie-2026-11-26'],
   run: (runtime, { name }) =>
-    change<vm.DebianBase, VmBase>(
+    change<vm.GuestBase, VmBase>(
       runtime,
       async ({ host }) => {
         const { path, size } = await findBase(host, name);
         return {
           destroys: [`${path} (${formatSize(size)}) is removed; guests that were created from it stay`],
           act: () => vm.removeBase(name),
-          answer: (base): Answer<VmBase> => ({ data: base, lines: [`${base.path} is removed`] }),
+          answer: ({ suite = null, date = null, ...base }): Answer<VmBase> => ({
+            data: { ...base, suite, date },
+            lines: [`${base.path} is removed`],
+          }),
         };
       },
       { site: 'unused' },

@@ -1,0 +1,274 @@
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { constants, createReadStream } from 'node:fs';
+import * as fs from 'node:fs/promises';
+import * as http from 'node:http';
+import * as https from 'node:https';
+import { dirname, join } from 'node:path';
+import { connect } from 'node:tls';
+import type { Download, LocalHost } from '../command/index.ts';
+import { BofhError, RefusedError } from '../core/errors.ts';
+import { formatSize } from '../core/units.ts';
+import { fileReads } from './files.ts';
+
+/** A connection on which nothing comes for so long is given up. */
+const stallMs = 60_000;
+
+/** A part that nobody has continued for so long is removed by the next download. */
+const keptMs = 7 * 24 * 3_600_000;
+
+const again = 'the same command again: it continues where this one ended';
+
+/**
+ * Downloads a file into a directory of root's own, under a private name until its checksum is right.
+ * What a killed one leaves, a `.part`, the next one continues if the server still has the same file.
+ */
+export function downloader(flock: LocalHost['flock']) {
+  return async (of: Download): Promise<void> => {
+    const directory = dirname(of.path);
+    await prepare(directory);
+    if ((await fileReads.stat(of.path)) !== undefined) return;
+    await removeOld(directory);
+    const part = (await partsOf(of.path))[0] ?? partName(of.path, '');
+    const file = await fs.open(part, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
+    try {
+      const [own, named] = [await file.stat(), await fs.stat(part).catch(() => undefined)];
+      if ((await flock([{ fd: file.fd, mode: 'exclusive' }])) !== undefined || own.ino !== named?.ino)
+        throw new RefusedError(`another bofh downloads ${of.url}`, {
+          code: 'busy',
+          remedy: 'wait until it has ended; then the same command again',
+        });
+      const received = await receive({ ...of, file, part });
+      await file.sync();
+      await check({ ...of, part: received });
+      await fs.rename(received, of.path);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
+      throw new RefusedError(`${directory} is full: ${of.url} was downloaded in part`, {
+        cause: error,
+        code: 'no-space',
+        remedy: `make room on it (df ${directory}); then ${again}`,
+      });
+    } finally {
+      await file.close();
+    }
+    const handle = await fs.open(directory);
+    await handle.sync().finally(() => handle.close());
+  };
+}
+
+/** Nobody else may replace a file in it. */
+async function prepare(directory: string): Promise<void> {
+  await fs.mkdir(directory, { recursive: true, mode: 0o700 });
+  const { kind, uid, mode } = (await fileReads.stat(directory)) ?? {};
+  if (kind === 'directory' && uid === process.geteuid?.() && ((mode ?? 0) & 0o077) === 0) return;
+  throw new RefusedError(`${directory} is not a directory that only root can enter`, {
+    remedy: `look what is in it, and correct it: chown root: ${directory}; chmod 0700 ${directory}`,
+  });
+}
+
+/**
+ * The name of a part has the validator of its content, ETag or Last-Modified, with which the server
+ * says whether it still has the same file.
+ */
+function partName(path: string, validator: string): string {
+  const name = `${path}.${Buffer.from(validator).toString('base64url')}.part`;
+  return name.length > dirname(path).length + 240 ? `${path}..part` : name;
+}
+
+async function partsOf(path: string): Promise<readonly string[]> {
+  const names = (await fs.readdir(dirname(path))).map((name) => join(dirname(path), name));
+  return names.filter((name) => name.startsWith(`${path}.`) && name.endsWith('.part'));
+}
+
+async function removeOld(directory: string): Promise<void> {
+  for (const name of await fs.readdir(directory)) {
+    const part = join(directory, name);
+    const stat = name.endsWith('.part') ? await fs.stat(part) : undefined;
+    if (stat !== undefined && stat.mtimeMs < Date.now() - keptMs) await fs.unlink(part);
+  }
+}
+
+interface Receiving extends Download {
+  readonly file: fs.FileHandle;
+  readonly part: string;
+}
+
+/** Receives all of it, or the rest; returns the name that the part has now. */
+async function receive({ url, file, part, ...of }: Receiving): Promise<string> {
+  const validator = Buffer.from(/\.([\w-]*)\.part$/.exec(part)?.[1] ?? '', 'base64url').toString();
+  let at = validator === '' ? 0 : (await file.stat()).size;
+  const headers = at === 0 ? {} : { Range: `bytes=${at}-`, 'If-Range': validator };
+  let answer = await get(url, headers, of.stallMs ?? stallMs);
+  const range = /^bytes (?<from>\d+)-\d+\/(?<total>\d+)$/.exec(answer.headers['content-range'] ?? '')?.groups;
+  if (answer.statusCode === 416 || (answer.statusCode === 206 && Number(range?.['from']) !== at)) {
+    answer.destroy();
+    answer = await get(url, {}, of.stallMs ?? stallMs);
+  }
+  const isRest = answer.statusCode === 206 && at > 0;
+  if (!isRest && answer.statusCode !== 200) {
+    answer.destroy();
+    throw new RefusedError(
+      `${url} cannot be downloaded: ${answer.statusCode} ${answer.statusMessage ?? ''}`.trim(),
+      {
+        code: answer.statusCode === 404 ? 'not-found' : 'unreachable',
+        remedy: `see what is there: curl --head --location ${url}`,
+      },
+    );
+  }
+  if ((answer.headers['content-encoding'] ?? 'identity') !== 'identity') {
+    answer.destroy();
+    throw new RefusedError(`${url}: the server compresses what it sends, so its checksum would be another`, {
+      remedy: 'download it yourself, and name the file: --source image:FILE',
+    });
+  }
+  let name = part;
+  if (!isRest) {
+    at = 0;
+    await file.truncate(0);
+    const { etag = '', 'last-modified': date = '' } = answer.headers;
+    name = partName(part.replace(/\.[\w-]*\.part$/, ''), etag.startsWith('"') ? etag : date);
+    await fs.rename(part, name);
+  }
+  const length = answer.headers['content-length'];
+  const total = isRest ? Number(range?.['total']) : length === undefined ? undefined : Number(length);
+  let told = 0;
+  try {
+    await refuseWithoutRoom(dirname(part), (total ?? at) - at, url);
+    for await (const chunk of answer as AsyncIterable<Buffer>) {
+      await file.write(chunk, 0, chunk.length, at);
+      at += chunk.length;
+      if (Date.now() - told < 200) continue;
+      told = Date.now();
+      of.onProgress?.(total === undefined ? undefined : at / total);
+    }
+  } catch (error) {
+    answer.destroy();
+    if (error instanceof BofhError || (error as NodeJS.ErrnoException).code === 'ENOSPC') throw error;
+    throw ended(url, `${formatSize(at)} came, then: ${(error as Error).message}`, error);
+  }
+  if (total !== undefined && at !== total) throw ended(url, `${String(at)} of ${String(total)} bytes came`);
+  return name;
+}
+
+function ended(url: string, why: string, cause?: unknown): RefusedError {
+  return new RefusedError(`the download of ${url} ended early: ${why}`, {
+    cause,
+    code: 'unreachable',
+    remedy: again,
+  });
+}
+
+async function refuseWithoutRoom(directory: string, wanted: number, url: string): Promise<void> {
+  const { bavail, bsize } = await fs.statfs(directory);
+  if (wanted <= bavail * bsize) return;
+  throw new RefusedError(
+    `${url} needs ${formatSize(wanted)}, and ${directory} has ${formatSize(bavail * bsize)} free`,
+    { code: 'no-space', remedy: `make room on it: df ${directory}; then the same command again` },
+  );
+}
+
+/** What is on disk counts: also of a part that came earlier. */
+async function check({ url, part, algorithm, checksum }: Omit<Receiving, 'file'>): Promise<void> {
+  const hash = createHash(algorithm);
+  for await (const chunk of createReadStream(part) as AsyncIterable<Buffer>) hash.update(chunk);
+  const found = hash.digest('hex');
+  if (found === checksum) return;
+  await fs.unlink(part);
+  throw new RefusedError(`${url} has the ${algorithm} ${found}, and not ${checksum}; it was deleted`, {
+    code: 'differs',
+    remedy:
+      'compare it with the sums that the site publishes (SHA256SUMS, SHA512SUMS); an address with "latest" gets new files',
+  });
+}
+
+/** The answer of the server, after redirects, which lead only to https. */
+async function get(
+  url: string,
+  headers: Readonly<Record<string, string>>,
+  stalled: number,
+  left = 10,
+): Promise<http.IncomingMessage> {
+  const answer = await request(new URL(url), headers, stalled).catch((error: unknown) => {
+    const { message, code = '' } = error as NodeJS.ErrnoException;
+    const isTrust = /CERT|SELF_SIGNED|UNABLE_TO_/.test(code);
+    throw new RefusedError(`${url} cannot be downloaded: ${message}`, {
+      cause: error,
+      code: 'unreachable',
+      remedy: isTrust
+        ? 'for a certificate authority of your own: NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt; then the same command again'
+        : `see whether it is reached: curl --head --location ${url}`,
+    });
+  });
+  const { location } = answer.headers;
+  if (![301, 302, 303, 307, 308].includes(answer.statusCode ?? 0) || location === undefined) return answer;
+  answer.destroy();
+  const next = new URL(location, url);
+  if (next.protocol === 'https:' && left > 0) return get(next.href, headers, stalled, left - 1);
+  throw new RefusedError(
+    left > 0
+      ? `${url} redirects to ${next.protocol}, and bofh follows only to https:`
+      : `${url} redirects without end`,
+    { remedy: 'name an address that has the file itself' },
+  );
+}
+
+async function request(
+  url: URL,
+  headers: Readonly<Record<string, string>>,
+  stalled: number,
+): Promise<http.IncomingMessage> {
+  const proxy = proxyFor(url);
+  const socket = proxy === undefined ? undefined : await tunnel(proxy, url, stalled);
+  let answer: http.IncomingMessage | undefined;
+  const asked = https.get(url, {
+    headers: { 'Accept-Encoding': 'identity', 'User-Agent': 'bofh', ...headers },
+    ...(socket === undefined
+      ? { agent: false }
+      : { createConnection: () => connect({ socket, servername: url.hostname }) }),
+  });
+  asked.setTimeout(stalled, () =>
+    (answer ?? asked).destroy(new Error(`nothing came for ${String(stalled / 1000)} s`)),
+  );
+  // Also later: the error of a connection reaches the request first.
+  asked.on('error', (error) => answer?.destroy(error));
+  [answer] = (await once(asked, 'response')) as [http.IncomingMessage];
+  return answer;
+}
+
+/** As curl reads `https_proxy` and `no_proxy`. */
+function proxyFor({ hostname }: URL): URL | undefined {
+  const {
+    https_proxy: proxy = process.env['HTTPS_PROXY'] ?? '',
+    no_proxy: none = process.env['NO_PROXY'] ?? '',
+  } = process.env;
+  const without = none.split(',').map((each) => each.trim().replace(/^\*?\./, ''));
+  const isNear = without.some((each) => each === '*' || (each !== '' && `.${hostname}`.endsWith(`.${each}`)));
+  return proxy === '' || isNear ? undefined : new URL(/^\w+:\/\//.test(proxy) ? proxy : `http://${proxy}`);
+}
+
+/** A connection to the server through a proxy (CONNECT). */
+async function tunnel(proxy: URL, { hostname, port }: URL, stalled: number) {
+  const { username, password, host, protocol } = proxy;
+  const path = `${hostname}:${port === '' ? '443' : port}`;
+  const login = Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`).toString(
+    'base64',
+  );
+  const headers = { Host: path, ...(username === '' ? {} : { 'Proxy-Authorization': `Basic ${login}` }) };
+  const asked = (protocol === 'https:' ? https : http).request({
+    ...{ method: 'CONNECT', path, headers, agent: false },
+    ...{ hostname: proxy.hostname, port: proxy.port === '' ? undefined : proxy.port },
+  });
+  asked.setTimeout(stalled, () => asked.destroy(new Error(`the proxy ${host} did not answer`)));
+  asked.end();
+  const [answer, socket] = (await once(asked, 'connect')) as [
+    http.IncomingMessage,
+    import('node:net').Socket,
+  ];
+  socket.setTimeout(0);
+  if (answer.statusCode === 200) return socket;
+  socket.destroy();
+  throw new Error(
+    `the proxy ${host} refuses it: ${String(answer.statusCode)} ${answer.statusMessage ?? ''}`.trim(),
+  );
+}
