@@ -28,7 +28,7 @@ export const ensureRecipes: EnsureRecipes = { vm: { create: createGuest } };
 async function createGuest(request: CreateRequest): Promise<Ensured<CreatedVm>> {
   const method = 'ensure.vm.create';
   beginRecipe(method);
-  const { host, site, engine } = currentBofh();
+  const { host, site, engine, signals } = currentBofh();
   const asked = naming(method, {}, () => checkCreate(request));
   const { name } = asked;
   const find = () => planning(method, { name }, () => existingGuest(host, { site, request: asked }));
@@ -37,9 +37,9 @@ async function createGuest(request: CreateRequest): Promise<Ensured<CreatedVm>> 
       const seen = await find();
       const value = seen === undefined ? undefined : await claimed(tx, seen, find);
       if (value !== undefined) return { value, changed: false };
-      const { onProgress } = engine;
+      const watched = { onProgress: engine.onProgress, signal: signals?.stop };
       const plan = await planning(method, { name }, () =>
-        planCreate({ host, site, request: asked, onProgress }),
+        planCreate({ host, site, request: asked, ...watched }),
       ).catch(async (error: unknown) => {
         // Another process may have created it since.
         if (!(error instanceof RefusedError) || again || (await find()) === undefined) throw error;

@@ -18,7 +18,7 @@ export type { Journalled } from '../atomic/operation.ts';
 export type { Recovered } from '../atomic/recovery/recover.ts';
 export type { Schema, SchemaIssue, SchemaResult } from '../atomic/schema.ts';
 export type { Access, Answer, Command, Pipeline } from '../command/command.ts';
-export type { FileStat, HostFacts } from '../command/host.ts';
+export type { Download, FileStat, HostFacts } from '../command/host.ts';
 export type { KeyInput } from '../command/key-ref.ts';
 export type { Callable, Reverse } from '../atomic/sequence/reverse.ts';
 export type { ArrayFacts, DeviceKind, GraphDevice } from '../blockdevice/graph.ts';

@@ -99,11 +99,14 @@ export type {
  */
 export async function create(request: CreateRequest): Promise<CreatedVm> {
   beginRecipe('vm.create');
-  const { host, site, engine } = currentBofh();
+  const { host, site, engine, signals } = currentBofh();
   const asked = naming('vm.create', {}, () => checkCreate(request));
   const disksOn = asked.drbd === undefined ? undefined : await ownAnd(engine, asked.drbd);
   const plan = await planning('vm.create', { name: asked.name }, () =>
-    planCreate({ host, site, request: asked, disksOn, onProgress: engine.onProgress }),
+    planCreate({
+      ...{ host, site, request: asked, disksOn },
+      ...{ onProgress: engine.onProgress, signal: signals?.stop },
+    }),
   );
   return single(`vm create ${plan.name}`, (tx) => createVm(tx, plan, engine));
 }

@@ -73,6 +73,8 @@ export interface Download {
   readonly checksum: string;
   /** 0 to 1, if the server tells the size. */
   readonly onProgress?: (fraction: number | undefined) => void;
+  /** Ends it; what came stays for the next one. */
+  readonly signal?: AbortSignal | undefined;
   /** How long nothing may come (default: one minute). */
   readonly stallMs?: number;
 }

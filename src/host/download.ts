@@ -7,14 +7,15 @@ import * as https from 'node:https';
 import { dirname, join } from 'node:path';
 import { connect } from 'node:tls';
 import type { Download, LocalHost } from '../command/index.ts';
-import { BofhError, RefusedError } from '../core/errors.ts';
+import { BofhError, InterruptedError, RefusedError } from '../core/errors.ts';
+import { present } from '../core/present.ts';
 import { formatSize } from '../core/units.ts';
 import { fileReads } from './files.ts';
 
 /** A connection on which nothing comes for so long is given up. */
 const stallMs = 60_000;
 
-/** A part that nobody has continued for so long is removed by the next download. */
+/** A part to which nothing was added for so long is removed by the next download. */
 const keptMs = 7 * 24 * 3_600_000;
 
 const again = 'the same command again: it continues where this one ended';
@@ -43,6 +44,11 @@ export function downloader(flock: LocalHost['flock']) {
       await check({ ...of, part: received });
       await fs.rename(received, of.path);
     } catch (error) {
+      if (of.signal?.aborted === true)
+        throw new InterruptedError(`the download of ${of.url} was interrupted`, {
+          cause: error,
+          remedy: again,
+        });
       if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
       throw new RefusedError(`${directory} is full: ${of.url} was downloaded in part`, {
         cause: error,
@@ -57,7 +63,7 @@ export function downloader(flock: LocalHost['flock']) {
   };
 }
 
-/** Nobody else may replace a file in it. */
+/** Only root may replace a file in it. */
 async function prepare(directory: string): Promise<void> {
   await fs.mkdir(directory, { recursive: true, mode: 0o700 });
   const { kind, uid, mode } = (await fileReads.stat(directory)) ?? {};
@@ -99,11 +105,11 @@ async function receive({ url, file, part, ...of }: Receiving): Promise<string> {
   const validator = Buffer.from(/\.([\w-]*)\.part$/.exec(part)?.[1] ?? '', 'base64url').toString();
   let at = validator === '' ? 0 : (await file.stat()).size;
   const headers = at === 0 ? {} : { Range: `bytes=${at}-`, 'If-Range': validator };
-  let answer = await get(url, headers, of.stallMs ?? stallMs);
+  let answer = await get(url, headers, of);
   const range = /^bytes (?<from>\d+)-\d+\/(?<total>\d+)$/.exec(answer.headers['content-range'] ?? '')?.groups;
   if (answer.statusCode === 416 || (answer.statusCode === 206 && Number(range?.['from']) !== at)) {
     answer.destroy();
-    answer = await get(url, {}, of.stallMs ?? stallMs);
+    answer = await get(url, {}, of);
   }
   const isRest = answer.statusCode === 206 && at > 0;
   if (!isRest && answer.statusCode !== 200) {
@@ -186,10 +192,10 @@ async function check({ url, part, algorithm, checksum }: Omit<Receiving, 'file'>
 async function get(
   url: string,
   headers: Readonly<Record<string, string>>,
-  stalled: number,
+  of: Pick<Download, 'stallMs' | 'signal'>,
   left = 10,
 ): Promise<http.IncomingMessage> {
-  const answer = await request(new URL(url), headers, stalled).catch((error: unknown) => {
+  const answer = await request(new URL(url), headers, of).catch((error: unknown) => {
     const { message, code = '' } = error as NodeJS.ErrnoException;
     const isTrust = /CERT|SELF_SIGNED|UNABLE_TO_/.test(code);
     throw new RefusedError(`${url} cannot be downloaded: ${message}`, {
@@ -204,7 +210,7 @@ async function get(
   if (![301, 302, 303, 307, 308].includes(answer.statusCode ?? 0) || location === undefined) return answer;
   answer.destroy();
   const next = new URL(location, url);
-  if (next.protocol === 'https:' && left > 0) return get(next.href, headers, stalled, left - 1);
+  if (next.protocol === 'https:' && left > 0) return get(next.href, headers, of, left - 1);
   throw new RefusedError(
     left > 0
       ? `${url} redirects to ${next.protocol}, and bofh follows only to https:`
@@ -216,23 +222,23 @@ async function get(
 async function request(
   url: URL,
   headers: Readonly<Record<string, string>>,
-  stalled: number,
+  { stallMs: stalled = stallMs, signal }: Pick<Download, 'stallMs' | 'signal'>,
 ): Promise<http.IncomingMessage> {
   const proxy = proxyFor(url);
   const socket = proxy === undefined ? undefined : await tunnel(proxy, url, stalled);
-  let answer: http.IncomingMessage | undefined;
   const asked = https.get(url, {
     headers: { 'Accept-Encoding': 'identity', 'User-Agent': 'bofh', ...headers },
+    ...present({ signal }),
     ...(socket === undefined
       ? { agent: false }
       : { createConnection: () => connect({ socket, servername: url.hostname }) }),
   });
-  asked.setTimeout(stalled, () =>
-    (answer ?? asked).destroy(new Error(`nothing came for ${String(stalled / 1000)} s`)),
-  );
-  // Also later: the error of a connection reaches the request first.
-  asked.on('error', (error) => answer?.destroy(error));
-  [answer] = (await once(asked, 'response')) as [http.IncomingMessage];
+  let reading: http.ClientRequest | http.IncomingMessage = asked;
+  asked.setTimeout(stalled, () => reading.destroy(new Error(`nothing came for ${String(stalled / 1000)} s`)));
+  const [answer] = (await once(asked, 'response')) as [http.IncomingMessage];
+  reading = answer;
+  // The error of a connection reaches the request, and not whoever reads its answer.
+  asked.on('error', (error) => answer.destroy(error));
   return answer;
 }
 

@@ -78,6 +78,8 @@ export async function planCreate(options: {
   /** For disks that are replicated to another host. */
   readonly disksOn?: Members | undefined;
   readonly onProgress?: Engine['onProgress'];
+  /** Ends a download. */
+  readonly signal?: AbortSignal | undefined;
 }): Promise<CreatePlan> {
   const { host, site, disksOn } = options;
   const { name } = options.request;
@@ -86,7 +88,7 @@ export async function planCreate(options: {
   const { source: asked } = options.request;
   if (asked.type === 'https') {
     await checkClashes({ host, site, name, mac: undefined });
-    await downloadImage(host, asked, options.onProgress);
+    await downloadImage(host, asked, options);
   }
   const from = await withBase(host, options.request);
   const request = { ...from, size: await sizeOfSource(host, from) };

@@ -17,7 +17,10 @@ type HttpsSource = Extract<Source, { readonly type: 'https' }>;
 export async function downloadImage(
   host: ReadHost,
   source: HttpsSource,
-  onProgress?: Engine['onProgress'],
+  {
+    onProgress,
+    signal,
+  }: { readonly onProgress?: Engine['onProgress']; readonly signal?: AbortSignal | undefined } = {},
 ): Promise<void> {
   const { url } = source;
   const place = await placeOf(host, source);
@@ -25,7 +28,7 @@ export async function downloadImage(
   if (host.download === undefined) throw missing(host, url);
   const command = { tool: 'download', argv: [url] };
   await host.download({
-    ...{ url, ...place },
+    ...{ url, ...place, signal },
     onProgress: (fraction) =>
       onProgress?.({ n: 0, kind: 'vm.create' }, { command, ...present({ fraction }) }),
   });

@@ -108,18 +108,29 @@ interface Given {
   readonly url?: string;
   readonly checksum?: string;
   readonly stallMs?: number;
+  readonly interrupted?: boolean;
   readonly env?: Readonly<Record<string, string>>;
 }
 
 /** Downloads; returns the error, and the parts of the progress. */
-async function download({ url = `${base}/web.qcow2`, checksum = sum, stallMs, env = {} }: Given = {}) {
+async function download({
+  url = `${base}/web.qcow2`,
+  checksum = sum,
+  stallMs,
+  interrupted = false,
+  env = {},
+}: Given = {}) {
   const of = JSON.stringify({ url, path, algorithm: 'sha256', checksum, stallMs });
   const script = join(dir, 'download.ts');
   writeFileSync(
     script,
     `import { localHost } from ${JSON.stringify(local)};
-    const onProgress = (fraction) => console.log('progress ' + fraction);
-    void localHost().download({ ...${of}, onProgress }).then(
+    const ending = new AbortController();
+    const onProgress = (fraction) => {
+      console.log('progress ' + fraction);
+      if (${String(interrupted)}) ending.abort();
+    };
+    void localHost().download({ ...${of}, onProgress, signal: ending.signal }).then(
       () => console.log('done'),
       ({ code, message, remedy }) => console.log('failed ' + JSON.stringify({ code, message, remedy })),
     );`,
@@ -315,6 +326,15 @@ describe('a download over https', () => {
     } finally {
       execFileSync('umount', [cache]);
     }
+  });
+
+  it('ends at a signal, and what came stays', async () => {
+    serve = (_, response) => {
+      response.writeHead(200, { ...headers, 'Content-Length': content.length });
+      response.write(content.subarray(0, 1000));
+    };
+    expect((await download({ interrupted: true })).error).toMatchObject({ code: 'interrupted' });
+    expect(inCache()).toEqual([expect.stringMatching(/\.part$/)]);
   });
 
   it('is done by one process at a time', async () => {

@@ -38,7 +38,10 @@ export const vm: Noun = {
       summary: 'Debian systems from which guests are created: --source debian:SUITE',
       verbs: {
         create: ['install a Debian into an archive, for new guests', () => import('./base/create.ts')],
-        list: ['list the Debian systems and downloaded images for new guests', () => import('./base/list.ts')],
+        list: [
+          'list the Debian systems and downloaded images for new guests',
+          () => import('./base/list.ts'),
+        ],
         remove: ['remove one; guests that were created from it stay', () => import('./base/remove.ts')],
       },
     },
