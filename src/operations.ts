@@ -23,6 +23,8 @@ const drivers = {
   file: () => import('./file/operations.ts'),
   /** Packages of Debian. */
   packages: () => import('./packages/operations.ts'),
+  /** Users and groups of /etc/passwd and /etc/group. */
+  account: () => import('./account/operations.ts'),
   /** Mounts, and the lines of /etc/fstab and /etc/crypttab. */
   mount: () => import('./mount/operations.ts'),
   /** Units of systemd: enabled, running, restarted. */

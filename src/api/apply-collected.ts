@@ -21,7 +21,7 @@ export async function applyCollected(
         );
       };
       return applyResources(
-        { file: tx.file, packages: tx.packages, service: tx.service, ensure },
+        { account: tx.account, file: tx.file, packages: tx.packages, service: tx.service, ensure },
         { host, planning },
         resources,
       );

@@ -1,5 +1,6 @@
 import type { ReadHost } from '../command/index.ts';
-import { CommandError, type Holder, RefusedError } from '../core/errors.ts';
+import { RefusedError } from '../core/errors.ts';
+import { lockHolder } from '../file/lock-holder.ts';
 import { autoPackages, dpkgAudit, packageStates } from './commands.ts';
 import type { PackageState } from './output.ts';
 
@@ -17,7 +18,7 @@ export async function knownPackages(host: ReadHost): Promise<ReadonlyMap<string,
 
 /** RefusedError while another program changes packages, or after one was interrupted. */
 export async function refuseUnready(host: ReadHost): Promise<void> {
-  const holder = await lockHolder(host);
+  const holder = await lockHolder(host, locks);
   if (holder !== undefined)
     throw new RefusedError(`another program changes the packages: ${holder.words}`, {
       code: 'busy',
@@ -32,33 +33,3 @@ export async function refuseUnready(host: ReadHost): Promise<void> {
 }
 
 const locks = ['/var/lib/dpkg/lock-frontend', '/var/lib/dpkg/lock'];
-
-/** The process that has locked the database. Another PID namespace shows none: apt itself fails then. */
-async function lockHolder(host: ReadHost): Promise<(Holder & { readonly kind: 'process' }) | undefined> {
-  const table = await textOf(host, '/proc/locks');
-  for (const path of locks) {
-    const stat = await host.stat(path);
-    if (stat === undefined) continue;
-    const [major = 0, minor = 0] = stat.device.split(':').map(Number);
-    const file = `${hex(major)}:${hex(minor)}:${stat.inode}`;
-    const line = table.split('\n').find((each) => !each.includes('->') && each.split(/\s+/).includes(file));
-    const pid = Number(line?.split(/\s+/)[4] ?? 0);
-    if (!(pid > 0)) continue;
-    const command = (await textOf(host, `/proc/${String(pid)}/comm`)).trim();
-    return { kind: 'process', pid, command, words: `${command} (process ${String(pid)})` };
-  }
-  return undefined;
-}
-
-function hex(number: number): string {
-  return number.toString(16).padStart(2, '0');
-}
-
-async function textOf(host: ReadHost, path: string): Promise<string> {
-  try {
-    return new TextDecoder().decode(await host.readFile(path));
-  } catch (error) {
-    if (error instanceof CommandError && error.reason === 'not-found') return '';
-    throw error;
-  }
-}

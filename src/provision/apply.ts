@@ -1,6 +1,7 @@
 import type { ReadHost } from '../command/index.ts';
 import { RefusedError } from '../core/errors.ts';
 import { present } from '../core/present.ts';
+import { groupStep, userStep } from './account.ts';
 import { realParent } from '../file/path.ts';
 import { type EnsureName, isIn, type Resource } from './resource.ts';
 import { checkService, servicesOf } from './service.ts';
@@ -30,17 +31,24 @@ export async function applyResources(
   const step = (
     one: Exclude<Resource, { readonly kind: 'ensure' | 'service' }>,
   ): Promise<Step | undefined> =>
-    one.kind === 'package' ? packagesStep(host, packages) : stepOf(host, one, owners);
+    one.kind === 'package'
+      ? packagesStep(host, packages)
+      : one.kind === 'group'
+        ? groupStep(host, one)
+        : one.kind === 'user'
+          ? userStep(host, one)
+          : stepOf(host, one, owners);
   const mounts = resources.flatMap((one) =>
     one.kind === 'ensure' && one.path !== undefined ? [one.path] : [],
   );
   const isOnMount = (path = ''): boolean => mounts.some((mount) => path === mount || isIn(path, mount));
-  // What does not exist yet may come with the packages before it: their directories, users and units.
+  // What does not exist yet may come with the packages before it, their directories, users and units, or
+  // with the users and groups before it.
   let mayCome = false;
   for (const one of resources)
     await named(one, async () => {
       if (one.kind === 'service') await checkService(host, one);
-      else if (one.kind === 'package') {
+      else if (one.kind === 'package' || one.kind === 'group' || one.kind === 'user') {
         const found = isLater(one) ? undefined : await step(one);
         await found?.check?.();
         mayCome ||= found !== undefined;
@@ -68,15 +76,16 @@ export async function applyResources(
       }
       const found = await step(one);
       if (found === undefined) return;
-      const { run, check, ...change } = found;
+      const { run, check, details, ...change } = found;
+      const said: string[] = [];
       await check?.();
       if (one.path !== undefined) {
         await services.before(one.path);
         // A plan installs nothing.
         if (planning && mayCome) await realParent(host, one.path);
       }
-      await run(tx);
-      changes.push(change);
+      await run(tx, (detail) => said.push(detail));
+      changes.push({ ...change, details: [...said, ...details] });
       mayCome ||= one.kind === 'package';
     };
     await named(one, act).catch((error: unknown) => {
@@ -100,6 +109,8 @@ function afterPackages(one: Exclude<Resource, { readonly kind: 'ensure' | 'packa
       details: ['if the packages bring it, set up'],
     };
   const details = ['if the packages bring what it needs'];
+  if (one.kind === 'group' || one.kind === 'user')
+    return { action: 'create', kind: one.kind, name: one.name, details };
   if (one.kind === 'absent') return { action: 'remove', kind: 'file', name: one.path, details };
   return { action: one.kind === 'lines' ? 'change' : 'create', kind: one.kind, name: one.path, details };
 }

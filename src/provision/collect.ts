@@ -3,18 +3,23 @@ import * as z from 'zod/mini';
 import { absolutePath } from '../blockdevice/path.ts';
 import { Secret } from '../command/index.ts';
 import { UsageError } from '../core/errors.ts';
+import { publicKeys } from '../core/public-key.ts';
 import { parsed } from '../core/request.ts';
+import { ownerNumber } from '../file/path.ts';
+import { accountName, field } from '../account/database.ts';
 import { packageName, packageVersion } from '../packages/index.ts';
 import { unitName } from '../service/unit.ts';
 import type {
   Described,
   FileRequest,
+  GroupRequest,
   HostBuilder,
   HostDescription,
   Later,
   Owned,
   PackageRequest,
   ServiceRequest,
+  UserRequest,
 } from './description.ts';
 import type { Facts } from './facts.ts';
 import type { LinesRequest } from './lines.ts';
@@ -43,6 +48,17 @@ const schemas = {
         'an absent package has no version and is not held',
       ),
     ),
+  group: z.strictObject({ gid: z.exactOptional(ownerNumber), system: z.exactOptional(z.boolean()) }),
+  user: z.strictObject({
+    uid: z.exactOptional(ownerNumber),
+    group: z.exactOptional(z.union([accountName, ownerNumber])),
+    groups: z.exactOptional(z.array(accountName)),
+    shell: z.exactOptional(absolutePath),
+    home: z.exactOptional(absolutePath),
+    comment: z.exactOptional(field),
+    authorizedKeys: z.exactOptional(z.array(z.string())),
+    system: z.exactOptional(z.boolean()),
+  }),
   service: z.strictObject({
     enabled: z.exactOptional(z.boolean()),
     running: z.exactOptional(z.boolean()),
@@ -119,6 +135,29 @@ export async function collect(description: HostDescription, facts: Facts): Promi
       parsed(what, packageName, name);
       const wanted = parsed(what, schemas.package, request);
       add({ kind: 'package', identity: `package ${name}`, at, name, wanted });
+    },
+    group: (name: string, request: GroupRequest = {}): void => {
+      const at = placeOf(builder.group);
+      const what = `${at}: h.group ${name}`;
+      parsed(what, accountName, name);
+      add({
+        kind: 'group',
+        identity: `group ${name}`,
+        at,
+        name,
+        wanted: parsed(what, schemas.group, request),
+      });
+    },
+    user: (name: string, request: UserRequest = {}): void => {
+      const at = placeOf(builder.user);
+      const what = `${at}: h.user ${name}`;
+      parsed(what, accountName, name);
+      const { authorizedKeys, ...rest } = parsed(what, schemas.user, request);
+      const keys = authorizedKeys?.flatMap((text, index) =>
+        publicKeys(text, `${what}: authorizedKeys ${String(index + 1)}`),
+      );
+      const wanted = { ...rest, ...(keys === undefined ? {} : { authorizedKeys: keys }) };
+      add({ kind: 'user', identity: `user ${name}`, at, name, wanted });
     },
     lines: (path: string, request: LinesRequest): Described => {
       const at = placeOf(builder.lines);
@@ -255,9 +294,7 @@ function isSame(one: Resource, other: Resource): boolean {
 
 function conflict(one: Resource, other: Resource): UsageError {
   const what = (each: Resource): string =>
-    each.kind === 'ensure' || each.kind === 'package' || each.kind === 'service'
-      ? each.identity
-      : `${each.kind} ${each.path}`;
+    each.kind === 'ensure' || !('path' in each) ? each.identity : `${each.kind} ${each.path}`;
   return new UsageError(
     `the description contradicts itself: ${what(other)} at ${other.at}, and ${what(one)} at ${one.at}`,
     { remedy: 'describe it once, or both times alike' },

@@ -30,6 +30,34 @@ export interface PackageRequest {
   readonly absent?: true | 'purged';
 }
 
+/** A group of /etc/group. */
+export interface GroupRequest {
+  /** Its number (default: unchanged; new: a free one). Another number than the present one is refused. */
+  readonly gid?: number;
+  /** A new group is for a service, with a number of that range (default: false). */
+  readonly system?: boolean;
+}
+
+/** A user of /etc/passwd. What is left out stays as it is. */
+export interface UserRequest {
+  /** Its number (default: unchanged; new: a free one). Another number than the present one is refused. */
+  readonly uid?: number;
+  /** Its primary group, by name or number (default: unchanged; new: a group of the same name). Another one than the present is refused. */
+  readonly group?: string | number;
+  /** Groups that it is a member of. Other memberships stay. */
+  readonly groups?: readonly string[];
+  /** Login shell (default: unchanged; new: /bin/bash, of a system user /usr/sbin/nologin). */
+  readonly shell?: string;
+  /** Path of its home, which only a new user gets (default: unchanged; new: /home/NAME; a system user has none). */
+  readonly home?: string;
+  /** Full name or purpose. */
+  readonly comment?: string;
+  /** Every key in ~/.ssh/authorized_keys, a line each; others are removed (default: the file stays as it is). */
+  readonly authorizedKeys?: readonly string[];
+  /** A new user is for a service: a number of that range, no home and no login (default: false). */
+  readonly system?: boolean;
+}
+
 /** What a file contains. A `Secret` is neither shown nor journalled, and its file has mode `0o600`. */
 export type Content = string | Uint8Array | Secret;
 
@@ -85,6 +113,10 @@ export interface HostBuilder {
   absent(path: string): Described;
   /** A package of Debian, with the packages that it needs. All packages of a description change together. */
   package(name: string, request?: PackageRequest): void;
+  /** A group. Its step comes before those of what names it. */
+  group(name: string, request?: GroupRequest): void;
+  /** A user, with a group of the same name unless another one is given. Its step comes before those of its files. */
+  user(name: string, request?: UserRequest): void;
   /** Lines of an existing text file. */
   lines(path: string, request: LinesRequest): Described;
   /** A unit of systemd: `nginx` is `nginx.service`; `backup.timer` is a timer. */

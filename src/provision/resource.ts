@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import { unitDirectory } from '../service/links.ts';
-import type { EnsureAll, Later, Owned, PackageRequest } from './description.ts';
+import type { EnsureAll, GroupRequest, Later, Owned, PackageRequest, UserRequest } from './description.ts';
 import type { LinesRequest } from './lines.ts';
 
 /** Where a resource is described. */
@@ -22,6 +22,8 @@ export type Resource = Placed &
     | { readonly kind: 'absent'; readonly path: string }
     | { readonly kind: 'service'; readonly unit: string; readonly wanted: WantedService }
     | { readonly kind: 'lines'; readonly path: string; readonly wanted: LinesRequest }
+    | { readonly kind: 'group'; readonly name: string; readonly wanted: GroupRequest }
+    | { readonly kind: 'user'; readonly name: string; readonly wanted: UserRequest }
     | { readonly kind: 'package'; readonly name: string; readonly wanted: PackageRequest }
     | {
         readonly kind: 'ensure';
@@ -82,7 +84,10 @@ export function isFileOf(unit: string, path: string): boolean {
   return path === own || isIn(path, `${own}.d`);
 }
 
-/** As described, but a directory before what is in it, and a service after what it reads. */
+/**
+ * As described, but a directory before what is in it, a user or group before what names it, and a
+ * service after what it reads.
+ */
 export function inOrder(all: readonly Resource[]): readonly Resource[] {
   const ordered = [...all];
   const directories = all.filter(({ kind }) => kind === 'directory');
@@ -91,6 +96,14 @@ export function inOrder(all: readonly Resource[]): readonly Resource[] {
     const to = ordered.findIndex(({ path }) => path !== undefined && isIn(path, directory.path ?? ''));
     if (to >= 0 && to < from) ordered.splice(to, 0, ...ordered.splice(from, 1));
   }
+  // Users first: what comes before a user are also its groups.
+  for (const kind of ['user', 'group'] as const)
+    for (const one of all) {
+      if (one.kind !== kind) continue;
+      const from = ordered.indexOf(one);
+      const to = ordered.findIndex((other) => namesIn(other, kind).includes(one.name));
+      if (to >= 0 && to < from) ordered.splice(to, 0, ...ordered.splice(from, 1));
+    }
   for (const one of all) {
     if (one.kind !== 'service') continue;
     const all = [...one.wanted.restartOn, ...one.wanted.reloadOn];
@@ -101,6 +114,13 @@ export function inOrder(all: readonly Resource[]): readonly Resource[] {
     if (last > from) ordered.splice(last, 0, ...ordered.splice(from, 1));
   }
   return ordered;
+}
+
+/** The users or groups that a resource needs, by their names. */
+function namesIn(one: Resource, kind: 'user' | 'group'): readonly unknown[] {
+  if (one.kind === 'file' || one.kind === 'directory')
+    return [kind === 'user' ? one.wanted.owner : one.wanted.group];
+  return one.kind === 'user' && kind === 'group' ? [one.wanted.group, ...(one.wanted.groups ?? [])] : [];
 }
 
 /** Whether a path is somewhere in a directory. */

@@ -20,8 +20,17 @@ import { refuseSudoers } from './sudoers.ts';
 /** A difference between a description and its host. */
 export interface HostChange {
   readonly action: 'create' | 'change' | 'remove';
-  readonly kind: 'file' | 'directory' | 'link' | 'lines' | 'packages' | 'service' | 'ensure';
-  /** Its path, the names of packages, or the create method with the name of the object. */
+  readonly kind:
+    | 'file'
+    | 'directory'
+    | 'link'
+    | 'lines'
+    | 'packages'
+    | 'service'
+    | 'ensure'
+    | 'group'
+    | 'user';
+  /** Its path, the name of a user or group, the names of packages, or the create method with the name of the object. */
   readonly name: string;
   /** What differs: `mode 0644 → 0600`. */
   readonly details: readonly string[];
@@ -31,14 +40,18 @@ export interface HostChange {
 
 /** A difference, and the step that removes it. */
 export interface Step extends HostChange {
-  readonly run: (tx: Files) => Promise<unknown>;
+  /** `say` adds a detail that only the step finds out. */
+  readonly run: (tx: Files, say: (detail: string) => void) => Promise<unknown>;
   /** Throws RefusedError if the step cannot succeed. */
   readonly check?: () => Promise<void>;
 }
 
-export type Files = Pick<Tx, 'file' | 'packages' | 'service'>;
+export type Files = Pick<Tx, 'account' | 'file' | 'packages' | 'service'>;
 
-type PathResource = Exclude<Resource, { readonly kind: 'ensure' | 'package' | 'service' }>;
+type PathResource = Extract<
+  Resource,
+  { readonly path: string; readonly kind: Exclude<Resource['kind'], 'ensure'> }
+>;
 type Owners = (owned: Owned) => Promise<Attributes>;
 
 /** What differs of one object, and the step that removes the difference. Undefined: nothing. */

@@ -19,11 +19,13 @@ const packages = [
 ];
 
 /** Whether a change can close the way in for an administrator: the network, a firewall, sshd, PAM, sudo, keys. */
-export function canCutWayIn({ kind, name, details }: HostChange): boolean {
+export function canCutWayIn({ action, kind, name, details }: HostChange): boolean {
   if (kind === 'packages')
     return packages.some((each) => [name, ...details].some((text) => mentions(text, each)));
   if (kind === 'service')
     return units.some((each) => name === `${each}.service` || name === `${each}.socket`);
+  if (kind === 'user')
+    return action !== 'create' && details.some((each) => /^(?:removes the key|shell|home) /.test(each));
   if (/\/\.ssh(?:\/authorized_keys2?)?$/.test(name)) return true;
   return files.some((each) =>
     each.endsWith('/') ? `${name}/`.startsWith(each) || each.startsWith(`${name}/`) : name === each,

@@ -7,6 +7,7 @@ import { prepareReal } from './real-host/commands.ts';
 import { unmodelled } from './options.ts';
 import { inputText } from './world/keys.ts';
 import { ok, type ToolCall, type ToolModel } from './tools/answer.ts';
+import { accountTools } from './tools/account/accounts.ts';
 import { blkidTools } from './tools/blockdevice/blkid.ts';
 import { compressedTools } from './tools/blockdevice/compressed.ts';
 import { btrfsTools } from './tools/btrfs/btrfs.ts';
@@ -67,6 +68,7 @@ const models: Readonly<Record<string, ToolModel>> = {
   ...tableTools,
   ...moveTools,
   ...serviceTools,
+  ...accountTools,
   ...xlTools,
   visudo: sudoersTool,
   udevadm: (call) => sayNothing(call, call.argv[0] === 'settle'),

@@ -361,21 +361,3 @@ export function checkHostname(name: string): void {
     `${option('--hostname', 'hostname')} ${name}: must be letters, digits, "-" and ".", 64 at most`,
   );
 }
-
-const keyLine =
-  /(?:^| )(?<type>ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(?:256|384|521)|sk-ssh-ed25519@openssh\.com|sk-ecdsa-sha2-nistp256@openssh\.com) (?<blob>[A-Za-z0-9+/]+={0,2})(?: |$)/;
-
-/** The public keys in the text of a `.pub` or `authorized_keys` file. Throws UsageError that never quotes the text. */
-export function publicKeys(text: string, where: string): readonly string[] {
-  const lines = text.split(/\r?\n/).filter((line) => line.trim() !== '' && !line.startsWith('#'));
-  if (/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(text))
-    throw new UsageError(`${where} is a private key: name the public one, ${where}.pub`);
-  for (const [at, line] of lines.entries()) {
-    const { type = '', blob = '' } = keyLine.exec(line)?.groups ?? {};
-    // The blob begins with its own type, so a key that was cut or mixed up is seen.
-    if (type === '' || !Buffer.from(blob, 'base64').subarray(4).toString('latin1').startsWith(type))
-      throw new UsageError(`${where}, line ${String(at + 1)}: is not a public key of OpenSSH`);
-  }
-  if (lines.length === 0) throw new UsageError(`${where} has no public key`);
-  return lines;
-}

@@ -1,3 +1,4 @@
+import * as account from '../../account/operations.ts';
 import * as block from '../../blockdevice/operations.ts';
 import * as btrfs from '../../btrfs/operations.ts';
 import * as copy from '../../copy/operations.ts';
@@ -21,6 +22,7 @@ const drivers = {
   file,
   mount,
   packages,
+  account,
   copy,
   crypt,
   btrfs,

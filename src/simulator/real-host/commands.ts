@@ -1,6 +1,7 @@
 import { tagIn } from '../../blockdevice/tag.ts';
 import type { Command } from '../../command/index.ts';
 import { nameDevice, pageIn } from './overlay.ts';
+import { prepareAccounts } from './accounts.ts';
 import { ask, askDevice } from './ask.ts';
 import { isOfSpace, isOfSubvolumes, knowStream, prepareBtrfs } from './btrfs.ts';
 import { prepareCrypt } from './crypt.ts';
@@ -161,6 +162,15 @@ export async function prepareReal<T>(
     case 'umount':
       await pageIn(world, userTable, 'content');
       return undefined;
+    case 'getent':
+    case 'gpasswd':
+    case 'groupadd':
+    case 'groupdel':
+    case 'setpriv':
+    case 'useradd':
+    case 'userdel':
+    case 'usermod':
+      return prepareAccounts(overlay, world, command);
     case 'xl':
       return prepareXl(overlay, world, command);
     default:

@@ -171,6 +171,13 @@ function makeSystem(world: World): void {
     plant(tree, path, directory(path === '/root' || path === '/lost+found' ? 0o700 : 0o755));
   plant(tree, '/etc/hostname', file(`${world.hostname}\n`));
   plant(tree, '/etc/fstab', file('/dev/vda / ext4 defaults 0 1\n'));
+  plant(tree, '/etc/passwd', file('root:x:0:0:root:/root:/bin/bash\n'));
+  plant(tree, '/etc/group', file('root:x:0:\nadm:x:4:\nwww-data:x:33:\n'));
+  plant(tree, '/etc/shadow', file('root:*:20000:0:99999:7:::\n', 0o640));
+  plant(tree, '/etc/gshadow', file('root:*::\nadm:*::\nwww-data:*::\n', 0o640));
+  plant(tree, '/etc/skel/.profile', file('umask 027\n'));
+  for (const path of ['/bin/bash', '/bin/sh', '/usr/sbin/nologin'])
+    plant(tree, path, file('a program', 0o755));
   plant(tree, '/etc/xen/xl.conf', file('autoballoon="off"\n'));
   plant(tree, '/boot/vmlinuz-6.1.0-18-amd64', file('a kernel'));
   plant(tree, '/boot/initrd.img-6.1.0-18-amd64', file('a ramdisk'));

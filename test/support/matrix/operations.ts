@@ -47,12 +47,19 @@ export type RigSpecimen = OneOperation | OneCommand;
 
 const noSystemd = 'process 1 of a machine of the rig is not systemd: test/container/service.test.ts';
 
+const inContainer = 'its accounts are compared byte for byte in test/container/accounts.test.ts';
+
 /** Operations that a machine of the rig cannot try, with the reason and the test with the real program. */
 export const notOnRig = {
   'service.setActivity': noSystemd,
   'service.setEnablement': noSystemd,
   'service.beforeChange': noSystemd,
   'service.reload': noSystemd,
+  'account.createGroup': inContainer,
+  'account.createUser': inContainer,
+  'account.setMembership': inContainer,
+  'account.setUser': inContainer,
+  'account.setKeys': inContainer,
   'copy.debian': 'a machine of the rig reaches no mirror: test/loop/debian.test.ts runs mmdebstrap',
   'packages.change': 'a machine of the rig has no archive: test/container/packages.test.ts tries it',
 } as const;
@@ -74,6 +81,7 @@ export const rigSpecimens: RigSpecimens = {
   file,
   mount,
   packages: {},
+  account: {},
   service: {},
   copy,
   crypt,

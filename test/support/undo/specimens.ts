@@ -1,6 +1,7 @@
 import type { OperationMethods } from '../../../src/operations.ts';
 import type { Specimen as Tried } from '../../../src/simulator/matrix/trial.ts';
 import type { FaultName } from './fault-names.ts';
+import { account } from './specimens/account.ts';
 import { block } from './specimens/block.ts';
 import { btrfs } from './specimens/btrfs.ts';
 import { copy } from './specimens/copy.ts';
@@ -34,6 +35,7 @@ export const specimens: Specimens = {
   file,
   mount,
   packages,
+  account,
   copy,
   crypt,
   btrfs,

@@ -4,13 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { RefusedError, UsageError } from '../../../src/core/errors.ts';
+import { publicKeys } from '../../../src/core/public-key.ts';
 import {
   checkHostname,
   checkNetwork,
   type GuestNetwork,
   type Identity,
   identityFiles,
-  publicKeys,
 } from '../../../src/vm/identity.ts';
 
 const mac = '00:16:3e:12:34:56';

@@ -1,0 +1,102 @@
+import * as z from 'zod/mini';
+import { operation } from '../atomic/operation.ts';
+import type { ReadHost } from '../command/index.ts';
+import { RefusedError } from '../core/errors.ts';
+import { ownerNumber } from '../file/path.ts';
+import { groupadd, groupdel } from './commands.ts';
+import {
+  freeNumber,
+  type Group,
+  groupNamed,
+  groupsOf,
+  newName,
+  refuseElsewhere,
+  refuseLocked,
+  syncDatabases,
+  usersOf,
+} from './database.ts';
+
+const args = z.strictObject({
+  /** Name of the new group. RefusedError `exists` if it is there. */
+  name: newName,
+  /** Its number (default: a free one of the range in /etc/login.defs). */
+  gid: z.exactOptional(ownerNumber),
+  /** A group for a service, with a number of that range (default: false). */
+  system: z.exactOptional(z.boolean()),
+});
+
+/**
+ * `tx.account.createGroup`: creates a group in /etc/group. Undo removes it, if it has this number and
+ * neither members nor users whose primary group it is.
+ */
+export const createGroup = operation({
+  kind: 'account.group.create',
+  version: 1,
+  args,
+  // The number, chosen before the act, proves the step.
+  undo: z.strictObject({ name: newName, gid: ownerNumber, system: z.boolean() }),
+  result: z.null(),
+  lives: 'disk',
+  restores: 'state',
+  keepsContent: true,
+  prepare: async ({ args: { name, gid: asked, system = false }, host, chosen }) => {
+    await refuseLocked(host);
+    if ((await groupNamed(host, name)) !== undefined)
+      throw new RefusedError(`there is a group ${name} already`, {
+        code: 'exists',
+        remedy: `see it: getent group ${name}`,
+      });
+    await refuseElsewhere(host, 'group', name);
+    const gid = asked ?? chosen?.gid ?? (await freeNumber(host, { kind: 'gid', system }));
+    const rival = (await groupsOf(host)).find((each) => each.gid === gid);
+    if (rival !== undefined)
+      throw new RefusedError(`the group ${rival.name} has the gid ${String(gid)}`, {
+        code: 'exists',
+        remedy: asked === undefined ? 'give the command again' : 'choose another number',
+      });
+    return { name, gid, system };
+  },
+  claims: ({ undo: { name, gid } }) => ({ makes: [`group:${name}`, `gid:${String(gid)}`] }),
+  run: async ({ undo: { name, gid, system }, host }) => {
+    await refuseLocked(host);
+    await host.run(groupadd(name, gid, { system }));
+    return null;
+  },
+  value: ({ undo: { name, gid } }) => ({ name, gid }),
+  look: async ({ undo: { name, gid }, host }) => {
+    const found = await groupNamed(host, name);
+    if (found === undefined) return { state: 'gone' };
+    if (found.gid === gid) return { state: 'ours' };
+    return { state: 'not-ours', found: `the group ${name} has the gid ${String(found.gid)} now` };
+  },
+  revert: async ({ undo: { name }, host }) => {
+    const found = await groupNamed(host, name);
+    if (found === undefined) return;
+    await refuseLocked(host);
+    await refuseUsedGroup(host, found);
+    await host.run(groupdel(name));
+  },
+  sync: ({ host }) => syncDatabases(host),
+  describe: ({ undo: { name, gid } }) => ({
+    what: `the group ${name} (gid ${String(gid)})`,
+    look: [['getent', 'group', name]],
+    clear: [['groupdel', name]],
+  }),
+});
+
+/** RefusedError for a group with members, or that is the primary group of a user. */
+export async function refuseUsedGroup(host: ReadHost, { name, gid, members }: Group): Promise<void> {
+  const primary = (await usersOf(host)).filter((each) => each.gid === gid).map((each) => each.name);
+  if (primary.length === 0 && members.length === 0) return;
+  const why =
+    primary.length > 0
+      ? `is the primary group of ${primary.join(', ')}`
+      : `has the members ${members.join(', ')}`;
+  throw new RefusedError(`the group ${name} ${why}`, {
+    code: 'in-use',
+    remedy:
+      primary.length > 0
+        ? `give them another one: usermod --gid GROUP ${primary[0] ?? ''}`
+        : `take them out first: gpasswd --delete ${members[0] ?? ''} ${name}`,
+  });
+}

@@ -1,0 +1,5 @@
+export * from './create-group.ts';
+export * from './create-user.ts';
+export * from './set-membership.ts';
+export * from './set-user.ts';
+export * from './set-keys.ts';

@@ -1,0 +1,131 @@
+import { posix } from 'node:path';
+import * as z from 'zod/mini';
+import { type Look, operation } from '../atomic/operation.ts';
+import type { ReadHost } from '../command/index.ts';
+import { RefusedError } from '../core/errors.ts';
+import { absolutePath, ownerNumber, sha256, sha256Hex } from '../file/path.ts';
+import { endKeys, putKeys, readKeys } from './as-user.ts';
+import { accountName, existingUser } from './database.ts';
+
+const args = z.strictObject({
+  /** Name of an existing user with a home. */
+  user: accountName,
+  /** Every line of ~/.ssh/authorized_keys. */
+  keys: z.array(z.string().check(z.regex(/^[^\n\r\0]+$/, 'must be one line'))),
+});
+
+const undo = z.strictObject({
+  user: accountName,
+  uid: ownerNumber,
+  gid: ownerNumber,
+  home: absolutePath,
+  /** Part of the names beside the file until the commit, which prove the step. */
+  mark: z.string(),
+  /** Whether the step creates ~/.ssh. */
+  made: z.boolean(),
+  before: z.exactOptional(sha256Hex),
+  after: sha256Hex,
+});
+
+type Undo = z.infer<typeof undo>;
+
+/**
+ * `tx.account.setKeys`: writes ~/.ssh/authorized_keys with exactly these lines. A process of the user
+ * itself writes it, so that a link in the home leads to nothing that the user could not write anyway.
+ * Until the commit the old file is beside it, and the undo renames it back. A file that was edited
+ * since stays.
+ */
+export const setKeys = operation({
+  kind: 'account.keys',
+  version: 1,
+  args,
+  undo,
+  // Options of a key can have secrets.
+  journalled: ({ user, keys }) => ({ user, keys: keys.length }),
+  result: z.null(),
+  lives: 'disk',
+  restores: 'state',
+  prepare: async ({ args: { user, keys }, mark, host }): Promise<Undo> => {
+    const owner = await existingUser(host, user);
+    const { uid, gid, home } = owner;
+    if ((await host.stat(home))?.kind !== 'directory')
+      throw new RefusedError(`${user} has no home for authorized_keys: ${home} is no directory`, {
+        code: 'not-found',
+        remedy: 'give the user a home',
+      });
+    const before = await host.run(readKeys(owner));
+    const content = contentOf(keys);
+    if (content === (before ?? ''))
+      throw new RefusedError(`the authorized keys of ${user} are as asked for already`, {
+        remedy: `see them: cat ${home}/.ssh/authorized_keys`,
+      });
+    const made = (await host.stat(posix.join(home, '.ssh'))) === undefined;
+    return {
+      ...{ user, uid, gid, home, mark, made, after: digest(content) },
+      ...(before === undefined ? {} : { before: digest(before) }),
+    };
+  },
+  claims: ({ undo: { user } }) => ({ changes: [`keys:${user}`], needs: [`user:${user}`] }),
+  run: async ({ args: { keys }, undo: of, host }) => {
+    await host.run(putKeys(of, of.mark, contentOf(keys)));
+    return null;
+  },
+  value: () => undefined,
+  look: ({ undo: of, host }) => look(host, of),
+  revert: async ({ undo: of, host }) => {
+    const verb = (await digestNow(host, of)) === of.after ? 'back' : 'end';
+    await host.run(endKeys(of, of.mark, { verb, made: of.made }));
+  },
+  afterCommit: async ({ undo: of, host }) => {
+    if (!(await isMarked(host, of))) return;
+    const old = await host.run(readKeys(of, `.bofh-gone-${of.mark}`));
+    if (old !== undefined && digest(old) !== of.before)
+      throw new RefusedError(`the old authorized keys of ${of.user} were edited after they were replaced`, {
+        remedy: `they are in ${of.home}/.ssh/.bofh-gone-${of.mark}: keep what you need, remove it; then: bofh recover`,
+      });
+    await host.run(endKeys(of, of.mark, { verb: 'end', made: false }));
+  },
+  describe: ({ undo: { home, mark } }) => ({
+    what: `the file ${home}/.ssh/authorized_keys, whose old content is in .bofh-gone-${mark} beside it`,
+    look: [['ls', '-la', `${home}/.ssh`]],
+    clear: [['rm', '--force', ...namesOf({ home, mark })]],
+  }),
+});
+
+/** A file with these lines, a character for each byte. */
+export function contentOf(keys: readonly string[]): string {
+  return Buffer.from(keys.map((key) => `${key}\n`).join(''), 'utf8').toString('latin1');
+}
+
+async function look(host: ReadHost, of: Undo): Promise<Look> {
+  if (await isMarked(host, of)) {
+    const now = await digestNow(host, of);
+    const isKnown = now === of.after || now === of.before;
+    return isKnown
+      ? { state: 'ours' }
+      : { state: 'ours', found: `${of.home}/.ssh/authorized_keys was edited since, and stays` };
+  }
+  // Killed after it made the directory.
+  const dir = posix.join(of.home, '.ssh');
+  const isEmpty =
+    of.made && (await host.stat(dir))?.kind === 'directory' && (await host.readDir(dir)).length === 0;
+  return { state: isEmpty ? 'ours' : 'gone' };
+}
+
+async function isMarked(host: ReadHost, of: Undo): Promise<boolean> {
+  for (const name of namesOf(of)) if ((await host.stat(name)) !== undefined) return true;
+  return false;
+}
+
+function namesOf({ home, mark }: Pick<Undo, 'home' | 'mark'>): readonly string[] {
+  return [mark, `gone-${mark}`].map((word) => `${home}/.ssh/.bofh-${word}`);
+}
+
+async function digestNow(host: ReadHost, of: Undo): Promise<string | undefined> {
+  const now = await host.run(readKeys(of));
+  return now === undefined ? undefined : digest(now);
+}
+
+function digest(content: string): string {
+  return sha256(Buffer.from(content, 'latin1'));
+}

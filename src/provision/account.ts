@@ -1,0 +1,124 @@
+import { readKeys } from '../account/as-user.ts';
+import { refuseMissingShell } from '../account/create-user.ts';
+import { existingGroup, groupNamed, groupsOf, refuseElsewhere, userNamed } from '../account/database.ts';
+import type { ReadHost } from '../command/index.ts';
+import { RefusedError } from '../core/errors.ts';
+import { present } from '../core/present.ts';
+import { keyInWords } from '../core/public-key.ts';
+import type { Resource } from './resource.ts';
+import type { Step } from './steps.ts';
+
+type GroupResource = Extract<Resource, { readonly kind: 'group' }>;
+type UserResource = Extract<Resource, { readonly kind: 'user' }>;
+
+/** What differs of a group, and its step. */
+export async function groupStep(
+  host: ReadHost,
+  { name, wanted: { gid, system } }: GroupResource,
+): Promise<Step | undefined> {
+  const there = await groupNamed(host, name);
+  if (there === undefined) {
+    await refuseElsewhere(host, 'group', name);
+    return {
+      ...{ action: 'create', kind: 'group', name, details: gid === undefined ? [] : [`gid ${String(gid)}`] },
+      run: async (tx, say) => {
+        const made = await tx.account.createGroup({ name, ...present({ gid, system }) });
+        if (gid === undefined) say(`gid ${String(made.gid)}`);
+      },
+    };
+  }
+  if (gid !== undefined && gid !== there.gid) throw anotherNumber('group', name, [there.gid, gid]);
+  return undefined;
+}
+
+/** What differs of a user, and its steps. */
+export async function userStep(host: ReadHost, { name, wanted }: UserResource): Promise<Step | undefined> {
+  const { uid, group, groups = [], shell, home, comment, system, authorizedKeys } = wanted;
+  const there = await userNamed(host, name);
+  if (there === undefined) await refuseElsewhere(host, 'passwd', name);
+  else if (uid !== undefined && uid !== there.uid) throw anotherNumber('user', name, [there.uid, uid]);
+  else if (group !== undefined) {
+    const { gid } = await existingGroup(host, group);
+    if (gid !== there.gid)
+      throw new RefusedError(
+        `the user ${name} has another primary group (gid ${String(there.gid)}) than ${String(group)}`,
+        { remedy: `usermod --gid ${String(group)} ${name}` },
+      );
+  }
+  const all = await groupsOf(host);
+  const joined = groups.filter((each) => {
+    const found = all.find(({ name: of }) => of === each);
+    return found?.members.includes(name) !== true && !(there !== undefined && found?.gid === there.gid);
+  });
+  const set = (['shell', 'home', 'comment'] as const).filter(
+    (key) => there !== undefined && wanted[key] !== undefined && wanted[key] !== there[key],
+  );
+  const before = there === undefined ? undefined : await keysThere(host, there);
+  const keys = authorizedKeys === undefined ? undefined : differingKeys(before ?? [], authorizedKeys);
+  const isOwn = there === undefined && group === undefined && (await groupNamed(host, name)) === undefined;
+  const details = [
+    ...(isOwn ? ['with a group of that name'] : []),
+    ...(there === undefined ? inWords({ uid, group, home, shell, comment }) : []),
+    ...set.map((key) => `${key} ${there?.[key] ?? ''} → ${wanted[key] ?? ''}`),
+    ...joined.map((each) => `joins ${each}`),
+    ...(keys?.added ?? []).map((key) => `adds the key ${keyInWords(key)}`),
+    ...(keys?.removed ?? []).map((key) => `removes the key ${keyInWords(key)}`),
+  ];
+  if (there !== undefined && details.length === 0) return undefined;
+  return {
+    ...{ action: there === undefined ? 'create' : 'change', kind: 'user', name, details },
+    check: async () => {
+      for (const each of joined) await existingGroup(host, each);
+      if (shell !== undefined && shell !== there?.shell) await refuseMissingShell(host, shell);
+    },
+    run: async (tx, say) => {
+      if (there === undefined) {
+        if (isOwn) await tx.account.createGroup({ name, ...present({ gid: uid, system }) });
+        const request = present({ uid, group, shell, home, comment, system });
+        const made = await tx.account.createUser({ name, ...request });
+        if (uid === undefined) say(`uid ${String(made.uid)}`);
+      } else if (set.length > 0)
+        await tx.account.setUser({
+          name,
+          ...present(Object.fromEntries(set.map((key) => [key, wanted[key]]))),
+        });
+      for (const each of joined) await tx.account.setMembership({ user: name, group: each, member: true });
+      if (authorizedKeys !== undefined && (keys?.added.length ?? 0) + (keys?.removed.length ?? 0) > 0)
+        await tx.account.setKeys({ user: name, keys: [...authorizedKeys] });
+    },
+  };
+}
+
+/** The lines of authorized_keys that are no comments. */
+async function keysThere(host: ReadHost, user: Parameters<typeof readKeys>[0]): Promise<readonly string[]> {
+  if ((await host.stat(user.home))?.kind !== 'directory') return [];
+  const text = (await host.run(readKeys(user))) ?? '';
+  return Buffer.from(text, 'latin1')
+    .toString('utf8')
+    .split('\n')
+    .filter((line) => line.trim() !== '' && !line.startsWith('#'));
+}
+
+function differingKeys(before: readonly string[], wanted: readonly string[]) {
+  return {
+    added: wanted.filter((key) => !before.includes(key)),
+    removed: before.filter((key) => !wanted.includes(key)),
+  };
+}
+
+function inWords(of: Readonly<Record<string, string | number | undefined>>): readonly string[] {
+  return Object.entries(of).flatMap(([key, value]) =>
+    value === undefined ? [] : [`${key} ${String(value)}`],
+  );
+}
+
+function anotherNumber(
+  what: 'user' | 'group',
+  name: string,
+  [there, wanted]: readonly [number, number],
+): RefusedError {
+  return new RefusedError(
+    `the ${what} ${name} has the number ${String(there)}, and the description says ${String(wanted)}`,
+    { remedy: 'bofh changes no number, because files keep the old one: correct the description' },
+  );
+}
