@@ -1,4 +1,4 @@
-import { type Answer, type Command, nothing, type ReadCommand, type Tool } from '../command/index.ts';
+import { type Answer, type Command, nothing, type ReadCommand, Secret, type Tool } from '../command/index.ts';
 import { ParseError } from '../core/errors.ts';
 import type { Reason } from '../core/error-codes.ts';
 import { present } from '../core/present.ts';
@@ -38,6 +38,25 @@ export function usermod(
 /** userdel(8). It leaves the home, and removes the group of the same name if that is the user's own. */
 export function userdel(name: string): Command<void, 'destroy'> {
   return { ...changing('userdel', ['--', name]), access: 'destroy' };
+}
+
+/** usermod(8): locks or unlocks the password, and sets the day on which the account expires; empty: never. */
+export function expire(
+  name: string,
+  { lock, on }: { readonly lock?: 'lock' | 'unlock'; readonly on: string },
+): Command<void, 'change'> {
+  return changing('usermod', [...(lock === undefined ? [] : [`--${lock}`]), '--expiredate', on, '--', name]);
+}
+
+/** chpasswd(8): sets a hash, which it reads from its standard input. */
+export function chpasswd(name: string, hash: string): Command<void, 'change'> {
+  const stdin = new Secret(`${name}:${hash}\n`);
+  return { ...changing('chpasswd', ['--encrypted']), stdin, shownOf: () => '' };
+}
+
+/** chage(1): the day of the last change of the password; empty: none. */
+export function chage(name: string, lastDay: string): Command<void, 'change'> {
+  return changing('chage', ['--lastday', lastDay === '' ? '-1' : lastDay, '--', name]);
 }
 
 /** groupadd(8) */

@@ -1,9 +1,9 @@
 import * as z from 'zod/mini';
 import { operation } from '../atomic/operation.ts';
-import type { ReadHost } from '../command/index.ts';
 import { RefusedError } from '../core/errors.ts';
 import { ownerNumber } from '../file/path.ts';
 import { groupadd, groupdel } from './commands.ts';
+import { refusePrimary } from './remove-group.ts';
 import {
   freeNumber,
   type Group,
@@ -13,7 +13,6 @@ import {
   refuseElsewhere,
   refuseLocked,
   syncDatabases,
-  usersOf,
 } from './database.ts';
 
 const args = z.strictObject({
@@ -73,7 +72,8 @@ export const createGroup = operation({
     const found = await groupNamed(host, name);
     if (found === undefined) return;
     await refuseLocked(host);
-    await refuseUsedGroup(host, found);
+    await refusePrimary(host, found);
+    if (found.members.length > 0) throw withMembers(found);
     await host.run(groupdel(name));
   },
   sync: ({ host }) => syncDatabases(host),
@@ -84,19 +84,9 @@ export const createGroup = operation({
   }),
 });
 
-/** RefusedError for a group with members, or that is the primary group of a user. */
-export async function refuseUsedGroup(host: ReadHost, { name, gid, members }: Group): Promise<void> {
-  const primary = (await usersOf(host)).filter((each) => each.gid === gid).map((each) => each.name);
-  if (primary.length === 0 && members.length === 0) return;
-  const why =
-    primary.length > 0
-      ? `is the primary group of ${primary.join(', ')}`
-      : `has the members ${members.join(', ')}`;
-  throw new RefusedError(`the group ${name} ${why}`, {
+function withMembers({ name, members }: Group): RefusedError {
+  return new RefusedError(`the group ${name} has the members ${members.join(', ')}`, {
     code: 'in-use',
-    remedy:
-      primary.length > 0
-        ? `give them another one: usermod --gid GROUP ${primary[0] ?? ''}`
-        : `take them out first: gpasswd --delete ${members[0] ?? ''} ${name}`,
+    remedy: `take them out first: gpasswd --delete ${members[0] ?? ''} ${name}`,
   });
 }

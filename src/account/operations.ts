@@ -3,3 +3,6 @@ export * from './create-user.ts';
 export * from './set-membership.ts';
 export * from './set-user.ts';
 export * from './set-keys.ts';
+export * from './set-password.ts';
+export * from './remove-group.ts';
+export * from './remove-user.ts';

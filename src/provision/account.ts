@@ -1,8 +1,18 @@
 import { readKeys } from '../account/as-user.ts';
 import { refuseMissingShell } from '../account/create-user.ts';
-import { existingGroup, groupNamed, groupsOf, refuseElsewhere, userNamed } from '../account/database.ts';
+import {
+  existingGroup,
+  groupNamed,
+  groupsOf,
+  refuseElsewhere,
+  refuseRunning,
+  userNamed,
+  usersOf,
+} from '../account/database.ts';
 import type { ReadHost } from '../command/index.ts';
 import { RefusedError } from '../core/errors.ts';
+import { refusePrimary } from '../account/remove-group.ts';
+import { isLocked, shadowOf } from '../account/shadow.ts';
 import { present } from '../core/present.ts';
 import { keyInWords } from '../core/public-key.ts';
 import type { Resource } from './resource.ts';
@@ -14,11 +24,24 @@ type UserResource = Extract<Resource, { readonly kind: 'user' }>;
 /** What differs of a group, and its step. */
 export async function groupStep(
   host: ReadHost,
-  { name, wanted: { gid, system } }: GroupResource,
+  { name, wanted: { gid, system, absent } }: GroupResource,
+  all: readonly Resource[],
 ): Promise<Step | undefined> {
   const there = await groupNamed(host, name);
+  if (absent === true && there !== undefined) {
+    const owner = (await usersOf(host)).find((each) => each.gid === there.gid)?.name;
+    // userdel removes the user's own group.
+    if (owner === name && all.some((one) => one.kind === 'user' && one.name === name && one.wanted.absent))
+      return undefined;
+    return {
+      ...{ action: 'remove', kind: 'group', name, details: [] },
+      check: () => refusePrimary(host, there),
+      run: (tx) => tx.account.removeGroup({ name }),
+    };
+  }
   if (there === undefined) {
     await refuseElsewhere(host, 'group', name);
+    if (absent === true) return undefined;
     return {
       ...{ action: 'create', kind: 'group', name, details: gid === undefined ? [] : [`gid ${String(gid)}`] },
       run: async (tx, say) => {
@@ -33,10 +56,18 @@ export async function groupStep(
 
 /** What differs of a user, and its steps. */
 export async function userStep(host: ReadHost, { name, wanted }: UserResource): Promise<Step | undefined> {
-  const { uid, group, groups = [], shell, home, comment, system, authorizedKeys } = wanted;
+  const { uid, group, groups = [], shell, home, comment, system, authorizedKeys, password } = wanted;
   const there = await userNamed(host, name);
-  if (there === undefined) await refuseElsewhere(host, 'passwd', name);
-  else if (uid !== undefined && uid !== there.uid) throw anotherNumber('user', name, [there.uid, uid]);
+  if (wanted.absent === true && there !== undefined)
+    return {
+      ...{ action: 'remove', kind: 'user', name, details: [`${there.home} stays`] },
+      check: () => refuseRunning(host, there),
+      run: (tx) => tx.account.removeUser({ name }),
+    };
+  if (there === undefined) {
+    await refuseElsewhere(host, 'passwd', name);
+    if (wanted.absent === true) return undefined;
+  } else if (uid !== undefined && uid !== there.uid) throw anotherNumber('user', name, [there.uid, uid]);
   else if (group !== undefined) {
     const { gid } = await existingGroup(host, group);
     if (gid !== there.gid)
@@ -53,13 +84,16 @@ export async function userStep(host: ReadHost, { name, wanted }: UserResource): 
   const set = (['shell', 'home', 'comment'] as const).filter(
     (key) => there !== undefined && wanted[key] !== undefined && wanted[key] !== there[key],
   );
-  const before = there === undefined ? undefined : await keysThere(host, there);
+  const before =
+    there === undefined || authorizedKeys === undefined ? undefined : await keysThere(host, there);
   const keys = authorizedKeys === undefined ? undefined : differingKeys(before ?? [], authorizedKeys);
+  const isSet = password !== undefined && !(await hasPassword(host, there, password));
   const isOwn = there === undefined && group === undefined && (await groupNamed(host, name)) === undefined;
   const details = [
     ...(isOwn ? ['with a group of that name'] : []),
     ...(there === undefined ? inWords({ uid, group, home, shell, comment }) : []),
     ...set.map((key) => `${key} ${there?.[key] ?? ''} → ${wanted[key] ?? ''}`),
+    ...(isSet ? [password === 'locked' ? 'locks the password' : 'sets the password'] : []),
     ...joined.map((each) => `joins ${each}`),
     ...(keys?.added ?? []).map((key) => `adds the key ${keyInWords(key)}`),
     ...(keys?.removed ?? []).map((key) => `removes the key ${keyInWords(key)}`),
@@ -82,11 +116,23 @@ export async function userStep(host: ReadHost, { name, wanted }: UserResource): 
           name,
           ...present(Object.fromEntries(set.map((key) => [key, wanted[key]]))),
         });
+      if (isSet) await tx.account.setPassword({ user: name, password });
       for (const each of joined) await tx.account.setMembership({ user: name, group: each, member: true });
       if (authorizedKeys !== undefined && (keys?.added.length ?? 0) + (keys?.removed.length ?? 0) > 0)
         await tx.account.setKeys({ user: name, keys: [...authorizedKeys] });
     },
   };
+}
+
+/** A new user has none, and is locked. */
+async function hasPassword(
+  host: ReadHost,
+  there: { readonly name: string } | undefined,
+  password: string,
+): Promise<boolean> {
+  if (there === undefined) return password === 'locked';
+  const now = await shadowOf(host, there.name);
+  return password === 'locked' ? isLocked(now) : now.hash === password;
 }
 
 /** The lines of authorized_keys that are no comments. */

@@ -34,7 +34,7 @@ export async function applyResources(
     one.kind === 'package'
       ? packagesStep(host, packages)
       : one.kind === 'group'
-        ? groupStep(host, one)
+        ? groupStep(host, one, resources)
         : one.kind === 'user'
           ? userStep(host, one)
           : stepOf(host, one, owners);

@@ -6,6 +6,7 @@ import { UsageError } from '../core/errors.ts';
 import { publicKeys } from '../core/public-key.ts';
 import { parsed } from '../core/request.ts';
 import { ownerNumber } from '../file/path.ts';
+import { passwordHash } from '../account/set-password.ts';
 import { accountName, field } from '../account/database.ts';
 import { packageName, packageVersion } from '../packages/index.ts';
 import { unitName } from '../service/unit.ts';
@@ -33,6 +34,15 @@ const owned = {
 };
 const line = z.string().check(z.minLength(1), z.regex(/^[^\n\r\0]*$/, 'must be one line'));
 const places = z.array(z.union([absolutePath, z.looseObject({ path: absolutePath })]));
+const nothingElse = z.refine(
+  (of: unknown) => typeof of !== 'object' || of === null || !('absent' in of) || Object.keys(of).length === 1,
+  'what is absent has nothing else',
+);
+const password = z.custom<Secret | 'locked'>(
+  (value) =>
+    value === 'locked' || (value instanceof Secret && passwordHash.safeParse(secretText(value)).success),
+  'must be a Secret with a hash of crypt(3), which mkpasswd makes, or "locked"',
+);
 const schemas = {
   file: z.strictObject({ content: z.unknown(), ...owned }),
   directory: z.strictObject(owned),
@@ -48,17 +58,27 @@ const schemas = {
         'an absent package has no version and is not held',
       ),
     ),
-  group: z.strictObject({ gid: z.exactOptional(ownerNumber), system: z.exactOptional(z.boolean()) }),
-  user: z.strictObject({
-    uid: z.exactOptional(ownerNumber),
-    group: z.exactOptional(z.union([accountName, ownerNumber])),
-    groups: z.exactOptional(z.array(accountName)),
-    shell: z.exactOptional(absolutePath),
-    home: z.exactOptional(absolutePath),
-    comment: z.exactOptional(field),
-    authorizedKeys: z.exactOptional(z.array(z.string())),
-    system: z.exactOptional(z.boolean()),
-  }),
+  group: z
+    .strictObject({
+      gid: z.exactOptional(ownerNumber),
+      system: z.exactOptional(z.boolean()),
+      absent: z.exactOptional(z.literal(true)),
+    })
+    .check(nothingElse),
+  user: z
+    .strictObject({
+      uid: z.exactOptional(ownerNumber),
+      group: z.exactOptional(z.union([accountName, ownerNumber])),
+      groups: z.exactOptional(z.array(accountName)),
+      shell: z.exactOptional(absolutePath),
+      home: z.exactOptional(absolutePath),
+      comment: z.exactOptional(field),
+      authorizedKeys: z.exactOptional(z.array(z.string())),
+      password: z.exactOptional(password),
+      system: z.exactOptional(z.boolean()),
+      absent: z.exactOptional(z.literal(true)),
+    })
+    .check(nothingElse),
   service: z.strictObject({
     enabled: z.exactOptional(z.boolean()),
     running: z.exactOptional(z.boolean()),
@@ -152,11 +172,17 @@ export async function collect(description: HostDescription, facts: Facts): Promi
       const at = placeOf(builder.user);
       const what = `${at}: h.user ${name}`;
       parsed(what, accountName, name);
-      const { authorizedKeys, ...rest } = parsed(what, schemas.user, request);
+      const { authorizedKeys, password, ...rest } = parsed(what, schemas.user, request);
       const keys = authorizedKeys?.flatMap((text, index) =>
         publicKeys(text, `${what}: authorizedKeys ${String(index + 1)}`),
       );
-      const wanted = { ...rest, ...(keys === undefined ? {} : { authorizedKeys: keys }) };
+      const wanted = {
+        ...rest,
+        ...(keys === undefined ? {} : { authorizedKeys: keys }),
+        ...(password === undefined
+          ? {}
+          : { password: password === 'locked' ? password : secretText(password) }),
+      };
       add({ kind: 'user', identity: `user ${name}`, at, name, wanted });
     },
     lines: (path: string, request: LinesRequest): Described => {
@@ -303,6 +329,11 @@ function conflict(one: Resource, other: Resource): UsageError {
 
 function pathsOf(all: readonly (Described | string)[] = []): readonly string[] {
   return all.map((each) => (typeof each === 'string' ? each : each.path));
+}
+
+/** The text of a secret, without one newline at its end. */
+function secretText(secret: Secret): string {
+  return Buffer.from(secret.reveal()).toString('utf8').replace(/\n$/, '');
 }
 
 /** `FILE:LINE` of the caller of a method. */

@@ -36,6 +36,8 @@ export interface GroupRequest {
   readonly gid?: number;
   /** A new group is for a service, with a number of that range (default: false). */
   readonly system?: boolean;
+  /** There is no such group. The primary group of a user is refused. */
+  readonly absent?: true;
 }
 
 /** A user of /etc/passwd. What is left out stays as it is. */
@@ -54,8 +56,12 @@ export interface UserRequest {
   readonly comment?: string;
   /** Every key in ~/.ssh/authorized_keys, a line each; others are removed (default: the file stays as it is). */
   readonly authorizedKeys?: readonly string[];
+  /** The hash of its password, of crypt(3), in a `Secret`, or `locked` (default: unchanged; new: locked). */
+  readonly password?: Secret | 'locked';
   /** A new user is for a service: a number of that range, no home and no login (default: false). */
   readonly system?: boolean;
+  /** There is no such user; its home stays. Refused while its processes run. */
+  readonly absent?: true;
 }
 
 /** What a file contains. A `Secret` is neither shown nor journalled, and its file has mode `0o600`. */

@@ -23,7 +23,7 @@ export type Resource = Placed &
     | { readonly kind: 'service'; readonly unit: string; readonly wanted: WantedService }
     | { readonly kind: 'lines'; readonly path: string; readonly wanted: LinesRequest }
     | { readonly kind: 'group'; readonly name: string; readonly wanted: GroupRequest }
-    | { readonly kind: 'user'; readonly name: string; readonly wanted: UserRequest }
+    | { readonly kind: 'user'; readonly name: string; readonly wanted: WantedUser }
     | { readonly kind: 'package'; readonly name: string; readonly wanted: PackageRequest }
     | {
         readonly kind: 'ensure';
@@ -38,6 +38,11 @@ export type Resource = Placed &
 export interface WantedFile extends Owned {
   readonly content: Uint8Array;
   readonly secret: boolean;
+}
+
+/** A user, with the hash of its password as text. */
+export interface WantedUser extends Omit<UserRequest, 'password'> {
+  readonly password?: string;
 }
 
 /** A service, with paths. */

@@ -25,7 +25,13 @@ export function canCutWayIn({ action, kind, name, details }: HostChange): boolea
   if (kind === 'service')
     return units.some((each) => name === `${each}.service` || name === `${each}.socket`);
   if (kind === 'user')
-    return action !== 'create' && details.some((each) => /^(?:removes the key|shell|home) /.test(each));
+    return (
+      action === 'remove' ||
+      (action === 'change' &&
+        details.some((each) =>
+          /^(?:removes the key|shell|home|sets the password|locks the password)/.test(each),
+        ))
+    );
   if (/\/\.ssh(?:\/authorized_keys2?)?$/.test(name)) return true;
   return files.some((each) =>
     each.endsWith('/') ? `${name}/`.startsWith(each) || each.startsWith(`${name}/`) : name === each,

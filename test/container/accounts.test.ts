@@ -8,7 +8,7 @@ inContainers((machine) => {
     machine.put(
       '/root/host.ts',
       `import { readFileSync } from 'node:fs';
-import { defineHost } from 'bofh';
+import { defineHost, Secret } from 'bofh';
 const key = readFileSync('/root/.ssh/id.pub', 'utf8');
 export default defineHost((h) => { ${body} });`,
     );
@@ -75,6 +75,45 @@ export default defineHost((h) => { ${body} });`,
     expect((await apply("h.user('web', { authorizedKeys: [key] });")).text).toContain('removes');
     expect(await machine.must('cat /etc/motd')).toBe(old);
     expect(await machine.must("stat -c '%F %U' /home/web/.ssh/authorized_keys")).toBe('regular file web\n');
+  });
+
+  const hash =
+    '$6$saltsalt$qFmFH.bQmmtXzyBY0s9v7Oicd2z4XSIecDzlB5KiA2/jctKu9YterLp8wwnSq.qc.eoxqOmSuNp2xS0ktL3nh/';
+
+  test('passwords: set, and back byte for byte when a later step fails', async () => {
+    await machine.must(
+      "chage --lastday 2020-02-02 old; usermod --expiredate 2040-01-01 old; passwd -d old; echo 'old:secret' | chpasswd",
+    );
+    const before = await state();
+    const failed = await apply(
+      `h.user('old', { password: new Secret('${hash}') }); h.user('web', { password: 'locked' }); ${fails}`,
+    );
+    expect(failed.exitCode, failed.text).toBe(5);
+    expect(failed.text).not.toContain('saltsalt');
+    expect(await state()).toBe(before);
+    await apply(`h.user('old', { password: new Secret('${hash}') });`);
+    expect(await machine.must('grep ^old: /etc/shadow')).toContain(`old:${hash}:`);
+    expect(await machine.must('bofh host plan /root/host.ts; ls /var/lib/bofh/passwords')).toBe(
+      'the host is as described\n',
+    );
+    expect(await machine.must('grep -rl saltsalt /var/lib/bofh || :')).toBe('');
+  });
+
+  test('removal: refused while processes run, undone byte for byte, and done', async () => {
+    const gone = "h.user('old', { absent: true }); h.group('old', { absent: true });";
+    await machine.must('runuser -u old -- sleep 60 & sleep 1');
+    const before = await state();
+    const busy = await apply(gone);
+    expect(busy.exitCode).toBe(1);
+    expect(busy.text).toMatch(/processes of the user old run: sleep \(process \d+\)/);
+    await machine.must('pkill -u old; sleep 1');
+    expect((await apply(`${gone} ${fails}`)).exitCode).toBe(5);
+    expect(await state()).toBe(before);
+    expect((await apply(gone)).text).toContain('remove user old (/home/old stays)');
+    expect(
+      await machine.must('grep -h ^old: /etc/passwd /etc/shadow /etc/group /etc/gshadow || :; ls /home'),
+    ).toBe('old\nweb\n');
+    expect(await machine.must('bofh host plan /root/host.ts')).toBe('the host is as described\n');
   });
 
   test('bofh that is killed while useradd runs: recover undoes everything', async () => {

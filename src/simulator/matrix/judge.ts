@@ -69,7 +69,7 @@ export function notNamed(
   if (keys.some((key) => key.startsWith('mnt:'))) patterns.push(escaped('"/mount/utab"'));
   // So are the directories of the links of an enabled unit.
   if (keys.some((key) => key.startsWith('unit:'))) patterns.push('\\.target\\.wants" directory');
-  if (keys.some((key) => /^(?:user|group|member):/.test(key)))
+  if (keys.some((key) => /^(?:user|group|member|password):/.test(key)))
     patterns.push('"/etc/(?:passwd|shadow|group|gshadow)"');
   const named = patterns.map((pattern) => new RegExp(pattern));
   return differences(states.base, states.now).filter((line) => !named.some((pattern) => pattern.test(line)));

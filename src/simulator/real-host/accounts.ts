@@ -1,4 +1,5 @@
 import { posix } from 'node:path';
+import { CommandError } from '../../core/errors.ts';
 import type { Command } from '../../command/index.ts';
 import { lineOf } from '../tools/account/accounts.ts';
 import { resolve } from '../world/resolve.ts';
@@ -14,6 +15,10 @@ export async function prepareAccounts<T>(
 ): Promise<(() => Promise<T>) | undefined> {
   const { tool, argv, access } = command;
   for (const path of ['/etc/passwd', '/etc/group']) await pageIn(world, path, 'content');
+  for (const path of ['/etc/shadow', '/etc/gshadow'])
+    await pageIn(world, path, 'content').catch((error: unknown) => {
+      if (!(error instanceof CommandError) || error.reason !== 'denied') throw error;
+    });
   if (tool === 'getent') {
     const [table, name = ''] = argv;
     const isKnown = (table === 'passwd' || table === 'group') && lineOf(world, table, name) !== undefined;

@@ -162,6 +162,8 @@ export async function prepareReal<T>(
     case 'umount':
       await pageIn(world, userTable, 'content');
       return undefined;
+    case 'chage':
+    case 'chpasswd':
     case 'getent':
     case 'gpasswd':
     case 'groupadd':

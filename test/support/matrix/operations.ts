@@ -60,6 +60,9 @@ export const notOnRig = {
   'account.setMembership': inContainer,
   'account.setUser': inContainer,
   'account.setKeys': inContainer,
+  'account.setPassword': inContainer,
+  'account.removeGroup': inContainer,
+  'account.removeUser': inContainer,
   'copy.debian': 'a machine of the rig reaches no mirror: test/loop/debian.test.ts runs mmdebstrap',
   'packages.change': 'a machine of the rig has no archive: test/container/packages.test.ts tries it',
 } as const;

@@ -42,7 +42,7 @@ const harmless: Readonly<Record<string, string>> = {
   xen: 'xl:destroy xl:info xl:list -v xl:mem-set xl:pause xl:sched-credit xl:sched-credit2 xl:shutdown xl:unpause xl:vcpu-set',
   'names of packages, and URLs without a password': `mmdebstrap unshare:--mount env apt-cache apt-get apt-mark dpkg dpkg-deb
     dpkg-query env`,
-  'users and groups, without a password': 'getent gpasswd groupadd useradd usermod',
+  'users and groups, without a password': 'chage getent gpasswd groupadd useradd usermod',
   'one number of a superblock': 'od:--address-radix=n --format=u4 xfs_db',
 };
 
@@ -151,7 +151,7 @@ describe('what a program has written, when it failed or could not be parsed', ()
     const hidden = [...seen.values()].filter(({ shownOf }) => shownOf !== undefined);
     expect(new Set(hidden.map(({ tool }) => tool))).toEqual(
       new Set(
-        'cryptsetup dd dmsetup drbdadm drbdsetup findmnt od qemu-io setpriv sha256sum tee xfs_db xl zstd'.split(' '),
+        'chpasswd cryptsetup dd dmsetup drbdadm drbdsetup findmnt od qemu-io setpriv sha256sum tee xfs_db xl zstd'.split(' '),
       ),
     );
     // Those that show stderr as it is get nothing of a configuration there.

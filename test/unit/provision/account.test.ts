@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { withBofh } from '../../../src/bofh.ts';
 import { RefusedError, RolledBackError, UsageError } from '../../../src/core/errors.ts';
-import { defineHost, type HostBuilder, provision } from '../../../src/index.ts';
+import { defineHost, type HostBuilder, provision, Secret } from '../../../src/index.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { rejectionOf } from '../../support/rejection.ts';
 
@@ -56,6 +56,42 @@ describe('users and groups of a description', () => {
     expect(host.snapshot()).not.toContain('.bofh-');
   });
 
+  it('lose and get passwords, which are in no answer and not brought back', async () => {
+    const password = new Secret('$y$j9T$abc$Geheim');
+    expect(inWords(await apply((h) => h.user('web', { password })))).toEqual([
+      'create user web: uid 1000, with a group of that name, sets the password',
+    ]);
+    expect(table('shadow')).toContain('\nweb:$y$j9T$abc$Geheim:');
+    expect(await apply((h) => h.user('web', { password }))).toEqual([]);
+    const before = host.snapshot();
+    const failed = apply((h) => {
+      h.user('web', { password: 'locked' });
+      h.ensure.lvm.createLv({ vg: 'none', name: 'x', size: '1m' });
+    });
+    expect(await rejectionOf(failed)).toBeInstanceOf(RolledBackError);
+    expect(host.snapshot()).toBe(before);
+    await apply((h) => h.user('web', { password: 'locked' }));
+    expect(table('shadow')).toContain('\nweb:!$y$j9T$abc$Geheim:');
+    expect(host.snapshot()).not.toContain('passwords/');
+  });
+
+  it('are removed, with the own group, and the home stays', async () => {
+    await apply((h) => h.user('web', { groups: ['adm'] }));
+    await apply((h) => h.group('photos'));
+    const gone = (h: HostBuilder): void => {
+      h.user('web', { absent: true });
+      h.group('web', { absent: true });
+      h.group('photos', { absent: true });
+    };
+    expect(inWords(await apply(gone))).toEqual(['remove user web: /home/web stays', 'remove group photos: ']);
+    expect(table('passwd')).toBe('root:x:0:0:root:/root:/bin/bash\n');
+    expect(table('group')).toBe('root:x:0:\nadm:x:4:\nwww-data:x:33:\n');
+    expect((await host.stat('/home/web'))?.uid).toBe(1000);
+    expect(await apply(gone)).toEqual([]);
+    // The number of a home that stays is not used again.
+    expect(inWords(await apply((h) => h.user('next')))[0]).toContain('uid 1001');
+  });
+
   it('are as before when a later step fails', async () => {
     await apply((h) => h.user('there', { authorizedKeys: [key] }));
     const before = host.snapshot();
@@ -74,6 +110,7 @@ describe('users and groups of a description', () => {
     ['another group', (h) => h.user('root', { group: 'adm' }), /another primary group/],
     ['a missing group', (h) => h.user('root', { groups: ['none'] }), /there is no group none/],
     ['a missing shell', (h) => h.user('web', { shell: '/bin/zsh' }), /there is no login shell \/bin\/zsh/],
+    ['root is never removed', (h) => h.user('root', { absent: true }), /uid 0/],
     ['a taken uid', (h) => h.user('web', { uid: 0, group: 'adm' }), /the user root has the uid 0/],
   ])('%s is refused, and nothing changed', async (_, body, message) => {
     const before = host.snapshot();
@@ -91,6 +128,8 @@ describe('users and groups of a description', () => {
     ],
     ['no key', (h) => h.user('web', { authorizedKeys: ['ssh-ed25519 AAAA'] }), /is not a public key/],
     ['no name', (h) => h.user('-r'), /is no name of an account/],
+    ['no hash', (h) => h.user('web', { password: new Secret('Geheim') }), /hash of crypt\(3\)/],
+    ['more of what is absent', (h) => h.user('web', { absent: true, uid: 7 }), /has nothing else/],
     ['no field', (h) => h.user('web', { comment: 'a:b' }), /without ":"/],
   ])('%s is a usage error', async (_, body, message) => {
     const error = await rejectionOf(apply(body));

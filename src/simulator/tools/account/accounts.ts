@@ -89,12 +89,19 @@ export const accountTools: Readonly<Record<string, ToolModel>> = {
   usermod: (call) => {
     const { world } = call;
     const options = readOptions(call, {
-      flags: ['--'],
-      values: ['--shell', '--home', '--comment', '--gid'],
+      flags: ['--lock', '--unlock', '--'],
+      values: ['--shell', '--home', '--comment', '--gid', '--expiredate'],
     });
     const [name = ''] = options.words;
     if (lineOf(world, 'passwd', name) === undefined)
       return failed(6, `usermod: user '${name}' does not exist`);
+    const expires = one(options, '--expiredate');
+    if (expires !== undefined)
+      changeShadow(world, name, ([of = '', hash = '', ...ages]) => {
+        const open = options.flags.has('--unlock') ? hash.replace(/^!/, '') : hash;
+        const locked = options.flags.has('--lock') && !hash.startsWith('!') ? `!${hash}` : open;
+        return [of, locked, ...ages.slice(0, 5), expires, ages[6] ?? ''];
+      });
     const columns = ['', '', '', '--gid', '--comment', '--home', '--shell'];
     write(
       world,
@@ -133,6 +140,22 @@ export const accountTools: Readonly<Record<string, ToolModel>> = {
       ? ok()
       : ok('', `userdel: group ${name} not removed because it is not the primary group of user ${name}.\n`);
   },
+  chpasswd: (call) => {
+    if (call.argv.join(' ') !== '--encrypted') throw unmodelled(call, 'it takes hashes');
+    const { name = '', hash = '' } = /^(?<name>[^:]*):(?<hash>.*)\n$/.exec(call.stdin ?? '')?.groups ?? {};
+    // The day of the change is one that no other line has.
+    changeShadow(call.world, name, ([of = '', , , ...ages]) => [of, hash, '20784', ...ages]);
+    return ok();
+  },
+  chage: (call) => {
+    const options = readOptions(call, { flags: ['--'], values: ['--lastday'] });
+    const day = one(options, '--lastday') ?? '';
+    changeShadow(call.world, options.words[0] ?? '', ([of = '', hash = '', , ...ages]) => [
+      ...[of, hash, day === '-1' ? '' : day],
+      ...ages,
+    ]);
+    return ok();
+  },
   getent: (call) => {
     const [table = '', name = '', ...more] = call.argv;
     if ((table !== 'passwd' && table !== 'group') || more.length > 0)
@@ -143,18 +166,23 @@ export const accountTools: Readonly<Record<string, ToolModel>> = {
   setpriv: authorizedKeys,
 };
 
+/** Every change writes the table, as the real ones do. */
+function changeShadow(world: World, name: string, change: (row: Row) => Row): void {
+  write(
+    world,
+    'shadow',
+    rows(world, 'shadow').map((row) => (row[0] === name ? change(row) : row)),
+  );
+}
+
 type Table = 'passwd' | 'shadow' | 'group' | 'gshadow';
 type Row = readonly string[];
 
-/** A plan shows nothing of the passwords of a real host, so it does not read them. */
-function isOfPlan({ overlay }: World, table: Table): boolean {
-  return overlay !== undefined && table.endsWith('shadow');
-}
-
 function rows(world: World, table: Table): readonly Row[] {
-  if (isOfPlan(world, table)) return [];
   const path = `/etc/${table}`;
-  if (!resolve(world, path, 'follow').found) return [];
+  const there = resolve(world, path, 'follow');
+  // A plan of a user who is not root does not have the passwords.
+  if (!there.found || there.inode.content === undefined) return [];
   const lines = new TextDecoder().decode(files.readFile(world, path)).split('\n');
   return lines.filter((line) => line !== '').map((line) => line.split(':'));
 }
@@ -169,9 +197,9 @@ function membersOf(row: Row = []): readonly string[] {
 
 /** A new file takes the place of the old one; its content is durable, its name is not. */
 function write(world: World, table: Table, lines: readonly Row[]): void {
-  if (isOfPlan(world, table)) return;
   const path = `/etc/${table}`;
   const there = resolve(world, path, 'follow');
+  if (there.found && there.inode.content === undefined) return;
   const mode = there.found ? there.inode.mode : 0o644;
   files.writeNew(world, `${path}+`, lines.map((row) => `${row.join(':')}\n`).join(''), mode);
   files.renamePath(world, `${path}+`, path);

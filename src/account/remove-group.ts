@@ -1,0 +1,59 @@
+import * as z from 'zod/mini';
+import { deferred } from '../atomic/operation.ts';
+import type { ReadHost } from '../command/index.ts';
+import { RefusedError } from '../core/errors.ts';
+import { ownerNumber } from '../file/path.ts';
+import { groupdel } from './commands.ts';
+import {
+  accountName,
+  existingGroup,
+  type Group,
+  groupNamed,
+  refuseLocked,
+  syncDatabases,
+  usersOf,
+} from './database.ts';
+
+/**
+ * `tx.account.removeGroup`: groupdel(8) removes a group after the commit; files of the group keep its
+ * number. Refused for the primary group of a user.
+ */
+export const removeGroup = deferred({
+  kind: 'account.group.remove',
+  version: 1,
+  args: z.strictObject({
+    /** Name of an existing group. */
+    name: accountName,
+  }),
+  undo: z.strictObject({ name: accountName, gid: ownerNumber }),
+  prepare: async ({ args: { name }, host }) => {
+    await refuseLocked(host);
+    const group = await existingGroup(host, name);
+    await refusePrimary(host, group);
+    return { name, gid: group.gid };
+  },
+  claims: ({ undo: { name, gid } }) => ({ changes: [`group:${name}`, `gid:${String(gid)}`] }),
+  look: async ({ undo: { name, gid }, host }) => ({
+    state: (await groupNamed(host, name))?.gid === gid ? 'ours' : 'gone',
+  }),
+  afterCommit: async ({ undo: { name }, host }) => {
+    await refuseLocked(host);
+    await host.run(groupdel(name));
+  },
+  sync: ({ host }) => syncDatabases(host),
+  describe: ({ undo: { name, gid } }) => ({
+    what: `the group ${name} (gid ${String(gid)})`,
+    look: [['getent', 'group', name]],
+    clear: [['groupdel', name]],
+  }),
+});
+
+/** RefusedError for the primary group of a user. */
+export async function refusePrimary(host: ReadHost, { name, gid }: Group): Promise<void> {
+  const user = (await usersOf(host)).find((each) => each.gid === gid);
+  if (user === undefined) return;
+  throw new RefusedError(`the group ${name} is the primary group of ${user.name}`, {
+    code: 'in-use',
+    remedy: `give the user another one: usermod --gid GROUP ${user.name}`,
+  });
+}

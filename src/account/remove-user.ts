@@ -1,0 +1,83 @@
+import * as z from 'zod/mini';
+import { operation } from '../atomic/operation.ts';
+import { RefusedError } from '../core/errors.ts';
+import { ownerNumber } from '../file/path.ts';
+import { expire, userdel } from './commands.ts';
+import {
+  accountName,
+  existingUser,
+  refuseLocked,
+  refuseRunning,
+  syncDatabases,
+  userNamed,
+} from './database.ts';
+import { shadowOf } from './shadow.ts';
+
+/** Day 1 of 1970: the account has expired. */
+const expired = '1';
+
+/**
+ * `tx.account.removeUser`: locks the user and lets the account expire; userdel(8) removes it after the
+ * commit, with its own group, and leaves its home. Undo unlocks it. Refused while processes of the user
+ * run.
+ */
+export const removeUser = operation({
+  kind: 'account.user.remove',
+  version: 1,
+  args: z.strictObject({
+    /** Name of an existing user. */
+    name: accountName,
+  }),
+  undo: z.strictObject({
+    name: accountName,
+    uid: ownerNumber,
+    /** Whether it was locked before. */
+    locked: z.boolean(),
+    /** When it expired before; empty: never. */
+    expires: z.string().check(z.regex(/^-?\d*$/)),
+  }),
+  result: z.null(),
+  lives: 'disk',
+  restores: 'state',
+  keepsContent: true,
+  prepare: async ({ args: { name }, host }) => {
+    await refuseLocked(host);
+    const user = await existingUser(host, name);
+    if (user.uid === 0)
+      throw new RefusedError(`${name} has the uid 0: this host needs it`, { remedy: 'name another user' });
+    await refuseRunning(host, user);
+    const { hash, expires } = await shadowOf(host, name);
+    if (hash === '')
+      throw new RefusedError(`the user ${name} has an empty password, which no undo could restore`, {
+        remedy: `passwd --lock ${name}`,
+      });
+    return { name, uid: user.uid, locked: hash.startsWith('!'), expires };
+  },
+  claims: ({ undo: { name } }) => ({ changes: [`user:${name}`] }),
+  run: async ({ undo: { name }, host }) => {
+    await refuseLocked(host);
+    await host.run(expire(name, { lock: 'lock', on: expired }));
+    return null;
+  },
+  value: () => undefined,
+  look: async ({ undo: { name, uid }, host }) => {
+    if ((await userNamed(host, name))?.uid !== uid) return { state: 'gone' };
+    return { state: (await shadowOf(host, name)).expires === expired ? 'ours' : 'gone' };
+  },
+  revert: async ({ undo: { name, locked, expires }, host }) => {
+    await refuseLocked(host);
+    await host.run(expire(name, { ...(locked ? {} : { lock: 'unlock' as const }), on: expires }));
+  },
+  afterCommit: async ({ undo: { name, uid }, host }) => {
+    if ((await userNamed(host, name))?.uid !== uid) return;
+    await refuseLocked(host);
+    await refuseRunning(host, { name, uid });
+    await host.run(userdel(name));
+  },
+  sync: ({ host }) => syncDatabases(host),
+  describe: ({ undo: { name, uid, expires }, way }) => ({
+    what: `the user ${name} (uid ${String(uid)}), which is locked and will be removed`,
+    look: [['getent', 'passwd', name]],
+    clear: [way === 'back' ? ['usermod', '--unlock', '--expiredate', expires, name] : ['userdel', name]],
+  }),
+});

@@ -1,0 +1,124 @@
+import { posix } from 'node:path';
+import * as z from 'zod/mini';
+import { operation } from '../atomic/operation.ts';
+import type { ChangeHost, ReadHost } from '../command/index.ts';
+import { RefusedError } from '../core/errors.ts';
+import { absolutePath, ownerNumber, sha256, sha256Hex } from '../file/path.ts';
+import { chage, chpasswd } from './commands.ts';
+import { accountName, existingUser, refuseLocked, syncDatabases } from './database.ts';
+import { isLocked, shadowOf } from './shadow.ts';
+
+/** A hash of crypt(3) with its method: `$y$…`, `$6$…`. A message never quotes it. */
+export const passwordHash = z
+  .string()
+  .check(z.regex(/^\$[0-9a-z]{1,8}\$[!-9;-~]+$/, 'must be a hash of crypt(3): mkpasswd makes one'));
+
+const undo = z.strictObject({
+  user: accountName,
+  uid: ownerNumber,
+  /** Holds the old hash until the commit, for root only: proves the step. */
+  saved: absolutePath,
+  before: sha256Hex,
+  after: sha256Hex,
+});
+
+type Undo = z.infer<typeof undo>;
+
+const directory = '/var/lib/bofh/passwords';
+
+/**
+ * `tx.account.setPassword`: sets the hash of a password, or locks the password. The old hash is in a
+ * file for root only until the commit, and nothing brings it back afterwards. Undo restores it, unless
+ * others changed the password since.
+ */
+export const setPassword = operation({
+  kind: 'account.password',
+  version: 1,
+  args: z.strictObject({
+    /** Name of an existing user. */
+    user: accountName,
+    /** A hash of crypt(3), or `locked`: no password opens the account, but a key may. */
+    password: z.union([z.literal('locked'), passwordHash]),
+  }),
+  undo,
+  journalled: ({ user }) => ({ user }),
+  result: z.null(),
+  lives: 'disk',
+  restores: 'state',
+  prepare: async ({ args: { user, password }, mark, host }): Promise<Undo> => {
+    await refuseLocked(host);
+    const { uid } = await existingUser(host, user);
+    const old = await shadowOf(host, user);
+    if (password === 'locked' ? isLocked(old) : old.hash === password)
+      throw new RefusedError(`the password of ${user} is as asked for already`, {
+        remedy: `see its state: passwd --status ${user}`,
+      });
+    const saved = posix.join(directory, mark);
+    return { user, uid, saved, before: sha256(old.hash), after: sha256(newHash(password, old.hash)) };
+  },
+  claims: ({ undo: { user } }) => ({ changes: [`password:${user}`], needs: [`user:${user}`] }),
+  run: async ({ args: { user, password }, undo: { saved, before }, host }) => {
+    await refuseLocked(host);
+    const { hash, lastChange } = await shadowOf(host, user);
+    if (sha256(hash) !== before)
+      throw new RefusedError(`the password of ${user} was changed concurrently`, {
+        remedy: 'give the command again',
+      });
+    await host.makeDir(directory, { mode: 0o700, parents: true });
+    await host.writeNew(saved, `${lastChange}:${hash}`, { mode: 0o600 });
+    await syncSaved(host);
+    await host.run(chpasswd(user, newHash(password, hash)));
+    if ((await shadowOf(host, user)).hash !== newHash(password, hash))
+      throw new RefusedError(`chpasswd reported success, but the password of ${user} is not the new one`, {
+        remedy: `see its state: passwd --status ${user}`,
+      });
+    return null;
+  },
+  value: () => undefined,
+  look: async ({ undo: of, host }) => {
+    if ((await host.stat(of.saved)) === undefined) return { state: 'gone' };
+    const now = await digestNow(host, of);
+    return now === of.after || now === of.before
+      ? { state: 'ours' }
+      : { state: 'ours', found: `the password of ${of.user} was changed since, and stays` };
+  },
+  revert: async ({ undo: of, host }) => {
+    const { lastChange = '', hash = '' } =
+      /^(?<lastChange>[^:]*):(?<hash>.*)$/s.exec(Buffer.from(await host.readFile(of.saved)).toString('utf8'))
+        ?.groups ?? {};
+    const now = await digestNow(host, of);
+    await refuseLocked(host);
+    if (now === of.after) await host.run(chpasswd(of.user, hash));
+    // It may be the old hash already, with the day of the change.
+    if (now === of.after || now === of.before) await host.run(chage(of.user, lastChange));
+    await syncDatabases(host);
+    await host.removeFile(of.saved);
+    await syncSaved(host);
+  },
+  afterCommit: async ({ undo: { saved }, host }) => {
+    if ((await host.stat(saved)) !== undefined) await host.removeFile(saved);
+    await syncSaved(host);
+  },
+  sync: async ({ host }) => {
+    await syncDatabases(host);
+    await syncSaved(host);
+  },
+  describe: ({ undo: { user, saved } }) => ({
+    what: `the password of ${user}, whose old hash is in ${saved}`,
+    look: [['passwd', '--status', user]],
+    clear: [['rm', saved]],
+  }),
+});
+
+function newHash(password: string, old: string): string {
+  return password === 'locked' ? `!${old}` : password;
+}
+
+async function digestNow(host: ReadHost, { user }: Undo): Promise<string> {
+  return sha256((await shadowOf(host, user)).hash);
+}
+
+async function syncSaved(host: ChangeHost): Promise<void> {
+  for (const path of [directory, posix.dirname(directory)])
+    if ((await host.stat(path)) !== undefined) await host.sync(path);
+}
