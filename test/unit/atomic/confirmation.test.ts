@@ -148,7 +148,10 @@ test('what is partly undone cannot be confirmed any more', async () => {
   const file = engine.store.open(name);
   if (file === undefined) throw new Error('there is no journal');
   const journal = adopt(engine.store, file, sequence.id, 'token');
-  append(journal, [{ t: 'recovery', ...ownerLine(engine) }, { t: 'undone', n: 2 }]);
+  append(journal, [
+    { t: 'recovery', ...ownerLine(engine) },
+    { t: 'undone', n: 2 },
+  ]);
   file.close();
 
   await expect(confirmSequence(sequence.id, { engine, ...confirming })).rejects.toThrow('does not wait');

@@ -42,7 +42,7 @@ const harmless: Readonly<Record<string, string>> = {
   xen: 'xl:destroy xl:info xl:list -v xl:mem-set xl:pause xl:sched-credit xl:sched-credit2 xl:shutdown xl:unpause xl:vcpu-set',
   'names of packages, and URLs without a password': `mmdebstrap unshare:--mount env apt-cache apt-get apt-mark dpkg dpkg-deb
     dpkg-query env`,
-  'users and groups, without a password': 'chage getent gpasswd groupadd useradd usermod',
+  'users and groups, without a password': 'getent gpasswd groupadd groupdel useradd userdel usermod',
   'one number of a superblock': 'od:--address-radix=n --format=u4 xfs_db',
 };
 
@@ -50,7 +50,7 @@ const harmlessWords = Object.values(harmless).join(' ').split(/\s+/);
 
 /** Tools that no specimen starts. */
 const elsewhere = [
-  'groupdel',
+  'chage',
   'ip',
   'logger',
   'lsattr',
@@ -62,7 +62,6 @@ const elsewhere = [
   'systemd-run',
   'udevadm',
   'unshare',
-  'userdel',
   'vgs',
   'visudo',
 ];

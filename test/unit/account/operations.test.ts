@@ -1,0 +1,85 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { atomic, withBofh } from '../../../src/bofh.ts';
+import type { Tx } from '../../../src/operations.ts';
+import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
+import { rejectionOf } from '../../support/rejection.ts';
+
+let host: SimulatedHost;
+beforeEach(() => {
+  host = simulatedHost();
+});
+
+const sequence = (body: (tx: Tx) => Promise<unknown>) =>
+  withBofh(simulatedBofh({ host }), () => atomic('test', body));
+const passwd = (line: string): void =>
+  host.admin.writeFile('/etc/passwd', `root:x:0:0:root:/root:/bin/bash\n${line}\n`);
+
+describe('a number is free', () => {
+  it.each<readonly [string, () => void, number]>([
+    ['above the users', () => passwd('a:x:1005:4::/:/bin/sh'), 1006],
+    ['above those of a backup', () => host.admin.writeFile('/etc/passwd-', 'a:x:1007:4::/:/bin/sh\n'), 1008],
+    ['above the groups', () => host.admin.writeFile('/etc/group', 'adm:x:4:\nb:x:1009:\n'), 1010],
+    ['within /etc/login.defs', () => host.admin.writeFile('/etc/login.defs', 'UID_MIN\t2000\n'), 2000],
+    ['outside of subordinate ones', () => host.admin.writeFile('/etc/subuid', 'a:1000:10\n'), 1010],
+  ])('%s', async (_, stage, uid) => {
+    stage();
+    const made = await sequence((tx) => tx.account.createUser({ name: 'web', group: 'adm' }));
+    expect(made).toMatchObject({ uid });
+  });
+});
+
+it('a lock of a program that has ended counts for nothing', async () => {
+  host.admin.writeFile('/etc/group.lock', '99999\0');
+  await sequence((tx) => tx.account.createGroup({ name: 'web' }));
+  expect(host.admin.readFile('/etc/group')).toContain('web:');
+});
+
+describe('the undo leaves what others changed', () => {
+  it.each<readonly [string, () => void, (tx: Tx) => Promise<unknown>, string]>([
+    [
+      'a user with another shell',
+      () => passwd('web:x:1000:4::/home/web:/bin/sh'),
+      (tx) => tx.account.createUser({ name: 'web', group: 'adm' }),
+      'web:x:1000:4::/home/web:/bin/sh',
+    ],
+    [
+      'a user with another uid',
+      () => passwd('web:x:1001:4::/home/web:/bin/bash'),
+      (tx) => tx.account.createUser({ name: 'web', group: 'adm' }),
+      'web:x:1001:4:',
+    ],
+  ])('%s', async (_, deed, act, kept) => {
+    await rejectionOf(
+      sequence(async (tx) => {
+        await act(tx);
+        deed();
+        throw new Error('a later step fails');
+      }),
+    );
+    expect(host.admin.readFile('/etc/passwd')).toContain(kept);
+  });
+
+  it('a home with other files', async () => {
+    await rejectionOf(
+      sequence(async (tx) => {
+        await tx.account.createUser({ name: 'web', group: 'adm' });
+        host.admin.writeFile('/home/web/mine', 'x');
+        throw new Error('a later step fails');
+      }),
+    );
+    expect(host.admin.readFile('/etc/passwd')).not.toContain('web');
+    expect(host.admin.readFile('/home/web/mine')).toBe('x');
+  });
+
+  it('a group with members', async () => {
+    const stuck = await rejectionOf(
+      sequence(async (tx) => {
+        await tx.account.createGroup({ name: 'photos' });
+        host.admin.writeFile('/etc/group', 'root:x:0:\nphotos:x:1000:root\n');
+        throw new Error('a later step fails');
+      }),
+    );
+    expect(String(stuck)).toContain('the group photos has the members root');
+    expect(host.admin.readFile('/etc/group')).toContain('photos:x:1000:root');
+  });
+});
