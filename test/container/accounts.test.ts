@@ -101,12 +101,12 @@ export default defineHost((h) => { ${body} });`,
 
   test('removal: refused while processes run, undone byte for byte, and done', async () => {
     const gone = "h.user('old', { absent: true }); h.group('old', { absent: true });";
-    await machine.must('runuser -u old -- sleep 60 & sleep 1');
+    await machine.must('runuser -u old -- sh -c "echo \\$\\$ >/tmp/old.pid; exec sleep 60" & sleep 1');
     const before = await state();
     const busy = await apply(gone);
     expect(busy.exitCode).toBe(1);
     expect(busy.text).toMatch(/processes of the user old run: sleep \(process \d+\)/);
-    await machine.must('pkill -u old; sleep 1');
+    await machine.must('kill "$(cat /tmp/old.pid)"; sleep 1');
     expect((await apply(`${gone} ${fails}`)).exitCode).toBe(5);
     expect(await state()).toBe(before);
     expect((await apply(gone)).text).toContain('remove user old (/home/old stays)');
