@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { inContainers } from '../support/containers/releases.ts';
 
@@ -150,5 +152,17 @@ export default defineHost((h) => { ${body} });`,
     expect(stale.text).toMatch(/another program changes the accounts: sleep \(process \d+\)/);
     await machine.must('kill "$(cat /run/sleeping)"; rm /etc/passwd.lock');
     expect(await state()).toBe(before);
+  });
+
+  test('the example of docs/provisioning.md', async () => {
+    const page = readFileSync(join(import.meta.dirname, '../../docs/provisioning.md'), 'utf8');
+    const example = /\n## Accounts\n\n```ts\n(?<code>[^`]*)```/.exec(page)?.groups?.code ?? '';
+    await machine.must('mkdir -p /srv/photos; ! getent passwd alice');
+    const { exitCode, text } = await apply(example);
+    expect(exitCode, text).toBe(0);
+    expect(await machine.must("id -Gn alice; id -gn uploads; stat -c '%U:%G' /srv/photos/list")).toBe(
+      'alice sudo photos\nphotos\nuploads:photos\n',
+    );
+    expect(await machine.must('bofh host plan /root/host.ts')).toBe('the host is as described\n');
   });
 });
