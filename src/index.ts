@@ -75,12 +75,14 @@ export {
   type Content,
   type Described,
   type FileRequest,
+  type GroupRequest,
   type HostBuilder,
   type PackageRequest,
   type HostDescription,
   type Later,
   type Owned,
   type ServiceRequest,
+  type UserRequest,
 } from './provision/description.ts';
 export type { Facts } from './provision/facts.ts';
 export type { LinesRequest } from './provision/lines.ts';

@@ -25,7 +25,7 @@ const args = z.strictObject({
   /** Name of the new user. RefusedError `exists` if it is there. */
   name: newName,
   /** Its primary group: name, or number (default: the group of the same name). */
-  group: z.exactOptional(z.union([accountName, ownerNumber])),
+  group: z.exactOptional(z.union([accountName, ownerNumber], 'must be the name or the number of a group')),
   /** Its number (default: that of its own group, else a free one of the range in /etc/login.defs). */
   uid: z.exactOptional(ownerNumber),
   /** A user for a service: a number of that range, no home and no login (default: false). */

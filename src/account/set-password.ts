@@ -38,7 +38,10 @@ export const setPassword = operation({
     /** Name of an existing user. */
     user: accountName,
     /** A hash of crypt(3), or `locked`: no password opens the account, but a key may. */
-    password: z.union([z.literal('locked'), passwordHash]),
+    password: z.union(
+      [z.literal('locked'), passwordHash],
+      'must be locked, or a hash of crypt(3): mkpasswd makes one',
+    ),
   }),
   undo,
   journalled: ({ user }) => ({ user }),

@@ -3,7 +3,11 @@ import type { HostChange } from '../provision/apply.ts';
 import { collect } from '../provision/collect.ts';
 import type { HostDescription } from '../provision/description.ts';
 import { type Facts, factsOf } from '../provision/facts.ts';
+import { milliseconds, parsed } from '../core/request.ts';
 import { applyCollected } from './apply-collected.ts';
+import * as z from 'zod/mini';
+
+const applyOptions = z.strictObject({ confirm: z.exactOptional(milliseconds.check(z.positive())) });
 
 /** Returns facts of this host: name, system, kernel, memory, addresses, role in Xen. */
 export async function facts(): Promise<Facts> {
@@ -22,6 +26,7 @@ export async function apply(
     readonly confirm?: number;
   } = {},
 ): Promise<readonly HostChange[]> {
+  const how = parsed('provision.apply', applyOptions, options);
   refuseInside('provision.apply', 'alone');
-  return applyCollected(await collect(description, await facts()), options);
+  return applyCollected(await collect(description, await facts()), how);
 }

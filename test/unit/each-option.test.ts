@@ -38,7 +38,8 @@ function callOf(name: string): Call | undefined {
 }
 
 /** Something that fits a parameter which is no option. */
-function fitting({ name, type }: Callable['parameters'][number]): unknown {
+function fitting({ name, type, options }: Callable['parameters'][number]): unknown {
+  if (options.length > 0) return {};
   if (name === 'directory') return '/srv';
   if (type.includes('=>')) return () => undefined;
   return type.includes('number') || type === 'Bytes' ? 1024 ** 3 : 'web1';

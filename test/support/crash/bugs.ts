@@ -141,7 +141,7 @@ export const bugs: readonly Bug[] = [
   },
   {
     name: 'success before `committed` is durable',
-    patches: [ending("{ t: 'committed' }]);", "{ t: 'committed' }], 'wait');")],
+    patches: [ending('line()]);', "line()], 'wait');")],
   },
   {
     name: 'no look at what older steps made before the act',
