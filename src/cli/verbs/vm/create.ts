@@ -25,16 +25,16 @@ export default verb({
   args: { name: '<name>' },
   options: {
     source: value(
-      '<debian:SUITE|tar:FILE|image:FILE|https://…>',
-      'content of its root filesystem: a Debian of "vm base create", an archive, or a raw or qcow2 image, also to download',
+      '<SOURCE>',
+      'content of its root filesystem: debian:SUITE (a Debian of "vm base create"), tar:FILE, image:FILE (raw or qcow2), or the https://… address of an image',
       {
         required: true,
         read: sourceOf,
       },
     ),
     checksum: value(
-      '<sha256:HEX|sha512:HEX|FILE>',
-      'with https://…: its checksum, or the SHA256SUMS or SHA512SUMS of the site',
+      '<SUM>',
+      'of an https://… image: sha256:HEX, sha512:HEX, or the SHA256SUMS or SHA512SUMS of the site as a file',
     ),
     partition: value('<NUMBER>', 'with an image: the partition that is its root (default: the only root)', {
       read: wholeNumber,
