@@ -73,6 +73,19 @@ inContainers((machine) => {
     expect(await machine.must('systemctl list-units --all --no-legend "bofh-confirm-*"')).toBe('');
   });
 
+  test('bofh undo takes it back at once, and until then another bofh is refused its objects', async () => {
+    const before = await state();
+    await applying(harmless, '--confirm 1h');
+    await machine.put('/root/other.ts', harmless.replace('MaxAuthTries 5', 'MaxAuthTries 4'));
+    const refused = await machine.run('bofh --yes host apply /root/other.ts --confirm off');
+    expect(refused.text).toMatch(
+      /which waits for its confirmation\n.*\n.*to keep it: bofh confirm \w+; to take it back: bofh undo/,
+    );
+    await machine.must("bofh undo $(bofh journal list | awk '/unconfirmed/ { print $1 }')");
+    expect(await ended()).toContain('failed and is undone: it was taken back');
+    expect(await state()).toBe(before);
+  });
+
   test('also when it is killed before its last step', async () => {
     const before = await state();
     await machine.put('/root/host.ts', locksOut.replace('seconds: 1', 'seconds: 60'));

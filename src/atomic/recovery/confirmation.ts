@@ -67,12 +67,15 @@ export async function untilConfirmed(
   { engine, stop, abandon }: Required<Pick<Signals, 'stop' | 'abandon'>> & { readonly engine: Engine },
 ): Promise<void> {
   const { boot } = engine.processes.self;
+  let until = 0;
   for (;;) {
     const seen = journalOf(engine, id);
     if (seen === undefined) {
-      expectCommitted(engine, { id, name, seconds, stop });
+      const why = uptime() < until ? 'it was taken back' : `it was not confirmed within ${String(seconds)} s`;
+      expectCommitted(engine, { id, name, why, stop });
       return;
     }
+    until = seen.state.awaiting?.until ?? until;
     const isHangUp = stop.aborted && (stop.reason as { reason?: unknown } | undefined)?.reason === 'SIGHUP';
     if (isHangUp || abandon.aborted)
       throw new StuckError(`"${name}" still waits for its confirmation`, {
@@ -97,9 +100,9 @@ function expectCommitted(
   {
     id,
     name,
-    seconds,
+    why,
     stop,
-  }: { readonly id: string; readonly name: string; readonly seconds: number; readonly stop: AbortSignal },
+  }: { readonly id: string; readonly name: string; readonly why: string; readonly stop: AbortSignal },
 ): void {
   const { closed, steps = [] } = closedJournal(engine, id)?.state ?? {};
   if (closed === 'committed') return;
@@ -109,7 +112,7 @@ function expectCommitted(
   if (stop.aborted && leftAlone.length === 0) throw interruption(name, stop, details);
   const cause = stop.aborted
     ? interruption(name, stop)
-    : new RefusedError(`it was not confirmed within ${String(seconds)} s`, {
+    : new RefusedError(why, {
         code: 'timeout',
         remedy: `give the command again, and confirm it from a new connection: ${confirmOf('ID')}`,
       });

@@ -129,6 +129,13 @@ test('the connection that made the change cannot confirm it; another one can, an
   expect(await all.ended).toBe('its value');
 });
 
+test('one that is taken back before its deadline says so', async () => {
+  const all = await waiting(60);
+  await recover(all.sequence.id, { engine: all.engine, yes: true, unconfirmed: true });
+  expect(await all.ended).toMatchObject({ message: '"network" failed and is undone: it was taken back' });
+  expect(files(all)).toEqual(before);
+});
+
 test('a reboot ends the wait', async () => {
   const { engine, sequence, ended, stop, ...all } = await waiting(60);
   stop.abort(new InterruptedError('SIGHUP came', { reason: 'SIGHUP' }));
