@@ -1,5 +1,6 @@
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { atomic, withBofh } from '../../../src/bofh.ts';
+import { RolledBackError } from '../../../src/core/errors.ts';
 import type { Tx } from '../../../src/operations.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { rejectionOf } from '../../support/rejection.ts';
@@ -81,5 +82,46 @@ describe('the undo leaves what others changed', () => {
     );
     expect(String(stuck)).toContain('the group photos has the members root');
     expect(host.admin.readFile('/etc/group')).toContain('photos:x:1000:root');
+  });
+});
+
+it('a new user that newer steps of the sequence changed is removed with them', async () => {
+  const before = host.snapshot();
+  const failed = await rejectionOf(
+    sequence(async (tx) => {
+      await tx.account.createGroup({ name: 'web' });
+      await tx.account.createUser({ name: 'web' });
+      await tx.account.setUser({ name: 'web', shell: '/bin/sh', comment: 'Web' });
+      await tx.account.setMembership({ user: 'web', group: 'adm', member: true });
+      await tx.account.setKeys({ user: 'web', keys: ['ssh-ed25519 AAAA'] });
+      await tx.account.setPassword({ user: 'web', password: '$y$j9T$new' });
+      throw new Error('a later step fails');
+    }),
+  );
+  expect(failed).toBeInstanceOf(RolledBackError);
+  expect(host.snapshot()).toBe(before);
+});
+
+describe('an account that LDAP has, and not /etc', () => {
+  it.each<readonly [string, (tx: Tx) => Promise<unknown>]>([
+    ['createUser', (tx) => tx.account.createUser({ name: 'ldap', group: 'adm' })],
+    ['createGroup', (tx) => tx.account.createGroup({ name: 'ldap' })],
+    ['setUser', (tx) => tx.account.setUser({ name: 'ldap', comment: 'x' })],
+    ['setMembership', (tx) => tx.account.setMembership({ user: 'ldap', group: 'adm', member: true })],
+    ['setKeys', (tx) => tx.account.setKeys({ user: 'ldap', keys: [] })],
+    ['setPassword', (tx) => tx.account.setPassword({ user: 'ldap', password: 'locked' })],
+    ['removeUser', (tx) => tx.account.removeUser({ name: 'ldap' })],
+    ['removeGroup', (tx) => tx.account.removeGroup({ name: 'ldap' })],
+  ])('%s is refused', async (_, act) => {
+    const run = host.run.bind(host);
+    vi.spyOn(host, 'run').mockImplementation((command) =>
+      command.tool === 'getent' && command.argv[1] === 'ldap'
+        ? Promise.resolve(command.parse({ exitCode: 0, stdout: 'ldap:x:5000:5000:\n', stderr: '' }))
+        : run(command),
+    );
+    const before = host.snapshot();
+    const refused = await rejectionOf(sequence(act));
+    expect(String(refused)).toMatch(/ldap is not in \/etc\/(passwd|group), but comes from another source/);
+    expect(host.snapshot()).toBe(before);
   });
 });
