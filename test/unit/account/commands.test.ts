@@ -60,7 +60,6 @@ it.each<readonly [Pick<Command<unknown>, 'tool' | 'argv' | 'access'>, string, st
 it('a hash reaches chpasswd as a secret by its standard input, and no message shows output', () => {
   const { stdin, shownOf } = account.chpasswd('web', hash);
   expect(stdin).toBeInstanceOf(Secret);
-  expect(String(stdin)).not.toContain('geheim');
   expect(shownOf?.(`chpasswd: ${hash}`)).toBe('');
 });
 
@@ -73,8 +72,7 @@ it('of what the script for keys printed, a message shows its own line alone', ()
   expect(shownOf?.(key)).toBe('');
 });
 
-const answer = (stdout: string, exitCode = 0, stderr = ''): Answer =>
-  ({ exitCode, stdout, stderr }) as Answer;
+const answer = (stdout: string, exitCode = 0, stderr = ''): Answer => ({ exitCode, stdout, stderr });
 
 describe('an answer', () => {
   const line = 'web:x:1001:4:Web:/srv/web:/bin/sh';
