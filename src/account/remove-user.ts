@@ -13,8 +13,8 @@ import {
 } from './database.ts';
 import { shadowOf } from './shadow.ts';
 
-/** Day 1 of 1970: the account has expired. */
-const expired = '1';
+/** The account has expired: a day of 1970 that differs from the old one, and so proves the step. */
+const expiredOn = (before: string): string => (before === '1' ? '2' : '1');
 
 /**
  * `tx.account.removeUser`: locks the user and lets the account expire; userdel(8) removes it after the
@@ -54,15 +54,15 @@ export const removeUser = operation({
     return { name, uid: user.uid, locked: hash.startsWith('!'), expires };
   },
   claims: ({ undo: { name } }) => ({ changes: [`user:${name}`] }),
-  run: async ({ undo: { name }, host }) => {
+  run: async ({ undo: { name, expires }, host }) => {
     await refuseLocked(host);
-    await host.run(expire(name, { lock: 'lock', on: expired }));
+    await host.run(expire(name, { lock: 'lock', on: expiredOn(expires) }));
     return null;
   },
   value: () => undefined,
-  look: async ({ undo: { name, uid }, host }) => {
+  look: async ({ undo: { name, uid, expires }, host }) => {
     if ((await userNamed(host, name))?.uid !== uid) return { state: 'gone' };
-    return { state: (await shadowOf(host, name)).expires === expired ? 'ours' : 'gone' };
+    return { state: (await shadowOf(host, name)).expires === expiredOn(expires) ? 'ours' : 'gone' };
   },
   revert: async ({ undo: { name, locked, expires }, host }) => {
     await refuseLocked(host);

@@ -125,3 +125,17 @@ describe('an account that LDAP has, and not /etc', () => {
     expect(host.snapshot()).toBe(before);
   });
 });
+
+it('a removed user whose account had expired on day 1 is as before after the undo', async () => {
+  passwd('web:x:1001:4::/srv:/bin/sh');
+  host.admin.writeFile('/etc/shadow', 'web:$y$j9T$old:20001:0:99999:7::1:\n', 0o640);
+  const before = host.snapshot();
+  const failed = await rejectionOf(
+    sequence(async (tx) => {
+      await tx.account.removeUser({ name: 'web' });
+      throw new Error('a later step fails');
+    }),
+  );
+  expect(failed).toBeInstanceOf(RolledBackError);
+  expect(host.snapshot()).toBe(before);
+});
