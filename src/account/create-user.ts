@@ -81,6 +81,8 @@ export const createUser = operation({
       });
     await refuseElsewhere(host, 'passwd', name);
     const group = await existingGroup(host, asked.group ?? name);
+    // The undo needs it.
+    if (group.name === name) await existingGroup(host, parted.gid);
     const like = group.name === name ? { like: group.gid } : {};
     const uid = asked.uid ?? chosen?.uid ?? (await freeNumber(host, { kind: 'uid', system, ...like }));
     const rival = (await usersOf(host)).find((each) => each.uid === uid);

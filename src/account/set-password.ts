@@ -5,7 +5,7 @@ import type { ChangeHost, ReadHost } from '../command/index.ts';
 import { RefusedError } from '../core/errors.ts';
 import { absolutePath, ownerNumber, sha256, sha256Hex } from '../file/path.ts';
 import { chage, chpasswd } from './commands.ts';
-import { accountName, existingUser, refuseLocked, syncDatabases } from './database.ts';
+import { accountName, existingUser, refuseLocked, syncDatabases, userNamed } from './database.ts';
 import { isLocked, shadowOf } from './shadow.ts';
 
 /** A hash of crypt(3) with its method: `$y$…`, `$6$…`. A message never quotes it. */
@@ -86,14 +86,18 @@ export const setPassword = operation({
       : { state: 'ours', found: `the password of ${of.user} was changed since, and stays` };
   },
   revert: async ({ undo: of, host }) => {
-    const { lastChange = '', hash = '' } =
-      /^(?<lastChange>[^:]*):(?<hash>.*)$/s.exec(Buffer.from(await host.readFile(of.saved)).toString('utf8'))
-        ?.groups ?? {};
+    const { lastChange, hash } = savedIn(await host.readFile(of.saved));
     const now = await digestNow(host, of);
+    // The file is complete before the act.
+    const isWhole = sha256(hash) === of.before;
+    if (!isWhole && now === of.after)
+      throw new RefusedError(`${of.saved} does not have the old password of ${of.user} any more`, {
+        remedy: `set another one: passwd ${of.user}; then: bofh recover`,
+      });
     await refuseLocked(host);
     if (now === of.after) await host.run(chpasswd(of.user, hash));
     // It may be the old hash already, with the day of the change.
-    if (now === of.after || now === of.before) await host.run(chage(of.user, lastChange));
+    if (isWhole && (now === of.after || now === of.before)) await host.run(chage(of.user, lastChange));
     await syncDatabases(host);
     await host.removeFile(of.saved);
     await syncSaved(host);
@@ -117,7 +121,14 @@ function newHash(password: string, old: string): string {
   return password === 'locked' ? `!${old}` : password;
 }
 
-async function digestNow(host: ReadHost, { user }: Undo): Promise<string> {
+function savedIn(bytes: Uint8Array) {
+  const [lastChange = '', ...hash] = Buffer.from(bytes).toString('utf8').split(':');
+  return { lastChange, hash: hash.join(':') };
+}
+
+/** Undefined: others have removed the user. */
+async function digestNow(host: ReadHost, { user, uid }: Undo): Promise<string | undefined> {
+  if ((await userNamed(host, user))?.uid !== uid) return undefined;
   return sha256((await shadowOf(host, user)).hash);
 }
 

@@ -92,10 +92,12 @@ async function gptEntries(
   read: Read,
   damaged: Damaged,
 ): Promise<readonly Entry[]> {
-  const header = Buffer.from(head.subarray(sector, sector + 92));
-  const [sum, length] = [header.readUInt32LE(16), header.readUInt32LE(12)];
+  const length = head.readUInt32LE(sector + 12);
+  if (length < 92 || length > 512) throw damaged(`a header of ${length} bytes`);
+  const header = Buffer.from(head.subarray(sector, sector + length));
+  const sum = header.readUInt32LE(16);
   header.writeUInt32LE(0, 16);
-  if (length !== 92 || crc32(header) !== sum) throw damaged('the checksum of its header is wrong');
+  if (crc32(header) !== sum) throw damaged('the checksum of its header is wrong');
   const [count, size] = [header.readUInt32LE(80), header.readUInt32LE(84)];
   if (size < 128 || count * size > 1024 ** 2) throw damaged(`${count} entries of ${size} bytes`);
   const table = await read(Number(header.readBigUInt64LE(72)) * sector, count * size);

@@ -142,8 +142,9 @@ async function receive({ url, file, part, ...of }: Receiving): Promise<string> {
   try {
     await refuseWithoutRoom(dirname(part), (total ?? at) - at, url);
     for await (const chunk of answer as AsyncIterable<Buffer>) {
-      await file.write(chunk, 0, chunk.length, at);
-      at += chunk.length;
+      // A disk that is nearly full takes a part of it.
+      for (let from = 0, end = at + chunk.length; at < end; from = chunk.length - (end - at))
+        at += (await file.write(chunk, from, end - at, at)).bytesWritten;
       if (Date.now() - told < 200) continue;
       told = Date.now();
       of.onProgress?.(total === undefined ? undefined : at / total);
@@ -202,7 +203,7 @@ async function get(
       cause: error,
       code: 'unreachable',
       remedy: isTrust
-        ? 'for a certificate authority of your own: NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt; then the same command again'
+        ? 'for a certificate authority of your own: export NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt; then the same command again'
         : `see whether it is reached: curl --head --location ${url}`,
     });
   });

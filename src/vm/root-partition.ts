@@ -69,8 +69,8 @@ function inWords({ number, bytes, type, content = 'content unknown' }: ImagePart
 
 /**
  * The mount points of the EFI system partition in the fstab of a root that was a partition: a guest
- * has none. RefusedError for other filesystems beside the root, whose files would be missing, and for
- * what is not the root of a system.
+ * has none. RefusedError for other filesystems beside the root, whose files would be missing, and if it
+ * is another partition than the root of a system.
  */
 export async function espMounts({ paths, texts }: RootContent, where: string): Promise<readonly string[]> {
   if (![...paths].some((path) => path.startsWith('etc/')))

@@ -15,7 +15,7 @@ import { closedJournal, isOwned, journalOf, openLocked, see } from '../journal/s
 import { interruption } from '../sequence/signal.ts';
 import { describe } from '../undo/report.ts';
 import { finalWitnesses } from '../undo/witness.ts';
-import { bringToEnd, isWaiting, recover, type Recovered, type RecoverOptions } from './recover.ts';
+import { bringToEnd, check, isWaiting, recover, type Recovered, type RecoverOptions } from './recover.ts';
 
 /** How a sequence waits for its confirmation. */
 export interface Confirmation {
@@ -139,6 +139,7 @@ export async function confirmSequence(
   const file = await openLocked(engine, `${id}.journal`);
   if (file === undefined || file === 'held')
     throw file === undefined ? hasEnded(engine, id) : atWork(engine, id);
+  const locks = engine.locks.open();
   let stillRunning: Promise<unknown> | undefined;
   try {
     const { state } = see(id, file);
@@ -155,7 +156,10 @@ export async function confirmSequence(
       throw new RefusedError('this connection made the change, so it does not show that a new one works', {
         remedy: `open another one, and type there: bofh confirm ${id}`,
       });
-    const journal = adoptAgain(engine.store, file, id, newId());
+    const token = newId();
+    if (moreSeconds === undefined)
+      await check(id, state, { locks, token }, { engine, yes: true, ...signals });
+    const journal = adoptAgain(engine.store, file, id, token);
     if (moreSeconds !== undefined) {
       append(journal, [{ ...awaiting, until: uptime() + moreSeconds }]);
       return { id, name: begin.name, end: 'unconfirmed', leftAlone: [] };
@@ -165,8 +169,12 @@ export async function confirmSequence(
       stillRunning = acting;
     });
   } finally {
-    if (stillRunning === undefined) file.close();
-    else void stillRunning.finally(() => file.close());
+    const over = (): void => {
+      locks.release();
+      file.close();
+    };
+    if (stillRunning === undefined) over();
+    else void stillRunning.finally(over);
   }
 }
 

@@ -244,8 +244,8 @@ function holdersOf(engine: Engine, { id, inode, state }: Seen): readonly LockHol
   return engine.processes.holders()(inode, outputsOf(engine.store, id));
 }
 
-/** Makes every possible refusal before anything is touched. */
-async function check(
+/** Makes every possible refusal before anything is touched, and locks the objects. */
+export async function check(
   id: string,
   state: State,
   { locks, token }: { readonly locks: ObjectLocks; readonly token: string },

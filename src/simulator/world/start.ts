@@ -172,9 +172,9 @@ function makeSystem(world: World): void {
   plant(tree, '/etc/hostname', file(`${world.hostname}\n`));
   plant(tree, '/etc/fstab', file('/dev/vda / ext4 defaults 0 1\n'));
   plant(tree, '/etc/passwd', file('root:x:0:0:root:/root:/bin/bash\n'));
-  plant(tree, '/etc/group', file('root:x:0:\nadm:x:4:\nwww-data:x:33:\n'));
+  plant(tree, '/etc/group', file('root:x:0:\nadm:x:4:\nwww-data:x:33:\nnogroup:x:65534:\n'));
   plant(tree, '/etc/shadow', file('root:*:20000:0:99999:7:::\n', 0o640));
-  plant(tree, '/etc/gshadow', file('root:*::\nadm:*::\nwww-data:*::\n', 0o640));
+  plant(tree, '/etc/gshadow', file('root:*::\nadm:*::\nwww-data:*::\nnogroup:*::\n', 0o640));
   plant(tree, '/etc/skel/.profile', file('umask 027\n'));
   for (const path of ['/bin/bash', '/bin/sh', '/usr/sbin/nologin'])
     plant(tree, path, file('a program', 0o755));

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { atomic, withBofh } from '../../../src/bofh.ts';
-import { RolledBackError } from '../../../src/core/errors.ts';
+import { RolledBackError, StuckError } from '../../../src/core/errors.ts';
 import type { Tx } from '../../../src/operations.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { rejectionOf } from '../../support/rejection.ts';
@@ -138,4 +138,58 @@ it('a removed user whose account had expired on day 1 is as before after the und
   );
   expect(failed).toBeInstanceOf(RolledBackError);
   expect(host.snapshot()).toBe(before);
+});
+
+it('a user with a group of its own is refused on a host without the group that its undo needs', async () => {
+  host.admin.writeFile('/etc/group', 'root:x:0:\nweb:x:1000:\n');
+  const before = host.snapshot();
+  const refused = await rejectionOf(sequence((tx) => tx.account.createUser({ name: 'web' })));
+  expect(String(refused)).toContain('there is no group 65534');
+  expect(host.snapshot()).toBe(before);
+});
+
+describe('the old password is lost, or its user', () => {
+  const shadow = 'web:$y$j9T$old:20001:0:99999:7:::\n';
+  const passwords = '/var/lib/bofh/passwords';
+  const tear = async (): Promise<void> => {
+    for (const name of await host.readDir(passwords)) host.admin.writeFile(`${passwords}/${name}`, '', 0o600);
+  };
+  const fails = (deed: () => Promise<void>) =>
+    rejectionOf(
+      sequence(async (tx) => {
+        await tx.account.setPassword({ user: 'web', password: '$y$j9T$new' });
+        await deed();
+        throw new Error('a later step fails');
+      }),
+    );
+  beforeEach(() => {
+    passwd('web:x:1001:4::/srv:/bin/sh');
+    host.admin.writeFile('/etc/shadow', shadow, 0o640);
+  });
+
+  it('the password is still the old one: the day of its change stays', async () => {
+    const failed = await fails(async () => {
+      host.admin.writeFile('/etc/shadow', shadow, 0o640);
+      await tear();
+    });
+    expect(failed).toBeInstanceOf(RolledBackError);
+    expect(host.admin.readFile('/etc/shadow')).toBe(shadow);
+    expect(await host.readDir(passwords)).toEqual([]);
+  });
+
+  it('the new password stays, and never becomes an empty one', async () => {
+    const stuck = await fails(tear);
+    expect(stuck).toBeInstanceOf(StuckError);
+    expect(String(stuck)).toContain('does not have the old password of web any more');
+    expect(host.admin.readFile('/etc/shadow')).toContain('web:$y$j9T$new:');
+  });
+
+  it('a user whom others removed: nothing is left to do', async () => {
+    const failed = await fails(async () => {
+      host.admin.writeFile('/etc/passwd', 'root:x:0:0:root:/root:/bin/bash\n');
+      host.admin.writeFile('/etc/shadow', '', 0o640);
+    });
+    expect(failed).toBeInstanceOf(RolledBackError);
+    expect(await host.readDir(passwords)).toEqual([]);
+  });
 });

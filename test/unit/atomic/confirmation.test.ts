@@ -133,6 +133,18 @@ test('the connection that made the change cannot confirm it; another one can, an
   expect(await all.ended).toBe('its value');
 });
 
+test('a step that this bofh does not know is refused before the commit', async () => {
+  const all = await waiting(60);
+  const { engine, sequence } = all;
+  const older = { ...engine, find: async () => undefined };
+  await expect(confirmSequence(sequence.id, { engine: older, ...confirming })).rejects.toThrow(
+    'does not know',
+  );
+  expect(journalOf(engine, sequence.id)?.state).toMatchObject({ committed: false, awaiting: {} });
+  await confirmSequence(sequence.id, { engine, ...confirming });
+  expect(await all.ended).toBe('its value');
+});
+
 test('one that is taken back before its deadline says so', async () => {
   const all = await waiting(60);
   await recover(all.sequence.id, { engine: all.engine, yes: true, unconfirmed: true });

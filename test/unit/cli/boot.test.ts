@@ -8,7 +8,10 @@ import { atomic, withBofh } from '../../../src/bofh.ts';
 import * as answers from '../../../src/cli/output/answers/index.ts';
 import type { Program, Runtime } from '../../../src/cli/runtime/runtime.ts';
 import { bootUnits, withoutHeader } from '../../../src/cli/verbs/boot/units.ts';
-import { encode, type Line } from '../../../src/atomic/journal/lines.ts';
+import { type BeginLine, encode, type Line } from '../../../src/atomic/journal/lines.ts';
+import { fold } from '../../../src/atomic/journal/state.ts';
+import { startedGuest } from '../../../src/cli/verbs/recover/boot-journals.ts';
+import type { ReadJournal } from '../../../src/cli/runtime/read-journals.ts';
 import {
   ProcessKilled,
   simulatedBofh,
@@ -17,7 +20,7 @@ import {
 } from '../../../src/simulator/index.ts';
 import { bofhOn, hostWithSource, vmCreate } from '../simulator/support.ts';
 import { containing } from './support/containing.ts';
-import { begin } from './support/journals.ts';
+import { bare, begin } from './support/journals.ts';
 import { runVerb } from './support/run-verb.ts';
 import { testRuntime } from './support/runtime.ts';
 
@@ -594,6 +597,33 @@ describe('bofh recover --boot', () => {
     expect(stdout()).not.toContain('undone');
   });
 
+  it('--unconfirmed takes only what had to be confirmed, also if it had started a guest', async () => {
+    await interrupted();
+    host = host.reboot();
+    lay('cc33', [confirmed('cc33', 'firewall')]);
+    const { runtime, stdout } = at();
+
+    expect(await runVerb(runtime, 'recover --boot --unconfirmed')).toBe(0);
+
+    expect(stdout()).toMatch(/undone +firewall/);
+    expect(volumes()).toBe(true);
+    const guest = { ...bare(1), kind: 'xen.domain.create', claims: { makes: ['dom:web1'] } };
+    const left = (of: Line) =>
+      startedGuest({ is: 'open', open: { state: fold([of, guest]) } } as unknown as ReadJournal);
+    expect(left(begin('dd44', 'guest'))?.message).toContain('it had started dom:web1');
+    expect(left(confirmed('dd44', 'guest'))).toBeUndefined();
+  });
+
+  it.each([
+    'recover --unconfirmed',
+    'recover abc --boot --unconfirmed',
+    'recover --boot --network --unconfirmed',
+  ])('%s is refused', async (line) => {
+    await expect(runVerb(at().runtime, line)).rejects.toThrow(
+      '--unconfirmed belongs to one journal, or to --boot without --network',
+    );
+  });
+
   it('--network needs --boot', async () => {
     await expect(runVerb(at().runtime, 'recover --network')).rejects.toThrow('--network belongs to --boot');
   });
@@ -617,8 +647,16 @@ function withOthers() {
 
 /** A journal of an earlier boot that has reached another host, with nothing left to do. */
 function reach(): void {
-  const file = simulatedBofh({ host }).engine.store.create('bb22.journal');
-  const lines: Line[] = [begin('bb22', 'two hosts'), { t: 'host', host: 'web2', reach: {} }];
+  lay('bb22', [begin('bb22', 'two hosts'), { t: 'host', host: 'web2', reach: {} }]);
+}
+
+const confirmed = (id: string, name: string): Line => ({
+  ...(begin(id, name) as BeginLine),
+  confirm: 120,
+});
+
+function lay(id: string, lines: readonly Line[]): void {
+  const file = simulatedBofh({ host }).engine.store.create(`${id}.journal`);
   file.write(encode(lines, 0).bytes, 0);
   file.close();
 }

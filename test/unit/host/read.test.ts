@@ -275,7 +275,7 @@ describe('an answer that is not understood', () => {
     expect(String(error)).toContain('version unknown');
   });
 
-  test('is told by the first value that its schema refuses, in one line', async () => {
+  test('an error names the first value that its schema refuses, in one line', async () => {
     const { host } = hostWith('echo odd');
     const parse = (): never => z.array(z.string()).parse(Array(100).fill(1)) as never;
 

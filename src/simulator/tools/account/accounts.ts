@@ -95,6 +95,9 @@ export const accountTools: Readonly<Record<string, ToolModel>> = {
     const [name = ''] = options.words;
     if (lineOf(world, 'passwd', name) === undefined)
       return failed(6, `usermod: user '${name}' does not exist`);
+    const gid = one(options, '--gid');
+    if (gid !== undefined && !rows(world, 'group').some((row) => row[2] === gid))
+      return failed(6, `usermod: group '${gid}' does not exist`);
     const expires = one(options, '--expiredate');
     if (expires !== undefined)
       changeShadow(world, name, ([of = '', hash = '', ...ages]) => {
