@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import { deferred } from '../atomic/operation.ts';
 import type { ReadHost } from '../command/index.ts';
-import { RefusedError } from '../core/errors.ts';
+import { type ManualRecovery, RefusedError } from '../core/errors.ts';
 import { ownerNumber } from '../file/path.ts';
 import { groupdel } from './commands.ts';
 import {
@@ -41,12 +41,17 @@ export const removeGroup = deferred({
     await host.run(groupdel(name));
   },
   sync: ({ host }) => syncDatabases(host),
-  describe: ({ undo: { name, gid } }) => ({
+  describe: ({ undo }) => toRemove(undo),
+});
+
+/** A group that is still there, and how to remove it by hand. */
+export function toRemove({ name, gid }: Pick<Group, 'name' | 'gid'>): ManualRecovery {
+  return {
     what: `the group ${name} (gid ${String(gid)})`,
     look: [['getent', 'group', name]],
     clear: [['groupdel', name]],
-  }),
-});
+  };
+}
 
 /** RefusedError for the primary group of a user. */
 export async function refusePrimary(host: ReadHost, { name, gid }: Group): Promise<void> {

@@ -37,6 +37,12 @@ const plannedStep = z.strictObject({
   undo: z.exactOptional(said('How it is undone if a later step fails.')),
 });
 
+/** What becomes of a journal in `bofh recover`. */
+export const journalEnds = [
+  ...(['rolled-back', 'committed', 'nothing-to-do', 'running', 'unconfirmed'] as const),
+  ...(['abandoned', 'cut', 'open'] as const),
+] as const;
+
 /** The schema of `--dry-run --json`. docs/plan.md contains it as JSON Schema. */
 export const plan = z.strictObject({
   format: z.literal(1),
@@ -55,18 +61,7 @@ export const plan = z.strictObject({
       z.strictObject({
         id: text,
         name: text,
-        end: z.enum([
-          'rolled-back',
-          'committed',
-          'nothing-to-do',
-          'running',
-          'unconfirmed',
-          'abandoned',
-          'cut',
-          'open',
-          'unreadable',
-          'removed',
-        ]),
+        end: z.enum([...journalEnds, 'unreadable', 'removed']),
         waitsFor: z.array(text).check(z.describe('Programs that it would wait for.')),
         line: z.exactOptional(said('The line that would be cut off.')),
       }),

@@ -1,19 +1,12 @@
 import { createHash } from 'node:crypto';
-import { once } from 'node:events';
 import { constants, createReadStream } from 'node:fs';
 import * as fs from 'node:fs/promises';
-import * as http from 'node:http';
-import * as https from 'node:https';
 import { dirname, join } from 'node:path';
-import { connect } from 'node:tls';
 import type { Download, LocalHost } from '../command/index.ts';
 import { BofhError, InterruptedError, RefusedError } from '../core/errors.ts';
-import { present } from '../core/present.ts';
 import { formatSize } from '../core/units.ts';
 import { fileReads } from './files.ts';
-
-/** A connection on which nothing comes for so long is given up. */
-const stallMs = 60_000;
+import { get } from './https.ts';
 
 /** A part to which nothing was added for so long is removed by the next download. */
 const keptMs = 7 * 24 * 3_600_000;
@@ -187,95 +180,4 @@ async function check({ url, part, algorithm, checksum }: Omit<Receiving, 'file'>
     remedy:
       'compare it with the sums that the site publishes (SHA256SUMS, SHA512SUMS); an address with "latest" gets new files',
   });
-}
-
-/** The answer of the server, after redirects, which lead only to https. */
-async function get(
-  url: string,
-  headers: Readonly<Record<string, string>>,
-  of: Pick<Download, 'stallMs' | 'signal'>,
-  left = 10,
-): Promise<http.IncomingMessage> {
-  const answer = await request(new URL(url), headers, of).catch((error: unknown) => {
-    const { message, code = '' } = error as NodeJS.ErrnoException;
-    const isTrust = /CERT|SELF_SIGNED|UNABLE_TO_/.test(code);
-    throw new RefusedError(`${url} cannot be downloaded: ${message}`, {
-      cause: error,
-      code: 'unreachable',
-      remedy: isTrust
-        ? 'for a certificate authority of your own: export NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt; then the same command again'
-        : `see whether it is reached: curl --head --location ${url}`,
-    });
-  });
-  const { location } = answer.headers;
-  if (![301, 302, 303, 307, 308].includes(answer.statusCode ?? 0) || location === undefined) return answer;
-  answer.destroy();
-  const next = new URL(location, url);
-  if (next.protocol === 'https:' && left > 0) return get(next.href, headers, of, left - 1);
-  throw new RefusedError(
-    left > 0
-      ? `${url} redirects to ${next.protocol}, and bofh follows only to https:`
-      : `${url} redirects without end`,
-    { remedy: 'name an address that has the file itself' },
-  );
-}
-
-async function request(
-  url: URL,
-  headers: Readonly<Record<string, string>>,
-  { stallMs: stalled = stallMs, signal }: Pick<Download, 'stallMs' | 'signal'>,
-): Promise<http.IncomingMessage> {
-  const proxy = proxyFor(url);
-  const socket = proxy === undefined ? undefined : await tunnel(proxy, url, stalled);
-  const asked = https.get(url, {
-    headers: { 'Accept-Encoding': 'identity', 'User-Agent': 'bofh', ...headers },
-    ...present({ signal }),
-    ...(socket === undefined
-      ? { agent: false }
-      : { createConnection: () => connect({ socket, servername: url.hostname }) }),
-  });
-  let reading: http.ClientRequest | http.IncomingMessage = asked;
-  asked.setTimeout(stalled, () => reading.destroy(new Error(`nothing came for ${String(stalled / 1000)} s`)));
-  const [answer] = (await once(asked, 'response')) as [http.IncomingMessage];
-  reading = answer;
-  // The error of a connection reaches the request, and not whoever reads its answer.
-  asked.on('error', (error) => answer.destroy(error));
-  return answer;
-}
-
-/** As curl reads `https_proxy` and `no_proxy`. */
-function proxyFor({ hostname }: URL): URL | undefined {
-  const {
-    https_proxy: proxy = process.env['HTTPS_PROXY'] ?? '',
-    no_proxy: none = process.env['NO_PROXY'] ?? '',
-  } = process.env;
-  const without = none.split(',').map((each) => each.trim().replace(/^\*?\./, ''));
-  const isNear = without.some((each) => each === '*' || (each !== '' && `.${hostname}`.endsWith(`.${each}`)));
-  return proxy === '' || isNear ? undefined : new URL(/^\w+:\/\//.test(proxy) ? proxy : `http://${proxy}`);
-}
-
-/** A connection to the server through a proxy (CONNECT). */
-async function tunnel(proxy: URL, { hostname, port }: URL, stalled: number) {
-  const { username, password, host, protocol } = proxy;
-  const path = `${hostname}:${port === '' ? '443' : port}`;
-  const login = Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`).toString(
-    'base64',
-  );
-  const headers = { Host: path, ...(username === '' ? {} : { 'Proxy-Authorization': `Basic ${login}` }) };
-  const asked = (protocol === 'https:' ? https : http).request({
-    ...{ method: 'CONNECT', path, headers, agent: false },
-    ...{ hostname: proxy.hostname, port: proxy.port === '' ? undefined : proxy.port },
-  });
-  asked.setTimeout(stalled, () => asked.destroy(new Error(`the proxy ${host} did not answer`)));
-  asked.end();
-  const [answer, socket] = (await once(asked, 'connect')) as [
-    http.IncomingMessage,
-    import('node:net').Socket,
-  ];
-  socket.setTimeout(0);
-  if (answer.statusCode === 200) return socket;
-  socket.destroy();
-  throw new Error(
-    `the proxy ${host} refuses it: ${String(answer.statusCode)} ${answer.statusMessage ?? ''}`.trim(),
-  );
 }

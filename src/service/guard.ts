@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import type { Engine } from '../atomic/index.ts';
 import { changing } from '../atomic/engine.ts';
 import type { Journal } from '../atomic/journal/journal-writer.ts';
-import type { Confirmation } from '../atomic/recovery/confirmation.ts';
+import type { Confirmation } from '../atomic/recovery/await-confirmation.ts';
 import { type Command, nothing } from '../command/index.ts';
 import { RefusedError, UsageError } from '../core/errors.ts';
 import { option } from '../core/option.ts';

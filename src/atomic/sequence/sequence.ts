@@ -19,7 +19,7 @@ import { exclusive, stepOf } from '../journal/state.ts';
 import { interruption } from './signal.ts';
 import type { Steps, Temporary } from './steps.ts';
 import { undoNow, unwind, type Unwinding } from '../undo/unwind.ts';
-import { awaitingLine, type Confirmation, noticeOf, untilConfirmed } from '../recovery/confirmation.ts';
+import { awaitingLine, type Confirmation, noticeOf, untilConfirmed } from '../recovery/await-confirmation.ts';
 import { reachedByBody, renewedWitnesses } from '../undo/witness.ts';
 import { newId } from '../journal/lines.ts';
 import { endOf, tellerOf } from './teller.ts';

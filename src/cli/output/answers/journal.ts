@@ -28,6 +28,12 @@ const step = z.strictObject({
 /** Another host with steps of a journal. `away`: why its state is unknown now. */
 const reached = z.readonly(z.array(z.strictObject({ name: text, away: z.exactOptional(text) })));
 
+/** The states of a journal that can be read. */
+const states = [
+  ...(['running', 'orphan', 'unknown', 'interrupted', 'unconfirmed'] as const),
+  ...(['committed', 'rolled-back', 'abandoned'] as const),
+] as const;
+
 /** `bofh journal list` */
 export const journalList = z.array(
   z.strictObject({
@@ -38,18 +44,7 @@ export const journalList = z.array(
      * `interrupted`: its process is gone, bofh recover brings it to its end. `unconfirmed`: bofh confirm keeps it. `orphan`: a tool of it still runs. `reserved`: a
      * sequence of the bofh on `coordinator`, which has its journal, with its user and its steps.
      */
-    state: z.enum([
-      'running',
-      'orphan',
-      'unknown',
-      'interrupted',
-      'unconfirmed',
-      'committed',
-      'rolled-back',
-      'abandoned',
-      'unreadable',
-      'reserved',
-    ]),
+    state: z.enum([...states, 'unreadable', 'reserved']),
     /** When it was last written to, ISO 8601. */
     at: text,
     /** When it began, ISO 8601. Missing: the filesystem does not record it. */
@@ -69,16 +64,7 @@ export const journalShow = z.strictObject({
   user: text,
   command: z.readonly(z.array(text)),
   bofh: text,
-  state: z.enum([
-    'running',
-    'orphan',
-    'unknown',
-    'interrupted',
-    'unconfirmed',
-    'committed',
-    'rolled-back',
-    'abandoned',
-  ]),
+  state: z.enum(states),
   because: z.exactOptional(text),
   /** When it was last written to, ISO 8601. */
   at: text,

@@ -1,4 +1,5 @@
 import * as z from 'zod/mini';
+import { journalEnds } from '../../../api/plan.ts';
 import { text } from './parts.ts';
 
 /** `bofh recover` */
@@ -6,16 +7,7 @@ export const recovered = z.array(
   z.strictObject({
     id: text,
     name: text,
-    end: z.enum([
-      'rolled-back',
-      'committed',
-      'nothing-to-do',
-      'running',
-      'unconfirmed',
-      'abandoned',
-      'cut',
-      'open',
-    ]),
+    end: z.enum(journalEnds),
     leftAlone: z.readonly(z.array(text)),
     /** Why it stays open. */
     because: z.exactOptional(text),

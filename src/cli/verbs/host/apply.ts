@@ -2,12 +2,14 @@ import { isDeepStrictEqual } from 'node:util';
 import { applyCollected } from '../../../api/apply-collected.ts';
 import { RefusedError } from '../../../core/errors.ts';
 import { present } from '../../../core/present.ts';
+import type { HostChange } from '../../../provision/apply.ts';
 import { canCutWayIn } from '../../../provision/way-in.ts';
 import { change } from '../../runtime/change.ts';
 import { parseDuration } from '../../runtime/settings.ts';
 import { value, verb } from '../../runtime/verb.ts';
 import { give } from '../../output/answer.ts';
 import {
+  args,
   asData,
   changeInWords,
   plannedChanges,
@@ -20,7 +22,7 @@ import {
 export default verb({
   changes: true,
   answers: 'host apply',
-  args: { file: ['<file>', 'a description: .ts, .js or .mjs with a default export of defineHost'] },
+  args,
   options: {
     confirm: value(
       '<TIME|off>',
@@ -34,20 +36,19 @@ export default verb({
       runtime,
       async (bofh) => {
         const resources = await readDescription(runtime, bofh, file);
-        let confirm = typeof asked === 'number' ? asked : undefined;
-        const act = () => applyCollected(resources, present({ confirm }));
-        const answer = (changes: Awaited<ReturnType<typeof act>>) => ({
+        const answer = (changes: readonly HostChange[]) => ({
           data: { changes: changes.map(asData) },
           lines: changes.length === 0 ? ['the host is as described'] : changes.map(changeInWords),
         });
-        if (runtime.settings.mode === 'plan') return { act, answer };
+        if (runtime.settings.mode === 'plan') return { act: () => applyCollected(resources), answer };
         const planned = await plannedChanges(bofh, resources);
         if (planned.length === 0)
           return () => {
             give(runtime, answer(planned));
             return 0;
           };
-        if (asked === undefined && planned.some(canCutWayIn)) confirm = usualWaitMs;
+        const usual = planned.some(canCutWayIn) ? usualWaitMs : undefined;
+        const confirm = asked === 'off' ? undefined : (asked ?? usual);
         return {
           destroys: [...planned.map(changeInWords), ...(confirm === undefined ? [] : [waitInWords(confirm)])],
           again: async () => {
@@ -57,7 +58,7 @@ export default verb({
                 remedy: `see the new one: bofh host plan ${file}`,
               });
           },
-          act,
+          act: () => applyCollected(resources, present({ confirm })),
           answer,
         };
       },

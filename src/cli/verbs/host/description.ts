@@ -12,6 +12,10 @@ import { planOf, readJournals } from '../../plan/plan.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
 import { printable } from '../../output/text.ts';
 
+export const args = {
+  file: ['<file>', 'a description: .ts, .js or .mjs with a default export of defineHost'],
+} as const;
+
 /** Loads and collects the description in a file. Throws UsageError if it has none. */
 export async function readDescription(
   runtime: Pick<Runtime, 'root' | 'log' | 'cacheDirectory'>,

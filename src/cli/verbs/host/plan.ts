@@ -4,6 +4,7 @@ import { printable } from '../../output/text.ts';
 import { openSession } from '../../runtime/session.ts';
 import { flag, verb } from '../../runtime/verb.ts';
 import {
+  args,
   asData,
   changeInWords,
   plannedChanges,
@@ -16,7 +17,7 @@ import { diffOf } from './diff.ts';
 export default verb({
   changes: false,
   answers: 'host plan',
-  args: { file: ['<file>', 'a description: .ts, .js or .mjs with a default export of defineHost'] },
+  args,
   options: { diff: flag('also show how each text file changes, as a unified diff') },
   examples: ['host plan web.ts', 'host plan web.ts --diff'],
   run: async (runtime, { file, diff }) => {
