@@ -144,7 +144,7 @@ it('a user with a group of its own is refused on a host without the group that i
   host.admin.writeFile('/etc/group', 'root:x:0:\nweb:x:1000:\n');
   const before = host.snapshot();
   const refused = await rejectionOf(sequence((tx) => tx.account.createUser({ name: 'web' })));
-  expect(String(refused)).toContain('there is no group 65534');
+  expect(String(refused)).toContain('needs the group 65534, which is not in /etc/group');
   expect(host.snapshot()).toBe(before);
 });
 

@@ -44,8 +44,8 @@ export const account: Specimens['account'] = {
     {
       title: 'of a service, with a group that has its name',
       stage: (host) => {
-        host.admin.writeFile('/etc/group', 'root:x:0:\nphotos:x:900:\n');
-        host.admin.writeFile('/etc/gshadow', 'root:*::\nphotos:!::\n');
+        host.admin.writeFile('/etc/group', 'root:x:0:\nphotos:x:900:\nnogroup:x:65534:\n');
+        host.admin.writeFile('/etc/gshadow', 'root:*::\nphotos:!::\nnogroup:*::\n');
         return (tx) => tx.account.createUser({ name: 'photos', system: true });
       },
       notApplicable: nothingLeft,
