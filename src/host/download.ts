@@ -6,7 +6,6 @@ import type { Download, LocalHost } from '../command/index.ts';
 import { BofhError, InterruptedError, RefusedError } from '../core/errors.ts';
 import { formatSize } from '../core/units.ts';
 import { fileReads } from './files.ts';
-import { get } from './https.ts';
 
 /** A part to which nothing was added for so long is removed by the next download. */
 const keptMs = 7 * 24 * 3_600_000;
@@ -95,6 +94,8 @@ interface Receiving extends Download {
 
 /** Receives all of it, or the rest; returns the name that the part has now. */
 async function receive({ url, file, part, ...of }: Receiving): Promise<string> {
+  // node:http and node:tls cost each start 5 ms.
+  const { get } = await import('./https.ts');
   const validator = Buffer.from(/\.([\w-]*)\.part$/.exec(part)?.[1] ?? '', 'base64url').toString();
   let at = validator === '' ? 0 : (await file.stat()).size;
   const headers = at === 0 ? {} : { Range: `bytes=${at}-`, 'If-Range': validator };
