@@ -1,16 +1,18 @@
-// Builds dist/: the command and the library as one code-split bundle without node_modules, and the types and the manual pages.
+// Builds dist/: the command as one file, the library as code-split bundles, both without node_modules, and the types and the
+// manual pages.
 // For tests: --out DIR builds elsewhere, --no-types leaves out both.
 import {
-  chmodSync,
   copyFileSync,
   cpSync,
   existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   writeFileSync,
 } from 'node:fs';
+import { createHash } from 'node:crypto';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -35,7 +37,6 @@ const noteName = 'generations.json';
 
 const entries = Object.fromEntries(
   Object.entries({
-    bofh: 'src/cli/bin.ts',
     index: 'src/index.ts',
     atomic: 'src/atomic/index.ts',
     testing: 'src/simulator/index.ts',
@@ -50,14 +51,11 @@ const versionAsConstant = {
     id === join(root, 'src/core/version.ts') ? `export const version = ${JSON.stringify(version)};` : null,
 };
 
+const common = { cwd: root, platform: 'node', plugins: [versionAsConstant], logLevel: 'warn' };
+
+/** The library: its parts share their chunks. */
 async function bundle() {
-  const build = await rolldown({
-    input: entries,
-    cwd: root,
-    platform: 'node',
-    plugins: [versionAsConstant],
-    logLevel: 'warn',
-  });
+  const build = await rolldown({ ...common, input: entries });
   // One flat folder: code that looks for a file beside itself finds it, whichever chunk it is in.
   const { output } = await build.write({
     dir: dist,
@@ -74,6 +72,48 @@ async function bundle() {
   };
 }
 
+/** The command: a small file that runs the others with the code that V8 compiled before (src/cli/compiled.ts). */
+async function bundleCommand() {
+  const main = await cjs('src/cli/runtime/main.ts', {
+    entryFileNames: 'command-[hash].cjs',
+    chunkFileNames: 'command-[name]-[hash].cjs',
+  });
+  const digest = createHash('sha256');
+  for (const { fileName, code } of main) {
+    const text = forCache(code);
+    digest.update(text);
+    writeFileSync(join(dist, fileName), text);
+  }
+  const [bin] = await cjs('src/cli/bin.ts', { codeSplitting: false });
+  const path = join(dist, 'bofh.cjs');
+  const code = bin.code
+    .replace('command.cjs', main[0].fileName)
+    .replace('"the digest"', JSON.stringify(digest.digest('hex')));
+  writeFileSync(`${path}.new`, code, { mode: 0o755 });
+  renameSync(`${path}.new`, path);
+  return {
+    files: ['bofh.cjs', ...main.map(({ fileName }) => fileName)],
+    modules: [...main, bin].flatMap(({ moduleIds }) => moduleIds),
+  };
+}
+
+/** The chunks, that of the entry first. */
+async function cjs(file, options) {
+  const build = await rolldown({ ...common, input: join(root, file) });
+  const { output } = await build.generate({ ...options, format: 'cjs', sourcemap: false });
+  await build.close();
+  return output;
+}
+
+/** For src/cli/compiled.ts, which reads them as Latin-1: cached code has no import(), and gets that of the loader. */
+function forCache(code) {
+  if (/String\.raw`[^`]*[^\0-\x7f]/.test(code))
+    throw new Error('String.raw with other characters than ASCII');
+  return code
+    .replace(/(?<=\bawait |=> |return \(?)import\(/g, 'importOfNode(')
+    .replace(/[^\0-\x7f]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
 /** Whose code is in dist/. Throws for a licence that asks for more than this. */
 function writeNotices(modules) {
   const folders = [...packageFolders(modules), jiti];
@@ -87,7 +127,6 @@ function writeRest() {
   writeFileSync(join(dist, 'package.json'), `${JSON.stringify({ type: 'module' })}\n`);
   for (const name of ['jiti.cjs', 'babel.cjs']) copyFileSync(join(jiti, 'dist', name), join(dist, name));
   cpSync(join(root, 'src/cli/output/schemas'), join(dist, 'schemas'), { recursive: true });
-  chmodSync(join(dist, 'bofh.js'), 0o755);
   return ['package.json', 'jiti.cjs', 'babel.cjs', 'schemas', 'types', 'man'];
 }
 
@@ -107,7 +146,7 @@ function sweep(written, others) {
   const path = join(dist, noteName);
   const noted = existsSync(path) ? parseNote(readFileSync(path, 'utf8')) : undefined;
   // Of a build that noted nothing all chunks may be the last one's.
-  const chunks = readdirSync(dist).filter((name) => /^chunk-.*\.js$/.test(name));
+  const chunks = readdirSync(dist).filter((name) => /^(?:chunk|command)-.*\.c?js$/.test(name));
   const { kept, note } = generations(written, noted ?? { now: chunks, previous: [] });
   for (const name of readdirSync(dist))
     if (![...kept, ...others, noteName].includes(name))
@@ -117,8 +156,10 @@ function sweep(written, others) {
 
 const begun = performance.now();
 mkdirSync(dist, { recursive: true });
-const written = await bundle();
-sweep(written.files, [...writeRest(), ...writeNotices(written.modules)]);
+const library = await bundle();
+const command = await bundleCommand();
+const notices = writeNotices([...new Set([...library.modules, ...command.modules])]);
+sweep([...library.files, ...command.files], [...writeRest(), ...notices]);
 if (options.types) await writeManual();
 const faults = options.types ? (await import('./types.mjs')).emitTypes(root, join(dist, 'types')) : '';
 process.stdout.write(faults);

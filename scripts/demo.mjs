@@ -11,7 +11,7 @@ if (reason !== undefined)
   process.stdout.write(`On a simulated host, because the emulated one cannot be had: ${reason}\n`);
 
 if (!ensureDependencies()) stop('the dependencies could not be installed');
-if (!existsSync(join(root, 'dist', 'bofh.js')) || !words.has('--no-build')) {
+if (!existsSync(join(root, 'dist', 'bofh.cjs')) || !words.has('--no-build')) {
   if (!quiet(process.execPath, [join(root, 'scripts', 'build.mjs'), '--no-types']).ok)
     stop('bofh could not be built');
 }

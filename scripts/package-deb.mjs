@@ -94,8 +94,8 @@ function packageFor(release, dist) {
   copy(dist, `${library}/dist`);
   for (const name of ['man', 'generations.json', 'THIRD-PARTY-NOTICES.txt'])
     rmSync(join(stage, library, 'dist', name), { recursive: true });
-  const command = `${library}/dist/bofh.js`;
-  put(command, readFileSync(join(dist, 'bofh.js'), 'utf8').replace(/^#!.*/, `#!${release.node}`));
+  const command = `${library}/dist/bofh.cjs`;
+  put(command, readFileSync(join(dist, 'bofh.cjs'), 'utf8').replace(/^#!.*/, `#!${release.node}`));
   // "bofh init" replaces an unchanged site file: it compares it with this one.
   for (const name of ['package.json', 'systemd', 'site-specific.ts']) copy(name, `${library}/${name}`);
   const notices = readFileSync(join(dist, 'THIRD-PARTY-NOTICES.txt'), 'utf8');
@@ -107,7 +107,7 @@ function packageFor(release, dist) {
     licences.push(`/${library}/node is Node.js:\n\n${readFileSync(join(node, '../../LICENSE'), 'utf8')}`);
   }
   mkdirSync(join(stage, 'usr/bin'), { recursive: true });
-  symlinkSync('../lib/bofh/dist/bofh.js', join(stage, 'usr/bin/bofh'));
+  symlinkSync('../lib/bofh/dist/bofh.cjs', join(stage, 'usr/bin/bofh'));
 
   for (const { name, content } of bootUnits([release.node, `/${command}`], '/var/lib/bofh'))
     put(`usr/lib/systemd/system/${name}`, withoutHeader(content));
@@ -116,7 +116,7 @@ function packageFor(release, dist) {
     ['zsh', 'zsh/vendor-completions/_bofh'],
     ['fish', 'fish/vendor_completions.d/bofh.fish'],
   ])
-    put(`usr/share/${path}`, run(process.execPath, [join(dist, 'bofh.js'), 'completion', shell]));
+    put(`usr/share/${path}`, run(process.execPath, [join(dist, 'bofh.cjs'), 'completion', shell]));
   for (const name of readdirSync(join(dist, 'man/man1')))
     put(`usr/share/man/man1/${name}.gz`, gzip(readFileSync(join(dist, 'man/man1', name))));
   copy('site-specific.ts', 'etc/bofh/site-specific.ts');

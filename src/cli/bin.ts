@@ -1,7 +1,20 @@
 #!/usr/bin/env node
+import { join } from 'node:path';
 import { version } from '../core/version.ts';
+import { loadCompiled } from './compiled.ts';
+import type * as commandLine from './runtime/main.ts';
 
 const [word, ...more] = process.argv.slice(2);
 // The version needs no command line: loading it takes as long as starting Node.
 if ((word === '--version' || word === '-V') && more.length === 0) process.stdout.write(`${version}\n`);
-else void import('./runtime/main.ts').then(({ main }) => main(process.argv.slice(2)));
+else {
+  // The build puts in the name, which has a hash, and the digest.
+  const file = join(import.meta.dirname, 'command.cjs');
+  const { exports, keep } = loadCompiled<typeof commandLine>(file, 'the digest');
+  let verb: string | undefined;
+  // Only what changes the host writes to it.
+  void exports.main(process.argv.slice(2), (changing) => void (verb = changing));
+  process.on('exit', (exitCode) => {
+    if (exitCode === 0 && verb !== undefined) keep(verb);
+  });
+}

@@ -15,14 +15,15 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
 
-/** Transpiled scripts, found by a hash of all their inputs. */
+/** Transpiled scripts and compiled code, found by a hash of all their inputs. */
 export interface ScriptCache {
-  get(key: string): string | undefined;
-  set(key: string, code: string): void;
+  get(key: string): Buffer | undefined;
+  set(key: string, code: string | Buffer): void;
 }
 
-/** Cache of root's transpiled scripts. Its content is executed, so only root may write it. */
+/** Cache of what root runs. Its content is executed, so only root may write it. */
 export const cacheDirectory = '/var/cache/bofh';
 
 /** This many scripts take little space, and are more than an administrator edits at a time. */
@@ -76,15 +77,15 @@ function faultOf(directory: string): string | undefined {
 }
 
 /** Returns the code if this user owns the file and its first line is the checksum of the rest. */
-function read(path: string): string | undefined {
+function read(path: string): Buffer | undefined {
   let fd: number | undefined;
   try {
     fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
     if (fstatSync(fd).uid !== process.geteuid?.()) return undefined;
-    const text = readFileSync(fd, 'utf8');
+    const text = readFileSync(fd);
     const end = text.indexOf('\n');
-    const code = text.slice(end + 1);
-    return text.slice(0, end) === sum(code) ? code : undefined;
+    const code = text.subarray(end + 1);
+    return text.toString('latin1', 0, end) === String(crc32(code)) ? code : undefined;
   } catch (error) {
     if (codeOf(error) === undefined) throw error;
     return undefined;
@@ -93,10 +94,13 @@ function read(path: string): string | undefined {
   }
 }
 
-function write(directory: string, name: string, code: string): void {
+function write(directory: string, name: string, code: string | Buffer): void {
   const path = join(directory, name);
   const fresh = `${path}.${String(process.pid)}`;
-  writeFileSync(fresh, `${sum(code)}\n${code}`, { mode: 0o600, flag: 'wx' });
+  writeFileSync(fresh, Buffer.concat([Buffer.from(`${String(crc32(code))}\n`), Buffer.from(code)]), {
+    mode: 0o600,
+    flag: 'wx',
+  });
   renameSync(fresh, path);
   prune(directory);
 }
@@ -111,11 +115,7 @@ function prune(directory: string): void {
 }
 
 function nameOf(key: string): string {
-  return `${sum(key)}.js`;
-}
-
-function sum(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
+  return `${createHash('sha256').update(key).digest('hex')}.js`;
 }
 
 /** Only errors of system calls have a code. */

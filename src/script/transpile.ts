@@ -147,7 +147,7 @@ function onError(error: unknown): never {
 function transform(options: TransformOptions, cache: ScriptCache | undefined): TransformResult {
   const key = JSON.stringify([version, process.version, options]);
   const cached = cache?.get(key);
-  if (cached !== undefined) return { code: cached };
+  if (cached !== undefined) return { code: cached.toString() };
   const babel = load(fileOf('babel.cjs')) as (options: TransformOptions) => TransformResult;
   const result = babel({ ...options, retainLines: true });
   if (result.error === undefined) cache?.set(key, result.code);

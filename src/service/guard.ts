@@ -78,6 +78,6 @@ export function guardUnit(id: string, program: readonly string[]): Command<void,
 /** The command line of this installation, also for a program that imports the library. */
 function ownProgram(): string {
   const own = fileURLToPath(import.meta.url);
-  const built = own.endsWith('.ts') ? '../../dist/bofh.js' : './bofh.js';
+  const built = own.endsWith('.ts') ? '../../dist/bofh.cjs' : './bofh.cjs';
   return posix.resolve(posix.dirname(own), built);
 }

@@ -57,7 +57,7 @@ export async function pairs(
 }
 
 function startPairs(dist: string, directory: string): readonly Pair[] {
-  const bofh = join(dist, 'bofh.js');
+  const bofh = join(dist, 'bofh.cjs');
   const script = join(directory, 'script.ts');
   const plain = join(directory, 'script.mjs');
   const body =

@@ -41,7 +41,7 @@ export async function storagePairs(
   writeFileSync(site, JSON.stringify({ hosts }), { mode: 0o600 });
   const env = { ...process.env, BOFH_STATE_DIR: at('state'), BOFH_SITE: site };
   const bofh = (...argv: readonly string[]): void => {
-    execFileSync(process.execPath, [join(dist, 'bofh.js'), ...argv], {
+    execFileSync(process.execPath, [join(dist, 'bofh.cjs'), ...argv], {
       env,
       stdio: ['ignore', 'ignore', 'inherit'],
     });

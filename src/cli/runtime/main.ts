@@ -13,8 +13,11 @@ import { looksOf, openTerminal, type Terminal } from './terminal.ts';
 import { paging } from '../output/paging.ts';
 import { printable, stackTextOf, textOf } from '../output/text.ts';
 
-/** Runs the command line and ends the process with its exit code. */
-export async function main(args: readonly string[]): Promise<void> {
+/**
+ * Runs the command line and ends the process with its exit code. `changing` is called with the verb
+ * before it changes anything; not for a dry run.
+ */
+export async function main(args: readonly string[], changing: (verb: string) => void): Promise<void> {
   const early = earlySettings(args, process.env);
   const terminal = openTerminal(process, early.color);
   const run: Run = {
@@ -28,7 +31,7 @@ export async function main(args: readonly string[]): Promise<void> {
   watchExit(run);
   let exitCode: number;
   try {
-    exitCode = await Promise.race([parse(run, early.pager), crash()]);
+    exitCode = await Promise.race([parse(run, early.pager, changing), crash()]);
   } catch (error) {
     // An unhandled error must not cut off a running sequence, nor hide that it is stuck.
     await run.sequences.unwind();
@@ -48,12 +51,12 @@ export async function main(args: readonly string[]): Promise<void> {
 }
 
 /** Returns the exit code. Throws what the command throws. */
-async function parse(run: Run, pager: string | undefined): Promise<number> {
+async function parse(run: Run, pager: string | undefined, changing: (verb: string) => void): Promise<number> {
   let exitCode = 0;
   refuseOtherBytes(run.args);
   const help: string[] = [];
   const invoked = async (invocation: Invocation): Promise<void> => {
-    exitCode = await invoke(run, invocation);
+    exitCode = await invoke(run, invocation, changing);
   };
   const commands = await program(run.args, invoked, { writeOut: (text) => help.push(text) });
   try {
@@ -75,7 +78,7 @@ async function showHelp(terminal: Terminal, help: string, pager: string | undefi
   await pages?.show();
 }
 
-async function invoke(run: Run, invocation: Invocation): Promise<number> {
+async function invoke(run: Run, invocation: Invocation, changing: (verb: string) => void): Promise<number> {
   const { verb, changes, table, options, unrecorded, action } = invocation;
   const settings = settingsOf(options, process.env);
   if (settings.format !== undefined && !table)
@@ -115,7 +118,10 @@ async function invoke(run: Run, invocation: Invocation): Promise<number> {
   run.changes = changes && settings.mode === 'act';
   // Loaded before the first change: an upgrade during the run may remove files that are not loaded
   // yet.
-  if (run.changes) await import('../errors/explain.ts');
+  if (run.changes) {
+    await import('../errors/explain.ts');
+    changing(verb);
+  }
   let exitCode: number | undefined;
   try {
     exitCode = await action(runtime);

@@ -36,7 +36,7 @@ export function inContainers(tests: (machine: Machine, release: Release) => void
         if ('skipped' in containers) return;
         const { host, images, volumes } = containers;
         booted = await bootDebian(dockerAt(host), { image: images[release.suite], volumes, network: 'none' });
-        await booted.must('ln -s /usr/lib/bofh/dist/bofh.js /usr/local/bin/bofh');
+        await booted.must('ln -s /usr/lib/bofh/dist/bofh.cjs /usr/local/bin/bofh');
       });
       afterAll(async () => booted?.remove());
       tests(

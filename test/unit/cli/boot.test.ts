@@ -24,7 +24,7 @@ import { bare, begin } from './support/journals.ts';
 import { runVerb } from './support/run-verb.ts';
 import { testRuntime } from './support/runtime.ts';
 
-const program: Program = ['/usr/bin/node', '/usr/local/lib/node_modules/bofh/dist/bofh.js'];
+const program: Program = ['/usr/bin/node', '/usr/local/lib/node_modules/bofh/dist/bofh.cjs'];
 const chunk = '/usr/local/lib/node_modules/bofh/dist/chunk-x-1.js';
 const units = [
   'bofh-recover.service',
@@ -226,10 +226,10 @@ describe('bofh boot install', () => {
   });
 
   it('refuses a program that users other than root can write', async () => {
-    host.admin.writeFile('/home/me/bofh.js', 'x', 0o777);
+    host.admin.writeFile('/home/me/bofh.cjs', 'x', 0o777);
 
-    await expect(install(at({}, [program[0], '/home/me/bofh.js']).runtime)).rejects.toThrow(
-      'others than root can write /home/me/bofh.js',
+    await expect(install(at({}, [program[0], '/home/me/bofh.cjs']).runtime)).rejects.toThrow(
+      'others than root can write /home/me/bofh.cjs',
     );
     expect(await statesOf()).toEqual(units.map(() => 'absent'));
   });
@@ -248,9 +248,9 @@ describe('bofh boot install', () => {
   });
 
   it('refuses a path that systemd would split', async () => {
-    host.admin.writeFile('/opt/a b%c/bofh.js', 'x', 0o755);
+    host.admin.writeFile('/opt/a b%c/bofh.cjs', 'x', 0o755);
 
-    await expect(install(at({}, [program[0], '/opt/a b%c/bofh.js']).runtime)).rejects.toThrow(
+    await expect(install(at({}, [program[0], '/opt/a b%c/bofh.cjs']).runtime)).rejects.toThrow(
       'cannot stand in a unit',
     );
   });
@@ -361,7 +361,7 @@ describe('the units of the Debian package', () => {
   });
 
   it('are absent for another bofh, which they do not start: only the timers are common', async () => {
-    const { runtime, stdout } = at({ json: true }, ['/usr/bin/node', '/opt/bofh.js']);
+    const { runtime, stdout } = at({ json: true }, ['/usr/bin/node', '/opt/bofh.cjs']);
 
     await runVerb(runtime, 'boot status');
 

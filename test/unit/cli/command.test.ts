@@ -99,11 +99,11 @@ describe('help and version', () => {
       if (loaded.has(name)) return;
       loaded.add(name);
       const text = readFileSync(join(dirname(command), name), 'utf8');
-      // Those at the start of a line are static; what is loaded later stands in import().
-      for (const { groups } of text.matchAll(/^import .*?"\.\/(?<chunk>[^"]+)";$/gm))
+      // Those at the start of a line are static; what is loaded later stands in a function.
+      for (const { groups } of text.matchAll(/^(?:const|let|var) .*?require\("\.\/(?<chunk>[^"]+)"\);$/gm))
         follow(groups?.chunk ?? '');
     };
-    follow('bofh.js');
+    follow(/"(?<main>command-[^"]+)"/.exec(readFileSync(command, 'utf8'))?.groups?.main ?? '');
     const text = [...loaded].map((name) => readFileSync(join(dirname(command), name), 'utf8')).join('');
 
     expect(loaded.size).toBeGreaterThan(1);

@@ -170,7 +170,7 @@ describe('a bofh whose files are taken away while it runs', { timeout: 60_000 },
   async function installed(): Promise<string> {
     const folder = dirname(await builtCommand());
     cpSync(folder, made('dist'), { recursive: true, filter: (path) => !path.endsWith('/node') });
-    return made('dist/bofh.js');
+    return made('dist/bofh.cjs');
   }
 
   const takeAway = (pattern: RegExp): void => {
@@ -195,7 +195,7 @@ describe('a bofh whose files are taken away while it runs', { timeout: 60_000 },
 
     const running = runProgram(process.execPath, [command, 'run', ...options(), write('a.ts', text)]);
     while (!existsSync(made('open'))) await delay(20);
-    takeAway(/^chunk-/);
+    takeAway(/^(?:chunk|command)-/);
     write('gone', '');
     const { exitCode, stderr } = await running;
 
@@ -207,7 +207,7 @@ describe('a bofh whose files are taken away while it runs', { timeout: 60_000 },
 
   it('says in plain words what it cannot explain any more', async () => {
     const command = await installed();
-    takeAway(/^chunk-explain-/);
+    takeAway(/^command-explain-/);
 
     const argv = [command, '--json', 'journal', 'show', 'zz', '--state-dir', made('state')];
     const { exitCode, stdout, stderr } = await runProgram(process.execPath, argv);
@@ -220,7 +220,7 @@ describe('a bofh whose files are taken away while it runs', { timeout: 60_000 },
 
   it('goes on without a log that cannot be loaded', async () => {
     const command = await installed();
-    takeAway(/^chunk-pino-/);
+    takeAway(/^command-pino-/);
 
     const argv = [command, 'run', ...options(), '--log-level', 'debug', write('a.ts', 'console.log(1)')];
     const { exitCode, stdout, stderr } = await runProgram(process.execPath, argv);

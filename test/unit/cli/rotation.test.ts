@@ -9,7 +9,7 @@ import { pool } from '../../support/undo/specimens/btrfs.ts';
 import { runVerb } from './support/run-verb.ts';
 import { testRuntime } from './support/runtime.ts';
 
-const program: Program = ['/usr/bin/node', '/usr/local/lib/bofh/bofh.js'];
+const program: Program = ['/usr/bin/node', '/usr/local/lib/bofh/bofh.cjs'];
 const daily = { source: '/srv/pool/home', target: '/srv/pool/snapshots', label: 'daily' };
 const unit = '/etc/systemd/system/bofh-snapshot-daily-srv-pool-home';
 

@@ -32,13 +32,13 @@ const nothing: Note = { now: [], previous: [] };
 
 describe('the files of a build', () => {
   it('stay for one more build, and go with the next', () => {
-    const first = generations(['bofh.js', 'a1'], nothing);
-    const second = generations(['bofh.js', 'a2'], first.note);
-    const third = generations(['bofh.js', 'a3'], second.note);
+    const first = generations(['bofh.cjs', 'a1'], nothing);
+    const second = generations(['bofh.cjs', 'a2'], first.note);
+    const third = generations(['bofh.cjs', 'a3'], second.note);
 
-    expect(first.kept).toEqual(['a1', 'bofh.js']);
-    expect(second.kept).toEqual(['a2', 'bofh.js', 'a1']);
-    expect(third.kept).toEqual(['a3', 'bofh.js', 'a2']);
+    expect(first.kept).toEqual(['a1', 'bofh.cjs']);
+    expect(second.kept).toEqual(['a2', 'bofh.cjs', 'a1']);
+    expect(third.kept).toEqual(['a3', 'bofh.cjs', 'a2']);
   });
 
   it('stay through builds that change nothing', () => {

@@ -5,10 +5,10 @@ import { guardUnit } from '../../../src/service/guard.ts';
 import { simulatedBofh, simulatedHost } from '../../../src/simulator/index.ts';
 
 test('the guard is a service that no login ends, and that no bofh is killed in', () => {
-  const { argv } = guardUnit('3f0c', ['/usr/bin/node', '/opt/bofh.js', '--state-dir', '/srv/bofh']);
+  const { argv } = guardUnit('3f0c', ['/usr/bin/node', '/opt/bofh.cjs', '--state-dir', '/srv/bofh']);
 
   expect(argv.slice(-8)).toEqual(
-    '-- /usr/bin/node /opt/bofh.js --state-dir /srv/bofh recover --unconfirmed 3f0c'.split(' '),
+    '-- /usr/bin/node /opt/bofh.cjs --state-dir /srv/bofh recover --unconfirmed 3f0c'.split(' '),
   );
   expect(argv).toEqual(
     expect.arrayContaining([

@@ -81,7 +81,7 @@ let built: Promise<string> | undefined;
 /** The command line as it is published: that of `npm test`, or built once for all tests of a worker. */
 export function builtCommand(): Promise<string> {
   const { BOFH_BUILT: given } = process.env;
-  built ??= given === undefined ? build() : Promise.resolve(join(given, 'bofh.js'));
+  built ??= given === undefined ? build() : Promise.resolve(join(given, 'bofh.cjs'));
   return built;
 }
 
@@ -90,7 +90,7 @@ async function build(): Promise<string> {
   const directory = ownDirectory();
   const script = join(root, 'scripts/build.mjs');
   const { exitCode, stderr } = await run(process.execPath, [script, '--out', directory, '--no-types']);
-  const command = join(directory, 'bofh.js');
+  const command = join(directory, 'bofh.cjs');
   if (exitCode !== 0 || !existsSync(command)) throw new Error(`the build failed: ${stderr}`);
   return command;
 }
