@@ -51,7 +51,14 @@ const versionAsConstant = {
     id === join(root, 'src/core/version.ts') ? `export const version = ${JSON.stringify(version)};` : null,
 };
 
-const common = { cwd: root, platform: 'node', plugins: [versionAsConstant], logLevel: 'warn' };
+// What one entry loads later another has at once.
+const common = {
+  cwd: root,
+  platform: 'node',
+  plugins: [versionAsConstant],
+  logLevel: 'warn',
+  checks: { ineffectiveDynamicImport: false },
+};
 
 /** The library: its parts share their chunks. */
 async function bundle() {
