@@ -12,7 +12,7 @@ const sample = process.env['BOFH_RIG'] === 'sample';
  * large, and the matrix, whose files have three lines, would be left for the end, when one core has nothing else to do.
  */
 const longest = [
-  ...['vm', 'resize'].map((name) => `rig/${name}.test.ts`),
+  ...['resize', 'vm-faults', 'vm'].map((name) => `rig/${name}.test.ts`),
   ...['lvm', 'btrfs'].map((driver) => `undo/matrix/${driver}.test.ts`),
   'replica/faults.test.ts',
   ...['filesystem', 'crypt', 'drbd', 'block'].map((driver) => `undo/matrix/${driver}.test.ts`),

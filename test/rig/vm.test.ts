@@ -1,19 +1,15 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { foreignTrials } from '../support/matrix/foreign.ts';
-import { bootedStage, cutAfterSuccess, powerCutAt } from '../support/matrix/power.ts';
 import {
   createCommand,
-  dismissGuest,
   expectAsBefore,
   openStage,
   removeCommand,
-  reset,
+  resetAfterFailure,
   run,
   type Stage,
 } from '../support/matrix/stage.ts';
-import { removeFaults, type Trial, tryFrom } from '../support/matrix/trials.ts';
 
-// A trial of some sorts: undone by itself, after a power cut, and a stranger's object; `npm run test:matrix` runs all of them. Each starts from the host that the one before has left.
+// Each test starts from the host that the one before has left.
 let stage: Stage;
 beforeAll(async () => {
   stage = await openStage(() => undefined);
@@ -35,7 +31,7 @@ describe('a guest on a real Xen host', () => {
 
   it('is created in a thin pool, restarts, stops, starts, and leaves nothing when it is removed', async () => {
     await run(stage, 'lvcreate -q -y --type thin-pool -L 32M -n pool vg0', 0);
-    await afterFailure(async () => {
+    await resetAfterFailure(stage, async () => {
       await run(stage, `${createCommand} --thin pool`, 0);
       expect(await run(stage, 'lvs --noheadings -o lv_name,pool_lv,segtype vg0', 0)).toMatch(
         /web1-root +pool +thin\s/,
@@ -57,39 +53,4 @@ describe('a guest on a real Xen host', () => {
       await expectAsBefore(stage);
     });
   });
-
-  // It ends with the snapshot of the start, so that no guest has to be taken away before the power fails.
-  it.each(pick(foreignTrials, /a logical volume/))('$group: $name', (trial) => tried(trial));
-
-  it('loses no file that was reported as made, and is as a reboot leaves it when the power fails on the way', async () => {
-    await bootedStage(stage);
-    await tried(powerCutAt(7));
-    await afterFailure(() => cutAfterSuccess(stage, 'kept'));
-  });
-
-  // The guest that the power did not take is what it starts from; a second try then takes it away, and leaves the host as before.
-  it.each(pick(removeFaults, /lvrename .*-swap.*: acts, then fails/))('$group: $name', async (trial) => {
-    await tried(trial);
-    await afterFailure(() => dismissGuest(stage));
-  });
 });
-
-async function tried(trial: Trial): Promise<void> {
-  await afterFailure(() => tryFrom(stage, trial));
-}
-
-/** A trial that fails must not fail those after it. */
-async function afterFailure(act: () => Promise<unknown>): Promise<void> {
-  try {
-    await act();
-  } catch (error) {
-    await reset(stage);
-    throw error;
-  }
-}
-
-function pick(trials: readonly Trial[], name: RegExp): readonly Trial[] {
-  const found = trials.filter((trial) => name.test(trial.name)).slice(0, 1);
-  if (found.length === 0) throw new Error(`no trial is named ${String(name)}`);
-  return found;
-}

@@ -145,6 +145,16 @@ export async function reset(stage: Stage): Promise<void> {
   await removeAllFaults(stage.machine);
 }
 
+/** A test that fails must not fail those after it. */
+export async function resetAfterFailure(stage: Stage, act: () => Promise<unknown>): Promise<void> {
+  try {
+    await act();
+  } catch (error) {
+    await reset(stage);
+    throw error;
+  }
+}
+
 export interface Background {
   /** Of the process itself, not of the shell around it. */
   readonly pid: number;
