@@ -86,7 +86,8 @@ async function bundleCommand() {
     chunkFileNames: 'command-[name]-[hash].cjs',
   });
   const digest = createHash('sha256');
-  for (const { fileName, code } of main) {
+  const loader = { fileName: 'jiti.cjs', code: readFileSync(join(jiti, 'dist/jiti.cjs'), 'utf8') };
+  for (const { fileName, code } of [...main, loader]) {
     const text = forCache(code);
     digest.update(text);
     writeFileSync(join(dist, fileName), text);
@@ -132,7 +133,7 @@ function writeNotices(modules) {
 /** Without "type" beside it Node looks at the code to tell what it is: 5 ms at each start. */
 function writeRest() {
   writeFileSync(join(dist, 'package.json'), `${JSON.stringify({ type: 'module' })}\n`);
-  for (const name of ['jiti.cjs', 'babel.cjs']) copyFileSync(join(jiti, 'dist', name), join(dist, name));
+  copyFileSync(join(jiti, 'dist/babel.cjs'), join(dist, 'babel.cjs'));
   cpSync(join(root, 'src/cli/output/schemas'), join(dist, 'schemas'), { recursive: true });
   return ['package.json', 'jiti.cjs', 'babel.cjs', 'schemas', 'types', 'man'];
 }

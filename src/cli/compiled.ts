@@ -18,7 +18,7 @@ interface Kept {
   readonly code: ReadonlyMap<string, Buffer>;
 }
 
-const parameters = 'exports, require, module, __filename, __dirname, importOfNode';
+const parameters = 'exports, require, module, __filename, __dirname, importOfNode, requireCompiled';
 
 /** V8 keeps no import() with compiled code (Node.js 20 to 24): the build writes this one instead. */
 const importOfNode = (id: string): Promise<unknown> => import(id);
@@ -53,7 +53,7 @@ export function loadCompiled<T>(file: string, digest: string, directory = cacheD
     // Before it runs: those that require each other see what is exported so far.
     loaded.set(name, { script, module });
     const run = script.runInThisContext() as (...of: unknown[]) => void;
-    run(module.exports, require, module, path, dirname(path), importOfNode);
+    run(module.exports, require, module, path, dirname(path), importOfNode, require);
     return module.exports;
   };
   const require = Object.assign(

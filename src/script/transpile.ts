@@ -36,6 +36,9 @@ interface Loading {
 
 const load = createRequire(import.meta.url);
 
+/** `require` of files in `dist/` with their compiled code, where bofh runs so (src/cli/compiled.ts). */
+declare const requireCompiled: ((id: string) => unknown) | undefined;
+
 /** Returns the path of a file of jiti: in `dist/` beside this one, otherwise in jiti's package. */
 function fileOf(name: 'jiti.cjs' | 'babel.cjs'): string {
   const beside = join(dirname(fileURLToPath(import.meta.url)), name);
@@ -52,7 +55,9 @@ export function loader(
   modules: Record<string, unknown>,
   { cache, started, allowed }: Loading,
 ): Loader {
-  const createJiti = load(fileOf('jiti.cjs')) as Make;
+  const createJiti = (
+    typeof requireCompiled === 'undefined' ? load(fileOf('jiti.cjs')) : requireCompiled('./jiti.cjs')
+  ) as Make;
   return createJiti(
     from,
     {
