@@ -73,11 +73,11 @@ await stage('unit', () => {
   if (lacking !== undefined) say(`the tests that need strace or mount may be skipped: ${lacking}`);
   return tests('unit', process.execPath, { priority: 5 });
 });
-await Promise.all([linted, waiting]);
-// The rig has its turn by itself: its emulators leave no core free. Two hosts wait for each other, so the other Nodes begin
-// beside them, at a lower priority and silently.
-await stage('rig', () => rigReason() ?? tests('rig', process.execPath));
+// Silently and at a lower priority, in what the others leave of the cores.
 const beside = unitOnOtherNodes();
+await Promise.all([linted, waiting]);
+// The rig has its turn by itself: its emulators leave no core free.
+await stage('rig', () => rigReason() ?? tests('rig', process.execPath));
 if (process.env.BOFH_RIG === 'sample')
   await stage('pair', () => rigReason() ?? tests('pair', process.execPath));
 await beside;
