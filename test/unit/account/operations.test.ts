@@ -36,28 +36,50 @@ it('a lock of a program that has ended counts for nothing', async () => {
 });
 
 describe('the undo leaves what others changed', () => {
-  it.each<readonly [string, () => void, (tx: Tx) => Promise<unknown>, string]>([
+  const passwdFile = '/etc/passwd';
+  const groupFile = '/etc/group';
+  it.each<readonly [string, (tx: Tx) => Promise<unknown>, string, string]>([
     [
       'a user with another shell',
-      () => passwd('web:x:1000:4::/home/web:/bin/sh'),
       (tx) => tx.account.createUser({ name: 'web', group: 'adm' }),
-      'web:x:1000:4::/home/web:/bin/sh',
+      passwdFile,
+      'root:x:0:0:root:/root:/bin/bash\nweb:x:1000:4::/home/web:/bin/sh\n',
     ],
     [
       'a user with another uid',
-      () => passwd('web:x:1001:4::/home/web:/bin/bash'),
       (tx) => tx.account.createUser({ name: 'web', group: 'adm' }),
-      'web:x:1001:4:',
+      passwdFile,
+      'root:x:0:0:root:/root:/bin/bash\nweb:x:1001:4::/home/web:/bin/bash\n',
     ],
-  ])('%s', async (_, deed, act, kept) => {
+    [
+      'a group with another gid',
+      (tx) => tx.account.createGroup({ name: 'photos' }),
+      groupFile,
+      'root:x:0:\nadm:x:4:\nphotos:x:1001:\n',
+    ],
+    [
+      'a member of a group with another gid',
+      (tx) => tx.account.setMembership({ user: 'root', group: 'adm', member: true }),
+      groupFile,
+      'root:x:0:\nadm:x:5:root\n',
+    ],
+    [
+      'a user with the uid of another, who is a member',
+      (tx) => tx.account.setMembership({ user: 'root', group: 'adm', member: true }),
+      passwdFile,
+      'root:x:77:0:root:/root:/bin/bash\n',
+    ],
+  ])('%s', async (_, act, path, text) => {
     await rejectionOf(
       sequence(async (tx) => {
         await act(tx);
-        deed();
+        host.admin.writeFile(path, text);
         throw new Error('a later step fails');
       }),
     );
-    expect(host.admin.readFile('/etc/passwd')).toContain(kept);
+    expect(host.admin.readFile(path)).toBe(text);
+    if (path === passwdFile && text.includes(':77:'))
+      expect(host.admin.readFile(groupFile)).toContain('adm:x:4:root');
   });
 
   it('a home with other files', async () => {
