@@ -82,10 +82,12 @@ export {
   type Later,
   type Owned,
   type ServiceRequest,
+  type TemplateRequest,
   type UserRequest,
 } from './provision/description.ts';
 export type { Facts } from './provision/facts.ts';
 export type { LinesRequest } from './provision/lines.ts';
+export type { Plain } from './provision/plain.ts';
 export { defineSite, type Site, type SiteSettings } from './site.ts';
 export { type Bytes, formatSize, parseSize } from './core/units.ts';
 

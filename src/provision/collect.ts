@@ -4,7 +4,7 @@ import { absolutePath } from '../blockdevice/path.ts';
 import { Secret } from '../command/index.ts';
 import { UsageError } from '../core/errors.ts';
 import { publicKeys } from '../core/public-key.ts';
-import { parsed } from '../core/request.ts';
+import { parsed, text } from '../core/request.ts';
 import { ownerNumber } from '../file/path.ts';
 import { passwordHash } from '../account/set-password.ts';
 import { accountName, field } from '../account/database.ts';
@@ -20,11 +20,14 @@ import type {
   Owned,
   PackageRequest,
   ServiceRequest,
+  TemplateRequest,
   UserRequest,
 } from './description.ts';
 import type { Facts } from './facts.ts';
 import type { LinesRequest } from './lines.ts';
+import { revealed } from './plain.ts';
 import { type EnsureName, inOrder, namedBy, reads, type Resource, type WantedFile } from './resource.ts';
+import { rendered, templatePath } from './template.ts';
 
 const id = z.union([z.string().check(z.regex(/^[^:\s]+$/)), z.int().check(z.minimum(0))]);
 const owned = {
@@ -45,6 +48,7 @@ const password = z.custom<Secret | 'locked'>(
 );
 const schemas = {
   file: z.strictObject({ content: z.unknown(), ...owned }),
+  template: z.strictObject({ file: text, data: z.exactOptional(z.unknown()), ...owned }),
   directory: z.strictObject(owned),
   package: z
     .strictObject({
@@ -128,6 +132,19 @@ export async function collect(description: HostDescription, facts: Facts): Promi
         at,
         path,
         wanted: { ...rest, ...contentOf(at, path, content, facts) },
+      });
+    },
+    template: (path: string, request: TemplateRequest): Described => {
+      const at = placeOf(builder.template);
+      const { file, data: given = {}, ...rest } = checked(at, path, 'template', request);
+      const { data, secret } = revealed(given, `${at}: data`);
+      const template = { file: templatePath(file, at), data };
+      return addAt({
+        kind: 'file',
+        identity: path,
+        at,
+        path,
+        wanted: { ...rest, content: new Uint8Array(), secret, template },
       });
     },
     directory: (path: string, request: Owned = {}): Described => {
@@ -216,7 +233,14 @@ export async function collect(description: HostDescription, facts: Facts): Promi
           throw new UsageError(`${one.at}: ${one.unit} reads ${path}, which is not described`, {
             remedy: 'describe it, or correct the path',
           });
-  return inOrder(all);
+  return inOrder(await Promise.all(all.map(withContent)));
+}
+
+/** The library for templates is loaded for a description that has one. */
+async function withContent(one: Resource): Promise<Resource> {
+  if (one.kind !== 'file' || one.wanted.template === undefined) return one;
+  const { template, ...wanted } = one.wanted;
+  return { ...one, wanted: { ...wanted, content: Buffer.from(await rendered(template, one.at)) } };
 }
 
 /** `h.ensure`: each create method of each driver adds a resource. */

@@ -6,6 +6,7 @@ import type { CreatedVm } from '../vm/create.ts';
 import type { CreateRequest } from '../vm/create-request.ts';
 import type { Facts } from './facts.ts';
 import type { LinesRequest } from './lines.ts';
+import type { Plain } from './plain.ts';
 
 /** Owner and mode of a file or directory. What is left out stays as it is. */
 export interface Owned {
@@ -73,6 +74,14 @@ export interface FileRequest extends Owned {
   readonly content: Content | ((facts: Facts) => Content);
 }
 
+/** A file of a description whose content comes from a template of Liquid. */
+export interface TemplateRequest extends Owned {
+  /** Path of the template on the machine that bofh runs on, relative to the file that calls `h.template`. */
+  readonly file: string;
+  /** The variables of the template. With a `Secret` in them the content is secret. */
+  readonly data?: Readonly<Record<string, Plain>>;
+}
+
 /** What `h.file` and its like return, for `restartOn` of a service. */
 export interface Described {
   readonly path: string;
@@ -111,6 +120,8 @@ export interface EnsureAll extends Omit<EnsureMethods, 'file'> {
 export interface HostBuilder {
   /** A regular file with this content. */
   file(path: string, request: FileRequest): Described;
+  /** A regular file with what a Liquid template returns: `{{ port }}`, `{% if … %}`, `{% for … %}`, `{% include … %}`. */
+  template(path: string, request: TemplateRequest): Described;
   /** A directory. What is in it counts only as far as it is described. */
   directory(path: string, request?: Owned): Described;
   /** A symbolic link that says `to`. */

@@ -2,6 +2,7 @@ import { posix } from 'node:path';
 import { unitDirectory } from '../service/links.ts';
 import type { EnsureAll, GroupRequest, Later, Owned, PackageRequest, UserRequest } from './description.ts';
 import type { LinesRequest } from './lines.ts';
+import type { WantedTemplate } from './template.ts';
 
 /** Where a resource is described. */
 interface Placed {
@@ -38,6 +39,8 @@ export type Resource = Placed &
 export interface WantedFile extends Owned {
   readonly content: Uint8Array;
   readonly secret: boolean;
+  /** While it is collected: its content comes from this. */
+  readonly template?: WantedTemplate;
 }
 
 /** A user, with the hash of its password as text. */

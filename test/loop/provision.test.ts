@@ -85,6 +85,16 @@ describe.skipIf(process.getuid?.() !== 0)('a description on real files', () => {
     chmodSync(at('changed'), 0o4711);
   });
 
+  it('writes what a template beside the description returns', async () => {
+    writeFileSync(disk.path('site.liquid'), '{% for port in ports %}listen {{ port }};\n{% endfor %}');
+    const site = (ports: readonly number[]) => (h: HostBuilder) =>
+      h.template(at('site.conf'), { file: disk.path('site.liquid'), data: { ports } });
+    expect(await apply(site([80, 443]))).toHaveLength(1);
+    expect(readFileSync(at('site.conf'), 'utf8')).toBe('listen 80;\nlisten 443;\n');
+    expect(await apply(site([80, 443]))).toEqual([]);
+    expect(await apply(site([80]))).toMatchObject([{ action: 'change', kind: 'file' }]);
+  });
+
   it('is made so, with owners and modes, and the second time nothing happens', async () => {
     expect(await apply(web)).toHaveLength(9);
     const of = (name: string) => {

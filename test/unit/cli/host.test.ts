@@ -70,6 +70,12 @@ it('a role from an environment variable chooses resources', async () => {
   }
 });
 
+it('a template is beside the description', async () => {
+  writeFileSync(join(work, 'motd.liquid'), 'one\n{{ host }}\n');
+  describing(`h.template('/etc/motd', { file: './motd.liquid', data: { host: facts.hostname } });`);
+  expect((await ran(['host', 'plan', file, '--diff'])).stdout).toContain(' one\n-two\n-three\n+');
+});
+
 describe('bofh host apply', () => {
   it('asks with the plan, applies it, and has nothing to do then', async () => {
     const { stdout, stderr } = await ran(['host', 'apply', file], {}, ['y']);

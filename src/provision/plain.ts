@@ -1,0 +1,52 @@
+import { Secret } from '../command/index.ts';
+import { UsageError } from '../core/errors.ts';
+
+/** A value of a description, as JSON has it; a `Secret` stands for its text. */
+export type Plain =
+  | string
+  | number
+  | boolean
+  | null
+  | Secret
+  | readonly Plain[]
+  | { readonly [key: string]: Plain };
+
+/** The same with the texts of secrets. */
+export type Revealed =
+  | string
+  | number
+  | boolean
+  | null
+  | readonly Revealed[]
+  | { readonly [key: string]: Revealed };
+
+/** Reveals the secrets in a value. Throws UsageError for what JSON does not have, such as a function. */
+export function revealed(
+  value: unknown,
+  where: string,
+): { readonly data: Revealed; readonly secret: boolean } {
+  let secret = false;
+  const walk = (each: unknown, at: string): Revealed => {
+    if (each instanceof Secret) {
+      secret = true;
+      return Buffer.from(each.reveal()).toString('utf8');
+    }
+    if (each === null || typeof each === 'string' || typeof each === 'boolean') return each;
+    if (typeof each === 'number' && Number.isFinite(each)) return each;
+    if (Array.isArray(each)) return each.map((one, index) => walk(one, `${at}[${String(index)}]`));
+    if (isRecord(each))
+      return Object.fromEntries(Object.entries(each).map(([key, one]) => [key, walk(one, `${at}.${key}`)]));
+    const what = Object.prototype.toString.call(each).slice('[object '.length, -1);
+    throw new UsageError(`${at} is ${what}`, {
+      remedy: 'give text, a number, true, false, null, a Secret, an array or an object of these',
+    });
+  };
+  return { data: walk(value, where), secret };
+}
+
+/** Whether it is `{ … }`, or an object of the global scope of a script. */
+export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
+}
