@@ -55,6 +55,8 @@ const versionAsConstant = {
 const common = {
   cwd: root,
   platform: 'node',
+  // Its main file is UMD, which requires its parts when it runs.
+  resolve: { alias: { 'jsonc-parser': 'jsonc-parser/lib/esm/main.js' } },
   plugins: [versionAsConstant],
   logLevel: 'warn',
   checks: { ineffectiveDynamicImport: false },

@@ -86,6 +86,7 @@ export {
   type UserRequest,
 } from './provision/description.ts';
 export type { Facts } from './provision/facts.ts';
+export type { EditRequest, Values } from './provision/edit/edit.ts';
 export type { LinesRequest } from './provision/lines.ts';
 export type { Plain } from './provision/plain.ts';
 export { defineSite, type Site, type SiteSettings } from './site.ts';

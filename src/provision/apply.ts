@@ -112,6 +112,7 @@ function afterPackages(one: Exclude<Resource, { readonly kind: 'ensure' | 'packa
   if (one.kind === 'group' || one.kind === 'user')
     return { action: 'create', kind: one.kind, name: one.name, details };
   if (one.kind === 'absent') return { action: 'remove', kind: 'file', name: one.path, details };
+  if (one.kind === 'edit') return { action: 'change', kind: 'file', name: one.path, details };
   return { action: one.kind === 'lines' ? 'change' : 'create', kind: one.kind, name: one.path, details };
 }
 

@@ -24,8 +24,9 @@ import type {
   UserRequest,
 } from './description.ts';
 import type { Facts } from './facts.ts';
+import { areRivals, type EditRequest, editsOf, syntaxes } from './edit/edit.ts';
 import type { LinesRequest } from './lines.ts';
-import { revealed } from './plain.ts';
+import { isRecord, revealed } from './plain.ts';
 import { type EnsureName, inOrder, namedBy, reads, type Resource, type WantedFile } from './resource.ts';
 import { rendered, templatePath } from './template.ts';
 
@@ -95,6 +96,13 @@ const schemas = {
     present: z.exactOptional(z.array(line)),
     absent: z.exactOptional(z.array(line)),
     replace: z.exactOptional(z.record(z.string().check(z.minLength(1)), line)),
+  }),
+  edit: z.strictObject({
+    yaml: z.exactOptional(z.unknown()),
+    json: z.exactOptional(z.unknown()),
+    toml: z.exactOptional(z.unknown()),
+    ini: z.exactOptional(z.unknown()),
+    absent: z.exactOptional(z.array(z.array(text).check(z.minLength(1)))),
   }),
 };
 
@@ -210,6 +218,20 @@ export async function collect(description: HostDescription, facts: Facts): Promi
           throw new UsageError(`${at}: the line "${each}" of ${path} is both present and absent`);
       return addAt({ kind: 'lines', identity: path, at, path, wanted });
     },
+    edit: (path: string, request: EditRequest): Described => {
+      const at = placeOf(builder.edit);
+      const { absent, ...given } = checked(at, path, 'edit', request);
+      const where = `${at}: h.edit ${path}`;
+      const [syntax, ...others] = syntaxes.filter((each) => given[each] !== undefined);
+      if (syntax === undefined || others.length > 0)
+        throw new UsageError(`${where}: name one syntax: yaml, json, toml or ini`, {
+          remedy: "h.edit('/etc/app.yaml', { yaml: { server: { port: 80 } } })",
+        });
+      const { data, secret } = revealed(given[syntax], `${where}: ${syntax}`);
+      if (!isRecord(data)) throw new UsageError(`${where}: ${syntax} must be an object`);
+      const wanted = { syntax, secret, edits: editsOf(where, syntax, data, absent) };
+      return addAt({ kind: 'edit', identity: path, at, path, wanted });
+    },
     service: (name: string, request: ServiceRequest): void => {
       const at = placeOf(builder.service);
       const given: unknown = name;
@@ -314,9 +336,11 @@ function contentOf(
   throw new UsageError(`${at}: the content of ${path} must be a text, bytes or a Secret, not ${typeof made}`);
 }
 
-/** Whether two resources are about one object. Several may name lines of one file. */
+/** Whether two resources are about one object. Several may name lines, or values, of one file. */
 function isRival(one: Resource, other: Resource): boolean {
   if (one.identity !== other.identity) return false;
+  if (one.kind === 'edit' && other.kind === 'edit' && one.wanted.syntax === other.wanted.syntax)
+    return one.wanted.edits.some((each) => other.wanted.edits.some((its) => areRivals(each, its)));
   if (one.kind !== 'lines' || other.kind !== 'lines') return true;
   return isSame(one, other) || linesDiffer(one.wanted, other.wanted);
 }

@@ -5,6 +5,7 @@ import type { EnsureMethods } from '../operations.ts';
 import type { CreatedVm } from '../vm/create.ts';
 import type { CreateRequest } from '../vm/create-request.ts';
 import type { Facts } from './facts.ts';
+import type { EditRequest } from './edit/edit.ts';
 import type { LinesRequest } from './lines.ts';
 import type { Plain } from './plain.ts';
 
@@ -136,6 +137,8 @@ export interface HostBuilder {
   user(name: string, request?: UserRequest): void;
   /** Lines of an existing text file. */
   lines(path: string, request: LinesRequest): Described;
+  /** Values in a YAML, JSON, TOML or INI file. Comments, order and every other value stay; a missing file is created. */
+  edit(path: string, request: EditRequest): Described;
   /** A unit of systemd: `nginx` is `nginx.service`; `backup.timer` is a timer. */
   service(unit: string, request: ServiceRequest): void;
   /**

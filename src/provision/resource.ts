@@ -1,6 +1,7 @@
 import { posix } from 'node:path';
 import { unitDirectory } from '../service/links.ts';
 import type { EnsureAll, GroupRequest, Later, Owned, PackageRequest, UserRequest } from './description.ts';
+import type { WantedEdit } from './edit/edit.ts';
 import type { LinesRequest } from './lines.ts';
 import type { WantedTemplate } from './template.ts';
 
@@ -23,6 +24,7 @@ export type Resource = Placed &
     | { readonly kind: 'absent'; readonly path: string }
     | { readonly kind: 'service'; readonly unit: string; readonly wanted: WantedService }
     | { readonly kind: 'lines'; readonly path: string; readonly wanted: LinesRequest }
+    | { readonly kind: 'edit'; readonly path: string; readonly wanted: WantedEdit }
     | { readonly kind: 'group'; readonly name: string; readonly wanted: GroupRequest }
     | { readonly kind: 'user'; readonly name: string; readonly wanted: WantedUser }
     | { readonly kind: 'package'; readonly name: string; readonly wanted: PackageRequest }

@@ -5,6 +5,7 @@ import { formatSize } from '../core/units.ts';
 import { refuseChange } from '../file/refuse-change.ts';
 import { refuseContent } from '../file/remove-directory.ts';
 import { type Attributes, hasAttributes, sha256 } from '../file/path.ts';
+import { textFile } from '../file/text.ts';
 import type { Tx } from '../operations.ts';
 import {
   inWords as packageInWords,
@@ -13,6 +14,7 @@ import {
   refuseUnready,
 } from '../packages/index.ts';
 import type { Owned, PackageRequest } from './description.ts';
+import { edited } from './edit/edit.ts';
 import { withLines } from './lines.ts';
 import type { Resource } from './resource.ts';
 import { refuseSudoers } from './sudoers.ts';
@@ -148,6 +150,24 @@ export async function stepOf(host: ReadHost, one: PathResource, owners: Owners):
       return {
         ...{ ...head, kind: 'file', check: () => refuseChange(host, path) },
         run: (tx) => tx.file.remove({ path }),
+      };
+    }
+    case 'edit': {
+      const { secret } = one.wanted;
+      if (there !== undefined && there.kind !== 'file') throw other('file');
+      const before = there === undefined ? undefined : await textFile(host, path);
+      const { text, details } = await edited(path, before?.content, one.wanted);
+      if (details.length === 0) return undefined;
+      const contents = { before: Buffer.from(before?.content ?? ''), after: Buffer.from(text) };
+      return {
+        ...{ action: before === undefined ? 'create' : 'change', kind: 'file', name: path },
+        details: [...details, ...(secret ? ['secret content'] : [])],
+        ...(secret ? {} : { content: contents }),
+        check: () => (before === undefined ? Promise.resolve() : refuseChange(host, path)),
+        run: (tx) =>
+          before === undefined
+            ? tx.file.create({ path, content: text, ...(secret ? { mode: 0o600 } : {}) })
+            : tx.file.change({ path, content: text, sha256: before.sha256 }),
       };
     }
     case 'lines': {

@@ -85,6 +85,29 @@ describe.skipIf(process.getuid?.() !== 0)('a description on real files', () => {
     chmodSync(at('changed'), 0o4711);
   });
 
+  it('edits values of a file, keeps its ACL and comments, and puts it back', async () => {
+    writeFileSync(at('app.yaml'), '# app\nserver:\n    port: 80 # web\n');
+    sh('setfacl', '--modify', 'user:12345:r', at('app.yaml'));
+    const before = tree();
+    const edit = (h: HostBuilder): void => {
+      h.edit(at('app.yaml'), { yaml: { server: { port: 8080, hosts: ['a'] } } });
+      h.edit(at('new.toml'), { toml: { a: { b: 1 } } });
+    };
+    await rejectionOf(
+      apply((h) => {
+        edit(h);
+        h.ensure.mount.mount({ device: '/dev/none', path: root, mode: 'rw' });
+      }),
+    );
+    expect(tree()).toBe(before);
+    expect(await apply(edit)).toHaveLength(2);
+    expect(readFileSync(at('app.yaml'), 'utf8')).toBe(
+      '# app\nserver:\n    port: 8080 # web\n    hosts:\n        - a\n',
+    );
+    expect(sh('getfacl', '--absolute-names', '--numeric', at('app.yaml'))).toContain('user:12345:r--');
+    expect(await apply(edit)).toEqual([]);
+  });
+
   it('writes what a template beside the description returns', async () => {
     writeFileSync(disk.path('site.liquid'), '{% for port in ports %}listen {{ port }};\n{% endfor %}');
     const site = (ports: readonly number[]) => (h: HostBuilder) =>
