@@ -81,6 +81,7 @@ export {
   type HostDescription,
   type Later,
   type Owned,
+  type ScriptRequest,
   type ServiceRequest,
   type TemplateRequest,
   type UserRequest,
@@ -88,6 +89,7 @@ export {
 export type { Facts } from './provision/facts.ts';
 export type { EditRequest, Values } from './provision/edit/edit.ts';
 export type { LinesRequest } from './provision/lines.ts';
+export type { Script } from './shell/commands.ts';
 export type { Plain } from './provision/plain.ts';
 export { defineSite, type Site, type SiteSettings } from './site.ts';
 export { type Bytes, formatSize, parseSize } from './core/units.ts';

@@ -29,6 +29,8 @@ const drivers = {
   mount: () => import('./mount/operations.ts'),
   /** Units of systemd: enabled, running, restarted. */
   service: () => import('./service/operations.ts'),
+  /** Scripts that bring their own undo. */
+  shell: () => import('./shell/operations.ts'),
   /** Fills a new root filesystem. */
   copy: () => import('./copy/operations.ts'),
   /** LUKS: encrypted devices, their keys and mappings. */

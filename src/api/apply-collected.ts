@@ -21,7 +21,14 @@ export async function applyCollected(
         );
       };
       return applyResources(
-        { account: tx.account, file: tx.file, packages: tx.packages, service: tx.service, ensure },
+        {
+          account: tx.account,
+          file: tx.file,
+          packages: tx.packages,
+          service: tx.service,
+          shell: tx.shell,
+          ensure,
+        },
         { host, planning },
         resources,
       );

@@ -74,6 +74,7 @@ export const tools = {
   resize2fs: { package: 'e2fsprogs' },
   setpriv: { package: 'util-linux' },
   sfdisk: { package: 'fdisk' },
+  sh: { package: 'dash' },
   sha256sum: { package: 'coreutils' },
   sleep: { package: 'coreutils' },
   stat: { package: 'coreutils' },

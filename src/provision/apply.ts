@@ -5,7 +5,15 @@ import { groupStep, userStep } from './account.ts';
 import { realParent } from '../file/path.ts';
 import { type EnsureName, isIn, type Resource } from './resource.ts';
 import { checkService, servicesOf } from './service.ts';
-import { type Files, type HostChange, ownersOf, packagesStep, type Step, stepOf } from './steps.ts';
+import {
+  type Files,
+  type HostChange,
+  ownersOf,
+  packagesStep,
+  scriptStep,
+  type Step,
+  stepOf,
+} from './steps.ts';
 
 export type { HostChange } from './steps.ts';
 
@@ -37,18 +45,25 @@ export async function applyResources(
         ? groupStep(host, one, resources)
         : one.kind === 'user'
           ? userStep(host, one)
-          : stepOf(host, one, owners);
+          : one.kind === 'script'
+            ? scriptStep(host, one)
+            : stepOf(host, one, owners);
   const mounts = resources.flatMap((one) =>
     one.kind === 'ensure' && one.path !== undefined ? [one.path] : [],
   );
   const isOnMount = (path = ''): boolean => mounts.some((mount) => path === mount || isIn(path, mount));
-  // What does not exist yet may come with the packages before it, their directories, users and units, or
-  // with the users and groups before it.
+  // What does not exist yet may come with the packages before it, their directories, users and units, with
+  // the users and groups before it, or with scripts.
   let mayCome = false;
   for (const one of resources)
     await named(one, async () => {
       if (one.kind === 'service') await checkService(host, one);
-      else if (one.kind === 'package' || one.kind === 'group' || one.kind === 'user') {
+      else if (
+        one.kind === 'package' ||
+        one.kind === 'group' ||
+        one.kind === 'user' ||
+        one.kind === 'script'
+      ) {
         const found = isLater(one) ? undefined : await step(one);
         await found?.check?.();
         mayCome ||= found !== undefined;
@@ -58,7 +73,7 @@ export async function applyResources(
     });
   const services = servicesOf(tx, host, resources);
   const changes: HostChange[] = [];
-  mayCome = false;
+  let brought: 'packages' | 'scripts' | undefined;
   for (const one of resources) {
     if (isLater(one)) continue;
     if (one.kind === 'ensure') {
@@ -82,15 +97,16 @@ export async function applyResources(
       if (one.path !== undefined) {
         await services.before(one.path);
         // A plan installs nothing.
-        if (planning && mayCome) await realParent(host, one.path);
+        if (planning && brought !== undefined) await realParent(host, one.path);
       }
       await run(tx, (detail) => said.push(detail));
       changes.push({ ...change, details: [...said, ...details] });
-      mayCome ||= one.kind === 'package';
+      if (one.kind === 'package') brought ??= 'packages';
+      if (one.kind === 'script' && one.wanted.undo !== 'none') brought ??= 'scripts';
     };
     await named(one, act).catch((error: unknown) => {
-      if (!planning || !mayCome || !isMissing(error) || one.kind === 'package') throw error;
-      changes.push(afterPackages(one));
+      if (!planning || brought === undefined || !isMissing(error) || one.kind === 'package') throw error;
+      changes.push(ifBrought(one, brought));
     });
   }
   await services.end();
@@ -101,14 +117,18 @@ function isMissing(error: unknown): boolean {
   return error instanceof RefusedError && error.code === 'not-found';
 }
 
-/** What a plan says of an object that it cannot look at before the packages are installed. */
-function afterPackages(one: Exclude<Resource, { readonly kind: 'ensure' | 'package' }>): HostChange {
+/** What a plan says of an object that it cannot look at before the packages are installed, or the scripts ran. */
+function ifBrought(
+  one: Exclude<Resource, { readonly kind: 'ensure' | 'package' }>,
+  by: 'packages' | 'scripts',
+): HostChange {
   if (one.kind === 'service')
     return {
       ...{ action: 'change', kind: 'service', name: one.unit },
-      details: ['if the packages bring it, set up'],
+      details: [`if the ${by} bring it, set up`],
     };
-  const details = ['if the packages bring what it needs'];
+  const details = [`if the ${by} bring what it needs`];
+  if (one.kind === 'script') return { action: 'change', kind: 'script', name: one.name, details };
   if (one.kind === 'group' || one.kind === 'user')
     return { action: 'create', kind: one.kind, name: one.name, details };
   if (one.kind === 'absent') return { action: 'remove', kind: 'file', name: one.path, details };

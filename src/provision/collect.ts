@@ -9,6 +9,7 @@ import { ownerNumber } from '../file/path.ts';
 import { passwordHash } from '../account/set-password.ts';
 import { accountName, field } from '../account/database.ts';
 import { packageName, packageVersion } from '../packages/index.ts';
+import { script, scriptName } from '../shell/commands.ts';
 import { unitName } from '../service/unit.ts';
 import type {
   Described,
@@ -19,6 +20,7 @@ import type {
   Later,
   Owned,
   PackageRequest,
+  ScriptRequest,
   ServiceRequest,
   TemplateRequest,
   UserRequest,
@@ -96,6 +98,15 @@ const schemas = {
     present: z.exactOptional(z.array(line)),
     absent: z.exactOptional(z.array(line)),
     replace: z.exactOptional(z.record(z.string().check(z.minLength(1)), line)),
+  }),
+  script: z.strictObject({
+    isDone: script,
+    run: script,
+    undo: z.union(
+      [z.literal('none'), script],
+      'must be a script that takes it back, or "none" if it cannot be undone',
+    ),
+    seconds: z.exactOptional(z.int().check(z.minimum(1), z.maximum(86_400))),
   }),
   edit: z.strictObject({
     yaml: z.exactOptional(z.unknown()),
@@ -231,6 +242,13 @@ export async function collect(description: HostDescription, facts: Facts): Promi
       if (!isRecord(data)) throw new UsageError(`${where}: ${syntax} must be an object`);
       const wanted = { syntax, secret, edits: editsOf(where, syntax, data, absent) };
       return addAt({ kind: 'edit', identity: path, at, path, wanted });
+    },
+    script: (name: string, request: ScriptRequest): void => {
+      const at = placeOf(builder.script);
+      const what = `${at}: h.script ${name}`;
+      parsed(what, scriptName, name);
+      const wanted = parsed(what, schemas.script, request);
+      add({ kind: 'script', identity: `script ${name}`, at, name, wanted });
     },
     service: (name: string, request: ServiceRequest): void => {
       const at = placeOf(builder.service);

@@ -4,6 +4,7 @@ import { UsageError } from '../core/errors.ts';
 import type { EnsureMethods } from '../operations.ts';
 import type { CreatedVm } from '../vm/create.ts';
 import type { CreateRequest } from '../vm/create-request.ts';
+import type { Script } from '../shell/commands.ts';
 import type { Facts } from './facts.ts';
 import type { EditRequest } from './edit/edit.ts';
 import type { LinesRequest } from './lines.ts';
@@ -83,6 +84,21 @@ export interface TemplateRequest extends Owned {
   readonly data?: Readonly<Record<string, Plain>>;
 }
 
+/** A script of a description, with a probe and an undo of its own. A text is for `/bin/sh -e`; an array is a program with its arguments. */
+export interface ScriptRequest {
+  /** Exit code 0 if there is nothing to do, 1 if there is; it changes nothing. A plan runs it too. */
+  readonly isDone: Script;
+  /** Does it. */
+  readonly run: Script;
+  /**
+   * Takes it back, or what was done of it before it was killed; it may run twice. `none`: it cannot be
+   * undone, so it runs after the commit.
+   */
+  readonly undo: Script;
+  /** Time limit for `run`, in seconds (default: 600). */
+  readonly seconds?: number;
+}
+
 /** What `h.file` and its like return, for `restartOn` of a service. */
 export interface Described {
   readonly path: string;
@@ -139,6 +155,8 @@ export interface HostBuilder {
   lines(path: string, request: LinesRequest): Described;
   /** Values in a YAML, JSON, TOML or INI file. Comments, order and every other value stay; a missing file is created. */
   edit(path: string, request: EditRequest): Described;
+  /** A script, which runs if its probe says that it is not done. The name is for messages, and each script has its own. */
+  script(name: string, request: ScriptRequest): void;
   /** A unit of systemd: `nginx` is `nginx.service`; `backup.timer` is a timer. */
   service(unit: string, request: ServiceRequest): void;
   /**

@@ -1,6 +1,14 @@
 import { posix } from 'node:path';
 import { unitDirectory } from '../service/links.ts';
-import type { EnsureAll, GroupRequest, Later, Owned, PackageRequest, UserRequest } from './description.ts';
+import type {
+  EnsureAll,
+  GroupRequest,
+  Later,
+  Owned,
+  PackageRequest,
+  ScriptRequest,
+  UserRequest,
+} from './description.ts';
 import type { WantedEdit } from './edit/edit.ts';
 import type { LinesRequest } from './lines.ts';
 import type { WantedTemplate } from './template.ts';
@@ -28,6 +36,7 @@ export type Resource = Placed &
     | { readonly kind: 'group'; readonly name: string; readonly wanted: GroupRequest }
     | { readonly kind: 'user'; readonly name: string; readonly wanted: WantedUser }
     | { readonly kind: 'package'; readonly name: string; readonly wanted: PackageRequest }
+    | { readonly kind: 'script'; readonly name: string; readonly wanted: ScriptRequest }
     | {
         readonly kind: 'ensure';
         readonly method: EnsureName;

@@ -13,6 +13,7 @@ import {
   plannedPackages,
   refuseUnready,
 } from '../packages/index.ts';
+import { probe } from '../shell/commands.ts';
 import type { Owned, PackageRequest } from './description.ts';
 import { edited } from './edit/edit.ts';
 import { withLines } from './lines.ts';
@@ -30,9 +31,10 @@ export interface HostChange {
     | 'packages'
     | 'service'
     | 'ensure'
+    | 'script'
     | 'group'
     | 'user';
-  /** Its path, the name of a user or group, the names of packages, or the create method with the name of the object. */
+  /** Its path, the name of a script, user or group, the names of packages, or the create method with the name of the object. */
   readonly name: string;
   /** What differs: `mode 0644 → 0600`. */
   readonly details: readonly string[];
@@ -48,7 +50,7 @@ export interface Step extends HostChange {
   readonly check?: () => Promise<void>;
 }
 
-export type Files = Pick<Tx, 'account' | 'file' | 'packages' | 'service'>;
+export type Files = Pick<Tx, 'account' | 'file' | 'packages' | 'service' | 'shell'>;
 
 type PathResource = Extract<
   Resource,
@@ -191,6 +193,21 @@ export async function stepOf(host: ReadHost, one: PathResource, owners: Owners):
       };
     }
   }
+}
+
+/** A script whose probe says that it is not done. */
+export async function scriptStep(
+  host: ReadHost,
+  { name, wanted }: Resource & { readonly kind: 'script' },
+): Promise<Step | undefined> {
+  if (await host.run(probe(name, wanted.isDone))) return undefined;
+  return {
+    action: 'change',
+    kind: 'script',
+    name,
+    details: wanted.undo === 'none' ? ['after all other steps; cannot be undone'] : [],
+    run: (tx) => tx.shell.run({ name, ...wanted }),
+  };
 }
 
 /** The same for all packages, in one step. */

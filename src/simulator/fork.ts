@@ -44,6 +44,7 @@ function copyWorld(world: World): World {
     swaps: [...world.swaps],
     domains: world.domains.map((domain) => ({ ...domain })),
     units: new Map(world.units),
+    scripts: new Map(world.scripts),
     processes: [],
     flocks: [],
     objectLocks: new Map(),

@@ -34,6 +34,7 @@ import { vgChanges } from './tools/lvm/vg-change.ts';
 import { packageTools } from './tools/packages/apt.ts';
 import { tableTools } from './tools/blockdevice/tables.ts';
 import { moveTools } from './tools/file/move.ts';
+import { shellTools } from './tools/shell/sh.ts';
 import { sudoersTool } from './tools/file/visudo.ts';
 import { serviceTools } from './tools/service/systemctl.ts';
 import { xlTools } from './tools/xen/xl.ts';
@@ -69,6 +70,7 @@ const models: Readonly<Record<string, ToolModel>> = {
   ...moveTools,
   ...serviceTools,
   ...accountTools,
+  ...shellTools,
   ...xlTools,
   visudo: sudoersTool,
   udevadm: (call) => sayNothing(call, call.argv[0] === 'settle'),

@@ -10,6 +10,7 @@ import { filesystemScenarios } from './filesystem.ts';
 import { groupScenarios } from './lvm-groups.ts';
 import { lvmScenarios } from './lvm.ts';
 import { poolScenarios } from './lvm-pools.ts';
+import { shellScenarios } from './shell.ts';
 import { snapshotScenarios } from './lvm-snapshots.ts';
 import { mountScenarios } from './mount.ts';
 import { networkScenarios } from './network.ts';
@@ -37,4 +38,5 @@ export const scenarios: readonly Scenario[] = [
   ...drbdScenarios,
   ...xenScenarios,
   ...networkScenarios,
+  ...shellScenarios,
 ];

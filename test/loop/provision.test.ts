@@ -85,6 +85,41 @@ describe.skipIf(process.getuid?.() !== 0)('a description on real files', () => {
     chmodSync(at('changed'), 0o4711);
   });
 
+  it('runs a script, takes back also one that failed half-way, and looks by its probe', async () => {
+    const index = (end: string) => (h: HostBuilder) => {
+      h.script('index', {
+        isDone: `test -e '${at('index')}/done'`,
+        run: `mkdir '${at('index')}'\n${end}\ntouch '${at('index')}/done'`,
+        undo: ['rm', '--recursive', '--force', at('index')],
+        seconds: 2,
+      });
+      h.file(at('index/more'), { content: 'x' });
+    };
+    const before = tree();
+    expect(String(await rejectionOf(apply(index('echo no room >&2; false'))))).toContain('no room');
+    expect(tree()).toBe(before);
+    await rejectionOf(apply(index('sleep 30')));
+    expect(tree()).toBe(before);
+    expect(await apply(index('true'))).toMatchObject([{ kind: 'script' }, { kind: 'file' }]);
+    expect(readdirSync(at('index'))).toEqual(['done', 'more']);
+    expect(await apply(index('true'))).toEqual([]);
+  });
+
+  it('runs a script that cannot be undone after the commit', async () => {
+    const describe = (last: string) => (h: HostBuilder) => {
+      h.script('once', {
+        isDone: ['test', '-e', at('once')],
+        run: `cat '${at('b')}' > '${at('once')}'`,
+        undo: 'none',
+      });
+      h.file(last, { content: 'written before\n' });
+    };
+    await rejectionOf(apply(describe(at('none/b'))));
+    expect(existsSync(at('once'))).toBe(false);
+    await apply(describe(at('b')));
+    expect(readFileSync(at('once'), 'utf8')).toBe('written before\n');
+  });
+
   it('edits values of a file, keeps its ACL and comments, and puts it back', async () => {
     writeFileSync(at('app.yaml'), '# app\nserver:\n    port: 80 # web\n');
     sh('setfacl', '--modify', 'user:12345:r', at('app.yaml'));

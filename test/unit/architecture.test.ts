@@ -14,7 +14,7 @@ const order = [
   ['file', 'erase'],
   ['filesystem'],
   ['mount', 'packages', 'account'],
-  ['crypt', 'btrfs', 'drbd', 'xen', 'network', 'service'],
+  ['crypt', 'btrfs', 'drbd', 'xen', 'network', 'service', 'shell'],
   ['copy'],
   ['operations.ts'],
   ['layers.ts'],
@@ -42,7 +42,7 @@ const usedByDrivers = {
   // Is there room in the thin pool below, before and while much is written?
   lvm: ['btrfs', 'copy', 'crypt', 'erase', 'filesystem'],
   // Configuration files are written by its steps.
-  file: ['account', 'btrfs', 'copy', 'crypt', 'drbd', 'mount', 'packages', 'service'],
+  file: ['account', 'btrfs', 'copy', 'crypt', 'drbd', 'mount', 'packages', 'service', 'shell'],
   // What a filesystem is, and where it is mounted.
   filesystem: ['btrfs', 'copy'],
   mount: ['btrfs', 'copy'],
@@ -62,6 +62,7 @@ const drivers: readonly string[] = [
     'copy',
     'packages',
     'service',
+    'shell',
     'account',
   ],
 ] as const;

@@ -6,6 +6,8 @@ import type { Does } from './act.ts';
 export interface ServiceAdmin {
   /** Runs a verb of systemctl on a unit, or without one on the manager: `('restart', 'web.service')`. */
   systemctl(verb: string, unit?: string): void;
+  /** Does by hand what a script of `tx.shell.run` does, or takes it back. */
+  script(name: string, isDone: boolean): void;
 }
 
 /** These acts, on a host in memory. */
@@ -17,5 +19,6 @@ export function serviceActs(world: World, does: Does): ServiceAdmin {
       if (answer?.exitCode !== 0) throw new TypeError(`systemctl ${argv.join(' ')}: ${answer?.stderr ?? ''}`);
       settle(world, 'disk:vda');
     }),
+    script: does((name, isDone) => void world.scripts.set(name, isDone)),
   };
 }

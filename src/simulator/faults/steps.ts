@@ -12,6 +12,7 @@ import * as lvm from '../../lvm/operations.ts';
 import * as mount from '../../mount/operations.ts';
 import * as packages from '../../packages/operations.ts';
 import * as service from '../../service/operations.ts';
+import * as shell from '../../shell/operations.ts';
 import * as xen from '../../xen/operations.ts';
 
 // Loaded at once, because a fault is checked when it is laid.
@@ -29,6 +30,7 @@ const drivers = {
   drbd,
   xen,
   service,
+  shell,
 };
 
 /** The kind of each method, and of each kind itself. */

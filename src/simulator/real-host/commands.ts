@@ -11,6 +11,7 @@ import { isUnread } from '../tools/blockdevice/compressed.ts';
 import { importAt, importCopied, importMagics, importOrigin, importTable } from './import.ts';
 import { knowTagged, prepareMount, prepareMounted, prepareTable, userTable } from './mount.ts';
 import { preparePackages } from './packages.ts';
+import { scriptIn } from '../tools/shell/sh.ts';
 import { prepareSystemctl } from './systemd.ts';
 import { prepareTar } from './tar.ts';
 import { UnknownInPlan } from './unknown.ts';
@@ -146,6 +147,11 @@ export async function prepareReal<T>(
     case 'vgs':
     case 'pvs':
       return overlay.missing.has('lvm') ? ask(overlay, command) : undefined;
+    case 'sh':
+      // What the plan has not run, the real host says.
+      return command.access === 'read' && !world.scripts.has(scriptIn(command.argv)?.name ?? '')
+        ? ask(overlay, command)
+        : undefined;
     case 'sleep':
       return undefined;
     case 'systemctl':

@@ -12,7 +12,7 @@ import type { World } from './world.ts';
 
 /** What bofh keeps for itself is no state of the host, and neither are the empty places that it and libmount leave on /run. */
 const own =
-  /^\/(?:var\/lib\/bofh(?!\/headers\/.|\/passwords\/.|\/packages-)|run\/bofh\/locks)(?:\/|$)|^\/run\/(?:bofh|bofh\/mnt|bofh\/notes(?:\/[^/]*-undone)?|mount)$/;
+  /^\/(?:var\/lib\/bofh(?!\/headers\/.|\/passwords\/.|\/scripts\/.|\/packages-)|run\/bofh\/locks)(?:\/|$)|^\/run\/(?:bofh|bofh\/mnt|bofh\/notes(?:\/[^/]*-undone)?|mount)$/;
 
 /** Replaces random parts of the content of a file, so that two runs can be compared. */
 export type Rewrite = (content: Uint8Array) => Uint8Array;
@@ -53,6 +53,7 @@ function told(world: World, rewrite: Rewrite): string {
         return `lv ${vg.name}/${lv.name} ${lv.uuid} extents=${lv.extents}${kind.join('')}${where} ${flags.join(' ')}`;
       }),
     ]),
+    ...[...world.scripts].flatMap(([name, isDone]) => (isDone ? [`script ${name} done`] : [])),
     ...world.mounts.map(({ source, path, type, options }) => `mount ${source} on ${path} ${type} ${options}`),
     ...[...world.partitions].flatMap(([disk, parts]) =>
       parts.map(({ number, start, size }) => {

@@ -87,6 +87,8 @@ export interface World {
   nextDomid: number;
   /** Units that systemd has loaded, by name. */
   units: Map<string, UnitState>;
+  /** Scripts of `tx.shell.run` by name: whether what they do is done. In a plan only those that it ran. */
+  scripts: Map<string, boolean>;
   readonly memoryMiB: number;
   readonly bridges: readonly string[];
   /** Of its network card, eth0: `10.0.0.1/24`. */
@@ -231,6 +233,7 @@ export function bareWorld(
     domains: [],
     nextDomid: 1,
     units: new Map(),
+    scripts: new Map(),
     memoryMiB: options.memoryMiB ?? 4096,
     bridges: options.bridges ?? ['xenbr0'],
     addresses: options.addresses ?? ['10.0.0.1/24'],

@@ -64,6 +64,7 @@ export const notOnRig = {
   'account.removeGroup': inContainer,
   'account.removeUser': inContainer,
   'copy.debian': 'a machine of the rig reaches no mirror: test/loop/debian.test.ts runs mmdebstrap',
+  'shell.run': 'what it does is up to its script: test/loop/provision.test.ts runs some',
   'packages.change': 'a machine of the rig has no archive: test/container/packages.test.ts tries it',
 } as const;
 
@@ -86,6 +87,7 @@ export const rigSpecimens: RigSpecimens = {
   packages: {},
   account: {},
   service: {},
+  shell: {},
   copy,
   crypt,
   btrfs,

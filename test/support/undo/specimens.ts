@@ -13,6 +13,7 @@ import { lvm } from './specimens/lvm.ts';
 import { mount } from './specimens/mount.ts';
 import { packages } from './specimens/packages.ts';
 import { service } from './specimens/service.ts';
+import { shell } from './specimens/shell.ts';
 import { xen } from './specimens/xen.ts';
 
 /** A specimen of an operation of bofh. */
@@ -42,4 +43,5 @@ export const specimens: Specimens = {
   drbd,
   xen,
   service,
+  shell,
 };

@@ -70,6 +70,23 @@ it('a role from an environment variable chooses resources', async () => {
   }
 });
 
+it('a plan asks the probe of a script, runs nothing, and says what cannot be undone', async () => {
+  describing(`h.script('index', { isDone: 'test -d /srv/index', run: 'mkdir /srv/index', undo: 'rmdir /srv/index' });
+    h.file('/srv/index/page', { content: '' });
+    h.script('mail', { isDone: 'test -e /x', run: 'send', undo: 'none' });`);
+  const before = host.snapshot();
+  expect((await ran(['host', 'plan', file])).stdout.split('\n')).toEqual([
+    'run script index',
+    'create file /srv/index/page (if the scripts bring what it needs)',
+    'run script mail (after all other steps; cannot be undone)',
+    '',
+  ]);
+  expect([host.snapshot(), host.changes]).toEqual([before, []]);
+  host.admin.script('index', true);
+  host.admin.mkdir('/srv/index');
+  expect((await ran(['host', 'plan', file])).stdout).not.toContain('run script index');
+});
+
 it('a template is beside the description', async () => {
   writeFileSync(join(work, 'motd.liquid'), 'one\n{{ host }}\n');
   describing(`h.template('/etc/motd', { file: './motd.liquid', data: { host: facts.hostname } });`);

@@ -4,7 +4,18 @@ import { count, text } from './parts.ts';
 const change = {
   action: z.enum(['create', 'change', 'remove']),
   /** `lines`: lines of a file. `packages`: all that change. `ensure`: an object of `h.ensure`. */
-  kind: z.enum(['file', 'directory', 'link', 'lines', 'packages', 'service', 'ensure', 'group', 'user']),
+  kind: z.enum([
+    'file',
+    'directory',
+    'link',
+    'lines',
+    'packages',
+    'service',
+    'ensure',
+    'script',
+    'group',
+    'user',
+  ]),
   /** Its path; of a user or group its name; of `ensure` the method with what names the object. */
   name: text,
   /** What differs: `mode 0644 → 0600`. */

@@ -47,11 +47,12 @@ export async function plannedChanges(
   return changes;
 }
 
-/** `change file /etc/motd (mode 0644 → 0600)`, `restart nginx.service` */
+/** `change file /etc/motd (mode 0644 → 0600)`, `restart nginx.service`, `run script index` */
 export function changeInWords({ action, kind, name, details }: HostChange): string {
   if (kind === 'service') return printable(`${details.join(', ')} ${name}`);
+  const verb = kind === 'script' ? 'run' : action;
   const more = details.length === 0 ? '' : ` (${details.join(', ')})`;
-  return printable(`${action} ${kind === 'lines' ? 'lines of' : kind} ${name}${more}`);
+  return printable(`${verb} ${kind === 'lines' ? 'lines of' : kind} ${name}${more}`);
 }
 
 /** How long `host apply` waits for the confirmation of a change that can cut the way in. */

@@ -1,0 +1,70 @@
+import * as z from 'zod/mini';
+import { type Answer, type Command, nothing, type ReadCommand } from '../command/index.ts';
+import { ParseError, RefusedError } from '../core/errors.ts';
+
+/** Text for `/bin/sh -e`, or a program with its arguments, which no shell reads. */
+export const script = z.union([
+  z.string().check(z.regex(/^[^\0]*[^\0\s][^\0]*$/, 'must be a command')),
+  z.array(z.string().check(z.regex(/^[^\0]*$/, 'must have no NUL'))).check(z.minLength(1)),
+]);
+
+export type Script = z.infer<typeof script>;
+
+/** The name of a script, which its messages begin with. */
+export const scriptName = z
+  .string()
+  .check(z.regex(/^[A-Za-z0-9][\w.@-]{0,99}$/, 'must be letters, digits, and . _ @ -'));
+
+/**
+ * Exit code 0: what the script does is done; 1: it is not; everything else is an error. The code is
+ * printed, so that it is the script's and not that of a way there.
+ */
+export function probe(name: string, isDone: Script): ReadCommand<boolean> {
+  const wrap = (text: string): string => `(set -e\n${text}\n) > /dev/null\necho "exit $?"`;
+  const [, ...argv] = argvOf(`probe of ${name}`, isDone, wrap);
+  return {
+    ...{ tool: 'sh', argv, access: 'read' },
+    parse: ({ stdout, stderr }) => {
+      const { code } = /^exit (?<code>\d+)\n$/.exec(stdout)?.groups ?? {};
+      if (code === '126' || code === '127') throw missing(name, stderr);
+      if (code !== '0' && code !== '1')
+        throw new ParseError(
+          `the probe of the script ${name} must exit 0 or 1, not ${code ?? 'without a code'}${tail(stderr)}`,
+        );
+      return code === '0';
+    },
+  };
+}
+
+/** Runs a script. It may be killed half-way: by a signal, by recovery, or when its time is over. */
+export function runScript(name: string, what: Script, seconds: number): Command<void, 'change'> {
+  return { ...undoScript(name, what), argv: argvOf(name, what), timeoutMs: seconds * 1000 };
+}
+
+/** The same for its undo, without a limit. */
+export function undoScript(name: string, what: Script): Command<void, 'change'> {
+  const argv = argvOf(`undo of ${name}`, what);
+  return { ...{ tool: 'sh', argv, access: 'change', parse: nothing, classify }, stop: 'safe' };
+}
+
+function argvOf(name: string, what: Script, wrap = (text: string): string => text): readonly string[] {
+  return typeof what === 'string'
+    ? ['-e', '-c', wrap(what), name]
+    : ['-e', '-c', wrap('exec "$@"'), name, ...what];
+}
+
+function classify({ exitCode }: Answer): 'unknown' | 'not-found' {
+  return exitCode === 127 ? 'not-found' : 'unknown';
+}
+
+function missing(name: string, stderr: string): RefusedError {
+  return new RefusedError(`the probe of the script ${name} cannot start its program${tail(stderr)}`, {
+    code: 'not-found',
+    remedy: 'install that program, or correct isDone',
+  });
+}
+
+function tail(stderr: string): string {
+  const said = stderr.trim().split('\n').at(-1) ?? '';
+  return said === '' ? '' : `: ${said}`;
+}

@@ -1,0 +1,22 @@
+import { unmodelled } from '../../options.ts';
+import { ok, type ToolModel } from '../answer.ts';
+
+/** sh of `tx.shell.run`. The model reads no script: each does what it promises, and its undo takes that back. */
+export const shellTools: Readonly<Record<string, ToolModel>> = {
+  sh: (call) => {
+    const { world, argv } = call;
+    const { role, name } = scriptIn(argv) ?? {};
+    if (name === undefined) throw unmodelled(call, 'it knows only scripts with a name');
+    if (role === 'probe') return ok(`exit ${world.scripts.get(name) === true ? '0' : '1'}\n`);
+    world.scripts.set(name, role !== 'undo');
+    world.revision += 1;
+    return ok();
+  },
+};
+
+/** What `$0` of a script says. */
+export function scriptIn(argv: readonly string[]) {
+  const [option, , name = ''] = argv[0] === '-e' ? argv.slice(1) : argv;
+  if (option !== '-c') return undefined;
+  return /^(?:(?<role>probe|undo) of )?(?<name>\S+)$/.exec(name)?.groups;
+}
