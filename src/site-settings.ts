@@ -21,6 +21,7 @@ const descriptions: { readonly [K in keyof Required<Site>]: string } = {
   guestGrubPvh: 'GRUB for PVH guests that boot their own kernel',
   bridge: "default bridge of a guest's network interface; without it a guest has none",
   guestSshKeys: 'public keys that may log in to new guests as root: each as text, or a file with some',
+  rolesDir: 'directory of the scripts that vm create --role runs in new guests',
   guestGateway: 'gateway of new guests with a static address, one of each family',
   guestDns: 'name servers of new guests with a static address',
   debianMirror: 'URL of the mirror for vm base create (default: those of mmdebstrap)',

@@ -48,6 +48,8 @@ const siteSchema = z.strictObject({
   bridge: z.exactOptional(z.string().check(z.minLength(1))),
   /** Public keys that may log in to new guests as root: each as text, or a file with some. */
   guestSshKeys: z._default(z.array(z.string().check(z.minLength(1))), []),
+  /** Directory of the scripts that `vm create --role` runs in new guests. */
+  rolesDir: z._default(directory, '/etc/bofh/roles.d'),
   /** Gateways of new guests with a static address. */
   guestGateway: z._default(z.array(z.string()), []),
   /** Name servers of new guests with a static address. */

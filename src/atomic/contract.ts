@@ -219,6 +219,12 @@ export interface OperationSpec<A, U, R, V> extends Common<A, U> {
   /** The key of the container whose destruction destroys this object too. */
   readonly within?: (input: { readonly args: A; readonly undo: U }) => Key | undefined;
   /**
+   * It has no inverse of its own, because it may change anything in the objects of `claims.changes`:
+   * only the undo of the older steps that made them undoes it. Refused unless the same sequence made
+   * all of them, and the undo of one of its steps destroys `within`. Its `content` has the files of all.
+   */
+  readonly onlyInOwn?: true;
+  /**
    * True if the act has no inverse on this host (docs/adr/0009-a-step-may-defer-its-act.md). Then
    * `afterCommit` does it: `run` and `revert` are not called, `result` is null, and `look` works as
    * for a deferred act. Missing: never. With `defers`, a step that does not defer has no part after

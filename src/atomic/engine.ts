@@ -76,9 +76,9 @@ export function changing(
 ): ChangeHost {
   const { onProgress, teller } = engine;
   const tell = (progress: Progress): void => {
-    const { command, fraction } = progress;
+    const { command, fraction, line } = progress;
     const { tool, argv } = command;
-    teller?.tell({ type: 'progress', n, kind, command: { tool, argv }, ...present({ fraction }) });
+    teller?.tell({ type: 'progress', n, kind, command: { tool, argv }, ...present({ fraction, line }) });
     onProgress?.({ n, kind }, progress);
   };
   return placeOf(engine, host).host.during({

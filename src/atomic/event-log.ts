@@ -44,9 +44,9 @@ function what(event: SequenceEvent): string {
     case 'step-begun':
       return `step ${inWords(event.step)}`;
     case 'progress': {
-      const { command, fraction } = event;
+      const { command, fraction, line } = event;
       const share = fraction === undefined ? '' : ` ${String(Math.floor(fraction * 100))} %`;
-      return `step ${String(event.n)} ${stepName(event.kind)}: ${[command.tool, ...command.argv].join(' ')}${share}`;
+      return `step ${String(event.n)} ${stepName(event.kind)}: ${line ?? [command.tool, ...command.argv].join(' ')}${share}`;
     }
     case 'step-done':
       return `step ${inWords(event.step)}: done`;

@@ -30,6 +30,8 @@ export type Happening =
       readonly command: { readonly tool: string; readonly argv: readonly string[] };
       /** 0 to 1, if the program reports it. */
       readonly fraction?: number;
+      /** The last line of a role script. */
+      readonly line?: string;
     }
   | {
       readonly type: 'step-done';

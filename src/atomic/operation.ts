@@ -29,6 +29,8 @@ export interface Operation<A = never, V = unknown> {
   readonly lives: 'disk' | 'boot';
   readonly recurs: boolean;
   readonly endsAccess: boolean;
+  /** Refused unless the same sequence made what it changes. */
+  readonly onlyInOwn: boolean;
   /** It may change things other than by its `host`, so a failure of `run` is always followed by a look. */
   readonly actsElsewhere?: boolean;
   /** The keys of objects to which it writes no byte; true: all that it claims. */
@@ -133,6 +135,7 @@ export function operation<A, U, R, V>(spec: OperationSpec<A, U, R, V>): Operatio
     ...head(spec, spec.lives, spec.restores),
     recurs: spec.recurs === true,
     endsAccess: spec.endsAccess === true,
+    onlyInOwn: spec.onlyInOwn === true,
     keepsContent: (undo) => {
       if (doesDefer(undo)) return true;
       return typeof keepsContent === 'function'
@@ -177,6 +180,7 @@ export function deferred<A, U>(spec: DeferredSpec<A, U>): Operation<A, void> {
     ...head(spec, 'disk', 'state'),
     recurs: false,
     endsAccess: false,
+    onlyInOwn: false,
     keepsContent: () => true,
     deferred: true,
     defers: () => true,

@@ -36,7 +36,8 @@ const parts: Readonly<Record<'operation' | 'deferred', Readonly<Record<string, P
   operation: {
     ...common,
     ...{ result: schema, lives: oneOf('disk', 'boot'), restores: oneOf('state', 'existence') },
-    ...{ recurs: maybe(oneOf(true)), endsAccess: maybe(oneOf(true)), starts: maybe(oneOf('a writer')) },
+    ...{ recurs: maybe(oneOf(true)), endsAccess: maybe(oneOf(true)), onlyInOwn: maybe(oneOf(true)) },
+    starts: maybe(oneOf('a writer')),
     keepsContent: maybe({
       fits: (value) => value === true || called.fits(value),
       wanted: 'must be true or a function',

@@ -68,6 +68,8 @@ export interface Command<T, A extends Access = Access> {
   readonly signal?: AbortSignal | undefined;
   /** The part done, 0 to 1, from the output so far; undefined if unknown. */
   readonly progress?: (output: string) => number | undefined;
+  /** What it says now, from the output so far, for a program of the user's own. */
+  readonly says?: (output: string) => string | undefined;
 }
 
 export type ReadCommand<T> = Command<T, 'read'>;

@@ -33,6 +33,8 @@ export interface Progress {
   readonly command: { readonly tool: string; readonly argv: readonly string[] };
   /** 0 to 1, if the tool reports it. */
   readonly fraction?: number;
+  /** What a program of the user's own says. */
+  readonly line?: string;
 }
 
 /**

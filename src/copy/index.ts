@@ -1,9 +1,10 @@
+export { chroot } from './chroot.ts';
 export { type ImagePartition, partitionsIn } from './image-partitions.ts';
 export { formatOf, type ImageSource, imageSource } from './image-source.ts';
 export type { UnpackedFile } from './inside.ts';
 export { debianRequest, debianSuite } from './mmdebstrap.ts';
 export { readRoot, type RootContent } from './read-root.ts';
-export { checkTar, readTar } from './source.ts';
+export { checkTar, readTar, refuseNoScript } from './source.ts';
 
 /**
  * Mount options for a filesystem that is being filled. Device nodes, set-id bits and capabilities

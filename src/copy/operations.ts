@@ -18,6 +18,7 @@ export * from './save.ts';
 export * from './files.ts';
 export * from './image.ts';
 export * from './debian.ts';
+export * from './script.ts';
 
 const count = z.int().check(z.nonnegative());
 

@@ -1,5 +1,5 @@
 import { type FileStat, follow, type ReadHost, refuseExposed } from '../command/index.ts';
-import { CommandError, ToolError, UsageError } from '../core/errors.ts';
+import { CommandError, RefusedError, ToolError, UsageError } from '../core/errors.ts';
 import type { Bytes } from '../core/units.ts';
 import { placesOf } from './archive.ts';
 import { tarList, tarText } from './commands.ts';
@@ -108,4 +108,14 @@ function truncated(source: string, cause?: unknown): UsageError {
     cause,
     remedy: 'copy or make it again',
   });
+}
+
+/** RefusedError unless it is an executable file that only root can write. */
+export async function refuseNoScript(host: ReadHost, path: string) {
+  const { stat } = await follow(host, path);
+  if (stat?.kind !== 'file')
+    throw new RefusedError(`there is no file ${path}`, { code: 'not-found', remedy: 'name one that exists' });
+  await refuseExposed(host, path, 'content');
+  if ((stat.mode & 0o100) === 0)
+    throw new RefusedError(`${path} is not executable`, { remedy: `chmod u+x ${path}` });
 }

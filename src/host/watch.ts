@@ -1,4 +1,5 @@
-import type { Command, StepContext } from '../command/index.ts';
+import type { Command, Progress, StepContext } from '../command/index.ts';
+import { present } from '../core/present.ts';
 import { text } from './answer.ts';
 import { tail } from './outputs.ts';
 import type { Program } from './program.ts';
@@ -85,11 +86,18 @@ export function following(
   const polls = stages.map(({ command, program }, i) => {
     const { tool, argv } = program;
     const tell = telling(step, { tool, argv }, log);
-    tell(() => undefined);
+    tell(() => ({}));
     const outputs = [...(i === stages.length - 1 ? [files.out] : []), files.errs[i]];
     const said = (): string =>
       outputs.map((file) => (file === undefined ? '' : text(tail(file, recent)))).join('');
-    return command.progress === undefined ? [] : [() => tell(() => command.progress?.(said()))];
+    if (command.progress === undefined && command.says === undefined) return [];
+    return [
+      () =>
+        tell(() => {
+          const output = said();
+          return present({ fraction: command.progress?.(output), line: command.says?.(output) });
+        }),
+    ];
   });
   const poll = (): void => polls.flat().forEach((each) => each());
   const timer = polls.flat().length === 0 ? undefined : setInterval(poll, pollMs).unref();
@@ -102,24 +110,25 @@ export function following(
 }
 
 /**
- * Reports each fraction once. An error of the listener must not affect the running change: it ends
+ * Reports each fraction and each line once. An error of the listener must not affect the running change: it ends
  * the reports.
  */
 function telling(
   step: StepContext,
   command: { readonly tool: string; readonly argv: readonly string[] },
   log: (event: HostEvent) => void,
-): (fraction: () => number | undefined) => void {
+): (look: () => Omit<Progress, 'command'>) => void {
   let state: 'first' | 'going' | 'broken' = 'first';
-  let last: number | undefined;
-  return (fraction) => {
+  let last: Omit<Progress, 'command'> = {};
+  return (look) => {
     if (state === 'broken' || step.onProgress === undefined) return;
     try {
-      const now = fraction();
-      if (state === 'going' && (now === undefined || now === last)) return;
+      const now = look();
+      const isNew = [now.fraction, now.line].some((each) => each !== undefined);
+      if (state === 'going' && (!isNew || (now.fraction === last.fraction && now.line === last.line))) return;
       state = 'going';
       last = now;
-      step.onProgress({ command, ...(now === undefined ? {} : { fraction: now }) });
+      step.onProgress({ command, ...now });
     } catch {
       state = 'broken';
       log({ event: 'progress could not be told', ...command });

@@ -1,5 +1,6 @@
 import { type Answer, type Command, commandLine, type Pipeline, type StepContext } from '../command/index.ts';
 import { CommandError, ParseError, UsageError } from '../core/errors.ts';
+import { present } from '../core/present.ts';
 import { reasonIn } from '../core/reason.ts';
 import { dropReleased } from './world/devices.ts';
 import { checkAlive, type Fault, type Faults, killProcess, ProcessKilled } from './faults/faults.ts';
@@ -155,8 +156,9 @@ async function answered<T>(
   const { tool, argv, stdin } = command;
   const fault = at.faults.at({ tool, argv, access, ...(typeof stdin === 'string' ? { stdin } : {}) });
   const answer = await suffer(at, command, { fault, act, step });
-  const fraction = command.progress?.(answer.stdout + answer.stderr);
-  if (fraction !== undefined) step?.onProgress?.({ command, fraction });
+  const output = answer.stdout + answer.stderr;
+  const said = present({ fraction: command.progress?.(output), line: command.says?.(output) });
+  if (Object.keys(said).length > 0) step?.onProgress?.({ command, ...said });
   return understood(command, answer);
 }
 

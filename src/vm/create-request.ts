@@ -3,6 +3,7 @@ import { debianSuite } from '../copy/index.ts';
 import { UsageError } from '../core/errors.ts';
 import { option } from '../core/option.ts';
 import {
+  milliseconds,
   oneOrMore,
   parsed,
   sizeOption as size,
@@ -177,6 +178,13 @@ const createSchema = z.strictObject({
   peerVg: z.exactOptional(text),
   /** The addresses of the connection, by host name; missing: the one network that both are in. */
   addresses: z.exactOptional(z.record(text, text)),
+  /**
+   * Scripts of the site that set it up before its first start, in this order: names of executable files
+   * in `rolesDir` of the site file.
+   */
+  roles: z.exactOptional(z.array(text)),
+  /** How long each may run, in milliseconds (default: 600000). */
+  roleTimeoutMs: z.exactOptional(milliseconds.check(z.minimum(1000))),
   /** Starts it when this host boots: links its configuration in /etc/xen/auto (default: false). */
   autostart: z.exactOptional(z.boolean()),
   /** Starts it at the end (default: false). */
@@ -224,6 +232,10 @@ export function checkCreate(request: unknown): CheckedCreate {
       remedy:
         'pack its files and use tar:FILE, or create the guest first, then: bofh drbd convert VG/NAME --to HOST',
     });
+  if (rest.roleTimeoutMs !== undefined && rest.roles === undefined)
+    throw new UsageError(
+      `${option('--role-timeout', 'roleTimeoutMs')} needs ${option('--role', 'roles')}: no script runs`,
+    );
   checkExtra(rest.extra ?? []);
   const isOpen = [rest.boot, rest.kernel, rest.ramdisk].every((each) => each === undefined);
   const ownKernel = rest.source.type === 'debian' && isOpen;

@@ -20,6 +20,7 @@ import { checkBridge, checkClashes, checkConfigPath, checkFreeMemory } from './c
 import { type DataDisk, makeFilesystems } from './data-disks.ts';
 import { createDisk, type DiskPlan, planReplicas, planVolumes } from './disks.ts';
 import { downloadImage } from './images.ts';
+import { type Roles, roleScripts } from './roles.ts';
 import { autostartPath } from './autostart.ts';
 import { randomMac } from './mac.ts';
 import { checkGuestName, configPath, diskNames } from './names.ts';
@@ -40,6 +41,7 @@ export interface CreatePlan {
   readonly config: { readonly path: string; readonly content: string };
   /** The link by which it starts at boot; undefined: it does not. */
   readonly autostart: string | undefined;
+  readonly roles: Roles;
   readonly start: boolean;
   /** How root logs in by SSH, `root@192.0.2.10`; undefined without a key or a static address. */
   readonly ssh: string | undefined;
@@ -119,6 +121,7 @@ export async function planCreate(options: {
   const { hostname = name, timezone } = request;
   const identity = { hostname, sshKeys: sshKeys ?? [], network, timezone };
   const source = await found.try(() => planSource(host, { request, vg, identity }));
+  const roles = await found.try(() => roleScripts(host, { site, roles: request.roles ?? [] }));
   if (request.start)
     await found.try(() =>
       checkFreeMemory(host, {
@@ -153,6 +156,11 @@ export async function planCreate(options: {
     peer: disksOn?.[1].name,
     config: { path, content: configText({ request, boot, mac, bridge, disks: disks ?? [] }) },
     autostart,
+    roles: {
+      scripts: roles ?? [],
+      environment: { NAME: name, ADDRESS: addressOf(network) ?? '' },
+      seconds: (request.roleTimeoutMs ?? 600_000) / 1000,
+    },
     start: request.start,
     ssh: sshOf(sshKeys ?? [], network),
   };
@@ -218,8 +226,12 @@ export async function keysOf(host: ReadHost, keys: readonly string[]): Promise<r
 }
 
 export function sshOf(keys: readonly string[], network: GuestNetwork | undefined): string | undefined {
-  if (keys.length === 0 || network === undefined || network.ip === 'dhcp') return undefined;
-  return `root@${network.ip[0]?.split('/')[0] ?? ''}`;
+  const address = addressOf(network);
+  return keys.length === 0 || address === undefined ? undefined : `root@${address}`;
+}
+
+function addressOf(network: GuestNetwork | undefined): string | undefined {
+  return network === undefined || network.ip === 'dhcp' ? undefined : network.ip[0]?.split('/')[0];
 }
 
 /** The recipe. Its leaves are operations: whichever step fails, all of them are undone, newest first. */
@@ -232,6 +244,7 @@ export async function createVm(tx: Tx, plan: CreatePlan, hosts?: Reachable): Pro
     disks.push({ ...each, device: await createDisk(tx, { vg, disk, hosts }) });
   const inside = await fillRoot(tx, {
     ...{ source: plan.source, device: root },
+    roles: plan.roles,
     filesOf: (uuid) => makeFilesystems(tx, { root: uuid, swap, data: disks }),
   });
   await tx.file.create({ path: plan.config.path, content: plan.config.content, mode: 0o644 });

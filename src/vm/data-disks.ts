@@ -94,7 +94,7 @@ export function refuseHidden(paths: ReadonlySet<string>, disks: readonly DataDis
   }
 }
 
-/** Makes the filesystems of a guest; returns its /etc/fstab, and the directories that this mounts on. */
+/** Makes the filesystems of a guest; returns its /etc/fstab with the directories that this mounts on, and its mounts. */
 export async function makeFilesystems(
   tx: Tx,
   of: {
@@ -104,7 +104,8 @@ export async function makeFilesystems(
     readonly swap: string | undefined;
     readonly data: readonly (Omit<DataDisk, 'size'> & { readonly device: string })[];
   },
-): Promise<readonly UnpackedFile[]> {
+): Promise<{ readonly files: readonly UnpackedFile[]; readonly mounts: readonly NewMount[] }> {
+  const mounts: NewMount[] = [];
   const lines = [`UUID=${of.root} / ext4 defaults 0 1`];
   if (of.swap !== undefined) {
     const { uuid } = await tx.filesystem.create({ device: of.swap, type: 'swap' });
@@ -114,9 +115,19 @@ export async function makeFilesystems(
   for (const { device, fs, mount } of of.data) {
     const { uuid } = await tx.filesystem.create({ device, type: fs });
     if (mount === undefined) continue;
+    mounts.push({ device, filesystem: uuid, type: fs, target: mount });
     // fsck(8) does nothing for xfs and btrfs.
     lines.push(`UUID=${uuid} ${mount} ${fs} defaults 0 ${fs === 'ext4' ? '2' : '0'}`);
     directories.push({ path: mount.slice(1), directory: true, mode: 0o755 });
   }
-  return [...directories, { path: 'etc/fstab', content: `${lines.join('\n')}\n`, mode: 0o644 }];
+  const fstab = { path: 'etc/fstab', content: `${lines.join('\n')}\n`, mode: 0o644 };
+  return { files: [...directories, fstab], mounts };
+}
+
+/** A new filesystem, and where the guest has it. */
+export interface NewMount {
+  readonly device: string;
+  readonly filesystem: string;
+  readonly type: string;
+  readonly target: string;
 }

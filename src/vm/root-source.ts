@@ -8,7 +8,6 @@ import {
   readRoot,
   readTar,
   type RootContent,
-  type UnpackedFile,
 } from '../copy/index.ts';
 import { RefusedError, UsageError } from '../core/errors.ts';
 import { option } from '../core/option.ts';
@@ -19,7 +18,7 @@ import type { Tx } from '../operations.ts';
 import { grubConfig, grubFile, type GrubMenu, grubMenu } from './boot.ts';
 import { checkPoolRoom } from './checks.ts';
 import type { FileCreate } from './bases.ts';
-import { refuseHidden } from './data-disks.ts';
+import { type makeFilesystems, refuseHidden } from './data-disks.ts';
 import {
   type Identity,
   identityDirectories,
@@ -27,6 +26,7 @@ import {
   type IdentityFiles,
   refuseWithoutServer,
 } from './identity.ts';
+import { refuseUnmountable, type Roles, runRoles } from './roles.ts';
 import { espMounts, packRemedy, rootPartition } from './root-partition.ts';
 
 /** By this file of Ubuntu's cloud images update-grub names a partition, which the guest does not have. */
@@ -83,6 +83,7 @@ export async function planSource(
     const { paths } = content;
     if (sshKeys !== undefined) refuseWithoutServer(paths);
     refuseHidden(paths, disks);
+    if (request.roles !== undefined) refuseUnmountable(paths);
     return {
       ...identityFiles(identity, paths),
       menu: request.boot === 'grub' ? grubMenu(content, names) : undefined,
@@ -98,7 +99,8 @@ export async function planSource(
       const directories = [
         ...[...identityDirectories, ...zone.map((each) => each.replace(/\/[^/]*$/, ''))],
         ...disks.flatMap(({ mount }) => mount?.slice(1) ?? []),
-        ...(request.boot === 'grub' ? ['', 'boot', 'boot/grub'] : []),
+        ...(request.boot === 'grub' ? ['boot', 'boot/grub'] : []),
+        ...(request.boot === 'grub' || request.roles !== undefined ? [''] : []),
       ];
       const content = await readRoot(host, { device, directories, files: [...files, 'etc/fstab'] });
       const dropped = partition === undefined ? [] : await espMounts(content, where);
@@ -129,8 +131,9 @@ export async function fillRoot(
   of: {
     readonly source: RootSource;
     readonly device: string;
-    /** Files for a root with this UUID; called before it is mounted. */
-    readonly filesOf: (root: string) => Promise<readonly UnpackedFile[]>;
+    /** Files for a root with this UUID, and the data disks; called before it is mounted. */
+    readonly filesOf: (root: string) => ReturnType<typeof makeFilesystems>;
+    readonly roles: Roles;
   },
 ): Promise<Inside> {
   const { source, device } = of;
@@ -140,12 +143,18 @@ export async function fillRoot(
       ? await tx.filesystem.create({ device, type: 'ext4' })
       : await tx.filesystem.uuid({ device, seed: 'may be added' });
   if (source.type === 'image') await tx.filesystem.resize({ device, size: 'max' });
-  const others = await of.filesOf(filesystem);
+  const { files: others, mounts } = await of.filesOf(filesystem);
   const menu = inside.menu === undefined ? [] : [grubFile(inside.menu, filesystem)];
   const mounted = await tx.temporary.mount.mount({ device, type: 'ext4', mode: 'rw', options: fillOptions });
   const files = [...inside.files, ...others, ...menu];
   const all = { root: mounted.path, device, filesystem, files, remove: inside.remove };
   await (source.type === 'tar' ? tx.copy.unpack({ source: source.path, ...all }) : tx.copy.files(all));
+  if (of.roles.scripts.length > 0)
+    await runRoles(tx, {
+      ...of.roles,
+      mounts: [{ device, filesystem, type: 'ext4', target: '/' }, ...mounts],
+      made: source.type === 'tar' ? 'filesystem' : 'device',
+    });
   await mounted.release();
   return inside;
 }

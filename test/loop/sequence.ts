@@ -10,7 +10,7 @@ import { hostProcesses } from '../../src/atomic/locks/processes.ts';
 import { diskStore } from '../../src/atomic/journal/store.ts';
 import * as btrfs from '../../src/btrfs/operations.ts';
 import { keysOf } from '../../src/blockdevice/index.ts';
-import { image, unpack } from '../../src/copy/operations.ts';
+import { image, script, unpack } from '../../src/copy/operations.ts';
 import { create, remove } from '../../src/file/index.ts';
 import { create as createFilesystem } from '../../src/filesystem/operations.ts';
 import { localHost } from '../../src/host/local.ts';
@@ -25,6 +25,7 @@ const operations = [
   addFstab,
   unpack,
   image,
+  script,
   createFilesystem,
   ...Object.values(btrfs),
 ] as readonly unknown[] as readonly AnyOperation[];

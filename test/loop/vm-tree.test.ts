@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { connect, vm, withBofh } from '../../src/index.ts';
 import { localHost } from '../../src/host/local.ts';
 import { parseSite } from '../../src/site.ts';
-import { chroot } from '../../src/vm/chroot.ts';
+import { chroot } from '../../src/copy/chroot.ts';
 import { planTree } from '../../src/vm/tree.ts';
 import { rejectionOf } from '../support/rejection.ts';
 import { mountedPaths, sh, storage } from './sequence.ts';

@@ -3,17 +3,18 @@ import { present } from '../../core/present.ts';
 import { IdentityTaken, NotDone, RefusedError } from '../../core/errors.ts';
 import { claim, judge, refuseDamaged, refuseLostLock, withHost, type Claiming } from '../locks/claims.ts';
 import { changing, type Engine } from '../engine.ts';
-import { hostKey } from '../locks/host-key.ts';
+import { hostKey, keyInWords } from '../locks/host-key.ts';
 import { append, type Journal } from '../journal/journal-writer.ts';
 import type { IntentLine } from '../journal/lines.ts';
 import { json, type AnyOperation, type Claims, type DeviceKeys } from '../operation.ts';
 import { eachOnce } from '../place.ts';
 import { noticing } from './change-notice.ts';
+import { containerStep } from '../undo/next.ts';
 import { expectStillOurs } from '../undo/ownership.ts';
 import { undoNow } from '../undo/unwind.ts';
 import { renewedWitnesses } from '../undo/witness.ts';
 import { syncOlder } from '../undo/out-of-reach.ts';
-import { stepOf } from '../journal/state.ts';
+import { type State, type Step, stepOf } from '../journal/state.ts';
 import { stepName } from '../../core/option.ts';
 
 /** What a step needs of its sequence. */
@@ -182,6 +183,7 @@ async function act(
       await expectStillOurs(eachOnce(home.engine), journal, { n, kind: code.kind, claims });
       const self = stepOf(journal.state, n);
       if (code.endsAccess && self !== undefined) await syncOlder(home.engine, journal, self);
+      if (code.onlyInOwn && self !== undefined) refuseForeign(journal.state, self);
       result = await code.run({ args, undo: json(undoData), host });
       after = eachOnce(home.engine);
       await expectOurs(code, { undo: undoData, result, host: after.host });
@@ -201,6 +203,19 @@ async function act(
   else append(journal, [{ t: 'done', n, result, witness }]);
   await renewBeneath(after, code, journal, n);
   return { n, value: code.value({ args, undo: undoData, result }) };
+}
+
+/** For a step that only the undo of older ones undoes. */
+function refuseForeign(state: State, self: Step): void {
+  const { steps, index } = state;
+  const isMade = (key: string): boolean =>
+    (index.makers.get(key) ?? []).some((place) => steps[place]?.undone === undefined);
+  const foreign = self.intent.claims?.changes?.find((key) => !isMade(key)) ?? self.intent.within;
+  if (foreign === self.intent.within && containerStep(state, self) !== undefined) return;
+  throw new RefusedError(
+    `${stepName(self.intent.kind)}: this sequence did not create ${keyInWords(self.intent.host, foreign ?? '')}, and only its removal undoes what the step does`,
+    { remedy: 'create it in the same sequence' },
+  );
 }
 
 /** The step wrote to objects of older steps: their witnesses are outdated. */

@@ -161,6 +161,7 @@ export async function renewedWitnesses(
   const lines: Line[] = [];
   for (const { step, content } of await guards({ engine, journal }, done)) {
     if (
+      step.done === undefined ||
       content.lost === 'finished' ||
       content.once ||
       content.of !== of ||
@@ -217,7 +218,15 @@ async function guards({ engine, journal }: Asking, steps: readonly Step[]): Prom
     if (content !== undefined)
       newest.set(content.of === 'files' ? containerOf(step) : step.n, { step, content });
   }
-  return [...newest.values()];
+  // One that may change the files of several containers knows them all, undone or not.
+  for (const [key, { step: known }] of newest)
+    for (const place of typeof key === 'string' ? (journal.state.index.holders.get(key) ?? []) : []) {
+      const step = journal.state.steps[place];
+      if (step === undefined || step.n < known.n || step.intent.kind === 'bare') continue;
+      const { content, onlyInOwn } = await codeOf(engine, step.intent, journal.id);
+      if (content !== undefined && onlyInOwn) newest.set(key, { step, content });
+    }
+  return [...new Map([...newest.values()].map((guard) => [guard.step, guard])).values()];
 }
 
 /**

@@ -40,9 +40,9 @@ export function reportProgress(
     const at = localTime(new Date(running.told).toISOString());
     terminal.line(`${at}  ${percent(running.fraction)}${running.text}`);
   };
-  const onProgress: OnProgress = (step, { command, fraction }) => {
+  const onProgress: OnProgress = (step, { command, fraction, line }) => {
     if (silent) return;
-    const text = printable(`${String(step.n)} ${step.kind}: ${commandLine(command)}`);
+    const text = printable(`${String(step.n)} ${step.kind}: ${line ?? commandLine(command)}`);
     const fresh = running?.text !== text;
     if (fresh) running = { text, since: now(), told: now() };
     if (running !== undefined && fraction !== undefined) running.fraction = fraction;

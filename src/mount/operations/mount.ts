@@ -25,7 +25,9 @@ const args = z.strictObject({
    */
   path: z.exactOptional(z.string()),
   /** Type of the filesystem (default: found by mount(8)). */
-  type: z.exactOptional(z.string().check(z.regex(/^[a-z0-9][a-z0-9_-]*$/))),
+  type: z.exactOptional(
+    z.string().check(z.regex(/^[a-z0-9][a-z0-9_-]*$/, 'must be the name of a type, such as ext4')),
+  ),
   /** Options as for `mount -o`: a list, or names with values. */
   options: z.exactOptional(mountOptions),
   /** `ro`: mounted read-only. */

@@ -18,6 +18,8 @@ import { xen } from './specimens/xen.ts';
 
 /** A specimen of an operation of bofh. */
 export interface Specimen extends Tried {
+  /** The kinds of the steps that make what it works on, which must be of the same sequence. */
+  readonly before?: readonly string[];
   /** Columns of the matrix that make no sense for this kind, with the reason. The run checks that it is true. */
   readonly notApplicable?: Partial<Readonly<Record<FaultName, string>>>;
 }

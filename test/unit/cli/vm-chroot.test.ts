@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { BofhError } from '../../../src/core/errors.ts';
 import { simulatedBofh, type SimulatedHost } from '../../../src/simulator/index.ts';
-import { chroot } from '../../../src/vm/chroot.ts';
+import { chroot } from '../../../src/copy/chroot.ts';
 import { planTree } from '../../../src/vm/tree.ts';
 import { rejectionOf } from '../../support/rejection.ts';
 import { bofhOn } from '../simulator/support.ts';

@@ -4,6 +4,7 @@ import { simulatedBofh, type SimulatedHost } from '../../../src/simulator/index.
 import { rows } from '../../support/undo/matrix.ts';
 import { run } from '../../../src/simulator/matrix/trial.ts';
 import { notOnRig } from '../../support/matrix/operations.ts';
+import type { Specimen } from '../../support/undo/specimens.ts';
 import { rigRows } from '../../support/matrix/operation-trials.ts';
 
 /** The kinds of the steps in the only journal of the history. */
@@ -26,7 +27,8 @@ describe('the specimens of the matrix', async () => {
         const ending = await run(staged, { ends: 'well' });
 
         expect(ending).toEqual({ how: 'done' });
-        expect(journalled(staged.host)).toEqual([kind]);
+        const { before: older = [] } = subject.specimen as Specimen;
+        expect(journalled(staged.host)).toEqual([...older, kind]);
         expect(staged.host.snapshot()).not.toBe(before);
       });
 

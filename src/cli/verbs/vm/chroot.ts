@@ -1,7 +1,7 @@
 import { atomic, withBofh } from '../../../bofh.ts';
+import { chroot } from '../../../copy/index.ts';
 import { RefusedError, UsageError } from '../../../core/errors.ts';
 import { inForeground } from '../../../host/foreground.ts';
-import { chroot } from '../../../vm/chroot.ts';
 import { planTree } from '../../../vm/tree.ts';
 import { openSession } from '../../runtime/session.ts';
 import { logged } from '../../runtime/system-log.ts';

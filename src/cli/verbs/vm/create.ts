@@ -12,6 +12,7 @@ import type { Answer } from '../../output/answer.ts';
 import type { VmCreate } from '../../output/answers/index.ts';
 import { ensureFlag, unchanged } from '../../runtime/ensure.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
+import { parseDuration } from '../../runtime/settings.ts';
 import { pathOn, untilInterrupted } from '../../runtime/session.ts';
 import { flag, named, one, oneOf, value, verb, wholeNumber } from '../../runtime/verb.ts';
 import { reachOptions } from './reach-options.ts';
@@ -82,6 +83,14 @@ export default verb({
       'with --drbd: addresses for the replication (default: the one network both hosts are in)',
       { read: addressesIn },
     ),
+    role: value(
+      '<ROLE>',
+      'run this script of /etc/bofh/roles.d (rolesDir of the site file) in its root before the first start; may be repeated',
+      { read: one, repeatable: true },
+    ),
+    roleTimeout: value('<TIME>', 'with --role: how long each script may run (default: 10m)', {
+      read: parseDuration,
+    }),
     start: flag('start the guest'),
     autostart: flag('start it when this host boots, too'),
     ensure: ensureFlag('drbd'),
@@ -98,6 +107,7 @@ export default verb({
     'vm create web1 --source https://cloud.debian.org/images/cloud/bookworm/latest/debian-12-genericcloud-amd64.qcow2 --checksum /srv/SHA512SUMS --size 4g --boot grub',
     'vm create web1 --source tar:/srv/bookworm.tar --size 4g --disk data=20g,fs=xfs,mount=/srv',
     'vm create web1 --source tar:/srv/bookworm.tar --size 4g --boot grub',
+    'vm create web1 --source debian:trixie --size 4g --role web --role monitoring --role-timeout 20m',
     'vm create web1 --source tar:/srv/bookworm.tar --size 4g --drbd host2',
   ],
   run: (
@@ -113,6 +123,8 @@ export default verb({
       sshKey,
       ensure,
       autostart,
+      role: roles,
+      roleTimeout: roleTimeoutMs,
       ...typed
     },
   ) => {
@@ -132,6 +144,8 @@ export default verb({
       ...present({
         ...typed,
         addresses,
+        roles,
+        roleTimeoutMs,
         autostart: autostart || undefined,
         disks: byName(disk),
         sshKeys: sshKey?.map((file) => pathOn(runtime, file)),
@@ -152,6 +166,9 @@ export default verb({
               planCreate({ host, site, request, disksOn: members, onProgress: engine.onProgress }),
             );
             const plan = await untilInterrupted(runtime, planned);
+            if (runtime.settings.mode === 'plan')
+              for (const script of plan.roles.scripts)
+                runtime.terminal.line(`dry run: ${script} would run in the guest: its effect cannot be told`);
             const value = await atomic(`vm create ${request.name}`, (tx) => createVm(tx, plan, engine));
             return { value, changed: true };
           },

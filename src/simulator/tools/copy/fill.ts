@@ -1,4 +1,5 @@
 import { posix } from 'node:path';
+import { chrootScript } from '../../../copy/chroot.ts';
 import { listFiles, listUnmounted } from '../../../filesystem/commands/files.ts';
 import {
   archive,
@@ -18,6 +19,7 @@ import {
   file,
   type Inode,
   inodeOf,
+  plant,
   removeEntry,
   symlink,
   walk,
@@ -207,8 +209,9 @@ function list(call: ToolCall, path: string): ReturnType<ToolModel> {
   return top.found ? ok(listing(top)) : failed(1, `find: '${path}': No such file or directory`);
 }
 
-/** `unshare --mount` with `mmdebstrap`, or with the script of `listUnmounted`. */
+/** `unshare --mount` with `mmdebstrap`, or with the script of `listUnmounted` or `chrootScript`. */
 function unshare(call: ToolCall): ReturnType<ToolModel> {
+  if (call.argv.includes('--pid')) return inChroot(call);
   const [, env, directory = '', tool, ...argv] = call.argv;
   if (env === 'env' && tool === 'mmdebstrap')
     return install({ ...call, argv }, directory.replace(/^TMPDIR=/, ''));
@@ -222,6 +225,54 @@ function unshare(call: ToolCall): ReturnType<ToolModel> {
   if (content?.tree === undefined || content.superblock?.type !== type)
     return failed(32, `mount: /run: wrong fs type, bad option, bad superblock on ${path}.`);
   return ok(listing({ tree: content.tree, ino: content.tree.root }));
+}
+
+/**
+ * A script in a new root. Of its lines it knows `echo WORDS >PATH`, which writes below the root,
+ * `echo WORDS`, and `exit NUMBER`.
+ */
+function inChroot(call: ToolCall): ReturnType<ToolModel> {
+  const { world } = call;
+  const words = call.argv.slice(8);
+  const count = Number(words[0]);
+  const mounts = Array.from({ length: count }, (_, at) => {
+    const [target = '', type = '', options = '', device = ''] = words.slice(1 + 4 * at);
+    const [mode = '', ...more] = options.split(',');
+    return {
+      target: target || '/',
+      type,
+      mode: mode === 'ro' ? ('ro' as const) : ('rw' as const),
+      options: more,
+      device,
+    };
+  });
+  const [script = '', ...variables] = words.slice(1 + 4 * count);
+  const environment = Object.fromEntries(
+    variables.map((each) => [each.replace(/=.*/s, ''), each.replace(/^[^=]*=/, '')] as const),
+  );
+  if (chrootScript({ mounts, script, environment }).argv.join('\0') !== call.argv.join('\0'))
+    throw unmodelled(call, 'it runs a script in a new root');
+  if (world.overlay !== undefined) return ok();
+  const trees = mounts.map(({ target, type, device }) => {
+    const at = deviceAt(world, device);
+    const content = at === undefined ? undefined : world.live.get(at.storage);
+    return { target, tree: content?.superblock?.type === type ? content.tree : undefined };
+  });
+  const text = resolve(world, script, 'follow');
+  if (!text.found || trees.some(({ tree }) => tree === undefined)) return failed(125, 'bofh: cannot mount');
+  let stdout = '';
+  for (const line of Buffer.from(text.inode.content ?? [])
+    .toString()
+    .split('\n')) {
+    const [, said = '', path] = /^echo (.*?)(?: >(\/\S+))?$/.exec(line) ?? [];
+    const code = /^exit (\d+)$/.exec(line)?.[1];
+    if (code !== undefined) return { exitCode: Number(code), stdout, stderr: '' };
+    if (path === undefined) stdout += said === '' ? '' : `${said}\n`;
+    const on = trees.findLast(({ target }) => path?.startsWith(target === '/' ? '/' : `${target}/`));
+    if (path !== undefined && on?.tree !== undefined)
+      plant(on.tree, path.slice(on.target === '/' ? 0 : on.target.length), file(`${said}\n`));
+  }
+  return ok(stdout);
 }
 
 /** The members of a small Debian, which GRUB can boot and a key can log in to. */

@@ -10,6 +10,12 @@ export const copy: RigSpecimens['copy'] = {
     content: `find /mnt/${guest} -printf '%P %y %m\\n' | sort`,
     clear: `umount /mnt/${guest}; rmdir /mnt/${guest}; ${removeVolume}`,
   },
+  script: {
+    setUp: `${makeVolume} && mkdir -p /etc/bofh/roles.d && printf '#!/bin/sh\\nexit 0\\n' >/etc/bofh/roles.d/web && chmod 755 /etc/bofh/roles.d/web`,
+    call: `const { uuid } = await tx.filesystem.create({ device: '${root}', type: 'ext4' }); await tx.mount.mount({ device: '${root}', path: '/mnt' }); await tx.copy.unpack({ source: '/srv/guest.tar', root: '/mnt', device: '${root}', filesystem: uuid, files: [] }); await tx.copy.script({ script: '/etc/bofh/roles.d/web', mounts: [{ device: '${root}', filesystem: uuid, type: 'ext4', target: '/' }], made: 'filesystem' })`,
+    act: { tool: 'unshare', words: ['--pid'], stop: 'safe' },
+    clear: `rm -r /etc/bofh/roles.d; umount /mnt; ${removeVolume}`,
+  },
   save: {
     setUp: `${makeFilled} && mkdir -p /var/backup`,
     call: `tx.copy.save({ device: '${root}', file: '/var/backup/${guest}.zst' })`,

@@ -28,6 +28,29 @@ export const copy: Specimens['copy'] = {
       stage: () => (tx) => tx.copy.debian({ suite: 'bookworm', file: '/srv/bookworm.tar' }),
     },
   ],
+  script: [
+    {
+      title: 'in a new filesystem',
+      before: ['filesystem.create', 'mount.mount'],
+      notApplicable: {
+        'the world moved on': 'it has no part after the commit, and no other step has one here',
+      },
+      stage: (host) => {
+        const device = emptyVolume(host, 'web1-root');
+        host.admin.mkdir('/mnt/web1');
+        host.admin.writeFile('/etc/bofh/roles.d/web', '#!/bin/sh\necho hello >/etc/motd\n', 0o755);
+        return async (tx) => {
+          const { uuid } = await tx.filesystem.create({ device, type: 'ext4' });
+          await tx.mount.mount({ device, path: '/mnt/web1', type: 'ext4', mode: 'rw' });
+          await tx.copy.script({
+            script: '/etc/bofh/roles.d/web',
+            mounts: [{ device, filesystem: uuid, type: 'ext4', target: '/' }],
+            made: 'filesystem',
+          });
+        };
+      },
+    },
+  ],
   save: [
     {
       title: 'a volume with a filesystem',

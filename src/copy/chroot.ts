@@ -1,0 +1,136 @@
+import type { Answer, Command } from '../command/index.ts';
+
+/** A filesystem and its place in the root of another system: `/` for the root, which is the first. */
+interface RootMount {
+  readonly device: string;
+  readonly target: string;
+  readonly mode: 'ro' | 'rw';
+  readonly type: string;
+  readonly options: readonly string[];
+}
+
+// The mounts are in a mount namespace of its own, over /run, which every host has; the processes in
+// a process namespace, so that none of them lives on and keeps the mounts. The shell is its first
+// process: as that the command would not get the signals that it does not handle.
+const mounted = `fail() { echo "bofh: $*" >&2; exit 125; }
+put() {
+  at=$1; shift
+  [ "$(readlink -e "$at")" = "$at" ] || fail "\${at#/run}: no such directory in the guest, or a symbolic link"
+  mount --internal-only "$@" --target "$at" || exit 125
+}
+count=$1; shift
+while [ "$count" -gt 0 ]; do
+  put "/run$1" --types "$2" --options "$3" --source "$4"
+  shift 4; count=$((count - 1))
+done
+put /run/proc --types proc --options nosuid,nodev,noexec --source proc
+put /run/sys --options rbind --source /sys
+put /run/dev --options rbind --source /dev
+`;
+
+const runCommand = `chroot /run "$@"
+exit $?`;
+
+// Descriptor 8 is the name servers of this host, opened before /run is covered: resolv.conf may be a
+// link into it. Descriptor 9 is the script, which so needs no file in the root. The name servers are
+// a file in the /run of the root, in memory: where resolv.conf links to it, or mounted on it. No link
+// of the root is followed.
+const open = `[ ! -r /etc/resolv.conf ] || exec 8</etc/resolv.conf
+`;
+const runScript = `exec 9<"$1"
+shift
+servers=/run/etc/resolv.conf new=
+if [ "$(readlink -e /run/run)" = /run/run ] && [ "$(readlink -e /run/etc)" = /run/etc ] && [ -e /proc/self/fd/8 ]; then
+  put /run/run --types tmpfs --options nosuid,nodev,mode=755 --source tmpfs
+  cat <&8 >/run/run/resolv.conf
+  exec 8<&-
+  if [ -L "$servers" ]; then
+    to=$(readlink "$servers")
+    case $to in /run/*) to=\${to#/run/} ;; ../run/*) to=\${to#../run/} ;; *) to=.. ;; esac
+    case /$to/ in
+      */../*|/resolv.conf/) ;;
+      *) mkdir -p "$(dirname "/run/run/$to")"; cp /run/run/resolv.conf "/run/run/$to" ;;
+    esac
+  else
+    [ -e "$servers" ] || { new=yes; : >"$servers"; }
+    mount --internal-only --options bind --source /run/run/resolv.conf --target "$servers" || exit 125
+  fi
+fi
+env --ignore-environment PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root "$@" chroot /run /proc/self/fd/9 2>&1
+code=$?
+[ -z "$new" ] || { umount "$servers" && { [ -s "$servers" ] || rm "$servers"; }; }
+exit $code`;
+
+const namespaces = ['unshare', '--mount', '--pid', '--fork', '--kill-child'] as const;
+
+const trees = (mounts: readonly RootMount[]): readonly string[] => [
+  String(mounts.length),
+  ...mounts.flatMap(({ device, target, type, mode, options }) => [
+    ...[target === '/' ? '' : target, type, [mode, ...options].join(','), device],
+  ]),
+];
+
+/**
+ * The program that mounts a tree in a private mount namespace and runs a command in it. The mounts and
+ * all processes go with the command, and with the process that started it, whatever ends that.
+ * Exit code 125: it could not be mounted.
+ */
+export function chroot({ mounts }: { readonly mounts: readonly RootMount[] }, command: readonly string[]) {
+  return {
+    tool: 'setpriv',
+    argv: [
+      ...['--pdeathsig', 'KILL', ...namespaces, 'sh', '-c', `${mounted}${runCommand}`, 'bofh'],
+      ...[...trees(mounts), ...command],
+    ],
+  } as const;
+}
+
+/**
+ * The same for an executable file of this host, with name servers of this host and no environment but
+ * the given one: it is not in the tree. What it prints is the output, also its errors.
+ */
+export function chrootScript(of: {
+  readonly mounts: readonly RootMount[];
+  readonly script: string;
+  readonly environment: Readonly<Record<string, string>>;
+}) {
+  const [tool, ...argv] = namespaces;
+  const variables = Object.entries(of.environment).map(([name, text]) => `${name}=${text}`);
+  return {
+    tool,
+    argv: [
+      ...[...argv, 'sh', '-c', `${open}${mounted}${runScript}`, 'bofh'],
+      ...[...trees(of.mounts), of.script, ...variables],
+    ],
+  } as const;
+}
+
+/** The same as a change with a time limit, which may be ended at any time and tells what the script says. */
+export function scriptCommand(of: {
+  readonly script: string;
+  readonly mounts: readonly { readonly device: string; readonly type: string; readonly target: string }[];
+  readonly environment: Readonly<Record<string, string>>;
+  readonly seconds: number;
+}): Command<void, 'change'> {
+  const { script: path, environment, seconds } = of;
+  const mounts = of.mounts.map(({ device, type, target }) => ({
+    ...{ device, type, target, mode: 'rw' as const },
+    options: ['nosuid', 'nodev'],
+  }));
+  return {
+    ...chrootScript({ mounts, script: path, environment }),
+    access: 'change',
+    stop: 'safe',
+    timeoutMs: seconds * 1000,
+    parse: () => undefined,
+    classify: ({ stdout }: Answer) => (/No space left on device/.test(stdout) ? 'no-space' : 'unknown'),
+    says: (output) => outputLines(output).at(-1),
+  };
+}
+
+/** The lines of an output that are not empty. */
+export const outputLines = (output: string): readonly string[] =>
+  output
+    .split(/[\r\n]+/)
+    .map((line) => line.trimEnd())
+    .filter((line) => line !== '');

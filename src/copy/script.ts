@@ -1,0 +1,184 @@
+import * as z from 'zod/mini';
+import { operation } from '../atomic/operation.ts';
+import { identityOf } from '../blockdevice/index.ts';
+import type { ChangeHost, Command } from '../command/index.ts';
+import { CommandError, RefusedError } from '../core/errors.ts';
+import { absolutePath } from '../file/path.ts';
+import { filesChanged, filesWitness, holding } from '../filesystem/index.ts';
+import { refuseFullBeneath, watchingRoom } from '../lvm/index.ts';
+import { outputLines, scriptCommand } from './chroot.ts';
+import { syncRoot } from './root.ts';
+import { refuseNoScript } from './source.ts';
+
+const args = z.strictObject({
+  /** An executable file of this host that only root can write. */
+  script: absolutePath,
+  /** Filesystems of the root, the one on `/` first. This sequence must have created all of them. */
+  mounts: z.readonly(
+    z
+      .array(
+        z.strictObject({
+          /** The block device of the filesystem. */
+          device: z.string(),
+          /** UUID of the filesystem. */
+          filesystem: z.string().check(z.minLength(1)),
+          /** Its type, as mount(8) has it: `ext4`. */
+          type: z.string().check(z.minLength(1)),
+          /** Where it is in the root: `/`, `/srv`. */
+          target: z.union([z.literal('/'), absolutePath]),
+        }),
+      )
+      .check(z.minLength(1)),
+  ),
+  /** What this sequence created of the root: its filesystem, or only its device, onto which it was copied. */
+  made: z.enum(['filesystem', 'device']),
+  /** Variables of the script. It has no others but PATH and HOME. No secrets: they are in the journal. */
+  environment: z.exactOptional(z.record(z.string().check(z.regex(/^[A-Z_]+$/)), z.string())),
+  /** How long it may run, in seconds (default: 600). */
+  seconds: z.exactOptional(z.int().check(z.positive(), z.maximum(2_000_000))),
+});
+
+const undo = z.strictObject({
+  script: z.string(),
+  mounts: z.readonly(
+    z.array(
+      z.strictObject({
+        ...{ device: z.string(), identity: z.string(), filesystem: z.string() },
+        ...{ type: z.string(), target: z.string() },
+      }),
+    ),
+  ),
+  /** Name of the root's device at that time. */
+  key: z.string(),
+  /** Key of what was created by this sequence, and whose removal also removes the root. */
+  within: z.string(),
+});
+
+type Undo = z.infer<typeof undo>;
+
+/**
+ * `tx.copy.script`: runs an executable file of this host in new root filesystems, in a mount namespace and
+ * a process namespace of its own, with /proc, /sys, /dev and the name servers of this host. Its processes
+ * end with it. The file is not in the root.
+ *
+ * It may change anything there, so it runs only in filesystems that the same sequence created: their
+ * removal is its undo. What it does elsewhere is not undone.
+ */
+export const script = operation({
+  kind: 'copy.script',
+  version: 1,
+  args,
+  undo,
+  result: z.null(),
+  lives: 'disk',
+  restores: 'existence',
+  onlyInOwn: true,
+  prepare: async ({ args: asked, host }) => {
+    await refuseNoScript(host, asked.script);
+    const mounts: Undo['mounts'][number][] = [];
+    for (const each of asked.mounts) {
+      await refuseFullBeneath(host, each.device, `the script ${asked.script}`);
+      const of = { ...each, identity: (await identityOf(host, each.device)).identity };
+      if ((await holding(host, of)) === undefined)
+        throw new RefusedError(`${each.device} does not hold the filesystem ${each.filesystem}`, {
+          code: 'differs',
+          remedy: `see what it holds: blkid --probe ${each.device}`,
+        });
+      mounts.push(of);
+    }
+    const { device = '', filesystem = '' } = mounts[0] ?? {};
+    const { key, container } = await identityOf(host, device);
+    const within = asked.made === 'device' ? container : `fs:${filesystem}`;
+    return { script: asked.script, mounts, key, within };
+  },
+  claims: async ({ undo: { script: path, mounts }, on }) => {
+    const devices = await Promise.all(mounts.map(({ device }) => on(device)));
+    return {
+      changes: mounts.map(({ filesystem }) => `fs:${filesystem}`),
+      needs: [...new Set([`file:${path}`, ...devices.flatMap(({ key, beneath }) => [key, ...beneath])])],
+    };
+  },
+  within: ({ undo: { within } }) => within,
+  run: async ({ args: { environment = {}, seconds = 600 }, undo: { script: path, mounts }, host }) => {
+    const what = `the script ${path}`;
+    const devices = mounts.map(({ device }) => device);
+    await watchingRoom(host, { devices, what }, (signal) =>
+      act(host, path, { ...scriptCommand({ script: path, mounts, environment, seconds }), signal }),
+    );
+    return null;
+  },
+  value: ({ undo: { script: path } }) => ({ script: path }),
+  look: async ({ undo: { mounts, key }, host }) => {
+    const [root] = mounts;
+    const node = root === undefined ? undefined : await holding(host, root);
+    if (node === undefined) return { state: 'gone' };
+    const now = (await identityOf(host, node.path)).key;
+    return { state: 'ours', ...(now === key ? {} : { movedTo: now }) };
+  },
+  revert: ({ undo: { script: path, mounts } }) => {
+    throw new RefusedError(
+      `only the removal of ${mounts.map(({ device }) => device).join(', ')} undoes what ${path} did there`,
+      { remedy: 'roll back the whole sequence' },
+    );
+  },
+  content: {
+    lost: 'undone',
+    of: 'files',
+    witness: async ({ undo: { mounts }, host }) => {
+      const found: string[] = [];
+      for (const each of mounts) {
+        const witness = await filesWitness(host, each);
+        if (witness === undefined) return undefined;
+        found.push(witness);
+      }
+      return found.join('\n');
+    },
+    // What an interrupted script wrote cannot be told from what others wrote.
+    changed: async ({ undo: { mounts }, witness, host }) => {
+      const witnesses = witness?.split('\n') ?? [];
+      for (const [at, known] of witnesses.entries()) {
+        const each = mounts[at];
+        const changed = each === undefined ? undefined : await filesChanged(host, each, known);
+        if (changed !== undefined) return changed;
+      }
+      return undefined;
+    },
+  },
+  sync: async ({ undo: { mounts }, host }) => {
+    for (const each of mounts) await syncRoot(host, each);
+  },
+  describe: ({ undo: { script: path, mounts } }) => ({
+    what: `what ${path} wrote into ${mounts.map(({ device }) => device).join(', ')}`,
+    look: mounts.map(({ device }) => ['blkid', '--probe', device]),
+    clear: [],
+  }),
+});
+
+/** The command line of the program says nothing: the error has the last lines of the script. */
+async function act(host: ChangeHost, path: string, command: Command<void>): Promise<void> {
+  try {
+    await host.run(command);
+  } catch (error) {
+    if (!(error instanceof CommandError)) throw error;
+    const { reason, exitCode, stdout, stderr } = error;
+    const how =
+      reason === 'timeout'
+        ? `did not end within ${String((command.timeoutMs ?? 0) / 1000)} s`
+        : reason === 'killed' || exitCode === undefined
+          ? 'was ended by a signal'
+          : `failed: exit ${String(exitCode)}`;
+    const said = outputLines(stdout + stderr).slice(-5);
+    throw new RefusedError(
+      [`the script ${path} ${how}`, ...(said.length === 0 ? [] : [said.join(' / ')])].join(
+        '; it said last: ',
+      ),
+      {
+        cause: error,
+        remedy:
+          reason === 'timeout'
+            ? 'give it more time, or correct it'
+            : 'correct it, then give the command again',
+      },
+    );
+  }
+}

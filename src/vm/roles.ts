@@ -1,0 +1,73 @@
+import { posix } from 'node:path';
+import type { ReadHost } from '../command/index.ts';
+import { fillOptions, refuseNoScript } from '../copy/index.ts';
+import { CommandError, RefusedError, UsageError } from '../core/errors.ts';
+import { option } from '../core/option.ts';
+import type { Tx } from '../operations.ts';
+import type { Site } from '../site.ts';
+import type { NewMount } from './data-disks.ts';
+
+/** The scripts of the site that set up a new guest, and what they get. */
+export interface Roles {
+  /** Absolute paths, in the order in which they run. */
+  readonly scripts: readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
+  /** The limit of each. */
+  readonly seconds: number;
+}
+
+/** The script of each role. Refused: a role that the site does not have, and a file that another user can change. */
+export async function roleScripts(
+  host: ReadHost,
+  { site, roles }: { readonly site: Site; readonly roles: readonly string[] },
+): Promise<readonly string[]> {
+  const directory = site.rolesDir;
+  const scripts: string[] = [];
+  for (const [at, role] of roles.entries()) {
+    const name = `${option('--role', 'roles')} ${JSON.stringify(role)}`;
+    if (!/^\w[\w.-]*$/.test(role))
+      throw new UsageError(`${name}: must be the name of a file in ${directory}, without "/"`);
+    if (roles.indexOf(role) < at) throw new UsageError(`${name} is there twice`);
+    const there = await namesIn(host, directory);
+    if (!there.includes(role))
+      throw new UsageError(
+        `${name}: there is no such file in ${directory}; roles of this site: ${there.join(', ') || 'none'}`,
+        { code: 'not-found', remedy: `write ${posix.join(directory, role)}, mode 755, or name another role` },
+      );
+    scripts.push(posix.join(directory, role));
+  }
+  for (const script of scripts) await refuseNoScript(host, script);
+  return scripts;
+}
+
+async function namesIn(host: ReadHost, directory: string): Promise<readonly string[]> {
+  try {
+    return (await host.readDir(directory)).filter((name) => /^\w[\w.-]*$/.test(name));
+  } catch (error) {
+    if (error instanceof CommandError && error.reason === 'not-found') return [];
+    throw error;
+  }
+}
+
+/** RefusedError for a source without the directories that a script needs. */
+export function refuseUnmountable(paths: ReadonlySet<string>): void {
+  const missing = ['proc', 'sys', 'dev'].filter((path) => !paths.has(path));
+  if (missing.length === 0) return;
+  throw new RefusedError(
+    `the source has no directory ${missing.map((path) => `/${path}`).join(', ')}, which a role needs`,
+    { remedy: `create it in the source, or leave out ${option('--role', 'roles')}` },
+  );
+}
+
+/** Runs them in a root that is mounted. Its data disks are mounted too, so that a rollback can compare their files. */
+export async function runRoles(
+  tx: Tx,
+  of: Roles & { readonly mounts: readonly NewMount[]; readonly made: 'filesystem' | 'device' },
+): Promise<void> {
+  const { scripts, environment, seconds, mounts, made } = of;
+  const held: { readonly release: () => Promise<void> }[] = [];
+  for (const { device, type } of mounts.slice(1))
+    held.push(await tx.temporary.mount.mount({ device, type, mode: 'rw', options: fillOptions }));
+  for (const script of scripts) await tx.copy.script({ script, mounts, made, environment, seconds });
+  for (const { release } of held.toReversed()) await release();
+}

@@ -1,0 +1,166 @@
+import { beforeEach, describe, expect, test } from 'vitest';
+import { qcow2 } from '../../../src/simulator/world/qcow2.ts';
+import { fork } from '../../../src/simulator/fork.ts';
+import type { SimulatedHost } from '../../../src/simulator/index.ts';
+import { atomic, vm, withBofh } from '../../../src/index.ts';
+import { rejectionOf } from '../../support/rejection.ts';
+import { runVerb } from '../cli/support/run-verb.ts';
+import { testRuntime } from '../cli/support/runtime.ts';
+import { ownUuid, smallSystem } from '../../support/undo/stage.ts';
+import { bofhOn, hostWithSource } from '../simulator/support.ts';
+
+const create = 'vm create web1 --source tar:/srv/debian.tar --size 64m --memory 128m';
+const web = '/etc/bofh/roles.d/web';
+
+let host: SimulatedHost;
+beforeEach(() => {
+  host = hostWithSource();
+  host.addTar('/srv/debian.tar', [
+    ...smallSystem,
+    { path: './usr/sbin/ifup', content: 'program', mode: 0o755 },
+    ...['./proc/', './sys/', './dev/'].map((path) => ({ path, type: 'directory' as const })),
+  ]);
+  host.admin.mkdir('/mnt');
+  host.admin.writeFile(web, '#!/bin/sh\necho the web role\necho welcome >/etc/motd\n', 0o755);
+});
+
+async function typed(line: string, settings: Parameters<typeof testRuntime>[1] = {}) {
+  const { runtime, stdout, stderr } = testRuntime(bofhOn(host), settings);
+  return { code: await runVerb(runtime, line), stdout: stdout(), stderr: stderr() };
+}
+
+function inDisk(disk: string, path: string): string {
+  host.admin.mount(`/dev/vg0/web1-${disk}`, '/mnt');
+  const text = host.admin.readFile(`/mnt/${path}`);
+  host.admin.umount('/mnt');
+  return text;
+}
+
+const script = () =>
+  host.changes.flatMap((each) =>
+    each.what === 'command' && each.command.argv.includes(web) ? [each.command.argv] : [],
+  );
+
+describe('vm create --role', () => {
+  test('runs the script in the root before the start, with a name and an address', async () => {
+    const { code, stderr } = await typed(
+      `${create} --bridge xenbr0 --ip 192.0.2.10/24 --role web --role-timeout 20m --start`,
+    );
+
+    expect([code, stderr]).toMatchObject([0, '']);
+    expect(inDisk('root', 'etc/motd')).toBe('welcome\n');
+    expect(script().map((argv) => argv.slice(-3))).toEqual([[web, 'NAME=web1', 'ADDRESS=192.0.2.10']]);
+    const tools = host.changes.flatMap((each) => (each.what === 'command' ? [each.command.tool] : []));
+    expect(tools.indexOf('unshare')).toBeLessThan(tools.indexOf('xl'));
+  });
+
+  test('mounts the data disks for it, and unmounts them', async () => {
+    host.admin.writeFile(web, '#!/bin/sh\necho hello >/srv/www/index\n', 0o755);
+
+    await typed(`${create} --disk data=16m,mount=/srv/www --role web`);
+
+    expect(inDisk('data', 'index')).toBe('hello\n');
+    expect(host.world.mounts.filter(({ path }) => path.startsWith('/run/bofh'))).toEqual([]);
+  });
+
+  test('runs it in the root of an image too', async () => {
+    const superblock = { type: 'ext4', usage: 'filesystem', uuid: ownUuid, version: '1.0' } as const;
+    const files = Object.fromEntries(['proc', 'sys', 'dev', 'etc'].map((path) => [`${path}/x`, '']));
+    host.admin.writeFile('/srv/web.qcow2', qcow2({ size: 64 * 1024 ** 2, superblock, files }));
+
+    await typed('vm create web1 --source image:/srv/web.qcow2 --memory 128m --role web');
+
+    expect(inDisk('root', 'etc/motd')).toBe('welcome\n');
+  });
+
+  test('undoes all if it fails, and shows its last lines', async () => {
+    host.admin.writeFile(web, '#!/bin/sh\necho one\necho no such package >&2\nexit 7\n', 0o755);
+    const before = host.snapshot();
+
+    const failed = await rejectionOf(typed(`${create} --disk data=16m,mount=/srv --role web`));
+
+    expect(String(failed)).toMatch(
+      /failed and is undone: the script .*web failed: exit 7; it said last: one/,
+    );
+    expect(host.snapshot()).toBe(before);
+  });
+
+  test.each(['restart', 'reboot'])(
+    'is undone by recovery if bofh is killed while it runs: %s',
+    async (then) => {
+      host.admin.writeFile(web, '#!/bin/sh\necho a >/etc/motd\necho b >/srv/x\n', 0o755);
+      const before = (then === 'reboot' ? fork(host).reboot() : host).snapshot();
+      host.fault({ step: 'copy.script', tool: 'unshare', mode: 'acts then crash' });
+      await rejectionOf(typed(`${create} --disk data=16m,mount=/srv --role web`));
+      host.clearFaults();
+      host = then === 'reboot' ? host.reboot() : host.restart();
+
+      expect(await typed('recover')).toMatchObject({ code: 0 });
+      expect(host.snapshot()).toBe(before);
+    },
+  );
+
+  test.each([
+    ['a path', '--role ../web', /--role "\.\.\/web": must be the name of a file in \/etc\/bofh\/roles\.d/],
+    [
+      'one that is not there',
+      '--role mail',
+      /--role "mail": there is no such file.*roles of this site: web/s,
+    ],
+    ['one twice', '--role web --role web', /--role "web" is there twice/],
+    ['a limit without a role', '--role-timeout 5m', /--role-timeout needs --role/],
+    ['no time at all', '--role web --role-timeout 0s', /roleTimeoutMs/],
+  ])('refuses %s, and changes nothing', async (_, options, why) => {
+    const before = host.snapshot();
+
+    expect(String(await rejectionOf(typed(`${create} ${options}`)))).toMatch(why);
+    expect(host.snapshot()).toBe(before);
+  });
+
+  test('refuses a file that is not executable, and one that others can write', async () => {
+    host.admin.writeFile(web, '#!/bin/sh\n', 0o644);
+    expect(String(await rejectionOf(typed(`${create} --role web`)))).toMatch(/web is not executable/);
+    host.admin.writeFile(web, '#!/bin/sh\n', 0o777);
+    expect(String(await rejectionOf(typed(`${create} --role web`)))).toMatch(/another user could replace it/);
+  });
+
+  test('refuses a source without the directories that it needs', async () => {
+    host.addTar('/srv/debian.tar', smallSystem);
+
+    expect(String(await rejectionOf(typed(`${create} --role web`)))).toMatch(
+      /no directory \/proc, \/sys, \/dev, which a role needs/,
+    );
+  });
+
+  test('a dry run says which scripts would run', async () => {
+    const { stderr } = await typed(`${create} --role web`, { dryRun: true });
+
+    expect(stderr).toContain(`dry run: ${web} would run in the guest: its effect cannot be told`);
+  });
+
+  test('is in the library too', async () => {
+    await withBofh(bofhOn(host), () =>
+      vm.create({ name: 'web1', source: 'tar:/srv/debian.tar', size: '64m', memory: '128m', roles: ['web'] }),
+    );
+
+    expect(inDisk('root', 'etc/motd')).toBe('welcome\n');
+  });
+});
+
+describe('tx.copy.script', () => {
+  test('refuses a filesystem that another sequence created', async () => {
+    await typed(create);
+    const device = '/dev/vg0/web1-root';
+    const before = host.snapshot();
+    const lv = host.world.lvm.flatMap(({ lvs }) => lvs).find(({ name }) => name === 'web1-root');
+    const filesystem = host.world.live.get(`lv:${lv?.uuid ?? ''}`)?.superblock?.uuid ?? '';
+    const mounts = [{ device, filesystem, type: 'ext4', target: '/' }];
+
+    const failed = withBofh(bofhOn(host), () =>
+      atomic('test', (tx) => tx.copy.script({ script: web, mounts, made: 'filesystem' })),
+    );
+
+    expect(String(await rejectionOf(failed))).toMatch(/this sequence did not create fs:/);
+    expect(host.snapshot()).toBe(before);
+  });
+});
