@@ -76,6 +76,7 @@ export function tarText(source: string, name: string): ReadCommand<string> {
  * file until everything else exists.
  */
 export function tarExtract(options: {
+  /** `-`: its standard input. */
   readonly source: string;
   readonly directory: string;
   /** From the listing; progress is relative to it. */
@@ -109,6 +110,36 @@ export function tarExtract(options: {
       const last = [...output.matchAll(/^\S*tar: (?<record>\d+)\n/gm)].at(-1)?.groups?.record;
       return last === undefined ? undefined : Math.min(1, Number(last) / records);
     },
+  };
+}
+
+/**
+ * `tar --create` of a whole directory to its standard output, for `tarExtract` of `-`: with times of nanoseconds,
+ * holes, ACLs and attributes. Without sockets, other filesystems, and `lost+found`, which the new root has.
+ */
+export function tarTree(directory: string): Command<void, 'change'> {
+  return {
+    tool: 'tar',
+    argv: [
+      '--create',
+      '--force-local',
+      '--file=-',
+      `--directory=${directory}`,
+      '--format=posix',
+      '--one-file-system',
+      '--sparse',
+      '--numeric-owner',
+      '--acls',
+      '--xattrs',
+      '--xattrs-include=*',
+      '--anchored',
+      '--exclude=./lost+found',
+      '.',
+    ],
+    access: 'change',
+    stop: 'safe',
+    parse: nothing,
+    classify,
   };
 }
 

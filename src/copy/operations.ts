@@ -2,17 +2,34 @@ import { posix } from 'node:path';
 import * as z from 'zod/mini';
 import { type Changed, operation } from '../atomic/operation.ts';
 import { identityOf, type MountEntry } from '../blockdevice/index.ts';
-import { type ChangeHost, follow, type ReadHost, refuseExposed } from '../command/index.ts';
+import {
+  type Answer,
+  type ChangeHost,
+  type Command,
+  follow,
+  type ReadHost,
+  refuseExposed,
+} from '../command/index.ts';
 import { type ManualRecovery, CommandError, RefusedError } from '../core/errors.ts';
 import { filesChanged, filesOf, filesWitness, holding, named, whoHas } from '../filesystem/index.ts';
 import { refuseFullBeneath, watchingRoom } from '../lvm/index.ts';
 import { realPath } from '../mount/index.ts';
+import { present } from '../core/present.ts';
 import type { Bytes } from '../core/units.ts';
 import { placesOf } from './archive.ts';
-import { complaints, emptyDirectory, syncFilesystem, tarExtract, tarList, unquoted } from './commands.ts';
+import {
+  complaints,
+  emptyDirectory,
+  syncFilesystem,
+  tarExtract,
+  tarList,
+  tarTree,
+  unquoted,
+} from './commands.ts';
 import { insideFile, insidePath, journalledFile, removeInside, writeInside } from './inside.ts';
 import { checkMounted, empty, entriesOf, isFilled, othersOn, syncRoot, undoPath } from './root.ts';
 import { checkTar, sourceFile } from './source.ts';
+import { changedTree, expectSame, readTree } from './tree.ts';
 
 export * from './save.ts';
 export * from './files.ts';
@@ -23,7 +40,7 @@ export * from './script.ts';
 const count = z.int().check(z.nonnegative());
 
 const args = z.strictObject({
-  /** A tar archive, plain or compressed. */
+  /** A tar archive, plain or compressed, or a directory, which is copied with all attributes. */
   source: z.string(),
   /** Where the filesystem is mounted, read-write. */
   root: z.string(),
@@ -50,7 +67,13 @@ const undo = z.strictObject({
   mounted: z.strictObject({ id: z.int(), boot: z.string() }),
   /** Where the undo mounts the filesystem, whatever happened to the original mount. */
   path: z.string(),
-  source: z.strictObject({ inode: z.string(), size: count, path: z.exactOptional(z.string()) }),
+  source: z.strictObject({
+    inode: z.string(),
+    size: count,
+    path: z.exactOptional(z.string()),
+    /** Of a directory: SHA-256 over the list of its files. */
+    digest: z.exactOptional(z.string()),
+  }),
   /** Files written besides the archive. */
   files: z.exactOptional(z.readonly(z.array(z.string()))),
   summary: z.strictObject({ members: count, bytes: count, archiveBytes: count }),
@@ -59,8 +82,8 @@ const undo = z.strictObject({
 type Undo = z.infer<typeof undo>;
 
 /**
- * `tx.copy.unpack`: fills the empty root of a filesystem from a tar archive, then writes further
- * files into it.
+ * `tx.copy.unpack`: fills the empty root of a filesystem from a tar archive or a directory, then writes further
+ * files into it. A directory that changes meanwhile is an error.
  *
  * The mark is the UUID of the filesystem, together with the fact that its root was empty: all its
  * content is newer. So the undo empties it again, except `lost+found`, and only that filesystem.
@@ -80,7 +103,8 @@ export const unpack = operation({
   prepare: async ({ args: asked, mark, host, chosen }) => {
     const root = await realPath(host, asked.root);
     await refuseExposed(host, root, 'there');
-    const { inode, size } = await sourceFile(host, asked.source);
+    const tree = await treeAt(host, asked.source);
+    const { inode, size } = tree ?? (await sourceFile(host, asked.source));
     const { identity, key } = await identityOf(host, asked.device);
     const { id, type } = await checkRoot(host, { ...asked, root, identity });
     await refuseFullBeneath(host, asked.device, `the unpacking into ${root}`);
@@ -88,7 +112,7 @@ export const unpack = operation({
     // Listing the archive takes as long as unpacking it, so the same file is not listed again under
     // the locks.
     const known = chosen?.source.inode === inode && chosen.source.size === size ? chosen.summary : undefined;
-    const summary = known ?? { ...(await checkTar({ host, source: asked.source })) };
+    const summary = tree?.summary ?? known ?? { ...(await checkTar({ host, source: asked.source })) };
     // A btrfs may write less than it is given.
     if (type !== 'btrfs')
       await refuseFullBeneath(host, asked.device, `the unpacking into ${root}`, {
@@ -103,7 +127,7 @@ export const unpack = operation({
       filesystem: asked.filesystem,
       mounted: { id, boot },
       path: undoPath(mark),
-      source: { inode, size, path: asked.source },
+      source: { inode, size, path: asked.source, ...present({ digest: tree?.digest }) },
       files: asked.files.map(({ path: name }) => name),
       summary,
     };
@@ -115,14 +139,23 @@ export const unpack = operation({
   within: ({ undo: { filesystem } }) => `fs:${filesystem}`,
   run: async ({ args: { source, files, remove = [] }, undo: wanted, host }) => {
     await checkRoot(host, wanted);
-    const { inode, size } = await sourceFile(host, source);
+    const tree = await treeAt(host, source);
+    const { inode, size } = tree ?? (await sourceFile(host, source));
+    if (tree !== undefined && tree.digest !== wanted.source.digest) throw changedTree(source, tree.entries);
     if (inode !== wanted.source.inode || size !== wanted.source.size)
       throw new RefusedError(`${source} was replaced while it was being looked at`, {
         remedy: 'wait until it is complete, then give the command again',
       });
     const { archiveBytes } = wanted.summary;
-    await extract(host, wanted, { source, directory: wanted.root, archiveBytes });
-    await expectUnpacked(host, source, wanted);
+    const from = tree?.path;
+    await extract(host, wanted, {
+      source: from === undefined ? source : '-',
+      directory: wanted.root,
+      archiveBytes,
+      from,
+    });
+    if (tree === undefined) await expectUnpacked(host, source, wanted);
+    else await expectSame(host, { source, digest: tree.digest, root: wanted.root });
     await removeInside(host, { root: wanted.root, paths: remove });
     await writeInside(host, { root: wanted.root, files, mark: wanted.mark });
     await host.run(syncFilesystem(wanted.root));
@@ -167,8 +200,11 @@ async function besideArchive(host: ChangeHost, made: Undo): Promise<Changed | un
 /** The size of each file in the archive. RefusedError if the archive is missing or changed. */
 async function sizesIn(host: ReadHost, { source, root }: Undo): Promise<ReadonlyMap<string, Bytes>> {
   const path = source.path ?? '';
+  const tree = source.digest === undefined ? undefined : await treeAt(host, path).catch(() => undefined);
+  if (tree !== undefined && tree.digest === source.digest)
+    return new Map(tree.entries.map((each) => [each.path, each.size]));
   const { stat } = await follow(host, path);
-  if (stat?.inode !== source.inode || stat.size !== source.size)
+  if (source.digest !== undefined || stat?.inode !== source.inode || stat.size !== source.size)
     throw new RefusedError(
       `${path === '' ? 'the archive' : path} is not there as it was, so the files that were unpacked into ${root} cannot be told from others`,
       { code: 'differs', remedy: 'put it back, or look at the files and name them: bofh recover --discard' },
@@ -206,18 +242,37 @@ function leastBytes({ members, bytes, archiveBytes }: Undo['summary']): Bytes {
 async function extract(
   host: ChangeHost,
   { device, root }: Undo,
-  what: Parameters<typeof tarExtract>[0],
+  what: Parameters<typeof tarExtract>[0] & { readonly from: string | undefined },
 ): Promise<void> {
+  const { from } = what;
   try {
-    await watchingRoom(host, { devices: [device], what: `the unpacking into ${root}` }, (signal) =>
-      host.run({ ...tarExtract(what), signal }),
-    );
+    await watchingRoom(host, { devices: [device], what: `the unpacking into ${root}` }, (signal) => {
+      const into = { ...tarExtract(what), signal };
+      return from === undefined ? host.run(into) : copyTree(host, from, into);
+    });
   } catch (error) {
     if (!(error instanceof CommandError) || error.exitCode === undefined) throw error;
     const { tool, argv, reason, exitCode, stdout } = error;
     const stderr = complaints(error.stderr).split('\n')[0] ?? '';
     throw new CommandError({ tool, argv, reason, exitCode, stdout, stderr, cause: error });
   }
+}
+
+/** tar exits 0 where it could not set an attribute, and says so. */
+async function copyTree(host: ChangeHost, from: string, into: Command<void>): Promise<void> {
+  const parse = ({ stderr }: Answer): string => complaints(stderr);
+  const said = await host.pipe({ commands: [tarTree(from), into], parse });
+  if (said === '') return;
+  throw new RefusedError(`the copy of ${from} is not complete: ${said.split('\n')[0] ?? ''}`, {
+    remedy: 'remove what the new filesystem cannot hold from the directory, or pack it into a tar file',
+  });
+}
+
+/** The directory, with its identity; undefined for anything else. */
+async function treeAt(host: ReadHost, source: string) {
+  const { stat } = await follow(host, source);
+  if (stat?.kind !== 'directory') return undefined;
+  return { inode: stat.inode, size: stat.size, ...(await readTree(host, source)) };
 }
 
 /** tar may also exit 0 without effect; bofh's own files would hide that afterwards. */

@@ -16,11 +16,11 @@ import { checkDisks, type DataDisk, dataDisks } from './data-disks.ts';
 import { checkExtra } from './extra.ts';
 
 /**
- * `debian:trixie`, `tar:/srv/debian.tar`, `image:/srv/debian.qcow2`, or the same as an object. An image to
+ * `debian:trixie`, `tar:/srv/debian.tar`, `dir:/srv/root`, `image:/srv/debian.qcow2`, or the same as an object. An image to
  * download is an object, because it needs a checksum.
  */
 type Source =
-  | `${'debian' | 'tar' | 'image'}:${string}`
+  | `${'debian' | 'tar' | 'dir' | 'image'}:${string}`
   | {
       /** The newest base that `vm.createBase` has installed. */
       readonly type: 'debian';
@@ -31,6 +31,12 @@ type Source =
       /** A tar archive, plain or compressed. */
       readonly type: 'tar';
       /** Absolute path of the archive. */
+      readonly path: string;
+    }
+  | {
+      /** A directory of this host, copied with owners, modes, attributes, hard links and holes. */
+      readonly type: 'dir';
+      /** Absolute path of the directory. Nothing may be mounted below it, and nothing may write to it. */
       readonly path: string;
     }
   | {
@@ -74,6 +80,7 @@ const source = z.pipe(
   z.discriminatedUnion('type', [
     z.strictObject({ type: z.literal('debian'), suite: debianSuite }),
     z.strictObject({ type: z.literal('tar'), path: fromRoot }),
+    z.strictObject({ type: z.literal('dir'), path: fromRoot }),
     z.strictObject({
       type: z.literal('image'),
       path: fromRoot,
@@ -109,7 +116,7 @@ const createSchema = z.strictObject({
   name: z.string(),
   /**
    * What its root filesystem is filled from: `debian:trixie`, the newest base of that release
-   * (`vm.createBase`); `tar:/srv/debian.tar`, a tar archive, plain or compressed; or
+   * (`vm.createBase`); `tar:/srv/debian.tar`, a tar archive, plain or compressed; `dir:/srv/root`, a directory; or
    * `image:/srv/debian.qcow2`, a raw or qcow2 image whose root is an ext4, also in a partition, not
    * with `drbd`.
    */

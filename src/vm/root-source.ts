@@ -1,12 +1,14 @@
 import { contentInWords, probeFile } from '../blockdevice/index.ts';
 import type { ReadHost } from '../command/index.ts';
 import {
+  contentOfTree,
   fillOptions,
   formatOf,
   type ImageSource,
   imageSource,
   readRoot,
   readTar,
+  readTree,
   type RootContent,
 } from '../copy/index.ts';
 import { RefusedError, UsageError } from '../core/errors.ts';
@@ -42,7 +44,7 @@ interface Inside extends IdentityFiles {
 
 /** What the root of a new guest is filled from, checked. */
 export type RootSource =
-  | { readonly type: 'tar'; readonly path: string; readonly inside: Inside }
+  | { readonly type: 'files'; readonly path: string; readonly inside: Inside }
   | {
       readonly type: 'image';
       readonly path: string;
@@ -115,14 +117,17 @@ export async function planSource(
     if (format === 'raw' && partition === undefined) await inside(path);
     return { type: 'image', path, format, partition: partition?.number, insideOf: inside };
   }
-  const content = await readTar({ host, source: path, files });
+  const content =
+    source.type === 'dir'
+      ? await contentOfTree(host, { tree: await readTree(host, path), files })
+      : await readTar({ host, source: path, files });
   const { bytes } = content.summary;
   if (bytes >= size)
     throw new UsageError(
-      `${path} unpacks to ${formatSize(bytes)}, more than ${option('--size', 'size')} ${formatSize(size)} holds`,
+      `${path} ${source.type === 'dir' ? 'holds' : 'unpacks to'} ${formatSize(bytes)}, more than ${option('--size', 'size')} ${formatSize(size)} holds`,
     );
   if (vg !== undefined && pool !== undefined) await checkPoolRoom(host, { vg, pool, bytes });
-  return { type: 'tar', path, inside: insideOf(content) };
+  return { type: 'files', path, inside: insideOf(content) };
 }
 
 /** Fills a blank device with the root of a guest; returns what was changed in it. */
@@ -137,9 +142,9 @@ export async function fillRoot(
   },
 ): Promise<Inside> {
   const { source, device } = of;
-  const inside = source.type === 'tar' ? source.inside : await copied(tx, { ...source, device });
+  const inside = source.type === 'files' ? source.inside : await copied(tx, { ...source, device });
   const { uuid: filesystem } =
-    source.type === 'tar'
+    source.type === 'files'
       ? await tx.filesystem.create({ device, type: 'ext4' })
       : await tx.filesystem.uuid({ device, seed: 'may be added' });
   if (source.type === 'image') await tx.filesystem.resize({ device, size: 'max' });
@@ -148,12 +153,12 @@ export async function fillRoot(
   const mounted = await tx.temporary.mount.mount({ device, type: 'ext4', mode: 'rw', options: fillOptions });
   const files = [...inside.files, ...others, ...menu];
   const all = { root: mounted.path, device, filesystem, files, remove: inside.remove };
-  await (source.type === 'tar' ? tx.copy.unpack({ source: source.path, ...all }) : tx.copy.files(all));
+  await (source.type === 'files' ? tx.copy.unpack({ source: source.path, ...all }) : tx.copy.files(all));
   if (of.roles.scripts.length > 0)
     await runRoles(tx, {
       ...of.roles,
       mounts: [{ device, filesystem, type: 'ext4', target: '/' }, ...mounts],
-      made: source.type === 'tar' ? 'filesystem' : 'device',
+      made: source.type === 'files' ? 'filesystem' : 'device',
     });
   await mounted.release();
   return inside;

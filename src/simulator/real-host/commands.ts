@@ -13,7 +13,7 @@ import { knowTagged, prepareMount, prepareMounted, prepareTable, userTable } fro
 import { preparePackages } from './packages.ts';
 import { scriptIn } from '../tools/shell/sh.ts';
 import { prepareSystemctl } from './systemd.ts';
-import { prepareTar } from './tar.ts';
+import { prepareTar, prepareTree } from './tar.ts';
 import { UnknownInPlan } from './unknown.ts';
 import { prepareXl } from './xl.ts';
 import type { Overlay, World } from '../world/world.ts';
@@ -135,7 +135,9 @@ export async function prepareReal<T>(
       return undefined;
     case 'find':
       // Which processes there are, the model does not change.
-      return command.argv[0] === '/proc' ? ask(overlay, command) : undefined;
+      if (command.argv[0] === '/proc') return ask(overlay, command);
+      await prepareTree(overlay, world, command);
+      return undefined;
     case 'lvm':
       // How lvm is set up no plan changes.
       if (command.argv[0] === 'config' || overlay.missing.has('lvm')) return ask(overlay, command);

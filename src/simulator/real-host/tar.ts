@@ -1,4 +1,5 @@
 import type { Command } from '../../command/index.ts';
+import { listTree } from '../../copy/tree.ts';
 import { readArchive } from '../world/archive.ts';
 import { pageIn } from './overlay.ts';
 import { ask, textOf } from './ask.ts';
@@ -12,6 +13,7 @@ export async function prepareTar<T>(
   command: Command<T>,
   source: string,
 ): Promise<(() => Promise<T>) | undefined> {
+  if (command.argv.includes('--file=-')) return undefined;
   await pageIn(world, source, 'stat');
   const there = resolve(world, source, 'follow');
   if (!there.found || (there.inode.content !== undefined && readArchive(there.inode.content) !== undefined))
@@ -31,4 +33,15 @@ export async function prepareTar<T>(
   const listing = overlay.listings.get(source) ?? (await overlay.real.run(textOf('tar', argv)));
   overlay.listings.set(source, listing);
   return undefined;
+}
+
+/** The files below a directory of the real host, as its own find lists them; what the plan has made the model knows. */
+export async function prepareTree(overlay: Overlay, world: World, command: Command<unknown>): Promise<void> {
+  const [path = ''] = command.argv;
+  if (command.argv.join('\0') !== listTree(path).argv.join('\0')) return;
+  await pageIn(world, path, 'stat');
+  const there = resolve(world, path, 'follow');
+  if (!there.found || there.inode.real === undefined) return;
+  const { tool, argv } = listTree(path);
+  overlay.listings.set(path, await overlay.real.run({ ...textOf(tool, argv), encoding: 'latin1' }));
 }

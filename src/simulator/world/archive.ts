@@ -12,6 +12,8 @@ export interface TarMember {
   readonly target?: string;
   /** Permission bits: `0o644`. */
   readonly mode?: number;
+  /** Numbers of user and group (default: root). */
+  readonly owner?: readonly [uid: number, gid: number];
 }
 
 /** How the archive ends: as it should, or somewhere between two members. */

@@ -164,6 +164,7 @@ describe('reads and changes', () => {
     ['vm base list', false],
     ['vm base remove trixie-2026-11-26', true],
     ['vm create x --source debian:trixie --size 1g', true],
+    ['vm create x --source dir:a --size 1g', true],
     ['vm create x --source tar:a --size 1g --role web --role db --role-timeout 20m', true],
     ['vm snapshot create x y --size 1g', true],
     ['vm snapshot list x', false],

@@ -27,7 +27,7 @@ export default verb({
   options: {
     source: value(
       '<SOURCE>',
-      'content of its root filesystem: debian:SUITE (a Debian of "vm base create"), tar:FILE, image:FILE (raw or qcow2), or the https://… address of an image',
+      'content of its root filesystem: debian:SUITE (a Debian of "vm base create"), tar:FILE, dir:DIRECTORY, image:FILE (raw or qcow2), or the https://… address of an image',
       {
         required: true,
         read: sourceOf,
@@ -102,6 +102,7 @@ export default verb({
     'vm create web1 --source tar:/srv/bookworm.tar --size 4g --ensure',
     'vm create web1 --source tar:/srv/bookworm.tar --size 4g --ssh-key /root/.ssh/id_ed25519.pub --bridge br0 --ip 192.0.2.10/24 --gateway 192.0.2.1',
     'vm create web1 --source tar:/srv/bookworm.tar --size 4g --thin pool0',
+    'vm create web1 --source dir:/srv/root --size 4g',
     'vm create web1 --source image:/srv/bookworm.qcow2 --size 4g',
     'vm create web1 --source image:/srv/debian-12-genericcloud-amd64.qcow2 --partition 1 --size 4g --boot grub',
     'vm create web1 --source https://cloud.debian.org/images/cloud/bookworm/latest/debian-12-genericcloud-amd64.qcow2 --checksum /srv/SHA512SUMS --size 4g --boot grub',
@@ -192,23 +193,27 @@ function sumOn(runtime: Runtime, checksum: string | undefined): string | undefin
   return checksum === undefined || /^sha\d+:/.test(checksum) ? checksum : pathOn(runtime, checksum);
 }
 
-/** The type of `debian:SUITE`, `tar:FILE`, `image:FILE` or `https://…`, and what follows. */
+/** The type of `debian:SUITE`, `tar:FILE`, `dir:DIRECTORY`, `image:FILE` or `https://…`, and what follows. */
 function sourceOf(
   text: string,
   name: string,
 ):
   | { readonly type: 'debian'; readonly suite: string }
   | { readonly type: 'https'; readonly url: string }
-  | { readonly type: 'tar' | 'image'; readonly path: string } {
+  | { readonly type: 'tar' | 'dir' | 'image'; readonly path: string } {
   if (text.startsWith('https:')) return { type: 'https', url: text };
   if (text.startsWith('http:'))
     throw new UsageError(`${name} ${text}: bofh downloads only over https`, {
       remedy: 'name the https address; or download the image, and use image:FILE',
     });
-  const { type, what } = /^(?<type>debian|tar|image):(?<what>.+)$/.exec(text)?.groups ?? {};
+  const { type, what } = /^(?<type>debian|tar|dir|image):(?<what>.+)$/.exec(text)?.groups ?? {};
   if (type === undefined || what === undefined)
-    throw new UsageError(`${name} ${text}: must be debian:SUITE, tar:FILE, image:FILE or https://…`);
-  return type === 'debian' ? { type, suite: what } : { type: type === 'tar' ? type : 'image', path: what };
+    throw new UsageError(
+      `${name} ${text}: must be debian:SUITE, tar:FILE, dir:DIRECTORY, image:FILE or https://…`,
+    );
+  return type === 'debian'
+    ? { type, suite: what }
+    : { type: type === 'tar' || type === 'dir' ? type : 'image', path: what };
 }
 
 type TypedDisk = readonly [name: string, disk: Readonly<Record<string, string>>];

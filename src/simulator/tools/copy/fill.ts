@@ -1,5 +1,6 @@
 import { posix } from 'node:path';
 import { chrootScript } from '../../../copy/chroot.ts';
+import { listTree } from '../../../copy/tree.ts';
 import { listFiles, listUnmounted } from '../../../filesystem/commands/files.ts';
 import {
   archive,
@@ -19,6 +20,7 @@ import {
   file,
   type Inode,
   inodeOf,
+  linksOf,
   plant,
   removeEntry,
   symlink,
@@ -57,6 +59,9 @@ function tar(call: ToolCall): ReturnType<ToolModel> {
       '--xattrs',
       '--delay-directory-restore',
       '--restrict',
+      '--one-file-system',
+      '--sparse',
+      '--anchored',
     ],
     values: [
       '--file',
@@ -66,9 +71,13 @@ function tar(call: ToolCall): ReturnType<ToolModel> {
       '--warning',
       '--checkpoint',
       '--checkpoint-action',
+      '--format',
+      '--exclude',
     ],
   });
   const source = one(options, '--file');
+  if (options.flags.has('--create') && source === '-')
+    return saveTree(call, one(options, '--directory') ?? '');
   if (options.flags.has('--create') && source !== undefined)
     return save(call, { source, directory: one(options, '--directory') ?? '', names: options.words });
   const isList = options.flags.has('--list');
@@ -76,6 +85,12 @@ function tar(call: ToolCall): ReturnType<ToolModel> {
   const words = wanted === undefined ? 0 : 1;
   if (source === undefined || isList === options.flags.has('--extract') || options.words.length !== words)
     throw unmodelled(call, 'it lists or extracts one archive, or prints one file of it');
+  if (source === '-') {
+    const directory = one(options, '--directory') ?? '';
+    const known = call.world.overlay?.listings.get('-');
+    if (known !== undefined) call.world.overlay?.listings.set(directory, known);
+    return extract(call, directory, readArchive(Buffer.from(call.stdin ?? ''))?.members ?? []);
+  }
   const there = resolve(call.world, source, 'follow');
   if (!there.found) return failed(2, `tar: ${source}: Cannot open: No such file or directory\n${giveUp}`);
   const read = membersIn(call.world, there, source);
@@ -122,6 +137,39 @@ function save(
   return ok();
 }
 
+/** A whole directory, but for `lost+found`; in a plan one of the real host, without content. */
+function saveTree({ world }: ToolCall, path: string): ReturnType<ToolModel> {
+  const known = world.overlay?.listings.get(path);
+  if (world.overlay !== undefined && known !== undefined) {
+    world.overlay.listings.set('-', known);
+    const found = listTree(path).parse({ ...ok(), stdout: known });
+    const kind = { d: 'directory', l: 'symlink' } as const;
+    return ok(
+      archive(
+        found.map((each) => ({
+          path: `./${Buffer.from(each.path, 'latin1').toString()}`,
+          type: each.type === 'd' || each.type === 'l' ? kind[each.type] : 'file',
+        })),
+      ),
+    );
+  }
+  const top = resolve(world, path, 'follow');
+  if (!top.found) return failed(2, `tar: ${path}: Cannot open: No such file or directory\n${giveUp}`);
+  const first = new Map<number, string>();
+  const members = [...walk(top.tree, top.ino)].flatMap(([below, ino]): TarMember[] => {
+    const { kind, mode, uid, gid, content, target } = inodeOf(top.tree, ino);
+    const of = { path: `.${below}`, mode, owner: [uid, gid] as const };
+    const known = first.get(ino);
+    first.set(ino, of.path);
+    if (of.path.split('/')[1] === 'lost+found') return [];
+    if (kind === 'directory') return [{ ...of, type: 'directory' }];
+    if (known !== undefined) return [{ ...of, type: 'hardlink', target: known }];
+    if (kind === 'symlink') return [{ ...of, type: 'symlink', target: target ?? '' }];
+    return [{ ...of, content: Buffer.from(content ?? []).toString('utf8') }];
+  });
+  return ok(archive(members));
+}
+
 function membersIn(world: World, { inode }: Found, source: string): ReturnType<typeof readArchive> {
   const known = world.overlay?.listings.get(source);
   if (known !== undefined) return { members: membersOf(known), end: 'whole' };
@@ -155,17 +203,23 @@ function place(world: World, path: string, member: TarMember, top: string): void
   const parent = parentOf(world, path);
   const name = posix.basename(path);
   const known = inodeOf(parent.tree, parent.ino).entries?.get(name);
+  const [uid = 0, gid = 0] = member.owner ?? [];
   if (member.type === 'directory') {
     if (known === undefined && path !== top)
-      addInode(parent.tree, parent.ino, name, directory(modeOf(member)));
+      addInode(parent.tree, parent.ino, name, { ...directory(modeOf(member)), uid, gid });
     return;
   }
   if (known !== undefined) removeEntry(parent.tree, parent.ino, name);
   if (member.type === 'hardlink') {
     const target = resolve(world, posix.join(top, member.target ?? ''), 'keep');
     if (target.found) addEntry(parent.tree, parent.ino, name, target.ino);
-  } else if (member.type === 'symlink') addInode(parent.tree, parent.ino, name, symlink(member.target ?? ''));
-  else addInode(parent.tree, parent.ino, name, file(member.content ?? '', modeOf(member)));
+  } else if (member.type === 'symlink')
+    addInode(parent.tree, parent.ino, name, { ...symlink(member.target ?? ''), uid, gid });
+  else
+    addInode(parent.tree, parent.ino, name, {
+      ...file(member.content ?? '', modeOf(member)),
+      ...{ uid, gid },
+    });
 }
 
 /** The directory of a path; tar makes those that are missing. */
@@ -184,6 +238,7 @@ function find(call: ToolCall): ReturnType<ToolModel> {
   if (call.argv[0] === '/proc' && call.argv.includes('-uid')) return ok();
   if (call.argv[0] === '/proc') return scanProcesses(call);
   const [path = '', ...rest] = call.argv;
+  if (call.argv.join('\0') === listTree(path).argv.join('\0')) return listOfTree(call, path);
   if (rest[3] === '-printf') return list(call, path);
   const kept = `${path}/lost+found`;
   const but = ['!', '-path', kept, '!', '-path', `${kept}/*`];
@@ -207,6 +262,23 @@ function list(call: ToolCall, path: string): ReturnType<ToolModel> {
   if (command.argv.join('\0') !== call.argv.join('\0')) throw unmodelled(call, 'it lists in one form alone');
   const top = resolve(call.world, path, 'follow');
   return top.found ? ok(listing(top)) : failed(1, `find: '${path}': No such file or directory`);
+}
+
+/** As `listTree` asks; the times of files are all the same. */
+function listOfTree({ world }: ToolCall, path: string): ReturnType<ToolModel> {
+  const known = world.overlay?.listings.get(path);
+  if (known !== undefined) return { ...ok(known), isLatin1: true };
+  const top = resolve(world, path, 'follow');
+  if (!top.found) return failed(1, `find: '${path}': No such file or directory`);
+  const lines = [...walk(top.tree, top.ino)].map(([below, ino]) => {
+    const inode = inodeOf(top.tree, ino);
+    const { kind, mode, uid, gid, content, length, target = '' } = inode;
+    const size = length ?? content?.length ?? target.length;
+    const letter = kind === 'directory' ? 'd' : kind === 'symlink' ? 'l' : 'f';
+    const numbers = [mode.toString(8), uid, gid, linksOf(top.tree, ino), size, Math.ceil(size / 512), ino];
+    return `${letter} ${numbers.join(' ')} 0.0 ${changedAt(inode)} ${below.slice(1)}\0${target}\0`;
+  });
+  return ok(lines.join(''));
 }
 
 /** `unshare --mount` with `mmdebstrap`, or with the script of `listUnmounted` or `chrootScript`. */

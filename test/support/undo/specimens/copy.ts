@@ -7,19 +7,20 @@ export const copy: Specimens['copy'] = {
   unpack: [
     {
       stage: (host) => {
-        const device = emptyVolume(host, 'web1-root');
+        const device = newRoot(host);
+        return (tx) => tx.copy.unpack({ source: '/srv/debian.tar', ...unpacked(device) });
+      },
+    },
+    {
+      title: 'a directory',
+      stage: (host) => {
+        const device = newRoot(host);
         const { admin } = host;
-        admin.format(device, { type: 'ext4', usage: 'filesystem', uuid: ownUuid, version: '1.0' });
-        admin.mkdir('/mnt/web1');
-        admin.mount(device, '/mnt/web1');
-        return (tx) =>
-          tx.copy.unpack({
-            source: '/srv/debian.tar',
-            root: '/mnt/web1',
-            device,
-            filesystem: ownUuid,
-            files: [{ path: 'etc/hostname', content: 'web1\n', mode: 0o644 }],
-          });
+        for (const path of ['/srv/root', '/srv/root/etc', '/srv/root/home']) admin.mkdir(path);
+        admin.writeFile('/srv/root/etc/os-release', 'NAME=Debian\n');
+        admin.symlink('/srv/root/etc/mtab', '/proc/mounts');
+        admin.chown('/srv/root/home', 33);
+        return (tx) => tx.copy.unpack({ source: '/srv/root', ...unpacked(device) });
       },
     },
   ],
@@ -122,6 +123,21 @@ export const copy: Specimens['copy'] = {
     },
   ],
 };
+
+/** A volume with an empty filesystem, mounted on /mnt/web1. */
+function newRoot(host: SimulatedHost): string {
+  const device = emptyVolume(host, 'web1-root');
+  const { admin } = host;
+  admin.format(device, { type: 'ext4', usage: 'filesystem', uuid: ownUuid, version: '1.0' });
+  admin.mkdir('/mnt/web1');
+  admin.mount(device, '/mnt/web1');
+  return device;
+}
+
+const unpacked = (device: string) => ({
+  ...{ root: '/mnt/web1', device, filesystem: ownUuid },
+  files: [{ path: 'etc/hostname', content: 'web1\n', mode: 0o644 }],
+});
 
 /** A small system on a volume, mounted on /mnt/web1. */
 function mountedRoot(host: SimulatedHost): string {

@@ -1,0 +1,154 @@
+import { createHash } from 'node:crypto';
+import { posix } from 'node:path';
+import { mountEntries } from '../blockdevice/index.ts';
+import { type Answer, type ReadCommand, type ReadHost, refuseExposed } from '../command/index.ts';
+import { ParseError, type Reason, RefusedError, UsageError } from '../core/errors.ts';
+import type { Bytes } from '../core/units.ts';
+import { isWithin, realPath } from '../mount/index.ts';
+import { statInside } from './inside.ts';
+import type { RootContent } from './read-root.ts';
+import type { TarSummary } from './source.ts';
+
+/** A file in a tree, as find(1) reports it. */
+interface TreeEntry {
+  /** Relative to the top, one character per byte. */
+  readonly path: string;
+  /** As in find(1): `f` is a file, `d` a directory. */
+  readonly type: string;
+  readonly size: Bytes;
+  /** What it takes on its disk: less than its size, if it is sparse. */
+  readonly allocated: Bytes;
+  readonly inode: string;
+  /** What a copy must have too. */
+  readonly attributes: string;
+  /** The last change of content, name or attributes. */
+  readonly changed: string;
+}
+
+const format = String.raw`%y %m %U %G %n %s %b %i %T@ %C@ %P\0%l\0`;
+const entry =
+  /(?<type>[bcdflps]) (?<mode>[0-7]+) (?<owner>\d+ \d+) (?<links>\d+) (?<size>\d+) (?<blocks>\d+) (?<inode>\d+) (?<seconds>-?\d+)\.\d+ (?<changed>-?\d+\.\d+) (?<path>[^\0]+)\0(?<target>[^\0]*)\0/y;
+
+/** Every file below a directory, but for `lost+found` and sockets, which no archive has. */
+export function listTree(directory: string): ReadCommand<readonly TreeEntry[]> {
+  return {
+    tool: 'find',
+    argv: [directory, '-xdev', '-mindepth', '1', '-printf', format],
+    access: 'read',
+    timeoutMs: 30 * 60_000,
+    encoding: 'latin1',
+    parse: ({ stdout }) => parseTree(stdout),
+    classify: ({ stderr }: Answer): Reason =>
+      /No such file or directory/.test(stderr) ? 'not-found' : 'unknown',
+  };
+}
+
+function parseTree(stdout: string): readonly TreeEntry[] {
+  const entries: TreeEntry[] = [];
+  entry.lastIndex = 0;
+  while (entry.lastIndex < stdout.length) {
+    const from = entry.lastIndex;
+    const found = entry.exec(stdout)?.groups;
+    if (found === undefined)
+      throw new ParseError(`find: cannot read ${JSON.stringify(stdout.slice(from, from + 100))}`);
+    const { type = '', mode, owner, links, size, blocks, inode = '', seconds, changed = '' } = found;
+    const { path = '', target = '' } = found;
+    if (type === 's' || path.split('/')[0] === 'lost+found') continue;
+    const attributes =
+      type === 'd' ? [mode, owner, seconds] : [mode, owner, seconds, links, type === 'f' ? size : '', target];
+    entries.push({
+      ...{ path, type, size: Number(size), allocated: Number(blocks) * 512, inode, changed },
+      attributes: attributes.join(' '),
+    });
+  }
+  return entries;
+}
+
+/** What a directory has for a new root. */
+export interface Tree {
+  /** Without symbolic links. */
+  readonly path: string;
+  readonly summary: TarSummary;
+  /** SHA-256 over all that `listTree` shows. */
+  readonly digest: string;
+  readonly entries: readonly TreeEntry[];
+}
+
+/**
+ * Reads a directory that fills a root. Refused: the root of this host, a directory with mounts below it, which
+ * the copy would not have, and one in which new roots are mounted.
+ */
+export async function readTree(host: ReadHost, source: string): Promise<Tree> {
+  const path = await realPath(host, source);
+  if ((await host.stat(path))?.kind !== 'directory') throw new UsageError(`${source} is not a directory`);
+  if (path === '/')
+    throw new UsageError('the root of this host cannot be the source: it changes while it is copied', {
+      remedy: 'name a directory that has the files of the guest, such as dir:/srv/root',
+    });
+  await refuseExposed(host, path, 'there');
+  const [mounted] = (await mountEntries(host)).filter((each) => each.path.startsWith(`${path}/`));
+  if (mounted !== undefined)
+    throw new RefusedError(`${mounted.path} is mounted in ${path}, and would not be copied`, {
+      code: 'in-use',
+      remedy: `umount ${mounted.path}; or copy what is in it to another directory`,
+    });
+  if (isWithin('/run/bofh/mnt', path))
+    throw new RefusedError(`${path} contains /run/bofh/mnt, where the new root is mounted`, {
+      remedy: 'name a directory that has the files of the guest alone',
+    });
+  const entries = await host.run(listTree(path));
+  if (entries.length === 0) throw new UsageError(`${source} is an empty directory`);
+  // A file with several names is copied once, and holes are not written.
+  const files = new Map(entries.flatMap((each) => (each.type === 'f' ? [[each.inode, each] as const] : [])));
+  const bytes = [...files.values()].reduce((sum, { size, allocated }) => sum + Math.min(size, allocated), 0);
+  const lines = entries.map((each) => Object.values(each).join(' ')).toSorted();
+  const digest = createHash('sha256').update(lines.join('\0'), 'latin1').digest('hex');
+  const summary = { members: entries.length, bytes, archiveBytes: bytes + entries.length * 1024 };
+  return { path, summary, digest, entries };
+}
+
+/** The same as `readTar` reads: every path, and those `files` that are regular. */
+export async function contentOfTree(
+  host: ReadHost,
+  { tree, files }: { readonly tree: Tree; readonly files: readonly string[] },
+): Promise<RootContent & { readonly summary: TarSummary }> {
+  const texts = new Map<string, string>();
+  for (const path of files)
+    if ((await statInside(host, { root: tree.path, path })).stat?.kind === 'file')
+      texts.set(path, Buffer.from(await host.readFile(posix.join(tree.path, path))).toString('latin1'));
+  return { summary: tree.summary, paths: new Set(tree.entries.map(({ path }) => path)), texts };
+}
+
+/** RefusedError for a source that changed while it was copied, and for a copy that differs from it. */
+export async function expectSame(
+  host: ReadHost,
+  { source, digest, root }: { readonly source: string; readonly digest: string; readonly root: string },
+): Promise<void> {
+  const now = await readTree(host, source);
+  if (now.digest !== digest) throw changedTree(source, now.entries);
+  const copied = new Map((await host.run(listTree(root))).map((each) => [each.path, each] as const));
+  const lost = now.entries.find(({ path, type, attributes }) => {
+    const copy = copied.get(path);
+    return copy?.type !== type || copy.attributes !== attributes;
+  });
+  if (lost === undefined && copied.size === now.entries.length) return;
+  throw new RefusedError(
+    `tar reported success, but ${lost === undefined ? `${root} has more files than ${source}` : `${named(lost.path)} in ${root} is not as in ${source}`}`,
+    { remedy: 'look at the log of the kernel (dmesg), then give the command again' },
+  );
+}
+
+/** With the file that was changed last, which need not be the only one. */
+export function changedTree(source: string, entries: readonly TreeEntry[]): RefusedError {
+  const newest = entries.reduce<TreeEntry | undefined>(
+    (one, other) => (one === undefined || Number(other.changed) > Number(one.changed) ? other : one),
+    undefined,
+  );
+  const last = newest === undefined ? '' : `; its newest file is ${named(newest.path)}`;
+  return new RefusedError(`${source} changed while it was copied${last}`, {
+    code: 'differs',
+    remedy: 'end what writes to it, then give the command again; or copy a snapshot of it',
+  });
+}
+
+const named = (path: string): string => JSON.stringify(Buffer.from(path, 'latin1').toString('utf8'));
