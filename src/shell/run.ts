@@ -66,6 +66,7 @@ export const run = operation({
   run: async ({ undo: of, host }) => {
     await host.makeDir(directory, { mode: 0o700, parents: true });
     await host.writeNew(of.note, '', { mode: 0o600 });
+    // Before the script does anything.
     await syncNotes(host);
     await act(host, of);
     return null;
@@ -118,9 +119,7 @@ function wordsOf(of: Script): string[] {
 }
 
 async function removeNote(host: ChangeHost, { note }: Undo): Promise<void> {
-  if ((await host.stat(note)) === undefined) return;
-  await host.removeFile(note);
-  await syncNotes(host);
+  if ((await host.stat(note)) !== undefined) await host.removeFile(note);
 }
 
 async function syncNotes(host: ChangeHost): Promise<void> {
