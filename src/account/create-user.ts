@@ -83,10 +83,13 @@ export const createUser = operation({
     await refuseElsewhere(host, 'passwd', name);
     const group = await existingGroup(host, asked.group ?? name);
     if (group.name === name && !(await groupsOf(host)).some(({ gid }) => gid === parted.gid))
-      throw new RefusedError(`the undo of the user ${name} needs the group 65534, which is not in /etc/group`, {
-        code: 'not-found',
-        remedy: `create it: groupadd --gid ${String(parted.gid)} nogroup; then the same command again`,
-      });
+      throw new RefusedError(
+        `the undo of the user ${name} needs the group 65534, which is not in /etc/group`,
+        {
+          code: 'not-found',
+          remedy: `create it: groupadd --gid ${String(parted.gid)} nogroup; then the same command again`,
+        },
+      );
     const like = group.name === name ? { like: group.gid } : {};
     const uid = asked.uid ?? chosen?.uid ?? (await freeNumber(host, { kind: 'uid', system, ...like }));
     const rival = (await usersOf(host)).find((each) => each.uid === uid);

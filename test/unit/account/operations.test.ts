@@ -69,6 +69,12 @@ describe('the undo leaves what others changed', () => {
       passwdFile,
       'root:x:77:0:root:/root:/bin/bash\n',
     ],
+    [
+      'another user of that name, with the same shell',
+      (tx) => tx.account.setUser({ name: 'root', shell: '/bin/sh' }),
+      passwdFile,
+      'root:x:78:0:root:/root:/bin/sh\n',
+    ],
   ])('%s', async (_, act, path, text) => {
     await rejectionOf(
       sequence(async (tx) => {
@@ -146,6 +152,50 @@ describe('an account that LDAP has, and not /etc', () => {
     expect(String(refused)).toMatch(/ldap is not in \/etc\/(passwd|group), but comes from another source/);
     expect(host.snapshot()).toBe(before);
   });
+});
+
+it('another user of the name of a removed one stays as others left it', async () => {
+  const others = 'root:*:20000:0:99999:7:::\nweb:!$y$j9T$other:20009:0:99999:7::1:\n';
+  passwd('web:x:1001:4::/home/web:/bin/sh');
+  host.admin.writeFile(
+    '/etc/shadow',
+    'root:*:20000:0:99999:7:::\nweb:$y$j9T$old:20001:0:99999:7:::\n',
+    0o640,
+  );
+  await rejectionOf(
+    sequence(async (tx) => {
+      await tx.account.removeUser({ name: 'web' });
+      passwd('web:x:1002:4::/home/web:/bin/sh');
+      host.admin.writeFile('/etc/shadow', others, 0o640);
+      throw new Error('a later step fails');
+    }),
+  );
+  expect(host.admin.readFile('/etc/shadow')).toBe(others);
+});
+
+it.each<readonly [string, (tx: Tx) => Promise<unknown>, string, string]>([
+  [
+    'user',
+    (tx) => tx.account.removeUser({ name: 'web' }),
+    '/etc/passwd',
+    'root:x:0:0:root:/root:/bin/bash\nweb:x:1002:4::/home/web:/bin/sh\n',
+  ],
+  [
+    'group',
+    (tx) => tx.account.removeGroup({ name: 'photos' }),
+    '/etc/group',
+    'root:x:0:\nadm:x:4:\nphotos:x:1001:\n',
+  ],
+])('another %s of the name of a removed one stays after the commit', async (_, act, path, text) => {
+  passwd('web:x:1001:4::/home/web:/bin/sh');
+  host.admin.writeFile('/etc/shadow', 'root:*:20000:0:99999:7:::\nweb:!:20001:0:99999:7:::\n', 0o640);
+  host.admin.writeFile('/etc/group', 'root:x:0:\nadm:x:4:\nphotos:x:1000:\n');
+  host.admin.writeFile('/etc/gshadow', 'root:*::\nadm:*::\nphotos:!::\n', 0o640);
+  await sequence(async (tx) => {
+    await act(tx);
+    host.admin.writeFile(path, text);
+  }).catch(() => undefined);
+  expect(host.admin.readFile(path)).toBe(text);
 });
 
 it('a removed user whose account had expired on day 1 is as before after the undo', async () => {

@@ -32,7 +32,9 @@ describe('users and groups of a description', () => {
       'create file /srv/site.conf: owner 1000, group 999, mode 0640',
     ]);
     expect(table('passwd')).toContain('\nweb:x:1000:1000:Web:/home/web:/bin/bash\n');
-    expect(table('group')).toBe('root:x:0:\nadm:x:4:web\nwww-data:x:33:\nnogroup:x:65534:\nphotos:x:999:web\nweb:x:1000:\n');
+    expect(table('group')).toBe(
+      'root:x:0:\nadm:x:4:web\nwww-data:x:33:\nnogroup:x:65534:\nphotos:x:999:web\nweb:x:1000:\n',
+    );
     expect(host.admin.readFile('/home/web/.ssh/authorized_keys')).toBe(`${key}\n`);
     expect((await host.stat('/home/web/.ssh/authorized_keys'))?.uid).toBe(1000);
     expect(await apply(describeAll)).toEqual([]);
