@@ -7,6 +7,7 @@ import { checkLvName, type LogicalVolume } from '../lvm/index.ts';
 import type { Site } from '../site.ts';
 import type { GuestConfig } from '../xen/index.ts';
 import { checkSpace } from './checks.ts';
+import { rootOf } from './configured.ts';
 import { diskNames } from './names.ts';
 import { pathsOf, renamedVolume } from './rename.ts';
 import { isReplicated } from './replicas.ts';
@@ -54,8 +55,12 @@ export async function clonedVolumes(
     throw new RefusedError(`${name} has no disk`, {
       remedy: `create the new one from a source: bofh vm create ${to} --source SOURCE`,
     });
+  const rootPath = rootOf(guest)?.path ?? '';
   const rootName = diskNames(site, name).root;
-  const root = found.find(({ lv }) => lv.name === rootName) ?? found[0];
+  const root =
+    found.find(({ lv }) => pathsOf(lv, lv.name).includes(rootPath)) ??
+    found.find(({ lv }) => lv.name === rootName) ??
+    found[0];
   const volumes: ClonedVolume[] = [];
   for (const { lv } of found) {
     const wanted = renamedVolume(lv.name, { name, to, site });

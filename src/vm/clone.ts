@@ -9,7 +9,14 @@ import { textFile } from '../file/index.ts';
 import { refuseFixed } from '../filesystem/index.ts';
 import type { Tx } from '../operations.ts';
 import type { Site } from '../site.ts';
-import { domains, type GuestConfig, guestConfigs, withItems, withSettings } from '../xen/index.ts';
+import {
+  type ConfigFile,
+  domains,
+  type GuestConfig,
+  guestConfigs,
+  withItems,
+  withSettings,
+} from '../xen/index.ts';
 import { grubConfig } from './boot.ts';
 import { checkClashes, checkConfigPath, checkFreeMemory, checkVif, missingBoot } from './checks.ts';
 import { type ClonedVolume, clonedVolumes } from './clone-volumes.ts';
@@ -261,7 +268,7 @@ function configText(
   };
   const named = withSettings({ text: Buffer.from(text), file }, settings);
   const moved = withItems({ text: named, file }, 'disk', (item) => newTarget(item, volumes));
-  const content = withMacs({ text: moved, file }, macs);
+  const content = withAddress({ text: withMacs({ text: moved, file }, macs), file }, request.ip);
   const paths = guest.disks.map(({ path }) => path);
   const odd = volumes.find((volume) => !pathsOf(volume, volume.name).some((path) => paths.includes(path)));
   // A link such as /dev/disk/by-id/dm-name-… would still lead to the disk of the guest.
@@ -270,4 +277,15 @@ function configText(
       remedy: `write ${pathsOf(odd, odd.name)[0]} there`,
     });
   return content.toString('utf8');
+}
+
+/** The script of an interface lets only its `ip` through (vif-bridge): the first one gets the new addresses, or with dhcp none. */
+function withAddress(config: ConfigFile, ip: CheckedClone['ip']): Buffer {
+  const left = ip === undefined ? [] : [[ip].flat().map((each) => each.split('/')[0] ?? '')];
+  return withItems(config, 'vif', (item) => {
+    const own = left.shift()?.join(' ');
+    const from = /(?<![^,\s])ip=[^,]*,|,\s*ip=[^,]*$/.exec(item)?.[0];
+    if (own === undefined || from === undefined) return undefined;
+    return { from, to: own === 'dhcp' ? '' : from.replace(/ip=[^,]*/, `ip=${own}`) };
+  });
 }

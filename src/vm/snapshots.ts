@@ -81,8 +81,6 @@ export interface SnapshotPlan extends Moment {
   readonly path: string;
   readonly time: string;
   readonly config: Body['config'];
-  /** The directories of the file that are missing, from the top. */
-  readonly missing: readonly string[];
 }
 
 /** Makes all checks before anything is done. */
@@ -110,20 +108,12 @@ export async function planSnapshot(options: {
     ...moment,
     ...{ label, path, time: now.toISOString() },
     config: await configOf(host, moment.guest.file),
-    missing: await missingDirectories(host),
   };
-}
-
-async function missingDirectories(host: ReadHost): Promise<readonly string[]> {
-  const missing: string[] = [];
-  for (const each of [posix.dirname(directory), directory])
-    if ((await host.stat(each)) === undefined) missing.push(each);
-  return missing;
 }
 
 /** The recipe. The file comes last, and makes it a snapshot of the guest. */
 export async function snapshotVm(tx: Tx, host: ReadHost, plan: SnapshotPlan): Promise<GuestSnapshot> {
-  const { name, label, path, time, config, domain, missing } = plan;
+  const { name, label, path, time, config, domain } = plan;
   const made = await takeSnapshots(tx, host, { ...plan, lasting: true });
   const body: Body = {
     ...{ format: 1, guest: name, label, time, config },
@@ -132,7 +122,9 @@ export async function snapshotVm(tx: Tx, host: ReadHost, plan: SnapshotPlan): Pr
       ...{ vdev, vg, volume, uuid, snapshot, snapshotUuid },
     })),
   };
-  for (const each of missing) await tx.file.createDirectory({ path: each, mode: 0o700 });
+  // Not before: the journal of the first sequence of this host creates the one above.
+  for (const each of [posix.dirname(directory), directory])
+    if ((await host.stat(each)) === undefined) await tx.file.createDirectory({ path: each, mode: 0o700 });
   const content = `${JSON.stringify(body, undefined, 1)}\n`;
   await tx.file.create({ path, content, mode: 0o600 });
   const { format: _, ...rest } = body;
