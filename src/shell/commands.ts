@@ -3,10 +3,13 @@ import { type Answer, type Command, nothing, type ReadCommand } from '../command
 import { ParseError, RefusedError } from '../core/errors.ts';
 
 /** Text for `/bin/sh -e`, or a program with its arguments, which no shell reads. */
-export const script = z.union([
-  z.string().check(z.regex(/^[^\0]*[^\0\s][^\0]*$/, 'must be a command')),
-  z.array(z.string().check(z.regex(/^[^\0]*$/, 'must have no NUL'))).check(z.minLength(1)),
-]);
+export const script = z.union(
+  [
+    z.string().check(z.regex(/^[^\0]*[^\0\s][^\0]*$/, 'must be a command')),
+    z.array(z.string().check(z.regex(/^[^\0]*$/, 'must have no NUL'))).check(z.minLength(1)),
+  ],
+  'must be a text for /bin/sh, or a program with its arguments',
+);
 
 export type Script = z.infer<typeof script>;
 

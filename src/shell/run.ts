@@ -39,7 +39,10 @@ export const run = operation({
     /** Text for `/bin/sh -e`, or a program with its arguments. */
     run: script,
     /** Takes back all that `run` does, or what it did so far. `none`: it cannot be undone, and runs after the commit. */
-    undo: z.union([z.literal('none'), script]),
+    undo: z.union(
+      [z.literal('none'), script],
+      'must be none, a text for /bin/sh, or a program with its arguments',
+    ),
     /** Time limit for `run`, in seconds (default: 600). */
     seconds: z.exactOptional(seconds),
   }),
