@@ -153,7 +153,7 @@ describe.each(releases)('Debian $number', ({ number, suite, file }) => {
       readFileSync(inside('/usr/share/bash-completion/completions/bofh'), 'utf8'),
     );
     expect((await run('node --version')).exitCode).toBe(number === 12 ? 127 : 0);
-    expect(await isEnabled()).toEqual(['enabled', 'enabled', 'disabled']);
+    expect(await isEnabled()).toEqual(['enabled', 'enabled', 'enabled', 'disabled']);
     const status = JSON.parse(await must('bofh --json boot status')) as readonly {
       state: string;
       file: string;
@@ -206,7 +206,7 @@ describe.each(releases)('Debian $number', ({ number, suite, file }) => {
     );
     expect(await must('bofh --version')).toBe('2.0.0\n');
     expect(readFileSync(inside(`/var/lib/bofh/journal/${journals()[0] ?? ''}`))).toEqual(before);
-    expect(await isEnabled()).toEqual(['enabled', 'disabled', 'disabled']);
+    expect(await isEnabled()).toEqual(['enabled', 'disabled', 'enabled', 'disabled']);
     expect(readFileSync(inside('/etc/bofh/site-specific.ts'), 'utf8')).toMatch(/\/\/ mine\n$/);
   });
 

@@ -85,8 +85,8 @@ export function testUnderSystemd(
       const said = await must(`${apt} update; ${apt} install bofh`);
 
       expect(said).not.toMatch(/not secure|unauthenticated|failed/i);
-      expect(await of('is-enabled', services)).toEqual(['enabled', 'enabled', 'disabled']);
-      expect(await of('is-active', [...services, ...timers])).toEqual(Array(5).fill('inactive'));
+      expect(await of('is-enabled', services)).toEqual(['enabled', 'enabled', 'enabled', 'disabled']);
+      expect(await of('is-active', [...services, ...timers])).toEqual(Array(6).fill('inactive'));
     }, 900_000);
 
     test('the manual page and the completion are found', async () => {
@@ -122,7 +122,7 @@ export function testUnderSystemd(
       expect(said).toContain('bofh: a sequence is unfinished');
       expect(await must('bofh --version')).toBe('2.0.0\n');
       expect(await must('cat /etc/bofh/site-specific.ts')).toBe(written);
-      expect(await of('is-active', services)).toEqual(Array(3).fill('inactive'));
+      expect(await of('is-active', services)).toEqual(Array(4).fill('inactive'));
       expect(await must('cat /root/half')).toBe('half');
       expect(await must('ls /var/lib/bofh/journal')).toMatch(/\.journal$/m);
 
@@ -141,7 +141,7 @@ export function testUnderSystemd(
 
       // As with every Debian package, what was enabled stays so until the purge.
       expect((await run('systemctl list-unit-files "bofh*"')).text).toContain('0 unit files listed.');
-      expect(await of('is-active', [...services, ...timers])).toEqual(Array(5).fill('inactive'));
+      expect(await of('is-active', [...services, ...timers])).toEqual(Array(6).fill('inactive'));
       expect(await must('ls /etc/bofh')).toBe('site-specific.ts\n');
 
       await must(`${apt} purge bofh`);

@@ -24,7 +24,11 @@ export const loopColumns = [
 export const loopListSchema = z.object({
   loopdevices: z.array(
     z.object({
-      name: z.string().check(z.regex(/^\/dev\/loop\d+$/)),
+      // Its node in /dev is missing, as in a container: "/dev/loop0 (lost)" (util-linux 2.40 and newer).
+      name: z.pipe(
+        z.string().check(z.regex(/^\/dev\/loop\d+(?: \(lost\))?$/)),
+        z.transform((name: string) => name.replace(/ \(lost\)$/, '')),
+      ),
       autoclear: z.boolean(),
       ro: z.boolean(),
       offset: z.nullable(count),

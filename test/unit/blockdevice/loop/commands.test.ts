@@ -51,6 +51,12 @@ describe('attachedLoops', () => {
     expect(found).toHaveLength(3);
   });
 
+  test('also those whose node in /dev is missing, as in a container', () => {
+    const { stdout } = recorded('losetup/list-many@2.38.1');
+
+    expect(listed(stdout.replaceAll(/"\/dev\/loop\d+/g, '$& (lost)'))).toEqual(listed(stdout));
+  });
+
   test('finds none where there are none, and where the only one was detached meanwhile', () => {
     expect(listed(recorded('losetup/list-none@2.38.1').stdout)).toEqual([]);
     expect(listed(recorded('losetup/list-detached@2.38.1').stdout)).toEqual([]);
