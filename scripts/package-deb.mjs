@@ -43,7 +43,17 @@ const releases = [
 const bundledNode = '24';
 
 /** Every Debian system has them (`Essential: yes`). */
-const essential = ['bsdutils', 'coreutils', 'dash', 'dpkg', 'findutils', 'perl-base', 'tar', 'util-linux'];
+const essential = [
+  'bsdutils',
+  'coreutils',
+  'dash',
+  'dpkg',
+  'findutils',
+  'libc-bin',
+  'perl-base',
+  'tar',
+  'util-linux',
+];
 
 const { values: options, positionals } = parseArgs({
   options: { 'apt-repository': { type: 'string' }, key: { type: 'string' } },
