@@ -32,8 +32,9 @@ const importOfNode = (id: string): Promise<unknown> => import(id);
  */
 export function loadCompiled<T>(file: string, digest: string, directory = cacheDirectory): Compiled<T> {
   const key = `${file} ${digest} ${process.version} ${String(cachedDataVersionTag())}`;
-  const cache = process.geteuid?.() === 0 ? openCache(directory, () => undefined) : undefined;
-  const entry = cache?.get(key);
+  const cache = (use: 'used' | 'read') =>
+    process.geteuid?.() === 0 ? openCache(directory, () => undefined, use) : undefined;
+  const entry = cache('read')?.get(key);
   const { works, code } =
     entry === undefined ? { works: [], code: new Map<string, Buffer>() } : (deserialize(entry) as Kept);
   const loaded = new Map<string, { readonly script: Script; readonly module: { exports: unknown } }>();
@@ -63,10 +64,10 @@ export function loadCompiled<T>(file: string, digest: string, directory = cacheD
   return {
     exports: load(basename(file)) as T,
     keep: (work) => {
-      if (cache === undefined || works.includes(work)) return;
+      if (works.includes(work)) return;
       const now = [...loaded].map(([name, { script }]) => [name, script.createCachedData()] as const);
       const kept: Kept = { works: [...works, work], code: new Map([...code, ...now]) };
-      cache.set(key, serialize(kept));
+      cache('used')?.set(key, serialize(kept));
     },
   };
 }

@@ -26,7 +26,8 @@ const directory = '/var/lib/bofh/scripts';
 /**
  * `tx.shell.run`: runs a script that brings its own undo and a probe. It fails unless the probe says
  * "not done" before and "done" afterwards. The undo also runs for a script that was killed half-way,
- * and perhaps twice, so it must bear that. All texts are in the journal: no secrets in them.
+ * and after a power cut perhaps twice: the second run must do no harm. All texts are in the journal:
+ * no secrets in them.
  */
 export const run = operation({
   kind: 'shell.run',
