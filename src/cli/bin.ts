@@ -11,10 +11,6 @@ else {
   // The build puts in the name, which has a hash, and the digest.
   const file = join(import.meta.dirname, 'command.cjs');
   const { exports, keep } = loadCompiled<typeof commandLine>(file, 'the digest');
-  let verb: string | undefined;
-  // Only what changes the host writes to it.
-  void exports.main(process.argv.slice(2), (changing) => void (verb = changing));
-  process.on('exit', (exitCode) => {
-    if (exitCode === 0 && verb !== undefined) keep(verb);
-  });
+  // Only what changes the host writes to the cache.
+  void exports.main(process.argv.slice(2), keep);
 }

@@ -14,10 +14,10 @@ import { paging } from '../output/paging.ts';
 import { printable, stackTextOf, textOf } from '../output/text.ts';
 
 /**
- * Runs the command line and ends the process with its exit code. `changing` is called with the verb
- * before it changes anything; not for a dry run.
+ * Runs the command line and ends the process with its exit code. `changed` is called at the end with the
+ * verb, if it succeeded and may have changed the host.
  */
-export async function main(args: readonly string[], changing: (verb: string) => void): Promise<void> {
+export async function main(args: readonly string[], changed: (verb: string) => void): Promise<void> {
   const early = earlySettings(args, process.env);
   const terminal = openTerminal(process, early.color);
   const run: Run = {
@@ -31,7 +31,7 @@ export async function main(args: readonly string[], changing: (verb: string) => 
   watchExit(run);
   let exitCode: number;
   try {
-    exitCode = await Promise.race([parse(run, early.pager, changing), crash()]);
+    exitCode = await Promise.race([parse(run, early.pager), crash()]);
   } catch (error) {
     // An unhandled error must not cut off a running sequence, nor hide that it is stuck.
     await run.sequences.unwind();
@@ -45,18 +45,19 @@ export async function main(args: readonly string[], changing: (verb: string) => 
   exitCode = await checkAnswer(run, exitCode);
   run.runtime?.events?.info({ command: run.runtime.recorded, exitCode }, 'command ended');
   run.told = true;
+  if (exitCode === 0 && run.changes && run.runtime !== undefined) changed(run.runtime.verb);
   // A tool that still runs after a second signal, or a timer of a script, must not keep the process
   // alive.
   process.exit(exitCode);
 }
 
 /** Returns the exit code. Throws what the command throws. */
-async function parse(run: Run, pager: string | undefined, changing: (verb: string) => void): Promise<number> {
+async function parse(run: Run, pager: string | undefined): Promise<number> {
   let exitCode = 0;
   refuseOtherBytes(run.args);
   const help: string[] = [];
   const invoked = async (invocation: Invocation): Promise<void> => {
-    exitCode = await invoke(run, invocation, changing);
+    exitCode = await invoke(run, invocation);
   };
   const commands = await program(run.args, invoked, { writeOut: (text) => help.push(text) });
   try {
@@ -78,7 +79,7 @@ async function showHelp(terminal: Terminal, help: string, pager: string | undefi
   await pages?.show();
 }
 
-async function invoke(run: Run, invocation: Invocation, changing: (verb: string) => void): Promise<number> {
+async function invoke(run: Run, invocation: Invocation): Promise<number> {
   const { verb, changes, table, options, unrecorded, action } = invocation;
   const settings = settingsOf(options, process.env);
   if (settings.format !== undefined && !table)
@@ -118,10 +119,7 @@ async function invoke(run: Run, invocation: Invocation, changing: (verb: string)
   run.changes = changes && settings.mode === 'act';
   // Loaded before the first change: an upgrade during the run may remove files that are not loaded
   // yet.
-  if (run.changes) {
-    await import('../errors/explain.ts');
-    changing(verb);
-  }
+  if (run.changes) await import('../errors/explain.ts');
   let exitCode: number | undefined;
   try {
     exitCode = await action(runtime);
