@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { recover } from '../../../src/api/recover.ts';
 import { atomic, withBofh } from '../../../src/bofh.ts';
 import { ParseError, RefusedError } from '../../../src/core/errors.ts';
 import type { Tx } from '../../../src/operations.ts';
@@ -84,6 +85,19 @@ describe('tx.shell.run', () => {
       expect(host.snapshot()).toBe(before);
     },
   );
+
+  it('that was at work when the power was cut is undone by recovery', async () => {
+    const host = simulatedHost();
+    host.fault({ tool: 'sh', mode: 'acts then crash' });
+    await running(host, (tx) => tx.shell.run(script)).catch(() => undefined);
+    const booted = host.powerCut({ keep: 'none' });
+    booted.clearFaults();
+    expect(booted.snapshot()).toContain('script cache done');
+
+    await withBofh(simulatedBofh({ host: booted }), () => recover());
+    expect(scripts(booted).at(-1)).toBe('undo of cache');
+    expect(booted.snapshot()).not.toContain('script cache done');
+  });
 
   it('without an undo runs after the commit, and not at all if a later step fails', async () => {
     const host = simulatedHost();

@@ -8,6 +8,7 @@ import { bofhOn, hostWithSource } from '../simulator/support.ts';
 const create = 'vm create web1 --source dir:/srv/root --size 64m --memory 128m';
 
 let host: SimulatedHost;
+let lists = 0;
 beforeEach(() => {
   host = hostWithSource();
   for (const path of ['/mnt', '/srv/root', '/srv/root/etc', '/srv/root/home']) host.admin.mkdir(path);
@@ -67,9 +68,21 @@ describe('vm create --source dir:', () => {
     expect(host.snapshot()).toBe(before);
   });
 
-  test('is undone if the directory changed meanwhile', async () => {
+  // The fourth list is that of the step itself, after those of the plan and of its two preparations.
+  test.each([
+    [
+      'while tar reads it',
+      (tool: string, argv: readonly string[]) => tool === 'tar' && argv.includes('--create'),
+    ],
+    [
+      'after it was listed',
+      (tool: string, argv: readonly string[]) =>
+        tool === 'find' && argv[0] === '/srv/root' && (lists += 1) === 4,
+    ],
+  ])('is undone if the directory changed %s', async (_, isTime) => {
+    lists = 0;
     host.faults.watch(({ tool, argv }) => {
-      if (tool === 'tar' && argv.includes('--create')) host.admin.writeFile('/srv/root/etc/new', 'new\n');
+      if (isTime(tool, argv)) host.admin.writeFile('/srv/root/etc/new', 'new\n');
     });
 
     expect(String(await rejectionOf(typed(create)))).toMatch(
