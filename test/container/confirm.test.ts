@@ -24,18 +24,27 @@ inContainers((machine) => {
   /** Everything that the changes of these tests touch. */
   const state = (): Promise<string> =>
     machine.must('find /etc/ssh /root/.ssh -type f ! -name known_hosts* -exec sha256sum {} + | sort');
-  /** Applies it over a connection of its own, in the background; waits until its steps are done. */
-  const applying = async (description: string, more: string): Promise<void> => {
-    await machine.put('/root/host.ts', description);
-    await machine.must(
-      `rm -f /root/said; setsid ${ssh} 'echo $$ >/root/pid; exec bofh --yes host apply /root/host.ts ${more}' >/root/said 2>&1 </dev/null &
+  /** Runs a command in the background, most often over a connection; waits until its steps are done. */
+  const inBackground = (command: string): Promise<string> =>
+    machine.must(
+      `rm -f /root/said; setsid ${command} >/root/said 2>&1 </dev/null &
+       echo $! >/root/client
        for try in $(seq 300); do grep -qs 'all steps are done' /root/said && exit; sleep 0.1; done; cat /root/said; exit 1`,
     );
+  /** Applies it over a connection of its own. */
+  const applying = async (description: string, more: string): Promise<void> => {
+    await machine.put('/root/host.ts', description);
+    await inBackground(`${ssh} 'echo $$ >/root/pid; exec bofh --yes host apply /root/host.ts ${more}'`);
   };
+  /**
+   * Waits until no sequence is open and the command in the background has ended: the guard may undo the change
+   * first, and then the command still has to say so.
+   */
   const ended = async (): Promise<string> => {
-    const has = "bofh journal list | grep -qE 'unconfirmed|running|interrupted'";
+    const has =
+      "bofh journal list | grep -qE 'unconfirmed|running|interrupted' || kill -0 $(cat /root/client)";
     await machine.must(
-      `for try in $(seq 150); do ${has} || exit 0; sleep 0.2; done; bofh journal list; exit 1`,
+      `for try in $(seq 150); do { ${has}; } 2>/dev/null || exit 0; sleep 0.2; done; bofh journal list; exit 1`,
     );
     return machine.must('cat /root/said');
   };
@@ -105,10 +114,7 @@ inContainers((machine) => {
     );
     const master = `${ssh} -o ControlPath=/root/master`;
     await machine.must(`${master} -o ControlMaster=yes -o ControlPersist=60 -fN`);
-    await machine.must(
-      `rm -f /root/said; setsid ${master} 'bofh --yes host apply /root/host.ts' >/root/said 2>&1 </dev/null &
-       for try in $(seq 300); do grep -qs 'all steps are done' /root/said && exit; sleep 0.1; done; cat /root/said; exit 1`,
-    );
+    await inBackground(`${master} 'bofh --yes host apply /root/host.ts'`);
     expect(await machine.must('bofh journal list')).toContain('unconfirmed');
     expect(await machine.run(`${master} bofh confirm`)).toMatchObject({
       exitCode: 1,
