@@ -1,6 +1,7 @@
 import { installBofh } from '../dom0/install.ts';
 import {
   bootMachine,
+  defaultSuite,
   type Fingerprint,
   fingerprint,
   guestConfig,
@@ -43,7 +44,7 @@ export interface StageOptions {
 /** Boots, installs, and puts the foreign objects there: volumes, config files, and with Xen a guest that runs. */
 export async function openStage(
   progress: (text: string) => void,
-  { suite = 'bookworm', hypervisor = 'xen', writes = 'kept', cpus }: StageOptions = {},
+  { suite = defaultSuite(), hypervisor = 'xen', writes = 'kept', cpus }: StageOptions = {},
 ): Promise<Stage> {
   const machine = await bootMachine({
     ...{ suite, hypervisor, name: 'dom0', progress, writes },

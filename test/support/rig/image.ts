@@ -1,6 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cachedFolder, cacheDir } from './cache.ts';
+import { RigError } from './errors.ts';
 import { mustRun } from './process.ts';
 import { assetsDir, type Init, mmdebstrapArgv, recipeKey, type Suite } from './recipe.ts';
 
@@ -23,11 +24,19 @@ export type Image = {
 /** What is told while something takes long. */
 export type Progress = (text: string) => void;
 
+/** Which Debian a test gets that names none: $BOFH_RIG_SUITE, `bookworm` by default. */
+export function defaultSuite(): Suite {
+  const asked = process.env['BOFH_RIG_SUITE'] ?? 'bookworm';
+  if (asked !== 'bookworm' && asked !== 'trixie')
+    throw new RigError(`BOFH_RIG_SUITE is "${asked}", neither bookworm nor trixie`);
+  return asked;
+}
+
 /** Returns the image of a Debian release, building it first (one to two minutes) when the cache has none of this recipe. */
 export async function buildImage(
   options: { readonly suite?: Suite; readonly init?: Init; readonly progress?: Progress } = {},
 ): Promise<Image> {
-  const { suite = 'bookworm', init = 'rig' } = options;
+  const { suite = defaultSuite(), init = 'rig' } = options;
   const progress = options.progress ?? (() => undefined);
   const dir = await cachedFolder({
     path: join(cacheDir(), `image-${suite}-${await recipeKey({ suite, init })}`),

@@ -1,5 +1,5 @@
 export { RigCommandError, RigError } from './errors.ts';
-export { buildImage, type Image, type Progress } from './image.ts';
+export { buildImage, defaultSuite, type Image, type Progress } from './image.ts';
 export { bootMachine, Machine, type MachineOptions } from './machine.ts';
 export { linkAddress } from './link.ts';
 export { bootPair, type Pair, type PairOptions } from './pair.ts';

@@ -14,7 +14,7 @@ import {
 import { defaultDisks, diskFiles, type DiskSpec, makeFreshDisks, moveDisks, overlayDisks } from './disks.ts';
 import type { Emulator } from './emulator.ts';
 import { RigError } from './errors.ts';
-import { buildImage, type Progress } from './image.ts';
+import { buildImage, defaultSuite, type Progress } from './image.ts';
 import type { LinkEnd } from './link.ts';
 import type { Hypervisor } from './qemu-argv.ts';
 import { firstBoot, readySnapshot } from './ready.ts';
@@ -64,7 +64,7 @@ export async function bootMachine(options: MachineOptions): Promise<Machine> {
   const progress = options.progress ?? (() => undefined);
   const { hypervisor } = options;
   const image = await buildImage({
-    suite: options.suite ?? 'bookworm',
+    suite: options.suite ?? defaultSuite(),
     init: options.init ?? 'rig',
     progress,
   });
