@@ -153,9 +153,9 @@ type Asked = Parameters<typeof planReplicated>[1];
 
 async function openAll(bofh: Bofh, asked: Asked, opened: string[]): Promise<void> {
   const { key } = asked;
-  for (;;) {
+  while (key !== undefined) {
     const device = await stack.closedIn(asked);
-    if (device === undefined || key === undefined) return;
+    if (device === undefined) return;
     if (bofh.planning)
       throw new RefusedError(`${device} is closed, and a dry run does not open it`, {
         remedy: `bofh crypt open ${device}; then repeat the dry run`,

@@ -52,7 +52,7 @@ export function otherHost(places: Places, name: string): Place {
  */
 export function eachOnce<P extends Places>(places: P): P {
   const once = (place: Place): Place => {
-    const host = { ...askedOnce(place.host), during: place.host.during.bind(place.host) };
+    const host = Object.assign(askedOnce(place.host), { during: place.host.during.bind(place.host) });
     return { ...place, host, on: (path, asked = host) => place.on(path, asked) };
   };
   const known = new Map<string, Place | undefined>();

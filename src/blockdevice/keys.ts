@@ -2,7 +2,7 @@ import { posix } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { DeviceKeys, Key } from '../atomic/operation.ts';
 import { CommandError, ParseError } from '../core/errors.ts';
-import type { ReadHost } from '../command/index.ts';
+import { askedAgain, type ReadHost } from '../command/index.ts';
 import { loopBacking } from './commands.ts';
 import { deviceNode, kernelNames, kernelText } from './node.ts';
 
@@ -122,8 +122,8 @@ async function backingFile(host: ReadHost, sys: string): Promise<string | undefi
  * A loop device with a file; undefined if it has none. ParseError if its inode stays unknown: others
  * detach and attach it, and only then is the next look another answer.
  */
-async function attachedAt(host: ReadHost, sys: string): Promise<DeviceIdentity | undefined> {
-  for (let tries = 1; ; tries += 1) {
+async function attachedAt(looking: ReadHost, sys: string): Promise<DeviceIdentity | undefined> {
+  for (let [tries, host] = [1, looking]; ; tries += 1) {
     const file = await backingFile(host, sys);
     if (file === undefined) return undefined;
     const found = await loop(host, { sys, file });
@@ -131,6 +131,7 @@ async function attachedAt(host: ReadHost, sys: string): Promise<DeviceIdentity |
     if (tries === mostTries)
       throw new ParseError(`losetup does not show the inode of ${file} at ${sys}, which only root can read`);
     await pause(pauseMs);
+    host = askedAgain(host);
   }
 }
 

@@ -1,12 +1,19 @@
 import { type Answer, nothing, type ReadCommand } from './command.ts';
 import type { ReadHost } from './host.ts';
 
-/** How long an answer is used again: a look that waits for a change asks again after that. */
-const usedForMs = 1000;
+/** How long an answer is used again: longer than one look takes on a slow host. */
+const usedForMs = 5000;
+
+const underneath = new WeakMap<ReadHost, ReadHost>();
+
+/** The host itself, for a look that waits for a change. */
+export function askedAgain(host: ReadHost): ReadHost {
+  return underneath.get(host) ?? host;
+}
 
 /**
  * A host that asks each question once: the same command or the same path gets the first answer
- * again, for a second. For one look at a host, during which the step itself changes nothing. A
+ * again, for five seconds. For one look at a host, during which the step itself changes nothing. A
  * question that failed is asked again by the next who has it.
  */
 export function askedOnce(host: ReadHost): ReadHost {
@@ -24,7 +31,7 @@ export function askedOnce(host: ReadHost): ReadHost {
     );
     return await answer.asked;
   };
-  return {
+  const asking: ReadHost = {
     name: host.name,
     run: async (command) => {
       const question = questionOf(command);
@@ -43,6 +50,8 @@ export function askedOnce(host: ReadHost): ReadHost {
     stat: (path) => once(`stat ${path}`, () => host.stat(path)),
     facts: () => once('facts', () => host.facts()),
   };
+  underneath.set(asking, host);
+  return asking;
 }
 
 /** Undefined for a command that has an input, or no answer: it is no question to be asked once. */

@@ -1,6 +1,6 @@
 import type { GraphDevice } from '../blockdevice/graph.ts';
 import type { Limits } from '../blockdevice/layer.ts';
-import { dataSize, moduleVersion } from '../drbd/index.ts';
+import { dataSize } from '../drbd/index.ts';
 import { resourceAt } from '../drbd/layer.ts';
 import { RefusedError } from '../core/errors.ts';
 import type { Bytes } from '../core/units.ts';
@@ -70,7 +70,8 @@ export async function replicatedIn(request: StackAsk): Promise<Replicated | unde
 
 async function replicaIn({ host, device, what }: StackAsk) {
   // Avoids a second search where there can be none.
-  if (what === 'device' || (await moduleVersion(host)) === undefined) return undefined;
+  if (what === 'device' || !(await host.readDir('/sys/block')).some((name) => name.startsWith('drbd')))
+    return undefined;
   const chain = await chainOf({ host, device, bare: false });
   const at = chain.links.findIndex((link) => replicaOf(link) !== undefined);
   const own = chain.links.slice(at)[0];

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { identityOf, keysOf, locate, splitLvmName } from '../../../src/blockdevice/index.ts';
+import { askedOnce } from '../../../src/command/index.ts';
 import { dmName } from '../../../src/lvm/names.ts';
 import { CommandError, ParseError, RefusedError } from '../../../src/core/errors.ts';
 import { disk, mapped, treeHost, virtual } from './tree-host.ts';
@@ -107,6 +108,25 @@ describe('keysOf', () => {
     };
     expect(await identityOf(racing, '/dev/loop0')).toMatchObject({ key: 'dev:loop0', beneath: [] });
     expect(await isElsewhere(racing)).toBe(true);
+  });
+
+  test('waits for the inode of a loop device also where each question is asked once', async () => {
+    let asked = 0;
+    const own = simulatedHost();
+    own.admin.writeFile('/srv/image', 'x'.repeat(4096));
+    const device = own.admin.losetup('/srv/image');
+    const busy: typeof own = {
+      ...own,
+      run: async (command) => {
+        if (!command.argv.includes('NAME,BACK-INO,BACK-MAJ:MIN')) return own.run(command);
+        asked += 1;
+        if (asked > 1) return own.run(command);
+        const stdout = '{"loopdevices": [{"name": "/dev/loop0", "back-ino": null, "back-maj:min": null}]}';
+        return command.parse({ exitCode: 0, stdout, stderr: '' });
+      },
+    };
+
+    expect((await keysOf(askedOnce(busy), device)).key).toMatch(/^dev:loop:/);
   });
 
   test('knows a loop device by when its file was made: the number of an inode is given out again', async () => {

@@ -32,6 +32,20 @@ describe('a logical volume with an ext4', () => {
     expect(sizes()).toEqual(expected);
   });
 
+  it('asks the filesystem for its least size once', async () => {
+    const asked: string[] = [];
+    const counting: SimulatedHost = {
+      ...host,
+      run: (command) => {
+        if (command.argv.includes('-P')) asked.push(command.tool);
+        return host.run(command);
+      },
+    };
+    await withBofh(simulatedBofh({ host: counting }), () => block.resize({ device, to: { by: 64 * mib } }));
+
+    expect(asked).toEqual(['resize2fs']);
+  });
+
   it.each([
     ['growing', { by: 64 * mib }, 'resize2fs'],
     ['shrinking', { size: 48 * mib }, 'lvreduce'],
