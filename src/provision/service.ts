@@ -4,7 +4,8 @@ import type { Tx } from '../operations.ts';
 import { refuseActivity } from '../service/activity.ts';
 import { isEnabled, refuseEnablement } from '../service/enablement.ts';
 import { unitDirectory } from '../service/links.ts';
-import { isUp, loadedUnit, showUnit } from '../service/unit.ts';
+import { isOffline, isUp, loadedUnit, showUnit } from '../service/unit.ts';
+import { probe } from '../shell/commands.ts';
 import { isFileOf, isIn, reads, type Resource } from './resource.ts';
 
 export type ServiceResource = Extract<Resource, { readonly kind: 'service' }>;
@@ -21,7 +22,7 @@ export interface Services {
 
 /** The services of a description. The undo of the step before a file has it read the old file again. */
 export function servicesOf(
-  tx: Pick<Tx, 'service'>,
+  tx: Pick<Tx, 'service' | 'shell'>,
   host: ReadHost,
   resources: readonly Resource[],
 ): Services {
@@ -30,6 +31,8 @@ export function servicesOf(
   const opened = new Set<string>();
   const pending = new Map<string, 'restart' | 'reload'>();
   let isStale = false;
+  let offline: Promise<boolean> | undefined;
+  const isOff = (): Promise<boolean> => (offline ??= host.run(isOffline()));
   const open = async (asked: Parameters<Tx['service']['beforeChange']>[0]): Promise<void> => {
     const name = `${asked.unit ?? ''} ${asked.by}`;
     if (opened.has(name)) return;
@@ -43,6 +46,8 @@ export function servicesOf(
   };
   return {
     before: async (path) => {
+      if (services.length === 0 && !isIn(path, unitDirectory)) return;
+      if (await isOff()) return;
       for (const { unit, wanted } of services) {
         const by = reads(wanted.restartOn, path)
           ? 'restart'
@@ -59,7 +64,10 @@ export function servicesOf(
       await open({ by: 'daemon-reload', files: paths.filter((each) => isIn(each, unitDirectory)) });
       isStale = true;
     },
-    settle: async ({ unit, wanted: { enabled, running, seconds } }) => {
+    settle: async (one) => {
+      if (await isOff()) return await settleOffline(tx, host, one);
+      const { unit, wanted } = one;
+      const { enabled, running, seconds } = wanted;
       await reloadManager();
       const found = await loadedUnit(host, unit);
       const watch = seconds === undefined ? {} : { seconds };
@@ -82,8 +90,34 @@ export function servicesOf(
   };
 }
 
+/** Without systemd a service cannot run, and `enabled` is links in files. */
+async function settleOffline(
+  tx: Pick<Tx, 'shell'>,
+  host: ReadHost,
+  { unit, wanted: { enabled, running } }: ServiceResource,
+): Promise<readonly string[]> {
+  const systemctl = (verb: string): string[] => ['systemctl', verb, '--quiet', '--', unit];
+  // Exit code 4 is a unit that does not exist yet (since systemd 256, before it was 1).
+  const asked = 'systemctl is-enabled --quiet -- "$1"';
+  const isDone = ['sh', '-c', `${asked} || exit 1`, 'sh', unit];
+  const [enable, disable] = [systemctl('enable'), systemctl('disable')];
+  const isEnabledNow = await host.run(probe(unit, isDone));
+  if (running === true && !(enabled ?? isEnabledNow))
+    throw new RefusedError(`${unit} cannot run: systemd does not run here, as in a guest that is off`, {
+      remedy: 'describe it with enabled: true, and it starts with the boot',
+    });
+  if (enabled === undefined || enabled === isEnabledNow) return [];
+  await tx.shell.run(
+    enabled
+      ? { name: unit, isDone, run: enable, undo: disable }
+      : { name: unit, isDone: ['sh', '-c', `! ${asked}`, 'sh', unit], run: disable, undo: enable },
+  );
+  return [enabled ? 'enable' : 'disable'];
+}
+
 /** RefusedError for what a unit can never be. One that does not exist yet may come with an earlier step. */
 export async function checkService(host: ReadHost, { unit, wanted }: ServiceResource): Promise<void> {
+  if (await host.run(isOffline())) return;
   if ((await host.run(showUnit(unit))).LoadState === 'not-found') return;
   const found = await loadedUnit(host, unit);
   if (wanted.enabled !== undefined) refuseEnablement(found, wanted.enabled);

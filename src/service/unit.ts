@@ -67,6 +67,23 @@ export function showUnit(unit: string): ReadCommand<Unit> {
   };
 }
 
+/** Whether systemd does not run here, as in the root of a guest that is off. */
+export function isOffline(): ReadCommand<boolean> {
+  return {
+    tool: 'systemctl',
+    argv: ['is-system-running'],
+    access: 'read',
+    accepts: [0, 1],
+    parse: ({ stdout }) => z.enum(systemStates).parse(stdout.trim()) === 'offline',
+  };
+}
+
+// systemctl(1)
+const systemStates = [
+  ...(['initializing', 'starting', 'running', 'degraded', 'maintenance', 'stopping'] as const),
+  ...(['offline', 'unknown'] as const),
+] as const;
+
 /** A verb of systemctl that changes units, or without them the manager: `daemon-reload`. */
 export function systemctl(
   verb: 'start' | 'stop' | 'restart' | 'reload' | 'reset-failed' | 'daemon-reload',

@@ -125,6 +125,39 @@ describe('h.service', () => {
     expect(host.snapshot()).not.toContain('stale');
   });
 
+  describe('where systemd does not run', () => {
+    /** What the probe and the scripts say is of the simulated host; they ran for real in test/loop/provision-root.test.ts. */
+    const off = (): SimulatedHost => ({
+      ...host,
+      run: async (command) =>
+        command.argv[0] === 'is-system-running'
+          ? command.parse({ exitCode: 1, stdout: 'offline\n', stderr: '' })
+          : host.run(command),
+    });
+    const scripts = (): readonly string[] =>
+      host.changes.flatMap((each) => {
+        const words = each.what === 'command' && each.command.tool === 'sh' ? each.command.argv : [];
+        return words.includes('systemctl') ? [words.slice(words.indexOf('systemctl')).join(' ')] : [];
+      });
+
+    it('enables, and neither starts nor restarts; the second time there is nothing to do', async () => {
+      const changes = await apply(web('sleep infinity\n'), off());
+      expect(changes.at(-1)).toMatchObject({ name: 'web.service', details: ['enable'] });
+      expect(scripts()).toEqual(['systemctl enable --quiet -- web.service']);
+      expect(host.world.units.get('web.service')).toBeUndefined();
+      expect(await apply(web('sleep infinity\n'), off())).toEqual([]);
+
+      await apply(web('sleep infinity # new\n'), off());
+      expect(scripts()).toHaveLength(1);
+    });
+
+    it('refuses what should run and is not enabled', async () => {
+      const failed = await rejectionOf(apply((h) => h.service('web', { running: true }), off()));
+
+      expect(String(failed)).toContain('web.service cannot run: systemd does not run here');
+    });
+  });
+
   it.each<readonly [string, (h: HostBuilder) => void, typeof UsageError | typeof RefusedError, RegExp]>([
     ['an odd name', (h) => h.service('a b', {}), UsageError, /is no name of a unit/],
     ['a template', (h) => h.service('a@', {}), UsageError, /is no name of a unit/],

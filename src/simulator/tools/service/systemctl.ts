@@ -22,6 +22,7 @@ export const serviceTools: Readonly<Record<string, ToolModel>> = {
   systemctl: (call) => {
     const [verb = '', ...rest] = call.argv.filter((word) => word !== '--no-block');
     if (verb === 'show') return show(call);
+    if (verb === 'is-system-running') return ok('running\n');
     if (verb === 'daemon-reload' && rest.length === 0) {
       reloadManager(call.world);
       return ok();
