@@ -227,7 +227,7 @@ function loopReason() {
   return ensurePackages(
     [
       ...['e2fsprogs', 'xfsprogs', 'btrfs-progs', 'dosfstools', 'util-linux', 'mount', 'tar', 'xz-utils'],
-      ...['fdisk', 'lvm2', 'cryptsetup-bin', 'iproute2', 'locales', 'qemu-utils'],
+      ...['fdisk', 'lvm2', 'cryptsetup-bin', 'iproute2', 'locales', 'qemu-utils', 'mmdebstrap'],
       ...['openssh-client', 'openssh-server', 'sudo', 'acl', 'attr', 'libcap2-bin'],
     ],
     'tests on loop devices',

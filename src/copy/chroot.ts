@@ -16,7 +16,7 @@ const mounted = `fail() { echo "bofh: $*" >&2; exit 125; }
 put() {
   at=$1; shift
   [ "$(readlink -e "$at")" = "$at" ] || fail "\${at#/run}: no such directory in the guest, or a symbolic link"
-  mount --internal-only "$@" --target "$at" || exit 125
+  mount --no-mtab --internal-only "$@" --target "$at" || exit 125
 }
 count=$1; shift
 while [ "$count" -gt 0 ]; do
@@ -37,9 +37,7 @@ exit $?`;
 // of the root is followed.
 const open = `[ ! -r /etc/resolv.conf ] || exec 8</etc/resolv.conf
 `;
-const runScript = `exec 9<"$1"
-shift
-servers=/run/etc/resolv.conf new=
+const nameServers = `servers=/run/etc/resolv.conf new=
 if [ "$(readlink -e /run/run)" = /run/run ] && [ "$(readlink -e /run/etc)" = /run/etc ] && [ -e /proc/self/fd/8 ]; then
   put /run/run --types tmpfs --options nosuid,nodev,mode=755 --source tmpfs
   cat <&8 >/run/run/resolv.conf
@@ -53,13 +51,44 @@ if [ "$(readlink -e /run/run)" = /run/run ] && [ "$(readlink -e /run/etc)" = /ru
     esac
   else
     [ -e "$servers" ] || { new=yes; : >"$servers"; }
-    mount --internal-only --options bind --source /run/run/resolv.conf --target "$servers" || exit 125
+    mount --no-mtab --internal-only --options bind --source /run/run/resolv.conf --target "$servers" || exit 125
   fi
 fi
-env --ignore-environment PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root "$@" chroot /run /proc/self/fd/9 2>&1
-code=$?
-[ -z "$new" ] || { umount "$servers" && { [ -s "$servers" ] || rm "$servers"; }; }
+inside() { env --ignore-environment PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root "$@" 2>&1; }
+`;
+const end = `[ -z "$new" ] || { umount --no-mtab "$servers" && { [ -s "$servers" ] || rm "$servers"; }; }
 exit $code`;
+const runScript = `exec 9<"$1"
+shift
+${nameServers}inside "$@" chroot /run /proc/self/fd/9
+code=$?
+${end}`;
+
+// The root has no Node.js: that of this host runs there, with the libraries of this host, from
+// read-only mounts in the /run of the root, which is in memory. The programs that bofh starts are
+// those of the root. A new Debian has no lists of packages.
+const applyDescription = `file=$1 node=$2 program=$3 libraries= loader=
+shift 3
+${nameServers}[ -e /run/run/resolv.conf ] || fail "/run: no such directory in the guest, or a symbolic link"
+give() {
+  mkdir --parents "/run/run/bofh-host$1" && mount --no-mtab --internal-only --bind "$1" "/run/run/bofh-host$1" || exit 125
+  mount --no-mtab --internal-only --options remount,bind,ro "/run/run/bofh-host$1" || exit 125
+}
+for each in $(ldd "$node" | sed -n 's|^[^/]*\\(/[^ ]*\\) (0x[0-9a-f]*)$|\\1|p'); do
+  each=$(readlink -e "$each") at=$(dirname "$each")
+  case $each in */ld-*) loader=/run/bofh-host$each ;; esac
+  case $libraries: in *":/run/bofh-host$at:"*) ;; *) give "$at"; libraries=$libraries:/run/bofh-host$at ;; esac
+done
+[ -n "$loader" ] || fail "ldd does not name the loader of $node"
+for each in "$node" "$program" "$file"; do give "$(dirname "$each")"; done
+if [ -x /run/usr/bin/apt-get ] && grep -qs 'package(' "$(dirname "$file")"/*.*s && ! ls /run/var/lib/apt/lists/*_Packages* >/dev/null 2>&1; then
+  inside "$@" chroot /run apt-get -qq update || exit 100
+fi
+inside BOFH_CACHE_DIR=/run/bofh-cache "$@" chroot /run "$loader" --library-path "\${libraries#:}" "/run/bofh-host$node" \\
+  "/run/bofh-host$program" --yes --state-dir /run/bofh-state host apply "/run/bofh-host$file" --confirm off
+code=$?
+chroot /run rmdir /var/lib/bofh/scripts /var/lib/bofh 2>/dev/null
+${end}`;
 
 const namespaces = ['unshare', '--mount', '--pid', '--fork', '--kill-child'] as const;
 
@@ -87,20 +116,24 @@ export function chroot({ mounts }: { readonly mounts: readonly RootMount[] }, co
 
 /**
  * The same for an executable file of this host, with name servers of this host and no environment but
- * the given one: it is not in the tree. What it prints is the output, also its errors.
+ * the given one: it is not in the tree. What it prints is the output, also its errors. `applyWith`: the
+ * file is a description, and this bofh applies it, with this Node.js.
  */
 export function chrootScript(of: {
   readonly mounts: readonly RootMount[];
   readonly script: string;
+  readonly applyWith?: { readonly node: string; readonly program: string } | undefined;
   readonly environment: Readonly<Record<string, string>>;
 }) {
   const [tool, ...argv] = namespaces;
   const variables = Object.entries(of.environment).map(([name, text]) => `${name}=${text}`);
+  const { applyWith: by } = of;
+  const act = by === undefined ? runScript : applyDescription;
   return {
     tool,
     argv: [
-      ...[...argv, 'sh', '-c', `${open}${mounted}${runScript}`, 'bofh'],
-      ...[...trees(of.mounts), of.script, ...variables],
+      ...[...argv, 'sh', '-c', `${open}${mounted}${act}`, 'bofh', ...trees(of.mounts)],
+      ...[of.script, ...(by === undefined ? [] : [by.node, by.program]), ...variables],
     ],
   } as const;
 }
@@ -108,17 +141,18 @@ export function chrootScript(of: {
 /** The same as a change with a time limit, which may be ended at any time and tells what the script says. */
 export function scriptCommand(of: {
   readonly script: string;
+  readonly applyWith: { readonly node: string; readonly program: string } | undefined;
   readonly mounts: readonly { readonly device: string; readonly type: string; readonly target: string }[];
   readonly environment: Readonly<Record<string, string>>;
   readonly seconds: number;
 }): Command<void, 'change'> {
-  const { script: path, environment, seconds } = of;
+  const { script: path, applyWith, environment, seconds } = of;
   const mounts = of.mounts.map(({ device, type, target }) => ({
     ...{ device, type, target, mode: 'rw' as const },
     options: ['nosuid', 'nodev'],
   }));
   return {
-    ...chrootScript({ mounts, script: path, environment }),
+    ...chrootScript({ mounts, script: path, applyWith, environment }),
     access: 'change',
     stop: 'safe',
     timeoutMs: seconds * 1000,

@@ -1,8 +1,10 @@
+import { realpathSync } from 'node:fs';
 import * as z from 'zod/mini';
 import { operation } from '../atomic/operation.ts';
 import { identityOf } from '../blockdevice/index.ts';
 import type { ChangeHost, Command } from '../command/index.ts';
 import { CommandError, RefusedError } from '../core/errors.ts';
+import { ownProgram } from '../core/own-program.ts';
 import { absolutePath } from '../file/path.ts';
 import { filesChanged, filesWitness, holding } from '../filesystem/index.ts';
 import { refuseFullBeneath, watchingRoom } from '../lvm/index.ts';
@@ -13,6 +15,8 @@ import { refuseNoScript } from './source.ts';
 const args = z.strictObject({
   /** An executable file of this host that only root can write. */
   script: absolutePath,
+  /** The file is not a program but a description (`defineHost`), which bofh applies to the root. */
+  description: z.exactOptional(z.boolean()),
   /** Filesystems of the root, the one on `/` first. This sequence must have created all of them. */
   mounts: z.readonly(
     z
@@ -59,7 +63,9 @@ type Undo = z.infer<typeof undo>;
 /**
  * `tx.copy.script`: runs an executable file of this host in new root filesystems, in a mount namespace and
  * a process namespace of its own, with /proc, /sys, /dev and the name servers of this host. Its processes
- * end with it. The file is not in the root.
+ * end with it. The file is not in the root. A description is applied as by `bofh host apply` there, with
+ * the Node.js and the bofh of this host: the root needs only what its steps need, as a Debian has it. Its
+ * imports are from its own directory.
  *
  * It may change anything there, so it runs only in filesystems that the same sequence created: their
  * removal is its undo. What it does elsewhere is not undone.
@@ -74,7 +80,11 @@ export const script = operation({
   restores: 'existence',
   onlyInOwn: true,
   prepare: async ({ args: asked, host }) => {
-    await refuseNoScript(host, asked.script);
+    await refuseNoScript(host, asked.script, asked.description === true ? 'description' : 'program');
+    if (asked.description === true && host.name !== '')
+      throw new RefusedError(`a description is applied only to roots of the host that bofh runs on`, {
+        remedy: `give the command on ${host.name}`,
+      });
     const mounts: Undo['mounts'][number][] = [];
     for (const each of asked.mounts) {
       await refuseFullBeneath(host, each.device, `the script ${asked.script}`);
@@ -99,11 +109,18 @@ export const script = operation({
     };
   },
   within: ({ undo: { within } }) => within,
-  run: async ({ args: { environment = {}, seconds = 600 }, undo: { script: path, mounts }, host }) => {
-    const what = `the script ${path}`;
+  run: async ({ args: asked, undo: { script: path, mounts }, host }) => {
+    const { environment = {}, seconds = 600, description = false } = asked;
+    const what = `the ${description ? 'description' : 'script'} ${path}`;
+    const applyWith = description
+      ? { node: process.execPath, program: realpathSync(ownProgram()) }
+      : undefined;
     const devices = mounts.map(({ device }) => device);
     await watchingRoom(host, { devices, what }, (signal) =>
-      act(host, path, { ...scriptCommand({ script: path, mounts, environment, seconds }), signal }),
+      act(host, what, {
+        ...scriptCommand({ script: path, applyWith, mounts, environment, seconds }),
+        signal,
+      }),
     );
     return null;
   },
@@ -155,7 +172,7 @@ export const script = operation({
 });
 
 /** The command line of the program says nothing: the error has the last lines of the script. */
-async function act(host: ChangeHost, path: string, command: Command<void>): Promise<void> {
+async function act(host: ChangeHost, what: string, command: Command<void>): Promise<void> {
   try {
     await host.run(command);
   } catch (error) {
@@ -167,11 +184,12 @@ async function act(host: ChangeHost, path: string, command: Command<void>): Prom
         : reason === 'killed' || exitCode === undefined
           ? 'was ended by a signal'
           : `failed: exit ${String(exitCode)}`;
-    const said = outputLines(stdout + stderr).slice(-5);
+    // The host of a description is the root, and bofh sees the files of this host elsewhere.
+    const said = outputLines((stdout + stderr).replaceAll('/run/bofh-host', ''))
+      .filter((line) => !line.startsWith('  host: '))
+      .slice(-5);
     throw new RefusedError(
-      [`the script ${path} ${how}`, ...(said.length === 0 ? [] : [said.join(' / ')])].join(
-        '; it said last: ',
-      ),
+      [`${what} ${how}`, ...(said.length === 0 ? [] : [said.join(' / ')])].join('; it said last: '),
       {
         cause: error,
         remedy:

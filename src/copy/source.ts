@@ -111,11 +111,15 @@ function truncated(source: string, cause?: unknown): UsageError {
 }
 
 /** RefusedError unless it is an executable file that only root can write. */
-export async function refuseNoScript(host: ReadHost, path: string) {
+export async function refuseNoScript(
+  host: ReadHost,
+  path: string,
+  as: 'program' | 'description' = 'program',
+): Promise<void> {
   const { stat } = await follow(host, path);
   if (stat?.kind !== 'file')
     throw new RefusedError(`there is no file ${path}`, { code: 'not-found', remedy: 'name one that exists' });
   await refuseExposed(host, path, 'content');
-  if ((stat.mode & 0o100) === 0)
+  if (as === 'program' && (stat.mode & 0o100) === 0)
     throw new RefusedError(`${path} is not executable`, { remedy: `chmod u+x ${path}` });
 }

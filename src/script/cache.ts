@@ -23,8 +23,11 @@ export interface ScriptCache {
   set(key: string, code: string | Buffer): void;
 }
 
-/** Cache of what root runs. Its content is executed, so only root may write it. */
-export const cacheDirectory = '/var/cache/bofh';
+/**
+ * Cache of what root runs. Its content is executed, so only root may write it. In the root of a guest
+ * nothing of it should stay: $BOFH_CACHE_DIR.
+ */
+export const cacheDirectory = process.env['BOFH_CACHE_DIR'] ?? '/var/cache/bofh';
 
 /** This many scripts take little space, and are more than an administrator edits at a time. */
 const kept = 200;

@@ -1,5 +1,3 @@
-import { posix } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { Engine } from '../atomic/index.ts';
 import { changing } from '../atomic/engine.ts';
 import type { Journal } from '../atomic/journal/journal-writer.ts';
@@ -7,6 +5,7 @@ import type { Confirmation } from '../atomic/recovery/await-confirmation.ts';
 import { type Command, nothing } from '../command/index.ts';
 import { RefusedError, UsageError } from '../core/errors.ts';
 import { option } from '../core/option.ts';
+import { ownProgram } from '../core/own-program.ts';
 import { sshConnection } from '../host/ssh-connection.ts';
 
 const without = (): string => option('--confirm off', 'no `confirm`');
@@ -73,11 +72,4 @@ export function guardUnit(id: string, program: readonly string[]): Command<void,
     parse: nothing,
     classify: ({ stderr }) => (/Access denied|authentication/.test(stderr) ? 'denied' : 'unknown'),
   };
-}
-
-/** The command line of this installation, also for a program that imports the library. */
-function ownProgram(): string {
-  const own = fileURLToPath(import.meta.url);
-  const built = own.endsWith('.ts') ? '../../dist/bofh.cjs' : './bofh.cjs';
-  return posix.resolve(posix.dirname(own), built);
 }

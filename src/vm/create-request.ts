@@ -190,7 +190,12 @@ const createSchema = z.strictObject({
    * in `rolesDir` of the site file.
    */
   roles: z.exactOptional(z.array(text)),
-  /** How long each may run, in milliseconds (default: 600000). */
+  /**
+   * Path of a description (`defineHost`), which bofh applies to its root before its first start, after
+   * the roles.
+   */
+  provision: z.exactOptional(text),
+  /** How long each of these may run, in milliseconds (default: 600000). */
   roleTimeoutMs: z.exactOptional(milliseconds.check(z.minimum(1000))),
   /** Starts it when this host boots: links its configuration in /etc/xen/auto (default: false). */
   autostart: z.exactOptional(z.boolean()),
@@ -239,9 +244,9 @@ export function checkCreate(request: unknown): CheckedCreate {
       remedy:
         'pack its files and use tar:FILE, or create the guest first, then: bofh drbd convert VG/NAME --to HOST',
     });
-  if (rest.roleTimeoutMs !== undefined && rest.roles === undefined)
+  if (rest.roleTimeoutMs !== undefined && rest.roles === undefined && rest.provision === undefined)
     throw new UsageError(
-      `${option('--role-timeout', 'roleTimeoutMs')} needs ${option('--role', 'roles')}: no script runs`,
+      `${option('--role-timeout', 'roleTimeoutMs')} needs ${option('--role or --provision', 'roles or provision')}: no script runs`,
     );
   checkExtra(rest.extra ?? []);
   const isOpen = [rest.boot, rest.kernel, rest.ramdisk].every((each) => each === undefined);

@@ -16,6 +16,7 @@ import { refusals } from '../core/refusals.ts';
 import type { CheckedCreate } from './create-request.ts';
 import { withBase } from './bases.ts';
 import { bootSettings } from './boot.ts';
+import { refuseNoScript } from '../copy/index.ts';
 import { checkBridge, checkClashes, checkConfigPath, checkFreeMemory } from './checks.ts';
 import { type DataDisk, makeFilesystems } from './data-disks.ts';
 import { createDisk, type DiskPlan, planReplicas, planVolumes } from './disks.ts';
@@ -122,6 +123,8 @@ export async function planCreate(options: {
   const identity = { hostname, sshKeys: sshKeys ?? [], network, timezone };
   const source = await found.try(() => planSource(host, { request, vg, identity }));
   const roles = await found.try(() => roleScripts(host, { site, roles: request.roles ?? [] }));
+  const { provision } = request;
+  if (provision !== undefined) await found.try(() => refuseNoScript(host, provision, 'description'));
   if (request.start)
     await found.try(() =>
       checkFreeMemory(host, {
@@ -158,6 +161,7 @@ export async function planCreate(options: {
     autostart,
     roles: {
       scripts: roles ?? [],
+      description: provision,
       environment: { NAME: name, ADDRESS: addressOf(network) ?? '' },
       seconds: (request.roleTimeoutMs ?? 600_000) / 1000,
     },

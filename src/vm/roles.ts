@@ -5,12 +5,15 @@ import { CommandError, RefusedError, UsageError } from '../core/errors.ts';
 import { option } from '../core/option.ts';
 import type { Tx } from '../operations.ts';
 import type { Site } from '../site.ts';
+import type { CheckedCreate } from './create-request.ts';
 import type { NewMount } from './data-disks.ts';
 
 /** The scripts of the site that set up a new guest, and what they get. */
 export interface Roles {
   /** Absolute paths, in the order in which they run. */
   readonly scripts: readonly string[];
+  /** Absolute path of a description, which is applied after them. */
+  readonly description: string | undefined;
   readonly environment: Readonly<Record<string, string>>;
   /** The limit of each. */
   readonly seconds: number;
@@ -49,13 +52,26 @@ async function namesIn(host: ReadHost, directory: string): Promise<readonly stri
   }
 }
 
-/** RefusedError for a source without the directories that a script needs. */
-export function refuseUnmountable(paths: ReadonlySet<string>): void {
-  const missing = ['proc', 'sys', 'dev'].filter((path) => !paths.has(path));
+/** Whether something runs in the root of the guest before its first start. */
+export function runsInside({ roles, provision }: Pick<CheckedCreate, 'roles' | 'provision'>): boolean {
+  return roles !== undefined || provision !== undefined;
+}
+
+/** RefusedError for a source without the directories that a script or a description needs. */
+export function refuseUnmountable(
+  paths: ReadonlySet<string>,
+  { provision }: Pick<CheckedCreate, 'provision'>,
+): void {
+  const needed = ['proc', 'sys', 'dev', ...(provision === undefined ? [] : ['etc', 'run'])];
+  const missing = needed.filter((path) => !paths.has(path));
   if (missing.length === 0) return;
+  const [what, asked] =
+    provision === undefined
+      ? ['a role', option('--role', 'roles')]
+      : ['a description', option('--provision', 'provision')];
   throw new RefusedError(
-    `the source has no directory ${missing.map((path) => `/${path}`).join(', ')}, which a role needs`,
-    { remedy: `create it in the source, or leave out ${option('--role', 'roles')}` },
+    `the source has no directory ${missing.map((path) => `/${path}`).join(', ')}, which ${what} needs`,
+    { remedy: `create it in the source, or leave out ${asked}` },
   );
 }
 
@@ -64,10 +80,12 @@ export async function runRoles(
   tx: Tx,
   of: Roles & { readonly mounts: readonly NewMount[]; readonly made: 'filesystem' | 'device' },
 ): Promise<void> {
-  const { scripts, environment, seconds, mounts, made } = of;
+  const { scripts, description, environment, seconds, mounts, made } = of;
   const held: { readonly release: () => Promise<void> }[] = [];
   for (const { device, type } of mounts.slice(1))
     held.push(await tx.temporary.mount.mount({ device, type, mode: 'rw', options: fillOptions }));
-  for (const script of scripts) await tx.copy.script({ script, mounts, made, environment, seconds });
+  const asked = { mounts, made, environment, seconds };
+  for (const script of scripts) await tx.copy.script({ script, ...asked });
+  if (description !== undefined) await tx.copy.script({ script: description, description: true, ...asked });
   for (const { release } of held.toReversed()) await release();
 }

@@ -28,7 +28,7 @@ import {
   type IdentityFiles,
   refuseWithoutServer,
 } from './identity.ts';
-import { refuseUnmountable, type Roles, runRoles } from './roles.ts';
+import { refuseUnmountable, type Roles, runRoles, runsInside } from './roles.ts';
 import { espMounts, packRemedy, rootPartition } from './root-partition.ts';
 
 /** By this file of Ubuntu's cloud images update-grub names a partition, which the guest does not have. */
@@ -85,7 +85,7 @@ export async function planSource(
     const { paths } = content;
     if (sshKeys !== undefined) refuseWithoutServer(paths);
     refuseHidden(paths, disks);
-    if (request.roles !== undefined) refuseUnmountable(paths);
+    if (runsInside(request)) refuseUnmountable(paths, request);
     return {
       ...identityFiles(identity, paths),
       menu: request.boot === 'grub' ? grubMenu(content, names) : undefined,
@@ -102,7 +102,7 @@ export async function planSource(
         ...[...identityDirectories, ...zone.map((each) => each.replace(/\/[^/]*$/, ''))],
         ...disks.flatMap(({ mount }) => mount?.slice(1) ?? []),
         ...(request.boot === 'grub' ? ['boot', 'boot/grub'] : []),
-        ...(request.boot === 'grub' || request.roles !== undefined ? [''] : []),
+        ...(request.boot === 'grub' || runsInside(request) ? [''] : []),
       ];
       const content = await readRoot(host, { device, directories, files: [...files, 'etc/fstab'] });
       const dropped = partition === undefined ? [] : await espMounts(content, where);
@@ -154,7 +154,7 @@ export async function fillRoot(
   const files = [...inside.files, ...others, ...menu];
   const all = { root: mounted.path, device, filesystem, files, remove: inside.remove };
   await (source.type === 'files' ? tx.copy.unpack({ source: source.path, ...all }) : tx.copy.files(all));
-  if (of.roles.scripts.length > 0)
+  if (of.roles.scripts.length > 0 || of.roles.description !== undefined)
     await runRoles(tx, {
       ...of.roles,
       mounts: [{ device, filesystem, type: 'ext4', target: '/' }, ...mounts],

@@ -99,7 +99,9 @@ describe('a script in a new root', () => {
     expect(text('etc/kernel').trim().split('\n')).toEqual(['/dev/null', '/proc/self', '/sys/class']);
     expect(Number(text('etc/pid'))).toBeLessThan(100);
     // Neither the script nor the name servers of this host are in the root afterwards.
-    expect(sh('find', root, '-name', 'web', '-o', '-name', 'resolv.conf')).toBe('');
+    expect(sh('find', root, '-name', 'web', '-o', '-name', 'resolv.conf', '-o', '-name', 'mount')).toBe(
+      join(root, 'bin/mount\n'),
+    );
   });
 
   it('ends with all its processes, so that nothing is busy', async () => {

@@ -26,9 +26,24 @@ describe.skipIf(!can.ok && !required)('a guest that can be reached, on a real Xe
     await machine.close();
   });
 
-  it('is Debian with its own address, host name, keys and time zone', async () => {
+  it('is Debian with its own address, host name, keys and time zone, and as described', async () => {
+    await machine.putText(
+      '/root/guest/web.ts',
+      `import { readFileSync } from 'node:fs';
+import { defineHost } from 'bofh';
+const key = readFileSync(new URL('try.pub', import.meta.url), 'utf8').trim();
+export default defineHost((h) => {
+  h.user('alice', { shell: '/bin/bash', authorizedKeys: [key] });
+  const unit = h.file('/etc/systemd/system/web.service', {
+    content: '[Service]\\nExecStart=/bin/sleep infinity\\n[Install]\\nWantedBy=multi-user.target\\n',
+  });
+  h.service('web', { enabled: true, running: true, restartOn: [unit] });
+});
+`,
+    );
+    await out('cp /root/.ssh/id_try.pub /root/guest/try.pub');
     const said = await out(
-      'bofh vm create web1 --source tar:/srv/debian.tar.gz --size 700m --memory 320m --bridge xenbr0 --ip 192.0.2.10/24 --ssh-key /root/.ssh/id_try.pub --timezone Europe/Vienna --start',
+      'bofh vm create web1 --source tar:/srv/debian.tar.gz --size 700m --memory 320m --bridge xenbr0 --ip 192.0.2.10/24 --ssh-key /root/.ssh/id_try.pub --timezone Europe/Vienna --provision /root/guest/web.ts --start',
     );
     expect(said).toContain('log in with: ssh root@192.0.2.10');
     const hostKey = /SSH host key is (?<print>SHA256:\S+)/.exec(said)?.groups?.['print'] ?? said;
@@ -63,6 +78,9 @@ describe.skipIf(!can.ok && !required)('a guest that can be reached, on a real Xe
       '33',
       '700',
     ]);
+    expect(await out(`${ssh.replace('root@', 'alice@')} 'id --user --name; systemctl is-active web'`)).toBe(
+      'alice\nactive',
+    );
   });
 
   it('is removed with all of it', async () => {

@@ -3,7 +3,7 @@ import { existsSync, readdirSync, realpathSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { TestProject } from 'vitest/node';
 import { builtCommand } from '../../unit/cli/support/built.ts';
-import { debianTar } from '../dom0/debian-root.ts';
+import { debianTar, withSystemd } from '../dom0/debian-root.ts';
 import { startDocker } from './docker.ts';
 import { type Containers, type Release, releases } from './releases.ts';
 
@@ -12,9 +12,6 @@ declare module 'vitest' {
     readonly containers: Containers;
   }
 }
-
-/** What the containers have besides a minimal Debian. */
-const packages = 'systemd-sysv,dbus,openssh-server,iproute2,procps,cron,dpkg-dev,dpkg-repack,sudo';
 
 /** Once for all files of the project: a daemon, and an image of each release. Returns what ends them. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
@@ -29,7 +26,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const [docker, bofh, ...tars] = await Promise.all([
     startDocker(at),
     builtCommand(),
-    ...releases.map(({ suite }) => debianTar({ packages, suite })),
+    ...releases.map(({ suite }) => debianTar({ packages: withSystemd, suite })),
   ]);
   const imported = await Promise.all(
     releases.map(async ({ suite }, index) => [suite, await docker.run('import', tars[index] ?? '')]),

@@ -3,6 +3,9 @@ import { join } from 'node:path';
 import { cachedFolder, cacheDir } from '../rig/cache.ts';
 import { mustRun } from '../rig/process.ts';
 
+/** What the hosts in containers have besides a minimal Debian: one root for all who need some of it. */
+export const withSystemd = 'systemd-sysv,dbus,openssh-server,iproute2,procps,cron,dpkg-dev,dpkg-repack,sudo';
+
 /** A root filesystem of Debian as `root.tar.gz`, made once. */
 export async function debianTar(of: {
   readonly packages: string;

@@ -18,7 +18,7 @@ beforeEach(() => {
   host.addTar('/srv/debian.tar', [
     ...smallSystem,
     { path: './usr/sbin/ifup', content: 'program', mode: 0o755 },
-    ...['./proc/', './sys/', './dev/'].map((path) => ({ path, type: 'directory' as const })),
+    ...['./proc/', './sys/', './dev/', './run/'].map((path) => ({ path, type: 'directory' as const })),
   ]);
   host.admin.mkdir('/mnt');
   host.admin.writeFile(web, '#!/bin/sh\necho the web role\necho welcome >/etc/motd\n', 0o755);
@@ -108,7 +108,7 @@ describe('vm create --role', () => {
       /--role "mail": there is no such file.*roles of this site: web/s,
     ],
     ['one twice', '--role web --role web', /--role "web" is there twice/],
-    ['a limit without a role', '--role-timeout 5m', /--role-timeout needs --role/],
+    ['a limit without a role', '--role-timeout 5m', /--role-timeout needs --role or --provision/],
     ['no time at all', '--role web --role-timeout 0s', /roleTimeoutMs/],
   ])('refuses %s, and changes nothing', async (_, options, why) => {
     const before = host.snapshot();
@@ -136,6 +136,58 @@ describe('vm create --role', () => {
     const { stderr } = await typed(`${create} --role web`, { dryRun: true });
 
     expect(stderr).toContain(`dry run: ${web} would run in the guest: its effect cannot be told`);
+  });
+
+  test('--provision applies a description after the roles, with this Node.js and this bofh', async () => {
+    host.admin.writeFile('/srv/web.ts', '// echo described >/etc/issue\n');
+    const { code } = await typed(`${create} --role web --provision /srv/web.ts --role-timeout 20m`);
+
+    expect(code).toBe(0);
+    expect([inDisk('root', 'etc/motd'), inDisk('root', 'etc/issue')]).toEqual(['welcome\n', 'described\n']);
+    const ran = host.changes.flatMap((each) =>
+      each.what === 'command' && each.command.tool === 'unshare' ? [each.command.argv] : [],
+    );
+    expect(ran.map((argv) => argv.slice(argv.indexOf('/dev/vg0/web1-root') + 1))).toEqual([
+      [web, 'NAME=web1', 'ADDRESS='],
+      ['/srv/web.ts', process.execPath, expect.stringMatching(/\/dist\/bofh\.cjs$/), 'NAME=web1', 'ADDRESS='],
+    ]);
+  });
+
+  test('a description that fails undoes all, and its lines are in the error, with the paths of this host', async () => {
+    const said = 'bofh: /run/bofh-host/srv/web.ts:3: no\n// echo   host: unchanged\n// echo   next: yes';
+    host.admin.writeFile('/srv/web.ts', `// echo ${said}\n// exit 5\n`);
+    const before = host.snapshot();
+
+    expect(String(await rejectionOf(typed(`${create} --provision /srv/web.ts`)))).toMatch(
+      /the description \/srv\/web\.ts failed: exit 5; it said last: bofh: \/srv\/web\.ts:3: no \/   next: yes$/,
+    );
+    expect(host.snapshot()).toBe(before);
+  });
+
+  test.each<readonly [string, (host: SimulatedHost) => void, RegExp]>([
+    ['is missing', () => undefined, /there is no file \/srv\/web\.ts/],
+    [
+      'another user can change',
+      (on) => {
+        on.admin.writeFile('/srv/web.ts', '');
+        on.admin.chown('/srv/web.ts', 33);
+      },
+      /another user could/,
+    ],
+    [
+      'the source has no place for',
+      (on) => {
+        on.admin.writeFile('/srv/web.ts', '');
+        on.addTar('/srv/debian.tar', smallSystem);
+      },
+      /no directory \/proc, \/sys, \/dev.*, which a description needs/,
+    ],
+  ])('a description that %s is refused before anything changes', async (_, spoil, why) => {
+    spoil(host);
+    const before = host.snapshot();
+
+    expect(String(await rejectionOf(typed(`${create} --provision /srv/web.ts`)))).toMatch(why);
+    expect(host.snapshot()).toBe(before);
   });
 
   test('is in the library too', async () => {

@@ -88,7 +88,11 @@ export default verb({
       'run this script of /etc/bofh/roles.d (rolesDir of the site file) in its root before the first start; may be repeated',
       { read: one, repeatable: true },
     ),
-    roleTimeout: value('<TIME>', 'with --role: how long each script may run (default: 10m)', {
+    provision: value(
+      '<FILE>',
+      'apply this description (see bofh host apply) to its root before the first start, after the roles',
+    ),
+    roleTimeout: value('<TIME>', 'with --role or --provision: how long each may run (default: 10m)', {
       read: parseDuration,
     }),
     start: flag('start the guest'),
@@ -109,6 +113,7 @@ export default verb({
     'vm create web1 --source tar:/srv/bookworm.tar --size 4g --disk data=20g,fs=xfs,mount=/srv',
     'vm create web1 --source tar:/srv/bookworm.tar --size 4g --boot grub',
     'vm create web1 --source debian:trixie --size 4g --role web --role monitoring --role-timeout 20m',
+    'vm create web1 --source debian:trixie --size 4g --provision web.ts --start',
     'vm create web1 --source tar:/srv/bookworm.tar --size 4g --drbd host2',
   ],
   run: (
@@ -126,6 +131,7 @@ export default verb({
       autostart,
       role: roles,
       roleTimeout: roleTimeoutMs,
+      provision,
       ...typed
     },
   ) => {
@@ -152,6 +158,7 @@ export default verb({
         sshKeys: sshKey?.map((file) => pathOn(runtime, file)),
       }),
       ...present({ kernel: pathIfTyped(runtime, kernel), ramdisk: pathIfTyped(runtime, ramdisk) }),
+      ...present({ provision: pathIfTyped(runtime, provision) }),
     };
     const request = checkCreate(asked);
     return changeUnasked<Members | undefined, Ensured<CreatedVm>, VmCreate>(
@@ -168,7 +175,7 @@ export default verb({
             );
             const plan = await untilInterrupted(runtime, planned);
             if (runtime.settings.mode === 'plan')
-              for (const script of plan.roles.scripts)
+              for (const script of [...plan.roles.scripts, plan.roles.description ?? []].flat())
                 runtime.terminal.line(`dry run: ${script} would run in the guest: its effect cannot be told`);
             const value = await atomic(`vm create ${request.name}`, (tx) => createVm(tx, plan, engine));
             return { value, changed: true };

@@ -301,7 +301,7 @@ function unshare(call: ToolCall): ReturnType<ToolModel> {
 
 /**
  * A script in a new root. Of its lines it knows `echo WORDS >PATH`, which writes below the root,
- * `echo WORDS`, and `exit NUMBER`.
+ * `echo WORDS`, and `exit NUMBER`; of a description only these, in comments.
  */
 function inChroot(call: ToolCall): ReturnType<ToolModel> {
   const { world } = call;
@@ -318,11 +318,14 @@ function inChroot(call: ToolCall): ReturnType<ToolModel> {
       device,
     };
   });
-  const [script = '', ...variables] = words.slice(1 + 4 * count);
+  const [script = '', ...rest] = words.slice(1 + 4 * count);
+  const [node = '', program = ''] = rest;
+  const applyWith = node.startsWith('/') ? { node, program } : undefined;
+  const variables = applyWith === undefined ? rest : rest.slice(2);
   const environment = Object.fromEntries(
     variables.map((each) => [each.replace(/=.*/s, ''), each.replace(/^[^=]*=/, '')] as const),
   );
-  if (chrootScript({ mounts, script, environment }).argv.join('\0') !== call.argv.join('\0'))
+  if (chrootScript({ mounts, script, applyWith, environment }).argv.join('\0') !== call.argv.join('\0'))
     throw unmodelled(call, 'it runs a script in a new root');
   if (world.overlay !== undefined) return ok();
   const trees = mounts.map(({ target, type, device }) => {
@@ -336,8 +339,8 @@ function inChroot(call: ToolCall): ReturnType<ToolModel> {
   for (const line of Buffer.from(text.inode.content ?? [])
     .toString()
     .split('\n')) {
-    const [, said = '', path] = /^echo (.*?)(?: >(\/\S+))?$/.exec(line) ?? [];
-    const code = /^exit (\d+)$/.exec(line)?.[1];
+    const [, said = '', path] = /^(?:\/\/ )?echo (.*?)(?: >(\/\S+))?$/.exec(line) ?? [];
+    const code = /^(?:\/\/ )?exit (\d+)$/.exec(line)?.[1];
     if (code !== undefined) return { exitCode: Number(code), stdout, stderr: '' };
     if (path === undefined) stdout += said === '' ? '' : `${said}\n`;
     const on = trees.findLast(({ target }) => path?.startsWith(target === '/' ? '/' : `${target}/`));
