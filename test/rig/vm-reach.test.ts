@@ -10,7 +10,7 @@ const packages = 'systemd-sysv,udev,openssh-server,iproute2';
 describe.skipIf(!can.ok && !required)('a guest that can be reached, on a real Xen host', () => {
   let machine: Machine;
   const out = async (command: string): Promise<string> =>
-    (await machine.run(command, { timeoutMs: 300_000 })).stdout.trim();
+    (await machine.run(command, { timeoutMs: 540_000 })).stdout.trim();
 
   beforeAll(async () => {
     if (!can.ok) throw new Error(can.reason);
