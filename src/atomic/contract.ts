@@ -159,6 +159,33 @@ export interface ContentSpec<U, R> {
   }) => Promise<Changed | undefined>;
 }
 
+/** How the undo of a committed sequence gets back what `afterCommit` removed. */
+export interface LaterSpec<U, R> {
+  /**
+   * Copies what `afterCommit` removes to `to`, durably and complete or not at all; called right before
+   * it, and again after a crash. Returns why it is not kept, in words. Missing, or if `keeps` returns
+   * false: the undo data is enough.
+   */
+  readonly keep?: (input: {
+    readonly undo: U;
+    readonly host: ChangeHost;
+    readonly to: string;
+  }) => Promise<string | undefined>;
+  readonly keeps?: (input: { readonly undo: U }) => boolean;
+  /**
+   * Throws RefusedError if the object is not as the step left it. Called before anything is undone,
+   * unless a newer step of the sequence changed the object.
+   */
+  readonly refuse: (input: Left<U, R, ReadHost>) => Promise<void>;
+  /**
+   * Makes again what `afterCommit` removed, right before `look`, under the names in `undo`, which have the mark of the new
+   * sequence; `from` is what `keep` copied. Idempotent: a crash may have left a part. Returns the
+   * undo data that differ, such as its identity. `look` and `revert` do the rest. Missing: there is
+   * nothing to make.
+   */
+  readonly bringBack?: (input: Left<U, R, ChangeHost> & { readonly from: string }) => Promise<Partial<U>>;
+}
+
 /** What the journal has of a step, and its host. */
 export interface Left<U, R, H> {
   readonly undo: U;
@@ -276,6 +303,8 @@ export interface OperationSpec<A, U, R, V> extends Common<A, U> {
     readonly result?: R;
     readonly host: ChangeHost;
   }) => Promise<void>;
+  /** Missing: a step with a part after the commit cannot be undone after it. */
+  readonly later?: LaterSpec<U, R>;
   /**
    * For an administrator with a stuck journal: the object with its identity, and the commands, as
    * argv, to see it and to clear it by hand. Pure: from `undo`, and `result` if there is one. The

@@ -17,6 +17,8 @@ import { outputsOf, type Store } from './journal/store.ts';
  */
 export interface Engine extends Places {
   readonly store: Store;
+  /** Directory of what commits removed, kept for `bofh undo` (default: the history). */
+  readonly keptIn?: string;
   /** Of the host that the store is on. */
   readonly flock: LocalHost['flock'];
   readonly locks: LockTable;

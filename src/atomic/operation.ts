@@ -8,6 +8,7 @@ import type {
   DeferredSpec,
   DeviceKeys,
   Key,
+  LaterSpec,
   Look,
   OperationSpec,
   Way,
@@ -88,6 +89,13 @@ export interface Operation<A = never, V = unknown> {
   };
   readonly sync: (input: Journalled<ChangeHost>) => Promise<void>;
   readonly afterCommit: (input: Journalled<ChangeHost>) => Promise<void>;
+  /** How its undo gets back what `afterCommit` removed. */
+  readonly later?: {
+    readonly keeps: (undo: unknown) => boolean;
+    readonly keep: (input: Journalled<ChangeHost> & { readonly to: string }) => Promise<string | undefined>;
+    readonly refuse: (input: Journalled<ReadHost>) => Promise<void>;
+    readonly bringBack?: (input: Journalled<ChangeHost> & { readonly from: string }) => Promise<unknown>;
+  };
   /** Undefined if the kind has no description; every kind of bofh itself has one. */
   readonly describe?: (input: {
     readonly undo: unknown;
@@ -161,6 +169,7 @@ export function operation<A, U, R, V>(spec: OperationSpec<A, U, R, V>): Operatio
         }),
     ...(spec.starts === undefined ? {} : { starts: spec.starts }),
     ...contentOf(content, journalled),
+    ...laterOf(spec.later, parse.undo, journalled),
     sync: async (input) => spec.sync?.(journalled(input)),
     afterCommit: async (input) => spec.afterCommit?.(journalled(input)),
     ...(describe === undefined ? {} : { describe: (input) => describe({ ...known(input), way: input.way }) }),
@@ -218,6 +227,28 @@ function contentOf<U, R>(
           filled,
           ...(witness === undefined ? {} : { witness }),
         }),
+    },
+  };
+}
+
+function laterOf<U, R>(
+  later: LaterSpec<U, R> | undefined,
+  undoOf: (value: unknown) => U,
+  read: <H>(input: Journalled<H>) => { undo: U; result?: R; host: H },
+): Pick<Operation, 'later'> {
+  if (later === undefined) return {};
+  const { bringBack, keep, keeps, refuse } = later;
+  return {
+    later: {
+      keeps: (undo) => keep !== undefined && (keeps?.({ undo: undoOf(undo) }) ?? true),
+      keep: async ({ to, ...input }) => keep?.({ ...read(input), to }),
+      refuse: (input) => refuse(read(input)),
+      ...(bringBack === undefined
+        ? {}
+        : {
+            bringBack: async ({ from, ...input }) =>
+              json({ ...read(input).undo, ...(await bringBack({ ...read(input), from })) }),
+          }),
     },
   };
 }

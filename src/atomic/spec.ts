@@ -25,6 +25,11 @@ const content: Part = {
     typeof value === 'object' && value !== null && 'changed' in value && called.fits(value.changed),
   wanted: 'must be an object with the function changed',
 };
+const later: Part = {
+  fits: (value) =>
+    typeof value === 'object' && value !== null && 'refuse' in value && called.fits(value.refuse),
+  wanted: 'must be an object with the function refuse',
+};
 const maybe = (part: Part): Part => ({ ...part, optional: true });
 
 const common = {
@@ -43,7 +48,13 @@ const parts: Readonly<Record<'operation' | 'deferred', Readonly<Record<string, P
       wanted: 'must be true or a function',
     }),
     ...{ run: called, value: called, revert: called, afterCommit: maybe(called), again: maybe(called) },
-    ...{ contains: maybe(called), within: maybe(called), defers: maybe(called), after: maybe(called) },
+    ...{
+      contains: maybe(called),
+      within: maybe(called),
+      later: maybe(later),
+      defers: maybe(called),
+      after: maybe(called),
+    },
   },
   deferred: { ...common, afterCommit: called },
 };

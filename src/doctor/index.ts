@@ -17,7 +17,7 @@ export { siteFile } from './site.ts';
 type Scene = Omit<KnownScene, 'journals'> & {
   /** Undefined if they cannot be read; the caller reports that. */
   readonly journals: readonly KnownJournal[] | undefined;
-  readonly store: Pick<Store, 'directory' | 'names' | 'freeBytes'>;
+  readonly store: Pick<Store, 'directory' | 'names' | 'freeBytes' | 'changedMs' | 'bytes'>;
 };
 
 /** Runs every check on a host, the journals first. Read-only. */

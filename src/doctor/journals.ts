@@ -1,4 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { formatSize } from '../core/units.ts';
+import { keptFiles } from '../atomic/journal/prune.ts';
 import type { Line } from '../atomic/journal/lines.ts';
 import type { State } from '../atomic/journal/state.ts';
 import type { Store } from '../atomic/journal/store.ts';
@@ -33,12 +35,16 @@ export function reasonOf(lines: readonly Line[]): string | undefined {
 
 /** Reports unfinished sequences, and leftover files in the state directory. */
 export async function journals(
-  store: Pick<Store, 'names'>,
+  store: Pick<Store, 'names' | 'changedMs' | 'bytes'>,
   all: readonly KnownJournal[],
 ): Promise<readonly Finding[]> {
   const found = [...all.flatMap(unfinished), ...(await litter(store))];
   if (found.length > 0) return found;
-  const says = `nothing is unfinished; ${String(all.length)} sequences have ended`;
+  const kept = keptFiles(store);
+  const sum = formatSize(kept.reduce((bytes, each) => bytes + each.bytes, 0));
+  const forUndo =
+    kept.length === 0 ? '' : `; old files of ${String(kept.length)} are kept for bofh undo (${sum})`;
+  const says = `nothing is unfinished; ${String(all.length)} sequences have ended${forUndo}`;
   return [finding('journal', 'ok', says)];
 }
 

@@ -21,6 +21,8 @@ import {
   sha256Hex,
 } from './path.ts';
 import { checkRemovable, refuseAttached, refuseMountPoint } from './remove.ts';
+import { bringBackTo, damaged, editedSince, keepAt } from './kept.ts';
+import { refuseChange } from './refuse-change.ts';
 import { unlink } from './unlink.ts';
 
 const args = z.strictObject({
@@ -38,6 +40,8 @@ const args = z.strictObject({
   gid: z.exactOptional(ownerNumber),
   /** New permission bits (default: unchanged). */
   mode: z.exactOptional(fileMode),
+  /** The old content is not kept for `bofh undo` (default: it is kept, unless it is a key). */
+  secret: z.exactOptional(z.literal(true)),
 });
 
 const undo = z.strictObject({
@@ -51,6 +55,7 @@ const undo = z.strictObject({
   /** Of the old file, as for `file.remove`. */
   inode: inodeNumber,
   birth,
+  secret: z.exactOptional(z.literal(true)),
 });
 
 type Undo = z.infer<typeof undo>;
@@ -89,7 +94,11 @@ export const change = operation({
           code: 'exists',
           remedy: 'see what it is, and move it away',
         });
-    return { path, ...names, before, after: sha256(bytesOf(rest)), inode: stat.inode, ...birthOf(stat) };
+    const { secret } = rest;
+    return {
+      ...{ path, ...names, before, after: sha256(bytesOf(rest)), inode: stat.inode },
+      ...{ ...birthOf(stat), ...present({ secret }) },
+    };
   },
   claims: ({ undo: { path } }) => ({ changes: [`file:${path}`] }),
   run: async ({ args: asked, undo: of, host }) => {
@@ -129,6 +138,19 @@ export const change = operation({
         },
       );
     await unlink(host, of.back);
+  },
+  later: {
+    keep: ({ undo: { path, back, secret }, host, to }) => keepAt(host, { path, from: back, to, secret }),
+    refuse: async ({ undo: { path, after }, host }) => {
+      await checkRemovable(host, path);
+      await refuseChange(host, path);
+      if (sha256(await host.readFile(path)) !== after) throw editedSince(path);
+    },
+    bringBack: async ({ undo: of, host, from }) => {
+      const made = await bringBackTo(host, { from, to: of.back });
+      if (sha256(await host.readFile(of.back)) !== of.before) throw damaged(of.path, from);
+      return made;
+    },
   },
   describe: ({ undo: { path, private: own, back, before }, way }) => ({
     what: `the file ${path}, whose old content (sha256 ${before}) is at ${back} until the change is finished`,

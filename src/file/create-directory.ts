@@ -5,8 +5,19 @@ import { CommandError, RefusedError } from '../core/errors.ts';
 import { present } from '../core/present.ts';
 import { setNew } from './attributes.ts';
 import { moveNew } from './move-new.ts';
-import { absolutePath, besideWith, birthOf, fileMode, inodeNumber, ownerNumber, realParent } from './path.ts';
+import { editedSince } from './kept.ts';
+import {
+  absolutePath,
+  besideWith,
+  birth,
+  birthOf,
+  fileMode,
+  inodeNumber,
+  ownerNumber,
+  realParent,
+} from './path.ts';
 import { syncDirectoryOf } from './private-name.ts';
+import { refuseContent } from './remove-directory.ts';
 
 const args = z.strictObject({
   /** Absolute path of the new directory. RefusedError `exists` if it is there. */
@@ -27,7 +38,7 @@ const undo = z.strictObject({
   note: absolutePath,
 });
 
-const result = z.strictObject({ inode: inodeNumber });
+const result = z.strictObject({ inode: inodeNumber, birth });
 
 type Undo = z.infer<typeof undo>;
 
@@ -71,7 +82,7 @@ export const createDirectory = operation({
     await syncDirectoryOf(host, of.path);
     if ((await host.stat(of.private)) !== undefined) throw taken(of.path, 'it appeared meanwhile');
     if ((await survey(host, of)).atPath !== 'ours') throw changed(of.path);
-    return { inode: made.inode };
+    return { inode: made.inode, ...birthOf(made) };
   },
   value: ({ undo: { path } }) => ({ path }),
   look: async ({ undo: of, host }): Promise<Look> => {
@@ -98,6 +109,22 @@ export const createDirectory = operation({
   sync: ({ undo: { path }, host }) => syncDirectoryOf(host, path),
   afterCommit: async ({ undo: of, host }) => {
     if ((await host.stat(of.note))?.kind === 'file') await host.removeFile(of.note);
+  },
+  later: {
+    refuse: async ({ undo: { path }, result: made, host }) => {
+      await realParent(host, path);
+      const there = await host.stat(path);
+      if (there?.kind !== 'directory' || made === undefined || !isSame(there, made)) throw editedSince(path);
+      await refuseContent(host, path);
+    },
+    bringBack: async ({ undo: of, result: made, host }) => {
+      if ((await host.stat(of.note))?.kind === 'file') await host.removeFile(of.note);
+      const there = await host.stat(of.path);
+      if (there?.kind !== 'directory' || made === undefined || !isSame(there, made)) return {};
+      await host.writeNew(of.note, identityOf(there), { mode: 0o600 });
+      await syncDirectoryOf(host, of.path);
+      return {};
+    },
   },
   describe: ({ undo: of, result: made, way }) => ({
     what: `the directory ${of.path}, whose inode number is in ${of.note}`,
@@ -142,6 +169,10 @@ async function survey(host: ReadHost, of: Undo): Promise<Survey> {
 /** Inode number and birth time: device numbers differ after a boot. */
 function identityOf(stat: FileStat): string {
   return `${JSON.stringify({ inode: stat.inode, ...birthOf(stat) })}\n`;
+}
+
+function isSame(stat: FileStat, { inode, birth: born }: z.infer<typeof result>): boolean {
+  return stat.inode === inode && (born === undefined || stat.birth === born);
 }
 
 /** One that others put something into meanwhile stays. */

@@ -16,6 +16,9 @@ import {
   sha256,
   sha256Hex,
 } from './path.ts';
+import { editedSince } from './kept.ts';
+import { refuseChange } from './refuse-change.ts';
+import { checkRemovable } from './remove.ts';
 import { unlink } from './unlink.ts';
 
 const args = z.strictObject({
@@ -110,6 +113,18 @@ export const creation = {
   },
   afterCommit: async ({ undo: made, host }) => {
     if ((await host.stat(made.private))?.kind === 'file') await host.removeFile(made.private);
+  },
+  later: {
+    refuse: async ({ undo: { path, sha256: written }, host }) => {
+      await checkRemovable(host, path);
+      await refuseChange(host, path);
+      if (sha256(await host.readFile(path)) !== written) throw editedSince(path);
+    },
+    bringBack: async ({ undo: made, host }) => {
+      if ((await host.stat(made.private)) === undefined && (await host.stat(made.path))?.kind === 'file')
+        await host.link(made.path, made.private);
+      return {};
+    },
   },
   describe: ({ undo: made, way }) => ({
     what: `the file ${made.path} (sha256 ${made.sha256}), whose second name is ${made.private}`,

@@ -4,6 +4,7 @@ import { operation } from '../atomic/operation.ts';
 import { type ChangeHost, type Command, nothing, type ReadHost } from '../command/index.ts';
 import { CommandError, RefusedError } from '../core/errors.ts';
 import { absolutePath, besideWith, realParent, sameFile } from './path.ts';
+import { bringBackTo, editedSince, keepAt, refuseTaken } from './kept.ts';
 import { linkBack } from './remove.ts';
 import { unlink } from './unlink.ts';
 
@@ -120,6 +121,21 @@ export const link = operation({
   },
   afterCommit: async ({ undo: { tombstone }, host }) => {
     if ((await host.stat(tombstone))?.kind === 'symlink') await unlink(host, tombstone);
+  },
+  later: {
+    keeps: ({ undo: { act } }) => act !== 'create',
+    keep: ({ undo: { path, tombstone }, host, to }) => keepAt(host, { path, from: tombstone, to }),
+    refuse: async ({ undo: { path, act, target }, host }) => {
+      if (act === 'remove') return refuseTaken(host, path);
+      await realParent(host, path);
+      if (!(await says(host, path, target))) throw editedSince(path);
+    },
+    bringBack: async ({ undo: { path, act, target, tombstone }, host, from }) => {
+      if (act !== 'create') await bringBackTo(host, { from, to: tombstone });
+      else if ((await host.stat(tombstone)) === undefined && (await says(host, path, target)))
+        await host.link(path, tombstone);
+      return {};
+    },
   },
   describe: ({ undo: { path, act, tombstone, change }, way }) => ({
     what:

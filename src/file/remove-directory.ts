@@ -2,6 +2,7 @@ import * as z from 'zod/mini';
 import { operation } from '../atomic/operation.ts';
 import { type FileStat, type ReadHost, refuseExposed } from '../command/index.ts';
 import { RefusedError } from '../core/errors.ts';
+import { bringBackTo, keepAt, refuseTaken } from './kept.ts';
 import { moveNew } from './move-new.ts';
 import { absolutePath, besideWith, birth, birthOf, inodeNumber, realParent } from './path.ts';
 import { syncDirectoryOf } from './private-name.ts';
@@ -80,6 +81,11 @@ export const removeDirectory = operation({
         remedy: `it is at ${of.tombstone}: keep what you need, delete it, then bofh recover`,
       });
     await host.removeDir(of.tombstone);
+  },
+  later: {
+    keep: ({ undo: { path, tombstone }, host, to }) => keepAt(host, { path, from: tombstone, to }),
+    refuse: ({ undo: { path }, host }) => refuseTaken(host, path),
+    bringBack: ({ undo: { tombstone }, host, from }) => bringBackTo(host, { from, to: tombstone }),
   },
   describe: ({ undo: { path, tombstone, inode }, way }) => ({
     what: `the directory ${path} (inode ${inode}), kept at ${tombstone} until it is removed`,

@@ -4,6 +4,7 @@ import { operation, type OperationSpec } from '../atomic/operation.ts';
 import { bytesAt, fileHolders, partWitness, refuseUsedFile } from '../blockdevice/index.ts';
 import { type ChangeHost, type FileStat, type ReadHost, refuseExposed } from '../command/index.ts';
 import { CommandError, RefusedError } from '../core/errors.ts';
+import { present } from '../core/present.ts';
 import {
   absolutePath,
   besideWith,
@@ -16,6 +17,7 @@ import {
   sha256,
   sha256Hex,
 } from './path.ts';
+import { bringBackTo, damaged, keepAt, refuseTaken } from './kept.ts';
 import { unlink } from './unlink.ts';
 
 const args = z.strictObject({
@@ -23,6 +25,8 @@ const args = z.strictObject({
   path: absolutePath,
   /** Refused if the content differs from what the caller has seen. */
   sha256: z.exactOptional(sha256Hex),
+  /** The content is not kept for `bofh undo` (default: it is kept, unless it is a key). */
+  secret: z.exactOptional(z.literal(true)),
 });
 
 const undo = z.strictObject({
@@ -36,6 +40,7 @@ const undo = z.strictObject({
    */
   inode: inodeNumber,
   birth,
+  secret: z.exactOptional(z.literal(true)),
 });
 
 type Args = z.infer<typeof args>;
@@ -54,7 +59,7 @@ export const removal = {
   result: z.null(),
   lives: 'disk',
   restores: 'state',
-  prepare: async ({ args: { path, sha256: expected }, mark, host }) => {
+  prepare: async ({ args: { path, sha256: expected, secret }, mark, host }) => {
     const stat = await checkRemovable(host, path);
     await refuseAttached(host, path, stat);
     await refuseMountPoint(host, path);
@@ -70,7 +75,7 @@ export const removal = {
         code: 'exists',
         remedy: 'see what it is, and move it away',
       });
-    return { path, tombstone, sha256: hash, inode: stat.inode, ...birthOf(stat) };
+    return { path, tombstone, sha256: hash, inode: stat.inode, ...birthOf(stat), ...present({ secret }) };
   },
   claims: ({ undo: { path } }) => ({ changes: [`file:${path}`] }),
   run: async ({ undo: wanted, host }) => {
@@ -112,6 +117,16 @@ export const removal = {
       });
     }
     await unlink(host, gone.tombstone);
+  },
+  later: {
+    keep: ({ undo: { path, tombstone, secret }, host, to }) =>
+      keepAt(host, { path, from: tombstone, to, secret }),
+    refuse: ({ undo: { path }, host }) => refuseTaken(host, path),
+    bringBack: async ({ undo: gone, host, from }) => {
+      const made = await bringBackTo(host, { from, to: gone.tombstone });
+      if (sha256(await host.readFile(gone.tombstone)) !== gone.sha256) throw damaged(gone.path, from);
+      return made;
+    },
   },
   describe: ({ undo: { path, tombstone, inode }, way }) => ({
     what: `the file ${path} (inode ${inode}), kept at ${tombstone} until it is removed`,

@@ -111,6 +111,20 @@ export const setAttributes = operation({
   sync: async ({ undo: of, host }) => {
     if (isObject(await host.stat(of.path), of)) await host.sync(of.path);
   },
+  later: {
+    refuse: async ({ undo: of, host }) => {
+      const { state, found } = await look(host, of);
+      if (state === 'not-ours')
+        throw new RefusedError(found ?? `${of.path} is another one now`, {
+          remedy: `see it: stat ${of.path}`,
+        });
+    },
+    // The undo of a newer step may have made the file again just now, with another inode.
+    bringBack: async ({ undo: { path, kind }, restored, host }) => {
+      const stat = restored === true ? await host.stat(path) : undefined;
+      return stat?.kind === kind ? { inode: stat.inode, ...birthOf(stat) } : {};
+    },
+  },
   describe: ({ undo: { path, inode, before } }) => ({
     what: `owner and mode of ${path} (inode ${inode}), which were ${inWords(before)}`,
     look: [['stat', path]],

@@ -102,7 +102,8 @@ export async function stepOf(host: ReadHost, one: PathResource, owners: Owners):
         details: [...details, ...(secret && !isSame ? ['secret content'] : [])],
         ...(secret || isSame ? {} : { content: { before, after: content } }),
         check,
-        run: (tx) => tx.file.change({ ...asked, sha256: sha256(before), ...set }),
+        run: (tx) =>
+          tx.file.change({ ...asked, sha256: sha256(before), ...set, ...(secret ? { secret } : {}) }),
       };
     }
     case 'directory': {

@@ -55,6 +55,7 @@ export function memoryStore(
     changedMs: (name) =>
       resolve(world, path(name), 'keep').found ? (moved(world).get(path(name)) ?? Date.now()) : undefined,
     createdMs: () => undefined,
+    bytes: (name) => bytesIn(world, path(name)),
     freeBytes: () => undefined,
     makeDir: (name) => doing('mkdir', name, () => files.makeDir(world, path(name), 0o700, true)),
     rename: (from, to) =>
@@ -163,6 +164,16 @@ function makeDurable({ world }: SimulatedHost, path: string): void {
   const parent = files.reached(world, 'mkdir', above);
   addInode(parent.tree, parent.ino, posix.basename(path), directory(0o700));
   files.syncInode(world, parent.storage, parent.ino);
+}
+
+function bytesIn(world: World, path: string): number {
+  const there = resolve(world, path, 'keep');
+  if (!there.found) return 0;
+  const names = [...(there.inode.entries?.keys() ?? [])];
+  return names.reduce(
+    (sum, name) => sum + bytesIn(world, posix.join(path, name)),
+    there.inode.content?.length ?? 0,
+  );
 }
 
 function removeAll(host: SimulatedHost, path: string): void {

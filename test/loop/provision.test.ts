@@ -11,6 +11,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
@@ -21,6 +22,8 @@ import {
   type HostBuilder,
   RefusedError,
   RolledBackError,
+  Secret,
+  undo,
   withBofh,
 } from '../../src/index.ts';
 import { rejectionOf } from '../support/rejection.ts';
@@ -38,6 +41,14 @@ afterEach(() => disk.clean());
 const at = (name: string): string => join(root, name);
 const apply = (describe: (h: HostBuilder) => void) =>
   withBofh(connect({ stateDir: disk.path('state') }), () => provision.apply(defineHost(describe)));
+/** Applies a description, and returns the id of its sequence. */
+const applied = async (describe: (h: HostBuilder) => void): Promise<string> => {
+  const known = journals();
+  await apply(describe);
+  const made = journals().find((name) => !known.includes(name));
+  return /(?<id>[0-9a-f]+)\.journal$/.exec(made ?? '')?.groups?.id ?? 'none';
+};
+const undoLater = (id: string) => withBofh(connect({ stateDir: disk.path('state') }), () => undo(id));
 /** Type, owner, mode, target or content of everything, and what `getfacl` and `getcap` would read. */
 const tree = (): string =>
   sh('find', root, '-printf', '%P %y %U:%G %m %l\n') +
@@ -190,6 +201,34 @@ describe.skipIf(process.getuid?.() !== 0)('a description on real files', () => {
     expect(tree()).toBe(before);
   });
 
+  it('is taken back by bofh undo days later, whole, and once', async () => {
+    const before = tree();
+    const id = await applied(web);
+
+    writeFileSync(at('lines'), 'by others\n');
+    const edited = tree();
+    const refused = await rejectionOf(undoLater(id));
+    expect(refused).toBeInstanceOf(RefusedError);
+    expect(String(refused)).toContain(`${at('lines')} was edited since`);
+    expect([tree(), journals()]).toEqual([edited, [`history/${id}.journal`]]);
+
+    writeFileSync(at('lines'), 'one\ntwo');
+    expect(await undoLater(id)).toMatchObject({ end: 'rolled-back', leftAlone: [] });
+    expect(tree()).toBe(before);
+    expect(String(await rejectionOf(undoLater(id)))).toContain('has undone it already');
+    expect(existsSync(disk.path(`state/journal/history/${id}.kept`))).toBe(false);
+  });
+
+  it('cannot be taken back later if it replaced a secret, which is never kept', async () => {
+    await apply((h) => h.file(at('key'), { content: new Secret('old secret'), mode: 0o644 }));
+    const id = await applied((h) => h.file(at('key'), { content: new Secret('new one'), mode: 0o644 }));
+    expect(String(await rejectionOf(undoLater(id)))).toContain(
+      `file.change (file:${at('key')}) needs: ${at('key')} is not kept: its content is secret`,
+    );
+    expect(readFileSync(at('key'), 'utf8')).toBe('new one');
+    expect(spawnSync('grep', ['--recursive', 'old secret', disk.path('state')]).status).toBe(1);
+  });
+
   it('refuses hard links and bind mounts before the first step', async () => {
     linkSync(at('changed'), at('second'));
     const before = tree();
@@ -289,9 +328,28 @@ describe.skipIf(process.getuid?.() !== 0)('a description of a file on ext4', () 
     expect(failed).toBeInstanceOf(RolledBackError);
     expect(attributes()).toEqual(before);
 
-    expect(await apply((h) => h.file(file, request))).toHaveLength(1);
+    const id = await applied((h) => h.file(file, request));
     expect(attributes()).toEqual(['x', 'cap_net_raw=ep', ...entries]);
     expect(await apply((h) => h.file(file, request))).toEqual([]);
+
+    expect(await undoLater(id)).toMatchObject({ end: 'rolled-back', leftAlone: [] });
+    expect(attributes()).toEqual(before);
+  });
+
+  it('that was removed comes back with all of them by bofh undo, unless there is another', async () => {
+    const whole = () => [
+      ...attributes(),
+      sh('stat', '--format=%A %u:%g %s %y', file),
+      readFileSync(file, 'utf8'),
+    ];
+    const before = whole();
+    const id = await applied((h) => h.absent(file));
+    writeFileSync(file, 'theirs\n');
+    expect(String(await rejectionOf(undoLater(id)))).toContain(`there is a file at ${file} again`);
+    expect(readFileSync(file, 'utf8')).toBe('theirs\n');
+    sh('rm', file);
+    await undoLater(id);
+    expect(whole()).toEqual(before);
   });
 
   const immutable: readonly (readonly [string, (h: HostBuilder) => void])[] = [

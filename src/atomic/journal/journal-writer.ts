@@ -1,7 +1,7 @@
 import type { Reserving } from '../../command/index.ts';
 import { messageOf, JournalError } from '../../core/errors.ts';
 import { newId, decode, type Decoded, encode, type BeginLine, type Line } from './lines.ts';
-import { limitHistory } from './prune.ts';
+import { limitHistory, limitKept } from './prune.ts';
 import { advance, fold, type State } from './state.ts';
 import type { Store, StoreFile } from './store.ts';
 import type { Teller } from '../events.ts';
@@ -165,6 +165,10 @@ export function close(journal: Journal, line: Line & { readonly t: 'closed' }): 
   try {
     retire(journal.store, journal.id);
     limitHistory(journal.store, journal.id);
+    const { begin, steps } = journal.state;
+    if (begin.undoes !== undefined && line.outcome === 'rolled-back')
+      journal.store.remove(`history/${begin.undoes}.kept`);
+    if (steps.some(({ kept }) => kept === true)) limitKept(journal.store);
   } catch {
     // The journal is closed, which is enough for its sequence: the next recovery moves it.
   }

@@ -86,6 +86,8 @@ export type Line =
   | { readonly t: 'done'; readonly n: number; readonly result: unknown; readonly witness?: string }
   /** A step that gave access to content gives it again, in this boot, with this undo data. */
   | { readonly t: 'again'; readonly n: number; readonly boot: string; readonly undo: unknown }
+  /** In the undo of a committed sequence: what the commit removed is there again, with this undo data. */
+  | { readonly t: 'back'; readonly n: number; readonly undo: unknown }
   /** What is inside the object of the step was compared, and is destroyed from here on. */
   | { readonly t: 'compared'; readonly n: number }
   /** A newer witness of the step's object, because the sequence itself wrote there. */
@@ -98,7 +100,13 @@ export type Line =
   /** All steps are done. From now on no process owns the journal: a confirmation commits it. */
   | Awaiting
   | { readonly t: 'committed' }
-  | { readonly t: 'finished'; readonly n: number; readonly notOurs?: string }
+  | {
+      readonly t: 'finished';
+      readonly n: number;
+      readonly notOurs?: string;
+      /** What the act removed is kept for `bofh undo`; else why it is not, in words. */
+      readonly kept?: true | string;
+    }
   | {
       readonly t: 'closed';
       readonly outcome: 'committed' | 'rolled-back' | 'abandoned';
@@ -113,6 +121,7 @@ const known: ReadonlySet<string> = new Set<Line['t']>([
   'intent',
   'done',
   'again',
+  'back',
   'compared',
   'witness',
   'undone',

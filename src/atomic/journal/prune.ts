@@ -40,6 +40,32 @@ export function removeClosed(store: Store, ids: readonly string[]): void {
   store.syncDir('history');
 }
 
+/** Bytes of what commits removed and `bofh undo` may need. */
+const keptLimit = 256 * 1024 ** 2;
+
+/** Sizes of what commits removed, by the id of the sequence, the oldest first. */
+export function keptFiles(
+  store: Pick<Store, 'names' | 'changedMs' | 'bytes'>,
+): readonly { readonly id: string; readonly bytes: number }[] {
+  const ages = new Map(byAge(store).map(({ id }, index) => [id, index]));
+  return store
+    .names('history')
+    .flatMap((name) => /^(?<id>.+)\.kept$/.exec(name)?.groups?.id ?? [])
+    .map((id) => ({ id, bytes: store.bytes(`history/${id}.kept`) }))
+    .toSorted((a, b) => (ages.get(a.id) ?? -1) - (ages.get(b.id) ?? -1));
+}
+
+/** Removes what commits removed, of the oldest sequences, until the rest is within the limit. */
+export function limitKept(store: Store, limit = keptLimit): void {
+  const all = keptFiles(store);
+  let sum = all.reduce((bytes, each) => bytes + each.bytes, 0);
+  for (const { id, bytes } of all) {
+    if (sum <= limit) break;
+    store.remove(`history/${id}.kept`);
+    sum -= bytes;
+  }
+}
+
 /**
  * Keeps the history within its limits. Called for each journal that moves there. It checks at
  * random, by the ids, which are random, and at once if there are far too many.
@@ -55,7 +81,7 @@ interface Closed {
   readonly changed: number;
 }
 
-function byAge(store: Store): readonly Closed[] {
+function byAge(store: Pick<Store, 'names' | 'changedMs'>): readonly Closed[] {
   return store
     .names('history')
     .flatMap((name): readonly Closed[] => {

@@ -1,3 +1,4 @@
+import { present } from '../../core/present.ts';
 import type { Awaiting, BeginLine, IntentLine, Line, Owner } from './lines.ts';
 import type { Claims, Key } from '../operation.ts';
 import { addStep, changeStep, copyIndex, emptyIndex, exclusive, type Index, unblock } from './step-index.ts';
@@ -73,6 +74,12 @@ export function advance(state: State | undefined, line: Line): State {
         });
       break;
     }
+    case 'back': {
+      const intent = stepOf(state, line.n)?.intent;
+      if (intent !== undefined)
+        changeStep(index, line.n, { back: true, intent: { ...intent, undo: line.undo } });
+      break;
+    }
     case 'compared':
       changeStep(index, line.n, { compared: true });
       break;
@@ -90,7 +97,7 @@ export function advance(state: State | undefined, line: Line): State {
       break;
     }
     case 'finished':
-      changeStep(index, line.n, { finished: true });
+      changeStep(index, line.n, { finished: true, ...present({ kept: line.kept }) });
       break;
     case 'rollback':
       unblock(index);

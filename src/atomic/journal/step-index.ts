@@ -94,7 +94,9 @@ export function addStep(index: Index, step: Step): void {
 export function changeStep(
   index: Index,
   n: number,
-  part: Partial<Pick<Step, 'intent' | 'compared' | 'witness' | 'undone' | 'finished' | 'blocked'>> & {
+  part: Partial<
+    Pick<Step, 'intent' | 'compared' | 'witness' | 'undone' | 'finished' | 'kept' | 'back' | 'blocked'>
+  > & {
     readonly done?: Step['done'] | undefined;
   },
 ): void {

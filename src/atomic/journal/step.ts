@@ -11,6 +11,10 @@ export interface Step {
   readonly compared?: true;
   readonly undone?: { readonly by?: number; readonly notOurs?: string };
   readonly finished: boolean;
+  /** What its act after the commit removed is kept; else why it is not, in words. */
+  readonly kept?: true | string;
+  /** What the commit removed is there again. */
+  readonly back?: true;
   /** In the present attempt. */
   readonly blocked?: Blocked;
 }

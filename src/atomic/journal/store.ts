@@ -59,6 +59,8 @@ export interface Store {
   changedMs(name: string): number | undefined;
   /** The same of its creation; undefined if the filesystem does not record it. For people only. */
   createdMs(name: string): number | undefined;
+  /** Bytes of a file, or of all files in a directory; 0 if there is none. */
+  bytes(name: string): number;
   /** Bytes that can still be written here; undefined if only memory limits that. */
   freeBytes(): number | undefined;
   /** Makes names durable. */
@@ -89,6 +91,7 @@ export function diskStore(directory: string): Store {
     },
     changedMs: (name) => absent(() => statSync(path(name)))?.mtimeMs,
     createdMs: (name) => absent(() => statSync(path(name)))?.birthtimeMs || undefined,
+    bytes: (name) => bytesIn(path(name)),
     freeBytes: () => freeBytes(directory),
     makeDir: (name) => mkdirSync(path(name), { mode: 0o700, recursive: true }),
     rename: (from, to) => {
@@ -145,6 +148,12 @@ function openWhole(path: string): number {
     if (!(error instanceof Error && 'code' in error && error.code === 'EROFS')) throw error;
     return openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
   }
+}
+
+function bytesIn(path: string): number {
+  const stat = absent(() => lstatSync(path));
+  if (stat?.isDirectory() !== true) return stat?.size ?? 0;
+  return readdirSync(path).reduce((sum, name) => sum + bytesIn(join(path, name)), 0);
 }
 
 /** The filesystem of the directory, or of its future place. */

@@ -1,13 +1,14 @@
-import { JournalError, RefusedError } from '../../core/errors.ts';
+import { BofhError, JournalError, RefusedError } from '../../core/errors.ts';
 import { createJournal } from '../journal/create-journal.ts';
 import type { Journal } from '../journal/journal-writer.ts';
 import { newId, type Line } from '../journal/lines.ts';
-import type { ClosedJournal } from '../journal/scan.ts';
+import { type ClosedJournal, closedJournals } from '../journal/scan.ts';
 import { blocks, conflicting, exclusive, fold, journalled, type State, type Step } from '../journal/state.ts';
 import { claim } from '../locks/claims.ts';
 import type { Engine } from '../engine.ts';
-import type { Claims, Look } from '../operation.ts';
+import type { AnyOperation, Claims, Look } from '../operation.ts';
 import { eachOnce, placeOf } from '../place.ts';
+import { keptAt } from '../undo/keep.ts';
 import { describe } from '../undo/report.ts';
 import { reachedByWriters, refuseChanged } from '../undo/witness.ts';
 import { plan } from './plan.ts';
@@ -44,11 +45,12 @@ export async function undoSequence(
   refuseUnfit(undone, history);
   refuseOtherMachine(engine, id, undone.state);
   const own = newId();
-  const lines = undone.lines.filter(({ t }) => copied.has(t));
   const begin = undone.state.begin;
-  const state = fold([{ ...begin, id: own }, ...lines]);
+  const fresh = undone.lines.filter(({ t }) => copied.has(t)).map((line) => renamed(line, id, own));
+  const state = fold([{ ...begin, id: own }, ...fresh]);
   refuseNewer({ id, state }, history);
   const codes = await codesOf(engine, id, state);
+  await refuseLost(engine, undone, codes);
   const locks = engine.locks.open();
   let stillRunning: Promise<unknown> | undefined;
   let journal: Journal | undefined;
@@ -66,9 +68,9 @@ export async function undoSequence(
     journal = await createJournal(
       engine,
       { id: own, name: `undo of ${id} ${begin.name}`, undoes: id },
-      () => lines,
+      () => fresh,
     );
-    await refuseChangedAbove(journal, undone, { ...options, discard, boots });
+    await refuseChangedAbove(journal, undone, { ...options, discard, boots, codes });
     return await bringToEnd(journal, options, (acting) => {
       stillRunning = acting;
     });
@@ -92,6 +94,17 @@ const copied: ReadonlySet<Line['t']> = new Set<Line['t']>([
   'scope-end',
 ]);
 
+/**
+ * A step with a part after the commit gets private names of the new sequence: what an earlier undo
+ * left behind is never in its way.
+ */
+function renamed(line: Line, id: string, own: string): Line {
+  if (line.t !== 'intent' || !line.after) return line;
+  const mark = new RegExp(`\\bbofh\\.${id}\\.${String(line.n)}(?![0-9])`, 'g');
+  const undo: unknown = JSON.parse(JSON.stringify(line.undo).replace(mark, `bofh.${own}.${String(line.n)}`));
+  return { ...line, undo };
+}
+
 function named({ id, state }: Pick<ClosedJournal, 'id' | 'state'>): string {
   return `sequence ${id} "${state.begin.name}"`;
 }
@@ -101,7 +114,7 @@ function refuseUnfit(of: ClosedJournal, history: readonly ClosedJournal[]): void
   const refuse = (why: string, remedy: string): never => {
     throw new RefusedError(`${named(of)} cannot be undone: ${why}`, { remedy });
   };
-  const show = `bofh journal show ${id} shows its steps: reverse them with commands of their own`;
+  const show = byHand(id);
   const already = undoOf(id, history);
   if (already !== undefined) refuse(`${already.id} has undone it already`, `bofh journal show ${already.id}`);
   if (state.closed !== 'committed')
@@ -111,12 +124,53 @@ function refuseUnfit(of: ClosedJournal, history: readonly ClosedJournal[]): void
     );
   const left = state.steps.filter(({ undone }) => undone === undefined);
   if (left.length === 0) refuse('it changed nothing that is still there', `bofh journal show ${id}`);
-  const final = left.find(({ intent }) => intent.after);
-  if (final !== undefined) refuse(`its commit gave up what the undo of ${describe(final)} needs`, show);
   if (left.some(({ intent }) => intent.kind === 'bare' || intent.claims === null))
     refuse('it has steps that only its program could undo', show);
   const away = left.find(({ intent }) => intent.host !== '');
   if (away !== undefined) refuse(`it changed ${away.intent.host} too`, show);
+}
+
+/** Why a sequence of the history cannot be undone any more, as far as the journals say; undefined: it can. */
+export async function whyNotUndone(engine: Engine, id: string): Promise<string | undefined> {
+  try {
+    const history = closedJournals(engine);
+    const of = history.find((each) => each.id === id);
+    if (of === undefined) return `there is no ended sequence ${id}`;
+    refuseUnfit(of, history);
+    refuseNewer(of, history);
+    await refuseLost(engine, of, await codesOf(engine, id, of.state));
+    return undefined;
+  } catch (error) {
+    if (error instanceof BofhError) return error.message;
+    throw error;
+  }
+}
+
+/** RefusedError for the first step whose undo needs what the commit removed, and was not kept. */
+async function refuseLost(
+  engine: Engine,
+  of: ClosedJournal,
+  codes: ReadonlyMap<number, AnyOperation>,
+): Promise<void> {
+  for (const step of of.state.steps) {
+    const { n, intent, undone, kept } = step;
+    const later = codes.get(n)?.later;
+    if (undone !== undefined || !intent.after) continue;
+    let why = typeof kept === 'string' ? `: ${kept}` : '';
+    if (later !== undefined && why === '') {
+      if (!later.keeps(intent.undo)) continue;
+      if (kept === true && (await engine.host.stat(keptAt(engine, of.id, n))) !== undefined) continue;
+      if (kept === true) why = ': it was kept, and removed since to make room';
+    }
+    throw new RefusedError(
+      `${named(of)} cannot be undone: its commit gave up what the undo of ${describe(step)} needs${why}`,
+      { remedy: byHand(of.id) },
+    );
+  }
+}
+
+function byHand(id: string): string {
+  return `bofh journal show ${id} shows its steps: reverse them with commands of their own`;
 }
 
 /** The sequence that has undone it. */
@@ -169,9 +223,11 @@ async function refuseChangedAbove(
     yes,
     discard,
     boots,
+    codes,
   }: Pick<RecoverOptions, 'engine' | 'yes'> & {
     readonly discard: NonNullable<RecoverOptions['discard']>;
     readonly boots: Readonly<Record<string, string>>;
+    readonly codes: ReadonlyMap<number, AnyOperation>;
   },
 ): Promise<void> {
   const { state } = journal;
@@ -184,6 +240,11 @@ async function refuseChangedAbove(
       if (what !== 'undo') continue;
       // A device that is missing is found out here, and not when half is undone.
       const [look] = await Promise.all([step, ...inside].map((each) => lookAt(engine, state, each)));
+      if (isTop)
+        await codes.get(step.n)?.later?.refuse({
+          ...journalled(state, step),
+          host: placeOf(engine, step.intent.host).host,
+        });
       if (!isTop || look?.state !== 'ours') continue;
       const asking = { engine, journal, trusted, discard: discard === 'all' ? discard : new Set(discard) };
       await refuseChanged(asking, { step, inside, holders: look.holders });

@@ -16,11 +16,13 @@ import {
   inScope,
   isLeft,
   journalled,
+  stepOf,
   type State,
   type Step,
 } from '../journal/state.ts';
 import { refuseChanged, refuseOvertaken, renewedWitnesses } from './witness.ts';
 import { isMissing } from './missing.ts';
+import { isKept, keep, type Kept, keptAt } from './keep.ts';
 
 /**
  * The inverses of pairs of functions, which only this process has; each returns a text of what it
@@ -256,7 +258,7 @@ async function undo(
     const found = await inverse();
     return found === undefined ? acted(lines) : leave(step, 'undone', { state: 'not-ours', found });
   }
-  const { code, journalled } = await at(unwinding, step, boot);
+  const { code, journalled } = await bringBack(unwinding, step, boot);
   if (code.defers(step.intent.undo)) return acted(lines);
   const before = await code.look(journalled);
   let now = before;
@@ -299,6 +301,19 @@ async function undo(
   return { ...acted(lines), leftAlone };
 }
 
+/** In the undo of a committed sequence what the commit removed must be there again before the look. */
+async function bringBack(unwinding: Pick<Unwinding, 'engine' | 'journal'>, step: Step, boot?: string) {
+  const found = await at(unwinding, step, boot);
+  const { engine, journal } = unwinding;
+  const { undoes } = journal.state.begin;
+  const { later } = found.code;
+  if (undoes === undefined || later?.bringBack === undefined || step.back === true) return found;
+  const from = keptAt(engine, undoes, step.n);
+  const undo = await later.bringBack({ ...found.journalled, from });
+  note(journal, [{ t: 'back', n: step.n, undo }]);
+  return at(unwinding, stepOf(journal.state, step.n) ?? step, boot);
+}
+
 /**
  * An object with the same identity that was activated again after a reboot is reported, and never
  * touched.
@@ -314,11 +329,13 @@ async function lookOnly(unwinding: Unwinding, step: Step): Promise<Acted> {
 async function finish(unwinding: Unwinding, step: Step, boot: string | undefined): Promise<Acted> {
   const { code, journalled } = await at(unwinding, step, boot);
   const before = await code.look(journalled);
+  let kept: Kept = await isKept(unwinding, step, code);
   if (before.state === 'ours') {
     if (unwinding.trusted !== 'all') {
       const { engine, journal, discard } = unwinding;
       await refuseOvertaken({ engine, journal, discard }, { step, code, host: journalled.host });
     }
+    kept = await keep(unwinding, step, code, journalled);
     await actAndLook(
       () => code.afterCommit(journalled),
       () => code.look(journalled),
@@ -328,7 +345,7 @@ async function finish(unwinding: Unwinding, step: Step, boot: string | undefined
   await code.sync(journalled);
   if (before.state === 'not-ours') return leave(step, 'finished', before);
   const [away] = before.state === 'gone' ? await notMounted(unwinding, step) : [];
-  if (away === undefined) return acted([{ t: 'finished', n: step.n }]);
+  if (away === undefined) return acted([{ t: 'finished', n: step.n, ...kept }]);
   const { clear = [] } = code.describe?.({ ...journalled, way: 'forward' }) ?? {};
   const point = objectsOf(away.intent).find((key) => key.startsWith('mnt:'));
   const later =

@@ -120,6 +120,7 @@ export async function planOf(
     engine: {
       ...simulated.engine,
       ...{ store: hearing(store, born), host, find, onProgress },
+      keptIn: `${real.stateDir}/journal/history`,
       ...(reserved === undefined ? {} : { reserved }),
       ...(there === undefined ? {} : { reservations: plannedReservations(real.host, there) }),
       place: placeNamed,

@@ -52,6 +52,7 @@ export function memoryStore(process: Process): Store {
     },
     changedMs: (name) => (world.files.names.has(name) ? 0 : undefined),
     createdMs: () => undefined,
+    bytes: () => 0,
     freeBytes: () => undefined,
     makeDir: (name) => {
       process.event('names', `mkdir ${name}`, () => world.files.add(name));

@@ -53,13 +53,14 @@ async function* undone(subject: Subject): AsyncIterable<Titled> {
   }
 }
 
-/** Undone, or refused with nothing changed. */
+/** Undone, or refused with nothing changed; of what the commit of a file kind removed, nothing is lost. */
 async function ended(subject: Subject, host: SimulatedHost, ending: Ending): Promise<Tried> {
   if (ending.how === 'done') return { stuck: false, ...(await judge(subject, host, 'before', 'restart')) };
   const error = ending.how === 'thrown' ? ending.error : new Error('it died');
   if (error instanceof StuckError)
     return { ...(await recovered(subject, next(host, 'restart'))), stuck: true };
-  if (!(error instanceof RefusedError)) return wrong(`it ended by ${words(error)}`);
+  if (!(error instanceof RefusedError) || subject.kind.startsWith('file.'))
+    return wrong(`it ended by ${words(error)}`);
   return { stuck: false, ...(await judge(subject, host, 'after', 'restart')) };
 }
 

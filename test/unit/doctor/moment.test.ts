@@ -6,6 +6,9 @@ it('files of a sequence that is just beginning or ending are no leftovers of a c
     ['a.new', 'b.d', 'left.new'],
     ['a.journal', 'left.new'],
   ];
-  const found = await journals({ names: () => looks.shift() ?? [] }, []);
+  const found = await journals(
+    { names: () => looks.shift() ?? [], changedMs: () => undefined, bytes: () => 0 },
+    [],
+  );
   expect(found.map(({ says }) => says)).toEqual(['a crash left left.new in the state directory, unused']);
 });

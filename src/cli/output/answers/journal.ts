@@ -71,6 +71,8 @@ export const journalShow = z.strictObject({
   /** When it began, ISO 8601. Missing: the filesystem does not record it. */
   began: z.exactOptional(text),
   hosts: z.exactOptional(reached),
+  /** Of a committed sequence: why bofh undo cannot undo it, as far as the journals say; null: it can. */
+  notUndoable: z.exactOptional(z.nullable(text)),
   steps: z.readonly(z.array(step)),
   /** What bofh recover would do, in order. */
   recovery: z.readonly(

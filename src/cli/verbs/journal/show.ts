@@ -1,5 +1,6 @@
 import type { Engine } from '../../../atomic/engine.ts';
 import { codesOf } from '../../../atomic/recovery/recover.ts';
+import { whyNotUndone } from '../../../atomic/recovery/undo-sequence.ts';
 import { BofhError } from '../../../core/errors.ts';
 import { manualRecoveryNow, reason } from '../../../atomic/undo/report.ts';
 import { isLeft, type State, type Step } from '../../../atomic/journal/state.ts';
@@ -60,6 +61,9 @@ async function shown(engine: Engine, journal: ReadJournal & { is: 'open' | 'clos
     ...(because === undefined ? {} : { because }),
     ...timesOf(journal),
     ...hostsOf(state, left?.away),
+    ...(journal.is === 'closed' && state.closed === 'committed'
+      ? { notUndoable: (await whyNotUndone(engine, journal.id)) ?? null }
+      : {}),
     steps: await Promise.all(state.steps.map((step) => stepOf(engine, state, step, owned))),
     recovery: refused === undefined ? (left?.steps.map(plannedOf) ?? []) : [],
     ...(refused === undefined ? {} : { refused }),

@@ -84,6 +84,9 @@ export function showInWords(data: JournalShow, look: Look): readonly string[] {
     ...(data.hosts ?? []).map(
       ({ name, away }) => `also on:  ${away === undefined ? printable(name) : awayInWords({ name, away })}`,
     ),
+    ...(data.notUndoable === undefined
+      ? []
+      : [`undo:     ${printable(data.notUndoable ?? `bofh undo ${data.id}`)}`]),
     ...steps,
     ...(left.length === 0
       ? []

@@ -1,13 +1,15 @@
+import { posix } from 'node:path';
 import type { Tag } from '../../../blockdevice/commands.ts';
 import type { Device } from '../../world/devices.ts';
 import { one, readOptions, unmodelled } from '../../options.ts';
 import { resolve } from '../../world/resolve.ts';
+import { addInode } from '../../world/tree.ts';
 import { linkName, taggedDevices, tagOrNone } from '../../world/tags.ts';
 import type { World } from '../../world/world.ts';
 import { failed, ok, type ToolCall, type ToolModel } from '../answer.ts';
 import { deviceAt } from './device-at.ts';
 
-/** `findmnt --verify` (util-linux 2.38) and `cp --attributes-only` (coreutils 9.1). */
+/** `findmnt --verify` (util-linux 2.38) and `cp` (coreutils 9.1). */
 export const tableTools: Readonly<Record<string, ToolModel>> = { findmnt, cp };
 
 interface Line {
@@ -103,6 +105,7 @@ function deviceOfTag(world: World, tag: Tag): Device | undefined {
 
 function cp(call: ToolCall): ReturnType<ToolModel> {
   const { world } = call;
+  if (call.argv[0] === '--recursive') return cpWhole(call);
   const [first, preserve, second, dashes, from = '', to = '', ...more] = call.argv;
   const head = [first, second, dashes].join(' ');
   const owner = preserve === '--preserve=mode,ownership,xattr';
@@ -114,5 +117,29 @@ function cp(call: ToolCall): ReturnType<ToolModel> {
   if (!target.found) throw unmodelled(call, 'the file that they are given to must be there');
   const { mode, uid, gid } = source.inode;
   target.tree.inodes.set(target.ino, { ...target.inode, mode, ...(owner ? { uid, gid } : {}) });
+  return ok();
+}
+
+/** One file, symbolic link or empty directory. */
+function cpWhole(call: ToolCall): ReturnType<ToolModel> {
+  const { world } = call;
+  const [head, from = '', to = ''] = [call.argv.slice(0, 5).join(' '), ...call.argv.slice(5)];
+  if (
+    head !==
+      '--recursive --no-dereference --preserve=mode,ownership,timestamps,xattr --no-target-directory --' ||
+    call.argv.length !== 7
+  )
+    throw unmodelled(call, 'it copies one object whole');
+  const source = resolve(world, from, 'keep');
+  const [parent, there] = [resolve(world, posix.dirname(to), 'follow'), resolve(world, to, 'keep')];
+  if (!source.found) return failed(1, `cp: cannot stat '${from}': No such file or directory`);
+  if (!parent.found) return failed(1, `cp: cannot create regular file '${to}': No such file or directory`);
+  if (there.found || (source.inode.entries?.size ?? 0) > 0)
+    throw unmodelled(call, 'the new name is free, and a directory is empty');
+  const { birth: _, entries, ...inode } = source.inode;
+  addInode(parent.tree, parent.ino, posix.basename(to), {
+    ...inode,
+    ...(entries === undefined ? {} : { entries: new Map() }),
+  });
   return ok();
 }

@@ -248,7 +248,6 @@ export const drbd: Specimens['drbd'] = {
         replicatedVolumes(host, 'down');
         return (tx) => tx.drbd.removeConfig({ name: 'web1' });
       },
-      notApplicable: noChange,
     },
     {
       title: 'of a resource that is up, and goes on',
@@ -256,7 +255,6 @@ export const drbd: Specimens['drbd'] = {
         replicatedVolumes(host, 'primary');
         return (tx) => tx.drbd.removeConfig({ name: 'web1', whileUp: true });
       },
-      notApplicable: noChange,
     },
   ],
   up: [

@@ -65,7 +65,6 @@ export const file: Specimens['file'] = {
         host.admin.writeFile('/etc/xen/web1.cfg', 'name = "web1"\n');
         return (tx) => tx.file.remove({ path: '/etc/xen/web1.cfg' });
       },
-      notApplicable: noProgram,
     },
   ],
   removeDirectory: [

@@ -1,0 +1,56 @@
+import type { ChangeHost } from '../../command/index.ts';
+import { BofhError, ConnectionError, messageOf } from '../../core/errors.ts';
+import { formatSize } from '../../core/units.ts';
+import type { Engine } from '../engine.ts';
+import type { Journal } from '../journal/journal-writer.ts';
+import type { Line } from '../journal/lines.ts';
+import type { Step } from '../journal/state.ts';
+import type { AnyOperation, Journalled } from '../operation.ts';
+
+/** What a `finished` line says of what the act after the commit removed. */
+export type Kept = Pick<Line & { readonly t: 'finished' }, 'kept'>;
+
+/** Where an object that a step removes after the commit is kept for `bofh undo`. */
+export function keptAt(
+  { store, keptIn = `${store.directory}/history` }: Engine,
+  id: string,
+  n: number,
+): string {
+  return `${keptIn}/${id}.kept/${String(n)}`;
+}
+
+/** Less room than this is left to the journals. */
+const reserve = 64 * 1024 ** 2;
+
+/**
+ * Keeps what a step removes after the commit. A failure does not stop the commit: the journal has the
+ * reason, and the sequence cannot be undone later.
+ */
+export async function keep(
+  { engine, journal }: { readonly engine: Engine; readonly journal: Journal },
+  { n, intent }: Step,
+  { later }: AnyOperation,
+  journalled: Journalled<ChangeHost>,
+): Promise<Kept> {
+  if (intent.host !== '' || later?.keeps(intent.undo) !== true) return {};
+  const { store } = engine;
+  if ((store.freeBytes() ?? reserve) < reserve)
+    return { kept: `${store.directory} has less than ${formatSize(reserve)} of room` };
+  try {
+    return { kept: (await later.keep({ ...journalled, to: keptAt(engine, journal.id, n) })) ?? true };
+  } catch (error) {
+    if (!(error instanceof BofhError) || error instanceof ConnectionError) throw error;
+    return { kept: messageOf(error) };
+  }
+}
+
+/** The same if a process that died has removed it, and not written the line. */
+export async function isKept(
+  { engine, journal }: { readonly engine: Engine; readonly journal: Journal },
+  { n, intent }: Step,
+  { later }: AnyOperation,
+): Promise<Kept> {
+  if (intent.host !== '' || later?.keeps(intent.undo) !== true) return {};
+  const there = await engine.host.stat(keptAt(engine, journal.id, n));
+  return { kept: there === undefined ? 'it was gone before it could be kept' : true };
+}

@@ -1,0 +1,219 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { atomic, type Tx } from '../../../src/api/atomic.ts';
+import { undo } from '../../../src/api/undo.ts';
+import { closedJournals } from '../../../src/atomic/journal/scan.ts';
+import { withBofh } from '../../../src/bofh.ts';
+import { simulatedBofh, type SimulatedHost } from '../../../src/simulator/index.ts';
+import { differences, stateOf } from '../../../src/simulator/matrix/judge.ts';
+import { neighbourhood } from '../../support/undo/stage.ts';
+import { madeLines, plannedLines } from '../plan/support.ts';
+
+const a = '/etc/xen/a.cfg';
+let host: SimulatedHost;
+let before: string;
+beforeEach(() => {
+  host = neighbourhood();
+  host.admin.writeFile(a, 'one\n', 0o640);
+  host.admin.mkdir('/srv/empty');
+  before = look();
+});
+
+const look = (): string => stateOf(host, new Set());
+const run = <T>(body: () => Promise<T>): Promise<T> =>
+  withBofh({ ...simulatedBofh({ host }), signals: {} }, body);
+
+async function made(body: (tx: Tx) => Promise<unknown>): Promise<string> {
+  const ids = (): readonly string[] => closedJournals(simulatedBofh({ host }).engine).map(({ id }) => id);
+  const known = ids();
+  await run(() => atomic('files', body));
+  return ids().find((id) => !known.includes(id)) ?? 'none';
+}
+
+describe('the undo of a committed sequence of files', () => {
+  it.each<[what: string, body: (tx: Tx) => Promise<unknown>]>([
+    [
+      'a file that was changed twice',
+      async (tx) => {
+        await tx.file.change({ path: a, content: 'two\n' });
+        await tx.file.change({ path: a, content: 'three\n', mode: 0o600 });
+      },
+    ],
+    [
+      'a file whose mode was changed, and then its content',
+      async (tx) => {
+        await tx.file.setAttributes({ path: a, mode: 0o644 });
+        await tx.file.change({ path: a, content: 'two\n' });
+      },
+    ],
+    [
+      'a file whose content was changed, and then its mode',
+      async (tx) => {
+        await tx.file.change({ path: a, content: 'two\n' });
+        await tx.file.setAttributes({ path: a, mode: 0o644 });
+      },
+    ],
+    [
+      'a new file that was changed and removed',
+      async (tx) => {
+        await tx.file.create({ path: '/etc/xen/b.cfg', content: 'b\n' });
+        await tx.file.change({ path: '/etc/xen/b.cfg', content: 'bb\n' });
+        await tx.file.remove({ path: '/etc/xen/b.cfg' });
+      },
+    ],
+    [
+      'a file that was changed, removed and created',
+      async (tx) => {
+        await tx.file.change({ path: a, content: 'two\n' });
+        await tx.file.remove({ path: a });
+        await tx.file.create({ path: a, content: 'new\n' });
+      },
+    ],
+    [
+      'a new directory with a file and a link',
+      async (tx) => {
+        await tx.file.createDirectory({ path: '/srv/new' });
+        await tx.file.create({ path: '/srv/new/b', content: 'b\n' });
+        await tx.file.link({ path: '/srv/new/c', to: 'b' });
+      },
+    ],
+    [
+      'a directory whose mode was changed, and that was removed',
+      async (tx) => {
+        await tx.file.setAttributes({ path: '/srv/empty', mode: 0o700, uid: 7 });
+        await tx.file.removeDirectory({ path: '/srv/empty' });
+      },
+    ],
+    [
+      'a link that was created, changed and removed',
+      async (tx) => {
+        await tx.file.link({ path: '/srv/l', to: 'x' });
+        await tx.file.link({ path: '/srv/l', from: 'x', to: 'y' });
+        await tx.file.link({ path: '/srv/l', to: null });
+      },
+    ],
+  ])('brings back %s', async (_, body) => {
+    const id = await made(body);
+    expect(await run(() => undo(id))).toMatchObject({ end: 'rolled-back', leftAlone: [] });
+    expect(differences(before, look())).toEqual([]);
+    const { store } = simulatedBofh({ host }).engine;
+    expect(store.names('history').filter((name) => name.endsWith('.kept'))).toEqual([]);
+  });
+
+  it('comes after that of a newer sequence', async () => {
+    const first = await made((tx) => tx.file.change({ path: a, content: 'two\n' }));
+    const second = await made((tx) => tx.file.change({ path: a, content: 'three\n' }));
+    await expect(run(() => undo(first))).rejects.toThrow(`worked on file:${a} later`);
+    await run(() => undo(second));
+    await run(() => undo(first));
+    expect(differences(before, look())).toEqual([]);
+  });
+
+  it.each<[what: string, body: (tx: Tx) => Promise<unknown>, others: () => unknown, says: string]>([
+    [
+      'edited',
+      (tx) => tx.file.change({ path: a, content: 'two\n' }),
+      () => host.admin.writeFile(a, 'theirs\n'),
+      `${a} was edited since`,
+    ],
+    [
+      'removed',
+      (tx) => tx.file.change({ path: a, content: 'two\n' }),
+      () => host.admin.removeFile(a),
+      `there is no file ${a}`,
+    ],
+    [
+      'edited that was new',
+      (tx) => tx.file.create({ path: '/srv/b', content: 'b\n' }),
+      () => host.admin.writeFile('/srv/b', 'theirs\n'),
+      '/srv/b was edited since',
+    ],
+    [
+      'created again',
+      (tx) => tx.file.remove({ path: a }),
+      () => host.admin.writeFile(a, 'theirs\n'),
+      `there is a file at ${a} again`,
+    ],
+    [
+      'put into a directory',
+      (tx) => tx.file.createDirectory({ path: '/srv/new' }),
+      () => host.admin.writeFile('/srv/new/theirs', ''),
+      '/srv/new is not empty (theirs)',
+    ],
+    [
+      'created in the place of a directory',
+      (tx) => tx.file.removeDirectory({ path: '/srv/empty' }),
+      () => host.admin.mkdir('/srv/empty'),
+      'there is a directory at /srv/empty again',
+    ],
+    [
+      'changed in a link',
+      (tx) => tx.file.link({ path: '/srv/l', to: 'x' }),
+      () => {
+        host.admin.removeFile('/srv/l');
+        host.admin.symlink('/srv/l', 'theirs');
+      },
+      '/srv/l was edited since',
+    ],
+    [
+      'given another mode',
+      (tx) => tx.file.setAttributes({ path: a, mode: 0o644 }),
+      () => host.admin.writeFile(a, 'one\n', 0o600),
+      `${a} has owner 0:0 and mode 0600 now`,
+    ],
+  ])('is refused if others have %s, and nothing changes', async (_, body, others, says) => {
+    const id = await made(async (tx) => {
+      await body(tx);
+      await tx.file.create({ path: '/srv/last', content: 'last\n' });
+    });
+    others();
+    const then = look();
+    const refused = run(() => undo(id));
+    await expect(refused).rejects.toThrow(`sequence ${id} "files" is not undone: `);
+    await expect(refused).rejects.toThrow(says);
+    expect(look()).toBe(then);
+  });
+
+  it.each<[what: string, path: string, content: string, mode: number, says: string]>([
+    ['a file that only its owner may read', '/etc/key', 'x', 0o400, 'only its owner may read it'],
+    ['a private key', '/etc/key', '-----BEGIN EC PRIVATE KEY-----\n', 0o644, 'it has a private key'],
+    ['keys that may be revoked', '/root/.ssh/authorized_keys', 'ssh-ed25519 x\n', 0o644, 'revoked'],
+    ['passwords', '/etc/gshadow', 'root:*::\n', 0o640, 'it has passwords'],
+    ['a large file', '/srv/large', 'x'.repeat(16 * 1024 ** 2 + 1), 0o644, 'it is larger than 16 MiB'],
+  ])('is refused if it removed %s', async (_, path, content, mode, says) => {
+    host.admin.mkdir('/root/.ssh');
+    host.admin.writeFile(path, content, mode);
+    const id = await made(async (tx) => {
+      await tx.file.change({ path: a, content: 'two\n' });
+      await tx.file.remove({ path });
+    });
+    const then = look();
+    const refused = run(() => undo(id));
+    await expect(refused).rejects.toThrow(`needs: ${path} is not kept: `);
+    await expect(refused).rejects.toThrow(says);
+    expect(look()).toBe(then);
+  });
+
+  it('is refused if what it removed was removed to make room', async () => {
+    const id = await made((tx) => tx.file.remove({ path: a }));
+    simulatedBofh({ host }).engine.store.remove(`history/${id}.kept`);
+    await expect(run(() => undo(id))).rejects.toThrow('it was kept, and removed since to make room');
+  });
+
+  it('is refused by name if what it kept has changed, and the journal stays', async () => {
+    const id = await made((tx) => tx.file.remove({ path: a }));
+    host.admin.writeFile(`/var/lib/bofh/journal/history/${id}.kept/1`, 'damaged\n');
+    await expect(run(() => undo(id))).rejects.toThrow(`what was kept of ${a} has changed`);
+  });
+
+  it('is shown by a dry run as it is done', async () => {
+    const id = await made(async (tx) => {
+      await tx.file.change({ path: a, content: 'two\n' });
+      await tx.file.removeDirectory({ path: '/srv/empty' });
+    });
+    const then = look();
+    const planned = await plannedLines(host, ['undo', id]);
+    expect(look()).toBe(then);
+    expect(planned).toEqual(await madeLines(host, ['undo', id]));
+    expect(planned.join('\n')).toContain(`cp --recursive`);
+  });
+});
