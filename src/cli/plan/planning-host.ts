@@ -6,6 +6,7 @@ import {
   type ReadHost,
   type StepContext,
 } from '../../command/index.ts';
+import { present } from '../../core/present.ts';
 import { typed } from '../output/text.ts';
 
 /** When a change is made. `release`: undo of a temporary step. */
@@ -34,8 +35,25 @@ export function telling(host: Host, tell: (step: StepContext, told: Told) => voi
     const known = marks.get(of);
     if (known !== undefined && (known.when === 'in turn' || when !== 'before the commit')) known.when = when;
   };
+  const markedLater = ({ keep, bringBack, ...rest }: NonNullable<AnyOperation['later']>) => ({
+    ...rest,
+    keep: (input: Parameters<typeof keep>[0]) => {
+      mark(input.host, 'after the commit');
+      return keep(input);
+    },
+    ...present({
+      bringBack:
+        bringBack === undefined
+          ? undefined
+          : (input: Parameters<typeof bringBack>[0]) => {
+              mark(input.host, 'release');
+              return bringBack(input);
+            },
+    }),
+  });
   const marked = (code: AnyOperation): AnyOperation => ({
     ...code,
+    ...(code.later === undefined ? {} : { later: markedLater(code.later) }),
     revert: (input) => {
       mark(input.host, 'release');
       return code.revert(input);

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { limitHistory, removeClosed, surplus } from '../../../src/atomic/journal/prune.ts';
+import { limitHistory, limitKept, removeClosed, surplus } from '../../../src/atomic/journal/prune.ts';
 import { diskStore, type Store } from '../../../src/atomic/journal/store.ts';
 
 let directory = '';
@@ -61,6 +61,26 @@ describe('the history', () => {
     removeClosed(store, ['aa']);
 
     expect(kept()).toEqual(['aab']);
+  });
+
+  it('loses what commits removed with the journal, or the oldest of it above the limit', () => {
+    for (const [id, days] of [
+      ['aa', 1],
+      ['bb', 3],
+      ['cc', 2],
+    ] as const) {
+      lay(id, days);
+      mkdirSync(join(directory, 'history', `${id}.kept`));
+      writeFileSync(join(directory, 'history', `${id}.kept`, '1'), 'x'.repeat(100));
+    }
+    const all = ['aa', 'aa.kept', 'bb', 'bb.kept', 'cc', 'cc.kept'];
+
+    limitKept(store, 300);
+    expect(kept()).toEqual(all);
+    limitKept(store, 299);
+    expect(kept()).toEqual(all.filter((name) => name !== 'bb.kept'));
+    removeClosed(store, ['cc']);
+    expect(kept()).toEqual(['aa', 'aa.kept', 'bb']);
   });
 
   it('keeps itself within its limits, now and then', () => {

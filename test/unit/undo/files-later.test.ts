@@ -1,11 +1,15 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { atomic, type Tx } from '../../../src/api/atomic.ts';
+import { recover } from '../../../src/api/recover.ts';
 import { undo } from '../../../src/api/undo.ts';
 import { closedJournals } from '../../../src/atomic/journal/scan.ts';
 import { withBofh } from '../../../src/bofh.ts';
+import { fork } from '../../../src/simulator/fork.ts';
 import { simulatedBofh, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { differences, stateOf } from '../../../src/simulator/matrix/judge.ts';
 import { neighbourhood } from '../../support/undo/stage.ts';
+import { runVerb } from '../cli/support/run-verb.ts';
+import { testRuntime } from '../cli/support/runtime.ts';
 import { madeLines, plannedLines } from '../plan/support.ts';
 
 const a = '/etc/xen/a.cfg';
@@ -205,6 +209,56 @@ describe('the undo of a committed sequence of files', () => {
     await expect(run(() => undo(id))).rejects.toThrow(`what was kept of ${a} has changed`);
   });
 
+  it.each(['file', 'store'] as const)(
+    'works after a power cut in the commit, at each access to a %s, and a recovery',
+    async (what) => {
+      const change = async (tx: Tx): Promise<void> => {
+        await tx.file.change({ path: a, content: 'two\n' });
+        await tx.file.removeDirectory({ path: '/srv/empty' });
+      };
+      const start = host.reboot();
+      host = fork(start).powerCut({ keep: 'none' });
+      before = look();
+      host = fork(start);
+      const from = host.points.length;
+      await made(change);
+      const points = host.points.slice(from).filter(({ tool }) => (tool === 'store') === (what === 'store'));
+      let undone = 0;
+      for (const [nth] of points.entries()) {
+        host = fork(start);
+        host.fault({ ...(what === 'store' ? { tool: what } : {}), nth: nth + 1, mode: 'acts then crash' });
+        await made(change).catch(() => undefined);
+        host = host.powerCut({ keep: 'none' });
+        await run(() => recover());
+        const id = closedJournals(simulatedBofh({ host }).engine).find(
+          ({ state }) => state.closed === 'committed',
+        )?.id;
+        if (id !== undefined) {
+          await run(() => undo(id));
+          undone += 1;
+        }
+        expect([nth, differences(before, look())]).toEqual([nth, []]);
+      }
+      expect(undone).toBeGreaterThan(3);
+    },
+    60_000,
+  );
+
+  it('is possible or not, as bofh journal show and bofh doctor say', async () => {
+    const id = await made((tx) => tx.file.change({ path: a, content: 'two\n' }));
+    const show = async (): Promise<string> => {
+      const { runtime, stdout } = testRuntime(simulatedBofh({ host }));
+      await runVerb(runtime, `journal show ${id}`);
+      return stdout();
+    };
+    expect(await show()).toContain(`undo:     bofh undo ${id}\n`);
+    const doctor = testRuntime(simulatedBofh({ host }));
+    await runVerb(doctor.runtime, 'doctor');
+    expect(doctor.stdout()).toContain('old files of 1 are kept for bofh undo (4 B)');
+    await run(() => undo(id));
+    expect(await show()).toMatch(/undo: {5}sequence .* cannot be undone: [0-9a-f]{12} has undone it already/);
+  });
+
   it('is shown by a dry run as it is done', async () => {
     const id = await made(async (tx) => {
       await tx.file.change({ path: a, content: 'two\n' });
@@ -214,6 +268,6 @@ describe('the undo of a committed sequence of files', () => {
     const planned = await plannedLines(host, ['undo', id]);
     expect(look()).toBe(then);
     expect(planned).toEqual(await madeLines(host, ['undo', id]));
-    expect(planned.join('\n')).toContain(`cp --recursive`);
+    expect(planned.join('\n')).toContain('cp --recursive');
   });
 });
