@@ -13,6 +13,7 @@ export {
   type DeferredSpec,
   type DeviceKeys,
   type Key,
+  type LaterSpec,
   type Look,
   operation,
   type Operation,

@@ -171,6 +171,7 @@ export interface LaterSpec<U, R> {
     readonly host: ChangeHost;
     readonly to: string;
   }) => Promise<string | undefined>;
+  /** Whether this step needs `keep` (default: true). */
   readonly keeps?: (input: { readonly undo: U }) => boolean;
   /**
    * Throws RefusedError if the object is not as the step left it. Called before anything is undone,

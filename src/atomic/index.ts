@@ -14,6 +14,7 @@ export {
   type DeferredSpec,
   type DeviceKeys,
   type Key,
+  type LaterSpec,
   type Look,
   type Operation,
   type OperationSpec,

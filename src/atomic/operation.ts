@@ -18,7 +18,17 @@ import { checkSpec } from './spec.ts';
 import { issuesIn, namedError, withoutUndefined, wrongOptions } from '../core/checks.ts';
 import { stepName } from '../core/option.ts';
 
-export type { Changed, Claims, DeferredSpec, DeviceKeys, Key, Look, OperationSpec, Way } from './contract.ts';
+export type {
+  Changed,
+  Claims,
+  DeferredSpec,
+  DeviceKeys,
+  Key,
+  LaterSpec,
+  Look,
+  OperationSpec,
+  Way,
+} from './contract.ts';
 
 declare const types: unique symbol;
 

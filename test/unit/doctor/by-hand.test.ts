@@ -35,7 +35,8 @@ beforeAll(async () => {
     });
   });
   const { store } = bofh.engine;
-  const lines = store.names('history').map((name): readonly Line[] => {
+  const journals = store.names('history').filter((name) => name.endsWith('.journal'));
+  const lines = journals.map((name): readonly Line[] => {
     const file = store.open(`history/${name}`);
     return file === undefined ? [] : decode(file.read(), name).lines;
   });
