@@ -84,6 +84,7 @@ export {
   type Owned,
   type ScriptRequest,
   type ServiceRequest,
+  type SysctlRequest,
   type TemplateRequest,
   type UserRequest,
 } from './provision/description.ts';

@@ -31,6 +31,8 @@ const drivers = {
   service: () => import('./service/operations.ts'),
   /** Scripts that bring their own undo. */
   shell: () => import('./shell/operations.ts'),
+  /** Parameters of the running kernel. */
+  kernel: () => import('./kernel/operations.ts'),
   /** Fills a new root filesystem. */
   copy: () => import('./copy/operations.ts'),
   /** LUKS: encrypted devices, their keys and mappings. */

@@ -24,6 +24,7 @@ export async function applyCollected(
         {
           account: tx.account,
           file: tx.file,
+          kernel: tx.kernel,
           packages: tx.packages,
           service: tx.service,
           shell: tx.shell,

@@ -80,6 +80,7 @@ export const tools = {
   stat: { package: 'coreutils' },
   swaplabel: { package: 'util-linux' },
   sync: { package: 'coreutils' },
+  sysctl: { package: 'procps' },
   systemctl: { package: 'systemd' },
   'systemd-run': { package: 'systemd' },
   tar: { package: 'tar' },

@@ -4,6 +4,7 @@ import { present } from '../core/present.ts';
 import { groupStep, userStep } from './account.ts';
 import { realParent } from '../file/path.ts';
 import { type EnsureName, isIn, type Resource } from './resource.ts';
+import { sysctlStep } from './sysctl.ts';
 import { checkService, servicesOf } from './service.ts';
 import {
   type Files,
@@ -47,7 +48,9 @@ export async function applyResources(
           ? userStep(host, one)
           : one.kind === 'script'
             ? scriptStep(host, one)
-            : stepOf(host, one, owners);
+            : one.kind === 'sysctl'
+              ? sysctlStep(host, one)
+              : stepOf(host, one, owners);
   const mounts = resources.flatMap((one) =>
     one.kind === 'ensure' && one.path !== undefined ? [one.path] : [],
   );
@@ -131,6 +134,7 @@ function ifBrought(
   if (one.kind === 'script') return { action: 'change', kind: 'script', name: one.name, details };
   if (one.kind === 'group' || one.kind === 'user')
     return { action: 'create', kind: one.kind, name: one.name, details };
+  if (one.kind === 'sysctl') return { action: 'change', kind: 'sysctl', name: one.name, details };
   if (one.kind === 'absent') return { action: 'remove', kind: 'file', name: one.path, details };
   if (one.kind === 'edit') return { action: 'change', kind: 'file', name: one.path, details };
   return { action: one.kind === 'lines' ? 'change' : 'create', kind: one.kind, name: one.path, details };

@@ -10,6 +10,7 @@ import { passwordHash } from '../account/set-password.ts';
 import { accountName, field } from '../account/database.ts';
 import { packageName, packageVersion } from '../packages/index.ts';
 import { script, scriptName } from '../shell/commands.ts';
+import { canonicalKey, parameterKey, parameterValue } from '../kernel/parameter.ts';
 import { unitName } from '../service/unit.ts';
 import type {
   Described,
@@ -22,6 +23,7 @@ import type {
   PackageRequest,
   ScriptRequest,
   ServiceRequest,
+  SysctlRequest,
   TemplateRequest,
   UserRequest,
 } from './description.ts';
@@ -30,6 +32,7 @@ import { areRivals, type EditRequest, editsOf, syntaxes } from './edit/edit.ts';
 import type { LinesRequest } from './lines.ts';
 import { isRecord, revealed } from './plain.ts';
 import { type EnsureName, inOrder, namedBy, reads, type Resource, type WantedFile } from './resource.ts';
+import { sysctlFile } from './sysctl.ts';
 import { rendered, templatePath } from './template.ts';
 
 const id = z.union([z.string().check(z.regex(/^[^:\s]+$/)), z.int().check(z.minimum(0))]);
@@ -86,6 +89,7 @@ const schemas = {
       absent: z.exactOptional(z.literal(true)),
     })
     .check(nothingElse),
+  sysctl: z.strictObject({ file: z.exactOptional(sysctlFile) }),
   service: z.strictObject({
     enabled: z.exactOptional(z.boolean()),
     running: z.exactOptional(z.boolean()),
@@ -243,6 +247,14 @@ export async function collect(description: HostDescription, facts: Facts): Promi
       const wanted = { syntax, secret, edits: editsOf(where, syntax, data, absent) };
       return addAt({ kind: 'edit', identity: path, at, path, wanted });
     },
+    sysctl: (key: string, value: string | number, request: SysctlRequest = {}): Described => {
+      const at = placeOf(builder.sysctl);
+      const what = `${at}: h.sysctl ${key}`;
+      const { file: path = '/etc/sysctl.d/80-bofh.conf' } = parsed(what, schemas.sysctl, request);
+      const name = canonicalKey(parsed(what, parameterKey, key));
+      const wanted = parsed(what, parameterValue, typeof value === 'number' ? String(value) : value);
+      return addAt({ kind: 'sysctl', identity: `sysctl ${name}`, at, path, name, wanted });
+    },
     script: (name: string, request: ScriptRequest): void => {
       const at = placeOf(builder.script);
       const what = `${at}: h.script ${name}`;
@@ -356,6 +368,8 @@ function contentOf(
 
 /** Whether two resources are about one object. Several may name lines, or values, of one file. */
 function isRival(one: Resource, other: Resource): boolean {
+  const isShared = (each: Resource) => each.kind === 'sysctl';
+  if (one.path !== undefined && one.path === other.path && isShared(one) !== isShared(other)) return true;
   if (one.identity !== other.identity) return false;
   if (one.kind === 'edit' && other.kind === 'edit' && one.wanted.syntax === other.wanted.syntax)
     return one.wanted.edits.some((each) => other.wanted.edits.some((its) => areRivals(each, its)));

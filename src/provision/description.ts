@@ -84,6 +84,12 @@ export interface TemplateRequest extends Owned {
   readonly data?: Readonly<Record<string, Plain>>;
 }
 
+/** Where a kernel parameter is set at boot. */
+export interface SysctlRequest {
+  /** A file `/etc/sysctl.d/NAME.conf`, whose other lines stay (default: `/etc/sysctl.d/80-bofh.conf`). */
+  readonly file?: string;
+}
+
 /** A script of a description, with a probe and an undo of its own. A text is for `/bin/sh -e`; an array is a program with its arguments. */
 export interface ScriptRequest {
   /** Exit code 0 if there is nothing to do, 1 if there is; it changes nothing. A plan runs it too. */
@@ -155,6 +161,8 @@ export interface HostBuilder {
   lines(path: string, request: LinesRequest): Described;
   /** Values in a YAML, JSON, TOML or INI file. Comments, order and every other value stay; a missing file is created. */
   edit(path: string, request: EditRequest): Described;
+  /** A kernel parameter, in the running kernel and at boot. Several values are separated by spaces. */
+  sysctl(key: string, value: string | number, request?: SysctlRequest): Described;
   /** A script, which runs if its probe says that it is not done. The name is for messages, and each script has its own. */
   script(name: string, request: ScriptRequest): void;
   /** A unit of systemd: `nginx` is `nginx.service`; `backup.timer` is a timer. */

@@ -33,6 +33,13 @@ export type Resource = Placed &
     | { readonly kind: 'service'; readonly unit: string; readonly wanted: WantedService }
     | { readonly kind: 'lines'; readonly path: string; readonly wanted: LinesRequest }
     | { readonly kind: 'edit'; readonly path: string; readonly wanted: WantedEdit }
+    | {
+        readonly kind: 'sysctl';
+        /** The file that sets it at boot. */
+        readonly path: string;
+        readonly name: string;
+        readonly wanted: string;
+      }
     | { readonly kind: 'group'; readonly name: string; readonly wanted: GroupRequest }
     | { readonly kind: 'user'; readonly name: string; readonly wanted: WantedUser }
     | { readonly kind: 'package'; readonly name: string; readonly wanted: PackageRequest }

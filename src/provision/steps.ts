@@ -32,9 +32,10 @@ export interface HostChange {
     | 'service'
     | 'ensure'
     | 'script'
+    | 'sysctl'
     | 'group'
     | 'user';
-  /** Its path, the name of a script, user or group, the names of packages, or the create method with the name of the object. */
+  /** Its path, the name of a script, user, group or kernel parameter, the names of packages, or the create method with the name of the object. */
   readonly name: string;
   /** What differs: `mode 0644 → 0600`. */
   readonly details: readonly string[];
@@ -50,11 +51,11 @@ export interface Step extends HostChange {
   readonly check?: () => Promise<void>;
 }
 
-export type Files = Pick<Tx, 'account' | 'file' | 'packages' | 'service' | 'shell'>;
+export type Files = Pick<Tx, 'account' | 'file' | 'kernel' | 'packages' | 'service' | 'shell'>;
 
 type PathResource = Extract<
   Resource,
-  { readonly path: string; readonly kind: Exclude<Resource['kind'], 'ensure'> }
+  { readonly path: string; readonly kind: Exclude<Resource['kind'], 'ensure' | 'sysctl'> }
 >;
 type Owners = (owned: Owned) => Promise<Attributes>;
 

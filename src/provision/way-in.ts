@@ -24,6 +24,8 @@ export function canCutWayIn({ action, kind, name, details }: HostChange): boolea
     return packages.some((each) => [name, ...details].some((text) => mentions(text, each)));
   if (kind === 'service')
     return units.some((each) => name === `${each}.service` || name === `${each}.socket`);
+  // Also a rule for filtering or forwarding; the file alone counts at the next boot.
+  if (kind === 'sysctl') return name.startsWith('net.') && details.some((each) => each.startsWith('now '));
   if (kind === 'user')
     return (
       action === 'remove' ||

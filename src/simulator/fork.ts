@@ -44,6 +44,7 @@ function copyWorld(world: World): World {
     swaps: [...world.swaps],
     domains: world.domains.map((domain) => ({ ...domain })),
     units: new Map(world.units),
+    parameters: new Map(world.parameters),
     scripts: new Map(world.scripts),
     processes: [],
     flocks: [],

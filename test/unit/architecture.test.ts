@@ -14,7 +14,7 @@ const order = [
   ['file', 'erase'],
   ['filesystem'],
   ['mount', 'packages', 'account'],
-  ['crypt', 'btrfs', 'drbd', 'xen', 'network', 'service', 'shell'],
+  ['crypt', 'btrfs', 'drbd', 'xen', 'network', 'service', 'shell', 'kernel'],
   ['copy'],
   ['operations.ts'],
   ['layers.ts'],
@@ -63,6 +63,7 @@ const drivers: readonly string[] = [
     'packages',
     'service',
     'shell',
+    'kernel',
     'account',
   ],
 ] as const;

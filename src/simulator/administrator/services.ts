@@ -1,4 +1,5 @@
 import { serviceTools } from '../tools/service/systemctl.ts';
+import { setParameter } from '../world/parameters.ts';
 import { settle, type World } from '../world/world.ts';
 import type { Does } from './act.ts';
 
@@ -6,6 +7,8 @@ import type { Does } from './act.ts';
 export interface ServiceAdmin {
   /** Runs a verb of systemctl on a unit, or without one on the manager: `('restart', 'web.service')`. */
   systemctl(verb: string, unit?: string): void;
+  /** Sets a kernel parameter by its path below /proc/sys: `('net/ipv4/ip_forward', '1')`. */
+  sysctl(path: string, value: string): void;
   /** Does by hand what a script of `tx.shell.run` does, or takes it back. */
   script(name: string, isDone: boolean): void;
 }
@@ -19,6 +22,7 @@ export function serviceActs(world: World, does: Does): ServiceAdmin {
       if (answer?.exitCode !== 0) throw new TypeError(`systemctl ${argv.join(' ')}: ${answer?.stderr ?? ''}`);
       settle(world, 'disk:vda');
     }),
+    sysctl: does((path, value) => setParameter(world, path, value)),
     script: does((name, isDone) => void world.scripts.set(name, isDone)),
   };
 }

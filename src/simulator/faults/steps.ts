@@ -8,6 +8,7 @@ import * as drbd from '../../drbd/operations.ts';
 import * as erase from '../../erase/operations.ts';
 import * as file from '../../file/operations.ts';
 import * as filesystem from '../../filesystem/operations.ts';
+import * as kernel from '../../kernel/operations.ts';
 import * as lvm from '../../lvm/operations.ts';
 import * as mount from '../../mount/operations.ts';
 import * as packages from '../../packages/operations.ts';
@@ -31,6 +32,7 @@ const drivers = {
   xen,
   service,
   shell,
+  kernel,
 };
 
 /** The kind of each method, and of each kind itself. */

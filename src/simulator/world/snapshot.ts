@@ -8,6 +8,7 @@ import { packageLines } from './packages.ts';
 import { type Inode, inodeOf, linksOf, type Tree, walk } from './tree.ts';
 import type { Content, LogicalVolume, Loop, LuksParts, VolumeGroup } from './parts.ts';
 import { describeUnits } from './units.ts';
+import { describeParameters } from './parameters.ts';
 import type { World } from './world.ts';
 
 /** What bofh keeps for itself is no state of the host, and neither are the empty places that it and libmount leave on /run. */
@@ -53,6 +54,7 @@ function told(world: World, rewrite: Rewrite): string {
         return `lv ${vg.name}/${lv.name} ${lv.uuid} extents=${lv.extents}${kind.join('')}${where} ${flags.join(' ')}`;
       }),
     ]),
+    ...describeParameters(world),
     ...[...world.scripts].flatMap(([name, isDone]) => (isDone ? [`script ${name} done`] : [])),
     ...world.mounts.map(({ source, path, type, options }) => `mount ${source} on ${path} ${type} ${options}`),
     ...[...world.partitions].flatMap(([disk, parts]) =>

@@ -9,6 +9,7 @@ import type { Content, CryptMapping, Disk, KernelPart, VolumeGroup, Mount, Loop,
 import type { Packages } from './packages.ts';
 import type { UnitState } from './units.ts';
 import { copyTree, emptyTree, type Inode } from './tree.ts';
+import type { Parameter } from './parameters.ts';
 
 /** A change, in the order in which they were asked for. */
 export type Change =
@@ -87,6 +88,8 @@ export interface World {
   nextDomid: number;
   /** Units that systemd has loaded, by name. */
   units: Map<string, UnitState>;
+  /** Files below /proc/sys, by their path there. In a plan only those that it changed. */
+  parameters: Map<string, Parameter>;
   /** Scripts of `tx.shell.run` by name: whether what they do is done. In a plan only those that it ran. */
   scripts: Map<string, boolean>;
   readonly memoryMiB: number;
@@ -233,6 +236,7 @@ export function bareWorld(
     domains: [],
     nextDomid: 1,
     units: new Map(),
+    parameters: new Map(),
     scripts: new Map(),
     memoryMiB: options.memoryMiB ?? 4096,
     bridges: options.bridges ?? ['xenbr0'],

@@ -99,6 +99,8 @@ export async function bootDebian(
 ): Promise<Machine> {
   const id = await docker.run(
     ...['run', '--detach', '--network', of.network, '--cap-add', 'SYS_ADMIN'],
+    // Only of a network of its own.
+    ...(of.network === 'none' ? ['--cap-add', 'NET_ADMIN'] : []),
     ...['--security-opt', 'apparmor=unconfined', '--cgroupns', 'host'],
     ...['--volume', '/sys/fs/cgroup:/sys/fs/cgroup:rw'],
     ...of.volumes.flatMap((volume) => ['--volume', `${volume}:ro`]),

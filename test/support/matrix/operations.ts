@@ -64,6 +64,8 @@ export const notOnRig = {
   'account.removeGroup': inContainer,
   'account.removeUser': inContainer,
   'copy.debian': 'a machine of the rig reaches no mirror: test/loop/debian.test.ts runs mmdebstrap',
+  'kernel.setParameter':
+    'it would change the machine of the other trials: test/container/kernel.test.ts sets some',
   'shell.run': 'what it does is up to its script: test/loop/provision.test.ts runs some',
   'packages.change': 'a machine of the rig has no archive: test/container/packages.test.ts tries it',
 } as const;
@@ -88,6 +90,7 @@ export const rigSpecimens: RigSpecimens = {
   account: {},
   service: {},
   shell: {},
+  kernel: {},
   copy,
   crypt,
   btrfs,

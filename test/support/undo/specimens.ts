@@ -9,6 +9,7 @@ import { crypt } from './specimens/crypt.ts';
 import { drbd } from './specimens/drbd.ts';
 import { file } from './specimens/file.ts';
 import { filesystem } from './specimens/filesystem.ts';
+import { kernel } from './specimens/kernel.ts';
 import { lvm } from './specimens/lvm.ts';
 import { mount } from './specimens/mount.ts';
 import { packages } from './specimens/packages.ts';
@@ -46,4 +47,5 @@ export const specimens: Specimens = {
   xen,
   service,
   shell,
+  kernel,
 };

@@ -33,6 +33,7 @@ const harmless: Readonly<Record<string, string>> = {
   files: 'chmod chown cp dd fallocate find ln mv qemu-img sha256sum stat sync tar truncate',
   network: 'ip',
   'units of systemd, and how long to wait': 'sleep systemctl',
+  'kernel parameters; secret ones are refused': 'sysctl',
   'scripts of users, whose output docs/provisioning.md says is shown': 'sh',
   'cryptsetup, which never prints a key unless it is told to dump one': `cryptsetup:close cryptsetup:isLuks
     cryptsetup:luksAddKey cryptsetup:luksErase cryptsetup:luksFormat cryptsetup:luksHeaderBackup cryptsetup:luksHeaderRestore

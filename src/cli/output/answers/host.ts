@@ -13,10 +13,11 @@ const change = {
     'service',
     'ensure',
     'script',
+    'sysctl',
     'group',
     'user',
   ]),
-  /** Its path; of a user or group its name; of `ensure` the method with what names the object. */
+  /** Its path; of a user, group or kernel parameter its name; of `ensure` the method with what names the object. */
   name: text,
   /** What differs: `mode 0644 → 0600`. */
   details: z.readonly(z.array(text)),

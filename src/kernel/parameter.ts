@@ -1,0 +1,140 @@
+import * as z from 'zod/mini';
+import { mountEntries } from '../blockdevice/index.ts';
+import { type Command, nothing, type ReadHost } from '../command/index.ts';
+import { CommandError, RefusedError } from '../core/errors.ts';
+
+/** A kernel parameter as sysctl.d(5) spells it: `net.ipv4.ip_forward`, `net/ipv4/conf/eth0.100/forwarding`. */
+export const parameterKey = z
+  .string()
+  .check(
+    z.refine(
+      (key) => namesIn(key).every((name) => /^[\w:@+.-]+$/.test(name) && !/^\.*$/.test(name)),
+      'must be a kernel parameter: net.ipv4.ip_forward',
+    ),
+  );
+
+/** One line. */
+export const parameterValue = z.string().check(z.regex(/^\S(?:[^\n\r\0]*\S)?$/, 'must be one line of text'));
+
+/** The names below /proc/sys. Whichever of `.` and `/` comes first separates them, and the other one is part of a name. */
+function namesIn(key: string): readonly string[] {
+  const first = /[./]/.exec(key)?.[0];
+  const names = first === undefined ? [key] : key.split(first);
+  return first === '.' ? names.map((name) => name.replaceAll('/', '.')) : names;
+}
+
+/** The one spelling that bofh uses: with dots, and `/` for a dot in a name. */
+export function canonicalKey(key: string): string {
+  return namesIn(key)
+    .map((name) => name.replaceAll('.', '/'))
+    .join('.');
+}
+
+/** Its file below /proc/sys. */
+export function parameterPath(key: string): string {
+  return `/proc/sys/${namesIn(key).join('/')}`;
+}
+
+/** Values of one parameter are separated by tabs or spaces. */
+export function isSameValue(one: string | undefined, other: string | undefined): boolean {
+  const words = (text: string | undefined) => text?.trim().split(/\s+/).join(' ');
+  return words(one) === words(other);
+}
+
+/** What the running kernel has. Undefined: it has no such parameter. */
+export async function runningValue(host: ReadHost, key: string): Promise<string | undefined> {
+  try {
+    return new TextDecoder().decode(await host.readFile(parameterPath(key))).replace(/\n$/, '');
+  } catch (error) {
+    if (error instanceof CommandError && error.reason === 'not-found') return undefined;
+    throw error;
+  }
+}
+
+/** Sets a parameter of the running kernel. sysctl(8) of procps 4.0.2 exits 0 for some that it cannot set. */
+export function setValue(key: string, value: string): Command<void, 'change'> {
+  return {
+    tool: 'sysctl',
+    argv: ['--quiet', '--write', `${key}=${value}`],
+    access: 'change',
+    parse: nothing,
+    classify: ({ stderr }) =>
+      /No such file/.test(stderr)
+        ? 'not-found'
+        : /permission denied|Read-only|not permitted/i.test(stderr)
+          ? 'denied'
+          : 'unknown',
+  };
+}
+
+/** RefusedError for a parameter that cannot be set, or not set back. Returns its present value. */
+export async function settable(host: ReadHost, key: string, value: string): Promise<string> {
+  const path = parameterPath(key);
+  const stat = await host.stat(path);
+  if (stat?.kind !== 'file')
+    throw new RefusedError(`this kernel has no parameter ${key}: there is no file ${path}`, {
+      code: 'not-found',
+      remedy: 'correct its name, or load the kernel module that has it',
+    });
+  if (/(?:^|\.)(?:stable_secret|tcp_fastopen_key)$/.test(key))
+    throw new RefusedError(`${key} is a secret, and bofh would show it in its plan and journal`, {
+      remedy: `describe its file in /etc/sysctl.d with h.file and a Secret, then: systemctl restart systemd-sysctl`,
+    });
+  if (isOneWay(key, value))
+    throw new RefusedError(`an undo cannot set ${key} back from ${value}`, {
+      remedy: 'describe its file in /etc/sysctl.d with h.file, and reboot',
+    });
+  if ((stat.mode & 0o222) === 0) throw readOnly(key, 'the kernel lets nobody set it');
+  if ((stat.mode & 0o444) === 0)
+    throw new RefusedError(`${key} has no value: writing it only starts something`, {
+      remedy: `do it once, by hand: sysctl --write ${key}=${value}`,
+    });
+  const covering = (await mountEntries(host))
+    .filter(({ path: at }) => path === at || path.startsWith(`${at === '/' ? '' : at}/`))
+    .reduce((last, each) => (each.path.length >= last.path.length ? each : last));
+  if (covering.options.split(',').includes('ro'))
+    throw readOnly(key, `${covering.path} is mounted read-only, as in a container`);
+  const now = await runningValue(host, key);
+  if (now === undefined || now.includes('\n'))
+    throw new RefusedError(`${key} has more than one line, so it is no single value`, {
+      remedy: `look at it: cat ${path}`,
+    });
+  return now;
+}
+
+/** Those that stay until the next boot, or whose change removes what setting them back does not restore. */
+function isOneWay(key: string, value: string): boolean {
+  return (
+    /^kernel\.(?:modules_disabled|kexec_load_disabled|kexec_load_limit_\w+)$/.test(key) ||
+    (key === 'kernel.unprivileged_bpf_disabled' && value === '1') ||
+    (key === 'kernel.yama.ptrace_scope' && value === '3') ||
+    // The kernel removes the addresses and routes of the interface.
+    (/^net\.ipv6\.conf\.[^.]+\.disable_ipv6$/.test(key) && value !== '0')
+  );
+}
+
+function readOnly(key: string, why: string): RefusedError {
+  return new RefusedError(`${key} is read-only here: ${why}`, {
+    remedy: 'remove it from the description, or set it where the host starts',
+  });
+}
+
+/** Parameters that the kernel changes together with this one. */
+export async function movedBy(host: ReadHost, key: string): Promise<readonly string[]> {
+  const ip = /^net\.(?<ip>ipv[46])\.(?:ip_forward|conf\.all\.forwarding)$/.exec(key)?.groups?.ip;
+  const dirty = /^vm\.(?<which>dirty|dirty_background)_(?:ratio|bytes)$/.exec(key)?.groups?.which;
+  const all =
+    ip !== undefined
+      ? [
+          ...(ip === 'ipv4' ? ['net.ipv4.ip_forward', 'net.ipv4.conf.all.accept_redirects'] : []),
+          ...(await host.readDir(`/proc/sys/net/${ip}/conf`)).map((name) =>
+            canonicalKey(`net/${ip}/conf/${name}/forwarding`),
+          ),
+        ]
+      : dirty !== undefined
+        ? [`vm.${dirty}_ratio`, `vm.${dirty}_bytes`]
+        : key === 'vm.overcommit_ratio' || key === 'vm.overcommit_kbytes'
+          ? ['vm.overcommit_ratio', 'vm.overcommit_kbytes']
+          : [];
+  return all.filter((each) => each !== key);
+}

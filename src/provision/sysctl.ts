@@ -1,0 +1,133 @@
+import { posix } from 'node:path';
+import * as z from 'zod/mini';
+import type { ReadHost } from '../command/index.ts';
+import { CommandError, RefusedError } from '../core/errors.ts';
+import { sha256 } from '../file/path.ts';
+import { refuseChange } from '../file/refuse-change.ts';
+import { canonicalKey, isSameValue, parameterKey, runningValue, settable } from '../kernel/parameter.ts';
+import type { Resource } from './resource.ts';
+import type { Step } from './steps.ts';
+
+/** A file that systemd-sysctl reads at boot. */
+export const sysctlFile = z
+  .string()
+  .check(
+    z.regex(
+      /^\/etc\/sysctl\.d\/[\w@+-][\w@+.-]*\.conf$/,
+      'must be a file /etc/sysctl.d/NAME.conf, or no boot reads it',
+    ),
+  );
+
+/** sysctl.d(5): of files with one name only that of the first directory counts. */
+const directories = ['/etc/sysctl.d', '/run/sysctl.d', '/usr/local/lib/sysctl.d', '/usr/lib/sysctl.d'];
+
+/** A kernel parameter that differs now, or in the file that sets it at boot. */
+export async function sysctlStep(
+  host: ReadHost,
+  { path, name: key, wanted: value }: Extract<Resource, { readonly kind: 'sysctl' }>,
+): Promise<Step | undefined> {
+  const now = await runningValue(host, key);
+  const before = await textIn(host, path);
+  const [found, ...others] = entriesIn(before ?? '').filter((each) => each.key === key);
+  const [isNow, isAtBoot] = [
+    isSameValue(now, value),
+    isSameValue(found?.value, value) && others.length === 0,
+  ];
+  if (isNow && isAtBoot) {
+    await refuseOverride(host, { path, key, value });
+    return undefined;
+  }
+  const from = found === undefined ? '' : `${found.value} → `;
+  return {
+    ...{ action: 'change', kind: 'sysctl', name: key },
+    details: [
+      ...(isNow ? [] : [`now ${now?.replaceAll('\t', ' ') ?? 'missing'} → ${value}`]),
+      ...(isAtBoot ? [] : [`at boot ${from}${value} in ${path}`]),
+    ],
+    check: async () => {
+      if (others.length > 0)
+        throw new RefusedError(`${path} sets ${key} more than once`, {
+          remedy: 'remove all of them but one',
+        });
+      await settable(host, key, value);
+      await refuseOverride(host, { path, key, value });
+      if (before !== undefined) await refuseChange(host, path);
+    },
+    run: async (tx) => {
+      // First, so that its undo comes last: a boot in between sets what the file says.
+      if (!isNow) await tx.kernel.setParameter({ key, value });
+      if (isAtBoot) return;
+      const lines = (before ?? '').split('\n');
+      const line = `${key} = ${value}`;
+      if (found !== undefined) lines[found.at] = line;
+      else lines.splice(lines.at(-1) === '' ? -1 : lines.length, 0, line);
+      const content = `${lines.join('\n')}${lines.at(-1) === '' ? '' : '\n'}`;
+      const asked = { path, content, encoding: 'latin1' as const };
+      if (before === undefined) await tx.file.create(asked);
+      else await tx.file.change({ ...asked, sha256: sha256(Buffer.from(before, 'latin1')) });
+    },
+  };
+}
+
+interface Entry {
+  /** Index of its line. */
+  readonly at: number;
+  readonly key: string;
+  readonly value: string;
+}
+
+/** What a file sets. A pattern such as `net.ipv4.conf.*.rp_filter` never counts for a parameter that has a line of its own. */
+function entriesIn(text: string): readonly Entry[] {
+  return text.split('\n').flatMap((line, at) => {
+    const { key = '', value } =
+      /^\s*-?(?<key>[^#;=\s][^=]*?)\s*=\s*(?<value>.*?)\s*$/.exec(line)?.groups ?? {};
+    const isKey = value !== undefined && parameterKey.safeParse(key).success;
+    return isKey ? [{ at, key: canonicalKey(key), value }] : [];
+  });
+}
+
+/** RefusedError if a boot would read another value after this file. */
+async function refuseOverride(
+  host: ReadHost,
+  { path, key, value }: { readonly path: string; readonly key: string; readonly value: string },
+): Promise<void> {
+  const files = new Map<string, string>();
+  for (const directory of directories)
+    for (const name of await namesIn(host, directory))
+      if (name.endsWith('.conf') && !files.has(name)) files.set(name, posix.join(directory, name));
+  const later = [...files.keys()].filter((name) => name > posix.basename(path)).sort();
+  let last: { readonly file: string; readonly value: string } | undefined;
+  for (const name of later) {
+    const file = files.get(name) ?? '';
+    for (const each of entriesIn((await textIn(host, file)) ?? ''))
+      if (each.key === key) last = { file, value: each.value };
+  }
+  if (last === undefined || isSameValue(last.value, value)) return;
+  throw new RefusedError(
+    `at boot ${last.file} sets ${key} to ${last.value}, because it comes after ${posix.basename(path)}`,
+    {
+      remedy: `remove that line of ${last.file}, or describe it in a file whose name comes later: { file: '/etc/sysctl.d/zz-bofh.conf' }`,
+    },
+  );
+}
+
+async function namesIn(host: ReadHost, directory: string): Promise<readonly string[]> {
+  return orMissing(host.readDir(directory)).then((names) => names ?? []);
+}
+
+/** Each character is a byte. A link to /dev/null masks the file of that name. */
+async function textIn(host: ReadHost, path: string): Promise<string | undefined> {
+  const isLink = (await host.stat(path))?.kind === 'symlink';
+  if (isLink && (await host.readLink(path)) === '/dev/null') return '';
+  const bytes = await orMissing(host.readFile(path));
+  return bytes === undefined ? undefined : Buffer.from(bytes).toString('latin1');
+}
+
+async function orMissing<T>(read: Promise<T>): Promise<T | undefined> {
+  try {
+    return await read;
+  } catch (error) {
+    if (error instanceof CommandError && error.reason === 'not-found') return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,100 @@
+import { expect, it } from 'vitest';
+import { atomic, withBofh } from '../../../src/bofh.ts';
+import { CommandError, RefusedError } from '../../../src/core/errors.ts';
+import { canonicalKey, parameterKey, parameterPath, setValue } from '../../../src/kernel/parameter.ts';
+import type { Tx } from '../../../src/operations.ts';
+import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
+import { rejectionOf } from '../../support/rejection.ts';
+
+const running = (host: SimulatedHost, body: (tx: Tx) => Promise<unknown>) =>
+  withBofh(simulatedBofh({ host }), () => atomic('test', body));
+
+it.each([
+  ['net.ipv4.ip_forward', '/proc/sys/net/ipv4/ip_forward', 'net.ipv4.ip_forward'],
+  ['net/ipv4/ip_forward', '/proc/sys/net/ipv4/ip_forward', 'net.ipv4.ip_forward'],
+  [
+    'net.ipv4.conf.eth0/100.forwarding',
+    '/proc/sys/net/ipv4/conf/eth0.100/forwarding',
+    'net.ipv4.conf.eth0/100.forwarding',
+  ],
+  [
+    'net/ipv4/conf/eth0.100/forwarding',
+    '/proc/sys/net/ipv4/conf/eth0.100/forwarding',
+    'net.ipv4.conf.eth0/100.forwarding',
+  ],
+])('%s is the file %s', (key, path, canonical) => {
+  expect([parameterPath(key), canonicalKey(key)]).toEqual([path, canonical]);
+});
+
+it.each(['', 'net..x', 'net/../x', 'net.//.x', '.net', 'net.*.x', 'net x', '-net=1'])(
+  'the key %j is none',
+  (key) => expect(parameterKey.safeParse(key).success).toBe(false),
+);
+
+it.each([
+  ['sysctl: cannot stat /proc/sys/a/b: No such file or directory', 'not-found'],
+  ["sysctl: permission denied on key 'net.ipv4.ip_forward'", 'denied'],
+  ['sysctl: setting key "net.ipv4.ip_forward": Read-only file system', 'denied'],
+  ['sysctl: setting key "net.ipv4.ip_forward": Invalid argument', 'unknown'],
+])('%s', (stderr, reason) => {
+  const command = setValue('net.ipv4.ip_forward', '1');
+  expect(command.argv).toEqual(['--quiet', '--write', 'net.ipv4.ip_forward=1']);
+  expect(command.classify?.({ exitCode: 1, stdout: '', stderr })).toBe(reason);
+});
+
+it('sets a value, and a failed sequence sets back also what the kernel changed with it', async () => {
+  const host = simulatedHost();
+  host.admin.sysctl('net/ipv4/conf/eth0/forwarding', '1');
+  host.admin.sysctl('net/ipv4/conf/all/accept_redirects', '0');
+  const before = host.snapshot();
+  let during = '';
+  await rejectionOf(
+    running(host, async (tx) => {
+      await tx.kernel.setParameter({ key: 'net/ipv4/ip_forward', value: '1' });
+      during = host.snapshot();
+      throw new Error('on purpose');
+    }),
+  );
+  expect(during).toContain('parameter net.ipv4.conf.eth0/100.forwarding 1');
+  expect(host.snapshot()).toBe(before);
+});
+
+it('the undo leaves a third value, which others have set', async () => {
+  const host = simulatedHost();
+  const error = await rejectionOf(
+    running(host, async (tx) => {
+      await tx.kernel.setParameter({ key: 'vm.swappiness', value: '10' });
+      host.admin.sysctl('vm/swappiness', '30');
+      throw new Error('on purpose');
+    }),
+  );
+  expect(String(error)).toContain('on purpose');
+  expect(host.snapshot()).toContain('parameter vm.swappiness 30');
+});
+
+it.each([
+  ['vm.swappiness', '0x10', 'the kernel made 16 of the value 0x10 for vm.swappiness'],
+  ['vm.swappiness', 'much', 'Invalid argument'],
+])('%s = %s is undone', async (key, value, message) => {
+  const host = simulatedHost();
+  const before = host.snapshot();
+  const error = await rejectionOf(running(host, (tx) => tx.kernel.setParameter({ key, value })));
+  expect(String((error as Error).cause ?? error)).toContain(message);
+  expect(host.snapshot()).toBe(before);
+});
+
+it.each([
+  ['vm.none', '1', 'this kernel has no parameter vm.none: there is no file /proc/sys/vm/none'],
+  ['net.ipv4.conf', '1', 'this kernel has no parameter net.ipv4.conf'],
+  ['kernel.ngroups_max', '1', 'kernel.ngroups_max is read-only here: the kernel lets nobody set it'],
+  ['net.ipv4.route.flush', '1', 'has no value'],
+  ['net.ipv6.conf.all.disable_ipv6', '1', 'an undo cannot set net.ipv6.conf.all.disable_ipv6 back from 1'],
+  ['vm.swappiness', '60', 'vm.swappiness is 60 already'],
+])('%s = %s is refused before anything changes', async (key, value, message) => {
+  const host = simulatedHost();
+  const error = await rejectionOf(running(host, (tx) => tx.kernel.setParameter({ key, value })));
+  expect(error).toBeInstanceOf(RefusedError);
+  expect(error).not.toBeInstanceOf(CommandError);
+  expect(String(error)).toContain(message);
+  expect(host.changes).toEqual([]);
+});

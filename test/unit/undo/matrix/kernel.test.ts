@@ -1,0 +1,3 @@
+import { testMatrixOf } from '../../../support/undo/matrix-of.ts';
+
+await testMatrixOf('kernel');
