@@ -4,7 +4,7 @@ import type { ReadHost } from '../command/index.ts';
 import { CommandError, RefusedError } from '../core/errors.ts';
 import { sha256 } from '../file/path.ts';
 import { refuseChange } from '../file/refuse-change.ts';
-import { canonicalKey, isSameValue, parameterKey, runningValue, settable } from '../kernel/parameter.ts';
+import { canonicalKey, isSameValue, parameterKey, settable } from '../kernel/parameter.ts';
 import type { Resource } from './resource.ts';
 import type { Step } from './steps.ts';
 
@@ -26,7 +26,7 @@ export async function sysctlStep(
   host: ReadHost,
   { path, name: key, wanted: value }: Extract<Resource, { readonly kind: 'sysctl' }>,
 ): Promise<Step | undefined> {
-  const now = await runningValue(host, key);
+  const now = await settable(host, key, value);
   const before = await textIn(host, path);
   const [found, ...others] = entriesIn(before ?? '').filter((each) => each.key === key);
   const [isNow, isAtBoot] = [
@@ -41,7 +41,7 @@ export async function sysctlStep(
   return {
     ...{ action: 'change', kind: 'sysctl', name: key },
     details: [
-      ...(isNow ? [] : [`now ${now?.replaceAll('\t', ' ') ?? 'missing'} → ${value}`]),
+      ...(isNow ? [] : [`now ${now.replaceAll('\t', ' ')} → ${value}`]),
       ...(isAtBoot ? [] : [`at boot ${from}${value} in ${path}`]),
     ],
     check: async () => {
@@ -49,7 +49,6 @@ export async function sysctlStep(
         throw new RefusedError(`${path} sets ${key} more than once`, {
           remedy: 'remove all of them but one',
         });
-      await settable(host, key, value);
       await refuseOverride(host, { path, key, value });
       if (before !== undefined) await refuseChange(host, path);
     },
