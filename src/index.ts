@@ -72,8 +72,10 @@ export type { HostChange } from './provision/apply.ts';
 export type { EnsureArgs } from './atomic/ensure.ts';
 export {
   defineHost,
+  type AptSourceRequest,
   type Collecting,
   type Content,
+  type CronRequest,
   type Described,
   type FileRequest,
   type GroupRequest,

@@ -119,6 +119,31 @@ export function download(directory: string, words: readonly string[]): Command<v
   };
 }
 
+/** Reads the lists of the archives in one file. Without `--error-on` it exits 0 for one that it cannot reach. */
+export function update(file: string): Command<void, 'change'> {
+  return {
+    tool: 'apt-get',
+    argv: [
+      ...[
+        '-q',
+        '--error-on=any',
+        '-o',
+        `Dir::Etc::sourcelist=${file}`,
+        '-o',
+        'Dir::Etc::sourceparts=/dev/null',
+      ],
+      // It would remove the lists of all others.
+      ...['-o', 'APT::Get::List-Cleanup=0', ...noCache, 'update'],
+    ],
+    access: 'change',
+    stop: 'safe',
+    parse: nothing,
+    // The last line says only that something failed.
+    shownOf: (stderr) => stderr.replace(/^E: Some index files failed .*\n/m, ''),
+    classify,
+  };
+}
+
 /** Makes a .deb of an installed package, from its files as they are now. Exits 0 also if it fails (1.52). */
 export function repack(directory: string, name: string): Command<void, 'change'> {
   return {
@@ -245,7 +270,11 @@ const quietly = [
 ];
 
 function classify({ stderr }: Answer): Reason {
-  if (/Could not get lock|Unable to acquire the dpkg frontend lock|is locked by another process/.test(stderr))
+  if (
+    /Could not get lock|Unable to acquire the dpkg frontend lock|Unable to lock directory|is locked by another process/.test(
+      stderr,
+    )
+  )
     return 'busy';
   if (/No space left on device|enough free space/.test(stderr)) return 'no-space';
   if (/Unable to locate package|was not found$/m.test(stderr)) return 'not-found';

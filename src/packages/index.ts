@@ -5,4 +5,5 @@ export {
   packageVersion,
   plannedPackages,
 } from './plan.ts';
-export { refuseUnready } from './state.ts';
+export { type AptSource, listsOf } from './sources.ts';
+export { knownPackages, refuseUnready } from './state.ts';

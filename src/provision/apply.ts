@@ -1,6 +1,7 @@
 import type { ReadHost } from '../command/index.ts';
 import { RefusedError } from '../core/errors.ts';
 import { present } from '../core/present.ts';
+import { aptSourceStep, undecided } from './apt-source.ts';
 import { groupStep, userStep } from './account.ts';
 import { realParent } from '../file/path.ts';
 import { type EnsureName, isIn, type Resource } from './resource.ts';
@@ -48,9 +49,11 @@ export async function applyResources(
           ? userStep(host, one)
           : one.kind === 'script'
             ? scriptStep(host, one)
-            : one.kind === 'sysctl'
-              ? sysctlStep(host, one)
-              : stepOf(host, one, owners);
+            : one.kind === 'apt-source'
+              ? aptSourceStep(host, one, owners)
+              : one.kind === 'sysctl'
+                ? sysctlStep(host, one)
+                : stepOf(host, one, owners);
   const mounts = resources.flatMap((one) =>
     one.kind === 'ensure' && one.path !== undefined ? [one.path] : [],
   );
@@ -65,7 +68,8 @@ export async function applyResources(
         one.kind === 'package' ||
         one.kind === 'group' ||
         one.kind === 'user' ||
-        one.kind === 'script'
+        one.kind === 'script' ||
+        one.kind === 'apt-source'
       ) {
         const found = isLater(one) ? undefined : await step(one);
         await found?.check?.();
@@ -77,6 +81,8 @@ export async function applyResources(
   const services = servicesOf(tx, host, resources);
   const changes: HostChange[] = [];
   let brought: 'packages' | 'scripts' | undefined;
+  // A plan reads no repository.
+  let hasNewSource = false;
   for (const one of resources) {
     if (isLater(one)) continue;
     if (one.kind === 'ensure') {
@@ -92,8 +98,18 @@ export async function applyResources(
         if (details.length > 0) changes.push({ action: 'change', kind: 'service', name: one.unit, details });
         return;
       }
-      const found = await step(one);
-      if (found === undefined) return;
+      const open = one.kind === 'package' && planning && hasNewSource ? await undecided(host, packages) : [];
+      const found = await step(one).catch((error: unknown) => {
+        if (open.length === 0 || !isMissing(error)) throw error;
+        return undefined;
+      });
+      if (found === undefined && open.length === 0) return;
+      if (found === undefined) {
+        const details = ['if the repository has it'];
+        changes.push({ action: 'change', kind: 'packages', name: open.join(' '), details });
+        brought ??= 'packages';
+        return;
+      }
       const { run, check, details, ...change } = found;
       const said: string[] = [];
       await check?.();
@@ -103,7 +119,11 @@ export async function applyResources(
         if (planning && brought !== undefined) await realParent(host, one.path);
       }
       await run(tx, (detail) => said.push(detail));
-      changes.push({ ...change, details: [...said, ...details] });
+      changes.push({
+        ...change,
+        details: [...said, ...details, ...(open.length > 0 ? ['or as the new repository has it'] : [])],
+      });
+      if (one.kind === 'apt-source') hasNewSource = true;
       if (one.kind === 'package') brought ??= 'packages';
       if (one.kind === 'script' && one.wanted.undo !== 'none') brought ??= 'scripts';
     };

@@ -13,6 +13,8 @@ import { script, scriptName } from '../shell/commands.ts';
 import { canonicalKey, parameterKey, parameterValue } from '../kernel/parameter.ts';
 import { unitName } from '../service/unit.ts';
 import type {
+  AptSourceRequest,
+  CronRequest,
   Described,
   FileRequest,
   GroupRequest,
@@ -32,8 +34,9 @@ import { areRivals, type EditRequest, editsOf, syntaxes } from './edit/edit.ts';
 import type { LinesRequest } from './lines.ts';
 import { isRecord, revealed } from './plain.ts';
 import { type EnsureName, inOrder, namedBy, reads, type Resource, type WantedFile } from './resource.ts';
+import { cronName, cronRequest, cronText } from './cron.ts';
 import { sysctlFile } from './sysctl.ts';
-import { rendered, templatePath } from './template.ts';
+import { rendered, templatePath, textOf } from './template.ts';
 
 const id = z.union([z.string().check(z.regex(/^[^:\s]+$/)), z.int().check(z.minimum(0))]);
 const owned = {
@@ -47,6 +50,14 @@ const nothingElse = z.refine(
   (of: unknown) => typeof of !== 'object' || of === null || !('absent' in of) || Object.keys(of).length === 1,
   'what is absent has nothing else',
 );
+const words = (pattern: RegExp, what: string) => {
+  const word = z.string().check(z.regex(pattern, `must be ${what}`));
+  return z.pipe(
+    z.union([word, z.readonly(z.array(word).check(z.minLength(1)))], `must be ${what}, or several`),
+    z.transform((given) => (typeof given === 'string' ? [given] : given)),
+  );
+};
+const publicKey = /^-----BEGIN PGP PUBLIC KEY BLOCK-----\n[^\0]*-----END PGP PUBLIC KEY BLOCK-----\n*$/;
 const password = z.custom<Secret | 'locked'>(
   (value) =>
     value === 'locked' || (value instanceof Secret && passwordHash.safeParse(secretText(value)).success),
@@ -56,6 +67,29 @@ const schemas = {
   file: z.strictObject({ content: z.unknown(), ...owned }),
   template: z.strictObject({ file: text, data: z.exactOptional(z.unknown()), ...owned }),
   directory: z.strictObject(owned),
+  'apt-source': z
+    .strictObject({
+      uris: words(
+        /^(?:https?:\/\/[^\s@/]+\/?|file:\/)[^\s@]*$/,
+        'https://…, http://… or file:/…, without a password',
+      ),
+      suites: words(/^[\w.+~/-]+$/, 'a suite'),
+      components: z.exactOptional(words(/^[\w.+~/-]+$/, 'a component')),
+      architectures: z.exactOptional(words(/^[a-z][a-z0-9-]*$/, 'an architecture')),
+      key: z.exactOptional(z.unknown()),
+      signedBy: z.exactOptional(absolutePath),
+    })
+    .check(
+      z.refine(
+        ({ key, signedBy }) => (key === undefined) !== (signedBy === undefined),
+        'needs either key or signedBy',
+      ),
+      z.refine(
+        ({ suites, components }) =>
+          suites.every((suite) => suite.endsWith('/') === (components === undefined)),
+        'needs components, unless its suites end in /',
+      ),
+    ),
   package: z
     .strictObject({
       version: z.exactOptional(packageVersion),
@@ -189,6 +223,26 @@ export async function collect(description: HostDescription, facts: Facts): Promi
       checkPath(at, path);
       return addAt({ kind: 'absent', identity: path, at, path });
     },
+    aptSource: (name: string, request: AptSourceRequest): Described => {
+      const at = placeOf(builder.aptSource);
+      const what = `${at}: h.aptSource ${name}`;
+      // apt ignores files with other names.
+      parsed(what, scriptName, name);
+      const { components = [], key, signedBy, ...rest } = parsed(what, schemas['apt-source'], request);
+      return addAt({
+        kind: 'apt-source',
+        identity: `/etc/apt/sources.list.d/${name}.sources`,
+        at,
+        path: `/etc/apt/sources.list.d/${name}.sources`,
+        name,
+        wanted: {
+          ...{ ...rest, components },
+          ...(signedBy === undefined
+            ? { signedBy: `/etc/apt/keyrings/${name}.asc`, key: keyOf(what, at, key, facts) }
+            : { signedBy }),
+        },
+      });
+    },
     package: (name: string, request: PackageRequest = {}): void => {
       const at = placeOf(builder.package);
       const what = `${at}: h.package ${name}`;
@@ -254,6 +308,16 @@ export async function collect(description: HostDescription, facts: Facts): Promi
       const name = canonicalKey(parsed(what, parameterKey, key));
       const wanted = parsed(what, parameterValue, typeof value === 'number' ? String(value) : value);
       return addAt({ kind: 'sysctl', identity: `sysctl ${name}`, at, path, name, wanted });
+    },
+    cron: (name: string, request: CronRequest): Described => {
+      const at = placeOf(builder.cron);
+      const what = `${at}: h.cron ${name}`;
+      const path = `/etc/cron.d/${parsed(what, cronName, name)}`;
+      const wanted = parsed(what, cronRequest, request);
+      // cron ignores a file that others can write.
+      const owned = { owner: 0, group: 0, mode: 0o644, user: wanted.user };
+      const content = Buffer.from(cronText(wanted));
+      return addAt({ kind: 'file', identity: path, at, path, wanted: { ...owned, content, secret: false } });
     },
     script: (name: string, request: ScriptRequest): void => {
       const at = placeOf(builder.script);
@@ -364,6 +428,17 @@ function contentOf(
   if (made instanceof Secret) return { content: made.reveal(), secret: true };
   if (made instanceof Uint8Array) return { content: made, secret: false };
   throw new UsageError(`${at}: the content of ${path} must be a text, bytes or a Secret, not ${typeof made}`);
+}
+
+/** The text of a public key. */
+function keyOf(what: string, at: string, key: unknown, facts: Facts): string {
+  const made: unknown = typeof key === 'function' ? (key as (facts: Facts) => unknown)(facts) : key;
+  const isPath = typeof made === 'string' && !made.includes('\n') && made !== '';
+  const given = isPath ? textOf(templatePath(made, at, 'key'), at, 'key') : made;
+  if (typeof given === 'string' && publicKey.test(given)) return `${given.trimEnd()}\n`;
+  throw new UsageError(`${what}: its key is no public key in ASCII`, {
+    remedy: 'export it: gpg --armor --export KEY; or convert it: gpg --enarmor FILE',
+  });
 }
 
 /** Whether two resources are about one object. Several may name lines, or values, of one file. */

@@ -33,6 +33,22 @@ export interface PackageRequest {
   readonly absent?: true | 'purged';
 }
 
+/** A repository of apt. It is signed by `key`, or by a key that the host has (`signedBy`). */
+export interface AptSourceRequest {
+  /** Addresses: `https://`, `http://` or `file:/`. Without a password, which apt reads from /etc/apt/auth.conf.d. */
+  readonly uris: string | readonly string[];
+  /** Suites, such as `bookworm`; `./` for a repository without suites. */
+  readonly suites: string | readonly string[];
+  /** Components, such as `main`; none for a suite that ends in `/`. */
+  readonly components?: string | readonly string[];
+  /** Architectures (default: those of the host). */
+  readonly architectures?: string | readonly string[];
+  /** Its public key in ASCII, a function that returns it, or the path of its file, relative to the description. */
+  readonly key?: string | ((facts: Facts) => string);
+  /** Path of a keyring that the host has: `/usr/share/keyrings/debian-archive-keyring.gpg`. */
+  readonly signedBy?: string;
+}
+
 /** A group of /etc/group. */
 export interface GroupRequest {
   /** Its number (default: unchanged; new: a free one). Another number than the present one is refused. */
@@ -82,6 +98,16 @@ export interface TemplateRequest extends Owned {
   readonly file: string;
   /** The variables of the template. With a `Secret` in them the content is secret. */
   readonly data?: Readonly<Record<string, Plain>>;
+}
+
+/** What cron(8) runs, and when. */
+export interface CronRequest {
+  /** Five fields of crontab(5), `30 4 * * mon`, or `@reboot`, `@yearly`, `@monthly`, `@weekly`, `@daily` or `@hourly`. */
+  readonly schedule: string;
+  /** Who runs it. */
+  readonly user: string;
+  /** One line for /bin/sh. A `%` needs no backslash. */
+  readonly command: string;
 }
 
 /** Where a kernel parameter is set at boot. */
@@ -151,6 +177,8 @@ export interface HostBuilder {
   link(path: string, request: { readonly to: string }): Described;
   /** No file, link or directory of this name. A directory that is not empty is refused. */
   absent(path: string): Described;
+  /** A repository of apt, whose lists are read. Its step comes before that of the packages. */
+  aptSource(name: string, request: AptSourceRequest): Described;
   /** A package of Debian, with the packages that it needs. All packages of a description change together. */
   package(name: string, request?: PackageRequest): void;
   /** A group. Its step comes before those of what names it. */
@@ -163,6 +191,8 @@ export interface HostBuilder {
   edit(path: string, request: EditRequest): Described;
   /** A kernel parameter, in the running kernel and at boot. Several values are separated by spaces. */
   sysctl(key: string, value: string | number, request?: SysctlRequest): Described;
+  /** A file in /etc/cron.d with one command. */
+  cron(name: string, request: CronRequest): Described;
   /** A script, which runs if its probe says that it is not done. The name is for messages, and each script has its own. */
   script(name: string, request: ScriptRequest): void;
   /** A unit of systemd: `nginx` is `nginx.service`; `backup.timer` is a timer. */

@@ -34,6 +34,12 @@ export type Resource = Placed &
     | { readonly kind: 'lines'; readonly path: string; readonly wanted: LinesRequest }
     | { readonly kind: 'edit'; readonly path: string; readonly wanted: WantedEdit }
     | {
+        readonly kind: 'apt-source';
+        readonly path: string;
+        readonly name: string;
+        readonly wanted: WantedSource;
+      }
+    | {
         readonly kind: 'sysctl';
         /** The file that sets it at boot. */
         readonly path: string;
@@ -57,6 +63,8 @@ export type Resource = Placed &
 export interface WantedFile extends Owned {
   readonly content: Uint8Array;
   readonly secret: boolean;
+  /** A user that it names, who must exist. */
+  readonly user?: string;
   /** While it is collected: its content comes from this. */
   readonly template?: WantedTemplate;
 }
@@ -64,6 +72,16 @@ export interface WantedFile extends Owned {
 /** A user, with the hash of its password as text. */
 export interface WantedUser extends Omit<UserRequest, 'password'> {
   readonly password?: string;
+}
+
+/** A repository of apt, with the text of its key unless the host has that. */
+export interface WantedSource {
+  readonly uris: readonly string[];
+  readonly suites: readonly string[];
+  readonly components: readonly string[];
+  readonly architectures?: readonly string[];
+  readonly signedBy: string;
+  readonly key?: string;
 }
 
 /** A service, with paths. */
@@ -111,7 +129,7 @@ export function isFileOf(unit: string, path: string): boolean {
 }
 
 /**
- * As described, but a directory before what is in it, a user or group before what names it, and a
+ * As described, but a directory before what is in it, a repository before the packages, a user or group before what names it, and a
  * service after what it reads.
  */
 export function inOrder(all: readonly Resource[]): readonly Resource[] {
@@ -131,6 +149,12 @@ export function inOrder(all: readonly Resource[]): readonly Resource[] {
       if (to >= 0 && to < from) ordered.splice(to, 0, ...ordered.splice(from, 1));
     }
   for (const one of all) {
+    if (one.kind !== 'apt-source') continue;
+    const from = ordered.indexOf(one);
+    const to = ordered.findIndex(({ kind }) => kind === 'package');
+    if (to >= 0 && to < from) ordered.splice(to, 0, ...ordered.splice(from, 1));
+  }
+  for (const one of all) {
     if (one.kind !== 'service') continue;
     const all = [...one.wanted.restartOn, ...one.wanted.reloadOn];
     const last = ordered.findLastIndex(
@@ -144,6 +168,7 @@ export function inOrder(all: readonly Resource[]): readonly Resource[] {
 
 /** The users or groups that a resource needs, by their names. */
 function namesIn(one: Resource, kind: 'user' | 'group'): readonly unknown[] {
+  if (one.kind === 'file' && one.wanted.user !== undefined && kind === 'user') return [one.wanted.user];
   if (one.kind === 'file' || one.kind === 'directory')
     return [kind === 'user' ? one.wanted.owner : one.wanted.group];
   return one.kind === 'user' && kind === 'group' ? [one.wanted.group, ...(one.wanted.groups ?? [])] : [];

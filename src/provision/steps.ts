@@ -29,13 +29,14 @@ export interface HostChange {
     | 'link'
     | 'lines'
     | 'packages'
+    | 'apt-source'
     | 'service'
     | 'ensure'
     | 'script'
     | 'sysctl'
     | 'group'
     | 'user';
-  /** Its path, the name of a script, user, group or kernel parameter, the names of packages, or the create method with the name of the object. */
+  /** Its path, the name of a script, user, group, repository or kernel parameter, the names of packages, or the create method with the name of the object. */
   readonly name: string;
   /** What differs: `mode 0644 → 0600`. */
   readonly details: readonly string[];
@@ -55,9 +56,9 @@ export type Files = Pick<Tx, 'account' | 'file' | 'kernel' | 'packages' | 'servi
 
 type PathResource = Extract<
   Resource,
-  { readonly path: string; readonly kind: Exclude<Resource['kind'], 'ensure' | 'sysctl'> }
+  { readonly path: string; readonly kind: Exclude<Resource['kind'], 'ensure' | 'sysctl' | 'apt-source'> }
 >;
-type Owners = (owned: Owned) => Promise<Attributes>;
+export type Owners = (owned: Owned) => Promise<Attributes>;
 
 /** What differs of one object, and the step that removes the difference. Undefined: nothing. */
 export async function stepOf(host: ReadHost, one: PathResource, owners: Owners): Promise<Step | undefined> {
@@ -69,7 +70,8 @@ export async function stepOf(host: ReadHost, one: PathResource, owners: Owners):
     });
   switch (one.kind) {
     case 'file': {
-      const { content, secret, ...rest } = one.wanted;
+      const { content, secret, user, ...rest } = one.wanted;
+      if (user !== undefined) await owners({ owner: user });
       const set = await owners(secret ? { mode: 0o600, ...rest } : rest);
       const text = Buffer.from(content).toString('latin1');
       const asked = { path, content: text, encoding: 'latin1' as const };

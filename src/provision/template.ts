@@ -66,11 +66,11 @@ export async function rendered({ file, data }: WantedTemplate, at: string): Prom
 }
 
 /** The path of a template, relative to the file that names it. */
-export function templatePath(name: string, at: string): string {
+export function templatePath(name: string, at: string, what = 'template'): string {
   if (isAbsolute(name)) return name;
   const { file } = /^(?<file>\/.*):\d+$/.exec(at)?.groups ?? {};
   if (file === undefined)
-    throw new UsageError(`the template ${name} is a relative path, and the description has no file`, {
+    throw new UsageError(`the ${what} ${name} is a relative path, and the description has no file`, {
       remedy: 'give its absolute path',
     });
   return resolve(dirname(file), name);
@@ -81,9 +81,9 @@ function isFile(path: string): boolean {
 }
 
 /** As with what a script imports: what root writes to a host comes from files that only root can write. */
-function textOf(path: string, at: string): string {
+export function textOf(path: string, at: string, what = 'template'): string {
   if (!isFile(path))
-    throw new UsageError(`${at}: there is no template ${path}`, { remedy: 'create it, or correct its path' });
+    throw new UsageError(`${at}: there is no ${what} ${path}`, { remedy: 'create it, or correct its path' });
   const described = at.replace(/:\d+$/, '');
   if (
     process.geteuid?.() === 0 &&
@@ -91,14 +91,14 @@ function textOf(path: string, at: string): string {
   ) {
     const found = exposedHere(path, 'content');
     if (found !== undefined)
-      throw new UsageError(`the template ${path} is refused: ${found.at} ${found.why}`, {
+      throw new UsageError(`the ${what} ${path} is refused: ${found.at} ${found.why}`, {
         remedy: found.repair,
       });
   }
   const bytes = readFileSync(path);
   const text = bytes.toString('utf8');
   if (!Buffer.from(text).equals(bytes))
-    throw new UsageError(`the template ${path} is not UTF-8`, {
+    throw new UsageError(`the ${what} ${path} is not UTF-8`, {
       remedy: 'write it in UTF-8; iconv(1) converts',
     });
   return text;

@@ -34,6 +34,8 @@ export interface PackageAdmin {
   ): void;
   /** Adds packages to the archives; of several versions the last one is the newest. */
   publish(packages: readonly SimulatedPackage[]): void;
+  /** Makes a repository at a URI, which apt knows only after an update. Its key signs it. */
+  repository(uri: string, of: { readonly key: string; readonly packages: readonly SimulatedPackage[] }): void;
 }
 
 /** These acts, on a host in memory. */
@@ -49,16 +51,26 @@ export function packageActs(world: World, does: Does): PackageAdmin {
       const auto = packages.filter((each) => each.auto === true).map(({ name }) => name);
       writeAuto(world, new Set([...autoNames(world), ...auto]));
     }),
-    publish: does((packages) => {
-      const more = packages.map((each) =>
-        paragraph(each, [
-          ['Filename', `./${each.name}.deb`],
-          ['Size', '800'],
-        ]),
-      );
-      world.packages.archives += textOf(more);
+    publish: does((packages) => void (world.packages.archives += archivesOf(packages))),
+    repository: does((uri, { key, packages }) => {
+      const { repositories } = world.packages;
+      world.packages.repositories = new Map([
+        ...repositories,
+        [uri, { key, archives: archivesOf(packages) }],
+      ]);
     }),
   };
+}
+
+function archivesOf(packages: readonly SimulatedPackage[]): string {
+  return textOf(
+    packages.map((each) =>
+      paragraph(each, [
+        ['Filename', `./${each.name}.deb`],
+        ['Size', '800'],
+      ]),
+    ),
+  );
 }
 
 function paragraph(

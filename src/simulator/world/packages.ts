@@ -8,6 +8,8 @@ export interface Packages {
   marks: string;
   /** The lists of the archives. */
   archives: string;
+  /** Repositories by URI: their lists, and the key that signs them. */
+  repositories: ReadonlyMap<string, { readonly archives: string; readonly key: string }>;
   /** Under a plan: it has changed them, and the real host is not asked any more. */
   isChanged?: true;
 }

@@ -224,7 +224,7 @@ export function bareWorld(
     active: new Map(),
     mappings: [],
     drbd: { module: 'absent', resources: [] },
-    packages: { status: '', marks: '', archives: '' },
+    packages: { status: '', marks: '', archives: '', repositories: new Map() },
     partitions: new Map(),
     loops: new Map(),
     loopNodes: new Set(),

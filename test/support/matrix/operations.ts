@@ -67,6 +67,7 @@ export const notOnRig = {
   'kernel.setParameter':
     'it would change the machine of the other trials: test/container/kernel.test.ts sets some',
   'shell.run': 'what it does is up to its script: test/loop/provision.test.ts runs some',
+  'packages.updateSource': 'a machine of the rig has no archive: test/container/repository.test.ts tries it',
   'packages.change': 'a machine of the rig has no archive: test/container/packages.test.ts tries it',
 } as const;
 

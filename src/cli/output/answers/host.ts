@@ -10,6 +10,7 @@ const change = {
     'link',
     'lines',
     'packages',
+    'apt-source',
     'service',
     'ensure',
     'script',
@@ -17,7 +18,7 @@ const change = {
     'group',
     'user',
   ]),
-  /** Its path; of a user, group or kernel parameter its name; of `ensure` the method with what names the object. */
+  /** Its path; of a user, group, repository or kernel parameter its name; of `ensure` the method with what names the object. */
   name: text,
   /** What differs: `mode 0644 → 0600`. */
   details: z.readonly(z.array(text)),

@@ -1,9 +1,10 @@
 import { packageStates } from '../../../packages/commands.ts';
 import { readOptions, unmodelled } from '../../options.ts';
-import { reached, readFile } from '../../world/files.ts';
+import { listPath, listsDirectory, parsedSources, prefixOf } from '../../../packages/sources.ts';
+import { makeDir, reached, readFile } from '../../world/files.ts';
 import { addInode, file as newFile, inodeOf, removeEntry } from '../../world/tree.ts';
 import { resolve } from '../../world/resolve.ts';
-import type { World } from '../../world/world.ts';
+import { settle, type World } from '../../world/world.ts';
 import { failed, ok, type ToolCall, type ToolModel } from '../answer.ts';
 import {
   autoNames,
@@ -30,7 +31,12 @@ export const packageTools: Readonly<Record<string, ToolModel>> = {
 
 /** The archives that the simulated apt knows. */
 function archives(world: World): readonly Paragraph[] {
-  return paragraphsIn(world.packages.archives);
+  const directory = resolve(world, listsDirectory, 'follow');
+  const lists = directory.found ? [...(directory.inode.entries?.keys() ?? [])] : [];
+  const read = lists
+    .filter((name) => name.endsWith('_Packages'))
+    .map((name) => new TextDecoder().decode(readFile(world, listPath(name))));
+  return paragraphsIn([world.packages.archives, ...read].join('\n\n'));
 }
 
 type Answered = ReturnType<ToolModel>;
@@ -190,14 +196,46 @@ function aptGet(call: ToolCall): Answered {
   const { world } = call;
   const { flags, words } = readOptions(call, {
     flags: ['--simulate', '-q', '-qq', '--yes', '--allow-downgrades', '--allow-change-held-packages', '--'],
-    values: ['-o'],
+    values: ['-o', '--error-on'],
   });
+  if (words[0] === 'update') return update(call);
   if (words[0] !== 'install') throw unmodelled(call, 'it installs');
   const effect = effectOf(world, words.slice(1));
   if (typeof effect === 'string') return failed(100, `E: ${effect}`);
   if (flags.has('--simulate')) return ok(said(world, effect));
   take(world, effect);
   return ok('Reading package lists...\nBuilding dependency tree...\n');
+}
+
+/** Reads the lists of one file. Under a plan the real repository is not asked: each has what it needs to have. */
+function update({ world, argv }: ToolCall): Answered {
+  const file = argv.find((word) => word.startsWith('Dir::Etc::sourcelist='))?.split('=')[1] ?? '';
+  const text = new TextDecoder().decode(readFile(world, file));
+  const key = /^Signed-By: (?<path>.*)$/m.exec(text)?.groups?.path ?? '';
+  makeDir(world, listsDirectory, 0o755, true);
+  const put = (name: string, content: string): void => {
+    const parent = reached(world, 'create', listsDirectory);
+    if (inodeOf(parent.tree, parent.ino).entries?.has(name) === true)
+      removeEntry(parent.tree, parent.ino, name);
+    addInode(parent.tree, parent.ino, name, newFile(content));
+  };
+  for (const { uris, suites, components } of parsedSources(text))
+    for (const [uri, suite] of uris.flatMap((each) => suites.map((its) => [each, its] as const))) {
+      const found = world.packages.repositories.get(uri);
+      const start = prefixOf(uri, suite);
+      if (world.overlay === undefined) {
+        if (found === undefined)
+          return failed(100, `E: Failed to fetch ${uri}/dists/${suite}/InRelease  Could not connect`);
+        const isSigned =
+          resolve(world, key, 'follow').found && new TextDecoder().decode(readFile(world, key)) === found.key;
+        if (!isSigned) return failed(100, `E: The repository '${uri} ${suite} InRelease' is not signed.`);
+      }
+      put(`${start}InRelease`, '');
+      for (const each of components.slice(0, 1))
+        put(`${start}${each}_binary-amd64_Packages`, found?.archives ?? '');
+    }
+  settle(world, 'disk:vda');
+  return ok();
 }
 
 function said(world: World, { install, remove }: Effect): string {

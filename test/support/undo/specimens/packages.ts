@@ -1,3 +1,4 @@
+import type { SimulatedHost } from '../../../../src/simulator/index.ts';
 import type { Specimens } from '../specimens.ts';
 
 /** test/container/packages.test.ts has what others do to a package. */
@@ -7,6 +8,27 @@ const noContent = {
     'data in /var/lib, which a package may have, are never compared: docs/provisioning.md says so',
   'identity reused': 'a package is its name and version: another version stays as it is',
 } as const;
+
+const file = '/etc/apt/sources.list.d/site.sources';
+
+const noList = {
+  'the world moved on': 'no list has a number that a boot changes',
+} as const;
+
+function source(host: SimulatedHost): void {
+  host.admin.mkdir('/etc/apt/keyrings');
+  host.admin.mkdir('/etc/apt/sources.list.d');
+  host.admin.mkdir('/var/lib/apt/lists');
+  host.admin.writeFile('/etc/apt/keyrings/site.asc', 'key');
+  host.admin.writeFile(
+    file,
+    'Types: deb\nURIs: https://example.org/debian\nSuites: stable\nComponents: main\nSigned-By: /etc/apt/keyrings/site.asc\n',
+  );
+  host.admin.repository('https://example.org/debian', {
+    key: 'key',
+    packages: [{ name: 'tiny', version: '1.0' }],
+  });
+}
 
 export const packages: Specimens['packages'] = {
   change: [
@@ -28,6 +50,26 @@ export const packages: Specimens['packages'] = {
         return (tx) => tx.packages.change({ install: ['new', 'web1=2.0'], purge: ['old'], hold: ['web1'] });
       },
       notApplicable: noContent,
+    },
+  ],
+  updateSource: [
+    {
+      title: 'for a new source',
+      stage: (host) => {
+        source(host);
+        return (tx) => tx.packages.updateSource({ file });
+      },
+      notApplicable: noList,
+    },
+    {
+      title: 'that replaces old lists',
+      stage: (host) => {
+        source(host);
+        for (const name of ['InRelease', 'main_binary-amd64_Packages', 'main_binary-i386_Packages'])
+          host.admin.writeFile(`/var/lib/apt/lists/example.org_debian_dists_stable_${name}`, 'old\n');
+        return (tx) => tx.packages.updateSource({ file });
+      },
+      notApplicable: noList,
     },
   ],
 };

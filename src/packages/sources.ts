@@ -1,0 +1,92 @@
+import { posix } from 'node:path';
+import type { ReadHost } from '../command/index.ts';
+import { CommandError, RefusedError } from '../core/errors.ts';
+
+/** Where apt keeps the lists of its archives. */
+export const listsDirectory = '/var/lib/apt/lists';
+
+/** An archive, as a paragraph of sources.list(5) in the format deb822 has it. */
+export interface AptSource {
+  readonly uris: readonly string[];
+  readonly suites: readonly string[];
+  readonly components: readonly string[];
+}
+
+/** The archives in a file `NAME.sources`. RefusedError for a file that is missing, or has none. */
+export async function sourcesIn(host: ReadHost, file: string): Promise<readonly AptSource[]> {
+  const text = await host.readFile(file).catch((error: unknown) => {
+    if (error instanceof CommandError && error.reason === 'not-found') return new Uint8Array();
+    throw error;
+  });
+  const found = parsedSources(new TextDecoder().decode(text));
+  if (found.length === 0)
+    throw new RefusedError(`${file} names no archive of apt`, {
+      code: 'not-found',
+      remedy: 'give the path of a file NAME.sources with URIs and Suites',
+    });
+  return found;
+}
+
+/** The archives in the text of such a file. */
+export function parsedSources(text: string): readonly AptSource[] {
+  return text
+    .replaceAll(/^#.*\n/gm, '')
+    .split(/\n\s*\n/)
+    .map((paragraph) => {
+      const wordsOf = (field: string) =>
+        new RegExp(`^${field}:(?<words>.*(?:\\n[ \\t].*)*)`, 'im')
+          .exec(paragraph)
+          ?.groups?.words?.trim()
+          .split(/\s+/) ?? [];
+      return { uris: wordsOf('URIs'), suites: wordsOf('Suites'), components: wordsOf('Components') };
+    })
+    .filter(({ uris, suites }) => uris.length > 0 && suites.length > 0);
+}
+
+/** Names of the lists that apt has of archives; of a suite without any it has read nothing. */
+export async function listsOf(
+  host: ReadHost,
+  sources: readonly AptSource[],
+  directory = listsDirectory,
+): Promise<{ readonly names: readonly string[]; readonly isComplete: boolean }> {
+  const all = (await host.stat(directory)) === undefined ? [] : await host.readDir(directory);
+  const each = sources.flatMap(({ uris, suites, components }) =>
+    uris.flatMap((uri) =>
+      suites.map((suite) => {
+        const start = prefixOf(uri, suite);
+        const isOf = (name: string): boolean => {
+          const rest = name.startsWith(start) ? name.slice(start.length) : '';
+          const isRelease = /^(?:InRelease|Release(?:\.gpg)?)$/.test(rest);
+          return (
+            isRelease ||
+            (suite.endsWith('/')
+              ? rest !== '' && !rest.includes('_')
+              : components.some((one) => rest.startsWith(`${quoted(one)}_`)))
+          );
+        };
+        return all.filter(isOf);
+      }),
+    ),
+  );
+  return { names: [...new Set(each.flat())], isComplete: each.every((names) => names.length > 0) };
+}
+
+/** apt names a list after its URI, without the method (URItoFileName in strutl.cc). */
+export function prefixOf(uri: string, suite: string): string {
+  const base = uri.replace(/^[a-z]+:(?:\/\/)?/, '').replace(/\/*$/, '/');
+  return quoted(suite.endsWith('/') ? `${base}${suite}` : `${base}dists/${suite}/`);
+}
+
+function quoted(text: string): string {
+  return text
+    .replaceAll(
+      /[\\|{}[\]<>"^~_=!@#$%^&*]/g,
+      (char) => `%${char.charCodeAt(0).toString(16).padStart(2, '0')}`,
+    )
+    .replaceAll('/', '_');
+}
+
+/** Their paths. */
+export function listPath(name: string): string {
+  return posix.join(listsDirectory, name);
+}

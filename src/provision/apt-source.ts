@@ -1,0 +1,77 @@
+import type { ReadHost } from '../command/index.ts';
+import { type AptSource, knownPackages, listsOf } from '../packages/index.ts';
+import type { Resource } from './resource.ts';
+import { type Owners, type Step, stepOf } from './steps.ts';
+
+type AptSourceResource = Extract<Resource, { readonly kind: 'apt-source' }>;
+
+/** A repository whose file, key or lists differ. */
+export async function aptSourceStep(
+  host: ReadHost,
+  one: AptSourceResource,
+  owners: Owners,
+): Promise<Step | undefined> {
+  const { name, path, wanted } = one;
+  const files = [
+    ...(wanted.key === undefined ? [] : [{ path: wanted.signedBy, text: wanted.key }]),
+    { path, text: textOf(wanted) },
+  ];
+  const steps: Step[] = [];
+  for (const { path: at, text } of files) {
+    // apt reads them as its own user.
+    const content = { content: Buffer.from(text), secret: false, mode: 0o644 };
+    const step = await stepOf(host, { ...one, kind: 'file', path: at, wanted: content }, owners);
+    if (step !== undefined) steps.push(step);
+  }
+  const isKnown = (await listsOf(host, [wanted])).isComplete;
+  if (steps.length === 0 && isKnown) return undefined;
+  const last = steps.find((step) => step.name === path);
+  return {
+    ...{ action: last?.action ?? 'change', kind: 'apt-source', name },
+    details: [
+      [...wanted.uris, ...wanted.suites, ...wanted.components].join(' '),
+      ...steps.map((step) => `${step.action}s ${step.name}`),
+      'reads its lists',
+    ],
+    ...(last?.content === undefined ? {} : { content: last.content }),
+    check: async () => {
+      for (const step of steps) await step.check?.();
+    },
+    run: async (tx, say) => {
+      for (const step of steps) await step.run(tx, say);
+      await tx.packages.updateSource({ file: path });
+    },
+  };
+}
+
+/** Names of packages whose version, or whether there is one, a new repository decides. */
+export async function undecided(
+  host: ReadHost,
+  all: readonly Extract<Resource, { readonly kind: 'package' }>[],
+): Promise<readonly string[]> {
+  const known = await knownPackages(host);
+  return all
+    .filter(({ name, wanted: { absent, version } }) => {
+      const there = known.get(name);
+      const isThere = there?.status === 'installed' && (version === undefined || version === there.version);
+      return absent === undefined && !isThere;
+    })
+    .map(({ name }) => name);
+}
+
+function textOf({
+  uris,
+  suites,
+  components,
+  architectures = [],
+  signedBy,
+}: AptSource & { readonly architectures?: readonly string[]; readonly signedBy: string }): string {
+  const lines = { URIs: uris, Suites: suites, Components: components, Architectures: architectures };
+  return [
+    'Types: deb',
+    ...Object.entries(lines).flatMap(([field, words]) =>
+      words.length === 0 ? [] : [`${field}: ${words.join(' ')}`],
+    ),
+    `Signed-By: ${signedBy}\n`,
+  ].join('\n');
+}
