@@ -5,6 +5,7 @@ import { CommandError, RefusedError } from '../core/errors.ts';
 import { sha256 } from '../file/path.ts';
 import { refuseChange } from '../file/refuse-change.ts';
 import { canonicalKey, isSameValue, parameterKey, settable } from '../kernel/parameter.ts';
+import { isOffline } from '../service/unit.ts';
 import type { Resource } from './resource.ts';
 import type { Step } from './steps.ts';
 
@@ -26,7 +27,9 @@ export async function sysctlStep(
   host: ReadHost,
   { path, name: key, wanted: value }: Extract<Resource, { readonly kind: 'sysctl' }>,
 ): Promise<Step | undefined> {
-  const now = await settable(host, key, value);
+  // In a chroot, such as the root of a guest that is off, the kernel is that of another system.
+  const isOff = await host.run(isOffline());
+  const now = isOff ? value : await settable(host, key, value);
   const before = await textIn(host, path);
   const [found, ...others] = entriesIn(before ?? '').filter((each) => each.key === key);
   const [isNow, isAtBoot] = [

@@ -35,7 +35,15 @@ export interface PackageAdmin {
   /** Adds packages to the archives; of several versions the last one is the newest. */
   publish(packages: readonly SimulatedPackage[]): void;
   /** Makes a repository at a URI, which apt knows only after an update. Its key signs it. */
-  repository(uri: string, of: { readonly key: string; readonly packages: readonly SimulatedPackage[] }): void;
+  repository(
+    uri: string,
+    of: {
+      /** Text of its public key. */
+      readonly key: string;
+      /** What it has. */
+      readonly packages: readonly SimulatedPackage[];
+    },
+  ): void;
 }
 
 /** These acts, on a host in memory. */

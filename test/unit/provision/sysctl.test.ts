@@ -59,6 +59,20 @@ it('replaces the line of the parameter, however it is spelled, and leaves all ot
   );
 });
 
+it('where systemd does not run, as in a guest that is off, it only writes the file', async () => {
+  const off: SimulatedHost = {
+    ...host,
+    run: async (command) =>
+      command.argv[0] === 'is-system-running'
+        ? command.parse({ exitCode: 1, stdout: 'offline\n', stderr: '' })
+        : host.run(command),
+  };
+  expect((await apply((h) => h.sysctl('net.ipv4.none', 1), off)).map(({ details }) => details)).toEqual([
+    [`at boot 1 in ${own}`],
+  ]);
+  expect(host.points.some(({ tool }) => tool === 'sysctl')).toBe(false);
+});
+
 it('is undone with the rest', async () => {
   host.admin.sysctl('net/ipv4/conf/eth0/forwarding', '1');
   const before = host.snapshot();
