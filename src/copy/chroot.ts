@@ -38,8 +38,8 @@ exit $?`;
 const open = `[ ! -r /etc/resolv.conf ] || exec 8</etc/resolv.conf
 `;
 const nameServers = `servers=/run/etc/resolv.conf new=
+[ "$(readlink -e /run/run)" != /run/run ] || put /run/run --types tmpfs --options nosuid,nodev,mode=755 --source tmpfs
 if [ "$(readlink -e /run/run)" = /run/run ] && [ "$(readlink -e /run/etc)" = /run/etc ] && [ -e /proc/self/fd/8 ]; then
-  put /run/run --types tmpfs --options nosuid,nodev,mode=755 --source tmpfs
   cat <&8 >/run/run/resolv.conf
   exec 8<&-
   if [ -L "$servers" ]; then
@@ -69,7 +69,7 @@ ${end}`;
 // those of the root. A new Debian has no lists of packages.
 const applyDescription = `file=$1 node=$2 program=$3 libraries= loader=
 shift 3
-${nameServers}[ -e /run/run/resolv.conf ] || fail "/run: no such directory in the guest, or a symbolic link"
+${nameServers}[ "$(readlink -e /run/run)" = /run/run ] || fail "/run: no such directory in the guest, or a symbolic link"
 give() {
   mkdir --parents "/run/run/bofh-host$1" && mount --no-mtab --internal-only --bind "$1" "/run/run/bofh-host$1" || exit 125
   mount --no-mtab --internal-only --options remount,bind,ro "/run/run/bofh-host$1" || exit 125

@@ -80,7 +80,12 @@ inContainers((machine) => {
 
   test.each([
     ['signed with another key', source('wrong'), 5, 'is not signed'],
-    ['that cannot be reached', source('right', 'http://127.0.0.1:1'), 5, 'Failed to fetch http://127.0.0.1:1'],
+    [
+      'that cannot be reached',
+      source('right', 'http://127.0.0.1:1'),
+      5,
+      'Failed to fetch http://127.0.0.1:1',
+    ],
     ['that is not there', source('right', `${uri}/none`), 5, 'does not have a Release file'],
     ['without the package', `${source('right')} h.package('none');`, 5, 'Unable to locate package none'],
   ])('a repository %s fails, and everything is as before', async (_, call, code, message) => {
