@@ -152,7 +152,7 @@ describe('what a program has written, when it failed or could not be parsed', ()
     const hidden = [...seen.values()].filter(({ shownOf }) => shownOf !== undefined);
     expect(new Set(hidden.map(({ tool }) => tool))).toEqual(
       new Set(
-        'chpasswd cryptsetup dd dmsetup drbdadm drbdsetup findmnt od qemu-io setpriv sha256sum tee xfs_db xl zstd'.split(
+        'apt-get chpasswd cryptsetup dd dmsetup drbdadm drbdsetup findmnt od qemu-io setpriv sha256sum tee xfs_db xl zstd'.split(
           ' ',
         ),
       ),
