@@ -53,6 +53,7 @@ await atomic('disk', async (tx) => {
     }
 
     it('makes files, accounts and scripts with the programs of the root, and enables services', () => {
+      const ttl = sh('sysctl --values net.ipv4.ip_default_ttl');
       const { status, stderr } = applied(`import { defineHost } from 'bofh';
 import { motd } from './names.ts';
 export default defineHost((h, facts) => {
@@ -66,23 +67,23 @@ export default defineHost((h, facts) => {
   });
   h.service('web', { enabled: true, running: true, restartOn: [unit] });
   h.service('fstrim.timer', { enabled: false });
+  h.sysctl('net.ipv4.ip_default_ttl', 65);
+  h.cron('photos', { schedule: '@daily', user: 'alice', command: 'touch /srv/index' });
 });
 `);
 
       expect([status, stderr]).toEqual([0, '']);
+      expect(sh('sysctl --values net.ipv4.ip_default_ttl')).toBe(ttl);
       const before = sh(`tar --list --quoting-style=literal --file ${tar} | sed 's|^\\./||; s|/$||' | sort`);
       sh(`mount -o ro ${device} ${work}/mnt`);
       try {
         const after = sh(`cd ${work}/mnt; find . -mindepth 1 -printf '%P\\n' | sort`);
         const [had, now] = [new Set(before.split('\n')), new Set(after.split('\n'))];
         expect([...now].filter((path) => !had.has(path))).toEqual([
-          ...[
-            'etc/photos',
-            'etc/subgid-',
-            'etc/subuid-',
-            'etc/systemd/system/multi-user.target.wants/web.service',
-          ],
-          ...['etc/systemd/system/web.service'],
+          ...['etc/cron.d/photos', 'etc/photos', 'etc/subgid-', 'etc/subuid-', 'etc/sysctl.d/80-bofh.conf'],
+          ...['multi-user.target.wants/web.service', 'web.service'].map(
+            (name) => `etc/systemd/system/${name}`,
+          ),
           ...['home/alice', 'home/alice/.bash_logout', 'home/alice/.bashrc', 'home/alice/.profile'],
           ...['lost+found', 'srv/index'],
         ]);

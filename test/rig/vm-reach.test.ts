@@ -81,7 +81,7 @@ export default defineHost((h) => {
     expect(await out(`${ssh.replace('root@', 'alice@')} 'id --user --name; systemctl is-active web'`)).toBe(
       'alice\nactive',
     );
-  });
+  }, 900_000);
 
   it('is removed with all of it', async () => {
     await out('bofh --yes vm remove web1 --stop');
