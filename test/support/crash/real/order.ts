@@ -99,8 +99,9 @@ export function namesAtRisk(calls: readonly Call[], directory: string): readonly
       const changed = name === 'rename' ? words : words.slice(-1);
       for (const path of changed.filter((each) => each.startsWith(`${directory}/`))) {
         if (dirname(path) === data) mustBeSynced(`before ${inWords}`, (folder) => folder !== data);
-        // Locks mean nothing after a boot.
-        if (path !== join(directory, 'locks') && dirname(path) !== join(directory, 'locks'))
+        // Locks mean nothing after a boot, nor do the files of a program that ran before it.
+        const ofProgram = /\.d\/(?:out|err|session|status)\.\d[^/]*$/.test(path);
+        if (!ofProgram && path !== join(directory, 'locks') && dirname(path) !== join(directory, 'locks'))
           unsynced.set(dirname(path), inWords);
       }
     }
