@@ -172,6 +172,7 @@ function changesOf(host: SimulatedHost): readonly string[] {
       .replace(/bofh([._])(?<word>gone_)?[0-9a-f]{12}/g, 'bofh$1ID')
       .replace(/[0-9a-zA-Z]{6}(?:-[0-9a-zA-Z]{4}){5}-[0-9a-zA-Z]{6}/g, 'LVM-UUID')
       .replace(/[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}/g, 'UUID')
+      .replace(/[0-9a-f]{12}\.kept/g, 'ID.kept')
       .replace(/mark=\S+/g, 'MARK');
   });
 }
