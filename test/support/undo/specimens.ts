@@ -21,6 +21,8 @@ import { xen } from './specimens/xen.ts';
 export interface Specimen extends Tried {
   /** The kinds of the steps that make what it works on, which must be of the same sequence. */
   readonly before?: readonly string[];
+  /** The kinds of the steps after it, without which it would not be tried whole. */
+  readonly after?: readonly string[];
   /** Columns of the matrix that make no sense for this kind, with the reason. The run checks that it is true. */
   readonly notApplicable?: Partial<Readonly<Record<FaultName, string>>>;
 }

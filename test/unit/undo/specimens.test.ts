@@ -27,8 +27,8 @@ describe('the specimens of the matrix', async () => {
         const ending = await run(staged, { ends: 'well' });
 
         expect(ending).toEqual({ how: 'done' });
-        const { before: older = [] } = subject.specimen as Specimen;
-        expect(journalled(staged.host)).toEqual([...older, kind]);
+        const { before: older = [], after: newer = [] } = subject.specimen as Specimen;
+        expect(journalled(staged.host)).toEqual([...older, kind, ...newer]);
         expect(staged.host.snapshot()).not.toBe(before);
       });
 

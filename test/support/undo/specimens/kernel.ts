@@ -33,6 +33,7 @@ export const kernel: Specimens['kernel'] = {
           await tx.file.create({ path: '/etc/sysctl.d/a.conf', content: 'vm.swappiness = 10\n' });
         };
       },
+      after: ['file.create'],
       notApplicable: noNumber,
     },
   ],
