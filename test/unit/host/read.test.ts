@@ -186,21 +186,19 @@ describe('a read', () => {
   });
 
   test('does not wait for a daemon that keeps its output open beyond the time limit', async () => {
-    const { host, directory } = hostWith('setsid sleep 60 & echo $! >"$1"; echo done');
+    const { host, directory } = hostWith('setsid sleep 600 & echo $! >"$1"; echo done');
     const pidFile = join(directory, 'pid');
-    const begun = performance.now();
 
     const error = await rejectionOf(host.run(reading([pidFile], { timeoutMs: 400 })));
 
+    // It throws if the daemon has ended.
     process.kill(Number(textOf(pidFile)), 'SIGKILL');
     expect(error).toMatchObject({ reason: 'timeout' });
-    expect(performance.now() - begun).toBeLessThan(5000);
   });
 
   test('that was given up keeps no process of ours alive', () => {
-    const { directory } = hostWith('setsid sleep 30 & echo $! >"$1"; echo done');
+    const { directory } = hostWith('setsid sleep 600 & echo $! >"$1"; echo done');
     const pidFile = join(directory, 'pid');
-    const begun = performance.now();
 
     const said = runScript(
       directory,
@@ -212,8 +210,7 @@ describe('a read', () => {
 
     process.kill(Number(textOf(pidFile)), 'SIGKILL');
     expect(said).toBe('timeout\n');
-    expect(performance.now() - begun).toBeLessThan(15_000);
-  }, 40_000);
+  }, 120_000);
 
   test('of more than 64 MiB is an error', async () => {
     const { host } = hostWith('head -c 70000000 /dev/zero');
