@@ -329,7 +329,7 @@ async function lookOnly(unwinding: Unwinding, step: Step): Promise<Acted> {
 async function finish(unwinding: Unwinding, step: Step, boot: string | undefined): Promise<Acted> {
   const { code, journalled } = await at(unwinding, step, boot);
   const before = await code.look(journalled);
-  let kept: Kept = await isKept(unwinding, step, code);
+  let kept: Kept = {};
   if (before.state === 'ours') {
     if (unwinding.trusted !== 'all') {
       const { engine, journal, discard } = unwinding;
@@ -341,7 +341,7 @@ async function finish(unwinding: Unwinding, step: Step, boot: string | undefined
       () => code.look(journalled),
       step,
     );
-  }
+  } else kept = await isKept(unwinding, step, code);
   await code.sync(journalled);
   if (before.state === 'not-ours') return leave(step, 'finished', before);
   const [away] = before.state === 'gone' ? await notMounted(unwinding, step) : [];

@@ -10,7 +10,7 @@ const apply = (host: SimulatedHost, describe: (h: HostBuilder) => unknown) =>
 
 const index: ScriptRequest = { isDone: 'test -e /srv/index', run: 'make-index', undo: ['rm', '/srv/index'] };
 
-it('runs what is not done, in the order of the description, and nothing the second time', async () => {
+it('runs scripts in the order of the description, and none of them a second time', async () => {
   const host = simulatedHost();
   const describe = (h: HostBuilder): void => {
     h.file('/etc/a', { content: '' });

@@ -126,7 +126,7 @@ describe('h.service', () => {
   });
 
   describe('where systemd does not run', () => {
-    /** What the probe and the scripts say is of the simulated host; they ran for real in test/loop/provision-root.test.ts. */
+    /** The simulated host answers for systemctl here; test/loop/provision-root.test.ts runs the real one. */
     const off = (): SimulatedHost => ({
       ...host,
       run: async (command) =>
