@@ -145,6 +145,10 @@ describe('h.service', () => {
       expect(changes.at(-1)).toMatchObject({ name: 'web.service', details: ['enable'] });
       expect(scripts()).toEqual(['systemctl enable --quiet -- web.service']);
       expect(host.world.units.get('web.service')).toBeUndefined();
+      // No daemon-reload either: there is nobody to read the unit again.
+      expect(host.changes.some((each) => each.what === 'command' && each.command.tool === 'systemctl')).toBe(
+        false,
+      );
       expect(await apply(web('sleep infinity\n'), off())).toEqual([]);
 
       await apply(web('sleep infinity # new\n'), off());
