@@ -182,12 +182,21 @@ describe('vm create --role', () => {
       },
       /no directory \/proc, \/sys, \/dev.*, which a description needs/,
     ],
+    [
+      'needs more places than a role',
+      (on) => {
+        on.admin.writeFile('/srv/web.ts', '');
+        const places = ['./proc/', './sys/', './dev/'].map((path) => ({ path, type: 'directory' as const }));
+        on.addTar('/srv/debian.tar', [...smallSystem, ...places]);
+      },
+      /no directory \/run, which a description needs/,
+    ],
   ])('a description that %s is refused before anything changes', async (_, spoil, why) => {
     spoil(host);
-    const before = host.snapshot();
+    const [before, changes] = [host.snapshot(), host.changes.length];
 
     expect(String(await rejectionOf(typed(`${create} --provision /srv/web.ts`)))).toMatch(why);
-    expect(host.snapshot()).toBe(before);
+    expect([host.snapshot(), host.changes.length]).toEqual([before, changes]);
   });
 
   test('is in the library too', async () => {
