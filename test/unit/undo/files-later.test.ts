@@ -197,6 +197,21 @@ describe('the undo of a committed sequence of files', () => {
     expect(look()).toBe(then);
   });
 
+  // Its mode says nothing here: others may read the file.
+  it.each<[what: string, body: (tx: Tx) => Promise<unknown>]>([
+    ['changed', (tx) => tx.file.change({ path: a, content: 'two\n', secret: true })],
+    ['removed', (tx) => tx.file.remove({ path: a, secret: true })],
+  ])('keeps no content that is secret: %s', async (_, body) => {
+    const id = await made(body);
+
+    await expect(run(() => undo(id))).rejects.toThrow('its content is secret');
+    expect(
+      simulatedBofh({ host })
+        .engine.store.names('history')
+        .filter((name) => /kept/.test(name)),
+    ).toEqual([]);
+  });
+
   it('is refused if what it removed was removed to make room', async () => {
     const id = await made((tx) => tx.file.remove({ path: a }));
     simulatedBofh({ host }).engine.store.remove(`history/${id}.kept`);
