@@ -173,7 +173,7 @@ export async function stepOf(host: ReadHost, one: PathResource, owners: Owners):
         run: (tx) =>
           before === undefined
             ? tx.file.create({ path, content: text, ...(secret ? { mode: 0o600 } : {}) })
-            : tx.file.change({ path, content: text, sha256: before.sha256 }),
+            : tx.file.change({ path, content: text, sha256: before.sha256, ...(secret ? { secret } : {}) }),
       };
     }
     case 'lines': {

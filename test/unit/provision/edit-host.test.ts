@@ -118,3 +118,19 @@ it.each<readonly [string, (h: HostBuilder) => unknown, string]>([
   expect(String(error)).toContain(message);
   expect(host.changes).toEqual([]);
 });
+
+it('keeps no file for bofh undo in which it replaces a secret', async () => {
+  const host = before();
+  const kept = () =>
+    host.changes.filter(
+      (each) => each.what === 'command' && each.command.argv.some((word) => /\.kept\//.test(word)),
+    );
+  const set = (password: string | Secret) =>
+    apply(host, (h) => h.edit('/etc/app.yaml', { yaml: { server: { password } } }));
+  await set('public');
+  expect(kept()).toHaveLength(1);
+
+  await set(new Secret('Geheim-7f'));
+  await set(new Secret('Geheim-8f'));
+  expect(kept()).toHaveLength(1);
+});
