@@ -115,7 +115,7 @@ export const createDirectory = operation({
       await realParent(host, path);
       const there = await host.stat(path);
       if (there?.kind !== 'directory' || made === undefined || !isSame(there, made)) throw editedSince(path);
-      await refuseContent(host, path);
+      refuseContent(path, await host.readDir(path));
     },
     bringBack: async ({ undo: of, result: made, host }) => {
       if ((await host.stat(of.note))?.kind === 'file') await host.removeFile(of.note);

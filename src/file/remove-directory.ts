@@ -1,6 +1,7 @@
+import { posix } from 'node:path';
 import * as z from 'zod/mini';
 import { operation } from '../atomic/operation.ts';
-import { type FileStat, type ReadHost, refuseExposed } from '../command/index.ts';
+import { type FileStat, refuseExposed } from '../command/index.ts';
 import { RefusedError } from '../core/errors.ts';
 import { bringBackTo, keepAt, refuseTaken } from './kept.ts';
 import { moveNew } from './move-new.ts';
@@ -9,18 +10,29 @@ import { syncDirectoryOf } from './private-name.ts';
 import { refuseMountPoint } from './remove.ts';
 
 const args = z.strictObject({
-  /** Absolute path of an empty directory. */
+  /** Absolute path of a directory that is empty, or has only what `emptied` names. */
   path: absolutePath,
+  /** All paths in it, at every depth, that earlier steps of this sequence remove: files, links and directories. */
+  emptied: z.exactOptional(z.readonly(z.array(absolutePath))),
 });
 
-const undo = z.strictObject({ path: absolutePath, tombstone: absolutePath, inode: inodeNumber, birth });
+const undo = z.strictObject({
+  path: absolutePath,
+  tombstone: absolutePath,
+  inode: inodeNumber,
+  birth,
+  emptied: z.exactOptional(z.readonly(z.array(absolutePath))),
+  /** Until the commit it has what earlier steps removed, which the commit deletes first. */
+  deferred: z.exactOptional(z.boolean()),
+});
 
 type Undo = z.infer<typeof undo>;
 
 /**
  * `tx.file.removeDirectory`: removes an empty directory: renames it at once and deletes it after the
  * commit. Until then it is beside its place as `.bofh-gone-MARK`. Undo renames it back, and is stuck
- * if the name is in use again.
+ * if the name is in use again. A directory that this sequence empties (`emptied`) keeps its name
+ * until the commit, because the removed files are still in it under other names.
  */
 export const removeDirectory = operation({
   kind: 'file.directory.remove',
@@ -30,7 +42,7 @@ export const removeDirectory = operation({
   result: z.null(),
   lives: 'disk',
   restores: 'state',
-  prepare: async ({ args: { path }, mark, host }): Promise<Undo> => {
+  prepare: async ({ args: { path, emptied = [] }, mark, host }): Promise<Undo> => {
     await realParent(host, path);
     const stat = await host.stat(path);
     if (stat?.kind !== 'directory')
@@ -45,12 +57,24 @@ export const removeDirectory = operation({
       );
     await refuseExposed(host, path, 'there');
     await refuseMountPoint(host, path);
-    await refuseContent(host, path);
+    const ofSequence = `.bofh-gone-${mark.slice(0, mark.lastIndexOf('.') + 1)}`;
+    const content = await host.readDir(path);
+    refuseContent(
+      path,
+      content.filter((name) => !name.startsWith(ofSequence) && !emptied.includes(posix.join(path, name))),
+    );
     const tombstone = besideWith(path, `gone-${mark}`);
     if ((await host.stat(tombstone)) !== undefined) throw taken(tombstone);
-    return { path, tombstone, inode: stat.inode, ...birthOf(stat) };
+    return {
+      ...{ path, tombstone, inode: stat.inode, ...birthOf(stat) },
+      ...(content.length > 0 ? { deferred: true, emptied } : {}),
+    };
   },
-  claims: ({ undo: { path } }) => ({ changes: [`file:${path}`] }),
+  claims: ({ undo: { path, emptied = [] } }) => ({
+    changes: [path, ...emptied].map((each) => `file:${each}` as const),
+  }),
+  defers: ({ undo: { deferred } }) => deferred === true,
+  after: () => true,
   run: async ({ undo: of, host }) => {
     if (!isDirectory(await host.stat(of.path), of)) throw changed(of.path);
     await host.run(moveNew(of.path, of.tombstone));
@@ -61,10 +85,11 @@ export const removeDirectory = operation({
   },
   value: () => undefined,
   look: async ({ undo: of, host }) => {
-    const stat = await host.stat(of.tombstone);
+    const at = placeOf(of);
+    const stat = await host.stat(at);
     if (stat === undefined) return { state: 'gone' };
     if (isDirectory(stat, of)) return { state: 'ours' };
-    return { state: 'not-ours', found: `${of.tombstone} is not the directory that was removed` };
+    return { state: 'not-ours', found: `${at} is not the directory that was removed` };
   },
   revert: async ({ undo: of, host }) => {
     if (!isDirectory(await host.stat(of.tombstone), of)) return;
@@ -75,28 +100,50 @@ export const removeDirectory = operation({
   },
   sync: ({ undo: { path }, host }) => syncDirectoryOf(host, path),
   afterCommit: async ({ undo: of, host }) => {
-    if (!isDirectory(await host.stat(of.tombstone), of)) return;
-    if ((await host.readDir(of.tombstone)).length > 0)
-      throw new RefusedError(`${of.path} was removed, but another process has written to it since`, {
-        remedy: `it is at ${of.tombstone}: keep what you need, delete it, then bofh recover`,
-      });
-    await host.removeDir(of.tombstone);
+    const at = placeOf(of);
+    if (!isDirectory(await host.stat(at), of)) return;
+    const content = await host.readDir(at);
+    if (content.length > 0)
+      throw new RefusedError(
+        `${of.path} ${of.deferred === true ? 'is not removed' : 'was removed'}: another process has written to it since`,
+        {
+          remedy: `it is at ${at} (${content.slice(0, 3).join(', ')}): keep what you need, delete it, then bofh recover`,
+        },
+      );
+    await host.removeDir(at);
   },
   later: {
-    keep: ({ undo: { path, tombstone }, host, to }) => keepAt(host, { path, from: tombstone, to }),
+    keep: ({ undo: of, host, to }) => keepAt(host, { path: of.path, from: placeOf(of), to }),
     refuse: ({ undo: { path }, host }) => refuseTaken(host, path),
-    bringBack: ({ undo: { tombstone }, host, from }) => bringBackTo(host, { from, to: tombstone }),
+    bringBack: async ({ undo: { tombstone }, host, from }) => ({
+      ...(await bringBackTo(host, { from, to: tombstone })),
+      deferred: false,
+    }),
   },
-  describe: ({ undo: { path, tombstone, inode }, way }) => ({
-    what: `the directory ${path} (inode ${inode}), kept at ${tombstone} until it is removed`,
-    look: [['ls', '-lid', path, tombstone]],
-    clear: [
-      way === 'back'
-        ? ['mv', '--no-clobber', '--no-target-directory', tombstone, path]
-        : ['rmdir', tombstone],
-    ],
-  }),
+  describe: ({ undo: of, way }) => {
+    const { path, tombstone, inode, deferred } = of;
+    if (deferred === true)
+      return {
+        what: `the directory ${path} (inode ${inode}), which is removed after the commit`,
+        look: [['ls', '-lid', path]],
+        clear: way === 'back' ? [] : [['rmdir', path]],
+      };
+    return {
+      what: `the directory ${path} (inode ${inode}), kept at ${tombstone} until it is removed`,
+      look: [['ls', '-lid', path, tombstone]],
+      clear: [
+        way === 'back'
+          ? ['mv', '--no-clobber', '--no-target-directory', tombstone, path]
+          : ['rmdir', tombstone],
+      ],
+    };
+  },
 });
+
+/** Where it is until the commit. */
+function placeOf({ path, tombstone, deferred }: Undo): string {
+  return deferred === true ? path : tombstone;
+}
 
 function isDirectory(stat: FileStat | undefined, of: Pick<Undo, 'inode' | 'birth'>): boolean {
   return (
@@ -106,9 +153,8 @@ function isDirectory(stat: FileStat | undefined, of: Pick<Undo, 'inode' | 'birth
   );
 }
 
-/** RefusedError for a directory with anything in it. */
-export async function refuseContent(host: ReadHost, path: string): Promise<void> {
-  const content = await host.readDir(path);
+/** RefusedError for a directory with such content. */
+export function refuseContent(path: string, content: readonly string[]): void {
   if (content.length === 0) return;
   const some = `${content.slice(0, 3).join(', ')}${content.length > 3 ? ', …' : ''}`;
   throw new RefusedError(`${path} is not empty (${some}), and bofh removes empty directories alone`, {

@@ -221,7 +221,7 @@ export async function collect(description: HostDescription, facts: Facts): Promi
     absent: (path: string): Described => {
       const at = placeOf(builder.absent);
       checkPath(at, path);
-      return addAt({ kind: 'absent', identity: path, at, path });
+      return addAt({ kind: 'absent', identity: path, at, path, emptied: [] });
     },
     aptSource: (name: string, request: AptSourceRequest): Described => {
       const at = placeOf(builder.aptSource);

@@ -29,7 +29,12 @@ export type Resource = Placed &
     | { readonly kind: 'file'; readonly path: string; readonly wanted: WantedFile }
     | { readonly kind: 'directory'; readonly path: string; readonly wanted: Owned }
     | { readonly kind: 'link'; readonly path: string; readonly to: string }
-    | { readonly kind: 'absent'; readonly path: string }
+    | {
+        readonly kind: 'absent';
+        readonly path: string;
+        /** What is absent in it too, so that its steps come before. */
+        readonly emptied: readonly string[];
+      }
     | { readonly kind: 'service'; readonly unit: string; readonly wanted: WantedService }
     | { readonly kind: 'lines'; readonly path: string; readonly wanted: LinesRequest }
     | { readonly kind: 'edit'; readonly path: string; readonly wanted: WantedEdit }
@@ -129,7 +134,7 @@ export function isFileOf(unit: string, path: string): boolean {
 }
 
 /**
- * As described, but a directory before what is in it, a repository before the packages, a user or group before what names it, and a
+ * As described, but a directory before what is in it (an absent one after it), a repository before the packages, a user or group before what names it, and a
  * service after what it reads.
  */
 export function inOrder(all: readonly Resource[]): readonly Resource[] {
@@ -139,6 +144,12 @@ export function inOrder(all: readonly Resource[]): readonly Resource[] {
     const from = ordered.indexOf(directory);
     const to = ordered.findIndex(({ path }) => path !== undefined && isIn(path, directory.path ?? ''));
     if (to >= 0 && to < from) ordered.splice(to, 0, ...ordered.splice(from, 1));
+  }
+  for (const outer of all.toSorted((a, b) => (b.path ?? '').length - (a.path ?? '').length)) {
+    if (outer.kind !== 'absent') continue;
+    const last = ordered.findLastIndex((one) => one.kind === 'absent' && isIn(one.path, outer.path));
+    const from = ordered.indexOf(outer);
+    if (last > from) ordered.splice(last, 0, ...ordered.splice(from, 1));
   }
   // Users first: what comes before a user are also its groups.
   for (const kind of ['user', 'group'] as const)
@@ -163,7 +174,12 @@ export function inOrder(all: readonly Resource[]): readonly Resource[] {
     const from = ordered.indexOf(one);
     if (last > from) ordered.splice(last, 0, ...ordered.splice(from, 1));
   }
-  return ordered;
+  return ordered.map((one) => (one.kind === 'absent' ? { ...one, emptied: absentIn(all, one.path) } : one));
+}
+
+/** What is described as absent in a directory. */
+function absentIn(all: readonly Resource[], directory: string): readonly string[] {
+  return all.flatMap((one) => (one.kind === 'absent' && isIn(one.path, directory) ? [one.path] : []));
 }
 
 /** The users or groups that a resource needs, by their names. */

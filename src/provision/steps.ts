@@ -1,3 +1,4 @@
+import { posix } from 'node:path';
 import type { ReadHost } from '../command/index.ts';
 import { CommandError, RefusedError } from '../core/errors.ts';
 import { present } from '../core/present.ts';
@@ -19,6 +20,15 @@ import { edited } from './edit/edit.ts';
 import { withLines } from './lines.ts';
 import type { Resource } from './resource.ts';
 import { refuseSudoers } from './sudoers.ts';
+
+/** An object that a description created. */
+export interface Created {
+  readonly kind: 'file' | 'directory' | 'link' | 'user' | 'group' | 'package';
+  /** Its path, or its name. */
+  readonly name: string;
+  /** Of the content that bofh gave a file. */
+  readonly sha256?: string;
+}
 
 /** A difference between a description and its host. */
 export interface HostChange {
@@ -42,6 +52,8 @@ export interface HostChange {
   readonly details: readonly string[];
   /** The contents of a changed file, unless they are secret. */
   readonly content?: { readonly before: Uint8Array; readonly after: Uint8Array };
+  /** What it creates, of packages and repositories: those of the description, and the files. */
+  readonly created?: readonly Created[];
 }
 
 /** A difference, and the step that removes it. */
@@ -149,8 +161,11 @@ export async function stepOf(host: ReadHost, one: PathResource, owners: Owners):
           ...{ ...head, kind: 'directory', check: () => refuseChange(host, path) },
           run: async (tx) => {
             // Not in the check: an earlier step may empty it.
-            await refuseContent(host, path);
-            return tx.file.removeDirectory({ path });
+            const content = (await host.readDir(path)).filter(
+              (name) => !name.startsWith('.bofh-gone-') && !one.emptied.includes(posix.join(path, name)),
+            );
+            refuseContent(path, content);
+            return tx.file.removeDirectory({ path, emptied: one.emptied });
           },
         };
       return {
@@ -249,6 +264,11 @@ export async function packagesStep(
       ...(bytes > 0 ? [`download ${formatSize(bytes)}`] : []),
       ...(purged ? ['nothing restores purged configuration files'] : []),
     ],
+    created: packages
+      .filter(
+        ({ before, after, follows }) => before?.status !== 'installed' && after !== undefined && !follows,
+      )
+      .map(({ name }) => ({ kind: 'package', name })),
     check: () => refuseUnready(host),
     run: (tx) => tx.packages.change(args),
   };

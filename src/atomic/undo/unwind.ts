@@ -259,7 +259,7 @@ async function undo(
     return found === undefined ? acted(lines) : leave(step, 'undone', { state: 'not-ours', found });
   }
   const { code, journalled } = await bringBack(unwinding, step, boot);
-  if (code.defers(step.intent.undo)) return acted(lines);
+  if (code.defers(journalled.undo)) return acted(lines);
   const before = await code.look(journalled);
   let now = before;
   if (before.state === 'ours') {

@@ -1,4 +1,13 @@
-import { existsSync, mkdirSync, readdirSync, renameSync, rmdirSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ChangeHost } from '../../../src/command/index.ts';
@@ -88,4 +97,36 @@ it('a directory that is not empty, a file and nothing are refused', async () => 
   await expect(take(removeDirectory, { path: join(dir, 'none') }, host)).rejects.toThrow(
     'there is no directory',
   );
+});
+
+describe('a directory that the sequence empties', () => {
+  const emptied = (): readonly string[] => [join(path, 'one'), join(path, 'in')];
+  const one = (): string => join(path, `.bofh-gone-${mark.replace(/\d+$/, '')}7`);
+  beforeEach(() => writeFileSync(one(), ''));
+
+  it('stays until the commit, and then goes', async () => {
+    mkdirSync(join(path, 'in'));
+    const step = await take(removeDirectory, { path, emptied: emptied() }, host);
+    expect([readdirSync(path).length, (await step.look()).state]).toEqual([2, 'ours']);
+    rmSync(one());
+    rmdirSync(join(path, 'in'));
+    await step.finish();
+    await step.finish();
+    expect([names(), (await step.look()).state]).toEqual([[], 'gone']);
+  });
+
+  it('is refused with what is not named, or is removed by another sequence', async () => {
+    writeFileSync(join(path, '.bofh-gone-bofh.00000000000.1'), '');
+    await expect(take(removeDirectory, { path, emptied: emptied() }, host)).rejects.toThrow(
+      `${path} is not empty (.bofh-gone-bofh.00000000000.1)`,
+    );
+  });
+
+  it('stays with what others put into it meanwhile, which is named', async () => {
+    const step = await take(removeDirectory, { path, emptied: emptied() }, host);
+    rmSync(one());
+    writeFileSync(join(path, 'theirs'), '');
+    await expect(step.finish()).rejects.toThrow('is not removed: another process has written to it since');
+    expect(readdirSync(path)).toEqual(['theirs']);
+  });
 });

@@ -77,6 +77,32 @@ describe('provision.apply', () => {
     expect([host.snapshot(), journals(host), host.changes.length]).toEqual([after, lines, changes]);
   });
 
+  it('removes a directory with what is described as absent in it, in any order, or nothing', async () => {
+    const host = before();
+    host.admin.mkdir('/srv/d/in');
+    host.admin.writeFile('/srv/d/in/one', '1');
+    host.admin.symlink('/srv/d/l', 'in');
+    const tree: Describe = (h) => {
+      for (const path of ['/srv/d', '/srv/d/in/one', '/srv/d/l', '/srv/d/in']) h.absent(path);
+    };
+    const start = host.snapshot();
+    await expect(
+      apply(host, (h, facts) => {
+        tree(h, facts);
+        h.script('fails', { isDone: 'exit 1', run: 'exit 1', undo: 'true' });
+        h.file('/etc/none/x', { content: '' });
+      }),
+    ).rejects.toThrow('/etc/none');
+    expect(host.snapshot()).toBe(start);
+
+    expect(inWords(await apply(host, tree))).toEqual([
+      ...['remove file /srv/d/in/one', 'remove link /srv/d/l'],
+      ...['remove directory /srv/d/in', 'remove directory /srv/d'],
+    ]);
+    expect(await host.stat('/srv/d')).toBeUndefined();
+    expect(await apply(host, tree)).toEqual([]);
+  });
+
   it.each(['create', 'change'] as const)(
     'keeps the content of a secret file out of the journal and the answer: %s',
     async (how) => {

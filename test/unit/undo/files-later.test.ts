@@ -19,6 +19,9 @@ beforeEach(() => {
   host = neighbourhood();
   host.admin.writeFile(a, 'one\n', 0o640);
   host.admin.mkdir('/srv/empty');
+  host.admin.mkdir('/srv/full/in');
+  host.admin.writeFile('/srv/full/in/one', '1');
+  host.admin.symlink('/srv/full/l', 'in');
   before = look();
 });
 
@@ -85,6 +88,18 @@ describe('the undo of a committed sequence of files', () => {
       async (tx) => {
         await tx.file.setAttributes({ path: '/srv/empty', mode: 0o700, uid: 7 });
         await tx.file.removeDirectory({ path: '/srv/empty' });
+      },
+    ],
+    [
+      'directories that were removed with what was in them',
+      async (tx) => {
+        await tx.file.remove({ path: '/srv/full/in/one' });
+        await tx.file.removeDirectory({ path: '/srv/full/in', emptied: ['/srv/full/in/one'] });
+        await tx.file.link({ path: '/srv/full/l', to: null });
+        await tx.file.removeDirectory({
+          path: '/srv/full',
+          emptied: ['/srv/full/in', '/srv/full/in/one', '/srv/full/l'],
+        });
       },
     ],
     [

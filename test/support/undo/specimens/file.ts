@@ -80,6 +80,18 @@ export const file: Specimens['file'] = {
           'an empty directory has nothing to lose: test/unit/file/remove-directory.test.ts has one that others replaced',
       },
     },
+    {
+      title: 'emptied by the sequence',
+      before: ['file.remove'],
+      stage: (host) => {
+        host.admin.mkdir('/srv/photos');
+        host.admin.writeFile('/srv/photos/one', 'one');
+        return async (tx) => {
+          await tx.file.remove({ path: '/srv/photos/one' });
+          await tx.file.removeDirectory({ path: '/srv/photos', emptied: ['/srv/photos/one'] });
+        };
+      },
+    },
   ],
   setAttributes: [
     {
