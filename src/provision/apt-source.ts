@@ -1,5 +1,6 @@
 import type { ReadHost } from '../command/index.ts';
 import { type AptSource, knownPackages, listsOf } from '../packages/index.ts';
+import { sha256 } from '../file/path.ts';
 import type { Resource } from './resource.ts';
 import { type Owners, type Step, stepOf } from './steps.ts';
 
@@ -34,6 +35,9 @@ export async function aptSourceStep(
       'reads its lists',
     ],
     ...(last?.content === undefined ? {} : { content: last.content }),
+    created: files
+      .filter(({ path: at }) => steps.some((step) => step.name === at && step.action === 'create'))
+      .map(({ path: at, text }) => ({ kind: 'file', name: at, sha256: sha256(Buffer.from(text)) })),
     check: async () => {
       for (const step of steps) await step.check?.();
     },

@@ -24,6 +24,18 @@ const change = {
   details: z.readonly(z.array(text)),
 };
 
+/** What the description created earlier and no longer has. `--prune` removes what has no `stays`. */
+const undescribed = z.readonly(
+  z.array(
+    z.strictObject({
+      kind: z.enum(['file', 'directory', 'link', 'user', 'group', 'package']),
+      name: text,
+      /** Why `--prune` does not remove it. */
+      stays: z.exactOptional(text),
+    }),
+  ),
+);
+
 /** `bofh host plan FILE` */
 export const hostPlan = z.strictObject({
   /** Whether a change can close the way in: `bofh host apply` then waits for a confirmation. */
@@ -36,12 +48,14 @@ export const hostPlan = z.strictObject({
       diff: z.nullable(text),
     }),
   ),
+  undescribed,
 });
 
 /** `bofh host apply FILE` */
 export const hostApply = z.strictObject({
   /** What was changed; empty: the host was as described. */
   changes: z.array(z.strictObject(change)),
+  undescribed,
 });
 
 /** `bofh host facts` */

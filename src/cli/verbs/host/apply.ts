@@ -3,6 +3,7 @@ import { applyCollected } from '../../../api/apply-collected.ts';
 import { RefusedError } from '../../../core/errors.ts';
 import { present } from '../../../core/present.ts';
 import type { HostChange } from '../../../provision/apply.ts';
+import { remember } from '../../../provision/created.ts';
 import { canCutWayIn } from '../../../provision/way-in.ts';
 import { change } from '../../runtime/change.ts';
 import { parseDuration } from '../../runtime/settings.ts';
@@ -13,7 +14,9 @@ import {
   asData,
   changeInWords,
   plannedChanges,
+  prune,
   readDescription,
+  undescribedInWords,
   usualWaitMs,
   waitInWords,
 } from './description.ts';
@@ -29,16 +32,26 @@ export default verb({
       'undo everything unless bofh confirm comes from a new connection in this time (default: 2m if a change can cut the way in, otherwise off)',
       { read: (text) => (text === 'off' ? text : parseDuration(text)) },
     ),
+    prune,
   },
-  examples: ['host apply web.ts', '--dry-run host apply web.ts', 'host apply web.ts --confirm 5m'],
-  run: (runtime, { file, confirm: asked }) =>
+  examples: [
+    'host apply web.ts',
+    '--dry-run host apply web.ts',
+    'host apply web.ts --confirm 5m',
+    'host apply web.ts --prune',
+  ],
+  run: (runtime, { file, confirm: asked, prune }) =>
     change(
       runtime,
       async (bofh) => {
-        const resources = await readDescription(runtime, bofh, file);
+        const described = await readDescription(runtime, bofh, { file, prune });
+        const { resources, undescribed, owner } = described;
         const answer = (changes: readonly HostChange[]) => ({
-          data: { changes: changes.map(asData) },
-          lines: changes.length === 0 ? ['the host is as described'] : changes.map(changeInWords),
+          data: { changes: changes.map(asData), undescribed },
+          lines: [
+            ...(changes.length === 0 ? ['the host is as described'] : changes.map(changeInWords)),
+            ...undescribedInWords(undescribed, { prune }),
+          ],
         });
         if (runtime.settings.mode === 'plan') return { act: () => applyCollected(resources), answer };
         const planned = await plannedChanges(bofh, resources);
@@ -58,7 +71,11 @@ export default verb({
                 remedy: `see the new one: bofh host plan ${file}`,
               });
           },
-          act: () => applyCollected(resources, present({ confirm })),
+          act: async () => {
+            const changes = await applyCollected(resources, present({ confirm }));
+            remember(bofh.engine.store, owner, { changes, resources });
+            return changes;
+          },
           answer,
         };
       },

@@ -4,24 +4,37 @@ import { type Bofh, withBofh } from '../../../bofh.ts';
 import { UsageError } from '../../../core/errors.ts';
 import type { HostChange } from '../../../provision/apply.ts';
 import { collect } from '../../../provision/collect.ts';
+import { type Owner, readCreated, undescribed, type Undescribed } from '../../../provision/created.ts';
 import type { HostDescription } from '../../../provision/description.ts';
 import type { Resource } from '../../../provision/resource.ts';
 import { factsOf } from '../../../provision/facts.ts';
 import { loadScript } from '../../../script/load.ts';
 import { planOf, readJournals } from '../../plan/plan.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
+import { flag } from '../../runtime/verb.ts';
 import { printable } from '../../output/text.ts';
 
 export const args = {
   file: ['<file>', 'a description: .ts, .js or .mjs with a default export of defineHost'],
 } as const;
 
+export const prune = flag('also remove what this description created earlier and no longer has');
+
+/** A description, and what it created earlier. */
+export interface Described {
+  /** With `--prune` also what is removed. */
+  readonly resources: readonly Resource[];
+  /** What it created, describes no longer, and is still there. */
+  readonly undescribed: readonly Undescribed[];
+  readonly owner: Owner;
+}
+
 /** Loads and collects the description in a file. Throws UsageError if it has none. */
 export async function readDescription(
   runtime: Pick<Runtime, 'root' | 'log' | 'cacheDirectory'>,
   bofh: Bofh,
-  file: string,
-): Promise<readonly Resource[]> {
+  { file, prune }: { readonly file: string; readonly prune: boolean },
+): Promise<Described> {
   const path = resolve(file);
   const exported = await loadScript(path, {
     cache: runtime.root ? 'used' : 'unused',
@@ -32,7 +45,11 @@ export async function readDescription(
     throw new UsageError(`${path} has no default export`, {
       remedy: 'export default defineHost((h) => { … })',
     });
-  return collect(exported.default as HostDescription, await factsOf(bofh.host));
+  const { host, engine } = bofh;
+  const resources = await collect(exported.default as HostDescription, await factsOf(host));
+  const owner = { host: host.name, file: path };
+  const { objects, removal } = await undescribed(host, readCreated(engine.store, owner), resources);
+  return { owner, undescribed: objects, resources: prune ? [...resources, ...removal] : resources };
 }
 
 /** What would change: the steps run on a simulated host that reads from the real one. */
@@ -53,6 +70,20 @@ export function changeInWords({ action, kind, name, details }: HostChange): stri
   const verb = kind === 'script' ? 'run' : action;
   const more = details.length === 0 ? '' : ` (${details.join(', ')})`;
   return printable(`${verb} ${kind === 'lines' ? 'lines of' : kind} ${name}${more}`);
+}
+
+/** `no longer described: file /etc/motd (--prune removes it)` */
+export function undescribedInWords(
+  all: readonly Undescribed[],
+  { prune }: { readonly prune: boolean },
+): readonly string[] {
+  return all
+    .filter(({ stays }) => !prune || stays !== undefined)
+    .map(({ kind, name, stays }) =>
+      printable(
+        `no longer described: ${kind} ${name} (${stays === undefined ? '--prune removes it' : `it stays: ${stays}`})`,
+      ),
+    );
 }
 
 /** How long `host apply` waits for the confirmation of a change that can cut the way in. */

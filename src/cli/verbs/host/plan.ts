@@ -8,7 +8,9 @@ import {
   asData,
   changeInWords,
   plannedChanges,
+  prune,
   readDescription,
+  undescribedInWords,
   usualWaitMs,
   waitInWords,
 } from './description.ts';
@@ -18,27 +20,29 @@ export default verb({
   changes: false,
   answers: 'host plan',
   args,
-  options: { diff: flag('also show how each text file changes, as a unified diff') },
-  examples: ['host plan web.ts', 'host plan web.ts --diff'],
-  run: async (runtime, { file, diff }) => {
+  options: { diff: flag('also show how each text file changes, as a unified diff'), prune },
+  examples: ['host plan web.ts', 'host plan web.ts --diff', 'host plan web.ts --prune'],
+  run: async (runtime, { file, diff, prune }) => {
     const { bofh } = await openSession(runtime, { site: 'used', root: 'not-needed' });
-    const changes = await plannedChanges(bofh, await readDescription(runtime, bofh, file));
+    const { resources, undescribed } = await readDescription(runtime, bofh, { file, prune });
+    const changes = await plannedChanges(bofh, resources);
     const all = changes.map((change) => ({ change, text: diffOf(change) }));
     const canCutWayIn = changes.some(cutsWayIn);
     give(runtime, {
       data: {
         canCutWayIn,
         changes: all.map(({ change, text }) => ({ ...asData(change), diff: text ?? null })),
+        undescribed,
       },
-      lines:
-        all.length === 0
-          ? ['the host is as described']
-          : all
-              .flatMap(({ change, text }) => [
-                changeInWords(change),
-                ...(diff && text !== undefined ? text.split('\n').map(printable) : []),
-              ])
-              .concat(canCutWayIn ? [waitInWords(usualWaitMs)] : []),
+      lines: [
+        ...(all.length === 0 ? ['the host is as described'] : []),
+        ...all.flatMap(({ change, text }) => [
+          changeInWords(change),
+          ...(diff && text !== undefined ? text.split('\n').map(printable) : []),
+        ]),
+        ...undescribedInWords(undescribed, { prune }),
+        ...(canCutWayIn ? [waitInWords(usualWaitMs)] : []),
+      ],
     });
     return 0;
   },

@@ -1,0 +1,139 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeEach, describe, expect, it } from 'vitest';
+import { RolledBackError } from '../../../src/core/errors.ts';
+import * as answers from '../../../src/cli/output/answers/index.ts';
+import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
+import { testRuntime } from '../cli/support/runtime.ts';
+import { runVerb } from '../cli/support/run-verb.ts';
+
+const work = mkdtempSync(join(tmpdir(), 'bofh-prune-'));
+afterAll(() => rmSync(work, { recursive: true, force: true }));
+const file = join(work, 'web.ts');
+
+let host: SimulatedHost;
+let bofh: ReturnType<typeof simulatedBofh>;
+beforeEach(() => {
+  host = simulatedHost();
+  bofh = simulatedBofh({ host });
+  host.admin.mkdir('/srv');
+  host.admin.mkdir('/etc/cron.d');
+});
+
+async function ran(words: readonly string[], options = {}) {
+  const { runtime, stdout, stderr } = testRuntime(bofh, { yes: true, ...options });
+  return { exitCode: await runVerb(runtime, words), stdout: stdout(), stderr: stderr() };
+}
+
+const describing = (body: string, path = file): void =>
+  writeFileSync(
+    path,
+    `import { defineHost, Secret } from 'bofh';\nexport default defineHost((h) => {\n${body}\n});\n`,
+  );
+
+async function applying(body: string, ...options: readonly string[]): Promise<string> {
+  describing(body);
+  return (await ran(['host', 'apply', file, '--confirm', 'off', ...options])).stdout;
+}
+
+const all = `h.directory('/srv/web'); h.file('/srv/web/page', { content: 'one' }); h.link('/etc/web', { to: '/srv/web' });
+  h.file('/etc/web.key', { content: new Secret('geheim') }); h.edit('/etc/app.json', { json: { port: 1 } });
+  h.cron('web', { schedule: '@daily', user: 'root', command: 'true' });`;
+
+describe('what a description created and has no longer', () => {
+  it('is shown, and removed with --prune, from the inside to the outside', async () => {
+    const before = host.snapshot();
+    await applying(all);
+
+    const left = ['file /etc/app.json', 'file /etc/cron.d/web', 'link /etc/web', 'file /etc/web.key'].concat([
+      ...['directory /srv/web', 'file /srv/web/page'],
+    ]);
+    expect((await applying('')).split('\n')).toEqual([
+      'the host is as described',
+      ...left.map((name) => `no longer described: ${name} (--prune removes it)`),
+      '',
+    ]);
+    const planned = await ran(['host', 'plan', file, '--prune'], { json: true });
+    const { changes } = answers.hostPlan.parse(JSON.parse(planned.stdout));
+    expect(changes.map(({ action }) => action)).toEqual(Array.from({ length: 6 }, () => 'remove'));
+
+    await applying('', '--prune');
+    expect(host.snapshot()).toEqual(before);
+    expect(await applying('')).toBe('the host is as described\n');
+  });
+
+  it.each([
+    ['it had before', `h.file('/etc/motd', { content: 'new' });`],
+    ['it still needs', `h.file('/srv/web/page', { content: 'two' });`],
+  ])('nothing that %s', async (_, body) => {
+    host.admin.writeFile('/etc/motd', 'old');
+    await applying(`h.directory('/srv/web'); ${body}`);
+    const { stdout } = await ran(['host', 'plan', file]);
+    expect(stdout).toBe('the host is as described\n');
+    expect(await applying(body, '--prune')).not.toContain('/srv/web (');
+    host.admin.mkdir('/srv/other');
+    expect(await applying('', '--prune')).not.toContain('/etc/motd');
+  });
+
+  it('stays if others edited or filled it, and after a change by bofh it does not', async () => {
+    await applying(all);
+    host.admin.writeFile('/etc/cron.d/web', 'mine');
+    host.admin.writeFile('/srv/web/mine', '');
+    await applying(all.replace("content: 'one'", "content: 'two'").replace(/h\.cron.*/, ''));
+
+    const { stdout } = await ran(['host', 'plan', file, '--prune']);
+    expect(stdout).toContain('no longer described: file /etc/cron.d/web (it stays: it was edited since)');
+    describing('');
+    const said = (await ran(['host', 'apply', file, '--prune'])).stdout;
+    expect(said).toContain('remove file /srv/web/page');
+    expect(said).toContain('no longer described: directory /srv/web (it stays: it has 1 other entries)');
+    expect(host.admin.readFile('/etc/cron.d/web')).toBe('mine');
+  });
+
+  it('belongs to its own description', async () => {
+    await applying(all);
+    const other = join(work, 'other.ts');
+    describing('', other);
+    expect((await ran(['host', 'plan', other, '--prune'])).stdout).toBe('the host is as described\n');
+  });
+
+  it('a user, a group and a package', async () => {
+    host.admin.install([{ name: 'dpkg', version: '1.21.22' }]);
+    host.admin.publish([
+      { name: 'lamp', version: '1.0', depends: ['lib'] },
+      { name: 'lib', version: '1.0' },
+    ]);
+    host.admin.mkdir('/etc/skel');
+    await applying(`h.group('team'); h.user('alice', { groups: ['team'] }); h.package('lamp');`);
+    const left = ['user alice', 'package lamp', 'group team'];
+    expect((await applying('')).split('\n').slice(1, -1)).toEqual(
+      left.map((name) => `no longer described: ${name} (--prune removes it)`),
+    );
+    expect(await applying('', '--prune')).toMatch(/packages lamp.*\n.*user alice.*\n.*group team/);
+    expect(await applying('')).toBe('the host is as described\n');
+  });
+
+  it('what is gone is not shown, nor what a failed apply created', async () => {
+    await applying(`h.file('/etc/web', { content: '' });`);
+    host.admin.removeFile('/etc/web');
+    host.fault({ tool: 'ln', mode: 'fails before' });
+    await expect(applying(`h.directory('/srv/d'); h.link('/etc/l', { to: 'x' });`)).rejects.toBeInstanceOf(
+      RolledBackError,
+    );
+    host.admin.mkdir('/srv/d');
+    expect(await applying('')).toBe('the host is as described\n');
+  });
+
+  it('a memory that bofh did not write is refused, and named', async () => {
+    await applying(all);
+    const { store } = bofh.engine;
+    const [name = ''] = store.names('.').filter((each) => each.startsWith('created'));
+    store.remove(name);
+    store.create(name).write(Buffer.from('{'), 0);
+    describing('');
+    await expect(ran(['host', 'plan', file])).rejects.toThrow(
+      /^\/var\/lib\/bofh\/journal\/created-\w+\.json is not as bofh writes it$/,
+    );
+  });
+});
