@@ -135,7 +135,7 @@ export function isFileOf(unit: string, path: string): boolean {
 
 /**
  * As described, but a directory before what is in it (an absent one after it), a repository before the packages, a user or group before what names it, and a
- * service after what it reads.
+ * service after what it reads, but before its unit file goes.
  */
 export function inOrder(all: readonly Resource[]): readonly Resource[] {
   const ordered = [...all];
@@ -168,13 +168,25 @@ export function inOrder(all: readonly Resource[]): readonly Resource[] {
   for (const one of all) {
     if (one.kind !== 'service') continue;
     const all = [...one.wanted.restartOn, ...one.wanted.reloadOn];
+    const isUnit = (other: Resource): boolean => isAbsentUnit(other, one.unit);
     const last = ordered.findLastIndex(
-      ({ path }) => path !== undefined && (reads(all, path) || isFileOf(one.unit, path)),
+      (other) =>
+        other.path !== undefined &&
+        !isUnit(other) &&
+        (reads(all, other.path) || isFileOf(one.unit, other.path)),
     );
     const from = ordered.indexOf(one);
     if (last > from) ordered.splice(last, 0, ...ordered.splice(from, 1));
+    const unit = ordered.findIndex(isUnit);
+    if (unit >= 0 && unit < ordered.indexOf(one))
+      ordered.splice(unit, 0, ...ordered.splice(ordered.indexOf(one), 1));
   }
   return ordered.map((one) => (one.kind === 'absent' ? { ...one, emptied: absentIn(all, one.path) } : one));
+}
+
+/** Whether the file of a unit goes: its service is stopped and disabled before. */
+export function isAbsentUnit(one: Resource, unit: string): boolean {
+  return one.kind === 'absent' && one.path === posix.join(unitDirectory, unit);
 }
 
 /** What is described as absent in a directory. */

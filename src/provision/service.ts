@@ -6,7 +6,7 @@ import { isEnabled, refuseEnablement } from '../service/enablement.ts';
 import { unitDirectory } from '../service/links.ts';
 import { isOffline, isUp, loadedUnit, showUnit } from '../service/unit.ts';
 import { probe } from '../shell/commands.ts';
-import { isFileOf, isIn, reads, type Resource } from './resource.ts';
+import { isAbsentUnit, isFileOf, isIn, reads, type Resource } from './resource.ts';
 
 export type ServiceResource = Extract<Resource, { readonly kind: 'service' }>;
 
@@ -69,6 +69,9 @@ export function servicesOf(
       const { unit, wanted } = one;
       const { enabled, running, seconds } = wanted;
       await reloadManager();
+      // What stopped it removed its file too.
+      const goes = resources.some((other) => isAbsentUnit(other, unit));
+      if (goes && (await host.run(showUnit(unit))).LoadState === 'not-found') return [];
       const found = await loadedUnit(host, unit);
       const watch = seconds === undefined ? {} : { seconds };
       const done: string[] = [];

@@ -114,6 +114,31 @@ describe('what a description created and has no longer', () => {
     expect(await applying('')).toBe('the host is as described\n');
   });
 
+  it.each([
+    ['--prune', '', '--prune'],
+    [
+      'a description of it as absent',
+      `h.absent('/etc/systemd/system/web.service'); h.service('web', { enabled: false, running: false });`,
+      '--yes',
+    ],
+  ])('a service is stopped and disabled before its unit file goes, by %s', async (_, gone, option) => {
+    host.admin.mkdir('/etc/systemd/system/multi-user.target.wants');
+    const state = (): string =>
+      host
+        .snapshot()
+        .split('\n')
+        .filter((fact) => !fact.includes('/bofh/notes/'))
+        .join('\n');
+    const before = state();
+    await applying(`const unit = h.file('/etc/systemd/system/web.service', { content: '[Service]\\nExecStart=/bin/x\\n[Install]\\nWantedBy=multi-user.target\\n' });
+      h.service('web', { enabled: true, running: true, restartOn: [unit] });`);
+    expect(await applying(gone, option)).toMatch(
+      /^disable, stop web\.service\nremove file \/etc\/systemd\/system\/web\.service\n/,
+    );
+    expect(state()).toBe(before);
+    expect(await applying(gone, option)).toBe('the host is as described\n');
+  });
+
   it('what is gone is not shown, nor what a failed apply created', async () => {
     await applying(`h.file('/etc/web', { content: '' });`);
     host.admin.removeFile('/etc/web');
