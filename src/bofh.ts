@@ -383,7 +383,8 @@ const connectOptions = z.strictObject({
   onWaiting: z.optional(called),
 });
 
-const atomicOptions = z.strictObject({
+/** What `atomic` checks its options with. */
+export const atomicOptions = z.strictObject({
   signal: z.exactOptional(z.instanceof(AbortSignal)),
   timeout: z.exactOptional(milliseconds.check(z.positive())),
   wait: z.exactOptional(milliseconds),

@@ -1,13 +1,15 @@
 import { type AtomicOptions, currentBofh } from '../bofh.ts';
-import { present } from '../core/present.ts';
 import { applyResources, type HostChange } from '../provision/apply.ts';
 import type { Resource } from '../provision/resource.ts';
 import { atomic } from './atomic.ts';
 
+/** Options of `provision.apply`: the same ones as of `atomic`. */
+export type ApplyOptions = Pick<AtomicOptions, 'confirm' | 'log' | 'onEvent' | 'signal' | 'timeout' | 'wait'>;
+
 /** Makes the host as described, in one sequence; the description is collected already. */
 export async function applyCollected(
   resources: readonly Resource[],
-  { confirm }: Pick<AtomicOptions, 'confirm'> = {},
+  options: ApplyOptions = {},
 ): Promise<readonly HostChange[]> {
   const { host, planning } = currentBofh();
   return atomic(
@@ -34,6 +36,6 @@ export async function applyCollected(
         resources,
       );
     },
-    { writes: 'steps', ...present({ confirm }) },
+    { writes: 'steps', ...options },
   );
 }

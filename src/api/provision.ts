@@ -1,13 +1,15 @@
-import { currentBofh, refuseInside } from '../bofh.ts';
+import { atomicOptions, currentBofh, refuseInside } from '../bofh.ts';
 import type { HostChange } from '../provision/apply.ts';
 import { collect } from '../provision/collect.ts';
 import type { HostDescription } from '../provision/description.ts';
 import { type Facts, factsOf } from '../provision/facts.ts';
-import { milliseconds, parsed } from '../core/request.ts';
-import { applyCollected } from './apply-collected.ts';
+import { parsed } from '../core/request.ts';
+import { applyCollected, type ApplyOptions } from './apply-collected.ts';
 import * as z from 'zod/mini';
 
-const applyOptions = z.strictObject({ confirm: z.exactOptional(milliseconds.check(z.positive())) });
+const applyOptions = z.pick(atomicOptions, {
+  ...{ confirm: true, log: true, onEvent: true, signal: true, timeout: true, wait: true },
+});
 
 /** Returns facts of this host: name, system, kernel, memory, addresses, role in Xen. */
 export async function facts(): Promise<Facts> {
@@ -18,13 +20,13 @@ export async function facts(): Promise<Facts> {
  * Makes the host as described, in one sequence, and returns what differed: nothing the second time,
  * which writes no journal. Throws UsageError, with nothing changed, for a description that contradicts
  * itself, and what `atomic` throws.
+ *
+ * @example
+ * await provision.apply(description, { onEvent: (event) => console.log(eventText(event)) });
  */
 export async function apply(
   description: HostDescription,
-  options: {
-    /** As in `atomic`: milliseconds to wait for `bofh confirm ID`, or all of it is undone. */
-    readonly confirm?: number;
-  } = {},
+  options: ApplyOptions = {},
 ): Promise<readonly HostChange[]> {
   const how = parsed('provision.apply', applyOptions, options);
   refuseInside('provision.apply', 'alone');

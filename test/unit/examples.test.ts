@@ -13,7 +13,7 @@ import type { Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
-import { afterAll, describe, expect, it, onTestFinished } from 'vitest';
+import { afterAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { type Bofh, withBofh } from '../../src/bofh.ts';
 import {
   ConnectionError,
@@ -45,7 +45,7 @@ it('each example is in the table of its page, and has a test', () => {
   const here = pageOf('test/unit/examples.test.ts') + pageOf('test/loop/examples.test.ts');
   const page = pageOf('examples/README.md');
   const names = readdirSync(folder).filter((name) => name !== 'README.md');
-  expect(names).toHaveLength(9);
+  expect(names).toHaveLength(12);
   for (const name of names) expect([page.includes(`(${name}`), here.includes(name)]).toEqual([true, true]);
 });
 
@@ -317,5 +317,70 @@ describe('photo-host.ts', () => {
     const after = host.snapshot();
     expect(await apply()).toEqual([]);
     expect(host.snapshot()).toBe(after);
+  });
+});
+
+describe('web-host.ts and hosting.ts, which test/container/examples.test.ts runs with the real programs', () => {
+  function server(): SimulatedHost {
+    const host = simulatedHost();
+    for (const path of [
+      '/srv',
+      '/etc/ssl/private',
+      '/etc/ssl/certs',
+      '/etc/systemd/system',
+      '/usr/lib/systemd/system',
+      '/etc/skel',
+      '/var/lib',
+    ])
+      host.admin.mkdir(path);
+    host.admin.writeFile('/etc/fstab', '# by hand\n');
+    host.admin.install([{ name: 'dpkg', version: '1.21.22' }]);
+    const unit =
+      '[Service]\nExecStart=/usr/sbin/x\nExecReload=/bin/kill -HUP\n[Install]\nWantedBy=multi-user.target\n';
+    for (const name of ['nginx', 'mariadb'])
+      host.admin.writeFile(`/usr/lib/systemd/system/${name}.service`, unit);
+    for (const path of ['/etc/nginx/conf.d', '/etc/mysql/mariadb.conf.d']) host.admin.mkdir(path);
+    host.admin.publish(['nginx', 'mariadb-server', 'openssl'].map((name) => ({ name, version: '1' })));
+    return host;
+  }
+
+  it('the database has a volume of its own before its package comes', async () => {
+    const host = server();
+    vi.stubEnv('DATABASE_VG', 'vg0');
+    try {
+      const apply = () =>
+        on(host, async () => {
+          const { default: description } = (await runScript(join(folder, 'web-host.ts'))) as {
+            readonly default: HostDescription;
+          };
+          return await hosts.apply(description);
+        });
+      expect((await apply()).map(({ action, name }) => `${action} ${name}`)).toEqual([
+        'create /var/lib/mysql',
+        'create lvm.createLv vg0 mysql',
+        'create filesystem.create /dev/vg0/mysql',
+        'create mount.mount /var/lib/mysql',
+        'create mount.addFstab /var/lib/mysql /dev/vg0/mysql',
+        'change mariadb-server nginx openssl',
+        'create /etc/mysql/mariadb.conf.d/90-web.cnf',
+        'change mariadb.service',
+        'change certificate',
+        'create /srv/web',
+        'create /srv/web/index.html',
+        'create /etc/nginx/conf.d/web.conf',
+        'change nginx.service',
+      ]);
+      expect(await apply()).toEqual([]);
+    } finally {
+      vi.unstubAllEnvs();
+    }
+  });
+
+  it('every active customer has all, and the second run changes nothing', async () => {
+    const host = server();
+    const customers = join(folder, 'hosting/customers.json');
+    const { printed } = await run('hosting.ts', host, customers);
+    expect(printed).toEqual(['15 changes']);
+    expect((await run('hosting.ts', host, customers)).printed).toEqual(['0 changes']);
   });
 });

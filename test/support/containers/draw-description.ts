@@ -7,6 +7,8 @@ import { collect } from '../../../src/provision/collect.ts';
 export interface Trial {
   /** The calls of `h`, a line each. */
   readonly lines: readonly string[];
+  /** It also removes what the ones before it created. */
+  readonly prune: boolean;
   readonly fault:
     | { readonly kind: 'none'; readonly undo: boolean }
     | { readonly kind: 'fail'; readonly at: number }
@@ -182,20 +184,21 @@ const drawn = fc.record({
   place: fc.nat({ max: 1_000 }),
   fault: one('none', 'fail', 'kill', 'kill', 'kill'),
   undo: fc.boolean(),
+  prune: fc.boolean(),
 });
 
 /** A trial of a seed, with a description that does not contradict itself. */
 export async function draw(seed: number): Promise<Trial> {
-  for (const { lines, place, fault, undo } of fc.sample(drawn, { seed, numRuns: 100 })) {
+  for (const { lines, place, fault, undo, prune } of fc.sample(drawn, { seed, numRuns: 100 })) {
     const describe = runInThisContext(`(h) => {${lines.join('\n')}}`) as HostDescription['describe'];
     const isRight = await collect(defineHost(describe), facts).then(
       () => true,
       () => false,
     );
     if (!isRight) continue;
-    if (fault === 'none') return { lines, fault: { kind: 'none', undo } };
-    if (fault === 'fail') return { lines, fault: { kind: 'fail', at: place % (lines.length + 1) } };
-    return { lines, fault: { kind: 'kill', afterLines: 1 + (place % (3 * lines.length + 3)) } };
+    if (fault === 'none') return { lines, prune, fault: { kind: 'none', undo } };
+    if (fault === 'fail') return { lines, prune, fault: { kind: 'fail', at: place % (lines.length + 1) } };
+    return { lines, prune, fault: { kind: 'kill', afterLines: 1 + (place % (3 * lines.length + 3)) } };
   }
   throw new Error(`seed ${String(seed)}: every description contradicts itself`);
 }

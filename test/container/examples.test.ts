@@ -1,0 +1,94 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { bootDebian, dockerAt, type Machine } from '../support/containers/docker.ts';
+import { releases } from '../support/containers/releases.ts';
+import { wholeHost } from '../support/containers/whole-host.ts';
+import { debianTar, withSystemd } from '../support/dom0/debian-root.ts';
+
+const examples = join(import.meta.dirname, '..', '..', 'examples');
+const files = [
+  ...['web-host.ts', 'hosting.ts', 'hosting/customers.json'],
+  ...['hosting/app.service.liquid', 'hosting/site.conf.liquid'],
+];
+/** The packages themselves: the containers have no network. */
+const download = `--customize-hook=mkdir --parents "$1/srv/archive/partial"; chroot "$1" apt-get --yes --no-install-recommends --download-only -o Dir::Cache::archives=/srv/archive install nginx mariadb-server openssl curl`;
+
+/** What an application of a customer is here: a server that answers with its name and port. */
+const app = `#!/usr/bin/node
+require('node:http').createServer((_, response) => response.end(process.env.USER + ' ' + process.env.PORT)).listen(process.env.PORT, '127.0.0.1');
+`;
+
+const containers = inject('containers');
+
+/** The examples of docs/provisioning.md with the real nginx and MariaDB. */
+describe.skipIf('skipped' in containers).each(releases)('on Debian $number', ({ suite }) => {
+  let machine: Machine;
+  beforeAll(async () => {
+    if ('skipped' in containers) return;
+    const tar = await debianTar({ packages: withSystemd, suite, options: [download] });
+    const docker = dockerAt(containers.host);
+    const image = await docker.run('import', tar);
+    machine = await bootDebian(docker, { image, volumes: containers.volumes, network: 'none' });
+    await machine.must(
+      `ln -s /usr/lib/bofh/dist/bofh.cjs /usr/local/bin/bofh; ip link set lo up; mkdir -p /root/hosting
+       cd /srv/archive; dpkg-scanpackages . >Packages 2>/dev/null; rm -f /etc/apt/sources.list /etc/apt/sources.list.d/*
+       echo 'deb [trusted=yes] file:/srv/archive ./' >/etc/apt/sources.list; apt-get -qq update`,
+    );
+    for (const file of files) await machine.put(`/root/${file}`, readFileSync(join(examples, file), 'utf8'));
+    await machine.put('/usr/local/bin/app', app);
+    await machine.must('chmod 755 /usr/local/bin/app');
+  });
+  afterAll(() => machine.remove());
+
+  const described = 'the host is as described\n';
+
+  test('web-host.ts: one that cannot start leaves nothing', async () => {
+    const before = await wholeHost(machine);
+    await machine.must("sed 's/root .srv.web;/nonsense;/' /root/web-host.ts >/root/wrong.ts");
+
+    const { exitCode, text } = await machine.run('bofh --yes host apply /root/wrong.ts --confirm off');
+
+    expect([exitCode, text]).toEqual([5, expect.stringMatching(/nginx/)]);
+    // What the scripts of packages leave: docs/provisioning.md.
+    const after = await wholeHost(machine);
+    const left = after.filter((fact) => !before.includes(fact));
+    expect(left.filter((fact) => !/^file \/etc\/(?:passwd|group|g?shadow) |mysql|nginx/.test(fact))).toEqual(
+      [],
+    );
+    expect(left.filter((fact) => /^(?:package|unit active|unit failed) /.test(fact))).toEqual([]);
+  });
+
+  test('web-host.ts serves a page over TLS, and the second time nothing differs', async () => {
+    await machine.must('bofh --yes host apply /root/web-host.ts --confirm off');
+
+    expect(await machine.must('curl --silent --insecure https://127.0.0.1/')).toMatch(/^<h1>.+<\/h1>\n$/);
+    expect(await machine.must('mariadb -N -e "SELECT @@max_connections"')).toBe('200\n');
+    expect(await machine.must('stat -c %a /etc/ssl/private/web.key')).toBe('600\n');
+    expect(await machine.must('bofh host plan /root/web-host.ts')).toBe(described);
+  });
+
+  test('hosting.ts: every customer or none, and one more later', async () => {
+    const apply = 'cd /root; bofh run hosting.ts hosting/customers.json';
+    const before = await wholeHost(machine);
+    await machine.must('sed -i "s/8002/80/" /root/hosting/customers.json');
+    const failed = await machine.run(apply);
+    expect(failed).toMatchObject({ exitCode: 5 });
+    expect(failed.text).toMatch(/beta\.service did not stay up|beta\.service does not run/);
+    expect((await wholeHost(machine)).filter((fact) => !before.includes(fact))).toEqual([]);
+
+    await machine.must('sed -i "s/\\"port\\": 80,/\\"port\\": 8002,/" /root/hosting/customers.json');
+    expect(await machine.must(apply)).toContain('start alpha.service');
+    const site = (name: string) =>
+      machine.must(`curl --silent --header 'Host: ${name}.example' http://127.0.0.1/`);
+    expect([await site('alpha'), await site('beta')]).toEqual(['alpha 8001', 'beta 8002']);
+    expect(
+      await machine.must(`setpriv --reuid alpha --regid alpha --clear-groups mariadb -N -e 'SHOW DATABASES'`),
+    ).toContain('alpha');
+    expect(await machine.must(apply)).toBe('0 changes\n');
+
+    await machine.must('sed -i "s/false/true/" /root/hosting/customers.json');
+    await machine.must(apply);
+    expect(await site('gamma')).toBe('gamma 8003');
+  });
+});
