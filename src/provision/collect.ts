@@ -1,15 +1,13 @@
 import { isDeepStrictEqual } from 'node:util';
-import * as z from 'zod/mini';
+import type * as z from 'zod/mini';
 import { absolutePath } from '../blockdevice/path.ts';
 import { Secret } from '../command/index.ts';
 import { UsageError } from '../core/errors.ts';
 import { publicKeys } from '../core/public-key.ts';
-import { parsed, text } from '../core/request.ts';
-import { ownerNumber } from '../file/path.ts';
-import { passwordHash } from '../account/set-password.ts';
-import { accountName, field } from '../account/database.ts';
-import { packageName, packageVersion } from '../packages/index.ts';
-import { script, scriptName } from '../shell/commands.ts';
+import { parsed } from '../core/request.ts';
+import { accountName } from '../account/database.ts';
+import { packageName } from '../packages/index.ts';
+import { scriptName } from '../shell/commands.ts';
 import { canonicalKey, parameterKey, parameterValue } from '../kernel/parameter.ts';
 import { unitName } from '../service/unit.ts';
 import type {
@@ -35,125 +33,10 @@ import type { LinesRequest } from './lines.ts';
 import { isRecord, revealed } from './plain.ts';
 import { type EnsureName, inOrder, namedBy, reads, type Resource, type WantedFile } from './resource.ts';
 import { cronName, cronRequest, cronText } from './cron.ts';
-import { sysctlFile } from './sysctl.ts';
+import { schemas, secretText } from './request-schemas.ts';
 import { rendered, templatePath, textOf } from './template.ts';
 
-const id = z.union([z.string().check(z.regex(/^[^:\s]+$/)), z.int().check(z.minimum(0))]);
-const owned = {
-  owner: z.exactOptional(id),
-  group: z.exactOptional(id),
-  mode: z.exactOptional(z.int().check(z.minimum(0), z.maximum(0o7777))),
-};
-const line = z.string().check(z.minLength(1), z.regex(/^[^\n\r\0]*$/, 'must be one line'));
-const places = z.array(z.union([absolutePath, z.looseObject({ path: absolutePath })]));
-const nothingElse = z.refine(
-  (of: unknown) => typeof of !== 'object' || of === null || !('absent' in of) || Object.keys(of).length === 1,
-  'what is absent has nothing else',
-);
-const words = (pattern: RegExp, what: string) => {
-  const word = z.string().check(z.regex(pattern, `must be ${what}`));
-  return z.pipe(
-    z.union([word, z.readonly(z.array(word).check(z.minLength(1)))], `must be ${what}, or several`),
-    z.transform((given) => (typeof given === 'string' ? [given] : given)),
-  );
-};
 const publicKey = /^-----BEGIN PGP PUBLIC KEY BLOCK-----\n[^\0]*-----END PGP PUBLIC KEY BLOCK-----\n*$/;
-const password = z.custom<Secret | 'locked'>(
-  (value) =>
-    value === 'locked' || (value instanceof Secret && passwordHash.safeParse(secretText(value)).success),
-  'must be a Secret with a hash of crypt(3), which mkpasswd makes, or "locked"',
-);
-const schemas = {
-  file: z.strictObject({ content: z.unknown(), ...owned }),
-  template: z.strictObject({ file: text, data: z.exactOptional(z.unknown()), ...owned }),
-  directory: z.strictObject(owned),
-  'apt-source': z
-    .strictObject({
-      uris: words(
-        /^(?:https?:\/\/[^\s@/]+\/?|file:\/)[^\s@]*$/,
-        'https://…, http://… or file:/…, without a password',
-      ),
-      suites: words(/^[\w.+~/-]+$/, 'a suite'),
-      components: z.exactOptional(words(/^[\w.+~/-]+$/, 'a component')),
-      architectures: z.exactOptional(words(/^[a-z][a-z0-9-]*$/, 'an architecture')),
-      key: z.exactOptional(z.unknown()),
-      signedBy: z.exactOptional(absolutePath),
-    })
-    .check(
-      z.refine(
-        ({ key, signedBy }) => (key === undefined) !== (signedBy === undefined),
-        'needs either key or signedBy',
-      ),
-      z.refine(
-        ({ suites, components }) =>
-          suites.every((suite) => suite.endsWith('/') === (components === undefined)),
-        'needs components, unless its suites end in /',
-      ),
-    ),
-  package: z
-    .strictObject({
-      version: z.exactOptional(packageVersion),
-      hold: z.exactOptional(z.boolean()),
-      absent: z.exactOptional(z.union([z.literal(true), z.literal('purged')])),
-    })
-    .check(
-      z.refine(
-        ({ version, hold, absent }) => absent === undefined || (version === undefined && hold === undefined),
-        'an absent package has no version and is not held',
-      ),
-    ),
-  group: z
-    .strictObject({
-      gid: z.exactOptional(ownerNumber),
-      system: z.exactOptional(z.boolean()),
-      absent: z.exactOptional(z.literal(true)),
-    })
-    .check(nothingElse),
-  user: z
-    .strictObject({
-      uid: z.exactOptional(ownerNumber),
-      group: z.exactOptional(z.union([accountName, ownerNumber])),
-      groups: z.exactOptional(z.array(accountName)),
-      shell: z.exactOptional(absolutePath),
-      home: z.exactOptional(absolutePath),
-      comment: z.exactOptional(field),
-      authorizedKeys: z.exactOptional(z.array(z.string())),
-      password: z.exactOptional(password),
-      system: z.exactOptional(z.boolean()),
-      absent: z.exactOptional(z.literal(true)),
-    })
-    .check(nothingElse),
-  sysctl: z.strictObject({ file: z.exactOptional(sysctlFile) }),
-  service: z.strictObject({
-    enabled: z.exactOptional(z.boolean()),
-    running: z.exactOptional(z.boolean()),
-    seconds: z.exactOptional(z.int().check(z.minimum(0), z.maximum(600))),
-    restartOn: z.exactOptional(places),
-    reloadOn: z.exactOptional(places),
-  }),
-  link: z.strictObject({ to: z.string().check(z.minLength(1)) }),
-  lines: z.strictObject({
-    present: z.exactOptional(z.array(line)),
-    absent: z.exactOptional(z.array(line)),
-    replace: z.exactOptional(z.record(z.string().check(z.minLength(1)), line)),
-  }),
-  script: z.strictObject({
-    isDone: script,
-    run: script,
-    undo: z.union(
-      [z.literal('none'), script],
-      'must be a script that takes it back, or "none" if it cannot be undone',
-    ),
-    seconds: z.exactOptional(z.int().check(z.minimum(1), z.maximum(86_400))),
-  }),
-  edit: z.strictObject({
-    yaml: z.exactOptional(z.unknown()),
-    json: z.exactOptional(z.unknown()),
-    toml: z.exactOptional(z.unknown()),
-    ini: z.exactOptional(z.unknown()),
-    absent: z.exactOptional(z.array(z.array(text).check(z.minLength(1)))),
-  }),
-};
 
 /** Collects a description, in the order in which it is applied. Throws UsageError. */
 export async function collect(description: HostDescription, facts: Facts): Promise<readonly Resource[]> {
@@ -484,11 +367,6 @@ function conflict(one: Resource, other: Resource): UsageError {
 
 function pathsOf(all: readonly (Described | string)[] = []): readonly string[] {
   return all.map((each) => (typeof each === 'string' ? each : each.path));
-}
-
-/** The text of a secret, without one newline at its end. */
-function secretText(secret: Secret): string {
-  return Buffer.from(secret.reveal()).toString('utf8').replace(/\n$/, '');
 }
 
 /** `FILE:LINE` of the caller of a method. */
