@@ -3,6 +3,7 @@ import { RefusedError } from '../core/errors.ts';
 import { present } from '../core/present.ts';
 import { aptSourceStep, undecided } from './apt-source.ts';
 import { groupStep, userStep } from './account.ts';
+import { hostnameStep } from './hostname.ts';
 import { realParent } from '../file/path.ts';
 import { type EnsureName, isIn, type Resource } from './resource.ts';
 import { sysctlStep } from './sysctl.ts';
@@ -40,20 +41,26 @@ export async function applyResources(
   const isLater = (one: Resource): boolean => one.kind === 'package' && one !== packages[0];
   const step = (
     one: Exclude<Resource, { readonly kind: 'ensure' | 'service' }>,
-  ): Promise<Step | undefined> =>
-    one.kind === 'package'
-      ? packagesStep(host, packages)
-      : one.kind === 'group'
-        ? groupStep(host, one, resources)
-        : one.kind === 'user'
-          ? userStep(host, one)
-          : one.kind === 'script'
-            ? scriptStep(host, one)
-            : one.kind === 'apt-source'
-              ? aptSourceStep(host, one, owners)
-              : one.kind === 'sysctl'
-                ? sysctlStep(host, one)
-                : stepOf(host, one, owners);
+  ): Promise<Step | undefined> => {
+    switch (one.kind) {
+      case 'package':
+        return packagesStep(host, packages);
+      case 'group':
+        return groupStep(host, one, resources);
+      case 'user':
+        return userStep(host, one);
+      case 'script':
+        return scriptStep(host, one);
+      case 'apt-source':
+        return aptSourceStep(host, one, owners);
+      case 'sysctl':
+        return sysctlStep(host, one);
+      case 'hostname':
+        return hostnameStep(host, one, { owners, all: resources });
+      default:
+        return stepOf(host, one, owners);
+    }
+  };
   const mounts = resources.flatMap((one) =>
     one.kind === 'ensure' && one.path !== undefined ? [one.path] : [],
   );
@@ -154,7 +161,8 @@ function ifBrought(
   if (one.kind === 'script') return { action: 'change', kind: 'script', name: one.name, details };
   if (one.kind === 'group' || one.kind === 'user')
     return { action: 'create', kind: one.kind, name: one.name, details };
-  if (one.kind === 'sysctl') return { action: 'change', kind: 'sysctl', name: one.name, details };
+  if (one.kind === 'sysctl' || one.kind === 'hostname')
+    return { action: 'change', kind: one.kind, name: one.name, details };
   if (one.kind === 'absent') return { action: 'remove', kind: 'file', name: one.path, details };
   if (one.kind === 'edit') return { action: 'change', kind: 'file', name: one.path, details };
   return { action: one.kind === 'lines' ? 'change' : 'create', kind: one.kind, name: one.path, details };

@@ -29,6 +29,7 @@ import type {
 } from './description.ts';
 import type { Facts } from './facts.ts';
 import { areRivals, type EditRequest, editsOf, syntaxes } from './edit/edit.ts';
+import { hostName } from './hostname.ts';
 import type { LinesRequest } from './lines.ts';
 import { isRecord, revealed } from './plain.ts';
 import { type EnsureName, inOrder, namedBy, reads, type Resource, type WantedFile } from './resource.ts';
@@ -192,6 +193,12 @@ export async function collect(description: HostDescription, facts: Facts): Promi
       const wanted = parsed(what, parameterValue, typeof value === 'number' ? String(value) : value);
       return addAt({ kind: 'sysctl', identity: `sysctl ${name}`, at, path, name, wanted });
     },
+    hostname: (name: string): Described => {
+      const at = placeOf(builder.hostname);
+      parsed(`${at}: h.hostname ${name}`, hostName, name);
+      // It is the kernel parameter of that name.
+      return addAt({ kind: 'hostname', identity: 'sysctl kernel.hostname', at, path: '/etc/hostname', name });
+    },
     cron: (name: string, request: CronRequest): Described => {
       const at = placeOf(builder.cron);
       const what = `${at}: h.cron ${name}`;
@@ -326,8 +333,9 @@ function keyOf(what: string, at: string, key: unknown, facts: Facts): string {
 
 /** Whether two resources are about one object. Several may name lines, or values, of one file. */
 function isRival(one: Resource, other: Resource): boolean {
-  const isShared = (each: Resource) => each.kind === 'sysctl';
-  if (one.path !== undefined && one.path === other.path && isShared(one) !== isShared(other)) return true;
+  // A file and a sysctl, for example; but a mount is on a directory.
+  const isEnsure = one.kind === 'ensure' || other.kind === 'ensure';
+  if (one.path !== undefined && one.path === other.path && one.kind !== other.kind && !isEnsure) return true;
   if (one.identity !== other.identity) return false;
   if (one.kind === 'edit' && other.kind === 'edit' && one.wanted.syntax === other.wanted.syntax)
     return one.wanted.edits.some((each) => other.wanted.edits.some((its) => areRivals(each, its)));

@@ -191,6 +191,8 @@ export interface HostBuilder {
   edit(path: string, request: EditRequest): Described;
   /** A kernel parameter, in the running kernel and at boot. Several values are separated by spaces. */
   sysctl(key: string, value: string | number, request?: SysctlRequest): Described;
+  /** The name of the host, in the running kernel and at boot: of RFC 1123, at most 64 characters. */
+  hostname(name: string): Described;
   /** A file in /etc/cron.d with one command. */
   cron(name: string, request: CronRequest): Described;
   /** A script, which runs if its probe says that it is not done. The name is for messages, and each script has its own. */

@@ -51,6 +51,7 @@ export type Resource = Placed &
         readonly name: string;
         readonly wanted: string;
       }
+    | { readonly kind: 'hostname'; readonly path: string; readonly name: string }
     | { readonly kind: 'group'; readonly name: string; readonly wanted: GroupRequest }
     | { readonly kind: 'user'; readonly name: string; readonly wanted: WantedUser }
     | { readonly kind: 'package'; readonly name: string; readonly wanted: PackageRequest }

@@ -44,9 +44,10 @@ export interface HostChange {
     | 'ensure'
     | 'script'
     | 'sysctl'
+    | 'hostname'
     | 'group'
     | 'user';
-  /** Its path, the name of a script, user, group, repository or kernel parameter, the names of packages, or the create method with the name of the object. */
+  /** Its path, the name of a script, user, group, repository, kernel parameter or host, the names of packages, or the create method with the name of the object. */
   readonly name: string;
   /** What differs: `mode 0644 → 0600`. */
   readonly details: readonly string[];
@@ -68,7 +69,10 @@ export type Files = Pick<Tx, 'account' | 'file' | 'kernel' | 'packages' | 'servi
 
 type PathResource = Extract<
   Resource,
-  { readonly path: string; readonly kind: Exclude<Resource['kind'], 'ensure' | 'sysctl' | 'apt-source'> }
+  {
+    readonly path: string;
+    readonly kind: Exclude<Resource['kind'], 'ensure' | 'sysctl' | 'apt-source' | 'hostname'>;
+  }
 >;
 export type Owners = (owned: Owned) => Promise<Attributes>;
 

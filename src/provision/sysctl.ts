@@ -118,7 +118,7 @@ async function namesIn(host: ReadHost, directory: string): Promise<readonly stri
 }
 
 /** Each character is a byte. A link to /dev/null masks the file of that name. */
-async function textIn(host: ReadHost, path: string): Promise<string | undefined> {
+export async function textIn(host: ReadHost, path: string): Promise<string | undefined> {
   const isLink = (await host.stat(path))?.kind === 'symlink';
   if (isLink && (await host.readLink(path)) === '/dev/null') return '';
   const bytes = await orMissing(host.readFile(path));

@@ -43,7 +43,10 @@ export function readsOf(at: Running): ReadHost {
     stat: (path) => read('stat', path, 'stat', () => files.statPath(world, path)),
     facts: async () => {
       checkAlive(process);
-      return { boot: world.boot, hostname: world.hostname };
+      return {
+        boot: world.boot,
+        hostname: world.parameters.get('kernel/hostname')?.value ?? world.hostname,
+      };
     },
   };
 }

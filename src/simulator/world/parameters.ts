@@ -30,6 +30,7 @@ export function bootParameters(world: World): Map<string, Parameter> {
   const all = new Map<string, Parameter>([
     ...Object.entries(defaults).map(([path, value]) => [path, { value, mode: 0o644 }] as const),
     ['net/ipv4/route/flush', { value: '', mode: 0o200 }],
+    ['kernel/hostname', { value: nameAtBoot(world), mode: 0o644 }],
     ['kernel/ngroups_max', { value: '65536', mode: 0o444 }],
   ]);
   const there = resolve(world, '/etc/sysctl.d', 'follow');
@@ -44,6 +45,11 @@ export function bootParameters(world: World): Map<string, Parameter> {
     }
   }
   return all;
+}
+
+function nameAtBoot(world: World): string {
+  const there = resolve(world, '/etc/hostname', 'follow');
+  return there.found ? new TextDecoder().decode(there.inode.content).trim() : world.hostname;
 }
 
 /** Sets one, and what the kernel changes with it. */
@@ -64,8 +70,10 @@ export function setParameter(world: World, path: string, value: string): void {
 }
 
 /** Those that differ from a new kernel, as text. */
-export function describeParameters({ parameters }: World): readonly string[] {
+export function describeParameters({ parameters, hostname }: World): readonly string[] {
   return [...parameters].flatMap(([path, { value }]) =>
-    value === (defaults[path] ?? value) ? [] : [`parameter ${canonicalKey(path)} ${value}`],
+    value === (path === 'kernel/hostname' ? hostname : (defaults[path] ?? value))
+      ? []
+      : [`parameter ${canonicalKey(path)} ${value}`],
   );
 }

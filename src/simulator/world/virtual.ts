@@ -223,8 +223,8 @@ function* proc(world: World): Generator<readonly [string, Inode]> {
   }
   yield ['/swaps', file(swaps(world), 0o444)];
   yield ['/sys/kernel/random/boot_id', file(`${world.boot}\n`, 0o444)];
-  for (const [path, { value, mode }] of world.parameters) yield [`/sys/${path}`, file(`${value}\n`, mode)];
   yield ['/sys/kernel/hostname', file(`${world.hostname}\n`)];
+  for (const [path, { value, mode }] of world.parameters) yield [`/sys/${path}`, file(`${value}\n`, mode)];
   if (world.overlay === undefined) yield ['/sys/kernel/osrelease', file('6.1.0-18-amd64\n', 0o444)];
   // The model reckons 1 GiB for dom0.
   if (world.overlay === undefined)

@@ -15,10 +15,11 @@ const change = {
     'ensure',
     'script',
     'sysctl',
+    'hostname',
     'group',
     'user',
   ]),
-  /** Its path; of a user, group, repository or kernel parameter its name; of `ensure` the method with what names the object. */
+  /** Its path; of a user, group, repository, kernel parameter or host its name; of `ensure` the method with what names the object. */
   name: text,
   /** What differs: `mode 0644 → 0600`. */
   details: z.readonly(z.array(text)),

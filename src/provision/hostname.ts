@@ -1,0 +1,106 @@
+import * as z from 'zod/mini';
+import type { ReadHost } from '../command/index.ts';
+import { RefusedError, ToolError } from '../core/errors.ts';
+import { configured } from '../drbd/index.ts';
+import { runningValue, settable } from '../kernel/parameter.ts';
+import { isOffline } from '../service/unit.ts';
+import type { Resource } from './resource.ts';
+import { type Owners, type Step, stepOf } from './steps.ts';
+import { textIn } from './sysctl.ts';
+
+/** Labels of RFC 1123, and HOST_NAME_MAX of Linux. The last label is not only digits, or it could be an address. */
+export const hostName = z
+  .string()
+  .check(
+    z.maxLength(64, 'must have at most 64 characters'),
+    z.regex(
+      /^(?:[a-z\d](?:[a-z\d-]{0,61}[a-z\d])?\.)*(?!\d+$)[a-z\d](?:[a-z\d-]{0,61}[a-z\d])?$/i,
+      'must be labels of letters, digits and hyphens, with dots between them: web1, web1.example.org',
+    ),
+  );
+
+const key = 'kernel.hostname';
+const hosts = '/etc/hosts';
+
+/** A host name that differs now, at boot, or in the line that Debian has for it in /etc/hosts. */
+export async function hostnameStep(
+  host: ReadHost,
+  one: Extract<Resource, { readonly kind: 'hostname' }>,
+  { owners, all }: { readonly owners: Owners; readonly all: readonly Resource[] },
+): Promise<Step | undefined> {
+  const { path, name } = one;
+  // In a chroot, such as the root of a guest that is off, the kernel has the name of another system.
+  const running = (await host.run(isOffline())) ? undefined : await runningValue(host, key);
+  // hostname(5): empty lines and comments do not count.
+  const atBoot = /^[^#\s].*$/m.exec((await textIn(host, path)) ?? '')?.[0].trim();
+  const old = atBoot ?? running;
+  const isNow = running === undefined || running === name;
+  const details = isNow ? [] : [`now ${running} → ${name}`];
+  const files: Step[] = [];
+  const add = async (at: string, text: string, detail: string): Promise<void> => {
+    const wanted = { content: Buffer.from(text, 'latin1'), secret: false };
+    const step = await stepOf(host, { ...one, kind: 'file', path: at, wanted }, owners);
+    if (step !== undefined) files.push(step);
+    details.push(detail);
+  };
+  if (atBoot !== name)
+    await add(path, `${name}\n`, `${path} ${atBoot === undefined ? '' : `${atBoot} → `}${name}`);
+  const isDescribed = all.some((each) => each.kind === 'file' && each.path === hosts);
+  const before = old === undefined || old === name || isDescribed ? undefined : await textIn(host, hosts);
+  const after = before === undefined ? undefined : renamed(before, [old ?? '', name]);
+  if (after !== undefined && after !== before) await add(hosts, after, `127.0.1.1 in ${hosts}`);
+  if (details.length === 0) return undefined;
+  return {
+    ...{ action: 'change', kind: 'hostname', name, details },
+    check: async () => {
+      if (!isNow) await settable(host, key, name);
+      await refuseDrbd(host, [running ?? old ?? name, name]);
+      for (const step of files) await step.check?.();
+    },
+    run: async (tx, say) => {
+      // First, so that its undo comes last: a boot in between sets what the file says.
+      if (!isNow) await tx.kernel.setParameter({ key, value: name });
+      for (const step of files) await step.run(tx, say);
+    },
+  };
+}
+
+/**
+ * /etc/hosts, where the lines of 127.0.1.1 have the new name instead of the old one, with its domain if the new one has
+ * none. Debian's installer writes such a line, without which a host does not find its own name.
+ */
+function renamed(text: string, [old, name]: readonly [old: string, name: string]): string {
+  const [oldLabel, label] = [old, name].map((each) => each.replace(/\..*/, ''));
+  const newOf = (word: string): string => {
+    const [first, ...domain] = word.split('.');
+    if (first !== oldLabel) return word;
+    if (domain.length === 0) return label ?? '';
+    return name.includes('.') ? name : [label, ...domain].join('.');
+  };
+  return text.replaceAll(
+    /^(?<start>[ \t]*127\.0\.1\.1[ \t]+)(?<names>[^#\n]*)/gm,
+    (line, start: string, names: string) => {
+      const there = names.match(/\S+/g) ?? [];
+      if (!there.some((word) => newOf(word) !== word)) return line;
+      const after = names.replaceAll(/\S+/g, newOf);
+      return after.split(/\s+/).includes(name) ? `${start}${after}` : `${start}${name} ${after}`;
+    },
+  );
+}
+
+/** RefusedError for a host whose DRBD resources have its old name: drbdadm(8) finds its part by `uname -n`. */
+async function refuseDrbd(host: ReadHost, [old, name]: readonly [string, string]): Promise<void> {
+  const all = await configured(host).catch((error: unknown) => {
+    // Without drbd-utils nothing reads the files.
+    if (error instanceof ToolError) return [];
+    throw error;
+  });
+  const has = (of: (typeof all)[number], wanted: string): boolean =>
+    of.hosts.some(({ names }) => names.includes(wanted));
+  const found = all.find((each) => has(each, old) && !has(each, name));
+  if (found === undefined) return;
+  throw new RefusedError(
+    `the DRBD resource ${found.name} (${found.file}) is on ${old}: as ${name}, this host would have no part in it`,
+    { remedy: `add the new name on all its hosts first: on ${old} ${name} { … }` },
+  );
+}
