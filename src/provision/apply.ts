@@ -6,8 +6,10 @@ import { groupStep, userStep } from './account.ts';
 import { hostnameStep } from './hostname.ts';
 import { realParent } from '../file/path.ts';
 import { type EnsureName, isIn, type Resource } from './resource.ts';
+import { localeStep } from './locale.ts';
 import { sysctlStep } from './sysctl.ts';
 import { checkService, servicesOf } from './service.ts';
+import { timezoneStep } from './timezone.ts';
 import {
   type Files,
   type HostChange,
@@ -57,6 +59,10 @@ export async function applyResources(
         return sysctlStep(host, one);
       case 'hostname':
         return hostnameStep(host, one, { owners, all: resources });
+      case 'timezone':
+        return timezoneStep(host, one, owners);
+      case 'locale':
+        return localeStep(host, one, owners);
       default:
         return stepOf(host, one, owners);
     }
@@ -161,7 +167,7 @@ function ifBrought(
   if (one.kind === 'script') return { action: 'change', kind: 'script', name: one.name, details };
   if (one.kind === 'group' || one.kind === 'user')
     return { action: 'create', kind: one.kind, name: one.name, details };
-  if (one.kind === 'sysctl' || one.kind === 'hostname')
+  if (one.kind === 'sysctl' || one.kind === 'hostname' || one.kind === 'timezone' || one.kind === 'locale')
     return { action: 'change', kind: one.kind, name: one.name, details };
   if (one.kind === 'absent') return { action: 'remove', kind: 'file', name: one.path, details };
   if (one.kind === 'edit') return { action: 'change', kind: 'file', name: one.path, details };

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import type * as z from 'zod/mini';
+import * as z from 'zod/mini';
 import { absolutePath } from '../blockdevice/path.ts';
 import { Secret } from '../command/index.ts';
 import { UsageError } from '../core/errors.ts';
@@ -31,10 +31,12 @@ import type { Facts } from './facts.ts';
 import { areRivals, type EditRequest, editsOf, syntaxes } from './edit/edit.ts';
 import { hostName } from './hostname.ts';
 import type { LinesRequest } from './lines.ts';
+import { localeName } from './locale.ts';
 import { isRecord, revealed } from './plain.ts';
 import { type EnsureName, inOrder, namedBy, reads, type Resource, type WantedFile } from './resource.ts';
 import { cronName, cronRequest, cronText } from './cron.ts';
 import { schemas, secretText } from './request-schemas.ts';
+import { zoneName } from './timezone.ts';
 import { rendered, templatePath, textOf } from './template.ts';
 
 const publicKey = /^-----BEGIN PGP PUBLIC KEY BLOCK-----\n[^\0]*-----END PGP PUBLIC KEY BLOCK-----\n*$/;
@@ -198,6 +200,16 @@ export async function collect(description: HostDescription, facts: Facts): Promi
       parsed(`${at}: h.hostname ${name}`, hostName, name);
       // It is the kernel parameter of that name.
       return addAt({ kind: 'hostname', identity: 'sysctl kernel.hostname', at, path: '/etc/hostname', name });
+    },
+    timezone: (name: string): Described => {
+      const at = placeOf(builder.timezone);
+      parsed(`${at}: h.timezone ${name}`, zoneName, name);
+      return addAt({ kind: 'timezone', identity: 'timezone', at, path: '/etc/localtime', name });
+    },
+    locale: (name: string, ...others: readonly string[]): Described => {
+      const at = placeOf(builder.locale);
+      const wanted = parsed(`${at}: h.locale ${name}`, z.array(localeName), [name, ...others]);
+      return addAt({ kind: 'locale', identity: 'locale', at, path: '/etc/default/locale', name, wanted });
     },
     cron: (name: string, request: CronRequest): Described => {
       const at = placeOf(builder.cron);

@@ -193,6 +193,10 @@ export interface HostBuilder {
   sysctl(key: string, value: string | number, request?: SysctlRequest): Described;
   /** The name of the host, in the running kernel and at boot: of RFC 1123, at most 64 characters. */
   hostname(name: string): Described;
+  /** The time zone of the host: a name below /usr/share/zoneinfo, such as `Europe/Berlin`. */
+  timezone(name: string): Described;
+  /** LANG for logins and services; it and the others are generated, as by dpkg-reconfigure(8) of the package locales. */
+  locale(lang: string, ...others: readonly string[]): Described;
   /** A file in /etc/cron.d with one command. */
   cron(name: string, request: CronRequest): Described;
   /** A script, which runs if its probe says that it is not done. The name is for messages, and each script has its own. */

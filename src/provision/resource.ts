@@ -52,6 +52,15 @@ export type Resource = Placed &
         readonly wanted: string;
       }
     | { readonly kind: 'hostname'; readonly path: string; readonly name: string }
+    | { readonly kind: 'timezone'; readonly path: string; readonly name: string }
+    | {
+        readonly kind: 'locale';
+        readonly path: string;
+        /** LANG. */
+        readonly name: string;
+        /** All that are generated. */
+        readonly wanted: readonly string[];
+      }
     | { readonly kind: 'group'; readonly name: string; readonly wanted: GroupRequest }
     | { readonly kind: 'user'; readonly name: string; readonly wanted: WantedUser }
     | { readonly kind: 'package'; readonly name: string; readonly wanted: PackageRequest }

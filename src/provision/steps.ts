@@ -45,9 +45,11 @@ export interface HostChange {
     | 'script'
     | 'sysctl'
     | 'hostname'
+    | 'timezone'
+    | 'locale'
     | 'group'
     | 'user';
-  /** Its path, the name of a script, user, group, repository, kernel parameter or host, the names of packages, or the create method with the name of the object. */
+  /** Its path, the name of a script, user, group, repository, kernel parameter, host, time zone or locale, the names of packages, or the create method with the name of the object. */
   readonly name: string;
   /** What differs: `mode 0644 → 0600`. */
   readonly details: readonly string[];
@@ -71,7 +73,10 @@ type PathResource = Extract<
   Resource,
   {
     readonly path: string;
-    readonly kind: Exclude<Resource['kind'], 'ensure' | 'sysctl' | 'apt-source' | 'hostname'>;
+    readonly kind: Exclude<
+      Resource['kind'],
+      'ensure' | 'sysctl' | 'apt-source' | 'hostname' | 'timezone' | 'locale'
+    >;
   }
 >;
 export type Owners = (owned: Owned) => Promise<Attributes>;

@@ -5,7 +5,7 @@ import { mustRun } from '../rig/process.ts';
 
 /** What the hosts in containers have besides a minimal Debian: one root for all who need some of it. */
 export const withSystemd =
-  'systemd-sysv,dbus,openssh-server,iproute2,procps,cron,dpkg-dev,dpkg-repack,sudo,acl,attr,libcap2-bin';
+  'systemd-sysv,dbus,openssh-server,iproute2,procps,cron,dpkg-dev,dpkg-repack,sudo,acl,attr,libcap2-bin,locales,kmod';
 
 /** A root filesystem of Debian as `root.tar.gz`, made once. */
 export async function debianTar(of: {
