@@ -1,9 +1,9 @@
 export const isWhole = process.env['BOFH_MATRIX'] === 'whole';
 
-const period = 5;
+const period = 10;
 
 /**
- * Where a long sweep tries its fault in `npm test`: at every fifth place, at least at one. The first depends on the title, so that
+ * Where a long sweep tries its fault in `npm test`: at every tenth place, at least at one. The first depends on the title, so that
  * similar sweeps together have all of them. With BOFH_MATRIX=whole at every place: the tables of docs/reliability.md are made so.
  */
 export function sampled<T>(places: readonly T[], title: string): readonly T[] {
