@@ -42,7 +42,7 @@ inContainers((machine, { number }) => {
     expect(await machine.must('bofh host plan /root/host.ts')).toContain(
       'no longer described: file /etc/systemd/system/photos.service (--prune removes it)',
     );
-    expect(await machine.must('bofh --yes host apply /root/host.ts --prune')).toContain(
+    expect(await machine.must('bofh --yes host apply /root/host.ts --prune --confirm off')).toContain(
       'disable, stop photos.service',
     );
 
