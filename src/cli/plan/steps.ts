@@ -1,6 +1,6 @@
 import { decode } from '../../atomic/journal/lines.ts';
 import { keyInWords, objectsOf } from '../../atomic/locks/host-key.ts';
-import { fold, type Step } from '../../atomic/journal/state.ts';
+import { fold, type State, type Step } from '../../atomic/journal/state.ts';
 import type { Store } from '../../atomic/journal/store.ts';
 import { findOperation } from '../../operations.ts';
 import type { Plan } from '../output/answers/index.ts';
@@ -28,12 +28,13 @@ export async function stepsOf(
   changes: readonly PlannedChange[],
   born: readonly string[],
 ): Promise<Steps> {
-  return withPairs(store, await grouped(store, changes, born), born).map(({ step }) => step);
+  const states = statesOf(store);
+  return withPairs(states, await grouped(states, changes, born), born).map(({ step }) => step);
 }
 
 /** Groups the changes by step. A sequence that is not in `born` is being recovered. */
 async function grouped(
-  store: Store,
+  states: States,
   changes: readonly PlannedChange[],
   born: readonly string[],
 ): Promise<readonly Placed[]> {
@@ -45,7 +46,7 @@ async function grouped(
     last = change;
     const open = steps.at(-1);
     if (same && open !== undefined) open.step.changes.push(asData(change));
-    else steps.push({ id, step: await stepOf(store, change, !born.includes(id)) });
+    else steps.push({ id, step: await stepOf(states, change, !born.includes(id)) });
   }
   return steps;
 }
@@ -55,10 +56,10 @@ function asData({ line, commands }: PlannedChange): Steps[number]['changes'][num
 }
 
 /** Inserts the script's own pairs of functions, which are not called, in their places. */
-function withPairs(store: Store, steps: readonly Placed[], born: readonly string[]): readonly Placed[] {
+function withPairs(states: States, steps: readonly Placed[], born: readonly string[]): readonly Placed[] {
   const all = [...steps];
   for (const id of born) {
-    const { begin, steps: journalled } = stateOf(store, id);
+    const { begin, steps: journalled } = states(id);
     for (const { n, intent } of journalled.filter((step) => step.intent.kind === 'bare')) {
       const line = `# "${pairName(intent.args)}": the script's own code, not called here`;
       const step: Steps[number] = {
@@ -103,9 +104,9 @@ function pairName(args: unknown): string {
   return typeof args === 'object' && args !== null && 'name' in args ? String(args.name) : '';
 }
 
-async function stepOf(store: Store, change: PlannedChange, old: boolean): Promise<Steps[number]> {
+async function stepOf(states: States, change: PlannedChange, old: boolean): Promise<Steps[number]> {
   const { id, n, kind } = change;
-  const { begin, steps, committed, closed } = stateOf(store, id);
+  const { begin, steps, committed, closed } = states(id);
   // Every change of an interrupted sequence is an undo, or after its commit a roll forward.
   const going: Steps[number]['when'] = committed ? 'after the commit' : 'undo';
   // A sequence that fails, and whose error the script catches, is undone in the plan as in the run.
@@ -123,7 +124,19 @@ async function stepOf(store: Store, change: PlannedChange, old: boolean): Promis
   };
 }
 
-function stateOf(store: Store, id: string) {
+type States = (id: string) => State;
+
+/** The plan has ended, so each of its journals is read once. */
+function statesOf(store: Store): States {
+  const known = new Map<string, State>();
+  return (id) => {
+    const state = known.get(id) ?? stateOf(store, id);
+    known.set(id, state);
+    return state;
+  };
+}
+
+function stateOf(store: Store, id: string): State {
   const file = store.open(`history/${id}.journal`) ?? store.open(`${id}.journal`);
   if (file === undefined) throw new TypeError(`the dry run lost the journal ${id}`);
   try {
