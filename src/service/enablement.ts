@@ -73,9 +73,12 @@ export const setEnablement = operation({
     ...(file === unit ? {} : { needs: [`file:${file}`] }),
   }),
   run: async ({ undo: of, host }) => {
+    // systemctl(1): enable reloads the manager by itself.
     if (of.enabled) await host.run(enable(of.file));
-    else await setLinks(host, { from: of.before, to: [] });
-    await host.run(systemctl('daemon-reload'));
+    else {
+      await setLinks(host, { from: of.before, to: [] });
+      await host.run(systemctl('daemon-reload'));
+    }
     return { after: [...(await linksOf(host, of.units))] };
   },
   value: ({ undo: { unit } }) => ({ unit }),
