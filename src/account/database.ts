@@ -96,11 +96,19 @@ export async function refuseElsewhere(
   database: 'passwd' | 'group',
   name: string,
 ): Promise<void> {
+  if (await isOnlyFiles(host, database)) return;
   if ((await host.run(getent(database, name))) === undefined) return;
   throw new RefusedError(
     `${name} is not in /etc/${database}, but comes from another source of /etc/nsswitch.conf, such as LDAP`,
     { code: 'exists', remedy: `change it there; see it: getent ${database} ${name}` },
   );
+}
+
+/** Whether nsswitch.conf(5) names no other source: then there is none to ask. */
+async function isOnlyFiles(host: ReadHost, database: 'passwd' | 'group'): Promise<boolean> {
+  const lines = (await textOf(host, '/etc/nsswitch.conf')).split('\n');
+  const [line, another] = lines.filter((each) => each.trimStart().startsWith(database));
+  return another === undefined && /^\s*(?:passwd|group):\s*files\s*(?:#.*)?$/.test(line ?? '');
 }
 
 const files = ['passwd', 'shadow', 'group', 'gshadow', 'subuid', 'subgid'].map((name) => `/etc/${name}`);

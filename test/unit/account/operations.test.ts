@@ -130,6 +130,24 @@ it('a new user that newer steps of the sequence changed is removed with them', a
   expect(host.snapshot()).toBe(before);
 });
 
+it.each([
+  ['names only files', 'passwd: files\ngroup:\t\tfiles # no others\n', 0],
+  ['names another source', 'passwd: files ldap\ngroup: files ldap\n', 1],
+  ['names files with an action', 'passwd: files\ngroup: files [NOTFOUND=return] sss\n', 1],
+  ['names a database twice', 'group: files\ngroup: ldap\n', 1],
+  ['does not name the database', 'passwd: files\nshadow: files\n', 1],
+  ['is missing', undefined, 1],
+] as const)(
+  'getent is asked unless only /etc can have an account: nsswitch.conf %s',
+  async (_, text, asked) => {
+    if (text !== undefined) host.admin.writeFile('/etc/nsswitch.conf', text);
+    const run = vi.spyOn(host, 'run');
+    await sequence((tx) => tx.account.createGroup({ name: 'photos' }));
+    const questions = new Set(run.mock.calls.flatMap(([{ tool, argv }]) => (tool === 'getent' ? argv : [])));
+    expect(questions.size).toBe(asked * 2);
+  },
+);
+
 describe('an account that LDAP has, and not /etc', () => {
   it.each<readonly [string, (tx: Tx) => Promise<unknown>]>([
     ['createUser', (tx) => tx.account.createUser({ name: 'ldap', group: 'adm' })],
