@@ -54,7 +54,7 @@ export function askedOnce(host: ReadHost): ReadHost {
   return asking;
 }
 
-/** Undefined for a command that has an input, or no answer: it is no question to be asked once. */
+/** Undefined for a command whose input is secret, or that has no answer: it is no question to be asked once. */
 function questionOf({
   tool,
   argv,
@@ -63,6 +63,7 @@ function questionOf({
   stdin,
   parse,
 }: ReadCommand<unknown>): string | undefined {
-  if (stdin !== undefined || parse === nothing) return undefined;
-  return JSON.stringify([tool, argv, accepts, encoding]);
+  const input = stdin instanceof Uint8Array ? Buffer.from(stdin).toString('latin1') : stdin;
+  if ((input !== undefined && typeof input !== 'string') || parse === nothing) return undefined;
+  return JSON.stringify([tool, argv, accepts, encoding, input]);
 }
