@@ -1,4 +1,4 @@
-import type { ReadHost } from '../command/index.ts';
+import { askedOnce, type ReadHost } from '../command/index.ts';
 import { RefusedError } from '../core/errors.ts';
 import { present } from '../core/present.ts';
 import { aptSourceStep, undecided } from './apt-source.ts';
@@ -13,6 +13,7 @@ import { timezoneStep } from './timezone.ts';
 import {
   type Files,
   type HostChange,
+  type Owners,
   ownersOf,
   packagesStep,
   scriptStep,
@@ -37,7 +38,9 @@ export async function applyResources(
   { host, planning }: { readonly host: ReadHost; readonly planning: boolean },
   resources: readonly Resource[],
 ): Promise<readonly HostChange[]> {
-  const owners = ownersOf(host);
+  // One look until the first step, and one between two steps.
+  let look = askedOnce(host);
+  const owners: Owners = (owned) => ownersOf(look)(owned);
   const packages = resources.filter((one) => one.kind === 'package');
   // All of them in one step, in the place of the first.
   const isLater = (one: Resource): boolean => one.kind === 'package' && one !== packages[0];
@@ -46,25 +49,25 @@ export async function applyResources(
   ): Promise<Step | undefined> => {
     switch (one.kind) {
       case 'package':
-        return packagesStep(host, packages);
+        return packagesStep(look, packages);
       case 'group':
-        return groupStep(host, one, resources);
+        return groupStep(look, one, resources);
       case 'user':
-        return userStep(host, one);
+        return userStep(look, one);
       case 'script':
-        return scriptStep(host, one);
+        return scriptStep(look, one);
       case 'apt-source':
-        return aptSourceStep(host, one, owners);
+        return aptSourceStep(look, one, owners);
       case 'sysctl':
-        return sysctlStep(host, one);
+        return sysctlStep(look, one);
       case 'hostname':
-        return hostnameStep(host, one, { owners, all: resources });
+        return hostnameStep(look, one, { owners, all: resources });
       case 'timezone':
-        return timezoneStep(host, one, owners);
+        return timezoneStep(look, one, owners);
       case 'locale':
-        return localeStep(host, one, owners);
+        return localeStep(look, one, owners);
       default:
-        return stepOf(host, one, owners);
+        return stepOf(look, one, owners);
     }
   };
   const mounts = resources.flatMap((one) =>
@@ -76,7 +79,7 @@ export async function applyResources(
   let mayCome = false;
   for (const one of resources)
     await named(one, async () => {
-      if (one.kind === 'service') await checkService(host, one);
+      if (one.kind === 'service') await checkService(look, one);
       else if (
         one.kind === 'package' ||
         one.kind === 'group' ||
@@ -101,6 +104,7 @@ export async function applyResources(
     if (one.kind === 'ensure') {
       const args: unknown = typeof one.args === 'function' ? (one.args as () => unknown)() : one.args;
       const { value, changed } = await tx.ensure(one.method, args);
+      look = askedOnce(host);
       one.done(value);
       if (changed) changes.push({ action: 'create', kind: 'ensure', name: one.identity, details: [] });
       continue;
@@ -108,10 +112,11 @@ export async function applyResources(
     const act = async (): Promise<void> => {
       if (one.kind === 'service') {
         const details = await services.settle(one);
+        look = askedOnce(host);
         if (details.length > 0) changes.push({ action: 'change', kind: 'service', name: one.unit, details });
         return;
       }
-      const open = one.kind === 'package' && planning && hasNewSource ? await undecided(host, packages) : [];
+      const open = one.kind === 'package' && planning && hasNewSource ? await undecided(look, packages) : [];
       const found = await step(one).catch((error: unknown) => {
         if (open.length === 0 || !isMissing(error)) throw error;
         return undefined;
@@ -132,6 +137,7 @@ export async function applyResources(
         if (planning && brought !== undefined) await realParent(host, one.path);
       }
       await run(tx, (detail) => said.push(detail));
+      look = askedOnce(host);
       changes.push({
         ...change,
         details: [...said, ...details, ...(open.length > 0 ? ['or as the new repository has it'] : [])],

@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { withBofh } from '../../../src/bofh.ts';
 import { RefusedError, RolledBackError, UsageError } from '../../../src/core/errors.ts';
 import { defineHost, type HostBuilder, provision, Secret } from '../../../src/index.ts';
@@ -37,7 +37,10 @@ describe('users and groups of a description', () => {
     );
     expect(host.admin.readFile('/home/web/.ssh/authorized_keys')).toBe(`${key}\n`);
     expect((await host.stat('/home/web/.ssh/authorized_keys'))?.uid).toBe(1000);
+    const run = vi.spyOn(host, 'run');
     expect(await apply(describeAll)).toEqual([]);
+    // The check of all and the search for differences are one look, while nothing changes.
+    expect(run.mock.calls.map(([{ tool }]) => tool)).toEqual(['ip', 'setpriv']);
   });
 
   it('change only in what differs', async () => {

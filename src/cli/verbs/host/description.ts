@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { applyCollected } from '../../../api/apply-collected.ts';
 import { type Bofh, withBofh } from '../../../bofh.ts';
+import { askedOnce } from '../../../command/index.ts';
 import { UsageError } from '../../../core/errors.ts';
 import type { HostChange } from '../../../provision/apply.ts';
 import { collect } from '../../../provision/collect.ts';
@@ -58,7 +59,9 @@ export async function plannedChanges(
   resources: readonly Resource[],
 ): Promise<readonly HostChange[]> {
   let changes: readonly HostChange[] = [];
-  await planOf(bofh, readJournals(bofh.engine.store), async (planning) => {
+  // Nothing changes meanwhile, so each question is asked once.
+  const asking = { ...bofh, host: { ...bofh.host, ...askedOnce(bofh.host) } };
+  await planOf(asking, readJournals(bofh.engine.store), async (planning) => {
     changes = await withBofh(planning, () => applyCollected(resources));
   });
   return changes;
