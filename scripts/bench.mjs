@@ -1,6 +1,8 @@
 // `npm run bench`: what bofh costs, as ratios to the same work done bare, measured in turns within one run.
 // `--rounds N` for steadier figures; `--only TEXT` for one of them; `--json` for the raw seconds.
-// `--rig` measures on an emulated Xen host what needs LVM or guests. `--write` puts the table into docs/performance.md.
+// `--rig` measures on an emulated Xen host what needs LVM or guests. `--containers` compares a description of a host
+// with Ansible, and with pyinfra if BOFH_BENCH_PYINFRA is the directory that `pip install --no-deps --target` filled.
+// `--write` puts the table into docs/performance.md, and what a failure leaves into docs/compare.md.
 // Exit code 1 if a row is past its bound.
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -10,18 +12,21 @@ const { values } = parseArgs({
   options: {
     rounds: { type: 'string' },
     rig: { type: 'boolean', default: false },
+    containers: { type: 'boolean', default: false },
     only: { type: 'string', default: '' },
     json: { type: 'boolean', default: false },
     write: { type: 'boolean', default: false },
   },
 });
-const rounds = values.rounds ?? (values.rig ? '3' : '15');
+if (values.rig && values.containers) throw new Error('--rig and --containers: one of them');
+const rounds = values.rounds ?? (values.rig ? '3' : values.containers ? '5' : '15');
 if (!/^[1-9]\d{0,3}$/.test(rounds)) throw new Error(`--rounds ${rounds}: a whole number from 1`);
 if (!ensureDependencies()) process.exit(1);
-const missing =
-  values.rig || process.getuid() !== 0
-    ? undefined
-    : ensurePackages(['e2fsprogs', 'openssh-client', 'openssh-server'], 'the bench');
+if (values.containers && process.getuid() !== 0) throw new Error('--containers: only root boots them');
+const packages = values.containers
+  ? ['docker.io', 'mmdebstrap']
+  : ['e2fsprogs', 'openssh-client', 'openssh-server'];
+const missing = values.rig || process.getuid() !== 0 ? undefined : ensurePackages(packages, 'the bench');
 if (missing !== undefined) throw new Error(missing);
 // The emulated host gets the build that its tests get.
 const dist = values.rig ? join(root, 'dist') : join(root, '.cache', 'bench', 'dist');
@@ -32,6 +37,7 @@ const { createJiti } = await import('jiti');
 const jiti = createJiti(import.meta.url, { fsCache: false });
 const { runBench } = await jiti.import('../test/bench/bench.ts');
 if (values.write && values.only !== '') throw new Error('--write needs every row: leave out --only');
-const page = values.write ? { page: join(root, 'docs', 'performance.md') } : {};
-const isWithin = await runBench({ ...values, ...page, dist, rounds: Number(rounds), say });
+if (values.containers && values.only !== '') throw new Error('--containers measures all: leave out --only');
+const docs = values.write ? { docs: join(root, 'docs') } : {};
+const isWithin = await runBench({ ...values, ...docs, dist, rounds: Number(rounds), say });
 process.exitCode = isWithin ? 0 : 1;

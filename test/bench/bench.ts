@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { table } from '../../src/cli/output/table.ts';
 import { firstChange } from '../support/dom0/install.ts';
+import { measureHosts } from './host-containers.ts';
+import { markdown, quantile } from './markdown.ts';
 import { pairs, type Pair } from './pairs.ts';
 import { measureOnRig } from './rig.ts';
 
@@ -24,8 +26,9 @@ interface Options {
   readonly only: string;
   readonly json: boolean;
   readonly rig: boolean;
-  /** The page whose table is replaced; missing: none. */
-  readonly page?: string;
+  readonly containers: boolean;
+  /** The directory of the pages whose tables are replaced; missing: none. */
+  readonly docs?: string;
   readonly say: (text: string) => void;
 }
 
@@ -34,11 +37,18 @@ interface Options {
  * and ratios much. Returns whether every bound holds.
  */
 export async function runBench(options: Options): Promise<boolean> {
-  const measured = options.rig ? await measureOnRig(options) : await measureHere(options);
-  const memory = options.rig || options.only !== '' ? [] : memoryOfReads(options.dist);
-  if (options.json) process.stdout.write(`${JSON.stringify(measured, null, 1)}\n`);
+  const hosts = options.containers ? await measureHosts(options) : undefined;
+  const measured = hosts?.rows ?? (options.rig ? await measureOnRig(options) : await measureHere(options));
+  const memory = options.rig || hosts !== undefined || options.only !== '' ? [] : memoryOfReads(options.dist);
+  if (options.json) process.stdout.write(`${JSON.stringify(hosts ?? measured, null, 1)}\n`);
   else print(measured, memory, options.rounds);
-  if (options.page !== undefined) replaceTable(options.page, options, measured, memory);
+  if (options.docs !== undefined) {
+    const kind = hosts !== undefined ? 'containers' : options.rig ? 'rig' : 'here';
+    const text = [...pageOf(measured, memory, options.rounds), ...(hosts?.notes ?? [])];
+    replaceBetween(join(options.docs, 'performance.md'), kind, text);
+    if (hosts !== undefined) replaceBetween(join(options.docs, 'compare.md'), 'leftovers', hosts.leftovers);
+  } else if (hosts !== undefined && !options.json)
+    process.stdout.write(`${[...hosts.notes, '', ...hosts.leftovers].join('\n')}\n`);
   const past = [
     ...measured.filter((each) => isPast(each)).map(({ name }) => name),
     ...memory.filter(isLarge).map(({ name }) => `memory of ${name}`),
@@ -169,41 +179,26 @@ function print(measured: readonly Measured[], memory: readonly Memory[], rounds:
     process.stdout.write(`memory of ${name}: ${String(mebibytes)} MiB\n`);
 }
 
-/** Replaces what is between the two comments of the kind that was measured. */
-function replaceTable(
-  page: string,
-  { rig, rounds }: Options,
-  measured: readonly Measured[],
-  memory: readonly Memory[],
-): void {
-  const kind = rig ? 'rig' : 'here';
-  const line = (cells: readonly string[]): string =>
-    `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
-  const rows = [head, head.map(() => '---'), ...measured.map((each) => rowOf(each))];
+function pageOf(measured: readonly Measured[], memory: readonly Memory[], rounds: number): readonly string[] {
   const sizes = memory.map(({ name, mebibytes }) => [`\`${name}\``, String(mebibytes)]);
-  const text = [
-    ...[`<!-- ${kind} -->`, '', ...rows.map((row) => line(row)), ''],
+  return [
+    ...markdown(head, measured.map(rowOf)),
+    '',
     `Measured on ${new Date().toISOString().slice(0, 10)}: ${conditions(rounds)}.`,
     ...(memory.length === 0
       ? []
-      : [
-          '',
-          `| largest memory (bound: ${String(memoryBound)} MiB) | MiB |`,
-          '| --- | --- |',
-          ...sizes.map((row) => line(row)),
-        ]),
-    ...['', `<!-- end of ${kind} -->`],
-  ].join('\n');
-  const between = new RegExp(`<!-- ${kind} -->[^]*<!-- end of ${kind} -->`);
+      : ['', ...markdown([`largest memory (bound: ${String(memoryBound)} MiB)`, 'MiB'], sizes)]),
+  ];
+}
+
+/** Replaces what is between the two comments of that name. */
+function replaceBetween(page: string, name: string, lines: readonly string[]): void {
+  const text = [`<!-- ${name} -->`, '', ...lines, '', `<!-- end of ${name} -->`].join('\n');
+  const between = new RegExp(`<!-- ${name} -->[^]*<!-- end of ${name} -->`);
   const old = existsSync(page) ? readFileSync(page, 'utf8') : '';
   if (!between.test(old)) throw new Error(`${page} has no place for this table`);
   writeFileSync(
     page,
     old.replace(between, () => text),
   );
-}
-
-function quantile(values: readonly number[], at: number): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(at * sorted.length))] ?? Number.NaN;
 }
