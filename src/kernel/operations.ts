@@ -1,1 +1,2 @@
+export * from './load-module.ts';
 export * from './set-parameter.ts';

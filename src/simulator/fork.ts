@@ -45,6 +45,7 @@ function copyWorld(world: World): World {
     domains: world.domains.map((domain) => ({ ...domain })),
     units: new Map(world.units),
     parameters: new Map(world.parameters),
+    modules: new Map(world.modules),
     scripts: new Map(world.scripts),
     processes: [],
     flocks: [],

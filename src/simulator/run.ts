@@ -35,6 +35,7 @@ import { vgChanges } from './tools/lvm/vg-change.ts';
 import { packageTools } from './tools/packages/apt.ts';
 import { tableTools } from './tools/blockdevice/tables.ts';
 import { moveTools } from './tools/file/move.ts';
+import { moduleTools } from './tools/kernel/modules.ts';
 import { kernelTools } from './tools/kernel/sysctl.ts';
 import { shellTools } from './tools/shell/sh.ts';
 import { sudoersTool } from './tools/file/visudo.ts';
@@ -74,6 +75,7 @@ const models: Readonly<Record<string, ToolModel>> = {
   ...accountTools,
   ...shellTools,
   ...kernelTools,
+  ...moduleTools,
   ...xlTools,
   visudo: sudoersTool,
   udevadm: (call) => sayNothing(call, call.argv[0] === 'settle'),

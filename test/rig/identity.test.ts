@@ -93,6 +93,45 @@ describe.skipIf(!can.ok && !required)('between a crash and the recovery', () => 
     await machine.boot();
   }
 
+  const modules = async (): Promise<readonly string[]> =>
+    (await text('cut --delimiter=" " --fields=1 /proc/modules | sort')).split('\n');
+
+  it('kernel modules are unloaded with those that they need', async () => {
+    const before = await modules();
+    await killedAfter(
+      `await tx.kernel.loadModule({ name: 'br_netfilter' });
+       await tx.kernel.loadModule({ name: 'dummy', parameters: { numdummies: 2 } });`,
+    );
+    expect(await modules()).toEqual(expect.arrayContaining(['br_netfilter', 'bridge', 'dummy', 'stp']));
+    expect(await text('ip --brief link show type dummy | wc -l')).toBe('2');
+    await bofh('recover --yes', 0);
+    expect(await modules()).toEqual(before);
+  });
+
+  it('a kernel module that is in use by then stays, and is named', async () => {
+    const before = await modules();
+    await killedAfter(`await tx.kernel.loadModule({ name: 'br_netfilter' });`);
+    await machine.run('ip link add br7 type bridge');
+    expect(await bofh('recover --yes', 0, 3)).toContain('bridge');
+    expect(await modules()).not.toContain('br_netfilter');
+    expect(await modules()).toContain('bridge');
+    expect(await openJournals()).toBe('0');
+    await machine.run('ip link del br7; modprobe -r bridge');
+    expect(await modules()).toEqual(before);
+  });
+
+  it.each([
+    ['nonesuch', 'the running kernel has no module nonesuch'],
+    ['ext4', 'ext4 is loaded already'],
+    ['amd_uncore', 'amd_uncore is built into the kernel'],
+  ])('the kernel module %s is refused', async (name, message) => {
+    await machine.putText(
+      '/root/own.ts',
+      `import { atomic } from 'bofh';\nawait atomic('own', (tx) => tx.kernel.loadModule({ name: '${name}' }));\n`,
+    );
+    expect(await bofh('run /root/own.ts', 1)).toContain(message);
+  });
+
   it('two disks without a serial number swap their names: the other one is not zeroed', async () => {
     await machine.run(`mkfs.ext4 -q -U ${uuid} /dev/vdc && mkfs.ext4 -q -U ${other} /dev/vdd`);
     await committedAndOpen('/dev/vdc');

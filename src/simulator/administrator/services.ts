@@ -9,6 +9,8 @@ export interface ServiceAdmin {
   systemctl(verb: string, unit?: string): void;
   /** Sets a kernel parameter by its path below /proc/sys: `('net/ipv4/ip_forward', '1')`. */
   sysctl(path: string, value: string): void;
+  /** Loads a kernel module, with so many other uses than by modules (default: 0). */
+  module(name: string, opens?: number): void;
   /** Does by hand what a script of `tx.shell.run` does, or takes it back. */
   script(name: string, isDone: boolean): void;
 }
@@ -23,6 +25,7 @@ export function serviceActs(world: World, does: Does): ServiceAdmin {
       settle(world, 'disk:vda');
     }),
     sysctl: does((path, value) => setParameter(world, path, value)),
+    module: does((name, opens = 0) => void world.modules.set(name, { opens })),
     script: does((name, isDone) => void world.scripts.set(name, isDone)),
   };
 }

@@ -1,3 +1,4 @@
+import { loadedModules } from '../../kernel/module.ts';
 import { tagIn } from '../../blockdevice/tag.ts';
 import type { Command } from '../../command/index.ts';
 import { nameDevice, pageIn } from './overlay.ts';
@@ -130,6 +131,12 @@ export async function prepareReal<T>(
     case 'lsattr':
     case 'visudo':
       return ask(overlay, command);
+    case 'modprobe':
+      if (command.access === 'read') return ask(overlay, command);
+      if (world.modules.size === 0)
+        for (const [name, { uses, users }] of await loadedModules(overlay.real))
+          world.modules.set(name, { opens: uses - users.length });
+      return undefined;
     case 'losetup':
       await knowLoops(overlay, world);
       return undefined;

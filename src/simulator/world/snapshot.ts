@@ -55,6 +55,7 @@ function told(world: World, rewrite: Rewrite): string {
       }),
     ]),
     ...describeParameters(world),
+    ...[...world.modules.keys()].sort().map((name) => `module ${name}`),
     ...[...world.scripts].flatMap(([name, isDone]) => (isDone ? [`script ${name} done`] : [])),
     ...world.mounts.map(({ source, path, type, options }) => `mount ${source} on ${path} ${type} ${options}`),
     ...[...world.partitions].flatMap(([disk, parts]) =>

@@ -6,6 +6,7 @@ import { lowerOf } from './layers.ts';
 import { blockNode, directory, file, type Inode, symlink, type Tree, treeOfPaths } from './tree.ts';
 import type { Mount } from './parts.ts';
 import { linkName, tagsOf } from './tags.ts';
+import { procModules } from './modules.ts';
 import type { World } from './world.ts';
 
 /** The one mount namespace of the simulated host. */
@@ -226,6 +227,8 @@ function* proc(world: World): Generator<readonly [string, Inode]> {
   yield ['/sys/kernel/hostname', file(`${world.hostname}\n`)];
   for (const [path, { value, mode }] of world.parameters) yield [`/sys/${path}`, file(`${value}\n`, mode)];
   if (world.overlay === undefined) yield ['/sys/kernel/osrelease', file('6.1.0-18-amd64\n', 0o444)];
+  if (world.overlay === undefined || world.modules.size > 0)
+    yield ['/modules', file(procModules(world), 0o444)];
   // The model reckons 1 GiB for dom0.
   if (world.overlay === undefined)
     yield [

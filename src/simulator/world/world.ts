@@ -9,6 +9,7 @@ import type { Content, CryptMapping, Disk, KernelPart, VolumeGroup, Mount, Loop,
 import type { Packages } from './packages.ts';
 import type { UnitState } from './units.ts';
 import { copyTree, emptyTree, type Inode } from './tree.ts';
+import type { Module } from './modules.ts';
 import type { Parameter } from './parameters.ts';
 
 /** A change, in the order in which they were asked for. */
@@ -90,6 +91,8 @@ export interface World {
   units: Map<string, UnitState>;
   /** Files below /proc/sys, by their path there. In a plan only those that it changed. */
   parameters: Map<string, Parameter>;
+  /** Loaded kernel modules. In a plan none until it loads the first one. */
+  modules: Map<string, Module>;
   /** Scripts of `tx.shell.run` by name: whether what they do is done. In a plan only those that it ran. */
   scripts: Map<string, boolean>;
   readonly memoryMiB: number;
@@ -237,6 +240,7 @@ export function bareWorld(
     nextDomid: 1,
     units: new Map(),
     parameters: new Map(),
+    modules: new Map(),
     scripts: new Map(),
     memoryMiB: options.memoryMiB ?? 4096,
     bridges: options.bridges ?? ['xenbr0'],

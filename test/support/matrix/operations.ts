@@ -91,7 +91,15 @@ export const rigSpecimens: RigSpecimens = {
   account: {},
   service: {},
   shell: {},
-  kernel: {},
+  kernel: {
+    loadModule: {
+      setUp: 'true',
+      call: `tx.kernel.loadModule({ name: 'dummy' })`,
+      act: { tool: 'modprobe', words: ['dummy', '!--show-depends'] },
+      clear: 'rmmod dummy',
+      content: 'cut --delimiter=" " --fields=1 /proc/modules | sort',
+    },
+  },
   copy,
   crypt,
   btrfs,

@@ -34,6 +34,7 @@ const harmless: Readonly<Record<string, string>> = {
   network: 'ip',
   'units of systemd, and how long to wait': 'sleep systemctl',
   'kernel parameters; secret ones are refused': 'sysctl',
+  'kernel modules': 'modprobe rmmod',
   'scripts of users, whose output docs/provisioning.md says is shown': 'sh',
   'cryptsetup, which never prints a key unless it is told to dump one': `cryptsetup:close cryptsetup:isLuks
     cryptsetup:luksAddKey cryptsetup:luksErase cryptsetup:luksFormat cryptsetup:luksHeaderBackup cryptsetup:luksHeaderRestore

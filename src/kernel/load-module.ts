@@ -1,0 +1,94 @@
+import * as z from 'zod/mini';
+import { type Look, operation } from '../atomic/operation.ts';
+import type { ReadHost } from '../command/index.ts';
+import { RefusedError } from '../core/errors.ts';
+import {
+  canonicalModule,
+  loadedModules,
+  modprobe,
+  moduleName,
+  moduleParameters,
+  neededModules,
+  rmmod,
+} from './module.ts';
+
+const undo = z.strictObject({
+  name: moduleName,
+  /** What the step loads, in this order: the modules that it needs and that are not loaded, then itself. */
+  loads: z.array(moduleName).check(z.minLength(1)),
+});
+
+type Undo = z.infer<typeof undo>;
+
+/**
+ * `tx.kernel.loadModule`: loads a kernel module with those that it needs, as modprobe(8) does, until the
+ * next boot. Undo unloads the ones that were not loaded before. One that is in use by then stays, and is named.
+ */
+export const loadModule = operation({
+  kind: 'kernel.module',
+  version: 1,
+  args: z.strictObject({
+    /** As lsmod(8) lists it: `br_netfilter`. RefusedError if it is loaded, or built into the kernel. */
+    name: moduleName,
+    /** Its parameters (default: those of modprobe.d(5)). */
+    parameters: z.exactOptional(moduleParameters),
+  }),
+  undo,
+  result: z.null(),
+  lives: 'boot',
+  // A boot reads the file of modules-load.d that an older step wrote.
+  recurs: true,
+  restores: 'state',
+  keepsContent: true,
+  prepare: async ({ args: { name: given }, host }): Promise<Undo> => {
+    const name = canonicalModule(given);
+    const [needed, loaded] = [await neededModules(host, name), await loadedModules(host)];
+    if (needed.length === 0 || loaded.has(name))
+      throw new RefusedError(
+        `the kernel module ${name} is ${needed.length === 0 ? 'built into the kernel' : 'loaded already'}`,
+        { code: 'exists', remedy: `see it: modinfo ${name}` },
+      );
+    return { name, loads: needed.filter((each) => !loaded.has(each)) };
+  },
+  claims: ({ undo: { loads } }) => ({ changes: loads.map((each) => `module:${each}`) }),
+  run: async ({ args: { parameters = {} }, undo: { name }, host }) => {
+    await host.run(modprobe(name, parameters));
+    if ((await loadedModules(host)).has(name)) return null;
+    // An install line of modprobe.d(5) can do something else.
+    throw new RefusedError(`modprobe succeeded, but the kernel module ${name} is not loaded`, {
+      remedy: `see what modprobe does: modprobe --show-depends ${name}`,
+    });
+  },
+  value: () => undefined,
+  look: async ({ undo: of, host }): Promise<Look> => {
+    const { own, used } = await left(host, of);
+    const found = `in use, and stays loaded: ${used.join(', ')}`;
+    if (own.length > 0) return { state: 'ours', ...(used.length > 0 ? { found } : {}) };
+    return used.length > 0 ? { state: 'not-ours', found } : { state: 'gone' };
+  },
+  revert: async ({ undo: of, host }) => {
+    for (const name of (await left(host, of)).own) await host.run(rmmod(name));
+  },
+  describe: ({ undo: { loads } }) => ({
+    what: `kernel modules: ${loads.join(', ')}`,
+    look: [['lsmod']],
+    clear: loads.toReversed().map((name) => ['rmmod', name]),
+  }),
+});
+
+/** Those that are loaded, in the order in which they can be unloaded, and those that something else uses. */
+async function left(
+  host: ReadHost,
+  { loads }: Undo,
+): Promise<{ readonly own: readonly string[]; readonly used: readonly string[] }> {
+  const loaded = await loadedModules(host);
+  const own: string[] = [];
+  const used: string[] = [];
+  for (const name of loads.toReversed()) {
+    const there = loaded.get(name);
+    if (there === undefined) continue;
+    const isOwn = there.uses === there.users.length && there.users.every((user) => own.includes(user));
+    (isOwn ? own : used).push(name);
+  }
+  return { own, used };
+}

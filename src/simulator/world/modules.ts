@@ -1,0 +1,58 @@
+import { resolve } from './resolve.ts';
+import type { World } from './world.ts';
+
+/** A kernel module that is loaded. */
+export interface Module {
+  /** Other uses than those by modules. */
+  readonly opens: number;
+}
+
+/** Modules that modprobe finds, and what they need. `loop` is built in. */
+const available: Readonly<Record<string, readonly string[]>> = {
+  dummy: [],
+  br_netfilter: ['llc', 'stp', 'bridge'],
+  bridge: ['llc', 'stp'],
+  stp: ['llc'],
+  llc: [],
+  xen_netback: [],
+};
+
+/** What modprobe loads for a module, it last. Undefined: there is none. */
+export function needed(name: string): readonly string[] | undefined {
+  const needs = available[name];
+  return needs === undefined ? undefined : [...needs, name];
+}
+
+/** How many use a loaded module, and which of them are modules. */
+export function usesOf(
+  { modules }: World,
+  name: string,
+): { readonly uses: number; readonly users: string[] } {
+  const users = [...modules.keys()].filter((each) => available[each]?.includes(name) === true);
+  return { uses: users.length + (modules.get(name)?.opens ?? 0), users };
+}
+
+/** What the boot loads, by the files of modules-load.d(5). */
+export function bootModules(world: World): Map<string, Module> {
+  const all = new Map<string, Module>([['xen_netback', { opens: 0 }]]);
+  const there = resolve(world, '/etc/modules-load.d', 'follow');
+  for (const name of there.found ? [...(there.inode.entries?.keys() ?? [])].sort() : []) {
+    const file = resolve(world, `/etc/modules-load.d/${name}`, 'follow');
+    if (!name.endsWith('.conf') || !file.found) continue;
+    for (const line of new TextDecoder().decode(file.inode.content).split('\n'))
+      for (const each of needed(line) ?? []) all.set(each, { opens: 0 });
+  }
+  return all;
+}
+
+/** /proc/modules: the newest first. */
+export function procModules(world: World): string {
+  return [...world.modules.keys()]
+    .toReversed()
+    .map((name) => {
+      const { uses, users } = usesOf(world, name);
+      const by = users.length === 0 ? '-' : `${users.join(',')},`;
+      return `${name} 16384 ${String(uses)} ${by} Live 0xffffffffc0600000\n`;
+    })
+    .join('');
+}
