@@ -87,6 +87,7 @@ export {
   type Owned,
   type ScriptRequest,
   type ServiceRequest,
+  type KernelModuleRequest,
   type SysctlRequest,
   type TemplateRequest,
   type UserRequest,

@@ -6,6 +6,7 @@ import { groupStep, userStep } from './account.ts';
 import { hostnameStep } from './hostname.ts';
 import { realParent } from '../file/path.ts';
 import { type EnsureName, isIn, type Resource } from './resource.ts';
+import { kernelModuleStep } from './kernel-module.ts';
 import { localeStep } from './locale.ts';
 import { sysctlStep } from './sysctl.ts';
 import { checkService, servicesOf } from './service.ts';
@@ -60,6 +61,8 @@ export async function applyResources(
         return aptSourceStep(look, one, owners);
       case 'sysctl':
         return sysctlStep(look, one);
+      case 'kernel-module':
+        return kernelModuleStep(look, one, owners);
       case 'hostname':
         return hostnameStep(look, one, { owners, all: resources });
       case 'timezone':
@@ -173,8 +176,15 @@ function ifBrought(
   if (one.kind === 'script') return { action: 'change', kind: 'script', name: one.name, details };
   if (one.kind === 'group' || one.kind === 'user')
     return { action: 'create', kind: one.kind, name: one.name, details };
-  if (one.kind === 'sysctl' || one.kind === 'hostname' || one.kind === 'timezone' || one.kind === 'locale')
-    return { action: 'change', kind: one.kind, name: one.name, details };
+  switch (one.kind) {
+    case 'sysctl':
+    case 'kernel-module':
+    case 'hostname':
+    case 'timezone':
+    case 'locale':
+      return { action: 'change', kind: one.kind, name: one.name, details };
+    default:
+  }
   if (one.kind === 'absent') return { action: 'remove', kind: 'file', name: one.path, details };
   if (one.kind === 'edit') return { action: 'change', kind: 'file', name: one.path, details };
   return { action: one.kind === 'lines' ? 'change' : 'create', kind: one.kind, name: one.path, details };

@@ -9,6 +9,7 @@ import { accountName } from '../account/database.ts';
 import { packageName } from '../packages/index.ts';
 import { scriptName } from '../shell/commands.ts';
 import { canonicalKey, parameterKey, parameterValue } from '../kernel/parameter.ts';
+import { canonicalModule, moduleName } from '../kernel/module.ts';
 import { unitName } from '../service/unit.ts';
 import type {
   AptSourceRequest,
@@ -18,6 +19,7 @@ import type {
   GroupRequest,
   HostBuilder,
   HostDescription,
+  KernelModuleRequest,
   Later,
   Owned,
   PackageRequest,
@@ -31,6 +33,7 @@ import type { Facts } from './facts.ts';
 import { areRivals, type EditRequest, editsOf, syntaxes } from './edit/edit.ts';
 import { hostName } from './hostname.ts';
 import type { LinesRequest } from './lines.ts';
+import { kernelModuleRequest } from './kernel-module.ts';
 import { localeName } from './locale.ts';
 import { isRecord, revealed } from './plain.ts';
 import { type EnsureName, inOrder, namedBy, reads, type Resource, type WantedFile } from './resource.ts';
@@ -210,6 +213,21 @@ export async function collect(description: HostDescription, facts: Facts): Promi
       const at = placeOf(builder.locale);
       const wanted = parsed(`${at}: h.locale ${name}`, z.array(localeName), [name, ...others]);
       return addAt({ kind: 'locale', identity: 'locale', at, path: '/etc/default/locale', name, wanted });
+    },
+    kernelModule: (name: string, request: KernelModuleRequest = {}): Described => {
+      const at = placeOf(builder.kernelModule);
+      const what = `${at}: h.kernelModule ${name}`;
+      const { parameters: wanted = {} } = parsed(what, kernelModuleRequest, request);
+      const canonical = canonicalModule(parsed(what, moduleName, name));
+      const path = `/etc/modules-load.d/${canonical}.conf`;
+      return addAt({
+        kind: 'kernel-module',
+        identity: `kernel module ${canonical}`,
+        at,
+        path,
+        name: canonical,
+        wanted,
+      });
     },
     cron: (name: string, request: CronRequest): Described => {
       const at = placeOf(builder.cron);

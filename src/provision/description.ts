@@ -116,6 +116,12 @@ export interface SysctlRequest {
   readonly file?: string;
 }
 
+/** How a kernel module is loaded. */
+export interface KernelModuleRequest {
+  /** Its parameters, as of modprobe.d(5): `{ numdummies: 2 }` (default: none of its own). */
+  readonly parameters?: Readonly<Record<string, string | number>>;
+}
+
 /** A script of a description, with a probe and an undo of its own. A text is for `/bin/sh -e`; an array is a program with its arguments. */
 export interface ScriptRequest {
   /** Exit code 0 if there is nothing to do, 1 if there is; it changes nothing. A plan runs it too. */
@@ -191,6 +197,8 @@ export interface HostBuilder {
   edit(path: string, request: EditRequest): Described;
   /** A kernel parameter, in the running kernel and at boot. Several values are separated by spaces. */
   sysctl(key: string, value: string | number, request?: SysctlRequest): Described;
+  /** A kernel module, loaded now and at boot. */
+  kernelModule(name: string, request?: KernelModuleRequest): Described;
   /** The name of the host, in the running kernel and at boot: of RFC 1123, at most 64 characters. */
   hostname(name: string): Described;
   /** The time zone of the host: a name below /usr/share/zoneinfo, such as `Europe/Berlin`. */

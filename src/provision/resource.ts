@@ -1,4 +1,5 @@
 import { posix } from 'node:path';
+import type { ModuleParameters } from '../kernel/module.ts';
 import { unitDirectory } from '../service/links.ts';
 import type {
   EnsureAll,
@@ -53,6 +54,14 @@ export type Resource = Placed &
       }
     | { readonly kind: 'hostname'; readonly path: string; readonly name: string }
     | { readonly kind: 'timezone'; readonly path: string; readonly name: string }
+    | {
+        readonly kind: 'kernel-module';
+        /** The file that loads it at boot. */
+        readonly path: string;
+        readonly name: string;
+        /** Its parameters. */
+        readonly wanted: ModuleParameters;
+      }
     | {
         readonly kind: 'locale';
         readonly path: string;

@@ -44,12 +44,13 @@ export interface HostChange {
     | 'ensure'
     | 'script'
     | 'sysctl'
+    | 'kernel-module'
     | 'hostname'
     | 'timezone'
     | 'locale'
     | 'group'
     | 'user';
-  /** Its path, the name of a script, user, group, repository, kernel parameter, host, time zone or locale, the names of packages, or the create method with the name of the object. */
+  /** Its path, the name of a script, user, group, repository, kernel parameter or module, host, time zone or locale, the names of packages, or the create method with the name of the object. */
   readonly name: string;
   /** What differs: `mode 0644 → 0600`. */
   readonly details: readonly string[];
@@ -75,7 +76,7 @@ type PathResource = Extract<
     readonly path: string;
     readonly kind: Exclude<
       Resource['kind'],
-      'ensure' | 'sysctl' | 'apt-source' | 'hostname' | 'timezone' | 'locale'
+      'ensure' | 'sysctl' | 'kernel-module' | 'apt-source' | 'hostname' | 'timezone' | 'locale'
     >;
   }
 >;

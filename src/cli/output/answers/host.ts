@@ -15,13 +15,14 @@ const change = {
     'ensure',
     'script',
     'sysctl',
+    'kernel-module',
     'hostname',
     'timezone',
     'locale',
     'group',
     'user',
   ]),
-  /** Its path; of a user, group, repository, kernel parameter, host, time zone or locale its name; of `ensure` the method with what names the object. */
+  /** Its path; of a user, group, repository, kernel parameter or module, host, time zone or locale its name; of `ensure` the method with what names the object. */
   name: text,
   /** What differs: `mode 0644 → 0600`. */
   details: z.readonly(z.array(text)),
