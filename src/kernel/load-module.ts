@@ -28,7 +28,7 @@ export const loadModule = operation({
   kind: 'kernel.module',
   version: 1,
   args: z.strictObject({
-    /** As lsmod(8) lists it: `br_netfilter`. RefusedError if it is loaded, or built into the kernel. */
+    /** As lsmod(8) lists it: `br_netfilter`. RefusedError if it is loaded, or built in. */
     name: moduleName,
     /** Its parameters (default: those of modprobe.d(5)). */
     parameters: z.exactOptional(moduleParameters),
@@ -45,7 +45,7 @@ export const loadModule = operation({
     const [needed, loaded] = [await neededModules(host, name), await loadedModules(host)];
     if (needed.length === 0 || loaded.has(name))
       throw new RefusedError(
-        `the kernel module ${name} is ${needed.length === 0 ? 'built into the kernel' : 'loaded already'}`,
+        `the kernel module ${name} is ${needed.length === 0 ? 'built in' : 'loaded already'}`,
         { code: 'exists', remedy: `see it: modinfo ${name}` },
       );
     return { name, loads: needed.filter((each) => !loaded.has(each)) };

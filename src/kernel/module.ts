@@ -54,7 +54,7 @@ export async function loadedModules(host: ReadHost): Promise<ReadonlyMap<string,
   );
 }
 
-/** What modprobe(8) loads for a module, it last; an empty list: it is built into the kernel. */
+/** What modprobe(8) loads for a module, it last; an empty list: it is built in. */
 function showDepends(name: string): ReadCommand<readonly string[]> {
   return {
     tool: 'modprobe',
@@ -93,7 +93,7 @@ function classify({ stderr }: Answer): 'not-found' | 'denied' | 'busy' | 'unknow
   return /is in use/.test(stderr) ? 'busy' : 'unknown';
 }
 
-/** What loading a module loads, it last; empty if it is built in. RefusedError if this kernel does not have it. */
+/** What loading a module loads, it last; empty: it is built in. RefusedError if this kernel does not have it. */
 export async function neededModules(host: ReadHost, name: string): Promise<readonly string[]> {
   try {
     const all = await host.run(showDepends(name));

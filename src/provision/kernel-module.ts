@@ -21,7 +21,7 @@ export async function kernelModuleStep(
   const isOff = await host.run(isOffline());
   if (!isOff && (await neededModules(host, name)).length === 0) {
     if (words.length === 0) return undefined;
-    throw new RefusedError(`${name} is built into the kernel, so no file sets its parameters`, {
+    throw new RefusedError(`${name} is a built-in module, so no file sets its parameters`, {
       remedy: `give them on the command line of the kernel: ${words.map((word) => `${name}.${word}`).join(' ')}`,
     });
   }

@@ -123,7 +123,7 @@ describe.skipIf(!can.ok && !required)('between a crash and the recovery', () => 
   it.each([
     ['nonesuch', 'the running kernel has no module nonesuch'],
     ['ext4', 'ext4 is loaded already'],
-    ['amd_uncore', 'amd_uncore is built into the kernel'],
+    ['amd_uncore', 'amd_uncore is built in'],
   ])('the kernel module %s is refused', async (name, message) => {
     await machine.putText(
       '/root/own.ts',

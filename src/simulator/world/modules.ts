@@ -1,4 +1,3 @@
-import { resolve } from './resolve.ts';
 import type { World } from './world.ts';
 
 /** A kernel module that is loaded. */
@@ -30,19 +29,6 @@ export function usesOf(
 ): { readonly uses: number; readonly users: string[] } {
   const users = [...modules.keys()].filter((each) => available[each]?.includes(name) === true);
   return { uses: users.length + (modules.get(name)?.opens ?? 0), users };
-}
-
-/** What the boot loads, by the files of modules-load.d(5). */
-export function bootModules(world: World): Map<string, Module> {
-  const all = new Map<string, Module>([['xen_netback', { opens: 0 }]]);
-  const there = resolve(world, '/etc/modules-load.d', 'follow');
-  for (const name of there.found ? [...(there.inode.entries?.keys() ?? [])].sort() : []) {
-    const file = resolve(world, `/etc/modules-load.d/${name}`, 'follow');
-    if (!name.endsWith('.conf') || !file.found) continue;
-    for (const line of new TextDecoder().decode(file.inode.content).split('\n'))
-      for (const each of needed(line) ?? []) all.set(each, { opens: 0 });
-  }
-  return all;
 }
 
 /** /proc/modules: the newest first. */

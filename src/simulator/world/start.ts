@@ -8,7 +8,7 @@ import { nodeOf } from '../tools/blockdevice/partitions.ts';
 import { tableIn } from '../tools/blockdevice/sectors.ts';
 import { directory, emptyTree, file, plant, symlink, type Inode } from './tree.ts';
 import type { Disk, VolumeGroup } from './parts.ts';
-import { bootModules } from './modules.ts';
+import { bootModules } from './boot-modules.ts';
 import { bootParameters } from './parameters.ts';
 import { startUnits } from './units.ts';
 import { bareWorld, settle, tmpfs, type World, type WorldOptions } from './world.ts';

@@ -58,6 +58,7 @@ const elsewhere = [
   'logger',
   'lsattr',
   'lvs',
+  'rmmod',
   'mkfs.ext2',
   'perl',
   'pvchange',

@@ -88,7 +88,7 @@ it.each([
 
 it.each([
   ['xen_netback', 'xen_netback is loaded already'],
-  ['loop', 'loop is built into the kernel'],
+  ['loop', 'loop is built in'],
   ['none', 'the running kernel has no module none'],
 ])('%s is refused before anything changes', async (name, message) => {
   const host = simulatedHost();

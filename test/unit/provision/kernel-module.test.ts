@@ -87,7 +87,7 @@ it.each<readonly [string, (h: HostBuilder) => unknown, string]>([
   [
     'parameters of a built-in one',
     (h) => h.kernelModule('loop', { parameters: { max_loop: 9 } }),
-    'loop is built into the kernel',
+    'loop is a built-in module',
   ],
 ])('refuses %s', async (_, describe, message) => {
   const error = await rejectionOf(apply(describe));
