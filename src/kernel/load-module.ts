@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import { type Look, operation } from '../atomic/operation.ts';
 import type { ReadHost } from '../command/index.ts';
-import { RefusedError } from '../core/errors.ts';
+import { ParseError, RefusedError } from '../core/errors.ts';
 import {
   canonicalModule,
   loadedModules,
@@ -16,13 +16,21 @@ const undo = z.strictObject({
   name: moduleName,
   /** What the step loads, in this order: the modules that it needs and that are not loaded, then itself. */
   loads: z.array(moduleName).check(z.minLength(1)),
+  /** The network interfaces before. */
+  interfaces: z.readonly(z.array(z.string())),
 });
 
+/** The network interfaces after it: some modules create one. */
+const loaded = z.strictObject({ interfaces: z.readonly(z.array(z.string())) });
+
 type Undo = z.infer<typeof undo>;
+type Loaded = z.infer<typeof loaded>;
 
 /**
  * `tx.kernel.loadModule`: loads a kernel module with those that it needs, as modprobe(8) does, until the
- * next boot. Undo unloads the ones that were not loaded before. One that is in use by then stays, and is named.
+ * next boot. Undo unloads the ones that were not loaded before. One that is in use by then stays, and is named. All of them
+ * stay if there is another network interface by then, or one of theirs is up: the kernel does not count that as a use, and
+ * would remove the interface with its module.
  */
 export const loadModule = operation({
   kind: 'kernel.module',
@@ -34,7 +42,7 @@ export const loadModule = operation({
     parameters: z.exactOptional(moduleParameters),
   }),
   undo,
-  result: z.null(),
+  result: loaded,
   lives: 'boot',
   // A boot reads the file of modules-load.d that an older step wrote.
   recurs: true,
@@ -48,26 +56,30 @@ export const loadModule = operation({
         `the kernel module ${name} is ${needed.length === 0 ? 'built in' : 'loaded already'}`,
         { code: 'exists', remedy: `see it: modinfo ${name}` },
       );
-    return { name, loads: needed.filter((each) => !loaded.has(each)) };
+    return {
+      name,
+      loads: needed.filter((each) => !loaded.has(each)),
+      interfaces: await interfacesOf(host),
+    };
   },
   claims: ({ undo: { loads } }) => ({ changes: loads.map((each) => `module:${each}`) }),
   run: async ({ args: { parameters = {} }, undo: { name }, host }) => {
     await host.run(modprobe(name, parameters));
-    if ((await loadedModules(host)).has(name)) return null;
+    if ((await loadedModules(host)).has(name)) return { interfaces: await interfacesOf(host) };
     // An install line of modprobe.d(5) can do something else.
     throw new RefusedError(`modprobe succeeded, but the kernel module ${name} is not loaded`, {
       remedy: `see what modprobe does: modprobe --show-depends ${name}`,
     });
   },
   value: () => undefined,
-  look: async ({ undo: of, host }): Promise<Look> => {
-    const { own, used } = await left(host, of);
+  look: async ({ undo: of, result, host }): Promise<Look> => {
+    const { own, used } = await left(host, of, result);
     const found = `in use, and stays loaded: ${used.join(', ')}`;
     if (own.length > 0) return { state: 'ours', ...(used.length > 0 ? { found } : {}) };
     return used.length > 0 ? { state: 'not-ours', found } : { state: 'gone' };
   },
-  revert: async ({ undo: of, host }) => {
-    for (const name of (await left(host, of)).own) await host.run(rmmod(name));
+  revert: async ({ undo: of, result, host }) => {
+    for (const name of (await left(host, of, result)).own) await host.run(rmmod(name));
   },
   describe: ({ undo: { loads } }) => ({
     what: `kernel modules: ${loads.join(', ')}`,
@@ -79,16 +91,45 @@ export const loadModule = operation({
 /** Those that are loaded, in the order in which they can be unloaded, and those that something else uses. */
 async function left(
   host: ReadHost,
-  { loads }: Undo,
+  { loads, interfaces }: Undo,
+  result: Loaded | undefined,
 ): Promise<{ readonly own: readonly string[]; readonly used: readonly string[] }> {
   const loaded = await loadedModules(host);
   const own: string[] = [];
   const used: string[] = [];
+  const others = await interfacesInUse(host, { before: interfaces, after: result?.interfaces });
   for (const name of loads.toReversed()) {
     const there = loaded.get(name);
     if (there === undefined) continue;
     const isOwn = there.uses === there.users.length && there.users.every((user) => own.includes(user));
-    (isOwn ? own : used).push(name);
+    if (isOwn && others.length === 0) own.push(name);
+    else used.push(isOwn ? `${name} (perhaps by ${others.join(', ')})` : name);
   }
   return { own, used };
+}
+
+/** Network interfaces that the modules may have: those since the step, and those of the step that are up. */
+async function interfacesInUse(
+  host: ReadHost,
+  { before, after }: { readonly before: readonly string[]; readonly after: readonly string[] | undefined },
+): Promise<readonly string[]> {
+  const used: string[] = [];
+  for (const name of await interfacesOf(host))
+    if (!(after ?? before).includes(name) || (!before.includes(name) && (await isUp(host, name))))
+      used.push(name);
+  return used;
+}
+
+async function interfacesOf(host: ReadHost): Promise<readonly string[]> {
+  return host.readDir('/sys/class/net');
+}
+
+/** IFF_UP of netdevice(7). */
+async function isUp(host: ReadHost, name: string): Promise<boolean> {
+  const flags = Buffer.from(await host.readFile(`/sys/class/net/${name}/flags`))
+    .toString('latin1')
+    .trim();
+  if (!/^0x[\da-f]+$/.test(flags))
+    throw new ParseError(`/sys/class/net/${name}/flags could not be parsed: ${flags}`);
+  return (Number(flags) & 1) === 1;
 }

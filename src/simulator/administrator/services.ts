@@ -11,6 +11,8 @@ export interface ServiceAdmin {
   sysctl(path: string, value: string): void;
   /** Loads a kernel module, with so many other uses than by modules (default: 0). */
   module(name: string, opens?: number): void;
+  /** Creates a network bridge, which its module does not count as a use. */
+  bridge(name: string): void;
   /** Does by hand what a script of `tx.shell.run` does, or takes it back. */
   script(name: string, isDone: boolean): void;
 }
@@ -26,6 +28,9 @@ export function serviceActs(world: World, does: Does): ServiceAdmin {
     }),
     sysctl: does((path, value) => setParameter(world, path, value)),
     module: does((name, opens = 0) => void world.modules.set(name, { opens })),
+    bridge: does((name) => {
+      world.bridges = [...world.bridges, name];
+    }),
     script: does((name, isDone) => void world.scripts.set(name, isDone)),
   };
 }

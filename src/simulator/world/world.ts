@@ -96,7 +96,7 @@ export interface World {
   /** Scripts of `tx.shell.run` by name: whether what they do is done. In a plan only those that it ran. */
   scripts: Map<string, boolean>;
   readonly memoryMiB: number;
-  readonly bridges: readonly string[];
+  bridges: readonly string[];
   /** Of its network card, eth0: `10.0.0.1/24`. */
   addresses: readonly string[];
   /** Counts changes: derived data are computed again. */

@@ -86,6 +86,20 @@ it.each([
   expect(String(error)).toContain('on purpose');
 });
 
+it('modules stay if there is a new network interface by then: it would go with them', async () => {
+  const host = simulatedHost();
+  const error = await rejectionOf(
+    running(host, async (tx) => {
+      await tx.kernel.loadModule({ name: 'br_netfilter' });
+      host.admin.bridge('br7');
+      throw new Error('on purpose');
+    }),
+  );
+  expect(await host.readDir('/sys/class/net')).toContain('br7');
+  expect(modules(host)).toEqual(['br_netfilter', 'bridge', 'llc', 'stp', 'xen_netback']);
+  expect(String(error)).toContain('on purpose');
+});
+
 it.each([
   ['xen_netback', 'xen_netback is loaded already'],
   ['loop', 'loop is built in'],

@@ -26,6 +26,8 @@ export const moduleTools: Readonly<Record<string, ToolModel>> = {
     if (!world.modules.has(name)) return failed(1, `rmmod: ERROR: Module ${name} is not currently loaded`);
     if (usesOf(world, name).uses > 0) return failed(1, `rmmod: ERROR: Module ${name} is in use`);
     world.modules.delete(name);
+    // As in the kernel: an interface does not count as a use, and goes with its module.
+    if (name === 'bridge') world.bridges = [];
     world.revision += 1;
     return ok();
   },
