@@ -77,10 +77,10 @@ inContainers((machine, { number }) => {
       expect(locales).toContain(each);
     expect(await machine.must(`su -l -c 'echo $LANG; date -d 2026-03-01 +%B'`)).toBe('de_DE.UTF-8\nMärz\n');
     expect(await machine.must('ls -A /etc /usr/lib/locale | grep bofh || :')).toBe('');
-    expect(await machine.must('bofh host plan /root/host.ts')).toBe('the host is as described\n');
+    expect(await machine.must('bofh host plan /root/host.ts')).toMatch(/^the host is as described\n/);
     // As an upgrade of the package does.
     await machine.must('locale-gen >/dev/null; rm -f /root/*.log');
-    expect(await machine.must('bofh host plan /root/host.ts')).toBe('the host is as described\n');
+    expect(await machine.must('bofh host plan /root/host.ts')).toMatch(/^the host is as described\n/);
   });
 
   test('bofh undo takes names and time zones back later', async () => {
