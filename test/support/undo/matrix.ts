@@ -23,6 +23,8 @@ export interface Row {
   /** On `tx`: `lvm.createLv`. */
   readonly method: string;
   readonly subjects: readonly Subject[];
+  /** The same, with a fault at every place. */
+  readonly atEveryPlace: () => readonly Subject[];
   readonly specimens: readonly Specimen[];
 }
 
@@ -38,16 +40,17 @@ export async function rows(): Promise<readonly Row[]> {
     Object.entries(ofDriver).map(([name, all]: [string, readonly Specimen[]]) => {
       const code = loaded[driver]?.[name];
       const kind = typeof code === 'object' && code !== null && 'kind' in code ? String(code.kind) : '';
-      return {
-        kind,
-        method: `${driver}.${name}`,
-        specimens: all,
-        subjects: all.map((specimen) =>
+      const subjects = (sample: typeof sampled) =>
+        all.map((specimen) =>
           subjectOf(kind, specimen, {
             newHost: neighbourhood,
-            sample: (places) => sampled(places, `${kind} ${specimen.title ?? ''}`),
+            sample: (places) => sample(places, `${kind} ${specimen.title ?? ''}`),
           }),
-        ),
+        );
+      return {
+        ...{ kind, method: `${driver}.${name}`, specimens: all },
+        subjects: subjects(sampled),
+        atEveryPlace: () => subjects((places) => places),
       };
     }),
   );
@@ -64,7 +67,11 @@ const ofTheFirst: ReadonlySet<FaultName> = new Set([
   ...(['SIGINT', 'SIGTERM', 'SIGHUP', 'disk full in the journal', 'torn tail', 'flipped bit'] as const),
 ]);
 
-function subjectsOf({ subjects, specimens: all }: Row, fault: FaultName): readonly Subject[] {
+function subjectsOf(
+  { specimens: all }: Row,
+  subjects: readonly Subject[],
+  fault: FaultName,
+): readonly Subject[] {
   if (!ofTheFirst.has(fault) || isWhole) return subjects;
   const first = subjects.find((_, index) => all[index]?.notApplicable?.[fault] === undefined);
   return first === undefined ? subjects : [first];
@@ -72,14 +79,19 @@ function subjectsOf({ subjects, specimens: all }: Row, fault: FaultName): readon
 
 /** One cell of the matrix. A cell that is said to make no sense must have no trial. */
 export async function fill(row: Row, fault: FaultName): Promise<Counts> {
-  const { wrong, ...counts } = await countTrials(cells[fault], subjectsOf(row, fault));
-  const neither = [...wrong];
+  const sample = await countTrials(cells[fault], subjectsOf(row, row.subjects, fault));
   const ofKind = othersNotApplicable[fault]?.kinds.has(row.kind)
     ? othersNotApplicable[fault].reason
     : undefined;
   const reasons = row.specimens.map(({ notApplicable }) => ofKind ?? notApplicable?.[fault]);
   const [reason] = reasons;
   const isNot = reasons.every((each) => each !== undefined);
+  // The fault may have no effect at any place of the sample.
+  const { wrong, ...counts } =
+    sample.trials === 0 && !isNot && !isWhole
+      ? await countTrials(cells[fault], subjectsOf(row, row.atEveryPlace(), fault))
+      : sample;
+  const neither = [...wrong];
   if (isNot && counts.trials > 0)
     neither.push(`it was said that this makes no sense (${reason ?? ''}), but it does`);
   if (!isNot && counts.trials === 0) neither.push('there was nothing to try: say why in its specimen');
