@@ -27,6 +27,9 @@ export interface Owner {
   readonly file: string;
 }
 
+/** The place of what no description has. */
+const pruned = '--prune';
+
 const kept = z.strictObject({
   format: z.literal(1),
   host: z.string(),
@@ -66,14 +69,14 @@ function jsonIn(text: string): unknown {
  * Remembers what an apply created, after its commit: a process that dies in between forgets it, and nothing is removed that bofh
  * is not sure of.
  */
-export function remember(
-  store: Store,
+export async function remember(
+  { host, engine: { store } }: { readonly host: ReadHost; readonly engine: { readonly store: Store } },
   owner: Owner,
   {
     changes,
     resources,
   }: { readonly changes: readonly HostChange[]; readonly resources: readonly Resource[] },
-): void {
+): Promise<void> {
   const before = readCreated(store, owner);
   const objects = new Map(before.map((one) => [identityOf(one), one]));
   for (const change of changes) {
@@ -82,19 +85,24 @@ export function remember(
     const one = is.success ? { kind: is.data, name } : undefined;
     if (one !== undefined && action === 'remove') objects.delete(identityOf(one));
     else if (one !== undefined && (action === 'create' || objects.has(identityOf(one)))) {
-      const described = resources.find(({ kind, path }) => kind === 'file' && path === name);
+      const wanted = resources.find(({ kind, path }) => kind === 'file' && path === name);
       // The content of a secret file is in no change.
-      const bytes = described?.kind === 'file' ? described.wanted.content : change.content?.after;
+      const bytes = wanted?.kind === 'file' ? wanted.wanted.content : change.content?.after;
       const isFile = one.kind === 'file' && bytes !== undefined;
       objects.set(identityOf(one), { ...one, ...(isFile ? { sha256: sha256(bytes) } : {}) });
     }
     for (const each of created) objects.set(identityOf(each), each);
   }
+  // What is gone may come back by others, and is theirs then.
+  const isThere = isThereOn(host);
+  const described = resources.filter(({ at }) => at !== pruned);
+  for (const one of undescribedOf([...objects.values()], described))
+    if (!(await isThere(one))) objects.delete(identityOf(one));
   const now = [...objects.values()];
   if (JSON.stringify(now) === JSON.stringify(before)) return;
   const name = nameOf(owner);
-  store.remove(`${name}.new`);
-  const file = store.create(`${name}.new`);
+  store.remove(`${name}.next`);
+  const file = store.create(`${name}.next`);
   try {
     const bytes = Buffer.from(`${JSON.stringify({ format: 1, ...owner, objects: now })}\n`);
     for (let at = 0; at < bytes.length; ) at += file.write(bytes.subarray(at), at);
@@ -102,7 +110,7 @@ export function remember(
   } finally {
     file.close();
   }
-  store.rename(`${name}.new`, name);
+  store.rename(`${name}.next`, name);
   store.syncDir('.');
 }
 
@@ -123,30 +131,18 @@ export async function undescribed(
   created: readonly Created[],
   resources: readonly Resource[],
 ): Promise<{ readonly objects: readonly Undescribed[]; readonly removal: readonly Resource[] }> {
-  const identities = new Set(
-    resources.flatMap((one) => [one.identity, ...(one.kind === 'apt-source' ? [one.wanted.signedBy] : [])]),
-  );
-  const left = created
-    .filter((one) => !identities.has(identityOf(one)))
+  const left = undescribedOf(created, resources)
     // A directory that is needed.
     .filter(({ kind, name }) => kind !== 'directory' || !resources.some(({ path = '/' }) => isIn(path, name)))
     .toSorted(byName)
     .toReversed();
-  const known = left.some(({ kind }) => kind === 'package') ? await knownPackages(host) : undefined;
+  const isThere = isThereOn(host);
   const objects: Undescribed[] = [];
   const removal: Resource[] = [];
   const gone = new Set<string>();
   for (const one of left) {
     const { kind, name } = one;
-    const isThere =
-      kind === 'package'
-        ? known?.get(name)?.status === 'installed'
-        : kind === 'user'
-          ? (await userNamed(host, name)) !== undefined
-          : kind === 'group'
-            ? (await groupNamed(host, name)) !== undefined
-            : (await host.stat(name)) !== undefined;
-    if (!isThere) continue;
+    if (!(await isThere(one))) continue;
     const stays = await whyStays(host, one, gone);
     objects.push({ kind, name, ...present({ stays }) });
     if (stays !== undefined) continue;
@@ -156,6 +152,30 @@ export async function undescribed(
   const order = ['service', 'absent', 'package', 'user', 'group'];
   const sorted = removal.toSorted((a, b) => order.indexOf(a.kind) - order.indexOf(b.kind));
   return { objects: objects.toSorted(byName), removal: inOrder(sorted) };
+}
+
+function undescribedOf(created: readonly Created[], resources: readonly Resource[]): readonly Created[] {
+  const identities = new Set(
+    resources.flatMap((one) => [one.identity, ...(one.kind === 'apt-source' ? [one.wanted.signedBy] : [])]),
+  );
+  return created.filter((one) => !identities.has(identityOf(one)));
+}
+
+/** Whether an object is on the host. */
+function isThereOn(host: ReadHost): (one: Created) => Promise<boolean> {
+  let packages: ReturnType<typeof knownPackages> | undefined;
+  return async ({ kind, name }) => {
+    switch (kind) {
+      case 'package':
+        return (await (packages ??= knownPackages(host))).get(name)?.status === 'installed';
+      case 'user':
+        return (await userNamed(host, name)) !== undefined;
+      case 'group':
+        return (await groupNamed(host, name)) !== undefined;
+      default:
+        return (await host.stat(name)) !== undefined;
+    }
+  };
 }
 
 function byName(a: { readonly name: string }, b: { readonly name: string }): number {
@@ -188,7 +208,7 @@ async function whyStays(
 /** As if they were described as absent. A unit is stopped and disabled before its file goes. */
 async function removing(host: ReadHost, one: Created): Promise<readonly Resource[]> {
   const { kind, name } = one;
-  const at = '--prune';
+  const at = pruned;
   if (kind === 'package' || kind === 'user' || kind === 'group')
     return [{ kind, identity: identityOf(one), at, name, wanted: { absent: true } }];
   const absent: Resource = { kind: 'absent', identity: name, at, path: name, emptied: [] };

@@ -111,6 +111,7 @@ describe('what a description created and has no longer', () => {
       left.map((name) => `no longer described: ${name} (--prune removes it)`),
     );
     expect(await applying('', '--prune')).toMatch(/packages lamp.*\n.*user alice.*\n.*group team/);
+    host.admin.install([{ name: 'lamp', version: '1.0' }]);
     expect(await applying('')).toBe('the host is as described\n');
   });
 

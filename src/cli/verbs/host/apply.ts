@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { applyCollected } from '../../../api/apply-collected.ts';
-import { RefusedError } from '../../../core/errors.ts';
+import { messageOf, RefusedError } from '../../../core/errors.ts';
 import { present } from '../../../core/present.ts';
 import type { HostChange } from '../../../provision/apply.ts';
 import { remember } from '../../../provision/created.ts';
@@ -73,7 +73,10 @@ export default verb({
           },
           act: async () => {
             const changes = await applyCollected(resources, present({ confirm }));
-            remember(bofh.engine.store, owner, { changes, resources });
+            // The changes are committed: without the memory --prune knows less.
+            await remember(bofh, owner, { changes, resources }).catch((error: unknown) => {
+              runtime.log.warn(`bofh forgets what ${owner.file} created: ${messageOf(error)}`, {});
+            });
             return changes;
           },
           answer,
