@@ -82,7 +82,9 @@ describe.skipIf('skipped' in containers).each(releases)('on Debian $number', ({ 
     const failed = await machine.run(apply);
     expect(failed).toMatchObject({ exitCode: 5 });
     expect(failed.text).toMatch(/beta\.service (?:ended|did not stay up|does not run)/);
-    expect((await wholeHost(machine)).filter((fact) => !before.includes(fact))).toEqual([]);
+    // The database rewrites its own files.
+    const left = (await wholeHost(machine)).filter((fact) => !before.includes(fact));
+    expect(left.filter((fact) => !fact.includes(' /var/lib/mysql/'))).toEqual([]);
 
     await machine.must('sed -i "s/\\"port\\": 80,/\\"port\\": 8002,/" /root/hosting/customers.json');
     expect(await machine.must(apply)).toContain('start alpha.service');
