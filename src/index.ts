@@ -69,7 +69,7 @@ export { localHost } from './host/local.ts';
 export { sshHost, type SshHost } from './host/ssh/host.ts';
 export { loadSite, runScript } from './script/public.ts';
 export type { ApplyOptions } from './api/apply-collected.ts';
-export type { HostChange } from './provision/apply.ts';
+export type { CreatedObject, HostChange } from './provision/steps.ts';
 export type { EnsureArgs } from './atomic/ensure.ts';
 export {
   defineHost,

@@ -11,7 +11,7 @@ import { unitDirectory } from '../service/links.ts';
 import { isUp, showUnit, unitName } from '../service/unit.ts';
 import { inOrder, isIn, type Resource } from './resource.ts';
 import { isEnabled } from '../service/enablement.ts';
-import type { Created, HostChange } from './steps.ts';
+import type { CreatedObject, HostChange } from './steps.ts';
 
 const object = z.strictObject({
   kind: z.enum(['file', 'directory', 'link', 'user', 'group', 'package']),
@@ -42,7 +42,7 @@ function nameOf({ host, file }: Owner): string {
 }
 
 /** What the description created before. Throws JournalError for a file that bofh did not write. */
-export function readCreated(store: Store, owner: Owner): readonly Created[] {
+export function readCreated(store: Store, owner: Owner): readonly CreatedObject[] {
   const name = nameOf(owner);
   const file = store.open(name);
   if (file === undefined) return [];
@@ -116,7 +116,7 @@ export async function remember(
 
 /** An object that the description created and describes no longer. */
 export interface Undescribed {
-  readonly kind: Created['kind'];
+  readonly kind: CreatedObject['kind'];
   readonly name: string;
   /** Why bofh does not remove it. */
   readonly stays?: string;
@@ -128,7 +128,7 @@ export interface Undescribed {
  */
 export async function undescribed(
   host: ReadHost,
-  created: readonly Created[],
+  created: readonly CreatedObject[],
   resources: readonly Resource[],
 ): Promise<{ readonly objects: readonly Undescribed[]; readonly removal: readonly Resource[] }> {
   const left = undescribedOf(created, resources)
@@ -154,7 +154,10 @@ export async function undescribed(
   return { objects: objects.toSorted(byName), removal: inOrder(sorted) };
 }
 
-function undescribedOf(created: readonly Created[], resources: readonly Resource[]): readonly Created[] {
+function undescribedOf(
+  created: readonly CreatedObject[],
+  resources: readonly Resource[],
+): readonly CreatedObject[] {
   const identities = new Set(
     resources.flatMap((one) => [one.identity, ...(one.kind === 'apt-source' ? [one.wanted.signedBy] : [])]),
   );
@@ -162,7 +165,7 @@ function undescribedOf(created: readonly Created[], resources: readonly Resource
 }
 
 /** Whether an object is on the host. */
-function isThereOn(host: ReadHost): (one: Created) => Promise<boolean> {
+function isThereOn(host: ReadHost): (one: CreatedObject) => Promise<boolean> {
   let packages: ReturnType<typeof knownPackages> | undefined;
   return async ({ kind, name }) => {
     switch (kind) {
@@ -182,13 +185,13 @@ function byName(a: { readonly name: string }, b: { readonly name: string }): num
   return a.name < b.name ? -1 : 1;
 }
 
-function identityOf({ kind, name }: Created): string {
+function identityOf({ kind, name }: CreatedObject): string {
   return kind === 'user' || kind === 'group' || kind === 'package' ? `${kind} ${name}` : name;
 }
 
 async function whyStays(
   host: ReadHost,
-  one: Created,
+  one: CreatedObject,
   gone: ReadonlySet<string>,
 ): Promise<string | undefined> {
   const { kind, name } = one;
@@ -206,7 +209,7 @@ async function whyStays(
 }
 
 /** As if they were described as absent. A unit is stopped and disabled before its file goes. */
-async function removing(host: ReadHost, one: Created): Promise<readonly Resource[]> {
+async function removing(host: ReadHost, one: CreatedObject): Promise<readonly Resource[]> {
   const { kind, name } = one;
   const at = pruned;
   if (kind === 'package' || kind === 'user' || kind === 'group')

@@ -22,7 +22,7 @@ import type { Resource } from './resource.ts';
 import { refuseSudoers } from './sudoers.ts';
 
 /** An object that a description created. */
-export interface Created {
+export interface CreatedObject {
   readonly kind: 'file' | 'directory' | 'link' | 'user' | 'group' | 'package';
   /** Its path, or its name. */
   readonly name: string;
@@ -57,7 +57,7 @@ export interface HostChange {
   /** The contents of a changed file, unless they are secret. */
   readonly content?: { readonly before: Uint8Array; readonly after: Uint8Array };
   /** What it creates, of packages and repositories: those of the description, and the files. */
-  readonly created?: readonly Created[];
+  readonly created?: readonly CreatedObject[];
 }
 
 /** A difference, and the step that removes it. */

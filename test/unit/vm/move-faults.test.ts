@@ -5,6 +5,7 @@ import { ownAnd } from '../../../src/replica/hosts.ts';
 import { moveVm, planMove } from '../../../src/vm/move.ts';
 import { faultsOf, someFaults } from '../../support/undo/two-faults.ts';
 import { type Made, referenceOf } from '../../support/undo/two-hosts.ts';
+import { isWhole } from '../../support/sampled.ts';
 import { counting, tryEach } from '../../support/undo/two-trials.ts';
 import { guestToTry } from './move-support.ts';
 
@@ -52,7 +53,8 @@ describe.each(faultsOf(someFaults))('%s', (title, trouble) => {
 
       expect(found).toEqual([]);
       expect(count.places).toBeGreaterThan(10);
-      expect(count.before).toBeGreaterThan(0);
+      // A sample may have none.
+      if (isWhole || trouble.fault !== 'replication cut') expect(count.before).toBeGreaterThan(0);
     },
     120_000,
   );
