@@ -136,15 +136,23 @@ export function isAs(each: ChangedPackage, now: PackageState | undefined, when: 
   return now?.status === 'installed' && now.version === wanted.version;
 }
 
-/** RefusedError if one of them is not as it was before the step, or should be after it. */
+/** Whether it has its marks of before or after; `isAs` does not compare them, because others may set them meanwhile. */
+function isMarked(each: ChangedPackage, now: PackageState | undefined, when: 'before' | 'after'): boolean {
+  const wanted = each[when];
+  return wanted === undefined || !isThere(now) || (now?.auto === wanted.auto && now.hold === wanted.hold);
+}
+
+/** RefusedError if one of them is not as it was before the step, or should be after it, with its marks. */
 export async function expect(
   host: ReadHost,
   packages: readonly ChangedPackage[],
   when: 'before' | 'after',
   what: string,
 ): Promise<void> {
-  const now = await statesOf(host, packages);
-  const wrong = packages.filter((each) => !isAs(each, now.get(each.name), when)).map(({ name }) => name);
+  const now = await knownPackages(host);
+  const wrong = packages
+    .filter((each) => !isAs(each, now.get(each.name), when) || !isMarked(each, now.get(each.name), when))
+    .map(({ name }) => name);
   if (wrong.length > 0)
     throw new RefusedError(`packages ${what}: ${wrong.join(', ')}`, {
       remedy: `see them: dpkg-query --list ${wrong.join(' ')}`,

@@ -89,6 +89,15 @@ describe('tx.packages.change', () => {
     expect(packages(other)).toEqual([...plain, 'lamp 1.0 deinstall ok config-files']);
   });
 
+  it('is undone if apt-mark reports success and does nothing', async () => {
+    const host = before();
+    const state = packages(host);
+    host.fault({ tool: 'apt-mark', argvIncludes: 'hold', mode: 'no effect, exit 0' });
+    const error = await failed(run(host, { upgrade: ['lamp'], hold: ['lamp'] }), RolledBackError);
+    expect(error.message).toContain('are not as apt reported: lamp');
+    expect(packages(host)).toEqual(state);
+  });
+
   it('makes the old version from the installed files if no archive has it, or is refused', async () => {
     const host = before();
     host.admin.install([{ name: 'lamp', version: '0.9' }]);
