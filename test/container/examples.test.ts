@@ -45,7 +45,8 @@ describe.skipIf('skipped' in containers).each(releases)('on Debian $number', ({ 
     await machine.put('/usr/local/bin/app', app);
     await machine.put('/root/get.cjs', get);
     await machine.must('chmod 755 /usr/local/bin/app');
-  });
+    // On a new machine the root is made first, with packages of the network.
+  }, 1_200_000);
   afterAll(() => machine.remove());
 
   const described = 'the host is as described\n';
