@@ -76,7 +76,7 @@ describe.skipIf('skipped' in containers).each(releases)('on Debian $number', ({ 
     expect(await machine.must('bofh host plan /root/web-host.ts')).toBe(described);
   });
 
-  test('hosting.ts: every customer or none', async () => {
+  test('hosting.ts: every customer or none, and one more later', async () => {
     const apply = 'cd /root; bofh run hosting.ts hosting/customers.json';
     const before = await wholeHost(machine);
     await machine.must('sed -i "s/8002/80/" /root/hosting/customers.json');
@@ -89,5 +89,15 @@ describe.skipIf('skipped' in containers).each(releases)('on Debian $number', ({ 
 
     await machine.must('sed -i "s/\\"port\\": 80,/\\"port\\": 8002,/" /root/hosting/customers.json');
     expect(await machine.must(apply)).toContain('start -- alpha.service');
+    const site = (name: string) => machine.must(`node /root/get.cjs http://127.0.0.1/ ${name}.example`);
+    expect([await site('alpha'), await site('beta')]).toEqual(['alpha 8001', 'beta 8002']);
+    expect(
+      await machine.must(`setpriv --reuid alpha --regid alpha --clear-groups mariadb -N -e 'SHOW DATABASES'`),
+    ).toContain('alpha');
+    expect(await machine.must(apply)).toMatch(/^0 changes$/m);
+
+    await machine.must('sed -i "s/false/true/" /root/hosting/customers.json');
+    await machine.must(apply);
+    expect(await site('gamma')).toBe('gamma 8003');
   });
 });
