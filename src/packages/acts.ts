@@ -12,7 +12,7 @@ import {
 } from './commands.ts';
 import type { PackageState } from './output.ts';
 import { type ChangedPackage, isReplaced } from './plan.ts';
-import { knownPackages } from './state.ts';
+import { type Known, knownPackages } from './state.ts';
 import { debOf } from './store.ts';
 
 /** One run of apt-get. RefusedError if it would change another package than these. */
@@ -137,7 +137,7 @@ export function isAs(each: ChangedPackage, now: PackageState | undefined, when: 
 }
 
 /** Whether it has its marks of before or after; `isAs` does not compare them, because others may set them meanwhile. */
-function isMarked(each: ChangedPackage, now: PackageState | undefined, when: 'before' | 'after'): boolean {
+function isMarked(each: ChangedPackage, now: Known | undefined, when: 'before' | 'after'): boolean {
   const wanted = each[when];
   return wanted === undefined || !isThere(now) || (now?.auto === wanted.auto && now.hold === wanted.hold);
 }
