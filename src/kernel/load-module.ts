@@ -44,7 +44,7 @@ export const loadModule = operation({
   undo,
   result: loaded,
   lives: 'boot',
-  // A boot reads the file of modules-load.d that an older step wrote.
+  // A boot reads the file of modules-load.d that a later step wrote.
   recurs: true,
   restores: 'state',
   keepsContent: true,
@@ -120,8 +120,12 @@ async function interfacesInUse(
   return used;
 }
 
+/** Without `bonding_masters`, a file that the module bonding has there. */
 async function interfacesOf(host: ReadHost): Promise<readonly string[]> {
-  return host.readDir('/sys/class/net');
+  const all: string[] = [];
+  for (const name of await host.readDir('/sys/class/net'))
+    if ((await host.stat(`/sys/class/net/${name}`))?.kind !== 'file') all.push(name);
+  return all;
 }
 
 /** IFF_UP of netdevice(7). */

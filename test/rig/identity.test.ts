@@ -100,9 +100,12 @@ describe.skipIf(!can.ok && !required)('between a crash and the recovery', () => 
     const before = await modules();
     await killedAfter(
       `await tx.kernel.loadModule({ name: 'br_netfilter' });
-       await tx.kernel.loadModule({ name: 'dummy', parameters: { numdummies: 0 } });`,
+       await tx.kernel.loadModule({ name: 'dummy', parameters: { numdummies: 0 } });
+       await tx.kernel.loadModule({ name: 'bonding', parameters: { max_bonds: 0 } });`,
     );
-    expect(await modules()).toEqual(expect.arrayContaining(['br_netfilter', 'bridge', 'dummy', 'stp']));
+    expect(await modules()).toEqual(
+      expect.arrayContaining(['bonding', 'br_netfilter', 'bridge', 'dummy', 'stp']),
+    );
     await bofh('recover --yes', 0);
     expect(await modules()).toEqual(before);
   });
