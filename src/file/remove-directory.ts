@@ -2,7 +2,7 @@ import { posix } from 'node:path';
 import * as z from 'zod/mini';
 import { operation } from '../atomic/operation.ts';
 import { type FileStat, refuseExposed } from '../command/index.ts';
-import { RefusedError } from '../core/errors.ts';
+import { RefusedError, UsageError } from '../core/errors.ts';
 import { bringBackTo, keepAt, refuseTaken } from './kept.ts';
 import { moveNew } from './move-new.ts';
 import { absolutePath, besideWith, birth, birthOf, inodeNumber, realParent } from './path.ts';
@@ -43,6 +43,11 @@ export const removeDirectory = operation({
   lives: 'disk',
   restores: 'state',
   prepare: async ({ args: { path, emptied = [] }, mark, host }): Promise<Undo> => {
+    const outside = emptied.find((each) => !each.startsWith(`${path}/`));
+    if (outside !== undefined)
+      throw new UsageError(`file.removeDirectory: emptied names ${outside}, which is not in ${path}`, {
+        remedy: 'name only what earlier steps remove in the directory',
+      });
     await realParent(host, path);
     const stat = await host.stat(path);
     if (stat?.kind !== 'directory')

@@ -115,10 +115,16 @@ describe('a directory that the sequence empties', () => {
     expect([names(), (await step.look()).state]).toEqual([[], 'gone']);
   });
 
-  it('is refused with what is not named, or is removed by another sequence', async () => {
+  it('with anything else in it, or what another sequence removes, is refused', async () => {
     writeFileSync(join(path, '.bofh-gone-bofh.00000000000.1'), '');
     await expect(take(removeDirectory, { path, emptied: emptied() }, host)).rejects.toThrow(
       `${path} is not empty (.bofh-gone-bofh.00000000000.1)`,
+    );
+  });
+
+  it('a path outside is wrong', async () => {
+    await expect(take(removeDirectory, { path, emptied: [`${path}2/one`] }, host)).rejects.toThrow(
+      `emptied names ${path}2/one, which is not in ${path}`,
     );
   });
 
