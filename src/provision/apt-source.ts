@@ -3,6 +3,7 @@ import { type AptSource, knownPackages, listsOf } from '../packages/index.ts';
 import { sha256 } from '../file/path.ts';
 import type { Resource } from './resource.ts';
 import { type Owners, type Step, stepOf } from './steps.ts';
+import { together } from './text-file.ts';
 
 type AptSourceResource = Extract<Resource, { readonly kind: 'apt-source' }>;
 
@@ -26,6 +27,7 @@ export async function aptSourceStep(
   }
   const isKnown = (await listsOf(host, [wanted])).isComplete;
   if (steps.length === 0 && isKnown) return undefined;
+  const both = together(steps);
   const last = steps.find((step) => step.name === path);
   return {
     ...{ action: last?.action ?? 'change', kind: 'apt-source', name },
@@ -37,12 +39,10 @@ export async function aptSourceStep(
     ...(last?.content === undefined ? {} : { content: last.content }),
     created: files
       .filter(({ path: at }) => steps.some((step) => step.name === at && step.action === 'create'))
-      .map(({ path: at, text }) => ({ kind: 'file', name: at, sha256: sha256(Buffer.from(text)) })),
-    check: async () => {
-      for (const step of steps) await step.check?.();
-    },
+      .map(({ path: at, text }) => ({ kind: 'file', name: at, identity: sha256(Buffer.from(text)) })),
+    check: both.check,
     run: async (tx, say) => {
-      for (const step of steps) await step.run(tx, say);
+      await both.run(tx, say);
       await tx.packages.updateSource({ file: path });
     },
   };

@@ -5,8 +5,8 @@ import { configured } from '../drbd/index.ts';
 import { runningValue, settable } from '../kernel/parameter.ts';
 import { isOffline } from '../service/unit.ts';
 import type { Resource } from './resource.ts';
-import { type Owners, type Step, stepOf } from './steps.ts';
-import { textIn } from './sysctl.ts';
+import type { Owners, Step } from './steps.ts';
+import { textIn, textStep, together } from './text-file.ts';
 
 /** Labels of RFC 1123, and HOST_NAME_MAX of Linux. The last label is not only digits, or it could be an address. */
 export const hostName = z
@@ -38,8 +38,7 @@ export async function hostnameStep(
   const details = isNow ? [] : [`now ${running} → ${name}`];
   const files: Step[] = [];
   const add = async (at: string, text: string, detail: string): Promise<void> => {
-    const wanted = { content: Buffer.from(text, 'latin1'), secret: false };
-    const step = await stepOf(host, { ...one, kind: 'file', path: at, wanted }, owners);
+    const step = await textStep(host, one, { path: at, text }, owners);
     if (step !== undefined) files.push(step);
     details.push(detail);
   };
@@ -50,17 +49,18 @@ export async function hostnameStep(
   const after = before === undefined ? undefined : renamed(before, [old ?? '', name]);
   if (after !== undefined && after !== before) await add(hosts, after, `127.0.1.1 in ${hosts}`);
   if (details.length === 0) return undefined;
+  const both = together(files);
   return {
     ...{ action: 'change', kind: 'hostname', name, details },
     check: async () => {
       if (!isNow) await settable(host, key, name);
       await refuseDrbd(host, [running ?? old ?? name, name]);
-      for (const step of files) await step.check?.();
+      await both.check();
     },
     run: async (tx, say) => {
       // First, so that its undo comes last: a boot in between sets what the file says.
       if (!isNow) await tx.kernel.setParameter({ key, value: name });
-      for (const step of files) await step.run(tx, say);
+      await both.run(tx, say);
     },
   };
 }

@@ -4,7 +4,8 @@ import { RefusedError } from '../core/errors.ts';
 import { loadedModules, moduleParameters, neededModules, parameterWords } from '../kernel/module.ts';
 import { isOffline } from '../service/unit.ts';
 import type { Resource } from './resource.ts';
-import { type Owners, type Step, stepOf } from './steps.ts';
+import type { Owners, Step } from './steps.ts';
+import { textStep, together } from './text-file.ts';
 
 /** What `h.kernelModule` takes. */
 export const kernelModuleRequest = z.strictObject({ parameters: z.exactOptional(moduleParameters) });
@@ -30,11 +31,11 @@ export async function kernelModuleStep(
   if (words.length > 0) files.set(`/etc/modprobe.d/${name}.conf`, `options ${name} ${words.join(' ')}\n`);
   const steps: Step[] = [];
   for (const [at, text] of files) {
-    const content = { content: Buffer.from(text), secret: false };
-    const step = await stepOf(host, { ...one, kind: 'file', path: at, wanted: content }, owners);
+    const step = await textStep(host, one, { path: at, text }, owners);
     if (step !== undefined) steps.push(step);
   }
   if (isLoaded && steps.length === 0) return undefined;
+  const boot = together(steps);
   const isLater = isLoaded && !isOff && steps.some((step) => step.name !== path);
   return {
     ...{ action: 'change', kind: 'kernel-module', name },
@@ -43,13 +44,11 @@ export async function kernelModuleStep(
       ...steps.map((step) => `${step.action}s ${step.name}`),
       ...(isLater ? ['loaded already: its parameters count at the next boot'] : []),
     ],
-    check: async () => {
-      for (const step of steps) await step.check?.();
-    },
+    check: boot.check,
     run: async (tx, say) => {
       // First, so that its undo comes last: a boot in between loads what the file says.
       if (!isLoaded) await tx.kernel.loadModule({ name, parameters: wanted });
-      for (const step of steps) await step.run(tx, say);
+      await boot.run(tx, say);
     },
   };
 }

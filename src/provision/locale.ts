@@ -5,8 +5,8 @@ import { RefusedError } from '../core/errors.ts';
 import { probe } from '../shell/commands.ts';
 import { withLines } from './lines.ts';
 import type { Resource } from './resource.ts';
-import { type Owners, type Step, stepOf } from './steps.ts';
-import { textIn } from './sysctl.ts';
+import type { Owners, Step } from './steps.ts';
+import { textIn, textStep, together } from './text-file.ts';
 
 /** A name of /usr/share/i18n/SUPPORTED. */
 export const localeName = z
@@ -29,10 +29,8 @@ export async function localeStep(
   owners: Owners,
 ): Promise<Step | undefined> {
   const { name, wanted } = one;
-  const file = async (path: string, text: string): Promise<Step | undefined> => {
-    const content = { content: Buffer.from(text, 'latin1'), secret: false };
-    return stepOf(host, { ...one, kind: 'file', path, wanted: content }, owners);
-  };
+  const file = (path: string, text: string): Promise<Step | undefined> =>
+    textStep(host, one, { path, text }, owners);
   const names = wanted.filter((each) => !builtIn.includes(each));
   const { text, added } = await withLocales(host, names);
   const list = added.length === 0 ? undefined : await file(generated, text);
@@ -51,9 +49,7 @@ export async function localeStep(
         ? []
         : [`LANG ${lang.before === undefined ? '' : `${lang.before} → `}${name} in ${lang.path}`]),
     ],
-    check: async () => {
-      for (const step of steps) await step.check?.();
-    },
+    check: together(steps).check,
     run: async (tx, say) => {
       await list?.run(tx, say);
       if (isMissing) {

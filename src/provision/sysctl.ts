@@ -1,13 +1,14 @@
 import { posix } from 'node:path';
 import * as z from 'zod/mini';
 import type { ReadHost } from '../command/index.ts';
-import { CommandError, RefusedError } from '../core/errors.ts';
+import { RefusedError } from '../core/errors.ts';
 import { sha256 } from '../file/path.ts';
 import { refuseChange } from '../file/refuse-change.ts';
 import { canonicalKey, isSameValue, parameterKey, settable } from '../kernel/parameter.ts';
 import { isOffline } from '../service/unit.ts';
 import type { Resource } from './resource.ts';
 import type { Step } from './steps.ts';
+import { orMissing, textIn } from './text-file.ts';
 
 /** A file that systemd-sysctl reads at boot. */
 export const sysctlFile = z
@@ -115,21 +116,4 @@ async function refuseOverride(
 
 async function namesIn(host: ReadHost, directory: string): Promise<readonly string[]> {
   return orMissing(host.readDir(directory)).then((names) => names ?? []);
-}
-
-/** Each character is a byte. A link to /dev/null masks the file of that name. */
-export async function textIn(host: ReadHost, path: string): Promise<string | undefined> {
-  const isLink = (await host.stat(path))?.kind === 'symlink';
-  if (isLink && (await host.readLink(path)) === '/dev/null') return '';
-  const bytes = await orMissing(host.readFile(path));
-  return bytes === undefined ? undefined : Buffer.from(bytes).toString('latin1');
-}
-
-async function orMissing<T>(read: Promise<T>): Promise<T | undefined> {
-  try {
-    return await read;
-  } catch (error) {
-    if (error instanceof CommandError && error.reason === 'not-found') return undefined;
-    throw error;
-  }
 }

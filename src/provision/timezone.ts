@@ -4,7 +4,7 @@ import type { ReadHost } from '../command/index.ts';
 import { RefusedError } from '../core/errors.ts';
 import type { Resource } from './resource.ts';
 import { type Owners, type Step, stepOf } from './steps.ts';
-import { textIn } from './sysctl.ts';
+import { textIn, textStep, together } from './text-file.ts';
 
 /** A file below /usr/share/zoneinfo. `localtime` is a link to /etc/localtime there. */
 export const zoneName = z
@@ -43,20 +43,10 @@ export async function timezoneStep(
     );
   const file = '/etc/timezone';
   const before = (await textIn(host, file))?.trim();
-  if (before !== undefined && before !== name) {
-    const wanted = { content: Buffer.from(`${name}\n`), secret: false };
-    add(await stepOf(host, { ...one, kind: 'file', path: file, wanted }, owners), before);
-  }
+  if (before !== undefined && before !== name)
+    add(await textStep(host, one, { path: file, text: `${name}\n` }, owners), before);
   if (steps.length === 0) return undefined;
-  return {
-    ...{ action: 'change', kind: 'timezone', name, details },
-    check: async () => {
-      for (const step of steps) await step.check?.();
-    },
-    run: async (tx, say) => {
-      for (const step of steps) await step.run(tx, say);
-    },
-  };
+  return { ...{ action: 'change', kind: 'timezone', name, details }, ...together(steps) };
 }
 
 /** RefusedError unless it is compiled data of a time zone, as tzfile(5) describes them. */
