@@ -26,8 +26,8 @@ export interface CreatedObject {
   readonly kind: 'file' | 'directory' | 'link' | 'user' | 'group' | 'package';
   /** Its path, or its name. */
   readonly name: string;
-  /** Of the content that bofh gave a file. */
-  readonly sha256?: string;
+  /** What tells it from another one of its name, such as the SHA-256 of a file. */
+  readonly identity?: string;
 }
 
 /** A difference between a description and its host. */
@@ -278,7 +278,7 @@ export async function packagesStep(
       .filter(
         ({ before, after, follows }) => before?.status !== 'installed' && after !== undefined && !follows,
       )
-      .map(({ name }) => ({ kind: 'package', name })),
+      .map(({ name }) => ({ kind: 'package', name, identity: '' })),
     check: () => refuseUnready(host),
     run: (tx) => tx.packages.change(args),
   };

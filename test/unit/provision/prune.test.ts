@@ -87,7 +87,7 @@ describe('what a description created and has no longer', () => {
     describing('');
     const said = (await ran(['host', 'apply', file, '--prune'])).stdout;
     expect(said).toContain('remove file /srv/web/page');
-    expect(said).toContain('no longer described: directory /srv/web (it stays: it has 1 other entries)');
+    expect(said).toContain('no longer described: directory /srv/web (it stays: it also has mine)');
     expect(host.admin.readFile('/etc/cron.d/web')).toBe('mine');
   });
 
@@ -138,6 +138,28 @@ describe('what a description created and has no longer', () => {
     );
     expect(state()).toBe(before);
     expect(await applying(gone, option)).toBe('the host is as described\n');
+  });
+
+  it('what others created again under its name stays', async () => {
+    await applying(`h.directory('/srv/d'); h.link('/etc/l', { to: 'x' }); h.group('team');`);
+    host.admin.rename('/srv/d', '/srv/old');
+    host.admin.mkdir('/srv/d');
+    host.admin.removeFile('/etc/l');
+    host.admin.symlink('/etc/l', 'theirs');
+    host.admin.writeFile(
+      '/etc/group',
+      host.admin.readFile('/etc/group').replace(/^team:x:\d+:/m, 'team:x:4711:'),
+    );
+    const before = host.snapshot();
+    expect((await applying('', '--prune')).split('\n').slice(1, -1)).toEqual(
+      [
+        'link /etc/l (it stays: it is another link now)',
+        'directory /srv/d (it stays: it is another directory now)',
+      ]
+        .concat('group team (it stays: it is another group now)')
+        .map((text) => `no longer described: ${text}`),
+    );
+    expect(host.snapshot()).toBe(before);
   });
 
   it('what is gone is not shown, nor what a failed apply created', async () => {

@@ -1,0 +1,143 @@
+import { groupNamed, userNamed } from '../account/database.ts';
+import type { ReadHost } from '../command/index.ts';
+import { present } from '../core/present.ts';
+import { sha256 } from '../file/path.ts';
+import { knownPackages } from '../packages/index.ts';
+import { isEnabled } from '../service/enablement.ts';
+import { unitDirectory } from '../service/links.ts';
+import { isUp, showUnit, unitName } from '../service/unit.ts';
+import { inOrder, isIn, type Resource } from './resource.ts';
+import type { CreatedObject } from './steps.ts';
+
+/** The place of what no description has. */
+export const pruned = '--prune';
+
+/** An object that the description created and describes no longer. */
+export interface Undescribed {
+  readonly kind: CreatedObject['kind'];
+  readonly name: string;
+  /** Why bofh does not remove it. */
+  readonly stays?: string;
+}
+
+/**
+ * What a description created, describes no longer, and is still there, with what removes it: units first, then from
+ * the inside to the outside.
+ */
+export async function undescribed(
+  host: ReadHost,
+  created: readonly CreatedObject[],
+  resources: readonly Resource[],
+): Promise<{ readonly objects: readonly Undescribed[]; readonly removal: readonly Resource[] }> {
+  const left = undescribedOf(created, resources)
+    // A directory that is needed.
+    .filter(({ kind, name }) => kind !== 'directory' || !resources.some(({ path = '/' }) => isIn(path, name)))
+    .toSorted(byName)
+    .toReversed();
+  const isThere = isThereOn(host);
+  const objects: Undescribed[] = [];
+  const removal: Resource[] = [];
+  const gone = new Set<string>();
+  for (const one of left) {
+    const { kind, name } = one;
+    if (!(await isThere(one))) continue;
+    const stays = await whyStays(host, one, gone);
+    objects.push({ kind, name, ...present({ stays }) });
+    if (stays !== undefined) continue;
+    removal.push(...(await removing(host, one)));
+    gone.add(name);
+  }
+  const order = ['service', 'absent', 'package', 'user', 'group'];
+  const sorted = removal.toSorted((a, b) => order.indexOf(a.kind) - order.indexOf(b.kind));
+  return { objects: objects.toSorted(byName), removal: inOrder(sorted) };
+}
+
+export function undescribedOf(
+  created: readonly CreatedObject[],
+  resources: readonly Resource[],
+): readonly CreatedObject[] {
+  const identities = new Set(
+    resources.flatMap((one) => [one.identity, ...(one.kind === 'apt-source' ? [one.wanted.signedBy] : [])]),
+  );
+  return created.filter((one) => !identities.has(keyOf(one)));
+}
+
+/** Whether an object is on the host. */
+export function isThereOn(host: ReadHost): (one: CreatedObject) => Promise<boolean> {
+  let packages: ReturnType<typeof knownPackages> | undefined;
+  return async ({ kind, name }) => {
+    switch (kind) {
+      case 'package':
+        return (await (packages ??= knownPackages(host))).get(name)?.status === 'installed';
+      case 'user':
+        return (await userNamed(host, name)) !== undefined;
+      case 'group':
+        return (await groupNamed(host, name)) !== undefined;
+      default:
+        return (await host.stat(name)) !== undefined;
+    }
+  };
+}
+
+function byName(a: { readonly name: string }, b: { readonly name: string }): number {
+  return a.name < b.name ? -1 : 1;
+}
+
+export function keyOf({ kind, name }: CreatedObject): string {
+  return kind === 'user' || kind === 'group' || kind === 'package' ? `${kind} ${name}` : name;
+}
+
+/**
+ * What tells an object from another one of its name: the hash of the content of a file, the target of a link, inode
+ * and birth of a directory, the number of a user or group; a package has only its name. Undefined: it is something else.
+ */
+export async function identityOn(host: ReadHost, { kind, name }: CreatedObject): Promise<string | undefined> {
+  switch (kind) {
+    case 'package':
+      return '';
+    case 'user':
+      return String((await userNamed(host, name))?.uid);
+    case 'group':
+      return String((await groupNamed(host, name))?.gid);
+    default:
+  }
+  const found = await host.stat(name);
+  if (found?.kind !== (kind === 'link' ? 'symlink' : kind)) return undefined;
+  if (kind === 'file') return sha256(await host.readFile(name));
+  return kind === 'link' ? host.readLink(name) : `${found.inode} ${found.birth ?? ''}`.trim();
+}
+
+async function whyStays(
+  host: ReadHost,
+  one: CreatedObject,
+  gone: ReadonlySet<string>,
+): Promise<string | undefined> {
+  const { kind, name } = one;
+  const now = await identityOn(host, one);
+  if (now === undefined) return `it is no ${kind} now`;
+  if (one.identity === undefined) return 'bofh does not know its content';
+  if (now !== one.identity) return kind === 'file' ? 'it was edited since' : `it is another ${kind} now`;
+  if (kind !== 'directory') return undefined;
+  const others = (await host.readDir(name)).filter((each) => !gone.has(`${name}/${each}`));
+  if (others.length === 0) return undefined;
+  return `it also has ${others.slice(0, 3).join(', ')}${others.length > 3 ? ', …' : ''}`;
+}
+
+/** As if they were described as absent. A unit is stopped and disabled before its file goes. */
+async function removing(host: ReadHost, one: CreatedObject): Promise<readonly Resource[]> {
+  const { kind, name } = one;
+  const at = pruned;
+  if (kind === 'package' || kind === 'user' || kind === 'group')
+    return [{ kind, identity: keyOf(one), at, name, wanted: { absent: true } }];
+  const absent: Resource = { kind: 'absent', identity: name, at, path: name, emptied: [] };
+  const unit = name.slice(unitDirectory.length + 1);
+  if (name !== `${unitDirectory}/${unit}` || !unitName.safeParse(unit).success) return [absent];
+  const found = await host.run(showUnit(unit));
+  const wanted = {
+    ...(isEnabled(found) ? { enabled: false } : {}),
+    ...(isUp(found) ? { running: false } : {}),
+    restartOn: [],
+    reloadOn: [],
+  };
+  return [{ kind: 'service', identity: `service ${unit}`, at, unit, wanted }, absent];
+}
