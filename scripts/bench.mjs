@@ -33,9 +33,8 @@ const dist = values.rig ? join(root, 'dist') : join(root, '.cache', 'bench', 'di
 if (!values.json) say('building');
 if (!quiet(process.execPath, [join(root, 'scripts', 'build.mjs'), '--no-types', '--out', dist]).ok)
   process.exit(1);
-const { createJiti } = await import('jiti');
-const jiti = createJiti(import.meta.url, { fsCache: false });
-const { runBench } = await jiti.import('../test/bench/bench.ts');
+await import('./lib/typescript.mjs');
+const { runBench } = await import('../test/bench/bench.ts');
 if (values.write && values.only !== '') throw new Error('--write needs every row: leave out --only');
 if (values.containers && values.only !== '') throw new Error('--containers measures all: leave out --only');
 const docs = values.write ? { docs: join(root, 'docs') } : {};

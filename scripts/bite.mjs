@@ -6,9 +6,8 @@ import { ensureDependencies, show } from './lib/setup.mjs';
 const { values } = parseArgs({ options: { report: { type: 'boolean', default: false } } });
 if (!ensureDependencies()) process.exit(1);
 if (values.report) {
-  const { createJiti } = await import('jiti');
-  const jiti = createJiti(import.meta.url, { fsCache: false });
-  const { writeReport } = await jiti.import('../test/support/crash/bite-report.ts');
+  await import('./lib/typescript.mjs');
+  const { writeReport } = await import('../test/support/crash/bite-report.ts');
   writeReport();
 } else {
   const vitest = [

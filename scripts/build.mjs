@@ -18,7 +18,6 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { performance } from 'node:perf_hooks';
 import { parseArgs } from 'node:util';
-import { createJiti } from 'jiti';
 import { rolldown } from 'rolldown';
 import { generations, parseNote } from './lib/generations.mjs';
 import { manPages } from './lib/man.mjs';
@@ -142,9 +141,8 @@ function writeRest() {
 
 /** dist/man, as man(1) looks for pages: man -M dist/man bofh-vm. */
 async function writeManual() {
-  const { program } = await createJiti(import.meta.url, { fsCache: false }).import(
-    join(root, 'src/cli/runtime/program.ts'),
-  );
+  await import('./lib/typescript.mjs');
+  const { program } = await import('../src/cli/runtime/program.ts');
   const folder = join(dist, 'man', 'man1');
   mkdirSync(folder, { recursive: true });
   for (const [name, text] of manPages(await program('all', async () => undefined), version))

@@ -19,14 +19,13 @@ const { values } = parseArgs({
   },
 });
 if (!ensureDependencies()) process.exit(1);
-const { createJiti } = await import('jiti');
-const jiti = createJiti(import.meta.url, { fsCache: false });
+await import('./lib/typescript.mjs');
 const dir = cacheDirectory('cuts');
 const kept = join(root, 'test', 'support', 'cuts', 'outcomes.json');
 
 if (values.report) {
-  const { readOutcomes } = await jiti.import('../test/support/cuts/outcomes.ts');
-  const { lastOutcomes, writeReport } = await jiti.import('../test/support/cuts/report.ts');
+  const { readOutcomes } = await import('../test/support/cuts/outcomes.ts');
+  const { lastOutcomes, writeReport } = await import('../test/support/cuts/report.ts');
   const all = lastOutcomes([...JSON.parse(readFileSync(kept, 'utf8')), ...readOutcomes(dir)]);
   writeFileSync(kept, `${JSON.stringify(all, undefined, 1)}\n`);
   writeReport(all, join(root, 'docs', 'reliability.md'));
@@ -38,12 +37,12 @@ if (values.report) {
   if (![trials, path ?? 0, seed].every((n) => Number.isSafeInteger(n) && n >= 0))
     throw new Error('--trials, --seed and --path are whole numbers');
   if (path !== undefined && values.seed === undefined) throw new Error('--path belongs to a --seed');
-  const { hostPackages } = await jiti.import('../test/support/rig/packages.ts');
+  const { hostPackages } = await import('../test/support/rig/packages.ts');
   const missing = ensurePackages(hostPackages, 'the emulated Xen host');
   if (missing !== undefined) throw new Error(missing);
   say('building');
   if (!quiet(process.execPath, [join(root, 'scripts', 'build.mjs'), '--no-types']).ok) process.exit(1);
-  const { runCuts } = await jiti.import('../test/support/cuts/main.ts');
+  const { runCuts } = await import('../test/support/cuts/main.ts');
   const outcomes = await runCuts({
     ...{ dir, trials, seed, say, now: values.now },
     ...(path === undefined ? {} : { path }),

@@ -15,16 +15,15 @@ if (!existsSync(join(root, 'dist', 'bofh.cjs')) || !words.has('--no-build')) {
   if (!quiet(process.execPath, [join(root, 'scripts', 'build.mjs'), '--no-types']).ok)
     stop('bofh could not be built');
 }
-const { createJiti } = await import('jiti');
-const jiti = createJiti(import.meta.url, { fsCache: false });
+await import('./lib/typescript.mjs');
 if (simulated) {
-  const { simulatedDemo } = await jiti.import('../test/support/demo/simulated.ts');
+  const { simulatedDemo } = await import('../test/support/demo/simulated.ts');
   await simulatedDemo();
 } else {
-  const { hostPackages } = await jiti.import('../test/support/rig/packages.ts');
+  const { hostPackages } = await import('../test/support/rig/packages.ts');
   const missing = ensurePackages(hostPackages, 'the emulated Xen host');
   if (missing !== undefined) stop(missing);
-  const { rigDemo } = await jiti.import('../test/support/demo/rig.ts');
+  const { rigDemo } = await import('../test/support/demo/rig.ts');
   process.exitCode = await rigDemo({ shell: words.has('--shell') });
 }
 

@@ -19,13 +19,12 @@ const { values } = parseArgs({
   },
 });
 if (!ensureDependencies()) process.exit(1);
-const { createJiti } = await import('jiti');
-const jiti = createJiti(import.meta.url, { fsCache: false });
+await import('./lib/typescript.mjs');
 const outcomes = cacheDirectory('matrix');
 const kept = join(root, 'test', 'support', 'matrix', 'outcomes.json');
 
 if (values.report) {
-  const { lastOutcomes, writeReport } = await jiti.import('../test/support/matrix/report.ts');
+  const { lastOutcomes, writeReport } = await import('../test/support/matrix/report.ts');
   // Of a trial that was run again the last outcome counts.
   const files = readdirSync(outcomes).map((name) => join(outcomes, name));
   const byAge = files.sort((a, b) => statSync(a).mtimeMs - statSync(b).mtimeMs);
@@ -36,10 +35,10 @@ if (values.report) {
   if (all.length > 0) await writeReport(all, page);
   // Of the last whole `npm test -- unit`: a file for each driver, or the tables stay as they are.
   const undo = cacheDirectory('undo-matrix');
-  const { specimens } = await jiti.import('../test/support/undo/specimens.ts');
+  const { specimens } = await import('../test/support/undo/specimens.ts');
   const drivers = Object.keys(specimens).map((driver) => join(undo, `${driver}.json`));
   if (drivers.every((file) => existsSync(file))) {
-    const { writeUndoReport } = await jiti.import('../test/support/undo/report.ts');
+    const { writeUndoReport } = await import('../test/support/undo/report.ts');
     writeUndoReport(
       drivers.map((file) => JSON.parse(readFileSync(file, 'utf8'))),
       page,
@@ -47,17 +46,17 @@ if (values.report) {
   }
   const two = join(cacheDirectory('two-hosts'), 'run.json');
   if (existsSync(two)) {
-    const { writeTwoReport } = await jiti.import('../test/support/undo/two-report.ts');
+    const { writeTwoReport } = await import('../test/support/undo/two-report.ts');
     writeTwoReport(JSON.parse(readFileSync(two, 'utf8')), page);
   }
   const recipes = readdirSync(cacheDirectory('two-hosts')).filter((name) => / .*\.json$/.test(name));
   if (recipes.length > 0) {
-    const { writeRecipesReport } = await jiti.import('../test/support/undo/two-report.ts');
+    const { writeRecipesReport } = await import('../test/support/undo/two-report.ts');
     const read = (name) => JSON.parse(readFileSync(join(cacheDirectory('two-hosts'), name), 'utf8'));
     writeRecipesReport(new Map(recipes.map((name) => [name.slice(0, -'.json'.length), read(name)])), page);
   }
   if (existsSync(join(root, '.cache', 'two-machines'))) {
-    const { writeRealReport } = await jiti.import('../test/support/dom0/real-report.ts');
+    const { writeRealReport } = await import('../test/support/dom0/real-report.ts');
     writeRealReport(page);
   }
 } else if (values['two-machines']) {
@@ -73,13 +72,13 @@ if (values.report) {
     throw new Error(`--suite ${values.suite}: bookworm or trixie`);
   const match = /^(?<shard>\d+)\/(?<of>\d+)$/.exec(values.shard)?.groups;
   if (match === undefined) throw new Error(`--shard ${values.shard}: write for example 1/2`);
-  const { hostPackages } = await jiti.import('../test/support/rig/packages.ts');
+  const { hostPackages } = await import('../test/support/rig/packages.ts');
   const missing = ensurePackages(hostPackages, 'the emulated Xen host');
   if (missing !== undefined) throw new Error(missing);
   say('building');
   if (!quiet(process.execPath, [join(root, 'scripts', 'build.mjs'), '--no-types']).ok) process.exit(1);
   const slug = `${values.missing ? '-missing' : ''}${values.suite === 'bookworm' ? '' : `-${values.suite}`}${values.only === undefined ? '' : `-${values.only.replace(/\W+/g, '-')}`}`;
-  const { runMatrix } = await jiti.import('../test/support/matrix/main.ts');
+  const { runMatrix } = await import('../test/support/matrix/main.ts');
   const failed = await runMatrix({
     suite: values.suite,
     shard: Number(match.shard),

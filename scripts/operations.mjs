@@ -4,14 +4,13 @@ import { writeFileSync } from 'node:fs';
 import { ensureDependencies, say } from './lib/setup.mjs';
 
 if (!ensureDependencies()) process.exit(1);
-const { createJiti } = await import('jiti');
-const jiti = createJiti(import.meta.url, { fsCache: false });
-const { operationsPage, operationsPath } = await jiti.import('../test/support/operations-page.ts');
+await import('./lib/typescript.mjs');
+const { operationsPage, operationsPath } = await import('../test/support/operations-page.ts');
 writeFileSync(operationsPath, await operationsPage());
 say('docs/operations.md is written');
-const { referencePage, referencePath } = await jiti.import('../test/support/api/reference-page.ts');
+const { referencePage, referencePath } = await import('../test/support/api/reference-page.ts');
 writeFileSync(referencePath, await referencePage());
 say('docs/reference.md is written');
-const { answerSchemas } = await jiti.import('../test/support/api/answer-schemas.ts');
+const { answerSchemas } = await import('../test/support/api/answer-schemas.ts');
 for (const [path, text] of answerSchemas()) writeFileSync(path, text);
 say('src/cli/output/schemas/ is written');

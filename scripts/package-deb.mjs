@@ -19,7 +19,6 @@ import { tmpdir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { gzipSync } from 'node:zlib';
-import { createJiti } from 'jiti';
 import { ensurePackages, otherNode, root, say } from './lib/setup.mjs';
 
 /** Debian 12 has Node 18, which is too old: its package contains Node's own build, unchanged. */
@@ -68,9 +67,9 @@ const out = resolve(positionals[0] ?? join(root, 'dist-deb'));
 const { version } = JSON.parse(textOf('package.json'));
 const epoch = Number(process.env.SOURCE_DATE_EPOCH ?? lastChange());
 const maintainer = `${process.env.DEBFULLNAME ?? 'The bofh authors'} <${process.env.DEBEMAIL ?? 'bofh@example.org'}>`;
-const { import: load } = createJiti(import.meta.url, { fsCache: false });
-const { bootUnits, withoutHeader } = await load(join(root, 'src/cli/verbs/boot/units.ts'));
-const { tools } = await load(join(root, 'src/command/tools.ts'));
+await import('./lib/typescript.mjs');
+const { bootUnits, withoutHeader } = await import('../src/cli/verbs/boot/units.ts');
+const { tools } = await import('../src/command/tools.ts');
 const recommended = [...new Set(['openssh-client', ...Object.values(tools).map((tool) => tool.package)])]
   .filter((name) => !essential.includes(name))
   .sort();

@@ -9,12 +9,11 @@ const { values } = parseArgs({
 if (!['bookworm', 'trixie'].includes(values.suite))
   throw new Error(`--suite ${values.suite}: bookworm or trixie`);
 if (!ensureDependencies()) process.exit(1);
-const { createJiti } = await import('jiti');
-const jiti = createJiti(import.meta.url, { fsCache: false });
-const { hostPackages } = await jiti.import('../test/support/rig/packages.ts');
+await import('./lib/typescript.mjs');
+const { hostPackages } = await import('../test/support/rig/packages.ts');
 const missing = ensurePackages(hostPackages, 'the emulated host');
 if (missing !== undefined) throw new Error(missing);
-const { record } = await jiti.import('../test/support/record/record.ts');
+const { record } = await import('../test/support/record/record.ts');
 const { changed, surprises } = await record({
   suite: values.suite,
   only: new RegExp(values.only),

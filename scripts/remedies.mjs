@@ -6,7 +6,6 @@ import { spawnSync } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { createJiti } from 'jiti';
 import { root, say } from './lib/setup.mjs';
 
 const { values, positionals } = parseArgs({
@@ -22,8 +21,8 @@ try {
   const args = [vitest, 'run', '--project', 'unit', ...positionals];
   const { status } = spawnSync(process.execPath, args, { cwd: root, env, stdio: 'inherit' });
   if (status !== 0) say('tests failed: their remedies count all the same');
-  const jiti = createJiti(import.meta.url, { fsCache: false });
-  const { report } = await jiti.import('../test/support/remedies/report.ts');
+  await import('./lib/typescript.mjs');
+  const { report } = await import('../test/support/remedies/report.ts');
   const { wrong, lines } = report(file);
   for (const each of wrong) say(`does not help: ${each}`);
   if (values.report) replace(lines);

@@ -16,8 +16,7 @@ const { values } = parseArgs({
   },
 });
 if (!ensureDependencies()) process.exit(1);
-const { createJiti } = await import('jiti');
-const jiti = createJiti(import.meta.url, { fsCache: false });
+await import('./lib/typescript.mjs');
 const machines = Number(values.machines);
 const trials = Number(
   values.trials ?? (values.rig ? 200 : values.path !== undefined ? 1 : values.library ? 3_000 : 10_000),
@@ -38,7 +37,7 @@ say(
 process.exitCode = failures.length === 0 ? 0 : 1;
 
 async function simulated() {
-  const { soak } = await jiti.import('../test/support/undo/soak/run.ts');
+  const { soak } = await import('../test/support/undo/soak/run.ts');
   return soak({
     library: values.library,
     trials,
@@ -50,12 +49,12 @@ async function simulated() {
 }
 
 async function onRig() {
-  const { hostPackages } = await jiti.import('../test/support/rig/packages.ts');
+  const { hostPackages } = await import('../test/support/rig/packages.ts');
   const missing = ensurePackages(hostPackages, 'the emulated Xen host');
   if (missing !== undefined) throw new Error(missing);
   say('building');
   if (!quiet(process.execPath, [join(root, 'scripts', 'build.mjs'), '--no-types']).ok) process.exit(1);
-  const { soakOnRig } = await jiti.import('../test/support/matrix/soak.ts');
+  const { soakOnRig } = await import('../test/support/matrix/soak.ts');
   return soakOnRig({ trials, seed, machines, say, onFailure: tell });
 }
 

@@ -1,6 +1,6 @@
 // `npm test`: sets up what the tests need, runs them all, and says what was skipped and why.
 // Only node: is imported, because it starts before the dependencies are there.
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { chmodSync, closeSync, cpSync, existsSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { setPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -77,9 +77,9 @@ await stage('unit', () => {
 const beside = unitOnOtherNodes();
 await Promise.all([linted, waiting]);
 // The rig has its turn by itself: its emulators leave no core free.
-await stage('rig', () => rigReason() ?? tests('rig', process.execPath));
+await stage('rig', async () => (await rigReason()) ?? tests('rig', process.execPath));
 if (process.env.BOFH_RIG === 'sample')
-  await stage('pair', () => rigReason() ?? tests('pair', process.execPath));
+  await stage('pair', async () => (await rigReason()) ?? tests('pair', process.execPath));
 await beside;
 finish();
 
@@ -240,22 +240,11 @@ function containerReason() {
   return ensurePackages(['docker.io', 'mmdebstrap', 'util-linux'], 'containers of Debian 12 and 13');
 }
 
-function rigReason() {
+async function rigReason() {
   if (process.getuid?.() !== 0) return 'not root';
-  const packages = rigPackages();
-  return ensurePackages(packages, 'the emulated Xen host');
-}
-
-/** One list, in test/support/rig/packages.ts: read by jiti, which is there by now. */
-function rigPackages() {
-  const code = `import('jiti').then(async ({ createJiti }) => {
-    const jiti = createJiti(process.cwd() + '/x.js', { fsCache: false });
-    const { hostPackages } = await jiti.import('./test/support/rig/packages.ts');
-    console.log(JSON.stringify(hostPackages));
-  })`;
-  const asked = spawnSync(process.execPath, ['-e', code], { cwd: root, encoding: 'utf8' });
-  if (asked.status !== 0) throw new Error(asked.stderr);
-  return JSON.parse(asked.stdout);
+  await import('./lib/typescript.mjs');
+  const { hostPackages } = await import('../test/support/rig/packages.ts');
+  return ensurePackages(hostPackages, 'the emulated Xen host');
 }
 
 function finish() {

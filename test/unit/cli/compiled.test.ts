@@ -48,14 +48,15 @@ const file = () => join(cache, names()[0] ?? '');
 
 /** The name that a process of its own gets; in this one V8 would take what it has compiled itself. */
 async function inProcess(work?: string): Promise<string> {
-  const code = `import('jiti').then(async ({ createJiti }) => {
-    const { loadCompiled } = await createJiti(process.cwd() + '/x.js', { fsCache: false }).import('./src/cli/compiled.ts');
+  const code = `await import('./scripts/lib/typescript.mjs');
+    const { loadCompiled } = await import('./src/cli/compiled.ts');
     const { exports, keep } = loadCompiled(${JSON.stringify(join(directory, 'main-a1.cjs'))}, 'a1', ${JSON.stringify(cache)});
     const { hostname } = await exports.os();
     process.stdout.write(exports.name() + hostname());
-    if (${String(work !== undefined)}) keep(${JSON.stringify(work ?? '')});
-  })`;
-  const { exitCode, stdout } = await run(process.execPath, ['-e', code], { cwd: root });
+    if (${String(work !== undefined)}) keep(${JSON.stringify(work ?? '')});`;
+  const { exitCode, stdout } = await run(process.execPath, ['--input-type=module', '-e', code], {
+    cwd: root,
+  });
   return exitCode === 0 ? stdout : 'failed';
 }
 

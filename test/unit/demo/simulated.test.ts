@@ -7,11 +7,9 @@ import { run } from '../cli/support/built.ts';
 const root = join(import.meta.dirname, '../../..');
 
 /** As scripts/demo.mjs starts it: in a process of its own, whose end tells `bofh run` that its script has ended. */
-const code = `import('jiti').then(async ({ createJiti }) => {
-  const jiti = createJiti(process.cwd() + '/x.js', { fsCache: false });
-  const { simulatedDemo } = await jiti.import('./test/support/demo/simulated.ts');
-  await simulatedDemo();
-})`;
+const code = `await import('./scripts/lib/typescript.mjs');
+const { simulatedDemo } = await import('./test/support/demo/simulated.ts');
+await simulatedDemo();`;
 
 /** The demo's script among what `bofh run` has transpiled on this machine. */
 function cachedTours(): readonly string[] {
@@ -30,7 +28,9 @@ function cachedTours(): readonly string[] {
 test('the simulated tour says what it is, and comes through all its acts', { timeout: 300_000 }, async () => {
   const before = cachedTours();
 
-  const { exitCode, stdout, stderr } = await run(process.execPath, ['-e', code], { cwd: root });
+  const { exitCode, stdout, stderr } = await run(process.execPath, ['--input-type=module', '-e', code], {
+    cwd: root,
+  });
 
   // What the tour transpiles is none of this machine's scripts.
   expect(cachedTours()).toEqual(before);

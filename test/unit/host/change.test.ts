@@ -8,18 +8,7 @@ import { localHost } from '../../../src/host/local.ts';
 import { launch } from '../../../src/host/start.ts';
 import { stopping } from '../../../src/host/watch.ts';
 import { rejectionOf } from '../../support/rejection.ts';
-import {
-  asProcess,
-  processEnvironment,
-  changing,
-  hostWith,
-  openFile,
-  program,
-  reading,
-  runs,
-  textOf,
-  until,
-} from './support.ts';
+import { asProcess, changing, hostWith, openFile, program, reading, runs, textOf, until } from './support.ts';
 
 /** The command lines of the processes that have this file open, by pid. */
 function holders(path: string): ReadonlyMap<number, readonly string[]> {
@@ -202,7 +191,7 @@ describe('a change', () => {
     const child = spawn(
       process.execPath,
       [...asProcess(script), join(directory, 'tar'), step.outputs, lock, directory],
-      { stdio: 'inherit', env: processEnvironment },
+      { stdio: 'inherit' },
     );
     const dead = new Promise((resolve) => child.on('exit', resolve));
     await until('the tool runs', () => textOf(join(step.outputs, 'out.1')) === 'started\n');

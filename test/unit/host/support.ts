@@ -103,16 +103,13 @@ export function runs(pid: number): boolean {
 
 /** How a TypeScript file is run by a node of its own: `node ...asProcess(FILE) ARG…`. */
 export function asProcess(file: string): readonly string[] {
-  return [join(import.meta.dirname, '../../../node_modules/jiti/lib/jiti-cli.mjs'), file];
+  return ['--import', join(import.meta.dirname, '../../../scripts/lib/typescript.mjs'), file];
 }
-
-/** jiti's cache in the temporary directory is not used: others could write there. */
-export const processEnvironment = { ...process.env, JITI_FS_CACHE: 'false' };
 
 /** What a script prints that is run as a process of its own, with `localHost` imported. */
 export function runScript(directory: string, body: string): string {
   const file = join(directory, 'script.ts');
   const local = join(import.meta.dirname, '../../../src/host/local.ts');
   writeFileSync(file, `import { localHost } from ${JSON.stringify(local)};\n${body}\n`);
-  return execFileSync(process.execPath, asProcess(file), { encoding: 'utf8', env: processEnvironment });
+  return execFileSync(process.execPath, asProcess(file), { encoding: 'utf8' });
 }
