@@ -293,8 +293,9 @@ describe('a change in an interrupted step', () => {
     await until('it runs', () => textOf(join(directory, 'pid')) !== '');
     interrupt.abort();
     // While it cleans up, the shell keeps the lock, under the name by which recovery may end it.
-    await until('the trap runs', () => holders(join(directory, 'lock')).size === 2);
-    const names = [...holders(join(directory, 'lock')).values()].map((words) => words[3]);
+    let held = holders(join(directory, 'lock'));
+    await until('the trap runs', () => (held = holders(join(directory, 'lock'))).size === 2);
+    const names = [...held.values()].map((words) => words[3]);
     const error = await running;
 
     expect(names).toContain('bofh-safe');
