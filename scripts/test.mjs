@@ -228,7 +228,7 @@ function loopReason() {
     [
       ...['e2fsprogs', 'xfsprogs', 'btrfs-progs', 'dosfstools', 'util-linux', 'mount', 'tar', 'xz-utils'],
       ...['fdisk', 'lvm2', 'cryptsetup-bin', 'iproute2', 'locales', 'qemu-utils', 'mmdebstrap'],
-      ...['openssh-client', 'openssh-server', 'sudo', 'acl', 'attr', 'libcap2-bin'],
+      ...['openssh-client', 'openssh-server', 'sudo', 'acl', 'attr', 'libcap2-bin', 'git', 'python3-venv'],
     ],
     'tests on loop devices',
   );

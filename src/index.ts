@@ -85,6 +85,7 @@ export {
   type HostDescription,
   type Later,
   type Owned,
+  type ReleaseRequest,
   type ScriptRequest,
   type ServiceRequest,
   type KernelModuleRequest,

@@ -8,5 +8,6 @@ export * from './key-ref.ts';
 export * from './lock-name.ts';
 export * from './odd-bytes.ts';
 export * from './reservations.ts';
+export * from './script-failure.ts';
 export * from './secret.ts';
 export * from './tools.ts';

@@ -1,4 +1,4 @@
-import type { Answer, Command } from '../command/index.ts';
+import { type Answer, type Command, outputLines } from '../command/index.ts';
 
 /** A filesystem and its place in the root of another system: `/` for the root, which is the first. */
 interface RootMount {
@@ -161,10 +161,3 @@ export function scriptCommand(of: {
     says: (output) => outputLines(output).at(-1),
   };
 }
-
-/** The lines of an output that are not empty. */
-export const outputLines = (output: string): readonly string[] =>
-  output
-    .split(/[\r\n]+/)
-    .map((line) => line.trimEnd())
-    .filter((line) => line !== '');

@@ -2,13 +2,13 @@ import { realpathSync } from 'node:fs';
 import * as z from 'zod/mini';
 import { operation } from '../atomic/operation.ts';
 import { identityOf } from '../blockdevice/index.ts';
-import type { ChangeHost, Command } from '../command/index.ts';
-import { CommandError, RefusedError } from '../core/errors.ts';
+import { type ChangeHost, type Command, scriptFailure } from '../command/index.ts';
+import { RefusedError } from '../core/errors.ts';
 import { ownProgram } from '../core/own-program.ts';
 import { absolutePath } from '../file/path.ts';
 import { filesChanged, filesWitness, holding } from '../filesystem/index.ts';
 import { refuseFullBeneath, watchingRoom } from '../lvm/index.ts';
-import { outputLines, scriptCommand } from './chroot.ts';
+import { scriptCommand } from './chroot.ts';
 import { syncRoot } from './root.ts';
 import { refuseNoScript } from './source.ts';
 
@@ -176,27 +176,6 @@ async function act(host: ChangeHost, what: string, command: Command<void>): Prom
   try {
     await host.run(command);
   } catch (error) {
-    if (!(error instanceof CommandError)) throw error;
-    const { reason, exitCode, stdout, stderr } = error;
-    const how =
-      reason === 'timeout'
-        ? `did not end within ${String((command.timeoutMs ?? 0) / 1000)} s`
-        : reason === 'killed' || exitCode === undefined
-          ? 'was ended by a signal'
-          : `failed: exit ${String(exitCode)}`;
-    // The host of a description is the root, and bofh sees the files of this host elsewhere.
-    const said = outputLines((stdout + stderr).replaceAll('/run/bofh-host', ''))
-      .filter((line) => !line.startsWith('  host: '))
-      .slice(-5);
-    throw new RefusedError(
-      [`${what} ${how}`, ...(said.length === 0 ? [] : [said.join(' / ')])].join('; it said last: '),
-      {
-        cause: error,
-        remedy:
-          reason === 'timeout'
-            ? 'give it more time, or correct it'
-            : 'correct it, then give the command again',
-      },
-    );
+    throw scriptFailure(what, error, command.timeoutMs);
   }
 }

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import * as z from 'zod/mini';
 import { absolutePath } from '../blockdevice/path.ts';
-import { Secret } from '../command/index.ts';
+import { isOdd, Secret, shownName } from '../command/index.ts';
 import { UsageError } from '../core/errors.ts';
 import { publicKeys } from '../core/public-key.ts';
 import { parsed } from '../core/request.ts';
@@ -23,6 +23,7 @@ import type {
   Later,
   Owned,
   PackageRequest,
+  ReleaseRequest,
   ScriptRequest,
   ServiceRequest,
   SysctlRequest,
@@ -38,6 +39,7 @@ import { localeName } from './locale.ts';
 import { isRecord, revealed } from './plain.ts';
 import { type EnsureName, inOrder, namedBy, reads, type Resource, type WantedFile } from './resource.ts';
 import { cronName, cronRequest, cronText } from './cron.ts';
+import { releaseOf, releaseRequest } from './release.ts';
 import { schemas, secretText } from './request-schemas.ts';
 import { zoneName } from './timezone.ts';
 import { rendered, templatePath, textOf } from './template.ts';
@@ -57,6 +59,8 @@ export async function collect(description: HostDescription, facts: Facts): Promi
       remedy: 'export default defineHost((h) => { … })',
     });
   const all: Resource[] = [];
+  /** The directories of releases. */
+  const roots: Resource[] = [];
   /** Returns the one that counts. */
   const add = (one: Resource): Resource => {
     const rival = all.find((other) => isRival(one, other));
@@ -246,6 +250,31 @@ export async function collect(description: HostDescription, facts: Facts): Promi
       const wanted = parsed(what, schemas.script, request);
       add({ kind: 'script', identity: `script ${name}`, at, name, wanted });
     },
+    release: (root: string, request: ReleaseRequest): Described => {
+      const at = placeOf(builder.release);
+      checkPath(at, root);
+      if (isOdd(root)) throw new UsageError(`${at}: h.release ${shownName(root)}: must be UTF-8`);
+      const { releases, current, to, scripts } = releaseOf(
+        root,
+        parsed(`${at}: h.release ${root}`, releaseRequest, request),
+      );
+      // Only if nothing else describes it, for example with an owner.
+      roots.push({ kind: 'directory', identity: root, at, path: root, wanted: {} });
+      addAt({ kind: 'directory', identity: releases, at, path: releases, wanted: {} });
+      const [create, ...later] = scripts.map((wanted): Resource => {
+        return {
+          kind: 'script',
+          identity: `script ${wanted.name}`,
+          at,
+          name: wanted.name,
+          wanted: wanted.request,
+        };
+      });
+      if (create !== undefined) add(create);
+      const link = addAt({ kind: 'link', identity: current, at, path: current, to });
+      later.forEach(add);
+      return link;
+    },
     service: (name: string, request: ServiceRequest): void => {
       const at = placeOf(builder.service);
       const given: unknown = name;
@@ -262,6 +291,7 @@ export async function collect(description: HostDescription, facts: Facts): Promi
     ensure: collecting(add),
   };
   await description.describe(builder, facts);
+  for (const root of roots) if (!all.some(({ path }) => path === root.path)) all.push(root);
   for (const one of all)
     if (one.kind === 'service')
       for (const path of [...one.wanted.restartOn, ...one.wanted.reloadOn])

@@ -137,6 +137,29 @@ export interface ScriptRequest {
   readonly seconds?: number;
 }
 
+/** A release of an application: what it is made of, and how it is built. Neither may have secrets: both are in the journal. */
+export interface ReleaseRequest {
+  /** URL or path of a git repository. A private one needs a deploy key of root, or a credential helper of git. */
+  readonly git?: string;
+  /** With `git`: a tag, or a commit with all its digits. A branch is another commit tomorrow. */
+  readonly revision?: string;
+  /** URL of an archive that tar(1) reads: `https://…` or `file:/…`. If it has one directory, the release is what is in that. */
+  readonly archive?: string;
+  /** With `archive`: its SHA-256. */
+  readonly sha256?: string;
+  /**
+   * Builds it, in its final directory and before anything uses it: `npm ci`, or `python3 -m venv .venv &&
+   * .venv/bin/pip install -r requirements.txt`. A text is for `/bin/sh -e`; an array is a program with its arguments.
+   */
+  readonly build?: Script;
+  /** The user who owns it and builds it (default: root). */
+  readonly user?: string;
+  /** How many releases stay, with this one; older ones are removed after the commit (default: all). */
+  readonly keep?: number;
+  /** Time limit for fetching and building, in seconds (default: 1800). */
+  readonly seconds?: number;
+}
+
 /** What `h.file` and its like return, for `restartOn` of a service. */
 export interface Described {
   readonly path: string;
@@ -209,6 +232,11 @@ export interface HostBuilder {
   cron(name: string, request: CronRequest): Described;
   /** A script, which runs if its probe says that it is not done. The name is for messages, and each script has its own. */
   script(name: string, request: ScriptRequest): void;
+  /**
+   * An application in a directory of its own below `PATH/releases`, and the link `PATH/current` to it, whose
+   * path this returns: for `restartOn` of its service. An earlier release stays, for the way back.
+   */
+  release(path: string, request: ReleaseRequest): Described;
   /** A unit of systemd: `nginx` is `nginx.service`; `backup.timer` is a timer. */
   service(unit: string, request: ServiceRequest): void;
   /**

@@ -1,7 +1,13 @@
 import { posix } from 'node:path';
 import * as z from 'zod/mini';
 import { operation } from '../atomic/operation.ts';
-import { type ChangeHost, type ReadHost, refuseExposed } from '../command/index.ts';
+import {
+  type ChangeHost,
+  type Command,
+  type ReadHost,
+  refuseExposed,
+  scriptFailure,
+} from '../command/index.ts';
 import { RefusedError } from '../core/errors.ts';
 import { absolutePath } from '../file/path.ts';
 import { probe, runScript, type Script, script, scriptName, undoScript } from './commands.ts';
@@ -81,7 +87,8 @@ export const run = operation({
     return { state: isLeft ? 'ours' : 'gone' };
   },
   revert: async ({ undo: of, host }) => {
-    if (of.undo !== null) await host.run(undoScript(of.name, of.undo));
+    if (of.undo !== null)
+      await started(host, `the undo of the script ${of.name}`, undoScript(of.name, of.undo));
     if (await isDone(host, of))
       throw new RefusedError(
         `the undo of the script ${of.name} succeeded, but its probe still says that it is done`,
@@ -107,11 +114,20 @@ export const run = operation({
 });
 
 async function act(host: ChangeHost, of: Undo): Promise<void> {
-  await host.run(runScript(of.name, of.run, of.seconds));
+  await started(host, `the script ${of.name}`, runScript(of.name, of.run, of.seconds));
   if (!(await isDone(host, of)))
     throw new RefusedError(`the script ${of.name} succeeded, but its probe says that it is not done`, {
       remedy: 'correct run, or isDone',
     });
+}
+
+/** Its text says nothing, and may be long: the error has its name, and the last lines that it said. */
+async function started(host: ChangeHost, what: string, command: Command<void, 'change'>): Promise<void> {
+  try {
+    await host.run(command);
+  } catch (error) {
+    throw scriptFailure(what, error, command.timeoutMs);
+  }
 }
 
 function isDone(host: ReadHost, of: Pick<Undo, 'name' | 'isDone'>): Promise<boolean> {
