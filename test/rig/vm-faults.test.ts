@@ -22,10 +22,15 @@ describe('a guest on a real Xen host, with faults', () => {
   });
 
   // The guest that the power did not take is what it starts from; a second try then takes it away, and leaves the host as before.
-  it.each(pick(removeFaults, /lvrename .*-swap.*: acts, then fails/))('$group: $name', async (trial) => {
-    await tried(trial);
-    await resetAfterFailure(stage, () => dismissGuest(stage));
-  });
+  // `npm test` has no time for it.
+  const faults = process.env['BOFH_RIG'] === 'sample' ? [] : removeFaults;
+  it.each(faults.length === 0 ? [] : pick(faults, /lvrename .*-swap.*: acts, then fails/))(
+    '$group: $name',
+    async (trial) => {
+      await tried(trial);
+      await resetAfterFailure(stage, () => dismissGuest(stage));
+    },
+  );
 });
 
 async function tried(trial: Trial): Promise<void> {

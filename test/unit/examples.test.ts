@@ -198,7 +198,7 @@ describe('inventory.ts', () => {
   });
 });
 
-describe('nightly-snapshots.ts', { timeout: 60_000 }, () => {
+describe('nightly-snapshots.ts', () => {
   it('needs three words', async () => {
     await expect(run('nightly-snapshots.ts', simulatedHost(), '/srv')).rejects.toThrow('usage:');
   });

@@ -130,7 +130,7 @@ describe('in plain Node.js', () => {
 
     expect(lines).toEqual(['ready', 'watched 1 ', 'ready']);
     expect(signal).toBe('SIGINT');
-  }, 60_000);
+  });
 
   it.each([
     ['SIGINT', 130],

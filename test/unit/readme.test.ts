@@ -36,13 +36,13 @@ async function run(number: number, host: SimulatedHost, onPrint?: () => void): P
 const myHost = (): SimulatedHost => simulatedHost({ volumeGroups: [{ name: 'my_vg', size: 1024 ** 3 }] });
 
 // The first example loads a whole bofh through jiti: on a busy machine that is more than the usual five seconds.
-describe('the TypeScript of the README', { timeout: 60_000 }, () => {
+describe('the TypeScript of the README', () => {
   test('is the four examples that it speaks of', () => {
     expect(examples).toHaveLength(4);
     expect(readme).toContain('compile and run the four examples above');
   });
 
-  test('compiles, as strictly as our own', { timeout: 120_000 }, () => {
+  test('compiles, as strictly as our own', () => {
     expect(scriptFaults([...examples, ...journalExamples].map((_, index) => fileOf(index + 1)))).toBe('');
   });
 

@@ -12,4 +12,4 @@ it('docs/reference.md is what the types say now: npm run docs', async () => {
   expect(errors('filesystem.create')).toBe('`has-data`, `in-use`');
   expect(errors('tx.file.create')).toContain('`exists`');
   expect(errors('vm.create')).toContain('`no-space`');
-}, 180_000);
+});

@@ -50,7 +50,7 @@ it('the page has ten jobs, each with one script', () => {
   expect(blocks(page, 'ts')).toHaveLength(10);
 });
 
-it('the scripts compile, as strictly as our own', { timeout: 180_000 }, () => {
+it('the scripts compile, as strictly as our own', () => {
   expect(scriptFaults(jobs.map((_, at) => fileOf(at + 1)))).toBe('');
 });
 
@@ -59,7 +59,7 @@ it('the tsconfig of the page names the types that its scripts use', () => {
   expect(JSON.parse(config)).toMatchObject({ compilerOptions: { types: ['node'] } });
 });
 
-describe('a job of docs/scripting.md', { timeout: 60_000 }, () => {
+describe('a job of docs/scripting.md', () => {
   it('1: creates and mounts a volume, or leaves nothing', async () => {
     const host = newHost();
     await run(1, host);

@@ -252,4 +252,4 @@ test('confirmation and deadline at the same moment: always one end, the same on 
     expect(!(confirmed instanceof Error)).toBe(isKept);
   }
   if (rounds > 6) console.info(ends);
-}, 120_000);
+});

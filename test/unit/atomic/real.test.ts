@@ -76,7 +76,7 @@ function leftIn(directory: string): readonly string[] {
   return existsSync(journal) ? readdirSync(journal).filter((name) => name !== 'history') : [];
 }
 
-describe('over real files', { timeout: 60_000 }, () => {
+describe('over real files', () => {
   withStrace(
     'killed at any fdatasync of its journal, a sequence is recovered by another process',
     async () => {

@@ -74,7 +74,7 @@ const bodies: readonly (readonly [string, readonly string[], (tx: Tx) => Promise
   ],
 ];
 
-describe.each(bodies)('%s', { timeout: 120_000 }, (_title, left, body) => {
+describe.each(bodies)('%s', (_title, left, body) => {
   test('is done, and leaves nothing of ours beside it', async () => {
     await does(body);
     expect(await names()).toEqual([...left].sort());

@@ -50,7 +50,7 @@ async function idOf(name: string): Promise<string> {
   return (await journals()).find((each) => each.name === name)?.id ?? 'none of this name';
 }
 
-describe.skipIf(!root)('a script of several sequences', { timeout: 60_000 }, () => {
+describe.skipIf(!root)('a script of several sequences', () => {
   it('whose last one fails names what had been committed, and what is undone: exit 5', async () => {
     const { exitCode, stderr } = await script(`await file('one'); await file('two', fail);`);
 
@@ -112,7 +112,7 @@ describe.skipIf(!root)('a script of several sequences', { timeout: 60_000 }, () 
   });
 });
 
-describe.skipIf(!root)('an answer that cannot be written', { timeout: 60_000 }, () => {
+describe.skipIf(!root)('an answer that cannot be written', () => {
   const into = async (where: string, ...args: readonly string[]): Promise<Ended> =>
     await runProgram('/bin/bash', [
       '--norc',

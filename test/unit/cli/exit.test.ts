@@ -35,7 +35,7 @@ const options = (): readonly string[] => ['--state-dir', made('state'), '--site'
 const script = (text: string, ...words: readonly string[]): Promise<Ended> =>
   bofh(['run', ...options(), ...words, write('a.ts', text)]);
 
-describe('a site file that is named', { timeout: 30_000 }, () => {
+describe('a site file that is named', () => {
   const verbs = [['journal', 'list'], ['block', 'loop', 'list'], ['network', 'list'], ['doctor']];
 
   it.each(verbs)('must be there, and safe: %s %s', async (...verb) => {
@@ -59,7 +59,7 @@ describe('a site file that is named', { timeout: 30_000 }, () => {
   });
 });
 
-describe('the exit code of a script', { timeout: 30_000 }, () => {
+describe('the exit code of a script', () => {
   it.each([
     ['a number', 'process.exitCode = 5', 5],
     ['the text of a number', `process.exitCode = '5'`, 5],
@@ -88,7 +88,7 @@ describe('the exit code of a script', { timeout: 30_000 }, () => {
   });
 });
 
-describe('a script whose top level waits for ever', { timeout: 30_000 }, () => {
+describe('a script whose top level waits for ever', () => {
   it.each([[], ['--dry-run']])('is told so: %j', async (...words) => {
     const { exitCode, stderr } = await script('await new Promise(() => undefined);', ...words);
 
@@ -98,7 +98,7 @@ describe('a script whose top level waits for ever', { timeout: 30_000 }, () => {
   });
 });
 
-describe('what has no text of its own', { timeout: 30_000 }, () => {
+describe('what has no text of its own', () => {
   it.each([
     ['thrown', 'throw Object.create(null);'],
     ['rejected, with nobody waiting', 'void Promise.reject(Object.create(null)); setTimeout(() => 0, 500);'],
@@ -129,7 +129,7 @@ describe('what has no text of its own', { timeout: 30_000 }, () => {
   });
 });
 
-describe('a site file', { timeout: 30_000 }, () => {
+describe('a site file', () => {
   const never = 'await new Promise(() => undefined); export default {};';
   const create = ['vm', 'create', 'web1', '--source', 'tar:/x.tar', '--size', '1g'];
   const verbs = [['xen', 'list'], ...(root ? [create, ['vm', 'remove', 'web1', '--yes']] : [])];
@@ -165,7 +165,7 @@ describe('a site file', { timeout: 30_000 }, () => {
   });
 });
 
-describe('a bofh whose files are taken away while it runs', { timeout: 60_000 }, () => {
+describe('a bofh whose files are taken away while it runs', () => {
   /** An installed bofh of its own. */
   async function installed(): Promise<string> {
     const folder = dirname(await builtCommand());

@@ -419,7 +419,7 @@ describe.skipIf(!root)('a script with a sequence', () => {
 
     expect(await ended).toEqual([130, null]);
     expect(existsSync(join(work, 'made'))).toBe(false);
-  }, 60_000);
+  });
 
   /** A script that waits for a minute inside its sequence. */
   async function waiting(options: string) {

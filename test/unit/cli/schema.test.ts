@@ -54,7 +54,7 @@ describe('the schemas of JSON answers', () => {
     for (const [path, text] of made) expect(readFileSync(path, 'utf8')).toBe(text);
     const folder = dirname(fileURLToPath(schemaUrl('plan')));
     expect(readdirSync(folder)).toHaveLength(names.length);
-  }, 60_000);
+  });
 
   it.each(names)('%s: JSON Schema that accepts the keys of later versions', (name) => {
     const schema = readSchema(name);
@@ -157,5 +157,5 @@ describe('bofh schema', () => {
 
     expect(exitCode).toBe(0);
     expect(stdout).toBe(readFileSync(schemaUrl('filesystem check --repair'), 'utf8'));
-  }, 120_000);
+  });
 });

@@ -45,7 +45,7 @@ beforeAll(async () => {
   const dist = join(installed, 'dist');
   if (built !== undefined) cpSync(built, dist, { recursive: true });
   else await run(process.execPath, [join(root, 'scripts/build.mjs'), '--out', dist]);
-}, 180_000);
+});
 afterAll(() => rmSync(project, { recursive: true, force: true }));
 
 /** What tsc says of these files, and of the types that they lead to: a line for each fault. */
@@ -127,7 +127,7 @@ describe('the published types', () => {
 
     const files = { 'right.ts': right, 'names.ts': names, 'examples.ts': examples.join('\n') };
     expect(await faultsIn(files, { allowImportingTsExtensions: true })).toEqual([]);
-  }, 120_000);
+  });
 
   it.each([
     ['nothing else', ['es2023', 'esnext.disposable']],
@@ -174,7 +174,7 @@ describe('the published types', () => {
     expect(published.callables.length).toBeGreaterThan(400);
     expect(undocumented(published)).toEqual([]);
     expect(published.hover("api0.lvm.createLv({ vg: 'vg0', name")).toContain('Name of the new volume');
-  }, 60_000);
+  });
 
   it('name no library that a user would have to install', () => {
     const types = join(project, 'node_modules/bofh/dist/types');

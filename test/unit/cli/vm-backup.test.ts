@@ -23,7 +23,7 @@ beforeEach(async () => {
   await typed(
     'vm create web1 --source tar:/srv/root.tar --size 256m --swap 16m --memory 128m --vg vg0 --kernel /boot/vmlinuz --ramdisk /boot/initrd --bridge xenbr0',
   );
-}, 60_000);
+});
 
 async function typed(line: string, settings = {}) {
   const { runtime, stdout } = testRuntime(simulatedBofh({ host }), { json: true, ...settings });

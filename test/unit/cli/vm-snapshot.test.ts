@@ -19,7 +19,7 @@ beforeEach(async () => {
   ]);
   for (const path of ['/boot/vmlinuz', '/boot/initrd']) host.admin.writeFile(path, 'x');
   await typed(`vm create web1 ${made}`);
-}, 60_000);
+});
 
 const made =
   '--source tar:/srv/root.tar --size 256m --swap 16m --memory 128m --vg vg0 --kernel /boot/vmlinuz --ramdisk /boot/initrd --bridge xenbr0';

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import { RolledBackError, StuckError } from '../../../src/core/errors.ts';
+import { sampled } from '../../support/sampled.ts';
 import { typed } from '../plan/support.ts';
 import { hostWithSource } from '../simulator/support.ts';
 import { countOf, create, does } from './support.ts';
@@ -7,10 +8,13 @@ import { countOf, create, does } from './support.ts';
 it('leftovers after a failed create; the name is then unusable: whichever change fails, nothing is left and the name can be used at once', async () => {
   const before = hostWithSource().snapshot();
   const changes = await countOf(async () => hostWithSource(), create);
+  const all = Array.from({ length: changes }, (_, index) => index + 1);
   let undone = 0;
+  let tried = 0;
 
   for (const mode of ['fails before', 'acts then fails'] as const)
-    for (let nth = 1; nth <= changes; nth += 1) {
+    for (const nth of sampled(all, mode)) {
+      tried += 1;
       const words = `change ${String(nth)} ${mode}`;
       const host = hostWithSource();
       host.fault({ nth, mode });
@@ -31,5 +35,5 @@ it('leftovers after a failed create; the name is then unusable: whichever change
       await does(host, create);
     }
 
-  expect(undone).toBeGreaterThan(changes);
-}, 120_000);
+  expect(undone).toBeGreaterThan(tried / 2);
+});

@@ -37,7 +37,7 @@ const make = (file: string): string =>
 const run = (...args: readonly string[]) => bofh([...args, '--state-dir', join(work, 'state')]);
 const runScript = (path: string) => bofh(['--state-dir', join(work, 'state'), 'run', path]);
 
-describe.skipIf(!root)('stale locks after a crash', { timeout: 60_000 }, () => {
+describe.skipIf(!root)('stale locks after a crash', () => {
   it('there are none: what the dead process held is free by itself, and nobody has to unlock by force', async () => {
     writeFileSync(join(work, 'same'), 'the old one');
     const holding = script(

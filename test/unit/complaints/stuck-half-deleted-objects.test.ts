@@ -50,4 +50,4 @@ it('stuck half-deleted objects: however a step of vm remove fails, the guest is 
   // Both must have come up: what is undone, and what is brought to its end after the commit.
   expect(stuck).toBeGreaterThan(0);
   expect(back).toBeGreaterThan(0);
-}, 120_000);
+});

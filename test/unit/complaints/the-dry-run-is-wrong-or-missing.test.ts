@@ -38,7 +38,7 @@ describe('the dry run is wrong or missing', () => {
       expect(host.changes.length, verb).toBe(changes);
       expect(host.points.length, verb).toBe(points);
     }
-  }, 60_000);
+  });
 
   it.each(refused)(
     'not wrong: when %s it refuses what the run refuses, in the same words',

@@ -87,7 +87,7 @@ describe('the undo or the commit destroys the good copy', () => {
       }
     expect(ends.undone).toBeGreaterThan(10);
     expect(ends.committed).toBeGreaterThan(0);
-  }, 60_000);
+  });
 
   it('not the commit: killed at any change, there is always a whole copy, and recovery never takes the last one', async () => {
     const points = await pointsOf();
@@ -110,5 +110,5 @@ describe('the undo or the commit destroys the good copy', () => {
         ends.add(after.old ? 'old' : 'new');
       }
     expect([...ends].toSorted()).toEqual(['new', 'old']);
-  }, 60_000);
+  });
 });

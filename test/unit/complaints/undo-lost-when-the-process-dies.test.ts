@@ -30,4 +30,4 @@ it('undo lost when the process dies: killed at any change, bofh recover in a new
   }
 
   expect(whole).toBeLessThan(changes / 2);
-}, 120_000);
+});

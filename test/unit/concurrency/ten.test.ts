@@ -86,7 +86,7 @@ function expectExactly(host: SimulatedHost, before: string, made: readonly strin
   expect([volumes.sort(), files.sort()]).toEqual([[...made].sort(), [...made].sort()]);
 }
 
-describe('ten bofh at once', { timeout: 120_000 }, () => {
+describe('ten bofh at once', () => {
   test.each(seeds)(
     'each is done or refused with the holder named, and the host has what the winners made (seed %i)',
     async (seed) => {

@@ -210,7 +210,7 @@ describe('a change', () => {
     expect(orphans[0]?.[3]).toBe('bofh-wait');
     expect(textOf(join(step.outputs, 'out.1'))).toBe('started\nmore\n');
     expect(await host.flock([{ fd: ours, mode: 'exclusive' }])).toBeUndefined();
-  }, 120_000);
+  });
 
   test('on the host of a step, a read is a read', async () => {
     const { change, step } = hostWith('echo read');

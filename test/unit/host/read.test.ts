@@ -210,7 +210,7 @@ describe('a read', () => {
 
     process.kill(Number(textOf(pidFile)), 'SIGKILL');
     expect(said).toBe('timeout\n');
-  }, 120_000);
+  });
 
   test('of more than 64 MiB is an error', async () => {
     const { host } = hostWith('head -c 70000000 /dev/zero');

@@ -109,7 +109,7 @@ beforeAll(async () => {
   );
   for (const specimen of all) await watch(specimen);
   seen.set('dmsetup table', mappingEnds('vg0-x', '253:0'));
-}, 120_000);
+});
 
 function ranWith({ tool, argv }: Command<unknown>, end: Ran['end'], stdout: string, stderr: string): Ran {
   const output = (text: string) => ({ whole: () => Buffer.from(text), tail: () => Buffer.from(text) });

@@ -1054,7 +1054,7 @@ const byOption = (['ext4', 'xfs', 'vfat'] as const).map((type) => ({
 }));
 const all: readonly Scenario[] = [...Object.values(scenarios).flat(), ...byOption];
 
-describe.each(all)('the plan of $line', { timeout: 30_000 }, ({ line, on }) => {
+describe.each(all)('the plan of $line', ({ line, on }) => {
   it('has the changes of the run, each word of them and in their order', async () => {
     const host = await on();
 

@@ -116,7 +116,7 @@ const attempts: readonly (readonly [what: string, code: string, named: string])[
   ['process.binding', `process.binding('fs');`, `reach into Node itself: process.binding('fs')`],
 ];
 
-describe('a script in a dry run', { timeout: 60_000 }, () => {
+describe('a script in a dry run', () => {
   it.each(attempts)(
     'that tries %s is stopped, and told what it tried and where',
     async (_what, code, named) => {

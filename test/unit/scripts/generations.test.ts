@@ -53,7 +53,7 @@ describe('the files of a build', () => {
   );
 });
 
-describe('npm run build', { timeout: 60_000 }, () => {
+describe('npm run build', () => {
   it('leaves the chunks of the build before it, which a bofh that runs may still load', async () => {
     const dist = mkdtempSync(join(tmpdir(), 'bofh-dist-'));
     const build = () => run(process.execPath, [join(root, 'scripts/build.mjs'), '--out', dist, '--no-types']);

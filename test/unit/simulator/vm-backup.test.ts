@@ -46,7 +46,7 @@ beforeAll(async () => {
   const bofh = bofhOn(removed);
   const plan = await planRemove({ host: removed, site: bofh.site, name: 'web1', running: 'destroy' });
   await withBofh(bofh, () => atomic('vm remove', (tx) => removeVm(tx, plan)));
-}, 120_000);
+});
 
 const trials: readonly (readonly [string, Trial])[] = [
   [

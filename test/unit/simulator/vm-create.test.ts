@@ -36,7 +36,7 @@ const trials: readonly (readonly [string, Trial])[] = [
   ],
 ];
 
-describe('a guest made on the simulated host', { timeout: 120_000 }, () => {
+describe('a guest made on the simulated host', () => {
   test('is there, running, with its files, and nothing else is left', async () => {
     const host = hostWithSource();
     const before = host.snapshot().split('\n');
@@ -126,6 +126,6 @@ describe('a guest made on the simulated host', { timeout: 120_000 }, () => {
   });
 });
 
-describe.each(trials)('%s on the simulated host', { timeout: 120_000 }, (_, trial) => {
+describe.each(trials)('%s on the simulated host', (_, trial) => {
   testSweep(trial);
 });

@@ -29,7 +29,7 @@ async function vmRemove(host: SimulatedHost): Promise<void> {
 
 const trial: Trial = { start, work: vmRemove };
 
-describe('a guest destroyed on the simulated host', { timeout: 120_000 }, () => {
+describe('a guest destroyed on the simulated host', () => {
   test('leaves the host as it was before the guest was made', async () => {
     const host = await start();
 

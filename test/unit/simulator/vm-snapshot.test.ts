@@ -50,7 +50,7 @@ beforeAll(async () => {
     const config = host.admin.readFile('/etc/xen/web1.cfg');
     host.admin.writeFile('/etc/xen/web1.cfg', `${config}# changed since then\n`);
   }
-}, 120_000);
+});
 
 const trials: readonly (readonly [string, Trial])[] = [
   ['of a running guest', { start: async () => fork(running).restart(), work: snapshot }],
