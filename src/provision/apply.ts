@@ -139,6 +139,8 @@ export async function applyResources(
         // A plan installs nothing.
         if (planning && brought !== undefined) await realParent(host, one.path);
       }
+      // It may need them.
+      if (one.kind === 'script') await services.stayUp(named);
       await run(tx, (detail) => said.push(detail));
       look = askedOnce(host);
       changes.push({
@@ -155,6 +157,7 @@ export async function applyResources(
     });
   }
   await services.end();
+  await services.stayUp(named);
   return changes;
 }
 

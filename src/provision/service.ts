@@ -4,7 +4,7 @@ import type { Tx } from '../operations.ts';
 import { refuseActivity } from '../service/activity.ts';
 import { isEnabled, refuseEnablement } from '../service/enablement.ts';
 import { unitDirectory } from '../service/links.ts';
-import { isOffline, isUp, loadedUnit, showUnit } from '../service/unit.ts';
+import { expectUp, isOffline, isOneshot, isUp, loadedUnit, showUnit } from '../service/unit.ts';
 import { probe } from '../shell/commands.ts';
 import { isAbsentUnit, isFileOf, isIn, reads, type Resource } from './resource.ts';
 
@@ -16,6 +16,13 @@ export interface Services {
   readonly before: (path: string) => Promise<void>;
   /** In its turn: returns what was done with it. */
   readonly settle: (one: ServiceResource) => Promise<readonly string[]>;
+  /**
+   * Waits whether what was started so far stays up. Not in its turn: the steps that come next take a part of that
+   * time, and all services are watched at once.
+   */
+  readonly stayUp: (
+    named: (one: ServiceResource, body: () => Promise<void>) => Promise<void>,
+  ) => Promise<void>;
   /** After the last resource. */
   readonly end: () => Promise<void>;
 }
@@ -30,6 +37,7 @@ export function servicesOf(
   const paths = resources.flatMap(({ path }) => (path === undefined ? [] : [path]));
   const opened = new Set<string>();
   const pending = new Map<string, 'restart' | 'reload'>();
+  const started: { readonly one: ServiceResource; readonly invocation: string; readonly at: number }[] = [];
   let isStale = false;
   let offline: Promise<boolean> | undefined;
   const isOff = (): Promise<boolean> => (offline ??= host.run(isOffline()));
@@ -67,13 +75,12 @@ export function servicesOf(
     settle: async (one) => {
       if (await isOff()) return await settleOffline(tx, host, one);
       const { unit, wanted } = one;
-      const { enabled, running, seconds } = wanted;
+      const { enabled, running } = wanted;
       await reloadManager();
       // What stopped it removed its file too.
       const goes = resources.some((other) => isAbsentUnit(other, unit));
       if (goes && (await host.run(showUnit(unit))).LoadState === 'not-found') return [];
       const found = await loadedUnit(host, unit);
-      const watch = seconds === undefined ? {} : { seconds };
       const done: string[] = [];
       if (enabled !== undefined && isEnabled(found) !== enabled) {
         await tx.service.setEnablement({ unit, enabled });
@@ -81,13 +88,26 @@ export function servicesOf(
       }
       const by = pending.get(unit);
       if (running !== undefined && isUp(found) !== running) {
-        await tx.service.setActivity({ unit, running, ...watch });
+        await tx.service.setActivity({ unit, running, seconds: 0 });
         done.push(running ? 'start' : 'stop');
       } else if (by !== undefined && isUp(found)) {
-        await tx.service.reload({ unit, by, ...watch });
+        await tx.service.reload({ unit, by, seconds: 0 });
         done.push(by);
       }
+      const isStarted = done.some((each) => ['start', 'restart', 'reload'].includes(each));
+      const now = isStarted ? await host.run(showUnit(unit)) : undefined;
+      if (now !== undefined && !isOneshot(now))
+        started.push({ one, invocation: now.InvocationID, at: performance.now() });
       return done;
+    },
+    stayUp: async (named) => {
+      for (const { one, invocation, at } of started.splice(0)) {
+        const { unit, wanted } = one;
+        const over = (performance.now() - at) / 1000;
+        await named(one, async () => {
+          await expectUp(host, { unit, invocation, seconds: wanted.seconds ?? 5, over });
+        });
+      }
     },
     end: reloadManager,
   };

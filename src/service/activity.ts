@@ -46,7 +46,7 @@ export const setActivity = operation({
   claims: ({ undo: { unit } }) => ({ changes: [`unit:${unit}`] }),
   run: async ({ args: { unit, running, seconds = 5 }, host }) => {
     await host.run(systemctl(running ? 'start' : 'stop', unit));
-    if (running) await expectUp(host, unit, seconds);
+    if (running) await expectUp(host, { unit, seconds });
     return null;
   },
   value: ({ undo: { unit } }) => ({ unit }),

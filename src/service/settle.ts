@@ -131,7 +131,7 @@ export const reload = operation({
     const before = await host.run(showUnit(name));
     await host.run(systemctl(how, name));
     if (isOneshot(before)) return null;
-    const after = await expectUp(host, name, seconds);
+    const after = await expectUp(host, { unit: name, seconds });
     const isDone =
       how === 'reload'
         ? after.StateChangeTimestampMonotonic !== before.StateChangeTimestampMonotonic

@@ -141,20 +141,35 @@ export async function loadedUnit(host: ReadHost, unit: string): Promise<Unit> {
   return found;
 }
 
+/** A unit that was started, and must stay up. */
+export interface Started {
+  readonly unit: string;
+  /** Of its run: another one is a restart. Missing: the one that is found. */
+  readonly invocation?: string;
+  /** For so many seconds. */
+  readonly seconds: number;
+  /** So many of them are over (default: 0). */
+  readonly over?: number;
+}
+
 /**
  * Waits whether a unit that was started stays up. RefusedError if it ends or restarts meanwhile; a
  * oneshot ends by itself.
  */
-export async function expectUp(host: ReadHost, unit: string, seconds: number): Promise<Unit> {
+export async function expectUp(
+  host: ReadHost,
+  { unit, invocation, seconds, over = 0 }: Started,
+): Promise<Unit> {
   const first = await host.run(showUnit(unit));
-  for (let waited = 0, now = first; ; waited += 0.5, now = await host.run(showUnit(unit))) {
-    const isSame = now.InvocationID === first.InvocationID;
+  const run = invocation ?? first.InvocationID;
+  for (let waited = over, now = first; ; waited += 0.5, now = await host.run(showUnit(unit))) {
+    const isSame = now.InvocationID === run;
     if (!isUp(now) || !isSame)
       throw new RefusedError(
         waited === 0
           ? `${unit} does not run: it is ${now.ActiveState}`
           : isUp(now)
-            ? `${unit} ended and was started again within ${String(waited)} s`
+            ? `${unit} ended and was started again within ${String(Math.ceil(waited * 2) / 2)} s`
             : `${unit} did not stay up for ${String(seconds)} s: it is ${now.ActiveState}`,
         { remedy: `see why: journalctl --unit=${unit} --lines=50` },
       );

@@ -1,5 +1,6 @@
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { withBofh } from '../../../src/bofh.ts';
+import type { Command } from '../../../src/command/index.ts';
 import { RefusedError, RolledBackError, UsageError } from '../../../src/core/errors.ts';
 import { defineHost, type HostBuilder, provision as api, recover } from '../../../src/index.ts';
 import { fork } from '../../../src/simulator/fork.ts';
@@ -66,6 +67,48 @@ describe('h.service', () => {
     const error = await rejectionOf(apply(web(config, 'User=nobody\n')));
     expect(error).toBeInstanceOf(RolledBackError);
     expect((error as Error).message).toMatch(/web\.service (?:did not stay up for 5 s|does not run)/);
+    expect(host.snapshot()).toBe(before);
+  });
+
+  it('watches them while the next steps run, and before a script', async () => {
+    const run = host.run.bind(host);
+    for (const name of ['one', 'two'])
+      host.admin.writeFile(`${own}/${name}.service`, '[Service]\nExecStart=/bin/sleep infinity\n');
+    const watched: number[] = [];
+    vi.spyOn(host, 'run').mockImplementation(async function <T>(
+      this: SimulatedHost,
+      command: Command<T>,
+    ): Promise<T> {
+      if (command.tool === 'sleep') watched.push(host.points.length);
+      return await run(command);
+    });
+    await apply((h) => {
+      h.service('one', { running: true });
+      h.service('two', { running: true });
+      h.file('/etc/a', { content: '' });
+      h.script('index', { isDone: ['test', '-e', '/x'], run: 'index', undo: 'true' });
+      h.file('/etc/b', { content: '' });
+    });
+    const at = (found: (argv: readonly string[]) => boolean): number =>
+      host.points.findIndex(({ tool, argv }) => tool !== 'store' && found(argv));
+    const [first, last] = [Math.min(...watched), Math.max(...watched)];
+    expect(first).toBeGreaterThan(at((argv) => argv.includes('two.service')));
+    expect(first).toBeGreaterThan(at((argv) => argv.includes('/etc/a')));
+    expect(last).toBeLessThanOrEqual(at((argv) => argv.includes('index')));
+    expect(last).toBeLessThan(at((argv) => argv.includes('/etc/b')));
+  });
+
+  it('one that dies while the next steps run takes everything back, and is named with its place', async () => {
+    host.admin.writeFile(`${own}/short.service`, '[Service]\nExecStart=/bin/sh /etc/short.sh\n');
+    host.admin.writeFile('/etc/short.sh', 'sleep 3\n');
+    const before = host.snapshot();
+    const error = await rejectionOf(
+      apply((h) => {
+        h.service('short', { running: true });
+        h.file('/etc/a', { content: '' });
+      }),
+    );
+    expect((error as Error).message).toMatch(/service\.test\.ts:\d+: short\.service did not stay up for 5 s/);
     expect(host.snapshot()).toBe(before);
   });
 
