@@ -55,15 +55,37 @@ export function keptFiles(
     .toSorted((a, b) => (ages.get(a.id) ?? -1) - (ages.get(b.id) ?? -1));
 }
 
-/** Removes what commits removed, of the oldest sequences, until the rest is within the limit. */
+/**
+ * Removes what commits removed, of the oldest sequences, until the rest is within the limit. What an
+ * undo needs that runs now, or was interrupted, stays.
+ */
 export function limitKept(store: Store, limit = keptLimit): void {
   const all = keptFiles(store);
   let sum = all.reduce((bytes, each) => bytes + each.bytes, 0);
+  const needed = sum > limit ? undoneNow(store) : new Set();
   for (const { id, bytes } of all) {
     if (sum <= limit) break;
+    if (needed.has(id)) continue;
     store.remove(`history/${id}.kept`);
     sum -= bytes;
   }
+}
+
+/** The sequences that open journals undo: the first line of each says it. */
+function undoneNow(store: Store): ReadonlySet<string> {
+  const found = new Set<string>();
+  for (const name of store.names('.')) {
+    const file = name.endsWith('.journal') ? store.open(name) : undefined;
+    if (file === undefined) continue;
+    try {
+      const [first = ''] = Buffer.from(file.read()).toString('utf8').split('\n', 1);
+      const { id } = /"undoes":"(?<id>[^"]+)"/.exec(first)?.groups ?? {};
+      if (id !== undefined) found.add(id);
+    } finally {
+      file.close();
+    }
+  }
+  return found;
 }
 
 /**

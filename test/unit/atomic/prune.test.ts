@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { encode, type Line } from '../../../src/atomic/journal/lines.ts';
 import { limitHistory, limitKept, removeClosed, surplus } from '../../../src/atomic/journal/prune.ts';
 import { diskStore, type Store } from '../../../src/atomic/journal/store.ts';
 
@@ -77,6 +78,17 @@ describe('the history', () => {
 
     limitKept(store, 300);
     expect(kept()).toEqual(all);
+    // What an undo needs that runs now is left out.
+    const undo = join(directory, 'dd.journal');
+    writeFileSync(
+      undo,
+      encode([{ t: 'begin', format: 1, id: 'dd', undoes: 'bb' } as unknown as Line], 0).bytes,
+    );
+    limitKept(store, 299);
+    expect(kept()).toEqual(all.filter((name) => name !== 'cc.kept'));
+    mkdirSync(join(directory, 'history', 'cc.kept'));
+    writeFileSync(join(directory, 'history', 'cc.kept', '1'), 'x'.repeat(100));
+    rmSync(undo);
     limitKept(store, 299);
     expect(kept()).toEqual(all.filter((name) => name !== 'bb.kept'));
     removeClosed(store, ['cc']);

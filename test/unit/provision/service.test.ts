@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { withBofh } from '../../../src/bofh.ts';
-import type { Command } from '../../../src/command/index.ts';
+import type { Command, ReadCommand } from '../../../src/command/index.ts';
 import { RefusedError, RolledBackError, UsageError } from '../../../src/core/errors.ts';
 import { defineHost, type HostBuilder, provision as api, recover } from '../../../src/index.ts';
 import { fork } from '../../../src/simulator/fork.ts';
@@ -80,7 +80,7 @@ describe('h.service', () => {
       command: Command<T>,
     ): Promise<T> {
       if (command.tool === 'sleep') watched.push(host.points.length);
-      return await run(command);
+      return await run(command as ReadCommand<T>);
     });
     await apply((h) => {
       h.service('one', { running: true });
