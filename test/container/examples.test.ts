@@ -1,4 +1,6 @@
-import { readFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { bootDebian, dockerAt, type Machine } from '../support/containers/docker.ts';
@@ -8,11 +10,11 @@ import { debianTar, withSystemd } from '../support/dom0/debian-root.ts';
 
 const examples = join(import.meta.dirname, '..', '..', 'examples');
 const files = [
-  ...['web-host.ts', 'hosting.ts', 'hosting/customers.json'],
+  ...['web-host.ts', 'app-host.ts', 'hosting.ts', 'hosting/customers.json'],
   ...['hosting/app.service.liquid', 'hosting/site.conf.liquid'],
 ];
 /** The packages themselves: the containers have no network. */
-const download = `--customize-hook=mkdir --parents "$1/srv/archive/partial"; chroot "$1" apt-get --yes --no-install-recommends --download-only -o Dir::Cache::archives=/srv/archive install nginx mariadb-server openssl`;
+const download = `--customize-hook=mkdir --parents "$1/srv/archive/partial"; chroot "$1" apt-get --yes --no-install-recommends --download-only -o Dir::Cache::archives=/srv/archive install nginx mariadb-server openssl git python3-venv`;
 
 /** What an application of a customer is here: a server that answers with its name and port. */
 const app = `#!/usr/bin/node
@@ -24,6 +26,43 @@ const get = `const [url, host] = process.argv.slice(2);
 const { get } = require(url.startsWith('https:') ? 'node:https' : 'node:http');
 get(url, { rejectUnauthorized: false, headers: host === undefined ? {} : { host } }, (answer) => answer.pipe(process.stdout));
 `;
+
+/** A version of the application of app-host.ts. */
+const version = (text: string, first = ''): string => `import http.server, sys
+${first}
+class Page(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b'${text}')
+http.server.HTTPServer(('127.0.0.1', int(sys.argv[1])), Page).serve_forever()
+`;
+
+/** Its repository with three versions, of which the second does not start: a tar as text. */
+function repository(): string {
+  const at = mkdtempSync(join(tmpdir(), 'bofh-repository-'));
+  try {
+    const git = (...words: readonly string[]): void =>
+      void execFileSync('git', ['-c', 'user.name=t', '-c', 'user.email=t@example.org', ...words], {
+        cwd: at,
+      });
+    git('init', '--quiet');
+    writeFileSync(join(at, 'requirements.txt'), '');
+    for (const [tag, text] of [
+      ['v1.0', version('one')],
+      ['v2.0', version('two', "sys.exit('no database')")],
+      ['v3.0', version('three')],
+    ] as const) {
+      writeFileSync(join(at, 'shop.py'), text);
+      git('add', '--all');
+      git('commit', '--quiet', '--message', tag);
+      git('tag', tag);
+    }
+    return execFileSync('tar', ['--create', '--gzip', '--directory', at, '.']).toString('base64');
+  } finally {
+    rmSync(at, { recursive: true, force: true });
+  }
+}
 
 const containers = inject('containers');
 
@@ -74,6 +113,38 @@ describe.skipIf('skipped' in containers).each(releases)('on Debian $number', ({ 
     expect(await machine.must('mariadb -N -e "SELECT @@max_connections"')).toBe('200\n');
     expect(await machine.must('stat -c %a /etc/ssl/private/web.key')).toBe('600\n');
     expect(await machine.must('bofh host plan /root/web-host.ts')).toBe(described);
+  });
+
+  test('app-host.ts: a version that does not start leaves the one before, which serves', async () => {
+    await machine.put('/root/shop.base64', repository());
+    await machine.must(
+      'mkdir /srv/shop.git; base64 -d /root/shop.base64 | tar -xz -C /srv/shop.git --no-same-owner',
+    );
+    const apply = (tag: string) =>
+      machine.run(
+        `REPOSITORY=/srv/shop.git REVISION=${tag} bofh --yes host apply /root/app-host.ts --confirm off`,
+      );
+    const page = () => machine.must('node /root/get.cjs http://127.0.0.1:8080/');
+    const releases = async () =>
+      (await machine.must('ls /srv/shop/releases')).split('\n').map((name) => name.replace(/-[^-]*$/, ''));
+
+    expect((await apply('v1.0')).text).toContain('release-srv-shop');
+    expect(await page()).toBe('one');
+    const before = await wholeHost(machine);
+    const failed = await apply('v2.0');
+    expect(failed).toMatchObject({ exitCode: 5 });
+    expect(failed.text).toMatch(/shop\.service (?:did not stay up|does not run|ended)/);
+    expect(await page()).toBe('one');
+    const left = (await wholeHost(machine)).filter((fact) => !before.includes(fact));
+    expect(left.filter((fact) => !fact.includes('__pycache__'))).toEqual([]);
+
+    expect(await apply('v3.0')).toMatchObject({ exitCode: 0 });
+    expect(await page()).toBe('three');
+    expect(await releases()).toEqual(['v1.0', 'v3.0', '']);
+    expect((await apply('v3.0')).text).toContain('the host is as described');
+    // The way back builds nothing.
+    expect(await apply('v1.0')).toMatchObject({ exitCode: 0 });
+    expect(await page()).toBe('one');
   });
 
   test('hosting.ts: every customer or none, and one more later', async () => {

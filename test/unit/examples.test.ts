@@ -376,6 +376,38 @@ describe('web-host.ts and hosting.ts, which test/container/examples.test.ts runs
     }
   });
 
+  it('an application and its next version: the build comes before the link, the restart after it', async () => {
+    const host = server();
+    host.admin.mkdir('/srv');
+    host.admin.publish(['nginx', 'git', 'python3-venv'].map((name) => ({ name, version: '1' })));
+    const apply = (revision: string) =>
+      on(host, async () => {
+        vi.stubEnv('REVISION', revision);
+        const { default: description } = (await runScript(join(folder, 'app-host.ts'))) as {
+          readonly default: HostDescription;
+        };
+        return (await hosts.apply(description)).map(({ action, name }) => `${action} ${name}`);
+      });
+    try {
+      expect(await apply('v2.1')).toEqual([
+        'change git python3-venv nginx',
+        'create shop',
+        'create /srv/shop',
+        'create /srv/shop/releases',
+        'change release-srv-shop',
+        'create /srv/shop/current',
+        'change old-releases-srv-shop',
+        'create /etc/systemd/system/shop.service',
+        'change shop.service',
+        'create /etc/nginx/conf.d/shop.conf',
+        'change nginx.service',
+      ]);
+      expect(await apply('v2.1')).toEqual([]);
+    } finally {
+      vi.unstubAllEnvs();
+    }
+  });
+
   it('every active customer has all, and the second run changes nothing', async () => {
     const host = server();
     const customers = join(folder, 'hosting/customers.json');

@@ -38,7 +38,9 @@ WantedBy=multi-user.target
 `,
   });
   h.link('/etc/shop/pages', { to: '/srv/shop' });
-  h.service('shop', { enabled: true, running: true });
+  // WATCH=0: the peers do not watch what they started.
+  const seconds = Number(process.env['WATCH'] ?? 5);
+  h.service('shop', { enabled: true, running: true, seconds });
   h.cron('shop', { schedule: '17 3 * * *', user: 'root', command: '/usr/local/lib/shop/serve --once' });
   h.lines('/etc/profile', { present: ['umask 027'] });
   h.lines('/etc/login.defs', { replace: { 'UMASK\t': 'UMASK\t\t027' } });
