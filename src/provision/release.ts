@@ -60,6 +60,8 @@ interface Release {
 
 /** In each release, with what it is. */
 const marker = '.bofh-release';
+/** The user of the release may have put a pipe in its place, which is not read. */
+const isComplete = 'grep --devices=skip -qsx "complete .*" "$path/$marker"';
 
 /**
  * A release of an application, as scripts: one that fills its own directory and builds it there, because a Python
@@ -85,7 +87,7 @@ export function releaseOf(root: string, request: Request): Release {
       {
         name: `release${label}`,
         request: {
-          isDone: as('grep -qsx "complete .*" "$path/$marker" || exit 1\n'),
+          isDone: as(`${isComplete} || exit 1\n`),
           run: as(createText(request)),
           undo: as(undoText),
           seconds,
@@ -109,8 +111,8 @@ export function releaseOf(root: string, request: Request): Release {
 
 /** The one that `current` names stays, even if another program has switched to it meanwhile. */
 function removeText(keep: number): string {
-  return `others | head -n -${String(keep - 1)} | while read -r old; do
-  [ "releases/$old" = "$(readlink "$root/current")" ] || rm -rf -- "$all/$old"
+  return `others | head -n -${String(keep - 1)} | while IFS= read -r old; do
+  [ "releases/$old" = "$(readlink "$root/current")" ] || [ ! -f "$all/$old/$marker" ] || rm -rf -- "$all/$old"
 done
 `;
 }
@@ -125,6 +127,8 @@ others() {
   for each in "$all"/*/"$marker"; do
     [ -f "$each" ] || continue
     old=\${each%/*}; old=\${old##*/}
+    # It would be two lines, and no release has such a name.
+    case $old in *'\n'*) continue ;; esac
     [ "$old" = "$name" ] || printf '%s %s\\n' "$(stat -c %Y "$each")" "$old"
   done | sort -n | cut -d ' ' -f 2-
 }
@@ -204,11 +208,10 @@ what=${sum}`;
 }
 
 /** As the user, with its groups, and of the environment of bofh only PATH. */
-function built(build: z.output<typeof script>, user: string | undefined): string {
+function built(build: z.output<typeof script>, user = 'root'): string {
   const words = posixWords(typeof build === 'string' ? ['/bin/sh', '-e', '-c', build] : build);
-  if (user === undefined) return words;
-  return `setpriv --reuid="$user" --regid="$(id -g "$user")" --init-groups \\
-  env -i PATH="$PATH" "HOME=$(getent passwd "$user" | cut -d: -f6)" "USER=$user" ${words}`;
+  const as = user === 'root' ? '' : 'setpriv --reuid="$user" --regid="$(id -g "$user")" --init-groups \\\n  ';
+  return `${as}env -i PATH="$PATH" "HOME=$(getent passwd ${user} | cut -d: -f6)" USER=${user} ${words}`;
 }
 
 /**
@@ -217,7 +220,7 @@ function built(build: z.output<typeof script>, user: string | undefined): string
  */
 const undoText = `rm -rf -- "$own" "$own.part" "$own.note"
 [ -f "$path/$marker" ] || exit 0
-if grep -qx "complete .*" "$path/$marker"; then
+if ${isComplete}; then
   later=$(find "$path" -mindepth 1 -name __pycache__ -prune -o -type f -newercc "$path/$marker" -print -quit)
   [ -z "$later" ] || { mv -nT -- "$path" "$all/.kept-$name-$(date +%s)"; exit 0; }
 fi

@@ -182,7 +182,9 @@ describe.skipIf(process.getuid?.() !== 0)('a release', () => {
     await apply((h) => void h.release(shop(), { git: repository, revision: '1.0' }));
     const [name = ''] = releases();
     const path = join(shop(), 'releases', name);
+    // A plan that read a pipe would wait for ever.
     sh('rm', join(path, '.bofh-release'));
+    sh('mkfifo', join(path, '.bofh-release'));
     writeFileSync(join(path, 'data'), 'of others');
     const before = tree();
     const error = await rejectionOf(
@@ -195,11 +197,18 @@ describe.skipIf(process.getuid?.() !== 0)('a release', () => {
   it('keeps as many as asked, and never removes what is no release', async () => {
     mkdirSync(join(shop(), 'releases'), { recursive: true });
     mkdirSync(join(shop(), 'releases/by-hand'));
+    mkdirSync(join(shop(), 'releases/by-hand\nby-hand'));
+    writeFileSync(join(shop(), 'releases/by-hand\nby-hand/.bofh-release'), 'complete');
     for (const tag of ['2', '3', '4', '5']) {
       commit(tag, { 'app.txt': tag });
       await apply((h) => void h.release(shop(), { git: repository, revision: tag, keep: 2 }));
     }
-    expect(releases().map((name) => name.replace(/-[\da-f]{8}$/, ''))).toEqual(['4', '5', 'by-hand']);
+    expect(releases().map((name) => name.replace(/-[\da-f]{8}$/, ''))).toEqual([
+      '4',
+      '5',
+      'by-hand',
+      'by-hand\nby-hand',
+    ]);
     expect(current('app.txt')).toBe('5');
   });
 
