@@ -66,6 +66,8 @@ export interface Command<T, A extends Access = Access> {
   readonly stop?: 'safe';
   /** Also ends it, if `stop` is `safe`; a pipeline ends completely. It then fails as `killed`. */
   readonly signal?: AbortSignal | undefined;
+  /** What it is, in words: for a program whose arguments are a long text. The progress shows it instead of them. */
+  readonly title?: string;
   /** The part done, 0 to 1, from the output so far; undefined if unknown. */
   readonly progress?: (output: string) => number | undefined;
   /** What it says now, from the output so far, for a program of the user's own. */

@@ -30,7 +30,7 @@ export interface HostFacts {
 
 /** Progress of a running change. */
 export interface Progress {
-  readonly command: { readonly tool: string; readonly argv: readonly string[] };
+  readonly command: { readonly tool: string; readonly argv: readonly string[]; readonly title?: string };
   /** 0 to 1, if the tool reports it. */
   readonly fraction?: number;
   /** What a program of the user's own says. */

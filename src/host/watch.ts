@@ -115,7 +115,7 @@ export function following(
  */
 function telling(
   step: StepContext,
-  command: { readonly tool: string; readonly argv: readonly string[] },
+  command: Progress['command'],
   log: (event: HostEvent) => void,
 ): (look: () => Omit<Progress, 'command'>) => void {
   let state: 'first' | 'going' | 'broken' = 'first';

@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { type Answer, type Command, nothing, type ReadCommand } from '../command/index.ts';
+import { type Answer, type Command, nothing, outputLines, type ReadCommand } from '../command/index.ts';
 import { ParseError, RefusedError } from '../core/errors.ts';
 
 /** Text for `/bin/sh -e`, or a program with its arguments, which no shell reads. */
@@ -41,13 +41,18 @@ export function probe(name: string, isDone: Script): ReadCommand<boolean> {
 
 /** Runs a script. It may be killed half-way: by a signal, by recovery, or when its time is over. */
 export function runScript(name: string, what: Script, seconds: number): Command<void, 'change'> {
-  return { ...undoScript(name, what), argv: argvOf(name, what), timeoutMs: seconds * 1000 };
+  return {
+    ...undoScript(name, what),
+    ...{ argv: argvOf(name, what), title: `the script ${name}`, timeoutMs: seconds * 1000 },
+    says: (output) => outputLines(output).at(-1),
+  };
 }
 
 /** The same for its undo, without a limit. */
 export function undoScript(name: string, what: Script): Command<void, 'change'> {
   const argv = argvOf(`undo of ${name}`, what);
-  return { ...{ tool: 'sh', argv, access: 'change', parse: nothing, classify }, stop: 'safe' };
+  const title = `the undo of the script ${name}`;
+  return { ...{ tool: 'sh', argv, access: 'change', parse: nothing, classify }, title, stop: 'safe' };
 }
 
 function argvOf(name: string, what: Script, wrap = (text: string): string => text): readonly string[] {

@@ -87,8 +87,7 @@ export const run = operation({
     return { state: isLeft ? 'ours' : 'gone' };
   },
   revert: async ({ undo: of, host }) => {
-    if (of.undo !== null)
-      await started(host, `the undo of the script ${of.name}`, undoScript(of.name, of.undo));
+    if (of.undo !== null) await started(host, undoScript(of.name, of.undo));
     if (await isDone(host, of))
       throw new RefusedError(
         `the undo of the script ${of.name} succeeded, but its probe still says that it is done`,
@@ -114,7 +113,7 @@ export const run = operation({
 });
 
 async function act(host: ChangeHost, of: Undo): Promise<void> {
-  await started(host, `the script ${of.name}`, runScript(of.name, of.run, of.seconds));
+  await started(host, runScript(of.name, of.run, of.seconds));
   if (!(await isDone(host, of)))
     throw new RefusedError(`the script ${of.name} succeeded, but its probe says that it is not done`, {
       remedy: 'correct run, or isDone',
@@ -122,11 +121,11 @@ async function act(host: ChangeHost, of: Undo): Promise<void> {
 }
 
 /** Its text says nothing, and may be long: the error has its name, and the last lines that it said. */
-async function started(host: ChangeHost, what: string, command: Command<void, 'change'>): Promise<void> {
+async function started(host: ChangeHost, command: Command<void, 'change'>): Promise<void> {
   try {
     await host.run(command);
   } catch (error) {
-    throw scriptFailure(what, error, command.timeoutMs);
+    throw scriptFailure(command.title ?? command.tool, error, command.timeoutMs);
   }
 }
 

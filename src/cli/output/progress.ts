@@ -42,7 +42,9 @@ export function reportProgress(
   };
   const onProgress: OnProgress = (step, { command, fraction, line }) => {
     if (silent) return;
-    const text = printable(`${String(step.n)} ${step.kind}: ${line ?? commandLine(command)}`);
+    const text = printable(
+      `${String(step.n)} ${step.kind}: ${line ?? command.title ?? commandLine(command)}`,
+    );
     const fresh = running?.text !== text;
     if (fresh) running = { text, since: now(), told: now() };
     if (running !== undefined && fraction !== undefined) running.fraction = fraction;

@@ -1,5 +1,6 @@
 import type { Answer, Command, StepContext } from '../../command/index.ts';
 import { CommandError } from '../../core/errors.ts';
+import { present } from '../../core/present.ts';
 import { answerOf, type Output, type Ran } from '../answer.ts';
 import type { FetchInput } from '../keys.ts';
 import { endInShell } from '../program.ts';
@@ -60,7 +61,7 @@ export async function changeThere<T>(
     const limits = of.flatMap(({ command }) => command.timeoutMs ?? []);
     const { tool, argv } = program;
     changing.log({ event: 'program started', tool, argv });
-    context.onProgress?.({ command: { tool, argv } });
+    context.onProgress?.({ command: { tool, argv, ...present({ title: of[0].command.title }) } });
     try {
       const ran = await runThere(changing, context, {
         program,

@@ -41,6 +41,18 @@ it('on a terminal one line tells the step, its program, the part done, the time 
   ]);
 });
 
+it('names a script by its title, and then by what it says', () => {
+  const { terminal, said } = fake('live');
+  const progress = reportProgress(terminal, { now: () => 0 });
+  const command = { tool: 'sh', argv: ['-e', '-c', 'a\nb'], title: 'the script index' };
+
+  progress.onProgress({ n: 1, kind: 'shell.run' }, { command });
+  progress.onProgress({ n: 1, kind: 'shell.run' }, { command, line: 'added 3 packages' });
+  progress.end();
+
+  expect(said).toEqual(['1 shell.run: the script index', '1 shell.run: added 3 packages', '(nothing)']);
+});
+
 it('elsewhere it is a line for each program, and one every ten seconds while it goes on', () => {
   const { terminal, said } = fake('plain');
   let now = 0;

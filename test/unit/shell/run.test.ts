@@ -25,6 +25,11 @@ describe('the commands', () => {
     });
     expect(undoScript('a', ['x', '$y']).argv).toEqual(['-e', '-c', 'exec "$@"', 'undo of a', 'x', '$y']);
     expect(undoScript('a', 'x').timeoutMs).toBeUndefined();
+    expect([runScript('a', 'x', 60).title, undoScript('a', 'x').title]).toEqual([
+      'the script a',
+      'the undo of the script a',
+    ]);
+    expect(runScript('a', 'x', 60).says?.('one\ntwo\n\n')).toBe('two');
     expect(probe('a', 'x # why').argv).toEqual([
       ...['-c', '(set -e\nx # why\n) > /dev/null\necho "exit $?"', 'probe of a'],
     ]);
