@@ -13,6 +13,7 @@ const sample = process.env['BOFH_RIG'] === 'sample';
  */
 const longest = [
   ...['vm-faults', 'vm'].map((name) => `rig/${name}.test.ts`),
+  'container/examples.test.ts',
   ...['lvm', 'btrfs'].map((driver) => `undo/matrix/${driver}.test.ts`),
   'replica/faults.test.ts',
   ...['filesystem', 'crypt', 'drbd', 'block'].map((driver) => `undo/matrix/${driver}.test.ts`),
