@@ -234,7 +234,7 @@ export interface HostBuilder {
   script(name: string, request: ScriptRequest): void;
   /**
    * An application in a directory of its own below `PATH/releases`, and the link `PATH/current` to it, whose
-   * path this returns: for `restartOn` of its service. An earlier release stays, for the way back.
+   * path this returns: for `restartOn` of its service. Earlier releases stay, so an older `revision` changes only the link.
    */
   release(path: string, request: ReleaseRequest): Described;
   /** A unit of systemd: `nginx` is `nginx.service`; `backup.timer` is a timer. */

@@ -168,7 +168,7 @@ sync -f "$marker"
 function fromGit(url: string, asked: string): string {
   const isCommit = /^[\da-f]{40}$|^[\da-f]{64}$/.test(asked);
   return `need git
-export GIT_TERMINAL_PROMPT=0 GIT_SSH_COMMAND="\${GIT_SSH_COMMAND:-ssh -o BatchMode=yes}"
+export GIT_TERMINAL_PROMPT=0 GIT_SSH_COMMAND='ssh -o BatchMode=yes'
 revision=${posixWords([asked])}
 git init -q .
 git remote add origin ${posixWords([url])}

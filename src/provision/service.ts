@@ -52,6 +52,13 @@ export function servicesOf(
     isStale = false;
     await tx.service.reload({ by: 'daemon-reload' });
   };
+  /** What was just done with one service may have restarted others, for example by PartOf=: they are watched from now. */
+  const renew = async (): Promise<void> => {
+    for (const [index, each] of started.entries()) {
+      const { InvocationID: invocation } = await host.run(showUnit(each.one.unit));
+      if (invocation !== each.invocation) started[index] = { ...each, invocation, at: performance.now() };
+    }
+  };
   return {
     before: async (path) => {
       if (services.length === 0 && !isIn(path, unitDirectory)) return;
@@ -94,6 +101,7 @@ export function servicesOf(
         await tx.service.reload({ unit, by, seconds: 0 });
         done.push(by);
       }
+      if (done.length > 0) await renew();
       const isStarted = done.some((each) => ['start', 'restart', 'reload'].includes(each));
       const now = isStarted ? await host.run(showUnit(unit)) : undefined;
       if (now !== undefined && !isOneshot(now))

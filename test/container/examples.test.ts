@@ -142,7 +142,7 @@ describe.skipIf('skipped' in containers).each(releases)('on Debian $number', ({ 
     expect(await page()).toBe('three');
     expect(await releases()).toEqual(['v1.0', 'v3.0', '']);
     expect((await apply('v3.0')).text).toContain('the host is as described');
-    // The way back builds nothing.
+    // An older revision is not built again.
     expect(await apply('v1.0')).toMatchObject({ exitCode: 0 });
     expect(await page()).toBe('one');
   });

@@ -35,7 +35,6 @@ async function run(number: number, host: SimulatedHost, onPrint?: () => void): P
 
 const myHost = (): SimulatedHost => simulatedHost({ volumeGroups: [{ name: 'my_vg', size: 1024 ** 3 }] });
 
-// The first example loads a whole bofh through jiti: on a busy machine that is more than the usual five seconds.
 describe('the TypeScript of the README', () => {
   test('is the four examples that it speaks of', () => {
     expect(examples).toHaveLength(4);

@@ -98,6 +98,37 @@ describe('h.service', () => {
     expect(last).toBeLessThan(at((argv) => argv.includes('/etc/b')));
   });
 
+  it.each([
+    ['by the start of another one, as with PartOf=, is watched again', 'show'],
+    ['by itself is an error', 'sleep'],
+  ] as const)('one that is restarted %s', async (_, when) => {
+    const run = host.run.bind(host);
+    for (const name of ['one', 'two'])
+      host.admin.writeFile(`${own}/${name}.service`, '[Service]\nExecStart=/bin/sleep infinity\n');
+    let isRestarted = false;
+    vi.spyOn(host, 'run').mockImplementation(async function <T>(
+      this: SimulatedHost,
+      command: Command<T>,
+    ): Promise<T> {
+      const { tool, argv } = command;
+      const isNow =
+        when === 'sleep' ? tool === 'sleep' : tool === 'systemctl' && argv.includes('one.service');
+      const isAfterTwo = host.points.some((point) => point.argv.includes('two.service'));
+      if (isNow && isAfterTwo && !isRestarted) {
+        isRestarted = true;
+        host.admin.systemctl('restart', 'one.service');
+      }
+      return await run(command as ReadCommand<T>);
+    });
+    const applied = apply((h) => {
+      h.service('one', { running: true });
+      h.service('two', { running: true });
+    });
+    if (when === 'show') await applied;
+    else expect(String(await rejectionOf(applied))).toContain('one.service ended and was started again');
+    expect(isRestarted).toBe(true);
+  });
+
   it('one that dies while the next steps run takes everything back, and is named with its place', async () => {
     host.admin.writeFile(`${own}/short.service`, '[Service]\nExecStart=/bin/sh /etc/short.sh\n');
     host.admin.writeFile('/etc/short.sh', 'sleep 3\n');
