@@ -14,7 +14,6 @@ export const outputLines = (output: string): readonly string[] =>
 export function scriptFailure(what: string, error: unknown, timeoutMs = 0): unknown {
   if (!(error instanceof CommandError)) return error;
   const { reason, exitCode, stdout, stderr } = error;
-  if (reason === 'not-found') return error;
   const how =
     reason === 'timeout'
       ? `did not end within ${String(timeoutMs / 1000)} s`

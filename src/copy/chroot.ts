@@ -140,19 +140,22 @@ export function chrootScript(of: {
 
 /** The same as a change with a time limit, which may be ended at any time and tells what the script says. */
 export function scriptCommand(of: {
+  /** What it is, in words. */
+  readonly title: string;
   readonly script: string;
   readonly applyWith: { readonly node: string; readonly program: string } | undefined;
   readonly mounts: readonly { readonly device: string; readonly type: string; readonly target: string }[];
   readonly environment: Readonly<Record<string, string>>;
   readonly seconds: number;
 }): Command<void, 'change'> {
-  const { script: path, applyWith, environment, seconds } = of;
+  const { title, script: path, applyWith, environment, seconds } = of;
   const mounts = of.mounts.map(({ device, type, target }) => ({
     ...{ device, type, target, mode: 'rw' as const },
     options: ['nosuid', 'nodev'],
   }));
   return {
     ...chrootScript({ mounts, script: path, applyWith, environment }),
+    title,
     access: 'change',
     stop: 'safe',
     timeoutMs: seconds * 1000,

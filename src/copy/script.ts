@@ -118,7 +118,7 @@ export const script = operation({
     const devices = mounts.map(({ device }) => device);
     await watchingRoom(host, { devices, what }, (signal) =>
       act(host, what, {
-        ...scriptCommand({ script: path, applyWith, mounts, environment, seconds }),
+        ...scriptCommand({ title: what, script: path, applyWith, mounts, environment, seconds }),
         signal,
       }),
     );

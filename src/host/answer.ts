@@ -23,7 +23,7 @@ export interface Output {
   readonly isLost?: () => boolean;
 }
 
-type Question<T> = Pick<Command<T>, 'accepts' | 'parse' | 'classify' | 'encoding' | 'shownOf'>;
+type Question<T> = Pick<Command<T>, 'accepts' | 'parse' | 'classify' | 'encoding' | 'shownOf' | 'title'>;
 
 /** Whether it ended with an exit code that is an answer. */
 export function isAnswer(ran: Ran, { accepts }: Pick<Command<unknown>, 'accepts'>): boolean {
@@ -59,7 +59,7 @@ export async function answerOf<T>(
 /** Why it failed, as an error. */
 export function failureOf(
   ran: Ran,
-  { classify, shownOf }: Pick<Command<unknown>, 'classify' | 'shownOf'>,
+  { classify, shownOf, title }: Pick<Command<unknown>, 'classify' | 'shownOf' | 'title'>,
 ): Error {
   const { program, end, stopped } = ran;
   const output = { stdout: text(ran.stdout.tail()), stderr: text(ran.stderr.tail()) };
@@ -71,16 +71,18 @@ export function failureOf(
   if (end.how === 'signal')
     return new CommandError({ ...said, reason: 'killed', what: `ended by ${end.signal}` });
   if (end.how === 'unknown') return new CommandError({ ...said, reason: 'unknown', what: end.why });
-  if (end.how === 'not-started') return notStarted(program, end.why, said.stderr);
+  // A program of the user's own says with these codes that something which it starts is not there.
+  if (end.how === 'not-started' && (title === undefined || end.exitCode === undefined))
+    return notStarted(program, end.why, said.stderr);
+  const { exitCode = 0 } = end;
   let reason: Reason = 'unknown';
   try {
-    reason = classify?.({ exitCode: end.exitCode, ...output }) ?? reason;
+    reason = classify?.({ exitCode, ...output }) ?? reason;
   } catch {
     // The reason is for people and for retries; an error while finding it must not hide the
     // failure.
   }
   if (reason === 'unknown' && isDenied(output.stderr)) reason = 'denied';
-  const { exitCode } = end;
   if (reason === 'unknown' && output.stderr === '' && ran.stderr.isLost?.() === true)
     return new CommandError({
       ...{ ...said, exitCode, reason: 'no-space' },

@@ -20,7 +20,8 @@ export interface Program {
 export type End =
   | { readonly how: 'exit'; readonly exitCode: number }
   | { readonly how: 'signal'; readonly signal: string }
-  | { readonly how: 'not-started'; readonly why: string }
+  /** With the code of the shell that says so. */
+  | { readonly how: 'not-started'; readonly why: string; readonly exitCode?: number }
   /** It was started, and its end is unknown. */
   | { readonly how: 'unknown'; readonly why: string };
 
@@ -94,8 +95,8 @@ export function installing(debianPackage: string): string {
  * signal: xl uses it.
  */
 export function endInShell(exitCode: number): End {
-  if (exitCode === 126) return { how: 'not-started', why: 'it cannot be executed' };
-  if (exitCode === 127) return { how: 'not-started', why: 'it, or its interpreter, is not there' };
+  if (exitCode === 126) return { how: 'not-started', why: 'it cannot be executed', exitCode };
+  if (exitCode === 127) return { how: 'not-started', why: 'it, or its interpreter, is not there', exitCode };
   const signal = Object.entries(os.signals).find(([, number]) => number === exitCode - 128);
   if (signal !== undefined) return { how: 'signal', signal: signal[0] };
   return exitCode > 128 && exitCode <= 128 + 64

@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { type Answer, type Command, nothing, outputLines, type ReadCommand } from '../command/index.ts';
+import { type Command, nothing, outputLines, type ReadCommand } from '../command/index.ts';
 import { ParseError, RefusedError } from '../core/errors.ts';
 
 /** Text for `/bin/sh -e`, or a program with its arguments, which no shell reads. */
@@ -52,17 +52,13 @@ export function runScript(name: string, what: Script, seconds: number): Command<
 export function undoScript(name: string, what: Script): Command<void, 'change'> {
   const argv = argvOf(`undo of ${name}`, what);
   const title = `the undo of the script ${name}`;
-  return { ...{ tool: 'sh', argv, access: 'change', parse: nothing, classify }, title, stop: 'safe' };
+  return { ...{ tool: 'sh', argv, access: 'change', parse: nothing }, title, stop: 'safe' };
 }
 
 function argvOf(name: string, what: Script, wrap = (text: string): string => text): readonly string[] {
   return typeof what === 'string'
     ? ['-e', '-c', wrap(what), name]
     : ['-e', '-c', wrap('exec "$@"'), name, ...what];
-}
-
-function classify({ exitCode }: Answer): 'unknown' | 'not-found' {
-  return exitCode === 127 ? 'not-found' : 'unknown';
 }
 
 function missing(name: string, stderr: string): RefusedError {

@@ -142,6 +142,7 @@ describe.skipIf(process.getuid?.() !== 0)('a release', () => {
 
   it.each([
     ['its build', { build: 'echo half > half; echo no compiler >&2; exit 1' }, 'no compiler'],
+    ['a program that its build lacks', { build: 'bofh-no-such-program' }, 'exit 127; it said last: '],
     ['its time', { build: 'sleep 60', seconds: 1 }, ''],
     ['a tag that is missing', { revision: '9.9' }, 'has no tag 9.9'],
     ['a user that is missing', { user: 'bofh-nobody' }, 'describe the user bofh-nobody before'],
