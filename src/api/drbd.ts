@@ -27,7 +27,7 @@ const waitOptions = z.strictObject({
 
 /** Returns every DRBD resource of this host that is configured or up. */
 export async function resources(): Promise<readonly driver.Resource[]> {
-  return (await driver.resources(currentBofh().host)).map(driver.withPeerName);
+  return driver.resources(currentBofh().host);
 }
 
 /**
@@ -35,9 +35,7 @@ export async function resources(): Promise<readonly driver.Resource[]> {
  * is none.
  */
 export async function resource(name: string): Promise<driver.Resource> {
-  return naming('drbd.resource', { name }, async () =>
-    driver.withPeerName(await driver.resourceNamed(currentBofh().host, name)),
-  );
+  return naming('drbd.resource', { name }, async () => driver.resourceNamed(currentBofh().host, name));
 }
 
 /** Returns every problem of a resource, with its remedy. */

@@ -1,12 +1,5 @@
 import type { ReadHost } from '../command/index.ts';
-import {
-  differences,
-  findings,
-  missingAddresses,
-  moduleVersion,
-  resources,
-  withPeerName,
-} from '../drbd/index.ts';
+import { differences, findings, missingAddresses, moduleVersion, resources } from '../drbd/index.ts';
 import { interfaces } from '../network/index.ts';
 import { type Finding, finding, looking } from './finding.ts';
 
@@ -20,10 +13,7 @@ export async function drbd(host: ReadHost, root: boolean): Promise<readonly Find
     const found: Finding[] = [];
     for (const resource of all) {
       const { name, configured } = resource;
-      for (const { level, words } of [
-        ...missingAddresses(resource, own),
-        ...findings(withPeerName(resource)),
-      ])
+      for (const { level, words } of [...missingAddresses(resource, own), ...findings(resource)])
         found.push(
           finding('drbd', level === 'problem' ? level : 'warning', `${name}: ${words}`, [
             ['bofh', 'drbd', 'status', name],

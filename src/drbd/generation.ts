@@ -2,7 +2,7 @@ import * as z from 'zod/mini';
 import type { ReadHost } from '../command/index.ts';
 import { RefusedError } from '../core/errors.ts';
 import { type ConnectionState, role } from './schema.ts';
-import { type ResourceState, unnamedPeer } from './state.ts';
+import type { ResourceState } from './state.ts';
 import { drbdGenerations } from './volume-commands.ts';
 
 /**
@@ -55,8 +55,8 @@ export async function dataNow(
   return {
     boot: (await host.facts()).boot,
     role: own,
-    connections: connections.map(({ peer, nodeId, state }) => ({
-      peer: peer === unnamedPeer ? String(nodeId) : peer,
+    connections: connections.map(({ nodeId, state }) => ({
+      peer: String(nodeId),
       state: inShort(state),
     })),
     volumes: found,

@@ -14,7 +14,6 @@ export {
   resources,
   states,
   utilsVersion,
-  withPeerName,
 } from './reads.ts';
 export { dataSize, deviceSizeFor, externalMetadata, internalMetadata } from './size.ts';
 export type { Connection, ResourceState } from './state.ts';

@@ -83,13 +83,28 @@ export async function resources(host: ReadHost): Promise<readonly Resource[]> {
     const file = inFiles.find((each) => each.name === name);
     const here = file?.hosts.find((each) => each.names.includes(hostname));
     const state = up.find((each) => each.name === name);
-    return {
+    return withPeerName({
       name,
       ...(file === undefined ? {} : { configured: file }),
       ...(here === undefined ? {} : { here }),
       ...(state === undefined ? {} : { state }),
-    };
+    });
   });
+}
+
+/**
+ * Names its peer, which 8.4 does not report: that of the only other host in the
+ * configuration.
+ */
+function withPeerName(resource: Resource): Resource {
+  const { configured: file, here, state } = resource;
+  const others = here === undefined ? [] : (file?.hosts ?? []).filter((host) => host !== here);
+  const [name] = others[0]?.names ?? [];
+  if (state === undefined || name === undefined || others.length > 1) return resource;
+  const connections = state.connections.map((each) =>
+    each.peer === unnamedPeer ? { ...each, peer: name } : each,
+  );
+  return { ...resource, state: { ...state, connections } };
 }
 
 /** One resource by name. RefusedError, which lists the existing ones. */
@@ -103,19 +118,4 @@ export async function resourceNamed(host: ReadHost, name: string): Promise<Resou
       ? 'there is none; to create one: bofh drbd create NAME --on HOST,HOST --size SIZE'
       : `there are ${all.map((each) => each.name).join(', ')}`;
   throw new RefusedError(`there is no DRBD resource ${name}`, { code: 'not-found', remedy: there });
-}
-
-/**
- * The same with the name of its peer, which 8.4 does not report: that of the only other host in the
- * configuration.
- */
-export function withPeerName(resource: Resource): Resource {
-  const { configured: file, here, state } = resource;
-  const others = here === undefined ? [] : (file?.hosts ?? []).filter((host) => host !== here);
-  const [name] = others[0]?.names ?? [];
-  if (state === undefined || name === undefined || others.length > 1) return resource;
-  const connections = state.connections.map((each) =>
-    each.peer === unnamedPeer ? { ...each, peer: name } : each,
-  );
-  return { ...resource, state: { ...state, connections } };
 }

@@ -7,7 +7,6 @@ import { NotDone, RefusedError } from '../../core/errors.ts';
 import { stateRecovery } from '../manual-recovery.ts';
 import { connectionsOf } from '../config.ts';
 import { drbdPrimary, drbdSecondary } from '../change-commands.ts';
-import { withPeerName } from '../reads.ts';
 import type { Role } from '../schema.ts';
 import type { ResourceState } from '../state.ts';
 import {
@@ -76,7 +75,7 @@ export const primary = operation({
   kind: 'drbd.primary',
   prepare: async ({ args: { name }, host }) => {
     const found = await askedUp(host, name);
-    refuseAlready(withPeerName(found).state ?? found.state, 'Primary');
+    refuseAlready(found.state, 'Primary');
     refuseTwo(found, found.state);
     const bad = found.state.volumes.find(({ disk }) => disk !== 'UpToDate');
     if (bad !== undefined)

@@ -196,7 +196,7 @@ describe('what drbd.create refuses, it refuses with both hosts as they were', ()
     const error: unknown = await create(hosts.here).catch((each: unknown) => each);
     expect(error).toMatchObject({ name: 'RolledBackError' });
     expect((error as Error).cause).toMatchObject({
-      message: expect.stringContaining('they do not find each other: volume 0 to peer: Connecting') as string,
+      message: expect.stringContaining('they do not find each other: volume 0 to beta: Connecting') as string,
       remedy:
         'see that TCP goes both ways between 10.0.0.1 port 7788 and 10.0.0.2 port 7788: firewall, routes',
     });

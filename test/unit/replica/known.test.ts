@@ -99,7 +99,7 @@ describe('drbd.remove', () => {
     alone.there.host().admin.drbdadm('detach', 'web1');
     await states(alone.alpha);
     expect((await refusal(alone, () => drbd.remove({ name: 'web1', hosts: 'this' }))).message).toContain(
-      'on alpha: peer is primary of web1, and its own volume 0 is Diskless: it works with the data of this host',
+      'on alpha: beta is primary of web1, and its own volume 0 is Diskless: it works with the data of this host',
     );
   });
 
@@ -267,7 +267,7 @@ describe('drbd.grow', () => {
     const apart = await made({ primary: 'alpha' });
     unplug(apart);
     expect((await refusal(apart, () => drbd.grow({ ...web1, size: '+1g' }))).message).toContain(
-      'on beta: web1 is not up to date on both hosts: volume 0 to peer: Connecting',
+      'on alpha: web1 is not up to date on both hosts: volume 0 to beta: Connecting',
     );
   });
 });
