@@ -10,6 +10,8 @@ interface RealTrial {
 }
 
 interface RealRun {
+  readonly file: string;
+  readonly debian: 12 | 13;
   readonly date: string;
   readonly node: string;
   readonly trials: readonly RealTrial[];
@@ -30,9 +32,11 @@ export function noting(file: string) {
     /** For `afterAll`. */
     write: (expected: number): void => {
       if (!isWhole || trials.length < expected) return;
-      const run: RealRun = { date: new Date().toISOString().slice(0, 10), node: process.version, trials };
+      const debian = process.env['BOFH_RIG_SUITE'] === 'trixie' ? 13 : 12;
+      const date = new Date().toISOString().slice(0, 10);
+      const run: RealRun = { file, debian, date, node: process.version, trials };
       mkdirSync(cache, { recursive: true });
-      writeFileSync(join(cache, `${file}.json`), `${JSON.stringify(run, undefined, 1)}\n`);
+      writeFileSync(join(cache, `${file}-${String(debian)}.json`), `${JSON.stringify(run, undefined, 1)}\n`);
     },
   };
 }
@@ -53,26 +57,28 @@ export function writeRealReport(page: string): void {
   // Of a file that was not run here its last table stays.
   const kept = text.slice(from + begin.length, to).split(/^(?=`test\/rig\/)/m);
   const tables = new Map(
-    kept.flatMap((each) => (fileOf(each) === '' ? [] : [[fileOf(each), each] as const])),
+    kept.flatMap((each) => (nameOf(each) === '' ? [] : [[nameOf(each), each] as const])),
   );
   for (const name of readdirSync(cache).filter((each) => each.endsWith('.json'))) {
     const run = JSON.parse(readFileSync(join(cache, name), 'utf8')) as RealRun;
-    const file = `test/rig/${name.replace(/json$/, 'test.ts')}`;
-    tables.set(file, tableOf(file, run));
+    const table = tableOf(run);
+    tables.set(nameOf(table), table);
   }
   const all = [...tables.keys()].sort().flatMap((file) => tables.get(file) ?? []);
   writeFileSync(page, `${text.slice(0, from + begin.length)}\n\n${all.join('')}${text.slice(to)}`);
 }
 
-function fileOf(table: string): string {
-  return /^`(?<file>[^`]+)`/.exec(table)?.groups?.['file'] ?? '';
+/** `test/rig/pair.test.ts`, Debian 12 */
+function nameOf(table: string): string {
+  return /^`[^`]+`, Debian \d+/.exec(table)?.[0] ?? '';
 }
 
-function tableOf(file: string, { date, node, trials }: RealRun): string {
-  const count = String(trials.length);
+function tableOf({ file, debian, date, node, trials }: RealRun): string {
+  const [count, path] = [String(trials.length), `test/rig/${file}.test.ts`];
+  const suite = debian === 13 ? 'BOFH_RIG_SUITE=trixie ' : '';
   return [
-    `\`${file}\`: ${count} of ${count} passed. bofh ${version}, Node ${node.replace(/^v/, '')}, ${date}.`,
-    `Made by \`npm run test:rig -- ${file}\` and \`npm run test:matrix -- --report\`.`,
+    `\`${path}\`, Debian ${String(debian)}: ${count} of ${count} passed. bofh ${version}, Node ${node.replace(/^v/, '')}, ${date}.`,
+    `Made by \`${suite}npm run test:rig -- ${path}\` and \`npm run test:matrix -- --report\`.`,
     '',
     '| trial | seconds |',
     '|---|---|',

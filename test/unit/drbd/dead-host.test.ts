@@ -1,23 +1,12 @@
-import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { states } from '../../../src/drbd/index.ts';
 import { type SimulatedHost, simulatedBofh } from '../../../src/simulator/index.ts';
 import { runVerb } from '../cli/support/run-verb.ts';
+import { commandsAfter } from '../../support/dom0/dead-host-page.ts';
 import { testRuntime } from '../cli/support/runtime.ts';
 import { made } from '../replica/support.ts';
 
 const name = 'web1-root';
-const page = readFileSync(new URL('../../../docs/dead-host.md', import.meta.url), 'utf8');
-
-/** The commands of the first block after these words of the page. */
-function commandsAfter(words: string): readonly string[] {
-  const [, rest = ''] = page.split(words);
-  const { body = '' } = /```console\n(?<body>[^]*?)```/.exec(rest)?.groups ?? {};
-  return body
-    .trim()
-    .split('\n')
-    .map((line) => line.replace(/^# bofh /, ''));
-}
 
 async function typed(host: SimulatedHost, words: string): Promise<string> {
   const { runtime, stdout } = testRuntime(simulatedBofh({ host }), { yes: true });
