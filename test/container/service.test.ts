@@ -74,6 +74,26 @@ inContainers((machine) => {
     expect(await running()).toBe('sleep infinity\nnobody\n');
   });
 
+  test('one that the restart of another one restarts, by PartOf=, is watched again', async () => {
+    const both = (version: string): string => `import { defineHost } from 'bofh';
+export default defineHost((h) => {
+  for (const [name, more] of [['part', 'PartOf=lead.service'], ['lead', '']]) {
+    const unit = h.file(\`/etc/systemd/system/\${name}.service\`, {
+      content: \`# ${version}\\n[Unit]\\n\${more}\\n[Service]\\nExecStart=/bin/sleep infinity\\n\`,
+    });
+    h.service(name, { running: true, restartOn: [unit] });
+  }
+});`;
+    await apply(both('1'));
+    const second = await apply(both('2'));
+    expect(second.exitCode, second.text).toBe(0);
+    expect(second.text).toMatch(/restart part\.service[^]*restart lead\.service/);
+    expect(await machine.must('systemctl is-active part lead')).toBe('active\nactive\n');
+    await machine.must(
+      'systemctl stop part lead; rm /etc/systemd/system/part.service /etc/systemd/system/lead.service; systemctl daemon-reload',
+    );
+  });
+
   test('what cannot be is refused with what helps, before anything changes', async () => {
     await machine.must(
       `cd /etc/systemd/system; printf '[Service]\\nType=oneshot\\nExecStart=/bin/true\\n' >once.service
