@@ -161,7 +161,7 @@ function unrecognised(source: Undo['source'], device: string): RefusedError {
       })
     : new RefusedError(
         `${path} holds nothing that blkid knows, which only the copy shows; its bytes stay on ${device}`,
-        { remedy: `make ${device} blank again: bofh block zero ${device}` },
+        { remedy: `make ${device} blank again: bofh block zero ${device} --overwrite blank` },
       );
 }
 

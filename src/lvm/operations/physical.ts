@@ -1,4 +1,10 @@
-import { contentInWords, deviceNode, recognise, type Signature } from '../../blockdevice/index.ts';
+import {
+  contentInWords,
+  deviceNode,
+  identityOf,
+  recognise,
+  type Signature,
+} from '../../blockdevice/index.ts';
 import type { ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../core/errors.ts';
 import { pvs } from '../report-commands.ts';
@@ -31,7 +37,7 @@ export async function pvOn(
   if (uuid === undefined)
     throw new RefusedError(`${device} is no physical volume: it holds ${contentInWords(found)}`, {
       remedy:
-        found === undefined
+        found === undefined && !(await identityOf(host, device)).identity.startsWith('LVM-')
           ? `make one of it: bofh lvm pv create ${device}`
           : 'bofh lvm pv list shows every physical volume',
     });

@@ -11,7 +11,7 @@ export const exceptions: readonly (readonly [reason: string, remedy: RegExp])[] 
   ['it asks for a key, and nobody types one', /crypt (?:open|reencrypt)|No key available/],
   [
     'the reader edits or moves something first',
-    /^(?:write|move|edit|mend) .* => bofh (?:recover|drbd adjust)/,
+    /^(?:write|move|edit|mend|set another) .* => bofh (?:recover|drbd adjust)/,
   ],
   ['it is for one of two cases ("if"), and the test has the other', /(?:^|[;.] )[Ii]f .* => /],
   [
@@ -31,5 +31,6 @@ export const exceptions: readonly (readonly [reason: string, remedy: RegExp])[] 
     /^bofh journal show \w+ shows what can be read/,
   ],
   ['the test has another guest under the name', /is not that of the running guest/],
-  ['the simulated host lacks the module of DRBD', /the module of DRBD is not loaded/],
+  ['the simulated host lacks the module of DRBD', /Module drbd not found/],
+  ['the repositories of the test lack the package', /Unable to locate package/],
 ];

@@ -22,6 +22,7 @@ function hostWithPvs(): SimulatedHost {
       uuid: label(device),
       version: 'LVM2 001',
     });
+  made.admin.lvcreate({ vg: 'vg0', name: 'blank', extents: 1 });
   return made;
 }
 
@@ -63,6 +64,11 @@ describe('is refused, and nothing is changed', () => {
       'a blank device',
       { devices: ['/dev/vdy'] },
       /is no physical volume: it holds nothing .*pv create \/dev\/vdy/,
+    ],
+    [
+      'a blank logical volume',
+      { devices: ['/dev/vg0/blank'] },
+      /\/dev\/vg0\/blank is no physical volume: it holds nothing bofh lvm pv list shows/,
     ],
     ['a device of another group', { devices: [one, '/dev/vdb'] }, /in the volume group vg0 already/],
     ['extents larger than a device', { extentSize: '64m' }, /no extent of 64 MiB has room/],

@@ -208,8 +208,10 @@ function aptGet(call: ToolCall): Answered {
 }
 
 /** Reads the lists of one file. Under a plan the real repository is not asked: each has what it needs to have. */
-function update({ world, argv }: ToolCall): Answered {
-  const file = argv.find((word) => word.startsWith('Dir::Etc::sourcelist='))?.split('=')[1] ?? '';
+function update(call: ToolCall): Answered {
+  const { world, argv } = call;
+  const file = argv.find((word) => word.startsWith('Dir::Etc::sourcelist='))?.split('=')[1];
+  if (file === undefined) throw unmodelled(call, 'it reads the lists of one file');
   const text = new TextDecoder().decode(readFile(world, file));
   const key = /^Signed-By: (?<path>.*)$/m.exec(text)?.groups?.path ?? '';
   makeDir(world, listsDirectory, 0o755, true);
