@@ -223,7 +223,7 @@ describe.skipIf(process.getuid?.() !== 0)('a description on real files', () => {
     await apply((h) => h.file(at('key'), { content: new Secret('old secret'), mode: 0o644 }));
     const id = await applied((h) => h.file(at('key'), { content: new Secret('new one'), mode: 0o644 }));
     expect(String(await rejectionOf(undoLater(id)))).toContain(
-      `file.change (file:${at('key')}) needs: ${at('key')} is not kept: its content is secret`,
+      `file.change (${at('key')}) needs: ${at('key')} is not kept: its content is secret`,
     );
     expect(readFileSync(at('key'), 'utf8')).toBe('new one');
     expect(spawnSync('grep', ['--recursive', 'old secret', disk.path('state')]).status).toBe(1);

@@ -68,7 +68,7 @@ describe('a change with --host', () => {
     expect(shown.steps.flatMap(({ objects }) => objects).join(' ')).not.toContain('there!');
     const words = (await here('journal', 'show', row?.id ?? '')).stdout;
     expect(words).toContain('also on:  there\n');
-    expect(words).toMatch(/filesystem\.label +fs:\S+ on there, dev:\S+ on there/);
+    expect(words).toMatch(/filesystem\.label +filesystem \S+ on there, loop device of inode \d+ on \d+:\d+ on there/);
   }, 180_000);
 
   test('makes a filesystem there, mounts it and unmounts it', async () => {
@@ -134,7 +134,7 @@ describe('a dry run with --host', () => {
       { kind: 'filesystem.label', host: 'there', when: 'before the commit' },
     ]);
     expect((await there('--dry-run', 'filesystem', 'label', device, 'far')).stdout).toMatch(
-      /step 1: filesystem\.label \(fs:\S+ on there, dev:\S+ on there\)\n/,
+      /step 1: filesystem\.label \(filesystem \S+ on there, loop device of inode \d+ on \d+:\d+ on there\)\n/,
     );
     expect(labelOf(device)).toBe('');
     expect(existsSync(disk.path('there'))).toBe(false);
@@ -234,7 +234,7 @@ describe('a sequence that was killed with --host', () => {
 
     expect(row).toMatchObject({ hosts: [{ name: 'there', away: containing('no connection to there') }] });
     expect(shown.stdout).toMatch(/also on: {2}there cannot be asked: no connection to there/);
-    expect(shown.stdout).toContain(`blocked: step 1 file.create (file:${made} on there)`);
+    expect(shown.stdout).toContain(`blocked: step 1 file.create (${made} on there)`);
     expect(planned.exitCode).toBe(3);
     expect(stays.exitCode).toBe(3);
     expect(stays.stderr).toContain('could not be undone on there; the journal');

@@ -70,7 +70,7 @@ describe.skipIf(!can.ok && !required)('on a real Xen host', () => {
         expect([1, 4, 5]).toContain(exitCode);
         expect(said).toMatch(
           new RegExp(
-            `lv:vg0/${name} is in use by (?:sequence|another bofh)|vg0/${name} (?:exists already|is there)`,
+            `logical volume vg0/${name} is in use by (?:sequence|another bofh)|vg0/${name} (?:exists already|is there)`,
           ),
         );
         expect(said).toMatch(/host: (?:unchanged|restored|as the script left it)/);

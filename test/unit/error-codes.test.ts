@@ -130,7 +130,7 @@ describe('an error', () => {
       code: 'rolled-back',
       causeCode: 'exists',
       failed: 'lvm.createLv',
-      undone: ['lvm.createLv (lv:vg0/b)'],
+      undone: ['lvm.createLv (logical volume vg0/b)'],
       id: expect.stringMatching(/^[0-9a-f]{12}$/) as unknown,
       remedy: expect.stringContaining('choose another name') as unknown,
     });
@@ -143,7 +143,7 @@ describe('an error', () => {
         host: 'restored',
         id: (error as { id: string }).id,
       },
-      ...{ failed: 'lvm.createLv', causeCode: 'exists', undone: ['lvm.createLv (lv:vg0/b)'] },
+      ...{ failed: 'lvm.createLv', causeCode: 'exists', undone: ['lvm.createLv (logical volume vg0/b)'] },
       cause: { class: 'RefusedError', code: 'exists' },
     });
   });
@@ -162,7 +162,7 @@ describe('an error', () => {
     );
 
     expect(error).toMatchObject({
-      ...{ code: 'interrupted', reason: 'no more time', undone: ['lvm.createLv (lv:vg0/b)'] },
+      ...{ code: 'interrupted', reason: 'no more time', undone: ['lvm.createLv (logical volume vg0/b)'] },
       id: expect.stringMatching(/^[0-9a-f]{12}$/) as unknown,
     });
   });

@@ -25,9 +25,27 @@ export function ownKey(host: string, key: Key): Key {
   return key.startsWith(prefix) ? key.slice(prefix.length) : key;
 }
 
-/** A key of a journal as people read it: `lv:vg0/x`, and `lv:vg0/x on web2`. */
+/** The words before what follows the colon of a key; that of any other key is its own word. */
+const words: Readonly<Record<string, string>> = {
+  ...{ lv: 'logical volume', vg: 'volume group', pv: 'physical volume', part: 'partition' },
+  ...{ luks: 'LUKS device', map: 'mapping', dev: 'device', table: 'partition table' },
+  ...{ fs: 'filesystem', mnt: 'mount point', file: '', real: '', unit: '', sysctl: '' },
+  ...{ dom: 'guest', 'dom-uuid': 'guest', mac: 'MAC address', module: 'kernel module' },
+  ...{ drbd: 'DRBD resource', 'drbd-minor': 'DRBD minor', 'drbd-port': 'DRBD port' },
+  ...{ subvol: 'subvolume', 'btrfs-quota': 'quotas of', 'btrfs-devices': 'devices of' },
+  ...{ uid: 'user id', gid: 'group id', keys: 'authorized keys of', member: 'membership' },
+};
+
+/** A key of a journal as people read it: `logical volume vg0/x`, and `logical volume vg0/x on web2`. */
 export function keyInWords(host: string, key: Key): string {
-  return host === '' || key.startsWith(common) ? key : `${ownKey(host, key)} on ${host}`;
+  const own = key.startsWith(common) ? key.slice(common.length) : ownKey(host, key);
+  const { kind = '', rest = '' } = /^(?<kind>[a-z-]+):(?<rest>[^]*)$/.exec(own)?.groups ?? {};
+  const loop = /^loop:(?<on>\d+:\d+):(?<inode>\d+)$/.exec(kind === 'dev' ? rest : '')?.groups;
+  const named =
+    loop === undefined
+      ? [words[kind] ?? kind, rest].filter((each) => each !== '').join(' ')
+      : `loop device of inode ${loop['inode'] ?? ''} on ${loop['on'] ?? ''}`;
+  return host === '' || key.startsWith(common) ? named : `${named} on ${host}`;
 }
 
 /** What a step makes or changes, each as its own host has it. */

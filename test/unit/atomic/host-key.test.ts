@@ -46,13 +46,13 @@ describe('a step in words', () => {
   test('names the host of its objects', () => {
     const there = step('web2', { makes: ['web2!lv:vg0/x'], changes: ['web2!vg:vg0'] });
 
-    expect(inWords(there)).toBe('toy.thing (lv:vg0/x on web2, vg:vg0 on web2)');
+    expect(inWords(there)).toBe('toy.thing (logical volume vg0/x on web2, volume group vg0 on web2)');
     expect(objectsOf(there.intent)).toEqual(['lv:vg0/x', 'vg:vg0']);
   });
 
   test('names its host where it has no objects, and this one nowhere', () => {
     expect(inWords(step('web2', null), 'why')).toBe('toy.thing on web2: why');
-    expect(inWords(step('', { makes: ['lv:vg0/x'] }))).toBe('toy.thing (lv:vg0/x)');
+    expect(inWords(step('', { makes: ['lv:vg0/x'] }))).toBe('toy.thing (logical volume vg0/x)');
     expect(inWords(step('', null))).toBe('toy.thing');
   });
 });

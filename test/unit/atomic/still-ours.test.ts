@@ -73,7 +73,7 @@ describe('a step that works on what an older step of its sequence made', () => {
         }),
       );
       expect(String(error)).toMatch(/^RolledBackError/);
-      expect(String(error)).toContain('toy.step works on lv:a, which is not as this sequence has left it');
+      expect(String(error)).toContain('toy.step works on logical volume a, which is not as this sequence has left it');
       expect(String(error)).toContain('vg0/a (uuid F) does not have the tag of this step');
       expect(ran).toEqual(['make']);
     },

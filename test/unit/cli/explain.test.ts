@@ -92,10 +92,10 @@ describe('an explanation', () => {
     );
 
     expect(details).toEqual([
-      'done: step 4 mount.mount (mnt:/mnt)',
-      'undone: step 3 mount.mount (mnt:/mnt)',
+      'done: step 4 mount.mount (mount point /mnt)',
+      'undone: step 3 mount.mount (mount point /mnt)',
       'remaining: step 1 mount.mount',
-      'blocked: step 2 mount.mount (mnt:/mnt): umount failed',
+      'blocked: step 2 mount.mount (mount point /mnt): umount failed',
       'because: first',
     ]);
     expect(next).toContain('bofh recover');
@@ -149,13 +149,13 @@ describe('an explanation', () => {
     const { details, next, host } = explain(
       new RolledBackError('"x" failed', {
         cause: new RefusedError('no room', { remedy: 'vgextend' }),
-        leftAlone: ['lvm.lv.create (lv:vg0/a): another uuid'],
+        leftAlone: ['lvm.lv.create (logical volume vg0/a): another uuid'],
       }),
       root,
     );
 
     expect(details).toEqual([
-      'left untouched, not created by this sequence: lvm.lv.create (lv:vg0/a): another uuid',
+      'left untouched, not created by this sequence: lvm.lv.create (logical volume vg0/a): another uuid',
     ]);
     expect(next).toBe('vgextend');
     expect(host).toContain('others');

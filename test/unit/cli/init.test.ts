@@ -393,7 +393,7 @@ describe('bofh init', () => {
     const { stdout } = await initOn(host, { options: { dryRun: true } });
 
     expect(stdout()).toContain("\n  volumeGroup: 'vg0',\n");
-    expect(stdout()).toContain(`step 2: file.create (file:${path})`);
+    expect(stdout()).toContain(`step 2: file.create (${path})`);
     expect(host.snapshot()).toBe(before);
   });
 

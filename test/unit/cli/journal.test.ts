@@ -242,7 +242,7 @@ describe.skipIf(!root)('bofh recover', () => {
 
     expect(exitCode).toBe(0);
     expect(stdout).toContain(`${id} "half a thing"`);
-    expect(stdout).toContain(`undo step 1 file.create (file:${made})`);
+    expect(stdout).toContain(`undo step 1 file.create (${made})`);
     expect(existsSync(made)).toBe(true);
   });
 

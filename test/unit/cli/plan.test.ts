@@ -42,7 +42,7 @@ describe('a dry run', () => {
     expect(steps[0]).toMatchObject({
       sequence: 'a disk',
       objects: ['lv:vg0/web1'],
-      undo: 'lv:vg0/web1 is removed',
+      undo: 'logical volume vg0/web1 is removed',
     });
     expect(steps[0]?.changes.map(({ line }) => line).join('\n')).toMatch(/^lvcreate .*--name web1/);
     expect(steps[1]?.changes.map(({ line }) => line).join('\n')).toMatch(/^mkfs.ext4 /m);

@@ -88,7 +88,7 @@ describe('complaints', () => {
     const uuid = host.world.lvm[0]?.lvs.find(({ name }) => name === 'web1')?.uuid ?? 'none';
     expect(error.undone.map(({ kind }) => kind)).toEqual(['file.create']);
     expect(error.blocked.map(({ kind }) => kind)).toEqual(['lvm.lv.create', 'filesystem.create']);
-    expect(text).toContain('undone: step 3 file.create (file:/etc/xen/web1.cfg)');
+    expect(text).toContain('undone: step 3 file.create (/etc/xen/web1.cfg)');
     expect(text).toMatch(/blocked: step 1 lvm\.lv\.create .*: .*\/mnt\/data/);
     expect(text).toMatch(/held: {2}mounted on \/mnt\/data/);
     expect(text).toContain('free:  umount /mnt/data');
@@ -150,7 +150,7 @@ describe('complaints', () => {
 
     const text = asText(explain(error, { root: true }));
     expect(error).toMatchObject({ committed: true, value: 'removed' });
-    expect(text).toContain('done: step 2 file.create (file:/etc/xen/note)');
+    expect(text).toContain('done: step 2 file.create (/etc/xen/note)');
     expect(text).toMatch(/blocked: step 1 lvm\.lv\.remove/);
     expect(text).toMatch(/clear: lvremove --select 'lv_uuid=\S+ && /);
     expect(text).not.toContain('clear: lvrename');
@@ -234,7 +234,7 @@ describe('complaints', () => {
 
     expect(explain(refused, { root: true })).toMatchObject({
       failed: expect.stringContaining(
-        `lv:vg0/web1 belongs to the unfinished sequence ${id} "make web1"`,
+        `logical volume vg0/web1 belongs to the unfinished sequence ${id} "make web1"`,
       ) as unknown,
       next: `bofh recover, or look first with: bofh journal show ${id}`,
       exitCode: 4,
@@ -245,7 +245,7 @@ describe('complaints', () => {
     ).catch((error: unknown) => error);
     expect(explain(claimed, { root: true })).toMatchObject({
       failed: expect.stringContaining(
-        `lv:vg0/web1 belongs to the unfinished sequence ${id} "make web1"`,
+        `logical volume vg0/web1 belongs to the unfinished sequence ${id} "make web1"`,
       ) as unknown,
       next: `bofh recover, or look first with: bofh journal show ${id}`,
       exitCode: 4,

@@ -193,7 +193,7 @@ describe('recovery after a reboot', () => {
     host.admin.writeFile('/etc/key', 'another passphrase', 0o600);
 
     const error = await rejectionOf(run(() => recover()));
-    expect(explain(error)).toContain('crypt.open (map:vault) could not be done again');
+    expect(explain(error)).toContain('crypt.open (mapping vault) could not be done again');
     expect(explain(error)).toContain('No key available');
     host.admin.writeFile('/etc/key', 'a passphrase', 0o600);
 

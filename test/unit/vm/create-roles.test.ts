@@ -221,7 +221,7 @@ describe('tx.copy.script', () => {
       atomic('test', (tx) => tx.copy.script({ script: web, mounts, made: 'filesystem' })),
     );
 
-    expect(String(await rejectionOf(failed))).toMatch(/this sequence did not create fs:/);
+    expect(String(await rejectionOf(failed))).toMatch(/this sequence did not create filesystem /);
     expect(host.snapshot()).toBe(before);
   });
 });

@@ -108,7 +108,7 @@ it('vm move is refused before the guest is stopped when somebody works on its di
 
   await expect(moving(hosts)).rejects.toMatchObject({
     name: 'JournalError',
-    message: expect.stringContaining('drbd:web1 on there is in use') as string,
+    message: expect.stringContaining('DRBD resource web1 on there is in use') as string,
   });
 
   expect(await domains(hosts.alpha, ({ name }) => name === 'web1')).toMatchObject([{ id: before?.id }]);
