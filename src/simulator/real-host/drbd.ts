@@ -65,6 +65,9 @@ export async function knowDrbd({ real, replicas }: Overlay, world: World): Promi
       })),
     }),
   );
+  // The model leaves out a resource whose file it does not see: a plan that removed it. A recovery
+  // has not read the configuration before, and so has not seen the files.
+  await pageInConfig(world, config);
   const version = await moduleVersion(real);
   const module = version === undefined ? ({ module: 'absent' } as const) : { module: 'loaded', version };
   Object.assign(world.drbd, { ...module, resources, config });
@@ -83,14 +86,15 @@ async function generationsAt(real: ReadHost, of: VolumeOf): Promise<readonly str
 
 /** Has the plan written or removed a file of the configuration? Then the model answers what drbdadm reads. */
 export async function hasChangedConfig(overlay: Overlay, world: World): Promise<boolean> {
+  const known = world.drbd.config ?? (await configured(overlay.real));
+  await pageInConfig(world, known);
+  return newFiles(world).length > 0 || known.some(({ file }) => statPath(world, file) === undefined);
+}
+
+async function pageInConfig(world: World, known: readonly { readonly file: string }[]): Promise<void> {
   await pageIn(world, configDirectory, 'names');
   await pageIn(world, commonFile, 'content');
-  if (newFiles(world).length > 0) return true;
-  for (const { file } of world.drbd.config ?? (await configured(overlay.real))) {
-    await pageIn(world, file, 'stat');
-    if (statPath(world, file) === undefined) return true;
-  }
-  return false;
+  for (const { file } of known) await pageIn(world, file, 'stat');
 }
 
 /** The devices beneath a resource, which the model has to know before it brings it up. */
