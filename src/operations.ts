@@ -1,5 +1,5 @@
 import { ensure, type Ensurable, type EnsureArgs, type Ensured } from './atomic/ensure.ts';
-import type { AnyOperation, Operation, Steps, Temporary } from './atomic/index.ts';
+import type { AnyOperation, Engine, Operation, Steps, Temporary } from './atomic/index.ts';
 import type { ReadHost } from './command/index.ts';
 import { RefusedError, UsageError } from './core/errors.ts';
 import { nameMethod, stepName } from './core/option.ts';
@@ -266,6 +266,10 @@ export async function findOperation(kind: string, version: number): Promise<AnyO
     .filter(isOperation)
     .find((code) => code.kind === kind && code.version === version);
 }
+
+/** What is full beneath the objects of a step: lvm is loaded when a step has failed. */
+export const fullBeneath: NonNullable<Engine['fullBeneath']> = async (host, keys) =>
+  (await import('./lvm/index.ts')).fullAmong(host, keys);
 
 /** Returns a lookup of operations of users, after those of `around`. */
 export function findAmong(

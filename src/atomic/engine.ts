@@ -5,7 +5,7 @@ import type { SequenceEvent, Teller } from './events.ts';
 import type { Journal } from './journal/journal-writer.ts';
 import type { IntentLine, Owner } from './journal/lines.ts';
 import type { LockTable } from './locks/lock.ts';
-import type { AnyOperation } from './operation.ts';
+import type { AnyOperation, Key } from './operation.ts';
 import { placeOf, type Places } from './place.ts';
 import type { Processes } from './locks/processes.ts';
 import type { ReservedHere } from './locks/reservations.ts';
@@ -31,6 +31,14 @@ export interface Engine extends Places {
   readonly find: (kind: string, version: number) => Promise<AnyOperation | undefined>;
   /** The journalled data of a step, with the names that its devices have now, for people to read. */
   readonly currentNames: (host: ReadHost, undo: unknown) => Promise<unknown>;
+  /**
+   * What fills up beneath the objects of a step, such as a thin pool, if it is full now: why, and what
+   * to type. A program that fails on such a device does not say so.
+   */
+  readonly fullBeneath?: (
+    host: ReadHost,
+    keys: readonly Key[],
+  ) => Promise<{ readonly why: string; readonly remedy: string } | undefined>;
   readonly onProgress?: (step: { readonly n: number; readonly kind: string }, progress: Progress) => void;
   /**
    * Called after a success with objects that the work after the commit, or the undo of a scope,

@@ -1,14 +1,16 @@
 import { posix } from 'node:path';
 import { deviceNode, kernelText } from '../blockdevice/index.ts';
 import { kernelNames } from '../blockdevice/node.ts';
+import type { Key } from '../atomic/operation.ts';
 import type { ReadHost } from '../command/index.ts';
-import { ParseError, RefusedError } from '../core/errors.ts';
-import { fullreport } from './report-commands.ts';
+import { ParseError } from '../core/errors.ts';
+import { fullreport, lvs } from './report-commands.ts';
 import { reported } from './unreadable.ts';
 import {
   fillingOf,
   type Full,
   isClassicSnapshot,
+  isThinPool,
   refuseFull,
   whyFullPool,
   whyFullSnapshot,
@@ -45,32 +47,25 @@ export async function refuseFullBeneath(
   }
 }
 
-async function fullBeneath(host: ReadHost, device: string) {
-  const layers = await layersOf(host, device);
-  const volumes = layers.length === 0 ? [] : (await reported(host, fullreport())).flatMap((vg) => vg.volumes);
-  return layers.map((layer) => whyFullLayer(volumes, layer)).find((each) => each !== undefined);
-}
-
 /**
- * Runs an act of an undo on a device. If it fails while a thin pool or classic snapshot beneath is
- * full, that is the cause, and the remedy is to give it room.
+ * The full thin pool or classic snapshot that a step with these keys writes to, with lvm's own command
+ * that gives it room: an unfinished sequence locks the volumes for those of bofh. Undefined: none is.
  */
-export async function namingFull<T>(
+export async function fullAmong(
   host: ReadHost,
-  { device, what }: { readonly device: string; readonly what: string },
-  act: () => Promise<T>,
-): Promise<T> {
-  try {
-    return await act();
-  } catch (error) {
-    // If the cause cannot be found, the error of the act says more than that of the search.
-    const full = await fullBeneath(host, device).catch(() => undefined);
-    if (full === undefined) throw error;
-    throw new RefusedError(`${full.why}: ${what} failed`, {
-      remedy: `${full.byLvm ?? full.remedy}; then: bofh recover`,
-      cause: error,
-    });
+  keys: readonly Key[],
+): Promise<{ readonly why: string; readonly remedy: string } | undefined> {
+  if (!keys.some((key) => key.startsWith('lv:'))) return undefined;
+  const isAmong = (name: string): boolean => keys.includes(`lv:${name}`);
+  for (const lv of await reported(host, lvs())) {
+    // A snapshot that is completely full is lost, and its origin can be written to.
+    const isWritten =
+      isAmong(lv.fullName) ||
+      (isClassicSnapshot(lv) && (lv.data ?? 0) < 100 && isAmong(`${lv.vg}/${lv.origin?.name ?? ''}`));
+    const full = !isWritten ? undefined : isThinPool(lv) ? whyFullPool(lv) : whyFullSnapshot(lv);
+    if (full?.byLvm !== undefined) return { why: full.why, remedy: full.byLvm };
   }
+  return undefined;
 }
 
 /** An lvm layer beneath a device, identified by the uuid of its volume. */

@@ -2,7 +2,7 @@ import { withCurrentNames } from '../blockdevice/current-names.ts';
 import { keysOf } from '../blockdevice/index.ts';
 import type { Bofh } from '../bofh.ts';
 import { checkKeys } from '../core/checks.ts';
-import { findAmong } from '../operations.ts';
+import { findAmong, fullBeneath } from '../operations.ts';
 import { defaultSite, type Site } from '../site.ts';
 import { version } from '../core/version.ts';
 import { simulatedHost, type SimulatedHost } from './host.ts';
@@ -41,6 +41,7 @@ export function simulatedBofh(
       who: { user: 'root', argv: ['bofh'], bofh: version },
       find: findAmong(site.operations),
       currentNames: withCurrentNames,
+      fullBeneath,
       on: (path, asked = host) => keysOf(asked, path),
       // A fault can name a step.
       onEvent: (event) => {

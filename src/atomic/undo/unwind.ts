@@ -1,7 +1,15 @@
 import { type ChangeHost, shellWords } from '../../command/index.ts';
-import { BofhError, ConnectionError, JournalError, messageOf } from '../../core/errors.ts';
+import {
+  BofhError,
+  CommandError,
+  ConnectionError,
+  JournalError,
+  messageOf,
+  ParseError,
+  RefusedError,
+} from '../../core/errors.ts';
 import { changing, codeOf, type Engine } from '../engine.ts';
-import { objectsOf } from '../locks/host-key.ts';
+import { objectsOf, ownKey } from '../locks/host-key.ts';
 import { note, reservingOf, type Journal } from '../journal/journal-writer.ts';
 import type { Blocked, Line } from '../journal/lines.ts';
 import { next, type Decision } from './next.ts';
@@ -189,7 +197,27 @@ async function act(
     if (decision.boot === 'other') return await lookOnly(unwinding, step);
     return await inOneBoot(unwinding, step, (boot) => undo(unwinding, step, decision.inside, boot));
   } catch (error) {
-    return failed(step, error);
+    return failed(step, await namingFull(unwinding, step, error));
+  }
+}
+
+/** The error, with what is full beneath the objects of the step: that is why a program failed there. */
+async function namingFull({ engine }: Unwinding, { intent }: Step, error: unknown): Promise<unknown> {
+  const isOfProgram = error instanceof CommandError || error instanceof ParseError;
+  if (!isOfProgram || intent.claims === null) return error;
+  const { makes = [], changes = [], needs = [] } = intent.claims;
+  const keys = [...makes, ...changes, ...needs].map((key) => ownKey(intent.host, key));
+  try {
+    const full = await engine.fullBeneath?.(placeOf(engine, intent.host).host, keys);
+    if (full === undefined) return error;
+    return new RefusedError(`${full.why}, and then: ${error.message}`, {
+      remedy: `${full.remedy}; then: bofh recover`,
+      cause: error,
+    });
+  } catch (failure) {
+    // If the cause cannot be found, the error of the act says more than that of the search.
+    if (failure instanceof BofhError) return error;
+    throw failure;
   }
 }
 

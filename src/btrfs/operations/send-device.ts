@@ -25,7 +25,7 @@ import { type ChangeHost, nothing, type ReadHost } from '../../command/index.ts'
 import { CommandError, RefusedError } from '../../core/errors.ts';
 import { option } from '../../core/option.ts';
 import type { Bytes } from '../../core/units.ts';
-import { namingFull, refuseFullBeneath, watchingRoom } from '../../lvm/index.ts';
+import { refuseFullBeneath, watchingRoom } from '../../lvm/index.ts';
 import { uuid } from '../schema.ts';
 import { ontoDevice, send } from '../send-commands.ts';
 import { streamOn } from '../stream.ts';
@@ -138,9 +138,7 @@ export const sendToDevice = operation({
     const { path, look } = await find(host, of);
     if (look.state !== 'ours' || path === undefined) return;
     await refuseHeld(host, path, look.holders ?? []);
-    await namingFull(host, { device: path, what: `the undo of sending to ${of.device}` }, () =>
-      namingHolders(host, path, () => erase(host, path, of)),
-    );
+    await namingHolders(host, path, () => erase(host, path, of));
   },
   sync: ({ undo: of, host }) => syncDevice(host, of),
   // Only this step reads the marker; on a device with other content now, its place no longer
@@ -240,7 +238,7 @@ async function find(host: ReadHost, of: Undo): Promise<{ readonly path?: string;
   if (path === undefined) return { look: { state: 'gone' } };
   if ((await sizeOfDevice(host, path)) < of.size)
     return { path, look: { state: 'not-ours', found: `${path} was made smaller` } };
-  const now = await namingFull(host, { device: path, what: `reading ${path}` }, () => probe(host, path));
+  const now = await probe(host, path);
   if (now === undefined && (await hasMark(host, path, of))) {
     const { key } = await keysOf(host, path);
     const moved = key === of.key ? {} : { movedTo: key };

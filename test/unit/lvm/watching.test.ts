@@ -1,6 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { atomic, withBofh } from '../../../src/bofh.ts';
+import { recover } from '../../../src/atomic/recovery/recover.ts';
 import type { ReadHost } from '../../../src/command/index.ts';
 import { CommandError, RefusedError, RolledBackError, StuckError } from '../../../src/core/errors.ts';
 import { vgs, watchingRoom } from '../../../src/lvm/index.ts';
@@ -91,26 +92,56 @@ describe('a thin pool that others fill while it is written to', () => {
     expect(String(error)).toContain(words);
   });
 
-  test('is named with the command that gives it room, when the undo of a sent stream fails on it', async () => {
-    pool(host);
-    host.admin.thinVolume({ vg: 'vg0', name: 'other', pool: 'pool', extents: 64 });
-    const send = (tx: Tx) =>
-      tx.btrfs.sendToDevice({ source: '/srv/pool/snapshots/home.foreign', device: '/dev/vg0/other' });
-    const error = await whileItHangs(
-      { tool: 'btrfs', argvIncludes: 'send' },
-      () => does(send),
-      () => {
+  const text = 'x'.repeat(1000);
+  test.each<[what: string, act: (tx: Tx) => Promise<unknown>, breaks: Omit<Fault, 'mode'>]>([
+    [
+      'a sent stream',
+      (tx) => tx.btrfs.sendToDevice({ source: '/srv/pool/snapshots/home.foreign', device: thin }),
+      { tool: 'dd', access: 'change' },
+    ],
+    [
+      'a sent stream, at the first look',
+      (tx) => tx.btrfs.sendToDevice({ source: '/srv/pool/snapshots/home.foreign', device: thin }),
+      { tool: 'blkid', access: 'read' },
+    ],
+    [
+      'a filesystem',
+      (tx) => tx.filesystem.create({ device: thin, type: 'ext4' }),
+      { tool: 'wipefs', access: 'change' },
+    ],
+    [
+      'an encrypted device',
+      (tx) => tx.crypt.format({ device: thin, key: { from: 'file', path: '/etc/key' } }),
+      { tool: 'wipefs', access: 'change' },
+    ],
+    [
+      'a snapshot',
+      (tx) => tx.lvm.createSnapshot({ vg: 'vg0', origin: 'thin', name: 's' }),
+      { tool: 'lvremove' },
+    ],
+  ])(
+    'is named with the command that gives it room, when the undo of %s fails on it',
+    async (_, act, breaks) => {
+      pool(host);
+      host.admin.writeFile('/etc/key', text, 0o600);
+      const failed = does(async (tx) => {
+        await act(tx);
         fill(96)();
-        host.fault({ tool: 'dd', access: 'change', mode: 'fails before', times: 9 });
-      },
-    );
-    expect(error).toBeInstanceOf(StuckError);
-    const [left] = (error as StuckError).blocked;
-    expect(left?.why).toContain(
-      'the pool vg0/pool is full (data 96 %, metadata 1 %): the undo of sending to',
-    );
-    expect(left?.remedy).toMatch(/^give it room: lvextend --size \+SIZE vg0\/pool; then: bofh recover$/);
-  });
+        host.fault({ ...breaks, mode: 'fails before', times: 9 });
+        throw new Error('boom');
+      });
+      const error = await rejectionOf(failed);
+      expect(error).toBeInstanceOf(StuckError);
+      const [left] = (error as StuckError).blocked;
+      expect(left?.why).toMatch(/^the pool vg0\/pool is full \(data 96 %, metadata 1 %\), and then: /);
+      expect(left?.remedy).toBe('give it room: lvextend --size +SIZE vg0/pool; then: bofh recover');
+
+      host.clearFaults();
+      fill(40)();
+      const { engine } = bofhOn(host);
+      expect((await recover((error as StuckError).id ?? '', { engine, yes: true })).end).toBe('rolled-back');
+    },
+  );
 });
 
 describe('zeros on a thin volume', () => {
