@@ -194,7 +194,7 @@ function mayResize(lv: LogicalVolume, group: LaidOutGroup): May {
   if (copies.length > 0)
     return {
       ...{ may: false, why: `it has snapshots (${copies.map(({ name }) => name).join(', ')})` },
-      remedy: `remove or merge them: ${copies.map(({ fullName }) => `lvremove ${fullName}`).join('; ')}`,
+      remedy: `remove them first: ${copies.map(({ fullName }) => `bofh lvm remove ${fullName}`).join('; ')}`,
     };
   if (lv.layout.join() !== 'linear' && spreadAmong(group, lv) === undefined)
     return {

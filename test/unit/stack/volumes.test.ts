@@ -3,6 +3,9 @@ import * as block from '../../../src/api/block.ts';
 import { withBofh } from '../../../src/bofh.ts';
 import { RefusedError, RolledBackError } from '../../../src/core/errors.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
+import { rejectionOf } from '../../support/rejection.ts';
+import { runVerb } from '../cli/support/run-verb.ts';
+import { testRuntime } from '../cli/support/runtime.ts';
 import { recoverAll } from '../simulator/support.ts';
 import { stackAt } from './support.ts';
 
@@ -175,12 +178,19 @@ describe('a volume', () => {
     const there = host('ext4');
     there.admin.snapshot({ vg: 'vg0', name: 'snap', origin: 'web1', extents: 4 });
 
-    await expect(resize(there, { by: 4 * mib })).rejects.toThrow(/it has snapshots \(snap\)/);
+    const error = await rejectionOf(resize(there, { by: 4 * mib }));
+    expect(String(error)).toContain('it has snapshots (snap)');
     await expect(
       withBofh(simulatedBofh({ host: there }), () =>
         block.resize({ device: '/dev/vg0/snap', to: { by: 4 * mib }, what: 'device' }),
       ),
     ).rejects.toThrow(RefusedError);
+
+    const [, line = ''] = /: bofh (.*)$/.exec((error as RefusedError).remedy ?? '') ?? [];
+    const { runtime } = testRuntime(simulatedBofh({ host: there }), { yes: true });
+    expect(await runVerb(runtime, line)).toBe(0);
+    await resize(there, { by: 4 * mib });
+    expect((await sizesNow(there))[0]).toBe(516);
   });
 
   it('that is bare is cut when it is blank', async () => {
