@@ -72,6 +72,19 @@ it('the start of a guest that runs already changes nothing, and is no failure', 
   expect(host.snapshot()).toBe(before);
 });
 
+it.each(['rbd:pool/image', 'nbd:10.0.0.1:10809'])(
+  'a guest with the network disk %s starts',
+  async (target) => {
+    const host = hostWith('a');
+    const disk = `disk = ['backendtype=qdisk,vdev=xvda,target=${target}']\n`;
+    host.admin.writeFile('/etc/xen/a.cfg', `${host.admin.readFile('/etc/xen/a.cfg')}${disk}`);
+
+    await withBofh(simulatedBofh({ host }), () => start('a'));
+
+    expect(host.world.domains.map(({ name }) => name)).toEqual(['a']);
+  },
+);
+
 /** How many guests `xl` starts or stops at once at most, and their names in the order in which it begins. */
 function watched(host: SimulatedHost): {
   readonly host: SimulatedHost;
