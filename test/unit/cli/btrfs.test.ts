@@ -115,6 +115,19 @@ describe('bofh btrfs', () => {
     );
   });
 
+  it.each([
+    ['rotate', 'snapshot rotate /srv/pool/home /srv/pool/snapshots --label daily --keep 1'],
+    ['prune', 'snapshot prune /srv/pool/snapshots --source /srv/pool/home --label daily --keep 1'],
+  ])('snapshot %s names a snapshot that it keeps because of its time', async (_, words) => {
+    const path = '/srv/pool/snapshots/daily.20200101T000000Z';
+    host.admin.btrfs('subvolume', 'snapshot', '-r', '/srv/pool/home', path);
+    const { runtime, stdout } = at();
+
+    expect(await runVerb(runtime, `btrfs ${words}`)).toBe(0);
+
+    expect(stdout()).toContain(`${path} stays: it was made at another time than its name says\n`);
+  });
+
   it('rotation deletes only the snapshots that were confirmed, not newer ones', async () => {
     const rotate = 'btrfs snapshot rotate /srv/pool/home /srv/pool/snapshots --label daily --keep 1';
     const daily = async () =>
