@@ -42,6 +42,8 @@ export interface Udev {
  */
 export function classifyLvm(answer: Answer): Reason {
   const stderr = answer.stderr + loggedIn(answer.stdout);
+  // It comes with a page of help, in which every other word below can be.
+  if (/Unrecognised field/.test(stderr)) return 'unknown';
   if (/not found|Failed to find|No device found|[Cc]annot process volume group/.test(stderr))
     return 'not-found';
   if (/already exists|already in use/i.test(stderr)) return 'exists';

@@ -1,5 +1,5 @@
 import { commandLine, type ReadCommand, type ReadHost } from '../command/index.ts';
-import { BofhError, ParseError } from '../core/errors.ts';
+import { BofhError, CommandError, ParseError, ToolError } from '../core/errors.ts';
 import { filesOf } from './backup-files.ts';
 import { unknownGroup } from './schema.ts';
 import { damagedMetadata, metadataCopies } from './pvck-commands.ts';
@@ -30,12 +30,20 @@ export function refuseUnreadable(rows: readonly (Lost & { readonly vg_name: stri
 
 /**
  * The answer of a report. If a group cannot be read, the error has the commands that restore its
- * metadata.
+ * metadata. ToolError if lvm2 is too old: 2.03.11 of Debian 11 does not know `lv_autoactivation`.
  */
 export async function reported<T>(host: ReadHost, command: ReadCommand<T>): Promise<T> {
   try {
     return await host.run(command);
   } catch (error) {
+    const said = error instanceof CommandError ? error.stderr : '';
+    const { field } = /Unrecognised field: (?<field>\w+)/.exec(said)?.groups ?? {};
+    if (field !== undefined)
+      throw new ToolError(`${command.tool} is too old: it does not know the field ${field}`, {
+        cause: error,
+        remedy:
+          'install lvm2 2.03.12 or newer (Debian 12 has 2.03.16); bofh doctor shows what else is too old',
+      });
     const cause = error instanceof ParseError ? error.cause : undefined;
     if (!(cause instanceof UnreadableGroup)) throw error;
     const [remedies, words]: [string[], string[]] = [[], []];

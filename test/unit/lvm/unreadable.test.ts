@@ -2,7 +2,9 @@ import { describe, expect, test } from 'vitest';
 import { openJournals, recover } from '../../../src/atomic/recovery/recover.ts';
 import { withBofh, single } from '../../../src/bofh.ts';
 import { doctor as answer } from '../../../src/cli/output/answers/index.ts';
-import { ParseError, StuckError } from '../../../src/core/errors.ts';
+import { CommandError, ParseError, StuckError, ToolError } from '../../../src/core/errors.ts';
+import { lvs as lvsReport } from '../../../src/lvm/report-commands.ts';
+import { reported } from '../../../src/lvm/unreadable.ts';
 import { lvs, metadataBackup, pvs, usableVg, vgs } from '../../../src/lvm/index.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { rejectionOf } from '../../support/rejection.ts';
@@ -148,4 +150,20 @@ test("after each step lvm's own backup is on the disk", async () => {
   expect(host.changes.slice(last)).toContainEqual(
     expect.objectContaining({ what: 'file', verb: 'sync', path: backup }),
   );
+});
+
+test('an lvm2 that is too old is called that, with the version that is needed', async () => {
+  // 2.03.11 of Debian 11 prints every field before that line.
+  const stderr =
+    '    pv_mda_used_count           - Number of metadata areas in use on this device.\n  Unrecognised field: lv_autoactivation\n';
+  const host = simulatedHost();
+  const { tool, argv, classify } = lvsReport();
+  const reason = classify?.({ exitCode: 5, stdout: '', stderr }) ?? 'unknown';
+  const fails = () => Promise.reject(new CommandError({ tool, argv, exitCode: 5, reason, stderr }));
+
+  const error = await rejectionOf(reported(Object.assign(Object.create(host), { run: fails }), lvsReport()));
+
+  expect(error).toBeInstanceOf(ToolError);
+  expect(String(error)).toContain('lvs is too old: it does not know the field lv_autoactivation');
+  expect(error).toMatchObject({ remedy: expect.stringContaining('lvm2 2.03.12') as string });
 });
