@@ -44,7 +44,8 @@ type Undo = z.infer<typeof undo>;
  * Removes a logical volume. Before the commit it is only deactivated, excluded from autoactivation,
  * and renamed; after the commit it is removed and its space is free. A classic snapshot is only
  * renamed before the commit: lvm deactivates it only with its origin. A thin pool is refused while
- * it contains a volume, except volumes that the same sequence removed before.
+ * it contains a volume, except volumes that the same sequence removed before. The configurations of
+ * guests are not read: only the command line refuses a volume that one of them names.
  */
 export const removeLv = operation({
   kind: 'lvm.lv.remove',
