@@ -22,13 +22,19 @@ export function eachNode(file: ts.SourceFile, visit: (node: ts.Node, line: numbe
   walk(file);
 }
 
-/** Each place in the code that gives an error its remedy: from the first to the last line of what makes the error. */
-export function remedySites(): readonly {
+/** A place in the code that gives an error its remedy. */
+export interface RemedySite {
   readonly at: string;
+  /** From the first to the last line of what makes the error. */
   readonly from: number;
   readonly to: number;
-}[] {
-  const found: { at: string; from: number; to: number }[] = [];
+  /** What it can say, with anything for what is put in when it is made; none: it hands on the remedy of another place. */
+  readonly says: readonly RegExp[];
+}
+
+/** Each place in the code that gives an error its remedy. */
+export function remedySites(): readonly RemedySite[] {
+  const found: RemedySite[] = [];
   for (const { name, file } of files())
     eachNode(file, (node) => {
       const isRemedy =
@@ -38,8 +44,29 @@ export function remedySites(): readonly {
       let around: ts.Node = node;
       while (!ts.isSourceFile(around) && !ts.isNewExpression(around) && !ts.isStatement(around))
         around = around.parent;
-      found.push({ at: name, from: lineOf(file, around.getStart()), to: lineOf(file, around.getEnd()) });
+      found.push({
+        ...{ at: name, from: lineOf(file, around.getStart()), to: lineOf(file, around.getEnd()) },
+        says: ts.isPropertyAssignment(node) ? textsIn(node.initializer) : [],
+      });
     });
+  return found;
+}
+
+/** Of the texts in an expression, those that are long enough to be told from others. */
+function textsIn(expression: ts.Expression): readonly RegExp[] {
+  const found: RegExp[] = [];
+  const visit = (node: ts.Node): void => {
+    const parts =
+      ts.isStringLiteral(node) || ts.isNoSubstitutionTemplateLiteral(node)
+        ? [node.text]
+        : ts.isTemplateExpression(node)
+          ? [node.head.text, ...node.templateSpans.map(({ literal }) => literal.text)]
+          : [];
+    if (parts.join('').length < 12) return void ts.forEachChild(node, visit);
+    const literal = parts.map((part) => part.replaceAll(/[$()*+.?[\\\]^{|}]/g, '\\$&'));
+    found.push(new RegExp(literal.join('[^]*')));
+  };
+  visit(expression);
   return found;
 }
 
