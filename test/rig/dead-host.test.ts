@@ -173,6 +173,7 @@ describe.skipIf(!can.ok && !required)('docs/dead-host.md, typed on two hosts wit
     await typed(b, `drbd secondary ${name}`);
     await b.run('ip address add 10.77.0.2/24 dev eth1');
     await pair.mendLink();
+    await typedAfter(b, 'Once the address is back, there:');
     await comesTo(a, /replication:Established/);
     await expectWhole(data);
   });

@@ -25,7 +25,7 @@ export function ownKey(host: string, key: Key): Key {
   return key.startsWith(prefix) ? key.slice(prefix.length) : key;
 }
 
-/** The words before what follows the colon of a key; that of any other key is its own word. */
+/** What people call the objects of our own operations. The keys of others are shown as they are. */
 const words: Readonly<Record<string, string>> = {
   ...{ lv: 'logical volume', vg: 'volume group', pv: 'physical volume', part: 'partition' },
   ...{ luks: 'LUKS device', map: 'mapping', dev: 'device', table: 'partition table' },
@@ -33,17 +33,21 @@ const words: Readonly<Record<string, string>> = {
   ...{ dom: 'guest', 'dom-uuid': 'guest', mac: 'MAC address', module: 'kernel module' },
   ...{ drbd: 'DRBD resource', 'drbd-minor': 'DRBD minor', 'drbd-port': 'DRBD port' },
   ...{ subvol: 'subvolume', 'btrfs-quota': 'quotas of', 'btrfs-devices': 'devices of' },
-  ...{ uid: 'user id', gid: 'group id', keys: 'authorized keys of', member: 'membership' },
+  ...{ user: 'user', group: 'group', uid: 'user id', gid: 'group id' },
+  ...{ keys: 'authorized keys of', member: 'membership', package: 'package' },
 };
 
 /** A key of a journal as people read it: `logical volume vg0/x`, and `logical volume vg0/x on web2`. */
 export function keyInWords(host: string, key: Key): string {
   const own = key.startsWith(common) ? key.slice(common.length) : ownKey(host, key);
   const { kind = '', rest = '' } = /^(?<kind>[a-z-]+):(?<rest>[^]*)$/.exec(own)?.groups ?? {};
-  const loop = /^loop:(?<on>\d+:\d+):(?<inode>\d+)$/.exec(kind === 'dev' ? rest : '')?.groups;
+  const word = words[kind];
+  const loop = /^dev:loop:(?<on>\d+:\d+):(?<inode>\d+)$/.exec(own)?.groups;
   const named =
     loop === undefined
-      ? [words[kind] ?? kind, rest].filter((each) => each !== '').join(' ')
+      ? word === undefined
+        ? own
+        : `${word} ${rest}`.trimStart()
       : `loop device of inode ${loop['inode'] ?? ''} on ${loop['on'] ?? ''}`;
   return host === '' || key.startsWith(common) ? named : `${named} on ${host}`;
 }

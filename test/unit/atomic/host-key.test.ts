@@ -11,20 +11,22 @@ describe('the key of an object', () => {
 
     expect(hostKey(on(''), key)).toBe(key);
     expect(ownKey('', key)).toBe(key);
-    expect(keyInWords('', key)).toBe(key);
+    expect(keyInWords('', key)).toBe('/srv/a!b');
   });
 
-  test.each(['lv:vg0/x', 'file:/srv/a!b'])(
-    'of another host bears its name, and people read it: %s',
-    (key) => {
-      const journalled = hostKey(on('web2'), key);
+  test.each([
+    ['lv:vg0/x', 'logical volume vg0/x'],
+    ['file:/srv/a!b', '/srv/a!b'],
+    ['dev:loop:254:0:54', 'loop device of inode 54 on 254:0'],
+    ['dns:web1', 'dns:web1'],
+  ])('of another host has its name, and people read it: %s', (key, words) => {
+    const journalled = hostKey(on('web2'), key);
 
-      expect(journalled).toBe(`web2!${key}`);
-      expect(ownKey('web2', journalled)).toBe(key);
-      expect(keyInWords('web2', journalled)).toBe(`${key} on web2`);
-      expect(keyInWords('web2', key)).toBe(`${key} on web2`);
-    },
-  );
+    expect(journalled).toBe(`web2!${key}`);
+    expect(ownKey('web2', journalled)).toBe(key);
+    expect(keyInWords('web2', journalled)).toBe(`${words} on web2`);
+    expect(keyInWords('web2', key)).toBe(`${words} on web2`);
+  });
 });
 
 test('the key of what several hosts have in common is the same on all of them, and no object of one', () => {
@@ -32,7 +34,7 @@ test('the key of what several hosts have in common is the same on all of them, a
 
   expect(hostKey(on('web2'), key)).toBe(key);
   expect(hostKey(on(''), key)).toBe(key);
-  expect(keyInWords('web2', key)).toBe(key);
+  expect(keyInWords('web2', key)).toBe('DRBD resource web1 on a,b');
   expect(objectsOf({ host: 'web2', claims: { changes: [key, 'web2!drbd:web1'] } })).toEqual(['drbd:web1']);
 });
 

@@ -73,7 +73,9 @@ describe('a step that works on what an older step of its sequence made', () => {
         }),
       );
       expect(String(error)).toMatch(/^RolledBackError/);
-      expect(String(error)).toContain('toy.step works on logical volume a, which is not as this sequence has left it');
+      expect(String(error)).toContain(
+        'toy.step works on logical volume a, which is not as this sequence has left it',
+      );
       expect(String(error)).toContain('vg0/a (uuid F) does not have the tag of this step');
       expect(ran).toEqual(['make']);
     },
@@ -158,7 +160,7 @@ describe('recovery, when somebody has put what we made aside under another name'
 
   test('leaves the journal open and says so', async () => {
     const { looks, recovered } = await killed();
-    await expect(recovered({ yes: false })).rejects.toThrow(/lv:a\): it is lv:vg0\/keep now/);
+    await expect(recovered({ yes: false })).rejects.toThrow(/logical volume a\): it is lv:vg0\/keep now/);
     expect(looks.get('make')).toMatchObject({ state: 'ours' });
   });
 
