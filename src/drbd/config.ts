@@ -53,6 +53,8 @@ export interface Configured {
   /** Options of the resource with those of `common`, without those of its connections. */
   readonly options: Options;
   readonly connections: readonly ConfiguredConnection[];
+  /** drbdadm does not look whether this host has its address (`disable-ip-verification`). */
+  readonly anyAddress?: true;
 }
 
 /** A connection between hosts of a resource. Without one in the file all hosts are in it. */
@@ -100,7 +102,13 @@ export function parseConfig(xml: string): readonly Configured[] {
   if (top?.name !== 'config') throw new ParseError('its top is no <config>');
   const { many } = partsOf(top, ['resource', 'common', 'global']);
   const common = many('common').flatMap((each) => partsOf(each, ['section']).many('section'));
-  return many('resource').map((each) => resource(each, netIn(common)));
+  const anyAddress = many('global').some((each) =>
+    each.children.some((child) => child instanceof XmlElement && child.name === 'disable-ip-verification'),
+  );
+  return many('resource').map((each) => ({
+    ...resource(each, netIn(common)),
+    ...(anyAddress ? { anyAddress } : {}),
+  }));
 }
 
 type Net = ConfiguredConnection['net'];

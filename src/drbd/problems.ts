@@ -1,3 +1,4 @@
+import { isIPv6 } from 'node:net';
 import { addressesOf } from './config.ts';
 import type { Resource } from './reads.ts';
 import type { Connection, PeerVolume, ResourceState, VolumeState } from './state.ts';
@@ -38,14 +39,26 @@ export function missingAddresses(
   const own = interfaces.filter(({ up }) => up).flatMap(({ addresses }) => addresses);
   return (here === undefined ? [] : addressesOf(here))
     .filter(
-      ({ family, address }) => /^ipv[46]$/.test(family) && !own.some((each) => each.address === address),
+      ({ family, address }) =>
+        /^ipv[46]$/.test(family) && !own.some((each) => plain(each.address) === plain(address)),
     )
     .map(({ address }) =>
       problem(
         `no interface of this host that is up has its address ${address}: it reaches no peer, and cannot be connected`,
-        `bring the interface with it up, or give it one: ip address add ${address}/PREFIX dev INTERFACE; see: bofh network list`,
+        addressRemedy(address),
       ),
     );
+}
+
+/** How a host gets an address back that it lacks. */
+export function addressRemedy(address: string): string {
+  return `bring the interface with it up, or give it one: ip address add ${address}/PREFIX dev INTERFACE; see: bofh network list`;
+}
+
+/** An IPv6 address can be written in several ways, and with the name of a link (`%eth0`). */
+function plain(address: string): string {
+  const [bare = ''] = address.split('%');
+  return isIPv6(bare) ? new URL(`http://[${bare}]`).hostname : bare;
 }
 
 /**

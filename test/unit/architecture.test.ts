@@ -11,10 +11,10 @@ const order = [
   ['host', 'atomic'],
   ['blockdevice'],
   ['lvm'],
-  ['file', 'erase'],
+  ['file', 'erase', 'network'],
   ['filesystem'],
   ['mount', 'packages', 'account'],
-  ['crypt', 'btrfs', 'drbd', 'xen', 'network', 'service', 'shell', 'kernel'],
+  ['crypt', 'btrfs', 'drbd', 'xen', 'service', 'shell', 'kernel'],
   ['copy'],
   ['operations.ts'],
   ['layers.ts'],
@@ -46,6 +46,8 @@ const usedByDrivers = {
   // What a filesystem is, and where it is mounted.
   filesystem: ['btrfs', 'copy'],
   mount: ['btrfs', 'copy'],
+  // Has this host the addresses of a resource?
+  network: ['drbd'],
 } as const;
 const drivers: readonly string[] = [
   ...[

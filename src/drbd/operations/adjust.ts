@@ -2,6 +2,7 @@ import * as z from 'zod/mini';
 import { deferred, type Look } from '../../atomic/operation.ts';
 import type { ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../core/errors.ts';
+import { refuseWithoutAddress } from '../address.ts';
 import type { ResourceState } from '../state.ts';
 import { drbdAdjust, drbdAdjustments } from '../volume-commands.ts';
 import { args, askedUp, claimsOf, holdersOf, minorsOf, now } from './known.ts';
@@ -26,10 +27,12 @@ export const adjust = deferred({
   args,
   undo,
   prepare: async ({ args: { name }, host }): Promise<Undo> => {
-    const { state } = await askedUp(host, name);
+    const found = await askedUp(host, name);
+    const { state } = found;
     const changes = await host.run(drbdAdjustments(name));
     if (changes.length === 0)
       throw new RefusedError(`${name} is as its configuration says`, { remedy: 'there is nothing to do' });
+    await refuseWithoutAddress(host, found, drbdAdjust(name));
     await refuseTaking(host, state, changes);
     return { name, minors: [...minorsOf(state)], changes: [...changes] };
   },

@@ -4,6 +4,7 @@ import { until } from '../../blockdevice/index.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
 import { NotDone, RefusedError } from '../../core/errors.ts';
 import { noteOf, writeNote } from '../../file/notes.ts';
+import { refuseWithoutAddress } from '../address.ts';
 import { otherAddresses } from '../differences.ts';
 import { dataInWords, dataNow, dataState, refuseOtherData } from '../generation.ts';
 import { partingChoices, partings } from '../problems.ts';
@@ -65,7 +66,9 @@ export const connect = operation({
     discardMyData: z.exactOptional(z.literal(true)),
   }),
   prepare: async ({ args: { name, discardMyData }, mark, host }): Promise<Undo> => {
-    const { state } = await askedUp(host, name);
+    const found = await askedUp(host, name);
+    const { state } = found;
+    await refuseWithoutAddress(host, found, drbdConnect(name, 'kept'));
     const isAlone = isStandAlone(state);
     if (!isAlone) refuseLooking(state, discardMyData === true ? 'discarded' : 'kept');
     if (discardMyData !== true) return undoOf(state, { to: 'connected', mine: 'kept' });

@@ -8,6 +8,7 @@ import { drbdConfigWith } from '../commands.ts';
 import type { Configured, ConfiguredHost } from '../config.ts';
 import { configText, type NodeIds } from '../config-text.ts';
 import { checkNewConfig, type NewConfig, newConfig } from '../new-config.ts';
+import { addressRemedy } from '../problems.ts';
 import { configured } from '../reads.ts';
 import { configKey, deviceOf, isStandAlone, now, whileUp } from './known.ts';
 import { refuseTaken } from './taken.ts';
@@ -155,11 +156,15 @@ async function tried(host: ReadHost, asked: Args): Promise<NodeIds> {
       .trim()
       .replaceAll(/\s*\n\s*/g, ' ')
       .replaceAll('/dev/stdin', fileOf(asked.name));
+    const [, address] = /\bIP (\S+) not found on this host/.exec(said) ?? [];
     return new RefusedError(
       `drbdadm does not take the resource ${asked.name}: ${said}; nothing was written`,
       {
         cause: error,
-        remedy: 'see drbd.conf(5), and what is there already: bofh drbd list; drbdadm dump',
+        remedy:
+          address === undefined
+            ? 'see drbd.conf(5), and what is there already: bofh drbd list; drbdadm dump'
+            : addressRemedy(address),
       },
     );
   }

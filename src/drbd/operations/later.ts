@@ -3,6 +3,7 @@ import { deferred, type Look, type Operation } from '../../atomic/operation.ts';
 import { commandWords, type Command, type ReadHost } from '../../command/index.ts';
 import { noteOf, writeNote } from '../../file/notes.ts';
 import { ParseError, RefusedError } from '../../core/errors.ts';
+import { refuseWithoutAddress } from '../address.ts';
 import { dataInWords, dataNow, dataState, refuseOtherData } from '../generation.ts';
 import type { ResourceState } from '../state.ts';
 import type { VolumeOf } from '../volume-commands.ts';
@@ -62,6 +63,7 @@ export function laterChange(change: LaterChange): Operation<z.infer<typeof volum
         throw new RefusedError(`${name} has no volume ${String(volume)}`, {
           remedy: `it has ${all.join(', ')}`,
         });
+      await refuseWithoutAddress(host, found, change.act({ name, volume: volumes[0] ?? 0 }));
       for (const each of volumes) change.check(state, each);
       const ordered = await dataNow(host, state, volumes);
       return { name, minors: [...minorsOf(state)], volumes, note: noteOf(mark), ordered };

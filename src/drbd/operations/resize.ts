@@ -3,6 +3,7 @@ import { deferred, type Look } from '../../atomic/operation.ts';
 import { size as sizeAt } from '../../blockdevice/index.ts';
 import { RefusedError } from '../../core/errors.ts';
 import { formatSize } from '../../core/units.ts';
+import { refuseWithoutAddress } from '../address.ts';
 import { dataSize } from '../size.ts';
 import type { ResourceState } from '../state.ts';
 import { drbdResize } from '../volume-commands.ts';
@@ -47,6 +48,7 @@ export const resize = deferred({
         `volume ${String(volume)} of ${name} has ${formatSize(from)}, all that ${disk} has room for`,
         { remedy: `make its disk larger first, on every host (${disk})` },
       );
+    await refuseWithoutAddress(host, found, drbdResize({ name, volume }));
     refuseAlone(found.state, volume);
     return { name, minors: [...minorsOf(found.state)], volume, from, to };
   },

@@ -4,6 +4,7 @@ import { namingHolders } from '../../blockdevice/index.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
 import { NotDone, RefusedError } from '../../core/errors.ts';
 import { noteOf, removeNote, writeNote } from '../../file/notes.ts';
+import { refuseWithoutAddress } from '../address.ts';
 import { stateRecovery } from '../manual-recovery.ts';
 import { drbdDown, drbdUp } from '../change-commands.ts';
 import { states } from '../reads.ts';
@@ -61,6 +62,7 @@ export const up = operation({
       throw new RefusedError(`${name} is up already, as ${found.state.role}`, {
         remedy: 'there is nothing to do',
       });
+    await refuseWithoutAddress(host, found, drbdUp(name));
     await refuseTakenMinors(host, found);
     for (const { disk, metadata } of found.here.volumes)
       if (disk !== undefined) await checkDisk(host, { name, disk, metadata, then: `bofh drbd up ${name}` });

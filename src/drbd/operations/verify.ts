@@ -3,6 +3,7 @@ import { operation } from '../../atomic/operation.ts';
 import type { ReadHost } from '../../command/index.ts';
 import { ParseError, RefusedError } from '../../core/errors.ts';
 import { noteOf, removeNote, writeNote } from '../../file/notes.ts';
+import { refuseWithoutAddress } from '../address.ts';
 import type { ResourceState } from '../state.ts';
 import { connectionsOf } from '../config.ts';
 import { drbdVerify } from '../volume-commands.ts';
@@ -31,7 +32,8 @@ export const verify = operation({
   lives: 'boot',
   restores: 'state',
   prepare: async ({ args: { name, volume }, mark, host }) => {
-    const { state, configured, here } = await askedUp(host, name);
+    const found = await askedUp(host, name);
+    const { state, configured, here } = found;
     const connections = configured === undefined ? [] : connectionsOf(configured, here);
     if (connections.length === 0 || connections.some(({ net }) => net['verify-alg'] === undefined))
       throw new RefusedError(`${name} has no verify-alg: there is nothing to compare its blocks by`, {
@@ -43,6 +45,7 @@ export const verify = operation({
       throw new RefusedError(`${name} has no volume ${String(volume)}`, {
         remedy: `it has ${all.join(', ')}`,
       });
+    await refuseWithoutAddress(host, found, drbdVerify({ name, volume: volumes[0] ?? 0 }));
     for (const each of volumes) refuseBusy(state, each);
     return { name, minors: [...minorsOf(state)], volumes, note: noteOf(mark) };
   },

@@ -2,6 +2,7 @@ import * as z from 'zod/mini';
 import { type Look, type Operation, operation } from '../../atomic/operation.ts';
 import type { ChangeHost, Command, ReadHost } from '../../command/index.ts';
 import { type Holder, NotDone, ParseError, RefusedError } from '../../core/errors.ts';
+import { refuseWithoutAddress } from '../address.ts';
 import type { ResourceState } from '../state.ts';
 import type { VolumeOf } from '../volume-commands.ts';
 import { askedUp, claimsOf, deviceOf, type Here, minorOf, minorsOf, now, resourceName } from './known.ts';
@@ -67,6 +68,7 @@ export function volumeChange(
         throw new RefusedError(`${namesOf(name, volumes)} ${change.words} already`, {
           remedy: 'there is nothing to do',
         });
+      await refuseWithoutAddress(host, found, change.act({ name, volume: left[0] ?? 0 }));
       await change.check?.(host, found, left);
       const devices = left.map((each) => deviceOf(minorOf(found.state, each)));
       return { name, minors: [...minorsOf(found.state)], volumes: [...left], devices };
