@@ -14,6 +14,7 @@ import {
 } from '../blockdevice/index.ts';
 import type { Tx } from '../operations.ts';
 import { growReplica } from '../replica/grow.ts';
+import { nameOfGrow, notFollowed } from '../replica/grown.ts';
 import { planReplicated, withReplica } from '../replica/stack.ts';
 import * as stack from '../stack/index.ts';
 import type { Bytes } from '../core/units.ts';
@@ -94,7 +95,9 @@ export interface ResizeRequest {
  * and no open journal names it; `crypt.mappings` lists it.
  *
  * A disk replicated by DRBD grows first, on both hosts, in a sequence of its own. It cannot shrink
- * again: if a layer above it fails, only that layer is rolled back.
+ * again: if a layer above it fails, only the layers above are rolled back, and the error says which
+ * layers have the new size, which the old one, and the command that finishes. If bofh is killed in
+ * between, `bofh doctor` names that command.
  *
  * Returns the sizes before and after. Throws RefusedError for an impossible request. `tx.block.resize`
  * opens no LUKS device and grows no replicated disk.
@@ -132,13 +135,14 @@ async function resized(bofh: Bofh, asked: Asked): Promise<stack.StackResized> {
       `${grow.name} has to grow first, and DRBD cannot shrink it again: not in a transaction`,
       { remedy: `call drbd.grow({ name: '${grow.name}', … }) before atomic(), then this again` },
     );
-  // Recovery finishes only this sequence, and shows its name: it says what is left then.
-  if (grow !== undefined)
-    await atomic(
-      `drbd grow ${grow.name} (what is on it grows next; if interrupted: bofh block resize ${replica.path} ${String(grow.to)}b)`,
-      (tx) => growReplica(tx, bofh.engine, grow),
-    );
-  return withReplica(replica, await steps({ ...asked, device, to: 'fill' }), asked.to);
+  const follow = () => steps({ ...asked, device, to: 'fill' });
+  if (grow === undefined) return withReplica(replica, await follow(), asked.to);
+  const grown = { grow, path: replica.path };
+  await atomic(nameOfGrow(grown), (tx) => growReplica(tx, bofh.engine, grow));
+  const made = await follow().catch(async (error: unknown) => {
+    throw await notFollowed({ ...grown, ...asked }, error);
+  });
+  return withReplica(replica, made, asked.to);
 }
 
 async function closeAll({ key }: Asked, opened: readonly string[]): Promise<void> {

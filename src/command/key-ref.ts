@@ -102,6 +102,20 @@ export function parseKeyRef(text: string, name = 'key'): KeyRef {
   );
 }
 
+/** As `parseKeyRef` reads it. */
+export function keyRefText(key: KeyRef): string {
+  switch (key.from) {
+    case 'file':
+      return `file:${key.path}`;
+    case 'command':
+      return `command:${key.argv.join(' ')}`;
+    case 'ask':
+      return 'ask';
+    default:
+      return `${key.from}:${key.name}`;
+  }
+}
+
 /** The same as text: `the file /root/key`. */
 export function keyInWords(key: KeyRef): string {
   switch (key.from) {

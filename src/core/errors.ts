@@ -59,6 +59,8 @@ export interface ErrorAsJson {
   readonly undone?: readonly (string | StuckStep)[];
   /** Objects that were changed by others, and were not touched. */
   readonly leftAlone?: readonly string[];
+  /** What the same call had changed before, in a sequence of its own, and cannot be undone. */
+  readonly stays?: string;
   /** Of a StuckError: whether it was committed, and the steps of each kind. */
   readonly committed?: boolean;
   readonly done?: readonly StuckStep[];
@@ -74,7 +76,7 @@ export interface ErrorAsJson {
 
 /** The fields of single classes that are copied to their JSON. */
 const ofSomeClasses = [
-  ...(['id', 'differences', 'causeCode', 'failed', 'failedOn', 'undone', 'leftAlone'] as const),
+  ...(['id', 'differences', 'causeCode', 'failed', 'failedOn', 'undone', 'leftAlone', 'stays'] as const),
   ...(['committed', 'done', 'blocked', 'remaining'] as const),
   ...(['tool', 'argv', 'reason', 'exitCode', 'stderr'] as const),
 ] satisfies readonly (keyof ErrorAsJson)[];
@@ -309,6 +311,10 @@ interface Undone {
   readonly failedOn?: string | undefined;
   readonly undone?: readonly string[];
   readonly leftAlone?: readonly string[];
+  /** What the same call had changed before, in a sequence of its own, and cannot be undone. */
+  readonly stays?: string | undefined;
+  /** Missing: that of the cause. */
+  readonly remedy?: string | undefined;
 }
 
 /** The sequence failed and all of it is undone; `cause` is why. */
@@ -327,10 +333,17 @@ export class RolledBackError extends BofhError {
   readonly undone: readonly string[];
   /** Objects that were changed by others before their undo; they were not touched. */
   readonly leftAlone: readonly string[];
+  /**
+   * What the same call had changed before, in a sequence of its own, and cannot be undone; undefined:
+   * nothing.
+   */
+  readonly stays: string | undefined;
 
   constructor(message: string, details: { readonly cause: unknown } & Undone) {
     const { cause } = details;
-    super(message, { cause, remedy: cause instanceof BofhError ? cause.remedy : undefined });
+    const { remedy = cause instanceof BofhError ? cause.remedy : undefined } = details;
+    super(message, { cause, remedy });
+    this.stays = details.stays;
     this.id = details.id;
     this.causeCode = cause instanceof BofhError ? cause.code : undefined;
     this.failed = details.failed;
@@ -344,6 +357,7 @@ export class RolledBackError extends BofhError {
   }
 
   override hostState(): string {
+    if (this.stays !== undefined) return this.stays;
     return this.leftAlone.length === 0 ? 'restored' : 'restored, except objects that others replaced';
   }
 }
@@ -499,6 +513,8 @@ export class InterruptedError extends BofhError {
   readonly reason: unknown;
   /** The steps that were undone, newest first. */
   readonly undone: readonly string[];
+  /** As of a RolledBackError. */
+  readonly stays: string | undefined;
 
   constructor(
     message: string,
@@ -508,10 +524,11 @@ export class InterruptedError extends BofhError {
       readonly reason?: unknown;
       /** `timeout`: the sequence took too long. */
       readonly code?: ErrorCode;
-    } & Pick<Undone, 'id' | 'undone'> = {},
+    } & Pick<Undone, 'id' | 'undone' | 'stays'> = {},
   ) {
     super(message, details);
     this.id = details.id;
+    this.stays = details.stays;
     this.reason = details.reason;
     this.undone = details.undone ?? [];
   }
@@ -521,7 +538,7 @@ export class InterruptedError extends BofhError {
   }
 
   override hostState(): string {
-    return this.undone.length === 0 ? 'unchanged' : 'restored';
+    return this.stays ?? (this.undone.length === 0 ? 'unchanged' : 'restored');
   }
 }
 

@@ -3,6 +3,7 @@ import { bootUnits } from './boot.ts';
 import { drbd } from './drbd.ts';
 import { type Finding, finding, looking } from './finding.ts';
 import { fullVolumes } from './full-volumes.ts';
+import { grown } from './grown.ts';
 import { journals, type KnownJournal } from './journals.ts';
 import { kernel } from './kernel.ts';
 import { leftovers, type Scene as KnownScene } from './leftovers.ts';
@@ -40,5 +41,9 @@ async function ofSequences({ journals: known, ...scene }: Scene): Promise<readon
     return [finding('leftover', 'warning', 'leftovers of sequences are unknown without their journals')];
   const at = { check: 'journal', what: 'the journals', root: scene.root };
   const found = await looking(at, async () => journals(scene.store, known));
-  return [...found, ...(await leftovers({ ...scene, journals: known }))];
+  return [
+    ...found,
+    ...(await leftovers({ ...scene, journals: known })),
+    ...(await grown(scene.host, known, scene.root)),
+  ];
 }

@@ -46,7 +46,7 @@ function known(
   if (error instanceof StuckError) return stuck(error);
   if (error instanceof RolledBackError) return rolledBack(error, circumstances, within);
   if (error instanceof InterruptedError)
-    return say(error, { host: error.undone.length === 0 ? untouched : restored });
+    return say(error, { host: error.stays ?? (error.undone.length === 0 ? untouched : restored) });
   if (error instanceof UsageError) return say(error, { host: untouched });
   if (error instanceof RefusedError) return say(error, { host: untouched });
   if (error instanceof ToolError) return say(error, { host: untouched });
@@ -143,11 +143,12 @@ function rolledBack(
     class: error.name,
     failed: oneLine(error.message),
     host:
-      left.length === 0
-        ? isShuttingDown(cause)
+      error.stays ??
+      (left.length > 0
+        ? 'restored, except objects that others replaced'
+        : isShuttingDown(cause)
           ? 'everything was rolled back, but the guest was asked to shut down and may still be shutting down'
-          : restored
-        : 'restored, except objects that others replaced',
+          : restored),
     next: why.exitCode === 70 ? bugReport : severalIn(error) ? why.next : (error.remedy ?? why.next),
     details: [...(why.exitCode === 70 ? [] : why.details), ...left],
     exitCode: exitCodeOf(error),

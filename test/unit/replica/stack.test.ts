@@ -1,4 +1,11 @@
 import { describe, expect, it } from 'vitest';
+import { explain } from '../../../src/cli/errors/explain.ts';
+import { formatSize } from '../../../src/core/units.ts';
+import { lagging } from '../../../src/stack/lagging.ts';
+import { doctor } from '../../../src/cli/output/answers/index.ts';
+import { bofhOf } from '../doctor/support.ts';
+import { runVerb } from '../cli/support/run-verb.ts';
+import { testRuntime } from '../cli/support/runtime.ts';
 import * as block from '../../../src/api/block.ts';
 import { withBofh } from '../../../src/bofh.ts';
 import { states } from '../../../src/drbd/index.ts';
@@ -6,7 +13,7 @@ import { openJournals, recover } from '../../../src/atomic/recovery/recover.ts';
 import { RefusedError, RolledBackError, StuckError } from '../../../src/core/errors.ts';
 import { vgs } from '../../../src/lvm/index.ts';
 import { linkDrbd } from '../../../src/simulator/world/drbd-link.ts';
-import { simulatedPair } from '../../../src/simulator/index.ts';
+import { ProcessKilled, simulatedPair } from '../../../src/simulator/index.ts';
 import { create, ext4, ground, made, refusal, resourceOf, two, unplug } from './support.ts';
 
 const mib = 1024 ** 2;
@@ -198,6 +205,71 @@ describe('block resize of a stack with a replicated disk', () => {
     expect(await sizeOn(hosts, '/dev/drbd0')).toBe((await states(hosts.alpha))[0]?.volumes[0]?.size);
     expect(extents(hosts)).toEqual([33, 33]);
   });
+
+  it.each([
+    ['ext4', 'resize2fs', plain, 'the ext4 on /dev/drbd0 (64 MiB)'],
+    [
+      ...(['LUKS', 'cryptsetup', encrypted] as const),
+      'the LUKS on /dev/drbd0 (52 MiB), the ext4 on /dev/mapper/web1 (48 MiB)',
+    ],
+  ])(
+    'says which layers have the new size if the %s on it fails, and how to finish',
+    async (_, tool, stage, old) => {
+      const hosts = await stage();
+      hosts.alpha.fault({ tool, access: 'change', mode: 'fails before' });
+      const { runtime } = testRuntime(hosts.here, { yes: true });
+      const command = 'block resize /dev/drbd0 +64m --on alpha,there --key file:/etc/key';
+      const failed: unknown = await runVerb(runtime, command).catch((error: unknown) => error);
+      hosts.alpha.clearFaults();
+      expect(failed).toBeInstanceOf(RolledBackError);
+      const { failed: said, host, next = '' } = explain(failed, { root: true });
+      const size = (await states(hosts.alpha))[0]?.volumes[0]?.size ?? 0;
+      expect(said).toContain(
+        `The new size have: the logical volume vg0/web1 on alpha (136 MiB), the logical volume vg0/web1 on beta (136 MiB), the DRBD device /dev/drbd0 (${formatSize(size)}); the old size: ${old}`,
+      );
+      expect(host).toMatch(
+        /^changed: the logical volume .*, which cannot shrink again; what is on it is as before$/,
+      );
+      const [, line = ''] = /to finish: bofh (.*)$/.exec(next) ?? [];
+      expect(line).toBe(`block resize /dev/drbd0 ${String(size)}b --key file:/etc/key`);
+      expect(await runVerb(testRuntime(hosts.here, { yes: true }).runtime, line)).toBe(0);
+      expect(await lagging(hosts.alpha, '/dev/drbd0')).toEqual([]);
+    },
+  );
+
+  it.each([
+    ['ext4', plain, 'the ext4 on /dev/drbd0 (64 MiB)'],
+    ['LUKS', encrypted, 'the LUKS on /dev/drbd0 (52 MiB), the ext4 on /dev/mapper/web1 (48 MiB)'],
+  ])(
+    'bofh doctor names what did not follow, and what finishes it, after a kill before the %s',
+    async (_, stage, left) => {
+      const hosts = await stage();
+      const { faults } = hosts.alpha;
+      const seen = { isClosed: false };
+      // The first sequence has ended, and nothing of the second one is written.
+      faults.decide(({ tool, argv }) => {
+        if (seen.isClosed) return { mode: 'crash here' };
+        seen.isClosed = tool === 'store' && argv.join(' ').includes('history');
+        return undefined;
+      });
+      await expect(resize(hosts, { key })).rejects.toThrow(ProcessKilled);
+      hosts.alpha.clearFaults();
+      const alpha = hosts.alpha.restart();
+      const here = hosts.again(alpha);
+      expect(await openJournals(here.engine)).toEqual([]);
+
+      const found = async () => {
+        const { runtime, stdout } = testRuntime(bofhOf(alpha), { json: true });
+        await runVerb(runtime, 'doctor');
+        return doctor.parse(JSON.parse(stdout())).filter(({ says }) => says.includes('did not follow'));
+      };
+      const [problem] = await found();
+      expect(problem?.says).toBe(`/dev/drbd0 was grown, and what is on it did not follow: ${left}`);
+      const line = `${problem?.run[0] ?? ''} --key file:/etc/key`;
+      expect(await runVerb(testRuntime(here, { yes: true }).runtime, line.replace('bofh ', ''))).toBe(0);
+      expect(await found()).toEqual([]);
+    },
+  );
 
   it('changes nothing on either host when what lies on the disk could not follow', async () => {
     const hosts = await encrypted();

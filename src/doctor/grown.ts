@@ -1,0 +1,55 @@
+import type { ReadHost } from '../command/index.ts';
+import { RefusedError } from '../core/errors.ts';
+import { states } from '../drbd/index.ts';
+import { grownBy } from '../replica/grown.ts';
+import { lagging } from '../stack/lagging.ts';
+import { type Finding, finding, looking } from './finding.ts';
+import type { KnownJournal } from './journals.ts';
+
+/**
+ * Reports the layers that did not follow a replicated disk which `bofh block resize` has grown. If
+ * bofh is killed between its two sequences, no journal is open: only the name of the first one, in
+ * the history, says that a second one was to follow.
+ */
+export async function grown(
+  host: ReadHost,
+  all: readonly KnownJournal[],
+  root: boolean,
+): Promise<readonly Finding[]> {
+  const of = new Map(
+    all.flatMap(({ is, state }) => {
+      const found = is === 'committed' && state !== undefined ? grownBy(state.begin.name) : undefined;
+      return found === undefined ? [] : [[found.path, found] as const];
+    }),
+  );
+  if (of.size === 0) return [];
+  return looking({ check: 'drbd', what: 'the layers on a grown disk', root }, async () => {
+    const up = await states(host);
+    const found: Finding[] = [];
+    for (const { resource, path, command } of of.values()) {
+      const isHere = up.some(
+        ({ name, role, volumes }) =>
+          name === resource &&
+          role === 'Primary' &&
+          volumes.some(({ minor }) => path === `/dev/drbd${String(minor)}`),
+      );
+      const left = isHere ? await lagging(host, path).catch(unlessRefused) : [];
+      if (left.length > 0)
+        found.push(
+          finding(
+            'drbd',
+            'warning',
+            `${path} was grown, and what is on it did not follow: ${left.join(', ')}`,
+            [command],
+          ),
+        );
+    }
+    return found;
+  });
+}
+
+/** What is on it cannot be resized by bofh. */
+function unlessRefused(error: unknown): readonly string[] {
+  if (error instanceof RefusedError) return [];
+  throw error;
+}

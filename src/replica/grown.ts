@@ -1,0 +1,84 @@
+import { BofhError, InterruptedError, RolledBackError, StuckError } from '../core/errors.ts';
+import { formatSize } from '../core/units.ts';
+import { type KeyRef, keyRefText, type ReadHost } from '../command/index.ts';
+import { lagging } from '../stack/lagging.ts';
+import type { GrowPlan } from './grow.ts';
+
+/** A replicated disk that has grown, in a sequence of its own, before the layers on it. */
+interface Grown {
+  readonly grow: GrowPlan;
+  /** `/dev/drbd0` */
+  readonly path: string;
+}
+
+/** The command that lets the layers on the disk follow it. */
+function finishing({ grow, path }: Grown, key?: KeyRef): string {
+  const with_ = key === undefined ? '' : ` --key ${quoted(keyRefText(key))}`;
+  return `bofh block resize ${path} ${String(grow.to)}b${with_}`;
+}
+
+function quoted(word: string): string {
+  return /^[\w/.:@=+-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+}
+
+/**
+ * The name of the sequence that grows the disk: recovery finishes only this one, and shows it, so
+ * it says what is left then.
+ */
+export function nameOfGrow(of: Grown): string {
+  return `drbd grow ${of.grow.name} (what is on it grows next; if interrupted: ${finishing(of)})`;
+}
+
+/** The disk that a sequence of this name has grown, and what finishes the rest. */
+export function grownBy(
+  name: string,
+): { readonly resource: string; readonly path: string; readonly command: readonly string[] } | undefined {
+  const groups =
+    /^drbd grow (?<resource>\S+) \(what is on it grows next; if interrupted: (?<command>bofh block resize (?<path>\/\S+) \d+b)\)$/.exec(
+      name,
+    )?.groups;
+  const { resource = '', path = '', command = '' } = groups ?? {};
+  return groups === undefined ? undefined : { resource, path, command: command.split(' ') };
+}
+
+/**
+ * The error for layers that did not follow a disk that has grown: which have the new size, which
+ * the old one, and what to type. A StuckError has its own journal, and stays as it is.
+ */
+export async function notFollowed(
+  { host, key, ...of }: Grown & { readonly host: ReadHost; readonly key?: KeyRef },
+  error: unknown,
+): Promise<unknown> {
+  if (!(error instanceof BofhError) || error instanceof StuckError) return error;
+  const { grow, path } = of;
+  const larger = [
+    ...grow.hosts.map(
+      ({ vg, lv, name }) => `the logical volume ${vg}/${lv} on ${name} (${formatSize(grow.lvSize)})`,
+    ),
+    `the DRBD device ${path} (${formatSize(grow.to)})`,
+  ].join(', ');
+  const left = await lagging(host, path).catch((thrown: unknown) => {
+    if (thrown instanceof BofhError) return [];
+    throw thrown;
+  });
+  const old = left.length === 0 ? 'what is on it' : left.join(', ');
+  const message = `${error.message}. The new size have: ${larger}; the old size: ${old}`;
+  const first = error.remedy === undefined ? '' : `${error.remedy}; then, `;
+  const details = {
+    remedy: `${first}to finish: ${finishing(of, key)}`,
+    stays: `changed: ${larger}, which cannot shrink again; what is on it is as before`,
+  };
+  if (error instanceof InterruptedError) {
+    const { id, undone, reason, code, cause } = error;
+    return new InterruptedError(message, { id, undone, reason, code, cause, ...details });
+  }
+  const {
+    id,
+    undone,
+    leftAlone,
+    failed,
+    failedOn,
+    cause = error,
+  } = error instanceof RolledBackError ? error : ({} as Partial<RolledBackError>);
+  return new RolledBackError(message, { id, undone, leftAlone, failed, failedOn, cause, ...details });
+}

@@ -1,0 +1,20 @@
+import type { ReadHost } from '../command/index.ts';
+import { formatSize } from '../core/units.ts';
+import { chainOf } from './chain.ts';
+import { planResize } from './plan.ts';
+import { margin } from './resize.ts';
+
+/**
+ * The layers on a device that could be larger, from the lowest up: `the ext4 on /dev/drbd0 (64 MiB)`.
+ * What is in a closed container is unknown, and not among them.
+ */
+export async function lagging(host: ReadHost, device: string): Promise<readonly string[]> {
+  const { links } = await chainOf({ host, device, bare: false });
+  const { steps } = planResize({
+    ...{ asked: 0, to: { size: links[0]?.limits.size ?? 0 }, margin },
+    chain: links.map(({ title, limits }) => ({ title, limits: { ...limits, grow: { may: true } } })),
+  });
+  return steps
+    .filter(({ direction }) => direction === 'grow')
+    .map(({ layer, from }) => `${links[layer]?.title ?? ''} (${formatSize(from)})`);
+}
