@@ -268,8 +268,31 @@ export async function findOperation(kind: string, version: number): Promise<AnyO
 }
 
 /** What is full beneath the objects of a step: lvm is loaded when a step has failed. */
-export const fullBeneath: NonNullable<Engine['fullBeneath']> = async (host, keys) =>
-  (await import('./lvm/index.ts')).fullAmong(host, keys);
+export const fullBeneath: NonNullable<Engine['fullBeneath']> = async (host, keys) => {
+  const { fullAmong, fullUnder } = await import('./lvm/index.ts');
+  const full = await fullAmong(host, keys);
+  if (full !== undefined) return full;
+  const files = keys.flatMap((key) => (key.startsWith('file:') ? [key.slice('file:'.length)] : []));
+  for (const device of await mountedFor(host, files)) {
+    const found = await fullUnder(host, device);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+};
+
+/** The devices of the filesystems that these paths are in. */
+async function mountedFor(host: ReadHost, paths: readonly string[]): Promise<ReadonlySet<string>> {
+  if (paths.length === 0) return new Set();
+  const { isWithin, mounts } = await import('./mount/index.ts');
+  const all = await mounts(host);
+  const ofPath = (path: string): string =>
+    all
+      .filter((each) => isWithin(path, each.path))
+      // Of several at one path the last one is on top.
+      .reduce((top, each) => (each.path.length >= top.path.length ? each : top), { path: '', source: '' })
+      .source;
+  return new Set(paths.map(ofPath).filter((source) => source.startsWith('/dev/')));
+}
 
 /** Returns a lookup of operations of users, after those of `around`. */
 export function findAmong(

@@ -68,6 +68,18 @@ export async function fullAmong(
   return undefined;
 }
 
+/** The same for whatever is beneath a device. */
+export async function fullUnder(host: ReadHost, device: string): ReturnType<typeof fullAmong> {
+  const layers = await layersOf(host, device);
+  if (layers.length === 0) return undefined;
+  const volumes = await reported(host, lvs());
+  for (const layer of layers) {
+    const full = whyFullLayer(volumes, layer);
+    if (full?.byLvm !== undefined) return { why: full.why, remedy: full.byLvm };
+  }
+  return undefined;
+}
+
 /** An lvm layer beneath a device, identified by the uuid of its volume. */
 export interface Layer {
   readonly identity: string;

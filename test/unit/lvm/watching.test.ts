@@ -144,6 +144,36 @@ describe('a thin pool that others fill while it is written to', () => {
   );
 });
 
+test.each<[what: string, act: (tx: Tx) => Promise<unknown>]>([
+  ['created', (tx) => tx.file.create({ path: '/mnt/web1/new', content: 'x', mode: 0o644 })],
+  ['changed', (tx) => tx.file.change({ path: '/mnt/web1/old', content: 'x' })],
+  ['removed', (tx) => tx.file.remove({ path: '/mnt/web1/old' })],
+  ['directory', (tx) => tx.file.createDirectory({ path: '/mnt/web1/new', mode: 0o755 })],
+])('a full pool is named where the undo of a file fails in a filesystem on it: %s', async (_, act) => {
+  host.admin.format(thin, { type: 'ext4', usage: 'filesystem', uuid: ownUuid, version: '1.0' });
+  host.admin.mkdir('/mnt/web1');
+  host.admin.mount(thin, '/mnt/web1');
+  host.admin.writeFile('/mnt/web1/old', 'y');
+  const before = host.snapshot();
+  const failed = does(async (tx) => {
+    await act(tx);
+    host.admin.fill('vg0', 'pool', { data: 96, metadata: 1 });
+    host.fault({ tool: 'file', mode: 'no space', times: 9 });
+    throw new Error('boom');
+  });
+  const error = await rejectionOf(failed);
+  expect(error).toBeInstanceOf(StuckError);
+  const [left] = (error as StuckError).blocked;
+  expect(left?.why).toMatch(/^the pool vg0\/pool is full \(data 96 %, metadata 1 %\), and then: /);
+  expect(left?.remedy).toBe('give it room: lvextend --size +SIZE vg0/pool; then: bofh recover');
+
+  host.clearFaults();
+  fill(0)();
+  const { engine } = bofhOn(host);
+  expect((await recover((error as StuckError).id ?? '', { engine, yes: true })).end).toBe('rolled-back');
+  expect(host.snapshot()).toBe(before);
+});
+
 describe('zeros on a thin volume', () => {
   const zero = () => does((tx) => tx.block.zero({ device: thin, overwrite: ['blank'] }));
   const large = (): void => {
