@@ -1,5 +1,5 @@
 import type { ReadHost } from '../command/index.ts';
-import { BofhError, ParseError } from '../core/errors.ts';
+import { BofhError, CommandError, ParseError } from '../core/errors.ts';
 import { blkidLabel, blkidProbe, dropCache } from './commands.ts';
 import { readStarts, refuseUnread } from './content/unseen.ts';
 import { built, loopsOver } from './holders/above.ts';
@@ -27,8 +27,7 @@ export async function probe(host: ReadHost, device: string): Promise<Signature |
  */
 export async function recognise(host: ReadHost, device: string): Promise<Signature | undefined> {
   const node = await deviceNode(host, device);
-  if ((await sizeOf(host, node)) === 0)
-    throw new ParseError(`${device} is a device of no size: cannot tell what it holds`);
+  if ((await sizeOf(host, node)) === 0) throw noMedium(device, 'it has no size');
   const known = probedTogether(host);
   if (known.has(node.path)) return known.get(node.path);
   await refresh(host, node);
@@ -37,7 +36,12 @@ export async function recognise(host: ReadHost, device: string): Promise<Signatu
 
 /** The content of an image file, or of a device whose cache is not stale. Undefined: blkid knows nothing there. */
 export async function probeFile(host: ReadHost, path: string): Promise<Signature | undefined> {
-  const found = await host.run(blkidProbe(path));
+  const found = await host.run(blkidProbe(path)).catch((error: unknown) => {
+    // The kernel keeps the size of the last medium of some drives (ENOMEDIUM).
+    throw error instanceof ParseError && error.message.endsWith(': No medium found')
+      ? noMedium(path, 'as blkid says')
+      : error;
+  });
   if (!isLabelUnclear(found)) return found;
   const { label: _, ...rest } = found;
   const label = await host.run(blkidLabel(path));
@@ -128,4 +132,19 @@ async function isUsedBeneath(host: ReadHost, { number }: DeviceNode): Promise<bo
   const device = await deviceByNumber(host, number);
   if ((await built(facts, device)).length > 0 || (await loopsOver(facts, device)).length > 0) return true;
   return (await facts.guestDisks()).some((disk) => disk.device === number);
+}
+
+/** A drive without a medium, or a loop device without a file. */
+function noMedium(device: string, seen: string): CommandError {
+  const { tool, argv } = blkidProbe(device);
+  return new CommandError({
+    ...{ tool, argv, reason: 'unknown' },
+    what: `${device} has no medium (${seen}): nothing can be on it`,
+    remedy: 'insert one, or name another device, of: bofh block tree',
+  });
+}
+
+/** Whether a look at a device failed because nothing is inserted or attached. */
+export function isWithoutMedium(error: unknown): boolean {
+  return error instanceof CommandError && / has no medium \(/.test(error.message);
 }

@@ -2,6 +2,7 @@ import { posix } from 'node:path';
 import {
   deviceNode,
   identityOf,
+  isWithoutMedium,
   oneLook,
   probeTogether,
   recognise,
@@ -286,8 +287,7 @@ async function luksDeviceAt(host: ReadHost, block: string, open: readonly Mappin
     const isItsOwn =
       error instanceof ParseError || (error instanceof CommandError && error.reason !== 'killed');
     if (!isItsOwn) throw error;
-    // The kernel keeps the size of the last medium of some drives (ENOMEDIUM).
-    if (/: No medium found$/m.test(error.message)) return { holds: 'no medium' };
+    if (isWithoutMedium(error)) return { holds: 'no medium' };
     return { device, failure: error };
   }
 }

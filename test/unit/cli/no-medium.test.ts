@@ -1,0 +1,47 @@
+import { expect, it } from 'vitest';
+import { CommandError } from '../../../src/core/errors.ts';
+import { simulatedBofh, simulatedHost } from '../../../src/simulator/index.ts';
+import { runVerb } from './support/run-verb.ts';
+import { testRuntime } from './support/runtime.ts';
+import { explain } from '../../../src/cli/errors/explain.ts';
+
+const verbs = [
+  'crypt format /dev/sr0 --key file:/etc/key',
+  'lvm pv create /dev/sr0',
+  'lvm vg create data /dev/sr0',
+  'lvm vg extend vg0 /dev/sr0',
+  'filesystem create /dev/sr0 --type ext4',
+  'block wipe /dev/sr0 --overwrite ext4',
+  'block zero /dev/sr0 --overwrite blank',
+  'block partition-table create /dev/sr0',
+];
+
+it.each(
+  verbs.flatMap((words) => [[words, 'no size'] as const, [words, 'the size of the last one'] as const]),
+)('bofh %s says that the drive has no medium, and what helps (%s)', async (words, size) => {
+  const host = simulatedHost({ disks: [{ name: 'sr0', size: size === 'no size' ? 0 : '64m' }] });
+  host.admin.writeFile('/etc/key', 'geheim', 0o600);
+  const run: typeof host.run = async (command) => {
+    if (command.tool === 'blkid' && command.argv.includes('/dev/sr0'))
+      return command.parse({ exitCode: 2, stdout: '', stderr: 'blkid: error: /dev/sr0: No medium found\n' });
+    if (command.argv.includes('/dev/sr0') && command.tool !== 'lsblk' && command.tool !== 'udevadm')
+      throw new CommandError({
+        ...{ tool: command.tool, argv: command.argv, reason: 'unknown', exitCode: 1 },
+        stderr: `${command.tool}: error: /dev/sr0: No medium found`,
+      });
+    return host.run(command);
+  };
+  const bofh = simulatedBofh({ host });
+  const { runtime } = testRuntime(
+    { ...bofh, host: { ...bofh.host, run }, engine: { ...bofh.engine, host: { ...bofh.engine.host, run } } },
+    { yes: true },
+  );
+  const error: unknown = await runVerb(runtime, words).catch((thrown: unknown) => thrown);
+  const told = explain(error, { root: true });
+  expect(told).toMatchObject({
+    failed: expect.stringMatching(/\/dev\/sr0 has (?:no medium \(|0 B; (?:a physical volume|ext4) needs)/) as unknown,
+    host: 'unchanged',
+    next: expect.stringMatching(/bofh block tree|take a larger (?:device|one)/) as unknown,
+    exitCode: 1,
+  });
+});
