@@ -60,9 +60,17 @@ export function refuseUnnamed(
   const missing = names.filter((name) => !overwrite.includes(name));
   const wrong = overwrite.filter((name) => !names.includes(name));
   if (missing.length === 0 && wrong.length === 0) return;
+  const inWords = (name: string): string => {
+    const type = asked.names.get(name) ?? name;
+    return type === name ? type : `${type}, uuid ${name}`;
+  };
   const why =
-    missing.length > 0 ? `${missing.join(' and ')} was not named` : `${wrong.join(' and ')} is not there`;
-  throw new RefusedError(`${device} holds ${names.join(' and ')}, and ${why}; nothing was erased`, {
+    missing.length === names.length
+      ? `${names.length > 1 ? 'they were' : 'it was'} not named`
+      : missing.length > 0
+        ? `${missing.map(inWords).join(' and ')} was not named`
+        : `${wrong.join(' and ')} is not there`;
+  throw new RefusedError(`${device} holds ${names.map(inWords).join(' and ')}: ${why}; nothing was erased`, {
     code: 'has-data',
     remedy: `to erase it, name all of it: ${overwriteOption(names)}`,
   });

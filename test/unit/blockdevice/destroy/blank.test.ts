@@ -46,7 +46,7 @@ test.each([
       atomic('destroys', (tx) => tx.block[verb]({ device, overwrite: [overwrite] })),
     );
   for (const verb of ['zero', 'discard'] as const)
-    await expect(of(verb, 'blank')).rejects.toThrow(`${device} holds ${type}, and ${type} was not named`);
+    await expect(of(verb, 'blank')).rejects.toThrow(`${device} holds ${type}: it was not named`);
   const error = await rejectionOf(of('wipe', type));
   expect(error).toMatchObject({ remedy: `to lose it: bofh block zero ${device} --overwrite ${type}` });
   await of('zero', type);
@@ -152,7 +152,7 @@ describe.each(['discard', 'zero'] as const)('block.%s of a device without a sign
     host.admin.format(device, { type: 'ext4', usage: 'filesystem', uuid: 'u' });
     const error = await rejectionOf(does(act));
     expect(error).toBeInstanceOf(RefusedError);
-    expect(String(error)).toMatch(/u was not named/);
+    expect(String(error)).toMatch(/holds ext4, uuid u: it was not named/);
     expect(acts()).toEqual([]);
   });
 
