@@ -52,6 +52,7 @@ export function look(world: World): void {
     // One of a real host, under a plan, whose peer the plan does not know.
     if (peer === undefined && own.addresses[0] === '') continue;
     const isNew = own.connection === 'Connecting' && peer !== undefined;
+    if (own.connection === 'Connected' && peer === undefined && own.role === 'Primary') begin(world, own);
     own.connection = peer === undefined ? 'Connecting' : 'Connected';
     // They agree on a size whenever they meet, without anybody being primary (receive_sizes of drbd_receiver.c, 8.4).
     if (isNew) for (const { volume } of own.volumes) grow(world, own, volume);
@@ -126,13 +127,21 @@ function contentOf(world: World, { lower: number }: DrbdVolume): Content | undef
   return lower === undefined ? undefined : world.live.get(lower.storage);
 }
 
-/** Others write to a resource: without its peer that begins a new generation, once (drbd_uuid_new_current, 8.4). */
+/** Others write to a resource. */
 export function write(world: World, own: DrbdResource): void {
+  for (const volume of own.volumes) volume.written = (volume.written ?? 0) + 4096;
+  if (own.connection !== 'Connected') begin(world, own);
+}
+
+/**
+ * A new generation of the data begins, once (drbd_uuid_new_current, 8.4): when a primary loses its
+ * peer (after_state_ch), and when a host without one becomes primary (drbd_set_role). Seen on 8.4.11.
+ */
+export function begin(world: World, own: DrbdResource): void {
   for (const volume of own.volumes) {
-    volume.written = (volume.written ?? 0) + 4096;
     const lower = deviceByNumber(world, volume.lower);
     const content = contentOf(world, volume);
-    if (lower === undefined || own.connection === 'Connected' || content?.bitmap !== undefined) continue;
+    if (lower === undefined || content?.bitmap !== undefined) continue;
     const generation = `${world.ids.uuid().replaceAll('-', '').slice(0, 14)}a0`;
     world.live.set(lower.storage, { ...content, generation, bitmap: content?.generation ?? justCreated });
     settle(world, lower.storage);

@@ -1,7 +1,7 @@
 import type { Answer } from '../../../command/index.ts';
 import { deviceByNumber, openers } from '../../world/devices.ts';
 import type { DrbdResource, DrbdVolume } from '../../world/drbd.ts';
-import { alike, look, remember } from '../../world/drbd-link.ts';
+import { alike, begin, look, remember } from '../../world/drbd-link.ts';
 import { unmodelled } from '../../options.ts';
 import type { World } from '../../world/world.ts';
 import { createMd, drbdmeta, nameMetadata } from './metadata.ts';
@@ -206,6 +206,7 @@ function primary(world: World, { name, options }: SimulatedConfig): Answer {
       "0: State change failed: (-2) Need access to UpToDate data\nCommand 'drbdsetup-84 primary 0' terminated with exit code 17",
     );
   there.role = 'Primary';
+  if (there.connection !== 'Connected') begin(world, there);
   return ok();
 }
 

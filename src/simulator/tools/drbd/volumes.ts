@@ -2,7 +2,7 @@ import type { Answer } from '../../../command/index.ts';
 import { deviceByNumber } from '../../world/devices.ts';
 import { type DrbdResource, type DrbdVolume, justCreated, placeOf } from '../../world/drbd.ts';
 import { memoryOf } from '../../../drbd/memory.ts';
-import { alike, grow, remember } from '../../world/drbd-link.ts';
+import { alike, begin, grow, remember } from '../../world/drbd-link.ts';
 import { readFile, statPath } from '../../world/files.ts';
 import type { Content } from '../../world/parts.ts';
 import { copyContent, settle, type World } from '../../world/world.ts';
@@ -70,6 +70,7 @@ export const volumeVerbs = {
         10,
         `${name}: Failure: (162) Invalid configuration request\nadditional info from kernel:\nunknown connection`,
       );
+    if (there.connection === 'Connected' && there.role === 'Primary') begin(world, there);
     Object.assign(there, { connection: 'StandAlone', peer: undefined });
     delete there.discards;
     there.volumes = there.volumes.map(({ replication: _, ...rest }) => rest);
