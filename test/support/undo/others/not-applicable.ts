@@ -29,7 +29,7 @@ export const notApplicable: Partial<Readonly<Record<FaultName, NotApplicable>>> 
       crypt: 'close close.deferred resize key.remove reencrypt erase',
       btrfs:
         'device.add device.replace subvolume.remove scrub balance quota.set qgroup.limit default.set property.set',
-      drbd: 'attach detach connect disconnect sync.pause sync.resume adjust resize uuid.create invalidate invalidate.remote verify down primary secondary',
+      drbd: 'attach detach connect disconnect sync.pause sync.resume adjust resize uuid.create invalidate invalidate.remote verify down secondary',
       xen: 'domain.set domain.shutdown',
     }),
   },
