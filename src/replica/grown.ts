@@ -72,13 +72,7 @@ export async function notFollowed(
     const { id, undone, reason, code, cause } = error;
     return new InterruptedError(message, { id, undone, reason, code, cause, ...details });
   }
-  const {
-    id,
-    undone,
-    leftAlone,
-    failed,
-    failedOn,
-    cause = error,
-  } = error instanceof RolledBackError ? error : ({} as Partial<RolledBackError>);
+  if (!(error instanceof RolledBackError)) return new RolledBackError(message, { cause: error, ...details });
+  const { id, undone, leftAlone, failed, failedOn, cause } = error;
   return new RolledBackError(message, { id, undone, leftAlone, failed, failedOn, cause, ...details });
 }

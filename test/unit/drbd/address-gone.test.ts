@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { present } from '../../../src/core/present.ts';
 import { refuseWithoutAddress } from '../../../src/drbd/address.ts';
-import { parseConfig } from '../../../src/drbd/config.ts';
+import { type Configured, parseConfig } from '../../../src/drbd/config.ts';
 import { missingAddresses, resources, states } from '../../../src/drbd/index.ts';
 import { simulatedBofh, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { runVerb } from '../cli/support/run-verb.ts';
@@ -70,7 +70,7 @@ describe('without the address of this host', () => {
     for (const each of words.split('; ')) expect(await typed(host, each)).toBe('0');
   });
 
-  it.each([
+  it.each<[words: string, before?: string]>([
     ['up web1', 'drbd down web1'],
     ['connect web1'],
     ['connect web1', 'drbd disconnect web1'],
@@ -106,18 +106,18 @@ describe('without the address of this host', () => {
 
   it('the module of DRBD 9 pauses and resumes all the same, and drbdadm need not look for it at all', async () => {
     const here = (await resources(up()))[0]?.here;
-    const asked = (verb: string, { version = '9.2.4', ...more } = {}) => {
+    const asked = (verb: string, more: { readonly configured?: Configured } = {}, version = '9.2.4') => {
       const host = cutOff();
       host.world.drbd.version = version;
       return refuseWithoutAddress(host, { name: 'web1', ...present({ here }), ...more }, { argv: [verb] });
     };
     await expect(asked('pause-sync')).resolves.toBeUndefined();
     await expect(asked('up')).rejects.toThrow('Without it drbdadm refuses up');
-    await expect(asked('pause-sync', { version: '8.4.11' })).rejects.toThrow('refuses pause-sync');
+    await expect(asked('pause-sync', {}, '8.4.11')).rejects.toThrow('refuses pause-sync');
     const xml =
       '<config><global><disable-ip-verification/></global><resource name="web1" conf-file-line="/x:1"/></config>';
     const [configured] = parseConfig(xml);
-    await expect(asked('up', { ...present({ configured }) })).resolves.toBeUndefined();
+    await expect(asked('up', present({ configured }))).resolves.toBeUndefined();
   });
 
   it.each([

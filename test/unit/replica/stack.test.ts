@@ -206,10 +206,12 @@ describe('block resize of a stack with a replicated disk', () => {
     expect(extents(hosts)).toEqual([33, 33]);
   });
 
-  it.each([
+  it.each<[string, 'resize2fs' | 'cryptsetup', () => Promise<Hosts>, string]>([
     ['ext4', 'resize2fs', plain, 'the ext4 on /dev/drbd0 (64 MiB)'],
     [
-      ...(['LUKS', 'cryptsetup', encrypted] as const),
+      'LUKS',
+      'cryptsetup',
+      encrypted,
       'the LUKS on /dev/drbd0 (52 MiB), the ext4 on /dev/mapper/web1 (48 MiB)',
     ],
   ])(
