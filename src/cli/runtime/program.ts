@@ -25,9 +25,9 @@ type Invoke = (invocation: Invocation) => Promise<void>;
 const exitCodes = `
 Exit codes:
   0    done
-  1    refused, or a program failed: nothing changed
+  1    refused by a check or by a program: nothing changed; or a script failed
   2    usage error
-  3    stuck: see "bofh journal list"
+  3    stuck: something is left; see "bofh journal list" and "bofh journal show ID"
   4    journal cannot be read or written; or another sequence has the object
   5    failed and rolled back
   6    done, with failures in the table, or doctor found a problem
@@ -35,7 +35,7 @@ Exit codes:
   70   output of a program could not be parsed, or a bug in bofh
   74   done, but the answer could not be written
   130  interrupted and rolled back
-What a script committed before it failed stays, and is listed.`;
+If a script fails, its earlier commits stay, and the error lists them.`;
 
 /**
  * Returns the command line. Loads only the verbs that `words` can mean; the others have name and

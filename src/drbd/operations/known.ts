@@ -38,7 +38,7 @@ export const undo = z.strictObject({
   to: z.enum(['up', 'down', 'primary', 'secondary']),
   /** For a role: the hosts of the resource, ordered by name. */
   hosts: z.exactOptional(z.array(z.string())),
-  /** For a resource that is up: its previous peer. */
+  /** Only of `drbd.up`: the peer stays up, so the undo waits until it has ended their connection. */
   peerStays: z.exactOptional(z.literal(true)),
 });
 

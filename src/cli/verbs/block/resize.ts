@@ -17,7 +17,7 @@ export default verb({
   dashes: true,
   args: { device: '<device>', size: '<size>' },
   options: {
-    bare: flag('resize only the device; do not check its contents'),
+    bare: flag('resize only the device, not what is on it; a device with content is not made smaller'),
     ...stackOptions,
   },
   examples: ['block resize /dev/vg0/web1 +5g', 'block resize /dev/vg0/web1 20g --key file:/root/web1.key'],

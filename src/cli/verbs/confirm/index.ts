@@ -1,6 +1,6 @@
 import type { VerbEntry } from '../../runtime/verb.ts';
 
 export const confirm: VerbEntry = [
-  'keep what a sequence changed that is rolled back unless it is confirmed',
+  'keep the changes of a sequence that bofh would otherwise roll back at a deadline',
   () => import('./confirm.ts'),
 ];

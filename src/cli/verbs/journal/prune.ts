@@ -13,7 +13,7 @@ export default verb({
   changes: true,
   answers: 'journal prune',
   options: {
-    keep: value('<AGE>', 'remove journals older than this (default: 400d; the newest 100 are always kept)', {
+    keep: value('<AGE>', 'remove all journals older than this (default: 400d, but the newest 100 are kept)', {
       read: days,
     }),
     keepCount: value('<NUMBER>', 'largest number of journals to keep (default: 5000)', {

@@ -1,6 +1,6 @@
 import type { VerbEntry } from '../../runtime/verb.ts';
 
 export const undo: VerbEntry = [
-  'undo a committed sequence, also what its commit removed of files, if nothing has changed what it made since',
+  'undo a committed sequence and restore the files that it removed, unless others changed its objects since',
   () => import('./undo.ts'),
 ];
