@@ -62,7 +62,7 @@ async function meanwhile(first: Act, second: Act, waitMs = 0, end: 'commits' | '
 
 describe('while another sequence is at work on the object', () => {
   it.each<readonly [string, Act, Act, string]>([
-    ['a file that it created', image, image, 'file:/srv/x.img'],
+    ['a file that it created', image, image, '/srv/x.img'],
     ['a file that it attached', attached, (tx) => tx.block.attachLoop({ file: '/srv/x.img' }), 'x.img'],
     [
       'a device that it formatted',
@@ -70,12 +70,12 @@ describe('while another sequence is at work on the object', () => {
       (tx) => tx.filesystem.create({ device: '/dev/loop0', type: 'ext4' }),
       'x.img',
     ],
-    ['a volume that it created', volume, volume, 'lv:vg0/a'],
+    ['a volume that it created', volume, volume, 'logical volume vg0/a'],
     [
       'a volume that it renamed',
       (tx) => tx.lvm.renameLv({ vg: 'vg0', name: 'old', to: 'new' }),
       (tx) => tx.lvm.removeLv({ vg: 'vg0', name: 'old' }),
-      'lv:vg0/old',
+      'logical volume vg0/old',
     ],
     [
       'a volume that it formatted and mounted',
@@ -85,7 +85,7 @@ describe('while another sequence is at work on the object', () => {
         await tx.mount.mount({ device: '/dev/vg0/a', mode: 'rw', path: '/mnt/a' });
       },
       (tx) => tx.lvm.removeLv({ vg: 'vg0', name: 'a' }),
-      'lv:vg0/a',
+      'logical volume vg0/a',
     ],
   ])('%s: names that sequence, not how to destroy what it has', async (_what, first, second, key) => {
     const error = await meanwhile(first, second);

@@ -166,7 +166,7 @@ describe('the undo of a committed sequence', () => {
     [
       'an act after the commit',
       (tx) => tx.lvm.removeLv({ vg: 'vg0', name: 'spare' }),
-      /its commit gave up what the undo of lvm\.removeLv \(.*lv:vg0\/spare.*\) needs/,
+      /its commit gave up what the undo of lvm\.removeLv \(.*logical volume vg0\/spare.*\) needs/,
     ],
     [
       'a pair of functions',
