@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { cutUnder, inWords, usersBeyond } from '../../blockdevice/index.ts';
+import { cutUnder, inWords, remedyFor, usersBeyond } from '../../blockdevice/index.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
 import { type Holder, RefusedError } from '../../core/errors.ts';
 import type { Bytes } from '../../core/units.ts';
@@ -8,14 +8,7 @@ import { changeTags, lvextend, lvreduce } from '../lv-commands.ts';
 import { pvSegments, pvs } from '../report-commands.ts';
 import { reported } from '../unreadable.ts';
 import { isClassicSnapshot, isThin, isThinPool } from '../filling.ts';
-import {
-  dependentHolders,
-  dependents,
-  everyHolderOf,
-  holdersOf,
-  udevOf,
-  type VolumeAmong,
-} from '../reads.ts';
+import { dependentHolders, everyHolderOf, holdersOf, udevOf, type VolumeAmong } from '../reads.ts';
 import type { LogicalVolume, PvSegment } from '../objects.ts';
 import { known, type KnownVolume, knownVolume } from './known.ts';
 import { byLvm, spreadType } from '../spread.ts';
@@ -87,9 +80,7 @@ function refuseDependents(of: VolumeAmong): void {
   const holders = dependentHolders(of);
   if (holders.length === 0) return;
   throw new RefusedError(`${of.lv.fullName} has snapshots: ${inWords(holders)}`, {
-    remedy: `remove them first: ${dependents(of.lv, of.all)
-      .map(({ fullName }) => `bofh lvm remove ${fullName}`)
-      .join('; ')}`,
+    remedy: remedyFor(holders),
     holders,
   });
 }

@@ -3,9 +3,7 @@ import { openJournals } from '../../../src/atomic/recovery/recover.ts';
 import { atomic, withBofh } from '../../../src/bofh.ts';
 import { RefusedError, RolledBackError, StuckError, UsageError } from '../../../src/core/errors.ts';
 import type { Tx } from '../../../src/operations.ts';
-import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
-import { runVerb } from '../cli/support/run-verb.ts';
-import { testRuntime } from '../cli/support/runtime.ts';
+import { simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { failureOf } from '../concurrency/support.ts';
 import { bofhOn, recoverAll } from '../simulator/support.ts';
 import { unnamed } from '../simulator/sweep.ts';
@@ -205,11 +203,6 @@ describe('resizeLv is refused, and changes nothing,', () => {
   test('for an origin, whose snapshots are named', async () => {
     host.admin.snapshot({ vg: 'vg0', name: 'monday', origin: 'a', extents: 1 });
     expect(await refused((tx) => resize(tx, '64m'))).toMatch(/has snapshots: .*vg0\/monday/);
-    const error = await failureOf(does((tx) => resize(tx, '64m')));
-    expect(error).toHaveProperty('remedy', 'remove them first: bofh lvm remove vg0/monday');
-    const { runtime } = testRuntime(simulatedBofh({ host }), { yes: true });
-    for (const words of ['lvm remove vg0/monday', 'lvm resize vg0/a 64m'])
-      expect(await runVerb(runtime, words)).toBe(0);
   });
 
   test.each([
