@@ -68,7 +68,9 @@ describe('a change with --host', () => {
     expect(shown.steps.flatMap(({ objects }) => objects).join(' ')).not.toContain('there!');
     const words = (await here('journal', 'show', row?.id ?? '')).stdout;
     expect(words).toContain('also on:  there\n');
-    expect(words).toMatch(/filesystem\.label +filesystem \S+ on there, loop device of inode \d+ on \d+:\d+ on there/);
+    expect(words).toMatch(
+      /filesystem\.label +filesystem \S+ on there, loop device of inode \d+ on \d+:\d+ on there/,
+    );
   }, 180_000);
 
   test('makes a filesystem there, mounts it and unmounts it', async () => {

@@ -62,7 +62,10 @@ function textsIn(expression: ts.Expression): readonly RegExp[] {
         : ts.isTemplateExpression(node)
           ? [node.head.text, ...node.templateSpans.map(({ literal }) => literal.text)]
           : [];
-    if (parts.join('').length < 12) return void ts.forEachChild(node, visit);
+    if (parts.join('').length < 12) {
+      ts.forEachChild(node, visit);
+      return;
+    }
     const literal = parts.map((part) => part.replaceAll(/[$()*+.?[\\\]^{|}]/g, '\\$&'));
     found.push(new RegExp(literal.join('[^]*')));
   };

@@ -252,7 +252,9 @@ describe('what is left alone because it is not ours', () => {
 
   test('is told when the scope that met it was caught and the sequence ends well', async () => {
     expect(await told((tx) => rejectionOf(tx.scope('inner', (inner) => replaced(inner, 'a'))))).toEqual([
-      expect.stringMatching(/logical volume vg0\/a\): vg0\/a \(uuid \S+\) does not have the tag of this step/),
+      expect.stringMatching(
+        /logical volume vg0\/a\): vg0\/a \(uuid \S+\) does not have the tag of this step/,
+      ),
     ]);
   });
 

@@ -265,7 +265,9 @@ describe('a recipe for a guest that another sequence works on', () => {
 
     await expect(again).rejects.toMatchObject({
       code: 'unfinished',
-      message: expect.stringContaining('logical volume vg0/web1-root belongs to the unfinished sequence') as string,
+      message: expect.stringContaining(
+        'logical volume vg0/web1-root belongs to the unfinished sequence',
+      ) as string,
     });
   });
 

@@ -161,7 +161,7 @@ test('an lvm2 that is too old is called that, with the version that is needed', 
   const reason = classify?.({ exitCode: 5, stdout: '', stderr }) ?? 'unknown';
   const fails = () => Promise.reject(new CommandError({ tool, argv, exitCode: 5, reason, stderr }));
 
-  const error = await rejectionOf(reported(Object.assign(Object.create(host), { run: fails }), lvsReport()));
+  const error = await rejectionOf(reported({ ...host, run: fails }, lvsReport()));
 
   expect(error).toBeInstanceOf(ToolError);
   expect(String(error)).toContain('lvs is too old: it does not know the field lv_autoactivation');
