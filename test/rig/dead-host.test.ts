@@ -289,5 +289,5 @@ describe.skipIf(!can.ok && !required)('docs/dead-host.md, typed on two hosts wit
     await comesTo(a, /replication:Established/);
     await typed(a, `drbd wait-sync ${name} --time 10m`);
     expect(await content(b)).toBe(data);
-  });
+  }, 1_500_000);
 });
