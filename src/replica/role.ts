@@ -111,7 +111,8 @@ export async function changeRole(tx: Tx, hosts: Reachable, plan: RolePlan): Prom
   }
   if (to === undefined) return;
   if (!tx.planning) await handedOver(to, other, { name, signal });
-  await stepsOn(tx, hosts, to).drbd.primary({ name });
+  const takes = from === undefined ? {} : ({ takesOver: true } as const);
+  await stepsOn(tx, hosts, to).drbd.primary({ name, ...takes });
 }
 
 async function refuseBusy({ name: at, host, resource: { name, state } }: UpPart): Promise<void> {

@@ -26,6 +26,9 @@ export const args = z.strictObject({
  */
 export const whileUp = z.exactOptional(z.literal(true));
 
+/** The peer was primary until this sequence demoted it, and will be again if the sequence is undone. */
+export const takesOver = z.exactOptional(z.literal(true));
+
 export const undo = z.strictObject({
   name: z.string(),
   /**
@@ -40,6 +43,7 @@ export const undo = z.strictObject({
   hosts: z.exactOptional(z.array(z.string())),
   /** Only of `drbd.up`: the peer stays up, so the undo waits until it has ended their connection. */
   peerStays: z.exactOptional(z.literal(true)),
+  takesOver,
 });
 
 export type Undo = z.infer<typeof undo>;

@@ -8,7 +8,8 @@ import { stateRecovery } from '../manual-recovery.ts';
 import { connectionsOf } from '../config.ts';
 import { drbdPrimary, drbdSecondary } from '../change-commands.ts';
 import type { Role } from '../schema.ts';
-import type { ResourceState } from '../state.ts';
+import { reconnect, type ResourceState } from '../state.ts';
+import { inWords, isReached, towards } from '../wait.ts';
 import {
   args,
   askedUp,
@@ -18,6 +19,7 @@ import {
   holdersOf,
   now,
   refuseUsed,
+  takesOver,
   type Undo,
   undo,
   undoOf,
@@ -59,7 +61,11 @@ const common = (to: 'primary' | 'secondary') => {
       };
     },
     revert: async ({ undo: of, host }) => {
-      if (isIt(await now(host, of))) await make(host, of, to === 'primary' ? 'secondary' : 'primary');
+      const found = await now(host, of);
+      if (!isIt(found)) return;
+      if (of.takesOver === true) refuseUnsent(found);
+      await make(host, of, to === 'primary' ? 'secondary' : 'primary');
+      if (of.takesOver === true) await againUnlessSent(host, of);
     },
     describe: stateRecovery,
   } as const satisfies Partial<Parameters<typeof operation<z.infer<typeof args>, Undo, null, unknown>>[0]>;
@@ -73,7 +79,8 @@ const common = (to: 'primary' | 'secondary') => {
 export const primary = operation({
   ...common('primary'),
   kind: 'drbd.primary',
-  prepare: async ({ args: { name }, host }) => {
+  args: z.extend(args, { takesOver }),
+  prepare: async ({ args: { name, takesOver: takes }, host }) => {
     const found = await askedUp(host, name);
     refuseAlready(found.state, 'Primary');
     refuseTwo(found, found.state);
@@ -85,9 +92,31 @@ export const primary = operation({
           remedy: `see what it lacks: bofh drbd status ${name}; if this data is known to be the good one: drbdadm primary --force ${name}`,
         },
       );
-    return { ...undoOf(found, 'primary'), ...hostsOf(found) };
+    const taken = takes === undefined ? {} : { takesOver: takes };
+    return { ...undoOf(found, 'primary'), ...hostsOf(found), ...taken };
   },
 });
+
+/**
+ * The peer will be primary again, and needs all that was written here. Without a connection DRBD
+ * would keep both versions, and end the next connection as split brain (8.4.11).
+ */
+function refuseUnsent(state: ResourceState): void {
+  if (isReached(state, 'sync')) return;
+  const { name } = state;
+  throw new RefusedError(
+    `${name} stays primary on this host: its peer may lack what was written here (${towards(state).map(inWords).join('; ')})`,
+    { remedy: `${reconnect(name, state)}; then: bofh recover` },
+  );
+}
+
+/** The connection may have been lost right before the demotion. */
+async function againUnlessSent(host: ChangeHost, of: Undo): Promise<void> {
+  const found = await now(host, of);
+  if (typeof found !== 'object' || isReached(found, 'sync')) return;
+  await host.run(drbdPrimary(of.name));
+  refuseUnsent(found);
+}
 
 /**
  * Makes this host secondary for a resource whose devices are unused. It lasts until the next boot,
