@@ -45,11 +45,10 @@ if (!ensureDependencies()) {
 }
 
 process.env.BOFH_RIG ??= 'sample';
-// eslint has one core for a minute and more, and needs nothing of the others: unit does not wait for it.
 const linted = stage('lint', async () =>
   checked(
     await allQuietly('lint', [
-      [bin('eslint'), ['.']],
+      [bin('oxlint'), []],
       [bin('biome'), ['format', '.']],
       [bin('knip'), []],
     ]),

@@ -15,14 +15,17 @@ export async function mountedFor<T>(
 ): Promise<T> {
   const outside = outsideSequence();
   let failed: { readonly error: unknown } | undefined;
-  const within = (path: string): Promise<T> =>
-    outside(() => body(path))
-      .catch((error: unknown) => {
-        failed = { error };
-        throw error;
-      })
+  const within = async (path: string): Promise<T> => {
+    try {
+      return await outside(() => body(path));
+    } catch (error) {
+      failed = { error };
+      throw error;
+    } finally {
       // What the body wrote belongs to the outer sequence.
-      .finally(() => outside(renewWitnesses));
+      await outside(renewWitnesses);
+    }
+  };
   try {
     return await apart(() => atomic(name, async (tx) => within(await open(tx))));
   } catch (error) {

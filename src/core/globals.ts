@@ -5,7 +5,7 @@
 declare global {
   interface AbortSignal {
     readonly aborted: boolean;
-    // eslint-disable-next-line @typescript-eslint/no-explicit-any -- as in both of them
+    // oxlint-disable-next-line typescript/no-explicit-any -- as in both of them
     readonly reason: any;
   }
 }

@@ -51,7 +51,11 @@ export function downloader(flock: LocalHost['flock']) {
       await file.close();
     }
     const handle = await fs.open(directory);
-    await handle.sync().finally(() => handle.close());
+    try {
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
   };
 }
 

@@ -357,7 +357,7 @@ async function lookOnly(unwinding: Unwinding, step: Step): Promise<Acted> {
 async function finish(unwinding: Unwinding, step: Step, boot: string | undefined): Promise<Acted> {
   const { code, journalled } = await at(unwinding, step, boot);
   const before = await code.look(journalled);
-  let kept: Kept = {};
+  let kept: Kept;
   if (before.state === 'ours') {
     if (unwinding.trusted !== 'all') {
       const { engine, journal, discard } = unwinding;

@@ -75,7 +75,8 @@ async function parse(run: Run, pager: string | undefined): Promise<number> {
 async function showHelp(terminal: Terminal, help: string, pager: string | undefined): Promise<void> {
   const text = help.replaceAll(/^[A-Z][a-zA-Z ]*:/gm, (title) => terminal.look.paint('heading', title));
   const pages = paging(terminal, pager);
-  (pages?.page ?? terminal.answer)(text);
+  if (pages === undefined) terminal.answer(text);
+  else pages.page(text);
   await pages?.show();
 }
 
