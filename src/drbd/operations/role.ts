@@ -2,7 +2,7 @@ import * as z from 'zod/mini';
 import { commonKey } from '../../atomic/locks/host-key.ts';
 import { type Look, operation } from '../../atomic/operation.ts';
 import { namingHolders } from '../../blockdevice/index.ts';
-import type { ChangeHost } from '../../command/index.ts';
+import type { ChangeHost, ReadHost } from '../../command/index.ts';
 import { NotDone, RefusedError } from '../../core/errors.ts';
 import { stateRecovery } from '../manual-recovery.ts';
 import { connectionsOf } from '../config.ts';
@@ -63,7 +63,7 @@ const common = (to: 'primary' | 'secondary') => {
     revert: async ({ undo: of, host }) => {
       const found = await now(host, of);
       if (!isIt(found)) return;
-      if (of.takesOver === true) refuseUnsent(found);
+      if (of.takesOver === true) await refuseUnsent(host, found);
       await make(host, of, to === 'primary' ? 'secondary' : 'primary');
       if (of.takesOver === true) await againUnlessSent(host, of);
     },
@@ -101,12 +101,13 @@ export const primary = operation({
  * The peer will be primary again, and needs all that was written here. Without a connection DRBD
  * would keep both versions, and end the next connection as split brain (8.4.11).
  */
-function refuseUnsent(state: ResourceState): void {
+async function refuseUnsent(host: ReadHost, state: ResourceState): Promise<void> {
   if (isReached(state, 'sync')) return;
   const { name } = state;
+  const { hostname } = await host.facts();
   throw new RefusedError(
-    `${name} stays primary on this host: its peer may lack what was written here (${towards(state).map(inWords).join('; ')})`,
-    { remedy: `${reconnect(name, state)}; then: bofh recover` },
+    `${name} stays primary on ${hostname}: its peer may lack what was written there (${towards(state).map(inWords).join('; ')})`,
+    { remedy: `on ${hostname}, ${reconnect(name, state)}; then, where it was started: bofh recover` },
   );
 }
 
@@ -115,7 +116,7 @@ async function againUnlessSent(host: ChangeHost, of: Undo): Promise<void> {
   const found = await now(host, of);
   if (typeof found !== 'object' || isReached(found, 'sync')) return;
   await host.run(drbdPrimary(of.name));
-  refuseUnsent(found);
+  await refuseUnsent(host, found);
 }
 
 /**

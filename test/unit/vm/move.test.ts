@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { atomic, withBofh } from '../../../src/bofh.ts';
-import { RolledBackError } from '../../../src/core/errors.ts';
+import { openJournals, recover } from '../../../src/atomic/recovery/recover.ts';
+import { RolledBackError, StuckError } from '../../../src/core/errors.ts';
 import { domains } from '../../../src/xen/index.ts';
 import { states } from '../../../src/drbd/index.ts';
 import { ownAnd } from '../../../src/replica/hosts.ts';
@@ -94,6 +95,33 @@ describe('a guest whose replication is cut while it is moved', () => {
     expect(await states(alpha)).toMatchObject([{ role: 'Primary' }]);
     expect(await states(there.host())).toMatchObject([{ role: 'Secondary' }]);
   });
+});
+
+it('what the guest wrote on the other host stays, also when the replication is cut and the move is undone', async () => {
+  const { here, alpha, there } = await guestOnTwo();
+  const { engine, site } = here;
+  const { moveVm, planMove } = await import('../../../src/vm/move.ts');
+  const members = await ownAnd(engine, 'there');
+  const request = { name: 'web1', to: 'there' };
+  const moved = withBofh(here, () =>
+    atomic('move, then fail', async (tx) => {
+      await moveVm(tx, engine, await planMove({ members, site, request }));
+      there.cutReplication();
+      throw new Error('now');
+    }),
+  );
+
+  const error = await moved.catch((each: unknown) => each);
+  expect(error).toBeInstanceOf(StuckError);
+  expect(String(error)).toMatch(/web1 stays primary on beta: its peer may lack what was written there/);
+  expect(await states(there.host())).toMatchObject([{ role: 'Primary' }]);
+  expect(await states(alpha)).toMatchObject([{ role: 'Secondary' }]);
+
+  there.mend();
+  const [open] = await openJournals(engine);
+  await recover(open?.id ?? '', { engine, yes: true });
+  expect(await domains(alpha, ({ name }) => name === 'web1')).toMatchObject([{ state: 'running' }]);
+  expect(await states(alpha)).toMatchObject([{ role: 'Primary', connections: [{ state: 'Connected' }] }]);
 });
 
 it('vm move is refused before the guest is stopped when somebody works on its disk on the other host', async () => {
