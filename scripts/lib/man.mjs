@@ -22,7 +22,7 @@ function rootPage(root, nouns, version) {
     '.SH SYNOPSIS',
     `.B bofh\n[options] noun verb [arguments]`,
     '.SH OPTIONS',
-    'They work before and after noun and verb.',
+    'These options may stand before or after the command (noun and verb).',
     ...optionLines(root),
     '.SH COMMANDS',
     ...nouns.flatMap((noun) => ['.TP', `.BR bofh\\-${troff(noun.name())} (1)`, troff(noun.description())]),
@@ -40,9 +40,9 @@ function rootPage(root, nouns, version) {
     ),
     ...entry(
       'LESS, LESSSECURE',
-      'options of less (default: FRX), and for root no shell from less (default: 1)',
+      'LESS: options of less (default: FRX). LESSSECURE=1: less starts no shell (default for root)',
     ),
-    ...entry('NO_COLOR, FORCE_COLOR', 'not empty: never, or always, colours; --color overrides both'),
+    ...entry('NO_COLOR, FORCE_COLOR', 'NO_COLOR (if not empty): no colours. FORCE_COLOR (if not empty): always colours. --color overrides both'),
   ]);
 }
 

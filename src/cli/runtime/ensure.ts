@@ -6,7 +6,9 @@ import { flag } from './verb.ts';
 
 /** `--ensure` of a verb that creates something. */
 export function ensureFlag(...conflicts: readonly string[]) {
-  return flag('do nothing if it is there exactly as asked; an error if it differs', { conflicts });
+  return flag('do nothing if the object already exists exactly as requested; fail if it differs', {
+    conflicts,
+  });
 }
 
 /** The first line of an answer that changed nothing. */

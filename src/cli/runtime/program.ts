@@ -28,7 +28,7 @@ Exit codes:
   1    refused by a check or by a program: nothing changed; or a script failed
   2    usage error
   3    stuck: something is left; see "bofh journal list" and "bofh journal show ID"
-  4    journal cannot be read or written; or another sequence has the object
+  4    a journal cannot be read or written, or another sequence uses an object of the command
   5    failed and rolled back
   6    done, with failures in the table, or doctor found a problem
   69   a program is missing
@@ -111,7 +111,10 @@ function addGlobals(command: Command, help: 'shown' | 'hidden'): void {
     ),
     new Option('--dry-run', 'show the plan and change nothing'),
     new Option('--yes', 'do not ask for confirmation'),
-    new Option('--wait <TIME>', 'wait this long for objects in use by another bofh, for example 60s'),
+    new Option(
+      '--wait <TIME>',
+      'if another bofh uses the same objects, wait this long for it, for example 60s',
+    ),
     new Option(
       '--site <FILE>',
       'site file (default: $BOFH_SITE or /etc/bofh/site-specific.ts, .js or .json)',
@@ -122,13 +125,13 @@ function addGlobals(command: Command, help: 'shown' | 'hidden'): void {
     ),
     new Option(
       '--state-dir <DIR>',
-      'directory of the journals (default: $BOFH_STATE_DIR or /var/lib/bofh; for users ~/.local/state/bofh)',
+      'directory of the journals (default: $BOFH_STATE_DIR or /var/lib/bofh; for other users than root: ~/.local/state/bofh)',
     ),
     new Option('-q, --quiet', 'print nothing if a change succeeds: no progress, no answer; for cron'),
     withChoices(
       new Option(
         '--color <WHEN>',
-        'auto, always or never (default: auto, which is on a terminal, without $NO_COLOR)',
+        'auto, always or never (default: auto: colours on a terminal, unless $NO_COLOR is set)',
       ),
       colors,
     ),

@@ -12,7 +12,7 @@ export default verb({
   options: {
     overwrite: value(
       '<UUID|TYPE,…>',
-      'everything on the device: the UUID of each content, or its type if it has no UUID',
+      'all content on the device: the UUID of each filesystem, table or header, or its type if it has no UUID',
       { read: commaList },
     ),
   },

@@ -53,7 +53,7 @@ export const btrfs: Noun = {
       summary: 'rewrite block groups so that they use less space',
       verbs: {
         start: ['balance a filesystem and wait until it is done', () => import('./balance/start.ts')],
-        status: ['how far the balance is', () => import('./balance/status.ts')],
+        status: ['show the progress of a balance', () => import('./balance/status.ts')],
       },
     },
     device: {

@@ -20,7 +20,10 @@ export default verb({
     toFile: value('<FILE>', 'new file, for bofh btrfs receive', { conflicts: ['name', 'toDevice'] }),
     toDevice: value('<DEVICE>', 'unused device; its content is lost', { conflicts: ['name'] }),
     overwrite: value('<UUID|TYPE>', 'with --to-device: UUID, or type, of the content to overwrite'),
-    parent: value('<SNAPSHOT>', 'send only the differences from this snapshot, which the receiver must have'),
+    parent: value(
+      '<SNAPSHOT>',
+      'send only the differences from this snapshot; the receiver must already have the snapshot',
+    ),
     name: value('<NAME>', 'with --to: name of the received subvolume'),
   },
   examples: [

@@ -11,9 +11,11 @@ import { tell } from '../recover/text.ts';
 export default verb({
   changes: true,
   answers: 'confirm',
-  args: { id: ['[id]', 'the sequence (default: the one that waits)'] },
+  args: { id: ['[id]', 'ID of the sequence (default: the only one that waits for confirmation)'] },
   options: {
-    extend: value('<TIME>', 'only wait longer: this time from now on', { read: parseDuration }),
+    extend: value('<TIME>', 'do not confirm yet; wait this time more, counted from now', {
+      read: parseDuration,
+    }),
   },
   examples: ['confirm', 'confirm 3f0c1a4e', 'confirm 3f0c1a4e --extend 5m'],
   run: async (runtime, { id: typed, extend }) => {

@@ -5,11 +5,14 @@ export const crypt: Noun = {
   verbs: {
     list: ['list encrypted devices and their open names', () => import('./list.ts')],
     show: ['show the header of an encrypted device', () => import('./show.ts')],
-    status: ['show the open device of a name', () => import('./status.ts')],
+    status: ['show an open encrypted device (mapping) by its name', () => import('./status.ts')],
     format: ['create an encrypted device (LUKS) on a blank device', () => import('./format.ts')],
     open: ['open an encrypted device; does nothing if it is open', () => import('./open.ts')],
-    close: ['close an unused open device', () => import('./close.ts')],
-    resize: ['resize an open device without its content, until it is closed', () => import('./resize.ts')],
+    close: ['close an encrypted device that is open and not in use', () => import('./close.ts')],
+    resize: [
+      'resize an open encrypted device, but not the filesystem on it; the new size is lost when the device is closed',
+      () => import('./resize.ts'),
+    ],
     'add-key': ['add a key to an encrypted device', () => import('./add-key.ts')],
     'change-key': ['replace a key of an encrypted device', () => import('./change-key.ts')],
     'remove-key': [

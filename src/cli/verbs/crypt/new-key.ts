@@ -11,7 +11,7 @@ export const options = {
   key,
   newKey: value('<KEY>', 'source of the new key, in the same form as --key', { read: parseKeyRef }),
   header,
-  slot: value('<NUMBER>', 'key slot (default: the lowest free one)', { read: keySlot }),
+  slot: value('<NUMBER>', 'free key slot for the new key (default: the lowest free one)', { read: keySlot }),
   ...cost,
 };
 

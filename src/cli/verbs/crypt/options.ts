@@ -5,7 +5,7 @@ import { oneOf, value, wholeNumber } from '../../runtime/verb.ts';
 /** Options that several verbs of crypt have. */
 export const key = value(
   '<KEY>',
-  'source of the key: file:/PATH, command:/PROGRAM ARG…, credential:NAME, site:NAME or ask (default: ask)',
+  'source of the key: file:/PATH, command:/PROGRAM ARG… (its output), credential:NAME (systemd credential), site:NAME (a key of the site file), or ask (default: ask)',
   { read: parseKeyRef },
 );
 export const header = value('<FILE>', 'file with the header, if the header is not on the device');

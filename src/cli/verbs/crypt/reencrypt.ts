@@ -17,7 +17,7 @@ export default verb({
     keySize: value('<BITS>', 'size of the volume key in bits (default: unchanged)', { read: bits }),
     resilience: value(
       '<HOW>',
-      'how the area in work is protected from a crash: checksum or journal (default: checksum)',
+      'how the part that is being re-encrypted is protected against a crash: checksum or journal (default: checksum)',
       { read: oneOf('checksum', 'journal') },
     ),
     resume: flag('only resume a re-encryption that was started before'),

@@ -14,9 +14,13 @@ export default verb({
   args: { name: '<resource>' },
   options: {
     volume,
-    overwrite: value('<UUID,…>', 'existing metadata to overwrite; "data": data of unknown type', {
-      read: wordsIn,
-    }),
+    overwrite: value(
+      '<UUID,…>',
+      'UUID of existing metadata that is overwritten; the word "data" for content of unknown type',
+      {
+        read: wordsIn,
+      },
+    ),
     keep: value('<UUID,…>', 'existing filesystem that becomes the content of the volume', {
       read: wordsIn,
     }),

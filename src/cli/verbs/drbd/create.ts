@@ -33,10 +33,14 @@ export default verb({
     port,
     minor,
     protocol,
-    initialSync: value('<HOW>', 'skip: no resync, because both sides are zeros; full: send all data', {
-      read: oneOf('skip', 'full'),
-      default: 'skip',
-    }),
+    initialSync: value(
+      '<HOW>',
+      'skip: no resync, because bofh creates both volumes filled with zeros; full: send all data (default: "skip")',
+      {
+        read: oneOf('skip', 'full'),
+        default: 'skip',
+      },
+    ),
     primary: value('<HOST>', 'host that becomes primary'),
   },
   examples: ['drbd create web1 --on host1,host2 --size 10g --primary host1'],

@@ -47,7 +47,7 @@ export const drbd: Noun = {
       () => import('./wait-sync.ts'),
     ],
     create: [
-      'create a resource on two hosts: volumes, configuration and metadata; up and connected',
+      'create a resource on two hosts (volumes, configuration, metadata), bring it up and connect it',
       () => import('./create.ts'),
     ],
     convert: [
@@ -55,7 +55,7 @@ export const drbd: Noun = {
       () => import('./convert.ts'),
     ],
     'replace-peer': [
-      'replace the peer of a resource by another host; it gets the data of this host, which may stay in use',
+      'replace the peer of a resource by another host and copy the data of this host to it; the device may stay in use',
       () => import('./replace-peer.ts'),
     ],
     remove: [

@@ -28,7 +28,7 @@ export const on = value(
 );
 export const address = value(
   '<HOST=IP,…>',
-  'addresses for the replication (default: the one network both hosts are in)',
+  'addresses for the replication (default: the addresses in the only network that both hosts share)',
   { read: addressesIn },
 );
 export const port = value('<N>', 'TCP port (default: the lowest free on both hosts, from 7788)', {

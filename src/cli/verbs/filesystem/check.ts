@@ -17,7 +17,7 @@ export default verb({
   options: {
     repair: flag('repair its errors; cannot be undone'),
     mayLoseFiles: flag(
-      'with --repair: also repair what needs a decision; xfs and vfat are repaired only with it',
+      'with --repair: also repair errors where files may be lost; required to repair xfs and vfat',
     ),
   },
   examples: ['filesystem check /dev/vg0/web1', 'filesystem check /dev/vg0/web1 --repair'],

@@ -12,7 +12,9 @@ export default verb({
   args: { device: '<device>' },
   options: {
     uuid: value('<UUID>', 'UUID; for vfat ABCD-1234 (default: random)'),
-    addSeed: flag('ext4: enable the feature this needs; GRUB before 2.12 cannot read it'),
+    addSeed: flag(
+      'ext4 only: enable metadata_csum_seed, if the change needs it; GRUB before 2.12 cannot read such a filesystem',
+    ),
   },
   examples: ['filesystem uuid /dev/vg0/clone'],
   run: (runtime, { device, uuid, addSeed }) => {

@@ -29,7 +29,7 @@ export default verb({
   options: {
     confirm: value(
       '<TIME|off>',
-      'undo everything unless bofh confirm comes from a new connection in this time (default: 2m if a change can cut the way in, otherwise off)',
+      'undo everything unless you run bofh confirm from a new connection within this time (default: 2m if a change could break the access to the host, else off)',
       { read: (text) => (text === 'off' ? text : parseDuration(text)) },
     ),
     prune,

@@ -20,7 +20,9 @@ export const args = {
   file: ['<file>', 'a description: .ts, .js or .mjs with a default export of defineHost'],
 } as const;
 
-export const prune = flag('also remove what this description created earlier and no longer has');
+export const prune = flag(
+  'also remove objects that an earlier version of this description created and that it no longer contains',
+);
 
 /** A description, and what it created earlier. */
 export interface Described {

@@ -13,8 +13,8 @@ export default verb({
   answers: 'journal resolve',
   args: { id: '<id>', step: '<step>' },
   options: {
-    undone: flag('it is undone: you have done that by hand, or it had no effect', { conflicts: ['keep'] }),
-    keep: flag('what it did stays'),
+    undone: flag('the step is undone: you undid it by hand, or it had no effect', { conflicts: ['keep'] }),
+    keep: flag('the effect of the step stays'),
   },
   examples: ['journal resolve 3f0c1a4e 2 --undone', 'journal resolve 3f0c1a4e 2 --keep'],
   run: async (runtime, { id: typed, step, undone, keep }) => {

@@ -7,7 +7,7 @@ export const lvm: Noun = {
     create: ['create a logical volume', () => import('./create.ts')],
     rename: ['rename an unused logical volume', () => import('./rename.ts')],
     resize: [
-      'resize a logical volume without its content; see bofh block resize',
+      'resize a logical volume, but not its content; to resize both use bofh block resize',
       () => import('./resize.ts'),
     ],
     convert: [

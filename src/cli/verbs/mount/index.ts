@@ -9,7 +9,7 @@ export const mount: Noun = {
     fstab: {
       summary: 'mounts at boot: the lines of /etc/fstab',
       verbs: {
-        list: ['list the lines', () => import('./fstab/list.ts')],
+        list: ['list the lines of /etc/fstab', () => import('./fstab/list.ts')],
         add: ['add a line, verified by findmnt', () => import('./fstab/add.ts')],
         set: ['change fields of the line of a path or a swap device', () => import('./fstab/set.ts')],
         remove: ['remove the line of a path or a swap device', () => import('./fstab/remove.ts')],
@@ -18,7 +18,7 @@ export const mount: Noun = {
     crypttab: {
       summary: 'encrypted devices opened at boot: the lines of /etc/crypttab',
       verbs: {
-        list: ['list the lines', () => import('./crypttab/list.ts')],
+        list: ['list the lines of /etc/crypttab', () => import('./crypttab/list.ts')],
         add: ['add a line', () => import('./crypttab/add.ts')],
         set: ['change fields of the line of a mapping', () => import('./crypttab/set.ts')],
         remove: ['remove the line of a mapping', () => import('./crypttab/remove.ts')],

@@ -10,7 +10,7 @@ export default verb({
   changes: false,
   answers: 'mount list',
   table: true,
-  options: { all: flag('include those of the kernel itself') },
+  options: { all: flag('also list the pseudo filesystems of the kernel (proc, sysfs, …)') },
   examples: ['mount list'],
   run: async (runtime, { all }) => {
     const { bofh } = await openSession(runtime, { site: 'unused', root: 'not-needed' });

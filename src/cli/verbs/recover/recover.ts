@@ -20,28 +20,35 @@ export default verb({
     abandon: value('<ID>', 'close this journal and leave the host as it is; needs --because', {
       conflicts: ['cutLastLine'],
     }),
-    boot: flag('as at boot: only sequences from before this boot; never asks, leaves what is in use', {
-      conflicts: ['abandon', 'cutLastLine'],
-    }),
+    boot: flag(
+      'recover as the boot unit does: only sequences from before this boot, without questions; objects in use are left untouched',
+      {
+        conflicts: ['abandon', 'cutLastLine'],
+      },
+    ),
     network: flag('with --boot: also sequences that need other hosts; run it after the network is up'),
     discard: value(
       '<OBJECT,…>',
-      'also undo these objects, as the refusal names them (fs:UUID, lv:vg0/web1), and lose what others wrote to them',
+      'also undo the changes of these objects (copy the names from the error: fs:UUID, lv:vg0/web1); what others wrote to them is lost',
       { read: (text) => commaList(text).filter((each) => each !== '') },
     ),
     ignoreMachineId: flag(
-      'recover ID also if it was begun under another machine-id: this host got a new one',
+      'recover journal ID although it has another machine-id; use it if this host got a new machine-id',
     ),
     limit: value(
       '<TIME>',
-      'with --boot: longest time for one journal; it stays open if that is not enough (default: 5m)',
+      'with --boot: time limit for one journal; when it is over, the journal stays open (default: 5m)',
       { read: parseDuration },
     ),
-    total: value('<TIME>', 'with --boot: start no further journal after this time (default: 15m)', {
-      read: parseDuration,
-    }),
+    total: value(
+      '<TIME>',
+      'with --boot: do not begin to recover another journal after this time (default: 15m)',
+      {
+        read: parseDuration,
+      },
+    ),
     unconfirmed: flag(
-      'with --boot: only sequences that had to be confirmed, before the network is up; with ID: wait, and roll it back unless it is confirmed in time (bofh itself starts that)',
+      'with --boot: only sequences that wait for a confirmation; runs before the network is up. With ID: wait for the confirmation, and roll back if it does not come in time (bofh starts this itself)',
     ),
     because: value('<TEXT>', 'reason, which is written to the journal'),
     cutLastLine: value('<ID>', 'show the damaged end of this journal and cut it off'),

@@ -13,7 +13,7 @@ export default verb({
   args: {
     verb: [
       '[verb...]',
-      'a verb, with the option that changes its answer; plan: the answer with --dry-run; error: that of a failure (default: list all)',
+      'a command, with the option that changes its output. "plan": the output of --dry-run. "error": the output of a failed command (default: list all)',
     ],
   },
   dashes: true,

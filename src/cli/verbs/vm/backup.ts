@@ -22,7 +22,7 @@ export default verb({
     }),
     snapshotSize: value(
       '<SIZE>',
-      'space for what the guest writes to each disk meanwhile (default: a fifth of the disk)',
+      'size of the snapshot of each disk, for what the guest writes during the backup (default: a fifth of the disk)',
       { read: named(parseSize) },
     ),
   },

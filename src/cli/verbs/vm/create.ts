@@ -35,11 +35,15 @@ export default verb({
     ),
     checksum: value(
       '<SUM>',
-      'of an https://… image: sha256:HEX, sha512:HEX, or the SHA256SUMS or SHA512SUMS of the site as a file',
+      'checksum of an https://… image: sha256:HEX, sha512:HEX, or the path of the SHA256SUMS or SHA512SUMS file that the web site of the image offers',
     ),
-    partition: value('<NUMBER>', 'with an image: the partition that is its root (default: the only root)', {
-      read: wholeNumber,
-    }),
+    partition: value(
+      '<NUMBER>',
+      'with an image: number of the partition with its root filesystem (default: the only partition that has one)',
+      {
+        read: wholeNumber,
+      },
+    ),
     size: value('<SIZE>', 'size of its root filesystem, for example 2g (default: the size of the image)', {
       read: named(parseSize),
     }),
@@ -85,7 +89,7 @@ export default verb({
     ),
     role: value(
       '<ROLE>',
-      'run this script of /etc/bofh/roles.d (rolesDir of the site file) in its root before the first start; may be repeated',
+      'run this script from /etc/bofh/roles.d (rolesDir of the site file) in the root filesystem of the guest, before its first start; may be repeated',
       { read: one, repeatable: true },
     ),
     provision: value(

@@ -12,37 +12,46 @@ export const vm: Noun = {
     start: ['start a configured guest', under('vm', () => import('../xen/start.ts'))],
     stop: ['shut down a running guest', () => import('./stop.ts')],
     restart: ['shut down a guest and start it again', () => import('./restart.ts')],
-    pause: ['stop the processors of a running guest', () => import('./pause.ts')],
-    resume: ['let a paused guest run on', () => import('./resume.ts')],
+    pause: [
+      'pause a running guest: its virtual CPUs do not run until bofh vm resume',
+      () => import('./pause.ts'),
+    ],
+    resume: ['continue a paused guest', () => import('./resume.ts')],
     wait: ['wait until a guest runs, or is off', () => import('./wait.ts')],
     console: ['connect this terminal to the console of a guest', () => import('./console.ts')],
     set: [
-      'change memory, CPUs and the start at boot: the configuration and the running guest',
+      'change memory, CPUs and autostart of a guest, in its configuration and in the running guest',
       () => import('./set.ts'),
     ],
     resize: [
-      'resize a disk of a guest with everything on it; of a running guest grow the disk alone',
+      'resize a disk of a guest with everything on it; if the guest runs, only grow the disk, not its content',
       () => import('./resize.ts'),
     ],
     rename: ['rename a guest with its configuration and disks', () => import('./rename.ts')],
     mount: [
-      'mount the disks of a guest that is off as one tree, by its own /etc/fstab',
+      'mount the disks of a stopped guest as one directory tree, as its /etc/fstab describes it',
       () => import('./mount.ts'),
     ],
     chroot: [
-      'run a command in the disks of a guest that is off, in a private mount namespace',
+      'mount the disks of a stopped guest in a private mount namespace, and run a command of the guest with chroot',
       () => import('./chroot.ts'),
     ],
     unmount: ['unmount every disk of a guest', () => import('./unmount.ts')],
     base: {
       summary: 'Debian systems from which guests are created: --source debian:SUITE',
       verbs: {
-        create: ['install a Debian into an archive, for new guests', () => import('./base/create.ts')],
+        create: [
+          'create an archive with an installed Debian system, from which guests can be created',
+          () => import('./base/create.ts'),
+        ],
         list: [
           'list the Debian systems and downloaded images for new guests',
           () => import('./base/list.ts'),
         ],
-        remove: ['remove one; guests that were created from it stay', () => import('./base/remove.ts')],
+        remove: [
+          'remove a Debian system or image; guests that were created from it stay',
+          () => import('./base/remove.ts'),
+        ],
       },
     },
     create: ['create a guest, completely or not at all', () => import('./create.ts')],
@@ -60,7 +69,10 @@ export const vm: Noun = {
       verbs: {
         create: ['create a snapshot of a guest', () => import('./snapshot/create.ts')],
         list: ['list the snapshots of guests', () => import('./snapshot/list.ts')],
-        restore: ['take a guest that is off back to a snapshot', () => import('./snapshot/restore.ts')],
+        restore: [
+          'restore the disks of a stopped guest from a snapshot',
+          () => import('./snapshot/restore.ts'),
+        ],
         remove: ['remove a snapshot; the guest stays as it is', () => import('./snapshot/remove.ts')],
       },
     },

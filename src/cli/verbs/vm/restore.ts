@@ -14,7 +14,10 @@ export default verb({
   options: {
     as: value('<NAME>', 'another name, with new volumes, MAC addresses and UUID (default: its own name)'),
     vg: value('<VG>', 'volume group for all its disks (default: that of each disk)'),
-    thin: value('<POOL>', 'thin pool for its disks (default: that of each disk; with --vg none)'),
+    thin: value(
+      '<POOL>',
+      'thin pool for its disks (default: the former pool of each disk; if --vg is given: no thin pool)',
+    ),
     start: flag('start it at the end'),
   },
   examples: [

@@ -3,7 +3,7 @@ import { flag, value, wholeNumber } from '../../runtime/verb.ts';
 
 /** Options of the verbs that start guests. */
 export const alone = flag(
-  'start without the peer; only if the peer is down, does not run this guest and has no newer data',
+  'start a guest with replicated disks without the peer. You must know that the peer is down, does not run this guest and has no newer data',
 );
 export const time = value(
   '<DURATION>',
@@ -14,6 +14,6 @@ export const time = value(
 /** Of the verbs for all guests. */
 export const parallel = value(
   '<NUMBER>',
-  'guests at a time, apart from those of startOrder in the site file, which take their turns one by one (default: 4)',
+  'number of guests at the same time; guests in startOrder of the site file always go one by one (default: 4)',
   { read: wholeNumber },
 );

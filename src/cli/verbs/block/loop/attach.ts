@@ -21,7 +21,9 @@ export default verb({
     size: value('<SIZE>', 'size of the device (default: up to the end of the file)'),
     partitions: flag('create devices for its partitions too, such as /dev/loop3p1'),
     ensure: ensureFlag('adopt'),
-    adopt: flag('use a device that already has this part of the file attached in the same way'),
+    adopt: flag(
+      'if a loop device already shows this part of the file with the same options, use that device',
+    ),
   },
   examples: ['block loop attach /srv/disk.img --partitions'],
   run: (runtime, { readOnly, offset, size, partitions, adopt, ensure: isEnsured, ...typed }) => {

@@ -11,7 +11,7 @@ export default verb({
   answers: 'mount fstab add',
   args: {
     source: ['<device>', 'device, UUID=…, network share, or a word such as tmpfs'],
-    target: ['<path>', 'existing directory; none for swap'],
+    target: ['<path>', 'mount point, which must exist; for swap the word "none"'],
   },
   options: {
     type: value('<TYPE>', 'filesystem type', { required: true }),
