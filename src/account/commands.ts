@@ -120,7 +120,7 @@ export function processesOf(uid: number): ReadCommand<readonly number[]> {
         .split('\n')
         .filter((line) => line !== '')
         .map((line) => {
-          if (!/^\d+$/.test(line)) throw new ParseError(`"${line}" is no process`);
+          if (!/^\d+$/.test(line)) throw new ParseError(`"${line}" is not a process id`);
           return Number(line);
         });
     },

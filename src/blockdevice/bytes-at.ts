@@ -50,7 +50,7 @@ function hexBytes(stdout: string, count: number): Uint8Array<ArrayBuffer> {
     n += 1;
     at += 3;
   }
-  if (n !== count) throw new ParseError(`${n} bytes instead of ${count}`);
+  if (n !== count) throw new ParseError(`${n} bytes were read, not ${count}`);
   return bytes;
 }
 
@@ -81,7 +81,7 @@ export function directBytesAt(
         from - first,
         from - first + count,
       );
-      if (bytes.length !== count) throw new ParseError(`${bytes.length} bytes instead of ${count}`);
+      if (bytes.length !== count) throw new ParseError(`${bytes.length} bytes were read, not ${count}`);
       return new DataView(bytes.buffer, bytes.byteOffset, count);
     },
     classify: classifyDevice,

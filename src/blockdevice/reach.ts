@@ -67,7 +67,9 @@ export async function reachAs(host: ReadHost, device: string, type: string): Pro
   const { path } = await deviceNode(host, device);
   const bytes = place.size(await host.run(bytesAt(path, place)));
   if (!Number.isSafeInteger(bytes) || bytes <= 0)
-    throw new ParseError(`${device}: its ${type} says that it has ${bytes} bytes`);
+    throw new ParseError(
+      `${device}: the superblock of the ${type} contains an impossible size: ${bytes} bytes`,
+    );
   return bytes;
 }
 

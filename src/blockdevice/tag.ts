@@ -41,9 +41,12 @@ export async function pathOfTag(host: ReadHost, tag: Tag): Promise<string | unde
   const { name, value } = tag;
   const said = `${name}=${value}`;
   if (name === 'ID')
-    throw new RefusedError(`${said}: only udev knows devices by such an id, and it does not run here`, {
-      remedy: 'name the device by its path or its UUID',
-    });
+    throw new RefusedError(
+      `${said}: only udev can find a device by this kind of id, and udev does not run on this host`,
+      {
+        remedy: 'name the device by its path or its UUID',
+      },
+    );
   const [first, ...others] = await host.run(blkidTagged({ name, value }));
   if (first === undefined) await refuseBlind(host);
   if (first === undefined || others.every((other) => isSameBtrfs(first, other))) return first?.path;

@@ -104,7 +104,7 @@ export function refuseCopy(
   { fs, before }: { readonly fs: string; readonly before: Signature | undefined },
 ): void {
   if (before?.type !== 'btrfs' || before.uuid !== fs) return;
-  throw new RefusedError(`${device} holds a copy of that very filesystem, or was a device of it`, {
+  throw new RefusedError(`${device} contains a copy of the same filesystem, or was one of its devices`, {
     code: 'has-data',
     remedy: `if it is unused, take its signature off first: bofh block wipe ${device} --overwrite ${fs}`,
   });

@@ -83,7 +83,7 @@ function parseScrub(text: string): Scrub {
   const count = (name: (typeof counters)[number]): number => found.get(name) ?? 0;
   const { started, state } = head.groups ?? {};
   const known = state === undefined ? 'never' : states[state];
-  if (known === undefined) throw new ParseError(`btrfs: a scrub is ${state ?? ''}`);
+  if (known === undefined) throw new ParseError(`btrfs: unknown state of a scrub: "${state ?? ''}"`);
   return {
     state: known,
     started,

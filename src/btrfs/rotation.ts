@@ -89,9 +89,12 @@ export async function rotationOf(
 ): Promise<Rotation> {
   const [from, into] = [await placeOf(host, source), await placeOf(host, target)];
   if (from.fs !== into.fs)
-    throw new RefusedError(`${target} is on another filesystem than ${source}: a snapshot cannot be`, {
-      remedy: 'choose a directory on the same filesystem',
-    });
+    throw new RefusedError(
+      `${target} is on another filesystem than ${source}: a snapshot must be on the filesystem of its source`,
+      {
+        remedy: 'choose a directory on the same filesystem',
+      },
+    );
   const original = await subvolumeAt(host, from.path);
   if (original?.uuid === undefined)
     throw new RefusedError(`${source} is no subvolume that snapshots can be taken of`, {

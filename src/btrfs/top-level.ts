@@ -66,7 +66,7 @@ export async function refuseUsed(host: ReadHost, fs: string): Promise<void> {
     });
   const shown = (await mountsOf(host, fs)).findLast(({ path }) => path === top.at);
   if (shown?.root !== '/')
-    throw new RefusedError(`the top level of ${fs} is not mounted by itself`, {
+    throw new RefusedError(`the top level (subvolid=5) of ${fs} is not mounted`, {
       remedy: `mount -o subvolid=${topLevelId} UUID=${fs} /mnt`,
     });
   // The same mount, also in the mount namespaces of services, will show the new content. Any other

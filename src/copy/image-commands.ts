@@ -98,7 +98,7 @@ export function imageBytes(
         .map((line) => /^[0-9a-f]{8,}:  ((?:[0-9a-f]{2} ){1,16})/.exec(line)?.[1]);
       const read = Buffer.from(hex.join('').replaceAll(' ', ''), 'hex');
       if (end < 0 || hex.includes(undefined) || read.length !== bytes)
-        throw new ParseError(`qemu-io: ${read.length} bytes instead of ${bytes}`);
+        throw new ParseError(`qemu-io: ${read.length} bytes were read, not ${bytes}`);
       return read;
     },
     classify,

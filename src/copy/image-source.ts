@@ -54,7 +54,7 @@ export async function imageSource(
   const now = await identified(host, path);
   if (now.from === 'device') {
     if (number !== undefined)
-      throw new UsageError(`${path} is a block device: its partitions are devices too`, {
+      throw new UsageError(`${path} is a block device, not an image file: use one of its partitions`, {
         remedy: `name one of them: bofh block partitions ${path}`,
       });
     if (format !== 'raw')

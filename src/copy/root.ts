@@ -42,7 +42,7 @@ export async function isFilled(
   if (mounted !== undefined) return (await entriesOf(host, mounted.path)).length > 0;
   if (!/^ext[234]$/.test(node.type))
     throw new RefusedError(
-      `cannot tell what is in the ${node.type} on ${node.path} while it is not mounted`,
+      `bofh cannot read the content of the ${node.type} on ${node.path} while it is not mounted`,
       {
         remedy: `mount ${node.path}, then bofh recover`,
       },

@@ -8,6 +8,8 @@ export async function checkKey(host: ReadHost, key: KeyRef): Promise<void> {
   const stat = await host.stat(key.path);
   if (stat?.kind === 'symlink' || (stat?.kind === 'file' && stat.size > 0)) return;
   const why =
-    stat === undefined ? 'there is no such file' : stat.kind === 'file' ? 'it is empty' : 'it is no file';
-  throw new RefusedError(`there is no key in ${key.path}: ${why}`, { remedy: 'say where the key is' });
+    stat === undefined ? 'does not exist' : stat.kind === 'file' ? 'is empty' : 'is not a regular file';
+  throw new RefusedError(`the key file ${key.path} ${why}`, {
+    remedy: 'give another source of the key, for example --key file:/PATH',
+  });
 }

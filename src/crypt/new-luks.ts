@@ -40,7 +40,7 @@ export function checkArgs({ type = 'luks2', label, uuid, overwrite, ...cost }: N
   const kdf = kdfFor(type === 'luks1' ? 1 : 2, cost);
   if (type === 'luks1' && label !== undefined)
     throw new UsageError('LUKS1 has no label: leave it out, or take luks2');
-  if (Buffer.byteLength(label ?? '') > 47) throw new UsageError('a label of LUKS2 has 47 bytes at most');
+  if (Buffer.byteLength(label ?? '') > 47) throw new UsageError('a LUKS2 label may have at most 47 bytes');
   checkOverwrite(overwrite);
   if (uuid !== undefined && uuid === overwrite?.uuid)
     throw new UsageError('the new device must not have the uuid of what it overwrites');

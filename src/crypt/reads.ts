@@ -74,7 +74,9 @@ export async function headerOf(host: ReadHost, device: string): Promise<LuksHead
   const header = metadata === 'other' ? await host.run(luksDump1(path)) : luks2Header(device, metadata);
   const { uuid, label } = found;
   if ((header.uuid ?? uuid) !== uuid)
-    throw new ParseError(`${device} has the uuid ${uuid} for blkid, and ${header.uuid ?? ''} for cryptsetup`);
+    throw new ParseError(
+      `blkid reports the uuid ${uuid} for ${device}, but cryptsetup reports ${header.uuid ?? ''}`,
+    );
   return { ...header, uuid, ...(label === undefined ? {} : { label }) };
 }
 

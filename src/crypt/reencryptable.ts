@@ -43,7 +43,7 @@ export function checkWords(asked: {
   const { cipher, keySize, resilience, resume } = asked;
   const isNew = cipher !== undefined || keySize !== undefined || resilience !== undefined;
   if (resume === true && isNew)
-    throw new UsageError('what was begun goes on with its own cipher, key size and resilience', {
+    throw new UsageError('a resumed re-encryption keeps its cipher, key size and resilience', {
       remedy: 'leave them out',
     });
   if (cipher !== undefined && ciphers[cipher] === undefined)
@@ -81,7 +81,7 @@ export function refuseUnready({ known: { device, identity }, header, cipher, key
     });
   if (header.requirements.length > 0)
     throw refusal(`${device} is under ${header.requirements.join(', ')}`, {
-      remedy: 'let that come to its end first',
+      remedy: 'wait until it is complete',
     });
   if (header.integrity)
     throw refusal(`${device} has checksums of its data (dm-integrity): cryptsetup cannot reencrypt it`, {

@@ -94,7 +94,7 @@ export async function roomFor(
     );
   if (to <= room && to > 0) return to;
   throw new RefusedError(
-    `${mapping.path} cannot have ${formatSize(to)}: ${device} has room for ${formatSize(room)}`,
+    `${mapping.path} cannot be resized to ${formatSize(to)}: its device ${device} has room for ${formatSize(room)}`,
     {
       remedy: 'grow the backing device first, or name a smaller size',
     },

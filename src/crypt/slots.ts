@@ -49,8 +49,8 @@ export async function luksDevice(
       {
         remedy:
           header.reencryption === undefined
-            ? 'let that come to its end first'
-            : `let that come to its end first: bofh crypt reencrypt ${device} --resume`,
+            ? 'wait until it is complete'
+            : `complete it first: bofh crypt reencrypt ${device} --resume`,
       },
     );
   return { known: await knownAs(host, device, header), header };

@@ -109,9 +109,12 @@ function blocksIn(text: string, end: Bytes): ReadonlyMap<Bytes, Uint8Array> {
       for (let same = last.at + blockSize; same < at; same += blockSize) found.set(same, last.block);
     repeats = false;
     if (at === end && block.length === 0) return found;
-    if (block.length !== blockSize) throw new ParseError(`a block of ${String(block.length)} bytes`);
+    if (block.length !== blockSize)
+      throw new ParseError(
+        `a block of the metadata has ${String(block.length)} bytes, not ${String(blockSize)}`,
+      );
     if (!zeros.equals(block)) found.set(at, block);
     last = { at, block };
   }
-  throw new ParseError(`it does not end at ${String(end)}`);
+  throw new ParseError(`the metadata do not end at byte ${String(end)}`);
 }

@@ -44,6 +44,6 @@ export function checkRoom(device: string, type: CreateArgs['type'], bytes: Bytes
   if (bytes >= smallest) return;
   throw new RefusedError(
     `${device} has ${formatSize(bytes)}; ${type} needs ${formatSize(smallest)}: ${why}`,
-    { code: 'invalid', remedy: 'take a larger one, or another type' },
+    { code: 'invalid', remedy: 'use a larger device, or another filesystem type' },
   );
 }

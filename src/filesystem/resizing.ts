@@ -83,8 +83,8 @@ async function targetOf(host: ReadHost, device: string, { found, size }: Wanted)
     );
   if (size === 'max' && most < blocks)
     throw new RefusedError(
-      `${device} has ${formatSize(room)}, and the filesystem on it ${formatSize(blocks * blockSize)}: a part of it is missing`,
-      { remedy: 'give the device the size back that it had' },
+      `${device} has ${formatSize(room)}, but its filesystem needs ${formatSize(blocks * blockSize)}: the end of the filesystem is missing`,
+      { remedy: 'restore the former size of the device' },
     );
   const rounded = found.ext === undefined ? wholeGroup(found, asked) : lastGroup(found.ext, asked);
   // Too small for another group.
@@ -133,7 +133,7 @@ async function refuseUnmade(
 
 /** Why a filesystem with an unclean journal cannot shrink. */
 export function unsettled(type: string): string {
-  return `its ${type} was not unmounted, so how small it can be cannot be told`;
+  return `its ${type} was not unmounted cleanly, so its minimum size is unknown`;
 }
 
 /** The command that replays the journal of an unused filesystem. */

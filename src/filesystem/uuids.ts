@@ -63,7 +63,7 @@ async function refuseExt(
   }
   if (has('uninit_bg') && !has('metadata_csum'))
     throw new RefusedError(
-      `${device}: the checksums of its groups hang on its uuid, and an interruption would leave them wrong`,
+      `${device}: the checksums of its block groups depend on the uuid; an interrupted change would leave wrong checksums`,
       {
         remedy: `e2fsck -f ${device}; tune2fs -U random ${device}; e2fsck -f ${device}: not to be interrupted`,
       },
@@ -71,7 +71,7 @@ async function refuseExt(
   if (!has('metadata_csum') || has('metadata_csum_seed')) return 'as it is';
   if (seed === 'may be added') return 'added';
   throw new RefusedError(
-    `${device}: the checksums of this ext4 hang on its uuid; to keep them it needs the feature metadata_csum_seed, which GRUB before 2.12 and Linux before 4.4 cannot read`,
+    `${device}: the checksums of this ext4 depend on its uuid; to keep them it needs the feature metadata_csum_seed, which GRUB before 2.12 and Linux before 4.4 cannot read`,
     { remedy: `if nothing boots from it that is as old: ${option('--add-seed', "seed: 'may be added'")}` },
   );
 }

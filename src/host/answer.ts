@@ -86,7 +86,7 @@ export function failureOf(
   if (reason === 'unknown' && output.stderr === '' && ran.stderr.isLost?.() === true)
     return new CommandError({
       ...{ ...said, exitCode, reason: 'no-space' },
-      what: `exit ${String(exitCode)}; the disk with the state directory is full, so what it said may be lost`,
+      what: `exit ${String(exitCode)}; the disk with the state directory is full, so the output may be incomplete`,
     });
   return new CommandError({ ...said, reason, exitCode });
 }
@@ -128,13 +128,14 @@ async function misunderstood(
   const what = `the answer of ${[program.tool, ...program.argv].join(' ')} (${version ?? 'version unknown'})`;
   if (stdout === undefined)
     return new ParseError(`${what} could not be parsed; it is not shown, because it can hold a secret`, {
-      remedy: 'nothing was concluded from it; run it yourself, and report it without the secrets in it',
+      remedy:
+        'bofh did not use this output; run the command yourself, and report its output without the secrets',
     });
   const why = reasonIn(cause);
   const start = JSON.stringify(stdout.slice(0, 1000));
   return new ParseError(`${what} was not understood: ${why}; it begins ${start}`, {
     cause,
-    remedy: 'nothing was concluded from it; report it to the authors of bofh with this message',
+    remedy: 'bofh did not use this output; please report this message to the authors of bofh',
   });
 }
 

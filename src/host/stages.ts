@@ -26,7 +26,7 @@ export function checkStages(stages: Stages): void {
   if (stages.some(({ command }, i) => i > 0 && command.stdin !== undefined))
     throw new UsageError('only the first command of a pipeline can be given standard input');
   if (stages.length > 1 && stages.some(({ command }) => command.secondKey !== undefined))
-    throw new UsageError('no command of a pipeline can be given a second key');
+    throw new UsageError('a command of a pipeline cannot use a second key');
 }
 
 /** How each stage ended and what it wrote, from the end of the shell around them and their files. */

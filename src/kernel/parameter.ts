@@ -86,7 +86,7 @@ export async function settable(host: ReadHost, key: string, value: string): Prom
     });
   if ((stat.mode & 0o222) === 0) throw readOnly(key, 'its file has no mode to write');
   if ((stat.mode & 0o444) === 0)
-    throw new RefusedError(`${key} has no value: writing it only starts something`, {
+    throw new RefusedError(`${key} can only be written, which starts an action: bofh could not undo it`, {
       remedy: `do it once, by hand: sysctl --write ${key}=${value}`,
     });
   const covering = (await mountEntries(host))

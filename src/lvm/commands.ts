@@ -24,7 +24,7 @@ export function autoextendThreshold(): ReadCommand<number> {
     access: 'read',
     parse: ({ stdout }) => {
       const percent = /^thin_pool_autoextend_threshold=(?<percent>\d{1,3})\n$/.exec(stdout)?.groups?.percent;
-      if (percent === undefined) throw new ParseError('it names no threshold');
+      if (percent === undefined) throw new ParseError('lvmconfig printed no thin_pool_autoextend_threshold');
       return Number(percent);
     },
     classify: classifyLvm,

@@ -33,7 +33,8 @@ function zeros(
     parse: ({ stdout }) => {
       const parts = [...stdout.matchAll(/: Zero-filled (?<bytes>\d+) bytes from the offset \d+$/gm)];
       const done = parts.reduce((sum, { groups }) => sum + Number(groups?.['bytes']), 0);
-      if (done !== length) throw new ParseError(`${String(done)} bytes of ${String(length)} were zeroed`);
+      if (done !== length)
+        throw new ParseError(`only ${String(done)} of ${String(length)} bytes were zeroed`);
     },
   };
 }

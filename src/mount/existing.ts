@@ -19,7 +19,7 @@ import { mountsAt, userEntries } from './table.ts';
  */
 export const mount = ensurable(operations.mount, async (host, { device, path, type, options, mode }) => {
   if (path === undefined)
-    throw new UsageError('ensure cannot know which mount is meant', { remedy: 'name its directory, path' });
+    throw new UsageError('ensure needs the mount point', { remedy: 'give it as `path`' });
   const { path: node, number } = await deviceNode(host, device);
   const real = await realPath(host, path);
   const there = mountsAt(await mountEntries(host), real).at(-1);

@@ -27,7 +27,7 @@ export async function act(
     .map(({ name }) => name)
     .filter((name) => !own.has(name));
   if (others.length > 0)
-    throw new RefusedError(`this would also change ${others.join(', ')}`, {
+    throw new RefusedError(`apt-get would also change ${others.join(', ')}`, {
       remedy: `see why: apt-get --simulate install ${words.join(' ')}`,
     });
   try {

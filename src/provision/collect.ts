@@ -296,9 +296,12 @@ export async function collect(description: HostDescription, facts: Facts): Promi
     if (one.kind === 'service')
       for (const path of [...one.wanted.restartOn, ...one.wanted.reloadOn])
         if (!all.some((other) => other.path !== undefined && reads([path], other.path)))
-          throw new UsageError(`${one.at}: ${one.unit} reads ${path}, which is not described`, {
-            remedy: 'describe it, or correct the path',
-          });
+          throw new UsageError(
+            `${one.at}: ${one.unit} reads ${path}, but the description does not contain this file`,
+            {
+              remedy: 'describe it, or correct the path',
+            },
+          );
   return inOrder(await Promise.all(all.map(withContent)));
 }
 

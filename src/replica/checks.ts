@@ -83,8 +83,8 @@ export function checkSeries(
 ): void {
   if (new Set(grounds.map(({ series }) => series)).size <= 1) return;
   const all = grounds.map(({ name, version }) => `${version} on ${name}`).join(' and ');
-  throw new RefusedError(`the modules of DRBD are of different series: ${all}`, {
-    remedy: 'have the same one on both hosts',
+  throw new RefusedError(`the hosts have different series of the DRBD module: ${all}`, {
+    remedy: 'install the same series on both hosts',
   });
 }
 

@@ -152,8 +152,9 @@ function goodPart(part: Part): UpPart {
     );
   const [only, ...more] = here.volumes;
   if (only?.volume !== 0 || more.length > 0 || state.volumes.length !== 1)
-    throw new RefusedError(`${name} has other volumes than one, volume 0`, {
-      remedy: 'replace its peer by hand: drbdadm disconnect, the file, create-md there, adjust',
+    throw new RefusedError(`${name} does not have exactly one volume, with number 0`, {
+      remedy:
+        'replace its peer by hand: drbdadm disconnect; edit the file of the resource; drbdadm create-md on the new host; drbdadm adjust',
     });
   return { ...part, resource: { ...part.resource, state } };
 }
@@ -198,7 +199,8 @@ async function sourceOf({ host, resource }: UpPart): Promise<{
   const size = state.volumes[0]?.size;
   if (found === undefined || size === undefined)
     throw new RefusedError(`${name} is not on a logical volume with its metadata at the end`, {
-      remedy: 'replace its peer by hand: drbdadm disconnect, the file, create-md there, adjust',
+      remedy:
+        'replace its peer by hand: drbdadm disconnect; edit the file of the resource; drbdadm create-md on the new host; drbdadm adjust',
     });
   const { lv } = found;
   // Connected peers agree on the size that both can store, and a device does not shrink again

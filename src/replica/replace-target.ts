@@ -79,9 +79,12 @@ async function checkModules(up: UpPart, to: Member): Promise<void> {
   const nine = modules.find(({ series }) => series === '9');
   if (nine !== undefined)
     await found.try(() => {
-      throw new RefusedError(`bofh replaces no peer with module ${nine.version} of DRBD (on ${nine.name})`, {
-        remedy: 'by hand: write the file on both hosts, create-md on the new one, then: drbdadm adjust',
-      });
+      throw new RefusedError(
+        `bofh cannot replace a peer while ${nine.name} runs module ${nine.version} of DRBD`,
+        {
+          remedy: 'by hand: write the file on both hosts, create-md on the new one, then: drbdadm adjust',
+        },
+      );
     });
   found.throwAll();
 }

@@ -101,7 +101,7 @@ function read(file: string): string {
       { remedy: `rename it, for example to ${file.slice(0, file.length - extname(file).length)}.ts` },
     );
   try {
-    if (!statSync(file).isFile()) throw new UsageError(`${file} is not a file`, { remedy: nameIt });
+    if (!statSync(file).isFile()) throw new UsageError(`${file} is not a regular file`, { remedy: nameIt });
     return readFileSync(file, 'utf8');
   } catch (error) {
     if (error instanceof UsageError) throw error;

@@ -18,7 +18,7 @@ export function confirmationOf(engine: Engine, stateDir: string, ms: number): Co
   const { host } = engine;
   if (host.name !== '')
     throw new UsageError('only a change of the host that bofh runs on can wait for a confirmation', {
-      remedy: `give the command on ${host.name} itself; to change it at once, with no way back: ${without()}`,
+      remedy: `give the command on ${host.name} itself; to change it at once, without automatic rollback: ${without()}`,
     });
   return {
     seconds: ms / 1000,
@@ -26,7 +26,7 @@ export function confirmationOf(engine: Engine, stateDir: string, ms: number): Co
     startGuard: async (journal) => {
       if ((await host.stat('/run/systemd/system')) === undefined)
         throw new RefusedError('systemd does not run here, so nothing could roll the change back in time', {
-          remedy: `to change it at once, with no way back: ${without()}`,
+          remedy: `to change it at once, without automatic rollback: ${without()}`,
         });
       const program = ownProgram();
       if ((await host.stat(program)) === undefined)

@@ -101,7 +101,7 @@ async function deviceLink(look: Look, device: GraphDevice): Promise<Link> {
   const title = layer?.title?.(at) ?? layer?.name ?? device.kind;
   if (layer?.limits === undefined)
     throw new RefusedError(`${device.path} is a ${title}: bofh cannot change its size`, {
-      remedy: `change it by its own program, then fit its content: bofh block resize ${device.path} SIZE`,
+      remedy: `resize it with its own program, then its content: bofh block resize ${device.path} SIZE`,
     });
   return { layer, at, title: `the ${title} ${nameOf(device)}`, limits: await limitsOf(layer, at) };
 }

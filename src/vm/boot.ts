@@ -126,7 +126,7 @@ export function withRoot(text: string, root: string): string {
           ? `names several filesystems (${[...uuids].join(', ')}), and the guest has one`
           : undefined;
   if (why !== undefined)
-    throw new RefusedError(`${grubConfig} of the source ${why}`, {
+    throw new RefusedError(`the file ${grubConfig} in the source of the guest ${why}`, {
       remedy: withoutMenu,
     });
   return [...uuids].reduce((result, uuid) => result.replaceAll(uuid, root), text);

@@ -165,8 +165,8 @@ export async function checkClashes(options: {
 /** An unreadable configuration may belong to any guest, so `what` is unknown. */
 export function refuseUnread(problems: readonly { readonly message: string }[], what: string): void {
   if (problems.length === 0) return;
-  throw new RefusedError(`${problems.map(({ message }) => message).join('; ')}: ${what} cannot be told`, {
-    remedy: 'mend that file, or move it out of the directory',
+  throw new RefusedError(`bofh cannot check ${what}: ${problems.map(({ message }) => message).join('; ')}`, {
+    remedy: 'correct that file, or move it out of the directory',
   });
 }
 

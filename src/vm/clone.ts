@@ -172,7 +172,7 @@ async function refuseRunning(host: ReadHost, name: string, to: string): Promise<
   const [running] = await domains(host, (each) => each.name === name);
   if (running === undefined) return;
   throw new RefusedError(
-    `${name} is there as domain ${running.id} (${running.state}): it would change while it is copied`,
+    `${name} runs as domain ${running.id} (${running.state}): its disks would change during the copy`,
     {
       remedy: `bofh vm stop ${name}; then bofh vm clone ${name} ${to}`,
     },

@@ -93,7 +93,7 @@ async function listed(host: ReadHost, path: string, name: string): Promise<strin
   const [first] = sums;
   if (first !== undefined && sums.every((sum) => sum === first)) return first;
   throw new UsageError(
-    `${path} has ${first === undefined ? 'no sha256 or sha512' : 'several sums'} of ${name}`,
+    `${path} has ${first === undefined ? 'no sha256 or sha512' : 'several different checksums'} of ${name}`,
     { remedy: `name it: ${option('--checksum sha256:HEX', "checksum: 'sha256:HEX'")}` },
   );
 }

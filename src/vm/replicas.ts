@@ -206,9 +206,12 @@ async function configThere(
   const [only, ...more] = same;
   if (only === undefined) return undefined;
   if (more.length > 0 || JSON.stringify(only.disks.map(wordsOf)) !== JSON.stringify(guest.disks.map(wordsOf)))
-    throw new RefusedError(`${only.file} configures a guest ${guest.name} with other disks`, {
-      remedy: 'see whether that is another one, and move the file away or give it another name',
-    });
+    throw new RefusedError(
+      `${only.file} configures a guest of the same name, ${guest.name}, with other disks`,
+      {
+        remedy: 'check whether it is a different guest; then move the file away, or rename the guest in it',
+      },
+    );
   const config = await removableConfig(host, only.file);
   return { place, name: at, config, sha256: sha256(await host.readFile(config)) };
 }

@@ -90,7 +90,7 @@ export async function allDomus({
   if (problems.length > 0) {
     const remedies = [...new Set(problems.flatMap(({ remedy }) => remedy ?? []))];
     throw new UsageError(problems.map(({ message }) => message).join('; '), {
-      remedy: remedies.join('; ') || 'mend what is named, then give the command again',
+      remedy: remedies.join('; ') || 'correct the files named above, then run the command again',
     });
   }
   return guests.map(({ name, file, uuid, memoryMiB, vcpus }) => ({

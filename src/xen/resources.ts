@@ -11,7 +11,10 @@ export async function givenTo(
 ): Promise<GivenResources> {
   const given = (await host.run(xlResources())).find(({ domid }) => domid === id);
   if (given !== undefined) return given;
-  throw new RefusedError(`xl list -l shows no configuration of ${name}, domain ${id}`, {
-    remedy: 'see /var/log/xen',
-  });
+  throw new RefusedError(
+    `xl list -l shows no configuration of ${name}, domain ${id}, which may be half-built`,
+    {
+      remedy: 'see /var/log/xen',
+    },
+  );
 }

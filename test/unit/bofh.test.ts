@@ -79,7 +79,7 @@ describe('atomic()', () => {
       ),
     );
 
-    await expect(failed).rejects.toThrow(/ring was not called: it has no inverse/);
+    await expect(failed).rejects.toThrow(/ring was not called, because bofh does not know how to undo it/);
   });
 
   it('names a file of ours that somebody edited since, and leaves it alone', async () => {

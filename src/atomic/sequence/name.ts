@@ -8,7 +8,7 @@ export function textOf(name: unknown): string {
 /** Scripts are not type-checked, and a journal without names would be unreadable. */
 export function checkName(what: string, name: unknown): string {
   if (typeof name === 'string' && name.trim() !== '') return name;
-  throw new UsageError(`${what} needs a name, a text that is not empty`, {
+  throw new UsageError(`${what} needs a name (a non-empty string)`, {
     remedy: `name what it does: atomic('web1', …)`,
   });
 }

@@ -241,10 +241,9 @@ async function expectOurs(code: AnyOperation, input: Parameters<AnyOperation['lo
   const look = await code.look(input);
   if (look.state === 'ours') return;
   throw new RefusedError(
-    `${stepName(code.kind)}: its tool reported success, but ${look.found ?? 'there is no trace of what it should have done'}`,
+    `${stepName(code.kind)}: the program reported success, but ${look.found ?? 'its effect cannot be found'}`,
     {
-      remedy:
-        'look at the object that it names and at the log of the kernel (dmesg), then give the command again',
+      remedy: 'check the object named above and the kernel log (dmesg), then run the command again',
     },
   );
 }

@@ -101,7 +101,10 @@ export async function refuseUnseen(
   const found = await unseen(host, device);
   if (found === undefined) return;
   throw new RefusedError(
-    `${device} holds ${found.type}, which the blkid of this host does not know; nothing was ${nothing}`,
-    { code: 'has-data', remedy: `to lose it: bofh block zero ${device} --overwrite ${found.type}` },
+    `${device} contains ${found.type}, which blkid on this host does not recognise; nothing was ${nothing}`,
+    {
+      code: 'has-data',
+      remedy: `if its content is not needed: bofh block zero ${device} --overwrite ${found.type}`,
+    },
   );
 }

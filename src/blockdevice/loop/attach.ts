@@ -141,7 +141,7 @@ async function partOf(host: ReadHost, asked: Args): Promise<Omit<Attachment, 'nu
   const left = stat.size - offset;
   if (limit > left)
     throw new UsageError(
-      `${file} has ${formatSize(stat.size)}: there are no ${formatSize(limit)} from byte ${offset} on`,
+      `${file} has ${formatSize(stat.size)}: it has less than ${formatSize(limit)} after byte ${offset}`,
     );
   if ((limit === 0 ? left : limit) < sectorSize)
     throw new UsageError(`${file} has ${stat.size} bytes: from byte ${offset} on there is not one sector`);

@@ -65,7 +65,7 @@ export const createPartitionTable = operation({
       });
     const size = await sizeOf(host, node);
     if (size < smallest)
-      throw new RefusedError(`${device} has ${formatSize(size)}, too little to be divided`, {
+      throw new RefusedError(`${device} has ${formatSize(size)}: too small for a partition table`, {
         code: 'invalid',
         remedy: `take a disk of ${formatSize(smallest)} or more`,
       });

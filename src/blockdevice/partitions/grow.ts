@@ -53,7 +53,7 @@ export const growPartition = operation({
       throw new RefusedError(
         asked === 'max'
           ? `there is no free space behind ${old.path}: it has ${formatSize(old.size)}`
-          : `${old.path} has ${formatSize(old.size)} already: bofh makes a partition larger, never smaller`,
+          : `${old.path} already has ${formatSize(old.size)}: bofh can only enlarge a partition`,
         {
           code: asked === 'max' ? 'no-space' : 'invalid',
           remedy: `see what is free: sfdisk --list-free ${device}`,

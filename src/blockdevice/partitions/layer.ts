@@ -60,7 +60,7 @@ async function limitsOf(host: ReadHost, device: GraphDevice): Promise<Limits> {
   };
 }
 
-const neverSmaller = 'bofh makes a partition larger, never smaller';
+const neverSmaller = 'bofh can only enlarge a partition';
 
 function fixedFor(device: GraphDevice, why: string, remedy: string | undefined): Limits {
   const grow: May = { may: false, why, ...(remedy === undefined ? {} : { remedy }) };

@@ -137,7 +137,10 @@ export function refuseLeft(
 ): void {
   const type = found?.usage === 'partition-table' ? found.type : found?.ptType;
   if (!hasTable(found) || type === undefined || magics.some((magic) => magic.type === type)) return;
-  throw new RefusedError(`${device} has a partition table (${type}) that wipefs leaves alone there`, {
-    remedy: `see it (wipefs ${device}), and erase it by hand: wipefs --all --force ${device}`,
-  });
+  throw new RefusedError(
+    `${device} has a partition table (${type}), which wipefs does not erase, because ${device} is not a whole disk`,
+    {
+      remedy: `see it (wipefs ${device}), and erase it by hand: wipefs --all --force ${device}`,
+    },
+  );
 }

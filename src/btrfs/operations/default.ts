@@ -43,7 +43,7 @@ export const setDefaultSubvolume = operation({
         remedy: `the subvolumes of its filesystem: bofh btrfs list ${mount.path}`,
       });
     if (expected !== undefined && subvolume.uuid !== expected)
-      throw new RefusedError(`${path} is another subvolume now: its uuid is ${subvolume.uuid ?? 'none'}`, {
+      throw new RefusedError(`another subvolume is at ${path} now: its uuid is ${subvolume.uuid ?? 'none'}`, {
         remedy: `look at it (bofh btrfs show ${path}), and name the one that is meant`,
       });
     const was = await defaultOf(host, fs);

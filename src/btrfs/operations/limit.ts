@@ -39,7 +39,7 @@ export const limitSubvolume = operation({
     const { known } = await subvolumeNamed(host, asked);
     const was = await limitOf(host, { ...known, what: sort });
     if (was === undefined)
-      throw new RefusedError(`the filesystem of ${asked.path} counts nothing for it: its quotas are off`, {
+      throw new RefusedError(`quotas are off on the filesystem of ${asked.path}, so it cannot have a limit`, {
         remedy: `turn them on: bofh btrfs quota enable ${known.mounted}`,
       });
     if (was === wanted)

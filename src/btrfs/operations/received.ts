@@ -160,7 +160,7 @@ async function expectWhole(host: ReadHost, inbox: string, wanted: ReceivedUndo):
   if (found?.mode === 'ro' && found.receivedUuid === wanted.streamUuid) return;
   const what = found === undefined ? `there is ${names.join(', ') || 'nothing'}` : called(found);
   throw new RefusedError(
-    `what was received is not the one subvolume ${wanted.name} of the stream ${wanted.streamUuid}: ${what}`,
+    `expected exactly one subvolume ${wanted.name} (of the stream ${wanted.streamUuid}), but received: ${what}`,
     { remedy: 'send it again; a file must hold one stream' },
   );
 }

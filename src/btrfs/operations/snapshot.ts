@@ -58,9 +58,12 @@ export const snapshot = operation({
     const subvolume = await theSource(host, from.path, expected);
     const wanted = await planFor(host, path, mark);
     if (wanted.fs !== from.fs)
-      throw new RefusedError(`${path} is on another filesystem than ${source}: a snapshot cannot be`, {
-        remedy: 'choose a place on the same filesystem, or send it there',
-      });
+      throw new RefusedError(
+        `${path} is on another filesystem than ${source}: a snapshot must be on the filesystem of its source`,
+        {
+          remedy: 'choose a place on the same filesystem, or send it there',
+        },
+      );
     return { ...wanted, source: from.inside, sourceId: subvolume.id, sourceUuid: subvolume.uuid, mode };
   },
   claims: async ({ undo: of, on }) => {
@@ -102,11 +105,14 @@ async function theSource(
     });
   if (found.uuid === undefined)
     throw new RefusedError(`${called(found)} has no uuid: a kernel older than 3.6 has made it`, {
-      remedy: 'take a snapshot of it by hand and go on with that',
+      remedy: 'take a snapshot of it by hand, and use this snapshot as the source',
     });
   if (expected !== undefined && found.uuid !== expected)
-    throw new RefusedError(`${path} is another subvolume now: its uuid is ${found.uuid}, not ${expected}`, {
-      remedy: `look at it (bofh btrfs show ${path}), and name the one that is meant`,
-    });
+    throw new RefusedError(
+      `another subvolume is at ${path} now: its uuid is ${found.uuid}, not ${expected}`,
+      {
+        remedy: `look at it (bofh btrfs show ${path}), and name the one that is meant`,
+      },
+    );
   return { ...found, uuid: found.uuid };
 }

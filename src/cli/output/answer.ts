@@ -19,7 +19,7 @@ export function give<D>(runtime: Runtime<D>, answer: Answer<NoInfer<D>>): void {
   const { terminal, settings, verb, page = (text: string) => terminal.answer(text) } = runtime;
   if (settings.format !== undefined) {
     if ('lines' in answer)
-      throw new UsageError(`--format chooses columns of a table, and "${verb}" prints none here`);
+      throw new UsageError(`--format selects columns of a table, but "${verb}" prints no table in this form`);
     page(
       columns(settings.format, answer)
         .map((row) => `${row.join('\t')}\n`)

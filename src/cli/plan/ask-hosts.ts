@@ -76,7 +76,7 @@ function answered<T>(name: string, command: ReadCommand<T>, reply: DryReply): T 
       `the answer of ${[tool, ...argv].join(' ')} on ${name || 'this host'} was not understood${why}`,
       {
         cause: command.shownOf === undefined ? error : undefined,
-        remedy: 'nothing was concluded from it; report it to the authors of bofh with this message',
+        remedy: 'bofh did not use this output; please report this message to the authors of bofh',
       },
     );
   }

@@ -209,5 +209,8 @@ function wouldFail(error: unknown): unknown {
   if (!(error instanceof RolledBackError || error instanceof StuckError)) return error;
   const cause = error.cause instanceof Error ? error.cause : error;
   const remedy = cause instanceof BofhError && cause.remedy !== undefined ? { remedy: cause.remedy } : {};
-  return new RefusedError(`it would fail, and be undone: ${messageOf(cause)}`, { cause: error, ...remedy });
+  return new RefusedError(`the change would fail and be rolled back: ${messageOf(cause)}`, {
+    cause: error,
+    ...remedy,
+  });
 }

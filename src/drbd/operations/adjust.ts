@@ -31,7 +31,9 @@ export const adjust = deferred({
     const { state } = found;
     const changes = await host.run(drbdAdjustments(name));
     if (changes.length === 0)
-      throw new RefusedError(`${name} is as its configuration says`, { remedy: 'there is nothing to do' });
+      throw new RefusedError(`${name} already follows its configuration`, {
+        remedy: 'there is nothing to do',
+      });
     await refuseWithoutAddress(host, found, drbdAdjust(name));
     await refuseTaking(host, state, changes);
     return { name, minors: [...minorsOf(state)], changes: [...changes] };

@@ -207,9 +207,12 @@ function refuseLooking({ name, connections }: ResourceState, mine: Undo['mine'])
 function refuseMixed({ name, connections }: ResourceState): void {
   const alone = connections.find(({ state }) => state === 'StandAlone');
   if (alone !== undefined)
-    throw new RefusedError(`${name} is StandAlone towards ${alone.peer}, and not towards the others`, {
-      remedy: `disconnect one of them by hand: drbdadm disconnect ${name}:PEER`,
-    });
+    throw new RefusedError(
+      `${name} is StandAlone only towards the peer ${alone.peer}: bofh connects all peers together`,
+      {
+        remedy: `disconnect one of them by hand: drbdadm disconnect ${name}:PEER`,
+      },
+    );
 }
 
 /** A primary keeps the data that it works with. */
@@ -279,7 +282,7 @@ async function refuseSplit(host: ChangeHost, of: Undo): Promise<void> {
       : 'This order stays open until it is ended: bofh recover --abandon ID --because "…", whose id bofh journal list shows. ';
   if (seen.alone)
     throw new RefusedError(
-      `${of.name} was refused by its peer, or has refused it, and is StandAlone again: ${partings}`,
+      `${of.name} is StandAlone again, because one of the two hosts refused the connection: ${partings}`,
       { remedy: `${ends}See which of the two: dmesg | grep drbd. ${partingChoices(of.name)}` },
     );
 }

@@ -114,7 +114,7 @@ async function refuseRunning(host: ReadHost, { was, ...made }: z.infer<typeof un
       ? ['has the devices', `bofh drbd down ${name}`]
       : ['looks for its peer by the addresses', `bofh drbd disconnect ${name}`];
   throw new RefusedError(`${name} is up, and ${why} of ${path}: the file stays`, {
-    remedy: `to go back all the same: ${first}, then: bofh recover`,
+    remedy: `to undo it nevertheless: ${first}, then: bofh recover`,
   });
 }
 
@@ -174,7 +174,7 @@ async function readBack(host: ReadHost, asked: Args, nodeIds: NodeIds): Promise<
   const all = await host.run(drbdConfigWith(contentOf(asked, nodeIds)));
   const found = all.find(({ name }) => name === asked.name);
   if (found === undefined || !isAsked(found, asked))
-    throw new ParseError(`drbdadm reads something else of the resource ${asked.name} than was asked for`);
+    throw new ParseError(`drbdadm reads the new file of ${asked.name} differently from the request`);
 }
 
 function isAsked({ hosts }: Configured, args: NewConfig): boolean {

@@ -32,15 +32,15 @@ export function refuseUnlikeConfigured(of: Here & { readonly state: ResourceStat
   );
   if (bare !== undefined)
     throw new RefusedError(
-      `volume ${String(bare.volume)} of ${name} is ${bare.disk}, and would not be after going back`,
+      `volume ${String(bare.volume)} of ${name} is ${bare.disk}: an undo could not restore that, because drbdadm up attaches every disk`,
       {
-        remedy: `attach it first (bofh drbd attach ${name}); if its disk is lost, take it down by hand, then give the command again: drbdadm down ${name}`,
+        remedy: `attach it first (bofh drbd attach ${name}); if its disk is lost: drbdadm down ${name}, then run the command again`,
       },
     );
   const alone = state.connections.find((each) => each.state === 'StandAlone');
   if (alone !== undefined && !isStandAlone(state))
     throw new RefusedError(
-      `${name} is StandAlone towards ${alone.peer}, and not towards the others: it would not be so after going back`,
+      `${name} is StandAlone only towards the peer ${alone.peer}: an undo could not restore that, because it connects all peers`,
       { remedy: `see why: bofh drbd status ${name}; or take it down by hand: drbdadm down ${name}` },
     );
 }

@@ -41,7 +41,7 @@ export const invalidateRemote = laterChange({
         remedy: `make it secondary first, on ${busy.peer}: bofh drbd secondary ${name}`,
       });
     if (theirsOf(state, volume).length === 0)
-      throw new RefusedError(`${name} is connected to no peer: there is no peer to send data to`, {
+      throw new RefusedError(`${name} is not connected to a peer, so its data cannot be sent`, {
         remedy: `see why: bofh drbd status ${name}`,
       });
     const own = volumes.find((each) => each.volume === volume)?.disk ?? 'Diskless';
@@ -76,7 +76,7 @@ function nothingToFetch(state: ResourceState, volume: number): RefusedError {
   const here =
     own === 'UpToDate' ? 'UpToDate on this host, which may be the last good copy' : `${own} on this host`;
   return new RefusedError(
-    `volume ${String(volume)} of ${name} is ${here}, and ${peer}: there is no up-to-date data to fetch`,
+    `no peer is known to have up-to-date data of volume ${String(volume)} of ${name}: it is ${here}, and ${peer}`,
     { remedy: `see where it is: bofh drbd status ${name}` },
   );
 }

@@ -29,7 +29,7 @@ export async function refuseTaken(
   const known = await resources(host);
   const same = known.find((each) => each.name === name);
   const all = up === 'itself' ? known.filter((each) => each !== same) : known;
-  if (up === 'itself') refuseOther(same, here);
+  if (up === 'itself') refuseOther(name, same, here);
   else if (same !== undefined)
     throw new RefusedError(`there is a DRBD resource ${name} already`, {
       remedy:
@@ -47,10 +47,10 @@ export async function refuseTaken(
   await refuseDisks(host, all, here);
 }
 
-function refuseOther(same: Resource | undefined, { volumes }: Here): void {
+function refuseOther(name: string, same: Resource | undefined, { volumes }: Here): void {
   const minors = volumes.map(({ minor }) => minor).sort((a, b) => a - b);
   if (same?.state !== undefined && minorsOf(same.state).join() === minors.join()) return;
-  throw new RefusedError('it is not up with these devices: nothing was written', {
+  throw new RefusedError(`${name} is not up with these devices: nothing was written`, {
     remedy: 'see what is up: bofh drbd list',
   });
 }

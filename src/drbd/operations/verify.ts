@@ -92,7 +92,7 @@ function refuseBusy({ name, connections }: ResourceState, volume: number): void 
     const is = state === 'Connected' ? (its?.replication ?? 'Off') : state;
     if (is !== 'Established')
       throw new RefusedError(
-        `volume ${String(volume)} of ${name} is ${is} towards ${peer}: it cannot be compared now`,
+        `volume ${String(volume)} of ${name} is in the state ${is} with ${peer}: it cannot be verified now`,
         {
           remedy: `wait for it: bofh drbd wait-sync ${name}`,
         },

@@ -81,7 +81,7 @@ export function checkOf(type: Checkable, device: string): ReadCommand<Checked> {
       if (unplayed.test(text)) return { state: 'unplayed', said };
       if (answer.exitCode !== 0) return { state: 'errors', said };
       if (!ended.test(text))
-        throw new ParseError(`${tool} ends with 0 and does not say that it has come to its end`);
+        throw new ParseError(`${tool} exited with 0, but did not report that the check is complete`);
       return { state: 'clean', said };
     },
     classify: classifyDevice,

@@ -61,7 +61,7 @@ export const repair = deferred({
     if (chosen === undefined) await refuseSound(host, device, type);
     if (kept === 'are kept' && !asks(type))
       throw new RefusedError(
-        `the repair of a ${type} repairs all that it can, without questions: files on ${device} may be lost; nothing was done`,
+        `a repair of ${type} cannot ask about each error: files on ${device} may be lost; nothing was done`,
         { remedy: `say that they may be: ${option('--may-lose-files', "files: 'may be lost'")}` },
       );
     return { device, identity, key, type, uuid, files: kept };

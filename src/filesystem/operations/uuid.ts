@@ -127,7 +127,7 @@ async function numberedOn(
   const found = await probe(host, device);
   const type = makeable.find((each) => each === found?.type);
   if (type !== undefined && found?.uuid !== undefined) return { type, uuid: found.uuid };
-  throw new RefusedError(`${device} holds ${contentInWords(found)}: nothing whose uuid bofh can change`, {
+  throw new RefusedError(`${device} contains ${contentInWords(found)}: bofh cannot change its uuid`, {
     remedy: `see what it is: blkid -p ${device}; lsblk ${device}`,
   });
 }

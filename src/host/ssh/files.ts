@@ -181,8 +181,7 @@ function oddKind(said: string): Error | undefined {
 const statLine = /^[0-9a-f]+(?: \d+){7} \d+\.\d{9}\n$/;
 
 function parseStat(line: string): FileStat {
-  if (!statLine.test(line))
-    throw new ParseError(`stat said ${JSON.stringify(line)}, which was not understood`);
+  if (!statLine.test(line)) throw new ParseError(`cannot parse the output of stat: ${JSON.stringify(line)}`);
   const [
     mode = 0n,
     ino = 0n,

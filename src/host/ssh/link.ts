@@ -183,7 +183,7 @@ function notRun(host: string, { program }: Errand, said: string): CommandError {
   return new CommandError({
     ...program,
     reason: 'unknown',
-    what: `${host} did not run it`,
+    what: `${host} did not start the command`,
     stderr: said,
   });
 }

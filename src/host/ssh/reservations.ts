@@ -140,7 +140,10 @@ export function sshReservations(
     throw new CommandError({
       ...program,
       reason: answer === undefined ? 'unknown' : 'busy',
-      what: answer === undefined ? `it failed on ${host}` : `another bofh on ${host} was at it for 20 s`,
+      what:
+        answer === undefined
+          ? `it failed on ${host}`
+          : `another bofh on ${host} held the reservations for 20 s`,
       stderr: text(ended.stderr),
     });
   };

@@ -167,5 +167,10 @@ function notBegun(host: string, program: Program, word: string | undefined, stde
     return new RefusedError(`${program.tool} was not started on ${host}: ${why}`, {
       remedy: `bofh recover, once ${host} can be reached`,
     });
-  return new CommandError({ ...program, reason: 'unknown', what: `${host} did not run it`, stderr });
+  return new CommandError({
+    ...program,
+    reason: 'unknown',
+    what: `${host} did not start the command`,
+    stderr,
+  });
 }

@@ -148,7 +148,7 @@ function roomOf(
   if (size === undefined && extents === undefined) return undefined;
   const share = /^(?<percent>[1-9]\d{0,2})%ORIGIN$/.exec(String(extents ?? ''))?.groups?.percent;
   if (share === undefined || size !== undefined) return wantedExtents(what, { size, count: extents });
-  if (Number(share) > 100) throw new UsageError(`${what}: a snapshot needs no more than 100%ORIGIN`);
+  if (Number(share) > 100) throw new UsageError(`${what}: the size of a snapshot may be at most 100%ORIGIN`);
   return ({ extentSize }, origin) => {
     const whole = Number(share) === 100 ? wholeRoom(origin.size) : undefined;
     return Math.ceil((whole ?? (origin.size * Number(share)) / 100) / extentSize);
@@ -159,7 +159,7 @@ function roomOf(
 function refuseOrigin(lv: LogicalVolume): void {
   if (lv.role.includes('private'))
     throw new RefusedError(`${lv.fullName} is part of another volume, or a pool (${lv.layout.join(', ')})`, {
-      remedy: 'name the volume that it is part of, or one in the pool: bofh lvm list',
+      remedy: 'use the volume that contains it, or a thin volume of the pool: bofh lvm list',
     });
   if (isClassicSnapshot(lv))
     throw new RefusedError(`${lv.fullName} is a classic snapshot: lvm makes no snapshot of one`, {

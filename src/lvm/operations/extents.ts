@@ -18,7 +18,7 @@ export function wantedExtents(
   if ((size === undefined) === (count === undefined)) {
     const wrong =
       size === undefined ? 'size is missing: pass size or extents' : 'size: leave it out, or extents';
-    throw new UsageError(option(`${what}: say either its size or its extents`, wrong));
+    throw new UsageError(option(`${what}: give either its size or its extents`, wrong));
   }
   if (size !== undefined) {
     const bytes = parseSize(size);

@@ -31,7 +31,7 @@ export async function groupNamed(
 ): Promise<WholeGroup> {
   const vg = await usableVg(host, name);
   if (uuid === undefined || uuid === vg.uuid) return vg;
-  throw new RefusedError(`${name} is another volume group now: its uuid is ${vg.uuid}, not ${uuid}`, {
+  throw new RefusedError(`another volume group is now named "${name}": its uuid is ${vg.uuid}, not ${uuid}`, {
     remedy: 'look at it (bofh lvm vg list), and name the group that is meant',
   });
 }
@@ -40,7 +40,7 @@ export async function groupNamed(
 export async function sameGroup(host: ReadHost, { vg: name, vgUuid }: KnownGroup): Promise<WholeGroup> {
   const vg = await usableVg(host, name);
   if (vg.uuid === vgUuid) return vg;
-  throw new RefusedError(`"${name}" is another volume group now; nothing was done`, {
+  throw new RefusedError(`another volume group is now named "${name}"; nothing was done`, {
     remedy: 'look at it (vgs -o vg_name,vg_uuid), then give the command again',
   });
 }

@@ -32,7 +32,7 @@ export async function refuseOtherGroup(
 ): Promise<WholeGroup> {
   const now = await usableVg(host, vg);
   if (now.uuid === vgUuid) return now;
-  throw new RefusedError(`"${vg}" is another volume group now; nothing was made`, {
+  throw new RefusedError(`another volume group is now named "${vg}"; nothing was created`, {
     remedy: 'look at it (vgs -o vg_name,vg_uuid), then give the command again',
   });
 }

@@ -77,7 +77,7 @@ function refuseUnmovable(lv: LogicalVolume): void {
   refuseUntold(lv);
   if (lv.role.includes('spare'))
     throw new RefusedError(
-      `${lv.fullName}, the spare metadata volume of lvm, is there: bofh does not move it`,
+      `the device contains ${lv.fullName}, the spare metadata volume of lvm: bofh does not move it`,
       {
         remedy: `remove it: lvremove ${lv.fullName}; lvm makes another one, elsewhere, with the next pool`,
       },

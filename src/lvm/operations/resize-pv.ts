@@ -148,7 +148,7 @@ async function resize(host: ChangeHost, of: Undo, to: number): Promise<void> {
 async function startOf(host: ReadHost, uuid: string): Promise<Bytes> {
   const start = (await host.run(pvStarts())).get(uuid);
   if (start !== undefined) return start;
-  throw new RefusedError(`lvm does not say where the extents of the physical volume ${uuid} begin`, {
+  throw new RefusedError(`lvm does not report where the extents of the physical volume ${uuid} begin`, {
     remedy: 'look at it: pvs -o pv_name,pv_uuid,pe_start',
   });
 }

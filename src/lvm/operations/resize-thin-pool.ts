@@ -45,7 +45,7 @@ export const resizeThinPool = deferred({
       each === undefined ? undefined : parseSize(each),
     );
     if (data === undefined && metadata === undefined)
-      throw new UsageError(`${group}/${name}: say the size of its data, of its metadata, or both`);
+      throw new UsageError(`${group}/${name}: give the size of its data, of its metadata, or both`);
     if (metadata !== undefined) checkMetadata(metadata);
     const vg = await usableVg(host, group);
     const pool = poolNamed(vg, { name, ...(uuid === undefined ? {} : { uuid }) });
@@ -108,7 +108,7 @@ function refuseSmaller(
 async function sameGroup(host: ReadHost, { vgUuid }: Undo, { vg: name }: LogicalVolume): Promise<WholeGroup> {
   const vg = await usableVg(host, name);
   if (vg.uuid === vgUuid) return vg;
-  throw new RefusedError(`"${name}" is another volume group now`, {
+  throw new RefusedError(`another volume group is now named "${name}"`, {
     remedy: 'look at it (vgs -o vg_name,vg_uuid), then bofh recover',
   });
 }

@@ -171,7 +171,7 @@ function textOf(entry: FstabEntry, bytes: string): string {
     read.pass === entry.pass &&
     read.options.join(',') === (entry.options.join(',') || 'defaults');
   if (text === undefined || !isSame || lineBytes(text) !== bytes)
-    throw new UsageError(`no line of an fstab can say this of ${entry.target}`);
+    throw new UsageError(`the entry for ${entry.target} cannot be written as a line of an fstab`);
   return text;
 }
 

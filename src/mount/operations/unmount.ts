@@ -171,7 +171,7 @@ async function wayBack(
   if (shown === undefined)
     throw new RefusedError(
       `${describe(entry)} (${type}) could not be mounted again: bofh unmounts filesystems on devices, and directories of such as are mounted elsewhere too`,
-      { remedy: `without a way back: umount ${path}` },
+      { remedy: `if it need not be undone: umount ${path}` },
     );
   return { ...known, options: [...flags, ...user], shown };
 }
@@ -182,8 +182,8 @@ async function refuseLeaving(host: ReadHost, { device, source, path }: MountEntr
   if ((await host.stat(file)) === undefined) return;
   if (new TextDecoder().decode(await host.readFile(file)).trim() !== '1') return;
   throw new RefusedError(
-    `${source} on ${path} is a loop device that goes with its mount, and could not be mounted again`,
-    { remedy: `without a way back: umount ${path}` },
+    `the kernel detaches the loop device ${source} when ${path} is unmounted, so an undo could not mount it again`,
+    { remedy: `if it need not be undone: umount ${path}` },
   );
 }
 

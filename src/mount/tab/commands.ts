@@ -65,7 +65,9 @@ function parseVerified({ exitCode, stdout, stderr }: Answer): Verified {
     Number(said.warnings) !== count('warning') ||
     complaints.some((each) => each.target === '')
   )
-    throw new ParseError(`findmnt --verify: exit ${String(exitCode)}, and what it says does not add up`);
+    throw new ParseError(
+      `findmnt --verify: exit ${String(exitCode)}, but its summary does not match its list of errors`,
+    );
   return { complaints, unreadable: Number(said.unreadable) };
 }
 

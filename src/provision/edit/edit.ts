@@ -138,7 +138,7 @@ function valueAt(file: string, of: unknown, path: readonly string[]): unknown {
     if (now === undefined || now === null) return undefined;
     if (!isRecord(now))
       throw new RefusedError(
-        `in ${file} ${path.slice(0, depth).join('.')} is a value, not keys with values`,
+        `in ${file}, ${path.slice(0, depth).join('.')} is a single value: it has no keys`,
         {
           remedy: 'correct the description; or describe the whole value',
         },

@@ -244,7 +244,7 @@ export async function mountsOf(real: ReadHost): Promise<readonly Mount[]> {
  */
 async function unseenRoot(real: ReadHost, seen: readonly MountEntry[]): Promise<MountEntry> {
   const device = (await real.stat('/'))?.device;
-  if (device === undefined) throw new ParseError('there is no root directory');
+  if (device === undefined) throw new ParseError('cannot read the root directory /');
   const id = seen.find((entry) => !seen.some((other) => other.id === entry.parent))?.parent ?? 1;
   return {
     ...{ id, parent: id, device, root: '/', path: '/' },

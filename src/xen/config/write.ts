@@ -31,7 +31,7 @@ export function quoted({ text, what }: { readonly text: string; readonly what: s
       `${what}: a guest config cannot hold the control character U+${bad.charCodeAt(0).toString(16).padStart(4, '0')}`,
     );
   if (text.includes('"') && text.includes("'"))
-    throw new UsageError(`${what}: a guest config cannot hold both kinds of quotes in one value: ${text}`);
+    throw new UsageError(`${what}: a value in a guest config cannot contain both ' and ": ${text}`);
   const mark = text.includes('"') ? "'" : '"';
   return mark + text.replaceAll('\\', '\\\\') + mark;
 }

@@ -90,9 +90,13 @@ describe('a sequence with a `reverse`', () => {
   });
 
   test.each<[string, Reverse | undefined, RegExp]>([
-    ['none was given', undefined, /nameless was not called: it has no inverse/],
-    ['it knows none', () => undefined, /nameless was not called: it has no inverse/],
-    ['it gives no function', () => 'rm' as never, /nameless was not called: it has no inverse/],
+    ['none was given', undefined, /nameless was not called, because bofh does not know how to undo it/],
+    ['it knows none', () => undefined, /nameless was not called, because bofh does not know how to undo it/],
+    [
+      'it gives no function',
+      () => 'rm' as never,
+      /nameless was not called, because bofh does not know how to undo it/,
+    ],
     ['it throws', () => fail(), /nameless was not called: its inverse cannot be made: the script failed/],
   ])('refuses a call before it runs when %s, and undoes what is older', async (_how, made, wanted) => {
     const { there, calls, add, remove, reverse } = accounts();
@@ -127,7 +131,7 @@ describe('a sequence with a `reverse`', () => {
       remedy: 'give it one by withReverse(), or by the `reverse` of the sequence, or use tx.effect',
     });
     expect(await rejectionOf(run(undefined, (tx) => tx.call(() => 'done')))).toMatchObject({
-      message: 'a function without a name was not called: it has no inverse',
+      message: 'a function without a name was not called, because bofh does not know how to undo it',
     });
   });
 

@@ -296,7 +296,7 @@ describe('on a host', () => {
             device: spare,
             overwrite: { uuid: '5e1f0000-0000-4000-8000-000000000001' },
           }),
-        /copy of that very filesystem/,
+        /copy of the same filesystem/,
       ],
       [
         'one, during a balance',

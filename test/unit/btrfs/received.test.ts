@@ -87,7 +87,7 @@ describe('what comes', () => {
     const before = host.snapshot();
     const error = await failureOf(copy());
     expect(String(error)).toMatch(
-      /is not the one subvolume home\.foreign of the stream .*: there is nothing/,
+      /expected exactly one subvolume home\.foreign \(of the stream .*\), but received: there is nothing/,
     );
     expect(host.snapshot()).toBe(before);
   });

@@ -620,12 +620,12 @@ describe('bofh recover --boot', () => {
     'recover --boot --network --unconfirmed',
   ])('%s is refused', async (line) => {
     await expect(runVerb(at().runtime, line)).rejects.toThrow(
-      '--unconfirmed belongs to one journal, or to --boot without --network',
+      '--unconfirmed needs the ID of a journal, or --boot without --network',
     );
   });
 
   it('--network needs --boot', async () => {
-    await expect(runVerb(at().runtime, 'recover --network')).rejects.toThrow('--network belongs to --boot');
+    await expect(runVerb(at().runtime, 'recover --network')).rejects.toThrow('--network needs --boot');
   });
 
   it.each([

@@ -324,7 +324,7 @@ it('bofh drbd status --watch prints lines with the time, until the reader closes
   expect(stdout()).toMatch(
     /^\d\d:\d\d:\d\d web1 is Secondary, volume 0 to peer: Connecting, UpToDate here, DUnknown there\n$/,
   );
-  await expect(runVerb(runtime, 'drbd status web1 --every 5s')).rejects.toThrow('--every is for --watch');
+  await expect(runVerb(runtime, 'drbd status web1 --every 5s')).rejects.toThrow('--every needs --watch');
 });
 
 it('bofh drbd connect --discard-my-data asks first', async () => {

@@ -52,9 +52,9 @@ describe('--format', () => {
   it.each([
     [
       ['lvm', 'create', 'vg0/a', '--size', '1g'],
-      '--format chooses columns of a table, and "lvm create" prints none',
+      '--format selects columns of a table, but "lvm create" prints no table',
     ],
-    [['block', 'tree'], '--format chooses columns of a table, and "block tree" prints none'],
+    [['block', 'tree'], '--format selects columns of a table, but "block tree" prints no table'],
     [['lvm', 'list', '--json'], '--format and --json exclude each other'],
   ])('is refused before anything happens: %j', async (words, says) => {
     const { exitCode, stdout, stderr } = await bofh([...words, '--format', 'size']);

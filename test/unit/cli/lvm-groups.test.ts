@@ -146,7 +146,7 @@ describe('bofh lvm vg remove and pv remove', () => {
     };
 
     await expect(typed(host, ['lvm', 'vg', 'remove', 'vg1'], [meanwhile])).rejects.toThrow(
-      /vg1 is another volume group now/,
+      /another volume group is now named "vg1"/,
     );
     expect(host.world.lvm.map(({ name }) => name)).toEqual(['vg0', 'vg2', 'vg1']);
   });

@@ -78,7 +78,9 @@ describe('a dry run', () => {
       });
 
     await expect(planOf(real, [], failing)).rejects.toBeInstanceOf(RefusedError);
-    await expect(planOf(real, [], failing)).rejects.toThrow('it would fail, and be undone: on purpose');
+    await expect(planOf(real, [], failing)).rejects.toThrow(
+      'the change would fail and be rolled back: on purpose',
+    );
   });
 
   it('tells the undo of a sequence whose failure the script catches, as the run would do it', async () => {

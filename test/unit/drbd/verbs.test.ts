@@ -297,7 +297,7 @@ describe('what has no inverse', () => {
     await later(host, (tx) => tx.drbd.adjust({ name }));
     expect((await state(host))?.connections[0]?.state).toBe('Connecting');
     expect((await refused(up(), (tx) => tx.drbd.adjust({ name }))).message).toBe(
-      'web1 is as its configuration says',
+      'web1 already follows its configuration',
     );
   });
 

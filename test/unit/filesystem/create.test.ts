@@ -280,7 +280,7 @@ describe('prepare of create', () => {
     content = table;
     listed = [];
     await expect(prepare({ overwrite: { type: 'dos' } })).rejects.toThrow(
-      /has a partition table \(dos\) that wipefs leaves alone there/,
+      /has a partition table \(dos\), which wipefs does not erase/,
     );
   });
 

@@ -230,7 +230,7 @@ describe('refused before anything is done', () => {
 
   test('a filesystem whose device has become too small', async () => {
     make('ext4', 600);
-    await refused('max', /a part of it is missing/);
+    await refused('max', /the end of the filesystem is missing/);
   });
 
   test('a device without a filesystem', async () => {

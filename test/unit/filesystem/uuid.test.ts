@@ -215,10 +215,10 @@ describe('is refused, and nothing is changed', () => {
   });
 
   test.each([
-    ['ext4', { features: ['uninit_bg'] }, 'the checksums of its groups hang on its uuid'],
+    ['ext4', { features: ['uninit_bg'] }, 'the checksums of its block groups depend on the uuid'],
     ['ext4', { errors: true }, 'is not clean'],
     ['btrfs', { changing: fresh }, 'was interrupted'],
-    ['iso9660', {}, 'nothing whose uuid bofh can change'],
+    ['iso9660', {}, 'bofh cannot change its uuid'],
   ] as const)('of %s with %o', async (type, more, words) => {
     put(type as Makeable, more);
     expect(String(await refused(sets()))).toContain(words);

@@ -68,7 +68,7 @@ describe('is refused, and nothing is changed', () => {
     expect(await refused(does((tx) => rename(tx, 'nope', 'vg9')))).toContain('no volume group "nope"');
     const other = 'aaaaaa-0000-0000-0000-0000-0000-000000';
     expect(await refused(does((tx) => tx.lvm.renameVg({ vg: 'vg0', uuid: other, to: 'vg9' })))).toContain(
-      'is another volume group now',
+      'another volume group is now named',
     );
   });
 

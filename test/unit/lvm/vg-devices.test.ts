@@ -61,7 +61,7 @@ describe('extending a group', () => {
     );
     const uuid = 'aaaaaa-0000-0000-0000-0000-0000-000000';
     expect(await refused(does((tx) => tx.lvm.extendVg({ vg: 'vg0', uuid, devices: [two] })))).toContain(
-      'is another volume group now',
+      'another volume group is now named',
     );
     host = simulatedHost({
       disks: [{ name: 'vdw', size: 64 * mib }],

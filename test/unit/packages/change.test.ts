@@ -198,7 +198,7 @@ describe('the undo of new packages', () => {
       }),
     );
 
-    await expect(stuck).rejects.toThrow(/this would also change theirs/);
+    await expect(stuck).rejects.toThrow(/apt-get would also change theirs/);
     expect(packages(host)).toContain('theirs 1.0 install ok installed');
     expect(packages(host)).toContain('lib 1:1.0 install ok installed');
   });

@@ -256,7 +256,7 @@ describe('a script in a dry run', () => {
        await two.run((tx) => tx.call(function ring() { console.log('rang'); }));`,
     );
 
-    expect(stderr).toContain('ring was not called: it has no inverse');
+    expect(stderr).toContain('ring was not called, because bofh does not know how to undo it');
     expect(stderr).not.toContain('rang');
     expect(exitCode).not.toBe(0);
   });

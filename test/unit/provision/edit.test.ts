@@ -348,5 +348,5 @@ it.each(['yaml', 'json', 'toml'] as const)(
 
 /** The one refusal: keys below a value. */
 function isValue(error: unknown): undefined {
-  expect(String(error)).toContain('is a value, not keys with values');
+  expect(String(error)).toContain('is a single value: it has no keys');
 }

@@ -158,7 +158,7 @@ describe('what drbd.create refuses, it refuses with both hosts as they were', ()
     world.revision += 1;
     const { message, remedy } = await refusing(hosts);
     expect(message).toContain(words);
-    expect(remedy).toMatch(/have the same one on both hosts|it knows modules 8\.4 and 9/);
+    expect(remedy).toMatch(/install the same series on both hosts|it knows modules 8\.4 and 9/);
   });
 
   it('a port, a minor and a name that are taken', async () => {

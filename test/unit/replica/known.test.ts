@@ -92,7 +92,7 @@ describe('drbd.remove', () => {
     const hosts = await made();
     hosts.there.host().admin.drbdadm('detach', 'web1');
     expect((await refusal(hosts, () => drbd.remove(web1))).message).toBe(
-      'on beta: volume 0 of web1 is Diskless, and would not be after going back',
+      'on beta: volume 0 of web1 is Diskless: an undo could not restore that',
     );
     const alone = await made();
     alone.there.host().admin.drbdadm('primary', 'web1');

@@ -87,7 +87,7 @@ describe.each(['ext4', 'ext4 in LUKS'] as const)('a partition with %s', (inside)
 
 describe('a partition', () => {
   it.each([
-    ['smaller', { by: -4 * mib }, /never smaller/],
+    ['smaller', { by: -4 * mib }, /only enlarge/],
     ['larger than what is free behind it', { by: 96 * mib }, /at most 94 MiB, up to the next partition/],
   ] as const)('is not made %s: refused before anything is done', async (_, to, why) => {
     const there = host('ext4');

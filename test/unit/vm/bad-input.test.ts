@@ -176,7 +176,7 @@ describe('what is there already', () => {
   it('a config file that is not xl.cfg could hold the name, so it is refused with its line', async () => {
     host.admin.writeFile('/etc/xen/odd.cfg', "name = 'a'\nmemory = = 3\n");
     expect((await refusal({})).message).toMatch(
-      /odd\.cfg:2: .*whether it has the same name or address cannot be told/,
+      /cannot check whether it has the same name or address: .*odd\.cfg:2: /,
     );
   });
 

@@ -104,7 +104,7 @@ describe('a guest from an image that is downloaded', () => {
     ],
     [{ url, checksum: '/srv/none' }, /no such|not there|No such/i],
     [{ url, checksum: '/srv/SUMS' }, /has no sha256 or sha512 of debian-12\.qcow2/],
-    [{ url, checksum: '/srv/TWICE' }, /has several sums of debian-12\.qcow2/],
+    [{ url, checksum: '/srv/TWICE' }, /has several different checksums of debian-12\.qcow2/],
   ])('is refused with %j, and nothing is downloaded', async (source, why) => {
     host.admin.writeFile('/srv/SUMS', `${sum}  other.qcow2\n`);
     host.admin.writeFile('/srv/TWICE', `${sum}  a/debian-12.qcow2\n${'ef'.repeat(32)}  b/debian-12.qcow2\n`);

@@ -178,7 +178,7 @@ describe('vm.remove of a guest with replicated disks', () => {
         there.host().admin.writeFile(config, "name = 'web1'\nmemory = 64\n");
       },
       {},
-      /on beta: .*web1\.cfg configures a guest web1 with other disks/,
+      /on beta: .*web1\.cfg configures a guest of the same name, web1, with other disks/,
     ],
     [
       'another guest with its disk there',

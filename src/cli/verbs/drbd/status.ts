@@ -33,7 +33,7 @@ export default verb({
   examples: ['drbd status', 'drbd status web1 --watch'],
   run: async (runtime, { name, watch: watches, every }) => {
     if (watches) return watch(runtime, name, every ?? 1000);
-    if (every !== undefined) throw new UsageError('--every is for --watch');
+    if (every !== undefined) throw new UsageError('--every needs --watch');
     const { bofh } = await openSession(runtime, { site: 'unused', root: 'not-needed' });
     const known = await withBofh(
       bofh,

@@ -76,14 +76,16 @@ export default verb({
       throw new UsageError('--because belongs to --abandon ID');
     refuseOtherHost(runtime, 'the journals, whatever hosts they reach');
     if (discard.length > 0 && (id === undefined || boot))
-      throw new UsageError('--discard belongs to one journal: bofh recover ID --discard OBJECT');
+      throw new UsageError('--discard needs the ID of a journal: bofh recover ID --discard OBJECT');
     if (ignoreMachineId && (id === undefined || boot))
-      throw new UsageError('--ignore-machine-id belongs to one journal: bofh recover ID --ignore-machine-id');
+      throw new UsageError(
+        '--ignore-machine-id needs the ID of a journal: bofh recover ID --ignore-machine-id',
+      );
     if (!boot && (limit !== undefined || total !== undefined))
-      throw new UsageError('--limit and --total belong to --boot');
-    if (!boot && network) throw new UsageError('--network belongs to --boot');
+      throw new UsageError('--limit and --total need --boot');
+    if (!boot && network) throw new UsageError('--network needs --boot');
     if (unconfirmed && (network || (id === undefined) !== boot))
-      throw new UsageError('--unconfirmed belongs to one journal, or to --boot without --network');
+      throw new UsageError('--unconfirmed needs the ID of a journal, or --boot without --network');
     if (boot) {
       const which = network ? 'others' : unconfirmed ? 'unconfirmed' : 'this host';
       return await recoverAtBoot(runtime, id, which, bootLimit(limit, total));

@@ -105,7 +105,7 @@ describe.each(takers)('%s', (_, act) => {
     host.admin.writeBytes(device, 4120, Buffer.from('c68573f666ce90a9d96a60cf803df7ef', 'hex'));
     for (const overwrite of [undefined, { type: 'bcachefs' }])
       expect(await refused(act, overwrite)).toBe(
-        `${device} holds bcachefs, which the blkid of this host does not know; nothing was written -> to lose it: bofh block zero ${device} --overwrite bcachefs`,
+        `${device} contains bcachefs, which blkid on this host does not recognise; nothing was written -> if its content is not needed: bofh block zero ${device} --overwrite bcachefs`,
       );
     await withBofh(bofhOn(host), () =>
       atomic('zero', (tx) => tx.block.zero({ device, overwrite: ['bcachefs'] })),

@@ -48,7 +48,9 @@ test.each([
   for (const verb of ['zero', 'discard'] as const)
     await expect(of(verb, 'blank')).rejects.toThrow(`${device} holds ${type}: it was not named`);
   const error = await rejectionOf(of('wipe', type));
-  expect(error).toMatchObject({ remedy: `to lose it: bofh block zero ${device} --overwrite ${type}` });
+  expect(error).toMatchObject({
+    remedy: `if its content is not needed: bofh block zero ${device} --overwrite ${type}`,
+  });
   await of('zero', type);
 });
 
