@@ -79,7 +79,10 @@ const common = (to: 'primary' | 'secondary') => {
 export const primary = operation({
   ...common('primary'),
   kind: 'drbd.primary',
-  args: z.extend(args, { takesOver }),
+  args: z.extend(args, {
+    /** The peer was primary until this sequence demoted it, and will be again if the sequence is undone. */
+    takesOver,
+  }),
   prepare: async ({ args: { name, takesOver: takes }, host }) => {
     const found = await askedUp(host, name);
     refuseAlready(found.state, 'Primary');
