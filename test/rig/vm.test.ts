@@ -29,7 +29,7 @@ describe('a guest on a real Xen host', () => {
     await expectAsBefore(stage);
   });
 
-  it('is created in a thin pool, restarts, stops, starts, and leaves nothing when it is removed', async () => {
+  it('is created in a thin pool, stops, starts, and leaves nothing when it is removed', async () => {
     await run(stage, 'lvcreate -q -y --type thin-pool -L 32M -n pool vg0', 0);
     await resetAfterFailure(stage, async () => {
       await run(stage, `${createCommand} --thin pool`, 0);
@@ -40,9 +40,6 @@ describe('a guest on a real Xen host', () => {
       expect(await run(stage, `${createCommand} --thin pool --ensure`, 0)).toContain(
         'unchanged, it is as asked',
       );
-      expect(await run(stage, `${createCommand} --thin pool --memory 200m --ensure`, 1)).toContain('memory');
-      await run(stage, 'bofh vm restart web1', 0);
-      expect(await run(stage, 'xl list', 0)).toMatch(/^web1 /m);
       await run(stage, 'bofh vm stop web1 --time 4m --force', 0);
       expect(await run(stage, 'xl list', 0)).not.toMatch(/^web1 /m);
       expect(await run(stage, 'bofh vm stop web1', 0)).toContain('web1 is off already: nothing to do');

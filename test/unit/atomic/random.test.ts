@@ -32,6 +32,6 @@ test(`random programs, faults and crashes end as before or as after (seed ${seed
   await fc.assert(property, {
     seed,
     numRuns: soak === undefined ? 12_000 : Number(soak),
-    plugins: soak === undefined ? [fc.interruptAfterTimeLimit(20_000)] : [],
+    plugins: soak === undefined ? [fc.interruptAfterTimeLimit(10_000)] : [],
   });
 });

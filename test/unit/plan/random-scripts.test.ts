@@ -88,7 +88,7 @@ async function outcomes(host: SimulatedHost, script: Script, planning: boolean) 
 
 describe('the plan of a random script', () => {
   let unknown = 0;
-  const seeds = Array.from({ length: Number(process.env.BOFH_PLANS ?? 200) }, (_, n) => n + 1);
+  const seeds = Array.from({ length: Number(process.env.BOFH_PLANS ?? 60) }, (_, n) => n + 1);
 
   it.each(seeds)('of seed %i has the verdicts, commands and values of the run', async (seed) => {
     const real = await filledHost();
