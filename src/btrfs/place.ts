@@ -4,7 +4,7 @@ import type { ReadHost } from '../command/index.ts';
 import { ParseError, RefusedError } from '../core/errors.ts';
 import { realPath } from '../mount/index.ts';
 
-/** A place: its filesystem, and its path from the top level, independent of mounts. */
+/** A path on a btrfs: the filesystem and the path from its top level, and where this is mounted now. */
 export interface Place {
   /** The UUID of the filesystem. */
   readonly fs: string;
@@ -42,7 +42,7 @@ export async function placeOf(host: ReadHost, path: string): Promise<Place> {
   return { fs: await filesystemOf(host, mount), inside: within(mount, real), path: real, mount };
 }
 
-/** The place of a name that may be free: its directory must exist. */
+/** The place of a path that need not exist yet; its parent directory must exist. */
 export async function placeFor(host: ReadHost, path: string): Promise<Place> {
   const name = posix.basename(path);
   const directory = await placeOf(host, posix.dirname(path));
@@ -52,7 +52,7 @@ export async function placeFor(host: ReadHost, path: string): Promise<Place> {
       remedy: 'name the directory itself',
     });
   const real = posix.join(directory.path, name);
-  // A mount at exactly this name hides it.
+  // A mount point at this path hides the entry of btrfs.
   const mount = mountOver(await mountEntries(host), real);
   if (mount.id !== directory.mount.id)
     throw new RefusedError(`${real} is a mount point (${mount.source})`, { remedy: `umount ${real}` });
@@ -101,7 +101,7 @@ export async function reach(host: ReadHost, place: Pick<Place, 'fs' | 'inside'>)
  */
 export async function anyRoot(host: ReadHost, fs: string): Promise<string> {
   const entries = await mountEntries(host);
-  // The two differ for a directory that is mounted by itself (a bind mount).
+  // For a bind mount of a directory, the root of the mount is not the path of the subvolume.
   const whole = (await mountsOf(host, fs)).find(
     (mount) => subvolumeOf(mount)?.path === mount.root && mountOver(entries, mount.path).id === mount.id,
   );
@@ -143,7 +143,10 @@ function notMounted(fs: string, inside: string): RefusedError {
   );
 }
 
-/** The mount of a path: the one with the longest path, and of several there the last one. */
+/**
+ * The mount that a path is on: the mount point with the longest matching path; if several mounts
+ * are there, the last.
+ */
 function mountOver(entries: readonly MountEntry[], path: string): MountEntry {
   let best: MountEntry | undefined;
   for (const entry of entries) {

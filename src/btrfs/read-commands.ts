@@ -108,7 +108,7 @@ const rest =
 const patterns = (of: typeof lines): string => of.map(([, pattern]) => pattern).join('\n');
 const shown = new RegExp(String.raw`^(?<path>.+)\n${patterns(lines)}\n(?:${patterns(sent)}\n)?${rest}`, 's');
 
-/** The first line that is missing, or not in the format of btrfs-progs. */
+/** Describes the first line that is missing or has an unknown format, for the error. */
 function missingIn(stdout: string): string {
   const [name] =
     [...lines, ...(/^\t(?:Send|Receive) /m.test(stdout) ? sent : [])].find(

@@ -34,7 +34,10 @@ print "$said\\n";
 
 const reply = /^(?:(?<locked>locked)|(?<word>refused|lost|error) (?<index>\d+)(?: (?<why>.+))?)\n$/;
 
-/** Descriptors for one perl: a process has 1,024 by default, and not all of them are locks. */
+/**
+ * Number of descriptors for one call of perl: a process may have 1,024 by default, and some are not
+ * locks.
+ */
 const chunkSize = 200;
 
 interface Change {

@@ -24,7 +24,7 @@ import * as z from 'zod/mini';
 export interface LocalHostOptions extends ProgramOptions, KeyOptions {
   /** Environment of programs, in addition to LC_ALL, PATH, HOME and LVM_SUPPRESS_FD_WARNINGS. */
   readonly env?: Readonly<Record<string, string>>;
-  /** Called for each program that is started or has ended. */
+  /** Called when a program starts, and when it ends. */
   readonly log?: (event: HostEvent) => void;
 }
 
@@ -114,6 +114,6 @@ async function settle(
     const program = await programFor({ tool: 'udevadm', argv: ['settle', '--timeout=5'] });
     await collect(program, { env, timeoutMs: 10_000 });
   } catch {
-    // The next attempt finds out whether the condition is met.
+    // Ignored: the caller tries its command again anyway, and that shows whether the device is free.
   }
 }

@@ -29,7 +29,10 @@ export function checkStages(stages: Stages): void {
     throw new UsageError('a command of a pipeline cannot use a second key');
 }
 
-/** How each stage ended and what it wrote, from the end of the shell around them and their files. */
+/**
+ * How each stage ended and what it wrote. Computed from the exit of the shell that ran them, and
+ * from their output files.
+ */
 export function ransOf(
   stages: Stages,
   ended: { readonly files: OutputFiles; readonly shell: End; readonly stopped: Stopped | undefined },

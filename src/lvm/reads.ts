@@ -10,7 +10,7 @@ import { isClassicSnapshot } from './filling.ts';
 import type { LogicalVolume, PhysicalVolume, WholeGroup } from './objects.ts';
 import { syncBackup } from './backup-files.ts';
 
-/** Whether udevd answers lvm. libudev checks the same (`/run/udev/control`). */
+/** Whether udevd runs. Checks `/run/udev/control`, as libudev does. */
 export async function udevOf(host: ReadHost): Promise<Udev> {
   return { udev: (await host.stat('/run/udev/control')) === undefined ? 'absent' : 'running' };
 }

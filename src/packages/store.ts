@@ -10,7 +10,7 @@ export function storeOf(mark: string): string {
   return `/var/lib/bofh/packages-${mark}`;
 }
 
-/** Fills it. Nothing of the host is changed otherwise. */
+/** Fills the store directory. Changes nothing else on the host. */
 export async function fillStore(
   host: ChangeHost,
   store: string,
@@ -44,7 +44,7 @@ export async function fillStore(
   await host.sync(store);
 }
 
-/** Paths of its .debs. */
+/** The paths of the .deb files in a directory. */
 export async function debsIn(host: ReadHost, directory: string): Promise<readonly string[]> {
   try {
     return (await host.readDir(directory)).map((file) => posix.join(directory, file));
@@ -84,7 +84,10 @@ export async function refuseForeignFiles(
   }
 }
 
-/** By the names in their directories, because a package may have thousands of files. */
+/**
+ * The paths that exist. Reads each directory once instead of each path, because a package can have
+ * thousands of files.
+ */
 async function thoseThere(host: ReadHost, paths: readonly string[]): Promise<readonly string[]> {
   const directories = new Map<string, ReadonlySet<string>>();
   const there: string[] = [];
@@ -99,12 +102,12 @@ async function thoseThere(host: ReadHost, paths: readonly string[]): Promise<rea
   return there;
 }
 
-/** /lib is a link to /usr/lib: dpkg knows a file by one of the two names. */
+/** The other name of a path: /lib is a link to /usr/lib, and dpkg may know a file by either name. */
 function otherPlace(path: string): string {
   return path.startsWith('/usr/') ? path.slice('/usr'.length) : `/usr${path}`;
 }
 
-/** Removes it, with all that is in it. */
+/** Removes the store directory and its content. */
 export async function removeStore(host: ChangeHost, store: string): Promise<void> {
   if ((await host.stat(store)) === undefined) return;
   await host.run(emptyDirectory(store));

@@ -16,7 +16,7 @@ let descriptors = 1_000_000;
  */
 export function memoryStore(
   options: {
-    /** The host whose disk has it (default: a new one). */
+    /** The host that has the state directory on its disk (default: a new host). */
     readonly host?: SimulatedHost;
     /** Directory of the journals on that host (default: /var/lib/bofh/journal). */
     readonly directory?: string;
@@ -116,7 +116,7 @@ function opened(
   };
 }
 
-/** Each access can be where the process is killed, or where the disk fails. */
+/** Runs one access to the store. A test can let the process be killed or the disk fail here. */
 function suffer<T>(
   host: SimulatedHost,
   verb: string,
@@ -156,7 +156,10 @@ function suffer<T>(
   }
 }
 
-/** As the real store does: a folder's name, and those of the new folders above it, are durable at once. */
+/**
+ * Creates a directory and its missing parents, and syncs their names at once, as the real store
+ * does.
+ */
 function makeDurable({ world }: SimulatedHost, path: string): void {
   if (resolve(world, path, 'follow').found) return;
   const above = posix.dirname(path);
@@ -191,7 +194,7 @@ function errno(code: string, name: string): Error {
 
 const times = new WeakMap<World, Map<string, number>>();
 
-/** When a journal got its present name: the simulated files have no times. */
+/** The times at which files were renamed, because simulated files have no times. */
 function moved(world: World): Map<string, number> {
   const known = times.get(world) ?? new Map<string, number>();
   times.set(world, known);

@@ -5,7 +5,7 @@ const bytes = z.int().check(z.minimum(0));
 const list = z.readonly(z.array(text));
 const facts = z.readonly(z.array(z.strictObject({ name: text, value: text })));
 
-/** A holder of a device, other than the devices over it. */
+/** A user of a device that is not itself a device above it. */
 export const stackUse = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('mount'),
@@ -20,7 +20,7 @@ export const stackUse = z.discriminatedUnion('kind', [
     mode: z.enum(['ro', 'rw']),
   }),
   z.strictObject({ kind: z.literal('swap') }),
-  /** A domain that has it as a disk; null: its name is unknown. */
+  /** A running domain that uses the device as a disk. `name` is null if it is unknown. */
   z.strictObject({ kind: z.literal('guest'), domid: z.int(), name: z.nullable(text) }),
   /** A guest, running or not, whose configuration names it. */
   z.strictObject({ kind: z.literal('configured-guest'), name: text, file: text }),
@@ -69,7 +69,7 @@ export const stackDevice = z.strictObject({
   uses: z.readonly(z.array(stackUse)),
   below: list,
   above: list,
-  /** What is unknown of it, and why. */
+  /** What bofh could not find out about the device, and why. */
   untold: list,
 });
 

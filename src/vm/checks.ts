@@ -136,7 +136,7 @@ export async function checkClashes(options: {
   readonly site: Site;
   readonly name: string;
   readonly mac: string | undefined;
-  /** A regular file of the guest. */
+  /** The configuration file of this guest itself, which does not count. */
   readonly own?: string | undefined;
 }): Promise<void> {
   const { host, site, name, mac, own } = options;
@@ -162,7 +162,10 @@ export async function checkClashes(options: {
     });
 }
 
-/** An unreadable configuration may belong to any guest, so `what` is unknown. */
+/**
+ * Throws if a configuration could not be read: it may belong to any guest. `what`: what is unknown
+ * therefore.
+ */
 export function refuseUnread(problems: readonly { readonly message: string }[], what: string): void {
   if (problems.length === 0) return;
   throw new RefusedError(`bofh cannot check ${what}: ${problems.map(({ message }) => message).join('; ')}`, {
@@ -198,7 +201,7 @@ export async function checkVif(host: ReadHost, vif: Vif): Promise<void> {
     });
 }
 
-/** Memory for one more guest, as libxl counts it. */
+/** Checks that there is enough memory for one more guest, as libxl counts it. */
 export async function checkFreeMemory(
   host: ReadHost,
   guest: Pick<GuestConfig, 'name' | 'memoryMiB' | 'vcpus' | 'type'>,
@@ -210,7 +213,7 @@ export async function checkFreeMemory(
     });
 }
 
-/** The target of a path, with links followed. */
+/** The kind of the file that a path leads to; links are followed. */
 async function kindOf(host: ReadHost, path: string): Promise<FileStat['kind'] | undefined> {
   try {
     return (await host.stat(await realPath(host, path)))?.kind;

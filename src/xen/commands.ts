@@ -45,7 +45,7 @@ function resourcesOf(
   given: z.infer<typeof longSettings>[number]['config']['b_info'],
 ): GivenResources {
   const { max_memkb, target_memkb, sched_params = {} } = given;
-  // A configuration without `vcpus` and `maxvcpus` has neither here (4.17, tried): it gets one.
+  // If the configuration sets neither `vcpus` nor `maxvcpus`, both keys are missing (seen with 4.17): the guest has one CPU.
   const isDefault = given.max_vcpus === undefined && given.avail_vcpus === undefined;
   const { max_vcpus, avail_vcpus } = isDefault ? { max_vcpus: 1, avail_vcpus: [0] } : given;
   if (
@@ -179,7 +179,7 @@ function uuidArgument({ uuid }: { readonly uuid?: string }): readonly string[] {
  * so only its message says more (fixtures in test/fixtures/xl).
  */
 export function classifyXl({ stderr }: Answer): Reason {
-  // The last one is 4.20's.
+  // The last alternative is the message of Xen 4.20.
   const gone =
     /does not exist|unable to find domain info|is an invalid domain identifier|Non-existant domain|unable to get (?:domain type|dominfo: No such process)/;
   if (gone.test(stderr)) return 'not-found';
@@ -227,7 +227,7 @@ function parseList(stdout: string): readonly ListedDomain[] {
   const [first, ...rows] = stdout.replace(/\n$/, '').split('\n');
   if (!header.test(first ?? '')) throw new ParseError(`xl list -v: unknown columns: ${first ?? ''}`);
   const domains = rows.map(parseRow);
-  // xl lists the domain that it runs in: without it the list was truncated.
+  // xl always lists the domain that it runs in. If it is missing, the list was cut off.
   if (!domains.some(({ id }) => id === 0)) throw new ParseError('xl list -v does not show Domain-0');
   return domains;
 }

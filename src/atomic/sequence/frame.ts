@@ -8,7 +8,7 @@ export interface Frame {
   readonly scope: number | undefined;
   readonly parent: Frame | undefined;
   readonly running: Map<Promise<unknown>, string>;
-  /** Its body has not returned, thrown, or been given up. */
+  /** The body is running: it has started, and was not given up. */
   body: boolean;
   failed: { readonly error: unknown } | undefined;
   ended: boolean;
@@ -65,7 +65,7 @@ export function track<T>(
   const settled: Promise<T> = Promise.resolve()
     .then(work)
     .catch((error: unknown) => {
-      // A scope that throws is undone already: its parent decides whether to go on.
+      // A scope that throws has already been undone. Its parent decides whether the sequence goes on.
       if (call.what === 'step')
         own.failed ??= { error: call.stop.aborted ? interrupted(own, call.stop, error) : error };
       throw error;
@@ -93,7 +93,7 @@ export function refusal(own: Frame, stop: AbortSignal): SequenceEnded | undefine
 }
 
 function interrupted(own: Frame, stop: AbortSignal, cause?: unknown): InterruptedError {
-  // What the signal itself threw says nothing more.
+  // The error of the abort signal itself adds no information as a cause.
   return interruption(own.name, stop, cause === undefined || cause === stop.reason ? {} : { cause });
 }
 

@@ -97,7 +97,7 @@ export const growPartition = operation({
     lost: 'undone',
     of: 'device',
     changed: async ({ undo: of, touched, host }) =>
-      // A layer that the sequence shrank again leaves bytes behind.
+      // If the sequence has written here (and later shrank the layer above), old bytes remain: do not compare.
       touched ? undefined : partChanged(host, of, entriesOf(of)[0].size),
   },
   revert: async ({ undo: of, host }) => {
@@ -108,7 +108,7 @@ export const growPartition = operation({
     if (who.length > 0) throw inUse(part, who);
     const { path } = found.node;
     const [old] = entriesOf(of);
-    // Changes by other programs since stay.
+    // Keep what other programs have changed in the table since then.
     if (found.table === 'beside others') await host.run(setPartitionSize(path, of.table.sectorSize, old));
     else if (found.table !== 'without') await restoreRegions(host, path, of.saved);
     if (!kernelHas(found.kernel, of, old)) await host.run(tellKernel(found.node.path, old.number));
@@ -116,7 +116,7 @@ export const growPartition = operation({
   },
 });
 
-/** The holders of the space that the undo removes; none, as long as the kernel has the old size. */
+/** The holders of the space that the undo removes. Empty if the kernel still has the old size. */
 async function beyond(host: ReadHost, { kernel, node }: Found, of: ChangeUndo): Promise<readonly Holder[]> {
   const [old] = entriesOf(of);
   const now = kernel.find(({ number }) => number === of.number);

@@ -52,7 +52,7 @@ export function textIn(cell: Cell, { time }: Look): string {
   return printable('time' in cell ? time(cell.time) : cell.text);
 }
 
-/** Colour comes after escaping, and has no width. */
+/** Draws the table. Text is escaped before colours are added; colours do not count for the width. */
 function draw(
   head: readonly string[],
   rows: readonly (readonly Shown[])[],
@@ -72,7 +72,7 @@ function draw(
   };
 }
 
-/** A row whose cells have several lines takes as many lines. */
+/** Splits a row into as many lines as its highest cell has. */
 function linesOf(row: readonly Shown[]): readonly (readonly Shown[])[] {
   const cells = row.map(({ text }) => text.split('\n'));
   const height = cells.reduce((most, { length }) => Math.max(most, length), 1);

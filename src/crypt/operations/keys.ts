@@ -24,7 +24,7 @@ import {
 
 const slotNumber = z.int().check(z.minimum(0));
 const addArgs = z.strictObject({
-  /** Or the file with its detached header. */
+  /** The encrypted device, or the file with its detached header. */
   device: z.string().check(z.minLength(1)),
   /** A key that opens the device now. */
   key: keyRef,
@@ -94,7 +94,7 @@ export const changeKey = operation({
   within: ({ undo: { luksUuid } }) => `luks:${luksUuid}`,
   run: async ({ args, undo, host }) => ({ salt: (await fillSlot(host, undo, args)).salt }),
   value: ({ undo: { slot } }) => ({ slot }),
-  // Once the old key is gone nothing is left to do or to undo: the new key is then the only one.
+  // When the old key is gone, the change is complete and cannot be undone, because the new key may be the only one.
   look: async ({ undo, result: known, host }): Promise<Look> => {
     const found = await findKnown(host, undo);
     if (found === undefined) return { state: 'gone' };
@@ -146,7 +146,7 @@ export const removeKey = deferred({
   describe: toRemoveRecovery,
 });
 
-/** The checks of both operations: the keys, the device, and a slot for the new key. */
+/** Checks for adding and for changing a key: the keys, the device, and a free slot for the new key. */
 async function prepareSlot(
   host: ReadHost,
   { device, key, newKey, slot: asked, ...cost }: z.infer<typeof addArgs>,
@@ -202,7 +202,7 @@ async function saltIn(host: ReadHost, undo: AddUndo): Promise<string | undefined
   return found.header.keySlots.find(({ slot }) => slot === undo.slot)?.salt;
 }
 
-/** Destroys the new key's slot: found by its salt, or, if that is unknown, by the key. */
+/** Destroys the slot of the new key. Finds it by the salt, or, if the salt is unknown, by the key. */
 async function takeOut(host: ChangeHost, undo: AddUndo, known: string | undefined): Promise<void> {
   const salt = known ?? (await saltIn(host, undo));
   if (salt !== undefined) await emptySlot(host, { ...undo, salt });

@@ -63,7 +63,7 @@ const args = z.strictObject({
   generation: z.exactOptional(
     z.strictObject({
       /** 16 hexadecimal digits, an even number. */
-      // The last bit says who was primary, and 4 that it was just created (drbd.h of 8.4).
+      // The last bit is set on the primary, and the value 4 means "just created" (drbd.h of 8.4).
       uuid: z
         .string()
         .check(z.regex(/^[0-9a-f]{14}[1-9a-f][02468ace]$/, '16 hexadecimal digits, an even number')),
@@ -96,7 +96,7 @@ const undo = z.strictObject({
   /** Whether metadata is replaced, and other content had to be named. */
   replaces: z.enum(['nothing', 'metadata']),
   content: z.enum(['blank', 'told']),
-  /** What drbdmeta remembered of the device before. */
+  /** Whether drbdmeta had a file for this minor under /var/lib/drbd before (see memory.ts). */
   remembered: z.boolean(),
 });
 
@@ -259,7 +259,10 @@ async function find(
   return { path, now: await areaNow(host, { ...of, device }) };
 }
 
-/** The superblock last, because it identifies the metadata as created by this sequence. */
+/**
+ * Restores the former bytes. Writes the superblock last, because it proves that this sequence
+ * created the metadata.
+ */
 async function putBack(host: ChangeHost, device: string, of: MetadataUndo): Promise<void> {
   const last = superblockOf(of.area);
   const length = last - of.area.from;

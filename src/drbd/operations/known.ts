@@ -9,7 +9,10 @@ import { otherAddresses } from '../differences.ts';
 import { configured, type Resource, resourceNamed, states } from '../reads.ts';
 import type { ResourceState } from '../state.ts';
 
-/** drbdadm reads `all` as every resource, and NAME/0 as a volume. */
+/**
+ * Name of a resource: not `all`, which means every resource for drbdadm, and without `/`, which
+ * means a volume.
+ */
 export const resourceName = z.string().check(
   z.regex(/^[A-Za-z0-9_][\w.+-]*$/, 'must be letters, digits and _ . + -'),
   z.refine((name) => name !== 'all'),
@@ -48,7 +51,7 @@ export const undo = z.strictObject({
 
 export type Undo = z.infer<typeof undo>;
 
-/** A resource that this host has a part of. */
+/** A resource whose configuration has a part for this host. */
 export type Here = Resource & { readonly here: ConfiguredHost };
 
 /**
@@ -65,7 +68,7 @@ export async function askedHere(host: ReadHost, name: string): Promise<Here> {
   });
 }
 
-/** The same for a resource that is up. */
+/** Like `askedHere`, but the resource must be up. */
 export async function askedUp(
   host: ReadHost,
   name: string,
@@ -135,7 +138,10 @@ export async function upAgain(host: ReadHost, of: Pick<Undo, 'name' | 'minors'>)
   );
 }
 
-/** RefusedError if it is connected, or connecting, with other addresses than its file has. */
+/**
+ * Throws RefusedError if the kernel uses other addresses for the resource than its configuration
+ * file.
+ */
 export async function refuseOtherAddresses(host: ReadHost, state: ResourceState): Promise<void> {
   const lines = await otherAddresses(host, state);
   if (lines.length > 0)
@@ -149,7 +155,7 @@ export function another({ name }: Pick<Undo, 'name'>): Look {
   return { state: 'not-ours', found: `${name} is up with other devices` };
 }
 
-/** It is not connecting to any peer. */
+/** Whether the resource is disconnected from all peers, and does not try to connect. */
 export function isStandAlone({ connections }: ResourceState): boolean {
   return connections.length > 0 && connections.every(({ state }) => state === 'StandAlone');
 }
@@ -158,7 +164,7 @@ export function minorsOf({ volumes }: ResourceState): readonly number[] {
   return volumes.map(({ minor }) => minor).sort((a, b) => a - b);
 }
 
-/** Of one of its volumes. */
+/** The minor number of one of its volumes. */
 export function minorOf({ name, volumes }: ResourceState, volume: number): number {
   const found = volumes.find((each) => each.volume === volume);
   if (found !== undefined) return found.minor;

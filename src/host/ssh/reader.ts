@@ -7,7 +7,7 @@ import { type Errand, laterThan, type Outcome, remoteShell } from './session.ts'
 
 /** A shell on the other host that does one read after the other, in one session. */
 export interface Reader {
-  /** Undefined: it failed, and may be sent in another way. */
+  /** Undefined: the shell could not run it; the caller may run it in a separate session. */
   readonly run: (errand: Errand) => Promise<Outcome | undefined>;
   readonly alive: () => boolean;
   /** Ends it, and resolves when it has ended. */
@@ -118,7 +118,7 @@ export function framed(mark: string) {
     push: (chunk: Uint8Array): void => {
       chunks.push(chunk);
       size += chunk.length;
-      // Longer than what stands at the end.
+      // 100 bytes are more than the final mark needs.
       tail = `${tail}${Buffer.from(chunk.subarray(-100)).toString('latin1')}`.slice(-100);
     },
     size: () => size,

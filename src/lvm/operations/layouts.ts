@@ -9,7 +9,7 @@ import { sizeOption } from '../../core/request.ts';
 
 /** The layout of a new volume, as a caller requests it. */
 export const askedLayout = {
-  /** (default: linear) */
+  /** Layout of the volume (default: linear). */
   type: z.exactOptional(z.enum(['linear', 'striped', 'raid1'])),
   /** For a striped volume: the number of devices (default: 2). */
   stripes: z.exactOptional(z.number().check(z.int(), z.minimum(2), z.maximum(128))),
@@ -79,7 +79,7 @@ export function ownExtents(layout: LvLayout | undefined, asked: number, by: 'cou
   });
 }
 
-/** The extents that it uses of the group in total. */
+/** The total number of extents that the volume uses in the group. */
 export function takenExtents(layout: LvLayout | undefined, own: number): number {
   return layout?.type === 'raid1' ? (layout.mirrors + 1) * (own + 1) : own;
 }

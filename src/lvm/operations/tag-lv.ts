@@ -18,7 +18,7 @@ const args = z.extend(askedVolume, {
 });
 
 const undo = z.extend(knownVolume, {
-  /** The requested tags that it did not have. */
+  /** The tags to add, without those that the volume already had. */
   add: z.array(z.string()),
   /** The tags to remove that it had. */
   remove: z.array(z.string()),

@@ -42,11 +42,11 @@ async function* signalled(
   }
 }
 
-/** Other listeners to the signal in this process, such as the test runner, do not get it meanwhile. */
+/** Runs `work` while all other listeners to the signal (for example the test runner) are removed. */
 export async function alone<T>(signal: Signal, work: (deliver: () => void) => Promise<T>): Promise<T> {
   const others = process.rawListeners(signal) as NodeJS.SignalsListener[];
   for (const other of others) process.off(signal, other);
-  // A signal of the trial before would keep this one from beginning.
+  // Forget a signal of the previous trial: it would prevent this trial from starting.
   processSignals().release();
   forgetSignals();
   const { exitCode } = process;

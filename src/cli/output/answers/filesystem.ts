@@ -9,7 +9,7 @@ export const filesystemShow = z.strictObject({
   type: filesystemType,
   uuid: text,
   label: z.nullable(text),
-  /** Of the filesystem; its device may be larger. */
+  /** Size of the filesystem; its device may be larger. */
   size: count,
   used: z.nullable(count),
   free: z.nullable(count),
@@ -58,7 +58,7 @@ export const filesystemResize = z.strictObject({
   type: filesystemType,
   uuid: text,
   was: count,
-  /** What it has now: what was asked, rounded down to whole blocks. */
+  /** The new size: the requested size, rounded down to whole blocks. */
   size: count,
 });
 

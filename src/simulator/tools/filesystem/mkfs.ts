@@ -19,7 +19,7 @@ export const mkfsTools: Readonly<Record<string, ToolModel>> = {
   mkswap,
 };
 
-/** Overwrites whatever there is without a question, because it is not on a terminal. */
+/** Without a terminal, mkfs.ext* overwrites existing content and does not ask. */
 function mkfsExt(call: ToolCall): ReturnType<ToolModel> {
   const options = readOptions(call, { values: ['-U', '-L', '-b', '-i', '-m'] });
   const target = targetOf(call, options.words);
@@ -65,7 +65,7 @@ function mkfsXfs(call: ToolCall): ReturnType<ToolModel> {
     );
   if (device.size < 300 * 1024 ** 2) return failed(1, 'Filesystem must be larger than 300MB.');
   const bytes = Number(one(options, '-b')?.replace('size=', '') ?? 4096);
-  // What blkid calls its block is the sector (util-linux 2.38).
+  // blkid reports the sector size of xfs as its block size (util-linux 2.38), so `blockSize` is not set.
   const blocks = Math.floor(device.size / 4096);
   if (bytes !== 4096) throw unmodelled(call, 'it makes blocks of 4096 bytes');
   const superblock = { type: 'xfs', usage: 'filesystem', blocks, ...identity(call, options) } as const;
@@ -167,7 +167,7 @@ function targetOf(call: ToolCall, words: readonly string[]) {
     : failed(1, `mke2fs 1.47.0 (5-Feb-2023)\nThe file ${path} does not exist and no size was specified.`);
 }
 
-/** A file that is as long as truncate made it. */
+/** An image file that truncate(1) created and nothing wrote to. */
 function blankImage(world: World, path: string): Device | undefined {
   const there = resolve(world, path, 'follow');
   if (!there.found || there.inode.kind !== 'file' || there.inode.length === undefined) return undefined;
