@@ -13,7 +13,7 @@ export function tagIn(text: string): Tag | undefined {
   if (name === undefined || value === undefined) return undefined;
   const quoted = /^(?<quote>["'])(?<inner>.+)\k<quote>$/s.exec(value)?.groups?.inner;
   if (quoted === undefined && /^["']/.test(value))
-    throw new UsageError(`${text} is no device: its quote is not closed, or nothing is in it`);
+    throw new UsageError(`${text} is no device: the quote is not closed, or the value is empty`);
   return { name: name as Tag['name'], value: quoted ?? value };
 }
 
@@ -48,11 +48,11 @@ export async function pathOfTag(host: ReadHost, tag: Tag): Promise<string | unde
       },
     );
   const [first, ...others] = await host.run(blkidTagged({ name, value }));
-  if (first === undefined) await refuseBlind(host);
+  if (first === undefined) await refuseIfNoDeviceReadable(host);
   if (first === undefined || others.every((other) => isSameBtrfs(first, other))) return first?.path;
   const paths = [first, ...others].map(({ path }) => path).join(', ');
   throw new RefusedError(`${said} is on more than one device: ${paths}`, {
-    remedy: 'name the one that is meant by its path',
+    remedy: 'give the path of the device that you mean',
   });
 }
 
@@ -72,7 +72,7 @@ function isSameBtrfs(one: Tagged, other: Tagged): boolean {
  * If the user may read no device, blkid reports that no device has the tag; for a device itself it
  * reports that access is denied.
  */
-async function refuseBlind(host: ReadHost): Promise<void> {
+async function refuseIfNoDeviceReadable(host: ReadHost): Promise<void> {
   const blocks = (await host.stat('/sys/block')) === undefined ? [] : await host.readDir('/sys/block');
   for (const block of blocks) {
     const node = `/dev/${block.replaceAll('!', '/')}`;

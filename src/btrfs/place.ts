@@ -39,7 +39,7 @@ export async function placeOf(host: ReadHost, path: string): Promise<Place> {
     throw new RefusedError(`${path} is not on btrfs but on ${mount.type} (${mount.source})`, {
       remedy: 'name a path on a mounted btrfs: findmnt --types btrfs lists them',
     });
-  return { fs: await filesystemOf(host, mount), inside: within(mount, real), path: real, mount };
+  return { fs: await filesystemOf(host, mount), inside: pathFromTopLevel(mount, real), path: real, mount };
 }
 
 /** The place of a path that need not exist yet; its parent directory must exist. */
@@ -135,12 +135,9 @@ export function subvolumeOf({
 }
 
 function notMounted(fs: string, inside: string): RefusedError {
-  return new RefusedError(
-    `the btrfs ${fs} is not mounted so that ${inside} can be seen: what is there cannot be told`,
-    {
-      remedy: `mount it (mount UUID=${fs} /mnt, with subvolid=5 for all of it), then repeat; or bofh recover`,
-    },
-  );
+  return new RefusedError(`no mount of the btrfs ${fs} shows ${inside}, so bofh cannot read it`, {
+    remedy: `mount it (mount UUID=${fs} /mnt, with subvolid=5 for all of it), then run the command again, or bofh recover`,
+  });
 }
 
 /**
@@ -157,7 +154,7 @@ function mountOver(entries: readonly MountEntry[], path: string): MountEntry {
   return best;
 }
 
-function within({ root, path }: MountEntry, real: string): string {
+function pathFromTopLevel({ root, path }: MountEntry, real: string): string {
   const rest = path === '/' ? real : real.slice(path.length);
   return posix.join(root, rest === '' ? '/' : rest).replace(/(?<=.)\/$/, '');
 }
@@ -175,5 +172,5 @@ async function filesystemOf(host: ReadHost, { source, path }: MountEntry): Promi
     if (!uuidName.test(uuid)) continue;
     if ((await host.readDir(`/sys/fs/btrfs/${uuid}/devices`)).includes(name)) return uuid;
   }
-  throw new ParseError(`the kernel names no btrfs for ${source}, which is mounted on ${path}`);
+  throw new ParseError(`the kernel lists no btrfs for ${source}, which is mounted on ${path}`);
 }

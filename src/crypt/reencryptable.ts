@@ -34,7 +34,7 @@ const ciphers: Readonly<Record<string, readonly number[]>> = {
  * UsageError for options that contradict each other: cryptsetup would report that only after the
  * commit.
  */
-export function checkWords(asked: {
+export function checkOptions(asked: {
   readonly cipher?: string;
   readonly keySize?: number;
   readonly resilience?: string;
@@ -47,7 +47,9 @@ export function checkWords(asked: {
       remedy: 'leave them out',
     });
   if (cipher !== undefined && ciphers[cipher] === undefined)
-    throw new UsageError(`"${cipher}" is none of the ciphers ${Object.keys(ciphers).join(', ')}`);
+    throw new UsageError(
+      `"${cipher}" is not supported; supported ciphers: ${Object.keys(ciphers).join(', ')}`,
+    );
   if (cipher !== undefined && keySize === undefined)
     throw new UsageError(`${cipher} needs the size of its key too: ${sizesOf(cipher)}`);
 }
@@ -72,7 +74,7 @@ export function refuseUnready({ known: { device, identity }, header, cipher, key
       remedy: `cryptsetup reencrypt --header ${device} DEVICE; keep a copy of the file until it is done`,
     });
   if (header.version === 1)
-    throw refusal(`${device} is LUKS1, which cannot go on after a crash`, {
+    throw refusal(`${device} is LUKS1: an interrupted re-encryption of LUKS1 cannot be resumed`, {
       remedy: `save its header (bofh crypt header backup ${device} FILE), then: cryptsetup convert --type luks2 ${device}`,
     });
   if (header.reencryption !== undefined)
@@ -80,7 +82,7 @@ export function refuseUnready({ known: { device, identity }, header, cipher, key
       remedy: `go on with it: bofh crypt reencrypt ${device} --resume`,
     });
   if (header.requirements.length > 0)
-    throw refusal(`${device} is under ${header.requirements.join(', ')}`, {
+    throw refusal(`${device} has unfinished LUKS requirements: ${header.requirements.join(', ')}`, {
       remedy: 'wait until it is complete',
     });
   if (header.integrity)
@@ -95,12 +97,12 @@ export function refuseUnready({ known: { device, identity }, header, cipher, key
 function refuseKeys(device: string, { keySlots }: LuksHeader): void {
   const [one, ...more] = keySlots.filter(({ opens }) => opens === 'data');
   if (one === undefined)
-    throw refusal(`${device} has no key: nothing can read what is on it`, {
+    throw refusal(`${device} has no key: its data cannot be read`, {
       remedy: `look at it: bofh crypt show ${device}`,
     });
   if (more.length === 0) return;
   throw refusal(
-    `${device} has ${more.length + 1} keys, in the slots ${[one, ...more].map(({ slot }) => slot).join(', ')}: one alone would open it afterwards`,
+    `${device} has ${more.length + 1} keys (slots ${[one, ...more].map(({ slot }) => slot).join(', ')}), but after a re-encryption only one of them would still open it`,
     {
       remedy: `remove the others first (bofh crypt remove-key ${device} SLOT), and add them again when it is done (bofh crypt add-key ${device})`,
     },

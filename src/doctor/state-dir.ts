@@ -45,7 +45,7 @@ async function owners(host: ReadHost, directory: string): Promise<readonly Findi
     const say = (level: Finding['level'], says: string): void =>
       void found.push(finding('state directory', level, `${path} ${says}`, repair));
     if (stat.kind !== 'directory')
-      say('problem', `is no directory but a ${stat.kind}: nothing can be changed`);
+      say('problem', `is a ${stat.kind}, not a directory: nothing can be changed`);
     else if (stat.uid !== 0) say('problem', `belongs to user ${String(stat.uid)} and not to root`);
     else if ((stat.mode & 0o022) !== 0)
       say('problem', `can be written by others (mode ${stat.mode.toString(8)}): nothing can be changed`);

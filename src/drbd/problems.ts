@@ -14,7 +14,9 @@ export interface Finding {
 /** Every problem of a resource; empty: it is up, complete and connected. */
 export function findings({ name, configured, here, state }: Resource): readonly Finding[] {
   if (state === undefined && configured !== undefined && here === undefined)
-    return [note('its configuration has no part for this host', `see whose it is: bofh drbd show ${name}`)];
+    return [
+      note('its configuration has no part for this host', `see which hosts it has: bofh drbd show ${name}`),
+    ];
   if (state === undefined)
     return [{ level: 'note', words: 'it is not up', remedy: `bring it up: bofh drbd up ${name}` }];
   return [

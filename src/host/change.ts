@@ -6,7 +6,7 @@ import { type End, endInWords, type Program } from './program.ts';
 import { retryingBusy } from './retry.ts';
 import type { OutputFiles, Setting } from './setting.ts';
 import { pipelineScript, secondKeyScript, singleScript } from './shell.ts';
-import { checkStages, ransOf, type Stages, throwFailure } from './stages.ts';
+import { checkStages, resultsOf, type Stages, throwFailure } from './stages.ts';
 import { launch, type Started } from './start.ts';
 import { filledDescriptor } from './stdin.ts';
 import { following, signalsOf, stopping, type Stopped } from './watch.ts';
@@ -70,7 +70,11 @@ async function attempt(stages: Stages, step: StepContext, setting: Setting): Pro
       durationMs,
       ending: endInWords(end),
     });
-    return { rans: ransOf(stages, { files, shell: end, stopped }), close: files.close, remove: files.remove };
+    return {
+      rans: resultsOf(stages, { files, shell: end, stopped }),
+      close: files.close,
+      remove: files.remove,
+    };
   } catch (error) {
     files.close();
     throw error;

@@ -97,7 +97,7 @@ async function lockSome(
 }
 
 function lost(): JournalError {
-  return new JournalError('a lock that was held was lost to another process while it was being converted', {
+  return new JournalError('another process took a lock of this sequence while bofh converted it', {
     remedy: 'the objects of this sequence may be in use by another one: see bofh journal list',
   });
 }

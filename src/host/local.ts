@@ -100,7 +100,7 @@ function collecting(env: Setting['env']): Collect {
 
 function outsideStep({ tool, argv }: Command<unknown>): UsageError {
   return new UsageError(
-    `${[tool, ...argv].join(' ')} changes the host, and so runs only in a step of a sequence`,
+    `${[tool, ...argv].join(' ')} changes the host, so it can run only in a step of a sequence`,
   );
 }
 

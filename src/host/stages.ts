@@ -33,7 +33,7 @@ export function checkStages(stages: Stages): void {
  * How each stage ended and what it wrote. Computed from the exit of the shell that ran them, and
  * from their output files.
  */
-export function ransOf(
+export function resultsOf(
   stages: Stages,
   ended: { readonly files: OutputFiles; readonly shell: End; readonly stopped: Stopped | undefined },
 ): readonly [Ran, ...Ran[]] {
@@ -70,7 +70,7 @@ function endsOf(
   // If the shell was killed, the result of its tools is unknown.
   if (shell.how !== 'exit') return stages.map(() => shell);
   if (files.status === undefined) return [endInShell(shell.exitCode)];
-  const lost: End = { how: 'unknown', why: 'how it ended could not be told (is the state directory full?)' };
+  const lost: End = { how: 'unknown', why: 'its exit status is unknown (is the state directory full?)' };
   const codes = pipelineStatuses(text(tail(files.status, kept)), stages.length);
   return codes.map((code) => (code === undefined ? lost : endInShell(code)));
 }

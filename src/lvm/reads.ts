@@ -58,7 +58,7 @@ export async function volumesOf(
 ): Promise<readonly LogicalVolume[] | undefined> {
   const vg = (await reported(host, fullreport())).find(({ uuid }) => uuid === vgUuid);
   if (vg?.exported !== true) return vg?.volumes;
-  throw new RefusedError(`the volume group "${vg.name}" is exported: what is in it cannot be told`, {
+  throw new RefusedError(`the volume group "${vg.name}" is exported, so bofh cannot read its volumes`, {
     remedy: `vgimport ${vg.name}`,
   });
 }
@@ -145,7 +145,7 @@ function opened({ dmPath }: LogicalVolume): Holder {
  * Deactivates a volume. If it is open, the kernel refuses, and the error names all holders. lvm
  * itself tries 25 times in 5 s while it is only open (activation/retry_deactivation, 2.03.16).
  */
-export async function deactivateOrTell(host: ChangeHost, of: VolumeAmong): Promise<void> {
+export async function deactivateNamingHolders(host: ChangeHost, of: VolumeAmong): Promise<void> {
   if (of.lv.active === false) return;
   const { vg, name, uuid } = of.lv;
   try {
@@ -165,7 +165,7 @@ export async function removeOrTell(host: ChangeHost, of: VolumeAmong, tag?: stri
   const { vg, name, uuid } = of.lv;
   const meant = { vg, name, uuid, ...(tag === undefined ? {} : { tag }), ...(await udevOf(host)) };
   if (!isClassicSnapshot(of.lv)) {
-    await deactivateOrTell(host, of);
+    await deactivateNamingHolders(host, of);
     await host.run(lvremove(meant));
     return;
   }

@@ -35,7 +35,7 @@ export async function fillStore(
     const missing = wanted.filter(({ name }) => debOf(files, name) === undefined);
     if (missing.length > 0 || files.length !== wanted.length)
       throw new RefusedError(
-        `apt reported success, but ${directory} does not have the packages: ${missing.map(({ name }) => name).join(', ')}`,
+        `apt reported success, but ${directory} does not contain the expected packages; missing: ${missing.map(({ name }) => name).join(', ')}`,
         { remedy: 'look at the archives of apt (apt-get update), then give the command again' },
       );
     for (const file of files) await host.sync(file);

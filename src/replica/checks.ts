@@ -93,7 +93,7 @@ export function groupNamed(asked: string | undefined, site: { readonly volumeGro
   const vg = asked ?? site.volumeGroup;
   if (vg !== undefined) return vg;
   throw new UsageError(
-    `in which volume group? Name it (${option('--vg', 'vg')}), or as volumeGroup in the site file`,
+    `no volume group given: use ${option('--vg', 'vg')}, or set volumeGroup in the site file`,
   );
 }
 

@@ -24,9 +24,7 @@ export async function checkKernel(options: {
       `${option('--kernel', 'kernel')} and ${option('--ramdisk', 'ramdisk')} belong together: a kernel needs the modules that were built with it`,
     );
   if (options.kernel === undefined && (site.guestKernel === undefined) !== (site.guestRamdisk === undefined))
-    throw new UsageError(
-      'guestKernel and guestRamdisk of the site file belong together: it says only one of them',
-    );
+    throw new UsageError('the site file sets only one of guestKernel and guestRamdisk');
   const release = Buffer.from(await host.readFile('/proc/sys/kernel/osrelease'))
     .toString()
     .trim();
@@ -44,7 +42,7 @@ export async function checkKernel(options: {
 export function refuseWithoutGroup(name: string | undefined): asserts name is string {
   if (name === undefined)
     throw new UsageError(
-      `in which volume group? Name it (${option('--vg', 'vg')}), or as volumeGroup in the site file`,
+      `no volume group given: use ${option('--vg', 'vg')}, or set volumeGroup in the site file`,
     );
 }
 
@@ -80,7 +78,7 @@ export async function checkSpace(options: {
   const extents = wanted.reduce((sum, each) => sum + Math.ceil(each.size / vg.extentSize), 0);
   if (extents <= vg.freeExtents) return;
   throw new RefusedError(
-    `the volume group ${name} has ${formatSize(vg.free)} free (${vg.freeExtents} extents), and ${formatSize(extents * vg.extentSize)} (${extents} extents) are needed`,
+    `the volume group ${name} has ${formatSize(vg.free)} free (${vg.freeExtents} extents), but ${formatSize(extents * vg.extentSize)} (${extents} extents) are needed`,
     {
       code: 'no-space',
       remedy: `ask for less, add a device with vgextend, or name another group with ${option('--vg', 'vg')}`,
@@ -114,8 +112,8 @@ export async function checkConfigPath(host: ReadHost, configured: string): Promi
     throw new RefusedError(
       kind === undefined
         ? `there is no directory ${directory}`
-        : `${directory} is no directory but a ${kind}`,
-      { remedy: 'make it, or name another in the site file: guestConfigDirs' },
+        : `${directory} is a ${kind}, not a directory`,
+      { remedy: 'create it, or set guestConfigDirs in the site file to another directory' },
     );
   const path = posix.join(await realPath(host, directory), posix.basename(configured));
   const there = await host.stat(path);
@@ -209,7 +207,7 @@ export async function checkFreeMemory(
   const refusal = await memoryRefusal(host, guest);
   if (refusal !== undefined)
     throw new RefusedError(refusal, {
-      remedy: `give it less with ${option('--memory', 'memory')}, or end a guest`,
+      remedy: `give it less memory (${option('--memory', 'memory')}), or shut down another guest`,
     });
 }
 

@@ -208,7 +208,7 @@ export function classifyCreate({ stderr }: Answer): Reason {
  * The most informative message in the stderr of an `xl create`: the text of a hotplug script, else
  * the first one.
  */
-export function createComplaint(stderr: string): string | undefined {
+export function messageOfFailedCreate(stderr: string): string | undefined {
   const script = /: script: (?<words>[^:]*?)\n(?=[a-z]+: error:|$)/.exec(stderr)?.groups?.words;
   const first = /(?:^|\n)(?:libxl|xc): error: (?:panic: )?[\w.]+:\d+:(?:\w+:)? ?(?<words>.*)/.exec(stderr)
     ?.groups?.words;

@@ -48,7 +48,7 @@ export async function refuseMissingMemory(
   if (freeMemoryMiB >= more) return;
   throw new RefusedError(
     `${name} has ${hasMiB} MiB of memory and needs ${more} MiB more, and ${freeMemoryMiB} MiB are free`,
-    { code: 'no-space', remedy: 'give it less, or end a guest' },
+    { code: 'no-space', remedy: 'give it less memory, or shut down another guest' },
   );
 }
 

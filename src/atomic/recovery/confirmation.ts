@@ -40,12 +40,15 @@ export async function confirmSequence(
         remedy: `bofh journal show ${id}`,
       });
     if (!isWaiting(state, engine.processes.self.boot))
-      throw new RefusedError(`it is too late to confirm sequence ${id} "${begin.name}": it is rolled back`, {
-        remedy: `bofh journal show ${id} shows how far that is`,
-      });
+      throw new RefusedError(
+        `it is too late to confirm sequence ${id} "${begin.name}": bofh is rolling it back`,
+        {
+          remedy: `see the progress of the rollback: bofh journal show ${id}`,
+        },
+      );
     if (connection !== undefined && connection === awaiting.connection)
       throw new RefusedError('this connection made the change, so it does not show that a new one works', {
-        remedy: `open another one, and type there: bofh confirm ${id}`,
+        remedy: `open another connection and run there: bofh confirm ${id}`,
       });
     const token = newId();
     if (moreSeconds === undefined)
@@ -77,7 +80,7 @@ function hasEnded(engine: Engine, id: string): RefusedError {
 
 function atWork(engine: Engine, id: string): JournalError {
   const name = journalOf(engine, id)?.state.begin.name ?? '';
-  return new JournalError(`sequence ${id} "${name}" is at work, and cannot be confirmed now`, {
+  return new JournalError(`sequence ${id} "${name}" is running: it cannot be confirmed now`, {
     code: 'busy',
     remedy: `bofh journal show ${id} shows whether it does its steps or undoes them`,
   });

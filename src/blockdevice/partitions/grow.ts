@@ -52,7 +52,7 @@ export const growPartition = operation({
     if (size <= old.size)
       throw new RefusedError(
         asked === 'max'
-          ? `there is no free space behind ${old.path}: it has ${formatSize(old.size)}`
+          ? `there is no free space after ${old.path}, which has ${formatSize(old.size)}`
           : `${old.path} already has ${formatSize(old.size)}: bofh can only enlarge a partition`,
         {
           code: asked === 'max' ? 'no-space' : 'invalid',
@@ -61,7 +61,7 @@ export const growPartition = operation({
       );
     if (size > most)
       throw new RefusedError(
-        `${old.path} can have ${formatSize(most)} at most, and ${formatSize(size)} are asked for`,
+        `${old.path} can have at most ${formatSize(most)}, but ${formatSize(size)} was requested`,
         { code: 'no-space', remedy: 'take a smaller size, or max' },
       );
     const partitions = table.partitions.map((each) => (each === old ? { ...old, size } : each));

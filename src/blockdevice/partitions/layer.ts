@@ -49,7 +49,7 @@ async function limitsOf(host: ReadHost, device: GraphDevice): Promise<Limits> {
   if (most <= device.size)
     return fixedFor(
       device,
-      'there is no free space behind it',
+      'there is no free space after it',
       `see what is free: bofh block partitions ${disk}`,
     );
   return {

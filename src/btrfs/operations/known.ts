@@ -51,7 +51,7 @@ export async function subvolumeNamed(
     });
   if (expected !== undefined && subvolume.uuid !== expected)
     throw new RefusedError(
-      `${path} is another subvolume now: its uuid is ${subvolume.uuid}, not ${expected}`,
+      `another subvolume is at ${path} now: its uuid is ${subvolume.uuid}, not ${expected}`,
       { remedy: `look at it (bofh btrfs show ${path}), and name the one that is meant` },
     );
   const { fs, inside, mount } = place;

@@ -79,7 +79,7 @@ export const setProperty = operation({
 function refuseReceived(subvolume: Subvolume, wanted: 'ro' | 'rw'): void {
   if (wanted === 'ro' || subvolume.mode === 'rw' || subvolume.receivedUuid === undefined) return;
   throw new RefusedError(
-    `${called(subvolume)} was received: written to, it could be the parent of no incremental stream any more`,
+    `${called(subvolume)} was received: if it becomes writable, it can no longer be the parent of an incremental stream`,
     {
       remedy: `take a writable snapshot of it: ${option('bofh btrfs snapshot create SUBVOLUME SNAPSHOT --rw', "btrfs.snapshot with mode: 'rw'")}`,
     },
@@ -94,7 +94,7 @@ async function set(host: ChangeHost, of: Undo, wanted: 'ro' | 'rw'): Promise<voi
   if (now.mode === wanted) return;
   const path = await reach(host, { fs: of.fs, inside: `/${now.path ?? ''}` });
   if ((await subvolumeAt(host, path))?.id !== of.id)
-    throw new RefusedError(`${path} is another subvolume now; nothing was done`, {
+    throw new RefusedError(`another subvolume is at ${path} now; nothing was done`, {
       remedy: 'find out who else works on it, then give the command again',
     });
   await host.run(setReadOnly(path, wanted));

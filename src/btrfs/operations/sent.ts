@@ -70,7 +70,7 @@ async function pathOf(host: ReadHost, known: KnownSubvolume): Promise<string> {
   const path = await reach(host, known);
   const found = await subvolumeAt(host, path);
   if (found?.id !== known.id || found.uuid !== known.uuid)
-    throw new RefusedError(`${path} is another subvolume now; nothing was done`, {
+    throw new RefusedError(`another subvolume is at ${path} now; nothing was done`, {
       remedy: 'find out who else works on it, then give the command again',
     });
   refuseWritable(found);

@@ -190,8 +190,8 @@ async function slotOf(
     if (chosen === slot || (await keyOpens(host, { device: known.device, slot, key: keyOf(key, known) })))
       return { slot, salt };
   }
-  throw new RefusedError(`the key to replace opens no slot of ${known.device}`, {
-    remedy: 'say where the right one comes from',
+  throw new RefusedError(`the old key does not open any slot of ${known.device}`, {
+    remedy: 'give the source of the correct key',
   });
 }
 

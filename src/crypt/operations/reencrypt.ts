@@ -6,7 +6,7 @@ import { RefusedError } from '../../core/errors.ts';
 import { refuseFullBeneath } from '../../lvm/index.ts';
 import { toReencryptRecovery } from '../manual-recovery-reencrypt.ts';
 import { checkKey } from '../check-key.ts';
-import { checkWords, refuseUnready, refuseUnresumable } from '../reencryptable.ts';
+import { checkOptions, refuseUnready, refuseUnresumable } from '../reencryptable.ts';
 import { luksReencrypt, repairTorn, resumeReencrypt } from '../reencrypt-commands.ts';
 import { testKey } from '../read-commands.ts';
 import { damagedCopy, headerOf, keyOpens } from '../reads.ts';
@@ -66,7 +66,7 @@ export const reencrypt = deferred({
   undo,
   prepare: async ({ args: asked, host, chosen }): Promise<Undo> => {
     const { device, key, cipher, keySize, resilience = 'checksum' } = asked;
-    checkWords(asked);
+    checkOptions(asked);
     await checkKey(host, key);
     const header = await headerOf(host, device);
     const known = await knownAs(host, device, header);
@@ -82,7 +82,7 @@ export const reencrypt = deferred({
     const isTested = asked.resume === true || key.from === 'ask' || chosen !== undefined;
     if (!isTested && !(await keyOpens(host, { device, key: keyOf(key, known) })))
       throw new RefusedError(`the key does not open ${device}`, {
-        remedy: 'say where the right one comes from',
+        remedy: 'give the source of the correct key',
       });
     return {
       ...{ ...known, key, cipher: cipher ?? null, keySize: keySize ?? null, resilience },

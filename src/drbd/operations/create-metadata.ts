@@ -170,9 +170,7 @@ export const createMetadata = operation({
     await host.run(writeDeviceUuid(at, of.uuid));
     if (generation !== undefined) await writeGeneration(host, { of, device, generation });
     if ((await find(host, of))?.now !== 'ours')
-      throw new ParseError(
-        `drbdmeta says that it has written metadata to ${of.device}, and they are not there`,
-      );
+      throw new ParseError(`drbdmeta reported success, but there is no metadata on ${of.device}`);
     return null;
   },
   value: ({ undo: { volume, minor, device, uuid, format, area } }) => ({
@@ -182,7 +180,10 @@ export const createMetadata = operation({
     const found = await find(host, of);
     if (found === undefined || found.now === 'as it was') return { state: 'gone' };
     if (found.now === 'something else')
-      return { state: 'not-ours', found: `${found.path} was written to where its metadata were to be` };
+      return {
+        state: 'not-ours',
+        found: `another program wrote to the area of ${found.path} where the metadata should be`,
+      };
     const { key } = await keysOf(host, found.path);
     const who = await holders(host, found.path);
     return { state: 'ours', holders: who, ...(key === of.key ? {} : { movedTo: key }) };
@@ -203,7 +204,7 @@ export const createMetadata = operation({
       const now = touched || witness === undefined ? undefined : await generationOf(host, of);
       if (now === undefined || now === witness) return undefined;
       return {
-        found: `${of.device} now has data of the generation ${now}, and had that of ${String(witness)}`,
+        found: `${of.device} now has data of the generation ${now}; before, it had the generation ${String(witness)}`,
       };
     },
   },
@@ -234,7 +235,7 @@ async function writeGeneration(
     );
   const now = await dataAt(host, { device, area });
   if (now?.generation !== uuid || now.size !== area.from)
-    throw new ParseError(`drbdmeta says that ${of.device} has the data of ${uuid}, and it is not so`);
+    throw new ParseError(`drbdmeta reported success, but ${of.device} does not have the generation ${uuid}`);
 }
 
 async function generationOf(host: ReadHost, of: MetadataUndo): Promise<string | undefined> {

@@ -64,7 +64,7 @@ export async function askedHere(host: ReadHost, name: string): Promise<Here> {
   if (here !== undefined) return { ...found, here };
   const { hostname } = await host.facts();
   throw new RefusedError(`the configuration of ${name} has no part for this host (${hostname})`, {
-    remedy: `see whose it is: bofh drbd show ${name}`,
+    remedy: `see which hosts it has: bofh drbd show ${name}`,
   });
 }
 

@@ -85,7 +85,9 @@ export function volumeChange(
       const after = await found(host, of);
       const left = of.volumes.filter((volume) => typeof after === 'string' || !change.isSo(after, volume));
       if (left.length > 0)
-        throw new ParseError(`drbdadm says that ${namesOf(of.name, left)} ${change.words}, and it is not so`);
+        throw new ParseError(
+          `drbdadm reported success, but it is not so that ${namesOf(of.name, left)} ${change.words}`,
+        );
       return null;
     },
     value: ({ undo: { name, devices } }) => ({ name, devices }),

@@ -84,7 +84,7 @@ export async function changeThere<T>(
           : {}),
       });
       changing.log({ event: 'program ended', tool, argv, ending: `exit ${String(ran.exitCode)}` });
-      return ransOf(of, ran, watch.of?.because());
+      return resultsOf(of, ran, watch.of?.because());
     } finally {
       watch.of?.end();
     }
@@ -105,7 +105,7 @@ function scriptOf(stages: Stages): Pick<ErrandThere, 'inner' | 'words' | 'stages
   return { ...all, inner: stages[0].command.secondKey === undefined ? singleScript : secondKeyScript };
 }
 
-function ransOf(stages: Stages, ran: RanThere, stopped: Ran['stopped']): readonly [Ran, ...Ran[]] {
+function resultsOf(stages: Stages, ran: RanThere, stopped: Ran['stopped']): readonly [Ran, ...Ran[]] {
   const none: Output = { whole: () => new Uint8Array(), tail: () => new Uint8Array() };
   const codes = stages.length === 1 ? [ran.exitCode] : pipelineStatuses(ran.statuses, stages.length);
   const one = ({ program }: Stages[number], i: number): Ran => {

@@ -96,7 +96,7 @@ async function ask(talking: Talk, errand: Errand): Promise<Outcome | undefined> 
   if (came === 'gone') return whyGone(talking, out.begun() || err.begun(), err.text());
   const [stdout, stderr] = [out.content(), err.content()];
   if (stdout === undefined || stderr === undefined || stdout.exitCode !== stderr.exitCode)
-    throw new TypeError('an answer of our own script is not whole');
+    throw new TypeError("the output of bofh's own script is incomplete");
   return { how: 'ended', exitCode: stdout.exitCode, stdout: stdout.bytes, stderr: stderr.bytes };
 }
 

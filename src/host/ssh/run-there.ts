@@ -139,7 +139,7 @@ function partsOf(rest: Uint8Array, mark: string, numbers: string, stages: number
   let left = Buffer.from(rest);
   for (let i = 0; i <= stages; i += 1) {
     const from = left.lastIndexOf(mark);
-    if (from < 0) throw new TypeError('an answer of our own script is not whole');
+    if (from < 0) throw new TypeError("the output of bofh's own script is incomplete");
     parts.unshift(left.subarray(from + mark.length));
     left = left.subarray(0, from);
   }

@@ -26,7 +26,7 @@ export async function groupWhere(
       { remedy: 'look at them: vgs -o vg_name,vg_uuid,vg_tags' },
     );
   if (vg?.exported !== true) return vg;
-  throw new RefusedError(`the volume group "${vg.name}" is exported: what is in it cannot be told`, {
+  throw new RefusedError(`the volume group "${vg.name}" is exported, so bofh cannot read its volumes`, {
     remedy: `vgimport ${vg.name}`,
   });
 }

@@ -58,7 +58,7 @@ export async function findKnown(
   const all = await volumesOf(host, vgUuid);
   if (all === undefined) {
     throw new RefusedError(
-      `the volume group "${vg}" (uuid ${vgUuid}) is not there: what is in it cannot be told`,
+      `the volume group "${vg}" (uuid ${vgUuid}) is missing, so bofh cannot read its volumes`,
       { remedy: 'attach its devices (pvscan), then bofh recover' },
     );
   }

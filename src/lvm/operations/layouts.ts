@@ -73,10 +73,13 @@ export function ownExtents(layout: LvLayout | undefined, asked: number, by: 'cou
         ? Math.floor(asked / (layout.mirrors + 1)) - 1
         : asked;
   if (own > 0) return own;
-  throw new RefusedError('that share of the group has no room for a volume of so many devices', {
-    code: 'no-space',
-    remedy: 'ask for more, or add a device with vgextend',
-  });
+  throw new RefusedError(
+    'this share of the group is too small for a volume with this number of stripes or mirrors',
+    {
+      code: 'no-space',
+      remedy: 'ask for more, or add a device with vgextend',
+    },
+  );
 }
 
 /** The total number of extents that the volume uses in the group. */

@@ -57,7 +57,7 @@ export async function findMade(
   // Its disks may return tomorrow, with the volume on them.
   if (all === undefined) {
     throw new RefusedError(
-      `the volume group "${vg}" (uuid ${vgUuid}) is not there: what is in it cannot be told`,
+      `the volume group "${vg}" (uuid ${vgUuid}) is missing, so bofh cannot read its volumes`,
       { remedy: 'bofh recover when it is back; if it was removed on purpose: bofh recover --abandon' },
     );
   }

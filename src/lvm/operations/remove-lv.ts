@@ -7,7 +7,7 @@ import { activate, setAutoactivation } from '../lv-commands.ts';
 import { isClassicSnapshot, isThinPool } from '../filling.ts';
 import { checkLvName, checkVgName, dmName } from '../names.ts';
 import {
-  deactivateOrTell,
+  deactivateNamingHolders,
   dependentHolders,
   everyHolderOf,
   holdersOf,
@@ -86,7 +86,7 @@ export const removeLv = operation({
     const { lv, all } = await known(host, of);
     await refuseRemoval(host, { lv, all: staying(lv, all, of.gone.replace(/\d+$/, '')) });
     if (of.sort !== 'classic snapshot') {
-      await deactivateOrTell(host, { lv, all });
+      await deactivateNamingHolders(host, { lv, all });
       await setBoot(host, lv, 'n');
     }
     const renamed = await rename(host, of, of.gone);

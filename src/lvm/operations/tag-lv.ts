@@ -45,16 +45,16 @@ export const tagLv = operation({
     [...add, ...remove].forEach(checkTag);
     const both = add.find((tag) => remove.includes(tag));
     if (both !== undefined)
-      throw new UsageError(`${group}/${name}: the tag ${both} can be put on or taken off, not both`);
+      throw new UsageError(`${group}/${name}: the tag ${both} is in both lists: add it or remove it`);
     if (add.length + remove.length === 0)
       throw new UsageError(`${group}/${name}: name the tags to add or remove`);
     const vg = await usableVg(host, group);
     const lv = volumeNamed(vg, { name, ...(uuid === undefined ? {} : { uuid }) });
     const missing = [...new Set(add)].filter((tag) => !lv.tags.includes(tag));
     const there = [...new Set(remove)].filter((tag) => lv.tags.includes(tag));
-    const isSo = missing.length + there.length === 0;
+    const nothingChanges = missing.length + there.length === 0;
     const of = { vg: group, vgUuid: vg.uuid, lvUuid: lv.uuid, name };
-    return { ...of, add: isSo ? [mark] : missing, remove: there };
+    return { ...of, add: nothingChanges ? [mark] : missing, remove: there };
   },
   claims: async ({ undo: { vg, name }, on }) => {
     const device = await deviceKeys(on, `/dev/${vg}/${name}`);
@@ -68,7 +68,7 @@ export const tagLv = operation({
     const { lv } = await known(host, of);
     if (lv.name !== of.name || stateOf(of, lv) !== 'before')
       throw new RefusedError(
-        `${of.vg}/${of.name} (uuid ${of.lvUuid}) is called ${lv.fullName} and has the tags ${lv.tags.join(', ') || 'none'} now; nothing was done`,
+        `${of.vg}/${of.name} (uuid ${of.lvUuid}) has changed: its name is now ${lv.fullName}, its tags are ${lv.tags.join(', ') || 'none'}; nothing was done`,
         { remedy: 'find out who else works on it, then give the command again' },
       );
     await change(host, of, of);

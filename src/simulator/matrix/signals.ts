@@ -35,7 +35,7 @@ async function* signalled(
       });
       const ending = await run(staged, { ends: 'well', signals: 'watched' });
       if (ending.how === 'thrown' && String(ending.error).includes('was not begun'))
-        throw new Error(`${signal} came before the trial`);
+        throw new Error(`the sequence did not begin, because ${signal} came too early`);
       return ending;
     });
     yield { title: `${signal} at ${point.title}`, tried: await conclude(subject, staged.host, ending) };

@@ -34,7 +34,7 @@ export function readsOf(at: Running): ReadHost {
     run: (command) => {
       const { access }: { readonly access: string } = command;
       if (access !== 'read')
-        throw new UsageError(`${command.tool} changes the host, and so runs only in a step of a sequence`);
+        throw new UsageError(`${command.tool} changes the host, so it can run only in a step of a sequence`);
       return runCommand(at, command);
     },
     readFile: (path) => read('read', path, 'content', () => files.readFile(world, path)),

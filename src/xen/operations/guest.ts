@@ -4,7 +4,7 @@ import { type ChangeHost, follow, type ReadHost } from '../../command/index.ts';
 import { busyWith, everyHolder, inWords } from '../../blockdevice/index.ts';
 import { CommandError, type Holder, NotDone, UsageError } from '../../core/errors.ts';
 import { present } from '../../core/present.ts';
-import { createComplaint, xlCheck, xlCreate, xlDestroy } from '../commands.ts';
+import { messageOfFailedCreate, xlCheck, xlCreate, xlDestroy } from '../commands.ts';
 import type { GuestConfig } from '../config/guest.ts';
 import { describe, type Domain, survey } from '../domains.ts';
 import { readGuestConfig } from '../guests.ts';
@@ -216,7 +216,7 @@ async function createOf(host: ChangeHost, guest: JournalledGuest): Promise<void>
   try {
     await host.run(xlCreate(guest));
   } catch (error) {
-    const complaint = error instanceof CommandError ? createComplaint(error.stderr) : undefined;
+    const complaint = error instanceof CommandError ? messageOfFailedCreate(error.stderr) : undefined;
     if (!(error instanceof CommandError) || complaint === undefined) throw error;
     const { tool, argv, reason, exitCode } = error;
     const what = `exit ${exitCode ?? '?'}: ${complaint}`;

@@ -198,7 +198,7 @@ describe('what is refused before anything is done', () => {
           mode: 'ro',
           uuid: '0c0ffee0-0000-4000-8000-000000000001',
         }),
-      /another subvolume now/,
+      /another subvolume is at/,
     ],
     [
       'a snapshot onto another filesystem',

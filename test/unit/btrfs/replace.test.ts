@@ -51,7 +51,7 @@ test('it is done after the commit, and the old device is blank then', async () =
   expect(host.admin.readFile(`${path}/home/kept`)).toBe('what was there before\n');
 });
 
-test('a device with a copy of that very filesystem is refused with a remedy that works', async () => {
+test('a device with a copy of the same filesystem is refused with a remedy that works', async () => {
   const uuid = '5e1f0000-0000-4000-8000-000000000001';
   host.admin.format(spare, { type: 'btrfs', usage: 'filesystem', uuid });
 
@@ -144,7 +144,7 @@ describe('what is refused before anything is done', () => {
       'a copy of it',
       () => host.admin.format(spare, { type: 'btrfs', usage: 'filesystem', uuid: own }),
       (tx) => replace(tx, { overwrite: { uuid: own } }),
-      /copy of that very/,
+      /copy of the same/,
     ],
     [
       'a device of another filesystem',

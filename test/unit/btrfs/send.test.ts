@@ -119,7 +119,7 @@ describe('what is refused before anything is done', () => {
     [
       'another one than meant',
       (tx) => copy(tx, { uuid: '0c0ffee0-0000-4000-8000-000000000001' }),
-      /is another subvolume now/,
+      /another subvolume is at/,
     ],
     ['a place that is no btrfs', (tx) => copy(tx, { into: '/srv' }), /not on btrfs/],
     ['a name that is taken', (tx) => copy(tx, { name: 'web10' }), /exists already/],

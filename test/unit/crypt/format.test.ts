@@ -160,7 +160,7 @@ describe('crypt.format', () => {
     host.admin.writeFile('/etc/empty', '');
 
     expect(String(await refused(host, { key: { from: 'file', path: '/etc/none' } }))).toContain(
-      'no such file',
+      'does not exist',
     );
     expect(String(await refused(host, { key: { from: 'file', path: '/etc/empty' } }))).toContain(
       'it is empty',

@@ -225,7 +225,7 @@ describe('crypt.changeKey', () => {
 
     expect(
       await refused(host, () => on(host, (tx) => tx.crypt.changeKey({ device, key: otherKey, newKey: key }))),
-    ).toContain('opens no slot');
+    ).toContain('does not open any slot');
   });
 });
 

@@ -147,8 +147,8 @@ describe('crypt.reencrypt', () => {
     const erased = encrypted();
     await on(erased, (tx) => tx.crypt.erase({ device, uuid }));
 
-    expect(await refused(encrypted(1))).toContain('is LUKS1, which cannot go on after a crash');
-    expect(await refused(two)).toContain('has 2 keys, in the slots 0, 3');
+    expect(await refused(encrypted(1))).toContain('is LUKS1: an interrupted re-encryption');
+    expect(await refused(two)).toContain('has 2 keys (slots 0, 3)');
     expect(await refused(small)).toContain('free for key slots, and 260 KiB are needed');
     expect(await refused(checked)).toContain('dm-integrity');
     expect(String(await rejectionOf(start(erased)))).toContain('has no key');
@@ -167,11 +167,11 @@ describe('crypt.reencrypt', () => {
   });
 
   it.each([
-    [{ cipher: 'nosuch-xts-plain64', keySize: 256 }, 'is none of the ciphers'],
+    [{ cipher: 'nosuch-xts-plain64', keySize: 256 }, 'is not supported; supported ciphers'],
     [{ cipher: 'aes-xts-plain64' }, 'needs the size of its key too: 256 or 512 bits'],
     [{ cipher: 'aes-xts-plain64', keySize: 192 }, 'has keys of 256 or 512 bits, not of 192'],
     [{ keySize: 192 }, 'aes-xts-plain64 has keys of 256 or 512 bits, not of 192'],
-    [{ resume: true, keySize: 256 }, 'goes on with its own cipher'],
+    [{ resume: true, keySize: 256 }, 'keeps its cipher'],
   ] as const)('takes no words that do not fit together: %j', async (asked, why) => {
     expect(await refused(encrypted(), asked)).toContain(why);
   });

@@ -88,7 +88,7 @@ describe('tx.drbd.createMetadata', () => {
     host.fault({ tool: 'drbdmeta', nth: 3, access: 'change', mode: 'no effect, exit 0' });
     const error: unknown = await on(host, create({ generation })).catch((each: unknown) => each);
     expect((error as Error).cause).toMatchObject({
-      message: expect.stringContaining('has the data of 5e1f0000000000a0, and it is not so') as string,
+      message: expect.stringContaining('does not have the generation 5e1f0000000000a0') as string,
     });
     expect(host.snapshot()).toBe(before);
   });
@@ -214,7 +214,7 @@ describe('tx.drbd.createMetadata', () => {
       throw boom;
     });
     await expect(failed).rejects.toMatchObject({
-      leftAlone: [expect.stringContaining('was written to where its metadata were to be') as unknown],
+      leftAlone: [expect.stringContaining('where the metadata should be') as unknown],
     });
     expect(signature(host)?.uuid).toBe('ffffffffffffffff');
   });

@@ -34,7 +34,7 @@ it('hosts with unrelated data part again after --discard-my-data, and status say
   expect(await typed(beta, 'drbd status web1')).toMatch(/it is StandAlone.*unrelated data/);
   await typed(alpha, 'drbd connect web1');
   const refused = await typed(beta, 'drbd connect --discard-my-data web1');
-  expect(refused).toMatch(/is StandAlone again: .*unrelated data.*bofh recover --abandon ID/s);
+  expect(refused).toMatch(/is StandAlone again, .*unrelated data.*bofh recover --abandon ID/s);
   expect((await states(beta))[0]?.connections[0]?.state).toBe('StandAlone');
   const [, id = ''] = /^(\w{12}) /m.exec(await typed(beta, 'journal list')) ?? [];
   expect(await typed(beta, ['recover', '--abandon', id, '--because', 'unrelated'])).toContain('abandoned');

@@ -289,7 +289,7 @@ describe('what has no inverse', () => {
     expect((await refused(connected('Secondary', { role: 'Primary' }), theirs)).message).toContain(
       'peer is primary of web1',
     );
-    expect((await refused(up(), theirs)).message).toContain('connected to no peer');
+    expect((await refused(up(), theirs)).message).toContain('not connected to a peer');
   });
 
   it('adjust does what drbdadm says is to be done, and takes nothing from who works with it', async () => {
@@ -449,7 +449,7 @@ describe('what has no inverse', () => {
       for (const volume of host.world.drbd.resources[0]?.volumes ?? []) volume.replication = 'VerifyS';
     });
     expect(await on(host, act).catch((error: unknown) => error)).toMatchObject({
-      message: expect.stringContaining('is VerifyS towards peer') as unknown,
+      message: expect.stringContaining('is in the state VerifyS with peer') as unknown,
     });
     expect((await refused(withAlgorithm(up()), act)).message).toContain('is Connecting towards peer');
   });

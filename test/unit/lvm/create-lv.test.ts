@@ -167,10 +167,10 @@ describe('look of createLv', () => {
   test('cannot tell while the group is exported, or away', async () => {
     const { undo } = await made();
     lvm.vg.exported = true;
-    await expect(createLv.look({ undo, host })).rejects.toThrow(/cannot be told/);
+    await expect(createLv.look({ undo, host })).rejects.toThrow(/cannot read its volumes/);
     lvm.lvs = [];
     Object.assign(lvm.vg, { exported: false, present: false });
-    await expect(createLv.look({ undo, host })).rejects.toThrow(/is not there: .*cannot be told/);
+    await expect(createLv.look({ undo, host })).rejects.toThrow(/is missing, so bofh cannot read/);
   });
 
   test('names who has it open', async () => {

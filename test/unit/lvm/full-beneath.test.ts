@@ -121,7 +121,7 @@ test('the threshold of lvm is read as it prints it, and nothing else is', () => 
   const answer = { exitCode: 0, stdout: 'thin_pool_autoextend_threshold=70\n', stderr: '' };
   expect(parse(answer)).toBe(70);
   for (const stdout of ['', 'thin_pool_autoextend_threshold=\n', 'thin_pool_autoextend_percent=20\n'])
-    expect(() => parse({ ...answer, stdout })).toThrow(/names no threshold/);
+    expect(() => parse({ ...answer, stdout })).toThrow(/printed no thin_pool_autoextend_threshold/);
 });
 
 describe('so many bytes', () => {

@@ -189,6 +189,6 @@ describe('others', () => {
     lvm.lvs = [];
     expect(await removeLv.look({ undo, host })).toEqual({ state: 'gone' });
     lvm.vg.present = false;
-    await expect(removeLv.look({ undo, host })).rejects.toThrow(/cannot be told/);
+    await expect(removeLv.look({ undo, host })).rejects.toThrow(/cannot read its volumes/);
   });
 });

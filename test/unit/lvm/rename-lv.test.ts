@@ -226,6 +226,6 @@ describe('others', () => {
     const undo = await run();
     lvm.vg.present = false;
     lvm.lvs = [];
-    await expect(renameLv.look({ undo, host })).rejects.toThrow(/cannot be told/);
+    await expect(renameLv.look({ undo, host })).rejects.toThrow(/cannot read its volumes/);
   });
 });

@@ -109,12 +109,7 @@ describe('createSnapshot', () => {
   test.each([
     ['no size for a plain volume', { size: undefined }, UsageError, /is no thin volume/],
     ['size and extents', { extents: 5 }, UsageError, /size: leave it out, or extents/],
-    [
-      'more than the origin',
-      { size: undefined, extents: '101%ORIGIN' },
-      UsageError,
-      /no more than 100%ORIGIN/,
-    ],
+    ['more than the origin', { size: undefined, extents: '101%ORIGIN' }, UsageError, /at most 100%ORIGIN/],
     ['a bad name', { name: 'x_tdata' }, UsageError, /reserved/],
     ['a name that is taken', { name: 'thin' }, RefusedError, /exists already/],
     ['an origin that is not there', { origin: 'nope' }, RefusedError, /no logical volume vg0\/nope/],

@@ -66,7 +66,7 @@ describe('tagLv', () => {
   test.each([
     ['a mark', { remove: ['bofh.0a.1'] }, /marks of bofh/],
     ['what is no tag', { add: ['a b'] }, /cannot be a tag/],
-    ['a tag on and off at once', { add: ['x'], remove: ['x'] }, /not both/],
+    ['a tag on and off at once', { add: ['x'], remove: ['x'] }, /is in both lists/],
     ['no tag', {}, /name the tags/],
   ])('refuses %s', async (_, asked, message) => {
     const error = await failureOf(does((tx) => change(tx, asked)));
@@ -83,7 +83,7 @@ describe('tagLv', () => {
   test('is not believed when its tool exits 0 and does nothing', async () => {
     host.fault({ tool: 'lvchange', mode: 'no effect, exit 0' });
     const error = await failureOf(does((tx) => change(tx, { add: ['new'] })));
-    expect(String(error)).toMatch(/no trace/);
+    expect(String(error)).toMatch(/its effect cannot be found/);
     expect(volume().tags).toEqual(['one', 'two']);
   });
 });

@@ -195,7 +195,7 @@ const rows: readonly Row<Input>[] = [
     'Scrub resumed:',
   ]),
   at('scrub', 'scrub-status@6.2', 'errors', { checksumErrors: 7 }, [/csum_errors: 0/, 'csum_errors: 7']),
-  at('scrub', 'scrub-status@6.2', 'a state that is new', /a scrub is paused/, ['finished', 'paused']),
+  at('scrub', 'scrub-status@6.2', 'a state that is new', /unknown state of a scrub/, ['finished', 'paused']),
   at('scrub', 'scrub-status@6.2', 'without a counter', /the counters of the scrub are not those/, [
     /^\tread_errors.*\n/,
     '',

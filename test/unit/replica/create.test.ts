@@ -149,7 +149,7 @@ describe('what drbd.create refuses, it refuses with both hosts as they were', ()
   });
 
   it.each([
-    ['of another series', '9.2.8', 'of different series: 8.4.11 on alpha and 9.2.8 on beta'],
+    ['of another series', '9.2.8', 'different series of the DRBD module: 8.4.11 on alpha and 9.2.8 on beta'],
     ['that bofh does not know', '8.3.16', 'on beta: bofh does not know module 8.3.16 of DRBD'],
   ])('a peer with a module %s', async (_, version, words) => {
     const hosts = two();

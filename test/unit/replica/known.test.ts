@@ -92,7 +92,7 @@ describe('drbd.remove', () => {
     const hosts = await made();
     hosts.there.host().admin.drbdadm('detach', 'web1');
     expect((await refusal(hosts, () => drbd.remove(web1))).message).toBe(
-      'on beta: volume 0 of web1 is Diskless: an undo could not restore that',
+      'on beta: volume 0 of web1 is Diskless: an undo could not restore that, because drbdadm up attaches every disk',
     );
     const alone = await made();
     alone.there.host().admin.drbdadm('primary', 'web1');

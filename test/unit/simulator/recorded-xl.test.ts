@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import type { Answer } from '../../../src/command/index.ts';
 import { simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
-import { classifyXl, createComplaint } from '../../../src/xen/commands.ts';
+import { classifyXl, messageOfFailedCreate } from '../../../src/xen/commands.ts';
 
 const uuid = '11111111-2222-4333-8444-555555555555';
 
@@ -106,7 +106,7 @@ async function xl(host: SimulatedHost, argv: readonly string[]): Promise<Answer>
 
 /** What is told of it, without numbers that are another at each call. */
 function complaint({ stderr }: Answer): string | undefined {
-  return createComplaint(stderr)
+  return messageOfFailedCreate(stderr)
     ?.replace(/Domain \d+/, 'Domain N')
     .replace(/\/dev\/dm-\d+/, '/dev/dm-N')
     .replace(/\[\d+\]/, '[N]');

@@ -109,7 +109,7 @@ describe('a partition', () => {
     expect(error).toMatchObject({
       remedy: expect.stringContaining('bofh block partitions /dev/vdx') as string,
     });
-    expect(String(error)).toMatch(/there is no free space behind it/);
+    expect(String(error)).toMatch(/there is no free space after it/);
     expect(there.snapshot()).toBe(before);
   });
 

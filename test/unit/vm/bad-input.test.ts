@@ -101,7 +101,7 @@ describe('a size', () => {
 
   it('larger than the free space is refused, with both numbers in bytes and extents', async () => {
     const { message } = await refusal({ size: 900 * 1024 ** 3 });
-    expect(message).toMatch(/has .+ free \(\d+ extents\), and .+ \(\d+ extents\) are needed/);
+    expect(message).toMatch(/has .+ free \(\d+ extents\), but .+ \(\d+ extents\) are needed/);
   });
 
   it('is refused when root and swap fit one by one, but not together', async () => {
@@ -226,7 +226,7 @@ describe('the other things of a request', () => {
           start: false,
         },
       }),
-    ).rejects.toThrow(/^in which volume group\? Name it \(vg\), or as volumeGroup in the site file/);
+    ).rejects.toThrow(/^no volume group given: use vg, or set volumeGroup in the site file/);
   });
 });
 

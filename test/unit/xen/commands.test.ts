@@ -3,7 +3,7 @@ import type { Command } from '../../../src/command/index.ts';
 import { ParseError } from '../../../src/core/errors.ts';
 import {
   classifyXl,
-  createComplaint,
+  messageOfFailedCreate,
   xlCheck,
   xlCreate,
   xlDestroy,
@@ -249,13 +249,13 @@ describe('why xl failed', () => {
     ],
     ['create-hotplug-timeout', 'killing execution of /etc/xen/scripts/block add because of timeout'],
   ])('%s in its own words', (situation, words) => {
-    expect(createComplaint(recorded(situation).stderr)).toBe(words);
+    expect(messageOfFailedCreate(recorded(situation).stderr)).toBe(words);
   });
 
   test('every failed creation has words of its own', () => {
     for (const situation of situations('create-'))
       if (recorded(situation).exitCode !== 0)
-        expect(createComplaint(recorded(situation).stderr), situation).toMatch(/\S/);
+        expect(messageOfFailedCreate(recorded(situation).stderr), situation).toMatch(/\S/);
   });
 });
 

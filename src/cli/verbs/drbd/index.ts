@@ -14,7 +14,7 @@ export const drbd: Noun = {
     down: ['bring down an unused, secondary resource', () => import('./down.ts')],
     primary: ['make this host primary, so that the devices can be used', () => import('./primary.ts')],
     secondary: [
-      'make this host secondary; refused while a device is in use, with its holders named',
+      'make this host secondary; if a device is in use, the command is refused and names its users',
       () => import('./secondary.ts'),
     ],
     attach: ['attach the disks of a resource that is up', () => import('./attach.ts')],
@@ -38,7 +38,7 @@ export const drbd: Noun = {
     ],
     connect: ['connect a StandAlone resource to its peers', () => import('./connect.ts')],
     verify: [
-      'compare a resource with its peer block by block and wait until it is done (exit 6: they differ)',
+      'compare the data of this host and its peer block by block, and wait until the end (exit 6: the data differ)',
       () => import('./verify.ts'),
     ],
     'wait-connect': ['wait until a resource is connected to every peer', () => import('./wait-connect.ts')],

@@ -267,7 +267,7 @@ describe('a partition', () => {
     await refused((tx) => tx.block.growPartition({ device, number: 1, size: mebibyte }), /only enlarge/);
     await refused(
       (tx) => tx.block.growPartition({ device, number: 1, size: 63 * mebibyte }),
-      /62 MiB at most/,
+      /at most 62 MiB/,
     );
     host.world.partitions.clear();
     host.world.revision += 1;
