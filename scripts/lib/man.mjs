@@ -42,7 +42,10 @@ function rootPage(root, nouns, version) {
       'LESS, LESSSECURE',
       'LESS: options of less (default: FRX). LESSSECURE=1: less starts no shell (default for root)',
     ),
-    ...entry('NO_COLOR, FORCE_COLOR', 'NO_COLOR (if not empty): no colours. FORCE_COLOR (if not empty): always colours. --color overrides both'),
+    ...entry(
+      'NO_COLOR, FORCE_COLOR',
+      'NO_COLOR (if not empty): no colours. FORCE_COLOR (if not empty): always colours. --color overrides both',
+    ),
   ]);
 }
 
