@@ -5,8 +5,8 @@ import { blkidProbe, blkidTagged, type Tag, type Tagged } from './commands.ts';
 const pattern = /^(?<name>UUID|LABEL|PARTUUID|PARTLABEL|ID)=(?<value>.+)$/s;
 
 /**
- * A tag of fstab(5) that names a device, without quotes, as in mount(8); undefined: it is not a
- * tag.
+ * Parses a tag of fstab(5), such as `UUID=…`, and removes its quotes as mount(8) does. Undefined:
+ * the text is not a tag.
  */
 export function tagIn(text: string): Tag | undefined {
   const { name, value } = pattern.exec(text)?.groups ?? {};
@@ -18,8 +18,9 @@ export function tagIn(text: string): Tag | undefined {
 }
 
 /**
- * The link that udev creates for a tag: every character but these, and what is not ASCII, is
- * written as \x20 (blkid_encode_string of util-linux, encode_devnode_name of systemd).
+ * The link that udev creates for a tag. ASCII characters other than letters, digits and these are
+ * written as \x20; all others are kept (blkid_encode_string of util-linux, encode_devnode_name of
+ * systemd).
  */
 export function linkOf({ name, value }: Tag): string {
   const encoded = value.replace(
@@ -30,9 +31,9 @@ export function linkOf({ name, value }: Tag): string {
 }
 
 /**
- * A path to the device with a tag: udev's link, even if it is missing while udev runs. Without udev
- * every device is probed, as mount(8) does; then undefined means that none has the tag.
- * RefusedError if several have it.
+ * The path of the device with a tag. If udev runs, this is the link of udev, even if the link does
+ * not exist. Without udev every device is probed, as mount(8) does; then undefined means that no
+ * device has the tag. RefusedError if several have it.
  */
 export async function pathOfTag(host: ReadHost, tag: Tag): Promise<string | undefined> {
   const link = linkOf(tag);
@@ -69,8 +70,8 @@ function isSameBtrfs(one: Tagged, other: Tagged): boolean {
 }
 
 /**
- * If the user may read no device, blkid reports that no device has the tag; for a device itself it
- * reports that access is denied.
+ * RefusedError if the user may not read devices. blkid then reports that no device has the tag, but
+ * for a named device it reports that access is denied: so the first device is probed to find out.
  */
 async function refuseIfNoDeviceReadable(host: ReadHost): Promise<void> {
   const blocks = (await host.stat('/sys/block')) === undefined ? [] : await host.readDir('/sys/block');

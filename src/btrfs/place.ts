@@ -88,7 +88,9 @@ export async function seenAt(
   return undefined;
 }
 
-/** The same for a path that must be visible. The RefusedError says what to mount. */
+/**
+ * Like `seenAt`, but throws a RefusedError, which says what to mount, if no mount shows the path.
+ */
 export async function reach(host: ReadHost, place: Pick<Place, 'fs' | 'inside'>): Promise<string> {
   const path = await seenAt(host, place);
   if (path !== undefined) return path;

@@ -13,8 +13,8 @@ export interface RawRow {
   readonly id: number;
   readonly fields: Readonly<Record<string, string>>;
   /**
-   * One character per byte; lines that begin no record belong to it, because a name may contain a
-   * newline.
+   * One character per byte. A following line that does not start a record is part of the path,
+   * because a name may contain a newline.
    */
   path: string;
 }
@@ -119,8 +119,8 @@ function missingIn(stdout: string): string {
     : `no line "${name}"`;
 }
 
-// Greedy from the front: fake fields in a name of several lines come before the fields of btrfs.
-// Identity does not come from here alone: `subvolumeAt` asks the kernel for the id.
+// The path is greedy: fields that a name with newlines imitates are part of it, and the last match
+// has the real fields. The id is not trusted alone: `subvolumeAt` also reads it from the kernel.
 function parseShow(stdout: string, asked: string): Subvolume {
   const fields = shown.exec(stdout)?.groups;
   const { path = '', name = '', snapshots = '' } = fields ?? {};

@@ -31,8 +31,7 @@ const ciphers: Readonly<Record<string, readonly number[]>> = {
 };
 
 /**
- * UsageError for options that contradict each other: cryptsetup would report that only after the
- * commit.
+ * UsageError if options contradict each other. cryptsetup would report this only after the commit.
  */
 export function checkOptions(asked: {
   readonly cipher?: string;

@@ -11,11 +11,11 @@ type Mode = 'shared' | 'exclusive';
 const numbers = { shared: 1, exclusive: 2, none: 8 } as const;
 
 /**
- * Node has no flock(2). A perl, Essential on Debian, locks any number of bofh's descriptors in
- * about 2 ms: the lock belongs to the open file that both share, and so stays when perl ends. Its
- * arguments are `WANTED:BEFORE` for 3, 4 and so on. If one is refused, it restores the former
- * locks, also that one: Linux drops a lock that it fails to convert (flock(2), "Converting a
- * lock").
+ * Node has no flock(2), so bofh starts perl, which is Essential on Debian; it locks any number of
+ * descriptors in about 2 ms. The lock belongs to the open file, which bofh and perl share, so it
+ * stays when perl ends. The arguments of perl are `WANTED:BEFORE` for the descriptors 3, 4 and so
+ * on. If a lock is refused, perl restores the former locks, also that one: Linux drops a lock that
+ * it fails to convert (flock(2), "Converting a lock").
  */
 const script = `
 use strict;

@@ -17,9 +17,9 @@ import { callable, parsed } from '../core/request.ts';
 import * as z from 'zod/mini';
 
 /**
- * Options of the local host. `tools`, `env` and `lvmConfig` are for tests on loop devices, which
- * without their own LVM_SYSTEM_DIR and `--driverloaded n` would run LVM on the developer's real
- * disks.
+ * Options of the local host. `tools`, `env` and `lvmConfig` are for tests on loop devices. Without
+ * a separate LVM_SYSTEM_DIR and `--driverloaded n` these tests would run LVM on the real disks of
+ * the developer.
  */
 export interface LocalHostOptions extends ProgramOptions, KeyOptions {
   /** Environment of programs, in addition to LC_ALL, PATH, HOME and LVM_SUPPRESS_FD_WARNINGS. */

@@ -51,8 +51,8 @@ export function resultsOf(
 }
 
 /**
- * Of several failures the first one is the cause; but a stage that died of SIGPIPE lost its reader,
- * which is a later stage.
+ * The first failure is the cause. A stage that died of SIGPIPE does not count if another one
+ * failed: it only lost its reader, a later stage.
  */
 export function throwFailure(stages: Stages, rans: readonly Ran[]): void {
   const failed = stages.flatMap(({ command }, i) => {

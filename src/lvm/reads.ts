@@ -64,8 +64,8 @@ export async function volumesOf(
 }
 
 /**
- * RefusedError if such a volume is now in another group: vgsplit and vgmerge move it with its uuid
- * and tags. Without this check it would seem to be removed.
+ * RefusedError if such a volume is now in another group. vgsplit and vgmerge move a volume with its
+ * uuid and tags; without this check bofh would take it for removed.
  */
 export async function refuseMoved(host: ReadHost, fits: (lv: LogicalVolume) => boolean): Promise<void> {
   const moved = (await reported(host, fullreport())).flatMap(({ volumes }) => volumes).find(fits);
@@ -79,8 +79,8 @@ export async function refuseMoved(host: ReadHost, fits: (lv: LogicalVolume) => b
 }
 
 /**
- * What would be lost with a volume: its snapshots, and the volumes in a pool or on an external
- * origin. Thin snapshots of a thin volume are independent of it.
+ * What is lost if this volume is removed: its snapshots, and the volumes in a pool or on an
+ * external origin. Thin snapshots of a thin volume are independent of it.
  */
 export function dependents(lv: LogicalVolume, all: readonly LogicalVolume[]): readonly LogicalVolume[] {
   return all.filter((other) => {
@@ -142,8 +142,9 @@ function opened({ dmPath }: LogicalVolume): Holder {
 }
 
 /**
- * Deactivates a volume. If it is open, the kernel refuses, and the error names all holders. lvm
- * itself tries 25 times in 5 s while it is only open (activation/retry_deactivation, 2.03.16).
+ * Deactivates a volume. If it is open, the kernel refuses, and the error names all holders. If it
+ * is open but not mounted, lvm itself tries 25 times in 5 s (activation/retry_deactivation,
+ * 2.03.16).
  */
 export async function deactivateNamingHolders(host: ChangeHost, of: VolumeAmong): Promise<void> {
   if (of.lv.active === false) return;
@@ -158,8 +159,8 @@ export async function deactivateNamingHolders(host: ChangeHost, of: VolumeAmong)
 
 /**
  * Removes a volume without dependents by its uuid, and also by a tag if given. Deactivates it
- * first, except a classic snapshot, which lvm deactivates only together with its origin. The error
- * names the holders.
+ * first, except a classic snapshot, which lvm deactivates only together with its origin. If the
+ * volume is in use, the error names its holders.
  */
 export async function removeOrTell(host: ChangeHost, of: VolumeAmong, tag?: string): Promise<void> {
   const { vg, name, uuid } = of.lv;

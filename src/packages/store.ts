@@ -60,8 +60,8 @@ export function debOf(files: readonly string[], name: string): string | undefine
 }
 
 /**
- * RefusedError if a new package would overwrite a file that belongs to no package: dpkg does so
- * without a word, and the removal of the package deletes it.
+ * RefusedError if a new package would overwrite a file that belongs to no package: dpkg overwrites
+ * it silently, and removing the package later deletes it.
  */
 export async function refuseForeignFiles(
   host: ReadHost,

@@ -11,8 +11,8 @@ import { addInode, directory, file, inodeOf, removeEntry } from './world/tree.ts
 let descriptors = 1_000_000;
 
 /**
- * The state directory in memory: it is on the disk of a simulated host, so unsynced data are lost
- * in a power cut, and its descriptors can be locked by that host's `flock`.
+ * A state directory on the simulated disk of a simulated host. Unsynced data are lost in a power
+ * cut, and the descriptors can be locked by that host's `flock`.
  */
 export function memoryStore(
   options: {

@@ -30,8 +30,8 @@ export const stackUse = z.discriminatedUnion('kind', [
 export const stackContent = z.strictObject({
   /**
    * `known`: bofh has a layer for it. `unknown`: only blkid recognises it. `blank`: it was read and
-   * has no content. `part`: it belongs to the volume above and means nothing by itself. `untold`:
-   * it could not be read.
+   * has no content. `part`: the content is a part of the volume above, and is not usable alone.
+   * `untold`: it could not be read.
    */
   state: z.enum(['known', 'unknown', 'blank', 'part', 'untold']),
   layer: z.nullable(text),
@@ -48,8 +48,8 @@ export const stackContent = z.strictObject({
 /** One device with its content. */
 export const stackDevice = z.strictObject({
   /**
-   * The kernel's name (`dm-3`), or the key of an object without a device now. It names the node in
-   * `above`, `below` and `roots`.
+   * The kernel's name (`dm-3`); for an object without a device now: its key. `above`, `below` and
+   * `roots` refer to it.
    */
   id: text,
   key: text,

@@ -126,8 +126,8 @@ export async function checkConfigPath(host: ReadHost, configured: string): Promi
 }
 
 /**
- * No other guest, configured or running, may have the name or the address. An unreadable config
- * might, so it is refused.
+ * RefusedError if another guest, configured or running, has the name or the MAC address. An
+ * unreadable configuration could contain it, so it is refused too.
  */
 export async function checkClashes(options: {
   readonly host: ReadHost;
@@ -186,8 +186,8 @@ export async function checkBridge(host: ReadHost, bridge: string | undefined): P
 }
 
 /**
- * What the guest's network interface is connected to; what a script other than Xen's does is
- * unknown.
+ * Checks that the bridge of a network interface exists. What a script other than that of Xen does
+ * is unknown, and not checked.
  */
 export async function checkVif(host: ReadHost, vif: Vif): Promise<void> {
   const found = await bridgeOf(host, vif);

@@ -18,8 +18,8 @@ export function xlList(): ReadCommand<readonly ListedDomain[]> {
 }
 
 /**
- * The ids of the domains with a configuration in xl: it silently skips half-built ones (xl_info.c,
- * list_domains_details).
+ * The ids of the domains for which xl has a configuration. xl silently leaves out half-built ones
+ * (xl_info.c, list_domains_details).
  */
 export function xlListLong(): ReadCommand<readonly number[]> {
   const parse = ({ stdout }: Answer): readonly number[] =>
@@ -28,8 +28,8 @@ export function xlListLong(): ReadCommand<readonly number[]> {
 }
 
 /**
- * Memory, virtual CPUs and weight of the guests that xl shows a configuration of; the others, as
- * `xlListLong`, are missing.
+ * Memory, virtual CPUs and weight of each guest. Like `xlListLong`, it leaves out guests without a
+ * configuration in xl.
  */
 export function xlResources(): ReadCommand<readonly GivenResources[]> {
   const parse = ({ stdout }: Answer): readonly GivenResources[] =>
@@ -70,7 +70,7 @@ export function xlInfo(): ReadCommand<XenInfo> {
 }
 
 /**
- * How xl parses a config file, without creating a domain. It does not check the kernel or the
+ * Lets xl parse a config file, without creating a domain. xl does not check the kernel and the
  * disks.
  */
 export function xlCheck(guest: {
@@ -88,9 +88,9 @@ export function xlCheck(guest: {
 }
 
 /**
- * Starts a guest with a uuid that bofh chose; `uuid=` on the command line overrides the file's. It
- * ends when the guest's first instruction runs, and leaves a monitor process, which restarts and
- * cleans up the guest (xl(1)).
+ * Starts a guest with a uuid that bofh chose; `uuid=` on the command line overrides that of the
+ * file. `xl create` returns when the guest runs its first instruction, and leaves a monitor
+ * process, which restarts and cleans up the guest (xl(1)).
  */
 export function xlCreate(guest: {
   readonly config: string;
@@ -111,14 +111,17 @@ function withoutConfigWords(stderr: string): string {
   return stderr.replaceAll(/(?<=config parsing error near )[^\n]*(?=: [^:\n]*$)/gm, '…');
 }
 
-/** Destroys a domain at once, without a shutdown. By id: a guest may be named "7". */
+/**
+ * Destroys a domain at once, without a shutdown. The domain is given by its id, because a guest may
+ * have the name "7".
+ */
 export function xlDestroy(domain: { readonly id: number }): Command<void, 'destroy'> {
   return { ...xl(['destroy', String(domain.id)], nothing), access: 'destroy' };
 }
 
 /**
- * Asks a guest to shut down and waits until it has: gone, or off and about to be cleaned up by its
- * monitor (`-w` twice would wait for the cleanup, and with on_poweroff="preserve" forever). A
+ * Asks a guest to shut down and waits until it is off. The domain may then still exist until its
+ * monitor removes it (`-w` twice would wait for that, and with on_poweroff="preserve" forever). A
  * signal or `timeoutMs` may end the wait: the guest continues to shut down.
  */
 export function xlShutdown(domain: {
@@ -130,8 +133,8 @@ export function xlShutdown(domain: {
 }
 
 /**
- * Sets what the guest's balloon driver shall give it. xl writes the target and ends at once; the
- * guest follows, or not. It refuses more than the guest's maxmem.
+ * Sets the memory target of the guest's balloon driver. xl writes the target and returns at once;
+ * the guest may or may not follow. xl refuses a value above the guest's maxmem.
  */
 export function xlMemSet(domain: { readonly id: number; readonly kib: number }): Command<void, 'change'> {
   return { ...xl(['mem-set', String(domain.id), `${domain.kib}k`], nothing), access: 'change' };
@@ -249,8 +252,8 @@ function parseRow(line: string): ListedDomain {
 }
 
 /**
- * Columns of 40 and 5: trailing blanks of a name can be distinguished from padding only if the name
- * is longer than the column.
+ * The name column is 40 characters wide, the id column 5. If the name is not longer than its
+ * column, trailing blanks of the name cannot be told from padding.
  */
 function nameInColumn(before: string, id: string): string {
   const column = before.slice(0, before.length - Math.max(0, 5 - id.length));

@@ -11,9 +11,10 @@ import { bringToEnd, check, isWaiting, recover, type Recovered, type RecoverOpti
 const pollMs = 250;
 
 /**
- * Commits a sequence that waits for its confirmation. With `moreSeconds` it only waits longer, from
- * now on. JournalError while a process works on it; RefusedError if it does not wait, if it is too
- * late, or from the connection that made the change: that one works also when no new one can be made.
+ * Commits a sequence that waits for its confirmation. With `moreSeconds` it only extends the wait,
+ * counted from now. JournalError if a process works on the sequence. RefusedError if it does not
+ * wait, if it is too late, or if the call comes from the connection that made the change: an old
+ * connection can still work when new ones cannot be made.
  */
 export async function confirmSequence(
   id: string,
@@ -87,8 +88,9 @@ function atWork(engine: Engine, id: string): JournalError {
 }
 
 /**
- * What the guard does: waits until the sequence has ended, and rolls it back at its deadline, or as
- * soon as its process is gone before the last step. Undefined if others ended it.
+ * The work of the guard process (src/service/guard.ts): waits until the sequence has ended. Rolls
+ * it back at its deadline, or at once if its process ends before the last step. Undefined if
+ * another process ended it.
  */
 export async function guardSequence(id: string, options: RecoverOptions): Promise<Recovered | undefined> {
   const { engine, stop } = options;

@@ -23,9 +23,10 @@ export type Outcome<T> =
   | { readonly ok: false; readonly error: unknown };
 
 /**
- * Runs a body to its end and waits for everything that it started. A signal only makes its calls
- * fail: if the undo started while the body still runs, the body would write into the bare mount
- * point. A body that left something running has failed.
+ * Runs a body to its end and waits for everything that it started. A signal only makes later calls
+ * on `tx` fail. The undo does not start while the body runs: the body would write into the
+ * directory below an unmounted filesystem. If the body returns while one of its calls still runs,
+ * the sequence fails.
  */
 export async function settle<T>(
   own: Frame,
@@ -52,9 +53,7 @@ export async function settle<T>(
     : { ok: true, value: value.value };
 }
 
-/**
- * Counts a call as running until just before its promise settles. A step's failure fails its frame.
- */
+/** Lists a call in `running` until its promise settles. If a step fails, its frame fails. */
 export function track<T>(
   own: Frame,
   call: { readonly name: string; readonly what: 'step' | 'scope'; readonly stop: AbortSignal },
@@ -79,7 +78,8 @@ export function track<T>(
 }
 
 /**
- * Why no more can be done in a frame: it, or one around it, has failed or ended, or a signal came.
+ * The error for a call in a frame that is over: this frame or an outer one has failed or ended, or
+ * a signal came.
  */
 export function refusal(own: Frame, stop: AbortSignal): SequenceEnded | undefined {
   for (let each: Frame | undefined = own; each !== undefined; each = each.parent) {

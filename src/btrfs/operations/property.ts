@@ -25,9 +25,9 @@ const undo = z.extend(knownSubvolume, { was: mode, mode });
 type Undo = z.infer<typeof undo>;
 
 /**
- * `tx.btrfs.setProperty`: makes a subvolume read-only or writable. Never makes a received one
- * writable: it would lose the uuid by which the next incremental stream finds it. Undo restores the
- * old value.
+ * `tx.btrfs.setProperty`: makes a subvolume read-only or writable. A received subvolume is never
+ * made writable, because it would lose the uuid by which the next incremental stream finds it. Undo
+ * restores the old value.
  */
 export const setProperty = operation({
   kind: 'btrfs.property.set',
@@ -87,7 +87,8 @@ function refuseReceived(subvolume: Subvolume, wanted: 'ro' | 'rw'): void {
 }
 
 /**
- * The property cannot be set by id: checks the subvolume at the path just before and just after.
+ * btrfs cannot set the property by id. So this checks the subvolume at the path immediately before
+ * and after.
  */
 async function set(host: ChangeHost, of: Undo, wanted: 'ro' | 'rw'): Promise<void> {
   const now = await stillKnown(host, of);

@@ -11,10 +11,10 @@ interface Shown {
 const leastText = 24;
 
 /**
- * Returns a plain text table, like `column -t`. A screen that is too narrow for it would break lines
- * within a name or UUID, which then can be neither read nor copied. So, until it fits: columns that
- * are empty in every row go, the last column is wrapped between words, and each row becomes a block
- * of lines, with its titles at the left.
+ * Returns a plain text table, like `column -t`. A screen that is too narrow for it would break
+ * lines within a name or UUID, which then can be neither read nor copied. So the table is changed
+ * until it fits: empty columns are left out; then the last column is wrapped between words; then
+ * each row is printed as a block of lines, with the titles at the left.
  */
 export function table(
   head: readonly string[],

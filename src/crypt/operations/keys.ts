@@ -40,8 +40,8 @@ const result = z.strictObject({ salt: z.string() });
 type AddUndo = z.infer<typeof addUndo>;
 
 /**
- * Adds a key in a free slot. The slot is identified by the salt that was generated when it was
- * written, or by the new key, which opens it; the undo destroys the slot, but never the last one.
+ * Adds a key in a free slot. Recovery recognises the slot by its salt or, if the salt is unknown,
+ * by the new key, which opens it. The undo destroys the slot, but never the last one.
  */
 export const addKey = operation({
   kind: 'crypt.key.add',
@@ -177,8 +177,8 @@ async function costOf(
 }
 
 /**
- * The slot that a key opens. The key is requested once, because a person may type it, or a program
- * may print it.
+ * The slot that a key opens. bofh reads the key only once, because a person may have to type it, or
+ * a program to print it.
  */
 async function slotOf(
   host: ReadHost,

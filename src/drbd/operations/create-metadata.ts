@@ -104,8 +104,8 @@ export type MetadataUndo = z.infer<typeof undo>;
 
 /**
  * Writes new metadata at the end of the device of a volume, in the format that the loaded module
- * reads. The previous content is journalled, and an undo restores it. Refused over data, unless it
- * is named and leaves room; over metadata, unless it is named; and over a device in use.
+ * reads. The previous content is journalled, and an undo restores it. Refused if the device has
+ * data (unless the caller names it and it leaves room), has metadata (unless named), or is in use.
  */
 export const createMetadata = operation({
   kind: 'drbd.metadata.create',
@@ -281,8 +281,8 @@ async function putBack(host: ChangeHost, device: string, of: MetadataUndo): Prom
 }
 
 /**
- * For new metadata. Only the journal has the overwritten bytes: manual recovery removes the
- * metadata.
+ * Commands for a person who undoes this step by hand. They remove the metadata; only the journal
+ * has the overwritten bytes.
  */
 function metadataRecovery({ undo }: { readonly undo: MetadataUndo }): ManualRecovery {
   const { device, minor, format, uuid, area, saved } = undo;

@@ -24,8 +24,8 @@ export const args = z.strictObject({
 });
 
 /**
- * The resource is up and stays as it is: only the configuration that the next command reads
- * changes.
+ * True: allowed while the resource is up. Only its configuration file changes, not the running
+ * resource.
  */
 export const whileUp = z.exactOptional(z.literal(true));
 
@@ -35,8 +35,8 @@ export const takesOver = z.exactOptional(z.literal(true));
 export const undo = z.strictObject({
   name: z.string(),
   /**
-   * The minor numbers of its volumes, in their order: they distinguish it from another resource of
-   * its name.
+   * The minor numbers of its volumes, sorted. They tell this resource from another one with the
+   * same name.
    */
   minors: z.array(z.int()),
   /** The backing devices, as the configuration names them. */
@@ -179,7 +179,8 @@ export async function holdersOf(host: ReadHost, minors: readonly number[]): Prom
 }
 
 /**
- * RefusedError that names every known holder of its devices. `ending`: a domain that will be gone.
+ * RefusedError with all known holders of its devices. `ending`: a domain that is shutting down, and
+ * does not count.
  */
 export async function refuseUsed(
   host: ReadHost,

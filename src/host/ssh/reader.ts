@@ -15,9 +15,9 @@ export interface Reader {
 }
 
 /**
- * Each line of its input is a script, with a mark before and after its output, on stdout and on
- * stderr. The mark comes by stdin: as an argument it would also be in /proc/PID/cmdline, which may
- * be what is read.
+ * Each input line is a script. The loop prints a mark before and after the output of each script,
+ * on stdout and on stderr. The mark is passed on stdin: as an argument it would be in
+ * /proc/PID/cmdline, and a script that reads this file would print it.
  */
 export const loop = `cd /
 exec 4>&2 2>/dev/null
@@ -55,8 +55,8 @@ export function requestLine(
 }
 
 /**
- * A word of a shell, of printable ASCII only: a line has no newline, and `read` treats other bytes
- * differently in each shell.
+ * Quotes a word for the shell, with printable ASCII only: a line has no newline, and `read` treats
+ * other bytes differently in each shell.
  */
 function oneLine(word: string): string {
   if (/^[ -~]*$/.test(word)) return posixWords([word]);

@@ -13,7 +13,7 @@ export const askedLayout = {
   type: z.exactOptional(z.enum(['linear', 'striped', 'raid1'])),
   /** For a striped volume: the number of devices (default: 2). */
   stripes: z.exactOptional(z.number().check(z.int(), z.minimum(2), z.maximum(128))),
-  /** For a striped volume: a power of 2 from 4 KiB on (default: from lvm.conf). */
+  /** For a striped volume: a power of 2, at least 4 KiB (default: from lvm.conf). */
   stripeSize: z.exactOptional(sizeOption),
   /** For a raid1: the number of copies besides the first (default: 1). */
   mirrors: z.exactOptional(z.number().check(z.int(), z.minimum(1), z.maximum(9))),
@@ -59,9 +59,9 @@ export function layoutOf(
 }
 
 /**
- * The extents that a volume itself gets for a requested count: complete stripes; for a share
- * (`50%FREE`), what remains after the copies and the one extent of metadata of each. RefusedError
- * if nothing remains.
+ * The data extents of a volume for a requested number, rounded up to complete stripes. For a share
+ * (`50%FREE`): what remains without the other copies and one extent of metadata for each copy.
+ * RefusedError if nothing remains.
  */
 export function ownExtents(layout: LvLayout | undefined, asked: number, by: 'count' | 'share'): number {
   if (layout === undefined) return asked;
@@ -88,8 +88,8 @@ export function takenExtents(layout: LvLayout | undefined, own: number): number 
 }
 
 /**
- * RefusedError if too few devices of the group have free extents: each copy and each stripe needs a
- * separate one.
+ * RefusedError if too few devices of the group have free extents. Each copy and each stripe needs
+ * its own device.
  */
 export async function refuseFewDevices(
   host: ReadHost,

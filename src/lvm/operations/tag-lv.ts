@@ -29,7 +29,8 @@ type Undo = z.infer<typeof undo>;
 /**
  * Adds and removes tags of a logical volume in one metadata commit. Adding an existing tag or
  * removing a missing one succeeds and changes nothing; if no tag changes, the volume gets the
- * step's tag. Refuses tags that begin with "bofh.": they prove what created an object.
+ * step's tag. Tags that begin with "bofh." are refused, because they show which step created an
+ * object.
  */
 export const tagLv = operation({
   kind: 'lvm.lv.tag',

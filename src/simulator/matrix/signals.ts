@@ -5,8 +5,8 @@ import { type Cell, conclude, run, type Subject, type Titled } from './trial.ts'
 type Signal = 'SIGINT' | 'SIGTERM' | 'SIGHUP';
 
 /**
- * A signal to this process, at each access. SIGTERM and SIGHUP take the same path, so they come at
- * each change and each write to the journal only.
+ * Sends a signal to this process at each access of a run, one trial per access. SIGTERM and SIGHUP
+ * are handled like SIGINT, so they are sent only at changes and writes to the journal.
  */
 export const signals: Readonly<Record<Signal, Cell>> = {
   SIGINT: (subject) => signalled(subject, 'SIGINT', () => true),

@@ -12,8 +12,8 @@ import { deviceAt } from '../blockdevice/device-at.ts';
 import { withBytes } from '../blockdevice/sectors.ts';
 
 /**
- * The modelled stream of a file: real first and last commands, and one invented command between
- * them.
+ * The simulated stream has the real first and last command of a btrfs stream. Between them is one
+ * invented command.
  */
 interface Sent {
   readonly kind: Inode['kind'];
