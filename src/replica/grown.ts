@@ -43,13 +43,13 @@ export function grownBy(
 
 /**
  * The error for layers that did not follow a disk that has grown: which have the new size, which
- * the old one, and what to type. A StuckError has its own journal, and stays as it is.
+ * the old one, and what to type; after a StuckError, once its journal is recovered.
  */
 export async function notFollowed(
   { host, key, ...of }: Grown & { readonly host: ReadHost; readonly key?: KeyRef },
   error: unknown,
 ): Promise<unknown> {
-  if (!(error instanceof BofhError) || error instanceof StuckError) return error;
+  if (!(error instanceof BofhError)) return error;
   const { grow, path } = of;
   const larger = [
     ...grow.hosts.map(
@@ -61,13 +61,19 @@ export async function notFollowed(
     if (thrown instanceof BofhError) return [];
     throw thrown;
   });
-  const old = left.length === 0 ? 'what is on it' : left.join(', ');
-  const message = `${error.message}. The new size have: ${larger}; the old size: ${old}`;
+  const unknown = error instanceof StuckError ? 'the rest: see its journal' : 'the old size: what is on it';
+  const old = left.length === 0 ? unknown : `the old size: ${left.join(', ')}`;
+  const message = `${error.message}. The new size have: ${larger}; ${old}`;
   const first = error.remedy === undefined ? '' : `${error.remedy}; then, `;
   const details = {
     remedy: `${first}to finish: ${finishing(of, key)}`,
     stays: `changed: ${larger}, which cannot shrink again; what is on it is as before`,
   };
+  if (error instanceof StuckError) {
+    const { id, committed, value, done, undone, blocked, remaining, leftAlone, cause } = error;
+    const steps = { done, undone, blocked, remaining, leftAlone };
+    return new StuckError(message, { id, committed, value, ...steps, cause, remedy: details.remedy });
+  }
   if (error instanceof InterruptedError) {
     const { id, undone, reason, code, cause } = error;
     return new InterruptedError(message, { id, undone, reason, code, cause, ...details });

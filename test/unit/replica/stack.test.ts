@@ -239,6 +239,31 @@ describe('block resize of a stack with a replicated disk', () => {
     },
   );
 
+  it('says it also if the ext4 on it is stuck half-way', async () => {
+    const hosts = await plain();
+    const { faults } = hosts.alpha;
+    const seen = { isGrown: false };
+    faults.decide(({ tool, access }) => {
+      if (tool !== 'resize2fs' || access === 'read') return undefined;
+      const mode = seen.isGrown ? 'fails before' : 'acts then fails';
+      seen.isGrown = true;
+      return { mode };
+    });
+    const failed = await resize(hosts, { to: { size: 128 * mib } }).catch((error: unknown) => error);
+    hosts.alpha.clearFaults();
+
+    expect(failed).toBeInstanceOf(StuckError);
+    const { message, remedy, blocked } = failed as StuckError;
+    expect(message).toContain('The new size have: the logical volume vg0/web1 on alpha (132 MiB)');
+    expect(blocked.map(({ kind }) => kind)).toEqual(['filesystem.resize']);
+    const size = (await states(hosts.alpha))[0]?.volumes[0]?.size ?? 0;
+    expect(remedy).toMatch(
+      new RegExp(
+        `^bofh journal show \\w+; bofh recover; then, to finish: bofh block resize /dev/drbd0 ${String(size)}b`,
+      ),
+    );
+  });
+
   it.each([
     ['ext4', plain, 'the ext4 on /dev/drbd0 (64 MiB)'],
     ['LUKS', encrypted, 'the LUKS on /dev/drbd0 (52 MiB), the ext4 on /dev/mapper/web1 (48 MiB)'],
