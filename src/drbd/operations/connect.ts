@@ -13,6 +13,7 @@ import { drbdConnect, drbdDisconnect } from '../volume-commands.ts';
 import {
   another,
   args,
+  askedHere,
   askedUp,
   claimsOf,
   holdersOf,
@@ -158,8 +159,10 @@ export const disconnect = operation({
   revert: async ({ undo: of, host }) => {
     const state = await now(host, of);
     if (typeof state === 'string') return;
-    if (isStandAlone(state)) await host.run(drbdConnect(of.name, 'kept'));
-    else await refuseOtherAddresses(host, state);
+    if (!isStandAlone(state)) return refuseOtherAddresses(host, state);
+    const command = drbdConnect(of.name, 'kept');
+    await refuseWithoutAddress(host, await askedHere(host, of.name), command);
+    await host.run(command);
   },
   describe: manualRecovery,
 });

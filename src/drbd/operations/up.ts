@@ -136,7 +136,9 @@ export const down = operation({
     const { alone, name } = of;
     if ((await now(host, of)) === 'absent') {
       if (alone !== undefined && !(await isHalfBack(host, of))) await writeNote(host, alone);
-      await host.run(drbdUp(name));
+      const command = drbdUp(name);
+      await refuseWithoutAddress(host, await askedHere(host, name), command);
+      await host.run(command);
     }
     if (alone === undefined || !(await isHalfBack(host, of))) return;
     const found = await now(host, of);

@@ -1,4 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { recover } from '../../../src/atomic/recovery/recover.ts';
+import { atomic, withBofh } from '../../../src/bofh.ts';
+import { StuckError } from '../../../src/core/errors.ts';
 import { present } from '../../../src/core/present.ts';
 import { refuseWithoutAddress } from '../../../src/drbd/address.ts';
 import { type Configured, parseConfig } from '../../../src/drbd/config.ts';
@@ -148,6 +151,32 @@ describe('without the address of this host', () => {
       ) as unknown,
     });
   });
+
+  it.each(['down', 'disconnect'] as const)(
+    'the undo of drbd.%s says so, and recovery goes on',
+    async (verb) => {
+      const host = up();
+      const bofh = simulatedBofh({ host });
+      const failed = withBofh(bofh, () =>
+        atomic('maintenance', async (tx) => {
+          await tx.drbd[verb]({ name: 'web1' });
+          host.admin.setAddresses('192.0.2.7/24');
+          throw new Error('now');
+        }),
+      );
+      const error = await failed.catch((each: unknown) => each);
+      expect(error).toBeInstanceOf(StuckError);
+      const { blocked, id = '' } = error as StuckError;
+      expect(blocked[0]?.why).toMatch(
+        /^web1: no interface of this host .* Without it drbdadm refuses (up|connect)/,
+      );
+      expect(blocked[0]?.remedy).toContain('ip address add 10.0.0.1/PREFIX');
+
+      host.admin.setAddresses('10.0.0.1/24');
+      await recover(id, { engine: bofh.engine, yes: true });
+      expect((await states(host))[0]?.connections[0]?.state).not.toBe('StandAlone');
+    },
+  );
 
   it('bofh drbd demote makes the primary secondary, and promote says what is in the way', async () => {
     const { here, there, alpha } = await made({ primary: 'alpha' });

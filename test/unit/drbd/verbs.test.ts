@@ -451,7 +451,9 @@ describe('what has no inverse', () => {
     expect(await on(host, act).catch((error: unknown) => error)).toMatchObject({
       message: expect.stringContaining('is in the state VerifyS with peer') as unknown,
     });
-    expect((await refused(withAlgorithm(up()), act)).message).toContain('is in the state Connecting with peer');
+    expect((await refused(withAlgorithm(up()), act)).message).toContain(
+      'is in the state Connecting with peer',
+    );
   });
 });
 
