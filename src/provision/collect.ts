@@ -297,7 +297,7 @@ export async function collect(description: HostDescription, facts: Facts): Promi
       for (const path of [...one.wanted.restartOn, ...one.wanted.reloadOn])
         if (!all.some((other) => other.path !== undefined && reads([path], other.path)))
           throw new UsageError(
-            `${one.at}: ${one.unit} reads ${path}, but the description does not contain this file`,
+            `${one.at}: ${one.unit} uses ${path}, but the description does not contain it`,
             {
               remedy: 'describe it, or correct the path',
             },

@@ -251,7 +251,14 @@ it.each<readonly [string, SyntaxName, string, Revealed, readonly (readonly strin
     [['a']],
     'cannot remove a in /etc/x: Unresolved alias',
   ],
-  ['keys below a value', 'yaml', 'a: 1\n', { a: { b: 2 } }, [], 'in /etc/x a is a value, not keys'],
+  [
+    'keys below a value',
+    'yaml',
+    'a: 1\n',
+    { a: { b: 2 } },
+    [],
+    'in /etc/x, a is a single value: it has no keys',
+  ],
   [
     'JSON that does not parse',
     'json',

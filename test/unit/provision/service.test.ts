@@ -243,7 +243,7 @@ describe('h.service', () => {
       'a typing error',
       (h) => h.service('web', { restartOn: ['/etc/wbe'] }),
       UsageError,
-      /reads \/etc\/wbe, which is not/,
+      /uses \/etc\/wbe, but the description does not contain it/,
     ],
     [
       'described twice',
