@@ -81,7 +81,7 @@ describe.each(['ext2', 'ext4', 'xfs', 'vfat'] as const)('%s', (type) => {
     expect(await check(host, device)).toMatchObject({ state: 'errors' });
 
     if (type === 'xfs' || type === 'vfat') {
-      expect(String(await rejectionOf(repairs()))).toContain('without questions');
+      expect(String(await rejectionOf(repairs()))).toContain('cannot ask about each error');
       expect(await check(host, device)).toMatchObject({ state: 'errors' });
     }
 
