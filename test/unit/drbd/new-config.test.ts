@@ -241,7 +241,7 @@ describe('tx.drbd.removeConfig', () => {
     expect(host.snapshot()).toBe(before);
     await expect(
       on(replicated(), (tx) => tx.drbd.createConfig(asked({ text: resourceText('web2') }))),
-    ).rejects.toThrow(/something else of the resource web2|conflicting/);
+    ).rejects.toThrow(/differently from the request|conflicting/);
   });
 
   it('makes room for another one of its name in the same sequence, and all of it is undone', async () => {
