@@ -87,7 +87,7 @@ it.each([
   ['vm.none', '1', 'this kernel has no parameter vm.none: there is no file /proc/sys/vm/none'],
   ['net.ipv4.conf', '1', 'this kernel has no parameter net.ipv4.conf'],
   ['kernel.ngroups_max', '1', 'kernel.ngroups_max is read-only here: its file has no mode to write'],
-  ['net.ipv4.route.flush', '1', 'has no value'],
+  ['net.ipv4.route.flush', '1', 'can only be written'],
   ['net.ipv6.conf.all.disable_ipv6', '1', 'an undo cannot set net.ipv6.conf.all.disable_ipv6 back from 1'],
   ['vm.swappiness', '60', 'vm.swappiness is 60 already'],
 ])('%s = %s is refused before anything changes', async (key, value, message) => {
