@@ -84,7 +84,7 @@ async function invoke(run: Run, invocation: Invocation): Promise<number> {
   const { verb, changes, table, options, unrecorded, action } = invocation;
   const settings = settingsOf(options, process.env);
   if (settings.format !== undefined && !table)
-    throw new UsageError(`--format chooses columns of a table, and "${verb}" prints none`);
+    throw new UsageError(`--format selects columns of a table, but "${verb}" prints no table`);
   const { processSignals } = await import('../../host/process.ts');
   // A read has nothing to undo: a signal ends it.
   const heard = changes ? processSignals().signals : idleSignals();

@@ -162,10 +162,10 @@ describe('crypt.format', () => {
     expect(String(await refused(host, { key: { from: 'file', path: '/etc/none' } }))).toContain(
       'does not exist',
     );
-    expect(String(await refused(host, { key: { from: 'file', path: '/etc/empty' } }))).toContain(
-      'it is empty',
+    expect(String(await refused(host, { key: { from: 'file', path: '/etc/empty' } }))).toContain('is empty');
+    expect(String(await refused(host, { key: { from: 'file', path: '/etc' } }))).toContain(
+      'is not a regular file',
     );
-    expect(String(await refused(host, { key: { from: 'file', path: '/etc' } }))).toContain('it is no file');
   });
 
   it('does not write over what came between the locks and the act', async () => {
