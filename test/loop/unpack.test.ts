@@ -502,7 +502,7 @@ describe('in a sequence', () => {
       env: { ...process.env, JITI_FS_CACHE: 'false' },
     });
     const ended = new Promise((resolve) => child.on('exit', (code, signal) => resolve(signal ?? code)));
-    await expect.poll(() => filled().length, { timeout: 30_000, interval: 5 }).toBeGreaterThan(0);
+    await expect.poll(() => filled().length, { timeout: 90_000, interval: 5 }).toBeGreaterThan(0);
     child.kill('SIGKILL');
     expect(await ended).toBe('SIGKILL');
     const engine = testEngine(disk.path('state'));

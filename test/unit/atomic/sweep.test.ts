@@ -21,7 +21,7 @@ function extentOf(usual: Partial<Extent>): Extent {
 test('ended at any point and in any way, and its recovery too: as before or as after', {
   timeout,
 }, async () => {
-  const extent = extentOf({ kinds: ['kill', 'none', 'half'], second: 31 });
+  const extent = extentOf({ kinds: ['kill', 'none', 'half'], second: 97 });
   expect(await crashSweep(subject, extent)).toEqual([]);
 });
 
