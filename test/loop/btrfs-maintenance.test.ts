@@ -1,11 +1,10 @@
-import { spawn } from 'node:child_process';
 import { readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openJournals, recover } from '../../src/atomic/recovery/recover.ts';
 import * as btrfs from '../../src/btrfs/index.ts';
 import { balance, scrub } from '../../src/btrfs/operations.ts';
-import { sequence, sh, storage, testEngine } from './sequence.ts';
+import { sequence, sh, startScript, storage, testEngine } from './sequence.ts';
 
 let disk: ReturnType<typeof storage>;
 let root: string;
@@ -85,11 +84,7 @@ describe('a balance of a real btrfs', () => {
        await sequence(testEngine(${JSON.stringify(disk.path('state'))}), (tx) =>
          tx.step(balance, { path: ${JSON.stringify(root)}, dataUsage: 100, metadataUsage: 100 }));`,
     );
-    const child = spawn(process.execPath, ['--import', 'jiti/register', script], {
-      stdio: 'ignore',
-      env: { ...process.env, JITI_FS_CACHE: 'false' },
-    });
-    const ended = new Promise((done) => child.on('exit', (code, signal) => done(signal ?? code)));
+    const { child, ended } = startScript(script);
     const own = engine();
     const state = async () => (await btrfs.balance(own.host, root)).state;
     await expect.poll(state, { timeout: 60_000, interval: 1 }).toBe('running');

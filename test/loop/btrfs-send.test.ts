@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process';
 import {
   existsSync,
   readdirSync,
@@ -15,7 +14,7 @@ import { copySubvolume, receiveSubvolume, sendToDevice, sendToFile } from '../..
 import { recover, openJournals } from '../../src/atomic/recovery/recover.ts';
 import { RolledBackError } from '../../src/core/errors.ts';
 import { create } from '../../src/filesystem/operations.ts';
-import { sequence, sh, storage, testEngine } from './sequence.ts';
+import { sequence, sh, startScript, storage, testEngine } from './sequence.ts';
 
 let disk: ReturnType<typeof storage>;
 let here: string;
@@ -139,11 +138,7 @@ describe('a copy on another btrfs', () => {
        import { copySubvolume } from ${at('../../src/btrfs/operations.ts')};
        await sequence(testEngine(${JSON.stringify(disk.path('state'))}), (tx) => tx.step(copySubvolume, ${JSON.stringify(args)}));`,
     );
-    const child = spawn(process.execPath, ['--import', 'jiti/register', script], {
-      stdio: 'ignore',
-      env: { ...process.env, JITI_FS_CACHE: 'false' },
-    });
-    const ended = new Promise((done) => child.on('exit', (code, signal) => done(signal ?? code)));
+    const { child, ended } = startScript(script);
     const inbox = (): string => readdirSync(there).find((name) => name.startsWith('.bofh-in-')) ?? 'none';
     const begun = (): boolean => existsSync(join(there, inbox(), 's2', '3'));
     await expect.poll(begun, { timeout: 60_000, interval: 2 }).toBe(true);

@@ -1,10 +1,8 @@
-import { spawn } from 'node:child_process';
 import {
   closeSync,
   existsSync,
   fsyncSync,
   mkdirSync,
-  mkdtempSync,
   openSync,
   readFileSync,
   readSync,
@@ -12,19 +10,16 @@ import {
   writeFileSync,
   writeSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openJournals, recover } from '../../src/atomic/recovery/recover.ts';
 import { StuckError } from '../../src/core/errors.ts';
 import { tarOf } from '../unit/copy/tar.ts';
 import { rejectionOf } from '../support/rejection.ts';
-import { mountedPaths, sh, storage, testEngine } from './sequence.ts';
+import { mountedPaths, sh, startScript, storage, testEngine } from './sequence.ts';
 
 // What others write into an object between the death of bofh and its recovery, with the real tools.
 
-/** The sources are transformed once for all the processes of this file. */
-const cache = mkdtempSync(join(tmpdir(), 'bofh-loop-jiti-'));
 let disk: ReturnType<typeof storage>;
 let device: string;
 let root: string;
@@ -38,10 +33,6 @@ beforeEach(() => {
 
 afterEach(() => {
   disk.clean();
-});
-
-afterAll(() => {
-  rmSync(cache, { recursive: true });
 });
 
 const steps = {
@@ -79,12 +70,8 @@ async function killedAfter(...bodies: readonly string[]): Promise<void> {
        await new Promise(() => setInterval(() => {}, 1000));
      });`,
   );
-  const child = spawn(process.execPath, ['--import', 'jiti/register', script], {
-    stdio: ['ignore', 'ignore', openSync(disk.path('child.log'), 'w')],
-    env: { ...process.env, JITI_FS_CACHE: cache },
-  });
-  const ended = await new Promise((resolve) => child.on('exit', (code, signal) => resolve(signal ?? code)));
-  expect(ended, readFileSync(disk.path('child.log'), 'utf8')).toBe('SIGKILL');
+  const { ended } = startScript(script, openSync(disk.path('child.log'), 'w'));
+  expect(await ended, readFileSync(disk.path('child.log'), 'utf8')).toBe('SIGKILL');
 }
 
 async function recovery(discard: readonly string[] = []): Promise<string> {

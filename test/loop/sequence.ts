@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -29,6 +29,19 @@ const operations = [
   createFilesystem,
   ...Object.values(btrfs),
 ] as readonly unknown[] as readonly AnyOperation[];
+
+const compiled = new URL('../../.cache/jiti', import.meta.url).pathname;
+
+/** A script in a process of its own, and how that ends. What jiti compiles is kept: it takes half a minute of a busy processor. */
+export function startScript(script: string, stderr: 'ignore' | number = 'ignore') {
+  mkdirSync(compiled, { recursive: true });
+  const child = spawn(process.execPath, ['--import', 'jiti/register', script], {
+    stdio: ['ignore', 'ignore', stderr],
+    env: { ...process.env, JITI_FS_CACHE: compiled },
+  });
+  const ended = new Promise((done) => child.on('exit', (code, signal) => done(signal ?? code)));
+  return { child, ended };
+}
 
 /** The engine on this machine, with its state in a directory of the test's own. */
 export function testEngine(directory: string): Engine {

@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process';
 import {
   closeSync,
   existsSync,
@@ -24,7 +23,7 @@ import { debugfsFeatures, debugfsRoot } from '../../src/filesystem/index.ts';
 import { mount } from '../../src/mount/operations.ts';
 import { type Made, pax, tarOf } from '../unit/copy/tar.ts';
 import { mark, scratch, take } from '../unit/file/support.ts';
-import { mountedPaths, sequence, sh, storage, testEngine } from './sequence.ts';
+import { mountedPaths, sequence, sh, startScript, storage, testEngine } from './sequence.ts';
 
 let disk: ReturnType<typeof storage>;
 let step: ReturnType<typeof scratch>;
@@ -497,11 +496,7 @@ describe('in a sequence', () => {
        import { unpack } from ${here('../../src/copy/operations.ts')};
        await sequence(testEngine(${JSON.stringify(disk.path('state'))}), (tx) => tx.step(unpack, ${JSON.stringify(args)}));`,
     );
-    const child = spawn(process.execPath, ['--import', 'jiti/register', script], {
-      stdio: 'ignore',
-      env: { ...process.env, JITI_FS_CACHE: 'false' },
-    });
-    const ended = new Promise((resolve) => child.on('exit', (code, signal) => resolve(signal ?? code)));
+    const { child, ended } = startScript(script);
     await expect.poll(() => filled().length, { timeout: 90_000, interval: 5 }).toBeGreaterThan(0);
     child.kill('SIGKILL');
     expect(await ended).toBe('SIGKILL');
