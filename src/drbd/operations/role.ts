@@ -105,7 +105,7 @@ export const primary = operation({
  * would keep both versions, and end the next connection as split brain (8.4.11).
  */
 async function refuseUnsent(host: ReadHost, state: ResourceState): Promise<void> {
-  if (isReached(state, 'sync')) return;
+  if (isSent(state)) return;
   const { name } = state;
   const { hostname } = await host.facts();
   throw new RefusedError(
@@ -114,10 +114,14 @@ async function refuseUnsent(host: ReadHost, state: ResourceState): Promise<void>
   );
 }
 
+function isSent(state: ResourceState): boolean {
+  return state.connections.length > 0 && isReached(state, 'sync');
+}
+
 /** The connection may have been lost right before the demotion. */
 async function againUnlessSent(host: ChangeHost, of: Undo): Promise<void> {
   const found = await now(host, of);
-  if (typeof found !== 'object' || isReached(found, 'sync')) return;
+  if (typeof found !== 'object' || isSent(found)) return;
   await host.run(drbdPrimary(of.name));
   await refuseUnsent(host, found);
 }
