@@ -1,5 +1,4 @@
 import { mkdtempSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { atomic, connect, ensure, RolledBackError, withBofh } from '../../src/index.ts';
@@ -160,7 +159,7 @@ describe.skipIf(process.getuid?.() !== 0)('ensure, with the programs of this hos
     disk.clean();
   });
 
-  const bofh = () => connect({ stateDir: join(mkdtempSync(join(tmpdir(), 'bofh-ensure-')), 'state') });
+  const bofh = () => connect({ stateDir: join(mkdtempSync(disk.path('state-')), 'state') });
 
   for (const { title, stage } of cases)
     it(`${title}: is created once, found again, and refused if it differs`, async () => {
