@@ -186,7 +186,8 @@ export function loopBacking(device: string): ReadCommand<string | undefined> {
     sameWhile: `/sys/block/${posix.basename(device)}/diskseq`,
     parse: ({ stdout }) => {
       const [loop, ...more] = losetupSchema.parse(JSON.parse(stdout)).loopdevices;
-      if (loop?.name !== device || more.length > 0) throw new ParseError(`not one row, for ${device}`);
+      if (loop?.name !== device || more.length > 0)
+        throw new ParseError(`expected exactly one row, for ${device}`);
       const { 'back-ino': inode, 'back-maj:min': filesystem } = loop;
       if (inode === null && filesystem === null) return undefined;
       if (inode === null || filesystem === null) throw new ParseError(`half of an inode, for ${device}`);

@@ -9,7 +9,7 @@ import type { LuksHeader } from './schema.ts';
 export async function backupIn(host: ReadHost, file: string): Promise<LuksHeader> {
   if ((await host.stat(file))?.kind !== 'file')
     throw new RefusedError(`${file} is no file with a backup of a header`, {
-      remedy: `look what is there: ls -l ${file}`,
+      remedy: `see what is there: ls -l ${file}`,
     });
   try {
     return await headerOf(host, file);

@@ -18,7 +18,7 @@ export async function saveHeader(host: ChangeHost, known: KnownDevice, file: str
   const found = await findKnown(host, known);
   if (found === undefined)
     throw new RefusedError(`${device} is no longer the LUKS device ${uuid}; nothing was saved`, {
-      remedy: 'look what it is: bofh crypt list',
+      remedy: 'see what it is: bofh crypt list',
     });
   await host.run(luksHeaderBackup(found.path, file));
   await host.run(setMode(file));

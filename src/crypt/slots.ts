@@ -45,7 +45,7 @@ export async function luksDevice(
   if (header.damagedCopy !== undefined) throw damagedCopy(device, header.damagedCopy);
   if (header.requirements.length > 0)
     throw new RefusedError(
-      `${device} is under ${header.requirements.join(', ')}: its header stays as it is`,
+      `${device} has unfinished LUKS requirements (${header.requirements.join(', ')}): its header stays as it is`,
       {
         remedy:
           header.reencryption === undefined
@@ -200,6 +200,6 @@ export function refuseLast(device: string, keySlots: readonly KeySlot[]): void {
 
 function changed({ device, luksUuid: uuid }: KnownDevice): RefusedError {
   return new RefusedError(`${device} is no longer the LUKS device ${uuid}; nothing was done`, {
-    remedy: 'look what it is: bofh crypt list',
+    remedy: 'see what it is: bofh crypt list',
   });
 }

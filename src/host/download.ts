@@ -65,7 +65,7 @@ async function prepare(directory: string): Promise<void> {
   const { kind, uid, mode } = (await fileReads.stat(directory)) ?? {};
   if (kind === 'directory' && uid === process.geteuid?.() && ((mode ?? 0) & 0o077) === 0) return;
   throw new RefusedError(`${directory} is not a directory that only root can enter`, {
-    remedy: `look what is in it, and correct it: chown root: ${directory}; chmod 0700 ${directory}`,
+    remedy: `see what is in it, and correct it: chown root: ${directory}; chmod 0700 ${directory}`,
   });
 }
 

@@ -35,7 +35,7 @@ export async function fillFrom(
   const { path } = await deviceNode(host, dmPath);
   if ((await sizeAt(host, path)) !== size)
     throw new RefusedError(`${dmPath} is not as large as ${fullName}; nothing was written to it`, {
-      remedy: `look what it is: lsblk ${dmPath}`,
+      remedy: `see what it is: lsblk ${dmPath}`,
     });
   // A new thin volume reads as zeros, any other one as what its extents had before.
   const write = writeDevice(path, isThin ? 'holes' : 'written');

@@ -17,7 +17,7 @@ export async function writeZeros(
   const { path } = await deviceNode(host, dmPath);
   if ((await sizeAt(host, path)) !== size)
     throw new RefusedError(`${dmPath} is not as large as ${fullName}; nothing was written to it`, {
-      remedy: `look what it is: lsblk ${dmPath}`,
+      remedy: `see what it is: lsblk ${dmPath}`,
     });
   await namingHolders(host, path, () => host.run(zeros(path, { from, size })));
 }

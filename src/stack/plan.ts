@@ -189,7 +189,7 @@ function refuseMisfits(chain: readonly ChainLayer[]): void {
   });
   if (wrong.length > 0)
     throw new RefusedError(`the layers do not fit in each other: ${wrong.join('; ')}`, {
-      remedy: 'look what was cut: bofh block tree',
+      remedy: 'see what was cut: bofh block tree',
     });
 }
 

@@ -24,7 +24,7 @@ export async function checkKernel(options: {
       `${option('--kernel', 'kernel')} and ${option('--ramdisk', 'ramdisk')} belong together: a kernel needs the modules that were built with it`,
     );
   if (options.kernel === undefined && (site.guestKernel === undefined) !== (site.guestRamdisk === undefined))
-    throw new UsageError('the site file sets only one of guestKernel and guestRamdisk');
+    throw new UsageError('the site file sets only one of guestKernel and guestRamdisk: set both, or neither');
   const release = Buffer.from(await host.readFile('/proc/sys/kernel/osrelease'))
     .toString()
     .trim();

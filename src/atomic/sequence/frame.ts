@@ -8,7 +8,7 @@ export interface Frame {
   readonly scope: number | undefined;
   readonly parent: Frame | undefined;
   readonly running: Map<Promise<unknown>, string>;
-  /** The body is running: it has started, and was not given up. */
+  /** The body is running: it has not returned, thrown, or been given up. */
   body: boolean;
   failed: { readonly error: unknown } | undefined;
   ended: boolean;

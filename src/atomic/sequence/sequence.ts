@@ -115,7 +115,7 @@ export class AtomicOperationSequence {
    * something is left.
    */
   async run<T>(body: (tx: Steps) => T | Promise<T>): Promise<T> {
-    if (this.#begun) throw new UsageError(`the sequence "${this.#name}" has been run already`);
+    if (this.#begun) throw new UsageError(`the sequence "${this.#name}" was already run: create a new one`);
     this.#begun = true;
     const { teller } = this.#engine;
     if (!this.#patience.stop.aborted) teller?.tell({ type: 'begun' });

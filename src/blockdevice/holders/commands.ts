@@ -20,7 +20,7 @@ export function listedGuest(domid: number): ReadCommand<ListedGuest | undefined>
     argv: ['list', '-v'],
     access: 'read',
     parse: ({ stdout }) => {
-      if (!stdout.startsWith('Name ')) throw new ParseError('no table of domains');
+      if (!stdout.startsWith('Name ')) throw new ParseError('xl list printed no table of domains');
       const rows = stdout
         .trimEnd()
         .split('\n')

@@ -60,9 +60,12 @@ export const createPartitionTable = operation({
       await refuseUnseen(host, device, 'written');
     }
     if ((await kernelPartitions(host, node)).length > 0)
-      throw new RefusedError(`the kernel has partitions of ${device}, which is blank`, {
-        remedy: `have it forget them: partx --delete ${device}`,
-      });
+      throw new RefusedError(
+        `${device} has no partition table, but the kernel still knows partitions of it`,
+        {
+          remedy: `have it forget them: partx --delete ${device}`,
+        },
+      );
     const size = await sizeOf(host, node);
     if (size < smallest)
       throw new RefusedError(`${device} has ${formatSize(size)}: too small for a partition table`, {
@@ -84,7 +87,7 @@ export const createPartitionTable = operation({
     const found = await findChange(host, of);
     if (found?.bytes !== 'as they were')
       throw new RefusedError(`${of.device} has changed; nothing was written`, {
-        remedy: `look what it holds (wipefs ${of.device}), then give the command again`,
+        remedy: `see what it holds (wipefs ${of.device}), then give the command again`,
       });
     const { path } = found.node;
     await refuseHeld(host, path, await holders(host, path));

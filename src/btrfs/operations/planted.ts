@@ -98,7 +98,7 @@ export async function plant(
   const wrong = made === undefined ? 'there is no subvolume of that name' : how.check?.(made);
   if (made?.uuid === undefined || wrong !== undefined)
     throw new RefusedError(`btrfs has not made ${own}: ${wrong ?? 'it has no uuid'}`, {
-      remedy: `look what is there: btrfs subvolume show ${own}`,
+      remedy: `see what is there: btrfs subvolume show ${own}`,
     });
   await host.writeNew(record, `${made.id} ${made.uuid}\n`, { mode: 0o600 });
   await host.run(moveNew(own, path));

@@ -161,7 +161,7 @@ async function recheck(host: ReadHost, of: Undo): Promise<string> {
   if (identity === of.identity && sameContent(now, of.before ?? undefined) && stream === of.streamBefore)
     return path;
   throw new RefusedError(`${of.device} has changed; nothing was written`, {
-    remedy: `look what it holds (blkid -p ${of.device}), then give the command again`,
+    remedy: `see what it holds (blkid -p ${of.device}), then give the command again`,
   });
 }
 

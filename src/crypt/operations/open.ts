@@ -188,7 +188,7 @@ async function openAs(host: ChangeHost, wanted: Undo, { key, name: asked }: Args
   );
   if ((await marked(host, wanted)) === undefined)
     throw new RefusedError(`cryptsetup reported success, but ${device} is not open under our mark`, {
-      remedy: 'look what is there: dmsetup info -c -o name,uuid',
+      remedy: 'see what is there: dmsetup info -c -o name,uuid',
     });
   try {
     await host.run(renameMapping(mark, name));
@@ -201,7 +201,7 @@ async function openAs(host: ChangeHost, wanted: Undo, { key, name: asked }: Args
     throw new RefusedError(
       `dmsetup reported success, but ${device} is open as ${now ?? 'nothing'}, not as ${name}`,
       {
-        remedy: 'look what is there: dmsetup info -c -o name,uuid',
+        remedy: 'see what is there: dmsetup info -c -o name,uuid',
       },
     );
 }

@@ -54,6 +54,9 @@ const common = (to: 'primary' | 'secondary') => {
     look: async ({ undo: of, host }): Promise<Look> => {
       const found = await now(host, of);
       if (isIt(found)) return { state: 'ours', holders: await holdersOf(host, of.minors) };
+      // Also if others demoted it: the next step of the undo makes the peer primary.
+      if (of.takesOver === true && typeof found === 'object' && !isSent(found))
+        return { state: 'ours', found: await unsentOn(host, found) };
       if (typeof found === 'object' || to === 'primary') return { state: 'gone' };
       return {
         state: 'not-ours',
@@ -61,11 +64,10 @@ const common = (to: 'primary' | 'secondary') => {
       };
     },
     revert: async ({ undo: of, host }) => {
-      const found = await now(host, of);
-      if (!isIt(found)) return;
-      if (of.takesOver === true) await refuseUnsent(host, found);
-      await make(host, of, to === 'primary' ? 'secondary' : 'primary');
-      if (of.takesOver === true) await againUnlessSent(host, of);
+      if (of.takesOver === true) await refuseUnsent(host, of);
+      if (isIt(await now(host, of))) await make(host, of, to === 'primary' ? 'secondary' : 'primary');
+      // The connection may have been lost right before the demotion.
+      if (of.takesOver === true) await refuseUnsent(host, of);
     },
     describe: stateRecovery,
   } as const satisfies Partial<Parameters<typeof operation<z.infer<typeof args>, Undo, null, unknown>>[0]>;
@@ -104,26 +106,23 @@ export const primary = operation({
  * The peer will be primary again, and needs all that was written here. Without a connection DRBD
  * would keep both versions, and end the next connection as split brain (8.4.11).
  */
-async function refuseUnsent(host: ReadHost, state: ResourceState): Promise<void> {
-  if (isSent(state)) return;
-  const { name } = state;
+async function refuseUnsent(host: ReadHost, of: Undo): Promise<void> {
+  const state = await now(host, of);
+  if (typeof state !== 'object' || isSent(state)) return;
   const { hostname } = await host.facts();
-  throw new RefusedError(
-    `${name} stays primary on ${hostname}: its peer may lack what was written there (${towards(state).map(inWords).join('; ')})`,
-    { remedy: `on ${hostname}, ${reconnect(name, state)}; then, where it was started: bofh recover` },
-  );
+  throw new RefusedError(await unsentOn(host, state), {
+    remedy: `on ${hostname}, ${reconnect(of.name, state)}; then, where it was started: bofh recover`,
+  });
+}
+
+async function unsentOn(host: ReadHost, state: ResourceState): Promise<string> {
+  const { hostname } = await host.facts();
+  const how = towards(state).map(inWords).join('; ');
+  return `${state.name} on ${hostname} may have data that its peer lacks (${how})`;
 }
 
 function isSent(state: ResourceState): boolean {
   return state.connections.length > 0 && isReached(state, 'sync');
-}
-
-/** The connection may have been lost right before the demotion. */
-async function againUnlessSent(host: ChangeHost, of: Undo): Promise<void> {
-  const found = await now(host, of);
-  if (typeof found !== 'object' || isSent(found)) return;
-  await host.run(drbdPrimary(of.name));
-  await refuseUnsent(host, found);
 }
 
 /**

@@ -101,7 +101,7 @@ export const createSnapshot = operation({
     const made = (await volumesOf(host, vgUuid))?.find((lv) => lv.tags.includes(tag));
     if (made?.name !== name)
       throw new RefusedError(`lvcreate made no ${vg}/${name} with the tag of this step`, {
-        remedy: `look what is there: lvs -o lv_name,lv_uuid,lv_tags ${vg}`,
+        remedy: `see what is there: lvs -o lv_name,lv_uuid,lv_tags ${vg}`,
       });
     if (made.origin?.uuid !== origin.uuid)
       throw new RefusedError(

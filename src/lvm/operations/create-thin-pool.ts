@@ -78,7 +78,7 @@ export const createThinPool = operation({
       throw new RefusedError(
         `lvcreate made no thin pool ${vg}/${name} of ${data} bytes with the tag of this step`,
         {
-          remedy: `look what is there: lvs -a --units b -o lv_name,lv_uuid,lv_layout,lv_size,lv_tags ${vg}`,
+          remedy: `see what is there: lvs -a --units b -o lv_name,lv_uuid,lv_layout,lv_size,lv_tags ${vg}`,
         },
       );
     return { uuid: made.uuid };

@@ -73,7 +73,7 @@ export const createVg = operation({
     const made = await groupWhere(host, (vg) => vg.tags.includes(tag));
     if (made?.name !== name)
       throw new RefusedError(`vgcreate made no volume group ${name} with the tag of this step`, {
-        remedy: 'look what is there: vgs -o vg_name,vg_uuid,vg_tags',
+        remedy: 'see what is there: vgs -o vg_name,vg_uuid,vg_tags',
       });
     return { uuid: made.uuid };
   },

@@ -14,7 +14,7 @@ export async function tryEach(
   const count = { trials: 0, before: 0, after: 0, neither: 0 };
   const found: string[] = [];
   const places = await crossings(made, trouble.ends);
-  for (const at of sampled(places, `${trouble.fault} ${trouble.then}`, 12)) {
+  for (const at of sampled(places, `${trouble.fault} ${trouble.then}`, 10)) {
     const tried = await tryOnTwo(made, reference, { ...trouble, at });
     count.trials += 1;
     count[tried.ended] += 1;

@@ -4,6 +4,7 @@ import { BofhError, RolledBackError } from '../../../src/core/errors.ts';
 import { fork } from '../../../src/simulator/fork.ts';
 import { simulate, simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { unknownIn } from '../../../src/simulator/real-host/unknown.ts';
+import { isWhole } from '../../support/sampled.ts';
 import { key, make, randomScript, type Script } from '../../support/plan/random-script.ts';
 import { bofhOn } from '../simulator/support.ts';
 import { lineOf, unnamed } from './support.ts';
@@ -88,7 +89,10 @@ async function outcomes(host: SimulatedHost, script: Script, planning: boolean) 
 
 describe('the plan of a random script', () => {
   let unknown = 0;
-  const seeds = Array.from({ length: Number(process.env.BOFH_PLANS ?? 60) }, (_, n) => n + 1);
+  const seeds = Array.from(
+    { length: Number(process.env.BOFH_PLANS ?? (isWhole ? 200 : 60)) },
+    (_, n) => n + 1,
+  );
 
   it.each(seeds)('of seed %i has the verdicts, commands and values of the run', async (seed) => {
     const real = await filledHost();

@@ -12,7 +12,6 @@ import { checkConvert, checkCreate, checkReplace } from '../../../src/replica/re
 import { changeRole, planPromote } from '../../../src/replica/role.ts';
 import { fork } from '../../../src/simulator/fork.ts';
 import { simulatedPair, type SimulatedHost } from '../../../src/simulator/index.ts';
-import { isWhole } from '../../support/sampled.ts';
 import { faultsOf } from '../../support/undo/two-faults.ts';
 import { type Made, referenceOf } from '../../support/undo/two-hosts.ts';
 import { counting, tryEach } from '../../support/undo/two-trials.ts';
@@ -193,8 +192,8 @@ describe.each(trials)('$fault', ({ title, act, fault, trouble, ends }) => {
     counts.get(title)?.add(fault, count);
 
     expect(found).toEqual([]);
-    // Most recipes need no replication, and a sample may have none.
-    if (isWhole && (fault !== apart || title === 'promote')) expect(count.before).toBeGreaterThan(0);
+    // Most recipes need no replication.
+    if (fault !== apart || title === 'promote') expect(count.before).toBeGreaterThan(0);
   });
 });
 

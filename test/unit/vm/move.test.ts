@@ -113,13 +113,19 @@ it('what the guest wrote on the other host stays, also when the replication is c
 
   const error = await moved.catch((each: unknown) => each);
   expect(error).toBeInstanceOf(StuckError);
-  expect(String(error)).toMatch(/web1 stays primary on beta: its peer may lack what was written there/);
+  expect(String(error)).toMatch(/web1 on beta may have data that its peer lacks/);
   expect(await states(there.host())).toMatchObject([{ role: 'Primary' }]);
   expect(await states(alpha)).toMatchObject([{ role: 'Secondary' }]);
 
-  there.mend();
+  // Also if an administrator demotes it meanwhile.
+  there.host().admin.drbdadm('secondary', 'web1');
   const [open] = await openJournals(engine);
-  await recover(open?.id ?? '', { engine, yes: true });
+  const again = () => recover(open?.id ?? '', { engine, yes: true });
+  await expect(again()).rejects.toBeInstanceOf(StuckError);
+  expect(await states(alpha)).toMatchObject([{ role: 'Secondary' }]);
+
+  there.mend();
+  await again();
   expect(await domains(alpha, ({ name }) => name === 'web1')).toMatchObject([{ state: 'running' }]);
   expect(await states(alpha)).toMatchObject([{ role: 'Primary', connections: [{ state: 'Connected' }] }]);
 });

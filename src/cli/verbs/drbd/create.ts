@@ -35,7 +35,7 @@ export default verb({
     protocol,
     initialSync: value(
       '<HOW>',
-      'skip: no resync, because bofh creates both volumes filled with zeros; full: send all data (default: "skip")',
+      'skip: no resync, because bofh creates both volumes filled with zeros; full: send all data',
       {
         read: oneOf('skip', 'full'),
         default: 'skip',
