@@ -66,8 +66,6 @@ const common = (to: 'primary' | 'secondary') => {
     revert: async ({ undo: of, host }) => {
       if (of.takesOver === true) await refuseUnsent(host, of);
       if (isIt(await now(host, of))) await make(host, of, to === 'primary' ? 'secondary' : 'primary');
-      // The connection may have been lost right before the demotion.
-      if (of.takesOver === true) await refuseUnsent(host, of);
     },
     describe: stateRecovery,
   } as const satisfies Partial<Parameters<typeof operation<z.infer<typeof args>, Undo, null, unknown>>[0]>;
