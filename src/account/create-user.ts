@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import { type Look, operation } from '../atomic/operation.ts';
-import type { ChangeHost, ReadHost } from '../command/index.ts';
+import { type ChangeHost, kindInWords, type ReadHost } from '../command/index.ts';
 import { RefusedError } from '../core/errors.ts';
 import { absolutePath, ownerNumber, realParent } from '../file/path.ts';
 import { useradd, userdel, usermod } from './commands.ts';
@@ -175,7 +175,7 @@ async function isHome(
   if (stat === undefined) return false;
   if (stat.kind === 'directory' && stat.uid === uid) return true;
   throw new RefusedError(
-    `${home} is a ${stat.kind} of uid ${String(stat.uid)}, and ${name} has the uid ${String(uid)}`,
+    `${home} is ${kindInWords(stat)} of uid ${String(stat.uid)}, and ${name} has the uid ${String(uid)}`,
     {
       code: 'exists',
       remedy: `move it away, or give it to the user: chown --recursive ${String(uid)} ${home}`,

@@ -38,7 +38,7 @@ const treeOf = z.strictObject({ device: z.exactOptional(z.string()) });
 /**
  * Returns the storage stack of this host, from the disks to the mounts and guests; with `device`,
  * only what that device is on and its holders. Read-only: opens and activates nothing. What cannot
- * be read is listed in `untold`.
+ * be read is listed in `unknown`.
  */
 export async function tree(
   of: {

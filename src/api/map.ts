@@ -1,4 +1,4 @@
-import { whyUntold } from '../blockdevice/untold.ts';
+import { whyUnreadable } from '../blockdevice/unreadable.ts';
 import { currentBofh } from '../bofh.ts';
 import { BofhError } from '../core/errors.ts';
 import { lvs, vgs } from '../lvm/index.ts';
@@ -23,7 +23,7 @@ export async function hostMap(): Promise<HostMap> {
       return await ask();
     } catch (error) {
       if (!(error instanceof BofhError)) throw error;
-      unknown.push(`${what}: ${whyUntold(error)}`);
+      unknown.push(`${what}: ${whyUnreadable(error)}`);
       return none;
     }
   };

@@ -10,7 +10,7 @@ import { uppersOf } from './holders/tree.ts';
 import { identityOfNumber, splitLvmName } from './keys.ts';
 import type { MountEntry } from './mountinfo.ts';
 import { deviceNode, kernelNames, kernelText, sizeOf } from './node.ts';
-import { whyUntold } from './untold.ts';
+import { whyUnreadable } from './unreadable.ts';
 
 /**
  * The kernel's type of a device. `volume-part`: a leg, pool or copy that lvm created for one of its
@@ -56,7 +56,7 @@ export interface GraphDevice {
   /** Domains that have it as a disk. */
   readonly guests: readonly number[];
   /** What is unknown of it, as text. */
-  readonly untold: readonly string[];
+  readonly unknown: readonly string[];
 }
 
 /** An md array, from sysfs (Documentation/admin-guide/md.rst). */
@@ -141,13 +141,13 @@ async function inOrder(
 async function describe(facts: Facts, device: Device): Promise<Omit<Found, 'mounts' | 'above'>> {
   const { host } = facts;
   const { name, number, sys } = device;
-  const untold: string[] = [];
+  const unknown: string[] = [];
   const { drbd } = facts;
   const { failure } = name.startsWith('drbd') ? await drbd() : {};
-  if (failure !== undefined) untold.push(failure);
+  if (failure !== undefined) unknown.push(failure);
   const [mapping, key, size, readOnly, swap, guestDisks] = await Promise.all([
     kernelText(host, `${sys}/dm/name`),
-    keyOf(host, device, untold),
+    keyOf(host, device, unknown),
     sizeOf(host, { path: `/dev/${name}`, number }),
     kernelText(host, `${sys}/ro`),
     isSwap(facts, device),
@@ -155,7 +155,7 @@ async function describe(facts: Facts, device: Device): Promise<Omit<Found, 'moun
   ]);
   const path = mapping === undefined ? `/dev/${name.replaceAll('!', '/')}` : `/dev/mapper/${mapping}`;
   return {
-    ...{ name, number, path, untold, key, size, swap },
+    ...{ name, number, path, unknown, key, size, swap },
     readOnly: readOnly === '1',
     guests: guestDisks.filter((disk) => disk.device === number).map(({ domid }) => domid),
     ...(await madeOf(host, device, mapping)),
@@ -166,11 +166,11 @@ async function describe(facts: Facts, device: Device): Promise<Omit<Found, 'moun
  * The backing file is unknown without permission to open the loop device; then the kernel's name is
  * used.
  */
-async function keyOf(host: ReadHost, { name, number }: Device, untold: string[]): Promise<Key> {
+async function keyOf(host: ReadHost, { name, number }: Device, unknown: string[]): Promise<Key> {
   try {
     return (await identityOfNumber(host, number)).key;
   } catch (error) {
-    untold.push(`what it is called for good: ${whyUntold(error)}`);
+    unknown.push(`what it is called for good: ${whyUnreadable(error)}`);
     return `dev:${name}`;
   }
 }

@@ -21,7 +21,7 @@ export interface LayerAt {
 /** The sizes of a layer. */
 export interface Told {
   /**
-   * Its own size: of a filesystem, of the space in a container. Undefined: unknown, and `untold`
+   * Its own size: of a filesystem, of the space in a container. Undefined: unknown, and `unknown`
    * says why.
    */
   readonly size?: Bytes;
@@ -29,7 +29,7 @@ export interface Told {
   readonly overhead?: Bytes;
   /** Facts for people, in this order: `['free', '1 GiB']`. */
   readonly facts?: readonly (readonly [name: string, value: string])[];
-  readonly untold?: readonly string[];
+  readonly unknown?: readonly string[];
 }
 
 /** Is it possible, and if not, why, and what helps? */

@@ -55,7 +55,7 @@ export const arrayMember: Layer = {
   title: () => 'md member',
   tell: async ({ device, above }) => {
     const own = above.find(({ kind }) => kind === 'array')?.array;
-    if (own === undefined) return { untold: ['its array is not assembled'] };
+    if (own === undefined) return { unknown: ['its array is not assembled'] };
     if (own.componentSize === 0) return {};
     return { size: own.componentSize, overhead: device.size - own.componentSize };
   },

@@ -1,4 +1,4 @@
-import { type FileStat, follow, type ReadHost, nameOf } from '../command/index.ts';
+import { type FileStat, follow, kindInWords, nameOf, type ReadHost } from '../command/index.ts';
 import { CommandError, ParseError, RefusedError, UsageError } from '../core/errors.ts';
 import type { Bytes } from '../core/units.ts';
 import { pathOfTag, tagIn } from './tag.ts';
@@ -26,7 +26,7 @@ export async function deviceNode(host: ReadHost, device: string): Promise<Device
   const { path, stat } = await follow(host, named);
   if (stat === undefined) throw notThere(device, path);
   if (stat.kind === 'block' && stat.node !== undefined) return { path, number: stat.node };
-  throw new RefusedError(`${device} is not a block device but a ${stat.kind}`, {
+  throw new RefusedError(`${device} is not a block device but ${kindInWords(stat)}`, {
     remedy: 'name a block device; lsblk lists them',
   });
 }

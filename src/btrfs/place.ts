@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import { deviceNode, type MountEntry, mountEntries } from '../blockdevice/index.ts';
-import type { ReadHost } from '../command/index.ts';
+import { kindInWords, type ReadHost } from '../command/index.ts';
 import { ParseError, RefusedError } from '../core/errors.ts';
 import { realPath } from '../mount/index.ts';
 
@@ -48,7 +48,7 @@ export async function placeFor(host: ReadHost, path: string): Promise<Place> {
   const directory = await placeOf(host, posix.dirname(path));
   const stat = await host.stat(directory.path);
   if (stat?.kind !== 'directory')
-    throw new RefusedError(`${directory.path} is not a directory but a ${stat?.kind ?? 'name of nothing'}`, {
+    throw new RefusedError(`${directory.path} is not a directory but ${kindInWords(stat)}`, {
       remedy: 'name the directory itself',
     });
   const real = posix.join(directory.path, name);

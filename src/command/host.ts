@@ -22,6 +22,20 @@ export interface FileStat {
   readonly links: number;
 }
 
+const kinds: Readonly<Record<FileStat['kind'], string>> = {
+  file: 'a file',
+  directory: 'a directory',
+  symlink: 'a symbolic link',
+  block: 'a block device',
+  character: 'a character device',
+  other: 'a socket or a pipe',
+};
+
+/** What a path is, with its article, for an error; `gone`: it does not exist any more. */
+export function kindInWords(stat: FileStat | undefined): string {
+  return stat === undefined ? 'gone' : kinds[stat.kind];
+}
+
 export interface HostFacts {
   /** /proc/sys/kernel/random/boot_id: a different one means that the host rebooted. */
   readonly boot: string;

@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import * as z from 'zod/mini';
-import type { ChangeHost, FileStat, ReadHost } from '../command/index.ts';
+import { type ChangeHost, type FileStat, kindInWords, type ReadHost } from '../command/index.ts';
 import { RefusedError } from '../core/errors.ts';
 import { symlink } from '../file/link.ts';
 
@@ -139,7 +139,7 @@ async function realDirectory(
   if (stat === undefined) return host.makeDir(path, { mode });
   if (stat.kind === 'directory') return;
   throw new RefusedError(
-    `${wanted} cannot be written into the new root: ${path} is not a directory but a ${stat.kind}`,
+    `${wanted} cannot be written into the new root: ${path} is not a directory but ${kindInWords(stat)}`,
     { remedy: `make the source with a directory at ${path}` },
   );
 }

@@ -1,4 +1,4 @@
-import { type FileStat, follow, type ReadHost, refuseExposed } from '../command/index.ts';
+import { type FileStat, follow, kindInWords, type ReadHost, refuseExposed } from '../command/index.ts';
 import { CommandError, RefusedError, ToolError, UsageError } from '../core/errors.ts';
 import type { Bytes } from '../core/units.ts';
 import { placesOf } from './archive.ts';
@@ -67,7 +67,7 @@ export async function sourceFile(host: ReadHost, source: string): Promise<FileSt
   if (!source.startsWith('/')) throw new UsageError(`"${source}" is not an absolute path`);
   const { stat } = await follow(host, source);
   if (stat === undefined) throw new UsageError(`there is no file ${source}`, { code: 'not-found' });
-  if (stat.kind !== 'file') throw new UsageError(`${source} is not a file but a ${stat.kind}`);
+  if (stat.kind !== 'file') throw new UsageError(`${source} is not a file but ${kindInWords(stat)}`);
   await refuseExposed(host, source, 'there');
   return stat;
 }

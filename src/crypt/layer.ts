@@ -37,7 +37,7 @@ export const luks: Layer<Resizing> = {
     if (inner === undefined)
       return {
         ...{ size: device.size - dataOffset, overhead: dataOffset, facts },
-        untold: ['it is closed: its content is unknown'],
+        unknown: ['it is closed: its content is unknown'],
       };
     const { size, mapping = '' } = inner;
     return { size, overhead: device.size - size, facts: [...facts, ['open as', mapping]] };

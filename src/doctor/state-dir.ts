@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import type { Store } from '../atomic/journal/store.ts';
 import { type MountEntry, mountEntries } from '../blockdevice/index.ts';
-import { exposedOn, type ReadHost } from '../command/index.ts';
+import { exposedOn, kindInWords, type ReadHost } from '../command/index.ts';
 import { formatSize } from '../core/units.ts';
 import { type Finding, finding, looking } from './finding.ts';
 
@@ -45,7 +45,7 @@ async function owners(host: ReadHost, directory: string): Promise<readonly Findi
     const say = (level: Finding['level'], says: string): void =>
       void found.push(finding('state directory', level, `${path} ${says}`, repair));
     if (stat.kind !== 'directory')
-      say('problem', `is a ${stat.kind}, not a directory: nothing can be changed`);
+      say('problem', `is ${kindInWords(stat)}, not a directory: nothing can be changed`);
     else if (stat.uid !== 0) say('problem', `belongs to user ${String(stat.uid)} and not to root`);
     else if ((stat.mode & 0o022) !== 0)
       say('problem', `can be written by others (mode ${stat.mode.toString(8)}): nothing can be changed`);

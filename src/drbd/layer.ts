@@ -18,7 +18,7 @@ export const drbdDevice: Layer = {
   tell: async (at) => {
     const { size } = at.device;
     const found = await resourceAt(at, at.device);
-    if (found === undefined) return { size, untold: ['no resource has it'] };
+    if (found === undefined) return { size, unknown: ['no resource has it'] };
     const { resource, volume } = found;
     return {
       size,
@@ -52,11 +52,11 @@ export const drbdBacking: Layer = {
     const own = above.find(({ kind }) => kind === 'drbd');
     if (own !== undefined) return { size: own.size, overhead: device.size - own.size };
     const name = await configuredOn(at);
-    if (name === undefined) return { untold: ['no resource of it is up, and none is configured'] };
+    if (name === undefined) return { unknown: ['no resource of it is up, and none is configured'] };
     const overhead = internalMetadata(device.size);
     return {
       ...{ size: device.size - overhead, overhead, facts: [['resource', name]] },
-      untold: [`${name} is not up: its content is unknown`],
+      unknown: [`${name} is not up: its content is unknown`],
     };
   },
   limits: async ({ device }) => fixed(device.size, why),

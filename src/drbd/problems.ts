@@ -68,11 +68,11 @@ function plain(address: string): string {
  * unknown.
  */
 export function kernelFindings({ state }: Pick<Resource, 'state'>): readonly Finding[] {
-  const untold = note(
+  const unknown = note(
     'only the kernel was asked: drbd-utils is not installed, which tells what it is called and where it is configured',
     'install drbd-utils; the commands that are named here need it too',
   );
-  return [untold, ...(state === undefined ? [] : ofState('RESOURCE', state))];
+  return [unknown, ...(state === undefined ? [] : ofState('RESOURCE', state))];
 }
 
 function ofState(name: string, state: ResourceState): readonly Finding[] {

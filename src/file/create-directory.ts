@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import { type Look, operation } from '../atomic/operation.ts';
-import type { FileStat, ReadHost } from '../command/index.ts';
+import { type FileStat, kindInWords, type ReadHost } from '../command/index.ts';
 import { CommandError, RefusedError } from '../core/errors.ts';
 import { present } from '../core/present.ts';
 import { setNew } from './attributes.ts';
@@ -64,7 +64,7 @@ export const createDirectory = operation({
     const [own, note] = [besideWith(path, mark), besideWith(path, `note-${mark}`)];
     for (const name of [path, own, note]) {
       const there = await host.stat(name);
-      if (there !== undefined) throw taken(name, `there is a ${there.kind} of that name`);
+      if (there !== undefined) throw taken(name, `there is ${kindInWords(there)} of that name`);
     }
     return { path, private: own, note };
   },
@@ -92,7 +92,7 @@ export const createDirectory = operation({
       [of.note, note, 'file'],
     ] as const)
       if (there !== undefined && there.kind !== kind)
-        return { state: 'not-ours', found: `${path} is a ${there.kind}` };
+        return { state: 'not-ours', found: `${path} is ${kindInWords(there)}` };
     if (own !== undefined) return { state: 'ours' };
     if (note === undefined) return { state: 'gone' };
     if (atPath === 'another') return { state: 'ours', found: `${of.path} is another one now and stays` };

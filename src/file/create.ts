@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import * as z from 'zod/mini';
 import { type Look, operation, type OperationSpec } from '../atomic/operation.ts';
-import type { FileStat, ReadHost } from '../command/index.ts';
+import { type FileStat, kindInWords, type ReadHost } from '../command/index.ts';
 import { CommandError, RefusedError } from '../core/errors.ts';
 import { present } from '../core/present.ts';
 import { setNew } from './attributes.ts';
@@ -168,7 +168,7 @@ async function survey(host: ReadHost, made: Undo): Promise<Survey> {
 async function look(host: ReadHost, made: Undo): Promise<Look> {
   const { own, atPath } = await survey(host, made);
   if (own === undefined) return { state: 'gone' };
-  if (own.kind !== 'file') return { state: 'not-ours', found: `${made.private} is a ${own.kind}` };
+  if (own.kind !== 'file') return { state: 'not-ours', found: `${made.private} is ${kindInWords(own)}` };
   if (atPath === 'edited') return { state: 'ours', found: `${made.path} was edited since and stays` };
   if (atPath === 'another') return { state: 'ours', found: `${made.path} is another file now and stays` };
   return { state: 'ours' };
@@ -176,7 +176,7 @@ async function look(host: ReadHost, made: Undo): Promise<Look> {
 
 async function refuseTaken(host: ReadHost, path: string): Promise<void> {
   const stat = await host.stat(path);
-  if (stat !== undefined) throw taken(path, `there is a ${stat.kind} of that name`);
+  if (stat !== undefined) throw taken(path, `there is ${kindInWords(stat)} of that name`);
 }
 
 function taken(path: string, how: string, cause?: unknown): RefusedError {

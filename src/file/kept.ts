@@ -1,5 +1,12 @@
 import { posix } from 'node:path';
-import { type ChangeHost, type Command, type FileStat, nothing, type ReadHost } from '../command/index.ts';
+import {
+  type ChangeHost,
+  type Command,
+  type FileStat,
+  kindInWords,
+  nothing,
+  type ReadHost,
+} from '../command/index.ts';
 import { RefusedError } from '../core/errors.ts';
 import { formatSize } from '../core/units.ts';
 import { birthOf, realParent } from './path.ts';
@@ -101,7 +108,7 @@ export async function refuseTaken(host: ReadHost, path: string): Promise<void> {
   await realParent(host, path);
   const there = await host.stat(path);
   if (there !== undefined)
-    throw new RefusedError(`there is a ${there.kind} at ${path} again`, {
+    throw new RefusedError(`there is ${kindInWords(there)} at ${path} again`, {
       code: 'exists',
       remedy: `see what it is (ls -ld ${path}), and move it away`,
     });

@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import * as z from 'zod/mini';
 import { operation } from '../atomic/operation.ts';
-import { type ChangeHost, type Command, nothing, type ReadHost } from '../command/index.ts';
+import { type ChangeHost, type Command, kindInWords, nothing, type ReadHost } from '../command/index.ts';
 import { CommandError, RefusedError } from '../core/errors.ts';
 import { absolutePath, besideWith, realParent, sameFile } from './path.ts';
 import { bringBackTo, editedSince, keepAt, refuseTaken } from './kept.ts';
@@ -48,10 +48,10 @@ export const link = operation({
     await realParent(host, path);
     const there = await host.stat(path);
     if (to !== null && from !== undefined) return changeOf(host, { path, to, from, mark });
-    if (to !== null && there !== undefined) throw taken(path, `there is a ${there.kind} of that name`);
+    if (to !== null && there !== undefined) throw taken(path, `there is ${kindInWords(there)} of that name`);
     if (to === null && there?.kind !== 'symlink')
       throw new RefusedError(
-        there === undefined ? `there is no link ${path}` : `${path} is not a link but a ${there.kind}`,
+        there === undefined ? `there is no link ${path}` : `${path} is not a link but ${kindInWords(there)}`,
         { remedy: `see what it is: ls -ld ${path}`, ...(there === undefined ? { code: 'not-found' } : {}) },
       );
     const act = to === null ? 'remove' : 'create';
@@ -100,7 +100,7 @@ export const link = operation({
       return { state: 'ours' };
     const own = await host.stat(of.tombstone);
     if (own === undefined) return { state: 'gone' };
-    if (own.kind !== 'symlink') return { state: 'not-ours', found: `${of.tombstone} is a ${own.kind}` };
+    if (own.kind !== 'symlink') return { state: 'not-ours', found: `${of.tombstone} is ${kindInWords(own)}` };
     if (of.act === 'create' && (await host.stat(of.path)) !== undefined && !(await isAtPath(host, of)))
       return { state: 'ours', found: `${of.path} is another one now and stays` };
     if (of.change !== undefined && !(await isAtPath(host, of)) && !(await says(host, of.path, of.target)))

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { posix } from 'node:path';
 import * as z from 'zod/mini';
-import { type FileStat, type ReadHost, refuseExposed } from '../command/index.ts';
+import { type FileStat, kindInWords, type ReadHost, refuseExposed } from '../command/index.ts';
 import { RefusedError } from '../core/errors.ts';
 
 export { absolutePath } from '../blockdevice/path.ts';
@@ -115,7 +115,7 @@ export async function realParent(host: ReadHost, path: string): Promise<string> 
     await refuseExposed(host, path, 'new');
     return parent;
   }
-  throw new RefusedError(`${parent} is not a directory but a ${stat.kind}`, {
+  throw new RefusedError(`${parent} is not a directory but ${kindInWords(stat)}`, {
     remedy: 'name the directory itself',
   });
 }

@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import type { Look, Way } from '../atomic/operation.ts';
-import type { ChangeHost, ReadHost } from '../command/index.ts';
+import { type ChangeHost, kindInWords, type ReadHost } from '../command/index.ts';
 import { CommandError, RefusedError } from '../core/errors.ts';
 import { besideWith, realParent, sameFile } from './path.ts';
 
@@ -54,7 +54,7 @@ export async function removeNames(
 export async function lookAtNew(host: ReadHost, { file, private: own }: NewFile): Promise<Look> {
   const stat = await host.stat(own);
   if (stat === undefined) return { state: 'gone' };
-  if (stat.kind !== 'file') return { state: 'not-ours', found: `${own} is a ${stat.kind}` };
+  if (stat.kind !== 'file') return { state: 'not-ours', found: `${own} is ${kindInWords(stat)}` };
   const there = await host.stat(file);
   if (there === undefined || sameFile(stat, there)) return { state: 'ours' };
   return { state: 'ours', found: `${file} is another file now and stays` };

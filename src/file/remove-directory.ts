@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import * as z from 'zod/mini';
 import { operation } from '../atomic/operation.ts';
-import { type FileStat, refuseExposed } from '../command/index.ts';
+import { type FileStat, kindInWords, refuseExposed } from '../command/index.ts';
 import { RefusedError, UsageError } from '../core/errors.ts';
 import { bringBackTo, keepAt, refuseTaken } from './kept.ts';
 import { moveNew } from './move-new.ts';
@@ -54,7 +54,7 @@ export const removeDirectory = operation({
       throw new RefusedError(
         stat === undefined
           ? `there is no directory ${path}`
-          : `${path} is not a directory but a ${stat.kind}`,
+          : `${path} is not a directory but ${kindInWords(stat)}`,
         {
           remedy: `see what it is: ls -ld ${path}`,
           ...(stat === undefined ? { code: 'not-found' as const } : {}),

@@ -2,7 +2,13 @@ import { posix } from 'node:path';
 import * as z from 'zod/mini';
 import { operation, type OperationSpec } from '../atomic/operation.ts';
 import { bytesAt, fileHolders, partWitness, refuseUsedFile } from '../blockdevice/index.ts';
-import { type ChangeHost, type FileStat, type ReadHost, refuseExposed } from '../command/index.ts';
+import {
+  type ChangeHost,
+  type FileStat,
+  kindInWords,
+  type ReadHost,
+  refuseExposed,
+} from '../command/index.ts';
 import { CommandError, RefusedError } from '../core/errors.ts';
 import { present } from '../core/present.ts';
 import {
@@ -160,7 +166,7 @@ export async function checkRemovable(host: ReadHost, path: string): Promise<File
     throw new RefusedError(`${path} is a symbolic link: name the file that it leads to`, {
       remedy: `the file that it leads to: readlink -f ${path}`,
     });
-  throw new RefusedError(`${path} is not a regular file but a ${stat.kind}`, {
+  throw new RefusedError(`${path} is not a regular file but ${kindInWords(stat)}`, {
     remedy: `bofh removes regular files alone; see what it is: ls -ld ${path}`,
   });
 }

@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import * as z from 'zod/mini';
 import { type Look, operation } from '../atomic/operation.ts';
-import { type FileStat, type ReadHost, refuseExposed } from '../command/index.ts';
+import { type FileStat, kindInWords, type ReadHost, refuseExposed } from '../command/index.ts';
 import { RefusedError } from '../core/errors.ts';
 import { present } from '../core/present.ts';
 import { chmod, chown, expectAttributes } from './attributes.ts';
@@ -66,7 +66,7 @@ export const setAttributes = operation({
         remedy: `look for it: ls -l ${posix.dirname(path)}`,
       });
     if (stat.kind !== 'file' && stat.kind !== 'directory')
-      throw new RefusedError(`${path} is not a file or directory but a ${stat.kind}`, {
+      throw new RefusedError(`${path} is not a file or directory but ${kindInWords(stat)}`, {
         remedy: `see what it is: ls -ld ${path}`,
       });
     await refuseExposed(host, path, 'there');

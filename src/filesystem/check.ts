@@ -11,7 +11,7 @@ export interface FilesystemCheck {
   readonly uuid: string | null;
   readonly state: 'clean' | 'errors';
   /** Output of the checker, line by line. */
-  readonly said: readonly string[];
+  readonly output: readonly string[];
 }
 
 const checkable = ['ext2', 'ext3', 'ext4', 'xfs', 'btrfs', 'vfat'] as const;
@@ -29,15 +29,15 @@ export async function check(host: ReadHost, device: string): Promise<FilesystemC
       remedy: `see what it is: blkid -p ${device}; lsblk ${device}`,
     });
   await refuseHeld(host, path, await holders(host, path));
-  const { state, said } = await host.run(checkOf(type, path));
+  const { state, output } = await host.run(checkOf(type, path));
   if (state !== 'clean') await refuseUsers(host, path);
   if (state === 'unplayed')
     throw new RefusedError(`${device}: its journal holds changes, which a check that only reads cannot see`, {
       remedy: `mount it and unmount it again, which writes them, and repeat`,
     });
   if (state === 'not checked')
-    throw new RefusedError(`${device} was not checked: ${said.at(-1) ?? ''}`, {
+    throw new RefusedError(`${device} was not checked: ${output.at(-1) ?? ''}`, {
       remedy: `see who uses it: lsblk ${device}`,
     });
-  return { device: path, type, uuid: found?.uuid ?? null, state, said };
+  return { device: path, type, uuid: found?.uuid ?? null, state, output };
 }

@@ -14,21 +14,21 @@ export interface ToRepair {
 
 interface Examined {
   readonly state: 'clean' | 'errors' | 'unplayed';
-  readonly said: readonly string[];
+  readonly output: readonly string[];
 }
 
 /** Checks an unused filesystem without changing it. */
 export async function examine(host: ReadHost, path: string, type: Repairable): Promise<Examined> {
-  const { state, said } = await host.run(checkOf(type, path));
+  const { state, output } = await host.run(checkOf(type, path));
   if (state === 'not checked')
-    throw new RefusedError(`${path} was not checked: ${said.at(-1) ?? ''}`, {
+    throw new RefusedError(`${path} was not checked: ${output.at(-1) ?? ''}`, {
       remedy: `see who uses it: lsblk ${path}`,
     });
   // e2fsck -n ignores the state in the superblock: the kernel has met an error, or it was not
   // unmounted cleanly (1.47).
   if (state === 'clean' && asks(type) && (await host.run(dumpe2fs(path))).state !== 'clean')
-    return { state: 'errors', said };
-  return { state, said };
+    return { state: 'errors', output };
+  return { state, output };
 }
 
 /** RefusedError for a clean filesystem, and for an xfs whose log xfs_repair would not replay. */
@@ -49,15 +49,15 @@ export async function mend(host: ChangeHost, path: string, { type, files }: ToRe
   await refuseHeld(host, path, await holders(host, path));
   const run = (answers: 'safe' | 'yes') =>
     namingHolders(host, path, () => host.run(repairOf(type, path, answers)));
-  let { state, said } = await run('safe');
-  if (state === 'left' && files === 'may be lost') ({ state, said } = await run('yes'));
+  let { state, output } = await run('safe');
+  if (state === 'left' && files === 'may be lost') ({ state, output } = await run('yes'));
   if (state === 'unplayed') throw unplayed(path);
   if (state === 'mounted')
     throw new RefusedError(`${path} was mounted while it was repaired: what the kernel knows of it is old`, {
       remedy: 'reboot this host; then bofh recover',
     });
   if (state === 'left')
-    throw new RefusedError(`${path} has errors that need decisions: ${finding(said)}`, {
+    throw new RefusedError(`${path} has errors that need decisions: ${finding(output)}`, {
       remedy: `e2fsck -f ${path} asks about each of them (with -y it does not ask, and files may be lost); then bofh recover`,
     });
 }
@@ -72,7 +72,7 @@ function unplayed(path: string): RefusedError {
 }
 
 /** The last finding; e2fsck ends with two lines that are always the same. */
-function finding(said: readonly string[]): string {
-  const found = said.filter((line) => !/UNEXPECTED INCONSISTENCY|without -a or -p options/.test(line));
-  return (found.at(-1) ?? said.at(-1) ?? '').trim();
+function finding(output: readonly string[]): string {
+  const found = output.filter((line) => !/UNEXPECTED INCONSISTENCY|without -a or -p options/.test(line));
+  return (found.at(-1) ?? output.at(-1) ?? '').trim();
 }

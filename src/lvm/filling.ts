@@ -7,17 +7,17 @@ export const nearLimit = 80;
 export const fullLimit = 95;
 
 /** How full a pool or a snapshot is; undefined for a volume that cannot fill up. */
-export type Filling = 'ok' | 'near' | 'full' | 'untold';
+export type Filling = 'ok' | 'near' | 'full' | 'unknown';
 
 /**
- * Usage of a thin pool or classic snapshot: the fuller of data and metadata. `untold`: it is not
+ * Usage of a thin pool or classic snapshot: the fuller of data and metadata. `unknown`: it is not
  * active, or the kernel no longer counts. A full pool fails the writes of all its volumes; a full
  * snapshot is lost.
  */
 export function fillingOf(lv: LogicalVolume, near: number = nearLimit): Filling | undefined {
   const isPool = isThinPool(lv);
   if (!isPool && !isClassicSnapshot(lv)) return undefined;
-  if (lv.data === undefined || (isPool && lv.metadata === undefined)) return 'untold';
+  if (lv.data === undefined || (isPool && lv.metadata === undefined)) return 'unknown';
   const most = Math.max(lv.data, lv.metadata ?? 0);
   if (most >= fullLimit) return 'full';
   return most >= near ? 'near' : 'ok';
@@ -61,7 +61,7 @@ export interface Full {
  */
 export function whyFullPool(pool: LogicalVolume): Full | undefined {
   const filling = fillingOf(pool);
-  if (filling === 'untold')
+  if (filling === 'unknown')
     return {
       why: `how full the pool ${pool.fullName} is cannot be told`,
       remedy:

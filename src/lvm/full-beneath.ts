@@ -164,7 +164,7 @@ export function whyFullLayer(volumes: readonly LogicalVolume[], { identity, sort
 }
 
 function whyFilled(snapshot: LogicalVolume): Full | undefined {
-  if (fillingOf(snapshot) !== 'untold') return whyFullSnapshot(snapshot);
+  if (fillingOf(snapshot) !== 'unknown') return whyFullSnapshot(snapshot);
   return {
     why: `how full the snapshot ${snapshot.fullName} is cannot be told`,
     remedy: `look at it: lvs -a -o +lv_health_status ${snapshot.fullName}`,

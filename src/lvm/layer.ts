@@ -30,7 +30,7 @@ export const physicalVolume: Layer<ResizingPv> = {
   tell: async (at) => {
     const { group, pv } = findPv(await layoutOf(at), at.content?.uuid);
     if (pv === undefined)
-      return { untold: ['lvm does not know this physical volume: it is filtered out, or incomplete'] };
+      return { unknown: ['lvm does not know this physical volume: it is filtered out, or incomplete'] };
     if (group === undefined) return { facts: [['group', 'none']] };
     const free = formatSize(pv.free);
     return {
@@ -207,7 +207,7 @@ function mayResize(lv: LogicalVolume, group: LaidOutGroup): May {
 
 function tellVolume(known: Layout, dmUuid: string | undefined): Told {
   const found = findVolume(known, dmUuid);
-  if (found === undefined) return { untold: ['lvm does not know this volume'] };
+  if (found === undefined) return { unknown: ['lvm does not know this volume'] };
   const { lv, group } = found;
   const plain = lv.layout.join() === 'linear' && lv.role.join() === 'public';
   return {

@@ -66,13 +66,13 @@ async function watch(
       if (full !== undefined && (!full.isExtended || inARow.full === looksToExtend)) return full;
     } catch (error) {
       inARow.failed += 1;
-      if (inARow.failed === looksToFail) return untold(error);
+      if (inARow.failed === looksToFail) return unreadable(error);
     }
   }
   return undefined;
 }
 
-function untold(error: unknown): Full {
+function unreadable(error: unknown): Full {
   const why = error instanceof Error ? error.message : String(error);
   return {
     why: `how full the pool or the snapshot beneath is cannot be told any more (${why})`,

@@ -33,7 +33,7 @@ export function hostMapOf({ host, at, tree, groups, volumes, guests, unknown }: 
       .filter((device) => isOther(device, byId))
       .map((device) => rowOf(device, { byId, volumes })),
     guests: [...guests],
-    unknown: [...tree.untold, ...unknown],
+    unknown: [...tree.unknown, ...unknown],
   };
 }
 

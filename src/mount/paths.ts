@@ -1,5 +1,11 @@
 import { posix } from 'node:path';
-import { type ChangeHost, type FileStat, type ReadHost, refuseExposed } from '../command/index.ts';
+import {
+  type ChangeHost,
+  type FileStat,
+  kindInWords,
+  type ReadHost,
+  refuseExposed,
+} from '../command/index.ts';
 import { CommandError, RefusedError, UsageError } from '../core/errors.ts';
 import { checkText } from '../core/checks.ts';
 
@@ -84,7 +90,7 @@ export async function emptyDirectory(host: ReadHost, path: string): Promise<stri
   const real = await realPath(host, path);
   const stat = await host.stat(real);
   if (stat?.kind !== 'directory')
-    throw new RefusedError(`${path} is not a directory but a ${stat?.kind ?? 'name of nothing'}`, {
+    throw new RefusedError(`${path} is not a directory but ${kindInWords(stat)}`, {
       remedy: 'make a directory there, or name another',
     });
   await refuseExposed(host, real, 'there');
@@ -113,7 +119,7 @@ async function ensureDirectory(host: ChangeHost, path: string, mode: number): Pr
   }
   const stat: FileStat | undefined = await host.stat(path);
   if (stat?.kind !== 'directory')
-    throw new RefusedError(`${path} is not a directory but a ${stat?.kind ?? 'name of nothing'}`, {
+    throw new RefusedError(`${path} is not a directory but ${kindInWords(stat)}`, {
       remedy: 'make a directory there, or name another',
     });
 }

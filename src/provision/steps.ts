@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import type { ReadHost } from '../command/index.ts';
+import { kindInWords, type ReadHost } from '../command/index.ts';
 import { CommandError, RefusedError } from '../core/errors.ts';
 import { present } from '../core/present.ts';
 import { formatSize } from '../core/units.ts';
@@ -87,7 +87,7 @@ export async function stepOf(host: ReadHost, one: PathResource, owners: Owners):
   const { path } = one;
   const there = await host.stat(path);
   const other = (wanted: string): RefusedError =>
-    new RefusedError(`${path} is a ${there?.kind ?? ''}, and the description has a ${wanted} there`, {
+    new RefusedError(`${path} is ${kindInWords(there)}, and the description has a ${wanted} there`, {
       remedy: `see what it is (ls -ld ${path}), and move it away`,
     });
   switch (one.kind) {

@@ -2,7 +2,7 @@ import type { GraphDevice } from '../blockdevice/graph.ts';
 import { probe, unseen } from '../blockdevice/index.ts';
 import type { Layer, LayerAt, Told } from '../blockdevice/layer.ts';
 import type { Signature } from '../blockdevice/schema.ts';
-import { whyUntold } from '../blockdevice/untold.ts';
+import { whyUnreadable } from '../blockdevice/unreadable.ts';
 import type { ReadHost } from '../command/index.ts';
 import { layerFor } from '../layers.ts';
 import type { Tx } from '../operations.ts';
@@ -12,7 +12,7 @@ import type { StackContent } from './schema.ts';
 export type Probed =
   | { readonly state: 'probed'; readonly content: Signature | undefined }
   | { readonly state: 'part' }
-  | { readonly state: 'untold'; readonly why: string };
+  | { readonly state: 'unreadable'; readonly why: string };
 
 /**
  * Looks at a device without changing it. The content of a part of a volume is never read: it means
@@ -20,12 +20,12 @@ export type Probed =
  */
 export async function probed(host: ReadHost, device: GraphDevice): Promise<Probed> {
   if (device.kind === 'volume-part') return { state: 'part' };
-  if (device.size === 0) return { state: 'untold', why: 'it has no size' };
+  if (device.size === 0) return { state: 'unreadable', why: 'it has no size' };
   try {
     const content = await probe(host, device.path);
     return { state: 'probed', content: content ?? (await unseen(host, device.path)) };
   } catch (error) {
-    return { state: 'untold', why: whyUntold(error) };
+    return { state: 'unreadable', why: whyUnreadable(error) };
   }
 }
 
@@ -35,7 +35,7 @@ export async function toldBy(layer: Layer<Tx> | undefined, at: LayerAt): Promise
   try {
     return await layer.tell(at);
   } catch (error) {
-    return { untold: [`${layer.name}: ${whyUntold(error)}`] };
+    return { unknown: [`${layer.name}: ${whyUnreadable(error)}`] };
   }
 }
 
@@ -44,20 +44,20 @@ export async function contentOf(
   layers: readonly Layer<Tx>[],
   at: LayerAt,
   found: Probed,
-): Promise<{ readonly content: StackContent; readonly untold: readonly string[] }> {
+): Promise<{ readonly content: StackContent; readonly unknown: readonly string[] }> {
   const none = { layer: null, facts: [] };
-  if (found.state === 'part') return { content: { state: 'part', title: '', ...none }, untold: [] };
-  if (found.state === 'untold') {
+  if (found.state === 'part') return { content: { state: 'part', title: '', ...none }, unknown: [] };
+  if (found.state === 'unreadable') {
     // Without permission to read the device, the kernel's mounts still show its type.
     const [mount] = at.device.mounts;
     const type = mount === undefined ? {} : { type: mount.type };
-    const content = { state: 'untold', title: mount?.type ?? '', ...none, ...type } as const;
-    return { content, untold: [`its content: ${found.why}`] };
+    const content = { state: 'unreadable', title: mount?.type ?? '', ...none, ...type } as const;
+    return { content, unknown: [`its content: ${found.why}`] };
   }
   const { content } = found;
-  if (content === undefined) return { content: { state: 'blank', title: 'blank', ...none }, untold: [] };
+  if (content === undefined) return { content: { state: 'blank', title: 'blank', ...none }, unknown: [] };
   const layer = layerFor(layers, 'content', at);
-  const { size, overhead, facts = [], untold = [] } = await toldBy(layer, at);
+  const { size, overhead, facts = [], unknown = [] } = await toldBy(layer, at);
   const beside = content.ptType === undefined ? [] : [`a ${content.ptType} partition table lies beside it`];
   return {
     content: {
@@ -71,7 +71,7 @@ export async function contentOf(
       ...(overhead === undefined ? {} : { overhead }),
       facts: named(facts),
     },
-    untold: [...untold, ...beside],
+    unknown: [...unknown, ...beside],
   };
 }
 

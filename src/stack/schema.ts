@@ -31,9 +31,9 @@ export const stackContent = z.strictObject({
   /**
    * `known`: bofh has a layer for it. `unknown`: only blkid recognises it. `blank`: it was read and
    * has no content. `part`: the content is a part of the volume above, and is not usable alone.
-   * `untold`: it could not be read.
+   * `unreadable`: it could not be read.
    */
-  state: z.enum(['known', 'unknown', 'blank', 'part', 'untold']),
+  state: z.enum(['known', 'unknown', 'blank', 'part', 'unreadable']),
   layer: z.nullable(text),
   title: text,
   type: z.exactOptional(text),
@@ -70,7 +70,7 @@ export const stackDevice = z.strictObject({
   below: list,
   above: list,
   /** What bofh could not find out about the device, and why. */
-  untold: list,
+  unknown: list,
 });
 
 /**
@@ -84,7 +84,7 @@ export const stackTree = z.strictObject({
   asked: z.nullable(text),
   devices: z.readonly(z.array(stackDevice)),
   /** What is unknown of the whole host. */
-  untold: list,
+  unknown: list,
 });
 
 export type StackTree = z.infer<typeof stackTree>;

@@ -8,7 +8,7 @@ import { turns } from '../host/turns.ts';
 import { allLayers, layerFor } from '../layers.ts';
 import { inactiveVolumes, layoutOf } from '../lvm/layer.ts';
 import { guestConfigs } from '../xen/index.ts';
-import { whyUntold } from '../blockdevice/untold.ts';
+import { whyUnreadable } from '../blockdevice/unreadable.ts';
 import { contentOf, named, probed, toldBy } from './content.ts';
 import type { StackDevice, StackTree, StackUse } from './schema.ts';
 
@@ -37,9 +37,9 @@ export async function tree({ device, configDirs = [], ...on }: TreeRequest): Pro
       remedy: 'bofh block tree shows what is there',
     });
   const shown = asked === undefined ? graph : around(graph, asked);
-  const untold: string[] = [];
+  const unknown: string[] = [];
   const once = memory();
-  const look: Look = { host, graph, shown, once, configured: await configured(host, configDirs, untold) };
+  const look: Look = { host, graph, shown, once, configured: await configured(host, configDirs, unknown) };
   await probeTogether(
     host,
     [...shown.values()].flatMap(({ kind, size, path }) =>
@@ -48,13 +48,13 @@ export async function tree({ device, configDirs = [], ...on }: TreeRequest): Pro
   );
   const { take } = turns(atOnce);
   const devices = await Promise.all([...shown.values()].map((each) => take(() => describe(look, each))));
-  const idle = await inactive(look, devices, untold, asked);
+  const idle = await inactive(look, devices, unknown, asked);
   const all = inOrder([...devices.map((one) => withInactive(one, idle)), ...idle]);
   return {
     roots: rootsOf(all),
     asked: asked ?? null,
     devices: all,
-    untold,
+    unknown,
   };
 }
 
@@ -121,7 +121,7 @@ async function describe(look: Look, device: GraphDevice): Promise<StackDevice> {
   const at: LayerAt = { host, device, content, above, once };
   const layer = layerFor(layers, 'device', at);
   const told = await toldBy(layer, at);
-  const { content: on, untold } = await contentOf(layers, at, found);
+  const { content: on, unknown } = await contentOf(layers, at, found);
   return {
     id: device.name,
     key: device.key,
@@ -136,7 +136,7 @@ async function describe(look: Look, device: GraphDevice): Promise<StackDevice> {
     uses: await usesOf(look, device),
     below: device.below.filter((name) => shown.has(name)),
     above: device.above.filter((name) => shown.has(name)),
-    untold: [...device.untold, ...(told.untold ?? []), ...untold],
+    unknown: [...device.unknown, ...(told.unknown ?? []), ...unknown],
   };
 }
 
@@ -184,14 +184,14 @@ async function nameOfDomain(host: ReadHost, domid: number): Promise<string | und
 async function configured(
   host: ReadHost,
   configDirs: readonly string[],
-  untold: string[],
+  unknown: string[],
 ): Promise<ReadonlyMap<string, readonly StackUse[]>> {
   const found = new Map<string, readonly StackUse[]>();
   const dirs: string[] = [];
   // A host without guests does not have the directory.
   for (const dir of configDirs) if ((await host.stat(dir)) !== undefined) dirs.push(dir);
   const { guests, problems } = await guestConfigs(host, dirs);
-  untold.push(...problems.map(({ message }) => `which disks a guest has: ${message}`));
+  unknown.push(...problems.map(({ message }) => `which disks a guest has: ${message}`));
   for (const { name, file, disks } of guests)
     for (const { path } of disks) {
       const at = path?.startsWith('/dev/') === true ? await whereTo(host, path) : undefined;
@@ -219,7 +219,7 @@ async function whereTo(host: ReadHost, path: string): Promise<string | undefined
 async function inactive(
   { host, once }: Look,
   shown: readonly StackDevice[],
-  untold: string[],
+  unknown: string[],
   asked: string | undefined,
 ): Promise<readonly StackDevice[]> {
   const pvs = shown.filter(({ content }) => content.type === 'LVM2_member');
@@ -235,14 +235,14 @@ async function inactive(
         { name: 'uuid', value: lv.uuid },
         ...(lv.active === 'unknown' ? [{ name: 'active', value: 'unknown' }] : []),
       ];
-      const untoldOfIt = [
+      const unknownOfIt = [
         'its content: it is not active',
         ...(on.length === 0 ? [`which devices of ${group.name} it is on`] : []),
       ];
-      return wanted ? [idleVolume({ ...lv, below, facts, untold: untoldOfIt })] : [];
+      return wanted ? [idleVolume({ ...lv, below, facts, unknown: unknownOfIt })] : [];
     });
   } catch (error) {
-    untold.push(`volumes that are not active: ${whyUntold(error)}`);
+    unknown.push(`volumes that are not active: ${whyUnreadable(error)}`);
     return [];
   }
 }
@@ -260,14 +260,14 @@ function idleVolume(of: {
   readonly size: number;
   readonly below: readonly string[];
   readonly facts: StackDevice['facts'];
-  readonly untold: readonly string[];
+  readonly unknown: readonly string[];
 }): StackDevice {
   const key = `lv:${of.vg}/${of.name}`;
   return {
     ...{ id: key, key, name: `${of.vg}/${of.name}`, kind: 'volume', title: 'inactive logical volume' },
     ...{ path: null, size: of.size, readOnly: false, facts: of.facts },
-    content: { state: 'untold', layer: null, title: '', facts: [] },
-    ...{ uses: [], below: of.below, above: [], untold: of.untold },
+    content: { state: 'unreadable', layer: null, title: '', facts: [] },
+    ...{ uses: [], below: of.below, above: [], unknown: of.unknown },
   };
 }
 

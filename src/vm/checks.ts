@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import { type FileStat, follow, type ReadHost } from '../command/index.ts';
+import { type FileStat, follow, kindInWords, type ReadHost } from '../command/index.ts';
 import { CommandError, RefusedError, UsageError } from '../core/errors.ts';
 import { option } from '../core/option.ts';
 import { checkVgName, poolNamed, refuseFullPool, usableVg } from '../lvm/index.ts';
@@ -118,7 +118,7 @@ export async function checkConfigPath(host: ReadHost, configured: string): Promi
   const path = posix.join(await realPath(host, directory), posix.basename(configured));
   const there = await host.stat(path);
   if (there !== undefined)
-    throw new RefusedError(`${path} exists already: there is a ${there.kind} of that name`, {
+    throw new RefusedError(`${path} exists already: there is ${kindInWords(there)} of that name`, {
       code: 'exists',
       remedy: 'choose another name, or move it away',
     });

@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import * as z from 'zod/mini';
-import { follow, type ReadHost, refuseExposed } from '../command/index.ts';
+import { follow, kindInWords, type ReadHost, refuseExposed } from '../command/index.ts';
 import { RefusedError, UsageError } from '../core/errors.ts';
 import { version } from '../core/version.ts';
 import { sha256 } from '../file/index.ts';
@@ -153,6 +153,6 @@ export async function whyIncomplete(
   const path = posix.join(directory, name);
   const stat = await host.stat(path);
   if (stat === undefined) return `there is no file ${path}`;
-  if (stat.kind !== 'file') return `${path} is a ${stat.kind}`;
+  if (stat.kind !== 'file') return `${path} is ${kindInWords(stat)}`;
   return stat.size === size ? undefined : `${path} has ${stat.size} bytes, and had ${size}`;
 }

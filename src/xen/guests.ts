@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import { follow, type ReadHost } from '../command/index.ts';
+import { follow, kindInWords, type ReadHost } from '../command/index.ts';
 import { BofhError, CommandError, UsageError } from '../core/errors.ts';
 import { type GuestConfig, guestConfig } from './config/guest.ts';
 import { parseConfig } from './config/parse.ts';
@@ -133,6 +133,6 @@ async function namesIn(host: ReadHost, dir: string): Promise<readonly string[]> 
 async function realFile(host: ReadHost, file: string): Promise<string> {
   const { path, stat } = await follow(host, file);
   if (stat === undefined) throw new UsageError(`${file}: the link leads nowhere`);
-  if (stat.kind !== 'file') throw new UsageError(`${file}: not a file but a ${stat.kind}`);
+  if (stat.kind !== 'file') throw new UsageError(`${file}: not a file but ${kindInWords(stat)}`);
   return path;
 }

@@ -52,7 +52,7 @@ describe.each(makers)('%s', (type, [tool, ...words]) => {
 test('an ext4 whose root has lost an inode has errors, which are told', async () => {
   sh('mkfs.ext4', '-q', device);
   sh('debugfs', '-w', '-R', 'clri <11>', device);
-  const { state, said } = await check(host, device);
+  const { state, output: said } = await check(host, device);
   expect(state).toBe('errors');
   expect(said.join('\n')).toContain('lost+found');
 });

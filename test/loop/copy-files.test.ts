@@ -99,7 +99,7 @@ describe('files in the root of another system', () => {
     symlinkSync(victim, join(root, 'srv'));
     const before = listing();
     const taken = await take(files, asked(), step.host);
-    expect(String(await rejectionOf(taken.run()))).toContain('is not a directory but a symlink');
+    expect(String(await rejectionOf(taken.run()))).toContain('is not a directory but a symbolic link');
     await taken.goBack();
     expect(listing()).toEqual(before);
     expect(readdirSync(victim)).toEqual([]);

@@ -1,6 +1,6 @@
 import { type InterruptedError, SequenceEnded, UsageError } from '../../core/errors.ts';
 import type { Patience } from './patience.ts';
-import { interruption, unless } from './signal.ts';
+import { interruption, untilAborted } from './signal.ts';
 
 /** The sequence itself, or a scope of it, and its state. */
 export interface Frame {
@@ -14,7 +14,7 @@ export interface Frame {
   ended: boolean;
 }
 
-export function frame(name: string, scope?: number, parent?: Frame): Frame {
+export function newFrame(name: string, scope?: number, parent?: Frame): Frame {
   return { name, scope, parent, running: new Map(), body: false, failed: undefined, ended: false };
 }
 
@@ -28,49 +28,49 @@ export type Outcome<T> =
  * directory below an unmounted filesystem. If the body returns while one of its calls still runs,
  * the sequence fails.
  */
-export async function settle<T>(
-  own: Frame,
+export async function runBody<T>(
+  frame: Frame,
   signals: Omit<Patience, 'forget'>,
   body: () => T | Promise<T>,
 ): Promise<Outcome<T>> {
   let value: { readonly value: T } | undefined;
-  own.body = true;
+  frame.body = true;
   try {
-    value = await unless(signals.givenUp, (async () => ({ value: await body() }))());
+    value = await untilAborted(signals.givenUp, (async () => ({ value: await body() }))());
   } catch (error) {
-    own.failed ??= { error: signals.stop.aborted ? interrupted(own, signals.stop, error) : error };
+    frame.failed ??= { error: signals.stop.aborted ? interrupted(frame, signals.stop, error) : error };
   }
-  own.body = false;
-  if (signals.stop.aborted) own.failed ??= { error: interrupted(own, signals.stop) };
-  if (own.running.size > 0 && value !== undefined)
-    own.failed ??= { error: forgotten([...own.running.values()]) };
-  while (own.running.size > 0 && !signals.abandon.aborted)
-    await unless(signals.abandon, Promise.allSettled(own.running.keys()));
-  own.ended = true;
-  if (own.failed !== undefined) return { ok: false, error: own.failed.error };
+  frame.body = false;
+  if (signals.stop.aborted) frame.failed ??= { error: interrupted(frame, signals.stop) };
+  if (frame.running.size > 0 && value !== undefined)
+    frame.failed ??= { error: forgotten([...frame.running.values()]) };
+  while (frame.running.size > 0 && !signals.abandon.aborted)
+    await untilAborted(signals.abandon, Promise.allSettled(frame.running.keys()));
+  frame.ended = true;
+  if (frame.failed !== undefined) return { ok: false, error: frame.failed.error };
   return value === undefined
-    ? { ok: false, error: interrupted(own, signals.stop) }
+    ? { ok: false, error: interrupted(frame, signals.stop) }
     : { ok: true, value: value.value };
 }
 
 /** Lists a call in `running` until its promise settles. If a step fails, its frame fails. */
-export function track<T>(
-  own: Frame,
+export function trackCall<T>(
+  frame: Frame,
   call: { readonly name: string; readonly what: 'step' | 'scope'; readonly stop: AbortSignal },
   work: () => Promise<T>,
 ): Promise<T> {
-  const refused = refusal(own, call.stop);
+  const refused = refusal(frame, call.stop);
   if (refused !== undefined) return Promise.reject(refused);
   const settled: Promise<T> = Promise.resolve()
     .then(work)
     .catch((error: unknown) => {
       // A scope that throws has already been undone. Its parent decides whether the sequence goes on.
       if (call.what === 'step')
-        own.failed ??= { error: call.stop.aborted ? interrupted(own, call.stop, error) : error };
+        frame.failed ??= { error: call.stop.aborted ? interrupted(frame, call.stop, error) : error };
       throw error;
     })
-    .finally(() => own.running.delete(settled));
-  own.running.set(settled, call.name);
+    .finally(() => frame.running.delete(settled));
+  frame.running.set(settled, call.name);
   // A step's failure is kept in its frame. The failure of a scope that is not awaited must not get
   // lost.
   if (call.what === 'step') settled.catch(() => undefined);
@@ -81,20 +81,20 @@ export function track<T>(
  * The error for a call in a frame that is over: this frame or an outer one has failed or ended, or
  * a signal came.
  */
-export function refusal(own: Frame, stop: AbortSignal): SequenceEnded | undefined {
-  for (let each: Frame | undefined = own; each !== undefined; each = each.parent) {
+export function refusal(frame: Frame, stop: AbortSignal): SequenceEnded | undefined {
+  for (let each: Frame | undefined = frame; each !== undefined; each = each.parent) {
     if (each.failed !== undefined)
       return new SequenceEnded(`the sequence "${each.name}" has failed: nothing more can be done in it`, {
         cause: each.failed.error,
       });
     if (each.ended) return new SequenceEnded(`the sequence "${each.name}" has ended`);
   }
-  return stop.aborted ? new SequenceEnded(`the sequence "${own.name}" was interrupted`) : undefined;
+  return stop.aborted ? new SequenceEnded(`the sequence "${frame.name}" was interrupted`) : undefined;
 }
 
-function interrupted(own: Frame, stop: AbortSignal, cause?: unknown): InterruptedError {
+function interrupted(frame: Frame, stop: AbortSignal, cause?: unknown): InterruptedError {
   // The error of the abort signal itself adds no information as a cause.
-  return interruption(own.name, stop, cause === undefined || cause === stop.reason ? {} : { cause });
+  return interruption(frame.name, stop, cause === undefined || cause === stop.reason ? {} : { cause });
 }
 
 function forgotten(names: readonly string[]): UsageError {

@@ -5,7 +5,7 @@ import { claim } from '../locks/claims.ts';
 import { commit, endSteps, type Ending, rollBack, type Thrower } from '../undo/finish.ts';
 import { type Engine, type Signals } from '../engine.ts';
 import { patienceOf, type Patience } from './patience.ts';
-import { frame, settle, track, type Frame } from './frame.ts';
+import { newFrame, runBody, trackCall, type Frame } from './frame.ts';
 import { append, type Journal } from '../journal/journal-writer.ts';
 import type { ObjectLocks } from '../locks/lock.ts';
 import type { AnyOperation, Claims, Operation } from '../operation.ts';
@@ -89,7 +89,7 @@ export class AtomicOperationSequence {
     this.#reverse = options.reverse;
     this.#writes = options.writes ?? 'script';
     this.#confirmation = options.confirmation;
-    this.#root = frame(options.name);
+    this.#root = newFrame(options.name);
     this.#patience = patienceOf(
       options,
       { name: this.#name, now: () => this.#now(), last: () => this.#last },
@@ -133,7 +133,7 @@ export class AtomicOperationSequence {
     try {
       if (this.#patience.stop.aborted) throw notBegun(this.#name, this.#patience.stop);
       this.#boot = (await this.#engine.host.facts()).boot;
-      const outcome = await settle(this.#root, this.#patience, () => body(this.#steps(this.#root)));
+      const outcome = await runBody(this.#root, this.#patience, () => body(this.#steps(this.#root)));
       if (outcome.ok) return await this.#commit(outcome.value);
       throw await this.#rollBack(outcome.error);
     } finally {
@@ -171,7 +171,7 @@ export class AtomicOperationSequence {
       work: () => Promise<T>,
       what: 'step' | 'scope' | 'call' = 'step',
     ): Promise<T> =>
-      track(
+      trackCall(
         own,
         { name, what: what === 'scope' ? 'scope' : 'step', stop: this.#patience.stop },
         what === 'scope' ? work : () => this.#called({ failed: name, failedOn: place.host.name }, what, work),
@@ -263,7 +263,7 @@ export class AtomicOperationSequence {
         what: 'step',
         stop: this.#patience.stop,
       } as const;
-      return track(still, call, () => this.#release(n));
+      return trackCall(still, call, () => this.#release(n));
     };
     return { ...(value as V), release };
   }
@@ -321,10 +321,10 @@ export class AtomicOperationSequence {
   ): Promise<T> {
     checkName('a scope', name);
     const s = (this.#scopes += 1);
-    const own = frame(this.#name, s, parent);
+    const own = newFrame(this.#name, s, parent);
     const around = parent.scope === undefined ? {} : { parent: parent.scope };
     this.#lines.queue({ t: 'scope', s, name, ...around });
-    const outcome = await settle(own, this.#patience, () => body(this.#steps(own, place)));
+    const outcome = await runBody(own, this.#patience, () => body(this.#steps(own, place)));
     if (outcome.ok) return outcome.value;
     if (this.#patience.abandon.aborted) this.#stillRunning.push(...own.running.keys());
     else if (this.#journal !== undefined) await this.#undoScope(this.#journal, s, outcome.error);

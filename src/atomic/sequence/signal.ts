@@ -19,7 +19,10 @@ function aborted(signal: AbortSignal): {
  * The result of the work, or undefined if the signal comes first: the work then goes on in the
  * background.
  */
-export async function unless<T>(signal: AbortSignal | undefined, work: Promise<T>): Promise<T | undefined> {
+export async function untilAborted<T>(
+  signal: AbortSignal | undefined,
+  work: Promise<T>,
+): Promise<T | undefined> {
   if (signal === undefined) return work;
   const { promise, forget } = aborted(signal);
   try {

@@ -11,7 +11,7 @@ import type { Line } from '../journal/lines.ts';
 import { placeOf } from '../place.ts';
 import { syncStep, unlessOutOfReach } from './out-of-reach.ts';
 import { describe, stuck } from './report.ts';
-import { interruption, unless } from '../sequence/signal.ts';
+import { interruption, untilAborted } from '../sequence/signal.ts';
 import { unwind, type Unwinding, type Unwound } from './unwind.ts';
 import { finalWitnesses } from './witness.ts';
 
@@ -72,7 +72,7 @@ export async function endSteps(ending: Ending, line: () => Line): Promise<void> 
   const { journal, abandon, engine } = unwinding;
   try {
     const preparing = makeReady(ending);
-    if ((await unless(abandon, preparing)) === undefined) ending.leave(preparing);
+    if ((await untilAborted(abandon, preparing)) === undefined) ending.leave(preparing);
     if (stop.aborted || abandon?.aborted === true) throw interruption(journal.state.begin.name, stop);
     append(journal, [...(await finalWitnesses(engine, journal)), line()]);
   } catch (error) {

@@ -17,7 +17,7 @@ import type { Key, Look } from '../operation.ts';
 import { meet, placeOf } from '../place.ts';
 import { notMounted, remount, reopen } from './reopen.ts';
 import { describe } from './report.ts';
-import { unless } from '../sequence/signal.ts';
+import { untilAborted } from '../sequence/signal.ts';
 import {
   conflictsOf,
   containerOf,
@@ -96,7 +96,7 @@ export async function unwind(unwinding: Unwinding): Promise<Unwound> {
         if (decision.do === 'undo' && decision.boot === 'same' && !mounted.has(decision.step.n)) {
           mounted.add(decision.step.n);
           const mounting = again(unwinding, decision.step, remount);
-          const done = await unless(abandon, mounting);
+          const done = await untilAborted(abandon, mounting);
           if (done === undefined) return { end: 'stuck', leftAlone, errors, stillRunning: mounting };
           if (typeof done !== 'boolean') {
             errors.push(...done.errors);
@@ -105,7 +105,7 @@ export async function unwind(unwinding: Unwinding): Promise<Unwound> {
           if (done !== false) break;
         }
         const acting = act(unwinding, decision);
-        const done = await unless(abandon, acting);
+        const done = await untilAborted(abandon, acting);
         if (done === undefined) return { end: 'stuck', leftAlone, errors, stillRunning: acting };
         if (done === 'booted') {
           ({ boots, away } = await met());
@@ -116,7 +116,7 @@ export async function unwind(unwinding: Unwinding): Promise<Unwound> {
         if (isMissing(done.errors[0]) && !unreachable.has(n)) {
           const opening = tried.has(n) ? undefined : openAgain(unwinding, decision.step);
           tried.add(n);
-          const opened = opening === undefined ? false : await unless(abandon, opening);
+          const opened = opening === undefined ? false : await untilAborted(abandon, opening);
           if (opened === undefined)
             return { end: 'stuck', leftAlone, errors, ...(opening && { stillRunning: opening }) };
           if (opened === true) break;

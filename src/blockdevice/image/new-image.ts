@@ -1,7 +1,13 @@
 import { posix } from 'node:path';
 import * as z from 'zod/mini';
 import type { Look, OperationSpec } from '../../atomic/operation.ts';
-import { type ChangeHost, type FileStat, type ReadHost, refuseExposed } from '../../command/index.ts';
+import {
+  type ChangeHost,
+  type FileStat,
+  kindInWords,
+  type ReadHost,
+  refuseExposed,
+} from '../../command/index.ts';
 import { CommandError, type Holder, RefusedError } from '../../core/errors.ts';
 import { type Bytes, formatSize, parseSize } from '../../core/units.ts';
 import { fileHolders } from '../holders/index.ts';
@@ -141,7 +147,7 @@ export async function makeImage(
 async function look(host: ReadHost, made: Undo): Promise<Look> {
   const own = await host.stat(made.private);
   if (own === undefined) return { state: 'gone' };
-  if (own.kind !== 'file') return { state: 'not-ours', found: `${made.private} is a ${own.kind}` };
+  if (own.kind !== 'file') return { state: 'not-ours', found: `${made.private} is ${kindInWords(own)}` };
   const holders = await imageHolders(host, made.private, own);
   const there = await host.stat(made.file);
   if (there === undefined || isSame(own, there)) return { state: 'ours', holders };

@@ -84,7 +84,7 @@ export const addPartition = operation({
   contains: ({ undo: { key, number } }) => partKey(key, number),
   run: async ({ undo: of, host }) => {
     const [found, entry] = [await findChange(host, of), entryOf(of.table, of.number)];
-    if (found?.bytes !== 'as they were' || entry === undefined || !kernelHas(found.kernel, of, undefined))
+    if (found?.bytes !== 'unchanged' || entry === undefined || !kernelHas(found.kernel, of, undefined))
       throw new RefusedError(`${of.device} has changed; nothing was written`, {
         remedy: `see what it has (bofh block partitions ${of.device}), then give the command again`,
       });
@@ -112,7 +112,7 @@ export const addPartition = operation({
   },
   revert: async ({ undo: of, host }) => {
     const found = await findChange(host, of);
-    if (found === undefined || (found.bytes !== 'as they were' && found.table === 'not ours')) return;
+    if (found === undefined || (found.bytes !== 'unchanged' && found.table === 'unrelated')) return;
     const { path } = found.node;
     if (hasPart(found, of)) {
       const part = partOf(found, of);
@@ -121,8 +121,8 @@ export const addPartition = operation({
       await untilKernelHas(host, found.node, of, undefined);
     }
     // Changes by other programs since stay.
-    if (found.table === 'beside others') await host.run(deletePartition(path, of.number ?? 0));
-    else if (found.table !== 'without') await restoreRegions(host, path, of.saved);
+    if (found.table === 'changed, new entry') await host.run(deletePartition(path, of.number ?? 0));
+    else if (found.table !== 'changed, old entry') await restoreRegions(host, path, of.saved);
   },
 });
 

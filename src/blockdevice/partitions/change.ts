@@ -75,13 +75,13 @@ export async function undoOf(
 /** The current state of a change. */
 export interface Found {
   readonly node: DeviceNode;
-  readonly bytes: 'as they were' | 'others';
+  readonly bytes: 'unchanged' | 'changed';
   /**
-   * `begun`: the table can be read, but its two copies differ for now. `beside others`: the new
-   * entry is in a table that other programs have changed since; `without`: such a table has the
-   * entry as it was before.
+   * `new`: as this change wrote it. `half-written`: readable, but its two copies differ. In a table
+   * that other programs have changed since, `changed, new entry` has the entry of this change,
+   * `changed, old entry` the one from before. `unrelated`: neither.
    */
-  readonly table: 'new' | 'begun' | 'beside others' | 'without' | 'not ours';
+  readonly table: 'new' | 'half-written' | 'changed, new entry' | 'changed, old entry' | 'unrelated';
   readonly kernel: readonly KernelPartition[];
 }
 
@@ -91,9 +91,9 @@ export async function findChange(host: ReadHost, of: ChangeUndo): Promise<Found 
   if (path === undefined) return undefined;
   const node = await deviceNode(host, path);
   const kernel = await kernelPartitions(host, node);
-  if ((await sizeOf(host, node)) !== of.size) return { node, kernel, bytes: 'others', table: 'not ours' };
+  if ((await sizeOf(host, node)) !== of.size) return { node, kernel, bytes: 'changed', table: 'unrelated' };
   const regions = await readRegions(host, node.path, of.saved);
-  const bytes = regions.every(({ now, was }) => now.equals(was)) ? 'as they were' : 'others';
+  const bytes = regions.every(({ now, was }) => now.equals(was)) ? 'unchanged' : 'changed';
   const now = await host.run(readTable(node.path));
   if (isSameTable(now, of.table)) return { node, kernel, bytes, table: 'new' };
   // One copy is written after the other. The first one of a new table is recognised by its id,
@@ -102,19 +102,19 @@ export async function findChange(host: ReadHost, of: ChangeUndo): Promise<Found 
     of.old === null
       ? now === undefined && regions.some((each) => each.now.includes(guidBytes(of.table.id)))
       : isSameTable(now, of.old);
-  return { node, kernel, bytes, table: isBegun ? 'begun' : besideOthers(now, of) };
+  return { node, kernel, bytes, table: isBegun ? 'half-written' : inChangedTable(now, of) };
 }
 
-function besideOthers(now: PartitionTable | undefined, of: ChangeUndo): Found['table'] {
+function inChangedTable(now: PartitionTable | undefined, of: ChangeUndo): Found['table'] {
   if (of.number === null || now === undefined || now.type !== of.table.type || now.id !== of.table.id)
-    return 'not ours';
+    return 'unrelated';
   const isAs = (table: PartitionTable | null): boolean => {
     const alone = (entry: Partition | undefined) => (entry === undefined ? [] : [entry]);
     const [one, other] = [entryOf(now, of.number), entryOf(table, of.number)];
     return isSameTable({ ...now, partitions: alone(one) }, { ...now, partitions: alone(other) });
   };
-  if (isAs(of.table)) return 'beside others';
-  return isAs(of.old) ? 'without' : 'not ours';
+  if (isAs(of.table)) return 'changed, new entry';
+  return isAs(of.old) ? 'changed, old entry' : 'unrelated';
 }
 
 /**
@@ -160,9 +160,9 @@ export async function lookAt(
   { found, hurt }: { readonly found: Found; readonly hurt: () => Promise<readonly Holder[]> },
 ): Promise<Look> {
   const { node, bytes, table, kernel } = found;
-  const isBack = bytes === 'as they were' || table === 'without';
+  const isBack = bytes === 'unchanged' || table === 'changed, old entry';
   if (isBack && kernelHas(kernel, of, entryOf(of.old, of.number))) return { state: 'gone' };
-  if (bytes !== 'as they were' && table === 'not ours')
+  if (bytes !== 'unchanged' && table === 'unrelated')
     return { state: 'not-ours', found: `${node.path} now has another partition table` };
   const { key } = await keysOf(host, node.path);
   return { state: 'ours', holders: await hurt(), ...(key === of.key ? {} : { movedTo: key }) };

@@ -85,7 +85,7 @@ export const createPartitionTable = operation({
   },
   run: async ({ undo: of, host }) => {
     const found = await findChange(host, of);
-    if (found?.bytes !== 'as they were')
+    if (found?.bytes !== 'unchanged')
       throw new RefusedError(`${of.device} has changed; nothing was written`, {
         remedy: `see what it holds (wipefs ${of.device}), then give the command again`,
       });
@@ -103,7 +103,7 @@ export const createPartitionTable = operation({
   },
   revert: async ({ undo: of, host }) => {
     const found = await findChange(host, of);
-    if (found === undefined || found.table === 'not ours') return;
+    if (found === undefined || found.table === 'unrelated') return;
     const { path } = found.node;
     await refuseHeld(host, path, await holders(host, path));
     await restoreRegions(host, path, of.saved);

@@ -74,7 +74,7 @@ export const growPartition = operation({
   },
   run: async ({ undo: of, host }) => {
     const [found, [old, entry]] = [await findChange(host, of), entriesOf(of)];
-    if (found?.bytes !== 'as they were' || !kernelHas(found.kernel, of, old))
+    if (found?.bytes !== 'unchanged' || !kernelHas(found.kernel, of, old))
       throw new RefusedError(`${of.device} has changed; nothing was written`, {
         remedy: `see what it has (bofh block partitions ${of.device}), then give the command again`,
       });
@@ -102,15 +102,16 @@ export const growPartition = operation({
   },
   revert: async ({ undo: of, host }) => {
     const found = await findChange(host, of);
-    if (found === undefined || (found.bytes !== 'as they were' && found.table === 'not ours')) return;
+    if (found === undefined || (found.bytes !== 'unchanged' && found.table === 'unrelated')) return;
     const who = await beyond(host, found, of);
     const part = pathOf(found.node.path, of.number ?? 0);
     if (who.length > 0) throw inUse(part, who);
     const { path } = found.node;
     const [old] = entriesOf(of);
     // Keep what other programs have changed in the table since then.
-    if (found.table === 'beside others') await host.run(setPartitionSize(path, of.table.sectorSize, old));
-    else if (found.table !== 'without') await restoreRegions(host, path, of.saved);
+    if (found.table === 'changed, new entry')
+      await host.run(setPartitionSize(path, of.table.sectorSize, old));
+    else if (found.table !== 'changed, old entry') await restoreRegions(host, path, of.saved);
     if (!kernelHas(found.kernel, of, old)) await host.run(tellKernel(found.node.path, old.number));
     await untilKernelHas(host, found.node, of, old);
   },

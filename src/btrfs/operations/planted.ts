@@ -2,7 +2,7 @@ import { posix } from 'node:path';
 import * as z from 'zod/mini';
 import type { ContentSpec } from '../../atomic/contract.ts';
 import type { Claims, DeviceKeys, Look } from '../../atomic/operation.ts';
-import { type ChangeHost, type ReadHost, refuseExposed } from '../../command/index.ts';
+import { type ChangeHost, kindInWords, type ReadHost, refuseExposed } from '../../command/index.ts';
 import { type ManualRecovery, ParseError, RefusedError, UsageError } from '../../core/errors.ts';
 import { moveNew } from '../../file/move-new.ts';
 import { filesystemSync } from '../commands.ts';
@@ -54,7 +54,7 @@ export async function planFor(host: ReadHost, path: string, mark: string): Promi
   for (const name of [inside, own, record]) {
     const at = posix.join(posix.dirname(real), posix.basename(name));
     const stat = await host.stat(at);
-    if (stat !== undefined) throw taken(at, `there is a ${stat.kind} of that name`);
+    if (stat !== undefined) throw taken(at, `there is ${kindInWords(stat)} of that name`);
   }
   return wanted;
 }
@@ -134,7 +134,7 @@ async function survey(host: ReadHost, wanted: PlantedUndo): Promise<Survey> {
   const recordStat = await host.stat(record);
   const ownStat = await host.stat(own);
   if (recordStat !== undefined && recordStat.kind !== 'file')
-    return { own: undefined, recorded: undefined, found: `${record} is a ${recordStat.kind}` };
+    return { own: undefined, recorded: undefined, found: `${record} is ${kindInWords(recordStat)}` };
   if (recordStat === undefined) {
     const made = ownStat === undefined ? undefined : await subvolumeAt(host, own);
     const foreign = ownStat !== undefined && made === undefined;

@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import { operation } from '../../atomic/operation.ts';
 import { identityOf } from '../../blockdevice/index.ts';
-import { type ReadHost, refuseExposed } from '../../command/index.ts';
+import { kindInWords, type ReadHost, refuseExposed } from '../../command/index.ts';
 import { RefusedError } from '../../core/errors.ts';
 import { realPath } from '../../mount/index.ts';
 import { receive } from '../send-commands.ts';
@@ -84,7 +84,7 @@ async function sourceAt(host: ReadHost, asked: string): Promise<Source> {
     return { file, inode, size, stream: await streamIn(host, { path: file, size }) };
   }
   if (stat?.kind !== 'block')
-    throw new RefusedError(`${file} is not a file but a ${stat?.kind ?? 'name of nothing'}`, {
+    throw new RefusedError(`${file} is not a file but ${kindInWords(stat)}`, {
       remedy: 'name a file or a device that holds one stream',
     });
   const stream = await streamOn(host, file);

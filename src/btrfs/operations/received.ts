@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import * as z from 'zod/mini';
 import type { Claims, DeviceKeys, Look, OperationSpec } from '../../atomic/operation.ts';
-import type { ChangeHost, ReadHost } from '../../command/index.ts';
+import { type ChangeHost, kindInWords, type ReadHost } from '../../command/index.ts';
 import { type ManualRecovery, RefusedError, UsageError } from '../../core/errors.ts';
 import { option } from '../../core/option.ts';
 import { subvolumeSnapshot } from '../commands.ts';
@@ -170,7 +170,7 @@ async function lookReceived(host: ReadHost, wanted: ReceivedUndo): Promise<Look>
   const inbox = await host.stat(await inboxOf(host, wanted));
   if (inbox === undefined || planted.state === 'ours') return planted;
   if (inbox.kind === 'directory') return { ...planted, state: 'ours' };
-  return { state: 'not-ours', found: `${wanted.inbox} is a ${inbox.kind}` };
+  return { state: 'not-ours', found: `${wanted.inbox} is ${kindInWords(inbox)}` };
 }
 
 /** Removes the received subvolume first: its place and record prove the step. */

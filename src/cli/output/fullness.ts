@@ -1,8 +1,8 @@
 import { fullLimit, nearLimit } from '../../lvm/filling.ts';
-import type { Meaning } from './style.ts';
+import type { TextStyle } from './style.ts';
 
 /** What the usage of something that can be full says, in percent; undefined: there is room. */
-export function fullness(percent: number | undefined, near = nearLimit): Meaning | undefined {
+export function fullness(percent: number | undefined, near = nearLimit): TextStyle | undefined {
   if (percent === undefined || percent < Math.min(near, fullLimit)) return undefined;
   return percent >= fullLimit ? 'bad' : 'warning';
 }

@@ -5,10 +5,10 @@ import { localTime } from './times.ts';
 /** What a colour says. The words say it too: nothing is in colour alone. */
 const styles = { good: 'green', warning: 'yellow', bad: 'red', dim: 'dim', heading: 'bold' } as const;
 
-export type Meaning = keyof typeof styles;
+export type TextStyle = keyof typeof styles;
 
 /** Words of states and outcomes. A word that is missing here has no colour. */
-const words: Readonly<Record<Exclude<Meaning, 'heading'>, readonly string[]>> = {
+const words: Readonly<Record<Exclude<TextStyle, 'heading'>, readonly string[]>> = {
   good: [
     ...['running', 'up', 'ok', 'installed', 'committed', 'done', 'finished'],
     ...['Primary', 'UpToDate', 'Connected'],
@@ -31,12 +31,12 @@ const words: Readonly<Record<Exclude<Meaning, 'heading'>, readonly string[]>> = 
   dim: ['off', 'closed', 'undone', 'rolled-back', 'nothing to do'],
 };
 
-const meanings = new Map<string, Meaning>();
+const meanings = new Map<string, TextStyle>();
 for (const meaning of ['good', 'warning', 'bad', 'dim'] as const)
   for (const word of words[meaning]) meanings.set(word, meaning);
 
 /** Colours a text that is already escaped; returns it as it is where there is no colour. */
-export type Paint = (as: Meaning | undefined, text: string) => string;
+export type Paint = (as: TextStyle | undefined, text: string) => string;
 
 export const plain: Paint = (_as, text) => text;
 
@@ -52,11 +52,11 @@ export function paintWord(paint: Paint, word: string): string {
 /** A cell of a table: a text, what its colour says, or a time in ISO 8601. */
 export type Cell =
   | string
-  | { readonly text: string; readonly as: Meaning | undefined }
+  | { readonly text: string; readonly as: TextStyle | undefined }
   | { readonly time: string };
 
 /** A cell in the colour of its meaning (default: that of its word). */
-export function stated(text: string, as: Meaning | undefined = meanings.get(text)): Cell {
+export function stated(text: string, as: TextStyle | undefined = meanings.get(text)): Cell {
   return { text, as };
 }
 

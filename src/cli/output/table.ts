@@ -1,14 +1,14 @@
 import stringWidth from 'fast-string-width';
-import { type Cell, type Look, type Meaning, plainLook } from './style.ts';
+import { type Cell, type Look, type TextStyle, plainLook } from './style.ts';
 import { printable, wrapped } from './text.ts';
 
 interface Shown {
   readonly text: string;
-  readonly as: Meaning | undefined;
+  readonly as: TextStyle | undefined;
 }
 
 /** The last column is wrapped only if it keeps this width: narrower text is hard to read. */
-const leastText = 24;
+const minTextWidth = 24;
 
 /**
  * Returns a plain text table, like `column -t`. A screen that is too narrow for it would break
@@ -31,7 +31,7 @@ export function table(
   if (dense.width <= look.columns) return dense.text;
   const room = look.columns - dense.width + dense.last;
   const narrow =
-    room < leastText
+    room < minTextWidth
       ? undefined
       : draw(
           titles,

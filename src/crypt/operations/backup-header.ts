@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import { type Look, operation } from '../../atomic/operation.ts';
-import type { ReadHost } from '../../command/index.ts';
+import { kindInWords, type ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../core/errors.ts';
 import { absolutePath, sameFile, sha256, sha256Hex } from '../../file/path.ts';
 import { savedRecovery } from '../manual-recovery.ts';
@@ -100,7 +100,7 @@ async function survey(host: ReadHost, made: Undo, known: Result | undefined) {
 async function look(host: ReadHost, made: Undo, known: Result | undefined): Promise<Look> {
   const { own, atPath } = await survey(host, made, known);
   if (own === undefined) return { state: 'gone' };
-  if (own.kind !== 'file') return { state: 'not-ours', found: `${made.private} is a ${own.kind}` };
+  if (own.kind !== 'file') return { state: 'not-ours', found: `${made.private} is ${kindInWords(own)}` };
   if (atPath === 'edited') return { state: 'ours', found: `${made.file} was written to since and stays` };
   if (atPath === 'another') return { state: 'ours', found: `${made.file} is another file now and stays` };
   return { state: 'ours' };

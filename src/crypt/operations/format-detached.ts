@@ -10,7 +10,7 @@ import {
   signatureSchema,
   size,
 } from '../../blockdevice/index.ts';
-import type { ReadHost } from '../../command/index.ts';
+import { kindInWords, type ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../core/errors.ts';
 import { absolutePath, sameFile } from '../../file/path.ts';
 import { refuseFullBeneath } from '../../lvm/index.ts';
@@ -160,7 +160,7 @@ async function placeOf(
 async function look(host: ReadHost, made: Undo): Promise<Look> {
   const own = await host.stat(made.private);
   if (own === undefined) return { state: 'gone' };
-  if (own.kind !== 'file') return { state: 'not-ours', found: `${made.private} is a ${own.kind}` };
+  if (own.kind !== 'file') return { state: 'not-ours', found: `${made.private} is ${kindInWords(own)}` };
   const path = await locate(host, { path: made.device, identity: made.identity });
   const who = path === undefined ? [] : await holders(host, path);
   const there = await host.stat(made.header);

@@ -10,7 +10,7 @@ interface Checked {
    */
   readonly state: 'clean' | 'errors' | 'unplayed' | 'not checked';
   /** Output of the checker, line by line. */
-  readonly said: readonly string[];
+  readonly output: readonly string[];
 }
 
 /** The types that can be checked. */
@@ -76,13 +76,13 @@ export function checkOf(type: Checkable, device: string): ReadCommand<Checked> {
     timeoutMs: 24 * 3_600_000,
     parse: (answer) => {
       const text = `${answer.stdout}\n${answer.stderr}`;
-      const said = text.split('\n').filter((line) => line.trim() !== '');
-      if (answer.exitCode !== 0 && failed.test(text)) return { state: 'not checked', said };
-      if (unplayed.test(text)) return { state: 'unplayed', said };
-      if (answer.exitCode !== 0) return { state: 'errors', said };
+      const output = text.split('\n').filter((line) => line.trim() !== '');
+      if (answer.exitCode !== 0 && failed.test(text)) return { state: 'not checked', output };
+      if (unplayed.test(text)) return { state: 'unplayed', output };
+      if (answer.exitCode !== 0) return { state: 'errors', output };
       if (!ended.test(text))
         throw new ParseError(`${tool} exited with 0, but did not report that the check is complete`);
-      return { state: 'clean', said };
+      return { state: 'clean', output };
     },
     classify: classifyDevice,
   };

@@ -22,7 +22,7 @@ interface Repaired {
    */
   readonly state: 'ended' | 'left' | 'unplayed' | 'mounted';
   /** Output, line by line. */
-  readonly said: readonly string[];
+  readonly output: readonly string[];
 }
 
 /**
@@ -46,21 +46,21 @@ export function repairOf(
       return {
         ...{ ...base, tool: 'e2fsck', argv: ['-f', answers === 'yes' ? '-y' : '-p', device] },
         accepts: [0, 1, 2, 3, 4, 5, 6, 7],
-        parse: (answer) => ({ state: ofExt(answer.exitCode), said: linesOf(answer) }),
+        parse: (answer) => ({ state: ofExt(answer.exitCode), output: linesOf(answer) }),
       };
     case 'xfs':
       // 2: the log is dirty; 1: it could not continue (xfs_repair(8)).
       return {
         ...{ ...base, tool: 'xfs_repair', argv: [device] },
         accepts: [0, 2],
-        parse: (answer) => ({ state: answer.exitCode === 2 ? 'unplayed' : 'ended', said: linesOf(answer) }),
+        parse: (answer) => ({ state: answer.exitCode === 2 ? 'unplayed' : 'ended', output: linesOf(answer) }),
       };
     case 'vfat':
       // 1: found and repaired something (fsck.fat(8)). 6: could not open the device (4.2).
       return {
         ...{ ...base, tool: 'fsck.vfat', argv: ['-a', device] },
         accepts: [0, 1],
-        parse: (answer) => ({ state: 'ended', said: linesOf(answer) }),
+        parse: (answer) => ({ state: 'ended', output: linesOf(answer) }),
       };
   }
 }

@@ -2,7 +2,7 @@ import { posix } from 'node:path';
 import * as z from 'zod/mini';
 import { operation } from '../../atomic/operation.ts';
 import { mountEntries } from '../../blockdevice/index.ts';
-import { type ReadHost, refuseExposed, shellWords } from '../../command/index.ts';
+import { kindInWords, type ReadHost, refuseExposed, shellWords } from '../../command/index.ts';
 import { ParseError, RefusedError } from '../../core/errors.ts';
 import { mountedRecovery } from '../manual-recovery.ts';
 import { bindMount } from '../commands.ts';
@@ -104,7 +104,7 @@ async function directoryOf(host: ReadHost, source: string) {
   await refuseExposed(host, device, 'there');
   const stat = await host.stat(device);
   if (stat?.kind !== 'directory')
-    throw new RefusedError(`${source} is not a directory but a ${stat?.kind ?? 'name of nothing'}`, {
+    throw new RefusedError(`${source} is not a directory but ${kindInWords(stat)}`, {
       remedy: 'name a directory',
     });
   const over = mountOver(await mountEntries(host), device);

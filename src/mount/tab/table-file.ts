@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import type { ReadHost } from '../../command/index.ts';
+import { kindInWords, type ReadHost } from '../../command/index.ts';
 import { RefusedError, UsageError } from '../../core/errors.ts';
 import { otherNames, sha256 } from '../../file/path.ts';
 import { realPath } from '../paths.ts';
@@ -20,7 +20,7 @@ export async function readTable(host: ReadHost, path: string): Promise<TableFile
   const stat = await host.stat(file);
   if (stat === undefined) return { file, content: undefined };
   if (stat.kind !== 'file')
-    throw new RefusedError(`${path} is not a file but a ${stat.kind}`, {
+    throw new RefusedError(`${path} is not a file but ${kindInWords(stat)}`, {
       remedy: `see what it is: ls -ld ${file}`,
     });
   if ((await otherNames(host, file, stat)) > 0)

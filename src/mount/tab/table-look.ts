@@ -1,5 +1,5 @@
 import type { Look } from '../../atomic/operation.ts';
-import type { FileStat, ReadHost } from '../../command/index.ts';
+import { type FileStat, kindInWords, type ReadHost } from '../../command/index.ts';
 import { sameFile } from '../../file/path.ts';
 import { stateOf } from './edit.ts';
 import { lineBytes } from './fields.ts';
@@ -35,7 +35,7 @@ export async function lineState(
   // The new file was not renamed into place.
   if (own !== undefined && !sameFile(own, there)) return 'gone';
   if (there === undefined) return of.before === null ? 'gone' : `${of.file} is not there any more`;
-  if (there.kind !== 'file') return `${of.file} is a ${there.kind} now`;
+  if (there.kind !== 'file') return `${of.file} is ${kindInWords(there)} now`;
   const content = await contentOf(host, of.file);
   if (hashOf(content) === of.after) return 'ours';
   if (hashOf(content) === of.before) return 'gone';

@@ -51,13 +51,13 @@ function device(changes: Partial<StackDevice> & Pick<StackDevice, 'id'>): StackD
       title: 'disk',
       path: `/dev/${changes.id}`,
     },
-    ...{ size: 1024 ** 3, readOnly: false, facts: [], uses: [], below: [], above: [], untold: [] },
+    ...{ size: 1024 ** 3, readOnly: false, facts: [], uses: [], below: [], above: [], unknown: [] },
     content: { state: 'blank', layer: null, title: 'blank', facts: [] },
     ...changes,
   };
 }
 
-const none = { asked: null, untold: [] };
+const none = { asked: null, unknown: [] };
 const screen = (columns: number): Look => ({ ...plainLook, columns });
 
 describe('the drawing of a tree', () => {
@@ -82,7 +82,7 @@ describe('the drawing of a tree', () => {
 
   it('is wider than the terminal only if a word is', () => {
     const facts = Array.from({ length: 20 }, (_, at) => ({ name: `fact${at}`, value: 'x y z' }));
-    const upper = device({ id: 'vda1', below: ['vda'], facts, untold: ['a rather long reason '.repeat(8)] });
+    const upper = device({ id: 'vda1', below: ['vda'], facts, unknown: ['a rather long reason '.repeat(8)] });
     const both = [device({ id: 'vda', above: ['vda1'], facts }), upper];
 
     const lines = drawTree({ ...none, roots: ['vda'], devices: both }, screen(44));
@@ -100,7 +100,7 @@ describe('the drawing of a tree', () => {
     const content = { ...device({ id: 'x' }).content, facts: [{ name: 'complete', value: 'no' }] };
     const tree = {
       ...{ ...none, roots: ['vda'] },
-      devices: [device({ id: 'vda', facts, content, untold: ['no resource has it'] })],
+      devices: [device({ id: 'vda', facts, content, unknown: ['no resource has it'] })],
     };
     const paint = paintFor('always', { isTTY: false }, {});
 

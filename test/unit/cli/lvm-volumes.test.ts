@@ -262,7 +262,7 @@ describe('bofh lvm list', () => {
     thin();
     host.world.active.clear();
     expect((await rows()).find(({ volume }) => volume === 'vg0/pool')).toMatchObject({
-      ...{ dataPercent: null, filling: 'untold' },
+      ...{ dataPercent: null, filling: 'unknown' },
     });
   });
 

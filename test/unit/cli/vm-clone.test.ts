@@ -195,7 +195,7 @@ describe('vm clone', () => {
     const before = host.snapshot();
 
     const error = await rejectionOf(typed('vm clone web2 shop --ip 192.0.2.11/24'));
-    expect(String(error)).toContain('etc/systemd is not a directory but a symlink');
+    expect(String(error)).toContain('etc/systemd is not a directory but a symbolic link');
     expect(host.snapshot()).toBe(before);
 
     host.fault({ tool: 'xl', nth: 1, mode: 'fails before' });

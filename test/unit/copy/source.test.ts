@@ -85,7 +85,9 @@ describe('a source that is no archive to unpack', () => {
     mkdirSync(join(dir, 'd'));
     await expect(checkTar({ host, source: join(dir, 'none') })).rejects.toThrow('there is no file');
     await expect(checkTar({ host, source: join(dir, 'd') })).rejects.toThrow('is not a file but a directory');
-    await expect(checkTar({ host, source: '/dev/zero' })).rejects.toThrow('is not a file but a character');
+    await expect(checkTar({ host, source: '/dev/zero' })).rejects.toThrow(
+      'is not a file but a character device',
+    );
     await expect(checkTar({ host, source: 'a.tar' })).rejects.toThrow('not an absolute path');
   });
 });

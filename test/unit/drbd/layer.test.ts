@@ -32,7 +32,7 @@ describe('DRBD in the stack', () => {
     });
     expect(backing.above).toEqual(['drbd0']);
     expect(find('drbd0')).toMatchObject({
-      ...{ kind: 'drbd', title: 'DRBD device', size: 67_067_904, untold: [] },
+      ...{ kind: 'drbd', title: 'DRBD device', size: 67_067_904, unknown: [] },
       facts: [
         { name: 'resource', value: 'web1/0' },
         { name: 'role', value: 'Primary' },
@@ -50,7 +50,7 @@ describe('DRBD in the stack', () => {
       ...{ layer: 'drbd-backing', size: 67_067_904, overhead: 40_960 },
       facts: [{ name: 'resource', value: 'web1/0' }],
     });
-    expect(backing.untold).toContain('web1/0 is not up: its content is unknown');
+    expect(backing.unknown).toContain('web1/0 is not up: its content is unknown');
   });
 
   it('that nobody has configured has no size that could be told', async () => {
@@ -59,7 +59,7 @@ describe('DRBD in the stack', () => {
     const backing = (await treeOf(host))(name);
 
     expect(backing.content.size).toBeUndefined();
-    expect(backing.untold).toContain('no resource of it is up, and none is configured');
+    expect(backing.unknown).toContain('no resource of it is up, and none is configured');
   });
 
   it('has a key of its own over those of the volume, and is named as holder of it, with its resource', async () => {

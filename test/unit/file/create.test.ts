@@ -201,7 +201,7 @@ describe('before anything is done', () => {
 
   it('a name that is taken is refused, whatever has it', async () => {
     symlinkSync('/nowhere', path);
-    await expect(take(create, args(), host)).rejects.toThrow(`${path} exists already: there is a symlink`);
+    await expect(take(create, args(), host)).rejects.toThrow(`${path} exists already: there is a symbolic link`);
   });
 
   it('a missing directory is refused and named', async () => {
@@ -213,7 +213,7 @@ describe('before anything is done', () => {
   it('a symbolic link in the place of the directory is refused', async () => {
     symlinkSync(dir, join(dir, 'link'));
     await expect(take(create, { ...args(), path: join(dir, 'link/file') }, host)).rejects.toThrow(
-      'not a directory but a symlink',
+      'not a directory but a symbolic link',
     );
   });
 

@@ -96,7 +96,7 @@ const rows: readonly (readonly [string, () => void, object, string])[] = [
       symlinkSync('x', path);
     },
     { mode: 0o700 },
-    'is not a file or directory but a symlink',
+    'is not a file or directory but a symbolic link',
   ],
   [
     'the owner of a file',

@@ -58,7 +58,7 @@ describe('the commands', () => {
     const { accepts = [], parse } = repairOf(type, '/dev/x', 'safe');
     expect(accepts.includes(exitCode)).toBe(state !== undefined);
     if (state !== undefined)
-      expect(parse({ exitCode, stdout: 'a\n\n', stderr: 'b' })).toEqual({ state, said: ['a', 'b'] });
+      expect(parse({ exitCode, stdout: 'a\n\n', stderr: 'b' })).toEqual({ state, output: ['a', 'b'] });
   });
 
   test('what answers yes to every question, or asks none, may destroy', () => {

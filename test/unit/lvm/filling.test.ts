@@ -24,8 +24,8 @@ describe('a thin pool', () => {
     ['10.00', '80.00', 'near'],
     ['95.00', '10.00', 'full'],
     ['10.00', '95.00', 'full'],
-    ['', '', 'untold'],
-    ['10.00', '', 'untold'],
+    ['', '', 'unknown'],
+    ['10.00', '', 'unknown'],
   ])('with %s %% of its data and %s %% of its metadata: %s', async (data, metadata, filling) => {
     expect(fillingOf(await pool(data, metadata))).toBe(filling);
   });
@@ -44,8 +44,8 @@ describe('a thin pool', () => {
   });
 
   test('of which nobody can tell is refused, and one with room is not', async () => {
-    const untold = await pool('', '');
-    expect(() => refuseFullPool(untold, 'it')).toThrow(RefusedError);
+    const unknown = await pool('', '');
+    expect(() => refuseFullPool(unknown, 'it')).toThrow(RefusedError);
     const roomy = await pool('94.99', '94.99');
     expect(() => refuseFullPool(roomy, 'it')).not.toThrow();
   });

@@ -147,7 +147,7 @@ it('refuses a link in the place of /etc/hostname', async () => {
   host.admin.symlink('/etc/hostname', '/srv/name');
   const error = await rejectionOf(apply((h) => h.hostname('web1')));
   expect(error).toBeInstanceOf(RefusedError);
-  expect(String(error)).toContain('/etc/hostname is a symlink');
+  expect(String(error)).toContain('/etc/hostname is a symbolic link');
   expect(host.changes).toEqual([]);
 });
 

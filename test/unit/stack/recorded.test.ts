@@ -66,9 +66,9 @@ describe('the tree of a host with an array and a partitioned disk', () => {
 
     expect(find(made, 'md0').size).toBe(15 * mib);
     expect(find(made, 'md0').facts).toContainEqual({ name: 'members', value: '2' });
-    expect(find(made, 'md0').untold.join()).toMatch(/its content: needs root/);
-    expect(find(made, 'vda').content).toMatchObject({ state: 'untold', title: 'ext4' });
-    expect(find(made, 'loop1').untold.join()).toMatch(/needs root/);
+    expect(find(made, 'md0').unknown.join()).toMatch(/its content: needs root/);
+    expect(find(made, 'vda').content).toMatchObject({ state: 'unreadable', title: 'ext4' });
+    expect(find(made, 'loop1').unknown.join()).toMatch(/needs root/);
   });
 
   it.each([

@@ -115,14 +115,14 @@ describe('the tree of a host', () => {
     expect(find(made, 'vg0/web1').uses).toEqual([
       { kind: 'configured-guest', name: 'web1', file: '/etc/xen/web1.cfg' },
     ]);
-    expect(made.untold).toEqual([]);
+    expect(made.unknown).toEqual([]);
   });
 
   it('says of a guest whose configuration it cannot read that its disks are not known', async () => {
     const there = host();
     there.admin.writeFile('/etc/xen/bad.cfg', 'name = \n');
 
-    expect((await tree({ host: there, configDirs: ['/etc/xen'] })).untold).toEqual([
+    expect((await tree({ host: there, configDirs: ['/etc/xen'] })).unknown).toEqual([
       expect.stringContaining('/etc/xen/bad.cfg'),
     ]);
   });
@@ -164,7 +164,7 @@ describe('the tree of a host', () => {
 
     const made = await tree({ host: there });
 
-    expect(find(made, 'vdd').untold.join()).toMatch(/closed/);
+    expect(find(made, 'vdd').unknown.join()).toMatch(/closed/);
     expect(there.snapshot()).toEqual(before);
   });
 
@@ -214,7 +214,7 @@ describe('registerLayer', () => {
       name: 'mine',
       of: 'content',
       recognises: () => true,
-      tell: async () => ({ untold: ['everything'] }),
+      tell: async () => ({ unknown: ['everything'] }),
     } as const;
     const forget = registerLayer(layer);
 
@@ -223,7 +223,7 @@ describe('registerLayer', () => {
     expect(() => registerLayer(layer)).toThrow(UsageError);
     forget();
     expect(find(made, 'vg0/web1').content.layer).toBe('mine');
-    expect(find(made, 'vg0/web1').untold).toEqual(['everything']);
+    expect(find(made, 'vg0/web1').unknown).toEqual(['everything']);
   });
 
   it('a layer that fails has told nothing, and that is said', async () => {
@@ -242,6 +242,6 @@ describe('registerLayer', () => {
     const made = await tree({ host: host() });
 
     forget();
-    expect(find(made, 'vg0/web1').untold).toEqual([expect.stringContaining('broken: blkid')]);
+    expect(find(made, 'vg0/web1').unknown).toEqual([expect.stringContaining('broken: blkid')]);
   });
 });

@@ -25,7 +25,7 @@ interface Case {
   readonly object: RegExp;
   readonly thens?: readonly Then[];
   /** It is kept although nobody wrote there, for that cannot be told of a device that is mounted for writing. */
-  readonly untold?: true;
+  readonly unproven?: true;
 }
 
 const ledger = 'ledger.txt';
@@ -165,7 +165,7 @@ const cases: readonly Case[] = [
       host.admin.lvcreate({ vg: 'vg0', name: 'origin', extents: 16 });
       host.admin.format('/dev/vg0/origin', { type: 'ext4', usage: 'filesystem', uuid, version: '1.0' });
     },
-    untold: true,
+    unproven: true,
     act: async (tx) => {
       await tx.lvm.createSnapshot({ vg: 'vg0', origin: 'origin', name: 'own', extents: 4 });
       await tx.mount.mount({ device, path: '/mnt/own', mode: 'rw' });
@@ -218,7 +218,7 @@ describe('what others wrote into an object that a killed sequence made', () => {
         expect(again.snapshot()).not.toContain(each.theirs);
       });
 
-  for (const each of cases.filter(({ untold }) => untold !== true))
+  for (const each of cases.filter(({ unproven }) => unproven !== true))
     for (const then of each.thens ?? (['restart'] as const))
       test(`${each.name}, ${then}: without it all is undone unasked`, async () => {
         const { host: killed, before } = await killedAfter(each);

@@ -26,7 +26,7 @@ export const filesystemCheck = z.strictObject({
   uuid: z.nullable(text),
   state: z.enum(['clean', 'errors']),
   /** Output of the checker. */
-  said: z.readonly(z.array(text)),
+  output: z.readonly(z.array(text)),
 });
 
 /** `bofh filesystem check DEVICE --repair` */

@@ -21,7 +21,7 @@ export const lvmList = z.array(
     /** For raid: the part of the copies that is in sync. */
     syncPercent: z.nullable(z.number()),
     /** For thin pools and classic snapshots: how close to full; null for all others. */
-    filling: z.nullable(z.enum(['ok', 'near', 'full', 'untold'])),
+    filling: z.nullable(z.enum(['ok', 'near', 'full', 'unknown'])),
     /** The health status that lvm reports. */
     health: z.nullable(text),
     /** A snapshot is being merged into it, or it is that snapshot. */

@@ -5,7 +5,7 @@ import { formatSize } from '../../../core/units.ts';
 import { give } from '../../output/answer.ts';
 import { openSession } from '../../runtime/session.ts';
 import { verb } from '../../runtime/verb.ts';
-import { type Look, type Meaning, type Paint, paintWord, plainLook } from '../../output/style.ts';
+import { type Look, type TextStyle, type Paint, paintWord, plainLook } from '../../output/style.ts';
 import { printable, wrapped } from '../../output/text.ts';
 
 export default verb({
@@ -18,7 +18,7 @@ export default verb({
     const { host, site } = bofh;
     const data = await stack.tree({ host, configDirs: site.guestConfigDirs, ...present({ device }) });
     give(runtime, { data, lines: drawTree(data, runtime.terminal.look) });
-    for (const one of data.untold) runtime.terminal.line(`unknown: ${printable(one)}`);
+    for (const one of data.unknown) runtime.terminal.line(`unknown: ${printable(one)}`);
     return 0;
   },
 });
@@ -59,7 +59,7 @@ function wordsOf(device: StackDevice, paint: Paint): readonly string[] {
   const { title, facts, content, readOnly } = device;
   const label = content.label === undefined ? '' : ` "${content.label}"`;
   const on =
-    content.state === 'untold'
+    content.state === 'unreadable'
       ? content.title || 'content unknown'
       : content.state === 'unknown'
         ? `${content.title}${label} (bofh knows no such layer)`
@@ -85,7 +85,7 @@ function wordsOf(device: StackDevice, paint: Paint): readonly string[] {
 type Fact = StackDevice['facts'][number];
 
 /** Of volume groups. */
-const unusual: Readonly<Record<string, Meaning>> = {
+const unusual: Readonly<Record<string, TextStyle>> = {
   'allocatable no': 'warning',
   'exported yes': 'warning',
   'complete no': 'bad',
@@ -100,7 +100,7 @@ function factInWords({ name, value }: Fact, paint: Paint): string {
 }
 
 /** Each word by itself: a line may end between them. */
-function paintEach(paint: Paint, as: Meaning | undefined, text: string): string {
+function paintEach(paint: Paint, as: TextStyle | undefined, text: string): string {
   return text
     .split(' ')
     .map((word) => paint(as, word))
@@ -108,8 +108,8 @@ function paintEach(paint: Paint, as: Meaning | undefined, text: string): string 
 }
 
 /** A line for each holder, and for each fact that is unknown. */
-function moreOf({ uses, untold }: StackDevice, paint: Paint): readonly string[] {
-  const unknown = untold.map((one) => paintEach(paint, 'warning', `? ${printable(one)}`));
+function moreOf({ uses, unknown: unread }: StackDevice, paint: Paint): readonly string[] {
+  const unknown = unread.map((one) => paintEach(paint, 'warning', `? ${printable(one)}`));
   return [...uses.map(useInWords), ...unknown];
 }
 

@@ -30,14 +30,14 @@ export default verb({
 
 async function check(runtime: Runtime<FilesystemCheck>, device: string): Promise<number> {
   const { bofh } = await openSession(runtime, { site: 'unused', root: 'not-needed' });
-  const { said, ...found } = await untilInterrupted(
+  const { output, ...found } = await untilInterrupted(
     runtime,
     withBofh(bofh, () => filesystem.check(device)),
   );
-  const data: FilesystemCheck = { ...found, said: [...said] };
+  const data: FilesystemCheck = { ...found, output: [...output] };
   const errors = data.state === 'errors';
   const of = `the ${data.type} on ${printable(device)}`;
-  const lines = errors ? [...said.map(printable), `${of} has errors`] : [`${of} is clean`];
+  const lines = errors ? [...output.map(printable), `${of} has errors`] : [`${of} is clean`];
   give(runtime, { data, lines });
   return errors ? 6 : 0;
 }

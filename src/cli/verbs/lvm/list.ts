@@ -6,7 +6,7 @@ import { formatSize } from '../../../core/units.ts';
 import { give } from '../../output/answer.ts';
 import type { LvmList } from '../../output/answers/index.ts';
 import { fullness } from '../../output/fullness.ts';
-import { type Cell, type Meaning, stated } from '../../output/style.ts';
+import { type Cell, type TextStyle, stated } from '../../output/style.ts';
 import { openSession } from '../../runtime/session.ts';
 import { value, verb } from '../../runtime/verb.ts';
 
@@ -65,7 +65,7 @@ export default verb({
 const percents = ['DATA%', 'META%', 'SYNC%'] as const;
 
 /** A thin volume that is full needs no warning. */
-function fullnessOf(lv: LogicalVolume, part: number | undefined, near: number): Meaning | undefined {
+function fullnessOf(lv: LogicalVolume, part: number | undefined, near: number): TextStyle | undefined {
   return fillingOf(lv) === undefined ? undefined : fullness(part, near);
 }
 
@@ -74,7 +74,7 @@ function stateOf(lv: LogicalVolume, near: number): Cell {
   const words = [
     ...(filling === 'full' ? [`full: ${filledInWords(lv)}`] : []),
     ...(filling === 'near' ? [`near its limit: ${filledInWords(lv)}`] : []),
-    ...(filling === 'untold' && lv.active === true ? ['usage unknown'] : []),
+    ...(filling === 'unknown' && lv.active === true ? ['usage unknown'] : []),
     ...(lv.merging ? ['merging'] : []),
     ...(lv.health === undefined ? [] : [lv.health]),
     ...(lv.synced === undefined || lv.synced >= 100 ? [] : ['not in sync yet']),

@@ -1,4 +1,4 @@
-import { unless } from '../../../atomic/sequence/signal.ts';
+import { untilAborted } from '../../../atomic/sequence/signal.ts';
 import { outputsOf } from '../../../atomic/journal/store.ts';
 import type { Engine } from '../../../atomic/index.ts';
 import { CommandError, RefusedError } from '../../../core/errors.ts';
@@ -41,7 +41,7 @@ export async function withinLimit<T>(
   const [over, late] = [new AbortController(), new AbortController()];
   const timers = [setTimeout(() => over.abort(), ms), setTimeout(() => late.abort(), ms + graceMs)];
   try {
-    const done = await unless(late.signal, work(over.signal));
+    const done = await untilAborted(late.signal, work(over.signal));
     if (done !== undefined) return done;
   } catch (error) {
     if (!over.signal.aborted) throw error;

@@ -88,7 +88,7 @@ describe('attachLoop', () => {
     await expect(does((tx) => tx.block.attachLoop({ file: '/srv/none' }))).rejects.toThrow(
       /there is no file/,
     );
-    await expect(does((tx) => tx.block.attachLoop({ file: '/srv/link' }))).rejects.toThrow(/symlink/);
+    await expect(does((tx) => tx.block.attachLoop({ file: '/srv/link' }))).rejects.toThrow(/symbolic link/);
     await expect(does((tx) => tx.block.attachLoop({ file: '/srv' }))).rejects.toThrow(/directory/);
     for (const part of [{ offset: '64k' }, { offset: '60k', size: '8k' }, { size: 511 }])
       await expect(does((tx) => tx.block.attachLoop({ file, ...part }))).rejects.toThrow(UsageError);

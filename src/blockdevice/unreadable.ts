@@ -1,7 +1,7 @@
 import { BofhError, CommandError, ParseError } from '../core/errors.ts';
 
 /** Why something is unknown, in a few words. Errors that are defects of bofh are thrown again. */
-export function whyUntold(error: unknown): string {
+export function whyUnreadable(error: unknown): string {
   if (!(error instanceof BofhError)) throw error;
   if (error instanceof CommandError) {
     if (error.reason === 'denied') return 'needs root';
