@@ -6,6 +6,7 @@ import { BofhError, CommandError, ParseError } from '../../../src/core/errors.ts
 import { fork } from '../../../src/simulator/fork.ts';
 import type { SimulatedHost } from '../../../src/simulator/index.ts';
 import { runCommand } from '../../../src/simulator/run.ts';
+import { changedBeyond } from './beyond.ts';
 import { type Advice, commandsIn } from './commands.ts';
 
 type Type = (host: SimulatedHost, words: readonly string[]) => Promise<{ readonly exitCode: number }>;
@@ -143,8 +144,15 @@ async function carryOut(
       copy = copy.restart();
     }
   }
-  if (copy.snapshot() === before) return { outcome: 'looked' };
-  if (words === undefined) return { outcome: 'changed', again: 'not typed' };
+  const after = copy.snapshot();
+  if (after === before) return { outcome: 'looked' };
+  const named = (text: string): string => withNames(host, text);
+  const found = changedBeyond(
+    { before: named(before), after: named(after) },
+    sequence.map((each) => each.words),
+  );
+  const beyond = found.length === 0 ? {} : { beyond: found };
+  if (words === undefined) return { outcome: 'changed', again: 'not typed', ...beyond };
   copy.kill();
   const again = await withinLimit(type(copy.restart(), words)).then(
     (end) => ('outcome' in end ? end.outcome : end.exitCode === 0 ? 'works' : `exit ${String(end.exitCode)}`),
@@ -156,7 +164,20 @@ async function carryOut(
       return text === message ? 'the same' : `other: ${text}`;
     },
   );
-  return { outcome: 'changed', again };
+  return { outcome: 'changed', again, ...beyond };
+}
+
+/** A snapshot with the volumes in place of `/dev/dm-1`, as the kernel calls them before the remedy. */
+function withNames({ world }: SimulatedHost, text: string): string {
+  const names = new Map<string, string>(
+    world.lvm.flatMap((vg) =>
+      vg.lvs.map(({ uuid, name }) => [
+        `/dev/dm-${String(world.active.get(uuid))}`,
+        `/dev/${vg.name}/${name}`,
+      ]),
+    ),
+  );
+  return text.replaceAll(/\/dev\/dm-\d+/g, (path) => names.get(path) ?? path);
 }
 
 // A test may have put another clock in their place.

@@ -7,6 +7,8 @@ interface Outcome {
   readonly outcome: string;
   readonly why?: string;
   readonly again?: string;
+  /** What it changed beside what it names. */
+  readonly beyond?: readonly string[];
 }
 
 interface Told {
@@ -21,7 +23,7 @@ const kinds: readonly (readonly [string, (outcome: Outcome) => boolean])[] = [
   ['carried out; then the first command works', ({ again }) => again === 'works'],
   [
     'carried out; then the first command gives another answer',
-    ({ again }) => again?.startsWith('other') === true,
+    ({ again }) => again !== undefined && /^(?:other|exit (?!6$))/.test(again),
   ],
   [
     'carried out; it is done in place of the first command',
@@ -64,6 +66,12 @@ export function report(file: string): {
       }),
   );
   const all = told.flatMap(({ outcomes }) => outcomes);
+  for (const { typed, message, remedy, outcomes } of told)
+    for (const { line, beyond = [] } of outcomes)
+      if (beyond.length > 0)
+        wrong.push(
+          `${typed}: ${message}\n  next: ${remedy}\n  ${line}: changes what it does not name: ${beyond.join('; ')}`,
+        );
   const counted = kinds.map(([name, is]) => [name, all.filter(is).length] as const);
   const known = counted.reduce((sum, [, count]) => sum + count, 0);
   if (known !== all.length) wrong.push(`${String(all.length - known)} outcomes are of no kind`);

@@ -201,7 +201,9 @@ describe('before anything is done', () => {
 
   it('a name that is taken is refused, whatever has it', async () => {
     symlinkSync('/nowhere', path);
-    await expect(take(create, args(), host)).rejects.toThrow(`${path} exists already: there is a symbolic link`);
+    await expect(take(create, args(), host)).rejects.toThrow(
+      `${path} exists already: there is a symbolic link`,
+    );
   });
 
   it('a missing directory is refused and named', async () => {
