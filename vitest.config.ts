@@ -74,10 +74,13 @@ export default defineConfig({
         },
       },
       {
+        // Of these only the places are counted where they make an error: nothing can be typed on a copy of a real host.
+        plugins: remedies ? [tellErrors] : [],
         test: {
           name: 'loop',
           include: ['test/loop/**/*.test.ts'],
           isolate: false,
+          ...(remedies ? { setupFiles: ['test/support/remedies/setup.ts'] } : {}),
           fileParallelism: false,
           testTimeout: 120_000,
           hookTimeout: 120_000,
