@@ -31,7 +31,7 @@ export { refuseGuests, refuseHeld, refuseUsers } from './in-use.ts';
 export { partitionsOf, type PartitionsOf } from './partitions/reads.ts';
 export { typeInWords } from './partitions/types.ts';
 export { oneLook } from './one-look.ts';
-export { isWithoutMedium, probe, probeFile, probeTogether, recognise } from './probe.ts';
+export { isWithoutMedium, probe, probeFile, probeTogether, recognise, sizeOfMedium } from './probe.ts';
 export { cutUnder, reachAs, reachOf, usersBeyond } from './reach.ts';
 export { type Signature, signatureSchema } from './schema.ts';
 export { until } from './wait.ts';

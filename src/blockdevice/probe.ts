@@ -1,5 +1,6 @@
 import type { ReadHost } from '../command/index.ts';
 import { BofhError, CommandError, ParseError } from '../core/errors.ts';
+import type { Bytes } from '../core/units.ts';
 import { blkidLabel, blkidProbe, dropCache } from './commands.ts';
 import { readStarts, refuseUnread } from './content/unseen.ts';
 import { built, loopsOver } from './holders/above.ts';
@@ -27,7 +28,7 @@ export async function probe(host: ReadHost, device: string): Promise<Signature |
  */
 export async function recognise(host: ReadHost, device: string): Promise<Signature | undefined> {
   const node = await deviceNode(host, device);
-  if ((await sizeOf(host, node)) === 0) throw noMedium(device, 'it has no size');
+  if ((await sizeOf(host, node)) === 0) throw noMedium(device, node.path);
   const known = probedTogether(host);
   if (known.has(node.path)) return known.get(node.path);
   await refresh(host, node);
@@ -39,7 +40,7 @@ export async function probeFile(host: ReadHost, path: string): Promise<Signature
   const found = await host.run(blkidProbe(path)).catch((error: unknown) => {
     // The kernel keeps the size of the last medium of some drives (ENOMEDIUM).
     throw error instanceof ParseError && error.message.endsWith(': No medium found')
-      ? noMedium(path, 'as blkid says')
+      ? noMedium(path, path, 'as blkid says')
       : error;
   });
   if (!isLabelUnclear(found)) return found;
@@ -134,17 +135,29 @@ async function isUsedBeneath(host: ReadHost, { number }: DeviceNode): Promise<bo
   return (await facts.guestDisks()).some((disk) => disk.device === number);
 }
 
-/** A drive without a medium, or a loop device without a file. */
-function noMedium(device: string, seen: string): CommandError {
-  const { tool, argv } = blkidProbe(device);
+/** Size of a device in bytes. CommandError if it has none: a drive without a medium, a loop device without a file. */
+export async function sizeOfMedium(host: ReadHost, device: string): Promise<Bytes> {
+  const node = await deviceNode(host, device);
+  const size = await sizeOf(host, node);
+  if (size === 0) throw noMedium(device, node.path);
+  return size;
+}
+
+function noMedium(device: string, path: string, seen = 'it has no size'): CommandError {
+  const { tool, argv } = blkidProbe(path);
+  const isLoop = /^\/dev\/loop\d+$/.test(path);
   return new CommandError({
     ...{ tool, argv, reason: 'unknown' },
-    what: `${device} has no medium (${seen}): nothing can be on it`,
-    remedy: 'insert one, or name another device, of: bofh block tree',
+    what: isLoop
+      ? `${device} has no file attached: nothing can be on it`
+      : `${device} has no medium (${seen}): nothing can be on it`,
+    remedy: isLoop
+      ? 'attach one: bofh block loop attach FILE'
+      : 'insert one, or name another device, of: bofh block tree',
   });
 }
 
 /** Whether a look at a device failed because nothing is inserted or attached. */
 export function isWithoutMedium(error: unknown): boolean {
-  return error instanceof CommandError && / has no medium \(/.test(error.message);
+  return error instanceof CommandError && / has no (?:medium \(|file attached)/.test(error.message);
 }

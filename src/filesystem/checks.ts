@@ -1,4 +1,4 @@
-import { checkOverwrite, replaceable, type Signature, size } from '../blockdevice/index.ts';
+import { checkOverwrite, replaceable, type Signature, sizeOfMedium } from '../blockdevice/index.ts';
 import type { ReadHost } from '../command/index.ts';
 import { RefusedError, UsageError } from '../core/errors.ts';
 import { type Bytes, formatSize } from '../core/units.ts';
@@ -35,7 +35,7 @@ export async function checkDevice(
 }
 
 async function refuseSmall(host: ReadHost, device: string, type: CreateArgs['type']): Promise<void> {
-  checkRoom(device, type, await size(host, device));
+  checkRoom(device, type, await sizeOfMedium(host, device));
 }
 
 /** Refuses what is too small for a type. */

@@ -4,7 +4,7 @@ import {
   type Overwrite,
   replaceable,
   type Signature,
-  size,
+  sizeOfMedium,
 } from '../../blockdevice/index.ts';
 import type { ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../core/errors.ts';
@@ -36,7 +36,7 @@ async function refuseUnfit(host: ReadHost, device: string): Promise<void> {
     throw new RefusedError(`${device} is itself a logical volume: lvm uses none as a physical volume`, {
       remedy: 'name a disk, a partition, an array or a mapping (lvm.conf, devices/scan_lvs, has the reasons)',
     });
-  const bytes = await size(host, device);
+  const bytes = await sizeOfMedium(host, device);
   if (bytes < smallest)
     throw new RefusedError(
       `${device} has ${formatSize(bytes)}; a physical volume needs ${formatSize(smallest)}`,
