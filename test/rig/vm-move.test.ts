@@ -96,6 +96,30 @@ describe.skipIf(!can.ok && !required)('a guest on two Xen hosts', () => {
     await guestUp(pair.a, { name: 'web1' });
   });
 
+  it('starts alone on the second when the first has lost its power, and moves back to it', async () => {
+    const { a, b } = pair;
+    await b.run('mv /root/node /usr/local/bin/node');
+    await installBofh(b);
+    // As docs/dead-host.md says of the days before.
+    await b.putText('/etc/xen/web1.cfg', (await a.get('/etc/xen/web1.cfg')).toString());
+    await a.powerCut();
+    await b.run('bofh recover', { timeoutMs: 500_000 });
+
+    const refused = await b.run('bofh xen start web1 2>&1', { check: 'return', timeoutMs: 500_000 });
+    expect([refused.exitCode, refused.stdout]).toEqual([1, expect.stringContaining('--alone')]);
+    await b.run('bofh xen start web1 --alone', { timeoutMs: 500_000 });
+    await guestUp(b, { name: 'web1' });
+
+    await a.boot();
+    await a.run('modprobe drbd && udevadm settle');
+    for (const disk of ['web1-root', 'web1-swap']) await onA(`bofh drbd up ${disk}`, 0);
+    for (const disk of ['web1-root', 'web1-swap']) await onA(`bofh drbd wait-sync ${disk} --time 10m`, 0);
+    await b.run('bofh vm move web1 a', { timeoutMs: 900_000 });
+
+    await guestUp(a, { name: 'web1' });
+    expect([await domains(a), await domains(b)]).toEqual(['1', '0']);
+  });
+
   it('leaves nothing when it is taken apart', async () => {
     await pair.a.run('xl shutdown -w web1', { timeoutMs: 120_000 });
     await onA('bofh --yes vm remove web1', 0);
