@@ -27,7 +27,7 @@ describe.skipIf(!can.ok && !required)('docs/dead-host.md, typed on two hosts wit
     await write(pair.a);
     await pair.a.run('sync');
     await Promise.all([pair.a.saveSnapshot('whole'), pair.b.saveSnapshot('whole')]);
-  });
+  }, 1_200_000);
   const note = noting('dead-host');
   let begun = 0;
   let isLeft = false;
