@@ -32,6 +32,7 @@ const recipes = {
       'createSnapshot',
       'mount',
       'move',
+      'provision',
       'remove',
       'removeBase',
       'removeSnapshot',

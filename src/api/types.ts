@@ -132,6 +132,7 @@ export type { CreateRequest as VmCreateRequest } from '../vm/create-request.ts';
 export type { Backup as VmBackupManifest } from '../vm/manifest.ts';
 export type { RestoredDisk, RestoredVm } from '../vm/restore.ts';
 export type { MovedVm } from '../vm/move.ts';
+export type { ProvisionedVm } from '../vm/provision.ts';
 export type { RemovePlan as VmRemovePlan } from '../vm/remove.ts';
 export type { RenamePlan as VmRenamePlan } from '../vm/rename.ts';
 export type { ReplicasPlan as VmReplicasPlan } from '../vm/replicas.ts';
@@ -140,6 +141,7 @@ export type {
   CloneOptions as VmCloneOptions,
   MountOptions as VmMountOptions,
   MoveRequest as VmMoveRequest,
+  ProvisionOptions as VmProvisionOptions,
   RemoveRequest as VmRemoveRequest,
   RenameOptions as VmRenameOptions,
   RestoreOptions as VmRestoreOptions,

@@ -30,6 +30,7 @@ import { type CreatedVm, createVm, planCreate } from '../vm/create.ts';
 import { type RemovePlan, removeVm, planRemove } from '../vm/remove.ts';
 import { type MovedVm, moveVm, planMove } from '../vm/move.ts';
 import { membersOfGuest } from '../vm/replicas.ts';
+import { planProvision, type ProvisionedVm, provisionVm } from '../vm/provision.ts';
 import { planRename, type RenamePlan, renameVm } from '../vm/rename.ts';
 import { mountTree, planTree, planUnmount } from '../vm/tree.ts';
 import { planVmResize } from '../vm/resize.ts';
@@ -54,6 +55,7 @@ import {
   checkMount,
   checkRemove,
   checkMove,
+  checkProvision,
   checkRename,
   checkRestore,
   checkSet,
@@ -61,6 +63,7 @@ import {
   type MountOptions,
   type RemoveRequest,
   type MoveRequest,
+  type ProvisionOptions,
   type RenameOptions,
   type RestoreOptions,
   type SetRequest,
@@ -82,12 +85,14 @@ export type {
   SnapshotRemovalPlan,
   SnapshotRestorePlan,
 } from '../vm/snapshots.ts';
+export type { ProvisionedVm } from '../vm/provision.ts';
 export type { RestoredVm } from '../vm/restore.ts';
 export type {
   BackupOptions,
   CloneOptions,
   RemoveRequest,
   MoveRequest,
+  ProvisionOptions,
   RenameOptions,
   RestoreOptions,
   SetRequest,
@@ -363,6 +368,32 @@ function refuseOthers({ surplus }: BackupPlan, agreed: readonly string[] | undef
     `${others.map(({ path }) => path).join(', ')} would be removed too, but you did not agree to that`,
     { remedy: 'another backup of this guest ended meanwhile: run the command again' },
   );
+}
+
+/**
+ * Applies a description (`defineHost`) to the root of a guest that is off, in a sequence of its own, as
+ * `create` does for a new one: with the programs of the guest, and the Node.js and the bofh of this host.
+ * What its /etc/fstab mounts is mounted too. All disks that it needs must be logical volumes. The
+ * description changes snapshots of them, and these are merged into the disks after the commit: if a step
+ * fails, all of them are as before, whatever a package or a script did. Start the guest after that.
+ *
+ * @param description - Absolute path of the file. Only root may be able to write it.
+ */
+export async function provision(
+  name: string,
+  description: string,
+  options: ProvisionOptions = {},
+): Promise<ProvisionedVm> {
+  beginRecipe('vm.provision');
+  const { host, site, engine } = currentBofh();
+  const plan = await planning('vm.provision', { name, description }, () =>
+    planProvision({ host, site, name, request: checkProvision({ ...options, description }) }),
+  );
+  return single(`vm provision ${name}`, async (tx) => {
+    const keys: string[] = [];
+    for (const { disk } of plan.mounts) keys.push((await engine.on(`/dev/${disk.vg}/${disk.volume}`)).key);
+    return provisionVm(tx, plan, keys);
+  });
 }
 
 /** Lists the complete backups in a directory, by guest and time, and the files that are none. */

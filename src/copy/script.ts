@@ -2,7 +2,7 @@ import { realpathSync } from 'node:fs';
 import * as z from 'zod/mini';
 import { operation } from '../atomic/operation.ts';
 import { identityOf } from '../blockdevice/index.ts';
-import { type ChangeHost, type Command, scriptFailure } from '../command/index.ts';
+import { type ChangeHost, type Command, type ReadHost, scriptFailure } from '../command/index.ts';
 import { RefusedError } from '../core/errors.ts';
 import { ownProgram } from '../core/own-program.ts';
 import { absolutePath } from '../file/path.ts';
@@ -17,7 +17,10 @@ const args = z.strictObject({
   script: absolutePath,
   /** The file is not a program but a description (`defineHost`), which bofh applies to the root. */
   description: z.exactOptional(z.boolean()),
-  /** Filesystems of the root, the one on `/` first. This sequence must have created all of them. */
+  /**
+   * Filesystems of the root, the one on `/` first. This sequence must have created all of them, or with
+   * `snapshot` their devices.
+   */
   mounts: z.readonly(
     z
       .array(
@@ -34,8 +37,11 @@ const args = z.strictObject({
       )
       .check(z.minLength(1)),
   ),
-  /** What this sequence created of the root: its filesystem, or only its device, onto which it was copied. */
-  made: z.enum(['filesystem', 'device']),
+  /**
+   * What this sequence created of the root: its filesystem, only its device, onto which it was copied,
+   * or a snapshot of its device.
+   */
+  made: z.enum(['filesystem', 'device', 'snapshot']),
   /** Variables of the script. It has no others but PATH and HOME. No secrets: they are in the journal. */
   environment: z.exactOptional(z.record(z.string().check(z.regex(/^[A-Z_]+$/)), z.string())),
   /** How long it may run, in seconds (default: 600). */
@@ -56,6 +62,8 @@ const undo = z.strictObject({
   key: z.string(),
   /** Key of what was created by this sequence, and whose removal also removes the root. */
   within: z.string(),
+  /** The filesystems are older: the sequence created snapshots of their devices. */
+  snapshots: z.exactOptional(z.literal(true)),
 });
 
 type Undo = z.infer<typeof undo>;
@@ -81,10 +89,7 @@ export const script = operation({
   onlyInOwn: true,
   prepare: async ({ args: asked, host }) => {
     await refuseNoScript(host, asked.script, asked.description === true ? 'description' : 'program');
-    if (asked.description === true && host.name !== '')
-      throw new RefusedError(`a description is applied only to roots of the host that bofh runs on`, {
-        remedy: `give the command on ${host.name}`,
-      });
+    if (asked.description === true) refuseElsewhere(host);
     const mounts: Undo['mounts'][number][] = [];
     for (const each of asked.mounts) {
       await refuseFullBeneath(host, each.device, `the script ${asked.script}`);
@@ -98,15 +103,17 @@ export const script = operation({
     }
     const { device = '', filesystem = '' } = mounts[0] ?? {};
     const { key, container } = await identityOf(host, device);
-    const within = asked.made === 'device' ? container : `fs:${filesystem}`;
-    return { script: asked.script, mounts, key, within };
+    const within = asked.made === 'filesystem' ? `fs:${filesystem}` : container;
+    const snapshots = asked.made === 'snapshot' ? { snapshots: true as const } : {};
+    return { script: asked.script, mounts, key, within, ...snapshots };
   },
-  claims: async ({ undo: { script: path, mounts }, on }) => {
+  claims: async ({ undo: { script: path, mounts, snapshots }, on }) => {
     const devices = await Promise.all(mounts.map(({ device }) => on(device)));
-    return {
-      changes: mounts.map(({ filesystem }) => `fs:${filesystem}`),
-      needs: [...new Set([`file:${path}`, ...devices.flatMap(({ key, beneath }) => [key, ...beneath])])],
-    };
+    const filesystems = mounts.map(({ filesystem }) => `fs:${filesystem}`);
+    const own = devices.map(({ key }) => key);
+    const changes = snapshots === true ? own : filesystems;
+    const needs = [`file:${path}`, ...filesystems, ...own, ...devices.flatMap(({ beneath }) => beneath)];
+    return { changes, needs: [...new Set(needs)].filter((key) => !changes.includes(key)) };
   },
   within: ({ undo: { within } }) => within,
   run: async ({ args: asked, undo: { script: path, mounts }, host }) => {
@@ -170,6 +177,14 @@ export const script = operation({
     clear: [],
   }),
 });
+
+/** RefusedError for another host: a root gets the Node.js and the bofh of the host that bofh runs on. */
+export function refuseElsewhere({ name }: ReadHost): void {
+  if (name !== '')
+    throw new RefusedError('a description is applied only to roots of the host that bofh runs on', {
+      remedy: `give the command on ${name}`,
+    });
+}
 
 /** The command line of the program says nothing: the error has the last lines of the script. */
 async function act(host: ChangeHost, what: string, command: Command<void>): Promise<void> {

@@ -45,6 +45,8 @@ export async function planMoment(
     readonly suffix: string;
     readonly use: string;
     readonly snapshotSize?: Bytes | undefined;
+    /** Paths of the only disks that get one, as in the configuration (default: all). */
+    readonly only?: ReadonlySet<string>;
   },
 ): Promise<Moment> {
   const { site, name } = of;
@@ -59,7 +61,8 @@ export async function planMoment(
   const known = await lvs(host);
   const disks: SnapshotDisk[] = [];
   for (const disk of guest.disks)
-    if (disk.format !== 'empty') disks.push(await planDisk(host, { ...of, disk, known }));
+    if (disk.format !== 'empty' && of.only?.has(disk.path ?? '') !== false)
+      disks.push(await planDisk(host, { ...of, disk, known }));
   if (disks.length === 0) throw new UsageError(`${name} has no disk`, { remedy: `bofh vm show ${name}` });
   await refuseNoRoom(host, disks);
   return { name, guest, domain, disks };

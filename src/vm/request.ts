@@ -141,6 +141,26 @@ const mountSchema = z.strictObject({
   mode: z.exactOptional(z.enum(['ro', 'rw'])),
 });
 
+const provisionSchema = z.strictObject({
+  /** Absolute path of the description. */
+  description: text,
+  /** How long it may take, in milliseconds (default: 10 minutes). */
+  timeoutMs: z.exactOptional(z.number().check(z.int(), z.positive())),
+  /**
+   * Space for what it changes on each disk, in bytes or as text (default: a fifth of the disk). Thin
+   * volumes need none.
+   */
+  snapshotSize: z.exactOptional(size),
+});
+
+/** How a description is applied to a guest. */
+export type ProvisionOptions = Omit<z.input<typeof provisionSchema>, 'description'>;
+
+/** The same, checked. */
+export type CheckedProvision = Omit<z.output<typeof provisionSchema>, 'snapshotSize'> & {
+  readonly snapshotSize?: Bytes;
+};
+
 /** Where and how the disks of a guest are mounted. */
 export type MountOptions = z.input<typeof mountSchema>;
 
@@ -199,6 +219,12 @@ export function checkRename(request: unknown): CheckedRename {
 /** How a guest is saved. */
 export function checkBackup(request: unknown): CheckedBackup {
   const { snapshotSize, ...rest } = parsed('vm.backup', backupSchema, request);
+  return snapshotSize === undefined ? rest : { ...rest, snapshotSize: parseSize(snapshotSize) };
+}
+
+/** How a description is applied to a guest. */
+export function checkProvision(request: unknown): CheckedProvision {
+  const { snapshotSize, ...rest } = parsed('vm.provision', provisionSchema, request);
   return snapshotSize === undefined ? rest : { ...rest, snapshotSize: parseSize(snapshotSize) };
 }
 

@@ -157,6 +157,7 @@ describe('reads and changes', () => {
     ['vm set x memory=1g cpus=0-1', true],
     ['vm rename x y --restart --time 1m', true],
     ['vm backup x /srv --keep 7 --snapshot-size 2g', true],
+    ['vm provision x web.ts --time 30m --snapshot-size 2g', true],
     ['vm list-backups /srv', false],
     ['vm verify /srv/x.json', false],
     ['vm restore /srv/x.json --as y --vg vg1 --thin pool --start', true],

@@ -395,6 +395,16 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
     { line: 'vm resize web1 xvda min', on: () => withGuest(false) },
     { line: 'vm resize web1 root 96m', on: () => withGuest(true) },
   ],
+  'vm provision': [
+    {
+      line: 'vm provision web1 /srv/web.ts',
+      on: async () => {
+        const host = await withGuest(false);
+        host.admin.writeFile('/srv/web.ts', '');
+        return host;
+      },
+    },
+  ],
   'vm mount': [
     { line: 'vm mount web1', on: () => withGuest(false) },
     {

@@ -23,6 +23,7 @@ export const answers = {
   'vm resize': given.vmResize,
   'vm rename': given.vmRename,
   'vm mount': given.vmMount,
+  'vm provision': given.vmProvision,
   'vm unmount': given.vmUnmount,
   'vm create': given.vmCreate,
   'vm clone': given.vmClone,

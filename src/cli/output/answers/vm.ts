@@ -87,6 +87,15 @@ export const vmUnmount = z.strictObject({
 
 export type VmUnmount = z.infer<typeof vmUnmount>;
 
+/** `bofh vm provision NAME FILE` */
+export const vmProvision = z.strictObject({
+  name: text,
+  /** The changed volumes, as `VG/LV`; the one of its root first. */
+  volumes: z.array(text),
+});
+
+export type VmProvision = z.infer<typeof vmProvision>;
+
 /** `bofh vm remove NAME` */
 export const vmRemove = z.strictObject({
   name: text,

@@ -36,6 +36,10 @@ export const vm: Noun = {
       'mount the disks of a stopped guest in a private mount namespace, and run a command of the guest with chroot',
       () => import('./chroot.ts'),
     ],
+    provision: [
+      'apply a description to the root of a stopped guest, completely or not at all',
+      () => import('./provision.ts'),
+    ],
     unmount: ['unmount every disk of a guest', () => import('./unmount.ts')],
     base: {
       summary: 'Debian systems from which guests are created: --source debian:SUITE',

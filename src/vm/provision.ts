@@ -1,0 +1,123 @@
+import { probe } from '../blockdevice/index.ts';
+import type { ReadHost } from '../command/index.ts';
+import { refuseElsewhere, refuseNoScript } from '../copy/index.ts';
+import { RefusedError } from '../core/errors.ts';
+import type { Tx } from '../operations.ts';
+import type { Site } from '../site.ts';
+import { configured } from './configured.ts';
+import { planMoment, type SnapshotDisk } from './moment.ts';
+import type { CheckedProvision } from './request.ts';
+import { planTree, type TreePlan } from './tree.ts';
+
+/** A guest to which a description was applied. */
+export interface ProvisionedVm {
+  readonly name: string;
+  /** The changed logical volumes, as `VG/LV`; the one of its root first. */
+  readonly volumes: readonly string[];
+}
+
+/** How a description will be applied to a guest that is off. */
+export interface ProvisionPlan {
+  readonly name: string;
+  readonly description: string;
+  readonly seconds: number;
+  /** Each filesystem of the guest, with the snapshot that is changed in its place. */
+  readonly mounts: readonly {
+    readonly disk: SnapshotDisk;
+    readonly filesystem: string;
+    readonly type: string;
+    readonly target: string;
+  }[];
+  /** Whether the guest is off, and none of its disks mounted. */
+  readonly look: () => Promise<unknown>;
+}
+
+/** Makes all checks before anything is done. RefusedError if the guest is not off. */
+export async function planProvision(options: {
+  readonly host: ReadHost;
+  readonly site: Site;
+  readonly name: string;
+  readonly request: CheckedProvision;
+}): Promise<ProvisionPlan> {
+  const { host, site, name, request } = options;
+  const { description } = request;
+  refuseElsewhere(host);
+  await refuseNoScript(host, description, 'description');
+  const { guest, domain } = await configured(host, { site, name });
+  if (domain !== undefined)
+    throw new RefusedError(`${name} runs as domain ${domain.id}: its disks cannot be changed under it`, {
+      code: 'in-use',
+      remedy: `bofh vm stop ${name}; then give the command again; or over SSH, while it runs: bofh --host root@ADDRESS host apply ${description}`,
+    });
+  const look = () => unmounted(host, { site, name });
+  const tree = await look();
+  const pathOf = new Map(guest.disks.map(({ vdev, path }) => [vdev, path]));
+  const { disks } = await planMoment(host, {
+    ...{ site, name, suffix: 'provision', use: 'snapshots', snapshotSize: request.snapshotSize },
+    only: new Set(tree.mounts.map(({ device }) => device)),
+  });
+  const mounts: ProvisionPlan['mounts'][number][] = [];
+  for (const { device, type, target, mode } of tree.mounts) {
+    const disk = disks.find(({ vdev }) => pathOf.get(vdev) === device);
+    const filesystem = (await probe(host, device))?.uuid;
+    if (disk === undefined || filesystem === undefined)
+      throw new RefusedError(`${device} of ${name} has no UUID: it could not be recognised again`, {
+        remedy: `give it one: bofh filesystem uuid ${device}`,
+      });
+    if (mode === 'ro')
+      throw new RefusedError(`${name} has ${device} read-only on ${target}: nothing can be written there`, {
+        remedy: `make it writable in /etc/fstab of ${name} and in its configuration, or mark its line noauto`,
+      });
+    if (type === 'btrfs')
+      throw new RefusedError(
+        `${device} of ${name} holds a btrfs: the kernel takes a snapshot of its volume for the same device`,
+        { remedy: `mark its line in /etc/fstab of ${name} noauto, or apply the description over SSH` },
+      );
+    mounts.push({ disk, filesystem, type, target });
+  }
+  return { name, description, seconds: (request.timeoutMs ?? 600_000) / 1000, mounts, look };
+}
+
+/**
+ * The recipe: applies the description to snapshots of the disks, which are merged into the disks
+ * after the commit. Until then the disks stay as they are.
+ *
+ * @param keys - Of the disks, as the engine locks them.
+ */
+export async function provisionVm(
+  tx: Tx,
+  plan: ProvisionPlan,
+  keys: readonly string[],
+): Promise<ProvisionedVm> {
+  const { name, description, seconds } = plan;
+  await tx.reserve({ changes: keys });
+  // Again, now that no other bofh can start the guest or mount its disks.
+  await plan.look();
+  const made: { readonly vg: string; readonly name: string; readonly uuid: string }[] = [];
+  const mounts: { device: string; filesystem: string; type: string; target: string }[] = [];
+  for (const { disk, ...mount } of plan.mounts) {
+    const { vg, volume: origin, uuid: originUuid, snapshot, room } = disk;
+    const asked = { vg, origin, originUuid, name: snapshot, ...(room ?? { active: true }) };
+    const { path: device, uuid } = await tx.lvm.createSnapshot(asked);
+    made.push({ vg, name: snapshot, uuid });
+    mounts.push({ device, ...mount });
+  }
+  const environment = { NAME: name };
+  await tx.copy.script({
+    ...{ script: description, description: true, mounts, made: 'snapshot', environment, seconds },
+  });
+  for (const each of made) await tx.lvm.mergeSnapshot(each);
+  return { name, volumes: plan.mounts.map(({ disk: { vg, volume } }) => `${vg}/${volume}`) };
+}
+
+async function unmounted(
+  host: ReadHost,
+  of: { readonly site: Site; readonly name: string },
+): Promise<TreePlan> {
+  const tree = await planTree(host, of);
+  if (tree.at === undefined) return tree;
+  throw new RefusedError(`${of.name} is mounted on ${tree.at}`, {
+    code: 'in-use',
+    remedy: `bofh vm unmount ${of.name}`,
+  });
+}

@@ -1,0 +1,166 @@
+import { beforeEach, describe, expect, test } from 'vitest';
+import { fork } from '../../../src/simulator/fork.ts';
+import type { SimulatedHost } from '../../../src/simulator/index.ts';
+import { atomic, vm, withBofh } from '../../../src/index.ts';
+import { rejectionOf } from '../../support/rejection.ts';
+import { runVerb } from '../cli/support/run-verb.ts';
+import { testRuntime } from '../cli/support/runtime.ts';
+import { smallSystem } from '../../support/undo/stage.ts';
+import { bofhOn, hostWithSource } from '../simulator/support.ts';
+
+const provision = 'vm provision web1 /srv/web.ts';
+
+let host: SimulatedHost;
+beforeEach(async () => {
+  host = hostWithSource();
+  host.addTar('/srv/debian.tar', [
+    ...smallSystem,
+    ...['./proc/', './sys/', './dev/', './run/'].map((path) => ({ path, type: 'directory' as const })),
+  ]);
+  host.admin.mkdir('/mnt');
+  host.admin.writeFile('/srv/web.ts', '// echo described >/etc/motd\n// echo hello >/srv/www/index\n');
+  await typed(
+    'vm create web1 --source tar:/srv/debian.tar --size 64m --memory 128m --swap 8m --disk data=16m,mount=/srv/www',
+  );
+});
+
+async function typed(line: string, settings: Parameters<typeof testRuntime>[1] = {}) {
+  const { runtime, stdout, stderr } = testRuntime(bofhOn(host), settings);
+  return { code: await runVerb(runtime, line), stdout: stdout(), stderr: stderr() };
+}
+
+function inDisk(disk: string, path: string): string {
+  host.admin.mount(`/dev/vg0/web1-${disk}`, '/mnt');
+  const text = host.admin.readFile(`/mnt/${path}`);
+  host.admin.umount('/mnt');
+  return text;
+}
+
+const volumes = () => host.world.lvm.flatMap(({ lvs }) => lvs.map(({ name }) => name)).toSorted();
+
+describe('vm provision', () => {
+  test('applies a description to the disks of a guest that is off, all but the swap', async () => {
+    const before = volumes();
+    const { code, stdout } = await typed(provision);
+
+    expect([code, stdout]).toEqual([
+      0,
+      'web1 is as /srv/web.ts describes it\nstart it: bofh vm start web1\n',
+    ]);
+    expect([inDisk('root', 'etc/motd'), inDisk('data', 'index')]).toEqual(['described\n', 'hello\n']);
+    expect(volumes()).toEqual(before);
+    expect((await typed('vm start web1')).code).toBe(0);
+  });
+
+  test('is in the library too, and in a sequence', async () => {
+    const made = await withBofh(bofhOn(host), () => vm.provision('web1', '/srv/web.ts'));
+    expect(made).toEqual({ name: 'web1', volumes: ['vg0/web1-root', 'vg0/web1-data'] });
+    host.admin.writeFile('/srv/web.ts', '// echo again >/etc/motd\n');
+    const before = host.snapshot();
+
+    const failed = withBofh(bofhOn(host), () =>
+      atomic('test', async (tx) => {
+        await tx.vm.provision('web1', '/srv/web.ts', { snapshotSize: '16m', timeoutMs: 60_000 });
+        throw new Error('changed my mind');
+      }),
+    );
+
+    expect(String(await rejectionOf(failed))).toContain('changed my mind');
+    expect(host.snapshot()).toBe(before);
+  });
+
+  test('leaves the disks as they were if the description fails', async () => {
+    host.admin.writeFile('/srv/web.ts', '// echo half >/etc/motd\n// echo no such package\n// exit 5\n');
+    const before = host.snapshot();
+
+    expect(String(await rejectionOf(typed(provision)))).toMatch(
+      /failed and is undone: the description \/srv\/web\.ts failed: exit 5; it said last: no such package/,
+    );
+    expect(host.snapshot()).toBe(before);
+  });
+
+  test.each(['restart', 'reboot'])(
+    'is undone by recovery if bofh is killed while it runs: %s',
+    async (then) => {
+      const before = (then === 'reboot' ? fork(host).reboot() : host).snapshot();
+      host.fault({ step: 'copy.script', tool: 'unshare', mode: 'acts then crash' });
+      await rejectionOf(typed(provision));
+      host.clearFaults();
+      host = then === 'reboot' ? host.reboot() : host.restart();
+
+      expect(await typed('recover')).toMatchObject({ code: 0 });
+      expect(host.snapshot()).toBe(before);
+    },
+  );
+
+  test.each(['restart', 'reboot'])(
+    'is finished by recovery if bofh is killed in the merge: %s',
+    async (then) => {
+      const before = volumes();
+      host.fault({ tool: 'lvconvert', mode: 'acts then crash' });
+      await rejectionOf(typed(provision));
+      host.clearFaults();
+      host = then === 'reboot' ? host.reboot() : host.restart();
+
+      expect(await typed('recover')).toMatchObject({ code: 0 });
+      expect([inDisk('root', 'etc/motd'), inDisk('data', 'index')]).toEqual(['described\n', 'hello\n']);
+      expect(volumes()).toEqual(before);
+    },
+  );
+
+  test('a dry run says that its effect cannot be told', async () => {
+    const before = host.snapshot();
+    const { stderr } = await typed(provision, { dryRun: true });
+
+    expect(stderr).toContain('dry run: /srv/web.ts would run in the guest: its effect cannot be told');
+    expect(host.snapshot()).toBe(before);
+  });
+
+  test.each<readonly [string, () => unknown, RegExp, RegExp]>([
+    [
+      'a guest that runs',
+      () => typed('vm start web1'),
+      /web1 runs as domain \d+: its disks cannot be changed under it/,
+      /^bofh vm stop web1; then .*bofh --host root@ADDRESS host apply \/srv\/web\.ts$/,
+    ],
+    [
+      'a guest that is mounted',
+      () => typed('vm mount web1 /mnt'),
+      /web1 is mounted on \/mnt/,
+      /^bofh vm unmount web1$/,
+    ],
+    [
+      'a description that is missing',
+      () => host.admin.removeFile('/srv/web.ts'),
+      /there is no file \/srv\/web\.ts/,
+      /name one that exists/,
+    ],
+    [
+      'a volume group without room',
+      () => typed('lvm create vg0/full --extents 100%FREE'),
+      /the snapshots need .* in the volume group vg0, where 0 B is free/,
+      /--snapshot-size/,
+    ],
+  ])('refuses %s, and changes nothing', async (_, spoil, why, next) => {
+    await spoil();
+    const before = host.snapshot();
+
+    const error = await rejectionOf(typed(provision));
+    expect(String(error)).toMatch(why);
+    expect((error as { remedy?: string }).remedy).toMatch(next);
+    expect(host.snapshot()).toBe(before);
+  });
+
+  test('refuses a disk that is read-only', async () => {
+    const fstab = inDisk('root', 'etc/fstab');
+    const write = (text: string) => {
+      host.admin.mount('/dev/vg0/web1-root', '/mnt');
+      host.admin.writeFile('/mnt/etc/fstab', text);
+      host.admin.umount('/mnt');
+    };
+    write(fstab.replace(/(\/srv\/www\s+ext4\s+)/, '$1ro,'));
+    expect(String(await rejectionOf(typed(provision)))).toMatch(
+      /web1 has \/dev\/vg0\/web1-data read-only on \/srv\/www/,
+    );
+  });
+});
