@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
+import { commandsIn } from './commands.ts';
 import { exceptions } from './exceptions.ts';
 import { type RemedySite, remedySites } from './sites.ts';
+import { unreached } from './unreached.ts';
 
 interface Outcome {
   readonly line: string;
@@ -84,6 +86,12 @@ export function report(file: string): {
       !made.some(({ at }) => at.some((place) => isWithin(place, site))) &&
       !site.says.some((text) => remedies.some((remedy) => text.test(remedy))),
   );
+  const whys = new Map<string, number>();
+  for (const site of missed) {
+    const why = whyMissed(site);
+    if (why === undefined) wrong.push(`src/${site.at}:${String(site.from)}: no test makes this error`);
+    else whys.set(why, (whys.get(why) ?? 0) + 1);
+  }
   return {
     wrong,
     lines: [
@@ -98,8 +106,19 @@ export function report(file: string): {
       '| why a command fails in a test | commands |',
       '| --- | --- |',
       ...[...used].map(([reason, count]) => `| ${reason} | ${String(count)} |`),
+      '',
+      '| why no test makes the error | places |',
+      '| --- | --- |',
+      ...[...whys].map(([reason, count]) => `| ${reason} | ${String(count)} |`),
     ],
   };
+}
+
+/** Undefined: nobody has said why. */
+function whyMissed({ at, says, text }: RemedySite): string | undefined {
+  const texts = says.map(({ source }) => source.replaceAll('[^]*', 'x').replaceAll(/\\(.)/g, '$1'));
+  if (texts.every((each) => commandsIn(each).length === 0)) return 'its remedy names no command to type';
+  return unreached.find(([, place]) => place.test(`${at}: ${text}`))?.[0];
 }
 
 function isWithin(place: string, site: RemedySite): boolean {

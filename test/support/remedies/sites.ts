@@ -30,6 +30,8 @@ export interface RemedySite {
   readonly to: number;
   /** What it can say, with anything for what is put in when it is made; none: it hands on the remedy of another place. */
   readonly says: readonly RegExp[];
+  /** What makes the error, on one line. */
+  readonly text: string;
 }
 
 /** Each place in the code that gives an error its remedy. */
@@ -47,6 +49,7 @@ export function remedySites(): readonly RemedySite[] {
       found.push({
         ...{ at: name, from: lineOf(file, around.getStart()), to: lineOf(file, around.getEnd()) },
         says: ts.isPropertyAssignment(node) ? textsIn(node.initializer) : [],
+        text: around.getText().replaceAll(/\s+/g, ' '),
       });
     });
   return found;

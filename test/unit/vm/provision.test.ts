@@ -1,8 +1,9 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { fork } from '../../../src/simulator/fork.ts';
 import type { SimulatedHost } from '../../../src/simulator/index.ts';
-import { atomic, vm, withBofh } from '../../../src/index.ts';
+import { atomic, recover, vm, withBofh } from '../../../src/index.ts';
 import { rejectionOf } from '../../support/rejection.ts';
+import { sampled } from '../../support/sampled.ts';
 import { runVerb } from '../cli/support/run-verb.ts';
 import { testRuntime } from '../cli/support/runtime.ts';
 import { smallSystem } from '../../support/undo/stage.ts';
@@ -162,5 +163,48 @@ describe('vm provision', () => {
     expect(String(await rejectionOf(typed(provision)))).toMatch(
       /web1 has \/dev\/vg0\/web1-data read-only on \/srv\/www/,
     );
+  });
+});
+
+describe('a fault at each change of vm provision', () => {
+  const modes = ['fails before', 'acts then fails', 'crash here', 'acts then crash'] as const;
+  const changing = ['file', 'lvconvert', 'lvcreate', 'store', 'unshare'] as const;
+  const cuts = {
+    kill: (of: SimulatedHost) => of.restart(),
+    none: (of: SimulatedHost) => of.powerCut({ keep: 'none' }),
+    all: (of: SimulatedHost) => of.powerCut({ keep: 'all' }),
+  };
+
+  test.each(modes)('%s: the disks are as before, or as described', { timeout: 300_000 }, async (mode) => {
+    const start = host.reboot();
+    const apply = (on: SimulatedHost): Promise<unknown> =>
+      withBofh(bofhOn(on), () => vm.provision('web1', '/srv/web.ts'));
+    const whole = fork(start);
+    await apply(whole);
+    const tools = whole.points.filter(({ access }) => access === 'change').map(({ tool }) => tool);
+    expect([...new Set(tools)].toSorted()).toEqual(changing);
+    const ends = { before: 0, after: 0 };
+    const wrong: string[] = [];
+    for (const cut of mode.includes('crash') ? (['kill', 'none', 'all'] as const) : (['kill'] as const)) {
+      const [before, after] = [start, whole].map((of) => cuts[cut](fork(of)).snapshot());
+      for (const tool of changing) {
+        const all = Array.from({ length: tools.filter((each) => each === tool).length }, (_, nth) => nth + 1);
+        for (const nth of sampled(all, `${mode} ${cut} ${tool}`)) {
+          const on = fork(start);
+          on.fault({ tool, nth, mode });
+          await apply(on).catch(() => undefined);
+          on.clearFaults();
+          const next = cuts[cut](on);
+          await withBofh(bofhOn(next), () => recover());
+          const state = next.snapshot();
+          if (state === after) ends.after += 1;
+          else if (state === before) ends.before += 1;
+          else wrong.push(`${tool} ${String(nth)} ${cut}`);
+        }
+      }
+    }
+    expect(wrong).toEqual([]);
+    expect(ends.before).toBeGreaterThan(0);
+    expect(ends.after).toBeGreaterThan(0);
   });
 });
