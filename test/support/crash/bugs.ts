@@ -70,8 +70,8 @@ export const bugs: readonly Bug[] = [
     patches: [
       {
         file: 'sequence/frame.ts',
-        old: 'while (own.running.size > 0 &&',
-        now: 'while (own.running.size > 99 &&',
+        old: 'while (frame.running.size > 0 &&',
+        now: 'while (frame.running.size > 99 &&',
       },
     ],
   },
