@@ -9,6 +9,7 @@ function changed(command: string, act: (admin: ReturnType<typeof simulatedHost>[
   host.admin.mkdir('/srv/db');
   host.admin.format('/dev/vg0/db', { type: 'ext4', usage: 'filesystem', uuid: 'u', version: '1.0' });
   host.admin.writeFile('/etc/xen/web1.cfg', 'name = "web1"\n');
+  host.admin.writeFile('/srv/a.img', '0'.repeat(4096));
   const before = host.snapshot();
   act(host.admin);
   return changedBeyond({ before, after: host.snapshot() }, [command.split(' ')]).map((line) =>
@@ -29,6 +30,8 @@ describe('what a remedy changed that it does not name', () => {
     ['lvremove /dev/mapper/vg0-web1--root', (admin) => admin.lvremove('vg0', 'web1-root')],
     ['mount /dev/vg0/db /srv/db', (admin) => admin.mount('/dev/vg0/db', '/srv/db')],
     ['bofh recover 0a1b', (admin) => admin.lvremove('vg0', 'db')],
+    ['losetup --detach /dev/loop0', (admin) => admin.losetup('/srv/a.img')],
+    ['bofh vm remove web1', (admin) => admin.writeFile('/etc/xen/other.cfg', 'x')],
   ])('%s: nothing', (command, act) => {
     expect(changed(command, act)).toEqual([]);
   });

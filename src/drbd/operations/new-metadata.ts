@@ -32,7 +32,7 @@ export function volumeOf(
     throw new RefusedError(
       disk === undefined
         ? `volume ${String(volume)} of ${name} has no disk on this host`
-        : `the metadata of volume ${String(volume)} of ${name} are not to be at the end of its disk`,
+        : `volume ${String(volume)} of ${name} has no internal metadata`,
       { remedy: `bofh makes internal metadata alone; by hand: drbdadm create-md ${name}/${String(volume)}` },
     );
   return { ...found, disk };

@@ -15,7 +15,10 @@ const objects: readonly RegExp[] = [
 ];
 
 /** Files of administrators; those of a simulated tool are not compared. */
-const file = /^now (?<device>\S+) "(?<path>\/etc\/[^"]*)" /;
+const file = /^now (?<device>\S+) "(?<path>\/etc\/[^"]*)" (?:link to (?<target>\S+))?/;
+
+/** lvm gives every volume group with pools one spare volume for a repair, and resizes it with them. */
+const spare = /^lv \S+\/lvol\d+_pmspare /;
 
 /**
  * What commands changed that they do not name: lines of the snapshots of a host, before and after.
@@ -33,8 +36,15 @@ export function changedBeyond(
   const domids = commands.some(([tool, ...argv]) => tool === 'xl' && argv.some((word) => /^\d+$/.test(word)));
   const named = reached(new Set(commands.flat().flatMap(namesIn)), [...was, ...is]);
   const changed = [...was.filter((line) => !is.includes(line)), ...is.filter((line) => !was.includes(line))];
+  // A guest has its configuration under any name.
+  const configs = commands.some(([tool, noun]) => tool === 'bofh' && noun === 'vm');
   return changed.filter(
-    (line) => !(domids && line.startsWith('domain ')) && namesOf(line).length > 0 && !isNamed(line, named),
+    (line) =>
+      !(domids && line.startsWith('domain ')) &&
+      !(configs && file.exec(line)?.groups?.['path']?.startsWith('/etc/xen/') === true) &&
+      !spare.test(line) &&
+      namesOf(line).length > 0 &&
+      !isNamed(line, named),
   );
 }
 
@@ -61,8 +71,8 @@ function begins(name: string, whole: string): boolean {
 
 /** The names in the line of an object; of a file its path, and the device it is on. */
 function namesOf(line: string): readonly string[] {
-  const { device, path } = file.exec(line)?.groups ?? {};
-  if (device !== undefined && path !== undefined) return [device, path];
+  const { device, path, target = [] } = file.exec(line)?.groups ?? {};
+  if (device !== undefined && path !== undefined) return [device, path, target].flat();
   const found: readonly (string | undefined)[] =
     objects.map((each) => each.exec(line)).find((each) => each !== null) ?? [];
   return namesIn(found.slice(1).join(' '));
@@ -77,7 +87,7 @@ function namesIn(text: string): readonly string[] {
       const mapped = /^\/dev\/mapper\/(?<vg>[^-/]+)-(?<lv>[^/]+)$/.exec(word)?.groups;
       if (mapped !== undefined)
         return [word, `${mapped['vg'] ?? ''}/${(mapped['lv'] ?? '').replaceAll('--', '-')}`];
-      const plain = /^\/dev\/(?<name>[^/]+\/[^/]+)$/.exec(word)?.groups?.['name'];
+      const plain = /^\/dev\/(?<name>[^/]+\/[^/]+|loop\d+)$/.exec(word)?.groups?.['name'];
       return plain === undefined ? [word] : [word, plain];
     });
 }

@@ -92,6 +92,9 @@ export function report(file: string): {
     if (why === undefined) wrong.push(`src/${site.at}:${String(site.from)}: no test makes this error`);
     else whys.set(why, (whys.get(why) ?? 0) + 1);
   }
+  for (const [reason, most] of unreached)
+    if ((whys.get(reason) ?? 0) > most)
+      wrong.push(`more than ${String(most)} places that no test makes: ${reason}`);
   return {
     wrong,
     lines: [
@@ -118,7 +121,7 @@ export function report(file: string): {
 function whyMissed({ at, says, text }: RemedySite): string | undefined {
   const texts = says.map(({ source }) => source.replaceAll('[^]*', 'x').replaceAll(/\\(.)/g, '$1'));
   if (texts.every((each) => commandsIn(each).length === 0)) return 'its remedy names no command to type';
-  return unreached.find(([, place]) => place.test(`${at}: ${text}`))?.[0];
+  return unreached.find(([, , place]) => place.test(`${at}: ${text}`))?.[0];
 }
 
 function isWithin(place: string, site: RemedySite): boolean {
