@@ -82,51 +82,6 @@ export default defineHost((h) => {
     expect(await out(`${ssh} 'systemctl is-active web'`)).toBe('active');
   }, 900_000);
 
-  it('is changed by a description while it is off, or not at all', async () => {
-    const ssh =
-      'ssh -i /root/.ssh/id_try -o UserKnownHostsFile=/root/known -o ConnectTimeout=15 root@192.0.2.10';
-    const describes = (more: string) =>
-      machine.putText(
-        '/root/guest/more.ts',
-        `import { defineHost } from 'bofh';
-export default defineHost((h) => {
-  h.file('/etc/motd', { content: 'changed\\n' });
-  h.user('bob', { shell: '/bin/bash' });
-  ${more}
-});
-`,
-      );
-    const content = () => out('sha256sum </dev/vg0/web1-root');
-    await out('bofh vm stop web1');
-    const before = [await content(), await out('lvs --noheadings -o lv_name,lv_uuid')];
-    await describes("h.script('no', { run: 'touch /root/half; exit 7', undo: 'true' });");
-
-    const failed = await machine.run('bofh vm provision web1 /root/guest/more.ts 2>&1', {
-      check: 'return',
-      timeoutMs: 540_000,
-    });
-    expect([failed.exitCode, failed.stdout]).toEqual([1, expect.stringContaining('exit 7')]);
-    expect([await content(), await out('lvs --noheadings -o lv_name,lv_uuid')]).toEqual(before);
-
-    await describes('');
-    expect(await out('bofh vm provision web1 /root/guest/more.ts')).toContain('start it: bofh vm start web1');
-    expect(await out('lvs --noheadings -o lv_name,lv_uuid')).toBe(before[1]);
-    await out('bofh vm start web1');
-    const seen = await until({
-      what: 'the guest answers',
-      timeoutMs: 400_000,
-      everyMs: 5_000,
-      probe: async () => {
-        const { exitCode, stdout } = await machine.run(
-          `timeout 30 ${ssh} 'cat /etc/motd; id --user --name bob; systemctl is-active web'`,
-          { check: 'return', timeoutMs: 60_000 },
-        );
-        return exitCode === 0 ? stdout : undefined;
-      },
-    });
-    expect(seen).toBe('changed\nbob\nactive\n');
-  }, 1_800_000);
-
   it('is removed with all of it', async () => {
     await out('bofh --yes vm remove web1 --stop');
     expect(await out('lvs --noheadings vg0; ls /etc/xen/*.cfg 2>/dev/null; true')).toBe('');

@@ -14,7 +14,7 @@ describe.skipIf(!can.ok && !required)('a guest from a directory, with roles, on 
     machine = await bootMachine({ hypervisor: 'xen', name: 'dom0' });
     await installBofh(machine);
     await machine.run(
-      'mkdir -p /mnt /srv/root; tar -xpf /srv/guest.tar -C /srv/root; cd /srv/root; mkdir -p proc sys dev; ln bin/busybox bin/second; chown 7:8 etc',
+      'mkdir -p /mnt /srv/root; tar -xpf /srv/guest.tar -C /srv/root; cd /srv/root; mkdir -p proc sys dev run; ln bin/busybox bin/second; chown 7:8 etc',
     );
     await role('web', 'echo "$NAME" >/etc/role; echo kept >/srv/data/from-role; exec sleep 0');
     await role('broken', 'echo E: no such package; exit 7');
@@ -55,7 +55,43 @@ describe.skipIf(!can.ok && !required)('a guest from a directory, with roles, on 
     await bofh('vm unmount web1');
     await bofh('vm start web1');
     await bofh('vm stop web1 --time 2m --force');
+  }, 600_000);
+
+  it('is changed by a description while it is off, or not at all', async () => {
+    const provision = 'vm provision web1 /root/guest/web.ts';
+    const describes = (more: string) =>
+      machine.putText(
+        '/root/guest/web.ts',
+        `import { defineHost } from 'bofh';
+export default defineHost((h) => {
+  h.file('/etc/motd', { content: 'changed\\n' });
+  h.file('/srv/data/described', { content: 'too\\n' });
+  ${more}
+});
+`,
+      );
+    const disks = () =>
+      text('sha256sum /dev/vg0/web1-root /dev/vg0/web1-data; lvs --noheadings -o lv_uuid vg0');
+    const before = await disks();
+    await describes("h.script('no', { run: 'touch /half; exit 7', undo: 'true' });");
+    expect(await bofh(provision, 5)).toContain('exit 7');
+    expect(await disks()).toBe(before);
+
+    await describes('');
+    await killedAt(machine, provision, { tool: 'unshare', words: ['*--pid*'] });
+    await bofh('recover --yes');
+    expect(await disks()).toBe(before);
+
+    expect(await bofh(provision)).toContain('start it: bofh vm start web1');
+    expect(await text('lvs --noheadings -o lv_name vg0 | sort')).toMatch(
+      /^\s*web1-data\s+web1-root(?:\s+web1-swap)?\s*$/,
+    );
+    await bofh('vm mount web1 /mnt');
+    expect(await text('cat /mnt/etc/motd /mnt/srv/data/described /mnt/etc/role')).toBe('changed\ntoo\nweb1');
+    await bofh('vm unmount web1');
+    await bofh('vm start web1');
+    await bofh('vm stop web1 --time 2m --force');
     await bofh('--yes vm remove web1');
     expect(await state()).toBe('');
-  }, 600_000);
+  }, 900_000);
 });
