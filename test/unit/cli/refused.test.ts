@@ -75,4 +75,17 @@ describe('is refused, with what to type next', () => {
     expect((error as BofhError).remedy).toBeDefined();
     expect(host.snapshot()).toBe(before);
   });
+
+  it('undo ID, while what the sequence made is in use', async () => {
+    const host = simulatedHost();
+    await typed(host, ['lvm', 'create', 'vg0/new', '--size', '16m']);
+    const [id = ''] = /\b[0-9a-f]{12}\b/.exec((await typed(host, ['journal', 'list'])).stdout) ?? [];
+    host.admin.losetup('/dev/vg0/new');
+    const before = host.snapshot();
+
+    const error = await rejectionOf(typed(host, ['--yes', 'undo', id]));
+    expect(String(error)).toMatch(/is not undone: what it made is in use: .*\/dev\/loop0/);
+    expect((error as BofhError).remedy).toContain(`bofh undo ${id} --in-use`);
+    expect(host.snapshot()).toBe(before);
+  });
 });
