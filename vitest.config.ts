@@ -82,8 +82,8 @@ export default defineConfig({
           isolate: false,
           ...(remedies ? { setupFiles: ['test/support/remedies/setup.ts'] } : {}),
           fileParallelism: false,
-          testTimeout: 120_000,
-          hookTimeout: 120_000,
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
         },
       },
       {

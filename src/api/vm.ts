@@ -376,6 +376,7 @@ function refuseOthers({ surplus }: BackupPlan, agreed: readonly string[] | undef
  * What its /etc/fstab mounts is mounted too. All disks that it needs must be logical volumes. The
  * description changes snapshots of them, and these are merged into the disks after the commit: if a step
  * fails, all of them are as before, whatever a package or a script did. Start the guest after that.
+ * Only for a guest that is trusted: its programs run as root on the kernel of this host.
  *
  * @param description - Absolute path of the file. Only root may be able to write it.
  */
