@@ -97,7 +97,7 @@ export async function provisionVm(
   const mounts: { device: string; filesystem: string; type: string; target: string }[] = [];
   for (const { disk, ...mount } of plan.mounts) {
     const { vg, volume: origin, uuid: originUuid, snapshot, room } = disk;
-    const asked = { vg, origin, originUuid, name: snapshot, ...(room ?? { active: true }) };
+    const asked = { vg, origin, originUuid, name: snapshot, written: true, ...(room ?? { active: true }) };
     const { path: device, uuid } = await tx.lvm.createSnapshot(asked);
     made.push({ vg, name: snapshot, uuid });
     mounts.push({ device, ...mount });

@@ -37,6 +37,11 @@ const args = z.strictObject({
    * origin.
    */
   active: z.exactOptional(z.boolean()),
+  /**
+   * A later step of the sequence writes to the snapshot (default: false): from then on its content is
+   * not compared when it is undone, so writes of others to it are lost, too.
+   */
+  written: z.exactOptional(z.boolean()),
   /** Tags of your own, without the `@`. */
   tags: z.exactOptional(z.array(z.string())),
 });
@@ -48,6 +53,7 @@ const undo = z.extend(madeVolume, {
   extents: z.exactOptional(z.number().check(z.int(), z.positive())),
   /** For a thin snapshot. */
   pool: z.exactOptional(z.string()),
+  written: z.exactOptional(z.literal(true)),
 });
 
 type Undo = z.infer<typeof undo>;
@@ -67,7 +73,7 @@ export const createSnapshot = operation({
   keepsContent: true,
   restores: 'state',
   prepare: async ({
-    args: { vg: group, origin, originUuid, name, size, extents, tags = [] },
+    args: { vg: group, origin, originUuid, name, size, extents, written, tags = [] },
     mark,
     host,
   }) => {
@@ -78,7 +84,10 @@ export const createSnapshot = operation({
     const of = volumeNamed(vg, { name: origin, ...(originUuid === undefined ? {} : { uuid: originUuid }) });
     refuseOrigin(of);
     await refuseTaken(host, vg, { name });
-    const made = { vg: group, vgUuid: vg.uuid, name, tag: mark, origin: { name: origin, uuid: of.uuid } };
+    const made = {
+      ...{ vg: group, vgUuid: vg.uuid, name, tag: mark, origin: { name: origin, uuid: of.uuid } },
+      ...(written === true ? { written } : {}),
+    };
     if (roomIn === undefined) {
       const pool = poolOf(vg, of);
       refuseFullPool(pool, `the snapshot ${group}/${name}`);
@@ -120,9 +129,11 @@ export const createSnapshot = operation({
       const { lv } = await findMade(host, of, result?.uuid);
       return lv === undefined ? undefined : volumeWitness(host, lv);
     },
-    changed: async ({ undo: of, result, witness, filled, host }) => {
+    changed: async ({ undo: of, result, witness, touched, filled, host }) => {
       const { lv, all } = await findMade(host, of, result?.uuid);
       if (lv === undefined || filled === 'now') return undefined;
+      // What the sequence wrote there cannot be told from what others wrote.
+      if (of.written === true && touched) return volumeChanged(host, lv, undefined);
       if (witness !== undefined && witness !== inactive) return volumeChanged(host, lv, witness);
       // An interrupted snapshot, or one whose activation was cut off: its content is that of the
       // origin, as long as that is not written to.
