@@ -393,7 +393,7 @@ export async function provision(
   return single(`vm provision ${name}`, async (tx) => {
     const keys: string[] = [];
     for (const { disk } of plan.mounts) keys.push((await engine.on(`/dev/${disk.vg}/${disk.volume}`)).key);
-    return provisionVm(tx, plan, keys);
+    return provisionVm(tx, host, plan, keys);
   });
 }
 

@@ -45,6 +45,8 @@ export async function planMoment(
     readonly suffix: string;
     readonly use: string;
     readonly snapshotSize?: Bytes | undefined;
+    /** What helps if a disk is no logical volume (default: save it inside the guest). */
+    readonly otherwise?: string;
     /** Paths of the only disks that get one, as in the configuration (default: all). */
     readonly only?: ReadonlySet<string>;
   },
@@ -76,10 +78,11 @@ async function planDisk(
     readonly known: readonly LogicalVolume[];
     readonly suffix: string;
     readonly use: string;
+    readonly otherwise?: string;
     readonly snapshotSize?: Bytes | undefined;
   },
 ): Promise<SnapshotDisk> {
-  const { name, disk, known, suffix, use, snapshotSize } = of;
+  const { name, disk, known, suffix, use, otherwise = 'save it inside the guest', snapshotSize } = of;
   const { vdev, path } = disk;
   const lv = path === undefined || disk.format !== 'raw' ? undefined : await volumeOf(host, known, path);
   if (lv === undefined)
@@ -87,7 +90,7 @@ async function planDisk(
       resourceNameOf(disk) === undefined
         ? `the disk ${wordsOf(disk)} of ${name} is no logical volume, and bofh ${use} only these`
         : `the disk ${wordsOf(disk)} of ${name} is replicated by DRBD, and bofh does not ${use.replace(/s$/, '')} these`,
-      { remedy: `save it inside the guest; bofh vm show ${name} shows its disks` },
+      { remedy: `${otherwise}; bofh vm show ${name} shows its disks` },
     );
   if (!/^[A-Za-z0-9]{1,16}$/.test(vdev))
     throw new UsageError(`the disk ${wordsOf(disk)} of ${name} has the name ${JSON.stringify(vdev)}`, {

@@ -1,4 +1,4 @@
-import { probe } from '../blockdevice/index.ts';
+import { deviceWitness, probe } from '../blockdevice/index.ts';
 import type { ReadHost } from '../command/index.ts';
 import { refuseElsewhere, refuseNoScript } from '../copy/index.ts';
 import { RefusedError } from '../core/errors.ts';
@@ -54,6 +54,7 @@ export async function planProvision(options: {
   const pathOf = new Map(guest.disks.map(({ vdev, path }) => [vdev, path]));
   const { disks } = await planMoment(host, {
     ...{ site, name, suffix: 'provision', use: 'snapshots', snapshotSize: request.snapshotSize },
+    otherwise: 'apply the description over SSH while the guest runs',
     only: new Set(tree.mounts.map(({ device }) => device)),
   });
   const mounts: ProvisionPlan['mounts'][number][] = [];
@@ -80,12 +81,14 @@ export async function planProvision(options: {
 
 /**
  * The recipe: applies the description to snapshots of the disks, which are merged into the disks
- * after the commit. Until then the disks stay as they are.
+ * after the commit. Until then the disks stay as they are. RefusedError if another program writes to
+ * a disk meanwhile: the merge would lose that.
  *
  * @param keys - Of the disks, as the engine locks them.
  */
 export async function provisionVm(
   tx: Tx,
+  host: ReadHost,
   plan: ProvisionPlan,
   keys: readonly string[],
 ): Promise<ProvisionedVm> {
@@ -93,6 +96,7 @@ export async function provisionVm(
   await tx.reserve({ changes: keys });
   // Again, now that no other bofh can start the guest or mount its disks.
   await plan.look();
+  const before = await witnessesOf(host, plan);
   const made: { readonly vg: string; readonly name: string; readonly uuid: string }[] = [];
   const mounts: { device: string; filesystem: string; type: string; target: string }[] = [];
   for (const { disk, ...mount } of plan.mounts) {
@@ -106,8 +110,25 @@ export async function provisionVm(
   await tx.copy.script({
     ...{ script: description, description: true, mounts, made: 'snapshot', environment, seconds },
   });
+  const after = await witnessesOf(host, plan);
+  const changed = [...after].find(([path, witness]) => witness !== before.get(path))?.[0];
+  if (changed !== undefined)
+    throw new RefusedError(`another program wrote to ${changed} meanwhile: the merge would lose that`, {
+      code: 'differs',
+      remedy: `see what it is: bofh block tree ${changed}; then give the command again`,
+    });
   for (const each of made) await tx.lvm.mergeSnapshot(each);
   return { name, volumes: plan.mounts.map(({ disk: { vg, volume } }) => `${vg}/${volume}`) };
+}
+
+/** By the path of each disk. */
+async function witnessesOf(host: ReadHost, { mounts }: ProvisionPlan): Promise<ReadonlyMap<string, string>> {
+  const found = new Map<string, string>();
+  for (const { disk } of mounts) {
+    const path = `/dev/${disk.vg}/${disk.volume}`;
+    found.set(path, await deviceWitness(host, path));
+  }
+  return found;
 }
 
 async function unmounted(

@@ -118,7 +118,7 @@ describe.skipIf(!can.ok && !required)('a guest on two Xen hosts', () => {
 
     await guestUp(a, { name: 'web1' });
     expect([await domains(a), await domains(b)]).toEqual(['1', '0']);
-  });
+  }, 1_800_000);
 
   it('leaves nothing when it is taken apart', async () => {
     await pair.a.run('xl shutdown -w web1', { timeoutMs: 120_000 });

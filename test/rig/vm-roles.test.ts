@@ -79,7 +79,7 @@ export default defineHost((h) => {
     );
     expect(await disks()).toBe(before);
 
-    await bofh('--yes vm remove web1 --force-off');
+    await bofh('--yes vm remove web1');
     expect(await state()).toBe('');
   }, 900_000);
 });

@@ -117,7 +117,7 @@ export function report(file: string): {
   };
 }
 
-/** Undefined: nobody has said why. */
+/** Undefined: there is no reason for this place. */
 function whyMissed({ at, says, text }: RemedySite): string | undefined {
   const texts = says.map(({ source }) => source.replaceAll('[^]*', 'x').replaceAll(/\\(.)/g, '$1'));
   if (texts.every((each) => commandsIn(each).length === 0)) return 'its remedy names no command to type';

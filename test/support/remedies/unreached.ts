@@ -31,7 +31,7 @@ export const unreached: readonly (readonly [reason: string, most: number, place:
   ],
   [
     'a mount that is read-only, hidden by another one, or on a loop device that goes with it',
-    6,
+    4,
     /read-only|for reading only|where another mount hides it|detaches the loop device/,
   ],
   ['a download, or a directory of bofh that others can write to', 4, /^host\/(?:download|ssh\/place)\.ts/],

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest';
+import { planProvision, provisionVm } from '../../../src/vm/provision.ts';
 import { fork } from '../../../src/simulator/fork.ts';
 import type { SimulatedHost } from '../../../src/simulator/index.ts';
 import { atomic, recover, vm, withBofh } from '../../../src/index.ts';
@@ -78,6 +79,55 @@ describe('vm provision', () => {
       /failed and is undone: the description \/srv\/web\.ts failed: exit 5; it said last: no such package/,
     );
     expect(host.snapshot()).toBe(before);
+  });
+
+  /** The recipe, with an act of somebody else while the description is applied. */
+  async function during(act: () => unknown): Promise<unknown> {
+    const bofh = bofhOn(host);
+    const request = { description: '/srv/web.ts' };
+    const plan = await planProvision({ host, site: bofh.site, name: 'web1', request });
+    const { key } = await bofh.engine.on('/dev/vg0/web1-root');
+    return withBofh(bofh, () =>
+      atomic('test', async (tx) => {
+        const script: typeof tx.copy.script = async (asked) => {
+          const value = await tx.copy.script(asked);
+          await act();
+          return value;
+        };
+        await provisionVm({ ...tx, copy: { ...tx.copy, script } }, host, plan, [key]);
+      }),
+    );
+  }
+
+  test('keeps other commands from the disks meanwhile', async () => {
+    let [begin, end] = [() => {}, () => {}];
+    const begun = new Promise<void>((resolve) => (begin = resolve));
+    const held = new Promise<void>((resolve) => (end = resolve));
+    const work = during(() => {
+      begin();
+      return held;
+    });
+    await begun;
+    const refused = await rejectionOf(typed('mount add /dev/vg0/web1-root /mnt'));
+    end();
+    await work;
+
+    expect(String(refused)).toMatch(/vg0\/web1-root is in use by sequence/);
+    expect(inDisk('root', 'etc/motd')).toBe('described\n');
+  });
+
+  test('is refused, and loses nothing, if another program writes to a disk meanwhile', async () => {
+    const failed = during(() => {
+      host.admin.mount('/dev/vg0/web1-root', '/mnt');
+      host.admin.writeFile('/mnt/etc/motd', 'by hand\n');
+      host.admin.umount('/mnt');
+    });
+
+    expect(String(await rejectionOf(failed))).toMatch(
+      /another program wrote to \/dev\/vg0\/web1-root meanwhile: the merge would lose that/,
+    );
+    expect(inDisk('root', 'etc/motd')).toBe('by hand\n');
+    expect(volumes().filter((name) => name.endsWith('-provision'))).toEqual([]);
   });
 
   test.each(['restart', 'reboot'])(

@@ -26,7 +26,7 @@ import {
   symlink,
   walk,
 } from '../../world/tree.ts';
-import type { World } from '../../world/world.ts';
+import { change, type World } from '../../world/world.ts';
 import { failed, ok, type ToolCall, type ToolModel } from '../answer.ts';
 import { deviceAt } from '../blockdevice/device-at.ts';
 import { scanProcesses } from '../blockdevice/processes.ts';
@@ -335,6 +335,8 @@ function inChroot(call: ToolCall): ReturnType<ToolModel> {
   });
   const text = resolve(world, script, 'follow');
   if (!text.found || trees.some(({ tree }) => tree === undefined)) return failed(125, 'bofh: cannot mount');
+  // The mount itself writes to the superblock.
+  for (const { device } of mounts) change(world, deviceAt(world, device)?.storage ?? '');
   let stdout = '';
   for (const line of Buffer.from(text.inode.content ?? [])
     .toString()
