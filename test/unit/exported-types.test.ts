@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import ts from 'typescript';
 import { expect, it } from 'vitest';
+import { publishedApi } from '../support/api/published.ts';
 
 const root = join(import.meta.dirname, '../..');
 
@@ -17,16 +18,10 @@ const named = ts.SymbolFlags.Interface | ts.SymbolFlags.TypeAlias | ts.SymbolFla
 
 /** The named types of ours that functions of the public API take or give, and that have no name at the top level. */
 function missing(): readonly string[] {
-  const config = ts.getParsedCommandLineOfConfigFile(
-    join(root, 'tsconfig.build.json'),
-    {},
-    { ...ts.sys, onUnRecoverableConfigFileDiagnostic: () => undefined },
-  );
-  const program = ts.createProgram(config?.fileNames ?? [], config?.options ?? {});
-  const checker = program.getTypeChecker();
+  const { checker, service } = publishedApi();
   const real = (symbol: ts.Symbol): ts.Symbol =>
     (symbol.flags & ts.SymbolFlags.Alias) === 0 ? symbol : checker.getAliasedSymbol(symbol);
-  const index = program.getSourceFile(join(root, 'src/index.ts'));
+  const index = service.getProgram()?.getSourceFile(join(root, 'src/index.ts'));
   const top = checker.getExportsOfModule(checker.getSymbolAtLocation(index as ts.SourceFile) as ts.Symbol);
   const exported = new Set(top.map(real));
   const isOurs = (symbol: ts.Symbol): boolean =>

@@ -76,11 +76,19 @@ export interface PublishedApi {
   readonly hover: (expression: string, before?: string) => string;
 }
 
+const read = new Map<string, PublishedApi>();
+
 /**
- * Asks TypeScript's language service for what the package exports. `folder` has the sources, or the
+ * Asks TypeScript's language service for what the package exports, once in a process. `folder` has the sources, or the
  * declarations (`.d.ts`) that are made of them.
  */
 export function publishedApi(folder = join(root, 'src'), extension: '.ts' | '.d.ts' = '.ts'): PublishedApi {
+  const api = read.get(folder) ?? apiIn(folder, extension);
+  read.set(folder, api);
+  return api;
+}
+
+function apiIn(folder: string, extension: '.ts' | '.d.ts'): PublishedApi {
   const files = Object.values(entries).map((name) => join(folder, `${name}${extension}`));
   const probe = join(folder, 'probe.ts');
   let text = 'export {};';
