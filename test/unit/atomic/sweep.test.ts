@@ -21,14 +21,14 @@ function extentOf(usual: Partial<Extent>): Extent {
 test('ended at any point and in any way, and its recovery too: as before or as after', {
   timeout,
 }, async () => {
-  const extent = extentOf({ kinds: ['kill', 'none', 'half'], second: 97 });
+  const extent = extentOf({ kinds: ['kill', 'none', 'half'], inTurn: true, second: 97 });
   expect(await crashSweep(subject, extent)).toEqual([]);
 });
 
 test('whatever fails, fails to happen, or happens and fails: undone, or stuck and recovered', {
   timeout,
 }, async () => {
-  const extent = extentOf({ kinds: ['kill', 'none'] });
+  const extent = extentOf({ kinds: ['kill', 'none'], inTurn: true });
   expect(await faultSweep(subject, extent)).toEqual([]);
 });
 
