@@ -45,6 +45,8 @@ if (!ensureDependencies()) {
 }
 
 process.env.BOFH_RIG ??= 'sample';
+/** Why these tests cannot run here; undefined: they can. */
+const reasons = { loop: loopReason, container: containerReason };
 const linted = stage('lint', async () =>
   checked(
     await allQuietly('lint', [
@@ -54,17 +56,12 @@ const linted = stage('lint', async () =>
     ]),
   ),
 );
-await buildAndTypes();
-// The tests on loop devices and in containers mostly wait, for a disk, a login or a service: they go first where unit has
+await build();
+const typed = stage('types', async () => checked(await allQuietly('types', [[bin('tsc'), ['--noEmit']]])));
+// The tests on loop devices and in containers mostly wait, for a disk, a login or a service: they run where unit has
 // something to do, too.
-const waiting = stage(
-  'loop',
-  () => loopReason() ?? tests('loop', process.execPath, { log: logOf('loop') }),
-).then(() =>
-  stage(
-    'container',
-    () => containerReason() ?? tests('container', process.execPath, { log: logOf('container') }),
-  ),
+const waiting = ['loop', 'container'].map((name) =>
+  stage(name, () => reasons[name]() ?? tests(name, process.execPath, { log: logOf(name) })),
 );
 await stage('unit', () => {
   // Without them a few tests skip themselves, and are counted so; nothing else of them needs root or Debian.
@@ -74,7 +71,7 @@ await stage('unit', () => {
 });
 // Silently and at a lower priority, in what the others leave of the cores.
 const beside = unitOnOtherNodes();
-await Promise.all([linted, waiting]);
+await Promise.all([linted, typed, ...waiting]);
 // The rig has its turn by itself: its emulators leave no core free.
 await stage('rig', async () => (await rigReason()) ?? tests('rig', process.execPath));
 if (process.env.BOFH_RIG === 'sample')
@@ -82,15 +79,13 @@ if (process.env.BOFH_RIG === 'sample')
 await beside;
 finish();
 
-/** Beside the lint: silently, until one fails. */
-async function buildAndTypes() {
-  const build = [process.execPath, [join(root, 'scripts', 'build.mjs')]];
+/** Beside the lint: silently, until it fails. */
+async function build() {
   await stage('build', async () => {
-    const ok = await allQuietly('build', [build]);
+    const ok = await allQuietly('build', [[process.execPath, [join(root, 'scripts', 'build.mjs')]]]);
     if (ok) shareBuild();
     return checked(ok);
   });
-  await stage('types', async () => checked(await allQuietly('types', [[bin('tsc'), ['--noEmit']]])));
 }
 
 /** Otherwise every worker builds it again. Tests that are not root cannot read a checkout in a closed directory. */

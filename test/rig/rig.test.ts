@@ -123,26 +123,24 @@ describe.skipIf(!can.ok && !required)('the rig', () => {
         expect(difference).toContain(`== ${section}`);
     });
 
-    // In `npm test` vm.test.ts boots one.
-    if (process.env['BOFH_RIG'] !== 'sample')
-      it('boots a PV guest, whose disk and config file are in the fingerprint too, and shuts it down', async () => {
-        const before = await fingerprint(machine);
-        const config = await makeGuest(machine, { name: 'web1' });
-        const made = await fingerprint(machine);
-        await machine.run(['xl', 'create', config]);
-        await guestUp(machine, { name: 'web1' });
-        const running = await fingerprint(machine);
-        await machine.run('xl shutdown web1');
-        await guestGone(machine, { name: 'web1', timeoutMs: 30_000 });
+    it('boots a PV guest, whose disk and config file are in the fingerprint too, and shuts it down', async () => {
+      const before = await fingerprint(machine);
+      const config = await makeGuest(machine, { name: 'web1' });
+      const made = await fingerprint(machine);
+      await machine.run(['xl', 'create', config]);
+      await guestUp(machine, { name: 'web1' });
+      const running = await fingerprint(machine);
+      await machine.run('xl shutdown web1');
+      await guestGone(machine, { name: 'web1', timeoutMs: 30_000 });
 
-        expect(before.diff(made)).toContain('+ /etc/xen/web1.cfg f 644 0:0');
-        expect(made.diff(running)).toMatch(/^\+ web1 [0-9a-f-]{36} memory=96 vcpus=1 alive$/m);
-        expect(made.diff(running)).toMatch(/^\+ +"xvda" "\/dev\/vg0\/web1" "w"$/m);
-        expect((await machine.run('tail -n 20 /var/log/xen/console/guest-web1.log')).stdout).toContain(
-          'guest web1 up',
-        );
-        expect(made.diff(await fingerprint(machine))).toBe('');
-      });
+      expect(before.diff(made)).toContain('+ /etc/xen/web1.cfg f 644 0:0');
+      expect(made.diff(running)).toMatch(/^\+ web1 [0-9a-f-]{36} memory=96 vcpus=1 alive$/m);
+      expect(made.diff(running)).toMatch(/^\+ +"xvda" "\/dev\/vg0\/web1" "w"$/m);
+      expect((await machine.run('tail -n 20 /var/log/xen/console/guest-web1.log')).stdout).toContain(
+        'guest web1 up',
+      );
+      expect(made.diff(await fingerprint(machine))).toBe('');
+    });
   });
 
   describe('a power cut', () => {
