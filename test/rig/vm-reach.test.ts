@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { debianTar } from '../support/dom0/debian-root.ts';
 import { installBofh } from '../support/dom0/install.ts';
+import { killedAt } from '../support/dom0/killed-at.ts';
 import { available, bootMachine, guestUp, type Machine, until } from '../support/rig/index.ts';
 
 const can = await available();
@@ -11,6 +12,21 @@ describe.skipIf(!can.ok && !required)('a guest that can be reached, on a real Xe
   let machine: Machine;
   const out = async (command: string): Promise<string> =>
     (await machine.run(command, { timeoutMs: 540_000 })).stdout.trim();
+
+  const ssh =
+    'ssh -i /root/.ssh/id_try -o StrictHostKeyChecking=accept-new -o UserKnownHostsFile=/root/known -o ConnectTimeout=15 root@192.0.2.10';
+  /** What systemd in the guest says, once it has booted. */
+  const answered = (): Promise<string> =>
+    until({
+      ...{ what: 'the guest answers', timeoutMs: 400_000, everyMs: 5_000 },
+      probe: async () => {
+        const { exitCode, stdout } = await machine.run(
+          `timeout 30 ${ssh} 'systemctl is-system-running --wait'`,
+          { check: 'return', timeoutMs: 60_000 },
+        );
+        return exitCode === 0 ? stdout.trim() : undefined;
+      },
+    });
 
   beforeAll(async () => {
     if (!can.ok) throw new Error(can.reason);
@@ -48,21 +64,7 @@ export default defineHost((h) => {
     expect(said).toContain('log in with: ssh root@192.0.2.10');
     const hostKey = /SSH host key is (?<print>SHA256:\S+)/.exec(said)?.groups?.['print'] ?? said;
 
-    const ssh =
-      'ssh -i /root/.ssh/id_try -o StrictHostKeyChecking=accept-new -o UserKnownHostsFile=/root/known -o ConnectTimeout=15 root@192.0.2.10';
-    const probe = async (): Promise<string | undefined> => {
-      const { exitCode, stdout } = await machine.run(
-        `timeout 30 ${ssh} 'systemctl is-system-running --wait'`,
-        {
-          check: 'return',
-          timeoutMs: 60_000,
-        },
-      );
-      return exitCode === 0 ? stdout.trim() : undefined;
-    };
-    expect(await until({ what: 'the guest answers', timeoutMs: 400_000, everyMs: 5_000, probe })).toBe(
-      'running',
-    );
+    expect(await answered()).toBe('running');
 
     expect(await out('ssh-keygen -l -f /root/known')).toContain(` ${hostKey} `);
     const seen = await out(
@@ -81,6 +83,38 @@ export default defineHost((h) => {
     expect(await out(`${ssh.replace('root@', 'alice@')} 'id --user --name'`)).toBe('alice');
     expect(await out(`${ssh} 'systemctl is-active web'`)).toBe('active');
   }, 900_000);
+
+  it('is changed by a description while it is off: as before if bofh is killed, and then as described', async () => {
+    await machine.putText(
+      '/root/guest/later.ts',
+      `import { defineHost } from 'bofh';
+export default defineHost((h) => {
+  h.file('/etc/motd', { content: 'changed while it was off\\n' });
+  const unit = h.file('/etc/systemd/system/later.service', {
+    content: '[Service]\\nExecStart=/bin/sleep infinity\\n[Install]\\nWantedBy=multi-user.target\\n',
+  });
+  h.service('later', { enabled: true, running: true, restartOn: [unit] });
+});
+`,
+    );
+    const provision = 'vm provision web1 /root/guest/later.ts';
+    const disks = () =>
+      out('sha256sum /dev/vg0/web1-root; lvs --noheadings -o lv_name,lv_uuid,lv_tags vg0 | sort');
+    await out('bofh vm stop web1');
+    const before = await disks();
+
+    await killedAt(machine, provision, { tool: 'unshare', words: ['*--pid*'] });
+    await out('bofh recover --yes');
+    expect(await disks()).toBe(before);
+
+    await out(`bofh ${provision}`);
+    expect((await disks()).split('\n').slice(1)).toEqual(before.split('\n').slice(1));
+    await out('bofh vm start web1');
+    expect(await answered()).toBe('running');
+    expect(await out(`${ssh} 'cat /etc/motd; systemctl is-active web later'`)).toBe(
+      'changed while it was off\nactive\nactive',
+    );
+  }, 1_800_000);
 
   it('is removed with all of it', async () => {
     await out('bofh --yes vm remove web1 --stop');
