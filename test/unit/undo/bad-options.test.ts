@@ -3,6 +3,7 @@ import { atomic, withBofh } from '../../../src/bofh.ts';
 import { BofhError, RolledBackError } from '../../../src/core/errors.ts';
 import type { Tx } from '../../../src/operations.ts';
 import { fork } from '../../../src/simulator/fork.ts';
+import { withoutWaiting } from '../../../src/simulator/matrix/clock.ts';
 import { simulatedBofh, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { specimens } from '../../support/undo/specimens.ts';
 import { neighbourhood } from '../../support/undo/stage.ts';
@@ -49,11 +50,13 @@ describe('an option that makes no sense is invalid, named, and nothing happens',
       { fails = false } = {},
     ): Promise<readonly [unknown, SimulatedHost]> => {
       const host = fork(staged);
-      const work = withBofh(simulatedBofh({ host }), () =>
-        atomic('bad', async (tx) => {
-          await act(withOther(tx, [driver, name], change));
-          if (fails) throw new Error('later');
-        }),
+      const work = withoutWaiting(() =>
+        withBofh(simulatedBofh({ host }), () =>
+          atomic('bad', async (tx) => {
+            await act(withOther(tx, [driver, name], change));
+            if (fails) throw new Error('later');
+          }),
+        ),
       );
       return [
         await work.then(

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { decode } from '../../../src/atomic/journal/lines.ts';
+import { withoutWaiting } from '../../../src/simulator/matrix/clock.ts';
 import { simulatedBofh, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { rows } from '../../support/undo/matrix.ts';
 import { run } from '../../../src/simulator/matrix/trial.ts';
@@ -24,7 +25,7 @@ describe('the specimens of the matrix', async () => {
         const staged = subject.start();
         const before = staged.host.snapshot();
 
-        const ending = await run(staged, { ends: 'well' });
+        const ending = await withoutWaiting(() => run(staged, { ends: 'well' }));
 
         expect(ending).toEqual({ how: 'done' });
         const { before: older = [], after: newer = [] } = subject.specimen as Specimen;
