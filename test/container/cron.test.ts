@@ -12,7 +12,7 @@ inContainers((machine) => {
        });`,
     );
     await machine.must('bofh --yes host apply /root/host.ts');
-    await machine.must("timeout 150 sh -c 'while ! [ -e /tmp/year ]; do sleep 1; done'");
+    await machine.must("timeout 250 sh -c 'while ! [ -e /tmp/year ]; do sleep 1; done'");
     expect(await machine.must('cat /tmp/year; stat -c %U /tmp/year')).toMatch(/^%\d{4}\ndaemon\n$/);
     expect(await machine.must('bofh host plan /root/host.ts')).toMatch(/^the host is as described\n/);
   });

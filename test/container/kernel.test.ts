@@ -60,7 +60,7 @@ inContainers((machine) => {
     );
     await machine.must(
       `bofh --yes host apply /root/host.ts --confirm off >/dev/null 2>&1 & pid=$!
-       timeout 60 sh -c 'while ! [ -e /run/waits ]; do sleep 0.1; done'; kill -9 $pid`,
+       timeout 200 sh -c 'while ! [ -e /run/waits ]; do sleep 0.1; done'; kill -9 $pid`,
     );
     expect(await state()).not.toBe(before);
     await machine.must('bofh recover');

@@ -175,7 +175,7 @@ inContainers((machine) => {
        sleep 600;`,
     );
     await machine.must(
-      `setsid perl /root/locker.pl >/root/locker.log 2>&1 & timeout 20 sh -c 'while ! [ -s /run/locker ]; do sleep 0.1; done'`,
+      `setsid perl /root/locker.pl >/root/locker.log 2>&1 & timeout 200 sh -c 'while ! [ -s /run/locker ]; do sleep 0.1; done'`,
     );
 
     const { exitCode, text } = await atomic(`await tx.packages.change({ install: ['lamp'] });`);
@@ -204,7 +204,7 @@ inContainers((machine) => {
       `import { atomic } from 'bofh';\nawait atomic('test', (tx) => tx.packages.change({ install: ['slow'] }));\n`,
     );
     await machine.must(
-      `setsid bofh run /root/script.ts >/root/log 2>&1 & echo $! >/run/bofh.pid; timeout 60 sh -c 'while ! [ -e /run/slow ]; do sleep 0.2; done'
+      `setsid bofh run /root/script.ts >/root/log 2>&1 & echo $! >/run/bofh.pid; timeout 200 sh -c 'while ! [ -e /run/slow ]; do sleep 0.2; done'
        kill -9 $(cat /run/bofh.pid) $(pgrep -x apt-get) $(pgrep -x dpkg) $(pgrep -x sleep) || :`,
     );
     expect(await machine.must('dpkg --audit')).not.toBe('');

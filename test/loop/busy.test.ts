@@ -85,7 +85,7 @@ async function gone(pid: number): Promise<void> {
     !existsSync(`/proc/${pid}`) || /^State:\tZ/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
   await until({
     what: `process ${pid} is gone`,
-    timeoutMs: 10_000,
+    timeoutMs: 60_000,
     everyMs: 20,
     probe: async () => (isGone() ? true : undefined),
   });
@@ -104,7 +104,7 @@ describe("'target is busy' at the undo of a mount", () => {
       ({ pid } = await shell('exec sleep 1000 3>"$1" <&- >&- 2>&- & echo; wait', join(path, 'log')));
       pid = await until({
         what: 'the sleep has the file',
-        timeoutMs: 10_000,
+        timeoutMs: 60_000,
         everyMs: 20,
         probe: async () => childOf(pid),
       });

@@ -53,7 +53,7 @@ export async function startDocker(at: string): Promise<Docker & { readonly stop:
   const ended = once(daemon, 'exit');
   await until({
     what: 'the Docker daemon answers',
-    timeoutMs: 60_000,
+    timeoutMs: 300_000,
     everyMs: 500,
     probe: async () => {
       if (daemon.exitCode !== null || daemon.signalCode !== null)
@@ -122,7 +122,7 @@ export async function bootDebian(
   const isUp = async (): Promise<true | undefined> =>
     /^(?:running|degraded)$/m.test((await run('systemctl is-system-running || :')).text) ? true : undefined;
   const booted = (): Promise<true> =>
-    until({ what: 'systemd has booted', timeoutMs: 120_000, everyMs: 500, probe: isUp });
+    until({ what: 'systemd has booted', timeoutMs: 300_000, everyMs: 500, probe: isUp });
   await booted();
   return {
     run,
