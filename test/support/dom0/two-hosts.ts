@@ -136,7 +136,7 @@ export async function recoveryWaiting({ pair: { a } }: TwoHosts, tool: string): 
   const recovery = await background({ machine: a }, 'bofh recover --yes 2>/run/recovery-said');
   await until({
     what: `recovery waits for ${tool} on b`,
-    timeoutMs: 120_000,
+    timeoutMs: 400_000,
     everyMs: 500,
     probe: async () => {
       const { stdout } = await a.run('cat /run/recovery-said');
@@ -149,7 +149,7 @@ export async function recoveryWaiting({ pair: { a } }: TwoHosts, tool: string): 
 async function reached(fault: Fault, tool: string): Promise<void> {
   await until({
     what: `b comes to ${tool}`,
-    timeoutMs: 120_000,
+    timeoutMs: 400_000,
     everyMs: 300,
     probe: async () => ((await fault.hits()) > 0 ? true : undefined),
   });
