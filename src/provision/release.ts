@@ -80,7 +80,7 @@ export function releaseOf(root: string, request: Request): Release {
   const own = posix.join(all, `.bofh-${name}`);
   const as = (text: string): string =>
     head({ root, all, path, own, name, ...(user === undefined ? {} : { user }) }) + text;
-  const label = root.replaceAll(/[^\w.-]+/g, '-').slice(0, 60);
+  const label = labelOf(root);
   return {
     ...{ releases: all, current: posix.join(root, 'current'), to: `releases/${name}` },
     scripts: [
@@ -107,6 +107,12 @@ export function releaseOf(root: string, request: Request): Release {
           ]),
     ],
   };
+}
+
+/** The name of a directory in the names of its scripts: no other directory has it. */
+function labelOf(root: string): string {
+  if (/^(?:\/[\w.]+)+$/.test(root) && root.length <= 60) return root.replaceAll('/', '-');
+  return `${root.replaceAll(/[^\w.-]+/g, '-').slice(0, 60)}@${sha256(Buffer.from(root)).slice(0, 8)}`;
 }
 
 /** The one that `current` names stays, even if another program has switched to it meanwhile. */

@@ -1,3 +1,4 @@
+import { dirname } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { withBofh } from '../../../src/bofh.ts';
 import { UsageError } from '../../../src/core/errors.ts';
@@ -41,6 +42,21 @@ describe('h.release', () => {
       names.add(changes.find(({ kind }) => kind === 'link')?.details.join() ?? '');
     }
     expect(names.size).toBe(6);
+  });
+
+  it.each([
+    ['/srv/a-b/c', '/srv/a/b-c'],
+    [`/srv/${'a'.repeat(70)}1`, `/srv/${'a'.repeat(70)}2`],
+    ['/srv/shop x', '/srv/shop/x'],
+  ])('has scripts of its own beside another one: %s, %s', async (one, other) => {
+    const host = simulatedHost();
+    for (const path of [one, other]) host.admin.mkdir(dirname(path));
+    const changes = await apply(host, (h) => {
+      h.release(one, release);
+      h.release(other, release);
+    });
+    const scripts = changes.filter(({ kind }) => kind === 'script');
+    expect(new Set(scripts.map(({ name }) => name)).size).toBe(2);
   });
 
   it('is taken back with the rest', async () => {
