@@ -1,8 +1,12 @@
 import { expect, it } from 'vitest';
+import { simulatedBofh, simulatedHost } from '../../../src/simulator/index.ts';
 import { reportProgress } from '../../../src/cli/output/progress.ts';
 import { plain, plainLook } from '../../../src/cli/output/style.ts';
 import { localTime } from '../../../src/cli/output/times.ts';
+import { openSession } from '../../../src/cli/runtime/session.ts';
+import type { GlobalOptions } from '../../../src/cli/runtime/settings.ts';
 import type { Terminal } from '../../../src/cli/runtime/terminal.ts';
+import { testRuntime } from './support/runtime.ts';
 
 const mkfs = { tool: 'mkfs.ext4', argv: ['/dev/vg0/a b'] };
 const step = { n: 3, kind: 'filesystem.create' };
@@ -79,4 +83,18 @@ it.each(['plain', 'live'] as const)('with --quiet it is nothing (%s)', (kind) =>
   const progress = reportProgress(terminal, { silent: true });
   progress.onProgress(step, { command: mkfs, fraction: 0.5 });
   expect(said).toEqual([]);
+});
+
+it.each<[words: string, options: GlobalOptions, says: RegExp]>([
+  ['no option', {}, /3 filesystem\.create: mkfs\.ext4/],
+  ['--quiet', { quiet: true }, /^$/],
+  ['--log-level silent', { logLevel: 'silent' }, /^$/],
+])('with %s a command says of its programs what was asked for', async (_, options, says) => {
+  const { runtime, stderr } = testRuntime(simulatedBofh({ host: simulatedHost() }), options);
+  const { progress } = await openSession(runtime, { site: 'unused', root: 'not-needed' });
+
+  progress.onProgress(step, { command: mkfs });
+  progress.end();
+
+  expect(stderr()).toMatch(says);
 });
