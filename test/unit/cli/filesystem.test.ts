@@ -89,9 +89,12 @@ describe('bofh filesystem create', () => {
     expect(host.snapshot()).toContain(`holds btrfs ${uuid} data`);
   });
 
-  it('asks before it overwrites named content', async () => {
+  it.each([
+    ['UUID', uuid],
+    ['type', 'ext4'],
+  ])('asks before it overwrites content that is named by its %s', async (_, named) => {
     hold();
-    const over = `--type xfs --overwrite ${uuid}`;
+    const over = `--type xfs --overwrite ${named}`;
 
     await expect(create(over)).rejects.toBeInstanceOf(RefusedError);
     await expect(create(over, {}, ['n'])).rejects.toBeInstanceOf(RefusedError);
