@@ -56,6 +56,18 @@ test('a guest that ignores the request still runs, and the remedy powers it off'
   expect(running()).toEqual(['web2']);
 });
 
+test('vm remove --stop waits for the shutdown as long as --time says', async () => {
+  host.fault({ tool: 'xl', argvIncludes: 'shutdown', mode: 'hangs' });
+  const { runtime } = testRuntime(simulatedBofh({ host }), { yes: true });
+
+  const error = await rejectionOf(runVerb(runtime, 'vm remove web1 --stop --time 1s'));
+
+  expect((error as RolledBackError).cause).toMatchObject({
+    message: expect.stringContaining('web1 did not shut down within 1 s') as string,
+  });
+  expect(running()).toContain('web1');
+});
+
 test('--force powers off only a guest that has not shut down in time', async () => {
   const verbs: string[] = [];
   host.faults.watch(({ tool, access, argv }) => {
