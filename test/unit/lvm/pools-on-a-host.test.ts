@@ -252,8 +252,34 @@ function external(): void {
   Object.assign(volume('a') ?? {}, { origin: outside.uuid });
 }
 
+const ext4 = { type: 'ext4', usage: 'filesystem', uuid: '0c0ffee0-0000-4000-8000-00000000000f' } as const;
+
+describe.each([
+  ['is cached', 'cache', () => Object.assign(volume('a') ?? {}, { layout: 'cache', pool: undefined })],
+  ['has an origin outside of its pool', 'outside', external],
+])('a volume that %s', (_, words, arrange) => {
+  test.each(['lvm resize vg0/a', 'block resize /dev/vg0/a'])(
+    'is refused by bofh %s, with the command of lvm that resizes it',
+    async (verb) => {
+      withVolume();
+      arrange();
+      host.admin.format('/dev/vg0/a', ext4);
+      const before = host.snapshot();
+
+      const { runtime } = testRuntime(simulatedBofh({ host }), { yes: true });
+
+      expect(await failureOf(runVerb(runtime, `${verb} 128m`))).toMatchObject({
+        message: expect.stringContaining(words) as string,
+        remedy: expect.stringContaining(
+          'lvresize --size SIZE vg0/a (with the filesystem on it: lvresize --resizefs --size SIZE vg0/a)',
+        ) as string,
+      });
+      expect(host.snapshot()).toBe(before);
+    },
+  );
+});
+
 describe('bofh lvm resize of a thin volume', () => {
-  const ext4 = { type: 'ext4', usage: 'filesystem', uuid: '0c0ffee0-0000-4000-8000-00000000000f' } as const;
   const cut = async (): Promise<unknown> =>
     runVerb(testRuntime(simulatedBofh({ host }), { yes: true }).runtime, 'lvm resize vg0/a 32m');
   beforeEach(() => {
