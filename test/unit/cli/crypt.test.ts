@@ -90,10 +90,17 @@ describe('bofh crypt list', () => {
     },
   );
 
-  it('is no list where not one device may be read', async () => {
+  it.each([
+    ['not one device may be read', ''],
+    ['only a drive without a medium can be told', '/dev/vdb'],
+  ])('is no list where %s', async (_, empty) => {
     const host = encrypted();
-    const run: SimulatedHost['run'] = async (command) =>
-      command.tool === 'blkid' ? command.parse(recorded('blkid/not-root@2.38.1')) : host.run(command);
+    const run: SimulatedHost['run'] = async (command) => {
+      if (command.tool !== 'blkid') return host.run(command);
+      const device = command.argv.at(-1) ?? '';
+      const noMedium = { exitCode: 2, stdout: '', stderr: `blkid: error: ${device}: No medium found\n` };
+      return command.parse(device === empty ? noMedium : recorded('blkid/not-root@2.38.1'));
+    };
     await expect(typed({ ...host, run }, ['crypt', 'list'])).rejects.toThrow(/Permission denied/);
   });
 
