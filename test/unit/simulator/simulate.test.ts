@@ -57,6 +57,7 @@ describe('a plan over a host', () => {
   test('gives a new volume the lowest free number, as the kernel does', async () => {
     const real = hostWithSource();
     for (const name of ['a', 'b', 'c']) real.admin.lvcreate({ vg: 'vg0', name, extents: 1 });
+    const free = await real.readLink('/dev/vg0/b');
     await withBofh(bofhOn(real), () => atomic('remove', (tx) => tx.lvm.removeLv({ vg: 'vg0', name: 'b' })));
     const plan = await simulate(real);
     const made = async (host: SimulatedHost): Promise<string> => {
@@ -66,8 +67,7 @@ describe('a plan over a host', () => {
       return host.readLink('/dev/vg0/d');
     };
 
-    const planned = await made(plan);
-    expect(planned).toBe(await made(real));
+    expect([await made(plan), await made(real)]).toEqual([free, free]);
   });
 
   test('is made also below a chroot, where the kernel tells of no mount at the root', async () => {
