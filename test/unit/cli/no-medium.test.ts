@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import type { Bofh } from '../../../src/bofh.ts';
 import { CommandError } from '../../../src/core/errors.ts';
 import { simulatedBofh, simulatedHost } from '../../../src/simulator/index.ts';
 import { runVerb } from './support/run-verb.ts';
@@ -16,10 +17,9 @@ const verbs = [
   'block partition-table create /dev/sr0',
 ];
 
-it.each(
-  verbs.flatMap((words) => [[words, 'no size'] as const, [words, 'the size of the last one'] as const]),
-)('bofh %s says that the drive has no medium, and what helps (%s)', async (words, size) => {
-  const host = simulatedHost({ disks: [{ name: 'sr0', size: size === 'no size' ? 0 : '64m' }] });
+/** A host with a drive without a medium, which may have the size of the last one. */
+function driven(size: number | string): Bofh {
+  const host = simulatedHost({ disks: [{ name: 'sr0', size }] });
   host.admin.writeFile('/etc/key', 'geheim', 0o600);
   const run: typeof host.run = async (command) => {
     if (command.tool === 'blkid' && command.argv.includes('/dev/sr0'))
@@ -32,10 +32,17 @@ it.each(
     return host.run(command);
   };
   const bofh = simulatedBofh({ host });
-  const { runtime } = testRuntime(
-    { ...bofh, host: { ...bofh.host, run }, engine: { ...bofh.engine, host: { ...bofh.engine.host, run } } },
-    { yes: true },
-  );
+  return {
+    ...bofh,
+    host: { ...bofh.host, run },
+    engine: { ...bofh.engine, host: { ...bofh.engine.host, run } },
+  };
+}
+
+it.each(
+  verbs.flatMap((words) => [[words, 'no size'] as const, [words, 'the size of the last one'] as const]),
+)('bofh %s says that the drive has no medium, and what helps (%s)', async (words, size) => {
+  const { runtime } = testRuntime(driven(size === 'no size' ? 0 : '64m'), { yes: true });
   const error: unknown = await runVerb(runtime, words).catch((thrown: unknown) => thrown);
   const told = explain(error, { root: true });
   expect(told).toMatchObject({
@@ -58,4 +65,11 @@ it.each(verbs)('bofh %s says that a loop device has no file, and what helps', as
     host: 'unchanged',
     next: 'attach one: bofh block loop attach FILE',
   });
+});
+
+it.each(
+  ['block tree', 'crypt list', 'map'].flatMap((words) => [[words, 0] as const, [words, '64m'] as const]),
+)('bofh %s is not stopped by a drive without a medium (its size: %s)', async (words, size) => {
+  const { runtime } = testRuntime(driven(size));
+  expect(await runVerb(runtime, words)).toBe(0);
 });
