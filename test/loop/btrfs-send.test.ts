@@ -10,6 +10,7 @@ import {
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import * as btrfs from '../../src/btrfs/index.ts';
+import { prunable } from '../../src/btrfs/rotation.ts';
 import { copySubvolume, receiveSubvolume, sendToDevice, sendToFile } from '../../src/btrfs/operations.ts';
 import { recover, openJournals } from '../../src/atomic/recovery/recover.ts';
 import { RolledBackError } from '../../src/core/errors.ts';
@@ -302,5 +303,38 @@ describe('a stream on a device', () => {
     sh('dd', 'if=/dev/zero', `of=${device}`, 'bs=4096', 'seek=300', 'count=1', 'conv=notrunc', 'status=none');
     await expect(receive(device, 'one')).rejects.toThrow(/crc32 mismatch/);
     expect(readdirSync(there)).toEqual([]);
+  });
+});
+
+describe('snapshots with the names of a rotation', () => {
+  it('are pruned by their names where they were received, and stay where their names lie', async () => {
+    const [first, second] = ['daily.20200101T000000Z', 'daily.20200102T000000Z'];
+    for (const name of [first, second]) take(name, name);
+    // The one with the newer name was received first.
+    for (const name of [second, first]) await copy(name);
+    const asked = { label: 'daily', keep: 1 };
+
+    const received = await prunable(engine().host, { ...asked, source: undefined, target: there });
+    expect(received.surplus.map(({ path }) => path)).toEqual([join(there, first)]);
+    expect(received.stays).toEqual([]);
+
+    const made = await prunable(engine().host, { ...asked, source: join(here, 'home'), target: here });
+    const why = 'it was made at another time than its name says';
+    expect(made.surplus).toEqual([]);
+    expect(made.stays.toSorted((a, b) => (a.path < b.path ? -1 : 1))).toEqual([
+      { path: join(here, first), why },
+      { path: join(here, second), why },
+    ]);
+  });
+
+  it('do not contain the subvolumes in their source, which are named', async () => {
+    sh('btrfs', 'subvolume', 'create', join(here, 'home/inner'));
+    writeFileSync(join(here, 'home/inner/file'), 'x');
+    take('s2', 'two');
+
+    expect(readdirSync(join(here, 's2/inner'))).toEqual([]);
+    expect(await btrfs.nestedSubvolumes(engine().host, join(here, 'home'))).toEqual([
+      expect.stringMatching(/home\/inner$/),
+    ]);
   });
 });
