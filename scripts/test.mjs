@@ -45,8 +45,6 @@ if (!ensureDependencies()) {
 }
 
 process.env.BOFH_RIG ??= 'sample';
-/** Why these tests cannot run here; undefined: they can. */
-const reasons = { loop: loopReason, container: containerReason };
 const linted = stage('lint', async () =>
   checked(
     await allQuietly('lint', [
@@ -59,9 +57,15 @@ const linted = stage('lint', async () =>
 await build();
 const typed = stage('types', async () => checked(await allQuietly('types', [[bin('tsc'), ['--noEmit']]])));
 // The tests on loop devices and in containers mostly wait, for a disk, a login or a service: they run where unit has
-// something to do, too.
-const waiting = ['loop', 'container'].map((name) =>
-  stage(name, () => reasons[name]() ?? tests(name, process.execPath, { log: logOf(name) })),
+// something to do, too. Not at once: a container that starts copies the mounts of the loop tests, which are busy then.
+const waiting = stage(
+  'loop',
+  () => loopReason() ?? tests('loop', process.execPath, { log: logOf('loop') }),
+).then(() =>
+  stage(
+    'container',
+    () => containerReason() ?? tests('container', process.execPath, { log: logOf('container') }),
+  ),
 );
 await stage('unit', () => {
   // Without them a few tests skip themselves, and are counted so; nothing else of them needs root or Debian.
@@ -71,7 +75,7 @@ await stage('unit', () => {
 });
 // Silently and at a lower priority, in what the others leave of the cores.
 const beside = unitOnOtherNodes();
-await Promise.all([linted, typed, ...waiting]);
+await Promise.all([linted, typed, waiting]);
 // The rig has its turn by itself: its emulators leave no core free.
 await stage('rig', async () => (await rigReason()) ?? tests('rig', process.execPath));
 if (process.env.BOFH_RIG === 'sample')
