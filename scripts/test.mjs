@@ -57,7 +57,7 @@ const linted = stage('lint', async () =>
 await build();
 const typed = stage('types', async () => checked(await allQuietly('types', [[bin('tsc'), ['--noEmit']]])));
 // The tests on loop devices and in containers mostly wait, for a disk, a login or a service: they run where unit has
-// something to do, too. Not at once: a container that starts copies the mounts of the loop tests, which are busy then.
+// something to do, too. Not at once: containers use up numbers of mounts, which the loop tests count on.
 const waiting = stage(
   'loop',
   () => loopReason() ?? tests('loop', process.execPath, { log: logOf('loop') }),

@@ -23,8 +23,9 @@ export function loopFiles(): ReadCommand<readonly LoopFile[]> {
     ...attachedLoops(),
     parse: ({ stdout }) =>
       loopListSchema.parse(JSON.parse(stdout)).loopdevices.flatMap((row) => {
-        const { name: device, 'back-file': file, 'back-ino': inode, 'back-maj:min': filesystem } = row;
+        const { name, 'back-file': file, 'back-ino': inode, 'back-maj:min': filesystem } = row;
         if (file === null) return [];
+        const device = deviceOf(name);
         if (inode === null || filesystem === null) return [{ device, file }];
         return [{ device, file, inode: String(inode), filesystem: filesystem.trim() }];
       }),
@@ -70,15 +71,21 @@ export function detach(device: string): Command<void, 'change'> {
 
 type Row = ReturnType<typeof loopListSchema.parse>['loopdevices'][number];
 
+const isLost = (name: string): boolean => name.endsWith(' (lost)');
+const deviceOf = (name: string): string => name.replace(/ \(lost\)$/, '');
+
 function toLoop(row: Row): readonly LoopDevice[] {
   const { name, offset, sizelimit, 'back-file': file, 'back-ino': inode, 'back-maj:min': filesystem } = row;
   if (file === null && inode === null && filesystem === null) return [];
+  // Of another mount namespace: nobody here can open it, and losetup 2.38 does not list it. Its file may have no name here.
+  if (isLost(name) && inode === null) return [];
+  const device = deviceOf(name);
   if (file === null || inode === null || filesystem === null || offset === null || sizelimit === null)
-    throw new ParseError(`${name}: its backing file is unknown (only root can read the inode)`);
+    throw new ParseError(`${device}: its backing file is unknown (only root can read the inode)`);
   return [
     {
-      device: name,
-      number: Number(name.slice('/dev/loop'.length)),
+      device,
+      number: Number(device.slice('/dev/loop'.length)),
       file,
       inode: String(inode),
       filesystem: filesystem.trim(),

@@ -25,10 +25,7 @@ export const loopListSchema = z.object({
   loopdevices: z.array(
     z.object({
       // Its node in /dev is missing, as in a container: "/dev/loop0 (lost)" (util-linux 2.40 and newer).
-      name: z.pipe(
-        z.string().check(z.regex(/^\/dev\/loop\d+(?: \(lost\))?$/)),
-        z.transform((name: string) => name.replace(/ \(lost\)$/, '')),
-      ),
+      name: z.string().check(z.regex(/^\/dev\/loop\d+(?: \(lost\))?$/)),
       autoclear: z.boolean(),
       ro: z.boolean(),
       offset: z.nullable(count),
