@@ -77,7 +77,7 @@ const deviceOf = (name: string): string => name.replace(/ \(lost\)$/, '');
 function toLoop(row: Row): readonly LoopDevice[] {
   const { name, offset, sizelimit, 'back-file': file, 'back-ino': inode, 'back-maj:min': filesystem } = row;
   if (file === null && inode === null && filesystem === null) return [];
-  // Of another mount namespace: nobody here can open it, and losetup 2.38 does not list it. Its file may have no name here.
+  // Of another mount namespace: no program here can open it, and losetup 2.38 does not list it.
   if (isLost(name) && inode === null) return [];
   const device = deviceOf(name);
   if (file === null || inode === null || filesystem === null || offset === null || sizelimit === null)
