@@ -179,9 +179,12 @@ const partOfFile = z.pick(attachment, {
   partitions: true,
 });
 
-/** Returns every loop device that has a backing file. Needs root. */
+/**
+ * Returns every loop device that has a backing file; in a container not those of the host around it.
+ * Needs root.
+ */
 export async function loops(): Promise<readonly LoopDevice[]> {
-  return loopDevices(currentBofh().host);
+  return loopDevices(currentBofh().host, 'left out');
 }
 
 /**

@@ -6,13 +6,23 @@ import { type Attachment, loopColumns, type LoopDevice, type LoopFile, loopListS
 /**
  * Every loop device with a backing file. Never `--list DEVICE`: for a detached one it prints a row
  * as well. The inode comes from the kernel by an ioctl, which only root may call.
+ *
+ * @param lost - What a device is whose node in /dev is missing, so that its inode is unknown: those of
+ * the host, in a container. A plan and a list can leave it out. A step cannot: its own device may have
+ * lost its node.
  */
-export function attachedLoops(): ReadCommand<readonly LoopDevice[]> {
+export function attachedLoops(
+  lost: 'an error' | 'left out' = 'an error',
+): ReadCommand<readonly LoopDevice[]> {
   return {
     tool: 'losetup',
     argv: ['--json', '--list', '--output', loopColumns.join(',')],
     access: 'read',
-    parse: ({ stdout }) => loopListSchema.parse(JSON.parse(stdout)).loopdevices.flatMap(toLoop),
+    parse: ({ stdout }) =>
+      loopListSchema
+        .parse(JSON.parse(stdout))
+        .loopdevices.filter((row) => lost === 'an error' || !isLost(row))
+        .flatMap(toLoop),
     classify: classifyDevice,
   };
 }
@@ -71,14 +81,12 @@ export function detach(device: string): Command<void, 'change'> {
 
 type Row = ReturnType<typeof loopListSchema.parse>['loopdevices'][number];
 
-const isLost = (name: string): boolean => name.endsWith(' (lost)');
+const isLost = (row: Row): boolean => row.name.endsWith(' (lost)') && row['back-ino'] === null;
 const deviceOf = (name: string): string => name.replace(/ \(lost\)$/, '');
 
 function toLoop(row: Row): readonly LoopDevice[] {
   const { name, offset, sizelimit, 'back-file': file, 'back-ino': inode, 'back-maj:min': filesystem } = row;
   if (file === null && inode === null && filesystem === null) return [];
-  // Of another mount namespace: no program here can open it, and losetup 2.38 does not list it.
-  if (isLost(name) && inode === null) return [];
   const device = deviceOf(name);
   if (file === null || inode === null || filesystem === null || offset === null || sizelimit === null)
     throw new ParseError(`${device}: its backing file is unknown (only root can read the inode)`);

@@ -6,23 +6,32 @@ import { until } from '../wait.ts';
 import { attachedLoops, detach, loopFiles } from './commands.ts';
 import type { Attachment, LoopDevice } from './schema.ts';
 
-/** Every loop device with a backing file, by number. CommandError or ParseError without root. */
-export async function loopDevices(host: ReadHost): Promise<readonly LoopDevice[]> {
-  return [...(await settled(host))].sort((one, other) => one.number - other.number);
+/**
+ * Every loop device with a backing file, by number; `lost` as for `attachedLoops`. CommandError or
+ * ParseError without root.
+ */
+export async function loopDevices(
+  host: ReadHost,
+  lost?: Parameters<typeof attachedLoops>[0],
+): Promise<readonly LoopDevice[]> {
+  return [...(await settled(host, lost))].sort((one, other) => one.number - other.number);
 }
 
 /** Of a device that is being detached losetup may show the file and no inode, as without root. */
-async function settled(host: ReadHost): Promise<readonly LoopDevice[]> {
+async function settled(
+  host: ReadHost,
+  lost?: Parameters<typeof attachedLoops>[0],
+): Promise<readonly LoopDevice[]> {
   let all: readonly LoopDevice[] | undefined;
   const check = async (): Promise<boolean> => {
-    all = await host.run(attachedLoops()).catch((error: unknown) => {
+    all = await host.run(attachedLoops(lost)).catch((error: unknown) => {
       if (error instanceof ParseError) return undefined;
       throw error;
     });
     return all !== undefined;
   };
   await until({ check, limitMs: 1000 });
-  return all ?? host.run(attachedLoops());
+  return all ?? host.run(attachedLoops(lost));
 }
 
 /**

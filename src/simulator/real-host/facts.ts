@@ -274,7 +274,7 @@ async function textOf(real: ReadHost, path: string): Promise<string> {
 /** Its loop devices, with the files behind them. */
 export async function loopsOf(real: ReadHost): Promise<readonly Loop[]> {
   const found: Loop[] = [];
-  for (const { number: minor, file: path, device: _, ...how } of await real.run(attachedLoops())) {
+  for (const { number: minor, file: path, device: _, ...how } of await real.run(attachedLoops('left out'))) {
     const sectors = Number(await textOf(real, `/sys/block/loop${minor}/size`));
     const sequence = Number((await diskSequence(real, minor)) ?? 0);
     found.push({

@@ -69,7 +69,7 @@ export async function crashSweep(subject: Subject, extent: Extent): Promise<read
     const expected = await undisturbed(subject, script);
     faults.push(...expected.wrong);
     for (let at = 1; at <= expected.events.length + 1; at += 1)
-      for (const kind of some(kindsAt(expected.events[at - 2], extent.kinds), at, extent)) {
+      for (const kind of inTurn(kindsAt(expected.events[at - 2], extent.kinds), at, extent)) {
         faults.push(...(await crashAt(subject, script, expected, at, kind, extent)));
         if (faults.length >= extent.enough) return faults;
       }
@@ -83,8 +83,9 @@ function kindsAt(last: Event | undefined, kinds: readonly CrashKind[]): readonly
   return [...kinds, ...[1, 8, 9, 10, 40, 80, 160, 320].map((bytes) => ({ bytes }))];
 }
 
-function some<T>(all: readonly T[], at: number, { inTurn }: Pick<Extent, 'inTurn'>): readonly T[] {
-  return inTurn === undefined ? all : all.filter((_, index) => (index + at) % all.length === 0);
+/** All of them, or with `inTurn` the one whose turn it is at this point. */
+function inTurn<T>(all: readonly T[], at: number, extent: Pick<Extent, 'inTurn'>): readonly T[] {
+  return extent.inTurn === undefined ? all : all.filter((_, index) => (index + at) % all.length === 0);
 }
 
 async function crashAt(
@@ -179,7 +180,7 @@ export async function faultSweep(
     const expected = await undisturbed(subject, script);
     for (const event of expected.events)
       for (const fault of faultsOf[event.kind] ?? [])
-        for (const kind of some(extent.kinds, event.n, extent)) {
+        for (const kind of inTurn(extent.kinds, event.n, extent)) {
           const plan = { faults: new Map([[event.n, fault]]) };
           const faults = await disturbed(subject, script, expected, plan, kind);
           const where = `${script.name}; ${event.n} (${event.label}) fails ${fault}, then ${JSON.stringify(kind)}`;

@@ -50,6 +50,32 @@ describe('bofh block loop', () => {
     expect(await failureOf(json('attach', file, '--adopt', '--offset', '1k'))).toBeInstanceOf(RefusedError);
   });
 
+  it.each([
+    ['list', ['block', 'loop', 'list']],
+    ['a plan', ['--dry-run', 'block', 'image', 'create', '/srv/other.img', '8m']],
+  ])('%s leaves out in a container the devices of the host around it', async (_, line) => {
+    host.admin.losetup(file, { minor: 2 });
+    const run: SimulatedHost['run'] = (command) =>
+      host.run({
+        ...command,
+        // As losetup 2.41 shows them there.
+        parse: (answer) =>
+          command.parse({
+            ...answer,
+            stdout:
+              command.tool === 'losetup'
+                ? answer.stdout
+                    .replaceAll(/"\/dev\/loop\d+/g, '$& (lost)')
+                    .replaceAll(/("back-(?:ino|maj:min)": *)[^,}\n]+/g, '$1null')
+                : answer.stdout,
+          }),
+      });
+
+    const { exitCode, stdout } = await typed({ ...host, run }, line);
+    expect(exitCode).toBe(0);
+    expect(stdout).not.toContain('/dev/loop2');
+  });
+
   it('list tells each with its file; there may be none', async () => {
     expect(answers.blockLoopList.parse(await json('list'))).toEqual([]);
     host.admin.losetup(file, { minor: 2, limit: 4096 });
