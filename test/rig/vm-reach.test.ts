@@ -11,7 +11,7 @@ const packages = 'systemd-sysv,udev,openssh-server,iproute2';
 describe.skipIf(!can.ok && !required)('a guest that can be reached, on a real Xen host', () => {
   let machine: Machine;
   const out = async (command: string): Promise<string> =>
-    (await machine.run(command, { timeoutMs: 540_000 })).stdout.trim();
+    (await machine.run(command, { timeoutMs: 900_000 })).stdout.trim();
 
   const ssh =
     'ssh -i /root/.ssh/id_try -o StrictHostKeyChecking=accept-new -o UserKnownHostsFile=/root/known -o ConnectTimeout=15 root@192.0.2.10';
@@ -114,7 +114,7 @@ export default defineHost((h) => {
     expect(await out(`${ssh} 'cat /etc/motd; systemctl is-active web later'`)).toBe(
       'changed while it was off\nactive\nactive',
     );
-  }, 1_800_000);
+  }, 3_000_000);
 
   it('is removed with all of it', async () => {
     await out('bofh --yes vm remove web1 --stop');

@@ -14,7 +14,8 @@ export async function killedAt(
   const { stdout } = await machine.run(`bofh ${line} > /dev/null 2>&1 & echo $!`);
   await until({
     what: `${at.tool} has done its work`,
-    timeoutMs: 300_000,
+    // An emulated processor applies a description in minutes.
+    timeoutMs: 900_000,
     everyMs: 500,
     probe: async () => ((await fault.held()) ? true : undefined),
   });
