@@ -76,15 +76,15 @@ export interface PublishedApi {
   readonly hover: (expression: string, before?: string) => string;
 }
 
-const read = new Map<string, PublishedApi>();
+const made = new Map<string, PublishedApi>();
 
 /**
  * Asks TypeScript's language service for what the package exports, once in a process. `folder` has the sources, or the
  * declarations (`.d.ts`) that are made of them.
  */
 export function publishedApi(folder = join(root, 'src'), extension: '.ts' | '.d.ts' = '.ts'): PublishedApi {
-  const api = read.get(folder) ?? apiIn(folder, extension);
-  read.set(folder, api);
+  const api = made.get(folder) ?? apiIn(folder, extension);
+  made.set(folder, api);
   return api;
 }
 
