@@ -92,7 +92,7 @@ export default defineConfig({
           include: ['test/rig/**/*.test.ts'],
           exclude: sample
             ? [
-                'test/rig/{boot,busy,concurrency,contract,crypt,dead-host,doctor,drbd,faults,foreign-content,identity,lvm,pair,pair-faults,plan,replica,resize,rig,ssh,vm-backup,vm-boot,vm-copies,vm-data-disks,vm-disks,vm-life,vm-move,vm-reach,vm-roles,vm-snapshot}.test.ts',
+                'test/rig/{boot,busy,concurrency,console,contract,crypt,dead-host,doctor,drbd,faults,foreign-content,identity,lvm,pair,pair-faults,plan,replica,replica-layouts,resize,rig,ssh,vm-backup,vm-boot,vm-copies,vm-data-disks,vm-disks,vm-life,vm-move,vm-reach,vm-roles,vm-snapshot}.test.ts',
               ]
             : [],
           // A machine keeps one core busy.

@@ -31,6 +31,8 @@ export type Shape = {
   readonly volatile?: boolean;
   /** There is a second network card, for a cable to another machine. */
   readonly link?: boolean;
+  /** A CD drive without a medium: every open of /dev/sr0 fails with ENOMEDIUM. */
+  readonly emptyDrive?: boolean;
   /** It stops in the initramfs, before anything is read from the disks. */
   readonly hold?: boolean;
 };

@@ -43,6 +43,8 @@ export type MachineOptions = {
   readonly snapshot?: 'ready' | 'none';
   /** `volatile`: the disks have a write cache, and `powerCut` can take what was not flushed. Slower. */
   readonly writes?: 'kept' | 'volatile';
+  /** Adds a CD drive without a medium; the guest needs the modules ahci and sr_mod for it. */
+  readonly emptyDrive?: boolean;
   /** Its end of a cable to another machine; what `bootPair` gives it. */
   readonly link?: LinkEnd;
   readonly progress?: Progress;
@@ -77,6 +79,7 @@ export async function bootMachine(options: MachineOptions): Promise<Machine> {
     disks: options.disks ?? defaultDisks,
     ...(options.writes === 'volatile' ? { volatile: true } : {}),
     ...(options.link === undefined ? {} : { link: true }),
+    ...(options.emptyDrive === true ? { emptyDrive: true } : {}),
   };
   const name = options.name ?? 'rig';
   if (!/^[a-z][a-z0-9-]*$/.test(name)) throw new RigError(`"${name}" is not a host name`);

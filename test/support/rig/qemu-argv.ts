@@ -20,6 +20,7 @@ export type BootOptions = {
   readonly accel: Accel;
   readonly memoryMiB: number;
   readonly cpus: number;
+  readonly emptyDrive?: boolean;
   readonly consoleFile: string;
   /** Added to the command line of the host's kernel. */
   readonly kernelWords: readonly string[];
@@ -60,6 +61,8 @@ export function bootArgv(options: BootOptions): readonly string[] {
     `${String(memoryMiB)}M`,
     '-serial',
     `file:${consoleFile}`,
+    // On the board's own controller, so that the disks keep their places on the bus.
+    ...(options.emptyDrive === true ? ['-device', 'ide-cd,bus=ide.2'] : []),
     ...boot,
   ];
 }
