@@ -22,7 +22,7 @@ import { reasonIn } from '../core/reason.ts';
 
 /** An encrypted device, open or not. */
 export interface LuksDevice {
-  /** `/dev/dm-3`, `/dev/sdb1` */
+  /** `/dev/mapper/vg0-web1`, `/dev/sdb1` */
   readonly device: string;
   /** Its name in bofh: `lv:vg0/web1`. */
   readonly key: string;
@@ -206,8 +206,13 @@ export async function lowerPath(
     throw new RefusedError(`${path} is on ${beneath.length} devices: bofh only supports one`, {
       remedy: `look at it: dmsetup table ${path}`,
     });
-  const name = await kernelText(host, `/sys/block/${lower}/dm/name`);
-  return { device: name === undefined ? devicePath(lower) : `/dev/mapper/${name}`, lower };
+  return { device: await usualPath(host, lower), lower };
+}
+
+/** The path of a device that it keeps after a boot, where it has one: `/dev/mapper/vg0-web1`, not `/dev/dm-3`. */
+async function usualPath(host: ReadHost, block: string): Promise<string> {
+  const name = await kernelText(host, `/sys/block/${block}/dm/name`);
+  return name === undefined ? devicePath(block) : `/dev/mapper/${name}`;
 }
 
 /** Does the key open the device, or one slot of it? RefusedError for a header with a damaged copy. */
@@ -290,7 +295,7 @@ async function luksDeviceAt(host: ReadHost, block: string, open: readonly Mappin
       error instanceof ParseError || (error instanceof CommandError && error.reason !== 'killed');
     if (!isItsOwn) throw error;
     if (isWithoutMedium(error)) return { holds: 'no medium' };
-    return { device, failure: error };
+    return { device: await usualPath(host, block), failure: error };
   }
 }
 
@@ -311,7 +316,7 @@ async function lookedAt(
   const { uuid, label } = signature;
   const { key } = await identityOf(host, device);
   return {
-    ...{ device, key, uuid },
+    ...{ device: await usualPath(host, block), key, uuid },
     ...(label === undefined ? {} : { label }),
     ...(mapping === undefined ? {} : { mapping }),
   };

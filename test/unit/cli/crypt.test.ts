@@ -24,13 +24,13 @@ describe('bofh crypt list', () => {
     const list = answers.cryptList.parse(JSON.parse(await said(host, 'crypt list')));
 
     expect(list).toEqual([
-      { device: '/dev/dm-0', uuid, label: null, open: null, size: null, mode: null, unreadable: null },
+      { device: '/dev/mapper/vg0-web1', uuid, label: null, open: null, size: null, mode: null, unreadable: null },
       {
-        ...{ device: '/dev/dm-1', uuid: other, label: 'backup', open: '/dev/mapper/backup' },
+        ...{ device: '/dev/mapper/vg0-other', uuid: other, label: 'backup', open: '/dev/mapper/backup' },
         ...{ size: 48 * 1024 ** 2, mode: 'rw', unreadable: null },
       },
     ]);
-    expect(await inWords(host, 'crypt list')).toMatch(/\/dev\/dm-0 +5e1f\S+ +closed\b/);
+    expect(await inWords(host, 'crypt list')).toMatch(/\/dev\/mapper\/vg0-web1 +5e1f\S+ +closed\b/);
   });
 
   it('leaves out a drive without a medium that has a size all the same, also where it is the only other one', async () => {
@@ -46,7 +46,7 @@ describe('bofh crypt list', () => {
 
     const list = answers.cryptList.parse(JSON.parse(await said(host, 'crypt list')));
 
-    expect(list).toMatchObject([{ device: '/dev/dm-0', unreadable: null }]);
+    expect(list).toMatchObject([{ device: '/dev/mapper/vg0-web1', unreadable: null }]);
     expect(await luksDevices(host)).toHaveLength(1);
   });
 
@@ -58,17 +58,17 @@ describe('bofh crypt list', () => {
     const list = answers.cryptList.parse(JSON.parse(await said(host, 'crypt list')));
 
     expect(list).toMatchObject([
-      { device: '/dev/dm-0', uuid, unreadable: null },
+      { device: '/dev/mapper/vg0-web1', uuid, unreadable: null },
       {
-        device: '/dev/dm-1',
+        device: '/dev/mapper/vg0-bad',
         uuid: null,
         unreadable: expect.stringContaining('Input/output error') as string,
       },
     ]);
     const { stdout, stderr } = await typed(host, ['crypt', 'list']);
-    expect(stdout).toMatch(/\/dev\/dm-1 +- +unreadable\b/);
-    expect(stderr).toContain('/dev/dm-1: cannot tell whether it is encrypted');
-    await expect(luksDevices(host)).rejects.toThrow(/cannot tell whether \/dev\/dm-1 is encrypted/);
+    expect(stdout).toMatch(/\/dev\/mapper\/vg0-bad +- +unreadable\b/);
+    expect(stderr).toContain('/dev/mapper/vg0-bad: cannot tell whether it is encrypted');
+    await expect(luksDevices(host)).rejects.toThrow(/cannot tell whether \/dev\/mapper\/vg0-bad is encrypted/);
     await expect(headerOf(host, '/dev/vg0/bad')).rejects.toThrow(/Input\/output error/);
   });
 
@@ -84,8 +84,8 @@ describe('bofh crypt list', () => {
       };
       const list = answers.cryptList.parse(JSON.parse(await said({ ...blank, run }, 'crypt list')));
       expect(list).toMatchObject([
-        { device: '/dev/dm-0', uuid, unreadable: null },
-        { device: '/dev/dm-1', unreadable: expect.stringContaining('blkid') as string },
+        { device: '/dev/mapper/vg0-web1', uuid, unreadable: null },
+        { device: '/dev/mapper/vg0-bad', unreadable: expect.stringContaining('blkid') as string },
       ]);
     },
   );
