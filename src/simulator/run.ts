@@ -272,8 +272,8 @@ async function hang(
   });
 }
 
-/** As the local host does it: the accepted exit codes go to the parser, every other one is an error. */
-function understood<T>(command: Command<T>, answer: ReturnType<ToolModel>): T {
+/** As the local host does it: the accepted exit codes go to the parser, every other one is an error. Also for tests that answer themselves. */
+export function understood<T>(command: Command<T>, answer: ReturnType<ToolModel>): T {
   const { tool, argv } = command;
   if (!(command.accepts ?? [0]).includes(answer.exitCode))
     throw new CommandError({ tool, argv, reason: command.classify?.(answer) ?? 'unknown', ...answer });
@@ -285,6 +285,10 @@ function understood<T>(command: Command<T>, answer: ReturnType<ToolModel>): T {
     return command.parse({ ...answer, stdout: bytes });
   } catch (cause) {
     const why = reasonIn(cause);
-    throw new ParseError(`the answer of ${commandLine(command)} was not understood: ${why}`, { cause });
+    const start = JSON.stringify(answer.stdout.slice(0, 1000));
+    throw new ParseError(
+      `the answer of ${commandLine(command)} was not understood: ${why}; it begins ${start}`,
+      { cause },
+    );
   }
 }

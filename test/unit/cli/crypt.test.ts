@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import * as answers from '../../../src/cli/output/answers/index.ts';
 import { CommandError, RefusedError, UsageError } from '../../../src/core/errors.ts';
 import type { SimulatedHost } from '../../../src/simulator/index.ts';
+import { understood } from '../../../src/simulator/run.ts';
 import { headerOf, luksDevices } from '../../../src/crypt/index.ts';
 import { recorded } from '../blockdevice/fixtures.ts';
 import { withUnreadable } from '../blockdevice/unreadable.ts';
@@ -24,7 +25,15 @@ describe('bofh crypt list', () => {
     const list = answers.cryptList.parse(JSON.parse(await said(host, 'crypt list')));
 
     expect(list).toEqual([
-      { device: '/dev/mapper/vg0-web1', uuid, label: null, open: null, size: null, mode: null, unreadable: null },
+      {
+        device: '/dev/mapper/vg0-web1',
+        uuid,
+        label: null,
+        open: null,
+        size: null,
+        mode: null,
+        unreadable: null,
+      },
       {
         ...{ device: '/dev/mapper/vg0-other', uuid: other, label: 'backup', open: '/dev/mapper/backup' },
         ...{ size: 48 * 1024 ** 2, mode: 'rw', unreadable: null },
@@ -38,10 +47,12 @@ describe('bofh crypt list', () => {
     blank.admin.lvcreate({ vg: 'vg0', name: 'empty', extents: 16 });
     const host: SimulatedHost = {
       ...blank,
-      run: async (command) =>
-        command.tool === 'blkid' && command.argv.includes('/dev/dm-1')
-          ? command.parse({ exitCode: 2, stdout: '', stderr: 'blkid: error: /dev/dm-1: No medium found\n' })
-          : blank.run(command),
+      run: async (command) => {
+        if (!command.argv.includes('/dev/dm-1')) return blank.run(command);
+        const stderr = `${command.tool}: error: /dev/dm-1: No medium found\n`;
+        if (command.tool === 'blkid') return understood(command, { exitCode: 2, stdout: '', stderr });
+        throw new CommandError({ tool: command.tool, argv: command.argv, reason: 'unknown', stderr });
+      },
     };
 
     const list = answers.cryptList.parse(JSON.parse(await said(host, 'crypt list')));
@@ -68,7 +79,9 @@ describe('bofh crypt list', () => {
     const { stdout, stderr } = await typed(host, ['crypt', 'list']);
     expect(stdout).toMatch(/\/dev\/mapper\/vg0-bad +- +unreadable\b/);
     expect(stderr).toContain('/dev/mapper/vg0-bad: cannot tell whether it is encrypted');
-    await expect(luksDevices(host)).rejects.toThrow(/cannot tell whether \/dev\/mapper\/vg0-bad is encrypted/);
+    await expect(luksDevices(host)).rejects.toThrow(
+      /cannot tell whether \/dev\/mapper\/vg0-bad is encrypted/,
+    );
     await expect(headerOf(host, '/dev/vg0/bad')).rejects.toThrow(/Input\/output error/);
   });
 
@@ -99,7 +112,7 @@ describe('bofh crypt list', () => {
       if (command.tool !== 'blkid') return host.run(command);
       const device = command.argv.at(-1) ?? '';
       const noMedium = { exitCode: 2, stdout: '', stderr: `blkid: error: ${device}: No medium found\n` };
-      return command.parse(device === empty ? noMedium : recorded('blkid/not-root@2.38.1'));
+      return understood(command, device === empty ? noMedium : recorded('blkid/not-root@2.38.1'));
     };
     await expect(typed({ ...host, run }, ['crypt', 'list'])).rejects.toThrow(/Permission denied/);
   });

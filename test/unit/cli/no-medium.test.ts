@@ -2,6 +2,7 @@ import { expect, it } from 'vitest';
 import type { Bofh } from '../../../src/bofh.ts';
 import { CommandError } from '../../../src/core/errors.ts';
 import { simulatedBofh, simulatedHost } from '../../../src/simulator/index.ts';
+import { understood } from '../../../src/simulator/run.ts';
 import { runVerb } from './support/run-verb.ts';
 import { testRuntime } from './support/runtime.ts';
 import { explain } from '../../../src/cli/errors/explain.ts';
@@ -23,7 +24,11 @@ function driven(size: number | string): Bofh {
   host.admin.writeFile('/etc/key', 'geheim', 0o600);
   const run: typeof host.run = async (command) => {
     if (command.tool === 'blkid' && command.argv.includes('/dev/sr0'))
-      return command.parse({ exitCode: 2, stdout: '', stderr: 'blkid: error: /dev/sr0: No medium found\n' });
+      return understood(command, {
+        exitCode: 2,
+        stdout: '',
+        stderr: 'blkid: error: /dev/sr0: No medium found\n',
+      });
     if (command.argv.includes('/dev/sr0') && command.tool !== 'udevadm')
       throw new CommandError({
         ...{ tool: command.tool, argv: command.argv, reason: 'unknown', exitCode: 1 },
