@@ -89,12 +89,7 @@ export default defineConfig({
       {
         test: {
           name: 'rig',
-          include: ['test/rig/**/*.test.ts'],
-          exclude: sample
-            ? [
-                'test/rig/{boot,busy,concurrency,console,contract,crypt,dead-host,doctor,drbd,faults,foreign-content,identity,lvm,pair,pair-faults,plan,replica,replica-layouts,resize,rig,ssh,vm-backup,vm-boot,vm-copies,vm-data-disks,vm-disks,vm-life,vm-move,vm-reach,vm-roles,vm-snapshot}.test.ts',
-              ]
-            : [],
+          include: sample ? ['test/rig/{vm,vm-faults}.test.ts'] : ['test/rig/**/*.test.ts'],
           // A machine keeps one core busy.
           maxWorkers: sample ? Math.min(2, availableParallelism()) : 1,
           testTimeout: 600_000,
@@ -121,19 +116,6 @@ export default defineConfig({
           hookTimeout: 600_000,
         },
       },
-      // By itself, for it has two machines at once.
-      ...(sample
-        ? [
-            {
-              test: {
-                name: 'pair',
-                include: ['test/rig/pair.test.ts'],
-                testTimeout: 600_000,
-                hookTimeout: 600_000,
-              },
-            },
-          ]
-        : []),
     ],
   },
 });

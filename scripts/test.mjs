@@ -78,8 +78,6 @@ const beside = unitOnOtherNodes();
 await Promise.all([linted, typed, waiting]);
 // The rig has its turn by itself: its emulators leave no core free.
 await stage('rig', async () => (await rigReason()) ?? tests('rig', process.execPath));
-if (process.env.BOFH_RIG === 'sample')
-  await stage('pair', async () => (await rigReason()) ?? tests('pair', process.execPath));
 await beside;
 finish();
 

@@ -16,7 +16,6 @@ export const stages = [
   'loop',
   'container',
   'rig',
-  'pair',
   ...otherNodes.map(onNode),
 ];
 
