@@ -96,7 +96,7 @@ describe.skipIf(!can.ok && !required)('set-ups of DRBD that administrators have,
     await bofh.ended;
 
     const said = await runOnA(two, 'bofh recover --yes', 3);
-    expect(said).toMatch(/web1 is down now[^]*bofh drbd up web1/);
+    expect(said).toMatch(/web1 is down now[^]*drbdadm up web1[^]*bofh recover/);
     await bothRun(two.pair, 'modprobe drbd && udevadm settle && drbdadm up web1');
     await a.run('drbdadm wait-connect web1 && drbdadm primary web1');
     await runOnA(two, 'bofh drbd wait-sync web1 --time 10m', 0);

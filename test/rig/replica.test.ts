@@ -172,7 +172,9 @@ describe.skipIf(!can.ok && !required)('a DRBD resource over two machines', () =>
     await powerCut(two, 'a', 'b');
     await bofh.ended;
 
-    expect(await runOnA(two, 'bofh recover --yes', 3)).toMatch(/web1 is down now[^]*bofh drbd up web1/);
+    expect(await runOnA(two, 'bofh recover --yes', 3)).toMatch(
+      /web1 is down now[^]*drbdadm up web1[^]*bofh recover/,
+    );
     await bothRun(two.pair, 'modprobe drbd && drbdadm up web1');
     await b.run('drbdadm wait-connect web1 && drbdadm primary web1');
     await runOnA(two, 'bofh drbd wait-sync web1', 0);
