@@ -1,7 +1,8 @@
 import { deviceGraph, type GraphDevice, graphName } from '../blockdevice/graph.ts';
+import { sizeOfMedium } from '../blockdevice/index.ts';
 import { fixed, type Layer, type LayerAt, type Limits } from '../blockdevice/layer.ts';
 import type { ReadHost } from '../command/index.ts';
-import { RefusedError } from '../core/errors.ts';
+import { ParseError, RefusedError } from '../core/errors.ts';
 import { option } from '../core/option.ts';
 import { allLayers, layerFor } from '../layers.ts';
 import type { Tx } from '../operations.ts';
@@ -38,6 +39,7 @@ export interface ChainRequest {
  * the content of the innermost.
  */
 export async function chainOf({ host, device, bare }: ChainRequest): Promise<Chain> {
+  await sizeOfMedium(host, device);
   const graph = await deviceGraph(host);
   const name = await graphName(host, device);
   const look: Look = { host, graph, layers: await allLayers(), once: memory() };
@@ -73,9 +75,7 @@ interface Look {
 function deviceNamed({ graph }: Look, name: string): GraphDevice {
   const device = graph.get(name);
   if (device === undefined)
-    throw new RefusedError(`/dev/${name} has no size: it cannot be resized`, {
-      remedy: 'name a device that is there: bofh block tree',
-    });
+    throw new ParseError(`/dev/${name} is not among the devices of the kernel, or has no size now`);
   return device;
 }
 
@@ -120,6 +120,7 @@ async function contentLink(
   device: GraphDevice,
 ): Promise<{ readonly link: Link; readonly offers?: GraphDevice | 'closed' }> {
   const found = await probed(look.host, device);
+  if (found.state === 'no medium') throw found.error;
   if (found.state !== 'probed')
     throw new RefusedError(
       found.state === 'part'

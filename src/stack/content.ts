@@ -1,5 +1,5 @@
 import type { GraphDevice } from '../blockdevice/graph.ts';
-import { probe, unseen } from '../blockdevice/index.ts';
+import { isWithoutMedium, probe, unseen } from '../blockdevice/index.ts';
 import type { Layer, LayerAt, Told } from '../blockdevice/layer.ts';
 import type { Signature } from '../blockdevice/schema.ts';
 import { whyUnreadable } from '../blockdevice/unreadable.ts';
@@ -12,6 +12,7 @@ import type { StackContent } from './schema.ts';
 export type Probed =
   | { readonly state: 'probed'; readonly content: Signature | undefined }
   | { readonly state: 'part' }
+  | { readonly state: 'no medium'; readonly error: unknown }
   | { readonly state: 'unreadable'; readonly why: string };
 
 /**
@@ -25,7 +26,9 @@ export async function probed(host: ReadHost, device: GraphDevice): Promise<Probe
     const content = await probe(host, device.path);
     return { state: 'probed', content: content ?? (await unseen(host, device.path)) };
   } catch (error) {
-    return { state: 'unreadable', why: whyUnreadable(error) };
+    return isWithoutMedium(error)
+      ? { state: 'no medium', error }
+      : { state: 'unreadable', why: whyUnreadable(error) };
   }
 }
 
@@ -47,6 +50,8 @@ export async function contentOf(
 ): Promise<{ readonly content: StackContent; readonly unknown: readonly string[] }> {
   const none = { layer: null, facts: [] };
   if (found.state === 'part') return { content: { state: 'part', title: '', ...none }, unknown: [] };
+  if (found.state === 'no medium')
+    return { content: { state: 'unreadable', title: found.state, ...none }, unknown: [] };
   if (found.state === 'unreadable') {
     // Without permission to read the device, the kernel's mounts still show its type.
     const [mount] = at.device.mounts;

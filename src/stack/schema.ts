@@ -31,7 +31,7 @@ export const stackContent = z.strictObject({
   /**
    * `known`: bofh has a layer for it. `unknown`: only blkid recognises it. `blank`: it was read and
    * has no content. `part`: the content is a part of the volume above, and is not usable alone.
-   * `unreadable`: it could not be read.
+   * `unreadable`: it could not be read; with the title `no medium` the drive is empty, and its size 0.
    */
   state: z.enum(['known', 'unknown', 'blank', 'part', 'unreadable']),
   layer: z.nullable(text),

@@ -129,7 +129,8 @@ async function describe(look: Look, device: GraphDevice): Promise<StackDevice> {
     kind: device.kind,
     title: layer === undefined ? device.kind : (layer.title?.(at) ?? layer.name),
     path: device.path,
-    size: device.size,
+    // The kernel keeps the size of the last medium.
+    size: found.state === 'no medium' ? 0 : device.size,
     readOnly: device.readOnly,
     facts: named(told.facts ?? []),
     content: on,

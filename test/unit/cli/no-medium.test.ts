@@ -16,6 +16,7 @@ const verbs = [
   'block wipe /dev/sr0 --overwrite ext4',
   'block zero /dev/sr0 --overwrite blank',
   'block partition-table create /dev/sr0',
+  'block resize /dev/sr0 32m',
 ];
 
 /** A host with a drive without a medium, which may have the size of the last one. */
@@ -77,4 +78,13 @@ it.each(
 )('bofh %s is not stopped by a drive without a medium (its size: %s)', async (words, size) => {
   const { runtime } = testRuntime(driven(size));
   expect(await runVerb(runtime, words)).toBe(0);
+});
+
+it('bofh block tree says that the drive has no medium, and gives it no size', async () => {
+  const { runtime, stdout, stderr } = testRuntime(driven('64m'));
+
+  await runVerb(runtime, 'block tree');
+
+  expect(stdout()).toMatch(/^sr0 {2}0 B {2}disk, no medium$/m);
+  expect(stderr()).not.toContain('sr0');
 });
