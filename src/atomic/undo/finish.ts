@@ -5,9 +5,12 @@ import {
   RefusedError,
   RolledBackError,
 } from '../../core/errors.ts';
-import type { Engine } from '../engine.ts';
+import { stepName } from '../../core/option.ts';
+import { changing, codeOf, type Engine } from '../engine.ts';
 import { append, AppendError, close, type Journal, note } from '../journal/journal-writer.ts';
 import type { Line } from '../journal/lines.ts';
+import { conflictsOf } from '../journal/state.ts';
+import { json } from '../operation.ts';
 import { placeOf } from '../place.ts';
 import { syncStep, unlessOutOfReach } from './out-of-reach.ts';
 import { describe, stuck } from './report.ts';
@@ -89,7 +92,32 @@ async function makeReady({ unwinding, release }: Ending): Promise<'ready'> {
     await unlessOutOfReach(engine, journal, { step, work: () => syncStep(engine, journal, step) });
   }
   await refuseBooted(engine, journal);
+  await refuseUsed(engine, journal);
   return 'ready';
+}
+
+/**
+ * An act after the commit would be refused on a device that a newer step of the sequence mounted,
+ * opened or gave to a guest, and the sequence would be stuck.
+ */
+async function refuseUsed(engine: Engine, journal: Journal): Promise<void> {
+  for (const step of journal.state.steps) {
+    const { n, intent, done, undone } = step;
+    if (undone !== undefined || !intent.after || intent.kind === 'bare') continue;
+    const user = conflictsOf(journal.state, step).find(
+      (each) => each.n > n && each.intent.lives === 'boot' && each.done !== undefined,
+    );
+    if (user === undefined) continue;
+    const code = await codeOf(engine, intent, journal.id);
+    const host = changing(engine, journal, intent);
+    const look = await code.look({ undo: intent.undo, result: json(done?.result ?? null), host });
+    const [holder] = look.state === 'ours' ? (look.holders ?? []) : [];
+    if (holder === undefined) continue;
+    throw new RefusedError(
+      `step ${String(n)} ${stepName(intent.kind)} acts after the commit, on what is ${holder.words}: step ${String(user.n)} ${stepName(user.intent.kind)} came too early`,
+      { remedy: 'do what uses it in a sequence of its own, after this one; or in tx.temporary' },
+    );
+  }
 }
 
 /** A reboot of another host loses unwritten data, and a later sync does not detect that. */
