@@ -7,12 +7,9 @@ export const block: Noun = {
       'show the stack of block devices, from disks to guests, with sizes (read-only)',
       () => import('./tree.ts'),
     ],
-    resize: [
-      'resize a device together with everything on it: to a size (20g), by a size (+5g, -1g), to min or to max',
-      () => import('./resize.ts'),
-    ],
+    resize: ['resize a device together with everything on it', () => import('./resize.ts')],
     wipe: [
-      'erase the signatures on an unused device, so that it is blank; only those named with --overwrite',
+      'erase the signatures on an unused device, as wipefs does; --overwrite must name all of them',
       () => import('./wipe.ts'),
     ],
     discard: [
@@ -40,7 +37,7 @@ export const block: Noun = {
       summary: 'partitions of a disk',
       verbs: {
         add: [
-          'add a partition in free space, also while other partitions are in use; "max" takes the largest free area',
+          'add a partition in free space; other partitions may be in use',
           () => import('./partition/add.ts'),
         ],
         grow: [
@@ -53,7 +50,7 @@ export const block: Noun = {
       summary: 'disk image files',
       verbs: {
         create: [
-          'create an image file; space is allocated as it is written',
+          'create an image file; its space is allocated when it is written (sparse)',
           () => import('./image/create.ts'),
         ],
       },

@@ -10,7 +10,7 @@ import { verb } from '../../runtime/verb.ts';
 export default verb({
   changes: false,
   answers: 'block partitions',
-  args: { device: '<device>' },
+  args: { device: ['<device>', 'disk with a partition table, for example /dev/sdb'] },
   examples: ['block partitions /dev/sdb'],
   run: async (runtime, { device }) => {
     const { bofh } = await openSession(runtime, { site: 'unused', root: 'not-needed' });

@@ -15,9 +15,15 @@ export default verb({
   answers: 'block resize',
   // -1g looks like an option; an unknown option is refused as a size.
   dashes: true,
-  args: { device: '<device>', size: '<size>' },
+  args: {
+    device: ['<device>', 'block device, for example /dev/vg0/web1'],
+    size: [
+      '<size>',
+      'new size (20g), change (+5g, -1g), min: as small as possible, or max: as large as possible',
+    ],
+  },
   options: {
-    bare: flag('resize only the device, not what is on it; a device with content is not made smaller'),
+    bare: flag('resize only the device, not its content; refused if it would shrink a device with content'),
     ...stackOptions,
   },
   examples: ['block resize /dev/vg0/web1 +5g', 'block resize /dev/vg0/web1 20g --key file:/root/web1.key'],

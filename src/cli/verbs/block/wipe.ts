@@ -8,11 +8,11 @@ import { commaList, value, verb } from '../../runtime/verb.ts';
 export default verb({
   changes: true,
   answers: 'block wipe',
-  args: { device: '<device>' },
+  args: { device: ['<device>', 'block device, for example /dev/sdb'] },
   options: {
     overwrite: value(
       '<UUID|TYPE,…>',
-      'all content on the device: the UUID of each filesystem, table or header, or its type if it has no UUID',
+      'all content on the device: the UUID of each filesystem, partition table or header, or its type if it has no UUID',
       { read: commaList },
     ),
   },

@@ -5,7 +5,7 @@ import { eraseDevice, overwriteAll } from './erasure.ts';
 export default verb({
   changes: true,
   answers: 'block zero',
-  args: { device: '<device>' },
+  args: { device: ['<device>', 'block device, for example /dev/sdb'] },
   options: { overwrite: overwriteAll },
   examples: ['block zero /dev/sdb --overwrite blank'],
   run: (runtime, { device, overwrite = [] }) =>

@@ -10,7 +10,10 @@ import { flag, verb } from '../../runtime/verb.ts';
 export default verb({
   changes: true,
   answers: 'btrfs create-base-structure',
-  args: { path: ['<path>', 'where the top level is mounted'], name: '<name>' },
+  args: {
+    path: ['<path>', 'where the top level is mounted'],
+    name: ['<name>', 'name of the new subvolume in subvolumes/'],
+  },
   options: { setDefault: flag('also make it the default subvolume') },
   examples: ['btrfs create-base-structure /mnt/top root'],
   run: (runtime, { path, name, setDefault }) => {

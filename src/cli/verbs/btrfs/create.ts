@@ -7,7 +7,7 @@ import { created } from './answers.ts';
 export default verb({
   changes: true,
   answers: 'btrfs create',
-  args: { path: '<path>' },
+  args: { path: ['<path>', 'path of the new subvolume'] },
   options: { ensure: ensureFlag() },
   examples: ['btrfs create /srv/data'],
   run: (runtime, { path, ensure: isEnsured }) =>

@@ -50,7 +50,7 @@ export const btrfs: Noun = {
       },
     },
     balance: {
-      summary: 'rewrite block groups so that they use less space',
+      summary: 'rewrite block groups so that the data takes less space',
       verbs: {
         start: ['balance a filesystem and wait until it is done', () => import('./balance/start.ts')],
         status: ['show the progress of a balance', () => import('./balance/status.ts')],
@@ -83,7 +83,7 @@ export const btrfs: Noun = {
           'disable quota accounting; refused while limits are set',
           () => import('./quota/disable.ts'),
         ],
-        limit: ['set the quota of a subvolume, or remove it with none', () => import('./quota/limit.ts')],
+        limit: ['set or remove the size limit of a subvolume', () => import('./quota/limit.ts')],
       },
     },
     snapshot: {

@@ -8,7 +8,7 @@ import { received } from './answers.ts';
 export default verb({
   changes: true,
   answers: 'btrfs receive',
-  args: { file: '<file|device>' },
+  args: { file: ['<file|device>', 'file of btrfs send --to-file, or device of --to-device'] },
   options: {
     into: value('<DIR>', 'directory on a btrfs', { required: true }),
     name: value('<NAME>', 'name of the subvolume (default: the name in the stream)'),

@@ -11,7 +11,7 @@ import { verb } from '../../runtime/verb.ts';
 export default verb({
   changes: true,
   answers: 'btrfs remove',
-  args: { path: '<path>' },
+  args: { path: ['<path>', 'path of the subvolume'] },
   examples: ['btrfs remove /srv/data'],
   run: (runtime, { path }) =>
     change<unknown, BtrfsRemoved>(runtime, async ({ host }) => {

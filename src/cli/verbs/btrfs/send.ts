@@ -14,7 +14,7 @@ import { received } from './answers.ts';
 export default verb({
   changes: true,
   answers: ['btrfs send --to', 'btrfs send --to-file', 'btrfs send --to-device'],
-  args: { source: '<snapshot>' },
+  args: { source: ['<snapshot>', 'path of the read-only snapshot'] },
   options: {
     to: value('<DIR>', 'directory on this or another btrfs', { conflicts: ['toFile', 'toDevice'] }),
     toFile: value('<FILE>', 'new file, for bofh btrfs receive', { conflicts: ['name', 'toDevice'] }),

@@ -7,7 +7,7 @@ import { verb } from '../../runtime/verb.ts';
 export default verb({
   changes: true,
   answers: 'btrfs set-default',
-  args: { path: '<path>' },
+  args: { path: ['<path>', 'path of the subvolume'] },
   examples: ['btrfs set-default /srv/data'],
   run: (runtime, { path }) =>
     change(runtime, {

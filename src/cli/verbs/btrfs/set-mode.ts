@@ -8,7 +8,7 @@ import { oneOf, verb } from '../../runtime/verb.ts';
 export default verb({
   changes: true,
   answers: 'btrfs set-mode',
-  args: { path: '<path>', mode: '<ro|rw>' },
+  args: { path: ['<path>', 'path of the subvolume'], mode: ['<ro|rw>', 'ro: read-only; rw: writable'] },
   examples: ['btrfs set-mode /srv/data ro'],
   run: (runtime, { path, mode: typed }) => {
     const mode = oneOf('ro', 'rw')(typed, 'mode');

@@ -9,7 +9,7 @@ import { identity } from './answers.ts';
 export default verb({
   changes: false,
   answers: 'btrfs show',
-  args: { path: '<path>' },
+  args: { path: ['<path>', 'path of the subvolume'] },
   examples: ['btrfs show /srv/data'],
   run: async (runtime, { path }) => {
     const { bofh } = await openSession(runtime, { site: 'unused', root: 'not-needed' });

@@ -9,7 +9,7 @@ import { verb } from '../../runtime/verb.ts';
 export default verb({
   changes: false,
   answers: 'btrfs usage',
-  args: { path: '<path>' },
+  args: { path: ['<path>', 'directory on the filesystem'] },
   examples: ['btrfs usage /srv'],
   run: async (runtime, { path }) => {
     const { bofh } = await openSession(runtime, { site: 'unused', root: 'not-needed' });

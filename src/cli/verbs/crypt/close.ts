@@ -7,7 +7,7 @@ import { verb } from '../../runtime/verb.ts';
 export default verb({
   changes: true,
   answers: 'crypt close',
-  args: { name: '<name>' },
+  args: { name: ['<name>', 'name below /dev/mapper'] },
   examples: ['crypt close data'],
   run: (runtime, { name }) => {
     const asked = {

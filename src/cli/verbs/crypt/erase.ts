@@ -9,7 +9,10 @@ import { header } from './options.ts';
 export default verb({
   changes: true,
   answers: 'crypt erase',
-  args: { device: '<device>', uuid: ['<uuid>', 'UUID of the device, as confirmation'] },
+  args: {
+    device: ['<device>', 'encrypted device, for example /dev/vg0/web1'],
+    uuid: ['<uuid>', 'UUID of the device, as confirmation'],
+  },
   options: { header },
   examples: ['crypt erase /dev/vg0/data 3f0c1a4e-8a2b-4f6d-9c1e-2b7a5d8e9f10'],
   run: (runtime, { device, uuid, header: file }) => {

@@ -15,7 +15,7 @@ import { askForKey, cost, key } from './options.ts';
 export default verb({
   changes: true,
   answers: 'crypt format',
-  args: { device: '<device>' },
+  args: { device: ['<device>', 'block device, for example /dev/vg0/web1'] },
   options: {
     key,
     type: value('<TYPE>', 'luks2 or luks1 (default: luks2)', { read: oneOf('luks2', 'luks1') }),

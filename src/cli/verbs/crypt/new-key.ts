@@ -6,7 +6,7 @@ import { type Typed, value } from '../../runtime/verb.ts';
 import { askForKey, cost, header, key, keySlot } from './options.ts';
 
 /** Arguments and options of a verb that writes a new key. */
-export const args = { device: '<device>' } as const;
+export const args = { device: ['<device>', 'encrypted device, for example /dev/vg0/web1'] } as const;
 export const options = {
   key,
   newKey: value('<KEY>', 'source of the new key, in the same form as --key', { read: parseKeyRef }),

@@ -10,15 +10,15 @@ import { askForKey, header, key } from './options.ts';
 export default verb({
   changes: true,
   answers: 'crypt open',
-  args: { device: '<device>' },
+  args: { device: ['<device>', 'encrypted device, for example /dev/vg0/web1'] },
   options: {
     key,
     name: value(
       '<NAME>',
-      'name below /dev/mapper (default: name of the device and -luks; site file: luksNaming)',
+      'name below /dev/mapper (default: luksNaming of the site file, or NAME-luks for the device NAME)',
     ),
     header,
-    readOnly: flag('read-only'),
+    readOnly: flag('open it read-only'),
     readonly: flag('the same', { hidden: true }),
   },
   examples: ['crypt open /dev/vg0/data --name data'],

@@ -16,7 +16,7 @@ export const cost = {
   }),
   pbkdfMemory: value(
     '<SIZE>',
-    'memory needed to open the device (default: what a small host can spare, at most 1g)',
+    'memory needed to open the device (default: 1g, or less on a host with little memory)',
   ),
   pbkdfTime: value('<MS>', 'time needed to open the device on this host, in milliseconds (default: 2000)', {
     read: wholeNumber,

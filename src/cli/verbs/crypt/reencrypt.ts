@@ -10,17 +10,17 @@ import { askForKey, key } from './options.ts';
 export default verb({
   changes: true,
   answers: 'crypt reencrypt',
-  args: { device: '<device>' },
+  args: { device: ['<device>', 'encrypted device, for example /dev/vg0/web1'] },
   options: {
     key,
     cipher: value('<CIPHER>', 'cipher, for example aes-xts-plain64; needs --key-size (default: unchanged)'),
     keySize: value('<BITS>', 'size of the volume key in bits (default: unchanged)', { read: bits }),
     resilience: value(
       '<HOW>',
-      'how the part that is being re-encrypted is protected against a crash: checksum or journal (default: checksum)',
+      'protection of the current part against a crash: checksum or journal (default: checksum)',
       { read: oneOf('checksum', 'journal') },
     ),
-    resume: flag('only resume a re-encryption that was started before'),
+    resume: flag('resume a re-encryption that was interrupted; start none'),
   },
   examples: ['crypt reencrypt /dev/vg0/data', 'crypt reencrypt /dev/vg0/data --resume'],
   run: (runtime, { device, resume, ...typed }) => {

@@ -9,7 +9,10 @@ import { header, keySlot } from './options.ts';
 export default verb({
   changes: true,
   answers: 'crypt remove-key',
-  args: { device: '<device>', slot: '<slot>' },
+  args: {
+    device: ['<device>', 'encrypted device, for example /dev/vg0/web1'],
+    slot: ['<slot>', 'number of the key slot, as bofh crypt show shows it'],
+  },
   options: { header },
   examples: ['crypt remove-key /dev/vg0/data 1'],
   run: (runtime, { device, slot: typedSlot, header: file }) => {

@@ -17,7 +17,7 @@ export default verb({
   changes: true,
   answers: 'crypt resize',
   args: {
-    name: '<name>',
+    name: ['<name>', 'name below /dev/mapper'],
     size: ['[size]', 'new size, for example 10g (default: all of the device below)'],
   },
   options: { key, header },

@@ -9,7 +9,7 @@ import { verb } from '../../runtime/verb.ts';
 export default verb({
   changes: false,
   answers: 'crypt status',
-  args: { name: '<name>' },
+  args: { name: ['<name>', 'name below /dev/mapper'] },
   examples: ['crypt status data-luks'],
   run: async (runtime, { name }) => {
     const { bofh } = await openSession(runtime, { site: 'unused', root: 'not-needed' });

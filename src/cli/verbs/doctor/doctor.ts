@@ -29,7 +29,7 @@ export default verb({
   changes: false,
   answers: ['doctor', 'doctor --settings'],
   table: true,
-  options: { settings: flag('show the settings instead: the value and where it was set') },
+  options: { settings: flag('show the settings instead, with their values and where each was set') },
   examples: ['doctor', 'doctor --settings'],
   run: (runtime, { settings }) => (settings ? showSettings(runtime) : examineHost(runtime)),
 });

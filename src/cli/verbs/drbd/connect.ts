@@ -6,7 +6,7 @@ import { changeResource } from './resource-change.ts';
 export default verb({
   changes: true,
   answers: 'drbd connect',
-  args: { name: '<resource>' },
+  args: { name: ['<resource>', 'name of the resource'] },
   options: {
     discardMyData: flag('after a split brain: discard what was written on this host'),
   },

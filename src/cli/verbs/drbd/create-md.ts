@@ -11,7 +11,7 @@ import { volume, wordsIn } from './options.ts';
 export default verb({
   changes: true,
   answers: 'drbd create-md',
-  args: { name: '<resource>' },
+  args: { name: ['<resource>', 'name of the resource'] },
   options: {
     volume,
     overwrite: value(

@@ -17,16 +17,20 @@ import { warnOfVersions } from './versions.ts';
 export default verb({
   changes: true,
   answers: 'drbd create',
-  args: { name: '<resource>' },
+  args: { name: ['<resource>', 'name of the new resource'] },
   options: {
     on: value('<HOST,HOST>', 'the two hosts, as ssh or the site file names them', {
       required: true,
       read: twoHosts,
     }),
-    size: value('<SIZE>', 'size of the device; the volumes below are larger by the metadata', {
-      required: true,
-      read: named(parseSize),
-    }),
+    size: value(
+      '<SIZE>',
+      'size of the device; its logical volumes also hold the metadata and are a little larger',
+      {
+        required: true,
+        read: named(parseSize),
+      },
+    ),
     vg: value('<NAME>', 'volume group on both hosts (default: volumeGroup of the site file)'),
     peerVg: value('<NAME>', 'volume group on the second host (default: the same)'),
     address,

@@ -11,7 +11,7 @@ import { changeByPlan } from './recipe.ts';
 export default verb({
   changes: true,
   answers: 'drbd demote',
-  args: { name: '<resource>' },
+  args: { name: ['<resource>', 'name of the resource'] },
   options: { on },
   examples: ['drbd demote web1'],
   run: (runtime, { name, on }) => {

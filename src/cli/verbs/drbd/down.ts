@@ -5,7 +5,7 @@ import { changeResource } from './resource-change.ts';
 export default verb({
   changes: true,
   answers: 'drbd down',
-  args: { name: '<resource>' },
+  args: { name: ['<resource>', 'name of the resource'] },
   examples: ['drbd down web1'],
   run: (runtime, { name }) =>
     changeResource(runtime, name, {

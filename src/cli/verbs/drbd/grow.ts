@@ -13,7 +13,7 @@ import { changeByPlan } from './recipe.ts';
 export default verb({
   changes: true,
   answers: 'drbd grow',
-  args: { name: '<resource>', size: ['<size>', '20g, +5g, or max'] },
+  args: { name: ['<resource>', 'name of the resource'], size: ['<size>', '20g, +5g, or max'] },
   options: { on },
   examples: ['drbd grow web1 +5g'],
   run: (runtime, { name, size, on }) => {

@@ -5,7 +5,7 @@ import { changeResource } from './resource-change.ts';
 export default verb({
   changes: true,
   answers: 'drbd primary',
-  args: { name: '<resource>' },
+  args: { name: ['<resource>', 'name of the resource'] },
   examples: ['drbd primary web1'],
   run: (runtime, { name }) =>
     changeResource(runtime, name, {

@@ -11,7 +11,7 @@ import { changeByPlan } from './recipe.ts';
 export default verb({
   changes: true,
   answers: 'drbd promote',
-  args: { name: '<resource>' },
+  args: { name: ['<resource>', 'name of the resource'] },
   options: {
     to: value('<HOST>', 'the host to make primary (default: this host)'),
     time: value('<DURATION>', 'longest time to wait for a resync (default: 5m)', {

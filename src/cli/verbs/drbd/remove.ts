@@ -13,7 +13,7 @@ import { changeByPlan } from './recipe.ts';
 export default verb({
   changes: true,
   answers: 'drbd remove',
-  args: { name: '<resource>' },
+  args: { name: ['<resource>', 'name of the resource'] },
   options: {
     on,
     keepVolumes: flag('keep its logical volumes, with their metadata'),

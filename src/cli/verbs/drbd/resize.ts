@@ -7,7 +7,7 @@ import { changeResource } from './resource-change.ts';
 export default verb({
   changes: true,
   answers: 'drbd resize',
-  args: { name: '<resource>' },
+  args: { name: ['<resource>', 'name of the resource'] },
   options: { volume },
   examples: ['drbd resize web1', 'drbd resize web1 --volume 1'],
   run: (runtime, { name, volume }) =>

@@ -11,7 +11,7 @@ import { verb } from '../../runtime/verb.ts';
 export default verb({
   changes: false,
   answers: 'drbd show',
-  args: { name: '<resource>' },
+  args: { name: ['<resource>', 'name of the resource'] },
   examples: ['drbd show web1'],
   run: async (runtime, { name }) => {
     const { bofh } = await openSession(runtime, { site: 'unused', root: 'not-needed' });

@@ -23,7 +23,7 @@ import { bar, volumesOf } from './progress.ts';
 export default verb({
   changes: false,
   answers: ['drbd status', 'drbd status --watch'],
-  args: { name: '[resource]' },
+  args: { name: ['[resource]', 'only this resource (default: all)'] },
   options: {
     watch: flag('show the state of each resource and every change, until Ctrl-C'),
     every: value('<DURATION>', 'with --watch: time between two looks (default: 1s)', {

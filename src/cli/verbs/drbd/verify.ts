@@ -13,7 +13,7 @@ import { waitWithProgress } from './progress.ts';
 export default verb({
   changes: true,
   answers: 'drbd verify',
-  args: { name: '<resource>' },
+  args: { name: ['<resource>', 'name of the resource'] },
   options: {
     time: value('<DURATION>', 'longest time to wait (default: 12h)', { read: parseDuration }),
   },

@@ -5,7 +5,7 @@ import { answerWhenDone } from './progress.ts';
 export default verb({
   changes: false,
   answers: 'drbd wait-sync',
-  args: { name: '<resource>' },
+  args: { name: ['<resource>', 'name of the resource'] },
   options: { time: waitTime },
   examples: ['drbd wait-sync web1 --time 1h'],
   run: (runtime, { name, time: limitMs = 300_000 }) =>

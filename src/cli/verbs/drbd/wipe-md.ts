@@ -10,7 +10,7 @@ import { volume } from './options.ts';
 export default verb({
   changes: true,
   answers: 'drbd wipe-md',
-  args: { name: '<resource>' },
+  args: { name: ['<resource>', 'name of the resource'] },
   options: {
     overwrite: value('<UUID>', 'UUID of the metadata to remove', { required: true }),
     volume,

@@ -13,7 +13,7 @@ import { flag, verb } from '../../runtime/verb.ts';
 export default verb({
   answers: ['filesystem check', 'filesystem check --repair'],
   changes: ({ repair }) => repair,
-  args: { device: '<device>' },
+  args: { device: ['<device>', 'block device, for example /dev/vg0/web1'] },
   options: {
     repair: flag('repair its errors; cannot be undone'),
     mayLoseFiles: flag(

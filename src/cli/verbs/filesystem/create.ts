@@ -15,7 +15,7 @@ const fatBits: ReadText<12 | 16 | 32> = (text, name) =>
 export default verb({
   changes: true,
   answers: 'filesystem create',
-  args: { device: '<device>' },
+  args: { device: ['<device>', 'block device, for example /dev/vg0/web1'] },
   options: {
     type: value('<TYPE>', 'ext2, ext3, ext4, xfs, btrfs, vfat or swap', {
       required: true,

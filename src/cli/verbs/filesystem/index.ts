@@ -3,13 +3,13 @@ import type { Noun } from '../../runtime/verb.ts';
 export const filesystem: Noun = {
   summary: 'filesystems and swap areas',
   verbs: {
-    show: ['show size, use and mounts of the filesystem on a device', () => import('./show.ts')],
+    show: ['show size, usage and mounts of the filesystem on a device', () => import('./show.ts')],
     check: [
       'check an unmounted filesystem, read-only (exit 6: it has errors); or repair it',
       () => import('./check.ts'),
     ],
     create: [
-      'create a filesystem or swap area on a device; content that is not named is never overwritten',
+      'create a filesystem or swap area on a blank device; content is overwritten only if --overwrite names it',
       () => import('./create.ts'),
     ],
     label: ['change the label of a filesystem or swap area, or remove it', () => import('./label.ts')],
@@ -17,6 +17,6 @@ export const filesystem: Noun = {
       'change the UUID of an unused filesystem or swap area, for example of a clone',
       () => import('./uuid.ts'),
     ],
-    resize: ['resize a filesystem without its device; "max" fills the device', () => import('./resize.ts')],
+    resize: ['resize a filesystem but not its device', () => import('./resize.ts')],
   },
 };

@@ -9,7 +9,10 @@ import { verb } from '../../runtime/verb.ts';
 export default verb({
   changes: true,
   answers: 'filesystem label',
-  args: { device: '<device>', label: '[label]' },
+  args: {
+    device: ['<device>', 'block device, for example /dev/vg0/web1'],
+    label: ['[label]', 'new label (default: remove the label)'],
+  },
   examples: ['filesystem label /dev/vg0/web1 web1'],
   run: (runtime, { device, label = '' }) => {
     const asked = { device, label: label === '' ? null : label };

@@ -12,7 +12,10 @@ import { sizeInWords } from './size-in-words.ts';
 export default verb({
   changes: true,
   answers: 'filesystem resize',
-  args: { device: '<device>', size: '<size|max>' },
+  args: {
+    device: ['<device>', 'block device, for example /dev/vg0/web1'],
+    size: ['<size|max>', 'new size, for example 20g, or max: the size of the device'],
+  },
   examples: ['filesystem resize /dev/vg0/web1 max'],
   run: (runtime, typed) => {
     const { device } = typed;

@@ -12,7 +12,7 @@ import { sizeInWords } from './size-in-words.ts';
 export default verb({
   changes: false,
   answers: 'filesystem show',
-  args: { device: '<device>' },
+  args: { device: ['<device>', 'block device, for example /dev/vg0/web1'] },
   examples: ['filesystem show /dev/vg0/web1'],
   run: async (runtime, { device }) => {
     const { bofh } = await openSession(runtime, { site: 'unused', root: 'not-needed' });

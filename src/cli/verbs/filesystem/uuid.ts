@@ -9,11 +9,11 @@ import { flag, value, verb } from '../../runtime/verb.ts';
 export default verb({
   changes: true,
   answers: 'filesystem uuid',
-  args: { device: '<device>' },
+  args: { device: ['<device>', 'block device, for example /dev/vg0/web1'] },
   options: {
     uuid: value('<UUID>', 'UUID; for vfat ABCD-1234 (default: random)'),
     addSeed: flag(
-      'ext4 only: enable metadata_csum_seed, if the change needs it; GRUB before 2.12 cannot read such a filesystem',
+      'ext4 only: enable metadata_csum_seed if the change needs it (GRUB before 2.12 cannot read such a filesystem)',
     ),
   },
   examples: ['filesystem uuid /dev/vg0/clone'],

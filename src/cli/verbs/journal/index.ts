@@ -6,7 +6,7 @@ export const journal: Noun = {
     list: ['list unfinished and finished sequences', () => import('./list.ts')],
     show: ['show what a sequence did and what recovery would do', () => import('./show.ts')],
     resolve: [
-      'end a step that bofh cannot undo, because only the ended script had the code for it',
+      'decide about a step that only the code of an ended script could undo: it is undone, or its effect stays',
       () => import('./resolve.ts'),
     ],
     prune: ['remove old journals from the history', () => import('./prune.ts')],

@@ -11,9 +11,12 @@ import { flag, verb } from '../../runtime/verb.ts';
 export default verb({
   changes: true,
   answers: 'journal resolve',
-  args: { id: '<id>', step: '<step>' },
+  args: {
+    id: ['<id>', 'ID of the sequence, as bofh journal list shows it'],
+    step: ['<step>', 'number of the step, as bofh journal show shows it'],
+  },
   options: {
-    undone: flag('the step is undone: you undid it by hand, or it had no effect', { conflicts: ['keep'] }),
+    undone: flag('the step is undone: you undid it yourself, or it had no effect', { conflicts: ['keep'] }),
     keep: flag('the effect of the step stays'),
   },
   examples: ['journal resolve 3f0c1a4e 2 --undone', 'journal resolve 3f0c1a4e 2 --keep'],

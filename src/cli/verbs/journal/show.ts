@@ -19,7 +19,7 @@ import { showInWords } from './text.ts';
 export default verb({
   changes: false,
   answers: 'journal show',
-  args: { id: '<id>' },
+  args: { id: ['<id>', 'ID of the sequence, as bofh journal list shows it'] },
   examples: ['journal show 3f0c1a4e'],
   run: async (runtime, { id }) => {
     refuseOtherHost(runtime, 'the journals');

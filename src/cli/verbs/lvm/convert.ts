@@ -17,7 +17,10 @@ import { volumeOf } from './volume.ts';
 export default verb({
   changes: true,
   answers: 'lvm convert',
-  args: { volume: '<vg/name>', word: '<raid1|linear>' },
+  args: {
+    volume: ['<vg/name>', 'logical volume, for example vg0/web1'],
+    word: ['<raid1|linear>', 'raid1: add a copy; linear: remove a copy'],
+  },
   options: {
     device: value('<DEVICE>', 'device that gets the copy, or loses it'),
     atOnce: flag('do not wait until the new copy is in sync'),

@@ -12,7 +12,7 @@ import { volumeOf } from './volume.ts';
 export default verb({
   changes: true,
   answers: 'lvm create',
-  args: { volume: '<vg/name>' },
+  args: { volume: ['<vg/name>', 'volume group and name of the new volume, for example vg0/web1'] },
   options: {
     size: value('<SIZE>', 'size, for example 10g', { conflicts: ['extents'] }),
     extents,

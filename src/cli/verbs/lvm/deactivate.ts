@@ -5,7 +5,7 @@ import { changeActivation } from './activation.ts';
 export default verb({
   changes: true,
   answers: 'lvm deactivate',
-  args: { volume: '<vg/name>' },
+  args: { volume: ['<vg/name>', 'logical volume, for example vg0/web1'] },
   examples: ['lvm deactivate vg0/web1'],
   run: (runtime, { volume }) => changeActivation(runtime, volume, lvm.deactivateLv),
 });

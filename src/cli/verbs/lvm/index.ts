@@ -14,8 +14,11 @@ export const lvm: Noun = {
       'add a second copy on another device (raid1), or remove one of two copies (linear)',
       () => import('./convert.ts'),
     ],
-    activate: ['activate a logical volume, until the next boot', () => import('./activate.ts')],
-    deactivate: ['deactivate an unused logical volume, until the next boot', () => import('./deactivate.ts')],
+    activate: ['activate a logical volume now; no effect on the next boot', () => import('./activate.ts')],
+    deactivate: [
+      'deactivate an unused logical volume now; no effect on the next boot',
+      () => import('./deactivate.ts'),
+    ],
     tag: ['add or remove tags of a logical volume', () => import('./tag.ts')],
     remove: ['remove a logical volume', () => import('./remove.ts')],
     snapshot: {

@@ -14,7 +14,7 @@ import { volumeOf } from './volume.ts';
 export default verb({
   changes: true,
   answers: 'lvm remove',
-  args: { volume: '<vg/name>' },
+  args: { volume: ['<vg/name>', 'logical volume, for example vg0/web1'] },
   options: {
     diskOf: value('<GUEST,…>', 'remove it although it is a disk of this guest', { read: commaList }),
   },

@@ -12,7 +12,10 @@ import { type Volume, volumeOf } from './volume.ts';
 export default verb({
   changes: true,
   answers: 'lvm rename',
-  args: { volume: '<vg/name>', to: '<to>' },
+  args: {
+    volume: ['<vg/name>', 'logical volume, for example vg0/web1'],
+    to: ['<to>', 'new name, without the volume group'],
+  },
   examples: ['lvm rename vg0/web1 web2'],
   run: (runtime, { volume, to }) => {
     const asked = { ...volumeOf(volume), to };

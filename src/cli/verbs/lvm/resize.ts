@@ -17,7 +17,10 @@ export default verb({
   changes: true,
   answers: 'lvm resize',
   dashes: true,
-  args: { volume: '<vg/name>', wanted: ['<size>', '20g, +5g or -5g'] },
+  args: {
+    volume: ['<vg/name>', 'logical volume, for example vg0/web1'],
+    wanted: ['<size>', '20g, +5g or -5g'],
+  },
   examples: ['lvm resize vg0/web1 +5g'],
   run: (runtime, { volume, wanted }) => {
     const { vg, name } = volumeOf(volume);

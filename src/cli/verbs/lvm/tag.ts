@@ -9,7 +9,7 @@ import { volumeOf } from './volume.ts';
 export default verb({
   changes: true,
   answers: 'lvm tag',
-  args: { volume: '<vg/name>' },
+  args: { volume: ['<vg/name>', 'logical volume, for example vg0/web1'] },
   options: {
     add: value('<TAG,…>', 'tags to add', { read: commaList }),
     remove: value('<TAG,…>', 'tags to remove', { read: commaList }),

@@ -18,7 +18,7 @@ export default verb({
   },
   options: {
     bind: flag('bind-mount a directory'),
-    readOnly: flag('read-only'),
+    readOnly: flag('mount it read-only'),
     ensure: ensureFlag('bind'),
     type: value('<TYPE>', 'filesystem type (default: detected by mount)', { conflicts: ['bind'] }),
     options: value('<LIST>', 'mount options: nodev,noatime,subvol=@web', { short: 'o', read: optionList }),

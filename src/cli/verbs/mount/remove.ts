@@ -10,7 +10,7 @@ import { value, verb } from '../../runtime/verb.ts';
 export default verb({
   changes: true,
   answers: 'mount remove',
-  args: { path: '<path>' },
+  args: { path: ['<path>', 'mount point'] },
   options: {
     mountId: value('<NUMBER>', 'only if the mount has this number in bofh mount list', { read: mountId }),
   },

@@ -10,7 +10,7 @@ import { addressInWords, guestOf, withGuests } from './interfaces.ts';
 export default verb({
   changes: false,
   answers: 'network show',
-  args: { name: '<name>' },
+  args: { name: ['<name>', 'name of the interface, for example eth0'] },
   examples: ['network show xenbr0'],
   run: async (runtime, { name }) => {
     const { bofh } = await openSession(runtime, { site: 'unused', root: 'not-needed' });

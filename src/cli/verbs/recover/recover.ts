@@ -33,16 +33,16 @@ export default verb({
       { read: (text) => commaList(text).filter((each) => each !== '') },
     ),
     ignoreMachineId: flag(
-      'recover journal ID although it has another machine-id; use it if this host got a new machine-id',
+      'recover journal ID although it was written under another machine-id, because this host got a new one',
     ),
     limit: value(
       '<TIME>',
-      'with --boot: time limit for one journal; when it is over, the journal stays open (default: 5m)',
+      'with --boot: time limit for one journal; a journal that needs longer stays open (default: 5m)',
       { read: parseDuration },
     ),
     total: value(
       '<TIME>',
-      'with --boot: do not begin to recover another journal after this time (default: 15m)',
+      'with --boot: after this time, do not start to recover another journal (default: 15m)',
       {
         read: parseDuration,
       },

@@ -16,7 +16,7 @@ import { neverOver } from '../../output/text.ts';
 export default verb({
   changes: true,
   script: true,
-  args: { script: '<script>', args: ['[args...]', 'arguments for the script'] },
+  args: { script: ['<script>', 'path of the script'], args: ['[args...]', 'arguments for the script'] },
   examples: ['run make-guests.ts', '--dry-run run make-guests.ts web1 web2'],
   run: (runtime, { script, args }) => runScript(runtime, script, args),
 });

@@ -13,7 +13,7 @@ export default verb({
   args: {
     verb: [
       '[verb...]',
-      'a command, with the option that changes its output. "plan": the output of --dry-run. "error": the output of a failed command (default: list all)',
+      'a command, with its option if that changes the output; "plan" for --dry-run, "error" for a failed command (default: list all)',
     ],
   },
   dashes: true,

@@ -1,6 +1,6 @@
 import type { VerbEntry } from '../../runtime/verb.ts';
 
 export const undo: VerbEntry = [
-  'undo a committed sequence and restore the files that it removed, unless others changed its objects since',
+  'undo a committed sequence and restore the files that it removed; refused if others changed its objects since',
   () => import('./undo.ts'),
 ];

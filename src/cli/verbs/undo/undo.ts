@@ -19,7 +19,9 @@ export default verb({
   answers: 'undo',
   args: { id: ['<id>', 'the sequence, as bofh journal list shows it'] },
   options: {
-    inUse: flag('also undo what is in use now: a guest that it started is powered off hard'),
+    inUse: flag(
+      'also undo objects that are in use now: a guest that the sequence started is powered off hard',
+    ),
     discard: value(
       '<OBJECT,…>',
       'also undo these objects, as the refusal names them (fs:UUID, lv:vg0/web1), and lose what others wrote to them',

@@ -15,7 +15,7 @@ import { named, value, verb, wholeNumber } from '../../runtime/verb.ts';
 export default verb({
   changes: true,
   answers: 'vm backup',
-  args: { name: '<name>', directory: '<directory>' },
+  args: { name: ['<name>', 'name of the guest'], directory: ['<directory>', 'directory for the backups'] },
   options: {
     keep: value('<NUMBER>', 'remove older backups of this guest beyond this number (default: keep all)', {
       read: wholeNumber,

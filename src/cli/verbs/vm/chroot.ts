@@ -11,7 +11,10 @@ import { verb } from '../../runtime/verb.ts';
 export default verb({
   changes: false,
   unrecorded: true,
-  args: { name: '<name>', command: ['<command...>', 'after --: a command of the guest'] },
+  args: {
+    name: ['<name>', 'name of the guest'],
+    command: ['<command...>', 'after --: a command of the guest'],
+  },
   examples: ['vm chroot web1 -- passwd root', 'vm chroot web1 -- apt-get -y install openssh-server'],
   run: async (runtime, { name, command }) => {
     const { settings } = runtime;

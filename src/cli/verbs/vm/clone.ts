@@ -11,12 +11,12 @@ import { reachOptions } from './reach-options.ts';
 export default verb({
   changes: true,
   answers: 'vm clone',
-  args: { name: '<name>', to: '<new>' },
+  args: { name: ['<name>', 'name of the guest'], to: ['<new>', 'name of the clone'] },
   options: {
     vg: value('<VG>', 'volume group for the new disks (default: that of each disk)'),
-    memory: value('<SIZE>', 'memory (default: that of the guest)', { read: named(parseSize) }),
-    vcpus: value('<NUMBER>', 'virtual CPUs (default: those of the guest)', { read: wholeNumber }),
-    ...reachOptions({ keys: 'those of the guest', network: "the guest's own network settings" }),
+    memory: value('<SIZE>', 'memory (default: as the original)', { read: named(parseSize) }),
+    vcpus: value('<NUMBER>', 'virtual CPUs (default: as the original)', { read: wholeNumber }),
+    ...reachOptions({ keys: 'those of the original', network: 'network settings of the original' }),
     start: flag('start the clone'),
   },
   examples: [

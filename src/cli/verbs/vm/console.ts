@@ -8,7 +8,7 @@ import { verb } from '../../runtime/verb.ts';
 /** Leaves the terminal to xl until the administrator types Ctrl-]. */
 export default verb({
   changes: false,
-  args: { name: '<name>' },
+  args: { name: ['<name>', 'name of the guest'] },
   examples: ['vm console web1'],
   run: async (runtime, { name }) => {
     const { settings, terminal } = runtime;

@@ -23,7 +23,7 @@ import { warnOfVersions } from '../drbd/versions.ts';
 export default verb({
   changes: true,
   answers: 'vm create',
-  args: { name: '<name>' },
+  args: { name: ['<name>', 'name of the new guest'] },
   options: {
     source: value(
       '<SOURCE>',
@@ -62,19 +62,19 @@ export default verb({
     }),
     ...reachOptions({
       keys: 'guestSshKeys of the site file',
-      network: "the source's own network settings",
+      network: 'network settings of the source',
     }),
-    timezone: value('<ZONE>', 'its time zone, for example Europe/Vienna'),
+    timezone: value('<ZONE>', 'time zone of the guest, for example Europe/Vienna'),
     bridge: value('<BRIDGE>', 'bridge for its network interface (default: bridge of the site file)'),
     mac: value('<MAC>', 'MAC address of its network interface (default: random)'),
     boot: value(
       '<HOW>',
-      'direct: --kernel; grub: GRUB loads the kernel in its root (grub-xen-host) (default: grub for debian:SUITE without --kernel, else direct)',
+      'direct: xl loads --kernel; grub: GRUB (package grub-xen-host) loads the kernel from the disk of the guest (default: grub for debian:SUITE without --kernel, else direct)',
       {
         read: oneOf('direct', 'grub'),
       },
     ),
-    extra: value('<LINE>', 'a further line for its configuration, as in xl.cfg(5); may be repeated', {
+    extra: value('<LINE>', 'add this line to its configuration, see xl.cfg(5); may be repeated', {
       read: one,
       repeatable: true,
     }),
@@ -84,7 +84,7 @@ export default verb({
     peerVg: value('<VG>', 'with --drbd: volume group on that host (default: the same as here)'),
     address: value(
       '<HOST=IP,…>',
-      'with --drbd: addresses for the replication (default: the one network both hosts are in)',
+      'with --drbd: addresses for the replication (default: the addresses in the only network that both hosts share)',
       { read: addressesIn },
     ),
     role: value(
@@ -100,7 +100,7 @@ export default verb({
       read: parseDuration,
     }),
     start: flag('start the guest'),
-    autostart: flag('start it when this host boots, too'),
+    autostart: flag('also start it when this host boots'),
     ensure: ensureFlag('drbd'),
   },
   examples: [

@@ -17,14 +17,14 @@ export const vm: Noun = {
       () => import('./pause.ts'),
     ],
     resume: ['continue a paused guest', () => import('./resume.ts')],
-    wait: ['wait until a guest runs, or is off', () => import('./wait.ts')],
+    wait: ['wait until a guest is running or stopped', () => import('./wait.ts')],
     console: ['connect this terminal to the console of a guest', () => import('./console.ts')],
     set: [
       'change memory, CPUs and autostart of a guest, in its configuration and in the running guest',
       () => import('./set.ts'),
     ],
     resize: [
-      'resize a disk of a guest with everything on it; if the guest runs, only grow the disk, not its content',
+      'resize a disk of a stopped guest and its content, or grow the disk of a running guest without its content',
       () => import('./resize.ts'),
     ],
     rename: ['rename a guest with its configuration and disks', () => import('./rename.ts')],
@@ -59,7 +59,7 @@ export const vm: Noun = {
       },
     },
     create: ['create a guest, completely or not at all', () => import('./create.ts')],
-    clone: ['copy a guest that is off, with new names, addresses and keys', () => import('./clone.ts')],
+    clone: ['copy a stopped guest, with a new name and new addresses and keys', () => import('./clone.ts')],
     remove: [
       'remove a guest: its configuration and its disks, including disks replicated to a peer',
       () => import('./remove.ts'),

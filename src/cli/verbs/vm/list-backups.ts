@@ -12,7 +12,7 @@ export default verb({
   changes: false,
   answers: 'vm list-backups',
   table: true,
-  args: { directory: '<directory>' },
+  args: { directory: ['<directory>', 'directory with the backups'] },
   examples: ['vm list-backups /srv/backup', '--json vm list-backups /srv/backup'],
   run: async (runtime, { directory: typed }) => {
     const directory = pathOn(runtime, typed);

@@ -11,10 +11,10 @@ export default verb({
   changes: true,
   answers: 'vm mount',
   args: {
-    name: '<name>',
+    name: ['<name>', 'name of the guest'],
     directory: ['[directory]', 'empty directory (default: a new one below /run/bofh/mnt)'],
   },
-  options: { readOnly: flag('read-only') },
+  options: { readOnly: flag('mount it read-only') },
   examples: ['vm mount web1', 'vm mount web1 /mnt --read-only'],
   run: (runtime, { name, directory, readOnly }) => {
     const path = pathOn(runtime, directory);

@@ -14,9 +14,12 @@ import { changeUnasked } from '../drbd/recipe.ts';
 export default verb({
   changes: true,
   answers: 'vm move',
-  args: { name: '<name>', to: '<host>' },
+  args: {
+    name: ['<name>', 'name of the guest'],
+    to: ['<host>', 'the peer, as ssh or the site file names it'],
+  },
   options: {
-    time: value('<DURATION>', 'longest time for its shutdown (default: 5m)', {
+    time: value('<DURATION>', 'longest time for the shutdown of a guest (default: 5m)', {
       read: parseDuration,
     }),
   },

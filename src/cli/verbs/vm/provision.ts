@@ -12,12 +12,14 @@ import { named, value, verb } from '../../runtime/verb.ts';
 export default verb({
   changes: true,
   answers: 'vm provision',
-  args: { name: '<name>', file: ['<file>', 'a description, see bofh host apply'] },
+  args: { name: ['<name>', 'name of the guest'], file: ['<file>', 'a description, see bofh host apply'] },
   options: {
-    time: value('<TIME>', 'how long it may take (default: 10m)', { read: parseDuration }),
+    time: value('<TIME>', 'longest time for all changes in the guest (default: 10m)', {
+      read: parseDuration,
+    }),
     snapshotSize: value(
       '<SIZE>',
-      'space for what it changes on each disk that is not thin (default: a fifth of the disk)',
+      'size of the snapshot of each disk that is not thin, for the changes (default: a fifth of the disk)',
       { read: named(parseSize) },
     ),
   },

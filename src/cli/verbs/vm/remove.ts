@@ -14,10 +14,12 @@ import { changeByPlan } from '../drbd/recipe.ts';
 export default verb({
   changes: true,
   answers: 'vm remove',
-  args: { name: '<name>' },
+  args: { name: ['<name>', 'name of the guest'] },
   options: {
     stop: flag('shut it down first if it is running'),
-    time: value('<DURATION>', 'longest time for its shutdown (default: 2m)', { read: parseDuration }),
+    time: value('<DURATION>', 'longest time for the shutdown of the guest (default: 2m)', {
+      read: parseDuration,
+    }),
     forceOff: flag('power it off hard first if it is running', { conflicts: ['stop'] }),
     keepReplicas: flag('keep replicated disks on both hosts'),
     on: value(

@@ -12,7 +12,7 @@ const { time, force } = stopOptions;
 export default verb({
   changes: true,
   answers: 'vm rename',
-  args: { name: '<name>', to: '<to>' },
+  args: { name: ['<name>', 'name of the guest'], to: ['<to>', 'new name'] },
   options: {
     restart: flag('shut it down first if it is running, and start it again under its new name'),
     time,

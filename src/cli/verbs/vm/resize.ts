@@ -13,7 +13,7 @@ export default verb({
   answers: 'vm resize',
   dashes: true,
   args: {
-    name: '<name>',
+    name: ['<name>', 'name of the guest'],
     disk: ['<disk>', 'root, or the name of the disk in the guest: xvda'],
     size: ['<size>', '20g, +5g, -1g, min or max'],
   },

@@ -9,7 +9,7 @@ import { stopHow, stopOptions } from './stop-options.ts';
 export default verb({
   changes: true,
   answers: 'vm restart',
-  args: { name: '<name>' },
+  args: { name: ['<name>', 'name of the guest'] },
   options: { ...stopOptions, alone },
   examples: ['vm restart web1', 'vm restart web1 --time 1m --force'],
   run: (runtime, { name, alone: isAlone, ...how }) =>

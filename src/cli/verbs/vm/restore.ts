@@ -18,7 +18,7 @@ export default verb({
       '<POOL>',
       'thin pool for its disks (default: the former pool of each disk; if --vg is given: no thin pool)',
     ),
-    start: flag('start it at the end'),
+    start: flag('start the guest when it is restored'),
   },
   examples: [
     'vm restore /srv/backup/web1.20261124T155337Z.json',

@@ -7,7 +7,7 @@ import { verb } from '../../runtime/verb.ts';
 export default verb({
   changes: true,
   answers: 'vm resume',
-  args: { name: '<name>' },
+  args: { name: ['<name>', 'name of the guest'] },
   examples: ['vm resume web1'],
   run: (runtime, { name }) =>
     change(

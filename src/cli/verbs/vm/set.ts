@@ -26,7 +26,7 @@ export default verb({
   changes: true,
   answers: 'vm set',
   args: {
-    name: '<name>',
+    name: ['<name>', 'name of the guest'],
     settings: [
       '<settings...>',
       'memory=SIZE maxmem=SIZE vcpus=N maxvcpus=N cpus=LIST cpu-weight=N autostart=yes|no',

@@ -13,7 +13,7 @@ import { stateInWords } from '../xen/state.ts';
 export default verb({
   changes: false,
   answers: 'vm show',
-  args: { name: '<name>' },
+  args: { name: ['<name>', 'name of the guest'] },
   examples: ['vm show web1', '--json vm show web1'],
   run: async (runtime, { name }) => {
     const { bofh } = await openSession(runtime, { site: 'used', root: 'not-needed' });

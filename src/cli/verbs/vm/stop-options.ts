@@ -5,9 +5,11 @@ import { flag, value } from '../../runtime/verb.ts';
 
 /** Options of the verbs that stop guests. */
 export const stopOptions = {
-  time: value('<DURATION>', 'longest time for its shutdown (default: 5m)', { read: parseDuration }),
-  force: flag('power it off hard if it has not shut down in time'),
-  forceOff: flag('power it off hard at once', { conflicts: ['time', 'force'] }),
+  time: value('<DURATION>', 'longest time for the shutdown of a guest (default: 5m)', {
+    read: parseDuration,
+  }),
+  force: flag('power off the guest hard if it has not shut down in time'),
+  forceOff: flag('power off the guest hard at once, without a shutdown', { conflicts: ['time', 'force'] }),
 };
 
 /** As the library has them. */

@@ -8,7 +8,7 @@ import { stopHow, stopOptions } from './stop-options.ts';
 export default verb({
   changes: true,
   answers: 'vm stop',
-  args: { name: '<name>' },
+  args: { name: ['<name>', 'name of the guest'] },
   options: stopOptions,
   examples: ['vm stop web1', 'vm stop web1 --time 1m --force'],
   run: (runtime, { name, ...how }) =>

@@ -8,7 +8,7 @@ import { verb } from '../../runtime/verb.ts';
 export default verb({
   changes: true,
   answers: 'vm unmount',
-  args: { name: '<name>' },
+  args: { name: ['<name>', 'name of the guest'] },
   examples: ['vm unmount web1'],
   run: (runtime, { name }) =>
     change(

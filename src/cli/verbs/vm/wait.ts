@@ -10,7 +10,7 @@ import { oneOf, value, verb } from '../../runtime/verb.ts';
 export default verb({
   changes: false,
   answers: 'vm wait',
-  args: { name: '<name>' },
+  args: { name: ['<name>', 'name of the guest'] },
   options: {
     for: value('<STATE>', 'running or stopped', { required: true, read: oneOf('running', 'stopped') }),
     time: value('<DURATION>', 'longest time to wait (default: 5m)', { read: parseDuration }),

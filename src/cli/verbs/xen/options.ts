@@ -14,6 +14,6 @@ export const time = value(
 /** Of the verbs for all guests. */
 export const parallel = value(
   '<NUMBER>',
-  'number of guests at the same time; guests in startOrder of the site file always go one by one (default: 4)',
+  'handle this many guests at the same time; those in startOrder of the site file always go one by one (default: 4)',
   { read: wholeNumber },
 );

@@ -9,7 +9,7 @@ import { alone, time } from './options.ts';
 export default verb({
   changes: true,
   answers: 'xen start',
-  args: { name: '<name>' },
+  args: { name: ['<name>', 'name of the guest'] },
   options: { alone, time },
   examples: ['xen start web1', 'xen start web1 --time 2m'],
   run: (runtime, { name, alone, time: connectMs }) =>

@@ -15,7 +15,10 @@ import { flag, oneOf, value, verb } from '../../../runtime/verb.ts';
 export default verb({
   changes: true,
   answers: 'block image create',
-  args: { file: '<file>', size: '<size>' },
+  args: {
+    file: ['<file>', 'new file; it must not exist'],
+    size: ['<size>', 'size of the image, for example 10g'],
+  },
   options: {
     allocate: flag('allocate all of its space now'),
     type: value('<TYPE>', 'with a filesystem: ext2, ext3, ext4, xfs, btrfs, vfat or swap', {

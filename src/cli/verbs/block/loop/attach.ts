@@ -14,7 +14,7 @@ import { flag, value, verb } from '../../../runtime/verb.ts';
 export default verb({
   changes: true,
   answers: 'block loop attach',
-  args: { file: '<file>' },
+  args: { file: ['<file>', 'file to attach, for example a disk image'] },
   options: {
     readOnly: flag('attach it read-only'),
     offset: value('<SIZE>', 'start of the device in the file'),

@@ -8,7 +8,7 @@ import { verb } from '../../../runtime/verb.ts';
 export default verb({
   changes: true,
   answers: 'block loop detach',
-  args: { device: '<device>' },
+  args: { device: ['<device>', 'loop device, for example /dev/loop0'] },
   examples: ['block loop detach /dev/loop0'],
   run: (runtime, { device }) =>
     change(runtime, {

@@ -9,7 +9,7 @@ import { oneOf, value, verb } from '../../../runtime/verb.ts';
 export default verb({
   changes: true,
   answers: 'block partition-table create',
-  args: { device: '<device>' },
+  args: { device: ['<device>', 'blank disk, for example /dev/sdb'] },
   options: {
     type: value('<TYPE>', 'gpt or dos (default: gpt)', { read: oneOf('gpt', 'dos') }),
     id: value(

@@ -11,7 +11,10 @@ import { value, verb } from '../../../runtime/verb.ts';
 export default verb({
   changes: true,
   answers: 'block partition add',
-  args: { device: '<device>', size: '<size|max>' },
+  args: {
+    device: ['<device>', 'disk with a partition table, for example /dev/sdb'],
+    size: ['<size|max>', 'size, for example 10g, or max: all of the largest free area'],
+  },
   options: {
     type: value(
       '<TYPE>',

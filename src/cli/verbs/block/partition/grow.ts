@@ -11,7 +11,11 @@ import { verb } from '../../../runtime/verb.ts';
 export default verb({
   changes: true,
   answers: 'block partition grow',
-  args: { device: '<device>', number: '<number>', size: '<size|max>' },
+  args: {
+    device: ['<device>', 'disk with the partition, for example /dev/sdb'],
+    number: ['<number>', 'number of the partition, for example 1'],
+    size: ['<size|max>', 'new size, for example 20g, or max: all free space behind it'],
+  },
   examples: ['block partition grow /dev/sdb 1 max'],
   run: (runtime, { device, number, size }) => {
     if (!/^[1-9]\d{0,2}$/.test(number)) throw new UsageError(`"${number}" is not a partition number`);

@@ -9,7 +9,7 @@ import { value, verb } from '../../../runtime/verb.ts';
 export default verb({
   changes: true,
   answers: 'btrfs balance start',
-  args: { path: '<path>' },
+  args: { path: ['<path>', 'directory on the filesystem'] },
   options: {
     dataUsage: value('<PERCENT>', 'only data block groups used up to this percentage', { read: percent }),
     metadataUsage: value('<PERCENT>', 'only metadata block groups used up to this percentage', {

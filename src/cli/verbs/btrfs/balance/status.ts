@@ -8,7 +8,7 @@ import { verb } from '../../../runtime/verb.ts';
 export default verb({
   changes: false,
   answers: 'btrfs balance status',
-  args: { path: '<path>' },
+  args: { path: ['<path>', 'directory on the filesystem'] },
   examples: ['btrfs balance status /srv'],
   run: async (runtime, { path }) => {
     const { bofh } = await openSession(runtime, { site: 'unused', root: 'needed' });

@@ -8,7 +8,10 @@ import { value, verb } from '../../../runtime/verb.ts';
 export default verb({
   changes: true,
   answers: 'btrfs device add',
-  args: { path: '<path>', device: '<device>' },
+  args: {
+    path: ['<path>', 'directory on the filesystem'],
+    device: ['<device>', 'device to add, for example /dev/sdc'],
+  },
   options: { overwrite: value('<UUID|TYPE>', 'UUID, or type, of the content to overwrite') },
   examples: ['btrfs device add /srv /dev/sdc'],
   run: (runtime, { path, device, overwrite }) =>

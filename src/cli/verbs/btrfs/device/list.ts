@@ -10,7 +10,7 @@ export default verb({
   changes: false,
   answers: 'btrfs device list',
   table: true,
-  args: { path: '<path>' },
+  args: { path: ['<path>', 'directory on the filesystem'] },
   examples: ['btrfs device list /srv'],
   run: async (runtime, { path }) => {
     const { bofh } = await openSession(runtime, { site: 'unused', root: 'needed' });

@@ -8,7 +8,10 @@ import { verb } from '../../../runtime/verb.ts';
 export default verb({
   changes: true,
   answers: 'btrfs device remove',
-  args: { path: '<path>', device: '<device>' },
+  args: {
+    path: ['<path>', 'directory on the filesystem'],
+    device: ['<device>', 'device to remove, for example /dev/sdc'],
+  },
   examples: ['btrfs device remove /srv /dev/sdb'],
   run: (runtime, { path, device }) =>
     change(runtime, {

@@ -10,9 +10,9 @@ export default verb({
   changes: true,
   answers: 'btrfs device replace',
   args: {
-    path: '<path>',
-    device: ['<device|number>', 'the device, or the number of a missing one'],
-    by: '<by>',
+    path: ['<path>', 'directory on the filesystem'],
+    device: ['<device|number>', 'device to replace, or the number of a missing device'],
+    by: ['<by>', 'new device, for example /dev/sdc'],
   },
   options: {
     overwrite: value('<UUID|TYPE>', 'UUID, or type, of the content of the new device to overwrite'),

@@ -4,7 +4,7 @@ import { setQuota } from './mode.ts';
 export default verb({
   changes: true,
   answers: 'btrfs quota disable',
-  args: { path: '<path>' },
+  args: { path: ['<path>', 'directory on the filesystem'] },
   examples: ['btrfs quota disable /srv'],
   run: (runtime, { path }) => setQuota(runtime, path, 'off'),
 });

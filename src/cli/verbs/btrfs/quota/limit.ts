@@ -10,7 +10,10 @@ import { limitInWords } from './limit-in-words.ts';
 export default verb({
   changes: true,
   answers: 'btrfs quota limit',
-  args: { path: '<subvolume>', size: '<size|none>' },
+  args: {
+    path: ['<subvolume>', 'path of the subvolume'],
+    size: ['<size|none>', 'largest size, for example 10g, or none: no limit'],
+  },
   options: { exclusive: flag('limit only the data that no other subvolume shares') },
   examples: ['btrfs quota limit /srv/data 100g', 'btrfs quota limit /srv/data none'],
   run: (runtime, { path, size, exclusive }) => {

@@ -21,7 +21,10 @@ import { calendarOf, findRotation, rotationUnits } from './units.ts';
 export default verb({
   changes: true,
   answers: 'btrfs rotation install',
-  args: { source: '<source>', target: '<target>' },
+  args: {
+    source: ['<source>', 'path of the subvolume'],
+    target: ['<target>', 'directory of the snapshots, on the same filesystem'],
+  },
   options: {
     label,
     keep,

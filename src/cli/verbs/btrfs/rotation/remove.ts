@@ -15,7 +15,7 @@ import { rotationUnitNames, seenRotations } from './units.ts';
 export default verb({
   changes: true,
   answers: 'btrfs rotation remove',
-  args: { source: '<source>' },
+  args: { source: ['<source>', 'path of the subvolume'] },
   options: { label: value('<LABEL>', 'label of the rotation', { required: true }) },
   examples: ['btrfs rotation remove /srv/data --label daily'],
   run: async (runtime, typed) => {

@@ -9,7 +9,7 @@ import { verb } from '../../../runtime/verb.ts';
 export default verb({
   changes: true,
   answers: 'btrfs scrub start',
-  args: { path: '<path>' },
+  args: { path: ['<path>', 'directory on the filesystem'] },
   examples: ['btrfs scrub start /srv'],
   run: (runtime, { path }) =>
     change(runtime, {

@@ -6,7 +6,10 @@ import { created, notInSnapshot } from '../answers.ts';
 export default verb({
   changes: true,
   answers: 'btrfs snapshot create',
-  args: { source: '<source>', path: '<path>' },
+  args: {
+    source: ['<source>', 'path of the subvolume'],
+    path: ['<path>', 'path of the new snapshot, on the same filesystem'],
+  },
   options: { rw: flag('make the snapshot writable') },
   examples: ['btrfs snapshot create /srv/data /srv/snapshots/before-upgrade'],
   run: (runtime, { source, path, rw }) => {

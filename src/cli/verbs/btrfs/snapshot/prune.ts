@@ -12,7 +12,7 @@ import { keep, label } from '../options.ts';
 export default verb({
   changes: true,
   answers: 'btrfs snapshot prune',
-  args: { target: '<target>' },
+  args: { target: ['<target>', 'directory of the snapshots'] },
   options: {
     label,
     keep,

@@ -12,7 +12,10 @@ import { keep, label } from '../options.ts';
 export default verb({
   changes: true,
   answers: 'btrfs snapshot rotate',
-  args: { source: '<source>', target: '<target>' },
+  args: {
+    source: ['<source>', 'path of the subvolume'],
+    target: ['<target>', 'directory of the snapshots, on the same filesystem'],
+  },
   options: { label, keep },
   examples: ['btrfs snapshot rotate /srv/data /srv/snapshots --label daily --keep 14'],
   run: (runtime, typed) => {

@@ -10,7 +10,10 @@ import { verb } from '../../../runtime/verb.ts';
 export default verb({
   changes: true,
   answers: 'crypt header backup',
-  args: { device: '<device>', file: ['<file>', 'new file; it must not exist'] },
+  args: {
+    device: ['<device>', 'encrypted device, for example /dev/vg0/web1'],
+    file: ['<file>', 'new file; it must not exist'],
+  },
   examples: ['crypt header backup /dev/vg0/data /root/data.header'],
   run: (runtime, { device, file: path }) => {
     const file = pathOn(runtime, path);

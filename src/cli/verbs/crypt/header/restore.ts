@@ -9,7 +9,10 @@ import { value, verb } from '../../../runtime/verb.ts';
 export default verb({
   changes: true,
   answers: 'crypt header restore',
-  args: { device: '<device>', file: ['<file>', 'the backup file'] },
+  args: {
+    device: ['<device>', 'encrypted device, for example /dev/vg0/web1'],
+    file: ['<file>', 'the backup file'],
+  },
   options: {
     overwrite: value(
       '<UUID>',

@@ -12,7 +12,7 @@ import { protocol, wordsIn } from '../options.ts';
 export default verb({
   changes: true,
   answers: 'drbd config create',
-  args: { name: '<resource>' },
+  args: { name: ['<resource>', 'name of the new resource'] },
   options: {
     hosts: value('<NAME=ADDRESS:PORT,…>', 'hosts; IPv6 as [::1]:7788; append #1 to set a node id', {
       required: true,

@@ -8,7 +8,7 @@ import { verb } from '../../../runtime/verb.ts';
 export default verb({
   changes: true,
   answers: 'drbd config remove',
-  args: { name: '<resource>' },
+  args: { name: ['<resource>', 'name of the resource'] },
   examples: ['drbd config remove web1'],
   run: (runtime, { name }) =>
     change(runtime, {

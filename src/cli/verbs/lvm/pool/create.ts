@@ -12,7 +12,7 @@ import { volumeOf } from '../volume.ts';
 export default verb({
   changes: true,
   answers: 'lvm pool create',
-  args: { volume: '<vg/name>' },
+  args: { volume: ['<vg/name>', 'volume group and name of the new pool, for example vg0/pool0'] },
   options: {
     size: value('<SIZE>', 'size of its data, for example 100g', { conflicts: ['extents'] }),
     extents,

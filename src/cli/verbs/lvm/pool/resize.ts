@@ -14,7 +14,7 @@ import { type Volume, volumeOf } from '../volume.ts';
 export default verb({
   changes: true,
   answers: 'lvm pool resize',
-  args: { pool: '<vg/name>' },
+  args: { pool: ['<vg/name>', 'thin pool, for example vg0/pool0'] },
   options: {
     size: value('<SIZE>', 'size of its data: 100g or +10g'),
     metadataSize: value('<SIZE>', 'size of its metadata: 1g or +128m'),

@@ -7,7 +7,7 @@ import { value, verb } from '../../../runtime/verb.ts';
 export default verb({
   changes: true,
   answers: 'lvm pv create',
-  args: { device: '<device>' },
+  args: { device: ['<device>', 'disk, partition or other block device, for example /dev/sdb'] },
   options: { overwrite: value('<UUID|TYPE>', 'UUID, or type, of the content to overwrite') },
   examples: ['lvm pv create /dev/sdb'],
   run: (runtime, { device, overwrite }) =>

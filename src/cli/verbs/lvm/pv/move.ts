@@ -10,7 +10,7 @@ import { volumeOf } from '../volume.ts';
 export default verb({
   changes: true,
   answers: 'lvm pv move',
-  args: { device: '<device>' },
+  args: { device: ['<device>', 'device of the physical volume, for example /dev/sdb'] },
   options: {
     to: value('<DEVICE,…>', 'target devices, in this order (default: all others of the group)', {
       read: commaList,

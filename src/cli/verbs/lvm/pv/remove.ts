@@ -8,7 +8,7 @@ import { verb } from '../../../runtime/verb.ts';
 export default verb({
   changes: true,
   answers: 'lvm pv remove',
-  args: { device: '<device>' },
+  args: { device: ['<device>', 'device of the physical volume, for example /dev/sdb'] },
   examples: ['lvm pv remove /dev/sdb'],
   run: (runtime, { device }) => {
     return change<unknown, LvmPvRemove>(runtime, async ({ host }) => {

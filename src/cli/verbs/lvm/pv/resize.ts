@@ -10,7 +10,7 @@ import { value, verb } from '../../../runtime/verb.ts';
 export default verb({
   changes: true,
   answers: 'lvm pv resize',
-  args: { device: '<device>' },
+  args: { device: ['<device>', 'device of the physical volume, for example /dev/sdb'] },
   options: { size: value('<SIZE>', 'new size (default: all of the device)') },
   examples: ['lvm pv resize /dev/sdb', 'lvm pv resize /dev/sdb --size 100g'],
   run: (runtime, asked) =>

@@ -12,7 +12,10 @@ import { volumeOf } from '../volume.ts';
 export default verb({
   changes: true,
   answers: 'lvm snapshot create',
-  args: { origin: '<vg/origin>', name: '<name>' },
+  args: {
+    origin: ['<vg/origin>', 'logical volume to take the snapshot of, for example vg0/web1'],
+    name: ['<name>', 'name of the snapshot, in the same volume group'],
+  },
   options: {
     size: value('<SIZE>', 'space for changes, for example 2g', { conflicts: ['extents'] }),
     extents: value('<N>', 'size in extents, or a share: 20%ORIGIN, 50%FREE, 10%VG'),

@@ -11,7 +11,7 @@ import { volumeOf } from '../volume.ts';
 export default verb({
   changes: true,
   answers: 'lvm snapshot merge',
-  args: { volume: '<vg/name>' },
+  args: { volume: ['<vg/name>', 'the snapshot, for example vg0/web1-before'] },
   examples: ['lvm snapshot merge vg0/before-upgrade'],
   run: (runtime, { volume }) => {
     const { vg, name } = volumeOf(volume);

@@ -10,7 +10,7 @@ import { verb } from '../../../runtime/verb.ts';
 export default verb({
   changes: true,
   answers: 'lvm vg backup',
-  args: { vg: '<name>', file: '<file>' },
+  args: { vg: ['<name>', 'name of the volume group'], file: ['<file>', 'new file; it must not exist'] },
   examples: ['lvm vg backup vg0 /root/vg0.backup'],
   run: (runtime, { vg, file }) => {
     const path = pathOn(runtime, file);

@@ -7,7 +7,10 @@ import { value, verb } from '../../../runtime/verb.ts';
 export default verb({
   changes: true,
   answers: 'lvm vg create',
-  args: { name: '<name>', devices: '<device...>' },
+  args: {
+    name: ['<name>', 'name of the new volume group'],
+    devices: ['<device...>', 'devices of physical volumes that are in no volume group'],
+  },
   options: { extentSize: value('<SIZE>', 'extent size', { default: '4m' }) },
   examples: ['lvm vg create vg0 /dev/sdb /dev/sdc'],
   run: (runtime, { name, devices, extentSize }) => {

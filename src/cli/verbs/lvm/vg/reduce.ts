@@ -5,7 +5,10 @@ import { changeMembers } from './members.ts';
 export default verb({
   changes: true,
   answers: 'lvm vg reduce',
-  args: { vg: '<name>', devices: '<device...>' },
+  args: {
+    vg: ['<name>', 'name of the volume group'],
+    devices: ['<device...>', 'devices of physical volumes without allocated extents'],
+  },
   examples: ['lvm vg reduce vg0 /dev/sdb'],
   run: (runtime, { vg, devices }) =>
     changeMembers(runtime, { vg, devices: [...devices] }, { act: lvm.reduceVg, done: 'taken out of' }),

@@ -10,7 +10,7 @@ import { flag, verb } from '../../../runtime/verb.ts';
 export default verb({
   changes: true,
   answers: 'lvm vg remove',
-  args: { vg: '<name>' },
+  args: { vg: ['<name>', 'name of the volume group'] },
   options: { devices: flag('also remove the labels of its devices') },
   examples: ['lvm vg remove vg0', 'lvm vg remove vg0 --devices'],
   run: (runtime, { vg, devices: labelsToo }) => {

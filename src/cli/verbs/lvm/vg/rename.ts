@@ -11,7 +11,7 @@ import { namingInWords, whoNames } from '../named-in.ts';
 export default verb({
   changes: true,
   answers: 'lvm vg rename',
-  args: { vg: '<name>', to: '<to>' },
+  args: { vg: ['<name>', 'name of the volume group'], to: ['<to>', 'new name'] },
   examples: ['lvm vg rename vg0 vg1'],
   run: (runtime, { vg, to }) => {
     const asked = { vg, to };

@@ -6,12 +6,15 @@ import { editTable, optionsField, refuseNoChange } from '../table-edit.ts';
 export default verb({
   changes: true,
   answers: 'mount crypttab set',
-  args: { mapping: '<name>' },
+  args: { mapping: ['<name>', 'name of the mapping in the line'] },
   options: {
-    name: value('<NAME>', ''),
-    device: value('<DEVICE>', ''),
+    name: value('<NAME>', 'new name of the mapping'),
+    device: value('<DEVICE>', 'new device, or UUID=…'),
     keyFile: value('<FILE>', 'key file; none: ask at boot'),
-    options: value('<LIST>', '', { short: 'o', read: optionsField }),
+    options: value('<LIST>', 'new options, instead of all former ones; see crypttab(5)', {
+      short: 'o',
+      read: optionsField,
+    }),
   },
   examples: ['mount crypttab set data --key-file none'],
   run: (runtime, { mapping, keyFile: key, ...fields }) => {

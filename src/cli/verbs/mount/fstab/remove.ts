@@ -5,7 +5,7 @@ import { editTable } from '../table-edit.ts';
 export default verb({
   changes: true,
   answers: 'mount fstab remove',
-  args: { of: '<path>' },
+  args: { of: ['<path>', 'mount point of the line; for swap its device, as the line names it'] },
   examples: ['mount fstab remove /srv'],
   run: (runtime, asked) => editTable(runtime, () => mount.removeFstab(asked)),
 });

@@ -10,15 +10,18 @@ import { one, value, verb } from '../../../runtime/verb.ts';
 export default verb({
   changes: true,
   answers: 'vm base create',
-  args: { suite: '<suite>' },
+  args: { suite: ['<suite>', 'Debian release, for example trixie'] },
   options: {
     package: value(
       '<PACKAGE>',
-      'a package beside openssh-server, linux-image-amd64 and debianPackages of the site file; may be repeated',
+      'install this package too, beside openssh-server, linux-image-amd64 and debianPackages of the site file; may be repeated',
       { read: one, repeatable: true },
     ),
     mirror: value('<URL>', 'mirror (default: debianMirror of the site file, or those of mmdebstrap)'),
-    keyring: value('<FILE>', 'keys that sign its packages (default: those that apt of the host trusts)'),
+    keyring: value(
+      '<FILE>',
+      'keyring that verifies the mirror (default: the keys that apt on this host trusts)',
+    ),
   },
   examples: [
     'vm base create trixie',

@@ -9,7 +9,7 @@ import { verb } from '../../../runtime/verb.ts';
 export default verb({
   changes: true,
   answers: 'vm base remove',
-  args: { name: '<name>' },
+  args: { name: ['<name>', 'name of the system or image, as bofh vm base list shows it'] },
   examples: ['vm base remove trixie-2026-11-26'],
   run: (runtime, { name }) =>
     change<vm.GuestBase, VmBase>(

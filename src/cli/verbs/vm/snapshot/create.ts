@@ -9,11 +9,15 @@ import { named, value, verb } from '../../../runtime/verb.ts';
 export default verb({
   changes: true,
   answers: 'vm snapshot create',
-  args: { name: '<name>', label: '<label>' },
+  args: { name: ['<name>', 'name of the guest'], label: ['<label>', 'label of the new snapshot'] },
   options: {
-    size: value('<SIZE>', 'space for changes of each disk that is not thin (default: a fifth of the disk)', {
-      read: named(parseSize),
-    }),
+    size: value(
+      '<SIZE>',
+      'size of the snapshot of each disk that is not thin, for later changes (default: a fifth of the disk)',
+      {
+        read: named(parseSize),
+      },
+    ),
   },
   examples: ['vm snapshot create web1 before-upgrade', 'vm snapshot create web1 before-upgrade --size 2g'],
   run: (runtime, { name, label, size }) =>

@@ -13,7 +13,7 @@ export default verb({
   changes: false,
   answers: 'vm snapshot list',
   table: true,
-  args: { name: '[name]' },
+  args: { name: ['[name]', 'only snapshots of this guest (default: of all guests)'] },
   examples: ['vm snapshot list', 'vm snapshot list web1'],
   run: async (runtime, { name }) => {
     const { bofh } = await openSession(runtime, { site: 'unused', root: 'not-needed' });

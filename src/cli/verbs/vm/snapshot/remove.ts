@@ -9,7 +9,10 @@ import { verb } from '../../../runtime/verb.ts';
 export default verb({
   changes: true,
   answers: 'vm snapshot remove',
-  args: { name: '<name>', label: '<label>' },
+  args: {
+    name: ['<name>', 'name of the guest'],
+    label: ['<label>', 'label of the snapshot, as bofh vm snapshot list shows it'],
+  },
   examples: ['vm snapshot remove web1 before-upgrade'],
   run: (runtime, { name, label }) =>
     change<SnapshotRemovalPlan, VmSnapshotRemove>(

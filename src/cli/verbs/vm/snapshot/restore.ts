@@ -10,7 +10,10 @@ import { verb } from '../../../runtime/verb.ts';
 export default verb({
   changes: true,
   answers: 'vm snapshot restore',
-  args: { name: '<name>', label: '<label>' },
+  args: {
+    name: ['<name>', 'name of the guest'],
+    label: ['<label>', 'label of the snapshot, as bofh vm snapshot list shows it'],
+  },
   examples: ['vm snapshot restore web1 before-upgrade', '--dry-run vm snapshot restore web1 before-upgrade'],
   run: (runtime, { name, label }) =>
     change<SnapshotRestorePlan, VmSnapshotRestore>(
