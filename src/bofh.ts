@@ -136,7 +136,7 @@ export function connect(
   const by = options.stateDir === undefined ? 'BOFH_STATE_DIR' : 'connect: stateDir';
   if (!isAbsolute(stateDir))
     throw new UsageError(`${by}: the state directory must be an absolute path, not "${stateDir}"`, {
-      remedy: `name it from /, for example ${resolve(stateDir)}`,
+      remedy: `give its absolute path, for example ${resolve(stateDir)}`,
     });
   const byName = typeof options.host === 'string' ? { host: options.host } : {};
   const places = naming('connect', byName, () =>

@@ -51,7 +51,7 @@ export const createGroup = operation({
     if (rival !== undefined)
       throw new RefusedError(`the group ${rival.name} has the gid ${String(gid)}`, {
         code: 'exists',
-        remedy: asked === undefined ? 'give the command again' : 'choose another number',
+        remedy: asked === undefined ? 'run the command again' : 'choose another number',
       });
     return { name, gid, system };
   },
@@ -83,6 +83,6 @@ export const createGroup = operation({
 function withMembers({ name, members }: Group): RefusedError {
   return new RefusedError(`the group ${name} has the members ${members.join(', ')}`, {
     code: 'in-use',
-    remedy: `take them out first: gpasswd --delete ${members[0] ?? ''} ${name}`,
+    remedy: `remove them first: gpasswd --delete ${members[0] ?? ''} ${name}`,
   });
 }

@@ -87,7 +87,7 @@ export const createUser = operation({
         `the undo of the user ${name} needs the group 65534, which is not in /etc/group`,
         {
           code: 'not-found',
-          remedy: `create it: groupadd --gid ${String(parted.gid)} nogroup; then the same command again`,
+          remedy: `create it: groupadd --gid ${String(parted.gid)} nogroup; then run the command again`,
         },
       );
     const like = group.name === name ? { like: group.gid } : {};
@@ -96,7 +96,7 @@ export const createUser = operation({
     if (rival !== undefined)
       throw new RefusedError(`the user ${rival.name} has the uid ${String(uid)}`, {
         code: 'exists',
-        remedy: asked.uid === undefined ? 'give the command again' : 'choose another number',
+        remedy: asked.uid === undefined ? 'run the command again' : 'choose another number',
       });
     const shell = asked.shell ?? (system ? '/usr/sbin/nologin' : '/bin/bash');
     await refuseMissingShell(host, shell);

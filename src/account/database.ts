@@ -14,7 +14,7 @@ export const newName = z
 /** The name of an existing user or group. */
 export const accountName = z
   .string()
-  .check(z.regex(/^[A-Za-z0-9_][A-Za-z0-9_.-]*\$?$/, 'is no name of an account'), z.maxLength(32));
+  .check(z.regex(/^[A-Za-z0-9_][A-Za-z0-9_.-]*\$?$/, 'is not a valid account name'), z.maxLength(32));
 
 /** A field of /etc/passwd. */
 export const field = z.string().check(z.regex(/^[^:\n\0]*$/, 'must be one line without ":"'));
@@ -58,13 +58,14 @@ async function linesOf(
   return lines.map((line) => {
     const parts = line.split(':');
     // A line of another file can hold a password.
-    if (parts.length !== fields) throw new ParseError(`${file}: a line has not ${String(fields)} fields`);
+    if (parts.length !== fields)
+      throw new ParseError(`${file}: a line does not have ${String(fields)} fields`);
     return parts;
   });
 }
 
 function numberIn(file: string, text = ''): number {
-  if (!/^\d+$/.test(text)) throw new ParseError(`${file}: "${text}" is no number of a user or group`);
+  if (!/^\d+$/.test(text)) throw new ParseError(`${file}: "${text}" is not the number of a user or group`);
   return Number(text);
 }
 
@@ -120,7 +121,7 @@ export async function refuseLocked(host: ReadHost): Promise<void> {
   throw new RefusedError(`another program changes the accounts: ${holder.words}`, {
     code: 'busy',
     holders: [holder],
-    remedy: 'wait until it has ended, then give the command again',
+    remedy: 'wait until it has ended, then run the command again',
   });
 }
 

@@ -56,7 +56,7 @@ export const setKeys = operation({
     const before = await host.run(readKeys(owner));
     const content = contentOf(keys);
     if (content === (before ?? ''))
-      throw new RefusedError(`the authorized keys of ${user} are as asked for already`, {
+      throw new RefusedError(`the authorized keys of ${user} already are as requested`, {
         remedy: `see them: cat ${home}/.ssh/authorized_keys`,
       });
     const made = (await host.stat(posix.join(home, '.ssh'))) === undefined;

@@ -43,7 +43,7 @@ export const setMembership = operation({
     ];
     if (members.includes(asked.user) === asked.member)
       throw new RefusedError(
-        `${asked.user} is ${asked.member ? 'a member already' : 'no member'} of ${asked.group}`,
+        `${asked.user} is ${asked.member ? 'already a member' : 'not a member'} of ${asked.group}`,
         { remedy: `see its members: getent group ${asked.group}` },
       );
     return { ...asked, uid, gid };

@@ -11,7 +11,7 @@ import { isLocked, shadowOf } from './shadow.ts';
 /** A hash of crypt(3) with its method: `$y$…`, `$6$…`. A message never quotes it. */
 export const passwordHash = z
   .string()
-  .check(z.regex(/^\$[0-9a-z]{1,8}\$[!-9;-~]+$/, 'must be a hash of crypt(3): mkpasswd makes one'));
+  .check(z.regex(/^\$[0-9a-z]{1,8}\$[!-9;-~]+$/, 'must be a hash of crypt(3): mkpasswd creates one'));
 
 const undo = z.strictObject({
   user: accountName,
@@ -40,7 +40,7 @@ export const setPassword = operation({
     /** A hash of crypt(3), or `locked`: no password opens the account, but a key may. */
     password: z.union(
       [z.literal('locked'), passwordHash],
-      'must be locked, or a hash of crypt(3): mkpasswd makes one',
+      'must be locked, or a hash of crypt(3): mkpasswd creates one',
     ),
   }),
   undo,
@@ -53,7 +53,7 @@ export const setPassword = operation({
     const { uid } = await existingUser(host, user);
     const old = await shadowOf(host, user);
     if (password === 'locked' ? isLocked(old) : old.hash === password)
-      throw new RefusedError(`the password of ${user} is as asked for already`, {
+      throw new RefusedError(`the password of ${user} already is as requested`, {
         remedy: `see its state: passwd --status ${user}`,
       });
     const saved = posix.join(directory, mark);
@@ -65,7 +65,7 @@ export const setPassword = operation({
     const { hash, lastChange } = await shadowOf(host, user);
     if (sha256(hash) !== before)
       throw new RefusedError(`the password of ${user} was changed concurrently`, {
-        remedy: 'give the command again',
+        remedy: 'run the command again',
       });
     await host.makeDir(directory, { mode: 0o700, parents: true });
     await host.writeNew(saved, `${lastChange}:${hash}`, { mode: 0o600 });

@@ -19,7 +19,7 @@ export async function shadowOf(host: ReadHost, name: string): Promise<Shadow> {
       remedy: 'create it: pwconv',
     });
   const fields = line.split(':');
-  if (fields.length !== 9) throw new ParseError('/etc/shadow: a line has not 9 fields');
+  if (fields.length !== 9) throw new ParseError('/etc/shadow: a line does not have 9 fields');
   const [, hash = '', lastChange = '', , , , , expires = ''] = fields;
   return { hash, lastChange, expires };
 }

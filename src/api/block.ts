@@ -132,8 +132,8 @@ async function resized(bofh: Bofh, asked: Asked): Promise<stack.StackResized> {
   const { grow, device } = replica;
   if (grow !== undefined && isJoined())
     throw new RefusedError(
-      `${grow.name} has to grow first, and DRBD cannot shrink it again: not in a transaction`,
-      { remedy: `call drbd.grow({ name: '${grow.name}', … }) before atomic(), then this again` },
+      `${grow.name} has to grow first, and DRBD cannot shrink it again: do this outside of atomic()`,
+      { remedy: `call drbd.grow({ name: '${grow.name}', … }) before atomic(), then call this again` },
     );
   const follow = () => steps({ ...asked, device, to: 'fill' });
   if (grow === undefined) return withReplica(replica, await follow(), asked.to);
@@ -162,7 +162,7 @@ async function openAll(bofh: Bofh, asked: Asked, opened: string[]): Promise<void
     if (device === undefined) return;
     if (bofh.planning)
       throw new RefusedError(`${device} is closed, and a dry run does not open it`, {
-        remedy: `bofh crypt open ${device}; then repeat the dry run`,
+        remedy: `bofh crypt open ${device}; then run the dry run again`,
       });
     const name = await nameBySite(device);
     const as = name === undefined ? {} : { name };

@@ -53,7 +53,7 @@ function what(event: SequenceEvent): string {
     case 'waiting':
       return `waits: ${event.for}`;
     case 'undo-begun':
-      return `undo${scope(event)} begun, because ${event.because}`;
+      return `undo${scope(event)} started, because ${event.because}`;
     case 'step-undone':
       return `step ${inWords(event.step)}: undone${untouched(event)}`;
     case 'undo-done':

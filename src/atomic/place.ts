@@ -105,7 +105,7 @@ function unreserved(name: string): JournalError {
   return new JournalError(
     `${name} knows nothing of this sequence: it was abandoned there, or a different host has this name now`,
     {
-      remedy: `see whether ${name} is the host that it was; what is left there is cleared by hand: bofh recover --abandon`,
+      remedy: `check whether ${name} is still the same host; clear what is left there by hand, then: bofh recover --abandon`,
     },
   );
 }

@@ -61,7 +61,7 @@ async function beneath(host: ReadHost, number: string): Promise<ReadonlySet<stri
 /** RefusedError that names these holders. */
 export function inUse(device: string, who: readonly Holder[]): RefusedError {
   return new RefusedError(`${device} is in use: ${inWords(who)}`, {
-    remedy: remedyFor(who) ?? 'end that use first, then give the command again',
+    remedy: remedyFor(who) ?? 'end that use first, then run the command again',
     holders: who,
   });
 }

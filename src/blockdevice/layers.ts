@@ -8,7 +8,7 @@ export const disk: Layer = {
   of: 'device',
   recognises: ({ device }) => device.kind === 'disk',
   tell: async ({ device }) => ({ size: device.size }),
-  limits: async ({ device }) => fixed(device.size, 'a disk has the size that it has'),
+  limits: async ({ device }) => fixed(device.size, 'the size of a disk cannot be changed'),
 };
 
 /** A file, or a part of one, as a device. */
@@ -18,7 +18,7 @@ export const loop: Layer = {
   recognises: ({ device }) => device.kind === 'loop',
   title: () => 'loop device',
   tell: async ({ device }) => ({ size: device.size, facts: [['file', device.file ?? '']] }),
-  limits: async ({ device }) => fixed(device.size, 'bofh changes no file behind a loop device here'),
+  limits: async ({ device }) => fixed(device.size, 'bofh does not resize the file behind a loop device here'),
 };
 
 /** An md array; the overhead of its members is reported for each of them. */
@@ -40,7 +40,7 @@ export const array: Layer = {
     };
   },
   limits: async ({ device }) => {
-    const why = 'bofh changes the size of no md array';
+    const why = 'bofh does not resize md arrays';
     const remedy = `change it by its own program (mdadm --grow ${device.path} --size=SIZE); for its content: bofh block resize ${device.path} SIZE`;
     const no = { may: false, why, remedy } as const;
     return { ...fixed(device.size, why), grow: no, shrink: no };

@@ -24,24 +24,26 @@ export async function locate(host: ReadHost, device: KnownDevice): Promise<strin
   const elsewhere = await search(host, device.identity);
   if (elsewhere !== undefined) return elsewhere;
   if (!device.identity.startsWith('LVM-')) {
-    throw new RefusedError(`${device.path} is not there now: what it holds cannot be told`, {
+    throw new RefusedError(`${device.path} is missing: its content is unknown`, {
       code: 'not-found',
-      remedy: `attach ${device.path} again and repeat`,
+      remedy: `attach ${device.path} again, then run the command again`,
     });
   }
   const group = (await host.run(knownGroups())).find(({ uuid }) => device.identity.startsWith(`LVM-${uuid}`));
   if (group === undefined || group.exported) {
     const where = group === undefined ? 'its volume group is not there' : `${group.name} is exported`;
-    throw new RefusedError(`${device.path}: ${where}, and what the volume holds cannot be told`, {
+    throw new RefusedError(`${device.path}: ${where}, so the content of the volume is unknown`, {
       remedy:
-        group === undefined ? 'attach the disks of its volume group and repeat' : `vgimport ${group.name}`,
+        group === undefined
+          ? 'attach the disks of its volume group, then run the command again'
+          : `vgimport ${group.name}`,
     });
   }
   const known = await host.run(knownVolumes());
   if (!known.includes(device.identity.replaceAll('-', ''))) return undefined;
-  throw new RefusedError(`${device.path} is not active: what it holds cannot be told`, {
+  throw new RefusedError(`${device.path} is not active: its content is unknown`, {
     code: 'not-found',
-    remedy: `activate it (lvchange -ay ${device.path}) and repeat`,
+    remedy: `activate it (lvchange -ay ${device.path}), then run the command again`,
   });
 }
 

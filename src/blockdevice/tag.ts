@@ -13,7 +13,7 @@ export function tagIn(text: string): Tag | undefined {
   if (name === undefined || value === undefined) return undefined;
   const quoted = /^(?<quote>["'])(?<inner>.+)\k<quote>$/s.exec(value)?.groups?.inner;
   if (quoted === undefined && /^["']/.test(value))
-    throw new UsageError(`${text} is no device: the quote is not closed, or the value is empty`);
+    throw new UsageError(`${text} is not a device: the quote is not closed, or the value is empty`);
   return { name: name as Tag['name'], value: quoted ?? value };
 }
 

@@ -82,8 +82,8 @@ export async function refuseExclusive(
   // Since Linux 5.10; an older kernel refuses by itself.
   const now = await kernelText(host, `/sys/fs/btrfs/${fs}/exclusive_operation`);
   if (now === undefined || now === 'none' || except.includes(now)) return;
-  throw new RefusedError(`something else goes on with the whole of ${mounted}: ${now}`, {
-    remedy: `wait for its end: bofh btrfs ${now.startsWith('balance') ? 'balance status' : 'device list'} ${mounted}`,
+  throw new RefusedError(`another operation runs on ${mounted}: ${now}`, {
+    remedy: `wait until it ends: bofh btrfs ${now.startsWith('balance') ? 'balance status' : 'device list'} ${mounted}`,
   });
 }
 
@@ -106,7 +106,7 @@ export function refuseCopy(
   if (before?.type !== 'btrfs' || before.uuid !== fs) return;
   throw new RefusedError(`${device} contains a copy of the same filesystem, or was one of its devices`, {
     code: 'has-data',
-    remedy: `if it is unused, take its signature off first: bofh block wipe ${device} --overwrite ${fs}`,
+    remedy: `if it is unused, erase its signature first: bofh block wipe ${device} --overwrite ${fs}`,
   });
 }
 

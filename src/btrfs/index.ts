@@ -35,7 +35,7 @@ export async function subvolume(host: ReadHost, path: string): Promise<Subvolume
   const place = await placeOf(host, path);
   const found = await reads.subvolumeAt(host, place.path);
   if (found !== undefined) return found;
-  throw new RefusedError(`${path} is no subvolume`, {
+  throw new RefusedError(`${path} is not a subvolume`, {
     remedy: `the subvolumes of its filesystem: bofh btrfs list ${place.mount.path}`,
   });
 }

@@ -59,12 +59,12 @@ export function keptOf(label: string, asked: number | undefined): number {
     throw new UsageError(
       `no number of snapshots to keep for the label "${label}": pass ${option('--keep', 'keep')}`,
       {
-        remedy: `only ${Object.keys(retention).join(', ')} have a number of their own`,
+        remedy: `only ${Object.keys(retention).join(', ')} have a default number`,
       },
     );
   if (!Number.isSafeInteger(keep) || keep < 1)
     throw new UsageError(
-      `${option('--keep', 'keep')}: ${keep} snapshots cannot be kept: the new one is one already`,
+      `${option('--keep', 'keep')}: ${keep} snapshots cannot be kept, because the new one counts too`,
     );
   return keep;
 }
@@ -97,7 +97,7 @@ export async function rotationOf(
     );
   const original = await subvolumeAt(host, from.path);
   if (original?.uuid === undefined)
-    throw new RefusedError(`${source} is no subvolume that snapshots can be taken of`, {
+    throw new RefusedError(`${source} is not a subvolume that can have snapshots`, {
       remedy: `the subvolumes of its filesystem: bofh btrfs list ${source}`,
     });
   const { uuid } = original;
@@ -124,7 +124,7 @@ export async function prunable(
   if (source === undefined) return await outdated(host, into, { label, left: keep, ...received });
   const uuid = (await subvolumeAt(host, source))?.uuid;
   if (uuid === undefined)
-    throw new RefusedError(`${source} is no subvolume that snapshots can be taken of`, {
+    throw new RefusedError(`${source} is not a subvolume that can have snapshots`, {
       remedy: `the subvolumes of its filesystem: bofh btrfs list ${source}`,
     });
   return await outdated(host, into, { label, left: keep, ...madeFrom(uuid) });
@@ -192,7 +192,7 @@ async function labelled(host: ReadHost, into: Place, label: string): Promise<rea
 
 function whyNot({ name, subvolume }: Labelled, sourceUuid: string): string | undefined {
   const { parentUuid, receivedUuid, mode, made } = subvolume;
-  if (parentUuid !== sourceUuid) return 'it is no snapshot of this source';
+  if (parentUuid !== sourceUuid) return 'it is not a snapshot of this source';
   if (receivedUuid !== undefined) return 'it was received';
   if (mode !== 'ro') return 'it is writable: it may be in use';
   const { date = '', time = '' } = named.exec(name)?.groups ?? {};

@@ -98,7 +98,7 @@ function uuidOf(latin1 = ''): string {
 }
 
 export function noStream(path: string): RefusedError {
-  return new RefusedError(`${path} is no stream of btrfs send`, {
+  return new RefusedError(`${path} is not a stream of btrfs send`, {
     remedy:
       'name what bofh btrfs send --to-file or --to-device, or btrfs send -f, has written; unpack a compressed one',
   });

@@ -43,7 +43,7 @@ export async function structureOf(
       `${path} holds subvolumes already: ${called(first)}${more.length === 0 ? '' : `, and ${more.length} more`}`,
       {
         code: 'has-data',
-        remedy: `the structure is made of a filesystem without any; see them: bofh btrfs list ${place.path}`,
+        remedy: `this command needs a filesystem without subvolumes; see them: bofh btrfs list ${place.path}`,
       },
     );
   const [own, snapshots] = ['subvolumes', 'snapshots'].map((each) => posix.join(place.path, each));
@@ -51,7 +51,7 @@ export async function structureOf(
     if (each !== undefined && (await host.stat(each)) !== undefined)
       throw new RefusedError(`${each} exists already`, {
         code: 'exists',
-        remedy: 'rename it, then give the command again',
+        remedy: 'rename it, then run the command again',
       });
   await refuseUsed(host, place.fs);
   return {

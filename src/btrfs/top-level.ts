@@ -28,8 +28,8 @@ export async function topLevelOf(
   const at = await reach(host, { fs, inside: '/' });
   const found = await subvolumeById(host, { fs, id: topLevelId });
   if (found?.uuid !== undefined) return { ...found, uuid: found.uuid, at };
-  throw new RefusedError(`the top level of ${fs} has no uuid: btrfs-progs older than 4.16 have made it`, {
-    remedy: `make a new filesystem, and copy the files`,
+  throw new RefusedError(`the top level of ${fs} has no uuid: btrfs-progs older than 4.16 created it`, {
+    remedy: `create a new filesystem, and copy the files`,
   });
 }
 
@@ -44,8 +44,8 @@ export async function contentOf(host: ReadHost, fs: string): Promise<readonly st
   const names = (await host.readDir(top)).filter((name) => !isOurs(name) && !own.has(name));
   const odd = names.find((name) => isOdd(name));
   if (odd !== undefined)
-    throw new RefusedError(`${posix.join(top, odd)} has a name that is no UTF-8; nothing was moved`, {
-      remedy: 'rename it, then give the command again',
+    throw new RefusedError(`${posix.join(top, odd)} has a name that is not UTF-8; nothing was moved`, {
+      remedy: 'rename it, then run the command again',
     });
   return names;
 }
@@ -78,7 +78,9 @@ export async function refuseUsed(host: ReadHost, fs: string): Promise<void> {
   const who = [...users, ...others.filter(({ words }) => !users.some((user) => user.words === words))];
   if (who.length > 0)
     throw new RefusedError(`the content of the top level ${top.at} is in use: ${inWords(who)}`, {
-      remedy: remedyFor(who) ?? 'let root look into every process of this host, then give the command again',
+      remedy:
+        remedyFor(who) ??
+        'make sure that root can examine every process of this host, then run the command again',
       holders: who,
     });
 }

@@ -29,7 +29,7 @@ export function scriptFailure(what: string, error: unknown, timeoutMs = 0): unkn
     {
       cause: error,
       remedy:
-        reason === 'timeout' ? 'give it more time, or correct it' : 'correct it, then give the command again',
+        reason === 'timeout' ? 'give it more time, or correct it' : 'correct it, then run the command again',
     },
   );
 }

@@ -97,6 +97,7 @@ function resolve(root: ReadonlyMap<string, Planned>, path: readonly string[], wh
 
 function refused(why: string): UsageError {
   return new UsageError(`the archive is refused, nothing was unpacked: ${why}`, {
-    remedy: 'make the archive again from inside the tree: tar --create --one-file-system --directory TREE .',
+    remedy:
+      'create the archive again from inside the tree: tar --create --one-file-system --directory TREE .',
   });
 }

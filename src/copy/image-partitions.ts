@@ -65,7 +65,7 @@ export async function partitionsIn(
     return undefined;
   const damaged = (why: string): UsageError =>
     new UsageError(`the partition table in ${disk.path} is damaged: ${why}`, {
-      remedy: 'copy or make the image again',
+      remedy: 'copy or create the image again',
     });
   const entries =
     sector === undefined

@@ -80,7 +80,7 @@ export async function refuseReplaced(host: ReadHost, { path, identity }: ImageSo
     throw error;
   });
   if (now?.identity === identity) return;
-  throw new RefusedError(`${path} is not there as it was`, {
+  throw new RefusedError(`${path} is missing or has changed`, {
     code: 'differs',
     remedy: `see what is there: ls -lL ${path}`,
   });
@@ -114,7 +114,7 @@ async function checkFile(host: ReadHost, path: string, format: ImageFormat): Pro
   // Whoever made the image could name any file of this host.
   if (others.length > 0)
     throw new UsageError(`${path} needs other files: ${others.join(', ')}`, {
-      remedy: `make an image of its own of it: qemu-img convert -O qcow2 ${path} NEW.qcow2`,
+      remedy: `convert it into a single image: qemu-img convert -O qcow2 ${path} NEW.qcow2`,
     });
   if (encrypted)
     throw new UsageError(`${path} is encrypted`, {
@@ -122,7 +122,7 @@ async function checkFile(host: ReadHost, path: string, format: ImageFormat): Pro
     });
   if ((await host.run(imageCheck(path))) === 'whole') return bytes;
   throw new UsageError(`${path} is damaged or truncated`, {
-    remedy: `copy or make it again; for details: qemu-img check ${path}`,
+    remedy: `copy or create it again; for details: qemu-img check ${path}`,
   });
 }
 

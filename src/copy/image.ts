@@ -157,7 +157,7 @@ function unrecognised(source: Undo['source'], device: string): RefusedError {
   const { path } = source;
   return isKnown(source)
     ? new RefusedError(`qemu-img reported success, but ${device} holds nothing that blkid knows`, {
-        remedy: 'look at the log of the kernel (dmesg), then give the command again',
+        remedy: 'look at the log of the kernel (dmesg), then run the command again',
       })
     : new RefusedError(
         `${path} holds nothing that blkid knows, which only the copy shows; its bytes stay on ${device}`,
@@ -198,7 +198,7 @@ async function find(host: ReadHost, of: Undo): Promise<{ readonly path?: string;
   if (path === undefined || (await probe(host, path)) === undefined) return { look: { state: 'gone' } };
   if (of.boot !== undefined && of.boot !== (await host.facts()).boot)
     throw new RefusedError(
-      `${of.device} has no serial number: whether it is still the disk of that name cannot be told`,
+      `${of.device} has no serial number: it is unknown whether it is still the same disk`,
       { remedy: `see what it holds: blkid -p ${of.device}` },
     );
   const { key } = await keysOf(host, path);

@@ -84,7 +84,7 @@ async function writeOne(
   if ('directory' in file) return realDirectory(host, path, { wanted: file.path, mode: file.mode });
   if ((await host.stat(path))?.kind === 'directory')
     throw new RefusedError(`${file.path} cannot be written: the source has a directory of that name`, {
-      remedy: 'make the source without that directory',
+      remedy: 'remove that directory from the source',
     });
   const own = posix.join(directory, `.bofh-${mark}`);
   if ('link' in file) await host.run(symlink(file.link, own));
@@ -140,6 +140,6 @@ async function realDirectory(
   if (stat.kind === 'directory') return;
   throw new RefusedError(
     `${wanted} cannot be written into the new root: ${path} is not a directory but ${kindInWords(stat)}`,
-    { remedy: `make the source with a directory at ${path}` },
+    { remedy: `create this directory in the source: ${path}` },
   );
 }

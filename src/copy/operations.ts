@@ -144,7 +144,7 @@ export const unpack = operation({
     if (tree !== undefined && tree.digest !== wanted.source.digest) throw changedTree(source, tree.entries);
     if (inode !== wanted.source.inode || size !== wanted.source.size)
       throw new RefusedError(`${source} was replaced while it was being looked at`, {
-        remedy: 'wait until it is complete, then give the command again',
+        remedy: 'wait until it is complete, then run the command again',
       });
     const { archiveBytes } = wanted.summary;
     const from = tree?.path;
@@ -206,7 +206,7 @@ async function sizesIn(host: ReadHost, { source, root }: Undo): Promise<Readonly
   const { stat } = await follow(host, path);
   if (source.digest !== undefined || stat?.inode !== source.inode || stat.size !== source.size)
     throw new RefusedError(
-      `${path === '' ? 'the archive' : path} is not there as it was, so the files that were unpacked into ${root} cannot be told from others`,
+      `${path === '' ? 'the archive' : path} is missing or has changed, so the files that were unpacked into ${root} cannot be told apart from other files`,
       { code: 'differs', remedy: 'put it back, or look at the files and name them: bofh recover --discard' },
     );
   const { members } = await host.run(tarList(path));
@@ -294,7 +294,7 @@ async function checkRoot(
   if (names.length > 0)
     throw new RefusedError(
       `${root} is not empty (${names.slice(0, 3).join(', ')}): only a new filesystem is filled`,
-      { code: 'has-data', remedy: 'make a new filesystem, or fill an empty one' },
+      { code: 'has-data', remedy: 'create a new filesystem, or name an empty one' },
     );
   return mounted;
 }

@@ -128,7 +128,7 @@ async function emptied(
 async function removePrivateMount(host: ChangeHost, path: string): Promise<void> {
   const [mounted, ...others] = (await mountEntries(host)).filter((entry) => entry.path === path);
   if (others.length > 0)
-    throw new RefusedError(`${path} is ours, but something else is mounted over it`, {
+    throw new RefusedError(`${path} was created by this sequence, but something else is mounted over it`, {
       remedy: `unmount what is mounted there (findmnt ${path}), then bofh recover`,
     });
   if (mounted !== undefined) await unmount(host, mounted);
@@ -175,7 +175,7 @@ export async function checkMounted(
       remedy: `see what is mounted there: findmnt ${path}`,
     });
   if (`${mounted.options},${mounted.superOptions}`.split(',').includes('ro'))
-    throw new RefusedError(`${root} is mounted read-only`, { remedy: 'mount it for writing, mode rw' });
+    throw new RefusedError(`${root} is mounted read-only`, { remedy: 'mount it for writing (mode rw)' });
   return mounted;
 }
 

@@ -75,7 +75,7 @@ export const save = operation({
     const { path, identity } = await unused(host, of.device);
     if (identity !== of.identity)
       throw new RefusedError(`${of.device} is another device now; nothing was read`, {
-        remedy: `see what it is (lsblk ${of.device}), then give the command again`,
+        remedy: `see what it is (lsblk ${of.device}), then run the command again`,
       });
     await host.writeNew(of.private, '', { mode: 0o600 });
     const sha256 = await copied(host, path, of);

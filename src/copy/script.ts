@@ -182,7 +182,7 @@ export const script = operation({
 export function refuseElsewhere({ name }: ReadHost): void {
   if (name !== '')
     throw new RefusedError('a description is applied only to roots of the host that bofh runs on', {
-      remedy: `give the command on ${name}`,
+      remedy: `run the command on ${name}`,
     });
 }
 

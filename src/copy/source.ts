@@ -46,7 +46,7 @@ export async function readTar({
     throw error instanceof CommandError ? explained(source, error) : error;
   });
   if (!listing.complete) throw truncated(source);
-  if (listing.members.length === 0) throw new UsageError(`${source} is an archive with nothing in it`);
+  if (listing.members.length === 0) throw new UsageError(`${source} is an archive without members`);
   const places = placesOf(listing.members);
   const bytes = listing.members.reduce((sum, member) => sum + member.bytes, 0);
   const summary = { members: listing.members.length, bytes, archiveBytes: listing.archiveBytes };
@@ -106,7 +106,7 @@ function explained(source: string, error: CommandError): Error {
 function truncated(source: string, cause?: unknown): UsageError {
   return new UsageError(`${source} is cut off: its end is missing`, {
     cause,
-    remedy: 'copy or make it again',
+    remedy: 'copy or create it again',
   });
 }
 

@@ -134,7 +134,7 @@ export async function expectSame(
   if (lost === undefined && copied.size === now.entries.length) return;
   throw new RefusedError(
     `tar reported success, but ${lost === undefined ? `${root} has more files than ${source}` : `${named(lost.path)} in ${root} is not as in ${source}`}`,
-    { remedy: 'look at the log of the kernel (dmesg), then give the command again' },
+    { remedy: 'look at the log of the kernel (dmesg), then run the command again' },
   );
 }
 
@@ -147,7 +147,7 @@ export function changedTree(source: string, entries: readonly TreeEntry[]): Refu
   const last = newest === undefined ? '' : `; its newest file is ${named(newest.path)}`;
   return new RefusedError(`${source} changed while it was copied${last}`, {
     code: 'differs',
-    remedy: 'end what writes to it, then give the command again; or copy a snapshot of it',
+    remedy: 'end what writes to it, then run the command again; or copy a snapshot of it',
   });
 }
 

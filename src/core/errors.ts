@@ -179,10 +179,10 @@ export class DiffersError extends RefusedError {
   ) {
     const each = differences.map(
       ({ property, asked, found }) =>
-        `${property} ${inWords(property, asked)} was asked for, ${inWords(property, found)} found`,
+        `${property} ${inWords(property, asked)} was requested, but it is ${inWords(property, found)}`,
     );
-    super(`${what} is there, but differs: ${each.join('; ')}`, {
-      remedy: `ask for what is there, or change it first; it is shown by: ${show}`,
+    super(`${what} exists, but differs: ${each.join('; ')}`, {
+      remedy: `request it as it is, or change it first; to see it: ${show}`,
     });
     this.differences = differences;
   }
@@ -248,13 +248,13 @@ function usualRemedy({
   tool,
   argv,
 }: Pick<CommandError, 'reason' | 'tool' | 'argv'>): string | undefined {
-  if (reason === 'busy') return 'end that use, then try again';
+  if (reason === 'busy') return 'end that use, then run the command again';
   if (reason === 'no-space')
-    return 'make room (df -h and bofh lvm vg list show what is full), then try again';
+    return 'make room (df -h and bofh lvm vg list show what is full), then run the command again';
   if (reason !== 'not-found' || tool !== 'file') return undefined;
   return argv.at(-1)?.startsWith('/dev/') === true
     ? 'bofh block tree shows the devices that are there'
-    : 'name one that is there, then try again';
+    : 'name one that exists, then run the command again';
 }
 
 /**

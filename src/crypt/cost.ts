@@ -23,9 +23,9 @@ interface CostArgs {
 /** The key derivation function of a key slot. UsageError if it does not support the request. */
 export function kdfFor(version: 1 | 2, { pbkdf, pbkdfMemory: memory }: CostArgs): Pbkdf['kdf'] {
   const kdf = pbkdf ?? (version === 1 ? 'pbkdf2' : 'argon2id');
-  if (version === 1 && kdf !== 'pbkdf2') throw new UsageError('LUKS1 knows pbkdf2 alone: leave pbkdf out');
+  if (version === 1 && kdf !== 'pbkdf2') throw new UsageError('LUKS1 supports only pbkdf2: omit pbkdf');
   if (kdf === 'pbkdf2' && memory !== undefined)
-    throw new UsageError('pbkdf2 takes no memory: leave pbkdfMemory out');
+    throw new UsageError('pbkdf2 uses no memory: omit pbkdfMemory');
   return kdf;
 }
 

@@ -36,7 +36,7 @@ export async function refuseLoss(
   if (shrink === undefined)
     throw new UsageError(
       `${path} has ${formatSize(size)}, and its content beyond ${formatSize(to)} would be lost`,
-      { remedy: `make what is on it smaller first; then resize({ …, shrink: 'lose what lies beyond' })` },
+      { remedy: `shrink its content first; then resize({ …, shrink: 'lose what lies beyond' })` },
     );
   if (inUse) await refuseOpened(host, path, to);
 }

@@ -64,7 +64,7 @@ async function limitsOf({ host, device }: LayerAt, inner: GraphDevice): Promise<
     requirements.length > 0
       ? { may: false, why: `it is under ${requirements.join(', ')}` }
       : inner.readOnly
-        ? { may: false, why: 'it is open for reading alone' }
+        ? { may: false, why: 'it is open read-only' }
         : { may: true };
   return {
     ...{ size: inner.size, granularity: Math.max(512, sectorSize), overhead: dataOffset },

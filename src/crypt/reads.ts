@@ -61,7 +61,7 @@ export async function headerOf(host: ReadHost, device: string): Promise<LuksHead
   if (found === undefined && (await host.stat(path))?.kind === 'block') await host.run(readsAsBlank(path));
   if (!isLuksSignature(found))
     throw new RefusedError(
-      `${device} is no LUKS device: ${found === undefined ? 'nothing is on it' : `it holds ${found.type}`}`,
+      `${device} is not a LUKS device: ${found === undefined ? 'nothing is on it' : `it holds ${found.type}`}`,
       {
         remedy: 'bofh crypt list shows the encrypted devices; for a detached header, name its file',
       },

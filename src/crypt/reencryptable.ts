@@ -78,7 +78,7 @@ export function refuseUnready({ known: { device, identity }, header, cipher, key
     });
   if (header.reencryption !== undefined)
     throw refusal(`${device} is being reencrypted, or a reencryption was interrupted`, {
-      remedy: `go on with it: bofh crypt reencrypt ${device} --resume`,
+      remedy: `resume it: bofh crypt reencrypt ${device} --resume`,
     });
   if (header.requirements.length > 0)
     throw refusal(`${device} has unfinished LUKS requirements: ${header.requirements.join(', ')}`, {
@@ -128,7 +128,7 @@ function refuseNoRoom(device: string, { slotRoom }: LuksHeader, keySize: number 
 export function refuseUnresumable({ known: { device, identity }, header: { reencryption } }: Found): void {
   if (reencryption === undefined)
     throw refusal(`${device} has no unfinished reencryption: there is nothing to resume`, {
-      remedy: `begin with it: bofh crypt reencrypt ${device}`,
+      remedy: `start one: bofh crypt reencrypt ${device}`,
     });
   if (isHeaderFile({ identity }))
     throw refusal(`${device} is a file with a header`, {

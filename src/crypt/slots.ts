@@ -193,8 +193,8 @@ export async function emptySlot(
 /** RefusedError if only one key opens the data. */
 export function refuseLast(device: string, keySlots: readonly KeySlot[]): void {
   if (keySlots.filter(({ opens }) => opens === 'data').length > 1) return;
-  throw new RefusedError(`that is the last key of ${device}: nothing would ever open it again`, {
-    remedy: 'add another key first; or, to lose all of it, cryptsetup luksErase',
+  throw new RefusedError(`that is the last key of ${device}: without it nothing could open the device`, {
+    remedy: 'add another key first; or, to destroy all its data: cryptsetup luksErase',
   });
 }
 

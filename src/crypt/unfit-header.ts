@@ -25,7 +25,7 @@ export function refuseUnfit(of: {
     );
   if (backup.dataOffset !== header.dataOffset)
     throw refuse(
-      `the data begin at ${formatSize(backup.dataOffset)} for ${file}, and at ${formatSize(header.dataOffset)} on ${device}`,
+      `the data begins at ${formatSize(backup.dataOffset)} for ${file}, but at ${formatSize(header.dataOffset)} on ${device}`,
       look,
     );
   if (overwrite !== undefined && overwrite !== header.uuid)

@@ -50,7 +50,8 @@ const units: readonly Unit[] = [
  */
 export async function bootUnits(host: ReadHost): Promise<readonly Finding[]> {
   if ((await host.stat('/run/systemd/system')) === undefined) {
-    const says = 'this host is not run by systemd: see that bofh recover and bofh xen start-all run at boot';
+    const says =
+      'this host is not run by systemd: make sure that bofh recover and bofh xen start-all run at boot';
     return [finding('boot', 'warning', says)];
   }
   return await Promise.all(units.map((unit) => unitOf(host, unit)));

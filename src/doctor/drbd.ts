@@ -21,7 +21,7 @@ export async function drbd(host: ReadHost, root: boolean): Promise<readonly Find
         );
       const other = await differences(host, resource);
       if (other.length === 0) continue;
-      const says = `the kernel runs ${name} otherwise than ${configured?.file ?? ''} says; to follow the file needs: ${other.join('; ')}`;
+      const says = `${name} runs with other settings than ${configured?.file ?? ''} has; to apply the file: ${other.join('; ')}`;
       found.push(
         finding('drbd', 'problem', says, [
           ['bofh', 'drbd', 'show', name],

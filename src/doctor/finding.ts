@@ -41,7 +41,7 @@ export async function looking(
     const level = error instanceof ToolError ? 'warning' : 'problem';
     const remedy = error instanceof BofhError && error.remedy !== undefined ? [error.remedy] : [];
     return [
-      { check: at.check, level, says: `${at.what} could not be looked at: ${error.message}`, run: remedy },
+      { check: at.check, level, says: `${at.what} could not be examined: ${error.message}`, run: remedy },
     ];
   }
 }

@@ -36,12 +36,9 @@ export async function grown(
       const left = isHere ? await lagging(host, path).catch(unlessRefused) : [];
       if (left.length > 0)
         found.push(
-          finding(
-            'drbd',
-            'warning',
-            `${path} was grown, and what is on it did not follow: ${left.join(', ')}`,
-            [command],
-          ),
+          finding('drbd', 'warning', `${path} was grown, but the layers on it were not: ${left.join(', ')}`, [
+            command,
+          ]),
         );
     }
     return found;

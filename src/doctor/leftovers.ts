@@ -121,9 +121,7 @@ async function lookAt(scene: Scene, journal: KnownJournal, step: Step): Promise<
     if (!root) return say('warning', `needs root for what is left of ${named}`);
     // The administrator who abandoned it may have removed the object that contained it.
     const level = journal.is === 'abandoned' ? 'warning' : 'problem';
-    return say(level, `what is left of ${named} could not be looked at: ${error.message}`, [
-      show(journal.id),
-    ]);
+    return say(level, `what is left of ${named} could not be examined: ${error.message}`, [show(journal.id)]);
   }
 }
 

@@ -137,7 +137,7 @@ export function versionOf({ tool, argv, line }: Known): ReadCommand<string> {
     access: 'read',
     parse: ({ stdout, stderr }) => {
       const version = line.exec(`${stdout}\n${stderr}`.trim())?.groups?.version;
-      if (version === undefined) throw new ParseError(`${tool} does not tell its version`);
+      if (version === undefined) throw new ParseError(`${tool} does not show its version`);
       return version;
     },
   };

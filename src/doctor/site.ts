@@ -15,8 +15,8 @@ export async function siteFile(
   try {
     const path = await findSite(host, named, uid);
     if (path === undefined)
-      return { found: [finding('site file', 'ok', 'there is none: the defaults hold')] };
-    return { path, found: [finding('site file', 'ok', `${path} can be written by its owner alone`)] };
+      return { found: [finding('site file', 'ok', 'there is none: the defaults apply')] };
+    return { path, found: [finding('site file', 'ok', `${path} can be written only by its owner`)] };
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
     const run = error.remedy === undefined ? [] : [error.remedy];

@@ -60,7 +60,9 @@ async function owners(host: ReadHost, directory: string): Promise<readonly Findi
   }
   if (found.length > 0) return found;
   const there = (await host.stat(directory)) !== undefined;
-  const says = there ? `${directory} is root's alone` : `${directory} will be made by the first change`;
+  const says = there
+    ? `${directory} is accessible only to root`
+    : `${directory} will be made by the first change`;
   return [finding('state directory', 'ok', says)];
 }
 
@@ -76,8 +78,8 @@ async function filesystem(
   const say = (level: Finding['level'], says: string, run: readonly (readonly string[])[] = []): void =>
     void found.push(finding('state directory', level, says, run));
   const on = `${directory} is on the ${type} of ${path}`;
-  if (volatile.has(type)) say('problem', `${on}: a reboot takes the journals along`);
-  if (remote.has(type)) say('problem', `${on}: its locks do not hold against other hosts`);
+  if (volatile.has(type)) say('problem', `${on}: a reboot deletes the journals`);
+  if (remote.has(type)) say('problem', `${on}: its locks have no effect on other hosts`);
   const readOnly = `${options},${superOptions}`.split(',').includes('ro');
   if (readOnly)
     say('problem', `${on}, which is read-only: every change is refused`, [

@@ -116,5 +116,5 @@ function blocksIn(text: string, end: Bytes): ReadonlyMap<Bytes, Uint8Array> {
     if (!zeros.equals(block)) found.set(at, block);
     last = { at, block };
   }
-  throw new ParseError(`the metadata do not end at byte ${String(end)}`);
+  throw new ParseError(`the metadata does not end at byte ${String(end)}`);
 }

@@ -61,7 +61,7 @@ function destroying(how: 'discard' | 'zero') {
       if (of.blank === undefined) return null;
       if (found?.path !== of.device || found.state.is !== 'as it was')
         throw new RefusedError(`${of.device} has changed; nothing was written to it`, {
-          remedy: `see what it holds (wipefs ${of.device}), then give the command again`,
+          remedy: `see what it holds (wipefs ${of.device}), then run the command again`,
         });
       await refuseHeld(host, found.node, await holders(host, found.node));
       await host.run(writeBytes(found.node, { offset: 0, bytes: markBytes(of.blank) }));
@@ -152,9 +152,9 @@ async function refuseTwin(host: ReadHost, of: Destroyed, path: string): Promise<
   });
   if (twin === undefined) return;
   throw new RefusedError(
-    `${path} and ${twin} hold the same data, and ${of.device} has no serial number: which of them was meant before the reboot cannot be told; nothing was destroyed`,
+    `${path} and ${twin} hold the same data, and ${of.device} has no serial number: which of them was meant before the reboot is unknown; nothing was destroyed`,
     {
-      remedy: `look at both (lsblk -o NAME,SIZE,UUID,SERIAL ${path} ${twin}), close the journal (bofh recover --abandon), and give the command again for the one that is meant`,
+      remedy: `look at both (lsblk -o NAME,SIZE,UUID,SERIAL ${path} ${twin}), close the journal (bofh recover --abandon), and run the command again for the right one`,
     },
   );
 }

@@ -63,7 +63,7 @@ export const link = operation({
     act === 'create' ? { makes: [`file:${path}`] } : { changes: [`file:${path}`] },
   run: async ({ undo: { path, act, target, tombstone, change }, host }) => {
     const changed = new RefusedError(`${path} was changed concurrently, and stays as it is`, {
-      remedy: 'look at it, then give the command again',
+      remedy: 'look at it, then run the command again',
     });
     if (change !== undefined) {
       await host.run(symlink(target, change.private));

@@ -162,7 +162,7 @@ function isDirectory(stat: FileStat | undefined, of: Pick<Undo, 'inode' | 'birth
 export function refuseContent(path: string, content: readonly string[]): void {
   if (content.length === 0) return;
   const some = `${content.slice(0, 3).join(', ')}${content.length > 3 ? ', …' : ''}`;
-  throw new RefusedError(`${path} is not empty (${some}), and bofh removes empty directories alone`, {
+  throw new RefusedError(`${path} is not empty (${some}), and bofh removes only empty directories`, {
     remedy: `look at it (ls -la ${path}), and remove its content first`,
   });
 }
@@ -182,6 +182,6 @@ function blocked({ path, tombstone }: Undo): RefusedError {
 
 function changed(path: string): RefusedError {
   return new RefusedError(`${path} was changed concurrently, and stays as it is`, {
-    remedy: `look at it (ls -lad ${path}), and give the command again`,
+    remedy: `look at it (ls -lad ${path}), and run the command again`,
   });
 }

@@ -71,8 +71,8 @@ export const removal = {
     await refuseMountPoint(host, path);
     const hash = await hashOf(host, path, stat.size);
     if (expected !== undefined && hash !== expected) {
-      throw new RefusedError(`${path} is not what it was: its content has changed`, {
-        remedy: 'look at it, then try again',
+      throw new RefusedError(`${path}: its content has changed`, {
+        remedy: 'look at it, then run the command again',
       });
     }
     const tombstone = besideWith(path, `gone-${mark}`);
@@ -167,7 +167,7 @@ export async function checkRemovable(host: ReadHost, path: string): Promise<File
       remedy: `the file that it leads to: readlink -f ${path}`,
     });
   throw new RefusedError(`${path} is not a regular file but ${kindInWords(stat)}`, {
-    remedy: `bofh removes regular files alone; see what it is: ls -ld ${path}`,
+    remedy: `bofh removes only regular files; see what it is: ls -ld ${path}`,
   });
 }
 
@@ -224,6 +224,6 @@ export async function linkBack(
 
 function changed({ path }: Undo): RefusedError {
   return new RefusedError(`${path} was changed concurrently, and stays as it is`, {
-    remedy: 'look at it, then give the command again',
+    remedy: 'look at it, then run the command again',
   });
 }

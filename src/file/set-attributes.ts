@@ -90,7 +90,7 @@ export const setAttributes = operation({
     const stat = await host.stat(of.path);
     if (!isObject(stat, of) || !hasAttributes(stat, of.before))
       throw new RefusedError(`${of.path} was changed concurrently, and stays as it is`, {
-        remedy: 'look at it, then give the command again',
+        remedy: 'look at it, then run the command again',
       });
     if (of.after.uid !== of.before.uid || of.after.gid !== of.before.gid)
       await host.run(chown(of.path, of.after.uid, of.after.gid));

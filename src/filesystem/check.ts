@@ -33,7 +33,7 @@ export async function check(host: ReadHost, device: string): Promise<FilesystemC
   if (state !== 'clean') await refuseUsers(host, path);
   if (state === 'unplayed')
     throw new RefusedError(`${device}: its journal holds changes, which a check that only reads cannot see`, {
-      remedy: `mount it and unmount it again, which writes them, and repeat`,
+      remedy: `mount it and unmount it again, which writes them, then run the command again`,
     });
   if (state === 'not checked')
     throw new RefusedError(`${device} was not checked: ${output.at(-1) ?? ''}`, {

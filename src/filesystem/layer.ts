@@ -101,7 +101,7 @@ async function mayShrink(host: LayerAt['host'], path: string, { type, mounts, ex
   if (type === 'xfs')
     return {
       ...{ may: false, why: 'an xfs cannot be shrunk' },
-      remedy: 'make a new, smaller filesystem and copy the files; or keep its size',
+      remedy: 'create a new, smaller filesystem and copy the files; or keep its size',
     };
   if (ext === undefined || mounts.length === 0)
     return isSettled({ ext, mounts })

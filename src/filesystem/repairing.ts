@@ -36,7 +36,7 @@ export async function refuseSound(host: ReadHost, path: string, type: Repairable
   const { state } = await examine(host, path, type);
   if (state === 'clean')
     throw new RefusedError(`the ${type} on ${path} is clean: there is nothing to repair`, {
-      remedy: 'nothing has to be done; dmesg tells why, if its device gave errors',
+      remedy: 'nothing has to be done; dmesg shows why, if its device gave errors',
     });
   if (state === 'unplayed' && type === 'xfs') throw unplayed(path);
 }
@@ -64,7 +64,7 @@ export async function mend(host: ChangeHost, path: string, { type, files }: ToRe
 
 function unplayed(path: string): RefusedError {
   return new RefusedError(
-    `${path}: changes stand in the log of the xfs alone, and a repair would lose them`,
+    `${path}: some changes are only in the log of the xfs, and a repair would lose them`,
     {
       remedy: `mount it and unmount it first, which writes them; only if that fails, xfs_repair -L ${path} throws them away`,
     },

@@ -55,7 +55,7 @@ function resizableType(device: string, { type, uuid, btrfs }: Measured): Resizab
       remedy:
         type === 'swap'
           ? `a swap area has no content to keep: ${newSwap({ device, uuid })}`
-          : 'make a new filesystem of the right size, and copy the files',
+          : 'create a new filesystem of the right size, and copy the files',
     });
   if (btrfs !== undefined && btrfs.devices !== 1)
     throw new RefusedError(
@@ -120,10 +120,9 @@ async function refuseUnmade(
     throw readOnly(device, mounts);
   if (ext?.state === 'errors' && mounts.length === 0) await refuseUsers(host, device);
   if (ext?.state === 'errors')
-    throw new RefusedError(
-      `${device} holds an ${type} with errors: its size is not changed before it is mended`,
-      { remedy: `unmount it, then: e2fsck -f ${device}` },
-    );
+    throw new RefusedError(`${device} holds an ${type} with errors: repair it before you resize it`, {
+      remedy: `unmount it, then: e2fsck -f ${device}`,
+    });
   if (to < blocks) await refuseShrink(host, device, { found, to });
   else if (ext !== undefined && to >= 2 ** 32 && !ext.features.includes('64bit'))
     throw new RefusedError(`${device}: an ${type} without the feature 64bit has no more than 2^32 blocks`, {
@@ -149,7 +148,7 @@ async function refuseShrink(
   const { type, blockSize, ext } = found;
   if (type === 'xfs')
     throw new RefusedError(`${device} holds an xfs, which cannot be shrunk`, {
-      remedy: 'make a new, smaller filesystem and copy the files; or keep its size',
+      remedy: 'create a new, smaller filesystem and copy the files; or keep its size',
     });
   if (ext !== undefined && found.mounts.length > 0) {
     const all = await holders(host, device);

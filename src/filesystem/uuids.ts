@@ -58,7 +58,7 @@ async function refuseExt(
   if (state !== 'clean' || has('needs_recovery')) {
     await refuseUsers(host, device);
     throw new RefusedError(`the filesystem on ${device} is not clean: its uuid is not changed`, {
-      remedy: `bofh filesystem check ${device} --repair; then give the command again`,
+      remedy: `bofh filesystem check ${device} --repair; then run the command again`,
     });
   }
   if (has('uninit_bg') && !has('metadata_csum'))
@@ -80,13 +80,16 @@ async function refuseXfs(host: ReadHost, device: string): Promise<void> {
   const log = await host.run(xfsLog(device));
   if (log === 'unreadable' || log.state === 'dirty') await refuseUsers(host, device);
   if (log !== 'unreadable' && log.state === 'dirty')
-    throw new RefusedError(`${device}: changes stand in the log of the xfs alone: its uuid is not changed`, {
-      remedy: `write them: mount -o nouuid ${device} /mnt; umount /mnt; then give the command again`,
-    });
+    throw new RefusedError(
+      `${device}: some changes are only in the log of the xfs: its uuid is not changed`,
+      {
+        remedy: `write them: mount -o nouuid ${device} /mnt; umount /mnt; then run the command again`,
+      },
+    );
   const { agrees, needsRepair } = await host.run(xfsState(device));
   if (log === 'unreadable' || needsRepair || !agrees)
-    throw new RefusedError(`the xfs on ${device} is not in order: its uuid is not changed`, {
-      remedy: `bofh filesystem check ${device}; xfs_repair ${device}; then give the command again`,
+    throw new RefusedError(`the xfs on ${device} has errors: its uuid is not changed`, {
+      remedy: `bofh filesystem check ${device}; xfs_repair ${device}; then run the command again`,
     });
 }
 
@@ -96,12 +99,12 @@ async function refuseBtrfs(host: ReadHost, device: string): Promise<void> {
     throw new RefusedError(
       `${device} is one of ${String(devices)} devices of a btrfs: bofh changes those on one device only`,
       {
-        remedy: 'btrfstune -u knows how: man btrfstune',
+        remedy: 'btrfstune -u can do it: man btrfstune',
       },
     );
   if (await host.run(btrfsChanging(device)))
     throw new RefusedError(`a change of the uuid of the btrfs on ${device} was interrupted`, {
-      remedy: `end it first, with the uuid that it was to have: btrfstune -U UUID ${device}`,
+      remedy: `finish it first, with the intended uuid: btrfstune -U UUID ${device}`,
     });
 }
 

@@ -163,7 +163,7 @@ function notBegun(program: Program): CommandError {
   return new CommandError({
     ...program,
     reason: 'killed',
-    what: 'not started, for the work was interrupted',
+    what: 'not started, because the work was interrupted',
   });
 }
 

@@ -10,7 +10,7 @@ import { fileReads } from './files.ts';
 /** A part to which nothing was added for so long is removed by the next download. */
 const keptMs = 7 * 24 * 3_600_000;
 
-const again = 'the same command again: it continues where this one ended';
+const again = 'run the command again: it continues where this one ended';
 
 /**
  * Downloads a file into a directory of root's own, under a private name until its checksum is right.
@@ -29,7 +29,7 @@ export function downloader(flock: LocalHost['flock']) {
       if ((await flock([{ fd: file.fd, mode: 'exclusive' }])) !== undefined || own.ino !== named?.ino)
         throw new RefusedError(`another bofh downloads ${of.url}`, {
           code: 'busy',
-          remedy: 'wait until it has ended; then the same command again',
+          remedy: 'wait until it has ended; then run the command again',
         });
       const received = await receive({ ...of, file, part });
       await file.sync();
@@ -169,7 +169,7 @@ async function refuseWithoutRoom(directory: string, wanted: number, url: string)
   if (wanted <= bavail * bsize) return;
   throw new RefusedError(
     `${url} needs ${formatSize(wanted)}, and ${directory} has ${formatSize(bavail * bsize)} free`,
-    { code: 'no-space', remedy: `make room on it: df ${directory}; then the same command again` },
+    { code: 'no-space', remedy: `make room on it: df ${directory}; then run the command again` },
   );
 }
 

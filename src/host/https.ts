@@ -24,7 +24,7 @@ export async function get(
       cause: error,
       code: 'unreachable',
       remedy: isTrust
-        ? 'for a certificate authority of your own: export NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt; then the same command again'
+        ? 'for a certificate authority of your own: export NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt; then run the command again'
         : `see whether it is reached: curl --head --location ${url}`,
     });
   });

@@ -92,7 +92,7 @@ function siteKey({ siteKeys }: KeyOptions, name: string, depth: number): KeyRef 
 function credentials(): string {
   const directory = process.env['CREDENTIALS_DIRECTORY'];
   if (directory?.startsWith('/') === true) return directory;
-  throw new RefusedError('systemd has handed no credentials to this process', {
+  throw new RefusedError('systemd passed no credentials to this process', {
     remedy: 'run it as a service with LoadCredential= (systemd.exec(5)), or take the key from elsewhere',
   });
 }
@@ -121,7 +121,7 @@ async function printed(
   if (end.how !== 'exit' || end.exitCode !== 0)
     throw new CommandError({
       ...{ tool: file, argv: [], reason: 'unknown' },
-      what: `it was to print a key, and ended by ${endInWords(end)}`,
+      what: `it should print a key, but ended with ${endInWords(end)}`,
     });
   return stdout.at(-1) === 0x0a ? stdout.subarray(0, -1) : stdout;
 }
@@ -130,10 +130,10 @@ async function ask(input: KeyInput, askKey: KeyOptions['askKey']): Promise<Secre
   const question = labelOf(input);
   if (askKey === undefined)
     throw new RefusedError(`${question} must be typed, but this process cannot ask for it`, {
-      remedy: 'give the command on a terminal, or say where the key comes from (file:/PATH)',
+      remedy: 'run the command on a terminal, or say where the key comes from (file:/PATH)',
     });
   const text = await askKey(`${question}: `);
   if (input.use === 'new' && (await askKey(`${question}, once more: `)) !== text)
-    throw new RefusedError(`${question}: the two are not the same`, { remedy: 'give the command again' });
+    throw new RefusedError(`${question}: the two are not the same`, { remedy: 'run the command again' });
   return checked(Buffer.from(text), { from: 'ask' });
 }

@@ -48,7 +48,7 @@ export function stopping(
     shell.signal('SIGTERM');
     grace = setTimeout(() => shell.signal('SIGKILL'), options.graceMs ?? defaultGraceMs).unref();
   };
-  const interrupt = (): void => stop({ reason: 'killed', what: 'stopped, for the work was interrupted' });
+  const interrupt = (): void => stop({ reason: 'killed', what: 'stopped, because the work was interrupted' });
   const { signals, timeoutMs } = options;
   for (const signal of signals) signal.addEventListener('abort', interrupt, { once: true });
   // It may have been aborted while the program was starting.

@@ -32,7 +32,7 @@ export async function metadataBackup(host: ReadHost, name: string): Promise<Meta
       },
     );
   const path = `${backupDirectory}/${name}`;
-  const renew = { remedy: `vgcfgbackup ${name} writes it again; then repeat the command` };
+  const renew = { remedy: `vgcfgbackup ${name} writes it again; then run the command again` };
   if ((await host.stat(path)) === undefined)
     throw new RefusedError(`lvm has no backup of "${name}" in ${backupDirectory}`, renew);
   const text = new TextDecoder('utf-8', { fatal: true }).decode(await host.readFile(path));

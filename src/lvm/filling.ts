@@ -63,11 +63,11 @@ export function whyFullPool(pool: LogicalVolume): Full | undefined {
   const filling = fillingOf(pool);
   if (filling === 'unknown')
     return {
-      why: `how full the pool ${pool.fullName} is cannot be told`,
+      why: `the usage of the pool ${pool.fullName} is unknown`,
       remedy:
         pool.active === true
           ? `look at it: lvs -a -o +lv_health_status ${pool.fullName}; man lvmthin`
-          : `bofh lvm activate ${pool.fullName}; then give the command again`,
+          : `bofh lvm activate ${pool.fullName}; then run the command again`,
     };
   if (filling !== 'full') return undefined;
   return {
@@ -106,5 +106,5 @@ export function refuseFullSnapshot(lv: LogicalVolume, what: string): void {
 /** RefusedError if there is a reason. `what` names the refused action. */
 export function refuseFull(full: Full | undefined, what: string): void {
   if (full !== undefined)
-    throw new RefusedError(`${full.why}: ${what} is not begun`, { remedy: full.remedy });
+    throw new RefusedError(`${full.why}: ${what} is not started`, { remedy: full.remedy });
 }

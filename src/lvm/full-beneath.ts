@@ -151,7 +151,7 @@ export function whyFullLayer(volumes: readonly LogicalVolume[], { identity, sort
   const lv = volumes.find((each) => identityOfVolume(each) === identity);
   if (lv === undefined)
     return {
-      why: `the kernel has a ${sort} ${identity} beneath, of which lvm knows nothing`,
+      why: `the kernel has a ${sort} ${identity} below it that lvm does not know`,
       remedy: 'compare lvs -a -o +vg_uuid,lv_uuid with dmsetup info -c -o name,uuid',
     };
   if (sort === 'pool') return whyFullPool(lv);
@@ -166,7 +166,7 @@ export function whyFullLayer(volumes: readonly LogicalVolume[], { identity, sort
 function whyFilled(snapshot: LogicalVolume): Full | undefined {
   if (fillingOf(snapshot) !== 'unknown') return whyFullSnapshot(snapshot);
   return {
-    why: `how full the snapshot ${snapshot.fullName} is cannot be told`,
+    why: `the usage of the snapshot ${snapshot.fullName} is unknown`,
     remedy: `look at it: lvs -a -o +lv_health_status ${snapshot.fullName}`,
   };
 }

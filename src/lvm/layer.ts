@@ -162,7 +162,7 @@ function limitsOfThin(
   if (pool === undefined) return fixed(lv.size, `lvm does not tell of its pool ${lv.pool.name}`);
   const origin = group.volumes.find(({ uuid }) => uuid === lv.origin?.uuid);
   if (lv.origin !== undefined && origin?.pool?.uuid !== pool.uuid)
-    return fixed(lv.size, `its origin ${lv.origin.name} lies outside of its pool`, byLvm(lv));
+    return fixed(lv.size, `its origin ${lv.origin.name} is outside its pool`, byLvm(lv));
   if (lv.merging) return fixed(lv.size, 'it is being merged');
   const others = group.volumes.filter((each) => each.pool?.uuid === pool.uuid && each.uuid !== lv.uuid);
   const promised = others.reduce((sum, { size }) => sum + size, 0);
@@ -199,7 +199,7 @@ function mayResize(lv: LogicalVolume, group: LaidOutGroup): May {
   if (lv.layout.join() !== 'linear' && spreadAmong(group, lv) === undefined)
     return {
       may: false,
-      why: `it is a ${lv.layout.join(' ')} volume, and bofh resizes linear and thin ones, and makes striped ones and raid1 larger`,
+      why: `it is a ${lv.layout.join(' ')} volume: bofh resizes linear and thin volumes, and grows striped and raid1 volumes`,
       remedy: byLvm(lv),
     };
   return { may: true };

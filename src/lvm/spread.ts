@@ -83,8 +83,8 @@ export function roomFor(spread: Spread | undefined, free: readonly Bytes[], unit
  */
 export function whyNotSmaller({ fullName }: LogicalVolume, type: Spread['type']) {
   return {
-    why: `it is ${type === 'raid1' ? 'a raid1' : 'striped'}, which bofh makes larger only: its very extents could not be given back`,
-    remedy: `lvreduce does it, and takes nothing back: man lvreduce; lvs --segments -o +devices ${fullName}`,
+    why: `it is ${type === 'raid1' ? 'a raid1' : 'striped'}, which bofh only grows: an undo could not restore the same extents`,
+    remedy: `lvreduce can shrink it, without an undo: man lvreduce; lvs --segments -o +devices ${fullName}`,
   };
 }
 
@@ -93,11 +93,11 @@ export function whyNotSynced({ fullName, active, synced, health }: LogicalVolume
   if (health === undefined && synced === 100) return undefined;
   if (health === undefined && active !== true)
     return {
-      why: `${fullName} is not active, and whether its copies are alike cannot be told`,
-      remedy: `bofh lvm activate ${fullName}; then give the command again`,
+      why: `${fullName} is not active, so it is unknown whether its copies are identical`,
+      remedy: `bofh lvm activate ${fullName}; then run the command again`,
     };
   return {
-    why: `the copies of ${fullName} are not alike (${health ?? `${synced ?? 'an unknown share'} % in sync`})`,
-    remedy: `see how far they are: bofh lvm list; then give the command again`,
+    why: `the copies of ${fullName} are not identical (${health ?? `${synced ?? 'an unknown share'} % in sync`})`,
+    remedy: `see how far they are: bofh lvm list; then run the command again`,
   };
 }

@@ -52,7 +52,7 @@ export async function reported<T>(host: ReadHost, command: ReadCommand<T>): Prom
       words.push(why);
       remedies.push(remedy);
     }
-    throw new ParseError(`${words.join('; ')}: what volumes there are cannot be told`, {
+    throw new ParseError(`${words.join('; ')}: the list of volumes is unknown`, {
       cause,
       remedy: remedies.join('; '),
     });
@@ -70,7 +70,7 @@ async function repairOf(host: ReadHost, { pv_name: device, pv_uuid: uuid }: Lost
     if (damaged === undefined)
       return {
         why: `${device} is in a volume group that lvm does not find`,
-        remedy: `attach the other devices of the group and repeat; pvck --dump headers ${device}`,
+        remedy: `attach the other devices of the group, then run the command again; pvck --dump headers ${device}`,
       };
     const copies = (await host.run(metadataCopies(device))).filter(({ offset }) => !damaged.includes(offset));
     const copy = newest(copies);

@@ -75,7 +75,7 @@ async function watch(
 function unreadable(error: unknown): Full {
   const why = error instanceof Error ? error.message : String(error);
   return {
-    why: `how full the pool or the snapshot beneath is cannot be told any more (${why})`,
+    why: `the usage of the pool or snapshot below is now unknown (${why})`,
     remedy: 'see what lvm says: lvs -a',
   };
 }

@@ -86,7 +86,7 @@ async function survey(host: ReadHost, made: Made, known: Known | undefined): Pro
     return { entries, mine: undefined };
   if (others.length === 0) return { entries, mine };
   throw new RefusedError(
-    `${made.device} is mounted on ${made.path} more than once (mounts ${[...ids].join(', ')}): cannot tell which is ours`,
+    `${made.device} is mounted on ${made.path} more than once (mounts ${[...ids].join(', ')}): it is unknown which one this sequence created`,
     { remedy: `unmount ${made.path} yourself, then bofh recover` },
   );
 }
@@ -162,7 +162,8 @@ export async function lookForMount(host: ReadHost, made: Made, known: Known | un
   const { entries, mine } = await survey(host, made, known);
   if (mine !== undefined) return { state: 'ours', holders: mountsOn(entries, mine).map(carried) };
   const there = mountsAt(entries, made.path).at(-1);
-  if (there !== undefined) return { state: 'not-ours', found: `${describe(there)} is not our mount` };
+  if (there !== undefined)
+    return { state: 'not-ours', found: `${describe(there)} is not the mount of this sequence` };
   const left = made.private && (await host.stat(made.path)) !== undefined;
   return { state: left ? 'ours' : 'gone' };
 }
@@ -192,7 +193,7 @@ async function confirm(host: ChangeHost, wanted: Made, before: ReadonlySet<numbe
   // step.
   if (made !== undefined && others.length === 0) await unmount(host, made);
   const argv = [wanted.device, wanted.path];
-  const what = 'reported success, but the mount is not there, or not with our mark';
+  const what = 'reported success, but the mount is not there, or does not have the marker of this step';
   throw new CommandError({ tool: 'mount', argv, reason: 'unknown', what });
 }
 

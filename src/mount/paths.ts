@@ -62,9 +62,9 @@ export async function directoryBeneath(host: ReadHost, root: string, path: strin
     const kind = (await host.stat(at))?.kind;
     if (kind !== 'directory' || part === '..')
       throw new RefusedError(
-        `${path} is no place to mount on in ${root}: ${at} is ${kind === undefined ? 'not there' : `a ${kind}`}`,
+        `${path} cannot be a mount point in ${root}: ${at} is ${kind === undefined ? 'not there' : `a ${kind}`}`,
         {
-          remedy: 'make a directory there, without symbolic links on the way',
+          remedy: 'create a directory there, with no symbolic link in its path',
         },
       );
   }
@@ -91,7 +91,7 @@ export async function emptyDirectory(host: ReadHost, path: string): Promise<stri
   const stat = await host.stat(real);
   if (stat?.kind !== 'directory')
     throw new RefusedError(`${path} is not a directory but ${kindInWords(stat)}`, {
-      remedy: 'make a directory there, or name another',
+      remedy: 'create a directory there, or name another',
     });
   await refuseExposed(host, real, 'there');
   const names = await host.readDir(real);
@@ -120,7 +120,7 @@ async function ensureDirectory(host: ChangeHost, path: string, mode: number): Pr
   const stat: FileStat | undefined = await host.stat(path);
   if (stat?.kind !== 'directory')
     throw new RefusedError(`${path} is not a directory but ${kindInWords(stat)}`, {
-      remedy: 'make a directory there, or name another',
+      remedy: 'create a directory there, or name another',
     });
 }
 

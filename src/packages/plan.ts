@@ -170,7 +170,7 @@ async function withSources(
       {
         code: 'not-found',
         remedy:
-          'to make it from the installed files: apt-get install dpkg-repack; then give the command again',
+          'to make it from the installed files: apt-get install dpkg-repack; then run the command again',
       },
     );
   return all.map((each) => {

@@ -23,7 +23,7 @@ export async function refuseUnready(host: ReadHost): Promise<void> {
     throw new RefusedError(`another program changes the packages: ${holder.words}`, {
       code: 'busy',
       holders: [holder],
-      remedy: 'wait until it has ended, then give the command again',
+      remedy: 'wait until it has ended, then run the command again',
     });
   const audit = await host.run(dpkgAudit());
   if (audit !== '')

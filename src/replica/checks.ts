@@ -59,7 +59,7 @@ export async function checkNumbers(
   ];
   if (words.length > 0)
     throw new RefusedError(`${words.join(' and ')} ${words.length === 1 ? 'is' : 'are'} taken`, {
-      remedy: 'choose another one, or name none: the lowest that is free on both hosts is taken',
+      remedy: 'choose another one, or omit it: bofh then takes the lowest that is free on both hosts',
     });
   return all;
 }

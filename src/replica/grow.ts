@@ -47,9 +47,9 @@ export async function planGrow(options: {
   const asked = options.size === 'max' ? undefined : wanted(options.size, from);
   if (asked !== undefined && asked <= from)
     throw new UsageError(
-      `${name} has ${formatSize(from)}, and ${formatSize(asked)} is no more: DRBD only grows`,
+      `${name} has ${formatSize(from)}, and ${formatSize(asked)} is not larger: DRBD only grows`,
       {
-        remedy: 'ask for more, as +5g',
+        remedy: 'request a larger size, for example +5g',
       },
     );
   const found = refusals();

@@ -63,7 +63,7 @@ export async function notFollowed(
   });
   const unknown = error instanceof StuckError ? 'the rest: see its journal' : 'the old size: what is on it';
   const old = left.length === 0 ? unknown : `the old size: ${left.join(', ')}`;
-  const message = `${error.message}. The new size have: ${larger}; ${old}`;
+  const message = `${error.message}. These have the new size: ${larger}; ${old}`;
   const first = error.remedy === undefined ? '' : `${error.remedy}; then, `;
   const details = {
     remedy: `${first}to finish: ${finishing(of, key)}`,

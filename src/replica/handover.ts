@@ -51,8 +51,8 @@ export async function handedOver(
   };
   if (await until({ limitMs, check })) return;
   throw new RefusedError(
-    `${to.name} has not heard within ${String(limitMs / 1000)} s that ${peer?.name ?? 'its peer'} is secondary of ${name} now`,
-    { remedy: `see how it stands on both: bofh drbd status ${name}` },
+    `${to.name} did not see within ${String(limitMs / 1000)} s that ${peer?.name ?? 'its peer'} is secondary of ${name}`,
+    { remedy: `see its state on both hosts: bofh drbd status ${name}` },
   );
 }
 
@@ -75,7 +75,7 @@ export function apart(at: Member, other: Member | undefined, state: ResourceStat
   return new RefusedError(
     `${name} on ${at.name} is not connected to ${other?.name ?? 'its peer'} with data up to date on both: ${how}`,
     {
-      remedy: `see why on both (bofh drbd status ${name}); ${reconnect(name, state)}. Only who knows that ${at.name} has the newest data makes it primary as it is, there: bofh drbd primary ${name}`,
+      remedy: `see why on both (bofh drbd status ${name}); ${reconnect(name, state)}. Only if you know that ${at.name} has the newest data, make it primary there: bofh drbd primary ${name}`,
     },
   );
 }

@@ -57,9 +57,9 @@ export async function membersAt(hosts: Reachable, asked: readonly [string, strin
   if (a.place === b.place || a.name === b.name)
     throw new RefusedError(
       a.place === b.place
-        ? `${asked.join(' and ')} are one host (${a.name})`
+        ? `${asked.join(' and ')} are the same host (${a.name})`
         : `both hosts are called ${a.name} (uname -n), and DRBD knows hosts by that`,
-      { remedy: 'name two hosts that are called differently' },
+      { remedy: 'name two hosts with different names' },
     );
   return a.name < b.name ? [a, b] : [b, a];
 }
@@ -71,7 +71,7 @@ export async function ownAnd(hosts: Reachable, other: string): Promise<Members> 
     await memberAt(hosts, other),
   ];
   if (own.place !== peer.place) return [own, peer];
-  throw new RefusedError(`"${other}" is this very host (${own.name})`, { remedy: 'name the other one' });
+  throw new RefusedError(`"${other}" is this host itself (${own.name})`, { remedy: 'name the other one' });
 }
 
 /** The hosts of a plan, as members of another set of connections. */

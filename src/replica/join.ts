@@ -131,10 +131,10 @@ export async function connected(
     if (!(error instanceof RefusedError)) throw error;
     const ends = hosts.map(({ address, port }) => `${address} port ${String(port)}`).join(' and ');
     throw new RefusedError(
-      `${name} is up on both hosts, and they do not find each other: ${last} (on ${at})`,
+      `${name} is up on both hosts, but they do not connect to each other: ${last} (on ${at})`,
       {
         cause: error,
-        remedy: `see that TCP goes both ways between ${ends}: firewall, routes`,
+        remedy: `check that TCP works in both directions between ${ends}: firewall, routes`,
       },
     );
   }

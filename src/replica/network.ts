@@ -49,7 +49,7 @@ export function commonPair(
       ? `${names.join(' and ')} have no network of IPv4 in common`
       : `${names.join(' and ')} have more than one network in common: ${all}`,
     {
-      remedy: `say which addresses are meant: ${option(
+      remedy: `choose the addresses: ${option(
         `--address ${names.map((each) => `${each}=IP`).join(',')}`,
         `addresses: { ${names.map((each) => `'${each}': 'IP'`).join(', ')} }`,
       )}`,

@@ -113,7 +113,7 @@ async function metadataOf({
   const bad = state?.volumes.find(({ disk }) => disk !== 'UpToDate');
   if (state === undefined || bad !== undefined)
     throw new RefusedError(
-      `whether the data of ${name} here are up to date cannot be told: it is ${bad?.disk ?? 'down'}`,
+      `whether the data of ${name} on this host is up to date is unknown: it is ${bad?.disk ?? 'down'}`,
       {
         remedy: `${state === undefined ? `bring it up, and wait: bofh drbd up ${name}; ` : 'wait: '}bofh drbd wait-sync ${name}; or name the other host`,
       },

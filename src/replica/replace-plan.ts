@@ -52,7 +52,7 @@ export async function membersOfReplacement(
   const own = await memberAt(hosts, (await hosts.host.facts()).hostname);
   const peer = await memberAt(hosts, to);
   if (peer.place === own.place || peer.name === own.name)
-    throw new RefusedError(`"${to}" is this very host, or is called as it is (${own.name})`, {
+    throw new RefusedError(`"${to}" is this host itself, or has the same name (${own.name})`, {
       remedy: 'name its new peer',
     });
   if (old === 'lost') return [own, peer];
@@ -180,7 +180,7 @@ function refuseNeeded({ resource: { name, state } }: UpPart, { old }: CheckedRep
           remedy:
             old === 'lost'
               ? `without ${option('--lost', "old: 'lost'")} what it has of it is removed too`
-              : `have this host primary first: bofh drbd promote ${name}`,
+              : `make this host primary first: bofh drbd promote ${name}`,
         },
       );
 }
@@ -209,7 +209,7 @@ async function sourceOf({ host, resource }: UpPart): Promise<{
     throw new RefusedError(
       `${lv.fullName} has room for more than ${name} has: with a new peer it would grow`,
       {
-        remedy: `have it grow first: bofh drbd grow ${name} max`,
+        remedy: `grow it first: bofh drbd grow ${name} max`,
       },
     );
   const { content: text, sha256: seen, mode } = await textFile(host, await removableFile(host, resource));

@@ -127,7 +127,7 @@ function checkPort(port: number, isFree: boolean): number {
   if (isFree) return port;
   throw new RefusedError(`port ${String(port)} is taken`, {
     code: 'exists',
-    remedy: 'choose another one, or name none: the lowest that is free on both hosts is taken',
+    remedy: 'choose another one, or omit it: bofh then takes the lowest that is free on both hosts',
   });
 }
 

@@ -170,7 +170,7 @@ export function checkCreate(request: unknown): CheckedCreate {
   ] as const)
     for (const each of named)
       if (!on.includes(each))
-        throw new UsageError(`${key}: "${each}" is none of the two hosts: ${on.join(', ')}`);
+        throw new UsageError(`${key}: "${each}" is not one of the two hosts: ${on.join(', ')}`);
   if (addresses !== undefined && Object.keys(addresses).length < 2)
     throw new UsageError('addresses: name one for each of the two hosts, or none');
   return { ...rest, size: parseSize(size) };

@@ -18,7 +18,7 @@ export function confirmationOf(engine: Engine, stateDir: string, ms: number): Co
   const { host } = engine;
   if (host.name !== '')
     throw new UsageError('only a change of the host that bofh runs on can wait for a confirmation', {
-      remedy: `give the command on ${host.name} itself; to change it at once, without automatic rollback: ${without()}`,
+      remedy: `run the command on ${host.name} itself; to change it at once, without automatic rollback: ${without()}`,
     });
   return {
     seconds: ms / 1000,

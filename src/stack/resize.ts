@@ -128,7 +128,7 @@ async function refuseLoss(request: StackResize, links: readonly Link[], plan: Re
   const type = found.state === 'probed' ? found.content?.type : undefined;
   const { device } = request;
   const above = bottom.at.above.map(({ path }) => path);
-  const what = type ?? (above.length > 0 ? `carries ${above.join(', ')}` : 'could not be looked at');
+  const what = type ?? (above.length > 0 ? `carries ${above.join(', ')}` : 'could not be examined');
   throw new RefusedError(
     `${device} ${type === undefined ? what : `holds ${type}`}: cut by itself, it would be lost`,
     {

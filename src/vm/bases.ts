@@ -85,7 +85,7 @@ export async function withBase<T extends CheckedCreate>(host: ReadHost, request:
   if (base === undefined)
     throw new RefusedError(`no Debian ${source.suite} was installed for guests (${directory})`, {
       code: 'not-found',
-      remedy: `bofh vm base create ${source.suite}; then the same again`,
+      remedy: `bofh vm base create ${source.suite}; then run the command again`,
     });
   return { ...request, source: { type: 'tar', path: base.path } };
 }

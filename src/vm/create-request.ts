@@ -223,7 +223,7 @@ export function checkCreate(request: unknown): CheckedCreate {
   const { swap = 0, disks, ...rest } = parsed('vm.create', createSchema, request);
   for (const key of ['addresses', 'peerVg'] as const)
     if (rest[key] !== undefined && rest.drbd === undefined)
-      throw new UsageError(`${key}: for disks that another host has as well, and none was named (drbd)`);
+      throw new UsageError(`${key}: only for replicated disks, and no peer was named (drbd)`);
   if (rest.thin !== undefined && rest.drbd !== undefined)
     throw new UsageError('thin and drbd cannot be used together: bofh replicates linear volumes only', {
       remedy: 'leave out one of them',

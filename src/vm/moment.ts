@@ -189,6 +189,6 @@ async function refuseChanged(
   if (now?.uuid === domain?.uuid && now?.id === domain?.id && now?.state === state) return;
   throw new RefusedError(
     `${name} was ${state ?? 'off'} and is ${now?.state ?? 'off'} now: its disks may differ in time`,
-    { remedy: 'give the command again' },
+    { remedy: 'run the command again' },
   );
 }

@@ -152,7 +152,7 @@ async function replicated(
     const resource = path === undefined ? undefined : await of(path);
     if (resource === undefined)
       throw new RefusedError(`the disk ${target} of ${guest.name} is no DRBD device that is up on ${at}`, {
-        remedy: `only what is replicated is on the other host as well: bofh drbd list`,
+        remedy: `only replicated disks are on the other host too: bofh drbd list`,
       });
     found.set(resource.name, resource);
   }

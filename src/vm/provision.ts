@@ -45,9 +45,9 @@ export async function planProvision(options: {
   await refuseNoScript(host, description, 'description');
   const { guest, domain } = await configured(host, { site, name });
   if (domain !== undefined)
-    throw new RefusedError(`${name} runs as domain ${domain.id}: its disks cannot be changed under it`, {
+    throw new RefusedError(`${name} runs as domain ${domain.id}: its disks cannot be changed while it runs`, {
       code: 'in-use',
-      remedy: `bofh vm stop ${name}; then give the command again; or over SSH, while it runs: bofh --host root@ADDRESS host apply ${description}`,
+      remedy: `bofh vm stop ${name}; then run the command again; or over SSH, while it runs: bofh --host root@ADDRESS host apply ${description}`,
     });
   const look = () => unmounted(host, { site, name });
   const tree = await look();
@@ -115,7 +115,7 @@ export async function provisionVm(
   if (changed !== undefined)
     throw new RefusedError(`another program wrote to ${changed} meanwhile: the merge would lose that`, {
       code: 'differs',
-      remedy: `see what it is: bofh block tree ${changed}; then give the command again`,
+      remedy: `see what it is: bofh block tree ${changed}; then run the command again`,
     });
   for (const each of made) await tx.lvm.mergeSnapshot(each);
   return { name, volumes: plan.mounts.map(({ disk: { vg, volume } }) => `${vg}/${volume}`) };

@@ -171,7 +171,7 @@ export function domainOf(
     throw new RefusedError(`the domain ${guest.name} (id ${domain.id}) is ${domain.state}`, {
       remedy:
         domain.state === 'paused'
-          ? `${option('--force-off', "running: 'destroy'")} pulls the plug`
+          ? `${option('--force-off', "running: 'destroy'")} powers it off hard`
           : remedyFor(domain),
     });
   if (running === 'refuse') throw inUse(domain);
@@ -180,7 +180,7 @@ export function domainOf(
 
 function inUse({ name, id, state }: Domain): RefusedError {
   return new RefusedError(`the guest ${name ?? ''} is there as domain ${id} (${state})`, {
-    remedy: `${option('--stop', "running: 'shutdown'")} shuts it down first, ${option('--force-off', "running: 'destroy'")} pulls the plug`,
+    remedy: `${option('--stop', "running: 'shutdown'")} shuts it down first, ${option('--force-off', "running: 'destroy'")} powers it off hard`,
   });
 }
 

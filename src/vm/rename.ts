@@ -62,9 +62,12 @@ export async function planRename(options: {
   await refuseSnapshots(host, name);
   const [running] = await domains(host, (each) => each.name === name);
   if (running !== undefined && !how.restart)
-    throw new RefusedError(`${name} runs as domain ${running.id}, and its disks cannot be renamed under it`, {
-      remedy: `${option(`bofh vm rename ${name} ${to} --restart`, 'restart: true')}; or first: bofh vm stop ${name}`,
-    });
+    throw new RefusedError(
+      `${name} runs as domain ${running.id}, and its disks cannot be renamed while it runs`,
+      {
+        remedy: `${option(`bofh vm rename ${name} ${to} --restart`, 'restart: true')}; or first: bofh vm stop ${name}`,
+      },
+    );
   if (running !== undefined && running.state !== 'running')
     throw new RefusedError(`the domain ${name} (id ${running.id}) is ${running.state}`, {
       remedy: remedyFor(running),

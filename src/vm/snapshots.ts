@@ -192,9 +192,8 @@ function whyLost({ disks }: GuestSnapshot, known: readonly LogicalVolume[]): str
     const [origin, of] = [uuid, snapshotUuid].map((each) => known.find((lv) => lv.uuid === each));
     if (origin === undefined) return `the volume ${vg}/${volume} is not there any more`;
     if (of === undefined) return `the volume ${vg}/${snapshot} is not there any more`;
-    if (of.origin?.uuid !== uuid) return `${of.fullName} is no snapshot of ${origin.fullName} any more`;
-    if (of.pool === undefined && of.data === 100)
-      return `${of.fullName} is full, so it has lost what it was to keep`;
+    if (of.origin?.uuid !== uuid) return `${of.fullName} is not a snapshot of ${origin.fullName} any more`;
+    if (of.pool === undefined && of.data === 100) return `${of.fullName} is full, so its content is lost`;
   }
   return undefined;
 }
@@ -233,10 +232,13 @@ export async function planSnapshotRestore(options: {
   if (guest === undefined) throw await unknown(host, { name, site, problems });
   const [domain] = await domains(host, (each) => each.name === name);
   if (domain !== undefined)
-    throw new RefusedError(`${name} runs as domain ${domain.id}: its disks cannot be taken back under it`, {
-      code: 'in-use',
-      remedy: `bofh vm stop ${name}`,
-    });
+    throw new RefusedError(
+      `${name} runs as domain ${domain.id}: its disks cannot be restored while it runs`,
+      {
+        code: 'in-use',
+        remedy: `bofh vm stop ${name}`,
+      },
+    );
   const known = await lvs(host);
   const why = whyLost(found, known);
   if (why !== undefined)

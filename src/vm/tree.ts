@@ -76,8 +76,8 @@ export async function planTree(
   const { guest, domain } = await configured(host, of);
   if (domain !== undefined)
     throw new RefusedError(
-      `${name} is there as domain ${domain.id} (${domain.state}): two kernels with one filesystem destroy it`,
-      { remedy: `bofh vm stop ${name}; then give the command again` },
+      `${name} is there as domain ${domain.id} (${domain.state}): two kernels that use one filesystem destroy it`,
+      { remedy: `bofh vm stop ${name}; then run the command again` },
     );
   await refuseSecondary(host, guest);
   const disks = await disksOf(host, guest);
@@ -221,7 +221,7 @@ function typeOf({ name }: GuestConfig, disk: HostDisk | undefined): string {
   if (disk === undefined || kernelTypes.test(type)) return type;
   throw new RefusedError(
     `${disk.path}, a disk of ${name}, holds ${contentInWords(disk.content)}: bofh mounts ext2, ext3, ext4, xfs, btrfs and vfat`,
-    { remedy: `take it out of the fstab of ${name}, or mark it noauto; then the same again` },
+    { remedy: `take it out of the fstab of ${name}, or mark it noauto; then run the command again` },
   );
 }
 
@@ -306,7 +306,7 @@ async function refusePartly(
   },
 ): Promise<void> {
   const { name, at, path, mounts, entries } = of;
-  const remedy = `bofh vm unmount ${name}; then the same again`;
+  const remedy = `bofh vm unmount ${name}; then run the command again`;
   if (path !== undefined && (await realPath(host, path)) !== at)
     throw new RefusedError(`${name} is mounted on ${at} already`, { code: 'in-use', remedy });
   const missing = mounts.filter(

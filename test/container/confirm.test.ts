@@ -88,10 +88,10 @@ inContainers((machine) => {
     await machine.put('/root/other.ts', harmless.replace('MaxAuthTries 5', 'MaxAuthTries 4'));
     const refused = await machine.run('bofh --yes host apply /root/other.ts --confirm off');
     expect(refused.text).toMatch(
-      /which waits for its confirmation\n.*\n.*to keep it: bofh confirm \w+; to take it back: bofh undo/,
+      /which waits for its confirmation\n.*\n.*to keep it: bofh confirm \w+; to roll it back: bofh undo/,
     );
     await machine.must("bofh undo $(bofh journal list | awk '/unconfirmed/ { print $1 }')");
-    expect(await ended()).toContain('failed and is undone: it was taken back');
+    expect(await ended()).toContain('failed and is undone: it was rolled back on request');
     expect(await state()).toBe(before);
   });
 

@@ -42,7 +42,7 @@ export const btrfsScenarios: readonly Scenario[] = [
     },
   },
   {
-    name: 'a plain directory is no subvolume',
+    name: 'a plain directory is not a subvolume',
     needs: ['btrfs'],
     run: async ({ change, btrfs }) => {
       const path = `${btrfs}/plain`;

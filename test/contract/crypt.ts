@@ -175,7 +175,7 @@ export const cryptScenarios: readonly Scenario[] = [
       }),
   },
   {
-    name: 'what is no LUKS device: cryptsetup fails; what is not there is not found',
+    name: 'what is not a LUKS device: cryptsetup fails; what is not there is not found',
     needs: ['device'],
     run: async ({ host, change, device, directory }) =>
       withKeys(change, directory, async ({ key }) => {

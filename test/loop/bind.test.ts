@@ -99,7 +99,7 @@ describe('a bind mount', () => {
     await expect(at(join(volume, 'no'))).rejects.toThrow('there is no such directory');
     sh('mount', '-o', 'remount,ro', volume);
     const bound = await at(join(volume, 'www'), disk.makeDir('shown'));
-    await expect(bound.run()).rejects.toThrow('is mounted read-only, and so is what shows it');
+    await expect(bound.run()).rejects.toThrow('is mounted read-only, so its bind mount is read-only too');
     await bound.goBack('without result');
     expect(mountedPaths()).not.toContain(disk.path('shown'));
   });

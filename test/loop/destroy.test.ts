@@ -156,7 +156,7 @@ test('a file that has the inode number of one that was removed is another one', 
     expect(sh('sha256sum', customer ?? '')).toBe(before);
     sh('losetup', '--detach', loop);
 
-    expect(String(error)).toContain(`${loop} is not there now: what it holds cannot be told`);
+    expect(String(error)).toContain(`${loop} is missing: its content is unknown`);
   } finally {
     sh('umount', root);
     remove();

@@ -213,7 +213,9 @@ describe('a mount on a directory of the administrator', () => {
     const other = disk.makeDir('other');
     sh('mount', device, other);
     sh('mount', '--bind', other, path);
-    await expect(mounted.look('without result')).rejects.toThrow('cannot tell which is ours');
+    await expect(mounted.look('without result')).rejects.toThrow(
+      'it is unknown which one this sequence created',
+    );
     expect((await mounted.look()).state).toBe('ours');
   });
 });

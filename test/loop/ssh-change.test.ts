@@ -356,7 +356,7 @@ describe('a change over ssh', () => {
     await during(there, async (_change, of) => {
       const sequence = { ...of, boot: 'an earlier one' };
       const refused = await rejectionOf(there.during({ outputs: '/', lock: -1, sequence }).run(run()));
-      expect((refused as Error).message).toMatch(/it was booted in the middle/);
+      expect((refused as Error).message).toMatch(/it was booted meanwhile/);
     });
 
     expect(existsSync(at('began'))).toBe(false);

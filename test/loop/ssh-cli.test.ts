@@ -189,7 +189,7 @@ describe('bofh --host', () => {
     const { exitCode, stderr } = await bofh(said('mount remove', () => ['mnt'], ['--host', 'there']));
 
     expect(exitCode).toBe(2);
-    expect(stderr).toMatch(/"mnt" is looked for on there, where there is no current directory/);
+    expect(stderr).toMatch(/"mnt" is relative, but there is no current directory on there/);
     expect(sshd.log()).toBe(before);
   });
 

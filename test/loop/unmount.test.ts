@@ -218,7 +218,7 @@ describe('an unmount', () => {
     await taken.run();
     sh('losetup', '--detach', device);
     sh('losetup', device, disk.path('b.img'));
-    await expect(taken.goBack()).rejects.toThrow(`${device} is not there now`);
+    await expect(taken.goBack()).rejects.toThrow(`${device} is missing`);
     expect(mountedPaths(device)).toEqual([]);
     sh('losetup', '--detach', device);
     sh('losetup', device, disk.path('a.img'));

@@ -89,7 +89,7 @@ describe.skipIf(!can.ok && !required)('resources of DRBD, with the real module',
     await bofh(`drbd verify ${guest} --time 5m`, 0);
     await bofh(`drbd disconnect ${guest}`, 0);
     await run(stage, 'dd if=/dev/urandom of=/dev/drbd7 bs=1M seek=20 count=4 oflag=direct status=none', 0);
-    expect(await bofh(`drbd detach ${guest}`, 1)).toContain('without its disk there are no data');
+    expect(await bofh(`drbd detach ${guest}`, 1)).toContain('without its disk there is no data');
     await bofh(`drbd connect ${guest}`, 0);
     await bofh(`drbd wait-sync ${guest} --time 2m`, 0);
     await bofh(`--yes drbd invalidate-remote ${guest}`, 0);

@@ -107,7 +107,7 @@ describe.skipIf(!can.ok && !required)('what bofh knows of lvm, on the real one',
       const { exitCode, stdout } = await machine.run(`bofh --yes block resize /dev/${name}vg/a 40m 2>&1`, {
         check: 'return',
       });
-      expect(stdout).toContain('which bofh makes larger only');
+      expect(stdout).toContain('which bofh only grows');
       expect(exitCode).toBe(1);
 
       expect((await state()).split('\n').at(-1)).toBe(before.split('\n').at(-1));
@@ -125,9 +125,9 @@ describe.skipIf(!can.ok && !required)('what bofh knows of lvm, on the real one',
       /it is a cache volume/,
     ],
     [
-      'has an origin outside of its pool',
+      'has an origin outside its pool',
       `lvcreate -qy -n gold -L 64m vg0; lvchange -an -pr vg0/gold; lvcreate -qy -s -n slow --thinpool pool vg0/gold; lvchange -ay -K vg0/slow`,
-      /its origin gold lies outside of its pool/,
+      /its origin gold is outside its pool/,
     ],
   ])('a volume that %s is resized by what the refusal prints', async (_, create, why) => {
     await machine.run(`${create}; mkfs.ext4 -q /dev/vg0/slow; udevadm settle`);

@@ -89,7 +89,7 @@ describe.skipIf(!can.ok && !required)('the disks of a guest on a real Xen host',
   it('grow under the running guest, which is told of the new size', async () => {
     await bofh('vm start web1');
     await guestUp(machine, { name: 'web1' });
-    expect(await bofh('vm mount web1', 1)).toMatch(/bofh vm stop web1; then give the command again/);
+    expect(await bofh('vm mount web1', 1)).toMatch(/bofh vm stop web1; then run the command again/);
     expect(await bofh('vm chroot web1 -- true', 1)).toMatch(/bofh vm stop web1/);
     expect(await bofh('vm resize web1 root min', 1)).toMatch(/can only grow/);
 

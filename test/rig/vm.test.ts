@@ -38,7 +38,7 @@ describe('a guest on a real Xen host', () => {
       );
       expect(await run(stage, 'bofh vm show web1', 0)).toMatch(/state +running, domain \d+\n/);
       expect(await run(stage, `${createCommand} --thin pool --ensure`, 0)).toContain(
-        'unchanged, it is as asked',
+        'unchanged, already as requested',
       );
       await run(stage, 'bofh vm stop web1 --time 4m --force', 0);
       expect(await run(stage, 'xl list', 0)).not.toMatch(/^web1 /m);

@@ -262,7 +262,7 @@ describe('a listener', () => {
     const begun = lines.find(({ event }) => event.type === 'undo-begun');
     expect(begun).toMatchObject({
       level: 40,
-      msg: expect.stringContaining('undo begun, because no') as unknown,
+      msg: expect.stringContaining('undo started, because no') as unknown,
     });
     expect(lines.map(({ event, msg }) => msg === eventText(event))).not.toContain(false);
     expect(new Set(lines.map(({ level }) => level))).toEqual(new Set([30, 40]));

@@ -33,6 +33,6 @@ it('a difference has units: sizes in bytes, modes in octal', () => {
     { property: 'domains', asked: 1, found: 2 },
   ];
   expect(new DiffersError('the file /a', { differences, show: 'stat /a' }).message).toBe(
-    'the file /a is there, but differs: size 8192 bytes was asked for, 4096 bytes found; mode 0644 was asked for, 0600 found; domains 1 was asked for, 2 found',
+    'the file /a exists, but differs: size 8192 bytes was requested, but it is 4096 bytes; mode 0644 was requested, but it is 0600; domains 1 was requested, but it is 2',
   );
 });

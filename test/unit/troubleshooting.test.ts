@@ -68,7 +68,7 @@ const cases: Readonly<Record<string, () => string | Promise<string>>> = {
     return await said(host, 'vm start web1');
   },
   'exists already': () => said(withVolume(), 'lvm create vg0/data --size 64m'),
-  'is there, but differs': () => said(withVolume(), 'lvm create vg0/data --size 128m --ensure'),
+  'exists, but differs': () => said(withVolume(), 'lvm create vg0/data --size 128m --ensure'),
   'nothing was written': () => said(withVolume(), 'filesystem create /dev/vg0/data --type ext4'),
   'extents) free': () => said(withVolume(), 'lvm create vg0/more --size 1t'),
   'No space left on device': () => withFault({ tool: 'tar', mode: 'no space' }, create),

@@ -149,11 +149,10 @@ async function heldAmong(engine: Engine, journals: readonly Seen[]): Promise<Rea
 export function cannotTell(id: string, object?: string): JournalError {
   const what =
     object === undefined
-      ? `it cannot be told from here who works on journal ${id}`
-      : `${object} belongs to journal ${id}, and it cannot be told from here who works on that`;
+      ? `it is not visible here which process uses journal ${id}`
+      : `${object} belongs to journal ${id}, and it is not visible here which process uses that journal`;
   return new JournalError(`${what}: a process that /proc does not show holds its lock`, {
-    remedy:
-      'see in the other container, PID namespace or host that uses this state directory: bofh journal list',
+    remedy: 'in the other container, PID namespace or host that uses this state directory: bofh journal list',
   });
 }
 

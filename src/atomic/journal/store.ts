@@ -113,7 +113,7 @@ export function refuseUntrusted(directory: string): true | undefined {
     const sticky = place !== directory && (stat.mode & 0o1000) !== 0;
     if (!stat.isDirectory() || (stat.uid !== uid && stat.uid !== 0) || ((stat.mode & 0o022) !== 0 && !sticky))
       throw new JournalError(
-        `${place} is no place for journals: it is no directory of yours that only you can write`,
+        `${place} cannot hold the journals: it is not your own directory, writable only by you`,
         {
           remedy: `chown and chmod 700 it, or choose another with ${option('--state-dir', 'stateDir')}`,
         },
@@ -122,7 +122,7 @@ export function refuseUntrusted(directory: string): true | undefined {
   // Anyone who can rename a directory above it can replace it.
   const found = exposedHere(directory, 'content');
   if (found === undefined) return true;
-  throw new JournalError(`${directory} is no place for journals: ${found.at} ${found.why}`, {
+  throw new JournalError(`${directory} cannot hold the journals: ${found.at} ${found.why}`, {
     remedy: `${found.repair}; or choose another directory with ${option('--state-dir', 'stateDir')}`,
   });
 }
@@ -135,7 +135,7 @@ function statOf(place: string): Stats | undefined {
     if (!(error instanceof Error) || !('code' in error) || error.code !== 'ENOTDIR') throw error;
     throw new JournalError(`the state directory ${place} cannot be reached: ${messageOf(error)}`, {
       cause: error,
-      remedy: `name a directory below directories: ${option('--state-dir', 'stateDir')}`,
+      remedy: `choose a path whose parents are directories: ${option('--state-dir', 'stateDir')}`,
     });
   }
 }

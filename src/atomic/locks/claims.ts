@@ -71,7 +71,7 @@ async function reserveObjects({ engine, enter }: Claiming, claims: Claims): Prom
         throw new JournalError(
           `${said(engine, key)} belongs to the sequence ${id} "${state.begin.name}" there`,
           {
-            remedy: `bofh recover on ${host.name}, then give the command again`,
+            remedy: `bofh recover on ${host.name}, then run the command again`,
           },
         );
     }
@@ -120,7 +120,7 @@ async function untilFree(
     if (performance.now() >= deadline || stop.aborted)
       throw new JournalError(what, {
         code: 'busy',
-        remedy: `try again when it has ended, or with ${option('--wait 60s', 'wait: 60_000')}`,
+        remedy: `run the command again when it has ended, or with ${option('--wait 60s', 'wait: 60_000')}`,
         cause: cause?.(),
       });
     if (!told) engine.teller?.tell({ type: 'waiting', for: what });
@@ -175,7 +175,7 @@ export function refuseLostLock({ engine, locks }: Pick<Claiming, 'engine' | 'loc
       `the lock file of ${said(engine, key)} was removed while this sequence held the lock: another may have taken it`,
       {
         remedy:
-          'give the command again, and let nothing else remove files below the state directory and /run/bofh',
+          'run the command again, and make sure that no other program removes files below the state directory and /run/bofh',
       },
     );
 }
@@ -185,7 +185,7 @@ function whoHas(engine: Engine, own: string, key: Key): string {
   const has = ({ intent: { claims } }: Step): boolean =>
     claims !== null && [...exclusive(claims), ...(claims.needs ?? [])].includes(key);
   const found = journals(engine).find(({ id, state }) => id !== own && state.steps.some(has));
-  return found === undefined ? 'another bofh that has only just begun' : sequenceInWords(found);
+  return found === undefined ? 'another bofh that has just started' : sequenceInWords(found);
 }
 
 function sequenceInWords({ id, state: { begin, owner } }: Seen): string {
@@ -208,7 +208,7 @@ function unfinished(
       `${said(engine, key)} belongs to sequence ${id} "${state.begin.name}", which waits for its confirmation`,
       {
         code: 'unfinished',
-        remedy: `to keep it: bofh confirm ${id}; to take it back: bofh undo ${id}`,
+        remedy: `to keep it: bofh confirm ${id}; to roll it back: bofh undo ${id}`,
         cause,
       },
     );

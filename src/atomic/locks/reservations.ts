@@ -100,7 +100,7 @@ async function alone(
     if (refused === 0) throw atWork(at.id);
     if (refused !== undefined)
       throw new JournalError('another host is reserving objects on this one at this moment', {
-        remedy: 'give the command again',
+        remedy: 'run the command again',
       });
     act();
   } finally {
@@ -111,7 +111,7 @@ async function alone(
 /** Why a reservation cannot be abandoned now. */
 export function atWork(id: string): JournalError {
   return new JournalError(`a program of sequence ${id} still runs on this host`, {
-    remedy: `wait until it has ended (bofh journal show ${id} names it), then give the command again`,
+    remedy: `wait until it has ended (bofh journal show ${id} names it), then run the command again`,
   });
 }
 
@@ -166,7 +166,7 @@ function jsonString(text: string | undefined): string | undefined {
 
 function unreadable(id: string): JournalError {
   return new JournalError(`the reservation ${id} of another host cannot be read; nothing was touched`, {
-    remedy: `see on the hosts that change this one whether they have a journal ${id}: bofh journal show ${id}`,
+    remedy: `on the hosts that change this one, see whether they have the journal ${id}: bofh journal show ${id}`,
   });
 }
 

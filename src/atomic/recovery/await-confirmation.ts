@@ -64,7 +64,10 @@ export async function untilConfirmed(
   for (;;) {
     const seen = journalOf(engine, id);
     if (seen === undefined) {
-      const why = uptime() < until ? 'it was taken back' : `it was not confirmed within ${String(seconds)} s`;
+      const why =
+        uptime() < until
+          ? 'it was rolled back on request'
+          : `it was not confirmed within ${String(seconds)} s`;
       expectCommitted(engine, { id, name, why, stop });
       return;
     }
@@ -73,7 +76,7 @@ export async function untilConfirmed(
     if (isHangUp || abandon.aborted)
       throw new StuckError(`"${name}" still waits for its confirmation`, {
         ...{ id, committed: false, cause: interruption(name, stop) },
-        remedy: `to keep it: ${confirmOf(id)}; to take it back: ${option(`bofh undo ${id}`, `undo('${id}')`)}`,
+        remedy: `to keep it: ${confirmOf(id)}; to roll it back: ${option(`bofh undo ${id}`, `undo('${id}')`)}`,
       });
     if (stop.aborted || !isWaiting(seen.state, boot)) {
       const { end } = await recover(id, { engine, yes: true, unconfirmed: true, abandon });
@@ -107,7 +110,7 @@ function expectCommitted(
     ? interruption(name, stop)
     : new RefusedError(why, {
         code: 'timeout',
-        remedy: `give the command again, and confirm it from a new connection: ${confirmOf('ID')}`,
+        remedy: `run the command again, and confirm it from a new connection: ${confirmOf('ID')}`,
       });
   throw new RolledBackError(`"${name}" failed and is undone: ${cause.message}`, { ...details, cause });
 }

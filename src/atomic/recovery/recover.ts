@@ -276,7 +276,7 @@ export async function check(
  */
 export function refuseOtherMachine({ processes }: Engine, id: string, { owner }: Pick<State, 'owner'>): void {
   if (!isOtherMachine(owner, processes.self)) return;
-  throw new JournalError(`journal ${id} was begun under another machine-id, probably by another host`, {
+  throw new JournalError(`journal ${id} was started under another machine-id, probably by another host`, {
     remedy: `recover it on that host; if it is this one, with a new machine-id: bofh recover ${id} --ignore-machine-id`,
   });
 }
@@ -310,7 +310,7 @@ async function lockObjects(locks: ObjectLocks, state: State): Promise<void> {
   throw new JournalError(
     `${keyInWords(of?.intent.host ?? '', key)} is in use by another bofh that is running now`,
     {
-      remedy: 'recover again when it has ended',
+      remedy: 'when it has ended: bofh recover',
     },
   );
 }

@@ -63,7 +63,7 @@ export async function undoSequence(
     const used = yes ? [] : await usesOf(eachOnce(engine), { state, boots }, codes);
     if (used.length > 0)
       throw new RefusedError(`${named(undone)} is not undone: what it made is in use: ${used.join('; ')}`, {
-        remedy: `end that use, then give the command again; bofh undo ${id} --in-use undoes it all the same`,
+        remedy: `end that use, then run the command again; bofh undo ${id} --in-use undoes it all the same`,
       });
     journal = await createJournal(
       engine,
@@ -163,14 +163,14 @@ async function refuseLost(
       if (kept === true) why = ': it was kept, and removed since to make room';
     }
     throw new RefusedError(
-      `${named(of)} cannot be undone: its commit gave up what the undo of ${describe(step)} needs${why}`,
+      `${named(of)} cannot be undone: its commit discarded what the undo of ${describe(step)} needs${why}`,
       { remedy: byHand(of.id) },
     );
   }
 }
 
 function byHand(id: string): string {
-  return `bofh journal show ${id} shows its steps: reverse them with commands of their own`;
+  return `bofh journal show ${id} shows its steps: reverse them with other commands`;
 }
 
 /** The sequence that has undone it. */

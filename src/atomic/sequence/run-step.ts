@@ -115,10 +115,9 @@ async function prepare(home: StepHome, code: AnyOperation, args: unknown, n: num
   await claim(home, code.kind, n, claims);
   const { undoData, claims: claimsNow } = await looked(chosen);
   if (JSON.stringify(claimsNow) !== JSON.stringify(claims))
-    throw new RefusedError(
-      `${stepName(code.kind)}: what it works on changed while it was being locked; try again`,
-      { remedy: 'give the command again' },
-    );
+    throw new RefusedError(`${stepName(code.kind)}: what it works on changed while it was being locked`, {
+      remedy: 'run the command again',
+    });
   return { undoData, claims: withHost(engine, claims) };
 }
 

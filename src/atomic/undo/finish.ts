@@ -129,9 +129,9 @@ async function refuseBooted(engine: Engine, { state }: Journal): Promise<void> {
     );
     if (older)
       throw new RefusedError(
-        `${name} was booted while this was at work there: what is on its disks is not sure`,
+        `${name} was booted while this ran there: the content of its disks is uncertain`,
         {
-          remedy: 'see why it went down, then give the command again',
+          remedy: 'see why it went down, then run the command again',
         },
       );
   }

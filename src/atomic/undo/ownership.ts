@@ -38,11 +38,10 @@ export async function expectStillOurs(
     if (look === undefined) continue;
     const movedTo = await movedByOthers(engine, () => standing(state, n), { step, look, lookAt });
     if (look.state === 'ours' && movedTo === undefined && look.found === undefined) continue;
-    const found =
-      movedTo === undefined ? (look.found ?? 'there is no trace of it any more') : `it is ${movedTo} now`;
+    const found = movedTo === undefined ? (look.found ?? 'it is gone') : `it is ${movedTo} now`;
     throw new RefusedError(
-      `${kind} works on ${keyInWords(step.intent.host, key)}, which is not as this sequence has left it: ${describe(step, found)}; nothing was done to it`,
-      { remedy: 'find out who else works on it, then give the command again' },
+      `${kind} works on ${keyInWords(step.intent.host, key)}, which is not as this sequence left it: ${describe(step, found)}; nothing was done to it`,
+      { remedy: 'find out who else works on it, then run the command again' },
     );
   }
 }

@@ -273,7 +273,7 @@ function isDiscarded({ discard }: Asking, step: Step): boolean {
 /** Other possible causes of such bytes. */
 function otherCause({ intent, done }: Step, boot: string): string | undefined {
   if (done === undefined) return `${intent.kind} was cut off before it was finished`;
-  return intent.boot === boot ? undefined : 'the host went down before its data were on the disk';
+  return intent.boot === boot ? undefined : 'the host went down before its data was on the disk';
 }
 
 type Found = Changed & {

@@ -20,6 +20,6 @@ export async function refuseStream(host: ReadHost, device: string): Promise<void
   if (!(await hasStream(host, device))) return;
   throw new RefusedError(`${device} holds a stream of btrfs send; nothing was written`, {
     code: 'has-data',
-    remedy: `to keep it: bofh btrfs receive ${device} --into DIR; to lose it: bofh block zero ${device} --overwrite blank`,
+    remedy: `to keep it: bofh btrfs receive ${device} --into DIR; to erase it: bofh block zero ${device} --overwrite blank`,
   });
 }

@@ -21,7 +21,7 @@ export async function drbdStores(host: ReadHost): Promise<DrbdStores> {
     return { backings: await host.run(drbdShow()) };
   } catch (error) {
     if (!(error instanceof BofhError)) throw error;
-    return { backings: [], failure: `could not tell what DRBD stores where: ${error.message}` };
+    return { backings: [], failure: `could not find out which devices DRBD uses: ${error.message}` };
   }
 }
 

@@ -141,7 +141,7 @@ async function ownOf(view: View, device: Device, mounts: readonly MountEntry[]):
 async function named(host: ReadHost, holder: Holder): Promise<Holder> {
   if (holder.kind !== 'guest') return holder;
   const { domid } = holder;
-  const unnamed = `a disk of the guest with domid ${domid}, whose name xl does not tell`;
+  const unnamed = `a disk of the guest with domid ${domid}, whose name xl does not show`;
   try {
     const { name, state } = (await host.run(listedGuest(domid))) ?? {};
     // Without a name it may be half-built: another xl creates it.

@@ -105,7 +105,7 @@ async function orWhatIsKnown(
       return [...found, ...failures.map((words): Holder => ({ kind: 'unknown', words }))];
     } catch (error) {
       if (!(error instanceof BofhError)) throw error;
-      failures.push(`could not look everywhere: ${short(error)}`);
+      failures.push(`could not examine every possible holder: ${short(error)}`);
     }
   }
   return failures.map((words) => ({ kind: 'unknown', words }));

@@ -20,7 +20,7 @@ export function remedyFor(holders: readonly Holder[]): string | undefined {
   if (systemMount(holders) !== undefined) return 'name another device: bofh block tree';
   const lines = [...new Set(holders.flatMap(({ free }) => (free === undefined ? [] : [freeing(free)])))];
   if (lines.length === 0) return undefined;
-  const more = lines.length > most ? '; then give the command again, which names the others' : '';
+  const more = lines.length > most ? '; then run the command again to see the others' : '';
   return `end that use first: ${lines.slice(0, most).join('; ')}${more}`;
 }
 

@@ -75,8 +75,8 @@ export const attachLoop = operation({
     const made = await loopNumbered(host, wanted.number);
     // losetup falls back to read-only if the file is not writable, exit 0.
     if (made !== undefined && made.mode !== wanted.mode)
-      throw new RefusedError(`${wanted.file} could be attached for reading only`, {
-        remedy: `ask for that (mode ro), or see why it cannot be written to: lsattr ${wanted.file}`,
+      throw new RefusedError(`${wanted.file} could only be attached read-only`, {
+        remedy: `attach it read-only (mode ro), or see why it cannot be written: lsattr ${wanted.file}`,
       });
     return { diskSequence: await diskSequence(host, wanted.number) };
   },
@@ -144,7 +144,9 @@ async function partOf(host: ReadHost, asked: Args): Promise<Omit<Attachment, 'nu
       `${file} has ${formatSize(stat.size)}: it has less than ${formatSize(limit)} after byte ${offset}`,
     );
   if ((limit === 0 ? left : limit) < sectorSize)
-    throw new UsageError(`${file} has ${stat.size} bytes: from byte ${offset} on there is not one sector`);
+    throw new UsageError(
+      `${file} has ${stat.size} bytes: from byte ${offset} on there is less than one sector`,
+    );
   return {
     ...{ file, inode: stat.inode, filesystem: stat.device, offset, limit, sectorSize, direct: false },
     mode: asked.mode ?? 'rw',

@@ -63,7 +63,7 @@ export const createPartitionTable = operation({
       throw new RefusedError(
         `${device} has no partition table, but the kernel still knows partitions of it`,
         {
-          remedy: `have it forget them: partx --delete ${device}`,
+          remedy: `remove them from the kernel: partx --delete ${device}`,
         },
       );
     const size = await sizeOf(host, node);
@@ -87,7 +87,7 @@ export const createPartitionTable = operation({
     const found = await findChange(host, of);
     if (found?.bytes !== 'unchanged')
       throw new RefusedError(`${of.device} has changed; nothing was written`, {
-        remedy: `see what it holds (wipefs ${of.device}), then give the command again`,
+        remedy: `see what it holds (wipefs ${of.device}), then run the command again`,
       });
     const { path } = found.node;
     await refuseHeld(host, path, await holders(host, path));
@@ -122,6 +122,6 @@ async function notBlank(
   const all = names.length === 0 ? [found.uuid ?? found.type] : names;
   return new RefusedError(`${device} is not blank: it holds ${what}${uuid}`, {
     code: 'has-data',
-    remedy: `to lose it: bofh block wipe ${device} --overwrite ${all.join(',')}`,
+    remedy: `to erase it: bofh block wipe ${device} --overwrite ${all.join(',')}`,
   });
 }

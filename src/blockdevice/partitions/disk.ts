@@ -22,7 +22,7 @@ export async function refusePartless(host: ReadHost, { path, number }: DeviceNod
       ? 'is itself a partition'
       : (await kernelText(host, `${sys}/dm/name`)) === undefined
         ? undefined
-        : 'is a mapping, on which the kernel makes no partitions';
+        : 'is a device-mapper device, on which the kernel creates no partitions';
   if (why !== undefined)
     throw new RefusedError(`${path} ${why}`, { remedy: 'name a whole disk; lsblk lists them' });
 }
@@ -34,7 +34,7 @@ export async function partitioned(host: ReadHost, device: string): Promise<Parti
   const table = await host.run(readTable(node.path));
   if (table === undefined)
     throw new RefusedError(`${device} has no partition table`, {
-      remedy: `make one first: bofh block partition-table create ${device}`,
+      remedy: `create one first: bofh block partition-table create ${device}`,
     });
   const { type } = table;
   if (
@@ -42,7 +42,7 @@ export async function partitioned(host: ReadHost, device: string): Promise<Parti
     table.partitions.some((each) => type === 'dos' && isExtended(each.type))
   )
     throw new RefusedError(
-      `${device} has a ${type} table that bofh does not change: it takes gpt, and dos without an extended partition`,
+      `${device} has a ${type} table that bofh does not change: it supports gpt, and dos without an extended partition`,
       {
         remedy: `change it by hand: sfdisk ${device}`,
       },

@@ -98,8 +98,8 @@ function refuseBlank(
     });
   if (overwrite.length === 1 && overwrite[0] === blankConsent) return;
   throw new RefusedError(
-    `${device} is blank, and that was not named: data without a signature may be on it all the same (of what was wiped, or is encrypted without a header); nothing was erased`,
-    { remedy: `if all of it may go: ${overwriteOption([blankConsent])}` },
+    `${device} is blank, and that was not named: it may still contain data without a signature (wiped, or encrypted without a header); nothing was erased`,
+    { remedy: `to erase all of it: ${overwriteOption([blankConsent])}` },
   );
 }
 

@@ -38,9 +38,12 @@ export const balance = operation({
   restores: 'state',
   prepare: async ({ args: { path, dataUsage, metadataUsage }, mark, host }) => {
     if (dataUsage === undefined && metadataUsage === undefined)
-      throw new UsageError('a balance needs a filter: say how full a block group is at most', {
-        remedy: `${option('--data-usage 50', 'dataUsage: 50')} is a good beginning; it takes the longer, the more you say`,
-      });
+      throw new UsageError(
+        'a balance needs a filter: give the highest usage of the block groups to rewrite',
+        {
+          remedy: `${option('--data-usage 50', 'dataUsage: 50')} is a good start; higher values take longer`,
+        },
+      );
     const planned = await planMaintained(host, path, mark);
     const { state } = await host.run(balanceStatus(planned.mounted));
     if (state !== 'none')
@@ -48,7 +51,7 @@ export const balance = operation({
         remedy:
           state === 'paused'
             ? `btrfs balance resume ${planned.mounted}, or btrfs balance cancel`
-            : `wait for its end: bofh btrfs balance status ${planned.mounted}`,
+            : `wait until it ends: bofh btrfs balance status ${planned.mounted}`,
       });
     await refuseFullMembers(host, planned.fs, `the balance of ${planned.mounted}`);
     return planned;
@@ -64,7 +67,7 @@ export const balance = operation({
   look: ({ undo, host }) => lookMaintained(host, undo),
   revert: ({ undo, host }) => revertMaintained(host, undo),
   describe: ({ undo: { fs, mounted, note } }) => ({
-    what: `the balance of the btrfs ${fs} on ${mounted}; what it has moved may stay; ${note} says that it was begun`,
+    what: `the balance of the btrfs ${fs} on ${mounted}; what it has moved may stay; ${note} shows that it was started`,
     look: [['btrfs', 'balance', 'status', mounted]],
     clear: [
       ['btrfs', 'balance', 'cancel', mounted],

@@ -39,16 +39,16 @@ export const setDefaultSubvolume = operation({
     const { fs, inside, mount, path: real } = await placeOf(host, path);
     const subvolume = await subvolumeAt(host, real);
     if (subvolume === undefined)
-      throw new RefusedError(`${path} is no subvolume`, {
+      throw new RefusedError(`${path} is not a subvolume`, {
         remedy: `the subvolumes of its filesystem: bofh btrfs list ${mount.path}`,
       });
     if (expected !== undefined && subvolume.uuid !== expected)
       throw new RefusedError(`another subvolume is at ${path} now: its uuid is ${subvolume.uuid ?? 'none'}`, {
-        remedy: `look at it (bofh btrfs show ${path}), and name the one that is meant`,
+        remedy: `look at it (bofh btrfs show ${path}), and name the right one`,
       });
     const was = await defaultOf(host, fs);
     if (was === subvolume.id)
-      throw new RefusedError(`${path} is the default of its filesystem already`, {
+      throw new RefusedError(`${path} already is the default subvolume of its filesystem`, {
         remedy: 'there is nothing to do',
       });
     return { fs, device: mount.source, mounted: mount.path, inside, id: subvolume.id, was };

@@ -41,18 +41,18 @@ export async function subvolumeNamed(
   const place = await placeOf(host, path);
   const subvolume = await subvolumeAt(host, place.path);
   if (subvolume === undefined)
-    throw new RefusedError(`${path} is no subvolume`, {
+    throw new RefusedError(`${path} is not a subvolume`, {
       remedy: `the subvolumes of its filesystem: bofh btrfs list ${place.mount.path}`,
     });
   refuseTopLevel(subvolume, path);
   if (subvolume.uuid === undefined)
-    throw new RefusedError(`${called(subvolume)} has no uuid: a kernel older than 3.6 has made it`, {
-      remedy: 'take a snapshot of it by hand and go on with that',
+    throw new RefusedError(`${called(subvolume)} has no uuid: a kernel older than 3.6 created it`, {
+      remedy: 'create a snapshot of it by hand, and name that snapshot',
     });
   if (expected !== undefined && subvolume.uuid !== expected)
     throw new RefusedError(
       `another subvolume is at ${path} now: its uuid is ${subvolume.uuid}, not ${expected}`,
-      { remedy: `look at it (bofh btrfs show ${path}), and name the one that is meant` },
+      { remedy: `look at it (bofh btrfs show ${path}), and name the right one` },
     );
   const { fs, inside, mount } = place;
   const known = { fs, device: mount.source, id: subvolume.id, uuid: subvolume.uuid, inside };

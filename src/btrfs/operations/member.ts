@@ -68,7 +68,7 @@ export async function removeMember(
   const left = await recognise(host, path);
   if (left?.type === 'btrfs' && left.uuid === of.fs) await host.run(wipeSignatures(path));
   if (await isMember(host, { fs: of.fs, device: path }))
-    throw new RefusedError(`btrfs did not take ${path} out of the btrfs on ${of.mounted}`, {
+    throw new RefusedError(`btrfs did not remove ${path} from the btrfs on ${of.mounted}`, {
       remedy: `look at it: btrfs filesystem show ${of.mounted}`,
     });
 }

@@ -136,7 +136,7 @@ export const moveTopLevel = operation({
     const aside = posix.join(top, gone);
     const back = ['find', aside, '-mindepth', '1', '-maxdepth', '1', '-exec'];
     return {
-      what: `${what}; what lay in the top level ${top} is in ${aside} until it is deleted`,
+      what: `${what}; the former content of the top level ${top} is in ${aside} until it is deleted`,
       look: [...look, ['ls', '-la', aside]],
       clear: [
         ...(way === 'back'
@@ -164,7 +164,7 @@ async function copyAside(host: ChangeHost, of: Undo, path: string): Promise<void
   const [late] = await contentOf(host, of.fs);
   if (late !== undefined)
     throw new RefusedError(`another process created ${posix.join(source, late)} meanwhile`, {
-      remedy: 'find out who works there, then give the command again',
+      remedy: 'find out who works there, then run the command again',
     });
   await straighten(host, path, of);
 }
@@ -174,7 +174,10 @@ async function refuseLost(host: ReadHost, of: Undo, result: PlantedResult | unde
   const found = result === undefined ? undefined : await subvolumeById(host, { fs: of.fs, id: result.id });
   if (found !== undefined && found.uuid === result?.uuid) return;
   const aside = posix.join(of.top, of.gone);
-  throw new RefusedError(`the subvolume ${of.path} is gone: what it was made of, ${aside}, is not deleted`, {
-    remedy: `move what you need out of ${aside}, and remove that directory; then bofh recover`,
-  });
+  throw new RefusedError(
+    `the subvolume ${of.path} is gone, so its original data in ${aside} is not deleted`,
+    {
+      remedy: `move what you need out of ${aside}, and remove that directory; then bofh recover`,
+    },
+  );
 }

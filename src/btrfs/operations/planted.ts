@@ -65,7 +65,7 @@ export function refuseName(path: string): void {
   if (!path.startsWith('/') || path.includes('\0')) throw new UsageError(`"${path}" is not an absolute path`);
   if (['', '.', '..'].includes(name) || Buffer.byteLength(name) > 255)
     throw new UsageError(`"${name}" cannot be the name of a subvolume`);
-  if (name.startsWith('.bofh-')) throw new UsageError(`names that begin with .bofh- are bofh's own`);
+  if (name.startsWith('.bofh-')) throw new UsageError(`names that begin with .bofh- are reserved for bofh`);
 }
 
 /** Claims: creates the name, and needs everything around it. `on` gives the keys of the device. */
@@ -95,9 +95,9 @@ export async function plant(
   if ((await host.stat(path)) !== undefined) throw taken(path, 'it appeared meanwhile');
   await how.make(own);
   const made = await subvolumeAt(host, own);
-  const wrong = made === undefined ? 'there is no subvolume of that name' : how.check?.(made);
+  const wrong = made === undefined ? 'there is not a subvolume of that name' : how.check?.(made);
   if (made?.uuid === undefined || wrong !== undefined)
-    throw new RefusedError(`btrfs has not made ${own}: ${wrong ?? 'it has no uuid'}`, {
+    throw new RefusedError(`btrfs did not create ${own}: ${wrong ?? 'it has no uuid'}`, {
       remedy: `see what is there: btrfs subvolume show ${own}`,
     });
   await host.writeNew(record, `${made.id} ${made.uuid}\n`, { mode: 0o600 });
@@ -138,7 +138,7 @@ async function survey(host: ReadHost, wanted: PlantedUndo): Promise<Survey> {
   if (recordStat === undefined) {
     const made = ownStat === undefined ? undefined : await subvolumeAt(host, own);
     const foreign = ownStat !== undefined && made === undefined;
-    return { own: made, recorded: undefined, found: foreign ? `${own} is no subvolume` : undefined };
+    return { own: made, recorded: undefined, found: foreign ? `${own} is not a subvolume` : undefined };
   }
   const known = recordOf(await host.readFile(record), record);
   // A record that a power cut emptied identifies nothing: its subvolume then still has the private
@@ -150,7 +150,8 @@ async function survey(host: ReadHost, wanted: PlantedUndo): Promise<Survey> {
   const mine = known === undefined || made?.uuid === known.uuid ? made : undefined;
   const there = await host.stat(path);
   const isOurs = there !== undefined && mine !== undefined && (await subvolumeAt(host, path))?.id === mine.id;
-  const other = there === undefined || isOurs ? undefined : `${path} is not ours and stays`;
+  const other =
+    there === undefined || isOurs ? undefined : `${path} was not created by this sequence and stays`;
   return { own: mine, recorded: record, found: other };
 }
 

@@ -99,6 +99,6 @@ function refuseLimits(path: string, quota: Quota): void {
   if (kept.length === 0) return;
   throw new RefusedError(
     `the quotas of ${path} have limits or groups that would be lost: ${kept.map(({ id }) => id).join(', ')}`,
-    { remedy: 'take the limits away first: bofh btrfs quota limit SUBVOLUME none; btrfs qgroup destroy' },
+    { remedy: 'remove the limits first: bofh btrfs quota limit SUBVOLUME none; btrfs qgroup destroy' },
   );
 }

@@ -56,7 +56,7 @@ export const receiveSubvolume = operation({
     const { inode, size, stream } = await sourceAt(host, of.file);
     if (inode !== of.inode || size !== of.size || stream.uuid !== of.streamUuid)
       throw new RefusedError(`${of.file} was replaced while it was being looked at`, {
-        remedy: 'wait until it is complete, then give the command again',
+        remedy: 'wait until it is complete, then run the command again',
       });
     const from = of.from === undefined ? {} : { from: of.from };
     return receiveInto(host, of, (directory, signal) =>

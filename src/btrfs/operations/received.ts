@@ -102,10 +102,12 @@ async function baseFor(host: ReadHost, into: string, parentUuid: string): Promis
   if (base === undefined)
     throw new RefusedError(
       `the parent of this incremental stream (uuid ${parentUuid}) was not received on the filesystem of ${into}`,
-      { remedy: `send the parent there first, or send all of it: without ${option('--parent', 'parent')}` },
+      {
+        remedy: `send the parent there first, or send the whole subvolume: without ${option('--parent', 'parent')}`,
+      },
     );
   if (base.path !== undefined) return `/${base.path}`;
-  throw new RefusedError(`${called(base)} is the parent of this stream, and its name is no UTF-8`, {
+  throw new RefusedError(`${called(base)} is the parent of this stream, and its name is not UTF-8`, {
     remedy: 'rename it: a subvolume is known by its uuid, which stays',
   });
 }
@@ -186,7 +188,7 @@ async function clearInbox(host: ChangeHost, wanted: ReceivedUndo): Promise<void>
     const path = posix.join(inbox, name);
     const subvolume = await subvolumeAt(host, path);
     if (subvolume === undefined)
-      throw new RefusedError(`${path} is no subvolume: it was not received, and stays`, {
+      throw new RefusedError(`${path} is not a subvolume: it was not received, and stays`, {
         remedy: 'see what it is, and move it away; then bofh recover',
       });
     await deleteById(host, { fs: wanted.fs, subvolume });

@@ -61,8 +61,8 @@ export const removeDevice = operation({
     const mounted = mount.path;
     refuseReadOnly(mount);
     if (!(await isMember(host, { fs, device })))
-      throw new RefusedError(`${device} is no device of the btrfs on ${mounted}`, {
-        remedy: `see which are: bofh btrfs device list ${mounted}`,
+      throw new RefusedError(`${device} is not a device of the btrfs on ${mounted}`, {
+        remedy: `see its devices: bofh btrfs device list ${mounted}`,
       });
     await refuseExclusive(host, { fs, mounted });
     const { devid, deviceUuid } = await host.run(btrfsSuperblock(device));
@@ -74,7 +74,7 @@ export const removeDevice = operation({
   },
   claims: ({ undo: of, on }) => deviceClaims(of, on),
   run: async ({ undo: of, host }) => {
-    if (!(await isMember(host, of))) throw raced(`${of.device} is no device of ${of.mounted}`);
+    if (!(await isMember(host, of))) throw raced(`${of.device} is not a device of ${of.mounted}`);
     const { deviceUuid } = await host.run(btrfsSuperblock(of.device));
     if (deviceUuid !== of.uuid || (await identityOf(host, of.device)).identity !== of.identity)
       throw raced(`${of.device} is another device`);
@@ -112,7 +112,7 @@ export const removeDevice = operation({
   },
   sync: ({ undo: of, host }) => syncDevice(host, of),
   describe: ({ undo: { fs, device, mounted, devid, uuid: own } }) => ({
-    what: `the device ${device} (number ${devid}, uuid ${own}), taken out of the btrfs ${fs} on ${mounted}`,
+    what: `the device ${device} (number ${devid}, uuid ${own}), removed from the btrfs ${fs} on ${mounted}`,
     look: [
       ['btrfs', 'filesystem', 'show', mounted],
       ['blkid', '--probe', device],

@@ -61,7 +61,7 @@ export const removeSubvolume = operation({
     const subvolume = await stillKnown(host, of);
     if (at(subvolume) !== of.inside)
       throw new RefusedError(`${called(subvolume)} is not at ${of.path} any more; nothing was done`, {
-        remedy: 'find out who else works on it, then give the command again',
+        remedy: 'find out who else works on it, then run the command again',
       });
     await refuseHeld(host, { fs: of.fs, subvolume });
     await move(host, of, of.gone);
@@ -79,7 +79,7 @@ export const removeSubvolume = operation({
     if (subvolume === undefined) return;
     if (at(subvolume) !== of.gone)
       throw new RefusedError(`${called(subvolume)} was moved meanwhile: it is not deleted`, {
-        remedy: 'if it is to go: btrfs subvolume delete; then bofh recover',
+        remedy: 'to remove it: btrfs subvolume delete; then bofh recover',
       });
     await deleteById(host, { fs: of.fs, subvolume });
   },

@@ -77,7 +77,8 @@ export const replaceDevice = deferred({
     const room = await size(host, by);
     if (room < bytes)
       throw new RefusedError(`${by} has ${formatSize(room)}, and replaces ${formatSize(bytes)}`, {
-        remedy: 'take a larger device; or make less of the old one used: btrfs filesystem resize NUMBER:SIZE',
+        remedy:
+          'take a larger device; or shrink the filesystem on the old one: btrfs filesystem resize NUMBER:SIZE',
       });
     const { identity, key } = await identityOf(host, by);
     const known = { fs, source: mount.source, mounted, device: by, identity, key };
@@ -155,8 +156,8 @@ async function theOld(
 }
 
 function noDevice(device: string, mounted: string): RefusedError {
-  return new RefusedError(`${device} is no device of the btrfs on ${mounted}`, {
-    remedy: `see which are: bofh btrfs device list ${mounted}`,
+  return new RefusedError(`${device} is not a device of the btrfs on ${mounted}`, {
+    remedy: `see its devices: bofh btrfs device list ${mounted}`,
   });
 }
 

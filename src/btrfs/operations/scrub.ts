@@ -34,7 +34,7 @@ export const scrub = operation({
     const planned = await planMaintained(host, path, mark);
     if ((await host.run(scrubStatus(planned.mounted))).state === 'running')
       throw new RefusedError(`${planned.mounted} is being scrubbed already`, {
-        remedy: `wait for its end: bofh btrfs scrub status ${planned.mounted}`,
+        remedy: `wait until it ends: bofh btrfs scrub status ${planned.mounted}`,
       });
     return planned;
   },
@@ -48,7 +48,7 @@ export const scrub = operation({
   look: ({ undo, host }) => lookMaintained(host, undo),
   revert: ({ undo, host }) => revertMaintained(host, undo),
   describe: ({ undo: { fs, mounted, note } }) => ({
-    what: `the scrub of the btrfs ${fs} on ${mounted}, which changes nothing; ${note} says that it was begun`,
+    what: `the scrub of the btrfs ${fs} on ${mounted}, which changes nothing; ${note} shows that it was started`,
     look: [['btrfs', 'scrub', 'status', mounted]],
     clear: [
       ['btrfs', 'scrub', 'cancel', mounted],

@@ -161,7 +161,7 @@ async function recheck(host: ReadHost, of: Undo): Promise<string> {
   if (identity === of.identity && sameContent(now, of.before ?? undefined) && stream === of.streamBefore)
     return path;
   throw new RefusedError(`${of.device} has changed; nothing was written`, {
-    remedy: `see what it holds (blkid -p ${of.device}), then give the command again`,
+    remedy: `see what it holds (blkid -p ${of.device}), then run the command again`,
   });
 }
 
@@ -173,14 +173,14 @@ async function expectSent(host: ChangeHost, path: string, of: Undo): Promise<voi
   const sent = (await streamOn(host, path))?.uuid;
   if (sent !== of.streamUuid)
     throw new RefusedError(`btrfs has sent ${sent ?? 'nothing'}, not the subvolume ${of.streamUuid}`, {
-      remedy: `look at what is on it (blkid -p ${path}), then give the command again`,
+      remedy: `look at what is on it (blkid -p ${path}), then run the command again`,
     });
   if (!(await hasGuard(host, path, of))) throw await tooSmall(host, path, of);
   const found = await recognise(host, path);
   if (found === undefined) return;
   await host.run(wipeSignatures(path));
   await erase(host, path, of);
-  throw new RefusedError(`with this stream ${of.device} would be taken for ${contentInWords(found)}`, {
+  throw new RefusedError(`with this stream ${of.device} would look like ${contentInWords(found)}`, {
     remedy: `send it into a file: ${option('--to-file', 'btrfs.sendToFile')}`,
   });
 }

@@ -58,7 +58,7 @@ async function isMarkAt(
 /** RefusedError if the device is too small for a head and a marker. */
 export function refuseSmall(device: string, size: Bytes): void {
   if (size >= 4 * block) return;
-  throw new RefusedError(`${device} has ${formatSize(size)}: no stream has room on it`, {
+  throw new RefusedError(`${device} has ${formatSize(size)}: too small for a stream`, {
     remedy: 'take a larger device',
   });
 }

@@ -40,7 +40,7 @@ export async function planSent(
   refuseWritable(subvolume);
   const name = subvolume.name.path;
   if (name === undefined)
-    throw new RefusedError(`${called(subvolume)} has a name that is no UTF-8`, { remedy: 'rename it' });
+    throw new RefusedError(`${called(subvolume)} has a name that is not UTF-8`, { remedy: 'rename it' });
   const own = subvolume.receivedUuid ?? source.uuid;
   if (asked.parent === undefined)
     return { source, parent: null, stream: { name, uuid: own, parentUuid: undefined } };
@@ -48,7 +48,7 @@ export async function planSent(
   refuseWritable(base.subvolume);
   if (base.known.fs !== source.fs || base.known.id === source.id)
     throw new RefusedError(
-      `${asked.parent} cannot be the parent: it is ${base.known.fs === source.fs ? 'the very subvolume that is sent' : 'on another filesystem'}`,
+      `${asked.parent} cannot be the parent: it is ${base.known.fs === source.fs ? 'the subvolume itself' : 'on another filesystem'}`,
       { remedy: 'name an older snapshot of the same subvolume, which the receiver has' },
     );
   const parentUuid = base.subvolume.receivedUuid ?? base.known.uuid;
@@ -71,7 +71,7 @@ async function pathOf(host: ReadHost, known: KnownSubvolume): Promise<string> {
   const found = await subvolumeAt(host, path);
   if (found?.id !== known.id || found.uuid !== known.uuid)
     throw new RefusedError(`another subvolume is at ${path} now; nothing was done`, {
-      remedy: 'find out who else works on it, then give the command again',
+      remedy: 'find out who else works on it, then run the command again',
     });
   refuseWritable(found);
   return path;

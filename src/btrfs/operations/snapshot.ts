@@ -100,18 +100,18 @@ async function theSource(
 ): Promise<Subvolume & { readonly uuid: string }> {
   const found = await subvolumeAt(host, path);
   if (found === undefined)
-    throw new RefusedError(`${path} is no subvolume: only a whole one can be taken a snapshot of`, {
+    throw new RefusedError(`${path} is not a subvolume: only a subvolume can have a snapshot`, {
       remedy: `the subvolumes of its filesystem: bofh btrfs list ${path}`,
     });
   if (found.uuid === undefined)
-    throw new RefusedError(`${called(found)} has no uuid: a kernel older than 3.6 has made it`, {
-      remedy: 'take a snapshot of it by hand, and use this snapshot as the source',
+    throw new RefusedError(`${called(found)} has no uuid: a kernel older than 3.6 created it`, {
+      remedy: 'create a snapshot of it by hand, and use that as the source',
     });
   if (expected !== undefined && found.uuid !== expected)
     throw new RefusedError(
       `another subvolume is at ${path} now: its uuid is ${found.uuid}, not ${expected}`,
       {
-        remedy: `look at it (bofh btrfs show ${path}), and name the one that is meant`,
+        remedy: `look at it (bofh btrfs show ${path}), and name the right one`,
       },
     );
   return { ...found, uuid: found.uuid };

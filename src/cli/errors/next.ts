@@ -8,9 +8,9 @@ export function nextOf(error: unknown, { verb }: Circumstances): string {
   if (error instanceof UsageError)
     return `${['bofh', ...(verb === undefined ? [] : [verb])].join(' ')} --help`;
   if (error instanceof CommandError)
-    return 'mend what it says, then give the command again; --log-level debug shows what was run';
-  if (error instanceof ToolError) return 'install it, then give the command again';
+    return 'correct what it says, then run the command again; --log-level debug shows what was run';
+  if (error instanceof ToolError) return 'install it, then run the command again';
   if (error instanceof ParseError) return bugReport;
-  if (error instanceof InterruptedError) return 'give the command again when it suits';
-  return 'mend that, then give the command again';
+  if (error instanceof InterruptedError) return 'run the command again when you want';
+  return 'correct that, then run the command again';
 }

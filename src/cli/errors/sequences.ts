@@ -53,7 +53,7 @@ export function withBegun(explanation: Explanation, error: unknown, begun: reado
   const facts = [
     ...(others.length === 0
       ? []
-      : [`${inWords(others)} could not be brought to an end, and the journal stays open`]),
+      : [`${inWords(others)} could not be finished or rolled back, and the journal stays open`]),
     ...(committed.length === 0
       ? []
       : [`${inWords(committed)} ${are(committed)} committed and ${stay(committed)}`]),
@@ -103,5 +103,5 @@ function lines(sequences: readonly Begun[], word: string): readonly string[] {
 }
 
 function leftOf({ id, name, left }: Begun): readonly string[] {
-  return [printable(`not brought to an end: "${name}" (${id})`), ...left.map((line) => `  ${line}`)];
+  return [printable(`unfinished: "${name}" (${id})`), ...left.map((line) => `  ${line}`)];
 }

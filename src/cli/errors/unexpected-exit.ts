@@ -57,7 +57,7 @@ function early(runtime: Runtime | undefined, open: boolean): Explanation {
       next: 'take process.exit() out of the site file',
       exitCode: 2,
     };
-  const failed = `"${runtime?.verb ?? 'bofh'}" ended before its time, and why is not known`;
+  const failed = `"${runtime?.verb ?? 'bofh'}" ended too early, for an unknown reason`;
   if (!open)
     return {
       ...told,

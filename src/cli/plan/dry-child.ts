@@ -64,7 +64,7 @@ async function plan(task: DryTask): Promise<DryEnd> {
     const why = attempts.length > 0 ? tried(attempts, script) : error;
     const explanation = explain(why, why === error ? { root, script: begun } : { root });
     const remedy = why instanceof BofhError ? why.remedy : undefined;
-    const next = remedy ?? 'mend the script, then plan it again';
+    const next = remedy ?? 'correct the script, then plan it again';
     return { explanation: { ...explanation, host: 'unchanged (dry run)', next } };
   }
 }

@@ -20,7 +20,7 @@ export async function confirm(runtime: Runtime, what: readonly string[]): Promis
 
 export function notConfirmed(verb: string): RefusedError {
   return new RefusedError(`"${verb}" was not confirmed`, {
-    remedy: 'nothing was done; give the command again and answer y, or give it --yes',
+    remedy: 'nothing was done; run the command again and answer y, or pass --yes',
   });
 }
 

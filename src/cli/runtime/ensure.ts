@@ -12,7 +12,7 @@ export function ensureFlag(...conflicts: readonly string[]) {
 }
 
 /** The first line of an answer that changed nothing. */
-export const unchanged = 'unchanged, it is as asked:';
+export const unchanged = 'unchanged, already as requested:';
 
 /** Runs a verb that creates something, also with `--ensure`; its answer then says `changed`. */
 export function changeOrEnsure<F extends object, T extends F, D extends { readonly changed?: boolean }>(

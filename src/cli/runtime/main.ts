@@ -228,7 +228,7 @@ async function checkAnswer(run: Run, exitCode: number): Promise<number> {
   const committed = sequences.begun().filter(({ end }) => end === 'committed');
   const made = committed.length > 0 ? 'the change was made' : `"${runtime?.verb ?? ''}" completed`;
   const details = committed.map(({ id, name }) => printable(`committed: "${name}" (${id})`));
-  terminal.line(lines(`${made}; only its answer ${failed}`, 'changed, as it was asked', details));
+  terminal.line(lines(`${made}; only its answer ${failed}`, 'changed as requested', details));
   return answerLost;
 }
 

@@ -69,7 +69,7 @@ export async function openSession(
 /** Says, to a user who may look for the journals of root, whose journals a verb works on. */
 export function tellWhose({ root, settings, terminal }: Runtime): void {
   if (root || settings.stateDirBy === 'named') return;
-  terminal.line(`bofh: these are your own journals, in ${settings.stateDir}; those of root: with sudo`);
+  terminal.line(`bofh: these are your own journals, in ${settings.stateDir}; use sudo for those of root`);
 }
 
 /** Throws UsageError for `--host` with a verb about bofh's own files. */
@@ -77,7 +77,7 @@ export function refuseOtherHost({ settings, verb }: Runtime, what: string): void
   const { host } = settings;
   if (host === undefined) return;
   throw new UsageError(`"${verb}" is about ${what}, which are on the host that bofh runs on`, {
-    remedy: `leave --host out; or give it on ${host} itself`,
+    remedy: `omit --host, or run the command on ${host}`,
   });
 }
 
@@ -93,8 +93,8 @@ export function pathOn(
 ): string | undefined {
   if (path === undefined) return undefined;
   if (host === undefined || isAbsolute(path)) return resolve(path);
-  throw new UsageError(`"${path}" is looked for on ${host}, where there is no current directory`, {
-    remedy: 'name it from / on',
+  throw new UsageError(`"${path}" is relative, but there is no current directory on ${host}`, {
+    remedy: 'give its absolute path',
   });
 }
 
@@ -157,7 +157,7 @@ export async function siteGiven(runtime: Runtime, path: string, load: Promise<Si
   const never = new Promise<never>((_resolve, reject) => {
     drained = () =>
       reject(
-        new UsageError(`the site file ${path} waits, at its top level, for something that can never come`),
+        new UsageError(`the site file ${path} waits, at its top level, for something that never happens`),
       );
   });
   runtime.site = path;

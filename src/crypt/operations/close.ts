@@ -155,7 +155,7 @@ async function openLuks(host: ReadHost, name: string): Promise<Mapping & { reado
   const { luksUuid: uuid } = mapping;
   if (uuid !== undefined && /^LUKS[12]$/.test(mapping.type)) return { ...mapping, luksUuid: uuid };
   throw new RefusedError(
-    `${mapping.path} is no LUKS device but ${mapping.type}: bofh could not open it again`,
+    `${mapping.path} is not a LUKS device but ${mapping.type}: bofh could not open it again`,
     {
       remedy: `cryptsetup close ${mapping.name}`,
     },
@@ -194,7 +194,7 @@ async function closeNow(
     throw new RefusedError(
       `what was open as ${of.name} is ${mapping === undefined ? 'closed' : `open as ${mapping.name}`} now`,
       {
-        remedy: 'look at it (bofh crypt list), then give the command again',
+        remedy: 'look at it (bofh crypt list), then run the command again',
       },
     );
   await refuseHeld(host, mapping.path, await holders(host, mapping.path));

@@ -191,7 +191,7 @@ async function slotOf(
       return { slot, salt };
   }
   throw new RefusedError(`the old key does not open any slot of ${known.device}`, {
-    remedy: 'give the source of the correct key',
+    remedy: 'name the source of the correct key',
   });
 }
 

@@ -145,7 +145,7 @@ async function uuidOn(
   }
   const found = await recognise(host, device);
   if (isLuksSignature(found)) return found.uuid;
-  throw new RefusedError(`${device} is no LUKS device: it holds ${contentInWords(found)}`, {
+  throw new RefusedError(`${device} is not a LUKS device: it holds ${contentInWords(found)}`, {
     remedy: 'bofh crypt list shows the encrypted devices',
   });
 }
@@ -164,7 +164,7 @@ function adopt({ name, mode = 'rw', device }: Args, there: Mapping, uuid: string
 
 async function recheck(host: ChangeHost, wanted: Undo): Promise<void> {
   const { device, identity, luksUuid: uuid, adopted } = wanted;
-  const again = { remedy: 'look at it (bofh crypt list), then give the command again' };
+  const again = { remedy: 'look at it (bofh crypt list), then run the command again' };
   const same =
     (await identityOf(host, device)).identity === identity && (await uuidOn(host, wanted)) === uuid;
   if (!same) throw new RefusedError(`${device} now names a different device; nothing was done`, again);
@@ -187,9 +187,12 @@ async function openAs(host: ChangeHost, wanted: Undo, { key, name: asked }: Args
     }),
   );
   if ((await marked(host, wanted)) === undefined)
-    throw new RefusedError(`cryptsetup reported success, but ${device} is not open under our mark`, {
-      remedy: 'see what is there: dmsetup info -c -o name,uuid',
-    });
+    throw new RefusedError(
+      `cryptsetup reported success, but ${device} is not open with the marker of this step`,
+      {
+        remedy: 'see what is there: dmsetup info -c -o name,uuid',
+      },
+    );
   try {
     await host.run(renameMapping(mark, name));
   } catch (error) {

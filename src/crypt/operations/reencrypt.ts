@@ -82,7 +82,7 @@ export const reencrypt = deferred({
     const isTested = asked.resume === true || key.from === 'ask' || chosen !== undefined;
     if (!isTested && !(await keyOpens(host, { device, key: keyOf(key, known) })))
       throw new RefusedError(`the key does not open ${device}`, {
-        remedy: 'give the source of the correct key',
+        remedy: 'name the source of the correct key',
       });
     return {
       ...{ ...known, key, cipher: cipher ?? null, keySize: keySize ?? null, resilience },

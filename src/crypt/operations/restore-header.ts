@@ -60,8 +60,8 @@ export const restoreHeader = operation({
   prepare: async ({ args: { device, file, overwrite }, mark, host }): Promise<Undo> => {
     const { known, header } = await luksDevice(host, device);
     if (isHeaderFile(known))
-      throw new RefusedError(`${device} is a file with a header: bofh puts a backup back on a device alone`, {
-        remedy: `while nothing is open by it, put the copy of the file in its place: cp ${file} ${device}`,
+      throw new RefusedError(`${device} is a file with a header: bofh restores a backup only to a device`, {
+        remedy: `close what is open with it, then copy the backup over it: cp ${file} ${device}`,
       });
     await refuseExposed(host, file, 'there');
     const backup = await backupIn(host, file);
@@ -111,7 +111,7 @@ export const restoreHeader = operation({
 async function recheck(host: ChangeHost, wanted: Undo): Promise<string> {
   const { device, file } = wanted;
   const again = {
-    remedy: `look at both (bofh crypt show ${device}; bofh crypt show ${file}), then give the command again`,
+    remedy: `look at both (bofh crypt show ${device}; bofh crypt show ${file}), then run the command again`,
   };
   const path = await locate(host, { path: device, identity: wanted.identity });
   if (path === undefined || (await sumOn(host, path)) !== wanted.before)
@@ -128,7 +128,7 @@ async function replace(
 ): Promise<void> {
   await host.run(luksHeaderRestore(path, file));
   if ((await sumOn(host, path)) === expected) return;
-  throw new RefusedError(`cryptsetup reported success, but ${path} has not the header of ${file}`, {
+  throw new RefusedError(`cryptsetup reported success, but ${path} does not have the header of ${file}`, {
     remedy: `look at it: cryptsetup luksDump ${path}`,
   });
 }

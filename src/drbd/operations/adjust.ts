@@ -65,7 +65,7 @@ function refuseMore({ name, changes }: Undo, now: readonly string[]): void {
   const more = now.filter((line) => !changes.includes(line));
   if (more.length > 0)
     throw new RefusedError(
-      `to follow its configuration ${name} needs other changes now than were ordered (${changes.join('; ')}): ${more.join('; ')}. Nothing was done`,
+      `to follow its configuration ${name} now needs other changes than were requested (${changes.join('; ')}): ${more.join('; ')}. Nothing was done`,
       { remedy: `if they are wanted: drbdadm adjust ${name}, then: bofh recover` },
     );
 }

@@ -49,7 +49,7 @@ function refuseNeeded({ name, role, connections }: ResourceState, volumes: reado
     );
     if (others.length === 0)
       throw new RefusedError(
-        `${name} is primary on this host, and no peer has volume ${String(volume)} up to date: without its disk there are no data`,
+        `${name} is primary on this host, and no peer has volume ${String(volume)} up to date: without its disk there is no data`,
         {
           remedy: `make it secondary first (bofh drbd secondary ${name}), or wait for a peer: bofh drbd wait-sync ${name}`,
         },

@@ -82,7 +82,7 @@ export const createConfig = operation({
     const found = (await configured(host)).find(({ name }) => name === asked.name);
     if (found?.file === wanted.path) return null;
     throw new RefusedError(`drbdadm does not read ${wanted.path}`, {
-      remedy: 'have /etc/drbd.conf include "drbd.d/*.res", then give the command again',
+      remedy: 'have /etc/drbd.conf include "drbd.d/*.res", then run the command again',
     });
   },
   revert: async ({ undo: made, host }) => {

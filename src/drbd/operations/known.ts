@@ -147,7 +147,7 @@ export async function refuseOtherAddresses(host: ReadHost, state: ResourceState)
   if (lines.length > 0)
     throw new RefusedError(
       `${state.name} is up with other addresses than its configuration has: ${lines.join('; ')}`,
-      { remedy: `have it follow its configuration: drbdadm adjust ${state.name}; then: bofh recover` },
+      { remedy: `apply its configuration: drbdadm adjust ${state.name}; then: bofh recover` },
     );
 }
 

@@ -10,7 +10,7 @@ import { laterChange } from './later.ts';
  */
 export const newCurrentUuid = laterChange({
   kind: 'drbd.uuid.create',
-  words: 'will be taken for alike on both hosts',
+  words: 'will be treated as identical on both hosts',
   verb: 'new-current-uuid',
   act: drbdSkipInitialSync,
   shows: 'stays',

@@ -33,7 +33,7 @@ export function volumeOf(
       disk === undefined
         ? `volume ${String(volume)} of ${name} has no disk on this host`
         : `volume ${String(volume)} of ${name} has no internal metadata`,
-      { remedy: `bofh makes internal metadata alone; by hand: drbdadm create-md ${name}/${String(volume)}` },
+      { remedy: `bofh creates only internal metadata; by hand: drbdadm create-md ${name}/${String(volume)}` },
     );
   return { ...found, disk };
 }

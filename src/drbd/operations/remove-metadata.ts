@@ -74,7 +74,7 @@ export const removeMetadata = operation({
       throw new RefusedError(
         found === undefined
           ? `${device} has no metadata of DRBD at its end; nothing was written`
-          : `the metadata on ${device} have the uuid ${found}, not ${meant}; nothing was written`,
+          : `the metadata on ${device} has the uuid ${found}, not ${meant}; nothing was written`,
         { remedy: `see what it holds: wipefs ${device}` },
       );
     const superblock = savedBlock(at, block);
@@ -89,7 +89,7 @@ export const removeMetadata = operation({
     const found = await find(host, of);
     if (found?.path !== of.device || found.now !== 'there')
       throw new RefusedError(`${of.device} has changed; nothing was written`, {
-        remedy: `see what it holds (wipefs ${of.device}), then give the command again`,
+        remedy: `see what it holds (wipefs ${of.device}), then run the command again`,
       });
     await write(host, of, new Uint8Array(blockSize));
     if ((await find(host, of))?.now !== 'gone')
@@ -101,7 +101,7 @@ export const removeMetadata = operation({
     const found = await find(host, of);
     if (found === undefined || found.now === 'there') return { state: 'gone' };
     if (found.now === 'something else')
-      return { state: 'not-ours', found: `${found.path} was written to where its metadata were` };
+      return { state: 'not-ours', found: `${found.path} was written to where its metadata was` };
     const { key } = await keysOf(host, found.path);
     const who = await holders(host, found.path);
     return { state: 'ours', holders: who, ...(key === of.key ? {} : { movedTo: key }) };
@@ -172,7 +172,7 @@ function removedMetadataRecovery({ undo }: { readonly undo: RemovedMetadataUndo 
   const bytes = bytesOf(superblock);
   const length = bytes.findLastIndex((byte) => byte !== 0) + 1;
   return {
-    what: `the metadata of DRBD ${uuid}, which were taken off the end of ${device}`,
+    what: `the metadata of DRBD ${uuid}, which was removed from the end of ${device}`,
     look: [['wipefs', device]],
     clear: [writeBytesWords(device, superblock.at, bytes.subarray(0, length))],
   };

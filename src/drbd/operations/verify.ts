@@ -65,7 +65,7 @@ export const verify = operation({
   }),
   revert: ({ undo: { note }, host }) => removeNote(host, note),
   describe: ({ undo: { name, note } }) => ({
-    what: `the verification of ${name}, which changes nothing; ${note} says that it was begun`,
+    what: `the verification of ${name}, which changes nothing; ${note} shows that it was started`,
     look: [['drbdsetup', 'events2', '--now', '--statistics', name]],
     clear: [['rm', '-f', note]],
   }),

@@ -62,7 +62,7 @@ export const repair = deferred({
     if (kept === 'are kept' && !asks(type))
       throw new RefusedError(
         `a repair of ${type} cannot ask about each error: files on ${device} may be lost; nothing was done`,
-        { remedy: `say that they may be: ${option('--may-lose-files', "files: 'may be lost'")}` },
+        { remedy: `to accept that: ${option('--may-lose-files', "files: 'may be lost'")}` },
       );
     return { device, identity, key, type, uuid, files: kept };
   },
@@ -93,7 +93,7 @@ function repairableIn(
       `${device} holds a btrfs, and "btrfs check --repair" is dangerous by its own manual: nothing was done`,
       {
         remedy:
-          'mount it and let it mend itself from its other copies: bofh btrfs scrub start PATH; if it does not mount: mount -o ro,rescue=all, and save what is on it',
+          'mount it and repair it from its other copies: bofh btrfs scrub start PATH; if it does not mount: mount -o ro,rescue=all, and save what is on it',
       },
     );
   if (found?.type === 'swap')

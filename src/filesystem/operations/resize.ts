@@ -80,7 +80,7 @@ export const resize = operation({
     const found = await expectSame(host, of);
     if (found.blocks !== of.from)
       throw new RefusedError(`${of.device} has another size now; nothing was done`, {
-        remedy: 'find out who else works on it, then give the command again',
+        remedy: 'find out who else works on it, then run the command again',
       });
     await change(host, of, { path: of.device, blocks: of.to, found });
     return null;
@@ -115,7 +115,7 @@ async function expectSame(host: ReadHost, of: ResizeUndo): Promise<Measured> {
   throw new RefusedError(
     `${of.device} is another device, or holds another filesystem now; nothing was done`,
     {
-      remedy: `see what it is (lsblk --fs ${of.device}), then give the command again`,
+      remedy: `see what it is (lsblk --fs ${of.device}), then run the command again`,
     },
   );
 }
@@ -141,11 +141,14 @@ async function preen(host: ChangeHost, device: string): Promise<void> {
     await namingHolders(host, device, () => host.run(e2fsckPreen(device)));
   } catch (error) {
     if (!(error instanceof CommandError) || error.exitCode !== 4) throw error;
-    throw new NotDone(`${device} has errors that e2fsck does not mend by itself; its size was not changed`, {
-      found: `${device} has errors`,
-      remedy: `bofh filesystem check ${device} --repair`,
-      cause: error,
-    });
+    throw new NotDone(
+      `${device} has errors that e2fsck does not repair by itself; its size was not changed`,
+      {
+        found: `${device} has errors`,
+        remedy: `bofh filesystem check ${device} --repair`,
+        cause: error,
+      },
+    );
   }
 }
 
@@ -187,7 +190,7 @@ async function changeBtrfs(host: ChangeHost, of: ResizeUndo, { path, blocks, fou
   const uuid = await host.run(btrfsAt(path));
   if (uuid !== of.uuid || found.btrfs === undefined)
     throw new RefusedError(`${path} is the btrfs ${uuid} now; nothing was done`, {
-      remedy: 'find out who else works on it, then give the command again',
+      remedy: 'find out who else works on it, then run the command again',
     });
   await host.run(btrfsResize({ path, devid: found.btrfs.devid, size: blocks * of.blockSize }));
 }

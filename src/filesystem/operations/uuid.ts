@@ -80,7 +80,7 @@ export const uuid = operation({
     if (path === undefined || now !== 'old')
       throw new RefusedError(`${of.device} holds another filesystem now; nothing was done`, {
         code: 'differs',
-        remedy: 'find out who else works on it, then give the command again',
+        remedy: 'find out who else works on it, then run the command again',
       });
     await change(host, path, of, 'forth');
     return null;

@@ -55,7 +55,7 @@ export async function changeThere<T>(
       throw new CommandError({
         ...program,
         reason: 'killed',
-        what: 'not started, for the work was interrupted',
+        what: 'not started, because the work was interrupted',
       });
     const watch: { of?: ReturnType<typeof stopping> } = {};
     const limits = of.flatMap(({ command }) => command.timeoutMs ?? []);
@@ -114,7 +114,7 @@ function resultsOf(stages: Stages, ran: RanThere, stopped: Ran['stopped']): read
       program,
       end:
         code === undefined
-          ? { how: 'unknown', why: 'how it ended could not be told (is /run full there?)' }
+          ? { how: 'unknown', why: 'its exit status is unknown (is /run full there?)' }
           : endInShell(code),
       stdout: i === stages.length - 1 ? ran.stdout : none,
       stderr: ran.errs[i] ?? none,

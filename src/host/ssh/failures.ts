@@ -69,7 +69,7 @@ export function notConnected(host: string, destination: string, said: string): C
 export function lost(host: string, what: string): ConnectionError {
   return new ConnectionError(
     `the connection to ${host} was lost while ${what} ran there: how that ended is not known`,
-    { host, connection: 'lost', remedy: 'see whether the host runs, then give the command again' },
+    { host, connection: 'lost', remedy: 'see whether the host runs, then run the command again' },
   );
 }
 

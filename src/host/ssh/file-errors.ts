@@ -40,7 +40,7 @@ export function asNodeError(message: string, syscall: string, path: string): Err
   const reason = /: (?<reason>[^:]+)$/.exec(message.trimEnd())?.groups?.reason ?? '';
   const code = Object.entries(said).find(([text]) => text === reason)?.[1];
   if (code === undefined)
-    return new Error(message.trim() === '' ? 'it failed without a word' : message.trim());
+    return new Error(message.trim() === '' ? 'it failed without a message' : message.trim());
   // Node opens a directory, and then cannot read it.
   if (code === 'EISDIR') return nodeError(code, 'EISDIR: illegal operation on a directory, read');
   const words = getSystemErrorMap().get(-constants.errno[code])?.[1] ?? reason;

@@ -147,7 +147,7 @@ async function hello(host: string, to: SshDestination, master: Master, as: 'logi
       remedy: `log in as root, or let it use sudo without a password; or say become: 'login' in hosts of the site file`,
     });
   throw new ConnectionError(
-    `the login shell on ${host} hands no commands on as a POSIX shell does: ${said}`,
+    `the login shell on ${host} does not run commands as a POSIX shell does: ${said}`,
     {
       ...{ host, connection: 'none' },
       remedy: 'give the login another shell (chsh -s /bin/sh)',

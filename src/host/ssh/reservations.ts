@@ -191,7 +191,7 @@ export function sshReservations(
       const { word } = await tell('end a reservation', release, id, []);
       if (word === 'held')
         throw new JournalError(`a program of sequence ${id} still runs on ${host}`, {
-          remedy: `wait until it has ended (bofh recover ${id} names it), then give the command again`,
+          remedy: `wait until it has ended (bofh recover ${id} names it), then run the command again`,
         });
     },
   };
@@ -208,7 +208,7 @@ function head({ id, name, token }: Reserving): string {
 
 function whoHas(host: string, word: string, [, from = '', sequence = '']: readonly string[]) {
   if (word === 'held')
-    return { by: `a bofh that runs on ${host} now`, remedy: 'give the command again when that has ended' };
+    return { by: `a bofh that runs on ${host} now`, remedy: 'run the command again when that has ended' };
   const coordinator = from.replace(/^coordinator /, '');
   const id = sequence.split(' ')[1] ?? '';
   return {

@@ -157,8 +157,8 @@ function partsOf(rest: Uint8Array, mark: string, numbers: string, stages: number
 const whyNot: Readonly<Record<string, string>> = {
   held: 'a program of this sequence, to which the connection was lost, still runs there',
   fenced: 'there it is no longer reserved for this sequence',
-  booted: 'it was booted in the middle',
-  short: 'not all of its input came over',
+  booted: 'it was booted meanwhile',
+  short: 'not all of its input arrived',
 };
 
 function notBegun(host: string, program: Program, word: string | undefined, stderr: string): Error {

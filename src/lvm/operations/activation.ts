@@ -51,7 +51,7 @@ const common = (to: Undo['to']) =>
       if (found.lv.name !== of.name || isActive(found.lv) === (to === 'active'))
         throw new RefusedError(
           `${of.vg}/${of.name} (uuid ${of.lvUuid}) is called ${found.lv.fullName} and is ${stateOf(found.lv)} now; nothing was done`,
-          { remedy: 'find out who else works on it, then give the command again' },
+          { remedy: 'find out who else works on it, then run the command again' },
         );
       await make(host, of, to);
       return null;

@@ -76,7 +76,7 @@ export const convertLv = operation({
       throw new RefusedError(
         `${of.vg}/${of.name} (uuid ${of.lvUuid}) is not linear any more; nothing was done`,
         {
-          remedy: 'find out who else works on it, then give the command again',
+          remedy: 'find out who else works on it, then run the command again',
         },
       );
     const devices = await pathsOf(host, of);
@@ -98,7 +98,7 @@ export const convertLv = operation({
   afterCommit: async ({ undo: of, host }) => {
     const now = await findKnown(host, of);
     if (now === undefined || !isRaid1(now.lv)) return;
-    refuseUnsynced(now.lv, 'none of them is taken away');
+    refuseUnsynced(now.lv, 'none of them is removed');
     await drop(host, of, now);
   },
   sync: ({ undo: { vgUuid }, host }) => syncGroup(host, vgUuid),
@@ -133,12 +133,12 @@ async function ourCopy(host: ReadHost, { on }: ConvertUndo, of: VolumeAmong) {
 async function drop(host: ChangeHost, of: ConvertUndo, now: VolumeAmong): Promise<void> {
   const { lv } = now;
   if ((await ourCopy(host, of, now)) === undefined)
-    throw new RefusedError(`${lv.fullName} has no copy on ${namesOf(of)} alone: none is taken away`, {
+    throw new RefusedError(`${lv.fullName} has no copy on ${namesOf(of)} alone: none is removed`, {
       remedy: `look where they are: lvs -a -o +devices ${lv.vg}; man lvmraid`,
     });
   // The other copy must be intact, even while the new one is filled: lvm would not report a failure
   // otherwise.
-  if (lv.health !== undefined) refuseUnsynced(lv, 'none of them is taken away');
+  if (lv.health !== undefined) refuseUnsynced(lv, 'none of them is removed');
   const devices = await pathsOf(host, of);
   await host.run(dropCopy({ vg: lv.vg, name: lv.name, devices, ...(await udevOf(host)) }));
   const after = await known(host, of);
@@ -154,8 +154,8 @@ async function pathsOf(host: ReadHost, { on }: ConvertUndo): Promise<readonly st
   return on.map(({ uuid, device }) => {
     const path = all.find((pv) => pv.uuid === uuid)?.path;
     if (path !== undefined) return path;
-    throw new RefusedError(`the physical volume of uuid ${uuid}, ${device}, is away`, {
-      remedy: 'attach its device (pvscan), then give the command again, or bofh recover',
+    throw new RefusedError(`the physical volume of uuid ${uuid}, ${device}, is missing`, {
+      remedy: 'attach its device (pvscan), then run the command again, or bofh recover',
     });
   });
 }

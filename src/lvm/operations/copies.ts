@@ -53,12 +53,12 @@ export function refuseUnconvertible({ lv, all }: VolumeAmong): void {
   const isPlain = (isLinear(lv) || isRaid1(lv)) && lv.role.join() === 'public';
   if (!isPlain || all.some(({ origin }) => origin?.uuid === lv.uuid))
     throw new RefusedError(
-      `${lv.fullName} is no plain volume, linear or raid1, without snapshots (${[...lv.layout, ...lv.role].join(', ')}): bofh does not convert it`,
-      { remedy: 'lvconvert knows how: man lvconvert, man lvmraid' },
+      `${lv.fullName} is not a linear or raid1 volume without snapshots (${[...lv.layout, ...lv.role].join(', ')}): bofh does not convert it`,
+      { remedy: 'lvconvert can do it: man lvconvert, man lvmraid' },
     );
   if (lv.active !== true)
     throw new RefusedError(`${lv.fullName} is not active: lvm converts only what is`, {
-      remedy: `bofh lvm activate ${lv.fullName}; then give the command again`,
+      remedy: `bofh lvm activate ${lv.fullName}; then run the command again`,
     });
 }
 
@@ -70,6 +70,6 @@ export function refuseUnsynced({ fullName, synced, health }: LogicalVolume, what
     });
   if (synced === 100) return;
   throw new RefusedError(`the copies of ${fullName} do not agree yet (${synced ?? 'not told'} %): ${what}`, {
-    remedy: `wait: lvs -o +copy_percent ${fullName}; then give the command again`,
+    remedy: `wait: lvs -o +copy_percent ${fullName}; then run the command again`,
   });
 }

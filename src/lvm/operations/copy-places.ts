@@ -19,7 +19,7 @@ export async function placeForCopy(
   const named = device === undefined ? undefined : await pvOn(host, device);
   if (named !== undefined && !members.some(({ uuid }) => uuid === named.uuid))
     throw new RefusedError(`${named.path} is not in the volume group ${lv.vg}`, {
-      remedy: `put it in first: bofh lvm vg extend ${lv.vg} ${named.path}`,
+      remedy: `add it first: bofh lvm vg extend ${lv.vg} ${named.path}`,
     });
   if (named !== undefined && own.includes(named.uuid))
     throw new RefusedError(`${lv.fullName} is on ${named.path} itself: a copy there would be lost with it`, {
@@ -47,11 +47,11 @@ export async function copyToDrop(
   device: string | undefined,
 ): Promise<KnownPv[]> {
   const { lv } = of;
-  refuseUnsynced(lv, 'none of them is taken away');
+  refuseUnsynced(lv, 'none of them is removed');
   const copies = await copiesOf(host, of);
   if (copies.length !== 2)
-    throw new RefusedError(`${lv.fullName} has ${copies.length} copies: bofh takes one of two away`, {
-      remedy: 'lvconvert --mirrors knows how: man lvmraid',
+    throw new RefusedError(`${lv.fullName} has ${copies.length} copies: bofh removes only one of two`, {
+      remedy: 'lvconvert --mirrors can do it: man lvmraid',
     });
   const named = device === undefined ? undefined : (await pvOn(host, device)).uuid;
   const copy = named === undefined ? copies.at(-1) : copies.find(({ pvUuids }) => pvUuids.includes(named));
@@ -62,8 +62,8 @@ export async function copyToDrop(
   const members = present(await membersOf(host, lv.vgUuid));
   const own = members.filter(({ uuid }) => copy.pvUuids.includes(uuid));
   if (own.length !== copy.pvUuids.length)
-    throw new RefusedError(`a device of that copy of ${lv.fullName} is away`, {
-      remedy: 'attach it (pvscan), then give the command again',
+    throw new RefusedError(`a device of that copy of ${lv.fullName} is missing`, {
+      remedy: 'attach it (pvscan), then run the command again',
     });
   return toKnown(
     host,

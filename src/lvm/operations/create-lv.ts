@@ -133,7 +133,7 @@ export const createLv = operation({
     }
     const made = (await volumesOf(host, vgUuid))?.find((lv) => lv.tags.includes(tag));
     if (made?.name !== name)
-      throw new RefusedError(`lvcreate made no ${vg}/${name} with the tag of this step`, {
+      throw new RefusedError(`lvcreate created no ${vg}/${name} with the tag of this step`, {
         remedy: `see what is there: lvs -o lv_name,lv_uuid,lv_tags ${vg}`,
       });
     if (made.size !== size)

@@ -109,7 +109,7 @@ export const createSnapshot = operation({
     await host.run(lvsnapshot({ ...asked, ...(await udevOf(host)) }));
     const made = (await volumesOf(host, vgUuid))?.find((lv) => lv.tags.includes(tag));
     if (made?.name !== name)
-      throw new RefusedError(`lvcreate made no ${vg}/${name} with the tag of this step`, {
+      throw new RefusedError(`lvcreate created no ${vg}/${name} with the tag of this step`, {
         remedy: `see what is there: lvs -o lv_name,lv_uuid,lv_tags ${vg}`,
       });
     if (made.origin?.uuid !== origin.uuid)
@@ -173,19 +173,19 @@ function refuseOrigin(lv: LogicalVolume): void {
       remedy: 'use the volume that contains it, or a thin volume of the pool: bofh lvm list',
     });
   if (isClassicSnapshot(lv))
-    throw new RefusedError(`${lv.fullName} is a classic snapshot: lvm makes no snapshot of one`, {
+    throw new RefusedError(`${lv.fullName} is a classic snapshot: lvm cannot create a snapshot of it`, {
       remedy: `take another one of its origin, ${lv.vg}/${lv.origin?.name ?? ''}`,
     });
   if (lv.merging)
     throw new RefusedError(`a snapshot is being merged into ${lv.fullName}`, {
-      remedy: `wait for its end: lvs -a -o +lv_merging,copy_percent ${lv.vg}`,
+      remedy: `wait until it ends: lvs -a -o +lv_merging,copy_percent ${lv.vg}`,
     });
 }
 
 function poolOf({ name, volumes }: WholeGroup, lv: LogicalVolume): LogicalVolume {
   if (!isThin(lv))
-    throw new UsageError(`${lv.fullName} is no thin volume: say how much room its snapshot is to have`, {
-      remedy: 'say its size, or a share of the origin: 20%ORIGIN',
+    throw new UsageError(`${lv.fullName} is not a thin volume: its snapshot needs a size`, {
+      remedy: 'pass a size, or a share of the origin: 20%ORIGIN',
     });
   const pool = volumes.find(({ uuid }) => uuid === lv.pool.uuid);
   if (pool !== undefined) return pool;
@@ -199,7 +199,7 @@ async function refuseOther(host: ReadHost, { vg, vgUuid, origin, pool, name }: U
   const lv = now.volumes.find((one) => one.name === origin.name);
   if (now.uuid !== vgUuid || lv?.uuid !== origin.uuid)
     throw new RefusedError(`${vg}/${origin.name} is another volume now; nothing was made`, {
-      remedy: 'look at it (bofh lvm list), then give the command again',
+      remedy: 'look at it (bofh lvm list), then run the command again',
     });
   if (pool !== undefined) refuseFullPool(poolOf(now, lv), `the snapshot ${vg}/${name}`);
 }

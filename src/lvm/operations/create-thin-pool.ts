@@ -76,7 +76,7 @@ export const createThinPool = operation({
     const made = (await volumesOf(host, vgUuid))?.find((lv) => lv.tags.includes(tag));
     if (made?.name !== name || !isThinPool(made) || made.size !== data)
       throw new RefusedError(
-        `lvcreate made no thin pool ${vg}/${name} of ${data} bytes with the tag of this step`,
+        `lvcreate created no thin pool ${vg}/${name} of ${data} bytes with the tag of this step`,
         {
           remedy: `see what is there: lvs -a --units b -o lv_name,lv_uuid,lv_layout,lv_size,lv_tags ${vg}`,
         },
@@ -112,13 +112,13 @@ function refuseChunk(
 ): void {
   if (chunkSize % chunks.least !== 0 || chunkSize > chunks.most)
     throw new UsageError(`${what}: chunks of ${formatSize(chunkSize)} are not possible`, {
-      remedy: 'say a multiple of 64 KiB, 1 GiB at most',
+      remedy: 'use a multiple of 64 KiB, 1 GiB at most',
     });
   if (chunkSize > data)
     throw new UsageError(`${what}: a chunk of ${formatSize(chunkSize)} is larger than the pool`);
   if ((data / chunkSize) * 64 > metadatas.most)
     throw new UsageError(`${what}: chunks of ${formatSize(chunkSize)} are too small for so large a pool`, {
-      remedy: 'say larger chunks, or leave them to bofh',
+      remedy: 'use larger chunks, or let bofh choose',
     });
 }
 

@@ -72,7 +72,7 @@ export const createVg = operation({
     await host.run(vgcreate({ name, devices, extentSize, tags: [tag, ...tags], ...(await udevOf(host)) }));
     const made = await groupWhere(host, (vg) => vg.tags.includes(tag));
     if (made?.name !== name)
-      throw new RefusedError(`vgcreate made no volume group ${name} with the tag of this step`, {
+      throw new RefusedError(`vgcreate created no volume group ${name} with the tag of this step`, {
         remedy: 'see what is there: vgs -o vg_name,vg_uuid,vg_tags',
       });
     return { uuid: made.uuid };

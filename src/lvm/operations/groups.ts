@@ -70,7 +70,7 @@ export async function refuseStrangers(
   if (strangers.length === 0) return;
   const devices = strangers.map(({ path, uuid }) => path ?? uuid);
   throw new RefusedError(`others have added ${devices.join(' and ')} to the volume group ${vg.name}`, {
-    remedy: `if it is to go: vgreduce ${vg.name} ${devices.join(' ')}`,
+    remedy: `to remove it: vgreduce ${vg.name} ${devices.join(' ')}`,
   });
 }
 

@@ -32,7 +32,7 @@ export async function groupNamed(
   const vg = await usableVg(host, name);
   if (uuid === undefined || uuid === vg.uuid) return vg;
   throw new RefusedError(`another volume group is now named "${name}": its uuid is ${vg.uuid}, not ${uuid}`, {
-    remedy: 'look at it (bofh lvm vg list), and name the group that is meant',
+    remedy: 'look at it (bofh lvm vg list), and name the right group',
   });
 }
 
@@ -41,7 +41,7 @@ export async function sameGroup(host: ReadHost, { vg: name, vgUuid }: KnownGroup
   const vg = await usableVg(host, name);
   if (vg.uuid === vgUuid) return vg;
   throw new RefusedError(`another volume group is now named "${name}"; nothing was done`, {
-    remedy: 'look at it (vgs -o vg_name,vg_uuid), then give the command again',
+    remedy: 'look at it (vgs -o vg_name,vg_uuid), then run the command again',
   });
 }
 

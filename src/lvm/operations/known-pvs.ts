@@ -86,7 +86,7 @@ export async function stillFree(host: ReadHost, known: readonly KnownPv[]): Prom
     if (now[index]?.uuid !== uuid)
       throw new RefusedError(
         `${device} is another physical volume now (${now[index]?.uuid ?? 'none'}, not ${uuid}); nothing was done`,
-        { remedy: 'see what it is (bofh lvm pv list), then give the command again' },
+        { remedy: 'see what it is (bofh lvm pv list), then run the command again' },
       );
 }
 
@@ -112,7 +112,7 @@ export async function accountedFor(
     const path = await locate(host, { path: device, identity });
     if (path === undefined || pvUuidIn(await recognise(host, path)) !== uuid) continue;
     throw new RefusedError(
-      `lvm does not see the physical volume ${uuid} on ${path}: whether ${what} is there cannot be told`,
+      `lvm does not see the physical volume ${uuid} on ${path}: whether ${what} is there is unknown`,
       {
         remedy: `see what lvm leaves out, and why: pvs --all; lvmconfig devices`,
       },

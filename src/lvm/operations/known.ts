@@ -41,7 +41,7 @@ export function volumeNamed(
     });
   if (uuid !== undefined && lv.uuid !== uuid)
     throw new RefusedError(`${group}/${name} is another volume now: its uuid is ${lv.uuid}, not ${uuid}`, {
-      remedy: 'look at it (bofh lvm list), and name the volume that is meant',
+      remedy: 'look at it (bofh lvm list), and name the right volume',
     });
   return lv;
 }
@@ -89,14 +89,14 @@ export async function rename(host: ChangeHost, of: KnownVolume, to: string): Pro
   if (taken !== undefined) {
     throw new RefusedError(
       `${lv.fullName} (uuid ${lv.uuid}) cannot be called ${to}: a volume with uuid ${taken.uuid} has that name`,
-      { remedy: `rename ${taken.fullName} (lvrename) and repeat` },
+      { remedy: `rename ${taken.fullName} (lvrename), then run the command again` },
     );
   }
   await host.run(lvrename({ vg: lv.vg, name: lv.name, to, ...(await udevOf(host)) }));
   const after = await known(host, of);
   if (after.lv.name !== to)
     throw new RefusedError(`lvrename did not rename ${lv.fullName} (uuid ${lv.uuid}) to ${to}`, {
-      remedy: `look at both names (lvs -o lv_name,lv_uuid ${lv.vg}), then give the command again`,
+      remedy: `look at both names (lvs -o lv_name,lv_uuid ${lv.vg}), then run the command again`,
     });
   return after.lv;
 }

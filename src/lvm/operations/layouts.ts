@@ -53,7 +53,7 @@ export function layoutOf(
   const size = parseSize(stripeSize);
   if (size < 4096 || !Number.isInteger(Math.log2(size)))
     throw new UsageError(`${what}: stripes of ${formatSize(size)} are not possible`, {
-      remedy: 'say a power of 2 from 4 KiB on, for example 64k',
+      remedy: 'use a power of 2 from 4 KiB on, for example 64k',
     });
   return { type, stripes: stripes ?? 2, stripeSize: size };
 }

@@ -33,7 +33,7 @@ export async function refuseOtherGroup(
   const now = await usableVg(host, vg);
   if (now.uuid === vgUuid) return now;
   throw new RefusedError(`another volume group is now named "${vg}"; nothing was created`, {
-    remedy: 'look at it (vgs -o vg_name,vg_uuid), then give the command again',
+    remedy: 'look at it (vgs -o vg_name,vg_uuid), then run the command again',
   });
 }
 
@@ -69,7 +69,7 @@ export async function findMade(
     throw new RefusedError(
       `${marked.map(({ fullName }) => fullName).join(' and ')} both have the tag ${tag}`,
       {
-        remedy: `take the tag off the one that is not ours: lvchange --deltag ${tag} VG/LV; then bofh recover`,
+        remedy: `remove the tag from the one that this sequence did not create: lvchange --deltag ${tag} VG/LV; then bofh recover`,
       },
     );
   }
@@ -106,7 +106,7 @@ export async function removeMade(host: ChangeHost, of: MadeVolume, uuid: string 
   const holders = dependentHolders({ lv, all });
   if (holders.length > 0) {
     const names = holders.flatMap((each) => (each.kind === 'volume' ? [each.volume] : []));
-    throw new RefusedError(`${lv.fullName} would take its snapshots along: ${names.join(', ')}`, {
+    throw new RefusedError(`${lv.fullName} would also remove its snapshots: ${names.join(', ')}`, {
       remedy: `lvremove ${names.join(' ')}`,
       holders,
     });

@@ -72,7 +72,7 @@ export const mergeSnapshot = deferred({
     if (origin === undefined || (lv.origin?.uuid !== origin.uuid && !lv.merging))
       return {
         state: 'not-ours',
-        found: `${lv.fullName} (uuid ${lv.uuid}) is no snapshot of ${of.origin.uuid} any more`,
+        found: `${lv.fullName} (uuid ${lv.uuid}) is not a snapshot of ${of.origin.uuid} any more`,
       };
     const moved = lv.vg === of.vg && lv.name === of.name ? {} : { movedTo: `lv:${lv.fullName}` };
     return { state: 'ours', holders: await usersOf(host, [lv, origin]), ...moved };
@@ -181,7 +181,7 @@ function pairOf(lv: LogicalVolume, all: readonly LogicalVolume[]): Pair {
   const origin = all.find(({ uuid }) => uuid === lv.origin?.uuid);
   const isThinOne = isThin(lv) && origin?.pool?.uuid === lv.pool.uuid;
   if (origin === undefined || !(isClassicSnapshot(lv) || isThinOne))
-    throw new UsageError(`${lv.fullName} is no snapshot of a volume that is there: it cannot be merged`, {
+    throw new UsageError(`${lv.fullName} is not a snapshot of a volume that is there: it cannot be merged`, {
       remedy: 'bofh lvm list shows what is a snapshot of what',
     });
   const others = all.filter(
@@ -195,7 +195,7 @@ async function refuseUnmergeable(host: ReadHost, { lv, origin, sort, others, poo
   for (const each of [lv, origin]) refuseUntold(each);
   if (lv.merging || origin.merging)
     throw new RefusedError(`a snapshot is being merged into ${origin.fullName} already`, {
-      remedy: `wait for its end: lvs -a -o +lv_merging,data_percent ${lv.vg}`,
+      remedy: `wait until it ends: lvs -a -o +lv_merging,data_percent ${lv.vg}`,
     });
   await refuseUsed(host, { lv, origin });
   const what = `merging ${lv.fullName} into ${origin.fullName}`;
@@ -209,7 +209,7 @@ async function refuseUnmergeable(host: ReadHost, { lv, origin, sort, others, poo
     throw new RefusedError(
       `${origin.fullName} is not active: lvm would postpone the merge to its next activation`,
       {
-        remedy: `bofh lvm activate ${origin.fullName}; then give the command again`,
+        remedy: `bofh lvm activate ${origin.fullName}; then run the command again`,
       },
     );
 }

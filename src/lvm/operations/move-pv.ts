@@ -76,7 +76,10 @@ export const movePv = operation({
       ({ lvUuid }, at) => places[at] === 'lost' && now.volumes.some(({ uuid }) => uuid === lvUuid),
     );
     if (lost === undefined) return { state: 'gone' };
-    return { state: 'not-ours', found: `${of.vg}/${lost.name} (uuid ${lost.lvUuid}) lies elsewhere now` };
+    return {
+      state: 'not-ours',
+      found: `${of.vg}/${lost.name} (uuid ${lost.lvUuid}) is at another place now`,
+    };
   },
   revert: async ({ undo: of, host }) => {
     for (const each of of.pieces.toReversed()) await move(host, of, { piece: each, way: 'back' });
@@ -113,8 +116,7 @@ async function move(
   if (place !== (way === 'forth' ? 'here' : 'there')) {
     if (way === 'back') return;
     throw new RefusedError(`${of.vg}/${each.name} is no longer at its old place`, {
-      remedy:
-        'find out who else works on the group (pvs --segments -o +lv_name), then give the command again',
+      remedy: 'find out who else works on the group (pvs --segments -o +lv_name), then run the command again',
     });
   }
   const name = before.volumes.find(({ uuid }) => uuid === each.lvUuid)?.name ?? each.name;
@@ -126,14 +128,14 @@ async function move(
   const after = await extentsNow(host, of);
   if (after === undefined || placeOf(after, each) !== (way === 'forth' ? 'there' : 'here'))
     throw new RefusedError(`pvmove did not move the extents of ${before.vg}/${name} from ${at(from).path}`, {
-      remedy: `look where they are (pvs --segments -o +lv_name ${before.vg}), then give the command again`,
+      remedy: `look where they are (pvs --segments -o +lv_name ${before.vg}), then run the command again`,
     });
 }
 
 function pathOf({ devices }: Extents, pvUuid: string): string {
   const path = devices.find(({ uuid }) => uuid === pvUuid)?.path;
   if (path !== undefined) return path;
-  throw new RefusedError(`the physical volume of uuid ${pvUuid} is away`, {
+  throw new RefusedError(`the physical volume of uuid ${pvUuid} is missing`, {
     remedy: 'attach its device (pvscan), then bofh recover',
   });
 }

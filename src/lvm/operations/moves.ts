@@ -56,7 +56,7 @@ export function leavingRuns(
     const lv = volumes.find(({ uuid }) => uuid === run.of?.lvUuid);
     if (lv === undefined)
       throw new RefusedError(`lvm does not say which volume has the extents from ${run.start} on`, {
-        remedy: 'look at it: pvs --segments -o +lv_name,lv_uuid; then give the command again',
+        remedy: 'look at it: pvs --segments -o +lv_name,lv_uuid; then run the command again',
       });
     return only === undefined || topName(lv.name) === only.name ? [{ run, lv }] : [];
   });

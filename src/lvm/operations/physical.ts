@@ -35,10 +35,10 @@ export async function pvOn(
   const found = await recognise(host, device);
   const uuid = pvUuidIn(found);
   if (uuid === undefined)
-    throw new RefusedError(`${device} is no physical volume: it holds ${contentInWords(found)}`, {
+    throw new RefusedError(`${device} is not a physical volume: it holds ${contentInWords(found)}`, {
       remedy:
         found === undefined && !(await identityOf(host, device)).identity.startsWith('LVM-')
-          ? `make one of it: bofh lvm pv create ${device}`
+          ? `create one on it: bofh lvm pv create ${device}`
           : 'bofh lvm pv list shows every physical volume',
     });
   const pv = await pvOf(host, uuid);

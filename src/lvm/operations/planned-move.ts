@@ -66,7 +66,8 @@ function refuseMoving(vg: WholeGroup, { volumes }: Extents): void {
   const move = volumes.find(isMove);
   if (move === undefined) return;
   throw new RefusedError(`extents of ${vg.name} are being moved already, or were: ${move.fullName}`, {
-    remedy: 'wait for its end (lvs -a -o +copy_percent,move_pv); go on with one that was interrupted: pvmove',
+    remedy:
+      'wait until it ends (lvs -a -o +copy_percent,move_pv); go on with one that was interrupted: pvmove',
   });
 }
 
@@ -86,11 +87,11 @@ function refuseUnmovable(lv: LogicalVolume): void {
   if (!isKnown || !['linear', 'striped'].some((each) => lv.layout.includes(each)))
     throw new RefusedError(
       `${lv.fullName} is of a kind (${[...lv.layout, ...lv.role].join(', ')}) that bofh does not move`,
-      { remedy: 'pvmove knows how: man pvmove' },
+      { remedy: 'pvmove can do it: man pvmove' },
     );
   if (lv.active !== true)
     throw new RefusedError(`${lv.fullName} is not active: lvm would activate it to move it`, {
-      remedy: `bofh lvm activate ${lv.vg}/${topName(lv.name)}; then give the command again`,
+      remedy: `bofh lvm activate ${lv.vg}/${topName(lv.name)}; then run the command again`,
     });
 }
 
@@ -135,7 +136,7 @@ function refuseTarget(
     throw new RefusedError(`${device} is not in the volume group ${vg.name}`, {
       remedy:
         target.vg === undefined
-          ? `put it in first: bofh lvm vg extend ${vg.name} ${device}`
+          ? `add it first: bofh lvm vg extend ${vg.name} ${device}`
           : 'name a device of that group: bofh lvm pv list',
     });
   if (!target.allocatable)

@@ -13,7 +13,7 @@ export function poolNamed(
 ): LogicalVolume {
   const lv = volumeNamed(vg, of);
   if (isThinPool(lv)) return lv;
-  throw new RefusedError(`${lv.fullName} is no thin pool (${lv.layout.join(', ')})`, {
+  throw new RefusedError(`${lv.fullName} is not a thin pool (${lv.layout.join(', ')})`, {
     remedy: `bofh lvm list shows the pools; or make one: bofh lvm pool create ${vg.name}/NAME --size SIZE`,
   });
 }
@@ -25,6 +25,6 @@ export const metadatas = { least: 2 * 1024 ** 2, most: 255 * (16384 - 64) * 4 * 
 export function checkMetadata(size: Bytes): Bytes {
   if (size >= metadatas.least && size <= metadatas.most) return size;
   throw new UsageError(`metadata of ${formatSize(size)} is not possible`, {
-    remedy: 'say 2 MiB at least, 15.8 GiB at most',
+    remedy: 'use at least 2 MiB and at most 15.8 GiB',
   });
 }

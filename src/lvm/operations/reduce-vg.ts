@@ -106,7 +106,7 @@ async function find(host: ReadHost, of: Undo): Promise<Found> {
   if (lost !== undefined) {
     const { was, now } = lost;
     const where =
-      now?.vg === undefined ? 'is no physical volume any more' : `is in the volume group ${now.vg.name}`;
+      now?.vg === undefined ? 'is not a physical volume any more' : `is in the volume group ${now.vg.name}`;
     return { look: { state: 'not-ours', found: `${was.device} (uuid ${was.uuid}) ${where}` }, free: [] };
   }
   const free = own.flatMap(({ now }) => (now !== undefined && now.vg === undefined ? [now] : []));

@@ -94,7 +94,7 @@ export const removeLv = operation({
     if (of.sort !== 'classic snapshot' && (renamed.active === true || renamed.autoactivation))
       throw new RefusedError(
         `lvchange did not ${renamed.autoactivation ? 'exclude' : 'deactivate'} ${of.vg}/${of.name}${renamed.autoactivation ? ' from autoactivation' : ''}, although it reported success`,
-        { remedy: 'look at the log of the kernel (dmesg), then give the command again' },
+        { remedy: 'look at the log of the kernel (dmesg), then run the command again' },
       );
     return null;
   },
@@ -128,7 +128,7 @@ export const removeLv = operation({
     if (lv.name !== of.gone) {
       throw new RefusedError(
         `${of.vg}/${of.gone} was renamed to ${lv.fullName} meanwhile: it is not removed`,
-        { remedy: `if it is to go: lvremove ${lv.fullName}; then bofh recover` },
+        { remedy: `to remove it: lvremove ${lv.fullName}; then bofh recover` },
       );
     }
     refuseDependents(lv, all);
@@ -189,7 +189,7 @@ export async function refuseRemoval(
   }
   if (lv.merging)
     throw new RefusedError(`${lv.fullName} is being merged, or merged into`, {
-      remedy: `wait for its end: lvs -a -o +lv_merging,copy_percent ${lv.vg}`,
+      remedy: `wait until it ends: lvs -a -o +lv_merging,copy_percent ${lv.vg}`,
     });
   refuseDependents(lv, all);
   refuseUntold(lv);
@@ -203,7 +203,7 @@ function refuseDependents(lv: LogicalVolume, all: readonly LogicalVolume[]): voi
   const lost = holders.flatMap((each) => (each.kind === 'volume' ? [each.volume] : []));
   if (lost.length === 0) return;
   const snapshots = all.filter(({ origin }) => origin?.uuid === lv.uuid);
-  const what = snapshots.length > 0 ? 'has snapshots, and would take them along' : 'would take others along';
+  const what = snapshots.length > 0 ? 'has snapshots, which would be removed too' : 'would remove others too';
   throw new RefusedError(`${lv.fullName} ${what}: ${lost.join(', ')}`, {
     remedy: `remove them first: ${lost.map((volume) => `bofh lvm remove ${volume}`).join('; ')}`,
     holders,

@@ -36,7 +36,7 @@ export const renameLv = operation({
   prepare: async ({ args: { vg: group, name, to, uuid }, host }) => {
     checkVgName(group);
     checkLvName(group, to);
-    if (to === name) throw new UsageError(`${group}/${name} cannot be renamed to the name that it has`);
+    if (to === name) throw new UsageError(`${group}/${name} already has that name`);
     const vg = await usableVg(host, group);
     const lv = volumeNamed(vg, { name, ...(uuid === undefined ? {} : { uuid }) });
     refusePart(lv);
@@ -59,7 +59,7 @@ export const renameLv = operation({
     if (found.lv.name !== of.name)
       throw new RefusedError(
         `${of.vg}/${of.name} (uuid ${of.lvUuid}) is called ${found.lv.fullName} now; nothing was done`,
-        { remedy: 'find out who else works on it, then give the command again' },
+        { remedy: 'find out who else works on it, then run the command again' },
       );
     await change(host, of, { found, to: of.to });
     return null;

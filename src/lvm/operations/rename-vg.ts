@@ -43,7 +43,7 @@ export const renameVg = operation({
   prepare: async ({ args: { to, ...asked }, host }) => {
     checkVgName(asked.vg);
     checkNewVgName(to);
-    if (to === asked.vg) throw new UsageError(`${to} cannot be renamed to the name that it has`);
+    if (to === asked.vg) throw new UsageError(`${to} already has that name`);
     const vg = await groupNamed(host, asked);
     await refuseRename(host, vg, to);
     const pvs = await presentMembers(host, vg);

@@ -88,7 +88,7 @@ export const resizeLv = operation({
     if (words === undefined)
       throw new UsageError(
         `${group}/${name} has ${formatSize(from)}, and what lies beyond ${formatSize(to)} would be lost`,
-        { remedy: `make what is on it smaller first; then resizeLv({ …, shrink: 'lose what lies beyond' })` },
+        { remedy: `shrink its content first; then resizeLv({ …, shrink: 'lose what lies beyond' })` },
       );
     await refuseHeldBeyond(host, { lv, all: vg.volumes }, to);
     if (thin !== undefined) return thin;
@@ -109,7 +109,7 @@ export const resizeLv = operation({
     if (lv.name !== of.name || lv.size !== of.from)
       throw new RefusedError(
         `${of.vg}/${of.name} (uuid ${of.lvUuid}) is called ${lv.fullName} and has ${lv.size} bytes now, not ${of.from}; nothing was done`,
-        { remedy: 'find out who else works on it, then give the command again' },
+        { remedy: 'find out who else works on it, then run the command again' },
       );
     if (of.to === of.from) await mark(host, of);
     else if (of.to > of.from) {
@@ -202,12 +202,12 @@ function refuseUnseen(
 ): void {
   if (isReplica) throw new UsageError(`${fullName} grows after the commit, beneath DRBD: leave out added`);
   if (held.length > 0)
-    throw new RefusedError(
-      `${fullName} is in use: ${inWords(held)}; what it gets cannot be written with zeros`,
-      { holders: held, remedy: `${remedyFor(held) ?? 'end that use first'}; or leave out added` },
-    );
+    throw new RefusedError(`${fullName} is in use: ${inWords(held)}; the added space cannot be zeroed`, {
+      holders: held,
+      remedy: `${remedyFor(held) ?? 'end that use first'}; or leave out added`,
+    });
   if (active !== true)
-    throw new RefusedError(`${fullName} is not active: what it gets cannot be written with zeros`, {
+    throw new RefusedError(`${fullName} is not active: the added space cannot be zeroed`, {
       remedy: `bofh lvm activate ${fullName}`,
     });
 }

@@ -67,7 +67,7 @@ export const resizePv = operation({
       throw new RefusedError(
         `${of.pv.device} is another physical volume, or of another size, now; nothing was done`,
         {
-          remedy: 'look at it (bofh lvm pv list), then give the command again',
+          remedy: 'look at it (bofh lvm pv list), then run the command again',
         },
       );
     await resize(host, of, of.now);

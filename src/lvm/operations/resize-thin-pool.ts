@@ -80,7 +80,7 @@ export const resizeThinPool = deferred({
 
 function sizesOf({ size: data, metadataSize: metadata, fullName }: LogicalVolume): Sizes {
   if (metadata !== undefined) return { data, metadata };
-  throw new RefusedError(`how large the metadata of ${fullName} are cannot be told`, {
+  throw new RefusedError(`the size of the metadata of ${fullName} is unknown`, {
     remedy: `look at it: lvs -a -o +lv_layout,lv_metadata_size ${fullName}`,
   });
 }
@@ -100,7 +100,7 @@ function refuseSmaller(
   for (const part of ['data', 'metadata'] as const)
     if (to[part] < from[part])
       throw new RefusedError(
-        `${fullName} has ${part} of ${formatSize(from[part])}: lvm makes no thin pool smaller`,
+        `${fullName} has ${part} of ${formatSize(from[part])}: lvm cannot shrink a thin pool`,
         { remedy: 'make a smaller pool, and copy the volumes of this one' },
       );
 }

@@ -59,8 +59,8 @@ export function refuseKind(of: VolumeAmong): void {
   ) {
     const why =
       isThin(lv) && lv.origin !== undefined && !lv.merging
-        ? `its origin ${lv.origin.name} lies outside of its pool`
-        : `it is no plain volume, linear, striped, raid1 or thin, and no classic snapshot (${[...lv.layout, ...lv.role].join(', ')})`;
+        ? `its origin ${lv.origin.name} is outside its pool`
+        : `it is not a linear, striped, raid1 or thin volume, nor a classic snapshot (${[...lv.layout, ...lv.role].join(', ')})`;
     throw new RefusedError(`bofh does not resize ${lv.fullName}: ${why}`, {
       remedy: isThinPool(lv) ? `bofh lvm pool resize ${lv.fullName} --size +SIZE` : byLvm(lv),
     });
@@ -119,8 +119,8 @@ export async function tailOf(
     return skipped >= extents ? [] : [{ pvUuid, device, start: start + skipped, count: extents - skipped }];
   });
   if (cut.reduce((sum, { count }) => sum + count, 0) * extentSize !== lv.size - from)
-    throw new RefusedError(`where the end of ${lv.fullName} is cannot be told`, {
-      remedy: `look at it: pvs --segments -o +lv_name,seg_start_pe; then give the command again`,
+    throw new RefusedError(`the place of the end of ${lv.fullName} is unknown`, {
+      remedy: `look at it: pvs --segments -o +lv_name,seg_start_pe; then run the command again`,
     });
   return cut;
 }
@@ -178,7 +178,7 @@ export async function growBack(host: ChangeHost, of: ResizeUndo): Promise<void> 
     const path = (await reported(host, pvs())).find(({ uuid }) => uuid === run.pvUuid)?.path;
     if (path === undefined)
       throw new RefusedError(
-        `the physical volume of uuid ${run.pvUuid}, where ${lv.fullName} ended, is away`,
+        `the physical volume of uuid ${run.pvUuid}, where ${lv.fullName} ended, is missing`,
         {
           remedy: 'attach its device (pvscan), then bofh recover',
         },
@@ -224,7 +224,7 @@ async function expectSize(host: ReadHost, of: ResizeUndo, size: Bytes): Promise<
   const { lv } = await known(host, of);
   if (lv.size === size) return;
   throw new RefusedError(`${lv.fullName} (uuid ${lv.uuid}) has ${lv.size} bytes instead of ${size}`, {
-    remedy: `look at it (lvs --units b -o +lv_uuid ${lv.vg}), then give the command again`,
+    remedy: `look at it (lvs --units b -o +lv_uuid ${lv.vg}), then run the command again`,
   });
 }
 

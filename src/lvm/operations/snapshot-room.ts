@@ -45,7 +45,7 @@ export function refuseRoom(vg: WholeGroup, lv: LogicalVolume, to: Bytes): { read
 function refuseLost(lv: LogicalVolume): void {
   if (lv.active !== true || (lv.data !== undefined && lv.data < 100)) return;
   throw new RefusedError(
-    `the snapshot ${lv.fullName} is lost: its room was full (${filledInWords(lv)}), and more does not bring it back`,
+    `the snapshot ${lv.fullName} is lost: its room was full (${filledInWords(lv)}), and more space does not restore it`,
     { remedy: `bofh lvm remove ${lv.fullName}` },
   );
 }

@@ -76,11 +76,11 @@ export const bind = operation({
     const made = await makeMount(host, wanted, () => host.run(command));
     const isReadOnly = [...made.options.split(','), ...made.superOptions.split(',')].includes('ro');
     if (mode === 'rw' && isReadOnly)
-      throw new RefusedError(`${device} is mounted read-only, and so is what shows it`, {
-        remedy: `bind it read-only, mode ro, or mount ${wanted.over} for writing`,
+      throw new RefusedError(`${device} is mounted read-only, so its bind mount is read-only too`, {
+        remedy: `bind it read-only (mode ro), or mount ${wanted.over} for writing`,
       });
     if (mode === 'ro' && !isReadOnly)
-      throw new RefusedError(`${device} could not be shown read-only at ${path}`, {
+      throw new RefusedError(`${device} could not be bind-mounted read-only on ${path}`, {
         remedy: `see how it is mounted: findmnt ${path}`,
       });
     return { mountId: made.id };

@@ -97,7 +97,7 @@ export const changeCrypttab = tableOperation({
     await check(host, entry);
     const becomes = textOf(entry, changedCrypttab(old.bytes, to));
     if (becomes === was.text)
-      throw new UsageError(`the line of ${mapping} is as it should be already: nothing would change`);
+      throw new UsageError(`the line of ${mapping} already is as requested: nothing would change`);
     return { was, becomes, key: mapping };
   },
 });
@@ -123,7 +123,9 @@ async function check(host: ReadHost, { device, key, options }: CrypttabEntry): P
   if (key === 'none' || key.includes(':') || key.startsWith('/dev/')) return;
   const stat = await host.stat(key);
   if (stat === undefined)
-    throw new RefusedError(`there is no key file ${key}`, { remedy: 'make it first, for root alone' });
+    throw new RefusedError(`there is no key file ${key}`, {
+      remedy: 'create it first, readable only by root',
+    });
   await refuseExposed(host, key, 'there');
   if (stat.kind === 'file' && (stat.mode & 0o077) !== 0)
     throw new RefusedError(`the key file ${key} can be read by others (mode ${stat.mode.toString(8)})`, {

@@ -80,8 +80,8 @@ export const mount = operation({
     const command = mountCommand({ ...asked, device: wanted.device, path: wanted.path, options });
     const made = await makeMount(host, wanted, () => host.run(command));
     if (asked.mode === 'rw' && made.superOptions.split(',').includes('ro'))
-      throw new RefusedError(`${wanted.device} is write-protected: it could be mounted read-only alone`, {
-        remedy: `mount it read-only, mode ro, or take the protection off: blockdev --setrw ${wanted.device}`,
+      throw new RefusedError(`${wanted.device} is write-protected: it could only be mounted read-only`, {
+        remedy: `mount it read-only (mode ro), or remove the protection: blockdev --setrw ${wanted.device}`,
       });
     return { mountId: made.id };
   },

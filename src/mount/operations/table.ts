@@ -135,7 +135,7 @@ export function rowOf({ file, known, key, table }: About): Row {
   if (more.length > 0)
     throw new RefusedError(
       `${file} has more than one line for ${key}: ${[line, ...more].map(({ number }) => String(number)).join(', ')}`,
-      { remedy: `take one out yourself: ${look}` },
+      { remedy: `remove one yourself: ${look}` },
     );
   if (line.secret)
     throw new RefusedError(

@@ -87,7 +87,7 @@ export const unmount = operation({
     const entry = (await mountEntries(host)).find((each) => isIt(each, of));
     if (entry === undefined)
       throw new RefusedError(`${of.source} is not mounted on ${of.path} any more; nothing was done`, {
-        remedy: 'find out who else works on it, then give the command again',
+        remedy: 'find out who else works on it, then run the command again',
       });
     await unmountIt(host, entry);
     return null;
@@ -170,7 +170,7 @@ async function wayBack(
   const shown = shownBy(others, { number, root });
   if (shown === undefined)
     throw new RefusedError(
-      `${describe(entry)} (${type}) could not be mounted again: bofh unmounts filesystems on devices, and directories of such as are mounted elsewhere too`,
+      `${describe(entry)} (${type}) could not be mounted again: bofh unmounts only filesystems on devices, and bind mounts of directories that are mounted elsewhere too`,
       { remedy: `if it need not be undone: umount ${path}` },
     );
   return { ...known, options: [...flags, ...user], shown };
@@ -242,9 +242,12 @@ async function mountAgain(host: ChangeHost, of: Undo): Promise<void> {
   }
   const shown = shownBy(await mountEntries(host), { number: of.number, root: of.root });
   if (shown === undefined)
-    throw new RefusedError(`${of.source} is mounted nowhere any more, and so cannot be shown on ${path}`, {
-      remedy: `mount ${of.source}, then bofh recover`,
-    });
+    throw new RefusedError(
+      `${of.source} is mounted nowhere any more, so it cannot be bind-mounted on ${path}`,
+      {
+        remedy: `mount ${of.source}, then bofh recover`,
+      },
+    );
   await host.run(bindMount({ source: shown, path, mode, options }));
 }
 

@@ -55,7 +55,7 @@ async function expectBefore(host: ReadHost, of: TableUndo): Promise<string | und
   const { content } = await readTable(host, of.file);
   if ((content === undefined ? null : hashOf(content)) === of.before) return content;
   throw new RefusedError(`${of.file} was edited concurrently and is left untouched`, {
-    remedy: 'look at it, then give the command again',
+    remedy: 'look at it, then run the command again',
   });
 }
 
@@ -88,7 +88,7 @@ async function putBack(host: ChangeHost, of: TableUndo): Promise<void> {
   if (hashOf(await contentOf(host, of.file)) !== hashOf(content)) {
     await host.removeFile(of.back);
     throw new RefusedError(`${of.file} is being edited by another process`, {
-      remedy: 'let them come to their end, then bofh recover',
+      remedy: 'wait until it ends, then: bofh recover',
     });
   }
   await host.rename(of.back, of.file);

@@ -59,7 +59,7 @@ export function withItems(
     if (before === undefined || after === undefined || more.length > 0)
       throw new UsageError(
         `${config.file}:${token.line}: ${wanted.from} is not written there plainly, and once`,
-        { remedy: `write it so in the file, then give the command again` },
+        { remedy: `write it so in the file, then run the command again` },
       );
     return [{ from: token.from, to: token.to, by: `${before}${utf8(wanted.to)}${after}` }];
   });

@@ -201,7 +201,7 @@ async function endDomain(host: ChangeHost, undo: Undo): Promise<void> {
   );
   if (restarted)
     throw new RefusedError(`${undo.name} was started again while it was shut down`, {
-      remedy: 'look at it: xl list -v; then give the command again',
+      remedy: 'look at it: xl list -v; then run the command again',
     });
   await endGuest(host, { guest: undo, ids: [undo.domid] });
 }

@@ -96,7 +96,7 @@ describe('an object that another sequence has', () => {
     expect(error).toBeInstanceOf(JournalError);
     expect(error).toMatchObject({
       message: `a is in use by sequence zzz "about zzz" (pid ${engine.processes.self.pid}: bofh vm create zzz)`,
-      remedy: 'try again when it has ended, or with wait: 60_000',
+      remedy: 'run the command again when it has ended, or with wait: 60_000',
     });
   });
 
@@ -105,7 +105,7 @@ describe('an object that another sequence has', () => {
     await engine.locks.open().take({ changes: ['a'] });
 
     await expect(claim(claiming(engine), 'toy', 1, { changes: ['a'] })).rejects.toThrow(
-      'a is in use by another bofh that has only just begun',
+      'a is in use by another bofh that has just started',
     );
   });
 
@@ -133,7 +133,7 @@ describe('an object that another sequence has', () => {
     file.close();
     const dead = await rejectionOf(claim(claiming(engine), 'toy', 1, { needs: ['a'] }));
 
-    expect(messageOf(error)).toMatch(/^a belongs to journal aaa, and it cannot be told from here/);
+    expect(messageOf(error)).toMatch(/^a belongs to journal aaa, and it is not visible here/);
     expect(messageOf(dead)).toMatch(/^a belongs to the unfinished sequence aaa/);
   });
 

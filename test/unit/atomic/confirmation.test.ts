@@ -148,7 +148,9 @@ test('a step that this bofh does not know is refused before the commit', async (
 test('one that is taken back before its deadline says so', async () => {
   const all = await waiting(60);
   await recover(all.sequence.id, { engine: all.engine, yes: true, unconfirmed: true });
-  expect(await all.ended).toMatchObject({ message: '"network" failed and is undone: it was taken back' });
+  expect(await all.ended).toMatchObject({
+    message: '"network" failed and is undone: it was rolled back on request',
+  });
   expect(files(all)).toEqual(before);
 });
 

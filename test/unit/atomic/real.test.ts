@@ -249,7 +249,7 @@ describe('over real files', () => {
       await ended;
       const dead = look();
 
-      expect(living).toMatch(/^unknown; it cannot be told from here who works on journal/);
+      expect(living).toMatch(/^unknown; it is not visible here which process uses journal/);
       expect(dead).toBe('dead; recovered\n');
       expect(dataIn(directory)).toEqual(before);
     },

@@ -69,7 +69,7 @@ test('a closed journal that was not moved yet is moved', async () => {
 
 const taken = { end: 'rolled-back' };
 test.each([
-  ['another machine-id', { machine: 'theirs' }, {}, /^journal one was begun under another machine-id/],
+  ['another machine-id', { machine: 'theirs' }, {}, /^journal one was started under another machine-id/],
   ['another machine-id, to be ignored', { machine: 'theirs' }, { ignoreMachineId: true }, taken],
   ['another machine-id, of a container in this boot', { machine: 'theirs', boot: 'now' }, {}, taken],
   ['the same machine-id', { machine: 'ours' }, {}, taken],
@@ -303,8 +303,8 @@ test.each([
   mkdirSync(journals);
   chmodSync(journals, mode);
 
-  expect(() => engine.store.names('.')).toThrow(/is no place for journals/);
-  expect(() => engine.store.create('one.new')).toThrow(/is no place for journals/);
+  expect(() => engine.store.names('.')).toThrow(/cannot hold the journals/);
+  expect(() => engine.store.create('one.new')).toThrow(/cannot hold the journals/);
 });
 
 test('a journal directory far below one that others can write is no place for journals', () => {
@@ -314,7 +314,7 @@ test('a journal directory far below one that others can write is no place for jo
   chmodSync(above, 0o777);
 
   expect(() => engine.store.names('.')).toThrow(
-    `${journals} is no place for journals: ${above} can be written by others (mode 777)`,
+    `${journals} cannot hold the journals: ${above} can be written by others (mode 777)`,
   );
   chmodSync(above, 0o1777);
   expect(engine.store.names('.')).toEqual([]);

@@ -302,7 +302,7 @@ describe('on a host', () => {
         'one, during a balance',
         () => afflict(host, path, { balance: 'running' }),
         add,
-        /something else goes on .*: balance$/,
+        /another operation runs on .*: balance$/,
       ],
       [
         'overwriting what is not there',
@@ -321,7 +321,7 @@ describe('on a host', () => {
         'removing one of another filesystem',
         () => undefined,
         (tx) => remove(tx),
-        /is no device of the btrfs/,
+        /is not a device of the btrfs/,
       ],
       [
         'removing one of two that raid1 needs',

@@ -104,7 +104,7 @@ describe('quotas', () => {
     ['that are off already', (tx) => tx.btrfs.setQuota({ path: '/srv/pool', mode: 'off' }), /already/],
     ['a limit while they are off', (tx) => limited(tx, 5), /quotas are off/],
     [
-      'a limit of what is no subvolume',
+      'a limit of what is not a subvolume',
       (tx) => tx.btrfs.limitSubvolume({ path: '/srv/pool/snapshots', what: 'exclusive', limit: 5 }),
       /no subvolume/,
     ],

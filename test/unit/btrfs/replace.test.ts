@@ -58,7 +58,7 @@ test('a device with a copy of the same filesystem is refused with a remedy that 
   const error = await failureOf(does((tx) => replace(tx, { overwrite: { uuid } })));
   expect(error).toHaveProperty(
     'remedy',
-    `if it is unused, take its signature off first: bofh block wipe ${spare} --overwrite ${uuid}`,
+    `if it is unused, erase its signature first: bofh block wipe ${spare} --overwrite ${uuid}`,
   );
 
   await does((tx) => tx.block.wipe({ device: spare, overwrite: [uuid] }));
@@ -100,7 +100,7 @@ describe('others', () => {
       }),
     );
     expect(error).toBeInstanceOf(StuckError);
-    expect(String((error as StuckError).blocked[0]?.why)).toMatch(/something else goes on/);
+    expect(String((error as StuckError).blocked[0]?.why)).toMatch(/another operation runs on/);
     endBalance();
     await recoverAll(host);
     expect(host.snapshot()).toContain('now vg0/pool holds blank');
@@ -150,13 +150,13 @@ describe('what is refused before anything is done', () => {
       'a device of another filesystem',
       () => undefined,
       (tx) => replace(tx, { device: spare }),
-      /is no device of the btrfs/,
+      /is not a device of the btrfs/,
     ],
     [
       'a number that nobody has',
       () => undefined,
       (tx) => replace(tx, { device: 7 }),
-      /7 is no device of the btrfs/,
+      /7 is not a device of the btrfs/,
     ],
     ['during a balance', () => afflict(host, path, { balance: 'paused' }), replace, /balance paused/],
     [

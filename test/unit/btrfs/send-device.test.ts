@@ -167,6 +167,6 @@ describe('is refused, and nothing is written', () => {
     const error = await failureOf(
       does((tx) => tx.btrfs.receiveSubvolume({ file: device, into: '/srv/second' })),
     );
-    expect(String(error)).toMatch(/no stream of btrfs send/);
+    expect(String(error)).toMatch(/is not a stream of btrfs send/);
   });
 });

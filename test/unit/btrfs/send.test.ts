@@ -115,7 +115,7 @@ describe('what is refused before anything is done', () => {
   test.each<readonly [string, (tx: Tx) => Promise<unknown>, RegExp]>([
     ['a writable source', (tx) => copy(tx, { source: '/srv/pool/home' }), /is writable/],
     ['a writable parent', (tx) => copy(tx, { parent: '/srv/pool/home' }), /is writable/],
-    ['itself as the parent', (tx) => copy(tx, { parent: snap }), /the very subvolume/],
+    ['itself as the parent', (tx) => copy(tx, { parent: snap }), /the subvolume itself/],
     [
       'another one than meant',
       (tx) => copy(tx, { uuid: '0c0ffee0-0000-4000-8000-000000000001' }),
@@ -132,7 +132,7 @@ describe('what is refused before anything is done', () => {
     [
       'a file that is no stream',
       (tx) => tx.btrfs.receiveSubvolume({ file: '/etc/fstab', into: '/srv/second' }),
-      /no stream/,
+      /too small for a stream/,
     ],
     [
       'a directory for a file',

@@ -36,7 +36,7 @@ describe('what a process has done before it failed', () => {
       'one that is stuck',
       new TypeError('oops'),
       [half],
-      'changed: "half" (cc) could not be brought to an end, and the journal stays open',
+      'changed: "half" (cc) could not be finished or rolled back, and the journal stays open',
       3,
     ],
   ])('%s is told with the failure', (_what, error, begun, host, exitCode) => {
@@ -47,7 +47,7 @@ describe('what a process has done before it failed', () => {
     const { details, next, class: name } = told(new TypeError('oops'), half);
 
     expect(name).toBe('StuckError');
-    expect(details).toEqual(['not brought to an end: "half" (cc)', '  left: step 1 bare: no']);
+    expect(details).toEqual(['unfinished: "half" (cc)', '  left: step 1 bare: no']);
     expect(next).toBe('bofh journal show cc; bofh recover');
   });
 

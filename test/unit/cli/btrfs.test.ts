@@ -81,7 +81,7 @@ describe('bofh btrfs', () => {
   it.each([
     ['/srv/pool/home', /home\/inner \(id \d+\) is in it/],
     ['/srv/pool', /is the top level/],
-    ['/srv/pool/snapshots', /is no subvolume/],
+    ['/srv/pool/snapshots', /is not a subvolume/],
   ])('does not delete %s', async (path, why) => {
     const before = host.snapshot();
     await expect(refused(`remove ${path}`, { yes: true })).rejects.toThrow(why);

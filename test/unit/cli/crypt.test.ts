@@ -145,7 +145,7 @@ describe('bofh crypt show and status', () => {
 
   it('are refused of what is neither', async () => {
     await expect(said(blankVolume(), `crypt show ${device}`)).rejects.toThrow(
-      /no LUKS device: nothing is on it/,
+      /not a LUKS device: nothing is on it/,
     );
     await expect(said(blankVolume(), 'crypt status mine')).rejects.toThrow(
       /no encrypted device is open as mine/,
@@ -440,9 +440,7 @@ describe('bofh crypt with --header', () => {
       );
 
       expect(error).toBeInstanceOf(UsageError);
-      expect(String(error)).toContain(
-        '"keys/header" is looked for on web2, where there is no current directory',
-      );
+      expect(String(error)).toContain('"keys/header" is relative, but there is no current directory on web2');
       expect(programsOf(host)).toEqual([]);
     },
   );

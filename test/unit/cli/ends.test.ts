@@ -88,7 +88,7 @@ describe.skipIf(!root)('a script of several sequences', () => {
 
     expect(exitCode).toBe(3);
     expect(stderr).toContain('"one" failed and is undone: on purpose');
-    expect(stderr).toContain(`not brought to an end: "half" (${await idOf('half')})`);
+    expect(stderr).toContain(`unfinished: "half" (${await idOf('half')})`);
   });
 
   it('that ends its process after a stuck one has exit 3', async () => {

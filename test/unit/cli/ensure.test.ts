@@ -119,7 +119,7 @@ describe('--ensure', () => {
         ...differing(verb),
         changed: false,
       });
-      expect(inWords.stdout).toMatch(/^unchanged, it is as asked:\n./);
+      expect(inWords.stdout).toMatch(/^unchanged, already as requested:\n./);
       expect(host.snapshot()).toBe(made);
       expect(host.changes.slice(acts).filter((change) => !JSON.stringify(change).includes('logger'))).toEqual(
         [],

@@ -93,7 +93,7 @@ describe('a script whose top level waits for ever', () => {
     const { exitCode, stderr } = await script('await new Promise(() => undefined);', ...words);
 
     expect(exitCode).toBe(1);
-    expect(stderr).toContain('the script waits, at its top level, for something that can never come');
+    expect(stderr).toContain('the script waits, at its top level, for something that never happens');
     expect(stderr).not.toContain('process.exit()');
   });
 });

@@ -234,9 +234,9 @@ describe('what to do next', () => {
     [new CommandError({ ...lvs, reason: 'busy' }), /end that use/],
     [new ParseError('what?'), /report it/],
     [new ToolError('xl is not installed'), /install it/],
-    [new RefusedError('in use'), /then give the command again/],
+    [new RefusedError('in use'), /then run the command again/],
     [new InterruptedError('stopped'), /again/],
-    [new RolledBackError('x', { cause: new RefusedError('in use') }), /then give the command again/],
+    [new RolledBackError('x', { cause: new RefusedError('in use') }), /then run the command again/],
   ])('is said of every failure: %s', (error, next) => {
     expect(explain(error, about).next).toEqual(
       typeof next === 'string' ? next : (expect.stringMatching(next) as string),

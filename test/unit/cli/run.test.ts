@@ -199,7 +199,7 @@ describe('a script', () => {
     const { exitCode, stderr } = await run([script]);
 
     expect(exitCode).not.toBe(0);
-    expect(stderr).toContain('can never come');
+    expect(stderr).toContain('never happens');
   });
 });
 

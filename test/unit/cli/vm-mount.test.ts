@@ -120,7 +120,7 @@ describe('vm mount', () => {
     [
       'a running guest',
       () => typed('vm start web1'),
-      /domain \d+ \(running\).*bofh vm stop web1; then give the command again/s,
+      /domain \d+ \(running\).*bofh vm stop web1; then run the command again/s,
     ],
     [
       'a guest that is not configured',

@@ -230,7 +230,7 @@ describe('a step on what an older one made', () => {
       }),
     );
 
-    expect(String(error)).toContain('not as this sequence has left it');
+    expect(String(error)).toContain('not as this sequence left it');
     expect(host.world.domains.map(({ name }) => name)).not.toContain('web1');
   });
 });

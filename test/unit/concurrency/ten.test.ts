@@ -102,7 +102,7 @@ describe('ten bofh at once', () => {
         const name = wanted[index] ?? '';
         expect(String(reason)).toMatch(
           new RegExp(
-            `logical volume vg0/${name} is in use by (?:sequence [0-9a-f]+ "make ${name}" \\(pid \\d+: bofh\\)|another bofh that has only just begun)|vg0/${name} exists already`,
+            `logical volume vg0/${name} is in use by (?:sequence [0-9a-f]+ "make ${name}" \\(pid \\d+: bofh\\)|another bofh that has just started)|vg0/${name} exists already`,
           ),
         );
       }

@@ -94,7 +94,7 @@ describe('while another sequence is at work on the object', () => {
     const { message, remedy } = error as BofhError;
     expect(message).toContain(key);
     expect(message).toMatch(/is in use by sequence \S+ "first" \(pid \d+: .*bofh/);
-    expect(remedy).toBe('try again when it has ended, or with wait: 60_000');
+    expect(remedy).toBe('run the command again when it has ended, or with wait: 60_000');
   });
 
   it('waits as long as it may, and judges what is there then', async () => {
@@ -250,7 +250,7 @@ describe('a recipe for a guest that another sequence works on', () => {
     expect(await during(first, second)).toMatchObject({
       code: 'busy',
       message: expect.stringMatching(/web1\S* is in use by sequence \S+ "first"/) as string,
-      remedy: 'try again when it has ended, or with wait: 60_000',
+      remedy: 'run the command again when it has ended, or with wait: 60_000',
     });
   });
 

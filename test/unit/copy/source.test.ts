@@ -60,7 +60,7 @@ describe('a source that is no archive to unpack', () => {
     ['a short text', Buffer.from('hello\n'), /is not a tar archive/],
     ['a long text', Buffer.from('hello\n'.repeat(1000)), /is not a tar archive/],
     ['a compressed text', gzipSync('hello\n'.repeat(1000)), /is not a tar archive/],
-    ['an archive with nothing in it', tarOf([]), /with nothing in it/],
+    ['an archive with nothing in it', tarOf([]), /without members/],
     ['one that is cut in a header', good.subarray(0, 1300), /is cut off/],
     ['one that is cut in a content', good.subarray(0, 512 * 5 + 100), /is cut off/],
     ['one that is cut between two members', good.subarray(0, 512 * 4), /is cut off/],

@@ -89,7 +89,7 @@ describe('crypt.header.backup', () => {
 
     expect(await refused(taken)).toContain(`${file} exists already`);
     expect(await refused(encrypted(), '/nowhere/header')).toContain('there is no directory /nowhere');
-    expect(await refused(blankVolume())).toContain('is no LUKS device');
+    expect(await refused(blankVolume())).toContain('is not a LUKS device');
   });
 
   it('replaces no file that appears meanwhile', async () => {

@@ -154,7 +154,7 @@ describe('crypt.open by a header in a file', () => {
     const open = (host: SimulatedHost, file: string) =>
       rejectionOf(on(host, (tx) => tx.crypt.open({ device, header: file, key })));
 
-    expect(String(await open(none, header))).toContain('is no LUKS device: nothing is on it');
+    expect(String(await open(none, header))).toContain('is not a LUKS device: nothing is on it');
     expect(String(await open(other, '/srv/other.header'))).toContain('by another header');
   });
 

@@ -48,7 +48,7 @@ describe('crypt.erase', () => {
     expect(await refused(encrypted(), uuid.replace('5', '6'))).toContain(`is the LUKS device ${uuid}`);
     expect(await refused(open)).toContain('is in use: beneath /dev/mapper/mine');
     expect(String(again)).toContain('erased already');
-    expect(await refused(blankVolume())).toContain('is no LUKS device');
+    expect(await refused(blankVolume())).toContain('is not a LUKS device');
   });
 
   it('is stuck when somebody has opened it since: nothing is destroyed under them', async () => {

@@ -65,9 +65,9 @@ describe('crypt.addKey', () => {
   });
 
   it.each([
-    [1, { pbkdf: 'argon2id' }, /LUKS1 knows pbkdf2 alone/],
-    [1, { pbkdfMemory: '64m' }, /pbkdf2 takes no memory/],
-    [2, { pbkdf: 'pbkdf2', pbkdfMemory: '64m' }, /pbkdf2 takes no memory/],
+    [1, { pbkdf: 'argon2id' }, /LUKS1 supports only pbkdf2/],
+    [1, { pbkdfMemory: '64m' }, /pbkdf2 uses no memory/],
+    [2, { pbkdf: 'pbkdf2', pbkdfMemory: '64m' }, /pbkdf2 uses no memory/],
     [2, { pbkdfMemory: '900g' }, /is available/],
   ] as const)('of LUKS%d refuses %j before anything is done', async (version, cost, why) => {
     const host = encrypted(version);

@@ -143,7 +143,7 @@ describe('crypt.open', () => {
   });
 
   it('refuses what is no encrypted device, or mounted, or without a key', async () => {
-    expect(String(await refused(blankVolume(), {}))).toContain('is no LUKS device: it holds nothing');
+    expect(String(await refused(blankVolume(), {}))).toContain('is not a LUKS device: it holds nothing');
     expect(await refused(encrypted(), { key: { from: 'file', path: '/etc/none' } })).toBeInstanceOf(
       RefusedError,
     );

@@ -152,7 +152,7 @@ describe('crypt.reencrypt', () => {
     expect(await refused(small)).toContain('free for key slots, and 260 KiB are needed');
     expect(await refused(checked)).toContain('dm-integrity');
     expect(String(await rejectionOf(start(erased)))).toContain('has no key');
-    expect(await refused(blankVolume())).toContain('is no LUKS device');
+    expect(await refused(blankVolume())).toContain('is not a LUKS device');
     expect(await refused(encrypted(), { key: otherKey })).toContain('the key does not open');
   });
 

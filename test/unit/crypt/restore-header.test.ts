@@ -136,7 +136,7 @@ describe('crypt.header.restore', () => {
     version.admin.luksFormat({ device, uuid, key: 'anders', version: 1 });
 
     expect(await refused(open)).toContain('is in use: beneath /dev/mapper/mine');
-    expect(await refused(mounted)).toContain('is no LUKS device: it holds ext4');
+    expect(await refused(mounted)).toContain('is not a LUKS device: it holds ext4');
     expect(await refused(version, uuid)).toContain('is a backup of LUKS2, and /dev/vg0/web1 is LUKS1');
   });
 
@@ -148,7 +148,7 @@ describe('crypt.header.restore', () => {
     torn.admin.writeFile(file, torn.admin.readFile(file).slice(0, -9));
 
     expect(await refused(missing)).toContain(`${file} is no file with a backup`);
-    expect(await refused(none)).toContain('is no LUKS device: nothing is on it');
+    expect(await refused(none)).toContain('is not a LUKS device: nothing is on it');
     expect(await refused(torn)).toContain(`the backup ${file} is not whole`);
   });
 

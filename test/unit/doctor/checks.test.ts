@@ -54,7 +54,7 @@ describe('the programs', () => {
     const answers = { 'tar --version': { stdout: 'bsdtar 3.6.2 - libarchive 3.6.2\n' } };
 
     expect(wrong(await programs(at({ answers }), true))).toMatchObject([
-      { level: 'problem', says: expect.stringContaining('could not be looked at') as unknown },
+      { level: 'problem', says: expect.stringContaining('could not be examined') as unknown },
     ]);
   });
 });
@@ -130,10 +130,10 @@ describe('the state directory', () => {
     );
 
   it.each([
-    ['on a tmpfs', '30 22 0:40 / /var/lib rw - tmpfs tmpfs rw\n', 'a reboot takes the journals along'],
+    ['on a tmpfs', '30 22 0:40 / /var/lib rw - tmpfs tmpfs rw\n', 'a reboot deletes the journals'],
     ['mounted read-only', '30 22 8:1 / /var ro - ext4 /dev/sda1 rw\n', 'read-only: every change is refused'],
     ['on a read-only filesystem', '30 22 8:1 / /var rw - ext4 /dev/sda1 ro\n', 'read-only: every change'],
-    ['on NFS', '30 22 0:41 / /var/lib/bofh rw - nfs4 host:/x rw\n', 'do not hold against other hosts'],
+    ['on NFS', '30 22 0:41 / /var/lib/bofh rw - nfs4 host:/x rw\n', 'have no effect on other hosts'],
   ])('%s is a problem', async (_where, mounts, says) => {
     const found = wrong(await look(mounts));
 

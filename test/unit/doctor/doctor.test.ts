@@ -359,7 +359,7 @@ describe('bofh doctor', () => {
     expect(of('leftover')).toContainEqual(
       expect.objectContaining({
         level: 'problem',
-        says: expect.stringContaining('logical volumes could not be looked at') as unknown,
+        says: expect.stringContaining('logical volumes could not be examined') as unknown,
       }),
     );
   });

@@ -286,7 +286,7 @@ describe('tx.drbd.removeMetadata', () => {
   it('refuses other metadata than were named, none at all, and those of a volume that is up', async () => {
     const other = await refused(taken(), wipe({ uuid: 'ffffffffffffffff' }));
     expect(other.message).toBe(
-      `the metadata on ${device} have the uuid ${old}, not ffffffffffffffff; nothing was written`,
+      `the metadata on ${device} has the uuid ${old}, not ffffffffffffffff; nothing was written`,
     );
     expect((await refused(blank(), wipe())).message).toContain('has no metadata of DRBD at its end');
     expect((await refused(used(), wipe())).holders).toMatchObject([{ kind: 'drbd', resource: name }]);
@@ -305,7 +305,7 @@ describe('tx.drbd.removeMetadata', () => {
       throw boom;
     });
     await expect(failed).rejects.toMatchObject({
-      leftAlone: [expect.stringContaining('was written to where its metadata were') as unknown],
+      leftAlone: [expect.stringContaining('was written to where its metadata was') as unknown],
     });
   });
 });

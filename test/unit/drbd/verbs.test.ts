@@ -102,7 +102,7 @@ describe('the pairs of verbs', () => {
   it('detach leaves a primary its disk, unless a peer that is connected has all data', async () => {
     const alone = after('primary', name);
     expect((await refused(alone, (tx) => tx.drbd.detach({ name }))).message).toContain(
-      'without its disk there are no data',
+      'without its disk there is no data',
     );
     expect(
       (await refused(connected('Primary', { disk: 'Inconsistent' }), (tx) => tx.drbd.detach({ name })))
@@ -313,7 +313,7 @@ describe('what has no inverse', () => {
       blocked: [
         {
           why: expect.stringMatching(
-            /other changes now than were ordered .*attach.*Nothing was done/,
+            /now needs other changes than were requested .*attach.*Nothing was done/,
           ) as unknown,
         },
       ],

@@ -239,7 +239,7 @@ describe('filesystem.repair', () => {
       mounted();
       const after = host.powerCut({ keep: 'all' });
       const error = await refused(repairs({}, after));
-      expect(String(error)).toContain('changes stand in the log of the xfs alone');
+      expect(String(error)).toContain('some changes are only in the log of the xfs');
       expect(error.remedy).toContain('mount it and unmount it first');
     });
 

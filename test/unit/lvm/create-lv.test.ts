@@ -186,7 +186,9 @@ describe('revert of createLv', () => {
   test('takes nobody else along: it names the snapshots and stops', async () => {
     const { undo } = await made();
     lvm.add({ name: 'snap', origin: lvm.lvs[0]?.uuid ?? '' });
-    await expect(createLv.revert({ undo, host })).rejects.toThrow('would take its snapshots along: vg0/snap');
+    await expect(createLv.revert({ undo, host })).rejects.toThrow(
+      'would also remove its snapshots: vg0/snap',
+    );
     expect(lvm.names()).toEqual(['snap', 'web1']);
   });
 

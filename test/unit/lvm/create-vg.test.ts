@@ -63,12 +63,12 @@ describe('is refused, and nothing is changed', () => {
     [
       'a blank device',
       { devices: ['/dev/vdy'] },
-      /is no physical volume: it holds nothing .*pv create \/dev\/vdy/,
+      /is not a physical volume: it holds nothing .*pv create \/dev\/vdy/,
     ],
     [
       'a blank logical volume',
       { devices: ['/dev/vg0/blank'] },
-      /\/dev\/vg0\/blank is no physical volume: it holds nothing bofh lvm pv list shows/,
+      /\/dev\/vg0\/blank is not a physical volume: it holds nothing bofh lvm pv list shows/,
     ],
     ['a device of another group', { devices: [one, '/dev/vdb'] }, /in the volume group vg0 already/],
     ['extents larger than a device', { extentSize: '64m' }, /no extent of 64 MiB has room/],
@@ -203,7 +203,7 @@ test('with all its devices away, nobody can tell whether it is there', async () 
   };
   Object.assign(host.world, away, { revision: host.world.revision + 1 });
 
-  expect(String(await failureOf(createVg.look({ undo, host })))).toMatch(/is not there now.*cannot be told/);
+  expect(String(await failureOf(createVg.look({ undo, host })))).toMatch(/is missing.*unknown/);
 });
 
 /** Disks to volume in one sequence: each step on what the one before made. */

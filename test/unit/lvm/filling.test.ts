@@ -55,7 +55,7 @@ describe('a snapshot', () => {
   test('is refused when it is full', async () => {
     const full = await snapshot('95.00');
     expect(() => refuseFullSnapshot(full, 'merging it')).toThrow(
-      /vg0\/one is full \(data 95 %\): merging it is not begun/,
+      /vg0\/one is full \(data 95 %\): merging it is not started/,
     );
     const roomy = await snapshot('94.99');
     expect(() => refuseFullSnapshot(roomy, 'it')).not.toThrow();

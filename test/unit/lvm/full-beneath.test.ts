@@ -42,7 +42,7 @@ describe('what lies on a thin pool', () => {
     const error = await refuses('/dev/vg0/thin');
     expect(error).toBeInstanceOf(RefusedError);
     expect(error).toMatchObject({
-      message: expect.stringMatching(/the pool vg0\/pool is full .*: it is not begun/) as string,
+      message: expect.stringMatching(/the pool vg0\/pool is full .*: it is not started/) as string,
       remedy: expect.stringContaining(remedy) as string,
     });
     await allows('/dev/vg0/plain');
@@ -111,7 +111,7 @@ describe("the kernel's own facts", () => {
     const asked: ReadHost = treeHost(stacked, nothing);
     const error = await failureOf(refuseFullBeneath(asked, '/dev/dm-4', 'it'));
     expect(error).toBeInstanceOf(RefusedError);
-    expect(String(error)).toContain(`has a pool ${identity} beneath, of which lvm knows nothing`);
+    expect(String(error)).toContain(`has a pool ${identity} below it that lvm does not know`);
   });
 });
 
@@ -176,7 +176,7 @@ describe('nothing is begun on a full pool', () => {
   const refused = async (body: (tx: Tx) => Promise<unknown>): Promise<void> => {
     full();
     const before = [host.snapshot(), ran().length];
-    expect(String(await failureOf(does(body)))).toMatch(/the pool vg0\/pool is full .* is not begun/);
+    expect(String(await failureOf(does(body)))).toMatch(/the pool vg0\/pool is full .* is not started/);
     expect([host.snapshot(), ran().length]).toEqual(before);
   };
 

@@ -144,7 +144,7 @@ describe('resizeThinPool', () => {
 
   test.each([
     ['nothing', {}, UsageError, /give the size/],
-    ['less than it has', { size: '32m' }, RefusedError, /makes no thin pool smaller/],
+    ['less than it has', { size: '32m' }, RefusedError, /cannot shrink a thin pool/],
     ['less metadata than lvm takes', { metadataSize: '1m' }, UsageError, /not possible/],
     ['more than there is', { size: '1t' }, RefusedError, /vg0 has .* free/],
     ['more metadata than lvm takes', { metadataSize: '17g' }, UsageError, /not possible/],
@@ -223,8 +223,12 @@ describe('resizeLv of a thin volume', () => {
 
   test.each([
     ['its pool is full', () => host.admin.fill('vg0', 'pool', { data: 96 }), /is full \(data 96 %/],
-    ['its origin lies outside of the pool', () => external(), /its origin .* lies outside of its pool/],
-    ['it is being merged', () => Object.assign(volume('a') ?? {}, { merging: true }), /no plain volume/],
+    ['its origin is outside the pool', () => external(), /its origin .* is outside its pool/],
+    [
+      'it is being merged',
+      () => Object.assign(volume('a') ?? {}, { merging: true }),
+      /not a linear, striped/,
+    ],
   ])('is not made larger when %s', async (_, arrange, message) => {
     arrange();
     const error = await failureOf(does((tx) => resize(tx, '1g')));
@@ -256,7 +260,7 @@ const ext4 = { type: 'ext4', usage: 'filesystem', uuid: '0c0ffee0-0000-4000-8000
 
 describe.each([
   ['is cached', 'cache', () => Object.assign(volume('a') ?? {}, { layout: 'cache', pool: undefined })],
-  ['has an origin outside of its pool', 'outside', external],
+  ['has an origin outside its pool', 'outside', external],
 ])('a volume that %s', (_, words, arrange) => {
   test.each(['lvm resize vg0/a', 'block resize /dev/vg0/a'])(
     'is refused by bofh %s, with the command of lvm that resizes it',
@@ -318,7 +322,7 @@ describe('bofh lvm pool resize', () => {
 
   test.each([
     [{}, /say --size/],
-    [{ size: '-8m' }, /no thin pool smaller/],
+    [{ size: '-8m' }, /cannot shrink a thin pool/],
     [{ size: 'big' }, /big/],
   ])('refuses %j', async (options, message) => {
     const { runtime } = testRuntime(simulatedBofh({ host }));

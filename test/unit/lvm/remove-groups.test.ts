@@ -157,7 +157,7 @@ describe('taking the label off a physical volume', () => {
 
   test('is refused for one of a group, a blank disk, and another one than was meant', async () => {
     expect(await refused(does((tx) => remove(tx, one)))).toContain('is in the volume group vg1');
-    expect(await refused(does((tx) => remove(tx, '/dev/vdy')))).toContain('is no physical volume');
+    expect(await refused(does((tx) => remove(tx, '/dev/vdy')))).toContain('is not a physical volume');
     expect(await refused(does((tx) => tx.lvm.removePv({ device: two, uuid: label(one) })))).toContain(
       'is another physical volume now',
     );

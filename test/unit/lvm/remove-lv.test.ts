@@ -70,7 +70,7 @@ describe('removeLv', () => {
   test.each([
     ['is not there', () => (web1.name = 'other'), /no logical volume vg0\/web1/],
     ['is open', () => (web1.open = true), /in use: open/],
-    ['has a snapshot', () => lvm.add({ name: 'snap', origin: web1.uuid }), /take them along: vg0\/snap/],
+    ['has a snapshot', () => lvm.add({ name: 'snap', origin: web1.uuid }), /would be removed too: vg0\/snap/],
     ['is being merged', () => (web1.columns = { lv_merging: 'merging' }), /is being merged/],
     ['is part of another one', () => (web1.role = 'private,thin,pool,data'), /part of another/],
   ])('is refused for a volume that %s', async (_, arrange, message) => {
@@ -180,7 +180,7 @@ describe('others', () => {
   test('who snapshot the tombstone keep their snapshot', async () => {
     const undo = await run();
     lvm.add({ name: 'snap', origin: web1.uuid });
-    await expect(removeLv.afterCommit({ undo, host })).rejects.toThrow(/take them along/);
+    await expect(removeLv.afterCommit({ undo, host })).rejects.toThrow(/would be removed too/);
     expect(lvm.names()).toEqual([gone, 'snap']);
   });
 

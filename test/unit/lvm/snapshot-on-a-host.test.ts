@@ -107,7 +107,7 @@ describe('createSnapshot', () => {
   });
 
   test.each([
-    ['no size for a plain volume', { size: undefined }, UsageError, /is no thin volume/],
+    ['no size for a plain volume', { size: undefined }, UsageError, /is not a thin volume/],
     ['size and extents', { extents: 5 }, UsageError, /size: leave it out, or extents/],
     ['more than the origin', { size: undefined, extents: '101%ORIGIN' }, UsageError, /at most 100%ORIGIN/],
     ['a bad name', { name: 'x_tdata' }, UsageError, /reserved/],
@@ -162,7 +162,7 @@ describe('createSnapshot', () => {
   test('refuses a snapshot of a classic snapshot', async () => {
     host.admin.snapshot({ vg: 'vg0', name: 'sunday', origin: 'a', extents: 1 });
     expect(String(await failureOf(does((tx) => snapshot(tx, { origin: 'sunday' }))))).toMatch(
-      /no snapshot of one/,
+      /cannot create a snapshot of it/,
     );
   });
 
@@ -231,7 +231,7 @@ describe('removeLv of a snapshot', () => {
     expect(String(await failureOf(does((tx) => remove(tx))))).toMatch(/in use: mounted on \/mnt/);
     const origin = await failureOf(does((tx) => remove(tx, 'a')));
     expect(origin).toMatchObject({
-      message: expect.stringContaining('has snapshots, and would take them along: vg0/monday') as string,
+      message: expect.stringContaining('has snapshots, which would be removed too: vg0/monday') as string,
       remedy: expect.stringContaining('bofh lvm remove vg0/monday') as string,
     });
     expect(names()).toEqual([...there, 'monday'].sort());

@@ -68,8 +68,8 @@ describe('resizeLv of a volume that lies on several devices', () => {
   });
 
   test.each([
-    ['s', 'it is striped, which bofh makes larger only'],
-    ['r', 'it is a raid1, which bofh makes larger only'],
+    ['s', 'it is striped, which bofh only grows'],
+    ['r', 'it is a raid1, which bofh only grows'],
   ])('%s is not made smaller: its extents could not be given back', async (name, words) => {
     const before = host.snapshot();
     const error = await failureOf(does((tx) => resize(tx, name, '16m')));
@@ -85,7 +85,7 @@ describe('resizeLv of a volume that lies on several devices', () => {
       host.world.revision += 1;
       const error = await failureOf(does((tx) => resize(tx, 'r', '64m')));
       expect(error).toBeInstanceOf(RefusedError);
-      expect(String(error)).toMatch(/vg0\/r is not made larger: the copies of vg0\/r are not alike/);
+      expect(String(error)).toMatch(/vg0\/r is not made larger: the copies of vg0\/r are not identical/);
     },
   );
 
@@ -143,7 +143,7 @@ describe('a stack on such a volume', () => {
     const before = host.snapshot();
     const error = await failureOf(stack('s', { size: 16 * mib }));
     expect(error).toBeInstanceOf(RefusedError);
-    expect(String(error)).toContain('it is striped, which bofh makes larger only');
+    expect(String(error)).toContain('it is striped, which bofh only grows');
     expect(host.snapshot()).toBe(before);
   });
 });

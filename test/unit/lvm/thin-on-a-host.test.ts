@@ -103,7 +103,7 @@ describe('createThinPool', () => {
 
   test('is not believed when its tool exits 0 and does nothing', async () => {
     host.fault({ tool: 'lvcreate', mode: 'no effect, exit 0' });
-    expect(String(await failureOf(does((tx) => pool(tx))))).toMatch(/made no thin pool/);
+    expect(String(await failureOf(does((tx) => pool(tx))))).toMatch(/created no thin pool/);
   });
 });
 
@@ -141,7 +141,7 @@ describe('createLv in a pool', () => {
         host.admin.lvremove('vg0', 'pool');
         host.admin.lvcreate({ vg: 'vg0', name: 'pool', extents: 2 });
       },
-      /is no thin pool/,
+      /is not a thin pool/,
     ],
   ])('is refused when the pool is %s', async (_, arrange, message) => {
     arrange();

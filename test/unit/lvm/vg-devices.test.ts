@@ -55,7 +55,7 @@ describe('extending a group', () => {
     await does((tx) => tx.lvm.createVg({ name: 'vg1', devices: [one], extentSize: '32m' }));
 
     expect(await refused(does((tx) => extend(tx, one)))).toContain('in the volume group vg1 already');
-    expect(await refused(does((tx) => extend(tx, '/dev/vdy')))).toContain('is no physical volume');
+    expect(await refused(does((tx) => extend(tx, '/dev/vdy')))).toContain('is not a physical volume');
     expect(await refused(does((tx) => tx.lvm.extendVg({ vg: 'nope', devices: [two] })))).toContain(
       'no volume group',
     );
@@ -139,7 +139,7 @@ describe('extending a group', () => {
     const change = host.during({ outputs: '/nowhere', lock: -1 });
 
     expect(String(await failureOf(extendVg.run({ args, undo, host: change })))).toContain(
-      'is no physical volume',
+      'is not a physical volume',
     );
     expect(host.changes).toEqual([]);
   });
@@ -162,7 +162,7 @@ describe('reducing a group', () => {
     expect(await refused(does((tx) => reduce(tx, '/dev/vdb', one, two)))).toContain(
       'nothing would be left of it',
     );
-    expect(await refused(does((tx) => reduce(tx, '/dev/vdy')))).toContain('is no physical volume');
+    expect(await refused(does((tx) => reduce(tx, '/dev/vdy')))).toContain('is not a physical volume');
     fill();
     // On the first no extents are given out, so it lies on the second.
     expect(await refused(does((tx) => reduce(tx, two)))).toMatch(
@@ -205,7 +205,7 @@ describe('reducing a group', () => {
       }),
     );
 
-    expect((error as RolledBackError).leftAlone.join()).toContain('is no physical volume any more');
+    expect((error as RolledBackError).leftAlone.join()).toContain('is not a physical volume any more');
     expect(members()).toEqual(['/dev/vdb', two]);
   });
 

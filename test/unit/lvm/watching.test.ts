@@ -199,7 +199,7 @@ describe('zeros on a thin volume', () => {
     });
     const error = await rejectionOf(zero());
     expect(String(error)).toContain(`the pool vg0/pool is full (data 97 %, metadata 1 %)`);
-    expect(String(error)).toContain(`the rest of the zeros on ${thin} is not begun`);
+    expect(String(error)).toContain(`the rest of the zeros on ${thin} is not started`);
     expect(written()).toHaveLength(1);
   });
 });
@@ -269,7 +269,7 @@ describe('what is watched', () => {
     const at = looking((nth) => (nth === 3 ? 'host' : 'fails'));
     const error = await withoutWaiting(() => rejectionOf(watchingRoom(at, asked, writing)));
     expect(error).toBeInstanceOf(RefusedError);
-    expect(String(error)).toContain('cannot be told any more (it is busy): it was stopped');
+    expect(String(error)).toContain('is now unknown (it is busy): it was stopped');
     expect(looks).toBe(6);
   });
 });

@@ -132,7 +132,7 @@ describe('drbd.convert', () => {
   });
 
   it.each([
-    ['this very host', { to: 'alpha' }, /are one host/],
+    ['this host itself', { to: 'alpha' }, /are the same host/],
     ['addresses of others', { addresses: { gamma: '10.0.0.1', there: '10.0.0.2' } }, /name one for each/],
     ['a name that DRBD does not take', { name: 'all' }, /neither "all" nor/],
   ])('refuses %s', async (_, more, words) => {
@@ -197,7 +197,7 @@ describe('drbd.remove with a host on which the data live on', () => {
     for (const each of hosts.alpha.world.drbd.resources[0]?.volumes ?? []) each.disk = 'Outdated';
     const bad = await refusal(hosts, () => drbd.remove({ ...onBoth, keepOn: 'alpha' }));
     expect(bad.message).toContain(
-      'on alpha: whether the data of web1 here are up to date cannot be told: it is Outdated',
+      'on alpha: whether the data of web1 on this host is up to date is unknown: it is Outdated',
     );
     const none = await refusal(await made(), () => drbd.remove({ ...onBoth, keepOn: 'gamma' }));
     expect(none.message).toBe('web1 has no part for the host "gamma"');

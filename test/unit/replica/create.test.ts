@@ -125,7 +125,7 @@ describe('what drbd.create refuses, it refuses with both hosts as they were', ()
         as,
       );
     await expect(reached(['alpha', 'alias'], hosts.alpha)).rejects.toThrow(
-      'alpha and alias are one host (alpha)',
+      'alpha and alias are the same host (alpha)',
     );
     const clone = {
       ...hosts.alpha,
@@ -143,7 +143,7 @@ describe('what drbd.create refuses, it refuses with both hosts as they were', ()
       /on alpha: it has not the address 10\.0\.0\.2/,
     ],
     ['a name that DRBD does not take', { name: 'all' }, /neither "all" nor/],
-    ['one host by two names', { on: ['alpha', 'alpha'] as [string, string] }, /are one host/],
+    ['one host by two names', { on: ['alpha', 'alpha'] as [string, string] }, /are the same host/],
   ])('%s', async (_, more, words) => {
     expect((await refusing(two(), more)).message).toMatch(words);
   });
@@ -196,9 +196,11 @@ describe('what drbd.create refuses, it refuses with both hosts as they were', ()
     const error: unknown = await create(hosts.here).catch((each: unknown) => each);
     expect(error).toMatchObject({ name: 'RolledBackError' });
     expect((error as Error).cause).toMatchObject({
-      message: expect.stringContaining('they do not find each other: volume 0 to beta: Connecting') as string,
+      message: expect.stringContaining(
+        'they do not connect to each other: volume 0 to beta: Connecting',
+      ) as string,
       remedy:
-        'see that TCP goes both ways between 10.0.0.1 port 7788 and 10.0.0.2 port 7788: firewall, routes',
+        'check that TCP works in both directions between 10.0.0.1 port 7788 and 10.0.0.2 port 7788: firewall, routes',
     });
     expect([hosts.alpha.snapshot(), hosts.there.host().snapshot()]).toEqual(before);
   });

@@ -154,7 +154,7 @@ describe('drbd.replacePeer', () => {
     hosts.alpha.admin.writeFile('/etc/drbd.d/web1.res', edited);
     const before = snapshots(hosts);
     const made = withBofh(hosts.here, () => atomic('replace', (tx) => replacePeer(tx, engine, plan)));
-    await expect(made).rejects.toThrow('/etc/drbd.d/web1.res is not what it was');
+    await expect(made).rejects.toThrow('/etc/drbd.d/web1.res: its content has changed');
     expect(snapshots(hosts)).toEqual(before);
   });
 
@@ -325,7 +325,7 @@ describe('drbd.replacePeer of a peer that is lost', () => {
 
 describe('drbd.replacePeer refuses', () => {
   it.each<readonly [string, (hosts: Three) => void, object, RegExp]>([
-    ['this very host', () => undefined, { to: 'alpha' }, /is this very host/],
+    ['this host itself', () => undefined, { to: 'alpha' }, /is this host itself/],
     [
       'a host with a volume of that name',
       ({ there }) => {

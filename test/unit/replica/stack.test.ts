@@ -227,7 +227,7 @@ describe('block resize of a stack with a replicated disk', () => {
       const { failed: said, host, next = '' } = explain(failed, { root: true });
       const size = (await states(hosts.alpha))[0]?.volumes[0]?.size ?? 0;
       expect(said).toContain(
-        `The new size have: the logical volume vg0/web1 on alpha (136 MiB), the logical volume vg0/web1 on beta (136 MiB), the DRBD device /dev/drbd0 (${formatSize(size)}); the old size: ${old}`,
+        `These have the new size: the logical volume vg0/web1 on alpha (136 MiB), the logical volume vg0/web1 on beta (136 MiB), the DRBD device /dev/drbd0 (${formatSize(size)}); the old size: ${old}`,
       );
       expect(host).toMatch(
         /^changed: the logical volume .*, which cannot shrink again; what is on it is as before$/,
@@ -254,7 +254,7 @@ describe('block resize of a stack with a replicated disk', () => {
 
     expect(failed).toBeInstanceOf(StuckError);
     const { message, remedy, blocked } = failed as StuckError;
-    expect(message).toContain('The new size have: the logical volume vg0/web1 on alpha (132 MiB)');
+    expect(message).toContain('These have the new size: the logical volume vg0/web1 on alpha (132 MiB)');
     expect(blocked.map(({ kind }) => kind)).toEqual(['filesystem.resize']);
     const size = (await states(hosts.alpha))[0]?.volumes[0]?.size ?? 0;
     expect(remedy).toMatch(
@@ -288,10 +288,10 @@ describe('block resize of a stack with a replicated disk', () => {
       const found = async () => {
         const { runtime, stdout } = testRuntime(bofhOf(alpha), { json: true });
         await runVerb(runtime, 'doctor');
-        return doctor.parse(JSON.parse(stdout())).filter(({ says }) => says.includes('did not follow'));
+        return doctor.parse(JSON.parse(stdout())).filter(({ says }) => says.includes('was grown, but'));
       };
       const [problem] = await found();
-      expect(problem?.says).toBe(`/dev/drbd0 was grown, and what is on it did not follow: ${left}`);
+      expect(problem?.says).toBe(`/dev/drbd0 was grown, but the layers on it were not: ${left}`);
       const line = `${problem?.run[0] ?? ''} --key file:/etc/key`;
       expect(await runVerb(testRuntime(here, { yes: true }).runtime, line.replace('bofh ', ''))).toBe(0);
       expect(await found()).toEqual([]);

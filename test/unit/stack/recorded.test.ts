@@ -81,7 +81,7 @@ describe('the tree of a host with an array and a partitioned disk', () => {
     const error = await resizeStack(nothing, asked).catch((cause: unknown) => cause);
 
     expect(error).toBeInstanceOf(RefusedError);
-    expect(String(error)).toMatch(/bofh changes the size of no md array/);
+    expect(String(error)).toMatch(/bofh does not resize md arrays/);
     expect(error).toHaveProperty('remedy', expect.stringMatching(/mdadm --grow \/dev\/md0/));
   });
 });

@@ -274,7 +274,7 @@ describe('bytes that are not those of a step', () => {
   const both = [volume, { make: snapshot, lv: 'lvm.snapshot.create' }];
   const cutOff = (kind: string) =>
     `, or ${kind} was cut off before it was finished; which of the two is not known`;
-  const wentDown = ', or the host went down before its data were on the disk; which of the two is not known';
+  const wentDown = ', or the host went down before its data was on the disk; which of the two is not known';
   const since = (kind: string) => `logical volume vg0/own has changed since ${kind}: others wrote to `;
   const unlike = (kind: string) => `logical volume vg0/own is not as ${kind} leaves it: others wrote to `;
 

@@ -96,7 +96,7 @@ describe('the undo of a committed sequence', () => {
     host = host.reboot();
     const then = look();
 
-    await expect(run(() => undo(id))).rejects.toThrow('/dev/mapper/vault is not there now');
+    await expect(run(() => undo(id))).rejects.toThrow('/dev/mapper/vault is missing');
 
     expect(look()).toBe(then);
     expect(await run(() => recover())).toEqual([]);
@@ -166,7 +166,7 @@ describe('the undo of a committed sequence', () => {
     [
       'an act after the commit',
       (tx) => tx.lvm.removeLv({ vg: 'vg0', name: 'spare' }),
-      /its commit gave up what the undo of lvm\.removeLv \(.*logical volume vg0\/spare.*\) needs/,
+      /its commit discarded what the undo of lvm\.removeLv \(.*logical volume vg0\/spare.*\) needs/,
     ],
     [
       'a pair of functions',

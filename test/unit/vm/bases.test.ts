@@ -114,7 +114,7 @@ describe('a Debian for new guests', () => {
     expect(error).toBeInstanceOf(RefusedError);
     expect(error).toMatchObject({
       code: 'not-found',
-      remedy: 'bofh vm base create bookworm; then the same again',
+      remedy: 'bofh vm base create bookworm; then run the command again',
     });
     expect(host.snapshot()).toBe(before);
     await on(() => vm.createBase('bookworm'));

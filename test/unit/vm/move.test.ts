@@ -217,7 +217,7 @@ describe('what vm move refuses, it refuses with both hosts as they were', () => 
     const hosts = await guestOnTwo();
     const on = <T>(body: () => Promise<T>) => withBofh(hosts.here, body);
 
-    await expect(on(() => vm.move({ name: 'web1', to: 'alpha' }))).rejects.toThrow(/is this very host/);
+    await expect(on(() => vm.move({ name: 'web1', to: 'alpha' }))).rejects.toThrow(/is this host itself/);
     await expect(on(() => vm.move({ name: 'web9', to: 'there' }))).rejects.toThrow(
       /no guest web9 is configured/,
     );

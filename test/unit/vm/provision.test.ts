@@ -171,7 +171,7 @@ describe('vm provision', () => {
     [
       'a guest that runs',
       () => typed('vm start web1'),
-      /web1 runs as domain \d+: its disks cannot be changed under it/,
+      /web1 runs as domain \d+: its disks cannot be changed while it runs/,
       /^bofh vm stop web1; then .*bofh --host root@ADDRESS host apply \/srv\/web\.ts$/,
     ],
     [

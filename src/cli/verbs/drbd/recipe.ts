@@ -37,7 +37,7 @@ export async function changeByPlan<M extends readonly Member[] | undefined, P, T
     const again = async (): Promise<void> => {
       if (JSON.stringify(await recipe.plan(members, bofh)) !== JSON.stringify(plan))
         throw new RefusedError(`${name} has changed since it was looked at: nothing was done`, {
-          remedy: 'look at it and give the command again',
+          remedy: 'look at it and run the command again',
         });
     };
     return {

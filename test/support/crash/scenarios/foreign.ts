@@ -35,7 +35,7 @@ export const foreignScenarios: readonly Scenario[] = [
         await tx.step(o.open, { name: 'a' });
       };
       const { ending, process } = await t.run(subject, work, { plan });
-      t.expectEnding(ending, /^RolledBackError.*vol:a, which is not as this sequence has left it/);
+      t.expectEnding(ending, /^RolledBackError.*vol:a, which is not as this sequence left it/);
       t.expect(!process.events.some(({ label }) => label.startsWith('open ')), 'a foreign object was opened');
       t.expectKept('vol:a', uid, { mark: 'bofh.else.1' });
       t.expectBefore({ besides: ['vol:a'] });

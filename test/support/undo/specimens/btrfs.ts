@@ -331,7 +331,7 @@ export function changeSubvolume(
 ): number {
   const at = onBtrfs(world, path);
   const one = at === undefined ? undefined : rootAt(at);
-  if (at === undefined || one === undefined) throw new TypeError(`${path} is no subvolume`);
+  if (at === undefined || one === undefined) throw new TypeError(`${path} is not a subvolume`);
   const subvolumes = at.state.subvolumes.map((each) => (each === one ? { ...one, ...change } : each));
   putState(world, at.mount, { ...at.state, subvolumes });
   return one.id;

@@ -170,7 +170,7 @@ test('a wiped filesystem can be destroyed, and the refusal says how', async () =
   host.admin.format(device, { type: 'ext4', usage: 'filesystem', uuid: 'u' });
   await typed(host, ['--yes', 'block', 'wipe', device, '--overwrite', 'u']);
   expect(await rejectionOf(typed(host, ['--yes', 'block', 'zero', device]))).toMatchObject({
-    remedy: 'if all of it may go: --overwrite blank',
+    remedy: 'to erase all of it: --overwrite blank',
   });
   await typed(host, ['--yes', 'block', 'zero', device, '--overwrite', 'blank']);
   expect(acts()).toEqual(['1048576', '4096', '0']);

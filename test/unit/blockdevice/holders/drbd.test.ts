@@ -63,7 +63,7 @@ describe('a device that DRBD stores on', () => {
 
     expect(found.map((each) => each.free?.join(' ') ?? each.words)).toEqual([
       'drbdsetup detach 0',
-      expect.stringContaining('could not tell what DRBD stores where: drbdsetup'),
+      expect.stringContaining('could not find out which devices DRBD uses: drbdsetup'),
     ]);
   });
 });

@@ -231,7 +231,7 @@ describe('everyHolder', () => {
 
     expect(found.map(({ words }) => words)).toEqual([
       'mounted on /mnt (mount 40)',
-      'could not look everywhere: find: timeout',
+      'could not examine every possible holder: find: timeout',
     ]);
   });
 

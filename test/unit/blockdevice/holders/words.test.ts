@@ -35,7 +35,7 @@ describe('holders in words', () => {
 
     expect(message).toMatch(/\[kill 4\]; process 5 \(cat\) \[kill 5\]; and 2 more$/);
     expect(remedy).toBe(
-      'end that use first: kill 1; kill 2; kill 3; kill 4; kill 5; then give the command again, which names the others',
+      'end that use first: kill 1; kill 2; kill 3; kill 4; kill 5; then run the command again to see the others',
     );
     expect(holders).toHaveLength(7);
   });
@@ -43,6 +43,6 @@ describe('holders in words', () => {
   test('has something to do next where no command would end it', () => {
     const { remedy } = inUse('/dev/sdb', [{ kind: 'unknown', words: 'somebody' }]);
 
-    expect(remedy).toBe('end that use first, then give the command again');
+    expect(remedy).toBe('end that use first, then run the command again');
   });
 });

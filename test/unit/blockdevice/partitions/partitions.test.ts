@@ -160,7 +160,10 @@ describe('a partition table', () => {
     );
     await refused((tx) => tx.block.createPartitionTable({ device: '/dev/vdx1' }), /is itself a partition/);
     host.admin.lvcreate({ vg: 'vg0', name: 'a', extents: 4 });
-    await refused((tx) => tx.block.createPartitionTable({ device: '/dev/vg0/a' }), /is a mapping/);
+    await refused(
+      (tx) => tx.block.createPartitionTable({ device: '/dev/vg0/a' }),
+      /is a device-mapper device/,
+    );
   });
 
   test('is refused with a remedy that names all that is there, also what blkid cannot tell', async () => {
@@ -176,7 +179,7 @@ describe('a partition table', () => {
 
     expect(error).toMatchObject({
       message: `${device} is not blank: it holds several signatures, and blkid cannot tell which one counts`,
-      remedy: `to lose it: bofh block wipe ${device} --overwrite ${ownUuid}`,
+      remedy: `to erase it: bofh block wipe ${device} --overwrite ${ownUuid}`,
     });
   });
 

@@ -61,7 +61,7 @@ export default verb({
 async function withRealPaths(host: ReadHost, request: RotationRequest): Promise<RotationRequest> {
   const [source, target] = [await placeOf(host, request.source), await placeOf(host, request.target)];
   if ((await subvolumeAt(host, source.path)) === undefined)
-    throw new RefusedError(`${request.source} is no subvolume`, {
+    throw new RefusedError(`${request.source} is not a subvolume`, {
       remedy: `the subvolumes of its filesystem: bofh btrfs list ${source.mount.path}`,
     });
   if (source.fs !== target.fs)

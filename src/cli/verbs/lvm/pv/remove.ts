@@ -18,7 +18,7 @@ export default verb({
         act: () => atomic(runtime.verb, (tx) => tx.lvm.removePv({ device, uuid })),
         answer: (): Answer<LvmPvRemove> => ({
           data: { device },
-          lines: [`${device} is no physical volume any more`],
+          lines: [`${device} is not a physical volume any more`],
         }),
       };
     });
