@@ -37,7 +37,7 @@ export function refuseOlder({ resource: { name, state } }: Part, { of }: { reado
       : state.role === 'Primary'
         ? ['primary and not connected', 'were written to apart']
         : ['secondary and not connected', 'are newer'];
-  throw new RefusedError(`${name} is ${is}: whether the data of ${of} ${what} cannot be told`, {
+  throw new RefusedError(`${name} is ${is}: it is unknown whether the data of ${of} ${what}`, {
     remedy: `${reconnect(name, state)}; or leave its volume: ${option('--keep-volumes', "volumes: 'kept'")}`,
   });
 }

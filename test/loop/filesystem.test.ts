@@ -123,7 +123,7 @@ describe('create', () => {
     sh('losetup', device, path);
     try {
       expect((await identityOf(host, device)).identity).not.toBe(identity);
-      await expect(create.look({ undo, host })).rejects.toThrow(/cannot be told/);
+      await expect(create.look({ undo, host })).rejects.toThrow(/is unknown/);
     } finally {
       sh('losetup', '--detach', device);
       sh('losetup', device, disk.path('image'));

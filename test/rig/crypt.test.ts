@@ -179,7 +179,7 @@ await atomic('steps', async (tx) => {
     for (const umount of ['true', 'umount /mnt']) {
       await stage.machine.run(umount);
       expect(await run(stage, `bofh --yes crypt resize safe 16m --key file:${key}`, 1)).toContain(
-        'there is ext4 on /dev/mapper/safe, which does not become smaller by this',
+        'there is ext4 on /dev/mapper/safe, which this command does not shrink',
       );
       // A script asks nobody.
       expect(await run(stage, 'bofh run /root/smaller.ts', 1, 5)).toContain('its ext4 reaches to 48 MiB');

@@ -327,7 +327,7 @@ async function refuseInUse(engine: Engine, of: Looked, codes: Codes): Promise<vo
   throw new RefusedError(
     `journal ${id} is left open: what it made is in use now, or has another name: ${used.join('; ')}`,
     {
-      remedy: `${option('bofh recover --yes', 'recover({ inUse: true })')} undoes it all the same; bofh journal show ${id} shows what that is`,
+      remedy: `${option('bofh recover --yes', 'recover({ inUse: true })')} undoes it anyway; bofh journal show ${id} shows what that is`,
     },
   );
 }

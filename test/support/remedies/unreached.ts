@@ -27,7 +27,7 @@ export const unreached: readonly (readonly [reason: string, most: number, place:
   [
     'a device with damaged, unclean or unusual content, which only a real tool leaves',
     33,
-    /header of .* is damaged|on \$\{beneath\.length\} devices|is a file with a header|devices of a btrfs|without the feature 64bit|log of the xfs|is not in order|not unmounted cleanly|has no serial number|and a partition table|still knows partitions|is not on one device|cannot change its size|^lvm\//,
+    /header of .* is damaged|on \$\{beneath\.length\} devices|is a file with a header|devices of a btrfs|without the feature 64bit|log of the xfs|has errors: its uuid|not unmounted cleanly|has no serial number|and a partition table|still knows partitions|is not on one device|cannot change its size|^lvm\//,
   ],
   [
     'a mount that is read-only, hidden by another one, or on a loop device that goes with it',

@@ -218,7 +218,7 @@ describe('bofh boot install', () => {
     const before = host.snapshot();
 
     await expect(install(at().runtime)).rejects.toThrow(
-      `not as "bofh boot install" has made it: ${pathOf(name ?? '')}`,
+      `not as "bofh boot install" wrote it: ${pathOf(name ?? '')}`,
     );
     if (_how === 'was edited') await expect(remove(at().runtime)).rejects.toThrow('bofh-recover.service');
 
@@ -251,7 +251,7 @@ describe('bofh boot install', () => {
     host.admin.writeFile('/opt/a b%c/bofh.cjs', 'x', 0o755);
 
     await expect(install(at({}, [program[0], '/opt/a b%c/bofh.cjs']).runtime)).rejects.toThrow(
-      'cannot stand in a unit',
+      'cannot be used in a systemd unit',
     );
   });
 
@@ -520,7 +520,7 @@ describe('bofh recover --boot', () => {
     expect(await runVerb(runtime, 'recover --boot')).toBe(0);
 
     expect(volumes()).toBe(true);
-    expect(stderr()).toContain('what was begun since this boot is left alone');
+    expect(stderr()).toContain('sequences of this boot are left untouched');
     expect(await runVerb(at().runtime, 'recover')).toBe(0);
     expect(volumes()).toBe(false);
   });

@@ -268,7 +268,9 @@ describe('bofh crypt resize to less', () => {
 
     const error: unknown = await said(host, `--yes ${line}`).catch((thrown: unknown) => thrown);
 
-    expect(String(error)).toContain(`there is ${type} on /dev/mapper/mine, which does not become smaller`);
+    expect(String(error)).toContain(
+      `there is ${type} on /dev/mapper/mine, which this command does not shrink`,
+    );
     expect((error as RefusedError).remedy).toContain('bofh block resize /dev/mapper/mine 16777216');
     expect(programsOf(host)).toEqual([]);
   });

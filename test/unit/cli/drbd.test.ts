@@ -173,7 +173,7 @@ it('bofh drbd show lists differences between the kernel and the file', async () 
   const { runtime, stdout } = at(host);
   await runVerb(runtime, 'drbd show web1');
   expect(stdout()).toMatch(
-    /^the kernel runs it otherwise than \/etc\/drbd\.d\/web1\.res says\. .*bofh drbd adjust web1\):\n {2}drbdsetup-84 disconnect .*:7788.*\n {2}drbdsetup-84 connect .*:7799/m,
+    /^the kernel has other settings for it than \/etc\/drbd\.d\/web1\.res\. .*bofh drbd adjust web1\):\n {2}drbdsetup-84 disconnect .*:7788.*\n {2}drbdsetup-84 connect .*:7799/m,
   );
 });
 

@@ -76,7 +76,7 @@ describe.skipIf(!root)('a script of several sequences', () => {
 
     const half = await idOf('half');
     expect(exitCode).toBe(3);
-    expect(stderr).toContain(`"half" (${half}) could not be brought to an end`);
+    expect(stderr).toContain(`"half" (${half}) could not be finished or rolled back`);
     expect(stderr).toContain('left: step 1 gate');
     expect(stderr).toContain('no way back');
     expect(stderr).toContain(`"one" (${await idOf('one')}) is committed and stays`);

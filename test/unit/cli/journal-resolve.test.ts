@@ -81,7 +81,7 @@ test.each([
   ['a step that bofh can undo', () => `journal resolve ${id} 1 --undone`, /bofh itself can undo step 1/],
   ['no such step', () => `journal resolve ${id} 9 --undone`, /has no step 9/],
   ['no decision', () => `journal resolve ${id} 2`, /one of --undone and --keep is needed/],
-  ['no number', () => `journal resolve ${id} two --keep`, /"two" is no number of a step/],
+  ['no number', () => `journal resolve ${id} two --keep`, /"two" is not the number of a step/],
 ])('refused, with nothing changed: %s', async (_, line, message) => {
   const journal = () => host.admin.readFile(`/var/lib/bofh/journal/${id}.journal`);
   const now = [host.snapshot(), journal()];

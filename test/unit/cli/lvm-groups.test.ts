@@ -194,7 +194,7 @@ describe('bofh lvm vg rename and pv resize', () => {
     const { stdout } = await typed(host, ['lvm', 'vg', 'rename', 'vg0', 'a-b']);
 
     for (const text of [planned.stderr, stdout]) {
-      expect(text).toContain('unless /dev/a-b/web-1 is written there');
+      expect(text).toContain('until you write /dev/a-b/web-1 there');
       expect(text).toMatch(/web1 does not start until .*names \/dev\/mapper\/a--b-web--1$/m);
       expect(text).not.toContain('vg01');
     }

@@ -121,7 +121,7 @@ describe('bofh lvm rename', () => {
     host.admin.writeFile('/etc/xen/web2.cfg', 'name = \n');
     const before = host.snapshot();
     const said = [
-      /web1 does not start until \/etc\/xen\/web1\.cfg, which names \/dev\/vg0\/web-1, names \/dev\/vg0\/web2$/m,
+      /web1 does not start until you replace \/dev\/vg0\/web-1 by \/dev\/vg0\/web2 in \/etc\/xen\/web1\.cfg$/m,
       /\/etc\/fstab names/,
       /web2\.cfg.*unknown whether it names the volume/,
     ];

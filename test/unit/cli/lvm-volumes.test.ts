@@ -310,10 +310,10 @@ describe('bofh lvm remove of a disk of a guest', () => {
 
     await expect(remove(at(yes).runtime, 'vg0/a')).rejects.toMatchObject({
       message: `vg0/a is a disk of ${shown}; nothing was removed`,
-      remedy: `to remove it all the same: bofh lvm remove vg0/a --disk-of ${guest}`,
+      remedy: `to remove it anyway: bofh lvm remove vg0/a --disk-of ${guest}`,
     });
     await expect(remove(at(yes).runtime, 'vg0/a', { diskOf: `${guest},web2` })).rejects.toThrow(
-      '--disk-of web2: vg0/a is no disk of it',
+      '--disk-of web2: vg0/a is not a disk of it',
     );
     expect(host.snapshot()).toBe(before);
     expect(await remove(at(yes).runtime, 'vg0/a', { diskOf: guest })).toBe(0);

@@ -266,7 +266,7 @@ describe('the answers of', () => {
     await runVerb(runtime, 'drbd convert vg0/web1 --to there');
     expect(stdout()).toContain('/dev/vg0/web1 is replicated as /dev/drbd0');
     expect(stdout()).toContain(
-      'does not start until /etc/xen/web.cfg, which names /dev/vg0/web1, names /dev/drbd0',
+      'does not start until you replace /dev/vg0/web1 by /dev/drbd0 in /etc/xen/web.cfg',
     );
     expect(again.alpha.admin.readFile('/etc/xen/web.cfg')).toContain('/dev/vg0/web1');
   });

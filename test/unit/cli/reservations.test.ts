@@ -168,7 +168,7 @@ describe.skipIf(!root)('bofh recover of what another host has reserved', () => {
     expect(recovered.parse(JSON.parse(done.stdout))).toMatchObject([
       { id, name: 'a volume', end: 'abandoned', because: 'it burned down' },
     ]);
-    expect(done.stderr).toContain('what the bofh on web1 had begun with it is not undone');
+    expect(done.stderr).toContain('what the bofh on web1 started with it is not undone');
     expect(readdirSync(join(stateDir, 'reservations'))).toEqual(['history']);
     expect(await at('journal', 'list', '--json')).toMatchObject({ stdout: '[]\n' });
   });

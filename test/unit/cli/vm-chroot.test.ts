@@ -51,7 +51,7 @@ describe('vm chroot', () => {
       {},
       /web1 is mounted on \/mnt bofh vm unmount web1/,
     ],
-    ['a dry run', () => undefined, { dryRun: true }, /cannot tell what a command will do/],
+    ['a dry run', () => undefined, { dryRun: true }, /cannot plan what a command does/],
     ['an answer in JSON', () => undefined, { json: true }, /leave out --dry-run and --json/],
     ['another host', () => undefined, { host: 'beta' }, /ssh -t beta bofh vm chroot web1/],
     [

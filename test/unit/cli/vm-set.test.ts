@@ -213,7 +213,7 @@ describe('vm wait', () => {
 
 describe('vm console', () => {
   test.each([
-    ['there is no terminal', {}, [], /needs a terminal, and here is none/],
+    ['there is no terminal', {}, [], /needs a terminal, but there is none/],
     ['the guest is off', {}, ['a terminal'], /web1 is off/],
     ['it is on another host', { host: 'host2' }, ['a terminal'], /needs a terminal on the host/],
   ])('is refused if %s', async (_, options, answered, message) => {

@@ -143,7 +143,7 @@ describe('bofh doctor', () => {
     expect(of('drbd')).toMatchObject([
       {
         level: 'problem',
-        says: containing('the kernel runs web1 otherwise than /etc/drbd.d/web1.res says'),
+        says: containing('web1 runs with other settings than /etc/drbd.d/web1.res has'),
         run: ['bofh drbd show web1', 'bofh drbd adjust web1'],
       },
     ]);

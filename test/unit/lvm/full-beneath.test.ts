@@ -52,7 +52,7 @@ describe('what lies on a thin pool', () => {
     const [uuid = ''] = (host.world.lvm[0]?.lvs ?? []).flatMap((lv) => (lv.name === 'pool' ? [lv.uuid] : []));
     host.world.active.delete(uuid);
     host.world.revision += 1;
-    expect(String(await refuses('/dev/vg0/thin'))).toMatch(/cannot be told/);
+    expect(String(await refuses('/dev/vg0/thin'))).toMatch(/is unknown/);
   });
 });
 

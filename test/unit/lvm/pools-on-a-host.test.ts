@@ -321,7 +321,7 @@ describe('bofh lvm pool resize', () => {
   });
 
   test.each([
-    [{}, /say --size/],
+    [{}, /give --size/],
     [{ size: '-8m' }, /cannot shrink a thin pool/],
     [{ size: 'big' }, /big/],
   ])('refuses %j', async (options, message) => {

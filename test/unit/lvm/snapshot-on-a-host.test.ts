@@ -182,7 +182,7 @@ describe('createSnapshot', () => {
   test('refuses a thin one in a pool of which nobody can tell', async () => {
     host.world.active.clear();
     expect(await failureOf(does(thin))).toMatchObject({
-      message: expect.stringContaining('cannot be told') as string,
+      message: expect.stringContaining('is unknown') as string,
       remedy: expect.stringContaining('bofh lvm activate vg0/pool') as string,
     });
   });

@@ -133,7 +133,7 @@ describe('createLv in a pool', () => {
   test.each([
     ['full of data', () => host.admin.fill('vg0', 'pool', { data: 95.01 }), /is full \(data 95.01 %/],
     ['full of metadata', () => host.admin.fill('vg0', 'pool', { data: 1, metadata: 96 }), /metadata 96 %/],
-    ['one of which nobody can tell', () => host.world.active.clear(), /cannot be told/],
+    ['one of which nobody can tell', () => host.world.active.clear(), /is unknown/],
     ['gone', () => host.admin.lvremove('vg0', 'pool'), /no logical volume vg0\/pool/],
     [
       'no pool',
@@ -173,7 +173,9 @@ describe('at the command line', () => {
 
     const { runtime, stdout } = testRuntime(simulatedBofh({ host }));
     expect(await runVerb(runtime, 'lvm create vg0/a --size 1g --pool pool')).toBe(0);
-    expect(stdout()).toContain('the pool pool has promised 1 GiB and has 64 MiB: watch how full it is');
+    expect(stdout()).toContain(
+      'the volumes in the pool pool can grow to 1 GiB, but it has 64 MiB: watch its usage',
+    );
 
     const quiet = testRuntime(simulatedBofh({ host: simulatedHost() }));
     await runVerb(quiet.runtime, 'lvm create vg0/b --size 8m');

@@ -183,7 +183,7 @@ describe('drbd.remove with a host on which the data live on', () => {
     hosts.there.host().world.drbd.resources = [];
     const error = await refusal(hosts, () => drbd.remove({ ...onBoth, keepOn: 'alpha' }));
     expect(error.message).toBe(
-      'on alpha: web1 is secondary and not connected: whether the data of beta are newer cannot be told',
+      'on alpha: web1 is secondary and not connected: it is unknown whether the data of beta are newer',
     );
     expect(error.remedy).toContain("volumes: 'kept'");
     const plan = await withBofh(hosts.here, () =>

@@ -374,7 +374,7 @@ describe('drbd.replacePeer refuses', () => {
         alpha.admin.drbdadm('disconnect', 'web1');
       },
       {},
-      /on alpha: web1 is secondary and not connected: whether the data of gamma are newer cannot be told/,
+      /on alpha: web1 is secondary and not connected: it is unknown whether the data of gamma are newer/,
     ],
     [
       'what was written apart on the old peer, though this host is primary',
@@ -384,7 +384,7 @@ describe('drbd.replacePeer refuses', () => {
         gammaOf(hosts).admin.drbdadm('secondary', 'web1');
       },
       {},
-      /on alpha: web1 is primary and not connected: whether the data of gamma were written to apart cannot be told/,
+      /on alpha: web1 is primary and not connected: it is unknown whether the data of gamma were written to apart/,
     ],
     [
       'a port that is taken',

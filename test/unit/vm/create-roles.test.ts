@@ -135,7 +135,7 @@ describe('vm create --role', () => {
   test('a dry run says which scripts would run', async () => {
     const { stderr } = await typed(`${create} --role web`, { dryRun: true });
 
-    expect(stderr).toContain(`dry run: ${web} would run in the guest: its effect cannot be told`);
+    expect(stderr).toContain(`dry run: ${web} would run in the guest: its effect is unknown`);
   });
 
   test('--provision applies a description after the roles, with this Node.js and this bofh', async () => {

@@ -163,7 +163,7 @@ describe('vm provision', () => {
     const before = host.snapshot();
     const { stderr } = await typed(provision, { dryRun: true });
 
-    expect(stderr).toContain('dry run: /srv/web.ts would run in the guest: its effect cannot be told');
+    expect(stderr).toContain('dry run: /srv/web.ts would run in the guest: its effect is unknown');
     expect(host.snapshot()).toBe(before);
   });
 

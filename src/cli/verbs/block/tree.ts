@@ -62,7 +62,7 @@ function wordsOf(device: StackDevice, paint: Paint): readonly string[] {
     content.state === 'unreadable'
       ? content.title || 'content unknown'
       : content.state === 'unknown'
-        ? `${content.title}${label} (bofh knows no such layer)`
+        ? `${content.title}${label} (unknown to bofh)`
         : `${content.title}${label}`;
   const isLess = content.size !== undefined && content.overhead === undefined && content.size < device.size;
   const own = isLess ? [`of ${formatSize(content.size ?? 0)}`] : [];

@@ -117,8 +117,8 @@ export function isPackaged({ unit }: FoundUnit): boolean {
 }
 
 export function foreignUnits(units: readonly string[], installer: string): RefusedError {
-  return new RefusedError(`not as "bofh ${installer}" has made it: ${units.join(', ')}`, {
-    remedy: 'move it away; what you have changed in it belongs into a drop-in: systemctl edit UNIT',
+  return new RefusedError(`not as "bofh ${installer}" wrote it: ${units.join(', ')}`, {
+    remedy: 'move it away; put your changes into a drop-in: systemctl edit UNIT',
   });
 }
 
@@ -160,7 +160,7 @@ export function isOurs(text: string): boolean {
 /** systemd has its own quoting rules, with `%` and `$`: such paths are refused. */
 export function refuseUnquotable(word: string): void {
   if (/^[\w@+=:,./-]+$/.test(word)) return;
-  throw new UsageError(`"${word}" cannot stand in a unit of systemd`, {
+  throw new UsageError(`"${word}" cannot be used in a systemd unit`, {
     remedy: 'use a path of letters, digits and _ . , : + = @ / -',
   });
 }

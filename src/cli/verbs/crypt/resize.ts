@@ -58,7 +58,7 @@ async function lossOf(host: ReadHost, name: string, size: Bytes): Promise<string
   if (inside === undefined)
     return `${path} shrinks from ${formatSize(mapping.size)} to ${formatSize(size)}: the data behind the new end is lost`;
   if (inside.bytes !== 'unknown' && inside.bytes <= size) return undefined;
-  throw new RefusedError(`there is ${inside.type} on ${path}, which does not become smaller by this`, {
-    remedy: `make all layers smaller, in their order: bofh block resize ${path} ${size}b --key KEY`,
+  throw new RefusedError(`there is ${inside.type} on ${path}, which this command does not shrink`, {
+    remedy: `shrink all layers, in the right order: bofh block resize ${path} ${size}b --key KEY`,
   });
 }

@@ -38,7 +38,7 @@ export async function waitWithProgress(runtime: Runtime, wait: Wait): Promise<Re
   };
   const ended = new AbortController();
   const end = (): void => {
-    ended.abort(new InterruptedError(`"${runtime.verb}" was ended; what it waited for goes on`));
+    ended.abort(new InterruptedError(`"${runtime.verb}" was stopped; what it waited for continues`));
   };
   signals.stop.addEventListener('abort', end, { once: true });
   try {

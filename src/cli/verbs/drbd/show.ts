@@ -101,7 +101,7 @@ function linesOf(shown: DrbdShow, { paint }: Look): readonly string[] {
     ...(differences.length === 0
       ? []
       : [
-          `the kernel runs it otherwise than ${file ?? ''} says. To have it follow the file (bofh drbd adjust ${resource}):`,
+          `the kernel has other settings for it than ${file ?? ''}. To apply the file (bofh drbd adjust ${resource}):`,
           ...differences.map((each) => `  ${each}`),
         ]),
   ];

@@ -44,7 +44,7 @@ export default verb({
   },
 });
 
-const none = 'nothing to remove: no closed journal is older than is kept, and there are not too many';
+const none = 'nothing to remove: no closed journal is too old, and there are not too many';
 
 /** Everything except the newest journals: those are removed only after a confirmation. */
 const alwaysGone: Keep = { ...usualKeep, count: usualKeep.newest };

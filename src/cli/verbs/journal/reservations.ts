@@ -60,7 +60,7 @@ function inWords({
       programs.map(({ pid, command }) => `process ${String(pid)}: ${command}`),
     ),
     '',
-    `next: see on ${printable(coordinator)} that it ends: bofh journal show ${id}; bofh recover ${id};`,
+    `next: on ${printable(coordinator)}, make sure that it ends: bofh journal show ${id}; bofh recover ${id};`,
     `      bofh recover --abandon ${id} --because "…" here, only when ${printable(coordinator)} never comes back`,
   ];
 }

@@ -25,7 +25,7 @@ export default verb({
     if (undone === keep)
       throw new UsageError('one of --undone and --keep is needed: only you know which of the two is true');
     const n = Number(step);
-    if (!/^[1-9]\d{0,8}$/.test(step)) throw new UsageError(`"${step}" is no number of a step`);
+    if (!/^[1-9]\d{0,8}$/.test(step)) throw new UsageError(`"${step}" is not the number of a step`);
     tellWhose(runtime);
     const { bofh } = await openSession(runtime, { site: 'used', root: 'not-needed' });
     const { id } = await readById(bofh.engine, typed);
@@ -41,7 +41,10 @@ export default verb({
     }
     await logged(runtime, bofh.host, () => resolveStep(bofh.engine, { id, n, how }));
     const data: JournalResolve = { id, step: n, how };
-    give(runtime, { data, lines: [`step ${step} of ${id} is noted as ${how}; go on: bofh recover ${id}`] });
+    give(runtime, {
+      data,
+      lines: [`step ${step} of ${id} is noted as ${how}; continue: bofh recover ${id}`],
+    });
     return 0;
   },
 });

@@ -11,7 +11,7 @@ import { printable, textOf } from '../../output/text.ts';
 
 const plannedWords = {
   undo: 'undo',
-  look: 'look only, for it went with an earlier boot:',
+  look: 'only check, because an earlier boot ended it:',
   finish: 'finish, which cannot be undone:',
   blocked: 'blocked:',
 } as const;
@@ -134,6 +134,6 @@ function nextInWords({ id, state, refused }: JournalShow): readonly string[] {
   return [
     '',
     `next: bofh recover ${id}, which tries again what was blocked and sees what was cleared by hand;`,
-    `      bofh recover --abandon ${id} --because "…", when the rest is to stay as it is`,
+    `      bofh recover --abandon ${id} --because "…", if the rest should stay as it is`,
   ];
 }

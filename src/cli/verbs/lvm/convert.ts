@@ -65,5 +65,5 @@ export default verb({
 
 function typeOf(word: string): 'raid1' | 'linear' {
   if (word === 'raid1' || word === 'linear') return word;
-  throw new UsageError(`a volume is not converted to "${word}"`, { remedy: 'say raid1 or linear' });
+  throw new UsageError(`a volume cannot be converted to "${word}"`, { remedy: 'use raid1 or linear' });
 }

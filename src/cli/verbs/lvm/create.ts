@@ -53,6 +53,6 @@ export default verb({
 function overcommitment(pool: LvmCreate['pool'] | undefined): readonly string[] {
   if (pool === null || pool === undefined || pool.promised <= pool.size) return [];
   return [
-    `the pool ${pool.name} has promised ${formatSize(pool.promised)} and has ${formatSize(pool.size)}: watch how full it is (bofh lvm list)`,
+    `the volumes in the pool ${pool.name} can grow to ${formatSize(pool.promised)}, but it has ${formatSize(pool.size)}: watch its usage (bofh lvm list)`,
   ];
 }

@@ -37,8 +37,8 @@ export function namingInWords({ namedIn, unread }: Naming, now: (path: string) =
   return [
     ...namedIn.map(({ file, path, guest }) =>
       guest === null
-        ? `${file} names ${path}: the next boot does not find it, unless ${now(path)} is written there`
-        : `the guest ${guest} does not start until ${printable(file)}, which names ${path}, names ${now(path)}`,
+        ? `${file} names ${path}: the next boot does not find it until you write ${now(path)} there`
+        : `the guest ${guest} does not start until you replace ${path} by ${now(path)} in ${printable(file)}`,
     ),
     ...unread.map((message) => `${printable(message)}: unknown whether it names the volume`),
   ];

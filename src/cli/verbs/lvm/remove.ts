@@ -51,11 +51,11 @@ async function refuseDiskOfGuest(
   if (lost.length > 0)
     throw new RefusedError(
       `${vg}/${name} is a disk of ${lost.map(({ guest, file }) => (guest === file ? file : `the guest ${guest} (${file})`)).join(' and ')}; nothing was removed`,
-      { remedy: `to remove it all the same: bofh lvm remove ${vg}/${name} --disk-of ${all}` },
+      { remedy: `to remove it anyway: bofh lvm remove ${vg}/${name} --disk-of ${all}` },
     );
   const [wrong] = named.filter((each) => !guests.some(({ guest }) => guest === each));
   if (wrong !== undefined)
-    throw new UsageError(`--disk-of ${wrong}: ${vg}/${name} is no disk of it`, {
+    throw new UsageError(`--disk-of ${wrong}: ${vg}/${name} is not a disk of it`, {
       remedy: all === '' ? 'leave --disk-of out' : `--disk-of ${all}`,
     });
 }

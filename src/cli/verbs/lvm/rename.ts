@@ -27,7 +27,7 @@ export default verb({
         act,
         answer: ({ vg, name, uuid, path }: Awaited<ReturnType<typeof act>>): Answer<LvmRename> => ({
           data: { volume: `${vg}/${name}`, was: volume, uuid, path, ...found },
-          lines: [`${volume} is called ${vg}/${name} now`, ...inWords(found, asked)],
+          lines: [`${volume} is renamed to ${vg}/${name}`, ...inWords(found, asked)],
         }),
       };
     };

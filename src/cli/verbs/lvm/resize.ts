@@ -73,11 +73,11 @@ async function plan(
   if (lv.pool !== undefined && on !== undefined && on.bytes !== 'unknown' && on.bytes <= to)
     return { uuid: lv.uuid, from, to };
   if (on !== undefined)
-    throw new RefusedError(`there is ${on.type} on ${group}/${name}, which does not become smaller by this`, {
+    throw new RefusedError(`there is ${on.type} on ${group}/${name}, which this command does not shrink`, {
       remedy:
         on.type === 'swap'
           ? newSwap({ device: `/dev/${group}/${name}`, uuid: (await recognise(host, lv.dmPath))?.uuid })
-          : `make all layers smaller, in their order: bofh block resize /dev/${group}/${name} ${to}b`,
+          : `shrink all layers, in the right order: bofh block resize /dev/${group}/${name} ${to}b`,
     });
   return { uuid: lv.uuid, from, to };
 }

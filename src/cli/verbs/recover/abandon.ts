@@ -55,7 +55,7 @@ async function abandonReserved(
   const { engine } = bofh;
   const { name, coordinator, exclusive } = found instanceof Error ? unknown : found;
   const lines = [
-    `This stays as it is on this host, and can be changed again; what the bofh on ${coordinator} had begun with it is not undone:`,
+    `This stays as it is on this host, and can be changed again; what the bofh on ${coordinator} started with it is not undone:`,
     ...(found instanceof Error ? ['  (the reservation cannot be read)'] : exclusive.map((key) => `  ${key}`)),
   ];
   for (const line of lines) runtime.terminal.line(printable(line));

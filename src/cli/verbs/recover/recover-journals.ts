@@ -145,7 +145,7 @@ async function recoverAsking(
     return await recoverJournal(id, { ...options, yes: settings.consent === 'given' });
   } catch (error) {
     if (!(error instanceof RefusedError) || !terminal.interactive) throw error;
-    if (!(await agrees(runtime, [printable(error.message), 'Undo it all the same?']))) throw error;
+    if (!(await agrees(runtime, [printable(error.message), 'Undo it anyway?']))) throw error;
     return await recoverJournal(id, { ...options, yes: true });
   }
 }

@@ -115,7 +115,7 @@ async function recoverAtBoot(
   const open = await readOpen(bofh.engine);
   const before = ofEarlierBoots(open, boot);
   if (before.length < open.length)
-    runtime.terminal.line('what was begun since this boot is left alone: bofh journal list');
+    runtime.terminal.line('sequences of this boot are left untouched: bofh journal list');
   const earlier = ofUnit(before, reach);
   if (reach === 'this host' && earlier.length < before.length)
     runtime.terminal.line(

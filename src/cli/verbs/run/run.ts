@@ -58,7 +58,7 @@ function refuseHalfDone({ sequences }: Runtime): void {
   const open = openIn(sequences);
   // watchExit reports a sequence that still runs.
   if (open.length === 0 || sequences.count() > 0) return;
-  throw new StuckError(`the script went on after ${inWords(open)} could not be brought to an end`, {
+  throw new StuckError(`the script went on after ${inWords(open)} could not be finished or rolled back`, {
     id: open[0]?.id,
     committed: false,
   });
@@ -128,7 +128,7 @@ function watchExit({ sequences, terminal }: Runtime): () => void {
     const stuck = over || sequences.stop.aborted ? [] : openIn(sequences);
     if (sequences.count() === 0 && stuck.length > 0)
       terminal.line(
-        `bofh: ${inWords(stuck)} could not be brought to an end: bofh journal list; bofh recover`,
+        `bofh: ${inWords(stuck)} could not be finished or rolled back: bofh journal list; bofh recover`,
       );
     if (sequences.count() > 0 || stuck.length > 0) process.exitCode = 3;
   });

@@ -23,9 +23,12 @@ export default verb({
         remedy: `ssh -t ${settings.host} bofh vm chroot ${name} -- …`,
       });
     if (settings.mode === 'plan' || settings.answer === 'json')
-      throw new UsageError('bofh cannot tell what a command will do, and its output is its own', {
-        remedy: 'leave out --dry-run and --json',
-      });
+      throw new UsageError(
+        'bofh cannot plan what a command does, and the output of the command is not JSON',
+        {
+          remedy: 'leave out --dry-run and --json',
+        },
+      );
     const { bofh } = await openSession(runtime, { site: 'used', root: 'needed' });
     const plan = () => planTree(bofh.host, { site: bofh.site, name });
     const { mounts } = refuseMounted(name, await plan());

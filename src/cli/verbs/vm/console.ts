@@ -17,7 +17,7 @@ export default verb({
         remedy: `ssh -t ${settings.host} bofh vm console ${name}`,
       });
     if (!terminal.interactive || settings.answer === 'json')
-      throw new RefusedError('the console needs a terminal, and here is none', {
+      throw new RefusedError('the console needs a terminal, but there is none', {
         remedy: `read what it has printed: less /var/log/xen/console/guest-${name}.log`,
       });
     const { bofh } = await openSession(runtime, { site: 'used', root: 'not-needed' });

@@ -180,7 +180,7 @@ export default verb({
             const plan = await untilInterrupted(runtime, planned);
             if (runtime.settings.mode === 'plan')
               for (const script of [...plan.roles.scripts, plan.roles.description ?? []].flat())
-                runtime.terminal.line(`dry run: ${script} would run in the guest: its effect cannot be told`);
+                runtime.terminal.line(`dry run: ${script} would run in the guest: its effect is unknown`);
             const value = await atomic(`vm create ${request.name}`, (tx) => createVm(tx, plan, engine));
             return { value, changed: true };
           },
@@ -242,7 +242,7 @@ function diskOf(text: string, option: string): readonly TypedDisk[] {
   for (const [key = '', given = ''] of more) {
     if (!['fs', 'mount'].includes(key) || given === '')
       throw wrong('after NAME=SIZE come fs=TYPE and mount=/DIR');
-    if (key in disk) throw wrong(`${key} is there twice`);
+    if (key in disk) throw wrong(`${key} is given twice`);
     disk[key] = given;
   }
   return [[name, disk]];
@@ -251,7 +251,7 @@ function diskOf(text: string, option: string): readonly TypedDisk[] {
 function byName(disks: readonly TypedDisk[] | undefined) {
   const names = disks?.map(([name]) => name) ?? [];
   const twice = names.find((name, at) => names.indexOf(name) < at);
-  if (twice !== undefined) throw new UsageError(`--disk ${twice} is there twice`);
+  if (twice !== undefined) throw new UsageError(`--disk ${twice} is given twice`);
   return disks === undefined ? undefined : Object.fromEntries(disks);
 }
 
@@ -263,7 +263,7 @@ function inWords(created: VmCreate, request: CheckedCreate): readonly string[] {
   const swap = created.swap === null ? '' : `, swap ${created.swap} (${formatSize(request.swap)})`;
   const size = request.size === undefined ? '' : ` (${formatSize(request.size)})`;
   return [
-    `${created.name} is made: root ${created.root}${size}${swap}, configuration ${created.config}`,
+    `${created.name} is created:  root ${created.root}${size}${swap}, configuration ${created.config}`,
     ...(created.source === null
       ? []
       : [

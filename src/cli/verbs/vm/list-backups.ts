@@ -37,7 +37,7 @@ export default verb({
       none: `there is no backup in ${printable(directory)}`,
     });
     for (const { path, why } of problems)
-      runtime.terminal.line(`bofh: ${printable(path)} is no complete backup: ${printable(why)}`);
+      runtime.terminal.line(`bofh: ${printable(path)} is not a complete backup: ${printable(why)}`);
     return problems.length === 0 ? 0 : 6;
   },
 });

@@ -31,7 +31,7 @@ export default verb({
       {
         act: async () => {
           if (runtime.settings.mode === 'plan')
-            runtime.terminal.line(`dry run: ${file} would run in the guest: its effect cannot be told`);
+            runtime.terminal.line(`dry run: ${file} would run in the guest: its effect is unknown`);
           return await vm.provision(name, file, present({ timeoutMs, snapshotSize }));
         },
         answer: ({ volumes }): Answer<VmProvision> => ({

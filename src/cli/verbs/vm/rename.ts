@@ -45,8 +45,8 @@ export default verb({
 
 function inWords({ name, was, config, volumes, kept, domid }: VmRename): readonly string[] {
   return [
-    `${was} is called ${name} now, configured in ${printable(config)}${domid === null ? '' : `, and runs as domain ${String(domid)}`}`,
-    ...volumes.map((each) => `  ${each.was} is called ${each.volume}`),
+    `${was} is renamed to ${name}, configured in ${printable(config)}${domid === null ? '' : `, and runs as domain ${String(domid)}`}`,
+    ...volumes.map((each) => `  ${each.was} is renamed to ${each.volume}`),
     ...kept.map((disk) => `  the disk ${printable(disk)} keeps its name`),
     'its host name inside the guest stays as it is',
   ];

@@ -99,7 +99,7 @@ function answerOf({ name, config, changed, rows }: Awaited<ReturnType<typeof vm.
 
 function inWords({ name, changed, settings: rows }: VmSet): readonly string[] {
   return [
-    ...(changed ? [] : [`${name} is configured so already: nothing to do`]),
+    ...(changed ? [] : [`${name} already has these settings: nothing to do`]),
     ...rows.map(({ setting, from, to, why }) => {
       const was = from === null || from === to ? '' : `, was ${valueOf(setting, from)}`;
       const late = why === undefined ? '' : ', from its next start on';

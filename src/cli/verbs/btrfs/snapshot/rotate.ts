@@ -39,7 +39,7 @@ export default verb({
               stays: stays.map((one) => ({ ...one })),
             },
             lines: [
-              `${printable(made.path)} is made`,
+              `${printable(made.path)} is created`,
               ...deleted.map(({ path }) => `${printable(path)} is deleted`),
               ...(await notInSnapshot(host, request.source)),
               ...stays.map(({ path, why }) => `${printable(path)} stays: ${printable(why)}`),

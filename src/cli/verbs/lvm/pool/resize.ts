@@ -23,7 +23,7 @@ export default verb({
   run: (runtime, { pool, size, metadataSize }) => {
     const place = volumeOf(pool);
     if (size === undefined && metadataSize === undefined)
-      throw new UsageError('say --size, --metadata-size, or both');
+      throw new UsageError('give --size, --metadata-size, or both');
     return change<unknown, LvmPoolResize>(runtime, async ({ host }) => {
       const was = await sizesOf(host, place);
       const asked = {
@@ -58,7 +58,7 @@ interface Sizes {
 async function sizesOf(host: ReadHost, { vg, name }: Volume): Promise<Sizes> {
   const lv: LogicalVolume = volumeNamed(await usableVg(host, vg), { name });
   if (lv.metadataSize === undefined)
-    throw new UsageError(`${vg}/${name} is no pool (${lv.layout.join(', ')})`, {
+    throw new UsageError(`${vg}/${name} is not a pool (${lv.layout.join(', ')})`, {
       remedy: 'bofh lvm list shows the pools',
     });
   return { uuid: lv.uuid, size: lv.size, metadataSize: lv.metadataSize };

@@ -20,18 +20,18 @@ export default verb({
         return () => plan(runtime, bofh, () => lvm.mergeSnapshot({ vg, name }));
       const { uuid, origin } = volumeNamed(await usableVg(bofh.host, vg), { name });
       if (origin === undefined)
-        throw new UsageError(`${volume} is no snapshot: it cannot be merged`, {
+        throw new UsageError(`${volume} is not a snapshot: it cannot be merged`, {
           remedy: 'bofh lvm list shows what is a snapshot of what',
         });
       const of = `${vg}/${origin.name}`;
       return {
         destroys: [
-          `${of} (uuid ${origin.uuid}) becomes what it was when ${volume} was taken: what was written to it since is lost, and so is ${volume}`,
+          `${of} (uuid ${origin.uuid}) goes back to its state when ${volume} was taken: later changes are lost, and ${volume} is removed`,
         ],
         act: () => lvm.mergeSnapshot({ vg, name, uuid }),
         answer: (): Answer<LvmSnapshotMerge> => ({
           data: { volume: of, uuid: origin.uuid, merged: volume, path: `/dev/${of}` },
-          lines: [`${of} is what it was when ${volume} was taken, which is gone`],
+          lines: [`${of} is as it was when ${volume} was taken; ${volume} is removed`],
         }),
       };
     });

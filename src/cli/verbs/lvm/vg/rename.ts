@@ -24,7 +24,7 @@ export default verb({
         act,
         answer: ({ name, uuid }: Awaited<ReturnType<typeof act>>): Answer<LvmVgRename> => ({
           data: { group: name, was: vg, uuid, ...found },
-          lines: [`the volume group ${vg} is called ${name} now`, ...said],
+          lines: [`the volume group ${vg} is renamed to ${name}`, ...said],
         }),
       };
     };

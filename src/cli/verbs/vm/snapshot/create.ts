@@ -34,7 +34,7 @@ export default verb({
           },
           lines: [
             `${label} is a snapshot of ${name}${state === 'off' ? '' : `, which was ${state}`}: ${disks.map(({ vdev }) => vdev).join(', ')} and its configuration`,
-            `take it back to this: bofh vm snapshot restore ${name} ${label}`,
+            `go back to it: bofh vm snapshot restore ${name} ${label}`,
           ],
         }),
       },

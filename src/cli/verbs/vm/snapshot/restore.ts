@@ -22,7 +22,7 @@ export default verb({
         const { time, disks } = await findSnapshot(host, name, label);
         return {
           destroys: [
-            `${name} goes back to ${localTime(time)}: all that was written since then to these volumes is lost, and the snapshot is used up`,
+            `${name} goes back to ${localTime(time)}: all that was written since then to these volumes is lost, and the snapshot is removed`,
             ...disks.map(({ vdev, vg, volume }) => `  ${vdev}: ${vg}/${volume}`),
           ],
           act: () => vm.restoreSnapshot(name, label),
