@@ -188,7 +188,7 @@ describe('what is refused before anything is done', () => {
     ['a directory that is missing', (tx) => create(tx, 'none/new'), /no such directory/],
     ['one of our own names', (tx) => create(tx, '.bofh-x'), /bofh's own/],
     ['a relative path', (tx) => tx.btrfs.createSubvolume({ path: 'new' }), /absolute path/],
-    ['a snapshot of a plain directory', (tx) => snapshot(tx, 'snapshots', 'new'), /no subvolume/],
+    ['a snapshot of a plain directory', (tx) => snapshot(tx, 'snapshots', 'new'), /not a subvolume/],
     [
       'a snapshot of another subvolume than meant',
       (tx) =>

@@ -106,7 +106,7 @@ describe('quotas', () => {
     [
       'a limit of what is not a subvolume',
       (tx) => tx.btrfs.limitSubvolume({ path: '/srv/pool/snapshots', what: 'exclusive', limit: 5 }),
-      /no subvolume/,
+      /not a subvolume/,
     ],
     ['of no btrfs', (tx) => tx.btrfs.setQuota({ path: '/etc', mode: 'on' }), /not on btrfs/],
   ])('%s: refused', async (_what, body, words) => {

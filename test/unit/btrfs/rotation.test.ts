@@ -55,7 +55,7 @@ describe('a rotation', () => {
     [
       'of another source',
       { parentUuid: '0c0ffee0-0000-4000-8000-000000000001' },
-      'no snapshot of this source',
+      'not a snapshot of this source',
     ],
     ['writable', { mode: 'rw' }, 'writable'],
     ['received', { receivedUuid: '0c0ffee0-0000-4000-8000-000000000001' }, 'received'],

@@ -132,7 +132,7 @@ describe('what is refused before anything is done', () => {
     [
       'a file that is no stream',
       (tx) => tx.btrfs.receiveSubvolume({ file: '/etc/fstab', into: '/srv/second' }),
-      /too small for a stream/,
+      /is not a stream/,
     ],
     [
       'a directory for a file',

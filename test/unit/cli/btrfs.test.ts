@@ -93,7 +93,7 @@ describe('bofh btrfs', () => {
     const { runtime, stdout } = at();
     expect(await runVerb(runtime, `btrfs ${rotate} --keep 1`)).toBe(0);
     expect(stdout()).toMatch(
-      /^\/srv\/pool\/snapshots\/daily\.\d{8}T\d{6}Z is made\nnot in the snapshot, .*home\/inner\n$/,
+      /^\/srv\/pool\/snapshots\/daily\.\d{8}T\d{6}Z is created\nnot in the snapshot, .*home\/inner\n$/,
     );
 
     await expect(refused(`${rotate} --keep 1`)).rejects.toThrow(/needs confirmation/);

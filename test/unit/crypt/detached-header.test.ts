@@ -251,7 +251,7 @@ describe('what is not done with a header in a file', () => {
       'a copy of the file is its backup',
       (tx: Tx) => tx.crypt.backupHeader({ device: header, file }),
     ],
-    ['putting it back', 'on a device alone', (tx: Tx) => tx.crypt.restoreHeader({ device: header, file })],
+    ['putting it back', 'only to a device', (tx: Tx) => tx.crypt.restoreHeader({ device: header, file })],
     ['reencrypting', 'can be reencrypted', (tx: Tx) => tx.crypt.reencrypt({ device: header, key })],
   ] as const)('%s: it is said, with what to do', async (_, words, act) => {
     const host = detached();

@@ -141,7 +141,7 @@ describe('crypt.format', () => {
 
   it.each([
     [{ type: 'luks1', label: 'x' }, 'no label'],
-    [{ type: 'luks1', pbkdf: 'argon2id' }, 'pbkdf2 alone'],
+    [{ type: 'luks1', pbkdf: 'argon2id' }, 'only pbkdf2'],
     [{ pbkdf: 'pbkdf2', pbkdfMemory: '1m' }, 'no memory'],
     [{ label: 'ü'.repeat(24) }, '47 bytes'],
     [{ overwrite: {} }, 'must name'],

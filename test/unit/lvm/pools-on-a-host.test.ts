@@ -159,7 +159,7 @@ describe('resizeThinPool', () => {
     withVolume();
     expect(
       String(await failureOf(does((tx) => tx.lvm.resizeThinPool({ vg: 'vg0', name: 'a', size: '1g' })))),
-    ).toMatch(/no thin pool/);
+    ).toMatch(/not a thin pool/);
   });
 
   test('goes on where it stopped between metadata and data', async () => {

@@ -189,7 +189,7 @@ describe('createSnapshot', () => {
 
   test('is not believed when its tool exits 0 and does nothing', async () => {
     host.fault({ tool: 'lvcreate', mode: 'no effect, exit 0' });
-    expect(String(await failureOf(does((tx) => snapshot(tx))))).toMatch(/made no vg0\/monday/);
+    expect(String(await failureOf(does((tx) => snapshot(tx))))).toMatch(/created no vg0\/monday/);
   });
 });
 

@@ -270,7 +270,7 @@ describe('everyHolder', () => {
     ['web1', '--ps--', 'the guest web1 (domid 7)', 'xl destroy 7'],
     ['web1', '---sc-', 'the guest web1 (domid 7)', 'xl destroy 7'],
     // It may be half-built, or be saved or moved at this moment.
-    ['(null)', '--p---', 'the guest with domid 7, whose name xl does not tell', 'xl shutdown -w 7'],
+    ['(null)', '--p---', 'the guest with domid 7, whose name xl does not show', 'xl shutdown -w 7'],
     ['web1', '---ss-', 'the guest web1 (domid 7)', 'xl shutdown -w 7'],
     ['web1', '---sr-', 'the guest web1 (domid 7)', 'xl shutdown -w 7'],
   ])('names a guest and what ends it: %s, %s', async (name, flags, words, free) => {
@@ -279,12 +279,12 @@ describe('everyHolder', () => {
 
   test('advises to destroy no guest in a list that cannot be read', async () => {
     expect(await of(vbd, '', { xl: listed('web1\nweb2', '---s--') })).toEqual([
-      ['a disk of the guest with domid 7, whose name xl does not tell', 'xl shutdown -w 7'],
+      ['a disk of the guest with domid 7, whose name xl does not show', 'xl shutdown -w 7'],
     ]);
   });
 
   test('says that xl does not tell the name of a guest that it does not list', async () => {
-    const expected = [['a disk of the guest with domid 7, whose name xl does not tell', 'xl shutdown -w 7']];
+    const expected = [['a disk of the guest with domid 7, whose name xl does not show', 'xl shutdown -w 7']];
 
     expect(await of(vbd)).toEqual(expected);
     expect(await of(vbd, '', { xl: listed('web1', '------').replace('  7 ', '  8 ') })).toEqual(expected);
