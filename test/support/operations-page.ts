@@ -9,11 +9,11 @@ export const operationsPath: URL = new URL('../../docs/operations.md', import.me
 
 const head = `# The operations
 
-Every kind of step that a sequence can take: what it runs, what its undo runs, by what it knows its own, and how long it lives. **State** means
-that undo brings back the very state, *existence* that it brings back the thing (a restarted guest, a blanked device). What cannot
-be undone is done after the commit. The marks are explained in [the journal](journal.md).
+Every kind of step of a sequence: the programs that it runs, the programs of its undo, the mark of its objects, and how long its effect lasts. **State** means
+that the undo restores exactly the former state, *existence* that it restores only the object (a restarted guest, a blank device). What cannot
+be undone runs after the commit. [The journal](journal.md) explains the marks.
 
-Made by \`npm run docs\`: each operation is run on the simulated host as its specimens say (\`test/support/undo/specimens\`), and undone there.
+\`npm run docs\` writes this page: it runs each operation on the simulated host with its example calls (\`test/support/undo/specimens\`), and undoes it there.
 `;
 
 /** The page of every operation, from what each does on the simulated host. */
@@ -21,7 +21,7 @@ export async function operationsPage(): Promise<string> {
   const codes = new Map((await allOperations()).map((code) => [code.kind, code]));
   const marks = sortsOfMarks();
   const table = [
-    '| kind | it runs | undo runs | after the commit | mark | lives | undo brings back |',
+    '| kind | it runs | undo runs | after the commit | mark | lasts until | undo restores |',
     '|---|---|---|---|---|---|---|',
   ];
   for (const { kind, subjects } of await rows()) {

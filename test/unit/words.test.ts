@@ -7,30 +7,25 @@ import { program } from '../../src/cli/runtime/program.ts';
 const forbidden =
   /\b(?:for it (?:is|was)|lest|by now|lies? (?:on|in|there)|is told|somebody|nobody|bears? (?:a|the|our) (?:mark|tag)|unless (?:it is )?said|anew|a device more|into the kernel|out of the kernel|brought to its end|what is not ours|fellows|is to be|are to be)\b/i;
 
+/** All pages; docs/adr has the words of the day of each decision. */
 const pages = [
   'README.md',
-  'docs/adding-a-command.md',
-  'docs/library.md',
-  'docs/architecture.md',
-  'docs/boot.md',
-  'docs/compare.md',
-  'docs/journal.md',
-  'docs/packaging.md',
-  'docs/plan.md',
-  'docs/provisioning.md',
-  'docs/quick-start.md',
-  'docs/quirks.md',
-  'docs/reference.md',
-  'docs/scripting.md',
-  'docs/testing.md',
-  'docs/troubleshooting.md',
+  'CHANGELOG.md',
+  'CONTRIBUTING.md',
   'examples/README.md',
+  ...readdirSync(new URL('../../docs/', import.meta.url))
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => `docs/${name}`),
 ];
 
-test.each(pages)('%s has no phrase that docs/style.md replaces', (page) => {
-  const lines = readFileSync(new URL(`../../${page}`, import.meta.url), 'utf8').split('\n');
+/** Tables that `--report` writes quote the titles of tests as they were when those ran. */
+const reported =
+  /<!-- (?<table>[a-z ]+): begin -->[^]*?<!-- \k<table>: end -->|<!-- remedies -->[^]*?<!-- end of remedies -->/g;
 
-  expect(lines.filter((line) => forbidden.test(line))).toEqual([]);
+test.each(pages)('%s has no phrase that docs/style.md replaces', (page) => {
+  const text = readFileSync(new URL(`../../${page}`, import.meta.url), 'utf8').replaceAll(reported, '');
+
+  expect(text.split('\n').filter((line) => forbidden.test(line))).toEqual([]);
 });
 
 function textsOf(command: Command): readonly string[] {

@@ -21,14 +21,14 @@ Every function of the library and every method of \`tx\`. \`npm run docs\` write
 shows too. The guide is [scripting](scripting.md); the codes of errors, \`ensure\`, events and the context are explained in [the library](library.md).
 
 - Sizes are numbers of bytes; in a request also text with a unit: \`10g\`. Times are milliseconds. Paths are absolute.
-- A function that changes the host does so in a sequence of its own. Inside \`atomic()\` call the method of \`tx\`.
-- \`tx.temporary.…\` takes the same arguments, and is undone at the end of the sequence, or by \`release()\`. A step that stays must not write through it.
+- A function that changes the host runs as a separate sequence. Inside \`atomic()\` call the method of \`tx\`.
+- \`tx.temporary.…\` takes the same arguments, and is undone at the end of the sequence, or by \`release()\`. A permanent step must not write through it.
 - \`tx.ensure.…\` and \`ensure.…\` return \`{ value, changed }\`, and throw \`differs\`.
-- **Errors** lists codes that the checks of this method can throw, found by following its code, so some are rare. Every method can throw
+- **Errors** lists the codes that the checks of this method can throw; a program finds them in the code, so some are rare. Every method can throw
   ${inCode(common)}, and with another host \`unreachable\`.
-  What changes the host also ${inCode(ofSequences)}.
+  A method that changes the host can also throw ${inCode(ofSequences)}.
 - **one of \`a\`, \`b\`**: give exactly one of them. **required in \`a\`**: required if you give \`a\`.
-- **Undo** says which programs undo it, and what comes back: *state*, the very state; *existence*, the object, but not all of its state.
+- **Undo** lists the programs that undo it, and what they restore: *state*, exactly the former state; *existence*, the object, but not all of its state.
 `;
 
 /** The page of all methods, from the types, the docstrings and the code. */
