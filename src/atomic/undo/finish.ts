@@ -114,8 +114,8 @@ async function refuseUsed(engine: Engine, journal: Journal): Promise<void> {
     const [holder] = look.state === 'ours' ? (look.holders ?? []) : [];
     if (holder === undefined) continue;
     throw new RefusedError(
-      `step ${String(n)} ${stepName(intent.kind)} acts after the commit, on what is ${holder.words}: step ${String(user.n)} ${stepName(user.intent.kind)} came too early`,
-      { remedy: 'do what uses it in a sequence of its own, after this one; or in tx.temporary' },
+      `step ${String(n)} ${stepName(intent.kind)} acts after the commit, when its device would be in use: ${holder.words} by step ${String(user.n)} ${stepName(user.intent.kind)}`,
+      { remedy: 'use the device in a second sequence, after this one, or only in tx.temporary' },
     );
   }
 }

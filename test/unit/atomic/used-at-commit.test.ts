@@ -42,7 +42,7 @@ describe('an act after the commit on a device that a later step of the sequence 
       message: expect.stringMatching(
         new RegExp(`step 1 ${kind} acts after the commit, .*mounted on /mnt/web1.*step 2 mount.mount`),
       ) as string,
-      remedy: expect.stringContaining('sequence of its own') as string,
+      remedy: expect.stringContaining('in a second sequence') as string,
     });
     expect((error as RolledBackError).cause).toBeInstanceOf(RefusedError);
     expect(Buffer.from(await host.readFile('/proc/self/mountinfo')).toString()).not.toContain('/mnt/web1');
