@@ -47,6 +47,7 @@ export const navigation = [
       ['docs/reference.md', 'Functions and methods'],
       ['docs/library.md', 'The library'],
       ['docs/operations.md', 'Operations'],
+      ['docs/output.md', 'Output'],
       ['docs/parity.md', 'Parity with pybofh'],
       ['CHANGELOG.md', 'Changes'],
     ],
