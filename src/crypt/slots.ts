@@ -194,7 +194,7 @@ export async function emptySlot(
 export function refuseLast(device: string, keySlots: readonly KeySlot[]): void {
   if (keySlots.filter(({ opens }) => opens === 'data').length > 1) return;
   throw new RefusedError(`that is the last key of ${device}: without it nothing could open the device`, {
-    remedy: 'add another key first; or, to destroy all its data: cryptsetup luksErase',
+    remedy: `add another key first: bofh crypt add-key ${device}; or, to destroy all its data: bofh crypt erase ${device} UUID`,
   });
 }
 

@@ -173,7 +173,7 @@ function ofPeer(name: string, peer: string, { volume, replication, disk, paused 
     ...stopped,
     problem(
       `${at} is ${disk} on ${peer}: this host has the only good copy, or none is`,
-      `look there as well`,
+      `on ${peer}: bofh drbd status ${name}`,
     ),
   ];
 }

@@ -79,7 +79,10 @@ async function targetOf(host: ReadHost, device: string, { found, size }: Wanted)
   if (asked > most)
     throw new RefusedError(
       `${device} has ${formatSize(room)}, and ${formatSize(asked * blockSize)} are asked for`,
-      { code: 'no-space', remedy: 'enlarge the device first, or take max' },
+      {
+        code: 'no-space',
+        remedy: `resize the device with it: bofh block resize ${device} ${String(asked * blockSize)}b; or use max`,
+      },
     );
   if (size === 'max' && most < blocks)
     throw new RefusedError(

@@ -81,7 +81,7 @@ export async function checkSpace(options: {
     `the volume group ${name} has ${formatSize(vg.free)} free (${vg.freeExtents} extents), but ${formatSize(extents * vg.extentSize)} (${extents} extents) are needed`,
     {
       code: 'no-space',
-      remedy: `ask for less, add a device with vgextend, or name another group with ${option('--vg', 'vg')}`,
+      remedy: `ask for less, name another group with ${option('--vg', 'vg')}, or add a device: bofh lvm vg extend ${name} DEVICE`,
     },
   );
 }
@@ -142,7 +142,7 @@ export async function checkClashes(options: {
   if (running !== undefined)
     throw new RefusedError(
       `there is a domain ${name} already (id ${running.id}, uuid ${running.uuid}, ${running.state})`,
-      { code: 'exists', remedy: 'choose another name; xl list shows it' },
+      { code: 'exists', remedy: 'choose another name; bofh vm list shows the guests' },
     );
   const { guests: all, problems } = await guestConfigs(host, site.guestConfigDirs);
   const guests = all.filter(({ file }) => file !== own);
@@ -181,7 +181,7 @@ export async function checkBridge(host: ReadHost, bridge: string | undefined): P
   const there = (await host.stat(`/sys/class/net/${bridge}`)) !== undefined;
   throw new RefusedError(
     there ? `${bridge} is a network interface, but not a bridge` : `there is no bridge ${bridge}`,
-    { remedy: 'name one that is there: ip link show type bridge' },
+    { remedy: 'name an existing bridge: bofh network list' },
   );
 }
 

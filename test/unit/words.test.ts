@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { expect, test } from 'vitest';
 import { program } from '../../src/cli/runtime/program.ts';
 
-/** Phrases that docs/style.md replaces; pages are added here once they are rewritten. */
+/** Phrases that docs/style.md replaces. */
 const forbidden =
   /\b(?:for it (?:is|was)|lest|by now|lies? (?:on|in|there)|is told|somebody|nobody|bears? (?:a|the|our) (?:mark|tag)|unless (?:it is )?said|anew|a device more|into the kernel|out of the kernel|brought to its end|what is not ours|fellows|is to be|are to be)\b/i;
 
@@ -42,6 +42,22 @@ test('no help has a phrase that docs/style.md replaces', async () => {
 
   expect(texts.length).toBeGreaterThan(300);
   expect(texts.filter((text) => forbidden.test(text))).toEqual([]);
+});
+
+/** What the help of a command, and of those below it, names without a description. */
+function undescribed(command: Command): readonly string[] {
+  const { registeredArguments, commands } = command;
+  const options = command.options.filter(({ hidden }) => !hidden);
+  const words = [
+    ...options.map(({ flags, description }) => [flags, description] as const),
+    ...registeredArguments.map((each) => [each.name(), each.description] as const),
+  ];
+  const missing = words.flatMap(([word, help]) => (help === '' ? [`${command.name()} ${word}`] : []));
+  return [...missing, ...commands.flatMap(undescribed)];
+}
+
+test('the help describes every argument and every option', async () => {
+  expect(undescribed(await program('all', async () => undefined))).toEqual([]);
 });
 
 const source = new URL('../../src/', import.meta.url);

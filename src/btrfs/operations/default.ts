@@ -102,6 +102,6 @@ async function set(host: ChangeHost, { fs }: Undo, id: number): Promise<void> {
 async function refuseGone(host: ReadHost, fs: string, id: number): Promise<void> {
   if (id === topLevelId || (await subvolumeById(host, { fs, id })) !== undefined) return;
   throw new RefusedError(`the subvolume ${id} of ${fs} is gone: it cannot be the default`, {
-    remedy: 'choose another one with bofh btrfs set-default',
+    remedy: 'choose another one: bofh btrfs set-default PATH',
   });
 }

@@ -33,7 +33,7 @@ export function wantedExtents(
     if (extents > 0) return extents;
     throw new RefusedError(`${count} of ${vg.name} is less than one extent of ${formatSize(vg.extentSize)}`, {
       code: of === 'FREE' && vg.freeExtents === 0 ? 'no-space' : 'invalid',
-      remedy: 'ask for more, or add a device with vgextend',
+      remedy: `ask for more, or add a device: bofh lvm vg extend ${vg.name} DEVICE`,
     });
   };
 }
@@ -44,6 +44,6 @@ export function refuseFull(vg: VolumeGroup, { name, extents }: { name: string; e
   const count = (number: number): string => `${formatSize(number * vg.extentSize)} (${number} extents)`;
   throw new RefusedError(
     `${vg.name}/${name} needs ${count(extents)}; ${vg.name} has ${count(vg.freeExtents)} free`,
-    { code: 'no-space', remedy: 'ask for less, or add a device with vgextend' },
+    { code: 'no-space', remedy: `ask for less, or add a device: bofh lvm vg extend ${vg.name} DEVICE` },
   );
 }

@@ -77,7 +77,7 @@ export function ownExtents(layout: LvLayout | undefined, asked: number, by: 'cou
     'this share of the group is too small for a volume with this number of stripes or mirrors',
     {
       code: 'no-space',
-      remedy: 'ask for more, or add a device with vgextend',
+      remedy: 'ask for more, or add a device: bofh lvm vg extend VG DEVICE',
     },
   );
 }
@@ -104,6 +104,6 @@ export async function refuseFewDevices(
   if (usable.length >= needed) return;
   throw new RefusedError(
     `a ${layout.type} volume of that shape needs ${needed} devices; ${name} has ${usable.length} with free extents`,
-    { code: 'no-space', remedy: 'ask for fewer, or add a device with vgextend' },
+    { code: 'no-space', remedy: `ask for fewer, or add a device: bofh lvm vg extend ${name} DEVICE` },
   );
 }
