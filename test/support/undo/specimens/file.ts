@@ -4,7 +4,7 @@ import { noProgram } from './no-program.ts';
 /** test/unit/file/link.test.ts has what others do to it. */
 const noContent = {
   'foreign content': 'a symbolic link has no content that others could write to',
-  'identity reused': 'a symbolic link has no content: another one at its place is told by its inode',
+  'identity reused': 'a symbolic link has no content: another link at its place has another inode',
 } as const;
 
 export const file: Specimens['file'] = {
