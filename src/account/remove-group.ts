@@ -59,6 +59,6 @@ export async function refusePrimary(host: ReadHost, { name, gid }: Group): Promi
   if (user === undefined) return;
   throw new RefusedError(`the group ${name} is the primary group of ${user.name}`, {
     code: 'in-use',
-    remedy: `give the user another one: usermod --gid GROUP ${user.name}`,
+    remedy: `first give the user another primary group: usermod --gid GROUP ${user.name}`,
   });
 }

@@ -35,7 +35,7 @@ export async function structureOf(
   const place = await placeOf(host, path);
   if (place.inside !== '/')
     throw new RefusedError(`${path} is ${place.inside} in its filesystem, and not the top level`, {
-      remedy: `mount that by itself: mount -o subvolid=5 UUID=${place.fs} /mnt`,
+      remedy: `mount the top level: mount -o subvolid=5 UUID=${place.fs} /mnt`,
     });
   const [first, ...more] = await subvolumes(host, place.path);
   if (first !== undefined)

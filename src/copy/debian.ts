@@ -90,7 +90,7 @@ export const debian = operation({
 async function expectWhole(host: ReadHost, { file, private: own }: z.infer<typeof undo>): Promise<void> {
   await checkTar({ host, source: own }).catch((error: unknown) => {
     if (!(error instanceof BofhError)) throw error;
-    throw new RefusedError(`mmdebstrap reported success, but wrote no whole archive for ${file}`, {
+    throw new RefusedError(`mmdebstrap reported success, but wrote no complete archive for ${file}`, {
       cause: error,
       remedy: 'look at the log of the kernel (dmesg), then run the command again',
     });

@@ -180,7 +180,7 @@ function refuseSmall(device: string, room: number, { path, bytes }: Undo['source
   if (bytes <= room) return;
   throw new RefusedError(`${path} has ${formatSize(bytes)}, and ${device} only ${formatSize(room)}`, {
     code: 'no-space',
-    remedy: 'take a larger device',
+    remedy: 'use a larger device',
   });
 }
 

@@ -94,7 +94,7 @@ export async function readTree(host: ReadHost, source: string): Promise<Tree> {
     });
   if (isWithin('/run/bofh/mnt', path))
     throw new RefusedError(`${path} contains /run/bofh/mnt, where the new root is mounted`, {
-      remedy: 'name a directory that has the files of the guest alone',
+      remedy: 'name a directory that contains only the files of the guest',
     });
   const entries = await host.run(listTree(path));
   if (entries.length === 0) throw new UsageError(`${source} is an empty directory`);

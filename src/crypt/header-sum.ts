@@ -8,14 +8,14 @@ import type { LuksHeader } from './schema.ts';
 /** The header in a file. RefusedError if there is none, or a part of one. */
 export async function backupIn(host: ReadHost, file: string): Promise<LuksHeader> {
   if ((await host.stat(file))?.kind !== 'file')
-    throw new RefusedError(`${file} is no file with a backup of a header`, {
+    throw new RefusedError(`${file} is not a file with a backup of a header`, {
       remedy: `see what is there: ls -l ${file}`,
     });
   try {
     return await headerOf(host, file);
   } catch (error) {
     if (!isUnreadable(error)) throw error;
-    throw new RefusedError(`the backup ${file} is not whole: there is no valid header in it`, {
+    throw new RefusedError(`the backup ${file} is incomplete: it has no valid header`, {
       cause: error,
       remedy: 'take another backup',
     });

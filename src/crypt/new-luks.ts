@@ -53,7 +53,7 @@ export function refuseSmall(device: string, type: 'luks1' | 'luks2', bytes: Byte
   if (bytes >= least) return;
   throw new RefusedError(
     `${device} has ${formatSize(bytes)}; ${type} needs ${formatSize(least)}: its header alone takes ${formatSize(dataOffsets[type])}`,
-    { code: 'invalid', remedy: type === 'luks2' ? 'take a larger device, or luks1' : 'take a larger device' },
+    { code: 'invalid', remedy: type === 'luks2' ? 'use a larger device, or luks1' : 'use a larger device' },
   );
 }
 

@@ -90,7 +90,7 @@ export async function roomFor(
   const to = size === undefined ? room : parseSize(size);
   if (to % sectorSize !== 0 || to % 512 !== 0)
     throw new UsageError(
-      `${to} bytes are no whole sectors of ${mapping.path}: it takes multiples of ${sectorSize}`,
+      `${to} bytes are not a whole number of sectors of ${mapping.path}: it takes multiples of ${sectorSize}`,
     );
   if (to <= room && to > 0) return to;
   throw new RefusedError(

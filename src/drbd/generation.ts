@@ -134,7 +134,7 @@ export function refuseOtherData(
   throw new RefusedError(
     `${name} does not hold the data that were to be discarded: ${changes.join('; ')} (${ordered}now ${dataInWords(is)}). Nothing was discarded`,
     {
-      remedy: `to keep the data: bofh recover --abandon ${id} --because "the data have changed". To discard them all the same, give the order again after that: ${order}`,
+      remedy: `to keep the data: bofh recover --abandon ${id} --because "the data have changed". To discard them anyway, type this afterwards: ${order}`,
     },
   );
 }

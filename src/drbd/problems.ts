@@ -110,7 +110,7 @@ function ofVolume(name: string, { volume, disk }: VolumeState): readonly Finding
       return [
         note(
           `${at} is inconsistent here: what is on it cannot be used`,
-          'it becomes whole by a resync from a peer that is up to date',
+          'it becomes consistent by a resync from a peer that is up to date',
         ),
       ];
     case 'Outdated':
@@ -133,7 +133,7 @@ export const partings =
 /** An administrator decides which data is discarded, and on which host. */
 export function partingChoices(name: string): string {
   const lose = `bofh drbd secondary ${name}; bofh drbd connect --discard-my-data ${name}`;
-  const fetch = `bofh drbd down ${name}; bofh drbd create-md ${name} (it says what has to be named); bofh drbd up ${name}`;
+  const fetch = `bofh drbd down ${name}; bofh drbd create-md ${name} (it names the content to overwrite); bofh drbd up ${name}`;
   return `If it is a split brain ("Split-Brain detected"), choose whose data to lose. Those of this host: ${lose}; and on the other host, if it is StandAlone: bofh drbd connect ${name}. Those of the other host: there the same, and here, if it is StandAlone: bofh drbd connect ${name}. If the data are unrelated ("Unrelated data, aborting"), --discard-my-data does not join them: the host that gives up its data needs new metadata, and fetches all: ${fetch}; and on the other one, if it is StandAlone: bofh drbd connect ${name}`;
 }
 
@@ -162,7 +162,7 @@ function ofPeer(name: string, peer: string, { volume, replication, disk, paused 
   const stopped =
     paused.length === 0
       ? []
-      : [note(`${at} does not resync (${paused.join(', ')})`, `let it go on: bofh drbd resume-sync ${name}`)];
+      : [note(`${at} does not resync (${paused.join(', ')})`, `continue it: bofh drbd resume-sync ${name}`)];
   if (replication !== 'Established')
     return [
       ...stopped,

@@ -68,8 +68,8 @@ export async function configured(host: ReadHost): Promise<readonly Configured[]>
       const cut = all.find(({ hosts }) => hosts.length === 0);
       if (cut === undefined) return all;
       throw new RefusedError(
-        `the DRBD resource ${cut.name} (${cut.file}:${String(cut.line)}) is on no host: its file is not whole`,
-        { remedy: `complete ${cut.file}, or take it away; drbdadm dump shows what is understood of it` },
+        `the DRBD resource ${cut.name} (${cut.file}:${String(cut.line)}) is on no host: its file is incomplete`,
+        { remedy: `complete ${cut.file}, or move it away; drbdadm dump shows how drbdadm reads it` },
       );
     }
   return [];

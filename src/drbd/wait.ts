@@ -124,7 +124,7 @@ function refuseHopeless(state: ResourceState, what: WaitFor): void {
     throw new RefusedError(
       `volume ${String(paused.volume)} of ${name} does not resync: it is held up on this host`,
       {
-        remedy: `let it go on: bofh drbd resume-sync ${name}`,
+        remedy: `continue it: bofh drbd resume-sync ${name}`,
       },
     );
 }

@@ -53,7 +53,7 @@ export async function mend(host: ChangeHost, path: string, { type, files }: ToRe
   if (state === 'left' && files === 'may be lost') ({ state, output } = await run('yes'));
   if (state === 'unplayed') throw unplayed(path);
   if (state === 'mounted')
-    throw new RefusedError(`${path} was mounted while it was repaired: what the kernel knows of it is old`, {
+    throw new RefusedError(`${path} was mounted while it was repaired: the kernel has outdated data of it`, {
       remedy: 'reboot this host; then bofh recover',
     });
   if (state === 'left')

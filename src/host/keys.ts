@@ -84,7 +84,7 @@ function siteKey({ siteKeys }: KeyOptions, name: string, depth: number): KeyRef 
   const key = Object.hasOwn(keys, name) ? keys[name] : undefined;
   if (key === undefined || depth > 8)
     throw new UsageError(`the site file names no key "${name}"${depth > 8 ? ' that leads anywhere' : ''}`, {
-      remedy: 'write it into keys of the site file, or say where the key comes from',
+      remedy: 'write it into keys of the site file, or name the source of the key',
     });
   return key;
 }
@@ -130,7 +130,7 @@ async function ask(input: KeyInput, askKey: KeyOptions['askKey']): Promise<Secre
   const question = labelOf(input);
   if (askKey === undefined)
     throw new RefusedError(`${question} must be typed, but this process cannot ask for it`, {
-      remedy: 'run the command on a terminal, or say where the key comes from (file:/PATH)',
+      remedy: 'run the command on a terminal, or name the source of the key (file:/PATH)',
     });
   const text = await askKey(`${question}: `);
   if (input.use === 'new' && (await askKey(`${question}, once more: `)) !== text)

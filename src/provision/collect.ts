@@ -55,7 +55,7 @@ export async function collect(description: HostDescription, facts: Facts): Promi
     !('describe' in given) ||
     typeof given.describe !== 'function'
   )
-    throw new UsageError('this is no description of a host: it has no function describe', {
+    throw new UsageError('this is not a description of a host: it has no function describe', {
       remedy: 'export default defineHost((h) => { … })',
     });
   const all: Resource[] = [];
@@ -281,7 +281,7 @@ export async function collect(description: HostDescription, facts: Facts): Promi
       const unit = typeof given === 'string' && !given.includes('.') ? `${given}.service` : given;
       const { success, data = '' } = unitName.safeParse(unit);
       if (!success)
-        throw new UsageError(`${at}: h.service ${String(given)}: is no name of a unit`, {
+        throw new UsageError(`${at}: h.service ${String(given)}: is not a name of a unit`, {
           remedy: 'name a service, socket, timer, path or target: nginx, backup.timer',
         });
       const { restartOn, reloadOn, ...rest } = parsed(`${at}: h.service ${data}`, schemas.service, request);

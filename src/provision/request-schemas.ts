@@ -31,7 +31,7 @@ const words = (pattern: RegExp, what: string) => {
 const password = z.custom<Secret | 'locked'>(
   (value) =>
     value === 'locked' || (value instanceof Secret && passwordHash.safeParse(secretText(value)).success),
-  'must be a Secret with a hash of crypt(3), which mkpasswd makes, or "locked"',
+  'must be a Secret with a hash of crypt(3), which mkpasswd creates, or "locked"',
 );
 /** What the methods of a description accept. */
 export const schemas = {

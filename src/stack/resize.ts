@@ -113,7 +113,7 @@ export function refuseKeyless(
   );
   if (key !== undefined || needy === undefined) return;
   throw new RefusedError(`${needy.title} can be resized only with its key`, {
-    remedy: `say where its key comes from: ${option('--key file:/PATH', "key: { from: 'file', path: '/PATH' }")}`,
+    remedy: `name the source of its key: ${option('--key file:/PATH', "key: { from: 'file', path: '/PATH' }")}`,
   });
 }
 

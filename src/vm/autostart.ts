@@ -26,7 +26,7 @@ export async function autostartPath(host: ReadHost, name: string): Promise<strin
     });
   const there = await host.stat(path);
   if (there === undefined) return path;
-  throw new RefusedError(`${path} exists already, and is no link to the configuration of ${name}`, {
+  throw new RefusedError(`${path} exists already, and is not a link to the configuration of ${name}`, {
     code: 'exists',
     remedy: `see what it is: ls -l ${path}`,
   });

@@ -97,7 +97,7 @@ export async function readBackup(host: ReadHost, file: string): Promise<Backup> 
     throw new UsageError(`${file} is a directory: name the manifest of a backup`, {
       remedy: `bofh vm list-backups ${file}`,
     });
-  if (stat.kind !== 'file' || stat.size > largest) throw noManifest(file, `it is no small regular file`);
+  if (stat.kind !== 'file' || stat.size > largest) throw noManifest(file, `it is not a small regular file`);
   await refuseExposed(host, path, 'there');
   const manifest = parsed(file, await host.readFile(path));
   return { ...manifest, path, directory: posix.dirname(path) };
@@ -138,7 +138,7 @@ function parsed(file: string, content: Uint8Array): Manifest {
 }
 
 function noManifest(file: string, why: string, cause?: unknown): RefusedError {
-  return new RefusedError(`${file} is no manifest of a backup: ${why}`, {
+  return new RefusedError(`${file} is not a manifest of a backup: ${why}`, {
     cause,
     remedy: `bofh vm list-backups ${posix.dirname(file)} shows those that can be read`,
   });

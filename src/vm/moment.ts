@@ -88,7 +88,7 @@ async function planDisk(
   if (lv === undefined)
     throw new RefusedError(
       resourceNameOf(disk) === undefined
-        ? `the disk ${wordsOf(disk)} of ${name} is no logical volume, and bofh ${use} only these`
+        ? `the disk ${wordsOf(disk)} of ${name} is not a logical volume, and bofh ${use} only these`
         : `the disk ${wordsOf(disk)} of ${name} is replicated by DRBD, and bofh does not ${use.replace(/s$/, '')} these`,
       { remedy: `${otherwise}; bofh vm show ${name} shows its disks` },
     );

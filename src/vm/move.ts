@@ -151,7 +151,7 @@ async function replicated(
     if (format === 'empty') continue;
     const resource = path === undefined ? undefined : await of(path);
     if (resource === undefined)
-      throw new RefusedError(`the disk ${target} of ${guest.name} is no DRBD device that is up on ${at}`, {
+      throw new RefusedError(`the disk ${target} of ${guest.name} is not a DRBD device that is up on ${at}`, {
         remedy: `only replicated disks are on the other host too: bofh drbd list`,
       });
     found.set(resource.name, resource);

@@ -271,7 +271,7 @@ describe('a login', () => {
     const sshd = await serverWith({ '/etc/passwd': passwd('nobody', '/usr/sbin/nologin', '/') });
 
     expect(await complaint(overSsh(sshd))).toMatch(
-      /^the login shell on there does not run commands .*not available.*; give the login another shell/,
+      /^the login shell on there does not run commands .*not available.*; change the shell of the login/,
     );
   });
 

@@ -194,7 +194,7 @@ export function decode(bytes: Uint8Array, name: string): Decoded {
 
 function parseLine(body: string, at: Place): Line {
   const line = jsonOf(body);
-  if (line === undefined) throw damaged(at, 'it is whole, but no line of a journal');
+  if (line === undefined) throw damaged(at, 'its checksum is right, but it is not a line of a journal');
   if (!known.has(line.t))
     throw refused(at, `"${line.t}" is not a line that this bofh knows`, { remedy: newer });
   // The number may one day belong to a newer format than this code knows.

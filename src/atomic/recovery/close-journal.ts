@@ -89,7 +89,7 @@ export async function cutLastLine(engine: Engine, id: string): Promise<string> {
 export function damagedEnd(bytes: Uint8Array, id: string): { readonly from: number; readonly text: string } {
   const damage = damageOf(bytes, id);
   if (damage === undefined)
-    throw new JournalError(`every line of journal ${id} is whole: there is nothing to cut off`, {
+    throw new JournalError(`every line of journal ${id} is complete: there is nothing to cut off`, {
       remedy: 'bofh recover',
     });
   if (!damage.lastLine) throw damage;

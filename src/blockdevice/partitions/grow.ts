@@ -62,7 +62,7 @@ export const growPartition = operation({
     if (size > most)
       throw new RefusedError(
         `${old.path} can have at most ${formatSize(most)}, but ${formatSize(size)} was requested`,
-        { code: 'no-space', remedy: 'take a smaller size, or max' },
+        { code: 'no-space', remedy: 'use a smaller size, or max' },
       );
     const partitions = table.partitions.map((each) => (each === old ? { ...old, size } : each));
     const gets = { from: old.start + old.size, to: old.start + size };

@@ -51,7 +51,7 @@ export function placeFor(
   if (place !== undefined && size > 0) return { start: place.from, size };
   throw new RefusedError(
     `${of.device} has no room for a partition of ${formatSize(size)}: its largest free run has ${formatSize(largest)}`,
-    { code: 'no-space', remedy: 'take a smaller size, or another disk' },
+    { code: 'no-space', remedy: 'use a smaller size, or another disk' },
   );
 }
 

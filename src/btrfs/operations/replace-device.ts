@@ -78,7 +78,7 @@ export const replaceDevice = deferred({
     if (room < bytes)
       throw new RefusedError(`${by} has ${formatSize(room)}, and replaces ${formatSize(bytes)}`, {
         remedy:
-          'take a larger device; or shrink the filesystem on the old one: btrfs filesystem resize NUMBER:SIZE',
+          'use a larger device; or shrink the filesystem on the old one: btrfs filesystem resize NUMBER:SIZE',
       });
     const { identity, key } = await identityOf(host, by);
     const known = { fs, source: mount.source, mounted, device: by, identity, key };

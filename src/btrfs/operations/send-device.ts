@@ -192,7 +192,7 @@ async function tooSmall(host: ChangeHost, path: string, of: Undo, cause?: unknow
   return new RefusedError(`${device} is too small for the stream`, {
     code: 'no-space',
     cause,
-    remedy: 'take a larger one',
+    remedy: 'use a larger one',
   });
 }
 

@@ -59,7 +59,7 @@ async function isMarkAt(
 export function refuseSmall(device: string, size: Bytes): void {
   if (size >= 4 * block) return;
   throw new RefusedError(`${device} has ${formatSize(size)}: too small for a stream`, {
-    remedy: 'take a larger device',
+    remedy: 'use a larger device',
   });
 }
 

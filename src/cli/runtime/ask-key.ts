@@ -20,7 +20,7 @@ export async function askKey(
 ): Promise<string> {
   if (!interactive)
     throw new RefusedError(`${question.replace(/: $/, '')} must be typed, and there is no terminal`, {
-      remedy: 'say where the key comes from: --key file:/PATH',
+      remedy: 'name the source of the key: --key file:/PATH',
     });
   if (stop.aborted) throw interruption();
   draw(undefined);

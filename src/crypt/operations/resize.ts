@@ -138,9 +138,9 @@ function needsKey({ type }: Mapping, { keyLocation }: MappingStatus): boolean {
 function givenKey({ key }: Args, { path }: Mapping): NonNullable<Undo['key']> {
   if (key !== undefined) return key;
   throw new RefusedError(
-    `${path} can be resized only with a key: the kernel does not give the volume's key away`,
+    `${path} can be resized only with a key: the kernel does not reveal the volume key`,
     {
-      remedy: `say where its key comes from: ${option('--key file:/PATH', "key: { from: 'file', path: '/PATH' }")}`,
+      remedy: `name the source of its key: ${option('--key file:/PATH', "key: { from: 'file', path: '/PATH' }")}`,
     },
   );
 }

@@ -34,7 +34,7 @@ function refuseUsedBefore({ name, role, volumes, connections }: ResourceState, v
   const isNew = disks.every((disk) => disk === 'Inconsistent');
   if (isNew && role === 'Secondary' && connections.every((each) => each.role === 'Secondary')) return;
   throw new RefusedError(
-    `volume ${String(volume)} of ${name} is not new on both hosts (it is ${disks.join(' and ')}): its first resync is over, or was begun`,
+    `volume ${String(volume)} of ${name} is not new on both hosts (it is ${disks.join(' and ')}): its first resync is over, or has started`,
     { remedy: `see what it is: bofh drbd status ${name}` },
   );
 }

@@ -90,7 +90,7 @@ async function refuseDisks(host: ReadHost, all: readonly Resource[], { volumes }
     for (const { name, path } of others)
       if (path === disk || (number !== undefined && (await numberAt(host, path)) === number))
         throw new RefusedError(`${disk} belongs to the DRBD resource ${name}`, {
-          remedy: `take another device; see: bofh drbd show ${name}`,
+          remedy: `use another device; see: bofh drbd show ${name}`,
         });
   }
 }

@@ -162,7 +162,7 @@ function refuseReplica({ name, connections }: ResourceState): void {
     throw new RefusedError(
       `${name} is connected to ${peer.peer}, which was up before: it is a replica of the data there, and stays`,
       {
-        remedy: `to go back all the same, there: bofh drbd disconnect ${name}, then: bofh recover; to keep it as it is: bofh recover --abandon ID --because "…", whose id bofh journal list shows`,
+        remedy: `to undo it anyway, there: bofh drbd disconnect ${name}, then: bofh recover; to keep it as it is: bofh recover --abandon ID --because "…", whose id bofh journal list shows`,
       },
     );
 }

@@ -144,13 +144,13 @@ async function hello(host: string, to: SshDestination, master: Master, as: 'logi
   const said = outcome.how === 'not-begun' ? outcome.said.replaceAll('\n', '; ') : '';
   if (as === 'sudo')
     throw new RefusedError(`the login on ${host} is not root, and may not become it: ${said}`, {
-      remedy: `log in as root, or let it use sudo without a password; or say become: 'login' in hosts of the site file`,
+      remedy: `log in as root, or let it use sudo without a password; or set become: 'login' in hosts of the site file`,
     });
   throw new ConnectionError(
     `the login shell on ${host} does not run commands as a POSIX shell does: ${said}`,
     {
       ...{ host, connection: 'none' },
-      remedy: 'give the login another shell (chsh -s /bin/sh)',
+      remedy: 'change the shell of the login (chsh -s /bin/sh)',
     },
   );
 }

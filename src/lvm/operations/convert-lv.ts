@@ -118,7 +118,7 @@ async function look(host: ReadHost, of: ConvertUndo): Promise<Look> {
   if (isRaid1(lv) && (await ourCopy(host, of, now)) !== undefined) return { state: 'ours', ...moved };
   return {
     state: 'not-ours',
-    found: `${lv.fullName} (uuid ${lv.uuid}) is ${lv.layout.join(', ')}, without a copy on ${namesOf(of)} alone`,
+    found: `${lv.fullName} (uuid ${lv.uuid}) is ${lv.layout.join(', ')}, without a copy that is only on ${namesOf(of)}`,
   };
 }
 
@@ -133,7 +133,7 @@ async function ourCopy(host: ReadHost, { on }: ConvertUndo, of: VolumeAmong) {
 async function drop(host: ChangeHost, of: ConvertUndo, now: VolumeAmong): Promise<void> {
   const { lv } = now;
   if ((await ourCopy(host, of, now)) === undefined)
-    throw new RefusedError(`${lv.fullName} has no copy on ${namesOf(of)} alone: none is removed`, {
+    throw new RefusedError(`${lv.fullName} has no copy that is only on ${namesOf(of)}: none is removed`, {
       remedy: `look where they are: lvs -a -o +devices ${lv.vg}; man lvmraid`,
     });
   // The other copy must be intact, even while the new one is filled: lvm would not report a failure

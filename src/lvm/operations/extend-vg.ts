@@ -80,7 +80,7 @@ export const extendVg = operation({
     await host.run(vgreduce({ name: vg.name, devices, ...(await udevOf(host)) }));
   },
   sync: ({ undo: { pvs: known }, host }) => syncPvs(host, known),
-  describe: ({ undo: of }) => devicesRecovery({ ...of, verb: 'vgreduce', done: 'put into' }),
+  describe: ({ undo: of }) => devicesRecovery({ ...of, verb: 'vgreduce', done: 'added to' }),
 });
 
 interface Found {

@@ -85,7 +85,7 @@ export function refuseTooSmall(
   if (deviceSize - 1024 ** 2 >= extentSize) return;
   throw new RefusedError(
     `${path} has ${formatSize(deviceSize)}: no extent of ${formatSize(extentSize)} has room on it`,
-    { remedy: 'ask for smaller extents, or take a larger device' },
+    { remedy: 'ask for smaller extents, or use a larger device' },
   );
 }
 

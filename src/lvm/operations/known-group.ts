@@ -111,7 +111,7 @@ export async function refuseAll(
   const rest = (await membersOf(host, vg.uuid)).filter(({ uuid }) => !leaving.includes(uuid));
   if (rest.length > 0) return;
   throw new RefusedError(`${vg.name} has no other device: nothing would be left of it`, {
-    remedy: `a group without volumes is removed as a whole: vgremove ${vg.name}`,
+    remedy: `a group without volumes can be removed: vgremove ${vg.name}`,
   });
 }
 

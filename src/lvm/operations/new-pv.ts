@@ -40,6 +40,6 @@ async function refuseUnfit(host: ReadHost, device: string): Promise<void> {
   if (bytes < smallest)
     throw new RefusedError(
       `${device} has ${formatSize(bytes)}; a physical volume needs ${formatSize(smallest)}`,
-      { code: 'invalid', remedy: 'take a larger device' },
+      { code: 'invalid', remedy: 'use a larger device' },
     );
 }

@@ -67,7 +67,7 @@ function refuseMoving(vg: WholeGroup, { volumes }: Extents): void {
   if (move === undefined) return;
   throw new RefusedError(`extents of ${vg.name} are being moved already, or were: ${move.fullName}`, {
     remedy:
-      'wait until it ends (lvs -a -o +copy_percent,move_pv); go on with one that was interrupted: pvmove',
+      'wait until it ends (lvs -a -o +copy_percent,move_pv); resume one that was interrupted: pvmove',
   });
 }
 

@@ -82,7 +82,7 @@ export const reduceVg = operation({
     await remember(host, of);
   },
   sync: ({ undo: { pvs: leaving, rest }, host }) => syncPvs(host, [...leaving, ...rest]),
-  describe: ({ undo: of }) => devicesRecovery({ ...of, verb: 'vgextend', done: 'taken out of' }),
+  describe: ({ undo: of }) => devicesRecovery({ ...of, verb: 'vgextend', done: 'removed from' }),
 });
 
 interface Found {

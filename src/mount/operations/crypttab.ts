@@ -112,7 +112,7 @@ function textOf(entry: CrypttabEntry, bytes: string): string {
     read.key === entry.key &&
     read.options.join(',') === entry.options.join(',');
   if (text === undefined || !isSame || lineBytes(text) !== bytes)
-    throw new UsageError(`no line of a crypttab can say this of ${entry.name}`);
+    throw new UsageError(`this entry for ${entry.name} cannot be written as a line of a crypttab`);
   return text;
 }
 

@@ -186,7 +186,7 @@ describe('what is refused before anything is done', () => {
   test.each<readonly [string, (tx: Tx) => Promise<unknown>, RegExp]>([
     ['a path on another filesystem', (tx) => tx.btrfs.createSubvolume({ path: '/srv/new' }), /not on btrfs/],
     ['a directory that is missing', (tx) => create(tx, 'none/new'), /no such directory/],
-    ['one of our own names', (tx) => create(tx, '.bofh-x'), /bofh's own/],
+    ['one of our own names', (tx) => create(tx, '.bofh-x'), /reserved for bofh/],
     ['a relative path', (tx) => tx.btrfs.createSubvolume({ path: 'new' }), /absolute path/],
     ['a snapshot of a plain directory', (tx) => snapshot(tx, 'snapshots', 'new'), /not a subvolume/],
     [

@@ -99,7 +99,7 @@ describe('a base structure', () => {
     await expect(make({ path: `${top}/etc` })).rejects.toThrow(/not the top level/);
     await expect(make({ path: '/etc' })).rejects.toThrow(/not on btrfs/);
     await expect(make({ name: 'a/b' })).rejects.toThrow(UsageError);
-    await expect(make({ name: '.bofh-x' })).rejects.toThrow(/bofh's own/);
+    await expect(make({ name: '.bofh-x' })).rejects.toThrow(/reserved for bofh/);
     expect(await names()).toEqual(starting);
   });
 

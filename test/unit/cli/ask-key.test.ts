@@ -88,6 +88,6 @@ describe('the question for a key', () => {
     );
 
     expect(error).toBeInstanceOf(RefusedError);
-    expect(error).toMatchObject({ remedy: 'say where the key comes from: --key file:/PATH' });
+    expect(error).toMatchObject({ remedy: 'name the source of the key: --key file:/PATH' });
   });
 });

@@ -101,10 +101,10 @@ describe('bofh lvm vg', () => {
       /^the volume group vg1 is there, uuid \S+\n$/,
     );
     expect((await typed(host, ['lvm', 'vg', 'extend', 'vg1', '/dev/vdy'])).stdout).toBe(
-      '/dev/vdy: put into the volume group vg1\n',
+      '/dev/vdy: added to the volume group vg1\n',
     );
     expect((await typed(host, ['lvm', 'vg', 'reduce', 'vg1', '/dev/vdy'])).stdout).toBe(
-      '/dev/vdy: taken out of the volume group vg1\n',
+      '/dev/vdy: removed from the volume group vg1\n',
     );
     expect((await typed(host, ['lvm', 'vg', 'list'])).stdout).toMatch(
       /vg1 +60 MiB +60 MiB +4 MiB +ok +bofh\./,
@@ -195,7 +195,7 @@ describe('bofh lvm vg rename and pv resize', () => {
 
     for (const text of [planned.stderr, stdout]) {
       expect(text).toContain('until you write /dev/a-b/web-1 there');
-      expect(text).toMatch(/web1 does not start until .*names \/dev\/mapper\/a--b-web--1$/m);
+      expect(text).toMatch(/web1 does not start until you replace .* by \/dev\/mapper\/a--b-web--1 in /m);
       expect(text).not.toContain('vg01');
     }
     expect(host.world.lvm.map(({ name }) => name)).toEqual(['a-b']);

@@ -44,7 +44,7 @@ describe('bofh lvm rename', () => {
 
     await rename(runtime, 'vg0/web-1', 'web2');
 
-    expect(stdout()).toBe('vg0/web-1 is called vg0/web2 now\n');
+    expect(stdout()).toBe('vg0/web-1 is renamed to vg0/web2\n');
   });
 
   it('leaves a line in the system log, also when it is refused', async () => {

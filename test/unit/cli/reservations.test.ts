@@ -92,8 +92,8 @@ describe('what another host has reserved here', () => {
       ...{ id, name: 'a volume', coordinator: 'web1', objects: [key], needs: ['vg:vg0'], programs: [] },
     });
     const text = (await at('journal', 'show', id)).stdout;
-    expect(text).toContain(`it makes or changes:\n  ${key}\n`);
-    expect(text).toContain(`see on web1 that it ends: bofh journal show ${id}; bofh recover ${id}`);
+    expect(text).toContain(`it creates or changes:\n  ${key}\n`);
+    expect(text).toContain(`on web1, make sure that it ends: bofh journal show ${id}; bofh recover ${id}`);
   });
 
   it('hides no journal when it cannot be read, and is refused: exit 4', async () => {

@@ -144,7 +144,7 @@ describe('vm backup', () => {
     host.admin.writeFile('/srv/data.img', 'x');
     host.admin.writeFile('/etc/xen/web1.cfg', text.replace('phy:/dev/vg0/web1-swap', 'file:/srv/data.img'));
     expect((await rejectionOf(backup())) as Error).toMatchObject({
-      message: 'the disk /srv/data.img of web1 is no logical volume, and bofh saves only these',
+      message: 'the disk /srv/data.img of web1 is not a logical volume, and bofh saves only these',
     });
   });
 
@@ -281,15 +281,15 @@ describe('vm verify and vm list-backups', () => {
   type Body = Record<string, unknown> & { readonly disks: Record<string, unknown>[] };
   test.each<readonly [string, (body: Body) => unknown, RegExp]>([
     ['a newer format', (body) => ({ ...body, format: 2 }), /has the format 2/],
-    ['an unknown key', (body) => ({ ...body, run: 'rm' }), /is no manifest of a backup/],
-    ['no disk', (body) => ({ ...body, disks: [] }), /is no manifest of a backup/],
+    ['an unknown key', (body) => ({ ...body, run: 'rm' }), /is not a manifest of a backup/],
+    ['no disk', (body) => ({ ...body, disks: [] }), /is not a manifest of a backup/],
     [
       'a file elsewhere',
       ({ disks, ...body }) => ({
         ...body,
         disks: disks.map((disk) => ({ ...disk, file: { ...of(disk['file']), name: '../../etc/x.zst' } })),
       }),
-      /is no manifest of a backup: disks: 0: file: name/,
+      /is not a manifest of a backup: disks: 0: file: name/,
     ],
     [
       'an option as a volume',

@@ -164,8 +164,8 @@ describe('a guest of xen-create-image with --dir', () => {
 
   test.each([
     ['vm mount web1', /is not a block device here/],
-    ['vm backup web1 /srv/backup', /is no logical volume, and bofh saves only these/],
-    ['vm snapshot create web1 x', /is no logical volume, and bofh snapshots only these/],
+    ['vm backup web1 /srv/backup', /is not a logical volume, and bofh saves only these/],
+    ['vm snapshot create web1 x', /is not a logical volume, and bofh snapshots only these/],
     ['vm clone web1 web2', /is not a logical volume: bofh clones only these/],
     ['vm resize web1 root +4m', /is not a block device but a file/],
   ])('%s is refused', async (line, why) => {

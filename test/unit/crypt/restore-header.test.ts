@@ -147,9 +147,9 @@ describe('crypt.header.restore', () => {
     const torn = changed();
     torn.admin.writeFile(file, torn.admin.readFile(file).slice(0, -9));
 
-    expect(await refused(missing)).toContain(`${file} is no file with a backup`);
+    expect(await refused(missing)).toContain(`${file} is not a file with a backup`);
     expect(await refused(none)).toContain('is not a LUKS device: nothing is on it');
-    expect(await refused(torn)).toContain(`the backup ${file} is not whole`);
+    expect(await refused(torn)).toContain(`the backup ${file} is incomplete`);
   });
 
   it('does nothing when the file, or the device, is another one since the intent', async () => {

@@ -92,7 +92,7 @@ async function discardsNothing(host: SimulatedHost, ...words: readonly RegExp[])
   const [step] = (error as StuckError).blocked;
   for (const each of [...words, /Nothing was discarded$/]) expect(step?.why).toMatch(each);
   expect(step?.remedy).toMatch(
-    /^to keep the data: bofh recover --abandon [0-9a-f]+ --because .*give the order again/,
+    /^to keep the data: bofh recover --abandon [0-9a-f]+ --because .*type this afterwards/,
   );
   expect(host.changes.slice(begun).filter(({ what }) => what === 'command')).toEqual([]);
   expect(generation(host)).toBe(before);

@@ -48,7 +48,7 @@ describe('the resources of a host', () => {
     host.admin.writeFile('/etc/drbd.d/broken.res', 'resource broken {\n');
 
     await expect(resources(host)).rejects.toMatchObject({
-      message: 'the DRBD resource broken (/etc/drbd.d/broken.res:1) is on no host: its file is not whole',
+      message: 'the DRBD resource broken (/etc/drbd.d/broken.res:1) is on no host: its file is incomplete',
     });
   });
 

@@ -144,7 +144,7 @@ it('a power cut at any change leaves the host as before or as described', async 
 
 it.each<readonly [string, (h: HostBuilder) => unknown, string, string]>([
   ['no zone', (h) => h.timezone('US/Eastern'), 'this host has no time zone US/Eastern', 'not-found'],
-  ['a directory', (h) => h.timezone('Europe'), 'Europe is no time zone', 'refused'],
+  ['a directory', (h) => h.timezone('Europe'), 'Europe is not a time zone', 'refused'],
   [
     'another locale',
     (h) => h.locale('fr_FR.UTF-8'),

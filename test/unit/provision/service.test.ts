@@ -237,8 +237,8 @@ describe('h.service', () => {
   });
 
   it.each<readonly [string, (h: HostBuilder) => void, typeof UsageError | typeof RefusedError, RegExp]>([
-    ['an odd name', (h) => h.service('a b', {}), UsageError, /is no name of a unit/],
-    ['a template', (h) => h.service('a@', {}), UsageError, /is no name of a unit/],
+    ['an odd name', (h) => h.service('a b', {}), UsageError, /is not a name of a unit/],
+    ['a template', (h) => h.service('a@', {}), UsageError, /is not a name of a unit/],
     [
       'a typing error',
       (h) => h.service('web', { restartOn: ['/etc/wbe'] }),

@@ -86,7 +86,7 @@ describe('a Debian for new guests', () => {
 
     const error = await rejectionOf(on(() => vm.createBase('bookworm')));
 
-    expect(String(error)).toContain('wrote no whole archive');
+    expect(String(error)).toContain('wrote no complete archive');
     expect(await host.stat(directory)).toBeUndefined();
   });
 

@@ -181,7 +181,7 @@ describe('what vm move refuses, it refuses with both hosts as they were', () => 
           alpha.admin.readFile(config).replace("w'", "w', 'phy:/dev/vg0/more,xvdb,w'"),
         );
       },
-      /the disk \/dev\/vg0\/more of web1 is no DRBD device/,
+      /the disk \/dev\/vg0\/more of web1 is not a DRBD device/,
     ],
     [
       'another guest that has one of its disks',

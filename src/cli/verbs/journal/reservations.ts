@@ -53,8 +53,8 @@ function inWords({
     `name:     ${printable(name)}`,
     `state:    reserved by the bofh on ${printable(coordinator)}, which has its journal`,
     `since:    ${at}`,
-    ...listed('Objects of this host that it makes or changes:', objects),
-    ...listed('Objects of this host that are to stay as they are meanwhile:', needs),
+    ...listed('Objects of this host that it creates or changes:', objects),
+    ...listed('Objects of this host that must stay unchanged meanwhile:', needs),
     ...listed(
       'Programs of it that run here:',
       programs.map(({ pid, command }) => `process ${String(pid)}: ${command}`),

@@ -11,5 +11,5 @@ export default verb({
   },
   examples: ['lvm vg extend vg0 /dev/sdd'],
   run: (runtime, { vg, devices }) =>
-    changeMembers(runtime, { vg, devices: [...devices] }, { act: lvm.extendVg, done: 'put into' }),
+    changeMembers(runtime, { vg, devices: [...devices] }, { act: lvm.extendVg, done: 'added to' }),
 });

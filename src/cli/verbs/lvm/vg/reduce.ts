@@ -11,5 +11,5 @@ export default verb({
   },
   examples: ['lvm vg reduce vg0 /dev/sdb'],
   run: (runtime, { vg, devices }) =>
-    changeMembers(runtime, { vg, devices: [...devices] }, { act: lvm.reduceVg, done: 'taken out of' }),
+    changeMembers(runtime, { vg, devices: [...devices] }, { act: lvm.reduceVg, done: 'removed from' }),
 });
