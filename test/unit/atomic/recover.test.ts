@@ -240,7 +240,7 @@ test('a sound journal is not cut: its last line says what was done', async () =>
   left(engine, 'one', [scope]);
   const before = readFileSync(join(journals, 'one.journal'), 'utf8');
 
-  await expect(cutLastLine(engine, 'one')).rejects.toThrow(/every line of journal one is whole/);
+  await expect(cutLastLine(engine, 'one')).rejects.toThrow(/every line of journal one is complete/);
 
   expect(readFileSync(join(journals, 'one.journal'), 'utf8')).toBe(before);
 });
