@@ -63,7 +63,7 @@ export default defineHost((h) => { ${body} });`,
     expect(await machine.must('grpck -r; pwck -r | grep web || :')).toBe('');
   });
 
-  test('keys are written as the user: a link leads to nothing of root', async () => {
+  test('writes keys as the user: a link of the user leads to no file of root', async () => {
     await machine.must(
       `cp /root/.ssh/other.pub /root/secret; chmod 600 /root/secret; runuser -u web -- sh -c 'rm ~web/.ssh/authorized_keys; ln -s /root/secret ~web/.ssh/authorized_keys'`,
     );
@@ -82,7 +82,7 @@ export default defineHost((h) => { ${body} });`,
   const hash =
     '$6$saltsalt$qFmFH.bQmmtXzyBY0s9v7Oicd2z4XSIecDzlB5KiA2/jctKu9YterLp8wwnSq.qc.eoxqOmSuNp2xS0ktL3nh/';
 
-  test('passwords: set, and back byte for byte when a later step fails', async () => {
+  test('sets passwords, and restores them byte for byte when a later step fails', async () => {
     await machine.must(
       "chage --lastday 2020-02-02 old; usermod --expiredate 2040-01-01 old; passwd -d old; echo 'old:secret' | chpasswd",
     );
@@ -100,7 +100,7 @@ export default defineHost((h) => { ${body} });`,
     expect(await machine.must('grep -rl saltsalt /var/lib/bofh || :')).toBe('');
   });
 
-  test('removal: refused while processes run, undone byte for byte, and done', async () => {
+  test('refuses to remove a user with running processes; an undone removal restores the files byte for byte', async () => {
     const gone = "h.user('old', { absent: true }); h.group('old', { absent: true });";
     await machine.must('runuser -u old -- sh -c "echo \\$\\$ >/tmp/old.pid; exec sleep 60" & sleep 1');
     const before = await state();
@@ -117,7 +117,7 @@ export default defineHost((h) => { ${body} });`,
     expect(await machine.must('bofh host plan /root/host.ts')).toMatch(/^the host is as described\n/);
   });
 
-  test('bofh that is killed while useradd runs: recover undoes everything', async () => {
+  test('recover undoes everything after bofh was killed while useradd ran', async () => {
     const before = await state();
     await described("h.user('killed', { groups: ['adm'], authorizedKeys: [key] });");
     await machine.must(
@@ -134,7 +134,7 @@ export default defineHost((h) => { ${body} });`,
     expect(await machine.must('bofh journal list')).not.toContain('unfinished');
   });
 
-  test('a lock of another program is named', async () => {
+  test('names the program that holds a lock', async () => {
     const before = await state();
     await machine.put(
       '/root/lock.pl',

@@ -71,7 +71,7 @@ inContainers((machine) => {
     expect(await state()).toBe(before);
   });
 
-  test('also when bofh itself was killed: the guard is a service', async () => {
+  test('the guard is a service: it also undoes the change when bofh was killed', async () => {
     const before = await state();
     await applying(locksOut, '--confirm 5s');
     await machine.must('kill -9 "$(cat /root/pid)"');
@@ -82,7 +82,7 @@ inContainers((machine) => {
     expect(await machine.must('systemctl list-units --all --no-legend "bofh-confirm-*"')).toBe('');
   });
 
-  test('bofh undo takes it back at once, and until then another bofh is refused its objects', async () => {
+  test('bofh undo restores it at once; until then other commands are refused its objects', async () => {
     const before = await state();
     await applying(harmless, '--confirm 1h');
     await machine.put('/root/other.ts', harmless.replace('MaxAuthTries 5', 'MaxAuthTries 4'));
@@ -95,7 +95,7 @@ inContainers((machine) => {
     expect(await state()).toBe(before);
   });
 
-  test('also when it is killed before its last step', async () => {
+  test('the guard undoes it when bofh was killed before the last step', async () => {
     const before = await state();
     await machine.put('/root/host.ts', locksOut.replace('seconds: 1', 'seconds: 60'));
     await machine.must(
@@ -107,7 +107,7 @@ inContainers((machine) => {
     await opens();
   });
 
-  test('a plan says that it waits, and does so unasked; a new connection confirms it, and the old one cannot', async () => {
+  test('a plan says that the run waits; only a new connection can confirm it', async () => {
     await machine.put('/root/host.ts', harmless);
     expect(await machine.must('bofh host plan /root/host.ts')).toContain(
       'then wait 120 s for "bofh confirm"',
@@ -126,7 +126,7 @@ inContainers((machine) => {
     expect(await machine.run('bofh confirm')).toMatchObject({ exitCode: 1 });
   });
 
-  test('a reboot while it waits: undone in that boot, before sshd starts', async () => {
+  test('a reboot while it waits undoes it in that boot, before sshd starts', async () => {
     await machine.boot();
     await machine.must('systemctl start ssh');
     const before = await state();

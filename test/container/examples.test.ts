@@ -90,7 +90,7 @@ describe.skipIf('skipped' in containers).each(releases)('on Debian $number', ({ 
 
   const described = 'the host is as described\n';
 
-  test('web-host.ts: one that cannot start leaves nothing', async () => {
+  test('web-host.ts: a server that cannot start leaves nothing behind', async () => {
     const before = await wholeHost(machine);
     await machine.must("sed 's/root .srv.web;/nonsense;/' /root/web-host.ts >/root/wrong.ts");
 
@@ -115,7 +115,7 @@ describe.skipIf('skipped' in containers).each(releases)('on Debian $number', ({ 
     expect(await machine.must('bofh host plan /root/web-host.ts')).toBe(described);
   });
 
-  test('app-host.ts: a version that does not start leaves the one before, which serves', async () => {
+  test('app-host.ts: if a version does not start, the one before stays and serves', async () => {
     await machine.put('/root/shop.base64', repository());
     await machine.must(
       'mkdir /srv/shop.git; base64 -d /root/shop.base64 | tar -xz -C /srv/shop.git --no-same-owner',
@@ -147,7 +147,7 @@ describe.skipIf('skipped' in containers).each(releases)('on Debian $number', ({ 
     expect(await page()).toBe('one');
   });
 
-  test('hosting.ts: every customer or none, and one more later', async () => {
+  test('hosting.ts creates all customers or none, and adds one later', async () => {
     const apply = 'cd /root; bofh run hosting.ts hosting/customers.json';
     const before = await wholeHost(machine);
     await machine.must('sed -i "s/8002/80/" /root/hosting/customers.json');

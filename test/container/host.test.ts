@@ -22,7 +22,7 @@ inContainers((machine, { number }) => {
     expect(await machine.must('bofh host plan /root/host.ts')).toBe('the host is as described\n');
   });
 
-  test('--prune removes what the description created and has no longer, a running service too', async () => {
+  test('--prune removes what is no longer in the description, also a running service', async () => {
     const describing = (body: string): Promise<void> =>
       machine.put(
         '/root/host.ts',

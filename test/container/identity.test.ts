@@ -57,7 +57,7 @@ inContainers((machine, { number }) => {
     expect(await state()).toBe(before);
   });
 
-  test('they are as described, for programs and logins too, and the second time there is nothing to do', async () => {
+  test('programs and logins see the described settings, and a second run changes nothing', async () => {
     const { exitCode, text } = await apply(...all);
     expect([exitCode, text]).toEqual([0, expect.stringContaining('web1.example.net')]);
     expect(await machine.must('uname -n; cat /etc/hostname; cat /etc/hosts; hostnamectl --static')).toBe(
@@ -97,7 +97,7 @@ inContainers((machine, { number }) => {
     expect(withoutInodes(await state())).toBe(withoutInodes(before));
   });
 
-  test('refused with the line of the description, before anything changes', async () => {
+  test('is refused with the line of the description, before anything changes', async () => {
     const before = await state();
     const refused = async (line: string, message: string): Promise<void> => {
       const { exitCode, text } = await apply(line);

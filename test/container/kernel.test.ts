@@ -49,7 +49,7 @@ inContainers((machine) => {
     }
   });
 
-  test('bofh that is killed: recover sets it back', async () => {
+  test('recover restores the value after bofh was killed', async () => {
     const before = await state();
     await apply('');
     await machine.put(

@@ -46,7 +46,7 @@ inContainers((machine) => {
     expect(await leftovers()).toBe('');
   });
 
-  test('installed: the dependency is automatic, and nothing of bofh is left', async () => {
+  test('bofh leaves no file behind, and the dependency is marked automatic', async () => {
     const { text } = await atomic(`await tx.packages.change({ install: ['lamp=1.0'] });`);
 
     expect(text).not.toContain('failed');
@@ -55,7 +55,7 @@ inContainers((machine) => {
     expect(await leftovers()).toBe('');
   });
 
-  test('the undo purges no new package whose configuration file somebody has edited', async () => {
+  test('the undo does not purge a new package whose configuration file was edited', async () => {
     const before = await packages();
     const edit = `(await import('node:fs')).appendFileSync('/etc/dark.conf', 'mine\\n');`;
 
@@ -85,7 +85,7 @@ inContainers((machine) => {
     );
   });
 
-  test('what another package removes comes back with the undo, and its old version from no archive too', async () => {
+  test('the undo restores a package that another one replaced, also if no archive has its old version', async () => {
     await machine.must(`mv /srv/archive/lamp_1.0_all.deb /srv/; ${archive}`);
     const before = await packages();
 
@@ -129,7 +129,7 @@ inContainers((machine) => {
     await machine.must('dpkg --purge lamp lamp-lib');
   });
 
-  test('a failing postinst: all are gone, none is half-configured', async () => {
+  test('a failing postinst: no package is left, and none is half-configured', async () => {
     const before = await packages();
 
     const { text } = await atomic(`await tx.packages.change({ install: ['broken'] });`);
@@ -138,7 +138,7 @@ inContainers((machine) => {
     expect(await packages()).toBe(before);
   });
 
-  test('broken dependencies are refused by what apt says', async () => {
+  test('reports broken dependencies in the words of apt', async () => {
     const before = await packages();
 
     const { exitCode, text } = await atomic(`await tx.packages.change({ install: ['lost'] });`);
@@ -150,7 +150,7 @@ inContainers((machine) => {
     expect(await packages()).toBe(before);
   });
 
-  test('a foreign file in the way is refused, and stays', async () => {
+  test('refuses to replace a file that no package owns, and leaves it there', async () => {
     await machine.must('mkdir -p /usr/share/dark; echo foreign >/usr/share/dark/version');
     const before = await packages();
 
@@ -162,7 +162,7 @@ inContainers((machine) => {
     expect(await leftovers()).toBe('');
   });
 
-  test('while another program has the lock it is refused, with the process', async () => {
+  test('refuses while another program holds the lock, and names the process', async () => {
     await machine.put(
       '/root/locker.pl',
       `use Fcntl;
@@ -183,7 +183,7 @@ inContainers((machine) => {
     expect([exitCode, text]).toEqual([1, expect.stringContaining(`perl (process ${pid})`)]);
   });
 
-  test('no network during the download: nothing is changed', async () => {
+  test('without a network during the download nothing changes', async () => {
     await machine.must(
       `sed 's/^Filename: .*lamp-extra.*/Filename: .\\/gone.deb/' -i /srv/archive/Packages; apt-get -qq update`,
     );

@@ -65,7 +65,7 @@ inContainers((machine) => {
     rmSync(home, { recursive: true, force: true });
   });
 
-  test('a plan writes nothing, and says what the repository decides', async () => {
+  test('a plan writes nothing, and says that the result depends on the repository', async () => {
     await machine.put(
       '/root/host.ts',
       `import { defineHost } from 'bofh';\nexport default defineHost((h) => { h.package('tiny'); ${source('right')} });\n`,
@@ -111,7 +111,7 @@ inContainers((machine) => {
     expect(await state()).toBe(before);
   });
 
-  test('bofh that is killed after the update: recover restores the old lists', async () => {
+  test('recover restores the old lists after bofh was killed during the update', async () => {
     const before = await state();
     await machine.put(
       '/root/script.ts',

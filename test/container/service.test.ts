@@ -62,7 +62,7 @@ inContainers((machine) => {
     },
   );
 
-  test('bofh that is killed while the service is watched: recover undoes everything', async () => {
+  test('recover undoes everything after bofh was killed while it watched the service', async () => {
     const before = await state();
     await machine.put('/root/host.ts', web('# killed\nexec sleep infinity\n', 'User=daemon'));
     await machine.run(
@@ -74,7 +74,7 @@ inContainers((machine) => {
     expect(await running()).toBe('sleep infinity\nnobody\n');
   });
 
-  test('one that the restart of another one restarts, by PartOf=, is watched again', async () => {
+  test('watches a service again that PartOf= restarts with another one', async () => {
     const both = (version: string): string => `import { defineHost } from 'bofh';
 export default defineHost((h) => {
   for (const [name, more] of [['part', 'PartOf=lead.service'], ['lead', '']]) {
@@ -94,7 +94,7 @@ export default defineHost((h) => {
     );
   });
 
-  test('what cannot be is refused with what helps, before anything changes', async () => {
+  test('refuses impossible requests, with a remedy, before anything changes', async () => {
     await machine.must(
       `cd /etc/systemd/system; printf '[Service]\\nType=oneshot\\nExecStart=/bin/true\\n' >once.service
        ln -s /dev/null masked.service; systemctl daemon-reload; systemctl start web.socket 2>/dev/null || { systemctl stop web; systemctl start web.socket web; }`,
@@ -116,7 +116,7 @@ export default defineHost((h) => {
     }
   });
 
-  test('disables and stops it; a failure puts back exactly the links that there were', async () => {
+  test('disables and stops it; a failure restores exactly the links that were there', async () => {
     await machine.must(
       'systemctl stop web.socket; mkdir -p /etc/systemd/system/rescue.target.wants; ln -s ../web.service /etc/systemd/system/rescue.target.wants/',
     );

@@ -38,7 +38,7 @@ inContainers((machine) => {
     ]);
   });
 
-  test('the plan says what depends on the package, and changes nothing', async () => {
+  test('the plan shows what depends on the package, and changes nothing', async () => {
     const before = await state();
 
     expect(await plan(described('exec sleep infinity\n'))).toEqual([
@@ -49,7 +49,7 @@ inContainers((machine) => {
     expect(await state()).toBe(before);
   });
 
-  test('a service that dies with its configuration takes the package with it', async () => {
+  test('undoes the package too if the service dies with its configuration', async () => {
     const before = await state();
 
     const failed = await host('apply', described('exit 1\n'));
@@ -59,7 +59,7 @@ inContainers((machine) => {
     expect(await state()).toBe(before);
   });
 
-  test('all of it comes at once, and the second time nothing differs', async () => {
+  test('applies everything at once, and a second run changes nothing', async () => {
     const done = await host('apply', described('exec sleep infinity\n'));
 
     expect(done).toMatchObject({ exitCode: 0 });

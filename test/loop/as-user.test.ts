@@ -87,7 +87,7 @@ describe('without root', () => {
     ).toMatchObject({ exitCode: 0, stdout: expect.stringContaining('unchanged') as string });
   });
 
-  it('a btrfs beside a mount whose source the user cannot look at is refused, and nothing is left', async () => {
+  it('refuses a btrfs beside a mount whose source the user cannot read, and leaves nothing behind', async () => {
     const closed = join(root, 'other.img');
     const at = join(root, 'mnt');
     mkdirSync(at);
@@ -107,7 +107,7 @@ describe('without root', () => {
     }
   });
 
-  it('a failure later undoes images and files, and the journal is in the state directory of the user', async () => {
+  it('a later failure undoes images and files; the journal is in the state directory of the user', async () => {
     const ended = await script(`
       await tx.filesystem.createImage({ file: '${home}/disk.img', size: ${8 * mib}, type: 'ext4' });
       await tx.file.create({ path: '${home}/note', content: 'x', mode: 0o600 });
@@ -118,7 +118,7 @@ describe('without root', () => {
     expect(readdirSync(join(home, '.local/state/bofh/journal/history'))).toHaveLength(1);
   });
 
-  it('an image that root has attached meanwhile is not undone, and named; those of others do not matter', async () => {
+  it('leaves an image that root has attached meanwhile, and names it; other loop devices do not matter', async () => {
     const other = join(root, 'other.img');
     writeFileSync(other, Buffer.alloc(mib));
     const devices = [attach(other)];
@@ -148,7 +148,7 @@ describe('without root', () => {
     }
   });
 
-  it('what needs root is refused, and what was done before it is undone', async () => {
+  it('refuses what needs root, and undoes the steps before it', async () => {
     const ended = await script(`
       const { file } = await tx.block.createImage({ file: '${home}/disk.img', size: ${8 * mib} });
       await tx.block.attachLoop({ file });`);
@@ -158,7 +158,7 @@ describe('without root', () => {
     expect(existsSync(join(home, 'disk.img'))).toBe(false);
   });
 
-  it('an interrupted sequence is recovered by its user', async () => {
+  it('the user recovers an interrupted sequence', async () => {
     const ended = await script(`
       await tx.filesystem.createImage({ file: '${home}/disk.img', size: ${8 * mib}, type: 'ext4' });
       process.kill(process.pid, 'SIGKILL');

@@ -48,7 +48,7 @@ const replace = async (verb: 'back' | 'end', made: boolean): Promise<void> => {
   await step.host.run(endKeys(owner, 'm1', { verb, made }));
 };
 
-it('reads what is there, each byte, and that nothing is there', async () => {
+it('reads a file byte for byte, and reports that none exists', async () => {
   expect(await step.host.run(readKeys(owner))).toBeUndefined();
   has('');
   expect(await step.host.run(readKeys(owner))).toBe('');
@@ -57,7 +57,7 @@ it('reads what is there, each byte, and that nothing is there', async () => {
 });
 
 it.each(['back', 'end'] as const)(
-  '%s after a file: the old or the new one, with its mode, and nothing else',
+  'with an existing file, %s leaves the old or the new one, with its mode, and nothing else',
   async (verb) => {
     has('old\n', 0o640);
     await replace(verb, false);
@@ -69,7 +69,7 @@ it.each(['back', 'end'] as const)(
   },
 );
 
-it('back after nothing: the directory is gone again, unless something else is in it', async () => {
+it('the undo of the first key removes the directory again, unless something else is in it', async () => {
   await replace('back', true);
   expect(existsSync(at())).toBe(false);
 
@@ -81,7 +81,7 @@ it('back after nothing: the directory is gone again, unless something else is in
   expect(readdirSync(at())).toEqual(['config']);
 });
 
-it('writes nothing where a link of the user leads and the user may not write', async () => {
+it('does not write through a link to a place that the user may not write', async () => {
   const elsewhere = mkdtempSync(join(tmpdir(), 'bofh-root-'));
   writeFileSync(join(elsewhere, 'authorized_keys'), 'of root\n', { mode: 0o600 });
   symlinkSync(elsewhere, at());
@@ -93,7 +93,7 @@ it('writes nothing where a link of the user leads and the user may not write', a
   rmSync(elsewhere, { recursive: true });
 });
 
-it('reads no directory, no FIFO and no device', async () => {
+it('refuses a directory, a FIFO and a device', async () => {
   mkdirSync(at());
   symlinkSync('/dev/zero', at('authorized_keys'));
 

@@ -30,7 +30,7 @@ const own = `/run/bofh/mnt/${mark}`;
 const entryAt = async (path: string) => (await mountEntries(step.host)).find((entry) => entry.path === path);
 
 describe('a bind mount', () => {
-  it('shows the directory on a private one, until it is undone', async () => {
+  it('shows the directory at a private one, until it is undone', async () => {
     const bound = await take(bind, { source: join(volume, 'www'), mode: 'rw' }, step.host);
     expect(await bound.run()).toEqual({ path: own });
     expect(readFileSync(join(own, 'index.html'), 'utf8')).toBe('hello');
@@ -42,7 +42,7 @@ describe('a bind mount', () => {
     expect(readdirSync(join(volume, 'www'))).toEqual(['index.html']);
   });
 
-  it('that is read-only can be written through the other path alone', async () => {
+  it('is read-only while the other path stays writable', async () => {
     const path = disk.makeDir('shown');
     const bound = await take(bind, { source: join(volume, 'www'), path, mode: 'ro' }, step.host);
     await bound.run();
@@ -53,7 +53,7 @@ describe('a bind mount', () => {
     expect(mountedPaths()).not.toContain(path);
   });
 
-  it('keeps how the other mount is restricted, unless it is told otherwise', async () => {
+  it('keeps the restrictions of the other mount, unless options change them', async () => {
     const [plain, looser] = [disk.makeDir('plain'), disk.makeDir('looser')];
     const source = join(volume, 'www');
     await (await take(bind, { source, path: plain, mode: 'ro' }, step.host)).run();
@@ -64,7 +64,7 @@ describe('a bind mount', () => {
     expect((await entryAt(looser))?.options).toBe('rw,nosuid,noexec,relatime');
   });
 
-  it('of somebody else at its place is left alone', async () => {
+  it('leaves a mount alone that another process made at its place', async () => {
     const path = disk.makeDir('shown');
     const bound = await take(bind, { source: join(volume, 'www'), path, mode: 'rw' }, step.host);
     await bound.run();
@@ -76,7 +76,7 @@ describe('a bind mount', () => {
     expect(mountedPaths()).toContain(path);
   });
 
-  it('follows links to what it shows, and works on odd names', async () => {
+  it('follows links in its source, and accepts odd names', async () => {
     const name = 'a b\tc\\d\ne,f"ü';
     mkdirSync(join(volume, name));
     symlinkSync(join(volume, name), disk.path('link'));
@@ -89,7 +89,7 @@ describe('a bind mount', () => {
     expect(mountedPaths()).not.toContain(path);
   });
 
-  it('is refused of a file, into itself, of what is missing, and for writing where the source is read-only', async () => {
+  it('refuses a file, a target below its source, a missing source, and write access to a read-only source', async () => {
     const at = (source: string, path = disk.path('none')) =>
       take(bind, { source, path, mode: 'rw' }, step.host);
     const inside = join(volume, 'www', 'deep');
@@ -104,7 +104,7 @@ describe('a bind mount', () => {
     expect(mountedPaths()).not.toContain(disk.path('shown'));
   });
 
-  it('is not confused by what another mount hides: the filesystem that is seen is the one that is shown', async () => {
+  it('shows the filesystem that is visible, not one that another mount hides', async () => {
     sh('mount', '-t', 'tmpfs', 'over', join(volume, 'www'));
     mkdirSync(join(volume, 'www', 'x'));
     const bound = await take(bind, { source: join(volume, 'www', 'x'), mode: 'rw' }, step.host);
@@ -113,7 +113,7 @@ describe('a bind mount', () => {
     await bound.goBack();
   });
 
-  it('goes before the mount that it shows when a sequence is undone', async () => {
+  it('is undone before the mount whose directory it shows', async () => {
     const engine = testEngine(disk.path('state'));
     const { device } = disk.ext4('b.img');
     const shown = disk.makeDir('shown');

@@ -63,7 +63,7 @@ const here = <T>(body: () => Promise<T>): Promise<T> => {
 };
 
 describe.each(['ext4', 'xfs', 'btrfs'] as const)('%s that is smaller than its device', (type) => {
-  test('takes all of it with max, with its files as they were; the tree shows both', async () => {
+  test('max fills its device and keeps the files; the tree shows both sizes', async () => {
     const content = make(type);
     const sizes = async (): Promise<readonly (number | undefined)[]> => {
       const { devices, asked } = await here(() => block.tree({ device }));
@@ -84,7 +84,7 @@ describe.each(['ext4', 'xfs', 'btrfs'] as const)('%s that is smaller than its de
   });
 });
 
-test('a device whose size is not bofh’s to change is refused before anything is done', async () => {
+test('refuses a device whose size bofh cannot change, before anything changes', async () => {
   const content = make('ext4');
 
   await expect(here(() => block.resize({ device, to: { by: -64 * mib } }))).rejects.toThrow(RefusedError);

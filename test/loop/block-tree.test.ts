@@ -23,7 +23,7 @@ function at(devices: readonly StackDevice[], path: string): StackDevice | undefi
   return devices.find((one) => one.path === path);
 }
 
-test('a loop device over a file of a filesystem on a loop device lies on that one', async () => {
+test('a loop device over a file in a filesystem on another loop device is above that device', async () => {
   const outer = disk.ext4('outer image', { mebibytes: 64 });
   const mounted = disk.makeDir('odd mount');
   sh('mount', outer.device, mounted);
@@ -49,7 +49,7 @@ test('a loop device over a file of a filesystem on a loop device lies on that on
   }
 });
 
-test('a path that is no device, and one that is not there, are refused', async () => {
+test('refuses a path that is no device, and one that does not exist', async () => {
   await expect(tree({ host, device: disk.path('nothing') })).rejects.toThrow(/no such device/);
   await expect(tree({ host, device: disk.dir })).rejects.toThrow(/not a block device/);
 });

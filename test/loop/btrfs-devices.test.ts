@@ -38,7 +38,7 @@ const holds = (device: string): string => {
 };
 
 describe('the devices of a real btrfs', () => {
-  it('come and go, and the files move to what is left', async () => {
+  it('are added and removed, and the files move to the remaining ones', async () => {
     const before = hash();
     const added = await sequence(engine(), (tx) => tx.step(addDevice, { path: root, device: more }));
     expect(added).toMatchObject({ device: more, devid: 2 });
@@ -56,7 +56,7 @@ describe('the devices of a real btrfs', () => {
     ).rejects.toThrow(/it is the last device/);
   });
 
-  it('are as they were when the sequence fails: what was written meanwhile is kept', async () => {
+  it('are restored when the sequence fails, with everything written meanwhile', async () => {
     const failed = sequence(engine(), async (tx) => {
       await tx.step(addDevice, { path: root, device: more });
       writeFileSync(join(root, 'new'), Buffer.alloc(4 * mib, 'new'));
@@ -70,7 +70,7 @@ describe('the devices of a real btrfs', () => {
     expect(sh('btrfs', 'scrub', 'start', '-B', root)).toContain('no errors found');
   });
 
-  it('that hold something are overwritten only when it is named', async () => {
+  it('with content are overwritten only when that content is named', async () => {
     sh('mkfs.ext4', '-q', more);
     const add = (overwrite: object) =>
       sequence(engine(), (tx) => tx.step(addDevice, { path: root, device: more, ...overwrite }));
@@ -79,7 +79,7 @@ describe('the devices of a real btrfs', () => {
     expect(await add({ overwrite: { uuid } })).toMatchObject({ devid: 2 });
   });
 
-  it('that are too small, in use, or needed by raid1 are refused', async () => {
+  it('are refused if too small, in use, or needed by raid1', async () => {
     const remove = () => sequence(engine(), (tx) => tx.step(removeDevice, { path: root, device: more }));
     const add = (device: string) => sequence(engine(), (tx) => tx.step(addDevice, { path: root, device }));
     await expect(add(disk.ext4('small.img').device)).rejects.toThrow(/btrfs needs 109 MiB/);
@@ -89,7 +89,7 @@ describe('the devices of a real btrfs', () => {
     await expect(remove()).rejects.toThrow(/is RAID1, which needs 2 devices; 1 would be left/);
   });
 
-  it('whose content has no room elsewhere stay, and the kernel leaves them as they were', async () => {
+  it('are not removed when their data fits nowhere else; the kernel restores them', async () => {
     sh('umount', root);
     truncateSync(disk.path('b.img'), 512 * mib);
     sh('losetup', '--set-capacity', more);
@@ -109,7 +109,7 @@ describe('the devices of a real btrfs', () => {
     ).rejects.toThrow(/and its other devices have 128 MiB/);
   });
 
-  it('are replaced after the commit, one that is missing by its number', async () => {
+  it('are replaced after the commit; a missing one is named by its number', async () => {
     sh('umount', root);
     for (const [image, device] of [
       ['a.img', first],

@@ -24,7 +24,7 @@ afterEach(() => disk.clean());
 const engine = () => testEngine(disk.path('state'));
 
 describe('a scrub of a real btrfs', () => {
-  it('tells what it has read, and leaves its status', async () => {
+  it('reports what it read, and stores its status', async () => {
     expect((await btrfs.scrub(engine().host, root)).state).toBe('never');
     const read = await sequence(engine(), (tx) => tx.step(scrub, { path: root }));
     expect(read.dataBytes).toBe(4 * 1024 ** 2);
@@ -32,7 +32,7 @@ describe('a scrub of a real btrfs', () => {
     expect(await btrfs.scrub(engine().host, root)).toMatchObject({ state: 'finished', uncorrectable: 0 });
   });
 
-  it('fails with the numbers when something is spoiled', async () => {
+  it('fails and reports the counters when data is damaged', async () => {
     sh('umount', root);
     const image = readFileSync(disk.path('a.img'));
     const at = image.indexOf(Buffer.alloc(4096, 'bofh'));
@@ -55,7 +55,7 @@ describe('a balance of a real btrfs', () => {
     sh('btrfs', 'filesystem', 'resize', 'max', root);
   });
 
-  it('gives back block groups that are nearly empty', async () => {
+  it('frees block groups that are nearly empty', async () => {
     for (let nth = 0; nth < 30; nth += 1)
       writeFileSync(join(root, `large${nth}`), Buffer.alloc(10 * 1024 ** 2, `${nth}`));
     sh('sync', '--file-system', root);
@@ -71,7 +71,7 @@ describe('a balance of a real btrfs', () => {
     expect(readFileSync(join(root, 'large10')).length).toBe(10 * 1024 ** 2);
   });
 
-  it('that is killed half-way is cancelled by recovery, and does not block the next', async () => {
+  it('is cancelled by recovery after a kill, and does not block the next one', async () => {
     for (let nth = 0; nth < 60; nth += 1)
       writeFileSync(join(root, `large${nth}`), Buffer.alloc(10 * 1024 ** 2, `${nth}`));
     sh('sync', '--file-system', root);

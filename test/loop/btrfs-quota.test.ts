@@ -24,7 +24,7 @@ const engine = () => testEngine(disk.path('state'));
 const quota = () => btrfs.quota(engine().host, root);
 
 describe('quotas of a real btrfs', () => {
-  it('are turned on, limit a subvolume, and let themselves be turned off without limits alone', async () => {
+  it('are enabled, limit a subvolume, and are disabled only when no limit is set', async () => {
     await sequence(engine(), async (tx) => {
       await tx.step(setQuota, { path: root, mode: 'on' });
       await tx.step(limitSubvolume, { path: home, what: 'referenced', limit: 4 * 1024 ** 2 });
@@ -45,7 +45,7 @@ describe('quotas of a real btrfs', () => {
     expect(await quota()).toEqual({ mode: 'off' });
   });
 
-  it('are as they were when the sequence fails', async () => {
+  it('are restored when the sequence fails', async () => {
     const failing = (body: Parameters<typeof sequence>[1]) =>
       sequence(engine(), async (tx) => {
         await body(tx);

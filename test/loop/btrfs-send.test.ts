@@ -60,7 +60,7 @@ const copy = (name: string, parent?: string) =>
   );
 
 describe('a copy on another btrfs', () => {
-  it('is whole, read-only, and bears the uuid of its source', async () => {
+  it('is complete, read-only, and has the UUID of its source', async () => {
     const made = await copy('s1');
 
     const source = await show(join(here, 's1'));
@@ -73,7 +73,7 @@ describe('a copy on another btrfs', () => {
     expect(await btrfs.subvolumes(engine().host, there)).toHaveLength(1);
   });
 
-  it('is what the next increment builds upon, and that of the third host upon it', async () => {
+  it('is the parent of the next increment, also on a third host', async () => {
     await copy('s1');
     take('s2', 'two');
     await copy('s2', 's1');
@@ -104,7 +104,7 @@ describe('a copy on another btrfs', () => {
     expect(text(join(third, 'another name/file'))).toBe('four');
   });
 
-  it('is gone when the sequence fails afterwards', async () => {
+  it('is removed when the sequence fails afterwards', async () => {
     const failure = sequence(engine(), async (tx) => {
       await tx.step(copySubvolume, { source: join(here, 's1'), into: there });
       throw new Error('later');
@@ -114,7 +114,7 @@ describe('a copy on another btrfs', () => {
     expect(await btrfs.subvolumes(engine().host, there)).toEqual([]);
   });
 
-  it('leaves nothing when the disk is full half-way, and does not block the next', async () => {
+  it('leaves nothing behind when the disk is full half-way, and does not block the next one', async () => {
     writeFileSync(join(here, 'home/large'), Buffer.alloc(20 * 1024 ** 2, 'x'));
     take('s2', 'two');
     fill(join(there, 'ballast'), 12 * 1024 ** 2);
@@ -126,7 +126,7 @@ describe('a copy on another btrfs', () => {
     expect(readdirSync(there)).toEqual(['ballast', 's1']);
   });
 
-  it('that is killed half-way is undone by recovery, which ends both programs, and does not block the next', async () => {
+  it('is undone by recovery after a kill; that ends both programs and does not block the next one', async () => {
     for (let nth = 0; nth < 40; nth += 1)
       writeFileSync(join(here, `home/${nth}`), Buffer.alloc(1024 ** 2, String(nth)));
     take('s2', 'two');
@@ -157,7 +157,7 @@ describe('a copy on another btrfs', () => {
     expect(readdirSync(there)).toEqual(['s2']);
   });
 
-  it('is refused without its parent there, of what is writable, and in a name that is taken', async () => {
+  it('is refused without its parent, from a writable subvolume, and under a name that exists', async () => {
     take('s2', 'two');
     await expect(copy('s2', 's1')).rejects.toThrow(/was not received on the filesystem/);
     await expect(copy('home')).rejects.toThrow(/is writable/);
@@ -179,7 +179,7 @@ describe('a stream in a file', () => {
   const receive = (name: string) =>
     sequence(engine(), (tx) => tx.step(receiveSubvolume, { file: disk.path(`${name}.stream`), into: there }));
 
-  it('is received, with an increment upon it', async () => {
+  it('is received, and then an increment to it', async () => {
     take('s2', 'two');
     const sent = await send('s1');
     await send('s2', 's1');
@@ -196,7 +196,7 @@ describe('a stream in a file', () => {
     expect(readdirSync(disk.dir).filter((name) => name.startsWith('.bofh'))).toEqual([]);
   });
 
-  it('is gone when the sequence fails afterwards', async () => {
+  it('is removed when the sequence fails afterwards', async () => {
     const failure = sequence(engine(), async (tx) => {
       await tx.step(sendToFile, { source: join(here, 's1'), file: disk.path('s1.stream') });
       await tx.step(receiveSubvolume, { file: disk.path('s1.stream'), into: there });
@@ -207,7 +207,7 @@ describe('a stream in a file', () => {
     expect(readdirSync(there)).toEqual([]);
   });
 
-  it('is refused when it is cut off, wherever, or is none', async () => {
+  it('is refused when it is cut off at any place, or is no stream', async () => {
     const { size } = await send('s1');
     for (const less of [1, 10, 11, 5000, size - 40, size]) {
       sh('cp', disk.path('s1.stream'), disk.path('cut.stream'));
@@ -219,7 +219,7 @@ describe('a stream in a file', () => {
     expect(readdirSync(there)).toEqual([]);
   });
 
-  it('that is spoiled in the middle leaves nothing', async () => {
+  it('leaves nothing behind when it is damaged in the middle', async () => {
     const { size } = await send('s1');
     const bytes = readFileSync(disk.path('s1.stream'));
     bytes.writeUInt8((bytes[size - 3000] ?? 0) ^ 0xff, size - 3000);
@@ -229,7 +229,7 @@ describe('a stream in a file', () => {
     expect(await btrfs.subvolumes(engine().host, there)).toEqual([]);
   });
 
-  it('that holds two streams is refused, and leaves nothing', async () => {
+  it('is refused when it contains two streams, and leaves nothing behind', async () => {
     take('s2', 'two');
     await send('s1');
     await send('s2');
@@ -251,7 +251,7 @@ describe('a stream on a device', () => {
   const end = (device: string): string => sh('tail', '--bytes=8192', device);
   const zeros = (count: number): string => '\0'.repeat(count);
 
-  it('is received, and what lies behind it is not read', async () => {
+  it('is received without reading the bytes behind it', async () => {
     const device = disk.blank('stream.img', 16);
     sh('sh', '-c', `yes | head --bytes=16M > ${device}`);
 
@@ -265,7 +265,7 @@ describe('a stream on a device', () => {
     expect(readdirSync(there)).toEqual(['one']);
   });
 
-  it('is gone when the sequence fails afterwards, and so is its mark', async () => {
+  it('is removed with its tag when the sequence fails afterwards', async () => {
     const device = disk.blank('stream.img', 16);
     const failure = sequence(engine(), async (tx) => {
       await tx.step(sendToDevice, { source: join(here, 's1'), device });
@@ -276,7 +276,7 @@ describe('a stream on a device', () => {
     await expect(receive(device, 'one')).rejects.toThrow(/is not a stream/);
   });
 
-  it('is refused on a device that is too small, in use, or holds what is not named, and lost only when it is', async () => {
+  it('is refused on a device that is too small, in use, or has content that is not named', async () => {
     const small = disk.blank('small.img', 1);
     await expect(send('s1', small)).rejects.toThrow(/too small for the stream/);
     expect([head(small), end(small)]).toEqual([zeros(12), zeros(8192)]);
@@ -297,7 +297,7 @@ describe('a stream on a device', () => {
     );
   });
 
-  it('that is spoiled leaves nothing of it', async () => {
+  it('leaves nothing behind when it is damaged', async () => {
     const device = disk.blank('stream.img', 16);
     await send('s1', device);
     sh('dd', 'if=/dev/zero', `of=${device}`, 'bs=4096', 'seek=300', 'count=1', 'conv=notrunc', 'status=none');
@@ -307,7 +307,7 @@ describe('a stream on a device', () => {
 });
 
 describe('snapshots with the names of a rotation', () => {
-  it('are pruned by their names where they were received, and stay where their names lie', async () => {
+  it('are pruned by their names where they were received, and stay at their paths', async () => {
     const [first, second] = ['daily.20200101T000000Z', 'daily.20200102T000000Z'];
     for (const name of [first, second]) take(name, name);
     // The one with the newer name was received first.
@@ -327,7 +327,7 @@ describe('snapshots with the names of a rotation', () => {
     ]);
   });
 
-  it('do not contain the subvolumes in their source, which are named', async () => {
+  it('do not contain nested subvolumes, and those are named', async () => {
     sh('btrfs', 'subvolume', 'create', join(here, 'home/inner'));
     writeFileSync(join(here, 'home/inner/file'), 'x');
     take('s2', 'two');

@@ -63,7 +63,7 @@ const move = (then?: () => Promise<unknown>) =>
     return made;
   });
 
-describe('what lies in the top level of a real btrfs', () => {
+describe('the content of the top level of a real btrfs', () => {
   whereNotAllIsSeen('is tried where every process can be looked into', () => {
     const vitest = [
       'node_modules/vitest/vitest.mjs',
@@ -109,7 +109,7 @@ describe('what lies in the top level of a real btrfs', () => {
     expect(readdirSync(root).toSorted()).toEqual(starting);
   });
 
-  it('stays where a process has a file of it open, which is named', async () => {
+  it('stays while a process has a file in it open, and the process is named', async () => {
     const file = openSync(at('etc/deep/file'), 'r');
     try {
       await expect(move()).rejects.toThrow(
@@ -121,7 +121,7 @@ describe('what lies in the top level of a real btrfs', () => {
     expect(readdirSync(root).toSorted()).toEqual(starting);
   });
 
-  it('stays where a directory of it is mounted elsewhere', async () => {
+  it('stays while a directory of it is mounted elsewhere', async () => {
     const other = disk.makeDir('other');
     sh('mount', '--bind', at('etc'), other);
     try {

@@ -44,7 +44,7 @@ async function rolledBack(body: Parameters<typeof sequence>[1]): Promise<unknown
 }
 
 describe('subvolumes on a real btrfs', () => {
-  it('are made in their place and leave nothing else', async () => {
+  it('are created at their path, and leave nothing else behind', async () => {
     const made = await sequence(engine(), async (tx) => [
       await tx.step(createSubvolume, { path: at('new') }),
       await tx.step(snapshot, { source: at('home'), path: at('snap one'), mode: 'ro' }),
@@ -58,7 +58,7 @@ describe('subvolumes on a real btrfs', () => {
     expect(existsSync(at('copy/file'))).toBe(true);
   });
 
-  it('are gone again after a failure, with what was put into them', async () => {
+  it('are removed after a failure, with their content', async () => {
     const error = await rolledBack(async (tx) => {
       await tx.step(createSubvolume, { path: at('new') });
       await tx.step(createSubvolume, { path: at('new/inner') });
@@ -71,7 +71,7 @@ describe('subvolumes on a real btrfs', () => {
     expect(await btrfs.subvolumes(host(), root)).toHaveLength(1);
   });
 
-  it('are left alone when somebody has moved ours away and put another into its place', async () => {
+  it('are left alone when another subvolume has replaced them', async () => {
     const foreign = () => sh('btrfs', 'subvolume', 'create', at('new'));
     await rolledBack(async (tx) => {
       await tx.step(createSubvolume, { path: at('new') });
@@ -82,7 +82,7 @@ describe('subvolumes on a real btrfs', () => {
     expect(names()).toEqual(['home', 'new']);
   });
 
-  it('block their undo while somebody has made a subvolume in them', async () => {
+  it('cannot be undone while another subvolume is inside', async () => {
     const own = engine();
     const failure: unknown = await sequence(own, async (tx) => {
       await tx.step(createSubvolume, { path: at('new') });
@@ -99,7 +99,7 @@ describe('subvolumes on a real btrfs', () => {
     expect(names()).toEqual(['home']);
   });
 
-  it.each(['one with spaces', 'ünï', 'new\nline', `'quoted"`])('may be called %j', async (name) => {
+  it.each(['one with spaces', 'ünï', 'new\nline', `'quoted"`])('may have the name %j', async (name) => {
     await sequence(engine(), (tx) => tx.step(createSubvolume, { path: at(name) }));
     expect((await btrfs.subvolume(host(), at(name))).name.path).toBe(name);
     await sequence(engine(), (tx) => tx.step(removeSubvolume, { path: at(name) }));
@@ -108,7 +108,7 @@ describe('subvolumes on a real btrfs', () => {
 });
 
 describe('deleting a subvolume of a real btrfs', () => {
-  it('removes it at the commit, read-only ones too', async () => {
+  it('happens at the commit, for read-only ones too', async () => {
     sh('btrfs', 'subvolume', 'snapshot', '-r', at('home'), at('snap'));
     await sequence(engine(), async (tx) => {
       await tx.step(removeSubvolume, { path: at('home') });
@@ -118,7 +118,7 @@ describe('deleting a subvolume of a real btrfs', () => {
     expect(await btrfs.subvolumes(host(), root)).toEqual([]);
   });
 
-  it('brings back the very one', async () => {
+  it('restores the same subvolume', async () => {
     sh('btrfs', 'subvolume', 'snapshot', '-r', at('home'), at('snap'));
     const before = [await uuidOf('home'), await uuidOf('snap')];
     await rolledBack(async (tx) => {
@@ -130,7 +130,7 @@ describe('deleting a subvolume of a real btrfs', () => {
     expect(names()).toEqual(['home', 'snap']);
   });
 
-  it('is refused while it is mounted elsewhere, holds another one, or is the default', async () => {
+  it('is refused while it is mounted elsewhere, contains another one, or is the default', async () => {
     const attempt = () => sequence(engine(), (tx) => tx.step(removeSubvolume, { path: at('home') }));
     const other = disk.makeDir('other');
     sh('mount', '-o', 'subvol=home', device, other);
@@ -147,7 +147,7 @@ describe('deleting a subvolume of a real btrfs', () => {
     expect(names()).toEqual(['home']);
   });
 
-  it('finds it through whatever mount there is', async () => {
+  it('works through any mount of the filesystem', async () => {
     const other = disk.makeDir('other');
     sh('btrfs', 'subvolume', 'create', at('home/inner'));
     sh('mount', '-o', 'subvol=home', device, other);
@@ -158,7 +158,7 @@ describe('deleting a subvolume of a real btrfs', () => {
 });
 
 describe('properties of a real btrfs', () => {
-  it('are set and set back', async () => {
+  it('are set, and restored by the undo', async () => {
     await rolledBack(async (tx) => {
       await tx.step(setProperty, { path: at('home'), mode: 'ro' });
       expect((await btrfs.subvolume(host(), at('home'))).mode).toBe('ro');
@@ -182,7 +182,7 @@ describe('properties of a real btrfs', () => {
 });
 
 describe('reading a real btrfs', () => {
-  it('tells every subvolume, whatever its name', async () => {
+  it('lists every subvolume, whatever its name', async () => {
     const odd = [
       'a b',
       'new\nline',
@@ -195,7 +195,7 @@ describe('reading a real btrfs', () => {
     expect(found.at(-1)?.shown).toBe('bad\ufffd');
   });
 
-  it('tells the space and the quota groups', async () => {
+  it('reports the space and the quota groups', async () => {
     const { size, missing, spaces } = await btrfs.usage(host(), root);
     expect([size, missing]).toEqual([128 * 1024 ** 2, 0]);
     expect(spaces.map(({ kind }) => kind).sort()).toEqual(['Data', 'Metadata', 'System']);

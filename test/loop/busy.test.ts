@@ -190,7 +190,7 @@ describe("'target is busy' at the undo of a mount", () => {
     await freed(failure);
   });
 
-  it('names what is mounted in it, a bind mount too, the innermost first', async () => {
+  it('names the mounts inside, bind mounts too, the innermost first', async () => {
     const failure = await stuckBy(mounted, ({ path }) => {
       mkdirSync(join(path, 'a'));
       sh('mount', '--bind', disk.makeDir('elsewhere'), join(path, 'a'));
@@ -205,7 +205,7 @@ describe("'target is busy' at the undo of a mount", () => {
     await freed(failure);
   });
 
-  it('names the loop device over a file of it, and first what is mounted from that', async () => {
+  it('names the loop device over a file in it, and first the mounts of that device', async () => {
     const failure = await stuckBy(mounted, ({ path }) => {
       const image = join(path, 'inner.img');
       writeFileSync(image, '');
@@ -234,7 +234,7 @@ describe("'target is busy' at the undo of a mount", () => {
     expect(await freed(failure)).toEqual([expect.stringMatching(/^swapoff .*\/swap$/)]);
   });
 
-  it('names the process of another mount namespace that keeps the copy of it busy', async () => {
+  it('names the process in another mount namespace that keeps a copy of the mount busy', async () => {
     const shared = disk.makeDir('shared');
     sh('mount', '-t', 'tmpfs', 'shared', shared);
     sh('mount', '--make-shared', shared);
@@ -263,7 +263,7 @@ describe("'device is busy' at the undo of a filesystem", () => {
     return tx.step(createFilesystem, { device, type: 'ext4' });
   };
 
-  it('names the mount, and before it the process that works there', async () => {
+  it('names the mount, and before it the process with its working directory there', async () => {
     const failure = await stuckBy(formatted, async () => {
       const path = disk.makeDir('mnt');
       sh('mount', device, path);
@@ -275,7 +275,7 @@ describe("'device is busy' at the undo of a filesystem", () => {
     expect(() => sh('blkid', '-p', device)).toThrow();
   });
 
-  it('names the mount that only another mount namespace sees, with the command that gets there', async () => {
+  it('names a mount in another mount namespace, with the command that enters it', async () => {
     let pid = 0;
     const failure = await stuckBy(formatted, async () => {
       const path = disk.makeDir('mnt');
@@ -296,7 +296,7 @@ describe("'device is busy' at the undo of a filesystem", () => {
     expect(await freed(failure)).toEqual([`nsenter -t ${pid} -m -r umount ${disk.path('mnt')}`]);
   });
 
-  it('names the process that has the device itself open for itself alone', async () => {
+  it('names the process that has opened the device exclusively', async () => {
     const failure = await stuckBy(formatted, () =>
       somebody(
         'perl',
@@ -332,7 +332,7 @@ describe("'device is busy' at the undo of a filesystem", () => {
 });
 
 describe("'device is busy' at the undo of swap", () => {
-  it('names it as swap in use', async () => {
+  it('names the swap area', async () => {
     let device = '';
     const failure = await stuckBy(
       (tx) => {
@@ -348,7 +348,7 @@ describe("'device is busy' at the undo of swap", () => {
 });
 
 describe("'Device or resource busy' at the removal of a file", () => {
-  it('names what is mounted on it', async () => {
+  it('names the mount on it', async () => {
     const path = disk.path('file');
     const failure = await stuckBy(
       (tx) => tx.step(createFile, { path, content: 'x', mode: 0o644 }),
@@ -359,7 +359,7 @@ describe("'Device or resource busy' at the removal of a file", () => {
     expect(existsSync(path)).toBe(false);
   });
 
-  it('is refused before it is tried for swap in use', async () => {
+  it('refuses to remove a swap file in use, before it tries', async () => {
     const path = disk.path('swap');
     writeFileSync(path, new Uint8Array(4 * 1024 ** 2), { mode: 0o600 });
     sh('mkswap', path);
@@ -375,8 +375,8 @@ describe("'Device or resource busy' at the removal of a file", () => {
   });
 });
 
-describe("'Device or resource busy' at the undo of what was unpacked", () => {
-  it('names the mount in a directory of it', async () => {
+describe("'Device or resource busy' at the undo of an unpacked archive", () => {
+  it('names the mount in one of its directories', async () => {
     const { device, filesystem } = disk.ext4('a.img');
     const root = disk.makeDir('root');
     sh('mount', device, root);
@@ -392,7 +392,7 @@ describe("'Device or resource busy' at the undo of what was unpacked", () => {
 });
 
 describe('a device that is in use', () => {
-  it('is not formatted, and the refusal says why, who holds it and what to run', async () => {
+  it('is not formatted, and the error says why, who uses it and what to run', async () => {
     const { device } = disk.ext4('a.img');
     const path = disk.makeDir('mnt');
     sh('mount', device, path);
@@ -448,7 +448,7 @@ describe('a bind mount of a directory', () => {
     return (await mountHolders(host, entry)).filter(({ kind }) => kind !== 'unknown');
   }
 
-  it('is held by nobody who uses the same files by another mount, or others of the filesystem', async () => {
+  it('is not held by processes that use the same files through another mount, or other files of the filesystem', async () => {
     for (const from of [join(all, 'dir'), join(all, 'elsewhere')]) {
       await shell(mapping, join(from, 'file'));
       await shell('exec 3<"$1"; echo; exec sleep 1000', join(from, 'file'));
@@ -464,7 +464,7 @@ describe('a bind mount of a directory', () => {
     }
   });
 
-  it('is held by nobody who has another mount at the same path, in a mount namespace of its own', async () => {
+  it('is not held by a process with another mount at the same path in its own mount namespace', async () => {
     await somebody(
       'unshare',
       ...['--mount', '--propagation', 'private', 'sh', '-c'],
@@ -476,7 +476,7 @@ describe('a bind mount of a directory', () => {
     sh('umount', part);
   });
 
-  it('is held by who uses files through it: open, mapped, behind a loop device, and by who works there', async () => {
+  it('is held by processes with files or the working directory in it, and by loop devices over its files', async () => {
     const users = [
       await shell(mapping, join(part, 'file')),
       await shell('exec 3<"$1"; echo; exec sleep 1000', join(part, 'file')),
@@ -496,7 +496,7 @@ describe('a bind mount of a directory', () => {
 });
 
 describe('a mount whose path is not UTF-8', () => {
-  it('is kept apart from another one, named in octal, and given to no program', async () => {
+  it('is distinct from similar paths, is shown in octal, and is passed to no program', async () => {
     const { device } = disk.ext4('odd.img', { mebibytes: 32 });
     const above = disk.makeDir('odd');
     const both = ['\\377', '\\376'].map((byte) => join(above, `a${byte}`));

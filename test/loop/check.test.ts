@@ -33,14 +33,14 @@ describe.each(makers)('%s', (type, [tool, ...words]) => {
     sh(tool, ...words, device);
   });
 
-  test('is clean when it is new', async () => {
+  test('is clean when new', async () => {
     expect(await check(host, device)).toMatchObject({ type, state: 'clean' });
   });
 
   // Not every kernel that these run on has vfat.
   if (type === 'vfat') return;
 
-  test('is refused while it is mounted', async () => {
+  test('is refused while mounted', async () => {
     const path = disk.makeDir('mnt');
     sh('mount', device, path);
     const error = await rejectionOf(check(host, device));
@@ -49,7 +49,7 @@ describe.each(makers)('%s', (type, [tool, ...words]) => {
   });
 });
 
-test('an ext4 whose root has lost an inode has errors, which are told', async () => {
+test('reports the errors of an ext4 whose root inode is lost', async () => {
   sh('mkfs.ext4', '-q', device);
   sh('debugfs', '-w', '-R', 'clri <11>', device);
   const { state, output: said } = await check(host, device);
@@ -58,7 +58,7 @@ test('an ext4 whose root has lost an inode has errors, which are told', async ()
 });
 
 test.each(['ext4', 'xfs'] as const)(
-  'an %s that was cut off is refused: its journal is not played back',
+  'refuses an %s that was cut off, because its journal was not replayed',
   async (type) => {
     const other = disk.ext4('copy', { mebibytes: 320 }).device;
     const path = disk.makeDir('mnt');

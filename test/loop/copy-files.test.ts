@@ -56,7 +56,7 @@ const listing = () =>
   sh('find', root, '-mindepth', '1', '-printf', '%P %y %m %U %G %l\n').split('\n').toSorted();
 
 describe('files in the root of another system', () => {
-  it('are written and removed, and nothing is saved after the commit', async () => {
+  it('are written and removed, and nothing is kept after the commit', async () => {
     const taken = await take(files, asked(), step.host);
     expect(await taken.run()).toEqual({ files: 3 });
     expect(readFileSync(join(root, 'etc/hostname'), 'utf8')).toBe('new\n');
@@ -75,7 +75,7 @@ describe('files in the root of another system', () => {
     expect(await taken.look()).toEqual({ state: 'gone' });
   });
 
-  it.each(['mounted', 'unmounted'])('are as before after the undo, also a second one: %s', async (state) => {
+  it.each(['mounted', 'unmounted'])('are restored by the undo, also by a second one: %s', async (state) => {
     const before = listing();
     const taken = await take(files, asked(), step.host);
     await taken.run();
@@ -109,7 +109,7 @@ describe('files in the root of another system', () => {
 });
 
 describe('a root that is not mounted', () => {
-  it('shows its names and texts, and is refused while its journal holds changes', async () => {
+  it('lists names and reads texts, and is refused while its journal contains changes', async () => {
     const wanted = {
       device,
       directories: ['etc', 'none', 'etc/key'],

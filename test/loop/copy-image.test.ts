@@ -51,7 +51,7 @@ describe('a copy onto a blank device', () => {
     ['a raw image', () => ({ source: raw, format: 'raw' as const })],
     ['a qcow2 image', () => ({ source: qcow2(), format: 'qcow2' as const })],
     ['a block device', () => ({ source, format: 'raw' as const })],
-  ])('has every byte of %s, also its zeros', async (_, from) => {
+  ])('has every byte of %s, including zeros', async (_, from) => {
     const copied = await take(image, { ...from(), device }, step.host);
 
     expect(await copied.run()).toEqual({ device, bytes: 16 * mebibyte });
@@ -60,7 +60,7 @@ describe('a copy onto a blank device', () => {
     expect(await copied.look()).toMatchObject({ state: 'ours' });
   });
 
-  it('is undone to a blank device, also twice', async () => {
+  it('is undone to a blank device, also when undone twice', async () => {
     const copied = await take(image, { source: raw, format: 'raw', device }, step.host);
     await copied.run();
 
@@ -70,7 +70,7 @@ describe('a copy onto a blank device', () => {
     await copied.goBack();
   });
 
-  it('is gone when a later step fails', async () => {
+  it('is undone when a later step fails', async () => {
     const failing = sequence(testEngine(disk.makeDir('state')), async (tx) => {
       await tx.step(image, { source: qcow2(), format: 'qcow2', device });
       throw new Error('a later step fails');
@@ -102,7 +102,7 @@ describe('refuses', () => {
     expect(String(await refusal(outside, 'qcow2'))).toContain(`needs other files: ${data}`);
   });
 
-  it('one of another format than said, encrypted, truncated, empty or missing', async () => {
+  it('an image of another format than stated, encrypted, truncated, empty or missing', async () => {
     const path = qcow2();
     expect(String(await refusal(path, 'raw'))).toContain('is a qcow2 image, not a raw one');
     expect(String(await refusal(raw, 'qcow2'))).toContain('Image is not in qcow2 format');
@@ -120,14 +120,14 @@ describe('refuses', () => {
     expect(await refusal(disk.path('none.img'), 'raw')).toBeInstanceOf(UsageError);
   });
 
-  it('one larger than the device, and nothing onto a device with content or in use', async () => {
+  it('an image larger than the device, and a device with content or in use', async () => {
     const onto = take(image, { source: raw, format: 'raw', device: source }, step.host);
     expect(String(await rejectionOf(onto))).toContain('holds ext4');
     truncateSync(raw, 32 * mebibyte);
     expect(await refusal(raw, 'raw')).toMatchObject({ code: 'no-space' });
   });
 
-  it('a device that is mounted', async () => {
+  it('a mounted device', async () => {
     sh('mount', source, disk.makeDir('busy'));
     const error = await refusal(source, 'raw');
     sh('umount', source);
@@ -135,7 +135,7 @@ describe('refuses', () => {
     expect(String(error)).toContain('mounted');
   });
 
-  it('anything that blkid does not know, because the device would look blank', async () => {
+  it('content unknown to blkid, because the device would look blank', async () => {
     const [noise, packed] = [disk.path('noise.img'), disk.path('noise.qcow2')];
     writeFileSync(noise, 'x'.repeat(mebibyte));
     expect(String(await refusal(noise, 'raw'))).toContain('holds nothing that blkid knows');
@@ -148,7 +148,7 @@ describe('refuses', () => {
 });
 
 describe('an interrupted copy', () => {
-  it('is undone if the device begins as the source, and kept if others formatted it meanwhile', async () => {
+  it('is undone if the device starts with the source, and kept if others formatted it meanwhile', async () => {
     const copied = await take(image, { source: raw, format: 'raw', device }, step.host);
     const changed = () =>
       image.content?.changed({

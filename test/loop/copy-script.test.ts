@@ -79,7 +79,7 @@ async function newRoot(tx: Steps) {
 const running = (word: string) => sh('sh', '-c', `grep -slz '^${word}$' /proc/[0-9]*/cmdline || true`);
 
 describe('a script in a new root', () => {
-  it('has the root, its data disks, the name servers of this host, and nothing else of it', async () => {
+  it('sees the root, its data disks and the name servers of this host, and nothing else of the host', async () => {
     const root = await run(
       'echo new >/etc/motd; echo hello >/srv/index; env >/etc/environment; cat /etc/resolv.conf >/etc/servers; ls -d /proc/self /sys/class /dev/null >/etc/kernel; readlink /proc/self >/etc/pid; echo "$0" >/etc/name',
     );
@@ -104,7 +104,7 @@ describe('a script in a new root', () => {
     );
   });
 
-  it('ends with all its processes, so that nothing is busy', async () => {
+  it('is ended with all its processes, so that nothing is busy', async () => {
     const root = await run('cd /srv; setsid sleep 3617 >/dev/null 2>&1 & sleep 0.2; echo started');
 
     expect(lines).toContain('started');
@@ -127,7 +127,7 @@ describe('a script in a new root', () => {
       /did not end within 1 s; it said last: waiting/,
     ],
     ['is killed', 'echo here; kill -9 $$', {}, /web was ended by a signal; it said last: here/],
-  ])('that %s undoes all, and its last lines are in the error', async (_, text, how, why) => {
+  ])('that %s is undone, and its last lines are in the error', async (_, text, how, why) => {
     const error = await rejectionOf(run(text, how));
 
     expect(error).toBeInstanceOf(RolledBackError);
@@ -149,7 +149,7 @@ describe('a script in a new root', () => {
   );
 
   it.each(['/run/../outside/x', '../../../outside/x', 'OUTSIDE/x'])(
-    'has no name servers where resolv.conf is the link %s, and nothing is written there',
+    'has no name servers where resolv.conf is the link %s, and no file is written there',
     async (to) => {
       const outside = disk.makeDir('outside');
       symlinkSync(to.replace('OUTSIDE', outside), disk.path('source/etc/resolv.conf'));

@@ -84,7 +84,7 @@ describe('a directory as the source of a root', () => {
   });
 
   it.each(['a file that is read', 'a file that comes'])(
-    'that changes meanwhile is an error: %s',
+    'is an error if it changes meanwhile: %s',
     async (what) => {
       const path = join(source, what === 'a file that comes' ? 'etc/new' : 'etc/hostname');
       writeFileSync(join(source, 'large'), Buffer.alloc(24 * 1024 * 1024, 1));
@@ -104,14 +104,14 @@ describe('a directory as the source of a root', () => {
     },
   );
 
-  it('that is too large is undone', async () => {
+  it('is undone if it is too large', async () => {
     writeFileSync(join(source, 'large'), Buffer.alloc(70 * 1024 * 1024, 1));
 
     expect(String(await rejectionOf(run()))).toMatch(/no.space|No space left on device|Wrote only/i);
     expect(sh('find', root, '-mindepth', '1', '-not', '-name', 'lost+found')).toBe('');
   });
 
-  it('with a mount below it is refused', async () => {
+  it('is refused if it contains a mount', async () => {
     sh('mount', '--types', 'tmpfs', 'tmpfs', join(source, 'var'));
 
     expect(String(await rejectionOf(readTree(localHost(), source)))).toMatch(

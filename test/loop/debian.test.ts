@@ -39,7 +39,7 @@ const bofh = (...args: readonly string[]) =>
 const left = () => readdirSync(work).filter((name) => !['state', 'script.ts'].includes(name));
 
 describe.skipIf(!has && !required)('tx.copy.debian with mmdebstrap', () => {
-  it('leaves nothing if the mirror cannot be reached, and says what apt said', () => {
+  it('leaves nothing behind if the mirror cannot be reached, and prints what apt said', () => {
     const { status, stderr } = bofh('run', script(`suite: 'bookworm', mirror: '${nowhere}'`));
 
     expect([status, stderr]).toEqual([
@@ -49,14 +49,14 @@ describe.skipIf(!has && !required)('tx.copy.debian with mmdebstrap', () => {
     expect(left()).toEqual([]);
   });
 
-  it('is refused for keys that are not there', () => {
+  it('refuses missing keys', () => {
     const { stderr } = bofh('run', script(`suite: 'bookworm', keyring: '${join(work, 'none.gpg')}'`));
 
     expect(stderr).toContain('none.gpg with the keys of the mirror');
     expect(left()).toEqual([]);
   });
 
-  it('killed in the middle, is stopped and undone by recovery: no file, no directory, no mount', async () => {
+  it('is stopped and undone by recovery after a kill: no file, no directory, no mount', async () => {
     // A port that takes the connection and never answers.
     const server = createServer(() => undefined).listen(0, '127.0.0.1');
     await once(server, 'listening');

@@ -33,7 +33,7 @@ const notZero = (): number => Number(sh('sh', '-c', `tr -d '\\0' < ${device} | w
 test.each([
   ['discard', discard],
   ['zero', zero],
-] as const)('%s comes after the commit, and nothing is left', async (_, code) => {
+] as const)('%s runs after the commit and leaves no content', async (_, code) => {
   sh('mkfs.ext4', '-q', '-F', device);
   const overwrite = [(await probe(host, device))?.uuid ?? ''];
   const before = notZero();
@@ -57,30 +57,33 @@ test.each([
 test.each([
   ['discard', discard],
   ['zero', zero],
-] as const)('%s of a wiped device puts its first bytes back, or leaves nothing', async (_, code) => {
-  sh('mkfs.ext4', '-q', '-F', device);
-  sh('wipefs', '--all', '--quiet', device);
-  const hash = (): string => sh('sha256sum', device);
-  const before = hash();
-  const asked = { device, overwrite: ['blank'] };
-  const marked = (): string => sh('sh', '-c', `head -c 5 ${device} | tr '\\0' .`);
+] as const)(
+  'the undo of %s of a wiped device restores its first bytes, or leaves nothing',
+  async (_, code) => {
+    sh('mkfs.ext4', '-q', '-F', device);
+    sh('wipefs', '--all', '--quiet', device);
+    const hash = (): string => sh('sha256sum', device);
+    const before = hash();
+    const asked = { device, overwrite: ['blank'] };
+    const marked = (): string => sh('sh', '-c', `head -c 5 ${device} | tr '\\0' .`);
 
-  const error = await rejectionOf(
-    run(async (tx) => {
-      await tx.step(code, asked);
-      expect(marked()).toContain('bofh.');
-      expect(await probe(host, device)).toBeUndefined();
-      throw new Error('a later step fails');
-    }),
-  );
-  expect(error).toBeInstanceOf(RolledBackError);
-  expect(hash()).toBe(before);
+    const error = await rejectionOf(
+      run(async (tx) => {
+        await tx.step(code, asked);
+        expect(marked()).toContain('bofh.');
+        expect(await probe(host, device)).toBeUndefined();
+        throw new Error('a later step fails');
+      }),
+    );
+    expect(error).toBeInstanceOf(RolledBackError);
+    expect(hash()).toBe(before);
 
-  await run((tx) => tx.step(code, asked));
-  expect(notZero()).toBe(0);
-});
+    await run((tx) => tx.step(code, asked));
+    expect(notZero()).toBe(0);
+  },
+);
 
-test('what somebody makes on a blank device between step and commit is left alone', async () => {
+test('leaves alone content that another process writes between step and commit to a blank device', async () => {
   const asked = { device, overwrite: ['blank'] };
   let made = '';
   await run(async (tx) => {
@@ -118,7 +121,7 @@ test.each(both)('%s leaves other data behind the same signature alone after the 
   expect(hash()).toBe(before);
 });
 
-test('zero goes on with what it has begun', async () => {
+test('zero continues what it has started', async () => {
   sh('mkfs.ext4', '-q', '-F', device);
   const overwrite = [(await probe(host, device))?.uuid ?? ''];
   const { host: change, remove } = scratch();
@@ -129,7 +132,7 @@ test('zero goes on with what it has begun', async () => {
   expect(notZero()).toBe(0);
 });
 
-test('a file that has the inode number of one that was removed is another one', async () => {
+test('a file with the inode number of a removed one is a different file', async () => {
   const root = disk.makeDir('filesystem');
   sh('mkfs.ext4', '-q', '-F', device);
   sh('mount', device, root);

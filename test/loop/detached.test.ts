@@ -75,7 +75,7 @@ describe.skipIf(process.getuid?.() !== 0)('a killed sequence whose mount and loo
     ['ext4', 'its own place'],
     ['xfs', 'a private place'],
     ['btrfs', 'its own place'],
-  ])('has its files undone, in a filesystem that was there before: %s, at %s', (type, where) => {
+  ])('has its files undone in an older filesystem: %s, at %s', (type, where) => {
     const [file, script, place] = ['img', 'ts', 'at'].map((end) => join(work, `before-${type}.${end}`));
     if (file === undefined || script === undefined || place === undefined) throw new TypeError('three names');
     mkdirSync(place);
@@ -121,7 +121,7 @@ describe.skipIf(process.getuid?.() !== 0)('a killed sequence whose loop device i
     expect(readdirSync(work).filter((name) => name.startsWith('.bofh'))).toEqual([]);
   });
 
-  it.each(['ext4', 'xfs', 'btrfs'])('is undone with the files that it wrote into it: %s', (type) => {
+  it.each(['ext4', 'xfs', 'btrfs'])('is undone with the files that it wrote there: %s', (type) => {
     const file = killed(type, { withFile: true });
 
     const { status, stdout } = bofh('recover', '--yes');

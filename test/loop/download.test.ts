@@ -153,7 +153,7 @@ async function download({
 const inCache = (): readonly string[] => readdirSync(join(dir, 'cache'));
 
 describe('a download over https', () => {
-  it('is complete, or not there; the second one asks nobody', async () => {
+  it('is complete or absent; a second one needs no server', async () => {
     const { error, progress } = await download();
     expect(error).toBe('done');
     expect(progress.length).toBeGreaterThan(0);
@@ -167,7 +167,7 @@ describe('a download over https', () => {
     expect(requests).toHaveLength(1);
   });
 
-  it('continues one that was cut', async () => {
+  it('continues one that was interrupted', async () => {
     serve = cut(1_000_000);
     expect((await download()).error).toMatchObject({
       code: 'unreachable',
@@ -187,7 +187,7 @@ describe('a download over https', () => {
   it.each([
     ['has another file now', '"two"', 2],
     ['does not say which file it has', '', 2],
-  ])('begins again if the server %s', async (_, etag, count) => {
+  ])('starts again if the server %s', async (_, etag, count) => {
     serve = cut(1_000_000, etag === '' ? {} : { ETag: etag });
     await download();
     serve = whole;
@@ -196,7 +196,7 @@ describe('a download over https', () => {
     expect(readFileSync(path).equals(content)).toBe(true);
   });
 
-  it('begins again if the server has no more bytes than are there, or others', async () => {
+  it('starts again if the server has fewer bytes, or different ones', async () => {
     serve = cut(1_000_000);
     await download();
     serve = (request, response) => {
@@ -207,7 +207,7 @@ describe('a download over https', () => {
     expect(readFileSync(path).equals(content)).toBe(true);
   });
 
-  it('with another checksum is deleted, and both are named', async () => {
+  it('with another checksum is deleted, and the error shows both checksums', async () => {
     const wanted = '0'.repeat(64);
     const { error } = await download({ checksum: wanted });
     expect(error).toMatchObject({
@@ -217,7 +217,7 @@ describe('a download over https', () => {
     expect(inCache()).toEqual([]);
   });
 
-  it('is not continued with bytes that were changed', async () => {
+  it('does not continue from changed bytes', async () => {
     serve = cut(1_000_000);
     await download();
     const [part = ''] = inCache();
@@ -256,7 +256,7 @@ describe('a download over https', () => {
     expect((await download()).error).toBe('done');
   });
 
-  it('is given up when nothing comes, before the answer and within it', async () => {
+  it('times out when the server sends nothing, before or within the answer', async () => {
     serve = () => undefined;
     expect((await download({ stallMs: 500 })).error).toMatchObject({
       message: expect.stringContaining('nothing came for 0.5 s') as string,
@@ -276,7 +276,7 @@ describe('a download over https', () => {
     });
   });
 
-  it('goes through a proxy, but not to what no_proxy names', async () => {
+  it('uses a proxy, except for hosts in no_proxy', async () => {
     const asked: string[] = [];
     const proxy = plainServer();
     proxy.on(
@@ -304,7 +304,7 @@ describe('a download over https', () => {
     proxy.close();
   });
 
-  it('leaves on a full disk what came, and continues it', async () => {
+  it('keeps what it got on a full disk, and continues from there', async () => {
     const cache = join(dir, 'cache');
     mkdirSync(cache);
     execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=2M,mode=0700', 'none', cache]);
@@ -328,7 +328,7 @@ describe('a download over https', () => {
     }
   });
 
-  it('ends at a signal, and what came stays', async () => {
+  it('stops at a signal, and keeps what it got', async () => {
     serve = (_, response) => {
       response.writeHead(200, { ...headers, 'Content-Length': content.length });
       response.write(content.subarray(0, 1000));
@@ -337,7 +337,7 @@ describe('a download over https', () => {
     expect(inCache()).toEqual([expect.stringMatching(/\.part$/)]);
   });
 
-  it('is done by one process at a time', async () => {
+  it('runs in one process at a time', async () => {
     let open: ServerResponse | undefined;
     const asked = new Promise<void>((resolve) => {
       serve = (_, response) => {
@@ -354,7 +354,7 @@ describe('a download over https', () => {
     expect((await first).error).toBe('done');
   });
 
-  it('removes parts that nobody continued for a week, and no others', async () => {
+  it('removes partial files that are older than a week, and no others', async () => {
     mkdirSync(join(dir, 'cache'), { mode: 0o700 });
     for (const name of ['old.qcow2.x.part', 'new.qcow2.x.part', 'old.qcow2']) {
       writeFileSync(join(dir, 'cache', name), 'x');

@@ -53,7 +53,7 @@ function named(argv: readonly string[]): string {
   return argv[0]?.split('/').at(-1) ?? '';
 }
 
-describe.skipIf(!root || !hasStrace)('a dry run, seen by the kernel', () => {
+describe.skipIf(!root || !hasStrace)('a dry run, watched by strace', () => {
   const made = (): string => join(work, 'made');
   const script = (): string => {
     const path = join(work, 'a.ts');
@@ -74,7 +74,7 @@ describe.skipIf(!root || !hasStrace)('a dry run, seen by the kernel', () => {
     return path;
   };
 
-  it('of a script opens nothing for writing, changes no name and starts no change', () => {
+  it('of a script opens nothing for writing, changes no name and starts no changing program', () => {
     const before = readdirSync(work).length;
 
     const { status, stdout, calls } = traced('--json', '--dry-run', '--site', site(), 'run', script());
@@ -96,7 +96,7 @@ describe.skipIf(!root || !hasStrace)('a dry run, seen by the kernel', () => {
     expect(readdirSync(work).length).toBe(before + 3);
   });
 
-  it('of a recovery reads the journal and does not open it for writing', () => {
+  it('of a recovery does not open the journal for writing', () => {
     traced('run', killed());
     expect(existsSync(made())).toBe(true);
 
@@ -114,7 +114,7 @@ describe.skipIf(!root || !hasStrace)('a dry run, seen by the kernel', () => {
     expect(existsSync(made())).toBe(true);
   });
 
-  it('is no dry run without --dry-run: the same trace then shows the file and the journal', () => {
+  it('differs from a run, whose trace shows the file and the journal', () => {
     traced('--yes', 'recover');
 
     const { status, calls } = traced('run', script());
@@ -125,7 +125,7 @@ describe.skipIf(!root || !hasStrace)('a dry run, seen by the kernel', () => {
     expect(written.some((path) => path.includes('/state/journal/'))).toBe(true);
   });
 
-  describe('has the programs of the run, argv for argv', () => {
+  describe('lists the programs of the run, argv for argv', () => {
     /** The programs of the plan of a script, and those of its run. */
     function both(body: string) {
       const path = join(work, 'both.ts');
@@ -163,7 +163,7 @@ describe.skipIf(!root || !hasStrace)('a dry run, seen by the kernel', () => {
       }
     });
 
-    it('on an image and a loop device that the plan alone has', () => {
+    it('on an image and a loop device that exist in the plan only', () => {
       const file = join(work, 'new.img');
       try {
         const real = both(`

@@ -190,7 +190,7 @@ describe.skipIf(process.getuid?.() !== 0)('ensure, with the programs of this hos
       expect(after).toEqual(again);
     });
 
-  it('a logical volume and a thin pool that lvm made by hand', async () => {
+  it('accepts a logical volume and a thin pool that were created with lvm', async () => {
     const device = disk.blank('pv.img', 64);
     const vg = `bofhensure${String(process.pid)}`;
     const lvm = (...argv: readonly string[]) => sh('lvm', ...argv, '--driverloaded', 'n');

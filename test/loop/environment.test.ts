@@ -100,7 +100,7 @@ async function facts(host: ReadHost, device: string) {
   };
 }
 
-describe('what tools say is the same with', () => {
+describe('the output of programs is the same with', () => {
   it.each(environments)('%s', async (_, environment) => {
     const { device } = disk.ext4('a.img');
     const known = await facts(localHost(), device);
@@ -115,7 +115,7 @@ describe('what tools say is the same with', () => {
   });
 });
 
-describe('what is done is the same with', () => {
+describe('changes are the same with', () => {
   it.each(environments)('%s', async (_, environment) => {
     const { device } = disk.ext4('a.img');
     const [path, shown, file] = [disk.makeDir('mnt'), disk.makeDir('shown'), disk.path('fstab')];
@@ -152,8 +152,8 @@ describe('what is done is the same with', () => {
   });
 });
 
-describe('the test itself', () => {
-  it('would see it: the locale has commas, and the wrappers are found by PATH', () => {
+describe('the test', () => {
+  it('notices a difference: the locale has commas, and PATH contains the wrappers', () => {
     Object.assign(process.env, germanLocale());
     expect(sh('/usr/bin/printf', '%.1f', '1,5')).toBe('1,5');
     rmSync(called, { force: true });

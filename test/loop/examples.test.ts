@@ -29,7 +29,7 @@ const bofh = (args: readonly string[], site?: string) =>
   spawnSync(command, args, { env: env(site), encoding: 'utf8' });
 
 describe.skipIf(process.getuid?.() !== 0)('own-operation', () => {
-  it('is undone by bofh recover after a SIGKILL, and only that record is', async () => {
+  it('is undone by bofh recover after a SIGKILL, and nothing else is undone', async () => {
     const directory = disk.makeDir('hosts');
     writeFileSync(join(directory, 'db1'), '192.0.2.2 db1\n');
     const script = ['run', join(folder, 'own-operation/add.ts'), 'web1.invalid', '192.0.2.10', directory];

@@ -54,7 +54,7 @@ it('refuses to remove or change the file of a loop device, which would stay with
 const names = () => readdirSync(root).filter((name) => name !== 'lost+found');
 
 describe('files in a sequence', () => {
-  it('are made and removed at the commit, without a trace', async () => {
+  it('are created, and removed at the commit, without a trace', async () => {
     await sequence(testEngine(disk.path('state')), async (tx) => {
       await tx.step(create, { path: join(root, 'new.cfg'), content: 'new', mode: 0o644 });
       await tx.step(remove, { path: join(root, 'old.cfg') });
@@ -76,7 +76,7 @@ describe('files in a sequence', () => {
     expect(readFileSync(join(root, 'old.cfg'), 'utf8')).toBe('old');
   });
 
-  it('leave the journal open when the old name was taken, until it is free again', async () => {
+  it('leave the journal open while another file has the old name', async () => {
     const engine = testEngine(disk.path('state'));
     const path = join(root, 'old.cfg');
     const failure: unknown = await sequence(engine, async (tx) => {
@@ -93,7 +93,7 @@ describe('files in a sequence', () => {
     expect(readFileSync(path, 'utf8')).toBe('old');
   });
 
-  it('are not half there on a full disk', async () => {
+  it('are complete or absent on a full disk', async () => {
     expect(() => sh('dd', 'if=/dev/zero', `of=${root}/filler`, 'bs=64k')).toThrow();
     const failure = sequence(testEngine(disk.path('state')), (tx) =>
       tx.step(create, { path: join(root, 'new.cfg'), content: 'x'.repeat(100_000), mode: 0o644 }),
@@ -104,7 +104,7 @@ describe('files in a sequence', () => {
 });
 
 describe('a removed file', () => {
-  it('is known again when its device has another number after a reboot', async () => {
+  it('is recognised when its device has another number after a reboot', async () => {
     const removed = await take(remove, { path: join(root, 'old.cfg') }, step.host);
     await removed.run();
     const before = statSync(root).dev;

@@ -55,7 +55,7 @@ describe('create', () => {
     ['btrfs', 'a b', { nodeSize: 4096, checksum: 'xxhash' }],
     ['vfat', 'DATA 1', { fatBits: 32 }],
     ['swap', 'a b', {}],
-  ] as const)('makes %s with the uuid, label and options that were chosen', async (type, label, options) => {
+  ] as const)('creates %s with the chosen UUID, label and options', async (type, label, options) => {
     const chosen = type === 'vfat' ? 'ABCD-1234' : uuid;
     expect(await run((tx) => tx.step(create, { device, type, uuid: chosen, label, options }))).toEqual({
       uuid: chosen,
@@ -75,7 +75,7 @@ describe('create', () => {
     expect(await now()).toMatchObject({ label });
   });
 
-  test('chooses a uuid itself', async () => {
+  test('chooses a UUID itself', async () => {
     const made = await run((tx) => tx.step(create, { device, type: 'ext4' }));
     expect(await now()).toMatchObject({ uuid: made.uuid });
   });
@@ -91,7 +91,7 @@ describe('create', () => {
     expect(await now()).toBe('blank');
   });
 
-  test('leaves alone what somebody else made in its place before the undo', async () => {
+  test('leaves alone another filesystem that replaced it before the undo', async () => {
     const error = await undone(async (tx) => {
       await tx.step(create, { device, type: 'ext4' });
       sh('mkfs.ext4', '-q', '-U', uuid, device);
@@ -113,7 +113,7 @@ describe('create', () => {
     expect(await now()).toMatchObject({ uuid });
   });
 
-  test('does not take another file behind the same loop device for its own', async () => {
+  test('does not mistake another file behind the same loop device for its own', async () => {
     const path = disk.path('other');
     const undo = await create.prepare({ args: { device, type: 'ext4' }, mark: 'bofh.0.1', host });
     const { identity } = await identityOf(host, device);
@@ -143,7 +143,7 @@ const contents: readonly [string, () => void, { uuid?: string; type?: string }][
 ];
 
 describe.each(contents)('a device with %s', (_, prepare, wrong) => {
-  test('is refused, by name, and nothing is written', async () => {
+  test('is refused with the name of the content, and nothing is written', async () => {
     prepare();
     const before = await now();
     const error = await run((tx) => tx.step(create, { device, type: 'ext4' })).catch((one: unknown) => one);
@@ -153,7 +153,7 @@ describe.each(contents)('a device with %s', (_, prepare, wrong) => {
     expect(found).toEqual(before);
   });
 
-  test('is refused when something else is named, also when it is only half right', async () => {
+  test('is refused when other content is named, also when it is partly right', async () => {
     prepare();
     for (const overwrite of [{ uuid: 'other' }, { type: 'ntfs' }, { ...wrong, type: 'ntfs' }]) {
       await expect(run((tx) => tx.step(create, { device, type: 'swap', overwrite }))).rejects.toThrow(
@@ -164,7 +164,7 @@ describe.each(contents)('a device with %s', (_, prepare, wrong) => {
   });
 
   test.each(['xfs', 'btrfs'] as const)(
-    'is overwritten by %s as well, which would refuse by itself',
+    'is overwritten by %s too, whose program would refuse',
     async (type) => {
       prepare();
       const found = await probe(host, device);
@@ -174,7 +174,7 @@ describe.each(contents)('a device with %s', (_, prepare, wrong) => {
     },
   );
 
-  test('is overwritten when it is named, completely, and blank after the undo', async () => {
+  test('is overwritten completely when named, and blank after the undo', async () => {
     prepare();
     const found = await probe(host, device);
     const overwrite = found?.uuid === undefined ? { type: found?.type ?? '' } : { uuid: found.uuid };
@@ -191,7 +191,7 @@ describe.each(contents)('a device with %s', (_, prepare, wrong) => {
   });
 });
 
-test('a device that holds two things at once is refused, whatever is named', async () => {
+test('refuses a device with two signatures, whatever is named', async () => {
   sh('mkfs.ext4', '-q', '-U', uuid, device);
   bootSector();
   expect(await now()).toMatchObject({ type: 'ext4', ptType: 'dos' });
@@ -199,7 +199,7 @@ test('a device that holds two things at once is refused, whatever is named', asy
   await expect(make).rejects.toThrow(/partition table \(dos, with the partition /);
 });
 
-test('a disk with partitions is refused, whatever is named, and they are', async () => {
+test('refuses a disk with partitions, whatever is named, and lists them', async () => {
   partition('label: dos\n,10M');
   const before = await now();
   for (const overwrite of [undefined, { type: 'dos' }, { uuid: (await probe(host, device))?.uuid ?? '' }]) {
@@ -210,7 +210,7 @@ test('a disk with partitions is refused, whatever is named, and they are', async
   expect(await now()).toEqual(before);
 });
 
-test('a device that is in use is refused, though it is named', async () => {
+test('refuses a device in use, although it is named', async () => {
   sh('mkfs.ext4', '-q', '-U', uuid, device);
   const path = disk.makeDir('used');
   sh('mount', device, path);

@@ -85,7 +85,7 @@ describe.each(['ext4', 'xfs', 'btrfs'])('a new %s whose sequence was killed', (t
     device = disk.blank('a.img', 320);
   });
 
-  it('mounted by it: a file of others stays, is named, and goes when it is discarded', async () => {
+  it('mounted by the sequence: a file of others stays, is named, and is removed only when discarded', async () => {
     await killedAfter(steps.create(type), steps.mount);
     mkdirSync(join(root, 'accounts'));
     writeFileSync(join(root, 'accounts/ledger.txt'), 'of somebody else\n');
@@ -99,7 +99,7 @@ describe.each(['ext4', 'xfs', 'btrfs'])('a new %s whose sequence was killed', (t
     expect(mountedPaths(device)).toEqual([]);
   });
 
-  it('not mounted by it: a file that others wrote and unmounted stays', async () => {
+  it('not mounted by the sequence: a file that others wrote stays', async () => {
     await killedAfter(steps.create(type));
     sh('mount', device, root);
     writeFileSync(join(root, 'ledger.txt'), 'of somebody else\n');
@@ -123,7 +123,7 @@ describe.each(['ext4', 'xfs', 'btrfs'])('a new %s whose sequence was killed', (t
     expect(sh('wipefs', device)).toBe('');
   });
 
-  it('mounted and unmounted by others who wrote nothing: is undone', async () => {
+  it('mounted and unmounted by others, who wrote nothing: is undone', async () => {
     await killedAfter(steps.create(type));
     sh('mount', device, root);
     sh('umount', root);
@@ -142,7 +142,7 @@ describe('an archive unpacked by a sequence that was killed', () => {
     expect(await recovery()).toBe('rolled-back');
   });
 
-  it('without some of its files, as an undo that was cut short leaves it: is undone', async () => {
+  it('with files missing after an interrupted undo: is undone', async () => {
     sh('mkfs.ext4', '-q', '-U', uuid, device);
     sh('mount', device, root);
     await killedAfter(steps.unpack);
@@ -154,7 +154,7 @@ describe('an archive unpacked by a sequence that was killed', () => {
     ['a new file', 'ledger.txt'],
     ['one of its files', 'etc/motd'],
     ['a file of the same name, of another directory', 'usr/motd'],
-  ])('into the filesystem of the administrator: %s that was written since stays', async (_, name) => {
+  ])('in an older filesystem: %s that was written since stays', async (_, name) => {
     sh('mkfs.ext4', '-q', '-U', uuid, device);
     sh('mount', device, root);
     await killedAfter(steps.unpack);
@@ -181,7 +181,7 @@ describe('an archive unpacked by a sequence that was killed', () => {
   });
 });
 
-describe('a device that a sequence took out of a btrfs before it was killed', () => {
+describe('a device that a killed sequence removed from a btrfs', () => {
   beforeEach(async () => {
     const first = disk.btrfs('a.img');
     device = disk.blank('b.img', 128);
@@ -192,7 +192,7 @@ describe('a device that a sequence took out of a btrfs before it was killed', ()
 
   afterEach(() => sh('umount', root));
 
-  it('untouched: is taken in again', async () => {
+  it('is added again when it is unchanged', async () => {
     expect(await recovery()).toBe('rolled-back');
     expect(sh('btrfs', 'filesystem', 'show', root)).toContain(device);
   });
@@ -200,7 +200,7 @@ describe('a device that a sequence took out of a btrfs before it was killed', ()
   it.each([
     ['start', 4096],
     ['end', 128 * 1024 ** 2 - 100 * 1024],
-  ])('raw data that others wrote at its %s stay, until they are discarded', async (where, offset) => {
+  ])('keeps raw data that others wrote at its %s, until it is discarded', async (where, offset) => {
     writeAt(device, offset, 'accounts of somebody else');
 
     const error = await rejectionOf(recovery());

@@ -71,8 +71,8 @@ const line = () => ({
 });
 const added = (): string => `${device} ${srv.replace(' ü', '\\040\xc3\xbc')} ext4 nodev,noatime 0 2`;
 
-describe('a line that is added', () => {
-  it('comes at the end, with mode and owner of the file as they were, and goes without a trace', async () => {
+describe('an added line', () => {
+  it('is the last one, keeps mode and owner of the file, and is undone without a trace', async () => {
     const taken = await take(addFstab, line(), step.host);
     expect(await taken.run()).toEqual({
       file,
@@ -107,7 +107,7 @@ describe('a line that is added', () => {
     ).toContain('kept');
   });
 
-  it('is ours alone to be taken out when others have edited the rest', async () => {
+  it('is removed alone when others edited the rest', async () => {
     const taken = await take(addFstab, line(), step.host);
     await taken.run();
     writeFileSync(file, `# new\n${now()}/dev/x /x ext4\n`, 'latin1');
@@ -116,7 +116,7 @@ describe('a line that is added', () => {
     expect(now()).toBe(`# new\n${others.toString('latin1')}\n/dev/x /x ext4\n`);
   });
 
-  it('and that others have edited since is theirs', async () => {
+  it('is left alone when others edited it', async () => {
     const taken = await take(addFstab, line(), step.host);
     await taken.run();
     const edited = now().replace('nodev,noatime', 'nodev');
@@ -126,7 +126,7 @@ describe('a line that is added', () => {
     expect(now()).toBe(edited);
   });
 
-  it('is not written over what others have written meanwhile', async () => {
+  it('does not overwrite a concurrent change', async () => {
     const taken = await take(addFstab, line(), step.host);
     writeFileSync(file, '# another\n');
     await expect(taken.run()).rejects.toThrow('edited concurrently');
@@ -134,7 +134,7 @@ describe('a line that is added', () => {
     expect(await taken.look('without result')).toEqual({ state: 'gone' });
   });
 
-  it('is not put over what others write while findmnt looks at the new table', async () => {
+  it('does not overwrite a change that others make while findmnt checks the new table', async () => {
     const taken = await take(addFstab, line(), step.host);
     const during = {
       ...step.host,
@@ -152,7 +152,7 @@ describe('a line that is added', () => {
     expect(privates()).toEqual([]);
   });
 
-  it('leaves nothing when it is killed before the new file has its place', async () => {
+  it('leaves nothing behind when it is killed before the rename', async () => {
     const taken = await take(addFstab, line(), step.host);
     const killed = { ...step.host, rename: () => Promise.reject(new Error('killed')) };
     await expect(taken.run(killed)).rejects.toThrow('killed');
@@ -163,7 +163,7 @@ describe('a line that is added', () => {
     expect(now()).toBe(others.toString('latin1'));
   });
 
-  it('goes through a symbolic link to the file, and the link stays', async () => {
+  it('follows a symbolic link to the file, and keeps the link', async () => {
     const link = disk.path('link');
     symlinkSync('fstab', link);
     const taken = await take(addFstab, { ...line(), file: link }, step.host);
@@ -174,7 +174,7 @@ describe('a line that is added', () => {
     expect(now()).toBe(others.toString('latin1'));
   });
 
-  it('comes before the line of a place in its own', async () => {
+  it('comes before the line of a mount point below its own', async () => {
     mkdirSync(`${srv}/deep`);
     write(`${device} ${srv.replace(' ', '\\040')}/deep ext4 nofail 0 0\n`);
     const taken = await take(addFstab, line(), step.host);
@@ -194,7 +194,7 @@ describe('a line that is added', () => {
       /unreachable source: \/dev\/bofh-none-2/,
     ],
     ['another filesystem', () => ({ type: 'xfs' }), /xfs does not match with on-disk ext4/],
-  ])('is refused for %s, which findmnt sees before it is in place', async (_, wrong, why) => {
+  ])('is refused for %s, which findmnt reports before the file is replaced', async (_, wrong, why) => {
     const failure = sequence(testEngine(disk.path('state')), (tx) =>
       tx.step(addFstab, { ...line(), ...wrong() }),
     );
@@ -204,7 +204,7 @@ describe('a line that is added', () => {
     expect(privates()).toEqual([]);
   });
 
-  it('may name a device that is missing with nofail, and anything in the fstab of another system', async () => {
+  it('may name a missing device with nofail, and any device in the fstab of another system', async () => {
     const missing = { ...line(), source: 'UUID=5e1f0000-0000-4000-8000-0000000000ff' };
     await (await take(addFstab, { ...missing, options: ['nofail'] }, step.host)).run();
     expect(now()).toContain('UUID=5e1f0000-0000-4000-8000-0000000000ff');
@@ -213,7 +213,7 @@ describe('a line that is added', () => {
     expect(now()).toContain(' /bofh/none ext4');
   });
 
-  it('is refused where there is one, by two names, with a password, and where a line is not understood', async () => {
+  it('is refused for a duplicate, a password, and a line that cannot be parsed', async () => {
     const at = (more: object) => take(addFstab, { ...line(), ...more }, step.host);
     await expect(at({ target: '/tmp/' })).rejects.toThrow('has a line for /tmp already: line 4');
     await expect(at({ options: ['password=geheim'] })).rejects.toThrow(UsageError);
@@ -226,8 +226,8 @@ describe('a line that is added', () => {
   });
 });
 
-describe('a line that is taken out or changed', () => {
-  it('comes back where it was, byte for byte', async () => {
+describe('a removed or changed line', () => {
+  it('is restored in its place, byte for byte', async () => {
     const whole = `# a\n${added()} \t# of ours\n\t/dev/b  none swap sw 0 0\n# b`;
     write(Buffer.from(whole, 'latin1'));
     for (const [code, args, then] of [
@@ -248,7 +248,7 @@ describe('a line that is taken out or changed', () => {
     expect(now()).toBe(`# between\n${whole}`);
   });
 
-  it('is not found, is there twice, holds a password or odd bytes: refused', async () => {
+  it('is refused when missing, ambiguous, with a password or with odd bytes', async () => {
     write(
       Buffer.from(
         '/dev/a /a ext4\n/dev/b /a ext4\n//s/x /cifs cifs password=geheim\n/dev/c /c ext4 x=\xff\n/dev/d / ext4\n',
@@ -264,7 +264,7 @@ describe('a line that is taken out or changed', () => {
     await expect(of('/')).rejects.toThrow('the line of the root filesystem stays');
   });
 
-  it('is not put back when others took it out themselves, before it had come to that', async () => {
+  it('is not restored when others removed it first', async () => {
     write(`/dev/a ${srv.replace(' ', '\\040')} ext4 defaults 0 0\n# kept\n`);
     const taken = await take(removeFstab, { file, of: srv }, step.host);
     const killed = { ...step.host, rename: () => Promise.reject(new Error('killed')) };
@@ -275,7 +275,7 @@ describe('a line that is taken out or changed', () => {
     expect(privates()).toEqual([]);
   });
 
-  it('and that others have written anew since is theirs', async () => {
+  it('is left alone when others edited it later', async () => {
     write(`/dev/a ${srv.replace(' ', '\\040')} ext4 defaults 0 0\n`);
     const taken = await take(removeFstab, { file, of: srv }, step.host);
     await taken.run();
@@ -287,7 +287,7 @@ describe('a line that is taken out or changed', () => {
 });
 
 describe('a crypttab', () => {
-  it('is made for its first line, and goes with it', async () => {
+  it('is created for its first line, and removed with it', async () => {
     const table = disk.path('crypttab');
     const key = disk.path('key');
     writeFileSync(key, 'x', { mode: 0o600 });
@@ -300,7 +300,7 @@ describe('a crypttab', () => {
     expect(await taken.look()).toEqual({ state: 'gone' });
   });
 
-  it('of others that appears in between is left alone', async () => {
+  it('of others that appears meanwhile is left alone', async () => {
     const table = disk.path('crypttab');
     const taken = await take(addCrypttab, { file: table, name: 'web1', device, key: 'none' }, step.host);
     writeFileSync(table, '# of others\n');
@@ -309,7 +309,7 @@ describe('a crypttab', () => {
     expect(readFileSync(table, 'utf8')).toBe('# of others\n');
   });
 
-  it('has lines that are changed and taken out, and come back', async () => {
+  it('has lines that are changed and removed, and restored', async () => {
     write('a UUID=1 none nofail\n# c\nb UUID=2 none');
     const before = now();
     const changed = await take(
@@ -327,7 +327,7 @@ describe('a crypttab', () => {
     expect(now()).toBe(before);
   });
 
-  it('is refused a device or key file that is not there, a key that others can read, and a key itself', async () => {
+  it('refuses a missing device or key file, a key file that others can read, and a key itself', async () => {
     const key = disk.path('key');
     writeFileSync(key, 'x', { mode: 0o644 });
     const at = (more: object) =>

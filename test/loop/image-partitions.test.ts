@@ -93,13 +93,13 @@ describe('the partitions of the disk in an image', () => {
     ]);
   });
 
-  it('also of an image that was enlarged: its second table is not at its end', async () => {
+  it('are read from an enlarged image, whose backup table is not at its end', async () => {
     const { raw } = cloudImage();
     truncateSync(raw, 80 * mib);
     expect(await found(raw)).toHaveLength(3);
   });
 
-  it('of a dos table, with those in its extended partition', async () => {
+  it('are read from a dos table, also in its extended partition', async () => {
     const raw = table(
       'label: dos\nlabel-id: 0x1234abcd\nstart=2048,size=8M,type=83\nstart=20480,size=50M,type=5\nstart=22528,size=16M,type=83\nstart=59392,size=8M,type=8e\n',
     );
@@ -125,7 +125,7 @@ describe('the partitions of the disk in an image', () => {
     ['ext4', (path: string) => sh('mkfs.ext4', '-q', path)],
     ['vfat, whose first sector is marked like a table', (path: string) => sh('mkfs.vfat', path)],
     ['nothing', () => undefined],
-  ])('there are none in an image of %s', async (_, make) => {
+  ])('are empty in an image of %s', async (_, make) => {
     const path = disk.path('whole.raw');
     writeFileSync(path, '');
     truncateSync(path, 16 * mib);
@@ -133,7 +133,7 @@ describe('the partitions of the disk in an image', () => {
     expect(await found(path)).toBeUndefined();
   });
 
-  it('an image that is cut off, or whose table is damaged, is refused', async () => {
+  it('are refused in a truncated image, and in one with a damaged table', async () => {
     const { raw } = cloudImage();
     truncateSync(raw, 20 * mib);
     expect(String(await rejectionOf(found(raw)))).toContain('partition 3 is not within the 20971520 bytes');
@@ -152,7 +152,7 @@ describe('the partitions of the disk in an image', () => {
 });
 
 describe('the copy of a partition', () => {
-  it.each(['raw', 'qcow2'] as const)('of a %s image has every byte of it, and is undone', async (format) => {
+  it.each(['raw', 'qcow2'] as const)('of a %s image copies every byte, and is undone', async (format) => {
     const { raw, root } = cloudImage();
     const device = disk.blank('target', 24);
     sh('dd', 'if=/dev/urandom', `of=${device}`, 'bs=1M', 'seek=4', 'count=8', 'conv=notrunc', 'status=none');

@@ -64,7 +64,7 @@ describe.each([
   ['vfat', 'NEW 1', 'not mounted'],
   ['swap', 'ä b"c', 'not mounted'],
 ] as const)('%s, %s, %s', (type, text, where) => {
-  test('gets the label, loses it, and has the old one back when a later step fails', async () => {
+  test('is set, cleared, and restored when a later step fails', async () => {
     make(type);
     const mounted = where === 'mounted';
     if (mounted) sh('mount', device, path);

@@ -33,7 +33,7 @@ const found = (): readonly string[] => readdirSync(images).sort();
 const journals = (): readonly string[] =>
   readdirSync(join(work, 'state/journal')).filter((name) => name.endsWith('.journal'));
 
-describe('a program that ends in the middle of a sequence', () => {
+describe('a program that is killed in the middle of a sequence', () => {
   const body = (end: string): string =>
     `await atomic('x', async (tx) => { await image(tx, 'a.img'); await image(tx, 'b.img'); ${end} });`;
   const never = 'await new Promise(() => setInterval(() => undefined, 1000));';
@@ -54,7 +54,7 @@ describe('a program that ends in the middle of a sequence', () => {
     expect([found(), journals()]).toEqual([[], []]);
   });
 
-  it('in a worker thread that the program ends: recover() of another process undoes it', async () => {
+  it('in a worker thread that is terminated: recover() of another process undoes it', async () => {
     const index = JSON.stringify(join(dirname(await builtCommand()), 'index.js'));
     const ended = await plainNode(`
       const { Worker } = await import('node:worker_threads');
@@ -74,8 +74,8 @@ describe('a program that ends in the middle of a sequence', () => {
   });
 });
 
-describe('many at once', () => {
-  it('50 sequences in one process: each is done, or as before', { timeout: 240_000 }, async () => {
+describe('concurrent sequences', () => {
+  it('50 in one process each complete or are rolled back', { timeout: 240_000 }, async () => {
     const ended = await plainNode(`
       const names = Array.from({ length: 50 }, (_, n) => n);
       const all = await Promise.allSettled(names.map((n) => atomic('image ' + n, async (tx) => {
@@ -90,7 +90,7 @@ describe('many at once', () => {
     expect(journals()).toEqual([]);
   });
 
-  it('8 processes, on images of their own and on a shared one', { timeout: 240_000 }, async () => {
+  it('8 processes work on their own images and on a shared one', { timeout: 240_000 }, async () => {
     const all = await Promise.all(
       Array.from({ length: 8 }, (_, n) =>
         plainNode(

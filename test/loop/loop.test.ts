@@ -54,7 +54,7 @@ function others(image: string): { readonly ended: Promise<unknown> } {
 const mine = async () => (await loopDevices(host)).filter((loop) => loop.file.startsWith(file));
 
 describe('the file behind a loop device', () => {
-  test('is asked for once, and again when another file is attached at the same number', async () => {
+  test('is read once, and again when another file is attached at the same number', async () => {
     const asked: string[] = [];
     const log = (event: { readonly event: string; readonly tool: string }): void => {
       if (event.event === 'program started') asked.push(event.tool);
@@ -85,7 +85,7 @@ describe('the file behind a loop device', () => {
 });
 
 describe('attachLoop', () => {
-  test('makes a device of a part of a file, and its undo takes it away again', async () => {
+  test('attaches a part of a file, and its undo detaches it', async () => {
     let between: unknown;
     const error = await failed(async (tx) => {
       await tx.step(attachLoop, { file, offset: '1m', size: '2m', mode: 'ro', sectorSize: 4096 });
@@ -97,7 +97,7 @@ describe('attachLoop', () => {
     expect(await mine()).toEqual([]);
   });
 
-  test('is refused for a file that is attached already', async () => {
+  test('is refused for an attached file', async () => {
     const device = sh('losetup', '--find', '--show', file).trim();
     const error = await run((tx) => tx.step(attachLoop, { file })).catch((one: unknown) => one);
     sh('losetup', '--detach', device);
@@ -124,7 +124,7 @@ describe('attachLoop', () => {
 
 describe('createImage', () => {
   test.each(['sparse', 'allocated'] as const)(
-    'makes a %s image, whose device is undone with it',
+    'creates a %s image, whose device is undone with it',
     async (room) => {
       const image = disk.path(`made ${room}.img`);
       let between: unknown;
@@ -143,7 +143,7 @@ describe('createImage', () => {
     },
   );
 
-  test('stays after the commit under its own name alone', async () => {
+  test('keeps only the name of the file after the commit', async () => {
     const image = disk.path('kept.img');
     await run((tx) => tx.step(createImage, { file: image, size: '1m' }));
 
@@ -153,7 +153,7 @@ describe('createImage', () => {
 });
 
 describe('detachLoop', () => {
-  test('takes the file away, and its undo gives it back at the same number', async () => {
+  test('detaches the file, and its undo attaches it at the same number', async () => {
     const device = sh('losetup', '--find', '--show', '--partscan', '--offset', '4096', file).trim();
     const before = await mine();
     let between: unknown;
@@ -170,7 +170,7 @@ describe('detachLoop', () => {
     expect(after).toEqual(before);
   });
 
-  test('of a device that the same sequence attached leaves nothing when a later step fails', async () => {
+  test('of a device that the same sequence attached leaves nothing behind when a later step fails', async () => {
     const error = await failed(async (tx) => {
       const { device } = await tx.step(attachLoop, { file });
       await tx.step(detachLoop, { device });
@@ -180,7 +180,7 @@ describe('detachLoop', () => {
     expect(await mine()).toEqual([]);
   });
 
-  test('is refused while a process has it open, and while the file has no name', async () => {
+  test('is refused while a process has the device open, and while the file has no name', async () => {
     const device = sh('losetup', '--find', '--show', file).trim();
     const open = openSync(device, 'r');
     const held = await run((tx) => tx.step(detachLoop, { device })).catch((one: unknown) => one);
@@ -196,7 +196,7 @@ describe('detachLoop', () => {
   });
 });
 
-test('looks at every loop device while others attach and detach theirs', async () => {
+test('lists every loop device while others attach and detach theirs', async () => {
   const churning = [1, 2, 3].map((n) => {
     const image = disk.path(`others ${n}.img`);
     writeFileSync(image, '');

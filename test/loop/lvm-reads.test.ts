@@ -88,7 +88,7 @@ describe.skipIf(!hasLvm)('the reports of lvm', () => {
     expect(sums()).toEqual(before);
   });
 
-  test('of a group whose last change was written without its text name the commands that bring back the change before', async () => {
+  test('name the commands that restore a group whose last change has no text copy', async () => {
     lvm('pvcreate', '-qq', devices[0] ?? '');
     lvm('vgcreate', '-qq', 'bofhtorn', devices[0] ?? '');
     const make = [

@@ -36,7 +36,7 @@ afterEach(() => {
 const own = `/run/bofh/mnt/${mark}`;
 
 describe('a mount on a private directory', () => {
-  it('is there until it is undone, and its directory with it', async () => {
+  it('lasts until it is undone, and its directory too', async () => {
     const { device } = disk.ext4('a.img');
     const mounted = await take(mount, { device, mode: 'rw', options: ['nodev'] }, step.host);
     expect(await mounted.run()).toEqual({ path: own });
@@ -58,7 +58,7 @@ describe('a mount on a private directory', () => {
     expect(await mounted.look('without result')).toEqual({ state: 'gone' });
   });
 
-  it('leaves no directory when it is killed before the mount', async () => {
+  it('leaves no directory behind when it is killed before the mount', async () => {
     const { device } = disk.ext4('a.img');
     const mounted = await take(mount, { device, mode: 'rw' }, step.host);
     await expect(
@@ -69,7 +69,7 @@ describe('a mount on a private directory', () => {
     expect(existsSync(own)).toBe(false);
   });
 
-  it('names what stands on it and is not undone until that is gone', async () => {
+  it('names the mounts above it, and is not undone before those', async () => {
     const { device } = disk.ext4('a.img');
     const mounted = await take(mount, { device, mode: 'rw' }, step.host);
     await mounted.run();
@@ -90,7 +90,7 @@ describe('a mount on a private directory', () => {
     expect(await mounted.look()).toEqual({ state: 'gone' });
   });
 
-  it('is not undone while a file of it is open, and says so', async () => {
+  it('is not undone while a file in it is open, and the error says so', async () => {
     const { device } = disk.ext4('a.img');
     const mounted = await take(mount, { device, mode: 'rw' }, step.host);
     await mounted.run();
@@ -104,7 +104,7 @@ describe('a mount on a private directory', () => {
     expect(mountedPaths(device)).toEqual([]);
   });
 
-  it('of somebody else in its place is left alone', async () => {
+  it('leaves alone the mount of another process at the same path', async () => {
     const [ours, foreign] = [disk.ext4('a.img'), disk.ext4('b.img')];
     const mounted = await take(mount, { device: ours.device, mode: 'rw' }, step.host);
     await mounted.run();
@@ -117,7 +117,7 @@ describe('a mount on a private directory', () => {
     rmSync(own, { recursive: true });
   });
 
-  it('that was mounted again by somebody else is not ours once its number is known', async () => {
+  it('leaves alone another mount of the same device once its mount ID is known', async () => {
     const { device } = disk.ext4('a.img');
     const mounted = await take(mount, { device, mode: 'rw' }, step.host);
     await mounted.run();
@@ -148,7 +148,7 @@ describe('a mount on a directory of the administrator', () => {
     },
   );
 
-  it('is found through a symbolic link', async () => {
+  it('may be reached through a symbolic link', async () => {
     const { device } = disk.ext4('a.img');
     const path = disk.makeDir('real');
     symlinkSync(path, disk.path('link'));
@@ -158,7 +158,7 @@ describe('a mount on a directory of the administrator', () => {
     expect(mountedPaths(device)).toEqual([]);
   });
 
-  it('is refused where something is mounted, not empty, missing or a file', async () => {
+  it('is refused where a mount is, or a non-empty or missing directory, or a file', async () => {
     const { device } = disk.ext4('a.img');
     const [busy, full] = [disk.makeDir('busy'), disk.makeDir('full')];
     sh('mount', '-t', 'tmpfs', 'thing', busy);
@@ -171,7 +171,7 @@ describe('a mount on a directory of the administrator', () => {
     await expect(take(mount, { device: full, mode: 'rw' }, step.host)).rejects.toThrow('not a block device');
   });
 
-  it('does not take the mount of the same device that somebody made between check and act for its own', async () => {
+  it('does not adopt a mount of the same device that another process made between check and act', async () => {
     const { device } = disk.ext4('a.img');
     const path = disk.makeDir('mnt');
     const mounted = await take(mount, { device, path, mode: 'rw' }, step.host);
@@ -182,7 +182,7 @@ describe('a mount on a directory of the administrator', () => {
     expect(mountedPaths(device)).toEqual([path]);
   });
 
-  it('takes back only its own when it came to lie over a foreign one', async () => {
+  it('undoes only its own when it covers a foreign mount', async () => {
     const [ours, foreign] = [disk.ext4('a.img'), disk.ext4('b.img')];
     const path = disk.makeDir('mnt');
     const mounted = await take(mount, { device: ours.device, path, mode: 'rw' }, step.host);
@@ -194,7 +194,7 @@ describe('a mount on a directory of the administrator', () => {
     expect((await mounted.look()).state).toBe('not-ours');
   });
 
-  it('is not unmounted from beneath a foreign one, and named as used by it', async () => {
+  it('is not undone below a foreign mount, which is named', async () => {
     const [ours, foreign] = [disk.ext4('a.img'), disk.ext4('b.img')];
     const path = disk.makeDir('mnt');
     const mounted = await take(mount, { device: ours.device, path, mode: 'rw' }, step.host);
@@ -205,7 +205,7 @@ describe('a mount on a directory of the administrator', () => {
     expect(mountedPaths(ours.device)).toEqual([path]);
   });
 
-  it('that cannot be told from another of the same device stops the undo', async () => {
+  it('that another of the same device makes ambiguous stops the undo', async () => {
     const { device } = disk.ext4('a.img');
     const path = disk.makeDir('mnt');
     const mounted = await take(mount, { device, path, mode: 'rw' }, step.host);
@@ -221,7 +221,7 @@ describe('a mount on a directory of the administrator', () => {
 });
 
 describe('a mount', () => {
-  it('of a write-protected device is not passed off as read-write', async () => {
+  it('of a write-protected device does not claim to be read-write', async () => {
     const { device } = disk.ext4('a.img', { attach: ['--read-only'] });
     const mounted = await take(mount, { device, mode: 'rw' }, step.host);
     await expect(mounted.run()).rejects.toThrow('write-protected');
@@ -230,7 +230,7 @@ describe('a mount', () => {
     expect(existsSync(own)).toBe(false);
   });
 
-  it('of a device without a filesystem fails and leaves nothing', async () => {
+  it('of a device without a filesystem fails and leaves nothing behind', async () => {
     const { device } = disk.ext4('a.img');
     sh('wipefs', '--all', device);
     const before = readdirSync('/run/bofh/mnt');
@@ -255,7 +255,7 @@ describe('a mount', () => {
     await expect(refused).rejects.toThrow(UsageError);
   });
 
-  it('claims the path and the device, so that nobody removes that meanwhile', async () => {
+  it('locks the path and the device, so that no other sequence removes them meanwhile', async () => {
     const { device } = disk.ext4('a.img');
     const { undo } = await take(mount, { device, mode: 'ro' }, step.host);
     const claims = await mount.claims({ args: { device, mode: 'ro' }, undo, on: engine.on });
@@ -265,7 +265,7 @@ describe('a mount', () => {
 });
 
 describe('in a sequence', () => {
-  it('a temporary mount is gone after the commit, and one that was not released too', async () => {
+  it('a temporary mount is unmounted after the commit, also one that was not released', async () => {
     const { device } = disk.ext4('a.img');
     const before = readdirSync('/run/bofh/mnt');
     await sequence(engine, async (tx) => {
@@ -279,7 +279,7 @@ describe('in a sequence', () => {
     expect(readdirSync('/run/bofh/mnt')).toEqual(before);
   });
 
-  it('a mount that stays busy leaves the journal open, and recovery ends it', async () => {
+  it('a mount that stays busy leaves the journal open, and recovery finishes it', async () => {
     const { device } = disk.ext4('a.img');
     let file: Awaited<ReturnType<typeof open>> | undefined;
     const failure = await sequence(engine, async (tx) => {
@@ -294,7 +294,7 @@ describe('in a sequence', () => {
     expect(mountedPaths(device)).toEqual([]);
   });
 
-  it('a pool mounts, unmounts also on an error, and is refused a device that another sequence has', async () => {
+  it('a pool mounts, unmounts also on an error, and is refused a device of another sequence', async () => {
     const { device } = disk.ext4('a.img');
     const paths = [disk.makeDir('one'), disk.makeDir('two')];
     const pool = new MountPool(paths, {

@@ -69,7 +69,7 @@ const rolledBack = async (body: (tx: Steps) => Promise<unknown>): Promise<void> 
 };
 
 test.each(['gpt', 'dos'] as const)(
-  'a %s table is made, filled, grown, and comes to nothing again',
+  'creates a %s table, fills and grows it, and undoes everything',
   async (type) => {
     const blank = state();
     const seen: string[] = [];
@@ -103,7 +103,7 @@ test.each(['gpt', 'dos'] as const)(
   },
 );
 
-test('what is made stays, and is in the kernel', async () => {
+test('keeps the new partitions, and the kernel has them', async () => {
   const uuid = '5e1f0000-0000-4000-8000-0000000000ab';
   const made = await run(async (tx) => {
     await tx.step(createPartitionTable, { device });
@@ -113,7 +113,7 @@ test('what is made stays, and is in the kernel', async () => {
   expect(kernelSize(1)).toBe(String(62 * 2048));
 });
 
-test('a partition grows while it is mounted, and shrinks again only under what fits', async () => {
+test('grows a mounted partition; the undo shrinks it only if its content still fits', async () => {
   await run(async (tx) => {
     await tx.step(createPartitionTable, { device });
     await tx.step(addPartition, { device, size: 16 * mebibyte });
@@ -137,7 +137,7 @@ test('a partition grows while it is mounted, and shrinks again only under what f
   expect(kernelSize(1)).toBe(String(62 * 2048));
 });
 
-test('a partition that somebody has mounted is not taken away by the undo', async () => {
+test('the undo keeps a partition that was mounted meanwhile', async () => {
   await run((tx) => tx.step(createPartitionTable, { device }));
   const error = await rejectionOf(
     run(async (tx) => {
@@ -151,7 +151,7 @@ test('a partition that somebody has mounted is not taken away by the undo', asyn
   expect(kernelSize(1)).not.toBe('-');
 });
 
-test('a table that others have changed since is left alone', async () => {
+test('leaves alone a table that others changed since', async () => {
   await rejectionOf(
     run(async (tx) => {
       await tx.step(createPartitionTable, { device });
@@ -162,7 +162,7 @@ test('a table that others have changed since is left alone', async () => {
   expect((await host.run(readTable(device)))?.partitions.length).toBe(1);
 });
 
-test('is refused where the kernel has something else than the table', async () => {
+test('is refused where the kernel has other partitions than the table', async () => {
   await run((tx) => tx.step(createPartitionTable, { device }));
   sh('sh', '-c', `echo size=1MiB | sfdisk --quiet --no-reread --no-tell-kernel --append ${device}`);
   const before = state();

@@ -52,7 +52,7 @@ await atomic('disk', async (tx) => {
       return spawnSync(process.execPath, words, { encoding: 'utf8' });
     }
 
-    it('makes files, accounts and scripts with the programs of the root, and enables services', () => {
+    it('creates files, accounts and scripts with the programs of the root, and enables services', () => {
       const ttl = sh('sysctl --values net.ipv4.ip_default_ttl');
       const { status, stderr } = applied(`import { defineHost } from 'bofh';
 import { motd } from './names.ts';
@@ -101,7 +101,7 @@ export default defineHost((h, facts) => {
       }
     });
 
-    it('that fails takes the whole root with it, and the error has its own', () => {
+    it('undoes the whole root when it fails, and its error is the cause', () => {
       const { status, stderr } = applied(`import { defineHost } from 'bofh';
 export default defineHost((h) => {
   h.file('/etc/motd', { content: 'new' });

@@ -96,7 +96,7 @@ describe.skipIf(process.getuid?.() !== 0)('a description on real files', () => {
     chmodSync(at('changed'), 0o4711);
   });
 
-  it('runs a script, takes back also one that failed half-way, and looks by its probe', async () => {
+  it('runs a script, undoes also one that failed half-way, and checks its probe', async () => {
     const index = (end: string) => (h: HostBuilder) => {
       h.script('index', {
         isDone: `test -e '${at('index')}/done'`,
@@ -131,7 +131,7 @@ describe.skipIf(process.getuid?.() !== 0)('a description on real files', () => {
     expect(readFileSync(at('once'), 'utf8')).toBe('written before\n');
   });
 
-  it('edits values of a file, keeps its ACL and comments, and puts it back', async () => {
+  it('edits values in a file, keeps its ACL and comments, and restores it', async () => {
     writeFileSync(at('app.yaml'), '# app\nserver:\n    port: 80 # web\n');
     sh('setfacl', '--modify', 'user:12345:r', at('app.yaml'));
     const before = tree();
@@ -154,7 +154,7 @@ describe.skipIf(process.getuid?.() !== 0)('a description on real files', () => {
     expect(await apply(edit)).toEqual([]);
   });
 
-  it('writes what a template beside the description returns', async () => {
+  it('writes the result of a template beside the description', async () => {
     writeFileSync(disk.path('site.liquid'), '{% for port in ports %}listen {{ port }};\n{% endfor %}');
     const site = (ports: readonly number[]) => (h: HostBuilder) =>
       h.template(at('site.conf'), { file: disk.path('site.liquid'), data: { ports } });
@@ -164,7 +164,7 @@ describe.skipIf(process.getuid?.() !== 0)('a description on real files', () => {
     expect(await apply(site([80]))).toMatchObject([{ action: 'change', kind: 'file' }]);
   });
 
-  it('is made so, with owners and modes, and the second time nothing happens', async () => {
+  it('is applied with owners and modes, and a second run changes nothing', async () => {
     expect(await apply(web)).toHaveLength(9);
     const of = (name: string) => {
       const { uid, gid, mode } = statSync(at(name));
@@ -187,7 +187,7 @@ describe.skipIf(process.getuid?.() !== 0)('a description on real files', () => {
     expect([tree(), journals()]).toEqual([after, known]);
   });
 
-  it('is taken back as a whole when a later step fails', async () => {
+  it('is undone as a whole when a later step fails', async () => {
     writeFileSync(join(at('directory'), 'x'), '');
     const before = tree();
     const error = await rejectionOf(
@@ -201,7 +201,7 @@ describe.skipIf(process.getuid?.() !== 0)('a description on real files', () => {
     expect(tree()).toBe(before);
   });
 
-  it('is taken back by bofh undo days later, whole, and once', async () => {
+  it('is undone by bofh undo days later, completely, and once', async () => {
     const before = tree();
     const id = await applied(web);
 
@@ -219,7 +219,7 @@ describe.skipIf(process.getuid?.() !== 0)('a description on real files', () => {
     expect(existsSync(disk.path(`state/journal/history/${id}.kept`))).toBe(false);
   });
 
-  it('cannot be taken back later if it replaced a secret, which is never kept', async () => {
+  it('cannot be undone later if it replaced a secret, because no copy is kept', async () => {
     await apply((h) => h.file(at('key'), { content: new Secret('old secret'), mode: 0o644 }));
     const id = await applied((h) => h.file(at('key'), { content: new Secret('new one'), mode: 0o644 }));
     expect(String(await rejectionOf(undoLater(id)))).toContain(
@@ -248,7 +248,7 @@ describe.skipIf(process.getuid?.() !== 0)('a description on real files', () => {
     expect(tree()).toBe(before);
   });
 
-  it('makes an image, a filesystem in it, its mount and a file on that', async () => {
+  it('creates an image, a filesystem in it, its mount and a file there', async () => {
     const storageOf = (h: HostBuilder): void => {
       h.directory(at('mnt'));
       h.ensure.block.createImage({ file: disk.path('photos.img'), size: '16m' });
@@ -336,7 +336,7 @@ describe.skipIf(process.getuid?.() !== 0)('a description of a file on ext4', () 
     expect(attributes()).toEqual(before);
   });
 
-  it('that was removed comes back with all of them by bofh undo, unless there is another', async () => {
+  it('restores a removed one completely by bofh undo, unless another exists', async () => {
     const whole = () => [
       ...attributes(),
       sh('stat', '--format=%A %u:%g %s %y', file),
@@ -364,7 +364,7 @@ describe.skipIf(process.getuid?.() !== 0)('a description of a file on ext4', () 
     immutable.flatMap(([what, describeIt]) =>
       (['immutable', 'append-only'] as const).map((state) => [state, what, describeIt] as const),
     ),
-  )('that is %s is refused before the first step: %s', async (state, _, describeIt) => {
+  )('refuses one that is %s before the first step: %s', async (state, _, describeIt) => {
     const flag = state === 'immutable' ? 'i' : 'a';
     const both = (h: HostBuilder): void => {
       h.file(at('first'), { content: '' });

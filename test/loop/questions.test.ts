@@ -220,19 +220,16 @@ describe.each(contents)('%s', (name, make) => {
   });
   afterAll(() => rmSync(image));
 
-  test.each(['read-only', 'writable'] as const)(
-    'no question changes a byte of a %s device',
-    async (access) => {
-      await withLoop(image, access, async (device) => {
-        for (const [question, ask] of Object.entries(questions)) {
-          await ask(device).catch(known);
-          // Whoever writes through the device changes the times of the file: this names the question.
-          expect([question, statSync(image).mtimeMs]).toEqual([question, changed]);
-        }
-      });
-      expect(sum(image)).toBe(before);
-    },
-  );
+  test.each(['read-only', 'writable'] as const)('reading changes no byte of a %s device', async (access) => {
+    await withLoop(image, access, async (device) => {
+      for (const [question, ask] of Object.entries(questions)) {
+        await ask(device).catch(known);
+        // Whoever writes through the device changes the times of the file: this names the question.
+        expect([question, statSync(image).mtimeMs]).toEqual([question, changed]);
+      }
+    });
+    expect(sum(image)).toBe(before);
+  });
 
   // A dry run of what is in order is that of test/loop/dry-run.test.ts.
   if (/damaged|cut off/.test(name))
@@ -267,7 +264,7 @@ describe('a LUKS2 header', () => {
     expect(await headerOf(host, image)).toEqual(header);
   });
 
-  test('is the one with the higher sequence number where both are valid', async () => {
+  test('is read from the copy with the higher sequence number where both are valid', async () => {
     const image = imageWith();
     const older = readFileSync(image).subarray(16_384, 32_768);
     sh('cryptsetup', 'config', '--label', 'newer', image);
@@ -276,7 +273,7 @@ describe('a LUKS2 header', () => {
     expect(await headerOf(host, image)).toEqual({ ...header, damagedCopy: 'second' });
   });
 
-  test('with metadata of another size is read', async () => {
+  test('with a larger metadata area is read', async () => {
     const image = imageWith();
     const cheap = ['--pbkdf', 'pbkdf2', '--pbkdf-force-iterations', '1000'];
     const size = ['--luks2-metadata-size', '64k'];
@@ -286,7 +283,7 @@ describe('a LUKS2 header', () => {
     expect(await headerOf(host, image)).toEqual({ ...header, damagedCopy: 'first' });
   });
 
-  test('with both copies damaged is refused', async () => {
+  test('with two damaged copies is refused', async () => {
     expect(String(await rejectionOf(headerOf(host, imageWith(first, second))))).toContain('both copies');
   });
 });

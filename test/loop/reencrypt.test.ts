@@ -113,7 +113,7 @@ wait $!
 }
 
 describe('crypt.reencrypt', () => {
-  test('keeps the data, the uuid and the label, under another volume key', async () => {
+  test('keeps the data, the UUID and the label, under another volume key', async () => {
     const [before, header] = [await plaintext(), await headerOf(host, device)];
 
     await sequence(engineOf(), start);
@@ -129,7 +129,7 @@ describe('crypt.reencrypt', () => {
     expect(after.volumeKeyDigest).not.toBe(header.volumeKeyDigest);
   });
 
-  test('takes keys of another size', async () => {
+  test('accepts keys of another size', async () => {
     const before = await plaintext();
 
     await sequence(engineOf(), (tx) =>
@@ -145,7 +145,7 @@ describe('crypt.reencrypt', () => {
     expect(await plaintext('aes-128-xts')).toBe(before);
   });
 
-  test('that is killed within a part is gone on with by recovery, and no byte is lost', async () => {
+  test('is continued by recovery after a kill within a segment, and loses no byte', async () => {
     const before = await plaintext();
     const engine = engineOf(await killedWithinAPart());
 
@@ -158,7 +158,7 @@ describe('crypt.reencrypt', () => {
     expect(await plaintext()).toBe(before);
   });
 
-  test('goes on with what somebody has begun by hand', async () => {
+  test('continues a re-encryption that an administrator started', async () => {
     const before = await plaintext();
     sh('cryptsetup', 'reencrypt', '-q', '--init-only', '--key-file', key.path, device);
 
@@ -168,7 +168,7 @@ describe('crypt.reencrypt', () => {
     expect(await plaintext()).toBe(before);
   });
 
-  test('a slot that a killed attempt has left, which is the key of nothing, goes with the next one', async () => {
+  test('removes the unused key slot of an attempt that was killed', async () => {
     const engine = engineOf(await killedBeforeTheHeader());
 
     expect(await rejectionOf(sequence(engine, start))).toBeInstanceOf(StuckError);

@@ -66,7 +66,7 @@ async function serve(directory: string): Promise<{ readonly port: number; readon
 }
 
 describe.skipIf(process.getuid?.() !== 0)('a release', () => {
-  it('of a tag is built where it stays, and used by the link; the next one keeps it, and an older revision changes only the link', async () => {
+  it('of a tag is built in its directory and used through the link; the next one keeps it, and an older revision changes only the link', async () => {
     const build = 'pwd > where; echo built >> app.txt';
     const describe = (revision: string) => (h: HostBuilder) =>
       void h.release(shop(), { git: repository, revision, build });
@@ -121,7 +121,7 @@ describe.skipIf(process.getuid?.() !== 0)('a release', () => {
   it.each([
     ['the directory', ['--directory', '.', 'repository/app.txt', 'repository/.dot'], 'app.txt'],
     ['more than one entry', ['--directory', 'repository', 'app.txt', '.dot'], 'app.txt'],
-  ])('of an archive with %s has what is in it', async (_, words, name) => {
+  ])('of an archive with %s has its files', async (_, words, name) => {
     commit('2.0', { '.dot': 'dot\n' });
     const archive = disk.path('shop-2.0.tar.gz');
     sh('tar', '-czf', archive, '--directory', disk.path('.'), ...words);
@@ -146,7 +146,7 @@ describe.skipIf(process.getuid?.() !== 0)('a release', () => {
     ['its time', { build: 'sleep 60', seconds: 1 }, ''],
     ['a tag that is missing', { revision: '9.9' }, 'has no tag 9.9'],
     ['a user that is missing', { user: 'bofh-nobody' }, 'describe the user bofh-nobody before'],
-  ])('fails for %s: the host is as before', async (_, more, said) => {
+  ])('that fails for %s leaves the host as before', async (_, more, said) => {
     await apply((h) => void h.release(shop(), { git: repository, revision: '1.0' }));
     const before = tree();
     commit('2.0', { 'app.txt': 'two\n' });
@@ -162,7 +162,7 @@ describe.skipIf(process.getuid?.() !== 0)('a release', () => {
     expect(tree()).toBe(before);
   });
 
-  it('goes when a later step fails, but not with what others wrote into it', async () => {
+  it('is removed when a later step fails, without files that others wrote into it', async () => {
     const wrong = (h: HostBuilder, run: string): void => {
       h.directory(shop());
       h.release(shop(), { git: repository, revision: '1.0' });
@@ -179,7 +179,7 @@ describe.skipIf(process.getuid?.() !== 0)('a release', () => {
     expect(readFileSync(join(shop(), 'releases', releases()[0] ?? '', 'orders'), 'utf8')).toBe('order 1\n');
   });
 
-  it('leaves a directory of others under its name alone', async () => {
+  it('leaves alone a directory of others under its name', async () => {
     await apply((h) => void h.release(shop(), { git: repository, revision: '1.0' }));
     const [name = ''] = releases();
     const path = join(shop(), 'releases', name);
@@ -195,7 +195,7 @@ describe.skipIf(process.getuid?.() !== 0)('a release', () => {
     expect(tree()).toBe(before);
   });
 
-  it('keeps as many as asked, and never removes what is no release', async () => {
+  it('keeps the given number, and never removes anything else', async () => {
     mkdirSync(join(shop(), 'releases'), { recursive: true });
     mkdirSync(join(shop(), 'releases/by-hand'));
     mkdirSync(join(shop(), 'releases/by-hand\nby-hand'));
@@ -222,7 +222,7 @@ describe.skipIf(process.getuid?.() !== 0)('a release', () => {
     expect(sh('stat', '-c', '%U:%G', `${shop()}/current/`)).toBe('nobody:nogroup\n');
   });
 
-  it('has an environment of Python, whose programs name it, and the modules of npm', async () => {
+  it('has a Python environment whose programs name it, and npm modules', async () => {
     const wheel = 'greeting-1.0-py3-none-any.whl';
     const python = `
 import zipfile

@@ -74,7 +74,7 @@ const damages: Readonly<Record<keyof typeof makers, () => void>> = {
 };
 
 describe.each(['ext2', 'ext4', 'xfs', 'vfat'] as const)('%s', (type) => {
-  test('with errors is repaired, clean then, and refused once more', async () => {
+  test('with errors is repaired, clean then, and a second repair is refused', async () => {
     make(type);
     const before = (await probe(host, device))?.uuid;
     damages[type]();
@@ -105,7 +105,7 @@ function damageDeep(): void {
   sh('debugfs', '-w', '-R', 'sif /dir mode 0100644', device);
 }
 
-test('an ext4 whose errors a person is to decide on stays stuck, until somebody has and recovery sees it', async () => {
+test('an ext4 with errors that need a decision stays stuck until an administrator repairs it and recovery runs', async () => {
   damageDeep();
   const error = await rejectionOf(repairs());
   expect(error).toBeInstanceOf(StuckError);
@@ -127,7 +127,7 @@ test('an ext4 is repaired with yes to every question where files may be lost', a
   expect(await check(host, device)).toMatchObject({ state: 'clean' });
 });
 
-test('an ext4 of which only the superblock says that there were errors is repaired', async () => {
+test('repairs an ext4 whose superblock alone records errors', async () => {
   make('ext4');
   sh('debugfs', '-w', '-R', 'ssv state 3', device);
   expect(await check(host, device)).toMatchObject({ state: 'clean' });
@@ -135,7 +135,7 @@ test('an ext4 of which only the superblock says that there were errors is repair
   expect(sh('dumpe2fs', '-h', device)).toMatch(/^Filesystem state: +clean$/m);
 });
 
-describe('cut off while it was mounted', () => {
+describe('after a cut while mounted', () => {
   const cut = (type: 'ext4' | 'xfs'): void => {
     make(type);
     sh('mount', device, disk.path('mnt'));
@@ -152,7 +152,7 @@ describe('cut off while it was mounted', () => {
     sh('dd', `if=${disk.path('copied')}`, `of=${device}`, 'bs=1M', 'conv=fsync', 'status=none');
   };
 
-  test('an ext4 has its journal played back', async () => {
+  test('an ext4 has its journal replayed', async () => {
     cut('ext4');
     await repairs();
     expect(await check(host, device)).toMatchObject({ state: 'clean' });

@@ -73,7 +73,7 @@ describe.each(offline)('%s, not mounted', (type) => {
   test.each([
     ['grows', 'max', 400],
     ['shrinks', 300 * mebibyte, 300],
-  ] as const)('%s, and is set back when a later step fails', async (_, size, mebibytes) => {
+  ] as const)('%s, and is restored when a later step fails', async (_, size, mebibytes) => {
     const content = make(type);
     let between = 0;
 
@@ -103,7 +103,7 @@ describe.each(['mounted', 'not mounted'] as const)('btrfs, %s', (where) => {
   test.each([
     ['grows', 'max', 400],
     ['shrinks', 280 * mebibyte, 280],
-  ] as const)('%s, and is set back when a later step fails', async (_, size, mebibytes) => {
+  ] as const)('%s, and is restored when a later step fails', async (_, size, mebibytes) => {
     const content = make('btrfs');
     if (where === 'mounted') sh('mount', device, path);
     let between = 0;
@@ -146,7 +146,7 @@ describe.each(['mounted', 'not mounted'] as const)('xfs, %s', (where) => {
     expect(mountedPaths(device)).toEqual(where === 'mounted' ? [path] : []);
   });
 
-  test('is as it was when a later step fails', async () => {
+  test('is unchanged when a later step fails', async () => {
     const error = await rejectionOf(
       run(async (tx) => {
         await tx.step(resize, { device, size: 'max' });
@@ -158,14 +158,14 @@ describe.each(['mounted', 'not mounted'] as const)('xfs, %s', (where) => {
     expect(await sizeNow()).toBe(320);
   });
 
-  test('does not shrink, and says so before anything is done', async () => {
+  test('refuses to shrink, before anything changes', async () => {
     const error = await rejectionOf(run((tx) => tx.step(resize, { device, size: 310 * mebibyte })));
     expect(error).toBeInstanceOf(RefusedError);
     expect(String(error)).toContain('xfs, which cannot be shrunk');
   });
 });
 
-test('an xfs that was unmounted between the step and the commit is mounted for a while', async () => {
+test('an xfs that was unmounted between step and commit is mounted temporarily', async () => {
   make('xfs');
   sh('mount', device, path);
 
@@ -178,7 +178,7 @@ test('an xfs that was unmounted between the step and the commit is mounted for a
   expect(mountedPaths(device)).toEqual([]);
 });
 
-test('an ext4 that is mounted waits for the commit; this machine may lack the right to grow it, and then it is stuck, not lost', async () => {
+test('a mounted ext4 grows after the commit; without the right to grow it, it is stuck, not lost', async () => {
   const content = make('ext4');
   sh('mount', device, path);
 
@@ -194,7 +194,7 @@ test('an ext4 that is mounted waits for the commit; this machine may lack the ri
   expect(contentNow('ext4')).toBe(content);
 });
 
-test('an ext4 that is mounted is not shrunk, and the mount is named', async () => {
+test('a mounted ext4 is not shrunk, and the mount is named', async () => {
   make('ext4');
   sh('mount', device, path);
   const error = await rejectionOf(run((tx) => tx.step(resize, { device, size: 300 * mebibyte })));
@@ -202,7 +202,7 @@ test('an ext4 that is mounted is not shrunk, and the mount is named', async () =
   expect(String(error)).toContain(`mounted on ${path}`);
 });
 
-test('what is below the minimum is refused, and the minimum is taken', async () => {
+test('refuses less than the minimum, and accepts the minimum', async () => {
   const content = make('ext4');
   const { minimumSize } = await info(host, device);
   if (minimumSize === null) throw new Error('no minimum');
@@ -214,7 +214,7 @@ test('what is below the minimum is refused, and the minimum is taken', async () 
   expect(contentNow('ext4')).toBe(content);
 });
 
-test('a resize2fs that was killed is seen by its flag, and e2fsck has the next word', async () => {
+test('a killed resize2fs is found by its flag, and e2fsck decides', async () => {
   make('ext4');
   const step = scratch();
   const taken = await take(resize, { device, size: 64 * mebibyte }, step.host, mark);
@@ -228,7 +228,7 @@ test('a resize2fs that was killed is seen by its flag, and e2fsck has the next w
   step.remove();
 });
 
-test('a btrfs that a killed run has left on a private directory is unmounted by the way back', async () => {
+test('the undo unmounts a btrfs that a killed run left on a private directory', async () => {
   make('btrfs');
   const step = scratch();
   const taken = await take(resize, { device, size: 'max' }, step.host, mark);
@@ -257,7 +257,7 @@ describe('info', () => {
   });
 
   test.each(['ext4', 'xfs', 'btrfs'] as const)(
-    'of a mounted %s tells its mounts, and what is used of it',
+    'of a mounted %s reports its mounts and the used space',
     async (type) => {
       make(type);
       sh('mount', device, path);
@@ -299,13 +299,13 @@ describe('an ext4 whose journal holds changes', () => {
 
   const shrunk = () => run((tx) => tx.step(resize, { device: cutOff, size: 300 * mebibyte }));
 
-  test('is told as far as it is known, in use or not', async () => {
+  test('is reported as far as it is known, in use or not', async () => {
     const known = { type: 'ext4', size: 320 * mebibyte, minimumSize: null };
     expect(await info(host, cutOff)).toMatchObject(known);
     await whileOpen(async () => expect(await info(host, cutOff)).toMatchObject(known));
   });
 
-  test('is not shrunk, and nobody is told to repair it while somebody uses it', async () => {
+  test('is not shrunk, and no repair is advised while it is in use', async () => {
     const error = await rejectionOf(shrunk());
     expect(remedyOf(error)).toContain(`bofh filesystem check ${cutOff} --repair`);
     await whileOpen(async (pid) => {
@@ -315,7 +315,7 @@ describe('an ext4 whose journal holds changes', () => {
     });
   });
 
-  test('is not checked while somebody uses it', async () => {
+  test('is not checked while it is in use', async () => {
     await whileOpen(async (pid) => {
       const used = await rejectionOf(check(host, cutOff));
       expect(String(used)).toContain(`process ${pid}`);

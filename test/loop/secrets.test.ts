@@ -96,29 +96,32 @@ const sources: Readonly<Record<string, () => { readonly key: KeyRef; readonly op
     'a person': () => ({ key: { from: 'ask' }, options: { askKey: async () => secret } }),
   };
 
-describe('a secret is found nowhere', () => {
-  test.each(Object.keys(sources))('while a device is made by the key from %s, and undone', async (source) => {
-    const { key, options } = sources[source]?.() ?? { key: file('key') };
+describe('a secret appears nowhere', () => {
+  test.each(Object.keys(sources))(
+    'while a device is formatted with the key from %s, and undone',
+    async (source) => {
+      const { key, options } = sources[source]?.() ?? { key: file('key') };
 
-    await run((tx) => tx.step(crypt.format, { device, key, ...quick }), options);
-    expect(
-      await hostOf().run(testKey({ device, key: { key: file('key'), use: 'present', of: device } })),
-    ).toBe(true);
-    sh('wipefs', '--all', device);
-    await rejectionOf(
-      run(async (tx) => {
-        await tx.step(crypt.format, { device, key, ...quick });
-        throw new Error('a later step fails');
-      }, options),
-    );
+      await run((tx) => tx.step(crypt.format, { device, key, ...quick }), options);
+      expect(
+        await hostOf().run(testKey({ device, key: { key: file('key'), use: 'present', of: device } })),
+      ).toBe(true);
+      sh('wipefs', '--all', device);
+      await rejectionOf(
+        run(async (tx) => {
+          await tx.step(crypt.format, { device, key, ...quick });
+          throw new Error('a later step fails');
+        }, options),
+      );
 
-    expect(await probe(localHost(), device)).toBeUndefined();
-    // Two formats and a test of the key: the headers are read without cryptsetup.
-    expect(hunted.stops()).toBeGreaterThan(2);
-    expect(hunted.finds).toEqual([]);
-  });
+      expect(await probe(localHost(), device)).toBeUndefined();
+      // Two formats and a test of the key: the headers are read without cryptsetup.
+      expect(hunted.stops()).toBeGreaterThan(2);
+      expect(hunted.finds).toEqual([]);
+    },
+  );
 
-  test('while a device is encrypted anew', async () => {
+  test('while a device is re-encrypted', async () => {
     await step(crypt.format, { device, key: file('key'), ...quick });
 
     await step(crypt.reencrypt, { device, key: file('key') });
@@ -128,7 +131,7 @@ describe('a secret is found nowhere', () => {
     expect(hunted.finds).toEqual([]);
   });
 
-  test('while keys are added, changed and removed, and one of them does not fit', async () => {
+  test('while keys are added, changed and removed, and one of them is wrong', async () => {
     await step(crypt.format, { device, key: file('key'), type: 'luks1', ...quick });
 
     await step(crypt.addKey, { device, key: file('key'), newKey: file('wrong'), ...quick });
@@ -154,7 +157,7 @@ describe('a secret is found nowhere', () => {
     expect(hunted.finds).toEqual([]);
   });
 
-  test('while a device is not opened: by a key that does not fit, or for want of device-mapper', async () => {
+  test('while a device is not opened: with a wrong key, or without device-mapper', async () => {
     await step(crypt.format, { device, key: file('key'), type: 'luks1', ...quick });
 
     await rejectionOf(step(crypt.open, { device, key: file('wrong') }));
@@ -186,7 +189,7 @@ describe('a secret is found nowhere', () => {
     expect(hunted.finds).toEqual([]);
   });
 
-  test('in what a Secret shows of itself', () => {
+  test('in the text of a Secret', () => {
     const key = new Secret(secret);
 
     hunted.text('inspect', key);
@@ -198,7 +201,7 @@ describe('a secret is found nowhere', () => {
 });
 
 // Without these, a hunt that sees nothing would look the same.
-describe('the hunt finds a secret', () => {
+describe('the search finds a secret', () => {
   const found = (): readonly string[] => [...new Set(hunted.finds.map(({ where }) => where))].sort();
 
   test('in an argument, the log and the error', async () => {

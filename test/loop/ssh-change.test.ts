@@ -111,7 +111,7 @@ const claim = operation({
 });
 
 describe('a sequence over two hosts', () => {
-  test('holds on both, and leaves no reservation', async () => {
+  test('completes on both, and leaves no reservation', async () => {
     await sequence(engineHere(), async (tx) => {
       await tx.step(create, file('here', 'data', 'a'));
       await tx.on('there').step(create, file('there', 'data', 'b'));
@@ -163,8 +163,8 @@ describe('a sequence over two hosts', () => {
 let names = 0;
 const made = (): string => String((names += 1));
 
-describe('another host on which a sequence is at work', () => {
-  test('a bofh of its own is refused the very objects, and no others', async () => {
+describe('another host with an unfinished sequence', () => {
+  test('a bofh there is refused exactly the reserved objects', async () => {
     await sequence(engineHere(), async (tx) => {
       await tx.on('there').step(claim, { path: at('there', 'data', 'b' + made()), key: 'test:b' });
 
@@ -184,7 +184,7 @@ describe('another host on which a sequence is at work', () => {
     expect(left()).toHaveLength(2);
   });
 
-  test('what a bofh of its own has begun on is refused to us', async () => {
+  test('refuses objects of a sequence that a bofh there started', async () => {
     const held = vi.fn<() => void>();
     await sequence(engineThere(), async (own) => {
       await own.step(claim, { path: at('there', 'data', 'c' + made()), key: 'test:c' });
@@ -203,7 +203,7 @@ describe('another host on which a sequence is at work', () => {
     expect(reservations()).toEqual([]);
   });
 
-  test('what a bofh of its own left unfinished is refused to us', async () => {
+  test('refuses objects that a bofh there left unfinished', async () => {
     const engine = engineThere();
     const stop = new AbortController();
     const crashed = new AtomicOperationSequence({
@@ -293,7 +293,7 @@ async function during<T>(
 }
 
 describe('a change over ssh', () => {
-  test('gets its words and its input byte for byte', async () => {
+  test('gets its arguments and its input byte for byte', async () => {
     const there = far(tool('printf "%s\\0" "$@"; cat'));
     await during(there, async (change) => {
       await fc.assert(
@@ -310,7 +310,7 @@ describe('a change over ssh', () => {
     });
   }, 120_000);
 
-  test('gets a second key, and leaves neither behind', async () => {
+  test('gets a second key, and leaves no key behind', async () => {
     const there = far(tool('cat; cat /proc/self/fd/4'));
     const answer = await during(there, (change) =>
       change.run(run({ stdin: 'one', secondKey: new Secret('two') })),
@@ -319,14 +319,14 @@ describe('a change over ssh', () => {
     expect(answer.stdout).toBe('onetwo');
   });
 
-  test('fails with its exit code and what it said', async () => {
+  test('fails with the exit code and output of its program', async () => {
     const there = far(tool('echo why >&2; exit 5'));
     const failed = await during(there, (change) => rejectionOf(change.run(run())));
 
     expect(failed).toMatchObject({ name: 'CommandError', exitCode: 5, stderr: 'why\n' });
   });
 
-  test('in a pipeline tells which of its programs failed', async () => {
+  test('names the program of a pipeline that failed', async () => {
     const there = far(tool('[ "$1" = ok ] && exec cat; echo broken >&2; exit 3'));
     const commands = [
       run({ argv: ['ok'], stdin: 'x' }),
@@ -340,7 +340,7 @@ describe('a change over ssh', () => {
     expect(failed).toMatchObject({ exitCode: 3, stderr: 'broken\n', argv: ['bad'] });
   });
 
-  test('is not begun without the reservation of its own process', async () => {
+  test('does not start without the reservation of its own process', async () => {
     const there = far(tool(`touch ${at('began')}`));
     await during(there, async (change, of) => {
       await there.reservations.fence({ ...of, name: 'test', token: 'recovery' }, {});
@@ -351,7 +351,7 @@ describe('a change over ssh', () => {
     expect(existsSync(at('began'))).toBe(false);
   });
 
-  test('is not begun in another boot', async () => {
+  test('does not start in another boot', async () => {
     const there = far(tool(`touch ${at('began')}`));
     await during(there, async (_change, of) => {
       const sequence = { ...of, boot: 'an earlier one' };
@@ -362,7 +362,7 @@ describe('a change over ssh', () => {
     expect(existsSync(at('began'))).toBe(false);
   });
 
-  test('goes on when the connection is cut, and whoever recovers waits for it', async () => {
+  test('continues when the connection is cut, and recovery waits for it', async () => {
     const there = far(
       tool(
         `echo begun >${at('began')}; while [ ! -e ${at('go')} ]; do sleep 0.1; done; echo x >${at('done')}`,
@@ -389,7 +389,7 @@ describe('a change over ssh', () => {
     });
   }, 60_000);
 
-  test('is waited for when the shell that held the lock for it was killed, by the living and by the recovery', async () => {
+  test('is waited for by its sequence and by recovery when the shell with its lock was killed', async () => {
     const there = far(
       tool(
         `echo $$ >${at('pid')}; echo begun >${at('began')}; while [ ! -e ${at('go')} ]; do sleep 0.1; done; echo x >${at('done')}`,
@@ -418,7 +418,7 @@ describe('a change over ssh', () => {
     });
   }, 60_000);
 
-  test('keeps its host reserved, and its sequence from being abandoned, for as long as it runs', async () => {
+  test('keeps its host reserved while it runs, and its sequence cannot be abandoned', async () => {
     const there = far(tool(`echo begun >${at('began')}; while [ ! -e ${at('go')} ]; do sleep 0.1; done`));
     await during(there, async (change, of) => {
       const changing = change.run(run());
@@ -435,7 +435,7 @@ describe('a change over ssh', () => {
     expect(reservations()).toEqual([]);
   }, 60_000);
 
-  test('is done on a host that opens one session at a time, and has been asked before', async () => {
+  test('works on a host that allows one session at a time', async () => {
     await sshd.stop();
     sshd = await startSshd({ server: ['MaxSessions 1'] });
     const there = far(tool('echo done'));
@@ -447,7 +447,7 @@ describe('a change over ssh', () => {
     expect(stat?.kind).toBe('directory');
   });
 
-  test('that may be ended is ended at a signal', async () => {
+  test('is ended by a signal if that is safe', async () => {
     const there = far(tool(`echo begun >${at('began')}; exec sleep 60`));
     const stop = new AbortController();
     const failed = await during(there, async (_change, of) => {
@@ -463,7 +463,7 @@ describe('a change over ssh', () => {
 });
 
 describe('a file change over ssh', () => {
-  test('does, and fails, as one here', async () => {
+  test('succeeds and fails like one on this host', async () => {
     const there = far();
     await during(there, async (change) => {
       const path = at('there', 'data', "o'dd \n name");
@@ -501,7 +501,7 @@ describe('a host that goes away in the middle', () => {
     await sshd.stop();
   }
 
-  test('leaves the sequence open with what is there, and recovery goes on when it is back', async () => {
+  test('leaves the sequence open with its leftovers, and recovery continues when it is back', async () => {
     const there = far();
     const engine = engineHere(there);
     const failed = await rejectionOf(
@@ -528,7 +528,7 @@ describe('a host that goes away in the middle', () => {
     expect(reservations()).toEqual([]);
   }, 60_000);
 
-  test('after its own abandoning, is touched by nobody', async () => {
+  test('is left untouched after the sequence was abandoned there', async () => {
     const engine = engineHere();
     const failed = await rejectionOf(
       sequence(engine, async (tx) => {

@@ -51,7 +51,7 @@ function script(then: string): { readonly path: string; readonly made: string } 
 }
 
 describe('a change with --host', () => {
-  test('is made there, journalled here, and leaves no reservation', async () => {
+  test('happens there, is journalled here, and leaves no reservation', async () => {
     const { device } = disk.ext4('ext4');
 
     const ended = await there('--json', 'filesystem', 'label', device, 'far');
@@ -73,7 +73,7 @@ describe('a change with --host', () => {
     );
   }, 180_000);
 
-  test('makes a filesystem there, mounts it and unmounts it', async () => {
+  test('creates a filesystem there, mounts and unmounts it', async () => {
     const { device, filesystem } = disk.ext4('ext4');
     const mounted = disk.makeDir('mnt');
 
@@ -93,7 +93,7 @@ describe('a change with --host', () => {
     expect(reservations()).toEqual([]);
   }, 180_000);
 
-  test('asks, and refuses, in the name of the host', async () => {
+  test('names that host in questions and errors', async () => {
     const { device, filesystem } = disk.ext4('ext4');
 
     const { exitCode, stderr } = await there('block', 'wipe', device, '--overwrite', filesystem);
@@ -115,7 +115,7 @@ describe('a change with --host', () => {
     expect(reservations()).toEqual([]);
   }, 180_000);
 
-  test('of a script is made there', async () => {
+  test('of a script happens there', async () => {
     const { path, made } = script('');
 
     expect(await there('run', path)).toMatchObject({ exitCode: 0 });
@@ -125,7 +125,7 @@ describe('a change with --host', () => {
 });
 
 describe('a dry run with --host', () => {
-  test('plans for that host, and changes and writes nothing', async () => {
+  test('plans for that host, and writes nothing', async () => {
     const { device } = disk.ext4('ext4');
 
     const ended = await there('--dry-run', '--json', 'filesystem', 'label', device, 'far');
@@ -143,7 +143,7 @@ describe('a dry run with --host', () => {
     expect(readdirSync(disk.path('here'))).toEqual([]);
   }, 180_000);
 
-  test('is refused what another host has reserved there', async () => {
+  test('is refused objects that another host has reserved there', async () => {
     const { device, filesystem } = disk.ext4('ext4');
     mkdirSync(disk.path('there/reservations'), { recursive: true, mode: 0o700 });
     const lines = ['bofh reservation 1', 'coordinator web9', 'sequence abc123 "theirs"', 'owner t'];
@@ -161,7 +161,7 @@ describe('a dry run with --host', () => {
     ['of a script for that host', there, [undefined, undefined]],
     ['of a script that names the host of a step itself', here, [undefined, 'there']],
   ] as const)(
-    '%s has its steps, and leaves nothing on either',
+    '%s has its steps, and leaves nothing on either host',
     async (_, run, on) => {
       const [file, then] = [disk.path('one'), disk.path('two')];
       const path = disk.path('script.ts');
@@ -189,7 +189,7 @@ describe('a dry run with --host', () => {
     180_000,
   );
 
-  test('of a script that names a host which cannot be reached says so', async () => {
+  test('of a script that names an unreachable host says so', async () => {
     const { path } = script("await tx.on('host.invalid').file.remove({ path: '/srv/nothing' });");
 
     const { exitCode, stderr } = await here('--dry-run', 'run', path);
@@ -223,7 +223,7 @@ describe('a sequence that was killed with --host', () => {
     expect(reservations()).toEqual([]);
   }, 180_000);
 
-  test('stays open while its host cannot be reached, and says so everywhere', async () => {
+  test('stays open while its host cannot be reached, and every command says so', async () => {
     const { path, made } = script("process.kill(process.pid, 'SIGKILL');");
     await there('run', path);
     // With it goes the file that says how it is reached.

@@ -160,7 +160,7 @@ describe('bofh --host', () => {
     180_000,
   );
 
-  test('answers in words as it does here', async () => {
+  test('prints the same text as on that host', async () => {
     const words = said('block partitions', ({ disk: at }) => [at], []);
 
     expect(await bofh(['--host', 'there', ...words])).toEqual(await bofh(words));
@@ -173,7 +173,7 @@ describe('bofh --host', () => {
     expect(stderr).toMatch(/are on the host that bofh runs on/);
   });
 
-  test('has every verb of the command line in one of these lists', async () => {
+  test('every verb of the command line is in one of these lists', async () => {
     const verbs = await allVerbs();
     const names = (kind: 'reads' | 'changes') =>
       verbs.filter(({ changes }) => changes === (kind === 'changes')).map(({ verb }) => verb);
@@ -184,7 +184,7 @@ describe('bofh --host', () => {
     expect(names('changes').length).toBeGreaterThan(50);
   });
 
-  test('a relative path means nothing there', async () => {
+  test('a relative path is refused', async () => {
     const before = sshd.log();
     const { exitCode, stderr } = await bofh(said('mount remove', () => ['mnt'], ['--host', 'there']));
 
@@ -193,7 +193,7 @@ describe('bofh --host', () => {
     expect(sshd.log()).toBe(before);
   });
 
-  test('that cannot be reached is one sentence, also as JSON', async () => {
+  test('an unreachable host gives one sentence, also as JSON', async () => {
     const words = said('lvm list', none, ['--json', '--host', 'nobody']);
 
     const { exitCode, stdout, stderr } = await bofh(words);
@@ -203,7 +203,7 @@ describe('bofh --host', () => {
     expect(stderr).toMatch(/there is no host nobody: its name is not known/);
   });
 
-  test('makes that host as described, once', async () => {
+  test('applies a description to that host, once', async () => {
     const [file, made] = [disk.path('made.mjs'), disk.path('made.txt')];
     const text = JSON.stringify(made);
     writeFileSync(
@@ -217,7 +217,7 @@ describe('bofh --host', () => {
     expect(await apply()).toMatchObject({ exitCode: 0, stdout: 'the host is as described\n' });
   });
 
-  test('ends its connection with itself', async () => {
+  test('ends its connection when it ends', async () => {
     await bofh(said('network list', none, ['--host', 'there']));
 
     // What serves it over there ends a moment later.

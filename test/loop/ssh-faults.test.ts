@@ -49,7 +49,7 @@ function script(sshd: Sshd, body: string): Pick<SshHostOptions, 'tools'> {
 }
 
 describe('a host that cannot be reached', () => {
-  test('whose name nobody knows', async () => {
+  test('whose name cannot be resolved', async () => {
     const sshd = await server({ client: ['HostName host.invalid'] });
 
     expect(await complaint(overSsh(sshd))).toMatch(/^there is no host there: .*; see hosts in the site file/);
@@ -61,7 +61,7 @@ describe('a host that cannot be reached', () => {
     expect(await complaint(overSsh(sshd))).toMatch(/^there does not answer .*refused.*; see whether it runs/);
   });
 
-  test('that takes no key of ours', async () => {
+  test('that accepts no key of ours', async () => {
     const sshd = await server();
     makeKey(join(sshd.directory, 'other'));
     copyFileSync(join(sshd.directory, 'other.pub'), join(sshd.directory, 'id.pub'));
@@ -75,7 +75,7 @@ describe('a host that cannot be reached', () => {
     );
   });
 
-  test('that asks for a password, where nobody can type one', async () => {
+  test('that asks for a password without a terminal', async () => {
     const sshd = await server({
       server: ['PasswordAuthentication yes', 'PermitRootLogin yes', 'PubkeyAuthentication no'],
     });
@@ -109,7 +109,7 @@ describe('a host that cannot be reached', () => {
     expect(said).toContain('compare its key');
   });
 
-  test('is asked again when it has come back', async () => {
+  test('is tried again once it is back', async () => {
     const sshd = await server();
     const known = readFileSync(sshd.knownHosts);
     writeFileSync(sshd.knownHosts, '');
@@ -123,7 +123,7 @@ describe('a host that cannot be reached', () => {
 });
 
 describe('a connection that breaks', () => {
-  test('while a program runs: nothing is concluded from what it had written', async () => {
+  test('while a program runs: its partial output is discarded', async () => {
     const sshd = await server();
     const host = overSsh(sshd, script(sshd, `echo half; touch ${sshd.directory}/runs; sleep 60`));
     const failed = rejectionOf(host.run(reading));
@@ -136,7 +136,7 @@ describe('a connection that breaks', () => {
     expect(String(error)).toContain('the connection to there was lost while tar ran there');
   });
 
-  test('is made again for the next command', async () => {
+  test('is opened again for the next command', async () => {
     const sshd = await server();
     const host = overSsh(sshd);
     const before = await host.facts();
@@ -145,7 +145,7 @@ describe('a connection that breaks', () => {
     expect(await host.facts()).toEqual(before);
   });
 
-  test('for it is frozen, is given up', async () => {
+  test('is given up when it hangs', async () => {
     const sshd = await server();
     const host = overSsh(sshd, {
       ...script(sshd, `touch ${sshd.directory}/runs; sleep 60`),
@@ -171,7 +171,7 @@ function readerOf(sshd: Sshd): number {
 }
 
 describe('a host', () => {
-  test('that opens one session at a time answers all the same', async () => {
+  test('that allows one session at a time works', async () => {
     const sshd = await server({ server: ['MaxSessions 1'] });
     const host = overSsh(sshd, script(sshd, 'sleep 0.6; echo here'));
 
@@ -180,7 +180,7 @@ describe('a host', () => {
     expect(answers).toEqual(Array.from({ length: 6 }, () => ({ exitCode: 0, stdout: 'here\n', stderr: '' })));
   });
 
-  test('is asked one thing after the other in one session', async () => {
+  test('runs one command after the other in one session', async () => {
     const sshd = await server({ server: ['LogLevel VERBOSE'] });
     const host = overSsh(sshd, script(sshd, 'echo here'));
     for (let i = 0; i < 5; i += 1) {
@@ -192,7 +192,7 @@ describe('a host', () => {
     expect(sshd.log().match(/Starting session/g)).toHaveLength(2);
   });
 
-  test('whose shell is ended between two questions answers all the same', async () => {
+  test('works again when its shell ended between two commands', async () => {
     const sshd = await server();
     const host = overSsh(sshd, script(sshd, 'echo here'));
     await host.facts();
@@ -203,13 +203,13 @@ describe('a host', () => {
     expect(readerOf(sshd)).toBeGreaterThan(1);
   });
 
-  test('that opens none says so', async () => {
+  test('that allows no session says so', async () => {
     const sshd = await server({ server: ['MaxSessions 0'] });
 
     expect(String(await rejectionOf(overSsh(sshd).facts()))).toMatch(/MaxSessions/);
   });
 
-  test('leaves no connection behind when it is closed', async () => {
+  test('has no connection left after it is closed', async () => {
     const sshd = await server();
     const host = overSsh(sshd);
     await host.facts();
@@ -253,7 +253,7 @@ const admin = (may: string): Readonly<Record<string, string>> => ({
 });
 
 describe('a login', () => {
-  test('whose shell says something before is understood', async () => {
+  test('whose shell prints something first works', async () => {
     const home = execFileSync('mktemp', ['-d'], { encoding: 'utf8' }).trim();
     cleanups.push(() => execFileSync('rm', ['-r', home]));
     writeFileSync(join(home, '.bashrc'), 'echo welcome; echo careful >&2\n');
@@ -267,7 +267,7 @@ describe('a login', () => {
     expect(await host.run(reading)).toEqual({ exitCode: 0, stdout: 'here\n', stderr: '' });
   });
 
-  test('whose shell is none is refused', async () => {
+  test('without a shell is refused', async () => {
     const sshd = await serverWith({ '/etc/passwd': passwd('nobody', '/usr/sbin/nologin', '/') });
 
     expect(await complaint(overSsh(sshd))).toMatch(
@@ -288,7 +288,7 @@ describe('a login', () => {
     expect(new TextDecoder().decode(await host.readFile('/etc/sudoers'))).toContain('bofh-admin');
   });
 
-  test('that is not root, and may not become it without a password, is refused; or is what it is', async () => {
+  test('that is not root is refused if sudo needs a password, or stays that user', async () => {
     const sshd = await serverWith(admin('ALL'));
     const options = { User: 'bofh-admin' };
 

@@ -99,7 +99,7 @@ describe('a command over ssh', () => {
     ['standard input that is empty', 'wc -c; readlink /proc/self/fd/0'],
     ['its environment', 'tr "\\0" "\\n" < /proc/$$/environ | sort'],
     ['its umask', 'umask'],
-  ])('answers as here: %s', async (_what, script) => {
+  ])('prints the same as here: %s', async (_what, script) => {
     const answers = await both(script);
 
     expect(answers.there).toEqual(answers.here);
@@ -122,7 +122,7 @@ describe('a command over ssh', () => {
     expect(await rejectionOf(localHost({ tools }).run(reading()))).toEqual(failed);
   });
 
-  test('gets a secret by its standard input, and nowhere else', async () => {
+  test('gets a secret by its standard input only', async () => {
     const key = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte));
     const secret = { stdin: new Secret(key) };
 
@@ -131,7 +131,7 @@ describe('a command over ssh', () => {
     expect((await host.run(reading([], secret))).stdout).toBe(key.toString('hex'));
   });
 
-  test('that takes too long is given up, and ended over there', async () => {
+  test('is ended on that host at its time limit', async () => {
     const pidFile = join(directory, 'pid');
     const host = overSsh({ tools: { tar: program(`echo $$ > ${pidFile}; exec sleep 60`) } });
 
@@ -142,7 +142,7 @@ describe('a command over ssh', () => {
     await vi.waitUntil(() => !existsSync(process), { timeout: 20_000 });
   });
 
-  test('whose answer is not understood is a ParseError with the version over there', async () => {
+  test('throws a ParseError with the version on that host when its output could not be parsed', async () => {
     const parse = (): never => {
       throw new Error('odd');
     };
@@ -152,7 +152,7 @@ describe('a command over ssh', () => {
     expect(String(failed)).toMatch(/\(findmnt from util-linux .*\) was not understood: odd/);
   });
 
-  test('that cannot be started is a ToolError, as here', async () => {
+  test('throws a ToolError when it cannot be started, as here', async () => {
     const failed = await rejectionOf(overSsh({ tools: { tar: '/nowhere/tar' } }).run(reading()));
 
     expect(failed).toBeInstanceOf(ToolError);
@@ -161,7 +161,7 @@ describe('a command over ssh', () => {
 });
 
 describe('files over ssh', () => {
-  test('are as here: their content, names, links and all that lstat tells', async () => {
+  test('have the same content, names, links and lstat as here', async () => {
     const paths = await odd();
     for (const path of paths)
       for (const verb of ['readFile', 'readDir', 'readLink', 'stat'] as const)
@@ -171,7 +171,7 @@ describe('files over ssh', () => {
         });
   }, 300_000);
 
-  test('that are asked for together travel together, and each has its own answer', async () => {
+  test('that are read together share one round trip, and each has its own answer', async () => {
     const paths = Array.from({ length: 700 }, (_, i) => join(directory, `f${String(i)}`));
     for (const [i, path] of paths.entries()) if (i % 3 > 0) writeFileSync(path, `content ${String(i)}`);
 
@@ -188,7 +188,7 @@ describe('files over ssh', () => {
 });
 
 describe('the facts of a host over ssh', () => {
-  test('are its own', async () => {
+  test('are those of that host', async () => {
     expect(await there.facts()).toEqual(await here.facts());
   });
 });

@@ -33,8 +33,8 @@ function writtenBeneath(write: (image: string) => void): void {
   write(disk.path('image'));
 }
 
-describe('of a device with another one on it', () => {
-  test('the content is recognised that is there, and not what was read of it before', async () => {
+describe('a device with new content', () => {
+  test('shows its present content, not an older read', async () => {
     writtenBeneath((image) => void sh('mkfs.ext4', '-q', image));
     // The page cache is stale indeed.
     expect(() => sh('blkid', '-p', lower)).toThrow();
@@ -43,13 +43,13 @@ describe('of a device with another one on it', () => {
     expect(await reachOf(host, lower)).toMatchObject({ type: 'ext4', bytes: 32 * 1024 ** 2 });
   });
 
-  test('the tree shows the content that is there', async () => {
+  test('shows its present content in the tree', async () => {
     writtenBeneath((image) => void sh('mkfs.ext4', '-q', image));
     const { devices } = await tree({ host, device: lower });
     expect(devices.find(({ path }) => path === lower)?.content).toMatchObject({ type: 'ext4' });
   });
 
-  test('what is gone is gone', async () => {
+  test('shows no content that was removed', async () => {
     sh('mkfs.ext4', '-q', disk.path('image'));
     writtenBeneath((image) => void sh('wipefs', '--all', '--quiet', image));
     expect(sh('blkid', '-p', lower)).toContain('ext4');
@@ -57,7 +57,7 @@ describe('of a device with another one on it', () => {
     expect(await probe(host, lower)).toBe(undefined);
   });
 
-  test('a LUKS2 header is read past the page cache', async () => {
+  test('reads a LUKS2 header past the page cache', async () => {
     writeFileSync(disk.path('key'), 'geheim', { mode: 0o600 });
     const quick = ['--pbkdf', 'pbkdf2', '--pbkdf-force-iterations', '1000', '--key-file', disk.path('key')];
     writtenBeneath((image) => void sh('cryptsetup', 'luksFormat', '-q', ...quick, image));
@@ -65,7 +65,7 @@ describe('of a device with another one on it', () => {
     expect(await headerOf(host, lower)).toEqual(await headerOf(host, disk.path('image')));
   });
 
-  test('bytes are those of the device, wherever they begin and end', async () => {
+  test('reads bytes of the device at any offset and length', async () => {
     const bytes = Buffer.from(Array.from({ length: 9000 }, (_, at) => at % 251));
     writtenBeneath((image) => {
       const all = readFileSync(image);

@@ -70,7 +70,7 @@ describe('a state directory', () => {
     ]);
   });
 
-  it('that became read-only after a crash still shows what is unfinished, and touches nothing', async () => {
+  it('that became read-only after a crash still shows unfinished sequences, and changes nothing', async () => {
     sh('mount', disk.ext4('a.img').device, state);
     const journal = join(state, 'journal');
     const engine = engineOf();
@@ -125,7 +125,7 @@ describe('a state directory', () => {
   });
 });
 
-it('on the disk that a program fills: the error says so, though what the program said is lost', async () => {
+it('on a disk that a program fills: the error says so, although the output of the program is lost', async () => {
   sh('mount', disk.ext4('a.img').device, state);
   const free = statfsSync(state);
   const size = Math.ceil((free.bfree * free.bsize) / 4096) * 4096 + 4096;

@@ -40,7 +40,7 @@ describe('an unmount', () => {
     ['with options of all sorts', ['-o', 'nodev,noatime,commit=11,x-of=admin'], 'mnt'],
     ['read-only', ['-o', 'ro'], 'mnt'],
     ['on an odd path', ['-o', 'nosuid'], 'a b\tc\\040d\nü,"'],
-  ])('is undone to the very mount: %s', async (_, options, name) => {
+  ])('is undone to the same mount: %s', async (_, options, name) => {
     const path = disk.makeDir(name);
     sh('mount', ...options, disk.ext4('a.img').device, path);
     const before = await shape(path);
@@ -107,7 +107,7 @@ describe('an unmount', () => {
     }
   });
 
-  it('of a directory of a filesystem that is mounted elsewhere is undone by what shows it there', async () => {
+  it('of a bind mount is undone from the other mount of its filesystem', async () => {
     const [whole, part] = [disk.makeDir('whole'), disk.makeDir('part')];
     sh('mount', disk.ext4('a.img').device, whole);
     mkdirSync(join(whole, 'in side'));
@@ -121,7 +121,7 @@ describe('an unmount', () => {
     expect((await shape(part)).kernel).toEqual(before.kernel);
   });
 
-  it('takes the topmost of several at one place, and puts it back there', async () => {
+  it('unmounts the topmost of several at one place, and restores it there', async () => {
     const path = disk.makeDir('mnt');
     sh('mount', disk.ext4('a.img').device, path);
     sh('mount', disk.ext4('b.img').device, path);
@@ -134,7 +134,7 @@ describe('an unmount', () => {
     expect(await shape(path)).toEqual(before);
   });
 
-  it('is refused while somebody uses it, and names who', async () => {
+  it('is refused while it is in use, and names the holders', async () => {
     const path = disk.makeDir('mnt');
     sh('mount', disk.ext4('a.img').device, path);
     const file = await open(join(path, 'file'), 'w');
@@ -148,7 +148,7 @@ describe('an unmount', () => {
     expect(mountedPaths()).toContain(path);
   });
 
-  it('is refused where nothing is mounted, of another mount than the one that was meant, and of the root', async () => {
+  it('is refused where nothing is mounted, for another mount than expected, and for the root', async () => {
     const path = disk.makeDir('mnt');
     await expect(at(path)).rejects.toThrow('nothing is mounted on');
     await expect(at('/')).rejects.toThrow('the root of this host');
@@ -157,7 +157,7 @@ describe('an unmount', () => {
     await expect(at(path, 1)).rejects.toThrow(`${path} has another mount now`);
   });
 
-  it('is refused of what could not be mounted again', async () => {
+  it('is refused where it could not be mounted again', async () => {
     const [memory, alone, looped] = [disk.makeDir('memory'), disk.makeDir('alone'), disk.makeDir('looped')];
     sh('mount', '-t', 'tmpfs', 'memory', memory);
     await expect(at(memory)).rejects.toThrow('(tmpfs) could not be mounted again');
@@ -177,7 +177,7 @@ describe('an unmount', () => {
     expect(mountedPaths()).toEqual(expect.arrayContaining([memory, alone, looped]));
   });
 
-  it('is not undone over what somebody mounted there since, and does nothing where it was mounted again', async () => {
+  it('is not undone over a newer mount, and does nothing where it was mounted again', async () => {
     const path = disk.makeDir('mnt');
     const [ours, other] = [disk.ext4('a.img').device, disk.ext4('b.img').device];
     sh('mount', ours, path);
@@ -199,7 +199,7 @@ describe('an unmount', () => {
     expect(mountedPaths(ours)).toEqual([path]);
   });
 
-  it('does nothing when what was there has been replaced before it acts', async () => {
+  it('does nothing when the mount was replaced before the act', async () => {
     const path = disk.makeDir('mnt');
     const [ours, other] = [disk.ext4('a.img').device, disk.ext4('b.img').device];
     sh('mount', ours, path);
@@ -210,7 +210,7 @@ describe('an unmount', () => {
     expect(mountedPaths(other)).toEqual([path]);
   });
 
-  it('is stuck when its device has become another one meanwhile', async () => {
+  it('is stuck when its device is a different one now', async () => {
     const path = disk.makeDir('mnt');
     const [{ device }] = [disk.ext4('a.img'), disk.ext4('b.img')];
     sh('mount', device, path);
@@ -228,7 +228,7 @@ describe('an unmount', () => {
 });
 
 describe('in a sequence', () => {
-  it('what it mounted and unmounted itself is gone when all is undone', async () => {
+  it('its own mount that it also unmounts is absent after the undo', async () => {
     const engine = testEngine(disk.path('state'));
     const { device } = disk.ext4('a.img');
     const path = disk.makeDir('mnt');
@@ -250,7 +250,7 @@ describe('in a sequence', () => {
     expect(readFileSync('/run/mount/utab', 'utf8')).not.toContain(path);
   });
 
-  it('unmounts a directory and what it is of, and both are there again when it fails', async () => {
+  it('unmounts a bind mount and its source, and mounts both again when it fails', async () => {
     const engine = testEngine(disk.path('state'));
     const { device } = disk.ext4('a.img');
     const [path, shown] = [disk.makeDir('mnt'), disk.makeDir('shown')];

@@ -86,7 +86,7 @@ const asked = (
 const filled = () => readdirSync(root).filter((name) => name !== 'lost+found');
 
 describe('unpacking into a new root', () => {
-  it('brings names, modes, links, devices and attributes as they stand in the archive', async () => {
+  it('restores names, modes, links, devices and attributes of the archive', async () => {
     const unpacked = await take(unpack, asked(), step.host);
     expect(await unpacked.run()).toEqual({ members: 10, bytes: 14 });
     expect(await unpacked.look()).toMatchObject({ state: 'ours' });
@@ -129,7 +129,7 @@ describe('unpacking into a new root', () => {
     ],
     ['a file in the way', 'etc/secret', [{ name: 'etc', content: 'x' }]],
     ['a directory in its place', 'etc/secret', [{ name: 'etc/secret/', type: 'dir' }]],
-  ])('refuses to write a file of its own through %s, and goes back', async (_, path, members) => {
+  ])('refuses to write a file of its own through %s, and is undone', async (_, path, members) => {
     const made = members.map((one) =>
       one.to === undefined ? one : { ...one, to: one.to.replace('/VICTIM', victim) },
     );
@@ -139,7 +139,7 @@ describe('unpacking into a new root', () => {
     expect(filled()).toEqual([]);
   });
 
-  it('tells how far it is', async () => {
+  it('reports its progress', async () => {
     const told: (number | undefined)[] = [];
     const engine = {
       ...testEngine(disk.path('state')),
@@ -241,7 +241,7 @@ describe('an archive that changes between check and act', () => {
     expect(await unpacked.look()).toEqual({ state: 'gone' });
   });
 
-  it('is refused when it is another file', async () => {
+  it('is refused when it is a different file', async () => {
     const unpacked = await take(unpack, asked(big), step.host);
     archive([...big, { name: 'more' }]);
     await expect(unpacked.run()).rejects.toThrow('was replaced');
@@ -249,8 +249,8 @@ describe('an archive that changes between check and act', () => {
   });
 });
 
-describe('going back', () => {
-  it('empties the root where it is mounted, and leaves lost+found', async () => {
+describe('the undo of unpacking', () => {
+  it('empties the mounted root, and keeps lost+found', async () => {
     const inode = statSync(join(root, 'lost+found')).ino;
     const unpacked = await take(unpack, asked(), step.host);
     await unpacked.run();
@@ -274,14 +274,14 @@ describe('going back', () => {
     expect(filled()).toEqual([]);
   });
 
-  it('begins with nothing when nothing was written yet', async () => {
+  it('does nothing when nothing was written', async () => {
     const unpacked = await take(unpack, asked(), step.host);
     expect(await unpacked.look('without result')).toEqual({ state: 'gone' });
     sh('umount', root);
     expect(await unpacked.look('without result')).toEqual({ state: 'gone' });
   });
 
-  it('goes on after it was killed half-way, with its own mount still there', async () => {
+  it('continues after a kill half-way, with its own mount still there', async () => {
     const unpacked = await take(unpack, asked(), step.host);
     await unpacked.run();
     sh('umount', root);
@@ -313,7 +313,7 @@ describe('going back', () => {
     expect(filled()).toEqual([]);
   });
 
-  it('does not touch what is mounted inside the root, and says that it is busy', async () => {
+  it('leaves mounts inside the root, and reports it as busy', async () => {
     const unpacked = await take(unpack, asked([{ name: 'proc/', type: 'dir' }]), step.host);
     await unpacked.run();
     sh('mount', '--bind', victim, join(root, 'proc'));
@@ -324,7 +324,7 @@ describe('going back', () => {
     expect(filled()).toEqual([]);
   });
 
-  it('is not deceived by what was mounted over the root since', async () => {
+  it('is not confused by a newer mount over the root', async () => {
     const unpacked = await take(unpack, asked(), step.host);
     await unpacked.run();
     sh('mount', '-t', 'tmpfs', 'over', root);
@@ -348,14 +348,14 @@ describe('going back', () => {
     expect(filled()).toEqual(['foreign']);
   });
 
-  it('cannot tell, and so does nothing, while the device is away: it may come back with all that is on it', async () => {
+  it('does nothing while the device is absent, because it may return with its content', async () => {
     const unpacked = await take(unpack, { ...asked(), device }, step.host);
     const undo = { ...(unpacked.undo as object), device: '/dev/none', identity: 'dev:none' };
     await expect(unpack.look({ undo, host: step.host })).rejects.toThrow(/is unknown/);
     await expect(unpack.revert({ undo, host: step.host })).rejects.toThrow(/is unknown/);
   });
 
-  it('sees what a power cut has left in the journal of the filesystem alone', async () => {
+  it('reads what a power cut left only in the journal of the filesystem', async () => {
     const unpacked = await take(unpack, asked(), step.host);
     const file = openSync(join(root, 'file'), 'w');
     // fsync commits the journal and leaves the directory's own block for later; syncfs would write that too.
@@ -378,7 +378,7 @@ describe('going back', () => {
     }
   });
 
-  it('reads the features of an ext4 whose bitmaps wait in its journal, and empties it', async () => {
+  it('empties an ext4 whose bitmaps are still in its journal', async () => {
     const unpacked = await take(unpack, asked(tree.slice(0, 3)), step.host);
     // As after a power cut: the descriptors of the groups are on the disk, the bitmaps only in the journal.
     const [, size] = /^Block size: +(\d+)$/m.exec(sh('dumpe2fs', '-h', disk.path('a.img'))) ?? [];
@@ -409,7 +409,7 @@ describe('going back', () => {
   });
 });
 
-describe('before anything is done', () => {
+describe('before anything changes', () => {
   it('a root that is not empty, not mounted, read-only, or of another device is refused', async () => {
     writeFileSync(join(root, 'file'), '');
     await expect(take(unpack, asked(), step.host)).rejects.toThrow('is not empty (file)');
@@ -437,7 +437,7 @@ describe('before anything is done', () => {
     expect(filled()).toEqual([]);
   });
 
-  it('it is part of its filesystem, which nobody else may change meanwhile', async () => {
+  it('no other sequence may change the filesystem meanwhile', async () => {
     const engine = testEngine(disk.path('state'));
     const { undo } = await take(unpack, asked(), step.host);
     const { key } = await engine.on(device);
@@ -450,7 +450,7 @@ describe('before anything is done', () => {
 });
 
 describe('in a sequence', () => {
-  it('a root is filled through a temporary mount, and stays filled', async () => {
+  it('a root is filled through a temporary mount, and keeps its files', async () => {
     sh('umount', root);
     await sequence(testEngine(disk.path('state')), async (tx) => {
       const at = await tx.temporary(mount, { device, mode: 'rw' });
@@ -476,7 +476,7 @@ describe('in a sequence', () => {
     expect(filled()).toEqual([]);
   });
 
-  it('a full filesystem is undone, and the reason told', async () => {
+  it('a full filesystem is undone, and the error says why', async () => {
     const failure: unknown = await sequence(testEngine(disk.path('state')), (tx) =>
       tx.step(unpack, asked([{ name: 'big', content: 'x'.repeat(80 * 1024 * 1024) }])),
     ).catch((error: unknown) => error);
@@ -485,7 +485,7 @@ describe('in a sequence', () => {
     expect(filled()).toEqual([]);
   });
 
-  it('a SIGKILL while tar runs leaves a journal by which recovery ends tar and empties the root', async () => {
+  it('recovery ends tar after a SIGKILL, and empties the root', async () => {
     const many = Array.from({ length: 12_000 }, (_, i) => ({ name: `f${i}`, content: 'x'.repeat(3000) }));
     const args = asked(many);
     const script = disk.path('child.ts');

@@ -58,7 +58,7 @@ describe.each(['ext2', 'ext3', 'ext4', 'xfs', 'btrfs', 'vfat', 'swap'] as const)
     if (type !== 'swap') expect(await check(host, device)).toMatchObject({ state: 'clean' });
   };
 
-  test('has the old uuid when a later step fails, the new one after the commit, and is clean with either', async () => {
+  test('has the old UUID when a later step fails, the new one after the commit, and is clean both times', async () => {
     make(type);
     const old = await now();
     const error = await rejectionOf(
@@ -77,7 +77,7 @@ describe.each(['ext2', 'ext3', 'ext4', 'xfs', 'btrfs', 'vfat', 'swap'] as const)
   });
 });
 
-test('an ext4 gets the feature that keeps its checksums only when it may, and loses it with the undo', async () => {
+test('an ext4 gets the feature that keeps its checksums only when allowed, and the undo removes it', async () => {
   make('ext4');
   const seeded = async (): Promise<boolean> =>
     (await host.run(dumpe2fs(device))).features.includes('metadata_csum_seed');
@@ -94,7 +94,7 @@ test('an ext4 gets the feature that keeps its checksums only when it may, and lo
   expect(await seeded()).toBe(false);
 });
 
-test('a clone of a btrfs gets its own while the other one is mounted; both can be mounted then', async () => {
+test('a clone of a btrfs gets a new UUID while the original is mounted; then both can be mounted', async () => {
   make('btrfs');
   const path = disk.makeDir('original');
   const copy = disk.makeDir('copies');
@@ -115,37 +115,34 @@ test('a clone of a btrfs gets its own while the other one is mounted; both can b
 test.each([
   ['its first sector', 512],
   ['a part of it', 1024 ** 2],
-])(
-  'an xfs of whose log %s is cleared, as xfs_db leaves it when it is killed, is brought to its end',
-  async (_, bytes) => {
-    make('xfs');
-    const path = disk.makeDir(`xfs-${String(bytes)}`);
-    sh('mount', device, path);
-    sh('cp', '/etc/passwd', path);
-    sh('umount', path);
-    const log = await host.run(xfsLog(device));
-    if (log === 'unreadable') throw new Error('it has no log');
+])('recovery finishes an xfs whose log %s is cleared, as a killed xfs_db leaves it', async (_, bytes) => {
+  make('xfs');
+  const path = disk.makeDir(`xfs-${String(bytes)}`);
+  sh('mount', device, path);
+  sh('cp', '/etc/passwd', path);
+  sh('umount', path);
+  const log = await host.run(xfsLog(device));
+  if (log === 'unreadable') throw new Error('it has no log');
 
-    await run(async (tx) => {
-      await tx.step(uuid, { device, uuid: wanted('xfs') });
-      const [from, count] = [`seek=${String(log.start)}`, `count=${String(bytes)}`];
-      sh(
-        'dd',
-        'if=/dev/zero',
-        `of=${device}`,
-        from,
-        count,
-        'oflag=seek_bytes',
-        'iflag=count_bytes',
-        'bs=4M',
-        'conv=notrunc,fsync',
-      );
-    });
+  await run(async (tx) => {
+    await tx.step(uuid, { device, uuid: wanted('xfs') });
+    const [from, count] = [`seek=${String(log.start)}`, `count=${String(bytes)}`];
+    sh(
+      'dd',
+      'if=/dev/zero',
+      `of=${device}`,
+      from,
+      count,
+      'oflag=seek_bytes',
+      'iflag=count_bytes',
+      'bs=4M',
+      'conv=notrunc,fsync',
+    );
+  });
 
-    expect(await now()).toBe(wanted('xfs'));
-    expect(await check(host, device)).toMatchObject({ state: 'clean' });
-    sh('mount', device, path);
-    expect(sh('cat', `${path}/passwd`)).toBe(sh('cat', '/etc/passwd'));
-    sh('umount', path);
-  },
-);
+  expect(await now()).toBe(wanted('xfs'));
+  expect(await check(host, device)).toMatchObject({ state: 'clean' });
+  sh('mount', device, path);
+  expect(sh('cat', `${path}/passwd`)).toBe(sh('cat', '/etc/passwd'));
+  sh('umount', path);
+});

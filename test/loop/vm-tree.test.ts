@@ -88,7 +88,7 @@ describe('the tree of a guest', () => {
     expect(await withBofh(bofh(), () => vm.unmount('web1'))).toEqual([]);
   });
 
-  it('is kept by who works in it, who is named', async () => {
+  it('is held by a process that works in it, and that is named', async () => {
     const { path } = await withBofh(bofh(), () => vm.mount('web1'));
     const child = spawn('sleep', ['60'], { cwd: join(path, 'srv'), stdio: 'ignore' });
 
@@ -100,7 +100,7 @@ describe('the tree of a guest', () => {
     expect(mountedPaths(data)).toEqual([join(path, 'srv')]);
   });
 
-  it('stays unmounted if the place of a disk in it is a link', async () => {
+  it('stays unmounted if a mount point in it is a link', async () => {
     const at = disk.path('made');
     sh('mount', root, at);
     sh('rmdir', join(at, 'srv'));
@@ -135,14 +135,14 @@ describe('a command in the tree of a guest', () => {
     expect(readFileSync(disk.path('made/made'), 'utf8')).toBe('x\n');
   });
 
-  it('that leaves processes behind takes them with it, and the disks are free at once', async () => {
+  it('ends with all its processes, and the disks are free at once', async () => {
     expect(await ended('/bin/sh', '-c', 'sleep 300 > /dev/null 2>&1 & exit 0')).toMatchObject({ status: 0 });
 
     expect([isMountedSomewhere(root), isMountedSomewhere(data)]).toEqual([false, false]);
     expect(await withBofh(bofh(), () => vm.mount('web1'))).toMatchObject({ changed: true });
   });
 
-  it('is seen by nobody, and ends with a bofh that is killed', async () => {
+  it('is invisible to others, and ends when bofh is killed', async () => {
     const [tool, argv] = await program('/bin/sh', '-c', 'echo there > /srv/made; sleep 300');
     // Stands for bofh: it starts the program, and is killed.
     const start = `require('node:child_process').spawn(${JSON.stringify(tool)}, ${JSON.stringify(argv)}, { stdio: 'ignore' }); setInterval(() => {}, 1000);`;

@@ -67,7 +67,7 @@ test.each([
       dos();
     },
   ],
-] as const)('%s is erased, and comes back byte for byte', async (_, make) => {
+] as const)('erases %s, and restores it byte for byte', async (_, make) => {
   sh('wipefs', '--all', '--quiet', device);
   sh('dd', 'if=/dev/zero', `of=${device}`, 'bs=1M', 'count=2', 'status=none');
   make();
@@ -99,7 +99,7 @@ test.each([
   expect(content()).toBe(before);
 });
 
-test('over what was made there since, nothing is put back', async () => {
+test('restores nothing over newer content', async () => {
   sh('mkfs.ext4', '-q', '-F', device);
   const found = await probe(host, device);
   await rejectionOf(
@@ -112,7 +112,7 @@ test('over what was made there since, nothing is put back', async () => {
   expect(await probe(host, device)).toBeUndefined();
 });
 
-test('a table with partitions is refused, and they are named', async () => {
+test('refuses a table with partitions, and names them', async () => {
   sh(
     'sh',
     '-c',

@@ -136,7 +136,7 @@ export function testUnderSystemd(
       expect(await of('is-active', ['bofh-start-all.service', ...timers])).toEqual(Array(3).fill('inactive'));
     }, 900_000);
 
-    test('remove takes the units away, purge leaves nothing', async () => {
+    test('remove removes the units, purge leaves nothing', async () => {
       await must(`${apt} remove bofh`);
 
       // As with every Debian package, what was enabled stays so until the purge.

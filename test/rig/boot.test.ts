@@ -94,7 +94,7 @@ describe.skipIf(!can.ok && !required)('a host that boots with systemd', () => {
       await text('systemctl is-system-running --wait');
     });
 
-    it('has undone what was not confirmed, before the network', async () => {
+    it('rolls back unconfirmed sequences, before the network', async () => {
       const unit = 'bofh-recover-unconfirmed.service';
       const ended = Number(await property(unit, 'ExecMainExitTimestampMonotonic'));
 
@@ -124,7 +124,7 @@ describe.skipIf(!can.ok && !required)('a host that boots with systemd', () => {
       expect(await text('ls -A /etc/xen | grep -c bofh')).toBe('1');
     });
 
-    it('has left alone the guest that may have worked for days, and says so with exit code 3', async () => {
+    it('leaves a started guest untouched, and reports exit code 3', async () => {
       const status = await text('systemctl status --no-pager --full --lines=100 bofh-recover.service');
 
       expect(status).toMatch(/Active: failed \(Result: exit-code\)/);
@@ -135,7 +135,7 @@ describe.skipIf(!can.ok && !required)('a host that boots with systemd', () => {
       expect(await text('systemctl is-active bofh-recover.timer')).toBe('active');
     });
 
-    it('has started every other guest, and says with exit code 6 that one is missing', async () => {
+    it('starts every other guest, and reports the missing one with exit code 6', async () => {
       const domains = await text('xl list');
       const status = await text('systemctl status --no-pager --full --lines=100 bofh-start-all.service');
 
@@ -146,7 +146,7 @@ describe.skipIf(!can.ok && !required)('a host that boots with systemd', () => {
       expect(status).toMatch(/web2 .*unfinished sequence/);
     });
 
-    it('is well again once somebody has decided', async () => {
+    it('is clean again after a decision of the administrator', async () => {
       await machine.run(`bofh recover --abandon ${kept} --because 'web2 works'`);
 
       await machine.run('systemctl start bofh-recover.service bofh-start-all.service', {

@@ -95,7 +95,7 @@ describe.skipIf(!can.ok && !required)("'Logical volume in use' at an undo", () =
     expect(await freed(stuck)).toEqual([expect.stringMatching(/^kill \d+$/)]);
   });
 
-  it('names the mapping on it, and first what is mounted from that', async () => {
+  it('names the mapping on it, and first its mounts', async () => {
     const stuck = await stuckBy(
       `dmsetup create upper --table "0 131072 linear ${at} 0"; mkfs.ext4 -q /dev/mapper/upper; mount /dev/mapper/upper /mnt`,
     );
@@ -117,7 +117,7 @@ describe.skipIf(!can.ok && !required)("'Logical volume in use' at an undo", () =
     expect(await freed(stuck)).toEqual(['lvremove vg0/snap']);
   });
 
-  it('names the thin volume that has it as its origin', async () => {
+  it('names the thin volume whose origin it is', async () => {
     const stuck = await stuckBy(
       'lvcreate -L 32M --thinpool pool vg0; lvchange -an vg0/held; lvchange -pr vg0/held; lvcreate -s --thinpool vg0/pool -n thin vg0/held',
     );
@@ -127,7 +127,7 @@ describe.skipIf(!can.ok && !required)("'Logical volume in use' at an undo", () =
     expect(await freed({ ...stuck, holders: [] })).toEqual([]);
   });
 
-  it('names the array that it is a part of', async () => {
+  it('names the array that contains it', async () => {
     const stuck = await stuckBy(
       `mdadm --create /dev/md7 --run --level=1 --raid-devices=2 ${at} missing < /dev/null`,
     );
@@ -136,7 +136,7 @@ describe.skipIf(!can.ok && !required)("'Logical volume in use' at an undo", () =
     expect(await freed(stuck)).toEqual(['mdadm --stop /dev/md7']);
   });
 
-  it('names the DRBD resource that stores on it, and first what is mounted from that', async () => {
+  it('names the DRBD resource above it, and first the mounts of that', async () => {
     await machine.putText('/etc/drbd.d/r0.res', resource((await machine.run('hostname')).stdout.trim()));
     const stuck = await stuckBy(
       'modprobe drbd; drbdadm create-md --force r0; drbdadm up r0; drbdadm primary --force r0; mkfs.ext4 -q /dev/drbd0; mount /dev/drbd0 /mnt',
@@ -145,7 +145,7 @@ describe.skipIf(!can.ok && !required)("'Logical volume in use' at an undo", () =
     expect(await freed(stuck)).toEqual(['umount /mnt', 'drbdsetup down r0']);
   });
 
-  it('names the guest that has it as a disk, with name and domain id', async () => {
+  it('names the guest whose disk it is, with name and domain ID', async () => {
     await machine.putText('/root/guest.cfg', guestConfig({ name: 'tenant', lv: at }));
     const stuck = await stuckBy(
       `mkfs.ext4 -q ${at}; mount ${at} /mnt; tar -x -f /srv/guest.tar -C /mnt; echo tenant > /mnt/etc/hostname; umount /mnt; xl create /root/guest.cfg`,
@@ -163,7 +163,7 @@ describe.skipIf(!can.ok && !required)("'Logical volume in use' at an undo", () =
     expect(await freed(stuck)).toEqual([expect.stringMatching(/^xl shutdown -w \d+$/)]);
   });
 
-  it('names the unit by which systemd mounts it again, which a mere umount does not end', async () => {
+  it('names the unit by which systemd would mount it again after umount', async () => {
     await machine.run(
       `echo '${at} /srv/data ext4 noauto,nofail,x-systemd.automount 0 0' >> /etc/fstab; mkdir -p /srv/data`,
     );
@@ -178,7 +178,7 @@ describe.skipIf(!can.ok && !required)("'Logical volume in use' at an undo", () =
     expect(await freed(stuck)).toEqual(['systemctl stop srv-data.automount srv-data.mount']);
   });
 
-  it('names the service whose process works in it, and stops that', async () => {
+  it('names the service of a process in it, and advises to stop that', async () => {
     const unit = '[Service]\nWorkingDirectory=/mnt\nExecStart=/bin/sleep 1000\nRestart=always\n';
     await machine.putText('/etc/systemd/system/worker.service', unit);
     await machine.run('systemctl daemon-reload');
@@ -187,7 +187,7 @@ describe.skipIf(!can.ok && !required)("'Logical volume in use' at an undo", () =
     expect(await freed(stuck)).toEqual(['systemctl stop worker.service', 'umount /mnt']);
   });
 
-  it('a layer is not removed in the wrong order: the refusal names what lies on it, and how to take that off first', async () => {
+  it('refuses to remove a layer below others, and names those with the commands to remove them first', async () => {
     await machine.run(
       `lvcreate --quiet -y -L 64M -n lower vg0; echo -n secret > /root/key
       cryptsetup luksFormat -q --pbkdf pbkdf2 --pbkdf-force-iterations 1000 /dev/vg0/lower /root/key
@@ -209,7 +209,7 @@ describe.skipIf(!can.ok && !required)("'Logical volume in use' at an undo", () =
     expect((await machine.run('lvs --noheadings -o lv_name vg0')).stdout.trim()).toBe('');
   });
 
-  it('names the service that has it mounted where nobody else sees it', async () => {
+  it('names the service that has it mounted in its own mount namespace', async () => {
     const unit = `[Service]\nPrivateMounts=yes\nExecStart=/bin/sh -c 'mount ${at} /mnt && exec sleep 1000'\n`;
     await machine.putText('/etc/systemd/system/private.service', unit);
     await machine.run('systemctl daemon-reload');

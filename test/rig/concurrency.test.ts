@@ -64,7 +64,7 @@ describe.skipIf(!can.ok && !required)('on a real Xen host', () => {
       );
     });
 
-    it('each is done, or refused with the holder named', () => {
+    it('each completes, or is refused with the holder named', () => {
       for (const { name, exitCode, said } of ended) {
         if (exitCode === 0) continue;
         expect([1, 4, 5]).toContain(exitCode);
@@ -77,7 +77,7 @@ describe.skipIf(!can.ok && !required)('on a real Xen host', () => {
       }
     });
 
-    it('of one name exactly one is done, and the host has what the winners made and nothing else', async () => {
+    it('of one name exactly one completes, and the host has only the objects of the winners', async () => {
       const winners = ended.filter(({ exitCode }) => exitCode === 0).map(({ name }) => name);
       expect(winners.toSorted()).toEqual([...new Set(wanted)].toSorted());
 
@@ -125,21 +125,21 @@ describe.skipIf(!can.ok && !required)('on a real Xen host', () => {
       return output;
     }
 
-    it('removes our volume, and the clock jumps by ten years: all is undone', async () => {
+    it('removes our volume, and the clock jumps by ten years: everything is undone', async () => {
       const output = await withAct('made', `date -s '+10 years' && lvremove -qq -y vg0/adm1`);
       await text(`date -s @${String(Math.round(Date.now() / 1000))}`);
 
       expect(output).toContain('restored: everything was rolled back');
     });
 
-    it('renames our volume: it is found by its mark, and undone', async () => {
+    it('renames our volume: it is found by its tag, and undone', async () => {
       const output = await withAct('formatted', 'lvrename -qq vg0/adm1 vg0/mine');
 
       expect(output).toContain('restored: everything was rolled back');
       expect(await text('lvs --noheadings -o lv_name vg0 | grep -w mine')).toBe('');
     });
 
-    it('unmounts our mount: nothing is unpacked into what lies below, all is undone', async () => {
+    it('unmounts our mount: nothing is unpacked below it, everything is undone', async () => {
       const output = await withAct('mounted', 'umount /dev/vg0/adm1');
 
       expect(output).toContain('restored: everything was rolled back');
@@ -153,7 +153,7 @@ describe.skipIf(!can.ok && !required)('on a real Xen host', () => {
       expect(await text('tail -n 1 /etc/xen/adm1.cfg; rm /etc/xen/adm1.cfg')).toBe('# mine');
     });
 
-    it('takes a snapshot of our volume and destroys our guest: the snapshot is named and stays, until he removes it', async () => {
+    it('takes a snapshot of our volume and destroys our guest: the snapshot is named, and stays until it is removed', async () => {
       await openGates(stage.machine, 'adm1', ['made', 'formatted', 'mounted', 'configured']);
       const victim = await background(stage, stepsCommand('adm1'));
       await held(victim, 'started');

@@ -31,7 +31,7 @@ describe.skipIf(!can.ok && !required)('contract, on a real Xen host', () => {
     await machine.close();
   });
 
-  it('LVM and Xen do what the simulated host says that they do, and are left as they were', async () => {
+  it('LVM and Xen behave like the simulated host, and are unchanged at the end', async () => {
     await machine.run('truncate -s 64M /root/contract.img && losetup /dev/loop7 /root/contract.img');
     const before = await fingerprint(machine);
 

@@ -83,7 +83,7 @@ describe.skipIf(!can.ok && !required)('encrypted volumes, on real device mapper'
     await expectAsBefore(stage);
   });
 
-  it('one that is killed is undone by recovery', async () => {
+  it('recovery undoes a sequence that was killed', async () => {
     const { victim } = await atGate('badly');
     await stage.machine.run(`kill -9 ${victim.pid}`);
     await victim.ended;
@@ -92,7 +92,7 @@ describe.skipIf(!can.ok && !required)('encrypted volumes, on real device mapper'
     await expectAsBefore(stage);
   });
 
-  it('one that a power cut ends is undone by recovery, as a reboot would leave the host', async () => {
+  it('recovery undoes a sequence after a power cut, as a reboot leaves the host', async () => {
     const { victim } = await atGate('badly');
     await cut(stage);
     await victim.ended;
@@ -103,7 +103,7 @@ describe.skipIf(!can.ok && !required)('encrypted volumes, on real device mapper'
     expect(await text('ls /var/lib/bofh/journal | grep -c "journal$" || true')).toBe('0');
   });
 
-  it('one that ends well leaves an open container whose files are there after it was closed and opened', async () => {
+  it('a sequence that succeeds leaves an open container whose files are there after close and open', async () => {
     const { opened, victim } = await atGate('well');
     await stage.machine.run(
       `echo kept > $(findmnt --noheadings --output TARGET ${opened})/kept && touch /run/go`,
@@ -135,21 +135,21 @@ await atomic('steps', async (tx) => {
     expect(before.diff(await fingerprint(stage.machine))).toBe('');
   }
 
-  it('what was open before is adopted, and not closed when the sequence fails', () =>
+  it('adopts a container that was open before, and does not close it when the sequence fails', () =>
     undone(
       `const { adopted, path } = await tx.crypt.open({ device: '${device}', key });
   throw new Error(\`adopted \${adopted} at \${path}\`);`,
       'adopted true at /dev/mapper/safe',
     ));
 
-  it('what a failing sequence has closed is open again, with the name in its uuid', () =>
+  it('opens a container again that a failing sequence closed, with the name in its UUID', () =>
     undone(
       `await tx.crypt.close({ name: 'safe', key });
   throw new Error(existsSync('/dev/mapper/safe') ? 'still open' : 'closed in between');`,
       'closed in between',
     ));
 
-  it('a close without a key is the last thing of a sequence: a failure before it leaves it open', async () => {
+  it('a close without a key runs last: a failure before it leaves the container open', async () => {
     await undone(
       `await tx.crypt.closeAfterCommit({ name: 'safe' });
   throw new Error(existsSync('/dev/mapper/safe') ? 'still open' : 'closed too early');`,
@@ -159,7 +159,7 @@ await atomic('steps', async (tx) => {
     expect((await text('ls /dev/mapper')).split('\n')).not.toContain('safe');
   });
 
-  it('what is in use is not closed, and the holder is named', async () => {
+  it('does not close a container in use, and names the holder', async () => {
     await stage.machine.run(
       `${makeSafe} && ${openSafe} && mkfs.ext4 -q /dev/mapper/safe && mount /dev/mapper/safe /mnt`,
     );
@@ -168,7 +168,7 @@ await atomic('steps', async (tx) => {
     expect(await text('findmnt --noheadings --output SOURCE /mnt')).toBe('/dev/mapper/safe');
   });
 
-  it('is not made smaller than the filesystem in it, whether that is mounted or not', async () => {
+  it('does not shrink a container below its filesystem, mounted or not', async () => {
     await stage.machine.run(
       `${makeSafe} && ${openSafe} && mkfs.ext4 -q /dev/mapper/safe && mount /dev/mapper/safe /mnt && head -c 20M /dev/urandom > /mnt/data && sync`,
     );
@@ -189,7 +189,7 @@ await atomic('steps', async (tx) => {
     expect(await state()).toBe(before);
   });
 
-  it('grows and goes with a header in a file', async () => {
+  it('grows, and is removed, with a header in a file', async () => {
     const header = '/root/safe.header';
     const withHeader = `--key file:${key} --header ${header}`;
     await stage.machine.run('lvcreate --quiet -y -W y -L 32M -n safe vg0 && udevadm settle');
@@ -213,7 +213,7 @@ await atomic('steps', async (tx) => {
     await stage.machine.run(`rm ${header}`);
   });
 
-  it('a changed key opens it, the old one does not any more', async () => {
+  it('opens with a changed key, and not with the old one', async () => {
     await stage.machine.run(`${makeSafe} && printf neu > /run/rig-new-key`);
 
     await run(stage, `bofh crypt change-key ${device} --key file:${key} --new-key file:/run/rig-new-key`, 0);

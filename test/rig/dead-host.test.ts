@@ -132,7 +132,7 @@ describe.skipIf(!can.ok && !required)('docs/dead-host.md, typed on two hosts wit
     await typed(pair.a, `drbd primary ${name}`);
   }
 
-  it('a host without power: the other one takes over, and the first fetches what was written', async () => {
+  it('a host without power: the other one takes over, and the first one resyncs', async () => {
     const { a, b } = pair;
     await a.powerCut();
     await comesTo(b, /connection:Connecting/);
@@ -151,7 +151,7 @@ describe.skipIf(!can.ok && !required)('docs/dead-host.md, typed on two hosts wit
     await expectWhole(data);
   });
 
-  it('a peer that is only away: nothing is called lost, and it comes back by itself', async () => {
+  it('a peer that is only disconnected: no data is reported as lost, and it reconnects by itself', async () => {
     const { a, b } = pair;
     await pair.cutLink();
     await comesTo(a, /connection:Connecting/);
@@ -166,7 +166,7 @@ describe.skipIf(!can.ok && !required)('docs/dead-host.md, typed on two hosts wit
     await expectWhole(data);
   });
 
-  it('an address that is gone on the host that lives', async () => {
+  it('an address that is missing on the running host', async () => {
     const { a, b } = pair;
     const data = await content(a);
     await typed(a, `drbd secondary ${name}`);
@@ -207,7 +207,7 @@ describe.skipIf(!can.ok && !required)('docs/dead-host.md, typed on two hosts wit
     });
   }
 
-  it.each(['both', 'one'] as const)('a split brain to which %s was written', async (which) => {
+  it.each(['both', 'one'] as const)('a split brain with writes on %s', async (which) => {
     const { a, b } = pair;
     await parted();
     await write(b);
@@ -245,7 +245,7 @@ describe.skipIf(!can.ok && !required)('docs/dead-host.md, typed on two hosts wit
     await expectWhole(data);
   });
 
-  it('a lost data disk beneath a root disk that lives', async () => {
+  it('a lost data disk below the root disk of a running guest', async () => {
     const { a, b } = pair;
     const data = await content(a);
     await b.run(`drbdadm down ${name} && lvremove -q -y vg0/${name} && udevadm settle`);
@@ -259,7 +259,7 @@ describe.skipIf(!can.ok && !required)('docs/dead-host.md, typed on two hosts wit
     await expectWhole(data);
   });
 
-  it('a host that returns after another one has replaced it', async () => {
+  it('a host that returns after it was replaced', async () => {
     const { a, b } = pair;
     await Promise.all([a.run('sync'), b.run('sync')]);
     await b.saveSnapshot('old');

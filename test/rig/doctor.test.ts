@@ -61,7 +61,7 @@ describe.skipIf(!can.ok && !required)('bofh doctor on a real Xen host', () => {
     }
   }
 
-  it('finds nothing wrong while nothing is', async () => {
+  it('finds no problem on a clean host', async () => {
     const { exitCode, wrong, of } = await doctor();
 
     expect(wrong).toEqual([]);
@@ -72,7 +72,7 @@ describe.skipIf(!can.ok && !required)('bofh doctor on a real Xen host', () => {
     expect(of('kernel').find(({ says }) => says.startsWith('xen_blkback'))?.level).toBe('ok');
   });
 
-  it('names what an undo that is stuck has left; the commands that it gives free the name again', async () => {
+  it('names the leftovers of a stuck undo; its commands free the name again', async () => {
     const before = await fingerprint(machine);
     const hold = `execFileSync('mount', ['--bind', own.path, '/mnt']); throw new Error('later');`;
     await machine.putText('/root/stuck.ts', script('stuck', hold));
@@ -108,7 +108,7 @@ describe.skipIf(!can.ok && !required)('bofh doctor on a real Xen host', () => {
     expect(before.diff(await fingerprint(machine))).toBe('');
   });
 
-  it('lists what an abandoned sequence has left until it is cleared by hand', async () => {
+  it('lists the leftovers of an abandoned sequence until they are removed', async () => {
     const before = await fingerprint(machine);
     await machine.putText('/root/killed.ts', script('killed', `process.kill(process.pid, 'SIGKILL');`));
     await machine.run('bofh run /root/killed.ts', { check: 'return' });

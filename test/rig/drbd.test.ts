@@ -24,7 +24,7 @@ describe.skipIf(!can.ok && !required)('resources of DRBD, with the real module',
     JSON.parse((await stage.machine.run(`bofh --json ${line}`)).stdout);
   const events = async () => (await stage.machine.run(`drbdsetup events2 --now ${guest}`)).stdout;
 
-  it('are brought up, promoted, demoted and taken down, and what is mounted is never taken away', async () => {
+  it('are brought up, promoted, demoted and taken down, but not while mounted', async () => {
     await run(stage, specimens.up.setUp, 0);
     expect(drbdList.parse(await json('drbd list'))).toMatchObject([
       { resource: guest, minor: 7, configured: true, role: null },
@@ -56,7 +56,7 @@ describe.skipIf(!can.ok && !required)('resources of DRBD, with the real module',
 
   // The matrix tries every one, with faults; this is the shortest way to see that the ways back are whole.
   it.each(['createMetadata', 'detach', 'disconnect', 'primary'] as const)(
-    '%s is undone when what follows it fails',
+    '%s is undone when a later step fails',
     async (name) => {
       const specimen = specimens[name];
       await run(stage, specimen.setUp, 0);
@@ -72,7 +72,7 @@ describe.skipIf(!can.ok && !required)('resources of DRBD, with the real module',
     },
   );
 
-  it('lead from two blank volumes to a mirror that is written to, compared, parted and joined again', async () => {
+  it('become a mirror of two blank volumes that is written, verified, disconnected and connected again', async () => {
     await run(stage, peer.makeDisks, 0);
     const hosts = '--hosts $(hostname)=127.0.0.1:7795,peer=127.0.0.1:7796';
     const config = `drbd config create ${guest} ${hosts} --volumes 7:/dev/vg0/${guest}-root --set net.verify-alg=crc32c`;
@@ -101,7 +101,7 @@ describe.skipIf(!can.ok && !required)('resources of DRBD, with the real module',
     expect(await bofh(`drbd status ${guest}`, 1)).toContain('there is no DRBD resource');
   });
 
-  it('without metadata is refused, and with a broken configuration nothing is taken for none', async () => {
+  it('without metadata is refused, and a broken configuration is not reported as empty', async () => {
     await run(stage, `${specimens.up.setUp} && wipefs -q -a /dev/vg0/${guest}-root`, 0);
     expect(await bofh(`drbd up ${guest}`, 1)).toContain('has no metadata of DRBD at its end');
     await stage.machine.putText('/etc/drbd.d/broken.res', 'resource broken {\n');

@@ -139,7 +139,7 @@ describe.skipIf(!can.ok && !required)('a fault of the rig', () => {
         },
       );
 
-      it('leaves other calls and, once it is off, every call alone', async () => {
+      it('affects no other call, and none once it is off', async () => {
         await machine.run(before);
         const laid = await layFault(machine, { ...fault, words: ['no such word'], mode: 'fail' });
 
@@ -153,7 +153,7 @@ describe.skipIf(!can.ok && !required)('a fault of the rig', () => {
       });
     });
 
-    it('hits the nth matching call, as often as it was told', async () => {
+    it('hits the nth matching call, as often as configured', async () => {
       const laid = await layFault(machine, { tool: 'lvs', words: ['vg*'], mode: 'fail', nth: 2, times: 2 });
 
       const statuses: number[] = [];
@@ -191,7 +191,7 @@ describe.skipIf(!can.ok && !required)('a fault of the rig', () => {
       expect((await call).exitCode).toBe(0);
     });
 
-    it('kills the process that called the tool, and the tool does its work all the same', async () => {
+    it('kills the process that called the tool, and the tool still completes', async () => {
       await layFault(machine, { tool: 'mkswap', mode: 'kill-caller' });
 
       const { exitCode } = await machine.run(

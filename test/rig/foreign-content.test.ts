@@ -23,7 +23,7 @@ const makeVolume = `await tx.lvm.createLv({ vg: 'vg0', name: 'own', size: '64m' 
 const makeFilesystem = `${makeVolume} await tx.filesystem.create({ device: '${device}', type: 'ext4' });`;
 const mountIt = `${makeFilesystem} await tx.mount.mount({ device: '${device}', path: '/srv/own', mode: 'rw' });`;
 
-describe.skipIf(!can.ok && !required)('what others wrote into what a killed sequence made', () => {
+describe.skipIf(!can.ok && !required)('foreign content in objects of a killed sequence', () => {
   let stage: Stage;
   beforeAll(async () => {
     if (!can.ok) throw new Error(can.reason);
@@ -62,7 +62,7 @@ describe.skipIf(!can.ok && !required)('what others wrote into what a killed sequ
     expect(await text('ls /var/lib/bofh/journal | grep -c "journal$" || true')).toBe('0');
   }
 
-  it('a file in its mounted filesystem is kept, also by the recovery after a power cut, until it is named', async () => {
+  it('a file in its mounted filesystem is kept until it is named, also by the recovery after a power cut', async () => {
     await killedAfter(mountIt);
     await stage.machine.run('mkdir /srv/own/accounts && echo mine > /srv/own/accounts/ledger.txt && sync');
 
@@ -78,7 +78,7 @@ describe.skipIf(!can.ok && !required)('what others wrote into what a killed sequ
     await discard(said);
   });
 
-  it('nothing of others: is undone, mounted or after a power cut', async () => {
+  it('without foreign content everything is undone, mounted or after a power cut', async () => {
     await killedAfter(mountIt);
     await run(stage, 'bofh recover', 0);
     await stage.machine.run('rmdir /srv/own');
@@ -92,7 +92,7 @@ describe.skipIf(!can.ok && !required)('what others wrote into what a killed sequ
     expect(await text('lvs --noheadings -o lv_name vg0')).not.toContain('own');
   });
 
-  it('a filesystem of others on its volume is kept, by the recovery after a power cut too', async () => {
+  it('a foreign filesystem on its volume is kept, also by the recovery after a power cut', async () => {
     await killedAfter(makeVolume);
     await stage.machine.run(`mkfs.ext4 -q ${device} && sync`);
     const before = await text(`sha256sum < ${device}`);

@@ -96,7 +96,7 @@ describe.skipIf(!can.ok && !required)('between a crash and the recovery', () => 
   const modules = async (): Promise<readonly string[]> =>
     (await text('cut --delimiter=" " --fields=1 /proc/modules | sort')).split('\n');
 
-  it('kernel modules are unloaded with those that they need', async () => {
+  it('kernel modules are unloaded with their dependencies', async () => {
     const before = await modules();
     await killedAfter(
       `await tx.kernel.loadModule({ name: 'br_netfilter' });
@@ -110,7 +110,7 @@ describe.skipIf(!can.ok && !required)('between a crash and the recovery', () => 
     expect(await modules()).toEqual(before);
   });
 
-  it('a kernel module goes with the network interfaces that it made by itself', async () => {
+  it('a kernel module is unloaded with the network interfaces that it created itself', async () => {
     const before = await modules();
     await machine.putText(
       '/root/own.ts',
@@ -130,7 +130,7 @@ await atomic('own', async (tx) => {
   it.each([
     ['br_netfilter', 'br7', 'ip link add br7 type bridge'],
     ['dummy', 'dummy9', 'ip link add dummy9 type dummy'],
-  ])('the kernel module %s, which may be in use by then, stays and is named', async (name, by, use) => {
+  ])('the kernel module %s stays when it is in use, and is named', async (name, by, use) => {
     await killedAfter(`await tx.kernel.loadModule({ name: '${name}' });`);
     await machine.run(use);
     expect(await bofh('recover --yes', 0, 3)).toContain(`perhaps by ${by}`);
@@ -151,7 +151,7 @@ await atomic('own', async (tx) => {
     expect(await bofh('run /root/own.ts', 1)).toContain(message);
   });
 
-  it('two disks without a serial number swap their names: the other one is not zeroed', async () => {
+  it('two disks without a serial number swap their names: the other disk is not zeroed', async () => {
     await machine.run(`mkfs.ext4 -q -U ${uuid} /dev/vdc && mkfs.ext4 -q -U ${other} /dev/vdd`);
     await committedAndOpen('/dev/vdc');
     const theirs = await hash('/dev/vdd');
@@ -177,7 +177,7 @@ await atomic('own', async (tx) => {
     expect([await hash('/dev/vdc'), await hash('/dev/vdd')]).toEqual([theirs, theirs]);
   });
 
-  it('a new filesystem and a blank disk swap their names: it is not called undone, and is undone when they are back', async () => {
+  it('a new filesystem and a blank disk swap their names: it is not reported as undone before they swap back', async () => {
     await killedAfter(`await tx.filesystem.create({ device: '/dev/vdc', type: 'ext4', uuid: '${uuid}' });`);
     await rebootSwapped();
 
@@ -189,7 +189,7 @@ await atomic('own', async (tx) => {
     expect(await text('blkid -p /dev/vdc; blkid -p /dev/vdd; true')).toBe('');
   });
 
-  it('vgsplit has moved the volume: it is not called gone; vgmerge lets recovery end', async () => {
+  it('a volume that vgsplit moved is not reported as gone; vgmerge lets recovery finish', async () => {
     await machine.run('vgcreate -q vg1 /dev/vdc /dev/vdd');
     await killedAfter(`await tx.lvm.createLv({ vg: 'vg1', name: 'own', size: '16m' });`);
     await machine.run('lvchange -an vg1/own && vgsplit vg1 vg2 /dev/vdc && udevadm settle');
@@ -202,7 +202,7 @@ await atomic('own', async (tx) => {
     expect(await text('lvs --noheadings -o lv_name vg1')).toBe('');
   });
 
-  it('the kernel kills bofh for want of memory', async () => {
+  it('the kernel kills bofh because memory runs out', async () => {
     const group = '/sys/fs/cgroup/own';
     await machine.run(
       `mount -t cgroup2 none /sys/fs/cgroup && echo +memory > /sys/fs/cgroup/cgroup.subtree_control && mkdir ${group}`,
@@ -222,7 +222,7 @@ await atomic('own', async (tx) => {
     expect(await text('lvs --noheadings -o lv_name vg0')).toBe('');
   });
 
-  it('the clock was set back: by days before the recovery, and within a sequence', async () => {
+  it('the clock is set back: by days before the recovery, and within a sequence', async () => {
     await killedAfter(`await tx.lvm.createLv({ vg: 'vg0', name: 'own', size: '16m' });`);
     await machine.run(`date -s '-3 days'`);
     await bofh('recover', 0);

@@ -40,7 +40,7 @@ describe.skipIf(!can.ok && !required)('what bofh knows of lvm, on the real one',
   const text = async (command: string): Promise<string> => (await machine.run(command)).stdout.trim();
   const filled = async (): Promise<number> => Number(await text(`lvs --noheadings -o data_percent ${pool}`));
 
-  it('a thin pool that others fill ends what is written to it while nobody has lost anything yet, and that is taken back', async () => {
+  it('a thin pool that others fill stops a write before data is lost, and the write is undone', async () => {
     const fault = await layFault(machine, { tool: 'tar', words: ['--extract'], mode: 'act-then-hang' });
     const victim = await background({ machine }, 'bofh run /root/filling.ts');
     await until({
@@ -66,7 +66,7 @@ describe.skipIf(!can.ok && !required)('what bofh knows of lvm, on the real one',
     expect(await filled()).toBeLessThan(100);
   });
 
-  it('a full thin pool is written to no more before it has room, and then is', async () => {
+  it('refuses to write to a full thin pool until it has room', async () => {
     expect((await machine.run('bofh run /root/filling.ts 2>&1', { check: 'return' })).stdout).toContain(
       'the pool vg0/pool is full',
     );
@@ -79,7 +79,7 @@ describe.skipIf(!can.ok && !required)('what bofh knows of lvm, on the real one',
     ['striped', '--type striped --stripes 2', 72],
     ['raid1', '--type raid1 --mirrors 1', 68],
   ])(
-    'a %s volume grows with its filesystem, and goes back to its very extents',
+    'a %s volume grows with its filesystem, and is undone to the same extents',
     async (name, layout, mib) => {
       await machine.run(
         `for n in 6 7; do truncate -s 160M /run/${name}$n && losetup /dev/loop$n /run/${name}$n && pvcreate -q /dev/loop$n; done
@@ -129,7 +129,7 @@ describe.skipIf(!can.ok && !required)('what bofh knows of lvm, on the real one',
       `lvcreate -qy -n gold -L 64m vg0; lvchange -an -pr vg0/gold; lvcreate -qy -s -n slow --thinpool pool vg0/gold; lvchange -ay -K vg0/slow`,
       /its origin gold is outside its pool/,
     ],
-  ])('a volume that %s is resized by what the refusal prints', async (_, create, why) => {
+  ])('a volume that %s is resized by the command in the refusal', async (_, create, why) => {
     await machine.run(`${create}; mkfs.ext4 -q /dev/vg0/slow; udevadm settle`);
 
     const { exitCode, stdout } = await machine.run('bofh --yes block resize /dev/vg0/slow 128m 2>&1', {

@@ -51,7 +51,7 @@ describe.skipIf(!can.ok && !required)('a sequence over two machines', () => {
     expect(await differences(two, two.start)).toBe('');
   };
 
-  it('makes on both, and takes away on both', async () => {
+  it('creates on both, and undoes on both', async () => {
     await runOnA(two, makeWholeCommand, 0);
     for (const machine of [two.pair.a, two.pair.b]) {
       const { stdout } = await machine.run('blkid -s TYPE -o value /dev/vg0/two');
@@ -64,7 +64,7 @@ describe.skipIf(!can.ok && !required)('a sequence over two machines', () => {
     expect(await differences(two, two.start)).toBe('');
   });
 
-  it('that is killed on the first one: the tool goes on, its host is reserved, and recovery waits for it', async () => {
+  it('that is killed on the first one: the program continues, its host is reserved, and recovery waits for it', async () => {
     const { bofh, fault } = await heldOnB(two, makeCommand, { tool: 'lvcreate', words: ['two'] });
     await two.pair.a.run(`kill -KILL ${String(bofh.pid)}`);
     await bofh.ended;
@@ -88,7 +88,7 @@ describe.skipIf(!can.ok && !required)('a sequence over two machines', () => {
     expect(await differences(two, two.start)).toBe('');
   });
 
-  it('of one step, by --host, which a dry run only tells', async () => {
+  it('has one step with --host, which a dry run only shows', async () => {
     const told = await runOnA(two, 'bofh --host b --dry-run lvm create vg0/over --size 8m', 0);
     expect(told).toMatch(/lvcreate .*vg0/);
     expect(await differences(two, two.start)).toBe('');
@@ -107,10 +107,10 @@ describe.skipIf(!can.ok && !required)('a sequence over two machines', () => {
   }
 
   describe('whose cable is cut', () => {
-    it('in the middle of a change: what is on the first one is undone, the rest once the cable is mended', () =>
+    it('in the middle of a change: the first host is undone at once, the second when the cable is repaired', () =>
       cableCut(two));
 
-    it('in the middle of a change whose tool ends meanwhile', async () => {
+    it('in the middle of a change whose program ends meanwhile', async () => {
       const { bofh, fault } = await heldOnB(two, makeCommand, { tool: 'lvcreate', words: ['two'] });
       await two.pair.cutLink();
       await fault.release();
@@ -124,7 +124,7 @@ describe.skipIf(!can.ok && !required)('a sequence over two machines', () => {
       await asAtTheStart();
     });
 
-    it('after the commit: what is left to do on the second one is done once the cable is mended', async () => {
+    it('after the commit: the rest on the second host is done when the cable is repaired', async () => {
       await runOnA(two, makeCommand, 0);
       const { bofh, fault } = await heldOnB(two, clearCommand, { tool: 'lvremove' });
       await two.pair.cutLink();
@@ -140,10 +140,10 @@ describe.skipIf(!can.ok && !required)('a sequence over two machines', () => {
     });
   });
 
-  describe('of which loses its power', () => {
+  describe('and a power cut', () => {
     beforeAll(() => startBooted(two));
 
-    it('the second one, in the middle of a change', async () => {
+    it('on the second one, in the middle of a change', async () => {
       const { bofh } = await heldOnB(two, makeCommand, { tool: 'lvcreate', words: ['two'] });
       await two.pair.b.powerCut();
       expect(await bofh.ended).toMatchObject({ exitCode: 3 });
@@ -154,7 +154,7 @@ describe.skipIf(!can.ok && !required)('a sequence over two machines', () => {
       await asAtTheStart();
     });
 
-    it('the second one, so shortly that the first one sees it again', async () => {
+    it('on the second one, so short that the first one sees it again', async () => {
       const { bofh } = await heldOnB(two, makeCommand, { tool: 'lvcreate', words: ['two'] });
       await powerCut(two, 'b');
       const { exitCode } = await bofh.ended;
@@ -164,7 +164,7 @@ describe.skipIf(!can.ok && !required)('a sequence over two machines', () => {
       await asAtTheStart();
     });
 
-    it('the second one, between its last step and the commit, which is not made', async () => {
+    it('on the second one, between its last step and the commit, which does not happen', async () => {
       const bofh = await background({ machine: two.pair.a }, makeSlowlyCommand);
       await until({
         what: 'both are made',
@@ -186,7 +186,7 @@ describe.skipIf(!can.ok && !required)('a sequence over two machines', () => {
       await asAtTheStart();
     });
 
-    it('the first one, while the tool on the second goes on', async () => {
+    it('on the first one, while the program on the second continues', async () => {
       const { bofh, fault } = await heldOnB(two, makeCommand, { tool: 'lvcreate', words: ['two'] });
       await powerCut(two, 'a');
       await bofh.ended;
@@ -199,9 +199,9 @@ describe.skipIf(!can.ok && !required)('a sequence over two machines', () => {
       await asAtTheStart();
     });
 
-    it('each of them, at one moment', () => bothCut(two));
+    it('on both at one moment', () => bothCut(two));
 
-    it('each of them, after the commit: what is left to do is done', async () => {
+    it('on both after the commit: the rest is done', async () => {
       await runOnA(two, makeCommand, 0);
       const { bofh } = await heldOnB(two, clearCommand, { tool: 'lvremove' });
       await powerCut(two, 'a', 'b');

@@ -21,7 +21,7 @@ describe.skipIf(!can.ok && !required)('a pair of machines', () => {
   const text = async (machine: Machine, command: string): Promise<string> =>
     (await machine.run(command, { check: 'return' })).stdout.trim();
 
-  it('have nothing in common but the cable', async () => {
+  it('share nothing but the cable', async () => {
     const faces =
       'uname -n; vgs --noheadings -o vg_uuid; pvs --noheadings -o pv_uuid; cat /etc/ssh/ssh_host_ed25519_key.pub; head -c 16 /dev/urandom | od -An -x';
     const [a, b] = [await text(pair.a, faces), await text(pair.b, faces)].map((said) => said.split('\n'));
@@ -30,7 +30,7 @@ describe.skipIf(!can.ok && !required)('a pair of machines', () => {
     expect(a?.filter((line) => b?.includes(line))).toEqual([]);
   });
 
-  it('reach one another by name, over the cable and by nothing else', async () => {
+  it('reach each other by name, over the cable only', async () => {
     expect(await text(pair.a, 'ssh -o BatchMode=yes b uname -n')).toBe('b');
     expect(await text(pair.b, 'ssh -o BatchMode=yes a uname -n')).toBe('a');
 
@@ -41,7 +41,7 @@ describe.skipIf(!can.ok && !required)('a pair of machines', () => {
     expect(await text(pair.a, 'ssh -o BatchMode=yes b uname -n')).toBe('b');
   });
 
-  it('have the cable again after a boot, as it was left', async () => {
+  it('keep the state of the cable after a boot', async () => {
     await pair.cutLink();
     await pair.b.powerCut();
     await pair.b.boot();
@@ -52,7 +52,7 @@ describe.skipIf(!can.ok && !required)('a pair of machines', () => {
   });
 
   // One of pair-faults.test.ts.
-  it('undo a sequence in the middle of which the power of both fails', async () => {
+  it('undo a sequence after a power cut of both', async () => {
     // One of the two was booted.
     two.start = await fingerprints(pair);
     await bothCut(two);

@@ -40,7 +40,7 @@ const acts: readonly { readonly command: string; readonly before?: () => Promise
 ];
 
 describe('a plan on a real Xen host', () => {
-  it('starts programs that read, and writes nothing', async () => {
+  it('starts only programs that read, and writes nothing', async () => {
     const calls = callsIn(await traced(createCommand.replace('bofh', 'bofh --dry-run')));
 
     expect(changesIn(calls)).toEqual([]);

@@ -65,7 +65,7 @@ describe.skipIf(!can.ok && !required)('a DRBD resource over two machines', () =>
       ),
     );
 
-  it('is made on both, up to date without a resync, and primary where it is to be', async () => {
+  it('is created on both, up to date without a resync, and primary where requested', async () => {
     const made = drbdCreate.parse(await json('drbd create web1 --on a,b --size 32m --primary a'));
     expect(made).toMatchObject({
       ...{ resource: 'web1', device: '/dev/drbd0', primary: 'a' },
@@ -85,7 +85,7 @@ describe.skipIf(!can.ok && !required)('a DRBD resource over two machines', () =>
     }
   });
 
-  it('is refused a second time, and by who uses it, with both hosts as they are', async () => {
+  it('is refused a second time, and while it is in use, and both hosts are unchanged', async () => {
     const again = await runOnA(two, 'bofh drbd create web1 --on a,b --size 32m', 1);
     expect(again).toMatch(/on a: vg0\/web1 exists already[^]*on b: vg0\/web1 exists already/);
     await two.pair.a.run(
@@ -96,7 +96,7 @@ describe.skipIf(!can.ok && !required)('a DRBD resource over two machines', () =>
     await two.pair.a.run('umount /mnt && udevadm settle');
   });
 
-  it('has the same data on the other host, when that is promoted', async () => {
+  it('has the same data on the other host after a promotion', async () => {
     const before = await hash(two.pair.a);
     expect(drbdRoles.parse(await json('drbd promote web1 --to b'))).toMatchObject({
       ...{ primary: 'b', before: 'a' },
@@ -104,7 +104,7 @@ describe.skipIf(!can.ok && !required)('a DRBD resource over two machines', () =>
     expect(await hash(two.pair.b)).toBe(before);
   });
 
-  it('stays where its data are while only the replication between the two is cut', async () => {
+  it('stays where its data is while only the replication is cut', async () => {
     const { a, b } = two.pair;
     await json('drbd promote web1 --to a');
     // Both ways and on both, so that neither hears of it; ssh goes on.
@@ -135,7 +135,7 @@ describe.skipIf(!can.ok && !required)('a DRBD resource over two machines', () =>
     expect(await hash(b)).toBe(written);
   });
 
-  it('has the same data on the other host, when the power of the first one has failed', async () => {
+  it('has the same data on the other host after a power cut of the first one', async () => {
     const { a, b } = two.pair;
     await json('drbd promote web1 --to a');
     await a.run('dd if=/dev/urandom of=/dev/drbd0 bs=1M seek=16 count=8 oflag=direct conv=fsync status=none');
@@ -163,7 +163,7 @@ describe.skipIf(!can.ok && !required)('a DRBD resource over two machines', () =>
     await runOnA(two, 'bofh drbd wait-sync web1', 0);
   });
 
-  it('grows in the end, when the power of both fails right before it', async () => {
+  it('grows in the end after a power cut of both just before it', async () => {
     const { a, b } = two.pair;
     const [before, [was]] = [await hash(b), await sizes()];
     const { bofh } = await heldOnB(two, 'bofh --yes drbd grow web1 +32m', {
@@ -188,7 +188,7 @@ describe.skipIf(!can.ok && !required)('a DRBD resource over two machines', () =>
     expect(await openOn(b)).toEqual([]);
   });
 
-  it('grows with the filesystem that is mounted from it, by block resize, and the other host has it too', async () => {
+  it('grows with its mounted filesystem by block resize, and on the other host too', async () => {
     const { a, b } = two.pair;
     await json('drbd promote web1 --to a');
     await a.run(
@@ -226,7 +226,7 @@ describe.skipIf(!can.ok && !required)('a DRBD resource over two machines', () =>
     expect(await differences(two, two.start)).toBe('');
   });
 
-  it('is made of a plain volume with its data, and is a plain volume again, byte for byte the same', async () => {
+  it('is converted from a plain volume with data, and back to a plain volume, byte for byte', async () => {
     const disk = '/dev/vg0/plain';
     const head = 24 * 1024 ** 2;
     const sum = async (machine: Machine, device = disk): Promise<string> =>
@@ -256,7 +256,7 @@ describe.skipIf(!can.ok && !required)('a DRBD resource over two machines', () =>
     expect(await differences(two, two.start)).toBe('');
   });
 
-  it('has a peer that was lost replaced by that machine, installed anew, while its filesystem is mounted', async () => {
+  it('replaces a lost peer by the same machine after a reinstallation, while its filesystem is mounted', async () => {
     const { a, b } = two.pair;
     await json('drbd create web1 --on a,b --size 32m --primary a');
     await a.run('mkfs.ext4 -q /dev/drbd0 && mount /dev/drbd0 /mnt && udevadm settle');
@@ -285,7 +285,7 @@ describe.skipIf(!can.ok && !required)('a DRBD resource over two machines', () =>
     expect(await differences(two, two.start)).toBe('');
   });
 
-  it('that was written to apart is called a split brain on both sides, loses nothing by itself, and what it is told to', async () => {
+  it('reports a split brain on both sides, loses no data by itself, and discards only the named side', async () => {
     const { a, b } = two.pair;
     await json('drbd create web1 --on a,b --size 32m --primary a');
     await bothRun(two.pair, 'drbdadm disconnect web1');

@@ -62,7 +62,7 @@ describe.skipIf(!can.ok && !required)(
     describe('ext4', () => {
       const hash = stackOf('ext4');
 
-      it('less than the files take is refused before anything is done', async () => {
+      it('refuses less than the used space, before anything changes', async () => {
         const first = await printed(sizes('ext4'));
 
         expect(await run(stage, resizeCommand(resized('ext4', -64)), 1, 2)).toMatch(
@@ -72,11 +72,11 @@ describe.skipIf(!can.ok && !required)(
         expect(await printed(treeHash('ext4'))).toBe(hash());
       });
 
-      it('up, to its first size, and further down; every file is as it was', async () => {
+      it('grows, shrinks to its first size and below; every file is unchanged', async () => {
         await upFirstDown('ext4', 32, -8, hash());
       });
 
-      it('min, then by more: as small as the files allow, and exactly that much larger', async () => {
+      it('min shrinks as far as the files allow, and a later growth adds exactly its size', async () => {
         const to = (size: string): string => resizeCommand(0).replace(' 0m ', ` ${size} `);
         await run(stage, to('min'), 0);
         const least = await volumeMiB();
@@ -92,7 +92,7 @@ describe.skipIf(!can.ok && !required)(
     describe('btrfs', () => {
       const hash = stackOf('btrfs');
 
-      it('up, to its first size, and further down; every file is as it was', async () => {
+      it('grows, shrinks to its first size and below; every file is unchanged', async () => {
         await upFirstDown('btrfs', 64, -16, hash());
       });
     });
@@ -100,7 +100,7 @@ describe.skipIf(!can.ok && !required)(
     describe('xfs', () => {
       const hash = stackOf('xfs');
 
-      it('up, with every file as it was; down is refused before anything is done', async () => {
+      it('grows with every file unchanged, and refuses to shrink before anything changes', async () => {
         await run(stage, resizeCommand(resized('xfs', 32)), 0);
         const grown = await printed(sizes('xfs'));
         const refusal = await run(stage, resizeCommand(resized('xfs', 0)), 1, 2);

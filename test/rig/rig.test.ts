@@ -45,7 +45,7 @@ describe.skipIf(!can.ok && !required)('the rig', () => {
       expect(stdout.trim()).toBe(process.version);
     });
 
-    it('says how a command ended, and throws only when not told otherwise', async () => {
+    it('returns the exit status of a command, and throws unless told not to', async () => {
       const kept = await machine.run('echo out; echo err >&2; exit 7', { check: 'return' });
 
       expect(kept).toEqual({ exitCode: 7, stdout: 'out\n', stderr: 'err\n' });
@@ -55,7 +55,7 @@ describe.skipIf(!can.ok && !required)('the rig', () => {
       });
     });
 
-    it('passes words and input through unharmed', async () => {
+    it('passes arguments and input unchanged', async () => {
       const words = ['a b', `it's`, '$HOME', '*', '', 'ü'];
 
       const echoed = await machine.run(['printf', '%s\\n', ...words]);
@@ -65,7 +65,7 @@ describe.skipIf(!can.ok && !required)('the rig', () => {
       expect(piped.stdout).toBe('x\0y\n');
     });
 
-    it('takes files and gives them back', async () => {
+    it('copies files there and back', async () => {
       await machine.putText('/etc/xen/with space.cfg', 'name = "x"\n', 0o600);
       await machine.put(
         [
@@ -85,7 +85,7 @@ describe.skipIf(!can.ok && !required)('the rig', () => {
       );
     });
 
-    it('forgets everything when a snapshot is loaded', async () => {
+    it('forgets every change when a snapshot is loaded', async () => {
       await machine.run('lvcreate -y -L 64M -n gone vg0 && touch /root/gone /tmp/gone');
 
       await machine.loadSnapshot('clean');
@@ -96,13 +96,13 @@ describe.skipIf(!can.ok && !required)('the rig', () => {
       expect(left.stdout).toBe('');
     });
 
-    it('has the time of day after a snapshot', async () => {
+    it('has the correct time after a snapshot', async () => {
       const { stdout } = await machine.run('date +%s');
 
       expect(Math.abs(Number(stdout) - Date.now() / 1000)).toBeLessThan(20);
     });
 
-    it('has the same fingerprint after something was made and taken away', async () => {
+    it('has the same fingerprint after an object was created and removed', async () => {
       const before = await fingerprint(machine);
       await machine.run(
         'lvcreate -y -L 64M -n web1 vg0 && mkfs.ext4 -q /dev/vg0/web1 && mount /dev/vg0/web1 /mnt',
@@ -123,7 +123,7 @@ describe.skipIf(!can.ok && !required)('the rig', () => {
         expect(difference).toContain(`== ${section}`);
     });
 
-    it('boots a PV guest, whose disk and config file are in the fingerprint too, and shuts it down', async () => {
+    it('boots a PV guest, shows its disk and configuration in the fingerprint, and shuts it down', async () => {
       const before = await fingerprint(machine);
       const config = await makeGuest(machine, { name: 'web1' });
       const made = await fingerprint(machine);
@@ -148,7 +148,7 @@ describe.skipIf(!can.ok && !required)('the rig', () => {
       await machine.loadSnapshot('clean');
     });
 
-    it('keeps what was synced, and ends what was mounted, covered or under way', async () => {
+    it('keeps synced data, and ends mounts, overlays and processes', async () => {
       await machine.run(
         'lvcreate -y -L 64M -n kept vg0 && mkfs.ext4 -q /dev/vg0/kept && mount /dev/vg0/kept /mnt',
       );
@@ -169,7 +169,7 @@ describe.skipIf(!can.ok && !required)('the rig', () => {
       expect((await machine.run('lvs --noheadings -o lv_name vg0')).stdout.trim()).toBe('kept');
     });
 
-    it('leaves snapshots loadable', async () => {
+    it('keeps snapshots loadable', async () => {
       await machine.loadSnapshot('clean');
 
       expect((await machine.run('xl list; lvs vg0')).stdout).toMatch(/^Domain-0 /m);

@@ -104,13 +104,13 @@ describe.skipIf(!can.ok && !required)('bofh --host on a real Xen host', () => {
   const uncounted = (text: string): string =>
     text.replaceAll(/"(?:bytes|packets)": \d+/g, '"counted": 0').replace('"host": "dom0: ', '"host": "');
 
-  it('is asked by every verb that reads', async () => {
+  it('works with every verb that reads', async () => {
     const verbs = (await allVerbs()).filter(({ changes }) => !changes).map(({ verb }) => verb);
     expect(verbs.toSorted()).toEqual([...Object.keys(reads), ...ofJournals].toSorted());
   });
 
   it.each(Object.entries(reads).map(([verb, more]) => [verb, [...verb.split(' '), ...more]] as const))(
-    '%s is what bofh says there',
+    '%s prints the same as bofh there',
     async (verb, words) => {
       const there = await machine.run(['bofh', '--json', ...words], { check: 'return' });
       const over = await bofh(['--site', join(directory, 'site.json'), '--host', 'dom0', '--json', ...words]);
@@ -122,7 +122,7 @@ describe.skipIf(!can.ok && !required)('bofh --host on a real Xen host', () => {
     },
   );
 
-  it('is lost with the power, and there again after the boot', async () => {
+  it('fails during a power cut, and works after the boot', async () => {
     const host = sshHost({
       name: 'dom0',
       configFile: join(directory, 'config'),

@@ -44,7 +44,7 @@ describe.skipIf(!can.ok && !required)('the backup of a guest on a real Xen host'
   const names = () => text('lvs --noheadings -o lv_name vg0 | sort | xargs');
   const left = () => text('ls -A /srv/backup');
 
-  it('saves a running guest, which goes on', async () => {
+  it('saves a running guest, which continues', async () => {
     await bofh('vm create web1 --source tar:/srv/guest.tar --size 64m --swap 16m --memory 96m --start');
     await isUp('web1');
 
@@ -84,7 +84,7 @@ describe.skipIf(!can.ok && !required)('the backup of a guest on a real Xen host'
     await bofh('--yes vm remove web2 --force-off');
   });
 
-  it('leaves nothing of a backup into a full filesystem', async () => {
+  it('leaves nothing of a backup to a full filesystem', async () => {
     const before = [await names(), await text('xl list web1 | tail -1 | cut -d" " -f1')];
     await machine.run('mkdir /srv/small && mount -t tmpfs -o size=64k,mode=700 none /srv/small');
 
@@ -94,7 +94,7 @@ describe.skipIf(!can.ok && !required)('the backup of a guest on a real Xen host'
     expect([await names(), await text('xl list web1 | tail -1 | cut -d" " -f1')]).toEqual(before);
   });
 
-  it('leaves nothing of a backup that was killed, once recovered', async () => {
+  it('leaves nothing of a killed backup after recovery', async () => {
     const before = [await names(), await left()];
     // What only reads is started by bofh itself, and not by the shell of a step.
     const fault = await layFault(machine, {
@@ -144,7 +144,7 @@ describe.skipIf(!can.ok && !required)('the backup of a guest on a real Xen host'
     expect(await names()).toBe(before);
   });
 
-  it('removes the oldest backup with --keep once there is a new one', async () => {
+  it('removes the oldest backup with --keep after the new one is complete', async () => {
     const old = manifest;
     const said = await bofh('--yes vm backup web1 /srv/backup --keep 1');
     expect(said).toContain(`${old} is removed`);
@@ -152,7 +152,7 @@ describe.skipIf(!can.ok && !required)('the backup of a guest on a real Xen host'
     expect((await left()).split('\n').length).toBe(3);
   });
 
-  it('names a damaged file and restores nothing of it', async () => {
+  it('names a damaged file and restores nothing from it', async () => {
     const file = `/srv/backup/${(await saved()).disks[0]?.file.name ?? ''}`;
     const before = await names();
     await machine.run(
@@ -168,7 +168,7 @@ describe.skipIf(!can.ok && !required)('the backup of a guest on a real Xen host'
     expect(await bofh(`vm verify ${manifest}`)).toContain('is intact');
   });
 
-  it('saves a guest on thin volumes that is off, and restores it thin', async () => {
+  it('saves a stopped guest on thin volumes, and restores it on thin volumes', async () => {
     await bofh('--yes vm remove web1 --force-off');
     await machine.run('lvcreate -q --type thin-pool -L 128M -n pool vg0');
     await bofh('vm create web1 --source tar:/srv/guest.tar --size 64m --memory 96m --thin pool');

@@ -45,7 +45,7 @@ describe.skipIf(!can.ok && !required)('copies of guests on a real Xen host', () 
       'lvs --noheadings -o lv_name,lv_uuid vg0 | sort; ls /etc/xen/*.cfg; ls /var/lib/bofh/journal /var/lib/bofh/files 2>/dev/null | grep -v "^history$" || true; findmnt -rn -o TARGET | grep bofh || true',
     );
 
-  it('a guest that is off is cloned: its files are the same, its names, UUIDs and addresses others', async () => {
+  it('clones a stopped guest: the files are the same; names, UUIDs and addresses differ', async () => {
     await bofh('vm create web1 --source tar:/srv/guest.tar --size 64m --swap 16m --memory 96m');
     const before = await files('web1');
 
@@ -65,7 +65,7 @@ describe.skipIf(!can.ok && !required)('copies of guests on a real Xen host', () 
     expect(await text('ls -A /var/lib/bofh/files')).toBe('');
   });
 
-  it('a clone whose start fails leaves nothing', async () => {
+  it('a clone whose start fails leaves nothing behind', async () => {
     const before = await state();
     const fault = await layFault(machine, {
       tool: 'xl',
@@ -81,14 +81,14 @@ describe.skipIf(!can.ok && !required)('copies of guests on a real Xen host', () 
     ['while it copies', { tool: 'qemu-img', words: ['convert'] }],
     ['after its root has another UUID', { tool: 'tune2fs', words: ['-U'] }],
     ['after it has saved the files that it replaces', { tool: 'tar', words: ['--create'] }],
-  ] as const)('a clone whose bofh is killed %s leaves nothing once recovered', async (_, at) => {
+  ] as const)('a clone whose bofh is killed %s leaves nothing after recovery', async (_, at) => {
     const before = await state();
     await killedAt(machine, 'vm clone web1 web3', at);
     await bofh('recover --yes');
     expect(await state()).toBe(before);
   });
 
-  it('both boot, side by side', async () => {
+  it('original and clone boot side by side', async () => {
     await bofh('vm start web1');
     await bofh('vm start web2');
     await up('web1');
@@ -98,7 +98,7 @@ describe.skipIf(!can.ok && !required)('copies of guests on a real Xen host', () 
     await bofh('vm stop web2 --force');
   });
 
-  it('leaves nothing when all are removed', async () => {
+  it('leaves nothing behind when all are removed', async () => {
     await bofh('--yes vm remove web1');
     await bofh('--yes vm remove web2');
     expect(await text('lvs --noheadings vg0; ls /etc/xen/*.cfg 2>/dev/null || true')).toBe('');

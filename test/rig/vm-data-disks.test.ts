@@ -28,7 +28,7 @@ describe.skipIf(!can.ok && !required)('a guest with data disks on a real Xen hos
     );
   const note = () => text('cat /mnt/srv/data/note');
 
-  it('is undone if a filesystem cannot be made, or bofh is killed after it', async () => {
+  it('is undone if a filesystem cannot be created, or bofh is killed after that', async () => {
     // Old content that no part of the guest may have.
     await machine.run(
       'lvcreate -qq -L 360m -n old vg0 && yes old-secret | dd of=/dev/vg0/old bs=1M iflag=fullblock count=360 status=none; sync; lvremove -qq -y vg0/old',

@@ -22,7 +22,7 @@ describe.skipIf(!can.ok && !required)('the disks of a guest on a real Xen host',
   const size = async (lv: string) => Number(await text(`blockdev --getsize64 /dev/vg0/${lv}`)) / 1024 ** 2;
   const mounts = () => text('findmnt -rn -o SOURCE,TARGET | grep vg0 || true');
 
-  it('has a guest with a data disk', async () => {
+  it('include a data disk', async () => {
     await bofh('vm create web1 --source tar:/srv/guest.tar --size 64m --swap 16m --memory 96m');
     await machine.run(
       'lvcreate -qq -L 16m -n web1-data vg0 && mkfs.ext4 -q -L data /dev/vg0/web1-data && sed -i \'s|^disk = \\[|disk = [ "/dev/vg0/web1-data,raw,xvdc,rw",|\' /etc/xen/web1.cfg && mkdir -p /mnt',
@@ -32,7 +32,7 @@ describe.skipIf(!can.ok && !required)('the disks of a guest on a real Xen host',
     expect(await bofh('vm unmount web1')).toMatch(/unmounted \/dev\/vg0\/web1-root from \/mnt/);
   });
 
-  it('are mounted as one tree, and keep the guest from being started', async () => {
+  it('are mounted as one tree, and then the guest cannot be started', async () => {
     expect(await bofh('vm mount web1 /mnt')).toContain('/dev/vg0/web1-data on /mnt/data');
     await machine.run('echo from-outside > /mnt/data/note');
 
@@ -45,7 +45,7 @@ describe.skipIf(!can.ok && !required)('the disks of a guest on a real Xen host',
     expect(await bofh('vm unmount web1')).toContain('nothing to do');
   });
 
-  it('are as before if one of them cannot be mounted, or bofh is killed', async () => {
+  it('are unchanged if one of them cannot be mounted, or bofh is killed', async () => {
     const fault = await layFault(machine, { tool: 'mount', mode: 'fail', words: ['/mnt/data'] });
     await bofh('vm mount web1 /mnt', 5);
     await fault.remove();
@@ -57,7 +57,7 @@ describe.skipIf(!can.ok && !required)('the disks of a guest on a real Xen host',
     expect(await mounts()).toBe('');
   });
 
-  it('are seen by a command, and by nothing else', async () => {
+  it('are visible to a command, and to no other process', async () => {
     const said = await bofh(
       `vm chroot web1 -- /bin/sh -c 'cat /data/note; echo inside > /data/note; exit 3'; echo "ended $?"; findmnt -rn -o SOURCE | grep vg0; true`,
     );
@@ -65,7 +65,7 @@ describe.skipIf(!can.ok && !required)('the disks of a guest on a real Xen host',
     expect(said).toBe('from-outside\nended 3\n');
   });
 
-  it('keep the guest from being started while a command runs, and are free after it was killed', async () => {
+  it('block the start of the guest while a command runs, and are free after it was killed', async () => {
     await machine.run(
       'setsid bofh vm chroot web1 -- /bin/sh -c "echo busy > /data/note; sleep 200" > /dev/null 2>&1 < /dev/null & echo $! > /run/chroot.pid; for i in $(seq 100); do [ -e /sys/fs/ext4/dm-0 ] && ls /sys/fs/ext4 | grep -q dm- && break; sleep 0.2; done; sleep 5',
       { timeoutMs: 120_000 },
@@ -79,14 +79,14 @@ describe.skipIf(!can.ok && !required)('the disks of a guest on a real Xen host',
     await machine.run('e2fsck -p /dev/vg0/web1-root; e2fsck -p /dev/vg0/web1-data', { check: 'return' });
   });
 
-  it('are resized with their filesystems while it is off', async () => {
+  it('are resized with their filesystems while the guest is off', async () => {
     expect(await bofh('vm resize web1 root +16m')).toMatch(/web1-root: 64 MiB → 80 MiB\n.*ext4/);
     expect(await size('web1-root')).toBe(80);
     expect(await bofh('vm resize web1 xvdc min')).toMatch(/web1-data: 16 MiB/);
     expect(await bofh('vm resize web1 xvdc 16m')).toMatch(/web1-data/);
   });
 
-  it('grow under the running guest, which is told of the new size', async () => {
+  it('grow under the running guest, which gets the new size', async () => {
     await bofh('vm start web1');
     await guestUp(machine, { name: 'web1' });
     expect(await bofh('vm mount web1', 1)).toMatch(/bofh vm stop web1; then run the command again/);
@@ -103,7 +103,7 @@ describe.skipIf(!can.ok && !required)('the disks of a guest on a real Xen host',
     expect(await bofh('vm resize web1 root 88m')).toMatch(/ext4 .*80 MiB → 88 MiB|nothing to do/);
   });
 
-  it('go with it', async () => {
+  it('are removed with it', async () => {
     await bofh('--yes vm remove web1');
     expect(await text('lvs --noheadings vg0')).toBe('');
     expect(await text('ls /var/lib/bofh/journal | grep -c journal$ || true')).toBe('0');

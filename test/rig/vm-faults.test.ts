@@ -17,14 +17,14 @@ describe('a guest on a real Xen host, with faults', () => {
   // It ends with the snapshot of the start, so that no guest has to be taken away before the power fails.
   if (!isSample) it.each(pick(foreignTrials, /a logical volume/))('$group: $name', (trial) => tried(trial));
 
-  it('is as a reboot leaves it when the power fails on the way', async () => {
+  it('is as a reboot leaves it after a power cut on the way', async () => {
     await bootedStage(stage);
     await tried(powerCutAt(7));
   });
 
   // The guest that the power did not take is what it starts from; a second try then takes it away, and leaves the host as before.
   if (!isSample) {
-    it('loses no file that was reported as made before the power failed', async () => {
+    it('loses no file of a reported success to a power cut', async () => {
       await resetAfterFailure(stage, () => cutAfterSuccess(stage, 'kept'));
     });
 

@@ -38,7 +38,7 @@ describe.skipIf(!can.ok && !required)('the life of a guest on a real Xen host', 
       probe: async () => (pattern.test(await text(probe)) ? true : undefined),
     });
 
-  it('starts with limits above what it has', async () => {
+  it('starts with limits above its memory and virtual CPUs', async () => {
     await bofh('vm create web1 --source tar:/srv/guest.tar --size 64m --swap 16m --memory 96m');
     await machine.run(
       `sed -i -e '1i # the shop: 96 MiB were enough in 2019' -e 's/^memory = 96$/memory = 96 # MiB/' /etc/xen/web1.cfg && printf 'maxmem = 160\\nmaxvcpus = 2\\n' >> /etc/xen/web1.cfg`,
@@ -51,7 +51,7 @@ describe.skipIf(!can.ok && !required)('the life of a guest on a real Xen host', 
     expect(await given()).toEqual([96, 1, 256]);
   });
 
-  it('gets memory, virtual CPUs and weight while it runs, and the file the same', async () => {
+  it('gets memory, virtual CPUs and weight while it runs, and the file too', async () => {
     const before = await config();
 
     const said = await bofh('vm set web1 memory=128m vcpus=2 cpu-weight=512 maxmem=192m autostart=yes');
@@ -75,7 +75,7 @@ describe.skipIf(!can.ok && !required)('the life of a guest on a real Xen host', 
     );
   });
 
-  it('and its file are as before if a later step fails', async () => {
+  it('and its file are unchanged if a later step fails', async () => {
     const before = [await config(), await given()];
     const fault = await layFault(machine, { tool: 'xl', mode: 'fail', words: ['sched-credit2'] });
 
@@ -85,7 +85,7 @@ describe.skipIf(!can.ok && !required)('the life of a guest on a real Xen host', 
     expect([await config(), await given()]).toEqual(before);
   });
 
-  it('and its file are as before after the recovery of a bofh that was killed', async () => {
+  it('and its file are unchanged after the recovery of a killed bofh', async () => {
     const before = [await config(), await given()];
     const fault = await layFault(machine, {
       tool: 'xl',
@@ -102,7 +102,7 @@ describe.skipIf(!can.ok && !required)('the life of a guest on a real Xen host', 
     expect(await text('ls -A /etc/xen | grep -c bofh || true')).toBe('0');
   });
 
-  it('is paused and resumed, also after a pause of others', async () => {
+  it('is paused and resumed, also after others paused it', async () => {
     await bofh('vm pause web1');
     expect(await text('xl list web1')).toMatch(/ --p--- /);
     expect(await bofh('vm pause web1')).toContain('paused already: nothing to do');
@@ -155,7 +155,7 @@ describe.skipIf(!can.ok && !required)('the life of a guest on a real Xen host', 
     expect(await text('xl list')).toMatch(/^shop /m);
   });
 
-  it('leaves nothing after it stopped, got its old name back and was removed', async () => {
+  it('leaves nothing behind after it was stopped, renamed back and removed', async () => {
     await bofh('vm stop shop --force');
     expect(await bofh('vm wait shop --for stopped')).toContain('shop is off');
     await bofh('vm rename shop web1');

@@ -40,7 +40,7 @@ describe.skipIf(!can.ok && !required)('a guest on two Xen hosts', () => {
 
   const domains = (machine: Machine): Promise<string> => text(machine, 'xl list | grep -c "^web1 "');
 
-  it('is made with disks that both have', async () => {
+  it('is created with disks on both hosts', async () => {
     const said = await onA(
       'bofh vm create web1 --source tar:/srv/guest.tar --size 64m --swap 16m --memory 96m --drbd b --start',
       0,
@@ -75,7 +75,7 @@ describe.skipIf(!can.ok && !required)('a guest on two Xen hosts', () => {
     expect(await text(pair.a, 'drbdadm role web1-root')).toMatch(/^Secondary/);
   });
 
-  it('moves back, from where the second is worked on, with its data', async () => {
+  it('moves back with its data, by a command on the second', async () => {
     await pair.b.run('xl shutdown -w web1', { timeoutMs: 120_000 });
     await pair.b.run('dd if=/dev/urandom of=/dev/drbd1 bs=1M count=8 conv=fsync status=none');
     const hash = await text(
@@ -96,7 +96,7 @@ describe.skipIf(!can.ok && !required)('a guest on two Xen hosts', () => {
     await guestUp(pair.a, { name: 'web1' });
   });
 
-  it('starts alone on the second when the first has lost its power, and moves back to it', async () => {
+  it('starts alone on the second after a power cut of the first, and moves back to it', async () => {
     const { a, b } = pair;
     await b.run('mv /root/node /usr/local/bin/node');
     await installBofh(b);
@@ -120,7 +120,7 @@ describe.skipIf(!can.ok && !required)('a guest on two Xen hosts', () => {
     expect([await domains(a), await domains(b)]).toEqual(['1', '0']);
   }, 1_800_000);
 
-  it('leaves nothing when it is taken apart', async () => {
+  it('leaves nothing behind when it is removed', async () => {
     await pair.a.run('xl shutdown -w web1', { timeoutMs: 120_000 });
     await onA('bofh --yes vm remove web1', 0);
 

@@ -84,7 +84,7 @@ export default defineHost((h) => {
     expect(await out(`${ssh} 'systemctl is-active web'`)).toBe('active');
   }, 900_000);
 
-  it('is changed by a description while it is off: as before if bofh is killed, and then as described', async () => {
+  it('is changed by a description while it is off: unchanged if bofh is killed, else as described', async () => {
     await machine.putText(
       '/root/guest/later.ts',
       `import { defineHost } from 'bofh';
@@ -116,7 +116,7 @@ export default defineHost((h) => {
     );
   }, 3_000_000);
 
-  it('is removed with all of it', async () => {
+  it('is removed with everything it has', async () => {
     await out('bofh --yes vm remove web1 --stop');
     expect(await out('lvs --noheadings vg0; ls /etc/xen/*.cfg 2>/dev/null; true')).toBe('');
   });

@@ -45,7 +45,7 @@ describe.skipIf(!can.ok && !required)('a guest from a directory, with roles, on 
     expect(await state()).toBe(before);
   }, 600_000);
 
-  it('has the files of the directory, and what the role wrote, and starts', async () => {
+  it('has the files of the directory, and those of the role, and starts', async () => {
     await bofh(create);
     await bofh('vm mount web1 /mnt');
 

@@ -97,7 +97,7 @@ describe.skipIf(!can.ok && !required)('snapshots of guests on a real Xen host', 
     expect(await bofh('vm snapshot list')).toContain('no guest has a snapshot');
   });
 
-  it('leaves nothing when all is removed', async () => {
+  it('leaves nothing behind when all are removed', async () => {
     await bofh('vm snapshot create web1 last');
     expect(await bofh('--yes vm remove web1', 1)).toContain('bofh vm snapshot remove web1 last');
     await bofh('--yes vm snapshot remove web1 last');

@@ -17,7 +17,7 @@ beforeAll(async () => {
 afterAll(async () => stage.machine.close());
 
 describe('a guest on a real Xen host', () => {
-  it('is not made when its request cannot be met, and every reason is said at once', async () => {
+  it('is not created when its request is impossible, and all reasons are listed at once', async () => {
     const said = await run(
       stage,
       'bofh vm create web1 --source tar:/nowhere.tar --size 900g --bridge nobr0 --kernel /no/kernel --ramdisk /no/initrd',
@@ -29,7 +29,7 @@ describe('a guest on a real Xen host', () => {
     await expectAsBefore(stage);
   });
 
-  it('is created in a thin pool, stops, starts, and leaves nothing when it is removed', async () => {
+  it('is created in a thin pool, stops, starts, and leaves nothing behind when removed', async () => {
     await run(stage, 'lvcreate -q -y --type thin-pool -L 32M -n pool vg0', 0);
     await resetAfterFailure(stage, async () => {
       await run(stage, `${createCommand} --thin pool`, 0);

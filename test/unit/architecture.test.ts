@@ -105,7 +105,7 @@ describe('the rooms of the source', () => {
     expect([...new Set(files.map(room))].filter((name) => rank(name) < 0)).toEqual([]);
   });
 
-  it('import only rooms before them', () => {
+  it('import only earlier rooms', () => {
     const wrong = files.flatMap((file) =>
       imports(file)
         .filter((from) => from.endsWith('.ts'))
@@ -121,7 +121,7 @@ describe('the rooms of the source', () => {
     ]);
   });
 
-  it('import of another driver only what is listed', () => {
+  it('import only listed files of another driver', () => {
     const found = new Set(
       files
         .filter((file) => drivers.includes(room(file)))
@@ -137,7 +137,7 @@ describe('the rooms of the source', () => {
     expect([...found].sort()).toEqual(listed.sort());
   });
 
-  it('have no cycle of imports, but for types within the simulated world and the API that scripts get', () => {
+  it('have no import cycles, except types in the simulated world and the API for scripts', () => {
     const graph = new Map(files.map((file) => [file, imports(file, room(file) !== 'simulator')] as const));
     const cycles: string[] = [];
     const finished = new Set<string>();
@@ -151,14 +151,14 @@ describe('the rooms of the source', () => {
     expect(cycles).toEqual([]);
   });
 
-  it('start programs in host/ alone', () => {
+  it('start programs in host/ only', () => {
     const starting = files.filter((file) =>
       imports(file).some((from) => ['execa', 'node:child_process', 'child_process'].includes(from)),
     );
     expect(starting.filter((file) => room(file) !== 'host' && room(file) !== 'script')).toEqual([]);
   });
 
-  it('parse arguments in cli/ alone', () => {
+  it('parse arguments in cli/ only', () => {
     expect(files.filter((file) => imports(file).includes('commander') && room(file) !== 'cli')).toEqual([]);
   });
 });

@@ -40,7 +40,7 @@ async function interrupted(
 }
 
 describe('atomic()', () => {
-  it('that a program cancels carries its reason', async () => {
+  it('gives the reason of a cancellation by the program', async () => {
     const stop = new AbortController();
     const reason = { why: 'the request is gone' };
 
@@ -54,7 +54,7 @@ describe('atomic()', () => {
     ['a text', 'the request is gone', ': the request is gone'],
     ['an error', new Error('the request is gone'), ': the request is gone'],
     ['none', undefined, ''],
-  ])('that a program cancels says why: %s', async (_, reason, said) => {
+  ])('says why a program cancelled it: %s', async (_, reason, said) => {
     const stop = new AbortController();
 
     const error = await interrupted({ signal: stop.signal }, () => stop.abort(reason));
@@ -65,7 +65,7 @@ describe('atomic()', () => {
   it.each<readonly [string, () => AtomicOptions]>([
     ['timeout', () => ({ timeout: 200 })],
     ['AbortSignal.timeout()', () => ({ signal: AbortSignal.timeout(200) })],
-  ])('that takes too long is has a code of its own: %s', async (_, options) => {
+  ])('has its own code at its time limit: %s', async (_, options) => {
     const error = await interrupted(options());
 
     expect(error).toMatchObject({ code: 'timeout', reason: { name: 'TimeoutError' } });
@@ -74,7 +74,7 @@ describe('atomic()', () => {
     expect(onConsole(error, { root: true }).exitCode).toBe(5);
   });
 
-  it('whose signal is aborted already does not begin, and says nothing of signals of the process', async () => {
+  it('with an aborted signal does not start, and does not mention process signals', async () => {
     let begun = false;
     const error = await rejectionOf(
       withBofh(simulatedBofh(), () => atomic('x', () => (begun = true), { signal: AbortSignal.abort('no') })),
@@ -84,7 +84,7 @@ describe('atomic()', () => {
     expect(begun).toBe(false);
   });
 
-  it('that ends in time leaves no timer and no cancellation', async () => {
+  it('leaves no timer and no listener when it ends in time', async () => {
     const stop = new AbortController();
     const bofh = simulatedBofh();
     const timers = (): number => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length;
@@ -97,7 +97,7 @@ describe('atomic()', () => {
     expect(timers()).toBe(before);
   });
 
-  it('waits for what another sequence works on, as long as it says', async () => {
+  it('waits for another sequence for at most the given time', async () => {
     const bofh = simulatedBofh();
     const both = (wait?: number) =>
       withBofh(bofh, async () => {
@@ -119,7 +119,7 @@ describe('atomic()', () => {
     expect(await both(5000)).toMatchObject({ status: 'fulfilled' });
   });
 
-  it('works on the host of a name, and keeps the journals here', async () => {
+  it('works on a named host, and keeps the journals here', async () => {
     const here = simulatedBofh();
     const there = simulatedHost();
     const on = { host: { ...there, name: 'web2' }, on: here.engine.on };
@@ -148,7 +148,7 @@ describe('atomic()', () => {
     ['host', { host: '' }],
     ['reverse', { reverse: 1 }],
     ['waitMs', { waitMs: 5 }],
-  ])('refuses a wrong %s before it begins: %o', async (key, options) => {
+  ])('refuses a wrong %s before it starts: %o', async (key, options) => {
     let begun = false;
     const error = await rejectionOf(
       withBofh(simulatedBofh(), () => atomic('x', () => (begun = true), options as AtomicOptions)),

@@ -51,7 +51,7 @@ const functions = Object.entries(library).flatMap(([name, of]): readonly (readon
 });
 const staged = neighbourhood();
 
-describe('an argument that makes no sense is an error of bofh, with a code, and nothing happens', () => {
+describe('an invalid argument is an error of bofh with a code, and nothing changes', () => {
   it.each(functions.filter(([name]) => !plain.has(name) && !any.has(name)))('%s', async (name, call) => {
     const wrong: string[] = [];
     for (const args of tries) {
@@ -130,7 +130,7 @@ it.each<[string, () => unknown, RegExp]>([
     () => simulatedBofh({ hots: 1 } as never),
     /^simulatedBofh: .*did you mean host/,
   ],
-])('%s is invalid, and names the option', async (_title, call, why) => {
+])('%s is invalid, and the error names the option', async (_title, call, why) => {
   const failed = library.withBofh(simulatedBofh(), async () => call());
 
   await expect(failed).rejects.toMatchObject({
@@ -166,7 +166,7 @@ it.each<[string, (tx: library.Tx) => Promise<unknown>, RegExp]>([
   ],
   ['reserve with an unknown key', (tx) => tx.reserve({ change: ['lv:vg0/a'] } as never), /"change"/],
   ['scope without a body', (tx) => tx.scope('part', undefined as never), /tx\.scope: the body is missing/],
-])('tx: %s is invalid, and nothing stays', async (_title, act, why) => {
+])('tx: %s is invalid, and everything is undone', async (_title, act, why) => {
   const host = fork(staged);
   const before = host.snapshot();
   const failed = library.withBofh(simulatedBofh({ host }), () =>
@@ -383,7 +383,7 @@ it.each<[string, () => Promise<unknown>]>([
   ['an offset of 0', () => library.block.attachLoop({ file: '/srv/none', offset: 0 })],
   ['growth', () => library.drbd.grow({ name: 'web1', on: ['a', 'b'], size: '+5g' })],
   ['all there is', () => library.drbd.grow({ name: 'web1', on: ['a', 'b'], size: 'max' })],
-])('a form of a size that only some options have is no wrong size: %s', async (_title, call) => {
+])('accepts a form of size that only some options have: %s', async (_title, call) => {
   const said: unknown = await library
     .withBofh(simulatedBofh({ host: fork(staged) }), call)
     .catch((error: unknown) => error);

@@ -16,7 +16,7 @@ beforeEach(() => {
 const on = <T>(body: () => Promise<T>): Promise<T> => withBofh(simulatedBofh({ host }), body);
 
 describe('atomic()', () => {
-  it('gives the value of its body when everything is committed', async () => {
+  it('returns the value of its body when everything is committed', async () => {
     const path = await on(() =>
       atomic('disk', async (tx) => {
         const lv = await tx.lvm.createLv({ vg: 'vg0', name: 'a', size: '8m' });
@@ -44,7 +44,7 @@ describe('atomic()', () => {
     expect(host.snapshot()).toBe(before);
   });
 
-  it('undoes what `tx.call` called, in the order of the steps around it, by the rule that it was given', async () => {
+  it('undoes calls of `tx.call` in the order of the steps around, with their inverse', async () => {
     const did: string[] = [];
     const ring = (bell: string): void => void did.push(`ring ${bell}`);
     const volumes = (): number => host.world.lvm.flatMap(({ lvs }) => lvs).length;
@@ -82,7 +82,7 @@ describe('atomic()', () => {
     await expect(failed).rejects.toThrow(/ring was not called, because bofh does not know how to undo it/);
   });
 
-  it('names a file of ours that somebody edited since, and leaves it alone', async () => {
+  it('names an edited file of the sequence, and leaves it alone', async () => {
     const failed = on(() =>
       atomic('file', async (tx) => {
         await tx.file.create({ path: '/etc/note', content: 'ours\n', mode: 0o644 });
@@ -95,7 +95,7 @@ describe('atomic()', () => {
     expect(host.admin.readFile('/etc/note')).toBe('theirs\n');
   });
 
-  it('refuses a change on a module: it would commit alone', async () => {
+  it('refuses a change on a module, which would commit alone', async () => {
     const failed = on(() =>
       atomic('mixed', async (tx) => {
         await tx.lvm.createLv({ vg: 'vg0', name: 'a', size: '8m' });
@@ -107,7 +107,7 @@ describe('atomic()', () => {
     expect(await on(() => lvm.lvs())).toEqual([]);
   });
 
-  it('refuses another atomic() inside: it would commit alone, and tx.scope is undone with the whole', async () => {
+  it('refuses another atomic() inside, which would commit alone, while tx.scope is undone with the whole', async () => {
     const before = host.snapshot();
     const inner = () => atomic('inner', (tx) => tx.lvm.createLv({ vg: 'vg0', name: 'b', size: '8m' }));
 
@@ -127,7 +127,7 @@ describe('atomic()', () => {
     expect(host.snapshot()).toBe(before);
   });
 
-  it('refuses a sequence that is made by hand inside, over the same engine', async () => {
+  it('refuses an AtomicOperationSequence inside, over the same engine', async () => {
     const failed = on(() =>
       atomic('outer', async (tx) => {
         await tx.lvm.createLv({ vg: 'vg0', name: 'a', size: '8m' });
@@ -138,7 +138,7 @@ describe('atomic()', () => {
     await expect(failed).rejects.toThrow(/started inside atomic\(\)/);
   });
 
-  it('lets another one begin once it has ended, also from what it left running', async () => {
+  it('allows another one after its end, also from a task that it left running', async () => {
     let later: Promise<unknown> | undefined;
     await on(() =>
       atomic('first', (tx) => {
@@ -155,7 +155,7 @@ describe('atomic()', () => {
     expect((await on(() => lvm.lvs())).map(({ name }) => name)).toEqual(['a', 'b']);
   });
 
-  it('lets reads on a module and later changes on one through', async () => {
+  it('allows reads on a module, and later changes', async () => {
     await on(() =>
       atomic('read', async (tx) => {
         await tx.lvm.createLv({ vg: 'vg0', name: 'a', size: '8m' });
@@ -226,7 +226,7 @@ describe('a MountPool', () => {
     });
   });
 
-  it('unmounts when the body throws, whose own error it is', async () => {
+  it('unmounts when the body throws, and passes its error on', async () => {
     const before = host.snapshot();
     const wrong = new Error('my own');
 
@@ -236,7 +236,7 @@ describe('a MountPool', () => {
     expect(host.snapshot()).toBe(before);
   });
 
-  it('lets the body make changes of its own, which stay', async () => {
+  it('keeps changes that the body makes', async () => {
     await on(() =>
       new MountPool(['/media/tmp']).with('/dev/vg0/a', async () => {
         await lvm.createLv({ vg: 'vg0', name: 'b', size: '8m' });
@@ -246,7 +246,7 @@ describe('a MountPool', () => {
     expect((await on(() => lvm.lvs())).map(({ name }) => name)).toEqual(['a', 'b']);
   });
 
-  it('may be used inside atomic(), whose rule holds for its body: a change on a module is refused', async () => {
+  it('may be used inside atomic(), where a change on a module is still refused', async () => {
     const inside = (body: () => Promise<unknown>) =>
       on(() => atomic('outer', () => new MountPool(['/media/tmp']).with('/dev/vg0/a', body)));
 
@@ -257,7 +257,7 @@ describe('a MountPool', () => {
     expect(await on(() => isMountpoint('/media/tmp'))).toBe(false);
   });
 
-  it('gives a directory back when the mount fails', async () => {
+  it('releases a directory when the mount fails', async () => {
     const pool = new MountPool(['/media/tmp']);
 
     await expect(on(() => pool.with('/dev/vg0/none', async () => undefined))).rejects.toThrow();
@@ -265,7 +265,7 @@ describe('a MountPool', () => {
     expect(await on(() => pool.with('/dev/vg0/a', async (path) => path))).toBe('/media/tmp');
   });
 
-  it('is not taken from under a body by a signal, which ends the call afterwards', async () => {
+  it('keeps the mount for a body after a signal, and fails then', async () => {
     const stop = new AbortController();
     const bofh = {
       ...simulatedBofh({ host }),

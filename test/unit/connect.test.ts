@@ -47,7 +47,7 @@ it.each<readonly [string, () => Promise<unknown>, string]>([
   expect(`${(error as Error).message} ${(error as BofhError).remedy ?? ''}`).toContain(remedy);
 });
 
-it('a script with another extension gets a name that can be run', async () => {
+it('a script with another extension gets a valid name', async () => {
   const error = await rejectionOf(loadScript('/srv/x.cjs', { cache: 'unused', warn: () => undefined }));
 
   expect((error as BofhError).remedy).toBe('rename it, for example to /srv/x.ts');

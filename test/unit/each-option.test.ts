@@ -54,7 +54,7 @@ const all = callables.flatMap(({ name, from, parameters }) => {
 const staged = neighbourhood();
 const before = staged.snapshot();
 
-it.each(all)('an option of $name that makes no sense is invalid, and named', async ({ name, call, own }) => {
+it.each(all)('an invalid option of $name is a usage error that names it', async ({ name, call, own }) => {
   const found: string[] = [];
   const host = fork(staged);
   for (const [at, { options }] of own.entries())
@@ -80,6 +80,6 @@ it.each(all)('an option of $name that makes no sense is invalid, and named', asy
   expect(host.snapshot()).toBe(before);
 });
 
-it('is tried with every method that has options', () => {
+it('is tested with every method that has options', () => {
   expect(all.length).toBeGreaterThan(250);
 });

@@ -83,7 +83,7 @@ function latch(): { readonly open: () => void; readonly opened: Promise<void> } 
 }
 
 describe('ensure', () => {
-  it('is tried for each method that it has', () => {
+  it('is tested for each of its methods', () => {
     expect(existing.map(({ driver, method }) => `${driver}.${method}`).sort()).toEqual(
       Object.keys(cases).sort(),
     );
@@ -181,13 +181,13 @@ describe('ensure', () => {
     });
   });
 
-  it('compares only what was asked for', async () => {
+  it('compares only the given properties', async () => {
     const bofh = simulatedBofh();
     await withBofh(bofh, () => ensure.lvm.createLv({ ...volume, tags: ['a'] }));
     expect(await withBofh(bofh, () => ensure.lvm.createLv(volume))).toMatchObject({ changed: false });
   });
 
-  it('does not take what cannot be read for the same, or for missing', async () => {
+  it('does not treat an unreadable object as equal or missing', async () => {
     const bofh = simulatedBofh();
     await withBofh(bofh, () => ensure.lvm.createLv(volume));
     bofh.host.fault({ tool: 'lvm', access: 'read', mode: 'fails before' });
@@ -225,7 +225,7 @@ describe('ensure', () => {
       expect(bofh.host.world.lvm[0]?.lvs.map(({ name }) => name)).toEqual(['web1']);
     });
 
-  it('takes what another process creates after the first look, if it is as asked', async () => {
+  it('accepts an object that another process creates after the first look, if it is equal', async () => {
     const bofh = simulatedBofh();
     let looks = 0;
     bofh.host.faults.watch(({ tool, argv }) => {

@@ -90,7 +90,7 @@ describe('the code of the usual refusals', () => {
     expect([(error as bofh.BofhError).code, (error as Error).message]).toEqual([code, expect.anything()]);
   });
 
-  it('a lock that is held: busy', async () => {
+  it('a held lock: busy', async () => {
     const { on } = await start();
     let over = (): void => undefined;
     const held = new Promise<void>((resolve) => (over = resolve));
@@ -114,7 +114,7 @@ describe('the code of the usual refusals', () => {
 });
 
 describe('an error', () => {
-  it('of an undone sequence names the step, the code of its cause, what was undone, the id and the remedy', async () => {
+  it('of an undone sequence has the step, the code of its cause, the undone steps, the id and the remedy', async () => {
     const { on } = await start();
 
     const error = await rejectionOf(
@@ -148,7 +148,7 @@ describe('an error', () => {
     });
   });
 
-  it('of a signal names the signal, the sequence and what was undone', async () => {
+  it('of a signal has the signal, the sequence and the undone steps', async () => {
     const { simulated } = await start();
     const stop = new AbortController();
 
@@ -198,7 +198,7 @@ describe('an error', () => {
     });
   });
 
-  it('that is its own cause, or has several, is JSON too', () => {
+  it('that is its own cause, or has several causes, is JSON too', () => {
     const odd = new bofh.RefusedError('odd');
     Object.assign(odd, { cause: odd });
     const several = new bofh.RefusedError('both', { cause: new AggregateError([odd, 'text'], 'two') });
@@ -217,7 +217,7 @@ describe('docs/library.md', () => {
     ...section.matchAll(/^\| `(?<code>[a-z-]+)` \| (?<classes>[^|]+) \| (?<exit>[^|]+) \|/gm),
   ].map(({ groups }) => groups ?? {});
 
-  it('has every code, once', () => {
+  it('lists every code once', () => {
     expect(rows.map(({ code }) => code)).toEqual([...errorCodes]);
   });
 
@@ -235,7 +235,7 @@ describe('docs/library.md', () => {
       new bofh.ConnectionError('x', { host: 'web2', connection: 'none' }),
       new bofh.CommandError({ tool: 'lvs', argv: [], reason: 'unknown' }),
     ].map((error) => [error.name, error] as const),
-  )('says the code and the exit code of %s', (name, error) => {
+  )('has the code and the exit code of %s', (name, error) => {
     const row = rows.find(({ code }) => code === error.code);
 
     expect(row?.classes).toContain(`\`${name}\``);

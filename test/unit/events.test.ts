@@ -67,7 +67,7 @@ describe('the events of a sequence', () => {
     });
   });
 
-  it('that goes on after a scope without a step: nothing of it is undone', async () => {
+  it('that continues after an empty scope: nothing of it is undone', async () => {
     const events = await eventsOf(async (tx) => {
       await tx.lvm.createLv(volume('a'));
       await tx.scope('empty', () => Promise.reject(new Error('at once'))).catch(() => undefined);
@@ -85,7 +85,7 @@ describe('the events of a sequence', () => {
     ]);
   });
 
-  it('that is left at a second signal: none comes after "ended", while its program runs on', async () => {
+  it('that is left at a second signal: none follows "ended", while its program continues', async () => {
     const events: SequenceEvent[] = [];
     const [stop, abandon] = [new AbortController(), new AbortController()];
     const bofh = simulatedBofh();
@@ -122,7 +122,7 @@ describe('the events of a sequence', () => {
     expect(events.find(({ type }) => type === 'undo-begun')).toMatchObject({ because: 'no' });
   });
 
-  it('with a scope that fails, after which it goes forward again', async () => {
+  it('with a scope that fails, and then continues', async () => {
     const events = await eventsOf(async (tx) => {
       await tx
         .scope('try', async (inner) => {
@@ -176,11 +176,11 @@ describe('the events of a sequence', () => {
     ['an unknown option', [() => 1, { tmeout: 5 } as never], 'invalid'],
     ['no body', [undefined as never], 'invalid'],
     ['a signal that came before', [() => 1, { signal: AbortSignal.abort() }], 'interrupted'],
-  ])('that does not begin are only its end: %s', async (_, asked, code) => {
+  ])('that does not start are only its end: %s', async (_, asked, code) => {
     expect(words(await eventsOf(...asked))).toEqual([`forward ended unchanged ${code}`]);
   });
 
-  it('say whom it waits for', async () => {
+  it('name the sequence that it waits for', async () => {
     const bofh = simulatedBofh();
     const waiting: SequenceEvent[] = [];
     await withBofh(bofh, async () => {
@@ -217,7 +217,7 @@ describe('a listener', () => {
     expect(await warned).toMatchObject({ message: expect.stringContaining('broken') as unknown });
   });
 
-  it('of the context hears recipes and single steps too, beside that of a sequence', async () => {
+  it('of the context gets recipes and single steps too, beside that of a sequence', async () => {
     const [all, one]: [string[], string[]] = [[], []];
     await withBofh(simulatedBofh(), () =>
       withBofh(connect({ onEvent: ({ name }) => void all.push(name) }), async () => {

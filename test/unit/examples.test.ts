@@ -88,7 +88,7 @@ describe('guests-from-csv.ts', { timeout: 300_000 }, () => {
     expect([first.exitCode, second.exitCode]).toEqual([undefined, undefined]);
   });
 
-  it('goes on after a guest that fails, says why and fails at the end', async () => {
+  it('continues after a guest that fails, prints why and fails at the end', async () => {
     const host = dom0();
     host.admin.lvcreate({ vg: 'vg0', name: 'web02-data', extents: 9 });
     const file = join(work, 'three.csv');
@@ -173,7 +173,7 @@ describe('inventory.ts', () => {
     expect(host.snapshot()).toBe(before);
   });
 
-  it('goes on after a host that is down, and no further than that', async () => {
+  it('continues after one unreachable host', async () => {
     const host = small();
     const bofh = simulatedBofh({ host });
     const down = new ConnectionError('web9 cannot be reached', { host: 'web9', connection: 'none' });
@@ -246,7 +246,7 @@ describe('adopt-volumes.ts', () => {
   }
   const words = ['vg0', 'web1_disk=web1-root', 'web1_swp=web1-swap'];
 
-  it('renames volumes and all that names them', async () => {
+  it('renames volumes and everything that contains their names', async () => {
     const host = handMade();
     const { printed } = await run('adopt-volumes.ts', host, ...words);
 
@@ -265,7 +265,7 @@ describe('adopt-volumes.ts', () => {
     );
   });
 
-  it('leaves a volume that is in use, with its holder, and does the others', async () => {
+  it('skips a volume that is in use, names its holder, and does the others', async () => {
     const host = handMade();
     host.admin.format('/dev/vg0/web1_disk', {
       ...{ type: 'ext4', usage: 'filesystem', version: '1.0' },
@@ -408,7 +408,7 @@ describe('web-host.ts and hosting.ts, which test/container/examples.test.ts runs
     }
   });
 
-  it('every active customer has all, and the second run changes nothing', async () => {
+  it('every active customer gets everything, and the second run changes nothing', async () => {
     const host = server();
     const customers = join(folder, 'hosting/customers.json');
     const { printed } = await run('hosting.ts', host, customers);

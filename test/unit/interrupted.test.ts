@@ -50,7 +50,7 @@ const isMounted = (): Promise<boolean> =>
   withBofh(simulatedBofh({ host }), () => mount.isMountpoint('/mnt/a'));
 
 describe('a signal while the body of a sequence runs', () => {
-  it('undoes it only when the body has ended; until then its calls fail and tx.signal is aborted', async () => {
+  it('undoes it only after the body ended; until then its calls fail and tx.signal is aborted', async () => {
     const { bofh, signal, notices } = person();
     const seen: unknown[] = [];
 
@@ -79,7 +79,7 @@ describe('a signal while the body of a sequence runs', () => {
     ['tx.scope', (tx) => tx.scope('late', late)],
     ['tx.reserve', (tx) => tx.reserve({ changes: ['lv:vg0/late'] })],
     ['tx.on', async (tx) => tx.on('').file.create({ path: '/mnt/a/late.txt', content: '' })],
-  ])('%s fails after it, and runs nothing', async (_what, call) => {
+  ])('makes %s fail, which runs nothing', async (_what, call) => {
     const { bofh, signal } = person();
     const seen: unknown[] = [];
 
@@ -119,7 +119,7 @@ describe('a signal while the body of a sequence runs', () => {
     expect(host.snapshot()).toBe(before);
   });
 
-  it('is the reason, also where the body then throws', async () => {
+  it('is the reported reason, also where the body then throws', async () => {
     const { bofh, signal } = person();
 
     const error = await rejectionOf(
@@ -133,7 +133,7 @@ describe('a signal while the body of a sequence runs', () => {
     expect(host.snapshot()).toBe(before);
   });
 
-  it('says at the second where the body is, and undoes beneath it at the third', async () => {
+  it('shows at the second one where the body is, and undoes below it at the third', async () => {
     const { bofh, signal, notices } = person();
     const [begun, held] = [gate(), gate()];
     const ended = rejectionOf(
@@ -248,7 +248,7 @@ describe('a signal while the body of a sequence runs', () => {
     expect([...ends].sort()).toEqual(['committed', 'interrupted', 'rolled-back']);
   });
 
-  it('does not take a scoped mount from under its body', async () => {
+  it('keeps a scoped mount for its body', async () => {
     const { bofh, signal } = person();
     const seen: boolean[] = [];
 

@@ -17,7 +17,7 @@ async function wrongOf(op: typeof record, ...faults: Parameters<typeof operation
 }
 
 describe('operationMatrix', () => {
-  it('tries every fault on an operation of your own, and finds nothing wrong with a right one', async () => {
+  it('tests every fault on an operation of your own, and finds no problem in a correct one', async () => {
     const counts = await operationMatrix(record, { stage });
 
     expect(Object.keys(counts)).toEqual(matrixFaults);
@@ -32,7 +32,7 @@ describe('operationMatrix', () => {
     ]);
   });
 
-  it('names the access and what is left of an operation whose undo does nothing', async () => {
+  it('names the access and the leftovers of an operation whose undo does nothing', async () => {
     const broken = operation({ ...recordSpec, revert: () => Promise.resolve() });
 
     expect(await wrongOf(broken, 'SIGKILL')).toMatch(/file create.*acts then crash, restart/);
@@ -48,7 +48,7 @@ describe('operationMatrix', () => {
     expect(wrong).toContain(`"${records}/a.bak"`);
   });
 
-  it('finds an operation that is not durable before it counts as done', async () => {
+  it('finds an operation that reports completion before it is durable', async () => {
     const broken = operation({ ...recordSpec, sync: () => Promise.resolve() });
 
     expect(await wrongOf(broken, 'power cut')).toContain(`durable vda "${records}/a"`);

@@ -2,6 +2,6 @@ import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { operationsPage, operationsPath } from '../support/operations-page.ts';
 
-it('docs/operations.md is what the operations do now; npm run docs makes it anew', async () => {
+it('docs/operations.md matches the operations; npm run docs writes it', async () => {
   expect(readFileSync(operationsPath, 'utf8')).toBe(await operationsPage());
 });

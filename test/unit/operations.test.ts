@@ -5,11 +5,11 @@ import { allOperations, findOperation } from '../../src/operations.ts';
 import '../../src/site.ts';
 
 describe('the registry of operations', () => {
-  it('finds each again by kind and version, as recovery does', async () => {
+  it('finds each by kind and version, as recovery does', async () => {
     for (const code of await allOperations()) expect(await findOperation(code.kind, code.version)).toBe(code);
   });
 
-  it('has no kind twice, and knows no others', async () => {
+  it('has no kind twice, and finds no others', async () => {
     const kinds = (await allOperations()).map(({ kind, version }) => `${kind} ${version}`);
     expect(new Set(kinds).size).toBe(kinds.length);
     expect(kinds.length).toBeGreaterThan(8);
@@ -17,17 +17,17 @@ describe('the registry of operations', () => {
     expect(await findOperation('toString.x', 1)).toBeUndefined();
   });
 
-  it('tells of each what a person can do by hand', async () => {
+  it('has manual commands for each', async () => {
     const silent = (await allOperations()).filter(({ describe: tell }) => tell === undefined);
     expect(silent.map(({ kind }) => kind)).toEqual([]);
   });
 
-  it('takes no argument that none of them knows: a misspelt one must not be passed over', async () => {
+  it('refuses an unknown argument, such as a misspelt one', async () => {
     for (const code of await allOperations())
       expect(() => code.parseArgs({ uuuid: 'x' }), code.kind).toThrow(/there is no option "uuuid"/);
   });
 
-  it('has a row for each in the table of marks', async () => {
+  it('has a row for each in the table of tags', async () => {
     const page = readFileSync(new URL('../../docs/journal.md', import.meta.url), 'utf8');
     const missing = (await allOperations()).filter(({ kind }) => !page.includes(`| \`${kind}\` |`));
     expect(missing.map(({ kind }) => kind)).toEqual([]);

@@ -47,14 +47,17 @@ async function textOf(call: Promise<unknown>): Promise<string> {
   return `${message}; ${remedy}`;
 }
 
-describe('a message names options', () => {
-  it.each(faults)('of the command line at the console: %s', async (_, words, _call, atConsole) => {
+describe('option names in messages', () => {
+  it.each(faults)('are those of the command line at the console: %s', async (_, words, _call, atConsole) => {
     expect(await textOf(typed(host, words))).toContain(atConsole);
   });
 
-  it.each(faults)('of the library to a program: %s', async (_, _words, call, _atConsole, inProgram) => {
-    const text = await textOf(withBofh(simulatedBofh({ host }), call));
-    expect(text).toMatch(inProgram);
-    expect(text).not.toContain('--');
-  });
+  it.each(faults)(
+    'are those of the library in a program: %s',
+    async (_, _words, call, _atConsole, inProgram) => {
+      const text = await textOf(withBofh(simulatedBofh({ host }), call));
+      expect(text).toMatch(inProgram);
+      expect(text).not.toContain('--');
+    },
+  );
 });

@@ -68,7 +68,7 @@ describe('an operation of your own', () => {
     expect(host.snapshot()).toBe(before);
   });
 
-  it('is recovered when it is handed to recover()', async () => {
+  it('is recovered when it is passed to recover()', async () => {
     const { host, before } = await killed();
     const done = await withBofh(simulatedBofh({ host }), () => recover({ operations: [record] }));
     expect(done).toMatchObject([{ end: 'rolled-back' }]);
@@ -76,7 +76,7 @@ describe('an operation of your own', () => {
     expect(await withBofh(simulatedBofh({ host }), () => recover())).toEqual([]);
   });
 
-  it('that recovery does not know is named with its version, and stays untouched', async () => {
+  it('that recovery does not know is named with its version, and left untouched', async () => {
     const { host } = await killed();
     const after = host.snapshot();
     const other = operation({ ...recordSpec, version: 2 });
@@ -99,7 +99,7 @@ describe('an operation of your own', () => {
   it.each([
     ['after it acted', true],
     ['before it acted', false],
-  ])('that changes something other than by its host is undone if it throws %s', async (_when, acted) => {
+  ])('that changes something without its host is undone if it throws %s', async (_when, acted) => {
     const host = newHost();
     const before = host.snapshot();
     const path = `${records}/a`;
@@ -124,7 +124,7 @@ describe('an operation of your own', () => {
     expect(shown?.value).toEqual(['acme.record 1']);
   });
 
-  it('must be one', async () => {
+  it('must be valid', async () => {
     const odd = { kind: 'acme.x' } as never;
     await expect(
       withBofh(simulatedBofh(), () => atomic('x', (tx) => tx.step(odd, {} as never))),

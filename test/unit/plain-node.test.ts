@@ -80,7 +80,7 @@ describe('in plain Node.js', () => {
       }
     }`;
 
-  it('no sequence begins after a signal, whatever the program catches: exit 130', async () => {
+  it('no sequence starts after a signal, whatever the program catches: exit 130', async () => {
     const { exitCode, lines } = await plainNode(loop, ['SIGINT']);
 
     expect(lines).toEqual([
@@ -90,7 +90,7 @@ describe('in plain Node.js', () => {
     expect(exitCode).toBe(130);
   });
 
-  it('a signal that comes just after atomic() was called interrupts it: nothing begins', async () => {
+  it('a signal just after the call of atomic() interrupts it: nothing starts', async () => {
     const { exitCode, lines } = await plainNode(
       `const running = withBofh(simulated, () => atomic('a', () => console.log('begun')));
        process.kill(process.pid, 'SIGINT');
@@ -101,7 +101,7 @@ describe('in plain Node.js', () => {
     expect(exitCode).toBe(130);
   });
 
-  it('a second signal ends a program that goes on without a sequence', async () => {
+  it('a second signal ends a program that continues without a sequence', async () => {
     const { signal, lines } = await plainNode(`${loop}\nconsole.log('ready');\nawait delay(20_000);`, [
       'SIGTERM',
       'SIGTERM',
@@ -111,7 +111,7 @@ describe('in plain Node.js', () => {
     expect(signal).toBe('SIGTERM');
   });
 
-  it('a second signal ends a loop that goes on with sequences that are refused', async () => {
+  it('a second signal ends a loop that continues with refused sequences', async () => {
     const { signal, lines } = await plainNode(
       `let watched = 0;
        process.on('newListener', (name) => { if (name === 'SIGINT') watched += 1; });
@@ -168,7 +168,7 @@ describe('in plain Node.js', () => {
     },
   );
 
-  it('a program that says that it handles signals itself goes on', async () => {
+  it('a program that handles signals itself continues', async () => {
     const { exitCode, lines } = await plainNode(
       `process.on('SIGHUP', () => console.log('reload'));
        await withBofh({ ...simulated, signals: {} }, () => atomic('a', async (tx) => {
@@ -184,7 +184,7 @@ describe('in plain Node.js', () => {
     expect(exitCode).toBe(0);
   });
 
-  it('many sequences at once need one handler of each signal, and none is left', async () => {
+  it('concurrent sequences share one handler of each signal, and none is left', async () => {
     const { lines, stderr } = await plainNode(
       `const names = Array.from({ length: 12 }, (_, i) => 'v' + i);
        await Promise.all(names.map((name) => withBofh(simulated, () => atomic(name, async (tx) => {

@@ -6,7 +6,7 @@ import { runVerb } from './cli/support/run-verb.ts';
 import { testRuntime } from './cli/support/runtime.ts';
 import { hostWithServer, reachable } from './simulator/support.ts';
 
-it('docs/quick-start.md: its commands, one after the other, with no setting but those that init wrote', async () => {
+it('docs/quick-start.md: its commands work in order, with only the settings of init', async () => {
   const host = hostWithServer();
   host.admin.writeFile('/root/.ssh/id_ed25519.pub', `${reachable.sshKeys?.[0] ?? ''}\n`);
   const path = '/etc/bofh/site-specific.ts';

@@ -36,7 +36,7 @@ async function run(number: number, host: SimulatedHost, onPrint?: () => void): P
 const myHost = (): SimulatedHost => simulatedHost({ volumeGroups: [{ name: 'my_vg', size: 1024 ** 3 }] });
 
 describe('the TypeScript of the README', () => {
-  test('is the four examples that it speaks of', () => {
+  test('is the four documented examples', () => {
     expect(examples).toHaveLength(4);
     expect(readme).toContain('compile and run the four examples above');
   });
@@ -77,7 +77,7 @@ describe('the TypeScript of the README', () => {
     expect(host.snapshot()).toBe(before);
   });
 
-  test('writes a note by a pair of functions', async () => {
+  test('writes a note by a function with its inverse', async () => {
     // The pair is the user's own code, so this one file is on the real disk.
     if (existsSync(note)) throw new Error(`${note} is there already; it is not ours to remove`);
     onTestFinished(() => rmSync(note, { force: true }));
@@ -112,7 +112,7 @@ describe('the TypeScript of the README', () => {
     }
   });
 
-  test('mounts for a block, and for no longer', async () => {
+  test('mounts for a block only', async () => {
     const host = myHost();
     for (const path of ['/media/tmp', '/media/tmp2']) host.admin.mkdir(path);
     await run(2, host);
@@ -190,14 +190,14 @@ const named = pages.flatMap((page) =>
   ),
 );
 
-describe('a command that a page shows', async () => {
-  test('is one of several: these tests look at something', async () => {
+describe('a command in a page', async () => {
+  test('comes in several pages', async () => {
     expect(bofhs.filter(([page]) => page === 'README.md').length).toBeGreaterThan(3);
     expect(npms.filter(([page]) => page === 'README.md').length).toBeGreaterThan(2);
     expect(named.length).toBeGreaterThan(10);
   });
 
-  test.each(bofhs)('%s: "%s" is understood as it stands', async (_page, command) => {
+  test.each(bofhs)('%s: "%s" is valid as it stands', async (_page, command) => {
     expect(command).toContain(await verbOf(command));
   });
 
@@ -213,8 +213,8 @@ describe('a command that a page shows', async () => {
 });
 
 // Links between pages and their anchors: test/unit/scripts/docs-site.test.ts.
-describe('what a page points to', () => {
-  test.each(pages)('%s: links and paths of this project are there', (page) => {
+describe('the links of a page', () => {
+  test.each(pages)('%s: links and paths of this project exist', (page) => {
     const text = pageOf(page);
     const links = [...text.matchAll(/\]\((?<to>[^)#:]+)\)/g)].map(({ groups }) =>
       join(dirname(page), groups?.to ?? ''),
@@ -251,7 +251,7 @@ describe('the package', () => {
     );
   });
 
-  test.each(inside)('has what %s links to', (page) => {
+  test.each(inside)('contains what %s links to', (page) => {
     const links = [...pageOf(page).matchAll(/\]\((?<to>[^)]+)\)/g)].map(({ groups }) => groups?.to ?? '');
     const [own, foreign] = [
       links.filter((to) => !to.includes('://')),

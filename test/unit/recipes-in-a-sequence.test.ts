@@ -54,7 +54,7 @@ async function withGuest(): Promise<SimulatedHost> {
   return host;
 }
 
-it('every function of several steps is a method of tx too', async () => {
+it('every function with several steps is a method of tx too', async () => {
   const api = new URL('../../src/api/', import.meta.url);
   const names = readdirSync(api).flatMap((file) =>
     [...readFileSync(new URL(file, api), 'utf8').matchAll(/beginRecipe\('([\w.]+)'\)/g)].map(
@@ -75,7 +75,7 @@ it('every function of several steps is a method of tx too', async () => {
 });
 
 describe('recipes for guests in a transaction', () => {
-  it('take snapshots, and go back to one', async () => {
+  it('take snapshots, and restore one', async () => {
     const host = await withGuest();
     const bofh = simulatedBofh({ host });
     const labels = async (): Promise<readonly string[]> =>
@@ -128,7 +128,7 @@ describe('recipes for guests in a transaction', () => {
     expect(host.snapshot()).toBe(before);
   });
 
-  it('are undone alone if the body goes on after a failure', async () => {
+  it('are undone alone if the body continues after a failure', async () => {
     const host = await withGuest();
     await withBofh(simulatedBofh({ host }), () =>
       atomic('two', async (tx) => {
@@ -187,7 +187,7 @@ describe('recipes for guests in a transaction', () => {
     expect((await withBofh(bofh, () => vm.show('web1'))).state).toBe('running');
   });
 
-  it('are as before or as after wherever the process is killed', async () => {
+  it('are as before or as after a kill of the process at any point', async () => {
     let died = 0;
     const every = isWhole ? 1 : 4;
     for (let at = 1; ; at += every) {
@@ -214,7 +214,7 @@ describe('recipes for guests in a transaction', () => {
     expect(died).toBeGreaterThan(30 / every);
   });
 
-  it('are not lost if their await is forgotten', async () => {
+  it('complete also without an await', async () => {
     const host = guestHost();
     const before = host.snapshot();
     const failed = withBofh(simulatedBofh({ host }), () =>

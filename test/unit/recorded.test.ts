@@ -37,19 +37,19 @@ function shapeOf(value: unknown): unknown {
 }
 
 describe('every recording', () => {
-  test.each(cases)('$title is of the very words that bofh would say today', (one) => {
+  test.each(cases)('$title has the command that bofh would run today', (one) => {
     const { tool, argv } = commandFor(one);
     expect(recordingOf(one.situation.name, one.version).argv.join(' ')).toBe([tool, ...argv].join(' '));
   });
 
-  test.each(cases)('$title is taken as the table says', (one) => {
+  test.each(cases)('$title is parsed as the table says', (one) => {
     expect(taken(commandFor(one), recordingOf(one.situation.name, one.version))).toBe(
       answersOf(one.situation, one.version),
     );
   });
 
   test.each(cases.filter(({ situation, version }) => answersOf(situation, version) === 'parsed'))(
-    '$title is no success when its program says that it failed',
+    '$title is no success when its program failed',
     (one) => {
       const command = commandFor(one);
       const failed = { ...recordingOf(one.situation.name, one.version), exitCode: 127 };
@@ -62,11 +62,11 @@ describe('the versions agree', () => {
   const names = [...new Set(cases.map(({ situation }) => situation.name))];
   const both = names.filter((name) => versionsOf(name).length > 1);
 
-  test('on most of what there is: both Debians were asked', () => {
+  test('on most situations: both Debians were recorded', () => {
     expect(both.length).toBeGreaterThan(0);
   });
 
-  test.each(both)('%s tells things of the same sorts', (name) => {
+  test.each(both)('%s reports the same kinds of facts', (name) => {
     const shapes = cases
       .filter(
         ({ situation, version }) => situation.name === name && answersOf(situation, version) === 'parsed',
@@ -79,12 +79,12 @@ describe('the versions agree', () => {
   });
 });
 
-test('every situation of the table was recorded', () => {
+test('every situation in the table was recorded', () => {
   const names = groups.flatMap(({ situations }) => situations.map(({ name }) => name));
   expect(names.filter((name) => versionsOf(name).length === 0)).toEqual([]);
 });
 
-test('no situation stands twice in the table', () => {
+test('no situation is in the table twice', () => {
   const names = groups.flatMap(({ situations }) => situations.map(({ name }) => name));
   expect(names.filter((name, index) => names.indexOf(name) !== index)).toEqual([]);
 });

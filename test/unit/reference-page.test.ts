@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { referencePage, referencePath } from '../support/api/reference-page.ts';
 
-it('docs/reference.md is what the types say now: npm run docs', async () => {
+it('docs/reference.md matches the types: npm run docs', async () => {
   const page = readFileSync(referencePath, 'utf8');
   expect(page).toBe(await referencePage());
   // Codes are found by following the code: some that are known well.

@@ -16,8 +16,8 @@ const refuse = (error: Error) => (): never => {
 };
 const failed = new CommandError({ tool: 'lvs', argv: [], reason: 'unknown', exitCode: 5 });
 
-describe('what a request is refused for', () => {
-  it('is said at once, and is a fault of the command line only when all of it is', async () => {
+describe('the refusals of a request', () => {
+  it('are reported together, and are a usage error only if all are', async () => {
     const [usage, mixed] = [refusals(), refusals()];
     await usage.try(refuse(new UsageError('a')));
     await usage.try(refuse(new UsageError('b')));
@@ -29,7 +29,7 @@ describe('what a request is refused for', () => {
     expect(() => mixed.throwAll()).toThrow(expect.objectContaining({ name: 'RefusedError', remedy: 'do' }));
   });
 
-  it('keeps its class when it is alone, and is nothing when nothing was', async () => {
+  it('keep the class of a single one, and are nothing without any', async () => {
     const [one, none] = [refusals(), refusals()];
 
     expect(await none.try(() => 7)).toBe(7);
@@ -45,7 +45,7 @@ describe('what a request is refused for', () => {
     new InterruptedError('Ctrl-C'),
     new ToolError('missing'),
     new TypeError('a bug'),
-  ])('is not what is no refusal: $name goes on as it is', async (error) => {
+  ])('exclude other errors: $name is thrown unchanged', async (error) => {
     const found = refusals();
     await found.try(refuse(new UsageError('a')));
 
@@ -61,7 +61,7 @@ describe('a check on one host of several', () => {
     [new ParseError('x'), 'ParseError'],
     [new JournalError('x'), 'JournalError'],
     [failed, 'RefusedError'],
-  ])('says where: $name', async (error, name) => {
+  ])('names the host: $name', async (error, name) => {
     expect(await rejectionOf(on('b', refuse(error)))).toMatchObject({
       name,
       message: `on b: ${error.message}`,

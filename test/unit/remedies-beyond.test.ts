@@ -17,7 +17,7 @@ function changed(command: string, act: (admin: ReturnType<typeof simulatedHost>[
   );
 }
 
-describe('what a remedy changed that it does not name', () => {
+describe('changes of a remedy beyond the objects that it names', () => {
   it.each<[string, Parameters<typeof changed>[1]]>([
     ['bofh lvm remove vg0/web1-root', (admin) => admin.lvremove('vg0', 'web1-root')],
     [
@@ -32,7 +32,7 @@ describe('what a remedy changed that it does not name', () => {
     ['bofh recover 0a1b', (admin) => admin.lvremove('vg0', 'db')],
     ['losetup --detach /dev/loop0', (admin) => admin.losetup('/srv/a.img')],
     ['bofh vm remove web1', (admin) => admin.writeFile('/etc/xen/other.cfg', 'x')],
-  ])('%s: nothing', (command, act) => {
+  ])('%s: none', (command, act) => {
     expect(changed(command, act)).toEqual([]);
   });
 

@@ -63,7 +63,7 @@ function wrongIn(words: readonly string[]): string | undefined {
   return given.length > most ? `too many arguments: ${given.join(' ')}` : undefined;
 }
 
-describe('what errors and hints say to type next', () => {
+describe('the next command in errors and hints', () => {
   it('is a command of bofh, with all its arguments', () => {
     const wrong = texts().flatMap(({ at, text }) =>
       commandsIn(text)

@@ -60,7 +60,7 @@ it('the tsconfig of the page names the types that its scripts use', () => {
 });
 
 describe('a job of docs/scripting.md', () => {
-  it('1: creates and mounts a volume, or leaves nothing', async () => {
+  it('1: creates and mounts a volume, or leaves nothing behind', async () => {
     const host = newHost();
     await run(1, host);
     await on(host, async () => {
@@ -75,7 +75,7 @@ describe('a job of docs/scripting.md', () => {
     expect(other.snapshot()).toBe(before);
   });
 
-  it('2: encrypts a volume, or leaves nothing', async () => {
+  it('2: encrypts a volume, or leaves nothing behind', async () => {
     const host = newHost();
     host.admin.writeFile('/root/vault.key', 'a key of 16 bytes', 0o600);
     const before = host.snapshot();
@@ -142,7 +142,7 @@ describe('a job of docs/scripting.md', () => {
     expect((await run(7, host)).printed).toEqual(['vg0/old 8 MiB']);
   });
 
-  it('8: tells a full group from a name that is taken', async () => {
+  it('8: distinguishes a full group from an existing name', async () => {
     const host = newHost();
     expect((await run(8, host)).printed).toEqual(['vg0 is full']);
     host.admin.lvcreate({ vg: 'vg0', name: 'scratch', extents: 2 });
@@ -151,7 +151,7 @@ describe('a job of docs/scripting.md', () => {
     expect((await run(8, host)).complained.join('\n')).toContain('vg0');
   });
 
-  it('9: tells what it does', async () => {
+  it('9: reports what it does', async () => {
     const { printed } = await run(9, newHost());
     expect(printed.length).toBeGreaterThan(5);
     expect(printed.join('\n')).toContain('lvm.createLv');

@@ -13,7 +13,7 @@ const group = (): string | undefined => currentBofh().site.volumeGroup;
 const on = <T>(body: () => T): T => withBofh(simulatedBofh({ site }), body);
 
 describe('the settings of a site', () => {
-  it('are all there, each with a description', () => {
+  it('are complete, each with a description', () => {
     const whole = {
       ...{ volumeGroup: 'x', guestKernel: '/k', guestRamdisk: '/r', bridge: 'b' },
       ...{ luksNaming: '{name}-luks', debianMirror: 'http://localhost/debian' },
@@ -27,7 +27,7 @@ describe('the settings of a site', () => {
     for (const { description } of siteSettings(site)) expect(description.length).toBeGreaterThan(20);
   });
 
-  it('say where they come from: a file, a default, an override, or a program', () => {
+  it('name their source: a file, a default, an override, or a program', () => {
     expect(origins(site)).toMatchObject({
       volumeGroup: { by: 'site file', where: file },
       startOrder: { by: 'site file', where: file },
@@ -44,7 +44,7 @@ describe('the settings of a site', () => {
     expect(origins({ ...defaultSite }).guestConfigDirs).toEqual({ by: 'program' });
   });
 
-  it('cannot be changed in their place, in depth neither', () => {
+  it('are read-only, nested ones too', () => {
     expect(() => site.startOrder.push('web2')).toThrow(TypeError);
     expect(() => Object.assign(site, { volumeGroup: 'vg1' })).toThrow(TypeError);
     expect(() => Object.assign(site.diskNaming, { root: '{name}' })).toThrow(TypeError);
@@ -53,7 +53,7 @@ describe('the settings of a site', () => {
 });
 
 describe('withSite', () => {
-  it('replaces settings for as long as its body runs, and gives its value', async () => {
+  it('replaces settings while its body runs, and returns its value', async () => {
     await on(async () => {
       const value = await withSite({ volumeGroup: 'vg1' }, async () => {
         await Promise.resolve();
@@ -87,7 +87,7 @@ describe('withSite', () => {
     });
   });
 
-  it('does not reach what runs beside it', async () => {
+  it('does not affect concurrent code', async () => {
     await on(async () => {
       const seen: (string | undefined)[] = [];
       const each = (name: string) =>
@@ -104,7 +104,7 @@ describe('withSite', () => {
     });
   });
 
-  it('may stand in a sequence, whose steps are undone with it, and begins none', async () => {
+  it('may be used in a sequence, whose steps are undone with it, and starts none', async () => {
     await on(async () => {
       const failed = atomic('outer', (tx) =>
         withSite({ volumeGroup: 'vg1' }, async () => {
@@ -135,7 +135,7 @@ describe('withSite', () => {
     expect(ran).toBe(false);
   });
 
-  it('is seen by settings()', () => {
+  it('is shown by settings()', () => {
     on(() =>
       withSite({ bridge: 'br0' }, () => {
         expect(settings().find(({ name }) => name === 'bridge')).toMatchObject({

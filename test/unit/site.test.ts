@@ -24,13 +24,13 @@ describe('a site file', () => {
     [{ volumeGroup: 7 }, /volumeGroup/],
     ['vg0', /x: /],
     [null, /x: /],
-  ])('is refused when it says %j', (value, message) => {
+  ])('is refused with %j', (value, message) => {
     expect(() => parseSite(value, 'x')).toThrow(UsageError);
     expect(() => parseSite(value, 'x')).toThrow(message);
   });
 });
 
-describe('looking for a site file', () => {
+describe('the search for a site file', () => {
   const host = localHost();
   const uid = process.getuid?.() ?? 0;
   // Not below /tmp, which others can write: that is what is tested.
@@ -45,11 +45,11 @@ describe('looking for a site file', () => {
   });
   afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
-  it('finds the one that is named', async () => {
+  it('finds the named one', async () => {
     expect(await findSite(host, file, uid)).toBe(file);
   });
 
-  it('says that the named one is not there', async () => {
+  it('reports that the named one is missing', async () => {
     await expect(findSite(host, `${file}x`, uid)).rejects.toThrow(/there is no site file/);
   });
 
@@ -60,7 +60,7 @@ describe('looking for a site file', () => {
     );
   });
 
-  it('refuses a device, and does not tell anyone to change its permissions', async () => {
+  it('refuses a device, without advice to change its permissions', async () => {
     const refused = { message: expect.stringContaining('/dev/null is not a regular file') as string };
     await expect(findSite(host, '/dev/null', uid)).rejects.toMatchObject({
       ...refused,
@@ -74,12 +74,12 @@ describe('looking for a site file', () => {
     await expect(findSite(host, file, uid)).rejects.toThrow(/can be written by others \(mode 775\)/);
   });
 
-  it.runIf(uid === 0)('refuses a file that belongs to somebody else', async () => {
+  it.runIf(uid === 0)('refuses a file of another user', async () => {
     chownSync(file, 12_345, 0);
     await expect(findSite(host, file, uid)).rejects.toThrow(/site\.json belongs to user 12345/);
   });
 
-  it('looks at where a symbolic link leads', async () => {
+  it('checks the target of a symbolic link', async () => {
     const open = join(directory, 'open');
     mkdirSync(open);
     writeFileSync(join(open, 'site.json'), '{}');
@@ -90,7 +90,7 @@ describe('looking for a site file', () => {
     );
   });
 
-  it('refuses links that lead in a circle', async () => {
+  it('refuses a loop of links', async () => {
     symlinkSync(join(directory, 'a'), join(directory, 'b'));
     symlinkSync(join(directory, 'b'), join(directory, 'a'));
     await expect(findSite(host, join(directory, 'a'), uid)).rejects.toThrow(/too many symbolic links/);

@@ -16,7 +16,7 @@ function hostWith(...names: readonly string[]): SimulatedHost {
   return host;
 }
 
-it('a signal between two guests leaves the first running, and the table says what was not started', async () => {
+it('a signal between two guests leaves the first running, and the table lists those that were not started', async () => {
   const host = hostWith('a', 'b');
   const stop = new AbortController();
   const bofh = { ...simulatedBofh({ host }), signals: { stop: stop.signal } };
@@ -34,7 +34,7 @@ function unsynced(host: SimulatedHost): void {
   host.fault({ tool: 'store', argvIncludes: 'datasync', nth: 2, mode: 'fails before' });
 }
 
-it('a guest that cannot be undone is a row of the table, and the others are started', async () => {
+it('a guest whose undo fails is a row of the table, and the others are started', async () => {
   const host = hostWith('a', 'b');
   host.fault({ tool: 'xl', argvIncludes: 'a.cfg', mode: 'acts then fails' });
   unsynced(host);
@@ -51,7 +51,7 @@ it('a guest that cannot be undone is a row of the table, and the others are star
   expect(exitCode).toBe(3);
 });
 
-it('the same as a table', async () => {
+it('prints the same as a table', async () => {
   const host = hostWith('a', 'b');
   host.fault({ tool: 'xl', argvIncludes: 'a.cfg', mode: 'acts then fails' });
   unsynced(host);
@@ -62,7 +62,7 @@ it('the same as a table', async () => {
   expect(stdout()).toMatch(/^a +off +unknown .*cannot be made durable.*\nb +off +running/m);
 });
 
-it('the start of a guest that runs already changes nothing, and is no failure', async () => {
+it('starting a running guest changes nothing, and is no failure', async () => {
   const host = hostWith('a');
   const on = <T>(body: () => Promise<T>) => withBofh(simulatedBofh({ host }), body);
   const first = await on(() => start('a'));
@@ -140,7 +140,7 @@ it.each([
     "xc: error: panic: xg_dom_boot.c:119: xc_dom_boot_mem_init: can't allocate low memory for domain: Out of memory",
     'see how much memory is free (xl info), and stop a guest or give a less in /etc/xen/a.cfg',
   ],
-])('a guest that xl has no memory for: %s', async (stderr, remedy) => {
+])('a guest without enough memory in xl: %s', async (stderr, remedy) => {
   const host = hostWith('a');
   host.fault({ tool: 'xl', argvIncludes: 'a.cfg', mode: 'fails before', exitCode: 3, stderr });
 
@@ -149,7 +149,7 @@ it.each([
   await expect(failed).rejects.toMatchObject({ causeCode: 'no-space', cause: { remedy } });
 });
 
-it('of the guests that start at boot leaves the others off, also those of startOrder', async () => {
+it('--boot leaves out guests that do not start at boot, also those of startOrder', async () => {
   const host = hostWith('a', 'b', 'c');
   host.admin.symlink('/etc/xen/auto/b.cfg', '../b.cfg');
   const made = simulatedBofh({ host });
@@ -162,7 +162,7 @@ it('of the guests that start at boot leaves the others off, also those of startO
   expect(host.world.domains.map(({ name }) => name)).toEqual(['b']);
 });
 
-it('where no guest starts at boot says how one does', async () => {
+it('--boot without any such guest says how to add one', async () => {
   const { runtime, stderr } = testRuntime(simulatedBofh({ host: hostWith('a') }));
 
   expect(await runVerb(runtime, 'xen start-all --autostart')).toBe(0);

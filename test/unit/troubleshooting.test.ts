@@ -153,12 +153,12 @@ const pattern = (block: string): RegExp =>
   );
 
 describe('docs/troubleshooting.md', () => {
-  it('has a message below each heading, which is a part of it', () => {
+  it('has a printed message below each heading that quotes it', () => {
     expect(sections.map(({ heading }) => heading)).toEqual(Object.keys(cases));
     expect(sections.filter(({ heading, block }) => !block.includes(heading))).toEqual([]);
   });
 
-  it.each(sections)('quotes what is printed: $heading', async ({ heading, block }) => {
+  it.each(sections)('quotes the printed message: $heading', async ({ heading, block }) => {
     const printed = withoutIds((await cases[heading]?.()) ?? '');
 
     expect(printed).toMatch(pattern(block));

@@ -4,7 +4,7 @@ import { UsageError } from '../../src/core/errors.ts';
 import { formatSize, parseSize } from '../../src/core/units.ts';
 
 describe('a size', () => {
-  it('that is none is refused with how to write one', () => {
+  it('that is invalid is refused with an example', () => {
     expect(() => parseSize('50%')).toThrow(
       expect.objectContaining({
         message: '"50%" is not a size',
@@ -31,7 +31,7 @@ describe('a size', () => {
     ['512b', 512],
     [4096, 4096],
     ['1p', 1024 ** 5],
-  ])('%s is %d bytes, as lvcreate reads it', (text, bytes) => {
+  ])('%s is %d bytes, like in lvcreate', (text, bytes) => {
     expect(parseSize(text)).toBe(bytes);
   });
 
@@ -58,7 +58,7 @@ describe('a size', () => {
     expect(() => parseSize(text)).toThrow(UsageError);
   });
 
-  it('reads back what it shows, where a unit divides it', () => {
+  it('is printed so that it can be parsed, where a unit divides it', () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 1, max: 1023 }),

@@ -81,3 +81,29 @@ test('no source has a phrase that docs/style.md replaces', () => {
   );
   expect(rooms.flatMap(forbiddenIn)).toEqual([]);
 });
+
+const tests = new URL('../', import.meta.url);
+
+/** Titles in a test file: the first argument of `describe`, `it` and `test`, also behind `.each(…)`. */
+function titlesIn(text: string): readonly string[] {
+  const literal = String.raw`(?<quote>['"\`])(?<title>(?:\\.|(?!\k<quote>)[^\\])*)\k<quote>`;
+  const plain = new RegExp(
+    String.raw`\b(?:describe|it|test)(?:\.\w+)*(?:\([^()'"\`]*\))?\(\s*${literal}`,
+    'g',
+  );
+  const each = new RegExp(String.raw`\)\(\s*${literal},\s*(?:\{|async|\()`, 'g');
+  return [plain, each].flatMap((form) =>
+    [...text.matchAll(form)].map(({ groups }) => groups?.['title'] ?? ''),
+  );
+}
+
+test('no test title has a phrase that docs/style.md replaces', () => {
+  const titles = readdirSync(tests, { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts'))
+    .flatMap((name) =>
+      titlesIn(readFileSync(new URL(name, tests), 'utf8')).map((title) => ({ name, title })),
+    );
+
+  expect(titles.length).toBeGreaterThan(5000);
+  expect(titles.filter(({ title }) => forbidden.test(title))).toEqual([]);
+});

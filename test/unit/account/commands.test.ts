@@ -52,7 +52,7 @@ it.each<readonly [Pick<Command<unknown>, 'tool' | 'argv' | 'access'>, string, st
   [putKeys(user, 'm1', key), `setpriv ${asUser} put /srv/web m1`, 'change'],
   [endKeys(user, 'm1', { verb: 'back', made: true }), `setpriv ${asUser} back /srv/web m1 made`, 'change'],
   [endKeys(user, 'm1', { verb: 'end', made: false }), `setpriv ${asUser} end /srv/web m1`, 'change'],
-])('%#: the words of a command', (command, words, access) => {
+])('%#: the arguments of a command', (command, words, access) => {
   expect(inWords(command)).toBe(words);
   expect(command.access).toBe(access);
 });
@@ -63,7 +63,7 @@ it('a hash reaches chpasswd as a secret by its standard input, and no message sh
   expect(shownOf?.(`chpasswd: ${hash}`)).toBe('');
 });
 
-it('of what the script for keys printed, a message shows its own line alone', () => {
+it('an error shows of the key script its own message only', () => {
   const { shownOf, stdin } = putKeys(user, 'm1', key);
   expect(Buffer.from(stdin as Uint8Array).toString('latin1')).toMatch(
     /__END__\ncommand="geheim" ssh-ed25519 AAAA$/,
@@ -74,7 +74,7 @@ it('of what the script for keys printed, a message shows its own line alone', ()
 
 const answer = (stdout: string, exitCode = 0, stderr = ''): Answer => ({ exitCode, stdout, stderr });
 
-describe('an answer', () => {
+describe('parsing', () => {
   const line = 'web:x:1001:4:Web:/srv/web:/bin/sh';
   it.each<readonly [string, Pick<Command<unknown>, 'parse'>, Answer, unknown]>([
     ['the line of an account', account.getent('passwd', 'web'), answer(`${line}\n`), line],
@@ -104,7 +104,7 @@ describe('an answer', () => {
     ['keys that were cut off', readKeys(user), answer('4\nabc')],
     ['nothing instead of keys', readKeys(user), answer('')],
     ['too many keys', readKeys(user), answer(`1048577\n${'a'.repeat(1_048_577)}`)],
-  ])('%s is not understood', (_, { parse }, given) => {
+  ])('refuses %s', (_, { parse }, given) => {
     expect(() => parse(given)).toThrow(ParseError);
   });
 });

@@ -15,7 +15,7 @@ const sequence = (body: (tx: Tx) => Promise<unknown>) =>
 const passwd = (line: string): void =>
   host.admin.writeFile('/etc/passwd', `root:x:0:0:root:/root:/bin/bash\n${line}\n`);
 
-describe('a number is free', () => {
+describe('a free number', () => {
   it.each<readonly [string, () => void, number]>([
     ['above the users', () => passwd('a:x:1005:4::/:/bin/sh'), 1006],
     ['above those of a backup', () => host.admin.writeFile('/etc/passwd-', 'a:x:1007:4::/:/bin/sh\n'), 1008],
@@ -29,7 +29,7 @@ describe('a number is free', () => {
   });
 });
 
-it('a lock of a program that has ended counts for nothing', async () => {
+it('ignores the lock of a program that has ended', async () => {
   host.admin.writeFile('/etc/group.lock', '99999\0');
   await sequence((tx) => tx.account.createGroup({ name: 'web' }));
   expect(host.admin.readFile('/etc/group')).toContain('web:');
@@ -113,7 +113,7 @@ describe('the undo leaves what others changed', () => {
   });
 });
 
-it('a new user that newer steps of the sequence changed is removed with them', async () => {
+it('removes a new user that newer steps of the sequence changed', async () => {
   const before = host.snapshot();
   const failed = await rejectionOf(
     sequence(async (tx) => {
@@ -137,18 +137,15 @@ it.each([
   ['names a database twice', 'group: files\ngroup: ldap\n', 1],
   ['does not name the database', 'passwd: files\nshadow: files\n', 1],
   ['is missing', undefined, 1],
-] as const)(
-  'getent is asked unless only /etc can have an account: nsswitch.conf %s',
-  async (_, text, asked) => {
-    if (text !== undefined) host.admin.writeFile('/etc/nsswitch.conf', text);
-    const run = vi.spyOn(host, 'run');
-    await sequence((tx) => tx.account.createGroup({ name: 'photos' }));
-    const questions = new Set(run.mock.calls.flatMap(([{ tool, argv }]) => (tool === 'getent' ? argv : [])));
-    expect(questions.size).toBe(asked * 2);
-  },
-);
+] as const)('asks getent unless accounts are in /etc alone: nsswitch.conf %s', async (_, text, asked) => {
+  if (text !== undefined) host.admin.writeFile('/etc/nsswitch.conf', text);
+  const run = vi.spyOn(host, 'run');
+  await sequence((tx) => tx.account.createGroup({ name: 'photos' }));
+  const questions = new Set(run.mock.calls.flatMap(([{ tool, argv }]) => (tool === 'getent' ? argv : [])));
+  expect(questions.size).toBe(asked * 2);
+});
 
-describe('an account that LDAP has, and not /etc', () => {
+describe('an account of LDAP that is not in /etc', () => {
   it.each<readonly [string, (tx: Tx) => Promise<unknown>]>([
     ['createUser', (tx) => tx.account.createUser({ name: 'ldap', group: 'adm' })],
     ['createGroup', (tx) => tx.account.createGroup({ name: 'ldap' })],
@@ -172,7 +169,7 @@ describe('an account that LDAP has, and not /etc', () => {
   });
 });
 
-it('another user of the name of a removed one stays as others left it', async () => {
+it('leaves another user alone that has the name of a removed one', async () => {
   const others = 'root:*:20000:0:99999:7:::\nweb:!$y$j9T$other:20009:0:99999:7::1:\n';
   passwd('web:x:1001:4::/home/web:/bin/sh');
   host.admin.writeFile(
@@ -204,19 +201,22 @@ it.each<readonly [string, (tx: Tx) => Promise<unknown>, string, string]>([
     '/etc/group',
     'root:x:0:\nadm:x:4:\nphotos:x:1001:\n',
   ],
-])('another %s of the name of a removed one stays after the commit', async (_, act, path, text) => {
-  passwd('web:x:1001:4::/home/web:/bin/sh');
-  host.admin.writeFile('/etc/shadow', 'root:*:20000:0:99999:7:::\nweb:!:20001:0:99999:7:::\n', 0o640);
-  host.admin.writeFile('/etc/group', 'root:x:0:\nadm:x:4:\nphotos:x:1000:\n');
-  host.admin.writeFile('/etc/gshadow', 'root:*::\nadm:*::\nphotos:!::\n', 0o640);
-  await sequence(async (tx) => {
-    await act(tx);
-    host.admin.writeFile(path, text);
-  }).catch(() => undefined);
-  expect(host.admin.readFile(path)).toBe(text);
-});
+])(
+  'leaves another %s alone after the commit that has the name of a removed one',
+  async (_, act, path, text) => {
+    passwd('web:x:1001:4::/home/web:/bin/sh');
+    host.admin.writeFile('/etc/shadow', 'root:*:20000:0:99999:7:::\nweb:!:20001:0:99999:7:::\n', 0o640);
+    host.admin.writeFile('/etc/group', 'root:x:0:\nadm:x:4:\nphotos:x:1000:\n');
+    host.admin.writeFile('/etc/gshadow', 'root:*::\nadm:*::\nphotos:!::\n', 0o640);
+    await sequence(async (tx) => {
+      await act(tx);
+      host.admin.writeFile(path, text);
+    }).catch(() => undefined);
+    expect(host.admin.readFile(path)).toBe(text);
+  },
+);
 
-it('a removed user whose account had expired on day 1 is as before after the undo', async () => {
+it('restores the expiry date when a removed user had expired on day 1', async () => {
   passwd('web:x:1001:4::/srv:/bin/sh');
   host.admin.writeFile('/etc/shadow', 'web:$y$j9T$old:20001:0:99999:7::1:\n', 0o640);
   const before = host.snapshot();
@@ -230,7 +230,7 @@ it('a removed user whose account had expired on day 1 is as before after the und
   expect(host.snapshot()).toBe(before);
 });
 
-it('a user with a group of its own is refused on a host without the group that its undo needs', async () => {
+it('refuses to remove a user with a private group on a host where the undo could not create that group', async () => {
   host.admin.writeFile('/etc/group', 'root:x:0:\nweb:x:1000:\n');
   const before = host.snapshot();
   const refused = await rejectionOf(sequence((tx) => tx.account.createUser({ name: 'web' })));
@@ -238,7 +238,7 @@ it('a user with a group of its own is refused on a host without the group that i
   expect(host.snapshot()).toBe(before);
 });
 
-describe('the old password is lost, or its user', () => {
+describe('when the old password, or its user, is gone', () => {
   const shadow = 'web:$y$j9T$old:20001:0:99999:7:::\n';
   const passwords = '/var/lib/bofh/passwords';
   const tear = async (): Promise<void> => {
@@ -257,7 +257,7 @@ describe('the old password is lost, or its user', () => {
     host.admin.writeFile('/etc/shadow', shadow, 0o640);
   });
 
-  it('the password is still the old one: the day of its change stays', async () => {
+  it('the undo keeps the change date while the password is still the old one', async () => {
     const failed = await fails(async () => {
       host.admin.writeFile('/etc/shadow', shadow, 0o640);
       await tear();
@@ -267,14 +267,14 @@ describe('the old password is lost, or its user', () => {
     expect(await host.readDir(passwords)).toEqual([]);
   });
 
-  it('the new password stays, and never becomes an empty one', async () => {
+  it('the undo keeps the new password, and never sets an empty one', async () => {
     const stuck = await fails(tear);
     expect(stuck).toBeInstanceOf(StuckError);
     expect(String(stuck)).toContain('does not have the old password of web any more');
     expect(host.admin.readFile('/etc/shadow')).toContain('web:$y$j9T$new:');
   });
 
-  it('a user whom others removed: nothing is left to do', async () => {
+  it('the undo has nothing to do for a user whom others removed', async () => {
     const failed = await fails(async () => {
       host.admin.writeFile('/etc/passwd', 'root:x:0:0:root:/root:/bin/bash\n');
       host.admin.writeFile('/etc/shadow', '', 0o640);

@@ -15,7 +15,7 @@ const timeout = 600_000;
 const inProduct = depth === 'whole' ? [...productBugs, ...ruleBugs] : productBugs.slice(0, 1);
 const has = { strace: spawnSync('strace', ['-V']).status === 0, root: process.getuid?.() === 0 };
 
-describe('the crash matrix sees each deliberate bug', { timeout }, () => {
+describe('the crash matrix finds each deliberate bug', { timeout }, () => {
   for (const bug of depth === 'whole' ? bugs : bugs.filter((_, at) => at % 3 === 0))
     test(bug.name, async () => {
       const caught = await whatCatches(await withBug(bug), depth);
@@ -24,7 +24,7 @@ describe('the crash matrix sees each deliberate bug', { timeout }, () => {
       expect(caught).toBeDefined();
     });
 
-  test('and sees nothing in a copy that has none', async () => {
+  test('and finds nothing in an unchanged copy', async () => {
     const caught = await whatCatches(await withBug({ name: 'no bug', patches: [] }), depth);
 
     expect(caught).toBeUndefined();
@@ -35,13 +35,13 @@ describe('the crash matrix sees each deliberate bug', { timeout }, () => {
 test.each([
   ...bugs.map((bug) => [bug.name, 'src/atomic', bug.patches] as const),
   ...[...productBugs, ...ruleBugs].map((bug) => [bug.name, 'src', bug.patches] as const),
-])('%s: its place in the sources is there, once', (_, folder, patches) => {
+])('%s: its place in the sources exists once', (_, folder, patches) => {
   for (const { file, old } of patches)
     expect(readFileSync(join(root, folder, file), 'utf8').split(old)).toHaveLength(2);
 });
 
 // Each test file is a process of its own: the quick measure takes some bugs, and one file for each; `npm run test:bite` all.
-describe('the tests of the project see each deliberate bug in the product', { timeout }, () => {
+describe('the tests of the project find each deliberate bug in the product', { timeout }, () => {
   for (const { name, patches, seenBy } of inProduct)
     test.skipIf(seenBy.some(({ needs }) => needs !== undefined && !has[needs]))(name, async () => {
       const folder = copyOfProject({ name, patches });
@@ -58,7 +58,7 @@ describe('the tests of the project see each deliberate bug in the product', { ti
 
   // Not `runIf`: nothing is left out of the quick measure that it promises.
   if (depth === 'whole')
-    test('and see nothing in a copy that has none', async () => {
+    test('and find nothing in an unchanged copy', async () => {
       const folder = copyOfProject({ name: 'no bug in the product', patches: [] });
       const tests = new Map(
         inProduct.flatMap(({ seenBy }) => seenBy.map((each) => [JSON.stringify(each), each])),

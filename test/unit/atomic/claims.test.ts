@@ -45,7 +45,7 @@ function journal(
   return file;
 }
 
-test('the keys of another host bear its name, those of this one do not', () => {
+test('the lock keys of another host contain its name, those of this one do not', () => {
   const engine = start();
   const far = { ...engine, host: { ...engine.host, name: 'far' } };
 
@@ -58,7 +58,7 @@ test('the keys of another host bear its name, those of this one do not', () => {
 });
 
 describe('steps of one sequence', () => {
-  test('run side by side on different objects, and on one that both only need', async () => {
+  test('run in parallel on different objects, and on one that both only need', async () => {
     const at = claiming(start());
 
     await claim(at, 'first', 1, { makes: ['a'], needs: ['host'] });
@@ -67,7 +67,7 @@ describe('steps of one sequence', () => {
     expect([...at.running.keys()]).toEqual([1, 2]);
   });
 
-  test('do not on one object: the second is refused, and both are named', async () => {
+  test('are refused on one object, and both are named', async () => {
     const at = claiming(start());
     await claim(at, 'first', 1, { makes: ['a'] });
 
@@ -82,7 +82,7 @@ describe('an object that another sequence has', () => {
   test.each<[string, Claims]>([
     ['changes', { changes: ['a'] }],
     ['needs', { needs: ['a'] }],
-  ])('is refused with who has it, its pid and its command line (%s)', async (_how, claims) => {
+  ])('is refused with the holder, its pid and its command line (%s)', async (_how, claims) => {
     const engine = start();
     await engine.locks.open().take(claims);
     // One that has other objects, one that names none, our own; and then the one.
@@ -100,7 +100,7 @@ describe('an object that another sequence has', () => {
     });
   });
 
-  test('is refused also when no journal tells yet who has it', async () => {
+  test('is refused also when no journal names the holder yet', async () => {
     const engine = start();
     await engine.locks.open().take({ changes: ['a'] });
 
@@ -109,7 +109,7 @@ describe('an object that another sequence has', () => {
     );
   });
 
-  test('is refused by its journal alone when its lock is gone, and had once it is closed', async () => {
+  test('is refused because of its journal when the lock is gone, and free once that is closed', async () => {
     const engine = start();
     const living = journal(engine, 'aaa', [{ changes: ['a'] }]);
 
@@ -124,7 +124,7 @@ describe('an object that another sequence has', () => {
     living.close();
   });
 
-  test('is refused as one of which nothing can be told when another PID namespace has its journal', async () => {
+  test('is refused with an unknown holder when its journal is in another PID namespace', async () => {
     const engine = start();
     const file = journal(engine, 'aaa', [{ changes: ['a'] }], 'elsewhere');
     await engine.flock([{ fd: file.fd, mode: 'exclusive' }]);
@@ -137,7 +137,7 @@ describe('an object that another sequence has', () => {
     expect(messageOf(dead)).toMatch(/^a belongs to the unfinished sequence aaa/);
   });
 
-  test('is waited for as long as was said, and had once it is free', async () => {
+  test('is waited for as long as configured, and then locked', async () => {
     const engine = start({ waitMs: 20_000 });
     const other = engine.locks.open();
     await other.take({ changes: ['a'] });
@@ -154,7 +154,7 @@ describe('an object that another sequence has', () => {
     expect([tooEarly, had]).toEqual([false, true]);
   });
 
-  test('is not waited for when nothing was said, nor once a signal came', async () => {
+  test('is not waited for without a configured time, nor after a signal', async () => {
     const stopped = new AbortController();
     stopped.abort();
     for (const at of [claiming(start()), claiming(start({ waitMs: 60_000 }), stopped.signal)]) {
@@ -169,7 +169,7 @@ describe('an object that another sequence has', () => {
 });
 
 describe('an object of a sequence that died', () => {
-  test('is refused until it is recovered; the error names sequence and step, and what to do', async () => {
+  test('is refused until recovery; the error names sequence, step and remedy', async () => {
     const engine = start();
     journal(engine, 'dead', [{ makes: ['b'] }, { makes: ['a'] }], 'gone').close();
 
@@ -192,7 +192,7 @@ describe('an object of a sequence that died', () => {
     await expect(claim(claiming(engine), 'toy', 1, { changes: ['a'] })).resolves.toBeUndefined();
   });
 
-  test('is free when that only needed it too, or names no objects', async () => {
+  test('is free when that sequence only needed it too, or names no objects', async () => {
     const engine = start();
     journal(engine, 'dead', [{ needs: ['a'] }, null], 'gone').close();
 

@@ -74,7 +74,7 @@ const made = { new: 'new', old: undefined };
 const before = { new: undefined, old: 'an old file' };
 const files = ({ data }: Pick<Waiting, 'data'>) => ({ new: data('new'), old: data('old') });
 
-test('a confirmation commits what is done, and the sequence returns its value', async () => {
+test('a confirmation commits, and the sequence returns its value', async () => {
   const all = await waiting(60);
   const { engine, sequence } = all;
   expect(all.guarded).toEqual([`${sequence.id} false`]);
@@ -101,7 +101,7 @@ test('without a confirmation everything is undone at the deadline', async () => 
   await expect(late).rejects.toThrow('has ended: it is rolled-back');
 });
 
-test('SIGINT undoes it at once, and SIGHUP leaves it waiting for others', async () => {
+test('SIGINT undoes it at once, and SIGHUP leaves it waiting', async () => {
   const interrupted = await waiting(60);
   interrupted.stop.abort(new InterruptedError('SIGINT came', { reason: 'SIGINT' }));
   expect(await interrupted.ended).toMatchObject({ code: 'interrupted', undone: { length: 2 } });
@@ -145,7 +145,7 @@ test('a step that this bofh does not know is refused before the commit', async (
   expect(await all.ended).toBe('its value');
 });
 
-test('one that is taken back before its deadline says so', async () => {
+test('a sequence that is undone before its deadline says so', async () => {
   const all = await waiting(60);
   await recover(all.sequence.id, { engine: all.engine, yes: true, unconfirmed: true });
   expect(await all.ended).toMatchObject({
@@ -165,7 +165,7 @@ test('a reboot ends the wait', async () => {
   expect(files(all)).toEqual(before);
 });
 
-test('what is partly undone cannot be confirmed any more', async () => {
+test('a sequence that is partly undone cannot be confirmed', async () => {
   const { engine, sequence, ended, stop } = await waiting(60);
   stop.abort(new InterruptedError('SIGHUP came', { reason: 'SIGHUP' }));
   await ended;
@@ -183,7 +183,7 @@ test('what is partly undone cannot be confirmed any more', async () => {
   expect(await recover(sequence.id, { engine, yes: true })).toMatchObject({ end: 'rolled-back' });
 });
 
-test('a pair of functions cannot wait, and its objects are blocked meanwhile', async () => {
+test('a step with an inverse function cannot wait for a confirmation, and its objects are locked meanwhile', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'bofh-confirm-'));
   onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
   const undone: string[] = [];
@@ -213,7 +213,7 @@ test('a pair of functions cannot wait, and its objects are blocked meanwhile', a
   await all.ended;
 });
 
-test('a guard that cannot be started leaves the host as it was', async () => {
+test('a guard that cannot be started leaves the host unchanged', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'bofh-confirm-'));
   onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
   furnish(directory);
@@ -233,7 +233,7 @@ test('a guard that cannot be started leaves the host as it was', async () => {
   expect(readdirSync(join(directory, 'journal'))).toEqual(['history']);
 });
 
-test('confirmation and deadline at the same moment: always one end, the same on disk and in the journal', async () => {
+test('a confirmation at the deadline always gives one result, the same on disk and in the journal', async () => {
   const ends = { committed: 0, 'rolled-back': 0 };
   for (let round = 0; round < rounds; round += 1) {
     const all = await waiting(0.15);

@@ -5,8 +5,8 @@ import { intent } from '../../support/crash/lines.ts';
 
 const on = (name: string) => ({ host: { name } }) as Parameters<typeof hostKey>[0];
 
-describe('the key of an object', () => {
-  test('of this host is the same everywhere, whatever is in it', () => {
+describe('the lock key of an object', () => {
+  test('of this host is the same everywhere, whatever it contains', () => {
     const key = 'file:/srv/a!b';
 
     expect(hostKey(on(''), key)).toBe(key);
@@ -19,7 +19,7 @@ describe('the key of an object', () => {
     ['file:/srv/a!b', '/srv/a!b'],
     ['dev:loop:254:0:54', 'loop device of inode 54 on 254:0'],
     ['dns:web1', 'dns:web1'],
-  ])('of another host has its name, and people read it: %s', (key, words) => {
+  ])('of another host starts with its name, and its text is readable: %s', (key, words) => {
     const journalled = hostKey(on('web2'), key);
 
     expect(journalled).toBe(`web2!${key}`);
@@ -29,7 +29,7 @@ describe('the key of an object', () => {
   });
 });
 
-test('the key of what several hosts have in common is the same on all of them, and no object of one', () => {
+test('the key of an object shared by several hosts is the same on all, and belongs to none', () => {
   const key = commonKey('drbd:web1 on a,b');
 
   expect(hostKey(on('web2'), key)).toBe(key);
@@ -38,7 +38,7 @@ test('the key of what several hosts have in common is the same on all of them, a
   expect(objectsOf({ host: 'web2', claims: { changes: [key, 'web2!drbd:web1'] } })).toEqual(['drbd:web1']);
 });
 
-describe('a step in words', () => {
+describe('the text of a step', () => {
   const step = (host: string, claims: Parameters<typeof objectsOf>[0]['claims']) => ({
     n: 1,
     intent: intent(1, { kind: 'toy.thing', host, claims }),
@@ -52,7 +52,7 @@ describe('a step in words', () => {
     expect(objectsOf(there.intent)).toEqual(['lv:vg0/x', 'vg:vg0']);
   });
 
-  test('names its host where it has no objects, and this one nowhere', () => {
+  test('names its host if it has no objects, and never this host', () => {
     expect(inWords(step('web2', null), 'why')).toBe('toy.thing on web2: why');
     expect(inWords(step('', { makes: ['lv:vg0/x'] }))).toBe('toy.thing (logical volume vg0/x)');
     expect(inWords(step('', null))).toBe('toy.thing');

@@ -21,18 +21,18 @@ const begin: Line = {
 const lines: readonly Line[] = [begin, { t: 'rollback', because: 'no\nroom' }, { t: 'undone', n: 1 }];
 const { bytes } = encode(lines, 0);
 
-test('what was written is read again', () => {
+test('reads what was written', () => {
   expect(decode(bytes, 'x')).toMatchObject({ lines, length: bytes.length });
 });
 
 /** Each of the lines in an append of its own. */
 const apart = appendedApart(lines);
 
-test('lines that are appended later continue the checksum of the line before', () => {
+test('appended lines continue the checksum of the line before', () => {
   expect(decode(apart, 'x')).toMatchObject({ lines, length: apart.length });
 });
 
-test('cut at any byte, it is read up to the last whole line, or not at all', () => {
+test('a journal that was cut at any byte is read up to the last complete line, or not at all', () => {
   const ends = [...bytes.keys()].filter((at) => bytes[at] === 0x0a).map((at) => at + 1);
   for (let cut = 0; cut < bytes.length; cut += 1) {
     const whole = ends.filter((end) => end <= cut).length;
@@ -43,7 +43,7 @@ test('cut at any byte, it is read up to the last whole line, or not at all', () 
   }
 });
 
-test('any byte that is changed in a whole line is an error that names it', () => {
+test('reports any changed byte in a complete line', () => {
   const last = bytes.lastIndexOf(0x0a);
   for (let at = 0; at < last; at += 1) {
     const changed = Buffer.from(bytes);
@@ -69,7 +69,7 @@ const remedyOf = (of: Buffer): unknown => {
   }
 };
 
-test('the error of a damaged line says what can be done: the last one can be cut off, the first one never', () => {
+test('says how to continue after a damaged line: only the last one can be cut off, never the first', () => {
   expect(remedyOf(spoiled(-1))).toMatch(/^bofh recover --cut-last-line a1 /);
   expect(remedyOf(spoiled(0))).toMatch(/^bofh journal show a1 shows what can be read: clear that by hand/);
 });
@@ -87,7 +87,7 @@ function withHole(from: number, to: number): Buffer {
   return Buffer.from(bytes).fill(0, from, to);
 }
 
-test('zeros at the end, where the length is on the disk and the bytes are not, are a torn write', () => {
+test('zeros at the end, without the bytes of the file length, are a torn write', () => {
   const first = bytes.indexOf(0x0a) + 1;
 
   expect(decode(withHole(first, bytes.length), 'x')).toMatchObject({
@@ -121,7 +121,7 @@ test.each([
   expect(damagedEnd(withHole(from, to), 'a1').from).toBe(first);
 });
 
-test('of what does not begin a sequence nothing is cut off', () => {
+test('cuts nothing off a file that does not begin a sequence', () => {
   const other = appendedApart([{ t: 'rollback', because: 'x' }, begin]);
   const changed = Buffer.from(other);
   changed.writeUInt8(changed.readUInt8(other.length - 5) ^ 4, other.length - 5);
@@ -136,14 +136,14 @@ test('the only line of a journal cannot be cut off', () => {
   expect(remedyOf(only)).toMatch(/^bofh journal show a1 /);
 });
 
-test('a last line that a newer bofh wrote is not to be cut off', () => {
+test('does not cut off a last line of a newer bofh', () => {
   const { crc } = decode(bytes, 'x');
   const newer = encode([{ t: 'of-tomorrow' } as unknown as Line], crc).bytes;
 
   expect(remedyOf(Buffer.concat([bytes, newer]))).toBe('recover it with the version of bofh that wrote it');
 });
 
-test('a line with a right checksum that is no JSON is an error that names it', () => {
+test('reports a line with a correct checksum that is no JSON', () => {
   const body = '{"t":';
   const { crc } = decode(bytes, 'x');
   const line = `${crc32(body, crc).toString(16).padStart(8, '0')} ${body}\n`;
@@ -151,7 +151,7 @@ test('a line with a right checksum that is no JSON is an error that names it', (
   expect(() => decode(Buffer.concat([bytes, Buffer.from(line)]), 'x')).toThrow(JournalError);
 });
 
-test('a line that is missing, and two in the wrong order, are errors', () => {
+test('reports missing and reordered lines', () => {
   const texts = bytes.toString().split(/(?<=\n)/);
   const [a = '', b = '', c = ''] = texts;
 
@@ -160,7 +160,7 @@ test('a line that is missing, and two in the wrong order, are errors', () => {
   expect(() => decode(Buffer.from(b + c), 'x')).toThrow(/line 1: its checksum is wrong/);
 });
 
-test('a kind of line, and a format, that is not known is an error', () => {
+test('reports an unknown kind of line, and an unknown format', () => {
   const strange = { t: 'brewed', n: 1 } as unknown as Line;
   const newer = { ...begin, format: 2 } as unknown as Line;
 

@@ -18,7 +18,7 @@ function place() {
   return { directory, table: lockTable([join(directory, 'locks')], localHost()) };
 }
 
-test('what one sequence makes or changes another cannot have, and the key is told', async () => {
+test('refuses an object that another sequence creates or changes, and names the key', async () => {
   const { table } = place();
   const [first, second] = [table.open(), table.open()];
 
@@ -31,7 +31,7 @@ test('what one sequence makes or changes another cannot have, and the key is tol
   second.release();
 });
 
-test('a refused sequence keeps what it had and nothing more', async () => {
+test('a refused sequence keeps its older locks and gets no new ones', async () => {
   const { table } = place();
   const [first, second, third] = [table.open(), table.open(), table.open()];
   await first.take({ changes: ['b'] });
@@ -45,7 +45,7 @@ test('a refused sequence keeps what it had and nothing more', async () => {
   for (const locks of [first, second, third]) locks.release();
 });
 
-test('a lock that cannot be made is an error, and those before it are given back', async () => {
+test('a lock that cannot be created is an error, and the locks before it are released', async () => {
   const { directory, table } = place();
   const locks = table.open();
   mkdirSync(join(directory, 'locks', 'b'), { recursive: true });
@@ -57,7 +57,7 @@ test('a lock that cannot be made is an error, and those before it are given back
   expect(await table.open().take({ changes: ['a'] })).toBeUndefined();
 });
 
-test('steps side by side that share an object open its lock once, and release frees it', async () => {
+test('parallel steps that share an object open its lock once, and release frees it', async () => {
   const { directory, table } = place();
   const locks = table.open();
 
@@ -71,7 +71,7 @@ test('steps side by side that share an object open its lock once, and release fr
   expect(openBy(`${dev}:${ino}`)).toBe(0);
 });
 
-test('a lock whose file was removed while it was held is lost to the next, and known to be lost', async () => {
+test('notices that the file of a held lock was removed', async () => {
   const { directory, table } = place();
   const [first, second] = [table.open(), table.open()];
   await first.take({ changes: ['a'], needs: ['b'] });
@@ -86,7 +86,7 @@ test('a lock whose file was removed while it was held is lost to the next, and k
   second.release();
 });
 
-test('a file that loses its name before it is locked is not taken for a lock', async () => {
+test('does not use a lock file that loses its name before it is locked', async () => {
   const { directory } = place();
   const path = join(directory, 'locks', 'a');
   const host = localHost();
@@ -104,7 +104,7 @@ test('a file that loses its name before it is locked is not taken for a lock', a
   late.release();
 });
 
-test('the file of a lock goes with it, and whoever comes just then still has it alone', async () => {
+test('removes the lock file at release, while a concurrent locker still gets the lock alone', async () => {
   const { directory, table } = place();
   let [inside, most, rounds] = [0, 0, 0];
 
@@ -127,7 +127,7 @@ test('the file of a lock goes with it, and whoever comes just then still has it 
   expect(readdirSync(join(directory, 'locks'))).toEqual(['b']);
 });
 
-test('a sweep removes the files of locks that nobody holds, and no others', async () => {
+test('a sweep removes the files of unheld locks only', async () => {
   const { directory, table } = place();
   const [first, second] = [table.open(), table.open()];
   await first.take({ needs: ['a', 'b'] });
@@ -141,7 +141,7 @@ test('a sweep removes the files of locks that nobody holds, and no others', asyn
   second.release();
 });
 
-test('each of several directories keeps others away', async () => {
+test('locks in each of several directories', async () => {
   const { directory } = place();
   const [a, b, c] = ['a', 'b', 'c'].map((name) => join(directory, name)) as [string, string, string];
   const host = localHost();
@@ -162,7 +162,7 @@ test('each of several directories keeps others away', async () => {
   first.release();
 });
 
-test('a key of any length and with any letters is one file of the directory', async () => {
+test('a key of any length and with any characters is one file of the directory', async () => {
   const { directory, table } = place();
   const locks = table.open();
 
@@ -174,7 +174,7 @@ test('a key of any length and with any letters is one file of the directory', as
   locks.release();
 });
 
-test('this process is alive as an owner only while it has the journal open', async () => {
+test('this process counts as the owner only while it has the journal open', async () => {
   const { directory, table } = place();
   const processes = hostProcesses();
   const owner = { ...processes.self, user: 'root', bofh: '0' };
@@ -202,7 +202,7 @@ function openBy(inode: string): number {
   }).length;
 }
 
-test('a place where no lock can be made is told, with what was tried', async () => {
+test('reports a place where no lock can be created, and which places it tried', async () => {
   const { directory } = place();
   writeFileSync(join(directory, 'file'), '');
   const below = lockTable([join(directory, 'file', 'locks')], localHost()).open();
@@ -216,7 +216,7 @@ test('a place where no lock can be made is told, with what was tried', async () 
 });
 
 test.each(['an operation', 'a pair'])(
-  '%s whose lock file is removed before its intent is on the disk does nothing, and another sequence may',
+  '%s whose lock file is removed before its intent is on disk does nothing, and another sequence may start',
   async (which) => {
     const directory = mkdtempSync(join(tmpdir(), 'bofh-lock-'));
     onTestFinished(() => rmSync(directory, { recursive: true, force: true }));

@@ -243,7 +243,7 @@ describe('after the commit', () => {
   });
 });
 
-test('what lies in an object that was renamed to a container’s name does not go with that container', () => {
+test('does not undo content of a container together with an object that was renamed to the container’s name', () => {
   const lines = [
     intent(1, { contains: 'vol:a', claims: { makes: ['vol:a'] } }),
     intent(2, { claims: { changes: ['vol:a'] } }),

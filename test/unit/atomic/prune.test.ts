@@ -26,7 +26,7 @@ function lay(id: string, days: number): void {
 const kept = () => readdirSync(join(directory, 'history')).map((name) => name.replace('.journal', ''));
 
 describe('the history', () => {
-  it('has too much where a journal is too old, or there are too many; the oldest are named first', () => {
+  it('is too large if a journal is too old, or there are too many; the oldest are named first', () => {
     for (const [id, days] of [
       ['new', 1],
       ['old', 401],
@@ -41,7 +41,7 @@ describe('the history', () => {
     expect(surplus(store, { days: 400, newest: 0, count: 0 })).toHaveLength(4);
   });
 
-  it('keeps so many of the newest whatever their age, unless no more than fewer are kept', () => {
+  it('keeps the given number of newest journals whatever their age, unless fewer are allowed', () => {
     for (const [id, days] of [
       ['old', 500],
       ['older', 600],
@@ -54,7 +54,7 @@ describe('the history', () => {
     expect(surplus(store, { days: 400, newest: 100, count: 1 })).toEqual(['oldest', 'older']);
   });
 
-  it('loses a journal with all that is kept beside it, and nothing else', () => {
+  it('loses a journal with the files beside it, and nothing else', () => {
     for (const id of ['aa', 'aab']) lay(id, 1);
     mkdirSync(join(directory, 'history', 'aa.d'));
     writeFileSync(join(directory, 'history', 'aa.d', 'old-content'), 'x');
@@ -64,7 +64,7 @@ describe('the history', () => {
     expect(kept()).toEqual(['aab']);
   });
 
-  it('loses what commits removed with the journal, or the oldest of it above the limit', () => {
+  it('loses files that commits removed with the journal, or the oldest ones above the limit', () => {
     for (const [id, days] of [
       ['aa', 1],
       ['bb', 3],
@@ -95,7 +95,7 @@ describe('the history', () => {
     expect(kept()).toEqual(['aa', 'aa.kept', 'bb']);
   });
 
-  it('keeps itself within its limits, now and then', () => {
+  it('is pruned from time to time', () => {
     for (let n = 0; n < 150; n += 1) lay(`young${String(n)}`, 1);
     for (let n = 0; n < 20; n += 1) lay(`old${String(n)}`, 500);
 
@@ -106,7 +106,7 @@ describe('the history', () => {
     expect(kept()).toHaveLength(150);
   });
 
-  it('never goes whole when the clock jumps years ahead: the newest stay whatever their age', () => {
+  it('keeps the newest whatever their age when the clock jumps years ahead', () => {
     for (let n = 0; n < 120; n += 1) lay(`old${String(n).padStart(3, '0')}`, 1000 + n);
 
     limitHistory(store, '0');

@@ -131,7 +131,7 @@ describe('over real files', () => {
       expect(namesAtRisk(calls, directory)).toEqual([]);
     });
 
-  test('an object of a living process is refused; of a dead one too, until it is recovered', async () => {
+  test('refuses an object of a running process, and of a dead one until it is recovered', async () => {
     const directory = place();
     const holder = spawn(process.execPath, [child, directory, 'hold']);
     onTestFinished(() => void holder.kill('SIGKILL'));
@@ -233,7 +233,7 @@ describe('over real files', () => {
     ['beside', ['unshare', ...inNamespace]],
     ['around', []],
   ] as const)(
-    'a living sequence of a PID namespace is not told to be interrupted in one %s it, and not recovered',
+    'does not report a sequence of another PID namespace as interrupted in one %s it, and does not recover it',
     async (_where, around) => {
       const directory = place();
       const holder = spawn('unshare', [...inNamespace, process.execPath, bundled, directory, 'hold']);
@@ -255,7 +255,7 @@ describe('over real files', () => {
     },
   );
 
-  test('a program that cannot be started because every descriptor is in use is an error that says so', () => {
+  test('a program that cannot be started because no file descriptor is free gives an error that says so', () => {
     const directory = place();
 
     const { stdout } = spawnSync(
@@ -273,7 +273,7 @@ describe('over real files', () => {
     expect(lines.slice(-2)).toEqual(['read done', 'change done']);
   });
 
-  test('who has the journal of a dead sequence open to read it is not waited for', async () => {
+  test('does not wait for a process that has the journal of a dead sequence open to read it', async () => {
     const directory = place();
     const holder = spawn(process.execPath, [bundled, directory, 'hold']);
     await new Promise((resolve) => holder.stdout.once('data', resolve));

@@ -46,7 +46,7 @@ function left(engine: Engine, id: string, lines: readonly Line[]): void {
 
 const scope: Line = { t: 'scope', s: 1, name: 'a scope' };
 
-test('a journal of a dead process with nothing to undo is closed, and moved to the history', async () => {
+test('closes the journal of a dead process with nothing to undo, and moves it to the history', async () => {
   const { engine, journals } = place();
   left(engine, 'one', [scope]);
 
@@ -57,7 +57,7 @@ test('a journal of a dead process with nothing to undo is closed, and moved to t
   expect(readFileSync(join(journals, 'history/one.journal'), 'utf8')).toContain('"outcome":"rolled-back"');
 });
 
-test('a closed journal that was not moved yet is moved', async () => {
+test('moves a closed journal that was not moved yet', async () => {
   const { engine, journals } = place();
   left(engine, 'one', [{ t: 'committed' }, { t: 'closed', outcome: 'committed' }]);
 
@@ -89,7 +89,7 @@ test.each([
   else expect(await recovering).toMatchObject(expected);
 });
 
-test('a journal with a step on a host that nobody knows is left alone', async () => {
+test('leaves a journal with a step on an unknown host untouched', async () => {
   const { engine } = place();
   left(engine, 'one', [intent(1, { host: 'far' })]);
 
@@ -98,7 +98,7 @@ test('a journal with a step on a host that nobody knows is left alone', async ()
   );
 });
 
-test('a damaged last line can be cut off, and is shown; a torn one is cut off by recovery', async () => {
+test('shows a damaged last line and can cut it off; recovery cuts off a torn one', async () => {
   const { engine, journals } = place();
   left(engine, 'one', [scope]);
   const path = join(journals, 'one.journal');
@@ -116,7 +116,7 @@ test('a damaged last line can be cut off, and is shown; a torn one is cut off by
   expect(recovered.end).toBe('rolled-back');
 });
 
-test('an abandoned journal says why and by whom', async () => {
+test('stores why and by whom a journal was abandoned', async () => {
   const { engine, journals } = place();
   left(engine, 'one', [scope]);
 
@@ -135,7 +135,7 @@ test.each([
     'a host where a program of it still runs',
     new JournalError('a program of sequence one still runs on far'),
   ],
-])('a journal with %s is abandoned only when nothing of it runs there', async (_, why) => {
+])('abandons a journal with %s only when nothing of it runs there', async (_, why) => {
   const { engine, journals } = place();
   left(engine, 'one', [{ t: 'host', host: 'far', reach: null }]);
   const reservations = { release: () => Promise.reject(why) } as unknown as Reservations;
@@ -148,7 +148,7 @@ test.each([
   expect(readdirSync(journals)).toContain(runs ? 'one.journal' : 'history');
 });
 
-test('a journal that somebody works on is not touched by anybody else', async () => {
+test('does not touch a journal while another process recovers it', async () => {
   const { engine } = place();
   left(engine, 'one', [scope]);
   const file = engine.store.open('one.journal');
@@ -165,7 +165,7 @@ test('a journal that somebody works on is not touched by anybody else', async ()
   file.close();
 });
 
-test('a journal does not grow however often its recovery fails, and keeps what an attempt has done', async () => {
+test('a journal does not grow when its recovery fails repeatedly, and keeps completed steps', async () => {
   const { engine, journals } = place();
   const attempt: Line = { t: 'recovery', ...ownerLine(engine), pid: 1, started: 1 };
   const blocked: Line = { t: 'blocked', n: 1, why: 'bare' };
@@ -193,7 +193,7 @@ test('a journal does not grow however often its recovery fails, and keeps what a
   expect(readdirSync(join(journals, 'one.d'))).toEqual([]);
 });
 
-test('what a birth or a move to the history left behind is removed, and nothing else', async () => {
+test('removes leftovers of an interrupted journal creation or archiving, and nothing else', async () => {
   const { engine, journals } = place();
   left(engine, 'open', [scope]);
   for (const name of ['unborn.new', 'unborn.ballast', 'moved.ballast', 'notes.txt'])
@@ -204,7 +204,7 @@ test('what a birth or a move to the history left behind is removed, and nothing 
   expect(readdirSync(journals)).toEqual(['notes.txt', 'open.ballast', 'open.d', 'open.journal']);
 });
 
-test('the plan tells what recovery would do, in its order', () => {
+test('the plan shows what recovery would do, in its order', () => {
   const rest = { version: 1, args: null, undo: null, host: '', boot: 'b', after: false } as const;
   const state = fold([
     {
@@ -235,7 +235,7 @@ test('the plan tells what recovery would do, in its order', () => {
   ]);
 });
 
-test('a sound journal is not cut: its last line says what was done', async () => {
+test('does not cut the last line off a valid journal', async () => {
   const { engine, journals } = place();
   left(engine, 'one', [scope]);
   const before = readFileSync(join(journals, 'one.journal'), 'utf8');
@@ -245,7 +245,7 @@ test('a sound journal is not cut: its last line says what was done', async () =>
   expect(readFileSync(join(journals, 'one.journal'), 'utf8')).toBe(before);
 });
 
-test('the last line is not cut off when an earlier one is damaged too: what remains would not be readable', async () => {
+test('does not cut off the last line when an earlier one is damaged too', async () => {
   const { engine, journals } = place();
   left(engine, 'one', [scope]);
   const path = join(journals, 'one.journal');
@@ -257,7 +257,7 @@ test('the last line is not cut off when an earlier one is damaged too: what rema
   expect(readFileSync(path, 'utf8')).toBe(before);
 });
 
-test('a torn write after a damaged last line goes with it', async () => {
+test('cuts off a torn write after a damaged last line with it', async () => {
   const { engine, journals } = place();
   left(engine, 'one', [scope]);
   const path = join(journals, 'one.journal');
@@ -270,7 +270,7 @@ test('a torn write after a damaged last line goes with it', async () => {
   expect(readFileSync(path, 'utf8')).toBe(good);
 });
 
-test('a recovery whose last line cannot be written says that something is left, not that nothing was touched', async () => {
+test('a recovery whose last line cannot be written does not claim that nothing was touched', async () => {
   const { engine } = place();
   left(engine, 'one', [scope]);
   let syncs = 0;
@@ -298,7 +298,7 @@ test('a recovery whose last line cannot be written says that something is left, 
 test.each([
   ['that others can write', 0o777],
   ['that the group can write', 0o770],
-])('a journal directory %s is no place for journals', (_how, mode) => {
+])('refuses a journal directory %s', (_how, mode) => {
   const { engine, journals } = place();
   mkdirSync(journals);
   chmodSync(journals, mode);
@@ -307,7 +307,7 @@ test.each([
   expect(() => engine.store.create('one.new')).toThrow(/cannot hold the journals/);
 });
 
-test('a journal directory far below one that others can write is no place for journals', () => {
+test('refuses a journal directory below one that others can write', () => {
   const { engine, journals } = place('a/b/c');
   mkdirSync(journals, { recursive: true, mode: 0o700 });
   const above = join(journals, '../../..');

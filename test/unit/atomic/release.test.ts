@@ -26,7 +26,7 @@ test.each([
     'it cannot be reached',
     new ConnectionError('there cannot be reached', { host: 'there', connection: 'none' }),
   ],
-])('a reservation that stays because %s does not hide that all is committed', async (_, why) => {
+])('a reservation that stays because %s does not hide that everything is committed', async (_, why) => {
   const { here, there } = simulatedPair();
   const engine = unreleasing(here.engine, why);
 

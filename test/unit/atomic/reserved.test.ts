@@ -46,7 +46,7 @@ async function during<T>(path: string, body: () => Promise<T>): Promise<T> {
 }
 
 describe('what other hosts have reserved', () => {
-  test('is nothing where nobody ever has', () => {
+  test('is empty where no host reserved anything', () => {
     expect(here().list()).toEqual([]);
     expect(here().seen()).toEqual([]);
     expect(here().programsAt('aa11')).toBeUndefined();
@@ -61,7 +61,7 @@ describe('what other hosts have reserved', () => {
     expect(here().seen()).toMatchObject([{ id: 'aa11', found: { coordinator: 'web1' } }]);
   });
 
-  test('that cannot be read refuses everything, and hides no other from people', () => {
+  test('that cannot be read blocks everything, and the readable ones are still shown', () => {
     lay('aa11', 'bofh reservation 1\ncoord');
     lay('bb22');
 
@@ -82,7 +82,7 @@ describe('what other hosts have reserved', () => {
 });
 
 describe('a reservation that is abandoned', () => {
-  test('is gone, and kept with the reason', async () => {
+  test('is removed, and stored with the reason', async () => {
     lay('aa11');
 
     await here().abandon('aa11', 'it burned\ndown');

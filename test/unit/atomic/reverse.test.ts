@@ -44,7 +44,7 @@ const fail = (): never => {
 };
 
 describe('a sequence with a `reverse`', () => {
-  test('gives what the function gives, and forgets the inverses when it succeeds', async () => {
+  test('returns the value of the function, and calls no inverse when it succeeds', async () => {
     const { calls, add, reverse } = accounts();
 
     const id = await run(reverse, (tx) => tx.call(add, 'ann'));
@@ -69,7 +69,7 @@ describe('a sequence with a `reverse`', () => {
     expect([...there]).toEqual(['root']);
   });
 
-  test('has the inverse before the function runs, so it can keep what was there', async () => {
+  test('makes the inverse before the function runs, so it can save the old state', async () => {
     const order: string[] = [];
     const names = ['ann'];
     const clear = (list: string[]): void => {
@@ -119,7 +119,7 @@ describe('a sequence with a `reverse`', () => {
     expect(reverse(nameless, [])).toBeUndefined();
   });
 
-  test('says why the inverse could not be made, and what else there is', async () => {
+  test('reports why the inverse could not be made, and what is left', async () => {
     const cause = new Error('no such account');
     const unmade: Reverse = () => {
       throw cause;
@@ -135,7 +135,7 @@ describe('a sequence with a `reverse`', () => {
     });
   });
 
-  test('does not call the inverse of a call that failed, and says so: what it met may be of others', async () => {
+  test('does not call the inverse of a call that failed, and says so: the found state may be foreign', async () => {
     const { there, calls, add, reverse } = accounts('bob');
     const body = async (tx: Steps): Promise<void> => {
       await tx.call(add, 'ann');
@@ -152,7 +152,7 @@ describe('a sequence with a `reverse`', () => {
     });
   });
 
-  test('undoes with the whole what a scope did that succeeded', async () => {
+  test('undoes a successful scope with the whole sequence', async () => {
     const { calls, add, reverse } = accounts();
     const body = async (tx: Steps): Promise<void> => {
       await tx.call(add, 'ann');
@@ -166,7 +166,7 @@ describe('a sequence with a `reverse`', () => {
     expect(calls).toEqual(['add ann', 'add bob', 'add cy', 'remove cy', 'remove bob', 'remove ann']);
   });
 
-  test('undoes a scope that failed by itself, and goes on', async () => {
+  test('undoes a failed scope alone, and continues', async () => {
     const { there, calls, add, reverse } = accounts();
     const body = async (tx: Steps): Promise<void> => {
       await tx.call(add, 'ann');
@@ -210,7 +210,7 @@ describe('a sequence with a `reverse`', () => {
     expect([...there]).toEqual(['ann', 'bob']);
   });
 
-  test('is undone by its own process only: after a kill recovery names the call as blocked', async () => {
+  test('is undone only in its own process: after a kill recovery reports the call as blocked', async () => {
     const { add, reverse } = accounts();
     const world = newWorld();
     const process = spawn(world, newMachine(), { find: () => undefined });
@@ -235,7 +235,7 @@ describe('a sequence with a `reverse`', () => {
 });
 
 describe('a function with an inverse of its own', () => {
-  test('is undone by it with the same arguments, whatever the sequence would say', async () => {
+  test('is undone by it with the same arguments, whatever rule the sequence has', async () => {
     const { calls, add, remove } = accounts();
     const own = withReverse(add, remove);
     const other: Reverse = () => () => calls.push('the inverse of the sequence');
@@ -245,7 +245,7 @@ describe('a function with an inverse of its own', () => {
     expect(calls).toEqual(['add ann', 'remove ann']);
   });
 
-  test('is undone with the arguments that were made of those of the call, before the call', async () => {
+  test('is undone with arguments that were computed from those of the call, before the call', async () => {
     const sizes = new Map([['web1', 1]]);
     const resize = (name: string, size: number): void => void sizes.set(name, size);
     const resizeBack = (name: string, size: number): void => void sizes.set(name, size);
@@ -256,7 +256,7 @@ describe('a function with an inverse of its own', () => {
     expect([...sizes]).toEqual([['web1', 1]]);
   });
 
-  test('is that function in every other way', () => {
+  test('behaves like that function otherwise', () => {
     const { calls, add, remove } = accounts();
 
     const own = withReverse(add, remove);
@@ -267,7 +267,7 @@ describe('a function with an inverse of its own', () => {
   });
 });
 
-describe('a bare pair', () => {
+describe('a pair without a sequence', () => {
   test.each<[string, () => string, readonly unknown[]]>([
     ['is undone with what it gave', () => 'a result', ['a result']],
     ['is undone without a result when it failed: it may have begun', () => fail(), [undefined]],
@@ -282,7 +282,7 @@ describe('a bare pair', () => {
   });
 });
 
-test('the types hold a call to its function, and an inverse to its arguments', () => {
+test('the types check the arguments of a call and of its inverse', () => {
   const body = async (tx: Steps): Promise<void> => {
     const length: number = await tx.call(async (text: string) => text.length, 'four');
     // @ts-expect-error -- the function takes a text

@@ -8,11 +8,11 @@ describe('the lines of a journal', () => {
     ['none', [], 'an empty journal has no state'],
     ['one that is no `begin`', [{ t: 'committed' }], 'a journal starts with `begin`'],
     ['a second `begin`', [begin, begin], 'a journal has one `begin`'],
-  ])('%s: no state is made up', (_, lines, wanted) => {
+  ])('%s: is refused', (_, lines, wanted) => {
     expect(() => fold(lines)).toThrow(wanted);
   });
 
-  test('the end of a scope’s undo ends that, and not what is undone around it', () => {
+  test('the end of the undo of a scope does not end an outer undo', () => {
     const scopes: readonly Line[] = [
       begin,
       { t: 'scope', s: 1, name: 'outer' },
@@ -25,7 +25,7 @@ describe('the lines of a journal', () => {
     expect(fold([...scopes, { t: 'scope-end', s: 2 }, { t: 'scope-end', s: 1 }]).unwinding).toEqual([]);
   });
 
-  test('a step has what its own lines say, and no other step has it', () => {
+  test('the state of a step contains its own lines only', () => {
     const { steps } = fold([
       begin,
       intent(1),
@@ -42,7 +42,7 @@ describe('the lines of a journal', () => {
   });
 });
 
-describe('a step is left', () => {
+describe('a step remains', () => {
   const after = { after: true };
   const committed: Line = { t: 'committed' };
   test.each<[string, readonly Line[], boolean]>([
@@ -71,7 +71,7 @@ describe('two steps', () => {
     expect(conflicting(one, other)).toBe(key);
   });
 
-  test('without claims the newer one is in the way of every older one, the older of none', () => {
+  test('without claims, a newer step blocks every older one', () => {
     const [bare, some] = [intent(1, { claims: null }), intent(2, { claims: { makes: ['k'] } })];
 
     expect(blocks(bare, some)).toBe(true);

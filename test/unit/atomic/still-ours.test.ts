@@ -60,9 +60,9 @@ function toy(plan: Plan = {}) {
 
 const foreign: Look = { state: 'not-ours', found: 'vg0/a (uuid F) does not have the tag of this step' };
 
-describe('a step that works on what an older step of its sequence made', () => {
+describe('a step on an object of an older step of its sequence', () => {
   test.each([{ changes: ['lv:a'] }, { needs: ['lv:a'] }])(
-    'is refused when something else has taken the name, and all is undone (%o)',
+    'is refused when another object has the name, and everything is undone (%o)',
     async (uses) => {
       const { run, step, looks, ran } = toy();
       const error = await rejectionOf(
@@ -81,7 +81,7 @@ describe('a step that works on what an older step of its sequence made', () => {
     },
   );
 
-  test('is refused when it is gone', async () => {
+  test('is refused when the object is missing', async () => {
     const { run, step, looks, ran } = toy();
     const work = run(async (tx) => {
       await step(tx, 'make', { makes: ['lv:a'] });
@@ -92,7 +92,7 @@ describe('a step that works on what an older step of its sequence made', () => {
     expect(ran).toEqual(['make']);
   });
 
-  test('is refused when it is ours, but under another name now', async () => {
+  test('is refused when the object has another name now', async () => {
     const { run, step, looks, ran } = toy();
     const work = run(async (tx) => {
       await step(tx, 'make', { makes: ['lv:a'] });
@@ -103,7 +103,7 @@ describe('a step that works on what an older step of its sequence made', () => {
     expect(ran).toEqual(['make']);
   });
 
-  test('asks the newest step that changed it, which knows what it is like now', async () => {
+  test('checks with the newest step that changed the object', async () => {
     const { run, step, looks, ran, looked } = toy();
     await run(async (tx) => {
       await step(tx, 'make', { makes: ['file:a'] });
@@ -116,7 +116,7 @@ describe('a step that works on what an older step of its sequence made', () => {
     expect(looked).toEqual(['edit', 'use']);
   });
 
-  test('asks a step once, however many of its objects are used', async () => {
+  test('checks each step once, for any number of its objects', async () => {
     const { run, step, looked } = toy();
     await run(async (tx) => {
       await step(tx, 'make', { makes: ['lv:a', 'fs:a'] });
@@ -126,7 +126,7 @@ describe('a step that works on what an older step of its sequence made', () => {
     expect(looked).toEqual(['make', 'use']);
   });
 
-  test('asks nobody about objects that no step of the sequence made, nor of what is undone', async () => {
+  test('checks nothing for objects of no step, nor of undone steps', async () => {
     const { run, step, looks, looked } = toy();
     await run(async (tx) => {
       await step(tx, 'change', { changes: ['vg:x'] });
@@ -144,7 +144,7 @@ describe('a step that works on what an older step of its sequence made', () => {
   });
 });
 
-describe('recovery, when somebody has put what we made aside under another name', () => {
+describe('recovery of an object that an administrator renamed', () => {
   async function killed() {
     const { run, step, looks, recovered } = toy({ crashBefore: ({ label }) => label.includes('rollback') });
     const body = async (tx: Steps) => {
@@ -164,7 +164,7 @@ describe('recovery, when somebody has put what we made aside under another name'
     expect(looks.get('make')).toMatchObject({ state: 'ours' });
   });
 
-  test('undoes it all the same when it is told to', async () => {
+  test('undoes it with --yes', async () => {
     const { looks, recovered } = await killed();
     await recovered({ yes: true });
     expect(looks.get('make')).toEqual({ state: 'gone' });

@@ -18,21 +18,21 @@ function extentOf(usual: Partial<Extent>): Extent {
   return measure === 'whole' ? wholeExtent : { ...wholeExtent, ...usual };
 }
 
-test('ended at any point and in any way, and its recovery too: as before or as after', {
+test('a kill or failure at any point, also of the recovery, ends as before or as after', {
   timeout,
 }, async () => {
   const extent = extentOf({ kinds: ['kill', 'none', 'half'], inTurn: true, second: 97 });
   expect(await crashSweep(subject, extent)).toEqual([]);
 });
 
-test('whatever fails, fails to happen, or happens and fails: undone, or stuck and recovered', {
+test('whatever fails, is skipped, or completes and fails: undone, or stuck and recovered', {
   timeout,
 }, async () => {
   const extent = extentOf({ kinds: ['kill', 'none'], inTurn: true });
   expect(await faultSweep(subject, extent)).toEqual([]);
 });
 
-test('a disk that is full from any line on, or in the middle of it: undone, then or by recovery', {
+test('a disk that is full from any line on, or within it: undone, at once or by recovery', {
   timeout,
 }, async () => {
   expect(await fullDiskSweep(subject, wholeExtent)).toEqual([]);

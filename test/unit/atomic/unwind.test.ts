@@ -81,7 +81,7 @@ async function failing(toy: Puppet, names: readonly string[], meanwhile: () => v
 
 const holder = (words: string): Holder => ({ kind: 'unknown', words });
 
-describe('what the error of a sequence that is undone says was left alone', () => {
+describe('the foreign objects in the error of an undone sequence', () => {
   test.each<[string, Look, readonly string[], readonly string[]]>([
     ['nothing', { state: 'ours' }, [], ['revert a']],
     ['nothing, of what is gone', { state: 'gone', found: 'a hole' }, [], []],
@@ -108,7 +108,7 @@ describe('what the error of a sequence that is undone says was left alone', () =
     expect(toy.asked).toEqual(asked);
   });
 
-  test('what a scope left alone is said too when the whole is undone', async () => {
+  test('include those of a scope', async () => {
     const toy = puppet();
     const sequence = new AtomicOperationSequence({ engine: engineOf(toy), name: 'toys' });
 
@@ -131,7 +131,7 @@ describe('an undo that fails', () => {
     ['nobody', undefined, ''],
     ['two', [holder('mounted on /mnt'), holder('swap')], '; used by mounted on /mnt, swap'],
   ])(
-    'although its tool reports success: the error says so, and who uses it (%s)',
+    'although its program reports success: the error says so, and names the holder (%s)',
     async (_, holders, used) => {
       const toy = puppet();
       const left: Look = { state: 'ours', ...(holders === undefined ? {} : { holders }) };
@@ -153,7 +153,7 @@ describe('an undo that fails', () => {
     },
   );
 
-  test('keeps in the journal what its error knew: who holds it, and what to do', async () => {
+  test('stores in the journal the holder and the remedy of its error', async () => {
     const toy = puppet();
     const [held, plain] = [holder('mounted on /mnt'), 'lvremove failed'];
     toy.acts.revert = async (name) => {
@@ -176,7 +176,7 @@ describe('an undo that fails', () => {
   });
 });
 
-describe('what ended with an earlier boot', () => {
+describe('objects that ended with an earlier boot', () => {
   async function recovered(look: Look) {
     const toy = puppet('boot');
     const at = world();
@@ -252,7 +252,7 @@ function historyOf({ store }: Engine, id: string): readonly Line[] {
   return decode(file.read(), id).lines;
 }
 
-test('a second signal between two acts: the next one is not begun', async () => {
+test('does not start the next act after a second signal', async () => {
   const toy = puppet();
   const [stop, abandon] = [new AbortController(), new AbortController()];
   const plan: Plan = {
@@ -270,7 +270,7 @@ test('a second signal between two acts: the next one is not begun', async () => 
   expect(toy.asked).toEqual(['revert b']);
 });
 
-test('the progress of an undo is told with the step that it is of', async () => {
+test('reports the progress of an undo with its step', async () => {
   const toy = puppet();
   const told: unknown[] = [];
   const engine = engineOf(toy);

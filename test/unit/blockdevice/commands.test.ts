@@ -47,7 +47,7 @@ describe.each(['2.38.1', '2.41.5'])('blkidProbe of %s', (version) => {
     expect(() => blkid('not-root')).toThrow(/Permission denied/);
   });
 
-  test('tells a result that is ambivalent', () => {
+  test('reports an ambivalent result', () => {
     expect(blkidProbe('/dev/x').parse({ exitCode: 8, stdout: '', stderr: 'ambivalent result' })).toEqual({
       type: 'ambivalent',
       usage: 'ambivalent',
@@ -85,7 +85,7 @@ describe('blkidLabel', () => {
     expect(label(bytes)).toBe(shown);
   });
 
-  test('knows that there is none, and believes nothing that is cut off or refused', () => {
+  test('finds none, and refuses a truncated answer or a failed command', () => {
     expect(parse({ exitCode: 2, stdout: '', stderr: '' })).toBeUndefined();
     expect(() => parse({ exitCode: 0, stdout: 'a', stderr: '' })).toThrow('/dev/x');
     expect(() => parse({ exitCode: 2, stdout: '', stderr: 'Permission denied\n' })).toThrow(
@@ -94,7 +94,7 @@ describe('blkidLabel', () => {
   });
 });
 
-test.each(['Bücher', 'M-C', '日本 ^_^', 'a b'])('a device is known by its label "%s"', async (label) => {
+test.each(['Bücher', 'M-C', '日本 ^_^', 'a b'])('recognises a device by its label "%s"', async (label) => {
   const host = simulatedHost();
   host.admin.lvcreate({ vg: 'vg0', name: 'a', extents: 4 });
   const uuid = '5e1f0000-0000-4000-8000-000000000001';
@@ -103,7 +103,7 @@ test.each(['Bücher', 'M-C', '日本 ^_^', 'a b'])('a device is known by its lab
 });
 
 describe('readsAsBlank', () => {
-  test('tells a blank device from one that cannot be read', () => {
+  test('distinguishes a blank device from an unreadable one', () => {
     const { parse } = readsAsBlank('/dev/x');
     expect(() => parse(recorded('debugfs/blank@1.47.0'))).not.toThrow();
     expect(() => parse(recorded('debugfs/io-error@1.47.0'))).toThrow(/Input\/output error/);

@@ -17,9 +17,9 @@ function blindFor(end: string): ReadHost {
   return { ...host, readFile };
 }
 
-describe('all devices, which are looked at at once', () => {
+describe('a listing of all devices', () => {
   it.each(['/proc/self/mountinfo', '/size', '/dev'])(
-    'are not told when %s cannot be read, and the error is told once',
+    'fails when %s cannot be read, and reports the error once',
     async (end) => {
       await expect(deviceGraph(blindFor(end))).rejects.toThrow(`no ${end}`);
       await turn();

@@ -10,11 +10,11 @@ const swaps = '/proc/swaps';
 const head = quiet[swaps] ?? '';
 
 describe('holders', () => {
-  test('names nobody for a device that nobody has', async () => {
+  test('finds none for an unused device', async () => {
     expect(await of({})).toEqual([]);
   });
 
-  test('names every mount of the device, and none of another one', async () => {
+  test('names every mount of the device, and no mount of another one', async () => {
     const text =
       '40 1 253:1 / /mnt/a rw - ext4 /dev/dm-1 rw\n41 1 253:1 /x /mnt/b\\040c ro - ext4 /dev/dm-1 rw\n42 1 253:11 / /d rw - ext4 /dev/dm-11 rw\n';
     expect(await of({ '/proc/self/mountinfo': text })).toEqual([
@@ -23,7 +23,7 @@ describe('holders', () => {
     ]);
   });
 
-  test('names swap on it, also where the node that was used is gone', async () => {
+  test('names swap on it, also when the device node is missing', async () => {
     const line = (path: string) => `${path}                               partition\t40956\t\t0\t\t-2\n`;
     expect(await of({ [swaps]: head + line('/dev/dm-1') })).toEqual(['in use as swap (/dev/dm-1)']);
     expect(await of({ [swaps]: head + line('/old/dm-1') })).toEqual(['in use as swap (/old/dm-1)']);
@@ -55,7 +55,7 @@ describe('holders', () => {
     ]);
   });
 
-  test('names who has a partition of the disk', async () => {
+  test('names the holder of a partition of the disk', async () => {
     const mounted = { '/proc/self/mountinfo': '9 1 254:17 / /boot rw - ext4 /dev/vdb1 rw\n' };
     expect(await of({ ...disk('vdb', '254:16', { 1: '254:17' }), ...mounted }, '/dev/vdb')).toEqual([
       'its partition vdb1: mounted on /boot (mount 9)',

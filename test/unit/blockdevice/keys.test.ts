@@ -51,25 +51,25 @@ describe('keysOf', () => {
     '/dev/disk/by-uuid/abc',
     'UUID=abc',
     'LABEL=a b',
-  ])('knows %s as one logical volume, with all that lies beneath', async (path) => {
+  ])('resolves %s to one logical volume, with everything beneath', async (path) => {
     expect(await keysOf(host, path)).toEqual({
       key: 'lv:vg-one/web-1',
       beneath: ['vg:vg-one', 'dev:vdb-part1', 'dev:vdb'],
     });
   });
 
-  test('does not name a volume with a snapshot beneath itself', async () => {
+  test('does not list a volume with a snapshot beneath itself', async () => {
     expect(await keysOf(host, '/dev/dm-0')).toEqual({ key: 'lv:vg0/web1', beneath: ['vg:vg0', 'dev:vdb'] });
   });
 
-  test('knows a LUKS mapping, its header and the volume beneath', async () => {
+  test('resolves a LUKS mapping to its header and the volume beneath', async () => {
     const { key, beneath, container } = await identityOf(host, '/dev/mapper/secret');
     expect(key).toBe('map:secret');
     expect(container).toBe('luks:01234567-89ab-cdef-0123-456789abcdef');
     expect(beneath).toEqual([container, 'lv:vg-one/web-1', 'vg:vg-one', 'dev:vdb-part1', 'dev:vdb']);
   });
 
-  test('knows a loop device by the inode of its file', async () => {
+  test('resolves a loop device to the inode of its file', async () => {
     expect(await identityOf(host, '/dev/loop0')).toEqual({
       key: 'dev:loop:254:0:77',
       beneath: ['file:/srv/image'],
@@ -83,7 +83,7 @@ describe('keysOf', () => {
     ['before losetup asks', async () => undefined, 'an answer without an inode'],
     ['while losetup asks', async () => undefined, 'no such device'],
     ['while the kernel shows an empty path', async () => '', 'an answer without an inode'],
-  ])('knows a loop device that is being detached by its name alone: %s', async (_, fileNow, said) => {
+  ])('resolves a loop device that is being detached to its name only: %s', async (_, fileNow, said) => {
     let isAsked = false;
     const own = simulatedHost();
     own.admin.writeFile('/srv/image', 'x'.repeat(4096));
@@ -110,7 +110,7 @@ describe('keysOf', () => {
     expect(await isElsewhere(racing)).toBe(true);
   });
 
-  test('waits for the inode of a loop device also where each question is asked once', async () => {
+  test('waits for the inode of a loop device also when answers are cached', async () => {
     let asked = 0;
     const own = simulatedHost();
     own.admin.writeFile('/srv/image', 'x'.repeat(4096));
@@ -129,7 +129,7 @@ describe('keysOf', () => {
     expect((await keysOf(askedOnce(busy), device)).key).toMatch(/^dev:loop:/);
   });
 
-  test('knows a loop device by when its file was made: the number of an inode is given out again', async () => {
+  test('resolves a loop device to the birth time of its file too, because inode numbers are reused', async () => {
     const simulated = simulatedHost();
     simulated.admin.writeFile('/srv/web1.img', '1'.repeat(8192));
     const device = simulated.admin.losetup('/srv/web1.img');
@@ -144,14 +144,11 @@ describe('keysOf', () => {
     expect((await keysOf(host, '/dev/vdc')).key).toBe('dev:Some_Disk_1');
   });
 
-  test.each(['/dev/nothing', 'UUID=unknown', '/dev/stale'])(
-    'says of %s that it is not there',
-    async (path) => {
-      const failure = await keysOf(host, path).catch((error: unknown) => error);
-      expect(failure).toBeInstanceOf(CommandError);
-      expect(failure).toMatchObject({ reason: 'not-found' });
-    },
-  );
+  test.each(['/dev/nothing', 'UUID=unknown', '/dev/stale'])('reports that %s is missing', async (path) => {
+    const failure = await keysOf(host, path).catch((error: unknown) => error);
+    expect(failure).toBeInstanceOf(CommandError);
+    expect(failure).toMatchObject({ reason: 'not-found' });
+  });
 
   test.each(['/etc/fstab', '/dev/disk', 'LABEL=circle'])('refuses %s, which is no device', async (path) => {
     await expect(keysOf(host, path)).rejects.toThrow(RefusedError);
@@ -186,7 +183,7 @@ describe('locate', () => {
     expect(await locate(host, known)).toBe('/dev/vg-one/web-1');
   });
 
-  test('finds it elsewhere when its path leads to another one by now', async () => {
+  test('finds it elsewhere when its path is another device now', async () => {
     expect(await locate(host, { ...known, path: '/dev/dm-0' })).toBe('/dev/dm-1');
   });
 
@@ -206,11 +203,11 @@ describe('locate', () => {
   test.each([
     ['is exported', [{ ...group, vg_exported: 'exported' }], /vg-one is exported/],
     ['is away', [{ ...group, vg_uuid: 'other' }], /its volume group is not there/],
-  ])('cannot tell of a volume whose group %s', async (_, groups, said) => {
+  ])('cannot decide about a volume whose group %s', async (_, groups, said) => {
     await expect(locate(without(groups, []), known)).rejects.toThrow(said);
   });
 
-  test('cannot tell what is on another device that is missing', async () => {
+  test('cannot decide about content of a missing device', async () => {
     await expect(locate(treeHost({}), { path: '/dev/vdz', identity: 'dev:x' })).rejects.toThrow(/is unknown/);
   });
 });

@@ -17,12 +17,12 @@ function failing(code: string): ReadHost {
 }
 
 it.each(['ENOENT', 'ENODEV'])(
-  'a file that the kernel removes while it is read (%s) is not there',
+  'treats a file that the kernel removes during a read (%s) as missing',
   async (code) => {
     expect(await kernelText(failing(code), '/sys-file')).toBeUndefined();
   },
 );
 
-it('any other failure to read it is an error', async () => {
+it('reports any other read failure', async () => {
   expect(await rejectionOf(kernelText(failing('EIO'), '/sys-file'))).toBeInstanceOf(CommandError);
 });

@@ -27,32 +27,29 @@ function answering(host: SimulatedHost, answer: Answer): SimulatedHost {
   return { ...host, run };
 }
 
-describe('how far a filesystem reaches', () => {
+describe('the end of a filesystem', () => {
   // What mkfs was given: an ext4 of 64 MiB on a file of 100 MiB, the others as large as their files.
   test.each([
     ['ext4', 64 * mib],
     ['xfs', 320 * mib],
     ['btrfs', 128 * mib],
     ['swap', 40 * mib],
-  ])('%s says itself', async (type, bytes) => {
+  ])('%s stores it', async (type, bytes) => {
     expect(await reachOf(withRecorded(type), '/dev/vg0/a')).toEqual({ type, bytes });
   });
 
-  test.each(['ext4', 'xfs', 'btrfs', 'swap'])(
-    '%s is asked for in the place that was recorded',
-    async (type) => {
-      const asked: (readonly string[])[] = [];
-      const host = withRecorded(type);
-      const run: SimulatedHost['run'] = async (command) => {
-        if (command.tool === 'od') asked.push(command.argv.slice(0, -1));
-        return host.run(command);
-      };
-      await reachOf({ ...host, run }, '/dev/vg0/a');
-      expect(asked).toEqual([recorded(`od/superblock-${type}@9.1`).argv.slice(1, -1)]);
-    },
-  );
+  test.each(['ext4', 'xfs', 'btrfs', 'swap'])('%s is read from the recorded place', async (type) => {
+    const asked: (readonly string[])[] = [];
+    const host = withRecorded(type);
+    const run: SimulatedHost['run'] = async (command) => {
+      if (command.tool === 'od') asked.push(command.argv.slice(0, -1));
+      return host.run(command);
+    };
+    await reachOf({ ...host, run }, '/dev/vg0/a');
+    expect(asked).toEqual([recorded(`od/superblock-${type}@9.1`).argv.slice(1, -1)]);
+  });
 
-  test('is not known of what has no size of its own, and nothing of a blank device', async () => {
+  test('is unknown for content without a size, and absent on a blank device', async () => {
     const host = simulatedHost();
     host.admin.lvcreate({ vg: 'vg0', name: 'a', extents: 16 });
     expect(await reachOf(host, '/dev/vg0/a')).toBeUndefined();
@@ -60,7 +57,7 @@ describe('how far a filesystem reaches', () => {
     expect(await reachOf(host, '/dev/vg0/a')).toEqual({ type: 'crypto_LUKS', bytes: 'unknown' });
   });
 
-  test('is not known of a stream of btrfs send, which blkid takes for nothing', async () => {
+  test('is unknown for a btrfs send stream, which blkid does not see', async () => {
     const host = simulatedHost();
     host.admin.lvcreate({ vg: 'vg0', name: 'a', extents: 16 });
     const sector = Buffer.alloc(512);
@@ -70,7 +67,7 @@ describe('how far a filesystem reaches', () => {
     expect(await reachOf(there, '/dev/vg0/a')).toEqual({ type: 'btrfs-stream', bytes: 'unknown' });
   });
 
-  test('cannot be told of a device that gives I/O errors, nor who would lose something by a cut', async () => {
+  test('cannot be decided on a device with I/O errors, nor its holders', async () => {
     const host = simulatedHost();
     host.admin.lvcreate({ vg: 'vg0', name: 'a', extents: 16 });
     const bad = withUnreadable(host, '/dev/dm-0');
@@ -78,7 +75,7 @@ describe('how far a filesystem reaches', () => {
     await expect(usersBeyond(bad, '/dev/vg0/a', mib)).rejects.toThrow(/Input\/output error/);
   });
 
-  test('of more blocks than 32 bits count is counted in 64 bits', async () => {
+  test('is computed in 64 bits for more than 32 bits of blocks', async () => {
     const answer = recorded('od/superblock-ext4@9.1');
     const lines = answer.stdout.split('\n');
     // s_feature_incompat gets 64bit, s_blocks_count_hi becomes 1; the block size is 1 KiB.
@@ -89,7 +86,7 @@ describe('how far a filesystem reaches', () => {
     expect((await reachOf(large, '/dev/vg0/a'))?.bytes).toBe(2 ** 32 * 1024 + 64 * mib);
   });
 
-  test('is an error when a line of the answer is missing or spoiled', () => {
+  test('is an error when a line of the answer is missing or damaged', () => {
     const { parse } = bytesAt('/dev/x', { from: 1024, count: 1024 });
     const answer = recorded('od/superblock-ext4@9.1');
     const lines = answer.stdout.split('\n');
@@ -98,7 +95,7 @@ describe('how far a filesystem reaches', () => {
   });
 });
 
-describe('where a mapping ends on a device', () => {
+describe('the end of a mapping on a device', () => {
   const ends = (stdout: string) =>
     mappingEnds('x', '253:1').parse({ exitCode: 0, stdout: `${stdout}\n`, stderr: '' });
 
@@ -117,16 +114,13 @@ describe('where a mapping ends on a device', () => {
     expect(ends(table)).toEqual(expected);
   });
 
-  test.each(['', '0 98304', 'x 1 linear 253:1 0', '0 98304 linear 253:1'])(
-    '"%s" is not understood',
-    (table) => {
-      expect(() => ends(table)).toThrow();
-    },
-  );
+  test.each(['', '0 98304', 'x 1 linear 253:1 0', '0 98304 linear 253:1'])('refuses "%s"', (table) => {
+    expect(() => ends(table)).toThrow();
+  });
 });
 
-describe('who may use what lies beyond', () => {
-  test.each(['ext2', 'ext3', 'ext4'] as const)('is the %s itself, and who has mounted it', async (type) => {
+describe('holders beyond the end', () => {
+  test.each(['ext2', 'ext3', 'ext4'] as const)('are the %s itself, and its mounts', async (type) => {
     const host = simulatedHost();
     host.admin.lvcreate({ vg: 'vg0', name: 'a', extents: 16 });
     host.admin.format('/dev/vg0/a', { type, usage: 'filesystem', uuid: 'x', blocks: 8192 });

@@ -46,30 +46,30 @@ describe('a tag', () => {
   });
 });
 
-describe('the device of a tag, where udev made no link', () => {
-  test('is found by a look at every device', async () => {
+describe('the device of a tag without a link of udev', () => {
+  test('is found by reading every device', async () => {
     const host = without({}, recorded('blkid/tagged@2.38.1'), blank);
     expect(await deviceNode(host, 'LABEL="my home"')).toEqual({ path: '/dev/loop0', number: '7:0' });
   });
 
-  test('is by its link where there is one, and not looked for where udev runs', async () => {
+  test('is read from its link, and no device is read where udev runs', async () => {
     const link = { '/dev/disk/by-label/x': '-> ../../vda' };
     expect((await deviceNode(treeHost({ ...tree, ...link }), 'LABEL=x')).path).toBe('/dev/vda');
     const running = treeHost({ ...tree, '/run/udev/control': '' });
     await expect(deviceNode(running, 'LABEL=x')).rejects.toMatchObject({ reason: 'not-found' });
   });
 
-  test('is not there when none has it, and devices can be read', async () => {
+  test('is missing when all devices can be read and none has it', async () => {
     const failure = deviceNode(without({}, none, blank), 'LABEL=none');
     await expect(failure).rejects.toBeInstanceOf(CommandError);
     await expect(failure).rejects.toMatchObject({ reason: 'not-found' });
   });
 
-  test('cannot be told by a user who may read none', async () => {
+  test('cannot be decided by a user who cannot read devices', async () => {
     await expect(deviceNode(without({}, none, blind), 'LABEL=none')).rejects.toThrow(/Permission denied/);
   });
 
-  test('is not chosen among several, unless they are one btrfs', async () => {
+  test('is refused when several have it, unless they are one btrfs', async () => {
     const twice = deviceNode(without({}, recorded('blkid/tagged-twice@2.38.1'), blank), 'LABEL=my home');
     await expect(twice).rejects.toBeInstanceOf(RefusedError);
     await expect(twice).rejects.toThrow('/dev/loop0, /dev/loop1');
@@ -83,7 +83,7 @@ describe('the device of a tag, where udev made no link', () => {
     await expect(deviceNode(without({}, copied, blank), 'LABEL=pool')).rejects.toBeInstanceOf(RefusedError);
   });
 
-  test('is not known by an id, which udev alone makes', async () => {
+  test('is unknown for an ID, which only udev creates', async () => {
     await expect(deviceNode(without({}, none, blank), 'ID=ata-x')).rejects.toThrow('only udev');
   });
 });
@@ -91,7 +91,7 @@ describe('the device of a tag, where udev made no link', () => {
 describe('blkidTagged', () => {
   const tagged = recorded('blkid/tagged-twice@2.38.1');
 
-  test('asks for what was recorded, and not a cache', () => {
+  test('asks for the recorded tag without a cache', () => {
     const { tool, argv } = blkidTagged({ name: 'LABEL', value: 'my home' });
     expect([tool, ...argv]).toEqual(tagged.argv);
   });
@@ -103,7 +103,7 @@ describe('blkidTagged', () => {
     ['of nothing, with success', { stdout: '' }],
     ['of something, with a failure', { exitCode: 2 }],
     ['with a complaint', { stderr: 'blkid: odd' }],
-  ])('takes no answer %s', (_, spoiled) => {
+  ])('refuses an answer %s', (_, spoiled) => {
     const { parse } = blkidTagged({ name: 'LABEL', value: 'my home' });
     expect(() => parse({ ...tagged, ...spoiled })).toThrow(ParseError);
   });

@@ -36,12 +36,12 @@ describe.each(versions)('btrfs-progs %s', (version) => {
     ['snapshot', commands.subvolumeSnapshot({ source: `${lab}/c1`, path: `${lab}/c2`, mode: 'rw' })],
     ['snapshot-readonly', commands.subvolumeSnapshot({ source: `${lab}/c1`, path: `${lab}/c3`, mode: 'ro' })],
     ['property-set', commands.setReadOnly(`${lab}/c3`, 'rw')],
-  ])('%s is what was recorded', (name, command) => {
+  ])('%s is the recorded command', (name, command) => {
     const { argv } = at(name, version);
     expect([command.tool, ...command.argv]).toEqual(argv);
   });
 
-  test('lists every subvolume, with newlines in a name, bytes that are no UTF-8, and words of a line', () => {
+  test('lists every subvolume, also with newlines, other bytes than UTF-8, or keywords in its name', () => {
     const plain = subvolumeList(lab, 'plain').parse(at('subvolume-list', version));
     expect(plain.map(({ id }) => id)).toEqual([256, 257, 258, 259, 260, 261, 262, 263, 264, 265, 266, 267]);
     expect(plain[1]?.path).toBe('new\nline');
@@ -52,7 +52,7 @@ describe.each(versions)('btrfs-progs %s', (version) => {
     expect(other.map(({ id }) => id)).toContain(999);
   });
 
-  test('a list that is cut off, or a line in it that begins nothing, is an error', () => {
+  test('refuses a truncated list, and unknown lines in it', () => {
     const said = at('subvolume-list', version);
     const { parse } = subvolumeList(lab, 'plain');
     expect(() => parse({ ...said, stdout: said.stdout.slice(0, -1) })).toThrow('cut off');
@@ -78,17 +78,17 @@ describe.each(versions)('btrfs-progs %s', (version) => {
     expect(subvolumeShow('').parse(at('show-nested', version)).parentId).toBe(256);
   });
 
-  test('shows it with quotas and limits, too', () => {
+  test('shows it with quotas and limits', () => {
     for (const name of ['show-quota', 'show-limit'])
       expect(subvolumeShow('').parse(at(name, version))).toMatchObject({ id: 262, snapshots: [] });
   });
 
-  test('tells its snapshots, whatever they are called', () => {
+  test('lists its snapshots, whatever their names', () => {
     const { snapshots } = subvolumeShow('').parse(at('show-plain', version));
     expect(snapshots.map(({ path }) => path?.slice(0, 8))).toEqual(['snap', 'odd\nID 9', 'forsend']);
   });
 
-  test('a show without any one of its lines, or with one spoiled, is an error', () => {
+  test('refuses output without any one of its lines, or with a damaged one', () => {
     const said = at('show-readonly', version);
     const lines = said.stdout.split('\n');
     // After the heading of the snapshots come those, and the quota group, which need not be there.
@@ -101,7 +101,7 @@ describe.each(versions)('btrfs-progs %s', (version) => {
     }
   });
 
-  test('a show of btrfs-progs 5.10 lacks what was sent and received, and is whole', () => {
+  test('accepts that btrfs-progs 5.10 does not show what was sent and received', () => {
     const said = at('show-readonly', version);
     const stdout = said.stdout.replaceAll(/^\t(?:Send|Receive) (?:transid|time):.*\n/gm, '');
     expect(stdout).not.toBe(said.stdout);
@@ -113,7 +113,7 @@ describe.each(versions)('btrfs-progs %s', (version) => {
     [/^\tSend transid:.*\n/m, 'no line "Send transid"'],
     [/^\tUUID:.*\n/m, 'no line "UUID"'],
     [/(?<=Snapshot\(s\):)[^]*$/, 'its end is cut off'],
-  ])('a show without %s names the command, the object and what is missing', (line, why) => {
+  ])('without %s the error names the command, the object and the missing part', (line, why) => {
     const said = at('show-readonly', version);
     const parse = (): unknown =>
       subvolumeShow('/srv/pool/a').parse({ ...said, stdout: said.stdout.replace(line, '') });
@@ -121,14 +121,14 @@ describe.each(versions)('btrfs-progs %s', (version) => {
     expect(parse).toThrow(`btrfs subvolume show /srv/pool/a: ${why}`);
   });
 
-  test('tells the default subvolume', () => {
+  test('reads the default subvolume', () => {
     expect(commands.getDefault('').parse(at('get-default', version))).toBe(5);
     const other = at('get-default-other', version);
     expect(commands.getDefault('').parse(other)).toBe(version === '6.2' ? 270 : 274);
     expect(() => commands.getDefault('').parse({ ...other, stdout: '' })).toThrow('names no subvolume');
   });
 
-  test('tells the space, which is what its JSON says where it has some', () => {
+  test('reads the space, like the JSON of the same version', () => {
     const usage = filesystemUsage('').parse(at('usage', version));
     expect(usage).toMatchObject({ size: 536870912, missing: 0, free: 452984832, freeAtLeast: 230686720 });
     expect(usage.unallocatedOn).toEqual([{ device: '/dev/loop0', bytes: 444596224 }]);
@@ -139,7 +139,7 @@ describe.each(versions)('btrfs-progs %s', (version) => {
       );
   });
 
-  test('the space without any one of the lines that count is an error', () => {
+  test('refuses the space without a required line', () => {
     const said = at('usage', version);
     for (const label of [
       'Device size',
@@ -160,7 +160,7 @@ describe.each(versions)('btrfs-progs %s', (version) => {
     ).toThrow();
   });
 
-  test('tells the quota groups, with limits, parents and children', () => {
+  test('reads the quota groups, with limits, parents and children', () => {
     const { state, lines } = qgroupShow('').parse(at('qgroups', version));
     expect(state).toBe('exact');
     const groups = qgroupsIn(lines, tails);
@@ -175,7 +175,7 @@ describe.each(versions)('btrfs-progs %s', (version) => {
     expect(groups.find(({ id }) => id === '1/1')?.children).toEqual(['0/256', '0/257']);
   });
 
-  test('of quota groups no line is skipped: each is one of a group, or of a name that holds a newline', () => {
+  test('skips no line of quota groups, also with a newline in a name', () => {
     const { lines } = qgroupShow('').parse(at('qgroups', version));
     expect(() => qgroupsIn(lines, new Map())).toThrow('cannot read the line');
     for (const [index, line] of lines.entries()) {
@@ -202,7 +202,7 @@ describe.each(versions)('btrfs-progs %s', (version) => {
     expect(qgroupShow('').parse({ ...at('qgroups', version), stderr }).state).toBe(state);
   });
 
-  test('a warning about the quota groups that is not understood is an error', () => {
+  test('refuses an unknown warning about quota groups', () => {
     const stderr = 'WARNING: something else\n';
     expect(() => qgroupShow('').parse({ ...at('qgroups', version), stderr })).toThrow('something else');
   });
@@ -226,21 +226,21 @@ describe.each(versions)('btrfs-progs %s', (version) => {
     expect(commands.classify(said)).toBe(reason);
   });
 
-  test('tells a plain directory, and another filesystem, from what is not there', () => {
+  test('distinguishes a plain directory, another filesystem, and a missing path', () => {
     expect(commands.isNoSubvolume(at('show-directory', version))).toBe(true);
     expect(commands.isNoSubvolume(at('subvolume-show-not-btrfs', version))).toBe(true);
     expect(commands.isNoSubvolume(at('show-missing', version))).toBe(false);
   });
 });
 
-test('deletes by id, waits for the disk, and never by a name', () => {
+test('deletes by ID, waits for the disk, and never deletes by name', () => {
   expect(commands.subvolumeDelete({ root: '/mnt', id: 300 })).toMatchObject({
     argv: ['subvolume', 'delete', '--commit-each', '--subvolid', '300', '/mnt'],
     access: 'destroy',
   });
 });
 
-test('the numbers of quotas that were just turned on are known to be incomplete', () => {
+test('marks quota numbers as incomplete after quotas were enabled', () => {
   const { state, lines } = qgroupShow('').parse(recorded('btrfs/qgroups-counting@6.2'));
   expect(state).toBe('counting');
   expect(qgroupsIn(lines, new Map([[256, ['b']]])).map(({ id }) => id)).toEqual(['0/5', '0/256', '0/257']);

@@ -20,7 +20,7 @@ const at = (name: string) => recorded(`btrfs/${name}@6.2`);
 const gib = 1024 ** 3;
 
 describe('what btrfs-progs 6.2 says', () => {
-  test('is asked as it was recorded', () => {
+  test('is the recorded command', () => {
     const of = { device: '/dev/loop2', path: '/mnt/d' };
     expect(['btrfs', ...deviceAdd(of).argv]).toEqual(at('device-add').argv);
     expect(['btrfs', ...deviceRemove({ ...of, device: '/dev/loop1' }).argv]).toEqual(
@@ -29,7 +29,7 @@ describe('what btrfs-progs 6.2 says', () => {
     expect(['btrfs', ...filesystemDevices('/mnt/d').argv]).toEqual(at('devices').argv);
   });
 
-  test('of the devices: all, one that is being removed, one that is missing', () => {
+  test('lists devices: all, one that is being removed, a missing one', () => {
     const { parse } = filesystemDevices('');
     expect(parse(at('devices'))).toEqual([
       { devid: 1, size: 629145600, allocated: 92274688, path: '/dev/loop1' },
@@ -40,7 +40,7 @@ describe('what btrfs-progs 6.2 says', () => {
     expect(parse(at('devices-missing'))[0]).toEqual({ devid: 1, size: 0, allocated: 0, path: undefined });
   });
 
-  test('of the devices, without any one line or with a number that is none, is an error', () => {
+  test('refuses a list of devices without any one line or with an invalid number', () => {
     const said = at('devices');
     const { parse } = filesystemDevices('');
     const lines = said.stdout.split('\n');
@@ -92,7 +92,7 @@ describe('on a host', () => {
     putState(host.world, there.mount, { ...there.state, ...change });
   };
 
-  test('the filesystem moves to another device while something is made in it', async () => {
+  test('the filesystem moves to another device while a subvolume is created', async () => {
     await does(async (tx) => {
       expect(await add(tx)).toMatchObject({ devid: 2, device: spare });
       await tx.btrfs.createSubvolume({ path: `${path}/new` });
@@ -108,7 +108,7 @@ describe('on a host', () => {
     ['one that comes and goes', async (tx) => [await add(tx), await remove(tx)]],
     ['one that comes for another one, which goes', async (tx) => [await add(tx), await remove(tx, first)]],
   ])(
-    '%s: all is undone when the sequence fails later, or by recovery wherever it is killed',
+    '%s: everything is undone when the sequence fails later, or by recovery after any kill',
     async (_, body) => {
       const plain = (text: string): string =>
         unnamed(text).replaceAll(/^mount .*\/srv\/pool.*$/gm, 'the pool');
@@ -134,7 +134,7 @@ describe('on a host', () => {
     },
   );
 
-  describe('others', () => {
+  describe('concurrent changes', () => {
     /** Just before the act: when the step is written down. */
     const justBefore = (act: () => void): void => {
       let isBegun = false;
@@ -148,7 +148,7 @@ describe('on a host', () => {
       });
     };
 
-    test('who add the device just before the act keep it', async () => {
+    test('a device added just before the act stays', async () => {
       justBefore(() => host.admin.btrfs('device', 'add', spare, path));
       const error = await failureOf(does((tx) => add(tx)));
       expect(String(error)).toMatch(/is a device of \/srv\/pool now: changed concurrently/);
@@ -156,7 +156,7 @@ describe('on a host', () => {
       expect(host.snapshot()).toContain('device 2');
     });
 
-    test('who take the device out just before the act are not undone', async () => {
+    test('a device removed just before the act is not added again', async () => {
       secondDevice(host);
       justBefore(() => host.admin.btrfs('device', 'remove', '/dev/vg0/more', path));
       const error = await failureOf(does((tx) => remove(tx, '/dev/vg0/more')));
@@ -164,13 +164,13 @@ describe('on a host', () => {
       expect(host.snapshot()).not.toContain('device 2');
     });
 
-    test('who write on the device just before the act keep what they wrote', async () => {
+    test('data written to the device just before the act stays', async () => {
       justBefore(() => host.admin.format(spare, { type: 'ext4', usage: 'filesystem', uuid: 'theirs' }));
       expect(String(await failureOf(does((tx) => add(tx))))).toMatch(/holds ext4, uuid theirs now/);
       expect(host.snapshot()).toContain('ext4 theirs');
     });
 
-    test('who put another one in under its name just before the act keep it', async () => {
+    test('a device that replaced it just before the act stays', async () => {
       secondDevice(host);
       justBefore(() => {
         host.admin.btrfs('device', 'remove', '/dev/vg0/more', path);
@@ -194,7 +194,7 @@ describe('on a host', () => {
       return { storage, superblock };
     };
 
-    test('who lose power after it was taken out: what is left on it does not keep it from being put in again', async () => {
+    test('a power cut after the removal: old data on the device does not prevent its addition', async () => {
       secondDevice(host);
       const before = superblockOn('more');
       const error = await failureOf(
@@ -208,7 +208,7 @@ describe('on a host', () => {
       expect(host.snapshot()).toContain('device 2');
     });
 
-    test('who lose power while it is put in: what cannot be read is not taken for blank', async () => {
+    test('a power cut during the addition: unreadable data does not count as blank', async () => {
       const args = { path, device: spare };
       const undo = await addDevice.prepare({ args, mark: 'bofh.0a.1', host });
       expect(await addDevice.look({ undo, host })).toEqual({ state: 'gone' });
@@ -219,7 +219,7 @@ describe('on a host', () => {
       );
     });
 
-    test('who lose power while it is put in: what is left on it is wiped', async () => {
+    test('a power cut during the addition: leftovers are wiped', async () => {
       const error = await failureOf(
         does(async (tx) => {
           await add(tx);
@@ -233,7 +233,7 @@ describe('on a host', () => {
       expect(host.snapshot()).toContain('now vg0/spare holds blank');
     });
 
-    test('who use the device that was taken out keep it: nothing of theirs is overwritten', async () => {
+    test('a removed device that is in use again is not overwritten', async () => {
       secondDevice(host);
       const error = await failureOf(
         does(async (tx) => {
@@ -246,7 +246,7 @@ describe('on a host', () => {
       expect(host.snapshot()).toContain('ext4 theirs');
     });
 
-    test('who have converted it since need the device: stuck, until they do not any more', async () => {
+    test('a conversion that needs the device: stuck until it is converted back', async () => {
       const error = await failureOf(
         does(async (tx) => {
           await add(tx);
@@ -262,7 +262,7 @@ describe('on a host', () => {
     });
   });
 
-  describe('what is refused before anything is done', () => {
+  describe('is refused before anything changes', () => {
     test.each<readonly [string, () => void, (tx: Tx) => Promise<unknown>, RegExp]>([
       [
         'one that is too small',

@@ -19,7 +19,7 @@ describe.each(['6.2', '6.14'])('what btrfs-progs %s says', (version) => {
   const once = (name: string) => recorded(`btrfs/${name}@6.2`);
   const at = (name: string) => recorded(`btrfs/${name}@${version}`);
 
-  test('of a scrub: the counters, and whether it is over', () => {
+  test('reads a scrub: the counters, and whether it ended', () => {
     expect(scrubStart('').parse(at('scrub'))).toMatchObject({ state: 'finished', uncorrectable: 0 });
     expect(scrubStart('').parse(at('scrub-errors'))).toMatchObject({ checksumErrors: 1, uncorrectable: 1 });
     expect(at('scrub-errors').exitCode).toBe(3);
@@ -28,7 +28,7 @@ describe.each(['6.2', '6.14'])('what btrfs-progs %s says', (version) => {
     expect(scrubStatus('').parse(once('scrub-status-running')).state).toBe('running');
   });
 
-  test('of a balance: what was moved, and how far it is', () => {
+  test('reads a balance: what was moved, and its progress', () => {
     expect(balanceStart({ path: '', data: 1, metadata: 1 }).parse(at('balance'))).toEqual({
       ...{ relocated: 5, chunks: 6 },
     });
@@ -45,7 +45,7 @@ describe.each(['6.2', '6.14'])('what btrfs-progs %s says', (version) => {
   });
 
   test.each(['scrub', 'scrub-errors', 'scrub-status', 'scrub-status-never'])(
-    '%s without any one line is an error, and so is a counter that is none',
+    '%s: refuses output without any one line, and an invalid counter',
     (name) => {
       const said = at(name);
       const { parse } = name.startsWith('scrub-status') ? scrubStatus('') : scrubStart('');
@@ -58,7 +58,7 @@ describe.each(['6.2', '6.14'])('what btrfs-progs %s says', (version) => {
     },
   );
 
-  test('other words are an error', () => {
+  test('refuses other output', () => {
     expect(() => balanceStart({ path: '', data: 1, metadata: 1 }).parse(at('scrub'))).toThrow();
     expect(() => balanceStatus('').parse({ ...at('balance-status-none'), exitCode: 1 })).toThrow();
     const unfinished = at('scrub').stdout.replace('finished', 'aborted');
@@ -75,7 +75,7 @@ describe('on a host', () => {
   const does = (body: (tx: Tx) => Promise<unknown>): Promise<unknown> =>
     withBofh(bofhOn(host), () => atomic('maintains', body));
 
-  test('a scrub tells what it has read; errors fail it and undo what was before it', async () => {
+  test('a scrub reports what it read; errors fail it and undo the steps before it', async () => {
     expect(await does((tx) => tx.btrfs.scrub({ path: '/srv/pool' }))).toMatchObject({ dataBytes: 3145728 });
     afflict(host, '/srv/pool', { errors: 2 });
     const error = await failureOf(
@@ -115,7 +115,7 @@ describe('on a host', () => {
     if (error instanceof RefusedError) expect(error.remedy).not.toBe('');
   });
 
-  test('a balance goes on beside other steps at the filesystem, and not beside another one', async () => {
+  test('a balance runs beside other steps on the filesystem, and not beside another one', async () => {
     const both = does(async (tx) => {
       await Promise.all([
         tx.btrfs.balance({ path: '/srv/pool', dataUsage: 5 }),

@@ -75,13 +75,13 @@ const bodies: readonly (readonly [string, readonly string[], (tx: Tx) => Promise
 ];
 
 describe.each(bodies)('%s', (_title, left, body) => {
-  test('is done, and leaves nothing of ours beside it', async () => {
+  test('completes, and leaves nothing of bofh behind', async () => {
     await does(body);
     expect(await names()).toEqual([...left].sort());
     expect(await openJournals(bofhOn(host).engine)).toEqual([]);
   });
 
-  test('is all undone when the sequence fails afterwards', async () => {
+  test('is undone when the sequence fails afterwards', async () => {
     const before = host.snapshot();
 
     const error = await failureOf(does(async (tx) => [await body(tx), await failNow()]));
@@ -90,7 +90,7 @@ describe.each(bodies)('%s', (_title, left, body) => {
     expect(host.snapshot()).toBe(before);
   });
 
-  test('is all undone, or all done, by recovery, wherever it is killed', async () => {
+  test('is undone or completed by recovery after a kill at any point', async () => {
     const before = unnamed(host.snapshot());
     const begun = host.changes.length;
     await does(body);
@@ -111,14 +111,14 @@ describe.each(bodies)('%s', (_title, left, body) => {
   });
 });
 
-describe('others on the same filesystem', () => {
-  test('keep a name that they took first', async () => {
+describe('concurrent changes', () => {
+  test('a name that was taken first stays', async () => {
     host.admin.mkdir(at('a'));
     await expect(does((tx) => create(tx, 'a'))).rejects.toThrow(/exists already/);
     expect(await names()).toEqual([...starting, 'a'].sort());
   });
 
-  test('keep what they put into the place of ours, which is undone where they have put it', async () => {
+  test('a subvolume that replaced ours stays, and ours is undone at its new path', async () => {
     const error = await failureOf(
       does(async (tx) => {
         await create(tx, 'a');
@@ -131,7 +131,7 @@ describe('others on the same filesystem', () => {
     expect(await names()).toEqual([...starting, 'a'].sort());
   });
 
-  test('keep their subvolume in ours: the undo is stuck until it is gone, and then goes on', async () => {
+  test('a subvolume inside ours makes the undo stuck until it is removed', async () => {
     const error = await failureOf(
       does(async (tx) => {
         await create(tx, 'a');
@@ -148,7 +148,7 @@ describe('others on the same filesystem', () => {
     expect(await names()).toEqual([...starting, 'theirs'].sort());
   });
 
-  test('take the name of one that is being deleted: stuck, and both stay', async () => {
+  test('a subvolume that takes the name of a deleted one makes the undo stuck, and both stay', async () => {
     const error = await failureOf(
       does(async (tx) => {
         await remove(tx, 'web10');
@@ -161,7 +161,7 @@ describe('others on the same filesystem', () => {
     expect((await names()).filter((name) => name.startsWith('.bofh-gone-'))).toHaveLength(1);
   });
 
-  test('move what is being deleted out of the way: it is not deleted', async () => {
+  test('a subvolume that was moved before its deletion is not deleted', async () => {
     await does(async (tx) => {
       await remove(tx, 'web10');
       const gone = (await names()).find((name) => name.startsWith('.bofh-gone-')) ?? '';
@@ -170,7 +170,7 @@ describe('others on the same filesystem', () => {
     expect(await names()).toContain('rescued');
   });
 
-  test('choose another default meanwhile: theirs stays', async () => {
+  test('a default that was changed meanwhile stays', async () => {
     await failureOf(
       does(async (tx) => {
         await tx.btrfs.setDefaultSubvolume({ path: at('home') });
@@ -182,7 +182,7 @@ describe('others on the same filesystem', () => {
   });
 });
 
-describe('what is refused before anything is done', () => {
+describe('is refused before anything changes', () => {
   test.each<readonly [string, (tx: Tx) => Promise<unknown>, RegExp]>([
     ['a path on another filesystem', (tx) => tx.btrfs.createSubvolume({ path: '/srv/new' }), /not on btrfs/],
     ['a directory that is missing', (tx) => create(tx, 'none/new'), /no such directory/],
@@ -217,7 +217,7 @@ describe('what is refused before anything is done', () => {
     expect(host.snapshot()).toBe(before);
   });
 
-  test('deleting one that is mounted, by whatever path', async () => {
+  test('deleting a mounted one, by any path', async () => {
     const [mount] = host.world.mounts.filter(({ path }) => path === '/srv/pool');
     if (mount === undefined) throw new Error('the pool is not mounted');
     const options = 'rw,subvolid=257,subvol=/web10';

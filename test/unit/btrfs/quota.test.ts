@@ -20,7 +20,7 @@ const limited = (tx: Tx, limit: number | null) =>
   tx.btrfs.limitSubvolume({ path: '/srv/pool/home', what: 'referenced', limit });
 const failNow = async (): Promise<never> => Promise.reject(new Error('later'));
 
-test('what is asked of btrfs-progs 6.2', () => {
+test('the commands are those recorded with btrfs-progs 6.2', () => {
   expect(quotaSet('/p', 'on').argv).toEqual(['quota', 'enable', '/p']);
   expect(quotaSet('/p', 'off').argv).toEqual(['quota', 'disable', '/p']);
   const of = { path: '/p', id: 256 };
@@ -33,7 +33,7 @@ test('what is asked of btrfs-progs 6.2', () => {
 });
 
 describe('quotas', () => {
-  test('do not mistake the name of a subvolume for a group, nor is one of them left out for it', async () => {
+  test('a subvolume name that looks like a group is not one, and is not left out', async () => {
     host.admin.btrfs('quota', 'enable', '/srv/pool');
     const before = await quotaOf(host, '/srv/pool');
     host.admin.mkdir('/srv/pool/a\n0');
@@ -46,7 +46,7 @@ describe('quotas', () => {
     expect(after.groups.map(({ id }) => id)).not.toContain('0/999');
   });
 
-  test('that are being counted are shown with a warning', async () => {
+  test('are shown with a warning while they are counted', async () => {
     host.admin.btrfs('quota', 'enable', '/srv/pool');
     const run: SimulatedHost['run'] = async (command) => {
       if (command.argv[0] !== 'qgroup') return host.run(command);
@@ -58,7 +58,7 @@ describe('quotas', () => {
     expect(stderr).toContain('these numbers are not complete');
   });
 
-  test('that are turned on, with a limit, are all undone', async () => {
+  test('that were enabled, and a limit, are undone', async () => {
     const before = host.snapshot();
     const error = await failureOf(
       does(async (tx) => {
@@ -73,7 +73,7 @@ describe('quotas', () => {
     expect(host.snapshot()).toBe(before);
   });
 
-  test('on which somebody has set a limit meanwhile stay on: stuck, until it is away', async () => {
+  test('stay enabled when another limit was set meanwhile: stuck until it is removed', async () => {
     const error = await failureOf(
       does(async (tx) => {
         await tx.btrfs.setQuota({ path: '/srv/pool', mode: 'on' });
@@ -88,7 +88,7 @@ describe('quotas', () => {
     expect(host.snapshot()).not.toContain('quotas are on');
   });
 
-  test('whose limit somebody has changed meanwhile keep theirs', async () => {
+  test('a limit that was changed meanwhile stays', async () => {
     host.admin.btrfs('quota', 'enable', '/srv/pool');
     await failureOf(
       does(async (tx) => {
@@ -115,7 +115,7 @@ describe('quotas', () => {
     expect(host.snapshot()).toBe(before);
   });
 
-  test('with a limit that it has already: refused', async () => {
+  test('is refused for the limit that is already set', async () => {
     host.admin.btrfs('quota', 'enable', '/srv/pool');
     await expect(does((tx) => limited(tx, null))).rejects.toThrow(/that limit already/);
   });
@@ -124,7 +124,7 @@ describe('quotas', () => {
     ['a limit', ['qgroup', 'limit', '77', '0/257'], /would be lost: 0\/257$/],
     ['a limit of what it has alone', ['qgroup', 'limit', '-e', '77', '0/257'], /would be lost: 0\/257$/],
     ['a group that somebody made', ['qgroup', 'create', '1/7'], /would be lost: 1\/7$/],
-  ])('over %s are not turned off: refused before anything is done', async (_what, theirs, words) => {
+  ])('are not disabled over %s: refused before anything changes', async (_what, theirs, words) => {
     host.admin.btrfs('quota', 'enable', '/srv/pool');
     host.admin.btrfs(...theirs, '/srv/pool');
     const before = host.snapshot();

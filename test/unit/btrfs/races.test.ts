@@ -73,7 +73,7 @@ test.each<readonly [string, Race]>([
       ours: setProperty,
     },
   ],
-])('who sets %s just before the act as it was to be keeps it', async (_what, { stage, ...race }) => {
+])('a concurrent change of %s to the same value stays', async (_what, { stage, ...race }) => {
   stage?.();
   let theirs = 'nobody has meddled';
   meddle(race.asked, () => {

@@ -23,7 +23,7 @@ const mimic =
   'odd\nID 999 gen 7 cgen 7 parent 5 top level 5 parent_uuid -                                    received_uuid -                                    uuid e1d86a4b-ce1a-8141-8f79-77fb9994a7bb path x';
 
 describe.each(['6.2', '6.14'])('the subvolumes that btrfs-progs %s lists', (version) => {
-  test('are those that are there, with whole paths, and none that a name pretends', async () => {
+  test('are the existing ones, with full paths, whatever their names', async () => {
     const rows = await subvolumes(
       hostThat((form) => at(form, version)),
       '/mnt',
@@ -38,7 +38,7 @@ describe.each(['6.2', '6.14'])('the subvolumes that btrfs-progs %s lists', (vers
     expect(rows.at(-1)?.receivedUuid).toBe(rows.at(-2)?.uuid);
   });
 
-  test('are the same when they are asked for by a path in one of them', async () => {
+  test('are the same by a path in one of them', async () => {
     const below = recorded(`btrfs/subvolume-list-below@${version}`);
     const plain = {
       ...below,
@@ -54,7 +54,7 @@ describe.each(['6.2', '6.14'])('the subvolumes that btrfs-progs %s lists', (vers
     expect(rows.map(({ path }) => path)).toContain('snap');
   });
 
-  test('are asked for again when one was made in between', async () => {
+  test('are listed again when one was created meanwhile', async () => {
     let asked = 0;
     const rows = await subvolumes(
       hostThat((form) => {

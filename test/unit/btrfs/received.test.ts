@@ -44,8 +44,8 @@ function whenPlaced(act: (path: string) => void): void {
   });
 }
 
-describe('the private directory', () => {
-  test('whose name somebody has is refused, and stays theirs', async () => {
+describe('the private directory of a receive', () => {
+  test('is refused when its name exists, and that stays', async () => {
     whenInboxIsKnown((path) => host.admin.mkdir(path));
     const error = await failureOf(copy());
     expect(error).toBeInstanceOf(RefusedError);
@@ -53,7 +53,7 @@ describe('the private directory', () => {
     expect((await host.stat(inbox ?? ''))?.kind).toBe('directory');
   });
 
-  test('in whose place somebody has put a file before it was made leaves that alone', async () => {
+  test('leaves alone a file that others put there before', async () => {
     whenInboxIsKnown(() => undefined);
     host.fault({ tool: 'file', argvIncludes: '.bofh-in-', mode: 'crash here' });
     await failureOf(copy());
@@ -67,7 +67,7 @@ describe('the private directory', () => {
     expect(await openJournals(bofhOn(next).engine)).toEqual([]);
   });
 
-  test('in whose place somebody has put a file afterwards leaves that alone, and the copy is undone', async () => {
+  test('leaves alone a file that others put there afterwards, and the copy is undone', async () => {
     whenInboxIsKnown(() => undefined);
     const error = await failureOf(
       copy(() => {
@@ -81,7 +81,7 @@ describe('the private directory', () => {
   });
 });
 
-describe('what comes', () => {
+describe('the received subvolume', () => {
   test('must be the subvolume of the stream', async () => {
     host.fault({ argvIncludes: 'receive', mode: 'no effect, exit 0' });
     const before = host.snapshot();
@@ -99,7 +99,7 @@ describe('what comes', () => {
       { receivedUuid: '0c0ffee0-0000-4000-8000-000000000001' },
       /it has another received uuid/,
     ],
-  ] as const)('and is not put in its place when it is %s by now', async (_what, change, words) => {
+  ] as const)('is not moved to its place when it is %s', async (_what, change, words) => {
     whenPlaced((path) => void changeSubvolume(host, path, change));
     const error = await failureOf(copy());
     expect(error).toBeInstanceOf(RolledBackError);

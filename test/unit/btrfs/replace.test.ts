@@ -26,7 +26,7 @@ const does = (body: (tx: Tx) => Promise<unknown>): Promise<unknown> =>
 const replace = (tx: Tx, more: object = {}) =>
   tx.btrfs.replaceDevice({ path, device: '/dev/vg0/pool', by: spare, ...more });
 
-test('what is asked of btrfs-progs 6.2, and how far it says that it is', () => {
+test('the commands and the progress are those recorded with btrfs-progs 6.2', () => {
   expect(['btrfs', ...replaceStart({ devid: 1, target: '/dev/loop2', path: '/mnt/d' }).argv]).toEqual(
     at('replace').argv,
   );
@@ -40,7 +40,7 @@ test('what is asked of btrfs-progs 6.2, and how far it says that it is', () => {
   expect(classify?.(at('replace-small'))).toBe('unknown');
 });
 
-test('it is done after the commit, and the old device is blank then', async () => {
+test('runs after the commit, and leaves the old device blank', async () => {
   await does(async (tx) => {
     await replace(tx);
     expect(host.snapshot()).toContain('now vg0/spare holds blank');
@@ -65,7 +65,7 @@ test('a device with a copy of the same filesystem is refused with a remedy that 
   await does((tx) => replace(tx));
 });
 
-test('it is not done in a sequence that fails', async () => {
+test('does not run in a sequence that fails', async () => {
   const before = host.snapshot();
   const failed = does(async (tx) => {
     await replace(tx);
@@ -75,15 +75,15 @@ test('it is not done in a sequence that fails', async () => {
   expect(host.snapshot()).toBe(before);
 });
 
-test('what the new one held goes only when it is named', async () => {
+test('overwrites content of the new device only when it is named', async () => {
   host.admin.format(spare, { type: 'ext4', usage: 'filesystem', uuid: 'named' });
   await does((tx) => replace(tx, { overwrite: { uuid: 'named' } }));
   expect(host.snapshot()).not.toContain('ext4 named');
   expect(host.snapshot()).toContain('now vg0/pool holds blank');
 });
 
-describe('others', () => {
-  test('who write on the new device before the commit keep what they wrote', async () => {
+describe('concurrent changes', () => {
+  test('data written to the new device before the commit stays', async () => {
     await does(async (tx) => {
       await replace(tx);
       host.admin.format(spare, { type: 'ext4', usage: 'filesystem', uuid: 'theirs' });
@@ -92,7 +92,7 @@ describe('others', () => {
     expect(host.snapshot()).not.toContain('now vg0/pool holds blank');
   });
 
-  test('who begin a balance before the commit are waited for: stuck, until it is over', async () => {
+  test('a balance started before the commit: stuck until it ends', async () => {
     const error = await failureOf(
       does(async (tx) => {
         await replace(tx);
@@ -106,7 +106,7 @@ describe('others', () => {
     expect(host.snapshot()).toContain('now vg0/pool holds blank');
   });
 
-  test('who have filled it: stuck, with what makes room, and gone on with then', async () => {
+  test('a full filesystem: stuck, with the commands that free space, and finished then', async () => {
     const stderr = 'ERROR: ioctl(DEV_REPLACE_START) failed on "/srv/pool": No space left on device';
     host.fault({ tool: 'btrfs', argvIncludes: 'replace', mode: 'fails before', exitCode: 1, stderr });
     const error = await failureOf(does((tx) => replace(tx)));
@@ -116,7 +116,7 @@ describe('others', () => {
     expect(host.snapshot()).toContain('now vg0/pool holds blank');
   });
 
-  test('who take the old device out before the commit have done it themselves', async () => {
+  test('the old device removed before the commit: nothing is left to do', async () => {
     secondDevice(host);
     await does(async (tx) => {
       await replace(tx);
@@ -126,7 +126,7 @@ describe('others', () => {
   });
 });
 
-describe('what is refused before anything is done', () => {
+describe('is refused before anything changes', () => {
   test.each<readonly [string, () => void, (tx: Tx) => Promise<unknown>, RegExp]>([
     [
       'one that is smaller',

@@ -33,7 +33,7 @@ const surplusOf = async (keep: number): Promise<readonly string[]> =>
   (await rotationOf(host, request(keep), at(0))).surplus.map(({ path }) => path);
 
 describe('a rotation', () => {
-  it('keeps as many as it is told, the new one with them, and takes the oldest first', async () => {
+  it('keeps the given number including the new one, and deletes the oldest first', async () => {
     const paths = [4, 3, 2, 1].map((days) => old(days));
 
     expect(await surplusOf(5)).toEqual([]);
@@ -45,7 +45,7 @@ describe('a rotation', () => {
     expect((await rotationOf(host, request(3), at(0))).path).toBe(`${target}/daily.20261120T185749Z`);
   });
 
-  it('goes by the order in which they were made, not by a clock that was wrong', async () => {
+  it('orders by creation, not by a clock that was wrong', async () => {
     const [first, second] = [old(-400), old(1)];
     expect(await surplusOf(2)).toEqual([first]);
     expect(await surplusOf(1)).toEqual([first, second]);
@@ -60,7 +60,7 @@ describe('a rotation', () => {
     ['writable', { mode: 'rw' }, 'writable'],
     ['received', { receivedUuid: '0c0ffee0-0000-4000-8000-000000000001' }, 'received'],
     ['made at another time than its name says', { made: '2020-01-01 00:00:00 +0000' }, 'another time'],
-  ])('leaves alone what is called like one of its own and is %s', async (_, change, why) => {
+  ])('leaves alone a subvolume with a similar name that is %s', async (_, change, why) => {
     const path = old(9, change);
     const { surplus, stays } = await rotationOf(host, request(1), at(0));
 
@@ -75,19 +75,19 @@ describe('a rotation', () => {
     'daily.20261101',
     'daily-2.20261101T000000Z',
     'weekly.20261101T000000Z',
-  ])('does not even look at %s', async (name) => {
+  ])('ignores %s', async (name) => {
     host.admin.btrfs('subvolume', 'snapshot', '-r', source, `${target}/${name}`);
     expect(await rotationOf(host, request(1), at(0))).toMatchObject({ surplus: [], stays: [] });
   });
 
-  it('looks right in its directory, and in none below', async () => {
+  it('looks in its directory, and not below', async () => {
     host.admin.mkdir(`${target}/below`);
     const path = old(5);
     host.admin.rename(path, `${target}/below/${path.split('/').at(-1) ?? ''}`);
     expect(await surplusOf(1)).toEqual([]);
   });
 
-  it('does not take one that is the default of the filesystem, and says so', async () => {
+  it('keeps the default subvolume of the filesystem, and says so', async () => {
     const path = old(5);
     const id = changeSubvolume(host, path, {});
     host.admin.btrfs('subvolume', 'set-default', String(id), '/srv/pool');
@@ -97,7 +97,7 @@ describe('a rotation', () => {
     expect(stays[0]?.why).toContain('default');
   });
 
-  it('makes the new one and deletes the old ones in one sequence', async () => {
+  it('creates the new one and deletes the old ones in one sequence', async () => {
     const paths = [3, 2].map((days) => old(days));
     const made = await withBofh(simulatedBofh({ host }), () =>
       rotateSnapshots({ source, target, label: 'daily', keep: 2 }),
@@ -109,7 +109,7 @@ describe('a rotation', () => {
     );
   });
 
-  it('deletes nothing but what was agreed to', async () => {
+  it('deletes only the confirmed ones', async () => {
     const [oldest, old2] = [3, 2].map((days) => old(days));
     const before = host.snapshot();
     const rotated = (agreed: readonly string[]) =>
@@ -155,7 +155,7 @@ describe('prune', () => {
     expect(stays).toEqual([{ path: foreign, why: 'it was received' }]);
   });
 
-  it('keeps the newest of what was received, by name, whenever it was received', async () => {
+  it('keeps the newest received ones by name, whenever they were received', async () => {
     const received = { receivedUuid: uuid, made: '2026-11-20 00:00:00 +0000' };
     const [newest, oldest] = [old(2, received), old(4, received)];
     const local = old(9);
@@ -167,7 +167,7 @@ describe('prune', () => {
     expect(newest).toBeDefined();
   });
 
-  it('removes them in one sequence, and nothing that was not agreed to', async () => {
+  it('removes them in one sequence, and only confirmed ones', async () => {
     const [first = ''] = [4, 3].map((days) => old(days));
     const asked = { source, target, label: 'daily', keep: 1 };
     const act = (agreed?: readonly string[]) =>
@@ -179,7 +179,7 @@ describe('prune', () => {
   });
 });
 
-describe('what is asked of a rotation', () => {
+describe('the options of a rotation', () => {
   it.each([
     ['daily', 21],
     ['weekly', 12],

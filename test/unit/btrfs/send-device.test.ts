@@ -48,7 +48,7 @@ test('the arguments of its programs', () => {
 });
 
 describe('a stream on a device', () => {
-  test('is there with its first and without our mark, and is received from there', async () => {
+  test('has its first bytes without our tag afterwards, and can be received', async () => {
     const before = holds();
     await does(async (tx) => {
       const { uuid } = await send(tx);
@@ -61,7 +61,7 @@ describe('a stream on a device', () => {
     expect(await openJournals(bofhOn(host).engine)).toEqual([]);
   });
 
-  test('is all undone, or all done, by recovery, wherever it is killed', async () => {
+  test('is undone or completed by recovery after a kill at any point', async () => {
     const before = unnamed(host.snapshot());
     const begun = host.changes.length;
     await does((tx) => send(tx));
@@ -83,7 +83,7 @@ describe('a stream on a device', () => {
       }
   });
 
-  test('leaves what others wrote over its first mark, wherever it was killed', async () => {
+  test('leaves alone data that others wrote over its tag, after a kill at any point', async () => {
     const bytes = Buffer.from('tables of a database');
     let undone = 0;
     for (let nth = 1; nth <= 8; nth += 1) {
@@ -103,7 +103,7 @@ describe('a stream on a device', () => {
     expect(undone).toBeGreaterThan(2);
   });
 
-  test('over which somebody has put a filesystem meanwhile is left alone', async () => {
+  test('is left alone when others put a filesystem over it meanwhile', async () => {
     const error = await failureOf(
       does(async (tx) => {
         await send(tx);

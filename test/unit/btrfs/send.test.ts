@@ -38,14 +38,14 @@ async function chain(tx: Tx): Promise<void> {
 }
 
 describe('a chain of increments', { timeout: 300_000 }, () => {
-  test('is done, and leaves nothing of ours beside it', async () => {
+  test('completes, and leaves nothing of bofh behind', async () => {
     await does(chain);
     expect(await host.readDir('/srv/second')).toEqual(['again', 'first', 'two', 'web10']);
     expect(await host.readDir('/srv/second/two')).toEqual(await host.readDir('/srv/pool/snapshots/two'));
     expect(await openJournals(bofhOn(host).engine)).toEqual([]);
   });
 
-  test('is all undone when the sequence fails afterwards', async () => {
+  test('is undone when the sequence fails afterwards', async () => {
     const before = host.snapshot();
     const error = await failureOf(
       does(async (tx) => {
@@ -57,7 +57,7 @@ describe('a chain of increments', { timeout: 300_000 }, () => {
     expect(host.snapshot()).toBe(before);
   });
 
-  test('is all undone, or all done, by recovery, wherever it is killed', async () => {
+  test('is undone or completed by recovery after a kill at any point', async () => {
     const streams = (text: string): string => text.replaceAll(/^.*two\.stream.*$/gm, 'two.stream');
     const plain = (text: string): string => streams(unnamed(text));
     const before = plain(host.snapshot());
@@ -80,8 +80,8 @@ describe('a chain of increments', { timeout: 300_000 }, () => {
   });
 });
 
-describe('others', () => {
-  test('who put something into the private directory keep it: stuck, until it is away', async () => {
+describe('concurrent changes', () => {
+  test('a file in the private directory stays: stuck until it is removed', async () => {
     host.fault({ argvIncludes: 'receive', mode: 'acts then crash' });
     await failureOf(does((tx) => copy(tx)));
     host.clearFaults();
@@ -97,7 +97,7 @@ describe('others', () => {
     expect(await next.readDir('/srv/second')).toEqual(['web10']);
   });
 
-  test('who took the name meanwhile keep it', async () => {
+  test('a name that was taken meanwhile stays', async () => {
     const error = await failureOf(
       does(async (tx) => {
         await copy(tx);
@@ -111,7 +111,7 @@ describe('others', () => {
   });
 });
 
-describe('what is refused before anything is done', () => {
+describe('is refused before anything changes', () => {
   test.each<readonly [string, (tx: Tx) => Promise<unknown>, RegExp]>([
     ['a writable source', (tx) => copy(tx, { source: '/srv/pool/home' }), /is writable/],
     ['a writable parent', (tx) => copy(tx, { parent: '/srv/pool/home' }), /is writable/],
@@ -147,14 +147,14 @@ describe('what is refused before anything is done', () => {
     expect(host.snapshot()).toBe(before);
   });
 
-  test('an increment whose parent is not there', async () => {
+  test('an increment without its parent', async () => {
     host.admin.btrfs('subvolume', 'snapshot', '-r', '/srv/pool/home', '/srv/pool/snapshots/two');
     await expect(does((tx) => copy(tx, { source: '/srv/pool/snapshots/two', parent: snap }))).rejects.toThrow(
       /was not received on the filesystem/,
     );
   });
 
-  test('a stream that is cut off', async () => {
+  test('a truncated stream', async () => {
     host.admin.writeFile('/srv/pool/one', '');
     host.admin.btrfs('send', '-f', '/srv/pool/one', snap);
     const stream = await host.readFile('/srv/pool/one');

@@ -23,8 +23,8 @@ const spoiled = (at: number, value: number): Buffer => {
   return copy;
 };
 
-describe('the beginning of a stream', () => {
-  test('tells what was sent, and upon what', () => {
+describe('the head of a stream', () => {
+  test('contains what was sent, and its parent', () => {
     expect(head(recorded)).toEqual({
       name: 's3',
       uuid: 'fca2698a-dfd0-3b46-8872-228257a30713',
@@ -34,11 +34,11 @@ describe('the beginning of a stream', () => {
     expect(head(Buffer.concat([recorded, Buffer.from('more')]))?.name).toBe('s3');
   });
 
-  test('of all of a subvolume names no parent', () => {
+  test('of a full send has no parent', () => {
     expect(head(spoiled(21, 1))?.parentUuid).toBeUndefined();
   });
 
-  test('that is something else is none', () => {
+  test('of other data is no stream', () => {
     expect(head(spoiled(0, 0x63))).toBeUndefined();
     expect(head(recorded.subarray(0, 20))).toBeUndefined();
   });
@@ -58,7 +58,7 @@ describe('the beginning of a stream', () => {
     expect(() => head(bytes)).toThrow(/stream/);
   });
 
-  test('cut anywhere is an error, or none', () => {
+  test('cut anywhere is an error, or no stream', () => {
     for (let length = 0; length < recorded.length; length += 1) {
       const cut = recorded.subarray(0, length);
       if (length < 27) expect(head(cut)).toBeUndefined();
@@ -68,7 +68,7 @@ describe('the beginning of a stream', () => {
 });
 
 describe('send and receive', () => {
-  test('are what btrfs-progs 6.2 takes', () => {
+  test('are the commands of btrfs-progs 6.2', () => {
     expect(send({ source: '/p/s2', parent: '/p/s1' }).argv).toEqual(['send', '-p', '/p/s1', '/p/s2']);
     expect(send({ source: '/p/s2', file: '/f' }).argv).toEqual(['send', '-f', '/f', '/p/s2']);
     expect(receive({ directory: '/d' }).argv).toEqual(['receive', '/d']);

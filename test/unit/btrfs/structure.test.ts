@@ -24,7 +24,7 @@ const does = (body: (tx: Tx) => Promise<unknown>) => withBofh(bofhOn(host), () =
 const text = async (path: string): Promise<string> => new TextDecoder().decode(await host.readFile(path));
 
 describe('a base structure', () => {
-  it('has all that lay in the top level in a subvolume, and nothing else anywhere', async () => {
+  it('has the former top level in a subvolume, and nothing else anywhere', async () => {
     const { made, defaultWas } = await make();
 
     expect(await names()).toEqual(['snapshots', 'subvolumes']);
@@ -36,7 +36,7 @@ describe('a base structure', () => {
     expect(defaultWas).toBeUndefined();
   });
 
-  it('can be what is mounted when nothing is named', async () => {
+  it('can be the default mount', async () => {
     const { made, defaultWas, fstab } = await make({ default: 'set' });
 
     expect(defaultWas).toBe(5);
@@ -44,7 +44,7 @@ describe('a base structure', () => {
     expect(await withBofh(bofhOn(host), () => defaultSubvolume(top))).toBe(made.id);
   });
 
-  it('tells the lines of fstab that show it, and not the data', async () => {
+  it('reports the affected lines of fstab, without the data', async () => {
     const lines = [
       'UUID=5e1f0000-0000-4000-8000-000000000001 /srv/pool btrfs defaults 0 0',
       '/dev/vg0/pool /other btrfs subvolid=5,noatime 0 0',
@@ -58,7 +58,7 @@ describe('a base structure', () => {
     ]);
   });
 
-  it('goes back as a whole, also when the last step fails, and when the script does', async () => {
+  it('is undone as a whole, also when the last step or the script fails', async () => {
     const before = unnamed(host.snapshot());
     host.fault({ tool: 'btrfs', argvIncludes: 'set-default', mode: 'fails before' });
     await expect(make({ default: 'set' })).rejects.toThrow(RolledBackError);
@@ -85,7 +85,7 @@ describe('a base structure', () => {
     ['something is mounted in it', () => mountInside(), /mounted on \/srv\/pool\/etc/],
     ['it is mounted twice', () => host.admin.mount('/dev/vg0/pool', '/mnt'), /mounted on \/mnt/],
     ['a loop device has a file of it', () => host.admin.losetup(`${top}/kept`), /loop0/],
-  ])('is refused while %s, and nothing is done', async (_, arrange, why) => {
+  ])('is refused while %s, and nothing changes', async (_, arrange, why) => {
     arrange();
     const before = unnamed(host.snapshot());
     const error = await make().catch((failure: unknown) => failure);
@@ -95,7 +95,7 @@ describe('a base structure', () => {
     expect(unnamed(host.snapshot())).toBe(before);
   });
 
-  it('is refused of what is no top level, no btrfs, and under no name', async () => {
+  it('is refused below the top level, outside btrfs, and without a name', async () => {
     await expect(make({ path: `${top}/etc` })).rejects.toThrow(/not the top level/);
     await expect(make({ path: '/etc' })).rejects.toThrow(/not on btrfs/);
     await expect(make({ name: 'a/b' })).rejects.toThrow(UsageError);
@@ -110,8 +110,8 @@ describe('a base structure', () => {
   }
 });
 
-describe('what moves out of the top level', () => {
-  it('does not move while a subvolume lies deeper in it: no snapshot takes that along', async () => {
+describe('a subvolume that moves out of the top level', () => {
+  it('does not move with a nested subvolume, which no snapshot would contain', async () => {
     host.admin.btrfs('subvolume', 'create', `${top}/etc/inner`);
     await expect(does((tx) => tx.btrfs.moveTopLevel({ path: `${top}/data` }))).rejects.toThrow(
       /etc\/inner .* is in a directory of the top level/,
@@ -119,7 +119,7 @@ describe('what moves out of the top level', () => {
     expect(await names()).toEqual(starting);
   });
 
-  it('is not deleted once the subvolume is gone that has it', async () => {
+  it('is not deleted when the target subvolume was removed', async () => {
     host.fault({ tool: 'find', argvIncludes: '-delete', mode: 'fails before' });
     await expect(does((tx) => tx.btrfs.moveTopLevel({ path: `${top}/data` }))).rejects.toThrow(StuckError);
     host.clearFaults();
@@ -130,7 +130,7 @@ describe('what moves out of the top level', () => {
     expect(await names(`${top}/${aside ?? ''}`)).toEqual(starting);
   });
 
-  it('gets its name back only where nobody has taken it', async () => {
+  it('gets its name back only if that is free', async () => {
     const failing = does(async (tx) => {
       await tx.btrfs.moveTopLevel({ path: `${top}/data` });
       host.admin.writeFile(`${top}/kept`, 'of somebody else\n');
@@ -146,7 +146,7 @@ describe('what moves out of the top level', () => {
     expect(await names()).toEqual([...starting, 'theirs'].sort());
   });
 
-  it('is refused when a process has come that has it open, and lies where it lay', async () => {
+  it('is refused when a process has it open at the act, and stays in place', async () => {
     const arrives = does(async (tx) => {
       await tx.btrfs.createSubvolume({ path: `${top}/home` });
       host.admin.hold(`${top}/kept`, 'postgres');

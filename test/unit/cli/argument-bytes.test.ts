@@ -9,13 +9,13 @@ const given = (...words: readonly Buffer[]): [readonly string[], () => Buffer] =
 test.each([
   ['a\\377.img', Buffer.from('a\xff.img', 'latin1')],
   ["it\\'s \\\\ \\303", Buffer.from("it's \\ \xc3", 'latin1')],
-])('an argument of other bytes is refused, and shown as a shell reads it: %s', (shown, bytes) => {
+])('refuses an argument of other bytes than UTF-8, and shows it as a shell reads it: %s', (shown, bytes) => {
   expect(() => refuseOtherBytes(...given(Buffer.from('create'), bytes))).toThrow(
     `the argument $'${shown}' is not UTF-8`,
   );
 });
 
-test('a name that has the replacement character itself, or any other letter, is taken', () => {
+test('accepts a name with the replacement character, or any other one', () => {
   expect(() =>
     refuseOtherBytes(...given(Buffer.from('a\ufffd.img'), Buffer.from('ä'), Buffer.alloc(0))),
   ).not.toThrow();

@@ -36,7 +36,7 @@ function typing(...chunks: readonly string[]) {
 }
 
 describe('the question for a key', () => {
-  it('takes what is typed up to the end of the line, and shows nothing of it', async () => {
+  it('takes the line that is typed, and shows nothing of it', async () => {
     const { asked, modes, lines, events } = typing('ge', 'heim\r', 'later');
 
     expect(await asked()).toBe('geheim');
@@ -45,12 +45,12 @@ describe('the question for a key', () => {
     expect(events.listenerCount('data')).toBe(0);
   });
 
-  it('lets the last letter be taken back, whatever its length in UTF-8', async () => {
+  it('lets the last character be deleted, whatever its length in UTF-8', async () => {
     expect(await typing('gä€\u007f\u007fo\bx\u007f\n').asked()).toBe('g');
     expect(await typing('\u007f\n').asked()).toBe('');
   });
 
-  it('ends at Ctrl-C with nothing, and gives the terminal back', async () => {
+  it('ends at Ctrl-C without a key, and restores the terminal', async () => {
     const { asked, modes } = typing('ge\u0003');
 
     expect(await rejectionOf(asked())).toBeInstanceOf(InterruptedError);
@@ -68,7 +68,7 @@ describe('the question for a key', () => {
     expect(events.eventNames()).toEqual([]);
   });
 
-  it('ends at a signal, and is not asked at all after one', async () => {
+  it('ends at a signal, and is not asked after one', async () => {
     const { asked, modes, lines, stopper } = typing('ge');
     const answer = rejectionOf(asked());
 
@@ -80,7 +80,7 @@ describe('the question for a key', () => {
     expect(lines).toHaveLength(1);
   });
 
-  it('is refused where there is no terminal, with what to do', async () => {
+  it('is refused without a terminal, and says what to do', async () => {
     const terminal = { interactive: false, draw: () => undefined, line: () => undefined };
 
     const error = await rejectionOf(

@@ -13,7 +13,7 @@ const half: Begun = { id: 'cc', name: 'half', end: 'open', left: ['left: step 1 
 const told = (error: unknown, ...begun: readonly Begun[]) =>
   explain(error, { root: true, sequences: { begun: () => begun } });
 
-describe('what a process has done before it failed', () => {
+describe('the sequences of a process that failed', () => {
   it.each([
     ['nothing', new UsageError('no'), [], 'unchanged', 2],
     ['what is undone', new UsageError('no'), [two], 'unchanged', 2],
@@ -39,11 +39,11 @@ describe('what a process has done before it failed', () => {
       'changed: "half" (cc) could not be finished or rolled back, and the journal stays open',
       3,
     ],
-  ])('%s is told with the failure', (_what, error, begun, host, exitCode) => {
+  ])('%s: the error reports it', (_what, error, begun, host, exitCode) => {
     expect(told(error, ...begun)).toMatchObject({ host, exitCode });
   });
 
-  it('that is stuck is named, with its steps and the next command', () => {
+  it('the error names a stuck one, with its steps and the next command', () => {
     const { details, next, class: name } = told(new TypeError('oops'), half);
 
     expect(name).toBe('StuckError');
@@ -51,7 +51,7 @@ describe('what a process has done before it failed', () => {
     expect(next).toBe('bofh journal show cc; bofh recover');
   });
 
-  it('is not told twice when the error itself is the one that tells it', () => {
+  it('an error about the sequence itself does not repeat it', () => {
     const blocked = [{ n: 1, kind: 'bare', objects: [], why: 'no' }];
     const error = new StuckError('"half" could not be undone', { id: 'cc', committed: false, blocked });
 
@@ -61,13 +61,13 @@ describe('what a process has done before it failed', () => {
     );
   });
 
-  it('does not make a failure stuck whose undo is whole, though its journal could not be closed', () => {
+  it('an undone one whose journal could not be closed is not reported as stuck', () => {
     const error = new RolledBackError('"half" failed and is undone; …', { id: 'cc', cause: new Error('x') });
 
     expect(told(error, half).exitCode).toBe(5);
   });
 
-  it('is counted when there is too much of it for a sentence, and listed below it', () => {
+  it('the error counts many of them, and lists them below', () => {
     const many = Array.from({ length: 30 }, (_, n) => ({ ...one, id: `id${n}` }));
     const { host, details } = told(new UsageError('no'), ...many);
 
@@ -78,11 +78,11 @@ describe('what a process has done before it failed', () => {
 });
 
 describe('a journal', () => {
-  it('that is not there changed nothing', () => {
+  it('that does not exist means no change', () => {
     expect(begunIn(memoryStore(), 'aa')).toBeUndefined();
   });
 
-  it('that cannot be read is never told as a good end', () => {
+  it('that cannot be read is never reported as a success', () => {
     const store = memoryStore();
     store.create('aa.journal').write(new TextEncoder().encode('nonsense\n'), 0);
 

@@ -16,7 +16,7 @@ const json = async (...line: readonly string[]): Promise<unknown> =>
   JSON.parse((await typed(host, ['--json', 'block', 'loop', ...line])).stdout);
 
 describe('bofh block loop', () => {
-  it('attach makes the device and says which it is', async () => {
+  it('attach creates the device and prints it', async () => {
     expect(answers.blockLoopAttach.parse(await json('attach', file))).toEqual({
       ...{ device: '/dev/loop0', file, was: 'attached' },
     });
@@ -30,7 +30,7 @@ describe('bofh block loop', () => {
     expect(host.world.loops.get(0)).toMatchObject(part);
   });
 
-  it('attach is refused for a file that is attached; with --adopt that device will do', async () => {
+  it('attach is refused for an attached file; --adopt accepts that device', async () => {
     host.admin.losetup(file, { minor: 4 });
     const before = host.changes.length;
 
@@ -43,7 +43,7 @@ describe('bofh block loop', () => {
     ).toEqual([]);
   });
 
-  it('does not adopt what shows another part, or in another way, or is about to go', async () => {
+  it('does not adopt another part, other options, or a device that is being detached', async () => {
     host.admin.losetup(file, { mode: 'ro' });
 
     expect(await failureOf(json('attach', file, '--adopt'))).toBeInstanceOf(RefusedError);
@@ -76,7 +76,7 @@ describe('bofh block loop', () => {
     expect(stdout).not.toContain('/dev/loop2');
   });
 
-  it('list tells each with its file; there may be none', async () => {
+  it('list shows each device with its file, or none', async () => {
     expect(answers.blockLoopList.parse(await json('list'))).toEqual([]);
     host.admin.losetup(file, { minor: 2, limit: 4096 });
 
@@ -86,7 +86,7 @@ describe('bofh block loop', () => {
     expect((await typed(host, ['block', 'loop', 'list'])).stdout).toMatch(/\/dev\/loop2 +\/srv\/web1.img/);
   });
 
-  it('detach takes the file away', async () => {
+  it('detach detaches the file', async () => {
     host.admin.losetup(file);
 
     expect(answers.blockLoopDetach.parse(await json('detach', '/dev/loop0'))).toEqual({

@@ -376,7 +376,7 @@ describe('the units', () => {
 
   // Not a skip where there is no systemd: the rig installs them on a real one.
   if (existsSync(analyze))
-    it('are sound to systemd-analyze', () => {
+    it('are valid for systemd-analyze', () => {
       const dir = mkdtempSync(join(tmpdir(), 'bofh-units-'));
       try {
         // What they start must be there: this node stands for it.
@@ -399,7 +399,7 @@ describe('the units', () => {
   const words = (text: string, key: string): readonly string[] =>
     [...text.matchAll(new RegExp(`^${key}=(.*)$`, 'gm'))].flatMap(([, value = '']) => value.split(' '));
 
-  it('recover before everybody who starts guests or takes their devices', () => {
+  it('recover before every unit that starts guests or takes their devices', () => {
     const text = service('bofh-recover.service');
 
     for (const other of ['drbd', 'xendomains', 'libvirtd', 'libvirt-guests', 'bofh-start-all'])
@@ -408,7 +408,7 @@ describe('the units', () => {
     expect(words(text, 'RequiresMountsFor')).toEqual(['/var/lib/bofh']);
   });
 
-  it('recover what reaches other hosts after the network, one after the other, and before nobody', () => {
+  it('recover sequences with other hosts after the network, one after the other, and block no unit', () => {
     const text = service('bofh-recover-hosts.service');
 
     expect(words(text, 'Wants')).toEqual(['network-online.target']);

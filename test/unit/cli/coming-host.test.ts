@@ -5,8 +5,8 @@ import { hearingRejections } from '../../support/unheard.ts';
 
 const unheard = hearingRejections();
 
-describe('a host that is still to come, and never does', () => {
-  it('fails whoever asks it, and nobody else', async () => {
+describe('a host whose connection never completes', () => {
+  it('fails only the calls that ask it', async () => {
     const host = comingHost('web2', Promise.reject(new Error('web2 is down')));
     const step = host.during({ outputs: '/run/bofh', lock: 0 });
     await turn();

@@ -22,7 +22,7 @@ describe('help and version', () => {
     expect(await bofh(['--version'])).toEqual({ exitCode: 0, stdout: `${version}\n`, stderr: '' });
   });
 
-  it('the help is an answer: on stdout, with every noun and the exit codes', async () => {
+  it('the help is printed on stdout, with every noun and the exit codes', async () => {
     const { exitCode, stdout, stderr } = await bofh(['--help']);
 
     expect(exitCode).toBe(0);
@@ -31,7 +31,7 @@ describe('help and version', () => {
       expect(stdout).toContain(word);
   });
 
-  it('the help of a verb names its own options and those of every verb', async () => {
+  it('the help of a verb has its own options and the common ones', async () => {
     const { stdout } = await bofh(['vm', 'create', '--help']);
 
     for (const word of ['<name>', '--source <SOURCE>', '--size', '--swap', '--start', '--json', '--wait'])
@@ -47,7 +47,7 @@ describe('help and version', () => {
     [['help', 'lvm', 'create'], 'Usage: bofh lvm create [options]'],
     [['help', 'lvm', 'pv', 'create'], 'Usage: bofh lvm pv create [options]'],
     [['lvm', 'help', 'pv', 'create'], 'Usage: bofh lvm pv create [options]'],
-  ])('%j is an answer too: exit 0', async (args, says) => {
+  ])('%j prints an answer too: exit 0', async (args, says) => {
     const { exitCode, stdout, stderr } = await bofh(args);
 
     expect([exitCode, stderr]).toEqual([0, '']);
@@ -70,7 +70,7 @@ describe('help and version', () => {
     [['help', 'lvm', 'crate'], "unknown command 'crate'", 'bofh lvm --help'],
     [['xen', 'start'], "missing required argument 'name'", 'bofh xen start --help'],
     [['lvm', 'crate'], "unknown command 'crate'", 'bofh lvm --help'],
-  ])('%j says which help to ask for: exit 2', async (args, failed, next) => {
+  ])('%j names the help to ask for: exit 2', async (args, failed, next) => {
     const { exitCode, stdout, stderr } = await bofh(args);
 
     expect([exitCode, stdout]).toEqual([2, '']);
@@ -84,7 +84,7 @@ describe('help and version', () => {
     [['filesystem', 'resize', '/dev/nope', '50%'], '20g or max'],
     [['drbd', 'grow', 'web1', '50%'], '20g, +5g or max'],
     [['block', 'partition', 'grow', '/dev/nope', '1', '50%'], '20g or max'],
-  ])('%j names the sizes that it takes: exit 2', async (args, forms) => {
+  ])('%j names the sizes that it accepts: exit 2', async (args, forms) => {
     const { exitCode, stderr } = await bofh(args);
 
     expect(exitCode).toBe(2);
@@ -165,7 +165,7 @@ describe('wrong input', () => {
     expect(stderr).toContain('--wait soon: must be a duration');
   });
 
-  it('with --json also what commander refuses is', async () => {
+  it('with --json an error of commander is too', async () => {
     const { stdout } = await bofh(['xen', 'list', '--json', '--nonsense']);
 
     expect(failure.parse(JSON.parse(stdout)).error.exitCode).toBe(2);
@@ -178,7 +178,7 @@ describe.skipIf(!root)('--quiet', () => {
       env: { BOFH_STATE_DIR: join(work, 'quiet') },
     });
 
-  it('prints nothing of a change that succeeds, and the error of one that fails', async () => {
+  it('prints nothing for a change that succeeds, and the error of one that fails', async () => {
     expect(await image('--quiet')).toEqual({ exitCode: 0, stdout: '', stderr: '' });
     expect((await image('-q')).stderr).toContain('disk.img exists already');
   });
@@ -206,7 +206,7 @@ describe('a host that lacks something', () => {
       [['xen', 'start-all']],
       [['recover', '--boot']],
       [['vm', 'create', 'a', '--source', 'tar:/x', '--size', '1g']],
-    ])('not root: bofh %j is refused before anything: exit 1', async (args) => {
+    ])('not root: bofh %j is refused before anything changes: exit 1', async (args) => {
     const { exitCode, stderr } = await bofh(args, { uid: 65_534 });
 
     expect(exitCode).toBe(1);
@@ -216,7 +216,7 @@ describe('a host that lacks something', () => {
 });
 
 describe('bofh init', () => {
-  it.skipIf(!root)('writes a site file that every command then reads, and none without a yes', async () => {
+  it.skipIf(!root)('writes a site file that every command reads, and none without confirmation', async () => {
     const site = join(work, 'own', 'site.ts');
     const init = ['--state-dir', join(work, 'init'), 'init', '--file', site];
 
@@ -246,7 +246,7 @@ describe('bofh init', () => {
 });
 
 describe('the streams', () => {
-  it('a reader that goes away does not make it fail', async () => {
+  it('a reader that closes the pipe does not make it fail', async () => {
     const command = await builtCommand();
     const { exitCode, stdout } = await run('/bin/bash', [
       '-c',
@@ -259,7 +259,7 @@ describe('the streams', () => {
     expect(stdout).toBe('ended 0\n');
   });
 
-  it('an answer that cannot be written is no success', async () => {
+  it('an answer that cannot be written is a failure', async () => {
     const command = await builtCommand();
     const argv = [
       '-c',

@@ -75,7 +75,7 @@ describe('compiled code', () => {
     expect(load().exports.twice(3)).toBe(6);
   });
 
-  it.skipIf(!isRoot)('is kept once for each work, and then taken', async () => {
+  it.skipIf(!isRoot)('is stored once for each source, and then loaded', async () => {
     await inProcess('lvm create');
     expect(names()).toHaveLength(1);
     change('/slow', '/fast');
@@ -89,7 +89,7 @@ describe('compiled code', () => {
     expect(names()).toHaveLength(1);
   });
 
-  it.skipIf(!isRoot)('is not taken when it is torn', () => {
+  it.skipIf(!isRoot)('is not loaded when torn', () => {
     load().keep('lvm create');
     writeFileSync(file(), readFileSync(file()).subarray(0, -1));
 
@@ -98,7 +98,7 @@ describe('compiled code', () => {
     expect(load().exports.twice(3)).toBe(6);
   });
 
-  it.skipIf(!isRoot)('is not taken from a directory that others may use', async () => {
+  it.skipIf(!isRoot)('is not loaded from a directory that others may use', async () => {
     await inProcess('lvm create');
     change('/slow', '/fast');
     chmodSync(cache, 0o755);
@@ -106,7 +106,7 @@ describe('compiled code', () => {
     expect(await inProcess()).toBe(`/slow${os.hostname()}`);
   });
 
-  it('is not written while nothing is kept: not even its directory', () => {
+  it('is not written while nothing may be stored, nor is its directory created', () => {
     load().exports.twice(3);
 
     expect(existsSync(cache)).toBe(false);

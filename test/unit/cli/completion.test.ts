@@ -9,7 +9,7 @@ import { builtCommand, run } from './support/built.ts';
 const following = (words: readonly string[]) =>
   candidates(words, (typed) => program(typed, () => Promise.resolve()));
 
-describe('what can follow', () => {
+describe('the completion', () => {
   it.each<[string, readonly string[] | 'files']>([
     ['vm sto', ['stop']],
     ['vm st', ['start', 'stop']],

@@ -42,7 +42,7 @@ describe('bofh crypt list', () => {
     expect(await inWords(host, 'crypt list')).toMatch(/\/dev\/mapper\/vg0-web1 +5e1f\S+ +closed\b/);
   });
 
-  it('leaves out a drive without a medium that has a size all the same, also where it is the only other one', async () => {
+  it('leaves out a drive without a medium that reports a size, also where it is the only other one', async () => {
     const blank = encrypted();
     blank.admin.lvcreate({ vg: 'vg0', name: 'empty', extents: 16 });
     const host: SimulatedHost = {
@@ -61,7 +61,7 @@ describe('bofh crypt list', () => {
     expect(await luksDevices(host)).toHaveLength(1);
   });
 
-  it('has a device that cannot be read as such, and does not hide the others for it', async () => {
+  it('lists an unreadable device as such, and the others too', async () => {
     const blank = encrypted();
     blank.admin.lvcreate({ vg: 'vg0', name: 'bad', extents: 16 });
     const host = withUnreadable(blank, '/dev/dm-1');
@@ -86,7 +86,7 @@ describe('bofh crypt list', () => {
   });
 
   it.each(['timeout', 'not-found', 'unknown'] as const)(
-    'shows the others where the look at one device fails: %s',
+    'lists the others when reading one device fails: %s',
     async (reason) => {
       const blank = encrypted();
       blank.admin.lvcreate({ vg: 'vg0', name: 'bad', extents: 16 });
@@ -106,7 +106,7 @@ describe('bofh crypt list', () => {
   it.each([
     ['not one device may be read', ''],
     ['only a drive without a medium can be told', '/dev/vdb'],
-  ])('is no list where %s', async (_, empty) => {
+  ])('fails where %s', async (_, empty) => {
     const host = encrypted();
     const run: SimulatedHost['run'] = async (command) => {
       if (command.tool !== 'blkid') return host.run(command);
@@ -143,7 +143,7 @@ describe('bofh crypt show and status', () => {
     expect(await inWords(host, 'crypt status /dev/mapper/mine')).toContain('/dev/mapper/mine: LUKS');
   });
 
-  it('are refused of what is neither', async () => {
+  it('are refused for other devices', async () => {
     await expect(said(blankVolume(), `crypt show ${device}`)).rejects.toThrow(
       /not a LUKS device: nothing is on it/,
     );
@@ -185,7 +185,7 @@ describe('bofh crypt format and open', () => {
     );
   });
 
-  it('ask before something is lost, and do nothing without a yes', async () => {
+  it('ask before data is lost, and do nothing without confirmation', async () => {
     const host = encrypted();
 
     await expect(
@@ -212,7 +212,7 @@ describe('bofh crypt format and open', () => {
 });
 
 describe('bofh crypt close and resize', () => {
-  it('make it smaller, say when there is nothing to do, and close it', async () => {
+  it('shrinks it, says when there is nothing to do, and closes it', async () => {
     const host = encrypted();
     host.admin.luksOpen(device, 'mine');
     const resize = async (words: string) =>
@@ -246,7 +246,7 @@ describe('bofh crypt resize to less', () => {
     return host;
   }
 
-  it('asks where nothing is known to lie in it, and does nothing without a yes', async () => {
+  it('asks when the size of its content is unknown, and does nothing without confirmation', async () => {
     const host = holding(undefined);
 
     await expect(said(host, line)).rejects.toThrow(/needs confirmation/);
@@ -255,7 +255,7 @@ describe('bofh crypt resize to less', () => {
     expect(host.world.mappings).toMatchObject([{ size: 16 * mib }]);
   });
 
-  it('asks nobody where what lies in it ends before', async () => {
+  it('does not ask when its content ends before', async () => {
     const host = holding('ext4', 16);
 
     await said(host, line);
@@ -263,7 +263,7 @@ describe('bofh crypt resize to less', () => {
     expect(host.world.mappings).toMatchObject([{ size: 16 * mib }]);
   });
 
-  it.each(['ext4', 'vfat'] as const)('is refused under %s, also with a yes', async (type) => {
+  it.each(['ext4', 'vfat'] as const)('is refused under %s, also with --yes', async (type) => {
     const host = holding(type);
 
     const error: unknown = await said(host, `--yes ${line}`).catch((thrown: unknown) => thrown);
@@ -280,7 +280,7 @@ describe('bofh crypt format --overwrite', () => {
   it.each([
     ['its uuid', { type: 'ext4', usage: 'filesystem', uuid: uuid.replace('5', '6') }, uuid.replace('5', '6')],
     ['its type, when it has no uuid', { type: 'swap', usage: 'other' }, 'swap'],
-  ] as const)('takes %s, which the refusal names', async (_, superblock, named) => {
+  ] as const)('accepts %s, which the refusal names', async (_, superblock, named) => {
     const host = blankVolume();
     host.admin.format(device, superblock);
     const line = `--yes crypt format ${device} --key file:/etc/key`;
@@ -296,7 +296,7 @@ describe('bofh crypt format --overwrite', () => {
 });
 
 describe('bofh crypt add-key, change-key and remove-key', () => {
-  it('say which slot the key has, and ask before one is destroyed', async () => {
+  it('print the slot of the key, and ask before one is destroyed', async () => {
     const host = encrypted();
     const answer = async (line: string) => answers.cryptKey.parse(JSON.parse(await said(host, line)));
     const keys = '--key file:/etc/key --new-key file:/etc/other-key';
@@ -372,7 +372,7 @@ describe('bofh crypt reencrypt', () => {
 });
 
 describe('bofh crypt header', () => {
-  it('saves a header, which can be dumped, and says what the file is', async () => {
+  it('saves a header that can be dumped, and prints what the file is', async () => {
     const host = encrypted();
     const line = `crypt header backup ${device} /srv/header`;
 
@@ -385,7 +385,7 @@ describe('bofh crypt header', () => {
     expect(await inWords(host, line)).toContain('protect it like a key');
   });
 
-  it('puts one back after it has asked, and names what it replaces', async () => {
+  it('restores one after confirmation, and names what it replaces', async () => {
     const host = encrypted();
     await said(host, `crypt header backup ${device} /srv/header`);
     host.admin.luksFormat({ device, uuid, key: 'anders' });
@@ -401,7 +401,7 @@ describe('bofh crypt header', () => {
 });
 
 describe('bofh crypt with --header', () => {
-  it('makes a device whose header lies in a file, opens it, and changes its keys there', async () => {
+  it('creates a device with its header in a file, opens it, and changes its keys there', async () => {
     const host = blankVolume();
     const header = '--header /srv/header --key file:/etc/key';
 
@@ -432,18 +432,15 @@ describe('bofh crypt with --header', () => {
     `crypt change-key ${device}`,
     `crypt remove-key ${device} 0`,
     `crypt erase ${device} ${uuid}`,
-  ])(
-    'does not look for "%s" in the current directory of this host when it is about another one',
-    async (verb) => {
-      const host = blankVolume();
+  ])('does not look for "%s" in the current directory of this host for another one', async (verb) => {
+    const host = blankVolume();
 
-      const error: unknown = await said(host, `--host web2 ${verb} --header keys/header`).catch(
-        (thrown: unknown) => thrown,
-      );
+    const error: unknown = await said(host, `--host web2 ${verb} --header keys/header`).catch(
+      (thrown: unknown) => thrown,
+    );
 
-      expect(error).toBeInstanceOf(UsageError);
-      expect(String(error)).toContain('"keys/header" is relative, but there is no current directory on web2');
-      expect(programsOf(host)).toEqual([]);
-    },
-  );
+    expect(error).toBeInstanceOf(UsageError);
+    expect(String(error)).toContain('"keys/header" is relative, but there is no current directory on web2');
+    expect(programsOf(host)).toEqual([]);
+  });
 });

@@ -50,8 +50,8 @@ async function idOf(name: string): Promise<string> {
   return (await journals()).find((each) => each.name === name)?.id ?? 'none of this name';
 }
 
-describe.skipIf(!root)('a script of several sequences', () => {
-  it('whose last one fails names what had been committed, and what is undone: exit 5', async () => {
+describe.skipIf(!root)('a script with several sequences', () => {
+  it('whose last one fails: the error lists the committed and the undone ones: exit 5', async () => {
     const { exitCode, stderr } = await script(`await file('one'); await file('two', fail);`);
 
     const [one, two] = [await idOf('one'), await idOf('two')];
@@ -63,7 +63,7 @@ describe.skipIf(!root)('a script of several sequences', () => {
     expect([existsSync(made('one')), existsSync(made('two'))]).toEqual([true, false]);
   });
 
-  it('that is refused something afterwards does not call the host untouched', async () => {
+  it('that is refused something later does not report the host as unchanged', async () => {
     const { exitCode, stdout } = await script(`await file('one'); throw new UsageError('wrong');`, '--json');
 
     const { host } = failure.parse(JSON.parse(stdout)).error;
@@ -71,7 +71,7 @@ describe.skipIf(!root)('a script of several sequences', () => {
     expect(host).toBe(`changed: "one" (${await idOf('one')}) is committed and stays`);
   });
 
-  it('that caught the error of a stuck one and went on ends with exit 3, naming what is left', async () => {
+  it('that catches a StuckError and continues: exit 3 with the leftovers', async () => {
     const { exitCode, stderr } = await script(`await stuck().catch(() => 0); await file('one');`);
 
     const half = await idOf('half');
@@ -83,7 +83,7 @@ describe.skipIf(!root)('a script of several sequences', () => {
     expect(stderr).toContain(`next: bofh journal show ${half}; bofh recover`);
   });
 
-  it('that caught the error of a stuck one and fails later has exit 3 too, and its own words', async () => {
+  it('that catches a StuckError and fails later: exit 3 too, with its own error', async () => {
     const { exitCode, stderr } = await script(`await stuck().catch(() => 0); await file('one', fail);`);
 
     expect(exitCode).toBe(3);
@@ -91,14 +91,14 @@ describe.skipIf(!root)('a script of several sequences', () => {
     expect(stderr).toContain(`unfinished: "half" (${await idOf('half')})`);
   });
 
-  it('that ends its process after a stuck one has exit 3', async () => {
+  it('that ends its process after a StuckError: exit 3', async () => {
     const { exitCode, stderr } = await script(`await stuck().catch(() => 0); process.exit(0);`);
 
     expect(exitCode).toBe(3);
     expect(stderr).toContain('"half"');
   });
 
-  it('of which one gets stuck after an error that nobody waited for has exit 3, and tells both', async () => {
+  it('with a StuckError after an unhandled rejection: exit 3, and both are reported', async () => {
     const { exitCode, stderr } = await script(
       `await stuck(() => {
          void Promise.reject(new Error('elsewhere'));
@@ -125,7 +125,7 @@ describe.skipIf(!root)('an answer that cannot be written', () => {
     ]);
   const saying = (): string => write('b.ts', `${head()} await file('one'); console.log('x'.repeat(10));`);
 
-  it('after a change says that the change was made: exit 74', async () => {
+  it('after a change reports that the change was made: exit 74', async () => {
     const { stderr } = await into('> /dev/full', 'run', ...options(), saying());
 
     expect(stderr).toContain('the change was made; only its answer could not be written: ');
@@ -134,21 +134,21 @@ describe.skipIf(!root)('an answer that cannot be written', () => {
     expect(existsSync(made('one'))).toBe(true);
   });
 
-  it('because its reader went away is none: exit 0, and not a word', async () => {
+  it('because the pipe was closed is no error: exit 0, without output', async () => {
     const { stderr } = await into('| true', 'run', ...options(), saying());
 
     expect(stderr).toBe('exit 0\n');
     expect(existsSync(made('one'))).toBe(true);
   });
 
-  it('of a verb that had nothing to change claims no change', async () => {
+  it('of a verb without a change claims none', async () => {
     const { stderr } = await into('> /dev/full', 'recover', '--json', ...options());
 
     expect(stderr).toContain('"recover" completed; only its answer could not be written');
     expect(stderr).toContain('exit 74\n');
   });
 
-  it('of a command that failed leaves its exit code as it is', async () => {
+  it('of a failed command keeps its exit code', async () => {
     const { stderr } = await into('> /dev/full', 'run', '--json', ...options(), made('none.ts'));
 
     expect(stderr).toContain('the answer could not be written');

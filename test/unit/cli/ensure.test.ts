@@ -92,7 +92,7 @@ function withEnsure(command: Command, path: readonly string[] = []): readonly st
 }
 
 describe('--ensure', () => {
-  it('is tried for each verb that has it', async () => {
+  it('is tested for each verb that has it', async () => {
     const have = withEnsure(await program('all', async () => undefined));
     expect(have.toSorted()).toEqual(Object.keys(cases).sort());
   });

@@ -35,10 +35,10 @@ const options = (): readonly string[] => ['--state-dir', made('state'), '--site'
 const script = (text: string, ...words: readonly string[]): Promise<Ended> =>
   bofh(['run', ...options(), ...words, write('a.ts', text)]);
 
-describe('a site file that is named', () => {
+describe('a site file of --site or BOFH_SITE', () => {
   const verbs = [['journal', 'list'], ['block', 'loop', 'list'], ['network', 'list'], ['doctor']];
 
-  it.each(verbs)('must be there, and safe: %s %s', async (...verb) => {
+  it.each(verbs)('must exist, and be safe: %s %s', async (...verb) => {
     const at = ['--state-dir', made('state')];
     const missing = await bofh([...at, '--site', made('none.json'), ...verb]);
     expect(missing).toMatchObject({ exitCode: 2, stdout: '' });
@@ -51,7 +51,7 @@ describe('a site file that is named', () => {
     expect(open.stderr).toContain('open.json can be written by others (mode 666)');
   });
 
-  it.runIf(root)('keeps recovery at boot from nothing, and is told of', async () => {
+  it.runIf(root)('does not stop recovery at boot, and its error is reported', async () => {
     const at = ['--state-dir', made('state'), '--site', made('none.json')];
     const { exitCode, stderr } = await bofh([...at, 'recover', '--boot']);
     expect(exitCode).toBe(0);
@@ -83,13 +83,13 @@ describe('the exit code of a script', () => {
   it.each([
     [`process.exitCode = '5'`, 5],
     ['console.log(1)', 0],
-  ])('is that of its dry run: %s', async (text, exitCode) => {
+  ])('of a dry run: %s', async (text, exitCode) => {
     expect(await script(text, '--dry-run')).toMatchObject({ exitCode });
   });
 });
 
-describe('a script whose top level waits for ever', () => {
-  it.each([[], ['--dry-run']])('is told so: %j', async (...words) => {
+describe('a script whose top level never ends', () => {
+  it.each([[], ['--dry-run']])('is reported: %j', async (...words) => {
     const { exitCode, stderr } = await script('await new Promise(() => undefined);', ...words);
 
     expect(exitCode).toBe(1);
@@ -98,18 +98,18 @@ describe('a script whose top level waits for ever', () => {
   });
 });
 
-describe('what has no text of its own', () => {
+describe('a thrown value without a text', () => {
   it.each([
     ['thrown', 'throw Object.create(null);'],
     ['rejected, with nobody waiting', 'void Promise.reject(Object.create(null)); setTimeout(() => 0, 500);'],
-  ])('is told all the same when it is %s', async (_how, text) => {
+  ])('is reported when it is %s', async (_how, text) => {
     const { exitCode, stderr } = await script(text);
 
     expect(stderr).toContain('it threw a value without a text');
     expect(exitCode).toBe(1);
   });
 
-  it('is told when a site file throws it', async () => {
+  it('is reported when a site file throws it', async () => {
     const site = write('site.ts', 'throw Object.create(null);');
 
     const { exitCode, stderr } = await bofh(['xen', 'list', '--site', site]);
@@ -118,7 +118,7 @@ describe('what has no text of its own', () => {
     expect(exitCode).toBe(2);
   });
 
-  it('an error that is its own cause is told once, in the log too', async () => {
+  it('an error that is its own cause is reported once, in the log too', async () => {
     const text = `const e = new Error('round'); e.cause = e; throw e;`;
 
     const { exitCode, stderr } = await script(text, '--log-level', 'debug');
@@ -134,7 +134,7 @@ describe('a site file', () => {
   const create = ['vm', 'create', 'web1', '--source', 'tar:/x.tar', '--size', '1g'];
   const verbs = [['xen', 'list'], ...(root ? [create, ['vm', 'remove', 'web1', '--yes']] : [])];
 
-  it.each(verbs)('that waits for ever is wrong input to %s %s', async (...verb) => {
+  it.each(verbs)('that never ends is a usage error of %s %s', async (...verb) => {
     const site = write('site.ts', never);
 
     const { exitCode, stdout, stderr } = await bofh(['--json', '--site', site, ...verb]);
@@ -144,7 +144,7 @@ describe('a site file', () => {
     expect(failure.parse(JSON.parse(stdout)).error.class).toBe('UsageError');
   });
 
-  it.each(verbs)('that ends the process is no success of %s %s', async (...verb) => {
+  it.each(verbs)('that ends the process makes %s %s fail', async (...verb) => {
     const site = write('site.ts', 'process.exit(0);');
 
     const { exitCode, stdout, stderr } = await bofh(['--json', '--site', site, ...verb]);
@@ -154,7 +154,7 @@ describe('a site file', () => {
     expect(failure.parse(JSON.parse(stdout)).error.exitCode).toBe(2);
   });
 
-  it('that waits for ever is a problem to the doctor, who goes on', async () => {
+  it('that never ends is a problem in doctor, which continues', async () => {
     const site = write('site.ts', never);
 
     const { exitCode, stdout } = await bofh(['doctor', '--site', site, '--state-dir', made('state')]);
@@ -165,7 +165,7 @@ describe('a site file', () => {
   });
 });
 
-describe('a bofh whose files are taken away while it runs', () => {
+describe('a bofh whose files are removed while it runs', () => {
   /** An installed bofh of its own. */
   async function installed(): Promise<string> {
     const folder = dirname(await builtCommand());
@@ -177,7 +177,7 @@ describe('a bofh whose files are taken away while it runs', () => {
     for (const name of readdirSync(made('dist'))) if (pattern.test(name)) rmSync(made(`dist/${name}`));
   };
 
-  it.skipIf(!root)('tells how its sequences ended', async () => {
+  it.skipIf(!root)('reports how its sequences ended', async () => {
     const command = await installed();
     const text = `
       import { atomic } from 'bofh';
@@ -205,7 +205,7 @@ describe('a bofh whose files are taken away while it runs', () => {
     expect(existsSync(made('two'))).toBe(false);
   });
 
-  it('says in plain words what it cannot explain any more', async () => {
+  it('prints a plain message when the explanation cannot be loaded', async () => {
     const command = await installed();
     takeAway(/^command-explain-/);
 
@@ -218,7 +218,7 @@ describe('a bofh whose files are taken away while it runs', () => {
     expect(exitCode).toBe(70);
   });
 
-  it('goes on without a log that cannot be loaded', async () => {
+  it('continues without a log that cannot be loaded', async () => {
     const command = await installed();
     takeAway(/^command-pino-/);
 
@@ -230,7 +230,7 @@ describe('a bofh whose files are taken away while it runs', () => {
     expect(exitCode).toBe(0);
   });
 
-  it('has loaded what tries again with the host itself: an undo may be the first to need it', async () => {
+  it('has loaded the retry code with the host, because an undo may need it first', async () => {
     const folder = dirname(await builtCommand());
     const texts = readdirSync(folder)
       .filter((name) => name.endsWith('.js'))
@@ -241,7 +241,7 @@ describe('a bofh whose files are taken away while it runs', () => {
   });
 });
 
-describe('a state directory in which nothing can be made', () => {
+describe('a state directory that cannot be written', () => {
   it.skipIf(!root)('is an error of the journal: exit 4', async () => {
     const text = `import { atomic } from 'bofh';
       await atomic('x', (tx) => tx.file.create({ path: '${made('x')}', content: '', mode: 0o600 }));`;

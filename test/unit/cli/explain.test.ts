@@ -36,7 +36,7 @@ describe('every class of error', () => {
     [new IdentityTaken('again'), 70, /unchanged/],
     [new TypeError('oops'), 70, /unchanged/],
     ['a thrown text', 70, /unchanged/],
-  ])('%s has its exit code and says what state the host is in', (error, exitCode, host) => {
+  ])('%s has its exit code and a line about the host', (error, exitCode, host) => {
     const explanation = explain(error, root);
 
     expect(explanation.exitCode).toBe(exitCode);
@@ -47,7 +47,7 @@ describe('every class of error', () => {
 });
 
 describe('an explanation', () => {
-  it('says what failed, the host, and what to do, a line each', () => {
+  it('says what failed, the state of the host, and the next command, one line each', () => {
     const text = asText(explain(new RefusedError('vg0/web1 is in use', { remedy: 'umount /mnt' }), root));
 
     expect(text.split('\n')).toEqual([
@@ -57,7 +57,7 @@ describe('an explanation', () => {
     ]);
   });
 
-  it('claims neither that the work is done nor that its undo failed when the journal alone did', () => {
+  it('of a journal error claims neither success nor a failed undo', () => {
     const { host } = explain(new StuckError('"x" was left as it is', { id: 'abc', committed: false }), root);
 
     expect(host).toBe(
@@ -102,7 +102,7 @@ describe('an explanation', () => {
     expect(host).toContain('stays');
   });
 
-  it('gives, for each step that is left, who holds it and the commands to see and clear it, the newest first', () => {
+  it('gives the holder and the commands for each remaining step, the newest first', () => {
     const step = { kind: 'mount.mount', objects: [] };
     const held = {
       kind: 'swap',
@@ -145,7 +145,7 @@ describe('an explanation', () => {
     ]);
   });
 
-  it('lists what was left alone, and gives the remedy of the cause', () => {
+  it('lists what was left untouched, and gives the remedy of the cause', () => {
     const { details, next, host } = explain(
       new RolledBackError('"x" failed', {
         cause: new RefusedError('no room', { remedy: 'vgextend' }),
@@ -161,25 +161,25 @@ describe('an explanation', () => {
     expect(host).toContain('others');
   });
 
-  it('calls an error that nobody foresaw a bug, also beneath a sequence that is undone', () => {
+  it('calls an unexpected error a bug, also as the cause of an undone sequence', () => {
     expect(explain(new TypeError('oops'), root).failed).toContain('bug in bofh: oops');
     const { exitCode, next } = explain(new RolledBackError('x', { cause: new TypeError('oops') }), root);
     expect(exitCode).toBe(5);
     expect(next).toContain('report it');
   });
 
-  it('tells somebody who is not root that root may', () => {
+  it('tells a user that root is needed', () => {
     expect(explain(new CommandError(lvs), { root: false }).next).toContain('as root');
     expect(explain(new CommandError(lvs), root).next).not.toContain('sudo');
   });
 
-  it('lets no control character of a name through', () => {
+  it('escapes control characters of a name', () => {
     const { failed } = explain(new RefusedError('disk \u001b[2J "a\nb"'), root);
 
     expect(failed).toBe('disk \\x1b[2J "a\\x0ab"');
   });
 
-  it('calls what a script throws the failure of the script, with its own lines', () => {
+  it('attributes an error of a script to the script, with its lines', () => {
     const error = new Error('disk gone');
     error.stack = [
       'Error: disk gone',
@@ -196,10 +196,10 @@ describe('an explanation', () => {
   });
 });
 
-describe('what a script threw of ours', () => {
+describe('an error of bofh that a script throws', () => {
   const script = '/srv/a.ts';
 
-  it('says nothing of a host that the script may have changed, nor that nothing was', () => {
+  it('claims nothing about the host, which the script may have changed', () => {
     for (const error of [new UsageError('wrong'), new RefusedError('in use', { remedy: 'umount /mnt' })]) {
       const { host, exitCode } = explain(error, { ...root, script });
 
@@ -211,7 +211,7 @@ describe('what a script threw of ours', () => {
     ).toMatch(/^restored/);
   });
 
-  it('has no lines of bofh, nor of the whole host for a script in the root directory', () => {
+  it('has no stack lines of bofh, nor of the whole host for a script in the root directory', () => {
     const error = new RefusedError('in use');
     error.stack = [
       'RefusedError: in use',
@@ -225,7 +225,7 @@ describe('what a script threw of ours', () => {
   });
 });
 
-describe('what to do next', () => {
+describe('the next step', () => {
   const about = { ...root, verb: 'lvm create' };
 
   it.each<readonly [Error, string | RegExp]>([
@@ -237,7 +237,7 @@ describe('what to do next', () => {
     [new RefusedError('in use'), /then run the command again/],
     [new InterruptedError('stopped'), /again/],
     [new RolledBackError('x', { cause: new RefusedError('in use') }), /then run the command again/],
-  ])('is said of every failure: %s', (error, next) => {
+  ])('is in every failure: %s', (error, next) => {
     expect(explain(error, about).next).toEqual(
       typeof next === 'string' ? next : (expect.stringMatching(next) as string),
     );
@@ -276,7 +276,7 @@ describe('an error of an odd shape', () => {
     ],
     ['a symbol', Symbol('x')],
     ['nothing', undefined],
-  ])('is explained all the same: %s', (_how, error) => {
+  ])('is explained too: %s', (_how, error) => {
     for (const circumstances of [root, { ...root, script: '/srv/a.ts' }]) {
       const explanation = explain(error, circumstances);
 
@@ -286,14 +286,14 @@ describe('an error of an odd shape', () => {
     }
   });
 
-  it('without a text is said to be one', () => {
+  it('without a text is shown as such', () => {
     expect(explain(Object.create(null), root).failed).toContain('a value without a text');
     expect(explain(Object.create(null), { ...root, script: '/srv/a.ts' }).failed).toContain(
       'it threw a value without a text',
     );
   });
 
-  it('names the lines of the script once, of the innermost error that has some', () => {
+  it('shows the lines of the script once, of the innermost error with some', () => {
     const inner = new Error('inner');
     inner.stack = 'Error: inner\n    at f (/srv/lib.ts:2:3)';
     const outer = new Error('outer', { cause: inner });
@@ -304,7 +304,7 @@ describe('an error of an odd shape', () => {
   });
 });
 
-it('a guest that did not shut down in time is not called restored', () => {
+it('does not report a guest that did not shut down in time as restored', () => {
   const cause = new CommandError({
     tool: 'xl',
     argv: ['shutdown', '3'],

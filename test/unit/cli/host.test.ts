@@ -110,7 +110,7 @@ describe('bofh host apply', () => {
     expect(host.snapshot()).toBe(before);
   });
 
-  it('changes nothing if the host changed while it asked', async () => {
+  it('changes nothing if the host changed during the question', async () => {
     const answer = () => {
       host.admin.writeFile('/etc/motd', 'two\n');
       return 'y';
@@ -119,7 +119,7 @@ describe('bofh host apply', () => {
     expect(host.admin.readFile('/etc/motd')).toBe('two\n');
   });
 
-  it('refuses before the first step what a later one cannot do', async () => {
+  it('refuses, before the first step, what a later one cannot do', async () => {
     host.admin.writeFile('/etc/full/x', '');
     describing(`h.file('/etc/a', { content: 'a' }); h.absent('/etc/full');`);
     const error: unknown = await ran(['host', 'apply', file], { yes: true }).catch(
@@ -152,7 +152,7 @@ it('bofh host facts shows what a description gets', async () => {
   expect((await ran(['host', 'facts'])).stdout).toContain('system     Debian GNU/Linux 12 (bookworm)\n');
 });
 
-describe('what a package brings', () => {
+describe('an object that a package brings', () => {
   beforeEach(() => {
     host.admin.publish([{ name: 'nginx', version: '1.22.1-9' }]);
     describing(`h.package('nginx');
@@ -162,7 +162,7 @@ describe('what a package brings', () => {
   });
   const maybe = '(if the packages bring what it needs)';
 
-  it('is no refusal of a plan, which says what depends on it', async () => {
+  it('does not fail a plan, which says what depends on it', async () => {
     expect((await ran(['host', 'plan', file])).stdout.split('\n')).toEqual([
       'change packages nginx (nginx 1.22.1-9, download 800 B)',
       `create file /etc/nginx/conf.d/site.conf ${maybe}`,
@@ -172,7 +172,7 @@ describe('what a package brings', () => {
     ]);
   });
 
-  it('is missed by the run if it does not come, and the package goes again', async () => {
+  it('fails the run if the package does not bring it, and the package is removed again', async () => {
     const before = host.snapshot();
     const failed = ran(['host', 'apply', file, '--yes'], { yes: true });
 
@@ -180,7 +180,7 @@ describe('what a package brings', () => {
     expect(host.snapshot()).toBe(before);
   });
 
-  it('is missed by the run also where only lines of its file are described', async () => {
+  it('fails the run also where only lines of its file are described', async () => {
     describing(`h.package('nginx');
       h.lines('/etc/nginx/nginx.conf', { present: ['# ours'] });`);
     const before = host.snapshot();
@@ -191,7 +191,7 @@ describe('what a package brings', () => {
     expect(host.snapshot()).toBe(before);
   });
 
-  it('does not help what is described before the package', async () => {
+  it('does not help resources before the package', async () => {
     describing(`h.lines('/etc/nginx/nginx.conf', { present: ['# ours'] });
       h.package('nginx');`);
     await expect(ran(['host', 'plan', file])).rejects.toThrow(/nginx.conf/);

@@ -107,7 +107,7 @@ function ipRows(...rows: readonly (readonly [name: string, kind: string | undefi
 }
 
 describe('bofh init --yes', () => {
-  it('writes what it found into a site file that the loader reads, and says which file', async () => {
+  it('writes what it found into a valid site file, and prints its path', async () => {
     const host = richHost();
 
     const { exitCode, stderr } = await initOn(host);
@@ -127,7 +127,7 @@ describe('bofh init --yes', () => {
     ]);
   });
 
-  it('gives each setting with what the host has', async () => {
+  it('sets each value that it found', async () => {
     const { stdout } = await initOn(richHost(), { options: { yes: true, json: true } });
 
     const { settings, ...rest } = init.parse(JSON.parse(stdout()));
@@ -144,7 +144,7 @@ describe('bofh init --yes', () => {
     ]);
   });
 
-  it('comments out, with the reason, what an empty host does not have', async () => {
+  it('comments out, with the reason, settings that an empty host does not have', async () => {
     const host = simulatedHost({ volumeGroups: [], bridges: [] });
     host.admin.removeFile('/boot/vmlinuz-6.1.0-18-amd64');
 
@@ -187,7 +187,7 @@ describe('bofh init --yes', () => {
     );
   });
 
-  it('names the newest kernel with a ramdisk if that of the running one is gone', async () => {
+  it('names the newest kernel with a ramdisk if the running one was removed', async () => {
     const host = simulatedHost();
     host.admin.removeFile(running);
     for (const name of [
@@ -237,7 +237,7 @@ describe('bofh init --yes', () => {
       undefined,
       'there are only bridges of Open vSwitch, and "bofh vm create" connects guests to bridges of the kernel',
     ],
-  ] as const)('knows bridges: %s', async (_, rows, bridge, why) => {
+  ] as const)('finds bridges: %s', async (_, rows, bridge, why) => {
     const host = simulatedHost({ bridges: ['br1'] });
 
     await initOn(host, { ip: ipRows(...rows) });
@@ -250,7 +250,7 @@ describe('bofh init --yes', () => {
 describe('bofh init on a terminal', () => {
   const ask = { options: {} };
 
-  it('takes what it proposes for Enter, shows the file, and writes it after a y', async () => {
+  it('accepts a proposal with Enter, shows the file, and writes it after y', async () => {
     const host = richHost();
 
     const { stderr } = await initOn(host, { ...ask, answers: ['', '', '', '', 'y'] });
@@ -262,7 +262,7 @@ describe('bofh init on a terminal', () => {
     expect(stderr()).toContain(`${path}:\n// The settings of bofh`);
   });
 
-  it('takes other values, leaves out what is -, and asks again for one that the host does not have', async () => {
+  it('accepts other values, leaves out what is -, and asks again for one that the host does not have', async () => {
     const host = twoGroups();
     host.admin.mkdir('/srv/xen');
     const answers = ['vg2', 'vg1', 'srv', '/srv/none', '/srv/xen', running, '-', 'y'];
@@ -293,7 +293,7 @@ describe('bofh init on a terminal', () => {
     expect(host.snapshot()).toBe(before);
   });
 
-  it('is refused without one, and without --yes', async () => {
+  it('is refused without a terminal and without --yes', async () => {
     const host = richHost();
     const before = host.snapshot();
 
@@ -325,7 +325,7 @@ describe('bofh init', () => {
     },
   );
 
-  it('replaces the example that the Debian package installs, and nothing that was changed in it', async () => {
+  it('replaces the example of the Debian package, and no changed one', async () => {
     const example = readFileSync(new URL('../../../site-specific.ts', import.meta.url), 'utf8');
     const host = richHost();
     host.admin.mkdir('/etc/bofh');
@@ -340,7 +340,7 @@ describe('bofh init', () => {
     expect(await rejectionOf(initOn(host))).toMatchObject({ code: 'exists' });
   });
 
-  it('prints nothing beside its answer with --quiet', async () => {
+  it('prints only its answer with --quiet', async () => {
     const host = richHost();
 
     const { exitCode, stderr } = await initOn(host, { options: { yes: true, quiet: true } });
@@ -349,7 +349,7 @@ describe('bofh init', () => {
     expect(await loaded(host)).toMatchObject({ bridge: 'xenbr0' });
   });
 
-  it('names BOFH_SITE as the site file that there is', async () => {
+  it('names BOFH_SITE as the existing site file', async () => {
     const host = richHost();
     host.admin.writeFile('/root/site.json', '{}');
 
@@ -410,7 +410,7 @@ describe('bofh init', () => {
 });
 
 describe('the text of a site file', () => {
-  it('is code in no comment, whatever a name on the host is', async () => {
+  it('contains no code in a comment, whatever a name on the host is', async () => {
     const why = { bridge: 'br0\nthrow new Error("x")\u2028throw 1' };
     const source = siteText({ types: "/a'b/index.d.ts", settings: { bridge: "it's \n`" }, why, sources: [] });
 
@@ -420,7 +420,7 @@ describe('the text of a site file', () => {
     });
   });
 
-  it('has each setting, and is right when every line is used', async () => {
+  it('has each setting, and is valid when every line is used', async () => {
     const text = siteText({ types: '/x.d.ts', settings: {}, why: {}, sources: [] });
     const source = text.replaceAll(/^ {2}\/\/ (?=\w+: )/gm, '  ');
 

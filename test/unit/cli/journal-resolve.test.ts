@@ -57,7 +57,7 @@ test.each([
   expect(host.snapshot()).toBe(before);
 });
 
-test('the name of the effect is shown everywhere', async () => {
+test('shows the name of the effect everywhere', async () => {
   const [listed] = answers.journalList.parse((await typed('journal list')).data);
   expect(listed?.changes).toContain('call the API');
   const { steps } = answers.journalShow.parse((await typed(`journal show ${id}`)).data);
@@ -82,7 +82,7 @@ test.each([
   ['no such step', () => `journal resolve ${id} 9 --undone`, /has no step 9/],
   ['no decision', () => `journal resolve ${id} 2`, /one of --undone and --keep is needed/],
   ['no number', () => `journal resolve ${id} two --keep`, /"two" is not the number of a step/],
-])('refused, with nothing changed: %s', async (_, line, message) => {
+])('refuses, and changes nothing: %s', async (_, line, message) => {
   const journal = () => host.admin.readFile(`/var/lib/bofh/journal/${id}.journal`);
   const now = [host.snapshot(), journal()];
   const error = (await rejectionOf(typed(line()))) as BofhError;
@@ -95,7 +95,7 @@ test.each([
   expect(host.snapshot()).toBe(before);
 });
 
-test('a dry run only says what would be noted', async () => {
+test('a dry run only shows the note', async () => {
   const { runtime, stdout, stderr } = testRuntime(simulatedBofh({ host }), { dryRun: true });
   await runVerb(runtime, `journal resolve ${id} 2 --keep`);
   expect(stdout() + stderr()).toContain(`step 2 of ${id} would be noted as kept`);

@@ -41,7 +41,7 @@ async function killed(): Promise<{ readonly made: string; readonly id: string }>
 }
 
 describe('bofh journal list', () => {
-  it('of a host where nothing was done yet is an empty answer', async () => {
+  it('is empty on a new host', async () => {
     expect(await at(['journal', 'list', '--json'])).toEqual({ exitCode: 0, stdout: '[]\n', stderr: '' });
     expect((await at(['journal', 'list'])).stderr).toContain('no sequence has been run yet');
   });
@@ -59,7 +59,7 @@ describe('bofh journal list', () => {
     ]);
   });
 
-  it('says what a sequence did, and how long it took', async () => {
+  it('shows what a sequence did, and its duration', async () => {
     const { id } = await killed();
 
     const { stdout } = await at(['journal', 'list']);
@@ -73,7 +73,7 @@ describe('bofh journal list', () => {
     expect(shown).toMatch(new RegExp(`^changed: +${when}, ${took} after it began$`, 'm'));
   });
 
-  it('shows the others when one is damaged, and exits 4 naming its line', async () => {
+  it('shows the others when one is damaged, and exits 4 with its line', async () => {
     layJournal(stateDir, 'aa11', [begin('aa11', 'first')]);
     const damaged = layJournal(stateDir, 'cc33', [begin('cc33', 'third'), bare(1)]);
     writeFileSync(damaged, readFileSync(damaged, 'utf8').replace('"bare"', '"bear"'));
@@ -86,7 +86,7 @@ describe('bofh journal list', () => {
     expect(stderr).toContain('cc33.journal, line 2');
   });
 
-  it.skipIf(!root)('says that only root may read them', async () => {
+  it.skipIf(!root)('says that only root may read journals', async () => {
     layJournal(stateDir, 'aa11', [begin('aa11', 'first')]);
 
     const { exitCode, stderr } = await at(['journal', 'list'], { uid: 65_534 });
@@ -114,7 +114,7 @@ describe('bofh journal show', () => {
     expect(text).toContain('bofh recover would:\n  blocked: step 1 bare');
   });
 
-  it('refuses an id that is none, and one that begins two', async () => {
+  it('refuses an unknown id, and an ambiguous prefix', async () => {
     layJournal(stateDir, 'aa11', [begin('aa11', 'first')]);
     layJournal(stateDir, 'aa22', [begin('aa22', 'second')]);
 
@@ -149,7 +149,7 @@ describe('a damaged journal', () => {
   };
   const after = { t: 'rollback', because: 'x' } as const;
 
-  it('whose last line is bad is mended as its remedy says, whoever names it', async () => {
+  it('whose last line is damaged is repaired by the printed command, whoever names it', async () => {
     spoiled('aa11', bare(1));
     const cut = 'bofh recover --cut-last-line aa11';
 
@@ -161,7 +161,7 @@ describe('a damaged journal', () => {
     expect((await at(['recover', '--yes'])).exitCode).toBe(0);
   });
 
-  it('of which an earlier line is bad says what is left to a person, and leads not back to itself', async () => {
+  it('with an earlier damaged line names the manual steps, without a circle', async () => {
     spoiled('aa11', bare(1), after);
 
     const { stderr } = await at(['journal', 'show', 'aa11']);
@@ -171,7 +171,7 @@ describe('a damaged journal', () => {
     if (root) expect((await at(['doctor'])).stdout).toContain('run: bofh journal show aa11\n');
   });
 
-  it('is one JSON value to journal show --json; its lines are on stderr', async () => {
+  it('is one JSON value in journal show --json; its lines are on stderr', async () => {
     spoiled('aa11', bare(1));
 
     const { exitCode, stdout, stderr } = await at(['--json', 'journal', 'show', 'aa11']);
@@ -182,7 +182,7 @@ describe('a damaged journal', () => {
   });
 });
 
-describe.skipIf(!root)('a journal that makes no sense', () => {
+describe.skipIf(!root)('an inconsistent journal', () => {
   const closable = (): string => layJournal(stateDir, 'bb22', [begin('bb22', 'good')]);
   const odd = (over: object): Line => ({ ...bare(1), ...over });
 
@@ -193,7 +193,7 @@ describe.skipIf(!root)('a journal that makes no sense', () => {
       'an owner that is none',
       [{ ...begin('aa11', 'odd'), argv: 5, pid: {} } as unknown as Line, odd({ claims: { changes: 5 } })],
     ],
-  ])('keeps no other from its end, and is left as it is: %s', async (_what, lines) => {
+  ])('does not block the recovery of others, and is left as it is: %s', async (_what, lines) => {
     const path = layJournal(stateDir, 'aa11', lines);
     const before = readFileSync(path);
     closable();
@@ -215,7 +215,7 @@ describe.skipIf(!root)('a journal that makes no sense', () => {
     ['no name', { name: undefined }],
     ['a number for a name', { name: 5 }],
     ['an object for a name', { name: { a: 1 } }],
-  ])('but for its begin line is recovered, and shown: %s', async (_what, over) => {
+  ])('except for its begin line is recovered, and shown: %s', async (_what, over) => {
     layJournal(stateDir, 'aa11', [{ ...begin('aa11', ''), ...over } as Line, bare(1)]);
     closable();
 
@@ -231,7 +231,7 @@ describe.skipIf(!root)('a journal that makes no sense', () => {
 });
 
 describe.skipIf(!root)('bofh recover', () => {
-  it('says that nothing is unfinished', async () => {
+  it('reports that nothing is unfinished', async () => {
     expect(await at(['recover'])).toEqual({ exitCode: 0, stdout: '', stderr: 'nothing is unfinished\n' });
   });
 
@@ -246,7 +246,7 @@ describe.skipIf(!root)('bofh recover', () => {
     expect(existsSync(made)).toBe(true);
   });
 
-  it('undoes what was killed half-way, and a second time there is nothing to do', async () => {
+  it('undoes a killed sequence, and has nothing to do the second time', async () => {
     const { made, id } = await killed();
 
     const first = await at(['recover', '--json', '--yes']);
@@ -259,7 +259,7 @@ describe.skipIf(!root)('bofh recover', () => {
     expect(second).toMatchObject({ exitCode: 0, stdout: '[]\n' });
   });
 
-  it('exits 3 for one that it cannot undo, names the step, and still recovers the others', async () => {
+  it('exits 3 for a stuck one, names the step, and still recovers the others', async () => {
     const { made } = await killed();
     layJournal(stateDir, 'aa11', [begin('aa11', 'by hand'), bare(1)]);
 
@@ -272,7 +272,7 @@ describe.skipIf(!root)('bofh recover', () => {
     expect(stderr).toContain('the journal aa11 stays open');
   });
 
-  it('leaves a damaged journal alone: exit 4', async () => {
+  it('leaves a damaged journal untouched: exit 4', async () => {
     const path = layJournal(stateDir, 'aa11', [begin('aa11', 'first'), bare(1)]);
     const damaged = readFileSync(path, 'utf8').replace('"bare"', '"bear"');
     writeFileSync(path, damaged);
@@ -284,7 +284,7 @@ describe.skipIf(!root)('bofh recover', () => {
     expect(readFileSync(path, 'utf8')).toBe(damaged);
   });
 
-  it('abandons one for a reason, which is written down; without one it does not', async () => {
+  it('abandons one only with a reason, which is stored', async () => {
     layJournal(stateDir, 'aa11', [begin('aa11', 'by hand'), bare(1)]);
 
     const without = await at(['recover', '--abandon', 'aa11']);
@@ -296,7 +296,7 @@ describe.skipIf(!root)('bofh recover', () => {
     expect(shown).toMatchObject({ state: 'abandoned', because: 'mended by hand' });
   });
 
-  it('shows the last line and cuts it off only when that is confirmed', async () => {
+  it('shows the last line and cuts it off only after confirmation', async () => {
     const path = layJournal(stateDir, 'aa11', [begin('aa11', 'first'), bare(1)]);
     const whole = readFileSync(path, 'utf8').replace('"bare"', '"bear"');
     writeFileSync(path, whole);

@@ -62,7 +62,7 @@ function making(then: string): string {
 }
 
 describe('--log-file', () => {
-  it('gets each event of a sequence and the exit code, also with --quiet', async () => {
+  it('contains each event of a sequence and the exit code, also with --quiet', async () => {
     const { exitCode, stderr } = await command(['run', making('')], ['--quiet']);
 
     expect([exitCode, stderr]).toEqual([0, '']);
@@ -85,7 +85,7 @@ describe('--log-file', () => {
     expect(statSync(log).mode & 0o777).toBe(0o600);
   });
 
-  it('gets the failure; a second command appends to it', async () => {
+  it('contains the failure; a second command appends to it', async () => {
     await command(['run', making("throw new Error('no\\nroom');")]);
     const first = lines();
     expect(first.map(({ event, msg }) => event?.type ?? msg)).toContain('step-undone');
@@ -97,7 +97,7 @@ describe('--log-file', () => {
     expect(lines().slice(first.length)).toMatchObject([{ verb: 'journal list', exitCode: 0 }]);
   });
 
-  it('gets what was done before a kill, and what bofh recover undoes', async () => {
+  it('contains the steps before a kill, and those that bofh recover undoes', async () => {
     const { exitCode } = await command(['run', making("process.kill(process.pid, 'SIGKILL');")]);
     expect(exitCode).not.toBe(0);
     const killed = lines();

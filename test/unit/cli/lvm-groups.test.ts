@@ -40,7 +40,7 @@ describe('bofh lvm pv', () => {
     expect(stdout).toMatch(/\/dev\/vdb +vg0 +8 GiB +8 GiB/);
   });
 
-  it('overwrites what is named only when it is told so twice', async () => {
+  it('overwrites named content only after confirmation', async () => {
     host.admin.format('/dev/vdz', { type: 'ext4', usage: 'filesystem', uuid });
     const line = ['lvm', 'pv', 'create', '/dev/vdz', '--overwrite', uuid];
 
@@ -51,7 +51,7 @@ describe('bofh lvm pv', () => {
     expect(holds()?.type).toBe('LVM2_member');
   });
 
-  it('overwrites what has no uuid by its type, as the refusal says', async () => {
+  it('accepts the type of content without a UUID, as the refusal says', async () => {
     host.admin.format('/dev/vdz', { type: 'swap', usage: 'other' });
     const line = ['--yes', 'lvm', 'pv', 'create', '/dev/vdz'];
 
@@ -64,7 +64,7 @@ describe('bofh lvm pv', () => {
     expect(holds()?.type).toBe('LVM2_member');
   });
 
-  it('asks nothing when nothing is lost, and refuses what was not named', async () => {
+  it('does not ask without a loss, and refuses content that was not named', async () => {
     host.admin.format('/dev/vdz', { type: 'ext4', usage: 'filesystem', uuid });
 
     await expect(typed(host, ['--yes', 'lvm', 'pv', 'create', '/dev/vdz'])).rejects.toThrow(/holds ext4/);
@@ -96,7 +96,7 @@ describe('bofh lvm vg', () => {
     ]);
   });
 
-  it('says it in words', async () => {
+  it('prints text', async () => {
     expect((await typed(host, ['lvm', 'vg', 'create', 'vg1', '/dev/vdz'])).stdout).toMatch(
       /^the volume group vg1 is there, uuid \S+\n$/,
     );
@@ -137,7 +137,7 @@ describe('bofh lvm vg remove and pv remove', () => {
     expect(holds()).toBeUndefined();
   });
 
-  it('remove no other group that has got the name while they asked', async () => {
+  it('keep another group that got the name during the question', async () => {
     host.admin.format('/dev/vdy', { type: 'LVM2_member', usage: 'raid', uuid: otherPv });
     const meanwhile = (): string => {
       host.admin.vgrename('vg1', 'vg2');
@@ -151,7 +151,7 @@ describe('bofh lvm vg remove and pv remove', () => {
     expect(host.world.lvm.map(({ name }) => name)).toEqual(['vg0', 'vg2', 'vg1']);
   });
 
-  it('take the label off no other physical volume that is on the device since they asked', async () => {
+  it('keep another physical volume that replaced the device during the question', async () => {
     await typed(host, ['--yes', 'lvm', 'vg', 'remove', 'vg1']);
     const meanwhile = (): string => {
       host.admin.format('/dev/vdz', { type: 'LVM2_member', usage: 'raid', uuid: otherPv });
@@ -172,7 +172,7 @@ describe('bofh lvm vg remove and pv remove', () => {
     expect(host.world.lvm.map(({ name }) => name)).toEqual(['vg0']);
   });
 
-  it('say that there is no such group', async () => {
+  it('report a missing group', async () => {
     await expect(typed(host, ['--yes', 'lvm', 'vg', 'remove', 'nope'])).rejects.toThrow(
       /no volume group "nope"/,
     );
@@ -180,7 +180,7 @@ describe('bofh lvm vg remove and pv remove', () => {
 });
 
 describe('bofh lvm vg rename and pv resize', () => {
-  it('name the files that still have the old path of a volume, with the new one', async () => {
+  it('print the files that still have the old path of a volume, with the new one', async () => {
     host.admin.lvcreate({ vg: 'vg0', name: 'web-1', extents: 1 });
     host.admin.writeFile(
       '/etc/fstab',
@@ -201,7 +201,7 @@ describe('bofh lvm vg rename and pv resize', () => {
     expect(host.world.lvm.map(({ name }) => name)).toEqual(['a-b']);
   });
 
-  it('answer with the group, and with the size in bytes', async () => {
+  it('print the group, and the size in bytes', async () => {
     await typed(host, ['lvm', 'pv', 'create', '/dev/vdz']);
     await typed(host, ['lvm', 'vg', 'extend', 'vg0', '/dev/vdz']);
 

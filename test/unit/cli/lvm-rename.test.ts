@@ -29,7 +29,7 @@ async function answered(): Promise<answers.LvmRename> {
 }
 
 describe('bofh lvm rename', () => {
-  it('gives the volume its new name, and says where it is', async () => {
+  it('renames the volume, and prints its path', async () => {
     const { uuid = '' } = host.world.lvm[0]?.lvs[0] ?? {};
 
     expect(await answered()).toEqual({
@@ -39,7 +39,7 @@ describe('bofh lvm rename', () => {
     expect(names()).toEqual(['web2']);
   });
 
-  it('says it in words', async () => {
+  it('prints text', async () => {
     const { runtime, stdout } = at();
 
     await rename(runtime, 'vg0/web-1', 'web2');
@@ -47,7 +47,7 @@ describe('bofh lvm rename', () => {
     expect(stdout()).toBe('vg0/web-1 is renamed to vg0/web2\n');
   });
 
-  it('leaves a line in the system log, also when it is refused', async () => {
+  it('writes a line to the system log, also when it is refused', async () => {
     const { runtime } = at();
     const lines: string[] = [];
     host.faults.watch(({ tool, stdin }) => {
@@ -62,7 +62,7 @@ describe('bofh lvm rename', () => {
     expect(lines[1]).toMatch(/exit 1: .*no logical volume vg0\/web-1/);
   });
 
-  it('leaves fields in the journal of systemd, and no text of others can begin one', async () => {
+  it('writes fields to the systemd journal, and no foreign text can forge one', async () => {
     host.admin.writeFile('/run/systemd/journal/socket', '');
     const { runtime } = at();
     const calls: { readonly argv: readonly string[]; readonly fields: readonly string[] }[] = [];
@@ -88,14 +88,14 @@ describe('bofh lvm rename', () => {
     ['/dev/vg0/web-1', 'phy:/dev/vg0/web-1,xvda,w'],
     ['/dev/mapper/vg0-web--1', '/dev/mapper/vg0-web--1,,xvda'],
     ['/dev/vg0/web-1', 'vdev=xvda, target=vg0/web-1'],
-  ])('names the guest whose configuration has %s for a disk: %s', async (path, disk) => {
+  ])('names the guest whose configuration has %s as a disk: %s', async (path, disk) => {
     host.admin.writeFile('/etc/xen/web1.cfg', config(disk));
     host.admin.writeFile('/etc/xen/web9.cfg', config('phy:/dev/vg0/web-10,xvda,w').replace('web1', 'web9'));
 
     expect((await answered()).namedIn).toEqual([{ file: '/etc/xen/web1.cfg', path, guest: 'web1' }]);
   });
 
-  it('names /etc/fstab where it has the old path for a device, and no comment of it', async () => {
+  it('names /etc/fstab where it has the old path as a device, and ignores comments', async () => {
     host.admin.writeFile(
       '/etc/fstab',
       '# /dev/vg0/web-1 was here\n\nUUID=x / ext4 defaults 0 1\n  /dev/mapper/vg0-web--1\t/srv ext4 nofail 0 2\n',
@@ -106,7 +106,7 @@ describe('bofh lvm rename', () => {
     ]);
   });
 
-  it('says that a configuration which cannot be read may name it', async () => {
+  it('says that an unreadable configuration may contain it', async () => {
     host.admin.writeFile('/etc/xen/web1.cfg', 'name = \n');
 
     const { unread } = await answered();
@@ -115,7 +115,7 @@ describe('bofh lvm rename', () => {
     expect(unread[0]).toContain('/etc/xen/web1.cfg');
   });
 
-  it('says all that in words too, in the run and in the plan; the plan changes nothing', async () => {
+  it('prints the same as text, in the run and in the plan; the plan changes nothing', async () => {
     host.admin.writeFile('/etc/xen/web1.cfg', config('phy:/dev/vg0/web-1,xvda,w'));
     host.admin.writeFile('/etc/fstab', '/dev/vg0/web-1 /srv ext4 defaults 0 2\n');
     host.admin.writeFile('/etc/xen/web2.cfg', 'name = \n');
@@ -139,13 +139,13 @@ describe('bofh lvm rename', () => {
   });
 
   it.each(['web-1', 'vg0/', '/dev/vg0/web-1', 'vg0/web-1/x', ''])(
-    'takes no "%s" for a volume',
+    'refuses "%s" as a volume',
     async (volume) => {
       await expect(rename(at().runtime, volume, 'web2')).rejects.toBeInstanceOf(UsageError);
     },
   );
 
-  it('is a change that only root may make', async () => {
+  it('needs root', async () => {
     const { runtime } = at();
 
     await expect(rename({ ...runtime, root: false }, 'vg0/web-1', 'web2')).rejects.toThrow(/only root/);

@@ -55,7 +55,7 @@ describe('bofh lvm resize', () => {
     expect(volumes()).toEqual([['a', size / 4]]);
   });
 
-  it('to the size that it has changes nothing, and says so', async () => {
+  it('to the present size changes nothing, and says so', async () => {
     const { runtime, stdout } = at();
     const before = host.snapshot();
 
@@ -65,7 +65,7 @@ describe('bofh lvm resize', () => {
     expect(host.snapshot()).toBe(before);
   });
 
-  it('asks before it loses something, and takes no for an answer', async () => {
+  it('asks before data is lost, and accepts a no', async () => {
     const { runtime, stderr } = at({}, ['n']);
     await expect(resize(runtime, 'vg0/a', '-8m')).rejects.toBeInstanceOf(RefusedError);
     expect(stderr()).toContain('vg0/a shrinks from 32 MiB to 24 MiB: data beyond its new end are lost');
@@ -78,7 +78,7 @@ describe('bofh lvm resize', () => {
   it.each([
     ['ext4', ext4],
     ['crypto_LUKS', { type: 'crypto_LUKS', usage: 'crypto', uuid: 'x' } as const],
-  ])('does not make it smaller under %s, and names what does', async (type, superblock) => {
+  ])('refuses to shrink below %s, and names it', async (type, superblock) => {
     host.admin.format('/dev/vg0/a', superblock);
     const error = await resize(at({ yes: true }).runtime, 'vg0/a', '16m').catch((cause: unknown) => cause);
     expect(error).toMatchObject({
@@ -88,7 +88,7 @@ describe('bofh lvm resize', () => {
     expect(volumes()).toEqual([['a', 8]]);
   });
 
-  it('says of a swap area how it is made anew', async () => {
+  it('says how to recreate a swap area', async () => {
     host.admin.format('/dev/vg0/a', { type: 'swap', usage: 'other', uuid: 'x', version: '1' });
     await expect(resize(at({ yes: true }).runtime, 'vg0/a', '16m')).rejects.toMatchObject({
       remedy: expect.stringContaining(
@@ -103,7 +103,7 @@ describe('bofh lvm resize', () => {
     await expect(resize(at({ yes: true }).runtime, 'vg0/a', '16m')).rejects.toThrow(/its content is unknown/);
   });
 
-  it('does not cut one that cannot be read', async () => {
+  it('does not shrink an unreadable one', async () => {
     const bofh = simulatedBofh({ host: withUnreadable(host, '/dev/dm-0') });
     const { runtime } = testRuntime(bofh, { yes: true });
     await expect(resize(runtime, 'vg0/a', '-8m')).rejects.toThrow(/Input\/output error/);
@@ -115,7 +115,7 @@ describe('bofh lvm resize', () => {
     expect(volumes()).toEqual([['a', 8]]);
   });
 
-  it('takes a size that looks like an option, and the options around it', async () => {
+  it('accepts a size that looks like an option, and options around it', async () => {
     expect(await typed(host, ['lvm', 'resize', 'vg0/a', '-8m', '--yes'])).toMatchObject({ exitCode: 0 });
     expect(volumes()).toEqual([['a', 6]]);
   });
@@ -138,7 +138,7 @@ describe('bofh lvm create', () => {
     expect(volumes()).toContainEqual(['b', extents]);
   });
 
-  it('puts tags on it, and its mark', async () => {
+  it('adds the given tags, and its own', async () => {
     await create(at().runtime, 'vg0/b', { size: '4m', tag: 'one,two' });
     const made = host.world.lvm[0]?.lvs.find(({ name }) => name === 'b');
     expect(made?.tags.slice(-2)).toEqual(['one', 'two']);
@@ -169,7 +169,7 @@ describe('bofh lvm create', () => {
 });
 
 describe('bofh lvm remove', () => {
-  it('asks, removes, and says what', async () => {
+  it('asks, removes, and prints what it removed', async () => {
     const gone = uuid();
     const { runtime, stdout, stderr } = at({ json: true }, ['y']);
 
@@ -194,7 +194,7 @@ describe('bofh lvm remove', () => {
 });
 
 describe('bofh lvm list', () => {
-  it('says what a volume is a snapshot of', async () => {
+  it('shows the origin of a snapshot', async () => {
     host.admin.snapshot({ vg: 'vg0', name: 'monday', origin: 'a', extents: 1 });
     const { runtime, stdout } = at({ json: true });
     await list(runtime);
@@ -216,7 +216,7 @@ describe('bofh lvm list', () => {
     return answers.lvmList.parse(JSON.parse(stdout()));
   };
 
-  it('shows pools, what lies in them, and how full they and snapshots are', async () => {
+  it('shows pools with their volumes, and how full pools and snapshots are', async () => {
     thin();
     host.admin.snapshot({ vg: 'vg0', name: 'monday', origin: 'a', extents: 1 });
     host.admin.fill('vg0', 'pool', { data: 12.34, metadata: 80 });
@@ -250,7 +250,7 @@ describe('bofh lvm list', () => {
     expect((await rows()).find(({ volume }) => volume === 'vg0/pool')?.filling).toBe(filling);
   });
 
-  it('takes another share for near, and no nonsense', async () => {
+  it('accepts another threshold, and refuses nonsense', async () => {
     thin();
     host.admin.fill('vg0', 'pool', { data: 60 });
     expect((await rows('60')).find(({ volume }) => volume === 'vg0/pool')?.filling).toBe('near');
@@ -258,7 +258,7 @@ describe('bofh lvm list', () => {
       await expect(list(at().runtime, { near })).rejects.toBeInstanceOf(UsageError);
   });
 
-  it('cannot tell of a pool that is not active', async () => {
+  it('reports an inactive pool as unknown', async () => {
     thin();
     host.world.active.clear();
     expect((await rows()).find(({ volume }) => volume === 'vg0/pool')).toMatchObject({
@@ -266,7 +266,7 @@ describe('bofh lvm list', () => {
     });
   });
 
-  it('names in the table what is near its limit, full, out of sync or ill', async () => {
+  it('marks in the table what is near its limit, full, out of sync or damaged', async () => {
     thin();
     host.admin.fill('vg0', 'pool', { data: 97, metadata: 12 });
     const [lv] = host.world.lvm[0]?.lvs ?? [];
@@ -280,7 +280,7 @@ describe('bofh lvm list', () => {
     expect(stdout()).toMatch(/^vg0\/a .* raid,raid1 .* 40\.00 +refresh needed; not in sync yet$/m);
   });
 
-  it('reads a thousand volumes by one pvs and one lvs and nothing else', async () => {
+  it('reads a thousand volumes with one pvs and one lvs', async () => {
     host = simulatedHost();
     for (let n = 0; n < 1000; n += 1) host.admin.lvcreate({ vg: 'vg0', name: `v${n}`, extents: 1 });
     const ran: string[] = [];
@@ -320,7 +320,7 @@ describe('bofh lvm remove of a disk of a guest', () => {
     expect(volumes()).toEqual([]);
   });
 
-  it('is done where the guest has another disk', async () => {
+  it('succeeds where the guest has another disk', async () => {
     host.admin.writeFile('/etc/xen/web1.cfg', config('/dev/vg0/ab'));
     expect(await remove(at({ yes: true }).runtime, 'vg0/a')).toBe(0);
   });

@@ -123,7 +123,7 @@ describe('bofh map', () => {
     await expect(runVerb(runtime, 'map --html')).rejects.toThrow('--html and --json exclude each other');
   });
 
-  it('a host without LVM and Xen says what could not be read', async () => {
+  it('a host without LVM and Xen reports what could not be read', async () => {
     const without = simulatedHost();
     for (const tool of ['vgs', 'lvs', 'xl'] as const)
       without.fault({ tool, access: 'read', mode: 'fails before' });
@@ -148,7 +148,7 @@ describe('the picture', () => {
     ...{ host: 'dom0', at: '2026-11-24T09:30:00.000Z', groups: [], others: [], guests: [], unknown: [] },
   };
 
-  it('keeps hostile names as text', () => {
+  it('escapes hostile names', () => {
     const name = '</text><script>alert("1")</script>&\u0000\u001b]0;x\u0007';
     const map: HostMap = {
       ...base,
@@ -167,7 +167,7 @@ describe('the picture', () => {
     expect(parseXml(drawSvg(map)).root?.name).toBe('svg');
   });
 
-  it('has room for 200 guests, and no text over another one', () => {
+  it('has space for 200 guests, without overlapping text', () => {
     const names = Array.from({ length: 200 }, (_, n) => `guest-with-a-long-name-${String(n)}`);
     const map: HostMap = {
       ...base,

@@ -26,7 +26,7 @@ describe('which pager', () => {
     expect(earlySettings(['--no-pager', '--help'], env).pager).toBeUndefined();
   });
 
-  it('less gets the options of git, and for root no shell, unless the environment says otherwise', () => {
+  it('less gets the options of git, and no shell for root, unless the environment sets others', () => {
     expect(pagerEnvironment({}, true)).toEqual({ LESS: 'FRX', LESSSECURE: '1' });
     expect(pagerEnvironment({}, false)).toEqual({ LESS: 'FRX' });
     expect(pagerEnvironment({ LESS: 'S', LESSSECURE: '0' }, true)).toEqual({ LESS: 'S', LESSSECURE: '0' });
@@ -38,12 +38,12 @@ describe('which pager', () => {
     [['--color', 'green'], 'auto'],
     [['--color'], 'auto'],
     [[], 'auto'],
-  ])('before the command line is parsed, the colour of %j is %s', (args, color) => {
+  ])('before the command line is parsed, the color of %j is %s', (args, color) => {
     expect(earlySettings(args, {}).color).toBe(color);
   });
 });
 
-describe('what fits on the screen', () => {
+describe('output that fits on the screen', () => {
   const onScreen = (columns: number, rows: number) => {
     const said: string[] = [];
     const { terminal } = testRuntime(simulatedBofh()).runtime;
@@ -59,7 +59,7 @@ describe('what fits on the screen', () => {
     return { pages, said };
   };
 
-  it('is printed at once, and what came after it below it', async () => {
+  it('is printed at once, and later output below it', async () => {
     const { pages, said } = onScreen(80, 24);
     pages?.terminal.line('before');
     pages?.page('answer\n');

@@ -27,7 +27,7 @@ const makeDisk = () =>
   });
 
 describe('a dry run', () => {
-  it('tells the changes in order, each with its step, its objects and its undo', async () => {
+  it('shows the changes in order, each with its step, its objects and its undo', async () => {
     const { steps } = await planOf(real, [], makeDisk);
 
     expect(() => plan.parse({ format: 1, verb: 'x', steps, refused: [], journals: [] })).not.toThrow();
@@ -49,7 +49,7 @@ describe('a dry run', () => {
     expect(steps[3]?.changes.map(({ line }) => line).join('\n')).toMatch(/^umount /m);
   });
 
-  it('changes nothing on the host that it looks at', async () => {
+  it('changes nothing on the host that it reads', async () => {
     const before = host.snapshot();
 
     await planOf(real, [], makeDisk);
@@ -70,7 +70,7 @@ describe('a dry run', () => {
     await expect(planOf(real, [], twice)).rejects.toBeInstanceOf(RefusedError);
   });
 
-  it('tells a step that would fail as a refusal: nothing was undone, for nothing was done', async () => {
+  it('shows a step that would fail as a refusal, because nothing was done', async () => {
     const failing = () =>
       atomic('x', async (tx) => {
         await tx.lvm.createLv({ vg: 'vg0', name: 'web1', size: 64 * 1024 ** 2 });
@@ -83,7 +83,7 @@ describe('a dry run', () => {
     );
   });
 
-  it('tells the undo of a sequence whose failure the script catches, as the run would do it', async () => {
+  it('shows the undo of a sequence whose failure the script catches, as the run would do it', async () => {
     const { steps } = await planOf(real, [], async () => {
       const failing = atomic('two, or none', async (tx) => {
         await tx.lvm.createLv({ vg: 'vg0', name: 'one', size: 64 * 1024 ** 2 });
@@ -99,7 +99,7 @@ describe('a dry run', () => {
     expect(steps[1]?.changes.map(({ line }) => line).join('\n')).toContain('lvremove');
   });
 
-  it('tells what is done only after the commit, and has no undo for it', async () => {
+  it('shows acts after the commit, without an undo', async () => {
     await withBofh(real, makeDisk);
 
     const { steps } = await planOf(real, [], () =>
@@ -114,7 +114,7 @@ describe('a dry run', () => {
     expect(steps[0]?.changes.map(({ line }) => line).join('\n')).not.toContain('lvremove');
   });
 
-  it('tells a whole guest, and makes none', async () => {
+  it('shows a whole guest, and creates none', async () => {
     host.addTar('/srv/root.tar', [{ path: 'etc/', type: 'directory' }]);
     for (const path of ['/boot/vmlinuz', '/boot/initrd']) host.admin.writeFile(path, 'x');
     const before = host.snapshot();

@@ -22,7 +22,7 @@ describe('the options of every verb', () => {
     ['between noun and verb', ['xen', ...all, 'list']],
     ['after the verb', ['xen', 'list', ...all]],
     ['on all sides', ['--json', '--dry-run', 'xen', '--yes', '--wait', '60s', 'list', ...all.slice(5)]],
-  ])('are taken %s', async (_where, args) => {
+  ])('are accepted %s', async (_where, args) => {
     const { options, verb } = await parsed(...args);
 
     expect(verb).toBe('xen list');
@@ -36,13 +36,13 @@ describe('the options of every verb', () => {
     });
   });
 
-  it('are not there when nobody said them', async () => {
+  it('are absent unless typed', async () => {
     expect((await parsed('xen', 'list')).options).toEqual({});
   });
 });
 
 describe('a script', () => {
-  it('gets every word after its name, also those that look like options of bofh', async () => {
+  it('gets every argument after its name, also those that look like options of bofh', async () => {
     const { options } = await parsed('run', '--yes', 'x.ts', '--json', 'a', '--help', '--', '-x');
 
     expect(options).toEqual({ yes: true });
@@ -184,7 +184,7 @@ describe('reads and changes', () => {
     ['undo 3f0c1a4e', true],
     ['undo 3f0c1a4e --in-use --discard fs:a,lv:vg0/b', true],
     ['run x.ts', true],
-  ])('%s: it changes the host: %s', async (line, changes) => {
+  ])('%s: changes the host: %s', async (line, changes) => {
     expect((await parsed(...line.split(' '))).changes).toBe(changes);
   });
 });
@@ -229,7 +229,7 @@ const loaded = await Promise.all(
 
 describe('the examples of the help', () => {
   it.each(loaded.flatMap(([verb, lines]) => lines.map((line) => [verb, line] as const)))(
-    'of %s can be typed: %s',
+    'of %s are valid: %s',
     async (verb, line) => {
       const words = [...line.matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, plain = '']) => quoted ?? plain);
 
@@ -238,7 +238,7 @@ describe('the examples of the help', () => {
   );
 });
 
-describe('a command of another tool', () => {
+describe('the commands of other tools', () => {
   it.each([
     ['vm delete web1', 'remove', 'vm remove'],
     ['vm destroy web1', 'remove', 'vm remove'],
@@ -253,7 +253,7 @@ describe('a command of another tool', () => {
     ['vm shutdown web1', 'stop', 'vm stop'],
     ['vm reboot web1', 'restart', 'vm restart'],
     ['vm unpause web1', 'resume', 'vm resume'],
-  ])('%s is refused with the one that bofh has: %s', async (line, word, at) => {
+  ])('%s is refused, and the error names the command of bofh: %s', async (line, word, at) => {
     await expect(parsed(...line.split(' '))).rejects.toMatchObject({
       message: containing(`did you mean ${word}?`),
       at,
@@ -261,12 +261,12 @@ describe('a command of another tool', () => {
   });
 });
 
-describe('words of another program, which can hold a secret', () => {
+describe('arguments of another program, which may be secret', () => {
   it.each([
     ['vm chroot x -- sh -c secret', 3],
     ['run x.ts secret', 1],
     ['vm start x', 0],
-  ])('%s: so many are kept out of journal and log: %d', async (line, count) => {
+  ])('%s: this many are kept out of journal and log: %d', async (line, count) => {
     expect((await parsed(...line.split(' '))).unrecorded).toBe(count);
   });
 });

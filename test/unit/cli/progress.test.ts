@@ -28,7 +28,7 @@ function fake(kind: 'live' | 'plain') {
   return { terminal, said };
 }
 
-it('on a terminal one line tells the step, its program, the part done, the time and the time left', () => {
+it('a terminal shows step, program, part done, time and remaining time in one line', () => {
   const { terminal, said } = fake('live');
   let now = 1000;
   const progress = reportProgress(terminal, { now: () => now });
@@ -45,7 +45,7 @@ it('on a terminal one line tells the step, its program, the part done, the time 
   ]);
 });
 
-it('names a script by its title, and then by what it says', () => {
+it('shows the title of a script, and then its own messages', () => {
   const { terminal, said } = fake('live');
   const progress = reportProgress(terminal, { now: () => 0 });
   const command = { tool: 'sh', argv: ['-e', '-c', 'a\nb'], title: 'the script index' };
@@ -57,7 +57,7 @@ it('names a script by its title, and then by what it says', () => {
   expect(said).toEqual(['1 shell.run: the script index', '1 shell.run: added 3 packages', '(nothing)']);
 });
 
-it('elsewhere it is a line for each program, and one every ten seconds while it goes on', () => {
+it('other outputs get a line for each program, and one every ten seconds', () => {
   const { terminal, said } = fake('plain');
   let now = 0;
   const progress = reportProgress(terminal, { now: () => now });
@@ -78,7 +78,7 @@ it('elsewhere it is a line for each program, and one every ten seconds while it 
   ]);
 });
 
-it.each(['plain', 'live'] as const)('with --quiet it is nothing (%s)', (kind) => {
+it.each(['plain', 'live'] as const)('prints nothing with --quiet (%s)', (kind) => {
   const { terminal, said } = fake(kind);
   const progress = reportProgress(terminal, { silent: true });
   progress.onProgress(step, { command: mkfs, fraction: 0.5 });
@@ -89,7 +89,7 @@ it.each<[words: string, options: GlobalOptions, says: RegExp]>([
   ['no option', {}, /3 filesystem\.create: mkfs\.ext4/],
   ['--quiet', { quiet: true }, /^$/],
   ['--log-level silent', { logLevel: 'silent' }, /^$/],
-])('with %s a command says of its programs what was asked for', async (_, options, says) => {
+])('with %s a command reports its programs as requested', async (_, options, says) => {
   const { runtime, stderr } = testRuntime(simulatedBofh({ host: simulatedHost() }), options);
   const { progress } = await openSession(runtime, { site: 'unused', root: 'not-needed' });
 

@@ -63,7 +63,7 @@ const rows: readonly (readonly [
   ],
 ];
 
-describe('is refused, with what to type next', () => {
+describe('a refusal has the next command', () => {
   it.each(rows)('%s', async (line, on, spoil, why) => {
     const host = await on();
     await spoil?.(host);
@@ -76,7 +76,7 @@ describe('is refused, with what to type next', () => {
     expect(host.snapshot()).toBe(before);
   });
 
-  it('undo ID, while what the sequence made is in use', async () => {
+  it('undo ID, while an object of the sequence is in use', async () => {
     const host = simulatedHost();
     await typed(host, ['lvm', 'create', 'vg0/new', '--size', '16m']);
     const [id = ''] = /\b[0-9a-f]{12}\b/.exec((await typed(host, ['journal', 'list'])).stdout) ?? [];

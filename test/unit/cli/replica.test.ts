@@ -14,7 +14,7 @@ const at = (bofh: Bofh, said: Parameters<typeof testRuntime>[1] = {}) => testRun
 const done = ({ changes }: SimulatedHost): readonly string[] => changes.map((each) => unnamed(lineOf(each)));
 
 describe('bofh drbd create', () => {
-  it('answers with the device and its parts on each host', async () => {
+  it('reports the device and its parts on each host', async () => {
     const { here } = two();
     const { runtime, stdout } = at(here, { json: true });
     expect(await runVerb(runtime, `${create} --port 7790 --minor 5`)).toBe(0);
@@ -183,7 +183,7 @@ describe('bofh drbd replace-peer', () => {
     );
   });
 
-  it('changes nothing if something changed while it asked', async () => {
+  it('changes nothing if something changed during the question', async () => {
     const hosts = three();
     const { admin } = hosts.alpha;
     const file = '/etc/drbd.d/web1.res';
@@ -202,7 +202,7 @@ describe('bofh drbd replace-peer', () => {
     expect(hosts.there.host().world.drbd.resources).toEqual([]);
   });
 
-  it('asks first, and says what is removed', async () => {
+  it('asks first, and shows what is removed', async () => {
     const hosts = three();
     const before = all(hosts).map(([, host]) => host.snapshot());
     const { runtime, stderr } = testRuntime(hosts.here, {}, ['no']);
@@ -280,7 +280,7 @@ describe('the answers of', () => {
     ]);
   });
 
-  it('remove: before it asks, what is removed on which host', async () => {
+  it('remove: what is removed on which host, before the question', async () => {
     const hosts = await made();
     const { runtime, stderr } = testRuntime(hosts.here, {}, ['no']);
     await expect(runVerb(runtime, `drbd remove web1 ${on}`)).rejects.toThrow();

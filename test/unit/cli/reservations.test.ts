@@ -68,8 +68,8 @@ async function during(body: (pid: number) => Promise<void>): Promise<void> {
   }
 }
 
-describe('what another host has reserved here', () => {
-  it('is listed with the journals', async () => {
+describe('reservations of another host', () => {
+  it('are listed with the journals', async () => {
     lay();
     layJournal(stateDir, 'aa11', [begin('aa11', 'own'), bare(1)]);
 
@@ -83,7 +83,7 @@ describe('what another host has reserved here', () => {
     expect((await at('journal', 'list')).stdout).toMatch(/ reserved by web1 .* a volume/);
   });
 
-  it('is shown with its objects and where it is recovered', async () => {
+  it('are shown with their objects and the host that recovers them', async () => {
     lay();
 
     const { stdout } = await at('journal', 'show', id.slice(0, -1), '--json');
@@ -96,7 +96,7 @@ describe('what another host has reserved here', () => {
     expect(text).toContain(`on web1, make sure that it ends: bofh journal show ${id}; bofh recover ${id}`);
   });
 
-  it('hides no journal when it cannot be read, and is refused: exit 4', async () => {
+  it('are refused when unreadable, with exit 4, and the journals are still shown', async () => {
     lay('bofh reservation 1\n');
     layJournal(stateDir, 'aa11', [begin('aa11', 'own'), bare(1)]);
 
@@ -111,7 +111,7 @@ describe('what another host has reserved here', () => {
     expect((await at('journal', 'show', id)).exitCode).toBe(4);
   });
 
-  it('is told by the doctor, with its age and what ends it', async () => {
+  it('are reported by the doctor, with their age and how to end them', async () => {
     lay();
 
     const { stdout } = await at('doctor', '--json');
@@ -142,8 +142,8 @@ describe('what another host has reserved here', () => {
   });
 });
 
-describe.skipIf(!root)('bofh recover of what another host has reserved', () => {
-  it('leads to that host', async () => {
+describe.skipIf(!root)('bofh recover of a reservation of another host', () => {
+  it('names that host', async () => {
     lay();
 
     const { exitCode, stderr } = await at('recover', id);
@@ -154,7 +154,7 @@ describe.skipIf(!root)('bofh recover of what another host has reserved', () => {
     expect(readdirSync(join(stateDir, 'reservations'))).toEqual([id]);
   });
 
-  it('--abandon ends it with the reason; without one it does not, and a dry run only tells', async () => {
+  it('--abandon ends it and stores the reason, which is required; a dry run only shows it', async () => {
     lay();
 
     expect((await at('recover', '--abandon', id)).exitCode).toBe(2);
@@ -190,7 +190,7 @@ describe.skipIf(!root)('bofh recover of what another host has reserved', () => {
     expect(readFileSync(path(), 'utf8')).toBe(whole);
   });
 
-  it('--abandon takes one away that cannot be read', async () => {
+  it('--abandon removes an unreadable one', async () => {
     lay('bofh reservation 1\n');
 
     const { exitCode } = await at('recover', '--abandon', id, '--because', 'torn');

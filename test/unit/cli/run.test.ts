@@ -47,7 +47,7 @@ function making(then: string): string {
 }
 
 describe('a script', () => {
-  it('with a name that bofh does not export is refused before its first line, with that line', async () => {
+  it('with a name that bofh does not export is refused with its line, before it runs', async () => {
     const script = write(
       'a.ts',
       `console.log('begun');\nimport { atomc, type Tx } from 'bofh';\nconsole.log(atomc);`,
@@ -118,14 +118,14 @@ describe('a script', () => {
     expect((await run([script])).stdout).toBe('1\n');
   });
 
-  it('ends when all that it left running has ended', async () => {
+  it('ends when all its tasks have ended', async () => {
     const script = write('a.ts', `setTimeout(() => console.log('late'), 50);\nconsole.log('early');`);
 
     expect(await run([script])).toMatchObject({ exitCode: 0, stdout: 'early\nlate\n' });
   });
 
   it.each(['mjs', 'ts', 'js'])(
-    'as .%s that throws is run once, and its own line is named: exit 1',
+    'as .%s that throws runs once, and its own line is named: exit 1',
     async (extension) => {
       const script = write(
         `a.${extension}`,
@@ -142,7 +142,7 @@ describe('a script', () => {
     },
   );
 
-  it('whose neighbour throws names the neighbour, and runs it once', async () => {
+  it('whose import throws names that file, and runs it once', async () => {
     const lib = write('lib.mjs', `console.log('lib');\n\nthrow new Error('in lib');\n`);
     const script = write('a.ts', `import './lib.mjs';`);
 
@@ -152,7 +152,7 @@ describe('a script', () => {
     expect(stderr).toContain(`${lib}:3`);
   });
 
-  it('with an error of syntax is wrong input, named with its line: exit 2', async () => {
+  it('with a syntax error is a usage error with its line: exit 2', async () => {
     const script = write('a.ts', `const a = 1;\nconst b = = 2;\n`);
 
     const { exitCode, stderr } = await run([script]);
@@ -161,7 +161,7 @@ describe('a script', () => {
     expect(stderr).toContain(`${script}:2:`);
   });
 
-  it('that fails over what it asked of bofh is not said to have changed nothing', async () => {
+  it('that fails in a call of bofh is not reported as having changed nothing', async () => {
     const script = write(
       'a.ts',
       `import { writeFileSync } from 'node:fs';\nimport { parseSize } from 'bofh';\nwriteFileSync(process.argv[2]!, '');\nparseSize('10x');\n`,
@@ -175,7 +175,7 @@ describe('a script', () => {
     expect(stderr).toContain(`at ${script}:4\n`);
   });
 
-  it('that is not there has changed nothing: exit 2', async () => {
+  it('that does not exist changed nothing: exit 2', async () => {
     const { exitCode, stderr } = await run(['/nowhere.ts']);
 
     expect(exitCode).toBe(2);
@@ -183,7 +183,7 @@ describe('a script', () => {
     expect(stderr).not.toContain(' at ');
   });
 
-  it('that imports what is not there fails, with the name of that: what it imported before was run', async () => {
+  it('with a missing import fails with its name, after earlier imports ran', async () => {
     const script = write('a.ts', `import { a } from './nowhere.ts';\nconsole.log(a);\n`);
 
     const { exitCode, stdout, stderr } = await run([script]);
@@ -193,7 +193,7 @@ describe('a script', () => {
     expect(stderr).toContain('nowhere.ts');
   });
 
-  it('that waits for what never comes does not end as a success', async () => {
+  it('that waits forever does not end as a success', async () => {
     const script = write('a.ts', `await new Promise(() => undefined);`);
 
     const { exitCode, stderr } = await run([script]);
@@ -207,7 +207,7 @@ describe('the dry run of a script', () => {
   const dry = (name: string, text: string, ...args: readonly string[]) =>
     run(['--dry-run', '--json', write(name, text), ...args]);
 
-  it('tells what it would do, in order, and does nothing', async () => {
+  it('shows what it would do, in order, and does nothing', async () => {
     const made = join(work, 'made');
     const { exitCode, stdout, stderr } = await dry(
       'a.ts',
@@ -238,7 +238,7 @@ describe('the dry run of a script', () => {
   it.each([
     ['write a file', `import { writeFileSync } from 'node:fs'; writeFileSync('oops', '');`],
     ['start a program', `import { spawnSync } from 'node:child_process'; spawnSync('touch', ['oops']);`],
-  ])('lets it not %s', async (_what, text) => {
+  ])('prevents it: %s', async (_what, text) => {
     const { exitCode, stdout, stderr } = await dry('a.ts', text);
 
     expect(exitCode).toBe(1);
@@ -263,12 +263,12 @@ describe('the dry run of a script', () => {
 });
 
 describe.skipIf(!root)('a script with a sequence', () => {
-  it('makes what it says', async () => {
+  it('changes what its steps say', async () => {
     expect(await run([write('a.ts', making(''))])).toMatchObject({ exitCode: 0, stdout: 'after\n' });
     expect(existsSync(join(work, 'made'))).toBe(true);
   });
 
-  it('that fails is undone: exit 5, naming the line that threw', async () => {
+  it('that fails is undone: exit 5, with the line that threw', async () => {
     const script = write('a.ts', making(`throw new Error('on purpose');`));
 
     const { exitCode, stdout, stderr } = await run([script]);
@@ -281,7 +281,7 @@ describe.skipIf(!root)('a script with a sequence', () => {
     expect(existsSync(join(work, 'made'))).toBe(false);
   });
 
-  it('that nobody waits for is undone too, and its failure is told', async () => {
+  it('that it does not await is undone too, and its failure is reported', async () => {
     const script = write(
       'a.ts',
       making(`throw new Error('on purpose');`).replace('await atomic', 'void atomic'),
@@ -294,7 +294,7 @@ describe.skipIf(!root)('a script with a sequence', () => {
     expect(existsSync(join(work, 'made'))).toBe(false);
   });
 
-  it('is undone when something else in the script throws while it is open', async () => {
+  it('is undone when the script throws elsewhere meanwhile', async () => {
     const script = write(
       'a.ts',
       `setTimeout(() => { throw new Error('elsewhere'); }, 200);\n${making('await new Promise((r) => setTimeout(r, 60_000));')}`,
@@ -307,7 +307,7 @@ describe.skipIf(!root)('a script with a sequence', () => {
     expect(existsSync(join(work, 'made'))).toBe(false);
   });
 
-  it('has its own arguments kept out of the journal, for they may be secret', async () => {
+  it('keeps its own arguments out of the journal, because they may be secret', async () => {
     const { exitCode } = await run([write('a.ts', making('')), '--token', 'hunter2']);
 
     const history = join(work, 'state', 'journal', 'history');
@@ -377,7 +377,7 @@ describe.skipIf(!root)('a script with a sequence', () => {
     expect(existsSync(join(work, 'made'))).toBe(false);
   });
 
-  it('that does not end at a signal is named at the second, and undone beneath at the third', async () => {
+  it('that ignores a signal is named at the second one, and undone below its body at the third', async () => {
     const { child, ended, told } = await waiting('{}');
 
     child.kill('SIGINT');
@@ -393,7 +393,7 @@ describe.skipIf(!root)('a script with a sequence', () => {
     expect(existsSync(join(work, 'made'))).toBe(false);
   });
 
-  it('that catches every error and goes on is ended by the second signal', async () => {
+  it('that catches every error and continues is ended by the second signal', async () => {
     const script = write(
       'a.ts',
       `import { atomic } from 'bofh';
@@ -456,7 +456,7 @@ describe('a site file', () => {
     ['without a default export', 'c.ts', `export const a = 1;`, /no default export/],
     ['that says what is no setting', 'd.ts', `export default { volumeGroop: 'x' };`, /volumeGroup/],
     ['that is not JSON', 'e.json', `{ // a comment\n}`, /e\.json is not JSON/],
-  ])('%s is wrong input, naming the file: exit 2', async (_what, name, text, sentence) => {
+  ])('%s is a usage error with the name of the file: exit 2', async (_what, name, text, sentence) => {
     const { exitCode, stdout, stderr } = await site(write(name, text));
 
     expect(stderr).toMatch(sentence);
@@ -464,7 +464,7 @@ describe('a site file', () => {
     expect(failure.parse(JSON.parse(stdout)).error.host).toContain('unchanged');
   });
 
-  it('is what a script works with, also as TypeScript that imports bofh', async () => {
+  it('is used by a script, also as TypeScript that imports bofh', async () => {
     const file = write(
       'mine.ts',
       `import { defineSite } from 'bofh';\nexport default defineSite({ volumeGroup: 'my_vg' as string });`,
@@ -489,7 +489,7 @@ describe('a site file', () => {
     expect(stderr).toContain('can be written by others');
   });
 
-  it('that is broken does not keep the journal from being read', async () => {
+  it('that is broken does not prevent reading the journal', async () => {
     const file = write('broken.ts', `throw new Error('x');`);
 
     expect(await bofh(['journal', 'list', '--site', file, '--state-dir', work])).toMatchObject({

@@ -39,7 +39,7 @@ const run = async (words: string, options: Parameters<typeof testRuntime>[1] = {
 };
 
 describe('the schemas of JSON answers', () => {
-  it('are of every verb, by its own name', async () => {
+  it('exist for every verb, by its own name', async () => {
     const verbs = await declared();
 
     expect(verbs.filter(([, own]) => own.length === 0).map(([name]) => name)).toEqual(withoutJson);
@@ -47,7 +47,7 @@ describe('the schemas of JSON answers', () => {
     expect([...verbs.flatMap(([, own]) => own), 'plan', 'error'].sort()).toEqual(names.toSorted());
   });
 
-  it('are those of the types and docstrings (npm run docs writes them)', () => {
+  it('match the types and docstrings (npm run docs writes them)', () => {
     const made = answerSchemas();
 
     expect(made.size).toBe(names.length);
@@ -56,7 +56,7 @@ describe('the schemas of JSON answers', () => {
     expect(readdirSync(folder)).toHaveLength(names.length);
   });
 
-  it.each(names)('%s: JSON Schema that accepts the keys of later versions', (name) => {
+  it.each(names)('%s: JSON Schema that accepts keys of later versions', (name) => {
     const schema = readSchema(name);
 
     expect(new Ajv2020({ allowUnionTypes: true }).validateSchema(schema)).toBe(true);
@@ -76,7 +76,7 @@ describe('the schemas of JSON answers', () => {
     });
   });
 
-  it('find a key that is missing, unknown or of another type in the answers of all tests', async () => {
+  it('find missing, unknown and wrong keys in the answers of all tests', async () => {
     const answer = { name: 'web1', domid: 1 };
 
     expect(() => checkAnswer('xen start', answer)).not.toThrow();
@@ -95,7 +95,7 @@ describe('the schemas of JSON answers', () => {
     await expect(checkPrinted(['no', 'verb', '--json'], '{}')).rejects.toThrow('no answer of "error"');
   });
 
-  it('are what the compiler checks the code of a verb with', () => {
+  it('are what the compiler checks the code of a verb against', () => {
     const checked = verb({
       changes: false,
       answers: 'xen start',
@@ -145,7 +145,7 @@ describe('bofh schema', () => {
     ['lvm lists', 'did you mean lvm list?'],
     ['btrfs send', 'btrfs send --to or btrfs send --to-file or btrfs send --to-device'],
     ['vm console', 'did you mean'],
-  ])('refuses what has none, with what is meant: %s', async (words, remedy) => {
+  ])('refuses names without one, and suggests others: %s', async (words, remedy) => {
     await expect(run(`schema ${words}`)).rejects.toMatchObject({
       message: `there is no JSON answer "${words}"`,
       remedy: expect.stringContaining(remedy) as unknown,

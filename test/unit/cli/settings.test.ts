@@ -25,7 +25,7 @@ describe('the settings of a command', () => {
     expect(() => settingsOf({ format: 'size', json: true }, {})).toThrow('--format and --json exclude each');
   });
 
-  it('are careful when nothing is said', () => {
+  it('are safe by default', () => {
     expect(settingsOf({}, {})).toEqual({
       answer: 'text',
       mode: 'act',
@@ -41,7 +41,7 @@ describe('the settings of a command', () => {
     });
   });
 
-  it('take the environment where no option says otherwise', () => {
+  it('use the environment without an option', () => {
     const env = { BOFH_SITE: '/env/site.ts', BOFH_STATE_DIR: '/env/state' };
 
     expect(settingsOf({}, env)).toMatchObject({ site: '/env/site.ts', stateDir: '/env/state' });
@@ -51,7 +51,7 @@ describe('the settings of a command', () => {
     });
   });
 
-  it('take a variable that is set to nothing for one that is not set', () => {
+  it('treat an empty variable as unset', () => {
     expect(settingsOf({}, { BOFH_SITE: '', BOFH_STATE_DIR: '' })).toMatchObject({
       site: undefined,
       stateDir: '/var/lib/bofh',

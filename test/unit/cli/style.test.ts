@@ -43,16 +43,16 @@ describe('colour', () => {
     ...journalShow.shape.state.options,
     ...['started', 'done', 'undone', 'blocked', 'finished', 'ok', 'warning', 'problem'],
     ...Object.values(endWords),
-  ])('the state "%s" says something, or is neither good nor bad', (word) => {
+  ])('the state "%s" is explained, or is neither good nor bad', (word) => {
     const neither = ['Secondary', 'unknown'];
     expect(stated(word)).toHaveProperty('as', neither.includes(word) ? undefined : expect.any(String));
   });
 
-  it('another word for --color is a usage error', () => {
+  it('another argument for --color is a usage error', () => {
     expect(() => settingsOf({ color: 'green' }, {})).toThrow('--color green: must be auto, always or never');
   });
 
-  it('is added after escaping, and takes no room in a table', () => {
+  it('is added after escaping, and has no width in a table', () => {
     const rows: readonly (readonly Cell[])[] = [
       [stated('crashed'), 'a\u001b[31m'],
       ['a-longer-word', 'b'],
@@ -173,7 +173,7 @@ describe('a table', () => {
 });
 
 describe('doctor', () => {
-  it('wraps what it says between words, beside its level, and leaves commands whole', async () => {
+  it('wraps its messages between words, beside the level, and keeps commands whole', async () => {
     const { runtime, stdout } = testRuntime(simulatedBofh());
     const terminal = { ...runtime.terminal, look: { ...screen(60), paint: colored } };
     await runVerb({ ...runtime, terminal }, 'doctor');
@@ -203,7 +203,7 @@ describe('a time', () => {
     expect(relativeTime(new Date(now + ms).toISOString(), now)).toBe(text);
   });
 
-  it('that is not known is empty', () => {
+  it('that is unknown is empty', () => {
     expect(relativeTime('', now)).toBe('');
   });
 

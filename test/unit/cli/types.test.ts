@@ -62,7 +62,7 @@ async function faultsIn(
 }
 
 describe('the published types', () => {
-  it('take what is right and refuse what is wrong, in a strict project without our libraries', async () => {
+  it('accept valid and refuse invalid code, in a strict project without our libraries', async () => {
     const right = `
       import { atomic, defineSite, MountPool, RolledBackError, xen, lvm, parseSize, type Answers, type Site } from 'bofh';
       import { AtomicOperationSequence, operation, type Schema } from 'bofh/atomic';
@@ -153,7 +153,7 @@ describe('the published types', () => {
     ['a project of its own', {}],
     ['an editor without a project', { module: 'esnext', moduleResolution: 'bundler' }],
   ])(
-    'are found by the site file of bofh init, where no package is installed: %s',
+    'are found by the site file of bofh init without an installed package: %s',
     async (_, options) => {
       const types = join(project, 'node_modules/bofh/dist/types/index.d.ts');
       const text = siteText({ types, settings: { volumeGroup: 'vg0' }, why: {}, sources: [] });
@@ -176,7 +176,7 @@ describe('the published types', () => {
     expect(published.hover("api0.lvm.createLv({ vg: 'vg0', name")).toContain('Name of the new volume');
   });
 
-  it('name no library that a user would have to install', () => {
+  it('need no library that a user would have to install', () => {
     const types = join(project, 'node_modules/bofh/dist/types');
     const files = readdirSync(types, { recursive: true, encoding: 'utf8' }).filter((name) =>
       name.endsWith('.d.ts'),

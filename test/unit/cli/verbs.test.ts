@@ -115,7 +115,7 @@ describe('bofh xen', () => {
     });
   });
 
-  it('starts one, and then all that are left; a second time it changes nothing', async () => {
+  it('starts one, and then all others; a second time it changes nothing', async () => {
     for (const name of ['web1', 'web2']) await make(name);
     const [one, all, again] = [at({ json: true }), at({ json: true }), at({ json: true })];
 

@@ -53,7 +53,7 @@ const programs = () =>
   );
 
 describe('vm backup', () => {
-  test('saves a guest that is off, which is then restored as it was', async () => {
+  test('saves a stopped guest, which is restored unchanged', async () => {
     const [before, root, swap] = [config(), contentOf('web1-root'), contentOf('web1-swap')];
 
     const { path, disks } = await backup();
@@ -156,7 +156,7 @@ describe('vm backup', () => {
     expect(host.snapshot()).toBe(before);
   });
 
-  test('leaves nothing when the target is full', async () => {
+  test('leaves nothing behind when the target is full', async () => {
     const before = host.snapshot();
     host.fault({ tool: 'dd', argvIncludes: '--output-error=exit', mode: 'no space' });
 
@@ -186,7 +186,7 @@ describe('vm restore', () => {
     expect(host.world.domains.map(({ name }) => name)).toEqual(['shop']);
   });
 
-  test('refuses a name that is taken, and says how to restore it beside', async () => {
+  test('refuses an existing name, and says how to restore it beside', async () => {
     const { path } = await backup();
     const error = await rejectionOf(restore(path));
     expect(error).toMatchObject({ code: 'exists' });
@@ -207,7 +207,7 @@ describe('vm restore', () => {
     expect(host.snapshot()).toBe(before);
   });
 
-  test('rolls back when the volume does not contain what was saved', async () => {
+  test('rolls back when the volume does not contain the saved bytes', async () => {
     const { path } = await backup();
     await remove();
     const text = host.admin.readFile(path);
@@ -222,7 +222,7 @@ describe('vm restore', () => {
     expect(volumes()).toEqual([]);
   });
 
-  test('takes another volume group, and a thin pool', async () => {
+  test('accepts another volume group, and a thin pool', async () => {
     const { path } = await backup();
     host.admin.thinPool({ vg: 'vg0', name: 'pool', extents: 100 });
     const made = await restore(`${path} --as shop --thin pool`);
@@ -320,7 +320,7 @@ describe('vm verify and vm list-backups', () => {
     expect(host.snapshot()).toBe(before);
   });
 
-  test('refuse a manifest that was changed by hand', async () => {
+  test('refuse an edited manifest', async () => {
     const { path } = await backup();
     host.admin.writeFile(path, host.admin.readFile(path).replace('"off"', '"paused"'), 0o600);
     await expect(restore(`${path} --as shop`)).rejects.toThrow(

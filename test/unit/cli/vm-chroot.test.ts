@@ -19,7 +19,7 @@ const typed = (line: string, options: Parameters<typeof testRuntime>[1] = {}) =>
 
 // What runs is in test/loop/vm-tree.test.ts: the program is started on the machine itself.
 describe('vm chroot', () => {
-  test('mounts what vm mount mounts, and runs the command with its own words', async () => {
+  test('mounts like vm mount, and runs the command with its arguments', async () => {
     editFstab(host, (text) => `${text}/dev/xvdc /srv auto ro,noatime 0 2\n`);
     const { site } = bofhOn(host);
 

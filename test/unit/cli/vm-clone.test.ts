@@ -187,7 +187,7 @@ describe('vm clone', () => {
     expect(host.snapshot()).toBe(before);
   });
 
-  test('is undone if it cannot be started, or if a link in its root leads out', async () => {
+  test('is undone if it cannot be started, or if a link in its root leads outside', async () => {
     await vmCreate(bofhOn(host), { name: 'web2', start: false, bridge: 'xenbr0' });
     host.admin.mount('/dev/vg0/web2-root', '/mnt');
     host.admin.symlink('/mnt/etc/systemd', '/etc');

@@ -143,7 +143,7 @@ describe('vm create --source image:FILE with partitions', () => {
     return text;
   };
 
-  test('copies the root with a new UUID, and names what its fstab has no more', async () => {
+  test('copies the root with a new UUID, and names mounts that its fstab loses', async () => {
     giveParts(part('bios'), esp, root());
     const created = await create(`${source} --size 64m`);
 
@@ -171,7 +171,7 @@ describe('vm create --source image:FILE with partitions', () => {
     expect(await host.stat('/mnt/etc/default/grub.d/40-force-partuuid.cfg')).toBeUndefined();
   });
 
-  test('takes the largest filesystem of Linux where no partition has the type of a root', async () => {
+  test('takes the largest Linux filesystem where no partition has the type of a root', async () => {
     giveParts(
       part('linux', { superblock, files: { 'etc/x': '' }, mib: 2 }),
       part('linux', { superblock, files: system, mib: 16 }),
@@ -179,7 +179,7 @@ describe('vm create --source image:FILE with partitions', () => {
     expect(await create(`${source} --size 64m`)).toMatchObject({ partition: 2 });
   });
 
-  test('takes the partition that is named', async () => {
+  test('accepts the number of the partition', async () => {
     giveParts(root(), root());
     expect(await create(`${source} --size 64m --partition 2`)).toMatchObject({ partition: 2 });
   });

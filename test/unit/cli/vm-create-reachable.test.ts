@@ -7,7 +7,7 @@ const line =
 
 const second = 'ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAAAgQC7 you';
 
-it('a guest that can be reached: the answer says how, and nothing shows its host key', async () => {
+it('the answer for a reachable guest says how to log in, and does not show its host key', async () => {
   const host = hostWithServer();
   host.admin.writeFile('/root/key.pub', `${reachable.sshKeys?.[0] ?? ''}\n`);
   host.admin.writeFile('/root/second.pub', `${second}\n`);

@@ -57,7 +57,7 @@ describe('vm mount', () => {
     ['type', `UUID=${dataUuid} /srv fuse.sh defaults 0 2`],
     ['type', `UUID=${dataUuid} /srv nfs defaults 0 2`],
     ['options', `UUID=${dataUuid} /srv xfs logdev=/dev/vda,noatime 0 2`],
-  ])('takes no %s from the guest that means something on this host: %s', async (_, line) => {
+  ])('ignores %s of the guest with a meaning on this host: %s', async (_, line) => {
     editFstab(host, (text) => `${text}${line}\n`);
 
     await mount('/mnt');
@@ -70,13 +70,13 @@ describe('vm mount', () => {
     );
   });
 
-  test('mounts on a private directory, and says what comes next', async () => {
+  test('mounts on a private directory, and prints the next command', async () => {
     const lines = await typed('vm mount web1', false);
 
     expect(lines).toMatch(/web1 are mounted on \/run\/bofh\/mnt\/.*bofh vm unmount web1\n$/s);
   });
 
-  test('mounts read-only, as asked or as the disk is', async () => {
+  test('mounts read-only as requested, or like the disk', async () => {
     editFstab(host, (text) => `${text}/dev/xvdc /srv xfs defaults 0 2\n`);
     edit((text) => text.replace('xvdc,rw', 'xvdc,ro'));
 
@@ -85,7 +85,7 @@ describe('vm mount', () => {
     expect((await mount('--read-only')).mounts.map(({ mode }) => mode)).toEqual(['ro', 'ro']);
   });
 
-  test('again does nothing, and elsewhere is refused', async () => {
+  test('changes nothing the second time, and is refused at another path', async () => {
     const { path } = await mount('/mnt');
     const before = host.snapshot();
 
@@ -95,7 +95,7 @@ describe('vm mount', () => {
     expect(host.snapshot()).toBe(before);
   });
 
-  test('that lacks a part is not taken for the whole', async () => {
+  test('does not report a partly mounted tree as mounted', async () => {
     editFstab(host, (text) => `${text}/dev/xvdc /srv xfs defaults 0 2\n`);
     await mount('/mnt');
     host.admin.umount('/mnt/srv');
@@ -193,7 +193,7 @@ describe('vm mount', () => {
     expect(host.snapshot()).toBe(before);
   });
 
-  test('is undone if a place in the tree is a symbolic link', async () => {
+  test('is undone if a mount point in the tree is a symbolic link', async () => {
     editFstab(host, (text) => `${text}/dev/xvdc /link xfs defaults 0 2\n`);
     host.admin.mount('/dev/vg0/web1-root', '/mnt');
     host.admin.symlink('/mnt/link', '/srv');
@@ -204,7 +204,7 @@ describe('vm mount', () => {
     expect(mounted()).toEqual(before);
   });
 
-  test('leaves out what the guest does without', async () => {
+  test('leaves out mounts with nofail or noauto', async () => {
     editFstab(host, (text) => `${text}/dev/xvdz /srv xfs nofail 0 2\n/dev/xvdc /data xfs noauto 0 2\n`);
 
     expect((await mount()).mounts).toHaveLength(1);
@@ -225,14 +225,14 @@ describe('vm unmount', () => {
     expect(mounted()).toEqual(before);
   });
 
-  test('also what others mounted, and what is mounted twice', async () => {
+  test('also unmounts foreign and repeated mounts', async () => {
     host.admin.mount('/dev/vg0/web1-root', '/mnt');
     host.admin.mount('/dev/vg0/web1-data', '/srv');
 
     expect(await unmount()).toMatchObject({ mounts: [{}, {}] });
   });
 
-  test('of nothing is success', async () => {
+  test('succeeds with nothing to do', async () => {
     expect(await typed('vm unmount web1', false)).toBe('nothing to do: no disk of web1 is mounted\n');
   });
 

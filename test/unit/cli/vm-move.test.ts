@@ -56,7 +56,7 @@ describe('bofh vm move', () => {
     expect(on('there').filter((line) => /^xl create .*web1\.cfg/.test(line))).toHaveLength(1);
   });
 
-  it('is followed by a vm remove --keep-replicas that says how to remove the disks', async () => {
+  it('is followed by a vm remove --keep-replicas that names the commands to remove the disks', async () => {
     const { here } = await guestOnTwo({ starts: false });
     const { runtime, stdout } = testRuntime(here, { yes: true });
 
@@ -102,7 +102,7 @@ describe('bofh vm remove of a guest with replicated disks', () => {
     expect(on('there').length).toBeGreaterThan(0);
   });
 
-  it('asks first, and says what is removed on which host', async () => {
+  it('asks first, and shows what is removed on which host', async () => {
     const hosts = await guestOnTwo();
     const before = [hosts.alpha.snapshot(), hosts.there.host().snapshot()];
     const { runtime, stderr } = testRuntime(hosts.here, {}, ['no']);

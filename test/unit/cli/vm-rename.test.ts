@@ -39,7 +39,7 @@ const rename = async (words = '') =>
   answers.vmRename.parse(await typed(`vm rename web1 shop ${words}`.trim()));
 
 describe('vm rename', () => {
-  test('renames the configuration, the volumes and the links of a guest that is off', async () => {
+  test('renames the configuration, the volumes and the links of a stopped guest', async () => {
     const before = config('web1');
 
     expect(await rename()).toEqual({
@@ -70,7 +70,7 @@ describe('vm rename', () => {
     expect(running()).toEqual(['shop']);
   });
 
-  test('refuses a running guest, or with --restart starts it under its new name', async () => {
+  test('refuses a running guest, or restarts it under its new name with --restart', async () => {
     await typed('vm start web1');
     const before = state();
     const error = await rejectionOf(rename());
@@ -83,7 +83,7 @@ describe('vm rename', () => {
     expect(volumes()).toEqual(['shop-root', 'shop-swap']);
   });
 
-  test('with whichever step failing leaves the guest as it was, running under its old name', async () => {
+  test('leaves the guest under its old name, and running, when any step fails', async () => {
     await typed('vm start web1');
     const before = state();
     let steps = 0;
@@ -105,7 +105,7 @@ describe('vm rename', () => {
     expect(steps).toBeGreaterThan(10);
   });
 
-  test('leaves a file that is not named after it, and disks that are not, where they are', async () => {
+  test('leaves a file and disks with other names in place', async () => {
     host.admin.lvcreate({ vg: 'vg0', name: 'web10-data', extents: 4 });
     host.admin.rename('/etc/xen/web1.cfg', '/etc/xen/the-shop.cfg');
     host.admin.writeFile(
@@ -120,7 +120,7 @@ describe('vm rename', () => {
     expect(volumes()).toContain('web10-data');
   });
 
-  test('knows the volumes by their path in /dev/mapper', async () => {
+  test('finds the volumes by their path in /dev/mapper', async () => {
     edit((text) => text.replace('/dev/vg0/web1-root', '/dev/mapper/vg0-web1--root'));
     await rename();
     expect(config('shop')).toContain('phy:/dev/mapper/vg0-shop--root,');

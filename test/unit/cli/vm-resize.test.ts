@@ -28,7 +28,7 @@ const sizes = ({ layers }: answers.VmResize) => layers.map(({ to }) => to / mib)
 
 describe('vm resize', () => {
   test.each(['root', 'xvda', '/dev/xvda'])(
-    'grows %s of a guest that is off with its filesystem',
+    'grows %s of a stopped guest with its filesystem',
     async (disk) => {
       const made = await resize(`${disk} +32m`);
 
@@ -44,7 +44,7 @@ describe('vm resize', () => {
     expect(new Set(sizes(made)).size).toBe(1);
   });
 
-  test('grows only the disk of a running guest, and says who grows the rest', async () => {
+  test('grows only the disk of a running guest, and says how to grow the rest', async () => {
     await typed('vm start web1');
 
     const said = await typed('vm resize web1 root 96m', false);
@@ -55,7 +55,7 @@ describe('vm resize', () => {
     expect(await typed('vm resize web1 root 96m', false)).toBe('nothing to do: every layer keeps its size\n');
   });
 
-  test('takes the root that the configuration names, and not the first disk', async () => {
+  test('takes the root that the configuration names, not the first disk', async () => {
     edit((text) => text.replace(',xvda,w', ',xvdc,w').replace('/dev/xvda', '/dev/xvdb'));
 
     const error = (await rejectionOf(resize('root +8m'))) as BofhError;

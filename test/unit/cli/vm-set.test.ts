@@ -63,7 +63,7 @@ describe('vm set', () => {
     expect(stderr).toBe('');
   });
 
-  test('of a guest that is off changes the file alone, and a second time there is nothing to do', async () => {
+  test('of a stopped guest changes the file alone, and a second time there is nothing to do', async () => {
     await set('memory=256m cpus=2-3');
     expect(file()).toContain('cpus = "2-3"');
     const changes = host.changes.length;
@@ -73,7 +73,7 @@ describe('vm set', () => {
     expect(host.changes.length).toBe(changes);
   });
 
-  test('says before it changes anything what a running guest gets at its next start', async () => {
+  test('shows, before any change, what a running guest gets only at its next start', async () => {
     await running();
     let said = '';
     const { runtime, stderr } = testRuntime(simulatedBofh({ host }));
@@ -97,7 +97,7 @@ describe('vm set', () => {
     });
   });
 
-  test('leaves file, links and guest as they were if a step fails', async () => {
+  test('leaves file, links and guest unchanged if a step fails', async () => {
     await running();
     const before = host.snapshot();
     host.fault({ tool: 'xl', argvIncludes: 'vcpu-set', mode: 'fails before' });
@@ -107,7 +107,7 @@ describe('vm set', () => {
     expect(host.snapshot()).toBe(before);
   });
 
-  test('autostart links the configuration in /etc/xen/auto, once, and removes every link to it', async () => {
+  test('links the configuration in /etc/xen/auto once, and removes every link to it', async () => {
     await set('autostart=yes');
     expect(await host.readLink('/etc/xen/auto/web1.cfg')).toBe(config);
     expect((await set('autostart=yes')).answer.changed).toBe(false);
@@ -142,7 +142,7 @@ describe('vm set', () => {
     expect(host.snapshot()).toBe(before);
   });
 
-  test('of an unknown guest, of one whose domain is another, and of one whose memory is not there, is refused', async () => {
+  test('is refused for an unknown guest, another domain of its name, and missing memory', async () => {
     expect(await rejectionOf(typed('vm set web9 memory=1g'))).toBeInstanceOf(RefusedError);
     const { domid } = host.admin.startDomain({ name: 'web1' });
     expect(((await rejectionOf(set('memory=64m'))) as Error).message).toContain(`id ${domid}) has the uuid`);
@@ -167,7 +167,7 @@ describe('vm set', () => {
 });
 
 describe('vm pause and vm resume', () => {
-  test('stop a running guest and let it run on; a second time there is nothing to do', async () => {
+  test('stop a running guest and continue it; a second time there is nothing to do', async () => {
     await running();
 
     expect((await typed('vm pause web1')).answer).toEqual({ name: 'web1', changed: true });
@@ -178,7 +178,7 @@ describe('vm pause and vm resume', () => {
     expect(guest()?.state).toBe('blocked');
   });
 
-  test('a guest that is off or has crashed is refused, with what to do', async () => {
+  test('a stopped or crashed guest is refused, with what to do', async () => {
     const off = await rejectionOf(typed('vm pause web1'));
     expect((off as RefusedError).remedy).toBe('bofh vm start web1');
     await running();
@@ -188,7 +188,7 @@ describe('vm pause and vm resume', () => {
 });
 
 describe('vm wait', () => {
-  test('answers at once if the guest is there, and waits until it is', async () => {
+  test('returns at once if the guest has the state, and else waits', async () => {
     await running();
     const domid = guest()?.domid;
     expect((await typed('vm wait web1 --for running')).answer).toEqual({ name: 'web1', domid });
@@ -199,7 +199,7 @@ describe('vm wait', () => {
     expect((await waiting).answer).toEqual({ name: 'web1', domid: null });
   });
 
-  test('ends when its time is over, and says how the guest is', async () => {
+  test('ends at its time limit, and prints the state of the guest', async () => {
     await running();
     await typed('vm pause web1');
     const error = await rejectionOf(typed('vm wait web1 --for running --time 1s'));

@@ -92,7 +92,7 @@ test('a running guest with two disks is paused only for the snapshots', async ()
   expect(host.snapshot()).toBe(before);
 });
 
-test('snapshots are listed by guest and time, and those that cannot be restored say why: exit 6', async () => {
+test('snapshots are listed by guest and time, with the reason where one cannot be restored: exit 6', async () => {
   vi.useFakeTimers({ toFake: ['Date'] });
   for (const day of [2, 1]) {
     vi.setSystemTime(Date.UTC(2026, 0, day));
@@ -183,7 +183,7 @@ test.each([
   expect(host.snapshot()).toBe(before);
 });
 
-test('a file that others can write does not say what is restored', async () => {
+test('refuses a snapshot file that others can write', async () => {
   await create();
   host.admin.chown('/var/lib/bofh/snapshots', 1000);
   await expect(restore()).rejects.toThrow(/another user could replace it/);

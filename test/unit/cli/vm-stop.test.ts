@@ -68,7 +68,7 @@ test('vm remove --stop waits for the shutdown as long as --time says', async () 
   expect(running()).toContain('web1');
 });
 
-test('--force powers off only a guest that has not shut down in time', async () => {
+test('--force powers off only a guest that did not shut down in time', async () => {
   const verbs: string[] = [];
   host.faults.watch(({ tool, access, argv }) => {
     if (tool === 'xl' && access === 'change') verbs.push(argv[0] ?? '');
@@ -93,7 +93,7 @@ test('vm restart gives the guest a new domain, and a failed start brings it back
   expect(running()).toContain('web1');
 });
 
-test('vm show has the disks of the guest', async () => {
+test('vm show prints the disks of the guest', async () => {
   const shown = answers.vmShow.parse((await typed('vm show web1')).answer);
 
   expect(shown).toMatchObject({
@@ -105,7 +105,7 @@ test('vm show has the disks of the guest', async () => {
   expect(shown.disks).toEqual([{ device: 'xvda', path: '/dev/vg0/web1-root', access: 'rw' }]);
 });
 
-test('xen stop-all stops the guests that run, the last one of start-all first', async () => {
+test('xen stop-all stops running guests, in the reverse order of start-all', async () => {
   host.admin.writeFile('/etc/xen/db.cfg', "name = 'db'\nmemory = 64\nkernel = '/boot/vmlinuz'\n");
 
   const { exitCode, answer } = await typed('xen stop-all');

@@ -134,7 +134,7 @@ test.each([
   ['--ip 192.0.2.11/24 --gateway 192.0.2.1', /'ip=192\.0\.2\.11,mac=00:16:3e:[^,]+,bridge=xenbr0'/],
   ['--ip dhcp', /\[ 'mac=00:16:3e:[^,]+,bridge=xenbr0'/],
   ['', /'ip=192\.0\.2\.10 ,mac=00:16:3e:[^,]+,bridge=xenbr0'/],
-])('vm clone %s: the interface lets the address of the clone through', async (options, vif) => {
+])('vm clone %s: the interface accepts the address of the clone', async (options, vif) => {
   host.admin.mount('/dev/vg0/web1-disk', '/mnt');
   for (const path of ['usr', 'usr/sbin']) host.admin.mkdir(`/mnt/${path}`);
   host.admin.writeFile('/mnt/usr/sbin/ifup', 'program', 0o755);

@@ -57,7 +57,7 @@ describe('a path that root uses', () => {
     expect(await exposed(own, '/home/me/a', 'content', 'web2')).toBe('/home/me');
   });
 
-  it('may be in a sticky directory, as long as what is there belongs to root', async () => {
+  it('may be in a sticky directory, if the entry belongs to root', async () => {
     expect(await exposed({ '/tmp': sticky }, '/tmp/a', 'new')).toBeUndefined();
     expect(await exposed({ '/tmp': sticky, '/tmp/a': file }, '/tmp/a')).toBeUndefined();
     expect(await exposed({ '/tmp': sticky, '/tmp/d': {}, '/tmp/d/a': file }, '/tmp/d/a')).toBeUndefined();
@@ -71,7 +71,7 @@ describe('a path that root uses', () => {
     expect(await exposed({ '/tmp': sticky, '/tmp/d': entry, '/etc': {} }, path)).toBe('/tmp/d');
   });
 
-  it('may lead through symbolic links of root, whose targets are looked at too', async () => {
+  it('may lead through symbolic links of root, whose targets are checked too', async () => {
     const links = { '/srv': { to: 'data/../data/x' }, '/data': {}, '/data/x': {}, '/data/x/a': file };
     expect(await exposed(links, '/srv/a')).toBeUndefined();
     expect(await exposed({ ...links, '/data/x': { uid: 33 } }, '/srv/a')).toBe('/data/x');

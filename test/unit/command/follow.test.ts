@@ -13,18 +13,18 @@ const host = treeHost({
 });
 
 describe('follow', () => {
-  test('ends where the last link leads, also where nothing is', async () => {
+  test('ends at the last link target, even if that is missing', async () => {
     expect(await follow(host, '/srv/first')).toMatchObject({ path: '/srv/file', stat: { kind: 'file' } });
     expect(await follow(host, '/srv/dangling')).toEqual({ path: '/srv/none', stat: undefined });
   });
 
-  test('refuses a circle, and names it', async () => {
+  test('refuses a loop of links, and names it', async () => {
     await expect(follow(host, '/srv/circle')).rejects.toThrow(RefusedError);
     await expect(follow(host, '/srv/circle')).rejects.toThrow('/srv/circle: more than 40 symbolic links');
   });
 });
 
-test('a kernel whose links lead in a circle is not said to be missing', async () => {
+test('a kernel behind a loop of links is not reported as missing', async () => {
   await expect(followed(host, '/srv/circle')).rejects.toThrow('circle');
   expect(await followed(host, '/srv/dangling')).toBeUndefined();
 });

@@ -14,12 +14,12 @@ const every: readonly (readonly [string, KeyRef, string])[] = [
   ['ask', { from: 'ask' }, 'a person'],
 ];
 
-describe('where a key comes from', () => {
+describe('the source of a key', () => {
   it.each(every)('is read from %s', (text, key) => {
     expect(parseKeyRef(text)).toEqual(key);
   });
 
-  it.each(every)('%s survives the journal and has words', (_, key, words) => {
+  it.each(every)('%s survives the journal and has a text', (_, key, words) => {
     expect(keyRef.parse(JSON.parse(JSON.stringify(key)))).toEqual(key);
     expect(keyInWords(key)).toBe(words);
   });
@@ -37,7 +37,7 @@ describe('where a key comes from', () => {
     'site:',
     'asked',
     'ask:x',
-  ])('is not in %j', (text) => {
+  ])('cannot be %j', (text) => {
     expect(() => parseKeyRef(text)).toThrow(UsageError);
   });
 });

@@ -13,27 +13,27 @@ test.each([
   ['an overlong sequence', bytes(0xc0, 0xaf), '\\300\\257'],
   ['half of a surrogate pair', bytes(0xed, 0xb3, 0xbf), '\\355\\263\\277'],
   ['four bytes beside an odd one', bytes('💾', 0x80), '💾\\200'],
-])('%s is kept apart, and shown in octal', (_, name, shown) => {
+])('%s is kept distinct, and shown in octal', (_, name, shown) => {
   expect(isOdd(nameOf(name))).toBe(true);
   expect(shownName(nameOf(name))).toBe(shown);
   expect(nameOf(name)).not.toContain('\ufffd');
 });
 
-test.each(['plain', 'Bücher', '💾 floppy', 'a\ufffdb', ''])('%j is UTF-8, and stays as it is', (name) => {
+test.each(['plain', 'Bücher', '💾 floppy', 'a\ufffdb', ''])('%j is UTF-8, and unchanged', (name) => {
   expect(nameOf(Buffer.from(name))).toBe(name);
   expect(isOdd(name)).toBe(false);
   expect(shownName(name)).toBe(name);
 });
 
-test('two names that differ in one odd byte are two names', () => {
+test('two names that differ in one invalid byte are distinct', () => {
   expect(nameOf(bytes('a', 0xff))).not.toBe(nameOf(bytes('a', 0xfe)));
 });
 
-test('a command for people has them as bash reads them', () => {
+test('a printed command has them as bash reads them', () => {
   expect(shellWords(['umount', nameOf(bytes("/mnt/it's ", 0xff))])).toBe("umount $'/mnt/it\\'s \\377'");
 });
 
-test('a name with a line break is the same name when the line is pasted into a shell', () => {
+test('a name with a line break is the same name when pasted into a shell', () => {
   const name = "/mnt/it's\n a\\b\x07";
   const line = shellWords(['printf', '%s', name]);
   expect(line).not.toMatch(/[\u0000-\u001f]/);

@@ -72,7 +72,7 @@ const preconditions: readonly (readonly [what: string, arrange: Arrange, line: s
 
 describe('a late precondition fails after storage exists', () => {
   it.each(preconditions)(
-    'never: when %s, it is refused before anything is made',
+    'never: when %s, it is refused before anything is created',
     async (_what, arrange, line, said) => {
       const host = hostWithSource();
       arrange(host);
@@ -101,7 +101,7 @@ describe('a late precondition fails after storage exists', () => {
       /\/mnt/,
     ],
   ])(
-    'nor is a running guest ended for a removal that is refused then: when %s',
+    'a running guest is not stopped for a removal that is refused later: when %s',
     async (_what, arrange, said) => {
       const host = await withGuest();
       arrange(host);

@@ -5,7 +5,7 @@ import { typed } from '../plan/support.ts';
 import { hostWithSource } from '../simulator/support.ts';
 import { countOf, create, does } from './support.ts';
 
-it('leftovers after a failed create; the name is then unusable: whichever change fails, nothing is left and the name can be used at once', async () => {
+it('leftovers after a failed create; the name is then unusable: after any failure nothing is left and the name can be used at once', async () => {
   const before = hostWithSource().snapshot();
   const changes = await countOf(async () => hostWithSource(), create);
   const all = Array.from({ length: changes }, (_, index) => index + 1);

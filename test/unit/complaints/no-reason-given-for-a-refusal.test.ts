@@ -163,7 +163,7 @@ describe('no reason given for a refusal', () => {
     },
   );
 
-  it('several at once are each told with what to do about it', async () => {
+  it('several reasons are listed, each with its remedy', async () => {
     const host = hostWithSource();
 
     const { failed, details } = await fails(host, `${create} --bridge br7 --memory 64g`);

@@ -3,7 +3,7 @@ import { hostWithSource } from '../simulator/support.ts';
 import { countOf, create, does, fails, withGuest } from './support.ts';
 
 describe('stale Xen domains/volumes keep a VM from restarting', () => {
-  it('not what a killed start has left: recover clears it by uuid, and the guest starts', async () => {
+  it('recover removes those of a killed start by UUID, and the guest starts', async () => {
     const host = await withGuest();
     host.admin.destroyDomain('web1');
     host.fault({ tool: 'xl', mode: 'acts then crash' });
@@ -23,7 +23,7 @@ describe('stale Xen domains/volumes keep a VM from restarting', () => {
   });
 
   it.each(['shutdown', 'crashed', 'paused', 'dying'] as const)(
-    'a domain of it that is %s is named with its id, and with what frees it: then it starts',
+    'a domain that is %s is named with its ID and the command that frees it; then the guest starts',
     async (state) => {
       const host = await withGuest();
       host.admin.setDomain('web1', state);
@@ -38,7 +38,7 @@ describe('stale Xen domains/volumes keep a VM from restarting', () => {
     },
   );
 
-  it('not the volumes of a removal that was killed: recovered, the guest can be made again, or is there as it was', async () => {
+  it('recover after a killed removal: the guest is complete, or can be created again', async () => {
     const destroy = 'vm remove web1 --force-off';
     const changes = await countOf(withGuest, destroy);
     const ends = new Set<string>();
@@ -60,7 +60,7 @@ describe('stale Xen domains/volumes keep a VM from restarting', () => {
     expect([...ends].toSorted()).toEqual(['gone', 'there']);
   });
 
-  it('a domain without a name that somebody else left holds the disk, and is named as its holder', async () => {
+  it('a nameless domain of another process is named as the holder of the disk', async () => {
     const host = await withGuest();
     host.admin.destroyDomain('web1');
     const number = '/dev/vg0/web1-root';

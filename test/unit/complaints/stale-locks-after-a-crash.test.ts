@@ -38,7 +38,7 @@ const run = (...args: readonly string[]) => bofh([...args, '--state-dir', join(w
 const runScript = (path: string) => bofh(['--state-dir', join(work, 'state'), 'run', path]);
 
 describe.skipIf(!root)('stale locks after a crash', () => {
-  it('there are none: what the dead process held is free by itself, and nobody has to unlock by force', async () => {
+  it('there are none: locks of a dead process are free by themselves', async () => {
     writeFileSync(join(work, 'same'), 'the old one');
     const holding = script(
       'first',

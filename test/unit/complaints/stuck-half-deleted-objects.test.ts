@@ -22,7 +22,7 @@ async function faults(): Promise<readonly Fault[]> {
   return [...failing, ...silent];
 }
 
-it('stuck half-deleted objects: however a step of vm remove fails, the guest is whole or gone, and the same command works again', async () => {
+it('stuck half-deleted objects: after any failure of vm remove the guest is complete or removed, and the same command works', async () => {
   const gone = hostWithSource().snapshot();
   let stuck = 0;
   let back = 0;

@@ -110,7 +110,7 @@ const busy = {
 
 describe('device busy, filesystem in use on teardown', () => {
   it.each(holders)(
-    'by $who: the holder is named before anything is touched, and once it has let go the same command works',
+    'by $who: the holder is named before any change, and the same command works once it is free',
     async ({ takes, says, next, lets }) => {
       const host = hostWithVolume();
       takes(host);
@@ -131,7 +131,7 @@ describe('device busy, filesystem in use on teardown', () => {
     },
   );
 
-  it('by a DRBD resource that stores on it: named with how to take it down', async () => {
+  it('by a DRBD resource that stores on it: named with the command that takes it down', async () => {
     const host = hostWithSource();
     replicatedVolumes(host, 'secondary');
 
@@ -143,7 +143,7 @@ describe('device busy, filesystem in use on teardown', () => {
     await does(host, 'lvm remove vg0/web1-root');
   });
 
-  it('for a moment only: the change is tried again, a few times, and nothing fails', async () => {
+  it('briefly: the change is retried a few times, and succeeds', async () => {
     const host = hostWithSource();
     host.fault({ ...busy, times: 2 });
 
@@ -154,7 +154,7 @@ describe('device busy, filesystem in use on teardown', () => {
     expect(host.points.filter(({ tool }) => tool === 'umount').length).toBe(3);
   });
 
-  it('for good: it is not tried for ever; what is held is named, and once it is free recovery undoes it all', async () => {
+  it('permanently: retries end, the holder is named, and recovery undoes everything once it is free', async () => {
     const host = hostWithSource();
     const before = host.snapshot();
     host.fault({ ...busy, times: Number.POSITIVE_INFINITY });

@@ -23,7 +23,7 @@ const refused: readonly (readonly [why: string, line: string, host: () => Promis
 ];
 
 describe('the dry run is wrong or missing', () => {
-  it('not missing: every verb that changes the host has one that makes no change, whatever it is asked', async () => {
+  it('not missing: every verb that changes the host has one without a change', async () => {
     const verbs = await changingVerbs();
     expect(verbs.length).toBeGreaterThan(5);
 
@@ -41,7 +41,7 @@ describe('the dry run is wrong or missing', () => {
   });
 
   it.each(refused)(
-    'not wrong: when %s it refuses what the run refuses, in the same words',
+    'not wrong: when %s it refuses like the run, with the same message',
     async (_why, line, start) => {
       const planned = await fails(await start(), `--dry-run ${line}`);
       const run = await fails(await start(), line);
@@ -52,7 +52,7 @@ describe('the dry run is wrong or missing', () => {
     },
   );
 
-  it('not wrong: after what somebody else has changed it is another plan, and again that of the run', async () => {
+  it('not wrong: after a change by others it is a new plan, and again that of the run', async () => {
     const host = await withGuest();
     const first = await plannedLines(host, ['vm', 'remove', 'web1', '--force-off']);
     host.admin.destroyDomain('web1');

@@ -54,7 +54,7 @@ async function pointsOf(): Promise<number> {
 }
 
 describe('the undo or the commit destroys the good copy', () => {
-  it('not the undo: whichever change fails, the old volume and the old file are what they were, or the new ones are whole', async () => {
+  it('not the undo: after any failed change, the old volume and file are intact, or the new ones complete', async () => {
     const points = await pointsOf();
     const ends = { undone: 0, committed: 0 };
     for (const mode of ['fails before', 'acts then fails'] as const)
@@ -89,7 +89,7 @@ describe('the undo or the commit destroys the good copy', () => {
     expect(ends.committed).toBeGreaterThan(0);
   });
 
-  it('not the commit: killed at any change, there is always a whole copy, and recovery never takes the last one', async () => {
+  it('not the commit: after a kill at any change one complete copy exists, and recovery keeps the last one', async () => {
     const points = await pointsOf();
     const ends = new Set<string>();
     for (let nth = 1; nth <= points; nth += 1)

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { hostWithSource } from '../simulator/support.ts';
 import { countOf, create, does, fails } from './support.ts';
 
-it('undo lost when the process dies: killed at any change, bofh recover in a new process undoes it all, and twice is once', async () => {
+it('undo lost when the process dies: after a kill at any change bofh recover undoes everything, and a second run changes nothing', async () => {
   const changes = await countOf(async () => hostWithSource(), create);
 
   let whole = 0;

@@ -22,7 +22,7 @@ beforeEach(() => void vi.useFakeTimers({ toFake: ['Date'], now: Date.UTC(2026, 0
 afterEach(() => void vi.useRealTimers());
 
 describe('a clock that jumps by years', () => {
-  test('before each access changes nothing of what a sequence does', async () => {
+  test('before each access does not change the result of a sequence', async () => {
     const [still, jumping] = [hostWithSource(), hostWithSource()];
     await work.run(still);
     const first = jumped;
@@ -34,7 +34,7 @@ describe('a clock that jumps by years', () => {
     expect(unnamed(jumping.snapshot())).toBe(unnamed(still.snapshot()));
   });
 
-  test('before each access changes nothing of an undo', async () => {
+  test('before each access does not change the result of an undo', async () => {
     const host = hostWithSource();
     host.faults.watch(jump);
     host.fault({ tool: 'xl', argvIncludes: 'create', mode: 'acts then fails' });

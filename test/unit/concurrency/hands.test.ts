@@ -46,7 +46,7 @@ async function numberOf(on: SimulatedHost, path: string): Promise<string> {
   return (await on.stat(`/dev/${link.split('/').at(-1) ?? ''}`))?.node ?? '';
 }
 
-describe('a filesystem that was there before, filled by a sequence that was killed', () => {
+describe('an older filesystem with files of a killed sequence', () => {
   async function filled(): Promise<void> {
     host.admin.lvcreate({ vg: 'vg0', name: 'data', extents: 16 });
     host.admin.format(device, { type: 'ext4', usage: 'filesystem', uuid, version: '1.0' });
@@ -59,7 +59,7 @@ describe('a filesystem that was there before, filled by a sequence that was kill
     await killed(unpack, () => host.snapshot().includes('os-release'));
   }
 
-  test('is emptied while it is still mounted as it was: that is no use by others', async () => {
+  test('is emptied while it is still mounted as before, which is no foreign use', async () => {
     await filled();
     const after = host.restart();
 
@@ -67,7 +67,7 @@ describe('a filesystem that was there before, filled by a sequence that was kill
     expect(await after.readDir('/srv/new')).toEqual([]);
   });
 
-  test('is left alone when somebody has mounted it since and works in it', async () => {
+  test('is left alone when it was mounted again and is in use', async () => {
     await filled();
     const after = host.reboot();
     after.admin.mount(device, '/srv/new');
@@ -77,7 +77,7 @@ describe('a filesystem that was there before, filled by a sequence that was kill
     expect(after.admin.readFile('/srv/new/thesis.txt')).toBe('years of work');
   });
 
-  test('is not mounted by the undo while a guest has it as its disk, whatever is said', async () => {
+  test('is not mounted by the undo while it is the disk of a guest, whatever is confirmed', async () => {
     await filled();
     const after = host.reboot();
     const number = await numberOf(after, device);
@@ -88,7 +88,7 @@ describe('a filesystem that was there before, filled by a sequence that was kill
     expect(after.world.mounts.filter(({ path }) => path.includes('undo'))).toEqual([]);
   });
 
-  test('is found again when its volume was renamed, and emptied when that is wanted', async () => {
+  test('is found when its volume was renamed, and emptied with --yes', async () => {
     await filled();
     const after = host.reboot();
     after.admin.lvrename('vg0', 'data', 'kept');
@@ -99,7 +99,7 @@ describe('a filesystem that was there before, filled by a sequence that was kill
     expect(await after.readDir('/srv/new')).toEqual([]);
   });
 
-  test('keeps its journal open while its volume is not active', async () => {
+  test('keeps its journal open while its volume is inactive', async () => {
     await filled();
     for (const lv of host.world.lvm.flatMap(({ lvs }) => lvs))
       if (lv.name === 'data') lv.autoactivation = false;
@@ -110,7 +110,7 @@ describe('a filesystem that was there before, filled by a sequence that was kill
   });
 });
 
-test('what was made on a volume whose group is away is not called gone', async () => {
+test('an object on a volume whose group is absent is not reported as gone', async () => {
   host.admin.lvcreate({ vg: 'vg0', name: 'data', extents: 16 });
   const isMade = () => /vg0\/data holds (?!blank)/.test(host.snapshot());
   await killed(() => run((tx) => tx.filesystem.create({ device, type: 'ext4' })), isMade);
@@ -122,7 +122,7 @@ test('what was made on a volume whose group is away is not called gone', async (
   expect(await openJournals(simulatedBofh({ host: after, site }).engine)).toHaveLength(1);
 });
 
-test('what was made on a loop device is undone also when that has another number after a reboot', async () => {
+test('an object on a loop device is undone also when that has another number after a reboot', async () => {
   for (const file of ['/srv/a.img', '/srv/b.img']) host.admin.writeFile(file, 'x'.repeat(8 * 1024 ** 2));
   host.admin.losetup('/srv/a.img');
   let made = false;
@@ -140,8 +140,8 @@ test('what was made on a loop device is undone also when that has another number
   expect(await recovered(after, false)).toMatchObject({ end: 'rolled-back' });
 });
 
-describe('a guest that was half made', () => {
-  test('and was started since, from its own config: recovery takes nothing of it away', async () => {
+describe('a partly created guest', () => {
+  test('that was started from its own configuration: recovery leaves it alone', async () => {
     await killed(
       () => vmCreate(bofhOn(host), { swap: 0 }),
       () => host.world.domains.some(({ name }) => name === 'web1'),
@@ -158,7 +158,7 @@ describe('a guest that was half made', () => {
     expect(volumes(after)).toContain('web1-root');
   });
 
-  test('is not ours when somebody else starts it at the same moment: it goes on running', async () => {
+  test('that another process starts at the same moment: it keeps running', async () => {
     host.admin.lvcreate({ vg: 'vg0', name: 'data', extents: 16 });
     host.admin.writeFile('/etc/xen/web1.cfg', config(device));
     const isThere = () => host.world.domains.some(({ name }) => name === 'web1');
@@ -175,13 +175,13 @@ describe('a guest that was half made', () => {
   });
 });
 
-describe('a step on what an older one made', () => {
+describe('a step on an object of an older step', () => {
   const make = async (tx: Tx): Promise<string> => {
     const { path } = await tx.lvm.createLv({ vg: 'vg0', name: 'data', size: '64m' });
     return path;
   };
 
-  test('is taken when a guest that ran on it has ended by itself', async () => {
+  test('runs when a guest with that disk has ended by itself', async () => {
     const path = await run(async (tx) => {
       const disk = await make(tx);
       await tx.filesystem.create({ device: disk, type: 'ext4' });
@@ -194,7 +194,7 @@ describe('a step on what an older one made', () => {
     expect(host.world.mounts.map((mounted) => mounted.path)).toContain(path);
   });
 
-  test('is refused when its name is that of a foreign volume, also after a guest has run on ours', async () => {
+  test('is refused when its name is that of a foreign volume, also after a guest used ours', async () => {
     let before = '';
     const foreign = () =>
       host
@@ -219,7 +219,7 @@ describe('a step on what an older one made', () => {
     expect(foreign()).toBe(before);
   });
 
-  test('is refused when another file is in the place of ours', async () => {
+  test('is refused when another file has replaced ours', async () => {
     for (const name of ['ours', 'theirs']) host.admin.lvcreate({ vg: 'vg0', name, extents: 4 });
     const error = await rejectionOf(
       run(async (tx) => {
@@ -235,7 +235,7 @@ describe('a step on what an older one made', () => {
   });
 });
 
-describe('what is left alone because it is not ours', () => {
+describe('a foreign object that is left untouched', () => {
   const replaced = async (tx: Tx, name: string): Promise<never> => {
     await tx.lvm.createLv({ vg: 'vg0', name, size: '4m' });
     host.admin.lvremove('vg0', name);
@@ -250,7 +250,7 @@ describe('what is left alone because it is not ours', () => {
     return found;
   };
 
-  test('is told when the scope that met it was caught and the sequence ends well', async () => {
+  test('is reported when its scope failed and the sequence succeeds', async () => {
     expect(await told((tx) => rejectionOf(tx.scope('inner', (inner) => replaced(inner, 'a'))))).toEqual([
       expect.stringMatching(
         /logical volume vg0\/a\): vg0\/a \(uuid \S+\) does not have the tag of this step/,
@@ -258,7 +258,7 @@ describe('what is left alone because it is not ours', () => {
     ]);
   });
 
-  test('is told when the work after the commit met it', async () => {
+  test('is reported when an act after the commit finds it', async () => {
     host.admin.lvcreate({ vg: 'vg0', name: 'data', extents: 4 });
     host.faults.watch(({ tool, argv }) => {
       const gone = volumes(host).find((name) => name.startsWith('bofh_gone'));
@@ -272,7 +272,7 @@ describe('what is left alone because it is not ours', () => {
     expect(volumes(host)).toContain('rescued');
   });
 
-  test('is told by the error of a stuck sequence too, and not as undone', async () => {
+  test('is in the error of a stuck sequence too, and not as undone', async () => {
     const error = await rejectionOf(
       run(async (tx) => {
         const { path } = await tx.lvm.createLv({ vg: 'vg0', name: 'data', size: '64m' });

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { atomic, withBofh } from '../../../src/bofh.ts';
 import { simulatedBofh, simulatedHost } from '../../../src/simulator/index.ts';
 
-it('12 sequences that attach loop devices at once each get one', async () => {
+it('12 concurrent sequences that attach loop devices get one each', async () => {
   const host = simulatedHost();
   host.admin.mkdir('/srv');
   const names = Array.from({ length: 12 }, (_, i) => `/srv/${i}.img`);

@@ -14,13 +14,13 @@ const run = <T>(host: SimulatedHost, body: (tx: Tx) => Promise<T>): Promise<T> =
   withBofh(bofhOn(host), () => atomic('try', body));
 const note = (tx: Tx, path: string) => tx.file.create({ path, content: 'x', mode: 0o644 });
 
-describe('a thrown value that has no text', () => {
+describe('a thrown value without a text', () => {
   // What querystring.parse() gives has no prototype, and so no toString().
   const textless = (): never => {
     throw parse('error=denied') as unknown as Error;
   };
 
-  test('is undone like any other', async () => {
+  test('causes an undo like any other', async () => {
     const host = hostWithSource();
     const before = host.snapshot();
 
@@ -35,7 +35,7 @@ describe('a thrown value that has no text', () => {
     expect(host.snapshot()).toBe(before);
   });
 
-  test('does not keep older steps from being undone when an inverse throws it', async () => {
+  test('does not prevent older steps from being undone when an inverse throws it', async () => {
     const host = hostWithSource();
 
     const error = await rejectionOf(
@@ -51,7 +51,7 @@ describe('a thrown value that has no text', () => {
   });
 });
 
-describe('a name that is none', () => {
+describe('an invalid name', () => {
   const names: readonly unknown[] = [undefined, 5, '', '  ', {}];
 
   test.each(names)('of a sequence (%o) is refused before anything is written', async (name) => {
@@ -68,31 +68,34 @@ describe('a name that is none', () => {
     expect(await openJournals(bofh.engine)).toEqual([]);
   });
 
-  test.each(names)('of a scope or a pair (%o) is refused, and what was done is undone', async (name) => {
-    for (const part of [
-      (tx: Tx) => tx.scope(name as string, async () => undefined),
-      (tx: Tx) =>
-        tx.effect(
-          name as string,
-          () => undefined,
-          () => undefined,
-        ),
-    ]) {
-      const host = hostWithSource();
-      const error = await rejectionOf(
-        run(host, async (tx) => {
-          await note(tx, '/etc/note');
-          await part(tx);
-        }),
-      );
+  test.each(names)(
+    'of a scope or a call (%o) is refused, and the steps before it are undone',
+    async (name) => {
+      for (const part of [
+        (tx: Tx) => tx.scope(name as string, async () => undefined),
+        (tx: Tx) =>
+          tx.effect(
+            name as string,
+            () => undefined,
+            () => undefined,
+          ),
+      ]) {
+        const host = hostWithSource();
+        const error = await rejectionOf(
+          run(host, async (tx) => {
+            await note(tx, '/etc/note');
+            await part(tx);
+          }),
+        );
 
-      expect(String(error)).toMatch(/needs a name/);
-      expect(await host.stat('/etc/note')).toBeUndefined();
-    }
-  });
+        expect(String(error)).toMatch(/needs a name/);
+        expect(await host.stat('/etc/note')).toBeUndefined();
+      }
+    },
+  );
 });
 
-test('an intent that does not fit on the disk takes no scope of others along', async () => {
+test('an intent that does not fit on the disk does not fail a scope of others', async () => {
   const host = hostWithSource();
   let isFull = false;
   host.faults.decide(({ tool, argv }) =>
@@ -122,7 +125,7 @@ test('an intent that does not fit on the disk takes no scope of others along', a
   expect(await host.stat('/etc/small')).toBeUndefined();
 });
 
-test('recovery ends no program of a journal that it does not understand', async () => {
+test('recovery ends no program of a journal that it cannot parse', async () => {
   const host = hostWithSource();
   host.fault({ tool: 'tar', access: 'change', mode: 'hangs' });
   const creating = rejectionOf(vmCreate(bofhOn(host)));
@@ -140,7 +143,7 @@ test('recovery ends no program of a journal that it does not understand', async 
   await creating;
 });
 
-test('a pair of functions is not called either while a journal cannot be read', async () => {
+test('no inverse function is called either while a journal cannot be read', async () => {
   const host = hostWithSource();
   const path = '/var/lib/bofh/journal/0123456789ab.journal';
   host.admin.mkdir('/var/lib/bofh/journal');
@@ -163,7 +166,7 @@ test('a pair of functions is not called either while a journal cannot be read', 
   expect(called).toBe(false);
 });
 
-test('what is in a file that is made stays out of the journal', async () => {
+test('the content of a new file stays out of the journal', async () => {
   const host = hostWithSource();
   const bofh = bofhOn(host);
   const secret = 'vncpasswd = "hunter2"\n';

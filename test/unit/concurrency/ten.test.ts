@@ -88,7 +88,7 @@ function expectExactly(host: SimulatedHost, before: string, made: readonly strin
 
 describe('ten bofh at once', () => {
   test.each(seeds)(
-    'each is done or refused with the holder named, and the host has what the winners made (seed %i)',
+    'each completes or is refused with the holder named, and the host has the objects of the winners (seed %i)',
     async (seed) => {
       const host = simulatedHost();
       const before = host.snapshot();
@@ -113,30 +113,27 @@ describe('ten bofh at once', () => {
     },
   );
 
-  test.each(seeds)(
-    'one that is killed costs the others nothing, and is recovered (seed %i)',
-    async (seed) => {
-      const host = simulatedHost();
-      const before = host.snapshot();
-      const victim = seed % wanted.length;
+  test.each(seeds)('a killed one does not affect the others, and is recovered (seed %i)', async (seed) => {
+    const host = simulatedHost();
+    const before = host.snapshot();
+    const victim = seed % wanted.length;
 
-      const ends = await together(host, seed, async (own, index) => {
-        const killing = index === victim ? killAfter(own, 20 * seed) : undefined;
-        await Promise.all([make(own, wanted[index] ?? ''), killing]);
-      });
-      const again = host.restart();
-      await recoverAll(again);
+    const ends = await together(host, seed, async (own, index) => {
+      const killing = index === victim ? killAfter(own, 20 * seed) : undefined;
+      await Promise.all([make(own, wanted[index] ?? ''), killing]);
+    });
+    const again = host.restart();
+    await recoverAll(again);
 
-      for (const [index, error] of ends.entries())
-        if (index !== victim && wanted[index] !== wanted[victim] && !isWanted(index))
-          expect(error).toBeUndefined();
-      // What the victim held may have gone to nobody; what it had committed stays.
-      const others = wanted.filter((name, index) => ends[index] === undefined && name !== wanted[victim]);
-      const survived = [...new Set(wanted)].filter((name) => again.snapshot().includes(`lv vg0/${name} `));
-      expect(survived.filter((name) => name !== wanted[victim])).toEqual([...new Set(others)].sort());
-      expectExactly(again, before, survived);
-    },
-  );
+    for (const [index, error] of ends.entries())
+      if (index !== victim && wanted[index] !== wanted[victim] && !isWanted(index))
+        expect(error).toBeUndefined();
+    // What the victim held may have gone to nobody; what it had committed stays.
+    const others = wanted.filter((name, index) => ends[index] === undefined && name !== wanted[victim]);
+    const survived = [...new Set(wanted)].filter((name) => again.snapshot().includes(`lv vg0/${name} `));
+    expect(survived.filter((name) => name !== wanted[victim])).toEqual([...new Set(others)].sort());
+    expectExactly(again, before, survived);
+  });
 });
 
 /** Wanted by more than one of them. */

@@ -60,7 +60,7 @@ async function meanwhile(first: Act, second: Act, waitMs = 0, end: 'commits' | '
   return await b;
 }
 
-describe('while another sequence is at work on the object', () => {
+describe('while another sequence works on the object', () => {
   it.each<readonly [string, Act, Act, string]>([
     ['a file that it created', image, image, '/srv/x.img'],
     ['a file that it attached', attached, (tx) => tx.block.attachLoop({ file: '/srv/x.img' }), 'x.img'],
@@ -87,7 +87,7 @@ describe('while another sequence is at work on the object', () => {
       (tx) => tx.lvm.removeLv({ vg: 'vg0', name: 'a' }),
       'logical volume vg0/a',
     ],
-  ])('%s: names that sequence, not how to destroy what it has', async (_what, first, second, key) => {
+  ])('%s: names that sequence, not how to destroy its object', async (_what, first, second, key) => {
     const error = await meanwhile(first, second);
 
     expect(error).toBeInstanceOf(JournalError);
@@ -97,7 +97,7 @@ describe('while another sequence is at work on the object', () => {
     expect(remedy).toBe('run the command again when it has ended, or with wait: 60_000');
   });
 
-  it('waits as long as it may, and judges what is there then', async () => {
+  it('waits for its time limit, and checks the object again then', async () => {
     const [committed, failed] = await Promise.all([
       meanwhile(image, image, 5000),
       meanwhile(image, image, 5000, 'fails'),
@@ -108,20 +108,20 @@ describe('while another sequence is at work on the object', () => {
     expect(failed).toBe('done');
   });
 
-  it('a verdict about another object is given at once', async () => {
+  it('a refusal for another object is given at once', async () => {
     const error = await meanwhile(image, (tx) => tx.lvm.createLv({ vg: 'vg0', name: 'old', size: '8m' }));
 
     expect(error).toBeInstanceOf(RefusedError);
     expect((error as BofhError).message).toContain('vg0/old');
   });
 
-  it('one in the same volume group that is too large is told that the group is full', async () => {
+  it('a request that is too large is refused because the group is full', async () => {
     const error = await meanwhile(volume, (tx) => tx.lvm.createLv({ vg: 'vg0', name: 'b', size: '1t' }));
 
     expect(error).toBeInstanceOf(RefusedError);
   });
 
-  it('its own objects are judged as ever', async () => {
+  it('its own objects are checked as usual', async () => {
     const { on } = await start();
 
     const error = await rejectionOf(
@@ -146,7 +146,7 @@ describe('after a sequence was killed', () => {
     ['a volume of that name', volume, volume],
     ['what it created', volume, volumeThere],
     ['a filesystem on its volume', volume, format],
-  ])('%s belongs to it until it is recovered', async (_title, first, second) => {
+  ])('%s: is locked until recovery', async (_title, first, second) => {
     const { host } = await start();
     const lost = withBofh(simulatedBofh({ host }), () =>
       atomic('first', async (tx) => {
@@ -188,7 +188,7 @@ describe('after a sequence was killed', () => {
   });
 });
 
-describe('a recipe for a guest that another sequence works on', () => {
+describe('a recipe for a guest of another sequence', () => {
   const web1 = {
     name: 'web1',
     source: 'tar:/srv/root.tar',
@@ -246,7 +246,7 @@ describe('a recipe for a guest that another sequence works on', () => {
     ['vm.rename', create, () => vm.rename('web1', 'web2')],
     ['vm.resize', create, () => vm.resize('web1', 'root', { by: '+8m' })],
     ['vm.createSnapshot', create, () => vm.createSnapshot('web1', 'a')],
-  ])('%s: names that sequence, not how to destroy what it has', async (_what, first, second) => {
+  ])('%s: names that sequence, not how to destroy its object', async (_what, first, second) => {
     expect(await during(first, second)).toMatchObject({
       code: 'busy',
       message: expect.stringMatching(/web1\S* is in use by sequence \S+ "first"/) as string,
@@ -271,11 +271,11 @@ describe('a recipe for a guest that another sequence works on', () => {
     });
   });
 
-  it('vm.create waits, and is judged by what is there then', async () => {
+  it('vm.create waits, and checks the guest again then', async () => {
     expect(await during(create, () => vm.create(web1), 5000)).toBe('done');
   });
 
-  it('vm.create of another guest is judged at once', async () => {
+  it('vm.create of another guest is checked at once', async () => {
     expect(await during(create, () => vm.create({ ...web1, name: 'web2', vg: 'none' }))).toMatchObject({
       message: expect.stringContaining('none') as string,
     });

@@ -12,7 +12,7 @@ const listing = (stdout: string) => tarList('/a.tar').parse(answer(stdout));
 describe('the list of an archive', () => {
   const odd = fixture('tar/list-odd@1.34.txt');
 
-  it('has every member, whatever its name', () => {
+  it('contains every member, whatever its name', () => {
     expect(listing(odd).members.map(({ type, name, target }) => [type, name, target])).toEqual([
       ['d', './', undefined],
       ['-', './a b -> c', undefined],
@@ -32,7 +32,7 @@ describe('the list of an archive', () => {
     ]);
   });
 
-  it('has their sizes, none for a device, and that of the archive', () => {
+  it('contains their sizes, none for a device, and that of the archive', () => {
     const { members, archiveBytes, complete } = listing(odd);
     expect(members.find(({ name }) => name === './big')?.bytes).toBe(1234567);
     expect(members.find(({ name }) => name === './blk')?.bytes).toBe(0);
@@ -40,7 +40,7 @@ describe('the list of an archive', () => {
     expect(complete).toBe(true);
   });
 
-  it('tells an archive that was cut between two members, for which tar exits 0', () => {
+  it('refuses an archive that was cut between two members, for which tar exits 0', () => {
     expect(listing(fixture('tar/list-cut-between-members@1.34.txt')).complete).toBe(false);
   });
 
@@ -52,21 +52,21 @@ describe('the list of an archive', () => {
     });
   });
 
-  it('has a volume label as a member of its own type', () => {
+  it('contains a volume label as a member of its own type', () => {
     expect(listing(fixture('tar/list-volume@1.34.txt')).members[0]).toMatchObject({
       type: 'V',
       name: 'LABEL',
     });
   });
 
-  it('has a time that the C library cannot show', () => {
+  it('accepts a time that the C library cannot show', () => {
     const line =
       'block 0: -rw-r--r-- 1000/8            1 72057594037927936 "far"\nblock 2: ** Block of NULs **\n';
     expect(listing(line).members).toHaveLength(1);
   });
 
   const lines = odd.trimEnd().split('\n');
-  it.each(lines.map((line, at) => [at, line] as const))('is not understood when line %i is damaged', (at) => {
+  it.each(lines.map((line, at) => [at, line] as const))('refuses a damaged line %i', (at) => {
     for (const damage of [(text: string) => text.slice(0, -1), (text: string) => text.slice(1), () => '']) {
       const damaged = lines.map((line, other) => (other === at ? damage(line) : line)).join('\n');
       expect(() => listing(`${damaged}\n`)).toThrow(ParseError);
@@ -79,17 +79,17 @@ describe('the list of an archive', () => {
     ['a name without quotes', '-rw-r--r-- 0/0 0 2023-11-14 22:13:20 a'],
     ['a name that is not ASCII', '-rw-r--r-- 0/0 0 2023-11-14 22:13:20 "ü"'],
     ['an unknown escape', String.raw`-rw-r--r-- 0/0 0 2023-11-14 22:13:20 "\x"`],
-  ])('is not understood with %s', (_, line) => {
+  ])('refuses output with %s', (_, line) => {
     expect(() => listing(`block 0: ${line}\nblock 2: ** Block of NULs **\n`)).toThrow(ParseError);
   });
 
-  it('is not understood when it is cut off or empty', () => {
+  it('refuses truncated and empty output', () => {
     expect(() => listing('')).toThrow(ParseError);
     expect(() => listing(odd.slice(0, -1))).toThrow(ParseError);
     expect(() => listing(`${lines.slice(0, -1).join('\n')}\n`)).toThrow(ParseError);
   });
 
-  it('is asked for a local file by its whole name', () => {
+  it('names a local file by its full path', () => {
     const { argv, access } = tarList('/srv/a:b.tar');
     expect(argv).toEqual([
       '--list',
@@ -109,7 +109,7 @@ describe('the list of an archive', () => {
 describe('unpacking', () => {
   const command = tarExtract({ source: '/srv/a:b.tar', directory: '/run/x', archiveBytes: 4000 * 10240 });
 
-  it('keeps to the directory, and keeps owners, modes, capabilities and lists', () => {
+  it('stays in the directory, and keeps owners, modes, capabilities and ACLs', () => {
     expect(command.argv).toEqual([
       '--extract',
       '--force-local',
@@ -133,13 +133,13 @@ describe('unpacking', () => {
     expect(command.stop).toBe('safe');
   });
 
-  it('tells how far it is by the last checkpoint', () => {
+  it('reports its progress by the last checkpoint', () => {
     expect(command.progress?.('')).toBeUndefined();
     expect(command.progress?.('tar: 20\n/usr/bin/tar: 1000\ntar: 20')).toBe(0.25);
     expect(command.progress?.('tar: 5000\n')).toBe(1);
   });
 
-  it('tells it of the smallest archive too', () => {
+  it('reports it for the smallest archive too', () => {
     const tiny = tarExtract({ source: '/a', directory: '/b', archiveBytes: 512 });
     expect(tiny.argv).toContain('--checkpoint=1');
     expect(tiny.progress?.('tar: 1\n')).toBe(1);
@@ -155,22 +155,22 @@ describe('unpacking', () => {
   });
 });
 
-describe('the root directory of a filesystem that is not mounted', () => {
+describe('the root directory of an unmounted filesystem', () => {
   const names = (stdout: string) => debugfsRoot('/dev/x').parse(answer(stdout));
 
-  it('is read name by name, whatever a name holds', () => {
+  it('is read name by name, whatever a name contains', () => {
     expect(names(fixture('debugfs/ls-odd@1.47.0.txt'))).toEqual(['lost+found', 'etc', 'a\nb', 'link']);
     expect(names(fixture('debugfs/ls-empty@1.47.0.txt'))).toEqual(['lost+found']);
   });
 
   it.each(['', '\n', '/2/040755/0/0/.//\n', 'x', '/2/040755/0/0/.//\n/2/040755/0/0/..//\ngarbage\n'])(
-    'is not understood from %j',
+    'is not read from %j',
     (text) => {
       expect(() => names(text)).toThrow(ParseError);
     },
   );
 
-  it('is told apart when its journal holds more than debugfs sees', () => {
+  it('is an error when its journal contains more than debugfs sees', () => {
     const features = (name: string) => debugfsFeatures('/dev/x').parse(answer(fixture(name)));
     expect(features('debugfs/features-mounted@1.47.0.txt')).toContain('needs_recovery');
     expect(features('debugfs/features-clean@1.47.0.txt')).toContain('has_journal');

@@ -13,11 +13,11 @@ describe('qemu-img', () => {
     ['info-backing', 'qcow2', { bytes: size, others: ['web.qcow2'], encrypted: false }],
     ['info-data-file', 'qcow2', { bytes: size, others: ['outside.raw'], encrypted: false }],
     ['info-encrypted', 'qcow2', { bytes: size, others: [], encrypted: true }],
-  ] as const)('%s says what an image is', (name, format, wanted) => {
+  ] as const)('%s describes an image', (name, format, wanted) => {
     expect(imageInfo('/a', format).parse(recorded(name))).toEqual(wanted);
   });
 
-  it('checks whether all of an image is there', () => {
+  it('checks whether an image is complete', () => {
     expect(imageCheck('/a').parse(recorded('check-whole'))).toBe('whole');
     expect(imageCheck('/a').parse(recorded('check-truncated'))).toBe('damaged');
   });

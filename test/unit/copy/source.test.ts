@@ -35,11 +35,11 @@ async function check(content: Uint8Array, name = 'a b:c.tar') {
 }
 
 describe('an archive', () => {
-  it('is told by its members and the bytes of its files', async () => {
+  it('is identified by its members and the bytes of its files', async () => {
     expect(await check(good)).toEqual({ members: 8, bytes: 1005, archiveBytes: good.length - 1024 });
   });
 
-  it('is the same when it is compressed', async () => {
+  it('is identified independently of its compression', async () => {
     expect(await check(gzipSync(good))).toEqual({
       members: 8,
       bytes: 1005,
@@ -81,7 +81,7 @@ describe('a source that is no archive to unpack', () => {
     expect((failure as Error).message).not.toContain('\n');
   });
 
-  it('is refused when it is missing, a directory, a device, or has no whole path', async () => {
+  it('is refused when missing, a directory, a device, or without an absolute path', async () => {
     mkdirSync(join(dir, 'd'));
     await expect(checkTar({ host, source: join(dir, 'none') })).rejects.toThrow('there is no file');
     await expect(checkTar({ host, source: join(dir, 'd') })).rejects.toThrow('is not a file but a directory');
@@ -92,7 +92,7 @@ describe('a source that is no archive to unpack', () => {
   });
 });
 
-describe('a failure that is not the archive’s', () => {
+describe('a failure that the archive did not cause', () => {
   const failing = (failure: Partial<ConstructorParameters<typeof CommandError>[0]>): ReadHost => ({
     ...host,
     run: () => Promise.reject(new CommandError({ tool: 'tar', argv: [], reason: 'unknown', ...failure })),
@@ -109,7 +109,7 @@ describe('a failure that is not the archive’s', () => {
     expect(failure).toMatchObject({ remedy: 'apt-get install xz-utils' });
   });
 
-  it('is not blamed on the archive', async () => {
+  it('is not attributed to the archive', async () => {
     const source = join(dir, 'a.tar');
     writeFileSync(source, 'x');
     const failure = checkTar({ host: failing({ reason: 'timeout' }), source });

@@ -22,7 +22,7 @@ const left = async (host: SimulatedHost) =>
 
 describe('crypt.header.backup', () => {
   it.each([1, 2] as const)(
-    'saves the header of a LUKS%d device, which can be dumped, for its owner alone',
+    'saves the header of a LUKS%d device, which only its owner can read',
     async (version) => {
       const host = encrypted(version);
 
@@ -39,7 +39,7 @@ describe('crypt.header.backup', () => {
     },
   );
 
-  it('is taken back with the sequence, and nothing is left', async () => {
+  it('is undone with the sequence, and leaves nothing behind', async () => {
     const host = encrypted();
     const before = host.snapshot();
 
@@ -48,7 +48,7 @@ describe('crypt.header.backup', () => {
     expect(host.snapshot()).toBe(before);
   });
 
-  it('keeps what it saved out of the journal', async () => {
+  it('keeps the saved header out of the journal', async () => {
     const host = encrypted();
     const salt = (await headerOf(host, device)).keySlots[0]?.salt ?? 'none';
     let journal = '';
@@ -63,7 +63,7 @@ describe('crypt.header.backup', () => {
     expect(journal).not.toContain(salt);
   });
 
-  it('leaves alone what others have put in its place, or written to it', async () => {
+  it('leaves a replaced or edited file alone', async () => {
     const replaced = encrypted();
     const edited = encrypted();
 
@@ -83,7 +83,7 @@ describe('crypt.header.backup', () => {
     }
   });
 
-  it('refuses a file that is there, a directory that is not, and a device without a header', async () => {
+  it('refuses an existing file, a missing directory, and a device without a header', async () => {
     const taken = encrypted();
     taken.admin.writeFile(file, 'theirs');
 

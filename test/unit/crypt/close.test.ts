@@ -16,7 +16,7 @@ function opened(): SimulatedHost {
 }
 
 describe('crypt.close', () => {
-  it('closes what nobody uses, by its name or its path', async () => {
+  it('closes an unused device, by its name or its path', async () => {
     for (const name of ['mine', '/dev/mapper/mine']) {
       const host = opened();
       await on(host, (tx) => tx.crypt.close({ name, key }));
@@ -24,7 +24,7 @@ describe('crypt.close', () => {
     }
   });
 
-  it('is undone by opening it as it was: name, first name, size', async () => {
+  it('is undone by opening it with the same name, first name and size', async () => {
     const host = opened();
     const [mapping] = host.world.mappings;
     if (mapping !== undefined) Object.assign(mapping, { name: 'yours', size: 16 * 1024 ** 2 });
@@ -41,7 +41,7 @@ describe('crypt.close', () => {
     ]);
   });
 
-  it('is undone before the opening that it followed, whose mark it brings back', async () => {
+  it('is undone before the opening that it followed, and restores its tag', async () => {
     const host = encrypted();
     const before = host.snapshot();
 
@@ -57,7 +57,7 @@ describe('crypt.close', () => {
     ]);
   });
 
-  it('names who uses it, and does nothing', async () => {
+  it('names the holder, and does nothing', async () => {
     const host = opened();
     host.admin.format('/dev/mapper/mine', { type: 'ext4', usage: 'filesystem', version: '1.0' });
     host.admin.mkdir('/mnt/x');
@@ -71,7 +71,7 @@ describe('crypt.close', () => {
     expect(programsOf(host)).toEqual([]);
   });
 
-  it('is stuck when the key does not open it any more, and recovered once it does', async () => {
+  it('is stuck when the key is wrong now, and recovered once it fits', async () => {
     const host = opened();
     const before = host.snapshot();
 
@@ -85,7 +85,7 @@ describe('crypt.close', () => {
     expect(host.snapshot()).toBe(before);
   });
 
-  it('leaves alone what somebody else has opened since', async () => {
+  it('leaves alone a mapping that others opened since', async () => {
     const host = opened();
 
     await undone(host, async (tx) => {
@@ -96,7 +96,7 @@ describe('crypt.close', () => {
     expect(names(host)).toEqual(['theirs']);
   });
 
-  it('is refused for what is not open, and for a name that is none', async () => {
+  it('is refused for a closed device, and for an invalid name', async () => {
     const host = encrypted();
 
     expect(String(await rejectionOf(on(host, (tx) => tx.crypt.close({ name: 'mine', key }))))).toContain(
@@ -109,7 +109,7 @@ describe('crypt.close', () => {
 });
 
 describe('crypt.closeAfterCommit', () => {
-  it('closes once everything has succeeded, and not when something fails', async () => {
+  it('closes after the commit, and not when a step fails', async () => {
     const failed = opened();
     await undone(failed, (tx) => tx.crypt.closeAfterCommit({ name: 'mine' }));
     expect(names(failed)).toEqual(['mine']);
@@ -123,7 +123,7 @@ describe('crypt.closeAfterCommit', () => {
     expect(names(host)).toEqual([]);
   });
 
-  it('does not close what a later boot has opened under the same name', async () => {
+  it('leaves alone a mapping of the same name that a later boot opened', async () => {
     const host = opened();
     host.fault({ tool: 'cryptsetup', mode: 'crash here' });
     await rejectionOf(on(host, (tx) => tx.crypt.closeAfterCommit({ name: 'mine' })));
@@ -136,7 +136,7 @@ describe('crypt.closeAfterCommit', () => {
     expect(names(booted)).toEqual(['mine']);
   });
 
-  it('is what the module does without a key', async () => {
+  it('is used by the module without a key', async () => {
     const host = opened();
     await withBofh({ ...simulatedBofh({ host }), signals: {} }, () => crypt.close({ name: 'mine' }));
     expect(names(host)).toEqual([]);

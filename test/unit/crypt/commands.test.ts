@@ -15,8 +15,8 @@ const uuid = '5e1f0000-0000-4000-8000-0000000000c2';
 const key: KeyInput = { key: { from: 'file', path: '/etc/key' }, use: 'present', of: device };
 const fixture = (situation: string) => recorded(`cryptsetup/${situation}@2.6.1`);
 
-describe('what cryptsetup is told', () => {
-  it('is the recorded question, for everything that is only read', () => {
+describe('the commands of cryptsetup', () => {
+  it('are the recorded ones, for all reads', () => {
     expect(['cryptsetup', ...luksDump1(device).argv]).toEqual(fixture('luksDump-luks1').argv);
     expect(['cryptsetup', ...testKey({ device, key }).argv]).toEqual(fixture('open-test').argv);
     expect(['cryptsetup', ...testKey({ device, key, slot: 7 }).argv]).toEqual(
@@ -32,7 +32,7 @@ describe('what cryptsetup is told', () => {
     expect(['wipefs', ...wipeLuks(device).argv]).toEqual(recorded('wipefs/wipefs-luks2@2.38.1').argv);
   });
 
-  it('takes the key from stdin, without a newline, and has it in no argument', () => {
+  it('get the key on stdin, without a newline, and in no argument', () => {
     const commands = [
       testKey({ device, key }),
       luksFormat({ device, version: 2, uuid, key, pbkdf: { kdf: 'argon2id' } }),
@@ -45,7 +45,7 @@ describe('what cryptsetup is told', () => {
     }
   });
 
-  it('of a new device is all that bofh has chosen', () => {
+  it('have every chosen parameter of a new device', () => {
     const pbkdf = { kdf: 'argon2id', memory: 64 * 1024 ** 2 + 1, timeMs: 100 } as const;
 
     expect(luksFormat({ device, version: 2, uuid, label: 'web root', key, pbkdf }).argv).toEqual([
@@ -68,7 +68,7 @@ describe('what cryptsetup is told', () => {
     ]);
   });
 
-  it('of a key is its slot, and where the second one lies', () => {
+  it('have the slot of a key, and the path of the second key', () => {
     const add = luksAddKey({
       device,
       slot: 3,
@@ -89,7 +89,7 @@ describe('what cryptsetup is told', () => {
     expect(luksKillSlot(device, 3).stdin).toBeUndefined();
   });
 
-  it('of an open one is its name; never a force', () => {
+  it('name an open device, and never force', () => {
     expect(luksOpen({ device, name: 'web1', mode: 'ro', key }).argv).toEqual([
       ...['open', '--type', 'luks', '--readonly', '--key-file=-', device, 'web1'],
     ]);
@@ -99,13 +99,13 @@ describe('what cryptsetup is told', () => {
 });
 
 // A luksFormat that is killed half-way, and a host without device-mapper, were recorded once.
-describe.each(['2.6.1', '2.7.5'])('the answers of cryptsetup %s', (version) => {
+describe.each(['2.6.1', '2.7.5'])('the output of cryptsetup %s', (version) => {
   const fixture = (situation: string) => {
     const name = `cryptsetup/${situation}`;
     return recorded(`${name}@${versionsOf(name).includes(version) ? version : '2.6.1'}`);
   };
 
-  it('the metadata of LUKS2: slots with what it takes to open them, and tokens', () => {
+  it('the metadata of LUKS2: slots with their parameters, and tokens', () => {
     expect(luks2Header(fixture('luksDump-luks2').stdout)).toMatchObject({
       version: 2,
       cipher: 'aes-xts-plain64',
@@ -126,16 +126,13 @@ describe.each(['2.6.1', '2.7.5'])('the answers of cryptsetup %s', (version) => {
     expect(luksDump1(device).parse(fixture('luksDump-killed-luks1')).keySlots).toEqual([]);
   });
 
-  it.each(['keyslots', 'segments', 'tokens', 'config'])(
-    'the metadata without its %s are an error',
-    (part) => {
-      const whole = JSON.parse(fixture('luksDump-luks2').stdout) as Record<string, unknown>;
-      const { [part]: dropped, ...rest } = whole;
+  it.each(['keyslots', 'segments', 'tokens', 'config'])('the metadata without its %s is an error', (part) => {
+    const whole = JSON.parse(fixture('luksDump-luks2').stdout) as Record<string, unknown>;
+    const { [part]: dropped, ...rest } = whole;
 
-      expect(dropped).toBeDefined();
-      expect(() => luks2Header(JSON.stringify(rest))).toThrow();
-    },
-  );
+    expect(dropped).toBeDefined();
+    expect(() => luks2Header(JSON.stringify(rest))).toThrow();
+  });
 
   it.each([
     ['"kdf":', '"kdfs":'],
@@ -145,7 +142,7 @@ describe.each(['2.6.1', '2.7.5'])('the answers of cryptsetup %s', (version) => {
     ['"offset":"16777216"', '"offset":"16M"'],
     ['"offset":"16777216"', '"offset":"9007199254740993"'],
     ['"encryption":"aes-xts-plain64",\n      "sector_size"', '"encrypt":"","sector_size"'],
-  ])('the metadata with %s spoiled to %s are an error', (from, to) => {
+  ])('the metadata with %s changed to %s is an error', (from, to) => {
     const { stdout } = fixture('luksDump-luks2');
     expect(stdout).toContain(from);
 
@@ -156,7 +153,7 @@ describe.each(['2.6.1', '2.7.5'])('the answers of cryptsetup %s', (version) => {
     ['begun', { done: 0, torn: false }, [0, 1]],
     ['halfway', { done: 259_653_632, torn: false }, [0, 1]],
     ['torn', { done: 259_653_632, torn: true }, [0, 1]],
-  ])('the metadata of a reencryption that is %s: how far it is', (situation, state, slots) => {
+  ])('the metadata of a re-encryption that is %s: its progress', (situation, state, slots) => {
     const whole = luks2Header(fixture(`luksDump-reencrypt-${situation}`).stdout);
 
     expect(whole).toMatchObject({
@@ -168,7 +165,7 @@ describe.each(['2.6.1', '2.7.5'])('the answers of cryptsetup %s', (version) => {
     expect(whole.keySlots.map(({ slot }) => slot)).toEqual(slots);
   });
 
-  it('the old volume key is known through all of a reencryption', () => {
+  it('the old volume key is known during a re-encryption', () => {
     const { stdout } = fixture('luksDump-reencrypt-killed-before');
     const before = luks2Header(stdout);
 
@@ -188,14 +185,14 @@ describe.each(['2.6.1', '2.7.5'])('the answers of cryptsetup %s', (version) => {
     ['"backup-final"', '"backup-last"'],
     ['"type":"reencrypt"', '"type":"luks2"'],
     ['"mode":"reencrypt"', '"mode":"turn"'],
-  ])('the metadata of a reencryption with %s spoiled to %s are an error', (from, to) => {
+  ])('the metadata of a re-encryption with %s changed to %s is an error', (from, to) => {
     const { stdout } = fixture('luksDump-reencrypt-halfway');
     expect(stdout).toContain(from);
 
     expect(() => luks2Header(stdout.replace(from, to))).toThrow();
   });
 
-  it('a reencryption: its words, and how far it is', () => {
+  it('a re-encryption: its command, and its progress', () => {
     const whole = luksReencrypt({ device, key, resilience: 'checksum' });
     const words = fixture('reencrypt').argv;
 
@@ -226,7 +223,7 @@ describe.each(['2.6.1', '2.7.5'])('the answers of cryptsetup %s', (version) => {
     expect(resumeReencrypt({ device, key }).classify?.(fixture(situation))).toBe(reason);
   });
 
-  it('the text of LUKS1: its uuid, where the data begins, and the slots that are in use', () => {
+  it('the text of LUKS1: its UUID, the offset of the data, and the slots in use', () => {
     expect(luksDump1(device).parse(fixture('luksDump-luks1'))).toMatchObject({
       version: 1,
       uuid: '5e1f0000-0000-4000-8000-0000000000c1',
@@ -239,7 +236,7 @@ describe.each(['2.6.1', '2.7.5'])('the answers of cryptsetup %s', (version) => {
     });
   });
 
-  it('the text of LUKS1 with any line dropped, doubled or spoiled is an error', () => {
+  it('the text of LUKS1 with any line missing, doubled or damaged is an error', () => {
     const { stdout } = fixture('luksDump-luks1');
     const lines = stdout.split('\n').slice(0, -1);
     for (const [index, line] of lines.entries())
@@ -252,7 +249,7 @@ describe.each(['2.6.1', '2.7.5'])('the answers of cryptsetup %s', (version) => {
       }
   });
 
-  it('the status of an open device, and that there is none', () => {
+  it('the status of an open device, and of a closed one', () => {
     const { parse } = cryptStatus('x');
 
     expect(parse(fixture('status'))).toEqual({
@@ -263,7 +260,7 @@ describe.each(['2.6.1', '2.7.5'])('the answers of cryptsetup %s', (version) => {
     expect(parse(fixture('status-inactive'))).toBeUndefined();
   });
 
-  it('the status of one that is being encrypted anew', () => {
+  it('the status of one that is being re-encrypted', () => {
     const { parse } = cryptStatus('x');
     const { stdout } = fixture('status');
     // src/cryptsetup.c of 2.6.1, action_status.
@@ -278,7 +275,7 @@ describe.each(['2.6.1', '2.7.5'])('the answers of cryptsetup %s', (version) => {
     expect(() => said('done')).toThrow('its reencryption is "done"');
   });
 
-  it('the status with a line spoiled, doubled or, of those that every open device has, dropped is an error', () => {
+  it('the status with a line damaged, doubled or, if required, missing is an error', () => {
     const { parse } = cryptStatus('x');
     const { stdout } = fixture('status');
     const lines = stdout.split('\n').slice(0, -1);
@@ -298,7 +295,7 @@ describe.each(['2.6.1', '2.7.5'])('the answers of cryptsetup %s', (version) => {
     expect(() => parse({ exitCode: 0, stdout: fixture('status-inactive').stdout, stderr: '' })).toThrow();
   });
 
-  it('a key that fits, and one that does not', () => {
+  it('a correct key, and a wrong one', () => {
     const { parse, accepts } = testKey({ device, key });
 
     expect(accepts).toEqual([0, 2]);

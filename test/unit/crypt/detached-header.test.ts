@@ -43,7 +43,7 @@ async function refused(host: SimulatedHost, more = {}): Promise<string> {
 
 describe('crypt.format.detached', () => {
   it.each(['luks1', 'luks2'] as const)(
-    'makes a %s header in a file, and writes nothing to the device',
+    'creates a %s header in a file, and writes nothing to the device',
     async (type) => {
       const host = blankVolume();
 
@@ -57,7 +57,7 @@ describe('crypt.format.detached', () => {
     },
   );
 
-  it('is taken back with its file, also what later steps have done in it', async () => {
+  it('is undone with its file, also changes that later steps made in it', async () => {
     const host = blankVolume();
     const before = host.snapshot();
 
@@ -70,7 +70,7 @@ describe('crypt.format.detached', () => {
     expect(host.snapshot()).toBe(before);
   });
 
-  it('goes on without its private name after the commit', async () => {
+  it('continues without its private name after the commit', async () => {
     const host = blankVolume();
 
     await on(host, async (tx) => {
@@ -82,7 +82,7 @@ describe('crypt.format.detached', () => {
     expect(await host.readDir('/srv')).toEqual(['web1.header']);
   });
 
-  it('leaves a file alone that others have put in its place', async () => {
+  it('leaves a replaced file alone', async () => {
     const host = blankVolume();
 
     await undone(host, async (tx) => {
@@ -95,7 +95,7 @@ describe('crypt.format.detached', () => {
     expect(await host.readDir('/srv')).toEqual(['web1.header']);
   });
 
-  it('is stuck while somebody has the device open, who could never open it again', async () => {
+  it('is stuck while the device is open, because it could not be opened again', async () => {
     const host = blankVolume();
 
     const error = await rejectionOf(
@@ -111,7 +111,7 @@ describe('crypt.format.detached', () => {
     expect(await host.stat(header)).toBeDefined();
   });
 
-  it('refuses a file that is there, a device that holds or does something, and one without room', async () => {
+  it('refuses an existing file, a device with content or in use, and a device that is too small', async () => {
     const taken = blankVolume();
     taken.admin.writeFile(header, 'theirs');
     const filled = blankVolume();
@@ -129,7 +129,7 @@ describe('crypt.format.detached', () => {
 });
 
 describe('crypt.open by a header in a file', () => {
-  it('opens all of the device, is adopted, and undone', async () => {
+  it('opens the whole device, is adopted, and undone', async () => {
     const host = detached();
     const before = host.snapshot();
 
@@ -142,7 +142,7 @@ describe('crypt.open by a header in a file', () => {
     expect(await mappings(host)).toMatchObject([{ name: 'web1', luksUuid: uuid, size: 64 * 1024 ** 2 }]);
   });
 
-  it('refuses a file without a header, and what is open by another one', async () => {
+  it('refuses a file without a header, and a device that is open with another one', async () => {
     const none = detached();
     none.admin.writeFile(header, 'a letter');
     const other = detached();
@@ -158,7 +158,7 @@ describe('crypt.open by a header in a file', () => {
     expect(String(await open(other, '/srv/other.header'))).toContain('by another header');
   });
 
-  it('is closed after the commit, but not by a step that would have to open it again', async () => {
+  it('is closed after the commit, but not by a step that would have to reopen it', async () => {
     const host = detached();
     await on(host, (tx) => tx.crypt.open({ device, header, key, name: 'web1' }));
 
@@ -180,7 +180,7 @@ describe('crypt.resize by a header in a file', () => {
   }
   const sizeOf = (host: SimulatedHost) => (host.world.mappings[0]?.size ?? 0) / mib;
 
-  it('makes it smaller and larger again, and is undone', async () => {
+  it('shrinks and grows it, and is undone', async () => {
     const host = await opened();
     const before = host.snapshot();
 
@@ -196,7 +196,7 @@ describe('crypt.resize by a header in a file', () => {
     );
   });
 
-  it('takes a key of that file alone', async () => {
+  it('accepts a key of that file only', async () => {
     const host = await opened();
 
     await rejectionOf(
@@ -227,7 +227,7 @@ describe('crypt.resize by a header in a file', () => {
 });
 
 describe('crypt.erase of a header in a file', () => {
-  it('destroys its keys after the commit, while nothing is open by it', async () => {
+  it('destroys its keys after the commit, while no device is open with it', async () => {
     const host = detached();
     await on(host, (tx) => tx.crypt.open({ device, header, key, name: 'web1' }));
 
@@ -243,7 +243,7 @@ describe('crypt.erase of a header in a file', () => {
   });
 });
 
-describe('what is not done with a header in a file', () => {
+describe('an operation without support for a header in a file', () => {
   const file = '/srv/copy';
   it.each([
     [
@@ -253,7 +253,7 @@ describe('what is not done with a header in a file', () => {
     ],
     ['putting it back', 'only to a device', (tx: Tx) => tx.crypt.restoreHeader({ device: header, file })],
     ['reencrypting', 'can be reencrypted', (tx: Tx) => tx.crypt.reencrypt({ device: header, key })],
-  ] as const)('%s: it is said, with what to do', async (_, words, act) => {
+  ] as const)('%s: is refused, with what to do', async (_, words, act) => {
     const host = detached();
     host.admin.writeFile(file + (words.startsWith('a copy') ? '.there' : ''), host.admin.readFile(header));
     const before = host.snapshot();
@@ -266,7 +266,7 @@ describe('what is not done with a header in a file', () => {
     expect(host.snapshot()).toBe(before);
   });
 
-  it('of the device itself the file is asked for', async () => {
+  it('of the device itself asks for the file', async () => {
     const error = await rejectionOf(
       on(detached(), (tx) => tx.crypt.backupHeader({ device, file: '/srv/copy' })),
     );
@@ -274,7 +274,7 @@ describe('what is not done with a header in a file', () => {
     expect((error as RefusedError).remedy).toContain('for a detached header, name its file');
   });
 
-  it('block resize says how each layer is resized by itself', async () => {
+  it('block resize says how to resize each layer', async () => {
     const host = detached();
     await on(host, (tx) => tx.crypt.open({ device, header, key, name: 'web1' }));
 
@@ -302,7 +302,7 @@ describe('the keys of a header in a file', () => {
     expect(contentOf(host)?.superblock).toBeUndefined();
   });
 
-  it('of another file under its name stay as they are', async () => {
+  it('of another file under its name are unchanged', async () => {
     const host = detached();
 
     await undone(host, async (tx) => {

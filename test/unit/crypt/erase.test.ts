@@ -30,7 +30,7 @@ describe('crypt.erase', () => {
     },
   );
 
-  it('is not done when something else fails', async () => {
+  it('does not run when a later step fails', async () => {
     const host = encrypted();
 
     await undone(host, (tx) => tx.crypt.erase({ device, uuid }));
@@ -38,7 +38,7 @@ describe('crypt.erase', () => {
     expect(slots(host)).toBe(1);
   });
 
-  it('refuses another device than the one that is named, one that is open, one without keys, and none', async () => {
+  it('refuses another device than named, an open one, one without keys, and none', async () => {
     const open = encrypted();
     open.admin.luksOpen(device, 'mine');
     const erased = encrypted();
@@ -51,7 +51,7 @@ describe('crypt.erase', () => {
     expect(await refused(blankVolume())).toContain('is not a LUKS device');
   });
 
-  it('is stuck when somebody has opened it since: nothing is destroyed under them', async () => {
+  it('is stuck when it was opened since, and destroys nothing', async () => {
     const host = encrypted();
 
     const error = await rejectionOf(

@@ -17,7 +17,7 @@ async function refused(host: SimulatedHost, args: object): Promise<unknown> {
 }
 
 describe('crypt.format', () => {
-  it('makes a LUKS2 device of the uuid and the label, and says what it took', async () => {
+  it('creates a LUKS2 device with the UUID and the label, and reports its parameters', async () => {
     const host = blankVolume();
 
     const made = await on(host, (tx) => tx.crypt.format({ device, key, uuid, label: 'web' }));
@@ -34,7 +34,7 @@ describe('crypt.format', () => {
     ]);
   });
 
-  it('makes a LUKS1 device, by pbkdf2 and without a label', async () => {
+  it('creates a LUKS1 device, with pbkdf2 and without a label', async () => {
     const host = blankVolume();
 
     const made = await on(host, (tx) =>
@@ -47,7 +47,7 @@ describe('crypt.format', () => {
     ]);
   });
 
-  it('draws a uuid when none is named, another one each time', async () => {
+  it('chooses a UUID when none is given, a new one each time', async () => {
     const one = await on(blankVolume(), (tx) => tx.crypt.format({ device, key }));
     const two = await on(blankVolume(), (tx) => tx.crypt.format({ device, key }));
 
@@ -55,7 +55,7 @@ describe('crypt.format', () => {
     expect(one.uuid).not.toBe(two.uuid);
   });
 
-  it('is undone to a blank device, by the signatures of LUKS alone', async () => {
+  it('is undone to a blank device, by wiping the signatures of LUKS only', async () => {
     const host = blankVolume();
     const before = host.snapshot();
 
@@ -65,7 +65,7 @@ describe('crypt.format', () => {
     expect(programsOf(host).at(-1)).toBe(`wipefs --all --types crypto_LUKS ${device}`);
   });
 
-  it('goes with its volume; a filesystem in it is undone while the device is open', async () => {
+  it('is undone with its volume; a filesystem in it is undone while the device is open', async () => {
     const host = blankVolume();
     const before = host.snapshot();
 
@@ -84,7 +84,7 @@ describe('crypt.format', () => {
     ).toEqual(['wipefs', 'cryptsetup', 'lvchange', 'lvremove']);
   });
 
-  it('overwrites exactly what is named, and wipes it first', async () => {
+  it('overwrites exactly the named content, and wipes it first', async () => {
     const host = blankVolume();
     host.admin.format(device, ext4);
 
@@ -98,7 +98,7 @@ describe('crypt.format', () => {
     ['nothing is named', undefined],
     ['something else is named', { uuid }],
     ['another type is named', { type: 'xfs' }],
-  ])('refuses a device that holds something when %s', async (_, overwrite) => {
+  ])('refuses a device with content when %s', async (_, overwrite) => {
     const host = blankVolume();
     host.admin.format(device, ext4);
 
@@ -108,11 +108,11 @@ describe('crypt.format', () => {
     expect(error).toMatchObject({ message: expect.stringContaining(`ext4, uuid ${other}`) as string });
   });
 
-  it('refuses to overwrite what is not there', async () => {
+  it('refuses to overwrite content that does not exist', async () => {
     expect(String(await refused(blankVolume(), { overwrite: { uuid: other } }))).toContain('is blank');
   });
 
-  it('refuses a device that is in use, and names by whom', async () => {
+  it('refuses a device in use, and names the holders', async () => {
     const host = blankVolume();
     host.admin.format(device, ext4);
     host.admin.mkdir('/mnt/x');
@@ -121,7 +121,7 @@ describe('crypt.format', () => {
     expect(String(await refused(host, { overwrite: { uuid: other } }))).toContain('mounted on /mnt/x');
   });
 
-  it('refuses a device on which there is no room for data, and says how much it takes', async () => {
+  it('refuses a device that is too small for data, and says the minimum', async () => {
     const host = blankVolume(4);
 
     expect(String(await refused(host, {}))).toContain('its header alone takes 16 MiB');
@@ -130,7 +130,7 @@ describe('crypt.format', () => {
     });
   });
 
-  it('takes no more memory than the host has, and refuses to be asked for more', async () => {
+  it('uses no more memory than the host has, and refuses a larger request', async () => {
     const host = blankVolume();
 
     expect(String(await refused(host, { pbkdfMemory: '2g' }))).toContain('768 MiB is available');
@@ -148,14 +148,14 @@ describe('crypt.format', () => {
     [{ uuid, overwrite: { uuid } }, 'must not have the uuid'],
     [{ key: { from: 'file', path: 'key' } }, 'absolute path'],
     [{ key: 'geheim' }, 'key'],
-  ])('does not understand %j', async (args, words) => {
+  ])('refuses %j', async (args, words) => {
     const error = await refused(blankVolume(), args);
 
     expect(error).toBeInstanceOf(UsageError);
     expect(String(error)).toContain(words);
   });
 
-  it('refuses before anything else when there is no key', async () => {
+  it('first refuses a missing key', async () => {
     const host = blankVolume();
     host.admin.writeFile('/etc/empty', '');
 
@@ -168,7 +168,7 @@ describe('crypt.format', () => {
     );
   });
 
-  it('does not write over what came between the locks and the act', async () => {
+  it('does not overwrite content that appeared between the locks and the act', async () => {
     const host = blankVolume();
     let probes = 0;
     host.faults.watch(({ tool }) => {
@@ -182,7 +182,7 @@ describe('crypt.format', () => {
     expect(contentOf(host)?.superblock?.uuid).toBe(other);
   });
 
-  it('knows a header that luksFormat was killed over, and takes it away', async () => {
+  it('recognises the header of a killed luksFormat, and removes it', async () => {
     const host = blankVolume();
     host.fault({ tool: 'cryptsetup', argvIncludes: 'luksFormat', mode: 'acts then killed' });
     const before = host.snapshot();
@@ -192,7 +192,7 @@ describe('crypt.format', () => {
     expect(host.snapshot()).toBe(before);
   });
 
-  it('leaves alone what others have put in its place', async () => {
+  it('leaves alone content that replaced it', async () => {
     const host = blankVolume();
 
     await undone(host, async (tx) => {
@@ -203,7 +203,7 @@ describe('crypt.format', () => {
     expect(contentOf(host)?.superblock?.uuid).toBe(other);
   });
 
-  it('believes no luksFormat that left no key slot', async () => {
+  it('notices a luksFormat without a key slot', async () => {
     const host = blankVolume();
     host.faults.watch(({ tool, argv }) => {
       if (tool !== 'dd' || !argv.some((word) => word.startsWith('if='))) return;
@@ -218,7 +218,7 @@ describe('crypt.format', () => {
     expect(contentOf(host)?.superblock).toBeUndefined();
   });
 
-  it('is not there on a host without the device', async () => {
+  it('is missing on a host without the device', async () => {
     await expect(on(simulatedHost(), (tx) => tx.crypt.format({ device, key }))).rejects.toThrow();
   });
 });

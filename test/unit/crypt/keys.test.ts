@@ -35,7 +35,7 @@ async function refused(host: SimulatedHost, work: () => Promise<unknown>): Promi
 
 describe('crypt.addKey', () => {
   it.each([1, 2] as const)(
-    'adds one to LUKS%d in the lowest free slot, or in the one that is said',
+    'adds one to LUKS%d in the lowest free slot, or in the given one',
     async (version) => {
       const host = encrypted(version);
 
@@ -55,7 +55,7 @@ describe('crypt.addKey', () => {
   it.each([
     [{ pbkdf: 'argon2id', pbkdfMemory: '64m' }, '--pbkdf argon2id --pbkdf-memory 65536'],
     [{ pbkdf: 'pbkdf2', pbkdfTimeMs: 100 }, '--pbkdf pbkdf2 --iter-time 100'],
-  ] as const)('makes it as hard to guess as is said: %j', async (cost, words) => {
+  ] as const)('uses the given key derivation: %j', async (cost, words) => {
     const host = encrypted();
 
     await on(host, (tx) => tx.crypt.addKey({ device, key, newKey: otherKey, ...cost }));
@@ -69,7 +69,7 @@ describe('crypt.addKey', () => {
     [1, { pbkdfMemory: '64m' }, /pbkdf2 uses no memory/],
     [2, { pbkdf: 'pbkdf2', pbkdfMemory: '64m' }, /pbkdf2 uses no memory/],
     [2, { pbkdfMemory: '900g' }, /is available/],
-  ] as const)('of LUKS%d refuses %j before anything is done', async (version, cost, why) => {
+  ] as const)('of LUKS%d refuses %j before anything changes', async (version, cost, why) => {
     const host = encrypted(version);
     const before = host.snapshot();
 
@@ -91,7 +91,7 @@ describe('crypt.addKey', () => {
     expect(programsOf(host).at(-1)).toBe(`cryptsetup luksKillSlot --batch-mode ${device} 1`);
   });
 
-  it('killed before it was known is found by its key', async () => {
+  it('killed before its slot was recorded is found by its key', async () => {
     const host = encrypted();
     const before = host.snapshot();
     host.fault({ tool: 'cryptsetup', argvIncludes: 'luksAddKey', mode: 'acts then crash' });
@@ -105,7 +105,7 @@ describe('crypt.addKey', () => {
     expect(after.snapshot()).toBe(before);
   });
 
-  it('leaves alone a slot that holds a key of somebody else by now', async () => {
+  it('leaves alone a slot with another key now', async () => {
     const host = encrypted();
 
     await undone(host, async (tx) => {
@@ -116,7 +116,7 @@ describe('crypt.addKey', () => {
     expect(slots(host)).toEqual([0, 1]);
   });
 
-  it('does not destroy the only key that is left, though it added it', async () => {
+  it('keeps the only remaining key, although it added it', async () => {
     const host = encrypted();
 
     const error = await rejectionOf(
@@ -132,7 +132,7 @@ describe('crypt.addKey', () => {
     expect(slots(host)).toEqual([1]);
   });
 
-  it('goes along with the device that the same sequence made', async () => {
+  it('is undone with the device of the same sequence', async () => {
     const host = blankVolume();
     const before = host.snapshot();
 
@@ -145,7 +145,7 @@ describe('crypt.addKey', () => {
     expect(programsOf(host).filter((line) => line.includes('luksKillSlot'))).toEqual([]);
   });
 
-  it('refuses a slot that is taken, or none, a full header, and a key that does not fit', async () => {
+  it('refuses a used slot, an invalid one, a full header, and a wrong key', async () => {
     const add = (host: SimulatedHost, more: object) => () =>
       on(host, (tx) => tx.crypt.addKey({ device, key, newKey: otherKey, ...more }));
     const host = twoKeys();
@@ -161,7 +161,7 @@ describe('crypt.addKey', () => {
     );
   });
 
-  it('takes another slot when its own is taken at the last moment', async () => {
+  it('takes another slot when its own is used at the last moment', async () => {
     const host = encrypted();
     let dumps = 0;
     host.faults.watch(({ tool, argv }) => {
@@ -176,7 +176,7 @@ describe('crypt.addKey', () => {
 });
 
 describe('crypt.changeKey', () => {
-  it('has the new key in a slot of its own, and destroys the old one once all is well', async () => {
+  it('writes the new key to its own slot, and destroys the old one after the commit', async () => {
     const host = encrypted();
 
     const { slot } = await on(host, async (tx) => {
@@ -189,7 +189,7 @@ describe('crypt.changeKey', () => {
     expect(slots(host)).toEqual([1]);
   });
 
-  it('finds the slot that the old key opens', async () => {
+  it('finds the slot of the old key', async () => {
     const host = twoKeys();
 
     await on(host, (tx) =>
@@ -199,7 +199,7 @@ describe('crypt.changeKey', () => {
     expect(slots(host)).toEqual([0, 1]);
   });
 
-  it('is undone with both keys as they were', async () => {
+  it('is undone with both keys unchanged', async () => {
     const host = twoKeys();
     const before = host.snapshot();
 
@@ -208,7 +208,7 @@ describe('crypt.changeKey', () => {
     expect(host.snapshot()).toBe(before);
   });
 
-  it('is brought to its end after a kill between the commit and the end of the old key', async () => {
+  it('is finished by recovery after a kill between the commit and the removal of the old key', async () => {
     const host = encrypted();
     host.fault({ tool: 'cryptsetup', argvIncludes: 'luksKillSlot', mode: 'crash here' });
     await rejectionOf(on(host, (tx) => tx.crypt.changeKey({ device, key, newKey: otherKey })));
@@ -220,7 +220,7 @@ describe('crypt.changeKey', () => {
     expect(slots(after)).toEqual([1]);
   });
 
-  it('refuses an old key that opens nothing', async () => {
+  it('refuses a wrong old key', async () => {
     const host = encrypted();
 
     expect(
@@ -253,7 +253,7 @@ describe('crypt.removeKey', () => {
     );
   });
 
-  it('never takes the last key, when others have gone in between', async () => {
+  it('keeps the last key, when others were removed meanwhile', async () => {
     const host = twoKeys();
 
     const error = await rejectionOf(
@@ -267,7 +267,7 @@ describe('crypt.removeKey', () => {
     expect(slots(host)).toEqual([3]);
   });
 
-  it('does not destroy a key that others have put into that slot since', async () => {
+  it('keeps a key that others wrote to that slot since', async () => {
     const host = twoKeys();
 
     await on(host, async (tx) => {

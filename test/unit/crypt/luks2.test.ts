@@ -31,12 +31,12 @@ function damaged(bytes: Buffer, at: number): Buffer {
 }
 
 describe('the two copies of a LUKS2 header', () => {
-  it('are alike: either tells all', async () => {
+  it('are equal: either is read', async () => {
     expect(await read(copy('first', 3), copy('second', 3))).toEqual({ text: '{"written":3}' });
   });
 
   it.each(['first', 'second'] as const)(
-    '%s is damaged: the other one counts, and it is said',
+    '%s is damaged: the other one is used, and reported',
     async (which) => {
       const copies = { first: copy('first', 3), second: copy('second', 3) };
       // A digit of the number: it is JSON still, and only the checksum tells.
@@ -46,7 +46,7 @@ describe('the two copies of a LUKS2 header', () => {
     },
   );
 
-  it('one is older, as a crash in between leaves it: the newer one counts', async () => {
+  it('one is older after a crash between both writes: the newer one is used', async () => {
     expect(await read(copy('first', 4), copy('second', 3))).toEqual({
       ...{ text: '{"written":4}', damagedCopy: 'second' },
     });
@@ -55,7 +55,7 @@ describe('the two copies of a LUKS2 header', () => {
     });
   });
 
-  it('are both damaged: nothing is read', async () => {
+  it('are both damaged: an error', async () => {
     const [first, second] = [copy('first', 3), copy('second', 3)];
 
     expect(await read(damaged(first, 4096), damaged(second, 4096))).toBe('damaged');

@@ -21,7 +21,7 @@ async function refused(host: SimulatedHost, args: object): Promise<unknown> {
 
 describe('crypt.open', () => {
   it.each([1, 2] as const)(
-    "opens a LUKS%d device under device-mapper's own name of it, and -luks",
+    'opens a LUKS%d device under the name of its device with -luks',
     async (version) => {
       const host = encrypted(version);
 
@@ -44,7 +44,7 @@ describe('crypt.open', () => {
     );
   });
 
-  it('names what is no device of device-mapper by its uuid', async () => {
+  it('uses the UUID in the name for other devices', async () => {
     const host = simulatedHost({ disks: [{ name: 'vdz', size: 64 * 1024 ** 2 }] });
     host.admin.writeFile('/etc/key', 'geheim');
     host.admin.luksFormat({ device: '/dev/vdz', uuid, key: 'geheim' });
@@ -52,7 +52,7 @@ describe('crypt.open', () => {
     expect((await on(host, (tx) => tx.crypt.open({ device: '/dev/vdz', key }))).name).toBe(`luks-${uuid}`);
   });
 
-  it('takes the next name when somebody has the first, and the one that the caller says', async () => {
+  it('takes the next name when the first is used, or the given one', async () => {
     const host = encrypted();
     host.admin.lvcreate({ vg: 'vg0', name: 'other', extents: 16 });
     host.admin.luksFormat({ device: '/dev/vg0/other', uuid: uuid.replace('5', '6'), key: 'x' });
@@ -62,7 +62,7 @@ describe('crypt.open', () => {
     expect((await on(host, (tx) => tx.crypt.open({ device, key }))).name).toBe('vg0-web1-luks-2');
   });
 
-  it('takes another name when the first is taken at the last moment', async () => {
+  it('takes another name when the first is used at the last moment', async () => {
     const host = encrypted();
     host.admin.lvcreate({ vg: 'vg0', name: 'other', extents: 16 });
     host.admin.luksFormat({ device: '/dev/vg0/other', uuid: uuid.replace('5', '6'), key: 'x' });
@@ -79,7 +79,7 @@ describe('crypt.open', () => {
     expect([...names(host)].sort()).toEqual(['vg0-web1-luks', 'vg0-web1-luks-2']);
   });
 
-  it('has the name of the site file when it is called by itself', async () => {
+  it('uses the name of the site file when called directly', async () => {
     const host = encrypted();
     const site = parseSite({ luksNaming: '{name}-plain' }, 'the test');
 
@@ -107,7 +107,7 @@ describe('crypt.open', () => {
     expect(programsOf(host).at(-1)).toBe('cryptsetup close vg0-web1-luks');
   });
 
-  it('adopts what is open already, needs no key for it, and does not close it', async () => {
+  it('adopts an open device without a key, and does not close it', async () => {
     const host = encrypted();
     host.admin.luksOpen(device, 'by-hand');
 
@@ -125,14 +125,14 @@ describe('crypt.open', () => {
   it.each([
     [{ name: 'mine' }, 'and not as mine'],
     [{ mode: 'ro' }, 'for writing too'],
-  ])('does not adopt what is open in another way than %j', async (args, words) => {
+  ])('does not adopt a device that is open with other options than %j', async (args, words) => {
     const host = encrypted();
     host.admin.luksOpen(device, 'by-hand');
 
     expect(String(await refused(host, args))).toContain(words);
   });
 
-  it('with a key that does not fit is undone, and says so', async () => {
+  it('with a wrong key is undone, and says so', async () => {
     const host = encrypted();
     const before = host.snapshot();
 
@@ -142,7 +142,7 @@ describe('crypt.open', () => {
     expect(host.snapshot()).toBe(before);
   });
 
-  it('refuses what is no encrypted device, or mounted, or without a key', async () => {
+  it('refuses a device that is not encrypted, or mounted, and a missing key', async () => {
     expect(String(await refused(blankVolume(), {}))).toContain('is not a LUKS device: it holds nothing');
     expect(await refused(encrypted(), { key: { from: 'file', path: '/etc/none' } })).toBeInstanceOf(
       RefusedError,
@@ -150,13 +150,13 @@ describe('crypt.open', () => {
   });
 
   it.each(['', 'a/b', '-x', 'a b', 'control', 'bofh.1', '..', 'x'.repeat(128)])(
-    'does not take %j for a name',
+    'refuses the name %j',
     async (name) => {
       expect(await refused(encrypted(), { name })).toBeInstanceOf(UsageError);
     },
   );
 
-  it('is refused for a name below which a file lies in /dev/mapper', async () => {
+  it('is refused when a file has that name in /dev/mapper', async () => {
     const host = encrypted();
     const odd = {
       ...host,
@@ -168,7 +168,7 @@ describe('crypt.open', () => {
     ).toContain('a file is there');
   });
 
-  it('leaves alone what somebody else has opened under the same name since, though its uuid begins alike', async () => {
+  it('leaves alone a newer mapping of the same name, also with a similar UUID', async () => {
     const host = encrypted();
 
     await undone(host, async (tx) => {
@@ -181,7 +181,7 @@ describe('crypt.open', () => {
     expect(programsOf(host).filter((line) => line.includes('close'))).toEqual([]);
   });
 
-  it('is closed under whatever name it has by now', async () => {
+  it('is closed under its present name', async () => {
     const host = encrypted();
 
     await undone(host, async (tx) => {
@@ -194,7 +194,7 @@ describe('crypt.open', () => {
     expect(names(host)).toEqual([]);
   });
 
-  it('is not closed while somebody uses it: recovery does it once it is free', async () => {
+  it('is not closed while in use: recovery does it once it is free', async () => {
     const host = encrypted();
     host.admin.mkdir('/mnt/x');
 
@@ -214,7 +214,7 @@ describe('crypt.open', () => {
     expect(names(host)).toEqual([]);
   });
 
-  it('killed between opening and renaming is found by its mark, and closed', async () => {
+  it('killed between opening and renaming is found by its tag, and closed', async () => {
     const host = encrypted();
     const before = host.snapshot();
     host.fault({ tool: 'dmsetup', mode: 'crash here' });
@@ -228,7 +228,7 @@ describe('crypt.open', () => {
     expect(after.snapshot()).toBe(before);
   });
 
-  it('needs no undo after a reboot, and does not close what the boot has opened again', async () => {
+  it('needs no undo after a reboot, and keeps a mapping that the boot opened', async () => {
     const host = encrypted();
     host.fault({ tool: 'dmsetup', mode: 'acts then crash' });
     await rejectionOf(on(host, (tx) => tx.crypt.open({ device, key })));

@@ -50,7 +50,7 @@ function begun(state: { done?: number | 'nothing'; torn?: boolean; mode?: 'encry
 }
 
 describe('crypt.reencrypt', () => {
-  it('gives the data another volume key after the commit; uuid and key stay, in another slot', async () => {
+  it('gives the data another volume key after the commit; the UUID and the key stay, in another slot', async () => {
     const host = encrypted();
     const before = await headerOf(host, device);
 
@@ -68,7 +68,7 @@ describe('crypt.reencrypt', () => {
     await on(host, (tx) => tx.crypt.open({ device, key, name: 'web1' }));
   });
 
-  it('takes another cipher, with the size of its key, and another resilience', async () => {
+  it('accepts another cipher, with the size of its key, and another resilience', async () => {
     const host = encrypted();
 
     await start(host, { cipher: 'serpent-xts-plain64', keySize: 256, resilience: 'journal' });
@@ -79,7 +79,7 @@ describe('crypt.reencrypt', () => {
     );
   });
 
-  it('is not done when something else fails', async () => {
+  it('does not run when a later step fails', async () => {
     const host = encrypted();
     const before = luks(host);
 
@@ -88,7 +88,7 @@ describe('crypt.reencrypt', () => {
     expect(luks(host)).toEqual(before);
   });
 
-  it('that was killed half-way is gone on with by recovery, a part that was torn first', async () => {
+  it('that was killed half-way is continued by recovery, with a torn segment first', async () => {
     for (const torn of [true, false]) {
       const host = encrypted();
       const programs = await recovered(host, () =>
@@ -104,7 +104,7 @@ describe('crypt.reencrypt', () => {
     }
   });
 
-  it('that was killed before the header knew of it leaves no slot of a key that is the key of nothing', async () => {
+  it('that was killed before the header records it leaves no unused key slot', async () => {
     const host = encrypted();
 
     const programs = await recovered(host, () => {
@@ -120,7 +120,7 @@ describe('crypt.reencrypt', () => {
     ]);
   });
 
-  it('goes on with what somebody else has begun, and refuses to begin with it', async () => {
+  it('continues a re-encryption of others, and does not start with one', async () => {
     const host = begun();
     const mid = await headerOf(host, device);
 
@@ -132,7 +132,7 @@ describe('crypt.reencrypt', () => {
     expect(await refused(encrypted(), { resume: true })).toContain('nothing to resume');
   });
 
-  it('does not go on with a device that is encrypted for the first time, or decrypted', async () => {
+  it('refuses a device that is encrypted for the first time, or decrypted', async () => {
     expect(await refused(begun({ mode: 'encrypt' }), { resume: true })).toContain('for the first time');
     expect(await refused(begun({ mode: 'decrypt' }), { resume: true })).toContain('being decrypted');
   });
@@ -156,7 +156,7 @@ describe('crypt.reencrypt', () => {
     expect(await refused(encrypted(), { key: otherKey })).toContain('the key does not open');
   });
 
-  it('refuses a file with a header, and a device that is open', async () => {
+  it('refuses a file with a header, and an open device', async () => {
     const open = encrypted();
     open.admin.luksOpen(device, 'mine');
     const detached = encrypted();
@@ -172,11 +172,11 @@ describe('crypt.reencrypt', () => {
     [{ cipher: 'aes-xts-plain64', keySize: 192 }, 'has keys of 256 or 512 bits, not of 192'],
     [{ keySize: 192 }, 'aes-xts-plain64 has keys of 256 or 512 bits, not of 192'],
     [{ resume: true, keySize: 256 }, 'keeps its cipher'],
-  ] as const)('takes no words that do not fit together: %j', async (asked, why) => {
+  ] as const)('refuses options that contradict each other: %j', async (asked, why) => {
     expect(await refused(encrypted(), asked)).toContain(why);
   });
 
-  it('is stuck when somebody has opened it since, and nothing is done under them', async () => {
+  it('is stuck when it was opened since, and does nothing', async () => {
     const host = encrypted();
     const before = luks(host);
 
@@ -193,7 +193,7 @@ describe('crypt.reencrypt', () => {
     expect(luks(host)).toEqual(before);
   });
 
-  it('has nothing left to do once somebody has done it', async () => {
+  it('has nothing left to do once others did it', async () => {
     const host = encrypted();
 
     await on(host, async (tx) => {
@@ -204,7 +204,7 @@ describe('crypt.reencrypt', () => {
     expect(programsOf(host)).toEqual([]);
   });
 
-  it('lets no key be changed while it is under way, and says how to go on', async () => {
+  it('blocks changes of keys while it runs, and says how to continue', async () => {
     const error = await rejectionOf(on(begun(), (tx) => tx.crypt.addKey({ device, key, newKey: otherKey })));
 
     expect(String(error)).toContain('online-reencrypt-v2');

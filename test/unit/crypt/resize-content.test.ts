@@ -51,7 +51,7 @@ async function refused(size: number, more = {}): Promise<BofhError> {
   return error;
 }
 
-describe('crypt.resize to less', () => {
+describe('crypt.resize to a smaller size', () => {
   it.each([
     ['mounted', {}],
     ['mounted, and told that it may be lost', consent],
@@ -70,7 +70,7 @@ describe('crypt.resize to less', () => {
     expect(error.remedy).toMatch(/shrink its content first/);
   });
 
-  it('takes what lies beyond the end of a filesystem, and asks nobody for that', async () => {
+  it('cuts the space beyond the end of a filesystem without confirmation', async () => {
     host.admin.format(inner, filled('ext4', 16));
     host.admin.mount(inner, '/mnt/a');
 
@@ -83,7 +83,7 @@ describe('crypt.resize to less', () => {
   it.each([
     ['that is blank', undefined],
     ['whose filesystem does not say how large it is', filled('vfat', 40)],
-  ])('of one %s must be told that what lies beyond may be lost', async (_, superblock) => {
+  ])('of one %s needs the confirmation that data may be lost', async (_, superblock) => {
     host.admin.format(inner, superblock);
 
     const error = await refused(16 * mib);
@@ -94,14 +94,14 @@ describe('crypt.resize to less', () => {
     expect(sizes()).toEqual([64, 16]);
   });
 
-  it('is refused under who has it, of whom nobody knows where they end', async () => {
+  it('is refused below a holder with an unknown end', async () => {
     host.admin.format(inner, filled('vfat', 40));
     host.admin.mount(inner, '/mnt/a');
 
     expect((await refused(16 * mib, consent)).message).toContain('mounted on /mnt/a');
   });
 
-  it('is refused where what lies in it has grown between the check and the act', async () => {
+  it('is refused when its content grew between check and act', async () => {
     host.admin.format(inner, filled('ext4', 16));
     const args = { name: 'mine', size: 16 * mib, key };
     const undo = await operation.prepare({ args, mark: 'bofh.00000000abcd.1', host });
@@ -118,14 +118,14 @@ describe('crypt.resize to less', () => {
     expect(sizes()).toEqual([64, 48]);
   });
 
-  it('is refused under a process that has it open, where nothing else tells how far it reaches', async () => {
+  it('is refused while a process has it open and its end is unknown', async () => {
     host.admin.format(inner, undefined);
     host.admin.hold(host.world.mappings[0]?.number ?? '', 'dd of=/dev/mapper/mine');
 
     expect((await refused(16 * mib, consent)).message).toContain('would be cut to 16 MiB under what uses it');
   });
 
-  it('keeps the volume beneath from being cut under it', async () => {
+  it('also prevents shrinking the volume beneath', async () => {
     host.admin.format(inner, filled('ext4', 40));
 
     const error = await rejectionOf(
@@ -139,7 +139,7 @@ describe('crypt.resize to less', () => {
     expect(sizes()).toEqual([64, 48]);
   });
 
-  it('is a part of block resize, which makes the filesystem smaller first', async () => {
+  it('is part of block resize, which shrinks the filesystem first', async () => {
     host.admin.format(inner, filled('ext4', 48));
 
     await withBofh(simulatedBofh({ host }), () => block.resize({ device, to: { size: 48 * mib }, key }));
@@ -159,7 +159,7 @@ describe('the undo of a growth', () => {
       }),
     );
 
-  it('is stuck where the filesystem in it has grown meanwhile, and goes on once that is smaller again', async () => {
+  it('is stuck when the filesystem grew meanwhile, and finishes once that is smaller again', async () => {
     host.admin.format(inner, filled('btrfs', 48));
     host.admin.mount(inner, '/mnt/a');
 
@@ -179,7 +179,7 @@ describe('the undo of a growth', () => {
     expect(sizes(later)).toEqual([64, 48]);
   });
 
-  it('is done under a filesystem that has not grown, mounted or not', async () => {
+  it('works under a filesystem that has not grown, mounted or not', async () => {
     host.admin.format(inner, filled('btrfs', 48));
     host.admin.mount(inner, '/mnt/a');
     const before = host.snapshot();
@@ -189,7 +189,7 @@ describe('the undo of a growth', () => {
     expect(host.snapshot()).toBe(before);
   });
 
-  it('is no hindrance to that of the format, with all that was made in it', async () => {
+  it('does not block the undo of the format, with everything in it', async () => {
     host.admin.luksClose('mine');
     host.admin.format(device, undefined);
     const before = host.snapshot();
@@ -210,8 +210,8 @@ describe('the undo of a growth', () => {
   });
 });
 
-describe('recovery of a stack that was killed as it grew', () => {
-  it('goes back under the mounted filesystem, which had not grown yet, without a yes', async () => {
+describe('recovery of a stack that was killed while growing', () => {
+  it('undoes it below a mounted filesystem that had not grown yet, without --yes', async () => {
     host.admin.format(inner, filled('btrfs', 48));
     host.admin.mount(inner, '/mnt/a');
     const before = host.snapshot();
@@ -229,7 +229,7 @@ describe('recovery of a stack that was killed as it grew', () => {
     expect(later.snapshot()).toBe(before);
   });
 
-  it('leaves what has grown as it is, also with a yes', async () => {
+  it('leaves a grown one as it is, also with --yes', async () => {
     host.admin.format(inner, filled('btrfs', 48));
     host.fault({ tool: 'btrfs', mode: 'crash here' });
     await rejectionOf(withBofh(bofhOn(host), () => block.resize({ device, to: { by: 64 * mib }, key })));
@@ -249,7 +249,7 @@ describe('a power cut in the resize of a stack, then a boot that opens the conta
   it.each([
     ['smaller', -16, '48,32'],
     ['larger', 64, '128,112'],
-  ])('made %s by %i MiB, it gets its old size back wherever the cut was', async (_, by, after) => {
+  ])('made %s by %i MiB, it gets its old size back after a cut at any point', async (_, by, after) => {
     host.admin.format(inner, filled('ext4', 48));
     const opened = new Set<string>();
     for (let at = 1; ; at += 1) {

@@ -22,7 +22,7 @@ async function refused(host: SimulatedHost, args: object): Promise<unknown> {
 }
 
 describe('crypt.resize', () => {
-  it('makes it as large as it is told, and as all of the device when it is told nothing', async () => {
+  it('sets the given size, or without one that of the device', async () => {
     const host = opened();
 
     expect(await on(host, (tx) => tx.crypt.resize({ name: 'mine', size: '16m', key, ...consent }))).toEqual({
@@ -38,7 +38,7 @@ describe('crypt.resize', () => {
     ]);
   });
 
-  it('needs no key for LUKS1, and for LUKS2 says that it does', async () => {
+  it('needs no key for LUKS1, and asks for one for LUKS2', async () => {
     const host = opened(1);
 
     await on(host, (tx) => tx.crypt.resize({ name: 'mine', size: 16 * mib, ...consent }));
@@ -60,7 +60,7 @@ describe('crypt.resize', () => {
     expect(host.snapshot()).toBe(before);
   });
 
-  it('leaves alone a third size, which somebody else gave it', async () => {
+  it('leaves alone a third size, which others set', async () => {
     const host = opened();
 
     await undone(host, async (tx) => {
@@ -72,7 +72,7 @@ describe('crypt.resize', () => {
     expect(sizes(host)).toEqual([24 * mib]);
   });
 
-  it('of the size that it has runs nothing, there and back', async () => {
+  it('to the present size runs nothing, forwards and back', async () => {
     const host = opened();
 
     expect(await on(host, (tx) => tx.crypt.resize({ name: 'mine', key }))).toMatchObject({
@@ -85,7 +85,7 @@ describe('crypt.resize', () => {
     expect(sizes(host)).toEqual([48 * mib]);
   });
 
-  it('refuses what the device has no room for, and what are no whole sectors', async () => {
+  it('refuses a size beyond the device, and one that is no whole sectors', async () => {
     expect(String(await refused(opened(), { size: 49 * mib }))).toContain('has room for 48 MiB');
     expect(await refused(opened(), { size: 16 * mib + 100 })).toBeInstanceOf(UsageError);
     expect(await refused(opened(), { size: 0 })).toBeInstanceOf(UsageError);
@@ -96,7 +96,7 @@ describe('crypt.resize', () => {
     expect(String(await refused(encrypted(), {}))).toContain('is not open as a LUKS device');
   });
 
-  it('with a key that does not fit leaves it as it was', async () => {
+  it('with a wrong key leaves it unchanged', async () => {
     const error = await refused(opened(), { size: 16 * mib, key: otherKey, ...consent });
 
     expect(String((error as Error).cause)).toContain('No key available');

@@ -43,7 +43,7 @@ async function refused(host: SimulatedHost, overwrite?: string): Promise<string>
 const saved = async (host: SimulatedHost) => host.readDir('/var/lib/bofh/headers');
 
 describe('crypt.header.restore', () => {
-  it.each([1, 2] as const)('brings the keys of a backup back to a LUKS%d device', async (version) => {
+  it.each([1, 2] as const)('restores the keys of a backup to a LUKS%d device', async (version) => {
     const host = changed(version);
 
     const made = await restore(host);
@@ -54,7 +54,7 @@ describe('crypt.header.restore', () => {
     await on(host, (tx) => tx.crypt.open({ device, key, name: 'web1' }));
   });
 
-  it('keeps the header from before for root alone until the commit, and puts it back', async () => {
+  it('keeps the former header for root alone until the commit, and restores it', async () => {
     const host = changed();
     const before = host.snapshot();
 
@@ -68,7 +68,7 @@ describe('crypt.header.restore', () => {
     expect(host.snapshot()).toBe(before);
   });
 
-  it('goes with later steps on its keys, done or undone', async () => {
+  it('works with later steps on its keys, completed or undone', async () => {
     const kept = changed();
     const failed = changed();
     const before = failed.snapshot();
@@ -85,7 +85,7 @@ describe('crypt.header.restore', () => {
     expect(failed.snapshot()).toBe(before);
   });
 
-  it('is stuck when somebody has changed the keys since, and says where the old header is', async () => {
+  it('is stuck when the keys were changed since, and says where the old header is', async () => {
     const host = changed();
 
     const error = await rejectionOf(
@@ -100,7 +100,7 @@ describe('crypt.header.restore', () => {
     expect(await saved(host)).toHaveLength(1);
   });
 
-  it('is stuck when somebody has opened it since', async () => {
+  it('is stuck when the device was opened since', async () => {
     const host = changed();
 
     const error = await rejectionOf(
@@ -114,7 +114,7 @@ describe('crypt.header.restore', () => {
     expect(String(error)).toContain('beneath /dev/mapper/theirs');
   });
 
-  it('replaces the header of another device, or another volume key, when that is named', async () => {
+  it('replaces the header of another device, or another volume key, only when named', async () => {
     const another = changed();
     another.admin.luksFormat({ device, uuid: other, key: 'anders' });
     const rekeyed = changed();
@@ -127,7 +127,7 @@ describe('crypt.header.restore', () => {
     expect(await restore(rekeyed, uuid)).toEqual({ file, uuid, was: uuid });
   });
 
-  it('refuses a device that is open, one without a header, and one of the other version', async () => {
+  it('refuses an open device, one without a header, and one of another version', async () => {
     const open = changed();
     open.admin.luksOpen(device, 'mine');
     const mounted = blankVolume();
@@ -140,7 +140,7 @@ describe('crypt.header.restore', () => {
     expect(await refused(version, uuid)).toContain('is a backup of LUKS2, and /dev/vg0/web1 is LUKS1');
   });
 
-  it('refuses a file that is missing, that holds none, and one that is not whole', async () => {
+  it('refuses a missing file, one without a header, and a truncated one', async () => {
     const missing = encrypted();
     const none = encrypted();
     none.admin.writeFile(file, 'a letter');
@@ -152,7 +152,7 @@ describe('crypt.header.restore', () => {
     expect(await refused(torn)).toContain(`the backup ${file} is incomplete`);
   });
 
-  it('does nothing when the file, or the device, is another one since the intent', async () => {
+  it('does nothing when the file or the device was replaced since the intent', async () => {
     for (const meddle of [
       (host: SimulatedHost) => host.admin.luksFormat({ device, uuid, key: 'theirs' }),
       (host: SimulatedHost) => host.admin.luksHeaderBackup(device, file),

@@ -18,7 +18,7 @@ function there(all: readonly Request[], cut: { at: number; kept: number; torn: n
   return effects.filter(({ parts }) => parts.length > 0).map(({ request }) => all.indexOf(request));
 }
 
-describe('what a disk holds after a power cut', () => {
+describe('the content of a disk after a power cut', () => {
   const all = requests(
     { what: 'write' },
     { what: 'flush' },
@@ -27,42 +27,42 @@ describe('what a disk holds after a power cut', () => {
     { what: 'flush' },
   );
 
-  it('is what was written before the last flush, when nothing else is kept', () => {
+  it('may be exactly the writes before the last flush', () => {
     expect(there(all, { at: 4, ...nothing })).toEqual([0]);
     expect(there(all, { at: 9, ...nothing })).toEqual([0]);
     expect(there(all, { at: 10, ...nothing })).toEqual([0, 2, 3]);
   });
 
-  it('is nothing of a write whose flush was not answered', () => {
+  it('may lack a write whose flush was not answered', () => {
     expect(there(all, { at: 3, ...nothing })).toEqual([]);
   });
 
-  it('is any subset of what was not flushed', () => {
+  it('may have any subset of unflushed writes', () => {
     const subsets = Array.from({ length: 60 }, (_, seed) =>
       there(all, { at: 9, kept: 0.5, torn: 0 }, seed).join(),
     );
     expect([...new Set(subsets)].sort()).toEqual(['0', '0,2', '0,2,3', '0,3']);
   });
 
-  it('need not be a write that was answered only after the flush was sent', () => {
+  it('may lack a write that was answered only after the flush was sent', () => {
     const late = requests({ what: 'write', sent: 1, done: 3 }, { what: 'flush', sent: 2, done: 4 });
 
     expect(there(late, { at: 4, ...nothing })).toEqual([]);
     expect(there(late, { at: 4, kept: 1, torn: 0 })).toEqual([0]);
   });
 
-  it('is not what another disk was told to flush', () => {
+  it('does not depend on flushes of another disk', () => {
     expect(there(requests({ what: 'write' }, { what: 'flush', disk: 1 }), { at: 4, ...nothing })).toEqual([]);
   });
 
-  it('is a write with FUA once that was answered', () => {
+  it('has a write with FUA once it was answered', () => {
     const fua = requests({ what: 'write', fua: true });
 
     expect(there(fua, { at: 1, ...nothing })).toEqual([]);
     expect(there(fua, { at: 2, ...nothing })).toEqual([0]);
   });
 
-  it('is of a torn write some of its sectors, whole ones', () => {
+  it('may have some whole sectors of a torn write', () => {
     const torn = Array.from({ length: 40 }, (_, seed) =>
       effectsOf(
         requests({ what: 'write' }),
@@ -78,7 +78,7 @@ describe('what a disk holds after a power cut', () => {
     expect(torn.some((parts) => parts.length === 1 && parts[0]?.from === 0)).toBe(true);
   });
 
-  it('is a block of 4 KiB whole where that is asked for, also of a write that begins within one', () => {
+  it('may have whole blocks of 4 KiB only, also of a write that begins within one', () => {
     const one = requests({ what: 'write', at: 1024, length: 9216 });
     const whole = [{ disk: 0, from: 0, to: 4096 }];
     const ends = Array.from({ length: 40 }, (_, seed) =>
@@ -90,7 +90,7 @@ describe('what a disk holds after a power cut', () => {
     expect(new Set(ends.flat())).toEqual(new Set([0, 3072, 7168, 9216]));
   });
 
-  it('is of what was discarded anything, also after a flush', () => {
+  it('is arbitrary where it was discarded, also after a flush', () => {
     const discarded = requests({ what: 'discard' }, { what: 'flush' });
     const as = Array.from(
       { length: 40 },
@@ -100,7 +100,7 @@ describe('what a disk holds after a power cut', () => {
     expect([...new Set(as)].sort()).toEqual(['before', 'garbage', 'zeros']);
   });
 
-  it('is drawn alike from equal words', () => {
+  it('is the same for the same seed', () => {
     const drawn = (seed: number) => drawCut(all, { from: 0, to: 10 }, drawOf(seed, 'x', 1));
 
     expect(drawn(5)).toEqual(drawn(5));

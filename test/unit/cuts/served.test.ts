@@ -46,7 +46,7 @@ async function talk(path: string, pieces: readonly Buffer[], bytes: number): Pro
 }
 
 describe('disks that are served', () => {
-  it('hold what was written, and log every request in one order', async () => {
+  it('contain written data, and log every request in one order', async () => {
     const log: Logged[] = [];
     const disks = new ServedDisks([empty(), empty()], (one) => log.push(one));
     const [first, second] = await disks.serve(dir);
@@ -76,7 +76,7 @@ describe('disks that are served', () => {
     expect(disks.media[1]?.read(0, 1024).toString()).toBe('\0'.repeat(512) + 'x'.repeat(512));
   });
 
-  it('answer what came together only after all of it was taken', async () => {
+  it('answer concurrent requests only after all were received', async () => {
     const log: Logged[] = [];
     const disks = new ServedDisks([empty()], (one) => log.push(one));
     const [only] = await disks.serve(dir);
@@ -93,7 +93,7 @@ describe('disks that are served', () => {
 });
 
 describe('a recording', () => {
-  it('is made again from what it was begun with', () => {
+  it('is read again with its initial content', () => {
     const folder = join(dir, 'one');
     const recorder = new Recorder(folder);
     const one = { disk: 0, fua: false, what: 'write' as const };
@@ -116,7 +116,7 @@ describe('a recording', () => {
     expect(holds(8)).toBe('a'.repeat(512) + 'b'.repeat(512) + 'z'.repeat(512));
   });
 
-  it('reads from the file below what nobody has written', () => {
+  it('reads unwritten blocks from the file below', () => {
     const path = join(dir, 'below');
     writeFileSync(path, 'base'.repeat(2048));
     const fd = openSync(path, 'r');

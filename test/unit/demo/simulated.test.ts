@@ -25,7 +25,7 @@ function cachedTours(): readonly string[] {
   });
 }
 
-test('the simulated tour says what it is, and comes through all its acts', { timeout: 300_000 }, async () => {
+test('the simulated tour introduces itself, and completes all its acts', { timeout: 300_000 }, async () => {
   const before = cachedTours();
 
   const { exitCode, stdout, stderr } = await run(process.execPath, ['--input-type=module', '-e', code], {

@@ -68,7 +68,7 @@ function undoOf(kind: string): Readonly<Record<string, unknown>> {
   return Object.fromEntries(Object.entries(undo ?? {}));
 }
 
-describe('what a person can do by hand', () => {
+describe('the commands for manual recovery', () => {
   /** What in the undo data of a kind is its identity, which no other thing has. */
   const identities: Readonly<Record<string, string>> = {
     'lvm.lv.create': 'tag',
@@ -83,7 +83,7 @@ describe('what a person can do by hand', () => {
   };
 
   it.each(Object.entries(identities))(
-    'about %s names its identity %s, with and without result',
+    'of %s name its identity %s, with and without a result',
     async (kind, key) => {
       const identity = String(undoOf(kind)[key]);
 
@@ -97,7 +97,7 @@ describe('what a person can do by hand', () => {
     },
   );
 
-  it('is tried here for every kind that a guest is made of', async () => {
+  it('are tested here for every kind of a guest', async () => {
     const drivers = new Set(['lvm', 'filesystem', 'copy', 'file', 'mount', 'xen']);
     const kinds = (await allOperations())
       .map(({ kind }) => kind)
@@ -105,7 +105,7 @@ describe('what a person can do by hand', () => {
     for (const kind of Object.keys(identities)) expect(kinds).toContain(kind);
   });
 
-  it('looks only with programs that change nothing', async () => {
+  it('look only with programs that change nothing', async () => {
     const readers = ['blkid', 'findmnt', 'fuser', 'ls', 'lvs', 'sha256sum'];
     for (const kind of Object.keys(identities))
       for (const [tool = '', ...argv] of (await tell(kind, 'back')).look) {
@@ -114,7 +114,7 @@ describe('what a person can do by hand', () => {
       }
   });
 
-  it('gives a removed volume its name back before the commit, and removes it after', async () => {
+  it('rename a removed volume back before the commit, and remove it after', async () => {
     const { lvUuid, gone } = undoOf('lvm.lv.remove');
 
     const back = await tell('lvm.lv.remove', 'back');
@@ -130,14 +130,14 @@ describe('what a person can do by hand', () => {
     ]);
   });
 
-  it('puts a removed file back before the commit, never over another one, and removes it after', async () => {
+  it('rename a removed file back before the commit, never over another one, and remove it after', async () => {
     const { path, tombstone } = undoOf('file.remove');
 
     expect((await tell('file.remove', 'back')).clear).toEqual([['mv', '--no-clobber', tombstone, path]]);
     expect((await tell('file.remove', 'forward')).clear).toEqual([['rm', tombstone]]);
   });
 
-  it('takes only the private name of a new file away after the commit', async () => {
+  it('remove only the private name of a new file after the commit', async () => {
     expect((await tell('file.create', 'forward')).clear).toEqual([['rm', undoOf('file.create')['private']]]);
   });
 });

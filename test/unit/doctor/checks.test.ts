@@ -31,7 +31,7 @@ describe('the programs', () => {
     expect(isOlder('3', '2.03.12')).toBe(false);
   });
 
-  it('that nothing works without are a problem when missing, those of one driver a warning', async () => {
+  it('without which nothing works are a problem when missing, those of one driver a warning', async () => {
     expect(wrong(await programs(at({ missing: ['lvs', 'xl'] }), true))).toMatchObject([
       { level: 'problem', says: 'not installed: lvs (of the package lvm2)', run: ['apt-get install lvm2'] },
       { level: 'warning', says: 'not installed: xl (of the package xen-utils-common)' },
@@ -50,7 +50,7 @@ describe('the programs', () => {
     expect(found).toMatchObject({ level, says: expect.stringContaining(says) as unknown });
   });
 
-  it('that do not tell their version are a problem, and not simply new enough', async () => {
+  it('without a readable version are a problem', async () => {
     const answers = { 'tar --version': { stdout: 'bsdtar 3.6.2 - libarchive 3.6.2\n' } };
 
     expect(wrong(await programs(at({ answers }), true))).toMatchObject([
@@ -62,7 +62,7 @@ describe('the programs', () => {
 describe('the kernel', () => {
   const modules = '/lib/modules/6.1.0-13-amd64';
 
-  it('without a module is named with what that is for', async () => {
+  it('without a module: the use of the module is named', async () => {
     const files = { [`${modules}/modules.dep`]: 'kernel/drivers/md/dm-mod.ko.xz:\n' };
 
     expect(wrong(await kernel(at({ files }), true)).map(({ level, says }) => [level, says])).toEqual([
@@ -75,7 +75,7 @@ describe('the kernel', () => {
     ]);
   });
 
-  it('whose modules cannot be listed is not taken for one that has none', async () => {
+  it('is unknown when its modules cannot be listed', async () => {
     const files = {
       [`${modules}/modules.dep`]: undefined,
       [`${modules}/modules.builtin`]: undefined,
@@ -88,7 +88,7 @@ describe('the kernel', () => {
     expect(wrong(found)[0]?.says).toContain('it is unknown whether it can be loaded');
   });
 
-  it('needs no backend for guests where it is no dom0', async () => {
+  it('needs no backend for guests outside dom0', async () => {
     const files = { '/proc/xen/capabilities': undefined };
 
     const found = await kernel(at({ files }), true);
@@ -97,7 +97,7 @@ describe('the kernel', () => {
     expect(wrong(found)).toMatchObject([{ check: 'xen', level: 'warning' }]);
   });
 
-  it('that waits for a udevd which does not run is told with what frees it', async () => {
+  it('that waits for a stopped udevd: the command that frees it is named', async () => {
     const head = 'Cookie       Semid      Value      Last semop time           Last change time\n';
     const row = '0xd4d1a2b    3          1          Fri Nov 20 12:00:01 2026  Fri Nov 20 12:00:00 2026\n';
     const answers = { 'dmsetup udevcookies': { stdout: head + row } };
@@ -112,7 +112,7 @@ describe('the kernel', () => {
     expect(wrong(withIt).map(({ level }) => level)).toEqual(['warning']);
   });
 
-  it('of whose cookies the list is not understood is a problem', async () => {
+  it('with an unknown list of udev cookies is a problem', async () => {
     const answers = { 'dmsetup udevcookies': { stdout: 'no idea\n' } };
 
     expect(wrong(await kernel(at({ answers }), true))).toMatchObject([{ check: 'udev', level: 'problem' }]);
@@ -184,7 +184,7 @@ describe('the state directory', () => {
     expect(found[0]?.run).toEqual([`chown root:root ${directory}`, `chmod 700 ${directory}`]);
   });
 
-  it('belongs to the deepest mount above it, of several at one place to the last', () => {
+  it('belongs to the deepest mount above it, and to the last of several at one place', () => {
     const entries = parseMountinfo(
       `${root}30 22 8:1 / /var rw - ext4 /dev/a rw\n31 30 8:2 / /var rw - xfs /dev/b rw\n32 22 8:3 / /var/libx rw - xfs /dev/c rw\n`,
     );
@@ -197,7 +197,7 @@ describe('the state directory', () => {
 describe('at boot', () => {
   const wants = '/etc/systemd/system/multi-user.target.wants';
 
-  it('a recovery that is not enabled is a warning, and a start-all that is not is none', async () => {
+  it('a disabled recovery is a warning, and a disabled start-all is none', async () => {
     const files = {
       [`${wants}/bofh-recover.service`]: undefined,
       [`${wants}/bofh-start-all.service`]: undefined,
@@ -211,7 +211,7 @@ describe('at boot', () => {
     ]);
   });
 
-  it('a unit that is not installed is told with what installs it', async () => {
+  it('a missing unit is reported with the command that installs it', async () => {
     const files = { '/etc/systemd/system/bofh-recover.service': undefined };
 
     expect((await bootUnits(at({ files })))[0]).toMatchObject({
@@ -220,14 +220,14 @@ describe('at boot', () => {
     });
   });
 
-  it('a host without systemd has to see to it itself', async () => {
+  it('a host without systemd must run recovery itself', async () => {
     const files = { '/run/systemd/system/x': undefined };
     expect(await bootUnits(at({ files }))).toMatchObject([{ level: 'warning' }]);
   });
 });
 
 describe('the site file', () => {
-  it('that others can write is a problem, with what mends it', async () => {
+  it('that others can write is a problem, with its remedy', async () => {
     const host = simulatedHost();
     host.admin.writeFile('/etc/bofh/site-specific.ts', 'export default {}', 0o666);
 
@@ -239,7 +239,7 @@ describe('the site file', () => {
     ]);
   });
 
-  it('of root alone is well', async () => {
+  it('of root alone is accepted', async () => {
     const host = simulatedHost();
     host.admin.writeFile('/etc/bofh/site-specific.ts', 'export default {}', 0o644);
 

@@ -32,7 +32,7 @@ describe('bofh doctor as a command', () => {
     expect(readdirSync(work)).toEqual([]);
   });
 
-  it('exits 6 for an interrupted sequence, and names a step of which nobody can tell what is left', async () => {
+  it('exits 6 for an interrupted sequence, and names a step in an unknown state', async () => {
     layJournal(work, 'aa11', [begin('aa11', 'by hand'), bare(1)]);
 
     const { exitCode, found } = await at(work);
@@ -51,7 +51,7 @@ describe('bofh doctor as a command', () => {
   });
 
   it.skipIf(process.getuid?.() !== 0)(
-    'works without root as far as it can, and says for what it needs root',
+    'works without root where possible, and says what needs root',
     async () => {
       const stateDir = join(work, 'state');
       mkdirSync(stateDir);

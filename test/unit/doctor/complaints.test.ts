@@ -80,7 +80,7 @@ describe('complaints', () => {
     await makeAgain(after);
   });
 
-  it('"it is stuck half-deleted, and nobody says what is left or what to do": every step left is named with its identity, its holder, and the commands to see and clear it', async () => {
+  it('"it is stuck half-deleted": each remaining step is named with its identity, its holder, and the commands to see and clear it', async () => {
     const error = await stuck();
 
     const text = asText(explain(error, { root: true }));
@@ -136,7 +136,7 @@ describe('complaints', () => {
     expect(words?.stdout()).toContain(`bofh recover --abandon ${error.id ?? ''} --because`);
   });
 
-  it('"it is stuck half-deleted": after the commit it says what is done, and how to bring the rest to its end', async () => {
+  it('"it is stuck half-deleted": after the commit it says what is done, and how to finish the rest', async () => {
     await makeAgain(host);
     host.fault({ tool: 'lvremove', mode: 'fails before', times: 9 });
 
@@ -156,7 +156,7 @@ describe('complaints', () => {
     expect(text).not.toContain('clear: lvrename');
   });
 
-  it('"it told me to remove what was still being made": nothing is said to be cleared while somebody is at work', async () => {
+  it('"it told me to remove what was still being made": no command clears objects of a running sequence', async () => {
     const told: unknown[] = [];
     await withBofh(simulatedBofh({ host }), () =>
       atomic('at work', async (tx) => {
@@ -172,7 +172,7 @@ describe('complaints', () => {
     expect(JSON.stringify(told)).not.toContain('manualRecovery');
   });
 
-  it('"it is stuck half-deleted, and stays so after I mended it": the next recovery looks again, and ends it', async () => {
+  it('"it stays stuck after I repaired it": the next recovery looks again, and finishes it', async () => {
     const before = host.snapshot();
     const { id = '' } = await stuck();
     const engine = engineOn(host);
@@ -184,7 +184,7 @@ describe('complaints', () => {
     expect(host.snapshot().replace(/.*\/mnt.*\n/g, '')).toBe(before.replace(/.*\/mnt.*\n/g, ''));
   });
 
-  it('"the lock is stale since the crash, and unlocking by force broke it": a dead process holds no lock, a living one cannot be unlocked', async () => {
+  it('"the lock is stale since the crash, and unlocking by force broke it": a dead process holds no lock, and a living one cannot be unlocked', async () => {
     const refusals: unknown[] = [];
     await withBofh(simulatedBofh({ host }), () =>
       atomic('at work', async (tx) => {
@@ -225,7 +225,7 @@ describe('complaints', () => {
     await expect(abandon(engineOn(after), open?.id ?? '', 'now')).rejects.toThrow(/still running/);
   });
 
-  it('"it is refused, and no reason is given": the refusal says what, why, who has it, and what to run', async () => {
+  it('"it is refused, and no reason is given": the refusal says what, why, the holder, and what to run', async () => {
     const { id = '' } = await stuck();
     host.kill();
     const after = host.restart();
@@ -266,7 +266,7 @@ describe('bofh recover --abandon', () => {
     expect((await openJournals(engineOn(after)))[0]?.state.closed).toBeUndefined();
   });
 
-  it('keeps what remains listed, with the reason, and leaves the host as it is', async () => {
+  it('keeps leftovers listed, with the reason, and leaves the host as it is', async () => {
     const after = await killed();
     const before = after.snapshot();
     const [open] = await openJournals(engineOn(after));

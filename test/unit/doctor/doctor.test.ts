@@ -46,7 +46,7 @@ it.each([
 it.each([
   ['data', { data: 96 }, '--size +SIZE'],
   ['metadata', { data: 10, metadata: 96 }, '--metadata-size +128m'],
-])('a thin pool that is full of %s has a remedy that can be typed', async (_, filled, words) => {
+])('a thin pool that is full of %s has a valid remedy', async (_, filled, words) => {
   host.admin.thinPool({ vg: 'vg0', name: 'pool', extents: 16 });
   host.admin.fill('vg0', 'pool', filled);
 
@@ -95,7 +95,7 @@ async function killedHalfWay(): Promise<{ readonly host: SimulatedHost; readonly
 }
 
 describe('bofh doctor', () => {
-  it('names btrfs subvolumes that bear the mark of a sequence that nobody knows, each by its id', async () => {
+  it('names btrfs subvolumes with the tag of an unknown sequence, each by its ID', async () => {
     pool(host);
     host.admin.btrfs('subvolume', 'create', '/srv/pool/snapshots/.bofh-gone-bofh.5e1f5e1f5e1f.2');
     host.admin.btrfs('subvolume', 'create', '/srv/pool/.bofh-of-somebody');
@@ -110,7 +110,7 @@ describe('bofh doctor', () => {
     expect(wrong[0]?.run).toContain('btrfs subvolume show --rootid 261 /srv/pool');
   });
 
-  it('finds nothing on a host that is well, exits 0, and changes nothing', async () => {
+  it('finds nothing on a clean host, exits 0, and changes nothing', async () => {
     const before = host.snapshot();
 
     const { exitCode, wrong, found } = await examined(host);
@@ -133,7 +133,7 @@ describe('bofh doctor', () => {
     expect(host.changes).toEqual([]);
   });
 
-  it('finds a DRBD resource that the kernel runs otherwise than its file says, and none that is whole', async () => {
+  it('finds a DRBD resource whose state in the kernel differs from its file, and no correct one', async () => {
     const replica = up();
     replica.admin.setDrbd('web1', { connection: 'Connected', peer: { role: 'Secondary', disk: 'UpToDate' } });
     expect((await examined(replica)).of('drbd')).toEqual([]);
@@ -175,7 +175,7 @@ describe('bofh doctor', () => {
     });
   });
 
-  it('says in words what is wrong, and below it the command to run', async () => {
+  it('prints each problem, and below it the command to run', async () => {
     const { runtime, stdout } = testRuntime(bofhOf(host, { missing: ['tar'] }));
 
     expect(await runVerb(runtime, 'doctor')).toBe(6);
@@ -186,7 +186,7 @@ describe('bofh doctor', () => {
     expect(stdout()).toMatch(/\n1 problem; 0 warnings, \d+ ok\n$/);
   });
 
-  it('names an interrupted sequence and what it has left, with the command that brings it to its end', async () => {
+  it('names an interrupted sequence and its leftovers, with the command that finishes it', async () => {
     const { host: after, id } = await killedHalfWay();
 
     const { exitCode, of } = await examined(after);
@@ -201,7 +201,7 @@ describe('bofh doctor', () => {
     ]);
   });
 
-  it('lists what an abandoned sequence has left, with its reason and the commands to clear it, as no problem', async () => {
+  it('lists the leftovers of an abandoned sequence, with its reason and the commands to clear them, as no problem', async () => {
     const { host: after, id } = await killedHalfWay();
     await abandon(simulatedBofh({ host: after }).engine, id, 'I need the volume');
 
@@ -219,7 +219,7 @@ describe('bofh doctor', () => {
     expect(file?.run).toContain(`find /etc/xen -maxdepth 1 -samefile /etc/xen/.bofh-bofh.${id}.2 -delete`);
   });
 
-  it('finds a volume group by its mark, and one that waits to be removed, of sequences that nobody knows', async () => {
+  it('finds by their tags a volume group, and one that waits for its removal, of unknown sequences', async () => {
     host.world.lvm = host.world.lvm.flatMap((vg) => [
       vg,
       {
@@ -251,7 +251,7 @@ describe('bofh doctor', () => {
     expect(of('unknown mark')[0]?.run.join()).toContain('vg_uuid=aaaaaa-0000-0000-0000-0000-0000-000002');
   });
 
-  it('takes the marks of a committed sequence for what they are', async () => {
+  it('recognises the tags of a committed sequence', async () => {
     await withBofh(simulatedBofh({ host }), () =>
       atomic('a disk', (tx) => tx.lvm.createLv({ vg: 'vg0', name: 'web1', size: '64m' })),
     );
@@ -259,7 +259,7 @@ describe('bofh doctor', () => {
     expect((await examined(host)).wrong).toEqual([]);
   });
 
-  it('finds what bears the mark of a sequence that is undone', async () => {
+  it('finds objects with the tag of an undone sequence', async () => {
     const failing = withBofh(simulatedBofh({ host }), () =>
       atomic('a disk', async (tx) => {
         await tx.lvm.createLv({ vg: 'vg0', name: 'web1', size: '64m' });
@@ -287,7 +287,7 @@ describe('bofh doctor', () => {
     ]);
   });
 
-  it('lists marks of sequences that it does not know apart: those that stay as no fault, tombstones as a warning', async () => {
+  it('lists tags of unknown sequences: permanent ones as information, tombstones as a warning', async () => {
     host.admin.lvcreate({ vg: 'vg0', name: 'old', extents: 1, tags: ['bofh.00ff00ff00ff.1', 'bofh.site'] });
     host.admin.lvcreate({ vg: 'vg0', name: 'other', extents: 1, tags: ['not.bofh.00ff00ff00ff.2'] });
     host.admin.lvcreate({ vg: 'vg0', name: 'bofh_gone_00ff00ff00ff_3', extents: 1 });
@@ -308,7 +308,7 @@ describe('bofh doctor', () => {
     ]);
   });
 
-  it('leaves the objects of a sequence that is at work alone', async () => {
+  it('leaves objects of a running sequence alone', async () => {
     const seen: unknown[] = [];
     await withBofh(simulatedBofh({ host }), () =>
       atomic('at work', async (tx) => {
@@ -325,7 +325,7 @@ describe('bofh doctor', () => {
     ]);
   });
 
-  it('says what a crash has left in the state directory', async () => {
+  it('reports files that a crash left in the state directory', async () => {
     for (const name of ['aa11.new', 'bb22.d/1-1.out', 'cc33.ballast'])
       host.admin.writeFile(`/var/lib/bofh/journal/${name}`, 'x', 0o600);
 
@@ -338,7 +338,7 @@ describe('bofh doctor', () => {
     });
   });
 
-  it('names a journal that cannot be read as the problem that it is', async () => {
+  it('reports an unreadable journal as a problem', async () => {
     host.admin.writeFile('/var/lib/bofh/journal/aa11.journal', '00000000 {}\n', 0o600);
 
     const { exitCode, of } = await examined(host);
@@ -350,7 +350,7 @@ describe('bofh doctor', () => {
     });
   });
 
-  it('never takes "could not tell" for "nothing there"', async () => {
+  it('never reports "unknown" as "absent"', async () => {
     const broken = { ...host, run: failing('unknown') };
 
     const { exitCode, of } = await examined(broken);
@@ -364,7 +364,7 @@ describe('bofh doctor', () => {
     );
   });
 
-  it('says for what it needs root, and calls that no problem', async () => {
+  it('says what needs root, and does not report that as a problem', async () => {
     const denied = { ...host, run: failing('denied') };
 
     const { exitCode, wrong } = await examined(denied, {}, false);
@@ -377,7 +377,7 @@ describe('bofh doctor', () => {
     ]);
   });
 
-  it('counts what is in reach of a guest that was started and forgotten: the domain of an interrupted sequence', async () => {
+  it('reports a forgotten running guest: the domain of an interrupted sequence', async () => {
     host.admin.writeFile('/boot/vmlinuz', 'x');
     const config = "name = 'web1'\nmemory = 128\nkernel = '/boot/vmlinuz'\n";
     host.admin.writeFile('/etc/xen/web1.cfg', config);

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { journals } from '../../../src/doctor/journals.ts';
 
-it('files of a sequence that is just beginning or ending are no leftovers of a crash', async () => {
+it('files of a sequence that begins or ends are no leftovers of a crash', async () => {
   const looks = [
     ['a.new', 'b.d', 'left.new'],
     ['a.journal', 'left.new'],

@@ -107,7 +107,7 @@ describe('without the address of this host', () => {
     },
   );
 
-  it('the module of DRBD 9 pauses and resumes all the same, and drbdadm need not look for it at all', async () => {
+  it('the module of DRBD 9 still pauses and resumes, and drbdadm need not look for it', async () => {
     const here = (await resources(up()))[0]?.here;
     const asked = (verb: string, more: { readonly configured?: Configured } = {}, version = '9.2.4') => {
       const host = cutOff();
@@ -135,7 +135,7 @@ describe('without the address of this host', () => {
     expect(missingAddresses({ here }, [{ up: true, addresses: [{ address }] }])).toHaveLength(problems);
   });
 
-  it('a new resource is refused with the address that another one lacks', async () => {
+  it('a new resource is refused with the missing address of another one', async () => {
     const volumes = [{ minor: 5, disk: '/dev/vg0/web2-root' }];
     const hosts = [
       { name: 'sim', address: '192.0.2.7', port: 7790, volumes },
@@ -178,7 +178,7 @@ describe('without the address of this host', () => {
     },
   );
 
-  it('bofh drbd demote makes the primary secondary, and promote says what is in the way', async () => {
+  it('bofh drbd demote makes the primary secondary, and promote names the obstacle', async () => {
     const { here, there, alpha } = await made({ primary: 'alpha' });
     there.cutReplication();
     alpha.admin.setAddresses();
@@ -191,7 +191,7 @@ describe('without the address of this host', () => {
     expect(await over('drbd promote web1 --to alpha --on alpha,there')).toContain('connected');
   });
 
-  it('bofh drbd status says so, and how to get it back', async () => {
+  it('bofh drbd status reports it, and how to restore it', async () => {
     const { runtime, stdout } = testRuntime(simulatedBofh({ host: cutOff() }));
     await runVerb(runtime, 'drbd status web1');
     expect(stdout()).toMatch(

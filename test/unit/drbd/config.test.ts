@@ -8,7 +8,7 @@ const parse = (xml: string) => drbdConfig().parse({ exitCode: 0, stdout: xml, st
 const dump = (name: string) => recorded(`drbdadm/dump-xml-${name}`).stdout;
 
 describe('drbdadm dump-xml', () => {
-  it('is asked of the configuration, or of a file that is none yet', () => {
+  it('reads the configuration, or a file that is not installed yet', () => {
     expect(drbdConfig()).toMatchObject({ tool: 'drbdadm', argv: ['--dry-run', 'dump-xml'], access: 'read' });
     expect(drbdConfig('/etc/x.res').argv).toEqual(['-c', '/etc/x.res', '--dry-run', 'dump-xml']);
   });
@@ -17,7 +17,7 @@ describe('drbdadm dump-xml', () => {
     expect(parse(dump(`no-resources@${rig}`))).toEqual([]);
   });
 
-  it('has a resource on no host of a file that ends behind its first line', () => {
+  it('shows a resource without hosts for a file that ends after its first line', () => {
     expect(parse(dump(`cut-short@${rig}`))).toMatchObject([{ name: 'broken', hosts: [] }]);
   });
 
@@ -34,7 +34,7 @@ describe('drbdadm dump-xml', () => {
     expect(web2?.hosts[0]?.volumes.map(({ disk }) => disk)).toEqual(['/dev/vg0/web2', undefined]);
   });
 
-  it('tells each resource with its hosts, volumes and addresses', () => {
+  it('shows each resource with its hosts, volumes and addresses', () => {
     const [r0] = parse(dump(`two@${rig}`));
 
     expect(r0).toEqual({
@@ -49,7 +49,7 @@ describe('drbdadm dump-xml', () => {
     });
   });
 
-  it('reads IPv6, an indexed device of metadata, a device without a name; of a secret not its value', () => {
+  it('reads IPv6, an indexed metadata device, a device without a name; and hides a secret', () => {
     const [, rsix] = parse(dump(`two@${rig}`));
 
     expect(rsix?.hosts[0]).toEqual({
@@ -91,7 +91,7 @@ describe('drbdadm dump-xml', () => {
     );
   });
 
-  it('says the same without a module', () => {
+  it('shows the same without a module', () => {
     expect(parse(dump('no-module@9.22.0'))).toEqual(parse(dump(`two@${rig}`)));
   });
 
@@ -118,7 +118,7 @@ describe('drbdadm dump-xml', () => {
   });
 
   // By hand, as user/v9/drbdadm_dump.c of drbd-utils 9 prints it; the first resource is as LINSTOR writes it.
-  it('of 9 takes the address of a host that has none of its own from its connections, or their paths', () => {
+  it('of 9 takes the address of a host without one from its connections, or their paths', () => {
     const [pvc, paths] = parse(dump(connections));
     const ends = (of: typeof pvc) =>
       of?.hosts.map(({ names, address, peerAddresses }) => [
@@ -157,7 +157,7 @@ describe('drbdadm dump-xml', () => {
     expect(() => parse(dump(connections).replace(from, to))).toThrow();
   });
 
-  it('with any element or attribute spoiled or left out it is an error', () => {
+  it('refuses output with any element or attribute damaged or missing', () => {
     const xml = dump(`two@${rig}`);
     for (const [from, to] of [
       ['<config ', '<conf '],
@@ -194,7 +194,7 @@ describe('drbdadm --version', () => {
     `DRBDADM_BUILDTAG=GIT-hash:\\ db07\\ build\\ by\\ x\nDRBDADM_API_VERSION=2\nDRBD_KERNEL_VERSION_CODE=0x08040b\nDRBD_KERNEL_VERSION=8.4.11\nDRBDADM_VERSION_CODE=0x091600\n${version}\n`;
   const version = (stdout: string) => drbdVersion().parse({ exitCode: 0, stdout, stderr: '' });
 
-  it('has the version of drbd-utils, and without that line is an error', () => {
+  it('shows the version of drbd-utils, and without that line is an error', () => {
     expect(drbdVersion()).toMatchObject({ tool: 'drbdadm', argv: ['--version'], access: 'read' });
     expect(version(said('DRBDADM_VERSION=9.22.0'))).toBe('9.22.0');
     expect(version(said('DRBDADM_VERSION=9.23.0-rc.1'))).toBe('9.23.0-rc.1');

@@ -40,8 +40,8 @@ async function expectWhole(...hosts: readonly SimulatedHost[]): Promise<void> {
   }
 }
 
-describe('docs/dead-host.md leads out of', () => {
-  it('an address that is gone on the host that lives', async () => {
+describe('docs/dead-host.md solves', () => {
+  it('an address that is missing on the running host', async () => {
     const { there, beta } = await stage();
     there.cut();
     beta.admin.setAddresses();
@@ -49,7 +49,7 @@ describe('docs/dead-host.md leads out of', () => {
     expect((await states(beta))[0]?.role).toBe('Primary');
   });
 
-  it.each(['both', 'one', 'none'])('a split brain to which %s was written', async (which) => {
+  it.each(['both', 'one', 'none'])('a split brain with writes on %s', async (which) => {
     const { there, alpha, beta } = await stage();
     there.cut();
     for (const host of [alpha, beta]) await states(host);

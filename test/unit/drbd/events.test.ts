@@ -28,7 +28,7 @@ const all = [
 ];
 
 describe('drbdsetup events2', () => {
-  it('is asked once, with counters, and without waiting', () => {
+  it('runs once, with counters, and without waiting', () => {
     expect(drbdEvents()).toMatchObject({
       tool: 'drbdsetup',
       argv: ['events2', '--now', '--statistics'],
@@ -41,7 +41,7 @@ describe('drbdsetup events2', () => {
     expect(parse(events(`none@${rig}`))).toEqual([]);
   });
 
-  it('of an 8.4 module tells role, disk, size and connection, in the words of 9', () => {
+  it('of an 8.4 module shows role, disk, size and connection, in the words of 9', () => {
     expect(parse(events(`primary@${rig}`))).toEqual([
       {
         ...{ name: 'r0', role: 'Primary', suspended: [] },
@@ -58,7 +58,7 @@ describe('drbdsetup events2', () => {
     ]);
   });
 
-  it('of a resource without a connection has no name of the peer, and of one without metadata no size', () => {
+  it('without a connection has no name of the peer, and without metadata no size', () => {
     const [r0] = parse(events(`no-metadata@${rig}`));
 
     expect(r0?.volumes).toEqual([{ volume: 0, minor: 0, disk: 'Diskless' }]);
@@ -75,7 +75,7 @@ describe('drbdsetup events2', () => {
     expect(rsix?.connections[0]?.volumes.map(({ volume }) => volume)).toEqual([0, 1]);
   });
 
-  it('of a pair tells how much is still to be synced, in which direction, and why it does not go on', () => {
+  it('of a pair shows how much is out of sync, the direction, and why it stopped', () => {
     const seen = (name: string) =>
       parse(events(`${name}@${rig}`)).map(({ volumes, connections }) => {
         const [peer] = connections[0]?.volumes ?? [];
@@ -96,7 +96,7 @@ describe('drbdsetup events2', () => {
     ]);
   });
 
-  it('of module 9 tells each peer with its addresses, the device beneath, and what is still to be synced', () => {
+  it('of module 9 shows each peer with its addresses, the backing device, and how much is out of sync', () => {
     const [web1] = parse(events(`three-hosts@${manualRecovery}`));
 
     expect(web1?.volumes).toMatchObject([{ minor: 1000, backing: '/dev/vg0/web1' }]);
@@ -109,7 +109,7 @@ describe('drbdsetup events2', () => {
     ]);
   });
 
-  it('of module 9 tells why I/O stands still, and a client has no device beneath', () => {
+  it('of module 9 shows why I/O is suspended, and a client has no backing device', () => {
     const [web1] = parse(events(`client@${manualRecovery}`));
 
     expect(web1?.suspended).toEqual(['quorum', 'no-data']);
@@ -123,7 +123,7 @@ describe('drbdsetup events2', () => {
   });
 
   it.each(all)(
-    '%s: the answer with a line left out is an error, but for the path of a connection',
+    '%s: an answer with a missing line is an error, except for the path of a connection',
     (name) => {
       const lines = events(name).split('\n').slice(0, -1);
       for (const [at, line] of lines.entries())
@@ -132,18 +132,21 @@ describe('drbdsetup events2', () => {
     },
   );
 
-  it.each(all)('%s: the answer with a line twice, cut off, or with a word spoiled is an error', (name) => {
-    const text = events(name);
-    const lines = text.split('\n').slice(0, -1);
-    for (const [at, line] of lines.entries()) {
-      if (!line.startsWith('exists path '))
-        expect(() => parse(`${lines.toSpliced(at, 0, line).join('\n')}\n`), line).toThrow();
-      const spoiled = line.replace(/(?<key>role|disk|connection|replication|peer|-):?\S*$/, 'x y');
-      if (spoiled !== line) expect(() => parse(`${lines.with(at, spoiled).join('\n')}\n`), line).toThrow();
-    }
-    expect(() => parse(text.slice(0, -1))).toThrow();
-    expect(() => parse('')).toThrow();
-  });
+  it.each(all)(
+    '%s: an answer with a repeated line, truncated, or with a damaged word is an error',
+    (name) => {
+      const text = events(name);
+      const lines = text.split('\n').slice(0, -1);
+      for (const [at, line] of lines.entries()) {
+        if (!line.startsWith('exists path '))
+          expect(() => parse(`${lines.toSpliced(at, 0, line).join('\n')}\n`), line).toThrow();
+        const spoiled = line.replace(/(?<key>role|disk|connection|replication|peer|-):?\S*$/, 'x y');
+        if (spoiled !== line) expect(() => parse(`${lines.with(at, spoiled).join('\n')}\n`), line).toThrow();
+      }
+      expect(() => parse(text.slice(0, -1))).toThrow();
+      expect(() => parse('')).toThrow();
+    },
+  );
 
   it.each([
     'role',
@@ -165,17 +168,17 @@ describe('drbdsetup events2', () => {
   });
 });
 
-describe('what is to be known of a resource', () => {
+describe('the problems of a resource', () => {
   const of = (name: string) =>
     parse(events(name)).flatMap((state) => findings({ name: state.name, state }).map(({ words }) => words));
 
-  it('one that is not up says so, and how it comes up', () => {
+  it('a resource that is down is reported with the command that brings it up', () => {
     expect(findings({ name: 'web1' })).toEqual([
       { level: 'note', words: 'it is not up', remedy: 'bring it up: bofh drbd up web1' },
     ]);
   });
 
-  it('StandAlone is no mere lack of a connection: both of its causes are told, and nothing is discarded by itself', () => {
+  it('StandAlone is more than a lost connection: both causes are reported, and nothing is discarded automatically', () => {
     const [state] = parse(events(`standalone@${rig}`));
     const found = findings({ name: 'r0', ...(state === undefined ? {} : { state }) });
 
@@ -187,14 +190,14 @@ describe('what is to be known of a resource', () => {
     });
   });
 
-  it('a pair in split brain is that on both sides, and a whole one has nothing to tell', () => {
+  it('a split brain is reported on both sides, and a healthy pair has no problems', () => {
     expect(of(`pair-split-brain@${rig}`).filter((words) => words.includes('split brain'))).toHaveLength(2);
     expect(of(`pair-uptodate@${rig}`)).toEqual(
       Array(2).fill('it is up, but no file of the configuration has it'),
     );
   });
 
-  it('names a volume without a disk, one that is inconsistent, and a peer that is not there', () => {
+  it('include a volume without a disk, an inconsistent one, and a missing peer', () => {
     expect(of(`no-metadata@${rig}`)).toContain('volume 0 has no disk here');
     expect(of(`inconsistent@${rig}`)).toContain(
       'volume 0 is inconsistent here: what is on it cannot be used',
@@ -202,7 +205,7 @@ describe('what is to be known of a resource', () => {
     expect(of(`primary@${rig}`)).toContain('it has no connection to peer (Connecting)');
   });
 
-  it('tells of a resync that goes on, and why I/O stands still', () => {
+  it('include a running resync, and why I/O is suspended', () => {
     expect(of(`three-hosts@${manualRecovery}`)).toContain('volume 0 is in SyncSource with carol');
     expect(of(`client@${manualRecovery}`)).toContain('its I/O stands still (quorum, no-data)');
   });

@@ -32,7 +32,7 @@ describe('drbdadm get-gi', () => {
   });
 
   it.each(['', 'Device is unconfigured\n', 'A5A7C8D1BC0F3D4E\n', '1:2:3:4:1:1:1:0:0:0:0\n'])(
-    'an answer that is not understood is an error: %j',
+    'refuses unknown output: %j',
     (text) => {
       expect(() => parse(text)).toThrow();
     },
@@ -98,8 +98,8 @@ async function discardsNothing(host: SimulatedHost, ...words: readonly RegExp[])
   expect(generation(host)).toBe(before);
 }
 
-describe('data that were to be discarded', () => {
-  it('are discarded after a crash while they are the same', async () => {
+describe('local data to discard', () => {
+  it('is discarded after a crash if it is unchanged', async () => {
     const { alpha, there } = parted();
     const kept = generation(there.host());
     const again = await ordered(alpha, discard);
@@ -109,7 +109,7 @@ describe('data that were to be discarded', () => {
     expect([generation(again), generation(there.host())]).toEqual([kept, kept]);
   });
 
-  it('stay when the split was settled the other way, and there is another one', async () => {
+  it('stays when the split brain was resolved the other way, and a new one exists', async () => {
     const { alpha, there } = parted();
     const first = generation(alpha);
     const again = await ordered(alpha, discard);
@@ -129,7 +129,7 @@ describe('data that were to be discarded', () => {
     );
   });
 
-  it('stay when they were written to since, which begins no new generation', async () => {
+  it('stays when it was written since, without a new generation', async () => {
     const { alpha } = parted();
     const again = await ordered(alpha, discard);
     again.admin.drbdadm('primary', name);
@@ -142,7 +142,7 @@ describe('data that were to be discarded', () => {
     );
   });
 
-  it('stay after a boot, which nobody can look behind', async () => {
+  it('stays after a boot, because writes before it are unknown', async () => {
     const { alpha } = parted();
     const again = (await ordered(alpha, discard)).reboot();
     again.admin.drbdadm('up', name);
@@ -150,7 +150,7 @@ describe('data that were to be discarded', () => {
     await discardsNothing(again, /the host was booted/);
   });
 
-  it('stay when the journal does not say which they were', async () => {
+  it('stays when the journal has no generation', async () => {
     const { alpha } = parted();
     const undo = { name, minors: [0], to: 'connected', mine: 'discarded', note: '/run/bofh/notes/bofh.1a.1' };
     const begun = alpha.changes.length;
@@ -162,7 +162,7 @@ describe('data that were to be discarded', () => {
   it.each<readonly [string, (tx: Tx) => Promise<unknown>]>([
     ['invalidate', (tx) => tx.drbd.invalidate({ name })],
     ['invalidate-remote', (tx) => tx.drbd.invalidateRemote({ name })],
-  ])('stay when the two have parted and met since: %s', async (_, order) => {
+  ])('stays when the two disconnected and connected again: %s', async (_, order) => {
     const { alpha, there } = parted();
     const beta = there.host();
     const meet = async (host: SimulatedHost): Promise<void> => {
@@ -180,7 +180,7 @@ describe('data that were to be discarded', () => {
   it.each<readonly [string, (tx: Tx) => Promise<unknown>]>([
     ['invalidate', (tx) => tx.drbd.invalidate({ name })],
     ['invalidate-remote', (tx) => tx.drbd.invalidateRemote({ name })],
-  ])('stay after a boot: %s', async (_, order) => {
+  ])('stays after a boot: %s', async (_, order) => {
     const host = connected();
     const again = (await ordered(host, order)).reboot();
     again.admin.drbdadm('up', name);
@@ -188,13 +188,13 @@ describe('data that were to be discarded', () => {
     await discardsNothing(again, /the host was booted/);
   });
 
-  it('stay when this host has become primary since: invalidate-remote', async () => {
+  it('stays when this host was promoted since: invalidate-remote', async () => {
     const again = await ordered(connected(), (tx) => tx.drbd.invalidateRemote({ name }));
     again.admin.drbdadm('primary', name);
     await discardsNothing(again, /its role was Secondary and is Primary/);
   });
 
-  it('are named by journal show and by an error, with their generation', async () => {
+  it('is named by journal show and by an error, with its generation', async () => {
     const { alpha } = parted();
     const [step] = await openSteps(await ordered(alpha, discard));
     expect(step?.what).toMatch(

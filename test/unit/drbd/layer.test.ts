@@ -15,7 +15,7 @@ async function treeOf(host: ReturnType<typeof up>) {
 }
 
 describe('DRBD in the stack', () => {
-  it('of a resource that is up has its device over the one beneath, with the overhead of its metadata', async () => {
+  it('a resource that is up has its device over the backing device, with the overhead of its metadata', async () => {
     const host = up();
     host.admin.drbdadm('primary', 'web1');
     host.admin.format('/dev/drbd0', {
@@ -43,7 +43,7 @@ describe('DRBD in the stack', () => {
     });
   });
 
-  it('of one that is not up tells whose it is and what would be left, and that no more can be told', async () => {
+  it('a resource that is down shows its name and the space that remains, and says that no more is known', async () => {
     const backing = (await treeOf(replicated()))(name);
 
     expect(backing.content).toMatchObject({
@@ -53,7 +53,7 @@ describe('DRBD in the stack', () => {
     expect(backing.unknown).toContain('web1/0 is not up: its content is unknown');
   });
 
-  it('that nobody has configured has no size that could be told', async () => {
+  it('a device without a configuration has no known size', async () => {
     const host = replicated();
     host.admin.removeFile('/etc/drbd.d/web1.res');
     const backing = (await treeOf(host))(name);
@@ -62,7 +62,7 @@ describe('DRBD in the stack', () => {
     expect(backing.unknown).toContain('no resource of it is up, and none is configured');
   });
 
-  it('has a key of its own over those of the volume, and is named as holder of it, with its resource', async () => {
+  it('has its own lock key over those of the volume, and its resource is its holder', async () => {
     const host = up();
 
     expect(await keysOf(host, '/dev/drbd0')).toMatchObject({

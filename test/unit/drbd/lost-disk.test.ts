@@ -35,7 +35,7 @@ function waysIn(said: string, from: string, to: string): readonly string[] {
 
 describe('a host that has lost the disk of a resource', () => {
   it.each(['attach web1', 'create-md web1'])(
-    'is told by drbd %s how to get a new one, which fetches the data from the peer',
+    'drbd %s says how to replace it and resync from the peer',
     async (verb) => {
       const { alpha } = await lost();
       const said = await typed(alpha, `bofh drbd ${verb}`);
@@ -49,7 +49,7 @@ describe('a host that has lost the disk of a resource', () => {
     },
   );
 
-  it('gives up its part by the commands that are named, and says that there was no volume', async () => {
+  it('the printed commands remove its part, and say that there was no volume', async () => {
     const { alpha, beta } = await lost();
     const said = await typed(alpha, 'bofh drbd remove --here web1');
     const [down = ''] = /drbdadm down web1/.exec(said) ?? [];

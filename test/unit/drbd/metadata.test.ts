@@ -68,7 +68,7 @@ const create =
 const generation = { uuid: '5e1f0000000000a0', peers: [1] };
 
 describe('tx.drbd.createMetadata', () => {
-  it('says whose data the device has, which are up to date then', async () => {
+  it('reports whose data the device has, which is up to date then', async () => {
     const host = blank();
     await on(host, create({ generation }));
     expect(await dataAt(host, { device, area })).toMatchObject({
@@ -82,7 +82,7 @@ describe('tx.drbd.createMetadata', () => {
     expect(await dataAt(none, { device, area })).toMatchObject({ generation: undefined, size: 0 });
   });
 
-  it('is undone when drbdmeta says that it has said so, and has not', async () => {
+  it('is undone when drbdmeta reports success and does nothing', async () => {
     const host = blank();
     const before = host.snapshot();
     host.fault({ tool: 'drbdmeta', nth: 3, access: 'change', mode: 'no effect, exit 0' });
@@ -93,14 +93,14 @@ describe('tx.drbd.createMetadata', () => {
     expect(host.snapshot()).toBe(before);
   });
 
-  it.each(['5e1f0000000000a1', '0000000000000004', 'x'])('takes no generation %s', async (uuid) => {
+  it.each(['5e1f0000000000a1', '0000000000000004', 'x'])('refuses a generation %s', async (uuid) => {
     const error: unknown = await on(blank(), create({ generation: { uuid, peers: [1] } })).catch(
       (each: unknown) => each,
     );
     expect(error).toMatchObject({ name: 'UsageError' });
   });
 
-  it('makes metadata of a uuid of ours that the resource comes up with, and takes them off again', async () => {
+  it('creates metadata with its own UUID for the resource, and removes it again', async () => {
     const host = blank();
     const made = await on(host, async (tx) => {
       const value = await tx.drbd.createMetadata({ name });
@@ -116,7 +116,7 @@ describe('tx.drbd.createMetadata', () => {
     await undone(blank(), create());
   });
 
-  it('puts back the very bytes that lay there', async () => {
+  it('restores the former bytes', async () => {
     const host = blank();
     const random = Uint8Array.from({ length: area.length }, (_, at) => (at * 7 + (at >> 8)) % 251);
     host.admin.writeBytes(device, area.from, random);
@@ -124,7 +124,7 @@ describe('tx.drbd.createMetadata', () => {
     expect((await bytes(host)).get(superblockOf(area))?.[0]).toBe(random.at(-blockSize));
   });
 
-  it('replaces metadata that are named, and no others; those are back after an undo', async () => {
+  it('replaces only named metadata, and the undo restores it', async () => {
     const host = replicated();
     host.world.drbd.module = 'loaded';
     const { message, remedy } = await refused(host, create());
@@ -138,7 +138,7 @@ describe('tx.drbd.createMetadata', () => {
     expect(signature(host)?.uuid).toBe(made.uuid);
   });
 
-  it('keeps a filesystem that is named and ends before them, and takes no other content along', async () => {
+  it('keeps a named filesystem that ends before it, and overwrites no other content', async () => {
     const uuid = '5e1f0000-0000-4000-8000-0000000000aa';
     expect((await refused(filled(), create())).remedy).toContain(`keep: ["${uuid}"]`);
     const long = await refused(filled(size / 4096), create({ keep: [uuid] }));
@@ -155,7 +155,7 @@ describe('tx.drbd.createMetadata', () => {
     ).toBe(uuid);
   });
 
-  it('refuses a content of which nobody knows how far it reaches', async () => {
+  it('refuses content whose end is unknown', async () => {
     const host = blank();
     host.admin.format(device, { type: 'LVM2_member', usage: 'raid', uuid: 'abc' });
     expect((await refused(host, create({ keep: ['abc'] }))).message).toContain(
@@ -163,14 +163,14 @@ describe('tx.drbd.createMetadata', () => {
     );
   });
 
-  it('wants bytes that nobody knows to be named', async () => {
+  it('needs a name for unknown bytes', async () => {
     const host = blank();
     host.admin.writeBytes(device, 0, new Uint8Array(512).fill(7));
     expect((await refused(host, create())).remedy).toContain('overwrite: ["data"]');
     await undone(host, create({ overwrite: ['data'] }));
   });
 
-  it('refuses a device that is in use, one of a resource that is up, and a host without the module', async () => {
+  it('refuses a device in use, one of a running resource, and a host without the module', async () => {
     expect((await refused(up(), create({ overwrite: [old] }))).holders).toMatchObject([
       { kind: 'drbd', resource: name },
     ]);
@@ -178,7 +178,7 @@ describe('tx.drbd.createMetadata', () => {
     expect((await refused(host, create())).remedy).toBe('load it: modprobe drbd');
   });
 
-  it('refuses more than it can keep for going back, and says how to be rid of it', async () => {
+  it('refuses more content than the undo can keep, and says how to remove it', async () => {
     const host = simulatedHost({ volumeGroups: [{ name: 'vg0', size: 64 * 1024 ** 3 }] });
     host.admin.writeFile('/etc/drbd.conf', 'include "drbd.d/*.res";\n');
     host.admin.writeFile('/etc/drbd.d/web1.res', resourceText(name, { disk: '/dev/vg0/large' }));
@@ -193,12 +193,12 @@ describe('tx.drbd.createMetadata', () => {
     );
   });
 
-  it('wants the volume named where there are several, and takes none that is not there', async () => {
+  it('needs the number of one of several volumes, and refuses an unknown one', async () => {
     const host = blank();
     expect((await refused(host, create({ volume: 1 }))).message).toBe('web1 has no volume 1 on this host');
   });
 
-  it('is not done while its metadata have no name', async () => {
+  it('does not run while its metadata has no name', async () => {
     const host = blank();
     const before = host.snapshot();
     host.fault({ tool: 'drbdmeta', nth: 2, mode: 'no effect, exit 0' });
@@ -206,7 +206,7 @@ describe('tx.drbd.createMetadata', () => {
     expect(host.snapshot()).toBe(before);
   });
 
-  it('leaves metadata alone that somebody else has made meanwhile', async () => {
+  it('leaves alone metadata that others created meanwhile', async () => {
     const host = blank();
     const failed = on(host, async (tx) => {
       await tx.drbd.createMetadata({ name });
@@ -220,8 +220,8 @@ describe('tx.drbd.createMetadata', () => {
   });
 });
 
-describe('data that stay, whatever they are', () => {
-  it('need no name, as long as the metadata begin behind them', async () => {
+describe('data that must stay', () => {
+  it('needs no name if the metadata begins behind it', async () => {
     const host = blank();
     host.admin.format(device, { type: 'LVM2_member', usage: 'raid', uuid: 'abc' });
     const before = await bytes(host, 0, 68 * 1024);
@@ -231,7 +231,7 @@ describe('data that stay, whatever they are', () => {
     expect(before.size).toBeGreaterThan(0);
   });
 
-  it('are refused when they reach into them, and old metadata behind them want to be named', async () => {
+  it('is refused if the metadata would overlap it, and old metadata behind it must be named', async () => {
     expect((await refused(blank(), create({ keepBytes: area.from + 1 }))).message).toContain(
       'of data, and the metadata would begin at',
     );
@@ -264,14 +264,14 @@ describe('tx.drbd.removeMetadata', () => {
     return host;
   }
 
-  it('leaves the data alone on the device, which are what it holds from then on', async () => {
+  it('keeps the data on the device', async () => {
     const host = taken();
     expect(await on(host, wipe())).toEqual({ volume: 0, device, uuid: old });
     expect(signature(host)).toMatchObject({ type: 'ext4', uuid: data.uuid });
     expect((await bytes(host)).get(superblockOf(area))).toBeUndefined();
   });
 
-  it('is undone by the very bytes, with which the resource comes up', async () => {
+  it('is undone byte for byte, and the resource comes up with it', async () => {
     await undone(taken(), wipe());
     const host = taken();
     const failed = on(host, async (tx) => {
@@ -283,7 +283,7 @@ describe('tx.drbd.removeMetadata', () => {
     expect(host.world.drbd.resources[0]?.volumes[0]?.disk).toBe('UpToDate');
   });
 
-  it('refuses other metadata than were named, none at all, and those of a volume that is up', async () => {
+  it('refuses other metadata than named, missing metadata, and that of a running volume', async () => {
     const other = await refused(taken(), wipe({ uuid: 'ffffffffffffffff' }));
     expect(other.message).toBe(
       `the metadata on ${device} has the uuid ${old}, not ffffffffffffffff; nothing was written`,
@@ -292,7 +292,7 @@ describe('tx.drbd.removeMetadata', () => {
     expect((await refused(used(), wipe())).holders).toMatchObject([{ kind: 'drbd', resource: name }]);
   });
 
-  it('is not done when nothing was written, and leaves alone what somebody else has written', async () => {
+  it('notices when nothing was written, and leaves alone foreign content', async () => {
     const host = taken();
     const before = host.snapshot();
     host.fault({ tool: 'dd', mode: 'no effect, exit 0' });
@@ -334,7 +334,7 @@ describe('the commands of metadata', () => {
     ]);
   });
 
-  it('read blocks that are no zeros, and nothing that is cut off', () => {
+  it('read blocks with content, and refuse truncated output', () => {
     const { parse } = blocksAt('/dev/x', { from: 4096, count: 4 * 4096 });
     const line = (at: number, byte: string): string =>
       `${String(at).padStart(7, '0')}${` ${byte}`.repeat(4096)}\n`;

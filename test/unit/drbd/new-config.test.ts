@@ -33,7 +33,7 @@ const text = async (host: SimulatedHost, path = file): Promise<string> =>
   Buffer.from(await host.readFile(path)).toString('utf8');
 
 describe('tx.drbd.createConfig', () => {
-  it('writes a file that drbdadm reads as it was asked for, and takes it away when the sequence fails', async () => {
+  it('writes a file that drbdadm reads as requested, and removes it when the sequence fails', async () => {
     const host = replicated();
     const before = host.snapshot();
 
@@ -53,7 +53,7 @@ describe('tx.drbd.createConfig', () => {
     expect(await host.stat(file)).toMatchObject({ mode: 0o644, links: 1 });
   });
 
-  it('leaves the node ids out where drbdadm does not know them, and quotes what is no word', async () => {
+  it('omits node IDs where drbdadm does not know them, and quotes where needed', async () => {
     const host = replicated();
     const hosts = asked().hosts.map((each, nodeId) => ({
       ...each,
@@ -107,7 +107,7 @@ describe('tx.drbd.createConfig', () => {
     expect(remedy).toMatch(/bofh drbd|drbd\.next|choose another name|uname/);
   });
 
-  it('refuses what drbdadm does not take, in its words, before anything is written', async () => {
+  it('refuses what drbdadm refuses, with its message, before anything is written', async () => {
     const host = replicated();
     host.admin.writeFile(
       '/etc/drbd.d/web3.res',
@@ -153,7 +153,7 @@ describe('tx.drbd.createConfig', () => {
     ['a name of a device', asked({ name: 'minor-3' })],
     ['a name with a path in it', asked({ name: '../web2' })],
     ['protocol twice', asked({ protocol: 'A', options: { net: { protocol: 'C' } } })],
-  ])('takes no resource with %s', async (_, args) => {
+  ])('refuses a resource with %s', async (_, args) => {
     const host = replicated();
     const before = host.snapshot();
     await expect(on(host, (tx) => tx.drbd.createConfig(args))).rejects.toBeInstanceOf(UsageError);
@@ -162,7 +162,7 @@ describe('tx.drbd.createConfig', () => {
 });
 
 describe('tx.drbd.removeConfig', () => {
-  it('removes the file of a resource that is down; it is there again when the sequence fails', async () => {
+  it('removes the file of a stopped resource, and restores it when the sequence fails', async () => {
     const host = replicated();
     const before = host.snapshot();
     const failed = on(host, async (tx) => {
@@ -177,7 +177,7 @@ describe('tx.drbd.removeConfig', () => {
     expect(await host.readDir('/etc/drbd.d')).toEqual([]);
   });
 
-  it('refuses one that is up, one that is not there, and a file with more in it', async () => {
+  it('refuses a running resource, a missing one, and a file with more content', async () => {
     const remove = (name: string) => (tx: Tx) => tx.drbd.removeConfig({ name });
     expect(await refused(up(), remove('web1'))).toMatchObject({
       message: 'web1 is up: its configuration stays',
@@ -202,7 +202,7 @@ describe('tx.drbd.removeConfig', () => {
     );
   });
 
-  it('gives one that is up another file, of the very text, while it goes on; both are undone', async () => {
+  it('moves a running one to another file of the same text; both steps are undone', async () => {
     const host = up();
     const before = host.snapshot();
     const other = `# kept\n${(await text(host, '/etc/drbd.d/web1.res')).replace('10.0.0.2', '10.0.0.9')}`;
@@ -228,7 +228,7 @@ describe('tx.drbd.removeConfig', () => {
     expect((await resources(host))[0]).toMatchObject({ here: { address: mine?.address }, state });
   });
 
-  it('gives no file to one that is up with other devices, and none that says something else', async () => {
+  it('refuses a file for a resource that runs with other devices, and a file with other content', async () => {
     const create = (more: Partial<Asked>) => async (tx: Tx) => {
       await tx.drbd.removeConfig({ name: 'web1', whileUp: true });
       await tx.drbd.createConfig(asked({ name: 'web1', whileUp: true, ...more }));
@@ -244,7 +244,7 @@ describe('tx.drbd.removeConfig', () => {
     ).rejects.toThrow(/differently from the request|conflicting/);
   });
 
-  it('makes room for another one of its name in the same sequence, and all of it is undone', async () => {
+  it('makes space for another one of the same name in one sequence, and everything is undone', async () => {
     const host = replicated();
     const before = host.snapshot();
     const failed = on(host, async (tx) => {

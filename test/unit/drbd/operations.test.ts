@@ -56,7 +56,7 @@ describe('tx.drbd.up', () => {
     await undone(replicated(), (tx) => tx.drbd.up({ name }));
   });
 
-  it('takes what it has half made down again: without metadata drbdadm leaves a resource without a disk', async () => {
+  it('takes down a partly created one: without metadata drbdadm leaves a resource without a disk', async () => {
     const host = replicated();
     const before = host.snapshot();
     // The look before the act saw them still.
@@ -83,7 +83,7 @@ describe('tx.drbd.up', () => {
     });
   });
 
-  it('refuses a disk without metadata at its end: drbdadm would move those of one that has grown', async () => {
+  it('refuses a disk without metadata at its end, because drbdadm would move that of a grown disk', async () => {
     const host = replicated();
     host.admin.format('/dev/vg0/web1-root', undefined);
 
@@ -92,7 +92,7 @@ describe('tx.drbd.up', () => {
     expect(remedy).toContain('bofh drbd create-md web1');
   });
 
-  it('refuses a disk that somebody uses, and a minor number that another resource has', async () => {
+  it('refuses a disk in use, and the minor number of another resource', async () => {
     const host = up();
     host.admin.writeFile('/etc/drbd.d/web2.res', resourceText('web2', { port: 7789, minor: 1 }));
     expect((await refused(host, (tx) => tx.drbd.up({ name: 'web2' }))).holders).toMatchObject([
@@ -106,11 +106,11 @@ describe('tx.drbd.up', () => {
     );
   });
 
-  it.each(['all', '-d', 'web1/0', 'web 1', ''])('takes no name like "%s"', async (odd) => {
+  it.each(['all', '-d', 'web1/0', 'web 1', ''])('refuses a name like "%s"', async (odd) => {
     await expect(on(replicated(), (tx) => tx.drbd.up({ name: odd }))).rejects.toBeInstanceOf(UsageError);
   });
 
-  it('is stuck when somebody has made it primary and uses it, and says who', async () => {
+  it('is stuck when the resource was promoted and is in use, and names the holder', async () => {
     const host = replicated();
     const failed = on(host, async (tx) => {
       await tx.drbd.up({ name });
@@ -135,7 +135,7 @@ describe('tx.drbd.down', () => {
     await undone(up(), (tx) => tx.drbd.down({ name }));
   });
 
-  it('refuses one that is mounted, or in use by a guest, and says where and by whom', async () => {
+  it('refuses one that is mounted, or in use by a guest, and names the holder', async () => {
     const mounted = mount(primary());
     expect(await refused(mounted, (tx) => tx.drbd.down({ name }))).toMatchObject({
       message: expect.stringContaining('mounted on /mnt') as unknown,
@@ -146,7 +146,7 @@ describe('tx.drbd.down', () => {
     expect((await refused(guest, (tx) => tx.drbd.down({ name }))).holders).toMatchObject([{ kind: 'guest' }]);
   });
 
-  it('has one that was StandAlone so again, whenever its undo was killed', async () => {
+  it('restores StandAlone, also after a kill of its undo', async () => {
     const alone = (): SimulatedHost => {
       const host = up();
       host.admin.drbdadm('disconnect', name);
@@ -172,7 +172,7 @@ describe('tx.drbd.down', () => {
     }
   });
 
-  it('refuses a primary, one that is not up, and one that would not come back as it is', async () => {
+  it('refuses a primary, one that is not up, and one that would come up differently', async () => {
     expect(await refused(primary(), (tx) => tx.drbd.down({ name }))).toMatchObject({
       message: 'web1 is primary on this host',
       remedy: 'make it secondary first: bofh drbd secondary web1',
@@ -194,7 +194,7 @@ function behindPrimary(disk: 'UpToDate' | 'Diskless'): SimulatedHost {
 }
 
 describe('with a peer that is primary', () => {
-  it('there is no second one, unless the resource allows two', async () => {
+  it('refuses a second one, unless the resource allows two', async () => {
     const { message } = await refused(behindPrimary('UpToDate'), (tx) => tx.drbd.primary({ name }));
     expect(message).toBe('peer is primary of web1, and only one host can be');
     const host = behindPrimary('UpToDate');
@@ -212,7 +212,7 @@ describe('with a peer that is primary', () => {
     await refused(not, (tx) => tx.drbd.primary({ name }));
   });
 
-  it('a disk that it works with is not taken away from it; its copy is, when it has a good one itself', async () => {
+  it('keeps the disk that the peer works with; its own is detached if the peer has a good one', async () => {
     const { message } = await refused(behindPrimary('Diskless'), (tx) => tx.drbd.down({ name }));
     expect(message).toContain('it works with the data of this host');
     await on(behindPrimary('UpToDate'), (tx) => tx.drbd.down({ name }));
@@ -231,7 +231,7 @@ describe('tx.drbd.primary and secondary', () => {
     await undone(primary(), (tx) => tx.drbd.secondary({ name }));
   });
 
-  it('refuse what is so already, and what is not up', async () => {
+  it('refuse the present role, and a resource that is down', async () => {
     expect((await refused(primary(), (tx) => tx.drbd.primary({ name }))).message).toContain('already');
     expect((await refused(up(), (tx) => tx.drbd.secondary({ name }))).message).toContain('already');
     const two = primary();
@@ -242,13 +242,13 @@ describe('tx.drbd.primary and secondary', () => {
     expect((await refused(replicated(), (tx) => tx.drbd.primary({ name }))).message).toBe('web1 is not up');
   });
 
-  it('refuse to promote data that are not up to date, and force nothing', async () => {
+  it('refuse to promote data that is not up to date, and never force', async () => {
     expect((await refused(up('Inconsistent'), (tx) => tx.drbd.primary({ name }))).message).toBe(
       'volume 0 of web1 is Inconsistent on this host, not UpToDate',
     );
   });
 
-  it('refuse to demote while a device is mounted; what only the kernel sees is named when it has refused', async () => {
+  it('refuse to demote while a device is mounted; a holder that only the kernel knows is named after its refusal', async () => {
     expect((await refused(mount(primary()), (tx) => tx.drbd.secondary({ name }))).holders).toMatchObject([
       { kind: 'mount', path: '/mnt' },
     ]);
@@ -260,7 +260,7 @@ describe('tx.drbd.primary and secondary', () => {
     expect(await now(host)).toEqual([[name, 'Primary', 'UpToDate']]);
   });
 
-  it('work in one sequence with what brings it up, and all of it goes back', async () => {
+  it('work in one sequence with the step that brings it up, and everything is undone', async () => {
     const all = async (tx: Tx): Promise<void> => {
       await tx.drbd.up({ name });
       await tx.drbd.primary({ name });

@@ -42,7 +42,7 @@ describe('withOtherPeer', () => {
     );
   });
 
-  it('does not look for a disk that is the same there', () => {
+  it('does not look for a disk that has the same path there', () => {
     const shared = `resource web1 { disk /dev/vg0/web1; on alpha { address 10.0.0.1:1; } on beta { address 10.0.0.2:1; } }`;
     const same = { ...peer, to: { ...peer.to, disk: { was: '/dev/vg0/web1', is: '/dev/vg0/web1' } } };
     expect(withOtherPeer(shared, same)).toContain('on gamma { address ipv4 10.1.0.3:7790; }');
@@ -69,7 +69,7 @@ describe('withOtherPeer', () => {
 });
 
 describe('statementsIn', () => {
-  it('tells words, what stands in braces, and where it lies', () => {
+  it('reads words and braces with their offsets', () => {
     const [first, second] = statementsIn('a "b c" { d; } # e;\nf;');
     expect(first).toMatchObject({
       words: [

@@ -6,7 +6,7 @@ import { recorded } from '../blockdevice/fixtures.ts';
 const proc = (name: string) => recorded(`proc/drbd-${name}@9.22.0-module-8.4.11`).stdout;
 
 describe('/proc/drbd', () => {
-  it('tells the version, and each device with its states and counters in bytes', () => {
+  it('shows the version, and each device with its states and counters in bytes', () => {
     expect(parseProc(proc('inconsistent'))).toEqual({
       version: '8.4.11',
       devices: [
@@ -20,14 +20,14 @@ describe('/proc/drbd', () => {
     });
   });
 
-  it('of one without a network has no protocol', () => {
+  it('shows no protocol without a network', () => {
     const [device] = parseProc(proc('standalone')).devices;
 
     expect(device).toMatchObject({ state: 'StandAlone', role: 'Primary', written: 212_863 * 1024 });
     expect(device).not.toHaveProperty('protocol');
   });
 
-  it('of a pair that syncs tells how far it is', () => {
+  it('shows the progress of a resync', () => {
     const done = (name: string) =>
       parseProc(proc(name)).devices.map((each) => [each.state, 'done' in each ? each.done : undefined]);
 
@@ -41,14 +41,14 @@ describe('/proc/drbd', () => {
     ]);
   });
 
-  it('of module 9 has the version alone', () => {
+  it('of module 9 has only the version', () => {
     const text =
       'version: 9.1.13 (api:2/proto:110-121)\nGIT-hash: 3aad9b42 build by @buildsystem\nTransports (api:19): tcp (9.1.13)\n';
 
     expect(parseProc(text)).toEqual({ version: '9.1.13', devices: [] });
   });
 
-  it('passes over minors that are left out, and knows one without a resource', () => {
+  it('skips missing minors, and reads one without a resource', () => {
     const [head = '', ...lines] = proc('standalone').split(/(?<=\n)/);
     const text = [head, ' 0: cs:Unconfigured\n', '\n', lines.slice(1).join('').replace(' 0:', '11:')].join(
       '',
@@ -61,7 +61,7 @@ describe('/proc/drbd', () => {
   });
 
   it.each(['inconsistent', 'standalone', 'diskless', 'pair-connected', 'pair-split-brain'])(
-    '%s: with a line left out or a word spoiled it is an error',
+    '%s: with a missing line or a damaged word it is an error',
     (name) => {
       const text = proc(name);
       const lines = text.split(/(?<=\n)/);

@@ -4,7 +4,7 @@ import { simulatedHost } from '../../../src/simulator/index.ts';
 import { device, replicated, resourceText, up } from './support.ts';
 
 describe('the resources of a host', () => {
-  it('without the module and without a configuration are none, and no program is asked', async () => {
+  it('without the module and a configuration are none, and no program runs', async () => {
     const host = simulatedHost();
     host.fault({ tool: 'drbdsetup', access: 'read', mode: 'fails before', times: 9 });
     host.fault({ tool: 'drbdadm', access: 'read', mode: 'fails before', times: 9 });
@@ -13,7 +13,7 @@ describe('the resources of a host', () => {
     expect(await procStatus(host)).toBeUndefined();
   });
 
-  it('that are configured and not up are told, with the part of this host', async () => {
+  it('that are configured and down are listed, with the part of this host', async () => {
     const [web1, ...more] = await resources(replicated());
 
     expect(more).toEqual([]);
@@ -21,13 +21,13 @@ describe('the resources of a host', () => {
     expect(web1?.here).toMatchObject({ names: ['sim'], volumes: [{ minor: 0, disk: device }] });
   });
 
-  it('that are up are told with their state', async () => {
+  it('that are up are listed with their state', async () => {
     const web1 = await resourceNamed(up(), 'web1');
 
     expect(web1.state).toMatchObject({ role: 'Secondary', connections: [{ state: 'Connecting' }] });
   });
 
-  it('that are up without a configuration are told as well', async () => {
+  it('that are up without a configuration are listed too', async () => {
     const host = up();
     host.admin.removeFile('/etc/drbd.d/web1.res');
 
@@ -35,7 +35,7 @@ describe('the resources of a host', () => {
     expect((await resourceNamed(host, 'web1')).configured).toBeUndefined();
   });
 
-  it('of a configuration that cannot be read are an error, not none', async () => {
+  it('of an unreadable configuration are an error, not none', async () => {
     const host = up();
     host.admin.writeFile('/etc/drbd.d/broken.res', 'resource broken {\n  on alpha {\n');
 
@@ -43,7 +43,7 @@ describe('the resources of a host', () => {
   });
 
   // With it drbdadm exits 0.
-  it('of a file that was cut short after its first line are an error, which names it', async () => {
+  it('of a file that was truncated after its first line are an error, which names it', async () => {
     const host = up();
     host.admin.writeFile('/etc/drbd.d/broken.res', 'resource broken {\n');
 
@@ -52,13 +52,13 @@ describe('the resources of a host', () => {
     });
   });
 
-  it('is said to be none on a host without any, with what makes one', async () => {
+  it('the error on a host without any names the command that creates one', async () => {
     await expect(resourceNamed(simulatedHost(), 'web1')).rejects.toMatchObject({
       remedy: 'there is none; to create one: bofh drbd create NAME --on HOST,HOST --size SIZE',
     });
   });
 
-  it('are named when another one is asked for', async () => {
+  it('the error for an unknown one lists the others', async () => {
     await expect(resourceNamed(replicated(), 'web2')).rejects.toMatchObject({
       message: 'there is no DRBD resource web2',
       remedy: 'there are web1',
@@ -87,7 +87,7 @@ describe('the next free port and minor', () => {
     expect(nextFree([at(7788, 0), at(7789, 2), at(7790, 1)])).toEqual({ port: 7791, minor: 3 });
   });
 
-  it('are refused when there is none', () => {
+  it('are refused when none is free', () => {
     const ports = new Set(Array.from({ length: 65536 }, (_, port) => port));
 
     expect(() => nextFree([{ ports, minors: new Set() }])).toThrow('all ports of DRBD up to 65535 are taken');

@@ -6,18 +6,18 @@ import { dataSize, deviceSizeFor, externalMetadata, internalMetadata } from '../
 const mib = 1024 ** 2;
 
 describe("the size of DRBD's metadata", () => {
-  it.each(sizes.internal)('is what drbdmeta $format takes of $device bytes for $peers peers', (made) => {
+  it.each(sizes.internal)('is the one of drbdmeta for $format, $device bytes and $peers peers', (made) => {
     const { device, peers } = made;
     expect(internalMetadata(device, { peers })).toBe(made.md_size_sect * 512);
     // The bitmap is what comes first.
     expect(dataSize(device, { peers })).toBe(made.bm_offset);
   });
 
-  it('leaves what the kernel offers: 204756 KiB of 200 MiB', () => {
+  it('leaves the size of the kernel: 204756 KiB of 200 MiB', () => {
     expect(dataSize(200 * mib)).toBe(204_756 * 1024);
   });
 
-  it('is never too small: what a device is said to need has room for all of the data, and no block to spare', () => {
+  it('is never too small: the computed device holds all data, and no extra block', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 2 ** 45 }), fc.constantFrom(1, 2, 3, 7, 31), (data, peers) => {
         const device = deviceSizeFor(data, { peers });
@@ -28,11 +28,11 @@ describe("the size of DRBD's metadata", () => {
     );
   });
 
-  it('has no room on a device that is too small', () => {
+  it('is refused on a device that is too small', () => {
     expect(() => dataSize(40_960)).toThrow('has no room');
   });
 
-  it('of a device of its own is what the bits take, and the superblock and the activity log', () => {
+  it('on an external device is the size of the bitmaps, the superblock and the activity log', () => {
     expect(externalMetadata(64 * mib)).toBe(4096 + 32 * 1024 + 4096);
     expect(externalMetadata(128 * 1024 * mib)).toBe(4096 + 32 * 1024 + 4 * mib);
   });

@@ -29,7 +29,7 @@ async function typed(host: SimulatedHost, words: string | readonly string[]): Pr
   );
 }
 
-it('hosts with unrelated data part again after --discard-my-data, and status says the way that joins them', async () => {
+it('hosts with unrelated data disconnect again after --discard-my-data, and status says how to join them', async () => {
   const { alpha, beta } = await unrelated();
   expect(await typed(beta, 'drbd status web1')).toMatch(/it is StandAlone.*unrelated data/);
   await typed(alpha, 'drbd connect web1');

@@ -77,7 +77,7 @@ describe('the pairs of verbs', () => {
     ['disconnect', 'connect', () => up(), () => after('disconnect', name)],
     ['pauseSync', 'resumeSync', () => up(), () => after('pause-sync', name)],
   ] as const)(
-    '%s and %s are each the inverse of the other, and refuse what is so already',
+    '%s and %s are each the inverse of the other, and refuse the present state',
     async (there, back, bare, done) => {
       const verb = (which: Verb) => (tx: Tx) =>
         (tx.drbd[which] as (args: { name: string }) => Promise<unknown>)({ name });
@@ -99,7 +99,7 @@ describe('the pairs of verbs', () => {
     });
   });
 
-  it('detach leaves a primary its disk, unless a peer that is connected has all data', async () => {
+  it('detach keeps the disk of a primary, unless a connected peer has all data', async () => {
     const alone = after('primary', name);
     expect((await refused(alone, (tx) => tx.drbd.detach({ name }))).message).toContain(
       'without its disk there is no data',
@@ -121,7 +121,7 @@ describe('the pairs of verbs', () => {
     );
   });
 
-  it('disconnect takes no data away from whoever is primary', async () => {
+  it('disconnect keeps the data reachable for a primary', async () => {
     const theirs = connected('Secondary', { role: 'Primary', disk: 'Inconsistent' });
     expect((await refused(theirs, (tx) => tx.drbd.disconnect({ name }))).message).toContain(
       'it works with the data of this host',
@@ -132,7 +132,7 @@ describe('the pairs of verbs', () => {
     );
   });
 
-  it('a disconnection is not undone while the kernel has other addresses than the file', async () => {
+  it('the undo of disconnect is refused while the kernel has other addresses than the file', async () => {
     const host = up();
     const file = '/etc/drbd.d/web1.res';
     const write = (port: number): void => {
@@ -156,7 +156,7 @@ describe('the pairs of verbs', () => {
     expect(await recovered(host.restart())).toBe('rolled-back');
   });
 
-  it('connect with its own data discarded waits for the commit, and for nobody to use them', async () => {
+  it('connect --discard-my-data runs after the commit, when the data is unused', async () => {
     const host = after('disconnect', name);
     await discardsNothingBeforeTheCommit(host);
     await on(host, (tx) => tx.drbd.connect({ name, discardMyData: true }));
@@ -172,7 +172,7 @@ describe('the pairs of verbs', () => {
     ).toContain('its data is not discarded');
   });
 
-  it('connect discards its own data as well where it still looks for a peer that has refused it', async () => {
+  it('connect discards local data also while it still looks for a peer that refused it', async () => {
     // 8.4 after a split brain: one side is StandAlone, and the other may have been too slow to see it.
     const host = up();
     await discardsNothingBeforeTheCommit(host);
@@ -188,22 +188,19 @@ describe('the pairs of verbs', () => {
     ).toContain('is connected to peer');
   });
 
-  it.each(['disconnect', '--discard-my-data'])(
-    'what a kill before its %s has left is gone on with',
-    async (at) => {
-      const host = up();
-      host.fault({ tool: 'drbdadm', argvIncludes: at, mode: 'crash here' });
-      await on(host, (tx) => tx.drbd.connect({ name, discardMyData: true })).catch(() => undefined);
-      expect(host.process.alive).toBe(false);
-      host.clearFaults();
-      const again = host.restart();
-      const begun = again.changes.length;
-      expect(await recovered(again)).toBe('committed');
-      expect(verbsSince(again, begun).at(-1)).toBe('connect --discard-my-data web1');
-    },
-  );
+  it.each(['disconnect', '--discard-my-data'])('is continued after a kill before its %s', async (at) => {
+    const host = up();
+    host.fault({ tool: 'drbdadm', argvIncludes: at, mode: 'crash here' });
+    await on(host, (tx) => tx.drbd.connect({ name, discardMyData: true })).catch(() => undefined);
+    expect(host.process.alive).toBe(false);
+    host.clearFaults();
+    const again = host.restart();
+    const begun = again.changes.length;
+    expect(await recovered(again)).toBe('committed');
+    expect(verbsSince(again, begun).at(-1)).toBe('connect --discard-my-data web1');
+  });
 
-  it('connect says what a split brain is, with both choices', async () => {
+  it('connect explains a split brain, with both choices', async () => {
     const host = after('disconnect', name);
     host.fault({ tool: 'drbdadm', access: 'change', mode: 'no effect, exit 0' });
     const error: unknown = await on(host, (tx) => tx.drbd.connect({ name })).catch((each: unknown) => each);
@@ -241,7 +238,7 @@ function outdated(): SimulatedHost {
   return host;
 }
 
-describe('what has no inverse', () => {
+describe('operations without an inverse', () => {
   const later = async (host: SimulatedHost, act: (tx: Tx) => Promise<unknown>): Promise<void> => {
     const before = host.snapshot();
     const failed = on(host, async (tx) => {
@@ -254,7 +251,7 @@ describe('what has no inverse', () => {
     await on(host, act);
   };
 
-  it('newCurrentUuid makes what is new on both hosts up to date', async () => {
+  it('newCurrentUuid makes new data up to date on both hosts', async () => {
     const host = connected('Secondary', { disk: 'Inconsistent' }, 'Inconsistent');
     await later(host, (tx) => tx.drbd.newCurrentUuid({ name }));
     expect((await state(host))?.volumes[0]?.disk).toBe('UpToDate');
@@ -266,7 +263,7 @@ describe('what has no inverse', () => {
     );
   });
 
-  it('invalidate and invalidateRemote never touch the last copy that is up to date, nor one in use', async () => {
+  it('invalidate and invalidateRemote refuse the last up-to-date copy, and one in use', async () => {
     const host = connected();
     await later(host, (tx) => tx.drbd.invalidate({ name }));
     expect((await state(host))?.connections[0]?.volumes[0]?.replication).toBe('SyncTarget');
@@ -292,7 +289,7 @@ describe('what has no inverse', () => {
     expect((await refused(up(), theirs)).message).toContain('not connected to a peer');
   });
 
-  it('adjust does what drbdadm says is to be done, and takes nothing from who works with it', async () => {
+  it('adjust does what drbdadm reports as needed, and keeps the data of a user reachable', async () => {
     const host = after('disconnect', name);
     await later(host, (tx) => tx.drbd.adjust({ name }));
     expect((await state(host))?.connections[0]?.state).toBe('Connecting');
@@ -301,7 +298,7 @@ describe('what has no inverse', () => {
     );
   });
 
-  it('adjust does no more than was ordered before a crash', async () => {
+  it('adjust does no more after a crash than was requested before it', async () => {
     const host = after('disconnect', name);
     host.fault({ tool: 'drbdadm', access: 'change', mode: 'crash here' });
     await on(host, (tx) => tx.drbd.adjust({ name })).catch(() => undefined);
@@ -323,7 +320,7 @@ describe('what has no inverse', () => {
     expect(await recovered(again)).toBe('committed');
   });
 
-  it('resize grows to the disk where all hosts are there, and one is primary', async () => {
+  it('resize grows to the disk if all hosts are connected and one is primary', async () => {
     const small = (host: SimulatedHost): SimulatedHost => {
       for (const volume of host.world.drbd.resources[0]?.volumes ?? []) volume.size -= 4 * 1024 ** 2;
       return host;
@@ -355,7 +352,7 @@ describe('what has no inverse', () => {
     ],
     ['has gone away', { connection: 'Connecting', peer: undefined }, 'is not connected to every peer'],
   ] as const)(
-    'resize that did nothing because the peer %s says no more than was seen',
+    'resize that did nothing because the peer %s reports only what was seen',
     async (_, to, words) => {
       const host = small();
       const during: SimulatedHost['during'] = (step) => {
@@ -399,7 +396,7 @@ describe('what has no inverse', () => {
   ] as const;
 
   it.each(waiting)(
-    '$what that a boot came before is left to do until the resource is up again',
+    '$what before a boot is continued once the resource is up',
     async ({ stage, act, again, done }) => {
       const host = await bootedBefore(stage(), act);
       const begun = host.changes.length;
@@ -422,7 +419,7 @@ describe('what has no inverse', () => {
     },
   );
 
-  it('a resource that somebody has removed since the boot has nothing left to do, and that is said', async () => {
+  it('a resource that was removed since the boot has nothing left to do, and the journal says so', async () => {
     const host = await bootedBefore(connected(), (tx) => tx.drbd.invalidate({ name }));
     host.admin.removeFile('/etc/drbd.d/web1.res');
     expect(await recovered(host)).toBe('committed, web1 is not up, and no longer configured here');
@@ -458,7 +455,7 @@ describe('what has no inverse', () => {
 });
 
 describe('waiting', () => {
-  it('ends when it is so, when the time is over, and at once when it cannot become so', async () => {
+  it('ends in that state, at its time limit, and at once when the state is impossible', async () => {
     const looks: string[] = [];
     const onLook = ({ role }: { readonly role: string }): void => void looks.push(role);
     await waitUntil(connected(), { name, what: 'sync', limitMs: 0, onLook });

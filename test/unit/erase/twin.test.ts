@@ -43,7 +43,7 @@ const signatures = ({ world }: SimulatedHost): readonly (string | undefined)[] =
   ['disk:vdx', 'disk:vdy'].map((disk) => world.live.get(disk)?.superblock?.uuid);
 
 test.each(['zero', 'discard'] as const)(
-  '%s: of two disks without a serial number that hold the same neither is destroyed after a reboot',
+  '%s: destroys neither of two equal disks without a serial number after a reboot',
   async (how) => {
     const host = next(await killed(how, ''), 'reboot');
     const { engine } = simulatedBofh({ host });
@@ -111,28 +111,31 @@ test.each<[string, (tx: Tx) => Promise<unknown>, Fault]>([
     (tx) => tx.crypt.format({ device: '/dev/vdx', uuid, key: { from: 'file', path: '/root/key' } }),
     { tool: 'cryptsetup', argvIncludes: 'luksFormat', mode: 'acts then crash' },
   ],
-])('a new %s whose disk has another name after a reboot is not called undone', async (_, make, fault) => {
-  const disks = ['vdx', 'vdy'].map((name) => ({ name, size }));
-  const host = simulatedHost({ disks: [...disks, { name: 'sr0', size: 0 }] });
-  for (const disk of host.world.disks) Object.assign(disk, { serial: '' });
-  host.admin.writeFile('/root/key', 'secret', 0o600);
-  host.fault(fault);
-  const work = withBofh(simulatedBofh({ host }), () => single('own', make));
-  await expect(work).rejects.toThrow();
-  host.clearFaults();
-  const later = next(host, 'reboot');
-  swap(later);
-  const { engine } = simulatedBofh({ host: later });
-  const [{ id } = { id: '' }] = await openJournals(engine);
+])(
+  'a new %s whose disk has another name after a reboot is not reported as undone',
+  async (_, make, fault) => {
+    const disks = ['vdx', 'vdy'].map((name) => ({ name, size }));
+    const host = simulatedHost({ disks: [...disks, { name: 'sr0', size: 0 }] });
+    for (const disk of host.world.disks) Object.assign(disk, { serial: '' });
+    host.admin.writeFile('/root/key', 'secret', 0o600);
+    host.fault(fault);
+    const work = withBofh(simulatedBofh({ host }), () => single('own', make));
+    await expect(work).rejects.toThrow();
+    host.clearFaults();
+    const later = next(host, 'reboot');
+    swap(later);
+    const { engine } = simulatedBofh({ host: later });
+    const [{ id } = { id: '' }] = await openJournals(engine);
 
-  const error = await rejectionOf(recover(id, { engine, yes: true }));
+    const error = await rejectionOf(recover(id, { engine, yes: true }));
 
-  expect(error).toBeInstanceOf(StuckError);
-  expect(JSON.stringify(error)).toContain(`${uuid} is not on /dev/vdx but on /dev/vdy`);
-  swap(later);
-  await recover(id, { engine, yes: true });
-  expect(signatures(later)).toEqual([undefined, undefined]);
-});
+    expect(error).toBeInstanceOf(StuckError);
+    expect(JSON.stringify(error)).toContain(`${uuid} is not on /dev/vdx but on /dev/vdy`);
+    swap(later);
+    await recover(id, { engine, yes: true });
+    expect(signatures(later)).toEqual([undefined, undefined]);
+  },
+);
 
 /** The disks have each other's names. */
 function swap({ world }: SimulatedHost): void {

@@ -4,7 +4,7 @@ import { simulatedHost } from '../../../src/simulator/index.ts';
 
 const [kib, gib] = [1024, 1024 ** 3];
 
-describe('where a device is sampled', () => {
+describe('the samples of a device', () => {
   it.each([
     512,
     4 * kib,
@@ -16,7 +16,7 @@ describe('where a device is sampled', () => {
     545 * kib,
     gib + 512,
     20 * gib,
-  ])('of %d bytes: at its head, at its end, and never twice', (size) => {
+  ])('of %d bytes: its head, its end, and nothing twice', (size) => {
     const ranges = rangesOf(size);
     const [first, last] = [ranges[0], ranges.at(-1)];
     expect(first).toEqual({ from: 0, count: Math.min(size, 64 * kib) });
@@ -30,8 +30,8 @@ describe('where a device is sampled', () => {
   });
 });
 
-describe('what is compared later', () => {
-  it('is data that were not there: zeros, as an act that was cut off leaves them, are none', async () => {
+describe('a later comparison', () => {
+  it('finds data that was not there before; zeros of an interrupted act are none', async () => {
     const [path, size] = ['/dev/vdx', 1024 * kib];
     const host = simulatedHost({ disks: [{ name: 'vdx', size }] });
     host.admin.writeBytes(path, 8 * kib, Buffer.from('data'));

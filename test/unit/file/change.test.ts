@@ -30,7 +30,7 @@ const changed = async () => {
 };
 
 describe('a changed file', () => {
-  it('has the new content and the old mode, and the old file is beside it until the commit', async () => {
+  it('has the new content and the old mode, and the old file stays beside it until the commit', async () => {
     const step = await changed();
 
     expect([content(), statSync(path).mode & 0o777]).toEqual(['new', 0o640]);
@@ -41,7 +41,7 @@ describe('a changed file', () => {
     expect(await step.look()).toEqual({ state: 'gone' });
   });
 
-  it('is the very file that it was after the undo, also when that runs twice', async () => {
+  it('is the original file after the undo, also when that runs twice', async () => {
     const before = statSync(path);
     const step = await changed();
 
@@ -78,7 +78,7 @@ describe('a changed file', () => {
     },
   );
 
-  it('that others edited after the step stays as they left it', async () => {
+  it('that others edited after the step is left alone', async () => {
     const step = await changed();
     writeFileSync(path, 'theirs');
 
@@ -88,7 +88,7 @@ describe('a changed file', () => {
     expect([content(), names()]).toEqual(['theirs', ['web1.cfg']]);
   });
 
-  it('whose old file others still write to keeps that one after the commit, and says where', async () => {
+  it('whose old file others still write to keeps that after the commit, and says where', async () => {
     const step = await changed();
     writeFileSync(join(dir, `.bofh-gone-${mark}`), 'late');
 
@@ -97,7 +97,7 @@ describe('a changed file', () => {
   });
 });
 
-describe('no file is changed', () => {
+describe('a file is not changed', () => {
   const refused = async (args: object = {}) => {
     const error: unknown = await take(change, { path, content: 'new', ...args }, host).catch(
       (reason: unknown) => reason,
@@ -107,7 +107,7 @@ describe('no file is changed', () => {
     return (error as RefusedError).message;
   };
 
-  it('that differs from what the caller has seen', async () => {
+  it('that differs from the one that the caller read', async () => {
     expect(await refused({ sha256: sha256('other') })).toContain('edited concurrently');
   });
 

@@ -25,7 +25,7 @@ const names = () => readdirSync(dir).filter((name) => name !== '.outputs');
 const own = () => join(dir, `.bofh-${mark}`);
 
 describe('a new directory', () => {
-  it('has its mode, whatever the umask, and its note until the commit', async () => {
+  it('has its mode, whatever the umask, and its tag file until the commit', async () => {
     const step = await take(createDirectory, { path, mode: 0o2775 }, host);
     expect(await step.run()).toEqual({ path });
     expect(statSync(path).mode & 0o7777).toBe(0o2775);
@@ -36,7 +36,7 @@ describe('a new directory', () => {
     expect(await step.look()).toEqual({ state: 'gone' });
   });
 
-  it('goes with the undo, also without a result and twice', async () => {
+  it('is removed by the undo, also without a result and twice', async () => {
     const step = await take(createDirectory, { path }, host);
     await step.run();
     await step.goBack('without result');
@@ -44,7 +44,7 @@ describe('a new directory', () => {
     expect(names()).toEqual([]);
   });
 
-  it('that was only begun goes too', async () => {
+  it('that was partly created is removed too', async () => {
     const step = await take(createDirectory, { path }, host);
     mkdirSync(own());
     await step.goBack('without result');
@@ -95,7 +95,7 @@ describe('a new directory', () => {
     expect([names(), statSync(path).ino]).toEqual([['photos'], ino]);
   });
 
-  it('is refused if its name is taken or there is no directory above it', async () => {
+  it('is refused if its name exists or the parent is missing', async () => {
     await expect(take(createDirectory, { path: dir }, host)).rejects.toThrow('exists already');
     await expect(take(createDirectory, { path: join(path, 'inner') }, host)).rejects.toThrow(
       'there is no directory',
@@ -125,7 +125,7 @@ it('is a mount point in the same sequence, and ensured the second time', async (
 it.each([
   ['on it', '/srv/photos'],
   ['in it', '/srv/photos/2026'],
-])('waits in the undo for a mount %s that is in use, and goes with the recovery', async (_where, path) => {
+])('stays until a busy mount %s ends, and is removed by the recovery', async (_where, path) => {
   const simulated = simulatedHost({ volumeGroups: [{ name: 'vg0', size: '1g' }] });
   const run = <T>(body: () => Promise<T>) => withBofh(simulatedBofh({ host: simulated }), body);
   const before = simulated.snapshot();

@@ -36,7 +36,7 @@ const args = () => ({ path, content: 'name = "web1"\n', mode: 0o640 });
 const leftovers = () => readdirSync(dir).filter((name) => name.startsWith('.bofh-'));
 
 describe('a new file', () => {
-  it('has the content and the mode that were asked for, and keeps its private name until the commit', async () => {
+  it('has the requested content and mode, and keeps its private name until the commit', async () => {
     const step = await take(create, args(), host);
     expect(await step.run()).toEqual({ path });
     expect(readFileSync(path, 'utf8')).toBe('name = "web1"\n');
@@ -45,7 +45,7 @@ describe('a new file', () => {
     expect(await step.look()).toEqual({ state: 'ours' });
   });
 
-  it('loses only its private name after the commit, and then bears no mark', async () => {
+  it('loses only its private name after the commit, and has no tag then', async () => {
     const step = await take(create, args(), host);
     await step.run();
     await step.finish();
@@ -55,7 +55,7 @@ describe('a new file', () => {
     expect(await step.look()).toEqual({ state: 'gone' });
   });
 
-  it('is gone without a trace after going back, also without a result and twice', async () => {
+  it('is removed by the undo without a trace, also without a result and twice', async () => {
     const step = await take(create, args(), host);
     await step.run();
     await step.goBack('without result');
@@ -64,7 +64,7 @@ describe('a new file', () => {
     expect(await step.look()).toEqual({ state: 'gone' });
   });
 
-  it('goes back from a kill between the write and the link', async () => {
+  it('is undone after a kill between the write and the link', async () => {
     const step = await take(create, args(), host);
     await expect(step.run({ ...host, link: () => Promise.reject(new Error('killed')) })).rejects.toThrow(
       'killed',
@@ -75,14 +75,14 @@ describe('a new file', () => {
     expect(await step.look()).toEqual({ state: 'gone' });
   });
 
-  it('goes back from a kill in the midst of the write', async () => {
+  it('is undone after a kill during the write', async () => {
     const step = await take(create, args(), host);
     writeFileSync(own, 'name');
     await step.goBack('without result');
     expect(leftovers()).toEqual([]);
   });
 
-  it('goes back from a kill in the midst of going back', async () => {
+  it('is undone after a kill during the undo', async () => {
     const step = await take(create, args(), host);
     await step.run();
     rmSync(path);
@@ -91,14 +91,14 @@ describe('a new file', () => {
     expect(leftovers()).toEqual([]);
   });
 
-  it('keeps a private name that no tool reads as one of its files', async () => {
+  it('has a private name that no program reads as its configuration', async () => {
     const step = await take(create, { ...args(), path: join(dir, 'r0.res') }, host);
     await step.run();
     expect(leftovers()).toHaveLength(1);
     expect(leftovers()[0]).not.toMatch(/\.(?:cfg|conf|res)$/);
   });
 
-  it('is empty when asked to be', async () => {
+  it('may be empty', async () => {
     const step = await take(create, { ...args(), content: '' }, host);
     await step.run();
     expect(await step.look()).toEqual({ state: 'ours' });
@@ -107,7 +107,7 @@ describe('a new file', () => {
   });
 });
 
-describe('the file of somebody else', () => {
+describe('the file of another user', () => {
   it('is not replaced when it appears between the check and the act', async () => {
     const step = await take(create, args(), host);
     // Not in `link` itself: a rename in its place would pass by unseen.
@@ -127,7 +127,7 @@ describe('the file of somebody else', () => {
     expect(await step.look()).toEqual({ state: 'gone' });
   });
 
-  it('stays when an editor has put it in our place by rename', async () => {
+  it('stays when an editor replaced ours by rename', async () => {
     const step = await take(create, args(), host);
     await step.run();
     writeFileSync(join(dir, 'web1.cfg.new'), 'name = "web1"\n');
@@ -139,7 +139,7 @@ describe('the file of somebody else', () => {
     expect(leftovers()).toEqual([]);
   });
 
-  it('stays as edited in place, and is told of', async () => {
+  it('stays when it was edited in place, and is named', async () => {
     const step = await take(create, args(), host);
     await step.run();
     writeFileSync(path, 'name = "web2"\n');
@@ -159,7 +159,7 @@ describe('the file of somebody else', () => {
     expect(leftovers()).toEqual([]);
   });
 
-  it('stays when it is another name that somebody gave to our file', async () => {
+  it('stays when it is another link to our file', async () => {
     const step = await take(create, args(), host);
     await step.run();
     linkSync(path, join(dir, 'backup'));
@@ -168,7 +168,7 @@ describe('the file of somebody else', () => {
     expect(existsSync(path)).toBe(false);
   });
 
-  it('is not touched when a directory has our private name', async () => {
+  it('a directory with our private name is left alone', async () => {
     const step = await take(create, args(), host);
     mkdirSync(own);
     await expect(step.run()).rejects.toThrow();
@@ -178,7 +178,7 @@ describe('the file of somebody else', () => {
     expect(existsSync(own)).toBe(true);
   });
 
-  it('with a private name of another step stays', async () => {
+  it('stays with a private name of another step', async () => {
     writeFileSync(join(dir, `.bofh-${mark}2`), 'x');
     const step = await take(create, args(), host);
     await step.run();
@@ -187,7 +187,7 @@ describe('the file of somebody else', () => {
   });
 });
 
-describe('before anything is done', () => {
+describe('before anything changes', () => {
   it.each([
     ['a path that does not begin at the root', 'etc/hostname'],
     ['a path that climbs', '/etc/../shadow'],
@@ -199,7 +199,7 @@ describe('before anything is done', () => {
     await expect(take(create, { ...args(), path: bad }, host)).rejects.toThrow(UsageError);
   });
 
-  it('a name that is taken is refused, whatever has it', async () => {
+  it('a name that exists is refused, whatever has it', async () => {
     symlinkSync('/nowhere', path);
     await expect(take(create, args(), host)).rejects.toThrow(
       `${path} exists already: there is a symbolic link`,

@@ -86,7 +86,7 @@ describe('a removed link', () => {
     expect(names()).toEqual([]);
   });
 
-  it('that leads elsewhere meanwhile stays', async () => {
+  it('that was changed meanwhile stays', async () => {
     const step = await take(link, { path, to: null }, host);
     rmSync(path);
     symlinkSync('theirs', path);
@@ -96,7 +96,7 @@ describe('a removed link', () => {
   });
 });
 
-describe('a link that leads elsewhere', () => {
+describe('a changed link', () => {
   const asked = () => ({ path, from: '../web1.cfg', to: '../web2.cfg' });
   beforeEach(() => symlinkSync('../web1.cfg', path));
 
@@ -136,7 +136,7 @@ describe('a link that leads elsewhere', () => {
     expect([readlinkSync(path), names()]).toEqual(['theirs', ['web1.cfg']]);
   });
 
-  it('and says something else than expected is refused', async () => {
+  it('that has another target than expected is refused', async () => {
     await expect(take(link, { path, from: 'x', to: 'y' }, host)).rejects.toThrow('is not a link to x');
   });
 });

@@ -57,7 +57,7 @@ describe('a removed directory', () => {
     expect(existsSync(join(path, 'late'))).toBe(true);
   });
 
-  it('cannot go back over another one', async () => {
+  it('is not restored over another one', async () => {
     const step = await take(removeDirectory, { path }, host);
     await step.run();
     mkdirSync(path);
@@ -88,7 +88,7 @@ describe('a removed directory', () => {
   });
 });
 
-it('a directory that is not empty, a file and nothing are refused', async () => {
+it('refuses a non-empty directory, a file, and a missing path', async () => {
   writeFileSync(join(path, 'x'), '');
   await expect(take(removeDirectory, { path }, host)).rejects.toThrow('is not empty (x)');
   await expect(take(removeDirectory, { path: join(path, 'x') }, host)).rejects.toThrow(
@@ -115,20 +115,20 @@ describe('a directory that the sequence empties', () => {
     expect([names(), (await step.look()).state]).toEqual([[], 'gone']);
   });
 
-  it('with anything else in it, or what another sequence removes, is refused', async () => {
+  it('with another entry, or one that another sequence removes, is refused', async () => {
     writeFileSync(join(path, '.bofh-gone-bofh.00000000000.1'), '');
     await expect(take(removeDirectory, { path, emptied: emptied() }, host)).rejects.toThrow(
       `${path} is not empty (.bofh-gone-bofh.00000000000.1)`,
     );
   });
 
-  it('a path outside is wrong', async () => {
+  it('a path outside is a usage error', async () => {
     await expect(take(removeDirectory, { path, emptied: [`${path}2/one`] }, host)).rejects.toThrow(
       `emptied names ${path}2/one, which is not in ${path}`,
     );
   });
 
-  it('stays with what others put into it meanwhile, which is named', async () => {
+  it('stays with files that others wrote there, and names them', async () => {
     const step = await take(removeDirectory, { path, emptied: emptied() }, host);
     rmSync(one());
     writeFileSync(join(path, 'theirs'), '');

@@ -34,7 +34,7 @@ afterEach(() => clean());
 const names = () => readdirSync(dir).filter((name) => name !== '.outputs');
 
 describe('a removed file', () => {
-  it('leaves its name at once and lies beside it until the commit', async () => {
+  it('loses its name at once, and stays beside it until the commit', async () => {
     const inode = statSync(path).ino;
     const step = await take(remove, { path }, host);
     await step.run();
@@ -43,7 +43,7 @@ describe('a removed file', () => {
     expect(await step.look()).toEqual({ state: 'ours' });
   });
 
-  it('is back as it was after going back, also without a result and twice', async () => {
+  it('is restored by the undo, also without a result and twice', async () => {
     const before = statSync(path);
     const step = await take(remove, { path }, host);
     await step.run();
@@ -60,7 +60,7 @@ describe('a removed file', () => {
     expect(await step.look()).toEqual({ state: 'gone' });
   });
 
-  it('is known by its whole inode number, also where a JavaScript number would round it', async () => {
+  it('is identified by its whole inode number, also where a JavaScript number would round it', async () => {
     // As overlayfs with `xino=on` gives them. Rounded to a number both are 2^63.
     const numbered = (inode: string): ChangeHost => ({
       ...host,
@@ -80,7 +80,7 @@ describe('a removed file', () => {
     expect(other.state).toBe('not-ours');
   });
 
-  it('is gone for good after the commit, and finishing twice is finishing once', async () => {
+  it('is deleted after the commit, and a second finish does nothing', async () => {
     const step = await take(remove, { path }, host);
     await step.run();
     await step.finish();
@@ -89,16 +89,19 @@ describe('a removed file', () => {
     expect(await step.look()).toEqual({ state: 'gone' });
   });
 
-  it.each(['link', 'removeFile'] as const)('is back after a kill before or after the %s', async (call) => {
-    const step = await take(remove, { path }, host);
-    await expect(step.run({ ...host, [call]: () => Promise.reject(new Error('killed')) })).rejects.toThrow(
-      'killed',
-    );
-    await step.goBack('without result');
-    expect(names()).toEqual(['web1.cfg']);
-  });
+  it.each(['link', 'removeFile'] as const)(
+    'is restored after a kill before or after the %s',
+    async (call) => {
+      const step = await take(remove, { path }, host);
+      await expect(step.run({ ...host, [call]: () => Promise.reject(new Error('killed')) })).rejects.toThrow(
+        'killed',
+      );
+      await step.goBack('without result');
+      expect(names()).toEqual(['web1.cfg']);
+    },
+  );
 
-  it('is back after a kill in the midst of going back', async () => {
+  it('is restored after a kill during the undo', async () => {
     const step = await take(remove, { path }, host);
     await step.run();
     linkSync(tombstone, path);
@@ -107,7 +110,7 @@ describe('a removed file', () => {
     expect(readFileSync(path, 'utf8')).toBe('old');
   });
 
-  it('is back with what a process wrote to it meanwhile', async () => {
+  it('is restored with data that a process wrote meanwhile', async () => {
     const step = await take(remove, { path }, host);
     await step.run();
     writeFileSync(tombstone, 'old and new');
@@ -115,7 +118,7 @@ describe('a removed file', () => {
     expect(readFileSync(path, 'utf8')).toBe('old and new');
   });
 
-  it('is not deleted after the commit when a process has written to it since', async () => {
+  it('is kept after the commit when a process wrote to it since', async () => {
     const step = await take(remove, { path }, host);
     await step.run();
     writeFileSync(tombstone, 'new');
@@ -126,7 +129,7 @@ describe('a removed file', () => {
   });
 });
 
-describe('the file of somebody else', () => {
+describe('the file of another user', () => {
   it('in the old place stops the undo with both names, and both stay', async () => {
     const step = await take(remove, { path }, host);
     await step.run();
@@ -139,7 +142,7 @@ describe('the file of somebody else', () => {
     expect((await step.look()).state).toBe('ours');
   });
 
-  it('in the old place does not hinder what is done after the commit', async () => {
+  it('in the old place does not block the act after the commit', async () => {
     const step = await take(remove, { path }, host);
     await step.run();
     writeFileSync(path, 'foreign');
@@ -148,7 +151,7 @@ describe('the file of somebody else', () => {
     expect(readFileSync(path, 'utf8')).toBe('foreign');
   });
 
-  it('of the name of the tombstone is neither taken back nor deleted', async () => {
+  it('under the name of the tombstone is neither renamed nor deleted', async () => {
     const step = await take(remove, { path }, host);
     await step.run();
     renameSync(tombstone, join(dir, 'kept'));
@@ -168,7 +171,7 @@ describe('the file of somebody else', () => {
       },
     ],
     ['edits it before the act', () => writeFileSync(path, 'foreign')],
-  ])('stays when somebody %s', async (_, meddle) => {
+  ])('stays when another process %s', async (_, meddle) => {
     const step = await take(remove, { path }, host);
     meddle();
     await expect(step.run()).rejects.toThrow(RefusedError);
@@ -194,7 +197,7 @@ describe('the file of somebody else', () => {
   });
 });
 
-describe('before anything is done', () => {
+describe('before anything changes', () => {
   it('a symbolic link is refused', async () => {
     symlinkSync(path, join(dir, 'link'));
     await expect(take(remove, { path: join(dir, 'link') }, host)).rejects.toThrow('is a symbolic link');
@@ -205,7 +208,7 @@ describe('before anything is done', () => {
     await expect(take(remove, { path: join(dir, 'none') }, host)).rejects.toThrow('there is no file');
   });
 
-  it('another content than the expected one is refused, the expected one is not', async () => {
+  it('refuses content other than expected', async () => {
     await expect(take(remove, { path, sha256: sha256('older') }, host)).rejects.toThrow(
       'content has changed',
     );

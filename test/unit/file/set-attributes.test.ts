@@ -34,7 +34,7 @@ describe('the mode of a directory', () => {
     expect(mode()).toBe(0o755);
   });
 
-  it('loses setgid, which chmod keeps when it is given four digits', async () => {
+  it('loses setgid, which chmod keeps with four digits', async () => {
     chmodSync(path, 0o2755);
     const step = await take(setAttributes, { path, mode: 0o755 }, host);
     await step.run();

@@ -45,7 +45,7 @@ test.each(
     ['xfs_repair/clean', 6],
     ['xfs_repair/clean', 7],
   ] as const),
-)('%s that has not come to phase %i is not understood', (name, phase) => {
+)('refuses %s without phase %i', (name, phase) => {
   const { stderr, ...answer } = recorded(name);
   const cut = stderr.slice(0, stderr.indexOf(`Phase ${String(phase)}`));
   expect(() => checkOf('xfs', '/dev/x').parse({ ...answer, stderr: cut })).toThrow(ParseError);
@@ -61,7 +61,7 @@ describe('filesystem.check', () => {
     host.admin.format(device, { type, usage: 'filesystem', uuid: 'f0', ...more });
 
   test.each(['ext4', 'xfs', 'vfat'] as const)(
-    'of %s tells that it is clean, and changes nothing',
+    'of %s reports that it is clean, and changes nothing',
     async (type) => {
       make(type);
       const before = host.snapshot();
@@ -79,20 +79,20 @@ describe('filesystem.check', () => {
     expect(answers.filesystemCheck.parse(JSON.parse(stdout()))).toMatchObject({ type, state: 'errors' });
   });
 
-  test('is refused while it is mounted, and the mount is named', async () => {
+  test('is refused while mounted, and the mount is named', async () => {
     make('ext4');
     host.admin.mount(device, '/mnt');
     await expect(check(host, device)).rejects.toThrow(/mounted on \/mnt/);
   });
 
-  test('is refused where the journal was not played back', async () => {
+  test('is refused while its journal needs a replay', async () => {
     make('ext4');
     host.admin.mount(device, '/mnt');
     const after = host.powerCut({ keep: 'all' });
     await expect(check(after, device)).rejects.toThrow(/its journal holds changes/);
   });
 
-  test('is refused of what is no filesystem', async () => {
+  test('is refused for other content', async () => {
     make('swap');
     await expect(check(host, device)).rejects.toBeInstanceOf(RefusedError);
   });

@@ -83,9 +83,9 @@ const cases: readonly Case[] = [
   },
 ];
 
-describe('a filesystem whose device the same sequence puts out of reach', () => {
+describe('a filesystem whose device the same sequence makes unreachable', () => {
   it.each(cases)(
-    'is committed after $name, and on the disk if it is kept',
+    'is synced to the disk before $name, if it is kept',
     async ({ stage, make, end, kept = true }) => {
       const host = neighbourhood();
       stage?.(host);
@@ -116,7 +116,7 @@ describe('a filesystem whose device the same sequence puts out of reach', () => 
 });
 
 // After the commit nothing could tell what others wrote there by the time the device is back.
-it('an act after the commit whose device the same sequence puts out of reach is refused before it', async () => {
+it('refuses an act after the commit whose device the same sequence makes unreachable', async () => {
   const host = neighbourhood();
   writeKey(host);
   await on(host, async (tx) => {

@@ -131,7 +131,7 @@ describe('the commands', () => {
     expect(mkfs.vfat({ ...named, uuid: 'ABCD-1234' }).argv).toEqual(['-i', 'abcd1234', '-n', 'A', device]);
   });
 
-  test('take the options of their type', () => {
+  test('they set the UUID and the label, and never force', () => {
     const ext = { blockSize: 1024, bytesPerInode: 4096, reservedPercent: 0 };
     const words = (type: 'ext2' | 'xfs' | 'btrfs' | 'vfat', options: object) =>
       mkfs[type]({ device, uuid, options }).argv.slice(0, -3);
@@ -156,19 +156,19 @@ describe('the commands', () => {
       ['mkfs.btrfs/small', 'btrfs', 'unknown'],
       ['mkfs.vfat/missing', 'vfat', 'not-found'],
     ] as const),
-  )('say why they failed: %s', (name, type, reason) => {
+  )('they explain their failure: %s', (name, type, reason) => {
     const answer = recorded(name);
     expect(answer.exitCode).toBe(1);
     expect(mkfs[type]({ device, uuid }).classify?.(answer)).toBe(reason);
   });
 
-  test('mkfs.btrfs refuses a UUID that another device bears, until it no longer does', () => {
+  test('mkfs.btrfs refuses the UUID of another device', () => {
     const { classify } = mkfs.btrfs({ device, uuid });
     expect(classify?.(recorded('mkfs.btrfs/non-unique@6.2'))).toBe('exists');
     expect(recorded('mkfs.btrfs/non-unique@6.14').exitCode).toBe(0);
   });
 
-  test('tell how far mkfs.ext4 is', () => {
+  test('they report the progress of mkfs.ext4', () => {
     const { progress } = mkfsExt4({ device, uuid });
     expect(progress?.('Discarding device blocks: ')).toBeUndefined();
     expect(progress?.('Writing inode tables:  3/16\b\b\b\b\b 12/16')).toBe(0.75);
@@ -177,7 +177,7 @@ describe('the commands', () => {
 });
 
 describe('prepare of create', () => {
-  test('keeps the uuid that it chose when it is asked again', async () => {
+  test('keeps the chosen UUID when called again', async () => {
     const first = await create.prepare({ args: { device, type: 'swap' }, mark, host: host() });
     const second = await create.prepare({
       args: { device, type: 'swap' },
@@ -190,7 +190,7 @@ describe('prepare of create', () => {
     expect(third).not.toEqual(first);
   });
 
-  test('claims the device and all beneath, and lies in the volume', async () => {
+  test('locks the device and everything beneath, and is contained in the volume', async () => {
     const undo = await prepare();
     const on = async () => ({ key: 'lv:vg0/web1', beneath: ['vg:vg0'] });
     expect(await create.claims({ args, undo, on })).toEqual({
@@ -231,7 +231,7 @@ describe('prepare of create', () => {
     await expect((async () => prepare(more))()).rejects.toThrow(UsageError);
   });
 
-  test.each(makeable)('refuses a device that is too small for %s, and takes the smallest', async (type) => {
+  test.each(makeable)('refuses a device that is too small for %s, and accepts the smallest', async (type) => {
     size = rules[type].smallest - 512;
     const asked = type === 'vfat' ? { type, uuid: 'ABCD-1234' } : { type };
     await expect(prepare(asked)).rejects.toThrow(/needs/);
@@ -239,7 +239,7 @@ describe('prepare of create', () => {
     await expect(prepare(asked)).resolves.toBeDefined();
   });
 
-  test('does not take a device that cannot be read for a blank one, when it is under the locks and after', async () => {
+  test('does not treat an unreadable device as blank, with locks and after', async () => {
     const undo = await prepare();
     await expect(prepareAgain(undo)).resolves.toEqual(undo);
     debugfs = 'Input/output error while trying to open /dev/x';
@@ -248,7 +248,7 @@ describe('prepare of create', () => {
     await expect(look(undo)).rejects.toThrow(/Input\/output error/);
   });
 
-  test('cannot tell what a device of no size holds', async () => {
+  test('cannot decide about the content of an empty drive', async () => {
     const undo = await prepare();
     size = 0;
     await expect(look(undo)).rejects.toThrow('has no medium (it has no size): nothing can be on it');
@@ -258,7 +258,7 @@ describe('prepare of create', () => {
     [foreign, { uuid: 'f0' }],
     [foreign, { uuid: 'f0', type: 'xfs' }],
     [table, { type: 'dos' }],
-  ])('refuses %j unless it is named, as by %j', async (there, overwrite) => {
+  ])('refuses %j unless it is named, for example by %j', async (there, overwrite) => {
     content = there;
     await expect(prepare()).rejects.toThrow(RefusedError);
     await expect(prepare({ overwrite: { uuid: 'other' } })).rejects.toThrow(RefusedError);
@@ -276,7 +276,7 @@ describe('prepare of create', () => {
     await expect(prepare({ overwrite })).rejects.toThrow(RefusedError);
   });
 
-  test('refuses a partition table that wipefs would leave there: one inside of what is no whole disk', async () => {
+  test('refuses a partition table that wipefs would keep, inside a partition or volume', async () => {
     content = table;
     listed = [];
     await expect(prepare({ overwrite: { type: 'dos' } })).rejects.toThrow(
@@ -292,7 +292,7 @@ describe('prepare of create', () => {
 });
 
 describe('run and look of create', () => {
-  test('a blank device becomes ours, and blank again', async () => {
+  test('creates a filesystem on a blank device, and the undo makes that blank', async () => {
     const undo = await prepare();
     expect(await look(undo)).toEqual({ state: 'gone' });
     await create.run({ args, undo, host: host() });
@@ -303,7 +303,7 @@ describe('run and look of create', () => {
     expect(ran).toEqual(['mkfs.ext4', 'wipefs', `sync ${device}`]);
   });
 
-  test('what is named is wiped first, so that nothing of it shows beside the new', async () => {
+  test('wipes named content first, so that no part of it stays visible', async () => {
     content = table;
     const undo = await prepare({ overwrite: { type: 'dos' } });
     expect(await look(undo)).toEqual({ state: 'gone' });
@@ -335,7 +335,7 @@ describe('run and look of create', () => {
     expect(ran).toEqual([]);
   });
 
-  test('what somebody else made there is not ours, and stays', async () => {
+  test('leaves foreign content alone', async () => {
     const undo = await prepare();
     await create.run({ args, undo, host: host() });
     content = { ...foreign, label: 'x' };
@@ -344,7 +344,7 @@ describe('run and look of create', () => {
     expect(ran).not.toContain('wipefs');
   });
 
-  test('a vfat of our number is ours with our label only: 32 bits are no mark', async () => {
+  test('recognises its vfat by number and label, because 32 bits are no tag', async () => {
     const number = 'ABCD-1234';
     const undo = await prepare({ type: 'vfat', uuid: number, label: 'DATA' });
     content = { type: 'vfat', usage: 'filesystem', uuid: number, label: 'DATA' };
@@ -355,13 +355,13 @@ describe('run and look of create', () => {
     }
   });
 
-  test('a swap area of our uuid is not our ext4', async () => {
+  test('does not mistake a swap area with its UUID for its ext4', async () => {
     const undo = await prepare();
     content = { type: 'swap', usage: 'other', uuid };
     expect(await look(undo)).toMatchObject({ state: 'not-ours' });
   });
 
-  test('is not wiped while somebody uses it', async () => {
+  test('does not wipe it while in use', async () => {
     const undo = await prepare();
     await create.run({ args, undo, host: host() });
     tree = { ...tree, '/proc/self/mountinfo': '9 1 253:1 / /m rw - ext4 x rw\n' };
@@ -381,7 +381,7 @@ describe('run and look of create', () => {
     expect(ran).toEqual(['mkfs.ext4']);
   });
 
-  test('is followed to the new name of its volume, and gone with it', async () => {
+  test('follows it to the new name of its volume, and is done when the volume is gone', async () => {
     const undo = await prepare();
     await create.run({ args, undo, host: host() });
     expect(await look(undo)).not.toHaveProperty('movedTo');

@@ -32,7 +32,7 @@ describe('the commands', () => {
       ['swaplabel/told', at('swap'), 'sw'],
       ['swaplabel/none', at('swap'), null],
     ] as const),
-  )('%s is understood, and an odd answer is not', (name, of, label) => {
+  )('%s is parsed, and unknown output refused', (name, of, label) => {
     const answer = recorded(name);
     const { parse } = labelOf(of);
     expect(parse(answer)).toBe(label);
@@ -97,7 +97,7 @@ describe('filesystem.label', () => {
   const now = async (): Promise<string | null> => (await info(host, device)).label;
   const types = ['ext2', 'ext3', 'ext4', 'xfs', 'btrfs', 'vfat', 'swap'] as const;
 
-  test.each(types)('of %s is set, cleared, and set back', async (type) => {
+  test.each(types)('of %s is set, cleared, and restored', async (type) => {
     make(type);
     const id = type === 'vfat' ? 'ABCD-1234' : uuid;
     expect(await does((tx) => tx.filesystem.label({ device, label: 'NEW' }))).toEqual({
@@ -120,14 +120,14 @@ describe('filesystem.label', () => {
     expect(await now()).toBe('NEW');
   });
 
-  test.each(['ext4', 'xfs', 'btrfs'] as const)('of %s is set while it is mounted', async (type) => {
+  test.each(['ext4', 'xfs', 'btrfs'] as const)('of %s is set while mounted', async (type) => {
     make(type);
     host.admin.mount(device, path);
     await does((tx) => tx.filesystem.label({ device, label: 'NEW' }));
     expect(await now()).toBe('NEW');
   });
 
-  test('the one that it has is no change', async () => {
+  test('the present one is no change', async () => {
     make('ext4');
     const before = host.snapshot();
     await does((tx) => tx.filesystem.label({ device, label: 'OLD' }));
@@ -149,7 +149,7 @@ describe('filesystem.label', () => {
     }
   });
 
-  test('a mounted vfat, and swap in use, are refused by the name of who has them', async () => {
+  test('refuses a mounted vfat, and swap in use, and names the holders', async () => {
     make('vfat');
     host.admin.mount(device, path);
     await expect(does((tx) => tx.filesystem.label({ device, label: 'NEW' }))).rejects.toThrow(
@@ -175,7 +175,7 @@ describe('filesystem.label', () => {
     expect(await now()).toBe('OLD');
   });
 
-  test('what has none is refused', async () => {
+  test('refuses content without labels', async () => {
     host.admin.format(device, undefined);
     const error = await rejectionOf(does((tx) => tx.filesystem.label({ device, label: 'NEW' })));
     expect(error).toBeInstanceOf(RefusedError);

@@ -61,7 +61,7 @@ describe('the commands', () => {
       expect(parse({ exitCode, stdout: 'a\n\n', stderr: 'b' })).toEqual({ state, output: ['a', 'b'] });
   });
 
-  test('what answers yes to every question, or asks none, may destroy', () => {
+  test('only a repair that answers yes, or asks nothing, may lose files', () => {
     for (const type of ['xfs', 'vfat'] as const)
       expect(repairOf(type, '/dev/x', 'safe').access).toBe('destroy');
 
@@ -104,7 +104,7 @@ describe('filesystem.repair', () => {
     ['ext4', 'noted'],
     ['xfs', true],
     ['vfat', true],
-  ] as const)('mends a %s with errors (%s), after which it is clean', async (type, errors) => {
+  ] as const)('repairs a %s with errors (%s), and it is clean then', async (type, errors) => {
     make(type, { errors });
 
     await repairs(asks(type) ? {} : lossy);
@@ -113,7 +113,7 @@ describe('filesystem.repair', () => {
     expect(String(await rejectionOf(repairs()))).toContain('is clean: there is nothing to repair');
   });
 
-  test('plays the journal of an ext4 back, which the check cannot', async () => {
+  test('replays the journal of an ext4, which the check cannot', async () => {
     make('ext4');
     mounted();
     const after = host.powerCut({ keep: 'all' });
@@ -124,7 +124,7 @@ describe('filesystem.repair', () => {
     expect(await check(after, device)).toMatchObject({ state: 'clean' });
   });
 
-  test('of an ext4 stays stuck as long as errors are left that a person is to decide on', async () => {
+  test('of an ext4 stays stuck while errors need a decision', async () => {
     make('ext4', { errors: true });
 
     const error = await rejectionOf(repairs());
@@ -142,7 +142,7 @@ describe('filesystem.repair', () => {
     expect(await openJournals(bofhOn(next).engine)).toEqual([]);
   });
 
-  test('answers yes where files may be lost, and only after the safe way', async () => {
+  test('answers yes only where files may be lost, and only after the safe repair', async () => {
     make('ext4', { errors: true });
 
     await repairs({ files: 'may be lost' });
@@ -151,7 +151,7 @@ describe('filesystem.repair', () => {
     expect(mended('e2fsck')).toEqual(['-f -p', '-f -y']);
   });
 
-  test('answers no question with yes where the safe way was enough', async () => {
+  test('answers nothing with yes where the safe repair was enough', async () => {
     make('ext4', { errors: 'slight' });
     await repairs({ files: 'may be lost' });
     expect(mended('e2fsck')).toEqual(['-f -p']);
@@ -174,7 +174,7 @@ describe('filesystem.repair', () => {
     ['ext4', 'e2fsck'],
     ['xfs', 'xfs_repair'],
     ['vfat', 'fsck.vfat'],
-  ] as const)('of %s, killed after the commit, recovery brings it to its end', async (type, tool) => {
+  ] as const)('of %s is finished by recovery after a kill after the commit', async (type, tool) => {
     make(type, { errors: 'slight' });
     host.fault({ tool, mode: 'crash here' });
     await rejectionOf(repairs(asks(type) ? {} : lossy));
@@ -184,7 +184,7 @@ describe('filesystem.repair', () => {
     expect(await check(next, device)).toMatchObject({ state: 'clean' });
   });
 
-  test('is stuck when somebody has mounted it before the act, and names them', async () => {
+  test('is stuck when it was mounted before the act, and names the mount', async () => {
     make('ext4', { errors: 'slight' });
     const error = await rejectionOf(
       does(async (tx) => {
@@ -206,7 +206,7 @@ describe('filesystem.repair', () => {
     expect(mended('e2fsck')).toEqual([]);
   });
 
-  describe('is refused, and nothing is changed', () => {
+  describe('is refused, and changes nothing', () => {
     async function refused(work: Promise<unknown>): Promise<RefusedError> {
       const before = host.snapshot();
       const error = await rejectionOf(work);
@@ -228,13 +228,13 @@ describe('filesystem.repair', () => {
       expect(String(await refused(repairs()))).toContain(why);
     });
 
-    test('while it is mounted, and the mount is named', async () => {
+    test('while mounted, and names the mount', async () => {
       make('ext4', { errors: 'slight' });
       mounted();
       expect(String(await refused(repairs()))).toContain('mounted on /mnt/a');
     });
 
-    test('of an xfs whose log holds changes', async () => {
+    test('an xfs with an unwritten log', async () => {
       make('xfs');
       mounted();
       const after = host.powerCut({ keep: 'all' });
@@ -243,11 +243,11 @@ describe('filesystem.repair', () => {
       expect(error.remedy).toContain('mount it and unmount it first');
     });
 
-    test('of a blank device', async () => {
+    test('a blank device', async () => {
       expect(String(await refused(repairs()))).toContain('holds nothing: nothing that bofh can repair');
     });
 
-    test.each(['xfs', 'vfat'] as const)('of %s, unless files may be lost', async (type) => {
+    test.each(['xfs', 'vfat'] as const)('%s, unless files may be lost', async (type) => {
       make(type, { errors: true });
       const error = await refused(repairs());
       expect(String(error)).toContain(`files on ${device} may be lost`);

@@ -74,7 +74,7 @@ describe('a filesystem gets its new size', () => {
     expect(await sizeNow()).toBe(512);
   });
 
-  test('the size that it has already is no change, and no failure', async () => {
+  test('the present size is no change, and no failure', async () => {
     make('xfs', 512);
     host.admin.mount(device, '/mnt/a');
     const before = host.changes.length;
@@ -86,13 +86,13 @@ describe('a filesystem gets its new size', () => {
     ).toEqual([]);
   });
 
-  test('rounded down to whole blocks, and to a last group that is worth it', async () => {
+  test('rounds down to whole blocks, and to a last block group that is large enough', async () => {
     make('ext4');
 
     expect(await resize(384 * mebibyte + 5000)).toMatchObject({ size: 384 * mebibyte });
   });
 
-  test('a step on what it has left alone may follow', async () => {
+  test('allows a later step on the space that it left', async () => {
     await does(async (tx) => {
       const lv = await tx.lvm.createLv({ vg: 'vg0', name: 'web1', size: '512m' });
       await tx.filesystem.create({ device: lv.path, type: 'ext4' });
@@ -111,7 +111,7 @@ describe('undo', () => {
     ['ext4', 200 * mebibyte, 200],
     ['btrfs', 'max', 512],
     ['btrfs', 300 * mebibyte, 300],
-  ] as const)('sets back %s from %s', async (type, size, mebibytes) => {
+  ] as const)('restores %s from %s', async (type, size, mebibytes) => {
     make(type);
 
     const { between, error } = await undone(size);
@@ -122,7 +122,7 @@ describe('undo', () => {
   });
 
   test.each(['ext4', 'xfs'] as const)(
-    'has nothing to do for a mounted %s: it waits for the commit',
+    'has nothing to do for a mounted %s, which changes after the commit',
     async (type) => {
       make(type);
       host.admin.mount(device, '/mnt/a');
@@ -135,7 +135,7 @@ describe('undo', () => {
     },
   );
 
-  test('is stuck while an ext4 is mounted, names the mount, and goes on once it is not', async () => {
+  test('is stuck while an ext4 is mounted, names the mount, and finishes after the unmount', async () => {
     make('ext4');
 
     const { error } = await undone('max', () => host.admin.mount(device, '/mnt/a'));
@@ -163,7 +163,7 @@ describe('undo', () => {
     expect((error as RolledBackError).leftAlone).toHaveLength(1);
   });
 
-  test('knows a resize2fs that was killed by its flag, and leaves to a person what e2fsck does not mend', async () => {
+  test('recognises a killed resize2fs by its flag, and leaves errors that e2fsck cannot repair to an administrator', async () => {
     make('ext4');
 
     const { error } = await undone('max', () =>
@@ -179,8 +179,8 @@ describe('undo', () => {
   });
 });
 
-describe('what waits for the commit', () => {
-  test('is brought to its end by recovery, where the device is free again', async () => {
+describe('an act after the commit', () => {
+  test('is finished by recovery, once the device is unused', async () => {
     make('xfs');
     host.fault({ tool: 'xfs_growfs', argvIncludes: '-D', mode: 'fails before', times: 99 });
 
@@ -195,7 +195,7 @@ describe('what waits for the commit', () => {
   });
 });
 
-describe('refused before anything is done', () => {
+describe('is refused before anything changes', () => {
   const refused = async (size: number | 'max', words: RegExp): Promise<void> => {
     const before = host.snapshot();
     const error = await rejectionOf(resize(size));
@@ -217,7 +217,7 @@ describe('refused before anything is done', () => {
     await refused(size, words);
   });
 
-  test('an ext4 that is mounted is not shrunk, and the mount is named', async () => {
+  test('a mounted ext4 is not shrunk, and the mount is named', async () => {
     make('ext4');
     host.admin.mount(device, '/mnt/a');
     await refused(200 * mebibyte, /cannot be shrunk while it is mounted.*mounted on \/mnt\/a/);
@@ -228,7 +228,7 @@ describe('refused before anything is done', () => {
     await refused('max', /with errors/);
   });
 
-  test('a filesystem whose device has become too small', async () => {
+  test('a filesystem larger than its device', async () => {
     make('ext4', 600);
     await refused('max', /the end of the filesystem is missing/);
   });
@@ -239,7 +239,7 @@ describe('refused before anything is done', () => {
     await refused('max', /holds nothing: no filesystem/);
   });
 
-  test('what a guest has, whoever else has it mounted', async () => {
+  test('the disk of a guest, whoever else has it mounted', async () => {
     make('btrfs');
     const number = `${host.world.dmMajor}:${[...host.world.active.values()].at(-1) ?? 0}`;
     host.admin.startDomain({ name: 'web1', disks: [{ vdev: 'xvda', path: device, number }] });
@@ -248,7 +248,7 @@ describe('refused before anything is done', () => {
 });
 
 describe('info', () => {
-  test('tells size, use, minimum and mounts', async () => {
+  test('reports size, used space, minimum and mounts', async () => {
     make('ext4');
     host.admin.mount(device, '/mnt/a');
 
@@ -264,7 +264,7 @@ describe('info', () => {
     ['vfat', 320 * mebibyte],
     ['btrfs', null],
     ['swap', 40960],
-  ] as const)('of %s: it can be made as small as %s', async (type, minimumSize) => {
+  ] as const)('of %s: can shrink to %s', async (type, minimumSize) => {
     make(type);
     expect(await info(host, device)).toMatchObject({ type, size: 320 * mebibyte, minimumSize });
   });

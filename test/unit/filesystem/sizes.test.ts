@@ -57,12 +57,12 @@ const answers = everyVersion<[ReadCommand<unknown>, unknown]>([
   ['od/swap', swapLastPage(device), 8191],
 ]);
 
-describe('what the tools tell of sizes', () => {
-  test.each(answers)('%s is understood', (name, { parse }, expected) => {
+describe('the output of the programs about sizes', () => {
+  test.each(answers)('%s is parsed', (name, { parse }, expected) => {
     expect(parse(recorded(name))).toEqual(expected);
   });
 
-  test.each(answers)('%s with a telling line dropped or spoiled is an error', (name, { parse }) => {
+  test.each(answers)('%s with a required line missing or damaged is an error', (name, { parse }) => {
     const answer = recorded(name);
     const lines = answer.stdout.split('\n');
     const telling =
@@ -79,7 +79,7 @@ describe('what the tools tell of sizes', () => {
     }
   });
 
-  test('a line of dumpe2fs or dump-super that is of no known form is an error', () => {
+  test('an unknown line of dumpe2fs or dump-super is an error', () => {
     for (const [name, { parse }] of [
       ['dumpe2fs/clean@1.47.0', dumpe2fs(device)],
       ['btrfs/dump-super@6.2', btrfsSuperblock(device)],
@@ -90,7 +90,7 @@ describe('what the tools tell of sizes', () => {
   });
 });
 
-describe('what a change is asked by', () => {
+describe('the commands of a change', () => {
   test('argv', () => {
     expect(e2fsckPreen(device).argv).toEqual(['-f', '-p', device]);
     expect(resize2fs(device, 40000).argv).toEqual([device, '40000']);
@@ -115,7 +115,7 @@ describe('what a change is asked by', () => {
     ]);
   });
 
-  test('e2fsck that has mended something has not failed', () => {
+  test('an e2fsck that repaired something has not failed', () => {
     expect(e2fsckPreen(device).accepts).toEqual([0, 1]);
     expect(recorded('e2fsck/errors@1.47.0').exitCode).toBe(4);
   });

@@ -43,7 +43,7 @@ describe('the commands', () => {
   const log = (state: string) =>
     `xfs_logprint:\n    data device: 0xffffffffffffffff\n    log device: 0xffffffffffffffff daddr: 327728 length: 131072\n\n    log tail: 41 head: 41 state: <${state}>\n\n`;
 
-  test('the state of the log of an xfs, and where it begins', () => {
+  test('of an xfs: the state of the log, and its offset', () => {
     const { parse } = xfsLog(device);
     expect(parse(said(log('CLEAN')))).toEqual({ start: 327_728 * 512, state: 'clean' });
     expect(parse(said(log('DIRTY')))).toMatchObject({ state: 'dirty' });
@@ -55,7 +55,7 @@ describe('the commands', () => {
       expect(() => parse(odd)).toThrow(ParseError);
   });
 
-  test('whether it begins as a log does', () => {
+  test('of an xfs: whether it starts like a log', () => {
     const { argv, parse } = xfsLogBegins(device, 1024);
     expect(argv).toEqual(['-r', '-c', 'daddr 2', '-c', 'type data', '-c', 'print', device]);
     expect(parse(said('000: feedbabe 00000001 00000002\n'))).toBe(true);
@@ -63,7 +63,7 @@ describe('the commands', () => {
     expect(() => parse(said(''))).toThrow(ParseError);
   });
 
-  test('whether its superblocks agree, and whether a repair of it was interrupted', () => {
+  test('of an xfs: whether its superblocks agree, and whether a repair was interrupted', () => {
     const { parse } = xfsState(device);
     const version = 'versionnum [0xb4b5+0x18a] = V5,NLINK,SPARSE_INODES,CRC';
     expect(parse(said(`${version}\nUUID = ${old}\n`))).toEqual({ agrees: true, needsRepair: false });
@@ -81,7 +81,7 @@ describe('the commands', () => {
     ['0x1', false],
     ['0x800000001', true],
     ['0x1000000001', true],
-  ])('whether a change of a btrfs was interrupted: %s', (flags, is) => {
+  ])('of a btrfs: whether a change was interrupted: %s', (flags, is) => {
     const { parse } = btrfsChanging(device);
     expect(parse(said(`csum_type\t\t0\nflags\t\t\t${flags}\n\t\t\t( WRITTEN )\n`))).toBe(is);
     expect(() => parse(said('csum_type\t\t0\n'))).toThrow(ParseError);
@@ -125,7 +125,7 @@ async function refused(work: Promise<unknown>, kind: typeof RefusedError | typeo
 describe.each(['ext2', 'ext4', 'swap', 'vfat'] as const)('of %s', (type) => {
   const to = type === 'vfat' ? '1234-ABCD' : fresh;
 
-  test('it is set, and a failure later sets the old one back', async () => {
+  test('is set, and restored after a later failure', async () => {
     put(type);
     const before = host.snapshot();
     await failureOf(failing({ uuid: to }));
@@ -135,23 +135,23 @@ describe.each(['ext2', 'ext4', 'swap', 'vfat'] as const)('of %s', (type) => {
   });
 });
 
-describe('of an ext4 whose checksums hang on its uuid', () => {
+describe('of an ext4 whose checksums depend on its UUID', () => {
   beforeEach(() => put('ext4', { features: ['metadata_csum'] }));
 
-  test('it is refused, unless it may get the feature that keeps them', async () => {
+  test('is refused, unless the feature that keeps them may be set', async () => {
     expect((await refused(sets())).remedy).toContain("seed: 'may be added'");
     await sets({ seed: 'may be added' });
     expect(superblock()).toMatchObject({ uuid: fresh, features: ['metadata_csum', 'metadata_csum_seed'] });
   });
 
-  test('undo takes the feature off again', async () => {
+  test('the undo clears the feature', async () => {
     const before = host.snapshot();
     await failureOf(failing({ seed: 'may be added' }));
     expect(host.snapshot()).toBe(before);
     expect(superblock()?.features).toEqual(['metadata_csum']);
   });
 
-  test('killed between both, recovery takes the feature off again', async () => {
+  test('recovery clears the feature after a kill between both', async () => {
     host.fault({ tool: 'tune2fs', nth: 2, mode: 'crash here' });
     await failureOf(sets({ seed: 'may be added' }));
     host.clearFaults();
@@ -166,7 +166,7 @@ describe.each(['xfs', 'btrfs'] as const)('of %s', (type) => {
   beforeEach(() => put(type));
   const tool = type === 'xfs' ? 'xfs_db' : 'btrfstune';
 
-  test('it is set after the commit', async () => {
+  test('is set after the commit', async () => {
     await does(async (tx) => {
       expect(await tx.filesystem.uuid({ device, uuid: fresh })).toMatchObject({ when: 'after the commit' });
       expect(superblock()?.uuid).toBe(old);
@@ -174,13 +174,13 @@ describe.each(['xfs', 'btrfs'] as const)('of %s', (type) => {
     expect(superblock()?.uuid).toBe(fresh);
   });
 
-  test('nothing is done when the sequence fails', async () => {
+  test('is not set when the sequence fails', async () => {
     await failureOf(failing());
     expect(superblock()?.uuid).toBe(old);
     expect(host.changes.filter((each) => each.what === 'command' && each.command.tool === tool)).toEqual([]);
   });
 
-  test('killed after the commit, recovery brings it to its end', async () => {
+  test('is finished by recovery after a kill after the commit', async () => {
     host.fault({ tool, mode: 'crash here' });
     await failureOf(sets());
     host.clearFaults();
@@ -189,13 +189,13 @@ describe.each(['xfs', 'btrfs'] as const)('of %s', (type) => {
     expect(superblock(next)?.uuid).toBe(fresh);
   });
 
-  test('a program that ends with 0, and has not set it, is found out', async () => {
+  test('notices a program that ends with 0 and does nothing', async () => {
     host.fault({ tool, mode: 'no effect, exit 0' });
     expect(String(await failureOf(sets()))).toContain(`has the uuid ${old}, not ${fresh}`);
   });
 });
 
-test('of a btrfs that was being changed when btrfstune was killed: it is brought to its end', async () => {
+test('of a btrfs is finished by recovery when btrfstune was killed', async () => {
   put('btrfs');
   host.fault({ tool: 'btrfstune', mode: 'crash here' });
   await failureOf(sets());
@@ -206,8 +206,8 @@ test('of a btrfs that was being changed when btrfstune was killed: it is brought
   expect(superblock(next)).not.toHaveProperty('changing');
 });
 
-describe('is refused, and nothing is changed', () => {
-  test('while it is mounted', async () => {
+describe('is refused, and nothing changes', () => {
+  test('while mounted', async () => {
     put('ext4');
     host.admin.mkdir('/mnt/a');
     host.admin.mount(device, '/mnt/a');

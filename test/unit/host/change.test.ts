@@ -28,7 +28,7 @@ function holders(path: string): ReadonlyMap<number, readonly string[]> {
 }
 
 describe('a change', () => {
-  test('gives its output to parse, by way of files of mode 0600 in the outputs of the step', async () => {
+  test('returns its output to parse, through files of mode 0600 in the outputs of the step', async () => {
     const { change, step } = hostWith('printf "out\\n"; printf "err\\n" >&2; readlink /proc/$$/fd/1');
 
     const answer = await change.run(changing());
@@ -72,7 +72,7 @@ describe('a change', () => {
     ]);
   });
 
-  test('does not see the lock, nor anything else that is open, while the shell around it holds the lock', async () => {
+  test('does not inherit the lock or any other descriptor, while the shell around it holds the lock', async () => {
     const { change, directory } = hostWith(
       'touch "$1"; ls -l /proc/self/fd; while [ -e "$1" ]; do sleep 0.02; done',
     );
@@ -105,7 +105,7 @@ describe('a change', () => {
     expect((await change.run(changing())).stdout).toBe('done\n');
   });
 
-  test('gets a secret on standard input that is in no argument and no environment', async () => {
+  test('gets a secret on standard input only', async () => {
     const { change } = hostWith(
       'cat; cat /proc/$$/cmdline /proc/$$/environ /proc/$PPID/cmdline /proc/$PPID/environ',
     );
@@ -116,7 +116,7 @@ describe('a change', () => {
     expect(stdout.split('key')).toHaveLength(2);
   });
 
-  test('that fails is a CommandError with the end of what it wrote', async () => {
+  test('that fails is a CommandError with the end of its output', async () => {
     const { change } = hostWith('head -c 3000000 /dev/zero | tr "\\0" x; echo last; echo why >&2; exit 5');
 
     const error = await rejectionOf(change.run(changing(['x'], { classify: () => 'no-space' })));
@@ -128,14 +128,14 @@ describe('a change', () => {
     expect(stdout.endsWith('xlast\n')).toBe(true);
   });
 
-  test('may write more than bofh would read when only its success counts, in any encoding', async () => {
+  test('may print more than bofh would read when its output is not parsed, in any encoding', async () => {
     const { change } = hostWith('head -c 70000000 /dev/zero; printf "\\377"');
 
     await expect(change.run({ ...changing(), parse: nothing })).resolves.toBeUndefined();
     expect(String(await rejectionOf(change.run(changing())))).toContain('more than 64 MiB');
   });
 
-  test('whose answer is not understood is a ParseError', async () => {
+  test('throws a ParseError when its output could not be parsed', async () => {
     const { change } = hostWith('echo odd');
     const parse = (): never => {
       throw new Error('what is that');
@@ -182,7 +182,7 @@ describe('a change', () => {
     expect(holding).toEqual([process.pid]);
   });
 
-  test('outlives us: killed mid-way, we leave a tool that finishes, prints, and keeps the lock until then', async () => {
+  test('that survives a killed bofh completes, prints, and keeps the lock until then', async () => {
     const body =
       'echo started; while [ -d "$1" ] && [ ! -e "$1/go" ]; do sleep 0.02; done; echo more; echo finished >"$1/done"';
     const { directory, step, host } = hostWith(body);
@@ -212,14 +212,14 @@ describe('a change', () => {
     expect(await host.flock([{ fd: ours, mode: 'exclusive' }])).toBeUndefined();
   });
 
-  test('on the host of a step, a read is a read', async () => {
+  test('on the host of a step: a read stays a read', async () => {
     const { change, step } = hostWith('echo read');
 
     expect((await change.run(reading())).stdout).toBe('read\n');
     expect(readdirSync(step.outputs)).toEqual([]);
   });
 
-  test('is told with its progress, each fraction once, as it writes', async () => {
+  test('reports its progress, each fraction once', async () => {
     const told: Progress[] = [];
     const body = 'for i in 0 1 2 4; do printf "$i/4\\b\\b\\b"; sleep 0.2; done; echo >&2';
     const { change } = hostWith(body, { step: { onProgress: (progress) => told.push(progress) } });
@@ -234,7 +234,7 @@ describe('a change', () => {
     expect(told.map(({ fraction }) => fraction)).toEqual([undefined, 0, 0.25, 0.5, 1]);
   });
 
-  test('goes on when the telling of its progress fails', async () => {
+  test('continues when a progress listener fails', async () => {
     const body = 'echo 1; sleep 0.2; echo 2; sleep 0.2; echo 3';
     const fail = (): never => {
       throw new Error('nobody listens');
@@ -249,7 +249,7 @@ describe('a change', () => {
 });
 
 describe('a change that is busy', () => {
-  test('is tried again, five times in all, when it is repeatable', async () => {
+  test('is retried, five times in all, when it is repeatable', async () => {
     const { change, directory } = hostWith('echo try >>"$1"; exit 1');
     const tries = join(directory, 'tries');
 
@@ -261,7 +261,7 @@ describe('a change that is busy', () => {
     expect(textOf(tries)).toBe('try\n'.repeat(5));
   });
 
-  test('is tried once when it is not repeatable, or fails for another reason', async () => {
+  test('runs once when it is not repeatable, or fails for another reason', async () => {
     const { change, directory } = hostWith('echo try >>"$1"; exit 1');
     const [once, other] = [join(directory, 'once'), join(directory, 'other')];
 
@@ -271,7 +271,7 @@ describe('a change that is busy', () => {
     expect([textOf(once), textOf(other)]).toEqual(['try\n', 'try\n']);
   });
 
-  test('gets its standard input anew at each try', async () => {
+  test('gets its standard input again at each try', async () => {
     const { change, directory } = hostWith('cat >>"$1"; test "$(cat "$1")" = kkk');
     const file = join(directory, 'file');
 
@@ -285,7 +285,7 @@ describe('a change in an interrupted step', () => {
   const cleaningUp =
     'trap "sleep 0.3; echo cleaned >\\"$1/cleaned\\"; exit 0" TERM; echo $$ >"$1/pid"; while [ -d "$1" ]; do sleep 0.02; done';
 
-  test('is ended by SIGTERM when it is "safe", and its end, the cleaning up too, is waited for', async () => {
+  test('is ended by SIGTERM when it is "safe", and bofh waits for its end and cleanup', async () => {
     const interrupt = new AbortController();
     const { change, directory } = hostWith(cleaningUp, { step: { signal: interrupt.signal } });
 
@@ -305,7 +305,7 @@ describe('a change in an interrupted step', () => {
     expect([...holders(join(directory, 'lock')).keys()]).toEqual([process.pid]);
   });
 
-  test("a 'safe' one is ended by a signal of its own as well, and one of a pipeline ends all of it", async () => {
+  test('is ended by its own signal when it is "safe", and a pipeline is ended whole', async () => {
     const { change, directory } = hostWith(cleaningUp);
     const own = new AbortController();
     const running = rejectionOf(
@@ -326,7 +326,7 @@ describe('a change in an interrupted step', () => {
     expect(await rejectionOf(change.run(late))).toMatchObject({ reason: 'killed' });
   });
 
-  test('is let finish when it is not "safe", and may still be started', async () => {
+  test('may finish when it is not "safe", and may still start', async () => {
     const interrupt = new AbortController();
     const { change } = hostWith('echo started; sleep 0.3; echo finished', {
       step: { signal: interrupt.signal },
@@ -339,7 +339,7 @@ describe('a change in an interrupted step', () => {
     expect((await change.run(changing())).stdout).toBe('started\nfinished\n');
   });
 
-  test('is not started any more when it is "safe"', async () => {
+  test('does not start when it is "safe"', async () => {
     const { change, directory, step } = hostWith('touch "$1/made"', {
       step: { signal: AbortSignal.abort() },
     });
@@ -351,7 +351,7 @@ describe('a change in an interrupted step', () => {
     expect(readdirSync(step.outputs)).toEqual([]);
   });
 
-  test('a "safe" one is ended at its time limit; no other change has one', async () => {
+  test('is ended at its time limit when it is "safe"; no other change has one', async () => {
     const { change, directory } = hostWith(
       `if [ $# = 1 ]; then ${cleaningUp}; else sleep 0.5; echo done; fi`,
     );

@@ -48,7 +48,7 @@ describe('stat', () => {
     expect(await host.stat('/etc/passwd/beneath')).toBeUndefined();
   });
 
-  test('is an error where it cannot be told', async () => {
+  test('is an error when the path cannot be read', async () => {
     const directory = temporaryDirectory();
     symlinkSync('loop', join(directory, 'loop'));
 
@@ -60,7 +60,7 @@ describe('stat', () => {
     expect(tooLong).toBeInstanceOf(CommandError);
   });
 
-  test.runIf(asRoot)('is "denied", not "not there", in a directory that may not be searched', () => {
+  test.runIf(asRoot)('is "denied", not "missing", in a directory without search permission', () => {
     const directory = temporaryDirectory();
     mkdirSync(join(directory, 'closed'), { mode: 0o700 });
     chmodSync(directory, 0o755);
@@ -77,7 +77,7 @@ describe('stat', () => {
 });
 
 describe('reading', () => {
-  test('a file gives its bytes, those of /proc and /sys too', async () => {
+  test('returns the bytes of a file, also in /proc and /sys', async () => {
     const path = join(temporaryDirectory(), 'file');
     const bytes = Buffer.from([0, 255, 10]);
     writeFileSync(path, bytes);
@@ -89,7 +89,7 @@ describe('reading', () => {
     ).toMatch(/never/);
   });
 
-  test('what is not a file is an error: a FIFO is not empty, a device has no end', async () => {
+  test('refuses other files: a FIFO is not empty, a device has no end', async () => {
     const fifo = join(temporaryDirectory(), 'fifo');
     execFileSync('mkfifo', [fifo]);
 
@@ -102,7 +102,7 @@ describe('reading', () => {
       expect(await rejectionOf(host[verb]('/nowhere'))).toMatchObject({ tool: 'file', reason: 'not-found' });
   });
 
-  test('a directory gives its names in order, a link its target as it stands', async () => {
+  test('returns the names of a directory in order, and the target of a link unchanged', async () => {
     const directory = temporaryDirectory();
     for (const name of ['b', 'a', '.c']) writeFileSync(join(directory, name), '');
     symlinkSync('../some where', join(directory, 'link'));
@@ -187,7 +187,7 @@ describe('the other changes of files', () => {
     expect(readFileSync(theirs, 'utf8')).toBe('theirs');
   });
 
-  test('rename, removeFile and sync do what they say, and fail on what is not there', async () => {
+  test('rename, removeFile and sync work, and fail on missing files', async () => {
     const directory = temporaryDirectory();
     const [a, b] = [join(directory, 'a'), join(directory, 'b')];
     writeFileSync(a, 'a');
@@ -202,7 +202,7 @@ describe('the other changes of files', () => {
       expect(await rejectionOf(work())).toMatchObject({ tool: 'file', reason: 'not-found' });
   });
 
-  test('makeDir makes one new directory with exactly the mode; with parents, those that are missing', async () => {
+  test('makeDir creates one directory with exactly the mode; with parents, the missing ones too', async () => {
     const directory = temporaryDirectory();
     const [one, deep] = [join(directory, 'one'), join(directory, 'one/two/three')];
     const umask = process.umask(0o077);
@@ -223,7 +223,7 @@ describe('the other changes of files', () => {
     expect(modes).toEqual([0o755, 0o750, 0o750]);
   });
 
-  test('makeDir with parents does not take a file for a directory', async () => {
+  test('makeDir with parents does not treat a file as a directory', async () => {
     const file = join(temporaryDirectory(), 'file');
     writeFileSync(file, '');
 

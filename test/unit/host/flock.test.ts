@@ -31,7 +31,7 @@ async function free(path: string, mode: 'shared' | 'exclusive'): Promise<boolean
   return await new Promise((resolve) => child.on('exit', (code) => resolve(code === 0)));
 }
 
-test('an exclusive lock keeps every other process out, until its descriptor is closed', async () => {
+test('an exclusive lock blocks every other process until its descriptor is closed', async () => {
   const path = join(temporaryDirectory(), 'a');
   const file = openSync(path, 'a');
 
@@ -44,7 +44,7 @@ test('an exclusive lock keeps every other process out, until its descriptor is c
   expect(await free(path, 'exclusive')).toBe(true);
 });
 
-test('a shared lock lets others share, and keeps exclusive ones out', async () => {
+test('a shared lock allows other shared ones, and blocks exclusive ones', async () => {
   const path = join(temporaryDirectory(), 'a');
 
   await host.flock([{ fd: openFile(path), mode: 'shared' }]);
@@ -52,7 +52,7 @@ test('a shared lock lets others share, and keeps exclusive ones out', async () =
   expect([await free(path, 'shared'), await free(path, 'exclusive')]).toEqual([true, false]);
 });
 
-test('what another process holds is refused at once, and can be had when it lets go', async () => {
+test('a lock of another process is refused at once, and free after its release', async () => {
   const path = join(temporaryDirectory(), 'a');
   const file = openFile(path);
   const letGo = await held(path, 'shared');
@@ -65,7 +65,7 @@ test('what another process holds is refused at once, and can be had when it lets
   expect([exclusive, shared, later]).toEqual([0, undefined, undefined]);
 });
 
-test('all or none: the first that is refused is named, and nothing stays locked', async () => {
+test('locks all or none: the first refused one is named', async () => {
   const directory = temporaryDirectory();
   const paths = ['a', 'b', 'c', 'd'].map((name) => join(directory, name));
   const wanted = paths.map((path, i) => ({
@@ -80,7 +80,7 @@ test('all or none: the first that is refused is named, and nothing stays locked'
   for (const path of [paths[0], paths[1], paths[3]]) expect(await free(path ?? '', 'exclusive')).toBe(true);
 });
 
-test('a lock is converted, and falls back to what it was when the call fails', async () => {
+test('converts a lock, and keeps the former one when the call fails', async () => {
   const directory = temporaryDirectory();
   const [a, b, c] = [join(directory, 'a'), join(directory, 'b'), join(directory, 'c')];
   const [fileA, fileB, fileC] = [openFile(a), openFile(b), openFile(c)];
@@ -108,7 +108,7 @@ test('a lock is converted, and falls back to what it was when the call fails', a
   expect(await free(b, 'shared')).toBe(false);
 });
 
-test('more descriptors than one perl takes are all or none too', async () => {
+test('locks all or none also for more descriptors than one perl takes', async () => {
   const directory = temporaryDirectory();
   const paths = Array.from({ length: 250 }, (_, i) => join(directory, String(i)));
   const wanted = paths.map((path) => ({ fd: openFile(path), mode: 'exclusive' as const }));
@@ -123,7 +123,7 @@ test('more descriptors than one perl takes are all or none too', async () => {
   expect(await free(paths[249] ?? '', 'shared')).toBe(false);
 });
 
-test('nothing wanted is had at once', async () => {
+test('an empty list succeeds at once', async () => {
   expect(await host.flock([])).toBeUndefined();
 });
 

@@ -20,7 +20,7 @@ function fakeXl(script: string): { readonly tools: { readonly xl: string } } {
 
 const command = { tool: 'xl', argv: ['console', '7'] } as const;
 
-test('the program has the streams of this process, and its end is waited for', async () => {
+test('the program has the streams of this process, and bofh waits for its end', async () => {
   const ended = await inForeground(
     command,
     fakeXl(`readlink /proc/$$/fd/0 > ${dir}/stdin; echo "$@" > ${dir}/argv`),

@@ -31,7 +31,7 @@ describe('a key', () => {
     expect(await read(of({ from: 'file', path }))).toBe('a\nkey\n');
   });
 
-  test('that another user can replace or write is refused, also behind a symbolic link', async () => {
+  test('is refused if another user can replace or write its file, also behind a symbolic link', async () => {
     const directory = temporaryDirectory();
     const [open, key, link] = ['open', 'open/key', 'link'].map((name) => join(directory, name));
     mkdirSync(open ?? '');
@@ -64,7 +64,7 @@ describe('a key', () => {
     expect(String(await rejectionOf(read(through)))).toContain(`${shared} belongs to user 65534`);
   });
 
-  test('is fetched only by a process that leaves no core dump, nor does the program that gets it', async () => {
+  test('is read only by a process that leaves no core dump, and its program leaves none either', async () => {
     const path = join(temporaryDirectory(), 'key');
     writeFileSync(path, 'geheim', { mode: 0o600 });
     const { host, change } = hostWith('cat >/dev/null; grep "Max core" /proc/$$/limits /proc/$PPID/limits');
@@ -79,7 +79,7 @@ describe('a key', () => {
     expect(readFileSync('/proc/self/limits', 'utf8')).toMatch(off);
   });
 
-  test('from a command is what it prints without one newline, and its failure does not tell it', async () => {
+  test('from a command is its output without one newline, and its failure does not contain it', async () => {
     const directory = temporaryDirectory();
     const good = program(directory, 'good', 'printf "%s\\n\\n" "$1"');
     const bad = program(directory, 'bad', 'echo geheim; echo geheim >&2; exit 3');
@@ -90,7 +90,7 @@ describe('a key', () => {
     expect(JSON.stringify(error) + String(error)).not.toContain('geheim');
   });
 
-  test("from a credential is what lies in systemd's directory for it", async () => {
+  test("from a credential is read from systemd's directory for it", async () => {
     const directory = temporaryDirectory();
     writeFileSync(join(directory, 'web1'), 'credential');
     const before = process.env['CREDENTIALS_DIRECTORY'];
@@ -105,7 +105,7 @@ describe('a key', () => {
     expect(await read(of({ from: 'credential', name: 'web1' }))).toBe('credential');
   });
 
-  test('of the site leads to where the site says, and nowhere else', async () => {
+  test('of the site is read from the source in the site file', async () => {
     const siteKeys = (): Record<string, KeyRef> => ({
       web: { from: 'site', name: 'real' },
       real: { from: 'ask' },
@@ -120,7 +120,7 @@ describe('a key', () => {
       );
   });
 
-  test('that a person types is asked for once, and a new one twice', async () => {
+  test('is asked for once, and a new one twice', async () => {
     const asked: string[] = [];
     const askKey = async (question: string): Promise<string> => {
       asked.push(question);
@@ -138,7 +138,7 @@ describe('a key', () => {
     expect(asked).toEqual(['Key of /dev/x: ', 'New key of /dev/x: ', 'New key of /dev/x, once more: ']);
   });
 
-  test('that is typed in two ways is refused, and so is one that nobody is there to type', async () => {
+  test('is refused when the two answers differ, or there is no terminal', async () => {
     let typed = 0;
     const askKey = async (): Promise<string> => String((typed += 1));
 
@@ -146,7 +146,7 @@ describe('a key', () => {
     expect(await rejectionOf(read(of({ from: 'ask' })))).toBeInstanceOf(RefusedError);
   });
 
-  test('that was mistyped is asked for again', async () => {
+  test('is asked for again after a typo', async () => {
     const typed = ['one', 'other', 'same', 'same'];
     const askKey = async (): Promise<string> => typed.shift() ?? '';
     const { host } = hostWith('cat', { askKey });
@@ -156,7 +156,7 @@ describe('a key', () => {
     expect(await again()).toBe('same');
   });
 
-  test('is asked for by one question at a time, of all hosts, with its repetition right after it', async () => {
+  test('is asked for in one question at a time for all hosts, with its repetition right after', async () => {
     const asked: string[] = [];
     const waiting: (() => void)[] = [];
     const askKey = (question: string): Promise<string> => {
@@ -183,7 +183,7 @@ describe('a key', () => {
     );
   });
 
-  test('that is empty is refused: cryptsetup would take it', async () => {
+  test('is refused when empty, because cryptsetup would accept it', async () => {
     const path = join(temporaryDirectory(), 'key');
     writeFileSync(path, '');
 
@@ -195,7 +195,7 @@ describe('a key', () => {
 });
 
 describe('a change with two keys', () => {
-  test('has both, each in its own place and in no argument, and they are whole before it starts', async () => {
+  test('has both, each in its own descriptor and in no argument, and both complete before it starts', async () => {
     const { change } = hostWith(
       `cat; echo; cat ${secondKeyPath}; echo; cat /proc/$$/cmdline /proc/$$/environ`,
     );
@@ -209,7 +209,7 @@ describe('a change with two keys', () => {
     expect(stdout.split('second')).toHaveLength(5001);
   });
 
-  test('still does not have the lock, and a change with one key has no fourth descriptor', async () => {
+  test('does not inherit the lock, and a change with one key has no fourth descriptor', async () => {
     const { change } = hostWith('for fd in 3 4; do [ -e /proc/$$/fd/$fd ] && echo "has $fd"; done; true');
 
     const two = await change.run(changing([], { stdin: new Secret('a'), secondKey: new Secret('b') }));

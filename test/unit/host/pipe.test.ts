@@ -16,7 +16,7 @@ function pipeline(first: string, ...rest: readonly string[]): Pipeline<Answer> {
 
 const running = 'eval "$1"';
 
-test('joins its commands by pipes and gives the answer of the last one to parse', async () => {
+test('connects its commands and returns the output of the last one to parse', async () => {
   const { change, step } = hostWith(running);
 
   const answer = await change.pipe(
@@ -40,7 +40,7 @@ test('gives each command its arguments as they are', async () => {
   expect(stdout).toBe([...first, ...second].map((word) => `<${word}>`).join(''));
 });
 
-test('its shell text is made of numbers only', () => {
+test('its shell text contains only numbers', () => {
   expect(pipelineScript([2, 1])).toBe(
     'trap : HUP INT TERM; { read -r boot </proc/sys/kernel/random/boot_id; read -r stat </proc/self/stat; ' +
       'printf "%s\\n" "$0 $boot $stat" >"$1"; } 2>/dev/null; session=$1; shift; ' +
@@ -50,7 +50,7 @@ test('its shell text is made of numbers only', () => {
   );
 });
 
-test('takes a large stream, and standard input for its first command', async () => {
+test('accepts a large stream, and standard input for its first command', async () => {
   const { change } = hostWith(running);
   const commands: [Command<unknown>, ...Command<unknown>[]] = [
     changing(['cat; head -c 5000000 /dev/zero'], { stdin: 'start' }),
@@ -61,7 +61,7 @@ test('takes a large stream, and standard input for its first command', async () 
   expect((await change.pipe({ commands, parse: whole })).stdout).toBe('5000005\n');
 });
 
-test('fails when any command fails, naming it, with what that one wrote', async () => {
+test('fails when any command fails, and shows its name and output', async () => {
   const { change } = hostWith(running);
   const failing = 'echo "it broke" >&2; exit 3';
 
@@ -76,7 +76,7 @@ test('fails when any command fails, naming it, with what that one wrote', async 
   }
 });
 
-test('blames the later command when an earlier one lost its reader', async () => {
+test('blames the later command when an earlier one gets SIGPIPE', async () => {
   const { change } = hostWith(running);
 
   const error = await rejectionOf(change.pipe(pipeline('exec yes', 'cat', 'echo full >&2; exit 28')));
@@ -84,7 +84,7 @@ test('blames the later command when an earlier one lost its reader', async () =>
   expect(error).toMatchObject({ argv: ['echo full >&2; exit 28'], exitCode: 28, stderr: 'full\n' });
 });
 
-test('is not a success when an earlier command lost its reader and no other failed', async () => {
+test('is no success when an earlier command got SIGPIPE and no other failed', async () => {
   const { change } = hostWith(running);
 
   const error = await rejectionOf(change.pipe(pipeline('exec yes', 'head -n 1')));
@@ -92,7 +92,7 @@ test('is not a success when an earlier command lost its reader and no other fail
   expect(error).toMatchObject({ argv: ['exec yes'], reason: 'killed' });
 });
 
-test('heeds what each command accepts, and why it says it failed', async () => {
+test('respects the accepted exit codes and failure reasons of each command', async () => {
   const { change } = hostWith(running);
   const first = changing(['echo ok; exit 1'], { accepts: [0, 1] });
   const last = changing(['cat; exit 2'], { classify: () => 'no-space' });
@@ -112,7 +112,7 @@ test('with a command that cannot be started is a ToolError', async () => {
   expect(error).toBeInstanceOf(ToolError);
 });
 
-test('no command sees the lock, the statuses or the files of the others', async () => {
+test('no command inherits the lock, the statuses or the files of the others', async () => {
   const { change } = hostWith(running);
   const list = 'cat; ls -l /proc/self/fd';
 
@@ -124,7 +124,7 @@ test('no command sees the lock, the statuses or the files of the others', async 
   expect(stdout).not.toMatch(/ [4-9] -> /);
 });
 
-test('is ended whole, and its commands clean up, when all of them are "safe"', async () => {
+test('is ended whole, with cleanup, when all its commands are "safe"', async () => {
   const interrupt = new AbortController();
   const { change, directory } = hostWith(running, { step: { signal: interrupt.signal } });
   const script = (name: string): string =>
@@ -140,7 +140,7 @@ test('is ended whole, and its commands clean up, when all of them are "safe"', a
   expect([textOf(join(directory, 'a')), textOf(join(directory, 'b'))]).toEqual(['cleaned\n', 'cleaned\n']);
 });
 
-test('is let finish when one of its commands is not "safe"', async () => {
+test('may finish when one of its commands is not "safe"', async () => {
   const interrupt = new AbortController();
   const { change, directory } = hostWith(running, { step: { signal: interrupt.signal } });
   const go = join(directory, 'go');
@@ -158,7 +158,7 @@ test('is let finish when one of its commands is not "safe"', async () => {
   expect((await work).stdout).toBe('on\noff\n');
 });
 
-test('refuses what it cannot do: more than six commands, standard input for a later one', async () => {
+test('refuses more than six commands, and standard input for a later one', async () => {
   const { change } = hostWith(running);
   const none = changing(['cat']);
 

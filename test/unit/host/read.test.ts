@@ -38,7 +38,7 @@ import {
 const said = ({ stdout }: Answer): string => stdout.trim();
 
 describe('a read', () => {
-  test('gives its exact output to parse', async () => {
+  test('returns its exact output to parse', async () => {
     const { host } = hostWith('printf " a\\n\\n"; printf "warning\\n" >&2');
 
     const answer = await host.run(reading());
@@ -68,7 +68,7 @@ describe('a read', () => {
     expect(await host.run({ ...command, parse: ({ stdout }) => [stdout] })).toEqual(['4\n']);
   });
 
-  test('runs once for all that ask at the same time', async () => {
+  test('runs once for concurrent calls', async () => {
     const { host, directory } = hostWith('echo run >> "$1"; wc -l < "$1"');
     const [state, runsSoFar] = [join(directory, 'state'), join(directory, 'runs')];
     writeFileSync(state, '7');
@@ -110,7 +110,7 @@ describe('a read', () => {
     ]);
   });
 
-  test('has /dev/null as standard input, / as directory, and is in a session of its own', async () => {
+  test('has /dev/null as standard input, / as directory, and its own session', async () => {
     const { host } = hostWith('readlink /proc/self/fd/0; pwd; echo $$; cut -d" " -f6 /proc/$$/stat');
 
     const { stdout } = await host.run(reading());
@@ -120,7 +120,7 @@ describe('a read', () => {
     expect(session).toBe(pid);
   });
 
-  test('gets a secret on standard input, and nowhere else', async () => {
+  test('gets a secret on standard input only', async () => {
     const key = 'correct horse\nbattery\0staple';
     const { host } = hostWith(
       'cat; tr "\\0" "\\n" </proc/$$/cmdline; tr "\\0" "\\n" </proc/$$/environ; readlink /proc/$$/fd/0',
@@ -152,7 +152,7 @@ describe('a read', () => {
     });
   });
 
-  test('may accept other exit codes, and then 0 only when it says so', async () => {
+  test('may accept other exit codes, and then 0 only when listed', async () => {
     const { host } = hostWith('exit $1');
     const accepts = [2];
 
@@ -163,7 +163,7 @@ describe('a read', () => {
     expect(error).toMatchObject({ exitCode: 0, reason: 'unknown' });
   });
 
-  test('that is ended by a signal is "killed", also when its exit code would be accepted', async () => {
+  test('that a signal ends is "killed", also when its exit code would be accepted', async () => {
     const { host } = hostWith('kill -SEGV $$');
 
     const error = await rejectionOf(host.run(reading([], { accepts: [0, 139] })));
@@ -172,7 +172,7 @@ describe('a read', () => {
     expect(String(error)).toContain('SIGSEGV');
   });
 
-  test('that takes too long is killed with its children, and the error claims nothing', async () => {
+  test('is killed with its children at its time limit, and the error claims nothing', async () => {
     const { host, directory } = hostWith('sleep 60 & echo $! >"$1"; wait');
     const pidFile = join(directory, 'pid');
 
@@ -185,7 +185,7 @@ describe('a read', () => {
     await until('the child is gone', () => !runs(child));
   });
 
-  test('does not wait for a daemon that keeps its output open beyond the time limit', async () => {
+  test('does not wait beyond its time limit for a daemon that keeps its output open', async () => {
     const { host, directory } = hostWith('setsid sleep 600 & echo $! >"$1"; echo done');
     const pidFile = join(directory, 'pid');
 
@@ -196,7 +196,7 @@ describe('a read', () => {
     expect(error).toMatchObject({ reason: 'timeout' });
   });
 
-  test('that was given up keeps no process of ours alive', () => {
+  test('leaves no process behind after its time limit', () => {
     const { directory } = hostWith('setsid sleep 600 & echo $! >"$1"; echo done');
     const pidFile = join(directory, 'pid');
 
@@ -221,7 +221,7 @@ describe('a read', () => {
     expect(String(error)).toContain('more than 64 MiB');
   });
 
-  test('is tried five times when it is busy, and then the error is thrown', async () => {
+  test('is tried five times when busy, and then throws', async () => {
     const events: HostEvent[] = [];
     const { host, directory } = hostWith('echo try >>"$1"; exit 1', { log: (event) => events.push(event) });
     const tries = join(directory, 'tries');
@@ -233,7 +233,7 @@ describe('a read', () => {
     expect(events.filter(({ event }) => event === 'program is tried again')).toHaveLength(4);
   });
 
-  test('ends its tries with the first that succeeds, and fails at once for any other reason', async () => {
+  test('stops retrying at the first success, and fails at once for any other reason', async () => {
     const { host, directory } = hostWith('echo try >>"$1"; test $(wc -l <"$1") -ge "$2"');
     const [some, one] = [join(directory, 'some'), join(directory, 'one')];
 
@@ -245,12 +245,12 @@ describe('a read', () => {
   });
 });
 
-describe('an answer that is not understood', () => {
+describe('output that could not be parsed', () => {
   const misread = (): never => {
     throw new TypeError('column lv_name is missing');
   };
 
-  test('is a ParseError with tool, version, arguments, why, and how it begins', async () => {
+  test('is a ParseError with tool, version, arguments, reason, and its beginning', async () => {
     const { host } = hostWith('[ "$1" = --version ] && echo "tar 9.9" || echo "odd answer"');
 
     const error = await rejectionOf(host.run(reading(['--list'], { parse: misread })));
@@ -260,7 +260,7 @@ describe('an answer that is not understood', () => {
       expect(String(error)).toContain(part);
   });
 
-  test('is a ParseError also where the version cannot be had, and where parse throws a UsageError', async () => {
+  test('is a ParseError also without a version, and where parse throws a UsageError', async () => {
     const { host } = hostWith('[ "$1" = --version ] && exit 64; echo 10x');
     const parse = (): never => {
       throw new UsageError('"10x" is not a size');
@@ -272,7 +272,7 @@ describe('an answer that is not understood', () => {
     expect(String(error)).toContain('version unknown');
   });
 
-  test('an error names the first value that its schema refuses, in one line', async () => {
+  test('names the first value that its schema refuses, in one line', async () => {
     const { host } = hostWith('echo odd');
     const parse = (): never => z.array(z.string()).parse(Array(100).fill(1)) as never;
 
@@ -282,7 +282,7 @@ describe('an answer that is not understood', () => {
     expect(String(error)).not.toContain('\n');
   });
 
-  test('is one that is not UTF-8', async () => {
+  test('includes output that is not UTF-8', async () => {
     const { host } = hostWith('printf "caf\\351\\n"');
 
     const error = await rejectionOf(host.run(reading()));
@@ -315,7 +315,7 @@ describe('a program', () => {
     expect(await rejectionOf(host.run(reading()))).toBeInstanceOf(ToolError);
   });
 
-  test('is found in the fixed directories, whatever PATH says', async () => {
+  test('is found in the fixed directories, whatever PATH contains', async () => {
     const { directory } = hostWith('echo from PATH');
     const path = process.env.PATH;
     process.env.PATH = directory;
@@ -356,7 +356,7 @@ test('a change on the host itself, outside a step, is a UsageError and does not 
   expect(() => readFileSync(made)).toThrow();
 });
 
-test('a listener that throws does not disturb', async () => {
+test('a listener that throws has no effect', async () => {
   const { host } = hostWith('echo ok', {
     log: () => {
       throw new Error('from the log');

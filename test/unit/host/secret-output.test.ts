@@ -149,8 +149,8 @@ async function toldBy(command: Command<unknown>): Promise<string> {
   return told;
 }
 
-describe('what a program has written, when it failed or could not be parsed', () => {
-  it('is told by no error where it can hold a secret', async () => {
+describe('the output of a program that failed or could not be parsed', () => {
+  it('is in no error where it can contain a secret', async () => {
     const hidden = [...seen.values()].filter(({ shownOf }) => shownOf !== undefined);
     expect(new Set(hidden.map(({ tool }) => tool))).toEqual(
       new Set(
@@ -171,7 +171,7 @@ describe('what a program has written, when it failed or could not be parsed', ()
     }
   });
 
-  it('is decided for every command: a new one is marked, or named here as harmless', () => {
+  it('is classified for every command: a new one is secret, or listed here as harmless', () => {
     const undecided = [...seen].flatMap(([line, { tool, argv, shownOf }]) => {
       const names = [tool, `${tool}:${argv[0] ?? ''}`, `${tool}:${argv.slice(0, 2).join(' ')}`];
       return shownOf !== undefined ||
@@ -186,14 +186,14 @@ describe('what a program has written, when it failed or could not be parsed', ()
     expect(unseen.filter((tool) => !elsewhere.includes(tool))).toEqual([]);
   });
 
-  it('says of an adjustment what it changes, without the secret of the connection', () => {
+  it('of an adjustment contains its changes, without the shared secret', () => {
     const stdout = `drbdsetup-84 net-options ipv4:10.0.0.1:7788 --cram-hmac-alg=sha1 --shared-secret=${canary}\n`;
     expect(drbdAdjustments('r0').parse({ exitCode: 0, stdout, stderr: '' })).toEqual([
       'drbdsetup-84 net-options ipv4:10.0.0.1:7788 --cram-hmac-alg=… --shared-secret=…',
     ]);
   });
 
-  it('is not kept beside the journal where it can hold a secret', async () => {
+  it('is not kept beside the journal where it can contain a secret', async () => {
     const { change, step } = hostWith(`echo ${canary}; echo ${canary} >&2; exit 3`);
     const kept = await rejectionOf(change.run(changing()));
     expect(all(kept)).toContain(canary);

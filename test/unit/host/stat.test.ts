@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { statOf } from '../../../src/host/stat.ts';
 
-test('an inode number is told digit by digit, also where a JavaScript number would round it', () => {
+test('reads an inode number digit by digit, also where a JavaScript number would round it', () => {
   const directory = mkdtempSync(join(tmpdir(), 'bofh-stat-'));
   const real = lstatSync(directory, { bigint: true });
   rmSync(directory, { recursive: true });

@@ -9,7 +9,7 @@ function acts() {
   return { act, ends, settled };
 }
 
-test('no more run at a time than there is room for, and all of them have their turn', async () => {
+test('runs at most the given number at a time, and all in the end', async () => {
   const { act, ends, settled } = acts();
   const room = turns(2);
   const all = Promise.all([1, 2, 3, 4, 5].map(() => room.take(act)));
@@ -22,7 +22,7 @@ test('no more run at a time than there is room for, and all of them have their t
   await all;
 });
 
-test('one that fails gives its room back', async () => {
+test('a failed one frees its place', async () => {
   const room = turns(1);
 
   await expect(room.take(() => Promise.reject(new Error('no')))).rejects.toThrow('no');
@@ -30,7 +30,7 @@ test('one that fails gives its room back', async () => {
   expect(await room.take(async () => 'yes')).toBe('yes');
 });
 
-test('where there is less room than thought, fewer run from then on', async () => {
+test('runs fewer at a time after the limit was reduced', async () => {
   const { act, ends, settled } = acts();
   const room = turns(3);
   const all = Promise.all([1, 2, 3].map(() => room.take(act)));
@@ -52,7 +52,7 @@ test('where there is less room than thought, fewer run from then on', async () =
   await Promise.all([all, more]);
 });
 
-test('the only one that runs has nobody to wait for', async () => {
+test('a single one never waits', async () => {
   const { act, ends, settled } = acts();
   const room = turns(3);
   const only = room.take(act);

@@ -27,7 +27,7 @@ const counts = counting();
 
 describe.each(Object.entries(faults))('%s', (title, trouble) => {
   test.each(['well', 'badly'] as const)(
-    'at each crossing of a sequence that ends %s',
+    'at each access of a sequence that ends %s',
     async (ends) => {
       const { found, ...count } = await tryEach(made, await reference, { ...trouble, ends });
       counts.add(title, count);

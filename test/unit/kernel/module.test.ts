@@ -50,11 +50,11 @@ it('modprobe and rmmod', () => {
   expect(reasons).toEqual(['not-found', 'busy', 'denied', 'unknown']);
 });
 
-it.each(['', '-r', 'a b', '../x', 'a.ko', 'a/b'])('the name %j is none', (name) =>
+it.each(['', '-r', 'a b', '../x', 'a.ko', 'a/b'])('the name %j is invalid', (name) =>
   expect(moduleName.safeParse(name).success).toBe(false),
 );
 
-it('a failed sequence unloads what was not loaded before', async () => {
+it('a failed sequence unloads modules that it loaded', async () => {
   const host = simulatedHost();
   host.admin.module('llc');
   const before = host.snapshot();
@@ -73,7 +73,7 @@ it('a failed sequence unloads what was not loaded before', async () => {
 it.each([
   ['itself', 'br_netfilter', ['br_netfilter', 'bridge', 'llc', 'stp']],
   ['one that it needs', 'stp', ['llc', 'stp']],
-])('the undo leaves what is in use: %s', async (_, name, left) => {
+])('the undo keeps a module in use: %s', async (_, name, left) => {
   const host = simulatedHost();
   const error = await rejectionOf(
     running(host, async (tx) => {
@@ -86,7 +86,7 @@ it.each([
   expect(String(error)).toContain('on purpose');
 });
 
-it('modules stay if there is a new network interface by then: it would go with them', async () => {
+it('the undo keeps modules if a new network interface would go with them', async () => {
   const host = simulatedHost();
   const error = await rejectionOf(
     running(host, async (tx) => {

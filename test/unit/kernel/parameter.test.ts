@@ -27,7 +27,7 @@ it.each([
 });
 
 it.each(['', 'net..x', 'net/../x', 'net.//.x', '.net', 'net.*.x', 'net x', '-net=1'])(
-  'the key %j is none',
+  'the key %j is invalid',
   (key) => expect(parameterKey.safeParse(key).success).toBe(false),
 );
 
@@ -42,7 +42,7 @@ it.each([
   expect(command.classify?.({ exitCode: 1, stdout: '', stderr })).toBe(reason);
 });
 
-it('sets a value, and a failed sequence sets back also what the kernel changed with it', async () => {
+it('sets a value, and a failed sequence also restores what the kernel changed with it', async () => {
   const host = simulatedHost();
   host.admin.sysctl('net/ipv4/conf/eth0/forwarding', '1');
   host.admin.sysctl('net/ipv4/conf/all/accept_redirects', '0');
@@ -59,7 +59,7 @@ it('sets a value, and a failed sequence sets back also what the kernel changed w
   expect(host.snapshot()).toBe(before);
 });
 
-it('the undo leaves a third value, which others have set', async () => {
+it('the undo keeps a third value, which others set', async () => {
   const host = simulatedHost();
   const error = await rejectionOf(
     running(host, async (tx) => {

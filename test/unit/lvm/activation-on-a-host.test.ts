@@ -38,7 +38,7 @@ function thinSnapshot(): void {
 }
 
 describe('activateLv and deactivateLv', () => {
-  test('take a volume out with its snapshots, and put it in again', async () => {
+  test('deactivate a volume with its snapshots, and activate it again', async () => {
     await does((tx) => off(tx));
     expect(active()).toEqual([]);
     await does((tx) => up(tx));
@@ -59,7 +59,7 @@ describe('activateLv and deactivateLv', () => {
     expect(active()).toEqual([]);
   });
 
-  test('know a thin snapshot that is skipped', async () => {
+  test('recognise a thin snapshot with the activation-skip flag', async () => {
     thinSnapshot();
     await does((tx) => up(tx, 'friday'));
     expect(active()).toContain('friday');
@@ -68,7 +68,7 @@ describe('activateLv and deactivateLv', () => {
     expect(active()).toContain('friday');
   });
 
-  test('refuse what somebody has, itself or its snapshot, and name who', async () => {
+  test('refuse a volume that is in use, itself or its snapshot, and name the holder', async () => {
     for (const name of ['a', 'monday']) {
       host.admin.mount(`/dev/vg0/${name}`, '/mnt');
       const error = await failureOf(does((tx) => off(tx)));
@@ -93,7 +93,7 @@ describe('activateLv and deactivateLv', () => {
     expect(ran()).toEqual([]);
   });
 
-  test('are stuck when the way back would take it from somebody, who is named', async () => {
+  test('are stuck when the undo would deactivate it while in use, and name the holder', async () => {
     host.world.active.clear();
     const error = await failureOf(
       does(async (tx) => {
@@ -107,7 +107,7 @@ describe('activateLv and deactivateLv', () => {
     expect(active()).toContain('a');
   });
 
-  test('leave alone what somebody has set back already', async () => {
+  test('leave alone a volume that others set back', async () => {
     const error = await failureOf(
       does(async (tx) => {
         await off(tx);
@@ -119,24 +119,21 @@ describe('activateLv and deactivateLv', () => {
     expect(ran()).toHaveLength(1);
   });
 
-  test.each([1, 2, 3])(
-    'do not undo what somebody did at the same moment, before our read %i',
-    async (moment) => {
-      host.world.active.clear();
-      let reads = 0;
-      host.faults.watch(({ tool }) => {
-        reads += tool === 'lvm' ? 1 : 0;
-        if (tool === 'lvm' && reads === moment) host.world.active.set(volume('a')?.uuid ?? '', 7);
-      });
-      const error = await failureOf(does((tx) => up(tx)));
-      expect(reads).toBeGreaterThanOrEqual(moment);
-      expect(String(error)).toMatch(/active already|is active now; nothing was done/);
-      expect(active()).toEqual(['a']);
-      expect(ran()).toEqual([]);
-    },
-  );
+  test.each([1, 2, 3])('do not undo a concurrent change, before our read %i', async (moment) => {
+    host.world.active.clear();
+    let reads = 0;
+    host.faults.watch(({ tool }) => {
+      reads += tool === 'lvm' ? 1 : 0;
+      if (tool === 'lvm' && reads === moment) host.world.active.set(volume('a')?.uuid ?? '', 7);
+    });
+    const error = await failureOf(does((tx) => up(tx)));
+    expect(reads).toBeGreaterThanOrEqual(moment);
+    expect(String(error)).toMatch(/active already|is active now; nothing was done/);
+    expect(active()).toEqual(['a']);
+    expect(ran()).toEqual([]);
+  });
 
-  test('are not believed when lvchange exits 0 and does nothing', async () => {
+  test('notice an lvchange that exits 0 and does nothing', async () => {
     host.fault({ tool: 'lvchange', mode: 'no effect, exit 0' });
     expect(String(await failureOf(does((tx) => off(tx))))).toMatch(/did not make vg0\/a .* inactive/);
   });
@@ -149,7 +146,7 @@ describe('bofh lvm activate and deactivate', () => {
     return answers.lvmActivation.parse(JSON.parse(stdout()));
   };
 
-  test('say what the next boot does, and do nothing where nothing is to do', async () => {
+  test('report the state at the next boot, and do nothing when there is nothing to do', async () => {
     const { uuid } = volume('a') ?? {};
     expect(await typed('a', 'inactive')).toEqual({ volume: 'vg0/a', uuid, active: false, atBoot: true });
     expect(await typed('a', 'inactive')).toMatchObject({ active: false });
@@ -159,7 +156,7 @@ describe('bofh lvm activate and deactivate', () => {
     expect(await typed('friday', 'active')).toMatchObject({ active: true, atBoot: false });
   });
 
-  test('in words', async () => {
+  test('print text', async () => {
     const { runtime, stdout } = testRuntime(simulatedBofh({ host }));
     await runVerb(runtime, 'lvm deactivate vg0/a');
     expect(stdout()).toBe('vg0/a is not active; the next boot activates it\n');

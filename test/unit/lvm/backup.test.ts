@@ -19,7 +19,7 @@ beforeEach(() => {
   host.admin.writeFile(path, recorded);
 });
 
-test('the file that lvm itself wrote after its last change is given as it is', async () => {
+test('returns the file that lvm itself wrote after its last change', async () => {
   expect(await metadataBackup(host, 'vg1')).toEqual({
     ...{ uuid: 'nmyIqu-gJw4-lEbX-EIx8-HhM1-oiux-84yyl5', seqno: 2 },
     text: recorded,
@@ -35,7 +35,7 @@ describe('is refused', () => {
       /is of another state/,
     ],
     ['where there is none', () => host.admin.removeFile(path), /has no backup of "vg1"/],
-  ])('%s, with the command that makes it anew', async (_, change, words) => {
+  ])('%s, with the command that writes it again', async (_, change, words) => {
     change();
     const error = await metadataBackup(host, 'vg1').catch((cause: unknown) => cause);
     expect(error).toBeInstanceOf(RefusedError);
@@ -43,7 +43,7 @@ describe('is refused', () => {
     expect((error as RefusedError).remedy).toContain('vgcfgbackup vg1');
   });
 
-  test('of a group that is not there, and of a name that would lead out of the directory', async () => {
+  test('of a missing group, and of a name that leaves the directory', async () => {
     await expect(metadataBackup(host, 'nope')).rejects.toBeInstanceOf(RefusedError);
     await expect(metadataBackup(host, '../passwd')).rejects.toBeInstanceOf(UsageError);
   });
@@ -55,12 +55,12 @@ test.each([
   ['another version', (text: string) => text.replace('version = 1\n', 'version = 2\n')],
   ['the name of another group', (text: string) => text.replace('vg1 {', 'vg2 {')],
   ['nothing in it', () => ''],
-])('with %s it is not understood, and no backup', async (_, spoil) => {
+])('refuses a backup with %s', async (_, spoil) => {
   host.admin.writeFile(path, spoil(recorded));
   await expect(metadataBackup(host, 'vg1')).rejects.toBeInstanceOf(ParseError);
 });
 
-test('bofh lvm vg backup writes a new file that only root can read, and never over another one', async () => {
+test('bofh lvm vg backup writes a new file that only root can read, and never replaces one', async () => {
   const { stdout } = await typed(host, ['--json', 'lvm', 'vg', 'backup', 'vg1', '/root/vg1']);
 
   expect(lvmVgBackup.parse(JSON.parse(stdout))).toMatchObject({ group: 'vg1', seqno: 2, file: '/root/vg1' });

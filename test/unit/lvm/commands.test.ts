@@ -40,12 +40,12 @@ describe('argv', () => {
       }),
     ],
     ['lvremove-guarded-origin', volumes.lvremove({ ...web1, tag: 'bofh.0a1b2c3d4e5f.1' })],
-  ])('is what was recorded as %s', (name, command) => {
+  ])('is the one recorded as %s', (name, command) => {
     const { argv } = recorded(`lvm/${name}@2.03.16`);
     expect([command.tool, ...command.argv]).toEqual(argv);
   });
 
-  test('makes a volume with its mark in one commit, over whatever lies in its extents', () => {
+  test('creates a volume with its tag in one commit, over any old content', () => {
     const command = volumes.lvcreate({
       vg: 'vg0',
       name: 'web1',
@@ -59,7 +59,7 @@ describe('argv', () => {
     ]);
   });
 
-  test('has lvm look for no filesystem itself where it would, and discards nothing with or without udevd', () => {
+  test('disables the filesystem checks of lvm, and discards nothing, with or without udevd', () => {
     const reduce = { vg: 'vg0', name: 'web1', extents: 4, fs: 'ignore', udev: 'absent' } as const;
     expect(volumes.lvreduce(reduce)).toMatchObject({
       access: 'destroy',
@@ -70,7 +70,7 @@ describe('argv', () => {
     });
   });
 
-  test('changes the tags of the volume of that uuid alone', () => {
+  test('changes only the tags of the volume with that UUID', () => {
     expect(volumes.changeTags({ ...web1, add: ['a', 'b'], remove: ['c'] }).argv).toEqual([
       ...['--addtag', 'a', '--addtag', 'b', '--deltag', 'c', '--select', `lv_uuid=${uuid}`, 'vg0/web1'],
     ]);
@@ -81,7 +81,7 @@ describe('argv', () => {
     expect(volumes.lvremove(web1)).toMatchObject({ access: 'destroy' });
   });
 
-  test('removes a snapshot by its uuid and tag, and only if it is one', () => {
+  test('removes a snapshot by its UUID and tag, and only a snapshot', () => {
     expect(snapshots.removeSnapshot({ ...web1, tag: 'bofh.0a.1' })).toMatchObject({
       access: 'destroy',
       argv: [
@@ -91,7 +91,7 @@ describe('argv', () => {
     });
   });
 
-  test('does not wait for a udevd that is not there', () => {
+  test('does not wait for a missing udevd', () => {
     const without = volumes.lvrename({ ...web1, to: 'x', udev: 'absent' });
     expect(without.argv.slice(0, 2)).toEqual(['--config', 'activation{udev_sync=0 udev_rules=0}']);
     expect(volumes.activate(web1).argv).toEqual([
@@ -112,7 +112,7 @@ describe('lvs', () => {
   const all = reports.lvs().parse(recorded('lvm/lvs-many@2.03.16'));
   const named = (fullName: string) => all.find((lv) => lv.fullName === fullName);
 
-  test('shows volumes of one name in two groups, apart', () => {
+  test('shows volumes of one name in two groups separately', () => {
     expect(all.filter(({ name }) => name === 'web1').map(({ vg }) => vg)).toEqual(['vg-one', 'vg0']);
     expect(new Set(all.map((lv) => lv.uuid)).size).toBe(all.length);
   });
@@ -146,7 +146,7 @@ describe('lvs', () => {
   });
 });
 
-describe('how full a volume is', () => {
+describe('the usage of a volume', () => {
   const answer = recorded('lvm/lvs-many@2.03.16');
   const whole = JSON.parse(answer.stdout) as { report: [{ lv: Record<string, string>[] }] };
   const parse = (columns: Record<string, string>) => {
@@ -154,7 +154,7 @@ describe('how full a volume is', () => {
     return reports.lvs().parse({ ...answer, stdout })[0];
   };
 
-  test('is read in percent, with what is wrong with it', () => {
+  test('is read in percent, with its problems', () => {
     expect(
       parse({
         ...{ data_percent: '97.31', metadata_percent: '0.05', copy_percent: '100.00' },
@@ -163,7 +163,7 @@ describe('how full a volume is', () => {
     ).toMatchObject({ data: 97.31, metadata: 0.05, synced: 100, health: 'refresh needed', merging: true });
   });
 
-  test('is undefined where lvm says nothing', () => {
+  test('is undefined where lvm prints nothing', () => {
     expect(parse({})).toMatchObject({
       data: undefined,
       metadata: undefined,
@@ -172,9 +172,12 @@ describe('how full a volume is', () => {
     });
   });
 
-  test.each(['97', '97.3', '97,31', '-1.00', '1e2', '1000.00', '97.31%'])('is no "%s"', (data_percent) => {
-    expect(() => parse({ data_percent })).toThrow();
-  });
+  test.each(['97', '97.3', '97,31', '-1.00', '1e2', '1000.00', '97.31%'])(
+    'cannot be "%s"',
+    (data_percent) => {
+      expect(() => parse({ data_percent })).toThrow();
+    },
+  );
 });
 
 describe('vgs and pvs', () => {
@@ -207,7 +210,7 @@ describe.each(versionsOf('lvm/pvs-segments'))('pvs --segments of %s', (version) 
   const answer = recorded(`lvm/pvs-segments@${version}`);
   const parse = (stdout: string) => reports.pvSegments().parse({ ...answer, stdout });
 
-  test('says of each run of extents whose it is and which part of that, and nothing of a device in no group', () => {
+  test('shows the volume of each range of extents and its part, and nothing for a device without a group', () => {
     const web = { lvUuid: 'telaMm-nCBb-T0tG-xwiL-brvh-kO69-jllE9l' };
     expect(parse(answer.stdout).map(({ start, extents, of }) => [start, extents, of])).toEqual([
       [0, 4, { ...web, lvStart: 0 }],
@@ -219,7 +222,7 @@ describe.each(versionsOf('lvm/pvs-segments'))('pvs --segments of %s', (version) 
   });
 
   test.each(['pv_uuid', 'vg_uuid', 'pvseg_start', 'pvseg_size', 'lv_uuid', 'seg_start_pe'])(
-    'is an error without %s, or with nonsense in it',
+    'is an error without %s, or with an invalid one',
     (key) => {
       const column = new RegExp(`"${key}":"[^"]*"`);
       expect(() => parse(answer.stdout.replace(column, '"other":"1"'))).toThrow();
@@ -230,7 +233,7 @@ describe.each(versionsOf('lvm/pvs-segments'))('pvs --segments of %s', (version) 
 
 describe.each(versionsOf('lvm/lvm-version'))('lvm version %s', (version) => {
   const answer = recorded(`lvm/lvm-version@${version}`);
-  test('is read, and must be there', () => {
+  test('is parsed, and required', () => {
     expect(commands.lvmVersion().parse(answer)).toBe(version);
     expect(() =>
       commands.lvmVersion().parse({ ...answer, stdout: answer.stdout.replace(/^.*LVM version.*\n/, '') }),
@@ -258,14 +261,14 @@ describe('fullreport', () => {
     reports.fullreport().parse({ ...answer, stdout: JSON.stringify({ report }) });
   const whole = JSON.parse(answer.stdout) as { report: { vg: unknown[]; lv: unknown[] }[] };
 
-  test('has every group, with its volumes of all sorts, and no physical volume of none', () => {
+  test('has every group, with its volumes of all types, and no physical volume without a group', () => {
     expect(groups.map(({ name, volumes }) => [name, volumes.map((lv) => lv.name)])).toEqual([
       ['vg-one', ['web-1', 'web1']],
       ['vg0', ['idle', 'lvol0_pmspare', 'pool', 'pool_tdata', 'pool_tmeta', 'snap1', 'thin1', 'web1']],
     ]);
   });
 
-  test('says of a group and of a volume what vgs and lvs say', () => {
+  test('shows the same groups and volumes as vgs and lvs', () => {
     const vg0 = groups.find(({ name }) => name === 'vg0');
     expect(vg0).toMatchObject({ exported: false, writable: true, extentSize: 4194304, extents: 255 });
     expect(vg0?.volumes.find(({ name }) => name === 'web1')).toMatchObject({
@@ -278,7 +281,7 @@ describe('fullreport', () => {
     });
   });
 
-  test('shows also what is in an exported group, where lvs shows nothing', () => {
+  test('shows also the content of an exported group, where lvs shows nothing', () => {
     const all = reports.fullreport().parse(recorded('lvm/fullreport-exported@2.03.16'));
     const one = all.find(({ name }) => name === 'vg-one');
     expect(one).toMatchObject({ exported: true });
@@ -288,7 +291,7 @@ describe('fullreport', () => {
     ]);
   });
 
-  test('is refused when a part is missing, or stands in the wrong place', () => {
+  test('is refused when a part is missing or misplaced', () => {
     const [first, second] = whole.report;
     expect(parse([first])).toHaveLength(1);
     expect(parse([])).toEqual([]);
@@ -319,7 +322,7 @@ describe.each(
     command.parse({ ...answer, stdout: JSON.stringify({ report: [{ [item]: [row] }] }) });
   const keys = Object.keys(schema.shape);
 
-  test('has exactly the columns that are asked for', () => {
+  test('has exactly the requested columns', () => {
     expect(Object.keys(first)).toEqual(keys);
     expect(parse(first)).toHaveLength(1);
   });
@@ -329,14 +332,14 @@ describe.each(
     expect(() => parse(without)).toThrow();
   });
 
-  test.each(keys)('is refused with a %s that lvm does not write', (key) => {
+  test.each(keys)('is refused with an unknown %s', (key) => {
     for (const bad of [null, 7, true, []]) expect(() => parse({ ...first, [key]: bad })).toThrow();
     // Tags, layout and role are lists of words that lvm may add to.
     if (/tags|layout|role/.test(key)) return;
     expect(() => parse({ ...first, [key]: 'no such/thing' })).toThrow();
   });
 
-  test('is refused when the report is cut off, doubled or another one', () => {
+  test('is refused when the report is truncated, repeated or another one', () => {
     const text = answer.stdout;
     const bad = [
       text.slice(0, -20),
@@ -380,7 +383,7 @@ describe('classifyLvm', () => {
     expect(commands.classifyLvm(answer)).toBe(reason);
   });
 
-  test('the exit code comes before the list, which is empty and valid JSON when the group is missing', () => {
+  test('the exit code has priority over the list, which is empty and valid JSON when the group is missing', () => {
     expect(reports.lvs().accepts ?? [0]).not.toContain(recorded('lvm/lvs-missing-vg@2.03.16').exitCode);
   });
 });

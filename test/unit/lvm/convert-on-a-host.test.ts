@@ -52,7 +52,7 @@ async function refused(work: Promise<unknown>, kind: typeof RefusedError | typeo
   return error as RefusedError;
 }
 
-test('the argv: the question is answered, the copy that goes is named by its devices', () => {
+test('the argv answers the question, and names the removed copy by its devices', () => {
   const of = { vg: 'vg0', name: 'a', devices: ['/dev/vdx'], udev: 'running' } as const;
   expect(addCopy(of)).toMatchObject({
     ...{ tool: 'lvconvert', access: 'change' },
@@ -65,20 +65,20 @@ test('the argv: the question is answered, the copy that goes is named by its dev
 });
 
 describe('convertLv to raid1', () => {
-  test('gives it a copy on the first other device with room; it keeps its uuid and tags', async () => {
+  test('adds a copy on the first other device with space, and keeps UUID and tags', async () => {
     const was = volume();
     expect(await converts()).toEqual({ path: '/dev/vg0/a', to: 'raid1', devices: ['/dev/vdx'] });
     expect(volume()).toMatchObject({ uuid: was?.uuid, layout: 'raid,raid1', tags: ['kept'] });
     expect(parts()).toEqual(['a_rimage_0', 'a_rmeta_0', 'a_rimage_1', 'a_rmeta_1']);
   });
 
-  test('a failure later takes that very copy away, and it has the very extents that it had', async () => {
+  test('a later failure removes that copy, and restores the same extents', async () => {
     const before = host.snapshot();
     await failureOf(thenFails(() => undefined));
     expect(host.snapshot()).toBe(before);
   });
 
-  test('killed when it has made the parts of a raid alone, recovery removes these', async () => {
+  test('recovery removes the parts of a raid that a killed lvconvert created', async () => {
     const before = host.snapshot();
     host.fault({ tool: 'lvconvert', mode: 'crash here' });
     await failureOf(converts());
@@ -89,14 +89,14 @@ describe('convertLv to raid1', () => {
     expect(next.snapshot()).toBe(before);
   });
 
-  test('is stuck, and takes none away, when it is not in order by then: the old copy may be lost', async () => {
+  test('is stuck when the raid is damaged, because the old copy may be lost', async () => {
     const error = await failureOf(thenFails(() => Object.assign(volume() ?? {}, { health: 'partial' })));
     expect(error).toBeInstanceOf(StuckError);
     expect(String(error)).toContain('vg0/a is not in order (partial)');
     expect(parts()).toHaveLength(4);
   });
 
-  test('a copy that somebody else has given it since is left alone', async () => {
+  test('leaves alone a copy that others added since', async () => {
     await failureOf(
       thenFails(() => {
         for (const part of group().hidden ?? [])
@@ -111,7 +111,7 @@ describe('convertLv to raid1', () => {
 describe('convertLv to linear', () => {
   beforeEach(() => host.admin.addCopy('vg0', 'a', '/dev/vdx'));
 
-  test('takes the last copy away, after the commit', async () => {
+  test('removes the last copy, after the commit', async () => {
     await does(async (tx) => {
       await tx.lvm.convertLv({ vg: 'vg0', name: 'a', to: 'linear' });
       expect(parts()).toHaveLength(4);
@@ -120,18 +120,18 @@ describe('convertLv to linear', () => {
     expect(volume()?.runs?.map(({ pv }) => pv)).not.toContain(uuid);
   });
 
-  test('or the one on the device that is named', async () => {
+  test('or the one on the named device', async () => {
     await converts({ to: 'linear', device: '/dev/vdb' });
     expect(volume()?.runs).toEqual([{ pv: uuid, start: 1, count: 6 }]);
   });
 
-  test('is not done when the sequence fails', async () => {
+  test('does not run when the sequence fails', async () => {
     const before = host.snapshot();
     await failureOf(thenFails(() => undefined, { to: 'linear' }));
     expect(host.snapshot()).toBe(before);
   });
 
-  test('killed after the commit, recovery takes it away', async () => {
+  test('recovery removes it after a kill after the commit', async () => {
     host.fault({ tool: 'lvconvert', mode: 'crash here' });
     await failureOf(converts({ to: 'linear' }));
     host.clearFaults();
@@ -149,12 +149,12 @@ describe('convertLv to linear', () => {
   });
 });
 
-describe('is refused, and nothing is changed', () => {
-  test('when it is that already', async () => {
+describe('is refused, and nothing changes', () => {
+  test('when it has that type already', async () => {
     expect(String(await refused(converts({ to: 'linear' }), UsageError))).toContain('is linear already');
   });
 
-  test('when it is not active', async () => {
+  test('when inactive', async () => {
     host.world.active.delete(volume()?.uuid ?? '');
     expect((await refused(converts())).remedy).toContain('bofh lvm activate vg0/a');
   });
@@ -164,11 +164,11 @@ describe('is refused, and nothing is changed', () => {
     expect(String(await refused(converts()))).toContain('without snapshots');
   });
 
-  test('a copy on the device that it lies on itself', async () => {
+  test('with a copy on its own device', async () => {
     expect(String(await refused(converts({ device: '/dev/vdb' })))).toContain('would be lost with it');
   });
 
-  test('without room for it on one device', async () => {
+  test('without space for it on one device', async () => {
     host.admin.lvextend('vg0', 'a', 40);
     expect(String(await refused(converts({ device: '/dev/vdx' })))).toContain('has no room for a copy');
   });
@@ -181,13 +181,13 @@ describe('bofh lvm convert', () => {
     return answers.lvmConvert.parse(JSON.parse(stdout()));
   };
 
-  test('takes raid1 and linear alone', async () => {
+  test('accepts only raid1 and linear', async () => {
     const { runtime } = testRuntime(simulatedBofh({ host }));
     const work = runVerb(runtime, 'lvm convert vg0/a raid5');
     expect(await failureOf(work)).toBeInstanceOf(UsageError);
   });
 
-  test('waits until the copy is filled, unless it is told not to; asks before one goes', async () => {
+  test('waits until the copy is in sync, unless told not to; asks before a copy is removed', async () => {
     const copy = { volume: 'vg0/a', path: '/dev/vg0/a', devices: ['/dev/vdx'] };
     expect(await says('raid1', {})).toEqual({ ...copy, type: 'raid1', synced: true });
     expect(await says('linear', {})).toEqual({ ...copy, type: 'linear', synced: true });
@@ -196,7 +196,7 @@ describe('bofh lvm convert', () => {
 });
 
 describe('waitSynced', () => {
-  test('tells how far it is, and ends at the end', async () => {
+  test('reports progress, and ends at the end', async () => {
     host.admin.addCopy('vg0', 'a', '/dev/vdx');
     Object.assign(volume() ?? {}, { synced: 12.5 });
     const told: number[] = [];
@@ -208,7 +208,7 @@ describe('waitSynced', () => {
     expect(told).toEqual([0.125, 1]);
   });
 
-  test('of what is no raid, or not in order, it does not wait for ever', async () => {
+  test('does not wait forever for a volume that is no raid, or damaged', async () => {
     const wait = (): Promise<unknown> => failureOf(waitSynced(host, { vg: 'vg0', name: 'a' }));
     expect(await wait()).toBeInstanceOf(RefusedError);
     host.admin.addCopy('vg0', 'a', '/dev/vdx');

@@ -24,7 +24,7 @@ const made = async () => {
 };
 
 describe('createLv', () => {
-  test('rounds up to extents, and says what it made', async () => {
+  test('rounds up to extents, and reports the result', async () => {
     const { undo, result } = await made();
     expect(undo).toMatchObject({ tag: mark, extents: 3, size: 12 * 1024 ** 2, vgUuid: lvm.vg.uuid });
     expect(createLv.value({ args, undo, result })).toEqual({
@@ -34,14 +34,14 @@ describe('createLv', () => {
     expect(lvm.lvs).toMatchObject([{ name: 'web1', tags: [mark], extents: 3 }]);
   });
 
-  test('lets two be made in one group at once, but not of one name', async () => {
+  test('creates two concurrently in one group, but not of one name', async () => {
     const undo = await prepare();
     const on = async (): Promise<never> => Promise.reject(new Error('no device yet'));
     expect(await createLv.claims({ args, undo, on })).toEqual({ makes: ['lv:vg0/web1'], needs: ['vg:vg0'] });
     expect(createLv.contains({ args, undo })).toBe('lv:vg0/web1');
   });
 
-  test('adds the tags that are asked for to its own', async () => {
+  test('adds the given tags to its own', async () => {
     const undo = await prepare({ tags: ['role=web'] });
     await createLv.run({ args: { ...args, tags: ['role=web'] }, undo, host });
     expect(lvm.lvs[0]?.tags).toEqual([mark, 'role=web']);
@@ -58,17 +58,17 @@ describe('createLv', () => {
     expect(lvm.ran).toEqual([]);
   });
 
-  test('names the volume that has the name already', async () => {
+  test('names the volume that has the name', async () => {
     const { uuid } = lvm.add({ name: 'web1', extents: 2 });
     await expect(prepare()).rejects.toThrow(`vg0/web1 exists already (uuid ${uuid}, 8 MiB)`);
   });
 
-  test('says how much is needed and free', async () => {
+  test('reports the needed and the free space', async () => {
     lvm.add({ name: 'big', extents: 98 });
     await expect(prepare()).rejects.toThrow('needs 12 MiB (3 extents); vg0 has 8 MiB (2 extents) free');
   });
 
-  test('takes the last extents that are free', async () => {
+  test('uses the last free extents', async () => {
     lvm.add({ name: 'big', extents: 97 });
     await expect(prepare()).resolves.toBeDefined();
   });
@@ -78,15 +78,12 @@ describe('createLv', () => {
     await expect(prepare()).rejects.toThrow(RefusedError);
   });
 
-  test.each(['/dev/vg0/web1', '/dev/mapper/vg0-web1'])(
-    'refuses a name where %s lies in the way',
-    async (path) => {
-      host = lvm.host({ [path]: 'something' });
-      await expect(prepare()).rejects.toThrow(`${path} is there`);
-    },
-  );
+  test.each(['/dev/vg0/web1', '/dev/mapper/vg0-web1'])('refuses a name when %s exists', async (path) => {
+    host = lvm.host({ [path]: 'something' });
+    await expect(prepare()).rejects.toThrow(`${path} is there`);
+  });
 
-  test('names the volume that somebody makes between the listing and the look at its node', async () => {
+  test('names a volume that was created between the listing and the look at its node', async () => {
     const plain = lvm.host(dm0);
     host = {
       ...plain,
@@ -100,7 +97,7 @@ describe('createLv', () => {
     await expect(prepare()).rejects.toThrow('vg0/web1 exists already');
   });
 
-  test('makes nothing in a group of that name that now names a different file', async () => {
+  test('creates nothing in another group of that name', async () => {
     const undo = await prepare();
     Object.assign(lvm.vg, { uuid: 'zzzzzz-aaaa-bbbb-cccc-dddd-eeee-ffffff' });
     await expect(createLv.run({ args, undo, host })).rejects.toThrow(/another volume group/);
@@ -109,7 +106,7 @@ describe('createLv', () => {
 });
 
 describe('look of createLv', () => {
-  test('says gone before, ours after, gone after the undo; with and without a result', async () => {
+  test('is gone before, ours after, and gone after the undo; with and without a result', async () => {
     const undo = await prepare();
     expect(await createLv.look({ undo, host })).toEqual({ state: 'gone' });
     const result = await createLv.run({ args, undo, host });
@@ -120,7 +117,7 @@ describe('look of createLv', () => {
     expect(lvm.names()).toEqual([]);
   });
 
-  test('calls a foreign volume of the name not ours, and the undo leaves it alone', async () => {
+  test('does not treat a foreign volume of the name as ours, and the undo leaves it alone', async () => {
     const undo = await prepare();
     const { uuid } = lvm.add({ name: 'web1' });
     const look = await createLv.look({ undo, host });
@@ -130,7 +127,7 @@ describe('look of createLv', () => {
     expect(lvm.names()).toEqual(['web1']);
   });
 
-  test('follows our volume under another name, and leaves alone who has its name', async () => {
+  test('finds our volume under another name, and leaves alone the new owner of its name', async () => {
     const { undo, result } = await made();
     Object.assign(lvm.lvs[0] ?? {}, { name: 'renamed' });
     lvm.add({ name: 'web1' });
@@ -142,7 +139,7 @@ describe('look of createLv', () => {
     expect(lvm.names()).toEqual(['web1']);
   });
 
-  test('calls a volume whose mark was taken away not ours', async () => {
+  test('treats a volume without its tag as foreign', async () => {
     const { undo, result } = await made();
     Object.assign(lvm.lvs[0] ?? {}, { tags: [], name: 'renamed' });
     expect(await createLv.look({ undo, result, host })).toMatchObject({ state: 'not-ours' });
@@ -150,7 +147,7 @@ describe('look of createLv', () => {
     expect(lvm.names()).toEqual(['renamed']);
   });
 
-  test('does not choose between two volumes with the mark, but knows its own by the uuid', async () => {
+  test('does not choose between two volumes with the tag, but recognises its own by the UUID', async () => {
     const { undo, result } = await made();
     lvm.add({ name: 'copy', tags: [mark] });
     await expect(createLv.look({ undo, host })).rejects.toThrow(/both have the tag/);
@@ -158,13 +155,13 @@ describe('look of createLv', () => {
     expect(lvm.names()).toEqual(['copy']);
   });
 
-  test('does not call a volume gone while its tag is in another group: vgsplit may have moved it', async () => {
+  test('does not report a volume as gone while its tag is in another group, where vgsplit may have moved it', async () => {
     const undo = await prepare();
     lvm.add({ name: 'other', tags: [mark], vg: 'zzzzzz-aaaa-bbbb-cccc-dddd-eeee-ffffff' });
     await expect(createLv.look({ undo, host })).rejects.toThrow(/in another volume group now/);
   });
 
-  test('cannot tell while the group is exported, or away', async () => {
+  test('cannot decide while the group is exported, or absent', async () => {
     const { undo } = await made();
     lvm.vg.exported = true;
     await expect(createLv.look({ undo, host })).rejects.toThrow(/cannot read its volumes/);
@@ -173,7 +170,7 @@ describe('look of createLv', () => {
     await expect(createLv.look({ undo, host })).rejects.toThrow(/is missing, so bofh cannot read/);
   });
 
-  test('names who has it open', async () => {
+  test('names the holder', async () => {
     const { undo } = await made();
     Object.assign(lvm.lvs[0] ?? {}, { open: true });
     expect((await createLv.look({ undo, host })).holders).toEqual([
@@ -183,7 +180,7 @@ describe('look of createLv', () => {
 });
 
 describe('revert of createLv', () => {
-  test('takes nobody else along: it names the snapshots and stops', async () => {
+  test('removes no snapshots of others: it names them and stops', async () => {
     const { undo } = await made();
     lvm.add({ name: 'snap', origin: lvm.lvs[0]?.uuid ?? '' });
     await expect(createLv.revert({ undo, host })).rejects.toThrow(
@@ -192,7 +189,7 @@ describe('revert of createLv', () => {
     expect(lvm.names()).toEqual(['snap', 'web1']);
   });
 
-  test('takes nobody along who comes between its check and its act', async () => {
+  test('removes no snapshot that was created between its check and its act', async () => {
     const { undo } = await made();
     const ours = lvm.lvs[0]?.uuid ?? '';
     lvm.before = (line) => {
@@ -203,7 +200,7 @@ describe('revert of createLv', () => {
     expect(await createLv.look({ undo, host })).toMatchObject({ state: 'ours' });
   });
 
-  test('says who has the volume when the kernel does not let go of it', async () => {
+  test('names the holder of the volume when the kernel refuses', async () => {
     const { undo } = await made();
     Object.assign(lvm.lvs[0] ?? {}, { open: true });
     const failure = await createLv.revert({ undo, host }).catch((error: unknown) => error);
@@ -213,7 +210,7 @@ describe('revert of createLv', () => {
     expect(lvm.names()).toEqual(['web1']);
   });
 
-  test('makes the metadata durable on every disk of the group', async () => {
+  test('syncs the metadata on every disk of the group', async () => {
     const { undo } = await made();
     await createLv.sync({ undo, host });
     expect(lvm.synced).toEqual(['/dev/vdb']);

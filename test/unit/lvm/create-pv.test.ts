@@ -44,7 +44,7 @@ async function refused(work: Promise<unknown>): Promise<string> {
   return `${String(error)} ${error instanceof RefusedError ? String(error.remedy) : ''}`;
 }
 
-test('a blank disk is a physical volume of the uuid that was chosen, in no group', async () => {
+test('a blank disk becomes a physical volume with the chosen UUID, in no group', async () => {
   const made = await create();
 
   expect(holds()).toMatchObject({ type: 'LVM2_member' });
@@ -52,7 +52,7 @@ test('a blank disk is a physical volume of the uuid that was chosen, in no group
   expect(host.world.lvm[0]?.pvs).toHaveLength(1);
 });
 
-test('uuids are in the form of lvm, and never the same', () => {
+test('uuids have the form of lvm, and are unique', () => {
   const drawn = Array.from({ length: 50 }, newLvmUuid);
 
   expect(drawn.every((uuid) => /^[0-9A-Za-z]{6}(?:-[0-9A-Za-z]{4}){5}-[0-9A-Za-z]{6}$/.test(uuid))).toBe(
@@ -61,15 +61,15 @@ test('uuids are in the form of lvm, and never the same', () => {
   expect(new Set(drawn).size).toBe(50);
 });
 
-describe('is refused, and nothing is changed', () => {
-  test('for a disk that is mounted; whoever has it is named', async () => {
+describe('is refused, and nothing changes', () => {
+  test('for a mounted disk, whose holder is named', async () => {
     host.admin.format(disk, ext4);
     host.admin.mount(disk, '/mnt');
 
     expect(await refused(create({ overwrite: { uuid: ext4.uuid } }))).toMatch(/in use: mounted on \/mnt/);
   });
 
-  test('for what holds anything that is not named', async () => {
+  test('for content that is not named', async () => {
     host.admin.format(disk, ext4);
 
     expect(await refused(create())).toContain(`overwrite: { uuid: '${ext4.uuid}' }`);
@@ -79,7 +79,7 @@ describe('is refused, and nothing is changed', () => {
     );
   });
 
-  test('for a free physical volume of others, which pvcreate itself would overwrite without a question', async () => {
+  test('for a free foreign physical volume, which pvcreate itself would overwrite without a question', async () => {
     free(foreignPv);
 
     expect(await refused(create())).toContain(`holds LVM2_member, uuid ${foreignPv}`);
@@ -103,15 +103,15 @@ describe('is refused, and nothing is changed', () => {
     expect(await refused(create({ device: '/dev/vdz' }))).toMatch(/has 1 MiB; a physical volume needs 2 MiB/);
   });
 
-  test('for a blank disk, when something on it is named', async () => {
+  test('for a blank disk, when content is named', async () => {
     expect(await refused(create({ overwrite: { uuid: ext4.uuid } }))).toContain('is blank');
   });
 
-  test('without a name of what may be lost', async () => {
+  test('without a name of the content to overwrite', async () => {
     await expect(create({ overwrite: {} })).rejects.toBeInstanceOf(UsageError);
   });
 
-  test('for a disk with a partition table, also when that is named; an empty one has no partition to take', async () => {
+  test('for a disk with a partition table, also when it is named; an empty one has no partition to lose', async () => {
     host.admin.partition(disk, { type: 'gpt', id: ext4.uuid, partitions: [] });
 
     expect(await refused(create({ overwrite: { uuid: ext4.uuid, type: 'gpt' } }))).toContain(
@@ -119,7 +119,7 @@ describe('is refused, and nothing is changed', () => {
     );
   });
 
-  test('but not once that remedy was followed', async () => {
+  test('but not after that remedy', async () => {
     host.admin.partition(disk, { type: 'gpt', id: ext4.uuid, partitions: [] });
 
     await does((tx) => tx.block.wipe({ device: disk, overwrite: [ext4.uuid] }));
@@ -130,7 +130,7 @@ describe('is refused, and nothing is changed', () => {
 });
 
 describe('undone', () => {
-  test('the disk is blank again, also where something was overwritten', async () => {
+  test('makes the disk blank again, also where content was overwritten', async () => {
     host.admin.format(disk, ext4);
 
     const error = await failureOf(
@@ -144,7 +144,7 @@ describe('undone', () => {
     expect(holds()).toBeUndefined();
   });
 
-  test('a physical volume that others made in its place is left alone', async () => {
+  test('leaves alone a foreign physical volume in its place', async () => {
     const error = await failureOf(
       does(async (tx) => {
         await tx.lvm.createPv({ device: disk });
@@ -157,7 +157,7 @@ describe('undone', () => {
     expect(holds()?.uuid).toBe(foreignPv);
   });
 
-  test('in a group of others by then: stuck, the group is named, and undone once it is out of it', async () => {
+  test('is stuck when it is in a foreign group, which is named, and finishes once it is out of it', async () => {
     const before = host.snapshot();
     const error = await failureOf(
       does(async (tx) => {
@@ -176,7 +176,7 @@ describe('undone', () => {
     expect(host.snapshot()).toBe(before);
   });
 
-  test('twice does no more than once', async () => {
+  test('can run twice', async () => {
     const undo = await createPv.prepare({ args: { device: disk }, mark: 'bofh.0a.1', host });
     const change = host.during({ outputs: '/nowhere', lock: -1 });
     await createPv.run({ args: { device: disk }, undo, host: change });
@@ -190,7 +190,7 @@ describe('undone', () => {
   });
 });
 
-test('somebody else is quicker between the check and the act: nothing of theirs is overwritten', async () => {
+test('a concurrent change between check and act: nothing is overwritten', async () => {
   const args = { device: disk };
   const undo = await createPv.prepare({ args, mark: 'bofh.0a.1', host });
   free(foreignPv);

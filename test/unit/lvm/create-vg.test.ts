@@ -40,7 +40,7 @@ const groups = (on = host): readonly string[] => on.world.lvm.map(({ name }) => 
 const made = (on = host) => on.world.lvm.find(({ name }) => name === 'vg1');
 const failNow = async (): Promise<never> => Promise.reject(new Error('the script failed'));
 
-test('a group of two devices, with its mark, the tags that were asked for, and extents of the size that was asked for', async () => {
+test('a group of two devices, with its tag, the given tags, and the given extent size', async () => {
   const value = await create({ extentSize: '1m', tags: ['site'] });
 
   expect(value).toEqual({ name: 'vg1', uuid: made()?.uuid, extentSize: mib });
@@ -51,12 +51,12 @@ test('a group of two devices, with its mark, the tags that were asked for, and e
   ]);
 });
 
-test('extents are of 4 MiB when nothing is said', async () => {
+test('extents have 4 MiB by default', async () => {
   await create();
   expect(made()?.extentSize).toBe(4 * mib);
 });
 
-describe('is refused, and nothing is changed', () => {
+describe('is refused, and nothing changes', () => {
   test.each<readonly [string, Partial<Args>, RegExp]>([
     ['a name that another group has', { name: 'vg0' }, /there is a volume group "vg0" already/],
     ['a name that something else has below /dev', { name: 'null' }, /\/dev\/null is there/],
@@ -88,7 +88,7 @@ describe('is refused, and nothing is changed', () => {
     ['a device named twice', { devices: [one, one] }],
     ['extents of no power of 2', { extentSize: 3_000_000 }],
     ['a tag that would be a mark', { tags: ['bofh.x'] }],
-  ])('%s, as wrong words', async (_, more) => {
+  ])('%s, as a usage error', async (_, more) => {
     await expect(create(more)).rejects.toBeInstanceOf(UsageError);
   });
 
@@ -107,14 +107,14 @@ describe('undone', () => {
       }),
     );
 
-  test('its devices are free physical volumes again', async () => {
+  test('makes its devices free physical volumes again', async () => {
     const before = host.snapshot();
 
     expect(await failsAfter(() => undefined)).toBeInstanceOf(RolledBackError);
     expect(host.snapshot()).toBe(before);
   });
 
-  test('also when an administrator has renamed it', async () => {
+  test('works also when it was renamed', async () => {
     const before = host.snapshot();
 
     await failsAfter(() => {
@@ -125,7 +125,7 @@ describe('undone', () => {
     expect(host.snapshot()).toBe(before);
   });
 
-  test('not while somebody has a volume in it: stuck, the volume is named, and undone once it is gone', async () => {
+  test('is stuck while a volume of others is in it, which is named, and finishes once that is gone', async () => {
     const before = host.snapshot();
     const error = await failsAfter(() => void host.admin.lvcreate({ vg: 'vg1', name: 'theirs', extents: 1 }));
     expect(error).toBeInstanceOf(StuckError);
@@ -138,7 +138,7 @@ describe('undone', () => {
     expect(host.snapshot()).toBe(before);
   });
 
-  test('not while it has a device of others: stuck, and the device is named', async () => {
+  test('is stuck while a device of others is in it, which is named', async () => {
     const error = await failsAfter(() => {
       const vg = made();
       const pv = {
@@ -155,7 +155,7 @@ describe('undone', () => {
     expect(groups()).toEqual(['vg0', 'vg1']);
   });
 
-  test('a group of others under its name is left alone', async () => {
+  test('leaves alone a foreign group of its name', async () => {
     const error = await failsAfter(() => {
       const vg = made();
       host.world.lvm = host.world.lvm.map((each) =>
@@ -168,7 +168,7 @@ describe('undone', () => {
   });
 });
 
-test('somebody makes a group of one of the devices between the check and the act: nothing is done', async () => {
+test('a concurrent group on one of the devices: nothing is done', async () => {
   const args = { name: 'vg1', devices: [one, two] };
   const undo = await createVg.prepare({ args, mark: 'bofh.0a.1', host });
   await does((tx) => tx.lvm.createVg({ name: 'theirs', devices: [two] }));
@@ -180,7 +180,7 @@ test('somebody makes a group of one of the devices between the check and the act
   expect(groups()).toEqual(['vg0', 'theirs']);
 });
 
-test('somebody makes one of the devices another physical volume meanwhile: nothing is done', async () => {
+test('a device that became another physical volume meanwhile: nothing is done', async () => {
   const args = { name: 'vg1', devices: [one, two] };
   const undo = await createVg.prepare({ args, mark: 'bofh.0a.1', host });
   const uuid = 'theirs-0000-0000-0000-0000-0000-000001';
@@ -194,7 +194,7 @@ test('somebody makes one of the devices another physical volume meanwhile: nothi
   expect(groups()).toEqual(['vg0']);
 });
 
-test('with all its devices away, nobody can tell whether it is there', async () => {
+test('cannot decide whether the group exists while all its devices are absent', async () => {
   const args = { name: 'vg1', devices: [one, two] };
   const undo = await createVg.prepare({ args, mark: 'bofh.0a.1', host });
   const away = {
@@ -217,7 +217,7 @@ const stack = async (tx: Tx): Promise<void> => {
 describe('a device, a group, a volume and a filesystem in one sequence', () => {
   const known = new Set<string>();
 
-  test('are all there', async () => {
+  test('are all created', async () => {
     await does(stack);
     expect(made()?.lvs.map(({ name }) => name)).toEqual(['a']);
   });
@@ -236,7 +236,7 @@ describe('a device, a group, a volume and a filesystem in one sequence', () => {
     expect(host.snapshot()).toBe(before);
   });
 
-  test('are all undone by recovery, wherever it is killed', async () => {
+  test('are all undone by recovery, after a kill at any point', async () => {
     const plain = (on: SimulatedHost): string => unnamed(on.snapshot(), known);
     const before = plain(host);
     await does(stack);

@@ -30,7 +30,7 @@ describe('a thin pool', () => {
     expect(fillingOf(await pool(data, metadata))).toBe(filling);
   });
 
-  test('that is full is refused, with the remedy for what is full', async () => {
+  test('that is full is refused, with the remedy for its data or metadata', async () => {
     for (const [data, metadata, remedy] of [
       ['95.00', '1.00', 'lvm pool resize vg0/one --size'],
       ['1.00', '99.00', 'lvm pool resize vg0/one --metadata-size'],
@@ -43,7 +43,7 @@ describe('a thin pool', () => {
     }
   });
 
-  test('of which nobody can tell is refused, and one with room is not', async () => {
+  test('with unknown usage is refused, and one with space is not', async () => {
     const unknown = await pool('', '');
     expect(() => refuseFullPool(unknown, 'it')).toThrow(RefusedError);
     const roomy = await pool('94.99', '94.99');
@@ -62,7 +62,7 @@ describe('a snapshot', () => {
   });
 });
 
-test('a thin volume and a plain one have no limit of their own', async () => {
+test('thin and plain volumes have no limit of their own', async () => {
   expect(
     fillingOf(await volume({ lv_layout: 'thin,sparse', pool_lv: 'p', data_percent: '100.00' })),
   ).toBeUndefined();

@@ -28,8 +28,8 @@ const does = (body: (tx: Tx) => Promise<unknown>): Promise<unknown> =>
 const ran = (): readonly string[] =>
   host.changes.flatMap((each) => (each.what === 'command' ? [each.command.tool] : []));
 
-describe('what lies on a thin pool', () => {
-  test('may be written to while the pool has room', async () => {
+describe('a volume on a thin pool', () => {
+  test('may be written while the pool has space', async () => {
     host.admin.fill('vg0', 'pool', { data: 94.99, metadata: 10 });
     await allows('/dev/vg0/thin');
   });
@@ -37,7 +37,7 @@ describe('what lies on a thin pool', () => {
   test.each([
     [{ data: 95, metadata: 10 }, 'lvm pool resize vg0/pool --size'],
     [{ data: 10, metadata: 96 }, 'lvm pool resize vg0/pool --metadata-size'],
-  ])('is refused when that is full: %j', async (filled, remedy) => {
+  ])('is refused when the pool is full: %j', async (filled, remedy) => {
     host.admin.fill('vg0', 'pool', filled);
     const error = await refuses('/dev/vg0/thin');
     expect(error).toBeInstanceOf(RefusedError);
@@ -48,7 +48,7 @@ describe('what lies on a thin pool', () => {
     await allows('/dev/vg0/plain');
   });
 
-  test('is refused when nobody can tell how full that is', async () => {
+  test('is refused when the usage of the pool is unknown', async () => {
     const [uuid = ''] = (host.world.lvm[0]?.lvs ?? []).flatMap((lv) => (lv.name === 'pool' ? [lv.uuid] : []));
     host.world.active.delete(uuid);
     host.world.revision += 1;
@@ -66,19 +66,19 @@ describe('a classic snapshot', () => {
     await allows('/dev/vg0/thin');
   });
 
-  test('that is lost already does not keep its origin from being written to', async () => {
+  test('that is invalid already does not block writes to its origin', async () => {
     host.admin.fill('vg0', 'monday', { data: 100 });
     expect(String(await refuses('/dev/vg0/monday'))).toMatch(/is full/);
     await allows('/dev/vg0/plain');
   });
 
-  test('does not care for another snapshot of its origin', async () => {
+  test('does not depend on another snapshot of its origin', async () => {
     host.admin.snapshot({ vg: 'vg0', name: 'tuesday', origin: 'plain', extents: 2 });
     host.admin.fill('vg0', 'tuesday', { data: 97 });
     await allows('/dev/vg0/monday');
   });
 
-  test('of a thin volume lies on its pool as well', async () => {
+  test('of a thin volume depends on its pool too', async () => {
     host.admin.snapshot({ vg: 'vg0', name: 'of-thin', origin: 'thin', extents: 2 });
     host.admin.fill('vg0', 'pool', { data: 99, metadata: 1 });
     for (const device of ['/dev/vg0/of-thin', '/dev/vg0/thin'])
@@ -86,7 +86,7 @@ describe('a classic snapshot', () => {
   });
 });
 
-describe("the kernel's own facts", () => {
+describe('the facts of the kernel', () => {
   const group = 'LVM-ztXZ0selCyKzkEmstjtUB2qhf30ep806';
   const identity = `${group}4ja3pot0zwNZd5aJm4VC5iSJjfAFgfe4`;
   const stacked = {
@@ -103,11 +103,11 @@ describe("the kernel's own facts", () => {
   };
   const nothing = () => '{"report": [], "log": []}';
 
-  test('do without lvm where there is neither a pool nor a snapshot', async () => {
+  test('need no lvm without a pool or a snapshot', async () => {
     await refuseFullBeneath(treeHost(stacked), '/dev/vdb1', 'it');
   });
 
-  test('are followed to the ground, and what lvm does not know is refused', async () => {
+  test('are followed to the lowest device, and a device unknown to lvm is refused', async () => {
     const asked: ReadHost = treeHost(stacked, nothing);
     const error = await failureOf(refuseFullBeneath(asked, '/dev/dm-4', 'it'));
     expect(error).toBeInstanceOf(RefusedError);
@@ -124,7 +124,7 @@ test('the threshold of lvm is read as it prints it, and nothing else is', () => 
     expect(() => parse({ ...answer, stdout })).toThrow(/printed no thin_pool_autoextend_threshold/);
 });
 
-describe('so many bytes', () => {
+describe('a given number of bytes', () => {
   const volume = 16 * 4 * 1024 ** 2;
   const writes = (on: ReadHost = host, bytes = volume): Promise<unknown> =>
     failureOf(refuseFullBeneath(on, '/dev/vg0/thin', 'it', { bytes }));
@@ -133,7 +133,7 @@ describe('so many bytes', () => {
     host.admin.fill('vg0', 'thin', { data: thin });
   };
 
-  test('are refused with both sizes when they have no room in the pool', async () => {
+  test('is refused with both sizes when the pool has no space', async () => {
     // Of 128 MiB there is room for 31 until it is 95 % full.
     fill(70.78, 0);
     const error = await writes();
@@ -146,7 +146,7 @@ describe('so many bytes', () => {
     });
   });
 
-  test('are not refused where the volume has its blocks already, or the pool has room', async () => {
+  test('is accepted where the volume has its blocks already, or the pool has space', async () => {
     fill(90, 100);
     await refuseFullBeneath(host, '/dev/vg0/thin', 'it', { bytes: volume });
     fill(90, 50);
@@ -156,7 +156,7 @@ describe('so many bytes', () => {
     await refuseFullBeneath(host, '/dev/vg0/thin', 'it', { bytes: volume });
   });
 
-  test('are not refused where lvm makes the pool larger by itself, and the group has room', async () => {
+  test('is accepted where lvm extends the pool automatically, and the group has space', async () => {
     fill(90, 0);
     const extending: ReadHost = {
       ...host,
@@ -171,7 +171,7 @@ describe('so many bytes', () => {
   });
 });
 
-describe('nothing is begun on a full pool', () => {
+describe('nothing is started on a full pool', () => {
   const full = () => host.admin.fill('vg0', 'pool', { data: 98, metadata: 1 });
   const refused = async (body: (tx: Tx) => Promise<unknown>): Promise<void> => {
     full();
@@ -199,13 +199,13 @@ describe('nothing is begun on a full pool', () => {
     await refused((tx) => tx.copy.unpack({ ...asked, filesystem: ownUuid }));
   });
 
-  test('no zeros, and what gives room back is done', async () => {
+  test('no zeros, but acts that free space run', async () => {
     await refused((tx) => tx.block.zero({ device: '/dev/vg0/thin', overwrite: ['blank'] }));
     await does((tx) => tx.block.discard({ device: '/dev/vg0/thin', overwrite: ['blank'] }));
     expect(ran()).toContain('blkdiscard');
   });
 
-  test('no data are encrypted anew for which it has no room', async () => {
+  test('no re-encryption that does not fit', async () => {
     host.admin.writeFile('/etc/key', 'geheim', 0o600);
     host.admin.luksFormat({ device: '/dev/vg0/thin', uuid: ownUuid, key: 'geheim' });
     host.admin.fill('vg0', 'pool', { data: 80, metadata: 1 });
@@ -215,7 +215,7 @@ describe('nothing is begun on a full pool', () => {
     expect(String(error)).toMatch(/the encryption of \/dev\/vg0\/thin needs at least 48 MiB more in it/);
   });
 
-  test('no zeros for which it has no room', async () => {
+  test('no zeros that do not fit', async () => {
     host.admin.fill('vg0', 'pool', { data: 80, metadata: 1 });
     host.admin.fill('vg0', 'thin', { data: 0 });
     const error = await failureOf(
@@ -224,7 +224,7 @@ describe('nothing is begun on a full pool', () => {
     expect(String(error)).toMatch(/zeros on all of \/dev\/vg0\/thin needs at least 64 MiB more in it/);
   });
 
-  test('no device is added to a btrfs, put in the place of another, or balanced to', async () => {
+  test('no device is added to a btrfs, used as a replacement, or balanced to', async () => {
     pool(host);
     secondPool(host);
     host.admin.thinVolume({ vg: 'vg0', name: 'large', pool: 'pool', extents: 512 });
@@ -238,7 +238,7 @@ describe('nothing is begun on a full pool', () => {
     await refused((tx) => tx.btrfs.removeDevice({ path: '/srv/second', device }));
   });
 
-  test('but a device that lies there itself is taken out of a btrfs: nothing is written to it', async () => {
+  test('but a btrfs device on it is removed, because nothing is written to it', async () => {
     pool(host);
     secondPool(host);
     host.admin.btrfs('device', 'add', '/dev/vg0/thin', '/srv/second');
@@ -246,7 +246,7 @@ describe('nothing is begun on a full pool', () => {
     await does((tx) => tx.btrfs.removeDevice({ path: '/srv/second', device: '/dev/vg0/thin' }));
   });
 
-  test('no archive for which it has no room', async () => {
+  test('no archive that does not fit', async () => {
     const members = [{ path: './big', content: 'x'.repeat(2 ** 20) }];
     host.addTar('/srv/big.tar', members);
     host.admin.format('/dev/vg0/thin', { type: 'ext4', usage: 'filesystem', uuid: ownUuid, version: '1.0' });

@@ -46,7 +46,7 @@ describe('the commands of devices and groups', () => {
     expect(words.filter((word) => /^(?:-y|--yes|-f+|--force)$/.test(word))).toEqual([]);
   });
 
-  test('that lose something say so, and none waits for a udevd that is not there', () => {
+  test('that lose data are marked so, and none waits for a missing udevd', () => {
     const destroying = Object.values(commands).filter(({ access }) => access === 'destroy');
     expect(destroying.map(({ tool }) => tool)).toEqual(['pvremove', 'vgremove']);
     expect(pvremove({ device, udev: 'absent' }).argv).toEqual([
@@ -68,7 +68,7 @@ describe('the commands of devices and groups', () => {
     ['  Physical volume "/dev/loop1" still in use\n', 'busy'],
     ['  Failed to find physical volume "/dev/loop1".\n', 'not-found'],
     ['  No PV found on device /dev/loop1.\n', 'unknown'],
-  ])('understand why they failed: %s', (stderr, reason) => {
+  ])('explain their failure: %s', (stderr, reason) => {
     expect(commands.vgextend.classify?.({ exitCode: 5, stdout: '', stderr })).toBe(reason);
   });
 });

@@ -57,7 +57,7 @@ describe('createLv of a type', () => {
     expect(ran()).toEqual([expect.stringMatching(argv)]);
   });
 
-  test('takes an extent more for each copy of a raid1, and leaves room for them in a share', async () => {
+  test('takes another extent for each copy of a raid1, and counts them in a share', async () => {
     const before = free();
     await does((tx) => make(tx, { type: 'raid1', size: '20m' }));
     expect(before - free()).toBe(2 * (5 + 1));
@@ -112,7 +112,7 @@ describe('createLv of a type', () => {
   });
 });
 
-test('bofh lvm create --type raid1, and how bofh lvm list shows it', async () => {
+test('bofh lvm create --type raid1, and its row in bofh lvm list', async () => {
   await create(testRuntime(simulatedBofh({ host })).runtime, 'vg0/a', {
     size: '8m',
     type: 'raid1',

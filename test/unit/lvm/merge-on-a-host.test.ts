@@ -44,7 +44,7 @@ function noteMerge(): void {
 
 describe('the argv', () => {
   const named = { vg: 'vg0', name: 'a', udev: 'running' } as const;
-  test('of both sorts, in the foreground', () => {
+  test('of both types, in the foreground', () => {
     expect(lvmerge({ ...named, sort: 'classic' })).toMatchObject({
       ...{ tool: 'lvconvert', access: 'destroy' },
       argv: ['--config', 'global{use_lvmpolld=0}', '--mergesnapshot', '--interval', '1', 'vg0/a'],
@@ -62,7 +62,7 @@ describe('the argv', () => {
     });
   });
 
-  test('tells how far it is by its last line', () => {
+  test('reports progress by its last line', () => {
     const { progress } = lvmerge({ ...named, sort: 'classic' });
     expect(progress?.('  vg0/a: Merged: 3.10%\n  vg0/a: Merged: 42.50%\n')).toBe(0.425);
     expect(progress?.('  Merging of volume vg0/monday started.\n')).toBeUndefined();
@@ -70,7 +70,7 @@ describe('the argv', () => {
 });
 
 describe('mergeSnapshot', () => {
-  test('puts the content back after the commit; the origin keeps its name, uuid and tags', async () => {
+  test('restores the content after the commit; the origin keeps its name, UUID and tags', async () => {
     const origin = volume('a');
     await does(async (tx) => {
       await merged(tx);
@@ -81,7 +81,7 @@ describe('mergeSnapshot', () => {
     expect(volume('monday')).toBeUndefined();
   });
 
-  test('is not done when the sequence fails', async () => {
+  test('does not run when the sequence fails', async () => {
     const before = host.snapshot();
     await failureOf(
       does(async (tx) => {
@@ -92,7 +92,7 @@ describe('mergeSnapshot', () => {
     expect(host.snapshot()).toBe(before);
   });
 
-  test('merges a thin one, whether its origin is active or not', async () => {
+  test('merges a thin one, with an active or inactive origin', async () => {
     for (const name of ['one', 'two']) {
       host.admin.thinPool({ vg: 'vg0', name: `pool-${name}`, extents: 4 });
       const thin = { vg: 'vg0', pool: `pool-${name}`, extents: 8 };
@@ -137,11 +137,11 @@ describe('mergeSnapshot', () => {
     expect(ran()).toEqual([]);
   });
 
-  test('is refused for what is no snapshot', async () => {
+  test('is refused for a volume that is no snapshot', async () => {
     expect(await failureOf(does((tx) => merged(tx, 'a')))).toBeInstanceOf(UsageError);
   });
 
-  test('is stuck when somebody opens the origin before the commit, and is done by recovery then', async () => {
+  test('is stuck when the origin is opened before the commit, and recovery finishes it later', async () => {
     const error = await failureOf(
       does(async (tx) => {
         await merged(tx);
@@ -157,7 +157,7 @@ describe('mergeSnapshot', () => {
     expect(on('a')).toBe('before');
   });
 
-  test('is gone on with when it was interrupted: nothing is left in the background', async () => {
+  test('is continued after an interruption: nothing is left in the background', async () => {
     host.faults.watch(({ tool }) => {
       if (tool === 'lvconvert') noteMerge();
     });
@@ -199,7 +199,7 @@ describe('mergeSnapshot', () => {
     expect(volume('a')).toBeDefined();
   });
 
-  test('is not believed when lvm has postponed it, exit 0', async () => {
+  test('notices that lvm postponed it, exit 0', async () => {
     const isNoted = (): boolean => volume('monday')?.merging === true;
     host.faults.watch(({ tool }) => {
       if (tool === 'lvconvert' && !isNoted()) noteMerge();
@@ -212,7 +212,7 @@ describe('mergeSnapshot', () => {
 });
 
 describe('bofh lvm snapshot merge', () => {
-  test('asks, merges, and says what', async () => {
+  test('asks, merges, and prints what it merged', async () => {
     const { runtime, stdout, stderr } = testRuntime(simulatedBofh({ host }), { json: true }, ['y']);
     expect(await merge(runtime, 'vg0/monday')).toBe(0);
     expect(stderr()).toContain('later changes are lost');

@@ -65,7 +65,7 @@ describe('the argv', () => {
     { path: '/dev/vdx', start: 4, count: 3 },
     { path: '/dev/disk/by-path/a:b', start: 0, count: 3 },
   ];
-  test('one run to another, in the foreground; it may be ended half-way', () => {
+  test('moves one range to another, in the foreground; it may be ended half-way', () => {
     expect(pvmove({ vg: 'data', name: 'a', from, to, udev: 'running' })).toMatchObject({
       ...{ tool: 'pvmove', access: 'change', stop: 'safe' },
       argv: [
@@ -76,7 +76,7 @@ describe('the argv', () => {
     expect(abortMove({ path: '/dev/vdx', udev: 'running' }).argv.slice(2)).toEqual(['--abort', '/dev/vdx']);
   });
 
-  test('tells how far it is by its last line', () => {
+  test('reports progress by its last line', () => {
     const { progress } = pvmove({ vg: 'data', name: 'a', from, to, udev: 'absent' });
     expect(progress?.('  /dev/vdx: Moved: 5.50%\n  /dev/vdx: Moved: 42.50%\n')).toBe(0.425);
     expect(progress?.('')).toBeUndefined();
@@ -84,13 +84,13 @@ describe('the argv', () => {
 });
 
 describe('movePv', () => {
-  test('moves all that lies on a device, each run to extents that were chosen before', async () => {
+  test('moves all extents of a device, each range to extents that were chosen before', async () => {
     expect(lies('a')).toBe('vdx:0+4 vdx:7+6');
     expect(await moves()).toMatchObject({ device: '/dev/vdx', extents: 13, volumes: ['a', 'b'] });
     expect([lies('a'), lies('b')]).toEqual(['vdy:0+4 vdy:7+6', 'vdy:4+3']);
   });
 
-  test('or what one volume has there, onto the devices that are named, in parts where there is no room for the whole', async () => {
+  test('or those of one volume, to the named devices, in parts where there is no space for the whole', async () => {
     host.admin.lvcreate({ vg: 'data', name: 'taken', extents: 2 });
     host.admin.lvcreate({ vg: 'data', name: 'taken2', extents: 11 });
     await moves({ to: ['/dev/vdy', '/dev/vdz'], volume: { vg: 'data', name: 'a' } });
@@ -99,7 +99,7 @@ describe('movePv', () => {
     expect(lies('b')).toBe('vdx:4+3');
   });
 
-  test('a failure later puts the very extents back', async () => {
+  test('a later failure restores the same extents', async () => {
     const before = host.snapshot();
     const error = await failureOf(
       does(async (tx) => {
@@ -113,7 +113,7 @@ describe('movePv', () => {
     expect(ran().at(-1)).toBe('--name data/a --interval 1 /dev/vdy:0-3 /dev/vdx:0-3');
   });
 
-  test('with a device that comes, and the old one that goes, in one sequence', async () => {
+  test('one sequence moves everything and removes the old device', async () => {
     await does(async (tx) => {
       await tx.lvm.movePv({ device: '/dev/vdx' });
       await tx.lvm.reduceVg({ vg: 'data', devices: ['/dev/vdx'] });
@@ -122,7 +122,7 @@ describe('movePv', () => {
     expect(group().pvs.map(({ path }) => path)).toEqual(['/dev/vdy', '/dev/vdz']);
   });
 
-  test('what lvm was moving when it was killed is taken back, and so is what had been moved', async () => {
+  test('recovery undoes the move of a killed lvm, and what was moved before', async () => {
     const before = host.snapshot();
     host.fault({ tool: 'pvmove', nth: 2, mode: 'crash here' });
     await failureOf(moves());
@@ -135,7 +135,7 @@ describe('movePv', () => {
     expect(ran()).toContain('--abort /dev/vdx');
   });
 
-  test.each([1, 2, 3])('killed after the piece %i, recovery moves it back', async (nth) => {
+  test.each([1, 2, 3])('recovery moves it back after a kill after piece %i', async (nth) => {
     const before = host.snapshot();
     host.fault({ tool: 'pvmove', nth, mode: 'acts then crash' });
     await failureOf(moves());
@@ -146,7 +146,7 @@ describe('movePv', () => {
     expect(next.snapshot()).toBe(before);
   });
 
-  test('extents that somebody has taken meanwhile stay theirs: stuck, and it says whose they are', async () => {
+  test('foreign volumes on the old extents stay: stuck, and they are named', async () => {
     const error = await failureOf(
       does(async (tx) => {
         await tx.lvm.movePv({ device: '/dev/vdx' });
@@ -162,7 +162,7 @@ describe('movePv', () => {
     expect([lies('a'), lies('b')]).toEqual(['vdy:0+4 vdx:7+6', 'vdx:4+3']);
   });
 
-  test('a volume that somebody has removed meanwhile is left out', async () => {
+  test('skips a volume that was removed meanwhile', async () => {
     await failureOf(
       does(async (tx) => {
         await tx.lvm.movePv({ device: '/dev/vdx' });
@@ -174,7 +174,7 @@ describe('movePv', () => {
     expect(volume('b')).toBeUndefined();
   });
 
-  test('a program that says that it has moved, and has not, is found out', async () => {
+  test('notices a program that reports a move and did nothing', async () => {
     const before = host.snapshot();
     host.fault({ tool: 'pvmove', mode: 'no effect, exit 0' });
     expect(String(((await failureOf(moves())) as Error).cause)).toContain(
@@ -184,25 +184,25 @@ describe('movePv', () => {
   });
 });
 
-describe('is refused, and nothing is changed', () => {
-  test('what is not active: lvm would put it into the kernel', async () => {
+describe('is refused, and nothing changes', () => {
+  test('an inactive volume, which lvm would activate', async () => {
     host.world.active.delete(volume('b')?.uuid ?? '');
     const error = await refused(moves());
     expect(String(error)).toContain('data/b is not active');
     expect(error.remedy).toContain('bofh lvm activate data/b');
   });
 
-  test('while lvm moves something in the group, or has stopped half-way', async () => {
+  test('while lvm moves in the group, or was interrupted', async () => {
     host.admin.beginMove('data', 'b', '/dev/vdx:4-6', '/dev/vdy:4-6');
     expect(String(await refused(moves()))).toContain('extents of data are being moved already');
   });
 
-  test('without room on the devices that may have it', async () => {
+  test('without space on the allowed devices', async () => {
     host.admin.lvcreate({ vg: 'data', name: 'c', extents: 20 });
     expect(String(await refused(moves({ to: ['/dev/vdy'] })))).toContain('there is no room for');
   });
 
-  test('of what lies on a device of which nothing lies', async () => {
+  test('a volume that has nothing on the device', async () => {
     expect(String(await refused(moves({ device: '/dev/vdz' })))).toContain('/dev/vdz has no extents to move');
   });
 
@@ -214,7 +214,7 @@ describe('is refused, and nothing is changed', () => {
     expect(String(await refused(moves(more), UsageError))).toContain(words);
   });
 
-  test('onto a device of another group', async () => {
+  test('to a device of another group', async () => {
     expect(String(await refused(moves({ to: ['/dev/vdb'] })))).toContain('not in the volume group data');
   });
 
@@ -227,8 +227,8 @@ describe('is refused, and nothing is changed', () => {
   });
 });
 
-describe('where it goes', () => {
-  test('a copy of a raid to no device that has another copy of it', async () => {
+describe('the destination of a move', () => {
+  test('of a raid copy is not a device with another copy of it', async () => {
     const parts = { a: 'r_rimage_0', b: 'r_rimage_1' } as const;
     for (const [name, part] of Object.entries(parts)) {
       const lv = volume(name);
@@ -242,7 +242,7 @@ describe('where it goes', () => {
     expect(lies('r_rimage_0')).toBe('vdz:0+10');
   });
 
-  test('what belongs to a pool goes with its pool, and not to a device that gives out no extents', async () => {
+  test('of a part of a pool follows its pool, and is not a device without allocation', async () => {
     const lv = volume('b');
     if (lv !== undefined) Object.assign(lv, { name: 'pool_tdata', role: 'private,thin,pool,data' });
     host.admin.lvcreate({ vg: 'data', name: 'pool', extents: 1 });
@@ -261,7 +261,7 @@ describe('bofh lvm pv move', () => {
     return answers.lvmPvMove.parse(JSON.parse(stdout()));
   };
 
-  test('tells what it moved; that nothing lies there is success, without a sequence', async () => {
+  test('reports what it moved; an empty device is a success, without a sequence', async () => {
     const moved = { device: '/dev/vdx', extents: 10, volumes: ['a'] };
     expect(await says('/dev/vdx', { to: '/dev/vdy,/dev/vdz', volume: 'data/a' })).toMatchObject(moved);
     const changes = host.changes.length;
@@ -269,7 +269,7 @@ describe('bofh lvm pv move', () => {
     expect(host.changes.length).toBe(changes);
   });
 
-  test('is refused inside a sequence of others', async () => {
+  test('is refused inside another sequence', async () => {
     const work = does(async () => lvm.movePv({ device: '/dev/vdx' }));
     expect(await failureOf(work)).toBeInstanceOf(UsageError);
   });

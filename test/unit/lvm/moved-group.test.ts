@@ -51,7 +51,7 @@ test.each([
     /^bofh_gone/,
   ],
 ] as const)(
-  'a volume %s, and that vgsplit has moved since, is not taken for gone',
+  'a volume %s, and that vgsplit has moved since, is not reported as gone',
   async (_, tool, act, name) => {
     const host = simulatedHost();
     host.admin.lvcreate({ vg: 'vg0', name: 'own', extents: 4 });

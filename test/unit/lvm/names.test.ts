@@ -15,7 +15,7 @@ describe('checkLvName', () => {
     'my-lv',
     'a-snapshot',
     'a'.repeat(121),
-  ])('takes %s, as lvcreate 2.03.16 does', (name) => {
+  ])('accepts %s, like lvcreate 2.03.16', (name) => {
     expect(() => checkLvName('vg0', name)).not.toThrow();
   });
 
@@ -52,7 +52,7 @@ describe('checkLvName', () => {
     expect(() => checkLvName('vg0', name)).toThrow(UsageError);
   });
 
-  test('counts doubled hyphens: 127 characters for device-mapper are the end', () => {
+  test('counts doubled hyphens: the limit are 127 characters for device-mapper', () => {
     expect(dmName('vg0', 'a-'.repeat(41))).toHaveLength(127);
     expect(() => checkLvName('vg0', 'a-'.repeat(41))).not.toThrow();
     expect(() => checkLvName('vg0', `${'a-'.repeat(41)}a`)).toThrow(/too long/);
@@ -66,7 +66,7 @@ describe('checkVgName', () => {
 });
 
 describe('checkTag', () => {
-  test('takes what lvm takes, save marks of bofh itself', () => {
+  test('accepts what lvm accepts, except tags of bofh itself', () => {
     expect(() => checkTag('role=web')).not.toThrow();
     for (const tag of ['', '-x', 'a b', 'a,b', 'a{b', 'bofh.00.1'])
       expect(() => checkTag(tag)).toThrow(UsageError);

@@ -47,7 +47,7 @@ describe('removeLv of a thin pool', () => {
     expect(names()).toEqual([]);
   });
 
-  test('goes back to its name, its activation and its flag for the boot', async () => {
+  test('is undone to its name, activation and activation-skip flag', async () => {
     const before = host.snapshot();
     expect(await failureOf(does(async (tx) => [await remove(tx, 'pool'), await failNow()]))).toBeInstanceOf(
       RolledBackError,
@@ -55,7 +55,7 @@ describe('removeLv of a thin pool', () => {
     expect(host.snapshot()).toBe(before);
   });
 
-  test('is refused while a volume lies in it, which is named', async () => {
+  test('is refused while it contains a volume, which is named', async () => {
     withVolume();
     const before = host.snapshot();
     const error = await failureOf(does((tx) => remove(tx, 'pool')));
@@ -68,25 +68,25 @@ describe('removeLv of a thin pool', () => {
     expect(host.snapshot()).toBe(before);
   });
 
-  test('goes with what lies in it, where the same sequence removes that first', async () => {
+  test('removes its volumes with it, where the same sequence removes those first', async () => {
     withVolume();
     await does(async (tx) => [await remove(tx, 'a'), await remove(tx, 'pool')]);
     expect(names()).toEqual([]);
   });
 
-  test('and both come back, when that fails', async () => {
+  test('and both are restored, when that fails', async () => {
     withVolume();
     const before = host.snapshot();
     await failureOf(does(async (tx) => [await remove(tx, 'a'), await remove(tx, 'pool'), await failNow()]));
     expect(host.snapshot()).toBe(before);
   });
 
-  test('does not take along what somebody has made in it under a tombstone of another sequence', async () => {
+  test('keeps a foreign volume in it under a tombstone name of another sequence', async () => {
     host.admin.thinVolume({ vg: 'vg0', name: 'bofh_gone_0123456789ab_1', pool: 'pool', extents: 2 });
     expect(await failureOf(does((tx) => remove(tx, 'pool')))).toBeInstanceOf(RefusedError);
   });
 
-  test('leaves it, after the commit, to a volume that somebody has made in it since', async () => {
+  test('keeps it, after the commit, when another volume was created in it since', async () => {
     const error = await failureOf(
       does(async (tx) => {
         await remove(tx, 'pool');
@@ -101,7 +101,7 @@ describe('removeLv of a thin pool', () => {
     expect(names()).toEqual([]);
   });
 
-  test('takes the spare of the last pool along, as lvm does', async () => {
+  test('removes the spare of the last pool too, like lvm', async () => {
     await does((tx) => grow(tx, { metadataSize: '8m' }));
     expect(names()).toEqual(['lvol0_pmspare', 'pool']);
     await does((tx) => remove(tx, 'pool'));
@@ -129,14 +129,14 @@ describe('resizeThinPool', () => {
     expect(ran('lvextend')).toEqual(commands);
   });
 
-  test('is not begun when the sequence fails: there is nothing to go back from', async () => {
+  test('does not run when the sequence fails, because it has no inverse', async () => {
     const before = host.snapshot();
     await failureOf(does(async (tx) => [await grow(tx), await failNow()]));
     expect(host.snapshot()).toBe(before);
     expect(ran('lvextend')).toEqual([]);
   });
 
-  test('helps a pool that is full', async () => {
+  test('gives a full pool space', async () => {
     host.admin.fill('vg0', 'pool', { data: 100 });
     await does((tx) => grow(tx));
     expect(volume('pool')).toMatchObject({ extents: 32 });
@@ -155,14 +155,14 @@ describe('resizeThinPool', () => {
     expect(ran('lvextend')).toEqual([]);
   });
 
-  test('refuses what is no pool', async () => {
+  test('refuses a volume that is no pool', async () => {
     withVolume();
     expect(
       String(await failureOf(does((tx) => tx.lvm.resizeThinPool({ vg: 'vg0', name: 'a', size: '1g' })))),
     ).toMatch(/not a thin pool/);
   });
 
-  test('goes on where it stopped between metadata and data', async () => {
+  test('continues where it stopped between metadata and data', async () => {
     host.faults.watch(({ tool }) => {
       if (tool === 'lvextend' && volume('pool')?.moreExtents === 1)
         Object.assign(volume('pool') ?? {}, { moreExtents: 2 });
@@ -175,7 +175,7 @@ describe('resizeThinPool', () => {
     expect(ran('lvextend').at(-1)).toBe('--extents 32 vg0/pool');
   });
 
-  test('does nothing to one that others have made larger still', async () => {
+  test('does nothing to a pool that others made larger still', async () => {
     await does(async (tx) => {
       await grow(tx);
       host.admin.lvextend('vg0', 'pool', 40);
@@ -193,7 +193,7 @@ describe('resizeLv of a thin volume', () => {
   test.each([
     ['larger than its pool', '1g', undefined, 256],
     ['smaller', '8m', consent, 2],
-  ] as const)('%s, and back without a trace', async (_, size, shrink, extents) => {
+  ] as const)('%s, and is undone without a trace', async (_, size, shrink, extents) => {
     const before = host.snapshot();
     await failureOf(
       does(async (tx) => {
@@ -206,13 +206,13 @@ describe('resizeLv of a thin volume', () => {
     expect(volume('a')).toMatchObject({ extents });
   });
 
-  test('needs no room in the group', async () => {
+  test('needs no space in the group', async () => {
     host.admin.lvcreate({ vg: 'vg0', name: 'rest', extents: 2047 - 17 });
     await does((tx) => resize(tx, '1g'));
     expect(volume('a')).toMatchObject({ extents: 256 });
   });
 
-  test('that has thin snapshots, and such a snapshot: each by itself', async () => {
+  test('with thin snapshots, and of such a snapshot: each alone', async () => {
     host.admin.thinVolume({ vg: 'vg0', name: 'monday', pool: 'pool', extents: 16, origin: 'a' });
     await does(async (tx) => [
       await resize(tx, '128m'),
@@ -229,7 +229,7 @@ describe('resizeLv of a thin volume', () => {
       () => Object.assign(volume('a') ?? {}, { merging: true }),
       /not a linear, striped/,
     ],
-  ])('is not made larger when %s', async (_, arrange, message) => {
+  ])('does not grow when %s', async (_, arrange, message) => {
     arrange();
     const error = await failureOf(does((tx) => resize(tx, '1g')));
     expect(error).toBeInstanceOf(RefusedError);
@@ -237,13 +237,13 @@ describe('resizeLv of a thin volume', () => {
     expect(volume('a')).toMatchObject({ extents: 16 });
   });
 
-  test('is made smaller in a pool that is full', async () => {
+  test('shrinks in a full pool', async () => {
     host.admin.fill('vg0', 'pool', { data: 100 });
     await does((tx) => resize(tx, '8m', consent));
     expect(volume('a')).toMatchObject({ extents: 2 });
   });
 
-  test('is not made smaller without the words, nor the pool by this', async () => {
+  test('does not shrink without confirmation, and a pool needs its own command', async () => {
     expect(await failureOf(does((tx) => resize(tx, '8m')))).toBeInstanceOf(UsageError);
     const error = await failureOf(does((tx) => tx.lvm.resizeLv({ vg: 'vg0', name: 'pool', size: '1g' })));
     expect(error).toMatchObject({ remedy: 'bofh lvm pool resize vg0/pool --size +SIZE' });
@@ -263,7 +263,7 @@ describe.each([
   ['has an origin outside its pool', 'outside', external],
 ])('a volume that %s', (_, words, arrange) => {
   test.each(['lvm resize vg0/a', 'block resize /dev/vg0/a'])(
-    'is refused by bofh %s, with the command of lvm that resizes it',
+    'is refused by bofh %s, with the lvm command that resizes it',
     async (verb) => {
       withVolume();
       arrange();
@@ -290,7 +290,7 @@ describe('bofh lvm resize of a thin volume', () => {
     withVolume();
   });
 
-  test('goes below no filesystem, and says what to do first', async () => {
+  test('refuses to shrink below a filesystem, and says what to do first', async () => {
     host.admin.format('/dev/vg0/a', { ...ext4, blockSize: 4096, blocks: 16384 });
     expect(await failureOf(cut())).toMatchObject({
       message: expect.stringContaining('there is ext4 on vg0/a') as string,
@@ -299,7 +299,7 @@ describe('bofh lvm resize of a thin volume', () => {
     expect(volume('a')).toMatchObject({ extents: 16 });
   });
 
-  test('takes off what a filesystem that was made smaller leaves', async () => {
+  test('cuts the space that a shrunken filesystem leaves', async () => {
     host.admin.format('/dev/vg0/a', { ...ext4, blockSize: 4096, blocks: 8192 });
     expect(await cut()).toBe(0);
     expect(volume('a')).toMatchObject({ extents: 8 });
@@ -307,7 +307,7 @@ describe('bofh lvm resize of a thin volume', () => {
 });
 
 describe('bofh lvm pool resize', () => {
-  test('by more, and to the size that it has', async () => {
+  test('by a difference, and to the present size', async () => {
     const first = testRuntime(simulatedBofh({ host }), { json: true });
     expect(await resizePool(first.runtime, { size: '+64m', metadataSize: '8m' })).toBe(0);
     expect(answers.lvmPoolResize.parse(JSON.parse(first.stdout()))).toEqual({

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { usableVg } from '../../../src/lvm/reads.ts';
 import { treeHost } from '../blockdevice/tree-host.ts';
 
-it('a volume group on a host without any is refused with what makes one', async () => {
+it('refuses a volume group on a host without any, and names the command that creates one', async () => {
   const host = treeHost({}, () => '{"report":[]}');
 
   await expect(usableVg(host, 'vg0')).rejects.toMatchObject({

@@ -58,7 +58,7 @@ describe('removing a group', () => {
     await does((tx) => tx.lvm.createVg({ name: 'vg2', devices: [one] }));
   });
 
-  test('is refused while it has a volume, which is named; and of a group that is not there', async () => {
+  test('is refused while it has a volume, which is named, and for a missing group', async () => {
     host.admin.lvcreate({ vg: 'vg1', name: 'a', extents: 1 });
 
     expect(await refused(does(remove))).toContain('the volume group vg1 has volumes: vg1/a');
@@ -83,7 +83,7 @@ describe('removing a group', () => {
     expect(host.snapshot()).toBe(before);
   });
 
-  test('is not undone when somebody has its name by then: stuck, and undone once that is free', async () => {
+  test('is stuck while another group has its name, and is undone once that is free', async () => {
     const before = host.snapshot();
     const error = await failureOf(
       does(async (tx) => {
@@ -102,7 +102,7 @@ describe('removing a group', () => {
     expect(host.snapshot()).toBe(before);
   });
 
-  test('stops after the commit when somebody made a volume in it: the result stands, and recovery goes on', async () => {
+  test('stops after the commit when a volume was created in it: the result stays, and recovery continues', async () => {
     const error = await failureOf(
       does(async (tx) => {
         await remove(tx);
@@ -119,7 +119,7 @@ describe('removing a group', () => {
     expect(groups()).toEqual(['vg0']);
   });
 
-  test('leaves it alone after the commit when somebody has renamed it', async () => {
+  test('leaves it alone after the commit when it was renamed', async () => {
     const error = await failureOf(
       does(async (tx) => {
         await remove(tx);
@@ -132,10 +132,10 @@ describe('removing a group', () => {
   });
 });
 
-describe('taking the label off a physical volume', () => {
+describe('removing the label of a physical volume', () => {
   const remove = (tx: Tx, device = two) => tx.lvm.removePv({ device });
 
-  test('happens after the commit', async () => {
+  test('runs after the commit', async () => {
     await does(async (tx) => {
       await remove(tx);
       expect(holds(two)).toBe('LVM2_member');
@@ -144,7 +144,7 @@ describe('taking the label off a physical volume', () => {
     expect(holds(two)).toBeUndefined();
   });
 
-  test('never happens when the sequence fails', async () => {
+  test('never runs when the sequence fails', async () => {
     const before = host.snapshot();
     await failureOf(
       does(async (tx) => {
@@ -155,7 +155,7 @@ describe('taking the label off a physical volume', () => {
     expect(host.snapshot()).toBe(before);
   });
 
-  test('is refused for one of a group, a blank disk, and another one than was meant', async () => {
+  test('is refused for one in a group, a blank disk, and another one than expected', async () => {
     expect(await refused(does((tx) => remove(tx, one)))).toContain('is in the volume group vg1');
     expect(await refused(does((tx) => remove(tx, '/dev/vdy')))).toContain('is not a physical volume');
     expect(await refused(does((tx) => tx.lvm.removePv({ device: two, uuid: label(one) })))).toContain(
@@ -163,7 +163,7 @@ describe('taking the label off a physical volume', () => {
     );
   });
 
-  test('does not happen to one that somebody has put into a group meanwhile', async () => {
+  test('does not run for one that was added to a group meanwhile', async () => {
     const error = await failureOf(
       does(async (tx) => {
         await remove(tx);
@@ -176,7 +176,7 @@ describe('taking the label off a physical volume', () => {
     expect(holds(two)).toBe('LVM2_member');
   });
 
-  test('happens to one that the same sequence has taken out of its group', async () => {
+  test('runs for one that the same sequence removed from its group', async () => {
     host.admin.vgextend('vg1', two);
 
     await does(async (tx) => {
@@ -188,7 +188,7 @@ describe('taking the label off a physical volume', () => {
     expect(groups()).toEqual(['vg0', 'vg1']);
   });
 
-  test('does not happen to another content of the device', async () => {
+  test('does not run for other content of the device', async () => {
     await does(async (tx) => {
       await remove(tx);
       host.admin.format(two, { type: 'swap', usage: 'other', uuid: label(one), version: '1' });
@@ -204,14 +204,14 @@ describe('a group and the labels of its devices, in one sequence', () => {
     await tx.lvm.removePv({ device: one });
   };
 
-  test('are gone, in that order', async () => {
+  test('are removed in that order', async () => {
     await does(all);
 
     expect(groups()).toEqual(['vg0']);
     expect(holds(one)).toBeUndefined();
   });
 
-  test('are all there, or all gone, after recovery, wherever it is killed', async () => {
+  test('are all present, or all gone, after recovery from a kill at any point', async () => {
     const plain = (on: SimulatedHost): string => unnamed(on.snapshot(), new Set());
     const before = plain(host);
     await does(all);

@@ -28,7 +28,7 @@ const state = ({ name, active, auto }: FakeLv) => ({ name, active, auto });
 const original = { name: 'web1', active: true, auto: true };
 
 describe('removeLv', () => {
-  test('leaves a tombstone that stays away at boot, until the commit', async () => {
+  test('leaves a tombstone that is not activated at boot, until the commit', async () => {
     const undo = await run();
     expect(state(web1)).toEqual({ name: gone, active: false, auto: false });
     expect(await removeLv.look({ undo, host })).toMatchObject({ state: 'ours' });
@@ -43,7 +43,7 @@ describe('removeLv', () => {
     { active: true, auto: false },
     { active: false, auto: true },
     { active: false, auto: false },
-  ])('brings back the very state of %j', async (was) => {
+  ])('restores the exact state of %j', async (was) => {
     Object.assign(web1, was);
     const undo = await run();
     await removeLv.revert({ undo, host });
@@ -51,7 +51,7 @@ describe('removeLv', () => {
     expect(await removeLv.look({ undo, host })).toEqual({ state: 'gone' });
   });
 
-  test('makes the name that it waits under, changes the volume and needs its group and what lies beneath', async () => {
+  test('creates its waiting name, changes the volume, and needs its group and everything beneath', async () => {
     const on = async () => ({ key: 'lv:vg0/web1', beneath: ['vg:vg0', 'dev:vdb'] });
     expect(await removeLv.claims({ args, undo: await prepare(), on })).toEqual({
       makes: [expect.stringMatching(/^lv:vg0\/bofh_gone_/)],
@@ -79,14 +79,14 @@ describe('removeLv', () => {
     expect(lvm.ran).toEqual([]);
   });
 
-  test('is refused when somebody opens it between the check and the act', async () => {
+  test('is refused when it is opened between check and act', async () => {
     const undo = await prepare();
     web1.open = true;
     await expect(removeLv.run({ args, undo, host })).rejects.toThrow(RefusedError);
     expect(await removeLv.look({ undo, host })).toEqual({ state: 'gone' });
   });
 
-  test('does not touch a volume of the name that now names a different file', async () => {
+  test('does not touch another volume of that name', async () => {
     const undo = await prepare();
     web1.uuid = '000077-aaaa-bbbb-cccc-dddd-eeee-ffffff';
     await expect(removeLv.run({ args, undo, host })).rejects.toThrow(/is gone/);
@@ -104,7 +104,7 @@ describe('a kill', () => {
     };
   };
 
-  test.each([0, 1, 2, 3])('after %i changes of the act leaves what the undo brings back', async (n) => {
+  test.each([0, 1, 2, 3])('after %i changes of the act leaves a state that the undo restores', async (n) => {
     const undo = await prepare();
     killAt(n);
     await removeLv.run({ args, undo, host }).catch(() => undefined);
@@ -115,7 +115,7 @@ describe('a kill', () => {
     expect(state(web1)).toEqual(original);
   });
 
-  test.each([0, 1, 2])('after %i changes of the undo is made good by the next one', async (n) => {
+  test.each([0, 1, 2])('after %i changes of the undo is repaired by the next one', async (n) => {
     const undo = await run();
     killAt(n);
     await expect(removeLv.revert({ undo, host })).rejects.toThrow('killed');
@@ -139,7 +139,7 @@ describe('a kill', () => {
     expect(await removeLv.look({ undo, host })).toEqual({ state: 'gone' });
   });
 
-  test('and another boot: an activation that exits 0 and does nothing is not believed', async () => {
+  test('and another boot: notices an activation that exits 0 and does nothing', async () => {
     const undo = await run();
     lvm.boot = 'boot-2';
     const lying: typeof host = {
@@ -158,8 +158,8 @@ describe('a kill', () => {
   });
 });
 
-describe('others', () => {
-  test('who took the name meanwhile are named, and nothing is overwritten', async () => {
+describe('concurrent changes', () => {
+  test('a volume that took the name is named, and nothing is overwritten', async () => {
     const undo = await run();
     const other = lvm.add({ name: 'web1' });
     const failure = await removeLv.revert({ undo, host }).catch((error: unknown) => error);
@@ -168,7 +168,7 @@ describe('others', () => {
     expect(lvm.names()).toEqual([gone, 'web1']);
   });
 
-  test('who renamed the tombstone have it', async () => {
+  test('a renamed tombstone is left alone', async () => {
     const undo = await run();
     web1.name = 'mine';
     expect(await removeLv.look({ undo, host })).toMatchObject({ state: 'not-ours' });
@@ -177,14 +177,14 @@ describe('others', () => {
     expect(lvm.names()).toEqual(['mine']);
   });
 
-  test('who snapshot the tombstone keep their snapshot', async () => {
+  test('a snapshot of the tombstone stays', async () => {
     const undo = await run();
     lvm.add({ name: 'snap', origin: web1.uuid });
     await expect(removeLv.afterCommit({ undo, host })).rejects.toThrow(/would be removed too/);
     expect(lvm.names()).toEqual([gone, 'snap']);
   });
 
-  test('who take the whole group away leave nothing to be told', async () => {
+  test('a group that was removed leaves nothing to report', async () => {
     const undo = await run();
     lvm.lvs = [];
     expect(await removeLv.look({ undo, host })).toEqual({ state: 'gone' });

@@ -28,7 +28,7 @@ const run = async () => {
 const look = async (undo: unknown) => (await renameLv.look({ undo, host })).state;
 
 describe('renameLv', () => {
-  test('gives the volume its new name, and back again; twice is no more than once', async () => {
+  test('renames the volume, and back; repeated calls change nothing', async () => {
     const undo = await run();
     expect([lvm.names(), await look(undo)]).toEqual([['web2'], 'ours']);
 
@@ -39,14 +39,14 @@ describe('renameLv', () => {
     expect(lvm.ran).toEqual(['lvrename vg0 web1 web2', 'lvrename vg0 web2 web1']);
   });
 
-  test('tells the caller where it is now', async () => {
+  test('reports its new path', async () => {
     const undo = await prepare();
     expect(renameLv.value({ args, undo, result: null })).toEqual({
       ...{ vg: 'vg0', name: 'web2', path: '/dev/vg0/web2', uuid: web1.uuid },
     });
   });
 
-  test('has both names to itself, and needs the group and what lies beneath', async () => {
+  test('locks both names, and needs the group and everything beneath', async () => {
     const on = async () => ({ key: 'lv:vg0/web1', beneath: ['vg:vg0', 'dev:vdb'] });
     expect(await renameLv.claims({ args, undo: await prepare(), on })).toEqual({
       makes: ['lv:vg0/web2'],
@@ -55,7 +55,7 @@ describe('renameLv', () => {
     });
   });
 
-  test('claims an inactive one, which has no device, by its name; any other failure is one', async () => {
+  test('locks an inactive one, which has no device, by its name; any other failure is an error', async () => {
     web1.active = false;
     const failing = (reason: 'not-found' | 'denied') => async (): Promise<never> => {
       throw new CommandError({ tool: 'stat', argv: [], reason });
@@ -69,12 +69,12 @@ describe('renameLv', () => {
     await expect(renameLv.claims({ args, undo, on: failing('denied') })).rejects.toThrow(CommandError);
   });
 
-  test('makes the metadata durable', async () => {
+  test('syncs the metadata', async () => {
     await renameLv.sync({ undo: await run(), host });
     expect(lvm.synced).toEqual(['/dev/vdb']);
   });
 
-  test('tells a person how to go back, from what was known before the act', async () => {
+  test('names the manual undo, from facts known before the act', async () => {
     const told = renameLv.describe?.({ undo: await prepare(), way: 'back' });
     expect(told?.what).toContain(web1.uuid);
     expect(told?.look.flat().join(' ')).toContain(`lv_uuid=${web1.uuid}`);
@@ -97,17 +97,17 @@ describe('renameLv is refused, and runs nothing,', () => {
     expect(lvm.ran).toEqual([]);
   });
 
-  test('for another volume than the one that was meant', async () => {
+  test('for another volume than expected', async () => {
     await expect(prepare({ uuid: lvmUuid(77) })).rejects.toThrow(`its uuid is ${web1.uuid}`);
     await expect(prepare({ uuid: web1.uuid })).resolves.toMatchObject({ lvUuid: web1.uuid });
   });
 
-  test('for a name that another volume has, which is named', async () => {
+  test('for the name of another volume, which is named', async () => {
     const other = lvm.add({ name: 'web2' });
     await expect(prepare()).rejects.toThrow(`vg0/web2 exists already (uuid ${other.uuid}`);
   });
 
-  test.each(['/dev/vg0/web2', '/dev/mapper/vg0-web2'])('when something lies at %s', async (path) => {
+  test.each(['/dev/vg0/web2', '/dev/mapper/vg0-web2'])('when a file is at %s', async (path) => {
     host = lvm.host({ ...dm0, [path]: 'somebody else’s' });
     await expect(prepare()).rejects.toThrow(`${path} is there, though lvm has no vg0/web2`);
     expect(lvm.ran).toEqual([]);
@@ -117,7 +117,7 @@ describe('renameLv is refused, and runs nothing,', () => {
     await expect(prepare({ to })).rejects.toBeInstanceOf(UsageError);
   });
 
-  test('when somebody renames or removes it, or takes the name, between the check and the act', async () => {
+  test('when the volume is renamed, removed, or its name taken, between check and act', async () => {
     const undo = await prepare();
     const act = () => renameLv.run({ args, undo, host });
 
@@ -133,7 +133,7 @@ describe('renameLv is refused, and runs nothing,', () => {
   });
 });
 
-describe('a tool that exits 0 and does nothing is not believed', () => {
+describe('a program that exits 0 and does nothing is noticed', () => {
   test.each(['act', 'undo'])('in the %s', async (when) => {
     const undo = when === 'act' ? await prepare() : await run();
     const lying: typeof host = {
@@ -153,7 +153,7 @@ describe('a tool that exits 0 and does nothing is not believed', () => {
 });
 
 // As lvrename leaves it when device-mapper has a device of the new name: test/fixtures/lvm/lvrename-dm-name-taken@2.03.16.json.
-describe('a rename that stopped half-way, its device under the old name and the new one another’s,', () => {
+describe('an interrupted rename, with the device under the old name and a foreign one under the new,', () => {
   const foreign = virtual('dm-1', '253:1', { 'dm/name': 'vg0-web2\n', 'dm/uuid': '\n' });
   const mounted = '36 22 253:1 / /srv rw,relatime - ext4 /dev/mapper/vg0-web2 rw\n';
   const links = { '/dev/mapper/vg0-web1': '-> ../dm-0', '/dev/mapper/vg0-web2': '-> ../dm-1' };
@@ -165,11 +165,11 @@ describe('a rename that stopped half-way, its device under the old name and the 
     return undo;
   };
 
-  test('is ours, and who uses that other device does not use it', async () => {
+  test('is ours, and holders of the foreign device are no holders of it', async () => {
     expect(await renameLv.look({ undo: await half(), host })).toEqual({ state: 'ours', holders: [] });
   });
 
-  test('is undone: its own device is not in its way', async () => {
+  test('is undone: its own device does not block it', async () => {
     const undo = await half();
 
     await renameLv.revert({ undo, host });
@@ -178,7 +178,7 @@ describe('a rename that stopped half-way, its device under the old name and the 
     expect(await look(undo)).toBe('gone');
   });
 
-  test('is not undone while another device has the old name, or a file lies there', async () => {
+  test('is not undone while another device or a file has the old name', async () => {
     const undo = await half();
     for (const there of ['-> ../dm-1', 'a file', '-> nowhere']) {
       host = lvm.host({ ...dm0, ...foreign, ...links, '/dev/mapper/vg0-web1': there });
@@ -188,8 +188,8 @@ describe('a rename that stopped half-way, its device under the old name and the 
   });
 });
 
-describe('others', () => {
-  test('who took the old name meanwhile are named, and keep it', async () => {
+describe('concurrent changes', () => {
+  test('a volume that took the old name is named, and stays', async () => {
     const undo = await run();
     const other = lvm.add({ name: 'web1' });
 
@@ -201,7 +201,7 @@ describe('others', () => {
     expect(await look(undo)).toBe('ours');
   });
 
-  test('who gave it a third name have it', async () => {
+  test('a third name stays', async () => {
     const undo = await run();
     web1.name = 'mine';
 
@@ -213,7 +213,7 @@ describe('others', () => {
     expect(lvm.names()).toEqual(['mine']);
   });
 
-  test('who removed it and took the new name are not touched', async () => {
+  test('a foreign volume of the new name is not touched when ours was removed', async () => {
     const undo = await run();
     web1.uuid = lvmUuid(77);
 
@@ -222,7 +222,7 @@ describe('others', () => {
     expect(lvm.names()).toEqual(['web2']);
   });
 
-  test('who take the whole group away leave nothing to be told', async () => {
+  test('a group that was removed leaves nothing to report', async () => {
     const undo = await run();
     lvm.vg.present = false;
     lvm.lvs = [];

@@ -97,7 +97,7 @@ describe.each(bodies)('%s', (_title, left, body) => {
     expect(host.snapshot()).toBe(before);
   });
 
-  test('is all undone, or all done, by recovery, wherever it is killed', async () => {
+  test('is all undone, or all done, by recovery from a kill at any point', async () => {
     const before = unnamed(host.snapshot());
     await does(body);
     const after = unnamed(host.snapshot());
@@ -117,7 +117,7 @@ describe.each(bodies)('%s', (_title, left, body) => {
   });
 });
 
-describe('a volume that was there before', () => {
+describe('an older volume', () => {
   beforeEach(() => {
     host.admin.lvcreate({ vg: 'vg0', name: 'a', extents: 4 });
   });
@@ -141,7 +141,7 @@ describe('a volume that was there before', () => {
     ['mounted', () => void host.admin.mount('/dev/vg0/a', '/mnt'), /in use: mounted on \/mnt/],
     ['in use as swap', () => host.admin.swapon('/dev/vg0/a'), /in use: .*swap/],
     ['the disk of a running guest', () => startGuest(), /in use: .*web1/],
-  ])('is not renamed while it is %s; whoever uses it is named', async (_, use, message) => {
+  ])('is not renamed while it is %s; the holder is named', async (_, use, message) => {
     host.admin.format('/dev/vg0/a', ext4);
     use();
     const before = host.snapshot();
@@ -153,7 +153,7 @@ describe('a volume that was there before', () => {
     expect(host.snapshot()).toBe(before);
   });
 
-  test('is renamed while a process merely has it open, or it has a snapshot', async () => {
+  test('is renamed while a process has it open, or it has a snapshot', async () => {
     host.admin.hold(`${host.world.dmMajor}:${host.world.active.values().next().value ?? 0}`);
     host.admin.snapshot({ vg: 'vg0', name: 'monday', origin: 'a', extents: 1 });
 
@@ -162,7 +162,7 @@ describe('a volume that was there before', () => {
     expect(volumes()).toEqual(['b', 'monday']);
   });
 
-  test('is not renamed back under somebody who uses it by then: stuck, named, and undone once it is free', async () => {
+  test('is not renamed back while in use: stuck, the holder named, and undone once it is free', async () => {
     host.admin.format('/dev/vg0/a', ext4);
     const before = host.snapshot();
     const error = await failureOf(
@@ -182,7 +182,7 @@ describe('a volume that was there before', () => {
     expect(host.snapshot()).toBe(before);
   });
 
-  test('is put aside with its whole group after a kill, which gets another name: recovery asks first', async () => {
+  test('moved with its group to another name after a kill: recovery asks first', async () => {
     host.fault({ tool: 'lvrename', mode: 'acts then crash' });
     await failureOf(does((tx) => renameLv(tx, 'a', 'b')));
     host.clearFaults();
@@ -198,7 +198,7 @@ describe('a volume that was there before', () => {
     expect(volumes(next)).toEqual(['a']);
   });
 
-  test('and is used by its new name after a kill: left alone by recovery without --yes', async () => {
+  test('and in use by its new name after a kill: left alone by recovery without --yes', async () => {
     host.admin.format('/dev/vg0/a', ext4);
     host.fault({ tool: 'lvrename', mode: 'acts then crash' });
     await failureOf(does((tx) => renameLv(tx, 'a', 'b')));

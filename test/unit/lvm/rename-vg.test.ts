@@ -35,7 +35,7 @@ async function refused(work: Promise<unknown>): Promise<string> {
   return String(error);
 }
 
-test('a group gets its new name; its volumes stay active, and are there by their new paths', async () => {
+test('a group is renamed; its volumes stay active, with new paths', async () => {
   const { uuid: id } = host.world.lvm[0] ?? {};
 
   expect(await does((tx) => rename(tx, 'vg0', 'vg9'))).toEqual({ name: 'vg9', uuid: id });
@@ -45,16 +45,16 @@ test('a group gets its new name; its volumes stay active, and are there by their
   expect(await host.stat('/dev/vg0/a')).toBeUndefined();
 });
 
-describe('is refused, and nothing is changed', () => {
+describe('is refused, and nothing changes', () => {
   test.each([
     ['mounted', () => void host.admin.mount('/dev/vg0/a', '/mnt'), /vg0\/a is in use: mounted on \/mnt/],
     ['in use as swap', () => host.admin.swapon('/dev/vg0/a'), /vg0\/a is in use: .*swap/],
-  ])('while a volume of it is %s', async (_, use, words) => {
+  ])('while one of its volumes is %s', async (_, use, words) => {
     use();
     expect(await refused(does((tx) => rename(tx, 'vg0', 'vg9')))).toMatch(words);
   });
 
-  test('for a name that another group or something below /dev has', async () => {
+  test('for a name of another group, or of a file below /dev', async () => {
     host.admin.format('/dev/vdz', {
       ...{ type: 'LVM2_member', usage: 'raid', version: 'LVM2 001' },
       uuid: 'free00-0000-0000-0000-0000-0000-000001',
@@ -92,7 +92,7 @@ describe('undone', () => {
     expect(host.snapshot()).toBe(before);
   });
 
-  test('not under somebody who uses a volume by then: stuck, named, and undone once it is free', async () => {
+  test('is stuck while a volume is in use, the holder named, and finishes once it is free', async () => {
     const before = host.snapshot();
     const error = await failureOf(
       does(async (tx) => {
@@ -111,7 +111,7 @@ describe('undone', () => {
     expect(host.snapshot()).toBe(before);
   });
 
-  test('a third name is of others, and left alone', async () => {
+  test('leaves a third name of others alone', async () => {
     const error = await failureOf(
       does(async (tx) => {
         await rename(tx, 'vg0', 'vg9');
@@ -124,7 +124,7 @@ describe('undone', () => {
     expect(groups()).toEqual(['theirs']);
   });
 
-  test('by recovery it asks first when a volume is used by its new path', async () => {
+  test('asks first in recovery when a volume is used by its new path', async () => {
     host.fault({ tool: 'vgrename', mode: 'acts then crash' });
     await failureOf(does((tx) => rename(tx, 'vg0', 'vg9')));
     host.clearFaults();
@@ -177,7 +177,7 @@ describe.each(bodies)('%s', (_title, body) => {
     expect(host.snapshot()).toBe(before);
   });
 
-  test('is all undone, or all done, by recovery, wherever it is killed', async () => {
+  test('is all undone, or all done, by recovery from a kill at any point', async () => {
     const plain = (on: SimulatedHost): string => unnamed(on.snapshot(), new Set());
     const before = plain(host);
     await does(body);

@@ -50,7 +50,7 @@ async function recoveredAfter(body: (tx: Tx) => Promise<unknown>, meanwhile: (ho
 }
 
 describe('recovery without --yes', () => {
-  test('undoes what the sequence itself had renamed', async () => {
+  test('undoes renames of its own sequence', async () => {
     const before = host.snapshot();
 
     const { error, snapshot } = await recoveredAfter(
@@ -65,7 +65,7 @@ describe('recovery without --yes', () => {
   test.each([
     ['what the sequence had renamed before', async (tx: Tx) => [await formatted(tx), await renamed(tx)], 'b'],
     ['what it had only made', formatted, 'a'],
-  ])('leaves alone what somebody renamed of %s', async (_, body, name) => {
+  ])('leaves alone a renamed %s', async (_, body, name) => {
     const { error, snapshot } = await recoveredAfter(body, ({ admin }) => admin.lvrename('vg0', name, 'c'));
 
     expect(error).toBeInstanceOf(RefusedError);

@@ -56,14 +56,14 @@ describe('resizeLv', () => {
     ['smaller', '8m', consent, 8],
     ['to the size that it has', '32m', undefined, 32],
     ['to the size that it has, in other words', 29 * mib, undefined, 32],
-  ] as const)('%s: tells the path and the size in bytes', async (_, size, shrink, expected) => {
+  ] as const)('%s: returns the path and the size in bytes', async (_, size, shrink, expected) => {
     const value = await does((tx) => resize(tx, size, shrink));
 
     expect(value).toEqual({ path: '/dev/vg0/a', size: expected * mib });
     expect(volume().extents).toBe(expected / 4);
   });
 
-  test('gives a classic snapshot more room after the commit, in use or not, and nothing when the rest fails', async () => {
+  test('grows a classic snapshot after the commit, in use or not, and not when a later step fails', async () => {
     host.admin.snapshot({ vg: 'vg0', name: 'monday', origin: 'a', extents: 2 });
     host.admin.format('/dev/vg0/monday', ext4);
     host.admin.mkdir('/mnt');
@@ -81,7 +81,7 @@ describe('resizeLv', () => {
     expect(volume('monday').extents).toBe(4);
   });
 
-  test('to the size that it has runs no program that would exit 5, and goes back without a trace', async () => {
+  test('to the present size does not run the program, which would exit 5, and is undone without a trace', async () => {
     const before = host.snapshot();
     const error = await failureOf(does(async (tx) => [await resize(tx, '32m'), await failNow()]));
     expect(error).toBeInstanceOf(RolledBackError);
@@ -89,7 +89,7 @@ describe('resizeLv', () => {
     expect(host.snapshot()).toBe(before);
   });
 
-  test('gives the very extents back, run by run and in their order', async () => {
+  test('restores the same extents, range by range and in their order', async () => {
     inPieces();
     const before = host.snapshot();
     expect(runs()).toEqual([
@@ -110,7 +110,7 @@ describe('resizeLv', () => {
     ]);
   });
 
-  test('keeps what was in the extents that it gives up: they are not discarded', async () => {
+  test('keeps the content of released extents: they are not discarded', async () => {
     await does((tx) => resize(tx, '8m', consent));
     expect(commands()).toEqual(['lvreduce --config devices{issue_discards=0} --extents 2 --yes vg0/a']);
   });
@@ -148,14 +148,14 @@ const bodies: readonly (readonly [string, (tx: Tx) => Promise<unknown>])[] = [
 describe.each(bodies)('a volume that is %s', (_, body) => {
   beforeEach(inPieces);
 
-  test('is as it was when the sequence fails afterwards', async () => {
+  test('is unchanged when the sequence fails afterwards', async () => {
     const before = host.snapshot();
     const error = await failureOf(does(async (tx) => [await body(tx), await failNow()]));
     expect(error).toBeInstanceOf(RolledBackError);
     expect(host.snapshot()).toBe(before);
   });
 
-  test('is as before or as after by recovery, wherever it is killed', async () => {
+  test('is as before or as after recovery from a kill at any point', async () => {
     const before = unnamed(host.snapshot());
     const fresh = (): SimulatedHost => {
       host = simulatedHost();
@@ -188,15 +188,15 @@ describe('resizeLv is refused, and changes nothing,', () => {
     return String(error);
   };
 
-  test('when it would lose something without being told so', async () => {
+  test('when data would be lost without confirmation', async () => {
     expect(await refused((tx) => resize(tx, '28m'))).toMatch(/what lies beyond 28 MiB would be lost/);
   });
 
-  test('when the group has too little left', async () => {
+  test('when the group has too little free space', async () => {
     expect(await refused((tx) => resize(tx, '9g'))).toMatch(/vg0\/a needs .* more; vg0 has/);
   });
 
-  test('for no size at all', async () => {
+  test('for an invalid size', async () => {
     expect(await refused((tx) => resize(tx, 0, consent))).toMatch(/size/);
   });
 
@@ -208,14 +208,14 @@ describe('resizeLv is refused, and changes nothing,', () => {
   test.each([
     ['smaller', '4m', /is a snapshot with room for 8 MiB: cut, it would be lost/],
     ['more than it can use', '40m', /can use 36 MiB at most, when all of vg0\/a has changed/],
-  ])('for a snapshot of which is asked %s', async (_, size, why) => {
+  ])('for a snapshot and %s', async (_, size, why) => {
     host.admin.snapshot({ vg: 'vg0', name: 'monday', origin: 'a', extents: 2 });
     expect(
       await refused((tx) => tx.lvm.resizeLv({ vg: 'vg0', name: 'monday', size, shrink: consent })),
     ).toMatch(why);
   });
 
-  test('for a snapshot that is lost', async () => {
+  test('for an invalid snapshot', async () => {
     host.admin.snapshot({ vg: 'vg0', name: 'monday', origin: 'a', extents: 2 });
     Object.assign(volume('monday'), { data: 100 });
     expect(await refused((tx) => tx.lvm.resizeLv({ vg: 'vg0', name: 'monday', size: '16m' }))).toMatch(
@@ -235,7 +235,7 @@ describe('resizeLv is refused, and changes nothing,', () => {
       /under what uses it: .*ext4 reaches to 32 MiB.*guest web1/,
     ],
     ['open', () => host.admin.hold(`${host.world.dmMajor}:0`), /under what uses it: .*process 1001/],
-  ])('smaller, while it is %s', async (_, use, message) => {
+  ])('to a smaller size, while it is %s', async (_, use, message) => {
     host.admin.format('/dev/vg0/a', ext4);
     use();
     expect(await refused((tx) => resize(tx, '16m', consent))).toMatch(message);
@@ -243,14 +243,14 @@ describe('resizeLv is refused, and changes nothing,', () => {
 });
 
 describe('a filesystem on it', () => {
-  test('that is small enough already is no hindrance, mounted or not', async () => {
+  test('that is small enough does not block it, mounted or not', async () => {
     host.admin.format('/dev/vg0/a', { ...ext4, blocks: (16 * mib) / 4096 });
     host.admin.mount('/dev/vg0/a', '/mnt');
     await does((tx) => resize(tx, '16m', consent));
     expect(volume().extents).toBe(4);
   });
 
-  test('does not keep the volume under it from going back, mounted, as long as it has not grown', async () => {
+  test('does not block the undo, mounted, if it has not grown', async () => {
     host.admin.format('/dev/vg0/a', ext4);
     host.admin.mount('/dev/vg0/a', '/mnt');
     const before = host.snapshot();
@@ -259,7 +259,7 @@ describe('a filesystem on it', () => {
     expect(host.snapshot()).toBe(before);
   });
 
-  test('that has grown into the new space keeps it: stuck, and undone once it is smaller again', async () => {
+  test('that grew into the new space blocks the undo: stuck, and undone once it is smaller again', async () => {
     host.admin.format('/dev/vg0/a', ext4);
     const error = await failureOf(
       does(async (tx) => {
@@ -290,7 +290,7 @@ describe('an open LUKS on it', () => {
     host.admin.luksOpen('/dev/vg0/a', 'inner');
   });
 
-  test('is a hindrance while it reaches beyond the new size, and none once it ends before', async () => {
+  test('blocks it while it reaches beyond the new size, and not once it ends before', async () => {
     expect(String(await failureOf(does((tx) => resize(tx, '48m', consent))))).toMatch(
       /would be cut to 48 MiB under what uses it: .*inner/,
     );
@@ -305,7 +305,7 @@ describe('an open LUKS on it', () => {
     expect(volume().extents).toBe(12);
   });
 
-  test('does not keep the volume under it from going back, unless it has grown', async () => {
+  test('does not block the undo, unless it has grown', async () => {
     const before = host.snapshot();
     expect(await failureOf(does(async (tx) => [await resize(tx, '80m'), await failNow()]))).toBeInstanceOf(
       RolledBackError,
@@ -324,8 +324,8 @@ describe('an open LUKS on it', () => {
   });
 });
 
-describe('others', () => {
-  test('who took the extents of a cut volume keep them: stuck, named, and undone once they are free', async () => {
+describe('concurrent changes', () => {
+  test('volumes on released extents stay: stuck, the volumes named, and undone once they are removed', async () => {
     inPieces();
     const before = host.snapshot();
     const error = await failureOf(
@@ -343,7 +343,7 @@ describe('others', () => {
     expect(host.snapshot()).toBe(before);
   });
 
-  test('who gave it a third size have it', async () => {
+  test('a third size stays', async () => {
     const error = await failureOf(
       does(async (tx) => {
         await resize(tx, '64m');
@@ -356,7 +356,7 @@ describe('others', () => {
     expect(String((error as RolledBackError).leftAlone)).toContain('neither');
   });
 
-  test('who took a snapshot of it meanwhile are named, and keep it', async () => {
+  test('a snapshot that was taken meanwhile is named, and stays', async () => {
     const error = await failureOf(
       does(async (tx) => {
         await resize(tx, '64m');
@@ -369,7 +369,7 @@ describe('others', () => {
   });
 });
 
-describe('what it gets, written with zeros', () => {
+describe('the new space, filled with zeros', () => {
   const grown = (tx: Tx, more: object = {}) =>
     tx.lvm.resizeLv({ vg: 'vg0', name: 'a', size: '64m', added: 'zeros', ...more });
   const zeroed = (): readonly string[] =>
@@ -377,7 +377,7 @@ describe('what it gets, written with zeros', () => {
       each.what === 'command' && each.command.tool === 'blkdiscard' ? [each.command.argv.join(' ')] : [],
     );
 
-  test('is that alone: what it holds stays', async () => {
+  test('is filled alone: the old content stays', async () => {
     host.admin.format('/dev/vg0/a', ext4);
     await does((tx) => grown(tx));
     expect(zeroed()).toEqual([
@@ -389,7 +389,7 @@ describe('what it gets, written with zeros', () => {
   });
 
   test.each(['fails before', 'no effect, exit 0', 'garbage answer'] as const)(
-    'goes back when blkdiscard %s',
+    'is released when blkdiscard %s',
     async (mode) => {
       const before = host.snapshot();
       host.fault({ tool: 'blkdiscard', mode });
@@ -398,25 +398,22 @@ describe('what it gets, written with zeros', () => {
     },
   );
 
-  test.each(['a mount', 'a guest'])(
-    'is refused of one that is in use by %s, with nothing changed',
-    async (user) => {
-      host.admin.format('/dev/vg0/a', ext4);
-      host.admin.mkdir('/mnt/a');
-      const number = `${host.world.dmMajor}:${host.world.active.get(volume().uuid) ?? 0}`;
-      if (user === 'a mount') host.admin.mount('/dev/vg0/a', '/mnt/a');
-      else host.admin.startDomain({ name: 'web1', disks: [{ vdev: 'xvda', path: '/dev/vg0/a', number }] });
-      const before = host.snapshot();
+  test.each(['a mount', 'a guest'])('is refused while in use by %s, and nothing changes', async (user) => {
+    host.admin.format('/dev/vg0/a', ext4);
+    host.admin.mkdir('/mnt/a');
+    const number = `${host.world.dmMajor}:${host.world.active.get(volume().uuid) ?? 0}`;
+    if (user === 'a mount') host.admin.mount('/dev/vg0/a', '/mnt/a');
+    else host.admin.startDomain({ name: 'web1', disks: [{ vdev: 'xvda', path: '/dev/vg0/a', number }] });
+    const before = host.snapshot();
 
-      expect(await failureOf(does((tx) => grown(tx)))).toMatchObject({
-        code: 'in-use',
-        remedy: expect.stringContaining('or leave out added') as string,
-      });
-      expect(host.snapshot()).toBe(before);
-    },
-  );
+    expect(await failureOf(does((tx) => grown(tx)))).toMatchObject({
+      code: 'in-use',
+      remedy: expect.stringContaining('or leave out added') as string,
+    });
+    expect(host.snapshot()).toBe(before);
+  });
 
-  test('is refused of one that is not active', async () => {
+  test('is refused for an inactive one', async () => {
     host.world.active.clear();
     const before = host.snapshot();
     expect(await failureOf(does((tx) => grown(tx)))).toMatchObject({
@@ -427,7 +424,7 @@ describe('what it gets, written with zeros', () => {
   });
 });
 
-describe('a tool that exits 0 and does nothing is not believed', () => {
+describe('a program that exits 0 and does nothing is noticed', () => {
   test.each(['lvextend', 'lvreduce'] as const)('%s', async (tool) => {
     const before = host.snapshot();
     host.fault({ tool, mode: 'no effect, exit 0' });

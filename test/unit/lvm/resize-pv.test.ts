@@ -39,37 +39,37 @@ async function refused(work: Promise<unknown>): Promise<string> {
   return String(error);
 }
 
-test('a physical volume becomes as large as its device, in whole extents', async () => {
+test('a physical volume grows to its device, in whole extents', async () => {
   expect(await resize()).toEqual({ device, uuid, size: 60 * mib });
   expect(extents()).toBe(15);
 });
 
-test('or as small as it is told, as long as no volume lies there', async () => {
+test('or shrinks to the given size, if no volume is there', async () => {
   use(3);
   await resize({ size: '14m' });
   expect(extents()).toBe(3);
 });
 
-test('to have that size already is success, without a sequence', async () => {
+test('the present size is a success, without a sequence', async () => {
   const made = await withBofh(bofhOn(host), () => lvm.resizePv({ device, size: '42m' }));
 
   expect(made).toEqual({ device, uuid, size: 40 * mib });
   expect(host.changes).toEqual([]);
 });
 
-describe('is refused, and nothing is changed', () => {
+describe('is refused, and nothing changes', () => {
   test('where a volume would lose extents; it is named', async () => {
     use(4);
     expect(await refused(resize({ size: '14m' }))).toMatch(/vg0\/a has extents at the end of \/dev\/vdz/);
   });
 
-  test('beyond the device, which pvresize would believe', async () => {
+  test('beyond the device, which pvresize would accept', async () => {
     expect(await refused(resize({ size: '80m' }))).toMatch(
       /has 64 MiB: a physical volume of 80 MiB has no room/,
     );
   });
 
-  test('without room for one extent, and at the size that it has', async () => {
+  test('without space for one extent, and at the present size', async () => {
     expect(await refused(resize({ size: '4m' }))).toContain('have no room for one extent');
     expect(await refused(resize({ size: '41m' }))).toContain('has that size already: 10 extents');
   });
@@ -95,7 +95,7 @@ describe('undone', () => {
     expect(host.snapshot()).toBe(before);
   });
 
-  test('not under a volume of others: stuck, it is named, and undone once it is gone', async () => {
+  test('is stuck while a foreign volume is there, which is named, and finishes once it is gone', async () => {
     const before = host.snapshot();
     const error = await failureOf(
       does(async (tx) => {
@@ -114,7 +114,7 @@ describe('undone', () => {
     expect(host.snapshot()).toBe(before);
   });
 
-  test('a third size is of others, and left alone', async () => {
+  test('leaves a third size of others alone', async () => {
     const error = await failureOf(
       does(async (tx) => {
         await tx.lvm.resizePv({ device });
@@ -129,7 +129,7 @@ describe('undone', () => {
   });
 });
 
-test('a volume that an older step made on it goes along when all is undone', async () => {
+test('a volume of an older step on it is undone too', async () => {
   const before = host.snapshot();
 
   await failureOf(
@@ -143,7 +143,7 @@ test('a volume that an older step made on it goes along when all is undone', asy
   expect(host.snapshot()).toBe(before);
 });
 
-test('its plan has the change of the run, also where extents begin elsewhere, as on an array', async () => {
+test('its plan has the change of the run, also where extents start elsewhere, as on an array', async () => {
   const pvs = host.world.lvm[0]?.pvs.map((pv) => ({ ...pv, start: 4 * mib })) ?? [];
   host.world.lvm = host.world.lvm.map((vg) => ({ ...vg, pvs }));
   const plan = await simulate(host);
@@ -167,7 +167,7 @@ describe('the commands', () => {
     ]);
   });
 
-  test('read where extents begin, and understand every row', () => {
+  test('read where extents start, and parse every row', () => {
     const answer = (pv: unknown) => ({
       exitCode: 0,
       stdout: JSON.stringify({ report: [{ pv }] }),

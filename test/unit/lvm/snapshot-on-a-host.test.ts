@@ -34,7 +34,7 @@ const ran = (tool: string): readonly string[] =>
   );
 
 describe('createSnapshot', () => {
-  test('makes a classic one, active as its origin is, with its mark', async () => {
+  test('creates a classic one, active like its origin, with its tag', async () => {
     const made = await does((tx) => snapshot(tx, { tags: ['site'] }));
 
     expect(made).toEqual({
@@ -50,7 +50,7 @@ describe('createSnapshot', () => {
     ]);
   });
 
-  test('makes a thin one of a thin volume, which is not activated', async () => {
+  test('creates a thin one of a thin volume, inactive', async () => {
     expect(await does(thin)).toMatchObject({ active: false, size: 128 * mib });
     expect(volume('monday')).toMatchObject({ pool: volume('pool')?.uuid, skipped: true });
     expect(host.world.active.has(volume('monday')?.uuid ?? '')).toBe(false);
@@ -79,7 +79,7 @@ describe('createSnapshot', () => {
     expect(host.snapshot()).toBe(before);
   });
 
-  test('is undone under another name, and one of its name that is not its own is left alone', async () => {
+  test('is undone under another name, and a foreign one of its name is left alone', async () => {
     await failureOf(
       does(async (tx) => {
         await snapshot(tx);
@@ -92,7 +92,7 @@ describe('createSnapshot', () => {
     expect(volume('monday')?.tags).toEqual([]);
   });
 
-  test('is stuck when somebody has the snapshot, who is named', async () => {
+  test('is stuck when the snapshot is in use, and names the holder', async () => {
     const error = await failureOf(
       does(async (tx) => {
         await snapshot(tx);
@@ -132,7 +132,7 @@ describe('createSnapshot', () => {
     expect(ran('lvcreate')).toEqual([]);
   });
 
-  describe('of a thin volume, when its activation in the same sequence is cut off', () => {
+  describe('of a thin volume, interrupted in its activation in the same sequence', () => {
     const activated = async (tx: Tx): Promise<void> => {
       await thin(tx);
       await tx.lvm.activateLv({ vg: 'vg0', name: 'monday' });
@@ -144,13 +144,13 @@ describe('createSnapshot', () => {
       host = host.restart();
     });
 
-    test('is undone: nobody wrote to it', async () => {
+    test('is undone, because it was never written', async () => {
       await recoverAll(host);
 
       expect(names()).toEqual(there);
     });
 
-    test('stays with what others wrote to it since', async () => {
+    test('stays with data that others wrote since', async () => {
       host.admin.writeBytes('/dev/vg0/monday', 4096, new TextEncoder().encode('of others'));
 
       await expect(recoverAll(host)).rejects.toThrow(StuckError);
@@ -179,7 +179,7 @@ describe('createSnapshot', () => {
     expect(ran('lvcreate')).toEqual([]);
   });
 
-  test('refuses a thin one in a pool of which nobody can tell', async () => {
+  test('refuses a thin one in a pool of unknown usage', async () => {
     host.world.active.clear();
     expect(await failureOf(does(thin))).toMatchObject({
       message: expect.stringContaining('is unknown') as string,
@@ -187,7 +187,7 @@ describe('createSnapshot', () => {
     });
   });
 
-  test('is not believed when its tool exits 0 and does nothing', async () => {
+  test('notices a program that exits 0 and does nothing', async () => {
     host.fault({ tool: 'lvcreate', mode: 'no effect, exit 0' });
     expect(String(await failureOf(does((tx) => snapshot(tx))))).toMatch(/created no vg0\/monday/);
   });
@@ -225,7 +225,7 @@ describe('removeLv of a snapshot', () => {
     expect(host.snapshot()).toBe(before);
   });
 
-  test('is refused while it is mounted, and that of its origin while it has it, naming both', async () => {
+  test('is refused while mounted; removing its origin is refused too, and names both', async () => {
     host.admin.format('/dev/vg0/monday', { type: 'ext4', usage: 'filesystem', uuid: 'u' });
     host.admin.mount('/dev/vg0/monday', '/mnt');
     expect(String(await failureOf(does((tx) => remove(tx))))).toMatch(/in use: mounted on \/mnt/);
@@ -239,7 +239,7 @@ describe('removeLv of a snapshot', () => {
 });
 
 describe('bofh lvm snapshot create', () => {
-  test('says what it made', async () => {
+  test('reports the result', async () => {
     const { runtime, stdout } = testRuntime(simulatedBofh({ host }), { json: true });
     expect(await runVerb(runtime, 'lvm snapshot create vg0/a monday --size 8m --tag x')).toBe(0);
     expect(answers.lvmSnapshotCreate.parse(JSON.parse(stdout()))).toEqual({
@@ -248,7 +248,7 @@ describe('bofh lvm snapshot create', () => {
     });
   });
 
-  test('says that a thin one is not active', async () => {
+  test('reports that a thin one is inactive', async () => {
     const { runtime, stdout } = testRuntime(simulatedBofh({ host }));
     await runVerb(runtime, 'lvm snapshot create vg0/thin monday');
     expect(stdout()).toBe('vg0/monday is there, a snapshot of vg0/thin (128 MiB, not active)\n');

@@ -32,11 +32,11 @@ const resize = (tx: Tx, name: string, size: string) =>
 const volume = (name: string) => host.world.lvm[0]?.lvs.find((each) => each.name === name);
 const failNow = async (): Promise<never> => Promise.reject(new Error('the script failed'));
 
-describe('resizeLv of a volume that lies on several devices', () => {
+describe('resizeLv of a volume on several devices', () => {
   test.each([
     ['s', '41m', 48, 'whole stripes'],
     ['r', '41m', 44, 'whole extents'],
-  ])('%s to %s: gets %d MiB, %s, and goes back to what it was', async (name, size, expected) => {
+  ])('%s to %s: gets %d MiB, %s, and is undone', async (name, size, expected) => {
     const before = host.snapshot();
     const error = await rejectionOf(
       does(async (tx) => {
@@ -61,7 +61,7 @@ describe('resizeLv of a volume that lies on several devices', () => {
     expect(after.snapshot()).toBe(before);
   });
 
-  test('a raid1 takes as much again for its copy, and is refused when the group has no room for both', async () => {
+  test('a raid1 needs the same space for its copy, and is refused when the group lacks it', async () => {
     const error = await failureOf(does((tx) => resize(tx, 'r', '5g')));
     expect(error).toBeInstanceOf(RefusedError);
     expect(String(error)).toMatch(/vg0\/r needs 9\.9 GiB more; vg0 has .* free/);
@@ -70,7 +70,7 @@ describe('resizeLv of a volume that lies on several devices', () => {
   test.each([
     ['s', 'it is striped, which bofh only grows'],
     ['r', 'it is a raid1, which bofh only grows'],
-  ])('%s is not made smaller: its extents could not be given back', async (name, words) => {
+  ])('%s does not shrink, because its extents could not be restored', async (name, words) => {
     const before = host.snapshot();
     const error = await failureOf(does((tx) => resize(tx, name, '16m')));
     expect(error).toBeInstanceOf(RefusedError);
@@ -79,7 +79,7 @@ describe('resizeLv of a volume that lies on several devices', () => {
   });
 
   test.each([{ synced: 42 }, { health: 'partial' }])(
-    'a raid1 whose copies are not alike is left alone: %j',
+    'refuses a raid1 with different copies: %j',
     async (state) => {
       Object.assign(volume('r') ?? {}, state);
       host.world.revision += 1;
@@ -89,14 +89,14 @@ describe('resizeLv of a volume that lies on several devices', () => {
     },
   );
 
-  test('a raid1 that is not active is to be activated first', async () => {
+  test('an inactive raid1 must be activated first', async () => {
     await does((tx) => tx.lvm.deactivateLv({ vg: 'vg0', name: 'r' }));
     const error = await failureOf(does((tx) => resize(tx, 'r', '64m')));
     expect(error).toBeInstanceOf(RefusedError);
     expect(error).toMatchObject({ remedy: expect.stringContaining('bofh lvm activate vg0/r') as string });
   });
 
-  test('to the size that it has is success, however it lies', async () => {
+  test('the present size is a success, for any layout', async () => {
     const run: SimulatedHost['run'] = async (command) => {
       if (command.argv.some((word) => word.includes('segtype'))) throw new Error('nobody needs to know');
       return host.run(command);
@@ -105,7 +105,7 @@ describe('resizeLv of a volume that lies on several devices', () => {
     expect(volume('s')?.extents).toBe(8);
   });
 
-  test('one of two copies that a linear volume was given grows with the other', async () => {
+  test('a copy of a linear volume grows with the other', async () => {
     host.admin.lvcreate({ vg: 'vg0', name: 'a', extents: 8 });
     await does((tx) => tx.lvm.convertLv({ vg: 'vg0', name: 'a', to: 'raid1', device: '/dev/vdx' }));
     const before = host.snapshot();
@@ -138,7 +138,7 @@ describe('a stack on such a volume', () => {
     ]);
   });
 
-  test('is not made smaller, which is said before the filesystem is', async () => {
+  test('is refused to shrink, before its filesystem does', async () => {
     host.admin.format('/dev/vg0/s', ext4);
     const before = host.snapshot();
     const error = await failureOf(stack('s', { size: 16 * mib }));
@@ -148,8 +148,8 @@ describe('a stack on such a volume', () => {
   });
 });
 
-describe('what a spread volume takes', () => {
-  test('is known only of one that lies alike from end to end', () => {
+describe('the space of a volume on several devices', () => {
+  test('is known only for one uniform layout', () => {
     const lv = { uuid: 'a', layout: ['striped'] } as unknown as LogicalVolume;
     const segment = (stripes: number, type = 'striped') => ({ lvUuid: 'a', type, stripes });
     const among = (...segments: readonly ReturnType<typeof segment>[]) => spreadAmong({ segments }, lv);
@@ -169,7 +169,7 @@ describe('what a spread volume takes', () => {
     expect([takenFor(striped, 8), takenFor(raid1, 8), takenFor(undefined, 8)]).toEqual([8, 16, 8]);
   });
 
-  test('is no more than devices have that no other part of the same place lies on', () => {
+  test('is limited to devices without another part of the same location', () => {
     const free = [100, 20, 8];
     expect(roomFor(undefined, free, 4)).toBe(128);
     expect(roomFor(raid1, free, 4)).toBe(28);

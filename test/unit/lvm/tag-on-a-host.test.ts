@@ -31,7 +31,7 @@ const ran = (): readonly string[] =>
   );
 
 describe('tagLv', () => {
-  test('changes all of them at once, and only what is not so already', async () => {
+  test('changes all tags at once, and only those that differ', async () => {
     await does((tx) => change(tx, { add: ['one', 'new'], remove: ['two', 'never'] }));
 
     expect(volume().tags).toEqual(['one', 'new']);
@@ -49,7 +49,7 @@ describe('tagLv', () => {
     expect([...volume().tags].sort()).toEqual(before);
   });
 
-  test('leaves the tags alone that others put on meanwhile, and a mixture of its own', async () => {
+  test('leaves tags of others alone, and reports a mixture', async () => {
     const error = await failureOf(
       does(async (tx) => {
         await change(tx, { add: ['new'] });
@@ -75,12 +75,12 @@ describe('tagLv', () => {
     expect(ran()).toEqual([]);
   });
 
-  test('refuses another volume than the one that was meant', async () => {
+  test('refuses another volume than expected', async () => {
     const uuid = '000000-aaaa-bbbb-cccc-dddd-eeee-ffffff';
     expect(await failureOf(does((tx) => change(tx, { add: ['x'], uuid })))).toBeInstanceOf(RefusedError);
   });
 
-  test('is not believed when its tool exits 0 and does nothing', async () => {
+  test('notices a program that exits 0 and does nothing', async () => {
     host.fault({ tool: 'lvchange', mode: 'no effect, exit 0' });
     const error = await failureOf(does((tx) => change(tx, { add: ['new'] })));
     expect(String(error)).toMatch(/its effect cannot be found/);
@@ -92,7 +92,7 @@ describe('bofh lvm tag', () => {
   test.each([
     ['changes', { add: 'new,one', remove: 'two' }, ['one', 'new'], 1],
     ['has nothing to do', { add: 'one' }, ['one', 'two'], 0],
-  ])('%s, and says what it has then', async (_, options, tags, commands) => {
+  ])('%s, and prints the tags afterwards', async (_, options, tags, commands) => {
     const { runtime, stdout } = testRuntime(simulatedBofh({ host }), { json: true });
 
     expect(await runVerb(runtime, ['lvm', 'tag', 'vg0/a', ...optionWords(options)])).toBe(0);

@@ -53,7 +53,7 @@ describe('createThinPool', () => {
     ]);
   });
 
-  test('takes larger chunks in a large pool, as lvm does', async () => {
+  test('uses larger chunks in a large pool, like lvm', async () => {
     host = simulatedHost({ volumeGroups: [{ name: 'vg0', size: 2 * 1024 ** 4 }] });
     expect(await does((tx) => pool(tx, { size: '1t' }))).toMatchObject({
       ...{ chunkSize: 256 * 1024, metadataSize: 256 * mib },
@@ -74,7 +74,7 @@ describe('createThinPool', () => {
     expect(ran()).toEqual([]);
   });
 
-  test('is undone with what was made in it', async () => {
+  test('is undone with its volumes', async () => {
     const before = host.snapshot();
     const error = await failureOf(
       does(async (tx) => {
@@ -88,7 +88,7 @@ describe('createThinPool', () => {
     expect(host.snapshot()).toBe(before);
   });
 
-  test('is stuck, and takes nothing along, while a volume of somebody else lies in it', async () => {
+  test('is stuck, and removes nothing, while a foreign volume is in it', async () => {
     const error = await failureOf(
       does(async (tx) => {
         await pool(tx);
@@ -101,7 +101,7 @@ describe('createThinPool', () => {
     expect(names()).toEqual(['pool', 'theirs']);
   });
 
-  test('is not believed when its tool exits 0 and does nothing', async () => {
+  test('notices a program that exits 0 and does nothing', async () => {
     host.fault({ tool: 'lvcreate', mode: 'no effect, exit 0' });
     expect(String(await failureOf(does((tx) => pool(tx))))).toMatch(/created no thin pool/);
   });
@@ -112,7 +112,7 @@ describe('createLv in a pool', () => {
     host.admin.thinPool({ vg: 'vg0', name: 'pool', extents: 16 });
   });
 
-  test('takes no room of the group, may be larger than the pool, and says what is promised', async () => {
+  test('uses no space of the group, may be larger than the pool, and reports the overcommitment', async () => {
     const free = () => (host.world.lvm[0]?.lvs ?? []).reduce((sum, { runs = [] }) => sum + runs.length, 0);
     const before = free();
     expect(await does((tx) => thin(tx))).toMatchObject({
@@ -151,7 +151,7 @@ describe('createLv in a pool', () => {
     expect(ran()).toEqual([]);
   });
 
-  test('is refused when the pool fills after both checks, just before the act', async () => {
+  test('is refused when the pool fills up after both checks, just before the act', async () => {
     let asked = 0;
     host.faults.watch(({ tool }) => {
       asked += tool === 'lvm' ? 1 : 0;
@@ -163,7 +163,7 @@ describe('createLv in a pool', () => {
 });
 
 describe('at the command line', () => {
-  test('bofh lvm pool create, and a volume in it that promises too much', async () => {
+  test('bofh lvm pool create, and a volume in it that overcommits', async () => {
     const first = testRuntime(simulatedBofh({ host }), { json: true });
     expect(await runVerb(first.runtime, 'lvm pool create vg0/pool --size 64m --chunk-size 128k')).toBe(0);
     expect(answers.lvmPoolCreate.parse(JSON.parse(first.stdout()))).toEqual({

@@ -48,14 +48,14 @@ function changedHost(): SimulatedHost {
 /** Where the model has the change before the last one. */
 const before = (host: SimulatedHost): number => 4096 + 512 * (group(host).seqno - 1);
 
-describe('a volume group whose metadata a power cut has torn', () => {
+describe('a volume group whose metadata was torn by a power cut', () => {
   test.each([
     ['lvs', lvs],
     ['vgs', vgs],
     ['pvs', pvs],
     ['the group by its name', (host: SimulatedHost) => usableVg(host, 'vg0')],
     ['its backup', (host: SimulatedHost) => metadataBackup(host, 'vg0')],
-  ])('is not taken for one that is not there: %s', async (_, ask) => {
+  ])('is not reported as missing: %s', async (_, ask) => {
     const host = changedHost();
     host.admin.tear('vg0');
 
@@ -99,7 +99,7 @@ describe('a volume group whose metadata a power cut has torn', () => {
       },
       (host: SimulatedHost) => fromDevice(before(host)),
     ],
-  ])('is restored from its newest whole copy: %s', async (_, lay, expected) => {
+  ])('is restored from its newest complete copy: %s', async (_, lay, expected) => {
     const host = changedHost();
     lay(host);
     host.admin.tear('vg0');
@@ -138,7 +138,7 @@ describe('a volume group whose metadata a power cut has torn', () => {
   });
 });
 
-test("after each step lvm's own backup is on the disk", async () => {
+test("after each step lvm's own backup is synced", async () => {
   const host = changedHost();
   host.admin.backup('vg0');
 
@@ -152,7 +152,7 @@ test("after each step lvm's own backup is on the disk", async () => {
   );
 });
 
-test('an lvm2 that is too old is called that, with the version that is needed', async () => {
+test('an old lvm2 is refused with the required version', async () => {
   // 2.03.11 of Debian 11 prints every field before that line.
   const stderr =
     '    pv_mda_used_count           - Number of metadata areas in use on this device.\n  Unrecognised field: lv_autoactivation\n';

@@ -46,12 +46,12 @@ async function refused(work: Promise<unknown>): Promise<string> {
 }
 
 describe('extending a group', () => {
-  test('puts the devices in', async () => {
+  test('adds the devices', async () => {
     expect(await does((tx) => extend(tx, one, two))).toEqual({ vg: 'vg0', uuid: group()?.uuid });
     expect(members()).toEqual(['/dev/vdb', one, two]);
   });
 
-  test('is refused for a device of a group, a blank one, one that is too small, and a group that is not there', async () => {
+  test('is refused for a device in a group, a blank one, a small one, and a missing group', async () => {
     await does((tx) => tx.lvm.createVg({ name: 'vg1', devices: [one], extentSize: '32m' }));
 
     expect(await refused(does((tx) => extend(tx, one)))).toContain('in the volume group vg1 already');
@@ -71,7 +71,7 @@ describe('extending a group', () => {
     expect(await refused(does((tx) => extend(tx, one)))).toContain('no extent of 64 MiB has room');
   });
 
-  test('is undone, also when the group has got another name', async () => {
+  test('is undone, also when the group was renamed', async () => {
     const before = host.snapshot();
 
     const error = await failureOf(
@@ -87,7 +87,7 @@ describe('extending a group', () => {
     expect(host.snapshot()).toBe(before.replaceAll('vg0', 'vg9'));
   });
 
-  test('is not undone under a volume of others: stuck, the device is named, and undone once it is gone', async () => {
+  test('is stuck below a foreign volume: the device is named, and the undo finishes once it is gone', async () => {
     const before = host.snapshot();
     const error = await failureOf(
       does(async (tx) => {
@@ -108,7 +108,7 @@ describe('extending a group', () => {
     expect(host.snapshot()).toBe(before);
   });
 
-  test('leaves a device alone that others have put into a group of theirs', async () => {
+  test('leaves alone a device that others added to their group', async () => {
     const error = await failureOf(
       does(async (tx) => {
         await extend(tx, one);
@@ -132,7 +132,7 @@ describe('extending a group', () => {
     expect((error as RolledBackError).leftAlone.join()).toContain('/dev/vdw is in the volume group theirs');
   });
 
-  test('by a device that somebody takes between the check and the act does nothing', async () => {
+  test('does nothing when the device is taken between check and act', async () => {
     const args = { vg: 'vg0', devices: [one] };
     const undo = await extendVg.prepare({ args, mark: 'bofh.0a.1', host });
     host.admin.format(one, undefined);
@@ -151,14 +151,14 @@ describe('reducing a group', () => {
     host.admin.vgextend('vg0', two);
   });
 
-  test('takes the devices out: they are free then', async () => {
+  test('removes the devices, which are free then', async () => {
     await does((tx) => reduce(tx, one, two));
 
     expect(members()).toEqual(['/dev/vdb']);
     await does((tx) => tx.lvm.createVg({ name: 'vg1', devices: [one, two] }));
   });
 
-  test('is refused where volumes lie, for all devices, and for one of no or another group', async () => {
+  test('is refused where volumes are, for all devices, and for one of no or another group', async () => {
     expect(await refused(does((tx) => reduce(tx, '/dev/vdb', one, two)))).toContain(
       'nothing would be left of it',
     );
@@ -174,7 +174,7 @@ describe('reducing a group', () => {
     );
   });
 
-  test('is undone with the tags of the devices, and whether extents are given out on them', async () => {
+  test('is undone with the tags and the allocation flags of the devices', async () => {
     const before = host.snapshot();
 
     const error = await failureOf(does(async (tx) => [await reduce(tx, one, two), await failNow()]));
@@ -184,7 +184,7 @@ describe('reducing a group', () => {
     expect(group()?.pvs[1]).toMatchObject({ tags: ['slow', 'old'], allocatable: 'no' });
   });
 
-  test('is undone whole when the undo is killed before the tags are back', async () => {
+  test('is undone completely after a kill before the tags are restored', async () => {
     const before = host.snapshot();
     host.fault({ tool: 'pvchange', mode: 'crash here' });
     await failureOf(does(async (tx) => [await reduce(tx, one), await failNow()]));
@@ -196,7 +196,7 @@ describe('reducing a group', () => {
     expect(host.snapshot()).toBe(before);
   });
 
-  test('leaves a device alone that others use for something else by then', async () => {
+  test('leaves alone a device that has another use now', async () => {
     const error = await failureOf(
       does(async (tx) => {
         await reduce(tx, one);
@@ -209,7 +209,7 @@ describe('reducing a group', () => {
     expect(members()).toEqual(['/dev/vdb', two]);
   });
 
-  test('under a volume that somebody makes between the check and the act does nothing', async () => {
+  test('does nothing when a volume was created between check and act', async () => {
     const args = { vg: 'vg0', devices: [two] };
     const undo = await reduceVg.prepare({ args, mark: 'bofh.0a.1', host });
     fill();
@@ -220,7 +220,7 @@ describe('reducing a group', () => {
   });
 });
 
-describe('a disk exchanged in one sequence', () => {
+describe('a disk replaced in one sequence', () => {
   const exchange = async (tx: Tx): Promise<void> => {
     await extend(tx, (await tx.lvm.createPv({ device: '/dev/vdy' })).device);
     await reduce(tx, one);
@@ -246,7 +246,7 @@ describe('a disk exchanged in one sequence', () => {
     expect(host.snapshot()).toBe(before);
   });
 
-  test('has a plan with the very changes of the run, though the plan only reads of the host', async () => {
+  test('has a plan with the exact changes of the run, although the plan only reads the host', async () => {
     host = start();
     const plan = await simulate(host);
     const lines = (on: SimulatedHost): readonly string[] =>
@@ -262,7 +262,7 @@ describe('a disk exchanged in one sequence', () => {
     expect(lines(plan)).toEqual(lines(host));
   });
 
-  test('is all undone, or all done, by recovery, wherever it is killed', async () => {
+  test('is all undone, or all done, by recovery from a kill at any point', async () => {
     const plain = (on: SimulatedHost): string => unnamed(on.snapshot(), new Set());
     host = start();
     const before = plain(host);

@@ -43,8 +43,8 @@ const fill = (data: number) => () => host.admin.fill('vg0', 'pool', { data, meta
 const does = (body: (tx: Tx) => Promise<unknown>): Promise<unknown> =>
   withBofh(bofhOn(host), () => atomic('full', body));
 
-describe('a thin pool that others fill while it is written to', () => {
-  test('ends the unpacking of an archive, which is taken back', async () => {
+describe('a thin pool that others fill during a write', () => {
+  test('ends the unpacking of an archive, which is undone', async () => {
     host.addTar('/srv/debian.tar', smallSystem);
     host.admin.format(thin, { type: 'ext4', usage: 'filesystem', uuid: ownUuid, version: '1.0' });
     host.admin.mkdir('/mnt/web1');
@@ -119,29 +119,26 @@ describe('a thin pool that others fill while it is written to', () => {
       (tx) => tx.lvm.createSnapshot({ vg: 'vg0', origin: 'thin', name: 's' }),
       { tool: 'lvremove' },
     ],
-  ])(
-    'is named with the command that gives it room, when the undo of %s fails on it',
-    async (_, act, breaks) => {
-      pool(host);
-      host.admin.writeFile('/etc/key', text, 0o600);
-      const failed = does(async (tx) => {
-        await act(tx);
-        fill(96)();
-        host.fault({ ...breaks, mode: 'fails before', times: 9 });
-        throw new Error('boom');
-      });
-      const error = await rejectionOf(failed);
-      expect(error).toBeInstanceOf(StuckError);
-      const [left] = (error as StuckError).blocked;
-      expect(left?.why).toMatch(/^the pool vg0\/pool is full \(data 96 %, metadata 1 %\), and then: /);
-      expect(left?.remedy).toBe('give it room: lvextend --size +SIZE vg0/pool; then: bofh recover');
+  ])('is named with the command that extends it, when the undo of %s fails on it', async (_, act, breaks) => {
+    pool(host);
+    host.admin.writeFile('/etc/key', text, 0o600);
+    const failed = does(async (tx) => {
+      await act(tx);
+      fill(96)();
+      host.fault({ ...breaks, mode: 'fails before', times: 9 });
+      throw new Error('boom');
+    });
+    const error = await rejectionOf(failed);
+    expect(error).toBeInstanceOf(StuckError);
+    const [left] = (error as StuckError).blocked;
+    expect(left?.why).toMatch(/^the pool vg0\/pool is full \(data 96 %, metadata 1 %\), and then: /);
+    expect(left?.remedy).toBe('give it room: lvextend --size +SIZE vg0/pool; then: bofh recover');
 
-      host.clearFaults();
-      fill(40)();
-      const { engine } = bofhOn(host);
-      expect((await recover((error as StuckError).id ?? '', { engine, yes: true })).end).toBe('rolled-back');
-    },
-  );
+    host.clearFaults();
+    fill(40)();
+    const { engine } = bofhOn(host);
+    expect((await recover((error as StuckError).id ?? '', { engine, yes: true })).end).toBe('rolled-back');
+  });
 });
 
 test.each<[what: string, act: (tx: Tx) => Promise<unknown>]>([
@@ -174,7 +171,7 @@ test.each<[what: string, act: (tx: Tx) => Promise<unknown>]>([
   expect(host.snapshot()).toBe(before);
 });
 
-describe('zeros on a thin volume', () => {
+describe('writing zeros to a thin volume', () => {
   const zero = () => does((tx) => tx.block.zero({ device: thin, overwrite: ['blank'] }));
   const large = (): void => {
     host = simulatedHost({ volumeGroups: [{ name: 'vg0', size: 8192 * mib }] });
@@ -186,13 +183,13 @@ describe('zeros on a thin volume', () => {
       each.what === 'command' && each.command.tool === 'blkdiscard' ? [each.command.argv.join(' ')] : [],
     );
 
-  test('are written a GiB at a time, all of them', async () => {
+  test('writes all of them, a GiB at a time', async () => {
     large();
     await zero();
     expect(written()).toHaveLength(5);
   });
 
-  test('are not gone on with when others have filled the pool; what is left is done once it has room', async () => {
+  test('stops when others filled the pool; the rest is done once it has space', async () => {
     large();
     host.faults.watch(({ tool }) => {
       if (tool === 'blkdiscard') fill(97)();
@@ -204,7 +201,7 @@ describe('zeros on a thin volume', () => {
   });
 });
 
-describe('what is watched', () => {
+describe('the watch on a pool', () => {
   /** Writes until it is stopped. */
   const writing = (signal: AbortSignal | undefined): Promise<never> =>
     new Promise((_, reject) => {
@@ -231,7 +228,7 @@ describe('what is watched', () => {
     looks = 0;
   });
 
-  test('a device without a pool is not: lvm is not asked', async () => {
+  test('does not run for a device without a pool, and lvm is not called', async () => {
     host.admin.lvcreate({ vg: 'vg0', name: 'plain', extents: 16 });
     const at = looking(() => 'fails');
     const devices = ['/dev/vg0/plain'];
@@ -239,7 +236,7 @@ describe('what is watched', () => {
     expect(looks).toBe(0);
   });
 
-  test('what ended by itself is not spoken of, and its error is its own', async () => {
+  test('keeps the error of a program that ended by itself', async () => {
     expect(await watchingRoom(host, asked, async () => 'done')).toBe('done');
     const boom = new Error('boom');
     const failed = watchingRoom(host, asked, async () => {
@@ -248,7 +245,7 @@ describe('what is watched', () => {
     expect(await rejectionOf(failed)).toBe(boom);
   });
 
-  test('a pool that lvm is to extend has its time for it', async () => {
+  test('waits while lvm may extend the pool', async () => {
     fill(96)();
     const at = looking(() => 'host', 70);
     const error = await withoutWaiting(() => rejectionOf(watchingRoom(at, asked, writing)));
@@ -256,7 +253,7 @@ describe('what is watched', () => {
     expect(looks).toBe(15);
   });
 
-  test('a pool that lvm is to extend where its group has no room has none', async () => {
+  test('does not wait where the group of the pool has no space', async () => {
     const [free] = (await vgs(host)).map((vg) => vg.free / vg.extentSize);
     host.admin.lvcreate({ vg: 'vg0', name: 'rest', extents: Number(free) });
     fill(96)();
@@ -265,7 +262,7 @@ describe('what is watched', () => {
     expect(looks).toBe(1);
   });
 
-  test('twice nothing may be told, and not three times in a row', async () => {
+  test('accepts two unknown answers, but not three in a row', async () => {
     const at = looking((nth) => (nth === 3 ? 'host' : 'fails'));
     const error = await withoutWaiting(() => rejectionOf(watchingRoom(at, asked, writing)));
     expect(error).toBeInstanceOf(RefusedError);

@@ -21,7 +21,7 @@ const commands = () =>
   );
 
 describe('on a host without udevd', () => {
-  test('no program of lvm waits for it, going on or going back', async () => {
+  test('no program of lvm waits for it, forwards or back', async () => {
     const before = host.snapshot();
     const failed = does(async (tx) => {
       await tx.lvm.createLv({ ...volume, size: '64m' });
@@ -37,7 +37,7 @@ describe('on a host without udevd', () => {
     expect(host.snapshot()).toBe(before);
   });
 
-  test('a new volume has its device, and is gone with it', async () => {
+  test('a new volume has its device, and the device is removed with it', async () => {
     await does((tx) => tx.lvm.createLv({ ...volume, size: '64m' }));
     expect((await host.stat('/dev/vg0/a'))?.kind).toBeDefined();
     await does((tx) => tx.lvm.removeLv(volume));

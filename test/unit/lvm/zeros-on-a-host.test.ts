@@ -12,7 +12,7 @@ const create = (host: SimulatedHost, more: object = {}) =>
     ),
   );
 
-it('a volume is written with zeros from its beginning to its end', async () => {
+it('a volume is filled with zeros completely', async () => {
   const host = simulatedHost();
   await create(host);
   expect(
@@ -37,7 +37,7 @@ it.each(['fails before', 'no effect, exit 0', 'garbage answer'] as const)(
   },
 );
 
-it('a thin one is empty as it is made', async () => {
+it('a thin volume is empty without that', async () => {
   const host = simulatedHost();
   host.admin.thinPool({ vg: 'vg0', name: 'pool', extents: 16 });
   await expect(create(host, { pool: 'pool' })).rejects.toThrow('a thin volume is empty as it is made');

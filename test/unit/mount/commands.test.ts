@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { bindMount, classify, mount, umount } from '../../../src/mount/commands.ts';
 
 describe('mount', () => {
-  it('names source and target, so that fstab is not asked', () => {
+  it('names source and target, so that fstab is not used', () => {
     const command = mount({
       device: '/dev/vg0/web1',
       path: '/mnt/a b',
@@ -38,12 +38,12 @@ describe('a bind mount', () => {
 });
 
 describe('umount', () => {
-  it('is never lazy nor forced, and follows no link', () => {
+  it('is never lazy or forced, and follows no link', () => {
     expect(umount('/mnt/x').argv).toEqual(['--no-canonicalize', '/mnt/x']);
   });
 });
 
-describe('why they failed', () => {
+describe('the reason of a failure', () => {
   it.each([
     ['umount: /mnt: target is busy.\n', 'busy'],
     ['mount: /mnt: /dev/loop0 already mounted on /mnt.\n', 'busy'],

@@ -60,7 +60,7 @@ test('a disk that a guest only reads is mounted read-only, and not read-write', 
   await expect(mount(device, 'ro')).resolves.toEqual({ path: '/srv/look' });
 });
 
-test('what another sequence started again, while this one waited for it, is seen', async () => {
+test('sees a guest that another sequence started while this one waited', async () => {
   const device = guest();
   let stopped: () => void = () => undefined;
   const isStopped = new Promise<void>((resolve) => (stopped = resolve));
@@ -86,7 +86,7 @@ test('what another sequence started again, while this one waited for it, is seen
   expect(host.world.domains.map(({ name }) => name)).toContain('shop');
 });
 
-test('an undo does not mount again what a guest has meanwhile, and goes on when that has ended', async () => {
+test('an undo does not mount the disk of a running guest, and finishes when that has ended', async () => {
   const device = filledVolume(host, 'shop-root', '5e1f0000-0000-4000-8000-000000000003');
   host.admin.mount(device, '/srv/look');
   const lv = host.world.lvm[0]?.lvs.find(({ name }) => name === 'shop-root');

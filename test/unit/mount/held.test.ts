@@ -35,8 +35,8 @@ const places = (host: SimulatedHost): readonly string[] =>
     .filter(({ source }) => source.startsWith('/dev/') && source !== '/dev/vda')
     .map(({ source, path, options }) => `${source} ${path} ${options.split(',')[0] ?? ''}`);
 
-describe('a mount for a while', () => {
-  it('is there while the body runs, on a directory of its own, and gives its value', async () => {
+describe('a scoped mount', () => {
+  it('lasts while the body runs, on its own directory, and returns its value', async () => {
     const host = stage();
     const value = await on(host, () =>
       new Mounted('/dev/vg0/root').with(async (path) => {
@@ -49,7 +49,7 @@ describe('a mount for a while', () => {
     expect(places(host)).toEqual([]);
   });
 
-  it('is as asked, and gone when the body fails, whose error it is', async () => {
+  it('has the given options, and is unmounted when the body fails, whose error is thrown', async () => {
     const host = stage();
     const request = {
       device: '/dev/vg0/root',
@@ -83,7 +83,7 @@ describe('a mount for a while', () => {
     await expect(on(host, () => new Mounted('/dev/vg0/none').mount())).rejects.toThrow(BofhError);
   });
 
-  it('may be used inside of a sequence, and is no part of it', async () => {
+  it('may be used inside a sequence, and is no part of it', async () => {
     const host = stage();
     await on(host, () =>
       atomic('outer', () =>
@@ -93,7 +93,7 @@ describe('a mount for a while', () => {
     expect(places(host)).toEqual([]);
   });
 
-  it('that a killed process left is taken away by recovery', async () => {
+  it('of a killed process is unmounted by recovery', async () => {
     const host = stage();
     void on(host, () => new Mounted('/dev/vg0/root').with(() => new Promise(() => undefined)));
     await expect.poll(() => places(host).length).toBe(1);
@@ -116,7 +116,7 @@ describe('a tree of mounts from a list', () => {
     { device: '/dev/vg0/home', path: '/mnt/tree/home/' },
   ] as const;
 
-  it('is mounted with shorter paths first, and taken away whole', async () => {
+  it('is mounted with shorter paths first, and unmounted completely', async () => {
     const host = stage();
     await on(host, () =>
       new NestedMounted(tree).with(async (root) => {
@@ -131,7 +131,7 @@ describe('a tree of mounts from a list', () => {
     expect(places(host)).toEqual([]);
   });
 
-  it('of which one part cannot be mounted is taken away, its error thrown, and the body never run', async () => {
+  it('is unmounted when one part fails; the body does not run', async () => {
     const host = stage();
     const bad = [...tree, { device: '/dev/vg0/none', path: '/mnt/tree/data' }];
     let ran = false;
@@ -146,7 +146,7 @@ describe('a tree of mounts from a list', () => {
     expect(places(host)).toEqual([]);
   });
 
-  it('follows no symbolic link of the tree, which would lead into this host', async () => {
+  it('follows no symbolic link of the tree, which would lead to this host', async () => {
     const host = stage();
     host.admin.mount('/dev/vg0/root', '/mnt/fill');
     host.admin.symlink('/mnt/fill/srv', '/srv');
@@ -162,7 +162,7 @@ describe('a tree of mounts from a list', () => {
     ['nothing', []],
     ['two at one place', [...tree, { device: '/dev/vg0/home', path: '/mnt//tree' }]],
     ['a path that is not whole', [{ device: '/dev/vg0/home', path: 'mnt' }]],
-  ])('cannot be of %s', (_, list) => {
+  ])('is refused with %s', (_, list) => {
     expect(() => new NestedMounted(list)).toThrow(UsageError);
   });
 });
@@ -180,7 +180,7 @@ nas:/export /srv nfs defaults 0 0
 `;
   const root = { device: '/dev/vg0/root', path: '/mnt/tree', devices: { '/dev/xvda3': '/dev/vg0/home' } };
 
-  it('has what is on devices, by their names here, and leaves out what may be missing', async () => {
+  it('mounts devices by their names on this host, and leaves out optional missing ones', async () => {
     const host = stage(fstab);
     await on(host, () =>
       new NestedMounted(root).with(async () => {
@@ -201,7 +201,7 @@ nas:/export /srv nfs defaults 0 0
       String.raw`LABEL=my\040home`,
       String.raw`LABEL="my\040home"`,
       'UUID="5e1f0000-0000-4000-8000-000000000001"',
-    ])('has what may be missing, and is there: %s', async (source) => {
+    ])('mounts an optional device that exists: %s', async (source) => {
       const host = stage(`${source} /home ext4 nofail 0 2\nLABEL=none /data ext4 nofail 0 2\n`, udev);
       await on(host, () =>
         new NestedMounted(root).with(async () => {
@@ -211,7 +211,7 @@ nas:/export /srv nfs defaults 0 0
     });
   });
 
-  it('does not leave out what several devices are called, where no udev has chosen', async () => {
+  it('refuses an ambiguous device without udev', async () => {
     const host = stage(String.raw`LABEL=my\040home /home ext4 nofail 0 2` + '\n', 'absent');
     host.admin.lvcreate({ vg: 'vg0', name: 'copy', extents: 4 });
     const uuid = '5e1f0000-0000-4000-8000-000000000009';
@@ -221,7 +221,7 @@ nas:/export /srv nfs defaults 0 0
     expect(places(host)).toEqual([]);
   });
 
-  it('is read-only as a whole when that is asked', async () => {
+  it('is read-only as a whole on request', async () => {
     const host = stage(fstab);
     await on(host, () =>
       new NestedMounted({ ...root, mode: 'ro' }).with(async () => {
@@ -230,14 +230,14 @@ nas:/export /srv nfs defaults 0 0
     );
   });
 
-  it('is not mounted in part when a device is missing that must be there', async () => {
+  it('is not mounted partly when a required device is missing', async () => {
     const host = stage('/dev/xvda9 /home ext4 defaults 0 2\n');
     const failure = on(host, () => new NestedMounted(root).mount());
     await expect(failure).rejects.toThrow('/dev/xvda9');
     expect(places(host)).toEqual([]);
   });
 
-  it('is not guessed when a line is not understood, or the fstab is not there or a link', async () => {
+  it('is refused when a line cannot be parsed, or the fstab is missing or a link', async () => {
     const host = stage('/dev/xvda9 /home\n');
     await expect(on(host, () => new NestedMounted(root).mount())).rejects.toThrow(
       '/mnt/tree/etc/fstab: line 1 is not understood',

@@ -87,7 +87,7 @@ const bodies: readonly (readonly [string, (tx: Tx) => Promise<unknown>])[] = [
 ];
 
 describe.each(bodies)('%s', (_title, body) => {
-  test('is all undone when the sequence fails afterwards, and nothing is left alone', async () => {
+  test('is all undone when the sequence fails afterwards, and nothing is left behind', async () => {
     const before = host.snapshot();
 
     const error = await failureOf(does(async (tx) => [await body(tx), await failNow()]));
@@ -97,7 +97,7 @@ describe.each(bodies)('%s', (_title, body) => {
     expect(host.snapshot()).toBe(before);
   });
 
-  test('is all undone, or all done, by recovery, wherever it is killed', async () => {
+  test('is all undone, or all done, by recovery from a kill at any point', async () => {
     const before = unnamed(host.snapshot());
     await does(body);
     const after = unnamed(host.snapshot());
@@ -118,7 +118,7 @@ describe.each(bodies)('%s', (_title, body) => {
   });
 });
 
-test('what others mounted in the place of what was unmounted stays, and is told', async () => {
+test('a foreign mount in the place of an unmounted one stays, and is reported', async () => {
   const error = await failureOf(
     does(async (tx) => {
       await tx.mount.unmount({ path: '/mnt/there' });
@@ -134,7 +134,7 @@ test('what others mounted in the place of what was unmounted stays, and is told'
   ]);
 });
 
-test("others' lines that came in between survive the undo of all ours", async () => {
+test('foreign lines that were added meanwhile survive the undo of ours', async () => {
   await failureOf(
     does(async (tx) => {
       await tx.mount.addFstab(line);
@@ -152,7 +152,7 @@ test("others' lines that came in between survive the undo of all ours", async ()
   );
 });
 
-test('a reboot takes an unmount along: recovery mounts nothing then', async () => {
+test('after a reboot recovery does not undo an unmount', async () => {
   host.fault({ tool: 'umount', mode: 'acts then crash' });
   await failureOf(does((tx) => tx.mount.unmount({ path: '/mnt/there' })));
   host.clearFaults();
@@ -164,7 +164,7 @@ test('a reboot takes an unmount along: recovery mounts nothing then', async () =
   expect(await openJournals(bofhOn(next).engine)).toEqual([]);
 });
 
-test('no password of a table comes into the journal', async () => {
+test('no password of a table is written to the journal', async () => {
   host.admin.writeFile(
     '/etc/fstab',
     '//nas/x /srv cifs password=geheim 0 0\n/dev/vg0/old /mnt/there ext4 defaults 0 2\n//nas/y /y cifs pass=geheim 0 0\n',
@@ -186,7 +186,7 @@ test('no password of a table comes into the journal', async () => {
   expect(host.admin.readFile('/etc/fstab')).toContain('/dev/vg0/old /mnt/there ext4 defaults 0 2\n//nas/y');
 });
 
-test.each(['/', '/proc', '/run'])('%s is not unmounted, and no way to do so is said', async (path) => {
+test.each(['/', '/proc', '/run'])('%s is not unmounted, and no command to do so is printed', async (path) => {
   const failure = await failureOf(does((tx) => tx.mount.unmount({ path })));
 
   expect(failure).toMatchObject({
@@ -199,7 +199,7 @@ describe('a private directory', () => {
   const mnt = '/run/bofh/mnt';
   const left = (): Promise<readonly string[]> => host.readDir(mnt);
 
-  test('goes with its mount: scoped, undone, or unmounted by a later sequence', async () => {
+  test('is removed with its mount: scoped, undone, or unmounted by a later sequence', async () => {
     await does(async (tx) => {
       await tx.temporary.mount.mount({ device, mode: 'ro' });
     });
@@ -220,7 +220,7 @@ describe('a private directory', () => {
     expect(await left()).toEqual([]);
   });
 
-  test('stays with a file that others wrote there, and if its name has no mark', async () => {
+  test('stays with a foreign file, and if its name has no marker', async () => {
     const made = (await does((tx) => tx.mount.mount({ device, mode: 'ro' }))) as { readonly path: string };
     host.admin.mkdir(`${mnt}/photos`);
     host.admin.mount('/dev/vg0/old', `${mnt}/photos`);

@@ -39,7 +39,7 @@ describe('a password among the options', () => {
     'user=joe%geheim',
     'username=DOM/joe%geheim',
     'key=x',
-  ])('is seen in %s', (option) => {
+  ])('is found in %s', (option) => {
     expect(holdsSecret(option)).toBe(true);
   });
 
@@ -54,7 +54,7 @@ describe('a password among the options', () => {
     'compress=zstd',
     'bypass',
     'nodev',
-  ])('is not seen in %s', (option) => {
+  ])('is not found in %s', (option) => {
     expect(holdsSecret(option)).toBe(false);
   });
 
@@ -62,7 +62,7 @@ describe('a password among the options', () => {
     [mount, { device: '/dev/vda', mode: 'rw', options: ['password=geheim'] }],
     [mount, { device: '/dev/vda', mode: 'rw', options: { password: 'geheim' } }],
     [bind, { source: '/srv', mode: 'rw', options: ['password=geheim'] }],
-  ] as const)('is refused before anything is journalled, and stands in no message', (code, args) => {
+  ] as const)('is refused before anything is journalled, and is in no message', (code, args) => {
     const refused = (): unknown => code.parseArgs(args);
     expect(refused).toThrow(UsageError);
     expect(refused).toThrow(/credentials=FILE/);

@@ -24,7 +24,7 @@ afterEach(() => remove());
 
 describe('the real path', () => {
   it.each(['a/b', 'relative/b', 'absolute', 'a/b/climbing', 'relative/../a//b/', 'absolute/climbing/.'])(
-    'of %s is what the kernel says',
+    'of %s is that of the kernel',
     async (path) => {
       expect(await realPath(host, join(dir, 'x').replace(/x$/, path))).toBe(join(dir, 'a/b'));
     },

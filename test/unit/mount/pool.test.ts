@@ -24,7 +24,7 @@ function inMemory(foreign: readonly string[] = []) {
 const forEver = () => new Promise<never>(() => undefined);
 
 describe('a mount pool', () => {
-  it('mounts for as long as the body runs, and gives its value', async () => {
+  it('mounts while the body runs, and returns its value', async () => {
     const { mounted, mounter } = inMemory();
     const pool = new MountPool(['/media/tmp'], mounter);
     const value = await pool.with('/dev/sda1', async (path) => [path, mounted.get(path)]);
@@ -32,7 +32,7 @@ describe('a mount pool', () => {
     expect(mounted.size).toBe(0);
   });
 
-  it('mounts as asked', async () => {
+  it('mounts with the given options', async () => {
     const { mounted, mounter } = inMemory();
     const pool = new MountPool(['/media/tmp'], mounter);
     await pool.with({ device: '/dev/sda1', mode: 'ro' }, async (path) => {
@@ -40,7 +40,7 @@ describe('a mount pool', () => {
     });
   });
 
-  it('gives different directories to two that ask at once', async () => {
+  it('gives different directories to two callers', async () => {
     const { mounted, mounter } = inMemory();
     const pool = new MountPool(['/media/tmp', '/media/tmp2'], mounter);
     const both = await Promise.all([pool.mount('/dev/sda1'), pool.mount('/dev/sdb1')]);
@@ -48,7 +48,7 @@ describe('a mount pool', () => {
     expect(mounted.size).toBe(2);
   });
 
-  it('refuses when all are handed out, and names them', async () => {
+  it('refuses when all are in use, and names them', async () => {
     const pool = new MountPool(['/media/tmp', '/media/tmp2'], inMemory(['/media/tmp2']).mounter);
     void pool.with('/dev/sda1', forEver);
     const refusal = pool.with('/dev/sdb1', forEver);
@@ -60,7 +60,7 @@ describe('a mount pool', () => {
     ['the body throws', '/dev/sda1'],
     ['the mount fails', '/dev/broken'],
     ['the unmount fails', '/dev/sticky'],
-  ])('hands a directory out again after %s', async (_, device) => {
+  ])('gives a directory out again after %s', async (_, device) => {
     const { mounted, mounter } = inMemory();
     const pool = new MountPool(['/media/tmp'], mounter);
     const failing = pool.with(device, () => Promise.reject(new Error('body failed')));
@@ -69,7 +69,7 @@ describe('a mount pool', () => {
     expect(await pool.with('/dev/sda1', async (path) => path)).toBe('/media/tmp');
   });
 
-  it('hands a directory out again when it could not be told whether something is mounted there', async () => {
+  it('gives a directory out again when reading its mounts failed', async () => {
     const { mounter } = inMemory();
     let answers = 0;
     const isMountpoint = async () => {
@@ -99,17 +99,17 @@ describe('a mount pool', () => {
     expect(mounted.size).toBe(0);
   });
 
-  it('tells the failure of an unmount to whoever releases', async () => {
+  it('reports a failed unmount to the caller that releases', async () => {
     const held = await new MountPool(['/media/tmp'], inMemory().mounter).mount('/dev/sticky');
     await expect(held.release()).rejects.toThrow('busy');
   });
 
-  it('tells the failure of a mount to whoever asked', async () => {
+  it('reports a failed mount to the caller', async () => {
     const pool = new MountPool(['/media/tmp'], inMemory().mounter);
     await expect(pool.mount('/dev/broken')).rejects.toThrow('mount failed');
   });
 
-  it.each([[[]], [['media/tmp']], [['/a', '/b', '/a']]])('cannot be made of %j', (paths) => {
+  it.each([[[]], [['media/tmp']], [['/a', '/b', '/a']]])('refuses %j', (paths) => {
     expect(() => new MountPool(paths, inMemory().mounter)).toThrow(UsageError);
   });
 });

@@ -7,7 +7,7 @@ import { describe as inWords, mountOver, mountsAt, mountsOn, parseUtab } from '.
 const recorded = readFileSync(new URL('../../fixtures/utab/two@2.38.1.txt', import.meta.url), 'utf8');
 
 describe("libmount's table", () => {
-  it('tells path and options of each mount', () => {
+  it('contains path and options of each mount', () => {
     expect(parseUtab(recorded)).toEqual([
       { path: '/srv/sp ace', options: ['x-bofh.mark=bofh.0123456789ab.1', 'uhelper=x'] },
       { path: '/srv/mnt', options: ['x-bofh.mark=bofh.0123456789ab.2'] },
@@ -20,7 +20,7 @@ describe("libmount's table", () => {
     ]);
   });
 
-  it('tells of a bind mount, and of version 2.41, the same', () => {
+  it('has the same bind mount in version 2.41', () => {
     const newer = readFileSync(new URL('../../fixtures/utab/bind@2.41.5.txt', import.meta.url), 'utf8');
     expect(parseUtab(newer)).toEqual([
       { path: '/srv/m', options: ['x-bofh.mark=bofh.0123456789ab.1'] },
@@ -28,7 +28,7 @@ describe("libmount's table", () => {
     ]);
   });
 
-  it('is empty when the file is', () => {
+  it('may be empty', () => {
     expect(parseUtab('')).toEqual([]);
   });
 
@@ -43,12 +43,12 @@ describe("libmount's table", () => {
     'TARGET=/mnt',
     '\n',
     'TARGET=/a\n\n',
-  ])('is not understood with %j in it', (text) => {
+  ])('refuses %j in it', (text) => {
     expect(() => parseUtab(text)).toThrow(ParseError);
   });
 });
 
-describe('mounts that stand on each other', () => {
+describe('stacked mounts', () => {
   const entries = parseMountinfo(
     [
       '1 0 254:0 / / rw - ext4 /dev/vda rw',
@@ -61,11 +61,11 @@ describe('mounts that stand on each other', () => {
   const [, lowest, upper] = entries;
   if (lowest === undefined || upper === undefined) throw new Error('the table above is wrong');
 
-  it('are found at one path, the lowest first', () => {
+  it('are listed for one path, the lowest first', () => {
     expect(mountsAt(entries, '/mnt/a b').map(({ id }) => id)).toEqual([60, 61]);
   });
 
-  it('are told apart by whom they stand on', () => {
+  it('are ordered by their parents', () => {
     expect(mountsOn(entries, lowest).map(({ id }) => id)).toEqual([61]);
     expect(mountsOn(entries, upper).map(({ id }) => id)).toEqual([62]);
   });
@@ -74,13 +74,13 @@ describe('mounts that stand on each other', () => {
     expect(inWords(upper)).toBe('/dev/loop1 mounted on /mnt/a b (mount 61)');
   });
 
-  it('a mount that is its own parent, as the first of a namespace may be, stands not on itself', () => {
+  it('a mount that is its own parent, as the first of a namespace may be, is not above itself', () => {
     const [own] = parseMountinfo('1 1 0:1 / / rw - rootfs none rw\n');
     expect(own === undefined ? [] : mountsOn([own], own)).toEqual([]);
   });
 });
 
-describe('the mount that a path leads into', () => {
+describe('the mount of a path', () => {
   const entries = parseMountinfo(
     [
       '1 1 0:1 / / rw - rootfs none rw',
@@ -105,13 +105,13 @@ describe('the mount that a path leads into', () => {
     expect(mountOver(entries, path)?.id).toBe(id);
   });
 
-  it('is that which carries another one, when nothing hides it', () => {
+  it('is the parent of another one, when nothing hides it', () => {
     const open = entries.filter(({ id }) => id !== 40);
     expect(mountOver(open, '/srv/data/deep/x')?.id).toBe(31);
     expect(mountOver(open, '/srv/data/x')?.id).toBe(30);
   });
 
-  it('is not told where the table has no root, as after chroot, and nothing else is over the path', () => {
+  it('is unknown where the table has no root, as after chroot, and nothing else covers the path', () => {
     const inChroot = entries.filter(({ id }) => id >= 40);
     expect(mountOver(inChroot, '/srv/x')?.id).toBe(40);
     expect(mountOver(inChroot, '/etc')).toBeUndefined();

@@ -9,11 +9,11 @@ const bridge = recorded('ip/address-bridge@6.1.0');
 const { parse, argv } = ipAddresses();
 
 describe('the interfaces of a host', () => {
-  it('are asked for all at once, with details', () => {
+  it('are read at once, with details', () => {
     expect(argv).toEqual(['-json', '-statistics', '-details', 'address', 'show']);
   });
 
-  it('are there with addresses, MTU, MAC and what they are', () => {
+  it('have addresses, MTU, MAC and a type', () => {
     const all = parse(bridge);
     expect(all.map(({ name, kind, up }) => [name, kind, up])).toEqual([
       ['lo', 'loopback', true],
@@ -34,19 +34,19 @@ describe('the interfaces of a host', () => {
     expect(all[1]?.addresses[1]).toMatchObject({ address: '2001:db8::1', state: 'tentative' });
   });
 
-  it('that are bridges carry what hangs on them', () => {
+  it('have their ports if they are bridges', () => {
     const all = parse(bridge);
     expect(all.map(({ ports }) => ports)).toEqual([[], ['vif3.0'], [], [], [], []]);
     expect(all[3]).toMatchObject({ master: 'xenbr0', portState: expect.stringMatching(/^\w+$/) as string });
   });
 
-  it('are few where there is but one', () => {
+  it('may be only one', () => {
     expect(parse(recorded('ip/address-loopback-alone@6.1.0')).map(({ name, up }) => [name, up])).toEqual([
       ['lo', false],
     ]);
   });
 
-  it('have counters that may be larger than a number holds exactly', () => {
+  it('may have counters beyond exact JavaScript numbers', () => {
     const large = bridge.stdout.replace(/"bytes":\d+/, '"bytes":18446744073709551615');
     expect(parse({ ...bridge, stdout: large })[0]?.received.bytes).toBeGreaterThan(1.8e19);
   });
@@ -64,13 +64,13 @@ describe('the interfaces of a host', () => {
     'prefixlen',
     'bytes',
     'dropped',
-  ])('are not understood without "%s"', (key) => {
+  ])('are refused without "%s"', (key) => {
     const spoiled = bridge.stdout.replace(`"${key}":`, `"was_${key}":`);
     expect(spoiled).not.toBe(bridge.stdout);
     expect(() => parse({ ...bridge, stdout: spoiled })).toThrow();
   });
 
-  it.each(['', '{}', '[{}]', 'null', '[]x'])('are not understood when ip says %j', (stdout) => {
+  it.each(['', '{}', '[{}]', 'null', '[]x'])('are refused when ip prints %j', (stdout) => {
     expect(() => parse({ ...bridge, stdout })).toThrow();
   });
 });
@@ -78,12 +78,12 @@ describe('the interfaces of a host', () => {
 describe('an interface by its name', () => {
   const host = { run: async () => parse(bridge) } as unknown as ReadHost;
 
-  it('is found, by another name of it too', async () => {
+  it('is found, also by an alternative name', async () => {
     expect((await interfaceNamed(host, 'xenbr0')).index).toBe(2);
     expect((await interfaceNamed(host, 'enp3s0')).name).toBe('eth0');
   });
 
-  it('is an error that names those that are there, when it is not', async () => {
+  it('is an error that lists the existing ones, when missing', async () => {
     const failure = interfaceNamed(host, 'xenbr1');
     await expect(failure).rejects.toThrow(CommandError);
     await expect(failure).rejects.toThrow('there is no network interface xenbr1');
@@ -100,7 +100,7 @@ describe('an interface by its name', () => {
     ['vifx.0', undefined],
     ['myvif3.0', undefined],
     ['vif3.0x', undefined],
-  ])('of %s is of domain %s', (name, domid) => {
+  ])('of %s belongs to domain %s', (name, domid) => {
     expect(domidOf(name)).toBe(domid);
   });
 });

@@ -69,7 +69,7 @@ describe('tx.packages.change', () => {
     ]);
   });
 
-  it('undo restores versions, marks, and what was removed for another package', async () => {
+  it('undo restores versions, marks, and packages that were removed for another one', async () => {
     const host = before();
     const old = host.snapshot();
 
@@ -157,7 +157,7 @@ describe('tx.packages.change', () => {
     ]);
   });
 
-  it('leaves a file of nobody in its place', async () => {
+  it('keeps a file of no package in its place', async () => {
     const host = before();
     host.admin.writeFile('/usr/bin/dark', 'mine');
     const old = host.snapshot();
@@ -168,7 +168,7 @@ describe('tx.packages.change', () => {
     expect(host.snapshot()).toBe(old);
   });
 
-  it('leaves a package that others upgraded since, and says so', async () => {
+  it('leaves alone a package that others upgraded since, and says so', async () => {
     const host = before();
     const bofh = simulatedBofh({ host });
     const error = await failed(
@@ -188,7 +188,7 @@ describe('tx.packages.change', () => {
 });
 
 describe('the undo of new packages', () => {
-  it('removes none that a package of others needs, and names that', async () => {
+  it('keeps one that a package of others needs, and names that', async () => {
     const host = before();
     const stuck = withBofh(simulatedBofh({ host }), () =>
       atomic('test', async (tx) => {
@@ -203,7 +203,7 @@ describe('the undo of new packages', () => {
     expect(packages(host)).toContain('lib 1:1.0 install ok installed');
   });
 
-  it('purges none whose configuration files others have edited', async () => {
+  it('does not purge one whose configuration files were edited', async () => {
     const made = before();
     const answer = { exitCode: 0, stdout: '??5?????? c /etc/lib.conf\n', stderr: '' };
     const read: SimulatedHost['run'] = async (command) =>

@@ -20,7 +20,7 @@ describe('what dpkg and apt print', () => {
     );
   });
 
-  it('tells another architecture, and a package whose files are damaged', () => {
+  it('reads another architecture, and a package whose files are damaged', () => {
     const text =
       'dpkg\tamd64\t1.21.22\tinstall\tok\tinstalled\nlibc6\ti386\t2.36\tinstall\treinstreq\thalf-installed\n';
 
@@ -50,7 +50,7 @@ describe('what dpkg and apt print', () => {
       ['apt-get/upgrade', actsIn],
       ['dpkg-deb/contents', filesIn],
     ]),
-  )('%s: a line that lost a part is an error, never a shorter list', (name, parse) => {
+  )('%s: a line without a part is an error, never a shorter list', (name, parse) => {
     const text = recorded(name).stdout;
     const last = text.trimEnd().split('\n').at(-1) ?? '';
 
@@ -72,7 +72,7 @@ describe('what dpkg and apt print', () => {
     );
   });
 
-  it.each(everyVersion([['dpkg-deb/contents'], ['dpkg-deb/odd']]))('%s: its files', (name) => {
+  it.each(everyVersion([['dpkg-deb/contents'], ['dpkg-deb/odd']]))('%s: the files of a package', (name) => {
     expect(filesIn(recorded(name).stdout)).toEqual(
       name.includes('odd')
         ? [String.raw`/usr/lib/a\\x2db`, '/usr/lib/hard', '/usr/lib/link']
@@ -80,7 +80,7 @@ describe('what dpkg and apt print', () => {
     );
   });
 
-  it.each(everyVersion([['dpkg-query/search']]))('%s: owned files, and none of no package', (name) => {
+  it.each(everyVersion([['dpkg-query/search']]))('%s: owned files, and none without a package', (name) => {
     const command = commands.owned(['/usr/bin/perl', '/etc/nothing', '/usr/bin/[', '/bin/sh']);
 
     expect(recorded(name).argv).toEqual([command.tool, ...command.argv]);
@@ -110,7 +110,7 @@ describe('what dpkg and apt print', () => {
 });
 
 describe('what dpkg --verify prints', () => {
-  it('is which configuration files were edited, of all that differs (1.21.22)', () => {
+  it('is the edited configuration files, of all differences (1.21.22)', () => {
     const text =
       '??5?????? c /etc/bash.bashrc\n??5??????   /usr/bin/lamp\nmissing   c /etc/gone.conf\nmissing     /usr/bin/gone (Permission denied)\n';
 
@@ -118,7 +118,7 @@ describe('what dpkg --verify prints', () => {
     expect(editedIn('')).toEqual([]);
   });
 
-  it.each(['??5??????  c /etc/a', '??5?????? c etc/a', 'dpkg: something'])('%j is not understood', (line) => {
+  it.each(['??5??????  c /etc/a', '??5?????? c etc/a', 'dpkg: something'])('refuses %j', (line) => {
     expect(() => editedIn(`${line}\n`)).toThrow(/dpkg --verify/);
   });
 });

@@ -1051,7 +1051,7 @@ const ofTwo = [
   'vm move',
 ];
 
-it('is there for every verb that changes the host', async () => {
+it('every verb that changes the host has a plan', async () => {
   expect([...Object.keys(scenarios), ...ofJournals, ...ofAnId, ...ofTwo].toSorted()).toEqual(
     (await changingVerbs()).toSorted(),
   );
@@ -1065,7 +1065,7 @@ const byOption = (['ext4', 'xfs', 'vfat'] as const).map((type) => ({
 const all: readonly Scenario[] = [...Object.values(scenarios).flat(), ...byOption];
 
 it.each(all)(
-  'the plan of $line has the changes of the run, in their words and order, and changes nothing',
+  'the plan of $line has the changes of the run, with the same text and order, and changes nothing',
   async ({ line, on }) => {
     const host = await on();
     const [before, changes, points] = [host.snapshot(), host.changes.length, host.points.length];
@@ -1090,14 +1090,14 @@ describe('the plan of a recovery', () => {
     plan.parse(JSON.parse((await typed(host, ['--json', '--dry-run', 'recover', ...args])).stdout));
   const idOf = async (host: SimulatedHost): Promise<string> => (await planOf(host)).journals[0]?.id ?? '';
 
-  it('says what becomes of each journal, and that its steps are undone', async () => {
+  it('says the result for each journal, and that its steps are undone', async () => {
     const { journals, steps } = await planOf(await half());
 
     expect(journals).toMatchObject([{ name: 'vm create web1', end: 'rolled-back' }]);
     expect([...new Set(steps.map(({ when }) => when))]).toEqual(['undo']);
   });
 
-  it('names what would stay open, and exits as the run does', async () => {
+  it('names journals that would stay open, and exits as the run does', async () => {
     const host = await half();
     host.admin.mount('/dev/vg0/web1-root', '/mnt');
 
@@ -1111,7 +1111,7 @@ describe('the plan of a recovery', () => {
     expect(run.exitCode).toBe(3);
   });
 
-  it('of giving a journal up closes none', async () => {
+  it('of --abandon closes none', async () => {
     const host = await half();
     const id = await idOf(host);
 
@@ -1121,7 +1121,7 @@ describe('the plan of a recovery', () => {
     expect(await idOf(host)).toBe(id);
   });
 
-  it('of cutting a line off shows the line, and cuts none', async () => {
+  it('of a cut shows the line, and cuts none', async () => {
     const host = await half();
     const id = await idOf(host);
     const path = `/var/lib/bofh/journal/${id}.journal`;
@@ -1136,7 +1136,7 @@ describe('the plan of a recovery', () => {
   });
 });
 
-it('the plan of start-all tells what would be refused beside what would be started: exit 6', async () => {
+it('the plan of start-all shows refusals beside starts: exit 6', async () => {
   const host = await withGuest(false);
   host.admin.setDomain('web10', 'crashed');
 

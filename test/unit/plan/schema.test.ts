@@ -11,7 +11,7 @@ const page = join(import.meta.dirname, '../../../docs/plan.md');
 const block = /(?<=<!-- plan schema:[^\n]*\n)[^]*?(?=\n<!-- end -->)/;
 
 describe('the JSON of a plan', () => {
-  it('is described on docs/plan.md as it is (BOFH_WRITE_DOCS=1 writes it there)', () => {
+  it('is documented in docs/plan.md (BOFH_WRITE_DOCS=1 writes it there)', () => {
     const said = ['```json', JSON.stringify(z.toJSONSchema(plan), null, 2), '```'].join('\n');
     const text = readFileSync(page, 'utf8');
     if (process.env['BOFH_WRITE_DOCS'] === '1')
@@ -30,7 +30,7 @@ describe('the JSON of a plan', () => {
   const answer = async (): Promise<object> =>
     JSON.parse((await typed(hostWithSource(), argv)).stdout) as object;
 
-  it('says what was asked, and each program by its arguments', async () => {
+  it('contains the request, and each program by its arguments', async () => {
     const { verb, format, steps } = plan.parse(await answer());
 
     expect([format, verb]).toEqual([1, 'vm create']);
@@ -38,7 +38,7 @@ describe('the JSON of a plan', () => {
     expect(steps[0]?.changes[0]?.commands[0]?.slice(0, 3)).toEqual(['lvcreate', '--name', 'web1-root']);
   });
 
-  it('has all that the schema asks for, and nothing else', async () => {
+  it('has exactly the keys of the schema', async () => {
     const whole = await answer();
 
     for (const key of Object.keys(whole)) {
@@ -49,7 +49,7 @@ describe('the JSON of a plan', () => {
     expect(plan.safeParse({ ...whole, more: 1 }).success).toBe(false);
   });
 
-  it('is read by parsePlan, which refuses what is none', async () => {
+  it('is read by parsePlan, which refuses invalid ones', async () => {
     const whole = await answer();
 
     expect(parsePlan(JSON.stringify(whole))).toEqual(whole);

@@ -118,7 +118,7 @@ const attempts: readonly (readonly [what: string, code: string, named: string])[
 
 describe('a script in a dry run', () => {
   it.each(attempts)(
-    'that tries %s is stopped, and told what it tried and where',
+    'that tries %s is stopped, and the error says what and where',
     async (_what, code, named) => {
       // The packages of this project stand in for those of the script.
       if (code.includes('execa')) {
@@ -145,7 +145,7 @@ describe('a script in a dry run', () => {
     },
   );
 
-  it('may read any file, and is no plan of writing for that', async () => {
+  it('may read any file, which is no attempt to write', async () => {
     mkdirSync(join(work, 'data'));
     writeFileSync(join(work, 'data/a'), 'content');
 
@@ -158,7 +158,7 @@ describe('a script in a dry run', () => {
     expect(exitCode).toBe(0);
   });
 
-  it('is let onto the network: a net against accidents is no jail', async () => {
+  it('may use the network, because the check is no sandbox', async () => {
     const asked: string[] = [];
     const server = createServer((request, response) => {
       asked.push(request.url ?? '');
@@ -177,7 +177,7 @@ describe('a script in a dry run', () => {
     expect(exitCode).toBe(0);
   });
 
-  it('is said to have been run, in the first line of its plan and in its JSON', async () => {
+  it('is reported as run, in the first line of its plan and in its JSON', async () => {
     const text = `import { atomic } from 'bofh';
       await atomic('a file', (tx) => tx.file.create({ path: 'OOPS', content: 'x', mode: 0o644 }));`;
 
@@ -192,7 +192,7 @@ describe('a script in a dry run', () => {
     expect(existsSync(oops)).toBe(false);
   });
 
-  it('has its own functions told and not called, in atomic() and in a sequence that it opens itself', async () => {
+  it('has its own functions shown and not called, in atomic() and in a sequence of its own', async () => {
     const { exitCode, stdout, stderr } = await dry(
       `import { atomic, currentBofh } from 'bofh';
        import { AtomicOperationSequence, withReverse } from 'bofh/atomic';
@@ -249,7 +249,7 @@ describe('a script in a dry run', () => {
     expect(existsSync(oops)).toBe(false);
   });
 
-  it('whose function has no inverse is refused, as the run would be', async () => {
+  it('whose function has no inverse is refused, like the run', async () => {
     const { exitCode, stderr } = await dry(
       `import { AtomicOperationSequence, currentBofh } from 'bofh';
        const two = new AtomicOperationSequence({ engine: currentBofh().engine, name: 'two' });

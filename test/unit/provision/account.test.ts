@@ -20,7 +20,7 @@ const inWords = (changes: Awaited<ReturnType<typeof apply>>): readonly string[] 
 const table = (name: string): string => host.admin.readFile(`/etc/${name}`);
 
 describe('users and groups of a description', () => {
-  it('are created before what names them, and are there the second time', async () => {
+  it('are created before resources that name them, and exist the second time', async () => {
     const describeAll = (h: HostBuilder): void => {
       h.file('/srv/site.conf', { content: 'x\n', owner: 'web', group: 'photos', mode: 0o640 });
       h.user('web', { groups: ['photos', 'adm'], comment: 'Web', authorizedKeys: [key] });
@@ -43,7 +43,7 @@ describe('users and groups of a description', () => {
     expect(run.mock.calls.map(([{ tool }]) => tool)).toEqual(['ip', 'setpriv']);
   });
 
-  it('change only in what differs', async () => {
+  it('change only where they differ', async () => {
     await apply((h) => h.user('web', { groups: ['adm'], authorizedKeys: [key] }));
     expect(
       inWords(
@@ -61,7 +61,7 @@ describe('users and groups of a description', () => {
     expect(host.snapshot()).not.toContain('.bofh-');
   });
 
-  it('lose and get passwords, which are in no answer and not brought back', async () => {
+  it('lock and set passwords, which are in no answer and are not restored', async () => {
     const password = new Secret('$y$j9T$abc$Geheim');
     expect(inWords(await apply((h) => h.user('web', { password })))).toEqual([
       'create user web: uid 1000, with a group of that name, sets the password',
@@ -80,7 +80,7 @@ describe('users and groups of a description', () => {
     expect(host.snapshot()).not.toContain('passwords/');
   });
 
-  it('are removed, with the own group, and the home stays', async () => {
+  it('are removed, with the private group, and the home stays', async () => {
     await apply((h) => h.user('web', { groups: ['adm'] }));
     await apply((h) => h.group('photos'));
     const gone = (h: HostBuilder): void => {
@@ -97,7 +97,7 @@ describe('users and groups of a description', () => {
     expect(inWords(await apply((h) => h.user('next')))[0]).toContain('uid 1001');
   });
 
-  it('are as before when a later step fails', async () => {
+  it('are restored when a later step fails', async () => {
     await apply((h) => h.user('there', { authorizedKeys: [key] }));
     const before = host.snapshot();
     const failed = apply((h) => {

@@ -50,7 +50,7 @@ function before(): SimulatedHost {
 const journals = (host: SimulatedHost): number => host.points.filter(({ tool }) => tool === 'store').length;
 
 describe('provision.apply', () => {
-  it('makes the host as described, and nothing the second time', async () => {
+  it('changes the host as described, and nothing the second time', async () => {
     const host = before();
     expect(inWords(await apply(host, web))).toEqual([
       'create directory /srv/www group 34 mode 02750',
@@ -77,7 +77,7 @@ describe('provision.apply', () => {
     expect([host.snapshot(), journals(host), host.changes.length]).toEqual([after, lines, changes]);
   });
 
-  it('removes a directory with what is described as absent in it, in any order, or nothing', async () => {
+  it('removes a directory with everything described as absent in it, in any order, or nothing', async () => {
     const host = before();
     host.admin.mkdir('/srv/d/in');
     host.admin.writeFile('/srv/d/in/one', '1');
@@ -128,7 +128,7 @@ describe('provision.apply', () => {
     },
   );
 
-  it('creates a volume, a filesystem, the mount and a file on it, and takes them back together', async () => {
+  it('creates a volume, a filesystem, the mount and a file on it, and undoes them together', async () => {
     const describeAll =
       (last: Describe): Describe =>
       (h, facts) => {
@@ -309,7 +309,7 @@ it('a role that is an argument chooses resources', async () => {
   expect(inWords(await apply(before(), hostOf('db')))).toEqual(['create file /etc/db.conf']);
 });
 
-it('a failure at a later step takes the others back', async () => {
+it('a failure at a later step undoes the others', async () => {
   const host = before();
   host.admin.writeFile('/etc/full/x', '');
   const start = host.snapshot();
@@ -346,7 +346,7 @@ describe('h.package', () => {
     return host;
   };
 
-  it('changes all packages in one step, in the place of the first, and nothing the second time', async () => {
+  it('changes all packages in one step, in place of the first, and nothing the second time', async () => {
     const host = withPackages();
 
     expect(inWords(await apply(host, described))).toEqual([
@@ -397,8 +397,8 @@ describe('h.package', () => {
   });
 });
 
-describe('an object that is described twice alike', () => {
-  it('counts once, and both times has the value of its step', async () => {
+describe('an object that is described twice identically', () => {
+  it('counts once, and returns the same value both times', async () => {
     const host = simulatedHost();
     const volume = { vg: 'vg0', name: 'photos', size: '16m' } as const;
 
@@ -415,7 +415,7 @@ describe('an object that is described twice alike', () => {
   });
 });
 
-it('a directory comes before a file in it whose name begins with two dots', async () => {
+it('a directory comes before a file in it whose name starts with two dots', async () => {
   const changes = await apply(simulatedHost(), (h) => {
     h.file('/etc/web/..old', { content: 'x' });
     h.directory('/etc/web');

@@ -83,7 +83,7 @@ it.each<readonly [string, AptSourceRequest, string]>([
   expect(host.snapshot()).toBe(before);
 });
 
-it('a package that the repository does not have undoes it too', async () => {
+it('a missing package in the repository undoes it too', async () => {
   const before = host.snapshot();
   const describe = (h: HostBuilder): void => {
     h.aptSource('site', site);

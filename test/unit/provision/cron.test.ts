@@ -40,7 +40,7 @@ it('comes after its user, and is refused without one', async () => {
 });
 
 it.each(['@daily', '@reboot', '* * * * *', '*/5 0-23/2 1,15 JAN-mar 0,7', '0 0 31 12 sun'])(
-  'knows the schedule %s',
+  'accepts the schedule %s',
   async (schedule) => {
     expect(await apply((h) => h.cron('day', { ...job, schedule }))).toHaveLength(1);
   },

@@ -61,7 +61,7 @@ it('keeps a secret out of the plan', async () => {
   expect((await host.stat('/etc/new.ini'))?.mode).toBe(0o600);
 });
 
-it('names the line of the description when a file does not parse, before the first step', async () => {
+it('names the line of the description when a file cannot be parsed, before the first step', async () => {
   const host = before();
   host.admin.writeFile('/etc/bad.json', '{\n');
   const error = await rejectionOf(
@@ -76,7 +76,7 @@ it('names the line of the description when a file does not parse, before the fir
   expect(host.changes).toEqual([]);
 });
 
-it('refuses what is no file, and bytes that are not UTF-8', async () => {
+it('refuses anything but a file, and other bytes than UTF-8', async () => {
   const host = before();
   host.admin.mkdir('/etc/d');
   await expect(apply(host, (h) => h.edit('/etc/d', { yaml: { a: 1 } }))).rejects.toThrow(
@@ -119,7 +119,7 @@ it.each<readonly [string, (h: HostBuilder) => unknown, string]>([
   expect(host.changes).toEqual([]);
 });
 
-it('keeps no file for bofh undo in which it replaces a secret', async () => {
+it('keeps no old file for bofh undo if a secret was replaced in it', async () => {
   const host = before();
   const kept = () =>
     host.changes.filter(

@@ -331,27 +331,24 @@ const value: fc.Arbitrary<Revealed> = fc.letrec<{ readonly all: Revealed }>((tie
 })).all;
 const object = fc.dictionary(key, value, { maxKeys: 4, noNullPrototype: true });
 
-it.each(['yaml', 'json', 'toml'] as const)(
-  'takes any edit of a file that it has created: %s',
-  async (syntax) => {
-    const property = fc.asyncProperty(
-      object,
-      object,
-      fc.array(key, { minLength: 1, maxLength: 2 }),
-      async (first, second, path) => {
-        const created = await result(syntax, ['', undefined, first, [], '']);
-        const comment = syntax === 'json' ? '// top\n' : '# top\n\n';
-        const before = `${comment}${created.text}`;
-        const removed = await result(syntax, ['', before, {}, [path], '']).catch(isValue);
-        const after = await result(syntax, ['', removed?.text ?? before, second, [], '']).catch(isValue);
-        if (after !== undefined) expect(after.text).toContain(comment.trim());
-        // The library for TOML may move the first key before it.
-        if (after !== undefined && syntax !== 'toml') expect(after.text.startsWith(comment)).toBe(true);
-      },
-    );
-    await fc.assert(property, { numRuns: 60 });
-  },
-);
+it.each(['yaml', 'json', 'toml'] as const)('edits any file that it created: %s', async (syntax) => {
+  const property = fc.asyncProperty(
+    object,
+    object,
+    fc.array(key, { minLength: 1, maxLength: 2 }),
+    async (first, second, path) => {
+      const created = await result(syntax, ['', undefined, first, [], '']);
+      const comment = syntax === 'json' ? '// top\n' : '# top\n\n';
+      const before = `${comment}${created.text}`;
+      const removed = await result(syntax, ['', before, {}, [path], '']).catch(isValue);
+      const after = await result(syntax, ['', removed?.text ?? before, second, [], '']).catch(isValue);
+      if (after !== undefined) expect(after.text).toContain(comment.trim());
+      // The library for TOML may move the first key before it.
+      if (after !== undefined && syntax !== 'toml') expect(after.text.startsWith(comment)).toBe(true);
+    },
+  );
+  await fc.assert(property, { numRuns: 60 });
+});
 
 /** The one refusal: keys below a value. */
 function isValue(error: unknown): undefined {

@@ -53,7 +53,7 @@ it.each([
   expect(await textOf('/etc/hosts')).toBe(after);
 });
 
-it('leaves /etc/hosts as another resource describes it', async () => {
+it('leaves /etc/hosts to another resource that describes it', async () => {
   const describe = (h: HostBuilder): void => {
     h.file('/etc/hosts', { content: '127.0.1.1 old\n' });
     h.hostname('web1');
@@ -63,7 +63,7 @@ it('leaves /etc/hosts as another resource describes it', async () => {
   expect(await apply(describe)).toEqual([]);
 });
 
-it('where systemd does not run, as in a guest that is off, it only writes the files', async () => {
+it('without systemd, as in a stopped guest, it only writes the files', async () => {
   const off: SimulatedHost = {
     ...host,
     run: async (command) =>
@@ -142,7 +142,7 @@ it.each<readonly [string, (h: HostBuilder) => unknown, string]>([
   expect(String(error)).toContain(message);
 });
 
-it('refuses a link in the place of /etc/hostname', async () => {
+it('refuses /etc/hostname as a link', async () => {
   host.admin.removeFile('/etc/hostname');
   host.admin.symlink('/etc/hostname', '/srv/name');
   const error = await rejectionOf(apply((h) => h.hostname('web1')));
@@ -151,7 +151,7 @@ it('refuses a link in the place of /etc/hostname', async () => {
   expect(host.changes).toEqual([]);
 });
 
-it('refuses to rename a host of DRBD resources that have its old name', async () => {
+it('refuses to rename a host whose old name is in DRBD resources', async () => {
   const drbd = '/etc/drbd.conf';
   host.admin.writeFile(drbd, 'include "drbd.d/*.res";\n');
   host.admin.mkdir('/etc/drbd.d');

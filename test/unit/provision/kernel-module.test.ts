@@ -46,7 +46,7 @@ it('a loaded module gets other parameters at the next boot, and a built-in one n
   );
 });
 
-it('where systemd does not run, as in a guest that is off, it only writes the files', async () => {
+it('without systemd, as in a stopped guest, it only writes the files', async () => {
   const off: SimulatedHost = {
     ...host,
     run: async (command) =>

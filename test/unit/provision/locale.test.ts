@@ -69,7 +69,7 @@ it('sets the time zone and the locale, and has nothing to do the second time', a
   expect([host.snapshot(), host.changes.length]).toEqual([after, count]);
 });
 
-it('accepts what says the same in another way', async () => {
+it('accepts another spelling of the same locale', async () => {
   host.admin.removeFile('/etc/timezone');
   host.admin.removeFile('/etc/default/locale');
   host.admin.writeFile('/etc/default/locale', "LANG='de_DE.UTF-8'\n");

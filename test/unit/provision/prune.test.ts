@@ -41,8 +41,8 @@ const all = `h.directory('/srv/web'); h.file('/srv/web/page', { content: 'one' }
   h.file('/etc/web.key', { content: new Secret('geheim') }); h.edit('/etc/app.json', { json: { port: 1 } });
   h.cron('web', { schedule: '@daily', user: 'root', command: 'true' });`;
 
-describe('what a description created and has no longer', () => {
-  it('is shown, and removed with --prune, from the inside to the outside', async () => {
+describe('objects that are no longer in a description', () => {
+  it('are shown, and removed with --prune, from the inside out', async () => {
     const before = host.snapshot();
     await applying(all);
 
@@ -66,7 +66,7 @@ describe('what a description created and has no longer', () => {
   it.each([
     ['it had before', `h.file('/etc/motd', { content: 'new' });`],
     ['it still needs', `h.file('/srv/web/page', { content: 'two' });`],
-  ])('nothing that %s', async (_, body) => {
+  ])('exclude objects that %s', async (_, body) => {
     host.admin.writeFile('/etc/motd', 'old');
     await applying(`h.directory('/srv/web'); ${body}`);
     const { stdout } = await ran(['host', 'plan', file]);
@@ -76,7 +76,7 @@ describe('what a description created and has no longer', () => {
     expect(await applying('', '--prune')).not.toContain('/etc/motd');
   });
 
-  it('stays if others edited or filled it, and after a change by bofh it does not', async () => {
+  it('stay if others edited or filled them, but not after a change by bofh', async () => {
     await applying(all);
     host.admin.writeFile('/etc/cron.d/web', 'mine');
     host.admin.writeFile('/srv/web/mine', '');
@@ -91,14 +91,14 @@ describe('what a description created and has no longer', () => {
     expect(host.admin.readFile('/etc/cron.d/web')).toBe('mine');
   });
 
-  it('belongs to its own description', async () => {
+  it('belong to their own description', async () => {
     await applying(all);
     const other = join(work, 'other.ts');
     describing('', other);
     expect((await ran(['host', 'plan', other, '--prune'])).stdout).toBe('the host is as described\n');
   });
 
-  it('a user, a group and a package', async () => {
+  it('may be a user, a group and a package', async () => {
     host.admin.install([{ name: 'dpkg', version: '1.21.22' }]);
     host.admin.publish([
       { name: 'lamp', version: '1.0', depends: ['lib'] },
@@ -122,7 +122,7 @@ describe('what a description created and has no longer', () => {
       `h.absent('/etc/systemd/system/web.service'); h.service('web', { enabled: false, running: false });`,
       '--yes',
     ],
-  ])('a service is stopped and disabled before its unit file goes, by %s', async (_, gone, option) => {
+  ])('a service is stopped and disabled before its unit file is removed, by %s', async (_, gone, option) => {
     host.admin.mkdir('/etc/systemd/system/multi-user.target.wants');
     const state = (): string =>
       host
@@ -140,7 +140,7 @@ describe('what a description created and has no longer', () => {
     expect(await applying(gone, option)).toBe('the host is as described\n');
   });
 
-  it('what others created again under its name stays', async () => {
+  it('stay if others created them again', async () => {
     await applying(`h.directory('/srv/d'); h.link('/etc/l', { to: 'x' }); h.group('team');`);
     host.admin.rename('/srv/d', '/srv/old');
     host.admin.mkdir('/srv/d');
@@ -162,7 +162,7 @@ describe('what a description created and has no longer', () => {
     expect(host.snapshot()).toBe(before);
   });
 
-  it('what is gone is not shown, nor what a failed apply created', async () => {
+  it('are not shown if gone, or created by a failed apply', async () => {
     await applying(`h.file('/etc/web', { content: '' });`);
     host.admin.removeFile('/etc/web');
     host.fault({ tool: 'ln', mode: 'fails before' });
@@ -173,7 +173,7 @@ describe('what a description created and has no longer', () => {
     expect(await applying('')).toBe('the host is as described\n');
   });
 
-  it('a memory that bofh did not write is refused, and named', async () => {
+  it('an invalid record is refused, and named', async () => {
     await applying(all);
     const { store } = bofh.engine;
     const [name = ''] = store.names('.').filter((each) => each.startsWith('created'));

@@ -13,7 +13,7 @@ const release = { git: 'https://git.example.org/shop.git', revision: 'v2.1' };
 const sha256 = 'ab'.repeat(32);
 
 describe('h.release', () => {
-  it('is its directories, the release, the link and the end of the old ones, in this order', async () => {
+  it('creates its directories, the release, the link and removes old ones, in this order', async () => {
     const host = simulatedHost();
     const changes = await apply(host, (h) => {
       h.release('/srv/shop', { ...release, keep: 3 });
@@ -48,7 +48,7 @@ describe('h.release', () => {
     ['/srv/a-b/c', '/srv/a/b-c'],
     [`/srv/${'a'.repeat(70)}1`, `/srv/${'a'.repeat(70)}2`],
     ['/srv/shop x', '/srv/shop/x'],
-  ])('has scripts of its own beside another one: %s, %s', async (one, other) => {
+  ])('has its own scripts beside another one: %s, %s', async (one, other) => {
     const host = simulatedHost();
     for (const path of [one, other]) host.admin.mkdir(dirname(path));
     const changes = await apply(host, (h) => {
@@ -59,7 +59,7 @@ describe('h.release', () => {
     expect(new Set(scripts.map(({ name }) => name)).size).toBe(2);
   });
 
-  it('is taken back with the rest', async () => {
+  it('is undone with the rest', async () => {
     const host = simulatedHost();
     const before = host.snapshot();
     await rejectionOf(

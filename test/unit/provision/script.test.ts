@@ -31,7 +31,7 @@ it('runs scripts in the order of the description, and none of them a second time
   expect(host.changes).toHaveLength(count);
 });
 
-it('is taken back with the rest', async () => {
+it('is undone with the rest', async () => {
   const host = simulatedHost();
   const before = host.snapshot();
   await rejectionOf(
@@ -58,7 +58,7 @@ it.each<readonly [string, unknown, string]>([
   expect(host.changes).toEqual([]);
 });
 
-it('refuses two scripts of one name, and a name that is none', async () => {
+it('refuses two scripts of one name, and an invalid name', async () => {
   const host = simulatedHost();
   const twice = (h: HostBuilder): void => {
     h.script('index', index);

@@ -46,7 +46,7 @@ describe('h.service', () => {
     expect(host.snapshot()).toMatch(/^unit web\.service active read=\w+$/m);
   });
 
-  it('a plan over the host finds what the run does, and changes nothing', async () => {
+  it('a plan over the host shows the changes of the run, and changes nothing', async () => {
     await apply(web('sleep infinity\n'));
     for (const described of [
       web('sleep infinity # new\n', 'User=nobody\n'),
@@ -61,7 +61,7 @@ describe('h.service', () => {
     }
   });
 
-  it.each(['sleep 3\n', 'exit 1\n'])('takes everything back if it does not stay up: %j', async (config) => {
+  it.each(['sleep 3\n', 'exit 1\n'])('undoes everything if it does not stay up: %j', async (config) => {
     await apply(web('sleep infinity\n'));
     const before = host.snapshot();
     const error = await rejectionOf(apply(web(config, 'User=nobody\n')));
@@ -70,7 +70,7 @@ describe('h.service', () => {
     expect(host.snapshot()).toBe(before);
   });
 
-  it('watches them while the next steps run, and before a script', async () => {
+  it('watches services while the next steps run, and before a script', async () => {
     const run = host.run.bind(host);
     for (const name of ['one', 'two'])
       host.admin.writeFile(`${own}/${name}.service`, '[Service]\nExecStart=/bin/sleep infinity\n');
@@ -101,7 +101,7 @@ describe('h.service', () => {
   it.each([
     ['by the start of another one, as with PartOf=, is watched again', 'show'],
     ['by itself is an error', 'sleep'],
-  ] as const)('one that is restarted %s', async (_, when) => {
+  ] as const)('a service restarted %s', async (_, when) => {
     const run = host.run.bind(host);
     for (const name of ['one', 'two'])
       host.admin.writeFile(`${own}/${name}.service`, '[Service]\nExecStart=/bin/sleep infinity\n');
@@ -129,7 +129,7 @@ describe('h.service', () => {
     expect(isRestarted).toBe(true);
   });
 
-  it('one that dies while the next steps run takes everything back, and is named with its place', async () => {
+  it('a service that dies while the next steps run undoes everything, and its line is named', async () => {
     host.admin.writeFile(`${own}/short.service`, '[Service]\nExecStart=/bin/sh /etc/short.sh\n');
     host.admin.writeFile('/etc/short.sh', 'sleep 3\n');
     const before = host.snapshot();
@@ -143,7 +143,7 @@ describe('h.service', () => {
     expect(host.snapshot()).toBe(before);
   });
 
-  it('reloads, or does nothing to one that is stopped', async () => {
+  it('reloads, or does nothing to a stopped one', async () => {
     const reloading = (content: string) => (h: HostBuilder) => {
       h.directory('/etc/web.d');
       h.file('/etc/web.d/a', { content });
@@ -160,7 +160,7 @@ describe('h.service', () => {
     expect(host.world.units.get('web.service')?.invocation).toBe(invocation);
   });
 
-  it('comes after what it reads, in whatever order they are described', async () => {
+  it('comes after the files that it reads, in any order of the description', async () => {
     await apply(web('sleep infinity\n'));
     const turned = (h: HostBuilder): void => {
       h.service('web.service', { restartOn: ['/etc/web.sh'] });
@@ -183,7 +183,7 @@ describe('h.service', () => {
     expect(await services(off(false))).toEqual(['disable, stop web.service']);
   });
 
-  it('a changed unit file alone makes systemd read it again, and the old one after a failure', async () => {
+  it('a changed unit file makes systemd reload it, and the old one after a failure', async () => {
     host.admin.writeFile(`${own}/web.service`, '[Service]\nExecStart=/bin/web\n');
     host.admin.systemctl('start', 'web.service');
     const before = host.snapshot();
@@ -199,7 +199,7 @@ describe('h.service', () => {
     expect(host.snapshot()).not.toContain('stale');
   });
 
-  describe('where systemd does not run', () => {
+  describe('without systemd', () => {
     /** The simulated host answers for systemctl here; test/loop/provision-root.test.ts runs the real one. */
     const off = (): SimulatedHost => ({
       ...host,
@@ -229,7 +229,7 @@ describe('h.service', () => {
       expect(scripts()).toHaveLength(1);
     });
 
-    it('refuses what should run and is not enabled', async () => {
+    it('refuses a service that should run and is not enabled', async () => {
       const failed = await rejectionOf(apply((h) => h.service('web', { running: true }), off()));
 
       expect(String(failed)).toContain('web.service cannot run: systemd does not run here');

@@ -12,7 +12,7 @@ import { recorded } from '../blockdevice/fixtures.ts';
 const versions = versionsOf('visudo/accepted');
 const command = visudo(Buffer.from(''));
 
-it.each(versions)('visudo %s: only its own sentence is success', (version) => {
+it.each(versions)('visudo %s: succeeds only with its exact sentence', (version) => {
   const accepted = recorded(`visudo/accepted@${version}`);
   expect(accepted.argv.slice(1)).toEqual(command.argv);
   expect(() => command.parse(accepted)).not.toThrow();
@@ -29,7 +29,7 @@ it('the simulated visudo prints what 1.9.13 prints', () => {
   expect(said).toEqual({ exitCode, stdout, stderr });
 });
 
-it('a described file of sudo that is wrong is refused, its content not shown', async () => {
+it('a wrong sudoers file is refused, without showing its content', async () => {
   const host = simulatedHost();
   host.admin.mkdir('/etc/sudoers.d');
   const apply = (content: string | Secret) =>

@@ -59,7 +59,7 @@ it('replaces the line of the parameter, however it is spelled, and leaves all ot
   );
 });
 
-it('where systemd does not run, as in a guest that is off, it only writes the file', async () => {
+it('without systemd, as in a stopped guest, it only writes the file', async () => {
   const off: SimulatedHost = {
     ...host,
     run: async (command) =>
@@ -128,7 +128,7 @@ it.each([
   expect(await apply((h) => h.sysctl('net.ipv4.ip_forward', 1))).toHaveLength(1);
 });
 
-it('accepts a later file that is masked', async () => {
+it('accepts a later masked file', async () => {
   host.admin.mkdir('/usr/lib/sysctl.d');
   host.admin.writeFile('/usr/lib/sysctl.d/99-site.conf', 'net.ipv4.ip_forward=0\n');
   host.admin.symlink('/etc/sysctl.d/99-site.conf', '/dev/null');

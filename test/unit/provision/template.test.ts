@@ -38,7 +38,7 @@ it('writes what the template returns, and nothing the second time', async () => 
   expect(await apply('{{ name }}\n', data)).toMatchObject([{ action: 'change', kind: 'file' }]);
 });
 
-it('finds the template beside the file that names it', async () => {
+it('finds a template beside the file that names it', async () => {
   await expect(apply('', {}, { file: './none.liquid' })).rejects.toThrow(
     `there is no template ${import.meta.dirname}/none.liquid`,
   );
@@ -98,7 +98,7 @@ it.each([
   await expect(apply('', data as never)).rejects.toThrow(message);
 });
 
-it('refuses a template that other bytes than UTF-8 are in', async () => {
+it('refuses a template with other bytes than UTF-8', async () => {
   writeFileSync(at('latin1.liquid'), Buffer.from([0xe4]));
   await expect(apply('{% include "latin1.liquid" %}')).rejects.toThrow('latin1.liquid is not UTF-8');
 });

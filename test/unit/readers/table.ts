@@ -30,7 +30,7 @@ export function readerTable<Input>(
       },
     );
 
-    it('has so many inputs as docs/reliability.md says, each another one', () => {
+    it('has as many inputs as docs/reliability.md says, all different', () => {
       const refused = rows.filter(([, , expected]) => expected instanceof RegExp).length;
       expect(rows.length).toBeGreaterThanOrEqual(least);
       expect(new Set(rows.map(([, input]) => JSON.stringify(input))).size).toBe(rows.length);

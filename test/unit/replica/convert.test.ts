@@ -23,7 +23,7 @@ const content = (host: SimulatedHost) => {
 };
 
 describe('drbd.convert', () => {
-  it('makes one device of a volume with its data and a new one, which fetches all of them', async () => {
+  it('creates one device from a volume with its data and a new one, which resyncs from it', async () => {
     const hosts = plain();
     const done = await convert(hosts);
     expect(done).toMatchObject({
@@ -45,7 +45,7 @@ describe('drbd.convert', () => {
     expect(hosts.there.reserved()).toEqual([]);
   });
 
-  it('says of the data of this host alone that they are whole', async () => {
+  it('declares the data of this host up to date', async () => {
     const hosts = plain();
     // The two do not find each other: what each has to say is seen on each.
     unplug(hosts);
@@ -55,7 +55,7 @@ describe('drbd.convert', () => {
     expect([hosts.alpha, hosts.there.host()].map(says)).toEqual([true, false]);
   });
 
-  it('takes a name, a group of the other host, and extents of another size there', async () => {
+  it('accepts a name, a group of the other host, and another extent size there', async () => {
     const alpha = ground('alpha', '10.0.0.1');
     const hosts = two(
       alpha,
@@ -71,7 +71,7 @@ describe('drbd.convert', () => {
     expect(alpha.admin.readFile('/etc/drbd.d/mirror.res')).toContain('/dev/data/web1');
   });
 
-  it('leaves both as they were when they do not find each other', async () => {
+  it('leaves both unchanged when they cannot connect', async () => {
     const hosts = plain();
     const before = both(hosts);
     unplug(hosts);
@@ -118,7 +118,7 @@ describe('drbd.convert', () => {
     expect((await refusal(hosts, () => drbd.convert(web1))).message).toMatch(words);
   });
 
-  it('names all that stands in the way at once, and on which host', async () => {
+  it('names all obstacles at once, with their hosts', async () => {
     const hosts = plain();
     hosts.there.host().admin.lvcreate({ vg: 'vg0', name: 'web1', extents: 1 });
     const missing = await refusal(hosts, () => drbd.convert({ ...web1, lv: 'web9' }));
@@ -140,8 +140,8 @@ describe('drbd.convert', () => {
   });
 });
 
-describe('drbd.remove with a host on which the data live on', () => {
-  it('is the way back: the volume holds its data by its own name, and nothing is left of DRBD', async () => {
+describe('drbd.remove --keep-on', () => {
+  it('is the way back: the volume keeps its data under its own name, and nothing is left of DRBD', async () => {
     const hosts = plain();
     await convert(hosts);
     const plan = await withBofh(hosts.here, () => drbd.remove({ ...onBoth, keepOn: 'alpha' }));
@@ -157,7 +157,7 @@ describe('drbd.remove with a host on which the data live on', () => {
     expect((await convert(hosts)).device).toBe('/dev/drbd0');
   });
 
-  it('has them on the other host as well, which has fetched them', async () => {
+  it('also keeps it on the other host, which is in sync', async () => {
     const hosts = plain();
     await convert(hosts);
     await withBofh(hosts.here, () => drbd.remove({ ...onBoth, keepOn: 'there', volumes: 'kept' }));
@@ -168,7 +168,7 @@ describe('drbd.remove with a host on which the data live on', () => {
     );
   });
 
-  it('brings the metadata back when it fails after them', async () => {
+  it('restores the metadata when it fails after their removal', async () => {
     const hosts = await made();
     const before = both(hosts);
     hosts.there.host().fault({ tool: 'lvrename', mode: 'fails before' });
@@ -178,7 +178,7 @@ describe('drbd.remove with a host on which the data live on', () => {
     expect(both(hosts)).toEqual(before);
   });
 
-  it('refuses data that may be older than those of the other host, unless these stay', async () => {
+  it('refuses data that may be older than on the other host, unless that stays', async () => {
     const hosts = await made();
     hosts.there.host().world.drbd.resources = [];
     const error = await refusal(hosts, () => drbd.remove({ ...onBoth, keepOn: 'alpha' }));
@@ -192,7 +192,7 @@ describe('drbd.remove with a host on which the data live on', () => {
     expect(plan.hosts.flatMap(({ kept }) => kept)).toEqual(['/dev/vg0/web1', '/dev/vg0/web1']);
   });
 
-  it('refuses data that are not up to date there, and a host that has none', async () => {
+  it('refuses data that is not up to date there, and a host without it', async () => {
     const hosts = await made();
     for (const each of hosts.alpha.world.drbd.resources[0]?.volumes ?? []) each.disk = 'Outdated';
     const bad = await refusal(hosts, () => drbd.remove({ ...onBoth, keepOn: 'alpha' }));

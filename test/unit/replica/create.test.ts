@@ -13,7 +13,7 @@ import { create, ground, request, resourceOf, two, unplug } from './support.ts';
 const mib = 1024 ** 2;
 
 describe('drbd.create', () => {
-  it('gives two hosts one device, up to date on both without a resync', async () => {
+  it('creates one device on two hosts, up to date on both without a resync', async () => {
     const { here, there, alpha } = two();
     const made = await create(here);
     expect(made).toEqual({
@@ -38,7 +38,7 @@ describe('drbd.create', () => {
     expect(there.reserved()).toEqual([]);
   });
 
-  it.each(['skip', 'full'] as const)('makes the one that was named primary (%s)', async (initialSync) => {
+  it.each(['skip', 'full'] as const)('makes the named one primary (%s)', async (initialSync) => {
     const { here, there, alpha } = two();
     const made = await withBofh(here, () => drbd.create({ ...request, initialSync, primary: 'there' }));
     expect(made.primary).toBe('beta');
@@ -46,7 +46,7 @@ describe('drbd.create', () => {
     expect(await states(alpha)).toMatchObject([{ role: 'Secondary', volumes: [{ disk: 'UpToDate' }] }]);
   });
 
-  it('takes the lowest port and minor that are free on both, and addresses that are named', async () => {
+  it('takes the lowest port and minor that are free on both, and given addresses', async () => {
     const alpha = ground('alpha', '10.0.0.1');
     const beta = ground('beta', '10.0.0.2');
     for (const [host, name, at] of [
@@ -60,7 +60,7 @@ describe('drbd.create', () => {
     expect([made.device, made.hosts[0]?.port]).toEqual(['/dev/drbd2', 7790]);
   });
 
-  it('knows the host that bofh runs on, without a way to it, when another one is worked on', async () => {
+  it('recognises the host of bofh without an ssh destination, when another one is worked on', async () => {
     const { alpha, there } = two();
     const far = { ...there.host(), name: 'there' };
     const place = (name: string) => (name === '' ? ({ host: alpha } as unknown as Place) : undefined);
@@ -69,14 +69,14 @@ describe('drbd.create', () => {
     expect(await memberAt({ host: far, place }, 'beta')).toMatchObject({ place: 'there', name: 'beta' });
   });
 
-  it('takes two machines that go on from one snapshot of a memory for two', async () => {
+  it('accepts two machines that were started from one memory snapshot', async () => {
     const hosts = two();
     Object.assign(hosts.there.host().world, { boot: hosts.alpha.world.boot });
 
     expect((await create(hosts.here)).hosts.map(({ name }) => name)).toEqual(['alpha', 'beta']);
   });
 
-  it('makes volumes of one size, of whole extents of both groups, in groups of different names', async () => {
+  it('creates volumes of one size, in whole extents of both groups, in groups of different names', async () => {
     const { here, alpha, there } = two(
       ground('alpha', '10.0.0.1', { volumeGroups: [{ name: 'vg0', size: 1024 * mib, extentSize: 8 * mib }] }),
       ground('beta', '10.0.0.2', { volumeGroups: [{ name: 'data', size: 1024 * mib, extentSize: 4 * mib }] }),
@@ -93,7 +93,7 @@ describe('drbd.create', () => {
   });
 });
 
-describe('what drbd.create refuses, it refuses with both hosts as they were', () => {
+describe('drbd.create refuses, with both hosts unchanged', () => {
   const refusing = async (
     hosts: ReturnType<typeof two>,
     more: Partial<CreateRequest> = {},
@@ -106,7 +106,7 @@ describe('what drbd.create refuses, it refuses with both hosts as they were', ()
     return error;
   };
 
-  it('names all of it at once, and on which host', async () => {
+  it('with all reasons at once, and their hosts', async () => {
     const hosts = two();
     hosts.alpha.admin.lvcreate({ vg: 'vg0', name: 'web1', extents: 1 });
     const there = hosts.there.host();
@@ -116,7 +116,7 @@ describe('what drbd.create refuses, it refuses with both hosts as they were', ()
     expect(message).toContain('on beta: the module of DRBD is not loaded');
   });
 
-  it('one host by another name, and not two that were cloned as they ran', async () => {
+  it('one host under another name, and not two running clones', async () => {
     const hosts = two();
     const { engine } = hosts.here;
     const reached = (as: Parameters<typeof membersAt>[1], host: ReadHost) =>
@@ -161,7 +161,7 @@ describe('what drbd.create refuses, it refuses with both hosts as they were', ()
     expect(remedy).toMatch(/install the same series on both hosts|it knows modules 8\.4 and 9/);
   });
 
-  it('a port, a minor and a name that are taken', async () => {
+  it('a port, a minor and a name in use', async () => {
     const beta = ground('beta', '10.0.0.2');
     beta.admin.writeFile('/etc/drbd.d/old.res', resourceOf('web1', 3));
     const hosts = two(undefined, beta);
@@ -171,7 +171,7 @@ describe('what drbd.create refuses, it refuses with both hosts as they were', ()
     expect((await refusing(hosts)).message).toContain('on beta: there is a DRBD resource web1 already');
   });
 
-  it('no network, or more than one, that both are in', async () => {
+  it('hosts without a common network, or with several', async () => {
     const apart = two(ground('alpha', '10.0.0.1'), ground('beta', '10.0.1.2'));
     const error = await refusing(apart);
     expect(error.message).toBe('alpha and beta have no network of IPv4 in common');
@@ -183,13 +183,13 @@ describe('what drbd.create refuses, it refuses with both hosts as they were', ()
     expect((await refusing(twice)).message).toContain('10.0.0.1 and 10.0.0.2; 10.9.0.1 and 10.9.7.2');
   });
 
-  it('a host that cannot be reached, which it names', async () => {
+  it('an unreachable host, which it names', async () => {
     const hosts = two();
     hosts.there.cut();
     expect((await refusing(hosts)).message).toContain('there cannot be reached');
   });
 
-  it('two hosts that do not find each other: then all is undone', async () => {
+  it('two hosts that cannot connect: everything is undone', async () => {
     const hosts = two();
     const before = [hosts.alpha.snapshot(), hosts.there.host().snapshot()];
     unplug(hosts);

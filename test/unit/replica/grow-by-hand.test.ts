@@ -40,7 +40,7 @@ async function typed(host: SimulatedHost, words: string): Promise<void> {
 const remedyOf = async (act: () => Promise<unknown>): Promise<string> =>
   String(await act().then(String, (error: unknown) => (error as RefusedError).remedy));
 
-it('one of two volumes grows by the commands that drbd grow names', async () => {
+it('one of two volumes grows by the commands that drbd grow prints', async () => {
   const hosts = withTwoVolumes();
   const grow = () => withBofh(hosts.here, () => drbd.grow({ name: 'web1', on, size: '+64m' }));
   const said = await remedyOf(grow);
@@ -56,7 +56,7 @@ it('one of two volumes grows by the commands that drbd grow names', async () => 
   expect([(first?.size ?? 0) < 68 * mib, (second?.size ?? 0) > 128 * mib]).toEqual([true, true]);
 });
 
-it('one that is primary nowhere grows after the command that drbd grow names', async () => {
+it('a resource without a primary grows after the command that drbd grow prints', async () => {
   const hosts = await made();
   const grow = () => withBofh(hosts.here, () => drbd.grow({ name: 'web1', on, size: '+64m' }));
   expect(await remedyOf(grow)).toContain('bofh drbd promote web1');

@@ -13,7 +13,7 @@ const roles = async ({ alpha, there }: ReturnType<typeof two>): Promise<readonly
   Promise.all([alpha, there.host()].map(async (host) => (await states(host))[0]?.role));
 
 describe('drbd.remove', () => {
-  it('takes a resource from both hosts, which are as they were before it', async () => {
+  it('removes a resource from both hosts, which are as before it was created', async () => {
     const before = both(two());
     const hosts = await made();
     const plan = await withBofh(hosts.here, () => drbd.remove(web1));
@@ -24,7 +24,7 @@ describe('drbd.remove', () => {
     expect(both(hosts)).toEqual(before);
   });
 
-  it('keeps the volumes, with what is on them, when it is told so', async () => {
+  it('keeps the volumes, with their content, on request', async () => {
     const hosts = await made();
     await withBofh(hosts.here, () => drbd.remove({ ...web1, volumes: 'kept' }));
     for (const { world } of [hosts.alpha, hosts.there.host()]) {
@@ -33,7 +33,7 @@ describe('drbd.remove', () => {
     }
   });
 
-  it('takes away what this host has of it, where the other one cannot be reached', async () => {
+  it('removes the part of this host when the other one is unreachable', async () => {
     const hosts = await made();
     hosts.there.cut();
     const failed = await withBofh(hosts.here, () => drbd.remove(web1)).catch(String);
@@ -43,14 +43,14 @@ describe('drbd.remove', () => {
     expect(hosts.there.host().world.lvm[0]?.lvs).toHaveLength(1);
   });
 
-  it('refuses one that is primary, and volumes with snapshots, all at once', async () => {
+  it('refuses a primary, and volumes with snapshots, all at once', async () => {
     const hosts = await made({ primary: 'there' });
     hosts.alpha.admin.snapshot({ vg: 'vg0', name: 'snap', origin: 'web1', extents: 2 });
     const error = await refusal(hosts, () => drbd.remove(web1));
     expect(error.message).toMatch(/on alpha: \/dev\/vg0\/web1 has snapshots.*on beta: web1 is primary here/);
   });
 
-  it('refuses, as promote and demote do, one that is used, and names who has it', async () => {
+  it('refuses, like promote and demote, a resource in use, and names the holder', async () => {
     const hosts = await made({ primary: 'there' });
     const { admin } = hosts.there.host();
     admin.format('/dev/drbd0', {
@@ -67,7 +67,7 @@ describe('drbd.remove', () => {
       expect((await refusal(hosts, act)).message).toMatch(/on beta: .*web1.*mounted on \/mnt\/web1/);
   });
 
-  it('takes one away that is StandAlone, as after a split brain', async () => {
+  it('removes one that is StandAlone, as after a split brain', async () => {
     const before = both(two());
     const hosts = await made();
     hosts.there.host().admin.drbdadm('disconnect', 'web1');
@@ -75,7 +75,7 @@ describe('drbd.remove', () => {
     expect(both(hosts)).toEqual(before);
   });
 
-  it('has one that was StandAlone so again, when it fails', async () => {
+  it('restores StandAlone when it fails', async () => {
     const hosts = await made();
     hosts.there.host().admin.drbdadm('disconnect', 'web1');
     await states(hosts.alpha);
@@ -88,7 +88,7 @@ describe('drbd.remove', () => {
     expect(both(hosts)).toEqual(before);
   });
 
-  it('refuses, before anything is done, one that going back would not bring back as it is', async () => {
+  it('refuses, before anything changes, one that the undo could not restore', async () => {
     const hosts = await made();
     hosts.there.host().admin.drbdadm('detach', 'web1');
     expect((await refusal(hosts, () => drbd.remove(web1))).message).toBe(
@@ -103,7 +103,7 @@ describe('drbd.remove', () => {
     );
   });
 
-  it('refuses what is not there, or not alike on both', async () => {
+  it('refuses one that is missing, or differs between both hosts', async () => {
     const none = await refusal(two(), () => drbd.remove(web1));
     expect(none.message).toBe(
       'on alpha: there is no DRBD resource web1; on beta: there is no DRBD resource web1',
@@ -119,7 +119,7 @@ describe('drbd.remove', () => {
     );
   });
 
-  it('names the host that was replaced, and how its part is removed', async () => {
+  it('names a replaced host, and how to remove its part', async () => {
     const hosts = await made();
     const file = '/etc/drbd.d/web1.res';
     const { admin } = hosts.alpha;
@@ -145,7 +145,7 @@ describe('drbd.promote and demote', () => {
     expect(await roles(hosts)).toEqual(['Secondary', 'Secondary']);
   });
 
-  it('have the old primary again when the new one cannot be made', async () => {
+  it('restore the old primary when the new one cannot be promoted', async () => {
     const hosts = await made({ primary: 'there' });
     hosts.alpha.fault({ tool: 'drbdadm', access: 'change', mode: 'fails before' });
     const failed = withBofh(hosts.here, () => drbd.promote({ ...web1, to: 'alpha' }));
@@ -206,7 +206,7 @@ describe('drbd.promote and demote', () => {
     expect((await refusal(await stage(), () => drbd.promote({ ...web1, to }))).message).toContain(words);
   });
 
-  it('name what makes the living host primary when the other one is dead', async () => {
+  it('name the command that promotes the running host when the other one is down', async () => {
     const hosts = await made({ primary: 'there' });
     hosts.there.cut();
     await expect(withBofh(hosts.here, () => drbd.promote({ ...web1, to: 'alpha' }))).rejects.toMatchObject({
@@ -215,13 +215,13 @@ describe('drbd.promote and demote', () => {
     });
   });
 
-  it('refuse to demote what is primary nowhere', async () => {
+  it('refuse to demote without a primary', async () => {
     expect((await refusal(await made(), () => drbd.demote(web1))).message).toBe('web1 is primary nowhere');
   });
 });
 
 describe('drbd.grow', () => {
-  it('makes the volumes of both hosts larger, and then the device', async () => {
+  it('grows the volumes of both hosts, and then the device', async () => {
     const hosts = await made({ primary: 'there' });
     const { from, to } = await withBofh(hosts.here, () => drbd.grow({ ...web1, size: '+64m' }));
     expect(to).toBeGreaterThanOrEqual(from + 64 * mib);
@@ -231,7 +231,7 @@ describe('drbd.grow', () => {
     }
   });
 
-  it('tells drbdmeta first where its metadata are, on every host: by that it finds them after a boot in between', async () => {
+  it('first records the end of the metadata on every host, so that drbdmeta finds it after a boot in between', async () => {
     const hosts = await made({ primary: 'there' });
     const both = [hosts.alpha, hosts.there.host()];
     const path = '/var/lib/drbd/drbd-minor-0.lkbd';
@@ -250,7 +250,7 @@ describe('drbd.grow', () => {
     expect(error.message).toMatch(words);
   });
 
-  it('takes all that both hosts have, and says when that is nothing', async () => {
+  it('uses all free space of both hosts, and says when there is none', async () => {
     const hosts = await made({ primary: 'there' });
     hosts.alpha.admin.lvcreate({ vg: 'vg0', name: 'other', extents: 100 });
     const [group] = await vgs(hosts.alpha);
@@ -260,7 +260,7 @@ describe('drbd.grow', () => {
     expect(error.message).toBe('web1 is as large as it can be: nothing is free in vg0 on alpha');
   });
 
-  it('refuses one that is primary nowhere, or not in sync', async () => {
+  it('refuses one without a primary, or out of sync', async () => {
     expect((await refusal(await made(), () => drbd.grow({ ...web1, size: '+1g' }))).message).toContain(
       'web1 is primary nowhere',
     );

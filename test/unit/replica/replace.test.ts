@@ -49,7 +49,7 @@ const planned = ({ here }: Three) => {
 };
 
 describe('drbd.replacePeer', () => {
-  it('has another host fetch all of it, while it is in use, and removes what the old peer had', async () => {
+  it('resyncs another host completely while in use, and removes the part of the old peer', async () => {
     const hosts = three();
     hosts.alpha.admin.mkdir('/mnt/web1');
     hosts.alpha.admin.mount('/dev/drbd0', '/mnt/web1');
@@ -77,7 +77,7 @@ describe('drbd.replacePeer', () => {
     expect([hosts.there, hosts.others['gamma']].map((each) => each?.reserved())).toEqual([[], []]);
   });
 
-  it('writes the same file on both, in which every other word is as it was', async () => {
+  it('writes the same file on both, with every other word unchanged', async () => {
     const hosts = three();
     await replace(hosts);
     const text = withGamma
@@ -88,7 +88,7 @@ describe('drbd.replacePeer', () => {
     expect(() => gammaOf(hosts).admin.readFile('/etc/drbd.d/web1.res')).toThrow();
   });
 
-  it('takes another group, in whole extents of it', async () => {
+  it('accepts another group, in its whole extents', async () => {
     const beta = ground('beta', '10.0.0.2', {
       volumeGroups: [{ name: 'data', size: 1024 * mib, extentSize: 16 * mib }],
     });
@@ -101,7 +101,7 @@ describe('drbd.replacePeer', () => {
     expect(fresh.alpha.admin.readFile('/etc/drbd.d/web1.res')).toContain('disk /dev/data/web1; # the same');
   });
 
-  it('keeps the volume of the old peer when it is told so', async () => {
+  it('keeps the volume of the old peer on request', async () => {
     const hosts = three();
     const { from } = await replace(hosts, { volumes: 'kept' });
     expect(from).toMatchObject({ volumes: [], kept: ['/dev/vg0/web1'] });
@@ -123,7 +123,7 @@ describe('drbd.replacePeer', () => {
         gammaOf(hosts).fault({ tool: 'lvrename', mode: 'fails before' });
       },
     ],
-  ])('leaves all three as they were, and connected, when %s', async (_, stage) => {
+  ])('leaves all three unchanged, and connected, when %s', async (_, stage) => {
     const hosts = three();
     const before = snapshots(hosts);
     stage(hosts);
@@ -134,7 +134,7 @@ describe('drbd.replacePeer', () => {
 });
 
 describe('drbd.replacePeer', () => {
-  it('removes nothing of a peer that was cut off since it was planned', async () => {
+  it('removes nothing of a peer that was disconnected since the plan', async () => {
     const hosts = three();
     const { engine } = hosts.here;
     const plan = await planned(hosts);
@@ -145,7 +145,7 @@ describe('drbd.replacePeer', () => {
     expect(hosts.there.host().world.lvm[0]?.lvs).toEqual([]);
   });
 
-  it('leaves a file alone that somebody has edited since it was read', async () => {
+  it('leaves alone a file that was edited since it was read', async () => {
     const hosts = three();
     const { engine } = hosts.here;
     const plan = await planned(hosts);
@@ -158,7 +158,7 @@ describe('drbd.replacePeer', () => {
     expect(snapshots(hosts)).toEqual(before);
   });
 
-  it('has the file read by no more than before, on both hosts', async () => {
+  it('gives no more users access to the file than before, on both hosts', async () => {
     const hosts = three();
     const path = '/etc/drbd.d/web1.res';
     const text = hosts.alpha.admin.readFile(path);
@@ -175,7 +175,7 @@ describe('drbd.replacePeer', () => {
     expect((await replace(hosts, { volumes: 'kept' })).from.kept).toEqual(['/dev/vg0/web1']);
   });
 
-  it('takes an old peer down that has refused this host, and is StandAlone', async () => {
+  it('takes down an old peer that refused this host, and is StandAlone', async () => {
     const hosts = three();
     gammaOf(hosts).admin.drbdadm('disconnect', 'web1');
     expect((await replace(hosts, { volumes: 'kept' })).from.kept).toEqual(['/dev/vg0/web1']);
@@ -201,7 +201,7 @@ const recovered = async ({ engine }: Bofh, consent: 'asked' | 'given' = 'asked')
   );
 };
 
-describe('drbd.replacePeer, killed after it has connected the new peer', () => {
+describe('drbd.replacePeer, killed after it connected the new peer', () => {
   /** With another port than before, in use. */
   const killed = async (): Promise<Three> => {
     const hosts = three();
@@ -215,7 +215,7 @@ describe('drbd.replacePeer, killed after it has connected the new peer', () => {
   };
   const pair = ({ there }: Three, alpha: SimulatedHost) => [alpha, there.host()] as const;
 
-  it('is not taken apart by a recovery under who uses it, unless that is said', async () => {
+  it('is not undone by recovery while in use, unless confirmed', async () => {
     const hosts = await killed();
     const alpha = hosts.alpha.restart();
     const bofh = hosts.again(alpha);
@@ -235,7 +235,7 @@ describe('drbd.replacePeer, killed after it has connected the new peer', () => {
     expect(await differences([alpha, gammaOf(hosts)])).toEqual([]);
   });
 
-  it('stays whole when a boot has brought it up again before the recovery, and goes back once it was parted', async () => {
+  it('stays when a boot brought it up before the recovery, and is undone once disconnected', async () => {
     const hosts = await killed();
     const alpha = hosts.alpha.powerCut({ keep: 'all' });
     alpha.admin.drbdadm('up', 'web1');
@@ -264,7 +264,7 @@ describe('drbd.replacePeer, killed after it has connected the new peer', () => {
     expect(pair(hosts, alpha)[1].world.drbd.resources).toEqual([]);
   });
 
-  it('goes back before DRBD comes up', async () => {
+  it('is undone before DRBD comes up', async () => {
     const hosts = await killed();
     const alpha = hosts.alpha.powerCut({ keep: 'all' });
     expect(await recovered(hosts.again(alpha))).toBe('rolled-back');
@@ -275,13 +275,13 @@ describe('drbd.replacePeer, killed after it has connected the new peer', () => {
   });
 });
 
-describe('drbd.replacePeer of a peer that is lost', () => {
+describe('drbd.replacePeer of a lost peer', () => {
   const lost = (hosts: Three): Three => {
     hosts.others['gamma']?.cut();
     return hosts;
   };
 
-  it('says what remains there, and takes a port at which that one does not call', async () => {
+  it('reports the leftovers there, and takes another port, so that the old peer cannot connect', async () => {
     const hosts = lost(three());
     const { from, hosts: now } = await replace(hosts, { old: 'lost' });
     expect(from).toEqual({
@@ -295,14 +295,14 @@ describe('drbd.replacePeer of a peer that is lost', () => {
     ]);
   });
 
-  it('does so when this host has given it up already', async () => {
+  it('works also when this host was told already that the peer is lost', async () => {
     const hosts = lost(three());
     hosts.alpha.admin.drbdadm('disconnect', 'web1');
     expect((await replace(hosts, { old: 'lost', port: 7788 })).hosts[0]?.port).toBe(7788);
     expect(await states(hosts.alpha)).toMatchObject([{ connections: [{ state: 'Connected' }] }]);
   });
 
-  it('may be the same machine, installed anew', async () => {
+  it('may use the same machine after a reinstallation', async () => {
     const hosts = three();
     const gamma = gammaOf(hosts);
     gamma.world.drbd.resources = [];
@@ -315,7 +315,7 @@ describe('drbd.replacePeer of a peer that is lost', () => {
     expect(content(gamma)).toBe(ext4.uuid);
   });
 
-  it('refuses one that is connected, and asks to be told of one that does not answer', async () => {
+  it('refuses a connected one, and asks for confirmation of an unreachable one', async () => {
     expect((await refused(three(), { old: 'lost' })).message).toContain('is not lost, but connected');
     const { message, remedy } = await refused(lost(three()));
     expect(message).toContain('gamma cannot be reached');
@@ -420,7 +420,7 @@ describe('drbd.replacePeer refuses', () => {
     expect((await refused(hosts, more)).message).toMatch(words);
   });
 
-  it('a device of the new host that has the number of its own', async () => {
+  it('a device of the new host with its minor number', async () => {
     const hosts = three();
     hosts.there.host().admin.writeFile('/etc/drbd.d/old.res', other.replaceAll('minor 5', 'minor 0'));
     expect((await refused(hosts)).message).toContain('on beta: /dev/drbd0 belongs to the DRBD resource old');

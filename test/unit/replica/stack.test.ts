@@ -54,7 +54,7 @@ const extents = ({ alpha, there }: Hosts): readonly unknown[] =>
   [alpha, there.host()].map(({ world }) => world.lvm[0]?.lvs[0]?.extents);
 
 describe('block resize of a stack with a replicated disk', () => {
-  it('makes the volumes of both hosts larger, then the disk, then what lies on it here', async () => {
+  it('grows the volumes of both hosts, then the disk, then its content here', async () => {
     const hosts = await encrypted();
     const { layers, asked } = await resize(hosts, { key });
 
@@ -80,7 +80,7 @@ describe('block resize of a stack with a replicated disk', () => {
     expect(await sizeOn(hosts, '/dev/mapper/web1')).toBe(filesystem?.to);
   });
 
-  it('that is cut short below the upper layers is finished by the command that its journal names', async () => {
+  it('interrupted below the upper layers is finished by the command in its journal', async () => {
     const hosts = await encrypted();
     const { alpha } = hosts;
     alpha.fault({ tool: 'drbdadm', access: 'change', mode: 'fails before' });
@@ -98,7 +98,7 @@ describe('block resize of a stack with a replicated disk', () => {
     expect(await sizeOn(hosts, '/dev/mapper/web1')).toBeGreaterThan(48 * mib);
   });
 
-  it('gives the volume beneath the size, when that is the device that is named', async () => {
+  it('gives the volume beneath the size, if that is the named device', async () => {
     const hosts = await plain();
     const { layers, asked, roundedFrom } = await resize(hosts, {
       ...{ device: '/dev/vg0/web1', to: { size: 200 * mib } },
@@ -117,7 +117,7 @@ describe('block resize of a stack with a replicated disk', () => {
     expect([again.asked, again.layers[0]?.to, again.roundedFrom]).toEqual([0, 200 * mib, undefined]);
   });
 
-  it('has a container follow, when the volume beneath is the device that is named', async () => {
+  it('grows a container too, if the volume beneath is the named device', async () => {
     const hosts = await encrypted();
     const { layers } = await resize(hosts, { device: '/dev/vg0/web1', key });
     const size = (await states(hosts.alpha))[0]?.volumes[0]?.size ?? 0;
@@ -125,7 +125,7 @@ describe('block resize of a stack with a replicated disk', () => {
     expect(layers.slice(2).map(({ to }) => to)).toEqual([size, size - 16 * mib, size - 16 * mib]);
   });
 
-  it('says that a size was rounded, and to what, also when there was nothing to do', async () => {
+  it('reports a rounded size, also when there was nothing to do', async () => {
     const hosts = await plain();
     for (const when of ['after the commit', 'unchanged']) {
       const { layers, ...rest } = await resize(hosts, { to: { size: 101 * mib } });
@@ -134,7 +134,7 @@ describe('block resize of a stack with a replicated disk', () => {
     }
   });
 
-  it('goes on with a disk that was rounded to the extents of the other host', async () => {
+  it('accepts a disk that was rounded to the extents of the other host', async () => {
     const volumeGroups = [{ name: 'vg0', size: 1024 * mib, extentSize: 16 * mib }];
     const hosts = two(ground('alpha', '10.0.0.1'), ground('beta', '10.0.0.2', { volumeGroups }));
     await create(hosts.here, { primary: 'alpha' });
@@ -145,7 +145,7 @@ describe('block resize of a stack with a replicated disk', () => {
     expect(layers.map(({ when }) => when)).toEqual(['unchanged', 'now']);
   });
 
-  it('touches no resource of two other hosts that has the same name', async () => {
+  it('touches no resource of the same name on two other hosts', async () => {
     const [alpha, gamma, delta] = [
       ground('alpha', '10.0.0.1'),
       ground('gamma', '10.0.0.3'),
@@ -174,7 +174,7 @@ describe('block resize of a stack with a replicated disk', () => {
     expect([gamma.snapshot(), delta.snapshot()]).toEqual(before);
   });
 
-  it('gives the filesystem in it all that both hosts have', async () => {
+  it('gives its filesystem all space of both hosts', async () => {
     const hosts = await plain();
     hosts.there.host().admin.lvcreate({ vg: 'vg0', name: 'other', extents: 200 });
     const [vg] = await vgs(hosts.there.host());
@@ -184,7 +184,7 @@ describe('block resize of a stack with a replicated disk', () => {
     expect(await sizeOn(hosts, '/dev/drbd0')).toBe(layers.at(-1)?.to);
   });
 
-  it('goes on with what lies on the disk when that is as large as it can be already', async () => {
+  it('continues with the content of the disk when that is as large as possible already', async () => {
     const hosts = await plain();
     await resize(hosts, { to: 'max' });
     hosts.alpha.admin.format('/dev/drbd0', { ...ext4, blocks: 16 * 1024 });
@@ -192,7 +192,7 @@ describe('block resize of a stack with a replicated disk', () => {
     expect(layers.map(({ when }) => when)).toEqual(['unchanged', 'now']);
   });
 
-  it('leaves the filesystem as it was when that fails, on a disk that is larger, and the same words go on with it', async () => {
+  it('leaves a failing filesystem as it was, on a larger disk, and the same command continues', async () => {
     const hosts = await plain();
     hosts.alpha.fault({ tool: 'resize2fs', mode: 'fails before' });
     const failed: unknown = await resize(hosts, { to: { size: 128 * mib } }).catch((error: unknown) => error);
@@ -268,7 +268,7 @@ describe('block resize of a stack with a replicated disk', () => {
     ['ext4', plain, 'the ext4 on /dev/drbd0 (64 MiB)'],
     ['LUKS', encrypted, 'the LUKS on /dev/drbd0 (52 MiB), the ext4 on /dev/mapper/web1 (48 MiB)'],
   ])(
-    'bofh doctor names what did not follow, and what finishes it, after a kill before the %s',
+    'bofh doctor names the smaller layers, and how to finish, after a kill before the %s',
     async (_, stage, left) => {
       const hosts = await stage();
       const { faults } = hosts.alpha;
@@ -298,7 +298,7 @@ describe('block resize of a stack with a replicated disk', () => {
     },
   );
 
-  it('changes nothing on either host when what lies on the disk could not follow', async () => {
+  it('changes nothing on either host when the content of the disk cannot grow', async () => {
     const hosts = await encrypted();
     const error = await refusal(hosts, () => block.resize({ device: '/dev/drbd0', to: { by: mib }, on }));
     expect(error.message).toContain('can be resized only with its key');
@@ -307,7 +307,7 @@ describe('block resize of a stack with a replicated disk', () => {
   it.each([
     ['less', { by: -8 * mib }],
     ['min', 'min'],
-  ] as const)('makes no disk smaller: %s', async (_, to) => {
+  ] as const)('does not shrink a disk: %s', async (_, to) => {
     const hosts = await plain();
     const error = await refusal(hosts, () => block.resize({ device: '/dev/drbd0', to, on }));
     expect(error).toBeInstanceOf(RefusedError);
@@ -315,7 +315,7 @@ describe('block resize of a stack with a replicated disk', () => {
     expect(error.remedy).toContain('drbd.remove with keepOn');
   });
 
-  it('is refused as drbd grow is, before anything is done, where the hosts are apart', async () => {
+  it('is refused like drbd grow, before anything changes, where the hosts are disconnected', async () => {
     const hosts = await plain();
     unplug(hosts);
     const error = await refusal(hosts, () => block.resize({ device: '/dev/drbd0', to: { by: mib }, on }));

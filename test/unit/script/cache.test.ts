@@ -40,7 +40,7 @@ function load(text: string, name = 'a.ts') {
 }
 
 describe('the cache of scripts', () => {
-  it('is a directory of our own, which nobody else may read', async () => {
+  it('is a private directory, which no other user may read', async () => {
     await load('export const a: number = 1;');
 
     expect(statSync(directory).mode & 0o7777).toBe(0o700);
@@ -48,7 +48,7 @@ describe('the cache of scripts', () => {
     expect(statSync(join(directory, readdirSync(directory)[0] ?? '')).mode & 0o7777).toBe(0o600);
   });
 
-  it('gives what it was given, and nothing for another key', () => {
+  it('returns what was stored, and nothing for another key', () => {
     const cache = openCache(directory, warn);
     cache?.set('k', 'code\n');
 
@@ -56,7 +56,7 @@ describe('the cache of scripts', () => {
     expect(cache?.get('l')).toBeUndefined();
   });
 
-  it('is used: what lies there whole is what runs', async () => {
+  it('is used: a complete entry is run', async () => {
     const text = 'export const a: number = 1;';
     await load(text);
     const file = join(directory, readdirSync(directory)[0] ?? '');
@@ -67,7 +67,7 @@ describe('the cache of scripts', () => {
     expect(await load(`${text}\n`)).toMatchObject({ a: 1 });
   });
 
-  it('does not run what is torn or was changed', async () => {
+  it('does not run a torn or edited entry', async () => {
     const text = 'export const a: number = 1;';
     await load(text);
     const file = join(directory, readdirSync(directory)[0] ?? '');
@@ -76,7 +76,7 @@ describe('the cache of scripts', () => {
     expect(await load(text)).toMatchObject({ a: 1 });
   });
 
-  it.skipIf(!root)('is neither read nor written when it belongs to somebody else', async () => {
+  it.skipIf(!root)('is neither read nor written when another user owns it', async () => {
     mkdirSync(directory, { mode: 0o700 });
     chownSync(directory, 65_534, 65_534);
 
@@ -85,7 +85,7 @@ describe('the cache of scripts', () => {
     expect(warnings.join()).toContain('belongs to user 65534');
   });
 
-  it.skipIf(!root)('does not take a file of somebody else', async () => {
+  it.skipIf(!root)('does not use a file of another user', async () => {
     const cache = openCache(directory, warn);
     cache?.set('k', 'code');
     chownSync(join(directory, readdirSync(directory)[0] ?? ''), 65_534, 65_534);
@@ -110,7 +110,7 @@ describe('the cache of scripts', () => {
     expect(warnings.join()).toContain('no directory');
   });
 
-  it('does not grow without end', () => {
+  it('does not grow without limit', () => {
     const cache = openCache(directory, warn);
     for (let n = 0; n < 230; n += 1) cache?.set(String(n), 'code');
 
@@ -126,7 +126,7 @@ describe('the transpiled code', () => {
     expect(await load(text)).toMatchObject({ stack: containing('a.ts:7:') });
   });
 
-  it('is neither taken from the directory of jiti nor laid there, whatever the environment says', async () => {
+  it('is neither read from the directory of jiti nor written there, whatever the environment contains', async () => {
     const before = process.env.TMPDIR;
     Object.assign(process.env, { JITI_FS_CACHE: 'true', TMPDIR: work });
     try {

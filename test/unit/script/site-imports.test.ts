@@ -30,8 +30,8 @@ const policy = 'globalThis.bofhTestRan = "policy"; export default "vg0";';
 const site = (from: string): string =>
   write('site.ts', `import group from '${from}'; export default { volumeGroup: group };`);
 
-describe('what a site file imports', () => {
-  it('is run where only root can write it', async () => {
+describe('imports of a site file', () => {
+  it('run where only root can write', async () => {
     write('policy.ts', policy);
     expect(await readSite(site('./policy.ts'), options)).toMatchObject({ volumeGroup: 'vg0' });
     expect(ran.bofhTestRan).toBe('policy');
@@ -53,7 +53,7 @@ describe('what a site file imports', () => {
       'node_modules/policy/index.js',
       'globalThis.bofhTestRan = "policy"; module.exports = "vg0";',
     ],
-  ])('is refused before it is run where others can write it: %s', async (_, from, name, text) => {
+  ])('are refused before they run where others can write: %s', async (_, from, name, text) => {
     const path = write(name, text, 0o646);
     const error = await rejectionOf(readSite(site(from), options));
     expect(error).toBeInstanceOf(UsageError);
@@ -63,7 +63,7 @@ describe('what a site file imports', () => {
     expect(ran.bofhTestRan).toBeUndefined();
   });
 
-  it('is refused in a directory that others can write, and two imports away', async () => {
+  it('are refused in a directory that others can write, and two imports away', async () => {
     write('open/inner.ts', policy);
     chmodSync(join(directory, 'open'), 0o777);
     write('policy.ts', `export { default } from './open/inner.ts';`);
@@ -72,7 +72,7 @@ describe('what a site file imports', () => {
     expect(ran.bofhTestRan).toBeUndefined();
   });
 
-  it('is refused also by a site file that catches the failure', async () => {
+  it('are refused also if the site file catches the failure', async () => {
     write('policy.ts', policy, 0o666);
     const text = `try { await import('./policy.ts') } catch {} export default {};`;
     const error = await rejectionOf(readSite(write('site.ts', text), options));
@@ -81,7 +81,7 @@ describe('what a site file imports', () => {
 });
 
 describe.runIf(process.geteuid?.() === 0)('a script that root runs', () => {
-  it('loads nothing that others can write, when only root can write the script', async () => {
+  it('loads nothing that others can write, if only root can write the script', async () => {
     write('policy.ts', policy, 0o666);
     const script = write('script.ts', `import './policy.ts';`);
     expect(String(await rejectionOf(loadScript(script, options)))).toMatch(
@@ -90,7 +90,7 @@ describe.runIf(process.geteuid?.() === 0)('a script that root runs', () => {
     expect(ran.bofhTestRan).toBeUndefined();
   });
 
-  it('may lie where its author can write it', async () => {
+  it('may be in a directory that its author can write', async () => {
     write('policy.ts', policy, 0o666);
     await loadScript(write('script.ts', `import './policy.ts';`, 0o664), options);
     expect(ran.bofhTestRan).toBe('policy');

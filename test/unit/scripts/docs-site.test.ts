@@ -94,7 +94,7 @@ describe('a build is refused', () => {
     expect(existsSync(out())).toBe(false);
   });
 
-  it('for a page that the navigation does not name', () => {
+  it('for a page that is not in the navigation', () => {
     const from = pages();
     writeFileSync(join(from, 'docs/other.md'), '# Other\n');
 
@@ -113,7 +113,7 @@ describe('a build is refused', () => {
     expect(readdirSync(out())).toEqual(['mine']);
   });
 
-  it('not into one with an older site, which is replaced', () => {
+  it('but an older site is replaced', () => {
     const from = pages();
     buildSite(out(), { from });
     writeFileSync(join(out(), 'old.html'), 'x');

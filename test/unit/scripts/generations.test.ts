@@ -31,7 +31,7 @@ const { generations, parseNote } = (await import(join(root, 'scripts/lib/generat
 const nothing: Note = { now: [], previous: [] };
 
 describe('the files of a build', () => {
-  it('stay for one more build, and go with the next', () => {
+  it('stay for one more build, and are removed by the next', () => {
     const first = generations(['bofh.cjs', 'a1'], nothing);
     const second = generations(['bofh.cjs', 'a2'], first.note);
     const third = generations(['bofh.cjs', 'a3'], second.note);
@@ -48,13 +48,13 @@ describe('the files of a build', () => {
   });
 
   it.each(['', '[]', '{"now":1,"previous":[]}', '{"now":[1],"previous":[]}', 'null'])(
-    'are not known from a note that says %s',
+    'are not read from a note that says %s',
     (text) => expect(parseNote(text)).toBeUndefined(),
   );
 });
 
 describe('npm run build', () => {
-  it('leaves the chunks of the build before it, which a bofh that runs may still load', async () => {
+  it('leaves the chunks of the build before it, which a running bofh may still load', async () => {
     const dist = mkdtempSync(join(tmpdir(), 'bofh-dist-'));
     const build = () => run(process.execPath, [join(root, 'scripts/build.mjs'), '--out', dist, '--no-types']);
     try {

@@ -46,7 +46,7 @@ describe('the manual', () => {
     expect(options).toBeGreaterThan(200);
   });
 
-  it('has no text that troff takes for a command', () => {
+  it('has no text that troff would read as a request', () => {
     for (const page of pages.values())
       for (const line of page.split('\n'))
         expect(line).toMatch(/^(?:\.(?:TH|SH|SS|TP|BR?|PP|RS|RE|nf|fi|br)\b|[^.']|$)/);

@@ -51,7 +51,7 @@ describe('a package in the bundle', () => {
     ]);
   });
 
-  it('is told with its version, its licence and the text of it', () => {
+  it('is listed with its version, its licence and the text of that', () => {
     expect(noticeOf(lay({ license: 'ISC' }))).toEqual({
       packages: ['left@1.2.3'],
       licence: 'ISC',
@@ -76,7 +76,7 @@ describe('a package in the bundle', () => {
   });
 });
 
-describe('what jiti has in it', () => {
+describe('the packages inside jiti', () => {
   const known = (...packages: readonly string[]) => ({ licences: [{ packages, licence: 'MIT', text: 'x' }] });
   const layJiti = (): string => {
     mkdirSync(join(folder, 'dist'));
@@ -87,11 +87,11 @@ describe('what jiti has in it', () => {
     return folder;
   };
 
-  it('is known by name and version', () => {
+  it('are known by name and version', () => {
     expect(noticesInsideJiti(layJiti(), known('@babel/core@7.29.0'))).toHaveLength(1);
   });
 
-  it('fails the build when it is not', () => {
+  it('fail the build when unknown', () => {
     expect(() => noticesInsideJiti(layJiti(), known('@babel/core@7.28.0'))).toThrow(/@babel\/core@7.29.0/);
   });
 });

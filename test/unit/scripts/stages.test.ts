@@ -97,7 +97,7 @@ describe('npm test', () => {
     expect(exitCode).toBe(0);
   });
 
-  it('takes what it runs with it when it is ended', async () => {
+  it('ends its children when it is ended', async () => {
     const pidFile = join(checkout, 'pid');
     lay(
       'node_modules/vitest/vitest.mjs',
@@ -122,7 +122,7 @@ describe('npm test', () => {
     }
   });
 
-  it('says last which tests failed, and why', async () => {
+  it('prints last which tests failed, and why', async () => {
     runner({
       passed: 3,
       skipped: 0,

@@ -34,11 +34,11 @@ describe.each(versions)('systemctl show of systemd %s', (version) => {
     ]);
   });
 
-  it.each(['show-socket', 'show-timer', 'show-target'])('has no Type= of %s', (situation) => {
+  it.each(['show-socket', 'show-timer', 'show-target'])('refuses Type=%s', (situation) => {
     expect(read(situation)).not.toHaveProperty('Type');
   });
 
-  it('does not accept a line less, a line twice, another line or a state that it does not know', () => {
+  it('refuses a missing line, a repeated line, an extra line and an unknown state', () => {
     const whole = of('show-socket', version).stdout;
     const lines = whole.split('\n').slice(0, -1);
     for (const line of lines) {
@@ -65,7 +65,7 @@ describe.each(versions)('systemctl show of systemd %s', (version) => {
   });
 });
 
-it('is called with the unit after --', () => {
+it('runs with the unit after --', () => {
   expect(systemctl('restart', 'web.service').argv).toEqual(['restart', '--', 'web.service']);
   expect(systemctl('daemon-reload').argv).toEqual(['daemon-reload']);
   expect(later('stop', 'web.service').argv).toEqual(['--no-block', 'stop', '--', 'web.service']);

@@ -4,7 +4,7 @@ import { canCutWayIn } from '../../../src/provision/way-in.ts';
 import { guardUnit } from '../../../src/service/guard.ts';
 import { simulatedBofh, simulatedHost } from '../../../src/simulator/index.ts';
 
-test('the guard is a service that no login ends, and that no bofh is killed in', () => {
+test('the guard is a service that no logout ends, and in which no bofh is killed', () => {
   const { argv } = guardUnit('3f0c', ['/usr/bin/node', '/opt/bofh.cjs', '--state-dir', '/srv/bofh']);
 
   expect(argv.slice(-8)).toEqual(
@@ -45,6 +45,6 @@ test.each([
   ['packages', 'htop openssh-server', true],
   ['packages', 'sudo-ldap', false],
   ['file', '/etc/sshd', false],
-] as const)('a change of the %s %s can cut the way in: %s', (kind, name, can) => {
+] as const)('a change of the %s %s can cut the connection: %s', (kind, name, can) => {
   expect(canCutWayIn({ action: 'change', kind, name, details: [] })).toBe(can);
 });

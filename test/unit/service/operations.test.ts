@@ -127,7 +127,7 @@ describe('refused, with nothing changed', () => {
     expect(host.snapshot()).toBe(before);
   });
 
-  it('a stop of what a running socket would start again', async () => {
+  it('a stop of a service that a running socket would start again', async () => {
     host.admin.systemctl('start', 'web.socket');
     host.admin.systemctl('start', unit);
     const error = await rejectionOf(sequence((tx) => tx.service.setActivity({ unit, running: false })));
@@ -138,7 +138,7 @@ describe('refused, with nothing changed', () => {
 });
 
 describe('enablement', () => {
-  it('disables with what Also= names, and puts exactly the links back that an administrator had', async () => {
+  it('disables with the units of Also=, and restores exactly the links of the administrator', async () => {
     host.admin.symlink(`${own}/sockets.target.wants/web.socket`, '../web.socket');
     host.admin.symlink(`${own}/rescue.target.wants/web.service`, '../web.service');
     const before = host.snapshot();
@@ -184,7 +184,7 @@ describe('activity', () => {
     expect(host.snapshot()).toBe(before);
   });
 
-  it('undo starts again what was stopped, and stops what was started, though others restarted it', async () => {
+  it('undo starts a stopped service again, and stops a started one, although others restarted it', async () => {
     host.admin.systemctl('start', unit);
     const running = units();
     const stop = await take(setActivity, { unit, running: false }, inside());
@@ -200,7 +200,7 @@ describe('activity', () => {
     expect(units()).toEqual([]);
   });
 
-  it('is not failed after the undo, unless it was so before', async () => {
+  it('is not failed after the undo, unless it was before', async () => {
     file('bad.service', '[Service]\nExecStart=/bin/false\n');
     const before = host.snapshot();
     await rejectionOf(sequence((tx) => tx.service.setActivity({ unit: 'bad.service', running: true })));
@@ -212,7 +212,7 @@ describe('activity', () => {
   });
 });
 
-describe('the two steps around a change of the configuration', () => {
+describe('the steps around a change of the configuration', () => {
   const changing = (by: 'restart' | 'reload', content: string, fail = false) =>
     sequence(async (tx) => {
       await tx.service.beforeChange({ unit, by, files: ['/etc/web.conf'] });
@@ -240,7 +240,7 @@ describe('the two steps around a change of the configuration', () => {
   );
 
   it.each(['sleep 3\n', 'exit 1\n'])(
-    'one that does not stay up runs with the old one again: %j',
+    'a service that does not stay up runs with the old one again: %j',
     async (content) => {
       const before = host.snapshot();
       const error = await rejectionOf(changing('restart', content));
@@ -261,7 +261,7 @@ describe('the two steps around a change of the configuration', () => {
     expect(host.world.units.get(unit)?.invocation).toBe(invocation);
   });
 
-  it('one that others restarted meanwhile reads the old one again', async () => {
+  it('a service that others restarted meanwhile reads the old one again', async () => {
     const before = units();
     await rejectionOf(
       sequence(async (tx) => {

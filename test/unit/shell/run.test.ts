@@ -19,7 +19,7 @@ const scripts = (host: SimulatedHost): readonly string[] =>
   host.points.filter(({ tool }) => tool === 'sh').map(({ argv }) => argv[3] ?? '');
 
 describe('the commands', () => {
-  it('give text to sh, and a program its arguments without a shell', () => {
+  it('pass text to sh, and arguments to a program without a shell', () => {
     expect(runScript('a', 'x; y', 60)).toMatchObject({
       ...{ tool: 'sh', argv: ['-e', '-c', 'x; y', 'a'], access: 'change', stop: 'safe', timeoutMs: 60_000 },
     });
@@ -91,7 +91,7 @@ describe('tx.shell.run', () => {
     },
   );
 
-  it('that was at work when the power was cut is undone by recovery', async () => {
+  it('that ran during a power cut is undone by recovery', async () => {
     const host = simulatedHost();
     host.fault({ tool: 'sh', mode: 'acts then crash' });
     await running(host, (tx) => tx.shell.run(script)).catch(() => undefined);
@@ -123,7 +123,7 @@ describe('tx.shell.run', () => {
     expect(scripts(host)).toEqual(['cache']);
   });
 
-  it('that is done already is refused, and nothing changes', async () => {
+  it('whose probe says done is refused, and nothing changes', async () => {
     const host = simulatedHost();
     host.admin.script('cache', true);
     const before = host.snapshot();

@@ -24,7 +24,7 @@ async function makeVolume(host: SimulatedHost, name: string): Promise<void> {
   );
 }
 
-test('a copy is as the host is, and what becomes of one the other does not see', async () => {
+test('a copy equals its host, and later changes of one do not affect the other', async () => {
   const host = busyHost();
   const before = host.snapshot();
   const copy = fork(host);
@@ -42,7 +42,7 @@ test('a copy is as the host is, and what becomes of one the other does not see',
   expect(copy.snapshot()).toBe(changed);
 });
 
-test('what /dev and /sys show of a copy is what it has', async () => {
+test('/dev and /sys of a copy show its own objects', async () => {
   const host = busyHost();
   expect(await host.readDir('/dev/vg0')).toEqual(['data']);
 
@@ -53,7 +53,7 @@ test('what /dev and /sys show of a copy is what it has', async () => {
   expect(await host.readDir('/dev/vg0')).toEqual(['data']);
 });
 
-test('a copy draws the ids that the host would draw, each of them its own', () => {
+test('a copy draws the same IDs as its host, independently', () => {
   const host = busyHost();
   const copy = fork(host);
 
@@ -62,7 +62,7 @@ test('a copy draws the ids that the host would draw, each of them its own', () =
   expect([host.world.ids.uuid(), host.world.ids.lvmUuid()]).toEqual(drawn);
 });
 
-test('what was not durable is lost in the power cut of a copy too', () => {
+test('unsynced data is lost in the power cut of a copy too', () => {
   const host = busyHost();
   const copy = fork(host);
 
@@ -71,7 +71,7 @@ test('what was not durable is lost in the power cut of a copy too', () => {
   expect(host.powerCut({ keep: 'none' }).snapshot()).toBe(after);
 });
 
-test('a host is not copied while a process of it has a file open', () => {
+test('refuses a copy while a process of the host has a file open', () => {
   const host = busyHost();
   const file = simulatedBofh({ host }).engine.store.create('x.new');
 

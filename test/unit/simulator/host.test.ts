@@ -19,7 +19,7 @@ const make = { vg: 'vg0', name: 'web1', size: '16m' };
 const makeLv = (host: ReturnType<typeof simulatedHost>) =>
   withBofh(bofhOn(host), () => atomic('disk', (tx) => tx.lvm.createLv(make)));
 
-describe('what the model does not know', () => {
+describe('an unknown command', () => {
   test.each<Pick<Command<void>, 'tool' | 'argv'>>([
     { tool: 'lvs', argv: ['--reportformat', 'json_std'] },
     {
@@ -42,7 +42,7 @@ describe('what the model does not know', () => {
 });
 
 describe('faults', () => {
-  test('a garbage answer is not understood', async () => {
+  test('a garbled answer is refused', async () => {
     const host = simulatedHost();
     host.fault({ tool: 'lvs', access: 'read', mode: 'garbage answer' });
 
@@ -57,7 +57,7 @@ describe('faults', () => {
     await expect(host.run(vgs())).rejects.toMatchObject({ reason: 'timeout' });
   });
 
-  test('a tool that says 0 and does nothing is found out, and all is as before', async () => {
+  test('a program that exits 0 and does nothing is noticed, and everything is as before', async () => {
     const host = simulatedHost();
     const before = host.snapshot();
     host.fault({ tool: 'lvcreate', mode: 'no effect, exit 0' });
@@ -79,7 +79,7 @@ describe('faults', () => {
     expect(host.snapshot()).toBe(before);
   });
 
-  test('the n-th of those that match is hit, and no other', async () => {
+  test('only the nth matching call is hit', async () => {
     const host = simulatedHost();
     host.fault({ tool: 'file', argvIncludes: '/srv/b', nth: 2, mode: 'fails before' });
     const change = host.during({ outputs: '/nowhere', lock: -1 });
@@ -92,7 +92,7 @@ describe('faults', () => {
 });
 
 describe('processes', () => {
-  test('a killed process changes nothing any more', async () => {
+  test('a killed process makes no further change', async () => {
     const host = simulatedHost();
     const before = host.snapshot();
     host.kill();
@@ -102,7 +102,7 @@ describe('processes', () => {
     expect(host.snapshot()).toBe(before);
   });
 
-  test('two of one name at once: one wins, the other is refused, and nothing is left of it', async () => {
+  test('of two concurrent ones with one name, one succeeds, and the other leaves nothing behind', async () => {
     const host = simulatedHost();
     const other = host.restart();
 
@@ -113,7 +113,7 @@ describe('processes', () => {
     expect(await openJournals(bofhOn(host).engine)).toEqual([]);
   });
 
-  test('two of different names at once both succeed', async () => {
+  test('two concurrent ones with different names both succeed', async () => {
     const host = hostWithSource();
 
     await Promise.all([vmCreate(bofhOn(host)), vmCreate(bofhOn(host.restart()), { name: 'mail1' })]);
@@ -121,7 +121,7 @@ describe('processes', () => {
     expect(host.world.domains.map(({ name }) => name).sort()).toEqual(['mail1', 'web1', 'web10']);
   });
 
-  test('a dead sequence holds its objects until it is recovered', async () => {
+  test('a dead sequence keeps its objects locked until recovery', async () => {
     const host = simulatedHost();
     host.fault({ tool: 'lvcreate', mode: 'acts then crash' });
     await expect(makeLv(host)).rejects.toThrow();
@@ -163,7 +163,7 @@ describe('processes', () => {
     expect(next.snapshot()).toBe(before);
   });
 
-  test('another boot has another id, and nothing that ends with a boot', async () => {
+  test('another boot has another ID, and nothing that ends with a boot', async () => {
     const host = hostWithSource();
     await vmCreate(bofhOn(host));
     const { boot } = await host.facts();
@@ -177,8 +177,8 @@ describe('processes', () => {
   });
 });
 
-describe('somebody else on the host', () => {
-  test('a volume that takes our name while we are dead survives the recovery, byte for byte', async () => {
+describe('concurrent changes', () => {
+  test('a foreign volume that takes our name after a kill survives the recovery, byte for byte', async () => {
     const host = simulatedHost();
     host.fault({ tool: 'lvcreate', mode: 'crash here' });
     await expect(makeLv(host)).rejects.toThrow();
@@ -196,7 +196,7 @@ describe('somebody else on the host', () => {
     expect(next.snapshot()).toBe(before);
   });
 
-  test('a volume that takes our name between the check and the act wins, and the sequence leaves no trace', async () => {
+  test('a foreign volume that takes our name between check and act stays, and the sequence leaves nothing behind', async () => {
     const host = simulatedHost();
     const { engine } = bofhOn(host);
     const sequence = new AtomicOperationSequence({ engine, name: 'disk' });

@@ -16,8 +16,8 @@ const readText = async (host: ReadHost, path: string) =>
   new TextDecoder().decode(await host.readFile(path)).trimEnd();
 const words = async (host: ReadHost, device: string) => (await found(host, device)).map((each) => each.words);
 
-describe('what the simulated kernel shows', () => {
-  test('a loop device is the file behind it', async () => {
+describe('the simulated kernel', () => {
+  test('shows a loop device with its file', async () => {
     const host = simulatedHost();
     host.admin.writeFile('/srv/disk.img', new Uint8Array(4 * 1024 ** 2));
     const device = host.admin.losetup('/srv/disk.img');
@@ -30,7 +30,7 @@ describe('what the simulated kernel shows', () => {
     });
   });
 
-  test('a volume by every one of its names is one object over its disk', async () => {
+  test('resolves a volume by each of its names to one object over its disk', async () => {
     const host = simulatedHost();
     host.admin.lvcreate({ vg: 'vg0', name: 'a-b', extents: 1 });
     host.admin.format('/dev/vg0/a-b', ext4);
@@ -42,7 +42,7 @@ describe('what the simulated kernel shows', () => {
     expect(await words(host, '/dev/vdb')).toEqual(['beneath /dev/mapper/vg0-a--b']);
   });
 
-  test('a thin volume and a snapshot lie on what lvm makes beneath them, and on nothing else', async () => {
+  test('shows a thin volume and a snapshot only above the hidden volumes of lvm', async () => {
     const host = simulatedHost();
     host.admin.thinPool({ vg: 'vg0', name: 'pool', extents: 8 });
     host.admin.thinVolume({ vg: 'vg0', name: 'thin', pool: 'pool', extents: 8 });
@@ -68,7 +68,7 @@ describe('what the simulated kernel shows', () => {
     expect(await host.stat('/dev/mapper/vg0-a--b-real')).toBeUndefined();
   });
 
-  test('swap, a guest and a mount hold a device', async () => {
+  test('shows swap, a guest and a mount as holders of a device', async () => {
     const host = simulatedHost({
       disks: ['x', 'y', 'z'].map((end) => ({ name: `vd${end}`, size: 2 ** 26 })),
     });
@@ -83,7 +83,7 @@ describe('what the simulated kernel shows', () => {
     expect(await words(host, '/dev/vdz')).toEqual([`mounted on /mnt (mount ${id})`]);
   });
 
-  test('the number of an unmounted mount comes again, that of a domain does not', () => {
+  test('reuses the number of an unmounted mount, but not that of a domain', () => {
     const host = simulatedHost({ disks: [{ name: 'vdz', size: 2 ** 26 }] });
     host.admin.format('/dev/vdz', ext4);
     const first = host.admin.mount('/dev/vdz', '/mnt');
@@ -95,7 +95,7 @@ describe('what the simulated kernel shows', () => {
     expect(host.admin.startDomain({ name: 'a' }).domid).toBe(domid + 1);
   });
 
-  test('a mounted filesystem hides what is beneath, and an unmount shows it again', async () => {
+  test('hides the content below a mount, and shows it again after the unmount', async () => {
     const host = simulatedHost({ disks: [{ name: 'vdz', size: 2 ** 26 }] });
     host.admin.writeFile('/mnt/below', 'x');
     host.admin.format('/dev/vdz', ext4);
@@ -107,7 +107,7 @@ describe('what the simulated kernel shows', () => {
     expect(await host.readDir('/mnt')).toEqual(['below']);
   });
 
-  test('names with spaces and newlines survive the tables of the kernel and of libmount', async () => {
+  test('keeps names with spaces and newlines in the tables of the kernel and of libmount', async () => {
     const host = simulatedHost({ disks: [{ name: 'vdz', size: 2 ** 26 }] });
     const path = '/mnt/a b\n\\c';
     host.admin.mkdir(path);
@@ -118,7 +118,7 @@ describe('what the simulated kernel shows', () => {
     expect(await words(host, '/dev/vdz')).toHaveLength(1);
   });
 
-  test('two hosts of one seed are the same, of two seeds are not', () => {
+  test('is the same for two hosts of one seed, and differs for two seeds', () => {
     const [one, same, other] = ['a', 'a', 'b'].map((seed) => simulatedHost({ seed }).snapshot());
 
     expect(same).toBe(one);
@@ -127,7 +127,7 @@ describe('what the simulated kernel shows', () => {
 });
 
 describe('a power cut', () => {
-  test('loses a name that was not synced, and keeps the content of a file that was', async () => {
+  test('loses an unsynced name, and keeps the content of a synced file', async () => {
     const host = simulatedHost();
     const change = host.during({ outputs: '/nowhere', lock: -1 });
     await change.writeNew('/srv/lost', 'x', { mode: 0o600 });
@@ -141,7 +141,7 @@ describe('a power cut', () => {
     expect(after.admin.readFile('/etc/kept')).toBe('y');
   });
 
-  test('a process that works in a mount, has a file of it or the device itself open', async () => {
+  test('ends a process with its working directory or a file in a mount, or the device itself open', async () => {
     const host = simulatedHost({ disks: [{ name: 'vdz', size: 64 * 1024 ** 2 }] });
     host.admin.format('/dev/vdz', ext4);
     host.admin.mkdir('/mnt');

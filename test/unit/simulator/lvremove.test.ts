@@ -23,14 +23,14 @@ const lvremove = (host: SimulatedHost, ...argv: readonly string[]): Promise<void
 };
 
 describe('lvremove', () => {
-  test('asks before it removes an active volume, and closed input says no', async () => {
+  test('asks before it removes an active volume, and closed input means no', async () => {
     const host = withSnapshot();
 
     await expect(lvremove(host, 'vg0/web1')).rejects.toThrow('vg0/web1 not removed');
     expect(volumesOf(host)).toContain('vg0/web1');
   });
 
-  test('with --yes takes an active origin and the snapshots of others, and asks nobody', async () => {
+  test('with --yes removes an active origin and the snapshots of others without a question', async () => {
     const host = withSnapshot();
     const before = volumesOf(host);
 
@@ -56,7 +56,7 @@ async function undoneWhile(meanwhile: (host: SimulatedHost) => void) {
 }
 
 describe('the undo of createLv', () => {
-  test('does not remove a volume that somebody activates between its check and its act', async () => {
+  test('does not remove a volume that was activated between its check and its act', async () => {
     const { host, error } = await undoneWhile(({ world }) => {
       const lv = world.lvm.flatMap((vg) => vg.lvs).find(({ name }) => name === 'web1');
       if (lv !== undefined) activateLv(world, lv);
@@ -66,7 +66,7 @@ describe('the undo of createLv', () => {
     expect(volumesOf(host)).toContain('vg0/web1');
   });
 
-  test('takes no snapshot along that somebody makes between its check and its act', async () => {
+  test('removes no snapshot that was created between its check and its act', async () => {
     const { host, error } = await undoneWhile(({ admin, world }) => {
       const there = world.lvm.some((vg) => vg.lvs.some(({ name }) => name === 'of-others'));
       if (!there) admin.snapshot({ vg: 'vg0', name: 'of-others', origin: 'web1', extents: 2 });

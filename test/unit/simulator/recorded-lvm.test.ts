@@ -15,7 +15,7 @@ const twoGroups = (): SimulatedHost =>
     disks: [{ name: 'vdz', size: 64 * 1024 ** 2 }],
   });
 
-describe('the model says to the letter what the real tool said', () => {
+describe('the model prints exactly what the real program printed', () => {
   const cases: readonly (readonly [string, ((host: SimulatedHost) => Called)?])[] = [
     ['lvm/lvcreate-exists@2.03.16', (host) => web1(host)],
     ['lvm/lvcreate-full@2.03.16', () => ({ '(226 extents)': '(255 extents)' })],
@@ -132,7 +132,7 @@ describe('the model says to the letter what the real tool said', () => {
       expect({ exitCode, stdout, stderr }).toEqual(wanted);
     });
 
-  test('of the full report: its form, and the rows of volumes', async () => {
+  test('for the full report: its form, and the rows of volumes', async () => {
     const host = twoGroups();
     for (const vg of ['vg0', 'vg-one']) host.admin.lvcreate({ vg, name: 'web-1', extents: 2 });
     const { argv, stdout: recorded } = JSON.parse(read('lvm/fullreport-many@2.03.16.json')) as Recorded;
@@ -147,7 +147,7 @@ describe('the model says to the letter what the real tool said', () => {
     expect(shapeOf(stdout, 'vg-one/web-1')).toBe(shapeOf(recorded, 'vg-one/web-1'));
   });
 
-  test('of a whole listing: the order, the columns and the form of lvs', async () => {
+  test('for a whole listing: the order, the columns and the form of lvs', async () => {
     const host = twoGroups();
     host.admin.lvcreate({ vg: 'vg0', name: 'web1', extents: 2 });
     host.admin.lvcreate({ vg: 'vg0', name: 'idle', extents: 3 });

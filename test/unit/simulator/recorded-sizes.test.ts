@@ -5,7 +5,7 @@ import { recorded } from '../blockdevice/fixtures.ts';
 
 const uuid = '11111111-2222-3333-4444-555555555555';
 
-describe('the model says to the letter what the real tool said', () => {
+describe('the model prints exactly what the real program printed', () => {
   test.each([
     ['e2fsck/mounted@1.47.0', 'mounted'],
     ['resize2fs/shrink-mounted@1.47.0', 'mounted'],

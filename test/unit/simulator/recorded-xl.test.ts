@@ -38,7 +38,7 @@ const cases: Readonly<Record<string, (host: SimulatedHost) => readonly string[]>
   },
 };
 
-describe('xl fails in the model as it did on Xen 4.17', () => {
+describe('xl fails in the model as on Xen 4.17', () => {
   for (const [name, given] of Object.entries(cases))
     test(name, async () => {
       const host = hostWithDisk();

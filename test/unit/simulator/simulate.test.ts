@@ -7,7 +7,7 @@ import { removeVm, planRemove } from '../../../src/vm/remove.ts';
 import { bofhOn, hostWithSource, site, vmCreate } from './support.ts';
 
 describe('a plan over a host', () => {
-  test('of vm create has the very changes of the real run, and the host has none', async () => {
+  test('of vm create has the exact changes of the real run, and does not change the host', async () => {
     const real = hostWithSource();
     const before = real.snapshot();
     const plan = await simulate(real);
@@ -20,7 +20,7 @@ describe('a plan over a host', () => {
     expect(changesOf(plan)).toEqual(changesOf(real));
   });
 
-  test('of vm remove has the very changes of the real run, and the host has none', async () => {
+  test('of vm remove has the exact changes of the real run, and does not change the host', async () => {
     const real = hostWithSource();
     await vmCreate(bofhOn(real));
     const begun = real.changes.length;
@@ -70,7 +70,7 @@ describe('a plan over a host', () => {
     expect([await made(plan), await made(real)]).toEqual([free, free]);
   });
 
-  test('is made also below a chroot, where the kernel tells of no mount at the root', async () => {
+  test('works also below a chroot, where the kernel shows no mount at the root', async () => {
     const real = hostWithSource();
     const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
     const below = {
@@ -99,7 +99,7 @@ describe('a plan over a host', () => {
     await expect(vmCreate(bofhOn(plan))).rejects.toThrow(/exists already|there is a domain web1 already/);
   });
 
-  test('sees what stands on a device, and who holds it', async () => {
+  test('sees the layers above a device, and its holders', async () => {
     const real = hostWithSource();
     await vmCreate(bofhOn(real));
     const plan = await simulate(real);
@@ -115,7 +115,7 @@ describe('a plan over a host', () => {
     await expect(work('/dev/vg0/none')).rejects.toThrow(/there is no such device/);
   });
 
-  test('of a host whose xl does not work says so when it is asked, and plans the rest', async () => {
+  test('of a host with a failing xl says so when it asks xl, and plans the rest', async () => {
     const real = hostWithSource();
     real.fault({ tool: 'xl', access: 'read', mode: 'fails before', times: 99, stderr: 'no Xen here\n' });
     const plan = await simulate(real);
@@ -128,7 +128,7 @@ describe('a plan over a host', () => {
     expect(changesOf(plan)[0]).toContain('lvcreate --name x');
   });
 
-  test('a volume that the plan has removed is gone from it, node and all', async () => {
+  test('lists no volume that the plan has removed, and no device node', async () => {
     const real = hostWithSource();
     const plan = await simulate(real);
 
@@ -141,7 +141,7 @@ describe('a plan over a host', () => {
     expect((await real.stat('/dev/vg0/web1-root2'))?.kind).toBe('symlink');
   });
 
-  test('cannot tell what is in a filesystem that it does not really mount, and says so', async () => {
+  test('cannot read a filesystem that it does not really mount, and says so', async () => {
     const real = hostWithSource();
     const plan = await simulate(real);
     const body = () =>

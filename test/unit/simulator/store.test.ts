@@ -22,7 +22,7 @@ describe('the journal in memory', () => {
     expect(store.open('a.journal')).toBeUndefined();
   });
 
-  test('loses in a power cut what was not synced: bytes, and names', () => {
+  test('loses unsynced bytes and names in a power cut', () => {
     const host = simulatedHost();
     const store = memoryStore({ host });
     const [kept, lost] = [store.create('kept'), store.create('lost')];
@@ -97,7 +97,7 @@ describe('the journal in memory', () => {
 });
 
 describe('object locks in memory', () => {
-  test('are all taken or none, shared with the shared, and free again when their process is killed', async () => {
+  test('are all taken or none, shared with shared ones, and free when their process is killed', async () => {
     const host = simulatedHost();
     const other = host.restart();
     const [mine, theirs] = [memoryLocks(host).open(), memoryLocks(other).open()];

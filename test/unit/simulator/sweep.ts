@@ -20,18 +20,18 @@ export function testSweep(
   } = {},
 ): void {
   for (const mode of faults)
-    test(`each change ${mode}: the host is as before, or what is left is done by recovery`, async () => {
+    test(`each change ${mode}: the host is as before, or recovery finishes the rest`, async () => {
       expect(await failing(trial, mode)).toEqual([]);
     });
 
   for (const mode of crashes)
     for (const then of ['recover', 'power cut, none', 'power cut, all'] as const)
-      test(`${mode}, at each change, then ${then}: once recovered the host is as before or as after`, async () => {
+      test(`${mode}, at each change, then ${then}: after recovery the host is as before or as after`, async () => {
         expect(await crashing(trial, { mode, then, at: 'changes' })).toEqual([]);
       });
 
   for (const then of afterJournal)
-    test(`crash at each line of the journal, then ${then}: once recovered the host is as before or as after`, async () => {
+    test(`crash at each line of the journal, then ${then}: after recovery the host is as before or as after`, async () => {
       expect(await crashing(trial, { mode: 'crash here', then, at: 'journal' })).toEqual([]);
     });
 }

@@ -36,8 +36,8 @@ const trials: readonly (readonly [string, Trial])[] = [
   ],
 ];
 
-describe('a guest made on the simulated host', () => {
-  test('is there, running, with its files, and nothing else is left', async () => {
+describe('a guest created on the simulated host', () => {
+  test('exists and runs, with its files, and nothing else is left', async () => {
     const host = hostWithSource();
     const before = host.snapshot().split('\n');
 
@@ -115,7 +115,7 @@ describe('a guest made on the simulated host', () => {
     expect(host.snapshot()).toBe(before);
   });
 
-  test('loses nothing to a power cut right after success was reported', async () => {
+  test('loses nothing to a power cut right after a reported success', async () => {
     const [kept, lost] = [hostWithSource(), hostWithSource()];
     await vmCreate(bofhOn(kept));
     await vmCreate(bofhOn(lost));

@@ -30,7 +30,7 @@ async function vmRemove(host: SimulatedHost): Promise<void> {
 const trial: Trial = { start, work: vmRemove };
 
 describe('a guest destroyed on the simulated host', () => {
-  test('leaves the host as it was before the guest was made', async () => {
+  test('leaves the host as it was before the guest was created', async () => {
     const host = await start();
 
     await vmRemove(host);

@@ -32,7 +32,7 @@ function tree(there: SimulatedHost): Promise<block.StackTree> {
 }
 
 describe('a stack with an open container', () => {
-  it('is shown with what each layer keeps for itself', async () => {
+  it('shows the overhead of each layer', async () => {
     const { devices } = await tree(host());
 
     expect(devices.map(({ name }) => name)).toEqual(['vdz', 'web1']);
@@ -40,7 +40,7 @@ describe('a stack with an open container', () => {
     expect(devices[1]?.content).toMatchObject({ type: 'ext4', size: 64 * mib });
   });
 
-  it('grows through the container, whose size the header takes off', async () => {
+  it('grows through the container, minus the size of its header', async () => {
     const there = host();
 
     const { layers, asked } = await resize(there, { key });
@@ -50,7 +50,7 @@ describe('a stack with an open container', () => {
     expect((await tree(there)).devices.map(({ content }) => (content.size ?? 0) / mib)).toEqual([240, 240]);
   });
 
-  it('gives the mapping the size, when that is the device that is named', async () => {
+  it('gives the mapping the size, if that is the named device', async () => {
     const there = host();
     await resize(there, { key });
 
@@ -64,7 +64,7 @@ describe('a stack with an open container', () => {
     expect(layers.every(({ when }) => when === 'unchanged')).toBe(true);
   });
 
-  it('is refused before anything is done when the container wants a key and none is named', async () => {
+  it('is refused before anything changes when the container needs a key and none is given', async () => {
     const there = host();
 
     await expect(resize(there, {})).rejects.toThrow(/only with its key/);
@@ -72,7 +72,7 @@ describe('a stack with an open container', () => {
     expect(there.changes).toEqual([]);
   });
 
-  it('goes back when the filesystem cannot follow: the container has the size that it had', async () => {
+  it('is undone when the filesystem cannot grow: the container has its former size', async () => {
     const there = host();
     there.fault({ tool: 'resize2fs', mode: 'fails before' });
 
@@ -83,7 +83,7 @@ describe('a stack with an open container', () => {
 });
 
 describe('a stack with a closed container', () => {
-  it('is opened for as long as it takes, and closed again', async () => {
+  it('opens it during the resize, and closes it again', async () => {
     const there = host();
     there.admin.luksClose('web1');
 
@@ -107,7 +107,7 @@ describe('a stack with a closed container', () => {
     expect(there.changes).toEqual([]);
   });
 
-  it('is closed when also that is done which has no way back, and so comes after the commit', async () => {
+  it('closes it after an act that runs after the commit', async () => {
     const there = host('xfs');
     there.admin.luksClose('web1');
 
@@ -117,7 +117,7 @@ describe('a stack with a closed container', () => {
     expect((await tree(there)).devices.map(({ name }) => name)).toEqual(['vdz']);
   });
 
-  it('is closed again when a step fails and all of it went back', async () => {
+  it('closes it again when a step fails and everything is undone', async () => {
     const there = host();
     there.admin.luksClose('web1');
     there.fault({ tool: 'resize2fs', mode: 'fails before' });
@@ -127,7 +127,7 @@ describe('a stack with a closed container', () => {
     expect((await tree(there)).devices.map(({ name }) => name)).toEqual(['vdz']);
   });
 
-  it('is closed again when what is asked cannot be', async () => {
+  it('closes it again when the request is impossible', async () => {
     const there = host();
     there.admin.luksClose('web1');
 
@@ -136,7 +136,7 @@ describe('a stack with a closed container', () => {
     expect((await tree(there)).devices.map(({ name }) => name)).toEqual(['vdz']);
   });
 
-  it('tells of a wrong key that it is wrong, and changes nothing', async () => {
+  it('reports a wrong key, and changes nothing', async () => {
     const there = host();
     there.admin.luksClose('web1');
     there.admin.writeFile('/etc/key', 'other', 0o600);
@@ -147,7 +147,7 @@ describe('a stack with a closed container', () => {
   });
 });
 
-it('is opened under the name that the site file has for it', async () => {
+it('is opened under the name from the site file', async () => {
   const there = simulatedHost({ volumeGroups: [{ name: 'vg0', size: 512 * mib }] });
   there.admin.writeFile('/etc/key', 'geheim', 0o600);
   there.admin.lvcreate({ vg: 'vg0', name: 'web1', extents: 16 });

@@ -28,7 +28,7 @@ async function sizeNow(there: SimulatedHost): Promise<number> {
   return (devices[0]?.content.size ?? 0) / mib;
 }
 
-describe('a size in words', () => {
+describe('a size with a unit', () => {
   it.each([
     [{ size: 64 * mib }, { size: '64m' }],
     [{ by: -8 * mib }, { by: '-8m' }],
@@ -41,11 +41,11 @@ describe('a size in words', () => {
     expect(await ask(words)).toEqual(await ask(bytes));
   });
 
-  it('that is none is refused', async () => {
+  it('that is invalid is refused', async () => {
     await expect(resize(host('ext4'), { device, to: { by: '5x' } })).rejects.toThrow('"5x" is not a size');
   });
 
-  it('is taken by a filesystem alone, too', async () => {
+  it('is accepted by a filesystem alone, too', async () => {
     const there = host('ext4');
 
     await withBofh(simulatedBofh({ host: there }), () => filesystem.resize({ device, size: '256m' }));
@@ -54,8 +54,8 @@ describe('a size in words', () => {
   });
 });
 
-describe('a filesystem that is smaller than its disk', () => {
-  it.each(['ext4', 'xfs', 'btrfs'] as const)('%s takes all of it with max', async (type) => {
+describe('a filesystem smaller than its disk', () => {
+  it.each(['ext4', 'xfs', 'btrfs'] as const)('%s grows to all of it with max', async (type) => {
     const there = host(type);
     const before = await sizeNow(there);
 
@@ -78,7 +78,7 @@ describe('a filesystem that is smaller than its disk', () => {
     expect(await sizeNow(there)).toBe(512);
   });
 
-  it('is left alone when a guest has the disk, who is named', async () => {
+  it('is unchanged when a guest has the disk, and the guest is named', async () => {
     const there = host('ext4');
     const number = (await there.stat(device))?.node ?? '';
     there.admin.startDomain({ name: 'web1', disks: [{ vdev: 'xvda', path: device, number }] });
@@ -87,11 +87,11 @@ describe('a filesystem that is smaller than its disk', () => {
     expect(there.changes).toEqual([]);
   });
 
-  it('is left alone when it is of a sort that bofh cannot resize', async () => {
+  it('is unchanged when bofh cannot resize its type', async () => {
     await expect(resize(host('vfat'), { device, to: 'max' })).rejects.toThrow(/size of a vfat/);
   });
 
-  it('is left alone when less is asked for: a disk is not cut', async () => {
+  it('is unchanged when the size is smaller, because a disk does not shrink', async () => {
     const there = host('btrfs');
 
     await expect(resize(there, { device, to: { by: -64 * mib } })).rejects.toThrow(RefusedError);

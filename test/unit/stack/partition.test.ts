@@ -46,7 +46,7 @@ describe.each(['ext4', 'ext4 in LUKS'] as const)('a partition with %s', (inside)
     expect([by, await sizesNow(there)]).toEqual([inside === 'ext4' ? 32 : 48, most].map(through[inside]));
   });
 
-  it('is as before, table and all, when a step of it fails, whichever', async () => {
+  it('is unchanged, with its table, when any step fails', async () => {
     const undisturbed = host(inside);
     await resize(undisturbed, { by: 16 * mib });
     const done = await sizesNow(undisturbed);
@@ -68,7 +68,7 @@ describe.each(['ext4', 'ext4 in LUKS'] as const)('a partition with %s', (inside)
     expect([...wentBack]).toEqual(expect.arrayContaining(['sfdisk', ...own, 'resize2fs']));
   });
 
-  it('is as before, or done, after a kill at any change and a recovery', async () => {
+  it('is as before, or completed, after a kill at any change and a recovery', async () => {
     const undisturbed = host(inside);
     await resize(undisturbed, { by: 16 * mib });
     const done = await sizesNow(undisturbed);
@@ -89,7 +89,7 @@ describe('a partition', () => {
   it.each([
     ['smaller', { by: -4 * mib }, /only enlarge/],
     ['larger than what is free behind it', { by: 96 * mib }, /at most 94 MiB, up to the next partition/],
-  ] as const)('is not made %s: refused before anything is done', async (_, to, why) => {
+  ] as const)('is not made %s: refused before anything changes', async (_, to, why) => {
     const there = host('ext4');
 
     const error = await rejectionOf(resize(there, to));
@@ -99,7 +99,7 @@ describe('a partition', () => {
     expect(there.changes).toEqual([]);
   });
 
-  it('without free space behind it says so, and where to look', async () => {
+  it('without free space behind it is refused, with the command that shows the layout', async () => {
     const there = host('ext4');
     await resize(there, 'max');
     const before = there.snapshot();
@@ -113,7 +113,7 @@ describe('a partition', () => {
     expect(there.snapshot()).toBe(before);
   });
 
-  it('of a table that bofh does not change is filled by its filesystem all the same', async () => {
+  it('in a table that bofh does not change still gets its filesystem grown', async () => {
     const there = host('ext4', 'dos');
     there.admin.partition('/dev/vdx', {
       ...{ type: 'dos', id: '0x5e1f0001' },

@@ -34,7 +34,7 @@ it('a physical volume takes the rest of its disk with max, in whole extents', as
   expect(devices[0]?.content).toMatchObject({ layer: 'lvm-pv', size: 60 * mib, overhead: 4 * mib });
 });
 
-it('one that has all of it already has nothing to do', async () => {
+it('one that uses all of it has nothing to do', async () => {
   const there = host();
   await here(there, () => block.resize({ device, to: 'max' }));
   const before = there.changes.length;

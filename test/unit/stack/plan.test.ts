@@ -54,19 +54,19 @@ describe('a plan to resize a stack', () => {
     expect(shortly(plan)).toEqual(['0 grow 15360', '1 grow 15344 fill', '2 grow 15344 fill']);
   });
 
-  it('shrinks from the filesystem down, with a margin that is filled up again at the end', () => {
+  it('shrinks from the filesystem down, with a margin that the last step fills', () => {
     const plan = planResize({ chain: encrypted(), ...plain, to: { size: 8 * gib } });
 
     expect(shortly(plan)).toEqual(['2 shrink 8172', '1 shrink 8176', '0 shrink 8192', '2 grow 8176 fill']);
   });
 
-  it('takes less of a margin where the filesystem has no room for more', () => {
+  it('uses a smaller margin where the filesystem has no more space', () => {
     const plan = planResize({ chain: encrypted({ used: 8175 * mib }), ...plain, to: { size: 8 * gib } });
 
     expect(shortly(plan)[0]).toBe('2 shrink 8175');
   });
 
-  it('takes none where the filesystem could not be filled up again', () => {
+  it('uses none where the filesystem could not grow again', () => {
     const chain = encrypted({ fs: { grow: { may: false, why: 'of the test' } } });
 
     expect(shortly(planResize({ chain, ...plain, to: { size: 8 * gib } }))).toEqual([
@@ -76,7 +76,7 @@ describe('a plan to resize a stack', () => {
     ]);
   });
 
-  it('cuts nothing off a layer of an odd size while the others grow', () => {
+  it('cuts no layer of an odd size while the others grow', () => {
     const chain = encrypted({ lv: { size: 10 * gib + 512, granularity: 512 } });
     chain.splice(2);
     const odd = limits({ size: 10 * gib + 512, granularity: 4 * kib });
@@ -85,13 +85,13 @@ describe('a plan to resize a stack', () => {
     expect(planResize({ chain, ...plain, to: { size: 10 * gib + 512 } }).sizes).toEqual([odd.size, odd.size]);
   });
 
-  it('gives the layer that is asked about the size, and the others what that comes to', () => {
+  it('gives the named layer the size, and the others their part of it', () => {
     const plan = planResize({ chain: encrypted(), ...plain, asked: 1, to: { size: 12 * gib } });
 
     expect(plan.sizes).toEqual([12 * gib + 16 * mib, 12 * gib, 12 * gib]);
   });
 
-  it('rounds up to what all layers can be a multiple of, and says so', () => {
+  it('rounds up to a common multiple of all layers, and says so', () => {
     const plan = planResize({ chain: encrypted(), ...plain, to: { size: 12 * gib + 1 } });
 
     expect([plan.sizes[0], plan.roundedFrom, plan.granularity]).toEqual([
@@ -101,14 +101,14 @@ describe('a plan to resize a stack', () => {
     ]);
   });
 
-  it('of a stack of one layer is one step', () => {
+  it('has one step for a single layer', () => {
     const [lv] = encrypted();
     const plan = planResize({ chain: lv === undefined ? [] : [lv], ...plain, to: { by: -gib } });
 
     expect(shortly(plan)).toEqual(['0 shrink 9216']);
   });
 
-  it('to the same size has no step, also where the disk beneath is of no round size', () => {
+  it('has no step for the present size, also where the disk beneath has an odd size', () => {
     const fixed = { may: false, why: 'a disk' } as const;
     const odd = 10 * gib + 512;
     const chain = encrypted({
@@ -120,20 +120,20 @@ describe('a plan to resize a stack', () => {
     expect(planResize({ chain, ...plain, to: 'max' }).steps).toEqual([]);
   });
 
-  it('fills up what somebody has left half grown', () => {
+  it('completes a stack that was grown partly', () => {
     const chain = encrypted({ fs: { size: 8 * gib } });
 
     expect(shortly(planResize({ chain, ...plain, to: { size: 10 * gib } }))).toEqual(['2 grow 10224 fill']);
   });
 
-  it('takes what there is for max, and what is needed for min', () => {
+  it('uses the available space for max, and the needed space for min', () => {
     expect(planResize({ chain: encrypted(), ...plain, to: 'max' }).sizes[0]).toBe(30 * gib);
     expect(planResize({ chain: encrypted({ used: gib + 1 }), ...plain, to: 'min' }).sizes[0]).toBe(
       gib + 24 * mib,
     );
   });
 
-  it('makes nothing larger for min, also where the lowest layer stays and a filesystem does not fill it', () => {
+  it('grows nothing for min, also where the lowest layer stays and a filesystem does not fill it', () => {
     const lv = { size: 300 * mib, smallest: { size: 300 * mib, why: 'it is a disk' } };
     const fs = { size: 100 * mib };
     const fixed = planResize({ chain: encrypted({ lv, fs, used: 26 * mib }), ...plain, to: 'min' });
@@ -144,7 +144,7 @@ describe('a plan to resize a stack', () => {
     expect(cut.sizes[2]).toBe(100 * mib);
   });
 
-  it('makes no room where min is more than there is', () => {
+  it('shrinks nothing when min is larger than the layer', () => {
     expect(
       planResize({ chain: encrypted({ used: 10 * gib - 16 * mib }), ...plain, to: 'min' }).steps,
     ).toEqual([]);
@@ -226,7 +226,7 @@ function fits(chain: readonly ChainLayer[], sizes: readonly number[]): boolean {
 }
 
 describe('every plan', () => {
-  it('keeps each layer within the one beneath after each step, and after each step back', () => {
+  it('keeps each layer within the one beneath after each step, and after each undo', () => {
     let planned = 0;
     fc.assert(
       fc.property(

@@ -17,7 +17,7 @@ function find({ devices }: StackTree, name: string): StackTree['devices'][number
 describe('the tree of a host with an array and a partitioned disk', () => {
   const there = () => recordedHost(recording('stack/array-and-partitions@6.1'));
 
-  it('has the array once, over both of its members', async () => {
+  it('shows the array once, over both of its members', async () => {
     const made = await tree({ host: there() });
 
     expect(stackTree.parse(made)).toEqual(made);
@@ -34,7 +34,7 @@ describe('the tree of a host with an array and a partitioned disk', () => {
     expect(find(made, 'md0').facts).toContainEqual({ name: 'members', value: '2' });
   });
 
-  it('has the partitions with what is in them, and what the table takes', async () => {
+  it('shows the partitions with their content, and the overhead of the table', async () => {
     const made = await tree({ host: there() });
 
     expect(find(made, 'loop3')).toMatchObject({
@@ -45,21 +45,21 @@ describe('the tree of a host with an array and a partitioned disk', () => {
     expect(find(made, 'loop3p2')).toMatchObject({ uses: [{ kind: 'swap' }], content: { type: 'swap' } });
   });
 
-  it('has the files that loop devices are made of in the filesystem that they lie in', async () => {
+  it('shows files of loop devices in their filesystem', async () => {
     const made = await tree({ host: there() });
 
     expect(find(made, 'vda').above).toEqual(['loop1', 'loop2', 'loop3']);
     expect(made.roots).toEqual(['vda', 'vdb']);
   });
 
-  it('of one member has the array and the disk beneath, and not the other member', async () => {
+  it('of one member shows the array and the disk beneath, and not the other member', async () => {
     const made = await tree({ host: there(), device: '/dev/loop1' });
 
     expect(made.devices.map(({ name }) => name)).toEqual(['vda', 'loop1', 'md0']);
     expect(find(made, 'md0').below).toEqual(['loop1']);
   });
 
-  it('shows who is not root what the kernel tells, and says what needs root', async () => {
+  it('shows a user the facts of the kernel, and says what needs root', async () => {
     const made = await tree({
       host: recordedHost(recording('stack/array-and-partitions@6.1'), { root: false }),
     });

@@ -32,7 +32,7 @@ describe('a logical volume with an ext4', () => {
     expect(sizes()).toEqual(expected);
   });
 
-  it('asks the filesystem for its least size once', async () => {
+  it('asks the filesystem for its minimum once', async () => {
     const asked: string[] = [];
     const counting: SimulatedHost = {
       ...host,
@@ -49,7 +49,7 @@ describe('a logical volume with an ext4', () => {
   it.each([
     ['growing', { by: 64 * mib }, 'resize2fs'],
     ['shrinking', { size: 48 * mib }, 'lvreduce'],
-  ] as const)('is as it was when %s fails half-way', async (_, to, tool) => {
+  ] as const)('is unchanged when %s fails half-way', async (_, to, tool) => {
     const before = host.snapshot();
     host.fault({ tool, mode: 'fails before' });
 

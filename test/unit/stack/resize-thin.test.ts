@@ -33,13 +33,10 @@ describe('a thin volume with an ext4', () => {
   it.each([
     ['grows', { by: 8 * mib }, [56, 56]],
     ['shrinks', { size: 32 * mib }, [32, 32]],
-  ] as const)(
-    '%s with it, and nothing is to be told while its pool has room for all',
-    async (_, to, expected) => {
-      expect((await resize(to)).warnings).toEqual([]);
-      expect(sizes()).toEqual(expected);
-    },
-  );
+  ] as const)('%s with it, without a warning while its pool has enough space', async (_, to, expected) => {
+    expect((await resize(to)).warnings).toEqual([]);
+    expect(sizes()).toEqual(expected);
+  });
 
   it('warns in words and in JSON if the volume grows beyond the free space of its pool', async () => {
     const { runtime, stdout } = testRuntime(simulatedBofh({ host }), { json: true });
@@ -55,19 +52,19 @@ describe('a thin volume with an ext4', () => {
     expect(sizes()).toEqual([1024, 1024]);
   });
 
-  it('is not told of when it becomes smaller and is too large still', async () => {
+  it('gives no warning when it shrinks and is still too large', async () => {
     await resize({ size: 1024 * mib });
     expect((await resize({ size: 512 * mib })).warnings).toEqual([]);
   });
 
-  it('has no largest size', async () => {
+  it('has no maximum', async () => {
     await expect(resize('max')).rejects.toThrow(/has no largest size/);
   });
 
   it.each([
     ['full of data', { data: 96, metadata: 10 }],
     ['full of metadata', { data: 10, metadata: 97 }],
-  ])('does not grow while its pool is %s, and may become smaller', async (_, of) => {
+  ])('does not grow while its pool is %s, and may shrink', async (_, of) => {
     host.admin.fill('vg0', 'pool', of);
     const before = host.snapshot();
     const error = await resize({ by: 4 * mib }).catch((failure: unknown) => failure);
@@ -82,7 +79,7 @@ describe('a thin volume with an ext4', () => {
   it.each([
     ['growing', { by: 8 * mib }, 'resize2fs'],
     ['shrinking', { size: 32 * mib }, 'lvreduce'],
-  ] as const)('is as it was when %s fails half-way', async (_, to, tool) => {
+  ] as const)('is unchanged when %s fails half-way', async (_, to, tool) => {
     const before = host.snapshot();
     host.fault({ tool, mode: 'fails before' });
     await expect(resize(to)).rejects.toBeInstanceOf(RolledBackError);

@@ -84,7 +84,7 @@ function resize(there: SimulatedHost, request: block.ResizeRequest): Promise<unk
 }
 
 describe('block.resize', () => {
-  it('grows each layer from the lowest up, and says what has become of each', async () => {
+  it('grows each layer from the lowest up, and reports the result of each', async () => {
     const made = world();
 
     const answer = await resize(host(), { device, to: { by: gib } });
@@ -99,7 +99,7 @@ describe('block.resize', () => {
     });
   });
 
-  it('shrinks the content first, and lets it fill its place again at the end', async () => {
+  it('shrinks the content first, and grows it into the remaining space at the end', async () => {
     const made = world();
 
     await resize(host(), { device, to: { size: 512 * mib } });
@@ -107,7 +107,7 @@ describe('block.resize', () => {
     expect(made.log).toEqual(['content 507', 'device 512', 'content 511']);
   });
 
-  it.each([1, 2, 3])('goes back, newest first, when step %d fails', async (failAt) => {
+  it.each([1, 2, 3])('is undone, newest first, when step %d fails', async (failAt) => {
     const made = world();
     made.failAt = failAt;
     const before = { ...made.sizes };
@@ -121,7 +121,7 @@ describe('block.resize', () => {
   });
 
   it.each(['device', 'content'] as const)(
-    'goes back when the %s has another size than it was told',
+    'is undone when the %s has another size than requested',
     async (wrong) => {
       const made = world();
       made.wrong = wrong;
@@ -143,7 +143,7 @@ describe('block.resize', () => {
     expect(there.changes).toEqual([]);
   });
 
-  it('has nothing to do for the size that it has', async () => {
+  it('has nothing to do for the present size', async () => {
     const made = world();
 
     await resize(host(), { device, to: { size: gib } });
@@ -153,7 +153,7 @@ describe('block.resize', () => {
 });
 
 describe('a device alone', () => {
-  it('is grown without a look at what lies on it', async () => {
+  it('grows regardless of its content', async () => {
     const made = world();
 
     await resize(host(), { device, to: { by: gib }, what: 'device' });
@@ -161,7 +161,7 @@ describe('a device alone', () => {
     expect(made.log).toEqual(['device 2048']);
   });
 
-  it('is not cut while something known lies on it', async () => {
+  it('does not shrink with known content', async () => {
     const made = world();
 
     await expect(resize(host(), { device, to: { by: -mib }, what: 'device' })).rejects.toThrow(/holds ext4/);
@@ -169,7 +169,7 @@ describe('a device alone', () => {
     expect(made.log).toEqual([]);
   });
 
-  it('is cut when it is blank; and a blank one is not resized unless that is said', async () => {
+  it('shrinks when blank; and a blank one needs a confirmation', async () => {
     const made = world();
     const there = host();
     there.admin.format(device, undefined);
@@ -181,8 +181,8 @@ describe('a device alone', () => {
   });
 });
 
-describe('what bofh cannot resize', () => {
-  it('is a layer that tells its limits and has no code for more: that is known before the first step', async () => {
+describe('a layer that bofh cannot resize', () => {
+  it('has limits and no resize code: known before the first step', async () => {
     const made = world();
     const { resize: _, ...without } = layerOf(made, 'device');
     taken.push(registerLayer({ ...without, name: 'test-untaught' }));
@@ -195,7 +195,7 @@ describe('what bofh cannot resize', () => {
   it.each([
     ['swap', { type: 'swap', usage: 'other' }, /has no content to keep/],
     ['a thing that it has no layer for', { type: 'bcache', usage: 'other' }, /bofh cannot resize/],
-  ] as const)('is refused with the way out: %s', async (_what, superblock, why) => {
+  ] as const)('is refused with a remedy: %s', async (_what, superblock, why) => {
     world();
     const there = host();
     there.admin.format(device, superblock);
@@ -203,7 +203,7 @@ describe('what bofh cannot resize', () => {
     await expect(resize(there, { device, to: { by: gib } })).rejects.toThrow(why);
   });
 
-  it('is a container that is closed and has no key', async () => {
+  it('may be a closed container without a key', async () => {
     world();
     const there = host();
     there.admin.format(device, { type: 'crypto_LUKS', usage: 'crypto', uuid: 'u', version: '2' });

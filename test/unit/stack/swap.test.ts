@@ -27,7 +27,7 @@ it.each([
   ['larger', { to: { by: 16 * mib } }],
   ['as large as can be', { to: 'max' }],
   ['smaller by itself', { to: { by: -16 * mib }, what: 'device' }],
-] as const)('a swap area made %s is refused, and how it is made anew is told', async (_, request) => {
+] as const)('a swap area made %s is refused, with the commands to recreate it', async (_, request) => {
   const there = host();
 
   const resizing = withBofh(simulatedBofh({ host: there }), () => block.resize({ device, ...request }));
@@ -38,7 +38,7 @@ it.each([
   expect(there.changes).toEqual([]);
 });
 
-it('has the size once that is done', async () => {
+it('gets the size after those commands', async () => {
   const there = host();
 
   await withBofh(simulatedBofh({ host: there }), async () => {

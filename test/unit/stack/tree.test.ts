@@ -36,7 +36,7 @@ function find({ devices }: StackTree, name: string): StackTree['devices'][number
 }
 
 describe('the tree of a host', () => {
-  it('has what lies on what, with sizes and overheads, by its documented type', async () => {
+  it('shows all layers, with sizes and overheads, by its documented type', async () => {
     const made = await tree({ host: host() });
 
     expect(stackTree.parse(made)).toEqual(made);
@@ -51,7 +51,7 @@ describe('the tree of a host', () => {
     expect(find(made, 'vdd').content.state).toBe('blank');
   });
 
-  it('reads what concerns all devices once, and probes them by few programs', async () => {
+  it('reads common facts once, and probes devices with few programs', async () => {
     const [few, many] = await Promise.all([10, 20].map(counted));
 
     // A look at the 10 blank ones, which blkid would end at, and a look at the others.
@@ -80,7 +80,7 @@ describe('the tree of a host', () => {
     return count;
   }
 
-  it('keeps apart what has the same name in two volume groups', async () => {
+  it('distinguishes equal names in two volume groups', async () => {
     const made = await tree({ host: host() });
 
     expect(find(made, 'vg1/web1')).toMatchObject({ below: ['vdc'], content: { state: 'blank' } });
@@ -104,7 +104,7 @@ describe('the tree of a host', () => {
     expect(find(made, 'vdd').uses).toEqual([{ kind: 'guest', domid: 1, name: 'mail' }]);
   });
 
-  it('names a guest that is off by its configuration, whatever path that has for the device', async () => {
+  it('names a stopped guest by its configuration, whatever path that has for the device', async () => {
     const there = host();
     const config = (path: string): string =>
       `name = 'web1'\nmemory = 128\nkernel = '/vmlinuz'\ndisk = ['phy:${path},xvda,w']\n`;
@@ -118,7 +118,7 @@ describe('the tree of a host', () => {
     expect(made.unknown).toEqual([]);
   });
 
-  it('says of a guest whose configuration it cannot read that its disks are not known', async () => {
+  it('says that the disks of a guest with an unreadable configuration are unknown', async () => {
     const there = host();
     there.admin.writeFile('/etc/xen/bad.cfg', 'name = \n');
 
@@ -127,7 +127,7 @@ describe('the tree of a host', () => {
     ]);
   });
 
-  it('of one device has what it lies on and what lies on it, and no neighbours', async () => {
+  it('of one device shows the layers below and above it, and no neighbours', async () => {
     const there = host();
 
     const ofVolume = await tree({ host: there, device: '/dev/vg0/web1' });
@@ -148,7 +148,7 @@ describe('the tree of a host', () => {
     });
   });
 
-  it('shows what it has no layer for as what it is', async () => {
+  it('shows a layer of an unknown type', async () => {
     const there = host();
     there.admin.format('/dev/vdd', { type: 'bcache', usage: 'other', uuid: 'abc' });
 
@@ -157,7 +157,7 @@ describe('the tree of a host', () => {
     });
   });
 
-  it('changes nothing, and says of a closed container that it cannot look into it', async () => {
+  it('changes nothing, and says that a closed container cannot be read', async () => {
     const there = host();
     there.admin.format('/dev/vdd', { type: 'crypto_LUKS', usage: 'crypto', uuid: ext4.uuid, version: '2' });
     const before = there.snapshot();
@@ -168,7 +168,7 @@ describe('the tree of a host', () => {
     expect(there.snapshot()).toEqual(before);
   });
 
-  it('fails for a device that nothing is attached to, which it does not show either', async () => {
+  it('fails for a detached device, and does not list it', async () => {
     const empty = {
       ...quiet,
       ...virtual('loop0', '7:0', { size: '0\n', ro: '0\n' }),
@@ -180,14 +180,14 @@ describe('the tree of a host', () => {
     expect((await tree({ host: there })).devices.map(({ name }) => name)).toEqual(['ram0']);
   });
 
-  it('fails for a device that is not there, and for a path that is none', async () => {
+  it('fails for a missing device, and for an invalid path', async () => {
     await expect(tree({ host: host(), device: '/dev/vg0/none' })).rejects.toThrow(/no such device/);
     await expect(tree({ host: host(), device: 'vg0/web1' })).rejects.toThrow(UsageError);
   });
 });
 
 describe('registerLayer', () => {
-  it('teaches the tree a new sort of layer, until it is taken out again', async () => {
+  it('adds a new type of layer to the tree, until it is removed', async () => {
     const there = host();
     there.admin.format('/dev/vdd', { type: 'bcache', usage: 'other', uuid: 'abc' });
     const forget = registerLayer({
@@ -226,7 +226,7 @@ describe('registerLayer', () => {
     expect(find(made, 'vg0/web1').unknown).toEqual(['everything']);
   });
 
-  it('a layer that fails has told nothing, and that is said', async () => {
+  it('reports a layer that fails', async () => {
     const forget = registerLayer({
       ...{ name: 'broken', of: 'content' },
       recognises: ({ content }) => content?.type === 'ext4',

@@ -44,7 +44,7 @@ const through: Readonly<Record<Inside, (volume: number) => readonly number[]>> =
 const shrinking = ['ext4', 'btrfs', 'ext4 in LUKS', 'btrfs in LUKS'] as const;
 
 describe.each([...shrinking, 'xfs'] as const)('a volume with %s', (inside) => {
-  it('grows, to a size, by one, and to all that there is', async () => {
+  it('grows, to a size, by one, and to all free space', async () => {
     const there = host(inside);
 
     await resize(there, { size: 600 * mib });
@@ -58,7 +58,7 @@ describe.each([...shrinking, 'xfs'] as const)('a volume with %s', (inside) => {
 });
 
 describe.each(shrinking)('a volume with %s', (inside) => {
-  it('shrinks, and has its files beneath its new end', async () => {
+  it('shrinks, and keeps its files below its new end', async () => {
     const there = host(inside);
 
     const { layers } = await resize(there, { by: -100 * mib });
@@ -67,7 +67,7 @@ describe.each(shrinking)('a volume with %s', (inside) => {
     expect(layers[0]).toMatchObject({ title: 'the logical volume vg0/web1', to: 412 * mib, when: 'now' });
   });
 
-  it('is as before when a step of it fails, whichever', async () => {
+  it('is unchanged when any step fails', async () => {
     const tools = ['resize2fs', 'btrfs', 'cryptsetup', 'lvreduce', 'e2fsck', 'lvextend'] as const;
     for (const tool of tools)
       for (const nth of [1, 2]) {
@@ -88,7 +88,7 @@ describe.each(shrinking)('a volume with %s', (inside) => {
       }
   });
 
-  it('is as before, or done, after a kill at any change and a recovery', async () => {
+  it('is as before, or completed, after a kill at any change and a recovery', async () => {
     const undisturbed = host(inside);
     await resize(undisturbed, { by: -100 * mib });
     for (let nth = 1; nth <= undisturbed.changes.length; nth += 1) {
@@ -111,7 +111,7 @@ describe.each(['mounted', 'not mounted'] as const)('a volume with a btrfs that i
     return made;
   };
 
-  it('shrinks as far as the kernel makes a btrfs small, with the margin', async () => {
+  it('shrinks to the minimum of the kernel, with the margin', async () => {
     const at = there();
 
     await resize(at, 'min');
@@ -119,7 +119,7 @@ describe.each(['mounted', 'not mounted'] as const)('a volume with a btrfs that i
     expect(await sizesNow(at)).toEqual([260, 260]);
   });
 
-  it.each([256, 260])('shrinks to %i MiB, also where the margin has no room', async (size) => {
+  it.each([256, 260])('shrinks to %i MiB, also where the margin does not fit', async (size) => {
     const at = there();
 
     await resize(at, { size: size * mib });
@@ -127,7 +127,7 @@ describe.each(['mounted', 'not mounted'] as const)('a volume with a btrfs that i
     expect(await sizesNow(at)).toEqual([size, size]);
   });
 
-  it('is refused less before anything is done', async () => {
+  it('is refused a smaller size before anything changes', async () => {
     const at = there();
 
     await expect(resize(at, { size: 252 * mib })).rejects.toThrow(
@@ -137,7 +137,7 @@ describe.each(['mounted', 'not mounted'] as const)('a volume with a btrfs that i
     expect(at.changes).toEqual([]);
   });
 
-  it('is left as it is by min when it is smaller than that already', async () => {
+  it('is unchanged by min when it is smaller already', async () => {
     const at = simulatedHost({ volumeGroups: [{ name: 'vg0', size: 1024 * mib }] });
     at.admin.lvcreate({ vg: 'vg0', name: 'web1', extents: 40 });
     at.admin.format(device, { type: 'btrfs', usage: 'filesystem', uuid, version: '1.0' });
@@ -152,7 +152,7 @@ describe.each(['mounted', 'not mounted'] as const)('a volume with a btrfs that i
 });
 
 describe('a volume', () => {
-  it('keeps its size when what is on it cannot be made smaller: refused before anything is done', async () => {
+  it('keeps its size when its content cannot shrink: refused before anything changes', async () => {
     const there = host('xfs');
 
     await expect(resize(there, { by: -100 * mib })).rejects.toThrow(/an xfs cannot be shrunk/);
@@ -160,7 +160,7 @@ describe('a volume', () => {
     expect(there.changes).toEqual([]);
   });
 
-  it('is not cut under a mounted ext4, whose mount is named; but grown', async () => {
+  it('does not shrink below a mounted ext4, whose mount is named; but grows', async () => {
     const there = host('ext4');
     there.admin.mount(device, '/mnt/a');
 
@@ -170,11 +170,11 @@ describe('a volume', () => {
     expect(await sizesNow(there)).toEqual([612, 612]);
   });
 
-  it('has no more than its group has free', async () => {
+  it('is limited to the free space of its group', async () => {
     await expect(resize(host('ext4'), { size: 2048 * mib })).rejects.toThrow(/all that is free in vg0/);
   });
 
-  it('that has a snapshot, and the snapshot, are left to lvm', async () => {
+  it('with a snapshot, and the snapshot, are left to lvm', async () => {
     const there = host('ext4');
     there.admin.snapshot({ vg: 'vg0', name: 'snap', origin: 'web1', extents: 4 });
 
@@ -193,7 +193,7 @@ describe('a volume', () => {
     expect((await sizesNow(there))[0]).toBe(516);
   });
 
-  it('that is bare is cut when it is blank', async () => {
+  it('shrinks when it is blank', async () => {
     const there = host('ext4');
     there.admin.format(device, undefined);
     const alone = { device, to: { by: -256 * mib }, what: 'device' } as const;

@@ -39,7 +39,7 @@ const all = Object.entries(specimens).flatMap(([driver, of]) =>
   Object.entries(of).map(([name, [specimen]]) => [`${driver}.${name}`, driver, name, specimen] as const),
 );
 
-describe('an option that makes no sense is invalid, named, and nothing happens', () => {
+describe('an invalid option is a usage error that names it, and nothing changes', () => {
   it.each(all)('%s', async (_title, driver, name, { stage }) => {
     const staged = neighbourhood();
     const act = stage(staged);

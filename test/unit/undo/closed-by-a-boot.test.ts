@@ -75,7 +75,7 @@ async function killed(body: (tx: Tx) => Promise<void>, on = host): Promise<void>
 
 describe.each(Object.entries(bodies))('recovery undoes %s', (what, body) => {
   it.each(Object.entries(endings))(
-    'after %s, wherever its program was killed',
+    'after %s, after a kill of its program at any point',
     async (ending, begin) => {
       const whole = ready();
       await run(() => atomic('whole', body), whole);
@@ -101,7 +101,7 @@ describe.each(Object.entries(bodies))('recovery undoes %s', (what, body) => {
     300_000,
   );
 
-  it('wherever the recovery after a reboot is killed', async () => {
+  it('after a kill of the recovery after a reboot at any point', async () => {
     const on = ready();
     await killed(body, on);
     const prepared = on.reboot();
@@ -128,7 +128,7 @@ describe.each(Object.entries(bodies))('recovery undoes %s', (what, body) => {
     }
   }, 300_000);
 
-  it('and a dry run shows it, up to what an encrypted device hides', async () => {
+  it('and a dry run shows it, except behind an encrypted device', async () => {
     await killed(body);
     host = host.reboot();
     const before = look(host);
@@ -147,7 +147,7 @@ const image = bodies['a filesystem in an image file'];
 const encrypted = bodies['a mounted filesystem in an encrypted volume'];
 
 describe('recovery after a reboot', () => {
-  it('keeps what others wrote into the image meanwhile', async () => {
+  it('keeps data that others wrote to the image meanwhile', async () => {
     await killed(image);
     host = host.reboot();
     const device = host.admin.losetup(file);
@@ -162,7 +162,7 @@ describe('recovery after a reboot', () => {
     expect(look(host)).toContain('letter');
   });
 
-  it('gives no command against a device whose number belongs to another file now', async () => {
+  it('prints no command against a device whose number belongs to another file now', async () => {
     await killed(image);
     host = host.reboot();
     host.admin.writeFile('/srv/other.img', 'x'.repeat(4096));
@@ -187,7 +187,7 @@ describe('recovery after a reboot', () => {
     expect((await typed(host, ['journal', 'show', id])).stdout).not.toMatch(/clear:.*loop/);
   });
 
-  it('names what prevents it, and ends once that is gone', async () => {
+  it('names what prevents it, and finishes once that is gone', async () => {
     await killed(encrypted);
     host = host.reboot();
     host.admin.writeFile('/etc/key', 'another passphrase', 0o600);
@@ -201,7 +201,7 @@ describe('recovery after a reboot', () => {
     expect(differences(look(ready().reboot()), look(host))).toEqual([]);
   });
 
-  it('discards without a look what the administrator names', async () => {
+  it('discards without a look the object that the administrator names', async () => {
     await killed(encrypted);
     host = host.reboot();
     host.admin.writeFile('/etc/key', 'another passphrase', 0o600);

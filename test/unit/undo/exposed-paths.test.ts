@@ -65,7 +65,7 @@ async function stageOf({ stage }: Specimen) {
   return { host, act, paths: pathsIn(args) };
 }
 
-describe('what is in a directory of another user is refused, and nothing changed', () => {
+describe('a path in a directory of another user is refused, and nothing changes', () => {
   it.each(all)('$kind $title', async ({ kind, title, specimen }) => {
     const { host, act, paths } = await stageOf(specimen);
     const before = host.snapshot();

@@ -216,7 +216,7 @@ describe('the undo of a committed sequence of files', () => {
   it.each<[what: string, body: (tx: Tx) => Promise<unknown>]>([
     ['changed', (tx) => tx.file.change({ path: a, content: 'two\n', secret: true })],
     ['removed', (tx) => tx.file.remove({ path: a, secret: true })],
-  ])('keeps no content that is secret: %s', async (_, body) => {
+  ])('keeps no secret content: %s', async (_, body) => {
     const id = await made(body);
 
     await expect(run(() => undo(id))).rejects.toThrow('its content is secret');
@@ -227,13 +227,13 @@ describe('the undo of a committed sequence of files', () => {
     ).toEqual([]);
   });
 
-  it('is refused if what it removed was removed to make room', async () => {
+  it('is refused if it removed files to free space', async () => {
     const id = await made((tx) => tx.file.remove({ path: a }));
     simulatedBofh({ host }).engine.store.remove(`history/${id}.kept`);
     await expect(run(() => undo(id))).rejects.toThrow('it was kept, and removed since to make room');
   });
 
-  it('is refused by name if what it kept has changed, and the journal stays', async () => {
+  it('is refused if a kept copy has changed, which is named, and the journal stays', async () => {
     const id = await made((tx) => tx.file.remove({ path: a }));
     host.admin.writeFile(`/var/lib/bofh/journal/history/${id}.kept/1`, 'damaged\n');
     await expect(run(() => undo(id))).rejects.toThrow(`what was kept of ${a} has changed`);
@@ -289,7 +289,7 @@ describe('the undo of a committed sequence of files', () => {
     expect(await show()).toMatch(/undo: {5}sequence .* cannot be undone: [0-9a-f]{12} has undone it already/);
   });
 
-  it('is shown by a dry run as it is done', async () => {
+  it('is the same in a dry run', async () => {
     const id = await made(async (tx) => {
       await tx.file.change({ path: a, content: 'two\n' });
       await tx.file.removeDirectory({ path: '/srv/empty' });

@@ -197,10 +197,10 @@ const cases: readonly Case[] = [
   },
 ];
 
-describe('what others wrote into an object that a killed sequence made', () => {
+describe('foreign content in an object of a killed sequence', () => {
   for (const each of cases)
     for (const then of each.thens ?? (['restart'] as const))
-      test(`${each.name}, ${then}: is kept, named, and goes only when it is discarded by name`, async () => {
+      test(`${each.name}, ${then}: is kept, named, and removed only when discarded by name`, async () => {
         const { host: killed } = await killedAfter(each);
         const host = next(killed, then);
         each.write(host);
@@ -220,7 +220,7 @@ describe('what others wrote into an object that a killed sequence made', () => {
 
   for (const each of cases.filter(({ unproven }) => unproven !== true))
     for (const then of each.thens ?? (['restart'] as const))
-      test(`${each.name}, ${then}: without it all is undone unasked`, async () => {
+      test(`${each.name}, ${then}: without it everything is undone without a question`, async () => {
         const { host: killed, before } = await killedAfter(each);
         const host = next(killed, then);
 
@@ -230,7 +230,7 @@ describe('what others wrote into an object that a killed sequence made', () => {
       });
 });
 
-describe('bytes that others wrote into what a killed step made or enlarged', () => {
+describe('foreign bytes in an object that a killed step created or grew', () => {
   const bytes = Buffer.from('tables of a database that nobody recognises');
   const mebibyte = 1024 ** 2;
   const write =
@@ -246,7 +246,7 @@ describe('bytes that others wrote into what a killed step made or enlarged', () 
     ['the new part of a volume', specimens.lvm.resizeLv, '/dev/vg0/web1-root', end],
     ['the new part of an open LUKS device', specimens.crypt.resize.slice(1), '/dev/mapper/web1', end],
     ['a device with a detached header', specimens.crypt.formatDetached, '/dev/vg0/web1-root', 0],
-  ] as const)('%s: they are kept, and go only when they are discarded', async (_, [specimen], device, at) => {
+  ] as const)('%s: are kept, and removed only when discarded', async (_, [specimen], device, at) => {
     const host = neighbourhood();
     const act = specimen.stage(host);
     const before = host.restart().snapshot();
@@ -266,7 +266,7 @@ describe('bytes that others wrote into what a killed step made or enlarged', () 
   });
 });
 
-describe('bytes that are not those of a step', () => {
+describe('bytes that no step wrote', () => {
   const bytes = Buffer.from('what lay there before, or tables of somebody else');
   const snapshot = (tx: Tx) =>
     tx.lvm.createSnapshot({ vg: 'vg0', origin: 'origin', name: 'own', extents: 4 });
@@ -285,29 +285,26 @@ describe('bytes that are not those of a step', () => {
       { make, kind, ends: 'done', then: 'power cut, all', says: [unlike(kind), wentDown] } as const,
       { make, kind, ends: 'done', then: 'restart', says: [since(kind)] } as const,
     ]),
-  )(
-    '$kind, $ends, then $then: is kept, with every cause that there can be',
-    async ({ make, ends, then, says }) => {
-      const killed = neighbourhood();
-      killed.admin.lvcreate({ vg: 'vg0', name: 'origin', extents: 16 });
-      if (ends === 'cut off') killed.fault({ tool: 'lvcreate', mode: 'acts then crash' });
-      await run({ host: killed, act: make }, { ends: 'well', onBodyEnds: () => killed.kill() });
-      killed.clearFaults();
-      const host = next(killed, then);
-      host.admin.writeBytes(device, 0, bytes);
+  )('$kind, $ends, then $then: are kept, with every possible cause', async ({ make, ends, then, says }) => {
+    const killed = neighbourhood();
+    killed.admin.lvcreate({ vg: 'vg0', name: 'origin', extents: 16 });
+    if (ends === 'cut off') killed.fault({ tool: 'lvcreate', mode: 'acts then crash' });
+    await run({ host: killed, act: make }, { ends: 'well', onBodyEnds: () => killed.kill() });
+    killed.clearFaults();
+    const host = next(killed, then);
+    host.admin.writeBytes(device, 0, bytes);
 
-      const error = await rejectionOf(recoverOne(host));
+    const error = await rejectionOf(recoverOne(host));
 
-      for (const words of says) expect(String(error)).toContain(words);
-      expect(String(error).includes('is not known')).toBe(says.length > 1);
-      const again = host.restart();
-      await recoverOne(again, discardsIn(error));
-      expect(volumesOf(again)).not.toContain('own');
-    },
-  );
+    for (const words of says) expect(String(error)).toContain(words);
+    expect(String(error).includes('is not known')).toBe(says.length > 1);
+    const again = host.restart();
+    await recoverOne(again, discardsIn(error));
+    expect(volumesOf(again)).not.toContain('own');
+  });
 });
 
-describe('bytes that others wrote into a new volume to which the sequence itself wrote nothing', () => {
+describe('foreign bytes in a new volume to which the sequence wrote nothing', () => {
   const bytes = Buffer.from('tables of a database that nobody recognises');
   const own = { vg: 'vg0', name: 'own' };
   const fail = async (): Promise<never> => Promise.reject(new Error('it fails'));
@@ -379,7 +376,7 @@ describe('bytes that others wrote into a new volume to which the sequence itself
 
   for (const [how, more] of acts)
     for (const then of ['restart', 'reboot'] as const)
-      test(`and that was ${how}, ${then}: they are kept, and go only when they are discarded`, async () => {
+      test(`and that was ${how}, ${then}: are kept, and removed only when discarded`, async () => {
         const act = async (tx: Tx): Promise<void> => {
           await makeVolume(tx);
           await more(tx);
@@ -399,7 +396,7 @@ describe('bytes that others wrote into a new volume to which the sequence itself
         expect(namesOf(again)).not.toContain('own');
       });
 
-  test('is undone unasked where a filesystem was made under its other name, and undone', async () => {
+  test('a volume whose filesystem was created under its other name and undone is undone without a question', async () => {
     const act = async (tx: Tx): Promise<void> => {
       await makeVolume(tx);
       await tx.lvm.renameLv({ ...own, to: 'other' });
@@ -417,7 +414,7 @@ describe('bytes that others wrote into a new volume to which the sequence itself
   });
 });
 
-test('a key that others added to a new LUKS device which the sequence also opened is kept', async () => {
+test('a key that others added to a new LUKS device, which the sequence also opened, is kept', async () => {
   const killed = neighbourhood();
   killed.admin.lvcreate({ vg: 'vg0', name: 'own', extents: 16 });
   killed.admin.writeFile('/etc/key', 'a passphrase');
@@ -443,7 +440,7 @@ test('a key that others added to a new LUKS device which the sequence also opene
   expect(await openJournals(simulatedBofh({ host: again }).engine)).toEqual([]);
 });
 
-test('a snapshot that gives nothing but I/O errors, for its room is full, can be made and undone', async () => {
+test('a full snapshot with I/O errors everywhere can be created and undone', async () => {
   const host = neighbourhood();
   host.admin.lvcreate({ vg: 'vg0', name: 'origin', extents: 16 });
   host.fault({
@@ -461,7 +458,7 @@ test('a snapshot that gives nothing but I/O errors, for its room is full, can be
   expect(volumesOf(later)).not.toContain('own');
 });
 
-describe('what is written into an object while its sequence is at work, which then fails', () => {
+describe('data written to an object while its sequence runs, which then fails', () => {
   const write = (host: SimulatedHost): void => {
     host.admin.format(device, { type: 'ext4', usage: 'filesystem', uuid: foreign, version: '1.0' });
   };
@@ -473,7 +470,7 @@ describe('what is written into an object while its sequence is at work, which th
       throw new Error('it fails');
     };
 
-  test('is kept when the sequence writes by its steps alone', async () => {
+  test('is kept when only steps write', async () => {
     const host = neighbourhood();
 
     const error = await rejectionOf(withBofh(simulatedBofh({ host }), () => single('own', fails(host))));
@@ -482,7 +479,7 @@ describe('what is written into an object while its sequence is at work, which th
     expect(host.snapshot()).toContain(foreign);
   });
 
-  test('is the own work of a script, and undone with it', async () => {
+  test('belongs to a script, and is undone with it', async () => {
     const host = neighbourhood();
 
     const error = await rejectionOf(withBofh(simulatedBofh({ host }), () => atomic('own', fails(host))));
@@ -491,7 +488,7 @@ describe('what is written into an object while its sequence is at work, which th
     expect(host.snapshot()).not.toContain(foreign);
   });
 
-  test('through a mount that the script ended: is its own for a recovery as well', async () => {
+  test('through a mount that the script ended: belongs to it for a recovery too', async () => {
     const host = neighbourhood();
     mountPoint(host);
     const act = async (tx: Tx): Promise<void> => {
@@ -509,7 +506,7 @@ describe('what is written into an object while its sequence is at work, which th
   });
 });
 
-describe('what is to be destroyed after the commit, and that others have used since', () => {
+describe('an object that others used after its removal step and before the commit', () => {
   /** Killed when this program was about to do what comes after the commit. */
   async function killedBefore(tool: Tool, act: (tx: Tx) => Promise<unknown>): Promise<SimulatedHost> {
     const host = neighbourhood();
@@ -577,7 +574,7 @@ describe('what is to be destroyed after the commit, and that others have used si
     expect(later.snapshot()).toContain(foreign);
   });
 
-  test('what nobody has touched is removed without a question', async () => {
+  test('is removed without a question when unused', async () => {
     const host = await killedBefore('lvremove', (tx) => tx.lvm.removeLv({ vg: 'vg0', name: 'own-monday' }));
 
     await recoverOne(host);

@@ -92,9 +92,9 @@ beforeEach(async () => {
   start = await ready();
 });
 
-describe.each(Object.entries(bodies))('what was done in a mount of %s', (what, body) => {
+describe.each(Object.entries(bodies))('changes in a mount of %s', (what, body) => {
   it.each(Object.entries(endings))(
-    'is undone after %s, wherever its program was killed',
+    'are undone after %s, after a kill of its program at any point',
     async (ending, begin) => {
       const whole = fork(start);
       await run(whole, () => atomic('whole', body));
@@ -133,8 +133,8 @@ async function killedIn(body = onVolume): Promise<SimulatedHost> {
   return on;
 }
 
-describe('the mount that a file of the sequence is in', () => {
-  it('stays as long as the undo of that file is stuck', async () => {
+describe('the mount that contains a file of the sequence', () => {
+  it('stays while the undo of that file is stuck', async () => {
     const before = look(start);
     const failing = run(start, () =>
       atomic('photos', async (tx) => {
@@ -176,7 +176,7 @@ describe('the mount that a file of the sequence is in', () => {
     },
   );
 
-  it('need not be mounted again if the boot mounted the same filesystem there', async () => {
+  it('is not mounted again if the boot mounted the same filesystem there', async () => {
     const begin = (on: SimulatedHost): SimulatedHost => {
       const next = on.reboot();
       next.admin.mount('/dev/vg0/photos', '/srv/photos');
@@ -201,7 +201,7 @@ describe('the mount that a file of the sequence is in', () => {
   });
 
   it.each(['a volume of before', 'a volume of the sequence'])(
-    'is stuck, named, while another one is mounted there, and goes on afterwards: %s',
+    'is stuck, and named, while another mount is there, and finishes afterwards: %s',
     async (where) => {
       const host = (await killedIn(bodies[where] ?? onVolume)).reboot();
       filledVolume(host, 'other', '5e1f0000-0000-4000-8000-000000000011');
@@ -244,7 +244,7 @@ describe('the mount that a file of the sequence is in', () => {
     expect(stdout()).toMatch(/undone +killed/);
   });
 
-  it('and that is unmounted before the commit: what the undo needed is named, with the command', async () => {
+  it('that is unmounted before the commit: the undo is named that needs it, with the command', async () => {
     const found: string[] = [];
     const { engine, ...bofh } = simulatedBofh({ host: start });
     const own = { ...bofh, engine: { ...engine, onLeftAlone: (each: string) => void found.push(each) } };

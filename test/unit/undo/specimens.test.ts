@@ -33,7 +33,7 @@ describe('the specimens of the matrix', async () => {
         expect(staged.host.snapshot()).not.toBe(before);
       });
 
-  it('are the same operations on the rig, but for those that it cannot try', async () => {
+  it('are the same operations on the rig, except those that it cannot run', async () => {
     const here = (await rows())
       .filter(({ method }) => !(method in notOnRig))
       .map(({ kind }) => kind)

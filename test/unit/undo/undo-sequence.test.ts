@@ -91,7 +91,7 @@ describe('the undo of a committed sequence', () => {
     expect(look()).not.toContain('vg0/vault');
   });
 
-  it('after a reboot that closed a device is refused, as long as it is closed', async () => {
+  it('after a reboot that closed a device is refused until it is open', async () => {
     const id = await made();
     host = host.reboot();
     const then = look();
@@ -102,7 +102,7 @@ describe('the undo of a committed sequence', () => {
     expect(await run(() => recover())).toEqual([]);
   });
 
-  it('stops at a process in the mount, and is ended by recovery', async () => {
+  it('stops at a process in the mount, and recovery finishes it', async () => {
     const id = await made();
     host.admin.hold('/srv/vault');
 
@@ -201,7 +201,7 @@ describe('the undo of a committed sequence', () => {
 describe('a fault in the undo of a committed sequence', () => {
   const modes = ['crash here', 'acts then crash', 'fails before', 'acts then fails'] as const;
   it.each(modes.flatMap((mode) => (['program', 'store'] as const).map((tool) => [mode, tool] as const)))(
-    '%s, at each %s: recovery ends it',
+    '%s, at each %s: recovery finishes it',
     async (mode, kind) => {
       const id = await made();
       const committed = look();
@@ -238,7 +238,7 @@ describe('bofh undo', () => {
   it.each([
     ['as text', {}, 'undone'],
     ['as JSON', { json: true }, '"end": "rolled-back"'],
-  ])('asks, naming the steps, and undoes them: %s', async (_, options, end) => {
+  ])('asks, with the steps, and undoes them: %s', async (_, options, end) => {
     const id = await made();
     const { runtime } = testRuntime(simulatedBofh({ host }));
 
@@ -250,7 +250,7 @@ describe('bofh undo', () => {
     expect(differences(before, look())).toEqual([]);
   });
 
-  it('shows in a dry run what it does', async () => {
+  it('shows its changes in a dry run', async () => {
     const id = await made();
     const then = look();
 

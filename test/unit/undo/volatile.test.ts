@@ -31,7 +31,7 @@ function logOf(
 }
 
 describe('a disk with a volatile write cache', () => {
-  it('tells what was written and what was flushed, in order', async () => {
+  it('logs writes and flushes, in order', async () => {
     const log = logOf({ at: 4, data: 'a' }, { flags: 1 }, { at: 8, data: 'b' });
 
     expect(await readLog(log)).toEqual([
@@ -41,14 +41,14 @@ describe('a disk with a volatile write cache', () => {
     ]);
   });
 
-  it('has nothing safe before the first flush, when the log has no head yet', async () => {
+  it('has nothing durable before the first flush, when the log has no head', async () => {
     const path = join(dir, 'young');
     writeFileSync(path, Buffer.alloc(3 * sector));
 
     expect(await readLog(path)).toEqual([]);
   });
 
-  it('does not take anything else for such a log', async () => {
+  it('refuses anything else as such a log', async () => {
     const path = join(dir, 'other');
     writeFileSync(path, Buffer.alloc(sector, 'x'));
 
@@ -58,7 +58,7 @@ describe('a disk with a volatile write cache', () => {
 });
 
 describe('the sync after an act, in the log of strace', () => {
-  it('is counted by its own thread', () => {
+  it('is counted for its own thread', () => {
     const log =
       '7 fsync(20) = 0\n9 fsync(21) = 0\n9 link("/a", "/b") = 0\n7 fsync(20) = 0\n9 fsync(22) = 0\n';
 

@@ -49,7 +49,7 @@ async function refusal(changes: Partial<CheckedCreate>): Promise<BofhError> {
   return error;
 }
 
-describe('a name that cannot be a guest', () => {
+describe('an invalid name of a guest', () => {
   it.each([
     'a/b',
     '..',
@@ -65,11 +65,11 @@ describe('a name that cannot be a guest', () => {
     '$(reboot)',
     'web_1;reboot',
     'web1-',
-  ])('%j is refused before anything is asked of the host', async (name) => {
+  ])('%j is refused before the host is read', async (name) => {
     expect(await refusal({ name })).toBeInstanceOf(UsageError);
   });
 
-  it.each(['snapshot1', 'pvmove0'])('"%s" begins with a word that lvm reserves', async (name) => {
+  it.each(['snapshot1', 'pvmove0'])('"%s" starts with a word that lvm reserves', async (name) => {
     expect((await refusal({ name })).message).toMatch(/reserved by lvm/);
   });
 
@@ -104,14 +104,14 @@ describe('a size', () => {
     expect(message).toMatch(/has .+ free \(\d+ extents\), but .+ \(\d+ extents\) are needed/);
   });
 
-  it('is refused when root and swap fit one by one, but not together', async () => {
+  it('is refused when root and swap fit separately, but not together', async () => {
     const free = (await import('../../../src/lvm/index.ts')).vgs;
     const [vg] = await free(host);
     const most = vg?.free ?? 0;
     expect((await refusal({ size: most - 8 * mib, swap: 16 * mib })).message).toMatch(/extents\) are needed/);
   });
 
-  it('that the archive does not fit in is refused', async () => {
+  it('that is too small for the archive is refused', async () => {
     host.addTar('/srv/big.tar', [{ path: 'big', content: 'x'.repeat(20 * mib) }]);
     const { message } = await refusal({ source: { type: 'tar', path: '/srv/big.tar' }, size: 16 * mib });
     expect(message).toMatch(/unpacks to 20 MiB, more than size 16 MiB holds/);
@@ -140,16 +140,16 @@ describe('a source', () => {
   });
   it('with an absolute member is refused', async () =>
     expect(await archive({ path: '/etc/passwd', content: 'x' })).toMatch(/\/etc\/passwd/));
-  it('with a member that climbs is refused', async () =>
+  it('with a member that leaves the root by .. is refused', async () =>
     expect(await archive({ path: 'a/../../etc/passwd', content: 'x' })).toMatch(/\.\./));
-  it('with a member written through a link that leads out is refused', async () =>
+  it('with a member written through a link to the outside is refused', async () =>
     expect(
       await archive({ path: 'out', type: 'symlink', target: '/etc' }, { path: 'out/passwd', content: 'x' }),
     ).toMatch(/out/));
 });
 
-describe('what is there already', () => {
-  it('a logical volume of that name is named with its uuid', async () => {
+describe('an existing object', () => {
+  it('a logical volume of that name is named with its UUID', async () => {
     const { uuid } = host.admin.lvcreate({ vg: 'vg0', name: 'web1-swap', extents: 2 });
     expect((await refusal({})).message).toContain(`vg0/web1-swap already (8 MiB, uuid ${uuid})`);
   });
@@ -173,14 +173,14 @@ describe('what is there already', () => {
     );
   });
 
-  it('a config file that is not xl.cfg could hold the name, so it is refused with its line', async () => {
+  it('a config file that is no xl.cfg could contain the name, so it is refused with its line', async () => {
     host.admin.writeFile('/etc/xen/odd.cfg', "name = 'a'\nmemory = = 3\n");
     expect((await refusal({})).message).toMatch(
       /cannot check whether it has the same name or address: .*odd\.cfg:2: /,
     );
   });
 
-  it('everything that is wrong is said at once', async () => {
+  it('all problems are listed at once', async () => {
     host.admin.lvcreate({ vg: 'vg0', name: 'web1-root', extents: 2 });
     const error = await refusal({
       source: { type: 'tar', path: '/none' },
@@ -193,7 +193,7 @@ describe('what is there already', () => {
   });
 });
 
-describe('the other things of a request', () => {
+describe('other options of a request', () => {
   it.each([
     [{ vcpus: 0 }, /vcpus 0/],
     [{ vcpus: 1.5 }, /vcpus 1\.5/],
@@ -210,7 +210,7 @@ describe('the other things of a request', () => {
     expect((await refusal(changes)).message).toMatch(message);
   });
 
-  it('without a volume group anywhere, it is asked for', async () => {
+  it('asks for a volume group where none exists', async () => {
     await expect(
       planCreate({
         host,
@@ -230,7 +230,7 @@ describe('the other things of a request', () => {
   });
 });
 
-describe('a guest to be destroyed', () => {
+describe('a guest to destroy', () => {
   const destroy = (name: string, running: 'refuse' | 'shutdown' = 'refuse') =>
     planRemove({ host, site, name, running });
   const config = (name: string, disk: string): void =>
@@ -239,7 +239,7 @@ describe('a guest to be destroyed', () => {
       `name = '${name}'\nmemory = 64\ndisk = ['phy:${disk},xvda,w']\n`,
     );
 
-  it('that is not there is refused', async () => {
+  it('is refused when missing', async () => {
     await expect(destroy('none')).rejects.toThrow(/no guest none is configured in \/etc\/xen/);
   });
 
@@ -252,7 +252,7 @@ describe('a guest to be destroyed', () => {
     });
   });
 
-  it('whose disk another guest has too is refused, naming it', async () => {
+  it('whose disk belongs to another guest too is refused, naming that', async () => {
     host.admin.lvcreate({ vg: 'vg0', name: 'shared', extents: 2 });
     config('web1', '/dev/vg0/shared');
     config('web2', '/dev/mapper/vg0-shared');

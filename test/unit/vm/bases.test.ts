@@ -36,7 +36,7 @@ describe('a Debian for new guests', () => {
     expect(error).toMatchObject({ code: 'not-found', remedy: 'bofh vm base list' });
   });
 
-  test('of a release that does not exist leaves nothing, and says what mmdebstrap said', async () => {
+  test('of an unknown release leaves nothing behind, and prints what mmdebstrap said', async () => {
     const before = host.snapshot();
 
     const error = await rejectionOf(on(() => vm.createBase('slink')));
@@ -81,7 +81,7 @@ describe('a Debian for new guests', () => {
     expect(String(error)).not.toContain('grub');
   });
 
-  test('that exits 0 with half an archive is rolled back', async () => {
+  test('from an mmdebstrap that exits 0 with half an archive is rolled back', async () => {
     host.fault({ tool: 'unshare', mode: 'no effect, exit 0' });
 
     const error = await rejectionOf(on(() => vm.createBase('bookworm')));
@@ -105,7 +105,7 @@ describe('a Debian for new guests', () => {
     expect(host.admin.readFile('/mnt/boot/grub/grub.cfg')).toContain('/vmlinuz');
   });
 
-  test('that is missing is refused, with the command that installs it, and then the same works', async () => {
+  test('that is missing is refused with the command that installs it, and then the same works', async () => {
     grub();
     const before = host.snapshot();
 
@@ -121,7 +121,7 @@ describe('a Debian for new guests', () => {
     await on(() => vm.create(guest));
   });
 
-  test('is not needed any more once the guest is there: --ensure changes nothing', async () => {
+  test('is not needed once the guest exists: --ensure changes nothing', async () => {
     grub();
     await on(() => vm.createBase('bookworm'));
     await on(() => vm.create(guest));

@@ -50,7 +50,7 @@ describe('vm create --boot grub', () => {
     { path: './boot/grub/grub.cfg', content, mode: 0o444 },
   ];
 
-  test('gives the new UUID to a grub.cfg of the source, and a clone of the guest gets its own', async () => {
+  test('writes the new UUID to a grub.cfg of the source, and a clone of the guest gets its own', async () => {
     host = hostWithServer(withMenu(oldMenu));
     host.admin.mkdir('/mnt');
     await typed(create);
@@ -137,7 +137,7 @@ describe('the kernel that GRUB boots', () => {
     expect(() => withRoot(text, 'new')).toThrow(why);
   });
 
-  test('is left to a grub.cfg with the name that the disk has in the guest', () => {
+  test('is left to a grub.cfg with the name of the disk in the guest', () => {
     expect(withRoot('linux /vmlinuz root=/dev/xvda ro\n', 'new')).toBe('linux /vmlinuz root=/dev/xvda ro\n');
   });
 });

@@ -88,7 +88,7 @@ describe('vm create --disk', () => {
     expect(host.snapshot()).toBe(before);
   });
 
-  test('refuses a name that the pattern of the site gives to the root', async () => {
+  test('refuses the name that the site uses for the root', async () => {
     const { planCreate } = await import('../../../src/vm/create.ts');
     const { parseSite } = await import('../../../src/site.ts');
     const diskNaming = { root: '{name}-data', swap: '{name}-swap' };
@@ -100,7 +100,7 @@ describe('vm create --disk', () => {
     await expect(planCreate({ host, site, request })).rejects.toThrow(/would be the volume web1-data/);
   });
 
-  test('fills no thin volume with zeros: it has no old content', async () => {
+  test('does not fill a thin volume with zeros, because it has no old content', async () => {
     host.admin.thinPool({ vg: 'vg0', name: 'pool', extents: 32 });
     await typed(`${create} --disk data=16m,mount=/srv --thin pool`);
     expect(host.changes.some((each) => each.what === 'command' && each.command.tool === 'blkdiscard')).toBe(

@@ -36,7 +36,7 @@ test.each([
   expect(wrong).not.toThrow(/secret/);
 });
 
-test('a setting that is there twice is refused', () => {
+test('a repeated setting is refused', () => {
   expect(() => request('pci = ["01:00.0"]', 'pci = ["02:00.0"]')).toThrow(/sets pci again/);
 });
 

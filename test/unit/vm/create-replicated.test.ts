@@ -18,8 +18,8 @@ function hostsWithSource() {
   return { ...hosts, on: <T>(body: () => Promise<T>) => withBofh(hosts.here, body) };
 }
 
-describe('vm create with disks on another host as well', () => {
-  it('makes a guest that runs here, and that can move there and back', async () => {
+describe('vm create with replicated disks', () => {
+  it('creates a guest that runs here, and can move there and back', async () => {
     const { on, alpha, there } = hostsWithSource();
 
     const made = await on(() => vm.create(request));
@@ -64,7 +64,7 @@ describe('vm create with disks on another host as well', () => {
     );
   });
 
-  it('leaves nothing on either when it fails', async () => {
+  it('leaves nothing behind on either host when it fails', async () => {
     const { on, alpha, there } = hostsWithSource();
     const before = [alpha.snapshot(), there.host().snapshot()];
     alpha.fault({ tool: 'xl', access: 'change', mode: 'acts then fails' });
@@ -74,7 +74,7 @@ describe('vm create with disks on another host as well', () => {
     expect([alpha.snapshot(), there.host().snapshot()]).toEqual(before);
   });
 
-  it('is refused where the two do not have the room together, or a guest of that name is there, all at once', async () => {
+  it('is refused with all reasons, when both lack space together, or a guest of that name exists', async () => {
     const { on, there, alpha } = hostsWithSource();
     there.host().admin.writeFile('/etc/xen/other.cfg', "name = 'web1'\nmemory = 64\n");
     const before = [alpha.snapshot(), there.host().snapshot()];
@@ -86,7 +86,7 @@ describe('vm create with disks on another host as well', () => {
     expect([alpha.snapshot(), there.host().snapshot()]).toEqual(before);
   });
 
-  it('counts what the disks before it take', async () => {
+  it('counts the space of earlier disks', async () => {
     const volumeGroups = [{ name: 'vg0', size: 200 * 1024 ** 2, extentSize: 4 * 1024 ** 2 }];
     const { here, alpha } = two(ground('alpha', '10.0.0.1', { volumeGroups }));
     alpha.addTar('/srv/debian.tar', smallSystem);
@@ -98,7 +98,7 @@ describe('vm create with disks on another host as well', () => {
     expect(await creating('60m')).toMatchObject({ root: '/dev/drbd0', swap: '/dev/drbd1' });
   });
 
-  it('takes a group of another name there', async () => {
+  it('accepts a group of another name there', async () => {
     const { alpha, here, there } = two(
       ground('alpha', '10.0.0.1'),
       ground('beta', '10.0.0.2', { volumeGroups: [{ name: 'data', size: 1024 ** 3 }] }),

@@ -73,7 +73,7 @@ describe('vm create --role', () => {
     expect(inDisk('root', 'etc/motd')).toBe('welcome\n');
   });
 
-  test('undoes all if it fails, and shows its last lines', async () => {
+  test('undoes everything if it fails, and shows its last lines', async () => {
     host.admin.writeFile(web, '#!/bin/sh\necho one\necho no such package >&2\nexit 7\n', 0o755);
     const before = host.snapshot();
 
@@ -124,7 +124,7 @@ describe('vm create --role', () => {
     expect(String(await rejectionOf(typed(`${create} --role web`)))).toMatch(/another user could replace it/);
   });
 
-  test('refuses a source without the directories that it needs', async () => {
+  test('refuses a source without the required directories', async () => {
     host.addTar('/srv/debian.tar', smallSystem);
 
     expect(String(await rejectionOf(typed(`${create} --role web`)))).toMatch(
@@ -153,7 +153,7 @@ describe('vm create --role', () => {
     ]);
   });
 
-  test('a description that fails undoes all, and its lines are in the error, with the paths of this host', async () => {
+  test('undoes everything when a description fails, and shows its lines with the paths of this host', async () => {
     const said = 'bofh: /run/bofh-host/srv/web.ts:3: no\n// echo   host: unchanged\n// echo   next: yes';
     host.admin.writeFile('/srv/web.ts', `// echo ${said}\n// exit 5\n`);
     const before = host.snapshot();
@@ -209,7 +209,7 @@ describe('vm create --role', () => {
 });
 
 describe('tx.copy.script', () => {
-  test('refuses a filesystem that another sequence created', async () => {
+  test('refuses a filesystem of another sequence', async () => {
     await typed(create);
     const device = '/dev/vg0/web1-root';
     const before = host.snapshot();

@@ -60,7 +60,7 @@ describe('ensure.vm.create', () => {
     expect(host.snapshot()).toBe(before);
   });
 
-  it('of a guest that is paused differs from one that runs', async () => {
+  it('of a paused guest differs from a running one', async () => {
     await run(() => ensure.vm.create({ ...web1, start: true }));
     expect((await run(() => ensure.vm.create({ ...web1, start: true }))).changed).toBe(false);
     await run(() => vm.pause('web1'));
@@ -70,7 +70,7 @@ describe('ensure.vm.create', () => {
     });
   });
 
-  it('is undone with its sequence, and leaves a guest that was there', async () => {
+  it('is undone with its sequence, and leaves an existing guest', async () => {
     await run(() => vm.create(web1));
     const before = host.snapshot();
     const failed = run(() =>
@@ -88,7 +88,7 @@ describe('ensure.vm.create', () => {
     expect(host.snapshot()).toBe(before);
   });
 
-  it('does not take what only has the name of one of its disks', async () => {
+  it('does not treat a volume with the name of one of its disks as the guest', async () => {
     host.admin.lvcreate({ vg: 'vg0', name: 'web1-root', extents: 4 });
     await expect(run(() => ensure.vm.create(web1))).rejects.toMatchObject({ code: 'exists' });
   });

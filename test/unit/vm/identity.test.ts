@@ -51,7 +51,7 @@ describe('the root of a new guest', () => {
     );
   });
 
-  it('has none of the ids and keys that the source has', () => {
+  it('has none of the IDs and keys of the source', () => {
     const { remove, text, mode } = written({}, [
       ...['etc/machine-id', 'var/lib/dbus/machine-id', 'etc/ssh/sshd_config', 'usr/sbin/sshd'],
       ...['etc/ssh/ssh_host_rsa_key', 'etc/ssh/ssh_host_rsa_key.pub', 'etc/ssh/ssh_host_keys/x'],
@@ -67,7 +67,7 @@ describe('the root of a new guest', () => {
     expect(written({}, ['usr/lib/systemd/systemd']).text.get('etc/machine-id')).toBe('');
   });
 
-  it('has a host key that ssh-keygen reads, with the fingerprint that is told, a new one each time', () => {
+  it('has a host key that ssh-keygen reads, with the printed fingerprint, a new one each time', () => {
     const work = mkdtempSync(join(tmpdir(), 'bofh-identity-'));
     try {
       const seen = [1, 2].map((at) => {
@@ -88,7 +88,7 @@ describe('the root of a new guest', () => {
     expect(written({}, ['etc/ssh/ssh_host_rsa_key']).hostKey).toBeUndefined();
   });
 
-  it('lets the keys in as root, and knows its time zone', () => {
+  it('accepts the keys for root, and has its time zone', () => {
     const zone = 'usr/share/zoneinfo/Europe/Vienna';
     const { text, mode } = written({ sshKeys: [key], timezone: 'Europe/Vienna' }, [zone]);
     expect([text.get('root/.ssh/authorized_keys'), mode('root/.ssh/authorized_keys')]).toEqual([
@@ -208,7 +208,7 @@ DNS=192.0.2.53
     expect(Object.fromEntries(text)).toEqual({ 'etc/hostname': 'web1\n', ...expected });
   });
 
-  it('is refused when nothing in the source would read it', () => {
+  it('is refused when no program in the source would read it', () => {
     expect(() => written({ network: dhcp }, ['bin/busybox'])).toThrow(RefusedError);
   });
 
@@ -242,7 +242,7 @@ DNS=192.0.2.53
     expect(refused).toThrow(message);
   });
 
-  it('takes what fits together', () => {
+  it('accepts a complete combination', () => {
     expect(checkNetwork(asked)).toBeUndefined();
     expect(checkNetwork({ ...asked, ip: both.ip, gateway: both.gateway, dns: both.dns })).toEqual(both);
     expect(checkNetwork({ ...asked, ip: '192.0.2.0/31', gateway: ['192.0.2.1'] })?.ip).toEqual([
@@ -252,14 +252,14 @@ DNS=192.0.2.53
   });
 });
 
-describe('names and keys that are typed', () => {
+describe('typed names and keys', () => {
   it.each(['web1', 'web1.example.org', 'a', 'A-1'])('host name %s', (name) => {
     expect(() => {
       checkHostname(name);
     }).not.toThrow();
   });
   it.each(['', '-a', 'a_b', 'a..b', 'a b', 'ä', 'a\n', 'x'.repeat(64), `${'a.'.repeat(32)}a`])(
-    'is no host name: %j',
+    '%j is no host name',
     (name) => {
       expect(() => {
         checkHostname(name);
@@ -281,7 +281,7 @@ describe('names and keys that are typed', () => {
     ['a key that was cut off', 'ssh-ed25519 AAAAC3Nz', /line 1: is not a public key/],
     ['another type than it says', key.replace('ssh-ed25519', 'ssh-rsa'), /line 1: is not a public key/],
     ['words', `${key}\nsecret words\n`, /line 2: is not a public key/],
-  ])('keys are not %s, and it is not quoted', (_, text, message) => {
+  ])('refuses %s as a key, without quoting it', (_, text, message) => {
     const refused = () => publicKeys(text, '/k');
     expect(refused).toThrow(message);
     expect(refused).not.toThrow(/c2VjcmV0|secret/);

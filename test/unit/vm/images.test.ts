@@ -43,7 +43,7 @@ function bofh(content: Uint8Array = image) {
 const create = (source: object, more: object = {}) =>
   withBofh(bofh(), () => vm.create({ ...guest, ...more, source } as Parameters<typeof vm.create>[0]));
 
-describe('a guest from an image that is downloaded', () => {
+describe('a guest from a downloaded image', () => {
   test.each([
     ['a sha256', `sha256:${sum}`, 'sha256', sum],
     ['a sha256 in capitals', `sha256:${sum.toUpperCase()}`, 'sha256', sum],
@@ -82,7 +82,7 @@ describe('a guest from an image that is downloaded', () => {
     expect((await create(source)).source).toMatch(/\.img$/);
   });
 
-  test('is not downloaded for a guest that is there', async () => {
+  test('is not downloaded for an existing guest', async () => {
     host.admin.writeFile('/srv/other.qcow2', image);
     await create({ type: 'image', path: '/srv/other.qcow2' });
     const error = await rejectionOf(create({ type: 'https', url, checksum: `sha256:${sum}` }));

@@ -46,7 +46,7 @@ const counts = counting();
 
 describe.each(faultsOf(someFaults))('%s', (title, trouble) => {
   test.each(['well', 'badly'] as const)(
-    'at each crossing of a move that ends %s',
+    'at each access of a move that ends %s',
     async (ends) => {
       const { found, ...count } = await tryEach(made, reference, { ...trouble, ends });
       counts.add(title, count);

@@ -11,7 +11,7 @@ import { guestOnTwo, moving } from './move-support.ts';
 const config = '/etc/xen/web1.cfg';
 
 describe('vm move', () => {
-  it('has a guest run on the other host, with its disks and its configuration', async () => {
+  it('moves a guest to the other host, with its disks and its configuration', async () => {
     const hosts = await guestOnTwo();
     const { alpha, there } = hosts;
     const text = alpha.admin.readFile(config);
@@ -31,14 +31,14 @@ describe('vm move', () => {
     expect(there.reserved()).toEqual([]);
   });
 
-  it('leaves one that is off as it is, but there', async () => {
+  it('moves a stopped one without a start', async () => {
     const hosts = await guestOnTwo({ starts: false });
     expect(await moving(hosts)).toMatchObject({ domid: undefined });
     expect(await domains(hosts.there.host(), ({ name }) => name === 'web1')).toEqual([]);
     expect(await states(hosts.there.host())).toMatchObject([{ role: 'Primary' }]);
   });
 
-  it('leaves the configuration on both where both have it, for the day that one of them fails', async () => {
+  it('keeps the configuration on both where both have it, in case one of them fails', async () => {
     const hosts = await guestOnTwo();
     const text = hosts.alpha.admin.readFile(config);
     hosts.there.host().admin.writeFile(config, text);
@@ -51,7 +51,7 @@ describe('vm move', () => {
     ]);
   });
 
-  it('brings it back where it cannot be started there', async () => {
+  it('restores it when it cannot be started there', async () => {
     const hosts = await guestOnTwo();
     const before = hosts.there.host().snapshot();
     const text = hosts.alpha.admin.readFile(config);
@@ -73,7 +73,7 @@ describe('vm move', () => {
   });
 });
 
-describe('a guest whose replication is cut while it is moved', () => {
+describe('a guest whose replication is cut during its move', () => {
   /** Between the plan and the recipe, as during the minutes of a shutdown. */
   async function cutAfterPlan(): Promise<Awaited<ReturnType<typeof guestOnTwo>> & { error: unknown }> {
     const hosts = await guestOnTwo();
@@ -86,7 +86,7 @@ describe('a guest whose replication is cut while it is moved', () => {
     return { ...hosts, error: await moved.catch((each: unknown) => each) };
   }
 
-  it('runs where its data are', async () => {
+  it('runs where its data is', async () => {
     const { alpha, there, error } = await cutAfterPlan();
 
     expect(error).toBeInstanceOf(RolledBackError);
@@ -97,7 +97,7 @@ describe('a guest whose replication is cut while it is moved', () => {
   });
 });
 
-it('what the guest wrote on the other host stays, also when the replication is cut and the move is undone', async () => {
+it('keeps data that the guest wrote on the other host, also when the replication is cut and the move is undone', async () => {
   const { here, alpha, there } = await guestOnTwo();
   const { engine, site } = here;
   const { moveVm, planMove } = await import('../../../src/vm/move.ts');
@@ -130,7 +130,7 @@ it('what the guest wrote on the other host stays, also when the replication is c
   expect(await states(alpha)).toMatchObject([{ role: 'Primary', connections: [{ state: 'Connected' }] }]);
 });
 
-it('vm move is refused before the guest is stopped when somebody works on its disk on the other host', async () => {
+it('vm move is refused before the guest is stopped when another sequence uses its disk on the other host', async () => {
   const hosts = await guestOnTwo();
   const [before] = await domains(hosts.alpha, ({ name }) => name === 'web1');
   await hosts.here.engine
@@ -149,7 +149,7 @@ it('vm move is refused before the guest is stopped when somebody works on its di
   expect(hosts.there.reserved()).toEqual(['ff']);
 });
 
-describe('what vm move refuses, it refuses with both hosts as they were', () => {
+describe('vm move refuses, with both hosts unchanged', () => {
   type Hosts = Awaited<ReturnType<typeof guestOnTwo>>;
   it.each<[string, (hosts: Hosts) => void, RegExp]>([
     [
@@ -213,7 +213,7 @@ describe('what vm move refuses, it refuses with both hosts as they were', () => 
     expect(hosts.there.crossings.filter((what) => what !== 'read')).toEqual(hosts.before);
   });
 
-  it('the host that it is on, and a guest that nobody knows', async () => {
+  it('the host of the guest itself, and an unknown guest', async () => {
     const hosts = await guestOnTwo();
     const on = <T>(body: () => Promise<T>) => withBofh(hosts.here, body);
 

@@ -71,7 +71,7 @@ describe('vm provision', () => {
     expect(host.snapshot()).toBe(before);
   });
 
-  test('leaves the disks as they were if the description fails', async () => {
+  test('leaves the disks unchanged if the description fails', async () => {
     host.admin.writeFile('/srv/web.ts', '// echo half >/etc/motd\n// echo no such package\n// exit 5\n');
     const before = host.snapshot();
 
@@ -99,7 +99,7 @@ describe('vm provision', () => {
     );
   }
 
-  test('keeps other commands from the disks meanwhile', async () => {
+  test('locks the disks for other commands meanwhile', async () => {
     let [begin, end] = [() => {}, () => {}];
     const begun = new Promise<void>((resolve) => (begin = resolve));
     const held = new Promise<void>((resolve) => (end = resolve));
@@ -159,7 +159,7 @@ describe('vm provision', () => {
     },
   );
 
-  test('a dry run says that its effect cannot be told', async () => {
+  test('a dry run says that its effect is unknown', async () => {
     const before = host.snapshot();
     const { stderr } = await typed(provision, { dryRun: true });
 

@@ -57,14 +57,14 @@ const create = () =>
  * operation has its few; two that tell the same thing with no change between them have none. The numbers are what
  * that comes to: lower them with the code, and raise them only for a check that is worth its reads.
  */
-describe('programs that are started to look at the host', () => {
-  test('for a guest with a root, a swap and a domain: not more than there is to be checked', async () => {
+describe('programs that read the host', () => {
+  test('for a guest with a root, a swap and a domain: no more than needed', async () => {
     await on(create);
 
     expect(reads.length, reads.join('\n')).toBeLessThanOrEqual(54);
   });
 
-  test('for taking that guest apart', async () => {
+  test('for removing that guest', async () => {
     await on(create);
     reads = [];
 

@@ -52,7 +52,7 @@ describe('vm.remove of a guest with replicated disks', () => {
 
   const byName = "name = 'web1'\nkernel = '/boot/guest'\nmemory = 64\ndisk = ['drbd:web1,xvda,w']\n";
 
-  it('removes a disk as well that is named by its resource', async () => {
+  it('also removes a disk that is named by its resource', async () => {
     const hosts = await guestOnTwo({ starts: false });
     for (const host of [hosts.alpha, hosts.there.host()]) {
       if ((await host.stat(config)) !== undefined) host.admin.removeFile(config);
@@ -75,7 +75,7 @@ describe('vm.remove of a guest with replicated disks', () => {
     expect(hosts.alpha.world.drbd.resources).toHaveLength(1);
   });
 
-  it('removes replicas that have parted as well', async () => {
+  it('removes disconnected replicas too', async () => {
     const hosts = await guestOnTwo();
     hosts.alpha.admin.drbdadm('disconnect', 'web1');
     const begun = hosts.alpha.changes.length;
@@ -87,7 +87,7 @@ describe('vm.remove of a guest with replicated disks', () => {
     expect(started).toEqual([]);
   });
 
-  it('leaves what is replicated when it is told so, without asking the other host', async () => {
+  it('keeps replicated disks on request, without asking the other host', async () => {
     const hosts = await guestOnTwo();
     hosts.there.cut();
     const { replicas, kept } = await destroying(hosts, { replicas: 'kept' });
@@ -95,7 +95,7 @@ describe('vm.remove of a guest with replicated disks', () => {
     expect(hosts.alpha.world.drbd.resources).toHaveLength(1);
   });
 
-  it('says how to leave them where the other host cannot be reached', async () => {
+  it('says how to keep them when the other host is unreachable', async () => {
     const hosts = await guestOnTwo();
     hosts.there.cut();
     const before = hosts.alpha.snapshot();
@@ -106,7 +106,7 @@ describe('vm.remove of a guest with replicated disks', () => {
     expect(hosts.alpha.snapshot()).toBe(before);
   });
 
-  it("refuses a device of a resource that is down, which may be anybody's", async () => {
+  it('refuses the device of a stopped resource, whose owner is unknown', async () => {
     const hosts = await guestOnTwo({ starts: false });
     hosts.alpha.world.drbd.resources = [];
     await expect(destroying(hosts)).rejects.toThrow(
@@ -139,7 +139,7 @@ describe('vm.remove of a guest with replicated disks', () => {
     });
   });
 
-  it('has all of it again, running, when it fails at its end', async () => {
+  it('restores all of it, running, when it fails at its end', async () => {
     const hosts = await guestOnTwo();
     const text = hosts.alpha.admin.readFile(config);
     const before = hosts.there.host().snapshot();
@@ -255,7 +255,7 @@ describe('vm.remove of a guest with replicated disks', () => {
   });
 });
 
-describe('a guest with replicated disks is removed, or is all there, whatever happens between its hosts', () => {
+describe('removing a guest with replicated disks completes or is undone, whatever happens between its hosts', () => {
   let hosts: readonly [SimulatedHost, SimulatedHost];
   let reference: Awaited<ReturnType<typeof referenceOf>>;
 
@@ -283,7 +283,7 @@ describe('a guest with replicated disks is removed, or is all there, whatever ha
   );
 
   test.each(tried)(
-    '$title, at each crossing, and it ends $ends',
+    '$title, at each access, and it ends $ends',
     async ({ trouble, ends }) => {
       const { found, ...count } = await tryEach(made, reference, { ...trouble, ends });
       expect(found).toEqual([]);

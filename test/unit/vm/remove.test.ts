@@ -23,7 +23,7 @@ const plan = () => planRemove({ host, site: defaultSite, name: 'web1', running: 
 const names = async () => (await on(() => lvm.lvs())).map(({ name }) => name);
 
 describe('vm remove', () => {
-  it('removes the volumes of the guest also when they are not active', async () => {
+  it('removes the volumes of the guest also when inactive', async () => {
     const [{ uuid } = { uuid: '' }] = await on(() => lvm.lvs());
     await host
       .during({ outputs: '/run', lock: -1 })
@@ -55,7 +55,7 @@ describe('vm remove', () => {
     },
   );
 
-  it('leaves a volume alone that took the name after it was agreed to', async () => {
+  it('leaves alone a volume that took the name after the confirmation', async () => {
     const agreed = await plan();
     host.admin.lvremove('vg0', 'web1-root');
     host.admin.lvcreate({ vg: 'vg0', name: 'web1-root', extents: 3 });
@@ -68,7 +68,7 @@ describe('vm remove', () => {
     expect(host.admin.readFile('/etc/xen/web1.cfg')).toContain('web1');
   });
 
-  it('leaves a config file alone that was changed after it was agreed to', async () => {
+  it('leaves alone a config file that was changed after the confirmation', async () => {
     const agreed = await plan();
     host.admin.writeFile('/etc/xen/web1.cfg', "name = 'other'\nmemory = 64\n");
 
@@ -78,7 +78,7 @@ describe('vm remove', () => {
     expect(await names()).toEqual(['web1-root']);
   });
 
-  it('does not promise to end a domain that has crashed: its state could not be brought back', async () => {
+  it('refuses to end a crashed domain, whose state could not be restored', async () => {
     host.admin.startDomain({ name: 'web1', state: 'crashed' });
 
     await expect(
@@ -89,14 +89,14 @@ describe('vm remove', () => {
     });
   });
 
-  it('is refused inside atomic(): it would commit alone', async () => {
+  it('is refused inside atomic(), because it would commit alone', async () => {
     const failed = on(() => atomic('outer', () => vm.remove({ name: 'web1', running: 'refuse' })));
 
     await expect(failed).rejects.toThrow(UsageError);
     expect(await names()).toEqual(['web1-root']);
   });
 
-  it('takes a volume once that stands twice in the config, by two of its paths', async () => {
+  it('removes a volume once that is in the config twice, by two of its paths', async () => {
     host.admin.writeFile(
       '/etc/xen/web1.cfg',
       "name = 'web1'\nmemory = 64\ndisk = ['phy:/dev/vg0/web1-root,xvda,w', 'phy:/dev/mapper/vg0-web1--root,xvdb,r']\n",
@@ -105,7 +105,7 @@ describe('vm remove', () => {
     expect((await plan()).volumes).toHaveLength(1);
   });
 
-  it('refuses a config that is a link before the guest is stopped for it, and says so', async () => {
+  it('refuses a config that is a link before it stops the guest, and says so', async () => {
     const text = host.admin.readFile('/etc/xen/web1.cfg');
     host.admin.removeFile('/etc/xen/web1.cfg');
     host.admin.mkdir('/srv/guests');
@@ -121,7 +121,7 @@ describe('vm remove', () => {
     expect(host.world.domains).toMatchObject([{ name: 'web1', domid: 1 }]);
   });
 
-  it('takes a config in a directory that the site names by a link', async () => {
+  it('accepts a config in a directory that the site names by a link', async () => {
     const text = host.admin.readFile('/etc/xen/web1.cfg');
     host.admin.removeFile('/etc/xen/web1.cfg');
     host.admin.mkdir('/srv/guests');

@@ -15,7 +15,7 @@ const good = {
 } as const;
 
 describe('a request for a guest', () => {
-  test('may give its sizes as text or in bytes, and leave out what has a default', () => {
+  test('accepts sizes as text or in bytes, and needs no option with a default', () => {
     expect(checkCreate({ ...good, swap: 16 * 1024 ** 2 })).toEqual({
       ...good,
       size: 64 * 1024 ** 2,
@@ -52,7 +52,7 @@ describe('a request for a guest', () => {
       { ...good, source: { type: 'iso', path: '/x' } },
       /source\.type: must be debian, tar, dir, image or https/,
     ],
-  ])('is refused with %s, and nothing is done', async (_, request, said) => {
+  ])('is refused with %s, and nothing changes', async (_, request, said) => {
     const host = hostWithSource();
     const before = host.snapshot();
 
@@ -66,7 +66,7 @@ describe('a request for a guest', () => {
   });
 });
 
-test('a request to remove says what becomes of a running guest in one of three words', async () => {
+test('a request to remove has one of three words for a running guest', async () => {
   const host = hostWithSource();
   const request = { name: 'web10', running: 'stop' } as unknown as RemoveRequest;
 

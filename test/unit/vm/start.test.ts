@@ -16,7 +16,7 @@ describe('the start of a guest with a replicated disk', () => {
   it.each<[string, () => Promise<unknown>]>([
     ['xen start', () => xen.start('web1')],
     ['xen start-all', () => xen.startAll()],
-  ])('%s makes this host the primary first', async (_, start) => {
+  ])('%s first makes this host the primary', async (_, start) => {
     const { alpha, on } = await afterBoot();
 
     await on(start);
@@ -35,7 +35,7 @@ describe('the start of a guest with a replicated disk', () => {
     expect(alpha.snapshot()).toBe(before);
   });
 
-  it('is refused while the two are not connected, whatever this host has been', async () => {
+  it('is refused while the two are not connected, whatever role this host had', async () => {
     const { alpha, there, on } = await afterBoot();
     there.host().admin.drbdadm('primary', 'web1');
     there.cutReplication();
@@ -67,7 +67,7 @@ describe('the start of a guest with a replicated disk', () => {
     expect(await domains(alpha, ({ name }) => name === 'web1')).toMatchObject([{ state: 'running' }]);
   });
 
-  it('does not wait for one that this host does not look for', async () => {
+  it('does not wait for a peer that this host does not look for', async () => {
     const { alpha, on } = await afterBoot();
     alpha.admin.drbdadm('disconnect', 'web1');
 
@@ -76,7 +76,7 @@ describe('the start of a guest with a replicated disk', () => {
     );
   });
 
-  it('goes without the other host when it is told to', async () => {
+  it('works without the peer on request', async () => {
     const { alpha, there, on } = await afterBoot();
     there.cut();
 

@@ -23,7 +23,7 @@ describe('the bridge of a network interface', () => {
     expect(await found(spec)).toEqual(expected);
   });
 
-  test('is that of the script in xl.conf where the guest names none', async () => {
+  test('is the default of xl.conf where the guest names none', async () => {
     const other = simulatedHost();
     other.admin.writeFile('/etc/xen/xl.conf', 'vif.default.script="vif-openvswitch"\n');
     expect(await found('bridge=ovsbr0.42', other)).toEqual({ bridge: 'ovsbr0', kind: 'openvswitch' });

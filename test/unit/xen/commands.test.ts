@@ -25,7 +25,7 @@ const config = '/etc/xen/web1.cfg';
 const create = xlCreate({ config, uuid });
 const reasonOf = (command: Command<unknown>, situation: string) => command.classify?.(recorded(situation));
 
-describe('what is run', () => {
+describe('the commands of xl', () => {
   test.each([
     [xlList(), ['list', '-v'], 'read'],
     [xlListLong(), ['list', '-l'], 'read'],
@@ -45,7 +45,7 @@ describe('what is run', () => {
     expect({ ...command }).toMatchObject({ tool: 'xl', argv, access });
   });
 
-  test('only the waiting for a shutdown may be cut, and has a time limit', () => {
+  test('only the waiting for a shutdown may be ended, and has a time limit', () => {
     expect(xlShutdown({ id: 7, timeoutMs: 5 })).toMatchObject({ stop: 'safe', timeoutMs: 5 });
     expect(create).not.toHaveProperty('stop');
     expect(create).not.toHaveProperty('timeoutMs');
@@ -56,7 +56,7 @@ describe('xl list -l', () => {
   const text = recorded('list-long-running').stdout;
   const parse = (stdout: string) => xlResources().parse({ exitCode: 0, stdout, stderr: '' });
 
-  test('shows what each guest was given, without Domain-0', () => {
+  test('shows the settings of each guest, without Domain-0', () => {
     const domid = xlListLong().parse(recorded('list-long-running')).at(-1);
     expect(parse(text)).toEqual([
       {
@@ -66,12 +66,12 @@ describe('xl list -l', () => {
     ]);
   });
 
-  test('of a guest without vcpus in its configuration has one', () => {
+  test('shows one virtual CPU without vcpus in its configuration', () => {
     const without = text.replaceAll(/"(?:max|avail)_vcpus"/g, '"other"');
     expect(parse(without)).toMatchObject([{ vcpus: 1, maxVcpus: 1 }]);
   });
 
-  test('of another scheduler has no weight', () => {
+  test('shows no weight of another scheduler', () => {
     expect(parse(text.replaceAll('credit2', 'null'))[0]).not.toHaveProperty('weight');
   });
 
@@ -132,7 +132,7 @@ describe('xl list -v', () => {
     expect(parse(head, first, web1.replace(/^.{40}/, name))[1]).toMatchObject({ name, id: 1 });
   });
 
-  test('blanks at the end of a name are kept where it is longer than its column', () => {
+  test('keeps blanks at the end of a name that is longer than its column', () => {
     const name = `${'x'.repeat(40)}  `;
     const line = web1.replace(/^.{40}/, name);
     expect(parse(head, first, line)[1]).toMatchObject({ name, id: 1 });
@@ -152,7 +152,7 @@ describe('xl list -v', () => {
 });
 
 describe('xl list -l', () => {
-  test('tells which domains are complete', () => {
+  test('shows which domains are complete', () => {
     expect(xlListLong().parse(recorded('list-long-running'))).toEqual([0, 1]);
   });
   test('leaves out a half-built one that xl list -v shows', () => {
@@ -169,7 +169,7 @@ describe('xl list -l', () => {
 });
 
 describe('xl info', () => {
-  test('tells memory and version', () => {
+  test('shows memory and version', () => {
     expect(xlInfo().parse(recorded('info'))).toEqual({
       freeMemoryMiB: 1374,
       totalMemoryMiB: 3071,
@@ -185,7 +185,7 @@ describe('xl info', () => {
       expect(() => xlInfo().parse({ ...rest, stdout: lines.join('\n') })).toThrow();
     },
   );
-  test('with a line of odd shape is an error', () => {
+  test('with a malformed line is an error', () => {
     const { stdout, ...rest } = recorded('info');
     expect(() => xlInfo().parse({ ...rest, stdout: `${stdout}odd\n` })).toThrow(ParseError);
     expect(() =>
@@ -194,7 +194,7 @@ describe('xl info', () => {
   });
 });
 
-test('a dry run tells the name and uuid that xl understood', () => {
+test('a dry run shows the name and UUID that xl parsed', () => {
   expect(xlCheck({ config }).parse(recorded('check-good'))).toEqual({
     name: 'web1',
     uuid: expect.stringMatching(/^[0-9a-f-]{36}$/) as string,
@@ -248,18 +248,18 @@ describe('why xl failed', () => {
       'Device /dev/dm-2 is mounted in the privileged domain, and so cannot be mounted by a guest.',
     ],
     ['create-hotplug-timeout', 'killing execution of /etc/xen/scripts/block add because of timeout'],
-  ])('%s in its own words', (situation, words) => {
+  ])('%s: keeps the message of xl', (situation, words) => {
     expect(messageOfFailedCreate(recorded(situation).stderr)).toBe(words);
   });
 
-  test('every failed creation has words of its own', () => {
+  test('every failed creation has its own message', () => {
     for (const situation of situations('create-'))
       if (recorded(situation).exitCode !== 0)
         expect(messageOfFailedCreate(recorded(situation).stderr), situation).toMatch(/\S/);
   });
 });
 
-test('xl itself starts a second domain under a used uuid, and takes a memory that is none', () => {
+test('xl itself starts a second domain with a used UUID, and accepts an invalid memory', () => {
   expect(recorded('create-uuid-exists').exitCode).toBe(0);
   expect(recorded('check-bad-memory').exitCode).toBe(0);
 });

@@ -36,7 +36,7 @@ describe('the state of a domain', () => {
     expect((await guestDomains(host)).map(({ state }) => state)).toEqual(['running', 'running', 'running']);
   });
 
-  test('is told also where xl list -l fails; one that is paused has an unknown configuration then', async () => {
+  test('is reported also where xl list -l fails; a paused one has an unknown configuration then', async () => {
     const host = fakeHost();
     host.domains.push({ id: 1, name: 'web1', uuid, flags: '-b----' });
     host.domains.push({ id: 2, name: 'web2', uuid: uuid.replaceAll('1', '2'), flags: '--p---' });
@@ -63,7 +63,7 @@ describe('the state of a domain', () => {
     expect(found[0] && words(found[0])).toBe('domain 1, half-built');
   });
 
-  test('a domain that ended between the two listings is not half-built but gone', async () => {
+  test('a domain that ended between the two listings is gone, not half-built', async () => {
     const host = fakeHost();
     host.domains.push({ id: 1, name: 'web1', uuid, flags: '--p---' });
     const ending = { ...host, run: endsAfterTheFirst(host) };
@@ -72,14 +72,14 @@ describe('the state of a domain', () => {
   });
 });
 
-test('Domain-0 is known, and is no guest', async () => {
+test('Domain-0 is listed, and is no guest', async () => {
   const host = fakeHost();
 
   expect(await domains(host)).toMatchObject([{ id: 0, name: 'Domain-0', state: 'running' }]);
   expect(await guestDomains(host)).toEqual([]);
 });
 
-describe('of the domains that are wanted', () => {
+describe('a query for some domains', () => {
   const two = () => {
     const host = fakeHost();
     host.domains.push({ id: 1, name: 'web1', uuid, flags: '--p---', building: true });
@@ -87,14 +87,14 @@ describe('of the domains that are wanted', () => {
     return host;
   };
 
-  test('the state is told, and of the others that they are there', async () => {
+  test('reports their state, and that the others exist', async () => {
     const { listed, domains: wanted } = await survey(two(), ({ name }) => name === 'web1');
 
     expect(wanted).toMatchObject([{ id: 1, state: 'building' }]);
     expect(listed.map(({ id }) => id)).toEqual([0, 1, 2]);
   });
 
-  test('one that took the place of another between the listings is there', async () => {
+  test('reports one that replaced another between the listings', async () => {
     const host = two();
     const restarts: typeof host.run = async (command) => {
       const answer = await host.run(command);
@@ -107,7 +107,7 @@ describe('of the domains that are wanted', () => {
     expect(found).toMatchObject([{ id: 7, state: 'running' }]);
   });
 
-  test('no long listing is asked for where none is wanted, or only Domain-0', async () => {
+  test('makes no long listing without any, or for Domain-0 only', async () => {
     const host = two();
 
     expect(await domains(host, ({ name }) => name === 'web3')).toEqual([]);

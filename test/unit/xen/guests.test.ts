@@ -13,7 +13,7 @@ function host(files: Readonly<Record<string, string>>) {
 }
 
 describe('configured guests', () => {
-  test('are the .cfg files, by name; nothing else in the directory is', async () => {
+  test('are the .cfg files, by name, and nothing else in the directory', async () => {
     const found = await guestConfigs(
       host({
         '/etc/xen/b.cfg': guest('web2'),
@@ -34,7 +34,7 @@ describe('configured guests', () => {
     expect(found.problems).toEqual([]);
   });
 
-  test('are not skipped when they cannot be read, but are problems', async () => {
+  test('are problems when they cannot be read', async () => {
     const made = host({ '/etc/xen/a.cfg': guest('web1'), '/etc/xen/b.cfg': 'name = "x' });
     made.links.set('/etc/xen/c.cfg', 'nowhere.cfg');
 
@@ -45,7 +45,7 @@ describe('configured guests', () => {
     expect(found.problems[2]?.message).toBe('/etc/xen/b.cfg:1: expected a closing " on the same line');
   });
 
-  test('count once when a link leads to them', async () => {
+  test('count once, also with a link to them', async () => {
     const made = host({ '/etc/xen/a.cfg': guest('web1') });
     made.links.set('/etc/xen/auto/a.cfg', '../a.cfg');
 
@@ -66,8 +66,8 @@ describe('configured guests', () => {
   });
 });
 
-describe('a directory that is not there', () => {
-  test('is said to be none, with what names another one', async () => {
+describe('a missing directory', () => {
+  test('is an error that names the setting of another one', async () => {
     await expect(allDomus({ host: host({}) })).rejects.toMatchObject({
       name: 'UsageError',
       message: 'the directory /etc/xen is not there',

@@ -42,7 +42,7 @@ const started = async () => {
 };
 
 describe('creating a domain', () => {
-  test('chooses the uuid before the act and keeps it under the locks', async () => {
+  test('chooses the UUID before the act and keeps it under the locks', async () => {
     const first = await create.prepare({ args, mark, host });
     const second = await create.prepare({ args, mark, host, chosen: first });
 
@@ -54,13 +54,13 @@ describe('creating a domain', () => {
     expect(second).toEqual(first);
   });
 
-  test("takes the config's own uuid", async () => {
+  test('uses the UUID of the config', async () => {
     host.files.set(config, `${text}uuid = "${uuid}"\n`);
 
     expect(await prepared()).toMatchObject({ uuid });
   });
 
-  test('claims the name, the uuid, the MAC, the config and the disks with all beneath', async () => {
+  test('locks the name, the UUID, the MAC, the config and the disks with everything beneath', async () => {
     const undo = { ...((await prepared()) as object), uuid };
 
     expect(await create.claims({ args, undo, on: noDevices })).toEqual({
@@ -70,7 +70,7 @@ describe('creating a domain', () => {
     });
   });
 
-  test('starts the guest under that uuid and gives its domid', async () => {
+  test('starts the guest with that UUID and returns its domain ID', async () => {
     const { undo, result } = await started();
 
     expect(result).toEqual({ domid: 1 });
@@ -90,7 +90,7 @@ describe('creating a domain', () => {
     });
   });
 
-  test('leaves it paused when asked so', async () => {
+  test('leaves it paused on request', async () => {
     const undo = await prepared({ initially: 'paused' });
     await create.run({ args, undo, host });
 
@@ -98,7 +98,7 @@ describe('creating a domain', () => {
     expect(host.domains[1]?.flags).toBe('--p---');
   });
 
-  test('is undone by its domid, without the result too, and twice', async () => {
+  test('is undone by its domain ID, without the result too, and twice', async () => {
     const { undo } = await started();
 
     await create.revert({ undo, host });
@@ -109,7 +109,7 @@ describe('creating a domain', () => {
     expect(await create.look({ undo, host })).toEqual({ state: 'gone' });
   });
 
-  test('fails when xl exits 0 and nothing is there', async () => {
+  test('fails when xl exits 0 and no domain exists', async () => {
     const undo = await prepared();
     host.fault = ([verb]) => (verb === 'create' ? { exitCode: 0 } : undefined);
 
@@ -118,7 +118,7 @@ describe('creating a domain', () => {
     );
   });
 
-  test('tells in xl’s own words why it failed', async () => {
+  test('reports the message of xl when it fails', async () => {
     const undo = await prepared();
     const stderr =
       'Parsing config from x\nlibxl: error: libxl_a.c:1:f: Domain 2:Domain with name "web1" already exists.\nlibxl: error: libxl_b.c:2:g: Domain 2:Unable to destroy guest\n';
@@ -133,7 +133,7 @@ describe('creating a domain', () => {
     );
   });
 
-  test('a destroy that fails because the domain went by itself is no failure', async () => {
+  test('a failed destroy of a domain that ended by itself is no failure', async () => {
     const { undo } = await started();
     host.fault = ([verb]) => {
       if (verb !== 'destroy') return undefined;
@@ -154,21 +154,21 @@ describe('looking for a domain', () => {
     ['named, without configuration', { name: 'web1', flags: '--p---', building: true as const }],
     ['dying', { name: undefined, flags: '--ps-d' }],
     ['crashed', { name: 'web1', flags: '---sc-' }],
-  ])('%s is ours, and holds nothing', async (_, found) => {
+  ])('%s is ours, and has no holder', async (_, found) => {
     const undo = (await prepared()) as { uuid: string };
     host.domains.push({ id: 4, uuid: undo.uuid, ...found });
 
     expect(await create.look({ undo, host })).toEqual({ state: 'ours', holders: [] });
   });
 
-  test('a backend that holds our disk for a domain which is gone is a trace of ours', async () => {
+  test('a backend with our disk for a domain that is gone is ours', async () => {
     const undo = await prepared();
     host.backends.set('vbd-9-51712', 'fd:10');
 
     expect(await create.look({ undo, host })).toEqual({ state: 'ours', holders: [] });
   });
 
-  test('a backend that holds our disk for a living domain of somebody else is not', async () => {
+  test('a backend with our disk for a foreign running domain is not', async () => {
     const undo = await prepared();
     host.domains.push({
       id: 9,
@@ -181,7 +181,7 @@ describe('looking for a domain', () => {
     expect(await create.look({ undo, host })).toEqual({ state: 'gone' });
   });
 
-  test('a backend of another disk is not, except of the domain that we made', async () => {
+  test('a backend with another disk is not, except of our domain', async () => {
     const undo = await prepared();
     host.backends.set('vif-9-0', '');
     host.backends.set('vbd-9-51712', 'fd:2');
@@ -193,7 +193,7 @@ describe('looking for a domain', () => {
   test.each([
     ['our name under another uuid', { name: 'web1', uuid: foreign }],
     ['our uuid under another name', { name: 'other', uuid: '' }],
-  ])('%s is not ours, and survives the undo', async (_, found) => {
+  ])('%s is foreign, and survives the undo', async (_, found) => {
     const undo = (await prepared()) as { uuid: string };
     host.domains.push({ id: 4, flags: '-b----', name: found.name, uuid: found.uuid || undo.uuid });
 
@@ -248,7 +248,7 @@ describe('a domain is not created', () => {
     expect(host.ran.filter((line) => /^(create|destroy)/.test(line))).toEqual([]);
   });
 
-  test('and all that speaks against it is said at once', async () => {
+  test('and all reasons are reported at once', async () => {
     host.files.delete('/boot/k');
     host.freeMiB = 1;
 
@@ -274,7 +274,7 @@ describe('a domain is not created', () => {
     await expect(prepared()).rejects.toThrow(why);
   });
 
-  test('when xl does not accept its config, which is asked under the locks', async () => {
+  test('when xl refuses its config, which is checked under the locks', async () => {
     host.checkFails = 'disk: unknown value';
 
     await expect(prepared()).rejects.toThrow(UsageError);
@@ -282,7 +282,7 @@ describe('a domain is not created', () => {
     expect(host.ran.filter((line) => line.startsWith('create'))).toEqual([]);
   });
 
-  test('but memory may come from dom0 where xl is to take it there', async () => {
+  test('but memory may come from dom0 where xl is configured so', async () => {
     host.freeMiB = 1;
     host.commandLine = 'console=com1';
     await expect(prepared()).resolves.toBeDefined();
@@ -299,7 +299,7 @@ describe('shutting a guest down', () => {
   };
   const running = async () => ((await started()).undo as { uuid: string }).uuid;
 
-  test('is refused when xl would not accept the config that it is to be started from again', async () => {
+  test('is refused when xl would refuse the config for a restart', async () => {
     const id = await running();
     host.checkFails = 'disk: unknown value';
 
@@ -308,7 +308,7 @@ describe('shutting a guest down', () => {
   });
 
   test.each(['shutdown', 'destroy'] as const)(
-    '%s: it is gone, and the undo starts it under its uuid',
+    '%s: it is gone, and the undo starts it with its UUID',
     async (how) => {
       const id = await running();
       const undo = await asked(how, id);
@@ -329,7 +329,7 @@ describe('shutting a guest down', () => {
     },
   );
 
-  test('one that takes too long fails, naming the remedy; the undo starts it again if it then goes', async () => {
+  test('one that takes too long fails with the remedy; the undo starts it again if it then ends', async () => {
     const id = await running();
     const undo = await asked('shutdown', id);
     host.fault = ([verb]) =>
@@ -349,7 +349,7 @@ describe('shutting a guest down', () => {
     expect(await shutdown.look({ undo, host })).toEqual({ state: 'gone' });
   });
 
-  test('killed after the request: the undo waits for the guest to go, and starts it again', async () => {
+  test('killed after the request: the undo waits for its end, and starts it again', async () => {
     const id = await running();
     const undo = (await asked('shutdown', id)) as { marker: string };
     host.files.set(undo.marker, '');
@@ -384,7 +384,7 @@ describe('shutting a guest down', () => {
     expect(host.domains).toHaveLength(works ? 2 : 1);
   });
 
-  test('one that was asked and runs on is left running', async () => {
+  test('keeps a guest running that ignored the request', async () => {
     const id = await running();
     const undo = (await asked('shutdown', id, { timeoutMs: 300 })) as { marker: string };
     host.files.set(undo.marker, '');
@@ -396,7 +396,7 @@ describe('shutting a guest down', () => {
     expect(await shutdown.look({ undo, host })).toEqual({ state: 'gone' });
   });
 
-  test('one that was paused in the middle of its destruction is destroyed and started', async () => {
+  test('destroys and starts a guest that was paused in the middle of its destruction', async () => {
     const id = await running();
     const undo = (await asked('destroy', id)) as { marker: string };
     host.files.set(undo.marker, '');
@@ -408,7 +408,7 @@ describe('shutting a guest down', () => {
     expect(host.domains[1]).toMatchObject({ id: 2, uuid: id, flags: '-b----' });
   });
 
-  test('killed after the undo had started it: it is left as it is', async () => {
+  test('killed after the undo started it: it is unchanged', async () => {
     const id = await running();
     const undo = (await asked('shutdown', id)) as { marker: string; domid: number };
     host.files.set(undo.marker, '');
@@ -420,7 +420,7 @@ describe('shutting a guest down', () => {
     expect(await shutdown.look({ undo, host })).toEqual({ state: 'gone' });
   });
 
-  test('one that is off but still there (no monitor) is destroyed', async () => {
+  test('destroys a guest that is off but still listed (no monitor)', async () => {
     const id = await running();
     const undo = await asked('shutdown', id);
     host.fault = ([verb]) => {
@@ -434,7 +434,7 @@ describe('shutting a guest down', () => {
     expect(host.domains).toHaveLength(1);
   });
 
-  test('another guest that took its name stays, and the undo is stuck until the name is free again', async () => {
+  test('keeps another guest with its name, and the undo is stuck until the name is free again', async () => {
     const undo = await asked('destroy', await running());
     host.domains.splice(1, 1, { id: 5, name: 'web1', uuid: foreign, flags: '-b----' });
 
@@ -448,7 +448,7 @@ describe('shutting a guest down', () => {
     ['--p---', 'shutdown', 'not running: domain 1, paused'],
     ['---sc-', 'destroy', 'not running: domain 1, crashed'],
     ['---s-d', 'destroy', 'not running: domain 1, dying'],
-  ] as const)('is refused when it is %s and is to %s', async (flags, how, why) => {
+  ] as const)('is refused when it is %s and must %s', async (flags, how, why) => {
     const id = await running();
     for (const domain of host.domains) if (domain.id === 1) domain.flags = flags;
 
@@ -456,7 +456,7 @@ describe('shutting a guest down', () => {
     await expect(asked(how, id)).rejects.toThrow(why);
   });
 
-  test('is refused for a name whose uuid is another', async () => {
+  test('is refused for a name with another UUID', async () => {
     await running();
 
     await expect(asked('destroy', foreign)).rejects.toThrow(RefusedError);

@@ -83,7 +83,7 @@ describe('nothing is set', () => {
     expect(guest()).toEqual(before);
   });
 
-  test('of a guest that has crashed, or has another uuid', async () => {
+  test('of a crashed guest, or one with another UUID', async () => {
     host.admin.setDomain('web1', 'crashed');
     expect(await rejectionOf(set({ setting: 'weight', to: 9 }))).toBeInstanceOf(RefusedError);
     host.admin.destroyDomain('web1');

@@ -9,7 +9,7 @@ function domain(id: number, name: string | undefined, state: DomainState): Domai
 }
 const none = new Set<string>();
 
-test('what is off is started, what runs is left alone, in the order of the site and then by name', () => {
+test('starts stopped guests and skips running ones, in the order of the site and then by name', () => {
   const guests = ['c', 'a', 'b', 'd'].map((name) => ({ name }));
 
   expect(
@@ -34,7 +34,7 @@ test.each([
     'shutdown',
     'domain 5, shut down but not gone: it still holds its disks; look at its log, then: xl destroy 5',
   ],
-] as const)('a %s domain is told apart from a running one, and not started', (state, why) => {
+] as const)('a %s domain is distinguished from a running one, and not started', (state, why) => {
   expect(startAllPlan({ guests: [{ name: 'a' }], domains: [domain(5, 'a', state)], held: none })).toEqual([
     { name: 'a', was: state, action: 'refuse', why },
   ]);
@@ -44,7 +44,7 @@ describe('a guest is refused', () => {
   const plan = (given: Partial<Parameters<typeof startAllPlan>[0]>) =>
     startAllPlan({ guests: [{ name: 'a', uuid: uuid(1) }], domains: [], held: none, ...given });
 
-  test('when it stands in an open journal', () => {
+  test('when it is in an open journal', () => {
     expect(plan({ held: new Set(['a']) })).toMatchObject([{ action: 'refuse', was: 'off' }]);
   });
   test('but not while it runs', () => {
@@ -57,17 +57,17 @@ describe('a guest is refused', () => {
       { action: 'refuse', why: `domain 2, running has its name but the uuid ${uuid(2)}` },
     ]);
   });
-  test('when another domain has its uuid', () => {
+  test('when another domain has its UUID', () => {
     expect(plan({ domains: [domain(1, 'b', 'running')] })).toMatchObject([
       { action: 'refuse', why: 'its uuid is that of b (domain 1, running)' },
     ]);
   });
-  test('when a nameless domain has its uuid', () => {
+  test('when a nameless domain has its UUID', () => {
     expect(plan({ domains: [domain(1, undefined, 'building')] })).toMatchObject([
       { action: 'refuse', was: 'building' },
     ]);
   });
-  test('when only the order knows it', () => {
+  test('when only the order lists it', () => {
     expect(plan({ order: ['zz'] })[1]).toEqual({
       name: 'zz',
       was: 'unknown',

@@ -72,7 +72,7 @@ async function refused(act: Act, overwrite?: Overwrite, on = host): Promise<stri
   return `${message} -> ${remedy ?? ''}`;
 }
 
-test('a partition table is not made over a stream of btrfs either', async () => {
+test('refuses to create a partition table over a btrfs stream too', async () => {
   await withBofh(bofhOn(host), () => atomic('backup', (tx) => tx.btrfs.sendToDevice({ source, device })));
   expect(await refused((tx) => tx.block.createPartitionTable({ device }))).toContain(
     'holds a stream of btrfs send; nothing was written',
@@ -80,7 +80,7 @@ test('a partition table is not made over a stream of btrfs either', async () => 
 });
 
 describe.each(takers)('%s', (_, act) => {
-  test('takes a device of what was named, and of nothing else', async () => {
+  test('accepts exactly the named content', async () => {
     host.admin.format(device, ext4);
 
     expect(await refused(act)).toContain(
@@ -96,12 +96,12 @@ describe.each(takers)('%s', (_, act) => {
     await withBofh(bofhOn(host), () => atomic('takes it', (tx) => act(tx, { overwrite: { uuid } })));
   });
 
-  test('takes what was named by its type', async () => {
+  test('accepts a type as the name', async () => {
     host.admin.format(device, ext4);
     await withBofh(bofhOn(host), () => atomic('takes it', (tx) => act(tx, { overwrite: { type: 'ext4' } })));
   });
 
-  test('does not take what a newer blkid would know for blank', async () => {
+  test('does not treat content that a newer blkid would know as blank', async () => {
     host.admin.writeBytes(device, 4120, Buffer.from('c68573f666ce90a9d96a60cf803df7ef', 'hex'));
     for (const overwrite of [undefined, { type: 'bcachefs' }])
       expect(await refused(act, overwrite)).toBe(
@@ -113,11 +113,11 @@ describe.each(takers)('%s', (_, act) => {
     await withBofh(bofhOn(host), () => atomic('takes it', (tx) => act(tx, {})));
   });
 
-  test('refuses a blank one of which something was named', async () => {
+  test('refuses a blank device when content is named', async () => {
     expect(await refused(act, { uuid })).toContain('is blank: what overwrite names is not there');
   });
 
-  test('refuses a device of a volume group, whatever was named: a group that loses it loses what is on it', async () => {
+  test('refuses a physical volume of a group, whatever is named, because the group would lose its data', async () => {
     host.admin.format(device, member);
     host.admin.vgcreate('vg9', [device]);
 
@@ -126,7 +126,7 @@ describe.each(takers)('%s', (_, act) => {
     );
   });
 
-  test('refuses a physical volume that lvm does not see: whether a group needs it cannot be told', async () => {
+  test('refuses a physical volume unknown to lvm, because a group may need it', async () => {
     host.admin.format(device, member);
     const run: SimulatedHost['run'] = async (command) => {
       const answer = await host.run(command);
@@ -139,7 +139,7 @@ describe.each(takers)('%s', (_, act) => {
     );
   });
 
-  test('does not take a stream of btrfs, which blkid does not see, for blank', async () => {
+  test('does not treat a btrfs stream, which blkid does not see, as blank', async () => {
     await withBofh(bofhOn(host), () => atomic('backup', (tx) => tx.btrfs.sendToDevice({ source, device })));
 
     expect(await refused(act)).toMatch(
@@ -147,19 +147,19 @@ describe.each(takers)('%s', (_, act) => {
     );
   });
 
-  test('refuses a disk with partitions, also when its table was named', async () => {
+  test('refuses a disk with partitions, also when its table is named', async () => {
     partitionedDisk(host, 'gpt');
 
     expect(await refused(act, { type: 'gpt' })).toMatch(/has a partition table \(gpt, with the partition /);
   });
 
-  test('refuses what blkid cannot tell, and asks for no name of it', async () => {
+  test('refuses ambivalent content, without asking for its name', async () => {
     expect(await refused(act, { type: 'ambivalent' }, withAnswer('blkid', { exitCode: 8 }))).toBe(
       `${device} holds several signatures, and blkid cannot tell which one counts; nothing was written -> look at it with wipefs ${device}, and wipe it yourself`,
     );
   });
 
-  test('refuses a device that is in use, whatever was named, and says how to end that', async () => {
+  test('refuses a device in use, whatever is named, and says how to end the use', async () => {
     host.admin.format(device, ext4);
     host.admin.mkdir('/mnt/x');
     host.admin.mount(device, '/mnt/x');
@@ -169,7 +169,7 @@ describe.each(takers)('%s', (_, act) => {
     );
   });
 
-  test('does not take a device of nothing but I/O errors for a blank one', async () => {
+  test('does not treat a device with I/O errors everywhere as blank', async () => {
     const before = host.snapshot();
     const error = await rejectionOf(
       withBofh(bofhOn(withUnreadable(host, device)), () => atomic('takes it', (tx) => act(tx, {}))),
@@ -183,8 +183,11 @@ describe.each(takers)('%s', (_, act) => {
 test.each([
   [['vg9', 'vg0'], 'remove its group first: bofh lvm vg remove vg9'],
   [['vg9', 'vg9'], 'take it out of the group first: bofh lvm vg reduce vg9 /dev/vdx'],
-])('a physical volume, where the groups of all are %j, is freed by what is possible', (groups, remedy) => {
-  const all = new Map(groups.map((group, index) => [`pv${String(index)}`, group]));
+])(
+  'the remedy frees a physical volume with what is possible where the groups of all are %j',
+  (groups, remedy) => {
+    const all = new Map(groups.map((group, index) => [`pv${String(index)}`, group]));
 
-  expect(outOfGroup(all, { group: 'vg9', device: '/dev/vdx' })).toBe(remedy);
-});
+    expect(outOfGroup(all, { group: 'vg9', device: '/dev/vdx' })).toBe(remedy);
+  },
+);

@@ -23,7 +23,7 @@ function look() {
   return { host: oneLook({ ...host, run }), asked };
 }
 
-it('one look at many starts keeps what needs no look of its own', async () => {
+it('one look at many devices skips those that need none', async () => {
   const { host, asked } = look();
 
   expect(await readStarts(host, devices)).toEqual(['/dev/dm-1', '/dev/dm-2']);

@@ -39,7 +39,7 @@ test.each([
   ['vhd', 0, '636f6e6563746978'],
   ['oracleasm', 32, '4f52434c4449534b'],
   ['scoutfs', 65540, '8b423c10'],
-])('%s, which blkid does not know, is to be named, and wipefs cannot erase it', async (type, at, hex) => {
+])('%s, unknown to blkid, must be named, and wipefs cannot erase it', async (type, at, hex) => {
   host.admin.writeBytes(device, at, Buffer.from(hex, 'hex'));
   const of = async (verb: 'wipe' | 'zero' | 'discard', overwrite: string): Promise<unknown> =>
     withBofh(bofhOn(host), () =>
@@ -76,7 +76,7 @@ describe.each(['discard', 'zero'] as const)('block.%s of a device without a sign
     return stdout + stderr;
   };
 
-  test('is done after the commit, the block with the mark last, and leaves nothing', async () => {
+  test('runs after the commit, the block with the tag last, and leaves nothing', async () => {
     await does(async (tx) => {
       await act(tx);
       expect(acts()).toEqual([]);
@@ -87,7 +87,7 @@ describe.each(['discard', 'zero'] as const)('block.%s of a device without a sign
     expect([await bytes(0), await bytes(far)]).toEqual([zeros, zeros]);
   });
 
-  test('is not done when a later step fails, and what was there is there again', async () => {
+  test('does not run when a later step fails, and restores the content', async () => {
     const before = host.snapshot();
     const error = await rejectionOf(
       does(async (tx) => {
@@ -100,14 +100,14 @@ describe.each(['discard', 'zero'] as const)('block.%s of a device without a sign
     expect([await bytes(0), await bytes(far)]).toEqual([text, text]);
   });
 
-  test('of what reads as zeros at its start is known by its mark all the same', async () => {
+  test('is recognised by its tag also if the first bytes are zero', async () => {
     host.admin.writeBytes(device, 0, Buffer.alloc(512));
     await killed();
     await recovers();
     expect([await bytes(0), await bytes(far)]).toEqual([zeros, zeros]);
   });
 
-  test('goes on after a crash, from wherever it was', async () => {
+  test('continues after a crash at any point', async () => {
     for (const [mode, nth] of [
       ['crash here', 1],
       ['acts then crash', 1],
@@ -128,7 +128,7 @@ describe.each(['discard', 'zero'] as const)('block.%s of a device without a sign
     ['a filesystem', () => host.admin.format(device, { type: 'ext4', usage: 'filesystem', uuid: 'u' })],
     ['one behind the mark', () => host.admin.writeBytes(device, 65536, plain)],
     ['something over the mark', () => host.admin.writeBytes(device, 0, plain)],
-  ])('leaves alone what somebody has put there between commit and recovery: %s', async (_, put) => {
+  ])('leaves alone foreign content that was written between commit and recovery: %s', async (_, put) => {
     host.admin.writeBytes(device, 0, Buffer.alloc(512, 1));
     await killed();
     put();
@@ -139,7 +139,7 @@ describe.each(['discard', 'zero'] as const)('block.%s of a device without a sign
     expect([await bytes(4096), await bytes(far), await bytes(65536)]).toEqual(before);
   });
 
-  test('leaves alone what somebody uses by then, and does it once that ends', async () => {
+  test('waits while the device is in use after the commit, and then runs', async () => {
     await killed();
     host.admin.swapon(device);
     expect(await recovers('--yes')).toMatch(/in use/);
@@ -150,7 +150,7 @@ describe.each(['discard', 'zero'] as const)('block.%s of a device without a sign
     expect(await bytes(far)).toBe(zeros);
   });
 
-  test('is refused for a device with a signature, however it was named', async () => {
+  test('is refused for a device with a signature, however named', async () => {
     host.admin.format(device, { type: 'ext4', usage: 'filesystem', uuid: 'u' });
     const error = await rejectionOf(does(act));
     expect(error).toBeInstanceOf(RefusedError);
@@ -158,7 +158,7 @@ describe.each(['discard', 'zero'] as const)('block.%s of a device without a sign
     expect(acts()).toEqual([]);
   });
 
-  test('on the command line asks first, and answers what was lost', async () => {
+  test('asks first at the command line, and reports the lost content', async () => {
     const line = ['block', how, device, '--overwrite', 'blank'];
     expect(await rejectionOf(typed(host, line))).toBeInstanceOf(RefusedError);
     const { stdout } = await typed(host, ['--json', '--yes', ...line]);
@@ -166,7 +166,7 @@ describe.each(['discard', 'zero'] as const)('block.%s of a device without a sign
   });
 });
 
-test('a wiped filesystem can be destroyed, and the refusal says how', async () => {
+test('destroys a wiped filesystem, and the refusal says how', async () => {
   host.admin.format(device, { type: 'ext4', usage: 'filesystem', uuid: 'u' });
   await typed(host, ['--yes', 'block', 'wipe', device, '--overwrite', 'u']);
   expect(await rejectionOf(typed(host, ['--yes', 'block', 'zero', device]))).toMatchObject({
@@ -176,7 +176,7 @@ test('a wiped filesystem can be destroyed, and the refusal says how', async () =
   expect(acts()).toEqual(['1048576', '4096', '0']);
 });
 
-test('a journal from before the mark is read as it was, and one with neither is not', () => {
+test('reads a journal from before tags existed, and refuses one with neither', () => {
   const old = { device, identity: 'dev:vdz', size: 1, contents: [] };
   const magic = { offset: 1080, bytes: '53ef', type: 'ext4', uuid: 'u', around: 'a'.repeat(64) };
   expect(destroyed.parse({ ...old, magics: [magic] })).toEqual({ ...old, magics: [magic] });

@@ -26,7 +26,7 @@ const acts = (): readonly string[] =>
     change.what === 'command' && change.command.tool === 'blkdiscard' ? [change.command.argv.join(' ')] : [],
   );
 
-test('the command is never forced, and tells how far it is', () => {
+test('never forces, and reports progress', () => {
   const part = { offset: mebibyte, length: 63 * mebibyte, size: 64 * mebibyte };
   const { argv, progress } = blkdiscard(device, 'zero', part);
   expect(argv).toEqual([
@@ -48,7 +48,7 @@ test('the command is never forced, and tells how far it is', () => {
 });
 
 describe.each(['discard', 'zero'] as const)('block.%s', (how) => {
-  test('comes after the commit, the head last', async () => {
+  test('runs after the commit, the head last', async () => {
     await does(async (tx) => {
       await tx.block[how]({ device, overwrite: [uuid] });
       expect(acts()).toEqual([]);
@@ -57,7 +57,7 @@ describe.each(['discard', 'zero'] as const)('block.%s', (how) => {
     expect(await probe(host, device)).toBeUndefined();
   });
 
-  test('is not done when a later step fails', async () => {
+  test('does not run when a later step fails', async () => {
     const before = host.snapshot();
     const error = await rejectionOf(
       does(async (tx) => {
@@ -69,7 +69,7 @@ describe.each(['discard', 'zero'] as const)('block.%s', (how) => {
     expect([acts(), host.snapshot()]).toEqual([[], before]);
   });
 
-  test('is refused for what was not named, what is blank, and what is in use', async () => {
+  test('is refused for unnamed content, a blank device, and one in use', async () => {
     const refused = async (overwrite: readonly string[]): Promise<string> => {
       const error = await rejectionOf(does((tx) => tx.block[how]({ device, overwrite: [...overwrite] })));
       expect(error).toBeInstanceOf(RefusedError);
@@ -87,7 +87,7 @@ describe.each(['discard', 'zero'] as const)('block.%s', (how) => {
     expect(acts()).toEqual([]);
   });
 
-  test('is not done to what somebody has made there since', async () => {
+  test('does not run on newer foreign content', async () => {
     const other = '0c0ffee0-0000-4000-8000-000000000002';
     await does(async (tx) => {
       await tx.block[how]({ device, overwrite: [uuid] });
@@ -97,7 +97,7 @@ describe.each(['discard', 'zero'] as const)('block.%s', (how) => {
     expect(await probe(host, device)).toMatchObject({ uuid: other });
   });
 
-  test('is not called done when another content stands where the first signature stood', async () => {
+  test('is not reported as done when other content replaced the first signature', async () => {
     host.admin.format(device, { type: 'xfs', usage: 'filesystem', uuid });
     const notices: string[] = [];
     const own = bofhOn(host);
@@ -115,7 +115,7 @@ describe.each(['discard', 'zero'] as const)('block.%s', (how) => {
     expect(notices).toEqual([expect.stringContaining(`${device} holds something else now`)]);
   });
 
-  test('on the command line asks first, and answers what was lost', async () => {
+  test('asks first at the command line, and reports the lost content', async () => {
     const line = ['block', how, device, '--overwrite', uuid];
     expect(await rejectionOf(typed(host, line))).toBeInstanceOf(RefusedError);
     const { stdout } = await typed(host, ['--json', '--yes', ...line]);

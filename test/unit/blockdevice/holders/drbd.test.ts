@@ -10,14 +10,14 @@ const parse = (stdout: string) => drbdShow().parse({ ...shown, stdout });
 const volume = { resource: 'r0', minor: 0, path: '/dev/vg0/data' };
 
 describe('drbdShow', () => {
-  test('tells which device a resource stores on', () => {
+  test('reports the backing device of a resource', () => {
     const { tool, argv } = drbdShow();
 
     expect([tool, ...argv]).toEqual(shown.argv);
     expect(parse(shown.stdout)).toEqual([volume]);
   });
 
-  test('tells of metadata on a device of its own, and of resources whose names need quotes', () => {
+  test('reads external metadata, and quoted resource names', () => {
     const external = shown.stdout.replace('internal;', 'flexible "/dev/vg0/meta";');
 
     expect(parse('')).toEqual([]);
@@ -30,12 +30,12 @@ describe('drbdShow', () => {
     ['a disk without its resource', shown.stdout.replace('resource r0 {', 'volume 0 {')],
     ['a disk without its device', shown.stdout.replace(/ +device.*\n/, '')],
     ['a device without its number', shown.stdout.replace('minor 0', 'minor')],
-  ])('does not understand %s', (_, text) => {
+  ])('refuses %s', (_, text) => {
     expect(() => parse(text)).toThrow(ParseError);
   });
 });
 
-describe('a device that DRBD stores on', () => {
+describe('the backing device of a DRBD resource', () => {
   const tree = {
     ...quiet,
     ...mapped({ name: 'dm-1', number: '253:1', map: 'vg0-data', uuid: 'LVM-x' }, {}),
@@ -58,7 +58,7 @@ describe('a device that DRBD stores on', () => {
     expect(await free({}, 'works')).toEqual(['drbdsetup down r0']);
   });
 
-  test('is still known to be one when DRBD’s own tool fails', async () => {
+  test('is still recognised when drbdsetup fails', async () => {
     const found = await everyHolder(host(linked, 'fails'), '/dev/dm-1');
 
     expect(found.map((each) => each.free?.join(' ') ?? each.words)).toEqual([

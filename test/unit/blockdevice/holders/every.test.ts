@@ -47,17 +47,17 @@ ${name.padEnd(40)}     7   128     1     ${flags}       8.4 11111111-2222-4333-8
 }
 
 describe('everyHolder', () => {
-  test('names nobody for a device that nobody has', async () => {
+  test('finds none for an unused device', async () => {
     expect(await of({})).toEqual([]);
   });
 
-  test('names who has the device itself open', async () => {
+  test('names processes that have the device itself open', async () => {
     expect(await of(process(7, 'dd of=/dev/dm-1', { 'fd/3': '-> /dev/dm-1' }), open)).toEqual([
       ['process 7 (dd) has open /dev/dm-1', 'kill 7'],
     ]);
   });
 
-  test('names who works in its filesystem before the mount, so that the commands work in their order', async () => {
+  test('names processes in its filesystem before the mount, so that the commands work in order', async () => {
     expect(await of({ ...mounted, ...process(7, 'sleep 9', { cwd: '-> /mnt/deep' }) }, works)).toEqual([
       ['process 7 (sleep) works in /mnt/deep', 'kill 7'],
       ['mounted on /mnt (mount 40)', 'umount /mnt'],
@@ -80,7 +80,7 @@ describe('everyHolder', () => {
     expect(await of({}, open)).toEqual([]);
   });
 
-  test('ends an interactive shell, which ignores SIGTERM, with a signal that it heeds', async () => {
+  test('ends an interactive shell, which ignores SIGTERM, with another signal', async () => {
     const shell = process(7, '-bash', { status: 'Name:\tbash\nSigIgn:\t0000000000384004\n', cwd: '-> /mnt' });
 
     expect(await of({ ...mounted, ...shell }, works)).toContainEqual([
@@ -110,7 +110,7 @@ describe('everyHolder', () => {
     expect(await of(ssh, works)).toContainEqual(killed);
   });
 
-  test('knows the qemu of a guest', async () => {
+  test('recognises the qemu of a guest', async () => {
     const qemu = process(7, 'qemu-system-i386 -xen-domid 4 -name web1', { 'fd/3': '-> /dev/dm-1' });
 
     expect(await of(qemu, open)).toEqual([
@@ -118,7 +118,7 @@ describe('everyHolder', () => {
     ]);
   });
 
-  test('tells bofh itself to leave, and not to be killed', async () => {
+  test('advises to end the use of bofh itself, not to kill it', async () => {
     const self = { '/proc/self': '-> 7', ...process(7, 'bofh', { cwd: '-> /mnt' }) };
     const tree = { ...dm, ...quiet, ...mounted, ...self };
     const host = hostOf(tree, works);
@@ -141,7 +141,7 @@ describe('everyHolder', () => {
   });
 
   // Its login shell, or the bofh that a dry run's child was started by.
-  test('kills nobody that bofh was started from', async () => {
+  test('does not advise to kill a parent process of bofh', async () => {
     const stats = {
       '/proc/9/stat': '9 (node) S 7 9 7 0 -1 4194304\n',
       '/proc/7/stat': '7 (bash) S 1 7 7 0 -1\n',
@@ -158,7 +158,7 @@ describe('everyHolder', () => {
     ]);
   });
 
-  test('kills no thread of the kernel, and not the first process', async () => {
+  test('does not advise to kill a kernel thread or process 1', async () => {
     // PF_KTHREAD of linux/sched.h, as kthreadd has it on 6.1.
     const thread = process(7, 'kworker', { cwd: '-> /mnt', stat: '7 (kworker/R) I 2 0 0 0 -1 69238880 0\n' });
     const init = process(1, 'init', { cwd: '-> /mnt' });
@@ -173,7 +173,7 @@ describe('everyHolder', () => {
     ]);
   });
 
-  test('ends no use of the root filesystem, and stops no unit of its mount', async () => {
+  test('does not advise to end uses of the root filesystem, or to stop its mount unit', async () => {
     const table = { '/proc/self/mountinfo': '22 1 253:1 / / rw - ext4 /dev/dm-1 rw\n' };
 
     expect(await of({ ...table, '/run/systemd/generator/-.mount': '', '/run/systemd/system/x': '' })).toEqual(
@@ -181,7 +181,7 @@ describe('everyHolder', () => {
     );
   });
 
-  test('names a mount in another mount namespace, and how to get there', async () => {
+  test('names a mount in another mount namespace, and how to enter that', async () => {
     const scan = '/proc/8/ns/mnt 4 4026532999 8124 0:0\n';
     const there = process(8, 'nginx', { mountinfo: '90 80 253:1 / /srv rw - ext4 /dev/dm-1 rw\n' });
 
@@ -190,7 +190,7 @@ describe('everyHolder', () => {
     ]);
   });
 
-  test('leaves out the copy of a mount that goes with ours', async () => {
+  test('leaves out a copy of a mount that ends with the original', async () => {
     const scan = '/proc/8/ns/mnt 4 4026532999 8124 0:0\n';
     const shared = (parent: string, id: number): string =>
       `${id} 1 254:0 / / rw ${parent} - ext4 /dev/vda rw\n${id + 1} ${id} 253:1 / /mnt rw - ext4 /dev/dm-1 rw\n`;
@@ -216,7 +216,7 @@ describe('everyHolder', () => {
     expect(found).toEqual([{ kind: 'unknown', words: 'could not examine 1 process: PID 9' }]);
   });
 
-  test('does not fail over the search: it tells what it knows, and that it does not know all', async () => {
+  test('reports what it knows when the search fails, and that it is incomplete', async () => {
     const host = hostOf(mounted);
     const found = await everyHolder(
       {
@@ -235,7 +235,7 @@ describe('everyHolder', () => {
     ]);
   });
 
-  test('names what lies on a mapping first, then the mapping with its own way to close it', async () => {
+  test('names holders of a mapping first, then the mapping with its command to close it', async () => {
     const upper = (uuid: string): Tree => ({
       ...mapped({ name: 'dm-2', number: '253:2', map: 'secret', uuid }, {}),
       '/sys/devices/virtual/block/dm-1/holders/dm-2': '-> ../../dm-2',
@@ -251,7 +251,7 @@ describe('everyHolder', () => {
     expect(await closes('mpath-x')).toEqual(['umount /deep', 'multipath -f secret']);
   });
 
-  test('names the volume that a part of it belongs to', async () => {
+  test('names the volume whose hidden part it is', async () => {
     const upper = mapped({ name: 'dm-2', number: '253:2', map: 'vg0-pool_tdata', uuid: 'LVM-y-tdata' }, {});
     const tree = { ...upper, '/sys/devices/virtual/block/dm-1/holders/dm-2': '-> ../../dm-2' };
 
@@ -277,7 +277,7 @@ describe('everyHolder', () => {
     expect(await of(vbd, '', { xl: listed(name, flags) })).toEqual([[`a disk of ${words}`, free]]);
   });
 
-  test('advises to destroy no guest in a list that cannot be read', async () => {
+  test('does not advise to destroy a guest when the list cannot be read', async () => {
     expect(await of(vbd, '', { xl: listed('web1\nweb2', '---s--') })).toEqual([
       ['a disk of the guest with domid 7, whose name xl does not show', 'xl shutdown -w 7'],
     ]);
@@ -350,7 +350,7 @@ describe('mountHolders', () => {
     ]);
   });
 
-  test('names who uses it through this mount alone, where the filesystem has another one', async () => {
+  test('names processes that use it through this mount only, where the filesystem has another one', async () => {
     const table = `${mounted['/proc/self/mountinfo']}60 22 253:1 / /other rw - ext4 /dev/dm-1 rw\n`;
     const two = {
       '/proc/self/mountinfo': table,
@@ -362,7 +362,7 @@ describe('mountHolders', () => {
     expect(await on(two, scan)).toEqual([['process 7 (sleep) works in /mnt/deep', 'kill 7']]);
   });
 
-  test('names who has a socket in it', async () => {
+  test('names processes with a socket in it', async () => {
     const unix =
       'Num       RefCount Protocol Flags    Type St Inode Path\n' +
       '0000000000000000: 00000002 00000000 00010000 0001 01 4711 /mnt/run/sock\n' +
@@ -393,11 +393,11 @@ describe('refuseGuests', () => {
     ['the disk of a partition', '/dev/vdb1', vbd('fe:10', 'w')],
     ['the device beneath a volume', '/dev/dm-2', vbd('fe:11', 'w!')],
     ['the disk of the partition beneath a volume', '/dev/dm-2', vbd('fe:10', 'w')],
-  ])('refuses what a guest can write to by %s', async (_, path, tree) => {
+  ])('refuses a device that a guest can write to by %s', async (_, path, tree) => {
     await expect(ask(path, tree)).rejects.toThrow(/is in use: .*the guest shop \(domid 7\)/);
   });
 
-  test('allows what no guest has, and to read what a guest only reads', async () => {
+  test('allows a device of no guest, and reading one that a guest only reads', async () => {
     await ask('/dev/vdb1', vbd('fd:1', 'w'));
     await ask('/dev/vdb1', vbd('fe:10', 'r'));
     await expect(ask('/dev/vdb1', vbd('fe:10', 'r'), 'rw')).rejects.toThrow(/is in use/);

@@ -11,46 +11,46 @@ const scan = (answer: { readonly stdout: string; readonly stderr: string }) =>
   processUses(['7:4']).parse({ exitCode: 1, ...answer });
 
 describe('processUses', () => {
-  test('asks about all processes with one program, and takes 1 for an answer', () => {
+  test('asks about all processes with one program, and accepts exit code 1', () => {
     const { tool, argv, accepts } = processUses(['7:4']);
 
     expect([tool, ...argv]).toEqual(root.argv);
     expect(accepts).toEqual([0, 1]);
   });
 
-  test('looks for what is mapped of each device as /proc/PID/maps writes it', () => {
+  test('looks for mapped files by device as /proc/PID/maps shows it', () => {
     expect(processUses(['7:4', '253:300']).argv).toContain(
       '^[0-9a-f]+-[0-9a-f]+ .... [0-9a-f]+ (07:04|fd:12c) [0-9]+',
     );
   });
 
-  test('tells who works in a filesystem, has a file of it open or mapped', () => {
+  test('reports processes with a file of a filesystem open or mapped, or with their working directory in it', () => {
     const { uses } = scan(root);
 
     const of = uses.filter(({ device }) => device === '7:4').map(({ pid, how }) => `${pid} ${how}`);
     expect([...new Set(of)].sort()).toEqual(['11 map', '8 cwd', '9 fd 3']);
   });
 
-  test('tells who has the device itself open, and not who has another sort of file of that number', () => {
+  test('reports processes with the device open, and not other files of that number', () => {
     const character = root.stdout.replace(' 6180 7:4', ' 2180 7:4');
 
     expect(scan(root).uses.filter(({ node }) => node === '7:4')).toMatchObject([{ pid: 12, how: 'fd 3' }]);
     expect(scan({ ...root, stdout: character }).uses.filter(({ node }) => node === '7:4')).toEqual([]);
   });
 
-  test('tells the mount namespaces', () => {
+  test('reports the mount namespaces', () => {
     const spaces = scan(root).uses.filter(({ how }) => how === 'ns/mnt');
 
     expect(spaces.find(({ pid }) => pid === 13)?.inode).not.toBe(spaces.find(({ pid }) => pid === 8)?.inode);
   });
 
-  test('leaves out what was gone, and names what was denied', () => {
+  test('leaves out processes that ended, and names those that were denied', () => {
     expect(scan(root)).toMatchObject({ unseen: new Set(), hidden: false });
     expect([...scan(notRoot).unseen]).toEqual(expect.arrayContaining([1, 8, 9, 11, 12, 13]));
     expect(scan(notRoot).unseen.has(14)).toBe(false);
   });
 
-  test('knows that processes are hidden where not even process 1 is listed', () => {
+  test('notices that processes are hidden where process 1 is not listed', () => {
     const without = (text: string): string =>
       text
         .split('\n')
@@ -61,7 +61,7 @@ describe('processUses', () => {
     expect(scan({ stdout: without(notRoot.stdout), stderr: without(notRoot.stderr) }).hidden).toBe(true);
   });
 
-  test('calls a file that could not be asked unseen, whatever the reason', () => {
+  test('reports an unreadable file as unseen, whatever the reason', () => {
     const stale = "stat: cannot statx '/proc/9/fd/3': Stale file handle\n";
 
     expect([...scan({ stdout: root.stdout, stderr: stale }).unseen]).toEqual([9]);
@@ -72,7 +72,7 @@ describe('processUses', () => {
     ['a word in place of a number', { stdout: root.stdout.replace(' 6180 7:4', ' block 7:4'), stderr: '' }],
     ['another complaint', { stdout: root.stdout, stderr: "find: unknown predicate `-path'\n" }],
     ['a missing stat', { stdout: root.stdout, stderr: "find: 'stat': No such file or directory\n" }],
-  ])('does not understand %s', (_, answer) => {
+  ])('refuses %s', (_, answer) => {
     expect(() => scan(answer)).toThrow(ParseError);
   });
 });

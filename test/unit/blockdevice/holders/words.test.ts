@@ -13,7 +13,7 @@ const process = (pid: number): Holder => ({
 });
 
 describe('holders in words', () => {
-  test.each(['/', '/usr'])('says nothing of how to end the use of %s', (path) => {
+  test.each(['/', '/usr'])('gives no command to end the use of %s', (path) => {
     const who = [process(6), mount('/dev/pts'), mount(path)];
     const { message, remedy, holders } = inUse('/dev/vda', who);
 
@@ -22,7 +22,7 @@ describe('holders in words', () => {
     expect(holders).toEqual(who);
   });
 
-  test('takes the root of a container for no root of this host', () => {
+  test('does not mistake the root of a container for that of this host', () => {
     const who = [mount('/', { namespaceOf: { pid: 8, command: 'init' }, free: ['nsenter', '-t', '8'] })];
 
     expect(inWords(who)).toBe('mounted on / [nsenter -t 8]');
@@ -40,7 +40,7 @@ describe('holders in words', () => {
     expect(holders).toHaveLength(7);
   });
 
-  test('has something to do next where no command would end it', () => {
+  test('gives a next step where no command would end it', () => {
     const { remedy } = inUse('/dev/sdb', [{ kind: 'unknown', words: 'somebody' }]);
 
     expect(remedy).toBe('end that use first, then run the command again');

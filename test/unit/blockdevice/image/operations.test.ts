@@ -28,7 +28,7 @@ test('the commands change the size of one file', () => {
 });
 
 describe('createImage', () => {
-  test('makes a file of that size, for its owner alone, and leaves no second name', async () => {
+  test('creates a file of that size, readable only by its owner, with one name', async () => {
     expect(await does((tx) => tx.block.createImage({ file, size: '20g' }))).toEqual({
       ...{ file, size: 20 * 1024 ** 3 },
     });
@@ -42,7 +42,7 @@ describe('createImage', () => {
     expect(await names()).toEqual(['web1.img']);
   });
 
-  test('gives it its room at once when that is asked', async () => {
+  test('allocates its blocks at once when asked', async () => {
     await does((tx) => tx.block.createImage({ file, size: '1m', room: 'allocated', mode: 0o640 }));
 
     const tools = host.changes.flatMap((each) => (each.what === 'command' ? [each.command.tool] : []));
@@ -50,7 +50,7 @@ describe('createImage', () => {
     expect((await host.stat(file))?.mode).toBe(0o640);
   });
 
-  test('never takes the place of another file, also of one that appears meanwhile', async () => {
+  test('never replaces another file, also not one that appears meanwhile', async () => {
     host.admin.writeFile(file, 'theirs');
     await expect(does((tx) => tx.block.createImage({ file, size: '1m' }))).rejects.toThrow(/exists already/);
     host.admin.removeFile(file);
@@ -66,13 +66,13 @@ describe('createImage', () => {
     expect(await names()).toEqual(['web1.img']);
   });
 
-  test('is refused where there is no directory', async () => {
+  test('is refused where the directory is missing', async () => {
     await expect(does((tx) => tx.block.createImage({ file: '/none/a', size: 1 }))).rejects.toThrow(
       RefusedError,
     );
   });
 
-  test('a tool that did nothing and says it did is seen', async () => {
+  test('notices a program that does nothing and reports success', async () => {
     host.fault({ tool: 'truncate', mode: 'no effect, exit 0' });
 
     await expect(does((tx) => tx.block.createImage({ file, size: '1m' }))).rejects.toThrow(
@@ -98,7 +98,7 @@ describe('createImage', () => {
     expect(host.world.mounts.filter(({ source }) => source.includes('loop'))).toEqual([]);
   });
 
-  test('its undo leaves alone a file that somebody has put in its place', async () => {
+  test('its undo leaves another file of that name alone', async () => {
     const error = await failureOf(
       does(async (tx) => {
         await tx.block.createImage({ file, size: '1m' });
@@ -113,7 +113,7 @@ describe('createImage', () => {
     expect(await names()).toEqual(['web1.img']);
   });
 
-  test('its undo is stuck while somebody has attached it, names the device, and is done afterwards', async () => {
+  test('its undo is stuck while a loop device uses the file, names the device, and is done afterwards', async () => {
     const error = await failureOf(
       does(async (tx) => {
         await tx.block.createImage({ file, size: '1m' });

@@ -10,14 +10,14 @@ const plain: Attachment = {
 const listed = (stdout: string) => attachedLoops().parse({ exitCode: 0, stdout, stderr: '' });
 
 describe('argv', () => {
-  test('a file at the number that was chosen, and nothing that is not asked for', () => {
+  test('a file at the chosen number, without further options', () => {
     expect(attach(plain)).toMatchObject({
       argv: ['/dev/loop3', '/srv/web1.img'],
       access: 'change',
     });
   });
 
-  test('a part of it, with all that can be asked', () => {
+  test('a part of a file, with all options', () => {
     const part = { offset: 4096, limit: 8192, mode: 'ro', partitions: 'scanned' } as const;
 
     expect(attach({ ...plain, ...part, sectorSize: 4096, direct: true }).argv).toEqual([
@@ -30,13 +30,13 @@ describe('argv', () => {
     expect(detach('/dev/loop3').argv).toEqual(['--detach', '/dev/loop3']);
   });
 
-  test('the list is of all: of one that is detached losetup prints a row as well', () => {
+  test('lists all devices, also rows of a detached one', () => {
     expect(attachedLoops().argv.join(' ')).not.toContain('/dev/');
   });
 });
 
 describe('attachedLoops', () => {
-  test('tells what is behind each, and how', () => {
+  test('reports the file and the options of each device', () => {
     const found = listed(recorded('losetup/list-many@2.38.1').stdout);
 
     expect(found.find(({ number }) => number === 62)).toEqual({
@@ -51,13 +51,13 @@ describe('attachedLoops', () => {
     expect(found).toHaveLength(3);
   });
 
-  test('also those whose node in /dev is missing, as in a container', () => {
+  test('also devices whose node in /dev is missing, as in a container', () => {
     const { stdout } = recorded('losetup/list-many@2.38.1');
 
     expect(listed(stdout.replaceAll(/"\/dev\/loop\d+/g, '$& (lost)'))).toEqual(listed(stdout));
   });
 
-  test('those of the host around a container: a plan leaves them out, and a step does not take them for none', () => {
+  test('a plan leaves out devices of the host around a container, and a step reports them', () => {
     // As losetup 2.41.5 says it there.
     const unknown = { 'back-ino': null, 'back-maj:min': null };
     const lost = loopdevices.map((row) => ({ ...row, ...unknown, name: `${String(row['name'])} (lost)` }));
@@ -71,12 +71,12 @@ describe('attachedLoops', () => {
     );
   });
 
-  test('finds none where there are none, and where the only one was detached meanwhile', () => {
+  test('finds none where there are none, or where the only one was detached meanwhile', () => {
     expect(listed(recorded('losetup/list-none@2.38.1').stdout)).toEqual([]);
     expect(listed(recorded('losetup/list-detached@2.38.1').stdout)).toEqual([]);
   });
 
-  test('does not take what only root is told for nothing', () => {
+  test('does not mistake an answer without root for an empty one', () => {
     expect(() => listed(recorded('losetup/list-not-root@2.38.1').stdout)).toThrow(/is unknown/);
   });
 
@@ -89,7 +89,7 @@ describe('attachedLoops', () => {
     readonly loopdevices: readonly Record<string, unknown>[];
   };
   const [row = {}] = loopdevices;
-  test.each(Object.keys(row))('refuses a row whose "%s" is missing or of another sort', (key) => {
+  test.each(Object.keys(row))('refuses a row whose "%s" is missing or of another type', (key) => {
     const { [key]: _, ...rest } = row;
 
     expect(() => listed(JSON.stringify({ loopdevices: [rest] }))).toThrow();
@@ -110,7 +110,7 @@ describe('why it failed', () => {
     expect(attach(plain).classify?.(answer)).toBe(reason);
   });
 
-  test('of a device that is open losetup says nothing, and exits 0', () => {
+  test('of an open device losetup exits 0 without a message', () => {
     expect(recorded('losetup/detach-open@2.38.1')).toMatchObject({ exitCode: 0, stdout: '', stderr: '' });
   });
 });

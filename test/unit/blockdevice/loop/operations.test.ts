@@ -24,14 +24,14 @@ const loops = (on = host): readonly string[] =>
 const failNow = async (): Promise<never> => Promise.reject(new Error('the script failed'));
 
 describe('attachLoop', () => {
-  test('takes the lowest number that is free, and gives the device', async () => {
+  test('takes the lowest free number, and returns the device', async () => {
     host.admin.losetup('/srv/other.img');
 
     expect(await does((tx) => tx.block.attachLoop({ file }))).toEqual({ device: '/dev/loop1', number: 1 });
     expect(loops()).toContain(`1 ${file}`);
   });
 
-  test('two at once get a number each', async () => {
+  test('gives concurrent calls different numbers', async () => {
     const made = await does((tx) =>
       Promise.all([tx.block.attachLoop({ file }), tx.block.attachLoop({ file: '/srv/other.img' })]),
     );
@@ -39,7 +39,7 @@ describe('attachLoop', () => {
     expect(made.map(({ device }) => device).sort()).toEqual(['/dev/loop0', '/dev/loop1']);
   });
 
-  test('takes another number when somebody takes the first between check and act', async () => {
+  test('takes another number when a concurrent process takes the first', async () => {
     let done = false;
     host.faults.decide(({ tool, access }) => {
       if (tool === 'losetup' && access === 'change' && !done) host.admin.losetup('/srv/other.img');
@@ -51,7 +51,7 @@ describe('attachLoop', () => {
     expect(loops().toSorted()).toEqual(['0 /srv/other.img', `1 ${file}`]);
   });
 
-  test('leaves alone what somebody attached of the same file at the same number and moment', async () => {
+  test('leaves alone a concurrent attachment of the same file', async () => {
     host.faults.decide(({ tool, access }) => {
       if (tool === 'losetup' && access === 'change') host.admin.losetup(file);
       return undefined;
@@ -63,7 +63,7 @@ describe('attachLoop', () => {
     expect(loops()).toEqual([`0 ${file}`]);
   });
 
-  test('is refused for a file of which the same part is attached, and names the device', async () => {
+  test('is refused for an attached part of a file, and names the device', async () => {
     host.admin.losetup(file, { offset: 4096, limit: 4096 });
 
     for (const part of [{}, { offset: 4096, size: 512 }, { offset: 512, size: '4k' }])
@@ -73,7 +73,7 @@ describe('attachLoop', () => {
     expect(await does((tx) => tx.block.attachLoop({ file, offset: '8k' }))).toMatchObject({ number: 1 });
   });
 
-  test('of two that only read both may have the file', async () => {
+  test('allows two read-only attachments of one file', async () => {
     host.admin.losetup(file, { mode: 'ro' });
 
     await does((tx) => tx.block.attachLoop({ file, mode: 'ro' }));
@@ -82,7 +82,7 @@ describe('attachLoop', () => {
     await expect(does((tx) => tx.block.attachLoop({ file }))).rejects.toThrow(RefusedError);
   });
 
-  test('is refused for what is no regular file, and for a part that is not in it', async () => {
+  test('is refused for anything but a regular file, and for a range beyond its end', async () => {
     host.admin.symlink('/srv/link', file);
 
     await expect(does((tx) => tx.block.attachLoop({ file: '/srv/none' }))).rejects.toThrow(
@@ -110,7 +110,7 @@ describe('attachLoop', () => {
     expect(loops()).toEqual([`0 ${file}`]);
   });
 
-  test('its undo is stuck while the device is in use, names who uses it, and is done afterwards', async () => {
+  test('its undo is stuck while the device is in use, names the holder, and is done afterwards', async () => {
     const error = await failureOf(
       does(async (tx) => {
         const { device } = await tx.block.attachLoop({ file });
@@ -147,7 +147,7 @@ describe('attachLoop', () => {
     expect(loops()).toEqual([]);
   });
 
-  test('a file, a device, a filesystem on it, a mount: all of it is undone', async () => {
+  test('undoes file, loop device, filesystem and mount together', async () => {
     const before = host.snapshot();
     const error = await failureOf(
       does(async (tx) => {
@@ -170,7 +170,7 @@ describe('attachLoop', () => {
 });
 
 describe('detachLoop', () => {
-  test('detaches, and its undo attaches the same part in the same way at the same number', async () => {
+  test('detaches, and its undo attaches the same part with the same options and number', async () => {
     const how = { minor: 7, offset: 4096, limit: 8192, mode: 'ro', partitions: 'scanned' } as const;
     const device = host.admin.losetup(file, how);
     const before = host.snapshot();
@@ -189,7 +189,7 @@ describe('detachLoop', () => {
     expect(host.snapshot()).toBe(before);
   });
 
-  test('is refused while a process has it open: losetup would only say that it goes later', async () => {
+  test('is refused while a process has it open, because losetup would detach it later', async () => {
     const device = host.admin.losetup(file);
     host.admin.hold('7:0', 'cat /dev/loop0');
 
@@ -200,7 +200,7 @@ describe('detachLoop', () => {
     expect(loops()).toEqual([`0 ${file}`]);
   });
 
-  test('is stuck half-way when somebody opens it meanwhile, and put right when they let go', async () => {
+  test('is stuck when a process opens it meanwhile, and finishes when it is closed', async () => {
     const device = host.admin.losetup(file);
     let armed = true;
     host.faults.decide(({ tool, argv }) => {
@@ -221,7 +221,7 @@ describe('detachLoop', () => {
     expect(loops(again)).toEqual([`0 ${file}`]);
   });
 
-  test('its undo is stuck while somebody else has the number, and takes nothing away', async () => {
+  test('its undo is stuck while another file has the number, and detaches nothing', async () => {
     const device = host.admin.losetup(file);
     const error = await failureOf(
       does(async (tx) => {
@@ -236,7 +236,7 @@ describe('detachLoop', () => {
     expect(loops()).toEqual(['0 /srv/other.img']);
   });
 
-  test('is refused when the file has no name any more, or another one has its name', async () => {
+  test('is refused when the file has no name any more, or another file has its name', async () => {
     const device = host.admin.losetup(file);
     host.admin.removeFile(file);
 
@@ -256,7 +256,7 @@ describe('detachLoop', () => {
     );
   });
 
-  test('after a reboot nobody attaches it again', async () => {
+  test('a reboot ends the undo', async () => {
     const device = host.admin.losetup(file);
     host.fault({ tool: 'losetup', mode: 'acts then crash' });
     await does((tx) => tx.block.detachLoop({ device })).catch(() => undefined);

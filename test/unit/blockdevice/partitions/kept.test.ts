@@ -24,7 +24,7 @@ const makes: readonly (readonly [string, (tx: Tx) => Promise<unknown>])[] = [
 ];
 
 test.each(makes)(
-  '%s refuses a disk with partitions, and names them, even when its table is named',
+  '%s refuses a disk with partitions, and lists them, even when its table is named',
   async (_, make) => {
     partitionedDisk(host, 'gpt');
     const before = host.snapshot();

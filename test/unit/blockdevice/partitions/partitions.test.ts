@@ -57,7 +57,7 @@ describe('the commands', () => {
     ...{ uuid: null, name: null, bootable: false, attributes: null },
   };
 
-  test('write the table alone, in sectors', () => {
+  test('write only the table, in sectors', () => {
     expect(createTable('/dev/x', { type: 'dos', id: '0x00000001' })).toMatchObject({
       argv: [...only, '/dev/x'],
       stdin: 'label: dos\nlabel-id: 0x00000001\n',
@@ -93,7 +93,7 @@ describe('where a partition goes', () => {
     ...{ type, id: '', sectorSize: 512, usable: null, partitions },
   });
 
-  test('into the first room that is large enough; max into the largest', () => {
+  test('goes into the first gap that is large enough; max into the largest', () => {
     const of = table('gpt', at(1, 1, 8), at(2, 20, 10));
     expect(freeRooms(of, 64 * mebibyte).map(({ from, to }) => [from / mebibyte, to / mebibyte])).toEqual([
       [9, 20],
@@ -108,12 +108,12 @@ describe('where a partition goes', () => {
     expect(mostOf(of, 2, 64 * mebibyte)).toBe(43 * mebibyte);
   });
 
-  test('dos has no copy of its table at the end, and 32 bits for a sector', () => {
+  test('leaves no room for a backup table in dos, and limits sectors to 32 bits', () => {
     expect(freeRooms(table('dos'), 64 * mebibyte)).toEqual([{ from: mebibyte, to: 64 * mebibyte }]);
     expect(freeRooms(table('dos'), 4 * 1024 ** 4)[0]?.to).toBe(2 * 1024 ** 4);
   });
 
-  test('a type is a name, a GUID, or of dos a number', () => {
+  test('accepts a name or a GUID as a type, and a number for dos', () => {
     expect(typeIn('gpt', 'lvm')).toBe('E6D6D379-F507-44C2-A23C-238F2A3DF928');
     expect(typeIn('dos', 'lvm')).toBe('8e');
     expect(typeIn('gpt', ownUuid)).toBe(ownUuid.toUpperCase());
@@ -131,7 +131,7 @@ describe('where a partition goes', () => {
 
 describe('a partition table', () => {
   test.each(['gpt', 'dos'] as const)(
-    'of %s is made, filled and grown, and all of it goes back',
+    'of %s is created, filled and grown, and everything is undone',
     async (type) => {
       const before = host.snapshot();
       const seen: unknown[] = [];
@@ -152,7 +152,7 @@ describe('a partition table', () => {
     },
   );
 
-  test('is refused on what is not blank, on a volume, and on a partition', async () => {
+  test('is refused on content, on a volume, and on a partition', async () => {
     partitionedDisk(host, 'gpt');
     await refused(
       (tx) => tx.block.createPartitionTable({ device }),
@@ -166,7 +166,7 @@ describe('a partition table', () => {
     );
   });
 
-  test('is refused with a remedy that names all that is there, also what blkid cannot tell', async () => {
+  test('is refused with a remedy that names all content, also what blkid cannot decide', async () => {
     host.admin.format(device, { type: 'ext4', usage: 'filesystem', uuid: ownUuid });
     const run: SimulatedHost['run'] = async (command) =>
       command.tool === 'blkid' ? command.parse({ exitCode: 8, stdout: '', stderr: '' }) : host.run(command);
@@ -183,7 +183,7 @@ describe('a partition table', () => {
     });
   });
 
-  test('that others have changed since is left alone', async () => {
+  test('that others changed since is left alone', async () => {
     const error = await rejectionOf(
       does(async (tx) => {
         await tx.block.createPartitionTable({ device });
@@ -198,7 +198,7 @@ describe('a partition table', () => {
 });
 
 describe('a partition', () => {
-  test('that is in use is not taken away by the undo', async () => {
+  test('in use is not removed by the undo', async () => {
     partitionedDisk(host, 'gpt');
     const error = await rejectionOf(
       does(async (tx) => {
@@ -211,7 +211,7 @@ describe('a partition', () => {
     expect((await kernel()).length).toBe(2);
   });
 
-  test('made first can be worked on when a second one is there, and goes back', async () => {
+  test('can be used while a second one is created, and is undone', async () => {
     const before = host.snapshot();
     const error = await rejectionOf(
       does(async (tx) => {
@@ -228,7 +228,7 @@ describe('a partition', () => {
     expect(host.snapshot()).toBe(before);
   });
 
-  test.each(['add', 'grow'] as const)('of others, made since, stays when an %s goes back', async (verb) => {
+  test.each(['add', 'grow'] as const)('of others stays when an %s is undone', async (verb) => {
     partitionedDisk(host, 'gpt');
     const type = '0FC63DAF-8483-4772-8E79-3D69D8477DE4';
     await rejectionOf(
@@ -249,7 +249,7 @@ describe('a partition', () => {
     expect(tableIn(host.world.live.get('disk:vdx'), 64 * mebibyte)?.partitions.length).toBe(2);
   });
 
-  test('does not shrink again under a filesystem that has been enlarged', async () => {
+  test('does not shrink again below a filesystem that was grown', async () => {
     partitionedDisk(host, 'dos');
     const error = await rejectionOf(
       does(async (tx) => {
@@ -262,7 +262,7 @@ describe('a partition', () => {
     expect((await kernel())[0]?.size).toBe(63 * mebibyte);
   });
 
-  test('is refused where there is none, no room, no table, or another one in the kernel', async () => {
+  test('is refused without a partition, space or table, or with other partitions in the kernel', async () => {
     await refused((tx) => tx.block.addPartition({ device, size: 'max' }), /has no partition table/);
     partitionedDisk(host, 'gpt');
     await refused((tx) => tx.block.addPartition({ device, size: 64 * mebibyte }), /no room/);
@@ -282,7 +282,7 @@ describe('bofh block', () => {
   const json = async (...line: readonly string[]): Promise<unknown> =>
     JSON.parse((await typed(host, ['--json', 'block', ...line])).stdout);
 
-  test('partitions tells what is written, what the kernel has, and what is free', async () => {
+  test('partitions shows the table, the partitions of the kernel, and free space', async () => {
     partitionedDisk(host, 'gpt');
     expect(answers.blockPartitions.parse(await json('partitions', device))).toMatchObject({
       ...{ device, type: 'gpt', id: ownUuid, stale: [] },

@@ -13,7 +13,7 @@ describe.each(versionsOf('wipefs/list-ext4'))('wipefs --json of %s', (version) =
     expect(argv).toEqual(['--json', '--output', 'OFFSET,LENGTH,TYPE,USAGE,UUID', '/dev/x']);
   });
 
-  test('each run of bytes is listed by its place', () => {
+  test('lists each signature by its offset', () => {
     const uuid = '5e1f0000-0000-4000-8000-000000000001';
     const ext4 = { offset: 0x438, length: 2, type: 'ext4', usage: 'filesystem', uuid };
     const dos = { offset: 0x1fe, length: 2, type: 'dos', usage: 'partition-table', uuid: null };
@@ -28,7 +28,7 @@ describe.each(versionsOf('wipefs/list-ext4'))('wipefs --json of %s', (version) =
     ]);
   });
 
-  test('what is not understood is an error', () => {
+  test('refuses unknown output', () => {
     const answer = recorded(`wipefs/list-ext4@${version}`);
     for (const spoil of [
       (text: string) => text.replace('0x438', '1080'),
@@ -41,13 +41,13 @@ describe.each(versionsOf('wipefs/list-ext4'))('wipefs --json of %s', (version) =
       expect(() => parse({ ...answer, stdout: spoil(answer.stdout) })).toThrow();
   });
 
-  test('a device that is not there', () => {
+  test('refuses a missing device', () => {
     const answer = recorded(`wipefs/list-missing@${version}`);
     expect([answer.exitCode, classify?.(answer)]).toEqual([1, 'not-found']);
   });
 });
 
-test('dd writes its standard input at a byte, and never makes a file', () => {
+test('dd writes its standard input at an offset, and never creates a file', () => {
   const bytes = Buffer.from('53ef', 'hex');
   expect(writeBytes('/dev/x', { offset: 1080, bytes })).toMatchObject({
     tool: 'dd',
@@ -80,7 +80,7 @@ describe.each(versionsOf('sfdisk/json-gpt'))('sfdisk --json of %s', (version) =>
   const { parse, classify } = readTable('/dev/loop7');
   const read = (name: string) => parse(recorded(`sfdisk/${name}@${version}`));
 
-  test('of a gpt: sizes in bytes, uuids as udev has them', () => {
+  test('reads a gpt: sizes in bytes, UUIDs in the form of udev', () => {
     expect(read('json-gpt')).toEqual({
       type: 'gpt',
       id: '5e1f0000-0000-4000-8000-0000000000aa',
@@ -103,7 +103,7 @@ describe.each(versionsOf('sfdisk/json-gpt'))('sfdisk --json of %s', (version) =>
     });
   });
 
-  test('of a dos table, with a logical partition', () => {
+  test('reads a dos table with a logical partition', () => {
     const table = read('json-dos');
     expect([table?.type, table?.id, table?.usable]).toEqual(['dos', '0x5e1f00aa', null]);
     expect(
@@ -115,7 +115,7 @@ describe.each(versionsOf('sfdisk/json-gpt'))('sfdisk --json of %s', (version) =>
     ]);
   });
 
-  test('an empty table has no partition, and no table is no answer of another kind', () => {
+  test('an empty table has no partition, and a missing table is a different answer', () => {
     expect(read('json-gpt-empty')?.partitions).toEqual([]);
     expect(read('json-dos-empty')?.partitions).toEqual([]);
     expect(read('json-blank')).toBeUndefined();
@@ -123,7 +123,7 @@ describe.each(versionsOf('sfdisk/json-gpt'))('sfdisk --json of %s', (version) =>
     expect(classify?.(recorded(`sfdisk/json-missing@${version}`))).toBe('not-found');
   });
 
-  test('what is not understood is an error', () => {
+  test('refuses unknown output', () => {
     const answer = recorded(`sfdisk/json-gpt@${version}`);
     for (const spoil of [
       (text: string) => text.replace('"sectors"', '"cylinders"'),

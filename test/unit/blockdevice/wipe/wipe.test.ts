@@ -27,13 +27,13 @@ const wipe = (overwrite: readonly string[] = [uuid]) =>
 const changes = (): number => host.changes.length;
 
 describe('block.wipe', () => {
-  test('leaves the device blank, and says what it erased', async () => {
+  test('leaves the device blank, and reports what it erased', async () => {
     expect(await wipe()).toEqual({ device, erased: [{ offset: 0x438, length: 2, type: 'ext4', uuid }] });
     expect(await probe(host, device)).toBeUndefined();
   });
 
   test.each(['ext2', 'xfs', 'btrfs', 'vfat', 'swap', 'crypto_LUKS'])(
-    'of %s goes back byte for byte',
+    'restores %s byte for byte',
     async (type) => {
       host.admin.format(device, { type, usage: type === 'crypto_LUKS' ? 'crypto' : 'filesystem', uuid });
       const before = host.snapshot();
@@ -51,7 +51,7 @@ describe('block.wipe', () => {
     },
   );
 
-  test('what is made on the device afterwards is undone first; then nothing is there to be put back', async () => {
+  test('restores nothing after later content was undone', async () => {
     const error = await rejectionOf(
       does(async (tx) => {
         await tx.block.wipe({ device, overwrite: [uuid] });
@@ -64,7 +64,7 @@ describe('block.wipe', () => {
     expect(await probe(host, device)).toBeUndefined();
   });
 
-  test('what somebody else has made there since is left alone', async () => {
+  test('leaves alone content that others created there since', async () => {
     const error = await rejectionOf(
       does(async (tx) => {
         await tx.block.wipe({ device, overwrite: [uuid] });
@@ -76,7 +76,7 @@ describe('block.wipe', () => {
     expect(await probe(host, device)).toMatchObject({ type: 'ext4', uuid: other });
   });
 
-  test('does not put anything back under somebody who uses the device', async () => {
+  test('does not restore while the device is in use', async () => {
     const error = await rejectionOf(
       does(async (tx) => {
         await tx.block.wipe({ device, overwrite: [uuid] });
@@ -102,7 +102,7 @@ describe('block.wipe', () => {
     expect(changes()).toBe(before);
   });
 
-  test.each([{}, { uuid }])('it may be named by its type: %j', async (more) => {
+  test.each([{}, { uuid }])('accepts the type as a name: %j', async (more) => {
     host.admin.format(device, { type: 'ext4', usage: 'filesystem', ...more });
     await wipe(['ext4']);
     expect(await probe(host, device)).toBeUndefined();
@@ -113,7 +113,7 @@ describe('block.wipe', () => {
     expect(String(await rejectionOf(wipe()))).toMatch(/is blank: there is nothing to erase/);
   });
 
-  test('is refused while it is mounted, with the mount', async () => {
+  test('is refused while mounted, and names the mount', async () => {
     host.admin.mkdir('/mnt/a');
     host.admin.mount(device, '/mnt/a');
     const error = await rejectionOf(wipe());
@@ -131,7 +131,7 @@ describe('block.wipe', () => {
     expect(await probe(host, device)).toMatchObject({ uuid: pv });
   });
 
-  describe('is refused, whatever is named, where blkid shows something else', () => {
+  describe('is refused, whatever is named, where blkid shows other content', () => {
     const wipeWhereBlkid = (says: { readonly exitCode: number; readonly stdout: string }, named: string) => {
       const run: SimulatedHost['run'] = async (command) =>
         command.tool === 'blkid' ? command.parse({ stderr: '', ...says }) : host.run(command);
@@ -139,7 +139,7 @@ describe('block.wipe', () => {
       return rejectionOf(withBofh(bofhOn({ ...host, run }), work));
     };
 
-    test('for partitions beside signatures of which it cannot choose one', async () => {
+    test('for partitions beside ambivalent signatures', async () => {
       const first = { number: 1, start: 2048, size: 2048, type: '83' };
       host.admin.partition(device, { type: 'dos', id: '0x5e1f0001', partitions: [first] });
       const before = host.snapshot();
@@ -148,7 +148,7 @@ describe('block.wipe', () => {
       expect(host.snapshot()).toBe(before);
     });
 
-    test('for a physical volume of a group in the half of a mirror', async () => {
+    test('for a physical volume of a group in a half of a mirror', async () => {
       const pv = 'web100-0000-0000-0000-0000-0000-vdz000';
       host.admin.format(device, { type: 'LVM2_member', usage: 'raid', uuid: pv, version: 'LVM2 001' });
       host.admin.vgcreate('vg9', [device]);
@@ -159,7 +159,7 @@ describe('block.wipe', () => {
     });
   });
 
-  test('a second one in the same sequence is refused, and the first goes back', async () => {
+  test('refuses a second one in the same sequence, and undoes the first', async () => {
     const error = await rejectionOf(
       does(async (tx) => {
         await tx.block.wipe({ device, overwrite: [uuid] });
@@ -172,7 +172,7 @@ describe('block.wipe', () => {
 });
 
 describe('bofh block wipe', () => {
-  test('answers what it erased', async () => {
+  test('reports what it erased', async () => {
     const { stdout } = await typed(host, ['--json', '--yes', 'block', 'wipe', device, '--overwrite', uuid]);
     expect(answers.blockWipe.parse(JSON.parse(stdout))).toEqual({
       device,

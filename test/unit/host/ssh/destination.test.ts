@@ -6,23 +6,26 @@ import { rejectionOf } from '../../../support/rejection.ts';
 const to = (destination: string, options: Readonly<Record<string, string>> = {}) =>
   sshHost({ name: 'web1', destination, options });
 
-describe('how a host is reached', () => {
-  test.each(['web1', 'root@web1', 'ssh://root@[::1]:2222', 'admin@10.0.0.1'])('%s will do', (destination) => {
-    expect(to(destination).name).toBe('web1');
-  });
+describe('the destination of a host', () => {
+  test.each(['web1', 'root@web1', 'ssh://root@[::1]:2222', 'admin@10.0.0.1'])(
+    '%s is accepted',
+    (destination) => {
+      expect(to(destination).name).toBe('web1');
+    },
+  );
 
   test.each(['', '-oProxyCommand=id', 'web 1', 'web1\n', 'a\0b'])('%j is refused', (destination) => {
     expect(() => to(destination)).toThrow(UsageError);
   });
 
   test.each(['StrictHostKeyChecking', 'userknownhostsfile', 'NoHostAuthenticationForLocalhost'])(
-    'whose key is trusted is no option: %s',
+    'refuses an option about trusted host keys: %s',
     (name) => {
       expect(() => to('web1', { [name]: 'no' })).toThrow(/whose key is trusted/);
     },
   );
 
-  test.each(['ControlPath', 'BatchMode', 'RemoteCommand'])('%s is ours', (name) => {
+  test.each(['ControlPath', 'BatchMode', 'RemoteCommand'])('refuses an option of bofh: %s', (name) => {
     expect(() => to('web1', { [name]: 'x' })).toThrow(/chosen by bofh/);
   });
 
@@ -33,8 +36,8 @@ describe('how a host is reached', () => {
   });
 });
 
-describe('a host that bofh does not run on', () => {
-  test('is not changed outside of a step, and nobody connects to find that out', async () => {
+describe('another host', () => {
+  test('is not changed outside of a step, and no connection is opened to find that out', async () => {
     const host = to('web1');
     const change = { tool: 'lvcreate', argv: [], access: 'change', parse: () => undefined } as const;
 

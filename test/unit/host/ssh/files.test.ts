@@ -33,7 +33,7 @@ function linkTo({ slow = 3, hangs }: { readonly slow?: number; readonly hangs?: 
 const textOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString();
 
 describe('file accesses over ssh', () => {
-  it('that are asked for side by side travel together, also once they have got out of step', async () => {
+  it('that are requested together share round trips, also when they got out of step', async () => {
     const { errands, most, files } = linkTo();
     const chain = async (name: number): Promise<readonly string[]> => {
       const said: string[] = [];
@@ -52,13 +52,13 @@ describe('file accesses over ssh', () => {
     expect(most()).toBe(2);
   });
 
-  it('that are asked for one after the other do not wait for more', async () => {
+  it('that are requested one after the other do not wait for more', async () => {
     const { errands, files } = linkTo();
     for (const path of ['/a', '/b', '/c']) expect(textOf(await files.readFile(path))).toBe(path);
     expect(errands).toEqual([['/a'], ['/b'], ['/c']]);
   });
 
-  it('that hang hold back no others', async () => {
+  it('that hang do not block others', async () => {
     const { files } = linkTo({ hangs: '/hangs' });
     let isThere = false;
     const hanging = files.readFile('/hangs').then(() => (isThere = true));

@@ -12,7 +12,7 @@ function arrived(line: string): readonly string[] {
 }
 
 describe('words quoted for a shell', () => {
-  test('arrive as they are through /bin/sh', () => {
+  test('arrive unchanged through /bin/sh', () => {
     fc.assert(
       fc.property(fc.array(shellWord, { maxLength: 8 }), (words) => {
         expect(arrived(posixWords(['printf', '%s\\0', '', ...words]))).toEqual(['', ...words]);
@@ -21,7 +21,7 @@ describe('words quoted for a shell', () => {
     );
   });
 
-  test('arrive as they are through the whole command line for another host', () => {
+  test('arrive unchanged through the whole command line for another host', () => {
     fc.assert(
       fc.property(fc.array(shellWord, { maxLength: 8 }), (words) => {
         const line = remoteLine(
@@ -43,8 +43,8 @@ describe('words quoted for a shell', () => {
   });
 });
 
-describe('what runs on another host', () => {
-  test('finds nothing in its environment but what it finds here', () => {
+describe('a program on another host', () => {
+  test('has the same environment as here', () => {
     const line = remoteLine('mark', { script: 'exec env', words: [], timeoutMs: 5000 }, 'login');
     const out = execFileSync('/bin/sh', ['-c', `(${line}) 2>/dev/null`], {
       encoding: 'utf8',
@@ -58,13 +58,13 @@ describe('what runs on another host', () => {
     expect(names.toSorted()).toEqual(['HOME', 'LC_ALL', 'LVM_SUPPRESS_FD_WARNINGS', 'PATH']);
   });
 
-  test('becomes root by sudo, which is asked for no password, before it has its environment', () => {
+  test('becomes root by sudo without a password, before it gets its environment', () => {
     const line = remoteLine('mark', { script: 'exit', words: [], timeoutMs: 1000 }, 'sudo');
 
     expect(line).toMatch(/^exec \/usr\/bin\/sudo -n -- \/usr\/bin\/env -i HOME=\/root /);
   });
 
-  test('is ended over there a little later than here, in whole seconds', () => {
+  test('is ended there a little later than here, in whole seconds', () => {
     const line = remoteLine('mark', { script: 'exit', words: [], timeoutMs: 1500 }, 'login');
 
     expect(line).toContain(' mark 4s exit');

@@ -12,21 +12,21 @@ const ended = (exitCode: number, stdout: string, stderr: string) => ({
   stderr: Buffer.from(stderr),
 });
 
-describe('what came back from another host', () => {
-  test('is the very output of the program, and its exit code', () => {
+describe('the answer of another host', () => {
+  test('is the exact output of the program, and its exit code', () => {
     expect(came('mark\n a\n\n', 'mark\nwarning\n\nmark 3\n')).toEqual(ended(3, ' a\n\n', 'warning\n'));
   });
 
-  test('is that without a newline at its end, too', () => {
+  test('may lack a newline at its end', () => {
     expect(came('mark\na', 'mark\nb\nmark 0\n')).toEqual(ended(0, 'a', 'b'));
     expect(came('mark\n', 'mark\n\nmark 0\n')).toEqual(ended(0, '', ''));
   });
 
-  test('does not have what the login shell had written before', () => {
+  test('excludes output of the login shell', () => {
     expect(came('welcome\nmark\na', 'rc: no\nmark\nb\nmark 0\n')).toEqual(ended(0, 'a', 'b'));
   });
 
-  test('may have the mark in it, as /proc/PID/cmdline has', () => {
+  test('may contain the marker, as /proc/PID/cmdline does', () => {
     expect(came('mark\nx mark\n', 'mark\nmark 7 \n\nmark 0\n')).toEqual(ended(0, 'x mark\n', 'mark 7 \n'));
   });
 
@@ -37,25 +37,25 @@ describe('what came back from another host', () => {
     expect(outcome).toMatchObject({ stdout: Buffer.from([0xff, 0x00, 0xfe]) });
   });
 
-  test('may end with 255: that of ssh is another', () => {
+  test('may have exit code 255, distinct from that of ssh', () => {
     expect(came('mark\n', 'mark\n\nmark 255\n')).toEqual(ended(255, '', ''));
     expect(came('mark\n', 'mark\n\nmark 255\n', exit(255))).toEqual({ how: 'lost' });
   });
 
-  test('is lost when ssh did not end well, even if all seems to be there', () => {
+  test('is discarded when ssh failed, even if it looks complete', () => {
     expect(came('mark\na', 'mark\n\nmark 0\n', exit(255))).toEqual({ how: 'lost' });
     expect(came('mark\na', 'mark\n\nmark 0\n', { how: 'signal', signal: 'SIGKILL' })).toEqual({
       how: 'lost',
     });
   });
 
-  test('is lost without an exit code at its end', () => {
+  test('is discarded without an exit code at its end', () => {
     expect(came('mark\na', 'mark\nb')).toEqual({ how: 'lost' });
     expect(came('mark\na', 'mark\nb\nmark 1')).toEqual({ how: 'lost' });
     expect(came('mark\na', '')).toEqual({ how: 'lost' });
   });
 
-  test('is nothing when the server opens no session, or the login shell gives up', () => {
+  test('is missing when the server opens no session, or the login shell fails', () => {
     const refused = 'mux_client_request_session: session request failed: Session open refused by peer\n';
 
     expect(came('', refused, exit(255))).toEqual({ how: 'full' });

@@ -19,7 +19,7 @@ function leftOver(): string {
   return path;
 }
 
-it('the folder of a connection is taken away with it', () => {
+it('removes the directory of a connection with it', () => {
   const place = makePlace(above);
   writeFileSync(place.socket, '');
   expect(existsSync(dirname(place.socket))).toBe(true);
@@ -29,7 +29,7 @@ it('the folder of a connection is taken away with it', () => {
   expect(readdirSync(above)).toEqual([]);
 });
 
-it('what a killed bofh has left is taken away by the next one; what is used, or not of bofh, is not', () => {
+it('removes directories of a killed bofh, and keeps used and foreign ones', () => {
   const [empty, open] = [leftOver(), leftOver()];
   writeFileSync(join(open, 's'), '');
   const foreign = join(above, 'ssh-AbCdEfGhIj');

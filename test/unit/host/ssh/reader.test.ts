@@ -42,7 +42,7 @@ const shells = [['/bin/sh'], ['/bin/bash', '--posix'], ['/usr/bin/busybox', 'sh'
 );
 
 describe.each(shells.map((shell) => [shell.join(' '), shell] as const))('the loop of %s', (_, shell) => {
-  test('hands words and input on byte for byte', async () => {
+  test('passes arguments and input byte for byte', async () => {
     const ask = looping(shell);
     await fc.assert(
       fc.asyncProperty(fc.array(shellWord, { maxLength: 6 }), shellWord, async (words, stdin) => {
@@ -55,7 +55,7 @@ describe.each(shells.map((shell) => [shell.join(' '), shell] as const))('the loo
     );
   });
 
-  test('keeps the answers to its errands apart', async () => {
+  test('keeps the answers to its requests apart', async () => {
     const ask = looping(shell);
 
     expect(await ask({ script: 'echo a; echo b >&2; exit 3' })).toMatchObject({ exitCode: 3, stderr: 'b\n' });
@@ -73,7 +73,7 @@ describe.each(shells.map((shell) => [shell.join(' '), shell] as const))('the loo
     expect((await ask({ script: 'echo "$@"', words: ['the last'] })).stdout.toString()).toBe('the last\n');
   });
 
-  test('ends what takes too long', async () => {
+  test('ends a program at its time limit', async () => {
     const ask = looping(shell);
 
     expect(await ask({ script: 'exec sleep 60', timeoutMs: -1500 })).toMatchObject({ exitCode: 137 });
@@ -81,7 +81,7 @@ describe.each(shells.map((shell) => [shell.join(' '), shell] as const))('the loo
   });
 });
 
-describe('an errand that the loop cannot do', () => {
+describe('a request that the loop cannot run', () => {
   test.each([
     ['has a secret', { stdin: new Secret('key') }],
     ['has an input of bytes', { stdin: Buffer.from([0xff]) }],
@@ -93,8 +93,8 @@ describe('an errand that the loop cannot do', () => {
   });
 });
 
-describe('what comes back between two marks', () => {
-  test('is whole only with its end, however it is cut into pieces', () => {
+describe('output between two markers', () => {
+  test('is complete only with its end, however it is split', () => {
     const whole = Buffer.from('noise\nm1\n a m1\n\xff\nm1 12\n', 'latin1');
     for (let at = 1; at < whole.length; at += 1) {
       const frame = framed('m1');

@@ -16,14 +16,14 @@ describe('an edit of one line', () => {
       editAt(table, { index: 1, before: null, after: 'new' }),
       '# head\nnew\na\nb\nc\n',
     ],
-  ])('%s it, and is taken back byte for byte', (_, edit, after) => {
+  ])('%s it, and is undone byte for byte', (_, edit, after) => {
     expect(applyEdit(table, edit)).toBe(after);
     expect(stateOf(table, edit)).toBe('not made');
     expect(stateOf(after, edit)).toBe('made');
     expect(revertEdit(after, edit)).toBe(table);
   });
 
-  it('leaves bytes that are no UTF-8, odd ends and blank lines of others as they are', () => {
+  it('keeps other bytes than UTF-8, odd line ends and blank lines of others', () => {
     const odd = '\xff\xfe /x\r\n\n\t \nlast without end';
     const edit = editAt(odd, { index: 4, before: null, after: 'ü /y' });
     const after = applyEdit(odd, edit);
@@ -33,13 +33,13 @@ describe('an edit of one line', () => {
     expect(applyEdit(odd, change)).toBe('\xff\xfe /x\r\n\n\t \nx');
   });
 
-  it('refuses to be made where its line is not', () => {
+  it('is refused without its line', () => {
     expect(() => applyEdit('# head\na\nx\nc\n', taking)).toThrow('not where the edit has it');
   });
 });
 
-describe('taken back after others have edited the table', () => {
-  it('takes out our line alone, wherever it stands', () => {
+describe('the undo after others edited the table', () => {
+  it('removes only our line, at any position', () => {
     expect(revertEdit('x\nnew\n# head\nb\n', adding)).toBe('x\n# head\nb\n');
   });
 
@@ -50,11 +50,11 @@ describe('taken back after others have edited the table', () => {
     ['where it was by number, when both are gone', '1\n2\n3\n4\n', '1\n2\nb\n3\n4\n'],
     ['at the end, when there are fewer', '1', '1\nb\n'],
     ['into an empty table', '', 'b\n'],
-  ])('puts our line back %s', (_, now, then) => {
+  ])('restores our line %s', (_, now, then) => {
     expect(revertEdit(now, taking)).toBe(then);
   });
 
-  it('changes our line back, wherever it stands', () => {
+  it('changes our line back, at any position', () => {
     expect(revertEdit('c\n\nB\nx\n', changing)).toBe('c\n\nb\nx\n');
   });
 
@@ -64,7 +64,7 @@ describe('taken back after others have edited the table', () => {
     ['a changed line that is gone in both forms', changing, 'a\nbb\n', 'neither'],
     ['a changed line that is there in both', changing, 'B\nb\n', 'neither'],
     ['a changed line that was changed back', changing, 'b\n', 'not made'],
-  ])('is told from %s', (_, edit, now, state) => {
+  ])('recognises %s', (_, edit, now, state) => {
     expect(stateOf(now, edit)).toBe(state);
   });
 });

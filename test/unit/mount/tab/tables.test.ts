@@ -10,7 +10,7 @@ import { recorded } from '../../blockdevice/fixtures.ts';
 const latin1 = (text: string): string => Buffer.from(text, 'utf8').toString('latin1');
 
 describe('an fstab', () => {
-  it('is read with all that an administrator may have written', () => {
+  it('is read with everything that an administrator may have written', () => {
     const { lines } = parseFstab(
       latin1(
         '# comment\n\n  \t\nUUID=1 / ext4 errors=remount-ro 0 1\n\t/dev/a\t/ü\\040x\\134  xfs\n' +
@@ -29,7 +29,7 @@ describe('an fstab', () => {
     expect(lines.map(({ secret }) => secret)).toEqual([false, false, false, false, true]);
   });
 
-  it('shows bytes that are no UTF-8 in octal, and says that they are there', () => {
+  it('shows other bytes than UTF-8 in octal, and reports them', () => {
     expect(parseFstab('/dev/a /\xff\\377x ext4 defaults 0 0\n').lines[0]).toMatchObject({
       target: '/\\377\\377x',
       odd: true,
@@ -46,13 +46,16 @@ describe('an fstab', () => {
     ],
     ['something behind the last field', '/dev/a /x ext4 defaults 0 0 more', 'it has more than six fields'],
     ['a NUL byte', '/dev/a /x\\000y ext4', 'it holds a NUL byte'],
-  ])('keeps a line with %s apart, with its number and the reason, and reads the others', (_, line, why) => {
-    const { lines, unread } = parseFstab(`# one\n${line}\n/dev/b /y ext4\n`);
-    expect(unread).toMatchObject([{ number: 2, why }]);
-    expect(lines.map(({ number, target }) => [number, target])).toEqual([[3, '/y']]);
-  });
+  ])(
+    'lists a line with %s separately, with its number and the reason, and reads the others',
+    (_, line, why) => {
+      const { lines, unread } = parseFstab(`# one\n${line}\n/dev/b /y ext4\n`);
+      expect(unread).toMatchObject([{ number: 2, why }]);
+      expect(lines.map(({ number, target }) => [number, target])).toEqual([[3, '/y']]);
+    },
+  );
 
-  it('has options with commas within quotes, and lines that end as on another system', () => {
+  it('may have options with quoted commas, and foreign line ends', () => {
     const { lines } = parseFstab(
       '/dev/a /x ext4 context="u:o:t:s0:c127,c456",nodev\r\n/dev/b /y xfs defaults\r\n',
     );
@@ -62,7 +65,7 @@ describe('an fstab', () => {
     ]);
   });
 
-  it('has lines that come out as they went in', () => {
+  it('has lines that are written as they were read', () => {
     const entry = {
       ...{ source: '#LABEL=a b', target: '/ü\tx\n\\y', type: 'ext4', options: ['nodev', 'subvol=a b'] },
       ...{ dump: 0, pass: 2 },
@@ -77,7 +80,7 @@ describe('an fstab', () => {
     );
   });
 
-  it('knows a line by its place, and swap by its device', () => {
+  it('identifies a line by its mount point, and swap by its device', () => {
     expect(keyOfFstab({ source: '/dev/a', target: '/x//' })).toBe('/x');
     expect(keyOfFstab({ source: '/dev/a', target: '/' })).toBe('/');
     expect(keyOfFstab({ source: '/dev/a', target: 'none' })).toBe('/dev/a');
@@ -85,7 +88,7 @@ describe('an fstab', () => {
 });
 
 describe('a crypttab', () => {
-  it('is read with all that an administrator may have written', () => {
+  it('is read with everything that an administrator may have written', () => {
     expect(
       parseCrypttab(
         '# c\nroot UUID=1 none luks,discard\n home\t/dev/b /etc/k\\040ey\ndata /dev/c -\nx /dev/d',
@@ -102,20 +105,20 @@ describe('a crypttab', () => {
     ['one', 'it has fewer than two fields (name and device)'],
     ['a b c d e', 'it has more than four fields'],
     ['a b c d # e', 'it has more than four fields: a comment needs a line of its own'],
-  ])('keeps the line "%s" apart, and reads the others', (line, why) => {
+  ])('lists the line "%s" separately, and reads the others', (line, why) => {
     const { lines, unread } = parseCrypttab(`${line}\nx /dev/x\n`);
     expect(unread).toMatchObject([{ number: 1, why }]);
     expect(lines.map(({ name }) => name)).toEqual(['x']);
   });
 
-  it('has nothing in a third or fourth field that is `-` or `none`', () => {
+  it('treats `-` and `none` in the third or fourth field as empty', () => {
     expect(parseCrypttab('a /dev/a - -\nb /dev/b none none\n').lines).toMatchObject([
       { key: 'none', options: [] },
       { key: 'none', options: [] },
     ]);
   });
 
-  it('has lines that come out as they went in', () => {
+  it('has lines that are written as they were read', () => {
     const entry = { name: 'a', device: 'LABEL=x y', key: '/k ü', options: ['luks', 'nofail'] };
     expect(parseCrypttab(formatCrypttab(entry)).lines[0]).toMatchObject(entry);
   });
@@ -124,19 +127,19 @@ describe('a crypttab', () => {
 describe('findmnt --verify', () => {
   const { parse, accepts, argv } = findmntVerify('/tmp/fstab');
 
-  it('asks about one file', () => {
+  it('checks one file', () => {
     expect(argv).toEqual(['--verify', '--tab-file', '/tmp/fstab']);
     expect(accepts).toEqual([0, 1]);
   });
 
   it.each(['verify-success@2.38.1', 'verify-empty@2.38.1', 'verify-success@2.41.5', 'verify-empty@2.41.5'])(
-    'has nothing to say: %s',
+    'reports nothing: %s',
     (name) => {
       expect(parse(recorded(`findmnt/${name}`))).toEqual({ complaints: [], unreadable: 0 });
     },
   );
 
-  it('says what is wrong with which place', () => {
+  it('reports the problem of each mount point', () => {
     const { complaints, unreadable } = parse(recorded('findmnt/verify-wrong@2.38.1'));
     expect(unreadable).toBe(0);
     expect(
@@ -155,7 +158,7 @@ describe('findmnt --verify', () => {
   });
 
   it.each(['2.38.1', '2.41.5'])(
-    'has the same against a table in version %s, by its error or its warning',
+    'reports the same problem in version %s, as an error or a warning',
     (version) => {
       const found = hindrances(
         { complaints: [], unreadable: 0 },
@@ -175,7 +178,7 @@ describe('findmnt --verify', () => {
     },
   );
 
-  it('is heard only in what is new, and not about what may be missing', () => {
+  it('matters only for new problems, and not for optional devices', () => {
     const wrong = parse(recorded('findmnt/verify-wrong@2.38.1'));
     const none = { complaints: [], unreadable: 0 };
     expect(hindrances(wrong, wrong, undefined)).toEqual([]);
@@ -187,7 +190,7 @@ describe('findmnt --verify', () => {
     expect(other.map(({ says }) => says)).toContain('xfs does not match with on-disk ext4');
   });
 
-  it('counts the lines that it leaves out, and takes a place with a newline in it for one', () => {
+  it('counts skipped lines, and treats a mount point with a newline as one', () => {
     expect(parse(recorded('findmnt/verify-unreadable@2.38.1'))).toMatchObject({ unreadable: 2 });
     for (const version of ['2.38.1', '2.41.5']) {
       const { complaints } = parse(recorded(`findmnt/verify-newline@${version}`));
@@ -195,7 +198,7 @@ describe('findmnt --verify', () => {
     }
   });
 
-  it('is not believed when it says nothing, as of a file that it cannot read, or does not add up', () => {
+  it('is refused without output, as for an unreadable file, or with a wrong sum', () => {
     expect(() => parse(recorded('findmnt/verify-missing@2.38.1'))).toThrow(ParseError);
     expect(() => parse(recorded('findmnt/verify-missing@2.41.5'))).toThrow(ParseError);
     const wrong = recorded('findmnt/verify-wrong@2.38.1');

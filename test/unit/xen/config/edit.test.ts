@@ -22,13 +22,13 @@ describe('changed settings', () => {
     );
   });
 
-  test('that are missing come last, also after a last line without its end', () => {
+  test('that are new are added at the end, also after a last line without a newline', () => {
     expect(edited("name = 'web1'", { cpus: '2-3', cpu_weight: 512 })).toBe(
       'name = \'web1\'\ncpus = "2-3"\ncpu_weight = 512\n',
     );
   });
 
-  test('are the last ones of their key, which xl reads', () => {
+  test('are the last ones of their key, like xl reads them', () => {
     expect(edited('memory = 1\nmemory = 2\n', { memory: 3 })).toBe('memory = 1\nmemory = 3\n');
   });
 

@@ -149,7 +149,7 @@ vif=['bridge=br0']
     });
   });
 
-  test('has the memory that it starts with: all of it where only maxmem is set', () => {
+  test('has the memory of its start: all of it where only maxmem is set', () => {
     expect(read('name="a"\nmaxmem=64\n').memoryMiB).toBe(64);
     expect(read('name="a"\nmaxmem=64\nmemory=32\n').memoryMiB).toBe(32);
   });

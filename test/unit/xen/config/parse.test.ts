@@ -28,13 +28,13 @@ describe('what xl reads', () => {
     expect(read(text)).toEqual(expected);
   });
 
-  test('a comment in an old encoding is no fault, a string in one is', () => {
+  test('accepts a comment in an old encoding, and refuses a string in one', () => {
     expect(read(Buffer.from('# caf\xe9\na=1\n', 'latin1'))).toEqual({ a: 1 });
     expect(() => read(Buffer.from('a=1\nb="caf\xe9"\n', 'latin1'))).toThrow('x.cfg:2: a string is not UTF-8');
   });
 });
 
-describe('what is no xl.cfg says where and what was expected', () => {
+describe('an invalid xl.cfg gives the place and what was expected', () => {
   test.each([
     ['a=1 # no newline', 'x.cfg:1: the comment in the last line needs a newline at its end'],
     ['a=[1;2]', 'x.cfg:1: expected "," or "]" in the list, found ;'],
@@ -75,7 +75,7 @@ describe('what is no xl.cfg says where and what was expected', () => {
   });
 });
 
-test('any text or bytes are either read or a UsageError, never a crash', () => {
+test('any text or bytes are either parsed or a UsageError, never a crash', () => {
   const pieces = fc.constantFrom(
     'a',
     'b1',

@@ -6,7 +6,7 @@ import { quoted, type Setting, settingsOf, writeConfig } from '../../../../src/x
 
 const back = (text: string) => settingsOf(parseConfig({ text, file: 'x.cfg' }));
 
-test('a config is written as a person would write it', () => {
+test('a config is written in the usual style', () => {
   const text = writeConfig({
     name: 'web1',
     memory: 256,
@@ -45,7 +45,7 @@ const { value } = fc.letrec<{ value: Setting }>((tie) => ({
   ),
 }));
 
-test('what is written is read back the same', () => {
+test('what is written can be parsed to the same', () => {
   const settings = fc.dictionary(fc.stringMatching(/^[a-z][_0-9a-z]{0,10}$/), value);
   fc.assert(
     fc.property(settings, (wanted) => {
@@ -55,7 +55,7 @@ test('what is written is read back the same', () => {
   );
 });
 
-test('any string is either refused or read back the same', () => {
+test('any string is either refused or can be parsed to the same', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary' }), (text) => {
       let written: string;
@@ -71,7 +71,7 @@ test('any string is either refused or read back the same', () => {
   );
 });
 
-describe('what cannot be quoted is refused', () => {
+describe('refuses values that cannot be quoted', () => {
   test.each([
     [{ a: `both " and '` }, 'a: a value in a guest config cannot contain both'],
     [{ a: 'two\nlines' }, 'a: a guest config cannot hold the control character U+000a'],
@@ -89,7 +89,7 @@ describe('what cannot be quoted is refused', () => {
     expect(() => writeConfig(settings)).toThrow(message);
   });
 
-  test('lists nested deeper than they are read', () => {
+  test('lists nested deeper than they can be parsed', () => {
     let list: Setting = [];
     for (let depth = 0; depth < 16; depth += 1) list = [list];
 
