@@ -190,7 +190,7 @@ function listening(
 
 let usualSite = (): Site => defaultSite;
 
-/** What loads files of users says here which policy holds where none is named. */
+/** The module that loads files of users registers here how the default site is loaded. */
 export function provideSite(load: () => Site): void {
   usualSite = load;
 }
@@ -470,7 +470,7 @@ async function started<T>(
   refuseNested(`atomic('${name}')`);
   const { signal, timeout, wait, host, onEvent, log, reverse, writes, confirm } = checkAtomic(options);
   const around = within(currentBofh(), present({ host, waitMs: wait }));
-  // The events of a sequence of its own in the body (a mount for a function) are not those of this one.
+  // A separate sequence in the body (a scoped mount) has its own events.
   const bofh = within(around, present({ onEvent, log }));
   // Before anything is waited for: a signal that comes now must not end the program without an error.
   const watched = bofh.signals === undefined ? processSignals() : undefined;
@@ -489,7 +489,7 @@ async function watchedBy<T>(
   body: (tx: Tx) => T | Promise<T>,
   of: Pick<AtomicOptions, 'signal' | 'reverse' | 'writes' | 'confirm'> & {
     readonly bofh: Bofh;
-    /** The context, without what is said for this sequence alone. */
+    /** The context, without the options of this sequence. */
     readonly around: Bofh;
     readonly watched: ReturnType<typeof processSignals> | undefined;
     readonly limit: ReturnType<typeof after> | undefined;
@@ -505,8 +505,8 @@ async function watchedBy<T>(
   const loaded = await loadOperations();
   const existing = await loadExisting();
   const signals = bofh.signals ?? watched?.signals ?? {};
-  // A signal is heard in a turn of the event loop, and Node 24 loads the operations without one. A
-  // program that catches every error in a loop would never hear another signal, either.
+  // A signal is handled in a turn of the event loop, and Node 24 loads the operations without one. Without this
+  // turn, a program that catches every error in a loop would never handle another signal either.
   if (watched !== undefined || signals.stop?.aborted === true) await turn();
   const stops = [signals.stop, signal, limit?.signal].filter((each) => each !== undefined);
   const own: AnyOperation[] = [];
@@ -551,13 +551,13 @@ async function watchedBy<T>(
   );
 }
 
-/** Fails as a part of the sequence, awaited or not, if the step needs root and this is not root. */
+/** Fails as a part of the sequence, awaited or not, if the step needs root and this process is not root. */
 function refusal(steps: Steps, { host }: Place, { kind }: AnyOperation): Promise<never> | undefined {
   const refused = stepWithoutRoot(host, kind);
   return refused === undefined ? undefined : steps.scope(kind, () => Promise.reject(refused));
 }
 
-/** A context, with what is said for one sequence. */
+/** A context with the options of one sequence. */
 function within(bofh: Bofh, options: Parameters<typeof connect>[0] & object): Bofh {
   return Object.keys(options).length === 0 ? bofh : ambient.run(bofh, () => connect(options));
 }
@@ -616,8 +616,8 @@ export async function single<T>(name: string, body: (tx: Tx) => Promise<T>): Pro
 }
 
 /**
- * Plans a recipe. A refusal is none while another sequence works on an object of the recipe: the
- * host is judged again when that has ended, or that sequence is named.
+ * Plans a recipe. If it is refused while another sequence works on an object of the recipe, it is planned
+ * again when that sequence has ended, or the error names that sequence.
  */
 export function judged<T>(
   recipe: string,

@@ -11,8 +11,8 @@ import * as xen from './xen.ts';
 import { checkFunction } from '../core/checks.ts';
 
 /**
- * Functions of the library that consist of several steps. Each comes from the file that declares
- * it: an editor shows its docstring for the method of `tx` only then.
+ * Functions of the library that consist of several steps. Each is imported from the file that declares it:
+ * only then an editor shows its docstring for the method of `tx`.
  */
 const recipes = {
   block: pick(block, ['resize']),

@@ -59,8 +59,9 @@ export async function rotateSnapshots(args: {
 }
 
 /**
- * Removes the oldest snapshots of a label in a directory beyond `keep`, in one sequence, and creates none. With `source` those
- * that rotations of this very subvolume created; without it those that were received there from another host. `agreed` as above.
+ * Removes the oldest snapshots of a label in a directory beyond `keep`, in one sequence, and creates none.
+ * With `source` only snapshots that rotations of this subvolume created; without it only those that were
+ * received from another host. `agreed`: as for `rotateSnapshots`.
  */
 export async function pruneSnapshots(args: {
   /** The directory of the snapshots. */

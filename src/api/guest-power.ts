@@ -102,8 +102,8 @@ export interface WaitOptions {
 }
 
 /**
- * Waits until a configured guest runs, or until it has no domain. Throws RefusedError with the code
- * `timeout` if it has not come so far in time, UsageError if no guest of that name is configured.
+ * Waits until a configured guest runs, or until it has no domain. Throws RefusedError with the code `timeout`
+ * if that has not happened in time, UsageError if no guest of that name is configured.
  */
 export async function wait(name: string, options: WaitOptions): Promise<{ readonly domid?: number }> {
   const { for: wanted, timeoutMs = 300_000 } = parsed('vm.wait', waitOptions, options);

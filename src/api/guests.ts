@@ -152,7 +152,7 @@ interface EachGuest {
   readonly onRow?: (row: StartedRow) => void;
 }
 
-/** The row of a guest that is left as it is, with the reason unless that is how it should be. */
+/** The row of an unchanged guest, with the reason unless it has the requested state. */
 export function leftRow({ name, was }: Pick<StartedRow, 'name' | 'was'>, error?: string): StartedRow {
   return { name, was, now: was, seconds: 0, ...present({ error }) };
 }

@@ -37,7 +37,7 @@ const plannedStep = z.strictObject({
   undo: z.exactOptional(said('How it is undone if a later step fails.')),
 });
 
-/** What becomes of a journal in `bofh recover`. */
+/** The possible results of `bofh recover` for a journal. */
 export const journalEnds = [
   ...(['rolled-back', 'committed', 'nothing-to-do', 'running', 'unconfirmed'] as const),
   ...(['abandoned', 'cut', 'open'] as const),

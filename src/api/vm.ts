@@ -471,9 +471,9 @@ export async function snapshots(
 }
 
 /**
- * Takes a guest that is off back to a snapshot in a sequence of its own: its configuration, and after
- * the commit its volumes. All that was written since then is lost, and the snapshot is used up. As
- * `tx.vm.restoreSnapshot` too the volumes go back after the commit: start the guest after that.
+ * Restores a guest that is off to a snapshot in a sequence of its own: its configuration, and after the
+ * commit its volumes. Everything written since the snapshot is lost, and the snapshot is gone.
+ * `tx.vm.restoreSnapshot` restores the volumes after the commit too: start the guest after that.
  */
 export async function restoreSnapshot(name: string, label: string): Promise<SnapshotRestorePlan> {
   beginRecipe('vm.restoreSnapshot');

@@ -179,10 +179,9 @@ export interface LaterSpec<U, R> {
    */
   readonly refuse: (input: Left<U, R, ReadHost>) => Promise<void>;
   /**
-   * Makes again what `afterCommit` removed, right before `look`, under the names in `undo`, which have the mark of the new
-   * sequence; `from` is what `keep` copied. Idempotent: a crash may have left a part. Returns the
-   * undo data that differ, such as its identity. `look` and `revert` do the rest. Missing: there is
-   * nothing to make.
+   * Recreates what `afterCommit` removed, under the names in `undo`, which have the tag of the new sequence;
+   * `from` is what `keep` copied. Called right before `look`. Idempotent, because a crash may have left a
+   * part. Returns the undo data that changed, such as an identity. Missing: there is nothing to recreate.
    */
   readonly bringBack?: (input: Left<U, R, ChangeHost> & { readonly from: string }) => Promise<Partial<U>>;
 }

@@ -32,7 +32,7 @@ export function eventStream(): EventStream {
           else await new Promise<void>((resolve) => (wake = resolve));
         }
       } finally {
-        // The loop was left: what comes is not kept.
+        // The loop has ended: later events are not kept.
         over = true;
         kept.length = 0;
       }

@@ -6,7 +6,7 @@ import type { State } from './journal/state.ts';
 export interface EventStep {
   /** Number of the step in its sequence, from 1. */
   readonly n: number;
-  /** The kind of its operation; of `tx.effect` and `tx.call` the name. */
+  /** The kind of its operation; for `tx.effect` and `tx.call` the name. */
   readonly kind: string;
   /** Empty: the host that bofh runs on. */
   readonly host: string;
@@ -89,6 +89,6 @@ export type SequenceEvent = Happening & {
 /** Makes the events of one sequence. */
 export interface Teller {
   readonly tell: (what: Happening) => void;
-  /** Of a new line of its journal; `state` is that after it. */
+  /** Reports a new line of its journal; `state` is the one after that line. */
   readonly line: (line: Line, state: State) => void;
 }

@@ -55,8 +55,8 @@ export async function probeFile(host: ReadHost, path: string): Promise<Signature
 const together = 500;
 
 /**
- * Probes many devices with a few programs, for the `recognise` of the same look. What it cannot tell
- * of a device, that `recognise` asks again, and reports.
+ * Probes many devices with few programs, for calls of `recognise` in the same look. A device that cannot be
+ * probed this way is probed again by `recognise`, which reports the error.
  */
 export async function probeTogether(host: ReadHost, devices: readonly string[]): Promise<void> {
   const found = probedTogether(host);
@@ -101,7 +101,7 @@ async function blankOnes(host: ReadHost, paths: readonly string[]): Promise<read
   return blank;
 }
 
-/** Undefined for what cannot be told: whoever needs it asks again, and gets the error. */
+/** Undefined after an error: the caller that needs the answer asks again, and gets the error. */
 async function orUntold<T>(answer: Promise<T>): Promise<T | undefined> {
   try {
     return await answer;

@@ -13,7 +13,7 @@ const named = new WeakSet<object>();
 export function wrongOptions(
   what: string,
   issues: readonly Issue[],
-  /** With its schema, a misspelt name is answered with the right one. */
+  /** With the schema, the error suggests the right name for a misspelt one. */
   { value, schema }: { readonly value: unknown; readonly schema?: unknown },
 ): UsageError {
   const remedies = [...new Set(issues.flatMap(({ params }) => params?.remedy ?? []))];
@@ -88,7 +88,7 @@ function optionIn(message: string, args: unknown): string {
   return name === undefined || new RegExp(`^${name}\\b`).test(message) ? '' : `${name}: `;
 }
 
-/** A value whose options are omitted where they are undefined: TypeScript lets both pass for the same. */
+/** A value without the options that are undefined: TypeScript treats both alike. */
 export function withoutUndefined(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(withoutUndefined);
   if (!isPlain(value)) return value;

@@ -108,7 +108,7 @@ export class BofhError extends Error {
     this.code = options.code ?? this.usualCode();
   }
 
-  /** The code of an error whose reason is not known more closely. */
+  /** The code of an error without a more precise one. */
   protected usualCode(): ErrorCode {
     if (this.holders.length > 0) return 'in-use';
     return this.cause instanceof BofhError ? this.cause.code : 'refused';
@@ -134,7 +134,7 @@ function asJson(error: unknown, around: ReadonlySet<unknown>): ErrorAsJson {
     class: error.name,
     ...(own === undefined ? {} : { code: own.code }),
     message: messageOf(error),
-    // Of a cause it would be that of the moment when it was thrown.
+    // For a cause it would be the state when the cause was thrown.
     ...(own === undefined || around.size > 0 ? {} : { host: own.hostState() }),
     ...(own?.remedy === undefined ? {} : { remedy: own.remedy }),
     ...(cause === undefined || within.has(cause) ? {} : { cause: asJson(cause, within) }),
@@ -242,7 +242,7 @@ export class CommandError extends BofhError {
   }
 }
 
-/** What helps whatever the program is; undefined if only its own message says. */
+/** A remedy that fits any program; undefined if only the message of the program can help. */
 function usualRemedy({
   reason,
   tool,
@@ -304,7 +304,7 @@ export class ParseError extends BofhError {
   }
 }
 
-/** What an undone sequence leaves to say. */
+/** What an error about an undone sequence reports. */
 interface Undone {
   readonly id?: string | undefined;
   readonly failed?: string | undefined;

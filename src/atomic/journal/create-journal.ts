@@ -50,7 +50,7 @@ async function lockedFile(engine: Engine, id: string): Promise<StoreFile> {
   throw new JournalError(`the journal ${id} cannot be locked`);
 }
 
-/** Undefined while recovery, which has just locked it, has not removed it yet. */
+/** Undefined while recovery has the file locked and has not removed it yet. */
 function create(engine: Engine, name: string): StoreFile | undefined {
   try {
     return engine.store.create(name);

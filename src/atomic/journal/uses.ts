@@ -29,7 +29,7 @@ interface Use {
   readonly contains: number | undefined;
   /** The object inside which it makes something. */
   readonly fills: number | undefined;
-  /** The objects that the keys it makes named before. */
+  /** Each key that the step makes, with the object that it named before. */
   readonly before: readonly (readonly [Key, number | undefined])[];
 }
 
@@ -88,7 +88,7 @@ function newObject({ newestHolder, newestUser }: Uses): number {
   return newestHolder.push(-1) - 1;
 }
 
-/** The step at this place is undone: its keys name what they named before it. */
+/** Undoes the step at this place: its keys name their former objects again. */
 export function undoUse({ objects, steps, filled, restored }: Uses, place: number): void {
   const { before = [], fills, exclusive = [] } = steps[place] ?? {};
   for (const object of exclusive) restored[object] = Math.max(place, restored[object] ?? -1);

@@ -29,10 +29,10 @@ export interface Judged {
 }
 
 /**
- * Finds the open sequence whose objects a step names, a living one first: what its check found there
- * may be gone, or be there, in a moment, or is what recovery removes. The claims of a step are known
- * only after its check, so its arguments are compared: paths as the devices that they lead to, names
- * with those of steps of the same driver.
+ * Finds the open sequence whose objects a step names, a running one first: the check of the step may have
+ * seen a state that changes in a moment, or that recovery removes. The claims of a step are known only after
+ * its check, so its arguments are compared: paths as the devices that they lead to, names with those of steps
+ * of the same driver.
  */
 export async function atWorkOn(engine: Engine, own: string, step: Judged): Promise<AtWork | undefined> {
   const open = await openJournals(engine, own);

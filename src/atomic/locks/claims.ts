@@ -20,7 +20,7 @@ export interface Claiming {
   /** Claims of the steps that run now. */
   readonly running: Map<number, { readonly kind: string; readonly claims: Claims }>;
   readonly stop: AbortSignal;
-  /** Journals that objects may be reserved on the host, before any is. */
+  /** Journals that the sequence may reserve objects on the host, before it does. */
   readonly enter: () => Promise<Journal>;
 }
 
@@ -129,9 +129,9 @@ async function untilFree(
 }
 
 /**
- * Judges the host for a step. A verdict about an object that a living sequence works on is none: it
- * is judged again when that has ended, or the sequence is named, never how to destroy what it has.
- * So is an unfinished sequence, which recovery may undo.
+ * Runs the check of a step. If it refuses an object of a running sequence, the check is repeated when that
+ * sequence ends, or the error names that sequence, and never how to destroy its objects. The same holds for
+ * an unfinished sequence, which recovery may undo.
  */
 export async function judge<T>(
   at: Pick<Claiming, 'engine' | 'id' | 'stop'>,

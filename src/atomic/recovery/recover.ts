@@ -271,8 +271,8 @@ export async function check(
 }
 
 /**
- * What another host made is not here. Taken for gone, it would be left behind there, in a closed
- * journal.
+ * Objects that another host created are not on this one. If they were treated as gone, the journal would be
+ * closed, and the objects would stay on that host.
  */
 export function refuseOtherMachine({ processes }: Engine, id: string, { owner }: Pick<State, 'owner'>): void {
   if (!isOtherMachine(owner, processes.self)) return;

@@ -95,8 +95,8 @@ const copied: ReadonlySet<Line['t']> = new Set<Line['t']>([
 ]);
 
 /**
- * A step with a part after the commit gets private names of the new sequence: what an earlier undo
- * left behind is never in its way.
+ * A step with a part after the commit gets private names of the new sequence, so that leftovers of an earlier
+ * undo never have the same name.
  */
 function renamed(line: Line, id: string, own: string): Line {
   if (line.t !== 'intent' || !line.after) return line;
@@ -179,8 +179,8 @@ function undoOf(id: string, history: readonly ClosedJournal[]): ClosedJournal | 
 }
 
 /**
- * Newer sequences that worked on what this one made or changed. The clock decides only which are
- * asked about: that nothing else has changed there, the looks find out.
+ * Throws RefusedError if newer sequences worked on objects of this one. The clock only selects the
+ * candidates; `look` detects any other change.
  */
 function refuseNewer(
   { id, state }: Pick<ClosedJournal, 'id' | 'state'>,
@@ -238,7 +238,7 @@ async function refuseChangedAbove(
       const isTop = !before.some((newer) => blocks(newer.intent, step.intent));
       before.push(step, ...inside);
       if (what !== 'undo') continue;
-      // A device that is missing is found out here, and not when half is undone.
+      // A missing device is detected here, not when half of the undo is done.
       const [look] = await Promise.all([step, ...inside].map((each) => lookAt(engine, state, each)));
       if (isTop)
         await codes.get(step.n)?.later?.refuse({
@@ -250,7 +250,7 @@ async function refuseChangedAbove(
       await refuseChanged(asking, { step, inside, holders: look.holders });
     }
   } catch (error) {
-    // In the history the doctor would take what it did not undo for leftovers.
+    // In the history, the doctor would report the objects that it did not undo as leftovers.
     for (const end of ['journal', 'ballast', 'd']) engine.store.remove(`${journal.id}.${end}`);
     engine.store.syncDir('.');
     if (!(error instanceof RefusedError)) throw error;

@@ -235,7 +235,7 @@ async function renewBeneath(
   if (lines.length > 0) append(journal, lines, 'wait');
 }
 
-/** Tools exit 0 without effect. */
+/** Some programs exit 0 without effect. */
 async function expectOurs(code: AnyOperation, input: Parameters<AnyOperation['look']>[0]): Promise<void> {
   const look = await code.look(input);
   if (look.state === 'ours') return;

@@ -401,7 +401,7 @@ export class AtomicOperationSequence {
 function notBegun(name: string, stop: AbortSignal): InterruptedError {
   return interruption(name, stop, {
     how: 'was not started, because a signal came before it',
-    // That of the process, and not of the caller.
+    // A signal of the process, not of the caller.
     ...(stop.reason instanceof BofhError
       ? { remedy: 'a program that handles signals itself says so: withBofh(connect({ signals: {} }), …)' }
       : {}),

@@ -19,7 +19,7 @@ export function keptAt(
   return `${keptIn}/${id}.kept/${String(n)}`;
 }
 
-/** Less room than this is left to the journals. */
+/** Free space that stays reserved for the journals. */
 const reserve = 64 * 1024 ** 2;
 
 /**
@@ -44,7 +44,7 @@ export async function keep(
   }
 }
 
-/** The same if a process that died has removed it, and not written the line. */
+/** The same when a process removed it and died before it wrote the line. */
 export async function isKept(
   { engine, journal }: { readonly engine: Engine; readonly journal: Journal },
   { n, intent }: Step,

@@ -112,7 +112,7 @@ export async function unwind(unwinding: Unwinding): Promise<Unwound> {
           break;
         }
         const { n } = decision.step;
-        // Its device is gone, with its container perhaps: the look at that decides.
+        // Its device is missing: the look at its container decides.
         if (isMissing(done.errors[0]) && !unreachable.has(n)) {
           const opening = tried.has(n) ? undefined : openAgain(unwinding, decision.step);
           tried.add(n);
@@ -149,7 +149,7 @@ async function openAgain(unwinding: Unwinding, step: Step): Promise<boolean | Ac
   return trusted === 'all' ? false : again(unwinding, step, reopen);
 }
 
-/** False: there was nothing to do, or its content is given up. */
+/** False: there was nothing to do, or its content may be discarded. */
 async function again(
   { engine, journal, discard }: Unwinding,
   step: Step,
@@ -307,12 +307,12 @@ async function undo(
       step,
     );
   }
-  // Also if it was found undone: that may be only in the page cache.
+  // Also if it is undone already: that may be only in the page cache.
   await code.sync(journalled);
-  // Others may have put theirs there between the look and the act.
+  // Others may have put another object there between the look and the act.
   if (now.state === 'not-ours') return leave(step, 'undone', now);
-  // Its own undo changed what is below it, and others had not: that was checked before. One that is
-  // gone may have been cut off after it had written there, or its undo was.
+  // This undo changed what is below the step; that others had not was checked before. A step that is gone may
+  // still have written there before it, or its undo, was interrupted.
   const wrote =
     step.intent.contains !== undefined &&
     conflictsOf(unwinding.journal.state, step).some(({ n, intent }) => n < step.n && intent.lives === 'boot');
@@ -323,13 +323,13 @@ async function undo(
         { of: 'device', way: step },
       )),
     );
-  // Besides the object of the step there was one of others, which stays.
+  // An object of others was beside that of the step, and stays.
   const leftAlone =
     before.state === 'ours' && before.found !== undefined ? [describe(step, before.found)] : [];
   return { ...acted(lines), leftAlone };
 }
 
-/** In the undo of a committed sequence what the commit removed must be there again before the look. */
+/** In the undo of a committed sequence, the objects that the commit removed must be back before the look. */
 async function bringBack(unwinding: Pick<Unwinding, 'engine' | 'journal'>, step: Step, boot?: string) {
   const found = await at(unwinding, step, boot);
   const { engine, journal } = unwinding;

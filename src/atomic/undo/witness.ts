@@ -107,8 +107,8 @@ async function isLost({ engine, journal }: Asking, step: Step): Promise<boolean>
 }
 
 /**
- * Throws RefusedError if others changed, since the commit, the content that the act after the
- * commit would destroy: the order was about different content.
+ * Throws RefusedError if others changed, since the commit, the content that the act after the commit would
+ * destroy: the sequence meant other content.
  */
 export async function refuseOvertaken(
   asking: Asking,

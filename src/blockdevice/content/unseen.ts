@@ -53,8 +53,9 @@ export async function unseen(host: ReadHost, device: string): Promise<Signature 
 const extMagic = { at: 1080, hex: '53ef' };
 
 /**
- * Reads the starts of several devices that blkid calls blank with one program, for `unseen` and `refuseUnread` of the same look.
- * It keeps nothing of a device that cannot be read, or has a damaged ext: those tell it themselves.
+ * Reads the starts of several devices that blkid calls blank with one program, for `unseen` and
+ * `refuseUnread` in the same look. It stores nothing for an unreadable device, or one with a damaged ext:
+ * those two functions report it.
  */
 export async function readStarts(host: ReadHost, devices: readonly string[]): Promise<readonly string[]> {
   const marks = magics.map(({ at, bytes }) => ({ at, hex: Buffer.from(bytes, 'latin1').toString('hex') }));

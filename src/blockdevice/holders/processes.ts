@@ -141,7 +141,7 @@ async function ownFamily(host: ReadHost): Promise<readonly number[]> {
   return found;
 }
 
-/** Runs programs of other users: it must not be stopped for one of them. */
+/** Services that run programs of users: they must not be stopped because of one of those. */
 const hosts =
   /^(?:sshd?|sshd?@.*|cron|crond|atd|anacron|getty@.*|serial-getty@.*|console-getty|user@.*|dbus.*|systemd-.*)\.service$/;
 

@@ -170,8 +170,8 @@ export const createLv = operation({
         if (witness === undefined || touched || filled !== 'never') return undefined;
         return (await isAsCreated(host, path, { created: of.size, witness })) ? undefined : written(path);
       }
-      // What the sequence created there and undid leaves bytes, but no signature. The volume may
-      // have had another name then.
+      // Content that the sequence created there and undid leaves bytes, but no signature. The volume may have
+      // had another name then.
       const isNew = filled === 'never' && !touched;
       const changed = await blankChanged(host, path, isNew ? 'new' : 'used by the sequence');
       if (changed !== undefined || witness === undefined || !isNew) return changed;

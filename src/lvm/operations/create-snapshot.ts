@@ -132,7 +132,7 @@ export const createSnapshot = operation({
     changed: async ({ undo: of, result, witness, touched, filled, host }) => {
       const { lv, all } = await findMade(host, of, result?.uuid);
       if (lv === undefined || filled === 'now') return undefined;
-      // What the sequence wrote there cannot be told from what others wrote.
+      // Writes of the sequence cannot be distinguished from those of others.
       if (of.written === true && touched) return volumeChanged(host, lv, undefined);
       if (witness !== undefined && witness !== inactive) return volumeChanged(host, lv, witness);
       // An interrupted snapshot, or one whose activation was cut off: its content is that of the

@@ -160,7 +160,7 @@ export const resizeLv = operation({
     },
     changed: async ({ undo: of, witness, touched, host }) => {
       const lv = (await findKnown(host, of))?.lv;
-      // What the sequence shrank again leaves bytes behind.
+      // Content that the sequence shrank again leaves bytes behind.
       if (lv?.active !== true || lv.size < of.to || witness === undefined || touched) return undefined;
       return (await growthWitness(host, lv, of)) === witness
         ? undefined
