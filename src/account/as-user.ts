@@ -6,8 +6,8 @@ import type { User } from './database.ts';
 const largest = 1024 ** 2;
 
 /**
- * Works on ~/.ssh/authorized_keys as its user, who can lead it anywhere, but only to what the user may
- * read and write anyway. Until `end` the old file, or a second name of the first one, proves `put`. It
+ * Works on ~/.ssh/authorized_keys as its user: a link of the user leads only to files that the user may read
+ * and write anyway. Until `end` the old file, or a second name of the first one, proves `put`. The script
  * comes by stdin, before the content, so that errors show a short command.
  */
 const script = `use strict; use Fcntl; use IO::Handle;

@@ -115,7 +115,7 @@ export interface PruneRequest {
   readonly keep: number;
 }
 
-/** The surplus of a label in a directory, the oldest first, and what is called like it and stays. */
+/** The surplus of a label in a directory, the oldest first, and subvolumes with such a name that stay. */
 export async function prunable(
   host: ReadHost,
   { source, target, label, keep }: PruneRequest,
@@ -141,7 +141,7 @@ function madeFrom(uuid: string): Sort {
   return { whyNot: (one) => whyNot(one, uuid), order: (a, b) => a.subvolume.id - b.subvolume.id };
 }
 
-/** Received snapshots, in the order of their names: they were created on another host, when the name says. */
+/** Received snapshots, in the order of their names, which have the time of creation on the other host. */
 const received: Sort = {
   whyNot: ({ subvolume: { receivedUuid, mode } }) => {
     if (receivedUuid === undefined) return 'it was not received';

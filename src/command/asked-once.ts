@@ -54,7 +54,7 @@ export function askedOnce(host: ReadHost): ReadHost {
   return asking;
 }
 
-/** Undefined for a command whose input is secret, or that has no answer: it is no question to be asked once. */
+/** Undefined for a command with a secret input, or without an answer: it always runs. */
 function questionOf({
   tool,
   argv,

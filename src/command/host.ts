@@ -89,9 +89,9 @@ export interface Download {
   readonly checksum: string;
   /** 0 to 1, if the server tells the size. */
   readonly onProgress?: (fraction: number | undefined) => void;
-  /** Ends it; what came stays for the next one. */
+  /** Ends it; the received part stays for the next download. */
   readonly signal?: AbortSignal | undefined;
-  /** How long nothing may come (default: one minute). */
+  /** How long the server may send nothing (default: one minute). */
   readonly stallMs?: number;
 }
 

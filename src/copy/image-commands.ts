@@ -145,9 +145,8 @@ export function imageConvert(options: {
 }
 
 /**
- * `qemu-img compare`: the first byte, at the start of a sector or of a larger piece, at which a
- * device differs from an image. Undefined: they are the same, but for zeros at the end of the
- * longer one.
+ * `qemu-img compare`: the first byte, at the start of a sector or of a larger piece, at which a device
+ * differs from an image. Undefined: they are the same, except for zeros at the end of the longer one.
  */
 export function imageCompare(options: {
   readonly source: string;

@@ -22,7 +22,7 @@ interface Disk {
   readonly bytes: Bytes;
 }
 
-/** By which bytes a content is known, in latin1. */
+/** The bytes that identify a content, in latin1. */
 const magics: readonly (readonly [type: string, at: number, text: string])[] = [
   ['ext', 1080, '\x53\xef'],
   ['xfs', 0, 'XFSB'],

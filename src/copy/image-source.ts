@@ -13,7 +13,7 @@ export interface ImageSource {
   readonly path: string;
   readonly format: ImageFormat;
   readonly from: 'file' | 'device';
-  /** What tells it from another file, or device, of the same path. */
+  /** Distinguishes it from another file, or device, of the same path. */
   readonly identity: string;
   /** Size of the disk in it, or of the partition. */
   readonly bytes: Bytes;

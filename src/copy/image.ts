@@ -131,7 +131,7 @@ export const image = operation({
     },
     changed: async ({ undo: of, witness, touched, host }) => {
       const { path, look } = await find(host, of);
-      // What the sequence did there later left other bytes.
+      // Later work of the sequence there left other bytes.
       if (path === undefined || look.state !== 'ours' || touched) return undefined;
       if (await isMountedForWriting(host, path))
         return { found: `${path} is mounted for writing, so it is unknown whether others wrote to it` };
@@ -165,7 +165,7 @@ function unrecognised(source: Undo['source'], device: string): RefusedError {
       );
 }
 
-/** Unknown content could not be told from a blank device, so nothing would undo the copy. */
+/** Unknown content cannot be distinguished from a blank device, so the undo would not find the copy. */
 async function refuseUnknown(host: ReadHost, source: Undo['source']): Promise<void> {
   const { path, from } = source;
   if (!isKnown(source)) return;

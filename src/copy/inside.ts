@@ -28,7 +28,7 @@ export const insideFile = z.union(
       /** Permission bits: `0o644`. */
       mode: z.int().check(z.minimum(0), z.maximum(0o7777)),
     }),
-    /** Where it leads is not looked at: it is for the system that boots from the root. */
+    /** The target is not checked: it is valid in the system that boots from the root. */
     z.strictObject({
       /** Path of the link inside the root, without a slash at its start: `etc/localtime`. */
       path: insidePath,
@@ -50,7 +50,7 @@ export const insideFile = z.union(
 /** A file, a symbolic link or a directory to write into a root. */
 export type UnpackedFile = z.infer<typeof insideFile>;
 
-/** What the journal has of it: no content. */
+/** The journal entry of it, without content. */
 export function journalledFile(file: UnpackedFile) {
   if (!('content' in file)) return file;
   return { path: file.path, mode: file.mode, bytes: Buffer.byteLength(file.content) };

@@ -50,7 +50,7 @@ const args = z.strictObject({
   filesystem: z.string().check(z.minLength(1)),
   /** Written after the archive, replacing its files of the same names. */
   files: z.readonly(z.array(insideFile)),
-  /** Files of the archive that are removed before these are written: keys and ids of the system that it was. */
+  /** Files of the archive that are removed before these are written: keys and ids of the copied system. */
   remove: z.exactOptional(z.readonly(z.array(insidePath))),
 });
 

@@ -157,7 +157,7 @@ export const script = operation({
       }
       return found.join('\n');
     },
-    // What an interrupted script wrote cannot be told from what others wrote.
+    // Writes of an interrupted script cannot be distinguished from those of others.
     changed: async ({ undo: { mounts }, witness, host }) => {
       const witnesses = witness?.split('\n') ?? [];
       for (const [at, known] of witnesses.entries()) {

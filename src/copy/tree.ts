@@ -29,7 +29,7 @@ const format = String.raw`%y %m %U %G %n %s %b %i %T@ %C@ %P\0%l\0`;
 const entry =
   /(?<type>[bcdflps]) (?<mode>[0-7]+) (?<owner>\d+ \d+) (?<links>\d+) (?<size>\d+) (?<blocks>\d+) (?<inode>\d+) (?<seconds>-?\d+)\.\d+ (?<changed>-?\d+\.\d+) (?<path>[^\0]+)\0(?<target>[^\0]*)\0/y;
 
-/** Every file below a directory, but for `lost+found` and sockets, which no archive has. */
+/** Every file below a directory, except `lost+found` and sockets, which no archive has. */
 export function listTree(directory: string): ReadCommand<readonly TreeEntry[]> {
   return {
     tool: 'find',

@@ -119,10 +119,7 @@ export interface LuksHeader {
   readonly sectorSize: Bytes;
   /** Offset of the encrypted data. */
   readonly dataOffset: Bytes;
-  /**
-   * Digest of the volume key: another one is of another key. Base64 or hex; it does not reveal the
-   * key.
-   */
+  /** Digest of the volume key, in base64 or hex. It does not reveal the key. */
   readonly volumeKeyDigest: string;
   readonly keySlots: readonly KeySlot[];
   /** Tokens that can open it: `systemd-tpm2`, `clevis`. */

@@ -67,7 +67,7 @@ async function whyNotKept(
   return /-----BEGIN [A-Z0-9 ]*PRIVATE KEY/.test(content) ? 'it has a private key' : undefined;
 }
 
-/** Makes at `to` again what was kept. Returns its identity. */
+/** Recreates the kept object at `to`. Returns its identity. */
 export async function bringBackTo(
   host: ChangeHost,
   { from, to }: { readonly from: string; readonly to: string },
@@ -92,7 +92,7 @@ async function copyDurably(host: ChangeHost, from: string, to: string): Promise<
   return made;
 }
 
-/** Of a name that only bofh uses. */
+/** Removes whatever has a name that only bofh uses. */
 async function removeAny(host: ChangeHost, path: string): Promise<void> {
   const { kind } = (await host.stat(path)) ?? {};
   if (kind === 'directory') await host.removeDir(path);

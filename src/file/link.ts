@@ -11,20 +11,20 @@ import { unlink } from './unlink.ts';
 const args = z.strictObject({
   /** Absolute path of the new link. */
   path: absolutePath,
-  /** What the symbolic link says; null removes it. */
+  /** Target of the symbolic link; null removes it. */
   to: z.nullable(z.string().check(z.minLength(1))),
-  /** What the link says now, which `to` replaces. RefusedError if it says something else. */
+  /** The present target, which `to` replaces. RefusedError if it is another one. */
   from: z.exactOptional(z.string().check(z.minLength(1))),
 });
 
 const undo = z.strictObject({
   path: absolutePath,
   act: z.enum(['create', 'remove', 'change']),
-  /** What the link says, or said before it is removed. */
+  /** The target of the new link, or of the one that is removed. */
   target: z.string(),
   /** A second name of the link, or of the one that is replaced, until the commit: proves the step. */
   tombstone: absolutePath,
-  /** Of a change: the new link before it gets its place, and what the old one says. */
+  /** For a change: the new link before it gets its place, and the old target. */
   change: z.exactOptional(z.strictObject({ private: absolutePath, from: z.string() })),
 });
 

@@ -135,7 +135,7 @@ export const setAttributes = operation({
   }),
 });
 
-/** Nothing that others put in its place. */
+/** Ignores a file that others put in its place. */
 function only(path: string, inode: string): readonly string[] {
   return ['find', path, '-maxdepth', '0', '-inum', inode, '-exec'];
 }

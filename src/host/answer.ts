@@ -19,7 +19,7 @@ export interface Output {
   /** Undefined if it is longer than an answer may be. */
   readonly whole: () => Uint8Array | undefined;
   readonly tail: () => Uint8Array;
-  /** Of an empty output: true if its disk is full, so that what the program wrote may be lost. */
+  /** For an empty output: true if its disk is full, so that what the program wrote may be lost. */
   readonly isLost?: () => boolean;
 }
 
@@ -71,7 +71,7 @@ export function failureOf(
   if (end.how === 'signal')
     return new CommandError({ ...said, reason: 'killed', what: `ended by ${end.signal}` });
   if (end.how === 'unknown') return new CommandError({ ...said, reason: 'unknown', what: end.why });
-  // A program of the user's own says with these codes that something which it starts is not there.
+  // With these codes a program of the user reports that a program which it starts is missing.
   if (end.how === 'not-started' && (title === undefined || end.exitCode === undefined))
     return notStarted(program, end.why, said.stderr);
   const { exitCode = 0 } = end;
@@ -91,7 +91,10 @@ export function failureOf(
   return new CommandError({ ...said, reason, exitCode });
 }
 
-/** In the C locale. blkid says so with the exit code for a blank device, debugfs with 0. */
+/**
+ * Whether stderr reports denied access, in the C locale. blkid then exits as for a blank device, debugfs with
+ * 0.
+ */
 function isDenied(stderr: string): boolean {
   return /Permission denied|Operation not permitted/.test(stderr);
 }

@@ -7,14 +7,14 @@ import { BofhError, InterruptedError, RefusedError } from '../core/errors.ts';
 import { formatSize } from '../core/units.ts';
 import { fileReads } from './files.ts';
 
-/** A part to which nothing was added for so long is removed by the next download. */
+/** A partial file that was not extended for this long is removed by the next download. */
 const keptMs = 7 * 24 * 3_600_000;
 
 const again = 'run the command again: it continues where this one ended';
 
 /**
- * Downloads a file into a directory of root's own, under a private name until its checksum is right.
- * What a killed one leaves, a `.part`, the next one continues if the server still has the same file.
+ * Downloads a file into a directory of root's own, under a private name until its checksum is right. The next
+ * download continues a `.part` that a killed one left, if the server still has the same file.
  */
 export function downloader(flock: LocalHost['flock']) {
   return async (of: Download): Promise<void> => {
@@ -173,7 +173,7 @@ async function refuseWithoutRoom(directory: string, wanted: number, url: string)
   );
 }
 
-/** What is on disk counts: also of a part that came earlier. */
+/** Checks all bytes on disk, also those of an earlier part. */
 async function check({ url, part, algorithm, checksum }: Omit<Receiving, 'file'>): Promise<void> {
   const hash = createHash(algorithm);
   for await (const chunk of createReadStream(part) as AsyncIterable<Buffer>) hash.update(chunk);

@@ -7,7 +7,7 @@ import type { Download } from '../command/index.ts';
 import { RefusedError } from '../core/errors.ts';
 import { present } from '../core/present.ts';
 
-/** A connection on which nothing comes for so long is given up. */
+/** A connection is closed when nothing was received for this long. */
 const stallMs = 60_000;
 
 /** The answer of the server, after redirects, which lead only to https. */

@@ -9,7 +9,7 @@ import type { Collected, CollectOptions } from './start.ts';
 export interface Reading extends Pick<Setting, 'log' | 'fetchInput' | 'version'> {
   /** Runs a program to its end, here or elsewhere. */
   readonly collect: Collect;
-  /** Gives the output of the same command again, if it is still true. */
+  /** Returns the earlier output of the same command, if that is still valid. */
   readonly again?: (
     command: Pick<Command<unknown>, 'tool' | 'argv' | 'sameWhile'>,
     ask: () => Promise<Collected>,
@@ -50,8 +50,9 @@ export async function runRead<T>(program: Program, command: Command<T>, reading:
 }
 
 /**
- * Gives an output again while the file named by `sameWhile` reads as before the program and after it.
- * Not the answer: others may read the same output in another way. Who asks meanwhile waits for it.
+ * Reuses an output while the file named by `sameWhile` reads the same before and after the program. It keeps
+ * the output and not the answer, because callers may parse it in different ways. A concurrent caller waits
+ * for it.
  */
 export function sameOutputs(files: Pick<ReadHost, 'readFile'>): Required<Reading>['again'] {
   /** Undefined: the program failed, or something has changed meanwhile. */

@@ -102,7 +102,10 @@ export async function settable(host: ReadHost, key: string, value: string): Prom
   return now;
 }
 
-/** Those that stay until the next boot, or whose change removes what setting them back does not restore. */
+/**
+ * Parameters that keep their value until the next boot, or whose change removes something that setting them
+ * back does not restore.
+ */
 function isOneWay(key: string, value: string): boolean {
   return (
     /^kernel\.(?:modules_disabled|kexec_load_disabled|kexec_load_limit_\w+)$/.test(key) ||

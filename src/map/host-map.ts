@@ -46,7 +46,7 @@ function groupOf({ content }: StackDevice): string | undefined {
     : undefined;
 }
 
-/** Outside of the groups: a device at the bottom, or a partition, that neither is split nor belongs to a group. */
+/** A device outside of the groups: one at the bottom, or a partition, without partitions of its own. */
 function isOther(device: StackDevice, byId: Devices): boolean {
   if (device.content.type === 'LVM2_member' || device.kind === 'volume' || device.kind === 'volume-part')
     return false;

@@ -68,7 +68,7 @@ export async function makeMount(
   return confirm(host, wanted, before);
 }
 
-/** Finds the mount of the step among all mounts. RefusedError if it cannot be told from others. */
+/** Finds the mount of the step among all mounts. RefusedError if it cannot be distinguished from others. */
 async function survey(host: ReadHost, made: Made, known: Known | undefined): Promise<Survey> {
   const entries = await mountEntries(host);
   const there = await candidatesOf(host, entries, made);
@@ -79,7 +79,7 @@ async function survey(host: ReadHost, made: Made, known: Known | undefined): Pro
   );
   const ids = new Set(candidates.map(({ id }) => id));
   const [mine, ...others] = made.private
-    ? // Who has stacked the same device on our private directory did it after us.
+    ? // A mount of the same device above the private directory was made later, by another process.
       candidates.filter(({ parent }) => !ids.has(parent))
     : candidates;
   if (mine === undefined || !(made.private || (await isMarked(host, made))))

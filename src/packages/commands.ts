@@ -253,7 +253,7 @@ const allowed = ['--yes', '--allow-downgrades', '--allow-change-held-packages'];
 
 const noCache = ['-o', 'Dir::Cache::pkgcache=', '-o', 'Dir::Cache::srcpkgcache='];
 
-/** apt keeps a cache of the archives that it knows: not of none. */
+/** Without archives. apt would write a cache of the archives that it knows, so none is written here. */
 const noArchives = [
   ...['-o', 'Dir::Etc::sourcelist=/dev/null', '-o', 'Dir::Etc::sourceparts=/dev/null'],
   ...noCache,

@@ -30,9 +30,9 @@ type Ensure = (
 ) => Promise<{ readonly value: unknown; readonly changed: boolean }>;
 
 /**
- * Makes a host as described, as steps of an open sequence, and returns what differed. What is there in
- * the right state is no step. What cannot be changed is refused before the first step, except on a
- * mount that the description itself makes: the sequence undoes its steps then.
+ * Makes a host as described, as steps of an open sequence, and returns the differences. An object in the
+ * right state needs no step. Impossible changes are refused before the first step, except on a mount that the
+ * description itself creates: then the sequence is rolled back.
  */
 export async function applyResources(
   tx: Files & { readonly ensure: Ensure },
@@ -77,8 +77,8 @@ export async function applyResources(
     one.kind === 'ensure' && one.path !== undefined ? [one.path] : [],
   );
   const isOnMount = (path = ''): boolean => mounts.some((mount) => path === mount || isIn(path, mount));
-  // What does not exist yet may come with the packages before it, their directories, users and units, with
-  // the users and groups before it, or with scripts.
+  // A missing object may be created by earlier packages (their directories, users and units), by earlier users
+  // and groups, or by scripts.
   let mayCome = false;
   for (const one of resources)
     await named(one, async () => {

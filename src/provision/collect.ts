@@ -322,7 +322,7 @@ function collecting(add: (one: Resource) => Resource): HostBuilder['ensure'] {
       const result: { value?: readonly [unknown] } = {};
       const done = (value: unknown): void => void (result.value = [value]);
       const asked = typeof args === 'object' && args !== null ? new Map(Object.entries(args)) : undefined;
-      // Arguments that come later name nothing yet.
+      // Arguments that a function returns later name nothing yet.
       const named =
         asked === undefined
           ? at

@@ -59,8 +59,8 @@ function jsonIn(text: string): unknown {
 }
 
 /**
- * Remembers what an apply created, after its commit: a process that dies in between forgets it, and nothing is removed that bofh
- * is not sure of.
+ * Records the objects that an apply created, after its commit. A process that dies in between records
+ * nothing: bofh then never removes these objects.
  */
 export async function remember(
   { host, engine: { store } }: { readonly host: ReadHost; readonly engine: { readonly store: Store } },
@@ -87,7 +87,7 @@ export async function remember(
     }
     for (const each of created) objects.set(keyOf(each), each);
   }
-  // What is gone may come back by others, and is theirs then.
+  // An object that is gone may be created again by others, and belongs to them then.
   const isThere = isThereOn(host);
   const described = resources.filter(({ at }) => at !== pruned);
   for (const one of undescribedOf([...objects.values()], described))

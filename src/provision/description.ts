@@ -129,8 +129,8 @@ export interface ScriptRequest {
   /** Does it. */
   readonly run: Script;
   /**
-   * Takes it back, or what was done of it before it was killed; it may run twice. `none`: it cannot be
-   * undone, so it runs after the commit.
+   * Undoes it, also a part of it after a kill; it may run twice. `none`: it cannot be undone, so it runs
+   * after the commit.
    */
   readonly undo: Script;
   /** Time limit for `run`, in seconds (default: 600). */
@@ -179,10 +179,10 @@ export interface ServiceRequest {
   readonly seconds?: number;
 }
 
-/** The value of a resource, once its turn has come. */
+/** Returns the value of a resource, after its step. */
 export type Later<V> = () => V;
 
-/** Collects a create method of `ensure`. Its arguments, or a function that returns them in its turn. */
+/** Collects a create method of `ensure`. Its arguments, or a function that returns them when its step begins. */
 export type Collecting<M> = {
   readonly [K in keyof M]: M[K] extends (args: infer A) => Promise<Ensured<infer V>>
     ? (args: A | (() => A)) => Later<V>

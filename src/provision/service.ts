@@ -10,15 +10,15 @@ import { isAbsentUnit, isFileOf, isIn, reads, type Resource } from './resource.t
 
 export type ServiceResource = Extract<Resource, { readonly kind: 'service' }>;
 
-/** What becomes of services while their files change. */
+/** Handles services while their files change. */
 export interface Services {
   /** Called before each step that changes a path. */
   readonly before: (path: string) => Promise<void>;
-  /** In its turn: returns what was done with it. */
+  /** Applies one service when its turn comes, and returns what was done. */
   readonly settle: (one: ServiceResource) => Promise<readonly string[]>;
   /**
-   * Waits whether what was started so far stays up. Not in its turn: the steps that come next take a part of that
-   * time, and all services are watched at once.
+   * Waits until the services that were started so far have stayed up long enough. Called as late as possible:
+   * later steps take a part of that time, and all services are watched at once.
    */
   readonly stayUp: (
     named: (one: ServiceResource, body: () => Promise<void>) => Promise<void>,
@@ -52,7 +52,7 @@ export function servicesOf(
     isStale = false;
     await tx.service.reload({ by: 'daemon-reload' });
   };
-  /** What was just done with one service may have restarted others, for example by PartOf=: they are watched from now. */
+  /** An act on one service may have restarted others, for example by PartOf=: these are watched from now on. */
   const renew = async (): Promise<void> => {
     for (const [index, each] of started.entries()) {
       const { InvocationID: invocation } = await host.run(showUnit(each.one.unit));

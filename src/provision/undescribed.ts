@@ -9,7 +9,7 @@ import { isUp, showUnit, unitName } from '../service/unit.ts';
 import { inOrder, isIn, type Resource } from './resource.ts';
 import type { CreatedObject } from './steps.ts';
 
-/** The place of what no description has. */
+/** The place of an object that is in no description. */
 export const pruned = '--prune';
 
 /** An object that the description created and describes no longer. */

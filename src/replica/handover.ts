@@ -26,8 +26,8 @@ export async function refuseApart(
       connection !== 'Connected' || disk !== 'UpToDate' || peerDisk !== 'UpToDate',
   );
   if (state.connections.length === 0 || bad.length > 0) throw apart(from, to, state);
-  // As the other host sees it: only if that has seen the primary before, its view of the secondary
-  // afterwards proves something.
+  // The view of the other host: its later view of a secondary proves something only if it saw the primary
+  // before.
   const there = await stateOn(to, name);
   if (!isMet(there) || there.connections.some(({ role }) => role !== 'Primary')) throw apart(to, from, there);
 }

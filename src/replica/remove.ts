@@ -105,7 +105,7 @@ function refuseDown({ resource }: Part, peer: 'stays' | 'goes too'): void {
   if (peer === 'stays' && state.role !== 'Primary') refuseNeeded(state);
 }
 
-/** For every volume: its data here must be the good ones. */
+/** For every volume: its data here must be up to date. */
 async function metadataOf({
   host,
   resource: { name, here, state },

@@ -93,9 +93,9 @@ export const beforeChange = operation({
 });
 
 /**
- * `tx.service.reload`: restarts or reloads a service that runs, and watches that it stays up, or has
- * systemd read its unit files again. What undoes it is `tx.service.beforeChange`, before the steps
- * that changed the configuration.
+ * `tx.service.reload`: restarts or reloads a service that runs, and watches that it stays up, or has systemd
+ * read its unit files again. It is undone by `tx.service.beforeChange`, before the steps that changed the
+ * configuration.
  */
 export const reload = operation({
   kind: 'service.settle.close',

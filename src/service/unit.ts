@@ -146,14 +146,14 @@ export interface Started {
   readonly unit: string;
   /** Of its run: another one is a restart. Missing: the one that is found. */
   readonly invocation?: string;
-  /** For so many seconds. */
+  /** How long, in seconds. */
   readonly seconds: number;
-  /** So many of them are over (default: 0). */
+  /** Seconds of these that have passed already (default: 0). */
   readonly over?: number;
 }
 
 /**
- * Waits whether a unit that was started stays up. RefusedError if it ends or restarts meanwhile; a
+ * Waits until a started unit has stayed up that long. RefusedError if it ends or restarts meanwhile; a
  * oneshot ends by itself.
  */
 export async function expectUp(

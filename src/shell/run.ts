@@ -45,7 +45,7 @@ export const run = operation({
     isDone: script,
     /** Text for `/bin/sh -e`, or a program with its arguments. */
     run: script,
-    /** Takes back all that `run` does, or what it did so far. `none`: it cannot be undone, and runs after the commit. */
+    /** Undoes all of `run`, or the part that was done. `none`: it cannot be undone, and runs after the commit. */
     undo: z.union(
       [z.literal('none'), script],
       'must be none, a text for /bin/sh, or a program with its arguments',

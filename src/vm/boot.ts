@@ -43,8 +43,8 @@ const remedyFor = (what: string): string =>
   `${what} in the source, or leave out ${option('--boot grub', "boot: 'grub'")}`;
 
 /**
- * RefusedError if GRUB would find no kernel in a root with this content. `names`: what its grub.cfg may
- * call the root, beside its UUID.
+ * RefusedError if GRUB would find no kernel in a root with this content. `names`: names that its grub.cfg may
+ * have for the root, besides its UUID.
  */
 export function grubMenu({ paths, texts }: RootContent, names: readonly string[] = []): GrubMenu {
   const kernels = [...paths].filter((path) => /^boot\/vmlinu[xz]-./.test(path));

@@ -179,7 +179,7 @@ async function refuseRunning(host: ReadHost, name: string, to: string): Promise<
   );
 }
 
-/** Only what boots from the filesystem itself may be too old for the feature. */
+/** Only a bootloader that reads the filesystem itself may be too old for the feature. */
 function seedOf({ kernel }: GuestConfig): 'may be added' | 'as it is' {
   return kernel === undefined ? 'as it is' : 'may be added';
 }
@@ -279,7 +279,10 @@ function configText(
   return content.toString('utf8');
 }
 
-/** The script of an interface lets only its `ip` through (vif-bridge): the first one gets the new addresses, or with dhcp none. */
+/**
+ * The vif-bridge script lets only the `ip` of an interface through: the first interface gets the new
+ * addresses, or none with dhcp.
+ */
 function withAddress(config: ConfigFile, ip: CheckedClone['ip']): Buffer {
   const left = ip === undefined ? [] : [[ip].flat().map((each) => each.split('/')[0] ?? '')];
   return withItems(config, 'vif', (item) => {

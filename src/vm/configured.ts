@@ -53,7 +53,7 @@ export function diskNamed(guest: GuestConfig, name: string): Disk {
   );
 }
 
-/** A guest whose bootloader finds its root has no `root`: then the first disk is the one it boots from. */
+/** Without `root` in the configuration, a bootloader finds the root: on the first disk, from which it boots. */
 export function rootOf({ root, disks }: GuestConfig): Disk | undefined {
   const all = disks.filter(({ devtype }) => devtype === 'disk');
   return root === undefined ? all[0] : all.find(({ vdev }) => root === `/dev/${vdev}`);

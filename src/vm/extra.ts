@@ -2,7 +2,7 @@ import { UsageError } from '../core/errors.ts';
 import { option } from '../core/option.ts';
 import { parseConfig } from '../xen/index.ts';
 
-/** What `vm create` writes itself, and what would count instead of that. */
+/** Settings that `vm create` writes itself, and settings that would override those. */
 const own = [
   ...['name', 'uuid', 'type', 'builder', 'memory', 'vcpus', 'disk', 'vif'],
   ...['kernel', 'ramdisk', 'root', 'extra', 'cmdline', 'bootloader'],

@@ -13,7 +13,7 @@ export interface GuestNetwork {
   readonly dns: readonly string[];
 }
 
-/** What makes a root that others have as well the root of one guest. */
+/** What turns a copied root into the root of one guest. */
 export interface Identity {
   readonly hostname: string;
   /** Lines of `authorized_keys` of root. */
@@ -33,8 +33,8 @@ export interface IdentityFiles {
 }
 
 /**
- * What is written for a guest, by what its source has. `paths`: every path of the source.
- * RefusedError if nothing in the source would read what was asked for.
+ * The files for a guest, depending on the files in its source. `paths`: every path of the source.
+ * RefusedError if no program in the source would read a requested setting.
  */
 export function identityFiles(
   { hostname, sshKeys, network, timezone }: Identity,
@@ -81,7 +81,7 @@ export function identityFiles(
   return { files, remove, hostKey: key?.fingerprint };
 }
 
-/** The directories whose names `identityFiles` looks for, but for those of time zones. */
+/** The directories whose names `identityFiles` looks for, except those of time zones. */
 export const identityDirectories: readonly string[] = [
   ...['etc', 'etc/ssh', 'var/lib/dbus'],
   ...['bin', 'sbin', 'lib/systemd'].flatMap((path) => [path, `usr/${path}`]),

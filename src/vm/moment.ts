@@ -132,13 +132,13 @@ export interface Snapshot<D extends SnapshotDisk> {
   readonly disk: D;
   readonly device: string;
   readonly uuid: string;
-  /** Removes it; nothing of one that stays. */
+  /** Removes it; does nothing for a snapshot that stays. */
   readonly release: () => Promise<void>;
 }
 
 /**
- * Makes snapshots of all disks at one moment. One disk is enough for itself: lvm suspends it. For
- * several, the guest is paused meanwhile.
+ * Makes snapshots of all disks at one moment. A single disk needs no pause, because lvm suspends it; for
+ * several disks the guest is paused meanwhile.
  *
  * @param lasting - False: they are removed at the end of the sequence, and thin ones are active.
  */
@@ -179,7 +179,7 @@ export async function takeSnapshots<D extends SnapshotDisk>(
   return made;
 }
 
-/** Who started, ended or resumed the guest meanwhile has let it write between two snapshots. */
+/** RefusedError if the guest was started, ended or resumed meanwhile: it may have written between two snapshots. */
 async function refuseChanged(
   host: ReadHost,
   { name, domain }: Pick<Moment, 'name' | 'domain'>,

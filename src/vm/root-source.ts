@@ -31,7 +31,7 @@ import {
 import { refuseUnmountable, type Roles, runRoles, runsInside } from './roles.ts';
 import { espMounts, packRemedy, rootPartition } from './root-partition.ts';
 
-/** By this file of Ubuntu's cloud images update-grub names a partition, which the guest does not have. */
+/** With this file of Ubuntu's cloud images, update-grub names a partition that the guest does not have. */
 const namesPartition = ['etc/default/grub.d/40-force-partuuid.cfg'];
 
 /** What is changed in the root. */
@@ -113,7 +113,7 @@ export async function planSource(
       const found = insideOf(content, names);
       return { ...found, remove: [...found.remove, ...namesPartition], dropped };
     };
-    // Of a qcow2 and of a partition only the copy can be read.
+    // The root of a qcow2 or of a partition can be read only in the copy.
     if (format === 'raw' && partition === undefined) await inside(path);
     return { type: 'image', path, format, partition: partition?.number, insideOf: inside };
   }

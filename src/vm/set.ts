@@ -197,7 +197,7 @@ function inGuest(setting: keyof typeof keys, to: string | number, given: GivenRe
   }
 }
 
-/** As `SetRow` has it; a list is no value that can be compared, and is refused when it is written. */
+/** A value as `SetRow` shows it. A list cannot be compared here; writing it is refused. */
 function plainOf(value: ConfigValue | undefined): string | number | undefined {
   if (value === undefined || value.kind === 'list') return undefined;
   if (value.kind === 'number') return value.value;

@@ -122,7 +122,7 @@ export async function snapshotVm(tx: Tx, host: ReadHost, plan: SnapshotPlan): Pr
       ...{ vdev, vg, volume, uuid, snapshot, snapshotUuid },
     })),
   };
-  // Not before: the journal of the first sequence of this host creates the one above.
+  // Not before the sequence begins: the journal of the first one on this host creates the directory above.
   for (const each of [posix.dirname(directory), directory])
     if ((await host.stat(each)) === undefined) await tx.file.createDirectory({ path: each, mode: 0o700 });
   const content = `${JSON.stringify(body, undefined, 1)}\n`;
@@ -210,7 +210,7 @@ export async function findSnapshot(host: ReadHost, name: string, label: string):
   });
 }
 
-/** How a guest will be taken back to a snapshot. */
+/** How a guest will be restored to a snapshot. */
 export interface SnapshotRestorePlan extends GuestSnapshot {
   /** The config file, and what it gets; `content` undefined: it has that already. */
   readonly file: { readonly path: string; readonly sha256: string; readonly content?: string };
@@ -263,8 +263,8 @@ export async function planSnapshotRestore(options: {
 }
 
 /**
- * The recipe: the volumes take the content of their snapshots after the commit, and it is resumed if
- * it is interrupted there. The snapshots are used up by that.
+ * The recipe: after the commit the snapshots are merged into the volumes, which removes them. An interrupted
+ * merge is resumed.
  */
 export async function restoreSnapshot(tx: Tx, plan: SnapshotRestorePlan): Promise<void> {
   const { file, disks, path, sha256: seen } = plan;

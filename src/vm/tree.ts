@@ -51,7 +51,7 @@ interface HostDisk {
 // A device or a setuid program of the guest means nothing on this host.
 const ofHost = ['nosuid', 'nodev'];
 
-// Others can name a device of this host (logdev), or a program (uhelper).
+// Other mount options can name a device of this host (logdev), or a program (uhelper).
 const harmless =
   /^(?:noexec|noatime|nodiratime|relatime|strictatime|lazytime|sync|dirsync|subvol(?:id)?=.*)$/;
 
@@ -84,7 +84,7 @@ export async function planTree(
   const root = rootOf(guest, disks);
   const entries = await mountsOf(host, disks);
   const at = entries.find(({ disk, root: top }) => disk === root.path && top === '/')?.path;
-  // First of all: what is mounted out of sight looks like a filesystem that needs a repair.
+  // Checked first: a filesystem that is mounted elsewhere looks like one that needs a repair.
   if (at === undefined) await refuseMounted(host, { name, device: root.path, entries });
   const modeOf = ({ access }: HostDisk) => (access === 'ro' ? 'ro' : wanted);
   const mounts: GuestMount[] = [
@@ -215,7 +215,7 @@ function rootOf(guest: GuestConfig, disks: readonly HostDisk[]): HostDisk {
   return root;
 }
 
-/** What is on the disk, and not what the guest calls it. */
+/** The type by the content of the disk, not by the guest's fstab. */
 function typeOf({ name }: GuestConfig, disk: HostDisk | undefined): string {
   const type = disk?.content?.type ?? '';
   if (disk === undefined || kernelTypes.test(type)) return type;
@@ -294,7 +294,7 @@ async function refuseMounted(
   await refuseUsers(host, device);
 }
 
-/** A tree that is mounted must be the whole one, and where it is wanted. */
+/** RefusedError if only a part of the tree is mounted, or at another path than requested. */
 async function refusePartly(
   host: ReadHost,
   of: {

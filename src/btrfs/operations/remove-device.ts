@@ -105,7 +105,7 @@ export const removeDevice = operation({
     },
     changed: async ({ undo: of, witness = of.edges, touched, host }) => {
       const { path } = await find(host, of);
-      // What the sequence created there and undid leaves bytes behind, but no signature.
+      // Content that the sequence created there and undid leaves bytes behind, but no signature.
       if (path === undefined || touched || witness === undefined) return undefined;
       return edgesChanged(host, path, { witness });
     },

@@ -2,7 +2,7 @@ import { styleText } from 'node:util';
 import type { ColorWhen } from '../runtime/settings.ts';
 import { localTime } from './times.ts';
 
-/** What a colour says. The words say it too: nothing is in colour alone. */
+/** The meaning of each colour. The words have the same meaning: nothing is said by colour alone. */
 const styles = { good: 'green', warning: 'yellow', bad: 'red', dim: 'dim', heading: 'bold' } as const;
 
 export type TextStyle = keyof typeof styles;

@@ -66,7 +66,7 @@ export async function openSession(
   return { bofh: { ...bofh, engine: { ...engine, store: readOnlyStore(engine.store) } }, progress };
 }
 
-/** Says, to a user who may look for the journals of root, whose journals a verb works on. */
+/** Tells a user whose journals a verb works on, because the user may expect those of root. */
 export function tellWhose({ root, settings, terminal }: Runtime): void {
   if (root || settings.stateDirBy === 'named') return;
   terminal.line(`bofh: these are your own journals, in ${settings.stateDir}; use sudo for those of root`);

@@ -14,7 +14,7 @@ import { isHeaderFile, knownDevice, luksDevice } from '../slots.ts';
 import { refuseUnfit } from '../unfit-header.ts';
 
 const args = z.strictObject({
-  /** The encrypted device, or the one that was. */
+  /** The device whose header is replaced. */
   device: z.string().check(z.minLength(1)),
   /** A backup of a header. */
   file: absolutePath,

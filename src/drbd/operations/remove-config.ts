@@ -58,8 +58,8 @@ export const removeConfig = operation({
 });
 
 /**
- * It is in its place again, and the kernel runs another configuration: then its removal is not
- * undone.
+ * The running configuration, if the file is back in its place while the kernel runs another one: then the
+ * removal is not undone.
  */
 async function otherState(
   host: ReadHost,

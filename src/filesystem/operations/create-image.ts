@@ -75,7 +75,7 @@ export const createImage = operation({
       if (own === undefined || !isSame(own, await host.stat(file))) return undefined;
       const others = { found: `others wrote to ${file}`, fromBytes: true } as const;
       if (own.size !== made.size || (await probeFile(host, path))?.uuid !== made.uuid) return others;
-      // What the sequence did there later left bytes behind.
+      // Later work of the sequence there left bytes behind.
       if (touched || filled !== 'never' || witness === undefined) return undefined;
       return (await witnessOf(host, made)) === witness ? undefined : others;
     },

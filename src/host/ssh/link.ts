@@ -55,7 +55,8 @@ export function sshLink(host: string, to: SshDestination, ask: 'terminal' | 'nev
     for (;;) {
       const outcome = await room.take(async () => {
         const came = await runOnce(made.master, errand, made.as);
-        // While it still counts as one that runs. What reads is done without first, then it is one less at a time.
+        // While it still counts as running. First the shells that read are closed; if there are none, the limit
+        // is lowered by one.
         if (came.how === 'full' && !(await made.readers.retire()) && !room.fewer())
           throw noSession(host, errand.program);
         return came;

@@ -41,8 +41,9 @@ export const journalList = z.array(
     name: text,
     user: text,
     /**
-     * `interrupted`: its process is gone, bofh recover brings it to its end. `unconfirmed`: bofh confirm keeps it. `orphan`: a tool of it still runs. `reserved`: a
-     * sequence of the bofh on `coordinator`, which has its journal, with its user and its steps.
+     * `interrupted`: its process is gone, and bofh recover rolls it back or forward. `unconfirmed`: bofh
+     * confirm keeps it. `orphan`: one of its programs still runs. `reserved`: a sequence of the bofh on
+     * `coordinator`, which has its journal, with its user and its steps.
      */
     state: z.enum([...states, 'unreadable', 'reserved']),
     /** When it was last written to, ISO 8601. */

@@ -32,7 +32,7 @@ export const lvmList = z.array(
 
 /** `bofh lvm rename VG/NAME TO` */
 export const lvmRename = z.strictObject({
-  /** As it is called now. */
+  /** Its present name. */
   volume: text,
   was: text,
   uuid: text,
@@ -79,7 +79,7 @@ export const lvmConvert = z.strictObject({
 
 /** `bofh lvm vg rename NAME TO` */
 export const lvmVgRename = z.strictObject({
-  /** As it is called now. */
+  /** Its present name. */
   group: text,
   was: text,
   uuid: text,
@@ -104,7 +104,7 @@ export const lvmVgBackup = z.strictObject({
 /** `bofh lvm vg remove NAME` */
 export const lvmVgRemove = z.strictObject({
   group: text,
-  /** Those that were in it. */
+  /** The devices that were in it. */
   devices: z.readonly(z.array(text)),
   labels: z.enum(['kept', 'removed']),
 });
@@ -137,7 +137,7 @@ export const lvmVgCreate = z.strictObject({
 export const lvmVgDevices = z.strictObject({
   group: text,
   uuid: text,
-  /** Those that were put in or taken out. */
+  /** Devices that were added or removed. */
   devices: z.readonly(z.array(text)),
 });
 

@@ -218,7 +218,7 @@ export const vmRestore = z.strictObject({
 const snapshotDisk = z.strictObject({
   vdev: text,
   volume: text,
-  /** The volume that keeps what it was. */
+  /** The volume with the content of that moment. */
   snapshot: text,
 });
 

@@ -33,7 +33,7 @@ export const xenStart = z.strictObject({ name: text, domid: count });
 /** `bofh vm stop NAME`; `changed`: false if it was off. */
 export const vmStop = z.strictObject({ name: text, changed: z.boolean() });
 
-/** `bofh vm pause NAME`, `bofh vm resume NAME`; `changed`: false if it was so. */
+/** `bofh vm pause NAME`, `bofh vm resume NAME`; `changed`: false if it had that state already. */
 export const vmPause = z.strictObject({ name: text, changed: z.boolean() });
 
 /** `bofh vm wait NAME`; `domid` null: it is off. */

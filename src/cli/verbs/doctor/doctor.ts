@@ -37,7 +37,7 @@ export default verb({
 async function examineHost(runtime: Runtime<Doctor>): Promise<number> {
   refuseOtherHost(runtime, 'the journals and what they have left');
   const { settings } = runtime;
-  // What is on the host belongs to journals of root, whoever asks.
+  // Objects on the host belong to journals of root, whichever user asks.
   const ofRoot = settings.stateDirBy === 'named' ? settings : { ...settings, stateDir: rootStateDir };
   const { bofh } = await openSession(
     { ...runtime, settings: ofRoot },

@@ -50,8 +50,8 @@ export async function changeByPlan<M extends readonly Member[] | undefined, P, T
 }
 
 /**
- * Changes the hosts of a resource or a guest without a question. The recipe makes its plan in
- * `act`, so the system log also has a plan that was refused.
+ * Changes the hosts of a resource or a guest without a question. The recipe makes its plan in `act`, so that
+ * a refused plan is in the system log too.
  */
 export async function changeUnasked<M extends readonly Member[] | undefined, T, D>(
   runtime: Runtime<D>,

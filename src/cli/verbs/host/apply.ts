@@ -73,7 +73,7 @@ export default verb({
           },
           act: async () => {
             const changes = await applyCollected(resources, present({ confirm }));
-            // The changes are committed: without the memory --prune knows less.
+            // The changes are committed: if this record is lost, --prune knows less.
             await remember(bofh, owner, { changes, resources }).catch((error: unknown) => {
               runtime.log.warn(`bofh forgets what ${owner.file} created: ${messageOf(error)}`, {});
             });

@@ -25,14 +25,17 @@ export async function whoNames({ host, site }: Bofh, goes: (path: string) => boo
 
 const fstab = '/etc/fstab';
 
-/** The first word of each line (fstab(5)): of a comment it begins with #, and no volume's path has what is escaped there. */
+/**
+ * The first word of each line (fstab(5)). In a comment it starts with #, and the path of a volume has no
+ * characters that are escaped there.
+ */
 async function fstabDevices(host: ReadHost): Promise<readonly string[]> {
   if ((await host.stat(fstab)) === undefined) return [];
   const text = new TextDecoder().decode(await host.readFile(fstab));
   return text.split('\n').flatMap((line) => /^\s*(?<device>\S+)/.exec(line)?.groups?.device ?? []);
 }
 
-/** What that means for people. `now`: what a path is called afterwards. */
+/** The warning as text. `now` returns the path of a volume afterwards. */
 export function namingInWords({ namedIn, unread }: Naming, now: (path: string) => string): readonly string[] {
   return [
     ...namedIn.map(({ file, path, guest }) =>

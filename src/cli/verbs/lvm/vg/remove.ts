@@ -36,12 +36,15 @@ export default verb({
   },
 });
 
-/** Of a group that is not there: none, and the sequence says so. */
+/** None for a missing group, which the sequence reports. */
 async function membersOf(host: ReadHost, name: string): Promise<readonly PhysicalVolume[]> {
   return (await pvs(host)).filter(({ vg }) => vg?.name === name);
 }
 
-/** What was agreed to is removed, and no other group that has the name by then. Two of one name are refused by the step. */
+/**
+ * Only the confirmed group is removed, and no other one that has its name meanwhile. The step refuses two
+ * groups of one name.
+ */
 function onlyUuid(all: readonly string[]): { readonly uuid?: string } {
   const [uuid, ...others] = new Set(all);
   return uuid === undefined || others.length > 0 ? {} : { uuid };
