@@ -1,6 +1,6 @@
 import { currentBofh, single } from '../bofh.ts';
 import { keptOf, prunable, type Rotation, rotationOf, rotationRequest } from '../btrfs/rotation.ts';
-import type { NewSubvolume } from '../btrfs/operations/planted.ts';
+import type { NewSubvolume } from '../btrfs/operations/new-subvolume.ts';
 import { naming } from '../core/checks.ts';
 import { RefusedError } from '../core/errors.ts';
 import { parsed, text } from '../core/request.ts';

@@ -1,5 +1,5 @@
 import { currentBofh, single } from '../bofh.ts';
-import type { NewSubvolume } from '../btrfs/operations/planted.ts';
+import type { NewSubvolume } from '../btrfs/operations/new-subvolume.ts';
 import { type Structure, structureOf } from '../btrfs/structure.ts';
 import { naming } from '../core/checks.ts';
 import { parsed, text } from '../core/request.ts';

@@ -9,7 +9,7 @@ import {
 import { type CreatedReplica, createReplica, planCreate } from '../replica/create.ts';
 import { type GrowPlan, growReplica, planGrow } from '../replica/grow.ts';
 import { membersAt } from '../replica/hosts.ts';
-import { membersOf, ownMember } from '../replica/known.ts';
+import { membersOf, ownMember } from '../replica/known-resource.ts';
 import { type ReplacedPeer, replacePeer as recipe } from '../replica/replace.ts';
 import { membersOfReplacement, planReplace } from '../replica/replace-plan.ts';
 import { planRemove, type RemovePlan, removeReplica } from '../replica/remove.ts';

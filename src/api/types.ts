@@ -34,7 +34,7 @@ export type {
 export type { LoopDevice } from '../blockdevice/loop/schema.ts';
 export type { MountEntry } from '../blockdevice/mountinfo.ts';
 export type { PartitionsOf } from '../blockdevice/partitions/reads.ts';
-export type { NewSubvolume } from '../btrfs/operations/planted.ts';
+export type { NewSubvolume } from '../btrfs/operations/new-subvolume.ts';
 export type { Quota as BtrfsQuota } from '../btrfs/quota.ts';
 export type { RotatedSnapshot } from '../btrfs/rotation.ts';
 export type {

@@ -1,6 +1,6 @@
 import { ensurable } from '../atomic/ensure.ts';
 import * as operations from './operations.ts';
-import { refuseName } from './operations/planted.ts';
+import { refuseName } from './operations/new-subvolume.ts';
 import { keysAround, placeFor, subvolumeKey } from './place.ts';
 import { subvolumeAt } from './reads.ts';
 

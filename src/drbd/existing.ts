@@ -1,7 +1,7 @@
 import { ensurable, incomparable } from '../atomic/ensure.ts';
 import { checkNewConfig } from './new-config.ts';
 import * as operations from './operations.ts';
-import { configKey, deviceOf } from './operations/known.ts';
+import { configKey, deviceOf } from './operations/known-resource.ts';
 import { configured } from './reads.ts';
 
 /** Writes the configuration of a resource, or does nothing if the file says the same. */

@@ -3,7 +3,7 @@ import { wipeSignatures } from '../blockdevice/commands.ts';
 import type { ChangeHost } from '../command/index.ts';
 import { hasLimitedRoom, refuseFullBeneath } from '../lvm/index.ts';
 import type { Bytes } from '../core/units.ts';
-import { block, plantedNow } from './planted.ts';
+import { block, markerNow } from './marker.ts';
 import type { Destroyed } from './state.ts';
 
 const mebibyte = 1024 ** 2;
@@ -36,7 +36,7 @@ export async function act(
   // Discarded blocks need not read as zeros.
   if (how === 'zero') return;
   if (of.blank === undefined) await host.run(wipeSignatures(path));
-  else if ((await plantedNow(host, { path, size, of: of.blank })).state !== 'erased')
+  else if ((await markerNow(host, { path, size, of: of.blank })).state !== 'erased')
     await host.run(blkdiscard(path, 'zero', { offset: 0, length: block, size }));
 }
 

@@ -20,7 +20,7 @@ import { refuseFullBeneath } from '../lvm/index.ts';
 import { act } from './act.ts';
 import { destroyedRecovery } from './manual-recovery.ts';
 import { type Destroyed, destroyed, type State, stateOf } from './state.ts';
-import { block, markBytes, planPlant } from './planted.ts';
+import { block, markBytes, planMarker } from './marker.ts';
 import { changedAt, takeWitness } from './witness.ts';
 
 /**
@@ -46,7 +46,7 @@ function destroying(how: 'discard' | 'zero') {
       const boot = await bootOfName(host, erase.identity);
       const known = { ...erase, witness, ...(boot === undefined ? {} : { boot }) };
       if (erase.magics.length > 0) return known;
-      const blank = await planPlant(host, { path, size: erase.size, mark });
+      const blank = await planMarker(host, { path, size: erase.size, mark });
       return { ...known, blank: { ...blank, key, container } };
     },
     claims: async ({ undo: { device, contents }, on }) => {

@@ -3,7 +3,7 @@ import { magicsNow, savedMagic } from '../blockdevice/wipe/magics.ts';
 import { erased } from '../blockdevice/wipe/plan.ts';
 import type { ReadHost } from '../command/index.ts';
 import type { Bytes } from '../core/units.ts';
-import { planted, plantedNow } from './planted.ts';
+import { marker, markerNow } from './marker.ts';
 import { witness } from './witness.ts';
 
 /**
@@ -19,7 +19,7 @@ export const destroyed = z
     boot: z.exactOptional(z.string()),
     /** For a device without a signature. */
     blank: z.exactOptional(
-      z.extend(planted, {
+      z.extend(marker, {
         key: z.string(),
         /** Key of the device whose removal also removes its content. */
         container: z.string(),
@@ -48,7 +48,7 @@ export async function stateOf(
 ): Promise<State> {
   const resized = { is: 'others', found: `${path} has another size now` } as const;
   if (of.blank !== undefined) {
-    const now = await plantedNow(host, { path, size, of: of.blank });
+    const now = await markerNow(host, { path, size, of: of.blank });
     if (now.state === 'others') return { is: 'others', found: now.found };
     if (now.state === 'as it was') return { is: 'as it was' };
     if (now.state === 'erased') return { is: 'done' };

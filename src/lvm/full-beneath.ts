@@ -16,7 +16,7 @@ import {
   whyFullSnapshot,
 } from './filling.ts';
 import { refuseNoRoom } from './room.ts';
-import { identityOfVolume } from './operations/taken.ts';
+import { identityOfVolume } from './operations/refuse-taken.ts';
 import type { Bytes } from '../core/units.ts';
 import type { LogicalVolume } from './objects.ts';
 

@@ -1,7 +1,7 @@
 import type { ReadHost } from '../command/index.ts';
 import { type Bytes, parseSize } from '../core/units.ts';
 import * as reports from './report-commands.ts';
-import { volumeNamed } from './operations/known.ts';
+import { volumeNamed } from './operations/known-volume.ts';
 import { usableVg } from './reads.ts';
 import { reported } from './unreadable.ts';
 import type { LogicalVolume, PhysicalVolume, VolumeGroup } from './objects.ts';
@@ -14,7 +14,7 @@ export { checkLvName, checkVgName, dmName } from './names.ts';
 export { alreadyIn } from './operations/activation.ts';
 export { alreadyMoved } from './operations/planned-move.ts';
 export { alreadySized } from './operations/resize-pv.ts';
-export { volumeNamed } from './operations/known.ts';
+export { volumeNamed } from './operations/known-volume.ts';
 export { poolNamed } from './operations/pools.ts';
 export { waitSynced } from './synced.ts';
 export { watchingRoom } from './watching.ts';

@@ -1,7 +1,7 @@
 import { until } from '../blockdevice/index.ts';
 import type { ReadHost } from '../command/index.ts';
 import { RefusedError } from '../core/errors.ts';
-import { volumeNamed } from './operations/known.ts';
+import { volumeNamed } from './operations/known-volume.ts';
 import { usableVg } from './reads.ts';
 
 /**

@@ -6,7 +6,7 @@ import { fullreport } from './report-commands.ts';
 import { reported } from './unreadable.ts';
 import type { Full } from './filling.ts';
 import { type Layer, layersOf, whyFullLayer } from './full-beneath.ts';
-import { identityOfVolume } from './operations/taken.ts';
+import { identityOfVolume } from './operations/refuse-taken.ts';
 import type { WholeGroup } from './objects.ts';
 
 /** How long another process may fill a pool unnoticed. */

@@ -5,7 +5,7 @@ import { UsageError } from '../core/errors.ts';
 import * as operations from './operations.ts';
 import { rowOf } from './operations/table.ts';
 import { wordsOf } from './options.ts';
-import { isOf } from './ours.ts';
+import { isOf } from './step-mount.ts';
 import { realPath } from './paths.ts';
 import { parseCrypttab } from './tab/crypttab.ts';
 import { parseFstab } from './tab/fstab.ts';

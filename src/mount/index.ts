@@ -10,7 +10,7 @@ import { mountsAt } from './table.ts';
 
 export { mount as mountCommand } from './commands.ts';
 export { type MountOptions, refuseSecrets } from './options.ts';
-export { isOf } from './ours.ts';
+export { isOf } from './step-mount.ts';
 export { directoryBeneath, makePrivateMounts, realPath } from './paths.ts';
 export { type Mounter, MountPool, type PlacedRequest } from './pool.ts';
 export { type Table, type UnreadLine, unreadLine } from './tab/fields.ts';

@@ -1,5 +1,5 @@
 import type { ManualRecovery } from '../core/errors.ts';
-import type { Made } from './ours.ts';
+import type { Made } from './step-mount.ts';
 
 /** Manual recovery of a mount: how to see it, and how to unmount it. */
 export function mountedRecovery({

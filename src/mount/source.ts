@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import type { MountEntry } from '../blockdevice/index.ts';
 import type { ReadHost } from '../command/index.ts';
-import { isOf, numberOf } from './ours.ts';
+import { isOf, numberOf } from './step-mount.ts';
 import { isWithin, mountOver } from './table.ts';
 
 /**

@@ -4,7 +4,7 @@ import { RefusedError, UsageError } from '../core/errors.ts';
 import { option } from '../core/option.ts';
 import { checkLvName, usableVg } from '../lvm/index.ts';
 import { refuseFull } from '../lvm/operations/extents.ts';
-import { refuseTaken } from '../lvm/operations/taken.ts';
+import { refuseTaken } from '../lvm/operations/refuse-taken.ts';
 import type { WholeGroup } from '../lvm/objects.ts';
 import type { Bytes } from '../core/units.ts';
 

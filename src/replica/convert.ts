@@ -1,11 +1,11 @@
 import { recognise } from '../blockdevice/index.ts';
 import type { ReadHost } from '../command/index.ts';
 import { dataSize, deviceSizeFor, nextFree, type Taken } from '../drbd/index.ts';
-import { refuseTaken } from '../drbd/operations/taken.ts';
+import { refuseTaken } from '../drbd/operations/refuse-taken.ts';
 import { RefusedError } from '../core/errors.ts';
 import { type LogicalVolume, usableVg, volumeNamed } from '../lvm/index.ts';
 import { refuseFull } from '../lvm/operations/extents.ts';
-import { refuseKind } from '../lvm/operations/resized.ts';
+import { refuseKind } from '../lvm/operations/resized-volume.ts';
 import { everyHolderOf, holdersOf, inUse, refuseUntold } from '../lvm/reads.ts';
 import type { WholeGroup } from '../lvm/objects.ts';
 import type { Tx } from '../operations.ts';

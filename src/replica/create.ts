@@ -1,5 +1,5 @@
 import { dataSize, deviceSizeFor, nextFree, type Taken } from '../drbd/index.ts';
-import { refuseTaken } from '../drbd/operations/taken.ts';
+import { refuseTaken } from '../drbd/operations/refuse-taken.ts';
 import type { WholeGroup } from '../lvm/objects.ts';
 import type { Tx } from '../operations.ts';
 import { on, refusals } from '../core/refusals.ts';

@@ -2,14 +2,14 @@ import { dataSize, deviceSizeFor, inWords, type Memory, memoryFor, towards } fro
 import { RefusedError, UsageError } from '../core/errors.ts';
 import { usableVg } from '../lvm/index.ts';
 import { refuseFull } from '../lvm/operations/extents.ts';
-import { refuseKind } from '../lvm/operations/resized.ts';
+import { refuseKind } from '../lvm/operations/resized-volume.ts';
 import type { Tx } from '../operations.ts';
 import { on, refusals } from '../core/refusals.ts';
 import { sizeOf } from '../core/request.ts';
 import { type Bytes, formatSize } from '../core/units.ts';
 import { sizeFor } from './checks.ts';
 import { type Member, type Members, type Reachable, stepsOn } from './hosts.ts';
-import { type UpPart, upPartsOf, volumeAt } from './known.ts';
+import { type UpPart, upPartsOf, volumeAt } from './known-resource.ts';
 
 /** A resource that will grow. */
 export interface GrowPlan {

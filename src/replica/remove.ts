@@ -1,13 +1,13 @@
 import { recognise } from '../blockdevice/index.ts';
 import { refuseNeeded, refuseUnlikeConfigured } from '../drbd/operations/down-refusals.ts';
-import { minorsOf, refuseUsed } from '../drbd/operations/known.ts';
+import { minorsOf, refuseUsed } from '../drbd/operations/known-resource.ts';
 import { RefusedError, UsageError } from '../core/errors.ts';
 import { option } from '../core/option.ts';
 import { dependentHolders } from '../lvm/reads.ts';
 import type { Tx } from '../operations.ts';
 import { on, refusals } from '../core/refusals.ts';
 import { type Member, type Reachable, reserveOn, stepsOn } from './hosts.ts';
-import { type Part, partsOf, refuseOlder, volumeAt } from './known.ts';
+import { type Part, partsOf, refuseOlder, volumeAt } from './known-resource.ts';
 
 /** How a resource will be removed, on each of these hosts. */
 export interface RemovePlan {

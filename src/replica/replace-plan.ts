@@ -9,7 +9,7 @@ import type { LogicalVolume } from '../lvm/index.ts';
 import { on, refusals } from '../core/refusals.ts';
 import type { Bytes } from '../core/units.ts';
 import { type Member, memberAt, type Reachable } from './hosts.ts';
-import { namesIn, type Part, partsOf, refuseOlder, type UpPart, volumeAt } from './known.ts';
+import { namesIn, type Part, partsOf, refuseOlder, type UpPart, volumeAt } from './known-resource.ts';
 import { planRemove, type RemovePlan } from './remove.ts';
 import { targetOf } from './replace-target.ts';
 import type { CheckedReplace } from './request.ts';

@@ -1,7 +1,7 @@
 import { nextFree, type Taken, taken } from '../drbd/index.ts';
 import { addressesOf, type ConfiguredHost } from '../drbd/config.ts';
 import type { NewConfig } from '../drbd/new-config.ts';
-import { refuseTaken } from '../drbd/operations/taken.ts';
+import { refuseTaken } from '../drbd/operations/refuse-taken.ts';
 import { RefusedError } from '../core/errors.ts';
 import type { LogicalVolume } from '../lvm/index.ts';
 import { on, refusals } from '../core/refusals.ts';
@@ -9,7 +9,7 @@ import type { Bytes } from '../core/units.ts';
 import { checkDrbd, checkGroup, checkRoom, checkSeries, sizeFor } from './checks.ts';
 import type { Member, Members } from './hosts.ts';
 import { checkNames, configFor, pairOf } from './join.ts';
-import type { UpPart } from './known.ts';
+import type { UpPart } from './known-resource.ts';
 import type { CheckedReplace } from './request.ts';
 
 /** The settings of the resource on its new peer. */

@@ -1,9 +1,9 @@
-import { askedHere } from '../drbd/operations/known.ts';
+import { askedHere } from '../drbd/operations/known-resource.ts';
 import type { Tx } from '../operations.ts';
 import type { Bytes } from '../core/units.ts';
 import { type Reachable, reserveOn, stepsOn } from './hosts.ts';
 import { connected, deviceOf } from './join.ts';
-import { refuseOlder } from './known.ts';
+import { refuseOlder } from './known-resource.ts';
 import { removeReplica } from './remove.ts';
 import type { ReplacePlan } from './replace-plan.ts';
 

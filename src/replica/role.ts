@@ -1,12 +1,12 @@
 import { waitUntil } from '../drbd/index.ts';
-import { minorsOf, refuseUsed } from '../drbd/operations/known.ts';
+import { minorsOf, refuseUsed } from '../drbd/operations/known-resource.ts';
 import { primaryOnBoth } from '../drbd/operations/role.ts';
 import { ConnectionError, RefusedError, UsageError } from '../core/errors.ts';
 import type { Tx } from '../operations.ts';
 import { on, refusals } from '../core/refusals.ts';
 import { apart, handedOver, refuseApart } from './handover.ts';
 import { type Member, type Members, type Reachable, reserveOn, stepsOn } from './hosts.ts';
-import { type Asked, membersOf, type UpPart, upPartsOf } from './known.ts';
+import { type Asked, membersOf, type UpPart, upPartsOf } from './known-resource.ts';
 
 /** The host that will be primary for a resource, and the current one. */
 export interface RolePlan {

@@ -9,7 +9,7 @@ import type { StackResized } from '../stack/resize.ts';
 import { sizeFor } from './checks.ts';
 import { AsLarge, type GrowPlan, planGrow } from './grow.ts';
 import type { Member, Members, Reachable } from './hosts.ts';
-import { type Asked, membersOf, ownMember, partsOf, volumeAt } from './known.ts';
+import { type Asked, membersOf, ownMember, partsOf, volumeAt } from './known-resource.ts';
 
 /** How the replicated disk of a stack grows, on both its hosts. */
 export interface ReplicatedPlan extends Replicated {

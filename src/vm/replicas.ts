@@ -1,12 +1,12 @@
 import type { ReadHost } from '../command/index.ts';
 import { type Resource, resources } from '../drbd/index.ts';
-import { deviceOf } from '../drbd/operations/known.ts';
+import { deviceOf } from '../drbd/operations/known-resource.ts';
 import { ConnectionError, RefusedError } from '../core/errors.ts';
 import { option } from '../core/option.ts';
 import { sha256 } from '../file/index.ts';
 import { on, refusals } from '../core/refusals.ts';
 import { type Member, type Members, membersAt, type Reachable } from '../replica/hosts.ts';
-import { membersOf } from '../replica/known.ts';
+import { membersOf } from '../replica/known-resource.ts';
 import { planRemove, type RemovePlan } from '../replica/remove.ts';
 import type { Site } from '../site.ts';
 import { domains, type GuestConfig, guestConfigs } from '../xen/index.ts';

@@ -37,7 +37,10 @@ afterEach(() => disk.clean());
 const at = (name: string): string => join(root, name);
 const engine = () => testEngine(disk.path('state'));
 
-/** A process that has more capabilities than root, such as the first one of some sandboxes, lets nobody look into it. */
+/**
+ * The files of a process with more capabilities than root, such as the first one of some sandboxes, cannot be
+ * read.
+ */
 const seesAll = ((): boolean => {
   try {
     return readlinkSync('/proc/1/cwd') !== '';
@@ -45,7 +48,7 @@ const seesAll = ((): boolean => {
     return false;
   }
 })();
-// Not `runIf`: nothing that is promised is left out, for it is tried where it can be.
+// Not `runIf`: it is tested wherever it is possible.
 const whereAllIsSeen = (title: string, body: () => Promise<void>): void => {
   if (seesAll) it(title, body);
 };

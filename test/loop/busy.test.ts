@@ -34,7 +34,7 @@ afterEach(async () => {
   disk.clean();
 });
 
-/** Somebody's process, once it does what it is to do: it prints a line then. */
+/** A foreign process, once it has done its task: it prints a line then. */
 async function somebody(
   tool: string,
   ...argv: readonly string[]

@@ -8,8 +8,8 @@ import { localHost } from '../../src/host/local.ts';
 import { tree } from '../../src/stack/index.ts';
 import { sh, storage } from './sequence.ts';
 
-// A device that somebody has open keeps its page cache, and does not see what is written to it by another way: as DRBD, a
-// mapping or a guest writes to the device beneath. Here that way is the file behind a loop device.
+// An open device keeps its page cache, and does not see writes that reach it in another way: as DRBD, a mapping
+// or a guest writes to the device beneath. Here that way is the file behind a loop device.
 
 const host = localHost();
 let disk: ReturnType<typeof storage>;

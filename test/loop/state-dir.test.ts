@@ -29,7 +29,7 @@ afterEach(() => {
   rmSync(work, { recursive: true, force: true });
 });
 
-/** The journal lies in the state directory, the locks of objects never do. */
+/** The journal is in the state directory, the locks of objects never are. */
 function engineOf(locks = join(work, '.locks')): Engine {
   const engine = testEngine(state);
   return { ...engine, locks: lockTable([locks], engine) };

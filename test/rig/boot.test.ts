@@ -25,7 +25,8 @@ describe.skipIf(!can.ok && !required)('a host that boots with systemd', () => {
     await installBofh(machine);
     await machine.put(units, '/opt/bofh/systemd');
     await machine.run('chown -R root:root /opt/bofh');
-    // All start at boot; one of them xendomains starts, which looks elsewhere here, and the others nobody but start-all does.
+    // All start at boot; xendomains starts one of them, because it looks in another directory here, and
+    // start-all the others.
     await makeGuest(machine, { name: 'auto1', sizeMiB: 32 });
     await makeGuest(machine, { name: 'all1', sizeMiB: 32 });
     await machine.run(`mkdir -p /etc/xen/auto /etc/xen/first
@@ -176,7 +177,7 @@ describe.skipIf(!can.ok && !required)('a host that boots with systemd', () => {
   });
 
   it('lets a running change end when bofh-start-all is stopped, and bofh then undoes it', async () => {
-    // Whatever the tests before have left: the unit is stopped, and all1 is to be started.
+    // Whatever the earlier tests left: the unit is stopped, and all1 must be started.
     await text('xl destroy all1; systemctl stop bofh-start-all.service');
     const fault = await layFault(machine, {
       tool: 'xl',
@@ -209,7 +210,7 @@ describe.skipIf(!can.ok && !required)('a host that boots with systemd', () => {
     await fault.remove();
     expect(await text('xl list')).not.toMatch(/^all1 /m);
     expect(await text('ls /var/lib/bofh/journal | grep journal$')).toBe('');
-    // Ended as it would have: nobody killed it, and only then was it undone.
+    // It ended normally, without a kill, and only then was it undone.
     const history = await text('cat $(ls -t /var/lib/bofh/journal/history/*.journal | head -n 1)');
     expect(history).toContain('"t":"done","n":1');
     expect(history).toContain('"outcome":"rolled-back"');

@@ -4,7 +4,7 @@ import { commandLine } from '../../src/command/index.ts';
 import { installBofh } from '../support/dom0/install.ts';
 import { available, bootMachine, guestConfig, guestUp, type Machine } from '../support/rig/index.ts';
 
-// A change that makes a volume, lets somebody take hold of it, and then fails: its undo meets the holder.
+// A change that creates a volume, lets a process use it, and then fails: its undo meets the holder.
 const change = `import { execFileSync } from 'node:child_process';
 import { atomic } from 'bofh';
 

@@ -181,7 +181,7 @@ await atomic('steps', async (tx) => {
       expect(await run(stage, `bofh --yes crypt resize safe 16m --key file:${key}`, 1)).toContain(
         'there is ext4 on /dev/mapper/safe, which this command does not shrink',
       );
-      // A script asks nobody.
+      // A script asks no questions.
       expect(await run(stage, 'bofh run /root/smaller.ts', 1, 5)).toContain('its ext4 reaches to 48 MiB');
       expect(await text('blockdev --getsize64 /dev/mapper/safe')).toBe(String(48 * 1024 ** 2));
     }

@@ -78,7 +78,7 @@ describe.skipIf(!can.ok && !required)('a DRBD resource over two machines', () =>
       expect(await state(machine)).toMatch(
         /disk:UpToDate(?:.|\n)*replication:Established peer-disk:UpToDate/,
       );
-      // Nothing was sent, and nothing is to be.
+      // Nothing was sent, and nothing has to be.
       const { stdout } = await machine.run('drbdsetup events2 --now --statistics web1');
       expect(stdout).toMatch(/received:0 sent:0 out-of-sync:0/);
       expect(await openOn(machine)).toEqual([]);

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach } from 'vitest';
 
-/** Rejections that nobody has waited for, in each test of the file that calls this: they would end the process. */
+/** Unhandled rejections in each test of the file that calls this: they would end the process. */
 export function hearingRejections(): () => readonly unknown[] {
   let unheard: unknown[] = [];
   const hear = (error: unknown): void => void unheard.push(error);

@@ -25,7 +25,7 @@ import { isMember, refuseCopy, refuseExclusive, refuseReadOnly } from '../device
 import { anyRoot, placeOf } from '../place.ts';
 import { uuid } from '../schema.ts';
 import { deviceClaims, knownDevice, removeMember, syncDevice } from './member.ts';
-import { raced } from './raced.ts';
+import { concurrentChange } from './concurrent-change.ts';
 
 const undo = z.extend(knownDevice, {
   /** Previous content; null: it was blank. */
@@ -106,11 +106,12 @@ export const addDevice = operation({
 // data is lost.
 async function recheck(host: ChangeHost, of: Undo): Promise<void> {
   if ((await identityOf(host, of.device)).identity !== of.identity)
-    throw raced(`${of.device} is another device`);
-  if (await isMember(host, of)) throw raced(`${of.device} is a device of ${of.mounted}`);
+    throw concurrentChange(`${of.device} is another device`);
+  if (await isMember(host, of)) throw concurrentChange(`${of.device} is a device of ${of.mounted}`);
   await refuseHeld(host, of.device, await holders(host, of.device));
   const now = await recognise(host, of.device);
-  if (!sameContent(now, of.before ?? undefined)) throw raced(`${of.device} holds ${contentInWords(now)}`);
+  if (!sameContent(now, of.before ?? undefined))
+    throw concurrentChange(`${of.device} holds ${contentInWords(now)}`);
 }
 
 // The device uuid does not prove the step: an undo of a later removal gives the device another one.

@@ -11,7 +11,7 @@ import {
   maintainedUndo,
   planMaintained,
   revertMaintained,
-} from './maintained.ts';
+} from './maintenance.ts';
 
 const percent = z.exactOptional(z.int().check(z.minimum(0), z.maximum(100)));
 

@@ -9,7 +9,7 @@ import {
   receivedUndo,
   receiveInto,
   receives,
-} from './received.ts';
+} from './received-subvolume.ts';
 import { askedSource, planSent, sentNeeds, sentPaths, sentUndo } from './sent.ts';
 
 const undo = z.extend(receivedUndo, sentUndo);

@@ -4,18 +4,18 @@ import { subvolumeCreate } from '../commands.ts';
 import { subvolumeKey } from '../place.ts';
 import {
   forget,
-  lookPlanted,
+  lookAtNewSubvolume,
   type NewSubvolume,
-  plant,
-  plantedRecovery,
-  plantedClaims,
-  plantedContent,
-  plantedResult,
-  plantedUndo,
+  createInPlace,
+  newSubvolumeRecovery,
+  newSubvolumeClaims,
+  newSubvolumeContent,
+  newSubvolumeResult,
+  newSubvolumeUndo,
   planFor,
-  syncPlanted,
-  uproot,
-} from './planted.ts';
+  syncFilesystem,
+  removeCreated,
+} from './new-subvolume.ts';
 
 /**
  * `tx.btrfs.createSubvolume`: creates an empty subvolume. It appears complete or not at all, and
@@ -29,20 +29,20 @@ export const createSubvolume = operation({
     /** Absolute path of the new subvolume, in a mounted btrfs. */
     path: z.string(),
   }),
-  undo: plantedUndo,
-  result: plantedResult,
+  undo: newSubvolumeUndo,
+  result: newSubvolumeResult,
   lives: 'disk',
   restores: 'state',
   prepare: ({ args: { path }, mark, host }) => planFor(host, path, mark),
-  claims: ({ undo, on }) => plantedClaims(undo, on),
+  claims: ({ undo, on }) => newSubvolumeClaims(undo, on),
   contains: ({ undo }) => subvolumeKey(undo),
   within: ({ undo: { fs } }) => `fs:${fs}`,
-  run: ({ undo, host }) => plant(host, undo, { make: (path) => host.run(subvolumeCreate(path)) }),
+  run: ({ undo, host }) => createInPlace(host, undo, { make: (path) => host.run(subvolumeCreate(path)) }),
   value: ({ undo: { fs, path }, result }): NewSubvolume => ({ ...result, path, filesystem: fs }),
-  look: ({ undo, host }) => lookPlanted(host, undo),
-  revert: ({ undo, host }) => uproot(host, undo),
-  sync: ({ undo, host }) => syncPlanted(host, undo),
-  content: plantedContent,
+  look: ({ undo, host }) => lookAtNewSubvolume(host, undo),
+  revert: ({ undo, host }) => removeCreated(host, undo),
+  sync: ({ undo, host }) => syncFilesystem(host, undo),
+  content: newSubvolumeContent,
   afterCommit: ({ undo, host }) => forget(host, undo),
-  describe: ({ way, ...of }) => plantedRecovery('the subvolume', of, way),
+  describe: ({ way, ...of }) => newSubvolumeRecovery('the subvolume', of, way),
 });

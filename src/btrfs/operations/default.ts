@@ -6,9 +6,9 @@ import { filesystemSync, setDefault } from '../commands.ts';
 import { anyRoot, keysAround, placeOf, subvolumeKey } from '../place.ts';
 import { defaultOf, subvolumeAt, subvolumeById } from '../reads.ts';
 import { topLevelId, uuid } from '../schema.ts';
-import { askedSubvolume } from './known.ts';
-import { syncPlanted } from './planted.ts';
-import { raced } from './raced.ts';
+import { askedSubvolume } from './known-subvolume.ts';
+import { syncFilesystem } from './new-subvolume.ts';
+import { concurrentChange } from './concurrent-change.ts';
 
 const undo = z.strictObject({
   fs: uuid,
@@ -63,7 +63,7 @@ export const setDefaultSubvolume = operation({
   },
   run: async ({ undo: of, host }) => {
     const now = await defaultOf(host, of.fs);
-    if (now !== of.was) throw raced(`the default of ${of.fs} is the subvolume ${now}`);
+    if (now !== of.was) throw concurrentChange(`the default of ${of.fs} is the subvolume ${now}`);
     await set(host, of, of.id);
     return null;
   },
@@ -77,7 +77,7 @@ export const setDefaultSubvolume = operation({
   revert: async ({ undo: of, host }) => {
     if ((await defaultOf(host, of.fs)) === of.id) await set(host, of, of.was);
   },
-  sync: ({ undo: of, host }) => syncPlanted(host, of),
+  sync: ({ undo: of, host }) => syncFilesystem(host, of),
   describe: ({ undo: of }) => ({
     what: `the default subvolume of the btrfs ${of.fs}: ${of.was} before, ${of.id} now`,
     look: [['btrfs', 'subvolume', 'get-default', of.mounted]],

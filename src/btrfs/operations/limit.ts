@@ -6,9 +6,9 @@ import { formatSize } from '../../core/units.ts';
 import { filesystemSync } from '../commands.ts';
 import { anyRoot } from '../place.ts';
 import { qgroupLimit, quotaOf } from '../quota.ts';
-import { askedSubvolume, findKnown, knownClaims, knownSubvolume, subvolumeNamed } from './known.ts';
-import { syncPlanted } from './planted.ts';
-import { raced } from './raced.ts';
+import { askedSubvolume, findKnown, knownClaims, knownSubvolume, subvolumeNamed } from './known-subvolume.ts';
+import { syncFilesystem } from './new-subvolume.ts';
+import { concurrentChange } from './concurrent-change.ts';
 
 const what = z.enum(['referenced', 'exclusive']);
 /** Bytes; null: none. */
@@ -64,7 +64,7 @@ export const limitSubvolume = operation({
   revert: async ({ undo: of, host }) => {
     if ((await limitNow(host, of)) === of.limit) await change(host, of, { from: of.limit, to: of.was });
   },
-  sync: ({ undo: of, host }) => syncPlanted(host, of),
+  sync: ({ undo: of, host }) => syncFilesystem(host, of),
   describe: ({ undo: of }) => ({
     what: `the limit (${of.what}) of the subvolume ${of.path} (id ${of.id}, uuid ${of.uuid}): ${inWords(of.was)} before, ${inWords(of.limit)} now`,
     look: [['btrfs', 'qgroup', 'show', '--raw', '-re', of.mounted]],
@@ -93,7 +93,7 @@ async function change(
   { from, to }: { readonly from: number | null; readonly to: number | null },
 ): Promise<void> {
   const now = await limitNow(host, of);
-  if (now !== from) throw raced(`the limit of ${of.path} is ${inWords(now)}`);
+  if (now !== from) throw concurrentChange(`the limit of ${of.path} is ${inWords(now)}`);
   const root = await anyRoot(host, of.fs);
   await host.run(qgroupLimit({ ...of, path: root, limit: to }));
   // The kernel does not commit it at once (fs/btrfs/ioctl.c).

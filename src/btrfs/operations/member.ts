@@ -8,7 +8,7 @@ import { deviceRemove } from '../device-commands.ts';
 import { isMember, refuseExclusive, refuseNeeded } from '../devices.ts';
 import { anyRoot } from '../place.ts';
 import { uuid } from '../schema.ts';
-import { syncPlanted } from './planted.ts';
+import { syncFilesystem } from './new-subvolume.ts';
 
 /** A device that is added to a filesystem or removed from it. */
 export const knownDevice = z.strictObject({
@@ -45,7 +45,7 @@ export async function deviceClaims(
 export async function syncDevice(host: ChangeHost, of: KnownDevice): Promise<void> {
   const path = await locate(host, { path: of.device, identity: of.identity });
   if (path !== undefined) await host.sync(path);
-  await syncPlanted(host, of);
+  await syncFilesystem(host, of);
 }
 
 /**

@@ -21,21 +21,21 @@ import {
 } from '../top-level.ts';
 import {
   forget,
-  lookPlanted,
+  lookAtNewSubvolume,
   type NewSubvolume,
-  plant,
-  plantedRecovery,
-  plantedClaims,
-  plantedContent,
-  type PlantedResult,
-  plantedResult,
-  plantedUndo,
+  createInPlace,
+  newSubvolumeRecovery,
+  newSubvolumeClaims,
+  newSubvolumeContent,
+  type NewSubvolumeResult,
+  newSubvolumeResult,
+  newSubvolumeUndo,
   planFor,
-  syncPlanted,
-  uproot,
-} from './planted.ts';
+  syncFilesystem,
+  removeCreated,
+} from './new-subvolume.ts';
 
-const undo = z.extend(plantedUndo, {
+const undo = z.extend(newSubvolumeUndo, {
   /** Path of the top level on the host, and its uuid. */
   top: z.string(),
   topUuid: uuid,
@@ -62,7 +62,7 @@ export const moveTopLevel = operation({
     path: z.string(),
   }),
   undo,
-  result: plantedResult,
+  result: newSubvolumeResult,
   lives: 'disk',
   restores: 'state',
   prepare: async ({ args: { path }, mark, host }) => {
@@ -80,21 +80,21 @@ export const moveTopLevel = operation({
     return { ...wanted, top, topUuid, gone };
   },
   claims: async ({ undo: of, on }) => {
-    const { makes, needs } = await plantedClaims(of, on);
+    const { makes, needs } = await newSubvolumeClaims(of, on);
     const all = `fs:${of.fs}`;
     return { makes, changes: [all], needs: [...needs.filter((key) => key !== all), `mnt:${of.top}`] };
   },
   contains: ({ undo: of }) => subvolumeKey(of),
   within: ({ undo: { fs } }) => `fs:${fs}`,
   run: ({ undo: of, host }) =>
-    plant(host, of, {
+    createInPlace(host, of, {
       make: (path) => copyAside(host, of, path),
       check: ({ parentUuid }) =>
         parentUuid === of.topUuid ? undefined : 'it is a snapshot of another subvolume',
     }),
   value: ({ undo: { fs, path }, result }): NewSubvolume => ({ ...result, path, filesystem: fs }),
   look: async ({ undo: of, host }) => {
-    const copy = await lookPlanted(host, of);
+    const copy = await lookAtNewSubvolume(host, of);
     const aside = await lookAside(host, of);
     if (aside === 'absent' || copy.state === 'ours') return copy;
     if (aside === 'there') return { ...copy, state: 'ours' } satisfies Look;
@@ -103,14 +103,14 @@ export const moveTopLevel = operation({
   // The files first: users need them most.
   revert: async ({ undo: of, host }) => {
     await bringBack(host, of);
-    await uproot(host, of);
+    await removeCreated(host, of);
   },
-  sync: ({ undo: of, host }) => syncPlanted(host, of),
+  sync: ({ undo: of, host }) => syncFilesystem(host, of),
   content: {
     lost: 'either',
     of: 'files',
     witness: async (of) => {
-      const made = await plantedContent.witness?.(of);
+      const made = await newSubvolumeContent.witness?.(of);
       const aside = made === undefined ? undefined : await asideWitness(of.host, of.undo);
       return aside === undefined ? made : `${made ?? ''}${separator}${aside}`;
     },
@@ -119,19 +119,19 @@ export const moveTopLevel = operation({
       if (of.way === 'forward')
         return aside === undefined ? undefined : asideChanged(of.host, of.undo, aside);
       // Before it has its final permissions, which are set after its files, nothing writes there.
-      return made === undefined ? undefined : plantedContent.changed({ ...of, witness: made });
+      return made === undefined ? undefined : newSubvolumeContent.changed({ ...of, witness: made });
     },
   },
   afterCommit: async ({ undo: of, result, host }) => {
     if ((await lookAside(host, of)) !== 'absent') {
       await refuseLost(host, of, result);
       await discard(host, of);
-      await syncPlanted(host, of);
+      await syncFilesystem(host, of);
     }
     await forget(host, of);
   },
   describe: ({ way, ...of }) => {
-    const { what, look, clear } = plantedRecovery('the subvolume', of, way);
+    const { what, look, clear } = newSubvolumeRecovery('the subvolume', of, way);
     const { top, gone } = of.undo;
     const aside = posix.join(top, gone);
     const back = ['find', aside, '-mindepth', '1', '-maxdepth', '1', '-exec'];
@@ -170,7 +170,7 @@ async function copyAside(host: ChangeHost, of: Undo, path: string): Promise<void
 }
 
 /** Without the copy, the content that was set aside is the only one. */
-async function refuseLost(host: ReadHost, of: Undo, result: PlantedResult | undefined): Promise<void> {
+async function refuseLost(host: ReadHost, of: Undo, result: NewSubvolumeResult | undefined): Promise<void> {
   const found = result === undefined ? undefined : await subvolumeById(host, { fs: of.fs, id: result.id });
   if (found !== undefined && found.uuid === result?.uuid) return;
   const aside = posix.join(of.top, of.gone);

@@ -13,9 +13,9 @@ import {
   knownSubvolume,
   stillKnown,
   subvolumeNamed,
-} from './known.ts';
-import { syncPlanted } from './planted.ts';
-import { raced } from './raced.ts';
+} from './known-subvolume.ts';
+import { syncFilesystem } from './new-subvolume.ts';
+import { concurrentChange } from './concurrent-change.ts';
 import { option } from '../../core/option.ts';
 
 const mode = z.enum(['ro', 'rw']);
@@ -53,7 +53,7 @@ export const setProperty = operation({
   run: async ({ undo: of, host }) => {
     const subvolume = await stillKnown(host, of);
     refuseReceived(subvolume, of.mode);
-    if (subvolume.mode !== of.was) throw raced(`${called(subvolume)} is ${subvolume.mode}`);
+    if (subvolume.mode !== of.was) throw concurrentChange(`${called(subvolume)} is ${subvolume.mode}`);
     await set(host, of, of.mode);
     return null;
   },
@@ -68,7 +68,7 @@ export const setProperty = operation({
     refuseReceived(subvolume, of.was);
     await set(host, of, of.was);
   },
-  sync: ({ undo: of, host }) => syncPlanted(host, of),
+  sync: ({ undo: of, host }) => syncFilesystem(host, of),
   describe: ({ undo: of }) => ({
     what: `the property ro of the subvolume ${of.path} (id ${of.id}, uuid ${of.uuid}): ${of.was} before, ${of.mode} now`,
     look: [['btrfs', 'subvolume', 'show', '--rootid', String(of.id), of.mounted]],

@@ -6,8 +6,8 @@ import { filesystemSync } from '../commands.ts';
 import { anyRoot, placeOf } from '../place.ts';
 import { type Quota, quotaOf, quotaSet } from '../quota.ts';
 import { uuid } from '../schema.ts';
-import { syncPlanted } from './planted.ts';
-import { raced } from './raced.ts';
+import { syncFilesystem } from './new-subvolume.ts';
+import { concurrentChange } from './concurrent-change.ts';
 
 const mode = z.enum(['on', 'off']);
 
@@ -55,7 +55,7 @@ export const setQuota = operation({
   run: async ({ undo: of, host }) => {
     const root = await anyRoot(host, of.fs);
     const now = await quotaOf(host, root);
-    if (now.mode === of.mode) throw raced(`the quotas of ${root} are ${now.mode}`);
+    if (now.mode === of.mode) throw concurrentChange(`the quotas of ${root} are ${now.mode}`);
     await set(host, { root, now, wanted: of.mode });
     return null;
   },
@@ -69,7 +69,7 @@ export const setQuota = operation({
     const now = await quotaOf(host, root);
     if (now.mode === of.mode) await set(host, { root, now, wanted: of.mode === 'on' ? 'off' : 'on' });
   },
-  sync: ({ undo: of, host }) => syncPlanted(host, of),
+  sync: ({ undo: of, host }) => syncFilesystem(host, of),
   describe: ({ undo: of }) => ({
     what: `the quotas of the btrfs ${of.fs} on ${of.mounted}, which are ${of.mode} now`,
     look: [['btrfs', 'qgroup', 'show', '-re', of.mounted]],

@@ -13,7 +13,7 @@ import {
   receivedUndo,
   receiveInto,
   receives,
-} from './received.ts';
+} from './received-subvolume.ts';
 
 const undo = z.extend(receivedUndo, {
   file: z.string(),

@@ -25,7 +25,7 @@ import { anyRoot, placeOf } from '../place.ts';
 import { uuid } from '../schema.ts';
 import { edgesChanged, edgesWitness } from './device-edges.ts';
 import { deviceClaims, knownDevice, removeMember, syncDevice } from './member.ts';
-import { raced } from './raced.ts';
+import { concurrentChange } from './concurrent-change.ts';
 
 const undo = z.extend(knownDevice, {
   /** Its devid, and the uuid that differs if another device gets the devid later. */
@@ -77,7 +77,7 @@ export const removeDevice = operation({
     if (!(await isMember(host, of))) throw raced(`${of.device} is not a device of ${of.mounted}`);
     const { deviceUuid } = await host.run(btrfsSuperblock(of.device));
     if (deviceUuid !== of.uuid || (await identityOf(host, of.device)).identity !== of.identity)
-      throw raced(`${of.device} is another device`);
+      throw concurrentChange(`${of.device} is another device`);
     const what = `the removal of ${of.device}`;
     await watchingMembers(host, { fs: of.fs, what, except: of.device }, (signal) =>
       removeMember(host, of, of.device, signal),

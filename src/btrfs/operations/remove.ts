@@ -14,8 +14,8 @@ import {
   knownSubvolume,
   stillKnown,
   subvolumeNamed,
-} from './known.ts';
-import { syncPlanted } from './planted.ts';
+} from './known-subvolume.ts';
+import { syncFilesystem } from './new-subvolume.ts';
 import { deleteById, refuseHeld } from './remove-subvolume.ts';
 
 const undo = z.extend(knownSubvolume, {
@@ -73,7 +73,7 @@ export const removeSubvolume = operation({
     const subvolume = await findKnown(host, of);
     if (subvolume !== undefined && at(subvolume) === of.gone) await move(host, of, of.inside);
   },
-  sync: ({ undo: of, host }) => syncPlanted(host, of),
+  sync: ({ undo: of, host }) => syncFilesystem(host, of),
   afterCommit: async ({ undo: of, host }) => {
     const subvolume = await findKnown(host, of);
     if (subvolume === undefined) return;
@@ -92,7 +92,7 @@ export const removeSubvolume = operation({
     },
     changed: async ({ undo: of, witness, host }) => {
       // Writes are counted when they are committed to disk.
-      await syncPlanted(host, of);
+      await syncFilesystem(host, of);
       const found = await findKnown(host, of);
       if (found === undefined || witness === undefined || String(found.generation) === witness)
         return undefined;

@@ -10,7 +10,7 @@ import {
   maintainedUndo,
   planMaintained,
   revertMaintained,
-} from './maintained.ts';
+} from './maintenance.ts';
 
 const count = z.int();
 

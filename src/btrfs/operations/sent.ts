@@ -6,7 +6,7 @@ import { keysAround, reach, subvolumeKey } from '../place.ts';
 import { called, subvolumeAt } from '../reads.ts';
 import { type Subvolume, uuid } from '../schema.ts';
 import type { StreamHead } from '../stream.ts';
-import { type KnownSubvolume, knownSubvolume, subvolumeNamed } from './known.ts';
+import { type KnownSubvolume, knownSubvolume, subvolumeNamed } from './known-subvolume.ts';
 
 /** The subvolume to send, as a caller names it. */
 export const askedSource = {

@@ -8,18 +8,18 @@ import { called, subvolumeAt } from '../reads.ts';
 import { type Subvolume, uuid } from '../schema.ts';
 import {
   forget,
-  lookPlanted,
+  lookAtNewSubvolume,
   type NewSubvolume,
-  plant,
-  plantedRecovery,
-  plantedClaims,
-  plantedContent,
-  plantedResult,
-  plantedUndo,
+  createInPlace,
+  newSubvolumeRecovery,
+  newSubvolumeClaims,
+  newSubvolumeContent,
+  newSubvolumeResult,
+  newSubvolumeUndo,
   planFor,
-  syncPlanted,
-  uproot,
-} from './planted.ts';
+  syncFilesystem,
+  removeCreated,
+} from './new-subvolume.ts';
 
 const args = z.strictObject({
   /** Absolute path of the subvolume. */
@@ -32,7 +32,7 @@ const args = z.strictObject({
   uuid: z.exactOptional(uuid),
 });
 
-const undo = z.extend(plantedUndo, {
+const undo = z.extend(newSubvolumeUndo, {
   /** The source: its path and identity. */
   source: z.string(),
   sourceId: z.int(),
@@ -50,7 +50,7 @@ export const snapshot = operation({
   version: 1,
   args,
   undo,
-  result: plantedResult,
+  result: newSubvolumeResult,
   lives: 'disk',
   restores: 'state',
   prepare: async ({ args: { source, path, mode, uuid: expected }, mark, host }) => {
@@ -67,7 +67,7 @@ export const snapshot = operation({
     return { ...wanted, source: from.inside, sourceId: subvolume.id, sourceUuid: subvolume.uuid, mode };
   },
   claims: async ({ undo: of, on }) => {
-    const { makes, needs } = await plantedClaims(of, on);
+    const { makes, needs } = await newSubvolumeClaims(of, on);
     const source = subvolumeKey({ fs: of.fs, inside: of.source });
     return { makes, needs: [...new Set([...needs, ...(of.source === '/' ? [] : [source])])] };
   },
@@ -76,7 +76,7 @@ export const snapshot = operation({
   run: async ({ undo: of, host }) => {
     const source = await reach(host, { fs: of.fs, inside: of.source });
     await theSource(host, source, of.sourceUuid);
-    return plant(host, of, {
+    return createInPlace(host, of, {
       make: (path) => host.run(subvolumeSnapshot({ source, path, mode: of.mode })),
       check: (made) => {
         if (made.parentUuid !== of.sourceUuid) return 'it is a snapshot of another subvolume';
@@ -85,12 +85,12 @@ export const snapshot = operation({
     });
   },
   value: ({ undo: { fs, path }, result }): NewSubvolume => ({ ...result, path, filesystem: fs }),
-  look: ({ undo: of, host }) => lookPlanted(host, of),
-  revert: ({ undo: of, host }) => uproot(host, of),
-  sync: ({ undo: of, host }) => syncPlanted(host, of),
-  content: plantedContent,
+  look: ({ undo: of, host }) => lookAtNewSubvolume(host, of),
+  revert: ({ undo: of, host }) => removeCreated(host, of),
+  sync: ({ undo: of, host }) => syncFilesystem(host, of),
+  content: newSubvolumeContent,
   afterCommit: ({ undo: of, host }) => forget(host, of),
-  describe: ({ way, ...of }) => plantedRecovery(`the snapshot of ${of.undo.source}`, of, way),
+  describe: ({ way, ...of }) => newSubvolumeRecovery(`the snapshot of ${of.undo.source}`, of, way),
 });
 
 async function theSource(

@@ -14,7 +14,7 @@ import {
   UsageError,
 } from '../../core/errors.ts';
 import { exitCodeOf } from '../../core/exit-code.ts';
-import { withBegun } from './sequences.ts';
+import { withStarted } from './sequences.ts';
 import { asTheScriptLeftIt, scriptFailed, scriptLines, scriptNext } from './explain-script.ts';
 import { stuck } from './explain-stuck.ts';
 import { type Circumstances, Explained, type Explanation } from './explanation.ts';
@@ -28,7 +28,7 @@ const restored = 'restored: everything was rolled back';
 export function explain(error: unknown, circumstances: Circumstances): Explanation {
   if (error instanceof Explained) return error.explanation;
   const told = withNext(error, ofScript(error, known(error, circumstances), circumstances), circumstances);
-  const whole = withBegun(told, error, circumstances.sequences?.begun() ?? []);
+  const whole = withStarted(told, error, circumstances.sequences?.started() ?? []);
   return circumstances.on === undefined ? whole : { ...whole, host: `${circumstances.on}: ${whole.host}` };
 }
 

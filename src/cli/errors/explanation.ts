@@ -1,7 +1,7 @@
 import { type Paint, plain } from '../output/style.ts';
 
 /** A sequence that this process started, as its journal describes it. */
-export interface Begun {
+export interface StartedSequence {
   readonly id: string;
   readonly name: string;
   /** `open`: the journal stays, because something must still be undone or finished. */
@@ -41,7 +41,7 @@ export interface Circumstances {
   /** The host of `--host`: statements about the host mean this one. */
   readonly on?: string | undefined;
   /** The sequences that this process started. */
-  readonly sequences?: { readonly begun: () => readonly Begun[] };
+  readonly sequences?: { readonly started: () => readonly StartedSequence[] };
 }
 
 /** Returns the explanation as printed on stderr. */

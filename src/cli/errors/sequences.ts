@@ -3,11 +3,11 @@ import { describe } from '../../atomic/undo/report.ts';
 import { fold, isLeft, type State } from '../../atomic/journal/state.ts';
 import type { Store } from '../../atomic/journal/store.ts';
 import { RolledBackError, StuckError } from '../../core/errors.ts';
-import type { Begun, Explanation } from './explanation.ts';
+import type { StartedSequence, Explanation } from './explanation.ts';
 import { messageOf, oneLine, printable } from '../output/text.ts';
 
 /** Returns the state of a sequence; undefined if it has no journal, and so changed nothing. */
-export function begunIn(store: Store, id: string): Begun | undefined {
+export function startedIn(store: Store, id: string): StartedSequence | undefined {
   try {
     const state = stateIn(store, id);
     return state === undefined ? undefined : toldBy(state);
@@ -30,7 +30,7 @@ function stateIn(store: Store, id: string): State | undefined {
   return undefined;
 }
 
-function toldBy(state: State): Begun {
+function toldBy(state: State): StartedSequence {
   const { id, name } = state.begin;
   const left = state.steps
     .filter((step) => isLeft(state, step))
@@ -43,7 +43,11 @@ function toldBy(state: State): Begun {
  * Returns an explanation that also covers what this process did before the error: a script can
  * start many sequences. A leftover outweighs every other end.
  */
-export function withBegun(explanation: Explanation, error: unknown, begun: readonly Begun[]): Explanation {
+export function withStarted(
+  explanation: Explanation,
+  error: unknown,
+  begun: readonly StartedSequence[],
+): Explanation {
   const told = toldOf(error);
   const committed = begun.filter(({ end }) => end === 'committed');
   const open = begun.filter(({ id, end }) => end === 'open' && !told.has(id));
@@ -82,7 +86,7 @@ function toldOf(error: unknown): ReadonlySet<string | undefined> {
 }
 
 /** Names up to three; the lines below name the rest. */
-export function inWords(sequences: readonly Begun[]): string {
+export function inWords(sequences: readonly StartedSequence[]): string {
   if (sequences.length > 3) return `${String(sequences.length)} sequences`;
   return sequences.map(({ id, name }) => printable(`"${name}" (${id})`)).join(', ');
 }
@@ -93,7 +97,7 @@ const stay = ({ length }: readonly unknown[]): string => (length === 1 ? 'stays'
 const most = 20;
 
 /** A sequence that the sentence already names needs no line. */
-function lines(sequences: readonly Begun[], word: string): readonly string[] {
+function lines(sequences: readonly StartedSequence[], word: string): readonly string[] {
   if (sequences.length <= 3) return [];
   const more = sequences.length - most;
   return [

@@ -1,4 +1,4 @@
-import { type Begun, asText, type Explanation } from './explanation.ts';
+import { type StartedSequence, asText, type Explanation } from './explanation.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import type { Terminal } from '../runtime/terminal.ts';
 import { messageOf, oneLine, printable } from '../output/text.ts';
@@ -16,7 +16,7 @@ export interface Run {
 }
 
 /** Explains an error that cannot be explained otherwise (`why`), without loading another module. */
-export function plainly(error: unknown, why: unknown, begun: readonly Begun[]): Explanation {
+export function plainly(error: unknown, why: unknown, begun: readonly StartedSequence[]): Explanation {
   const open = begun.some(({ end }) => end === 'open');
   return {
     class: 'Error',

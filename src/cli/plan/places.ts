@@ -6,7 +6,7 @@ import { journalsOn } from '../../atomic/journal/scan.ts';
 import { conflicting, isLeft } from '../../atomic/journal/state.ts';
 import type { Host, ReadHost, Reservations } from '../../command/index.ts';
 import { CommandError } from '../../core/errors.ts';
-import { comingHost } from './host-to-come.ts';
+import { lazyHost } from './lazy-host.ts';
 import type { SimulatedHost } from '../../simulator/host.ts';
 import { simulate } from '../../simulator/real-host/simulate.ts';
 
@@ -74,7 +74,7 @@ export async function plannedPlace(
 }
 
 /** Returns a host that a script names only when it reaches its steps. */
-export function comingPlace(
+export function lazyPlace(
   name: string,
   { host: real, reservations }: Place,
   {
@@ -86,7 +86,7 @@ export function comingPlace(
     linked(simulated);
     return simulated;
   });
-  return placeOn(named(comingHost(name, made)), { host: real, reservations });
+  return placeOn(named(lazyHost(name, made)), { host: real, reservations });
 }
 
 function placeOn(

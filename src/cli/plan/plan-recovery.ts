@@ -47,7 +47,7 @@ async function reachedBy({ engine }: Bofh, journals: readonly ReadJournal[]): Pr
 }
 
 /** Shows what `--abandon` and `--cut-last-line` would do; they change nothing else on the host. */
-export function showTending(
+export function showAbandonOrCut(
   runtime: Runtime,
   journal: Findings['journals'][number],
   what: 'the journal' | 'the reservation' = 'the journal',

@@ -13,7 +13,7 @@ import { unknownIn } from '../../simulator/real-host/unknown.ts';
 import { give } from '../output/answer.ts';
 import type { Plan } from '../output/answers/index.ts';
 import { type Telling, telling, type Told } from './planning-host.ts';
-import { comingPlace, plannedPlace, plannedReservations } from './places.ts';
+import { lazyPlace, plannedPlace, plannedReservations } from './places.ts';
 import { type PlannedChange, stepsOf } from './steps.ts';
 import { planInWords } from './text.ts';
 import type { Runtime } from '../runtime/runtime.ts';
@@ -87,7 +87,7 @@ export async function planOf(
     copy.write(bytes, 0);
     copy.close();
   }
-  const born: string[] = [];
+  const started: string[] = [];
   const { named, marked, onProgress, changes } = recording();
   const host = named(simulated.host, real.host.name);
   const { reservations: there, reserved } = real.engine ?? {};
@@ -105,7 +105,7 @@ export async function planOf(
     const there = places.get(name) ?? real.engine?.place?.(name) ?? refuseUnplanned(name);
     const place = places.has(name)
       ? there
-      : comingPlace(name, there, { linked, named: (each) => named(each, name) });
+      : lazyPlace(name, there, { linked, named: (each) => named(each, name) });
     places.set(name, place);
     return place;
   };
@@ -119,7 +119,7 @@ export async function planOf(
     stateDir: real.stateDir,
     engine: {
       ...simulated.engine,
-      ...{ store: hearing(store, born), host, find, onProgress },
+      ...{ store: hearing(store, started), host, find, onProgress },
       keptIn: `${real.stateDir}/journal/history`,
       ...(reserved === undefined ? {} : { reserved }),
       ...(there === undefined ? {} : { reservations: plannedReservations(real.host, there) }),
@@ -132,11 +132,11 @@ export async function planOf(
   } catch (error) {
     throw wouldFail(error);
   }
-  if (born.some((id) => store.open(`${id}.journal`) !== undefined))
+  if (started.some((id) => store.open(`${id}.journal`) !== undefined))
     throw new RefusedError('the dry run did not end, and the run would not end either', {
       remedy: 'the script began a sequence that it never awaited: look for a missing await',
     });
-  return { steps: await stepsOf(store, changes, born), ...found };
+  return { steps: await stepsOf(store, changes, started), ...found };
 }
 
 function refuseUnplanned(name: string): never {
@@ -146,13 +146,13 @@ function refuseUnplanned(name: string): never {
 }
 
 /** Records each new sequence: its journal gets its name once it is complete. */
-function hearing(store: Store, born: string[]): Store {
+function hearing(store: Store, started: string[]): Store {
   return {
     ...store,
     rename: (from, to) => {
       store.rename(from, to);
       const id = /^(?<id>[^/]+)\.journal$/.exec(to)?.groups?.id;
-      if (id !== undefined) born.push(id);
+      if (id !== undefined) started.push(id);
     },
   };
 }

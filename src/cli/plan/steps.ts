@@ -22,21 +22,21 @@ interface Placed {
   readonly step: Steps[number];
 }
 
-/** Returns the steps of a plan in execution order. `born`: its sequences in start order. */
+/** Returns the steps of a plan in execution order. `started`: its sequences in start order. */
 export async function stepsOf(
   store: Store,
   changes: readonly PlannedChange[],
-  born: readonly string[],
+  started: readonly string[],
 ): Promise<Steps> {
   const states = statesOf(store);
-  return withPairs(states, await grouped(states, changes, born), born).map(({ step }) => step);
+  return withPairs(states, await grouped(states, changes, started), started).map(({ step }) => step);
 }
 
-/** Groups the changes by step. A sequence that is not in `born` is being recovered. */
+/** Groups the changes by step. A sequence that is not in `started` is being recovered. */
 async function grouped(
   states: States,
   changes: readonly PlannedChange[],
-  born: readonly string[],
+  started: readonly string[],
 ): Promise<readonly Placed[]> {
   const steps: Placed[] = [];
   let last: PlannedChange | undefined;
@@ -46,7 +46,7 @@ async function grouped(
     last = change;
     const open = steps.at(-1);
     if (same && open !== undefined) open.step.changes.push(asData(change));
-    else steps.push({ id, step: await stepOf(states, change, !born.includes(id)) });
+    else steps.push({ id, step: await stepOf(states, change, !started.includes(id)) });
   }
   return steps;
 }
@@ -56,9 +56,9 @@ function asData({ line, commands }: PlannedChange): Steps[number]['changes'][num
 }
 
 /** Inserts the script's own pairs of functions, which are not called, in their places. */
-function withPairs(states: States, steps: readonly Placed[], born: readonly string[]): readonly Placed[] {
+function withPairs(states: States, steps: readonly Placed[], started: readonly string[]): readonly Placed[] {
   const all = [...steps];
-  for (const id of born) {
+  for (const id of started) {
     const { begin, steps: journalled } = states(id);
     for (const { n, intent } of journalled.filter((step) => step.intent.kind === 'bare')) {
       const line = `# "${pairName(intent.args)}": the script's own code, not called here`;
@@ -72,7 +72,7 @@ function withPairs(states: States, steps: readonly Placed[], born: readonly stri
         changes: [{ line, commands: [] }],
         undo: "the script's own function, while the process lives",
       };
-      all.splice(placeOf(all, { id, n }, born), 0, { id, step });
+      all.splice(placeOf(all, { id, n }, started), 0, { id, step });
     }
   }
   return all;
@@ -85,7 +85,7 @@ function withPairs(states: States, steps: readonly Placed[], born: readonly stri
 function placeOf(
   all: readonly Placed[],
   { id, n }: { readonly id: string; readonly n: number },
-  born: readonly string[],
+  started: readonly string[],
 ): number {
   const older = all.findLastIndex(
     (each) => each.id === id && each.step.when === 'in turn' && each.step.n < n,
@@ -93,7 +93,7 @@ function placeOf(
   if (older >= 0) return older + 1;
   const first = all.findIndex((each) => each.id === id);
   if (first >= 0) return first;
-  return all.findLastIndex((each) => born.indexOf(each.id) < born.indexOf(id)) + 1;
+  return all.findLastIndex((each) => started.indexOf(each.id) < started.indexOf(id)) + 1;
 }
 
 function onHost({ host }: Step['intent']): Pick<Steps[number], 'host'> {

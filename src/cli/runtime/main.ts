@@ -175,7 +175,7 @@ async function explained({ runtime, sequences }: Run, error: unknown): Promise<E
       ...(runtime?.script === undefined ? {} : { script: runtime.script }),
     });
   } catch (why) {
-    return plainly(error, why, sequences.begun());
+    return plainly(error, why, sequences.started());
   }
 }
 
@@ -225,7 +225,7 @@ async function checkAnswer(run: Run, exitCode: number): Promise<number> {
     terminal.line(lines(`the answer ${failed}`, host));
     return exitCode === 0 ? answerLost : exitCode;
   }
-  const committed = sequences.begun().filter(({ end }) => end === 'committed');
+  const committed = sequences.started().filter(({ end }) => end === 'committed');
   const made = committed.length > 0 ? 'the change was made' : `"${runtime?.verb ?? ''}" completed`;
   const details = committed.map(({ id, name }) => printable(`committed: "${name}" (${id})`));
   terminal.line(lines(`${made}; only its answer ${failed}`, 'changed as requested', details));

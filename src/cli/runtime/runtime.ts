@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import type { Logger } from 'pino';
 import type { Signals } from '../../atomic/index.ts';
 import type { Bofh } from '../../bofh.ts';
-import type { Begun } from '../errors/explanation.ts';
+import type { StartedSequence } from '../errors/explanation.ts';
 import type { Log } from './log.ts';
 import type { Settings } from './settings.ts';
 import type { Terminal } from './terminal.ts';
@@ -55,12 +55,12 @@ export interface Sequences {
   opened(): void;
   released(): void;
   /** Registers a new journal; `look` returns its state. */
-  born(id: string, look: () => Begun | undefined): void;
+  register(id: string, look: () => StartedSequence | undefined): void;
   readonly count: () => number;
   /** Resolves when no sequence is open. */
   idle(): Promise<void>;
   /** Returns each sequence that left a journal, in start order. Valid only when none is open. */
-  begun(): readonly Begun[];
+  started(): readonly StartedSequence[];
   /**
    * Rolls back all open sequences; resolves when none is left. After an unhandled error a body may
    * wait for what never comes, so it gets two seconds to end.
@@ -76,7 +76,7 @@ export interface Sequences {
 export function openSequences(): Sequences {
   let count = 0;
   const waiting: (() => void)[] = [];
-  const journals = new Map<string, () => Begun | undefined>();
+  const journals = new Map<string, () => StartedSequence | undefined>();
   const [stop, beneath] = [new AbortController(), new AbortController()];
   const idle = (): Promise<void> =>
     count === 0 ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve));
@@ -88,10 +88,10 @@ export function openSequences(): Sequences {
       count -= 1;
       if (count === 0) for (const tell of waiting.splice(0)) tell();
     },
-    born: (id, look) => journals.set(id, look),
+    register: (id, look) => journals.set(id, look),
     count: () => count,
     idle,
-    begun: () => [...journals.values()].flatMap((look) => look() ?? []),
+    started: () => [...journals.values()].flatMap((look) => look() ?? []),
     unwind: () => {
       stop.abort();
       if (count > 0) setTimeout(() => beneath.abort(), 2000);

@@ -9,7 +9,7 @@ import { findAmong } from '../../operations.ts';
 import { readSite } from '../../script/site.ts';
 import { defaultSite, type Site, siteFileHere } from '../../site.ts';
 import { askKey } from './ask-key.ts';
-import { begunIn } from '../errors/sequences.ts';
+import { startedIn } from '../errors/sequences.ts';
 import { readOnlyStore } from '../plan/read-only-store.ts';
 import { printable, typed } from '../output/text.ts';
 import { reportProgress, type ProgressReport } from '../output/progress.ts';
@@ -190,7 +190,7 @@ function counted(engine: Engine, { sequences, events }: Runtime): Engine {
   const create: Engine['store']['create'] = (name) => {
     const file = store.create(name);
     const id = /^(?<id>.+)\.new$/.exec(name)?.groups?.id;
-    if (id !== undefined) sequences.born(id, () => begunIn(store, id));
+    if (id !== undefined) sequences.register(id, () => startedIn(store, id));
     return file;
   };
   const found = { ...engine, locks: { open }, store: { ...store, create } };

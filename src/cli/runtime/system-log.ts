@@ -51,7 +51,7 @@ function fieldsOf({ verb, sequences }: Runtime, message: string): readonly strin
   return [
     ...[`MESSAGE=${message}`, 'PRIORITY=5', 'SYSLOG_FACILITY=1', 'SYSLOG_IDENTIFIER=bofh'],
     ...[`SYSLOG_PID=${String(process.pid)}`, `BOFH_VERB=${verb}`, `BOFH_USER=${thisUser().user}`],
-    ...sequences.begun().map(({ id }) => `BOFH_SEQUENCE=${id}`),
+    ...sequences.started().map(({ id }) => `BOFH_SEQUENCE=${id}`),
   ];
 }
 

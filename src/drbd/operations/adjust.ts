@@ -5,7 +5,7 @@ import { RefusedError } from '../../core/errors.ts';
 import { refuseWithoutAddress } from '../address.ts';
 import type { ResourceState } from '../state.ts';
 import { drbdAdjust, drbdAdjustments } from '../volume-commands.ts';
-import { args, askedUp, claimsOf, holdersOf, minorsOf, now } from './known.ts';
+import { args, askedUp, claimsOf, holdersOf, minorsOf, now } from './known-resource.ts';
 
 const undo = z.strictObject({
   name: z.string(),

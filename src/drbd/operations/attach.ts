@@ -2,7 +2,7 @@ import { RefusedError } from '../../core/errors.ts';
 import type { ResourceState } from '../state.ts';
 import { drbdAttach, drbdDetach } from '../volume-commands.ts';
 import { checkDisk } from './disk.ts';
-import { holdersOf } from './known.ts';
+import { holdersOf } from './known-resource.ts';
 import { volumeChange } from './volumes.ts';
 
 /** Attaches the configured disks of a resource that is up. It lasts until the next boot. */

@@ -25,7 +25,7 @@ import {
   refuseUsed,
   resourceName,
   upAgain,
-} from './known.ts';
+} from './known-resource.ts';
 
 const undo = z.strictObject({
   name: z.string(),

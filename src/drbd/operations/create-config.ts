@@ -10,8 +10,8 @@ import { configText, type NodeIds } from '../config-text.ts';
 import { checkNewConfig, type NewConfig, newConfig } from '../new-config.ts';
 import { addressRemedy } from '../problems.ts';
 import { configured } from '../reads.ts';
-import { configKey, deviceOf, isStandAlone, now, whileUp } from './known.ts';
-import { refuseTaken } from './taken.ts';
+import { configKey, deviceOf, isStandAlone, now, whileUp } from './known-resource.ts';
+import { refuseTaken } from './refuse-taken.ts';
 
 const args = z.extend(newConfig, {
   /**

@@ -31,7 +31,7 @@ import {
 import { blockSize, createMd, setGeneration, writeDeviceUuid } from '../metadata-commands.ts';
 import { dataSize } from '../size.ts';
 import { refuseLost } from './disk.ts';
-import { askedHere, configKey, resourceName } from './known.ts';
+import { askedHere, configKey, resourceName } from './known-resource.ts';
 import { checkContent, formatFor, volumeOf } from './new-metadata.ts';
 import { randomId } from '../../core/random.ts';
 

@@ -1,6 +1,6 @@
 import { RefusedError } from '../../core/errors.ts';
 import type { ResourceState } from '../state.ts';
-import { type Here, isStandAlone, minorsOf, undoOf } from './known.ts';
+import { type Here, isStandAlone, minorsOf, undoOf } from './known-resource.ts';
 
 /** A primary must be demoted first, and the only good copy of the data must stay up. */
 export function refuseNeeded({ name, role, connections }: ResourceState): void {

@@ -7,7 +7,7 @@ import { refuseWithoutAddress } from '../address.ts';
 import { dataInWords, dataNow, dataState, refuseOtherData } from '../generation.ts';
 import type { ResourceState } from '../state.ts';
 import type { VolumeOf } from '../volume-commands.ts';
-import { askedUp, claimsOf, type Here, leftOf, minorsOf, now, upAgain } from './known.ts';
+import { askedUp, claimsOf, type Here, leftOf, minorsOf, now, upAgain } from './known-resource.ts';
 import { volumeArgs } from './volumes.ts';
 
 const undo = z.strictObject({

@@ -6,7 +6,7 @@ import { type Bytes, formatSize } from '../../core/units.ts';
 import type { ConfiguredVolume } from '../config.ts';
 import { blocksAt, type MetadataFormat } from '../metadata-commands.ts';
 import { moduleVersion } from '../reads.ts';
-import type { Here } from './known.ts';
+import type { Here } from './known-resource.ts';
 import { option } from '../../core/option.ts';
 
 /**

@@ -7,7 +7,7 @@ import { otherAddresses } from '../differences.ts';
 import { configured, type Resource, resourceNamed, states } from '../reads.ts';
 import type { ResourceState } from '../state.ts';
 import { statementsIn } from '../statements.ts';
-import { args, configKey, refuseOtherAddresses, whileUp } from './known.ts';
+import { args, configKey, refuseOtherAddresses, whileUp } from './known-resource.ts';
 
 const undo = z.extend(removal.undo, { name: z.string(), whileUp });
 

@@ -19,7 +19,7 @@ import { type ManualRecovery, ParseError, RefusedError } from '../../core/errors
 import type { Bytes } from '../../core/units.ts';
 import { bytesOf, deviceUuidIn, savedBlock, savedRun } from '../metadata.ts';
 import { blocksAt, blockSize } from '../metadata-commands.ts';
-import { askedHere, configKey, resourceName } from './known.ts';
+import { askedHere, configKey, resourceName } from './known-resource.ts';
 import { formatFor, volumeOf } from './new-metadata.ts';
 
 const count = z.int().check(z.nonnegative());

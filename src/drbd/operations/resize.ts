@@ -7,7 +7,7 @@ import { refuseWithoutAddress } from '../address.ts';
 import { dataSize } from '../size.ts';
 import type { ResourceState } from '../state.ts';
 import { drbdResize } from '../volume-commands.ts';
-import { askedUp, claimsOf, leftOf, minorsOf, now, upAgain } from './known.ts';
+import { askedUp, claimsOf, leftOf, minorsOf, now, upAgain } from './known-resource.ts';
 import { formatFor, volumeOf } from './new-metadata.ts';
 import { volumeArgs } from './volumes.ts';
 

@@ -23,7 +23,7 @@ import {
   type Undo,
   undo,
   undoOf,
-} from './known.ts';
+} from './known-resource.ts';
 
 /** Each is the other's inverse. */
 const common = (to: 'primary' | 'secondary') => {

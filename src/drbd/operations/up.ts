@@ -28,7 +28,7 @@ import {
   type Undo,
   undo,
   undoOf,
-} from './known.ts';
+} from './known-resource.ts';
 import { option } from '../../core/option.ts';
 
 const common = { version: 1, args, result: z.null(), lives: 'boot', restores: 'state' } as const;

@@ -7,7 +7,7 @@ import { refuseWithoutAddress } from '../address.ts';
 import type { ResourceState } from '../state.ts';
 import { connectionsOf } from '../config.ts';
 import { drbdVerify } from '../volume-commands.ts';
-import { askedUp, claimsOf, minorsOf, now } from './known.ts';
+import { askedUp, claimsOf, minorsOf, now } from './known-resource.ts';
 import { volumeArgs } from './volumes.ts';
 
 const undo = z.strictObject({

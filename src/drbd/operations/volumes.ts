@@ -5,7 +5,16 @@ import { type Holder, NotDone, ParseError, RefusedError } from '../../core/error
 import { refuseWithoutAddress } from '../address.ts';
 import type { ResourceState } from '../state.ts';
 import type { VolumeOf } from '../volume-commands.ts';
-import { askedUp, claimsOf, deviceOf, type Here, minorOf, minorsOf, now, resourceName } from './known.ts';
+import {
+  askedUp,
+  claimsOf,
+  deviceOf,
+  type Here,
+  minorOf,
+  minorsOf,
+  now,
+  resourceName,
+} from './known-resource.ts';
 
 export const volumeArgs = z.strictObject({
   /** Name of the resource, as in its configuration. */

@@ -18,7 +18,7 @@ import {
 } from '../reads.ts';
 import type { LogicalVolume } from '../objects.ts';
 import { deviceKeys } from './device-keys.ts';
-import { askedVolume, findKnown, known, type KnownVolume, knownVolume, volumeNamed } from './known.ts';
+import { askedVolume, findKnown, known, type KnownVolume, knownVolume, volumeNamed } from './known-volume.ts';
 
 const undo = z.extend(knownVolume, {
   /** The state after the step. */

@@ -10,7 +10,7 @@ import { removeOrTell, syncGroup, udevOf, usableVg, type VolumeAmong } from '../
 import { copiesOf, isLinear, isRaid1, partsOf, refuseUnconvertible, refuseUnsynced } from './copies.ts';
 import { copyToDrop, placeForCopy } from './copy-places.ts';
 import { deviceKeys } from './device-keys.ts';
-import { askedVolume, findKnown, known, knownVolume, volumeNamed } from './known.ts';
+import { askedVolume, findKnown, known, knownVolume, volumeNamed } from './known-volume.ts';
 
 const args = z.extend(askedVolume, {
   /** `raid1`: with a second copy. `linear`: with one. */

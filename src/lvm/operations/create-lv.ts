@@ -15,9 +15,15 @@ import { lvcreateThin } from '../thin-commands.ts';
 import { writeZeros } from '../zeros.ts';
 import { extents, refuseFull, wantedExtents } from './extents.ts';
 import { askedLayout, knownLayout, layoutOf, ownExtents, refuseFewDevices, takenExtents } from './layouts.ts';
-import { findMade, madeVolume, readablePath, refuseOtherGroup, removeMade } from './made.ts';
+import {
+  findCreated,
+  createdVolume,
+  readablePath,
+  refuseOtherGroup,
+  removeCreated,
+} from './created-volume.ts';
 import { poolNamed } from './pools.ts';
-import { refuseTaken } from './taken.ts';
+import { refuseTaken } from './refuse-taken.ts';
 import { sizeOption } from '../../core/request.ts';
 
 const savedContent = z.strictObject({
@@ -56,7 +62,7 @@ const args = z.strictObject({
   tags: z.exactOptional(z.array(z.string())),
 });
 
-const undo = z.extend(madeVolume, {
+const undo = z.extend(createdVolume, {
   extents: z.number().check(z.int(), z.positive()),
   size: z.number().check(z.int(), z.positive()),
   layout: z.exactOptional(knownLayout),
@@ -152,8 +158,8 @@ export const createLv = operation({
     size,
     uuid,
   }),
-  look: async ({ undo: of, result, host }) => (await findMade(host, of, result?.uuid)).look,
-  revert: async ({ undo: of, result, host }) => removeMade(host, of, result?.uuid),
+  look: async ({ undo: of, result, host }) => (await findCreated(host, of, result?.uuid)).look,
+  revert: async ({ undo: of, result, host }) => removeCreated(host, of, result?.uuid),
   content: {
     lost: 'undone',
     of: 'device',

@@ -9,9 +9,9 @@ import { checkLvName, checkTag } from '../names.ts';
 import { syncGroup, udevOf, usableVg, volumesOf } from '../reads.ts';
 import type { LogicalVolume, WholeGroup } from '../objects.ts';
 import { extents, refuseFull, wantedExtents } from './extents.ts';
-import { volumeNamed } from './known.ts';
-import { findMade, madeVolume, removeMade } from './made.ts';
-import { refuseTaken } from './taken.ts';
+import { volumeNamed } from './known-volume.ts';
+import { findCreated, createdVolume, removeCreated } from './created-volume.ts';
+import { refuseTaken } from './refuse-taken.ts';
 import { wholeRoom } from './snapshot-room.ts';
 import { inactive, volumeChanged, volumeWitness } from './volume-content.ts';
 import { sizeOption } from '../../core/request.ts';
@@ -46,7 +46,7 @@ const args = z.strictObject({
   tags: z.exactOptional(z.array(z.string())),
 });
 
-const undo = z.extend(madeVolume, {
+const undo = z.extend(createdVolume, {
   origin: z.strictObject({ name: z.string(), uuid: z.string() }),
   sort: z.enum(['classic', 'thin']),
   /** For a classic snapshot: as requested; lvm gives no more than it can use. */
@@ -120,17 +120,17 @@ export const createSnapshot = operation({
     return { uuid: made.uuid, size: made.size, active: made.active === true };
   },
   value: ({ undo: { vg, name }, result }) => ({ vg, name, path: `/dev/${vg}/${name}`, ...result }),
-  look: async ({ undo: of, result, host }) => (await findMade(host, of, result?.uuid)).look,
-  revert: async ({ undo: of, result, host }) => removeMade(host, of, result?.uuid),
+  look: async ({ undo: of, result, host }) => (await findCreated(host, of, result?.uuid)).look,
+  revert: async ({ undo: of, result, host }) => removeCreated(host, of, result?.uuid),
   content: {
     lost: 'undone',
     of: 'device',
     witness: async ({ undo: of, result, host }) => {
-      const { lv } = await findMade(host, of, result?.uuid);
+      const { lv } = await findCreated(host, of, result?.uuid);
       return lv === undefined ? undefined : volumeWitness(host, lv);
     },
     changed: async ({ undo: of, result, witness, touched, filled, host }) => {
-      const { lv, all } = await findMade(host, of, result?.uuid);
+      const { lv, all } = await findCreated(host, of, result?.uuid);
       if (lv === undefined || filled === 'now') return undefined;
       // Writes of the sequence cannot be distinguished from those of others.
       if (of.written === true && touched) return volumeChanged(host, lv, undefined);

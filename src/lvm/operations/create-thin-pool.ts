@@ -8,9 +8,9 @@ import { checkLvName, checkTag } from '../names.ts';
 import { syncGroup, udevOf, usableVg, volumesOf } from '../reads.ts';
 import { lvcreatePool } from '../thin-commands.ts';
 import { extents, refuseFull, wantedExtents } from './extents.ts';
-import { findMade, madeVolume, refuseOtherGroup, removeMade } from './made.ts';
+import { findCreated, createdVolume, refuseOtherGroup, removeCreated } from './created-volume.ts';
 import { checkMetadata, metadatas } from './pools.ts';
-import { refuseTaken } from './taken.ts';
+import { refuseTaken } from './refuse-taken.ts';
 import { sizeOption as size } from '../../core/request.ts';
 
 const bytes = z.number().check(z.int(), z.positive());
@@ -32,7 +32,7 @@ const args = z.strictObject({
   tags: z.exactOptional(z.array(z.string())),
 });
 
-const undo = z.extend(madeVolume, { extents: bytes, size: bytes, metadataSize: bytes, chunkSize: bytes });
+const undo = z.extend(createdVolume, { extents: bytes, size: bytes, metadataSize: bytes, chunkSize: bytes });
 
 /**
  * Creates a thin pool with the tag of its step from the first moment. Undo removes the pool with
@@ -86,8 +86,8 @@ export const createThinPool = operation({
   value: ({ undo: { vg, name, size: data, metadataSize, chunkSize }, result: { uuid } }) => ({
     ...{ vg, name, size: data, metadataSize, chunkSize, uuid },
   }),
-  look: async ({ undo: of, result, host }) => (await findMade(host, of, result?.uuid)).look,
-  revert: async ({ undo: of, result, host }) => removeMade(host, of, result?.uuid),
+  look: async ({ undo: of, result, host }) => (await findCreated(host, of, result?.uuid)).look,
+  revert: async ({ undo: of, result, host }) => removeCreated(host, of, result?.uuid),
   sync: ({ undo: { vgUuid }, host }) => syncGroup(host, vgUuid),
   describe: madeRecovery,
 });

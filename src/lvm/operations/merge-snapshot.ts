@@ -19,7 +19,7 @@ import {
 } from '../reads.ts';
 import type { LogicalVolume } from '../objects.ts';
 import { deviceKeys } from './device-keys.ts';
-import { askedVolume, findKnown, knownVolume, volumeNamed } from './known.ts';
+import { askedVolume, findKnown, knownVolume, volumeNamed } from './known-volume.ts';
 import { volumeChanged, volumeWitness } from './volume-content.ts';
 
 const undo = z.extend(knownVolume, {

@@ -3,7 +3,7 @@ import { RefusedError, UsageError } from '../../core/errors.ts';
 import { refuseUntold } from '../reads.ts';
 import type { LogicalVolume, PhysicalVolume, WholeGroup } from '../objects.ts';
 import { usableVg } from '../reads.ts';
-import { volumeNamed } from './known.ts';
+import { volumeNamed } from './known-volume.ts';
 import { type PresentPv, toKnown } from './known-pvs.ts';
 import { type Extents, extentsOf, isMove, leavingRuns, planMoves, topName } from './moves.ts';
 import { pvOn } from './physical.ts';

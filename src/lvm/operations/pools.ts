@@ -2,7 +2,7 @@ import { RefusedError, UsageError } from '../../core/errors.ts';
 import { type Bytes, formatSize } from '../../core/units.ts';
 import { isThinPool } from '../filling.ts';
 import type { LogicalVolume, WholeGroup } from '../objects.ts';
-import { volumeNamed } from './known.ts';
+import { volumeNamed } from './known-volume.ts';
 
 /**
  * The thin pool of that name in a group, checked by uuid if given. RefusedError if there is none.

@@ -21,7 +21,7 @@ import {
 } from '../reads.ts';
 import type { LogicalVolume } from '../objects.ts';
 import { tombstone, tombstonePrefix } from './groups.ts';
-import { askedVolume, findKnown, known, knownVolume, rename, volumeNamed } from './known.ts';
+import { askedVolume, findKnown, known, knownVolume, rename, volumeNamed } from './known-volume.ts';
 import { volumeChanged, volumeWitness } from './volume-content.ts';
 
 const undo = z.extend(knownVolume, {

@@ -8,8 +8,8 @@ import { checkLvName, checkVgName } from '../names.ts';
 import { inUse, refuseUntold, syncGroup, usableVg, type VolumeAmong } from '../reads.ts';
 import type { LogicalVolume } from '../objects.ts';
 import { deviceKeys } from './device-keys.ts';
-import { askedVolume, findKnown, known, knownVolume, rename, volumeNamed } from './known.ts';
-import { identityOfVolume, refuseTaken } from './taken.ts';
+import { askedVolume, findKnown, known, knownVolume, rename, volumeNamed } from './known-volume.ts';
+import { identityOfVolume, refuseTaken } from './refuse-taken.ts';
 
 const args = z.extend(askedVolume, {
   /** The new name in the same group. RefusedError `exists` if it is taken. */

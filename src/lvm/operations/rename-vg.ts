@@ -11,7 +11,7 @@ import { vgrename } from '../vg-commands.ts';
 import { refuseGroupName } from './groups.ts';
 import { askedGroup, findGroup, groupNamed, knownGroup, presentMembers, sameGroup } from './known-group.ts';
 import { accountedFor, knownPv, syncPvs } from './known-pvs.ts';
-import { identityOfVolume, leadsTo } from './taken.ts';
+import { identityOfVolume, leadsTo } from './refuse-taken.ts';
 
 const args = z.extend(askedGroup, {
   /** The new name. RefusedError if it is taken. */

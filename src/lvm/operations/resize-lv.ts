@@ -11,7 +11,7 @@ import { holdersOf, refuseUntold, syncGroup, usableVg } from '../reads.ts';
 import type { LogicalVolume, WholeGroup } from '../objects.ts';
 import { writeZeros } from '../zeros.ts';
 import { deviceKeys } from './device-keys.ts';
-import { askedVolume, findKnown, known, volumeNamed } from './known.ts';
+import { askedVolume, findKnown, known, volumeNamed } from './known-volume.ts';
 import { poolNamed } from './pools.ts';
 import {
   beyond,
@@ -25,7 +25,7 @@ import {
   shrink,
   tailOf,
   unmark,
-} from './resized.ts';
+} from './resized-volume.ts';
 import { refuseRoom } from './snapshot-room.ts';
 import { spreadOf, takenFor, unitOf, whyNotSmaller, whyNotSynced } from '../spread.ts';
 import { sizeOption } from '../../core/request.ts';

@@ -9,7 +9,7 @@ import { syncGroup, udevOf, usableVg } from '../reads.ts';
 import type { LogicalVolume, WholeGroup } from '../objects.ts';
 import { lvextendPool } from '../thin-commands.ts';
 import { refuseFull } from './extents.ts';
-import { askedVolume, findKnown, knownVolume } from './known.ts';
+import { askedVolume, findKnown, knownVolume } from './known-volume.ts';
 import { checkMetadata, poolNamed } from './pools.ts';
 import { sizeOption } from '../../core/request.ts';
 

@@ -8,7 +8,7 @@ import { checkTag, checkVgName } from '../names.ts';
 import { syncGroup, udevOf, usableVg } from '../reads.ts';
 import type { LogicalVolume } from '../objects.ts';
 import { deviceKeys } from './device-keys.ts';
-import { askedVolume, findKnown, known, knownVolume, volumeNamed } from './known.ts';
+import { askedVolume, findKnown, known, knownVolume, volumeNamed } from './known-volume.ts';
 
 const args = z.extend(askedVolume, {
   /** Tags to add, without the `@`. */

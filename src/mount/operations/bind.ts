@@ -7,7 +7,7 @@ import { ParseError, RefusedError } from '../../core/errors.ts';
 import { mountedRecovery } from '../manual-recovery.ts';
 import { bindMount } from '../commands.ts';
 import { mountOptions, wordsOf } from '../options.ts';
-import { chooseDirectory, isOf, lookForMount, makeMount, numberOf, takeAway } from '../ours.ts';
+import { chooseDirectory, isOf, lookForMount, makeMount, numberOf, takeAway } from '../step-mount.ts';
 import { realPath } from '../paths.ts';
 import { isWithin, markOption, mountOver, mountsAt } from '../table.ts';
 

@@ -13,7 +13,7 @@ import { RefusedError } from '../../core/errors.ts';
 import { mountedRecovery } from '../manual-recovery.ts';
 import { mount as mountCommand } from '../commands.ts';
 import { mountOptions, wordsOf } from '../options.ts';
-import { chooseDirectory, isOf, lookForMount, makeMount, takeAway } from '../ours.ts';
+import { chooseDirectory, isOf, lookForMount, makeMount, takeAway } from '../step-mount.ts';
 import { markOption, mountsAt } from '../table.ts';
 
 const args = z.strictObject({

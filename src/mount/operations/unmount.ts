@@ -13,7 +13,7 @@ import {
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../core/errors.ts';
 import { bindMount, mount as mountCommand } from '../commands.ts';
-import { isOf, numberOf } from '../ours.ts';
+import { isOf, numberOf } from '../step-mount.ts';
 import { isPrivate, realPath } from '../paths.ts';
 import { deviceBehind, shownBy } from '../source.ts';
 import { againOption, describe, mountOver, mountsAt, userEntries } from '../table.ts';

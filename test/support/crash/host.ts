@@ -14,7 +14,7 @@ interface Lock {
 /** Object or inode → who has it locked. */
 export type Locks = Map<string, readonly Lock[]>;
 
-/** Takes every lock or none; the index of the first that somebody else has. */
+/** Takes every lock or none; returns the index of the first that another process has. */
 function lockAll(
   locks: Locks,
   pid: number,

@@ -24,7 +24,7 @@ export interface Plan {
   readonly faulty?: (event: Event) => Fault | undefined;
   /** From this event on the disk has so many bytes left; without a ballast even its removal does not help. */
   readonly full?: { readonly at: number; readonly free: number; readonly ballast: 'helps' | 'does not help' };
-  /** Called before each event, on behalf of somebody else. */
+  /** Called before each event: what another process does then. */
   readonly meanwhile?: (event: Event) => void;
 }
 

@@ -104,7 +104,7 @@ export const anyCase: fc.Arbitrary<Case> = fc.record({
   kind,
 });
 
-/** Runs it, lets it crash, recovers; gives what is wrong. Here what holds is told by what was reported, as always. */
+/** Runs it, lets it crash, recovers; returns what is wrong, judged by what was reported. */
 export async function randomTrial(subject: Subject, one: Case): Promise<readonly string[]> {
   const start = startWorld();
   const foreign = uidsOf(start);

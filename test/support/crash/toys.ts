@@ -62,7 +62,7 @@ export function toys(modules: EngineModule, process: Process, bugs: ToyBugs = {}
     see('');
     return [...world.disk].find(([, thing]) => thing.uid === uid)?.[0];
   };
-  /** Removes it with all that lies in it. */
+  /** Removes it with all that it contains. */
   const destroy = (key: string): void => {
     const thing = world.disk.get(key);
     if (thing === undefined) throw new Error(`${key} does not exist`);
@@ -120,7 +120,7 @@ export function toys(modules: EngineModule, process: Process, bugs: ToyBugs = {}
         revert: async ({ undo }) => effect(`unmake ${undo.key}`, () => destroy(undo.key)),
       }),
 
-    /** Lies in a container, is one itself; two parts; only cached. */
+    /** In a container, a container itself; in two parts; only cached. */
     format: () =>
       operation({
         kind: 'vol.format',

@@ -53,7 +53,7 @@ export function startWorld(): World {
   return world;
 }
 
-/** The uids that were there before: what is not ours keeps them. */
+/** The uids that existed before: foreign objects keep them. */
 export function uidsOf(world: World): ReadonlySet<number> {
   return new Set([...world.disk.values(), ...world.boot.values()].map(({ uid }) => uid));
 }
@@ -183,7 +183,7 @@ export function unnamed(
   const covers = (key: string): boolean =>
     named.some((name) => name === key || name.startsWith(`${key}/`)) ||
     /^vol:gone_|^file:\./.test(key) ||
-    // What lies in an object goes with it.
+    // The content of an object is removed with it.
     /"over":"vol:gone_/.test(now.get(key) ?? '');
   return differences(expected[base], now)
     .filter((key) => !covers(key))

@@ -6,7 +6,7 @@ export interface Thing {
   readonly uid: number;
   readonly mark?: string;
   readonly value?: string;
-  /** The uid of what it lies in or over. */
+  /** The uid of the object that contains it. */
   readonly over?: number;
   readonly files?: Readonly<Record<string, string>>;
 }

@@ -94,7 +94,7 @@ export function rebuild(
 
 const garbled = 4 << 20;
 
-/** Of a long range its two ends: what somebody looks for is there. */
+/** Both ends of a long range, which are what is compared. */
 function garble(
   medium: Medium | undefined,
   { at, length, draw }: { readonly at: number; readonly length: number; readonly draw: Draw },

@@ -89,7 +89,7 @@ function runtimeOf(
   };
 }
 
-/** Both streams as one, as on a screen, and nobody who answers. */
+/** Both streams as one, as on a screen, without anybody to answer. */
 function plainTerminal(write: (text: string) => void): Terminal {
   return {
     interactive: false,

@@ -111,7 +111,7 @@ function say(text: string): void {
   process.stdout.write(`» ${text}\n`);
 }
 
-/** What a reboot ends by itself: domains, their disks, and what lies in /run. */
+/** What a reboot ends by itself: domains, their disks, and files in /run. */
 const endedByReboot: readonly string[] = ['domains', 'block devices of guests', '/run/bofh'];
 
 function afterReboot(print: Fingerprint): Fingerprint {

@@ -81,7 +81,7 @@ async function act(host: SimulatedHost): Promise<void> {
   say('that was all; `npm run demo` without --simulated does the same on a real Xen host in an emulator');
 }
 
-/** The fault makes tar wait, so that the power fails while it is at work. What nobody synced is lost. */
+/** The fault makes tar wait, so that the power fails while it is at work. Unsynced data is lost. */
 async function cutPower(host: SimulatedHost): Promise<SimulatedHost> {
   host.fault({ tool: 'tar', argvIncludes: '--extract', mode: 'hangs' });
   const { ended } = start(host, `bofh vm create db1 ${source} --start`);
@@ -129,7 +129,10 @@ function same(before: string, after: string): void {
   say(`the host is exactly as before: ${left.length} facts compared (volumes, mounts, files, domains)`);
 }
 
-/** What a reboot ends by itself: domains, and what lies in /run and /tmp. What is not on the disk it would have taken. */
+/**
+ * What a reboot ends by itself: domains, and files in /run and /tmp. It would also take what is not on the
+ * disk.
+ */
 function afterReboot(snapshot: string): string {
   return snapshot.replace(/^(?:domain|durable|now tmpfs:) ?.*\n/gm, '');
 }

@@ -120,7 +120,10 @@ export const concurrency: readonly Trial[] = [
   },
 ];
 
-/** Holds bofh in front of a tool, lets somebody act, lets go: bofh must fail and leave theirs alone. */
+/**
+ * Holds bofh in front of a tool while another process acts, then releases it: bofh must fail and leave the
+ * foreign object alone.
+ */
 async function atTool(
   stage: Stage,
   call: { readonly tool: string; readonly words: readonly string[]; readonly nth?: number },
@@ -142,7 +145,7 @@ async function atTool(
   return leftAlone(stage, check);
 }
 
-/** Holds bofh at the intent of a step, lets somebody act, lets go. */
+/** Holds bofh at the intent of a step while another process acts, then releases it. */
 async function atLine(
   stage: Stage,
   kind: string,
@@ -171,7 +174,7 @@ async function atLine(
   return leftAlone(stage, check);
 }
 
-/** Kills bofh at the intent of a step (all before it is done), lets somebody act, recovers. */
+/** Kills bofh at the intent of a step (all before it is done), lets another process act, recovers. */
 async function afterKill(
   stage: Stage,
   kind: string,

@@ -119,7 +119,7 @@ async function actsThenFails(stage: Stage, specimen: RigSpecimen): Promise<'as b
   return 'as after';
 }
 
-/** It is committed when its program fails, so it is brought to its end: at once, or by the next recovery. */
+/** It is committed when its program fails, so it is finished: at once, or by the next recovery. */
 async function deferredFails(stage: Stage, specimen: RigSpecimen): Promise<'as after'> {
   const { act } = specimen;
   if ('act' in act) throw new Error('a fault is laid over its program, so it must start one');

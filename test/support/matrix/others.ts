@@ -11,7 +11,7 @@ import type { OneOperation } from './operations.ts';
 import { background, expectAsBefore, guest, run, type Stage } from './stage.ts';
 import type { Trial } from './trials.ts';
 
-/** What somebody else does before recovery, and what must then still be there. */
+/** What another process does before recovery, and what must still exist afterwards. */
 interface Written {
   readonly name: string;
   readonly specimen: Pick<OneOperation, 'setUp' | 'call' | 'clear'>;
@@ -158,7 +158,7 @@ async function within(
   await act();
   await stage.machine.run(write);
   const theirs = await textOf(stage, read);
-  // At boot nobody says yes.
+  // At boot there is no user to confirm.
   await run(stage, 'bofh recover < /dev/null', leftAlone === true ? 0 : 3);
   await expectKept(stage, read, theirs);
   const said = await run(stage, 'bofh recover --yes', leftAlone === true ? 0 : 3);

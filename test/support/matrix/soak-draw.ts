@@ -91,7 +91,7 @@ export interface Drawn {
         readonly pick: number;
         readonly mode: 'hang' | 'act-then-hang';
       };
-  /** After a crash, before the recovery, somebody takes a name that is free. */
+  /** After a crash, before the recovery, another process takes a free name. */
   readonly stranger: boolean;
 }
 

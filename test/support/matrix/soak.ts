@@ -204,7 +204,7 @@ async function disturbed(
 /** Words that only a change of the tool has, not a question. */
 const change: Readonly<Record<string, readonly string[]>> = { mount: ['--target'], tar: ['--extract'] };
 
-/** Somebody makes a volume, or a file, of a name that is free. */
+/** Another process creates a volume, or a file, with a free name. */
 async function intrude({ machine }: Stage, figures: Figures) {
   const free = await machine.run(
     `for lv in ${volumes.join(' ')} ${old}; do lvs vg0/$lv >/dev/null 2>&1 || { echo $lv; break; }; done`,

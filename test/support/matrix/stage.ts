@@ -13,7 +13,7 @@ import {
   until,
 } from '../rig/index.ts';
 
-/** A dom0 with bofh on it, and with things of somebody else whose names are like those that the trials make. */
+/** A dom0 with bofh on it, and with foreign objects whose names are like those that the trials create. */
 export interface Stage {
   readonly machine: Machine;
   /** What every trial starts from and, when it ends as before, has to leave. */
@@ -77,7 +77,7 @@ export async function expectAsBefore(stage: Stage): Promise<void> {
   await expectForeign(stage);
 }
 
-/** The volumes of somebody else, byte for byte. */
+/** The foreign volumes, byte for byte. */
 export async function expectForeign(stage: Stage): Promise<void> {
   if ((await foreignContent(stage.machine)) !== stage.foreign)
     throw new Error('a foreign volume was changed');
@@ -191,7 +191,10 @@ export async function background(stage: Pick<Stage, 'machine'>, command: string)
   return { pid, ended };
 }
 
-/** A guest of somebody else with the name of ours, on volumes of its own; its config lies where bofh does not look. */
+/**
+ * A foreign guest with the name of ours, on volumes of its own; bofh does not look in the directory of its
+ * config.
+ */
 export async function foreignGuestConfig(stage: Stage): Promise<string> {
   await stage.machine.run(
     'lvcreate --quiet -y -W y -L 64M -n stranger vg0 && mkfs.ext4 -q /dev/vg0/stranger && mkdir -p /run/rig-guest && mount /dev/vg0/stranger /run/rig-guest && tar -x -f /srv/guest.tar -C /run/rig-guest && umount /run/rig-guest',

@@ -40,7 +40,7 @@ export async function record(options: {
   return { changed, surprises };
 }
 
-/** Makes the recordings of one group, where nobody else is. */
+/** Makes the recordings of one group, on a host of its own. */
 export async function recordGroup(
   place: Place,
   { group, say }: { readonly group: Group; readonly say: (text: string) => void },
@@ -104,7 +104,7 @@ async function ask(
   return await place.run(line, { check: 'return', stdin });
 }
 
-/** What draws its identity at random is learned anew before each call. */
+/** A random identity is read again before each call. */
 async function learn(
   place: Place,
   { group, stable }: { readonly group: Group; readonly stable: Stable },

@@ -23,11 +23,11 @@ export interface Situation {
   readonly command: Command<unknown> | ((known: Known) => Command<unknown>);
   /** How bofh has to take it, where a version of the tool says another thing by that. */
   readonly answers: Taken | ((version: string) => Taken);
-  /** Who calls it; root when nothing is said. */
+  /** The user who calls it (default: root). */
   readonly as?: 'nobody';
   /** What it reads, where the command's own input is a key. */
   readonly key?: string;
-  /** What lies in its second key. */
+  /** The content of its second key. */
   readonly secondKey?: string;
 }
 

@@ -183,7 +183,7 @@ function withNames({ world }: SimulatedHost, text: string): string {
 // A test may have put another clock in their place.
 const { setTimeout: later, clearTimeout: never } = globalThis;
 
-/** What takes longer waits for something that nobody does here. */
+/** A command that takes longer waits for something that does not happen here. */
 async function withinLimit<T>(work: Promise<T>): Promise<T | { readonly outcome: 'waits' }> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const limit = new Promise<{ readonly outcome: 'waits' }>((resolve) => {

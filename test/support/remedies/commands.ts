@@ -183,7 +183,7 @@ export function commandsIn(remedy: string): readonly (readonly Advice[])[] {
   return alternatives.filter(({ length }) => length > 0);
 }
 
-/** What bofh does is told with its name, too: "bofh removes regular files alone". */
+/** Sentences about bofh contain its name, too: "bofh removes regular files alone". */
 const nouns = new Set([
   ...[
     'block',

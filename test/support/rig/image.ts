@@ -21,7 +21,7 @@ export type Image = {
   readonly sshKey: string;
 };
 
-/** What is told while something takes long. */
+/** Called with messages while something takes long. */
 export type Progress = (text: string) => void;
 
 /** Which Debian a test gets that names none: $BOFH_RIG_SUITE, `bookworm` by default. */

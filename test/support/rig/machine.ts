@@ -24,7 +24,7 @@ import type { Connection, RunOptions, RunResult } from './ssh.ts';
 import { type FileEntry, getFile, putEntries, putPath } from './transfer.ts';
 import { layDisks, loseUnflushed } from './volatile.ts';
 
-/** What a machine is to be. */
+/** The requested machine. */
 export type MachineOptions = {
   /** `xen`: a dom0 under Xen; `none`: the same Debian on the bare machine. */
   readonly hypervisor: Hypervisor;

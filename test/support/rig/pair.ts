@@ -3,7 +3,7 @@ import { freePorts, linkAddress } from './link.ts';
 import { bootMachine, type Machine, type MachineOptions } from './machine.ts';
 import { until } from './process.ts';
 
-/** What the two machines of a pair are to be, both the same; `names` are their host names, `a` and `b` when nothing is said. */
+/** The requested two machines of a pair, both the same; `names` are their host names (default: `a` and `b`). */
 export type PairOptions = Partial<Omit<MachineOptions, 'name' | 'link'>> & {
   readonly names?: readonly [string, string];
 };
@@ -14,7 +14,7 @@ export type Pair = {
   readonly a: Machine;
   /** 10.77.0.2 */
   readonly b: Machine;
-  /** Pulls the cable: nothing comes over any more, and neither side is told but by its card. */
+  /** Pulls the cable: no packet gets through, and each side notices only the state of its card. */
   readonly cutLink: () => Promise<void>;
   /** Plugs it in again. Where both run, each reaches the other one when this returns. */
   readonly mendLink: () => Promise<void>;

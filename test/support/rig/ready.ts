@@ -8,7 +8,10 @@ import type { Progress } from './image.ts';
 import { bootArgv, diskArgv, linkArgv, monitorArgv, networkArgv } from './qemu-argv.ts';
 import type { Connection } from './ssh.ts';
 
-/** The folder of a frozen machine that has booted and answers: `memory`, and its disks, which nobody writes any more. */
+/**
+ * The directory of a frozen machine that has booted and answers: `memory`, and its disks, which are not
+ * written any more.
+ */
 export async function readySnapshot(shape: Shape, progress: Progress): Promise<string> {
   const path = join(shape.image.dir, `ready-${await readyKey(shape)}`);
   return await cachedFolder({

@@ -25,7 +25,7 @@ export type Connection = {
   readonly close: () => Promise<void>;
 };
 
-/** Connects; runs `hello` in the machine first. Throws RigError when nobody answers within `timeoutMs`. */
+/** Connects; runs `hello` in the machine first. Throws RigError without an answer within `timeoutMs`. */
 export async function connect(options: {
   readonly dir: string;
   readonly port: number;
@@ -74,7 +74,7 @@ function sshArgv(place: Place, extra: readonly string[]): readonly string[] {
 }
 
 function startMaster(options: Place & { readonly hello: string }): ChildProcess {
-  // A master that was killed leaves its socket, and ssh then shares nothing: each command would shake hands anew.
+  // A master that was killed leaves its socket, and ssh then shares nothing: each command would connect again.
   rmSync(join(options.dir, 'ssh'), { force: true });
   const argv = [...sshArgv(options, ['-M', '-T']), `${options.hello}; echo rig-hello; exec cat >/dev/null`];
   return startGuarded({ argv, stdio: ['pipe', 'pipe', 'pipe'] });

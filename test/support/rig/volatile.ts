@@ -24,7 +24,7 @@ export function loggedDiskArgv(files: readonly string[]): readonly string[] {
   });
 }
 
-/** Before a start: the disks are kept as they are, and written to in a layer above, from which the logs begin anew. */
+/** Before a start: the disks are kept as they are, and written to in a layer above, where new logs begin. */
 export async function layDisks(options: {
   readonly dir: string;
   readonly disks: readonly DiskSpec[];

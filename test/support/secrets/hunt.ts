@@ -37,7 +37,7 @@ export interface Hunt {
  */
 export function hunt(options: {
   readonly secrets: readonly string[];
-  /** Every file below is searched; no key file may lie there. */
+  /** Every file below is searched; no key file may be there. */
   readonly directories: readonly string[];
   /** A directory of the hunt's own. */
   readonly own: string;
@@ -59,7 +59,7 @@ export function hunt(options: {
         search('file', path, contentOf(path) ?? new Uint8Array());
         search('file name', path, Buffer.from(path));
       }
-    // A key on its way to a program lies in a file that has no name any more.
+    // A key on its way to a program is in a file without a name.
     for (const name of readdirSync('/run').filter((each) => each.startsWith('.bofh')))
       search('file', `/run/${name}`, contentOf(`/run/${name}`) ?? new Uint8Array());
   };
@@ -96,7 +96,7 @@ export function hunt(options: {
   };
 }
 
-/** Undefined of a process or file that is gone by now, or that only the kernel may read. */
+/** Undefined for a process or file that is gone now, or that only the kernel may read. */
 function contentOf(path: string): Uint8Array | undefined {
   try {
     return readFileSync(path);

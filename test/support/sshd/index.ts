@@ -34,7 +34,10 @@ interface SshdOptions {
   readonly within?: string;
 }
 
-/** Starts one, and waits until it listens. A free port may be somebody else's by then: it is tried on another one. */
+/**
+ * Starts one, and waits until it listens. If another process has taken the free port meanwhile, another port
+ * is tried.
+ */
 export async function startSshd(options: SshdOptions = {}): Promise<Sshd> {
   for (let tries = 1; ; tries += 1)
     try {
@@ -47,7 +50,7 @@ export async function startSshd(options: SshdOptions = {}): Promise<Sshd> {
 async function startedOnce(options: SshdOptions): Promise<Sshd> {
   const directory = mkdtempSync(join(tmpdir(), 'bofh-sshd-'));
   const at = (name: string): string => join(directory, name);
-  // Whoever logs in reads id.pub, and nobody but root lists the rest.
+  // The user who logs in reads id.pub, and only root lists the rest.
   chmodSync(directory, 0o711);
   const port = await freePort();
   for (const name of ['host', 'id']) makeKey(at(name));

@@ -8,7 +8,7 @@ export interface Call {
   readonly program: readonly string[];
 }
 
-/** What strace is told: everything that starts a program or changes a name or the content of a file. */
+/** The filter of strace: every call that starts a program or changes a name or the content of a file. */
 export const straceWords: readonly string[] = [
   'strace',
   '-f',

@@ -157,7 +157,7 @@ async function recoverByCommand(
   }
 }
 
-/** The only journal in the state directory, as it lies there. */
+/** The only journal in the state directory, as it is there. */
 function journalOf(host: SimulatedHost): { readonly path: string; readonly text: string } | undefined {
   const { store } = simulatedBofh({ host: host.process.alive ? host : host.restart() }).engine;
   const name = store.names('.').find((each) => /\.(?:journal|new)$/.test(each));

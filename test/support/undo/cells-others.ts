@@ -92,7 +92,7 @@ async function killNow(subject: Subject, at: Killed): Promise<SimulatedHost> {
   return host.restart();
 }
 
-/** Killed right after the commit: what is to be destroyed then is used, given another name, or replaced. */
+/** Killed right after the commit: an object that will be destroyed then is used, renamed, or replaced. */
 async function* movedOn(subject: Subject): AsyncIterable<Titled> {
   const points = await pointsOf(subject, 'well');
   const committed = points.find(

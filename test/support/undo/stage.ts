@@ -17,7 +17,7 @@ export const smallSystem: readonly TarMember[] = [
 /** The uuid of what a specimen finds when it begins. */
 export const ownUuid = '5e1f0000-0000-4000-8000-000000000001';
 
-/** The uuid of a thing that somebody else made. */
+/** The uuid of a foreign object. */
 export const foreignUuid = '0c0ffee0-0000-4000-8000-000000000001';
 
 /**

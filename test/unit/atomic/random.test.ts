@@ -4,7 +4,7 @@ import { product } from '../../support/crash/engine.ts';
 import { anyCase, randomTrial } from '../../support/crash/random.ts';
 
 const soak = process.env.BOFH_SOAK_TRIALS;
-// The same programs each time, so that a change is what turns it red; a soak goes where nobody has been.
+// The same programs each time, so that only a change makes it fail; a soak draws new ones.
 const seed = Number(process.env.BOFH_SEED ?? (soak === undefined ? 20261120 : Date.now() % 2 ** 31));
 
 // Found by a soak (seed 2095154400).

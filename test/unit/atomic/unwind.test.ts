@@ -228,7 +228,7 @@ describe('after the commit', () => {
     ],
   ])('%s', async (_, look, asked, more) => {
     const toy = puppet();
-    // Just when the commit is written somebody else comes.
+    // Another process acts just when the commit is written.
     const plan: Plan = {
       meanwhile: ({ label }) => {
         if (/^fdatasync .*committed/.test(label)) toy.looks.set('a', look);

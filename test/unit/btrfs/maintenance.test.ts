@@ -50,7 +50,7 @@ describe.each(['6.2', '6.14'])('what btrfs-progs %s says', (version) => {
       const said = at(name);
       const { parse } = name.startsWith('scrub-status') ? scrubStatus('') : scrubStart('');
       const lines = said.stdout.split('\n');
-      // Which device it begins with is told by 6.14 alone.
+      // Only 6.14 prints which device it begins with.
       const first = lines.findIndex((line) => !line.startsWith('Starting scrub on devid '));
       for (let nth = first; nth < lines.length; nth += 1)
         expect(() => parse({ ...said, stdout: lines.toSpliced(nth, 1).join('\n') })).toThrow();

@@ -16,7 +16,7 @@ beforeEach(() => {
 const does = (body: (tx: Tx) => Promise<unknown>): Promise<unknown> =>
   withBofh(bofhOn(host), () => atomic('races', body));
 
-/** Somebody else acts just before btrfs is asked this for the third time: after both checks, before the act. */
+/** Another process acts just before btrfs is asked this for the third time: after both checks, before the act. */
 function meddle(asked: readonly string[], act: () => void): void {
   let times = 0;
   host.faults.watch(({ tool, argv }) => {

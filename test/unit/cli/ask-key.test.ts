@@ -4,7 +4,7 @@ import { askKey, type KeyInputStream } from '../../../src/cli/runtime/ask-key.ts
 import { InterruptedError, RefusedError } from '../../../src/core/errors.ts';
 import { rejectionOf } from '../../support/rejection.ts';
 
-/** A terminal on which these bytes are typed, one chunk after the other, as soon as somebody listens. */
+/** A terminal on which these bytes are typed, one chunk after the other, as soon as it is read. */
 function typing(...chunks: readonly string[]) {
   const events = new EventEmitter();
   const modes: boolean[] = [];

@@ -32,7 +32,7 @@ const compilerOptions = {
   noEmit: true,
 };
 
-/** A project of somebody who has installed bofh, and not the library that its schemas are written with. */
+/** The project of a user who has installed bofh, and not the library that its schemas are written with. */
 let project = '';
 beforeAll(async () => {
   project = mkdtempSync(join(tmpdir(), 'bofh-types-'));

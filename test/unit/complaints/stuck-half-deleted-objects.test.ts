@@ -48,7 +48,7 @@ it('stuck half-deleted objects: after any failure of vm remove the guest is comp
     await does(host, create);
   }
 
-  // Both must have come up: what is undone, and what is brought to its end after the commit.
+  // Both must have occurred: an undo, and an act that recovery finished after the commit.
   expect(stuck).toBeGreaterThan(0);
   expect(back).toBeGreaterThan(0);
 });

@@ -17,7 +17,7 @@ export async function does(host: SimulatedHost, line: string): Promise<void> {
   expect(exitCode, line).toBe(0);
 }
 
-/** A command line that fails: as a person is told of it. */
+/** A command line that fails: returns what a user reads. */
 export async function fails(host: SimulatedHost, line: string): Promise<Explanation> {
   const error = await typed(host, ['--yes', ...line.split(' ')]).then(
     () => undefined,

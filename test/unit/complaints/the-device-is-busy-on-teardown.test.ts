@@ -7,7 +7,7 @@ import { create, does, fails } from './support.ts';
 const device = '/dev/vg0/data';
 const uuid = '0c0ffee0-0000-4000-8000-0000000000aa';
 
-/** A volume with a filesystem that nobody uses. */
+/** An unused volume with a filesystem. */
 function hostWithVolume(): SimulatedHost {
   const host = hostWithSource();
   host.admin.lvcreate({ vg: 'vg0', name: 'data', extents: 16 });
@@ -22,7 +22,7 @@ function numberOf({ world }: SimulatedHost): string {
   return `${String(world.dmMajor)}:${String(world.active.get(lv?.uuid ?? ''))}`;
 }
 
-/** Somebody who uses the volume: how he comes by it, how the refusal names him, what it tells to run, and that being done. */
+/** A holder of the volume: how it starts, how the refusal names it, and the command in the remedy, which is run. */
 interface Holder {
   readonly who: string;
   readonly takes: (host: SimulatedHost) => void;

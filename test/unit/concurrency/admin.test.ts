@@ -130,7 +130,7 @@ const withDestroy: readonly Meddling[] = [
     act: (host) =>
       void host.admin.snapshot({ vg: 'vg0', name: 'monday', origin: tombstone(host) ?? '', extents: 2 }),
     theirs: /^(?:lv|now|durable) vg0\/monday/,
-    // Once the volume has its name back a snapshot of it is in nobody's way.
+    // Once the volume has its name back, a snapshot of it blocks nothing.
     giveWay: ({ admin }) => admin.lvremove('vg0', 'monday'),
   },
   {

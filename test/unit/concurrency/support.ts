@@ -42,7 +42,7 @@ export async function moments(
   return found;
 }
 
-/** Runs a sequence and lets somebody act just before its n-th line is written. */
+/** Runs a sequence and lets another process act just before its n-th line is written. */
 export async function interfered(
   { start, run, last }: Work,
   at: { readonly nth: number; readonly then: Then; readonly act: (host: SimulatedHost) => void },

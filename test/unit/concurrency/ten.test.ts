@@ -128,7 +128,7 @@ describe('ten bofh at once', () => {
     for (const [index, error] of ends.entries())
       if (index !== victim && wanted[index] !== wanted[victim] && !isWanted(index))
         expect(error).toBeUndefined();
-    // What the victim held may have gone to nobody; what it had committed stays.
+    // The objects of the victim may be gone; its committed ones stay.
     const others = wanted.filter((name, index) => ends[index] === undefined && name !== wanted[victim]);
     const survived = [...new Set(wanted)].filter((name) => again.snapshot().includes(`lv vg0/${name} `));
     expect(survived.filter((name) => name !== wanted[victim])).toEqual([...new Set(others)].sort());

@@ -35,7 +35,7 @@ async function start(waitMs = 0) {
   return { host, on };
 }
 
-/** What the second sequence is told while the first one has done `first` and is not over. */
+/** The error of the second sequence while the first one has done `first` and still runs. */
 async function meanwhile(first: Act, second: Act, waitMs = 0, end: 'commits' | 'fails' = 'commits') {
   const { on } = await start(waitMs);
   let begin = (): void => undefined;
@@ -201,7 +201,7 @@ describe('a recipe for a guest of another sequence', () => {
   type Guest = (tx: ApiTx) => Promise<unknown>;
   const create: Guest = (tx) => tx.vm.create(web1);
 
-  /** What a call is told while a sequence has done `first`, which then fails. */
+  /** The error of a call while a sequence has done `first`, which then fails. */
   async function during(first: Guest, second: () => Promise<unknown>, waitMs = 0): Promise<unknown> {
     const host = simulatedHost();
     host.addTar('/srv/root.tar', [{ path: 'etc', type: 'directory' }]);

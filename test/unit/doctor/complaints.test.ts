@@ -18,7 +18,7 @@ beforeEach(() => {
 
 const engineOn = (at: SimulatedHost) => simulatedBofh({ host: at }).engine;
 
-/** Makes a volume with a filesystem; somebody mounts it; then a later step fails. */
+/** Creates a volume with a filesystem; another process mounts it; then a later step fails. */
 async function stuck(): Promise<StuckError> {
   const failure: unknown = await withBofh(simulatedBofh({ host }), () =>
     atomic('make web1', async (tx) => {
@@ -97,7 +97,7 @@ describe('complaints', () => {
     expect(text).toContain('logical volume vg0/web1): step 1 stands in the way');
     expect(text).toContain(`made as vg0/web1 (uuid ${uuid})`);
     expect(text).toContain(`look:  lvs --all`);
-    // In the order in which it is to be cleared.
+    // In the order of the manual recovery.
     expect(text.indexOf('wipefs')).toBeLessThan(text.indexOf('lvremove'));
     expect(text).toContain(`next: bofh journal show ${error.id ?? ''}; bofh recover`);
   });

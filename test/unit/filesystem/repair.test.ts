@@ -135,7 +135,7 @@ describe('filesystem.repair', () => {
     expect(String(cause)).toMatch(/has errors that need decisions: .*incorrect filetype/);
     expect((cause as RefusedError).remedy).toContain(`e2fsck -f ${device}`);
     expect(await check(host, device)).toMatchObject({ state: 'errors' });
-    // Somebody has done it by hand.
+    // An administrator has repaired it.
     make('ext4');
     const next = host.restart();
     await recoverAll(next);

@@ -14,7 +14,7 @@ import { optionWords, runVerb } from '../cli/support/run-verb.ts';
 const uuid = 'free00-0000-0000-0000-0000-0000-000001';
 
 let host: SimulatedHost;
-/** `a` lies on /dev/vdb, in two pieces. */
+/** `a` is on /dev/vdb, in two pieces. */
 beforeEach(() => {
   host = simulatedHost({ disks: [{ name: 'vdx', size: 64 * 1024 ** 2 }] });
   host.admin.format('/dev/vdx', { type: 'LVM2_member', usage: 'raid', uuid, version: 'LVM2 001' });

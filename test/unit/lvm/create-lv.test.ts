@@ -6,7 +6,7 @@ import { FakeLvm } from './fake-lvm.ts';
 
 const mark = 'bofh.0a1b.1';
 const args = { vg: 'vg0', name: 'web1', size: '10m' };
-// The device itself, without the links of its name: those would lie in the way of a new volume.
+// The device itself, without the links of its name, which would block a new volume.
 const dm0 = virtual('dm-0', '253:0');
 let lvm = new FakeLvm();
 let host = lvm.host(dm0);

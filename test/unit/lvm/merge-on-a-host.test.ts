@@ -36,7 +36,7 @@ const ran = (): readonly string[] =>
   );
 const notes = (text: string) => expect.stringContaining(text) as string;
 
-/** As lvconvert leaves it when it is killed, or when somebody had one of both open. */
+/** As lvconvert leaves it when it is killed, or when one of both was open. */
 function noteMerge(): void {
   const lv = volume('monday');
   if (lv !== undefined) lv.merging = true;

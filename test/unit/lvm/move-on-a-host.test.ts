@@ -158,7 +158,7 @@ describe('movePv', () => {
     expect(error).toBeInstanceOf(StuckError);
     expect((error as StuckError).message).toContain('data/theirs');
     expect(lies('theirs')).toBe('vdx:0+1');
-    // What nobody is in the way of is where it was.
+    // Extents that no other volume took are back in their place.
     expect([lies('a'), lies('b')]).toEqual(['vdy:0+4 vdx:7+6', 'vdx:4+3']);
   });
 

@@ -250,7 +250,7 @@ describe('resizeLv of a thin volume', () => {
   });
 });
 
-/** `a` as lvm's external origin feature makes it: what nobody has written to lies in a volume of the group. */
+/** `a` as lvm's external origin feature makes it: unwritten blocks are in a volume of the group. */
 function external(): void {
   const outside = host.admin.lvcreate({ vg: 'vg0', name: 'outside', extents: 16 });
   Object.assign(volume('a') ?? {}, { origin: outside.uuid });

@@ -33,7 +33,7 @@ test('a filesystem is filled under the new name of its volume', async () => {
   expect(host.snapshot()).toContain('now vg0/b "/etc/os-release"');
 });
 
-/** A sequence is killed after its last step; then somebody may do something, and recovery is not told --yes. */
+/** A sequence is killed after its last step; then another process may act, and recovery runs without --yes. */
 async function recoveredAfter(body: (tx: Tx) => Promise<unknown>, meanwhile: (host: SimulatedHost) => void) {
   await failureOf(
     does(async (tx) => {

@@ -164,7 +164,7 @@ describe('reducing a group', () => {
     );
     expect(await refused(does((tx) => reduce(tx, '/dev/vdy')))).toContain('is not a physical volume');
     fill();
-    // On the first no extents are given out, so it lies on the second.
+    // The first one is not allocatable, so it is on the second.
     expect(await refused(does((tx) => reduce(tx, two)))).toMatch(
       /have extents on \/dev\/vdx: vg0\/big .*pvmove \/dev\/vdx/,
     );

@@ -23,7 +23,7 @@ beforeEach(() => {
   host.admin.thinVolume({ vg: 'vg0', name: 'thin', pool: 'pool', extents: 64 });
 });
 
-/** Somebody fills it while the program that a fault holds is at work. */
+/** Another process fills it while the program that a fault holds is at work. */
 async function whileItHangs(fault: Omit<Fault, 'mode'>, act: () => Promise<unknown>, meanwhile: () => void) {
   host.fault({ ...fault, mode: 'hangs' });
   return withoutWaiting(async () => {

@@ -131,7 +131,7 @@ function withPeer(
   return host;
 }
 
-/** An image, and beside it one of somebody else that is attached. */
+/** An image, and beside it a foreign one that is attached. */
 function withImage(): SimulatedHost {
   const host = hostWithSource();
   host.admin.writeFile('/srv/web1.img', 'x'.repeat(4096));
@@ -155,7 +155,7 @@ function withTables(): SimulatedHost {
   return host;
 }
 
-/** The program itself lies on the host: the units name it. */
+/** The program itself is on the host: the units name it. */
 function withProgram(more?: 'and a pool'): SimulatedHost {
   const host = hostWithSource();
   host.admin.mkdir('/etc/systemd/system');

@@ -219,7 +219,7 @@ describe('h.service', () => {
       expect(changes.at(-1)).toMatchObject({ name: 'web.service', details: ['enable'] });
       expect(scripts()).toEqual(['systemctl enable --quiet -- web.service']);
       expect(host.world.units.get('web.service')).toBeUndefined();
-      // No daemon-reload either: there is nobody to read the unit again.
+      // No daemon-reload either: no systemd reads the unit again.
       expect(host.changes.some((each) => each.what === 'command' && each.command.tool === 'systemctl')).toBe(
         false,
       );

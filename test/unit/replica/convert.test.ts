@@ -13,7 +13,7 @@ const convert = (hosts: ReturnType<typeof two>, more: object = {}) =>
   withBofh(hosts.here, () => drbd.convert({ ...web1, ...more }));
 const volume = ({ world }: SimulatedHost, name = 'web1') =>
   world.lvm.flatMap(({ lvs }) => lvs).find((each) => each.name === name);
-/** What lies on the logical volume, or on the device of DRBD that it is beneath. */
+/** The content of the logical volume, or of the DRBD device above it. */
 const content = (host: SimulatedHost) => {
   const key = `lv:${volume(host)?.uuid ?? ''}`;
   const plainly = host.world.live.get(key)?.superblock;

@@ -29,7 +29,7 @@ function heal(host: SimulatedHost): void {
 const checked = checkCreate(request);
 const name = 'web1';
 
-/** Where it is to be made, and where it is. */
+/** The requested host, and the present one. */
 const empty = [ground('alpha', '10.0.0.1'), ground('beta', '10.0.0.2')] as const;
 const stages = {
   empty: () => [fork(empty[0]), fork(empty[1])] as const,

@@ -235,7 +235,7 @@ describe('drbd.grow', () => {
     const hosts = await made({ primary: 'there' });
     const both = [hosts.alpha, hosts.there.host()];
     const path = '/var/lib/drbd/drbd-minor-0.lkbd';
-    // As it is on a host where nobody has told drbdadm to resize.
+    // As on a host where drbdadm was not called to resize.
     both[0]?.admin.writeFile(path, '4194304\t/dev/vg0/web1\n');
     await withBofh(hosts.here, () => drbd.grow({ ...web1, size: '+64m' }));
     for (const host of both) expect(host.admin.readFile(path)).toBe('71303168\t/dev/vg0/web1\n');

@@ -44,7 +44,7 @@ function resize({ here }: Hosts, request: Partial<block.ResizeRequest>): Promise
   return withBofh(here, () => block.resize({ device: '/dev/drbd0', to: { by: 64 * mib }, on, ...request }));
 }
 
-/** Of what lies on a device of alpha, in bytes. */
+/** The sizes of everything on a device of alpha, in bytes. */
 async function sizeOn({ here }: Hosts, device: string): Promise<number | undefined> {
   const { devices } = await withBofh(here, () => block.tree({ device }));
   return devices.find(({ path }) => path === device)?.content.size;

@@ -132,7 +132,7 @@ export async function refusal(
   return error;
 }
 
-/** As somebody else has configured one: port 7788 and minor 0, and so on. */
+/** As an administrator has configured one: port 7788 and minor 0, and so on. */
 export function resourceOf(name: string, at: number): string {
   const host = (on: string, address: string): string =>
     `  on ${on} {\n    device minor ${String(at)};\n    disk /dev/vg0/${name};\n    meta-disk internal;\n    address ipv4 ${address}:${String(7788 + at)};\n  }\n`;

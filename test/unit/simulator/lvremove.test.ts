@@ -40,7 +40,7 @@ describe('lvremove', () => {
   });
 });
 
-/** Makes a volume and fails; just before the undo removes it, somebody else does something to it. */
+/** Creates a volume and fails; just before the undo removes it, another process does something to it. */
 async function undoneWhile(meanwhile: (host: SimulatedHost) => void) {
   const host = simulatedHost();
   host.faults.watch(({ tool }) => {

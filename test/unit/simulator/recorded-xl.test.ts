@@ -104,7 +104,7 @@ async function xl(host: SimulatedHost, argv: readonly string[]): Promise<Answer>
   return change.run({ tool: 'xl', argv, access: 'change', accepts: [0, 1, 3], parse: (answer) => answer });
 }
 
-/** What is told of it, without numbers that are another at each call. */
+/** The output without numbers that differ at each call. */
 function complaint({ stderr }: Answer): string | undefined {
   return messageOfFailedCreate(stderr)
     ?.replace(/Domain \d+/, 'Domain N')

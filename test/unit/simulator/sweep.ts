@@ -142,7 +142,7 @@ function next(host: SimulatedHost, then: Then): SimulatedHost {
   return host.powerCut({ keep: then === 'power cut, none' ? 'none' : 'all' });
 }
 
-/** Without what is drawn at random anew in each run: marks, the new uuids, and the files in which these stand. */
+/** Without values that are random in each run: marks, the new uuids, and the files that contain them. */
 export function unnamed(text: string): string {
   return (
     text

@@ -43,7 +43,7 @@ export function recordedHost(
       // It has the kernel forget what it has cached, and says nothing.
       if (tool === 'dd' && argv[0] === 'iflag=nocache')
         return command.parse({ exitCode: 0, stdout: '', stderr: '' });
-      // What lies on blank devices was not recorded: they are blank.
+      // The content of blank devices was not recorded: they are blank.
       if (tool === 'od') {
         const count = argv.find((word) => word.startsWith('--read-bytes='))?.slice('--read-bytes='.length);
         return command.parse({ exitCode: 0, stdout: ' 00'.repeat(Number(count)), stderr: '' });

@@ -9,7 +9,7 @@ import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/s
 
 const [mib, gib] = [1024 ** 2, 1024 ** 3];
 
-/** Two layers of the test's own: a device and what lies on it, whose sizes are numbers. */
+/** Two layers of the test's own: a device and its content, whose sizes are numbers. */
 interface World {
   readonly sizes: { device: number; content: number };
   /** What was done, in order. */

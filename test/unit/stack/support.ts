@@ -10,7 +10,7 @@ export function stackAt(device: string) {
   return {
     resize: (there: SimulatedHost, to: block.ResizeRequest['to']): Promise<block.StackResized> =>
       withBofh(simulatedBofh({ host: there }), () => block.resize({ device, to, key })),
-    /** In MiB: of each device, from that one up, with what lies on it. */
+    /** Sizes in MiB: of each device, from that one up, with its content. */
     sizesNow: async (there: SimulatedHost): Promise<readonly number[]> => {
       const { devices } = await withBofh(simulatedBofh({ host: there }), () => block.tree({ device }));
       return devices.slice(1).flatMap(({ size, content }) => [size / mib, (content.size ?? 0) / mib]);

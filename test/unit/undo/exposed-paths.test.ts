@@ -12,7 +12,10 @@ const foreign = ['/srv', '/mnt', '/etc'];
 
 const byUuid = 'the filesystem is found by its UUID, and reached through the mount that the kernel names';
 
-/** Kinds, or specimens of one, that work although a path of theirs is in such a directory, and why nobody can redirect them. */
+/**
+ * Kinds, or specimens of one, that work although one of their paths is in such a directory, and why other
+ * users cannot redirect them.
+ */
 const safe: Readonly<Record<string, string>> = {
   'mount.unmount': 'it takes the path from the table of the kernel',
   'xen.shutdown': 'it ends the guest by its number; only the undo reads the file',

@@ -12,7 +12,7 @@ import { specimens } from '../../support/undo/specimens.ts';
 import { neighbourhood } from '../../support/undo/stage.ts';
 import { next, run, type Then } from '../../../src/simulator/matrix/trial.ts';
 
-/** What a sequence made, and what somebody else wrote into it after bofh was killed. */
+/** An object of the sequence, and what others wrote into it after bofh was killed. */
 interface Case {
   readonly name: string;
   readonly stage?: (host: SimulatedHost) => void;
@@ -24,7 +24,7 @@ interface Case {
   /** The object that the refusal names. */
   readonly object: RegExp;
   readonly thens?: readonly Then[];
-  /** It is kept although nobody wrote there, for that cannot be told of a device that is mounted for writing. */
+  /** It is kept although others wrote nothing, because that is unknown for a device that is mounted for writing. */
   readonly unproven?: true;
 }
 

@@ -81,7 +81,7 @@ describe('vm provision', () => {
     expect(host.snapshot()).toBe(before);
   });
 
-  /** The recipe, with an act of somebody else while the description is applied. */
+  /** The recipe, with an act of another process while the description is applied. */
   async function during(act: () => unknown): Promise<unknown> {
     const bofh = bofhOn(host);
     const request = { description: '/srv/web.ts' };

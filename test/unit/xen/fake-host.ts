@@ -95,7 +95,7 @@ export function fakeHost(): FakeHost {
     const said = access === 'read' ? undefined : host.fault(argv);
     if (said !== undefined) return said;
     const [verb, ...rest] = argv;
-    // find, which asks what processes use: nobody but process 1, which uses nothing.
+    // find, which asks what processes use: only process 1, which uses nothing.
     if (verb === '/proc') return { stdout: '/proc/1/ns/mnt 4 4026531841 8124 0:0\n' };
     if (verb === 'list')
       return { stdout: rest[0] === '-v' ? listText(host.domains) : longText(host.domains) };

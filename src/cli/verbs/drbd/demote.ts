@@ -1,5 +1,5 @@
 import { present } from '../../../core/present.ts';
-import { membersOf } from '../../../replica/known.ts';
+import { membersOf } from '../../../replica/known-resource.ts';
 import { checkDemote } from '../../../replica/request.ts';
 import { changeRole, planDemote } from '../../../replica/role.ts';
 import type { Answer } from '../../output/answer.ts';

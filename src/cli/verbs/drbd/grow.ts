@@ -1,7 +1,7 @@
 import { present } from '../../../core/present.ts';
 import { formatSize } from '../../../core/units.ts';
 import { growReplica, planGrow } from '../../../replica/grow.ts';
-import { membersOf } from '../../../replica/known.ts';
+import { membersOf } from '../../../replica/known-resource.ts';
 import { checkGrow } from '../../../replica/request.ts';
 import type { Answer } from '../../output/answer.ts';
 import type { DrbdGrow } from '../../output/answers/index.ts';

@@ -1,6 +1,6 @@
 import { present } from '../../../core/present.ts';
 import type { Member } from '../../../replica/hosts.ts';
-import { membersOf, ownMember } from '../../../replica/known.ts';
+import { membersOf, ownMember } from '../../../replica/known-resource.ts';
 import { planRemove, type RemovePlan, removeReplica } from '../../../replica/remove.ts';
 import { checkRemove } from '../../../replica/request.ts';
 import type { Answer } from '../../output/answer.ts';

@@ -27,7 +27,7 @@ export async function abandonOne(
   for (const line of plan) runtime.terminal.line(line);
   const name = journal.is === 'open' ? textOf(journal.open.state.begin.name) : '';
   if (runtime.settings.mode === 'plan')
-    return (await import('../../plan/plan-recovery.ts')).showTending(runtime, {
+    return (await import('../../plan/plan-recovery.ts')).showAbandonOrCut(runtime, {
       ...{ id: journal.id, name, end: 'abandoned', waitsFor: [] },
     });
   const away = await logged(runtime, bofh.host, () => abandon(bofh.engine, journal.id, because));
@@ -61,8 +61,8 @@ async function abandonReserved(
   for (const line of lines) runtime.terminal.line(printable(line));
   if (programsOf(engine, id).length > 0) throw atWork(id);
   if (runtime.settings.mode === 'plan') {
-    const { showTending } = await import('../../plan/plan-recovery.ts');
-    return showTending(runtime, { id, name, end: 'abandoned', waitsFor: [] }, 'the reservation');
+    const { showAbandonOrCut } = await import('../../plan/plan-recovery.ts');
+    return showAbandonOrCut(runtime, { id, name, end: 'abandoned', waitsFor: [] }, 'the reservation');
   }
   await logged(runtime, bofh.host, async () => engine.reserved?.abandon(id, because));
   tell(runtime, [{ id, name, end: 'abandoned', leftAlone: [], because }]);

@@ -16,7 +16,7 @@ export async function cutOne(runtime: Runtime<RecoveredList>, bofh: Bofh, id: st
   if (journal.is === 'closed') throw new JournalError(`the journal ${journal.id} is closed`);
   const last = printable(damagedEnd(rawBytes(bofh.engine, journal.id), journal.id).text);
   if (runtime.settings.mode === 'plan')
-    return (await import('../../plan/plan-recovery.ts')).showTending(runtime, {
+    return (await import('../../plan/plan-recovery.ts')).showAbandonOrCut(runtime, {
       ...{ id: journal.id, name: '', end: 'cut', waitsFor: [], line: last },
     });
   await confirm(runtime, [`The damaged end of journal ${journal.id} is cut off:`, last]);

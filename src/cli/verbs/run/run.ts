@@ -4,7 +4,7 @@ import { withBofh } from '../../../bofh.ts';
 import { InterruptedError, StuckError, UsageError } from '../../../core/errors.ts';
 import { inProgram } from '../../../core/option.ts';
 import { loadScript } from '../../../script/load.ts';
-import type { Begun } from '../../errors/explanation.ts';
+import type { StartedSequence } from '../../errors/explanation.ts';
 import { inWords } from '../../errors/sequences.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
 import { openSession } from '../../runtime/session.ts';
@@ -135,6 +135,6 @@ function watchExit({ sequences, terminal }: Runtime): () => void {
   return () => (over = true);
 }
 
-function openIn(sequences: Runtime['sequences']): readonly Begun[] {
-  return sequences.begun().filter(({ end }) => end === 'open');
+function openIn(sequences: Runtime['sequences']): readonly StartedSequence[] {
+  return sequences.started().filter(({ end }) => end === 'open');
 }

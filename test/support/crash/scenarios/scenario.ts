@@ -38,7 +38,7 @@ export function trial() {
     machine,
     found,
     expect,
-    /** As somebody else: what is added is foreign from now on. */
+    /** As another process: objects that are added are foreign from now on. */
     add: (key: string, thing: Partial<Thing> = {}): number => {
       const uid = (world.uids += 1);
       const whole = { ...thing, uid };

@@ -97,7 +97,7 @@ export const crypt: RigSpecimens['crypt'] = {
     call: `tx.crypt.reencrypt({ device: '${root}', key: { from: 'file', path: '${key}' } })`,
     act: { tool: 'cryptsetup', words: ['reencrypt'] },
     clear: `${removeVolume}; rm -f ${key}`,
-    // The new key lies in another slot, and nothing of the work is left.
+    // The new key is in another slot, and nothing of the work is left.
     deferred: `cryptsetup open --test-passphrase --key-slot 1 --key-file ${key} ${root} && ! cryptsetup luksDump ${root} | grep -q reencrypt`,
   },
   erase: {

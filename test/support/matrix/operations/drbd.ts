@@ -17,8 +17,8 @@ const state = `drbdsetup events2 --now ${guest}`;
 const both = `['127.0.0.1', '127.0.0.2'].map((address, at) => ({ address, port: 7795, name: at === 0 ? hostname() : 'peer', volumes: [{ minor: 7, disk: '${root}' }] }))`;
 
 /**
- * The same with a peer that is there: a second resource on this very host, of a configuration that drbdadm reads nowhere else. What
- * lies on the two is all zeros.
+ * The same with a peer that is there: a second resource on this host, with a configuration that drbdadm reads
+ * nowhere else. Both devices contain only zeros.
  */
 const other = `/dev/vg0/${guest}-peer`;
 const peerFile = '/run/rig-peer.conf';

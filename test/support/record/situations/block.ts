@@ -23,7 +23,7 @@ const tables = {
 const write = (of: string, table: string): string =>
   `${blank(of)}; ${table} | sfdisk --quiet --no-reread ${of}`;
 
-/** What lies on a device: signatures, and tables of partitions. */
+/** The content of a device: signatures, and partition tables. */
 export const block: Group = {
   name: 'block',
   identities: 'pvs --noheadings --options pv_name,pv_uuid',

@@ -99,7 +99,7 @@ function makeWritable({ world }: SimulatedHost, at: OnBtrfs): void {
   putState(world, at.mount, { ...at.state, subvolumes });
 }
 
-/** Another content in the place of what is on a device that nobody has open. */
+/** Replaces the content of an unused device. */
 function overDevice(
   now: SimulatedHost,
   { device, content, hasGrown, isNew }: TouchedDevice,

@@ -5,7 +5,10 @@ import { tableIn } from '../../../../src/simulator/tools/blockdevice/sectors.ts'
 import { inodeOf, type Tree, walk } from '../../../../src/simulator/world/tree.ts';
 import type { World } from '../../../../src/simulator/world/world.ts';
 
-/** Can somebody still get at what this storage holds? What is only closed, not active or not mounted is still there. */
+/**
+ * Can the content of this storage still be reached? It can be if the storage is only closed, inactive or not
+ * mounted.
+ */
 export function isReachable(world: World, storage: string): boolean {
   const [sort, rest] = [storage.slice(0, storage.indexOf(':')), storage.slice(storage.indexOf(':') + 1)];
   if (sort === 'disk') return world.disks.some(({ name }) => name === rest);

@@ -5,11 +5,14 @@ import type { SimulatedHost } from '../../../../src/simulator/index.ts';
 import { walk } from '../../../../src/simulator/world/tree.ts';
 import type { Deed } from './theirs.ts';
 
-/** A name that a sequence has given to what is to be removed after its commit; the neighbours have some of other sequences. */
+/**
+ * A name that a sequence has given to an object which it removes after its commit; the neighbours have names
+ * of other sequences.
+ */
 const volumeGone = /^bofh_gone_(?!0{12})/;
 const fileGone = /\/\.bofh-gone-bofh\.(?!0{12})[^/]*$/;
 
-/** What is to be destroyed gets a name of its owner's again, or, a replica, is written to. */
+/** An object that will be destroyed gets a name of its owner again, or, for a replica, is written to. */
 export function movesOf({ world }: SimulatedHost): readonly Deed[] {
   const isBtrfs = new Map(world.mounts.map(({ storage, path, type }) => [storage, { path, type }]));
   const files = [...world.live].flatMap(([storage, { tree }]) => {

@@ -13,7 +13,7 @@ import { touchedIn } from './touched.ts';
 
 const bytes = Buffer.from(theirText);
 
-/** What a sequence made or changed is gone, and a thing of somebody else has its name, and all else that can be the same. */
+/** An object of the sequence is gone, and a foreign one has its name, and everything else that can be the same. */
 export function replacementsOf(before: SimulatedHost, now: SimulatedHost): readonly Deed[] {
   const { devices, files } = touchedIn(before, now);
   const had = (uuid: string): boolean => before.world.lvm.some((vg) => vg.uuid === uuid);

@@ -1,7 +1,7 @@
 import type { SimulatedHost } from '../../../../src/simulator/index.ts';
 import { hasFile, hasSuperblock } from './kept.ts';
 
-/** Something that somebody else does to what a sequence has made or changed. */
+/** What another process does to an object of the sequence. */
 export interface Deed {
   readonly title: string;
   readonly act: (host: SimulatedHost) => Theirs;

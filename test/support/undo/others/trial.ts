@@ -38,7 +38,7 @@ export async function tryDeed(
     if (again.how !== 'done')
       return failed(`what was printed led to ${said(again)}; at first ${said(ending)}`);
   }
-  // Unasked it stays open, for somebody to say what is to become of it.
+  // Without confirmation it stays open, until an administrator decides.
   return answers.includes('--yes') ? ended(host, true) : { ended: fateOf(host), stuck: true, why: '' };
 }
 

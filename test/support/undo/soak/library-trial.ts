@@ -472,7 +472,7 @@ function journalOf(
   return undefined;
 }
 
-/** What has to hold in the end: what its caller was told; where nobody was told, what the journal says. */
+/** What must be true in the end: what its caller was told, or else what the journal says. */
 function fateOf(host: SimulatedHost, told: Told, early: ReturnType<typeof journalOf>): Fate {
   const { ending } = told;
   if (ending?.how === 'done') return 'after';

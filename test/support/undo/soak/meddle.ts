@@ -30,7 +30,7 @@ async function cannotBeSeen(host: SimulatedHost): Promise<(title: string) => boo
     (isCutShort && title.startsWith('another volume '));
 }
 
-/** On a copy of a host that waits for its recovery somebody else does one thing. What they wrote must be kept. */
+/** On a copy of a host that waits for its recovery, another process does one thing. What it wrote must be kept. */
 export async function meddle(
   waiting: SimulatedHost,
   of: { readonly meddling: Meddling; readonly then: Then; readonly taken: readonly Taken<Leaf>[] },

@@ -57,14 +57,14 @@ export type Struck = {
   };
 }[keyof typeof modes];
 
-/** Somebody else takes a name that is free just then. */
+/** Another process takes a name that is free just then. */
 export interface Takeover {
   readonly what: 'volume' | 'file' | 'domain';
   readonly which: number;
   readonly at: number;
 }
 
-/** What somebody else does with what a killed sequence made, before it is recovered: one of the things that can be done. */
+/** What another process does to an object of a killed sequence, before the recovery: one of the possible things. */
 export interface Meddling {
   readonly fault: 'foreign content' | 'identity reused';
   readonly which: number;

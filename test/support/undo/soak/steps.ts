@@ -48,7 +48,7 @@ export interface At {
   readonly host: SimulatedHost;
   readonly taken: Taken<Leaf>[];
   readonly scopes: readonly object[];
-  /** Uuids and paths of what is somebody else's by now: a program has no business with it. */
+  /** Uuids and paths of objects that are foreign now: a program does not use them. */
   readonly foreign: ReadonlySet<string>;
 }
 

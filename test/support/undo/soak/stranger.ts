@@ -3,7 +3,7 @@ import type { SimulatedHost } from '../../../../src/simulator/index.ts';
 import type { Takeover } from './program.ts';
 import { files, guests, volumes } from './steps.ts';
 
-/** A thing of somebody else that has taken a name which was free just then. */
+/** A foreign object that has taken a name which was free just then. */
 export interface Stranger {
   /** What a program must not be told to work on: its uuid or path. */
   readonly identity: string;
@@ -16,7 +16,7 @@ export interface Stranger {
 const content = 'of a stranger\n';
 const uuid = '0c0ffee0-0000-4000-8000-0000000000ff';
 
-/** Somebody takes a name, if it is free: undefined when it is not. */
+/** Takes a name as another process, if it is free: undefined when it is not. */
 export function intrude(host: SimulatedHost, { what, which }: Takeover): Stranger | undefined {
   if (what === 'volume') return volume(host, volumes[which % volumes.length] ?? volumes[0]);
   if (what === 'file') return file(host, files[which % files.length] ?? files[0]);

@@ -173,7 +173,7 @@ async function sequence(
   );
 }
 
-/** Work under trouble, brought to its end also where a program hangs. */
+/** Runs work under trouble, and finishes it also where a program hangs. */
 async function troubled(
   host: SimulatedHost,
   trouble: Trouble,

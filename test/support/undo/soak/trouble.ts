@@ -15,7 +15,7 @@ export function strike(
   on: {
     readonly fired: (what: string) => void;
     readonly signal: () => void;
-    /** Before anything else, on behalf of somebody else; `n` counts all changes and writes. */
+    /** Called before anything else, as another process; `n` counts all changes and writes. */
     readonly meanwhile?: (n: number) => void;
   },
 ): (access: Access) => Fault | undefined {

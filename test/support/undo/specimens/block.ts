@@ -2,7 +2,7 @@ import type { SimulatedHost } from '../../../../src/simulator/index.ts';
 import { emptyVolume, filledVolume, freePv, ownUuid } from '../stage.ts';
 import type { Specimens } from '../specimens.ts';
 
-/** An image that another one, of somebody else, lies beside: that one is attached. */
+/** An image beside a foreign one, which is attached. */
 function image(host: SimulatedHost): string {
   host.admin.writeFile('/srv/web10.img', '0'.repeat(8192));
   host.admin.losetup('/srv/web10.img');

@@ -26,7 +26,7 @@ function encryptedVolume(
   return { device, key: keyFile(host) };
 }
 
-/** A volume whose header lies in a file, and its key. */
+/** A volume with a header in a file, and its key. */
 function detachedVolume(
   host: SimulatedHost,
   how: 'closed' | 'open as web1' = 'closed',

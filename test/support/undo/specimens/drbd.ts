@@ -29,7 +29,7 @@ ${['sim', 'peer']
   .join('')}}
 `;
 
-/** A resource of ours from before, and one of somebody else's that is up; its name begins like ours. */
+/** An older resource of ours, and a foreign one that is up; its name begins like ours. */
 export function replicatedVolumes(
   host: SimulatedHost,
   state: 'not configured' | 'down' | 'secondary' | 'primary',

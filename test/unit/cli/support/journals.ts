@@ -9,7 +9,7 @@ export function begin(id: string, name: string): Line {
   return { t: 'begin', format: 1, id, name, argv: ['bofh', 'run', 'x.ts'], host: '', ...owner };
 }
 
-/** A step that nobody can undo: its inverse was code. */
+/** A step that cannot be undone: its inverse was code. */
 export function bare(n: number): IntentLine {
   const of = { kind: 'bare', version: 1, args: null, undo: null, host: '', claims: null };
   return { t: 'intent', n, ...of, lives: 'disk', after: false, boot: owner.boot };

@@ -1,7 +1,7 @@
 import type { ReadHost } from '../command/index.ts';
 import { keysOf } from '../blockdevice/index.ts';
 import { resourceNamed } from '../drbd/index.ts';
-import { askedHere, type Here } from '../drbd/operations/known.ts';
+import { askedHere, type Here } from '../drbd/operations/known-resource.ts';
 import { reconnect, type ResourceState } from '../drbd/state.ts';
 import { CommandError, RefusedError } from '../core/errors.ts';
 import { type LogicalVolume, lvs } from '../lvm/index.ts';

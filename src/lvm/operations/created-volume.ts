@@ -15,7 +15,7 @@ import {
 import type { LogicalVolume, WholeGroup } from '../objects.ts';
 
 /** What is journalled about a volume that a step creates. */
-export const madeVolume = z.strictObject({
+export const createdVolume = z.strictObject({
   vg: z.string(),
   vgUuid: z.string(),
   name: z.string(),
@@ -23,7 +23,7 @@ export const madeVolume = z.strictObject({
   tag: z.string(),
 });
 
-export type MadeVolume = z.infer<typeof madeVolume>;
+export type MadeVolume = z.infer<typeof createdVolume>;
 
 /** RefusedError if the name now names another group. */
 export async function refuseOtherGroup(
@@ -48,7 +48,7 @@ interface Found {
  * can have the name. With a result the uuid must match too, because a tag can be copied; without
  * one, two volumes with the tag are ambiguous (RefusedError).
  */
-export async function findMade(
+export async function findCreated(
   host: ReadHost,
   { vg, vgUuid, name, tag }: MadeVolume,
   uuid: string | undefined,
@@ -93,15 +93,19 @@ export async function readablePath(
   of: MadeVolume,
   uuid: string | undefined,
 ): Promise<string | undefined> {
-  const { lv } = await findMade(host, of, uuid);
+  const { lv } = await findCreated(host, of, uuid);
   if (lv === undefined) return undefined;
   if (lv.active !== true) await host.run(activate({ ...lv, skipped: true, ...(await udevOf(host)) }));
   return `/dev/${lv.vg}/${lv.name}`;
 }
 
 /** Removes the volume with the tag; RefusedError if other volumes would be removed with it. */
-export async function removeMade(host: ChangeHost, of: MadeVolume, uuid: string | undefined): Promise<void> {
-  const { lv, all } = await findMade(host, of, uuid);
+export async function removeCreated(
+  host: ChangeHost,
+  of: MadeVolume,
+  uuid: string | undefined,
+): Promise<void> {
+  const { lv, all } = await findCreated(host, of, uuid);
   if (lv === undefined) return;
   const holders = dependentHolders({ lv, all });
   if (holders.length > 0) {

@@ -1,13 +1,13 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { comingHost } from '../../../src/cli/plan/host-to-come.ts';
+import { lazyHost } from '../../../src/cli/plan/lazy-host.ts';
 import { hearingRejections } from '../../support/unheard.ts';
 
 const unheard = hearingRejections();
 
 describe('a host whose connection never completes', () => {
   it('fails only the calls that ask it', async () => {
-    const host = comingHost('web2', Promise.reject(new Error('web2 is down')));
+    const host = lazyHost('web2', Promise.reject(new Error('web2 is down')));
     const step = host.during({ outputs: '/run/bofh', lock: 0 });
     await turn();
     expect(unheard()).toEqual([]);

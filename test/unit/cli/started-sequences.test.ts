@@ -1,17 +1,17 @@
 import { describe, expect, it } from 'vitest';
-import type { Begun } from '../../../src/cli/errors/explanation.ts';
-import { begunIn, withBegun } from '../../../src/cli/errors/sequences.ts';
+import type { StartedSequence } from '../../../src/cli/errors/explanation.ts';
+import { startedIn, withStarted } from '../../../src/cli/errors/sequences.ts';
 import { explain } from '../../../src/cli/errors/explain.ts';
 import { asText } from '../../../src/cli/errors/explanation.ts';
 import { InterruptedError, RolledBackError, StuckError, UsageError } from '../../../src/core/errors.ts';
 import { memoryStore } from '../../../src/simulator/store.ts';
 
-const one: Begun = { id: 'aa', name: 'one', end: 'committed', left: [] };
-const two: Begun = { id: 'bb', name: 'two', end: 'undone', left: [] };
-const half: Begun = { id: 'cc', name: 'half', end: 'open', left: ['left: step 1 bare: no'] };
+const one: StartedSequence = { id: 'aa', name: 'one', end: 'committed', left: [] };
+const two: StartedSequence = { id: 'bb', name: 'two', end: 'undone', left: [] };
+const half: StartedSequence = { id: 'cc', name: 'half', end: 'open', left: ['left: step 1 bare: no'] };
 
-const told = (error: unknown, ...begun: readonly Begun[]) =>
-  explain(error, { root: true, sequences: { begun: () => begun } });
+const told = (error: unknown, ...begun: readonly StartedSequence[]) =>
+  explain(error, { root: true, sequences: { started: () => begun } });
 
 describe('the sequences of a process that failed', () => {
   it.each([
@@ -79,17 +79,17 @@ describe('the sequences of a process that failed', () => {
 
 describe('a journal', () => {
   it('that does not exist means no change', () => {
-    expect(begunIn(memoryStore(), 'aa')).toBeUndefined();
+    expect(startedIn(memoryStore(), 'aa')).toBeUndefined();
   });
 
   it('that cannot be read is never reported as a success', () => {
     const store = memoryStore();
     store.create('aa.journal').write(new TextEncoder().encode('nonsense\n'), 0);
 
-    const begun = begunIn(store, 'aa');
+    const begun = startedIn(store, 'aa');
 
     expect(begun).toMatchObject({ id: 'aa', end: 'open' });
     expect(begun?.left[0]).toContain('cannot be read');
-    expect(withBegun(explain(new Error('x'), { root: true }), undefined, [begun ?? one]).exitCode).toBe(3);
+    expect(withStarted(explain(new Error('x'), { root: true }), undefined, [begun ?? one]).exitCode).toBe(3);
   });
 });

@@ -5,7 +5,7 @@ import { addressesOf } from '../config.ts';
 import type { NewConfig } from '../new-config.ts';
 import { usedPorts } from '../next.ts';
 import { type Resource, resources } from '../reads.ts';
-import { deviceOf, minorsOf } from './known.ts';
+import { deviceOf, minorsOf } from './known-resource.ts';
 import { option } from '../../core/option.ts';
 
 type Here = NewConfig['hosts'][number];

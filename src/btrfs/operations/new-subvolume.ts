@@ -12,7 +12,7 @@ import { type Subvolume, uuid } from '../schema.ts';
 import { deleteById } from './remove-subvolume.ts';
 
 /** Undo of an operation that creates a subvolume. */
-export const plantedUndo = z.strictObject({
+export const newSubvolumeUndo = z.strictObject({
   fs: uuid,
   /** A device of the filesystem, as it is mounted. */
   device: z.string(),
@@ -27,21 +27,21 @@ export const plantedUndo = z.strictObject({
   mounted: z.string(),
 });
 
-export type PlantedUndo = z.infer<typeof plantedUndo>;
+export type NewSubvolumeUndo = z.infer<typeof newSubvolumeUndo>;
 
 /** Known only after the act: the kernel chooses both. */
-export const plantedResult = z.strictObject({ id: z.int(), uuid });
+export const newSubvolumeResult = z.strictObject({ id: z.int(), uuid });
 
-export type PlantedResult = z.infer<typeof plantedResult>;
+export type NewSubvolumeResult = z.infer<typeof newSubvolumeResult>;
 
 /** The result of such an operation for the caller. */
-export interface NewSubvolume extends PlantedResult {
+export interface NewSubvolume extends NewSubvolumeResult {
   readonly path: string;
   readonly filesystem: string;
 }
 
 /** Free names for a new subvolume at this path. */
-export async function planFor(host: ReadHost, path: string, mark: string): Promise<PlantedUndo> {
+export async function planFor(host: ReadHost, path: string, mark: string): Promise<NewSubvolumeUndo> {
   refuseName(path);
   const { fs, inside, mount, path: real } = await placeFor(host, path);
   await refuseExposed(host, real, 'new');
@@ -69,8 +69,8 @@ export function refuseName(path: string): void {
 }
 
 /** Claims: creates the name, and needs everything around it. `on` gives the keys of the device. */
-export async function plantedClaims(
-  undo: PlantedUndo,
+export async function newSubvolumeClaims(
+  undo: NewSubvolumeUndo,
   on: (path: string) => Promise<DeviceKeys>,
 ): Promise<Required<Pick<Claims, 'makes' | 'needs'>>> {
   const { key, beneath } = await on(undo.device);
@@ -83,14 +83,14 @@ export async function plantedClaims(
  * its uuid), and then renamed, replacing nothing. `make` gets the path to create it at; `check`
  * describes what is wrong with the result.
  */
-export async function plant(
+export async function createInPlace(
   host: ChangeHost,
-  wanted: PlantedUndo,
+  wanted: NewSubvolumeUndo,
   how: {
     readonly make: (path: string) => Promise<void>;
     readonly check?: (made: Subvolume) => string | undefined;
   },
-): Promise<PlantedResult> {
+): Promise<NewSubvolumeResult> {
   const [path, own, record] = await pathsOf(host, wanted);
   if ((await host.stat(path)) !== undefined) throw taken(path, 'it appeared meanwhile');
   await how.make(own);
@@ -109,7 +109,7 @@ export async function plant(
 
 async function pathsOf(
   host: ReadHost,
-  wanted: PlantedUndo,
+  wanted: NewSubvolumeUndo,
 ): Promise<readonly [path: string, own: string, record: string]> {
   const directory = await reach(host, { fs: wanted.fs, inside: posix.dirname(wanted.inside) });
   const at = (inside: string): string => posix.join(directory, posix.basename(inside));
@@ -129,7 +129,7 @@ interface Survey {
  * Finds what the step left: the private name and the record prove it. A recorded subvolume is
  * identified by id and uuid, wherever it was moved; before that, only by the two names.
  */
-async function survey(host: ReadHost, wanted: PlantedUndo): Promise<Survey> {
+async function survey(host: ReadHost, wanted: NewSubvolumeUndo): Promise<Survey> {
   const [path, own, record] = await pathsOf(host, wanted);
   const recordStat = await host.stat(record);
   const ownStat = await host.stat(own);
@@ -155,7 +155,7 @@ async function survey(host: ReadHost, wanted: PlantedUndo): Promise<Survey> {
   return { own: mine, recorded: record, found: other };
 }
 
-function recordOf(content: Uint8Array, path: string): PlantedResult | undefined {
+function recordOf(content: Uint8Array, path: string): NewSubvolumeResult | undefined {
   if (content.length === 0) return undefined;
   const text = new TextDecoder().decode(content);
   const parts = /^(?<id>\d+) (?<uuid>[0-9a-f-]{36})\n$/.exec(text)?.groups;
@@ -163,7 +163,7 @@ function recordOf(content: Uint8Array, path: string): PlantedResult | undefined 
   return { id: Number(parts.id), uuid: parts.uuid };
 }
 
-export async function lookPlanted(host: ReadHost, wanted: PlantedUndo): Promise<Look> {
+export async function lookAtNewSubvolume(host: ReadHost, wanted: NewSubvolumeUndo): Promise<Look> {
   const { own, recorded, found } = await survey(host, wanted);
   if (own === undefined && recorded === undefined)
     return found === undefined ? { state: 'gone' } : { state: 'not-ours', found };
@@ -180,7 +180,7 @@ export async function lookPlanted(host: ReadHost, wanted: PlantedUndo): Promise<
  * Detects writes into the subvolume: btrfs increments its generation with each commit that changed
  * it.
  */
-export const plantedContent: ContentSpec<PlantedUndo, PlantedResult> = {
+export const newSubvolumeContent: ContentSpec<NewSubvolumeUndo, NewSubvolumeResult> = {
   lost: 'undone',
   of: 'files',
   witness: async ({ undo, host }) => {
@@ -189,7 +189,7 @@ export const plantedContent: ContentSpec<PlantedUndo, PlantedResult> = {
   },
   changed: async ({ undo, witness, host }) => {
     // Writes are counted when they are committed to disk.
-    await syncPlanted(host, undo);
+    await syncFilesystem(host, undo);
     const { own } = await survey(host, undo);
     if (own === undefined) return undefined;
     // For an interrupted step the generation of creation is known.
@@ -203,14 +203,14 @@ export const plantedContent: ContentSpec<PlantedUndo, PlantedResult> = {
 };
 
 /** Deletes the subvolume by its id; removes the record last, because it proves the step. */
-export async function uproot(host: ChangeHost, wanted: PlantedUndo): Promise<void> {
+export async function removeCreated(host: ChangeHost, wanted: NewSubvolumeUndo): Promise<void> {
   const { own, recorded } = await survey(host, wanted);
   if (own !== undefined) await deleteById(host, { fs: wanted.fs, subvolume: own });
   if (recorded !== undefined) await host.removeFile(recorded);
 }
 
 /** Removes the record after the commit. */
-export async function forget(host: ChangeHost, wanted: PlantedUndo): Promise<void> {
+export async function forget(host: ChangeHost, wanted: NewSubvolumeUndo): Promise<void> {
   const record = await reach(host, { ...wanted, inside: wanted.record });
   if ((await host.stat(record))?.kind === 'file') await host.removeFile(record);
   await host.sync(posix.dirname(record));
@@ -220,15 +220,15 @@ export async function forget(host: ChangeHost, wanted: PlantedUndo): Promise<voi
  * Syncs the whole filesystem, because a new subvolume is in no file; nothing to do if it is not
  * mounted, because unmounting has written it.
  */
-export async function syncPlanted(host: ChangeHost, { fs }: { readonly fs: string }): Promise<void> {
+export async function syncFilesystem(host: ChangeHost, { fs }: { readonly fs: string }): Promise<void> {
   const [mount] = await mountsOf(host, fs);
   if (mount !== undefined) await host.run(filesystemSync(await anyRoot(host, fs)));
 }
 
 /** Manual recovery: by id and uuid if they are known. */
-export function plantedRecovery(
+export function newSubvolumeRecovery(
   what: string,
-  { undo, result }: { readonly undo: PlantedUndo; readonly result?: PlantedResult },
+  { undo, result }: { readonly undo: NewSubvolumeUndo; readonly result?: NewSubvolumeResult },
   way: 'back' | 'forward',
 ): ManualRecovery {
   const directory = posix.dirname(undo.path);

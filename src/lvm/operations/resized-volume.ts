@@ -10,7 +10,7 @@ import { reported } from '../unreadable.ts';
 import { isClassicSnapshot, isThin, isThinPool } from '../filling.ts';
 import { dependentHolders, everyHolderOf, holdersOf, udevOf, type VolumeAmong } from '../reads.ts';
 import type { LogicalVolume, PvSegment } from '../objects.ts';
-import { known, type KnownVolume, knownVolume } from './known.ts';
+import { known, type KnownVolume, knownVolume } from './known-volume.ts';
 import { byLvm, spreadType } from '../spread.ts';
 
 const bytes = z.number().check(z.int(), z.positive());

@@ -12,23 +12,23 @@ import { uuid } from '../schema.ts';
 import type { StreamHead } from '../stream.ts';
 import {
   forget,
-  lookPlanted,
+  lookAtNewSubvolume,
   type NewSubvolume,
-  plant,
-  plantedRecovery,
-  plantedClaims,
-  plantedContent,
-  plantedResult,
-  type PlantedResult,
-  plantedUndo,
+  createInPlace,
+  newSubvolumeRecovery,
+  newSubvolumeClaims,
+  newSubvolumeContent,
+  newSubvolumeResult,
+  type NewSubvolumeResult,
+  newSubvolumeUndo,
   planFor,
-  syncPlanted,
-  uproot,
-} from './planted.ts';
+  syncFilesystem,
+  removeCreated,
+} from './new-subvolume.ts';
 import { deleteById } from './remove-subvolume.ts';
 
 /** Undo of what receives a subvolume. */
-export const receivedUndo = z.extend(plantedUndo, {
+export const receivedUndo = z.extend(newSubvolumeUndo, {
   /**
    * The private directory to receive into, from the top level: everything in it belongs to the
    * step.
@@ -52,7 +52,7 @@ interface Received extends NewSubvolume {
 
 /** The parts of an operation that do not depend on the source of the stream. */
 export const receives = {
-  result: plantedResult,
+  result: newSubvolumeResult,
   lives: 'disk',
   restores: 'state',
   contains: ({ undo }) => subvolumeKey(undo),
@@ -63,10 +63,10 @@ export const receives = {
   }),
   look: ({ undo, host }) => lookReceived(host, undo),
   revert: ({ undo, host }) => revertReceived(host, undo),
-  sync: ({ undo, host }) => syncPlanted(host, undo),
-  content: plantedContent,
+  sync: ({ undo, host }) => syncFilesystem(host, undo),
+  content: newSubvolumeContent,
   afterCommit: ({ undo, host }) => forget(host, undo),
-} satisfies Partial<OperationSpec<unknown, ReceivedUndo, PlantedResult, Received>>;
+} satisfies Partial<OperationSpec<unknown, ReceivedUndo, NewSubvolumeResult, Received>>;
 
 /** Plans where to receive a stream: free names, and its base, which must exist. */
 export async function planReceived(
@@ -117,7 +117,7 @@ export async function receivedClaims(
   undo: ReceivedUndo,
   on: (path: string) => Promise<DeviceKeys>,
 ): Promise<Required<Pick<Claims, 'makes' | 'needs'>>> {
-  const { makes, needs } = await plantedClaims(undo, on);
+  const { makes, needs } = await newSubvolumeClaims(undo, on);
   const base = undo.base === null ? [] : [subvolumeKey({ fs: undo.fs, inside: undo.base })];
   return { makes, needs: [...new Set([...needs, ...base])] };
 }
@@ -131,10 +131,10 @@ export async function receiveInto(
   host: ChangeHost,
   wanted: ReceivedUndo,
   act: (directory: string, signal: AbortSignal | undefined) => Promise<void>,
-): Promise<PlantedResult> {
+): Promise<NewSubvolumeResult> {
   const directory = await reach(host, { fs: wanted.fs, inside: posix.dirname(wanted.inside) });
   const inbox = posix.join(directory, posix.basename(wanted.inbox));
-  const made = await plant(host, wanted, {
+  const made = await createInPlace(host, wanted, {
     make: async (path) => {
       await host.makeDir(inbox, { mode: 0o700 });
       await watchingMembers(host, { fs: wanted.fs, what: `receiving ${wanted.path}` }, (signal) =>
@@ -168,17 +168,17 @@ async function expectWhole(host: ReadHost, inbox: string, wanted: ReceivedUndo):
 }
 
 async function lookReceived(host: ReadHost, wanted: ReceivedUndo): Promise<Look> {
-  const planted = await lookPlanted(host, wanted);
+  const created = await lookAtNewSubvolume(host, wanted);
   const inbox = await host.stat(await inboxOf(host, wanted));
-  if (inbox === undefined || planted.state === 'ours') return planted;
-  if (inbox.kind === 'directory') return { ...planted, state: 'ours' };
+  if (inbox === undefined || created.state === 'ours') return created;
+  if (inbox.kind === 'directory') return { ...created, state: 'ours' };
   return { state: 'not-ours', found: `${wanted.inbox} is ${kindInWords(inbox)}` };
 }
 
 /** Removes the received subvolume first: its place and record prove the step. */
 async function revertReceived(host: ChangeHost, wanted: ReceivedUndo): Promise<void> {
   await clearInbox(host, wanted);
-  await uproot(host, wanted);
+  await removeCreated(host, wanted);
 }
 
 async function clearInbox(host: ChangeHost, wanted: ReceivedUndo): Promise<void> {
@@ -204,16 +204,16 @@ async function inboxOf(host: ReadHost, { fs, inside, inbox }: ReceivedUndo): Pro
 /** Manual recovery: also removes an incomplete copy. */
 export function receivedRecovery(
   what: string,
-  of: { readonly undo: ReceivedUndo; readonly result?: PlantedResult },
+  of: { readonly undo: ReceivedUndo; readonly result?: NewSubvolumeResult },
   way: 'back' | 'forward',
 ): ManualRecovery {
-  const planted = plantedRecovery(what, of, way);
-  if (way === 'forward') return planted;
+  const created = newSubvolumeRecovery(what, of, way);
+  if (way === 'forward') return created;
   const inbox = posix.join(posix.dirname(of.undo.path), posix.basename(of.undo.inbox));
   const inner = posix.join(inbox, of.undo.name);
   return {
-    what: `${planted.what}; it was received as ${inner}`,
-    look: [['btrfs', 'subvolume', 'show', inner], ...planted.look],
-    clear: [['btrfs', 'subvolume', 'delete', '--commit-each', inner], ['rmdir', inbox], ...planted.clear],
+    what: `${created.what}; it was received as ${inner}`,
+    look: [['btrfs', 'subvolume', 'show', inner], ...created.look],
+    clear: [['btrfs', 'subvolume', 'delete', '--commit-each', inner], ['rmdir', inbox], ...created.clear],
   };
 }

@@ -14,7 +14,7 @@ export const head: Bytes = 1024 ** 2;
 const digest = z.string().check(z.regex(/^[0-9a-f]{64}$/));
 
 /** What is journalled about a device without a signature, which gets a marker for recognition. */
-export const planted = z.strictObject({
+export const marker = z.strictObject({
   /** Text at the first byte from the step to the end of its act. */
   mark: z.string().check(z.minLength(1), z.maxLength(512)),
   /** The bytes that it replaces. */
@@ -24,10 +24,10 @@ export const planted = z.strictObject({
   rest: digest,
 });
 
-export type Planted = z.infer<typeof planted>;
+export type Marker = z.infer<typeof marker>;
 
 /** The bytes of a marker. */
-export function markBytes({ mark }: Pick<Planted, 'mark'>): Buffer {
+export function markBytes({ mark }: Pick<Marker, 'mark'>): Buffer {
   return Buffer.from(`${mark}\n`, 'latin1');
 }
 
@@ -35,10 +35,10 @@ export function markBytes({ mark }: Pick<Planted, 'mark'>): Buffer {
  * Reads the bytes that the marker will replace, and hashes that later show whether others have
  * written there.
  */
-export async function planPlant(
+export async function planMarker(
   host: ReadHost,
   { path, size, mark }: { readonly path: string; readonly size: Bytes; readonly mark: string },
-): Promise<Planted> {
+): Promise<Marker> {
   if (size < block)
     throw new RefusedError(
       `${path} has ${String(size)} bytes: too few for the mark by which it is known again`,
@@ -52,16 +52,15 @@ export async function planPlant(
 }
 
 /**
- * `planted`: the marker is there, the bytes around it are unchanged, and there is no known content.
+ * `marked`: the marker is there, the bytes around it are unchanged, and there is no known content.
  * `as it was`: the marker is not there. `erased`: zeros are in its place. Anything else is
  * `others`.
  */
-export async function plantedNow(
+export async function markerNow(
   host: ReadHost,
-  { path, size, of }: { readonly path: string; readonly size: Bytes; readonly of: Planted },
+  { path, size, of }: { readonly path: string; readonly size: Bytes; readonly of: Marker },
 ): Promise<
-  | { readonly state: 'planted' | 'as it was' | 'erased' }
-  | { readonly state: 'others'; readonly found: string }
+  { readonly state: 'marked' | 'as it was' | 'erased' } | { readonly state: 'others'; readonly found: string }
 > {
   const mark = markBytes(of);
   const now = await read(host, { path, size, length: mark.length });
@@ -76,7 +75,7 @@ export async function plantedNow(
   // The rest of the head is zeros if the act was interrupted just before its end.
   if (now.around !== of.around || (now.rest !== of.rest && !now.isRestZero))
     return { state: 'others', found: `${path} was written to since` };
-  return { state: 'planted' };
+  return { state: 'marked' };
 }
 
 async function typeOn(host: ReadHost, path: string): Promise<string | undefined> {

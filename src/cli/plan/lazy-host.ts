@@ -10,7 +10,7 @@ const changes = [
  * Returns a host that is connected later: a script names the hosts of its steps only when it
  * reaches them.
  */
-export function comingHost(name: string, made: Promise<Host>): Host {
+export function lazyHost(name: string, made: Promise<Host>): Host {
   const forwarding = <H extends ReadHost>(coming: Promise<H>, verbs: readonly (keyof H)[]): H => {
     // If it is never used, a failed connection does not matter.
     coming.catch(() => undefined);
