@@ -692,7 +692,10 @@ function refuseNested(what: string): void {
   if (sequences.getStore()?.open === true)
     throw new UsageError(
       `${what} was started inside atomic(): it would commit alone, and stay when the outer one is undone`,
-      { remedy: 'for a part that is undone with the whole sequence, use await tx.scope(name, async (tx) => …)' },
+      {
+        remedy:
+          'for a part that is undone with the whole sequence, use await tx.scope(name, async (tx) => …)',
+      },
     );
 }
 

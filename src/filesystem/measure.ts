@@ -109,7 +109,8 @@ async function xfsSizes(host: ReadHost, { device, path, isMounted }: At): Promis
 
 async function btrfsSizes(host: ReadHost, { device }: At): Promise<Sizes> {
   const { sectorSize, size, used, devid, devices } = await host.run(btrfsSuperblock(device));
-  if (size % sectorSize !== 0) throw new ParseError(`${device}: ${size} bytes are not a whole number of sectors`);
+  if (size % sectorSize !== 0)
+    throw new ParseError(`${device}: ${size} bytes are not a whole number of sectors`);
   return { blockSize: sectorSize, blocks: size / sectorSize, used, btrfs: { devid, devices } };
 }
 

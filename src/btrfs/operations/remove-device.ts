@@ -74,7 +74,7 @@ export const removeDevice = operation({
   },
   claims: ({ undo: of, on }) => deviceClaims(of, on),
   run: async ({ undo: of, host }) => {
-    if (!(await isMember(host, of))) throw raced(`${of.device} is not a device of ${of.mounted}`);
+    if (!(await isMember(host, of))) throw concurrentChange(`${of.device} is not a device of ${of.mounted}`);
     const { deviceUuid } = await host.run(btrfsSuperblock(of.device));
     if (deviceUuid !== of.uuid || (await identityOf(host, of.device)).identity !== of.identity)
       throw concurrentChange(`${of.device} is another device`);

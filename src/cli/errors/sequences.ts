@@ -106,6 +106,6 @@ function lines(sequences: readonly StartedSequence[], word: string): readonly st
   ];
 }
 
-function leftOf({ id, name, left }: Begun): readonly string[] {
+function leftOf({ id, name, left }: StartedSequence): readonly string[] {
   return [printable(`unfinished: "${name}" (${id})`), ...left.map((line) => `  ${line}`)];
 }

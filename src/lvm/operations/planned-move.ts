@@ -66,8 +66,7 @@ function refuseMoving(vg: WholeGroup, { volumes }: Extents): void {
   const move = volumes.find(isMove);
   if (move === undefined) return;
   throw new RefusedError(`extents of ${vg.name} are being moved already, or were: ${move.fullName}`, {
-    remedy:
-      'wait until it ends (lvs -a -o +copy_percent,move_pv); resume one that was interrupted: pvmove',
+    remedy: 'wait until it ends (lvs -a -o +copy_percent,move_pv); resume one that was interrupted: pvmove',
   });
 }
 
