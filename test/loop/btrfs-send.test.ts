@@ -307,7 +307,7 @@ describe('a stream on a device', () => {
 });
 
 describe('snapshots with the names of a rotation', () => {
-  it('are pruned by their names where they were received, and stay at their paths', async () => {
+  it('are pruned by name where they were received; local ones stay if their name and their age differ', async () => {
     const [first, second] = ['daily.20200101T000000Z', 'daily.20200102T000000Z'];
     for (const name of [first, second]) take(name, name);
     // The one with the newer name was received first.

@@ -245,7 +245,7 @@ describe.skipIf(!can.ok && !required)('docs/dead-host.md, typed on two hosts wit
     await expectWhole(data);
   });
 
-  it('a lost data disk below the root disk of a running guest', async () => {
+  it('a lost data disk of a host whose root disk still works', async () => {
     const { a, b } = pair;
     const data = await content(a);
     await b.run(`drbdadm down ${name} && lvremove -q -y vg0/${name} && udevadm settle`);
