@@ -1,8 +1,11 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { drbdCreate, drbdGrow } from '../../src/cli/output/answers/index.ts';
 import { powerCut } from '../support/dom0/two-faults.ts';
 import { bothRun, heldOnB, openOn, openTwoHosts, runOnA, type TwoHosts } from '../support/dom0/two-hosts.ts';
 import { available, type Machine } from '../support/rig/index.ts';
+
+// Two emulated machines, and hundreds of questions over ssh: a busy host needs long for them.
+vi.setConfig({ testTimeout: 1_500_000 });
 
 const can = await available();
 const required = process.env['BOFH_REQUIRE_RIG'] === '1';

@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import {
   blockResize,
   drbdConvert,
@@ -21,6 +21,9 @@ import {
   type TwoHosts,
 } from '../support/dom0/two-hosts.ts';
 import { available, type Machine, until } from '../support/rig/index.ts';
+
+// Two emulated machines, and hundreds of questions over ssh: a busy host needs long for them.
+vi.setConfig({ testTimeout: 1_500_000 });
 
 const can = await available();
 const required = process.env['BOFH_REQUIRE_RIG'] === '1';
