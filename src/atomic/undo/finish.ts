@@ -109,6 +109,8 @@ async function refuseUsed(engine: Engine, journal: Journal): Promise<void> {
     );
     if (user === undefined) continue;
     const code = await codeOf(engine, intent, journal.id);
+    // What another step does after the commit, such as removing its mark, does not mind the use.
+    if (!code.defers(intent.undo)) continue;
     const host = changing(engine, journal, intent);
     const look = await code.look({ undo: intent.undo, result: json(done?.result ?? null), host });
     const [holder] = look.state === 'ours' ? (look.holders ?? []) : [];
