@@ -111,7 +111,7 @@ const rows: readonly Row[] = [
     arrange: asIs,
     line: create.replaceAll('web1', 'web2').replace('64m', '900g'),
     says: [/vg0 has/, /are needed/],
-    next: /vgextend/,
+    next: /lvm vg extend vg0/,
   },
   {
     when: 'there is no such volume group',
@@ -125,7 +125,7 @@ const rows: readonly Row[] = [
     arrange: asIs,
     line: `${create.replaceAll('web1', 'web2')} --bridge br7`,
     says: [/br7/],
-    next: /ip link/,
+    next: /bofh network list/,
   },
   {
     when: 'there is not the memory',

@@ -117,7 +117,7 @@ describe('vm create with replicated disks', () => {
     async (more) => {
       const { on } = hostsWithSource();
       const { drbd: _, ...alone } = request;
-      await expect(on(() => vm.create({ ...alone, ...more }))).rejects.toThrow(/none was named/);
+      await expect(on(() => vm.create({ ...alone, ...more }))).rejects.toThrow(/no peer was named/);
     },
   );
 });
