@@ -132,7 +132,11 @@ describe.skipIf(!can.ok && !required)('set-ups of DRBD that administrators have,
     const config =
       'drbd config create pair --hosts a=10.77.0.1:7790,b=10.77.0.2:7790 --volumes 1:/dev/vg0/one,2:/dev/vg0/other';
     for (const at of ['', '--host b '])
-      for (const line of [config, 'drbd create-md pair', 'drbd up pair'])
+      for (const line of [
+        config,
+        ...[0, 1].map((n) => `drbd create-md pair --volume ${String(n)}`),
+        'drbd up pair',
+      ])
         await runOnA(two, `bofh --yes ${at}${line}`, 0);
     await runOnA(two, 'bofh drbd wait-connect pair --time 60s', 0);
     await runOnA(two, 'bofh --yes drbd new-current-uuid pair', 0);

@@ -25,7 +25,12 @@ export function volumeOf(
       asked === undefined
         ? `${name} has the volumes ${numbers}, and none was named`
         : `${name} has no volume ${String(asked)} on this host`,
-      { remedy: `it has the volumes ${numbers}` },
+      {
+        remedy:
+          volumes[0] === undefined
+            ? `see its configuration: bofh drbd show ${name}`
+            : `name one of ${numbers}: ${option(`--volume ${String(volumes[0].volume)}`, `volume: ${String(volumes[0].volume)}`)}`,
+      },
     );
   const { disk, metadata, volume } = found;
   if (disk === undefined || metadata !== 'internal')

@@ -196,6 +196,18 @@ describe('tx.drbd.createMetadata', () => {
   it('needs the number of one of several volumes, and refuses an unknown one', async () => {
     const host = blank();
     expect((await refused(host, create({ volume: 1 }))).message).toBe('web1 has no volume 1 on this host');
+    const second = (minor: number, disk: string): string =>
+      `volume 1 {\n device minor ${String(minor)};\n disk ${disk};\n meta-disk internal;\n }\n    address`;
+    host.admin.lvcreate({ vg: 'vg0', name: 'data', extents: 16 });
+    host.admin.writeFile(
+      '/etc/drbd.d/web1.res',
+      resourceText('web1').replaceAll('address', second(1, '/dev/vg0/data')),
+    );
+    expect(await refused(host, create())).toMatchObject({
+      message: 'web1 has the volumes 0, 1, and none was named',
+      remedy: 'name one of 0, 1: volume: 0',
+    });
+    for (const volume of [0, 1]) await on(host, create({ volume }));
   });
 
   it('does not run while its metadata has no name', async () => {
