@@ -11,3 +11,4 @@ export * from './reservations.ts';
 export * from './script-failure.ts';
 export * from './secret.ts';
 export * from './tools.ts';
+export * from './unparsed.ts';

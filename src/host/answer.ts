@@ -1,6 +1,5 @@
-import { type Command, nothing, tools } from '../command/index.ts';
-import { CommandError, ParseError, type Reason, ToolError } from '../core/errors.ts';
-import { reasonIn } from '../core/reason.ts';
+import { type Command, nothing, tools, unparsed } from '../command/index.ts';
+import { CommandError, type Reason, ToolError } from '../core/errors.ts';
 import { type End, installing, type Program } from './program.ts';
 import type { Setting } from './setting.ts';
 import { tooLong } from './start.ts';
@@ -52,7 +51,10 @@ export async function answerOf<T>(
     return question.parse({ exitCode, stdout: said, stderr: text(stderr) });
   } catch (error) {
     if (isDenied(text(stderr))) throw failureOf(ran, question);
-    throw await misunderstood(ran, question.shownOf === undefined ? text(stdout) : undefined, error, setting);
+    const { tool, argv } = ran.program;
+    const version = (await setting.version(ran.program)) ?? 'version unknown';
+    const answer = `the answer of ${[tool, ...argv].join(' ')} (${version})`;
+    throw unparsed(question, { answer, stdout: text(stdout), cause: error });
   }
 }
 
@@ -114,32 +116,6 @@ function shown(stderr: string, shownOf: (stderr: string) => string): string {
   } catch {
     return '';
   }
-}
-
-/**
- * Undefined stdout: it can contain a secret, and so can the text and the cause of the parser's
- * error.
- */
-async function misunderstood(
-  ran: Ran,
-  stdout: string | undefined,
-  cause: unknown,
-  setting: Pick<Setting, 'version'>,
-): Promise<ParseError> {
-  const { program } = ran;
-  const version = await setting.version(program);
-  const what = `the answer of ${[program.tool, ...program.argv].join(' ')} (${version ?? 'version unknown'})`;
-  if (stdout === undefined)
-    return new ParseError(`${what} could not be parsed; it is not shown, because it can hold a secret`, {
-      remedy:
-        'bofh did not use this output; run the command yourself, and report its output without the secrets',
-    });
-  const why = reasonIn(cause);
-  const start = JSON.stringify(stdout.slice(0, 1000));
-  return new ParseError(`${what} was not understood: ${why}; it begins ${start}`, {
-    cause,
-    remedy: 'bofh did not use this output; please report this message to the authors of bofh',
-  });
 }
 
 function strictText(bytes: Uint8Array): string {

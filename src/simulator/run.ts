@@ -1,7 +1,13 @@
-import { type Answer, type Command, commandLine, type Pipeline, type StepContext } from '../command/index.ts';
-import { CommandError, ParseError, UsageError } from '../core/errors.ts';
+import {
+  type Answer,
+  type Command,
+  commandLine,
+  type Pipeline,
+  type StepContext,
+  unparsed,
+} from '../command/index.ts';
+import { CommandError, UsageError } from '../core/errors.ts';
 import { present } from '../core/present.ts';
-import { reasonIn } from '../core/reason.ts';
 import { dropReleased } from './world/devices.ts';
 import { checkAlive, type Fault, type Faults, killProcess, ProcessKilled } from './faults/faults.ts';
 import { prepareReal } from './real-host/commands.ts';
@@ -272,7 +278,10 @@ async function hang(
   });
 }
 
-/** As the local host does it: the accepted exit codes go to the parser, every other one is an error. Also for tests that answer themselves. */
+/**
+ * As the local host does it: the accepted exit codes go to the parser, every other one is an error.
+ * Also for tests that answer themselves.
+ */
 export function understood<T>(command: Command<T>, answer: ReturnType<ToolModel>): T {
   const { tool, argv } = command;
   if (!(command.accepts ?? [0]).includes(answer.exitCode))
@@ -284,11 +293,7 @@ export function understood<T>(command: Command<T>, answer: ReturnType<ToolModel>
         : answer.stdout;
     return command.parse({ ...answer, stdout: bytes });
   } catch (cause) {
-    const why = reasonIn(cause);
-    const start = JSON.stringify(answer.stdout.slice(0, 1000));
-    throw new ParseError(
-      `the answer of ${commandLine(command)} was not understood: ${why}; it begins ${start}`,
-      { cause },
-    );
+    const answerOf = `the answer of ${commandLine(command)}`;
+    throw unparsed(command, { answer: answerOf, stdout: answer.stdout, cause });
   }
 }

@@ -1,6 +1,6 @@
 import * as api from '../../index.ts';
-import type { Host, ReadCommand, ReadHost } from '../../command/index.ts';
-import { CommandError, ConnectionError, ToolError, ParseError } from '../../core/errors.ts';
+import { type Host, type ReadCommand, type ReadHost, unparsed } from '../../command/index.ts';
+import { CommandError, ConnectionError, ToolError } from '../../core/errors.ts';
 import type { DryAsked, DryQuestion, DryReply } from './protocol.ts';
 
 type Ask = (on: string, asked: DryAsked) => Promise<DryReply>;
@@ -71,14 +71,8 @@ function answered<T>(name: string, command: ReadCommand<T>, reply: DryReply): T 
   try {
     return command.parse(answer);
   } catch (error) {
-    const why = command.shownOf === undefined && error instanceof Error ? `: ${error.message}` : '';
-    throw new ParseError(
-      `the answer of ${[tool, ...argv].join(' ')} on ${name || 'this host'} was not understood${why}`,
-      {
-        cause: command.shownOf === undefined ? error : undefined,
-        remedy: 'bofh did not use this output; please report this message to the authors of bofh',
-      },
-    );
+    const of = `the answer of ${[tool, ...argv].join(' ')} on ${name || 'this host'}`;
+    throw unparsed(command, { answer: of, stdout: answer.stdout, cause: error });
   }
 }
 

@@ -18,9 +18,9 @@ export const ruleBugs: readonly ProductBug[] = [
     now: '...(true ? output :',
   }),
   bug('an answer that is not understood is quoted', 'unit/host/secret-output.test.ts', {
-    file: 'host/answer.ts',
-    old: 'question.shownOf === undefined ? text(stdout) : undefined',
-    now: 'text(stdout)',
+    file: 'command/unparsed.ts',
+    old: 'if (shownOf !== undefined)',
+    now: 'if (shownOf === null)',
   }),
   bug('drbdadm quotes the shared secret', 'unit/host/secret-output.test.ts', {
     file: 'drbd/commands.ts',
