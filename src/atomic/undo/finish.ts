@@ -6,11 +6,10 @@ import {
   RolledBackError,
 } from '../../core/errors.ts';
 import { stepName } from '../../core/option.ts';
-import { changing, codeOf, type Engine } from '../engine.ts';
+import { codeOf, type Engine } from '../engine.ts';
 import { append, AppendError, close, type Journal, note } from '../journal/journal-writer.ts';
 import type { Line } from '../journal/lines.ts';
 import { conflictsOf } from '../journal/state.ts';
-import { json } from '../operation.ts';
 import { placeOf } from '../place.ts';
 import { syncStep, unlessOutOfReach } from './out-of-reach.ts';
 import { describe, stuck } from './report.ts';
@@ -97,26 +96,26 @@ async function makeReady({ unwinding, release }: Ending): Promise<'ready'> {
 }
 
 /**
- * An act after the commit would be refused on a device that a newer step of the sequence mounted,
- * opened or gave to a guest, and the sequence would be stuck.
+ * RefusedError if a deferred act would be refused after the commit, because a newer step of the
+ * sequence mounted or opened its device, or gave it to a guest: the sequence would be stuck.
  */
-async function refuseUsed(engine: Engine, journal: Journal): Promise<void> {
-  for (const step of journal.state.steps) {
-    const { n, intent, done, undone } = step;
+async function refuseUsed(engine: Engine, { id, state }: Journal): Promise<void> {
+  for (const step of state.steps) {
+    const { n, intent, undone } = step;
     if (undone !== undefined || !intent.after || intent.kind === 'bare') continue;
-    const user = conflictsOf(journal.state, step).find(
+    const code = await codeOf(engine, intent, id);
+    // The act after the commit of any other step, such as removing its tag, works on a device in use.
+    if (!code.defers(intent.undo)) continue;
+    const user = conflictsOf(state, step).find(
       (each) => each.n > n && each.intent.lives === 'boot' && each.done !== undefined,
     );
     if (user === undefined) continue;
-    const code = await codeOf(engine, intent, journal.id);
-    // What another step does after the commit, such as removing its mark, does not mind the use.
-    if (!code.defers(intent.undo)) continue;
-    const host = changing(engine, journal, intent);
-    const look = await code.look({ undo: intent.undo, result: json(done?.result ?? null), host });
+    const { host } = placeOf(engine, intent.host);
+    const look = await code.look({ undo: intent.undo, host });
     const [holder] = look.state === 'ours' ? (look.holders ?? []) : [];
     if (holder === undefined) continue;
     throw new RefusedError(
-      `step ${String(n)} ${stepName(intent.kind)} acts after the commit, when its device would be in use: ${holder.words} by step ${String(user.n)} ${stepName(user.intent.kind)}`,
+      `step ${String(n)} ${stepName(intent.kind)} acts after the commit, but its device is in use: ${holder.words} (step ${String(user.n)} ${stepName(user.intent.kind)} of this sequence uses it)`,
       { remedy: 'use the device in a second sequence, after this one, or only in tx.temporary' },
     );
   }
