@@ -45,18 +45,27 @@ export async function subvolumeNamed(
       remedy: `the subvolumes of its filesystem: bofh btrfs list ${place.mount.path}`,
     });
   refuseTopLevel(subvolume, path);
-  if (subvolume.uuid === undefined)
-    throw new RefusedError(`${called(subvolume)} has no uuid: a kernel older than 3.6 created it`, {
+  const { uuid } = identified(subvolume, { path, expected });
+  const { fs, inside, mount } = place;
+  const known = { fs, device: mount.source, id: subvolume.id, uuid, inside };
+  return { place, subvolume, known: { ...known, path: place.path, mounted: mount.path } };
+}
+
+/** A subvolume with its uuid. RefusedError if it has none, or not the expected one. */
+export function identified(
+  found: Subvolume,
+  { path, expected }: { readonly path: string; readonly expected: string | undefined },
+): Subvolume & { readonly uuid: string } {
+  const { uuid } = found;
+  if (uuid === undefined)
+    throw new RefusedError(`${called(found)} has no uuid: a kernel older than 3.6 created it`, {
       remedy: 'create a snapshot of it by hand, and name that snapshot',
     });
-  if (expected !== undefined && subvolume.uuid !== expected)
-    throw new RefusedError(
-      `another subvolume is at ${path} now: its uuid is ${subvolume.uuid}, not ${expected}`,
-      { remedy: `look at it (bofh btrfs show ${path}), and name the right one` },
-    );
-  const { fs, inside, mount } = place;
-  const known = { fs, device: mount.source, id: subvolume.id, uuid: subvolume.uuid, inside };
-  return { place, subvolume, known: { ...known, path: place.path, mounted: mount.path } };
+  if (expected !== undefined && uuid !== expected)
+    throw new RefusedError(`another subvolume is at ${path} now: its uuid is ${uuid}, not ${expected}`, {
+      remedy: `look at it (bofh btrfs show ${path}), and name the right one`,
+    });
+  return { ...found, uuid };
 }
 
 /**

@@ -95,7 +95,7 @@ export async function createInPlace(
   if ((await host.stat(path)) !== undefined) throw taken(path, 'it appeared meanwhile');
   await how.make(own);
   const made = await subvolumeAt(host, own);
-  const wrong = made === undefined ? 'there is not a subvolume of that name' : how.check?.(made);
+  const wrong = made === undefined ? 'there is no subvolume of that name' : how.check?.(made);
   if (made?.uuid === undefined || wrong !== undefined)
     throw new RefusedError(`btrfs did not create ${own}: ${wrong ?? 'it has no uuid'}`, {
       remedy: `see what is there: btrfs subvolume show ${own}`,

@@ -4,8 +4,9 @@ import type { ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../core/errors.ts';
 import { subvolumeSnapshot } from '../commands.ts';
 import { placeOf, reach, subvolumeKey } from '../place.ts';
-import { called, subvolumeAt } from '../reads.ts';
+import { subvolumeAt } from '../reads.ts';
 import { type Subvolume, uuid } from '../schema.ts';
+import { identified } from './known-subvolume.ts';
 import {
   forget,
   lookAtNewSubvolume,
@@ -103,16 +104,5 @@ async function theSource(
     throw new RefusedError(`${path} is not a subvolume: only a subvolume can have a snapshot`, {
       remedy: `the subvolumes of its filesystem: bofh btrfs list ${path}`,
     });
-  if (found.uuid === undefined)
-    throw new RefusedError(`${called(found)} has no uuid: a kernel older than 3.6 created it`, {
-      remedy: 'create a snapshot of it by hand, and use that as the source',
-    });
-  if (expected !== undefined && found.uuid !== expected)
-    throw new RefusedError(
-      `another subvolume is at ${path} now: its uuid is ${found.uuid}, not ${expected}`,
-      {
-        remedy: `look at it (bofh btrfs show ${path}), and name the right one`,
-      },
-    );
-  return { ...found, uuid: found.uuid };
+  return identified(found, { path, expected });
 }

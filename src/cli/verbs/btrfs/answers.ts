@@ -7,7 +7,7 @@ import { printable } from '../../output/text.ts';
 /** Parts of answers that several verbs of btrfs have. */
 
 export function created({ path, id, uuid }: BtrfsMade, more: readonly string[] = []): Answer<BtrfsMade> {
-  const line = `${printable(path)} is created:  id ${id}, uuid ${uuid}`;
+  const line = `${printable(path)} is created: id ${id}, uuid ${uuid}`;
   return { data: { path, id, uuid }, lines: [line, ...more] };
 }
 
