@@ -81,7 +81,7 @@ async function targetOf(host: ReadHost, device: string, { found, size }: Wanted)
       `${device} has ${formatSize(room)}, and ${formatSize(asked * blockSize)} are asked for`,
       {
         code: 'no-space',
-        remedy: `resize the device with it: bofh block resize ${device} ${String(asked * blockSize)}b; or use max`,
+        remedy: `enlarge the device first; for a logical volume and its filesystem together: bofh block resize ${device} ${String(asked * blockSize)}b; or use max`,
       },
     );
   if (size === 'max' && most < blocks)
