@@ -12,7 +12,7 @@ import { checkFunction } from '../core/checks.ts';
 
 /**
  * Functions of the library that consist of several steps. Each is imported from the file that declares it:
- * only then an editor shows its docstring for the method of `tx`.
+ * only then does an editor show its docstring for the method of `tx`.
  */
 const recipes = {
   block: pick(block, ['resize']),

@@ -38,8 +38,8 @@ export async function recognise(host: ReadHost, device: string): Promise<Signatu
 /** The content of an image file, or of a device whose cache is not stale. Undefined: blkid knows nothing there. */
 export async function probeFile(host: ReadHost, path: string): Promise<Signature | undefined> {
   const found = await host.run(blkidProbe(path)).catch((error: unknown) => {
-    // The kernel keeps the size of the last medium of some drives (ENOMEDIUM). The message of the
-    // host's error has more around what the parser said, which is its cause.
+    // The kernel keeps the size of the last medium of some drives (ENOMEDIUM). The host wraps the error
+    // of the parser, with more words, and keeps it as the cause.
     const said = error instanceof ParseError && error.cause instanceof ParseError ? error.cause : error;
     throw said instanceof ParseError && said.message.endsWith(': No medium found')
       ? noMedium(path, path, 'as blkid says')

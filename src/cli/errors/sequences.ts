@@ -46,12 +46,12 @@ function toldBy(state: State): StartedSequence {
 export function withStarted(
   explanation: Explanation,
   error: unknown,
-  begun: readonly StartedSequence[],
+  started: readonly StartedSequence[],
 ): Explanation {
   const told = toldOf(error);
-  const committed = begun.filter(({ end }) => end === 'committed');
-  const open = begun.filter(({ id, end }) => end === 'open' && !told.has(id));
-  const undone = begun.filter(({ end }) => end === 'undone');
+  const committed = started.filter(({ end }) => end === 'committed');
+  const open = started.filter(({ id, end }) => end === 'open' && !told.has(id));
+  const undone = started.filter(({ end }) => end === 'undone');
   const others = open.filter(({ id }) => !(error instanceof StuckError) || id !== error.id);
   if (committed.length + open.length === 0) return explanation;
   const facts = [

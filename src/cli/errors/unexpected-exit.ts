@@ -16,16 +16,16 @@ export interface Run {
 }
 
 /** Explains an error that cannot be explained otherwise (`why`), without loading another module. */
-export function plainly(error: unknown, why: unknown, begun: readonly StartedSequence[]): Explanation {
-  const open = begun.some(({ end }) => end === 'open');
+export function plainly(error: unknown, why: unknown, started: readonly StartedSequence[]): Explanation {
+  const open = started.some(({ end }) => end === 'open');
   return {
     class: 'Error',
     failed: oneLine(messageOf(error)),
-    host: begun.length === 0 ? 'unchanged as far as bofh knows' : 'as the lines above say',
+    host: started.length === 0 ? 'unchanged as far as bofh knows' : 'as the lines above say',
     next: open ? 'bofh journal list; bofh recover' : 'bofh journal list shows what was done',
     details: [
       oneLine(`it cannot be explained: ${messageOf(why)}`),
-      ...begun.map(({ id, name, end }) => printable(`${end}: "${printable(name)}" (${id})`)),
+      ...started.map(({ id, name, end }) => printable(`${end}: "${printable(name)}" (${id})`)),
     ],
     exitCode: open ? 3 : 70,
   };

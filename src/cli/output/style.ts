@@ -2,7 +2,7 @@ import { styleText } from 'node:util';
 import type { ColorWhen } from '../runtime/settings.ts';
 import { localTime } from './times.ts';
 
-/** The meaning of each colour. The words have the same meaning: nothing is said by colour alone. */
+/** The meaning of each colour. The text has the same information, for readers without colours. */
 const styles = { good: 'green', warning: 'yellow', bad: 'red', dim: 'dim', heading: 'bold' } as const;
 
 export type TextStyle = keyof typeof styles;

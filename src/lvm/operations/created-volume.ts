@@ -23,12 +23,12 @@ export const createdVolume = z.strictObject({
   tag: z.string(),
 });
 
-export type MadeVolume = z.infer<typeof createdVolume>;
+export type CreatedVolume = z.infer<typeof createdVolume>;
 
 /** RefusedError if the name now names another group. */
 export async function refuseOtherGroup(
   host: ReadHost,
-  { vg, vgUuid }: Pick<MadeVolume, 'vg' | 'vgUuid'>,
+  { vg, vgUuid }: Pick<CreatedVolume, 'vg' | 'vgUuid'>,
 ): Promise<WholeGroup> {
   const now = await usableVg(host, vg);
   if (now.uuid === vgUuid) return now;
@@ -50,7 +50,7 @@ interface Found {
  */
 export async function findCreated(
   host: ReadHost,
-  { vg, vgUuid, name, tag }: MadeVolume,
+  { vg, vgUuid, name, tag }: CreatedVolume,
   uuid: string | undefined,
 ): Promise<Found> {
   const all = await volumesOf(host, vgUuid);
@@ -90,7 +90,7 @@ export async function findCreated(
  */
 export async function readablePath(
   host: ChangeHost,
-  of: MadeVolume,
+  of: CreatedVolume,
   uuid: string | undefined,
 ): Promise<string | undefined> {
   const { lv } = await findCreated(host, of, uuid);
@@ -102,7 +102,7 @@ export async function readablePath(
 /** Removes the volume with the tag; RefusedError if other volumes would be removed with it. */
 export async function removeCreated(
   host: ChangeHost,
-  of: MadeVolume,
+  of: CreatedVolume,
   uuid: string | undefined,
 ): Promise<void> {
   const { lv, all } = await findCreated(host, of, uuid);

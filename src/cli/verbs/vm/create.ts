@@ -263,7 +263,7 @@ function inWords(created: VmCreate, request: CheckedCreate): readonly string[] {
   const swap = created.swap === null ? '' : `, swap ${created.swap} (${formatSize(request.swap)})`;
   const size = request.size === undefined ? '' : ` (${formatSize(request.size)})`;
   return [
-    `${created.name} is created:  root ${created.root}${size}${swap}, configuration ${created.config}`,
+    `${created.name} is created: root ${created.root}${size}${swap}, configuration ${created.config}`,
     ...(created.source === null
       ? []
       : [

@@ -34,7 +34,7 @@ export default verb({
         pv.uuid,
         pv.tags.join(','),
       ]),
-      none: 'there is not a physical volume on this host',
+      none: 'there is no physical volume on this host',
     });
     return 0;
   },
