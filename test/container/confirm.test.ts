@@ -60,7 +60,7 @@ inContainers((machine) => {
   });
 
   test.each([
-    ['sshd lets nobody in', locksOut],
+    ['sshd refuses every login', locksOut],
     ['the key is gone', losesKey],
   ])('%s: the way in is open again after the deadline', async (_, description) => {
     const before = await state();

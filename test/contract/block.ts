@@ -17,7 +17,7 @@ const other = '22222222-2222-4333-8444-555555555555';
 /** What is on a device, and the tools that put it there. */
 export const blockScenarios: readonly Scenario[] = [
   {
-    name: 'a blank device has nothing on it, nobody in it, and a key of its own',
+    name: 'a blank device has no content, no holder, and a key of its own',
     needs: ['device'],
     run: async ({ host, device }) => {
       assert.equal(await probe(host, device), undefined);
@@ -160,7 +160,7 @@ const wholeFile: Omit<Attachment, 'file' | 'inode' | 'filesystem'> = {
   direct: false,
 };
 
-/** Files as devices. The number is one that nobody is likely to have. */
+/** Files as devices. The number is unlikely to be in use. */
 export const loopScenarios: readonly Scenario[] = [
   {
     name: 'losetup attaches a part of a file at a number, tells so, and refuses the number to another',

@@ -175,7 +175,7 @@ export const cryptScenarios: readonly Scenario[] = [
       }),
   },
   {
-    name: 'what is not a LUKS device: cryptsetup fails; what is not there is not found',
+    name: 'cryptsetup fails on a device without LUKS, and does not find a missing device',
     needs: ['device'],
     run: async ({ host, change, device, directory }) =>
       withKeys(change, directory, async ({ key }) => {

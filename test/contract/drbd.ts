@@ -15,7 +15,7 @@ const minor = 93;
 const file = `/etc/drbd.d/${name}.res`;
 const known = `/var/lib/drbd/drbd-minor-${String(minor)}.lkbd`;
 
-/** What only somebody else does: metadata, over whatever an earlier volume has left there, and a first promotion. */
+/** Work that bofh does not do here: metadata, over leftovers of an earlier volume, and a first promotion. */
 const manualRecovery = (...argv: readonly string[]): Command<void, 'change'> => ({
   ...{ tool: 'drbdadm', argv, access: 'change', parse: nothing },
 });
@@ -108,7 +108,7 @@ export const drbdScenarios: readonly Scenario[] = [
       }),
   },
   {
-    name: 'drbdadm up without metadata fails, and leaves a resource without a disk; one that nobody has configured is not found',
+    name: 'drbdadm up without metadata fails, and leaves a resource without a disk; an unconfigured one is not found',
     needs: ['vg'],
     run: async (context) =>
       withResource(context, async () => {

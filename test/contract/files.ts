@@ -68,7 +68,7 @@ export const fileScenarios: readonly Scenario[] = [
     },
   },
   {
-    name: 'what is not there: stat says so, everything else fails',
+    name: 'a missing path: stat reports it, everything else fails',
     needs: [],
     run: async ({ change, directory }) => {
       const path = `${directory}/none`;

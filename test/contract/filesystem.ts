@@ -8,7 +8,7 @@ import { andThen, fails, type Scenario } from './scenario.ts';
 
 const uuid = '11111111-2222-4333-8444-555555555555';
 
-/** The size of a filesystem, as it is told and changed. */
+/** Reads and changes of the size of a filesystem. */
 export const filesystemScenarios: readonly Scenario[] = [
   {
     name: 'an ext4 is made smaller and larger while it is not mounted, and the same size is no failure',

@@ -12,7 +12,7 @@ import { andThen, fails, type Scenario } from './scenario.ts';
 const name = 'contract-pool';
 const mib = 1024 ** 2;
 
-/** Thin pools and what lies in them: how they grow, and that they stay while something does. */
+/** Thin pools and their volumes: how they grow, and that a pool stays while it has volumes. */
 export const poolScenarios: readonly Scenario[] = [
   volume('a pool grows, data and metadata, with a spare of that size, which goes with it', async (made) => {
     const { host, change, vg, udev } = made;
@@ -32,7 +32,7 @@ export const poolScenarios: readonly Scenario[] = [
     });
     assert.equal(await spareOf(host, vg), undefined);
   }),
-  volume('a pool is renamed with what lies in it, and is not removed', async (made) => {
+  volume('a pool is renamed with its volumes, and is not removed while it has any', async (made) => {
     const { host, change, vg, udev } = made;
     await withPool(made, async () => {
       await withThin(made, async () => {

@@ -130,8 +130,7 @@ function same(before: string, after: string): void {
 }
 
 /**
- * What a reboot ends by itself: domains, and files in /run and /tmp. It would also take what is not on the
- * disk.
+ * State that a reboot ends: domains, and files in /run and /tmp. It also loses what is only in memory.
  */
 function afterReboot(snapshot: string): string {
   return snapshot.replace(/^(?:domain|durable|now tmpfs:) ?.*\n/gm, '');

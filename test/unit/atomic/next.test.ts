@@ -43,7 +43,7 @@ describe('before the commit', () => {
     intent(3, { within: 'fs' }),
   ];
   test.each<[string, readonly Line[], Partial<View>, string]>([
-    ['somebody else works on it: it is theirs', [intent(1), rollback], { owner: 'other' }, 'refuse'],
+    ['another bofh works on it: it is not touched', [intent(1), rollback], { owner: 'other' }, 'refuse'],
     ['a tool of a dead owner runs: wait', [intent(1), rollback], { owner: 'orphan' }, 'wait'],
     ['nothing has failed: go on', [intent(1)], {}, 'go-on'],
     ['the newest is undone first, done or not', [intent(1), intent(2), rollback], {}, 'undo 2'],
@@ -127,7 +127,7 @@ describe('before the commit', () => {
       'undo 1',
     ],
     [
-      'steps of any sort between a container and what lies in it change nothing',
+      'steps of any sort between a container and its content change nothing',
       [
         intent(1, { contains: 'vol' }),
         intent(2, { claims: { changes: ['key:9'] } }),
@@ -152,7 +152,7 @@ describe('before the commit', () => {
       'undo 2',
     ],
     [
-      'what lay in a name before somebody newer made it does not go with the newer one',
+      'content of an older object of the same name is not undone with the newer one',
       [
         intent(1, { within: 'vol' }),
         intent(2, { claims: { changes: ['vol'], makes: ['vol2'] } }),

@@ -96,7 +96,7 @@ describe('a reservation that is abandoned', () => {
 
   test.each([
     ['while a program of it runs', 'away/aa11/lock', 'a program of sequence aa11 still runs on this host'],
-    ['while somebody reserves', 'reservations.lock', 'is reserving objects on this one at this moment'],
+    ['while another bofh reserves', 'reservations.lock', 'is reserving objects on this one at this moment'],
   ])('is refused %s, and nothing has changed', async (_when, lock, says) => {
     lay('aa11');
 

@@ -221,7 +221,7 @@ describe('after the commit', () => {
     ['what is ours is finished', { state: 'ours' }, ['finish a'], {}],
     ['what is gone is not touched', { state: 'gone' }, [], {}],
     [
-      'what is not ours is not touched, and the journal says so',
+      'an object of others is not touched, and the journal says so',
       { state: 'not-ours', found: 'a foreign a' },
       [],
       { notOurs: 'a foreign a' },

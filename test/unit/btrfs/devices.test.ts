@@ -305,7 +305,7 @@ describe('on a host', () => {
         /another operation runs on .*: balance$/,
       ],
       [
-        'overwriting what is not there',
+        'overwriting content that does not exist',
         () => undefined,
         (tx) => tx.btrfs.addDevice({ path, device: spare, overwrite: { type: 'ext4' } }),
         /is blank/,
@@ -342,7 +342,7 @@ describe('on a host', () => {
         /has devices that are missing already/,
       ],
       [
-        'removing one of a profile that nobody knows',
+        'removing one of an unknown profile',
         () => {
           secondDevice(host);
           state({ metadataProfile: 'RAID9' });

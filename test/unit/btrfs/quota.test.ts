@@ -104,7 +104,7 @@ describe('quotas', () => {
     ['that are off already', (tx) => tx.btrfs.setQuota({ path: '/srv/pool', mode: 'off' }), /already/],
     ['a limit while they are off', (tx) => limited(tx, 5), /quotas are off/],
     [
-      'a limit of what is not a subvolume',
+      'a limit of a directory that is not a subvolume',
       (tx) => tx.btrfs.limitSubvolume({ path: '/srv/pool/snapshots', what: 'exclusive', limit: 5 }),
       /not a subvolume/,
     ],
@@ -123,7 +123,7 @@ describe('quotas', () => {
   test.each([
     ['a limit', ['qgroup', 'limit', '77', '0/257'], /would be lost: 0\/257$/],
     ['a limit of what it has alone', ['qgroup', 'limit', '-e', '77', '0/257'], /would be lost: 0\/257$/],
-    ['a group that somebody made', ['qgroup', 'create', '1/7'], /would be lost: 1\/7$/],
+    ['a group that others created', ['qgroup', 'create', '1/7'], /would be lost: 1\/7$/],
   ])('are not disabled over %s: refused before anything changes', async (_what, theirs, words) => {
     host.admin.btrfs('quota', 'enable', '/srv/pool');
     host.admin.btrfs(...theirs, '/srv/pool');

@@ -153,7 +153,7 @@ describe('is refused before anything changes', () => {
       /is not a device of the btrfs/,
     ],
     [
-      'a number that nobody has',
+      'a number that no device has',
       () => undefined,
       (tx) => replace(tx, { device: 7 }),
       /7 is not a device of the btrfs/,

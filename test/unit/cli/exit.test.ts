@@ -101,7 +101,7 @@ describe('a script whose top level never ends', () => {
 describe('a thrown value without a text', () => {
   it.each([
     ['thrown', 'throw Object.create(null);'],
-    ['rejected, with nobody waiting', 'void Promise.reject(Object.create(null)); setTimeout(() => 0, 500);'],
+    ['rejected, with no handler', 'void Promise.reject(Object.create(null)); setTimeout(() => 0, 500);'],
   ])('is reported when it is %s', async (_how, text) => {
     const { exitCode, stderr } = await script(text);
 

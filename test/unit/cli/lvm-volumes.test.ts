@@ -183,7 +183,7 @@ describe('bofh lvm remove', () => {
   });
 
   it.each([
-    ['nobody says yes', () => undefined, {}],
+    ['no consent is given', () => undefined, {}],
     ['it is mounted', () => void host.admin.mount('/dev/vg0/a', '/mnt'), { yes: true }],
   ])('removes nothing when %s', async (_, use, said) => {
     host.admin.format('/dev/vg0/a', ext4);

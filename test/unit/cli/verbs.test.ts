@@ -49,7 +49,7 @@ describe('bofh vm create', () => {
 
     await runVerb(runtime, create('web1'));
 
-    expect(stdout()).toContain('web1 is created:  root /dev/vg0/web1-root (256 MiB)');
+    expect(stdout()).toContain('web1 is created: root /dev/vg0/web1-root (256 MiB)');
     expect(stdout()).toContain('start it with: bofh xen start web1');
   });
 

@@ -222,7 +222,7 @@ describe('bofh lvm snapshot merge', () => {
   });
 
   test.each([
-    ['nobody says yes', 'vg0/monday', RefusedError],
+    ['no consent is given', 'vg0/monday', RefusedError],
     ['it is no snapshot', 'vg0/a', UsageError],
   ])('merges nothing when %s', async (_, name, kind) => {
     await expect(merge(testRuntime(simulatedBofh({ host })).runtime, name)).rejects.toBeInstanceOf(kind);

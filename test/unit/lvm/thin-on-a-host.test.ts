@@ -133,7 +133,7 @@ describe('createLv in a pool', () => {
   test.each([
     ['full of data', () => host.admin.fill('vg0', 'pool', { data: 95.01 }), /is full \(data 95.01 %/],
     ['full of metadata', () => host.admin.fill('vg0', 'pool', { data: 1, metadata: 96 }), /metadata 96 %/],
-    ['one of which nobody can tell', () => host.world.active.clear(), /is unknown/],
+    ['of unknown usage', () => host.world.active.clear(), /is unknown/],
     ['gone', () => host.admin.lvremove('vg0', 'pool'), /no logical volume vg0\/pool/],
     [
       'no pool',

@@ -41,7 +41,7 @@ const line = { source: `UUID=${uuid}`, target: '/mnt/web1', type: 'ext4', option
 /** What a sequence may do around mounts and tables, each to its end. */
 const bodies: readonly (readonly [string, (tx: Tx) => Promise<unknown>])[] = [
   [
-    'what it has mounted itself, unmounted and mounted anew',
+    'its own mount, unmounted and mounted again',
     async (tx) => {
       await tx.mount.mount({ device, path: '/mnt/web1', mode: 'rw' });
       await tx.mount.unmount({ path: '/mnt/web1' });

@@ -211,7 +211,7 @@ const rows: readonly Row<Input>[] = [
   ...both('balance', 'balance-status-none', 'no balance', { state: 'none' }),
   at('balance', 'balance-status-running@6.2', 'a balance', { state: 'running' }),
   at('balance', 'balance-status-paused@6.2', 'one that is paused', { state: 'paused' }),
-  at('balance', 'balance-status-running@6.2', 'one that is to be cancelled', { state: 'cancelling' }, [
+  at('balance', 'balance-status-running@6.2', 'one that is being cancelled', { state: 'cancelling' }, [
     'is running\n',
     'is running, cancel requested\n',
   ]),

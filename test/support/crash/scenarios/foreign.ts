@@ -65,7 +65,7 @@ export const foreignScenarios: readonly Scenario[] = [
     },
   },
   {
-    name: 'an identity that somebody took is chosen again, and theirs is left alone',
+    name: 'another identity is chosen when the first is taken, and that object is left alone',
     run: async (subject) => {
       const t = trial();
       let uid = 0;
@@ -114,7 +114,7 @@ export const foreignScenarios: readonly Scenario[] = [
     },
   },
   {
-    name: 'a container that is not ours any more is left alone, and what lies in it is undone on its own',
+    name: 'a container that others replaced is left alone, and its former content is undone by itself',
     run: async (subject) => {
       const t = trial();
       await t.runUntil(subject, filled, /committed/);
@@ -209,7 +209,7 @@ export const foreignScenarios: readonly Scenario[] = [
     },
   },
   {
-    name: 'what somebody else did right before our act is not undone, though it is just what we wanted',
+    name: 'the same change, made by others right before the act, is not undone',
     run: async (subject) => {
       const t = trial();
       const plan = meanwhile(/^fdatasync .*intent 1/, () => {
