@@ -6,9 +6,10 @@ import { probe } from '../../src/blockdevice/index.ts';
 import { discard, zero } from '../../src/erase/operations.ts';
 import { RolledBackError } from '../../src/core/errors.ts';
 import { localHost } from '../../src/host/local.ts';
+import { mount } from '../../src/mount/operations.ts';
 import { rejectionOf } from '../support/rejection.ts';
 import { scratch, take } from '../unit/file/support.ts';
-import { sequence, sh, storage, testEngine } from './sequence.ts';
+import { mountedPaths, sequence, sh, storage, testEngine } from './sequence.ts';
 
 const host = localHost();
 let disk: ReturnType<typeof storage>;
@@ -21,7 +22,7 @@ afterAll(() => {
   disk.clean();
 });
 
-const codes = [discard, zero] as readonly unknown[] as readonly AnyOperation[];
+const codes = [discard, zero, mount] as readonly unknown[] as readonly AnyOperation[];
 let sequences = 0;
 const run = <T>(body: (tx: Steps) => Promise<T>): Promise<T> => {
   sequences += 1;
@@ -100,6 +101,27 @@ const both = [
   ['discard', discard],
   ['zero', zero],
 ] as const;
+
+test.each(both)('%s is rolled back if a later step of the sequence mounts the device', async (_, code) => {
+  sh('mkfs.ext4', '-q', '-F', device);
+  const overwrite = [(await probe(host, device))?.uuid ?? ''];
+  const before = sh('sha256sum', device);
+  const path = disk.makeDir(`mounted-${code.kind}`);
+
+  const error = await rejectionOf(
+    run(async (tx) => {
+      await tx.step(code, { device, overwrite });
+      await tx.step(mount, { device, path, mode: 'ro' });
+    }),
+  );
+
+  expect(error).toBeInstanceOf(RolledBackError);
+  expect(String((error as RolledBackError).cause)).toContain(
+    'acts after the commit, but its device is in use',
+  );
+  expect(mountedPaths(device)).toEqual([]);
+  expect(sh('sha256sum', device)).toBe(before);
+});
 
 test.each(both)('%s leaves other data behind the same signature alone after the commit', async (_, code) => {
   sh('mkfs.ext4', '-q', '-F', device);
