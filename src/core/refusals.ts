@@ -8,6 +8,7 @@ import {
   ToolError,
   UsageError,
 } from './errors.ts';
+import { allOf } from './all-of.ts';
 
 /** A check of one of several hosts: its refusals and parse errors name the host. */
 export async function on<T>(host: string, check: () => T | Promise<T>): Promise<T> {
@@ -33,18 +34,16 @@ export async function on<T>(host: string, check: () => T | Promise<T>): Promise<
 export function refusals() {
   const found: BofhError[] = [];
   return {
+    try: trying(found),
     /**
-     * The check's answer; undefined if it refused. Other errors are thrown at once: a missing
-     * program, output that could not be parsed, an unreadable journal, a bug.
+     * Checks all of a list at the same time, and waits for all of them; the refusals are in the order
+     * of the list.
      */
-    try: async <T>(check: () => T | Promise<T>): Promise<T | undefined> => {
-      try {
-        return await check();
-      } catch (error) {
-        if (!isRefusal(error)) throw error;
-        found.push(error);
-        return undefined;
-      }
+    each: async <E, T>(list: readonly E[], check: (each: E, attempt: Try) => Promise<T>): Promise<T[]> => {
+      const refused = list.map((): BofhError[] => []);
+      const answers = await allOf(list.map((each, at) => check(each, trying(refused[at] ?? []))));
+      found.push(...refused.flat());
+      return answers;
     },
     throwAll: (): void => {
       const [first, ...others] = found;
@@ -60,6 +59,24 @@ export function refusals() {
       if (found.every((error) => error instanceof UsageError)) throw new UsageError(message, options);
       throw new RefusedError(message, options);
     },
+  };
+}
+
+type Try = <T>(check: () => T | Promise<T>) => Promise<T | undefined>;
+
+/**
+ * The check's answer; undefined if it refused. Other errors are thrown at once: a missing program,
+ * output that could not be parsed, an unreadable journal, a bug.
+ */
+function trying(found: BofhError[]): Try {
+  return async (check) => {
+    try {
+      return await check();
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      found.push(error);
+      return undefined;
+    }
   };
 }
 

@@ -1,6 +1,7 @@
+import { allOf } from '../core/all-of.ts';
 import { recognise } from '../blockdevice/index.ts';
 import type { ReadHost } from '../command/index.ts';
-import { dataSize, deviceSizeFor, nextFree, type Taken } from '../drbd/index.ts';
+import { dataSize, deviceSizeFor, nextFree } from '../drbd/index.ts';
 import { refuseTaken } from '../drbd/operations/refuse-taken.ts';
 import { RefusedError } from '../core/errors.ts';
 import { type LogicalVolume, usableVg, volumeNamed } from '../lvm/index.ts';
@@ -12,7 +13,7 @@ import type { Tx } from '../operations.ts';
 import { on, refusals } from '../core/refusals.ts';
 import type { Bytes } from '../core/units.ts';
 import { checkDrbd, checkGroup, checkNumbers, checkRoom, checkSeries, sizeFor } from './checks.ts';
-import { type Members, membersAt, type Reachable, stepsOn } from './hosts.ts';
+import { type Members, membersAt, type Reachable, reserveFirst, stepsOn } from './hosts.ts';
 import { checkNames, configFor, deviceOf, joinHosts, type JoinPlan, newGeneration, pairOf } from './join.ts';
 import type { CheckedConvert } from './request.ts';
 
@@ -68,17 +69,15 @@ export async function planConvert(options: {
   const [here, there] = first.place === own ? [first, second] : [second, first];
   checkNames(members, request);
   const found = refusals();
-  const grounds: (Awaited<ReturnType<typeof checkDrbd>> & { readonly name: string })[] = [];
-  const numbers: Taken[] = [];
-  for (const { host, name: at } of members) {
-    const drbd = await found.try(() => on(at, () => checkDrbd(host)));
-    if (drbd === undefined) continue;
-    grounds.push({ name: at, ...drbd });
-    numbers.push(
-      ...((await found.try(() => on(at, async () => [await checkNumbers(host, { port, minor })]))) ?? []),
-    );
-  }
-  await found.try(() => checkSeries(grounds));
+  const looks = await found.each(members, async ({ host, name: at }, attempt) => {
+    const drbd = await attempt(() => on(at, () => checkDrbd(host)));
+    if (drbd === undefined) return [];
+    return [
+      { name: at, ...drbd, taken: await attempt(() => on(at, () => checkNumbers(host, { port, minor }))) },
+    ];
+  });
+  const numbers = looks.flat().flatMap(({ taken }) => taken ?? []);
+  await found.try(() => checkSeries(looks.flat()));
   const source = await found.try(() => on(here.name, () => sourceOf(here.host, { vg, lv })));
   const group = await found.try(() => on(there.name, () => checkGroup(there.host, { vg: peerVg, lv })));
   const addresses = await found.try(() => pairOf(members, request.addresses));
@@ -102,10 +101,10 @@ export async function planConvert(options: {
       ...{ port: port ?? free.port, minor: minor ?? free.minor },
     }),
   );
-  for (const { host, name: at } of members) {
+  await found.each(members, async ({ host, name: at }, attempt) => {
     const its = config?.hosts.find((each) => each.name === at);
-    if (its !== undefined) await found.try(() => on(at, () => refuseTaken(host, { name, here: its })));
-  }
+    if (its !== undefined) await attempt(() => on(at, () => refuseTaken(host, { name, here: its })));
+  });
   found.throwAll();
   if (config === undefined) throw new TypeError('a refused request was planned');
   return {
@@ -125,8 +124,11 @@ export async function planConvert(options: {
 export async function convertReplica(tx: Tx, hosts: Reachable, plan: ConvertPlan): Promise<ConvertedReplica> {
   const { source, target, lvSize, config } = plan;
   const { vg, name, uuid } = source;
-  await stepsOn(tx, hosts, source).lvm.resizeLv({ vg, name, uuid, size: lvSize, added: 'zeros' });
-  await stepsOn(tx, hosts, target).lvm.createLv({ vg: target.vg, name, size: lvSize, content: 'zeros' });
+  await reserveFirst(tx, hosts, plan.members, config.name);
+  await allOf<unknown>([
+    stepsOn(tx, hosts, source).lvm.resizeLv({ vg, name, uuid, size: lvSize, added: 'zeros' }),
+    stepsOn(tx, hosts, target).lvm.createLv({ vg: target.vg, name, size: lvSize, content: 'zeros' }),
+  ]);
   await joinHosts(tx, hosts, plan);
   return {
     ...{ name: config.name, device: deviceOf(plan), was: source.path, size: plan.size },

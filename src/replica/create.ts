@@ -1,5 +1,6 @@
 import { dataSize, deviceSizeFor, nextFree, type Taken } from '../drbd/index.ts';
 import { refuseTaken } from '../drbd/operations/refuse-taken.ts';
+import { allOf } from '../core/all-of.ts';
 import type { WholeGroup } from '../lvm/objects.ts';
 import type { Tx } from '../operations.ts';
 import { on, refusals } from '../core/refusals.ts';
@@ -15,7 +16,7 @@ import {
   groupNamed,
   sizeFor,
 } from './checks.ts';
-import { type Member, type Members, type Reachable, stepsOn } from './hosts.ts';
+import { type Member, type Members, type Reachable, reserveFirst, stepsOn } from './hosts.ts';
 import { configFor, deviceOf, joinHosts, type JoinPlan, newGeneration, pairOf } from './join.ts';
 import type { CheckedCreate } from './request.ts';
 
@@ -61,18 +62,17 @@ export async function planCreate(options: {
   const vg = groupNamed(request.vg, site);
   const vgOf = ({ asked }: Member): string => (asked === request.on[1] ? (request.peerVg ?? vg) : vg);
   const found = refusals();
-  const grounds: (Ground & { readonly name: string })[] = [];
-  for (const member of members) {
+  const looks = await found.each(members, async (member, attempt): Promise<(Ground & Named)[]> => {
     const { host, name: at } = member;
-    const drbd = await found.try(() => on(at, () => checkDrbd(host)));
-    const group = await found.try(() => on(at, () => checkGroup(host, { vg: vgOf(member), lv: name })));
-    const numbers =
-      drbd === undefined
-        ? undefined
-        : await found.try(() => on(at, () => checkNumbers(host, { port, minor })));
-    if (drbd !== undefined && group !== undefined && numbers !== undefined)
-      grounds.push({ name: at, ...drbd, vg: group, taken: numbers });
-  }
+    const drbd = await attempt(() => on(at, () => checkDrbd(host)));
+    const group = await attempt(() => on(at, () => checkGroup(host, { vg: vgOf(member), lv: name })));
+    if (drbd === undefined) return [];
+    const numbers = await attempt(() => on(at, () => checkNumbers(host, { port, minor })));
+    return group === undefined || numbers === undefined
+      ? []
+      : [{ name: at, ...drbd, vg: group, taken: numbers }];
+  });
+  const grounds = looks.flat();
   await found.try(() => checkSeries(grounds));
   const addresses = await found.try(() => pairOf(members, request.addresses));
   if (grounds.length < 2 || addresses === undefined) {
@@ -95,10 +95,10 @@ export async function planCreate(options: {
       ...{ port: port ?? free?.port ?? 0, minor: minor ?? free?.minor ?? 0 },
     }),
   );
-  for (const { host, name: at } of members) {
+  await found.each(members, async ({ host, name: at }, attempt) => {
     const here = config?.hosts.find((each) => each.name === at);
-    if (here !== undefined) await found.try(() => on(at, () => refuseTaken(host, { name, here })));
-  }
+    if (here !== undefined) await attempt(() => on(at, () => refuseTaken(host, { name, here })));
+  });
   found.throwAll();
   if (config === undefined) throw new TypeError('a refused request was planned');
   const primary = members.find(({ asked }) => asked === request.primary)?.name;
@@ -111,16 +111,20 @@ export async function planCreate(options: {
 }
 
 /**
- * The recipe: creates a zeroed volume on each host, in the order of their names, and one DRBD
- * device of both.
+ * The recipe: creates a zeroed volume on each host, and one DRBD device of both. The steps of the two
+ * hosts run at the same time.
  */
 export async function createReplica(tx: Tx, hosts: Reachable, plan: CreatePlan): Promise<CreatedReplica> {
   const { config, vgs, members } = plan;
   const { name } = config;
-  for (const each of members)
-    await stepsOn(tx, hosts, each).lvm.createLv({
-      ...{ vg: vgs[each.name] ?? '', name, size: plan.lvSize, content: 'zeros' },
-    });
+  await reserveFirst(tx, hosts, members, name);
+  await allOf(
+    members.map((each) =>
+      stepsOn(tx, hosts, each).lvm.createLv({
+        ...{ vg: vgs[each.name] ?? '', name, size: plan.lvSize, content: 'zeros' },
+      }),
+    ),
+  );
   await joinHosts(tx, hosts, plan);
   const primary = members.find((each) => each.name === plan.primary);
   if (primary !== undefined) await stepsOn(tx, hosts, primary).drbd.primary({ name });
@@ -131,6 +135,10 @@ export async function createReplica(tx: Tx, hosts: Reachable, plan: CreatePlan):
       ...{ name: each.name, lv: `${vgs[each.name] ?? ''}/${name}`, address: each.address, port: each.port },
     })),
   };
+}
+
+interface Named {
+  readonly name: string;
 }
 
 function takenBy({ config: { hosts } }: CreatePlan): Taken {

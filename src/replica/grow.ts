@@ -55,23 +55,27 @@ export async function planGrow(options: {
   const found = refusals();
   const primary = await found.try(() => primaryOf(parts));
   for (const part of parts) await found.try(() => on(part.name, () => refuseUnsynced(part)));
-  const grounds: (GrowPlan['hosts'][number] & Room)[] = [];
-  for (const part of parts) {
-    const ground = await found.try(() => on(part.name, () => groundOf(part, { volume, from })));
-    if (ground !== undefined) grounds.push({ ...part, ...ground });
-  }
+  const looks = await found.each(
+    parts,
+    async (part, attempt): Promise<(GrowPlan['hosts'][number] & Room)[]> => {
+      const ground = await attempt(() => on(part.name, () => groundOf(part, { volume, from })));
+      return ground === undefined ? [] : [{ ...part, ...ground }];
+    },
+  );
   found.throwAll();
+  const grounds = looks.flat();
   if (primary === undefined) throw new TypeError('a refused request was planned');
   const lvSize =
     asked === undefined
       ? largestFor(name, grounds)
       : sizeFor(grounds, Math.max(deviceSizeFor(asked), ...grounds.map(({ now }) => now)));
-  for (const { host, name: at, vg, lv, now, extentSize } of grounds)
-    await found.try(() =>
+  await found.each(grounds, ({ host, name: at, vg, lv, now, extentSize }, attempt) =>
+    attempt(() =>
       on(at, async () =>
         refuseFull(await usableVg(host, vg), { name: lv, extents: (lvSize - now) / extentSize }),
       ),
-    );
+    ),
+  );
   found.throwAll();
   const step = sizeFor(grounds, 1);
   return { name, volume, from, to: dataSize(lvSize), lvSize, step, hosts: grounds, primary };

@@ -98,6 +98,15 @@ export async function reserveOn(
   for (const each of inOrder) await stepsOn(tx, hosts, each).reserve({ changes: keys });
 }
 
+/**
+ * Locks a resource on the first of its hosts, before the steps of all hosts run at the same time: of
+ * two concurrent sequences one is refused at once, and not each by the other.
+ */
+export async function reserveFirst(tx: Tx, hosts: Reachable, members: Members, name: string): Promise<void> {
+  const [first] = members;
+  await reserveOn(tx, hosts, [first], [`drbd:${name}`]);
+}
+
 /** The steps of a sequence on a member. */
 export function stepsOn(tx: Tx, { host }: Reachable, { place }: Pick<Member, 'place'>): Tx {
   return place === host.name ? tx : tx.on(place);

@@ -1,3 +1,4 @@
+import { allOf } from '../core/all-of.ts';
 import { inWords, towards, waitUntil } from '../drbd/index.ts';
 import { checkNewConfig, newConfig, type NewConfig } from '../drbd/new-config.ts';
 import { RefusedError, UsageError } from '../core/errors.ts';
@@ -21,25 +22,29 @@ export interface JoinPlan {
 }
 
 /**
- * On each host creates the file and the metadata, and brings the resource up; then the two must
- * connect. Their metadata says which data is current, and is undone with the rest: setting that
+ * On both hosts at the same time creates the file and the metadata, and brings the resource up; then
+ * the two must connect. Their metadata says which data is current, and is undone with the rest: setting that
  * later, by new-current-uuid, would be irreversible.
  */
 export async function joinHosts(tx: Tx, hosts: Reachable, plan: JoinPlan): Promise<void> {
   const { config, members, generation, data } = plan;
   const { name } = config;
   const on = (member: Member): Tx => stepsOn(tx, hosts, member);
-  for (const each of members) await on(each).drbd.createConfig(config);
-  for (const [node, each] of members.entries())
-    await on(each).drbd.createMetadata({
-      name,
-      ...(data?.on === each.name ? { keepBytes: data.bytes } : {}),
-      ...(generation.on.includes(each.name)
-        ? { generation: { uuid: generation.uuid, peers: [1 - node] } }
-        : {}),
-    });
-  for (const each of members) await on(each).drbd.up({ name });
-  for (const each of members) await connected(each, plan, tx.signal);
+  await allOf(
+    members.map(async (each, node) => {
+      await on(each).drbd.createConfig(config);
+      await on(each).drbd.createMetadata({
+        name,
+        ...(data?.on === each.name ? { keepBytes: data.bytes } : {}),
+        ...(generation.on.includes(each.name)
+          ? { generation: { uuid: generation.uuid, peers: [1 - node] } }
+          : {}),
+      });
+    }),
+  );
+  // Neither is up before both have their metadata: the undo of the metadata needs a resource that is down.
+  await allOf(members.map((each) => on(each).drbd.up({ name })));
+  await allOf(members.map((each) => connected(each, plan, tx.signal)));
 }
 
 /** /dev/drbdN, on both hosts. */

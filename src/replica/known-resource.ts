@@ -72,12 +72,12 @@ export async function namesIn(host: ReadHost, name: string): Promise<readonly [s
 /** Their parts of a resource. Throws one error for all hosts that have none, or a different one. */
 export async function partsOf(members: readonly Member[], name: string): Promise<readonly Part[]> {
   const found = refusals();
-  const parts: Part[] = [];
-  for (const member of members) {
-    const resource = await found.try(() => on(member.name, () => askedHere(member.host, name)));
-    if (resource !== undefined) parts.push({ ...member, resource });
-  }
+  const looks = await found.each(members, async (member, attempt): Promise<Part[]> => {
+    const resource = await attempt(() => on(member.name, () => askedHere(member.host, name)));
+    return resource === undefined ? [] : [{ ...member, resource }];
+  });
   found.throwAll();
+  const parts = looks.flat();
   const [first, second] = parts.map(({ resource }) => resource.configured?.hosts);
   if (parts.length > 1 && JSON.stringify(first) !== JSON.stringify(second)) refuseUnlike(name, parts);
   return parts;

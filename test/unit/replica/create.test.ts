@@ -1,9 +1,9 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { states } from '../../../src/drbd/index.ts';
 import { BofhError } from '../../../src/core/errors.ts';
-import type { Place } from '../../../src/atomic/index.ts';
+import type { Place, SequenceEvent } from '../../../src/atomic/index.ts';
 import { memberAt } from '../../../src/replica/hosts.ts';
-import { withBofh } from '../../../src/bofh.ts';
+import { atomic, withBofh } from '../../../src/bofh.ts';
 import { drbd } from '../../../src/index.ts';
 import type { ReadHost } from '../../../src/command/index.ts';
 import { membersAt } from '../../../src/replica/hosts.ts';
@@ -36,6 +36,46 @@ describe('drbd.create', () => {
     const [own, other] = [alpha, there.host()].map((host) => host.admin.readFile('/etc/drbd.d/web1.res'));
     expect(own).toBe(other);
     expect(there.reserved()).toEqual([]);
+  });
+
+  it('runs the steps of both hosts at the same time', async () => {
+    const { here } = two();
+    const seen: string[] = [];
+    const onEvent = (event: SequenceEvent): void => {
+      if (event.type === 'step-begun' || event.type === 'step-done')
+        seen.push(`${event.type} ${event.step.kind}`);
+    };
+
+    await create({ ...here, engine: { ...here.engine, onEvent } });
+
+    for (const kind of ['lvm.lv.create', 'drbd.metadata.create', 'drbd.up']) {
+      const [begun, done] = [`step-begun ${kind}`, `step-done ${kind}`];
+      expect(seen.filter((each) => each.endsWith(kind))).toEqual([begun, begun, done, done]);
+    }
+  });
+
+  it('is refused before it changes a host, while another sequence reserves the resource on the first one', async () => {
+    const hosts = two();
+    let [isReserved, end] = [false, (): void => undefined];
+    const over = new Promise<void>((done) => {
+      end = done;
+    });
+    const another = withBofh(hosts.here, () =>
+      atomic('another one', async (tx) => {
+        await tx.reserve({ changes: ['drbd:web1'] });
+        isReserved = true;
+        await over;
+      }),
+    );
+    await vi.waitFor(() => {
+      expect(isReserved).toBe(true);
+    });
+
+    await expect(create(hosts.here)).rejects.toMatchObject({ code: 'busy' });
+    end();
+    await another;
+
+    expect(hosts.there.crossings).not.toContain('change');
   });
 
   it.each(['skip', 'full'] as const)('makes the named one primary (%s)', async (initialSync) => {
