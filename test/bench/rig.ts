@@ -1,9 +1,10 @@
 import { installBofh } from '../support/dom0/install.ts';
 import { bootMachine, type Machine } from '../support/rig/index.ts';
+import { drbdPairs, openForDrbd } from './rig-drbd.ts';
 import { vg1000 } from './thousand-volumes.ts';
 
-/** Shell commands on a Xen host: the same end by bofh and without it. `clear` runs after each, untimed. */
-interface RigPair {
+/** Shell commands on an emulated host: the same end by bofh and without it. `clear` runs after each, untimed. */
+export interface RigPair {
   readonly name: string;
   readonly bare: string;
   readonly ours: string;
@@ -137,22 +138,34 @@ const pairs: readonly RigPair[] = [
   },
 ];
 
-/** Runs the pairs by turns on an emulated Xen host, which alone has LVM and guests here. */
-export async function measureOnRig({
-  rounds,
-  only,
-  say,
-}: {
+interface Measuring {
   readonly rounds: number;
   readonly only: string;
   readonly say: (text: string) => void;
-}): Promise<readonly RigMeasured[]> {
-  const machine = await bootMachine({ hypervisor: 'xen', name: 'bench' });
-  try {
+}
+
+/** Runs the pairs by turns on an emulated Xen host, then those of DRBD on two emulated hosts. */
+export async function measureOnRig(options: Measuring): Promise<readonly RigMeasured[]> {
+  const xen = await measureAll(pairs, options, async () => {
+    const machine = await bootMachine({ hypervisor: 'xen', name: 'bench' });
     await installBofh(machine);
     await machine.putText('/root/create-guest.sh', createGuest);
+    return { machine, close: () => machine.close() };
+  });
+  return [...xen, ...(await measureAll(drbdPairs, options, openForDrbd))];
+}
+
+async function measureAll(
+  all: readonly RigPair[],
+  { rounds, only, say }: Measuring,
+  open: () => Promise<{ readonly machine: Machine; readonly close: () => Promise<void> }>,
+): Promise<readonly RigMeasured[]> {
+  const chosen = all.filter(({ name }) => name.includes(only));
+  if (chosen.length === 0) return [];
+  const { machine, close } = await open();
+  try {
     const measured: RigMeasured[] = [];
-    for (const pair of pairs.filter(({ name }) => name.includes(only))) {
+    for (const pair of chosen) {
       say(pair.name);
       try {
         measured.push(await measure(machine, pair, rounds));
@@ -164,7 +177,7 @@ export async function measureOnRig({
     }
     return measured;
   } finally {
-    await machine.close();
+    await close();
   }
 }
 
