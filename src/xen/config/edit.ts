@@ -66,6 +66,77 @@ export function withItems(
   return replace(config, replaced);
 }
 
+/**
+ * The file with one more string at the end of a list, and every other byte as it was. Throws UsageError
+ * "FILE:LINE: …" if the key has a value that is no list.
+ */
+export function withItem(config: ConfigFile, key: string, item: string): Buffer {
+  const text = utf8(quoted({ text: item, what: key }));
+  const tokens = lex(config);
+  const last = itemsOf(tokens, key).at(-1);
+  if (last !== undefined) {
+    const { line, comma } = lineOf(config, tokens, last);
+    if (line === undefined)
+      return replace(config, [
+        comma === undefined
+          ? { from: last.to, to: last.to, by: `, ${text}` }
+          : { from: comma.to, to: comma.to, by: ` ${text},` },
+      ]);
+    const end = line.to - 1;
+    const comment = Buffer.from(config.text)
+      .toString('latin1')
+      .slice((comma ?? last).to, end);
+    const [before, after] = comma === undefined ? [',', ''] : ['', ','];
+    const by = `${before}${comment}\n${line.indent}${text}${after}`;
+    return replace(config, [{ from: (comma ?? last).to, to: end, by }]);
+  }
+  const at = tokens.findLastIndex(({ kind, text: name }) => kind === 'ident' && name === key);
+  const [open, close] = tokens.slice(at + 2).filter(({ kind }) => kind !== 'newline');
+  if (at >= 0 && open?.kind === '[' && close?.kind === ']')
+    return replace(config, [{ from: open.to, to: close.from, by: text }]);
+  if (at >= 0)
+    throw new UsageError(`${config.file}:${tokens[at]?.line ?? 1}: expected a list: ${key} = [ … ]`);
+  const gap = config.text.length === 0 || config.text.at(-1) === 0x0a ? '' : '\n';
+  return Buffer.concat([config.text, Buffer.from(`${gap}${key} = [${text}]\n`, 'latin1')]);
+}
+
+/**
+ * The file without one string of a list (`at` counts from 0, in all parts of the list) and its comma. A line
+ * that has only this string is removed with its comment.
+ */
+export function withoutItem(config: ConfigFile, key: string, at: number): Buffer {
+  const tokens = lex(config);
+  const item = itemsOf(tokens, key)[at];
+  if (item === undefined)
+    throw new UsageError(`${config.file}: the list ${key} has no item ${String(at + 1)}`);
+  const code = tokens.filter(({ kind }) => kind !== 'newline');
+  const before = code[code.indexOf(item) - 1];
+  const { line, comma } = lineOf(config, tokens, item);
+  const source = Buffer.from(config.text).toString('latin1');
+  const blank = (from: number): number => from + (/^[ \t]*/.exec(source.slice(from))?.[0].length ?? 0);
+  const own = line ?? (comma ? { from: item.from, to: blank(comma.to) } : { from: item.from, to: item.to });
+  if (comma !== undefined || before?.kind !== ',') return replace(config, [{ ...own, by: '' }]);
+  return replace(config, [
+    line === undefined
+      ? { from: before.from, to: item.to, by: '' }
+      : { from: before.from, to: before.to, by: '' },
+    ...(line === undefined ? [] : [{ ...own, by: '' }]),
+  ]);
+}
+
+/** The comma after an item, and its line with the newline if no other item and no bracket is in it. */
+function lineOf(config: ConfigFile, tokens: readonly Token[], item: Token) {
+  const source = Buffer.from(config.text).toString('latin1');
+  const from = source.lastIndexOf('\n', item.from) + 1;
+  const indent = source.slice(from, item.from);
+  const [next, after] = tokens.slice(tokens.indexOf(item) + 1).filter(({ kind }) => kind !== 'newline');
+  const comma = next?.kind === ',' ? next : undefined;
+  const other = comma === undefined ? next : after;
+  const to = source.indexOf('\n', (comma ?? item).to) + 1;
+  const isAlone = indent.trim() === '' && to > 0 && (other === undefined || other.from >= to);
+  return { comma, line: isAlone ? { from, to, indent } : undefined };
+}
+
 /** The token of a value that is one string or number; undefined if the key is not set. */
 function valueOf(
   tokens: readonly Token[],

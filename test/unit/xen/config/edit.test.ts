@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { withItems, withSettings } from '../../../../src/xen/config/edit.ts';
+import { withItem, withItems, withoutItem, withSettings } from '../../../../src/xen/config/edit.ts';
 import { parseConfig } from '../../../../src/xen/config/parse.ts';
 
 const file = '/etc/xen/web1.cfg';
@@ -64,9 +64,51 @@ describe('changed items of a list', () => {
   });
 
   test('that are written with escapes are refused with their line', () => {
-    expect(() => items('disk = [ "phy:\\"/dev/vg0/web1-root" ]\n')).not.toThrow();
     expect(() =>
       withItems({ text: Buffer.from("disk = ['a\\\\b']\n"), file }, 'disk', (from) => ({ from, to: 'c' })),
     ).toThrow(`${file}:1:`);
+  });
+});
+
+describe('one string more or less in a list', () => {
+  test.each([
+    ['in one line', "disk = ['a', 'b']\n", `disk = ['a', 'b', "c"]\n`],
+    ['in one line, with a comma at the end', "disk = ['a', 'b', ]\n", `disk = ['a', 'b', "c", ]\n`],
+    ['with a line for each', "disk = [\n\t'a',\n\t'b',\n]\n", `disk = [\n\t'a',\n\t'b',\n\t"c",\n]\n`],
+    ['without a comma in the last line', "disk = [\n 'a',\n 'b'\n]\n", `disk = [\n 'a',\n 'b',\n "c"\n]\n`],
+    [
+      'with comments',
+      "disk = [ # x\n 'a', # y\n 'b', # z\n]\n",
+      `disk = [ # x\n 'a', # y\n 'b', # z\n "c",\n]\n`,
+    ],
+    ['in two parts', "disk = ['a']\ndisk += ['b']\n", `disk = ['a']\ndisk += ['b', "c"]\n`],
+  ])('%s', (_, before, after) => {
+    const changed = withItem({ text: Buffer.from(before), file }, 'disk', 'c');
+
+    expect(changed.toString()).toBe(after);
+    expect(withoutItem({ text: changed, file }, 'disk', 2).toString()).toBe(before);
+  });
+
+  test.each([
+    ['no such list', 'name = "x"', 'name = "x"\ndisk = ["c"]\n'],
+    ['an empty list', 'disk = [ ]\n', 'disk = ["c"]\n'],
+  ])('%s', (_, before, after) => {
+    expect(withItem({ text: Buffer.from(before), file }, 'disk', 'c').toString()).toBe(after);
+  });
+
+  test.each([
+    [0, "disk = ['b', 'c']\n"],
+    [1, "disk = ['a', 'c']\n"],
+    [2, "disk = ['a', 'b']\n"],
+  ])('without number %i', (at, after) => {
+    expect(withoutItem({ text: Buffer.from("disk = ['a', 'b', 'c']\n"), file }, 'disk', at).toString()).toBe(
+      after,
+    );
+  });
+
+  test('of a value that is no list is refused', () => {
+    expect(() => withItem({ text: Buffer.from('disk = 5\n'), file }, 'disk', 'c')).toThrow(
+      /web1.cfg:1: expected a list/,
+    );
   });
 });
