@@ -6,6 +6,7 @@ import { type EnsureRecipes, ensureRecipes } from './ensure.ts';
 import * as structure from './btrfs-structure.ts';
 import * as power from './guest-power.ts';
 import * as drbd from './replica.ts';
+import * as disks from './guest-disks.ts';
 import * as vm from './vm.ts';
 import * as xen from './xen.ts';
 import { checkFunction } from '../core/checks.ts';
@@ -24,6 +25,7 @@ const recipes = {
   vm: {
     ...pick(xen, ['start']),
     ...pick(power, ['pause', 'restart', 'resume', 'stop']),
+    ...pick(disks, ['attachDisk', 'createDisk', 'detachDisk', 'removeDisk']),
     ...pick(vm, [
       'backup',
       'clone',

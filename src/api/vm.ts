@@ -69,6 +69,8 @@ import {
   type SetRequest,
 } from '../vm/request.ts';
 
+export { attachDisk, createDisk, detachDisk, removeDisk } from './guest-disks.ts';
+export type { CreatedGuestDisk, GuestDiskChange, GuestDiskRequest } from './guest-disks.ts';
 export { list, pause, restart, resume, show, start, stop, wait } from './xen.ts';
 export type { BaseRequest, DebianBase, GuestBase } from '../vm/bases.ts';
 export type { CreateRequest } from '../vm/create-request.ts';

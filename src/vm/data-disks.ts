@@ -37,9 +37,12 @@ const most = 24;
 const system = ['/dev', '/proc', '/run', '/sys', '/tmp', '/var/tmp', '/lost+found'];
 
 /** Throws UsageError for a disk that no guest can have. */
-export function checkDisks(asked: z.output<typeof dataDisks>): readonly DataDisk[] {
+export function checkDisks(
+  asked: z.output<typeof dataDisks>,
+  /** What the errors call a disk. */
+  at = option('--disk', 'disks'),
+): readonly DataDisk[] {
   const disks = Object.entries(asked).map(([name, { size, ...rest }]): DataDisk => {
-    const at = option('--disk', 'disks');
     if (!/^(?!(?:root|swap|xvd.*)$)[A-Za-z][\w-]{0,30}$/.test(name))
       throw new UsageError(
         `${at} ${name}: the name must begin with a letter, and have letters, digits, "-" and "_"; root, swap and xvd… are taken`,
@@ -49,8 +52,7 @@ export function checkDisks(asked: z.output<typeof dataDisks>): readonly DataDisk
     if (rest.mount !== undefined) checkMountPoint(`${at} ${name}`, rest.mount);
     return { name, size: bytes, ...rest };
   });
-  if (disks.length > most)
-    throw new UsageError(`${option('--disk', 'disks')}: a guest gets ${String(most)} data disks at most`);
+  if (disks.length > most) throw new UsageError(`${at}: a guest gets ${String(most)} data disks at most`);
   for (const { name, mount } of disks) {
     const other = disks.find(
       (each) =>

@@ -76,4 +76,30 @@ describe.skipIf(!can.ok && !required)('a guest with data disks on a real Xen hos
     await bofh('--yes vm remove web3');
     expect(await state()).toBe('');
   }, 900_000);
+
+  it('gets another disk, loses it, and gets it again; a kill in between changes nothing', async () => {
+    await bofh('vm create web1 --source tar:/srv/guest.tar --size 64m --memory 96m --start');
+    const added = 'vm disk create web1 data --size 32m';
+    const config = () => text('cat /etc/xen/web1.cfg');
+    const seen = () => text("xl block-list web1 | awk 'NR > 1 { print $1 }' | sort -n | xargs");
+    const [before, was] = [await config(), await state()];
+    await killedAt(machine, added, { tool: 'mkfs.ext4', words: ['*web1-data'] });
+    await bofh('recover --yes');
+    expect([await config(), await state()]).toEqual([before, was]);
+
+    expect(await bofh(added)).toMatch(/xvdb of web1 is \/dev\/vg0\/web1-data[^]*at its next start[^]*UUID=/);
+    expect(await seen()).toBe('51712');
+    await bofh('vm restart web1 --force');
+    expect(await seen()).toBe('51712 51728');
+
+    expect(await bofh('--yes vm disk remove web1 data', 1)).toContain('bofh vm stop web1');
+    await bofh('vm stop web1 --force');
+    await bofh('vm disk detach web1 data');
+    expect(await config()).toBe(before);
+    expect(await bofh('vm disk attach web1 /dev/vg0/web1-data')).toContain('xvdb of web1');
+    await bofh('--yes vm disk remove web1 data');
+    expect([await config(), await state()]).toEqual([before, was]);
+    await bofh('--yes vm remove web1');
+    expect(await state()).toBe('');
+  }, 900_000);
 });

@@ -395,6 +395,22 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
     { line: 'vm resize web1 xvda min', on: () => withGuest(false) },
     { line: 'vm resize web1 root 96m', on: () => withGuest(true) },
   ],
+  'vm disk create': [
+    { line: 'vm disk create web1 data --size 16m', on: () => withGuest(false) },
+    { line: 'vm disk create web1 data --size 112m --fs btrfs', on: () => withGuest(true) },
+  ],
+  'vm disk attach': [
+    {
+      line: 'vm disk attach web1 /dev/vg0/spare',
+      on: async () => {
+        const host = await withGuest(false);
+        host.admin.lvcreate({ vg: 'vg0', name: 'spare', extents: 2 });
+        return host;
+      },
+    },
+  ],
+  'vm disk detach': [{ line: 'vm disk detach web1 xvdb', on: () => withGuest(true) }],
+  'vm disk remove': [{ line: 'vm disk remove web1 xvdb', on: () => withGuest(false) }],
   'vm provision': [
     {
       line: 'vm provision web1 /srv/web.ts',

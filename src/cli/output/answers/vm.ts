@@ -65,6 +65,29 @@ export const vmResize = z.strictObject({
 
 export type VmResize = z.infer<typeof vmResize>;
 
+/** `bofh vm disk attach NAME DEVICE`, `vm disk detach NAME DISK` and `vm disk remove NAME DISK` */
+export const vmDisk = z.strictObject({
+  name: text,
+  config: text,
+  /** The name that the guest has for it: `xvdc`. */
+  disk: text,
+  device: text,
+  /** Of the running guest, which sees the change at its next start; null: the guest is off. */
+  domid: z.nullable(count),
+});
+
+export type VmDisk = z.infer<typeof vmDisk>;
+
+/** `bofh vm disk create NAME DISK` */
+export const vmDiskCreate = z.strictObject({
+  ...vmDisk.shape,
+  fs: z.enum(['ext4', 'xfs', 'btrfs']),
+  /** UUID of the filesystem. */
+  uuid: text,
+});
+
+export type VmDiskCreate = z.infer<typeof vmDiskCreate>;
+
 /** `bofh vm mount NAME [DIR]` */
 export const vmMount = z.strictObject({
   name: text,

@@ -27,6 +27,24 @@ export const vm: Noun = {
       'resize a disk of a stopped guest and its content, or grow the disk of a running guest without its content',
       () => import('./resize.ts'),
     ],
+    disk: {
+      summary: 'disks of an existing guest',
+      verbs: {
+        create: [
+          'create a volume with a filesystem as a new disk of a guest',
+          () => import('./disk/create.ts'),
+        ],
+        attach: ['add an existing device to the configuration of a guest', () => import('./disk/attach.ts')],
+        detach: [
+          'take a disk out of the configuration of a guest; its device and data stay',
+          () => import('./disk/detach.ts'),
+        ],
+        remove: [
+          'remove a disk of a stopped guest: from its configuration, and its volume',
+          () => import('./disk/remove.ts'),
+        ],
+      },
+    },
     rename: ['rename a guest with its configuration and disks', () => import('./rename.ts')],
     mount: [
       'mount the disks of a stopped guest as one directory tree, as its /etc/fstab describes it',

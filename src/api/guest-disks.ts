@@ -1,0 +1,114 @@
+import { beginRecipe, currentBofh, single } from '../bofh.ts';
+import { parsed, text } from '../core/request.ts';
+import {
+  changeDisks,
+  checkGuestDisk,
+  createGuestDisk,
+  type GuestDiskChange,
+  type GuestDiskRequest,
+  planDiskAttach,
+  planDiskDetach,
+  planDiskRemoval,
+  planGuestDisk,
+  removeGuestDisk,
+} from '../vm/guest-disks.ts';
+import * as z from 'zod/mini';
+import { planning } from './planning.ts';
+
+export type { GuestDiskChange, GuestDiskRequest } from '../vm/guest-disks.ts';
+
+const names = z.strictObject({ name: text, disk: text });
+const removal = z.strictObject({ name: text, disk: text, uuid: z.exactOptional(text) });
+const devices = z.strictObject({ name: text, device: text });
+
+/** A new disk of a guest. */
+export interface CreatedGuestDisk extends GuestDiskChange {
+  /** UUID of its filesystem, for the /etc/fstab of the guest. */
+  readonly uuid: string;
+  readonly fs: 'ext4' | 'xfs' | 'btrfs';
+}
+
+/**
+ * Creates a disk for a guest in a sequence of its own: a volume, named after the guest and the disk
+ * (`web1-data`), with a filesystem, as the last disk of the configuration. A running guest gets it at its
+ * next start. RefusedError if the disks of the guest are replicated.
+ *
+ * @param disk - Name of the disk: a letter, then letters, digits, `-` and `_`.
+ */
+export async function createDisk(
+  name: string,
+  disk: string,
+  request: GuestDiskRequest,
+): Promise<CreatedGuestDisk> {
+  beginRecipe('vm.createDisk');
+  const { host, site } = currentBofh();
+  parsed('vm.createDisk', names, { name, disk });
+  const plan = await planning('vm.createDisk', { name, disk }, () =>
+    planGuestDisk(host, { site, name, disk, request: checkGuestDisk(request) }),
+  );
+  const { uuid } = await single(`vm disk create ${name} ${disk}`, (tx) => createGuestDisk(tx, plan));
+  return { ...changeOf(plan), uuid, fs: plan.fs };
+}
+
+/**
+ * Adds an existing block device to the configuration of a guest in a sequence of its own. A running guest
+ * gets it at its next start. RefusedError if a guest has the device already.
+ *
+ * @param device - Absolute path, which the configuration gets as it is: `/dev/drbd1`.
+ */
+export async function attachDisk(name: string, device: string): Promise<GuestDiskChange> {
+  beginRecipe('vm.attachDisk');
+  const { host, site } = currentBofh();
+  parsed('vm.attachDisk', devices, { name, device });
+  const plan = await planning('vm.attachDisk', { name, device }, () =>
+    planDiskAttach(host, { site, name, device }),
+  );
+  await single(`vm disk attach ${name} ${device}`, (tx) => changeDisks(tx, plan));
+  return changeOf(plan);
+}
+
+/**
+ * Takes a disk out of the configuration of a guest in a sequence of its own; its device and its data stay.
+ * A running guest has it until its next start. RefusedError for the root, and if the guest has snapshots.
+ *
+ * @param disk - Its name in the guest (`xvdc`), or the name that `createDisk` or `create` got.
+ */
+export async function detachDisk(name: string, disk: string): Promise<GuestDiskChange> {
+  beginRecipe('vm.detachDisk');
+  const { host, site } = currentBofh();
+  parsed('vm.detachDisk', names, { name, disk });
+  const plan = await planning('vm.detachDisk', { name, disk }, () =>
+    planDiskDetach(host, { site, name, disk }),
+  );
+  await single(`vm disk detach ${name} ${disk}`, (tx) => changeDisks(tx, plan));
+  return changeOf(plan);
+}
+
+/**
+ * Removes a disk of a guest that is off in a sequence of its own: from the configuration, and after the
+ * commit its logical volume with all data. RefusedError for the root, for a disk that is no logical volume,
+ * and if the guest has snapshots.
+ *
+ * @param disk - As for `detachDisk`.
+ */
+export async function removeDisk(
+  name: string,
+  disk: string,
+  options: {
+    /** UUID of the volume, as `lvm.lvs` has it: RefusedError if the disk is another volume. */
+    readonly uuid?: string;
+  } = {},
+): Promise<GuestDiskChange> {
+  beginRecipe('vm.removeDisk');
+  const { host, site } = currentBofh();
+  const asked = parsed('vm.removeDisk', removal, { ...options, name, disk });
+  const plan = await planning('vm.removeDisk', { name, disk }, () =>
+    planDiskRemoval(host, { ...asked, site }),
+  );
+  await single(`vm disk remove ${name} ${disk}`, (tx) => removeGuestDisk(tx, plan));
+  return changeOf(plan);
+}
+
+function changeOf({ name, config, disk, device, domid }: GuestDiskChange): GuestDiskChange {
+  return { name, config, disk, device, domid };
+}

@@ -1,0 +1,47 @@
+import * as vm from '../../../../api/vm.ts';
+import { present } from '../../../../core/present.ts';
+import type { Answer } from '../../../output/answer.ts';
+import type { VmDiskCreate } from '../../../output/answers/index.ts';
+import { change } from '../../../runtime/change.ts';
+import { oneOf, value, verb } from '../../../runtime/verb.ts';
+import { dataOf, late } from './shared.ts';
+
+export default verb({
+  changes: true,
+  answers: 'vm disk create',
+  args: {
+    name: ['<name>', 'name of the guest'],
+    disk: ['<disk>', 'name of the new disk; its volume is GUEST-DISK, for example web1-data'],
+  },
+  options: {
+    size: value('<SIZE>', 'size of the disk, for example 20g', { required: true }),
+    fs: value('<TYPE>', 'filesystem: ext4, xfs or btrfs (default: ext4)', {
+      read: oneOf('ext4', 'xfs', 'btrfs'),
+    }),
+    vg: value('<VG>', 'volume group of the disk (default: volumeGroup of the site file)'),
+    thin: value('<POOL>', 'create it as a thin volume in this pool of the group'),
+  },
+  examples: [
+    'vm disk create web1 data --size 20g',
+    'vm disk create web1 data --size 20g --fs xfs --thin pool0',
+  ],
+  run: (runtime, { name, disk, size, fs, vg, thin }) =>
+    change(
+      runtime,
+      {
+        act: () => vm.createDisk(name, disk, { size, ...present({ fs, vg, thin }) }),
+        answer: ({ uuid, fs: type, ...made }): Answer<VmDiskCreate> => {
+          const data = { ...dataOf(made), fs: type, uuid };
+          return {
+            data,
+            lines: [
+              `${data.disk} of ${name} is ${data.device} (${type})`,
+              ...late(data),
+              `to mount it in the guest, add to its /etc/fstab: UUID=${uuid} /DIRECTORY ${type} defaults 0 2`,
+            ],
+          };
+        },
+      },
+      { site: 'used' },
+    ),
+});

@@ -1,0 +1,28 @@
+import * as vm from '../../../../api/vm.ts';
+import type { Answer } from '../../../output/answer.ts';
+import type { VmDisk } from '../../../output/answers/index.ts';
+import { change } from '../../../runtime/change.ts';
+import { verb } from '../../../runtime/verb.ts';
+import { dataOf, disk as diskArgument, late } from './shared.ts';
+
+export default verb({
+  changes: true,
+  answers: 'vm disk detach',
+  args: { name: ['<name>', 'name of the guest'], disk: diskArgument },
+  examples: ['vm disk detach web1 data', 'vm disk detach web1 xvdc'],
+  run: (runtime, { name, disk }) =>
+    change(
+      runtime,
+      {
+        act: () => vm.detachDisk(name, disk),
+        answer: (made): Answer<VmDisk> => {
+          const data = dataOf(made);
+          return {
+            data,
+            lines: [`${name} has no ${data.disk} any more; ${data.device} and its data stay`, ...late(data)],
+          };
+        },
+      },
+      { site: 'used' },
+    ),
+});

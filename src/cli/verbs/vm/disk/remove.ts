@@ -1,0 +1,35 @@
+import * as vm from '../../../../api/vm.ts';
+import { formatSize } from '../../../../core/units.ts';
+import { planDiskRemoval } from '../../../../vm/guest-disks.ts';
+import type { Answer } from '../../../output/answer.ts';
+import type { VmDisk } from '../../../output/answers/index.ts';
+import { change } from '../../../runtime/change.ts';
+import { verb } from '../../../runtime/verb.ts';
+import { dataOf, disk as diskArgument } from './shared.ts';
+
+export default verb({
+  changes: true,
+  answers: 'vm disk remove',
+  args: { name: ['<name>', 'name of the guest'], disk: diskArgument },
+  examples: ['vm disk remove web1 data'],
+  run: (runtime, { name, disk }) =>
+    change(
+      runtime,
+      async ({ host, site }) => {
+        const { disk: vdev, volume } = await planDiskRemoval(host, { site, name, disk });
+        const { uuid } = volume;
+        const what = `${volume.vg}/${volume.name}, ${formatSize(volume.size)}, uuid ${uuid}`;
+        return {
+          destroys: [`the disk ${vdev} of ${name} (${what}) is removed with all its data`],
+          act: () => vm.removeDisk(name, disk, { uuid }),
+          answer: (made: vm.GuestDiskChange): Answer<VmDisk> => ({
+            data: dataOf(made),
+            lines: [
+              `the disk ${made.disk} of ${name} is removed; a line for it in the /etc/fstab of the guest has to be removed there`,
+            ],
+          }),
+        };
+      },
+      { site: 'used' },
+    ),
+});

@@ -1,0 +1,16 @@
+import type { GuestDiskChange } from '../../../../vm/guest-disks.ts';
+import type { VmDisk } from '../../../output/answers/index.ts';
+
+export const disk = [
+  '<disk>',
+  'its name in the guest, for example xvdc, or the name that vm disk create or vm create --disk got',
+] as const;
+
+export function dataOf({ domid, ...rest }: GuestDiskChange): VmDisk {
+  return { ...rest, domid: domid ?? null };
+}
+
+/** When a running guest sees the change. */
+export function late({ name, domid }: Pick<VmDisk, 'name' | 'domid'>): readonly string[] {
+  return domid === null ? [] : [`${name} runs: it takes effect at its next start (bofh vm restart ${name})`];
+}

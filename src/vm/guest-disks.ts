@@ -1,0 +1,276 @@
+import * as z from 'zod/mini';
+import { keysOf } from '../blockdevice/index.ts';
+import { follow, kindInWords, type ReadHost } from '../command/index.ts';
+import { RefusedError, UsageError } from '../core/errors.ts';
+import { parsed, sizeOption, text } from '../core/request.ts';
+import type { Bytes } from '../core/units.ts';
+import { sha256 } from '../file/index.ts';
+import { checkLvName } from '../lvm/index.ts';
+import { refuseRemoval } from '../lvm/operations/remove-lv.ts';
+import { realPath } from '../mount/index.ts';
+import type { Tx } from '../operations.ts';
+import type { Site } from '../site.ts';
+import {
+  type ConfigFile,
+  type Disk,
+  guestConfig,
+  type GuestConfig,
+  parseConfig,
+  withItem,
+  withoutItem,
+} from '../xen/index.ts';
+import { refuseUnread } from './checks.ts';
+import { configured, diskNamed, rootOf } from './configured.ts';
+import { checkDisks, type DataDisk } from './data-disks.ts';
+import { createDisk, type DiskPlan, planVolumes } from './disks.ts';
+import { pathsOf, wordsOf } from './guest-file.ts';
+import { disksOf, type RemovePlan } from './remove.ts';
+import { isReplicated } from './replicas.ts';
+import { refuseSnapshots } from './snapshot-files.ts';
+
+const diskSchema = z.strictObject({
+  /** Its size, in bytes or as text: `20g`. */
+  size: sizeOption,
+  /** Its filesystem (default: ext4). */
+  fs: z._default(z.enum(['ext4', 'xfs', 'btrfs']), 'ext4'),
+  /** The volume group (default: `volumeGroup` of the site file). */
+  vg: z.exactOptional(text),
+  /** The thin pool for it. Missing: a linear volume. */
+  thin: z.exactOptional(text),
+});
+
+/** A new disk for a guest. */
+export type GuestDiskRequest = z.input<typeof diskSchema>;
+
+/** The same, checked. */
+export type CheckedGuestDisk = z.output<typeof diskSchema>;
+
+/** Throws UsageError. */
+export function checkGuestDisk(request: unknown): CheckedGuestDisk {
+  return parsed('vm.createDisk', diskSchema, request);
+}
+
+/** A changed disk of a guest. */
+export interface GuestDiskChange {
+  readonly name: string;
+  readonly config: string;
+  /** The name that the guest has for the disk: `xvdc`. */
+  readonly disk: string;
+  /** Its device on this host, or the argument of its script: `/dev/vg0/web1-data`. */
+  readonly device: string;
+  /** Of the running guest, which sees the change at its next start; undefined: the guest is off. */
+  readonly domid: number | undefined;
+}
+
+/** How the disks of a guest will be changed. */
+export interface GuestDiskPlan extends GuestDiskChange {
+  /** The config file, as it was checked, and its new content with one character per byte. */
+  readonly file: { readonly sha256: string; readonly content: string };
+}
+
+/** A new disk, with its filesystem. */
+export interface NewGuestDiskPlan extends GuestDiskPlan {
+  readonly vg: string;
+  readonly volume: DiskPlan;
+  readonly fs: DataDisk['fs'];
+}
+
+/** A disk that is removed with its volume. */
+export interface GuestDiskRemoval extends GuestDiskPlan {
+  readonly volume: RemovePlan['volumes'][number] & { readonly size: Bytes };
+}
+
+interface Wanted {
+  readonly site: Site;
+  readonly name: string;
+  readonly disk: string;
+}
+
+/** Makes all checks for a new disk before anything is done. */
+export async function planGuestDisk(
+  host: ReadHost,
+  { site, name, disk, request }: Wanted & { readonly request: CheckedGuestDisk },
+): Promise<NewGuestDiskPlan> {
+  const { guest, domain } = await configured(host, { name, site });
+  const [checked] = checkDisks({ [disk]: { size: request.size, fs: request.fs } }, 'the disk');
+  if (checked === undefined) throw new TypeError('a checked disk is missing');
+  const vg = request.vg ?? site.volumeGroup;
+  const volume = `${name}-${disk}`;
+  if (guest.disks.some(({ path }) => path !== undefined && isReplicated(path)))
+    throw new RefusedError(
+      `the disks of ${name} are replicated, and a disk without a replica could not move with it`,
+      {
+        remedy: `create a replicated one: bofh drbd create ${volume} --on HOST,HOST --size SIZE; then: bofh vm disk attach ${name} /dev/drbdN`,
+      },
+    );
+  if (vg !== undefined) checkLvName(vg, volume);
+  const wanted: readonly { name: string; size: Bytes; zeros: boolean }[] = [
+    { name: volume, size: checked.size, zeros: true },
+  ];
+  const [made] = await planVolumes({ host, vg, wanted, pool: request.thin });
+  if (made === undefined || vg === undefined) throw new TypeError('a planned volume is missing');
+  const plan = await withDisk(host, { guest, device: made.path });
+  return { ...plan, domid: domain?.id, vg, volume: made, fs: checked.fs };
+}
+
+/** Makes all checks for a disk that exists already. */
+export async function planDiskAttach(
+  host: ReadHost,
+  { site, name, device }: Omit<Wanted, 'disk'> & { readonly device: string },
+): Promise<GuestDiskPlan> {
+  if (!device.startsWith('/'))
+    throw new UsageError(`${device} is not an absolute path`, { remedy: 'name the device: /dev/vg0/data' });
+  const { guest, guests, problems, domain } = await configured(host, { name, site });
+  refuseUnread(problems, 'whether another guest uses the same disk');
+  const { path, stat } = await follow(host, device);
+  if (stat?.kind !== 'block')
+    throw new RefusedError(
+      stat === undefined
+        ? `there is no device ${device}`
+        : `${device} is no block device, but a ${kindInWords(stat)}`,
+      stat?.kind === 'file'
+        ? { remedy: `attach a loop device to it first: bofh block loop attach ${path}` }
+        : { code: 'not-found', remedy: 'bofh block tree shows the devices' },
+    );
+  const { key } = await keysOf(host, device);
+  for (const each of guests)
+    for (const taken of pathsOf(each))
+      if (taken === device || (await keyAt(host, taken)) === key)
+        throw new RefusedError(`${device} is a disk of the guest ${each.name} already (${each.file})`, {
+          code: 'in-use',
+          remedy: 'name another device; bofh vm show GUEST shows the disks of a guest',
+        });
+  return { ...(await withDisk(host, { guest, device })), domid: domain?.id };
+}
+
+/** Undefined if there is no such device now. */
+async function keyAt(host: ReadHost, path: string): Promise<string | undefined> {
+  return (await host.stat(path)) === undefined ? undefined : (await keysOf(host, path)).key;
+}
+
+/** Makes all checks for a disk that the guest loses; its device stays. */
+export async function planDiskDetach(host: ReadHost, { site, name, disk }: Wanted): Promise<GuestDiskPlan> {
+  const { guest, domain } = await configured(host, { name, site });
+  return { ...(await withoutDisk(host, { guest, disk })), domid: domain?.id };
+}
+
+/** Makes all checks for a disk that is removed with its volume. */
+export async function planDiskRemoval(
+  host: ReadHost,
+  { site, name, disk, uuid }: Wanted & { readonly uuid?: string },
+): Promise<GuestDiskRemoval> {
+  const { guest, guests, problems, domain } = await configured(host, { name, site });
+  const plan = await withoutDisk(host, { guest, disk });
+  if (domain !== undefined)
+    throw new RefusedError(`${name} is there as domain ${domain.id}, and its disk ${plan.disk} is in use`, {
+      code: 'in-use',
+      remedy: `bofh vm stop ${name}; then run the command again`,
+    });
+  const only = { ...guest, disks: guest.disks.filter(({ vdev }) => vdev === plan.disk) };
+  const { found, volumes } = await disksOf(host, { guest: only, guests, problems });
+  for (const each of found) await refuseRemoval(host, each, undefined);
+  const [volume] = volumes;
+  const [{ lv } = {}] = found;
+  if (volume === undefined || lv === undefined)
+    throw new RefusedError(`the disk ${plan.disk} of ${name} is ${plan.device}, which is no logical volume`, {
+      remedy: `take it out of the configuration: bofh vm disk detach ${name} ${disk}; its data stays`,
+    });
+  if (uuid !== undefined && uuid !== volume.uuid)
+    throw new RefusedError(
+      `the disk ${disk} of ${name} is another volume now: its uuid is ${volume.uuid}, not ${uuid}`,
+      {
+        remedy: `look at it (bofh vm show ${name}), and name the right one`,
+      },
+    );
+  return { ...plan, domid: undefined, volume: { ...volume, size: lv.size } };
+}
+
+/** The recipe of a new disk: the configuration last, because a guest may not start with a disk that is missing. */
+export async function createGuestDisk(tx: Tx, plan: NewGuestDiskPlan): Promise<{ readonly uuid: string }> {
+  const device = await createDisk(tx, { vg: plan.vg, disk: plan.volume, hosts: undefined });
+  const { uuid } = await tx.filesystem.create({ device, type: plan.fs });
+  await changeDisks(tx, plan);
+  return { uuid };
+}
+
+/** The recipe of a disk that is removed: the configuration first. The volume is removed after the commit. */
+export async function removeGuestDisk(tx: Tx, plan: GuestDiskRemoval): Promise<void> {
+  await changeDisks(tx, plan);
+  const { size: _, ...volume } = plan.volume;
+  await tx.lvm.removeLv(volume);
+}
+
+/** The recipe that changes the configuration alone. */
+export async function changeDisks(tx: Tx, { config, file }: GuestDiskPlan): Promise<void> {
+  await tx.file.change({ path: config, ...file, encoding: 'latin1' });
+}
+
+type Edited = Omit<GuestDiskPlan, 'domid'>;
+
+async function withDisk(
+  host: ReadHost,
+  { guest, device }: { readonly guest: GuestConfig; readonly device: string },
+): Promise<Edited> {
+  const vdev = freeName(guest);
+  const edit = (read: ConfigFile): Buffer => withItem(read, 'disk', `phy:${device},${vdev},w`);
+  const isGood = (disks: readonly Disk[]): boolean =>
+    same(disks.slice(0, -1), guest.disks) && disks.at(-1)?.path === device && disks.at(-1)?.vdev === vdev;
+  return { disk: vdev, device, ...(await edited(host, { guest, edit, isGood })) };
+}
+
+async function withoutDisk(
+  host: ReadHost,
+  { guest, disk: asked }: { readonly guest: GuestConfig; readonly disk: string },
+): Promise<Edited> {
+  const disk = diskNamed(guest, asked);
+  if (disk === rootOf(guest))
+    throw new RefusedError(`${disk.vdev} is the root of ${guest.name}, which cannot start without it`, {
+      remedy: `name another disk; to remove the whole guest: bofh vm remove ${guest.name}`,
+    });
+  await refuseSnapshots(host, guest.name);
+  const at = guest.disks.indexOf(disk);
+  const edit = (read: ConfigFile): Buffer => withoutItem(read, 'disk', at);
+  const isGood = (disks: readonly Disk[]): boolean => same(disks, guest.disks.toSpliced(at, 1));
+  return { disk: disk.vdev, device: wordsOf(disk), ...(await edited(host, { guest, edit, isGood })) };
+}
+
+function same(a: readonly Disk[], b: readonly Disk[]): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
+}
+
+/** The config file with that edit, which is compared: xl must read from it what was asked for. */
+async function edited(
+  host: ReadHost,
+  {
+    guest,
+    edit,
+    isGood,
+  }: {
+    readonly guest: GuestConfig;
+    readonly edit: (read: ConfigFile) => Buffer;
+    readonly isGood: (disks: readonly Disk[]) => boolean;
+  },
+): Promise<Pick<GuestDiskPlan, 'name' | 'config' | 'file'>> {
+  const config = await realPath(host, guest.file);
+  const content = await host.readFile(config);
+  const changed = edit({ text: content, file: config });
+  const { disks } = guestConfig(parseConfig({ text: changed, file: config }));
+  if (!isGood(disks))
+    throw new RefusedError(`bofh cannot change the disks in ${config}: they are set in more than one place`, {
+      remedy: `put them into one list, disk = [ … ], in ${config}; then run the command again`,
+    });
+  return { name: guest.name, config, file: { sha256: sha256(content), content: changed.toString('latin1') } };
+}
+
+/** The first of xvda to xvdz that no disk of the guest has, as a whole or by a partition of it. */
+function freeName({ name, disks }: GuestConfig): string {
+  const taken = new Set(disks.map(({ vdev }) => vdev.replace(/^(?:hd|sd)(?=[a-z])/, 'xvd').slice(0, 4)));
+  const free = 'abcdefghijklmnopqrstuvwxyz'
+    .split('')
+    .map((each) => `xvd${each}`)
+    .find((each) => !taken.has(each));
+  if (free !== undefined) return free;
+  throw new RefusedError(`${name} has a disk for every name from xvda to xvdz`, {
+    remedy: `see its disks: bofh vm show ${name}; then detach one: bofh vm disk detach ${name} DISK`,
+  });
+}

@@ -1,0 +1,158 @@
+import { beforeEach, describe, expect, it, test } from 'vitest';
+import * as answers from '../../../src/cli/output/answers/index.ts';
+import type { BofhError } from '../../../src/core/errors.ts';
+import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
+import { rejectionOf } from '../../support/rejection.ts';
+import { runVerb } from './support/run-verb.ts';
+import { testRuntime } from './support/runtime.ts';
+
+let host: SimulatedHost;
+beforeEach(async () => {
+  host = simulatedHost();
+  host.addTar('/srv/root.tar', [{ path: 'etc', type: 'directory' }]);
+  for (const path of ['/boot/vmlinuz', '/boot/initrd']) host.admin.writeFile(path, 'x');
+  await typed(
+    'vm create web1 --source tar:/srv/root.tar --size 64m --swap 16m --memory 128m --vg vg0 --kernel /boot/vmlinuz --ramdisk /boot/initrd',
+  );
+  host.admin.writeFile('/etc/xen/web1.cfg', `# the shop\n${config()}`);
+});
+
+async function typed(line: string, settings = {}): Promise<unknown> {
+  const { runtime, stdout } = testRuntime(simulatedBofh({ host }), { json: true, yes: true, ...settings });
+  await runVerb(runtime, line);
+  return JSON.parse(stdout());
+}
+const config = (): string => host.admin.readFile('/etc/xen/web1.cfg');
+const volumes = (): readonly string[] =>
+  host.world.lvm.flatMap(({ lvs }) => lvs.map(({ name }) => name)).toSorted();
+const own = ['web1-root', 'web1-swap'];
+const data = 'vm disk create web1 data --size 20m --vg vg0';
+
+describe('bofh vm disk', () => {
+  test.each(['ext4', 'xfs', 'btrfs'])(
+    'creates a volume with %s as the last disk of a guest that is off',
+    async (fs) => {
+      const size = fs === 'ext4' ? '20m' : '320m';
+      const made = answers.vmDiskCreate.parse(
+        await typed(`vm disk create web1 data --size ${size} --vg vg0 --fs ${fs}`),
+      );
+
+      expect(made).toMatchObject({ disk: 'xvdc', device: '/dev/vg0/web1-data', domid: null, fs });
+      expect(config()).toContain('xvdb,w",\n  "phy:/dev/vg0/web1-data,xvdc,w",\n]');
+      expect(config().startsWith('# the shop\n')).toBe(true);
+      await typed('vm start web1');
+      expect(await typed('vm show web1')).toMatchObject({ disks: [{}, {}, { device: 'xvdc' }] });
+    },
+  );
+
+  test.each(['detach', 'remove'])(
+    '%s restores the configuration from before, byte for byte',
+    async (verb) => {
+      const before = config();
+      await typed(data);
+
+      expect(answers.vmDisk.parse(await typed(`vm disk ${verb} web1 data`))).toMatchObject({ disk: 'xvdc' });
+
+      expect(config()).toBe(before);
+      expect(volumes()).toEqual(verb === 'remove' ? own : ['web1-data', ...own]);
+    },
+  );
+
+  it('attaches the device that was detached, under the first free name', async () => {
+    await typed(data);
+    await typed('vm disk detach web1 xvdb');
+
+    const { disk } = answers.vmDisk.parse(await typed('vm disk attach web1 /dev/vg0/web1-swap'));
+
+    expect(disk).toBe('xvdb');
+    expect(config()).toMatch(/web1-data,xvdc,w",\n {2}"phy:\/dev\/vg0\/web1-swap,xvdb,w",\n\]/);
+  });
+
+  it('leaves a running guest alone until its next start, and says so', async () => {
+    await typed('vm start web1');
+    const { runtime, stdout } = testRuntime(simulatedBofh({ host }), { yes: true });
+
+    await runVerb(runtime, data);
+
+    expect(stdout()).toContain('it takes effect at its next start (bofh vm restart web1)');
+  });
+
+  it('names the volume, its size and its uuid before it removes a disk', async () => {
+    await typed(data);
+    const { runtime, stderr } = testRuntime(simulatedBofh({ host }), {}, ['n']);
+
+    await rejectionOf(runVerb(runtime, 'vm disk remove web1 data'));
+
+    expect(stderr()).toMatch(
+      /xvdc of web1 \(vg0\/web1-data, 20 MiB, uuid \S+\) is removed with all its data/,
+    );
+    expect(volumes()).toContain('web1-data');
+  });
+
+  test.each<readonly [string, () => unknown, string, RegExp]>([
+    ['a name that is taken', () => typed(data), data, /there is a logical volume vg0\/web1-data already/],
+    ['too little room', () => undefined, 'vm disk create web1 data --size 9g --vg vg0', /are needed/],
+    [
+      'a name for the root',
+      () => undefined,
+      'vm disk create web1 root --size 20m --vg vg0',
+      /root, swap and xvd… are taken/,
+    ],
+    [
+      'an unknown guest',
+      () => undefined,
+      'vm disk create web9 data --size 20m --vg vg0',
+      /no guest web9 is configured/,
+    ],
+    ['an unknown disk', () => undefined, 'vm disk detach web1 xvdz', /has no disk xvdz/],
+    ['the root', () => undefined, 'vm disk remove web1 xvda', /xvda is the root of web1/],
+    [
+      'a disk of a running guest',
+      () => typed('vm start web1'),
+      'vm disk remove web1 xvdb',
+      /its disk xvdb is in use/,
+    ],
+    [
+      'a guest with snapshots',
+      () => typed('vm snapshot create web1 old'),
+      'vm disk detach web1 xvdb',
+      /has snapshots: old/,
+    ],
+    [
+      'a disk that it has',
+      () => undefined,
+      'vm disk attach web1 /dev/mapper/vg0-web1--swap',
+      /is a disk of the guest web1 already/,
+    ],
+    ['a missing device', () => undefined, 'vm disk attach web1 /dev/vg0/none', /there is no device/],
+    [
+      'a file',
+      () => host.admin.writeFile('/srv/x.img', 'x'),
+      'vm disk attach web1 /srv/x.img',
+      /is no block device/,
+    ],
+    [
+      'two lists of disks',
+      () => host.admin.writeFile('/etc/xen/web1.cfg', `disk = ["phy:/dev/vg0/x,xvda,w"]\n${config()}`),
+      'vm disk detach web1 xvdb',
+      /set in more than one place/,
+    ],
+  ])('refuses %s, and changes nothing', async (_, prepare, line, says) => {
+    await prepare();
+    const before = host.snapshot();
+
+    const error = (await rejectionOf(typed(line))) as BofhError;
+
+    expect(error.message).toMatch(says);
+    expect(host.snapshot()).toBe(before);
+  });
+
+  it('refuses a disk without a replica for a guest with replicated disks', async () => {
+    host.admin.writeFile('/etc/xen/web1.cfg', config().replace('/dev/vg0/web1-root', '/dev/drbd0'));
+
+    const error = (await rejectionOf(typed(data))) as BofhError;
+
+    expect(error.message).toContain('a disk without a replica could not move with it');
+    expect(error.remedy).toContain('bofh vm disk attach web1 /dev/drbdN');
+  });
+});

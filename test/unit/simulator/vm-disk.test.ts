@@ -1,0 +1,55 @@
+import { beforeAll, describe } from 'vitest';
+import { withBofh } from '../../../src/bofh.ts';
+import { attachDisk, createDisk, detachDisk, removeDisk } from '../../../src/api/guest-disks.ts';
+import { fork } from '../../../src/simulator/fork.ts';
+import type { SimulatedHost } from '../../../src/simulator/index.ts';
+import { bofhOn, hostWithSource, vmCreate } from './support.ts';
+import { type Trial, testSweep } from './sweep.ts';
+
+/** A running guest, one that is off, and one that is off with a data disk. */
+let running: SimulatedHost;
+let off: SimulatedHost;
+let more: SimulatedHost;
+
+const add = (host: SimulatedHost) =>
+  withBofh(bofhOn(host), () => createDisk('web1', 'data', { size: '20m' }));
+
+beforeAll(async () => {
+  running = hostWithSource();
+  await vmCreate(bofhOn(running));
+  off = hostWithSource();
+  await vmCreate(bofhOn(off), { start: false });
+  off.admin.lvcreate({ vg: 'vg0', name: 'spare', extents: 2 });
+  more = fork(off).restart();
+  await add(more);
+});
+
+const trials: readonly (readonly [string, Trial])[] = [
+  ['created for a running guest', { start: async () => fork(running).restart(), work: add }],
+  ['created for a guest that is off', { start: async () => fork(off).restart(), work: add }],
+  [
+    'attached',
+    {
+      start: async () => fork(off).restart(),
+      work: (host) => withBofh(bofhOn(host), () => attachDisk('web1', '/dev/vg0/spare')),
+    },
+  ],
+  [
+    'detached',
+    {
+      start: async () => fork(more).restart(),
+      work: (host) => withBofh(bofhOn(host), () => detachDisk('web1', 'data')),
+    },
+  ],
+  [
+    'removed',
+    {
+      start: async () => fork(more).restart(),
+      work: (host) => withBofh(bofhOn(host), () => removeDisk('web1', 'data')),
+    },
+  ],
+];
+
+describe.each(trials)('a disk %s on the simulated host', { timeout: 300_000 }, (_, trial) => {
+  testSweep(trial, { faults: ['fails before', 'acts then fails', 'no effect, exit 0'] });
+});
