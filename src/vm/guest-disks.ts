@@ -127,7 +127,7 @@ export async function planDiskAttach(
     throw new RefusedError(
       stat === undefined
         ? `there is no device ${device}`
-        : `${device} is no block device, but a ${kindInWords(stat)}`,
+        : `${device} is ${kindInWords(stat)}, not a block device`,
       stat?.kind === 'file'
         ? { remedy: `attach a loop device to it first: bofh block loop attach ${path}` }
         : { code: 'not-found', remedy: 'bofh block tree shows the devices' },

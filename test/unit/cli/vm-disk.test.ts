@@ -1,6 +1,8 @@
 import { beforeEach, describe, expect, it, test } from 'vitest';
+import { withBofh } from '../../../src/bofh.ts';
 import * as answers from '../../../src/cli/output/answers/index.ts';
 import type { BofhError } from '../../../src/core/errors.ts';
+import { vm } from '../../../src/index.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { rejectionOf } from '../../support/rejection.ts';
 import { runVerb } from './support/run-verb.ts';
@@ -127,9 +129,25 @@ describe('bofh vm disk', () => {
     ['a missing device', () => undefined, 'vm disk attach web1 /dev/vg0/none', /there is no device/],
     [
       'a file',
-      () => host.admin.writeFile('/srv/x.img', 'x'),
+      () => host.admin.writeFile('/srv/x.img', 'x'.repeat(2 ** 20)),
       'vm disk attach web1 /srv/x.img',
-      /is no block device/,
+      /is a file, not a block device/,
+    ],
+    [
+      'the removal of a disk that is no logical volume',
+      () => host.admin.writeFile('/etc/xen/web1.cfg', config().replace('/dev/vg0/web1-swap', '/dev/drbd0')),
+      'vm disk remove web1 xvdb',
+      /is \/dev\/drbd0, which is no logical volume/,
+    ],
+    [
+      'a disk for a guest that has 26',
+      () => {
+        const more = Array.from({ length: 24 }, (_each, at) => `xvd${String.fromCharCode(99 + at)}`);
+        const disks = more.map((vdev) => `disk += ["phy:/dev/vg0/${vdev},${vdev},w"]\n`);
+        host.admin.writeFile('/etc/xen/web1.cfg', `${config()}${disks.join('')}`);
+      },
+      data,
+      /has a disk for every name/,
     ],
     [
       'two lists of disks',
@@ -145,6 +163,17 @@ describe('bofh vm disk', () => {
 
     expect(error.message).toMatch(says);
     expect(host.snapshot()).toBe(before);
+  });
+
+  it('refuses to remove another volume than the one that was confirmed', async () => {
+    await typed(data);
+
+    const error = await rejectionOf(
+      withBofh(simulatedBofh({ host }), () => vm.removeDisk('web1', 'data', { uuid: 'x' })),
+    );
+
+    expect(String(error)).toContain('is another volume now');
+    expect(volumes()).toContain('web1-data');
   });
 
   it('refuses a disk without a replica for a guest with replicated disks', async () => {
