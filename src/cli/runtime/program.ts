@@ -30,7 +30,7 @@ Exit codes:
   3    stuck: something is left; see "bofh journal list" and "bofh journal show ID"
   4    a journal cannot be read or written, or another sequence uses an object of the command
   5    failed and rolled back
-  6    done, with failures in the table, or doctor found a problem
+  6    done, but the answer reports a failure or a problem
   69   a program is missing
   70   output of a program could not be parsed, or a bug in bofh
   74   done, but the answer could not be written
