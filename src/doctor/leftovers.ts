@@ -158,7 +158,7 @@ export function judge(
   });
   if (strangers.length === 0) return found;
   const names = strangers.map(({ what, id }) => `${what} of ${id}`).join('; ');
-  const says = `marks of sequences that are not in this journal (any more), which is no fault: ${names}`;
+  const says = `tags of sequences that are not in this journal (any more), which is no fault: ${names}`;
   return [...found, finding('unknown mark', 'ok', says)];
 }
 

@@ -87,7 +87,7 @@ export async function waitUntil(
     readonly limitMs: number;
     /** Ends the wait: the error that it throws is the reason. */
     readonly signal?: AbortSignal;
-    /** Called with the state at each look. */
+    /** Called with the state at each check. */
     readonly onLook?: (state: ResourceState) => void;
   },
 ): Promise<ResourceState> {

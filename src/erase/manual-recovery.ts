@@ -16,7 +16,7 @@ export function destroyedRecovery(
   ];
   if (blank === undefined)
     return { what: `all that is on ${device}, which will be ${done}`, look, clear: [destroying] };
-  const mark = `the mark ${blank.mark} at the start of ${device}`;
+  const mark = `the tag ${blank.mark} at the start of ${device}`;
   return {
     what: way === 'back' ? mark : `all that is on ${device}, which will be ${done}, with ${mark}`,
     look: [...look, ['od', '--format=c', '--read-bytes=512', device]],

@@ -41,7 +41,7 @@ export async function planMarker(
 ): Promise<Marker> {
   if (size < block)
     throw new RefusedError(
-      `${path} has ${String(size)} bytes: too few for the mark by which it is known again`,
+      `${path} has ${String(size)} bytes: too few for the tag by which bofh recognises it`,
       {
         remedy: `destroy it by hand: blkdiscard --zeroout ${path}`,
       },
@@ -70,7 +70,7 @@ export async function markerNow(
   if (!now.first.equals(mark)) {
     if (now.first.toString('hex') === of.bytes) return { state: 'as it was' };
     if (now.first.every((byte) => byte === 0)) return { state: 'erased' };
-    return { state: 'others', found: `${path} was written to since: its mark is not there any more` };
+    return { state: 'others', found: `${path} was written to since: its tag is not there any more` };
   }
   // The rest of the head is zeros if the act was interrupted just before its end.
   if (now.around !== of.around || (now.rest !== of.rest && !now.isRestZero))

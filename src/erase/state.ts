@@ -27,7 +27,7 @@ export const destroyed = z
     ),
   })
   .check(
-    z.refine(({ magics, blank }) => magics.length > 0 !== (blank !== undefined), 'a signature or a mark'),
+    z.refine(({ magics, blank }) => magics.length > 0 !== (blank !== undefined), 'a signature or a tag'),
   );
 
 export type Destroyed = z.infer<typeof destroyed>;

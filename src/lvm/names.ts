@@ -54,7 +54,7 @@ export function checkTag(tag: string): void {
   if (!/^[A-Za-z0-9_+.][A-Za-z0-9_+.\-/=!:&#]{0,1023}$/.test(tag)) {
     throw not('lvm allows letters, digits and _ + . - / = ! : & #, and no hyphen at the start');
   }
-  if (tag.startsWith('bofh.')) throw not('those that begin with "bofh." are marks of bofh itself');
+  if (tag.startsWith('bofh.')) throw not('those that begin with "bofh." are tags of bofh itself');
 }
 
 function checkCharacters(what: string, name: string, not: (why: string) => UsageError): void {

@@ -9,9 +9,9 @@ export const operationsPath: URL = new URL('../../docs/operations.md', import.me
 
 const head = `# The operations
 
-Every kind of step of a sequence: the programs that it runs, the programs of its undo, the mark of its objects, and how long its effect lasts. **State** means
+Every kind of step of a sequence: the programs that it runs, the programs of its undo, the sort of proof that the step acted, and how long its effect lasts. **State** means
 that the undo restores exactly the former state, *existence* that it restores only the object (a restarted guest, a blank device). What cannot
-be undone runs after the commit. [The journal](journal.md) explains the marks.
+be undone runs after the commit. [The journal](journal.md#created-by-this-sequence) explains the sorts.
 
 \`npm run docs\` writes this page: it runs each operation on the simulated host with its example calls (\`test/support/undo/specimens\`), and undoes it there.
 `;
@@ -19,9 +19,9 @@ be undone runs after the commit. [The journal](journal.md) explains the marks.
 /** The page of every operation, from what each does on the simulated host. */
 export async function operationsPage(): Promise<string> {
   const codes = new Map((await allOperations()).map((code) => [code.kind, code]));
-  const marks = sortsOfMarks();
+  const sortOf = sortsInTable();
   const table = [
-    '| kind | it runs | undo runs | after the commit | mark | lasts until | undo restores |',
+    '| kind | it runs | undo runs | after the commit | sort | lasts until | undo restores |',
     '|---|---|---|---|---|---|---|',
   ];
   for (const { kind, subjects } of await rows()) {
@@ -34,7 +34,7 @@ export async function operationsPage(): Promise<string> {
     const back = code.deferred ? '–' : code.restores === 'state' ? '**state**' : '*existence*';
     const lives = code.deferred ? '–' : code.lives;
     table.push(
-      `| \`${kind}\` | ${cell('act')} | ${cell('undo')} | ${cell('after')} | ${marks(kind)} | ${lives} | ${back} |`,
+      `| \`${kind}\` | ${cell('act')} | ${cell('undo')} | ${cell('after')} | ${sortOf(kind)} | ${lives} | ${back} |`,
     );
   }
   return `${head}\n${table.join('\n')}\n`;
@@ -73,8 +73,8 @@ function called({ tool, argv }: { readonly tool: string; readonly argv: readonly
   return manySided.has(tool) ? `${tool} ${argv.find((word) => !word.startsWith('-')) ?? ''}` : tool;
 }
 
-/** The sort of each kind's mark, from the table of the page on the journal. */
-function sortsOfMarks(): (kind: string) => string {
+/** The sort of each kind, from the table of the page on the journal. */
+function sortsInTable(): (kind: string) => string {
   const page = readFileSync(new URL('../../docs/journal.md', import.meta.url), 'utf8');
   const row = /^\| `(?<kind>[a-z.]+)` \| (?<sort>[a-z, ]+) \|/gm;
   const sorts = new Map([...page.matchAll(row)].map(({ groups }) => [groups?.['kind'], groups?.['sort']]));

@@ -46,7 +46,7 @@ export interface View {
 
 /**
  * The whole policy of rolling back and forward, as a pure function. The running sequence, scopes,
- * recovery and `journal show` all call it; there is no second rollback.
+ * recovery and `journal show` all call it; no other code decides about a rollback.
  */
 export function next(state: State, view: View): Decision {
   if (view.owner === 'other') return { do: 'refuse' };

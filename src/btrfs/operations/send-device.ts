@@ -217,8 +217,8 @@ async function clear(host: ChangeHost, path: string, offset: Bytes): Promise<voi
 
 /** The error if dd exited 0 without writing. */
 function unmarked(of: Undo, how: string): RefusedError {
-  return new RefusedError(`dd has ended, and ${how} mark on ${of.device}`, {
-    remedy: `look at its end: od --format=c --skip-bytes=${guardOffset(of)} ${of.device}`,
+  return new RefusedError(`dd has ended, and ${how} tag on ${of.device}`, {
+    remedy: `see its end: od --format=c --skip-bytes=${guardOffset(of)} ${of.device}`,
   });
 }
 

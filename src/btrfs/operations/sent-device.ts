@@ -94,7 +94,7 @@ export function sentRecovery(
   ];
   const last = markOffset(of) / block;
   return {
-    what: `the stream of the subvolume ${of.streamUuid} on ${of.device}, whose last block has the mark ${of.mark}`,
+    what: `the stream of the subvolume ${of.streamUuid} on ${of.device}, whose last block has the tag ${of.mark}`,
     look: [
       ['od', '--format=c', '--read-bytes=512', of.device],
       ['od', '--format=c', `--skip-bytes=${markOffset(of)}`, of.device],

@@ -5,7 +5,7 @@
  */
 export const unreached: readonly (readonly [reason: string, most: number, place: RegExp])[] = [
   [
-    'another process changed the object between two looks of one step',
+    'another process changed the object between two checks of one step',
     44,
     /changed; nothing|concurrently|was replaced while|meanwhile|is another|no longer|was started again|is missing or has changed|is gone|old place|another volume|were edited|was booted while|is being detached|mounted on .* more than once|now names|const again = |is not as it was| now`|nothing was destroyed|is not as large as|was mounted while|while bofh converted it|being edited|is running: it cannot|not in the group|cannot be told apart|no mount of the btrfs|could not be made as it was|is a snapshot of .* now/,
   ],

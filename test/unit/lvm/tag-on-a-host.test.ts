@@ -64,7 +64,7 @@ describe('tagLv', () => {
   });
 
   test.each([
-    ['a mark', { remove: ['bofh.0a.1'] }, /marks of bofh/],
+    ['a mark', { remove: ['bofh.0a.1'] }, /tags of bofh/],
     ['what is no tag', { add: ['a b'] }, /cannot be a tag/],
     ['a tag on and off at once', { add: ['x'], remove: ['x'] }, /is in both lists/],
     ['no tag', {}, /name the tags/],

@@ -26,7 +26,7 @@ export default verb({
   args: { name: ['[resource]', 'only this resource (default: all)'] },
   options: {
     watch: flag('show the state of each resource and every change, until Ctrl-C'),
-    every: value('<DURATION>', 'with --watch: time between two looks (default: 1s)', {
+    every: value('<DURATION>', 'with --watch: time between two checks (default: 1s)', {
       read: parseDuration,
     }),
   },
