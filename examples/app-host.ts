@@ -9,7 +9,7 @@ const { REVISION: revision = 'v2.1', REPOSITORY: git = 'https://git.example.org/
 
 export default defineHost((h) => {
   for (const name of ['git', 'python3-venv', 'nginx']) h.package(name);
-  // Its data are in its home: a release has none.
+  // Its data is in its home: a release has none.
   h.user('shop', { system: true, home: '/var/lib/shop' });
   const release = h.release('/srv/shop', {
     git,

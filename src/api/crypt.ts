@@ -129,8 +129,8 @@ export async function erase(args: Parameters<Tx['crypt']['erase']>[0]): Promise<
 }
 
 /**
- * Re-encrypts all data of a closed LUKS2 device with a new volume key in a sequence of its own. May
- * take hours; `bofh recover` continues an interrupted re-encryption. Earlier header backups become
+ * Reencrypts all data of a closed LUKS2 device with a new volume key in a sequence of its own. May
+ * take hours; `bofh recover` continues an interrupted reencryption. Earlier header backups become
  * useless. Returns the new header.
  */
 export async function reencrypt(args: Parameters<Tx['crypt']['reencrypt']>[0]): Promise<driver.LuksHeader> {

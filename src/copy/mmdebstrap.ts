@@ -12,7 +12,7 @@ export const debianSuite = z
 export const debianRequest = z.strictObject({
   /** The release: `trixie`. */
   suite: debianSuite,
-  /** Packages beside those of priority required and important. */
+  /** Packages in addition to those of priority required and important. */
   packages: z.exactOptional(
     z.readonly(z.array(z.string().check(z.regex(/^[a-z0-9][a-z0-9+.-]+$/, 'must be the name of a package')))),
   ),

@@ -42,7 +42,7 @@ export function checkOptions(asked: {
   const { cipher, keySize, resilience, resume } = asked;
   const isNew = cipher !== undefined || keySize !== undefined || resilience !== undefined;
   if (resume === true && isNew)
-    throw new UsageError('a resumed re-encryption keeps its cipher, key size and resilience', {
+    throw new UsageError('a resumed reencryption keeps its cipher, key size and resilience', {
       remedy: 'leave them out',
     });
   if (cipher !== undefined && ciphers[cipher] === undefined)
@@ -73,7 +73,7 @@ export function refuseUnready({ known: { device, identity }, header, cipher, key
       remedy: `cryptsetup reencrypt --header ${device} DEVICE; keep a copy of the file until it is done`,
     });
   if (header.version === 1)
-    throw refusal(`${device} is LUKS1: an interrupted re-encryption of LUKS1 cannot be resumed`, {
+    throw refusal(`${device} is LUKS1: an interrupted reencryption of LUKS1 cannot be resumed`, {
       remedy: `save its header (bofh crypt header backup ${device} FILE), then: cryptsetup convert --type luks2 ${device}`,
     });
   if (header.reencryption !== undefined)
@@ -101,7 +101,7 @@ function refuseKeys(device: string, { keySlots }: LuksHeader): void {
     });
   if (more.length === 0) return;
   throw refusal(
-    `${device} has ${more.length + 1} keys (slots ${[one, ...more].map(({ slot }) => slot).join(', ')}), but after a re-encryption only one of them would still open it`,
+    `${device} has ${more.length + 1} keys (slots ${[one, ...more].map(({ slot }) => slot).join(', ')}), but after a reencryption only one of them would still open it`,
     {
       remedy: `remove the others first (bofh crypt remove-key ${device} SLOT), and add them again when it is done (bofh crypt add-key ${device})`,
     },

@@ -132,9 +132,9 @@ export function refuseOtherData(
   const id = /bofh\.(?<id>[0-9a-z]+)\.\d+/.exec(mark)?.groups?.id ?? 'ID';
   const ordered = was === undefined ? '' : `ordered for ${dataInWords(was)}; `;
   throw new RefusedError(
-    `${name} does not hold the data that were to be discarded: ${changes.join('; ')} (${ordered}now ${dataInWords(is)}). Nothing was discarded`,
+    `${name} does not hold the data that was to be discarded: ${changes.join('; ')} (${ordered}now ${dataInWords(is)}). Nothing was discarded`,
     {
-      remedy: `to keep the data: bofh recover --abandon ${id} --because "the data have changed". To discard them anyway, type this afterwards: ${order}`,
+      remedy: `to keep the data: bofh recover --abandon ${id} --because "the data has changed". To discard it anyway, type this afterwards: ${order}`,
     },
   );
 }

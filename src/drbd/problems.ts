@@ -128,13 +128,13 @@ function ofVolume(name: string, { volume, disk }: VolumeState): readonly Finding
 
 /** Why DRBD refuses to join two hosts: it shows only in the kernel log of either. */
 export const partings =
-  'both sides were written to apart (split brain), or their data have nothing in common (unrelated data)';
+  'both sides were written to apart (split brain), or their data has nothing in common (unrelated data)';
 
 /** An administrator decides which data is discarded, and on which host. */
 export function partingChoices(name: string): string {
   const lose = `bofh drbd secondary ${name}; bofh drbd connect --discard-my-data ${name}`;
   const fetch = `bofh drbd down ${name}; bofh drbd create-md ${name} (it names the content to overwrite); bofh drbd up ${name}`;
-  return `If it is a split brain ("Split-Brain detected"), choose whose data to lose. Those of this host: ${lose}; and on the other host, if it is StandAlone: bofh drbd connect ${name}. Those of the other host: there the same, and here, if it is StandAlone: bofh drbd connect ${name}. If the data are unrelated ("Unrelated data, aborting"), --discard-my-data does not join them: the host that gives up its data needs new metadata, and fetches all: ${fetch}; and on the other one, if it is StandAlone: bofh drbd connect ${name}`;
+  return `If it is a split brain ("Split-Brain detected"), choose whose data to lose. That of this host: ${lose}; and on the other host, if it is StandAlone: bofh drbd connect ${name}. That of the other host: there the same, and here, if it is StandAlone: bofh drbd connect ${name}. If the data is unrelated ("Unrelated data, aborting"), --discard-my-data does not join them: the host that gives up its data needs new metadata, and fetches all: ${fetch}; and on the other one, if it is StandAlone: bofh drbd connect ${name}`;
 }
 
 const log = 'see what the kernel said: dmesg | grep drbd';

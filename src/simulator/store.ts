@@ -11,7 +11,7 @@ import { addInode, directory, file, inodeOf, removeEntry } from './world/tree.ts
 let descriptors = 1_000_000;
 
 /**
- * A state directory on the simulated disk of a simulated host. Unsynced data are lost in a power
+ * A state directory on the simulated disk of a simulated host. Unsynced data is lost in a power
  * cut, and the descriptors can be locked by that host's `flock`.
  */
 export function memoryStore(

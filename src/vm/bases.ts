@@ -100,15 +100,15 @@ export async function findBase(host: ReadHost, name: string): Promise<GuestBase>
   });
 }
 
-/** What `vm.createBase` installs beside what every Debian has, and from where. */
+/** What `vm.createBase` installs in addition to a minimal Debian system, and from where. */
 export interface BaseRequest {
   /**
-   * Packages beside openssh-server, linux-image-amd64 and `debianPackages` of the site file.
+   * Packages in addition to openssh-server, linux-image-amd64 and `debianPackages` of the site file.
    */
   readonly packages?: readonly string[];
   /**
-   * URL of a mirror, from which alone the new system gets packages too (default: `debianMirror` of the
-   * site file, or those of mmdebstrap, with security updates).
+   * URL of a mirror. It is then the only source of packages, in the new system too (default:
+   * `debianMirror` of the site file, or those of mmdebstrap, with security updates).
    */
   readonly mirror?: string;
   /** Absolute path of the keys that sign its packages (default: those that apt of the host trusts). */

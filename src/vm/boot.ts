@@ -20,7 +20,7 @@ export async function bootSettings(
     };
   if (kernel !== undefined || ramdisk !== undefined)
     throw new UsageError(
-      `${option('--kernel', 'kernel')} and ${option('--boot grub', "boot: 'grub'")} cannot be used together: GRUB boots the kernel in the root of the guest`,
+      `${option('--kernel', 'kernel')} and ${option('--boot grub', "boot: 'grub'")} cannot be used together: GRUB boots the kernel in the root filesystem of the guest`,
       { remedy: 'leave out one of them' },
     );
   const grub = type === 'pvh' ? site.guestGrubPvh : site.guestGrub;

@@ -105,7 +105,7 @@ async function roleOf(
   if (isRoot && content !== undefined && /^ext[234]$/.test(content.type)) return { is: 'root', uuid };
   if (isRoot)
     throw new RefusedError(
-      `the root of the guest, ${lv.fullName}, holds ${contentInWords(content)}: bofh clones a root of ext4 without a partition table`,
+      `the root disk of the guest, ${lv.fullName}, holds ${contentInWords(content)}: bofh clones only a root filesystem of type ext4 without a partition table`,
       { remedy: packed },
     );
   if (content === undefined)

@@ -44,7 +44,7 @@ export function diskNamed(guest: GuestConfig, name: string): Disk {
   const names = guest.disks.map(({ vdev }) => vdev).join(', ');
   throw new RefusedError(
     name === 'root'
-      ? `${guest.file} does not say which disk is the root of ${guest.name}${guest.root === undefined ? '' : `: root=${guest.root} is not the name of one`}`
+      ? `${guest.file} does not say which disk has the root filesystem of ${guest.name}${guest.root === undefined ? '' : `: root=${guest.root} is not the name of one`}`
       : `${guest.name} has no disk ${name}`,
     {
       code: 'not-found',

@@ -160,7 +160,7 @@ const createSchema = z.strictObject({
   mac: z.exactOptional(text),
   /**
    * `direct`: Xen loads `kernel` and `ramdisk`, files of this host. `grub`: GRUB (`guestGrub` of the
-   * site file) loads the kernel in the root of the guest (default: direct; of `debian:` grub, unless
+   * site file) loads the kernel in the root filesystem of the guest (default: direct; of `debian:` grub, unless
    * `kernel` is named).
    */
   boot: z.exactOptional(z.enum(['direct', 'grub'])),
@@ -191,7 +191,7 @@ const createSchema = z.strictObject({
    */
   roles: z.exactOptional(z.array(text)),
   /**
-   * Path of a description (`defineHost`), which bofh applies to its root before its first start, after
+   * Path of a description (`defineHost`), which bofh applies to its root filesystem before its first start, after
    * the roles.
    */
   provision: z.exactOptional(text),

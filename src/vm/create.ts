@@ -287,7 +287,9 @@ function checkNumbers({ vcpus, memory, size }: SizedCreate): void {
     );
   // mkfs.ext4 creates a journal on 8 MiB or more (mke2fs(8)); below that the root would have none.
   if (size < 16 * 1024 ** 2)
-    throw new UsageError(`${option('--size', 'size')} ${formatSize(size)}: a root needs at least 16 MiB`);
+    throw new UsageError(
+      `${option('--size', 'size')} ${formatSize(size)}: a root filesystem needs at least 16 MiB`,
+    );
 }
 
 function checkMac(mac: string, withoutBridge: boolean): void {

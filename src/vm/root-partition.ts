@@ -74,8 +74,8 @@ function inWords({ number, bytes, type, content = 'content unknown' }: ImagePart
  */
 export async function espMounts({ paths, texts }: RootContent, where: string): Promise<readonly string[]> {
   if (![...paths].some((path) => path.startsWith('etc/')))
-    throw new RefusedError(`${where} has no files in /etc, so it is not the root of a system`, {
-      remedy: `name the partition of the root with ${asked('N')}`,
+    throw new RefusedError(`${where} has no files in /etc, so it is not the root filesystem of a system`, {
+      remedy: `name the partition of the root filesystem with ${asked('N')}`,
     });
   const lines: FstabLine[] = [];
   await mountsInFstab(texts.get('etc/fstab') ?? '', {
@@ -87,7 +87,7 @@ export async function espMounts({ paths, texts }: RootContent, where: string): P
   const other = lines.find((line) => !isEsp(line));
   if (other !== undefined)
     throw new RefusedError(
-      `/etc/fstab in ${where} mounts ${other.source} on ${other.target}: bofh copies only the root, so these files would be missing`,
+      `/etc/fstab in ${where} mounts ${other.source} on ${other.target}: bofh copies only the root filesystem, so these files would be missing`,
       { remedy: packRemedy },
     );
   return lines.map(({ target }) => target);

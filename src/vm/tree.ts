@@ -200,7 +200,7 @@ function rootOf(guest: GuestConfig, disks: readonly HostDisk[]): HostDisk {
   const root = disks.find((each) => each.vdev === vdev);
   if (root === undefined)
     throw new RefusedError(
-      `the root of ${guest.name}, ${vdev}, is ${path}, and that is not a block device here`,
+      `the root disk of ${guest.name}, ${vdev}, is ${path}, and that is not a block device here`,
       {
         code: 'not-found',
         remedy: 'if it is a logical volume: bofh lvm activate VG/LV; a file: bofh block loop attach FILE',
@@ -209,7 +209,7 @@ function rootOf(guest: GuestConfig, disks: readonly HostDisk[]): HostDisk {
   const { content } = root;
   if (content === undefined || !/^ext[234]$/.test(content.type) || content.ptType !== undefined)
     throw new RefusedError(
-      `the root of ${guest.name}, ${path}, holds ${contentInWords(content)}: bofh mounts a guest whose root is ext2, ext3 or ext4 without partitions and encryption`,
+      `the root disk of ${guest.name}, ${path}, holds ${contentInWords(content)}: bofh mounts a guest whose root disk is ext2, ext3 or ext4 without partitions and encryption`,
       { remedy: `see what is in it (bofh block tree ${path}), and mount that: bofh mount add DEVICE` },
     );
   return root;

@@ -158,7 +158,7 @@ describe('crypt.reencrypt', () => {
     expect(await plaintext()).toBe(before);
   });
 
-  test('continues a re-encryption that an administrator started', async () => {
+  test('continues a reencryption that an administrator started', async () => {
     const before = await plaintext();
     sh('cryptsetup', 'reencrypt', '-q', '--init-only', '--key-file', key.path, device);
 

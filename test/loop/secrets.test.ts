@@ -121,7 +121,7 @@ describe('a secret appears nowhere', () => {
     },
   );
 
-  test('while a device is re-encrypted', async () => {
+  test('while a device is reencrypted', async () => {
     await step(crypt.format, { device, key: file('key'), ...quick });
 
     await step(crypt.reencrypt, { device, key: file('key') });

@@ -30,17 +30,17 @@ export interface CryptAdmin {
     /** Bytes of the header for key slots. */
     readonly slotRoom?: number;
   }): void;
-  /** Starts a re-encryption, and stops after this amount, or before the header records it. */
+  /** Starts a reencryption, and stops after this amount, or before the header records it. */
   luksReencrypt(begin: {
     /** The encrypted device. */
     readonly device: string;
     /** A passphrase of it. */
     readonly key: string;
-    /** How many bytes are re-encrypted; `nothing`: the header does not record the start. */
+    /** How many bytes are reencrypted; `nothing`: the header does not record the start. */
     readonly done: number | 'nothing';
     /** True: `cryptsetup repair` is needed first (default: false). */
     readonly torn?: boolean;
-    /** Another process than a re-encryption: adds or removes encryption. */
+    /** Another process than a reencryption: adds or removes encryption. */
     readonly mode?: 'encrypt' | 'decrypt';
   }): void;
   /** Saves the LUKS header of a device to a file. */

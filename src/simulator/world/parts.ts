@@ -58,7 +58,7 @@ export interface LuksParts {
   readonly integrity?: true;
   /** Bytes for key slots. */
   readonly slotRoom?: number;
-  /** A re-encryption is running, with the key of a slot that opens nothing yet. */
+  /** A reencryption is running, with the key of a slot that opens nothing yet. */
   readonly reencryption?: {
     readonly volumeKey: string;
     readonly cipher?: string;

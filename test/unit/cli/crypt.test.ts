@@ -331,7 +331,7 @@ describe('bofh crypt erase', () => {
 });
 
 describe('bofh crypt reencrypt', () => {
-  it('asks, re-encrypts, and reports the slot of the key', async () => {
+  it('asks, reencrypts, and reports the slot of the key', async () => {
     const host = encrypted();
     const line = `crypt reencrypt ${device} --key file:/etc/key`;
 
@@ -363,10 +363,10 @@ describe('bofh crypt reencrypt', () => {
     expect(dump.reencryption).toMatchObject({ mode: 'reencrypt', done: 1024 ** 2, torn: true });
     expect(dump.keySlots).toMatchObject([{ opens: 'data' }, { opens: 'data' }]);
     expect(await inWords(host, `crypt show ${device}`)).toContain(
-      're-encryption with aes-xts-plain64 is running or was interrupted: 1 MiB done; a part',
+      'reencryption with aes-xts-plain64 is running or was interrupted: 1 MiB done; a part',
     );
     host.admin.luksOpen(device, 'mine');
-    expect(await inWords(host, 'crypt status mine')).toContain('re-encryption is running or was interrupted');
+    expect(await inWords(host, 'crypt status mine')).toContain('reencryption is running or was interrupted');
     expect(JSON.parse(await said(host, 'crypt status mine'))).toMatchObject({ isReencrypted: true });
   });
 });

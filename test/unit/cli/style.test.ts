@@ -108,7 +108,7 @@ describe('colour', () => {
     expect(stdout()).toContain(red('missing'));
   });
 
-  it('shows an unfinished re-encryption in yellow', async () => {
+  it('shows an unfinished reencryption in yellow', async () => {
     const host = encrypted();
     host.admin.luksReencrypt({ device, key: 'geheim', done: 1024 ** 2 });
     host.admin.luksOpen(device, 'mine');
@@ -117,7 +117,7 @@ describe('colour', () => {
 
     await runVerb({ ...runtime, terminal }, 'crypt status mine');
 
-    expect(stdout()).toContain('\u001b[33mre-encryption is running or was interrupted\u001b[39m');
+    expect(stdout()).toContain('\u001b[33mreencryption is running or was interrupted\u001b[39m');
   });
 });
 

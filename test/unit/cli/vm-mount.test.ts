@@ -142,7 +142,7 @@ describe('vm mount', () => {
     [
       'a root that is encrypted',
       () => host.admin.format('/dev/vg0/web1-root', { type: 'crypto_LUKS', usage: 'crypto' }),
-      /holds crypto_LUKS: bofh mounts a guest whose root is ext2/,
+      /holds crypto_LUKS: bofh mounts a guest whose root disk is ext2/,
     ],
     [
       'an option that names a program',

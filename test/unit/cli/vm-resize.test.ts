@@ -86,7 +86,7 @@ describe('vm resize', () => {
       'a root that is none of its disks',
       () => edit((text) => text.replace('/dev/xvda', 'UUID=x')),
       'root +8m',
-      /does not say which disk is the root of web1: root=UUID=x/,
+      /does not say which disk has the root filesystem of web1: root=UUID=x/,
     ],
     [
       'a smaller disk of a running guest',

@@ -153,7 +153,7 @@ describe.each(['2.6.1', '2.7.5'])('the output of cryptsetup %s', (version) => {
     ['begun', { done: 0, torn: false }, [0, 1]],
     ['halfway', { done: 259_653_632, torn: false }, [0, 1]],
     ['torn', { done: 259_653_632, torn: true }, [0, 1]],
-  ])('the metadata of a re-encryption that is %s: its progress', (situation, state, slots) => {
+  ])('the metadata of a reencryption that is %s: its progress', (situation, state, slots) => {
     const whole = luks2Header(fixture(`luksDump-reencrypt-${situation}`).stdout);
 
     expect(whole).toMatchObject({
@@ -165,7 +165,7 @@ describe.each(['2.6.1', '2.7.5'])('the output of cryptsetup %s', (version) => {
     expect(whole.keySlots.map(({ slot }) => slot)).toEqual(slots);
   });
 
-  it('the old volume key is known during a re-encryption', () => {
+  it('the old volume key is known during a reencryption', () => {
     const { stdout } = fixture('luksDump-reencrypt-killed-before');
     const before = luks2Header(stdout);
 
@@ -185,14 +185,14 @@ describe.each(['2.6.1', '2.7.5'])('the output of cryptsetup %s', (version) => {
     ['"backup-final"', '"backup-last"'],
     ['"type":"reencrypt"', '"type":"luks2"'],
     ['"mode":"reencrypt"', '"mode":"turn"'],
-  ])('the metadata of a re-encryption with %s changed to %s is an error', (from, to) => {
+  ])('the metadata of a reencryption with %s changed to %s is an error', (from, to) => {
     const { stdout } = fixture('luksDump-reencrypt-halfway');
     expect(stdout).toContain(from);
 
     expect(() => luks2Header(stdout.replace(from, to))).toThrow();
   });
 
-  it('a re-encryption: its command, and its progress', () => {
+  it('a reencryption: its command, and its progress', () => {
     const whole = luksReencrypt({ device, key, resilience: 'checksum' });
     const words = fixture('reencrypt').argv;
 
@@ -260,7 +260,7 @@ describe.each(['2.6.1', '2.7.5'])('the output of cryptsetup %s', (version) => {
     expect(parse(fixture('status-inactive'))).toBeUndefined();
   });
 
-  it('the status of one that is being re-encrypted', () => {
+  it('the status of one that is being reencrypted', () => {
     const { parse } = cryptStatus('x');
     const { stdout } = fixture('status');
     // src/cryptsetup.c of 2.6.1, action_status.

@@ -120,7 +120,7 @@ describe('crypt.reencrypt', () => {
     ]);
   });
 
-  it('continues a re-encryption of others, and does not start with one', async () => {
+  it('continues a reencryption of others, and does not start with one', async () => {
     const host = begun();
     const mid = await headerOf(host, device);
 
@@ -147,7 +147,7 @@ describe('crypt.reencrypt', () => {
     const erased = encrypted();
     await on(erased, (tx) => tx.crypt.erase({ device, uuid }));
 
-    expect(await refused(encrypted(1))).toContain('is LUKS1: an interrupted re-encryption');
+    expect(await refused(encrypted(1))).toContain('is LUKS1: an interrupted reencryption');
     expect(await refused(two)).toContain('has 2 keys (slots 0, 3)');
     expect(await refused(small)).toContain('free for key slots, and 260 KiB are needed');
     expect(await refused(checked)).toContain('dm-integrity');

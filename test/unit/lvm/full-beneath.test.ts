@@ -205,7 +205,7 @@ describe('nothing is started on a full pool', () => {
     expect(ran()).toContain('blkdiscard');
   });
 
-  test('no re-encryption that does not fit', async () => {
+  test('no reencryption that does not fit', async () => {
     host.admin.writeFile('/etc/key', 'geheim', 0o600);
     host.admin.luksFormat({ device: '/dev/vg0/thin', uuid: ownUuid, key: 'geheim' });
     host.admin.fill('vg0', 'pool', { data: 80, metadata: 1 });

@@ -55,14 +55,14 @@ export const cryptShow = z.strictObject({
   tokens: z.readonly(z.array(z.strictObject({ type: text, slots: z.readonly(z.array(count)) }))),
   /** Features that a program must support to open it. */
   requirements: z.readonly(z.array(text)),
-  /** A running or interrupted re-encryption; null: none. */
+  /** A running or interrupted reencryption; null: none. */
   reencryption: z.nullable(
     z.strictObject({
       mode: z.enum(['reencrypt', 'encrypt', 'decrypt']),
       /** The new cipher; null: none. */
       cipher: z.nullable(text),
       resilience: text,
-      /** Re-encrypted bytes. */
+      /** Reencrypted bytes. */
       done: count,
       /** A segment is being written now, or was torn by a crash. */
       torn: z.boolean(),
@@ -85,7 +85,7 @@ export const cryptStatus = z.strictObject({
   size: count,
   mode,
   inUse: z.boolean(),
-  /** A re-encryption is running or was interrupted. */
+  /** A reencryption is running or was interrupted. */
   isReencrypted: z.boolean(),
   flags: z.readonly(z.array(text)),
 });

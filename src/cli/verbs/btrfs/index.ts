@@ -22,7 +22,7 @@ export const btrfs: Noun = {
           () => import('./rotation/install.ts'),
         ],
         remove: [
-          'remove both units after systemctl disable; snapshots are kept',
+          'remove both units, which must be disabled before (systemctl disable); snapshots are kept',
           () => import('./rotation/remove.ts'),
         ],
         status: ['show which rotations are installed and enabled', () => import('./rotation/status.ts')],

@@ -6,7 +6,7 @@ import { scripts } from './scripts.ts';
 export default verb({
   changes: false,
   args: {
-    shell: ['<shell>', 'bash, zsh or fish; "words" is what these scripts call'],
+    shell: ['<shell>', 'bash, zsh or fish ("words" is for the printed scripts only)'],
     words: ['[words...]', 'with "words": what was typed after bofh, up to the cursor'],
   },
   examples: ['completion bash', 'completion words vm st'],

@@ -21,7 +21,7 @@ export const crypt: Noun = {
     ],
     erase: ['destroy all keys of a closed encrypted device: its data is lost', () => import('./erase.ts')],
     reencrypt: [
-      're-encrypt all data of a closed device; may take hours, and is resumed after a crash',
+      'reencrypt all data of a closed device; may take hours, and is resumed after a crash',
       () => import('./reencrypt.ts'),
     ],
     header: {

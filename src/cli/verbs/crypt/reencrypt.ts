@@ -20,7 +20,7 @@ export default verb({
       'protection of the current part against a crash: checksum or journal (default: checksum)',
       { read: oneOf('checksum', 'journal') },
     ),
-    resume: flag('resume a re-encryption that was interrupted; start none'),
+    resume: flag('resume an interrupted reencryption; do not start a new one'),
   },
   examples: ['crypt reencrypt /dev/vg0/data', 'crypt reencrypt /dev/vg0/data --resume'],
   run: (runtime, { device, resume, ...typed }) => {
@@ -39,7 +39,7 @@ export default verb({
           return {
             data: { device, uuid, cipher, slot },
             lines: [
-              `${device} (LUKS ${uuid}) is re-encrypted with ${cipher}; its key is in slot ${slot}`,
+              `${device} (LUKS ${uuid}) is reencrypted with ${cipher}; its key is in slot ${slot}`,
               `backups of its header are useless: make a new one (bofh crypt header backup ${device} FILE)`,
             ],
           };

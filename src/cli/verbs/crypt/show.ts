@@ -60,7 +60,7 @@ function inWords(header: CryptShow): readonly string[] {
 }
 
 function reencryptionInWords({ mode, cipher, done, torn }: NonNullable<CryptShow['reencryption']>): string {
-  const what = { reencrypt: 're-encryption', encrypt: 'encryption', decrypt: 'decryption' };
+  const what = { reencrypt: 'reencryption', encrypt: 'encryption', decrypt: 'decryption' };
   const to = cipher === null ? '' : ` with ${cipher}`;
   const part = torn ? '; a part is being written, or was torn by a crash' : '';
   return `${what[mode]}${to} is running or was interrupted: ${formatSize(done)} done${part}`;

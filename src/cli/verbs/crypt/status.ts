@@ -27,7 +27,7 @@ export default verb({
         `${data.path}: ${data.type}, ${formatSize(data.size)}, ${data.mode}${data.inUse ? ', in use' : ''}`,
         `on ${data.device ?? paint('bad', 'no device')}${data.uuid === null ? '' : `, uuid ${data.uuid}`}`,
         `cipher ${data.cipher ?? 'unknown'}, key in: ${data.keyLocation ?? 'unknown'}`,
-        ...(data.isReencrypted ? [paint('warning', 're-encryption is running or was interrupted')] : []),
+        ...(data.isReencrypted ? [paint('warning', 'reencryption is running or was interrupted')] : []),
         ...(data.flags.length === 0 ? [] : [`flags: ${data.flags.join(', ')}`]),
       ],
     });

@@ -16,7 +16,7 @@ export default verb({
     volume,
     overwrite: value(
       '<UUID,…>',
-      'UUID of existing metadata that is overwritten; the word "data" for content of unknown type',
+      'UUID of existing metadata to overwrite, or the word "data" for content of unknown type',
       {
         read: wordsIn,
       },

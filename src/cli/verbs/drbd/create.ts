@@ -39,7 +39,7 @@ export default verb({
     protocol,
     initialSync: value(
       '<HOW>',
-      'skip: no resync, because bofh creates both volumes filled with zeros; full: send all data',
+      'skip: no resync, because bofh creates both volumes filled with zeros; full: send all data (default: skip)',
       {
         read: oneOf('skip', 'full'),
         default: 'skip',

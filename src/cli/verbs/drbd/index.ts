@@ -18,7 +18,10 @@ export const drbd: Noun = {
       () => import('./secondary.ts'),
     ],
     attach: ['attach the disks of a resource that is up', () => import('./attach.ts')],
-    detach: ['detach the disks of a resource; refused if no peer has the data', () => import('./detach.ts')],
+    detach: [
+      'detach the disks of a resource; refused on a primary if no peer has the data',
+      () => import('./detach.ts'),
+    ],
     disconnect: ['disconnect a resource from its peers', () => import('./disconnect.ts')],
     'pause-sync': ['pause the resync from this host', () => import('./pause-sync.ts')],
     'resume-sync': ['continue a paused resync', () => import('./resume-sync.ts')],
@@ -38,7 +41,7 @@ export const drbd: Noun = {
     ],
     connect: ['connect a StandAlone resource to its peers', () => import('./connect.ts')],
     verify: [
-      'compare the data of this host and its peer block by block, and wait until the end (exit 6: the data differ)',
+      'compare the data of this host and its peer block by block, and wait for the result (exit 6: the data differs)',
       () => import('./verify.ts'),
     ],
     'wait-connect': ['wait until a resource is connected to every peer', () => import('./wait-connect.ts')],

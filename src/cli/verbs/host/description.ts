@@ -21,7 +21,7 @@ export const args = {
 } as const;
 
 export const prune = flag(
-  'also remove objects that an earlier version of this description created and that it no longer contains',
+  'also remove objects that an earlier version of this description created and that the description no longer contains',
 );
 
 /** A description, and what it created earlier. */

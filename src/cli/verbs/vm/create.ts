@@ -94,7 +94,7 @@ export default verb({
     ),
     provision: value(
       '<FILE>',
-      'apply this description (see bofh host apply) to its root before the first start, after the roles',
+      'apply this description (see bofh host apply) to its root filesystem before the first start, after the roles',
     ),
     roleTimeout: value('<TIME>', 'with --role or --provision: how long each may run (default: 10m)', {
       read: parseDuration,

@@ -51,11 +51,11 @@ export const vm: Noun = {
       () => import('./mount.ts'),
     ],
     chroot: [
-      'mount the disks of a stopped guest in a private mount namespace, and run a command of the guest with chroot',
+      'run a command of a stopped guest with chroot, on its disks in a private mount namespace; what the command changes has no undo',
       () => import('./chroot.ts'),
     ],
     provision: [
-      'apply a description to the root of a stopped guest, completely or not at all',
+      'apply a host description (see bofh host apply) to the root filesystem of a stopped guest, completely or not at all',
       () => import('./provision.ts'),
     ],
     unmount: ['unmount every disk of a guest', () => import('./unmount.ts')],

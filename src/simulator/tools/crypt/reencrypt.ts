@@ -18,7 +18,7 @@ export function reencrypt(call: ToolCall): ReturnType<ToolModel> {
   if (typeof found === 'string') return noLuks(path, found);
   const { device, version, reencryption } = found;
   if (device === undefined || version === 1) throw unmodelled(call, 'of LUKS2 on a device alone');
-  // It would see that the device is open, and re-encrypt it online.
+  // It would see that the device is open, and reencrypt it online.
   if (openers(world, device.number).length > 0) throw unmodelled(call, 'of a closed device alone');
   const key = keyOf(call, options);
   if (options.flags.has('--resume-only')) {

@@ -21,9 +21,13 @@ export default verb({
   },
   options: {
     allocate: flag('allocate all of its space now'),
-    type: value('<TYPE>', 'with a filesystem: ext2, ext3, ext4, xfs, btrfs, vfat or swap', {
-      read: oneOf(...makeable),
-    }),
+    type: value(
+      '<TYPE>',
+      'create this filesystem in the image: ext2, ext3, ext4, xfs, btrfs, vfat or swap (default: none)',
+      {
+        read: oneOf(...makeable),
+      },
+    ),
     label: value('<LABEL>', 'label of the filesystem'),
     uuid: value('<UUID>', 'UUID of the filesystem; for vfat ABCD-1234 (default: random)'),
     ensure: ensureFlag('allocate'),

@@ -14,7 +14,7 @@ export default verb({
   options: {
     package: value(
       '<PACKAGE>',
-      'install this package too, beside openssh-server, linux-image-amd64 and debianPackages of the site file; may be repeated',
+      'install this package in addition to openssh-server, linux-image-amd64 and debianPackages of the site file; may be repeated',
       { read: one, repeatable: true },
     ),
     mirror: value('<URL>', 'mirror (default: debianMirror of the site file, or those of mmdebstrap)'),
