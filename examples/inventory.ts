@@ -45,7 +45,7 @@ for (const name of names.length === 0 ? [undefined] : names) {
     const rows = await withBofh(bofh, () => volumesOf(name ?? 'localhost'));
     for (const row of rows) console.log(columns.map((column) => cell(row[column])).join(','));
   } catch (error) {
-    // One host that is down does not hide the others. Output that is not understood is an error.
+    // One host that is down does not hide the others. Output that could not be parsed is an error.
     if (!(error instanceof BofhError) || error.code !== 'unreachable') throw error;
     console.error(explain(error));
     process.exitCode = 6;

@@ -67,7 +67,7 @@ async function configuredGuest(name: string): Promise<Domu> {
   throw new UsageError(
     `no guest ${name} is configured in ${site.guestConfigDirs.join(', ')}`,
     domain === undefined
-      ? { code: 'not-found', remedy: 'bofh vm list shows the guests' }
+      ? { code: 'not-found', remedy: 'see the guests: bofh vm list' }
       : {
           code: 'not-found',
           remedy: `it runs without a configuration, as domain ${String(domain.id)}: xl shutdown -w ${String(domain.id)}`,

@@ -46,7 +46,7 @@ export async function recover(request: RecoverRequest = {}): Promise<readonly Re
   if (id !== undefined && wanted.length === 0)
     throw new JournalError(`there is no unfinished journal ${id}`, {
       code: 'not-found',
-      remedy: 'bofh journal list shows all of them',
+      remedy: 'see all of them: bofh journal list',
     });
   const done: Recovered[] = [];
   const failed: BofhError[] = [];

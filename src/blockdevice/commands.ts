@@ -182,7 +182,7 @@ export function loopBacking(device: string): ReadCommand<string | undefined> {
     tool: 'losetup',
     argv: ['--json', '--list', '--output', 'NAME,BACK-INO,BACK-MAJ:MIN', device],
     access: 'read',
-    // Counts each attaching, detaching and exchange of the file (disk_force_media_change in loop.c).
+    // A new number at each attach, detach and exchange of the file (disk_force_media_change in loop.c).
     sameWhile: `/sys/block/${posix.basename(device)}/diskseq`,
     parse: ({ stdout }) => {
       const [loop, ...more] = losetupSchema.parse(JSON.parse(stdout)).loopdevices;
@@ -190,7 +190,8 @@ export function loopBacking(device: string): ReadCommand<string | undefined> {
         throw new ParseError(`expected exactly one row, for ${device}`);
       const { 'back-ino': inode, 'back-maj:min': filesystem } = loop;
       if (inode === null && filesystem === null) return undefined;
-      if (inode === null || filesystem === null) throw new ParseError(`half of an inode, for ${device}`);
+      if (inode === null || filesystem === null)
+        throw new ParseError(`losetup shows only one of back-ino and back-maj:min for ${device}`);
       return `${filesystem.trim()}:${inode}`;
     },
     classify: classifyDevice,

@@ -27,7 +27,7 @@ export async function deviceNode(host: ReadHost, device: string): Promise<Device
   if (stat === undefined) throw notThere(device, path);
   if (stat.kind === 'block' && stat.node !== undefined) return { path, number: stat.node };
   throw new RefusedError(`${device} is not a block device but ${kindInWords(stat)}`, {
-    remedy: 'name a block device; lsblk lists them',
+    remedy: 'name a block device; see them: lsblk',
   });
 }
 

@@ -155,7 +155,7 @@ function noMedium(device: string, path: string, seen = 'it has no size'): Comman
       : `${device} has no medium (${seen}): nothing can be on it`,
     remedy: isLoop
       ? 'attach one: bofh block loop attach FILE'
-      : 'insert one, or name another device; bofh block tree lists them',
+      : 'insert one, or name another device; see them: bofh block tree',
   });
 }
 

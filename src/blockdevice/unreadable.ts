@@ -11,7 +11,7 @@ export function whyUnreadable(error: unknown): string {
   const { cause } = error;
   // The message of a schema error is a whole list, as JSON.
   if (error instanceof ParseError && cause instanceof Error)
-    return /^\s*\[/.test(cause.message) ? 'the answer was not understood' : lastLine(cause.message);
+    return /^\s*\[/.test(cause.message) ? 'its output could not be parsed' : lastLine(cause.message);
   return error.message.split('\n')[0] ?? '';
 }
 

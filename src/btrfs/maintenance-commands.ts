@@ -35,7 +35,7 @@ export function scrubStatus(path: string): ReadCommand<Scrub> {
     access: 'read',
     parse: ({ stdout }) => {
       const head = /^UUID: {13}[0-9a-f-]{36}\n/.exec(stdout);
-      if (head === null) throw new ParseError('btrfs: the status of the scrub does not begin as it should');
+      if (head === null) throw new ParseError('btrfs: the status of the scrub has an unknown first line');
       return parseScrub(stdout.slice(head[0].length));
     },
     classify: classifyMaintenance,
@@ -70,7 +70,7 @@ const scrubHead =
 
 function parseScrub(text: string): Scrub {
   const head = scrubHead.exec(text);
-  if (head === null) throw new ParseError('btrfs: cannot read how the scrub is');
+  if (head === null) throw new ParseError('btrfs scrub status: the state of the scrub could not be parsed');
   const lines = text.slice(head[0].length).split('\n');
   const found = new Map(
     lines.slice(0, -1).map((line) => {
@@ -79,7 +79,7 @@ function parseScrub(text: string): Scrub {
     }),
   );
   if (lines.at(-1) !== '' || found.size !== counters.length || counters.some((name) => !found.has(name)))
-    throw new ParseError('btrfs: the counters of the scrub are not those that are known');
+    throw new ParseError('btrfs scrub status shows other counters than bofh knows');
   const count = (name: (typeof counters)[number]): number => found.get(name) ?? 0;
   const { started, state } = head.groups ?? {};
   const known = state === undefined ? 'never' : states[state];

@@ -37,7 +37,7 @@ export async function placeOf(host: ReadHost, path: string): Promise<Place> {
   const mount = mountOver(await mountEntries(host), real);
   if (mount.type !== 'btrfs')
     throw new RefusedError(`${path} is not on btrfs but on ${mount.type} (${mount.source})`, {
-      remedy: 'name a path on a mounted btrfs: findmnt --types btrfs lists them',
+      remedy: 'name a path on a mounted btrfs; see them: findmnt --types btrfs',
     });
   return { fs: await filesystemOf(host, mount), inside: pathFromTopLevel(mount, real), path: real, mount };
 }

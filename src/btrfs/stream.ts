@@ -86,7 +86,7 @@ export function streamHead(bytes: DataView): StreamHead | undefined {
 function nameOf(latin1: string): string {
   const { path, shown } = printedPath(latin1);
   if (path === undefined || ['', '.', '..'].includes(path) || /[/\0]/.test(path))
-    throw new ParseError(`the stream names its subvolume ${JSON.stringify(shown)}`);
+    throw new ParseError(`the name of the subvolume in the stream is not valid: ${JSON.stringify(shown)}`);
   return path;
 }
 

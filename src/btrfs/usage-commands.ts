@@ -22,7 +22,7 @@ const share = /^ {3}(?<device>.+?)\t *(?<bytes>\d+)$/;
 function parseUsage(stdout: string): Usage {
   const [head = '', ...sections] = stdout.replace(/\n$/, '').split('\n\n');
   const [title, ...lines] = head.split('\n');
-  if (title !== 'Overall:') throw new ParseError('btrfs: the usage does not begin as it should');
+  if (title !== 'Overall:') throw new ParseError('btrfs: the usage has an unknown first line');
   const said = new Map<string, { value: string; note: string | undefined }>();
   for (const line of lines) {
     const { label, value, note } = overall.exec(line)?.groups ?? {};

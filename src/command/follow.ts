@@ -17,7 +17,7 @@ export async function follow(
     if (stat?.kind !== 'symlink') return { path: at, stat };
     at = posix.resolve(posix.dirname(at), await host.readLink(at));
   }
-  throw new RefusedError(`${path}: more than 40 symbolic links, they lead in a circle`, {
+  throw new RefusedError(`${path}: more than 40 levels of symbolic links, probably a loop`, {
     remedy: `see where it leads: namei ${path}`,
   });
 }

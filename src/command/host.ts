@@ -62,7 +62,7 @@ export interface ReadHost {
   readonly name: string;
   /**
    * Runs a command that only reads, and returns what it found. Throws CommandError if it fails,
-   * ToolError if it is not installed, ParseError if its output is not understood.
+   * ToolError if it is not installed, ParseError if its output could not be parsed.
    */
   run<T>(command: ReadCommand<T>): Promise<T>;
   /** Returns the bytes of a file: a symbolic link is followed. CommandError `not-found` if there is none. */
@@ -99,8 +99,8 @@ export interface Download {
 export interface ChangeHost extends ReadHost {
   /**
    * Runs a command, which may change the host: it ends normally even if bofh is killed. Throws
-   * CommandError if it fails, ToolError if it is not installed, ParseError if its output is not
-   * understood.
+   * CommandError if it fails, ToolError if it is not installed, ParseError if its output could not
+   * be parsed.
    */
   run<T>(command: Command<T>): Promise<T>;
   /** Runs commands side by side, the output of each into the next; fails if one of them fails. */

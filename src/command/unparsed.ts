@@ -17,7 +17,7 @@ export function unparsed(
         'bofh did not use this output; run the command yourself, and report its output without the secrets',
     });
   const start = JSON.stringify(stdout.slice(0, 1000));
-  return new ParseError(`${answer} was not understood: ${reasonIn(cause)}; it begins ${start}`, {
+  return new ParseError(`${answer} could not be parsed: ${reasonIn(cause)}; it begins ${start}`, {
     cause,
     remedy: 'bofh did not use this output; please report this message to the authors of bofh',
   });

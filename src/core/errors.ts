@@ -253,7 +253,7 @@ function usualRemedy({
     return 'make room (df -h and bofh lvm vg list show what is full), then run the command again';
   if (reason !== 'not-found' || tool !== 'file') return undefined;
   return argv.at(-1)?.startsWith('/dev/') === true
-    ? 'bofh block tree shows the devices that are there'
+    ? 'see the devices that are there: bofh block tree'
     : 'name one that exists, then run the command again';
 }
 

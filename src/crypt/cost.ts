@@ -1,6 +1,7 @@
 import * as z from 'zod/mini';
 import type { ReadHost } from '../command/index.ts';
 import { ParseError, RefusedError, UsageError } from '../core/errors.ts';
+import { option } from '../core/option.ts';
 import { type Bytes, formatSize, parseSize } from '../core/units.ts';
 import type { Pbkdf } from './key-commands.ts';
 import { sizeOption } from '../core/request.ts';
@@ -23,9 +24,10 @@ interface CostArgs {
 /** The key derivation function of a key slot. UsageError if it does not support the request. */
 export function kdfFor(version: 1 | 2, { pbkdf, pbkdfMemory: memory }: CostArgs): Pbkdf['kdf'] {
   const kdf = pbkdf ?? (version === 1 ? 'pbkdf2' : 'argon2id');
-  if (version === 1 && kdf !== 'pbkdf2') throw new UsageError('LUKS1 supports only pbkdf2: omit pbkdf');
+  if (version === 1 && kdf !== 'pbkdf2')
+    throw new UsageError(`LUKS1 supports only pbkdf2: leave out ${option('--pbkdf', '`pbkdf`')}`);
   if (kdf === 'pbkdf2' && memory !== undefined)
-    throw new UsageError('pbkdf2 uses no memory: omit pbkdfMemory');
+    throw new UsageError(`pbkdf2 uses no memory: leave out ${option('--pbkdf-memory', '`pbkdfMemory`')}`);
   return kdf;
 }
 

@@ -28,6 +28,6 @@ export async function openDevice(host: ReadHost, name: string): Promise<OpenDevi
   if (mapping !== undefined && status !== undefined) return { ...mapping, status };
   throw new RefusedError(`no encrypted device is open as ${name}`, {
     code: 'not-found',
-    remedy: 'bofh crypt list shows what is open',
+    remedy: 'see what is open: bofh crypt list',
   });
 }

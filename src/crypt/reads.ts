@@ -63,7 +63,7 @@ export async function headerOf(host: ReadHost, device: string): Promise<LuksHead
     throw new RefusedError(
       `${device} is not a LUKS device: ${found === undefined ? 'nothing is on it' : `it holds ${found.type}`}`,
       {
-        remedy: 'bofh crypt list shows the encrypted devices; for a detached header, name its file',
+        remedy: 'for a detached header, name its file; to see the encrypted devices: bofh crypt list',
       },
     );
   const metadata = await luks2MetadataAt(host, path);
@@ -87,7 +87,7 @@ function luks2Header(device: string, { text, damagedCopy }: Luks2Metadata): Head
   try {
     return { ...luks2HeaderIn(text), ...(damagedCopy === undefined ? {} : { damagedCopy }) };
   } catch (error) {
-    throw new ParseError(`the LUKS2 header of ${device} was not understood: ${reasonIn(error)}`, {
+    throw new ParseError(`the LUKS2 header of ${device} could not be parsed: ${reasonIn(error)}`, {
       cause: error,
     });
   }
@@ -155,7 +155,7 @@ function nameIn(text: string): string {
   const name = text.startsWith('/dev/mapper/') ? text.slice('/dev/mapper/'.length) : text;
   if (name === '' || name.includes('/'))
     throw new UsageError(`"${text}" is not a name of an open device`, {
-      remedy: 'bofh crypt list shows them',
+      remedy: 'see them: bofh crypt list',
     });
   return name;
 }
@@ -274,7 +274,7 @@ export async function luksDevices(host: ReadHost): Promise<readonly LuksDevice[]
   throw new ParseError(
     `cannot tell whether ${names} ${unreadable.length === 1 ? 'is' : 'are'} encrypted: ${first.why}`,
     {
-      remedy: 'bofh crypt list shows the others',
+      remedy: 'see the others: bofh crypt list',
     },
   );
 }

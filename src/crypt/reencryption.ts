@@ -65,7 +65,8 @@ function isBackup(flags: readonly string[] | undefined): boolean {
 
 function flagged({ segments }: Metadata, flag: string) {
   const found = Object.entries(segments).find(([, { flags }]) => flags?.includes(flag) === true);
-  if (found === undefined) throw new ParseError(`it requires a reencryption, and has no segment ${flag}`);
+  if (found === undefined)
+    throw new ParseError(`the header is marked as being reencrypted, but has no segment ${flag}`);
   return { index: found[0], segment: found[1] };
 }
 

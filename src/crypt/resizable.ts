@@ -20,8 +20,7 @@ export async function openLuks(
   const { luksUuid: uuid } = mapping ?? {};
   if (mapping !== undefined && uuid !== undefined) return { ...mapping, luksUuid: uuid };
   throw new RefusedError(`${name ?? device ?? ''} is not open as a LUKS device: only that can be resized`, {
-    remedy:
-      'bofh crypt list shows what is open; one that is closed takes all of its device when it is opened',
+    remedy: 'one that is closed takes all of its device when it is opened; see what is open: bofh crypt list',
   });
 }
 
@@ -106,6 +105,6 @@ export async function statusOf(host: ReadHost, mapping: Mapping): Promise<Mappin
   const status = await statusNow(host, mapping);
   if (status !== undefined) return status;
   throw new RefusedError(`${mapping.path} was closed meanwhile`, {
-    remedy: 'bofh crypt list shows what is open',
+    remedy: 'see what is open: bofh crypt list',
   });
 }

@@ -73,7 +73,7 @@ export async function usedPorts(host: ReadHost): Promise<readonly number[]> {
   for (const file of ['/proc/net/tcp', '/proc/net/tcp6']) {
     // A kernel without IPv6 has no such file.
     const [head, ...lines] = (await kernelText(host, file))?.split('\n') ?? ['  sl'];
-    if (head?.startsWith('  sl') !== true) throw new ParseError(`${file} does not begin as it should`);
+    if (head?.startsWith('  sl') !== true) throw new ParseError(`${file} has an unknown first line`);
     for (const line of lines) {
       const { port, state } = socket.exec(line)?.groups ?? {};
       if (port === undefined) throw new ParseError(`${file}: cannot read the line ${JSON.stringify(line)}`);

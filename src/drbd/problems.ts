@@ -15,7 +15,10 @@ export interface Finding {
 export function findings({ name, configured, here, state }: Resource): readonly Finding[] {
   if (state === undefined && configured !== undefined && here === undefined)
     return [
-      note('its configuration has no part for this host', `see which hosts it has: bofh drbd show ${name}`),
+      note(
+        'its configuration has no "on" section for this host',
+        `see which hosts it has: bofh drbd show ${name}`,
+      ),
     ];
   if (state === undefined)
     return [{ level: 'note', words: 'it is not up', remedy: `bring it up: bofh drbd up ${name}` }];

@@ -69,7 +69,7 @@ export async function configured(host: ReadHost): Promise<readonly Configured[]>
       if (cut === undefined) return all;
       throw new RefusedError(
         `the DRBD resource ${cut.name} (${cut.file}:${String(cut.line)}) is on no host: its file is incomplete`,
-        { remedy: `complete ${cut.file}, or move it away; drbdadm dump shows how drbdadm reads it` },
+        { remedy: `complete ${cut.file}, or move it away; see how drbdadm reads it: drbdadm dump` },
       );
     }
   return [];

@@ -200,6 +200,6 @@ async function expectOld(host: ChangeHost, of: Undo, path: string): Promise<void
 
 function edited(path: string): RefusedError {
   return new RefusedError(`${path} was edited concurrently and is left untouched`, {
-    remedy: 'look at it, then run the command again',
+    remedy: `see it: stat ${path}; then run the command again`,
   });
 }

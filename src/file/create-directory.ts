@@ -95,7 +95,7 @@ export const createDirectory = operation({
         return { state: 'not-ours', found: `${path} is ${kindInWords(there)}` };
     if (own !== undefined) return { state: 'ours' };
     if (note === undefined) return { state: 'gone' };
-    if (atPath === 'another') return { state: 'ours', found: `${of.path} is another one now and stays` };
+    if (atPath === 'another') return { state: 'ours', found: `${of.path} is another object now and stays` };
     if (content.length === 0) return { state: 'ours' };
     return { state: 'ours', found: `${of.path} is not empty (${content.slice(0, 3).join(', ')}) and stays` };
   },

@@ -91,7 +91,7 @@ export const creation = {
     const { atPath } = await survey(host, wanted);
     if (atPath !== 'ours')
       throw new RefusedError(`${wanted.path} was changed concurrently`, {
-        remedy: 'look at it, move it away, and run the command again',
+        remedy: `see it: stat ${wanted.path}; move it away, then run the command again`,
       });
     return null;
   },

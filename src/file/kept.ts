@@ -116,6 +116,6 @@ export async function refuseTaken(host: ReadHost, path: string): Promise<void> {
 
 export function damaged(path: string, from: string): RefusedError {
   return new RefusedError(`what was kept of ${path} has changed: ${from}`, {
-    remedy: `look at it, and write ${path} yourself`,
+    remedy: `see it: stat ${from}; then write ${path} yourself`,
   });
 }

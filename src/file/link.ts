@@ -63,7 +63,7 @@ export const link = operation({
     act === 'create' ? { makes: [`file:${path}`] } : { changes: [`file:${path}`] },
   run: async ({ undo: { path, act, target, tombstone, change }, host }) => {
     const changed = new RefusedError(`${path} was changed concurrently, and stays as it is`, {
-      remedy: 'look at it, then run the command again',
+      remedy: `see it: stat ${path}; then run the command again`,
     });
     if (change !== undefined) {
       await host.run(symlink(target, change.private));
@@ -102,9 +102,9 @@ export const link = operation({
     if (own === undefined) return { state: 'gone' };
     if (own.kind !== 'symlink') return { state: 'not-ours', found: `${of.tombstone} is ${kindInWords(own)}` };
     if (of.act === 'create' && (await host.stat(of.path)) !== undefined && !(await isAtPath(host, of)))
-      return { state: 'ours', found: `${of.path} is another one now and stays` };
+      return { state: 'ours', found: `${of.path} is another object now and stays` };
     if (of.change !== undefined && !(await isAtPath(host, of)) && !(await says(host, of.path, of.target)))
-      return { state: 'ours', found: `${of.path} is another one now and stays` };
+      return { state: 'ours', found: `${of.path} is another object now and stays` };
     return { state: 'ours' };
   },
   revert: async ({ undo: of, host }) => {

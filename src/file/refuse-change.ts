@@ -27,8 +27,8 @@ export async function refuseChange(host: ReadHost, path: string): Promise<void> 
   await refuseMountPoint(host, path);
   const stat = await host.stat(path);
   if (stat?.kind === 'file' && (await otherNames(host, path, stat)) > 0)
-    throw new RefusedError(`${path} has another name, which would keep the old file`, {
-      remedy: `find the other: find / -xdev -samefile ${path}`,
+    throw new RefusedError(`${path} has another hard link, which would keep the old content`, {
+      remedy: `find it: find / -xdev -samefile ${path}`,
     });
   const flags = await flagsOf(host, path);
   if (/[ai]/.test(flags))

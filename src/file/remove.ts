@@ -72,7 +72,7 @@ export const removal = {
     const hash = await hashOf(host, path, stat.size);
     if (expected !== undefined && hash !== expected) {
       throw new RefusedError(`${path}: its content has changed`, {
-        remedy: 'look at it, then run the command again',
+        remedy: `see it: stat ${path}; then run the command again`,
       });
     }
     const tombstone = besideWith(path, `gone-${mark}`);
@@ -224,6 +224,6 @@ export async function linkBack(
 
 function changed({ path }: Undo): RefusedError {
   return new RefusedError(`${path} was changed concurrently, and stays as it is`, {
-    remedy: 'look at it, then run the command again',
+    remedy: `see it: stat ${path}; then run the command again`,
   });
 }

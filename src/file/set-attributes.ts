@@ -90,7 +90,7 @@ export const setAttributes = operation({
     const stat = await host.stat(of.path);
     if (!isObject(stat, of) || !hasAttributes(stat, of.before))
       throw new RefusedError(`${of.path} was changed concurrently, and stays as it is`, {
-        remedy: 'look at it, then run the command again',
+        remedy: `see it: stat ${of.path}; then run the command again`,
       });
     if (of.after.uid !== of.before.uid || of.after.gid !== of.before.gid)
       await host.run(chown(of.path, of.after.uid, of.after.gid));
@@ -115,7 +115,7 @@ export const setAttributes = operation({
     refuse: async ({ undo: of, host }) => {
       const { state, found } = await look(host, of);
       if (state === 'not-ours')
-        throw new RefusedError(found ?? `${of.path} is another one now`, {
+        throw new RefusedError(found ?? `${of.path} is another object now`, {
           remedy: `see it: stat ${of.path}`,
         });
     },
@@ -143,7 +143,7 @@ function only(path: string, inode: string): readonly string[] {
 async function look(host: ReadHost, of: Undo): Promise<Look> {
   const stat = await host.stat(of.path);
   if (stat === undefined) return { state: 'gone' };
-  if (!isObject(stat, of)) return { state: 'not-ours', found: `${of.path} is another one now` };
+  if (!isObject(stat, of)) return { state: 'not-ours', found: `${of.path} is another object now` };
   if (hasAttributes(stat, of.before)) return { state: 'gone' };
   const now = attributesOf(stat);
   const isOurs = (['uid', 'gid', 'mode'] as const).every(

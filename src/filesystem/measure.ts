@@ -94,7 +94,7 @@ async function extSizes(host: ReadHost, { device, path }: At): Promise<Sizes> {
 async function xfsSizes(host: ReadHost, { device, path, isMounted }: At): Promise<Sizes> {
   if (path === undefined && isMounted)
     throw new RefusedError(`${device} is mounted where another mount hides it: its size is unknown`, {
-      remedy: 'unmount the mount that hides it; findmnt shows it',
+      remedy: 'unmount the mount that hides it; see it: findmnt',
     });
   const geometry = await host.run(path === undefined ? xfsSuperblock(device) : xfsGeometry(path));
   const { blockSize, blocks, groupBlocks } = geometry;

@@ -36,7 +36,7 @@ export async function refuseSound(host: ReadHost, path: string, type: Repairable
   const { state } = await examine(host, path, type);
   if (state === 'clean')
     throw new RefusedError(`the ${type} on ${path} is clean: there is nothing to repair`, {
-      remedy: 'nothing has to be done; dmesg shows why, if its device gave errors',
+      remedy: 'nothing has to be done; if its device gave errors, see why: dmesg',
     });
   if (state === 'unplayed' && type === 'xfs') throw unplayed(path);
 }

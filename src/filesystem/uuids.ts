@@ -97,9 +97,9 @@ async function refuseBtrfs(host: ReadHost, device: string): Promise<void> {
   const { devices } = await host.run(btrfsSuperblock(device));
   if (devices !== 1)
     throw new RefusedError(
-      `${device} is one of ${String(devices)} devices of a btrfs: bofh changes those on one device only`,
+      `the btrfs on ${device} has ${String(devices)} devices: bofh changes the uuid only of a btrfs on one device`,
       {
-        remedy: 'btrfstune -u can do it: man btrfstune',
+        remedy: `btrfstune can, without an undo: btrfstune -u ${device}`,
       },
     );
   if (await host.run(btrfsChanging(device)))

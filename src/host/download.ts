@@ -27,7 +27,7 @@ export function downloader(flock: LocalHost['flock']) {
     try {
       const [own, named] = [await file.stat(), await fs.stat(part).catch(() => undefined)];
       if ((await flock([{ fd: file.fd, mode: 'exclusive' }])) !== undefined || own.ino !== named?.ino)
-        throw new RefusedError(`another bofh downloads ${of.url}`, {
+        throw new RefusedError(`another bofh is downloading ${of.url}`, {
           code: 'busy',
           remedy: 'wait until it has ended; then run the command again',
         });

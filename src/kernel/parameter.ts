@@ -84,7 +84,7 @@ export async function settable(host: ReadHost, key: string, value: string): Prom
     throw new RefusedError(`an undo cannot set ${key} back from ${value}`, {
       remedy: 'describe its file in /etc/sysctl.d with h.file, and reboot',
     });
-  if ((stat.mode & 0o222) === 0) throw readOnly(key, 'its file has no mode to write');
+  if ((stat.mode & 0o222) === 0) throw readOnly(key, `no write permission on ${path}`);
   if ((stat.mode & 0o444) === 0)
     throw new RefusedError(`${key} can only be written, which starts an action: bofh could not undo it`, {
       remedy: `do it once, by hand: sysctl --write ${key}=${value}`,

@@ -28,21 +28,21 @@ export async function metadataBackup(host: ReadHost, name: string): Promise<Meta
         : `several volume groups have the name "${name}"`,
       {
         code: vg === undefined ? 'not-found' : 'refused',
-        remedy: 'bofh lvm vg list shows every volume group',
+        remedy: 'see every volume group: bofh lvm vg list',
       },
     );
   const path = `${backupDirectory}/${name}`;
-  const renew = { remedy: `vgcfgbackup ${name} writes it again; then run the command again` };
+  const renew = { remedy: `write it again: vgcfgbackup ${name}; then run the command again` };
   if ((await host.stat(path)) === undefined)
     throw new RefusedError(`lvm has no backup of "${name}" in ${backupDirectory}`, renew);
   const text = new TextDecoder('utf-8', { fatal: true }).decode(await host.readFile(path));
   const head = headOf(text);
   if (head?.name !== name)
-    throw new ParseError(`${path} is not what lvm writes of the volume group "${name}"`);
+    throw new ParseError(`${path} is not an lvm metadata backup of the volume group "${name}"`);
   const { uuid, seqno } = head;
   if (uuid !== vg.uuid || seqno !== vg.seqno)
     throw new RefusedError(
-      `${path} is of another state: of ${uuid}, change ${String(seqno)}; the group is ${vg.uuid}, change ${String(vg.seqno)}`,
+      `${path} is out of date: it has ${uuid}, change ${String(seqno)}; the group has ${vg.uuid}, change ${String(vg.seqno)}`,
       renew,
     );
   return { uuid, seqno, text };

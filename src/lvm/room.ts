@@ -31,7 +31,7 @@ export async function refuseNoRoom(
   // A pool that lvm extends automatically can also use the free space of its group.
   if (needed <= room + group.free && (await host.run(autoextendThreshold())) < 100) return;
   throw new RefusedError(
-    `the pool ${pool.fullName} has room for ${formatSize(room)} until it is ${fullLimit} % full (data ${pool.data} %), and ${what} needs at least ${formatSize(needed)} more in it: it is not started`,
+    `the pool ${pool.fullName} has room for ${formatSize(room)} until it is ${fullLimit} % full (data ${pool.data} %), but ${what} needs at least ${formatSize(needed)}: nothing was started`,
     {
       remedy: `give it room: bofh lvm pool resize ${pool.fullName} --size +${Math.ceil((needed - room) / mebibyte)}m; or remove volumes from it`,
     },

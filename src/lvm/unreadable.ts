@@ -42,7 +42,7 @@ export async function reported<T>(host: ReadHost, command: ReadCommand<T>): Prom
       throw new ToolError(`${command.tool} is too old: it does not know the field ${field}`, {
         cause: error,
         remedy:
-          'install lvm2 2.03.12 or newer (Debian 12 has 2.03.16); bofh doctor shows what else is too old',
+          'install lvm2 2.03.12 or newer (Debian 12 has 2.03.16); see what else is too old: bofh doctor',
       });
     const cause = error instanceof ParseError ? error.cause : undefined;
     if (!(cause instanceof UnreadableGroup)) throw error;

@@ -78,7 +78,7 @@ export async function directoryBeneath(host: ReadHost, root: string, path: strin
 function refuseOddBytes(path: string): void {
   if (!path.includes('\ufffd')) return;
   throw new UsageError(`"${path}" holds bytes that are not UTF-8, and bofh cannot name such a path`, {
-    remedy: 'give it a name in UTF-8, or bind it to one: mount --bind',
+    remedy: 'rename it; or mount it at a path in UTF-8: mount --bind PATH /mnt',
   });
 }
 

@@ -46,7 +46,7 @@ export async function planRemove(options: {
   const parts = await partsOf(members, name);
   const isKeeper = (each: Member): boolean => each.name === keepOn || each.asked === keepOn;
   if (keepOn !== undefined && !parts.some(isKeeper))
-    throw new UsageError(`${name} has no part for the host "${keepOn}"`, {
+    throw new UsageError(`${name} has no "on" section for the host "${keepOn}"`, {
       remedy: `it is on ${parts.map((each) => each.name).join(' and ')}`,
     });
   for (const part of parts) {

@@ -147,14 +147,13 @@ function goodPart(part: Part): UpPart {
   const bad = state.volumes.find(({ disk }) => disk !== 'UpToDate');
   if (bad !== undefined)
     throw new RefusedError(
-      `volume ${String(bad.volume)} of ${name} is ${bad.disk}, and the new peer would have all its data from here`,
+      `volume ${String(bad.volume)} of ${name} is ${bad.disk} on this host, from which the new peer would copy all data`,
       { remedy: `wait until it is up to date: bofh drbd wait-sync ${name}; or do it on the host that is` },
     );
   const [only, ...more] = here.volumes;
   if (only?.volume !== 0 || more.length > 0 || state.volumes.length !== 1)
     throw new RefusedError(`${name} does not have exactly one volume, with number 0`, {
-      remedy:
-        'replace its peer by hand: drbdadm disconnect; edit the file of the resource; drbdadm create-md on the new host; drbdadm adjust',
+      remedy: `replace its peer by hand: drbdadm disconnect ${name}; then edit the file of the resource; on the new host: drbdadm create-md ${name}; then here: drbdadm adjust ${name}`,
     });
   return { ...part, resource: { ...part.resource, state } };
 }
@@ -199,8 +198,7 @@ async function sourceOf({ host, resource }: UpPart): Promise<{
   const size = state.volumes[0]?.size;
   if (found === undefined || size === undefined)
     throw new RefusedError(`${name} is not on a logical volume with its metadata at the end`, {
-      remedy:
-        'replace its peer by hand: drbdadm disconnect; edit the file of the resource; drbdadm create-md on the new host; drbdadm adjust',
+      remedy: `replace its peer by hand: drbdadm disconnect ${name}; then edit the file of the resource; on the new host: drbdadm create-md ${name}; then here: drbdadm adjust ${name}`,
     });
   const { lv } = found;
   // Connected peers agree on the size that both can store, and a device does not shrink again

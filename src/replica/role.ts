@@ -54,14 +54,16 @@ export async function planPromote(options: {
   const parts = await upPartsOf(members, name);
   const to = parts.find((each) => each.name === options.to || each.asked === options.to);
   if (to === undefined)
-    throw new UsageError(`${name} has no part for the host "${options.to}"`, {
+    throw new UsageError(`${name} has no "on" section for the host "${options.to}"`, {
       remedy: `it is on ${parts.map((each) => each.name).join(' and ')}`,
     });
   const { state } = to.resource;
   const from = parts.find((each) => each !== to && each.resource.state.role === 'Primary');
   if (state.role === 'Primary' && from !== undefined) throw primaryOnBoth(name, [to.name, from.name]);
   if (state.role === 'Primary')
-    throw new RefusedError(`${name} is primary on ${to.name} already`, { remedy: 'there is nothing to do' });
+    throw new RefusedError(`${name} is primary on ${to.name} already`, {
+      remedy: `there is nothing to do; see: bofh drbd status ${name}`,
+    });
   const found = refusals();
   if (from !== undefined) await found.try(() => refuseBusy(from));
   const isGood = state.volumes.every(({ disk }) => disk === 'UpToDate');
@@ -86,7 +88,9 @@ export async function planDemote(options: {
   const parts = await upPartsOf(members, name);
   const [from, ...more] = parts.filter(({ resource }) => resource.state.role === 'Primary');
   if (from === undefined)
-    throw new RefusedError(`${name} is primary nowhere`, { remedy: 'there is nothing to do' });
+    throw new RefusedError(`${name} is not primary on any host`, {
+      remedy: `there is nothing to do; see: bofh drbd status ${name}`,
+    });
   if (more.length > 0)
     throw primaryOnBoth(
       name,

@@ -46,7 +46,7 @@ export async function chainOf({ host, device, bare }: ChainRequest): Promise<Cha
   const lowest = bottomOf(look, deviceNamed(look, name));
   if (bare && lowest.name !== name)
     throw new RefusedError(`${device} is inside ${lowest.path}, which gives it its size`, {
-      remedy: `resize ${lowest.path}, or leave bare out`,
+      remedy: `resize ${lowest.path}, or leave out \`bare\``,
     });
   const links = [await deviceLink(look, lowest)];
   if (bare) return { links, asked: 0 };

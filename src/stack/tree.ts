@@ -33,8 +33,8 @@ export async function tree({ device, configDirs = [], ...on }: TreeRequest): Pro
   const graph = await deviceGraph(host);
   const asked = device === undefined ? undefined : await graphName(host, device);
   if (asked !== undefined && !graph.has(asked))
-    throw new RefusedError(`${device ?? ''} has no size: nothing is attached to it, or in it`, {
-      remedy: 'bofh block tree shows what is there',
+    throw new RefusedError(`${device ?? ''} has no size: no file is attached to it, or it has no medium`, {
+      remedy: 'see what is there: bofh block tree',
     });
   const shown = asked === undefined ? graph : around(graph, asked);
   const unknown: string[] = [];

@@ -142,7 +142,7 @@ export async function checkClashes(options: {
   if (running !== undefined)
     throw new RefusedError(
       `there is a domain ${name} already (id ${running.id}, uuid ${running.uuid}, ${running.state})`,
-      { code: 'exists', remedy: 'choose another name; bofh vm list shows the guests' },
+      { code: 'exists', remedy: 'choose another name; see the guests: bofh vm list' },
     );
   const { guests: all, problems } = await guestConfigs(host, site.guestConfigDirs);
   const guests = all.filter(({ file }) => file !== own);

@@ -223,11 +223,16 @@ export function checkCreate(request: unknown): CheckedCreate {
   const { swap = 0, disks, ...rest } = parsed('vm.create', createSchema, request);
   for (const key of ['addresses', 'peerVg'] as const)
     if (rest[key] !== undefined && rest.drbd === undefined)
-      throw new UsageError(`${key}: only for replicated disks, and no peer was named (drbd)`);
+      throw new UsageError(
+        `${key}: only for replicated disks, and no peer was named (${option('--drbd', '`drbd`')})`,
+      );
   if (rest.thin !== undefined && rest.drbd !== undefined)
-    throw new UsageError('thin and drbd cannot be used together: bofh replicates linear volumes only', {
-      remedy: 'leave out one of them',
-    });
+    throw new UsageError(
+      `${option('--thin', '`thin`')} and ${option('--drbd', '`drbd`')} cannot be used together: bofh replicates linear volumes only`,
+      {
+        remedy: 'leave out one of them',
+      },
+    );
   const { size: asked, ...others } = rest;
   const { source: from } = rest;
   const isImage = from.type === 'image' || from.type === 'https';

@@ -140,7 +140,7 @@ function parsed(file: string, content: Uint8Array): Manifest {
 function noManifest(file: string, why: string, cause?: unknown): RefusedError {
   return new RefusedError(`${file} is not a manifest of a backup: ${why}`, {
     cause,
-    remedy: `bofh vm list-backups ${posix.dirname(file)} shows those that can be read`,
+    remedy: `see those that can be read: bofh vm list-backups ${posix.dirname(file)}`,
   });
 }
 

@@ -90,7 +90,7 @@ async function planDisk(
       resourceNameOf(disk) === undefined
         ? `the disk ${wordsOf(disk)} of ${name} is not a logical volume, and bofh ${use} only these`
         : `the disk ${wordsOf(disk)} of ${name} is replicated by DRBD, and bofh does not ${use.replace(/s$/, '')} these`,
-      { remedy: `${otherwise}; bofh vm show ${name} shows its disks` },
+      { remedy: `${otherwise}; see its disks: bofh vm show ${name}` },
     );
   if (!/^[A-Za-z0-9]{1,16}$/.test(vdev))
     throw new UsageError(`the disk ${wordsOf(disk)} of ${name} has the name ${JSON.stringify(vdev)}`, {
@@ -188,7 +188,7 @@ async function refuseChanged(
   const [now] = await domains(host, (each) => each.name === name);
   if (now?.uuid === domain?.uuid && now?.id === domain?.id && now?.state === state) return;
   throw new RefusedError(
-    `${name} was ${state ?? 'off'} and is ${now?.state ?? 'off'} now: its disks may differ in time`,
+    `${name} was ${state ?? 'off'} and is ${now?.state ?? 'off'} now: the snapshots of its disks may be from different moments`,
     { remedy: 'run the command again' },
   );
 }

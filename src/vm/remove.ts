@@ -146,7 +146,7 @@ export async function unknown(
   const unread = problems.length === 0 ? '' : `; these files could not be read: ${told}`;
   return new RefusedError(
     `no guest ${name} is configured in ${site.guestConfigDirs.join(', ')}${also}${unread}`,
-    { code: 'not-found', remedy: 'bofh xen list shows every guest' },
+    { code: 'not-found', remedy: 'see every guest: bofh xen list' },
   );
 }
 

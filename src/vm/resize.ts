@@ -33,7 +33,7 @@ export async function planVmResize(
   const { vdev, path: device } = disk;
   if (device === undefined)
     throw new RefusedError(`the disk ${vdev} of ${name} is ${wordsOf(disk)}, not a device of this host`, {
-      remedy: 'if DRBD replicates it: bofh drbd grow RESOURCE SIZE; bofh drbd list shows the resources',
+      remedy: 'if DRBD replicates it: bofh drbd grow RESOURCE SIZE; see the resources: bofh drbd list',
     });
   if (domain === undefined) return { disk: vdev, device, what: 'stack', domid: undefined };
   if (to === 'min' || (to !== 'max' && (await growthOf(host, device, to)) < 0))

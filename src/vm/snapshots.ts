@@ -206,7 +206,7 @@ export async function findSnapshot(host: ReadHost, name: string, label: string):
   if ((await host.stat(path)) !== undefined) return readSnapshot(host, path);
   throw new RefusedError(`there is no snapshot ${label} of ${name}`, {
     code: 'not-found',
-    remedy: `bofh vm snapshot list ${name} shows those that are there`,
+    remedy: `see those that are there: bofh vm snapshot list ${name}`,
   });
 }
 
@@ -243,7 +243,7 @@ export async function planSnapshotRestore(options: {
   const why = whyLost(found, known);
   if (why !== undefined)
     throw new RefusedError(`the snapshot ${label} of ${name} cannot be restored: ${why}`, {
-      remedy: `bofh vm snapshot list ${name} shows the others; bofh vm snapshot remove ${name} ${label} removes what is left of this one`,
+      remedy: `see the others: bofh vm snapshot list ${name}; remove what is left of this one: bofh vm snapshot remove ${name} ${label}`,
     });
   const later: string[] = [];
   for (const { path } of guest.disks) {

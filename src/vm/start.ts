@@ -91,7 +91,7 @@ async function refuseUnmet(
   throw new RefusedError(
     `${guest} is not started: its disk ${name} is ${at.state} here, and whether ${at.peer} has newer data, or runs it, is unknown`,
     {
-      remedy: `connect the two (bofh drbd status ${name} says what is wrong), and start it then; only when the other host is dead, and the guest runs nowhere: ${option(`bofh xen start ${guest} --alone`, 'alone: true')}`,
+      remedy: `see what is wrong: bofh drbd status ${name}; connect the two, and start it then; only when the other host is dead, and the guest runs nowhere: ${option(`bofh xen start ${guest} --alone`, 'alone: true')}`,
     },
   );
 }

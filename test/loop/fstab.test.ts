@@ -220,9 +220,9 @@ describe('an added line', () => {
     write('only two\n');
     await expect(at({})).resolves.toBeDefined();
     write(Buffer.from(`only ${added().split(' ')[1] ?? ''}\n`, 'latin1'));
-    await expect(at({})).rejects.toThrow('line 1 is not understood');
+    await expect(at({})).rejects.toThrow('line 1 could not be parsed');
     linkSync(file, disk.path('second'));
-    await expect(at({})).rejects.toThrow('has another name');
+    await expect(at({})).rejects.toThrow('has another hard link');
   });
 });
 

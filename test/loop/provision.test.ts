@@ -234,7 +234,7 @@ describe.skipIf(process.getuid?.() !== 0)('a description on real files', () => {
     const before = tree();
     const linked = await rejectionOf(apply(web));
     expect(linked).toBeInstanceOf(RefusedError);
-    expect(String(linked)).toMatch(/provision\.test\.ts:\d+: .*changed has another name/);
+    expect(String(linked)).toMatch(/provision\.test\.ts:\d+: .*changed has another hard link/);
     sh('rm', at('second'));
     sh('mount', '--bind', at('mode'), at('changed'));
     try {

@@ -149,7 +149,7 @@ describe('a command over ssh', () => {
     const failed = await rejectionOf(there.run(reading(['-n', '/'], { tool: 'findmnt', parse })));
 
     expect(failed).toBeInstanceOf(ParseError);
-    expect(String(failed)).toMatch(/\(findmnt from util-linux .*\) was not understood: odd/);
+    expect(String(failed)).toMatch(/\(findmnt from util-linux .*\) could not be parsed: odd/);
   });
 
   test('throws a ToolError when it cannot be started, as here', async () => {

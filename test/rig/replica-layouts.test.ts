@@ -68,7 +68,7 @@ describe.skipIf(!can.ok && !required)('set-ups of DRBD that administrators have,
   it('refuses to grow a resource that is secondary on both hosts, until its remedy was typed', async () => {
     await json('drbd demote web1');
     const refused = await runOnA(two, 'bofh --yes drbd grow web1 +32m', 1);
-    expect(refused).toContain('web1 is primary nowhere');
+    expect(refused).toContain('web1 is not primary on any host');
     const [, typed = refused] = /: (bofh drbd promote web1[^\n]*)/.exec(refused) ?? [];
     await runOnA(two, typed.replace('HOST', 'a').replace('bofh', 'bofh --yes'), 0);
 

@@ -130,7 +130,7 @@ const cases: Readonly<Record<string, () => string | Promise<string>>> = {
     const [name = ''] = memoryStore({ host }).names('history');
     return await said(host, `--yes undo ${name.replace('.journal', '')}`);
   },
-  'was not understood': () =>
+  'could not be parsed': () =>
     withFault({ tool: 'lvs', access: 'read', mode: 'garbage answer', times: 99 }, 'lvm list'),
   'does not answer': () =>
     told(notConnected('web2', 'web2', 'ssh: connect to host web2 port 22: No route to host\r\n')),

@@ -74,8 +74,13 @@ function discard(engine: Engine, id: string, file: StoreFile): void {
 function unwritable({ store }: Engine, error: unknown): unknown {
   // An error of bofh already explains itself.
   if (error instanceof Error && !('code' in error)) return error;
-  return new JournalError(`the state directory ${store.directory} cannot be written: ${messageOf(error)}`, {
+  const { directory } = store;
+  const isFull = error instanceof Error && 'code' in error && error.code === 'ENOSPC';
+  const other = `choose another with ${option('--state-dir', 'stateDir')}`;
+  return new JournalError(`the state directory ${directory} cannot be written: ${messageOf(error)}`, {
     cause: error,
-    remedy: `make room in it or choose another with ${option('--state-dir', 'stateDir')}; nothing was changed`,
+    remedy: isFull
+      ? `make room, or ${other}; see how full it is: df ${directory}`
+      : `see why: ls -ld ${directory}; findmnt --target ${directory}; or ${other}`,
   });
 }

@@ -237,8 +237,8 @@ function damaged(at: Place, what: string): JournalError {
   const id = at.name.replace(/^.*\//, '').replace(/\.journal$/, '');
   const lastLine = at.inLastAppend();
   const remedy = lastLine
-    ? `bofh recover --cut-last-line ${id} shows what is damaged and cuts it off; what it reported is looked at again`
-    : `bofh journal show ${id} shows what can be read: clear that by hand, then move ${id}.journal out of the state directory`;
+    ? `to see what is damaged and cut it off: bofh recover --cut-last-line ${id}; bofh then checks again what the line reported`
+    : `see what can be read: bofh journal show ${id}; clear that by hand, then move ${id}.journal out of the state directory`;
   return refused(at, what, { remedy, lastLine });
 }
 

@@ -160,7 +160,7 @@ export async function judge<T>(
     return undefined;
   };
   await untilFree(at, inTheWay, () => verdict);
-  if (value === undefined) throw new TypeError('it was not judged');
+  if (value === undefined) throw new TypeError('the check of the claims returned without a result');
   return value.of;
 }
 

@@ -111,7 +111,7 @@ async function alone(
 /** Why a reservation cannot be abandoned now. */
 export function atWork(id: string): JournalError {
   return new JournalError(`a program of sequence ${id} still runs on this host`, {
-    remedy: `wait until it has ended (bofh journal show ${id} names it), then run the command again`,
+    remedy: `see it: bofh journal show ${id}; wait until it has ended, then run the command again`,
   });
 }
 

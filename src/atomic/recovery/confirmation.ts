@@ -76,14 +76,14 @@ export async function confirmSequence(
 function hasEnded(engine: Engine, id: string): RefusedError {
   const how = closedJournal(engine, id)?.state.closed;
   const what = how === undefined ? `there is no sequence ${id}` : `sequence ${id} has ended: it is ${how}`;
-  return new RefusedError(what, { code: 'not-found', remedy: 'bofh journal list shows all of them' });
+  return new RefusedError(what, { code: 'not-found', remedy: 'see all of them: bofh journal list' });
 }
 
 function atWork(engine: Engine, id: string): JournalError {
   const name = journalOf(engine, id)?.state.begin.name ?? '';
   return new JournalError(`sequence ${id} "${name}" is running: it cannot be confirmed now`, {
     code: 'busy',
-    remedy: `bofh journal show ${id} shows whether it does its steps or undoes them`,
+    remedy: `see whether it does its steps or undoes them: bofh journal show ${id}`,
   });
 }
 

@@ -265,7 +265,7 @@ export async function check(
   const unknown = discard === 'all' ? undefined : discard.find((key) => !objects.has(key));
   if (unknown !== undefined)
     throw new UsageError(`the journal ${id} has no object "${unknown}"`, {
-      remedy: `bofh recover ${id} names those that others have changed`,
+      remedy: `see those that others have changed: bofh recover ${id}`,
     });
   if (!yes && !state.committed) await refuseInUse(engine, { id, state, boots }, codes);
 }
@@ -327,7 +327,7 @@ async function refuseInUse(engine: Engine, of: Looked, codes: Codes): Promise<vo
   throw new RefusedError(
     `journal ${id} is left open: what it made is in use now, or has another name: ${used.join('; ')}`,
     {
-      remedy: `${option('bofh recover --yes', 'recover({ inUse: true })')} undoes it anyway; bofh journal show ${id} shows what that is`,
+      remedy: `to undo it anyway: ${option('bofh recover --yes', 'recover({ inUse: true })')}; to see what that is: bofh journal show ${id}`,
     },
   );
 }

@@ -40,7 +40,7 @@ export async function undoSequence(
   if (undone === undefined)
     throw new RefusedError(`there is no ended sequence ${id}`, {
       code: 'not-found',
-      remedy: 'bofh journal list shows all of them',
+      remedy: 'see all of them: bofh journal list',
     });
   refuseUnfit(undone, history);
   refuseOtherMachine(engine, id, undone.state);
@@ -170,7 +170,7 @@ async function refuseLost(
 }
 
 function byHand(id: string): string {
-  return `bofh journal show ${id} shows its steps: reverse them with other commands`;
+  return `see its steps: bofh journal show ${id}; reverse them with other commands`;
 }
 
 /** The sequence that has undone it. */

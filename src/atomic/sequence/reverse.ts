@@ -73,7 +73,8 @@ export async function inverseOf<A extends readonly unknown[]>(
   }
   if (isFunction(inverse)) return inverse;
   throw new UsageError(`${nameOf(f)} was not called, because bofh does not know how to undo it`, {
-    remedy: 'give it one by withReverse(), or by the `reverse` of the sequence, or use tx.effect',
+    remedy:
+      'give the function an inverse with withReverse() or with the `reverse` of the sequence, or use tx.effect',
   });
 }
 

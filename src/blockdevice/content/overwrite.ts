@@ -33,14 +33,20 @@ export function refuseOther(
   const { found, overwrite, emptyTable } = asked;
   if (found === undefined) {
     if (overwrite === undefined) return;
-    throw new RefusedError(`${device} is blank: what overwrite names is not there`, {
-      remedy: 'leave overwrite out',
-    });
+    throw new RefusedError(
+      `${device} is blank: what ${option('--overwrite', '`overwrite`')} names is not there`,
+      {
+        remedy: `leave out ${option('--overwrite', '`overwrite`')}`,
+      },
+    );
   }
   const holds = `${device} holds ${contentInWords(found)}; nothing was written`;
   const code = 'has-data';
   if (found.usage === 'ambivalent' || found.ptType !== undefined)
-    throw new RefusedError(holds, { code, remedy: `look at it with wipefs ${device}, and wipe it yourself` });
+    throw new RefusedError(holds, {
+      code,
+      remedy: `see it: wipefs ${device}; then wipe it yourself: wipefs --all ${device}`,
+    });
   if (found.usage === 'partition-table' && emptyTable === 'refused')
     throw new RefusedError(holds, {
       code,
@@ -52,5 +58,8 @@ export function refuseOther(
   if (overwrite === undefined) throw new RefusedError(holds, { code, remedy });
   const right =
     (overwrite.uuid ?? found.uuid) === found.uuid && (overwrite.type ?? found.type) === found.type;
-  if (!right) throw new RefusedError(`${holds}, because overwrite names something else`, { code, remedy });
+  if (!right)
+    throw new RefusedError(`${holds}, because ${option('--overwrite', '`overwrite`')} names something else`, {
+      ...{ code, remedy },
+    });
 }

@@ -52,7 +52,8 @@ function parseShow(text: string): readonly Backing[] {
     const path =
       key === 'disk' || key === 'meta-disk' ? /^"(?<path>\/[^"]*)"/.exec(value)?.groups?.path : undefined;
     if (path === undefined) continue;
-    if (resource === '' || Number.isNaN(minor)) throw new ParseError(`the disk ${path} is of no resource`);
+    if (resource === '' || Number.isNaN(minor))
+      throw new ParseError(`the disk ${path} belongs to no resource`);
     found.push({ resource, minor, path });
   }
   return found;

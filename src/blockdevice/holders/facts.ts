@@ -81,7 +81,7 @@ async function swaps(host: ReadHost): Promise<readonly SwapArea[]> {
   // A kernel without swap has no such file.
   if (text === undefined) return [];
   const [head, ...lines] = text.split('\n');
-  if (head?.startsWith('Filename') !== true) throw new ParseError('/proc/swaps does not begin as it should');
+  if (head?.startsWith('Filename') !== true) throw new ParseError('/proc/swaps has an unknown first line');
   const found: SwapArea[] = [];
   for (const line of lines) {
     const groups = swapLine.exec(line)?.groups;
@@ -134,7 +134,7 @@ async function sockets(
   const text = await kernelText(host, '/proc/net/unix');
   if (text === undefined) return [];
   const [head, ...lines] = text.split('\n');
-  if (head?.startsWith('Num ') !== true) throw new ParseError('/proc/net/unix does not begin as it should');
+  if (head?.startsWith('Num ') !== true) throw new ParseError('/proc/net/unix has an unknown first line');
   const found: { readonly inode: number; readonly path: string }[] = [];
   for (const line of lines) {
     // A path with a newline in it continues in the next line, which is not a separate entry.

@@ -24,7 +24,7 @@ export async function refusePartless(host: ReadHost, { path, number }: DeviceNod
         ? undefined
         : 'is a device-mapper device, on which the kernel creates no partitions';
   if (why !== undefined)
-    throw new RefusedError(`${path} ${why}`, { remedy: 'name a whole disk; lsblk lists them' });
+    throw new RefusedError(`${path} ${why}`, { remedy: 'name a whole disk; see them: lsblk' });
 }
 
 /** The table of a disk, if it can be changed; the kernel's partitions must match it. */

@@ -63,7 +63,7 @@ export const addDevice = operation({
     refuseReadOnly(mount);
     if (await isMember(host, { fs, device }))
       throw new RefusedError(`${device} is a device of the btrfs on ${mount.path} already`, {
-        remedy: 'there is nothing to do',
+        remedy: `there is nothing to do; see: bofh btrfs device list ${mount.path}`,
       });
     await refuseExclusive(host, { fs, mounted: mount.path }, ['balance paused']);
     const args = { device, type: 'btrfs', ...(overwrite === undefined ? {} : { overwrite }) } as const;

@@ -49,7 +49,7 @@ export const setDefaultSubvolume = operation({
     const was = await defaultOf(host, fs);
     if (was === subvolume.id)
       throw new RefusedError(`${path} already is the default subvolume of its filesystem`, {
-        remedy: 'there is nothing to do',
+        remedy: `there is nothing to do; see: bofh btrfs show ${path}`,
       });
     return { fs, device: mount.source, mounted: mount.path, inside, id: subvolume.id, was };
   },
@@ -95,7 +95,7 @@ async function set(host: ChangeHost, { fs }: Undo, id: number): Promise<void> {
   const now = await defaultOf(host, fs);
   if (now !== id)
     throw new RefusedError(`btrfs did not make the subvolume ${id} the default: it is ${now}`, {
-      remedy: 'btrfs subvolume set-default says why',
+      remedy: `see the reason: btrfs subvolume set-default ${id} ${root}; then: bofh recover`,
     });
 }
 

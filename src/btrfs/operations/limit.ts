@@ -43,7 +43,9 @@ export const limitSubvolume = operation({
         remedy: `turn them on: bofh btrfs quota enable ${known.mounted}`,
       });
     if (was === wanted)
-      throw new RefusedError(`${asked.path} has that limit already`, { remedy: 'there is nothing to do' });
+      throw new RefusedError(`${asked.path} has that limit already`, {
+        remedy: `there is nothing to do; see: bofh btrfs quota show ${known.mounted}`,
+      });
     return { ...known, what: sort, limit: wanted, was };
   },
   claims: async ({ undo: of, on }) => {

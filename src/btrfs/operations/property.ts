@@ -44,7 +44,7 @@ export const setProperty = operation({
     const { subvolume, known } = await subvolumeNamed(host, asked);
     if (subvolume.mode === wanted)
       throw new RefusedError(`${called(subvolume)} is ${wanted} already`, {
-        remedy: 'there is nothing to do',
+        remedy: `there is nothing to do; see: bofh btrfs show ${asked.path}`,
       });
     refuseReceived(subvolume, wanted);
     return { ...known, was: subvolume.mode, mode: wanted };

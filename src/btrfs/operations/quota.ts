@@ -43,7 +43,7 @@ export const setQuota = operation({
     const now = await quotaOf(host, mount.path);
     if (now.mode === wanted)
       throw new RefusedError(`quotas of ${mount.path} are ${wanted} already`, {
-        remedy: 'there is nothing to do',
+        remedy: `there is nothing to do; see: bofh btrfs quota show ${mount.path}`,
       });
     refuseLimits(mount.path, now);
     return { fs, device: mount.source, mounted: mount.path, mode: wanted };

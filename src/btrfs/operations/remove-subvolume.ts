@@ -35,9 +35,10 @@ export async function refuseHeld(host: ReadHost, of: Of): Promise<void> {
 export async function deleteById(host: ChangeHost, of: Of): Promise<void> {
   await refuseHeld(host, of);
   const { fs, subvolume } = of;
-  await host.run(subvolumeDelete({ root: await anyRoot(host, fs), id: subvolume.id }));
+  const root = await anyRoot(host, fs);
+  await host.run(subvolumeDelete({ root, id: subvolume.id }));
   if ((await subvolumeById(host, { fs, id: subvolume.id })) !== undefined)
     throw new RefusedError(`btrfs did not delete ${called(subvolume)}`, {
-      remedy: 'btrfs subvolume delete says why; then bofh recover',
+      remedy: `see the reason: btrfs subvolume delete --subvolid ${subvolume.id} ${root}; then: bofh recover`,
     });
 }

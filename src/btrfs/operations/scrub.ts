@@ -78,7 +78,7 @@ function refuseErrors(path: string, found: ScrubCounts): void {
   const isLost = found.uncorrectable > 0;
   throw new RefusedError(`the scrub of ${path} found errors: ${errors.join(', ')}`, {
     remedy: isLost
-      ? `dmesg names the files: restore them; then see which device it is: btrfs device stats ${path}`
+      ? `see the files: dmesg; restore them; then see which device it is: btrfs device stats ${path}`
       : `see which device it is, before there is no good copy left: btrfs device stats ${path}`,
   });
 }

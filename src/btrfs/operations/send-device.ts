@@ -180,9 +180,12 @@ async function expectSent(host: ChangeHost, path: string, of: Undo): Promise<voi
   if (found === undefined) return;
   await host.run(wipeSignatures(path));
   await erase(host, path, of);
-  throw new RefusedError(`with this stream ${of.device} would look like ${contentInWords(found)}`, {
-    remedy: `send it into a file: ${option('--to-file', 'btrfs.sendToFile')}`,
-  });
+  throw new RefusedError(
+    `the stream on ${of.device} would be recognised as ${contentInWords(found)}: the device was erased again`,
+    {
+      remedy: `send it into a file: ${option('--to-file', 'btrfs.sendToFile')}`,
+    },
+  );
 }
 
 /** The stream itself has overwritten the first of the two markers: after a crash others may have. */

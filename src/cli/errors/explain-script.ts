@@ -5,7 +5,7 @@ import { messageOf, oneLine, printable, stackTextOf, textOf } from '../output/te
 
 export const asTheScriptLeftIt =
   'as the script left it; whatever it began in atomic() is committed or undone';
-export const scriptNext = 'bofh journal list shows whether anything is unfinished';
+export const scriptNext = 'see whether anything is unfinished: bofh journal list';
 
 /** Explains an error thrown by the user's script. */
 export function scriptFailed(error: unknown, script: string): Explanation {

@@ -54,7 +54,7 @@ function known(
   if (error instanceof JournalError)
     return say(error, {
       host: untouched,
-      next: error.remedy ?? 'bofh journal list shows what is unfinished',
+      next: error.remedy ?? 'see what is unfinished: bofh journal list',
     });
   if (error instanceof SequenceEnded)
     return say(error, { host: 'as its sequence says', next: 'bofh journal list' });

@@ -22,7 +22,7 @@ export function plainly(error: unknown, why: unknown, started: readonly StartedS
     class: 'Error',
     failed: oneLine(messageOf(error)),
     host: started.length === 0 ? 'unchanged as far as bofh knows' : 'as the lines above say',
-    next: open ? 'bofh journal list; bofh recover' : 'bofh journal list shows what was done',
+    next: open ? 'bofh journal list; bofh recover' : 'see what was done: bofh journal list',
     details: [
       oneLine(`it cannot be explained: ${messageOf(why)}`),
       ...started.map(({ id, name, end }) => printable(`${end}: "${printable(name)}" (${id})`)),
@@ -63,7 +63,7 @@ function early(runtime: Runtime | undefined, open: boolean): Explanation {
       ...told,
       failed,
       host: 'not known',
-      next: 'bofh journal list shows what was done',
+      next: 'see what was done: bofh journal list',
       exitCode: 70,
     };
   return { ...told, failed, host: 'changed: a sequence was open', next: 'bofh recover', exitCode: 3 };

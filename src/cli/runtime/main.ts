@@ -233,6 +233,6 @@ async function checkAnswer(run: Run, exitCode: number): Promise<number> {
 }
 
 function lines(failed: string, host: string, details: readonly string[] = []): string {
-  const next = 'make room where the answer goes; bofh journal list shows what was done';
+  const next = 'make room where the answer goes; see what was done: bofh journal list';
   return asText({ class: 'Error', failed, host, next, details, exitCode: answerLost });
 }

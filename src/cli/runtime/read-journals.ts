@@ -60,7 +60,7 @@ export async function readById(engine: Engine, id: string): Promise<ReadJournal>
   if (found.is !== 'reserved') return found;
   const where = found.found instanceof Error ? 'another host' : found.found.coordinator;
   throw new JournalError(`${found.id} is a sequence of the bofh on ${where}, which has its journal`, {
-    remedy: `bofh recover ${found.id} on ${where}; here bofh journal show ${found.id} shows what it has reserved`,
+    remedy: `on ${where}: bofh recover ${found.id}; to see what it has reserved here: bofh journal show ${found.id}`,
   });
 }
 
@@ -77,7 +77,7 @@ export async function readAnyById(engine: Engine, id: string): Promise<ReadJourn
   const [only, ...others] = meant;
   if (only === undefined)
     throw new RefusedError(`there is no journal ${id} in ${engine.store.directory}`, {
-      remedy: 'bofh journal list shows those that are there',
+      remedy: 'see those that are there: bofh journal list',
     });
   if (others.length > 0)
     throw new RefusedError(`${id} begins several journals: ${meant.join(', ')}`, {
@@ -139,9 +139,9 @@ async function readThese(engine: Engine, ids: readonly string[]): Promise<readon
 function unreadable(error: unknown, id: string): JournalError {
   if (error instanceof JournalError) return error;
   if (error instanceof Error && 'code' in error) throw error;
-  return new JournalError(`the journal ${id} is not understood: ${messageOf(error)}; nothing was touched`, {
+  return new JournalError(`the journal ${id} could not be parsed: ${messageOf(error)}; nothing was touched`, {
     cause: error,
-    remedy: `bofh journal show ${id} shows its lines`,
+    remedy: `see its lines: bofh journal show ${id}`,
   });
 }
 

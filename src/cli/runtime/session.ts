@@ -76,7 +76,7 @@ export function tellWhose({ root, settings, terminal }: Runtime): void {
 export function refuseOtherHost({ settings, verb }: Runtime, what: string): void {
   const { host } = settings;
   if (host === undefined) return;
-  throw new UsageError(`"${verb}" is about ${what}, which are on the host that bofh runs on`, {
+  throw new UsageError(`"${verb}" works only on the host that bofh runs on, because it is about ${what}`, {
     remedy: `omit --host, or run the command on ${host}`,
   });
 }

@@ -55,7 +55,7 @@ export const backupHeader = operation({
     const { known } = await luksDevice(host, device);
     if (isHeaderFile(known))
       throw new RefusedError(`${device} is a file with a header: a copy of the file is its backup`, {
-        remedy: `cp --preserve=mode ${device} ${file}; and protect the copy like a key`,
+        remedy: `protect the copy like a key: cp --preserve=mode ${device} ${file}`,
       });
     return { ...known, file, private: await freeNames(host, file, mark) };
   },

@@ -146,7 +146,7 @@ async function openNamed(host: ReadHost, name: string): Promise<Mapping> {
   if (mapping !== undefined) return mapping;
   throw new RefusedError(`no encrypted device is open as ${name}`, {
     code: 'not-found',
-    remedy: 'bofh crypt list shows what is open',
+    remedy: 'see what is open: bofh crypt list',
   });
 }
 

@@ -146,7 +146,7 @@ async function uuidOn(
   const found = await recognise(host, device);
   if (isLuksSignature(found)) return found.uuid;
   throw new RefusedError(`${device} is not a LUKS device: it holds ${contentInWords(found)}`, {
-    remedy: 'bofh crypt list shows the encrypted devices',
+    remedy: 'see the encrypted devices: bofh crypt list',
   });
 }
 

@@ -32,7 +32,7 @@ export const adjust = deferred({
     const changes = await host.run(drbdAdjustments(name));
     if (changes.length === 0)
       throw new RefusedError(`${name} already follows its configuration`, {
-        remedy: 'there is nothing to do',
+        remedy: `there is nothing to do; see: bofh drbd show ${name}`,
       });
     await refuseWithoutAddress(host, found, drbdAdjust(name));
     await refuseTaking(host, state, changes);

@@ -9,8 +9,9 @@ import { volumeChange } from './volumes.ts';
 export const attach = volumeChange({
   kind: 'drbd.attach',
   words: 'has its disk',
-  isSo: hasDisk,
-  ...{ act: drbdAttach, back: drbdDetach, whenDown: 'gone' },
+  otherwise: 'still has no disk',
+  isDone: hasDisk,
+  ...{ act: drbdAttach, undoAct: drbdDetach, whenDown: 'gone' },
   check: async (host, { name, here }, volumes) => {
     for (const { volume, disk, metadata } of here.volumes)
       if (volumes.includes(volume) && disk !== undefined)
@@ -28,8 +29,9 @@ export const attach = volumeChange({
 export const detach = volumeChange({
   kind: 'drbd.detach',
   words: 'has no disk',
-  isSo: (state, volume) => !hasDisk(state, volume),
-  ...{ act: drbdDetach, back: drbdAttach, whenDown: 'not-ours' },
+  otherwise: 'still has its disk',
+  isDone: (state, volume) => !hasDisk(state, volume),
+  ...{ act: drbdDetach, undoAct: drbdAttach, whenDown: 'not-ours' },
   check: (_, { state }, volumes) => {
     refuseNeeded(state, volumes);
   },

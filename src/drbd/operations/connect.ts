@@ -134,7 +134,9 @@ export const disconnect = operation({
   prepare: async ({ args: { name }, host }): Promise<Undo> => {
     const { state } = await askedUp(host, name);
     if (isStandAlone(state))
-      throw new RefusedError(`${name} is StandAlone already`, { remedy: 'there is nothing to do' });
+      throw new RefusedError(`${name} is StandAlone already`, {
+        remedy: `there is nothing to do; see: bofh drbd status ${name}`,
+      });
     refuseMixed(state);
     refuseNeeded(state);
     return undoOf(state, { to: 'disconnected', mine: 'kept' });
@@ -211,9 +213,9 @@ function refuseMixed({ name, connections }: ResourceState): void {
   const alone = connections.find(({ state }) => state === 'StandAlone');
   if (alone !== undefined)
     throw new RefusedError(
-      `${name} is StandAlone only towards the peer ${alone.peer}: bofh connects all peers together`,
+      `${name} is already disconnected from the peer ${alone.peer}, but not from the others: the undo would connect all of them`,
       {
-        remedy: `disconnect one of them by hand: drbdadm disconnect ${name}:PEER`,
+        remedy: `disconnect the others yourself: drbdadm disconnect ${name}:PEER`,
       },
     );
 }
@@ -282,7 +284,7 @@ async function refuseSplit(host: ChangeHost, of: Undo): Promise<void> {
   const ends =
     of.mine === 'kept'
       ? ''
-      : 'This order stays open until it is ended: bofh recover --abandon ID --because "…", whose id bofh journal list shows. ';
+      : 'This order stays open until it is ended: bofh recover --abandon ID --because "…" (to see the ID: bofh journal list). ';
   if (seen.alone)
     throw new RefusedError(
       `${of.name} is StandAlone again, because one of the two hosts refused the connection: ${partings}`,

@@ -58,7 +58,7 @@ export const createConfig = operation({
     const here = asked.hosts.find((each) => each.name === hostname);
     if (here === undefined)
       throw new RefusedError(
-        `the resource ${name} has no part for this host (${hostname}): it names ${asked.hosts.map((each) => each.name).join(', ')}`,
+        `the resource ${name} has no section "on ${hostname}" for this host: it names ${asked.hosts.map((each) => each.name).join(', ')}`,
         { remedy: 'name each host as uname -n says it there' },
       );
     const path = fileOf(name);

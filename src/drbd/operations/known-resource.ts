@@ -63,7 +63,7 @@ export async function askedHere(host: ReadHost, name: string): Promise<Here> {
   const { here } = found;
   if (here !== undefined) return { ...found, here };
   const { hostname } = await host.facts();
-  throw new RefusedError(`the configuration of ${name} has no part for this host (${hostname})`, {
+  throw new RefusedError(`the configuration of ${name} has no section "on ${hostname}" for this host`, {
     remedy: `see which hosts it has: bofh drbd show ${name}`,
   });
 }

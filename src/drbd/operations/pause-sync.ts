@@ -9,16 +9,18 @@ import { volumeChange } from './volumes.ts';
 export const pauseSync = volumeChange({
   kind: 'drbd.sync.pause',
   words: 'does not resync',
-  isSo: isPaused,
-  ...{ act: drbdPauseSync, back: drbdResumeSync, whenDown: 'gone' },
+  otherwise: 'is still free to resync',
+  isDone: isPaused,
+  ...{ act: drbdPauseSync, undoAct: drbdResumeSync, whenDown: 'gone' },
 });
 
 /** Resumes it, as far as this host has paused it. */
 export const resumeSync = volumeChange({
   kind: 'drbd.sync.resume',
   words: 'is free to resync',
-  isSo: (state, volume) => !isPaused(state, volume),
-  ...{ act: drbdResumeSync, back: drbdPauseSync, whenDown: 'not-ours' },
+  otherwise: 'is still paused',
+  isDone: (state, volume) => !isPaused(state, volume),
+  ...{ act: drbdResumeSync, undoAct: drbdPauseSync, whenDown: 'not-ours' },
 });
 
 /** `user`: paused on this host; `peer` and `dependency` cannot be ended here. */

@@ -155,7 +155,7 @@ function refuseAlready({ name, role, connections }: ResourceState, wanted: Role)
   const others = connections.filter((each) => wanted === 'Primary' && each.role === wanted);
   if (others.length > 0) throw primaryOnBoth(name, ['this host', ...others.map(({ peer }) => peer)]);
   throw new RefusedError(`${name} is ${wanted.toLowerCase()} on this host already`, {
-    remedy: 'there is nothing to do',
+    remedy: `there is nothing to do; see: bofh drbd status ${name}`,
   });
 }
 

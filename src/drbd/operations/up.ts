@@ -60,7 +60,7 @@ export const up = operation({
     const found = await askedHere(host, name);
     if (found.state !== undefined)
       throw new RefusedError(`${name} is up already, as ${found.state.role}`, {
-        remedy: 'there is nothing to do',
+        remedy: `there is nothing to do; see: bofh drbd status ${name}`,
       });
     await refuseWithoutAddress(host, found, drbdUp(name));
     await refuseTakenMinors(host, found);
@@ -162,7 +162,7 @@ function refuseReplica({ name, connections }: ResourceState): void {
     throw new RefusedError(
       `${name} is connected to ${peer.peer}, which was up before: it is a replica of the data there, and stays`,
       {
-        remedy: `to undo it anyway, there: bofh drbd disconnect ${name}, then: bofh recover; to keep it as it is: bofh recover --abandon ID --because "…", whose id bofh journal list shows`,
+        remedy: `to undo it anyway, there: bofh drbd disconnect ${name}, then: bofh recover; to keep it as it is: bofh recover --abandon ID --because "…" (to see the ID: bofh journal list)`,
       },
     );
 }

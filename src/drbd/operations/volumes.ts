@@ -40,11 +40,13 @@ export type VolumesUndo = z.infer<typeof undo>;
 /** A change of volumes of a resource that is up, valid until the next boot, and its undo. */
 interface VolumeChange {
   readonly kind: string;
-  /** `web1/0 is attached` */
+  /** `web1/0 has its disk` */
   readonly words: string;
-  readonly isSo: (state: ResourceState, volume: number) => boolean;
+  /** If drbdadm has changed nothing: `web1/0 still has no disk` */
+  readonly otherwise: string;
+  readonly isDone: (state: ResourceState, volume: number) => boolean;
   readonly act: (of: VolumeOf) => Command<void, 'change'>;
-  readonly back: (of: VolumeOf) => Command<void, 'change'>;
+  readonly undoAct: (of: VolumeOf) => Command<void, 'change'>;
   /**
    * The state of a resource that is down now: without the change, or without what the undo would
    * set.
@@ -72,10 +74,10 @@ export function volumeChange(
     prepare: async ({ args: { name, volume }, host, chosen }): Promise<VolumesUndo> => {
       const found = await askedUp(host, name);
       const volumes = chosen?.volumes ?? volumesOf(change, found.state, volume);
-      const left = volumes.filter((each) => !change.isSo(found.state, each));
+      const left = volumes.filter((each) => !change.isDone(found.state, each));
       if (left.length === 0)
         throw new RefusedError(`${namesOf(name, volumes)} ${change.words} already`, {
-          remedy: 'there is nothing to do',
+          remedy: `there is nothing to do; see: bofh drbd status ${name}`,
         });
       await refuseWithoutAddress(host, found, change.act({ name, volume: left[0] ?? 0 }));
       await change.check?.(host, found, left);
@@ -85,18 +87,16 @@ export function volumeChange(
     claims: ({ undo: of, on }) => claimsOf(of, on),
     run: async ({ undo: of, host }) => {
       const state = await found(host, of);
-      if (typeof state === 'string' || of.volumes.some((volume) => change.isSo(state, volume)))
+      if (typeof state === 'string' || of.volumes.some((volume) => change.isDone(state, volume)))
         throw new NotDone(`${of.name} has changed; nothing was done`, {
           found: `the DRBD resource ${of.name}, changed by another process`,
           remedy: `see what it is: bofh drbd status ${of.name}`,
         });
       for (const volume of of.volumes) await host.run(change.act({ name: of.name, volume }));
       const after = await found(host, of);
-      const left = of.volumes.filter((volume) => typeof after === 'string' || !change.isSo(after, volume));
+      const left = of.volumes.filter((volume) => typeof after === 'string' || !change.isDone(after, volume));
       if (left.length > 0)
-        throw new ParseError(
-          `drbdadm reported success, but it is not so that ${namesOf(of.name, left)} ${change.words}`,
-        );
+        throw new ParseError(`drbdadm reported success, but ${namesOf(of.name, left)} ${change.otherwise}`);
       return null;
     },
     value: ({ undo: { name, devices } }) => ({ name, devices }),
@@ -107,7 +107,7 @@ export function volumeChange(
         return change.whenDown === 'gone'
           ? { state: 'gone' }
           : { state: 'not-ours', found: `${of.name} is down now` };
-      if (!of.volumes.some((volume) => change.isSo(state, volume))) return { state: 'gone' };
+      if (!of.volumes.some((volume) => change.isDone(state, volume))) return { state: 'gone' };
       return { state: 'ours', holders: (await change.holders?.(host, of)) ?? [] };
     },
     revert: ({ undo: of, host }) => goBack(change, host, of),
@@ -115,7 +115,7 @@ export function volumeChange(
       what: `that ${namesOf(of.name, of.volumes)} ${change.words}`,
       look: [['drbdsetup', 'events2', '--now', of.name]],
       clear: of.volumes.map((volume) => {
-        const { tool, argv } = change.back({ name: of.name, volume });
+        const { tool, argv } = change.undoAct({ name: of.name, volume });
         return [tool, ...argv];
       }),
     }),
@@ -125,9 +125,9 @@ export function volumeChange(
 async function goBack(change: VolumeChange, host: ChangeHost, of: VolumesUndo): Promise<void> {
   const state = await found(host, of);
   if (typeof state === 'string') return;
-  const changed = of.volumes.filter((volume) => change.isSo(state, volume));
+  const changed = of.volumes.filter((volume) => change.isDone(state, volume));
   change.checkBack?.(state, changed);
-  for (const volume of changed) await host.run(change.back({ name: of.name, volume }));
+  for (const volume of changed) await host.run(change.undoAct({ name: of.name, volume }));
 }
 
 async function found(
@@ -140,7 +140,7 @@ async function found(
 function volumesOf(change: VolumeChange, state: ResourceState, asked: number | undefined): readonly number[] {
   const all = state.volumes.map(({ volume }) => volume);
   if (asked === undefined) {
-    const left = all.filter((volume) => !change.isSo(state, volume));
+    const left = all.filter((volume) => !change.isDone(state, volume));
     return left.length === 0 ? all : left;
   }
   if (all.includes(asked)) return [asked];

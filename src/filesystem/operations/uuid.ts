@@ -13,6 +13,8 @@ import {
 } from '../../blockdevice/index.ts';
 import { commandWords, type ChangeHost, type ReadHost } from '../../command/index.ts';
 import { type ManualRecovery, RefusedError } from '../../core/errors.ts';
+import { option } from '../../core/option.ts';
+import { option } from '../../core/option.ts';
 import { checkUuid, makeable, type Makeable } from '../types.ts';
 import { keepSeed, setUuid } from '../commands/uuid.ts';
 import { hasWayBack, numbered, type Numbered, refuseFixed, renumber } from '../uuids.ts';
@@ -137,8 +139,8 @@ async function refuseTaken(host: ReadHost, device: string, to: string): Promise<
   const link = `/dev/disk/by-uuid/${to}`;
   if ((await host.stat(link)) === undefined) return;
   const { path } = await deviceNode(host, link);
-  throw new RefusedError(`${path} has the uuid ${to} already: ${device} does not get it`, {
-    remedy: 'leave it out, and a new one is chosen',
+  throw new RefusedError(`the uuid ${to} is already on ${path}: ${device} stays unchanged`, {
+    remedy: `leave out ${option('--uuid', '`uuid`')}: bofh chooses a new one`,
   });
 }
 

@@ -151,7 +151,7 @@ async function fetch(link: Link, wanted: readonly Wanted[]): Promise<readonly An
   const answers = wanted.map((_, i) => answerIn(parts[2 * i], parts[2 * i + 1]));
   if (exitCode === 0 && parts.length === 2 * wanted.length + 1 && answers.every((each) => each !== undefined))
     return answers;
-  throw new ParseError(`the answer to ${words.slice(0, 2).join(' ')} and others was not understood`);
+  throw new ParseError(`the answer to ${words.slice(0, 2).join(' ')} and others could not be parsed`);
 }
 
 function answerIn(content: Buffer | undefined, end: Buffer | undefined): Answer | undefined {

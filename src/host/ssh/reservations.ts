@@ -191,7 +191,7 @@ export function sshReservations(
       const { word } = await tell('end a reservation', release, id, []);
       if (word === 'held')
         throw new JournalError(`a program of sequence ${id} still runs on ${host}`, {
-          remedy: `wait until it has ended (bofh recover ${id} names it), then run the command again`,
+          remedy: `see it: bofh recover ${id}; wait until it has ended, then run the command again`,
         });
     },
   };

@@ -201,5 +201,7 @@ function stateOf(lv: LogicalVolume): string {
 }
 
 function already(lv: LogicalVolume): RefusedError {
-  return new RefusedError(`${lv.fullName} is ${stateOf(lv)} already`, { remedy: 'there is nothing to do' });
+  return new RefusedError(`${lv.fullName} is ${stateOf(lv)} already`, {
+    remedy: 'there is nothing to do; see: bofh lvm list',
+  });
 }

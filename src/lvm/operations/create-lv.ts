@@ -100,7 +100,7 @@ export const createLv = operation({
     checkLvName(group, name);
     tags.forEach(checkTag);
     if (content === 'zeros' && pool !== undefined)
-      throw new UsageError(`${group}/${name}: a thin volume is empty as it is made; leave out content`);
+      throw new UsageError(`${group}/${name}: a new thin volume is empty; leave out \`content\``);
     const extentsIn = wantedExtents(`${group}/${name}`, { size: asked, count });
     const layout = layoutOf(`${group}/${name}`, { ...how, pool });
     const vg = await usableVg(host, group);

@@ -62,7 +62,7 @@ export async function idleMembersOn(
       throw new RefusedError(
         `${device} is not in the volume group ${vg.name} (${pv.vg?.name ?? 'in none'})`,
         {
-          remedy: 'bofh lvm pv list shows which device is in which group',
+          remedy: 'see which device is in which group: bofh lvm pv list',
         },
       );
     found.push(pv);

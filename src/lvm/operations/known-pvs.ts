@@ -66,7 +66,7 @@ export async function freePvsOn(host: ReadHost, devices: readonly string[]): Pro
       throw new UsageError(`${device} is named twice: it is the physical volume ${pv.uuid}`);
     if (pv.vg !== undefined)
       throw new RefusedError(`${device} is in the volume group ${pv.vg.name} already (uuid ${pv.uuid})`, {
-        remedy: `name another device; bofh lvm pv list shows those that are in no group`,
+        remedy: `name another device; see those that are in no group: bofh lvm pv list`,
       });
     found.push(pv);
   }

@@ -37,7 +37,7 @@ export function volumeNamed(
   if (lv === undefined)
     throw new RefusedError(`there is no logical volume ${group}/${name}`, {
       code: 'not-found',
-      remedy: 'bofh lvm list shows every logical volume',
+      remedy: 'see every logical volume: bofh lvm list',
     });
   if (uuid !== undefined && lv.uuid !== uuid)
     throw new RefusedError(`${group}/${name} is another volume now: its uuid is ${lv.uuid}, not ${uuid}`, {

@@ -182,7 +182,7 @@ function pairOf(lv: LogicalVolume, all: readonly LogicalVolume[]): Pair {
   const isThinOne = isThin(lv) && origin?.pool?.uuid === lv.pool.uuid;
   if (origin === undefined || !(isClassicSnapshot(lv) || isThinOne))
     throw new UsageError(`${lv.fullName} is not a snapshot of a volume that is there: it cannot be merged`, {
-      remedy: 'bofh lvm list shows what is a snapshot of what',
+      remedy: 'see what is a snapshot of what: bofh lvm list',
     });
   const others = all.filter(
     (other) => other.uuid !== lv.uuid && other.origin?.uuid === origin.uuid && isClassicSnapshot(other),

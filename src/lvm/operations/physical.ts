@@ -39,7 +39,7 @@ export async function pvOn(
       remedy:
         found === undefined && !(await identityOf(host, device)).identity.startsWith('LVM-')
           ? `create one on it: bofh lvm pv create ${device}`
-          : 'bofh lvm pv list shows every physical volume',
+          : 'see every physical volume: bofh lvm pv list',
     });
   const pv = await pvOf(host, uuid);
   const path = pv?.path;

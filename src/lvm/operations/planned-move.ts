@@ -45,7 +45,7 @@ async function found(host: ReadHost, { device, volume }: AskedMove) {
   const pv = await pvOn(host, device);
   if (pv.vg === undefined)
     throw new RefusedError(`${device} is in no volume group, so it has no extents`, {
-      remedy: 'bofh lvm pv list shows which device is in which group',
+      remedy: 'see which device is in which group: bofh lvm pv list',
     });
   const vg = await usableVg(host, pv.vg.name);
   const extents = await extentsOf(host, vg);

@@ -14,7 +14,7 @@ export function poolNamed(
   const lv = volumeNamed(vg, of);
   if (isThinPool(lv)) return lv;
   throw new RefusedError(`${lv.fullName} is not a thin pool (${lv.layout.join(', ')})`, {
-    remedy: `bofh lvm list shows the pools; or make one: bofh lvm pool create ${vg.name}/NAME --size SIZE`,
+    remedy: `see the pools: bofh lvm list; or create one: bofh lvm pool create ${vg.name}/NAME --size SIZE`,
   });
 }
 

@@ -97,7 +97,9 @@ function refusePart(lv: LogicalVolume): void {
   if (!lv.role.includes('private')) return;
   throw new RefusedError(
     `${lv.fullName} is part of another volume, or a pool (${lv.layout.join(', ')}): bofh renames neither`,
-    { remedy: 'a part takes its name from the volume that it belongs to: rename that one; lvs -a shows it' },
+    {
+      remedy: 'a part takes its name from the volume that it belongs to: rename that one; to see it: lvs -a',
+    },
   );
 }
 

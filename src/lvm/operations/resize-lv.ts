@@ -71,7 +71,7 @@ export const resizeLv = operation({
     refuseKind({ lv, all: vg.volumes });
     refuseUntold(lv);
     if (isClassicSnapshot(lv)) {
-      if (added !== undefined) throw new UsageError(`${lv.fullName} is a snapshot: leave out added`);
+      if (added !== undefined) throw new UsageError(`${lv.fullName} is a snapshot: leave out \`added\``);
       return { ...known, ...refuseRoom(vg, lv, to), when: 'after the commit' as const };
     }
     const thin = isThin(lv) ? { ...known, pool: lv.pool } : undefined;
@@ -200,11 +200,12 @@ function refuseUnseen(
   isReplica: boolean,
   held: readonly Holder[],
 ): void {
-  if (isReplica) throw new UsageError(`${fullName} grows after the commit, beneath DRBD: leave out added`);
+  if (isReplica)
+    throw new UsageError(`${fullName} grows after the commit, beneath DRBD: leave out \`added\``);
   if (held.length > 0)
     throw new RefusedError(`${fullName} is in use: ${inWords(held)}; the added space cannot be zeroed`, {
       holders: held,
-      remedy: `${remedyFor(held) ?? 'end that use first'}; or leave out added`,
+      remedy: `${remedyFor(held) ?? 'end that use first'}; or leave out \`added\``,
     });
   if (active !== true)
     throw new RefusedError(`${fullName} is not active: the added space cannot be zeroed`, {

@@ -200,6 +200,6 @@ function refuseSize(of: {
     });
   if (now === was)
     throw new RefusedError(`${device} has that size already: ${String(was)} extents`, {
-      remedy: 'there is nothing to do',
+      remedy: 'there is nothing to do; see: bofh lvm pv list',
     });
 }

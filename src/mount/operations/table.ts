@@ -135,7 +135,7 @@ export function rowOf({ file, known, key, table }: About): Row {
   if (more.length > 0)
     throw new RefusedError(
       `${file} has more than one line for ${key}: ${[line, ...more].map(({ number }) => String(number)).join(', ')}`,
-      { remedy: `remove one yourself: ${look}` },
+      { remedy: `see them: ${look}; then remove all but one of these lines in an editor` },
     );
   if (line.secret)
     throw new RefusedError(

@@ -120,7 +120,7 @@ async function topmost(host: ReadHost, entries: readonly MountEntry[], path: str
   if (entry !== undefined) return entry;
   throw new RefusedError(
     there.length === 0 ? `nothing is mounted on ${path}` : `the mount on ${path} is hidden by another one`,
-    { remedy: 'bofh mount list shows every mount' },
+    { remedy: 'see every mount: bofh mount list' },
   );
 }
 

@@ -55,7 +55,7 @@ async function expectBefore(host: ReadHost, of: TableUndo): Promise<string | und
   const { content } = await readTable(host, of.file);
   if ((content === undefined ? null : hashOf(content)) === of.before) return content;
   throw new RefusedError(`${of.file} was edited concurrently and is left untouched`, {
-    remedy: 'look at it, then run the command again',
+    remedy: `see it: stat ${of.file}; then run the command again`,
   });
 }
 

@@ -58,8 +58,8 @@ export function withItems(
     const [before, after, ...more] = raw.split(utf8(wanted.from));
     if (before === undefined || after === undefined || more.length > 0)
       throw new UsageError(
-        `${config.file}:${token.line}: ${wanted.from} is not written there plainly, and once`,
-        { remedy: `write it so in the file, then run the command again` },
+        `${config.file}:${token.line}: this string must contain ${wanted.from} exactly once and without escapes`,
+        { remedy: `write ${wanted.from} there once, without backslashes; then run the command again` },
       );
     return [{ from: token.from, to: token.to, by: `${before}${utf8(wanted.to)}${after}` }];
   });

@@ -257,7 +257,7 @@ async function startedByOthers(
   return new NotDone(`${error.message}; ${found}, and is left alone`, {
     found,
     cause: error,
-    remedy: `xl list ${theirs.name} shows it`,
+    remedy: `see it: xl list ${theirs.name}`,
   });
 }
 

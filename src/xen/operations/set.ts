@@ -70,12 +70,12 @@ export const set = operation({
         domain === undefined
           ? `no domain ${name} with the uuid ${asked.uuid} runs`
           : `${name} is not running: ${describe(domain)}`,
-        { remedy: domain === undefined ? 'bofh vm list shows what runs' : remedyFor(domain) },
+        { remedy: domain === undefined ? 'see what runs: bofh vm list' : remedyFor(domain) },
       );
     const { from, most, scheduler } = await valueOf(host, domain, what);
     if (from === undefined)
       throw new RefusedError(`${name} has no weight: its scheduler is neither credit nor credit2`, {
-        remedy: 'xl info shows the scheduler',
+        remedy: 'see the scheduler: xl info',
       });
     if (from === to) throw new UsageError(`${name}: ${inWords(what, to)} already: nothing would change`);
     if (to > most || (to === 0 && what !== 'paused'))
@@ -146,7 +146,7 @@ export function inWords(what: GuestSetting, value: number): string {
 async function apply(host: ChangeHost, undo: Undo, to: number): Promise<void> {
   const domain = await domainOf(host, undo);
   if (domain === undefined)
-    throw new RefusedError(`${undo.name} has ended meanwhile`, { remedy: 'bofh vm list shows what runs' });
+    throw new RefusedError(`${undo.name} has ended meanwhile`, { remedy: 'see what runs: bofh vm list' });
   if (undo.setting !== 'paused' || to === 1) return host.run(commandFor(undo, domain.id, to));
   for (let nth = 0; nth < mostPauses; nth += 1) {
     await host.run(xlUnpause(domain));

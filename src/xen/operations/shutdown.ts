@@ -162,7 +162,7 @@ async function runningDomain(
   const [domain] = await guestDomains(host, (each) => each.uuid === uuid && each.name === name);
   if (domain === undefined)
     throw new RefusedError(`no domain ${name} with the uuid ${uuid} runs`, {
-      remedy: 'bofh xen list shows what runs',
+      remedy: 'see what runs: bofh xen list',
     });
   if (domain.state === 'running' || (domain.state === 'paused' && how === 'destroy')) return domain;
   // Neither state can be restored, so this would have no undo.

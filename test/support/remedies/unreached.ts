@@ -40,5 +40,9 @@ export const unreached: readonly (readonly [reason: string, most: number, place:
     6,
     /^(?:copy\/(?:script|image-source)|kernel\/parameter|mount\/paths|xen\/operations\/set)\.ts|has no object|a plan does not/,
   ],
-  ['a guest or its backup that lost a file', 5, /^vm\/(?:autostart|restore|provision)\.ts|is not understood/],
+  [
+    'a guest or its backup that lost a file',
+    5,
+    /^vm\/(?:autostart|restore|provision)\.ts|could not be parsed/,
+  ],
 ];

@@ -128,7 +128,8 @@ describe('a sequence with a `reverse`', () => {
 
     expect(await rejectionOf(run(unmade, (tx) => tx.call(add, 'ann')))).toMatchObject({ cause });
     expect(await rejectionOf(run(undefined, (tx) => tx.call(add, 'ann')))).toMatchObject({
-      remedy: 'give it one by withReverse(), or by the `reverse` of the sequence, or use tx.effect',
+      remedy:
+        'give the function an inverse with withReverse() or with the `reverse` of the sequence, or use tx.effect',
     });
     expect(await rejectionOf(run(undefined, (tx) => tx.call(() => 'done')))).toMatchObject({
       message: 'a function without a name was not called, because bofh does not know how to undo it',

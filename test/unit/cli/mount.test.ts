@@ -128,15 +128,15 @@ describe('bofh mount fstab and crypttab', () => {
     host.admin.writeFile('/etc/fstab', text);
     const { runtime, stdout, stderr } = at();
     await runVerb(runtime, 'mount fstab list');
-    expect(stdout()).toContain('not understood');
+    expect(stdout()).toContain('could not be parsed');
     expect(stderr()).toBe(
-      '/etc/fstab: line 2 is not understood: its fifth field is not a number: a comment needs a line of its own',
+      '/etc/fstab: line 2 could not be parsed: its fifth field is not a number: a comment needs a line of its own',
     );
     await run(`fstab add ${device} /mnt --type ext4`);
     expect(host.admin.readFile('/etc/fstab')).toBe(`${text}${device} /mnt ext4 defaults 0 0\n`);
     for (const touched of ['/b', '/b/', '/dev/b'])
-      await expect(run(`fstab remove ${touched}`)).rejects.toThrow('line 2 is not understood');
-    await expect(run(`fstab add ${device} /b --type ext4`)).rejects.toThrow('line 2 is not understood');
+      await expect(run(`fstab remove ${touched}`)).rejects.toThrow('line 2 could not be parsed');
+    await expect(run(`fstab add ${device} /b --type ext4`)).rejects.toThrow('line 2 could not be parsed');
 
     // findmnt 2.41 gives up at such a line.
     const seen: string[] = [];
@@ -153,8 +153,8 @@ describe('bofh mount fstab and crypttab', () => {
     host.admin.writeFile('/etc/crypttab', 'a b c d # e\n');
     const listed = at();
     await runVerb(listed.runtime, 'mount crypttab list');
-    expect(listed.stderr()).toContain('/etc/crypttab: line 1 is not understood');
-    await expect(run('crypttab remove a')).rejects.toThrow('line 1 is not understood');
+    expect(listed.stderr()).toContain('/etc/crypttab: line 1 could not be parsed');
+    await expect(run('crypttab remove a')).rejects.toThrow('line 1 could not be parsed');
   });
 
   it('change the named field and no other byte of the line', async () => {

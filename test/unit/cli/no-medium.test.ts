@@ -54,7 +54,7 @@ it.each(
   expect(told).toMatchObject({
     failed: expect.stringContaining('/dev/sr0 has no medium (') as unknown,
     host: 'unchanged',
-    next: 'insert one, or name another device; bofh block tree lists them',
+    next: 'insert one, or name another device; see them: bofh block tree',
     exitCode: 1,
   });
 });

@@ -177,7 +177,7 @@ describe('vm mount', () => {
     [
       'a line that cannot be read',
       () => editFstab(host, (text) => `${text}/dev/xvdc /srv\n`),
-      /fstab of web1: line 4 is not understood.*bofh mount add \/dev\/vg0\/web1-root/,
+      /fstab of web1: line 4 could not be parsed.*bofh mount add \/dev\/vg0\/web1-root/,
     ],
     [
       'two disks of one UUID',

@@ -7,7 +7,7 @@ const of = { answer: 'the answer of blkid /dev/sr0', stdout: 'geheim', cause: ne
 it('shows the reason and the start of an output, and keeps the error of the parser as its cause', () => {
   const error = unparsed({}, of);
 
-  expect(error.message).toBe(`${of.answer} was not understood: what is geheim?; it begins "geheim"`);
+  expect(error.message).toBe(`${of.answer} could not be parsed: what is geheim?; it begins "geheim"`);
   expect(error.cause).toBe(of.cause);
 });
 

@@ -99,7 +99,7 @@ describe('tx.drbd.createConfig', () => {
     [
       'a resource of other hosts',
       asked({ hosts: here({ name: 'other' }) }),
-      'has no part for this host (sim): it names other, peer',
+      'has no section "on sim" for this host: it names other, peer',
     ],
   ])('refuses %s', async (_, args, words) => {
     const { message, remedy } = await refused(replicated(), (tx) => tx.drbd.createConfig(args));

@@ -79,7 +79,7 @@ describe('tx.drbd.up', () => {
       resourceText('web2', { minor: 1, port: 7789 }).replace('on sim', 'on rem'),
     );
     expect(await refused(host, (tx) => tx.drbd.up({ name: 'web2' }))).toMatchObject({
-      message: 'the configuration of web2 has no part for this host (sim)',
+      message: 'the configuration of web2 has no section "on sim" for this host',
     });
   });
 

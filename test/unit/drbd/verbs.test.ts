@@ -333,7 +333,7 @@ describe('operations without an inverse', () => {
       'all that /dev/vg0/web1-root has room for',
     );
     expect((await refused(small(up()), act)).message).toContain('is not connected to every peer');
-    expect((await refused(small(connected()), act)).message).toContain('primary nowhere');
+    expect((await refused(small(connected()), act)).message).toContain('not primary on any host');
     expect((await refused(small(connected('Primary', { disk: 'Inconsistent' })), act)).message).toContain(
       'not up to date everywhere',
     );

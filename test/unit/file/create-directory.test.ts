@@ -79,7 +79,7 @@ describe('a new directory', () => {
     mkdirSync(join(dir, 'hold'));
     mkdirSync(path);
 
-    expect((await step.look()).found).toContain('is another one now and stays');
+    expect((await step.look()).found).toContain('is another object now and stays');
     await step.goBack();
     expect(existsSync(path)).toBe(true);
   });

@@ -53,7 +53,7 @@ describe('a new link', () => {
     rmSync(path);
     symlinkSync('theirs', path);
 
-    expect((await step.look()).found).toContain('is another one now and stays');
+    expect((await step.look()).found).toContain('is another object now and stays');
     await step.goBack();
     expect([readlinkSync(path), names()]).toEqual(['theirs', ['web1.cfg']]);
   });
@@ -122,7 +122,7 @@ describe('a changed link', () => {
     await step.run();
     rmSync(path);
     symlinkSync('theirs', path);
-    expect((await step.look()).found).toContain('is another one now and stays');
+    expect((await step.look()).found).toContain('is another object now and stays');
     await step.goBack();
     expect([readlinkSync(path), names()]).toEqual(['theirs', ['web1.cfg']]);
   });

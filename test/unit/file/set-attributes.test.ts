@@ -115,7 +115,7 @@ const rows: readonly (readonly [string, () => void, object, string])[] = [
       linkSync(path, `${path}.2`);
     },
     { mode: 0o600 },
-    'has another name',
+    'has another hard link',
   ],
 ];
 

@@ -278,7 +278,7 @@ describe('output that could not be parsed', () => {
 
     const error = await rejectionOf(host.run(reading([], { parse })));
 
-    expect(String(error)).toMatch(/was not understood: \[0\]: Invalid input.*, and 99 more; it begins/);
+    expect(String(error)).toMatch(/could not be parsed: \[0\]: Invalid input.*, and 99 more; it begins/);
     expect(String(error)).not.toContain('\n');
   });
 

@@ -86,7 +86,11 @@ it.each([
 it.each([
   ['vm.none', '1', 'this kernel has no parameter vm.none: there is no file /proc/sys/vm/none'],
   ['net.ipv4.conf', '1', 'this kernel has no parameter net.ipv4.conf'],
-  ['kernel.ngroups_max', '1', 'kernel.ngroups_max is read-only here: its file has no mode to write'],
+  [
+    'kernel.ngroups_max',
+    '1',
+    'kernel.ngroups_max is read-only here: no write permission on /proc/sys/kernel/ngroups_max',
+  ],
   ['net.ipv4.route.flush', '1', 'can only be written'],
   ['net.ipv6.conf.all.disable_ipv6', '1', 'an undo cannot set net.ipv6.conf.all.disable_ipv6 back from 1'],
   ['vm.swappiness', '60', 'vm.swappiness is 60 already'],

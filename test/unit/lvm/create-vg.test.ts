@@ -68,7 +68,7 @@ describe('is refused, and nothing changes', () => {
     [
       'a blank logical volume',
       { devices: ['/dev/vg0/blank'] },
-      /\/dev\/vg0\/blank is not a physical volume: it holds nothing bofh lvm pv list shows/,
+      /\/dev\/vg0\/blank is not a physical volume: it holds nothing see every physical volume: bofh lvm pv list/,
     ],
     ['a device of another group', { devices: [one, '/dev/vdb'] }, /in the volume group vg0 already/],
     ['extents larger than a device', { extentSize: '64m' }, /no extent of 64 MiB has room/],

@@ -212,7 +212,9 @@ describe('nothing is started on a full pool', () => {
     host.admin.fill('vg0', 'thin', { data: 0 });
     const key = { from: 'file', path: '/etc/key' } as const;
     const error = await failureOf(does((tx) => tx.crypt.reencrypt({ device: '/dev/vg0/thin', key })));
-    expect(String(error)).toMatch(/the encryption of \/dev\/vg0\/thin needs at least 48 MiB more in it/);
+    expect(String(error)).toMatch(
+      /the encryption of \/dev\/vg0\/thin needs at least 48 MiB: nothing was started/,
+    );
   });
 
   test('no zeros that do not fit', async () => {
@@ -221,7 +223,9 @@ describe('nothing is started on a full pool', () => {
     const error = await failureOf(
       does((tx) => tx.block.zero({ device: '/dev/vg0/thin', overwrite: ['blank'] })),
     );
-    expect(String(error)).toMatch(/zeros on all of \/dev\/vg0\/thin needs at least 64 MiB more in it/);
+    expect(String(error)).toMatch(
+      /zeros on all of \/dev\/vg0\/thin needs at least 64 MiB: nothing was started/,
+    );
   });
 
   test('no device is added to a btrfs, used as a replacement, or balanced to', async () => {
@@ -255,7 +259,7 @@ describe('nothing is started on a full pool', () => {
     const asked = { source: '/srv/big.tar', root: '/mnt/web1', device: '/dev/vg0/thin', files: [] };
     host.admin.fill('vg0', 'pool', { data: 94.9, metadata: 1 });
     const error = await failureOf(does((tx) => tx.copy.unpack({ ...asked, filesystem: ownUuid })));
-    expect(String(error)).toMatch(/the unpacking into \/mnt\/web1 needs at least .* more in it/);
+    expect(String(error)).toMatch(/the unpacking into \/mnt\/web1 needs at least .*: nothing was started/);
     host.admin.fill('vg0', 'thin', { data: 10 });
     await does((tx) => tx.copy.unpack({ ...asked, filesystem: ownUuid }));
   });

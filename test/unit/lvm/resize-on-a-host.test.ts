@@ -408,7 +408,7 @@ describe('the new space, filled with zeros', () => {
 
     expect(await failureOf(does((tx) => grown(tx)))).toMatchObject({
       code: 'in-use',
-      remedy: expect.stringContaining('or leave out added') as string,
+      remedy: expect.stringContaining('or leave out `added`') as string,
     });
     expect(host.snapshot()).toBe(before);
   });

@@ -240,7 +240,7 @@ nas:/export /srv nfs defaults 0 0
   it('is refused when a line cannot be parsed, or the fstab is missing or a link', async () => {
     const host = stage('/dev/xvda9 /home\n');
     await expect(on(host, () => new NestedMounted(root).mount())).rejects.toThrow(
-      '/mnt/tree/etc/fstab: line 1 is not understood',
+      '/mnt/tree/etc/fstab: line 1 could not be parsed',
     );
     await expect(on(host, () => new NestedMounted({ ...root, fstab: '/etc/none' }).mount())).rejects.toThrow(
       'what belongs to this root is not known',

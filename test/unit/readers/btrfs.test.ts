@@ -122,7 +122,7 @@ const rows: readonly Row<Input>[] = [
     /(?<=Device size:\s+)\d+/,
     '512.00MiB',
   ]),
-  at('usage', 'usage@6.2', 'another heading', /does not begin as it should/, ['Overall:', 'Total:']),
+  at('usage', 'usage@6.2', 'another heading', /has an unknown first line/, ['Overall:', 'Total:']),
   at('usage', 'usage@6.2', 'a share that is no number', /cannot read the line/, [
     /^( {3}\/dev\/\S+\t *)\d+$/,
     '$1x',

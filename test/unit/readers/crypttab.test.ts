@@ -4,7 +4,7 @@ import { lineText, unreadLine } from '../../../src/mount/tab/fields.ts';
 import { changedCrypttab, parseCrypttab } from '../../../src/mount/tab/crypttab.ts';
 import { readerTable, type Row } from './table.ts';
 
-/** The lines as `name device key options`; refused by the first line that is not understood. */
+/** The lines as `name device key options`; refused by the first line that could not be parsed. */
 function read(text: string): readonly string[] {
   const { lines, unread } = parseCrypttab(Buffer.from(text, 'utf8').toString('latin1'));
   if (unread[0] !== undefined) throw unreadLine('/etc/crypttab', unread[0]);
@@ -53,7 +53,7 @@ const rows: readonly Row<string>[] = [
       [`a /dev/a none luks|${option}`],
     ],
   ),
-  ['one field', 'a\n', /line 1 is not understood: it has fewer than two fields/],
+  ['one field', 'a\n', /line 1 could not be parsed: it has fewer than two fields/],
   ['one field, beneath a good line', 'a /dev/a\nb\n', /line 2 /],
   [
     'a comment behind the options',

@@ -5,7 +5,7 @@ import { lineText, unreadLine } from '../../../src/mount/tab/fields.ts';
 import { changedFstab, formatFstab, parseFstab } from '../../../src/mount/tab/fstab.ts';
 import { readerTable, type Row } from './table.ts';
 
-/** The lines as `source target type options dump pass`; refused by the first line that is not understood. */
+/** The lines as `source target type options dump pass`; refused by the first line that could not be parsed. */
 function read(text: string): readonly string[] {
   const { lines, unread } = parseFstab(Buffer.from(text, 'utf8').toString('latin1'));
   if (unread[0] !== undefined) throw unreadLine('/etc/fstab', unread[0]);
@@ -118,7 +118,7 @@ const rows: readonly Row<string>[] = [
   ],
   ['a backslash that is no octal', '/dev/a /x\\y ext4\n', ['/dev/a /x\\y ext4 defaults 0 0']],
   ['a hash within a field', '/dev/a /x#y ext4\n', ['/dev/a /x#y ext4 defaults 0 0']],
-  ['one field', 'bug\n', /line 1 is not understood: it has fewer than three fields/],
+  ['one field', 'bug\n', /line 1 could not be parsed: it has fewer than three fields/],
   ['two fields, beneath a good line', '/dev/a / ext4\n/dev/b /x\n', /line 2 .*fewer than three fields/],
   ['a sentence', 'this is a broken line of words\n', /line 1 .*fifth field is not a number/],
   [

@@ -200,7 +200,7 @@ describe('drbd.remove --keep-on', () => {
       'on alpha: whether the data of web1 on this host is up to date is unknown: it is Outdated',
     );
     const none = await refusal(await made(), () => drbd.remove({ ...onBoth, keepOn: 'gamma' }));
-    expect(none.message).toBe('web1 has no part for the host "gamma"');
+    expect(none.message).toBe('web1 has no "on" section for the host "gamma"');
     const down = await made();
     down.alpha.world.drbd.resources = [];
     const cold = await refusal(down, () => drbd.remove({ ...onBoth, keepOn: 'alpha' }));

@@ -171,7 +171,7 @@ describe('drbd.promote and demote', () => {
       'alpha',
       'web1 is primary on alpha and beta',
     ],
-    ['a host that has none of it', async () => made(), 'gamma', 'has no part for the host "gamma"'],
+    ['a host that has none of it', async () => made(), 'gamma', 'has no "on" section for the host "gamma"'],
     [
       'while the old one is not connected',
       async () => {
@@ -216,7 +216,9 @@ describe('drbd.promote and demote', () => {
   });
 
   it('refuse to demote without a primary', async () => {
-    expect((await refusal(await made(), () => drbd.demote(web1))).message).toBe('web1 is primary nowhere');
+    expect((await refusal(await made(), () => drbd.demote(web1))).message).toBe(
+      'web1 is not primary on any host',
+    );
   });
 });
 
@@ -262,7 +264,7 @@ describe('drbd.grow', () => {
 
   it('refuses one without a primary, or out of sync', async () => {
     expect((await refusal(await made(), () => drbd.grow({ ...web1, size: '+1g' }))).message).toContain(
-      'web1 is primary nowhere',
+      'web1 is not primary on any host',
     );
     const apart = await made({ primary: 'alpha' });
     unplug(apart);

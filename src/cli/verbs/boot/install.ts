@@ -17,7 +17,7 @@ export default verb({
   answers: 'boot install',
   examples: ['boot install'],
   run: async (runtime) => {
-    refuseOtherHost(runtime, 'units of the bofh that is installed');
+    refuseOtherHost(runtime, 'the systemd units of this installation');
     const { bofh } = await openSession(runtime, { site: 'unused', root: 'needed' });
     const { host } = bofh;
     const installed = await installedOptions(host);

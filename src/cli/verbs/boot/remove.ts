@@ -16,7 +16,7 @@ export default verb({
   answers: 'boot remove',
   examples: ['boot remove'],
   run: async (runtime) => {
-    refuseOtherHost(runtime, 'units of the bofh that is installed');
+    refuseOtherHost(runtime, 'the systemd units of this installation');
     const { bofh } = await openSession(runtime, { site: 'unused', root: 'needed' });
     const units = unitsFor(programOf(runtime), {});
     const change = () =>

@@ -12,7 +12,7 @@ export default verb({
   table: true,
   examples: ['boot status'],
   run: async (runtime) => {
-    refuseOtherHost(runtime, 'units of the bofh that is installed');
+    refuseOtherHost(runtime, 'the systemd units of this installation');
     const { bofh } = await openSession(runtime, { site: 'unused', root: 'not-needed' });
     const options = optionsFor(runtime, await installedOptions(bofh.host));
     giveUnits(runtime, await findUnits(bofh.host, unitsFor(programOf(runtime), options)));

@@ -19,7 +19,7 @@ export default verb({
   },
   examples: ['confirm', 'confirm 3f0c1a4e', 'confirm 3f0c1a4e --extend 5m'],
   run: async (runtime, { id: typed, extend }) => {
-    refuseOtherHost(runtime, 'the journals, whatever hosts they reach');
+    refuseOtherHost(runtime, 'the journals');
     const { bofh } = await openSession(runtime, { site: 'unused', root: 'needed' });
     const { engine } = bofh;
     const { id } = typed === undefined ? onlyOne(await readOpen(engine)) : await readById(engine, typed);
@@ -47,7 +47,7 @@ function onlyOne(open: readonly ReadJournal[]): Pick<ReadJournal, 'id'> {
   if (only === undefined)
     throw new RefusedError('nothing waits for a confirmation', {
       code: 'not-found',
-      remedy: 'bofh journal list shows how each sequence ended',
+      remedy: 'see how each sequence ended: bofh journal list',
     });
   if (more.length > 0)
     throw new RefusedError(

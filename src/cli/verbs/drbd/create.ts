@@ -76,7 +76,7 @@ function inWords(
 ): readonly string[] {
   const roles =
     primary === null
-      ? `it is primary nowhere: on one of the two, bofh drbd primary ${resource}`
+      ? `it is not primary on any host; on one of the two: bofh drbd primary ${resource}`
       : `it is primary on ${primary}`;
   const sync =
     initialSync === 'skip'

@@ -23,7 +23,7 @@ export default verb({
       act: changeRole,
       answer: ({ from }): Answer<DrbdRoles> => ({
         data: { resource: name, primary: null, before: from?.name ?? null },
-        lines: [`${name} is secondary on ${from?.name ?? ''}, and primary nowhere`],
+        lines: [`${name} is secondary on ${from?.name ?? ''}, and not primary on any host`],
       }),
     });
   },

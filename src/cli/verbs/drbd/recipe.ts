@@ -36,8 +36,8 @@ export async function changeByPlan<M extends readonly Member[] | undefined, P, T
     const plan = await recipe.plan(members, bofh);
     const again = async (): Promise<void> => {
       if (JSON.stringify(await recipe.plan(members, bofh)) !== JSON.stringify(plan))
-        throw new RefusedError(`${name} has changed since it was looked at: nothing was done`, {
-          remedy: 'look at it and run the command again',
+        throw new RefusedError(`${name} has changed since it was checked: nothing was done`, {
+          remedy: `see it: bofh drbd status ${name}; then run the command again`,
         });
     };
     return {

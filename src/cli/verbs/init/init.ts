@@ -27,7 +27,7 @@ export default verb({
   },
   examples: ['init', 'init --yes', 'init --file /root/site.ts --dry-run'],
   run: (runtime, { file }) => {
-    refuseOtherHost(runtime, 'the settings of bofh');
+    refuseOtherHost(runtime, 'the site file');
     const { mode, consent, answer: format } = runtime.settings;
     const look = async ({ host }: Bofh) => {
       const place = await placeFor(host, file ?? runtime.settings.site);

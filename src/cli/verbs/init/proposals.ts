@@ -39,7 +39,7 @@ async function group(host: ReadHost): Promise<Proposal> {
     return of(
       all.length === 0
         ? 'there is no volume group'
-        : `no volume group can be used: bofh lvm vg list shows the state of ${namesOf(all)}`,
+        : `no volume group can be used; see the state of ${namesOf(all)}: bofh lvm vg list`,
     );
   if (more.length > 0) return of(`several volume groups can be used: ${usable.map(room).join(', ')}`);
   return of(`the only volume group that can be used: ${room(only)}`, only.name);
@@ -77,7 +77,7 @@ async function configDirs(host: ReadHost): Promise<Proposal> {
   }
   const unread = found.problems.length;
   return of(
-    `${counted(found.guests.length, 'guest')} configured there${unread === 0 ? '' : `, and ${counted(unread, 'file')} that bofh cannot read: bofh xen list names them`}`,
+    `${counted(found.guests.length, 'guest')} configured there${unread === 0 ? '' : `, and ${counted(unread, 'file')} that bofh cannot read; see them: bofh xen list`}`,
     dirs.join(','),
   );
 }

@@ -31,7 +31,7 @@ export default verb({
         each.type,
         shownOptions(each),
       ]),
-      none: 'only mounts of the kernel itself; --all shows them',
+      none: 'only mounts of the kernel itself; to see them, add --all',
     });
     return 0;
   },

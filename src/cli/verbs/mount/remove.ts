@@ -30,6 +30,6 @@ export default verb({
 function mountId(text: string, name: string): number {
   if (/^\d+$/.test(text)) return Number(text);
   throw new UsageError(`${name} ${text}: must be a whole number`, {
-    remedy: 'bofh mount list shows the numbers',
+    remedy: 'see the numbers: bofh mount list',
   });
 }

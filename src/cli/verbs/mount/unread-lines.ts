@@ -5,5 +5,5 @@ import type { Runtime } from '../../runtime/runtime.ts';
 export function showUnread(runtime: Runtime, file: string, unread: Table<unknown>['unread']): void {
   if (runtime.settings.answer === 'json') return;
   for (const { number, why } of unread)
-    runtime.terminal.line(`${file}: line ${number} is not understood: ${why}`);
+    runtime.terminal.line(`${file}: line ${number} could not be parsed: ${why}`);
 }

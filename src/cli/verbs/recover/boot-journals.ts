@@ -42,6 +42,6 @@ export function startedGuest(journal: ReadJournal): RefusedError | undefined {
     .filter((key) => key.startsWith('dom:'));
   return new RefusedError(
     `journal ${id} is left open: it had started ${printable(guests.join(', '))}, which may have worked until the reboot`,
-    { remedy: `bofh recover ${id} undoes it anyway; bofh journal show ${id} shows what that is` },
+    { remedy: `to undo it anyway: bofh recover ${id}; to see what that is: bofh journal show ${id}` },
   );
 }

@@ -33,7 +33,7 @@ export async function withinLimit<T>(
   const ms = Math.min(limit.journalMs, limit.until - performance.now());
   if (ms <= 0)
     throw new RefusedError(
-      `journal ${id} is left open: the time for recovery at boot was over before it began`,
+      `journal ${id} stays open: the time for recovery at boot (--total) ended before this journal was reached`,
       {
         remedy: `bofh recover ${id}`,
       },

@@ -74,7 +74,7 @@ export default verb({
       throw new UsageError(`either recover ${id}, or --abandon or --cut-last-line with an id: not both`);
     if (because !== undefined && abandon === undefined)
       throw new UsageError('--because belongs to --abandon ID');
-    refuseOtherHost(runtime, 'the journals, whatever hosts they reach');
+    refuseOtherHost(runtime, 'the journals');
     if (discard.length > 0 && (id === undefined || boot))
       throw new UsageError('--discard needs the ID of a journal: bofh recover ID --discard OBJECT');
     if (ignoreMachineId && (id === undefined || boot))

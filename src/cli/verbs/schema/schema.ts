@@ -43,6 +43,6 @@ function named(asked: string, names: readonly AnswerName[]): AnswerName {
   const variants = names.filter((name) => name.startsWith(`${asked} --`));
   const near = variants.length > 0 ? variants.join(' or ') : nearestOf(asked, names);
   throw new UsageError(`there is no JSON answer "${printable(asked)}"`, {
-    remedy: near === undefined ? 'bofh schema lists them' : `did you mean ${near}?`,
+    remedy: near === undefined ? 'see them: bofh schema' : `did you mean ${near}?`,
   });
 }

@@ -30,7 +30,7 @@ export default verb({
   },
   examples: ['--dry-run undo 3f0c1a4e', 'undo 3f0c1a4e'],
   run: async (runtime, { id: typed, inUse: yes, discard = [] }) => {
-    refuseOtherHost(runtime, 'the journals, whatever hosts they reach');
+    refuseOtherHost(runtime, 'the journals');
     tellWhose(runtime);
     const { bofh } = await openSession(runtime, { site: 'used', root: 'not-needed' });
     const journal = await readById(bofh.engine, typed);

@@ -16,7 +16,9 @@ export default verb({
       throw new UsageError('the console needs a terminal on the host of the guest', {
         remedy: `ssh -t ${settings.host} bofh vm console ${name}`,
       });
-    if (!terminal.interactive || settings.answer === 'json')
+    if (settings.answer === 'json')
+      throw new UsageError('the console has no JSON output', { remedy: 'leave out --json' });
+    if (!terminal.interactive)
       throw new RefusedError('the console needs a terminal, but there is none', {
         remedy: `read what it has printed: less /var/log/xen/console/guest-${name}.log`,
       });

@@ -92,7 +92,7 @@ describe.each(takers)('%s', (_, act) => {
       { uuid, type: 'xfs' },
       { uuid: 'other', type: 'ext4' },
     ])
-      expect(await refused(act, other)).toContain('because overwrite names something else');
+      expect(await refused(act, other)).toContain('because `overwrite` names something else');
     await withBofh(bofhOn(host), () => atomic('takes it', (tx) => act(tx, { overwrite: { uuid } })));
   });
 
@@ -114,7 +114,7 @@ describe.each(takers)('%s', (_, act) => {
   });
 
   test('refuses a blank device when content is named', async () => {
-    expect(await refused(act, { uuid })).toContain('is blank: what overwrite names is not there');
+    expect(await refused(act, { uuid })).toContain('is blank: what `overwrite` names is not there');
   });
 
   test('refuses a physical volume of a group, whatever is named, because the group would lose its data', async () => {

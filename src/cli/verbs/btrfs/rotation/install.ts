@@ -35,7 +35,7 @@ export default verb({
   },
   examples: ['btrfs rotation install /srv/data /srv/snapshots --label daily'],
   run: async (runtime, { calendar: event, ...typed }) => {
-    refuseOtherHost(runtime, 'units of the bofh that is installed');
+    refuseOtherHost(runtime, 'the systemd units of this installation');
     const request = rotationRequest(typed);
     const calendar = calendarOf(request.label, event);
     const { bofh } = await openSession(runtime, { site: 'unused', root: 'needed' });

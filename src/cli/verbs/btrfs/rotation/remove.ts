@@ -19,7 +19,7 @@ export default verb({
   options: { label: value('<LABEL>', 'label of the rotation', { required: true }) },
   examples: ['btrfs rotation remove /srv/data --label daily'],
   run: async (runtime, typed) => {
-    refuseOtherHost(runtime, 'units of the bofh that is installed');
+    refuseOtherHost(runtime, 'the systemd units of this installation');
     const { bofh } = await openSession(runtime, { site: 'unused', root: 'needed' });
     const { label, source } = rotationRequest({ ...typed, target: typed.source, keep: 1 });
     // The units name the path without links. A source that no longer exists has the name that was typed.
@@ -28,7 +28,7 @@ export default verb({
     const seen = (await seenRotations(bofh.host)).find(({ timer }) => timer === names.timer);
     if (seen === undefined)
       throw new RefusedError(`no rotation of ${source} with the label ${label} is installed`, {
-        remedy: 'bofh btrfs rotation status lists those that are',
+        remedy: 'see those that are: bofh btrfs rotation status',
       });
     if (seen.rotation === undefined)
       throw foreignUnits([names.service, names.timer], 'btrfs rotation install');

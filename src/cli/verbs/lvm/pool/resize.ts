@@ -59,7 +59,7 @@ async function sizesOf(host: ReadHost, { vg, name }: Volume): Promise<Sizes> {
   const lv: LogicalVolume = volumeNamed(await usableVg(host, vg), { name });
   if (lv.metadataSize === undefined)
     throw new UsageError(`${vg}/${name} is not a pool (${lv.layout.join(', ')})`, {
-      remedy: 'bofh lvm list shows the pools',
+      remedy: 'see the pools: bofh lvm list',
     });
   return { uuid: lv.uuid, size: lv.size, metadataSize: lv.metadataSize };
 }

@@ -21,7 +21,7 @@ export default verb({
       const { uuid, origin } = volumeNamed(await usableVg(bofh.host, vg), { name });
       if (origin === undefined)
         throw new UsageError(`${volume} is not a snapshot: it cannot be merged`, {
-          remedy: 'bofh lvm list shows what is a snapshot of what',
+          remedy: 'see what is a snapshot of what: bofh lvm list',
         });
       const of = `${vg}/${origin.name}`;
       return {

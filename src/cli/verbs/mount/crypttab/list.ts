@@ -25,7 +25,7 @@ export default verb({
       data,
       head: ['LINE', 'NAME', 'DEVICE', 'KEY', 'OPTIONS'],
       rows: data.map((each) => [
-        ...[String(each.line), each.name ?? 'not understood', each.device ?? '', each.key ?? ''],
+        ...[String(each.line), each.name ?? 'could not be parsed', each.device ?? '', each.key ?? ''],
         each.options.join(','),
       ]),
       none: '/etc/crypttab has no line, or does not exist',

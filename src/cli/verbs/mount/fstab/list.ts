@@ -28,7 +28,7 @@ export default verb({
       head: ['LINE', 'DEVICE', 'PATH', 'TYPE', 'OPTIONS', 'DUMP', 'PASS'],
       rows: data.map((each) => [
         String(each.line),
-        each.device ?? 'not understood',
+        each.device ?? 'could not be parsed',
         each.path ?? '',
         each.type ?? '',
         each.options.join(','),
