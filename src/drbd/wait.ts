@@ -103,8 +103,8 @@ export async function waitUntil(
     refuseHopeless(state, what);
     return false;
   };
-  const isSo = await until({ check, limitMs });
-  if (isSo && last !== undefined) return last;
+  const isReachedInTime = await until({ check, limitMs });
+  if (isReachedInTime && last !== undefined) return last;
   const now = last === undefined ? '' : towards(last).map(inWords).join('; ');
   throw new RefusedError(`${name} is not so far after ${String(Math.round(limitMs / 1000))} s: ${now}`, {
     remedy: `give it more time (${option('--time', 'limitMs')}), or see why: bofh drbd status ${name}`,

@@ -319,8 +319,7 @@ describe.skipIf(!can.ok && !required)('a DRBD resource over two machines', () =>
     await a.run('drbdadm connect web1');
     await b.run('drbdadm connect web1');
     await parted();
-    const choices =
-      /split brain[^]*Those of this host: [^]*--discard-my-data web1[^]*Those of the other host:/;
+    const choices = /split brain[^]*That of this host: [^]*--discard-my-data web1[^]*That of the other host:/;
     for (const at of ['', '--host b '])
       expect(await runOnA(two, `bofh ${at}drbd status web1`, 0)).toMatch(choices);
 

@@ -143,7 +143,7 @@ const programs = new Set([
   ],
 ]);
 
-/** Where the prose goes on behind a command: "bofh xen list shows what runs". */
+/** Where the prose goes on behind a command: "lvs shows what runs". */
 const prose =
   / (?:shows?|tells?|says?|lists?|names|is|does|that|when|once|with the|as root|first|there|here|before|after|makes?|if|until|instead|again|which|for|has|have|to see|on|undoes|run at|removes|closes) .*$/s;
 

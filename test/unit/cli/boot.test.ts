@@ -469,7 +469,9 @@ describe('bofh recover --boot', () => {
     expect(await runVerb(runtime, 'recover --boot --total 0s')).toBe(3);
 
     expect(volumes()).toBe(true);
-    expect(stderr()).toContain('the time for recovery at boot was over before it began');
+    expect(stderr()).toContain(
+      'the time for recovery at boot (--total) ended before this journal was reached',
+    );
   });
 
   it('leaves a journal open that hangs, continues with the next, and keeps its objects locked', async () => {
@@ -509,7 +511,9 @@ describe('bofh recover --boot', () => {
     expect(await runVerb(runtime, 'recover --boot --total 0s')).toBe(3);
 
     expect(volumes()).toBe(true);
-    expect(stderr()).toContain('the time for recovery at boot was over before it began');
+    expect(stderr()).toContain(
+      'the time for recovery at boot (--total) ended before this journal was reached',
+    );
   });
 
   it('leaves sequences of this boot open', async () => {

@@ -84,7 +84,7 @@ it('bofh drbd status reports a split brain on the StandAlone side and on the sid
     const { runtime, stdout } = at(host);
     await runVerb(runtime, 'drbd status web1');
     expect(stdout()).toMatch(
-      /split brain.*Those of this host: .*--discard-my-data web1.*Those of the other host:/,
+      /split brain.*That of this host: .*--discard-my-data web1.*That of the other host:/,
     );
   }
 });

@@ -196,7 +196,7 @@ describe('bofh drbd replace-peer', () => {
       },
     ]);
     await expect(runVerb(runtime, replace)).rejects.toThrow(
-      'web1 has changed since it was looked at: nothing was done',
+      'web1 has changed since it was checked: nothing was done',
     );
     expect(admin.readFile(file)).toContain('max-buffers 9000');
     expect(hosts.there.host().world.drbd.resources).toEqual([]);

@@ -32,7 +32,7 @@ describe('is refused', () => {
     [
       'of another group',
       () => host.admin.writeFile(path, recorded.replace('nmyIqu', 'aaaaaa')),
-      /is of another state/,
+      /is out of date/,
     ],
     ['where there is none', () => host.admin.removeFile(path), /has no backup of "vg1"/],
   ])('%s, with the command that writes it again', async (_, change, words) => {

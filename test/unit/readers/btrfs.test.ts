@@ -196,11 +196,11 @@ const rows: readonly Row<Input>[] = [
   ]),
   at('scrub', 'scrub-status@6.2', 'errors', { checksumErrors: 7 }, [/csum_errors: 0/, 'csum_errors: 7']),
   at('scrub', 'scrub-status@6.2', 'a state that is new', /unknown state of a scrub/, ['finished', 'paused']),
-  at('scrub', 'scrub-status@6.2', 'without a counter', /the counters of the scrub are not those/, [
+  at('scrub', 'scrub-status@6.2', 'without a counter', /shows other counters than bofh knows/, [
     /^\tread_errors.*\n/,
     '',
   ]),
-  at('scrub', 'scrub-status@6.2', 'a counter that is new', /the counters of the scrub are not those/, [
+  at('scrub', 'scrub-status@6.2', 'a counter that is new', /shows other counters than bofh knows/, [
     /^\tread_errors.*\n/,
     '\tread_errors: 0\n\tnew_errors: 0\n',
   ]),

@@ -29,9 +29,9 @@ export default verb({
           lines: [`${volume} has the tags ${tags.join(', ') || 'none'}`],
         };
       };
-      const isSo =
+      const isTagged =
         add.every((each) => before.includes(each)) && !remove.some((each) => before.includes(each));
-      if (!isSo || add.length + remove.length === 0)
+      if (!isTagged || add.length + remove.length === 0)
         return { act: () => lvm.tagLv({ ...asked, uuid }), answer };
       return async () => {
         give(runtime, await answer());
