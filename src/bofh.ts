@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { isAbsolute, resolve } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { diskStore } from './atomic/journal/store.ts';
-import { judge } from './atomic/locks/claims.ts';
+import { checkUnlessBusy } from './atomic/locks/claims.ts';
 import { hostProcesses } from './atomic/locks/processes.ts';
 import { lockTable } from './atomic/locks/lock.ts';
 import { reservedIn } from './atomic/locks/reservations.ts';
@@ -619,7 +619,7 @@ export async function single<T>(name: string, body: (tx: Tx) => Promise<T>): Pro
  * Plans a recipe. If it is refused while another sequence works on an object of the recipe, it is planned
  * again when that sequence has ended, or the error names that sequence.
  */
-export function judged<T>(
+export function checkedUnlessBusy<T>(
   recipe: string,
   isAbout: (key: Key) => boolean,
   plan: () => Promise<T>,
@@ -627,7 +627,7 @@ export function judged<T>(
   const { engine, signals } = currentBofh();
   const stop = signals?.stop ?? new AbortController().signal;
   const id = sequences.getStore()?.id ?? '';
-  return judge({ engine, id, stop }, { kind: recipe, args: {}, isAbout }, plan);
+  return checkUnlessBusy({ engine, id, stop }, { kind: recipe, args: {}, isAbout }, plan);
 }
 
 /** Checks the arguments of a method of `tx` before anything is read. Throws UsageError. */

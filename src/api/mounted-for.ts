@@ -30,7 +30,8 @@ export async function mountedFor<T>(
     return await apart(() => atomic(name, async (tx) => within(await open(tx))));
   } catch (error) {
     const isUndone =
-      error instanceof InterruptedError || (error instanceof RolledBackError && error.leftAlone.length === 0);
+      error instanceof InterruptedError ||
+      (error instanceof RolledBackError && error.leftUntouched.length === 0);
     if (failed !== undefined && isUndone) throw failed.error;
     throw error;
   }

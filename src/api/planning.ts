@@ -1,9 +1,9 @@
-import { currentBofh, judged } from '../bofh.ts';
+import { currentBofh, checkedUnlessBusy } from '../bofh.ts';
 import { naming } from '../core/checks.ts';
 import { isOfGuest } from '../vm/names.ts';
 
 /**
- * Plans a recipe for the guests `name` and `to`. `judged` says what happens while another sequence works on
+ * Plans a recipe for the guests `name` and `to`. `checkedUnlessBusy` says what happens while another sequence works on
  * one of them. An error names the method and the option.
  */
 export function planning<T>(
@@ -14,12 +14,12 @@ export function planning<T>(
   const { site } = currentBofh();
   const guests = [texts['name'], texts['to']].filter((name) => typeof name === 'string');
   const isAbout = (key: string): boolean => guests.some((name) => isOfGuest(site, name, key));
-  return naming(method, texts, () => judged(method, isAbout, plan));
+  return naming(method, texts, () => checkedUnlessBusy(method, isAbout, plan));
 }
 
 /** The same for a DRBD resource. */
 export function planningResource<T>(method: string, name: string, plan: () => Promise<T>): Promise<T> {
   const isAbout = (key: string): boolean =>
     key === `drbd:${name}` || (key.startsWith('file:') && key.endsWith(`/${name}.res`));
-  return judged(method, isAbout, plan);
+  return checkedUnlessBusy(method, isAbout, plan);
 }

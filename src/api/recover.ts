@@ -29,7 +29,7 @@ export interface RecoverRequest {
 
 /**
  * Recovers what interrupted sequences left, as `bofh recover` does: each is rolled back, or finished
- * if it was committed. Journals of sequences that still run are left alone.
+ * if it was committed. Journals of sequences that still run are left untouched.
  *
  * Tries all of them, and then throws: the error of the journal that failed, StuckError if something
  * is left; or JournalError with all of them as `cause`, if several failed.

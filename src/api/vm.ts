@@ -12,7 +12,7 @@ import { type BackupPlan, backupVm, planBackup, type SavedVm } from '../vm/backu
 import { naming } from '../core/checks.ts';
 import { type Backups, backupsIn, type Verified, verifyBackup } from '../vm/backups.ts';
 import { planRestore, type RestoredVm, restoreVm } from '../vm/restore.ts';
-import { currentBofh, beginRecipe, judged, single } from '../bofh.ts';
+import { currentBofh, beginRecipe, checkedUnlessBusy, single } from '../bofh.ts';
 import { debianRequest } from '../copy/index.ts';
 import type { StackResized } from '../stack/index.ts';
 import { planning } from './planning.ts';
@@ -128,7 +128,7 @@ export async function createBase(suite: string, options: BaseRequest = {}): Prom
   beginRecipe('vm.createBase');
   const { host, site } = currentBofh();
   const request = parsed('vm.createBase', debianRequest, { ...options, suite });
-  const plan = await judged('vm.createBase', isBase, () =>
+  const plan = await checkedUnlessBusy('vm.createBase', isBase, () =>
     planBase({ host, site, request, now: new Date() }),
   );
   return single(`vm base create ${suite}`, (tx) => installBase(tx, plan));
@@ -148,7 +148,7 @@ export async function removeBase(name: string): Promise<GuestBase> {
   beginRecipe('vm.removeBase');
   const { host } = currentBofh();
   const base = await naming('vm.removeBase', { name }, () =>
-    judged('vm.removeBase', isBase, () => findBase(host, name)),
+    checkedUnlessBusy('vm.removeBase', isBase, () => findBase(host, name)),
   );
   await single(`vm base remove ${name}`, (tx) => tx.file.remove({ path: base.path }));
   return base;

@@ -30,7 +30,7 @@ export interface Look {
   readonly state: 'ours' | 'gone' | 'not-ours';
   /**
    * Who uses the object now, as far as the kernel shows without a search. Undo would harm them:
-   * recovery leaves it alone.
+   * recovery leaves it untouched.
    */
   readonly holders?: readonly Holder[];
   /**

@@ -122,7 +122,7 @@ const fewest: Readonly<Record<string, number>> = {
  * Refuses to remove a device that the filesystem needs. Only the kernel knows exactly whether its
  * data fits elsewhere: this refuses if the data exceeds the free space of the other devices.
  */
-export async function refuseNeeded(
+export async function refuseNeededDevice(
   host: ReadHost,
   { fs, mounted, uuid }: { readonly fs: string; readonly mounted: string; readonly uuid: string },
 ): Promise<void> {

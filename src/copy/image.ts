@@ -148,7 +148,7 @@ export const image = operation({
   }),
 });
 
-/** Is its content known before the copy? Of a qcow2 image and of a partition only the copy can be probed. */
+/** Whether the content is known before the copy. For a qcow2 image and a partition, only the copy can be probed. */
 const isKnown = ({ format, partition }: Undo['source']): boolean =>
   format === 'raw' && partition === undefined;
 

@@ -58,7 +58,7 @@ export interface ErrorAsJson {
   /** The steps that were undone, newest first; of a StuckError with all that is known of them. */
   readonly undone?: readonly (string | StuckStep)[];
   /** Objects that were changed by others, and were not touched. */
-  readonly leftAlone?: readonly string[];
+  readonly leftUntouched?: readonly string[];
   /** What the same call had changed before, in a sequence of its own, and cannot be undone. */
   readonly stays?: string;
   /** Of a StuckError: whether it was committed, and the steps of each kind. */
@@ -76,7 +76,7 @@ export interface ErrorAsJson {
 
 /** The fields of single classes that are copied to their JSON. */
 const ofSomeClasses = [
-  ...(['id', 'differences', 'causeCode', 'failed', 'failedOn', 'undone', 'leftAlone', 'stays'] as const),
+  ...(['id', 'differences', 'causeCode', 'failed', 'failedOn', 'undone', 'leftUntouched', 'stays'] as const),
   ...(['committed', 'done', 'blocked', 'remaining'] as const),
   ...(['tool', 'argv', 'reason', 'exitCode', 'stderr'] as const),
 ] satisfies readonly (keyof ErrorAsJson)[];
@@ -310,7 +310,7 @@ interface Undone {
   readonly failed?: string | undefined;
   readonly failedOn?: string | undefined;
   readonly undone?: readonly string[];
-  readonly leftAlone?: readonly string[];
+  readonly leftUntouched?: readonly string[];
   /** What the same call had changed before, in a sequence of its own, and cannot be undone. */
   readonly stays?: string | undefined;
   /** Missing: that of the cause. */
@@ -332,7 +332,7 @@ export class RolledBackError extends BofhError {
   /** The steps that were undone, newest first. */
   readonly undone: readonly string[];
   /** Objects that were changed by others before their undo; they were not touched. */
-  readonly leftAlone: readonly string[];
+  readonly leftUntouched: readonly string[];
   /**
    * What the same call had changed before, in a sequence of its own, and cannot be undone; undefined:
    * nothing.
@@ -349,7 +349,7 @@ export class RolledBackError extends BofhError {
     this.failed = details.failed;
     this.failedOn = details.failedOn;
     this.undone = details.undone ?? [];
-    this.leftAlone = details.leftAlone ?? [];
+    this.leftUntouched = details.leftUntouched ?? [];
   }
 
   protected override usualCode(): ErrorCode {
@@ -358,7 +358,7 @@ export class RolledBackError extends BofhError {
 
   override hostState(): string {
     if (this.stays !== undefined) return this.stays;
-    return this.leftAlone.length === 0 ? 'restored' : 'restored, except objects that others replaced';
+    return this.leftUntouched.length === 0 ? 'restored' : 'restored, except objects that others replaced';
   }
 }
 
@@ -448,7 +448,7 @@ export class StuckError extends BofhError {
    * Objects that were changed by others before the undo, or the work after the commit; they were
    * not touched.
    */
-  readonly leftAlone: readonly string[];
+  readonly leftUntouched: readonly string[];
 
   constructor(
     message: string,
@@ -460,7 +460,7 @@ export class StuckError extends BofhError {
       readonly undone?: readonly StuckStep[];
       readonly blocked?: readonly StuckStep[];
       readonly remaining?: readonly StuckStep[];
-      readonly leftAlone?: readonly string[];
+      readonly leftUntouched?: readonly string[];
       readonly cause?: unknown;
       /** Missing: show the journal and recover. */
       readonly remedy?: string | undefined;
@@ -475,7 +475,7 @@ export class StuckError extends BofhError {
     this.undone = details.undone ?? [];
     this.blocked = details.blocked ?? [];
     this.remaining = details.remaining ?? [];
-    this.leftAlone = details.leftAlone ?? [];
+    this.leftUntouched = details.leftUntouched ?? [];
   }
 
   protected override usualCode(): ErrorCode {

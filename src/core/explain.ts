@@ -9,14 +9,14 @@ export function explain(error: unknown): string {
   return [
     `bofh: ${oneLine(messageOf(error))}`,
     `  host: ${isOurs ? error.hostState() : 'not known: this is no error of bofh'}`,
-    ...leftAlone(error).map((found) => `  left untouched: ${oneLine(found)}`),
+    ...leftUntouched(error).map((found) => `  left untouched: ${oneLine(found)}`),
     ...(isOurs && error.remedy !== undefined ? [`  next: ${oneLine(error.remedy)}`] : []),
   ].join('\n');
 }
 
 /** What others put in place of objects of the sequence. */
-function leftAlone(error: unknown): readonly string[] {
-  return error instanceof RolledBackError || error instanceof StuckError ? error.leftAlone : [];
+function leftUntouched(error: unknown): readonly string[] {
+  return error instanceof RolledBackError || error instanceof StuckError ? error.leftUntouched : [];
 }
 
 function oneLine(text: string): string {

@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** The command of this installation, also for a program that imports the library. */
+/** Returns the path of this installation's `bofh`, also in a program that imports the library. */
 export function ownProgram(): string {
   const own = fileURLToPath(import.meta.url);
   const built = own.endsWith('.ts') ? '../../dist/bofh.cjs' : './bofh.cjs';

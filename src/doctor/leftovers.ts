@@ -42,7 +42,7 @@ export async function leftovers(scene: Scene): Promise<readonly Finding[]> {
     beside: () => Promise<readonly Finding[]> = () => Promise.resolve([]),
   ) =>
     looking({ check: 'leftover', what, root }, async () => [
-      ...judge(await look(), scene.journals, told),
+      ...findingsOf(await look(), scene.journals, told),
       ...(await beside()),
     ]);
   const found = [
@@ -143,21 +143,21 @@ async function left(
   return finding('leftover', 'warning', `${says}, which was abandoned${why}`, run);
 }
 
-/** Judges the tags found on the host by the state of their sequences. */
-export function judge(
+/** Returns the findings about the tags on the host, by the state of their sequences. */
+export function findingsOf(
   marked: readonly Marked[],
   journals: readonly KnownJournal[],
   told: ReadonlySet<string>,
 ): readonly Finding[] {
   const byId = new Map(journals.map((journal) => [journal.id, journal]));
   const fresh = marked.filter(({ id, n }) => !told.has(keyOf(id, n)));
-  const strangers = fresh.filter(({ id, kind }) => !byId.has(id) && kind === 'stays');
+  const unknownTags = fresh.filter(({ id, kind }) => !byId.has(id) && kind === 'stays');
   const found = fresh.flatMap((each) => {
     const journal = byId.get(each.id);
     return journal === undefined ? unknown(each) : ofKnown(each, journal);
   });
-  if (strangers.length === 0) return found;
-  const names = strangers.map(({ what, id }) => `${what} of ${id}`).join('; ');
+  if (unknownTags.length === 0) return found;
+  const names = unknownTags.map(({ what, id }) => `${what} of ${id}`).join('; ');
   const says = `tags of sequences that are not in this journal (any more), which is no fault: ${names}`;
   return [...found, finding('unknown mark', 'ok', says)];
 }

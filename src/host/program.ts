@@ -20,7 +20,7 @@ export interface Program {
 export type End =
   | { readonly how: 'exit'; readonly exitCode: number }
   | { readonly how: 'signal'; readonly signal: string }
-  /** With the code of the shell that says so. */
+  /** `exitCode`: 126 or 127 of the shell around the program. */
   | { readonly how: 'not-started'; readonly why: string; readonly exitCode?: number }
   /** It was started, and its end is unknown. */
   | { readonly how: 'unknown'; readonly why: string };

@@ -36,7 +36,10 @@ function common(
   layout?: ReturnType<typeof layoutOf>,
 ) {
   if (String(count).endsWith('%FREE'))
-    throw incomparable('extents', `a volume that is there is no part of what is free in ${group}`);
+    throw incomparable(
+      'extents',
+      `%FREE depends on the free space of ${group}, which the existing volume has already reduced`,
+    );
   const wanted = wantedExtents(`${group}/${name}`, { size, count })(vg);
   const extents = ownExtents(layout, wanted, String(count).includes('%') ? 'share' : 'count');
   return {
@@ -51,17 +54,18 @@ function common(
   };
 }
 
-function readablePart(of: object, options: readonly string[]): void {
+function refuseUnreadable(of: object, options: readonly string[]): void {
   for (const option of options)
-    if (Object.hasOwn(of, option)) throw incomparable(option, 'bofh does not read it of an existing volume');
+    if (Object.hasOwn(of, option))
+      throw incomparable(option, 'bofh cannot read this from an existing volume');
 }
 
 /**
- * Creates a logical volume, or does nothing if it is there. Compares size, pool and type; of the
- * tags only those that are asked for.
+ * Creates a logical volume, or does nothing if it is there. Compares size, pool and type, and
+ * only the tags that are requested.
  */
 export const createLv = ensurable(create.createLv, async (host, args) => {
-  readablePart(args, ['stripes', 'stripeSize', 'mirrors', 'content']);
+  refuseUnreadable(args, ['stripes', 'stripeSize', 'mirrors', 'content']);
   const { vg, lv } = await volumeOf(host, args);
   if (lv === undefined) return undefined;
   const { type, pool: poolName } = args;
@@ -97,11 +101,11 @@ export const createLv = ensurable(create.createLv, async (host, args) => {
 });
 
 /**
- * Creates a thin pool, or does nothing if it is there. Compares size and metadataSize; of the tags
- * only those that are asked for.
+ * Creates a thin pool, or does nothing if it is there. Compares size and metadataSize, and
+ * only the tags that are requested.
  */
 export const createThinPool = ensurable(create.createThinPool, async (host, args) => {
-  readablePart(args, ['chunkSize']);
+  refuseUnreadable(args, ['chunkSize']);
   const { vg, lv } = await volumeOf(host, args);
   if (lv === undefined) return undefined;
   const { compared, ...found } = common(args, { vg, lv });

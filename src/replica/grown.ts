@@ -70,8 +70,8 @@ export async function notFollowed(
     stays: `changed: ${larger}, which cannot shrink again; what is on it is as before`,
   };
   if (error instanceof StuckError) {
-    const { id, committed, value, done, undone, blocked, remaining, leftAlone, cause } = error;
-    const steps = { done, undone, blocked, remaining, leftAlone };
+    const { id, committed, value, done, undone, blocked, remaining, leftUntouched, cause } = error;
+    const steps = { done, undone, blocked, remaining, leftUntouched };
     return new StuckError(message, { id, committed, value, ...steps, cause, remedy: details.remedy });
   }
   if (error instanceof InterruptedError) {
@@ -79,6 +79,6 @@ export async function notFollowed(
     return new InterruptedError(message, { id, undone, reason, code, cause, ...details });
   }
   if (!(error instanceof RolledBackError)) return new RolledBackError(message, { cause: error, ...details });
-  const { id, undone, leftAlone, failed, failedOn, cause } = error;
-  return new RolledBackError(message, { id, undone, leftAlone, failed, failedOn, cause, ...details });
+  const { id, undone, leftUntouched, failed, failedOn, cause } = error;
+  return new RolledBackError(message, { id, undone, leftUntouched, failed, failedOn, cause, ...details });
 }

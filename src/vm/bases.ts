@@ -12,7 +12,7 @@ import { downloadedImage, imagesDirectory } from './images.ts';
 
 /** An archive with a Debian system, or a downloaded image, from which guests are created. */
 export interface GuestBase {
-  /** `trixie-2026-11-26`; of an image the name of its file. */
+  /** `trixie-2026-11-26`; for an image: the name of its file. */
   readonly name: string;
   /** Undefined: an image. */
   readonly suite: string | undefined;
@@ -35,7 +35,7 @@ const directory = '/var/cache/bofh-bases';
 /** What every guest needs: to be reached, and to boot its own kernel. */
 const ownPackages = ['openssh-server', 'linux-image-amd64'];
 
-/** Whether it is the key of a file in the directory of the bases. */
+/** Whether a key names a base or a downloaded image. */
 export const isBase = (key: string): boolean =>
   [directory, imagesDirectory].some((each) => key.startsWith(`file:${each}/`));
 
@@ -83,7 +83,7 @@ export async function withBase<T extends CheckedCreate>(host: ReadHost, request:
   if (source.type !== 'debian') return { ...request, source };
   const base = (await basesOn(host)).findLast(({ suite }) => suite === source.suite);
   if (base === undefined)
-    throw new RefusedError(`no Debian ${source.suite} was installed for guests (${directory})`, {
+    throw new RefusedError(`there is no Debian ${source.suite} for guests in ${directory}`, {
       code: 'not-found',
       remedy: `bofh vm base create ${source.suite}; then run the command again`,
     });
@@ -94,7 +94,7 @@ export async function withBase<T extends CheckedCreate>(host: ReadHost, request:
 export async function findBase(host: ReadHost, name: string): Promise<GuestBase> {
   const found = (await basesOn(host)).find((base) => base.name === name);
   if (found !== undefined) return found;
-  throw new RefusedError(`there is no base ${name} in ${directory} and ${imagesDirectory}`, {
+  throw new RefusedError(`there is no Debian system or image ${name} in ${directory} or ${imagesDirectory}`, {
     code: 'not-found',
     remedy: 'bofh vm base list',
   });
@@ -134,7 +134,7 @@ export async function planBase(of: {
   const name = `${suite}-${date}`;
   const path = posix.join(directory, `debian-${suite}-amd64-${date}.tar`);
   if ((await host.stat(path)) !== undefined)
-    throw new RefusedError(`${path} was installed today already`, {
+    throw new RefusedError(`${path} was already created today`, {
       code: 'exists',
       remedy: `use it (--source debian:${suite}), or remove it first: bofh vm base remove ${name}`,
     });

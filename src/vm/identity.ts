@@ -354,7 +354,7 @@ function isOwnAddress(text: string): boolean {
 
 const hostLabel = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/i;
 
-/** Throws UsageError for what is no host name (RFC 1123, at most 64 bytes: hostname(7)). */
+/** Throws UsageError for an invalid host name (RFC 1123, at most 64 bytes: hostname(7)). */
 export function checkHostname(name: string): void {
   if (name.length <= 64 && name.split('.').every((label) => hostLabel.test(label))) return;
   throw new UsageError(

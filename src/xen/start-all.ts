@@ -26,10 +26,10 @@ export function startAllPlan(given: {
   const guests = [...given.guests].sort(
     (a, b) => place(a.name) - place(b.name) || (a.name < b.name ? -1 : 1),
   );
-  const strangers = order.filter((name) => !guests.some((guest) => guest.name === name));
+  const unconfigured = order.filter((name) => !guests.some((guest) => guest.name === name));
   return [
     ...guests.map((guest) => rowOf(guest, given)),
-    ...strangers.map(
+    ...unconfigured.map(
       (name): StartRow => ({
         name,
         was: 'unknown',

@@ -71,7 +71,7 @@ describe('subvolumes on a real btrfs', () => {
     expect(await btrfs.subvolumes(host(), root)).toHaveLength(1);
   });
 
-  it('are left alone when another subvolume has replaced them', async () => {
+  it('are left untouched when another subvolume has replaced them', async () => {
     const foreign = () => sh('btrfs', 'subvolume', 'create', at('new'));
     await rolledBack(async (tx) => {
       await tx.step(createSubvolume, { path: at('new') });

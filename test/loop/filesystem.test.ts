@@ -97,7 +97,7 @@ describe('create', () => {
       sh('mkfs.ext4', '-q', '-U', uuid, device);
     });
     expect(error).toBeInstanceOf(RolledBackError);
-    expect(error instanceof RolledBackError ? String(error.leftAlone) : '').toContain(uuid);
+    expect(error instanceof RolledBackError ? String(error.leftUntouched) : '').toContain(uuid);
     expect(await now()).toMatchObject({ uuid });
   });
 

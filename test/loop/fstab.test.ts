@@ -116,7 +116,7 @@ describe('an added line', () => {
     expect(now()).toBe(`# new\n${others.toString('latin1')}\n/dev/x /x ext4\n`);
   });
 
-  it('is left alone when others edited it', async () => {
+  it('is left untouched when others edited it', async () => {
     const taken = await take(addFstab, line(), step.host);
     await taken.run();
     const edited = now().replace('nodev,noatime', 'nodev');
@@ -275,7 +275,7 @@ describe('a removed or changed line', () => {
     expect(privates()).toEqual([]);
   });
 
-  it('is left alone when others edited it later', async () => {
+  it('is left untouched when others edited it later', async () => {
     write(`/dev/a ${srv.replace(' ', '\\040')} ext4 defaults 0 0\n`);
     const taken = await take(removeFstab, { file, of: srv }, step.host);
     await taken.run();
@@ -300,7 +300,7 @@ describe('a crypttab', () => {
     expect(await taken.look()).toEqual({ state: 'gone' });
   });
 
-  it('of others that appears meanwhile is left alone', async () => {
+  it('of others that appears meanwhile is left untouched', async () => {
     const table = disk.path('crypttab');
     const taken = await take(addCrypttab, { file: table, name: 'web1', device, key: 'none' }, step.host);
     writeFileSync(table, '# of others\n');

@@ -213,7 +213,7 @@ describe.skipIf(process.getuid?.() !== 0)('a description on real files', () => {
     expect([tree(), journals()]).toEqual([edited, [`history/${id}.journal`]]);
 
     writeFileSync(at('lines'), 'one\ntwo');
-    expect(await undoLater(id)).toMatchObject({ end: 'rolled-back', leftAlone: [] });
+    expect(await undoLater(id)).toMatchObject({ end: 'rolled-back', leftUntouched: [] });
     expect(tree()).toBe(before);
     expect(String(await rejectionOf(undoLater(id)))).toContain('has undone it already');
     expect(existsSync(disk.path(`state/journal/history/${id}.kept`))).toBe(false);
@@ -332,7 +332,7 @@ describe.skipIf(process.getuid?.() !== 0)('a description of a file on ext4', () 
     expect(attributes()).toEqual(['x', 'cap_net_raw=ep', ...entries]);
     expect(await apply((h) => h.file(file, request))).toEqual([]);
 
-    expect(await undoLater(id)).toMatchObject({ end: 'rolled-back', leftAlone: [] });
+    expect(await undoLater(id)).toMatchObject({ end: 'rolled-back', leftUntouched: [] });
     expect(attributes()).toEqual(before);
   });
 

@@ -244,7 +244,7 @@ describe('in a sequence', () => {
     });
     await expect(failure).rejects.toThrow(RolledBackError);
     expect((await failure.catch((error: unknown) => error)) as RolledBackError).toMatchObject({
-      leftAlone: [],
+      leftUntouched: [],
     });
     expect(mountedPaths(device)).toEqual([]);
     expect(readFileSync('/run/mount/utab', 'utf8')).not.toContain(path);

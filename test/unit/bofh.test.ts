@@ -82,7 +82,7 @@ describe('atomic()', () => {
     await expect(failed).rejects.toThrow(/ring was not called, because bofh does not know how to undo it/);
   });
 
-  it('names an edited file of the sequence, and leaves it alone', async () => {
+  it('names an edited file of the sequence, and leaves it untouched', async () => {
     const failed = on(() =>
       atomic('file', async (tx) => {
         await tx.file.create({ path: '/etc/note', content: 'ours\n', mode: 0o644 });
@@ -91,7 +91,7 @@ describe('atomic()', () => {
       }),
     );
 
-    await expect(failed).rejects.toMatchObject({ leftAlone: [expect.stringContaining('/etc/note')] });
+    await expect(failed).rejects.toMatchObject({ leftUntouched: [expect.stringContaining('/etc/note')] });
     expect(host.admin.readFile('/etc/note')).toBe('theirs\n');
   });
 

@@ -7,7 +7,7 @@ it('explain() names what others put in place of objects of the sequence', () => 
     cause: new Error('later'),
     id: 'aa11',
     undone: ['2 file.create'],
-    leftAlone: ['/srv/a, changed by others'],
+    leftUntouched: ['/srv/a, changed by others'],
   });
 
   expect(explain(error)).toBe(

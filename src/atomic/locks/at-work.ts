@@ -13,15 +13,15 @@ export interface AtWork {
   readonly owner: Worked['owner'];
 }
 
-/** Whether an error is a verdict about the host, which a living sequence may be changing. */
-export function isVerdict(error: unknown): boolean {
+/** Whether an error is a refusal about the host, which a living sequence may be changing. */
+export function isRefusal(error: unknown): boolean {
   if (error instanceof CommandError)
     return ['exists', 'not-found', 'busy', 'no-space'].includes(error.reason);
   return error instanceof RefusedError || error instanceof UsageError;
 }
 
-/** A step, or a recipe, whose check is judged. */
-export interface Judged {
+/** A step, or a recipe, that is checked. */
+export interface CheckedStep {
   readonly kind: string;
   readonly args: unknown;
   /** Whether a recipe, whose arguments do not name the objects of its steps, is about this one. */
@@ -34,7 +34,7 @@ export interface Judged {
  * its check, so its arguments are compared: paths as the devices that they lead to, names with those of steps
  * of the same driver.
  */
-export async function atWorkOn(engine: Engine, own: string, step: Judged): Promise<AtWork | undefined> {
+export async function atWorkOn(engine: Engine, own: string, step: CheckedStep): Promise<AtWork | undefined> {
   const open = await openJournals(engine, own);
   if (open.length === 0) return undefined;
   const texts = textsIn(step.args);

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { JournalError, UsageError } from '../../core/errors.ts';
 import { option, stepName } from '../../core/option.ts';
-import { type AtWork, atWorkOn, isVerdict, type Judged } from './at-work.ts';
+import { type AtWork, atWorkOn, isRefusal, type CheckedStep } from './at-work.ts';
 import type { Engine } from '../engine.ts';
 import { hostKey, keyInWords } from './host-key.ts';
 import { type Journal, reservingOf } from '../journal/journal-writer.ts';
@@ -133,33 +133,33 @@ async function untilFree(
  * sequence ends, or the error names that sequence, and never how to destroy its objects. The same holds for
  * an unfinished sequence, which recovery may undo.
  */
-export async function judge<T>(
+export async function checkUnlessBusy<T>(
   at: Pick<Claiming, 'engine' | 'id' | 'stop'>,
-  step: Judged,
+  step: CheckedStep,
   check: () => Promise<T>,
 ): Promise<T> {
-  let verdict: unknown;
+  let refusal: unknown;
   let value: { readonly of: T } | undefined;
   const inTheWay = async (): Promise<string | undefined> => {
     try {
       value = { of: await check() };
       return undefined;
     } catch (error) {
-      if (!isVerdict(error)) throw error;
-      verdict = error;
+      if (!isRefusal(error)) throw error;
+      refusal = error;
     }
     const other = await atWorkOn(at.engine, at.id, step);
     if (other?.owner === 'running')
       return `${said(at.engine, other.key)} is in use by ${sequenceInWords(other.seen)}`;
-    if (other !== undefined && !(verdict instanceof UsageError)) {
+    if (other !== undefined && !(refusal instanceof UsageError)) {
       if (other.owner === 'unknown') throw cannotTell(other.seen.id, said(at.engine, other.key));
-      throw unfinished(at.engine, other, verdict);
+      throw unfinished(at.engine, other, refusal);
     }
     // One may have ended since the check.
     value = { of: await check() };
     return undefined;
   };
-  await untilFree(at, inTheWay, () => verdict);
+  await untilFree(at, inTheWay, () => refusal);
   if (value === undefined) throw new TypeError('the check of the claims returned without a result');
   return value.of;
 }

@@ -103,9 +103,9 @@ function expectCommitted(
   const { closed, steps = [] } = closedJournal(engine, id)?.state ?? {};
   if (closed === 'committed') return;
   const undone = steps.filter((step) => step.undone !== undefined).toReversed();
-  const leftAlone = undone.flatMap((step) => (step.undone?.notOurs === undefined ? [] : describe(step)));
-  const details = { id, undone: undone.map((step) => describe(step)), leftAlone };
-  if (stop.aborted && leftAlone.length === 0) throw interruption(name, stop, details);
+  const leftUntouched = undone.flatMap((step) => (step.undone?.notOurs === undefined ? [] : describe(step)));
+  const details = { id, undone: undone.map((step) => describe(step)), leftUntouched };
+  if (stop.aborted && leftUntouched.length === 0) throw interruption(name, stop, details);
   const cause = stop.aborted
     ? interruption(name, stop)
     : new RefusedError(why, {

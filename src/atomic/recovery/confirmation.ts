@@ -6,7 +6,7 @@ import { adoptAgain, append } from '../journal/journal-writer.ts';
 import { newId } from '../journal/lines.ts';
 import { closedJournal, isOwned, journalOf, openLocked, see } from '../journal/scan.ts';
 import { finalWitnesses } from '../undo/witness.ts';
-import { bringToEnd, check, isWaiting, recover, type Recovered, type RecoverOptions } from './recover.ts';
+import { finishSequence, check, isWaiting, recover, type Recovered, type RecoverOptions } from './recover.ts';
 
 const pollMs = 250;
 
@@ -57,10 +57,10 @@ export async function confirmSequence(
     const journal = adoptAgain(engine.store, file, id, token);
     if (moreSeconds !== undefined) {
       append(journal, [{ ...awaiting, until: uptime() + moreSeconds }]);
-      return { id, name: begin.name, end: 'unconfirmed', leftAlone: [] };
+      return { id, name: begin.name, end: 'unconfirmed', leftUntouched: [] };
     }
     append(journal, [...(await finalWitnesses(engine, journal)), { t: 'committed' }]);
-    return await bringToEnd(journal, { engine, yes: false, ...signals }, (acting) => {
+    return await finishSequence(journal, { engine, yes: false, ...signals }, (acting) => {
       stillRunning = acting;
     });
   } finally {

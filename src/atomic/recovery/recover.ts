@@ -85,7 +85,7 @@ export interface Recovered {
   readonly name: string;
   /** `unconfirmed`: it waits for its confirmation, and nothing was done. */
   readonly end: 'rolled-back' | 'committed' | 'nothing-to-do' | 'running' | 'unconfirmed';
-  readonly leftAlone: readonly string[];
+  readonly leftUntouched: readonly string[];
 }
 
 /**
@@ -113,24 +113,24 @@ export async function withOwners(engine: Engine, seen: readonly Seen[]): Promise
 export async function recover(id: string, options: RecoverOptions): Promise<Recovered> {
   const file = await takeJournal(id, options);
   if (file === 'running' || file === undefined)
-    return { id, name: '', end: file ?? 'nothing-to-do', leftAlone: [] };
+    return { id, name: '', end: file ?? 'nothing-to-do', leftUntouched: [] };
   const locks = options.engine.locks.open();
   let stillRunning: Promise<unknown> | undefined;
   try {
     const { state } = see(id, file);
     if (options.unconfirmed !== true && isWaiting(state, options.engine.processes.self.boot))
-      return { id, name: state.begin.name, end: 'unconfirmed', leftAlone: [] };
+      return { id, name: state.begin.name, end: 'unconfirmed', leftUntouched: [] };
     const token = newId();
     if (state.closed === undefined) await check(id, state, { locks, token }, options);
     const adopted = adoptAgain(options.engine.store, file, id, token);
     if (state.closed === undefined)
       return await telling(adopted, options, (journal, engine) =>
-        bringToEnd(journal, { ...options, engine }, (acting) => {
+        finishSequence(journal, { ...options, engine }, (acting) => {
           stillRunning = acting;
         }),
       );
     retire(options.engine.store, id);
-    return { id, name: state.begin.name, end: 'nothing-to-do', leftAlone: [] };
+    return { id, name: state.begin.name, end: 'nothing-to-do', leftUntouched: [] };
   } finally {
     const over = (): void => {
       locks.release();
@@ -161,7 +161,7 @@ async function telling(
   }
 }
 
-export async function bringToEnd(
+export async function finishSequence(
   journal: Journal,
   { engine, abandon, discard = [], yes }: RecoverOptions,
   leave: (acting: Promise<unknown>) => void,
@@ -173,18 +173,18 @@ export async function bringToEnd(
       discard: discard === 'all' ? discard : new Set(discard),
       trusted: yes ? await reachedByWriters(engine, journal) : undefined,
     });
-    const { end, leftAlone, errors, stillRunning } = unwound;
+    const { end, leftUntouched, errors, stillRunning } = unwound;
     if (stillRunning !== undefined) leave(stillRunning);
     if (end === 'stuck' || journal.incomplete !== undefined)
       throw await stuck(
         { engine, journal, abandon },
-        { cause: errors[0] ?? journal.incomplete, errors: errors.slice(1), leftAlone },
+        { cause: errors[0] ?? journal.incomplete, errors: errors.slice(1), leftUntouched },
       );
     await releaseHosts(engine, journal).catch(async (cause: unknown) => {
-      throw await stuck({ engine, journal, abandon }, { cause, leftAlone });
+      throw await stuck({ engine, journal, abandon }, { cause, leftUntouched });
     });
     close(journal, { t: 'closed', outcome: end });
-    return { id: journal.id, name: journal.state.begin.name, end, leftAlone };
+    return { id: journal.id, name: journal.state.begin.name, end, leftUntouched };
   } catch (error) {
     // The host may already be changed: a line that cannot be written is more than a problem of the
     // journal.

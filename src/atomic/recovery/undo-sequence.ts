@@ -13,7 +13,7 @@ import { describe } from '../undo/report.ts';
 import { reachedByWriters, refuseChanged } from '../undo/witness.ts';
 import { plan } from './plan.ts';
 import {
-  bringToEnd,
+  finishSequence,
   codesOf,
   type RecoverOptions,
   type Recovered,
@@ -71,7 +71,7 @@ export async function undoSequence(
       () => fresh,
     );
     await refuseChangedAbove(journal, undone, { ...options, discard, boots, codes });
-    return await bringToEnd(journal, options, (acting) => {
+    return await finishSequence(journal, options, (acting) => {
       stillRunning = acting;
     });
   } finally {

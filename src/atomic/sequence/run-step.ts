@@ -1,7 +1,14 @@
 import { askedOnce } from '../../command/index.ts';
 import { present } from '../../core/present.ts';
 import { IdentityTaken, NotDone, RefusedError } from '../../core/errors.ts';
-import { claim, judge, refuseDamaged, refuseLostLock, withHost, type Claiming } from '../locks/claims.ts';
+import {
+  claim,
+  checkUnlessBusy,
+  refuseDamaged,
+  refuseLostLock,
+  withHost,
+  type Claiming,
+} from '../locks/claims.ts';
 import { changing, type Engine } from '../engine.ts';
 import { hostKey, keyInWords } from '../locks/host-key.ts';
 import { append, type Journal } from '../journal/journal-writer.ts';
@@ -111,7 +118,7 @@ async function prepare(home: StepHome, code: AnyOperation, args: unknown, n: num
     const undoData = await code.prepare({ args, mark, host, ...present({ chosen }) });
     return { undoData, claims: await code.claims({ args, undo: undoData, on }) };
   };
-  const { undoData: chosen, claims } = await judge(home, { kind: code.kind, args }, () => looked());
+  const { undoData: chosen, claims } = await checkUnlessBusy(home, { kind: code.kind, args }, () => looked());
   await claim(home, code.kind, n, claims);
   const { undoData, claims: claimsNow } = await looked(chosen);
   if (JSON.stringify(claimsNow) !== JSON.stringify(claims))

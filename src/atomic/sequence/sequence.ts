@@ -68,7 +68,7 @@ export class AtomicOperationSequence {
   /**
    * Objects that undone scopes left untouched: the scopes themselves throw the error of their body.
    */
-  readonly #leftAlone: string[] = [];
+  readonly #leftUntouched: string[] = [];
   readonly #lines: Announcements;
   /** Calls that run now: of operations, and of functions of the body. */
   readonly #calls = { step: 0, call: 0 };
@@ -295,9 +295,9 @@ export class AtomicOperationSequence {
     if (journal === undefined || step === undefined || step.undone !== undefined) return;
     await this.#renew(journal, { of: 'files', way: step });
     const unwinding = { ...this.#unwinding(journal), trusted: 'all' } as const;
-    const { lines, leftAlone } = await undoNow(unwinding, step, stepsInside(journal.state, step));
+    const { lines, leftUntouched } = await undoNow(unwinding, step, stepsInside(journal.state, step));
     append(journal, lines);
-    if (leftAlone.length > 0) throw new JournalError(`${leftAlone.join('; ')}: it was not released`);
+    if (leftUntouched.length > 0) throw new JournalError(`${leftUntouched.join('; ')}: it was not released`);
   }
 
   /**
@@ -335,12 +335,12 @@ export class AtomicOperationSequence {
   async #undoScope(journal: Journal, s: number, error: unknown): Promise<void> {
     try {
       append(journal, [{ t: 'rollback', scope: s, because: messageOf(error) }]);
-      const { end, stillRunning, leftAlone } = await unwind({
+      const { end, stillRunning, leftUntouched } = await unwind({
         ...this.#unwinding(journal),
         trusted: this.#trusted(journal),
         scope: s,
       });
-      this.#leftAlone.push(...leftAlone);
+      this.#leftUntouched.push(...leftUntouched);
       if (stillRunning !== undefined) this.#stillRunning.push(stillRunning);
       if (end === 'stuck' || journal.incomplete !== undefined) this.#root.failed ??= { error };
       append(journal, [{ t: 'scope-end', s }]);
@@ -376,7 +376,7 @@ export class AtomicOperationSequence {
   #ending(journal: Journal): Ending {
     return {
       unwinding: this.#unwinding(journal),
-      leftAlone: this.#leftAlone,
+      leftUntouched: this.#leftUntouched,
       stop: this.#patience.stop,
       trusted: () => this.#trusted(journal),
       release: async () => {

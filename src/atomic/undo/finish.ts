@@ -21,7 +21,7 @@ import { finalWitnesses } from './witness.ts';
 export interface Ending {
   readonly unwinding: Unwinding;
   /** Objects that its scopes left untouched. */
-  readonly leftAlone: readonly string[];
+  readonly leftUntouched: readonly string[];
   readonly stop: AbortSignal;
   /** Steps into whose objects the sequence itself may have written. */
   readonly trusted: () => NonNullable<Unwinding['trusted']>;
@@ -42,29 +42,29 @@ export interface Ending {
 export async function commit<T>(ending: Ending, value: T): Promise<T> {
   const { unwinding } = ending;
   const { journal, engine } = unwinding;
-  const leftAlone = [...ending.leftAlone];
+  const leftUntouched = [...ending.leftUntouched];
   await endSteps(ending, () => ({ t: 'committed' }));
   try {
     const { end, errors, stillRunning, ...unwound } = await unwind({ ...unwinding, trusted: 'all' });
-    leftAlone.push(...unwound.leftAlone);
+    leftUntouched.push(...unwound.leftUntouched);
     if (stillRunning !== undefined) ending.leave(stillRunning);
     if (end === 'stuck' || journal.incomplete !== undefined)
       throw await stuck(unwinding, {
         cause: errors[0] ?? journal.incomplete,
         value,
         errors: errors.slice(1),
-        leftAlone,
+        leftUntouched,
       });
     await releaseHosts(engine, journal).catch(async (cause: unknown) => {
-      throw await stuck(unwinding, { cause, value, leftAlone });
+      throw await stuck(unwinding, { cause, value, leftUntouched });
     });
     close(journal, { t: 'closed', outcome: 'committed' });
   } catch (error) {
     if (error instanceof AppendError || error instanceof ConnectionError)
-      throw await stuck(unwinding, { cause: error, value, leftAlone });
+      throw await stuck(unwinding, { cause: error, value, leftUntouched });
     throw error;
   }
-  for (const found of leftAlone) engine.onLeftAlone?.(found);
+  for (const found of leftUntouched) engine.onLeftAlone?.(found);
   return value;
 }
 
@@ -151,24 +151,25 @@ export async function rollBack(ending: Ending, cause: unknown): Promise<unknown>
   const { unwinding } = ending;
   const { journal, abandon } = unwinding;
   if (journal.dead?.at === 'sync' || abandon?.aborted === true)
-    return await stuck(unwinding, { cause, leftAlone: ending.leftAlone });
+    return await stuck(unwinding, { cause, leftUntouched: ending.leftUntouched });
   let unwound: Unwound;
   try {
     note(journal, [{ t: 'rollback', because: messageOf(cause) }]);
     unwound = await unwind({ ...unwinding, trusted: ending.trusted() });
   } catch (error) {
-    return await stuck(unwinding, { cause, errors: [error], leftAlone: ending.leftAlone });
+    return await stuck(unwinding, { cause, errors: [error], leftUntouched: ending.leftUntouched });
   }
   if (unwound.stillRunning !== undefined) ending.leave(unwound.stillRunning);
-  const leftAlone = [...ending.leftAlone, ...unwound.leftAlone];
-  if (unwound.end === 'stuck') return await stuck(unwinding, { cause, errors: unwound.errors, leftAlone });
-  return await rolledBack(ending, cause, leftAlone);
+  const leftUntouched = [...ending.leftUntouched, ...unwound.leftUntouched];
+  if (unwound.end === 'stuck')
+    return await stuck(unwinding, { cause, errors: unwound.errors, leftUntouched });
+  return await rolledBack(ending, cause, leftUntouched);
 }
 
 async function rolledBack(
   { unwinding: { engine, journal }, thrownBy }: Ending,
   cause: unknown,
-  leftAlone: readonly string[],
+  leftUntouched: readonly string[],
 ): Promise<Error> {
   let left = '';
   try {
@@ -183,7 +184,7 @@ async function rolledBack(
     .filter((step) => step.undone !== undefined)
     .toReversed()
     .map((step) => describe(step));
-  if (cause instanceof InterruptedError && leftAlone.length === 0 && left === '')
+  if (cause instanceof InterruptedError && leftUntouched.length === 0 && left === '')
     return new InterruptedError(cause.message, {
       ...{ cause: cause.cause, reason: cause.reason, code: cause.code },
       ...{ id, undone },
@@ -195,7 +196,7 @@ async function rolledBack(
   return new RolledBackError(
     `"${state.begin.name}" failed and is undone${left}: ${where}${messageOf(cause)}`,
     {
-      ...{ cause, id, undone, leftAlone },
+      ...{ cause, id, undone, leftUntouched },
       ...{ failed: by?.failed, ...on },
     },
   );

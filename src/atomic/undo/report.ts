@@ -151,7 +151,7 @@ export async function stuck(
     readonly cause: unknown;
     readonly value?: unknown;
     readonly errors?: readonly unknown[];
-    readonly leftAlone?: readonly string[];
+    readonly leftUntouched?: readonly string[];
   },
 ): Promise<StuckError> {
   const { journal } = what;
@@ -164,7 +164,7 @@ export async function stuck(
     committed: state.committed,
     value: details.value,
     ...(await stuckSteps(what)),
-    leftAlone: details.leftAlone ?? [],
+    leftUntouched: details.leftUntouched ?? [],
     ...(root?.blocked?.remedy?.includes('bofh recover ') === true ? { remedy: root.blocked.remedy } : {}),
     cause: joined(details.cause, details.errors ?? []),
   });

@@ -60,7 +60,7 @@ export interface Unwinding {
 export interface Unwound {
   readonly end: 'rolled-back' | 'committed' | 'stuck';
   /** Objects found in the place of those of the sequence, and not touched. */
-  readonly leftAlone: readonly string[];
+  readonly leftUntouched: readonly string[];
   readonly errors: readonly unknown[];
   /** The act that still runs and is not waited for. */
   readonly stillRunning?: Promise<unknown>;
@@ -72,7 +72,7 @@ export interface Unwound {
  */
 export async function unwind(unwinding: Unwinding): Promise<Unwound> {
   const { engine, journal, inverses, scope, abandon } = unwinding;
-  const leftAlone: string[] = [];
+  const leftUntouched: string[] = [];
   const errors: unknown[] = [];
   const unreachable = new Set<number>();
   const tried = new Set<number>();
@@ -80,14 +80,14 @@ export async function unwind(unwinding: Unwinding): Promise<Unwound> {
   const met = () => meet(engine, hostsLeft(journal.state, scope), reservingOf(journal), { signal: abandon });
   let { boots, away } = await met();
   for (;;) {
-    if (abandon?.aborted === true) return { end: 'stuck', leftAlone, errors };
+    if (abandon?.aborted === true) return { end: 'stuck', leftUntouched, errors };
     const view = { boots, owner: 'me', inverses: new Set(inverses.keys()), scope, unreachable } as const;
     const decision = next(journal.state, view);
     switch (decision.do) {
       case 'close':
-        return { end: decision.outcome, leftAlone, errors };
+        return { end: decision.outcome, leftUntouched, errors };
       case 'stuck':
-        return { end: 'stuck', leftAlone, errors };
+        return { end: 'stuck', leftUntouched, errors };
       case 'block':
         note(journal, [blocked(decision, away.get(decision.step.intent.host))]);
         break;
@@ -97,7 +97,7 @@ export async function unwind(unwinding: Unwinding): Promise<Unwound> {
           mounted.add(decision.step.n);
           const mounting = again(unwinding, decision.step, remount);
           const done = await untilAborted(abandon, mounting);
-          if (done === undefined) return { end: 'stuck', leftAlone, errors, stillRunning: mounting };
+          if (done === undefined) return { end: 'stuck', leftUntouched, errors, stillRunning: mounting };
           if (typeof done !== 'boolean') {
             errors.push(...done.errors);
             note(journal, done.lines);
@@ -106,7 +106,7 @@ export async function unwind(unwinding: Unwinding): Promise<Unwound> {
         }
         const acting = act(unwinding, decision);
         const done = await untilAborted(abandon, acting);
-        if (done === undefined) return { end: 'stuck', leftAlone, errors, stillRunning: acting };
+        if (done === undefined) return { end: 'stuck', leftUntouched, errors, stillRunning: acting };
         if (done === 'booted') {
           ({ boots, away } = await met());
           break;
@@ -118,7 +118,7 @@ export async function unwind(unwinding: Unwinding): Promise<Unwound> {
           tried.add(n);
           const opened = opening === undefined ? false : await untilAborted(abandon, opening);
           if (opened === undefined)
-            return { end: 'stuck', leftAlone, errors, ...(opening && { stillRunning: opening }) };
+            return { end: 'stuck', leftUntouched, errors, ...(opening && { stillRunning: opening }) };
           if (opened === true) break;
           if (opened !== false) {
             errors.push(...opened.errors);
@@ -129,7 +129,7 @@ export async function unwind(unwinding: Unwinding): Promise<Unwound> {
           const now = next(journal.state, view);
           if (!('step' in now) || now.step.n !== n) break;
         }
-        leftAlone.push(...done.leftAlone);
+        leftUntouched.push(...done.leftUntouched);
         errors.push(...done.errors);
         note(journal, done.lines);
         break;
@@ -165,7 +165,7 @@ async function again(
 
 function failed({ n }: Step, error: unknown): Acted {
   const line: Line = { t: 'blocked', n, why: 'failed', message: messageOf(error), ...known(error) };
-  return { lines: [line], leftAlone: [], errors: [error] };
+  return { lines: [line], leftUntouched: [], errors: [error] };
 }
 
 /** The hosts on which work is left. */
@@ -182,7 +182,7 @@ function blocked({ step, why }: Decision & { readonly do: 'block' }, error: Erro
 
 interface Acted {
   readonly lines: readonly Line[];
-  readonly leftAlone: readonly string[];
+  readonly leftUntouched: readonly string[];
   readonly errors: readonly unknown[];
 }
 
@@ -324,9 +324,9 @@ async function undo(
       )),
     );
   // An object of others was beside that of the step, and stays.
-  const leftAlone =
+  const leftUntouched =
     before.state === 'ours' && before.found !== undefined ? [describe(step, before.found)] : [];
-  return { ...acted(lines), leftAlone };
+  return { ...acted(lines), leftUntouched };
 }
 
 /** In the undo of a committed sequence, the objects that the commit removed must be back before the look. */
@@ -409,12 +409,12 @@ async function at(unwinding: Pick<Unwinding, 'engine' | 'journal'>, step: Step, 
 }
 
 function acted(lines: readonly Line[]): Acted {
-  return { lines, leftAlone: [], errors: [] };
+  return { lines, leftUntouched: [], errors: [] };
 }
 
 function leave(step: Step, t: 'undone' | 'finished', look: Look): Acted {
   const found = look.found ?? 'another object is in its place';
-  return { lines: [{ t, n: step.n, notOurs: found }], leftAlone: [describe(step, found)], errors: [] };
+  return { lines: [{ t, n: step.n, notOurs: found }], leftUntouched: [describe(step, found)], errors: [] };
 }
 
 function users({ holders = [] }: Look): string {

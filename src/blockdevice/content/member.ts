@@ -16,18 +16,18 @@ export async function refuseMember(
     /** Of the physical volume. */
     readonly uuid: string;
     /**
-     * The next step for a physical volume that lvm does not see (a filter, a devices file, the disk
-     * of a guest).
+     * Whether a physical volume that lvm does not see (a filter, a devices file, the disk of a guest)
+     * is refused, or may be lost because `overwrite` names it.
      */
-    readonly unseen: 'refused' | 'by name';
-    /** The new content that it would have got. */
-    readonly nothing: 'written' | 'erased';
+    readonly unseen: 'refused' | 'allowed if named';
+    /** The end of the error: nothing was `written`, or `erased`. */
+    readonly done: 'written' | 'erased';
   },
 ): Promise<void> {
-  const { device, uuid, unseen, nothing } = of;
+  const { device, uuid, unseen, done } = of;
   const groups = await host.run(groupsOfPvs());
   const group = groups.get(uuid);
-  if (group === '' || (group === undefined && unseen === 'by name')) return;
+  if (group === '' || (group === undefined && unseen === 'allowed if named')) return;
   if (group === undefined)
     throw new RefusedError(
       `${device} has the label of the physical volume ${uuid}, which lvm does not see: whether it is in a group is unknown`,
@@ -36,7 +36,7 @@ export async function refuseMember(
       },
     );
   throw new RefusedError(
-    `${device} is a physical volume of the volume group ${group} (uuid ${uuid}); nothing was ${nothing}`,
+    `${device} is a physical volume of the volume group ${group} (uuid ${uuid}); nothing was ${done}`,
     { remedy: outOfGroup(groups, { group, device }) },
   );
 }

@@ -54,7 +54,7 @@ export async function replaceable(
   const found = await (when === 'under the locks' ? probe : recognise)(host, device);
   await refusePartitioned(host, { device, found });
   if (found?.type === pvType && found.uuid !== undefined)
-    await refuseMember(host, { device, uuid: found.uuid, unseen: 'refused', nothing: 'written' });
+    await refuseMember(host, { device, uuid: found.uuid, unseen: 'refused', done: 'written' });
   if (found === undefined && (overwrite !== undefined || when === 'under the locks'))
     await refuseUnseen(host, device, 'written');
   refuseOther(device, { found, overwrite, emptyTable });

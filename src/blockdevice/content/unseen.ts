@@ -97,12 +97,12 @@ async function textAt(
 export async function refuseUnseen(
   host: ReadHost,
   device: string,
-  nothing: 'written' | 'erased',
+  done: 'written' | 'erased',
 ): Promise<void> {
   const found = await unseen(host, device);
   if (found === undefined) return;
   throw new RefusedError(
-    `${device} contains ${found.type}, which blkid on this host does not recognise; nothing was ${nothing}`,
+    `${device} contains ${found.type}, which blkid on this host does not recognise; nothing was ${done}`,
     {
       code: 'has-data',
       remedy: `if its content is not needed: bofh block zero ${device} --overwrite ${found.type}`,

@@ -81,7 +81,7 @@ function through({ others }: View, { id, device, root, path }: MountEntry): Thro
   return {
     path,
     ids: new Set([id, ...copies.flatMap(({ ids }) => ids)]),
-    strangers: new Set(copies.filter(({ ids }) => ids.length === 0).map(({ inode }) => inode)),
+    unrelated: new Set(copies.filter(({ ids }) => ids.length === 0).map(({ inode }) => inode)),
   };
 }
 

@@ -22,7 +22,7 @@ export interface Through {
   /** Its mount id, and those of its copies in other mount namespaces. */
   readonly ids: ReadonlySet<number>;
   /** Mount namespaces that have no copy of it: the same path leads to something else there. */
-  readonly strangers: ReadonlySet<number>;
+  readonly unrelated: ReadonlySet<number>;
 }
 
 /**
@@ -63,7 +63,7 @@ async function reached(
   );
   const found: Use[] = [];
   for (const use of uses) {
-    if (only.strangers.has(namespaces.get(use.pid) ?? -1)) continue;
+    if (only.unrelated.has(namespaces.get(use.pid) ?? -1)) continue;
     // Mapped files and sockets were searched by their path.
     const isFound = use.how === 'map' || use.kind === 'socket' || (await isThrough(host, use, only));
     if (isFound) found.push(use);

@@ -7,7 +7,7 @@ import { hasTable, refusePartitioned } from '../partitions/reads.ts';
 import type { Signature } from '../schema.ts';
 import type { Magic } from './commands.ts';
 
-/** Its key, as claimed by the step that created it. */
+/** Returns the key of content that a step of bofh creates; undefined if no step does. */
 export function contentKey({ type, usage, uuid }: Magic): Key | undefined {
   if (uuid === null) return undefined;
   if (type === 'crypto_LUKS') return `luks:${uuid}`;
@@ -43,7 +43,7 @@ export function refuseUnnamed(
     readonly names: ReadonlyMap<string, string>;
     readonly overwrite: readonly string[];
     readonly found: Signature | undefined;
-    /** May content without a signature be erased, by its own word? */
+    /** Whether a device without a signature may be erased if `overwrite` is `blank`. */
     readonly blank: 'refused' | 'named';
   },
 ): void {
@@ -108,7 +108,7 @@ function refuseBlank(
  * shows something else, because all content is erased: blkid does not report a table beside
  * ambiguous signatures, nor the content of an array.
  */
-export async function refuseNeeded(
+export async function refuseTableOrMember(
   host: ReadHost,
   of: {
     readonly device: string;
@@ -125,7 +125,7 @@ export async function refuseNeeded(
   await refusePartitioned(host, { device, found: seen });
   const uuids = [found, ...magics].flatMap((each) => (each?.type === pvType ? (each.uuid ?? []) : []));
   for (const uuid of new Set(uuids))
-    await refuseMember(host, { device, uuid, unseen: 'by name', nothing: 'erased' });
+    await refuseMember(host, { device, uuid, unseen: 'allowed if named', done: 'erased' });
 }
 
 /**

@@ -8,7 +8,7 @@ import { deviceNode, sizeOf } from '../node.ts';
 import { probe, recognise } from '../probe.ts';
 import type { Signature } from '../schema.ts';
 import { type Magic, magicsOn } from './commands.ts';
-import { contentKey, namesOf, refuseNeeded, refuseUnnamed } from './contents.ts';
+import { contentKey, namesOf, refuseTableOrMember, refuseUnnamed } from './contents.ts';
 import { savedMagic, saveMagics } from './magics.ts';
 
 export const eraseArgs = z.strictObject({
@@ -73,7 +73,7 @@ export async function planErase(
     found,
     blank,
   });
-  await refuseNeeded(host, { device, found, magics });
+  await refuseTableOrMember(host, { device, found, magics });
   const size = await sizeOf(host, node);
   const saved = await saveMagics(host, { device: node.path, size, magics });
   const contents = new Set(magics.flatMap((magic) => contentKey(magic) ?? []));

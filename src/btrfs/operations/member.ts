@@ -5,7 +5,7 @@ import type { ChangeHost } from '../../command/index.ts';
 import { RefusedError } from '../../core/errors.ts';
 import { btrfsSuperblock } from '../../filesystem/index.ts';
 import { deviceRemove } from '../device-commands.ts';
-import { isMember, refuseExclusive, refuseNeeded } from '../devices.ts';
+import { isMember, refuseExclusive, refuseNeededDevice } from '../devices.ts';
 import { anyRoot } from '../place.ts';
 import { uuid } from '../schema.ts';
 import { syncFilesystem } from './new-subvolume.ts';
@@ -61,7 +61,7 @@ export async function removeMember(
   if (await isMember(host, { fs: of.fs, device: path })) {
     const { deviceUuid } = await host.run(btrfsSuperblock(path));
     await refuseExclusive(host, of);
-    await refuseNeeded(host, { ...of, uuid: deviceUuid });
+    await refuseNeededDevice(host, { ...of, uuid: deviceUuid });
     const root = await anyRoot(host, of.fs);
     await host.run({ ...deviceRemove({ device: path, path: root }), signal });
   }

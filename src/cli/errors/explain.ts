@@ -136,7 +136,7 @@ function rolledBack(
 ): Explanation {
   const { cause } = error;
   const why = known(cause, circumstances, around);
-  const left = error.leftAlone.map(
+  const left = error.leftUntouched.map(
     (each) => `left untouched, not created by this sequence: ${printable(each)}`,
   );
   return {

@@ -15,7 +15,7 @@ const words: Readonly<Record<Exclude<TextStyle, 'heading'>, readonly string[]>> 
   ],
   warning: [
     ...['paused', 'half-built', 'building', 'dying', 'down', 'warning', 'absent', 'outdated', 'foreign'],
-    ...['started', 'orphan', 'abandoned', 'cannot tell from here', 'still at work, left alone'],
+    ...['started', 'orphan', 'abandoned', 'cannot tell from here', 'still at work, left untouched'],
     ...['unconfirmed', 'waits for its confirmation'],
     ...['its last line is cut off', 'Unknown', 'Outdated', 'Consistent', 'DUnknown', 'Attaching'],
     ...['Detaching', 'Negotiating', 'Connecting', 'Unconnected', 'Disconnecting', 'TearDown'],

@@ -5,7 +5,7 @@ import { oneLine, printable } from '../output/text.ts';
 
 const parts = [
   { head: 'these steps would run:', has: ['in turn', 'release', 'undo'] },
-  { head: 'before the commit, to write it to the disk:', has: ['before the commit'] },
+  { head: 'before the commit, to write the changes to disk:', has: ['before the commit'] },
   { head: 'after the commit, cannot be undone:', has: ['after the commit'] },
 ];
 

@@ -38,7 +38,10 @@ const args = z.strictObject({
 
 const undo = z.strictObject({
   name: z.string(),
-  /** Distinguishes the mapping from any other of its name; the last part is its first name. */
+  /**
+   * Distinguishes the mapping from later ones with the same name. It ends with the name under which
+   * the mapping was opened, before any rename.
+   */
   dmUuid: z.string(),
   luksUuid,
   /** The backing device: what the undo opens. */
@@ -182,8 +185,8 @@ async function flagsOf(host: ReadHost, mapping: Mapping): Promise<Undo['flags']>
 }
 
 /**
- * The kernel refuses while it is in use, which is the only check without a race; the error names
- * the holders.
+ * Closes the mapping. Only the kernel can check without a race that it is unused; if it refuses, the
+ * error names the holders.
  */
 async function closeNow(
   host: ChangeHost,
@@ -216,7 +219,7 @@ async function look(host: ReadHost, of: Undo): Promise<Look> {
   return { state: 'not-ours', found: `${other.path} was opened by another process (${other.dmUuid})` };
 }
 
-/** Opened again with its first name, but not yet resized, or not yet renamed. */
+/** Opened again with the name before any rename, but not yet resized, or not yet renamed. */
 function isHalfOpen({ dmUuid, name, size }: Undo, there: Mapping): boolean {
   const first = openedAs(dmUuid);
   return there.name === first && (first !== name || there.size !== size);

@@ -123,7 +123,7 @@ export const formatDetached = operation({
     changed: async ({ undo: made, witness, touched, filled, host }) => {
       const place = await placeOf(host, made);
       if (place === undefined) return undefined;
-      // While it is open, its content says more than its raw bytes.
+      // While it is open, the steps inside compare their own content.
       if (filled === 'now' && (await holders(host, place.device)).length > 0) return undefined;
       return luksChanged(host, place, { witness, before: made.payload, touched });
     },

@@ -44,7 +44,7 @@ const undo = z.strictObject({
   name: z.string(),
   mode: z.enum(['ro', 'rw']),
   /**
-   * The first name of the mapping: cryptsetup makes it part of the mapping's uuid, which a rename
+   * The name under which the mapping is opened, before any rename: cryptsetup makes it part of the mapping's uuid, which a rename
    * does not change.
    */
   mark: z.string(),

@@ -17,7 +17,7 @@ export const attach = volumeChange({
       if (volumes.includes(volume) && disk !== undefined)
         await checkDisk(host, { name, disk, metadata, then: `bofh drbd attach ${name}` });
   },
-  checkBack: refuseNeeded,
+  checkBack: refuseLastCopy,
   holders: (host, { minors }) => holdersOf(host, minors),
 });
 
@@ -33,7 +33,7 @@ export const detach = volumeChange({
   isDone: (state, volume) => !hasDisk(state, volume),
   ...{ act: drbdDetach, undoAct: drbdAttach, whenDown: 'not-ours' },
   check: (_, { state }, volumes) => {
-    refuseNeeded(state, volumes);
+    refuseLastCopy(state, volumes);
   },
 });
 
@@ -42,7 +42,7 @@ function hasDisk({ volumes }: ResourceState, volume: number): boolean {
 }
 
 /** A primary needs its disk, unless a peer that is connected has all data. */
-function refuseNeeded({ name, role, connections }: ResourceState, volumes: readonly number[]): void {
+function refuseLastCopy({ name, role, connections }: ResourceState, volumes: readonly number[]): void {
   if (role !== 'Primary') return;
   for (const volume of volumes) {
     const others = connections.filter(

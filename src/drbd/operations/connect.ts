@@ -103,7 +103,7 @@ export const connect = operation({
   revert: async ({ undo: of, host }) => {
     const state = await now(host, of);
     if (typeof state === 'string' || isStandAlone(state)) return;
-    refuseNeeded(state);
+    refuseNeededConnection(state);
     await host.run(drbdDisconnect(of.name));
   },
   afterCommit: async ({ undo: of, host }) => {
@@ -138,14 +138,14 @@ export const disconnect = operation({
         remedy: `there is nothing to do; see: bofh drbd status ${name}`,
       });
     refuseMixed(state);
-    refuseNeeded(state);
+    refuseNeededConnection(state);
     return undoOf(state, { to: 'disconnected', mine: 'kept' });
   },
   claims: ({ undo: of, on }) => claimsOf(of, on),
   run: async ({ undo: of, host }) => {
     const state = await now(host, of);
     if (typeof state === 'string' || isStandAlone(state)) throw notDone(of);
-    refuseNeeded(state);
+    refuseNeededConnection(state);
     await host.run(drbdDisconnect(of.name));
     return null;
   },
@@ -221,7 +221,7 @@ function refuseMixed({ name, connections }: ResourceState): void {
 }
 
 /** A primary keeps the data that it works with. */
-function refuseNeeded({ name, role, volumes, connections }: ResourceState): void {
+function refuseNeededConnection({ name, role, volumes, connections }: ResourceState): void {
   const bad = volumes.find(({ disk }) => disk !== 'UpToDate');
   if (role === 'Primary' && bad !== undefined)
     throw new RefusedError(

@@ -8,7 +8,13 @@ import { checkNewVgName, checkTag } from '../names.ts';
 import { udevOf } from '../reads.ts';
 import type { WholeGroup } from '../objects.ts';
 import { vgcreate, vgremove } from '../vg-commands.ts';
-import { groupWhere, refuseGroupName, refuseStrangers, refuseTooSmall, refuseVolumes } from './groups.ts';
+import {
+  groupWhere,
+  refuseGroupName,
+  refuseDevicesOfOthers,
+  refuseTooSmall,
+  refuseVolumes,
+} from './groups.ts';
 import {
   accountedFor,
   claimsOn,
@@ -118,7 +124,7 @@ async function find(host: ReadHost, { name, tag, pvs }: Undo, uuid: string | und
 
 async function remove(host: ChangeHost, { pvs, tag }: Undo, vg: WholeGroup): Promise<void> {
   refuseVolumes(vg);
-  await refuseStrangers(host, { vg, own: pvs.map(({ uuid }) => uuid) });
+  await refuseDevicesOfOthers(host, { vg, own: pvs.map(({ uuid }) => uuid) });
   await host.run(vgremove({ name: vg.name, uuid: vg.uuid, tag, ...(await udevOf(host)) }));
 }
 

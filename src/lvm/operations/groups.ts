@@ -62,13 +62,13 @@ export function refuseVolumes({ name, volumes }: WholeGroup): void {
 }
 
 /** RefusedError if a group has a device that the sequence did not add. */
-export async function refuseStrangers(
+export async function refuseDevicesOfOthers(
   host: ReadHost,
   { vg, own }: { readonly vg: WholeGroup; readonly own: readonly string[] },
 ): Promise<void> {
-  const strangers = (await membersOf(host, vg.uuid)).filter(({ uuid }) => !own.includes(uuid));
-  if (strangers.length === 0) return;
-  const devices = strangers.map(({ path, uuid }) => path ?? uuid);
+  const foreign = (await membersOf(host, vg.uuid)).filter(({ uuid }) => !own.includes(uuid));
+  if (foreign.length === 0) return;
+  const devices = foreign.map(({ path, uuid }) => path ?? uuid);
   throw new RefusedError(`others have added ${devices.join(' and ')} to the volume group ${vg.name}`, {
     remedy: `to remove it: vgreduce ${vg.name} ${devices.join(' ')}`,
   });

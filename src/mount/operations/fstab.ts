@@ -3,7 +3,7 @@ import type { ReadHost } from '../../command/index.ts';
 import { RefusedError, UsageError } from '../../core/errors.ts';
 import { absolutePath } from '../../file/path.ts';
 import { holdsSecret, secretRemedy } from '../options.ts';
-import { findmntVerify, hindrances } from '../tab/commands.ts';
+import { findmntVerify, newProblems } from '../tab/commands.ts';
 import { lineBytes, lineText } from '../tab/fields.ts';
 import {
   changedFstab,
@@ -187,7 +187,7 @@ async function verify(
   const before = old === undefined ? { complaints: [], unreadable: 0 } : await host.run(findmntVerify(old));
   const after = await host.run(findmntVerify(made));
   const [own] = line === null ? [] : parseFstab(lineBytes(line)).lines;
-  const found = how === 'syntax' ? [] : hindrances(before, after, own);
+  const found = how === 'syntax' ? [] : newProblems(before, after, own);
   if (after.unreadable <= before.unreadable && found.length === 0) return;
   const words = found.map(({ target, says }) => `${target}: ${says}`).join('; ');
   throw new RefusedError(`findmnt --verify rejects it: ${words || 'the line cannot be read'}`, {

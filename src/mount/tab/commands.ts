@@ -4,7 +4,7 @@ import { ParseError } from '../../core/errors.ts';
 /** What findmnt finds wrong with a line, by its mount point. */
 export interface Complaint {
   readonly target: string;
-  /** A warning does not refuse the table. */
+  /** bofh accepts a table with warnings, except new ones that would stop a boot. */
   readonly level: 'error' | 'warning';
   readonly says: string;
 }
@@ -82,9 +82,9 @@ const stopsTheBoot = /^unreachable source|^\S+ does not match with on-disk /;
 
 /**
  * Complaints about a new table that the old one did not have; lines of others may have been wrong
- * for long. findmnt does not know that `nofail` allows a missing device.
+ * for a long time. findmnt does not know that `nofail` allows a missing device.
  */
-export function hindrances(
+export function newProblems(
   before: Verified,
   after: Verified,
   own: { readonly target: string; readonly options: readonly string[] } | undefined,

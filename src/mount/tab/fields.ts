@@ -150,6 +150,6 @@ export function linesOf(content: string): readonly string[] {
 /** The error for callers that need every line of a table. */
 export function unreadLine(file: string, { number, why }: UnreadLine): ParseError {
   return new ParseError(`${file}: line ${String(number)} could not be parsed: ${why}`, {
-    remedy: `correct it in an editor; it is: sed -n ${String(number)}p ${file}`,
+    remedy: `correct it in an editor; to see it: sed -n ${String(number)}p ${file}`,
   });
 }

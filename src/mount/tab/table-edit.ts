@@ -94,13 +94,13 @@ async function putBack(host: ChangeHost, of: TableUndo): Promise<void> {
   await host.rename(of.back, of.file);
 }
 
-/** Removes the end of the last line again if it had none. */
+/** Reverts the edit and restores whether the file ended with a newline; the hash decides. */
 function exactly(content: string, { edit, before, file }: TableUndo): string {
   const back = revertEdit(content, edit);
   const restored = [back, back.replace(/\n$/, ''), `${back}\n`].find((each) => hashOf(each) === before);
   if (restored !== undefined) return restored;
-  throw new RefusedError(`${file} could not be made as it was, and is left as it is`, {
-    remedy: 'compare it with a copy of yours, then bofh recover --abandon',
+  throw new RefusedError(`${file} could not be restored exactly and was left untouched`, {
+    remedy: 'compare it with a backup; then: bofh recover --abandon ID --because "…"',
   });
 }
 

@@ -27,7 +27,7 @@ export function archive(members: readonly TarMember[], end: TarEnd = 'whole'): s
   return magic + JSON.stringify({ members: typed, end });
 }
 
-/** Undefined for what is no archive. */
+/** Returns undefined if the content is no archive. */
 export function readArchive(
   content: Uint8Array,
 ): { readonly members: readonly TarMember[]; readonly end: TarEnd } | undefined {

@@ -138,7 +138,7 @@ function mountAtBoot(world: World): void {
     /^UUID=(\S+) (\S+) (\S+) (\S+)/gm,
   )) {
     if (options.split(',').includes('noauto')) continue;
-    // Of the devices of a btrfs the one that the model keeps its files by.
+    // The device of a btrfs by which the model keeps its files.
     const device = devices(world).find(({ storage }) => {
       const { superblock, tree } = world.live.get(storage) ?? {};
       return (

@@ -60,15 +60,15 @@ export const create = operation({
   run: async ({ undo, host }) => ({ domid: (await startGuest(host, undo)).id }),
   value: ({ undo: { name, uuid }, result: { domid } }) => ({ name, uuid, domid }),
   look: async ({ undo, result: done, host }) => {
-    const { ours, stranger, leftovers } = await findGuest(host, { guest: undo, ids: idsOf(done) });
+    const { ours, other, leftovers } = await findGuest(host, { guest: undo, ids: idsOf(done) });
     const inUse = ours.filter(({ state }) => state === 'running' || state === 'paused');
     if (ours.length > 0 || leftovers.length > 0)
       return {
         state: 'ours',
         holders: inUse.map(domainHolder),
       };
-    if (stranger === undefined) return { state: 'gone' };
-    const found = `${stranger.name ?? 'unnamed'}, ${describe(stranger)}, uuid ${stranger.uuid}`;
+    if (other === undefined) return { state: 'gone' };
+    const found = `${other.name ?? 'unnamed'}, ${describe(other)}, uuid ${other.uuid}`;
     return { state: 'not-ours', found };
   },
   revert: ({ undo, result: done, host }) => endGuest(host, { guest: undo, ids: idsOf(done) }),

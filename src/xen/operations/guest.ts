@@ -108,7 +108,7 @@ export interface FoundGuest {
    */
   readonly ours: readonly Domain[];
   /** A domain that has its name with another uuid, or its uuid with another name. */
-  readonly stranger?: Domain;
+  readonly other?: Domain;
   /** Names of backends that hold its disks for a domain that is gone. */
   readonly leftovers: readonly string[];
 }
@@ -123,7 +123,7 @@ export async function findGuest(
     ({ id, uuid, name }) => id !== 0 && (uuid === guest.uuid || name === guest.name),
   );
   const ours = domains.filter(({ uuid, name }) => uuid === guest.uuid && (name ?? guest.name) === guest.name);
-  const stranger = domains.find(
+  const other = domains.find(
     ({ uuid, name }) => (uuid === guest.uuid) !== (name === guest.name) && name !== undefined,
   );
   const alive = new Set(listed.map(({ id }) => id).filter((id) => id !== 0));
@@ -138,7 +138,7 @@ export async function findGuest(
   );
   return {
     ours,
-    ...(stranger === undefined ? {} : { stranger }),
+    ...(other === undefined ? {} : { other }),
     leftovers: leftovers.map(({ name }) => name),
   };
 }
@@ -254,7 +254,7 @@ async function startedByOthers(
   const [theirs, ...more] = ours;
   if (theirs?.name === undefined || more.length > 0) return error;
   const found = `the guest ${theirs.name} was started by another process meanwhile: ${describe(theirs)}`;
-  return new NotDone(`${error.message}; ${found}, and is left alone`, {
+  return new NotDone(`${error.message}; ${found}, and is left untouched`, {
     found,
     cause: error,
     remedy: `see it: xl list ${theirs.name}`,

@@ -46,20 +46,20 @@ const undoSchema = z.extend(guestSchema, {
   /** The domain that ran at prepare. A later one is a guest that was started again. */
   domid: z.int(),
   /**
-   * A file in /run that exists from before the request until the guest is gone. A guest that was
-   * asked and still runs shows no trace of it (it removes the request from xenstore), so without
-   * this file a killed bofh would leave a guest that shuts down later.
+   * A file in /run that exists from before the request until the guest is gone. A guest removes the
+   * shutdown request from xenstore when it reads it. So without this file, nobody would see after a
+   * kill of bofh that a running guest will shut down later.
    */
   marker: z.string(),
 });
 type Undo = z.infer<typeof undoSchema>;
 
 /**
- * If its monitor (xl) does not clean up a shut down guest within this time, it has none, or
+ * A guest that xl has not cleaned up this long after its shutdown has no monitor (xl) process, or
  * on_poweroff="preserve".
  */
 const monitorMs = 10_000;
-/** A guest that used all its time and still runs is not waited for again. */
+/** How long the undo waits for a guest that did not shut down in time. */
 const lateMs = 5_000;
 
 /** Ends a running guest. The undo starts it again from its config, with the same uuid. */
@@ -104,7 +104,7 @@ export const shutdown = operation({
   },
   revert: async ({ undo, host }) => {
     if (!(await intact(host, undo))) {
-      await refuseStranger(host, undo);
+      await refuseNameTaken(host, undo);
       await endGuest(host, { guest: undo, ids: [undo.domid] });
       await startAgain(host, undo);
     }
@@ -114,13 +114,13 @@ export const shutdown = operation({
   describe: stoppedRecovery,
 });
 
-async function refuseStranger(host: ChangeHost, undo: Undo): Promise<void> {
-  const { stranger } = await findGuest(host, { guest: undo, ids: [] });
-  if (stranger?.name === undo.name)
+async function refuseNameTaken(host: ChangeHost, undo: Undo): Promise<void> {
+  const { other } = await findGuest(host, { guest: undo, ids: [] });
+  if (other?.name === undo.name)
     throw new RefusedError(
-      `${undo.name} (uuid ${undo.uuid}) cannot be started again: ${describe(stranger)} has its name, under the uuid ${stranger.uuid}`,
+      `${undo.name} (uuid ${undo.uuid}) cannot be started again: ${describe(other)} has its name, under the uuid ${other.uuid}`,
       {
-        remedy: `end or rename the one that has its name (xl rename ${stranger.id} NAME), then bofh recover`,
+        remedy: `end or rename the one that has its name (xl rename ${other.id} NAME), then bofh recover`,
       },
     );
 }

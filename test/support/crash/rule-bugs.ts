@@ -118,7 +118,7 @@ export const ruleBugs: readonly ProductBug[] = [
   }),
   bug('processes of another mount namespace hold a mount', onLoop('busy', 'a bind mount of a directory'), {
     file: 'blockdevice/holders/filesystem.ts',
-    old: '    if (only.strangers.has(namespaces.get(use.pid) ?? -1)) continue;\n',
+    old: '    if (only.unrelated.has(namespaces.get(use.pid) ?? -1)) continue;\n',
     now: '',
   }),
   bug('a failed long listing of xl fails all', 'unit/xen/domains.test.ts', {

@@ -236,9 +236,9 @@ async function disturbed(
     if (
       ending.how === 'thrown' &&
       ending.error instanceof RolledBackError &&
-      ending.error.leftAlone.length > 0
+      ending.error.leftUntouched.length > 0
     )
-      found.push(`left alone: ${ending.error.leftAlone.join(', ')}`);
+      found.push(`left untouched: ${ending.error.leftUntouched.join(', ')}`);
     if (different(world, expected)) found.push('reported as undone, but it is not');
   }
   process.kill();

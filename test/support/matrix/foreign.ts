@@ -82,7 +82,7 @@ export const foreignTrials: readonly Trial[] = [
       await killedWithDomain(stage);
       await stage.machine.run(`xl destroy ${guest}; xl create ${config}`);
       await run(stage, 'bofh recover --yes', 0);
-      return leftAlone(stage, () => strangerRuns(stage));
+      return leftUntouched(stage, () => strangerRuns(stage));
     },
   },
 ];
@@ -142,7 +142,7 @@ async function atTool(
   await fault.release();
   const { exitCode, output } = await victim.ended;
   if (exitCode !== 5) throw new Error(`it ended with ${exitCode}, not 5:\n${output}`);
-  return leftAlone(stage, check);
+  return leftUntouched(stage, check);
 }
 
 /** Holds bofh at the intent of a step while another process acts, then releases it. */
@@ -171,7 +171,7 @@ async function atLine(
   await stage.machine.run(`kill -CONT ${child}`);
   const { exitCode, output } = await victim.ended;
   if (exitCode !== 5) throw new Error(`it ended with ${exitCode}, not 5:\n${output}`);
-  return leftAlone(stage, check);
+  return leftUntouched(stage, check);
 }
 
 /** Kills bofh at the intent of a step (all before it is done), lets another process act, recovers. */
@@ -184,7 +184,7 @@ async function afterKill(
   await run(stage, injected(createCommand, `signal=SIGKILL:when=${await lineOf(stage, kind)}`), 137);
   await act();
   await run(stage, 'bofh recover --yes', 0);
-  return leftAlone(stage, check);
+  return leftUntouched(stage, check);
 }
 
 /** Kills bofh when its guest runs and nothing is committed: no line of the journal lies between, so `xl create` is held. */
@@ -216,7 +216,7 @@ async function killedWithDomain(stage: Stage): Promise<void> {
 }
 
 /** Theirs is there, nothing else of ours is, and the next trial starts from a clean host. */
-async function leftAlone(stage: Stage, check: () => Promise<void>): Promise<'as before'> {
+async function leftUntouched(stage: Stage, check: () => Promise<void>): Promise<'as before'> {
   await check();
   await expectForeign(stage);
   const { stdout } = await stage.machine.run(

@@ -19,8 +19,8 @@ interface Written {
   readonly write: string;
   /** Shell: prints what they wrote, or a hash of it. */
   readonly read: string;
-  /** Recovery sees that it is not what the order was about, leaves it alone and closes the journal. */
-  readonly leftAlone?: true;
+  /** Recovery sees that it is not what the order was about, leaves it untouched and closes the journal. */
+  readonly leftUntouched?: true;
 }
 
 /** After the commit. */
@@ -111,14 +111,14 @@ const orders: readonly Overtaken[] = [
   {
     name: 'block.zero: a file in its filesystem',
     specimen: block.zero,
-    ...{ tool: 'blkdiscard', words: ['--offset'], leftAlone: true },
+    ...{ tool: 'blkdiscard', words: ['--offset'], leftUntouched: true },
     write: fileOn(root),
     read: fileFrom(root),
   },
   {
     name: 'block.discard: a file in its filesystem',
     specimen: block.discard,
-    ...{ tool: 'blkdiscard', words: ['--offset'], leftAlone: true },
+    ...{ tool: 'blkdiscard', words: ['--offset'], leftUntouched: true },
     write: fileOn(root),
     read: fileFrom(root),
   },
@@ -151,7 +151,7 @@ export const othersTrials: readonly Trial[] = [
 
 async function within(
   stage: Stage,
-  { specimen, write, read, leftAlone }: Written,
+  { specimen, write, read, leftUntouched }: Written,
   act: () => Promise<unknown>,
 ): Promise<'as before'> {
   await prepare(stage, { ...specimen, act: { tool: '', words: [] } });
@@ -159,11 +159,11 @@ async function within(
   await stage.machine.run(write);
   const theirs = await textOf(stage, read);
   // At boot there is no user to confirm.
-  await run(stage, 'bofh recover < /dev/null', leftAlone === true ? 0 : 3);
+  await run(stage, 'bofh recover < /dev/null', leftUntouched === true ? 0 : 3);
   await expectKept(stage, read, theirs);
-  const said = await run(stage, 'bofh recover --yes', leftAlone === true ? 0 : 3);
+  const said = await run(stage, 'bofh recover --yes', leftUntouched === true ? 0 : 3);
   await expectKept(stage, read, theirs);
-  if (leftAlone !== true) await run(stage, wayOut(said), 0);
+  if (leftUntouched !== true) await run(stage, wayOut(said), 0);
   await stage.machine.run(
     `${specimen.clear}; lvs --noheadings -o lv_name vg0 | grep -o 'bofh_gone_.*' | xargs -r -I{} lvremove -q -y vg0/{}; rm -f ${later}`,
     {

@@ -52,7 +52,7 @@ test('closes the journal of a dead process with nothing to undo, and moves it to
 
   const recovered = await recover('one', { engine, yes: false });
 
-  expect(recovered).toMatchObject({ id: 'one', end: 'rolled-back', leftAlone: [] });
+  expect(recovered).toMatchObject({ id: 'one', end: 'rolled-back', leftUntouched: [] });
   expect(readdirSync(journals)).toEqual(['history']);
   expect(readFileSync(join(journals, 'history/one.journal'), 'utf8')).toContain('"outcome":"rolled-back"');
 });

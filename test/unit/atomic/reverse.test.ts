@@ -64,7 +64,7 @@ describe('a sequence with a `reverse`', () => {
     const error = await rejectionOf(run(reverse, body));
 
     expect(error).toBeInstanceOf(RolledBackError);
-    expect(error).toMatchObject({ cause: { message: 'the script failed' }, leftAlone: [] });
+    expect(error).toMatchObject({ cause: { message: 'the script failed' }, leftUntouched: [] });
     expect(calls).toEqual(['add ann', 'add bob', 'remove bob', 'remove ann']);
     expect([...there]).toEqual(['root']);
   });
@@ -149,7 +149,7 @@ describe('a sequence with a `reverse`', () => {
     expect([...there]).toEqual(['bob']);
     expect(error).toMatchObject({
       cause: { message: 'bob exists' },
-      leftAlone: [expect.stringContaining('add failed, and its inverse was not called')],
+      leftUntouched: [expect.stringContaining('add failed, and its inverse was not called')],
     });
   });
 

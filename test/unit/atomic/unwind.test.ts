@@ -98,13 +98,13 @@ describe('the foreign objects in the error of an undone sequence', () => {
       ['toy.thing (toy:a): an edited a'],
       ['revert a'],
     ],
-  ])('%s', async (_, look, leftAlone, asked) => {
+  ])('%s', async (_, look, leftUntouched, asked) => {
     const toy = puppet();
 
     const error = await failing(toy, ['a'], () => toy.looks.set('a', look));
 
     expect(error).toBeInstanceOf(RolledBackError);
-    expect(error).toMatchObject({ leftAlone });
+    expect(error).toMatchObject({ leftUntouched });
     expect(toy.asked).toEqual(asked);
   });
 
@@ -122,7 +122,7 @@ describe('the foreign objects in the error of an undone sequence', () => {
       ),
     );
 
-    expect(error).toMatchObject({ leftAlone: ['toy.thing (toy:a): a foreign a'] });
+    expect(error).toMatchObject({ leftUntouched: ['toy.thing (toy:a): a foreign a'] });
   });
 });
 
@@ -142,7 +142,7 @@ describe('an undo that fails', () => {
       const error = await failing(toy, ['a', 'b', 'c'], () => toy.looks.set('a', { state: 'not-ours' }));
 
       expect(error).toBeInstanceOf(StuckError);
-      // Only what failed: not what was undone, nor what was left alone.
+      // Only what failed: not what was undone, nor what was left untouched.
       expect((error as StuckError).cause).toMatchObject({
         errors: [
           { message: 'the script failed' },
@@ -190,8 +190,8 @@ describe('objects that ended with an earlier boot', () => {
     toy.looks.set('a', look);
     const engine = engineOf(toy, at);
     const [open] = await openJournals(engine);
-    const { leftAlone } = await recover(open?.id ?? '', { engine, yes: true });
-    return { leftAlone, asked: toy.asked };
+    const { leftUntouched } = await recover(open?.id ?? '', { engine, yes: true });
+    return { leftUntouched, asked: toy.asked };
   }
 
   test.each<[string, Look, readonly string[]]>([
@@ -211,8 +211,8 @@ describe('objects that ended with an earlier boot', () => {
       { state: 'not-ours', found: 'a foreign mount' },
       ['toy.thing (toy:a): a foreign mount'],
     ],
-  ])('and %s; and is not touched', async (_, look, leftAlone) => {
-    expect(await recovered(look)).toEqual({ leftAlone, asked: [] });
+  ])('and %s; and is not touched', async (_, look, leftUntouched) => {
+    expect(await recovered(look)).toEqual({ leftUntouched, asked: [] });
   });
 });
 

@@ -103,7 +103,7 @@ describe('a stream on a device', () => {
     expect(undone).toBeGreaterThan(2);
   });
 
-  test('is left alone when others put a filesystem over it meanwhile', async () => {
+  test('is left untouched when others put a filesystem over it meanwhile', async () => {
     const error = await failureOf(
       does(async (tx) => {
         await send(tx);

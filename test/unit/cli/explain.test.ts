@@ -149,7 +149,7 @@ describe('an explanation', () => {
     const { details, next, host } = explain(
       new RolledBackError('"x" failed', {
         cause: new RefusedError('no room', { remedy: 'vgextend' }),
-        leftAlone: ['lvm.lv.create (logical volume vg0/a): another uuid'],
+        leftUntouched: ['lvm.lv.create (logical volume vg0/a): another uuid'],
       }),
       root,
     );

@@ -253,7 +253,7 @@ describe.skipIf(!root)('bofh recover', () => {
     const second = await at(['recover', '--json', '--yes']);
 
     expect(recovered.parse(JSON.parse(first.stdout))).toEqual([
-      { id, name: 'half a thing', end: 'rolled-back', leftAlone: [] },
+      { id, name: 'half a thing', end: 'rolled-back', leftUntouched: [] },
     ]);
     expect(existsSync(made)).toBe(false);
     expect(second).toMatchObject({ exitCode: 0, stdout: '[]\n' });

@@ -77,7 +77,7 @@ describe('the published types', () => {
       for (const domu of await xen.allDomus()) if (!(await domu.isRunning())) await domu.start();
       export const sizes: number[] = (await lvm.lvs()).map((lv) => lv.size);
       await new MountPool(['/mnt']).with('/dev/sda1', async (at: string) => console.log(at));
-      export const failed = (error: unknown) => error instanceof RolledBackError && error.leftAlone.length;
+      export const failed = (error: unknown) => error instanceof RolledBackError && error.leftUntouched.length;
       export const full = (volumes: Answers['lvm list']) => volumes.filter(({ filling }) => filling === 'full');
       export const failure = ({ error }: Answers['error']): string => error.failed + error.host;
       export const first = ([step]: Answers['plan']['steps']) => step?.kind;

@@ -175,7 +175,7 @@ describe.each(sequences)(
   ({ work, meddlings }) => {
     for (const then of ['goes on', 'fails at its last step', 'is killed there and recovered'] as const)
       for (const meddling of meddlings)
-        test(`${meddling.name}; then it ${then}: changed objects are left alone, the rest is undone or completed`, async () => {
+        test(`${meddling.name}; then it ${then}: changed objects are left untouched, the rest is undone or completed`, async () => {
           const all = await moments(work, then, meddling.can);
           // What the last step would have made is never there when it fails.
           if (then !== 'fails at its last step') expect(all.length).toBeGreaterThan(0);

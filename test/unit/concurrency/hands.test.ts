@@ -67,7 +67,7 @@ describe('an older filesystem with files of a killed sequence', () => {
     expect(await after.readDir('/srv/new')).toEqual([]);
   });
 
-  test('is left alone when it was mounted again and is in use', async () => {
+  test('is left untouched when it was mounted again and is in use', async () => {
     await filled();
     const after = host.reboot();
     after.admin.mount(device, '/srv/new');
@@ -141,7 +141,7 @@ test('an object on a loop device is undone also when that has another number aft
 });
 
 describe('a partly created guest', () => {
-  test('that was started from its own configuration: recovery leaves it alone', async () => {
+  test('that was started from its own configuration: recovery leaves it untouched', async () => {
     await killed(
       () => vmCreate(bofhOn(host), { swap: 0 }),
       () => host.world.domains.some(({ name }) => name === 'web1'),
@@ -283,8 +283,8 @@ describe('a foreign object that is left untouched', () => {
       }),
     );
 
-    const { leftAlone, undone } = error as StuckError & RolledBackError;
-    expect(leftAlone).toEqual([expect.stringContaining('vg0/b')]);
+    const { leftUntouched, undone } = error as StuckError & RolledBackError;
+    expect(leftUntouched).toEqual([expect.stringContaining('vg0/b')]);
     expect(undone.flatMap(({ objects }) => objects)).not.toContain('lv:vg0/b');
   });
 });

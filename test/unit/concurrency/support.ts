@@ -71,8 +71,8 @@ export async function recovered(host: SimulatedHost): Promise<Ending> {
   if (open === undefined) return { host, end: 'done', said: '' };
   if (more.length > 0) throw new TypeError('there is more than one journal');
   try {
-    const { end, leftAlone } = await recover(open.id, { engine, yes: true });
-    return { host, end: end === 'rolled-back' ? 'rolled back' : 'done', said: leftAlone.join('\n') };
+    const { end, leftUntouched } = await recover(open.id, { engine, yes: true });
+    return { host, end: end === 'rolled-back' ? 'rolled back' : 'done', said: leftUntouched.join('\n') };
   } catch (error) {
     return { host, ...endOf(error) };
   }
@@ -107,7 +107,7 @@ function endOf(error: unknown): Pick<Ending, 'end' | 'said'> {
 function sentences(error: unknown): string {
   if (error instanceof AggregateError) return error.errors.map(sentences).join('\n');
   if (!(error instanceof Error)) return '';
-  const left = error instanceof RolledBackError ? error.leftAlone : [];
+  const left = error instanceof RolledBackError ? error.leftUntouched : [];
   const steps = error instanceof StuckError ? [...error.blocked, ...error.remaining] : [];
   return [error.message, ...left, ...steps.map((step) => JSON.stringify(step)), sentences(error.cause)].join(
     '\n',

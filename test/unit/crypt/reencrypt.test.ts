@@ -109,7 +109,7 @@ describe('crypt.reencrypt', () => {
 
     const programs = await recovered(host, () => {
       host.admin.luksReencrypt({ device, key: 'geheim', done: 'nothing' });
-      // A foreign one is left alone.
+      // A foreign one is left untouched.
       host.admin.luksReencrypt({ device, key: 'fremd', done: 'nothing' });
     });
 

@@ -269,7 +269,7 @@ describe('a power cut in the resize of a stack, then a boot that opens the conta
       for (const { id } of await openJournals(engine))
         expect(await recover(id, { engine, yes: true })).toMatchObject({
           end: 'rolled-back',
-          leftAlone: [],
+          leftUntouched: [],
         });
 
       expect(sizes(later)).toEqual([64, 48]);

@@ -226,7 +226,7 @@ describe('tx.drbd.createMetadata', () => {
       throw boom;
     });
     await expect(failed).rejects.toMatchObject({
-      leftAlone: [expect.stringContaining('where the metadata should be') as unknown],
+      leftUntouched: [expect.stringContaining('where the metadata should be') as unknown],
     });
     expect(signature(host)?.uuid).toBe('ffffffffffffffff');
   });
@@ -317,7 +317,7 @@ describe('tx.drbd.removeMetadata', () => {
       throw boom;
     });
     await expect(failed).rejects.toMatchObject({
-      leftAlone: [expect.stringContaining('was written to where its metadata was') as unknown],
+      leftUntouched: [expect.stringContaining('was written to where its metadata was') as unknown],
     });
   });
 });

@@ -226,7 +226,7 @@ async function recovered(host: SimulatedHost): Promise<unknown> {
   const [journal, ...more] = await openJournals(engine);
   expect(more).toEqual([]);
   return recover(journal?.id ?? '', { engine, yes: true }).then(
-    ({ end, leftAlone }) => [end, ...leftAlone.map((each) => each.replace(/^.*: /, ''))].join(', '),
+    ({ end, leftUntouched }) => [end, ...leftUntouched.map((each) => each.replace(/^.*: /, ''))].join(', '),
     (error: unknown) => error,
   );
 }

@@ -78,7 +78,7 @@ describe('a changed file', () => {
     },
   );
 
-  it('that others edited after the step is left alone', async () => {
+  it('that others edited after the step is left untouched', async () => {
     const step = await changed();
     writeFileSync(path, 'theirs');
 

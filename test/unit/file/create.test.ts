@@ -168,7 +168,7 @@ describe('the file of another user', () => {
     expect(existsSync(path)).toBe(false);
   });
 
-  it('a directory with our private name is left alone', async () => {
+  it('a directory with our private name is left untouched', async () => {
     const step = await take(create, args(), host);
     mkdirSync(own);
     await expect(step.run()).rejects.toThrow();

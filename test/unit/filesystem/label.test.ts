@@ -134,7 +134,7 @@ describe('filesystem.label', () => {
     expect(host.snapshot()).toBe(before);
   });
 
-  test('a third label, or another filesystem, is left alone', async () => {
+  test('a third label, or another filesystem, is left untouched', async () => {
     for (const meanwhile of [() => make('ext4', 'THIRD'), () => make('ext4', 'NEW', 'f0')]) {
       make('ext4');
       const error = await rejectionOf(
@@ -144,7 +144,7 @@ describe('filesystem.label', () => {
           throw new Error('a later step fails');
         }),
       );
-      expect((error as RolledBackError).leftAlone).toHaveLength(1);
+      expect((error as RolledBackError).leftUntouched).toHaveLength(1);
       expect(await now()).not.toBe('OLD');
     }
   });

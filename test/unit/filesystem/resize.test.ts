@@ -160,7 +160,7 @@ describe('undo', () => {
     const { error } = await undone('max', meanwhile);
 
     expect(error).toBeInstanceOf(RolledBackError);
-    expect((error as RolledBackError).leftAlone).toHaveLength(1);
+    expect((error as RolledBackError).leftUntouched).toHaveLength(1);
   });
 
   test('recognises a killed resize2fs by its flag, and leaves errors that e2fsck cannot repair to an administrator', async () => {

@@ -117,7 +117,7 @@ describe('look of createLv', () => {
     expect(lvm.names()).toEqual([]);
   });
 
-  test('does not treat a foreign volume of the name as ours, and the undo leaves it alone', async () => {
+  test('does not treat a foreign volume of the name as ours, and the undo leaves it untouched', async () => {
     const undo = await prepare();
     const { uuid } = lvm.add({ name: 'web1' });
     const look = await createLv.look({ undo, host });

@@ -153,7 +153,7 @@ describe('undone', () => {
       }),
     );
 
-    expect((error as RolledBackError).leftAlone.join()).toContain(`holds LVM2_member, uuid ${foreignPv}`);
+    expect((error as RolledBackError).leftUntouched.join()).toContain(`holds LVM2_member, uuid ${foreignPv}`);
     expect(holds()?.uuid).toBe(foreignPv);
   });
 

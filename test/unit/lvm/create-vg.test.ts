@@ -163,7 +163,7 @@ describe('undone', () => {
       );
     });
 
-    expect((error as RolledBackError).leftAlone.join()).toContain('does not have the tag of this step');
+    expect((error as RolledBackError).leftUntouched.join()).toContain('does not have the tag of this step');
     expect(groups()).toEqual(['vg0', 'vg1']);
   });
 });

@@ -119,7 +119,7 @@ describe('removing a group', () => {
     expect(groups()).toEqual(['vg0']);
   });
 
-  test('leaves it alone after the commit when it was renamed', async () => {
+  test('leaves it untouched after the commit when it was renamed', async () => {
     const error = await failureOf(
       does(async (tx) => {
         await remove(tx);

@@ -168,7 +168,7 @@ describe('concurrent changes', () => {
     expect(lvm.names()).toEqual([gone, 'web1']);
   });
 
-  test('a renamed tombstone is left alone', async () => {
+  test('a renamed tombstone is left untouched', async () => {
     const undo = await run();
     web1.name = 'mine';
     expect(await removeLv.look({ undo, host })).toMatchObject({ state: 'not-ours' });

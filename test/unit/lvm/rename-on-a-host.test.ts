@@ -198,7 +198,7 @@ describe('an older volume', () => {
     expect(volumes(next)).toEqual(['a']);
   });
 
-  test('and in use by its new name after a kill: left alone by recovery without --yes', async () => {
+  test('and in use by its new name after a kill: left untouched by recovery without --yes', async () => {
     host.admin.format('/dev/vg0/a', ext4);
     host.fault({ tool: 'lvrename', mode: 'acts then crash' });
     await failureOf(does((tx) => renameLv(tx, 'a', 'b')));

@@ -120,7 +120,7 @@ describe('undone', () => {
       }),
     );
 
-    expect((error as RolledBackError).leftAlone.join()).toContain('renamed to theirs');
+    expect((error as RolledBackError).leftUntouched.join()).toContain('renamed to theirs');
     expect(groups()).toEqual(['theirs']);
   });
 

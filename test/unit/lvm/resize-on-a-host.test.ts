@@ -353,7 +353,7 @@ describe('concurrent changes', () => {
     );
     expect(error).toBeInstanceOf(RolledBackError);
     expect(volume().extents).toBe(20);
-    expect(String((error as RolledBackError).leftAlone)).toContain('neither');
+    expect(String((error as RolledBackError).leftUntouched)).toContain('neither');
   });
 
   test('a snapshot that was taken meanwhile is named, and stays', async () => {

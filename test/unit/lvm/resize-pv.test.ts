@@ -124,7 +124,7 @@ describe('undone', () => {
       }),
     );
 
-    expect((error as RolledBackError).leftAlone.join()).toContain('has 48 MiB now');
+    expect((error as RolledBackError).leftUntouched.join()).toContain('has 48 MiB now');
     expect(extents()).toBe(12);
   });
 });

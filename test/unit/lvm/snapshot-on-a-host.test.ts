@@ -79,7 +79,7 @@ describe('createSnapshot', () => {
     expect(host.snapshot()).toBe(before);
   });
 
-  test('is undone under another name, and a foreign one of its name is left alone', async () => {
+  test('is undone under another name, and a foreign one of its name is left untouched', async () => {
     await failureOf(
       does(async (tx) => {
         await snapshot(tx);

@@ -60,7 +60,7 @@ describe('tagLv', () => {
       }),
     );
     expect(volume().tags).toEqual(['one', 'two', 'theirs', 'three']);
-    expect(String((error as RolledBackError).leftAlone)).toContain('has the tags');
+    expect(String((error as RolledBackError).leftUntouched)).toContain('has the tags');
   });
 
   test.each([

@@ -129,7 +129,9 @@ describe('extending a group', () => {
       }),
     );
 
-    expect((error as RolledBackError).leftAlone.join()).toContain('/dev/vdw is in the volume group theirs');
+    expect((error as RolledBackError).leftUntouched.join()).toContain(
+      '/dev/vdw is in the volume group theirs',
+    );
   });
 
   test('does nothing when the device is taken between check and act', async () => {
@@ -205,7 +207,7 @@ describe('reducing a group', () => {
       }),
     );
 
-    expect((error as RolledBackError).leftAlone.join()).toContain('is not a physical volume any more');
+    expect((error as RolledBackError).leftUntouched.join()).toContain('is not a physical volume any more');
     expect(members()).toEqual(['/dev/vdb', two]);
   });
 

@@ -93,7 +93,7 @@ describe.each(bodies)('%s', (_title, body) => {
     const error = await failureOf(does(async (tx) => [await body(tx), await failNow()]));
 
     expect(error).toBeInstanceOf(RolledBackError);
-    expect((error as RolledBackError).leftAlone).toEqual([]);
+    expect((error as RolledBackError).leftUntouched).toEqual([]);
     expect(host.snapshot()).toBe(before);
   });
 
@@ -128,7 +128,7 @@ test('a foreign mount in the place of an unmounted one stays, and is reported', 
   );
 
   expect(error).toBeInstanceOf(RolledBackError);
-  expect((error as RolledBackError).leftAlone.join()).toContain('is in its place');
+  expect((error as RolledBackError).leftUntouched.join()).toContain('is in its place');
   expect(host.world.mounts.filter(({ path }) => path === '/mnt/there').map(({ source }) => source)).toEqual([
     device,
   ]);

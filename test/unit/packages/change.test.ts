@@ -182,7 +182,7 @@ describe('tx.packages.change', () => {
       RolledBackError,
     );
 
-    expect(error.leftAlone).toEqual([expect.stringContaining('lamp was changed since: 3.0')]);
+    expect(error.leftUntouched).toEqual([expect.stringContaining('lamp was changed since: 3.0')]);
     expect(packages(host)).toContain('lamp 3.0 install ok installed');
   });
 });

@@ -197,7 +197,7 @@ describe('recovery after a reboot', () => {
     expect(explain(error)).toContain('No key available');
     host.admin.writeFile('/etc/key', 'a passphrase', 0o600);
 
-    expect(await run(() => recover())).toMatchObject([{ end: 'rolled-back', leftAlone: [] }]);
+    expect(await run(() => recover())).toMatchObject([{ end: 'rolled-back', leftUntouched: [] }]);
     expect(differences(look(ready().reboot()), look(host))).toEqual([]);
   });
 
@@ -222,7 +222,7 @@ describe('recovery after a reboot', () => {
     host.admin.losetup('/srv/other.img');
     const from = host.changes.length;
 
-    expect(await run(() => recover())).toMatchObject([{ end: 'rolled-back', leftAlone: [] }]);
+    expect(await run(() => recover())).toMatchObject([{ end: 'rolled-back', leftUntouched: [] }]);
     const lines = host.changes.slice(from).map(lineOf);
     expect(lines).toContain('losetup /dev/loop1 /srv/own.img');
     expect(lines).toContain('losetup --detach /dev/loop1');
@@ -234,6 +234,6 @@ it('recovery attaches a loop device again that others detached', async () => {
   host = host.restart();
   host.admin.detachLoop('/dev/loop0');
 
-  expect(await run(() => recover())).toMatchObject([{ end: 'rolled-back', leftAlone: [] }]);
+  expect(await run(() => recover())).toMatchObject([{ end: 'rolled-back', leftUntouched: [] }]);
   expect(differences(look(ready()), look(host))).toEqual([]);
 });

@@ -112,7 +112,7 @@ describe('the undo of a committed sequence of files', () => {
     ],
   ])('brings back %s', async (_, body) => {
     const id = await made(body);
-    expect(await run(() => undo(id))).toMatchObject({ end: 'rolled-back', leftAlone: [] });
+    expect(await run(() => undo(id))).toMatchObject({ end: 'rolled-back', leftUntouched: [] });
     expect(differences(before, look())).toEqual([]);
     const { store } = simulatedBofh({ host }).engine;
     expect(store.names('history').filter((name) => name.endsWith('.kept'))).toEqual([]);

@@ -184,8 +184,8 @@ describe('the mount that contains a file of the sequence', () => {
     };
     const host = begin(await killedIn());
 
-    const [{ leftAlone } = { leftAlone: [] }] = await run(host, () => recover());
-    expect(leftAlone.join()).toContain('/srv/photos');
+    const [{ leftUntouched } = { leftUntouched: [] }] = await run(host, () => recover());
+    expect(leftUntouched.join()).toContain('/srv/photos');
     expect(differences(wantedAfter(begin), look(host))).toEqual([]);
   });
 

@@ -72,7 +72,7 @@ describe('the undo of a committed sequence', () => {
 
     expect(done).toMatchObject({
       end: 'rolled-back',
-      leftAlone: [],
+      leftUntouched: [],
       name: containing(`undo of ${id} vault`),
     });
     expect(differences(before, look())).toEqual([]);

@@ -8,7 +8,7 @@ export const recovered = z.array(
     id: text,
     name: text,
     end: z.enum(journalEnds),
-    leftAlone: z.readonly(z.array(text)),
+    leftUntouched: z.readonly(z.array(text)),
     /** Why it stays open. */
     because: z.exactOptional(text),
   }),

@@ -35,8 +35,8 @@ export default verb({
     const seconds = extend === undefined ? undefined : extend / 1000;
     const { abandon } = runtime.signals;
     const asked = { engine, abandon, connection: sshConnection(), moreSeconds: seconds };
-    const { name, end, leftAlone } = await logged(runtime, bofh.host, () => confirmSequence(id, asked));
-    tell(runtime, [{ id, name, end, leftAlone: [...leftAlone] }]);
+    const { name, end, leftUntouched } = await logged(runtime, bofh.host, () => confirmSequence(id, asked));
+    tell(runtime, [{ id, name, end, leftUntouched: [...leftUntouched] }]);
     return 0;
   },
 });

@@ -104,7 +104,7 @@ async function stepOf(engine: Engine, state: State, step: Step, owned: boolean):
 
 function howItStands({ done, undone, blocked, finished }: Step): readonly [ShownStep['state'], string?] {
   if (undone !== undefined) {
-    if (undone.notOurs !== undefined) return ['undone', `left alone: ${undone.notOurs}`];
+    if (undone.notOurs !== undefined) return ['undone', `left untouched: ${undone.notOurs}`];
     return undone.by === undefined ? ['undone'] : ['undone', `with step ${String(undone.by)}`];
   }
   if (blocked !== undefined) return ['blocked', reason(blocked)];

@@ -35,7 +35,7 @@ export async function abandonOne(
     runtime.terminal.line(
       `${printable(host)} could not be reached, and keeps it reserved: bofh recover --abandon ${journal.id} --because '…' there`,
     );
-  tell(runtime, [{ id: journal.id, name, end: 'abandoned', leftAlone: [], because }]);
+  tell(runtime, [{ id: journal.id, name, end: 'abandoned', leftUntouched: [], because }]);
   return 0;
 }
 
@@ -65,6 +65,6 @@ async function abandonReserved(
     return showAbandonOrCut(runtime, { id, name, end: 'abandoned', waitsFor: [] }, 'the reservation');
   }
   await logged(runtime, bofh.host, async () => engine.reserved?.abandon(id, because));
-  tell(runtime, [{ id, name, end: 'abandoned', leftAlone: [], because }]);
+  tell(runtime, [{ id, name, end: 'abandoned', leftUntouched: [], because }]);
   return 0;
 }

@@ -21,6 +21,6 @@ export async function cutOne(runtime: Runtime<RecoveredList>, bofh: Bofh, id: st
     });
   await confirm(runtime, [`The damaged end of journal ${journal.id} is cut off:`, last]);
   await logged(runtime, bofh.host, () => cutLastLine(bofh.engine, journal.id));
-  tell(runtime, [{ id: journal.id, name: '', end: 'cut', leftAlone: [], because: last }]);
+  tell(runtime, [{ id: journal.id, name: '', end: 'cut', leftUntouched: [], because: last }]);
   return 0;
 }

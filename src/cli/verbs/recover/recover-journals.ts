@@ -92,17 +92,17 @@ async function recoverOne(
     if (journal.is === 'unreadable') throw journal.error;
     const refused = guard?.(journal);
     if (refused !== undefined) throw refused;
-    const { end, leftAlone } = await withinLimit(bofh.engine, id, limit, (over) =>
+    const { end, leftUntouched } = await withinLimit(bofh.engine, id, limit, (over) =>
       recoverAsking(runtime, bofh, id, { over, discard, ignoreMachineId }),
     );
-    return [{ id, name, end, leftAlone: [...leftAlone] }, 0];
+    return [{ id, name, end, leftUntouched: [...leftUntouched] }, 0];
   } catch (error) {
     if (error instanceof InterruptedError) throw error;
     const explanation = explain(error, runtime);
     const { terminal } = runtime;
     terminal.line(asText({ ...explanation, host: hostAfter(error, id, explanation.host) }, terminal.paint));
     const because = oneLine(messageOf(error));
-    return [{ id, name, end: 'open', leftAlone: [], because }, error instanceof JournalError ? 4 : 3];
+    return [{ id, name, end: 'open', leftUntouched: [], because }, error instanceof JournalError ? 4 : 3];
   }
 }
 
@@ -158,7 +158,7 @@ async function withPlan(bofh: Bofh, journal: ReadJournal, { ignoreMachineId = fa
     return { journal, plan: await planOf(bofh, journal) };
   } catch (cause) {
     const { id, at } = journal;
-    const why = `no plan for journal ${id}: ${oneLine(messageOf(cause))}; it is left alone`;
+    const why = `no plan for journal ${id}: ${oneLine(messageOf(cause))}; it is left untouched`;
     const error = cause instanceof JournalError ? cause : new JournalError(why, { cause });
     return { journal: { id, at, is: 'unreadable', error } as const, plan: [`${id}: ${error.message}`] };
   }
@@ -172,6 +172,6 @@ export async function guardOne(
 ): Promise<number> {
   const { stop, abandon } = runtime.signals;
   const ended = await guardSequence(id, { engine, yes: true, stop, abandon });
-  tell(runtime, ended === undefined ? [] : [{ ...ended, leftAlone: [...ended.leftAlone] }]);
+  tell(runtime, ended === undefined ? [] : [{ ...ended, leftUntouched: [...ended.leftUntouched] }]);
   return 0;
 }

@@ -21,10 +21,10 @@ export async function planOf({ engine }: Bofh, journal: ReadJournal): Promise<re
   const { owner, state, holders } = journal.open;
   const head = `${id} "${printable(state.begin.name)}" by ${printable(state.begin.user)}:`;
   if (owner === 'running')
-    return [`${head} process ${String(state.owner.pid)} is at work on it; it is left alone`];
-  if (owner === 'unknown') return [`${head} ${cannotTell(id).message}; it is left alone`];
+    return [`${head} process ${String(state.owner.pid)} is at work on it; it is left untouched`];
+  if (owner === 'unknown') return [`${head} ${cannotTell(id).message}; it is left untouched`];
   if (isWaiting(state, engine.processes.self.boot))
-    return [`${head} ${endWords.unconfirmed} (bofh confirm ${id}); it is left alone`];
+    return [`${head} ${endWords.unconfirmed} (bofh confirm ${id}); it is left untouched`];
   const waits = holders.map(({ pid, command }) => `  wait for process ${String(pid)}: ${printable(command)}`);
   const { steps: left, away } = await planned(engine, state);
   const steps = left.map((step) => `  ${plannedInWords(plannedOf(step))}`);
@@ -37,7 +37,7 @@ export const endWords: Readonly<Record<Row['end'], string>> = {
   'rolled-back': 'undone',
   committed: 'finished',
   'nothing-to-do': 'nothing to do',
-  running: 'still at work, left alone',
+  running: 'still at work, left untouched',
   unconfirmed: 'waits for its confirmation',
   abandoned: 'abandoned',
   cut: 'its last line is cut off',
@@ -46,8 +46,8 @@ export const endWords: Readonly<Record<Row['end'], string>> = {
 
 /** The answer of `bofh recover`. */
 export function tell(runtime: Runtime<RecoveredList>, rows: RecoveredList): void {
-  for (const { leftAlone } of rows)
-    for (const each of leftAlone)
+  for (const { leftUntouched } of rows)
+    for (const each of leftUntouched)
       runtime.terminal.line(`left untouched, not created by this sequence: ${printable(each)}`);
   give(runtime, {
     data: rows,

@@ -58,8 +58,8 @@ export default verb({
     ]);
     const { stop, abandon } = runtime.signals;
     const options = { engine: bofh.engine, yes, discard, stop, abandon };
-    const { end, leftAlone } = await logged(runtime, bofh.host, () => undoSequence(id, history, options));
-    tell(runtime, [{ id, name, end, leftAlone: [...leftAlone] }]);
+    const { end, leftUntouched } = await logged(runtime, bofh.host, () => undoSequence(id, history, options));
+    tell(runtime, [{ id, name, end, leftUntouched: [...leftUntouched] }]);
     return 0;
   },
 });
@@ -81,7 +81,7 @@ async function takeBack(
   }
   const { stop, abandon } = runtime.signals;
   const options = { engine, yes: true, unconfirmed: true, stop, abandon };
-  const { leftAlone, ...ended } = await logged(runtime, host, () => recover(id, options));
-  tell(runtime, [{ ...ended, leftAlone: [...leftAlone] }]);
+  const { leftUntouched, ...ended } = await logged(runtime, host, () => recover(id, options));
+  tell(runtime, [{ ...ended, leftUntouched: [...leftUntouched] }]);
   return 0;
 }

@@ -28,7 +28,7 @@ export function newHeaderFile(world: World, path: string, header: Header, mode: 
   return true;
 }
 
-/** Over whatever is on the device, in use or not. */
+/** Overwrites what is on the device, even if it is in use. */
 export function luksHeaderRestore(call: ToolCall): ReturnType<ToolModel> {
   const { path, file } = wordsOf(call);
   const { world } = call;

@@ -1,7 +1,7 @@
 import { secondKeyPath } from '../../../command/index.ts';
 import { one, readOptions, unmodelled } from '../../options.ts';
 import { failed, ok, type ToolCall, type ToolModel } from '../answer.ts';
-import { isKdf, luksAt, newSlot, noLuks, only, putHeader, slotFor } from './luks.ts';
+import { isKdf, luksAt, newSlot, noLuks, only, putHeader, opensSlot } from './luks.ts';
 
 /** `cryptsetup luksAddKey`, into a slot that is free. */
 export function luksAddKey(call: ToolCall): ReturnType<ToolModel> {
@@ -24,7 +24,7 @@ export function luksAddKey(call: ToolCall): ReturnType<ToolModel> {
   if (typeof found === 'string') return noLuks(path, found);
   if (found.slots.some(({ slot }) => slot === number))
     return failed(1, `Key slot ${number} is full, please select another one.`);
-  if (!slotFor(found, stdin)) return failed(2, 'No key available with this passphrase.');
+  if (!opensSlot(found, stdin)) return failed(2, 'No key available with this passphrase.');
   const memory = Number(one(options, '--pbkdf-memory') ?? 0);
   const added = newSlot(world, { slot: number, kdf, memory, key: secondKey });
   putHeader(world, found, { ...found, slots: [...found.slots, added] });

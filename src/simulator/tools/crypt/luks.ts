@@ -10,7 +10,7 @@ import { deviceAt } from '../blockdevice/device-at.ts';
 
 const mib = 1024 ** 2;
 
-/** Where the data of a LUKS device begins: what cryptsetup 2.6 takes by itself. */
+/** Offset of the data of a LUKS device: the default of cryptsetup 2.6. */
 export const luksOffset = { 1: 2 * mib, 2: 16 * mib } as const;
 
 /** A LUKS header, and its location. */
@@ -43,14 +43,14 @@ export function noLuks(path: string, why: 'missing' | 'none'): ReturnType<ToolMo
     : failed(1, `Device ${path} is not a valid LUKS device.`);
 }
 
-/** The one word of a command. */
+/** Returns the only argument of a command. */
 export function only(call: ToolCall, options: Options): string {
   const [word = '', ...more] = options.words;
-  if (word === '' || more.length > 0) throw unmodelled(call, 'it takes one thing');
+  if (word === '' || more.length > 0) throw unmodelled(call, 'it takes exactly one argument');
   return word;
 }
 
-/** Writes a header: in the page cache alone, as anything that is written. What else is on a device stays. */
+/** Writes a header to the page cache, not yet to the disk. Other content of the device stays. */
 export function putHeader(
   world: World,
   { device, path }: Pick<Luks, 'device' | 'path'>,
@@ -80,8 +80,8 @@ export function newSlot(world: World, make: Omit<LuksSlot, 'salt'>): LuksSlot {
   return { ...make, key: fingerprintOf(make.key), salt };
 }
 
-/** Does the key open it, or that slot of it? */
-export function slotFor({ slots }: Luks, key: string, wanted?: string): boolean {
+/** Whether the key opens a slot of the device; with `wanted`: that slot. */
+export function opensSlot({ slots }: Luks, key: string, wanted?: string): boolean {
   return slots.some(
     (slot) =>
       [anyKey, fingerprintOf(key)].includes(slot.key) &&

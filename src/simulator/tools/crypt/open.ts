@@ -6,7 +6,7 @@ import type { World } from '../../world/world.ts';
 import { failed, ok, type ToolCall, type ToolModel } from '../answer.ts';
 import { deviceAt } from '../blockdevice/device-at.ts';
 import { dmNames } from '../lvm/dmsetup.ts';
-import { type Luks, luksAt, luksOffset, noLuks, only, slotFor } from './luks.ts';
+import { type Luks, luksAt, luksOffset, noLuks, only, opensSlot } from './luks.ts';
 
 /** `cryptsetup open`, and its test of a key. */
 export function open(call: ToolCall): ReturnType<ToolModel> {
@@ -23,7 +23,7 @@ export function open(call: ToolCall): ReturnType<ToolModel> {
   const header = one(options, '--header');
   const found = luksAt(world, header ?? path);
   if (typeof found === 'string') return noLuks(path, found);
-  if (!slotFor(found, stdin, one(options, '--key-slot')))
+  if (!opensSlot(found, stdin, one(options, '--key-slot')))
     return failed(2, 'No key available with this passphrase.');
   if (test) return ok();
   const device = deviceAt(world, path);
@@ -104,7 +104,7 @@ export function resize(call: ToolCall): ReturnType<ToolModel> {
   if (luks === 'none' && world.overlay === undefined)
     throw unmodelled(call, 'what it was opened by lies elsewhere, and --header does not say where');
   // A plan knows no real header: there every key opens it.
-  if (typeof luks === 'object' && version === 2 && !slotFor(luks, stdin ?? ''))
+  if (typeof luks === 'object' && version === 2 && !opensSlot(luks, stdin ?? ''))
     return failed(2, 'No key available with this passphrase.');
   if (lower !== undefined && size > lower.size - mapping.offset)
     return failed(4, `Device ${name} is too small.`);

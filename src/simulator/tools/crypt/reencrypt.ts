@@ -2,7 +2,7 @@ import { one, type Options, readOptions, unmodelled } from '../../options.ts';
 import type { LuksParts, LuksSlot } from '../../world/parts.ts';
 import { failed, ok, type ToolCall, type ToolModel } from '../answer.ts';
 import { openers } from '../../world/devices.ts';
-import { type Luks, luksAt, newSlot, noLuks, only, putHeader, slotFor } from './luks.ts';
+import { type Luks, luksAt, newSlot, noLuks, only, putHeader, opensSlot } from './luks.ts';
 
 type State = NonNullable<LuksParts['reencryption']>;
 
@@ -23,7 +23,7 @@ export function reencrypt(call: ToolCall): ReturnType<ToolModel> {
   const key = keyOf(call, options);
   if (options.flags.has('--resume-only')) {
     if (reencryption === undefined) return failed(1, 'Device reencryption not in progress.');
-    if (!slotFor(found, key)) return failed(1, '');
+    if (!opensSlot(found, key)) return failed(1, '');
     if (reencryption.torn) return failed(1, 'Device requires reencryption recovery. Run repair first.');
     return ended(call, found, reencryption);
   }
@@ -32,7 +32,7 @@ export function reencrypt(call: ToolCall): ReturnType<ToolModel> {
   const bound = found.slots.filter(({ opens }) => opens === undefined);
   if (bound.length !== 1)
     return failed(1, 'Key file can be used only with --key-slot or with exactly one key slot active.');
-  if (!slotFor({ ...found, slots: bound }, key)) return failed(2, 'No key available with this passphrase.');
+  if (!opensSlot({ ...found, slots: bound }, key)) return failed(2, 'No key available with this passphrase.');
   return ended(call, ...begun(call, found, { key, cipher: one(options, '--cipher') }));
 }
 
@@ -80,7 +80,7 @@ export function repair(call: ToolCall): ReturnType<ToolModel> {
   if (typeof found === 'string') return noLuks(path, found);
   const { reencryption } = found;
   if (reencryption?.torn !== true) return ok();
-  if (!slotFor(found, keyOf(call, options))) return failed(1, '');
+  if (!opensSlot(found, keyOf(call, options))) return failed(1, '');
   putHeader(call.world, found, { ...found, reencryption: { ...reencryption, torn: false } });
   return ok();
 }

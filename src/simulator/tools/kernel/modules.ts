@@ -12,7 +12,7 @@ export const moduleTools: Readonly<Record<string, ToolModel>> = {
     if (parameters.some((word) => !word.includes('='))) throw unmodelled(call, 'it loads one module');
     const isQuestion = flags.has('--show-depends');
     if (name === 'loop') return ok(isQuestion ? 'builtin loop\n' : '');
-    // Of the real host of a plan the model knows no dependencies.
+    // The model knows no dependencies of the real host of a plan.
     const all = needed(name) ?? (call.world.overlay === undefined ? undefined : [name]);
     if (all === undefined) return failed(1, `modprobe: FATAL: Module ${name} not found in directory ${tree}`);
     if (isQuestion) return ok(all.map((each) => `insmod ${tree}/kernel/${each}.ko \n`).join(''));

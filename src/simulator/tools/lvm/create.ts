@@ -7,7 +7,10 @@ import { lvsnapshot } from './snapshot.ts';
 import { lvcreatePool, lvcreateThin } from './thin.ts';
 import { createLv } from './volumes.ts';
 
-/** Clean volumes of so many extents: linear, striped, raid1; snapshots and thin ones it hands on. */
+/**
+ * `lvcreate`: creates linear, striped and raid1 volumes whose size is in extents. Snapshots, thin pools and thin volumes
+ * have their own models.
+ */
 export function lvcreate(call: ToolCall): ReturnType<ToolModel> {
   const { world } = call;
   if (call.argv.includes('--snapshot')) return lvsnapshot(call);
@@ -59,7 +62,10 @@ export function lvcreate(call: ToolCall): ReturnType<ToolModel> {
   return ok(`  Logical volume "${name}" created.\n`);
 }
 
-/** Stripes are whole; each further copy of a raid1 takes as many extents again, and each one an extent for its list. */
+/**
+ * Rounds up to whole stripes. A raid1 needs its extents once for each copy, and one extent of metadata (rmeta) for each
+ * copy.
+ */
 function shapeOf(call: ToolCall, options: Options, extents: number) {
   const type = one(options, '--type');
   const [stripes, mirrors] = [Number(one(options, '--stripes')), Number(one(options, '--mirrors'))];

@@ -65,7 +65,7 @@ export const foreignScenarios: readonly Scenario[] = [
     },
   },
   {
-    name: 'another identity is chosen when the first is taken, and that object is left alone',
+    name: 'another identity is chosen when the first is taken, and that object is left untouched',
     run: async (subject) => {
       const t = trial();
       let uid = 0;
@@ -114,7 +114,7 @@ export const foreignScenarios: readonly Scenario[] = [
     },
   },
   {
-    name: 'a container that others replaced is left alone, and its former content is undone by itself',
+    name: 'a container that others replaced is left untouched, and its former content is undone by itself',
     run: async (subject) => {
       const t = trial();
       await t.runUntil(subject, filled, /committed/);
@@ -145,7 +145,7 @@ export const foreignScenarios: readonly Scenario[] = [
     },
   },
   {
-    name: 'after a reboot a foreign thing under our number is left alone',
+    name: 'after a reboot a foreign thing under our number is left untouched',
     run: async (subject) => {
       const t = trial();
       await t.runUntil(subject, filled, /committed/, 'none');
@@ -158,7 +158,7 @@ export const foreignScenarios: readonly Scenario[] = [
     },
   },
   {
-    name: 'what others brought up again after a reboot is named and left alone until they end it',
+    name: 'what others brought up again after a reboot is named and left untouched until they end it',
     run: async (subject) => {
       const t = trial();
       await t.runUntil(subject, filled, /committed/, 'reboot');

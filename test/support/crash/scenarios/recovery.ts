@@ -254,7 +254,7 @@ export const recoveryScenarios: readonly Scenario[] = [
     },
   },
   {
-    name: 'an object in use is left alone without consent, and the journal stays open',
+    name: 'an object in use is left untouched without consent, and the journal stays open',
     run: async (subject) => {
       const t = trial();
       await t.runUntil(subject, (tx, o) => tx.step(o.make, { name: 'a' }), /committed/);

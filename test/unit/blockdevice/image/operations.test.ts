@@ -108,7 +108,7 @@ describe('createImage', () => {
       }),
     );
 
-    expect(String((error as RolledBackError).leftAlone)).toContain(file);
+    expect(String((error as RolledBackError).leftUntouched)).toContain(file);
     expect(host.admin.readFile(file)).toBe('theirs');
     expect(await names()).toEqual(['web1.img']);
   });

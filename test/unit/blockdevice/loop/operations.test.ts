@@ -106,7 +106,7 @@ describe('attachLoop', () => {
     );
 
     expect(error).toBeInstanceOf(RolledBackError);
-    expect(String((error as RolledBackError).leftAlone)).toContain('/dev/loop0');
+    expect(String((error as RolledBackError).leftUntouched)).toContain('/dev/loop0');
     expect(loops()).toEqual([`0 ${file}`]);
   });
 

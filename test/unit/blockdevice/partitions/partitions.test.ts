@@ -183,7 +183,7 @@ describe('a partition table', () => {
     });
   });
 
-  test('that others changed since is left alone', async () => {
+  test('that others changed since is left untouched', async () => {
     const error = await rejectionOf(
       does(async (tx) => {
         await tx.block.createPartitionTable({ device });

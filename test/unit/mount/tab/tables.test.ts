@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ParseError } from '../../../../src/core/errors.ts';
 import { copyAttributes } from '../../../../src/file/attributes.ts';
-import { findmntVerify, hindrances } from '../../../../src/mount/tab/commands.ts';
+import { findmntVerify, newProblems } from '../../../../src/mount/tab/commands.ts';
 import { formatCrypttab, parseCrypttab } from '../../../../src/mount/tab/crypttab.ts';
 import { formatFstab, parseFstab } from '../../../../src/mount/tab/fstab.ts';
 import { keyOfFstab } from '../../../../src/mount/tab/tables.ts';
@@ -160,7 +160,7 @@ describe('findmnt --verify', () => {
   it.each(['2.38.1', '2.41.5'])(
     'reports the same problem in version %s, as an error or a warning',
     (version) => {
-      const found = hindrances(
+      const found = newProblems(
         { complaints: [], unreadable: 0 },
         parse(recorded(`findmnt/verify-wrong@${version}`)),
         undefined,
@@ -181,12 +181,12 @@ describe('findmnt --verify', () => {
   it('matters only for new problems, and not for optional devices', () => {
     const wrong = parse(recorded('findmnt/verify-wrong@2.38.1'));
     const none = { complaints: [], unreadable: 0 };
-    expect(hindrances(wrong, wrong, undefined)).toEqual([]);
-    const excused = hindrances(none, wrong, { target: '/srv/none', options: ['nofail'] });
+    expect(newProblems(wrong, wrong, undefined)).toEqual([]);
+    const excused = newProblems(none, wrong, { target: '/srv/none', options: ['nofail'] });
     expect(excused.some(({ target }) => target === '/srv/none')).toBe(false);
-    const needed = hindrances(none, wrong, { target: '/srv/none', options: ['nodev'] });
+    const needed = newProblems(none, wrong, { target: '/srv/none', options: ['nodev'] });
     expect(needed.some(({ target }) => target === '/srv/none')).toBe(true);
-    const other = hindrances(none, wrong, { target: '/srv', options: ['noauto'] });
+    const other = newProblems(none, wrong, { target: '/srv', options: ['noauto'] });
     expect(other.map(({ says }) => says)).toContain('xfs does not match with on-disk ext4');
   });
 
