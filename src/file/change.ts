@@ -82,7 +82,7 @@ export const change = operation({
     await refuseAttached(host, path, stat);
     await refuseMountPoint(host, path);
     if ((await otherNames(host, path, stat)) > 0)
-      throw new RefusedError(`${path} has another name, which would keep the old content`, {
+      throw new RefusedError(`${path} has another hard link, which would keep the old content`, {
         remedy: `find the other: find / -xdev -samefile ${path}`,
       });
     const before = sha256(await host.readFile(path));

@@ -79,7 +79,7 @@ export const setAttributes = operation({
         remedy: 'use tx.file.change with its present content and the new owner',
       });
     if (stat.kind === 'file' && stat.links > 1)
-      throw new RefusedError(`${path} has another name, whose mode would change too`, {
+      throw new RefusedError(`${path} has another hard link, whose mode would change too`, {
         remedy: `find the other: find / -xdev -samefile ${path}`,
       });
     const { kind, inode } = stat;

@@ -47,7 +47,7 @@ const undoSchema = z.extend(guestSchema, {
   domid: z.int(),
   /**
    * A file in /run that exists from before the request until the guest is gone. A guest removes the
-   * shutdown request from xenstore when it reads it. So without this file, nobody would see after a
+   * shutdown request from xenstore when it reads it. So without this file, nothing would show after a
    * kill of bofh that a running guest will shut down later.
    */
   marker: z.string(),

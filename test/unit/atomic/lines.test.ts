@@ -70,7 +70,7 @@ const remedyOf = (of: Buffer): unknown => {
 };
 
 test('says how to continue after a damaged line: only the last one can be cut off, never the first', () => {
-  expect(remedyOf(spoiled(-1))).toMatch(/^bofh recover --cut-last-line a1 /);
+  expect(remedyOf(spoiled(-1))).toMatch(/^to see what is damaged and cut it off: bofh recover --cut-last-line a1;/);
   expect(remedyOf(spoiled(0))).toMatch(/^see what can be read: bofh journal show a1; clear that by hand/);
 });
 
@@ -79,7 +79,7 @@ test('a damaged line that was synced before the last append cannot be cut off', 
   const second = apart.indexOf(0x0a) + 1;
   changed.fill(0, second + 12, second + 20);
 
-  expect(remedyOf(changed)).toMatch(/^bofh journal show a1 /);
+  expect(remedyOf(changed)).toMatch(/^see what can be read: bofh journal show a1;/);
 });
 
 /** What a power cut may leave of an append that was not synced: zeros in place of what is not on the disk. */
@@ -99,7 +99,7 @@ test('zeros at the end, without the bytes of the file length, are a torn write',
 test('a hole before the end of the last line is an error, and that line can be cut off', () => {
   const last = bytes.lastIndexOf(0x0a, bytes.length - 2) + 1;
 
-  expect(remedyOf(withHole(last, last + 20))).toMatch(/^bofh recover --cut-last-line a1 /);
+  expect(remedyOf(withHole(last, last + 20))).toMatch(/^to see what is damaged and cut it off: bofh recover --cut-last-line a1;/);
 });
 
 test.each([
@@ -117,7 +117,7 @@ test.each([
   const second = bytes.indexOf(0x0a, first) + 1;
   const [from = 0, to = 0] = holeOf(first, second);
 
-  expect(remedyOf(withHole(from, to))).toMatch(/^bofh recover --cut-last-line a1 /);
+  expect(remedyOf(withHole(from, to))).toMatch(/^to see what is damaged and cut it off: bofh recover --cut-last-line a1;/);
   expect(damagedEnd(withHole(from, to), 'a1').from).toBe(first);
 });
 
@@ -133,7 +133,7 @@ test('the only line of a journal cannot be cut off', () => {
   const only = Buffer.from(bytes.subarray(0, bytes.indexOf(0x0a) + 1));
   only.writeUInt8(only.readUInt8(0) ^ 4, 0);
 
-  expect(remedyOf(only)).toMatch(/^bofh journal show a1 /);
+  expect(remedyOf(only)).toMatch(/^see what can be read: bofh journal show a1;/);
 });
 
 test('does not cut off a last line of a newer bofh', () => {

@@ -122,7 +122,7 @@ describe('bofh journal show', () => {
       exitCode: 1,
       stderr: containing('there is no journal zz'),
     });
-    expect((await at(['recover', 'zz'])).stderr).toContain('next: bofh journal list');
+    expect((await at(['recover', 'zz'])).stderr).toContain('next: see all of them: bofh journal list');
     expect(await at(['journal', 'show', 'aa'])).toMatchObject({
       exitCode: 1,
       stderr: containing('begins several journals: aa11, aa22'),
@@ -153,10 +153,10 @@ describe('a damaged journal', () => {
     spoiled('aa11', bare(1));
     const cut = 'bofh recover --cut-last-line aa11';
 
-    expect((await at(['journal', 'show', 'aa11'])).stderr).toContain(`next: ${cut}`);
+    expect((await at(['journal', 'show', 'aa11'])).stderr).toContain(`cut it off: ${cut};`);
     if (!root) return;
     expect((await at(['doctor'])).stdout).toContain(`run: ${cut}\n`);
-    expect((await at(['recover', '--yes'])).stderr).toContain(`next: ${cut}`);
+    expect((await at(['recover', '--yes'])).stderr).toContain(`cut it off: ${cut};`);
     expect((await at([...cut.split(' ').slice(1), '--yes'])).exitCode).toBe(0);
     expect((await at(['recover', '--yes'])).exitCode).toBe(0);
   });

@@ -150,7 +150,7 @@ describe.skipIf(!root)('bofh recover of a reservation of another host', () => {
 
     expect(exitCode).toBe(4);
     expect(stderr).toContain(`${id} is a sequence of the bofh on web1, which has its journal`);
-    expect(stderr).toContain(`next: bofh recover ${id} on web1`);
+    expect(stderr).toContain(`next: on web1: bofh recover ${id}`);
     expect(readdirSync(join(stateDir, 'reservations'))).toEqual([id]);
   });
 

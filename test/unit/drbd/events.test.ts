@@ -185,7 +185,7 @@ describe('the problems of a resource', () => {
     expect(found.find(({ words }) => words.includes('split brain'))).toMatchObject({
       level: 'problem',
       remedy: expect.stringMatching(
-        /bofh drbd connect r0.*choose.*--discard-my-data r0.*Those of the other host/,
+        /bofh drbd connect r0.*choose.*--discard-my-data r0.*That of the other host/,
       ) as unknown,
     });
   });

@@ -206,7 +206,7 @@ describe('the pairs of verbs', () => {
     const error: unknown = await on(host, (tx) => tx.drbd.connect({ name })).catch((each: unknown) => each);
     expect((error as Error).message).toContain('split brain');
     expect(((error as Error).cause as RefusedError).remedy).toMatch(
-      /discard-my-data web1.*Those of the other host/,
+      /discard-my-data web1.*That of the other host/,
     );
   });
 });

@@ -111,9 +111,9 @@ describe('a file is not changed', () => {
     expect(await refused({ sha256: sha256('other') })).toContain('edited concurrently');
   });
 
-  it('that has another name', async () => {
+  it('that has another hard link', async () => {
     linkSync(path, join(dir, 'other'));
-    expect(await refused()).toContain('another name');
+    expect(await refused()).toContain('another hard link');
   });
 
   it('that is missing', async () => {
