@@ -122,7 +122,7 @@ export async function create(request: CreateRequest): Promise<CreatedVm> {
  * Installs a Debian for new guests in a sequence of its own: an archive in /var/cache/bofh-bases, from which
  * `source: 'debian:trixie'` creates guests. Takes minutes, and needs mmdebstrap and the network.
  *
- * @param suite - Code name of the release: `trixie`. RefusedError `exists` if it was installed today.
+ * @param suite - Code name of the release: `trixie`. RefusedError `exists` if it was created today already.
  */
 export async function createBase(suite: string, options: BaseRequest = {}): Promise<DebianBase> {
   beginRecipe('vm.createBase');

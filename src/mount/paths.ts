@@ -41,7 +41,7 @@ export async function realPath(host: ReadHost, path: string): Promise<string> {
     }
     links += 1;
     if (links > 40)
-      throw new RefusedError(`${path}: more than 40 symbolic links, they lead in a circle`, {
+      throw new RefusedError(`${path}: more than 40 levels of symbolic links, probably a loop`, {
         remedy: `see where it leads: namei ${path}`,
       });
     const target = await host.readLink(next);

@@ -172,7 +172,7 @@ export interface Verb {
   readonly dashes: boolean;
   /** All words after the first argument belong to a script. */
   readonly script: boolean;
-  /** All words after the first argument are of another program, and can hold a secret: neither journal nor log has them. */
+  /** All words after the first argument belong to another program, and can hold a secret: neither journal nor log has them. */
   readonly unrecorded: boolean;
   /** Resolves to the exit code. */
   readonly run: (runtime: Runtime<unknown>, typed: never) => Promise<number>;

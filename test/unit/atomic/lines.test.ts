@@ -70,7 +70,9 @@ const remedyOf = (of: Buffer): unknown => {
 };
 
 test('says how to continue after a damaged line: only the last one can be cut off, never the first', () => {
-  expect(remedyOf(spoiled(-1))).toMatch(/^to see what is damaged and cut it off: bofh recover --cut-last-line a1;/);
+  expect(remedyOf(spoiled(-1))).toMatch(
+    /^to see what is damaged and cut it off: bofh recover --cut-last-line a1;/,
+  );
   expect(remedyOf(spoiled(0))).toMatch(/^see what can be read: bofh journal show a1; clear that by hand/);
 });
 
@@ -99,7 +101,9 @@ test('zeros at the end, without the bytes of the file length, are a torn write',
 test('a hole before the end of the last line is an error, and that line can be cut off', () => {
   const last = bytes.lastIndexOf(0x0a, bytes.length - 2) + 1;
 
-  expect(remedyOf(withHole(last, last + 20))).toMatch(/^to see what is damaged and cut it off: bofh recover --cut-last-line a1;/);
+  expect(remedyOf(withHole(last, last + 20))).toMatch(
+    /^to see what is damaged and cut it off: bofh recover --cut-last-line a1;/,
+  );
 });
 
 test.each([
@@ -117,7 +121,9 @@ test.each([
   const second = bytes.indexOf(0x0a, first) + 1;
   const [from = 0, to = 0] = holeOf(first, second);
 
-  expect(remedyOf(withHole(from, to))).toMatch(/^to see what is damaged and cut it off: bofh recover --cut-last-line a1;/);
+  expect(remedyOf(withHole(from, to))).toMatch(
+    /^to see what is damaged and cut it off: bofh recover --cut-last-line a1;/,
+  );
   expect(damagedEnd(withHole(from, to), 'a1').from).toBe(first);
 });
 

@@ -139,7 +139,7 @@ describe('a given number of bytes', () => {
     const error = await writes();
     expect(error).toBeInstanceOf(RefusedError);
     expect(String(error)).toMatch(
-      /the pool vg0\/pool has room for .* until it is 95 % full \(data 70.78 %\), and it needs at least .* more/,
+      /the pool vg0\/pool has room for .* until it is 95 % full \(data 70.78 %\), but it needs at least .*/,
     );
     expect(error).toMatchObject({
       remedy: expect.stringMatching(/pool resize vg0\/pool --size \+/) as string,
